@@ -1,0 +1,19 @@
+/*
+ * libdaytona: the asynchronous C SDK for Daytona sandboxes, on libuv.
+ *
+ * One thread, one loop, thousands of sandboxes. Start with <daytona/client.h> and
+ * <daytona/future.h>; each noun has a header of its own.
+ */
+#ifndef DAYTONA_DAYTONA_H
+#define DAYTONA_DAYTONA_H
+
+#include <daytona/client.h>
+#include <daytona/error.h>
+#include <daytona/future.h>
+#include <daytona/log.h>
+#include <daytona/memory.h>
+#include <daytona/process.h>
+#include <daytona/sandbox.h>
+#include <daytona/types.h>
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * Futures: what every operation returns.
+ *
+ * The rules, without exception:
+ *   1. An operation never returns NULL. A bad argument, a closed client, lack of memory: all of it is
+ *      a future that fails.
+ *   2. A future settles exactly once, with a result or with an error.
+ *   3. Callbacks run on the loop's thread and from a later turn of the loop, never inside the call
+ *      that asked for them.
+ *   4. A callback may do anything: start, cancel, close, release. Only daytona_await() refuses there.
+ *   5. Results belong to the future and live until its last reference is released. Objects with a
+ *      retain function of their own, such as a sandbox, may be retained and kept.
+ *
+ * Futures are counted references that belong to the loop's thread; none of these functions may be
+ * called from another thread, unless it says so.
+ */
+#ifndef DAYTONA_FUTURE_H
+#define DAYTONA_FUTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <daytona/error.h>
+#include <daytona/export.h>
+#include <daytona/types.h>
+
+DAYTONA_BEGIN
+
+typedef struct daytona_future daytona_future_t;
+typedef struct daytona_client daytona_client_t;
+
+/**
+ * `future` has settled. Called once per registration, on the loop.
+ *
+ * @param future  Borrowed for the call; daytona_future_retain() keeps it.
+ * @param user    As registered.
+ */
+typedef void (*daytona_future_cb)(daytona_future_t *future, void *user);
+
+/**
+ * Hand a reference over and be told once.
+ *
+ * The usual way to consume an operation: `daytona_then(daytona_process_exec(...), on_exec, me)`.
+ *
+ * @param future    Taken: released after `callback` returned.
+ * @param callback  Optional. NULL detaches the operation, as daytona_future_release() does.
+ *
+ * Thread: loop.  In callbacks: yes.  After close: the callback still comes, with DAYTONA_ECLOSED.
+ */
+DAYTONA_API void daytona_then(daytona_future_t *future, daytona_future_cb callback, void *user);
+
+/**
+ * Be told once and keep the reference. Any number of callbacks per future, called in the order of
+ * registration; also after it has settled, from a later turn.
+ *
+ * @return 0, or DAYTONA_ENOMEM (then `callback` is never called), or DAYTONA_EINVAL without a callback.
+ */
+DAYTONA_API int daytona_future_on_settled(daytona_future_t *future, daytona_future_cb callback,
+                                          void *user);
+
+/**
+ * Turn the loop until `future` has settled. For tools and tests; servers use callbacks.
+ *
+ * Runs whatever else is on the loop meanwhile. The reference stays yours.
+ *
+ * @return 0 when it settled with a result, its error code otherwise, or DAYTONA_EREENTRANT when
+ *         called from a callback of the library (nothing has run then).
+ */
+DAYTONA_API int daytona_await(daytona_future_t *future);
+
+/**
+ * Settle `future` with DAYTONA_ECANCELED, unless it has settled, and stop its operation.
+ *
+ * Each operation says in its header what a cancel cannot undo on the server. Callbacks still come,
+ * from a later turn. Cancelling twice, or too late, does nothing.
+ */
+DAYTONA_API void daytona_future_cancel(daytona_future_t *future);
+
+/** One more reference. Returns `future`. */
+DAYTONA_API daytona_future_t *daytona_future_retain(daytona_future_t *future);
+
+/**
+ * Give up a reference. An operation whose future nobody holds any more is detached: it goes on, and
+ * callbacks registered before are still called. NULL is allowed.
+ */
+DAYTONA_API void daytona_future_release(daytona_future_t *future);
+
+/** Whether it has settled: a result or an error is there, and callbacks have been or are being told. */
+DAYTONA_API bool daytona_future_is_settled(const daytona_future_t *future);
+
+/** Why it failed. NULL while pending and after success. Borrowed from the future. */
+DAYTONA_API const daytona_error_t *daytona_future_error(const daytona_future_t *future);
+
+/** The code of daytona_future_error(), or DAYTONA_OK. */
+DAYTONA_API daytona_errcode_t daytona_future_code(const daytona_future_t *future);
+
+/*
+ * Combinators. Each retains the futures given and returns a future you own. Cancelling the
+ * combination cancels every member that has not settled.
+ */
+
+/**
+ * Wait for all of them.
+ *
+ * Settles once every member has settled: with success if all of them succeeded, else with the error
+ * of the member that failed first. Nobody is cancelled because another failed. Read results from the
+ * members: daytona_future_member().
+ *
+ * @param client   Whose loop reports; every member must be of the same loop. Retained.
+ * @param futures  Array copied, members retained until the combination is released.
+ * @param count    0 settles with success.
+ */
+DAYTONA_API daytona_future_t *daytona_all(daytona_client_t *client, daytona_future_t *const *futures,
+                                           size_t count);
+
+/**
+ * The first success.
+ *
+ * Settles with the result of the first member that succeeds: the typed accessors of the combination
+ * give that result, daytona_future_winner() its index. The members still pending are then cancelled.
+ * Fails with the error of the last one to fail when all have failed, DAYTONA_EINVAL when count is 0.
+ */
+DAYTONA_API daytona_future_t *daytona_any(daytona_client_t *client, daytona_future_t *const *futures,
+                                           size_t count);
+
+/**
+ * The first to settle, with success or failure; the members still pending are then cancelled.
+ * Fails with DAYTONA_EINVAL when count is 0.
+ */
+DAYTONA_API daytona_future_t *daytona_race(daytona_client_t *client, daytona_future_t *const *futures,
+                                           size_t count);
+
+/**
+ * Bound `future` in time.
+ *
+ * Settles as `future` does, with its result, or after `timeout_ms` with DAYTONA_EDEADLINE; the
+ * operation is then cancelled.
+ *
+ * @param future      Retained.
+ * @param timeout_ms  Milliseconds from now, at least 0. DAYTONA_NO_TIMEOUT: no bound.
+ */
+DAYTONA_API daytona_future_t *daytona_deadline(daytona_future_t *future, int64_t timeout_ms);
+
+/** Number of members of daytona_all(), _any(), _race(); 1 for a deadline; 0 for plain futures. */
+DAYTONA_API size_t daytona_future_member_count(const daytona_future_t *future);
+
+/** Member `index` of a combination, or NULL. Borrowed from the combination. */
+DAYTONA_API daytona_future_t *daytona_future_member(const daytona_future_t *future, size_t index);
+
+/** Index of the member whose outcome a settled any or race has taken; -1 when there is none. */
+DAYTONA_API int64_t daytona_future_winner(const daytona_future_t *future);
+
+/*
+ * Results of plain kinds. Each accessor returns NULL (or 0 bytes) while the future is pending, after
+ * a failure, and when the future is of another kind. The nouns' headers have the others.
+ */
+
+/** A string result: a path, a URL. Borrowed from the future. */
+DAYTONA_API const char *daytona_future_string(const daytona_future_t *future);
+
+/** A string map result, such as labels. Borrowed from the future. */
+DAYTONA_API const daytona_map_t *daytona_future_map(const daytona_future_t *future);
+
+DAYTONA_END
+
+#endif

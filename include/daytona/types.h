@@ -1,0 +1,100 @@
+/*
+ * Small value types that every noun shares: optional numbers, string lists, string maps.
+ *
+ * Everything here is plain data. A zeroed value means "absent" or "empty".
+ */
+#ifndef DAYTONA_TYPES_H
+#define DAYTONA_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <daytona/export.h>
+
+DAYTONA_BEGIN
+
+/** The version of this header; compare with daytona_version(). */
+#define DAYTONA_VERSION "0.1.0"
+
+/** For a `timeout_ms`, where 0 means "the default": wait for ever. */
+#define DAYTONA_NO_TIMEOUT ((int64_t)-1)
+
+/** An integer for which zero has a meaning of its own. All zero: not given. */
+typedef struct daytona_opt_int {
+  bool is_set;
+  int64_t value;
+} daytona_opt_int_t;
+
+/** A number that may be absent. All zero: not given. */
+typedef struct daytona_opt_num {
+  bool is_set;
+  double value;
+} daytona_opt_num_t;
+
+/** A flag for which false has a meaning of its own. All zero: not given. */
+typedef struct daytona_opt_bool {
+  bool is_set;
+  bool value;
+} daytona_opt_bool_t;
+
+/** The optional integer that holds `value`. */
+static inline daytona_opt_int_t daytona_int(int64_t value) {
+  daytona_opt_int_t opt;
+  opt.is_set = true;
+  opt.value = value;
+  return opt;
+}
+
+/** The optional number that holds `value`. */
+static inline daytona_opt_num_t daytona_num(double value) {
+  daytona_opt_num_t opt;
+  opt.is_set = true;
+  opt.value = value;
+  return opt;
+}
+
+/** The optional flag that holds `value`. */
+static inline daytona_opt_bool_t daytona_bool(bool value) {
+  daytona_opt_bool_t opt;
+  opt.is_set = true;
+  opt.value = value;
+  return opt;
+}
+
+/** One entry of a string map. Both strings are NUL-terminated UTF-8. */
+typedef struct daytona_pair {
+  const char *key;
+  const char *value;
+} daytona_pair_t;
+
+/** A string map, in the order given or received. `items` may be NULL when `count` is 0. */
+typedef struct daytona_map {
+  const daytona_pair_t *items;
+  size_t count;
+} daytona_map_t;
+
+/** A list of strings. `items` may be NULL when `count` is 0. */
+typedef struct daytona_strings {
+  const char *const *items;
+  size_t count;
+} daytona_strings_t;
+
+/** Bytes that need not be text. `data` is followed by a NUL that `size` does not count. */
+typedef struct daytona_bytes {
+  const char *data;
+  size_t size;
+} daytona_bytes_t;
+
+/**
+ * The value of `key`, or NULL if the map has no such key. Keys are compared byte by byte.
+ * Borrowed from the map. Thread: any, while nobody changes the map.
+ */
+DAYTONA_API const char *daytona_map_get(const daytona_map_t *map, const char *key);
+
+/** The version of the library that the program runs with, such as "0.1.0". Thread: any. */
+DAYTONA_API const char *daytona_version(void);
+
+DAYTONA_END
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Arenas: memory that is freed all at once. One arena per operation holds its request, its result and
+ * its error, so that users free nothing piece by piece.
+ */
+#ifndef DAYTONA_CORE_ARENA_H
+#define DAYTONA_CORE_ARENA_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct daytona__chunk daytona__chunk_t;
+
+typedef struct daytona__arena {
+  daytona__chunk_t *chunks; /* newest first */
+  char *next, *end;         /* free room in the newest chunk */
+  size_t used;              /* bytes of all chunks, for the ceiling */
+  size_t limit;             /* 0: DAYTONA__ARENA_MAX */
+  bool is_secret;           /* wipe before freeing */
+} daytona__arena_t;
+
+void daytona__arena_init(daytona__arena_t *arena, size_t limit);
+
+/* Zeroed, aligned for any type. NULL when out of memory or over the arena's limit. */
+void *daytona__arena_alloc(daytona__arena_t *arena, size_t size);
+void *daytona__arena_array(daytona__arena_t *arena, size_t count, size_t size);
+
+/* Copies with a NUL behind. A NULL text gives NULL. */
+char *daytona__arena_strdup(daytona__arena_t *arena, const char *text);
+char *daytona__arena_strndup(daytona__arena_t *arena, const char *text, size_t size);
+char *daytona__arena_printf(daytona__arena_t *arena, const char *format, ...)
+  __attribute__((format(printf, 2, 3)));
+char *daytona__arena_vprintf(daytona__arena_t *arena, const char *format, va_list args);
+
+/* Frees everything; the arena is empty and usable afterwards. */
+void daytona__arena_clear(daytona__arena_t *arena);
+
+/*
+ * Make an arena that owns the memory of the object it is part of: one block holds the object
+ * (`object_size`, zeroed, with the arena at `arena_offset`) and `room` bytes for the first
+ * allocations. daytona__arena_free_self() frees all of it. NULL when out of memory.
+ */
+void *daytona__arena_new_self(size_t object_size, size_t arena_offset, size_t room, size_t limit);
+void daytona__arena_free_self(daytona__arena_t *arena);
+
+#endif

@@ -1,0 +1,272 @@
+/*
+ * Futures. See <daytona/future.h> for the rules and future.h for how operations use them.
+ *
+ * States: PENDING -> DECIDED (outcome known, `tell` queued) -> SETTLED (told). A future is on its loop's
+ * pending list exactly while PENDING, and the loop holds a reference from DECIDED until it has told, so
+ * neither the operation nor the user has to keep it alive for that.
+ */
+#include "core/future.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/group.h"
+#include "core/limits.h"
+#include "core/memory.h"
+
+enum { PENDING, DECIDED, SETTLED };
+
+/* Room in a future's first block for a typical request and answer. */
+enum { FIRST_ROOM = 1024 };
+
+const daytona__type_t daytona__type_none = {"none", NULL};
+const daytona__type_t daytona__type_string = {"string", NULL};
+const daytona__type_t daytona__type_map = {"map", NULL};
+
+static void tell_observers(daytona__task_t *task);
+
+/* --- making and releasing ---------------------------------------------------------------------- */
+
+static void init(daytona_future_t *future, daytona__loop_t *loop) {
+  future->loop = loop;
+  future->refs = 1;
+  daytona__list_init(&future->pending);
+  daytona__list_init(&future->observers);
+  daytona__task_init(&future->tell, tell_observers);
+}
+
+daytona_future_t *daytona__future_new(daytona__loop_t *loop, size_t op_size, const char *prefix) {
+  if (!daytona__loop_on_thread(loop)) return daytona__loop_thread_future(loop);
+  daytona_future_t *future = daytona__arena_new_self(
+    sizeof *future, offsetof(daytona_future_t, arena), op_size + FIRST_ROOM, DAYTONA__ARENA_MAX);
+  if (future == NULL) return daytona__loop_oom_future(loop);
+  init(future, daytona__loop_retain(loop));
+  future->prefix = prefix;
+  if (op_size != 0) future->op = daytona__arena_alloc(&future->arena, op_size);
+  daytona__list_append(daytona__loop_pending(loop), &future->pending);
+  return future;
+}
+
+void daytona__future_init_immortal(daytona_future_t *future, daytona__loop_t *loop,
+                                   daytona_errcode_t code) {
+  init(future, loop); /* part of the loop: no reference, or neither would ever go */
+  future->is_immortal = true;
+  future->state = SETTLED;
+  future->error = (daytona_error_t *)daytona__error_static(code);
+}
+
+bool daytona__future_is_dead(const daytona_future_t *future) { return future->is_immortal; }
+
+void daytona__future_set_limit(daytona_future_t *future, size_t bytes) {
+  if (!future->is_immortal) future->arena.limit = bytes;
+}
+
+daytona_future_t *daytona_future_retain(daytona_future_t *future) {
+  if (!future->is_immortal) future->refs++;
+  return future;
+}
+
+void daytona_future_release(daytona_future_t *future) {
+  if (future == NULL || future->is_immortal || --future->refs != 0) return;
+  assert(daytona__list_empty(&future->observers) && !daytona__task_is_queued(&future->tell));
+  daytona__list_remove(&future->pending); /* an operation that was never started */
+  if (future->group != NULL) daytona__group_drop(future);
+  if (future->result != NULL && future->type->drop != NULL) future->type->drop(future->result);
+  daytona__loop_t *loop = future->loop;
+  daytona__arena_free_self(&future->arena);
+  daytona__loop_release(loop);
+}
+
+/* --- observers --------------------------------------------------------------------------------- */
+
+/* The one place that calls users about futures. */
+static void call_user(daytona_future_t *future, daytona_future_cb callback, void *user) {
+  daytona__loop_t *loop = daytona__loop_retain(future->loop);
+  daytona__loop_enter(loop);
+  callback(future, user);
+  daytona__loop_leave(loop);
+  daytona__loop_release(loop);
+}
+
+static void tell_observers(daytona__task_t *task) {
+  daytona_future_t *future = DAYTONA__CONTAINER(task, daytona_future_t, tell);
+  future->state = SETTLED;
+  daytona__list_t batch, *node;
+  daytona__list_move(&future->observers, &batch);
+  while ((node = daytona__list_shift(&batch)) != NULL) {
+    daytona__observer_t *observer = DAYTONA__CONTAINER(node, daytona__observer_t, link);
+    daytona_future_cb callback = observer->callback;
+    void *user = observer->user;
+    if (observer == &future->first)
+      future->first_is_used = false;
+    else
+      daytona__free(observer);
+    call_user(future, callback, user);
+    daytona_future_release(future); /* the observer's; the loop's own comes last */
+  }
+  daytona_future_release(future);
+}
+
+/* A callback owed by an immortal future, which many callers share. */
+typedef struct notice {
+  daytona__task_t task;
+  daytona_future_t *future;
+  daytona_future_cb callback;
+  void *user;
+} notice_t;
+
+static void run_notice(daytona__task_t *task) {
+  notice_t notice = *DAYTONA__CONTAINER(task, notice_t, task);
+  daytona__free(DAYTONA__CONTAINER(task, notice_t, task));
+  call_user(notice.future, notice.callback, notice.user);
+}
+
+static void run_posted_notice(void *user) {
+  notice_t *notice = user;
+  run_notice(&notice->task);
+}
+
+static int observe_immortal(daytona_future_t *future, daytona_future_cb callback, void *user) {
+  notice_t *notice = daytona__calloc(1, sizeof *notice);
+  if (notice == NULL) return DAYTONA_ENOMEM;
+  daytona__task_init(&notice->task, run_notice);
+  notice->future = future;
+  notice->callback = callback;
+  notice->user = user;
+  if (daytona__loop_on_thread(future->loop)) {
+    daytona__loop_defer(future->loop, &notice->task);
+    return 0;
+  }
+  int rc = daytona__loop_post(future->loop, run_posted_notice, notice);
+  if (rc != 0) daytona__free(notice);
+  return rc;
+}
+
+int daytona_future_on_settled(daytona_future_t *future, daytona_future_cb callback, void *user) {
+  if (callback == NULL) return DAYTONA_EINVAL;
+  if (future->is_immortal) return observe_immortal(future, callback, user);
+  daytona__observer_t *observer = &future->first;
+  if (future->first_is_used) observer = daytona__calloc(1, sizeof *observer);
+  if (observer == NULL) return DAYTONA_ENOMEM;
+  if (observer == &future->first) future->first_is_used = true;
+  observer->callback = callback;
+  observer->user = user;
+  daytona__list_append(&future->observers, &observer->link);
+  daytona_future_retain(future);
+  if (future->state == SETTLED && !daytona__task_is_queued(&future->tell)) {
+    daytona_future_retain(future);
+    daytona__loop_defer(future->loop, &future->tell);
+  }
+  return 0;
+}
+
+void daytona_then(daytona_future_t *future, daytona_future_cb callback, void *user) {
+  if (future == NULL) return;
+  if (callback != NULL && daytona_future_on_settled(future, callback, user) != 0)
+    call_user(future, callback, user); /* out of memory twice over: better told early than never */
+  daytona_future_release(future);
+}
+
+/* --- settling ---------------------------------------------------------------------------------- */
+
+static void decide(daytona_future_t *future) {
+  assert(future->state == PENDING && !future->is_immortal);
+  future->state = DECIDED;
+  future->stop = NULL;
+  daytona__list_remove(&future->pending);
+  daytona_future_retain(future);
+  daytona__loop_defer(future->loop, &future->tell);
+}
+
+bool daytona__future_is_pending(const daytona_future_t *future) { return future->state == PENDING; }
+
+void daytona__future_resolve(daytona_future_t *future, const daytona__type_t *type, void *result) {
+  future->type = type;
+  future->result = result;
+  decide(future);
+}
+
+void daytona__future_succeed(daytona_future_t *future) {
+  daytona__future_resolve(future, &daytona__type_none, NULL);
+}
+
+void daytona__future_fail_error(daytona_future_t *future, const daytona_error_t *error) {
+  future->error = daytona__error_copy(&future->arena, error, future->prefix);
+  decide(future);
+}
+
+static void fail_with(daytona_future_t *future, daytona_errcode_t code, const char *format,
+                      va_list args) {
+  daytona_error_t error = {.code = code, .retry_after_ms = -1};
+  error.message = daytona__arena_vprintf(&future->arena, format, args);
+  daytona__future_fail_error(future, &error);
+}
+
+void daytona__future_fail(daytona_future_t *future, daytona_errcode_t code, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fail_with(future, code, format, args);
+  va_end(args);
+}
+
+daytona_future_t *daytona__future_failed(daytona__loop_t *loop, const char *prefix,
+                                         daytona_errcode_t code, const char *format, ...) {
+  daytona_future_t *future = daytona__future_new(loop, 0, prefix);
+  if (daytona__future_is_dead(future)) return future;
+  va_list args;
+  va_start(args, format);
+  fail_with(future, code, format, args);
+  va_end(args);
+  return future;
+}
+
+void daytona__future_abort(daytona_future_t *future, daytona_errcode_t code, const char *message) {
+  if (future->state != PENDING) return;
+  daytona_future_retain(future);
+  daytona__future_stop_cb stop = future->stop;
+  future->stop = NULL;
+  if (stop != NULL) stop(future);
+  if (future->state == PENDING) daytona__future_fail(future, code, "%s", message);
+  daytona_future_release(future);
+}
+
+void daytona_future_cancel(daytona_future_t *future) {
+  if (future != NULL) daytona__future_abort(future, DAYTONA_ECANCELED, "cancelled");
+}
+
+/* --- reading ----------------------------------------------------------------------------------- */
+
+bool daytona_future_is_settled(const daytona_future_t *future) { return future->state == SETTLED; }
+
+const daytona_error_t *daytona_future_error(const daytona_future_t *future) {
+  return future->state == SETTLED ? future->error : NULL;
+}
+
+daytona_errcode_t daytona_future_code(const daytona_future_t *future) {
+  const daytona_error_t *error = daytona_future_error(future);
+  return error != NULL ? error->code : DAYTONA_OK;
+}
+
+void *daytona__future_result(const daytona_future_t *future, const daytona__type_t *type) {
+  if (future == NULL || future->state != SETTLED || future->error != NULL || future->type != type)
+    return NULL;
+  return future->result;
+}
+
+const char *daytona_future_string(const daytona_future_t *future) {
+  return daytona__future_result(future, &daytona__type_string);
+}
+
+const daytona_map_t *daytona_future_map(const daytona_future_t *future) {
+  return daytona__future_result(future, &daytona__type_map);
+}
+
+int daytona_await(daytona_future_t *future) {
+  if (daytona__loop_in_callback(future->loop)) return DAYTONA_EREENTRANT;
+  if (!daytona__loop_on_thread(future->loop)) return DAYTONA_ETHREAD;
+  daytona_future_retain(future);
+  while (future->state != SETTLED) uv_run(daytona__loop_uv(future->loop), UV_RUN_ONCE);
+  int code = daytona_future_code(future);
+  daytona_future_release(future);
+  return code;
+}

@@ -1,0 +1,104 @@
+/*
+ * The inside of a future, for the layers that settle them.
+ *
+ * An operation makes a future with daytona__future_new(), keeps its own state in the future's arena and
+ * settles it once with daytona__future_resolve() or one of the failing functions. It holds a reference
+ * while anything (a request, a timer, a thread-pool job) may still come back to that state.
+ *
+ * daytona__future_new() may hand out the immortal future of the loop (no memory, wrong thread); that one
+ * is settled already: daytona__future_is_dead() asks, and the operation returns it as it is.
+ */
+#ifndef DAYTONA_CORE_FUTURE_H
+#define DAYTONA_CORE_FUTURE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <daytona/future.h>
+
+#include "core/arena.h"
+#include "core/loop.h"
+
+/* A kind of result; compared by address. `drop` releases what the arena does not own. */
+typedef struct daytona__type {
+  const char *name;
+  void (*drop)(void *result);
+} daytona__type_t;
+
+extern const daytona__type_t daytona__type_none;   /* success without a value */
+extern const daytona__type_t daytona__type_string; /* const char * */
+extern const daytona__type_t daytona__type_map;    /* daytona_map_t */
+
+/* Stop the operation: afterwards nothing of it comes back but what holds a reference of its own. */
+typedef void (*daytona__future_stop_cb)(daytona_future_t *future);
+
+/* One registration. The first of each future needs no allocation. */
+typedef struct daytona__observer {
+  daytona__list_t link;
+  daytona_future_cb callback;
+  void *user;
+} daytona__observer_t;
+
+struct daytona_future {
+  daytona__arena_t arena;
+  daytona__loop_t *loop;
+  uint32_t refs;
+  uint8_t state;
+  bool is_immortal;
+  const daytona__type_t *type;
+  void *result;
+  daytona_error_t *error;
+  daytona__future_stop_cb stop;
+  void *op;                    /* the operation's state, in the arena */
+  const char *prefix;          /* in front of error messages; static */
+  daytona__list_t pending;     /* in the loop's list of unsettled futures */
+  daytona__task_t tell;
+  daytona__list_t observers;
+  daytona__observer_t first;
+  bool first_is_used;
+  struct daytona__group *group; /* combinators only */
+};
+
+/* A pending future with one reference for the caller. `op_size` bytes of zeroed state come with it. */
+daytona_future_t *daytona__future_new(daytona__loop_t *loop, size_t op_size, const char *prefix);
+bool daytona__future_is_dead(const daytona_future_t *future);
+
+/* Bounds what the operation may allocate; 0 means the default of the arena. */
+void daytona__future_set_limit(daytona_future_t *future, size_t bytes);
+
+bool daytona__future_is_pending(const daytona_future_t *future);
+
+/* Settle. The result must live in the arena or be released by the type's `drop`. */
+void daytona__future_resolve(daytona_future_t *future, const daytona__type_t *type, void *result);
+void daytona__future_succeed(daytona_future_t *future);
+
+/* Fail with a message of our own; the prefix is put in front. */
+void daytona__future_fail(daytona_future_t *future, daytona_errcode_t code, const char *format, ...)
+  __attribute__((format(printf, 3, 4)));
+
+/* Fail with a copy of `error`, whose strings may live anywhere; the prefix is put in front. */
+void daytona__future_fail_error(daytona_future_t *future, const daytona_error_t *error);
+
+/* As daytona_future_cancel(), with another code: closing a client uses DAYTONA_ECLOSED. */
+void daytona__future_abort(daytona_future_t *future, daytona_errcode_t code, const char *message);
+
+/* A future that has failed already with DAYTONA_EINVAL or another code; told in a later turn. */
+daytona_future_t *daytona__future_failed(daytona__loop_t *loop, const char *prefix,
+                                         daytona_errcode_t code, const char *format, ...)
+  __attribute__((format(printf, 4, 5)));
+
+/* The result if it is of `type`, else NULL. */
+void *daytona__future_result(const daytona_future_t *future, const daytona__type_t *type);
+
+void daytona__future_init_immortal(daytona_future_t *future, daytona__loop_t *loop,
+                                   daytona_errcode_t code);
+
+/* The error kept for every place that has no memory left to describe one. */
+const daytona_error_t *daytona__error_static(daytona_errcode_t code);
+
+/* A deep copy into `arena` with `prefix` (may be NULL) in front; the static one if memory is short. */
+daytona_error_t *daytona__error_copy(daytona__arena_t *arena, const daytona_error_t *error,
+                                     const char *prefix);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * Every ceiling of the library, with its reason. No buffer grows without one of these.
+ */
+#ifndef DAYTONA_CORE_LIMITS_H
+#define DAYTONA_CORE_LIMITS_H
+
+/* One operation's request, answer and error together; also the most that a download to memory holds. */
+#define DAYTONA__ARENA_MAX ((size_t)1 << 30)
+
+/* A JSON answer. The largest honest ones are screenshots and charts (base64 PNG), well under this. */
+#define DAYTONA__JSON_BODY_MAX ((size_t)64 << 20)
+
+/* Nesting of a JSON answer; jansson itself stops at 2048, our models need fewer than 16. */
+#define DAYTONA__JSON_DEPTH_MAX 64
+
+/* Elements of one JSON array or object that we decode. */
+#define DAYTONA__JSON_ITEMS_MAX 1000000
+
+/* What an error keeps of the answer's body. */
+#define DAYTONA__ERROR_BODY_MAX ((size_t)64 << 10)
+
+/* An error message, whatever the server sends in it. */
+#define DAYTONA__ERROR_MESSAGE_MAX ((size_t)8 << 10)
+
+/* All headers of one answer; libcurl stops at 300 KiB in newer versions. */
+#define DAYTONA__HEADERS_MAX ((size_t)256 << 10)
+
+/* A URL with its query. Servers refuse far shorter ones. */
+#define DAYTONA__URL_MAX ((size_t)64 << 10)
+
+/* A JSON request body (a command, a script, a code cell). */
+#define DAYTONA__REQUEST_BODY_MAX ((size_t)64 << 20)
+
+/* A name, id, label or path given by the program. */
+#define DAYTONA__NAME_MAX ((size_t)4 << 10)
+
+/* A .env file. */
+#define DAYTONA__DOTENV_MAX ((size_t)1 << 20)
+
+/* Connections of one client, unless configured otherwise. */
+#define DAYTONA__CONNECTIONS_DEFAULT 250
+#define DAYTONA__CONNECTIONS_MAX 65535
+
+/* Sandboxes of one client that may be in creation or start at once, unless configured otherwise. */
+#define DAYTONA__STARTING_DEFAULT 100
+
+/* Requests that wait for a connection; beyond it a call fails with DAYTONA_ELIMIT. */
+#define DAYTONA__QUEUE_MAX 1000000
+
+/* Addresses kept of one name; and names kept by one client. */
+#define DAYTONA__ADDRESSES_MAX 16
+#define DAYTONA__NAMES_MAX 256
+
+/* Name lookups on the thread pool at once: it has four threads for the whole process. */
+#define DAYTONA__LOOKUPS_MAX 2
+
+#endif

@@ -1,0 +1,444 @@
+/*
+ * The client's share of the host's loop. See loop.h.
+ *
+ * Invariants: `turn` is active exactly while `ready` is not empty; `clock` is armed for the root of the
+ * timer heap, and referenced exactly while a foreground timer runs; `mailbox` is never referenced. The
+ * tasks of one turn are moved to a local list first, so a task deferred while they run waits for the
+ * next turn and the loop can do I/O in between.
+ */
+#include "core/loop.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <daytona/error.h>
+
+#include "core/future.h"
+#include "core/memory.h"
+
+typedef struct post {
+  daytona__list_t link;
+  void (*run)(void *user);
+  void *user;
+} post_t;
+
+/* SHUT: the handles are closing, so a later turn needs a handle of its own. */
+enum { LOOP_OPEN, LOOP_CLOSING, LOOP_SHUT, LOOP_CLOSED };
+
+struct daytona__loop {
+  uv_loop_t *uv;
+  unsigned refs;
+  unsigned depth; /* user callbacks on the stack */
+  int state;
+  unsigned open_handles;
+  uv_thread_t thread;
+
+  uv_idle_t turn;
+  daytona__list_t ready; /* for the next turn */
+  daytona__list_t batch; /* rest of the turn that is running */
+  daytona__task_t closing;
+
+  uv_timer_t clock;
+  daytona__timer_t *timers; /* root of the pairing heap */
+  unsigned foreground;      /* running timers that keep the host's loop alive */
+  int64_t offset_ms;        /* how far tests have moved the clock */
+
+  uv_async_t mailbox;
+  uv_mutex_t lock; /* guards posts and is_shut */
+  daytona__list_t posts;
+  bool is_shut;
+
+  daytona__list_t pending;
+  daytona_future_t oom_future, thread_future;
+
+  void (*closed)(void *user);
+  void *closed_user;
+
+  daytona_log_cb log;
+  void *log_user;
+};
+
+/* --- tasks ------------------------------------------------------------------------------------- */
+
+void daytona__task_init(daytona__task_t *task, void (*run)(daytona__task_t *task)) {
+  daytona__list_init(&task->link);
+  task->run = run;
+}
+
+bool daytona__task_is_queued(const daytona__task_t *task) {
+  return !daytona__list_empty(&task->link);
+}
+
+void daytona__task_cancel(daytona__task_t *task) { daytona__list_remove(&task->link); }
+
+static void run_ready(daytona__loop_t *loop) {
+  daytona__list_move(&loop->ready, &loop->batch);
+  daytona__list_t *node;
+  while ((node = daytona__list_shift(&loop->batch)) != NULL) {
+    daytona__task_t *task = DAYTONA__CONTAINER(node, daytona__task_t, link);
+    task->run(task);
+  }
+}
+
+static void on_turn(uv_idle_t *handle) {
+  daytona__loop_t *loop = handle->data;
+  daytona__loop_retain(loop);
+  run_ready(loop);
+  if (loop->state < LOOP_SHUT && daytona__list_empty(&loop->ready)) uv_idle_stop(&loop->turn);
+  daytona__loop_release(loop);
+}
+
+/*
+ * After the client has closed there is no handle left, yet a call still owes its answer in a later
+ * turn. A handle of its own carries it and goes away again.
+ */
+typedef struct late_turn {
+  uv_idle_t handle;
+  daytona__loop_t *loop;
+  bool delays_close; /* made before the close was reported, which then waits for it */
+} late_turn_t;
+
+static void handle_gone(daytona__loop_t *loop);
+
+static void on_late_turn_closed(uv_handle_t *handle) {
+  late_turn_t *late = handle->data;
+  daytona__loop_t *loop = late->loop;
+  bool delays_close = late->delays_close;
+  daytona__free(late);
+  if (delays_close) handle_gone(loop);
+  daytona__loop_release(loop);
+}
+
+static void on_late_turn(uv_idle_t *handle) {
+  late_turn_t *late = handle->data;
+  run_ready(late->loop);
+  uv_close((uv_handle_t *)handle, on_late_turn_closed);
+}
+
+static void defer_late(daytona__loop_t *loop, daytona__task_t *task) {
+  bool is_first = daytona__list_empty(&loop->ready);
+  daytona__list_append(&loop->ready, &task->link);
+  if (!is_first) return;
+  late_turn_t *late = daytona__calloc(1, sizeof *late);
+  if (late == NULL) {
+    /* Nothing is left to carry it: the one case in which an answer comes inside the call. */
+    run_ready(loop);
+    return;
+  }
+  uv_idle_init(loop->uv, &late->handle);
+  late->loop = daytona__loop_retain(loop);
+  late->delays_close = loop->state == LOOP_SHUT;
+  if (late->delays_close) loop->open_handles++;
+  late->handle.data = late;
+  uv_idle_start(&late->handle, on_late_turn);
+}
+
+void daytona__loop_defer(daytona__loop_t *loop, daytona__task_t *task) {
+  if (daytona__task_is_queued(task)) return;
+  if (loop->state >= LOOP_SHUT) {
+    defer_late(loop, task);
+    return;
+  }
+  daytona__list_append(&loop->ready, &task->link);
+  uv_idle_start(&loop->turn, on_turn);
+}
+
+/* --- timers ------------------------------------------------------------------------------------ */
+
+static bool due_before(const daytona__timer_t *a, const daytona__timer_t *b) {
+  return a->due_ms < b->due_ms;
+}
+
+/* Join two heaps; both are roots. `back` of the result is for the caller to set. */
+static daytona__timer_t *heap_join(daytona__timer_t *a, daytona__timer_t *b) {
+  if (a == NULL) return b;
+  if (b == NULL) return a;
+  if (due_before(b, a)) {
+    daytona__timer_t *swap = a;
+    a = b;
+    b = swap;
+  }
+  b->next = a->child;
+  if (b->next != NULL) b->next->back = &b->next;
+  b->back = &a->child;
+  a->child = b;
+  return a;
+}
+
+/* Join the siblings from `first` on, pairwise from the left and then from the right. */
+static daytona__timer_t *heap_join_siblings(daytona__timer_t *first) {
+  daytona__timer_t *pairs = NULL;
+  while (first != NULL) {
+    daytona__timer_t *second = first->next;
+    daytona__timer_t *rest = second != NULL ? second->next : NULL;
+    first->next = NULL;
+    if (second != NULL) second->next = NULL;
+    daytona__timer_t *pair = heap_join(first, second);
+    pair->next = pairs;
+    pairs = pair;
+    first = rest;
+  }
+  daytona__timer_t *root = NULL;
+  while (pairs != NULL) {
+    daytona__timer_t *rest = pairs->next;
+    pairs->next = NULL;
+    root = heap_join(root, pairs);
+    pairs = rest;
+  }
+  return root;
+}
+
+static void heap_set_root(daytona__loop_t *loop, daytona__timer_t *root) {
+  loop->timers = root;
+  if (root == NULL) return;
+  root->next = NULL;
+  root->back = &loop->timers;
+}
+
+static void heap_remove(daytona__loop_t *loop, daytona__timer_t *timer) {
+  daytona__timer_t *below = heap_join_siblings(timer->child);
+  *timer->back = timer->next;
+  if (timer->next != NULL) timer->next->back = timer->back;
+  timer->child = timer->next = NULL;
+  timer->back = NULL;
+  if (below != NULL) heap_set_root(loop, heap_join(loop->timers, below));
+}
+
+static void on_clock(uv_timer_t *handle);
+
+static void clock_arm(daytona__loop_t *loop) {
+  if (loop->state >= LOOP_SHUT) return;
+  if (loop->timers == NULL) {
+    uv_timer_stop(&loop->clock);
+    return;
+  }
+  int64_t delay = loop->timers->due_ms - daytona__loop_now(loop);
+  uv_timer_start(&loop->clock, on_clock, delay > 0 ? (uint64_t)delay : 0, 0);
+  if (loop->foreground != 0)
+    uv_ref((uv_handle_t *)&loop->clock);
+  else
+    uv_unref((uv_handle_t *)&loop->clock);
+}
+
+static void timer_unlink(daytona__timer_t *timer) {
+  daytona__loop_t *loop = timer->loop;
+  heap_remove(loop, timer);
+  if (!timer->is_background) loop->foreground--;
+  timer->loop = NULL;
+}
+
+static void on_clock(uv_timer_t *handle) {
+  daytona__loop_t *loop = handle->data;
+  daytona__loop_retain(loop);
+  int64_t now = daytona__loop_now(loop);
+  while (loop->timers != NULL && loop->timers->due_ms <= now) {
+    daytona__timer_t *timer = loop->timers;
+    timer_unlink(timer);
+    timer->fire(timer);
+  }
+  clock_arm(loop);
+  daytona__loop_release(loop);
+}
+
+int64_t daytona__loop_now(const daytona__loop_t *loop) {
+  return (int64_t)(uv_hrtime() / 1000000) + loop->offset_ms;
+}
+
+void daytona__loop_advance(daytona__loop_t *loop, int64_t ms) {
+  loop->offset_ms += ms;
+  clock_arm(loop);
+}
+
+void daytona__timer_init(daytona__timer_t *timer, void (*fire)(daytona__timer_t *timer)) {
+  memset(timer, 0, sizeof *timer);
+  timer->fire = fire;
+}
+
+void daytona__timer_start(daytona__loop_t *loop, daytona__timer_t *timer, int64_t delay_ms) {
+  if (timer->loop != NULL) timer_unlink(timer);
+  if (loop->state >= LOOP_SHUT) return;
+  /* At least a millisecond, so that a timer restarted as it fires waits for another turn. */
+  timer->due_ms = daytona__loop_now(loop) + (delay_ms > 0 ? delay_ms : 1);
+  timer->loop = loop;
+  timer->child = timer->next = NULL;
+  if (!timer->is_background) loop->foreground++;
+  heap_set_root(loop, heap_join(loop->timers, timer));
+  if (loop->timers == timer || loop->foreground == 1) clock_arm(loop);
+}
+
+void daytona__timer_stop(daytona__timer_t *timer) {
+  daytona__loop_t *loop = timer->loop;
+  if (loop == NULL) return;
+  bool was_first = loop->timers == timer;
+  timer_unlink(timer);
+  if (was_first || loop->foreground == 0) clock_arm(loop);
+}
+
+bool daytona__timer_is_running(const daytona__timer_t *timer) { return timer->loop != NULL; }
+
+/* --- other threads ----------------------------------------------------------------------------- */
+
+static void run_posts(daytona__loop_t *loop) {
+  daytona__list_t batch, *node;
+  uv_mutex_lock(&loop->lock);
+  daytona__list_move(&loop->posts, &batch);
+  uv_mutex_unlock(&loop->lock);
+  while ((node = daytona__list_shift(&batch)) != NULL) {
+    post_t *post = DAYTONA__CONTAINER(node, post_t, link);
+    void (*run)(void *user) = post->run;
+    void *user = post->user;
+    daytona__free(post);
+    daytona__loop_enter(loop);
+    run(user);
+    daytona__loop_leave(loop);
+  }
+}
+
+static void on_mail(uv_async_t *handle) {
+  daytona__loop_t *loop = handle->data;
+  daytona__loop_retain(loop);
+  run_posts(loop);
+  daytona__loop_release(loop);
+}
+
+int daytona__loop_post(daytona__loop_t *loop, void (*run)(void *user), void *user) {
+  post_t *post = daytona__calloc(1, sizeof *post);
+  if (post == NULL) return DAYTONA_ENOMEM;
+  post->run = run;
+  post->user = user;
+  uv_mutex_lock(&loop->lock);
+  bool is_shut = loop->is_shut;
+  if (!is_shut) {
+    daytona__list_append(&loop->posts, &post->link);
+    uv_async_send(&loop->mailbox);
+  }
+  uv_mutex_unlock(&loop->lock);
+  if (is_shut) daytona__free(post);
+  return is_shut ? DAYTONA_ECLOSED : 0;
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+static void on_closing_turn(daytona__task_t *task);
+
+int daytona__loop_new(uv_loop_t *uv, daytona_log_cb log, void *log_user, daytona__loop_t **out) {
+  daytona__loop_t *loop = daytona__calloc(1, sizeof *loop);
+  if (loop == NULL) return DAYTONA_ENOMEM;
+  if (uv_mutex_init(&loop->lock) != 0) {
+    daytona__free(loop);
+    return DAYTONA_ENOMEM;
+  }
+  /* The only initialiser of the three that can fail comes first, so that nothing is to be undone. */
+  if (uv_async_init(uv, &loop->mailbox, on_mail) != 0) {
+    uv_mutex_destroy(&loop->lock);
+    daytona__free(loop);
+    return DAYTONA_ENOMEM;
+  }
+  uv_idle_init(uv, &loop->turn);
+  uv_timer_init(uv, &loop->clock);
+  uv_unref((uv_handle_t *)&loop->mailbox);
+  loop->mailbox.data = loop->turn.data = loop->clock.data = loop;
+  loop->open_handles = 3;
+  loop->uv = uv;
+  loop->refs = 1;
+  loop->thread = uv_thread_self();
+  loop->log = log;
+  loop->log_user = log_user;
+  daytona__list_init(&loop->ready);
+  daytona__list_init(&loop->batch);
+  daytona__task_init(&loop->closing, on_closing_turn);
+  daytona__list_init(&loop->posts);
+  daytona__list_init(&loop->pending);
+  daytona__future_init_immortal(&loop->oom_future, loop, DAYTONA_ENOMEM);
+  daytona__future_init_immortal(&loop->thread_future, loop, DAYTONA_ETHREAD);
+  *out = loop;
+  return 0;
+}
+
+daytona__loop_t *daytona__loop_retain(daytona__loop_t *loop) {
+  loop->refs++;
+  return loop;
+}
+
+void daytona__loop_release(daytona__loop_t *loop) {
+  if (loop == NULL || --loop->refs != 0) return;
+  assert(loop->state == LOOP_CLOSED);
+  uv_mutex_destroy(&loop->lock);
+  daytona__free(loop);
+}
+
+static void handle_gone(daytona__loop_t *loop) {
+  if (--loop->open_handles != 0) return;
+  loop->state = LOOP_CLOSED;
+  void (*closed)(void *user) = loop->closed;
+  void *user = loop->closed_user;
+  loop->closed = NULL;
+  if (closed != NULL) closed(user);
+  daytona__loop_release(loop);
+}
+
+static void on_handle_closed(uv_handle_t *handle) { handle_gone(handle->data); }
+
+/* Deliver everything that was queued before, then close; each round is a turn of its own. */
+static void on_closing_turn(daytona__task_t *task) {
+  daytona__loop_t *loop = DAYTONA__CONTAINER(task, daytona__loop_t, closing);
+  uv_mutex_lock(&loop->lock);
+  loop->is_shut = true;
+  uv_mutex_unlock(&loop->lock);
+  run_posts(loop);
+  if (!daytona__list_empty(&loop->ready) || !daytona__list_empty(&loop->batch)) {
+    daytona__loop_defer(loop, task);
+    return;
+  }
+  assert(loop->foreground == 0);
+  while (loop->timers != NULL) timer_unlink(loop->timers);
+  loop->state = LOOP_SHUT;
+  uv_close((uv_handle_t *)&loop->turn, on_handle_closed);
+  uv_close((uv_handle_t *)&loop->clock, on_handle_closed);
+  uv_close((uv_handle_t *)&loop->mailbox, on_handle_closed);
+}
+
+void daytona__loop_close(daytona__loop_t *loop, void (*closed)(void *user), void *user) {
+  assert(loop->state == LOOP_OPEN);
+  loop->state = LOOP_CLOSING;
+  loop->closed = closed;
+  loop->closed_user = user;
+  daytona__loop_retain(loop);
+  daytona__loop_defer(loop, &loop->closing);
+}
+
+bool daytona__loop_is_closed(const daytona__loop_t *loop) { return loop->state == LOOP_CLOSED; }
+uv_loop_t *daytona__loop_uv(const daytona__loop_t *loop) { return loop->uv; }
+daytona__list_t *daytona__loop_pending(daytona__loop_t *loop) { return &loop->pending; }
+daytona_future_t *daytona__loop_oom_future(daytona__loop_t *loop) { return &loop->oom_future; }
+daytona_future_t *daytona__loop_thread_future(daytona__loop_t *loop) { return &loop->thread_future; }
+
+bool daytona__loop_on_thread(const daytona__loop_t *loop) {
+  uv_thread_t self = uv_thread_self();
+  return uv_thread_equal(&self, &loop->thread) != 0;
+}
+
+void daytona__loop_enter(daytona__loop_t *loop) { loop->depth++; }
+
+void daytona__loop_leave(daytona__loop_t *loop) {
+  assert(loop->depth > 0);
+  loop->depth--;
+}
+
+bool daytona__loop_in_callback(const daytona__loop_t *loop) { return loop->depth != 0; }
+
+bool daytona__log_enabled(const daytona__loop_t *loop) { return loop->log != NULL; }
+
+void daytona__log(daytona__loop_t *loop, daytona_log_level_t level, const char *format, ...) {
+  if (loop->log == NULL) return;
+  char line[1024];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  for (char *at = line; *at != '\0'; at++)
+    if (*at == '\n' || *at == '\r') *at = ' ';
+  loop->log(level, line, loop->log_user);
+}

@@ -1,0 +1,75 @@
+/*
+ * The allocator seam. One process-wide set of functions and a count of live blocks: the count makes
+ * replacing the allocator safe and gives tests an exact leak check without a sanitizer.
+ */
+#include "core/memory.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <daytona/error.h>
+
+static void *default_malloc(size_t size, void *user) { return malloc(size); }
+static void *default_calloc(size_t count, size_t size, void *user) { return calloc(count, size); }
+static void *default_realloc(void *block, size_t size, void *user) { return realloc(block, size); }
+static void default_free(void *block, void *user) { free(block); }
+
+static const daytona_allocator_t default_allocator = {default_malloc, default_calloc, default_realloc,
+                                                      default_free, NULL};
+static daytona_allocator_t allocator = {default_malloc, default_calloc, default_realloc, default_free,
+                                        NULL};
+static atomic_size_t live_blocks;
+
+int daytona_set_allocator(const daytona_allocator_t *replacement) {
+  if (replacement != NULL && (replacement->malloc_fn == NULL || replacement->calloc_fn == NULL ||
+                              replacement->realloc_fn == NULL || replacement->free_fn == NULL))
+    return DAYTONA_EINVAL;
+  if (atomic_load(&live_blocks) != 0) return DAYTONA_EREENTRANT;
+  allocator = replacement != NULL ? *replacement : default_allocator;
+  return 0;
+}
+
+static void *counted(void *block) {
+  if (block != NULL) atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
+  return block;
+}
+
+void *daytona__alloc(size_t size) {
+  return counted(allocator.malloc_fn(size != 0 ? size : 1, allocator.user));
+}
+
+void *daytona__calloc(size_t count, size_t size) {
+  if (size != 0 && count > (size_t)-1 / size) return NULL;
+  if (count == 0 || size == 0) count = size = 1;
+  return counted(allocator.calloc_fn(count, size, allocator.user));
+}
+
+void *daytona__realloc(void *block, size_t size) {
+  if (block == NULL) return daytona__alloc(size);
+  return allocator.realloc_fn(block, size != 0 ? size : 1, allocator.user);
+}
+
+void daytona__free(void *block) {
+  if (block == NULL) return;
+  atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
+  allocator.free_fn(block, allocator.user);
+}
+
+char *daytona__strndup(const char *text, size_t size) {
+  if (size == (size_t)-1) return NULL;
+  char *copy = daytona__alloc(size + 1);
+  if (copy == NULL) return NULL;
+  memcpy(copy, text, size);
+  copy[size] = '\0';
+  return copy;
+}
+
+char *daytona__strdup(const char *text) { return daytona__strndup(text, strlen(text)); }
+
+void daytona__wipe(void *block, size_t size) {
+  volatile unsigned char *bytes = block;
+  for (size_t i = 0; i < size; i++) bytes[i] = 0;
+}
+
+size_t daytona__alloc_count(void) { return atomic_load(&live_blocks); }

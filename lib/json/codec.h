@@ -1,0 +1,130 @@
+/*
+ * JSON by field table. One table per model says where each key lives in a C struct; the same table
+ * drives decoding, encoding and redaction. jansson parses and writes the text and is named nowhere
+ * above this folder.
+ *
+ * Decoding is lenient, as the protocol asks: unknown keys pass, missing keys and null leave the member
+ * zero, integers written as floats are read, unknown enum strings are kept as strings. What cannot be a
+ * value of the member's type (a string where a number belongs, 1.5 for an integer, a number out of
+ * range, invalid UTF-8) is an error that names the path of the field.
+ */
+#ifndef DAYTONA_JSON_CODEC_H
+#define DAYTONA_JSON_CODEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <daytona/error.h>
+#include <daytona/types.h>
+
+#include "core/arena.h"
+
+typedef enum daytona__json_type {
+  DAYTONA__JSON_STRING,   /* const char * ; strings with an embedded NUL are refused */
+  DAYTONA__JSON_BYTES,    /* daytona_bytes_t from a JSON string, may hold NUL */
+  DAYTONA__JSON_INT,      /* int64_t */
+  DAYTONA__JSON_INT32,    /* int */
+  DAYTONA__JSON_NUMBER,   /* double */
+  DAYTONA__JSON_BOOL,     /* bool */
+  DAYTONA__JSON_OPT_INT,  /* daytona_opt_int_t */
+  DAYTONA__JSON_OPT_NUM,  /* daytona_opt_num_t */
+  DAYTONA__JSON_OPT_BOOL, /* daytona_opt_bool_t */
+  DAYTONA__JSON_ENUM,     /* int, by the field's `names`; an unknown string gives names->unknown */
+  DAYTONA__JSON_MAP,      /* daytona_map_t, an object of strings */
+  DAYTONA__JSON_PAIRS,    /* daytona_map_t on the wire as an array of one-pair objects */
+  DAYTONA__JSON_STRINGS,  /* daytona_strings_t, an array of strings (null elements are skipped) */
+  DAYTONA__JSON_OBJECT,   /* const T *, with the field's `model` */
+  DAYTONA__JSON_INLINE,   /* T inside the struct, with the field's `model` */
+  DAYTONA__JSON_ARRAY,    /* const T * of `count_offset` elements, with the field's `model` */
+  DAYTONA__JSON_NUMBERS,  /* const double * of `count_offset` elements */
+  DAYTONA__JSON_RAW       /* const char *: the value as compact JSON text, whatever it is */
+} daytona__json_type_t;
+
+enum {
+  DAYTONA__JSON_SECRET = 1 << 0,   /* redacted as "***" in logs; its copies are wiped */
+  DAYTONA__JSON_ALWAYS = 1 << 1,   /* encoded also when zero: "" for strings, {} for maps, [] for arrays */
+  DAYTONA__JSON_REQUIRED = 1 << 2, /* its absence from an answer is an error; use it for ids only */
+  DAYTONA__JSON_DECODE_ONLY = 1 << 3
+};
+
+typedef struct daytona__json_names {
+  const char *const *names; /* indexed by value, NULL-terminated; NULL entries are not possible */
+  int unknown;              /* value for a string that is not listed */
+} daytona__json_names_t;
+
+typedef struct daytona__json_model daytona__json_model_t;
+
+typedef struct daytona__json_field {
+  const char *key;
+  const char *alias;       /* older name, tried when `key` is absent */
+  daytona__json_type_t type;
+  unsigned flags;
+  size_t offset;
+  size_t count_offset;                  /* arrays: a size_t member */
+  const daytona__json_model_t *model;   /* OBJECT, INLINE, ARRAY */
+  const daytona__json_names_t *names;   /* ENUM */
+} daytona__json_field_t;
+
+struct daytona__json_model {
+  const char *name;   /* for messages, such as "Sandbox" */
+  size_t size;
+  const daytona__json_field_t *fields;
+  size_t field_count;
+};
+
+/* Table rows: DAYTONA__FIELD(struct sandbox, STRING, id, "id", .flags = DAYTONA__JSON_REQUIRED) */
+#define DAYTONA__FIELD(struct_type, json_type, member, wire_key, ...)        \
+  {.key = wire_key, .type = DAYTONA__JSON_##json_type,                       \
+   .offset = offsetof(struct_type, member), __VA_ARGS__}
+#define DAYTONA__FIELD_ARRAY(struct_type, member, count_member, wire_key, element_model, ...)   \
+  {.key = wire_key, .type = DAYTONA__JSON_ARRAY, .offset = offsetof(struct_type, member),       \
+   .count_offset = offsetof(struct_type, count_member), .model = element_model, __VA_ARGS__}
+#define DAYTONA__MODEL(variable, struct_type, model_name, table)                                 \
+  const daytona__json_model_t variable = {model_name, sizeof(struct_type), table,                \
+                                          sizeof(table) / sizeof((table)[0])}
+
+/* What went wrong, for a daytona_error_t: DAYTONA_EPROTOCOL, DAYTONA_ELIMIT or DAYTONA_ENOMEM. */
+typedef struct daytona__json_error {
+  daytona_errcode_t code;
+  char field[160];   /* "items[2].cpu", or "" for the text as a whole */
+  char message[240]; /* one line, without the text of the answer */
+} daytona__json_error_t;
+
+/*
+ * Decode an object into a new struct of `model` in `arena`. Strings are copied, so `text` may go.
+ * `error` may be NULL. 0, or the code of the error; *out is untouched on failure.
+ */
+int daytona__json_decode(daytona__arena_t *arena, const daytona__json_model_t *model,
+                         const char *text, size_t size, void **out, daytona__json_error_t *error);
+
+/* Decode an array of objects: *out gets `*count` structs side by side. null gives an empty array. */
+int daytona__json_decode_array(daytona__arena_t *arena, const daytona__json_model_t *model,
+                               const char *text, size_t size, void **out, size_t *count,
+                               daytona__json_error_t *error);
+
+/* Decode a bare JSON string. */
+int daytona__json_decode_string(daytona__arena_t *arena, const char *text, size_t size,
+                                const char **out, daytona__json_error_t *error);
+
+/*
+ * Encode `object` as compact JSON in `arena`, keys in the order of the table. Members that are zero
+ * (NULL, unset optional, empty list or map) are left out unless DAYTONA__JSON_ALWAYS; a plain INT, NUMBER
+ * or BOOL is always written. Never writes null. Fails with DAYTONA_EINVAL on invalid UTF-8 (`error->field`
+ * says where), DAYTONA_ENOMEM, DAYTONA_ELIMIT.
+ */
+int daytona__json_encode(daytona__arena_t *arena, const daytona__json_model_t *model,
+                         const void *object, const char **out, size_t *size,
+                         daytona__json_error_t *error);
+
+/*
+ * `text` for a log line: members marked secret in `model` and everything under unknown keys are replaced by
+ * "***", long strings are cut. Not JSON, or no memory: "(unprintable)".
+ */
+const char *daytona__json_redact(daytona__arena_t *arena, const daytona__json_model_t *model,
+                                 const char *text, size_t size);
+
+/* Whether the bytes are UTF-8 as RFC 3629 defines it, without NUL. */
+bool daytona__utf8_is_valid(const char *text, size_t size);
+
+#endif

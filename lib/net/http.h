@@ -1,0 +1,119 @@
+/*
+ * HTTP on curl multi, driven by the client's loop.
+ *
+ * A call is a structure of the caller's, filled in, started once, and told about once through `on_done`,
+ * from a turn of the loop with nothing of libcurl on the stack. Requests wait in a queue of ours until
+ * one of `max_connections` slots is free; their time limits begin when they leave it, unless
+ * `counts_queue_time` says otherwise.
+ *
+ * Limits: connect (name lookup, TCP, TLS, proxy, until the request can be sent), idle (no byte in either
+ * direction), total (everything, retries included). Each has its own error code and is kept by our own
+ * clock, not by libcurl.
+ */
+#ifndef DAYTONA_NET_HTTP_H
+#define DAYTONA_NET_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <daytona/error.h>
+
+#include "core/loop.h"
+#include "core/strbuf.h"
+#include "net/options.h"
+#include "net/resolver.h"
+
+typedef struct daytona__http daytona__http_t;
+typedef struct daytona__http_call daytona__http_call_t;
+typedef struct daytona__http_transfer daytona__http_transfer_t; /* private */
+
+/* Results of a body source, besides a byte count. */
+#define DAYTONA__HTTP_SOURCE_WAIT ((ptrdiff_t)-1) /* nothing yet: call daytona__http_resume_send() */
+#define DAYTONA__HTTP_SOURCE_FAIL ((ptrdiff_t)-2) /* give up: the call fails with call->user_error */
+
+struct daytona__http_call {
+  /* --- the request; everything is borrowed until on_done or cancel --- */
+  const char *method;
+  const char *url;
+  const daytona_header_t *headers; /* besides the common ones */
+  size_t header_count;
+  const char *accept;              /* NULL: application/json */
+  const char *content_type;        /* NULL: application/json */
+  const void *body;
+  size_t body_size;
+
+  /*
+   * A streamed request body instead of `body`: fill `buffer`, return the number of bytes, 0 at the end.
+   * Called with libcurl on the stack: touch nothing of the library from here. Never retried once asked.
+   */
+  ptrdiff_t (*source)(daytona__http_call_t *call, char *buffer, size_t size);
+  int64_t source_size; /* -1: unknown, sent chunked */
+
+  /*
+   * A streamed answer instead of `response_body`, for 2xx answers only (others are collected for the
+   * error). `sink` is called from a turn of the loop without libcurl on the stack; what it does not take
+   * (returns less than `size`) pauses the transfer until daytona__http_resume_receive(). Bytes it did not
+   * take are offered again. `on_head` comes once before, with status and headers in place.
+   */
+  void (*on_head)(daytona__http_call_t *call);
+  size_t (*sink)(daytona__http_call_t *call, const char *bytes, size_t size);
+
+  int64_t connect_timeout_ms; /* 0: the client's default; -1: none */
+  int64_t idle_timeout_ms;    /* 0 or -1: none */
+  int64_t total_timeout_ms;   /* 0 or -1: none */
+  bool counts_queue_time;
+  bool is_create;             /* never repeat after the request may have reached the server */
+  bool keeps_headers;         /* response headers are wanted on success too */
+  bool no_http2;              /* bulk transfers: one connection of their own */
+  size_t max_body;            /* ceiling of a collected answer; 0: DAYTONA__JSON_BODY_MAX */
+  void (*on_admitted)(daytona__http_call_t *call); /* optional: it has left the queue, for time limits */
+  void (*on_done)(daytona__http_call_t *call);
+  void *user;
+
+  /* --- the answer; valid in on_done and until daytona__http_call_clear() --- */
+  daytona_errcode_t code;     /* DAYTONA_OK: a 2xx answer is there */
+  const char *message;        /* for transport failures: what went wrong, one line; static or in `text` */
+  int status;                 /* 0: no answer */
+  const char *response_type;  /* Content-Type without parameters, lower case; "" if none */
+  daytona__strbuf_t response_body;
+  daytona_header_t *response_headers; /* of failures, and with keeps_headers */
+  size_t response_header_count;
+  int attempts;
+  bool was_sent;              /* the request, or a part of it, may have reached the server */
+  daytona_errcode_t user_error; /* set by a source or sink that gives up */
+  char text[256];
+
+  /* --- private --- */
+  daytona__http_transfer_t *transfer;
+  void *storage;
+};
+
+/*
+ * `common` are the headers of every request (Authorization and so on), copied. `resolver` is borrowed and
+ * outlives the result.
+ */
+int daytona__http_new(daytona__loop_t *loop, const daytona__net_options_t *options,
+                      daytona__resolver_t *resolver, const daytona_header_t *common,
+                      size_t common_count, daytona__http_t **out);
+
+/* All calls must have ended or been cancelled; `closed` comes when no handle and no socket is left. */
+void daytona__http_close(daytona__http_t *http, void (*closed)(void *user), void *user);
+
+/* `call` must be zero apart from the request. Always ends in on_done, also when memory is short. */
+void daytona__http_start(daytona__http_t *http, daytona__http_call_t *call);
+
+/* Stop without on_done; the transfer is gone when this returns. Harmless on a call that has ended. */
+void daytona__http_cancel(daytona__http_call_t *call);
+
+/* Free what the answer holds. on_done must have come, or the call been cancelled. */
+void daytona__http_call_clear(daytona__http_call_t *call);
+
+void daytona__http_resume_send(daytona__http_call_t *call);
+void daytona__http_resume_receive(daytona__http_call_t *call);
+void daytona__http_pause_receive(daytona__http_call_t *call);
+
+/* Requests in flight and waiting; for tests and log lines. */
+void daytona__http_counts(const daytona__http_t *http, size_t *in_flight, size_t *waiting);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * What the network needs to know from the configuration. One structure drives libcurl's TLS and
+ * mbedTLS, HTTP and WebSockets alike, so that no setting can reach only one of them.
+ */
+#ifndef DAYTONA_NET_OPTIONS_H
+#define DAYTONA_NET_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct daytona__tls_options {
+  const char *ca_file;     /* PEM bundle; NULL: the system's */
+  const char *ca_path;     /* hashed directory; NULL: none given */
+  const char *client_cert; /* PEM file; NULL: none */
+  const char *client_key;  /* PEM file; NULL: in client_cert */
+  const char *client_key_password;
+  bool is_unverified;      /* neither chain nor host name is checked */
+} daytona__tls_options_t;
+
+typedef struct daytona__proxy_options {
+  const char *http_proxy;  /* proxy URL for http and ws targets; NULL: none */
+  const char *https_proxy; /* for https and wss targets */
+  const char *no_proxy;    /* as libcurl reads NO_PROXY */
+} daytona__proxy_options_t;
+
+typedef struct daytona__net_options {
+  daytona__tls_options_t tls;
+  daytona__proxy_options_t proxy;
+  int64_t happy_eyeballs_ms; /* -1: the transport's default; INT64_MAX: no race between families */
+  int max_connections;
+  int64_t connect_timeout_ms;
+  int64_t rate_limit_wait_ms; /* longest wait for a 429 with Retry-After to clear; 0: none */
+  bool no_http2;
+} daytona__net_options_t;
+
+#endif
