@@ -1,4 +1,170 @@
+/*
+ * The client: credentials, connections and limits, on a loop of yours.
+ *
+ * A client belongs to the thread that made it; that thread runs the loop. Make one per program or per
+ * account, not one per sandbox: it shares its connections among all of its sandboxes.
+ */
 #ifndef DAYTONA_CLIENT_H
 #define DAYTONA_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include <daytona/export.h>
 #include <daytona/future.h>
+#include <daytona/log.h>
+#include <daytona/types.h>
+
+DAYTONA_BEGIN
+
+/**
+ * How a client is set up. All zero, and NULL instead of it, means: everything from the environment.
+ *
+ * Each of the first six is taken from here if it is set and not empty. The environment is consulted
+ * for what is missing, unless key (or JWT and organization), URL and target are all given here. It has
+ * three sources, the first that knows a name wins: the process environment, the file `.env.local`, the
+ * file `.env`, both in the current directory; from the files only names that begin with DAYTONA_ count.
+ */
+typedef struct daytona_config {
+  /** API key; else DAYTONA_API_KEY, unless `jwt_token` is given here. The key wins over a JWT. */
+  const char *api_key;
+  /** JSON Web Token; else DAYTONA_JWT_TOKEN. Needs an organization. */
+  const char *jwt_token;
+  /** Organization of the JWT; else DAYTONA_ORGANIZATION_ID. Never sent together with a key. */
+  const char *organization_id;
+  /** Base URL; else DAYTONA_API_URL, DAYTONA_SERVER_URL, https://app.daytona.io/api. */
+  const char *api_url;
+  /** Old name of `api_url`, used when that is empty. */
+  const char *server_url;
+  /** Region for new sandboxes; else DAYTONA_TARGET; else the organization's. */
+  const char *target;
+
+  /** Optional. Connections at once, 1 to 65535. Default 250. Further requests wait in order. */
+  int max_connections;
+  /** Optional. Sandboxes in creation or start at once. Default 100. Further ones wait in order. */
+  int max_starting;
+  /** Optional. Lookup, TCP, TLS and proxy together. Default 30000. DAYTONA_NO_TIMEOUT: none. */
+  int64_t connect_timeout_ms;
+  /** Optional. One plain request with its retries. Default 300000. DAYTONA_NO_TIMEOUT: none. Does not bound
+      commands, transfers and streams. */
+  int64_t request_timeout_ms;
+  /** Optional. How long one request may wait, in all, for a 429 with a Retry-After to clear. Default
+      30000. DAYTONA_NO_TIMEOUT: as long as the operation may. DAYTONA_NO_WAIT: fail at once. */
+  int64_t rate_limit_wait_ms;
+  /** Optional. Head start of one address family over the other. Default: DAYTONA_HAPPY_EYEBALLS_DELAY
+      (seconds, or `none`), else 200. */
+  int64_t happy_eyeballs_ms;
+
+  /** Optional. PEM file with the trusted certificates, instead of the system's. */
+  const char *ca_file;
+  /** Optional. Folder of trusted certificates, as OpenSSL's c_rehash makes it. */
+  const char *ca_path;
+  /** Optional. PEM file with the client certificate. */
+  const char *client_cert;
+  /** Optional. PEM file with its key. Default: in `client_cert`. */
+  const char *client_key;
+  /** Optional. Password of `client_key`. */
+  const char *client_key_password;
+  /** Accept any certificate and host name. Everything is readable to anyone on the way: tests only. */
+  bool insecure_skip_verify;
+
+  /** Optional. Proxy URL for every request; "" for none. Default: HTTP_PROXY (http_proxy), HTTPS_PROXY,
+      NO_PROXY as libcurl reads them. */
+  const char *proxy;
+  /** Do not offer HTTP/2. */
+  bool no_http2;
+
+  /** Take nothing from the environment or from files, proxies included. */
+  bool ignores_environment;
+
+  /** Optional. Where log lines go. Default: nowhere. */
+  daytona_log_cb log;
+  /** For `log`. Borrowed until the client has closed. */
+  void *log_user;
+
+  uint64_t reserved[8]; /**< Must be zero. */
+} daytona_config_t;
+
+/** For `rate_limit_wait_ms`: do not wait for a 429 to clear. */
+#define DAYTONA_NO_WAIT ((int64_t)-2)
+
+/**
+ * Make a client. No request is sent.
+ *
+ * @param loop    Borrowed until the close has been reported. The client never runs, stops or walks it.
+ * @param config  Copied. NULL: everything from the environment.
+ * @param out     The client, one reference yours; untouched on failure.
+ * @return 0; DAYTONA_EAUTH without credentials, or with a JWT and no organization; DAYTONA_EINVAL for a
+ *         value out of range or a malformed URL; DAYTONA_ENOMEM; DAYTONA_ETLS if a certificate file cannot
+ *         be used. daytona_config_check() tells the same in words.
+ *
+ * Thread: the one that runs the loop. Reads two small files and the environment, so call it before the
+ * loop is busy.
+ */
+DAYTONA_API int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config,
+                                   daytona_client_t **out);
+
+/**
+ * Say what daytona_client_new() would think of a configuration.
+ *
+ * @param config  Borrowed for the call. NULL: everything from the environment.
+ * @param reason  Gets one line without secrets, NUL-terminated; empty when all is well. May be NULL.
+ * @param size    Size of `reason`.
+ * @return As daytona_client_new().
+ */
+DAYTONA_API int daytona_config_check(const daytona_config_t *config, char *reason, size_t size);
+
+/** The client is closed: no handle, descriptor, thread-pool request or byte of it is left on the loop. */
+typedef void (*daytona_client_closed_cb)(void *user);
+
+/**
+ * Begin the orderly end.
+ *
+ * Every pending operation fails with DAYTONA_ECLOSED, told by its callbacks as usual; connections are
+ * closed; then `closed` is called, last of all, and uv_loop_close() finds nothing of ours. A name lookup
+ * that is running on the thread pool cannot be stopped: the report waits for it to return.
+ * Nothing is sent to the server: sandboxes and commands go on running.
+ *
+ * @param closed  Optional. May be called twice or more; every callback given is called once.
+ *
+ * Thread: loop.  In callbacks: yes.
+ * After it has been reported, further calls fail with DAYTONA_ECLOSED in a later turn of the loop, which
+ * must still run.
+ */
+DAYTONA_API void daytona_client_close(daytona_client_t *client, daytona_client_closed_cb closed,
+                                      void *user);
+
+/** One more reference. Returns `client`. Thread: loop. */
+DAYTONA_API daytona_client_t *daytona_client_retain(daytona_client_t *client);
+
+/**
+ * Give up a reference. Sandboxes and pending operations hold references of their own; when the last one
+ * goes, a client that was never closed closes itself. NULL is allowed. Thread: loop.
+ */
+DAYTONA_API void daytona_client_release(daytona_client_t *client);
+
+/** Whether daytona_client_close() was called. Thread: loop. */
+DAYTONA_API bool daytona_client_is_closing(const daytona_client_t *client);
+
+/** The loop given to daytona_client_new(). Thread: any. */
+DAYTONA_API uv_loop_t *daytona_client_loop(const daytona_client_t *client);
+
+/**
+ * Have `run` called on the loop's thread. The only function of a client for other threads; hold a
+ * reference to the client for as long as they may call it. Does not keep the loop alive.
+ *
+ * @param run   Called once, in the order of posting, from a turn of the loop.
+ * @param user  Passed on.
+ * @return 0, DAYTONA_ENOMEM, DAYTONA_EINVAL without `run`, or DAYTONA_ECLOSED after the client was closed;
+ *         then `run` is not called.
+ *
+ * Thread: any.
+ */
+DAYTONA_API int daytona_client_post(daytona_client_t *client, void (*run)(void *user), void *user);
+
+DAYTONA_END
+
 #endif
