@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of one box: prepare, start, up, stopping, gone.
+ *
+ * The box's first process holds one end of the control socket. It says 'R' when it serves; we say
+ * 'T' when it shall end; end of file tells it that the server is gone. bubblewrap's own process
+ * on the host is our child; it is reaped only after every process of the box is, because the
+ * kernel ends a PID namespace before it reports its first process. So "the child has exited"
+ * is the one fact that everything at the end waits for. Handles are closed first, then the
+ * network, then callbacks are made, then memory goes.
+ */
+#include "runtime/internal.h"
+#include "runtime/prepare.h"
+#include "runtime/proctree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define START_LIMIT_MS 30000
+#define STOP_LIMIT_MS 5000
+#define ERROR_TEXT_MAX 4096
+#define INFO_TEXT_MAX 4096
+#define ENV_MAX (4 * 1024 * 1024)
+
+static void end_box(dl_box *box);
+
+static void fail(dl_box *box, char *reason) {
+  if (box->failure == NULL) box->failure = reason;
+  else free(reason);
+}
+
+static void close_fd(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+}
+
+/* ---- killing ---- */
+
+static void kill_now(dl_box *box) {
+  if (box->has_exited || box->pid <= 0) return;
+  if (box->rt->isolation == DL_ISOLATION_NONE) dl_proctree_kill(box->pid, true);
+  else if (box->inner_fd >= 0) syscall(SYS_pidfd_send_signal, box->inner_fd, SIGKILL, NULL, 0);
+  else kill(box->pid, SIGKILL);
+}
+
+static void on_time(uv_timer_t *timer) {
+  dl_box *box = timer->data;
+  if (box->state == DL_BOX_STARTING)
+    fail(box, dl_xprintf("the sandbox did not start within %d s", START_LIMIT_MS / 1000));
+  kill_now(box);
+}
+
+/* ---- what the box tells ---- */
+
+static void report_start(dl_box *box) {
+  if (box->state != DL_BOX_STARTING || !box->is_ready || !box->child_known) return;
+  box->state = DL_BOX_UP;
+  uv_timer_stop(&box->timer);
+  dl_box_start_cb cb = box->start_cb;
+  box->start_cb = NULL;
+  cb(box->start_user, box, NULL);
+}
+
+static void on_control(uv_poll_t *poll, int status, int events) {
+  dl_box *box = poll->data;
+  char bytes[64];
+  ssize_t got = read(box->control_fd, bytes, sizeof bytes);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR) && status == 0) return;
+  (void)events;
+  if (got <= 0) {
+    uv_poll_stop(poll); /* it is ending; the exit of our child tells the rest */
+    return;
+  }
+  if (memchr(bytes, 'R', (size_t)got) != NULL) {
+    box->is_ready = true;
+    report_start(box);
+  }
+}
+
+/* Reads what is there; false at the end of the stream. */
+static bool drain(int fd, dl_buf *into) {
+  char bytes[1024];
+  for (;;) {
+    ssize_t got = read(fd, bytes, sizeof bytes);
+    if (got > 0) dl_buf_append(into, bytes, (size_t)got); /* what passes the ceiling is not kept */
+    else if (got == 0) return false;
+    else if (errno != EINTR) return errno == EAGAIN;
+  }
+}
+
+static void on_error_text(uv_poll_t *poll, int status, int events) {
+  dl_box *box = poll->data;
+  (void)events;
+  if (!drain(box->error_fd, &box->error_text) || status != 0) uv_poll_stop(poll);
+  if (box->state == DL_BOX_STARTING || box->error_text.len == 0) return;
+  dl_debug("box %s: %s", box->id, box->error_text.data);
+  dl_buf_reset(&box->error_text);
+}
+
+static bool is_child_of(pid_t pid, pid_t parent) {
+  char path[64], line[256];
+  snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+  FILE *f = fopen(path, "re");
+  long found = -1;
+  while (f != NULL && fgets(line, sizeof line, f) != NULL)
+    if (sscanf(line, "PPid: %ld", &found) == 1) break;
+  if (f != NULL) fclose(f);
+  return found == (long)parent;
+}
+
+/* bubblewrap tells the number of the box's first process as JSON before it lets it go on. */
+static void on_info(uv_poll_t *poll, int status, int events) {
+  dl_box *box = poll->data;
+  (void)events;
+  bool more = drain(box->info_fd, &box->info_text) && status == 0;
+  const char *at = box->info_text.data ? strstr(box->info_text.data, "\"child-pid\":") : NULL;
+  if (at == NULL || strchr(at, ',') == NULL) {
+    if (!more) uv_poll_stop(poll);
+    return;
+  }
+  uv_poll_stop(poll);
+  box->inner_pid = (pid_t)strtol(at + strlen("\"child-pid\":"), NULL, 10);
+  box->inner_fd = (int)syscall(SYS_pidfd_open, box->inner_pid, 0);
+  if (box->inner_fd >= 0 && !is_child_of(box->inner_pid, box->pid)) close_fd(&box->inner_fd);
+  box->child_known = true;
+  if (box->network == DL_NETWORK_PRIVATE) {
+    box->net = dl_network_start(box);
+    if (box->net == NULL) box->network_text = "none (slirp4netns does not start)";
+  }
+  report_start(box);
+}
+
+/* ---- starting ---- */
+
+static int memory_file(const char *name, const void *bytes, size_t len) {
+  int fd = memfd_create(name, MFD_CLOEXEC);
+  if (fd < 0) return -1;
+  if (write(fd, bytes, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) != 0) close_fd(&fd);
+  return fd;
+}
+
+static int listen_on(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  memcpy(address.sun_path, path, strlen(path));
+  unlink(path);
+  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+      chmod(path, 0600) != 0 || listen(fd, 1024) != 0) {
+    int failure = errno;
+    close_fd(&fd);
+    errno = failure;
+  }
+  return fd;
+}
+
+static void watch(dl_box *box, uv_poll_t *poll, int fd, uv_poll_cb cb) {
+  uv_poll_init(box->rt->loop, poll, fd);
+  poll->data = box;
+  uv_poll_start(poll, UV_READABLE, cb);
+  box->open_handles++;
+}
+
+static int open_descriptors(dl_box *box, dl_launch *l, int ends[3]) {
+  int control[2] = {-1, -1}, info[2] = {-1, -1}, error[2] = {-1, -1};
+  char *hosts = dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n", box->short_id);
+  char *name = dl_xprintf("%s\n", box->short_id);
+  bool ok = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0 &&
+            pipe2(info, O_CLOEXEC) == 0 && pipe2(error, O_CLOEXEC) == 0;
+  l->fds[0] = l->fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
+  l->fds[2] = error[1];
+  l->fds[DL_FD_LISTEN] = listen_on(box->socket_path);
+  l->fds[DL_FD_CONTROL] = control[1];
+  l->fds[DL_FD_ENV] = memory_file("env", box->env.data ? box->env.data : "", box->env.len);
+  l->fds[DL_FD_INFO] = info[1];
+  l->fds[DL_FD_HOSTS] = memory_file("hosts", hosts, strlen(hosts));
+  l->fds[DL_FD_HOSTNAME] = memory_file("hostname", name, strlen(name));
+  for (int i = 0; i < DL_FD_END; i++) ok = ok && l->fds[i] >= 0;
+  ends[0] = control[0];
+  ends[1] = info[0];
+  ends[2] = error[0];
+  for (int i = 0; ok && i < 3; i++) fcntl(ends[i], F_SETFL, O_NONBLOCK);
+  free(hosts);
+  free(name);
+  return ok ? 0 : -1;
+}
+
+static void close_launch(dl_launch *l) {
+  for (int i = 1; i < DL_FD_END; i++) close_fd(&l->fds[i]); /* 0 is the same as 1 */
+  for (size_t i = 0; i < l->join_count; i++) close(l->join_fds[i]);
+  dl_command_clear(&l->command);
+}
+
+static char *launch(dl_box *box) {
+  dl_runtime *rt = box->rt;
+  static char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8", NULL};
+  bool plain = rt->isolation == DL_ISOLATION_NONE;
+  dl_launch l = {.program = plain ? rt->exe : rt->bwrap,
+                 .cwd = plain ? box->home_dir : "/",
+                 .envp = (char **)environment,
+                 .stage = rt->as_root && !plain,
+                 .uid = box->uid};
+  int ends[3];
+  for (int i = 0; i < DL_FD_END; i++) l.fds[i] = -1;
+  char *failure = NULL;
+  if (open_descriptors(box, &l, ends) != 0)
+    failure = dl_xprintf("cannot make the sandbox's sockets: %s", strerror(errno));
+  box->control_fd = ends[0];
+  box->info_fd = ends[1];
+  box->error_fd = ends[2];
+  if (failure == NULL) {
+    dl_command_build(&l.command, rt, box);
+    l.join_count = dl_box_limits_open(&rt->limits, &box->limits, l.join_fds);
+    box->pid = dl_launch_run(&l);
+    if (box->pid < 0) failure = dl_xprintf("cannot start a process: %s", strerror(errno));
+  }
+  close_launch(&l);
+  return failure;
+}
+
+static void on_prepared(uv_work_t *work, int status) {
+  dl_box *box = work->data;
+  box->is_preparing = false;
+  if (status != 0) fail(box, dl_xstrdup("cannot prepare the sandbox's directories"));
+  if (box->failure == NULL && box->stop_wanted)
+    fail(box, dl_xstrdup("the sandbox was stopped before it had started"));
+  if (box->failure == NULL) {
+    box->state = DL_BOX_STARTING;
+    fail(box, launch(box));
+  }
+  if (box->failure != NULL) {
+    box->has_exited = true;
+    end_box(box);
+    return;
+  }
+  watch(box, &box->control, box->control_fd, on_control);
+  watch(box, &box->info, box->info_fd, on_info);
+  watch(box, &box->error, box->error_fd, on_error_text);
+  uv_timer_init(box->rt->loop, &box->timer);
+  box->timer.data = box;
+  uv_timer_start(&box->timer, on_time, START_LIMIT_MS, 0);
+  box->open_handles++;
+}
+
+static void prepare_work(uv_work_t *work) {
+  dl_box *box = work->data;
+  if (box->failure == NULL) box->failure = dl_prepare_dirs(box, box->rt->as_root);
+}
+
+/* Keep the user a home already belongs to when nobody else has it now. */
+static unsigned choose_uid(dl_runtime *rt, const char *home) {
+  struct stat st;
+  if (!rt->as_root) return 0;
+  if (stat(home, &st) == 0 && st.st_uid >= rt->first_uid && st.st_uid - rt->first_uid < rt->uid_count &&
+      !dl_runtime_uid_taken(rt, st.st_uid))
+    return st.st_uid;
+  for (unsigned i = 0; i < rt->uid_count; i++) {
+    unsigned uid = rt->first_uid + rt->next_uid++ % rt->uid_count;
+    if (!dl_runtime_uid_taken(rt, uid)) return uid;
+  }
+  return 0;
+}
+
+static const char *network_text(const dl_runtime *rt, dl_box *box, const dl_box_spec *spec) {
+  box->network = spec->network == DL_NETWORK_DEFAULT ? rt->network : spec->network;
+  if (rt->isolation == DL_ISOLATION_NONE) {
+    box->network = DL_NETWORK_HOST;
+    return spec->network_block_all ? "host (isolation is off: cannot be blocked)" : "host";
+  }
+  if (spec->network_block_all) box->network = DL_NETWORK_NONE;
+  if (box->network == DL_NETWORK_HOST) return "host";
+  if (box->network == DL_NETWORK_NONE) return "none";
+  const char *missing = dl_network_missing(rt);
+  if (missing != NULL) box->network = DL_NETWORK_NONE;
+  return missing != NULL ? missing : "private";
+}
+
+static void set_limits(dl_box *box) {
+  const dl_runtime *rt = box->rt;
+  dl_box_limits_set(&rt->limits, &box->limits, box->cpu, box->memory_gib, rt->max_processes);
+  if (strcmp(box->limits.how[DL_LIMIT_MEMORY], "none") == 0) box->limits.how[DL_LIMIT_MEMORY] = "rlimit";
+  if (strcmp(box->limits.how[DL_LIMIT_PIDS], "none") == 0 && rt->isolation == DL_ISOLATION_BWRAP)
+    box->limits.how[DL_LIMIT_PIDS] = "rlimit";
+}
+
+static void copy_spec(dl_box *box, const dl_box_spec *spec) {
+  box->home_dir = dl_xstrdup(spec->home_dir);
+  dl_buf_init(&box->env, ENV_MAX);
+  for (size_t i = 0; i < spec->env_count; i++) {
+    char *pair = dl_xprintf("%s=%s", spec->env[i].name, spec->env[i].value);
+    if (!dl_buf_append(&box->env, pair, strlen(pair) + 1)) fail(box, dl_xstrdup("the environment is too large"));
+    free(pair);
+  }
+  box->volumes = dl_xcalloc(spec->volume_count + 1, sizeof *box->volumes);
+  for (; box->volume_count < spec->volume_count; box->volume_count++) {
+    box->volumes[box->volume_count].source = dl_xstrdup(spec->volumes[box->volume_count].name);
+    box->volumes[box->volume_count].target = dl_xstrdup(spec->volumes[box->volume_count].value);
+  }
+  box->cpu = spec->cpu;
+  box->memory_gib = spec->memory_gib;
+  box->on_exit = spec->on_exit;
+  box->exit_user = spec->user;
+}
+
+static bool id_is_live(const dl_runtime *rt, const char *id) {
+  DL_LIST_EACH(&rt->boxes, node)
+    if (strcmp(DL_CONTAINER(node, dl_box, link)->id, id) == 0) return true;
+  return false;
+}
+
+dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb, void *user) {
+  dl_box *box = dl_xcalloc(1, sizeof *box);
+  box->rt = rt;
+  box->start_cb = cb;
+  box->start_user = user;
+  box->control_fd = box->info_fd = box->error_fd = box->inner_fd = -1;
+  dl_list_init(&box->stop_waiters);
+  dl_buf_init(&box->info_text, INFO_TEXT_MAX);
+  dl_buf_init(&box->error_text, ERROR_TEXT_MAX);
+  box->failure = dl_prepare_check(spec);
+  if (box->failure == NULL) {
+    box->id = dl_xstrdup(spec->id);
+    copy_spec(box, spec);
+    if (rt->is_closing) fail(box, dl_xstrdup("the server is closing"));
+    if (id_is_live(rt, box->id)) fail(box, dl_xprintf("sandbox %s is running already", box->id));
+  } else {
+    box->id = dl_xstrdup("");
+  }
+  box->short_id = dl_xstrndup(box->id, 12);
+  box->network_text = network_text(rt, box, spec);
+  if (box->failure == NULL) {
+    box->uid = choose_uid(rt, box->home_dir);
+    if (rt->as_root && box->uid == 0) fail(box, dl_xstrdup("no free user number for the sandbox"));
+    box->socket_path = dl_xprintf("/proc/self/fd/%d/%s.sock", rt->run_fd, box->id);
+    dl_box_limits_init(&rt->limits, &box->limits, box->id);
+    set_limits(box);
+    box->child_known = rt->isolation == DL_ISOLATION_NONE;
+  }
+  dl_list_push(&rt->boxes, &box->link);
+  box->prepare.data = box;
+  box->is_preparing = true;
+  uv_queue_work(rt->loop, &box->prepare, prepare_work, on_prepared);
+  return box;
+}
+
+/* ---- stopping ---- */
+
+void dl_box_stop(dl_box *box, bool force, dl_box_stop_cb cb, void *user) {
+  if (cb != NULL) {
+    dl_stop_waiter *w = dl_xcalloc(1, sizeof *w);
+    w->cb = cb;
+    w->user = user;
+    dl_list_push(&box->stop_waiters, &w->link);
+  }
+  box->stop_wanted = true;
+  if (box->state == DL_BOX_PREPARING || box->state == DL_BOX_GONE) return;
+  bool orderly = !force && box->is_ready;
+  if (box->state == DL_BOX_STARTING) fail(box, dl_xstrdup("the sandbox was stopped before it had started"));
+  if (box->state == DL_BOX_UP) box->state = DL_BOX_STOPPING;
+  if (!orderly) {
+    kill_now(box);
+  } else if (!box->term_sent) {
+    box->term_sent = true;
+    ssize_t sent = send(box->control_fd, "T", 1, MSG_NOSIGNAL);
+    uv_timer_start(&box->timer, on_time, sent == 1 ? STOP_LIMIT_MS : 0, 0);
+  }
+}
+
+static void tell_end(dl_box *box) {
+  dl_box_state before = box->state;
+  box->state = DL_BOX_GONE;
+  const char *reason = box->failure ? box->failure : "the sandbox ended";
+  if (box->start_cb != NULL) box->start_cb(box->start_user, box, reason);
+  else if (before == DL_BOX_UP && box->on_exit != NULL) box->on_exit(box->exit_user, box, reason);
+  while (!dl_list_empty(&box->stop_waiters)) {
+    dl_stop_waiter *w = DL_CONTAINER(box->stop_waiters.next, dl_stop_waiter, link);
+    dl_list_unlink(&w->link);
+    w->cb(w->user);
+    free(w);
+  }
+}
+
+static void free_box(void *user) {
+  dl_box *box = user;
+  dl_runtime *rt = box->rt;
+  close_fd(&box->control_fd);
+  close_fd(&box->info_fd);
+  close_fd(&box->error_fd);
+  close_fd(&box->inner_fd);
+  if (box->socket_path != NULL) unlink(box->socket_path);
+  dl_box_limits_clear(&rt->limits, &box->limits);
+  dl_list_unlink(&box->link);
+  tell_end(box);
+  for (size_t i = 0; i < box->volume_count; i++) {
+    free(box->volumes[i].source);
+    free(box->volumes[i].target);
+  }
+  free(box->volumes);
+  dl_buf_clear(&box->env);
+  dl_buf_clear(&box->info_text);
+  dl_buf_clear(&box->error_text);
+  free(box->failure);
+  free(box->socket_path);
+  free(box->short_id);
+  free(box->home_dir);
+  free(box->id);
+  free(box);
+  dl_runtime_box_gone(rt);
+}
+
+static void end_network(dl_box *box) {
+  if (box->net != NULL) dl_network_stop(box->net, free_box, box);
+  else free_box(box);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+  dl_box *box = handle->data;
+  if (--box->open_handles == 0) end_network(box);
+}
+
+static void end_box(dl_box *box) {
+  if (box->open_handles == 0) {
+    end_network(box);
+    return;
+  }
+  uv_close((uv_handle_t *)&box->control, on_handle_closed);
+  uv_close((uv_handle_t *)&box->info, on_handle_closed);
+  uv_close((uv_handle_t *)&box->error, on_handle_closed);
+  uv_close((uv_handle_t *)&box->timer, on_handle_closed);
+}
+
+void dl_box_child_exited(dl_box *box, int status) {
+  box->has_exited = true;
+  drain(box->error_fd, &box->error_text);
+  const char *said = box->error_text.data ? box->error_text.data : "";
+  size_t len = strcspn(said, "\n");
+  if (len > 0) fail(box, dl_xprintf("%.*s", (int)len, said));
+  else if (WIFSIGNALED(status)) fail(box, dl_xprintf("its first process was killed by signal %d", WTERMSIG(status)));
+  else fail(box, dl_xprintf("its first process ended with status %d", WEXITSTATUS(status)));
+  if (box->rt->isolation == DL_ISOLATION_NONE) dl_debug("box %s: processes that left it may go on", box->id);
+  end_box(box);
+}
+
+/* ---- asking ---- */
+
+const char *dl_box_socket_path(const dl_box *box) { return box->socket_path; }
+
+dl_box_info dl_box_get_info(const dl_box *box) {
+  return (dl_box_info){
+      .isolation = box->rt->isolation == DL_ISOLATION_NONE ? "none" : "bwrap",
+      .network = box->network_text,
+      .memory = box->limits.how[DL_LIMIT_MEMORY],
+      .cpu = box->limits.how[DL_LIMIT_CPU],
+      .processes = box->limits.how[DL_LIMIT_PIDS],
+      .disk = "none",
+  };
+}
+
+const char *dl_box_update_limits(dl_box *box, double cpu, double memory_gib) {
+  bool by_rlimit = strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0;
+  bool memory_changes = memory_gib > box->memory_gib || memory_gib < box->memory_gib;
+  box->cpu = cpu;
+  box->memory_gib = memory_gib;
+  set_limits(box);
+  bool memory_lost = memory_changes && (by_rlimit || strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0);
+  bool cpu_lost = strcmp(box->limits.how[DL_LIMIT_CPU], "none") == 0;
+  if (memory_lost && cpu_lost) return "the cpu limit is not enforced here, the memory limit takes effect at the next start";
+  if (memory_lost) return "the memory limit takes effect at the next start";
+  return cpu_lost ? "the cpu limit is not enforced here" : NULL;
+}

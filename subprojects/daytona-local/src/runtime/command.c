@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The bubblewrap command line of a box. Everything a box can see is named in this file.
+ *
+ * Nothing secret is on the line, because any user of the host can read it: the environment goes
+ * through a descriptor.
+ */
+#include "runtime/internal.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* In the launcher's private mount namespace, see launch.c. */
+#define STAGE_FORMAT "/tmp/stage%zu"
+#define TMP_SIZE "1073741824"
+#define SHM_SIZE "268435456"
+
+static void push(dl_command *c, const char *text) {
+  if (c->argc + 2 > c->argv_cap) {
+    c->argv_cap = c->argv_cap ? c->argv_cap * 2 : 128;
+    c->argv = dl_xrealloc(c->argv, c->argv_cap * sizeof *c->argv);
+  }
+  c->argv[c->argc++] = dl_xstrdup(text);
+  c->argv[c->argc] = NULL;
+}
+
+#define PUSH(c, ...)                                                     \
+  do {                                                                   \
+    const char *const words[] = {__VA_ARGS__};                           \
+    for (size_t i_ = 0; i_ < DL_COUNT(words); i_++) push((c), words[i_]); \
+  } while (0)
+
+static void push_number(dl_command *c, const char *option, int number) {
+  char text[16];
+  snprintf(text, sizeof text, "%d", number);
+  PUSH(c, option, text);
+}
+
+/* A bind of something that other users of the host may not be able to reach. */
+static void bind_private(dl_command *c, const dl_runtime *rt, const char *source,
+                         const char *target, bool read_only) {
+  c->binds = dl_xrealloc(c->binds, (c->bind_count + 1) * sizeof *c->binds);
+  dl_bind *b = &c->binds[c->bind_count];
+  *b = (dl_bind){dl_xstrdup(source), dl_xstrdup(target), read_only, NULL};
+  b->staged = rt->as_root ? dl_xprintf(STAGE_FORMAT, c->bind_count) : dl_xstrdup(source);
+  PUSH(c, read_only ? "--ro-bind" : "--bind", b->staged, target);
+  c->bind_count++;
+}
+
+/* /bin, /lib and so on are links into /usr on today's systems; keep whatever the host has. */
+static void push_system(dl_command *c) {
+  static const char *const TOP[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
+  PUSH(c, "--ro-bind", "/usr", "/usr");
+  for (size_t i = 0; i < DL_COUNT(TOP); i++) {
+    char target[PATH_MAX];
+    ssize_t len = readlink(TOP[i], target, sizeof target - 1);
+    if (len > 0) {
+      target[len] = '\0';
+      PUSH(c, "--symlink", target, TOP[i]);
+    } else if (access(TOP[i], X_OK) == 0) {
+      PUSH(c, "--ro-bind", TOP[i], TOP[i]);
+    }
+  }
+  PUSH(c, "--ro-bind-try", "/opt", "/opt");
+  PUSH(c, "--proc", "/proc", "--dev", "/dev");
+  PUSH(c, "--perms", "1777", "--size", SHM_SIZE, "--tmpfs", "/dev/shm", "--remount-ro", "/dev");
+  PUSH(c, "--perms", "1777", "--size", TMP_SIZE, "--tmpfs", "/tmp");
+  PUSH(c, "--dir", "/root", "--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp");
+}
+
+static void push_etc(dl_command *c, const dl_runtime *rt, const dl_box *box) {
+  bind_private(c, rt, rt->etc_dir, "/etc", true);
+  for (size_t i = 0; DL_ETC_DIRS[i] != NULL; i++) {
+    char *path = dl_xprintf("/etc/%s", DL_ETC_DIRS[i]);
+    char *ours = dl_xprintf("%s/%s", rt->etc_dir, DL_ETC_DIRS[i]);
+    if (access(ours, F_OK) == 0 && access(path, R_OK | X_OK) == 0) PUSH(c, "--ro-bind", path, path);
+    free(ours);
+    free(path);
+  }
+  PUSH(c, "--perms", "0644");
+  push_number(c, "--ro-bind-data", DL_FD_HOSTS);
+  push(c, "/etc/hosts");
+  PUSH(c, "--perms", "0644");
+  push_number(c, "--ro-bind-data", DL_FD_HOSTNAME);
+  push(c, "/etc/hostname");
+  if (box->network == DL_NETWORK_HOST) PUSH(c, "--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf");
+}
+
+static void push_namespaces(dl_command *c, const dl_box *box) {
+  PUSH(c, "bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc",
+       "--unshare-uts", "--unshare-cgroup-try");
+  if (box->network != DL_NETWORK_HOST) push(c, "--unshare-net");
+  PUSH(c, "--hostname", box->short_id);
+  push_number(c, "--uid", DL_BOX_UID);
+  push_number(c, "--gid", DL_BOX_UID);
+  PUSH(c, "--die-with-parent", "--as-pid-1", "--new-session", "--cap-drop", "ALL");
+  push_number(c, "--info-fd", DL_FD_INFO);
+}
+
+static void push_toolbox(dl_command *c, const dl_runtime *rt, const char *exe, const char *home,
+                         const char *node_modules, bool isolated, double memory_gib) {
+  char number[32];
+  PUSH(c, exe, "toolbox");
+  push_number(c, "--listen-fd", DL_FD_LISTEN);
+  push_number(c, "--control-fd", DL_FD_CONTROL);
+  push_number(c, "--env-fd", DL_FD_ENV);
+  PUSH(c, "--home", home);
+  if (node_modules != NULL) PUSH(c, "--node-modules", node_modules);
+  if (isolated) {
+    snprintf(number, sizeof number, "%u", rt->max_processes);
+    PUSH(c, "--max-processes", number);
+  }
+  if (memory_gib > 0) {
+    snprintf(number, sizeof number, "%.0f", memory_gib * 1024 * 1024 * 1024);
+    PUSH(c, "--max-data", number);
+  }
+}
+
+void dl_command_build(dl_command *c, const dl_runtime *rt, const dl_box *box) {
+  memset(c, 0, sizeof *c);
+  bool memory_by_rlimit = strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0;
+  double data_gib = memory_by_rlimit ? box->memory_gib : 0;
+  if (rt->isolation == DL_ISOLATION_NONE) {
+    push_toolbox(c, rt, rt->exe, box->home_dir, rt->node_modules, false, data_gib);
+    return;
+  }
+  push_namespaces(c, box);
+  push_system(c);
+  push_etc(c, rt, box);
+  PUSH(c, "--dir", "/home");
+  bind_private(c, rt, box->home_dir, DL_BOX_HOME, false);
+  for (size_t i = 0; i < box->volume_count; i++)
+    bind_private(c, rt, box->volumes[i].source, box->volumes[i].target, false);
+  bind_private(c, rt, rt->exe, DL_BOX_EXE, true);
+  if (rt->node_modules != NULL) bind_private(c, rt, rt->node_modules, DL_BOX_NODE_MODULES, true);
+  PUSH(c, "--remount-ro", "/", "--chdir", DL_BOX_HOME, "--");
+  push_toolbox(c, rt, DL_BOX_EXE, DL_BOX_HOME, rt->node_modules ? DL_BOX_NODE_MODULES : NULL, true,
+               data_gib);
+}
+
+void dl_command_clear(dl_command *c) {
+  for (size_t i = 0; i < c->argc; i++) free(c->argv[i]);
+  free(c->argv);
+  for (size_t i = 0; i < c->bind_count; i++) {
+    free(c->binds[i].source);
+    free(c->binds[i].target);
+    free(c->binds[i].staged);
+  }
+  free(c->binds);
+  memset(c, 0, sizeof *c);
+}

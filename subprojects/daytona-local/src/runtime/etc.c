@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The /etc of a box: written by us once per server, with a few harmless files of the host copied
+ * and a few of its directories mounted over empty ones. Only names listed here can appear; a host
+ * file that not everybody may read is left out. Never: accounts, keys, tool configurations that
+ * may hold credentials (pip, npm, git).
+ */
+#include "runtime/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_COPY (1024 * 1024)
+
+static const struct {
+  const char *name, *text;
+} WRITTEN[] = {
+    {"passwd",
+     "root:x:0:0:root:/root:/usr/sbin/nologin\n"
+     "daytona:x:1000:1000:daytona:/home/daytona:/bin/bash\n"
+     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
+    {"group", "root:x:0:\ntty:x:5:\ndaytona:x:1000:\nnogroup:x:65534:\n"},
+    /* The daemon looks here for the shell of commands; the platform's images have bash. */
+    {"shells", "/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n"},
+    {"nsswitch.conf",
+     "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
+    {"host.conf", "multi on\n"},
+    {"resolv.conf", "nameserver 10.0.2.3\noptions timeout:2 attempts:2\n"},
+    {"hosts", ""},    /* mounted over per box */
+    {"hostname", ""}, /* likewise */
+    {"environment", ""},
+    {"profile",
+     "export PATH=\"${PATH:-/usr/local/bin:/usr/bin:/bin}\"\n"
+     "[ -n \"$BASH_VERSION\" ] && [ -r /etc/bash.bashrc ] && . /etc/bash.bashrc\n"},
+    {"bash.bashrc",
+     "case $- in *i*) ;; *) return ;; esac\n"
+     "shopt -s checkwinsize\n"
+     "PS1='\\u@\\h:\\w\\$ '\n"},
+};
+
+static const char *const COPIED[] = {
+    "ld.so.cache", "ld.so.conf",  "localtime",  "timezone",       "protocols",   "services",
+    "mime.types",  "os-release",  "debian_version", "locale.alias", "inputrc",   "gai.conf",
+    "magic",       "ethertypes",  "rpc",
+};
+
+const char *const DL_ETC_DIRS[] = {
+    "alternatives", "ssl/certs",  "fonts",   "java-11-openjdk", "java-17-openjdk",
+    "java-21-openjdk", "python3", "python3.11",  "python3.13", "perl", "terminfo", "ld.so.conf.d",
+    "mono", "ImageMagick-6", "ImageMagick-7", "X11", "dconf", "gtk-3.0", "openbox", "glvnd", NULL,
+};
+
+static char *write_text(const char *dir, const char *name, const char *text, size_t len) {
+  char *path = dl_xprintf("%s/%s", dir, name);
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  char *failure = NULL;
+  if (fd < 0 || write(fd, text, len) != (ssize_t)len || fchmod(fd, 0644) != 0)
+    failure = dl_xprintf("cannot write %s: %s", path, strerror(errno));
+  if (fd >= 0) close(fd);
+  free(path);
+  return failure;
+}
+
+static char *copy_file(const char *dir, const char *name) {
+  char *path = dl_xprintf("/etc/%s", name);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  free(path);
+  struct stat st;
+  char *failure = NULL;
+  if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH) &&
+      st.st_size <= MAX_COPY) {
+    char *text = dl_xmalloc((size_t)st.st_size + 1);
+    ssize_t got = read(fd, text, (size_t)st.st_size);
+    if (got > 0) failure = write_text(dir, name, text, (size_t)got);
+    free(text);
+  }
+  if (fd >= 0) close(fd);
+  return failure;
+}
+
+static char *make_dir(const char *dir, const char *name) {
+  char *path = dl_xprintf("%s/%s", dir, name);
+  bool made = mkdir(path, 0755) == 0 || errno == EEXIST;
+  char *failure = made ? NULL : dl_xprintf("cannot make %s: %s", path, strerror(errno));
+  if (made) chmod(path, 0755);
+  free(path);
+  return failure;
+}
+
+char *dl_etc_make(const char *dir) {
+  char *failure = make_dir(dir, "");
+  if (failure == NULL) failure = make_dir(dir, "ssl");
+  for (size_t i = 0; failure == NULL && i < DL_COUNT(WRITTEN); i++)
+    failure = write_text(dir, WRITTEN[i].name, WRITTEN[i].text, strlen(WRITTEN[i].text));
+  for (size_t i = 0; failure == NULL && i < DL_COUNT(COPIED); i++) failure = copy_file(dir, COPIED[i]);
+  for (size_t i = 0; failure == NULL && DL_ETC_DIRS[i] != NULL; i++) {
+    char *host = dl_xprintf("/etc/%s", DL_ETC_DIRS[i]);
+    if (access(host, R_OK | X_OK) == 0) failure = make_dir(dir, DL_ETC_DIRS[i]);
+    free(host);
+  }
+  return failure;
+}

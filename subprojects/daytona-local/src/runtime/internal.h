@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the runtime share. One noun per file: etc (the crafted /etc), limits
+ * (cgroups), command (the bubblewrap command line), launch (the forked child), network (slirp),
+ * box (the life of one box), runtime (all of them).
+ */
+#ifndef DL_RUNTIME_INTERNAL_H
+#define DL_RUNTIME_INTERNAL_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "runtime/runtime.h"
+
+#include <sys/types.h>
+
+/* Descriptors as the processes of a box find them. */
+enum {
+  DL_FD_LISTEN = 3,   /* the toolbox's listening socket */
+  DL_FD_CONTROL = 4,  /* socket to the server: 'R' up, 'T' down, end of file means go */
+  DL_FD_ENV = 5,      /* NAME=value texts, each ended by NUL */
+  DL_FD_INFO = 6,     /* bubblewrap's answer, see box.c */
+  DL_FD_HOSTS = 7,    /* content of /etc/hosts */
+  DL_FD_HOSTNAME = 8, /* content of /etc/hostname */
+  DL_FD_END = 9
+};
+
+#define DL_BOX_HOME "/home/daytona"
+#define DL_BOX_EXE "/run/daytona/toolbox"
+#define DL_BOX_NODE_MODULES "/run/daytona/node_modules"
+#define DL_BOX_UID 1000
+
+/* ---- limits ---- */
+
+enum { DL_LIMIT_MEMORY, DL_LIMIT_CPU, DL_LIMIT_PIDS, DL_LIMIT_COUNT };
+
+typedef struct {
+  int version;                  /* 1, 2, or 0: nothing usable */
+  char *base[DL_LIMIT_COUNT];   /* our own directory per controller; NULL: not usable. One for all in 2 */
+} dl_limits;
+
+typedef struct {
+  const char *how[DL_LIMIT_COUNT]; /* static texts of dl_box_info */
+  char *dir[DL_LIMIT_COUNT];       /* owned; in version 2 the same path three times */
+} dl_box_limits;
+
+void dl_limits_init(dl_limits *l);
+/* Removes our directories. Nothing may run in them any more. */
+void dl_limits_clear(dl_limits *l);
+void dl_box_limits_init(const dl_limits *l, dl_box_limits *bl, const char *box_id);
+void dl_box_limits_clear(const dl_limits *l, dl_box_limits *bl);
+void dl_box_limits_set(const dl_limits *l, dl_box_limits *bl, double cpu, double memory_gib,
+                       unsigned processes);
+/* Open the files through which a process joins; returns how many descriptors were put in fds. */
+size_t dl_box_limits_open(const dl_limits *l, const dl_box_limits *bl, int fds[DL_LIMIT_COUNT]);
+
+/* ---- etc ---- */
+
+/* Fill `dir` with an /etc that holds nothing private. NULL, or the reason (yours to free). */
+char *dl_etc_make(const char *dir);
+/* Directories of the host's /etc that are mounted over the empty ones in ours. */
+extern const char *const DL_ETC_DIRS[];
+
+/* ---- the command line and the child ---- */
+
+typedef struct {
+  char *source; /* on the host */
+  char *target; /* in the box */
+  bool read_only;
+  char *staged; /* where the launcher puts it when it runs as root, else the same as source */
+} dl_bind;
+
+typedef struct {
+  char **argv;
+  size_t argc, argv_cap;
+  dl_bind *binds;
+  size_t bind_count;
+} dl_command;
+
+void dl_command_clear(dl_command *c);
+
+typedef struct {
+  dl_command command;
+  int fds[DL_FD_END];  /* source descriptors by target number; -1: closed in the child */
+  const char *program; /* absolute path */
+  const char *cwd;
+  char **envp;
+  bool stage;     /* running as root: move the binds below DL_STAGE_DIR and become uid */
+  unsigned uid;
+  int join_fds[DL_LIMIT_COUNT];
+  size_t join_count;
+} dl_launch;
+
+/* fork and exec. -1 with errno when there is no new process; anything later is said by the child
+ * on its standard error, followed by exit 127. */
+pid_t dl_launch_run(const dl_launch *l);
+
+/* ---- the runtime ---- */
+
+struct dl_runtime {
+  uv_loop_t *loop;
+  uv_signal_t child_signal;
+  dl_isolation isolation;
+  dl_network network;
+  char *run_dir, *etc_dir, *exe, *node_modules, *bwrap, *slirp;
+  int run_fd; /* O_PATH of run_dir: socket paths of any length go through it */
+  bool as_root;
+  unsigned first_uid, uid_count, next_uid, max_processes;
+  dl_limits limits;
+  dl_list boxes;
+  bool is_closing;
+  void (*on_closed)(void *user);
+  void *closed_user;
+};
+
+struct dl_box_network;
+
+typedef struct {
+  dl_list link;
+  dl_box_stop_cb cb;
+  void *user;
+} dl_stop_waiter;
+
+typedef enum { DL_BOX_PREPARING, DL_BOX_STARTING, DL_BOX_UP, DL_BOX_STOPPING, DL_BOX_GONE } dl_box_state;
+
+struct dl_box {
+  dl_list link;
+  dl_runtime *rt;
+  dl_box_state state;
+  char *id, *home_dir, *socket_path, *short_id;
+  dl_buf env; /* NAME=value NUL ... */
+  dl_bind *volumes;
+  size_t volume_count;
+  dl_network network;
+  double cpu, memory_gib;
+  unsigned uid;
+  dl_box_limits limits;
+  struct dl_box_network *net;
+  const char *network_text;
+
+  uv_work_t prepare;
+  bool is_preparing, stop_wanted, term_sent, child_known, is_ready, has_exited;
+  char *failure;
+  pid_t pid;       /* the launcher, which becomes bubblewrap; waited for by us */
+  pid_t inner_pid; /* process 1 of the box */
+  int inner_fd;    /* pidfd of it, or -1 */
+  int control_fd, info_fd, error_fd;
+  uv_poll_t control, info, error;
+  uv_timer_t timer;
+  dl_buf info_text, error_text;
+  int open_handles;
+
+  dl_box_start_cb start_cb;
+  void *start_user;
+  dl_box_exit_cb on_exit;
+  void *exit_user;
+  dl_list stop_waiters;
+};
+
+void dl_command_build(dl_command *c, const dl_runtime *rt, const dl_box *box);
+void dl_box_child_exited(dl_box *box, int status);
+void dl_runtime_box_gone(dl_runtime *rt);
+bool dl_runtime_uid_taken(const dl_runtime *rt, unsigned uid);
+
+/* ---- network ---- */
+
+/* NULL: private boxes of this runtime get outside access; else why not. */
+const char *dl_network_missing(const dl_runtime *rt);
+/* Start slirp4netns for the box whose process 1 is inner_pid. NULL when that did not work. */
+struct dl_box_network *dl_network_start(dl_box *box);
+/* Ends it; `done` comes on a later turn. */
+void dl_network_stop(struct dl_box_network *net, void (*done)(void *user), void *user);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the server's process to bubblewrap: fork, join the control groups, become the box's user.
+ *
+ * The child of a process with threads may only make system calls, so everything it needs is
+ * prepared before the fork. When the server is root the box's user may not be able to reach the
+ * binary, the home or the volumes (they lie in directories of mode 0700). The child then makes a
+ * private mount namespace, takes hold of them while it is still root, and puts them on a small
+ * tmpfs over /tmp from where bubblewrap binds them. The host never sees these mounts.
+ */
+#include "runtime/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define MAX_BINDS 64
+#define MAX_OPEN_FILES 65536
+
+static void say(const char *text) {
+  ssize_t ignored = write(2, text, strlen(text));
+  (void)ignored;
+}
+
+_Noreturn static void die(const char *step, const char *detail) {
+  const char *reason = strerrordesc_np(errno);
+  say("daytona-local: ");
+  say(step);
+  say(" ");
+  say(detail);
+  say(": ");
+  say(reason != NULL ? reason : "unknown error");
+  say("\n");
+  _exit(127);
+}
+
+static void reset_signals(void) {
+  struct sigaction sa = {.sa_handler = SIG_DFL};
+  for (int i = 1; i < NSIG; i++) sigaction(i, &sa, NULL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void set_limits(void) {
+  struct rlimit core = {0, 0}, files;
+  setrlimit(RLIMIT_CORE, &core);
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    if (files.rlim_max > MAX_OPEN_FILES) files.rlim_max = MAX_OPEN_FILES;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+/* Take hold of every source first: the tmpfs may hide some of them. */
+static void stage(const dl_command *c) {
+  int held[MAX_BINDS];
+  if (unshare(CLONE_NEWNS) != 0) die("cannot make a mount namespace", "");
+  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) die("cannot make mounts private", "");
+  for (size_t i = 0; i < c->bind_count; i++) {
+    held[i] = open_tree(AT_FDCWD, c->binds[i].source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    if (held[i] < 0) die("cannot take hold of", c->binds[i].source);
+  }
+  if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") != 0)
+    die("cannot mount a private /tmp", "");
+  for (size_t i = 0; i < c->bind_count; i++) {
+    const char *point = c->binds[i].staged;
+    struct stat st;
+    if (fstat(held[i], &st) != 0) die("cannot look at", c->binds[i].source);
+    int made = S_ISDIR(st.st_mode) ? mkdir(point, 0755) : mknod(point, S_IFREG | 0644, 0);
+    if (made != 0 || move_mount(held[i], "", AT_FDCWD, point, MOVE_MOUNT_F_EMPTY_PATH) != 0)
+      die("cannot stage", c->binds[i].source);
+    close(held[i]);
+  }
+}
+
+static void become(unsigned uid) {
+  if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
+    die("cannot become the sandbox's user", "");
+}
+
+/* Put the descriptors at their numbers and let nothing else through. */
+static void place_descriptors(const dl_launch *l) {
+  int moved[DL_FD_END];
+  for (int i = 0; i < DL_FD_END; i++) {
+    moved[i] = l->fds[i] < 0 ? -1 : fcntl(l->fds[i], F_DUPFD_CLOEXEC, 64);
+    if (l->fds[i] >= 0 && moved[i] < 0) die("cannot duplicate a descriptor", "");
+  }
+  for (int i = 0; i < DL_FD_END; i++) {
+    if (moved[i] < 0) close(i);
+    else if (dup2(moved[i], i) < 0) _exit(127);
+  }
+  if (syscall(SYS_close_range, (unsigned)DL_FD_END, ~0U, 0U) == 0) return;
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) _exit(127);
+  for (int i = DL_FD_END; i < (int)files.rlim_cur; i++) close(i);
+}
+
+_Noreturn static void child(const dl_launch *l) {
+  dup2(l->fds[2], 2);
+  setsid();
+  for (size_t i = 0; i < l->join_count; i++)
+    if (write(l->join_fds[i], "0", 1) != 1) die("cannot join the control group", "");
+  if (l->stage) {
+    stage(&l->command);
+    become(l->uid);
+  }
+  if (chdir(l->cwd) != 0) die("cannot enter", l->cwd);
+  place_descriptors(l);
+  set_limits();
+  reset_signals();
+  execve(l->program, l->command.argv, l->envp);
+  die("cannot run", l->program);
+}
+
+pid_t dl_launch_run(const dl_launch *l) {
+  if (l->command.bind_count > MAX_BINDS) {
+    errno = E2BIG;
+    return -1;
+  }
+  /* No handler of the server may run in the child. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t pid = fork();
+  if (pid == 0) child(l);
+  int failure = errno;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = failure;
+  return pid;
+}

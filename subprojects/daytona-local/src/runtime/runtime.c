@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The runtime: finds out what this machine can do, holds the list of boxes, reaps their host
+ * processes. It waits for its own children by number, so that others in the same process can
+ * have children too.
+ */
+#include "runtime/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FIRST_UID 200000
+#define UID_COUNT 65536
+#define MAX_PROCESSES 4096
+#define PROBE_LIMIT_MS 5000
+
+static int refuse(char *error, size_t size, const char *what, const char *detail) {
+  snprintf(error, size, "%s%s%s", what, *detail ? ": " : "", detail);
+  return -1;
+}
+
+static char *find_program(const char *name) {
+  const char *path = getenv("PATH");
+  if (path == NULL || *path == '\0') path = "/usr/bin:/bin:/usr/sbin:/sbin";
+  for (const char *p = path; *p != '\0';) {
+    size_t len = strcspn(p, ":");
+    char *candidate = dl_xprintf("%.*s/%s", (int)len, p, name);
+    if (candidate[0] == '/' && access(candidate, X_OK) == 0) return candidate;
+    free(candidate);
+    p += len;
+    p += *p == ':';
+  }
+  return NULL;
+}
+
+static void on_child_signal(uv_signal_t *handle, int number) {
+  dl_runtime *rt = handle->data;
+  (void)number;
+  DL_LIST_EACH_SAFE(&rt->boxes, node, after) {
+    dl_box *box = DL_CONTAINER(node, dl_box, link);
+    int status;
+    if (box->pid > 0 && !box->has_exited && waitpid(box->pid, &status, WNOHANG) == box->pid)
+      dl_box_child_exited(box, status);
+  }
+}
+
+/* Run /bin/true the way a box runs. The only place that waits: once, before the server serves. */
+static int probe(dl_runtime *rt, char *error, size_t size) {
+  char *argv[] = {"bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+                  "--unshare-net", "--uid", "1000", "--gid", "1000", "--die-with-parent", "--new-session",
+                  "--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--",
+                  "/usr/bin/true", NULL};
+  char *const envp[] = {NULL};
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return refuse(error, size, "cannot make a pipe", strerror(errno));
+  dl_launch l = {.program = rt->bwrap, .cwd = "/", .envp = (char **)envp, .stage = rt->as_root, .uid = rt->first_uid};
+  l.command.argv = argv;
+  for (int i = 0; i < DL_FD_END; i++) l.fds[i] = -1;
+  l.fds[0] = l.fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
+  l.fds[2] = ends[1];
+  pid_t pid = dl_launch_run(&l);
+  close(l.fds[0]);
+  close(ends[1]);
+  char text[512] = "";
+  size_t len = 0;
+  bool ended = false; /* the pipe is closed by everyone */
+  struct pollfd p = {.fd = ends[0], .events = POLLIN};
+  while (pid > 0 && !ended && len < sizeof text - 1 && poll(&p, 1, PROBE_LIMIT_MS) > 0) {
+    ssize_t got = read(ends[0], text + len, sizeof text - 1 - len);
+    ended = got <= 0;
+    if (got > 0) len += (size_t)got;
+  }
+  close(ends[0]);
+  text[strcspn(text, "\n")] = '\0';
+  int status = -1;
+  if (pid > 0 && !ended) kill(pid, SIGKILL);
+  if (pid > 0) waitpid(pid, &status, 0);
+  if (status == 0) return 0;
+  return refuse(error, size, "this machine does not let bubblewrap isolate", text);
+}
+
+static int make_run_dir(dl_runtime *rt, const char *dir, char *error, size_t size) {
+  if (mkdir(dir, 0700) != 0 && errno != EEXIST) return refuse(error, size, dir, strerror(errno));
+  rt->run_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (rt->run_fd < 0 || chmod(dir, 0700) != 0) return refuse(error, size, dir, strerror(errno));
+  rt->run_dir = realpath(dir, NULL);
+  if (rt->run_dir == NULL) return refuse(error, size, dir, strerror(errno));
+  rt->etc_dir = dl_xprintf("%s/etc", rt->run_dir);
+  char *failure = dl_etc_make(rt->etc_dir);
+  if (failure == NULL) return 0;
+  refuse(error, size, failure, "");
+  free(failure);
+  return -1;
+}
+
+static int find_tools(dl_runtime *rt, const dl_runtime_opts *opts, char *error, size_t size) {
+  rt->exe = realpath(opts->exe ? opts->exe : "/proc/self/exe", NULL);
+  if (rt->exe == NULL) return refuse(error, size, "cannot find our own program", strerror(errno));
+  if (opts->node_modules != NULL) {
+    rt->node_modules = realpath(opts->node_modules, NULL);
+    if (rt->node_modules == NULL) return refuse(error, size, opts->node_modules, strerror(errno));
+  }
+  if (rt->isolation == DL_ISOLATION_NONE) return 0;
+  rt->bwrap = find_program("bwrap");
+  rt->slirp = find_program("slirp4netns");
+  if (rt->bwrap == NULL) return refuse(error, size, "bubblewrap (bwrap) is not installed", "");
+  return probe(rt, error, size);
+}
+
+static void free_runtime(dl_runtime *rt) {
+  dl_limits_clear(&rt->limits);
+  if (rt->run_fd >= 0) close(rt->run_fd);
+  free(rt->run_dir);
+  free(rt->etc_dir);
+  free(rt->exe);
+  free(rt->node_modules);
+  free(rt->bwrap);
+  free(rt->slirp);
+  free(rt);
+}
+
+int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **out, char *error, size_t size) {
+  dl_runtime *rt = dl_xcalloc(1, sizeof *rt);
+  rt->loop = loop;
+  rt->run_fd = -1;
+  rt->isolation = opts->isolation;
+  rt->network = opts->network == DL_NETWORK_DEFAULT ? DL_NETWORK_PRIVATE : opts->network;
+  rt->first_uid = opts->first_uid ? opts->first_uid : FIRST_UID;
+  rt->uid_count = opts->uid_count ? opts->uid_count : UID_COUNT;
+  rt->max_processes = opts->max_processes ? opts->max_processes : MAX_PROCESSES;
+  rt->as_root = geteuid() == 0 && opts->isolation == DL_ISOLATION_BWRAP;
+  dl_list_init(&rt->boxes);
+  if (make_run_dir(rt, opts->run_dir, error, size) != 0 || find_tools(rt, opts, error, size) != 0) {
+    free_runtime(rt);
+    return -1;
+  }
+  dl_limits_init(&rt->limits);
+  uv_signal_init(loop, &rt->child_signal);
+  rt->child_signal.data = rt;
+  uv_signal_start(&rt->child_signal, on_child_signal, SIGCHLD);
+  uv_unref((uv_handle_t *)&rt->child_signal);
+  *out = rt;
+  return 0;
+}
+
+bool dl_runtime_uid_taken(const dl_runtime *rt, unsigned uid) {
+  DL_LIST_EACH(&rt->boxes, node)
+    if (DL_CONTAINER(node, dl_box, link)->uid == uid) return true;
+  return false;
+}
+
+static void on_signal_closed(uv_handle_t *handle) {
+  dl_runtime *rt = handle->data;
+  void (*on_closed)(void *) = rt->on_closed;
+  void *user = rt->closed_user;
+  free_runtime(rt);
+  if (on_closed != NULL) on_closed(user);
+}
+
+void dl_runtime_box_gone(dl_runtime *rt) {
+  if (!rt->is_closing || !dl_list_empty(&rt->boxes)) return;
+  if (!uv_is_closing((uv_handle_t *)&rt->child_signal)) uv_close((uv_handle_t *)&rt->child_signal, on_signal_closed);
+}
+
+void dl_runtime_close(dl_runtime *rt, void (*on_closed)(void *user), void *user) {
+  rt->is_closing = true;
+  rt->on_closed = on_closed;
+  rt->closed_user = user;
+  DL_LIST_EACH_SAFE(&rt->boxes, node, after) dl_box_stop(DL_CONTAINER(node, dl_box, link), true, NULL, NULL);
+  dl_runtime_box_gone(rt);
+}

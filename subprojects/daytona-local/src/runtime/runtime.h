@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Boxes: isolated process trees on the server's uv loop.
+ *
+ * A box is one bubblewrap process tree whose first process is this program in its toolbox role,
+ * listening on one Unix socket that only the server's user can reach. Everything here happens on
+ * the loop's thread; no callback is ever made inside the call that asked for it.
+ *
+ * A box handle is valid from dl_box_start until the callback that reports its end has returned:
+ * the start callback with an error, the stop callbacks, or on_exit.
+ */
+#ifndef DL_RUNTIME_H
+#define DL_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+typedef struct dl_runtime dl_runtime;
+typedef struct dl_box dl_box;
+
+typedef enum {
+  DL_ISOLATION_BWRAP, /* own namespaces through bubblewrap */
+  DL_ISOLATION_NONE   /* a plain process of the server's user; said in the box's info */
+} dl_isolation;
+
+typedef enum {
+  DL_NETWORK_DEFAULT, /* what the runtime was told */
+  DL_NETWORK_PRIVATE, /* own namespace, outside access through slirp4netns where it works */
+  DL_NETWORK_NONE,    /* own namespace, loopback only */
+  DL_NETWORK_HOST     /* the host's network */
+} dl_network;
+
+typedef struct {
+  const char *run_dir;      /* Required. Sockets and the crafted /etc; made with mode 0700. */
+  const char *exe;          /* Optional. The program for the toolbox role; default /proc/self/exe. */
+  dl_isolation isolation;
+  dl_network network;       /* For boxes that say DL_NETWORK_DEFAULT; default private. */
+  const char *node_modules; /* Optional. Directory with typescript or ts-node, seen read-only. */
+  unsigned first_uid;       /* Server runs as root: boxes run as first_uid.., default 200000 */
+  unsigned uid_count;       /* default 65536 */
+  unsigned max_processes;   /* Per box, default 4096 */
+} dl_runtime_opts;
+
+/* 0, or -1 with the reason in `error`: no bubblewrap, no user namespaces, bad directory. */
+int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **out, char *error,
+                   size_t error_size);
+
+/* Kills every box at once, then reports and frees. Boxes still known get their end callback. */
+void dl_runtime_close(dl_runtime *rt, void (*on_closed)(void *user), void *user);
+
+typedef struct {
+  const char *name;  /* environment variable or, for a volume, the host directory */
+  const char *value; /* its value or, for a volume, the absolute path inside the box */
+} dl_box_pair;
+
+typedef void (*dl_box_start_cb)(void *user, dl_box *box, const char *error);
+typedef void (*dl_box_stop_cb)(void *user);
+/* The box ended by itself. */
+typedef void (*dl_box_exit_cb)(void *user, dl_box *box, const char *reason);
+
+typedef struct {
+  const char *id;       /* Required, unique among live boxes: letters, digits, `-`, `_` */
+  const char *home_dir; /* Required. Host directory seen as /home/daytona; made if absent. */
+  const dl_box_pair *env;
+  size_t env_count;
+  const dl_box_pair *volumes;
+  size_t volume_count;
+  dl_network network;
+  bool network_block_all; /* Wins over `network`. */
+  double cpu;             /* 0: no limit */
+  double memory_gib;      /* 0: no limit */
+  double disk_gib;        /* never enforced, see dl_box_info */
+  dl_box_exit_cb on_exit; /* Optional. */
+  void *user;             /* For on_exit. */
+} dl_box_spec;
+
+/* Copies `spec`. Never NULL: whatever is wrong comes through `cb`, once. A start that is stopped
+ * before it was reported fails with an error, and then the stop callbacks follow. */
+dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb, void *user);
+
+/* Ends every process in the box: SIGTERM, then SIGKILL after five seconds; `force` is SIGKILL at
+ * once, also when an orderly stop is under way. May be called several times. */
+void dl_box_stop(dl_box *box, bool force, dl_box_stop_cb cb, void *user);
+
+/* Connectable from start to stop. Borrowed from the box. */
+const char *dl_box_socket_path(const dl_box *box);
+
+/* What the box really has: short texts, borrowed from the box. */
+typedef struct {
+  const char *isolation; /* "bwrap" or "none" */
+  const char *network;   /* "private", "none", "host", or with the reason why there is less */
+  const char *memory;    /* "cgroup2", "cgroup1", "rlimit" (per process), "unlimited" or "none" */
+  const char *cpu;       /* "cgroup2", "cgroup1", "unlimited" or "none" */
+  const char *processes; /* "cgroup2", "cgroup1", "rlimit" or "none" */
+  const char *disk;      /* always "none" */
+} dl_box_info;
+/* "none" means: asked for, but nothing here can enforce it. */
+dl_box_info dl_box_get_info(const dl_box *box);
+
+/* New limits for a running box. The text says what could not be enforced, NULL if nothing. */
+const char *dl_box_update_limits(dl_box *box, double cpu, double memory_gib);
+
+#endif
