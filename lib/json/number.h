@@ -1,0 +1,18 @@
+/*
+ * Numbers as text, the same in every locale of the host program.
+ */
+#ifndef DAYTONA_JSON_NUMBER_H
+#define DAYTONA_JSON_NUMBER_H
+
+#include <stddef.h>
+
+/* Enough for any double and its NUL. */
+#define DAYTONA__NUMBER_SIZE 32
+
+/*
+ * The shortest decimal text that reads back as `value`: "0.5", "3", "1e+300". Returns its length, or 0
+ * for what has no such text (NaN and the infinities).
+ */
+size_t daytona__number_print(double value, char out[DAYTONA__NUMBER_SIZE]);
+
+#endif
