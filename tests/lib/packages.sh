@@ -1,0 +1,117 @@
+# Which Debian packages the project needs, and how to get the ones that are missing. Sourced by
+# tests/run and examples/demo; the one list for both.
+#
+# A row is PACKAGE and a PROBE. The probe asks for the thing and not for the package, so that a
+# machine which has it from elsewhere (Node from another archive, a compiler from a toolchain) is
+# left alone: a word is a command, a name ending in .h a header, py:NAME a Python module, an
+# absolute path a file.
+
+PACKAGES_BUILD='
+ca-certificates       /etc/ssl/certs/ca-certificates.crt
+gcc                   cc
+libc6-dev             stdio.h
+binutils              strip
+meson                 meson
+ninja-build           ninja
+pkgconf               pkg-config
+libuv1-dev            uv.h
+libcurl4-openssl-dev  curl/curl.h
+libwslay-dev          wslay/wslay.h
+libmbedtls-dev        mbedtls/ssl.h
+libjansson-dev        jansson.h
+libmicrohttpd-dev     microhttpd.h
+libarchive-dev        archive.h
+libcmocka-dev         cmocka.h
+'
+
+# What daytona-local runs: the isolation, and the languages and tools inside a sandbox.
+PACKAGES_SERVER='
+bubblewrap            bwrap
+slirp4netns           slirp4netns
+python3               python3
+nodejs                node
+git                   git
+procps                ps
+'
+
+PACKAGES_TESTS='
+g++                   c++
+openssl               openssl
+curl                  curl
+'
+
+PACKAGES_INTEROP='
+python3-venv          py:ensurepip
+npm                   npm
+'
+
+say() { printf '%s\n' "$*" >&2; }
+
+have_probe() {
+  local probe=$1 dir
+  case $probe in
+    py:*) python3 -c "import ${probe#py:}" >/dev/null 2>&1 ;;
+    /*) [ -e "$probe" ] ;;
+    *.h)
+      for dir in /usr/include /usr/include/*-linux-gnu* /usr/local/include; do
+        [ -e "$dir/$probe" ] && return 0
+      done
+      return 1 ;;
+    *) command -v "$probe" >/dev/null 2>&1 ;;
+  esac
+}
+
+# missing_packages LIST...: the packages of the lists whose probe finds nothing.
+missing_packages() {
+  local package probe
+  printf '%s\n' "$@" | while read -r package probe; do
+    [ -n "$package" ] || continue
+    have_probe "$probe" || printf '%s ' "$package"
+  done
+}
+
+# as_root COMMAND...: with sudo where we are not root ourselves.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null 2>&1; then
+    sudo -- "$@"
+  else
+    say "error: '$*' needs root, and there is no sudo"
+    return 1
+  fi
+}
+
+# ensure_packages LIST...: installs what is missing with apt-get; nothing is run when nothing is.
+ensure_packages() {
+  local missing
+  missing=$(missing_packages "$@")
+  [ -n "$missing" ] || return 0
+  if ! command -v apt-get >/dev/null 2>&1; then
+    say "error: missing: $missing"
+    say "error: there is no apt-get here; install what corresponds to these Debian packages"
+    return 1
+  fi
+  say "installing: $missing"
+  as_root apt-get -q update >&2 || { say "error: apt-get update failed"; return 1; }
+  # shellcheck disable=SC2086  # one word per package is meant
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing >&2 ||
+    { say "error: apt-get could not install: $missing"; return 1; }
+  hash -r
+  missing=$(missing_packages "$@")
+  [ -z "$missing" ] || { say "error: still missing after installation: $missing"; return 1; }
+}
+
+# configure_build DIR OPTION...: sets the build directory up once, and again when the options differ.
+configure_build() {
+  local dir=$1 stamp
+  shift
+  stamp="$*"
+  if [ -f "$dir/build.ninja" ] && [ "$(cat "$dir/.options" 2>/dev/null)" = "$stamp" ]; then
+    return 0
+  fi
+  rm -rf "$dir"
+  mkdir -p "$dir" || return 1
+  meson setup "$dir" "$@" >&2 || return 1
+  printf '%s\n' "$stamp" >"$dir/.options"
+}
