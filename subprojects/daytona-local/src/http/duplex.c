@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A non-blocking socket on the loop. Invariants: the poll handle watches exactly what the flags
+ * say; no event is told from inside read_resume, write, or close.
+ */
+#include "http/duplex.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_CHUNK (64u * 1024)
+
+struct dl_duplex {
+  uv_poll_t poll;
+  uv_timer_t timer; /* limits close_flushed */
+  int open_handles;
+  int fd;
+  dl_duplex_release_cb release;
+  void *owner;
+  const dl_duplex_events *events;
+  void *user;
+  dl_buf out, unread;
+  size_t out_at;
+  int watched; /* what the poll handle is set to */
+  int error;
+  bool is_connecting, is_paused, is_ended, is_broken, is_closing, wants_shutdown, is_flushing, wants_drain;
+};
+
+static char read_buffer[READ_CHUNK]; /* the server has one loop; bytes are borrowed for the call */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static size_t pending(const dl_duplex *d) { return d->out.len - d->out_at; }
+
+static void watch(dl_duplex *d) {
+  if (d->is_closing) return;
+  int want = 0;
+  if (!d->is_paused && !d->is_ended && !d->is_connecting && !d->is_flushing) want |= UV_READABLE;
+  if (pending(d) > 0 || d->is_connecting || d->error || d->wants_drain) want |= UV_WRITABLE;
+  /* A socket is nearly always writable: this asks for one turn to hand over what we hold. */
+  if (d->unread.len > 0 && !d->is_paused) want |= UV_WRITABLE;
+  if (want == d->watched) return;
+  d->watched = want;
+  if (want) uv_poll_start(&d->poll, want, on_poll);
+  else uv_poll_stop(&d->poll);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+  dl_duplex *d = handle->data;
+  if (--d->open_handles > 0) return;
+  dl_buf_clear(&d->out);
+  dl_buf_clear(&d->unread);
+  free(d);
+}
+
+void dl_duplex_close(dl_duplex *d) {
+  if (!d || d->is_closing) return;
+  d->is_closing = true;
+  d->events = NULL;
+  uv_close((uv_handle_t *)&d->poll, on_handle_closed);
+  uv_close((uv_handle_t *)&d->timer, on_handle_closed);
+  if (d->release) d->release(d->fd, d->owner);
+  else close(d->fd);
+  d->fd = -1;
+}
+
+static void tell_end(dl_duplex *d, int error) {
+  if (d->is_broken || (d->is_ended && !error)) return;
+  d->is_ended = true;
+  d->is_broken = error != 0;
+  d->error = 0;
+  if (error) {
+    d->out_at = 0;
+    dl_buf_clear(&d->out);
+    d->wants_drain = false;
+  }
+  watch(d);
+  if (d->is_flushing) {
+    if (error) dl_duplex_close(d);
+    return;
+  }
+  if (d->events && d->events->on_end) d->events->on_end(d, error, d->user);
+}
+
+/* True while the stream is fit for use. A failure is noted and told from the poll callback. */
+static bool flush(dl_duplex *d) {
+  while (pending(d) > 0) {
+    ssize_t sent = send(d->fd, d->out.data + d->out_at, pending(d), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (sent < 0) {
+      d->error = -errno;
+      d->out_at = 0;
+      dl_buf_reset(&d->out);
+      return false;
+    }
+    d->out_at += (size_t)sent;
+  }
+  if (pending(d) == 0) {
+    d->out_at = 0;
+    /* An idle stream keeps no buffer. */
+    if (d->out.cap > 16 * 1024) dl_buf_clear(&d->out);
+    else dl_buf_reset(&d->out);
+    if (d->wants_shutdown) {
+      d->wants_shutdown = false;
+      shutdown(d->fd, SHUT_WR);
+    }
+  }
+  return true;
+}
+
+static void on_writable(dl_duplex *d) {
+  if (d->is_connecting) {
+    int error = 0;
+    socklen_t len = sizeof error;
+    getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    d->is_connecting = false;
+    if (error) {
+      tell_end(d, -error);
+      return;
+    }
+  }
+  if (d->error || !flush(d)) {
+    tell_end(d, d->error);
+    return;
+  }
+  if (pending(d) > 0) return;
+  if (d->is_flushing) {
+    dl_duplex_close(d);
+    return;
+  }
+  if (!d->wants_drain) return;
+  d->wants_drain = false;
+  if (d->events && d->events->on_drain) d->events->on_drain(d, d->user);
+}
+
+static void deliver_unread(dl_duplex *d) {
+  dl_buf held = d->unread;
+  dl_buf_init(&d->unread, DL_DUPLEX_MAX);
+  if (d->events && d->events->on_data) d->events->on_data(d, held.data, held.len, d->user);
+  dl_buf_clear(&held);
+}
+
+static void on_readable(dl_duplex *d) {
+  /* A few rounds only, so that one busy stream does not starve the others. */
+  for (int round = 0; round < 4 && !d->is_closing && !d->is_paused && !d->is_ended; round++) {
+    ssize_t got = recv(d->fd, read_buffer, sizeof read_buffer, MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    if (got <= 0) {
+      tell_end(d, got < 0 ? -errno : 0);
+      return;
+    }
+    if (d->events && d->events->on_data) d->events->on_data(d, read_buffer, (size_t)got, d->user);
+    if ((size_t)got < sizeof read_buffer) return;
+  }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  dl_duplex *d = poll->data;
+  int was = d->watched;
+  if (status < 0) {
+    /* libuv has stopped the handle; the socket itself says what is wrong. */
+    d->watched = 0;
+    events = was;
+  }
+  if (events & was & UV_WRITABLE) on_writable(d);
+  if (!d->is_closing && !d->is_paused && !d->is_ended && d->unread.len > 0) deliver_unread(d);
+  if ((events & was & UV_READABLE) && !d->is_closing) on_readable(d);
+  if (!d->is_closing) watch(d);
+}
+
+static void on_flush_limit(uv_timer_t *timer) { dl_duplex_close(timer->data); }
+
+dl_duplex *dl_duplex_new(uv_loop_t *loop, int fd, bool is_connecting, dl_duplex_release_cb release,
+                         void *owner) {
+  dl_duplex *d = dl_xcalloc(1, sizeof *d);
+  d->fd = fd;
+  d->release = release;
+  d->owner = owner;
+  d->is_connecting = is_connecting;
+  dl_buf_init(&d->out, DL_DUPLEX_MAX);
+  dl_buf_init(&d->unread, DL_DUPLEX_MAX);
+  int rc = uv_poll_init_socket(loop, &d->poll, fd);
+  if (rc != 0) {
+    dl_error("cannot watch a socket: %s", uv_strerror(rc));
+    if (release) release(fd, owner);
+    else close(fd);
+    free(d);
+    return NULL;
+  }
+  uv_timer_init(loop, &d->timer);
+  d->poll.data = d->timer.data = d;
+  d->open_handles = 2;
+  watch(d);
+  return d;
+}
+
+void dl_duplex_listen(dl_duplex *d, const dl_duplex_events *events, void *user) {
+  d->events = events;
+  d->user = user;
+}
+
+void dl_duplex_unread(dl_duplex *d, const void *bytes, size_t len) {
+  if (!dl_buf_append(&d->unread, bytes, len)) d->error = UV_ENOBUFS;
+  watch(d);
+}
+
+void dl_duplex_read_pause(dl_duplex *d) {
+  d->is_paused = true;
+  watch(d);
+}
+
+void dl_duplex_read_resume(dl_duplex *d) {
+  d->is_paused = false;
+  watch(d);
+}
+
+bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
+  if (d->is_closing || d->error || d->is_broken) return false;
+  if (d->out_at > 0 && d->out_at >= pending(d)) {
+    dl_buf_consume(&d->out, d->out_at);
+    d->out_at = 0;
+  }
+  if (!dl_buf_append(&d->out, bytes, len)) {
+    d->error = UV_ENOBUFS;
+    watch(d);
+    return false;
+  }
+  if (!d->is_connecting) flush(d);
+  if (pending(d) > 0) d->wants_drain = true;
+  watch(d);
+  return true;
+}
+
+size_t dl_duplex_queued(const dl_duplex *d) { return pending(d); }
+
+void dl_duplex_shutdown(dl_duplex *d) {
+  if (d->is_closing) return;
+  if (pending(d) == 0 && !d->is_connecting) shutdown(d->fd, SHUT_WR);
+  else d->wants_shutdown = true;
+}
+
+void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms) {
+  if (!d || d->is_closing) return;
+  if (pending(d) == 0 || d->error) {
+    dl_duplex_close(d);
+    return;
+  }
+  d->events = NULL;
+  d->is_flushing = true;
+  uv_timer_start(&d->timer, on_flush_limit, limit_ms, 0);
+  watch(d);
+}
+
+void dl_socket_reset(int fd) {
+  struct linger now = {.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  /* Connecting a TCP socket to "no address" drops the connection with a reset, at once. */
+  struct sockaddr none = {.sa_family = AF_UNSPEC};
+  if (connect(fd, &none, sizeof none) != 0) shutdown(fd, SHUT_RDWR);
+}
+
+bool dl_duplex_fail(dl_duplex *d, int error) {
+  assert(error != 0);
+  if (!d->is_closing) tell_end(d, error);
+  return d->is_closing;
+}
+
+void dl_duplex_reset(dl_duplex *d) {
+  if (!d || d->is_closing) return;
+  dl_socket_reset(d->fd);
+  dl_duplex_close(d);
+}

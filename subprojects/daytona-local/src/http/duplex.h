@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A byte stream in both directions over a non-blocking socket: an upgraded HTTP connection, or
+ * a connection to a sandbox. Reading can be paused; writing queues up to a ceiling and tells
+ * when the queue is empty again, which together give back-pressure across a relay.
+ */
+#ifndef DL_DUPLEX_H
+#define DL_DUPLEX_H
+
+#include "base/buf.h"
+
+#include <uv.h>
+
+typedef struct dl_duplex dl_duplex;
+
+typedef struct {
+  /* Bytes arrived; borrowed for the call. */
+  void (*on_data)(dl_duplex *d, const char *bytes, size_t len, void *user);
+  /* The peer sent its end (error 0; writing may still work), or the stream broke (a negative uv
+   * error). Each comes at most once, a break is the last event, and its user must then close. */
+  void (*on_end)(dl_duplex *d, int error, void *user);
+  /* Everything written has left. Optional. */
+  void (*on_drain)(dl_duplex *d, void *user);
+} dl_duplex_events;
+
+/* How a stream gets rid of its descriptor; by default close(2). */
+typedef void (*dl_duplex_release_cb)(int fd, void *owner);
+
+/* `fd` is taken. `is_connecting`: a connect is under way; writes wait for it. Reading is on. */
+dl_duplex *dl_duplex_new(uv_loop_t *loop, int fd, bool is_connecting, dl_duplex_release_cb release,
+                         void *owner);
+void dl_duplex_listen(dl_duplex *d, const dl_duplex_events *events, void *user);
+
+/* Bytes that were read already come first in on_data. Copied. */
+void dl_duplex_unread(dl_duplex *d, const void *bytes, size_t len);
+void dl_duplex_read_pause(dl_duplex *d);
+void dl_duplex_read_resume(dl_duplex *d);
+/* Copied. False when the queue is past its ceiling: the stream is then broken (on_end follows). */
+bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len);
+size_t dl_duplex_queued(const dl_duplex *d);
+/* Send our end once the queue has left. */
+void dl_duplex_shutdown(dl_duplex *d);
+/* The end, at once: no event follows, queued bytes are dropped, memory goes on a later turn. */
+void dl_duplex_close(dl_duplex *d);
+/* As close, but lets what is queued leave first, for at most `limit_ms`. */
+void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms);
+/* Break the stream from outside: its user hears on_end with `error`. True if the user closed it. */
+bool dl_duplex_fail(dl_duplex *d, int error);
+/* Close so that a TCP peer sees a reset. */
+void dl_duplex_reset(dl_duplex *d);
+
+/* Break a TCP connection with a reset, whoever owns the descriptor. */
+void dl_socket_reset(int fd);
+
+/* A writer that stops here keeps memory per stream small. */
+#define DL_DUPLEX_HIGH (256u * 1024)
+#define DL_DUPLEX_MAX (4u * 1024 * 1024)
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Routes matched on the encoded path; a segment is decoded only after it was told apart from its
+ * neighbours, so that %2F inside a name never separates.
+ */
+#include "http/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+  const char *at;
+  size_t len;
+} span;
+
+#define SEGMENTS_MAX 16
+
+/* Doubled slashes count as one. -1 when there are too many segments. */
+static int split(const char *path, span *out) {
+  int n = 0;
+  while (*path) {
+    while (*path == '/') path++;
+    size_t len = strcspn(path, "/");
+    if (len == 0) break;
+    if (n == SEGMENTS_MAX) return -1;
+    out[n++] = (span){path, len};
+    path += len;
+  }
+  return n;
+}
+
+static bool is_param(const span *s) { return s->len > 2 && s->at[0] == '{'; }
+static bool is_rest(const span *s) { return is_param(s) && s->at[s->len - 2] == '*'; }
+
+/* One bit per segment, set for a literal, the first segment highest; -1: no match. */
+static long match(const char *pattern, const span *have, int count) {
+  span want[SEGMENTS_MAX];
+  int n = split(pattern, want);
+  long score = 1;
+  for (int i = 0; i < n; i++) {
+    if (is_rest(&want[i])) return score << (SEGMENTS_MAX - i);
+    if (i >= count) return -1;
+    bool literal = !is_param(&want[i]);
+    if (literal && (want[i].len != have[i].len || memcmp(want[i].at, have[i].at, want[i].len) != 0))
+      return -1;
+    score = score << 1 | literal;
+  }
+  return n == count ? score << (SEGMENTS_MAX - n) : -1;
+}
+
+static bool bind_params(dl_req *req, const char *pattern, const span *have, int count) {
+  span want[SEGMENTS_MAX];
+  int n = split(pattern, want);
+  for (int i = 0; i < n; i++) {
+    if (is_rest(&want[i])) {
+      req->rest = i < count ? have[i].at : "";
+      return true;
+    }
+    if (!is_param(&want[i]) || req->param_count == DL_PARAMS_MAX) continue;
+    char *value = dl_url_decode(have[i].at, have[i].len, false);
+    if (!value) return false;
+    size_t at = req->param_count++;
+    req->params[at] = value;
+    req->param_names[at] = want[i].at + 1;
+    req->param_name_lens[at] = want[i].len - 2;
+  }
+  return true;
+}
+
+const dl_route *dl_route_find(dl_req *req, const dl_route *routes, size_t count, const char *path,
+                              bool *bad_escape) {
+  span have[SEGMENTS_MAX];
+  const dl_route *best = NULL;
+  long best_score = -1;
+  *bad_escape = false;
+  int n = split(path, have);
+  /* A path deeper than any route can still match one with a rest. */
+  if (n < 0) n = SEGMENTS_MAX;
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(routes[i].method, "*") != 0 && strcmp(routes[i].method, req->method) != 0) continue;
+    long score = match(routes[i].path, have, n);
+    if (score > best_score) {
+      best_score = score;
+      best = &routes[i];
+    }
+  }
+  if (best && !bind_params(req, best->path, have, n)) {
+    *bad_escape = true;
+    return NULL;
+  }
+  return best;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Damage done on purpose to an answer: late, cut short, reset in the middle, or dribbling.
+ * One timer per damaged request; nothing here exists for the others.
+ */
+#include "http/internal.h"
+
+#include <stdlib.h>
+
+#define TICK_MS 20
+
+void dl_req_shape(dl_req *req, const dl_shape *shape) {
+  req->shape = *shape;
+  req->is_shaped = shape->delay_ms > 0 || shape->truncate_after >= 0 || shape->reset_after >= 0 ||
+                   shape->bytes_per_second > 0;
+}
+
+const dl_shape *dl_req_get_shape(const dl_req *req) { return &req->shape; }
+
+void dl_shape_drop(dl_req *req) {
+  if (!req->shape_timer) return;
+  uv_close((uv_handle_t *)req->shape_timer, (uv_close_cb)free);
+  req->shape_timer = NULL;
+}
+
+static void start_timer(dl_req *req, uv_timer_cb cb, uint64_t first, uint64_t repeat) {
+  if (!req->shape_timer) {
+    req->shape_timer = dl_xcalloc(1, sizeof *req->shape_timer);
+    uv_timer_init(req->server->loop, req->shape_timer);
+    req->shape_timer->data = req;
+  }
+  uv_timer_start(req->shape_timer, cb, first, repeat);
+}
+
+static void on_delay_over(uv_timer_t *timer) {
+  dl_req *req = timer->data;
+  req->is_delay_over = true;
+  dl_req_resume(req);
+}
+
+bool dl_shape_holds(dl_req *req) {
+  if (!req->is_shaped || req->shape.delay_ms == 0 || req->is_delay_over) return false;
+  start_timer(req, on_delay_over, req->shape.delay_ms, 0);
+  return true;
+}
+
+static void on_tick(uv_timer_t *timer) {
+  dl_req *req = timer->data;
+  int64_t per_tick = (int64_t)req->shape.bytes_per_second * TICK_MS;
+  req->shape_allowance += per_tick; /* in thousandths of a byte */
+  if (req->shape_allowance >= 1000) dl_req_resume(req);
+}
+
+ssize_t dl_shape_allow(dl_req *req, size_t want) {
+  const dl_shape *s = &req->shape;
+  int64_t allowed = (int64_t)want;
+  if (s->reset_after >= 0) {
+    int64_t left = s->reset_after - req->shape_sent;
+    if (left <= 0) {
+      if (req->conn) dl_socket_reset(req->fd);
+      return DL_PULL_ABORT;
+    }
+    if (allowed > left) allowed = left;
+  }
+  if (s->truncate_after >= 0) {
+    int64_t left = s->truncate_after - req->shape_sent;
+    if (left <= 0) return DL_PULL_ABORT;
+    if (allowed > left) allowed = left;
+  }
+  if (s->bytes_per_second > 0) {
+    if (!req->shape_timer || !uv_is_active((uv_handle_t *)req->shape_timer)) {
+      start_timer(req, on_tick, TICK_MS, TICK_MS);
+      req->shape_allowance = 1000;
+    }
+    int64_t left = req->shape_allowance / 1000;
+    if (allowed > left) allowed = left;
+  }
+  return (ssize_t)allowed;
+}
+
+void dl_shape_count(dl_req *req, size_t sent) {
+  req->shape_sent += (int64_t)sent;
+  req->shape_allowance -= (int64_t)sent * 1000;
+}

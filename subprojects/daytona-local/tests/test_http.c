@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The HTTP server wrapper: bodies, late answers, streams, upgrades, damage, and its end.
+ */
+#include "http_driver.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct {
+  uv_loop_t loop;
+  dl_http *http;
+  raw_client client;
+  dl_http_handler handler;
+  dl_req *held;
+  bool was_gone, was_closed, was_complete;
+  size_t streamed, taken;
+  int pulls;
+  uv_timer_t timer;
+  dl_duplex *upgraded;
+  bool body_aborted;
+} fixture;
+
+static void on_request(dl_req *req, void *user) {
+  fixture *f = user;
+  f->handler(req, user);
+}
+
+static int setup(void **state) {
+  fixture *f = calloc(1, sizeof *f);
+  char *error = NULL;
+  uv_loop_init(&f->loop);
+  f->http = dl_http_new(&f->loop, &(dl_http_opts){.listen_fd = -1, .on_request = on_request, .user = f}, &error);
+  assert_non_null(f->http);
+  raw_open(&f->client, &f->loop, dl_http_port(f->http));
+  *state = f;
+  return 0;
+}
+
+static int teardown(void **state) {
+  fixture *f = *state;
+  if (f->http) turn_until_closed(&f->loop, f->http);
+  raw_close(&f->client);
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&f->loop), 0);
+  free(f);
+  return 0;
+}
+
+#define HEAD "HTTP/1.1\r\nHost: x\r\n"
+
+static void echo_body(dl_req *req, const char *body, size_t len, void *user) {
+  (void)user;
+  dl_reply_bytes(req, 200, "text/plain", body, len);
+}
+static void echo(dl_req *req, void *user) { dl_req_read_body(req, 1024, echo_body, user); }
+
+static void body_is_echoed_twice_on_one_connection(void **state) {
+  fixture *f = *state;
+  f->handler = echo;
+  raw_send(&f->client, "POST /a " HEAD "Content-Length: 5\r\n\r\nhello");
+  assert_true(raw_until(&f->client, "\r\n\r\nhello"));
+  raw_send(&f->client, "POST /a " HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+  assert_true(raw_until(&f->client, "\r\n\r\nabcde"));
+}
+
+static void too_large_body_is_413_and_the_connection_lives(void **state) {
+  fixture *f = *state;
+  f->handler = echo;
+  char big[3000];
+  memset(big, 'x', sizeof big);
+  raw_send(&f->client, "POST /a " HEAD "Content-Length: 3000\r\n\r\n");
+  dl_duplex_write(f->client.stream, big, sizeof big);
+  assert_true(raw_until(&f->client, "413"));
+  assert_true(raw_until(&f->client, "too large\"}"));
+  raw_send(&f->client, "POST /a " HEAD "Transfer-Encoding: chunked\r\n\r\nbb8\r\n");
+  dl_duplex_write(f->client.stream, big, sizeof big);
+  dl_buf_reset(&f->client.got);
+  raw_send(&f->client, "\r\n0\r\n\r\n");
+  assert_true(raw_until(&f->client, "413"));
+  raw_send(&f->client, "POST /a " HEAD "Content-Length: 2\r\n\r\nok");
+  assert_true(raw_until(&f->client, "\r\n\r\nok"));
+}
+
+static void refuse(dl_req *req, void *user) {
+  (void)user;
+  dl_reply_text(req, 401, "no");
+}
+
+static void refusal_comes_after_the_body_was_read(void **state) {
+  fixture *f = *state;
+  f->handler = refuse;
+  raw_send(&f->client, "POST /a " HEAD "Content-Length: 4\r\n\r\nab");
+  for (int i = 0; i < 20; i++) uv_run(&f->loop, UV_RUN_NOWAIT);
+  assert_int_equal(f->client.got.len, 0);
+  raw_send(&f->client, "cd");
+  assert_true(raw_until(&f->client, "\r\n\r\nno"));
+}
+
+static void hold(dl_req *req, void *user) { ((fixture *)user)->held = req; }
+static void on_gone(dl_req *req, void *user) {
+  (void)req;
+  ((fixture *)user)->was_gone = true;
+}
+static void hold_and_watch(dl_req *req, void *user) {
+  hold(req, user);
+  dl_req_on_gone(req, on_gone, user);
+}
+
+static void answer_may_come_later(void **state) {
+  fixture *f = *state;
+  f->handler = hold;
+  raw_send(&f->client, "GET /later?x=1&x=a%20b " HEAD "\r\n");
+  while (!f->held) uv_run(&f->loop, UV_RUN_ONCE);
+  assert_string_equal(dl_req_path(f->held), "/later");
+  assert_string_equal(dl_req_raw_query(f->held), "x=1&x=a%20b");
+  size_t at = 0;
+  assert_string_equal(dl_query_next(dl_req_query(f->held), "x", &at), "1");
+  assert_string_equal(dl_query_next(dl_req_query(f->held), "x", &at), "a b");
+  assert_null(dl_query_next(dl_req_query(f->held), "x", &at));
+  for (int i = 0; i < 5; i++) uv_run(&f->loop, UV_RUN_NOWAIT);
+  dl_reply_empty(f->held, 204);
+  assert_true(raw_until(&f->client, "204"));
+}
+
+static void peer_going_away_is_told_and_the_answer_goes_nowhere(void **state) {
+  fixture *f = *state;
+  f->handler = hold_and_watch;
+  raw_send(&f->client, "GET /later " HEAD "\r\n");
+  while (!f->held) uv_run(&f->loop, UV_RUN_ONCE);
+  dl_duplex_reset(f->client.stream);
+  f->client.stream = NULL;
+  while (!f->was_gone) uv_run(&f->loop, UV_RUN_ONCE);
+  dl_reply_empty(f->held, 200);
+  for (int i = 0; i < 5; i++) uv_run(&f->loop, UV_RUN_NOWAIT);
+}
+
+static void closing_the_server_ends_held_requests(void **state) {
+  fixture *f = *state;
+  f->handler = hold_and_watch;
+  raw_send(&f->client, "GET /later " HEAD "\r\n");
+  while (!f->held) uv_run(&f->loop, UV_RUN_ONCE);
+  turn_until_closed(&f->loop, f->http);
+  f->http = NULL;
+  assert_true(f->was_gone);
+  assert_true(dl_req_is_gone(f->held));
+  dl_reply_empty(f->held, 200);
+}
+
+static void wake_timer(uv_timer_t *t) {
+  fixture *f = t->data;
+  dl_reply_wake(f->held);
+}
+
+static ssize_t pull(void *user, char *out, size_t max) {
+  fixture *f = user;
+  (void)max;
+  int n = f->pulls++;
+  if (n == 6) return DL_PULL_END;
+  if (n % 2) {
+    uv_timer_start(&f->timer, wake_timer, 1, 0);
+    return DL_PULL_LATER;
+  }
+  memcpy(out, "tick ", 5);
+  return 5;
+}
+static void on_stream_close(void *user, bool is_complete) {
+  fixture *f = user;
+  f->was_closed = true;
+  f->was_complete = is_complete;
+}
+static const dl_pull_events pull_events = {pull, on_stream_close};
+static void stream_out(dl_req *req, void *user) {
+  hold(req, user);
+  dl_reply_stream(req, 200, -1, &pull_events, user);
+}
+static void stream_out_known(dl_req *req, void *user) {
+  hold(req, user);
+  dl_reply_stream(req, 200, 15, &pull_events, user);
+}
+
+static void run_stream(fixture *f) {
+  uv_timer_init(&f->loop, &f->timer);
+  f->timer.data = f;
+  raw_send(&f->client, "GET /s " HEAD "\r\n");
+  while (!f->was_closed) uv_run(&f->loop, UV_RUN_ONCE);
+  assert_true(f->was_complete);
+  uv_close((uv_handle_t *)&f->timer, NULL);
+}
+
+static void chunked_stream_waits_for_its_source(void **state) {
+  fixture *f = *state;
+  f->handler = stream_out;
+  run_stream(f);
+  assert_true(raw_until(&f->client, "\r\n0\r\n\r\n"));
+  assert_non_null(strstr(f->client.got.data, "Transfer-Encoding: chunked"));
+}
+
+static void stream_of_known_length_is_plain(void **state) {
+  fixture *f = *state;
+  f->handler = stream_out_known;
+  run_stream(f);
+  assert_true(raw_until(&f->client, "\r\n\r\ntick tick tick "));
+  assert_non_null(strstr(f->client.got.data, "Content-Length: 15"));
+}
+
+static size_t take_some(dl_req *req, const char *bytes, size_t len, void *user) {
+  (void)bytes, (void)req;
+  fixture *f = user;
+  size_t room = 1000 - f->taken;
+  if (len > room) len = room;
+  f->taken += len;
+  f->streamed += len;
+  return len;
+}
+static void on_body_end(dl_req *req, bool is_complete, void *user) {
+  fixture *f = user;
+  f->body_aborted = !is_complete;
+  f->held = NULL;
+  char *text = dl_xprintf("got %zu", f->streamed);
+  dl_reply_text(req, 200, text);
+  free(text);
+}
+static const dl_body_events body_events = {take_some, on_body_end};
+static void stream_in(dl_req *req, void *user) {
+  hold(req, user);
+  dl_req_stream_body(req, &body_events, user);
+}
+
+static void streamed_body_obeys_back_pressure(void **state) {
+  fixture *f = *state;
+  f->handler = stream_in;
+  char big[10000];
+  memset(big, 'y', sizeof big);
+  raw_send(&f->client, "POST /up " HEAD "Content-Length: 10000\r\n\r\n");
+  dl_duplex_write(f->client.stream, big, sizeof big);
+  while (f->streamed < sizeof big) {
+    while (f->taken < 1000 && f->streamed < sizeof big) uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_true(f->taken <= 1000);
+    f->taken = 0;
+    if (f->held) dl_req_body_resume(f->held);
+  }
+  assert_true(raw_until(&f->client, "got 10000"));
+}
+
+static void streamed_body_cut_by_the_peer_is_told(void **state) {
+  fixture *f = *state;
+  f->handler = stream_in;
+  raw_send(&f->client, "POST /up " HEAD "Content-Length: 10000\r\n\r\nabc");
+  while (f->streamed < 3) uv_run(&f->loop, UV_RUN_ONCE);
+  dl_duplex_close(f->client.stream);
+  f->client.stream = NULL;
+  while (!f->body_aborted) uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static void up_data(dl_duplex *d, const char *bytes, size_t len, void *user) {
+  (void)user;
+  dl_duplex_write(d, bytes, len);
+}
+static void up_end(dl_duplex *d, int error, void *user) {
+  (void)error;
+  ((fixture *)user)->was_closed = true;
+  dl_duplex_close(d);
+}
+static const dl_duplex_events up_events = {up_data, up_end, NULL};
+static void on_upgraded(dl_duplex *d, void *user) {
+  ((fixture *)user)->upgraded = d;
+  if (d) dl_duplex_listen(d, &up_events, user);
+}
+static void upgrade(dl_req *req, void *user) {
+  dl_req_add_header(req, "Upgrade", "echo");
+  dl_reply_upgrade(req, on_upgraded, user);
+}
+#define UPGRADE "GET /ws " HEAD "Connection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+
+static void upgraded_connection_is_a_stream(void **state) {
+  fixture *f = *state;
+  f->handler = upgrade;
+  raw_send(&f->client, UPGRADE "early");
+  assert_true(raw_until(&f->client, "\r\n\r\nearly"));
+  assert_non_null(strstr(f->client.got.data, "101"));
+  raw_send(&f->client, "more");
+  assert_true(raw_until(&f->client, "earlymore"));
+  dl_duplex_close(f->client.stream);
+  f->client.stream = NULL;
+  while (!f->was_closed) uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static void closing_the_server_ends_upgraded_streams(void **state) {
+  fixture *f = *state;
+  f->handler = upgrade;
+  raw_send(&f->client, UPGRADE);
+  while (!f->upgraded) uv_run(&f->loop, UV_RUN_ONCE);
+  turn_until_closed(&f->loop, f->http);
+  f->http = NULL;
+  assert_true(f->was_closed);
+}
+
+static void shaped(dl_req *req, dl_shape shape) {
+  dl_req_shape(req, &shape);
+  dl_reply_text(req, 200, "0123456789");
+}
+static void truncating(dl_req *req, void *user) {
+  (void)user;
+  dl_shape s = DL_SHAPE_NONE;
+  s.truncate_after = 4;
+  shaped(req, s);
+}
+static void resetting(dl_req *req, void *user) {
+  (void)user;
+  dl_reply_reset(req);
+}
+static void dribbling(dl_req *req, void *user) {
+  (void)user;
+  dl_shape s = DL_SHAPE_NONE;
+  s.bytes_per_second = 200;
+  s.delay_ms = 10;
+  shaped(req, s);
+}
+
+static void truncated_answer_declares_more_than_it_sends(void **state) {
+  fixture *f = *state;
+  f->handler = truncating;
+  raw_send(&f->client, "GET / " HEAD "\r\n");
+  raw_until_end(&f->client);
+  assert_non_null(strstr(f->client.got.data, "Content-Length: 10"));
+  assert_non_null(strstr(f->client.got.data, "\r\n\r\n0123"));
+  assert_null(strstr(f->client.got.data, "01234"));
+}
+
+static void reset_is_seen_as_a_reset(void **state) {
+  fixture *f = *state;
+  f->handler = resetting;
+  raw_send(&f->client, "GET / " HEAD "\r\n");
+  raw_until_end(&f->client);
+  assert_int_equal(f->client.error, UV_ECONNRESET);
+  assert_int_equal(f->client.got.len, 0);
+}
+
+static void dribbled_answer_takes_its_time(void **state) {
+  fixture *f = *state;
+  f->handler = dribbling;
+  uint64_t start = uv_hrtime();
+  raw_send(&f->client, "GET / " HEAD "\r\n");
+  assert_true(raw_until(&f->client, "0123456789"));
+  assert_true(uv_hrtime() - start >= 50u * 1000 * 1000);
+}
+
+static void bad_requests_do_no_harm(void **state) {
+  fixture *f = *state;
+  f->handler = echo;
+  raw_send(&f->client, "\r\n\r\nGET\r\n\r\n");
+  raw_until_end(&f->client);
+}
+
+int main(void) {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+  const struct CMUnitTest tests[] = {
+      T(body_is_echoed_twice_on_one_connection),
+      T(too_large_body_is_413_and_the_connection_lives),
+      T(refusal_comes_after_the_body_was_read),
+      T(answer_may_come_later),
+      T(peer_going_away_is_told_and_the_answer_goes_nowhere),
+      T(closing_the_server_ends_held_requests),
+      T(chunked_stream_waits_for_its_source),
+      T(stream_of_known_length_is_plain),
+      T(streamed_body_obeys_back_pressure),
+      T(streamed_body_cut_by_the_peer_is_told),
+      T(upgraded_connection_is_a_stream),
+      T(closing_the_server_ends_upgraded_streams),
+      T(truncated_answer_declares_more_than_it_sends),
+      T(reset_is_seen_as_a_reset),
+      T(dribbled_answer_takes_its_time),
+      T(bad_requests_do_no_harm),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
