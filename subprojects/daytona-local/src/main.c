@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One binary, two roles: the control plane with its proxy (serve, run), and the toolbox inside a
+ * sandbox. This file only picks the role.
+ */
+#include "cli.h"
+
+int main(int argc, char **argv) { return dl_cli_main(argc, argv); }
