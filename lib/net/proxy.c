@@ -23,6 +23,7 @@ typedef struct address {
 
 static address_t address_parse(const char *text) {
   address_t address = {0};
+  if (strchr(text, '%') != NULL) return address; /* libuv would skip a zone */
   if (uv_inet_pton(AF_INET, text, address.bytes) == 0)
     address.bits = 32;
   else if (uv_inet_pton(AF_INET6, text, address.bytes) == 0)

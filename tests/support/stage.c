@@ -1,0 +1,112 @@
+/*
+ * See stage.h. The failing allocator is installed before anything is allocated and stays, so that blocks
+ * are always freed by the allocator that made them.
+ */
+#include "stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <daytona/memory.h>
+
+#include "core/memory.h"
+
+enum { GUARD_MS = 20 * 1000 };
+
+static struct {
+  bool is_armed, has_failed;
+  size_t left;
+} failing;
+
+static bool fails_now(void) {
+  if (!failing.is_armed || failing.has_failed) return false;
+  if (failing.left-- != 0) return false;
+  failing.has_failed = true;
+  return true;
+}
+
+static void *stage_malloc(size_t size, void *user) {
+  (void)user;
+  return fails_now() ? NULL : malloc(size);
+}
+
+static void *stage_calloc(size_t count, size_t size, void *user) {
+  (void)user;
+  return fails_now() ? NULL : calloc(count, size);
+}
+
+static void *stage_realloc(void *block, size_t size, void *user) {
+  (void)user;
+  return fails_now() ? NULL : realloc(block, size);
+}
+
+static void stage_free(void *block, void *user) {
+  (void)user;
+  free(block);
+}
+
+static const daytona_allocator_t stage_allocator = {stage_malloc, stage_calloc, stage_realloc, stage_free, NULL};
+
+void stage_fail_alloc(size_t n) {
+  failing.is_armed = true;
+  failing.has_failed = false;
+  failing.left = n;
+}
+
+bool stage_alloc_failed(void) { return failing.has_failed; }
+
+void stage_alloc_restore(void) { failing.is_armed = failing.has_failed = false; }
+
+static void on_guard(uv_timer_t *guard) {
+  (void)guard;
+  fail_msg("waited %d ms for something that does not come", (int)GUARD_MS);
+}
+
+void stage_open(stage_t *stage) {
+  stage_alloc_restore();
+  daytona_set_allocator(&stage_allocator);
+  stage->blocks_before = daytona__alloc_count();
+  assert_int_equal(uv_loop_init(&stage->uv), 0);
+  assert_int_equal(uv_timer_init(&stage->uv, &stage->guard), 0);
+  uv_unref((uv_handle_t *)&stage->guard);
+  assert_int_equal(daytona__loop_new(&stage->uv, NULL, NULL, &stage->loop), 0);
+}
+
+void stage_set_flag(void *user) { *(bool *)user = true; }
+
+void stage_until(stage_t *stage, const bool *flag) {
+  uv_update_time(&stage->uv);
+  uv_timer_start(&stage->guard, on_guard, GUARD_MS, 0);
+  while (!*flag)
+    if (uv_run(&stage->uv, UV_RUN_ONCE) == 0 && !*flag) fail_msg("nothing is left that could happen");
+  uv_timer_stop(&stage->guard);
+}
+
+void stage_until_count(stage_t *stage, const size_t *count, size_t wanted) {
+  uv_update_time(&stage->uv);
+  uv_timer_start(&stage->guard, on_guard, GUARD_MS, 0);
+  while (*count < wanted)
+    if (uv_run(&stage->uv, UV_RUN_ONCE) == 0 && *count < wanted)
+      fail_msg("nothing is left that could happen");
+  uv_timer_stop(&stage->guard);
+}
+
+void stage_spin(stage_t *stage, int turns) {
+  for (int i = 0; i < turns; i++) uv_run(&stage->uv, UV_RUN_NOWAIT);
+}
+
+void stage_close(stage_t *stage) {
+  bool is_closed = false;
+  stage_alloc_restore();
+  daytona__loop_close(stage->loop, stage_set_flag, &is_closed);
+  stage_until(stage, &is_closed);
+  daytona__loop_release(stage->loop);
+  uv_close((uv_handle_t *)&stage->guard, NULL);
+  uv_run(&stage->uv, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&stage->uv), 0);
+  assert_int_equal(daytona__alloc_count(), stage->blocks_before);
+}
