@@ -44,7 +44,9 @@ typedef void (*daytona_future_cb)(daytona_future_t *future, void *user);
  * The usual way to consume an operation: `daytona_then(daytona_process_exec(...), on_exec, me)`.
  *
  * @param future    Taken: released after `callback` returned.
- * @param callback  Optional. NULL detaches the operation, as daytona_future_release() does.
+ * @param callback  Optional. NULL detaches the operation, as daytona_future_release() does. The first
+ *                  registration with a future needs no memory; a later one for which there is none
+ *                  is told of another future, which has failed with DAYTONA_ENOMEM.
  *
  * Thread: loop.  In callbacks: yes.  After close: the callback still comes, with DAYTONA_ECLOSED.
  */
@@ -65,7 +67,8 @@ DAYTONA_API int daytona_future_on_settled(daytona_future_t *future, daytona_futu
  * Runs whatever else is on the loop meanwhile. The reference stays yours.
  *
  * @return 0 when it settled with a result, its error code otherwise, or DAYTONA_EREENTRANT when
- *         called from a callback of the library (nothing has run then).
+ *         called from a callback of the library, of whichever client, or DAYTONA_ETHREAD on another
+ *         thread than the loop's (nothing has run then).
  */
 DAYTONA_API int daytona_await(daytona_future_t *future);
 
@@ -97,7 +100,8 @@ DAYTONA_API daytona_errcode_t daytona_future_code(const daytona_future_t *future
 
 /*
  * Combinators. Each retains the futures given and returns a future you own. Cancelling the
- * combination cancels every member that has not settled.
+ * combination cancels every member that has not settled. One that cannot be made (a member is NULL
+ * or of another loop: DAYTONA_EINVAL; no memory: DAYTONA_ENOMEM) leaves its members alone.
  */
 
 /**
@@ -148,7 +152,7 @@ DAYTONA_API size_t daytona_future_member_count(const daytona_future_t *future);
 /** Member `index` of a combination, or NULL. Borrowed from the combination. */
 DAYTONA_API daytona_future_t *daytona_future_member(const daytona_future_t *future, size_t index);
 
-/** Index of the member whose outcome a settled any or race has taken; -1 when there is none. */
+/** Index of the member whose outcome a settled any, race or deadline has taken; -1 when there is none. */
 DAYTONA_API int64_t daytona_future_winner(const daytona_future_t *future);
 
 /*

@@ -120,7 +120,8 @@ daytona_error_t *daytona__error_copy(daytona__arena_t *arena, const daytona_erro
   copy->field = daytona__arena_strdup(arena, error->field);
   copy->headers = copy_headers(arena, error);
   if (copy->headers == NULL) copy->header_count = 0;
-  copy->body = error->body != NULL ? daytona__arena_strndup(arena, error->body, error->body_size) : NULL;
+  if (copy->body_size > DAYTONA__ERROR_BODY_MAX) copy->body_size = DAYTONA__ERROR_BODY_MAX;
+  copy->body = daytona__arena_strndup(arena, error->body, copy->body_size);
   if (copy->body == NULL) copy->body_size = 0;
   return copy;
 }

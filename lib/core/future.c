@@ -107,33 +107,41 @@ static void tell_observers(daytona__task_t *task) {
   daytona_future_release(future);
 }
 
-/* A callback owed by an immortal future, which many callers share. */
-typedef struct notice {
-  daytona__task_t task;
-  daytona_future_t *future;
-  daytona_future_cb callback;
-  void *user;
-} notice_t;
-
 static void run_notice(daytona__task_t *task) {
-  notice_t notice = *DAYTONA__CONTAINER(task, notice_t, task);
-  daytona__free(DAYTONA__CONTAINER(task, notice_t, task));
-  call_user(notice.future, notice.callback, notice.user);
+  daytona__notice_t *notice = DAYTONA__CONTAINER(task, daytona__notice_t, task);
+  daytona__notice_t told = *notice;
+  if (told.is_reserved)
+    daytona__list_append(daytona__loop_spare_notices(told.future->loop), &notice->task.link);
+  else
+    daytona__free(notice);
+  call_user(told.future, told.callback, told.user);
 }
 
 static void run_posted_notice(void *user) {
-  notice_t *notice = user;
+  daytona__notice_t *notice = user;
   run_notice(&notice->task);
 }
 
+/* The reserve belongs to the loop's thread. */
+static daytona__notice_t *notice_new(daytona__loop_t *loop, bool on_thread) {
+  daytona__notice_t *notice = daytona__calloc(1, sizeof *notice);
+  if (notice != NULL || !on_thread) return notice;
+  daytona__list_t *node = daytona__list_shift(daytona__loop_spare_notices(loop));
+  if (node == NULL) return NULL;
+  notice = DAYTONA__CONTAINER(node, daytona__notice_t, task.link);
+  notice->is_reserved = true;
+  return notice;
+}
+
 static int observe_immortal(daytona_future_t *future, daytona_future_cb callback, void *user) {
-  notice_t *notice = daytona__calloc(1, sizeof *notice);
+  bool on_thread = daytona__loop_on_thread(future->loop);
+  daytona__notice_t *notice = notice_new(future->loop, on_thread);
   if (notice == NULL) return DAYTONA_ENOMEM;
   daytona__task_init(&notice->task, run_notice);
   notice->future = future;
   notice->callback = callback;
   notice->user = user;
-  if (daytona__loop_on_thread(future->loop)) {
+  if (on_thread) {
     daytona__loop_defer(future->loop, &notice->task);
     return 0;
   }
@@ -160,10 +168,24 @@ int daytona_future_on_settled(daytona_future_t *future, daytona_future_cb callba
   return 0;
 }
 
+/*
+ * There is no memory to remember `callback`. The loop's reserve tells it about that in a later turn;
+ * when even the reserve is used up, better told early than never. A wrong thread, when the mailbox is
+ * shut as well, is told where it is, with nothing of the loop touched.
+ */
+static void tell_without_memory(daytona_future_t *future, daytona_future_cb callback, void *user) {
+  if (!daytona__loop_on_thread(future->loop)) {
+    callback(daytona__loop_thread_future(future->loop), user);
+    return;
+  }
+  daytona_future_t *oom = daytona__loop_oom_future(future->loop);
+  if (observe_immortal(oom, callback, user) != 0) call_user(oom, callback, user);
+}
+
 void daytona_then(daytona_future_t *future, daytona_future_cb callback, void *user) {
   if (future == NULL) return;
   if (callback != NULL && daytona_future_on_settled(future, callback, user) != 0)
-    call_user(future, callback, user); /* out of memory twice over: better told early than never */
+    tell_without_memory(future, callback, user);
   daytona_future_release(future);
 }
 
@@ -262,10 +284,15 @@ const daytona_map_t *daytona_future_map(const daytona_future_t *future) {
 }
 
 int daytona_await(daytona_future_t *future) {
-  if (daytona__loop_in_callback(future->loop)) return DAYTONA_EREENTRANT;
-  if (!daytona__loop_on_thread(future->loop)) return DAYTONA_ETHREAD;
+  daytona__loop_t *loop = future->loop;
+  if (!daytona__loop_on_thread(loop)) return DAYTONA_ETHREAD;
+  if (daytona__loop_in_callback(loop)) return DAYTONA_EREENTRANT;
   daytona_future_retain(future);
-  while (future->state != SETTLED) uv_run(daytona__loop_uv(future->loop), UV_RUN_ONCE);
+  daytona__loop_retain(loop);
+  daytona__loop_hold(loop); /* or a loop with background handles only would spin and never run them */
+  while (future->state != SETTLED) uv_run(daytona__loop_uv(loop), UV_RUN_ONCE);
+  daytona__loop_let_go(loop);
+  daytona__loop_release(loop);
   int code = daytona_future_code(future);
   daytona_future_release(future);
   return code;

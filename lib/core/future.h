@@ -40,6 +40,20 @@ typedef struct daytona__observer {
   void *user;
 } daytona__observer_t;
 
+/*
+ * A callback owed by an immortal future, which many callers share. Some are part of the loop, because
+ * lack of memory is what these futures are mostly about.
+ */
+typedef struct daytona__notice {
+  daytona__task_t task; /* its link is also that of the loop's spare ones */
+  bool is_reserved;
+  daytona_future_t *future;
+  daytona_future_cb callback;
+  void *user;
+} daytona__notice_t;
+
+enum { DAYTONA__NOTICES_RESERVED = 16 };
+
 struct daytona_future {
   daytona__arena_t arena;
   daytona__loop_t *loop;

@@ -88,15 +88,29 @@ static void on_member_settled(daytona_future_t *member, void *user) {
 
 static void on_deadline(daytona__timer_t *timer) {
   daytona__group_t *group = DAYTONA__CONTAINER(timer, daytona__group_t, timer);
+  if (!daytona__future_is_pending(group->members[0])) return; /* in time; its report is on the way */
   daytona__future_fail(group->future, DAYTONA_EDEADLINE, "%s",
                        daytona_errcode_text(DAYTONA_EDEADLINE));
   cancel_members(group);
 }
 
-/* A combination with its members in place; dead if memory is short. */
+/* Members come from the program: each must be there and turn with the same loop. */
+static bool members_are_valid(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count) {
+  if (futures == NULL && count != 0) return false;
+  for (size_t i = 0; i < count; i++)
+    if (futures[i] == NULL || daytona__loop_uv(futures[i]->loop) != daytona__loop_uv(loop)) return false;
+  return true;
+}
+
+/*
+ * A combination with its members in place. Dead or failed when memory is short or a member is not valid;
+ * the members are then left alone.
+ */
 static daytona_future_t *group_new(daytona__loop_t *loop, daytona_future_t *const *futures,
                                    size_t count,
                                    void (*on_member)(daytona__group_t *group, size_t index)) {
+  if (!members_are_valid(loop, futures, count))
+    return daytona__future_failed(loop, NULL, DAYTONA_EINVAL, "a member is missing or of another loop");
   daytona_future_t *future = daytona__future_new(loop, sizeof(daytona__group_t), NULL);
   if (daytona__future_is_dead(future)) return future;
   daytona__group_t *group = future->op;
@@ -121,7 +135,7 @@ static daytona_future_t *group_new(daytona__loop_t *loop, daytona_future_t *cons
     if (daytona_future_on_settled(futures[i], on_member_settled, &refs[i]) == 0) continue;
     daytona_future_release(future);
     group->count++;
-    daytona__future_abort(future, DAYTONA_ENOMEM, daytona_errcode_text(DAYTONA_ENOMEM));
+    daytona__future_fail_error(future, daytona__error_static(DAYTONA_ENOMEM));
     break;
   }
   return future;
@@ -130,7 +144,7 @@ static daytona_future_t *group_new(daytona__loop_t *loop, daytona_future_t *cons
 daytona_future_t *daytona__group_all(daytona__loop_t *loop, daytona_future_t *const *futures,
                                      size_t count) {
   daytona_future_t *future = group_new(loop, futures, count, on_all_member);
-  if (count == 0 && !daytona__future_is_dead(future)) daytona__future_succeed(future);
+  if (count == 0 && daytona__future_is_pending(future)) daytona__future_succeed(future);
   return future;
 }
 
@@ -157,7 +171,7 @@ daytona_future_t *daytona_deadline(daytona_future_t *future, int64_t timeout_ms)
     return daytona__future_failed(future->loop, NULL, DAYTONA_EINVAL,
                                   "timeout_ms must not be negative");
   daytona_future_t *bound = group_new(future->loop, &future, 1, on_race_member);
-  if (!daytona__future_is_dead(bound) && daytona__future_is_pending(bound) && timeout_ms >= 0)
+  if (daytona__future_is_pending(bound) && daytona__future_is_pending(future) && timeout_ms >= 0)
     daytona__timer_start(future->loop, &bound->group->timer, timeout_ms);
   return bound;
 }
@@ -172,5 +186,5 @@ daytona_future_t *daytona_future_member(const daytona_future_t *future, size_t i
 }
 
 int64_t daytona_future_winner(const daytona_future_t *future) {
-  return future->group != NULL ? future->group->winner : -1;
+  return future->group != NULL && daytona_future_is_settled(future) ? future->group->winner : -1;
 }

@@ -1,10 +1,15 @@
 /*
  * The client's share of the host's loop. See loop.h.
  *
- * Invariants: `turn` is active exactly while `ready` is not empty; `clock` is armed for the root of the
- * timer heap, and referenced exactly while a foreground timer runs; `mailbox` is never referenced. The
- * tasks of one turn are moved to a local list first, so a task deferred while they run waits for the
- * next turn and the loop can do I/O in between.
+ * Invariants: `turn` is active while `ready` is not empty, and stops in the first turn that finds it
+ * empty; `clock` is armed for the root of the timer heap, and referenced exactly while a foreground
+ * timer runs; `mailbox` is referenced only while somebody holds the loop. The tasks of one turn are
+ * moved to `batch` first, so a task deferred while they run waits for the next turn and the loop can do
+ * I/O in between.
+ *
+ * A call made after closing still owes its answer in a later turn. `turn` carries it: a closing handle
+ * looks at `ready` once more when it is gone, and a closed one is opened again, so that no memory is
+ * needed for it.
  */
 #include "core/loop.h"
 
@@ -24,18 +29,28 @@ typedef struct post {
   void *user;
 } post_t;
 
-/* SHUT: the handles are closing, so a later turn needs a handle of its own. */
+/* SHUT: the handles are closing; CLOSED: they are gone, but for a `turn` that was opened again. */
 enum { LOOP_OPEN, LOOP_CLOSING, LOOP_SHUT, LOOP_CLOSED };
+
+/* The longest delay of a timer, so that sums of times cannot overflow: over 35,000 years. */
+static const int64_t DELAY_MAX_MS = (int64_t)1 << 50;
+
+/*
+ * User callbacks on this thread's stack. Not kept per client: a callback of one client that turned the
+ * loop for another would run libuv inside libuv just the same.
+ */
+static _Thread_local unsigned callback_depth;
 
 struct daytona__loop {
   uv_loop_t *uv;
   unsigned refs;
-  unsigned depth; /* user callbacks on the stack */
   int state;
   unsigned open_handles;
+  unsigned holds;
   uv_thread_t thread;
 
   uv_idle_t turn;
+  bool turn_is_open;
   daytona__list_t ready; /* for the next turn */
   daytona__list_t batch; /* rest of the turn that is running */
   daytona__task_t closing;
@@ -52,6 +67,8 @@ struct daytona__loop {
 
   daytona__list_t pending;
   daytona_future_t oom_future, thread_future;
+  daytona__notice_t notices[DAYTONA__NOTICES_RESERVED];
+  daytona__list_t spare_notices;
 
   void (*closed)(void *user);
   void *closed_user;
@@ -74,74 +91,53 @@ bool daytona__task_is_queued(const daytona__task_t *task) {
 void daytona__task_cancel(daytona__task_t *task) { daytona__list_remove(&task->link); }
 
 static void run_ready(daytona__loop_t *loop) {
-  daytona__list_move(&loop->ready, &loop->batch);
   daytona__list_t *node;
+  /* Appended and not moved: a host that turns the loop from inside one of its tasks loses none. */
+  while ((node = daytona__list_shift(&loop->ready)) != NULL) daytona__list_append(&loop->batch, node);
   while ((node = daytona__list_shift(&loop->batch)) != NULL) {
     daytona__task_t *task = DAYTONA__CONTAINER(node, daytona__task_t, link);
     task->run(task);
   }
 }
 
+static void handle_gone(daytona__loop_t *loop);
+static void on_turn(uv_idle_t *handle);
+
+static void on_turn_closed(uv_handle_t *handle) {
+  daytona__loop_t *loop = handle->data;
+  if (!daytona__list_empty(&loop->ready)) {
+    uv_idle_init(loop->uv, &loop->turn);
+    uv_idle_start(&loop->turn, on_turn);
+    return;
+  }
+  loop->turn_is_open = false;
+  handle_gone(loop);
+}
+
 static void on_turn(uv_idle_t *handle) {
   daytona__loop_t *loop = handle->data;
   daytona__loop_retain(loop);
   run_ready(loop);
-  if (loop->state < LOOP_SHUT && daytona__list_empty(&loop->ready)) uv_idle_stop(&loop->turn);
-  daytona__loop_release(loop);
-}
-
-/*
- * After the client has closed there is no handle left, yet a call still owes its answer in a later
- * turn. A handle of its own carries it and goes away again.
- */
-typedef struct late_turn {
-  uv_idle_t handle;
-  daytona__loop_t *loop;
-  bool delays_close; /* made before the close was reported, which then waits for it */
-} late_turn_t;
-
-static void handle_gone(daytona__loop_t *loop);
-
-static void on_late_turn_closed(uv_handle_t *handle) {
-  late_turn_t *late = handle->data;
-  daytona__loop_t *loop = late->loop;
-  bool delays_close = late->delays_close;
-  daytona__free(late);
-  if (delays_close) handle_gone(loop);
-  daytona__loop_release(loop);
-}
-
-static void on_late_turn(uv_idle_t *handle) {
-  late_turn_t *late = handle->data;
-  run_ready(late->loop);
-  uv_close((uv_handle_t *)handle, on_late_turn_closed);
-}
-
-static void defer_late(daytona__loop_t *loop, daytona__task_t *task) {
-  bool is_first = daytona__list_empty(&loop->ready);
-  daytona__list_append(&loop->ready, &task->link);
-  if (!is_first) return;
-  late_turn_t *late = daytona__calloc(1, sizeof *late);
-  if (late == NULL) {
-    /* Nothing is left to carry it: the one case in which an answer comes inside the call. */
-    run_ready(loop);
-    return;
+  if (daytona__list_empty(&loop->ready) && !uv_is_closing((uv_handle_t *)handle)) {
+    if (loop->state >= LOOP_SHUT)
+      uv_close((uv_handle_t *)handle, on_turn_closed);
+    else
+      uv_idle_stop(handle);
   }
-  uv_idle_init(loop->uv, &late->handle);
-  late->loop = daytona__loop_retain(loop);
-  late->delays_close = loop->state == LOOP_SHUT;
-  if (late->delays_close) loop->open_handles++;
-  late->handle.data = late;
-  uv_idle_start(&late->handle, on_late_turn);
+  daytona__loop_release(loop);
 }
 
 void daytona__loop_defer(daytona__loop_t *loop, daytona__task_t *task) {
   if (daytona__task_is_queued(task)) return;
-  if (loop->state >= LOOP_SHUT) {
-    defer_late(loop, task);
-    return;
-  }
   daytona__list_append(&loop->ready, &task->link);
+  if (!loop->turn_is_open) {
+    daytona__loop_retain(loop); /* until the handle is gone */
+    loop->open_handles++;
+    loop->turn_is_open = true;
+    uv_idle_init(loop->uv, &loop->turn);
+  } else if (uv_is_closing((uv_handle_t *)&loop->turn)) {
+    return; /* on_turn_closed() looks */
+  }
   uv_idle_start(&loop->turn, on_turn);
 }
 
@@ -259,6 +255,7 @@ void daytona__timer_init(daytona__timer_t *timer, void (*fire)(daytona__timer_t 
 void daytona__timer_start(daytona__loop_t *loop, daytona__timer_t *timer, int64_t delay_ms) {
   if (timer->loop != NULL) timer_unlink(timer);
   if (loop->state >= LOOP_SHUT) return;
+  if (delay_ms > DELAY_MAX_MS) delay_ms = DELAY_MAX_MS;
   /* At least a millisecond, so that a timer restarted as it fires waits for another turn. */
   timer->due_ms = daytona__loop_now(loop) + (delay_ms > 0 ? delay_ms : 1);
   timer->loop = loop;
@@ -341,6 +338,7 @@ int daytona__loop_new(uv_loop_t *uv, daytona_log_cb log, void *log_user, daytona
   uv_unref((uv_handle_t *)&loop->mailbox);
   loop->mailbox.data = loop->turn.data = loop->clock.data = loop;
   loop->open_handles = 3;
+  loop->turn_is_open = true;
   loop->uv = uv;
   loop->refs = 1;
   loop->thread = uv_thread_self();
@@ -351,6 +349,9 @@ int daytona__loop_new(uv_loop_t *uv, daytona_log_cb log, void *log_user, daytona
   daytona__task_init(&loop->closing, on_closing_turn);
   daytona__list_init(&loop->posts);
   daytona__list_init(&loop->pending);
+  daytona__list_init(&loop->spare_notices);
+  for (int i = 0; i < DAYTONA__NOTICES_RESERVED; i++)
+    daytona__list_append(&loop->spare_notices, &loop->notices[i].task.link);
   daytona__future_init_immortal(&loop->oom_future, loop, DAYTONA_ENOMEM);
   daytona__future_init_immortal(&loop->thread_future, loop, DAYTONA_ETHREAD);
   *out = loop;
@@ -375,11 +376,22 @@ static void handle_gone(daytona__loop_t *loop) {
   void (*closed)(void *user) = loop->closed;
   void *user = loop->closed_user;
   loop->closed = NULL;
-  if (closed != NULL) closed(user);
+  if (closed != NULL) {
+    daytona__loop_enter(loop);
+    closed(user);
+    daytona__loop_leave(loop);
+  }
   daytona__loop_release(loop);
 }
 
 static void on_handle_closed(uv_handle_t *handle) { handle_gone(handle->data); }
+
+/* What callbacks started while the client was closing; each of them is told in the next round. */
+static void abort_pending(daytona__loop_t *loop) {
+  while (!daytona__list_empty(&loop->pending))
+    daytona__future_abort(DAYTONA__CONTAINER(loop->pending.next, daytona_future_t, pending),
+                          DAYTONA_ECLOSED, daytona_errcode_text(DAYTONA_ECLOSED));
+}
 
 /* Deliver everything that was queued before, then close; each round is a turn of its own. */
 static void on_closing_turn(daytona__task_t *task) {
@@ -388,6 +400,7 @@ static void on_closing_turn(daytona__task_t *task) {
   loop->is_shut = true;
   uv_mutex_unlock(&loop->lock);
   run_posts(loop);
+  abort_pending(loop);
   if (!daytona__list_empty(&loop->ready) || !daytona__list_empty(&loop->batch)) {
     daytona__loop_defer(loop, task);
     return;
@@ -395,7 +408,7 @@ static void on_closing_turn(daytona__task_t *task) {
   assert(loop->foreground == 0);
   while (loop->timers != NULL) timer_unlink(loop->timers);
   loop->state = LOOP_SHUT;
-  uv_close((uv_handle_t *)&loop->turn, on_handle_closed);
+  uv_close((uv_handle_t *)&loop->turn, on_turn_closed);
   uv_close((uv_handle_t *)&loop->clock, on_handle_closed);
   uv_close((uv_handle_t *)&loop->mailbox, on_handle_closed);
 }
@@ -414,20 +427,30 @@ uv_loop_t *daytona__loop_uv(const daytona__loop_t *loop) { return loop->uv; }
 daytona__list_t *daytona__loop_pending(daytona__loop_t *loop) { return &loop->pending; }
 daytona_future_t *daytona__loop_oom_future(daytona__loop_t *loop) { return &loop->oom_future; }
 daytona_future_t *daytona__loop_thread_future(daytona__loop_t *loop) { return &loop->thread_future; }
+daytona__list_t *daytona__loop_spare_notices(daytona__loop_t *loop) { return &loop->spare_notices; }
 
 bool daytona__loop_on_thread(const daytona__loop_t *loop) {
   uv_thread_t self = uv_thread_self();
   return uv_thread_equal(&self, &loop->thread) != 0;
 }
 
-void daytona__loop_enter(daytona__loop_t *loop) { loop->depth++; }
-
-void daytona__loop_leave(daytona__loop_t *loop) {
-  assert(loop->depth > 0);
-  loop->depth--;
+void daytona__loop_hold(daytona__loop_t *loop) {
+  if (loop->holds++ == 0) uv_ref((uv_handle_t *)&loop->mailbox);
 }
 
-bool daytona__loop_in_callback(const daytona__loop_t *loop) { return loop->depth != 0; }
+void daytona__loop_let_go(daytona__loop_t *loop) {
+  assert(loop->holds > 0);
+  if (--loop->holds == 0) uv_unref((uv_handle_t *)&loop->mailbox);
+}
+
+void daytona__loop_enter(daytona__loop_t *loop) { callback_depth++; }
+
+void daytona__loop_leave(daytona__loop_t *loop) {
+  assert(callback_depth > 0);
+  callback_depth--;
+}
+
+bool daytona__loop_in_callback(const daytona__loop_t *loop) { return callback_depth != 0; }
 
 bool daytona__log_enabled(const daytona__loop_t *loop) { return loop->log != NULL; }
 
@@ -439,6 +462,6 @@ void daytona__log(daytona__loop_t *loop, daytona_log_level_t level, const char *
   vsnprintf(line, sizeof line, format, args);
   va_end(args);
   for (char *at = line; *at != '\0'; at++)
-    if (*at == '\n' || *at == '\r') *at = ' ';
+    if ((unsigned char)*at < ' ' || *at == 0x7f) *at = ' ';
   loop->log(level, line, loop->log_user);
 }

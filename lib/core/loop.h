@@ -38,7 +38,11 @@ int daytona__loop_new(uv_loop_t *uv, daytona_log_cb log, void *log_user, daytona
 daytona__loop_t *daytona__loop_retain(daytona__loop_t *loop);
 void daytona__loop_release(daytona__loop_t *loop);
 
-/* Close the handles; `closed` comes in a later turn, when they are gone. Queued tasks run before. */
+/*
+ * Close the handles; `closed` comes in a later turn, when they are gone. Queued tasks and posts run
+ * before, and futures that are still pending fail with DAYTONA_ECLOSED. Foreground timers must have been
+ * stopped, those of futures by the futures' stop functions; background timers just end.
+ */
 void daytona__loop_close(daytona__loop_t *loop, void (*closed)(void *user), void *user);
 bool daytona__loop_is_closed(const daytona__loop_t *loop);
 
@@ -47,7 +51,10 @@ uv_loop_t *daytona__loop_uv(const daytona__loop_t *loop);
 /* Whether the calling thread is the one that made the loop's client. */
 bool daytona__loop_on_thread(const daytona__loop_t *loop);
 
-/* Run `task` in a later turn, after what was deferred before. A task already queued stays where it is. */
+/*
+ * Run `task` in a later turn, after what was deferred before. A task already queued stays where it is.
+ * Works in every state; what is deferred before `closed` was reported delays that report.
+ */
 void daytona__loop_defer(daytona__loop_t *loop, daytona__task_t *task);
 void daytona__task_init(daytona__task_t *task, void (*run)(daytona__task_t *task));
 bool daytona__task_is_queued(const daytona__task_t *task);
@@ -57,6 +64,7 @@ void daytona__task_cancel(daytona__task_t *task);
 int64_t daytona__loop_now(const daytona__loop_t *loop);
 void daytona__loop_advance(daytona__loop_t *loop, int64_t ms);
 
+/* A timer ends with the loop: one started after closing, or running when it closes, never fires. */
 void daytona__timer_init(daytona__timer_t *timer, void (*fire)(daytona__timer_t *timer));
 void daytona__timer_start(daytona__loop_t *loop, daytona__timer_t *timer, int64_t delay_ms);
 void daytona__timer_stop(daytona__timer_t *timer);
@@ -65,7 +73,11 @@ bool daytona__timer_is_running(const daytona__timer_t *timer);
 /* Thread-safe: have `run` called on the loop's thread. 0, DAYTONA_ENOMEM or DAYTONA_ECLOSED. */
 int daytona__loop_post(daytona__loop_t *loop, void (*run)(void *user), void *user);
 
-/* User code is on the stack between these two; daytona_await() asks. */
+/* Keep the host's loop alive, and waiting, between these two although nothing of ours is active. */
+void daytona__loop_hold(daytona__loop_t *loop);
+void daytona__loop_let_go(daytona__loop_t *loop);
+
+/* User code is on the thread's stack between these two; daytona_await() asks. */
 void daytona__loop_enter(daytona__loop_t *loop);
 void daytona__loop_leave(daytona__loop_t *loop);
 bool daytona__loop_in_callback(const daytona__loop_t *loop);
@@ -77,6 +89,9 @@ daytona__list_t *daytona__loop_pending(daytona__loop_t *loop);
 struct daytona_future;
 struct daytona_future *daytona__loop_oom_future(daytona__loop_t *loop);
 struct daytona_future *daytona__loop_thread_future(daytona__loop_t *loop);
+
+/* Reserved notices, for telling people that there is no memory; see future.c. */
+daytona__list_t *daytona__loop_spare_notices(daytona__loop_t *loop);
 
 void daytona__log(daytona__loop_t *loop, daytona_log_level_t level, const char *format, ...)
   __attribute__((format(printf, 3, 4)));
