@@ -30,6 +30,7 @@ bubblewrap            bwrap
 slirp4netns           slirp4netns
 python3               python3
 nodejs                node
+node-typescript       tsc
 git                   git
 procps                ps
 '
