@@ -46,6 +46,11 @@ python3-venv          py:ensurepip
 npm                   npm
 '
 
+# How the two build directories are set up; examples/demo and the benchmarks share the second.
+OPTIONS_SANITIZE=(-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
+  -Dtests=enabled -Dlocal_server=enabled)
+OPTIONS_RELEASE=(-Dbuildtype=release -Dtests=enabled -Dlocal_server=enabled)
+
 say() { printf '%s\n' "$*" >&2; }
 
 have_probe() {
