@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An environment for processes: NAME=value texts in order, each name once.
+ */
+#ifndef DL_ENVIRON_H
+#define DL_ENVIRON_H
+
+#include "base/base.h"
+
+typedef struct {
+  char **pairs; /* always ends with NULL once something was set */
+  size_t count;
+} dl_environ;
+
+/* [A-Za-z_][A-Za-z0-9_]* */
+bool dl_environ_name_ok(const char *name);
+void dl_environ_set(dl_environ *e, const char *name, const char *value);
+void dl_environ_unset(dl_environ *e, const char *name);
+const char *dl_environ_get(const dl_environ *e, const char *name);
+void dl_environ_copy(dl_environ *to, const dl_environ *from);
+void dl_environ_clear(dl_environ *e);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The toolbox role: arguments, life, and the way of a request to its handler.
+ *
+ * In a box this is process 1. It is given a listening socket and a control socket by the server
+ * (descriptors, see runtime/internal.h). When the server says so, or is gone, everything in the
+ * box is asked to end, and killed at last by the kernel when this process exits.
+ */
+#include "runtime/proctree.h"
+#include "toolbox/info.h"
+#include "toolbox/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define END_LIMIT_MS 4000
+#define END_POLL_MS 2
+#define ENV_TEXT_MAX (8 * 1024 * 1024)
+
+typedef struct {
+  dl_toolbox tb;
+  int listen_fd, control_fd, env_fd;
+  const char *socket_path;
+  int64_t max_processes, max_data;
+  uv_poll_t control;
+  uv_timer_t ending;
+  uv_signal_t terminate;
+  uint64_t end_at_ms;
+  bool is_ending;
+} role;
+
+static const dl_tb_routes *const TABLES[] = {
+    &DL_TB_EXEC_ROUTES, &DL_TB_CODE_ROUTES, &DL_TB_INFO_ROUTES, &DL_TB_PORT_ROUTES, &DL_TB_FORWARD_ROUTES,
+};
+
+/* ---- requests ---- */
+
+static const dl_route *find_route(dl_req *req, const char *path, bool *bad_escape) {
+  for (size_t i = 0; i < DL_COUNT(TABLES); i++) {
+    const dl_route *route = dl_route_find(req, TABLES[i]->routes, TABLES[i]->count, path, bad_escape);
+    if (route != NULL) return route;
+  }
+  return NULL;
+}
+
+/* A slash too many or too few leads to the route that differs only in it. */
+static bool redirect(dl_req *req, const char *path) {
+  size_t len = strlen(path);
+  bool bad = false;
+  if (len < 2) return false;
+  char *other = path[len - 1] == '/' ? dl_xstrndup(path, len - 1) : dl_xprintf("%s/", path);
+  bool found = find_route(req, other, &bad) != NULL;
+  if (found) {
+    const char *query = dl_req_raw_query(req);
+    char *location = dl_xprintf("%s%s%s", other, *query ? "?" : "", query);
+    dl_req_add_header(req, "Location", location);
+    dl_reply_empty(req, strcmp(dl_req_method(req), "GET") == 0 ? 301 : 307);
+    free(location);
+  }
+  free(other);
+  return found;
+}
+
+static void on_request(dl_req *req, void *user) {
+  const char *path = dl_req_path(req);
+  bool bad_escape = false;
+  const dl_route *route = find_route(req, path, &bad_escape);
+  if (route != NULL) {
+    route->handler(req, user);
+  } else if (bad_escape || !redirect(req, path)) {
+    static const char text[] = "404 page not found";
+    dl_tb_add_request_id(req);
+    dl_reply_bytes(req, 404, "text/plain", text, strlen(text));
+  }
+}
+
+/* ---- the end ---- */
+
+static bool has_others(void) {
+  siginfo_t info;
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void end_now(void) {
+  if (getpid() != 1) dl_proctree_kill(getpid(), false);
+  _exit(0); /* as process 1: the kernel kills what is left */
+}
+
+static void on_ending(uv_timer_t *timer) {
+  role *r = timer->data;
+  if (!has_others() || uv_now(r->tb.loop) >= r->end_at_ms) end_now();
+}
+
+/* SIGTERM for everybody, then wait until nobody is left. Process 1 may signal all; without
+ * isolation that would be the whole machine, so there the tree is killed at once. */
+static void begin_end(role *r) {
+  if (r->is_ending) return;
+  r->is_ending = true;
+  if (getpid() != 1) end_now();
+  kill(-1, SIGTERM);
+  kill(-1, SIGCONT);
+  r->end_at_ms = uv_now(r->tb.loop) + END_LIMIT_MS;
+  uv_timer_start(&r->ending, on_ending, 0, END_POLL_MS);
+}
+
+static void on_control(uv_poll_t *poll, int status, int events) {
+  role *r = poll->data;
+  char byte;
+  (void)events;
+  ssize_t got = recv(r->control_fd, &byte, 1, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR) && status == 0) return;
+  if (got <= 0) end_now(); /* the server is gone */
+  if (byte == 'T') begin_end(r);
+}
+
+static void on_terminate(uv_signal_t *handle, int number) {
+  (void)number;
+  begin_end(handle->data);
+}
+
+/* ---- the start ---- */
+
+static int fail(const char *what, const char *detail) {
+  fprintf(stderr, "daytona-local toolbox: %s: %s\n", what, detail);
+  return 1;
+}
+
+static int parse(role *r, int argc, char **argv) {
+  static const struct option options[] = {
+      {"listen-fd", 1, NULL, 'l'},    {"control-fd", 1, NULL, 'c'},   {"env-fd", 1, NULL, 'e'},
+      {"socket", 1, NULL, 's'},       {"home", 1, NULL, 'h'},         {"work-dir", 1, NULL, 'w'},
+      {"node-modules", 1, NULL, 'n'}, {"max-processes", 1, NULL, 'p'}, {"max-data", 1, NULL, 'd'},
+      {NULL, 0, NULL, 0}};
+  int64_t number = 0;
+  optind = 1;
+  for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    if (strchr("lcepd", option) != NULL && !dl_parse_int(optarg, 0, INT64_MAX / 2, &number))
+      return fail("not a number", optarg);
+    switch (option) {
+      case 'l': r->listen_fd = (int)number; break;
+      case 'c': r->control_fd = (int)number; break;
+      case 'e': r->env_fd = (int)number; break;
+      case 'p': r->max_processes = number; break;
+      case 'd': r->max_data = number; break;
+      case 's': r->socket_path = optarg; break;
+      case 'h': dl_set(&r->tb.home, optarg); break;
+      case 'w': dl_set(&r->tb.work_dir, optarg); break;
+      case 'n': dl_set(&r->tb.node_modules, optarg); break;
+      default: return 2;
+    }
+  }
+  if (optind != argc) return fail("unexpected argument", argv[optind]);
+  if ((r->listen_fd < 0) == (r->socket_path == NULL)) return fail("usage", "give --listen-fd or --socket");
+  return 0;
+}
+
+static int open_socket(role *r) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (r->socket_path == NULL) return 0;
+  if (strlen(r->socket_path) >= sizeof address.sun_path) return fail(r->socket_path, "path too long");
+  strcpy(address.sun_path, r->socket_path);
+  r->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (r->listen_fd < 0 || bind(r->listen_fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+      listen(r->listen_fd, 1024) != 0)
+    return fail(r->socket_path, strerror(errno));
+  return 0;
+}
+
+static void read_environment(role *r) {
+  dl_environ *e = &r->tb.environment;
+  dl_environ_set(e, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  dl_environ_set(e, "HOME", r->tb.home);
+  dl_environ_set(e, "USER", "daytona");
+  dl_environ_set(e, "LOGNAME", "daytona");
+  dl_environ_set(e, "SHELL", "/bin/bash");
+  dl_environ_set(e, "LANG", "C.UTF-8");
+  if (r->env_fd < 0) return;
+  dl_buf text;
+  dl_buf_init(&text, ENV_TEXT_MAX);
+  char block[4096];
+  for (ssize_t got; (got = read(r->env_fd, block, sizeof block)) > 0;)
+    if (!dl_buf_append(&text, block, (size_t)got)) break;
+  close(r->env_fd);
+  for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1) {
+    char *equals = strchr(text.data + at, '=');
+    if (equals == NULL) continue;
+    *equals = '\0';
+    dl_environ_set(e, text.data + at, equals + 1);
+    *equals = '=';
+  }
+  dl_buf_clear(&text);
+}
+
+static void set_limit(int which, int64_t value) {
+  struct rlimit limit;
+  if (value <= 0 || getrlimit(which, &limit) != 0) return;
+  if ((rlim_t)value < limit.rlim_max) limit.rlim_max = (rlim_t)value;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(which, &limit);
+}
+
+/* What the server's side handed over must not reach the programs we start. */
+static void keep_descriptors_ours(void) {
+  if (syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) == 0) return;
+  for (int i = 3; i < 256; i++) fcntl(i, F_SETFD, FD_CLOEXEC);
+}
+
+static int settle_home(role *r) {
+  const char *home = getenv("HOME");
+  if (r->tb.home == NULL) r->tb.home = dl_xstrdup(home != NULL && home[0] == '/' ? home : "/");
+  if (r->tb.work_dir == NULL) r->tb.work_dir = dl_xstrdup(r->tb.home);
+  if (chdir(r->tb.work_dir) != 0) return fail(r->tb.work_dir, strerror(errno));
+  return 0;
+}
+
+static int serve(role *r) {
+  char *failure = NULL;
+  dl_http_opts http = {.listen_fd = r->listen_fd, .on_request = on_request, .user = &r->tb};
+  r->tb.reaper = dl_reaper_new(r->tb.loop);
+  r->tb.metrics = dl_tb_metrics_new(r->tb.loop);
+  r->tb.http = dl_http_new(r->tb.loop, &http, &failure);
+  if (r->tb.http == NULL) return fail("cannot serve", failure);
+  uv_timer_init(r->tb.loop, &r->ending);
+  uv_signal_init(r->tb.loop, &r->terminate);
+  uv_signal_start(&r->terminate, on_terminate, SIGTERM);
+  r->ending.data = r->terminate.data = r->control.data = r;
+  if (r->control_fd >= 0) {
+    uv_poll_init(r->tb.loop, &r->control, r->control_fd);
+    uv_poll_start(&r->control, UV_READABLE, on_control);
+    if (send(r->control_fd, "R", 1, MSG_NOSIGNAL) != 1) return fail("control socket", strerror(errno));
+  }
+  uv_run(r->tb.loop, UV_RUN_DEFAULT);
+  return 0;
+}
+
+int dl_toolbox_main(int argc, char **argv) {
+  role r = {.listen_fd = -1, .control_fd = -1, .env_fd = -1};
+  int status = parse(&r, argc, argv);
+  if (status != 0) return status;
+  signal(SIGPIPE, SIG_IGN);
+  umask(022);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  keep_descriptors_ours();
+  set_limit(RLIMIT_NPROC, r.max_processes);
+  set_limit(RLIMIT_DATA, r.max_data);
+  r.tb.loop = uv_default_loop();
+  status = settle_home(&r);
+  if (status == 0) status = open_socket(&r);
+  if (status != 0) return status;
+  read_environment(&r);
+  return serve(&r);
+}

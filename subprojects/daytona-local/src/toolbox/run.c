@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Collects one program's output.
+ *
+ * Two facts make the normal end: the pipe is closed by every holder, and the program was reaped.
+ * They come in either order. After the report the object only waits for its handles to close.
+ * Output past the ceiling is read and dropped, so that the program can go on, and the text ends
+ * with a line that says so.
+ */
+#include "toolbox/run.h"
+
+#include "toolbox/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READ_BLOCK 65536
+#define READS_PER_TURN 16
+
+typedef struct {
+  dl_process process;
+  dl_toolbox *tb;
+  uv_poll_t reader, writer;
+  uv_timer_t limit, hold; /* the timeout; the wait for pipe holders */
+  int out_fd, in_fd;
+  dl_buf output, input;
+  size_t input_at;
+  int open_handles, status;
+  bool has_exited, is_drained, is_truncated, is_reported, has_reader, has_writer;
+  int start_error;
+  dl_run_cb cb;
+  void *user;
+} run;
+
+static void on_handle_closed(uv_handle_t *handle) {
+  run *r = handle->data;
+  if (--r->open_handles > 0) return;
+  if (r->out_fd >= 0) close(r->out_fd);
+  if (r->in_fd >= 0) close(r->in_fd);
+  dl_buf_clear(&r->output);
+  dl_buf_clear(&r->input);
+  free(r);
+}
+
+static void report(run *r, bool timed_out) {
+  if (r->is_reported) return;
+  r->is_reported = true;
+  dl_process_forget(&r->process);
+  if (r->is_truncated) {
+    char *note = dl_xprintf("\n[output truncated after %u bytes]\n", DL_TB_OUTPUT_MAX);
+    dl_buf_append(&r->output, note, strlen(note));
+    free(note);
+  }
+  dl_run_result result = {r->start_error, timed_out, r->status, r->output.data ? r->output.data : "", r->output.len};
+  r->cb(r->user, &result);
+  if (r->has_reader) uv_close((uv_handle_t *)&r->reader, on_handle_closed);
+  if (r->has_writer) uv_close((uv_handle_t *)&r->writer, on_handle_closed);
+  uv_close((uv_handle_t *)&r->limit, on_handle_closed);
+  uv_close((uv_handle_t *)&r->hold, on_handle_closed);
+}
+
+static void on_hold_over(uv_timer_t *timer) { report(timer->data, false); }
+
+static void on_exit_told(dl_process *p, int status) {
+  run *r = DL_CONTAINER(p, run, process);
+  r->has_exited = true;
+  r->status = status;
+  if (r->is_drained) report(r, false);
+  else uv_timer_start(&r->hold, on_hold_over, DL_RUN_HOLD_MS, 0);
+}
+
+static void on_limit(uv_timer_t *timer) {
+  run *r = timer->data;
+  if (!r->has_exited) dl_process_kill_tree(&r->process);
+  else kill(-r->process.pid, SIGKILL); /* its group may outlive it and hold the pipe */
+  report(r, true);
+}
+
+static void on_start_failed(uv_timer_t *timer) { report(timer->data, false); }
+
+static void keep(run *r, const char *bytes, size_t len) {
+  size_t room = DL_TB_OUTPUT_MAX - r->output.len;
+  if (len > room) {
+    len = room;
+    r->is_truncated = true;
+  }
+  if (!r->is_truncated || len > 0) dl_buf_append(&r->output, bytes, len);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events) {
+  run *r = poll->data;
+  static char block[READ_BLOCK]; /* one thread, no call in between */
+  (void)events;
+  for (int i = 0; i < READS_PER_TURN; i++) {
+    ssize_t got = read(r->out_fd, block, sizeof block);
+    if (got > 0) {
+      keep(r, block, (size_t)got);
+      continue;
+    }
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN && status == 0) return;
+    r->is_drained = true;
+    uv_poll_stop(poll);
+    if (r->has_exited) report(r, false);
+    return;
+  }
+}
+
+static void close_input(run *r) {
+  if (r->has_writer) uv_poll_stop(&r->writer);
+  close(r->in_fd);
+  r->in_fd = -1;
+}
+
+static void on_writable(uv_poll_t *poll, int status, int events) {
+  run *r = poll->data;
+  (void)events;
+  ssize_t sent = write(r->in_fd, r->input.data + r->input_at, r->input.len - r->input_at);
+  if (sent > 0) r->input_at += (size_t)sent;
+  bool again = sent < 0 && (errno == EAGAIN || errno == EINTR) && status == 0;
+  /* A program may end without having read its input. */
+  if ((sent < 0 && !again) || r->input_at == r->input.len) close_input(r);
+}
+
+/* Most inputs fit the pipe at once; the rest follows as the program reads. */
+static void give_input(run *r, const dl_run_opts *opts) {
+  ssize_t sent = write(r->in_fd, opts->input, opts->input_len);
+  if (sent < 0) sent = 0;
+  if ((size_t)sent == opts->input_len) {
+    close_input(r);
+    return;
+  }
+  dl_buf_init(&r->input, opts->input_len);
+  dl_buf_append(&r->input, opts->input + sent, opts->input_len - (size_t)sent);
+  uv_poll_init(r->tb->loop, &r->writer, r->in_fd);
+  r->writer.data = r;
+  r->has_writer = true;
+  r->open_handles++;
+  uv_poll_start(&r->writer, UV_WRITABLE, on_writable);
+}
+
+static int start(run *r, const dl_run_opts *opts, const int in[2], const int out[2]) {
+  char *none[] = {NULL};
+  dl_process_opts p = {.file = opts->file,
+                       .argv = opts->argv,
+                       .envp = opts->environment->count > 0 ? opts->environment->pairs : none,
+                       .cwd = opts->cwd,
+                       .fds = {in[0], out[1], out[1]},
+                       .is_subreaper = true};
+  r->process.on_exit = on_exit_told;
+  dl_list_init(&r->process.link);
+  return dl_process_start(r->tb->reaper, &r->process, &p);
+}
+
+static void init_handles(run *r) {
+  uv_timer_init(r->tb->loop, &r->limit);
+  uv_timer_init(r->tb->loop, &r->hold);
+  r->limit.data = r->hold.data = r->reader.data = r;
+  r->open_handles = 2;
+  if (r->start_error != 0) return;
+  fcntl(r->out_fd, F_SETFL, O_NONBLOCK);
+  uv_poll_init(r->tb->loop, &r->reader, r->out_fd);
+  r->has_reader = true;
+  r->open_handles++;
+}
+
+void dl_run(dl_toolbox *tb, const dl_run_opts *opts, dl_run_cb cb, void *user) {
+  run *r = dl_xcalloc(1, sizeof *r);
+  int in[2] = {-1, -1}, out[2] = {-1, -1};
+  r->tb = tb;
+  r->cb = cb;
+  r->user = user;
+  dl_list_init(&r->process.link);
+  dl_buf_init(&r->output, DL_TB_OUTPUT_MAX + 256);
+  bool ok = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0;
+  r->start_error = ok ? start(r, opts, in, out) : errno;
+  r->out_fd = out[0];
+  r->in_fd = in[1];
+  if (in[0] >= 0) close(in[0]);
+  if (out[1] >= 0) close(out[1]);
+  init_handles(r);
+  if (r->start_error != 0) {
+    uv_timer_start(&r->hold, on_start_failed, 0, 0);
+    return;
+  }
+  fcntl(r->in_fd, F_SETFL, O_NONBLOCK);
+  uv_poll_start(&r->reader, UV_READABLE, on_readable);
+  give_input(r, opts);
+  if (opts->timeout_s > 0) uv_timer_start(&r->limit, on_limit, (uint64_t)opts->timeout_s * 1000, 0);
+}
+
+int dl_run_exit_code(const dl_run_result *result) {
+  return WIFSIGNALED(result->status) ? 128 + WTERMSIG(result->status) : WEXITSTATUS(result->status);
+}
