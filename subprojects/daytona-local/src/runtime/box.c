@@ -64,7 +64,7 @@ static void on_time(uv_timer_t *timer) {
 /* ---- what the box tells ---- */
 
 static void report_start(dl_box *box) {
-  if (box->state != DL_BOX_STARTING || !box->is_ready || !box->child_known) return;
+  if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined) return;
   box->state = DL_BOX_UP;
   uv_timer_stop(&box->timer);
   dl_box_start_cb cb = box->start_cb;
@@ -108,6 +108,35 @@ static void on_error_text(uv_poll_t *poll, int status, int events) {
   dl_buf_reset(&box->error_text);
 }
 
+static void join_work(uv_work_t *work) {
+  dl_box *box = work->data;
+  box->join_failure = dl_box_limits_join(&box->rt->limits, &box->limits, box->inner_pid);
+}
+
+static void on_joined(uv_work_t *work, int status) {
+  dl_box *box = work->data;
+  (void)status;
+  box->is_joining = false;
+  box->has_joined = true;
+  if (box->is_ended) {
+    free(box->join_failure);
+    end_box(box);
+    return;
+  }
+  if (box->join_failure != NULL) {
+    fail(box, box->join_failure);
+    kill_now(box);
+    return;
+  }
+  report_start(box);
+}
+
+static void join_groups(dl_box *box) {
+  box->join.data = box;
+  box->is_joining = true;
+  uv_queue_work(box->rt->loop, &box->join, join_work, on_joined);
+}
+
 static bool is_child_of(pid_t pid, pid_t parent) {
   char path[64], line[256];
   snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
@@ -133,12 +162,11 @@ static void on_info(uv_poll_t *poll, int status, int events) {
   box->inner_pid = (pid_t)strtol(at + strlen("\"child-pid\":"), NULL, 10);
   box->inner_fd = (int)syscall(SYS_pidfd_open, box->inner_pid, 0);
   if (box->inner_fd >= 0 && !is_child_of(box->inner_pid, box->pid)) close_fd(&box->inner_fd);
-  box->child_known = true;
+  join_groups(box);
   if (box->network == DL_NETWORK_PRIVATE) {
     box->net = dl_network_start(box);
     if (box->net == NULL) box->network_text = "none (slirp4netns does not start)";
   }
-  report_start(box);
 }
 
 /* ---- starting ---- */
@@ -174,7 +202,6 @@ static void watch(dl_box *box, uv_poll_t *poll, int fd, uv_poll_cb cb) {
 static int open_descriptors(dl_box *box, dl_launch *l, int ends[3]) {
   int control[2] = {-1, -1}, info[2] = {-1, -1}, error[2] = {-1, -1};
   char *hosts = dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n", box->short_id);
-  char *name = dl_xprintf("%s\n", box->short_id);
   bool ok = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0 &&
             pipe2(info, O_CLOEXEC) == 0 && pipe2(error, O_CLOEXEC) == 0;
   l->fds[0] = l->fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -184,20 +211,17 @@ static int open_descriptors(dl_box *box, dl_launch *l, int ends[3]) {
   l->fds[DL_FD_ENV] = memory_file("env", box->env.data ? box->env.data : "", box->env.len);
   l->fds[DL_FD_INFO] = info[1];
   l->fds[DL_FD_HOSTS] = memory_file("hosts", hosts, strlen(hosts));
-  l->fds[DL_FD_HOSTNAME] = memory_file("hostname", name, strlen(name));
   for (int i = 0; i < DL_FD_END; i++) ok = ok && l->fds[i] >= 0;
   ends[0] = control[0];
   ends[1] = info[0];
   ends[2] = error[0];
   for (int i = 0; ok && i < 3; i++) fcntl(ends[i], F_SETFL, O_NONBLOCK);
   free(hosts);
-  free(name);
   return ok ? 0 : -1;
 }
 
 static void close_launch(dl_launch *l) {
   for (int i = 1; i < DL_FD_END; i++) close_fd(&l->fds[i]); /* 0 is the same as 1 */
-  for (size_t i = 0; i < l->join_count; i++) close(l->join_fds[i]);
   dl_command_clear(&l->command);
 }
 
@@ -220,7 +244,6 @@ static char *launch(dl_box *box) {
   box->error_fd = ends[2];
   if (failure == NULL) {
     dl_command_build(&l.command, rt, box);
-    l.join_count = dl_box_limits_open(&rt->limits, &box->limits, l.join_fds);
     box->pid = dl_launch_run(&l);
     if (box->pid < 0) failure = dl_xprintf("cannot start a process: %s", strerror(errno));
   }
@@ -230,7 +253,6 @@ static char *launch(dl_box *box) {
 
 static void on_prepared(uv_work_t *work, int status) {
   dl_box *box = work->data;
-  box->is_preparing = false;
   if (status != 0) fail(box, dl_xstrdup("cannot prepare the sandbox's directories"));
   if (box->failure == NULL && box->stop_wanted)
     fail(box, dl_xstrdup("the sandbox was stopped before it had started"));
@@ -245,6 +267,10 @@ static void on_prepared(uv_work_t *work, int status) {
   }
   watch(box, &box->control, box->control_fd, on_control);
   watch(box, &box->info, box->info_fd, on_info);
+  if (box->rt->isolation == DL_ISOLATION_NONE) {
+    box->inner_pid = box->pid;
+    join_groups(box);
+  }
   watch(box, &box->error, box->error_fd, on_error_text);
   uv_timer_init(box->rt->loop, &box->timer);
   box->timer.data = box;
@@ -344,11 +370,9 @@ dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb
     box->socket_path = dl_xprintf("/proc/self/fd/%d/%s.sock", rt->run_fd, box->id);
     dl_box_limits_init(&rt->limits, &box->limits, box->id);
     set_limits(box);
-    box->child_known = rt->isolation == DL_ISOLATION_NONE;
   }
   dl_list_push(&rt->boxes, &box->link);
   box->prepare.data = box;
-  box->is_preparing = true;
   uv_queue_work(rt->loop, &box->prepare, prepare_work, on_prepared);
   return box;
 }
@@ -429,6 +453,8 @@ static void on_handle_closed(uv_handle_t *handle) {
 }
 
 static void end_box(dl_box *box) {
+  box->is_ended = true;
+  if (box->is_joining) return; /* on_joined comes back here */
   if (box->open_handles == 0) {
     end_network(box);
     return;

@@ -84,9 +84,6 @@ static void push_etc(dl_command *c, const dl_runtime *rt, const dl_box *box) {
   PUSH(c, "--perms", "0644");
   push_number(c, "--ro-bind-data", DL_FD_HOSTS);
   push(c, "/etc/hosts");
-  PUSH(c, "--perms", "0644");
-  push_number(c, "--ro-bind-data", DL_FD_HOSTNAME);
-  push(c, "/etc/hostname");
   if (box->network == DL_NETWORK_HOST) PUSH(c, "--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf");
 }
 

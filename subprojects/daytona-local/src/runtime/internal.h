@@ -21,8 +21,7 @@ enum {
   DL_FD_ENV = 5,      /* NAME=value texts, each ended by NUL */
   DL_FD_INFO = 6,     /* bubblewrap's answer, see box.c */
   DL_FD_HOSTS = 7,    /* content of /etc/hosts */
-  DL_FD_HOSTNAME = 8, /* content of /etc/hostname */
-  DL_FD_END = 9
+  DL_FD_END = 8
 };
 
 #define DL_BOX_HOME "/home/daytona"
@@ -51,8 +50,9 @@ void dl_box_limits_init(const dl_limits *l, dl_box_limits *bl, const char *box_i
 void dl_box_limits_clear(const dl_limits *l, dl_box_limits *bl);
 void dl_box_limits_set(const dl_limits *l, dl_box_limits *bl, double cpu, double memory_gib,
                        unsigned processes);
-/* Open the files through which a process joins; returns how many descriptors were put in fds. */
-size_t dl_box_limits_open(const dl_limits *l, const dl_box_limits *bl, int fds[DL_LIMIT_COUNT]);
+/* Put a process into the box's groups. Can take 10 ms: the kernel waits for all processors. Touches
+ * nothing but the file system. NULL, or the reason (yours to free). */
+char *dl_box_limits_join(const dl_limits *l, const dl_box_limits *bl, pid_t pid);
 
 /* ---- etc ---- */
 
@@ -87,8 +87,6 @@ typedef struct {
   char **envp;
   bool stage;     /* running as root: move the binds below DL_STAGE_DIR and become uid */
   unsigned uid;
-  int join_fds[DL_LIMIT_COUNT];
-  size_t join_count;
 } dl_launch;
 
 /* fork and exec. -1 with errno when there is no new process; anything later is said by the child
@@ -138,8 +136,10 @@ struct dl_box {
   struct dl_box_network *net;
   const char *network_text;
 
-  uv_work_t prepare;
-  bool is_preparing, stop_wanted, term_sent, child_known, is_ready, has_exited;
+  uv_work_t prepare, join;
+  char *join_failure; /* belongs to the thread pool while is_joining */
+  bool is_joining, has_joined;
+  bool stop_wanted, term_sent, is_ready, has_exited, is_ended;
   char *failure;
   pid_t pid;       /* the launcher, which becomes bubblewrap; waited for by us */
   pid_t inner_pid; /* process 1 of the box */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From the server's process to bubblewrap: fork, join the control groups, become the box's user.
+ * From the server's process to bubblewrap: fork, stage, become the box's user.
  *
  * The child of a process with threads may only make system calls, so everything it needs is
  * prepared before the fork. When the server is root the box's user may not be able to reach the
@@ -109,8 +109,6 @@ static void place_descriptors(const dl_launch *l) {
 _Noreturn static void child(const dl_launch *l) {
   dup2(l->fds[2], 2);
   setsid();
-  for (size_t i = 0; i < l->join_count; i++)
-    if (write(l->join_fds[i], "0", 1) != 1) die("cannot join the control group", "");
   if (l->stage) {
     stage(&l->command);
     become(l->uid);

@@ -3,8 +3,8 @@
  * Memory, CPU and process limits through control groups, whichever version lets us.
  *
  * The server makes one directory of its own, daytona-local-PID, below the group it runs in, and
- * one child per box. A box's first process joins by itself before it becomes bubblewrap, so
- * nothing of a box ever runs outside. Directories of servers that were killed are swept at start.
+ * one child per box. A box's first process is put there before the box is reported to have started,
+ * and until then it starts nothing, so no program of a user ever runs outside. Directories of servers that were killed are swept at start.
  * Version 1 hierarchies with the controller win over version 2, because a controller can only
  * live in one of them.
  */
@@ -243,14 +243,14 @@ void dl_box_limits_set(const dl_limits *l, dl_box_limits *bl, double cpu, double
   bl->how[DL_LIMIT_PIDS] = pids ? name : "none";
 }
 
-size_t dl_box_limits_open(const dl_limits *l, const dl_box_limits *bl, int fds[DL_LIMIT_COUNT]) {
-  size_t count = 0;
-  for (int i = 0; i < DL_LIMIT_COUNT; i++) {
-    if (bl->dir[i] == NULL || (l->version == 2 && count > 0)) continue;
-    char *path = dl_xprintf("%s/cgroup.procs", bl->dir[i]);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd >= 0) fds[count++] = fd;
-    free(path);
+char *dl_box_limits_join(const dl_limits *l, const dl_box_limits *bl, pid_t pid) {
+  char number[32];
+  char *failed = NULL;
+  snprintf(number, sizeof number, "%ld", (long)pid);
+  for (int i = 0; i < DL_LIMIT_COUNT && failed == NULL; i++) {
+    if (bl->dir[i] == NULL || (l->version == 2 && i > 0)) continue;
+    int error = write_file(bl->dir[i], "cgroup.procs", number);
+    if (error != 0) failed = dl_xprintf("cannot join %s: %s", bl->dir[i], strerror(error));
   }
-  return count;
+  return failed;
 }

@@ -42,7 +42,7 @@ typedef struct {
 } role;
 
 static const dl_tb_routes *const TABLES[] = {
-    &DL_TB_EXEC_ROUTES, &DL_TB_CODE_ROUTES, &DL_TB_INFO_ROUTES, &DL_TB_PORT_ROUTES, &DL_TB_FORWARD_ROUTES,
+    &DL_TB_EXEC_ROUTES, &DL_TB_CODE_ROUTES, &DL_TB_INFO_ROUTES, &DL_TB_PORT_ROUTES,
 };
 
 /* ---- requests ---- */
@@ -61,7 +61,8 @@ static bool redirect(dl_req *req, const char *path) {
   bool bad = false;
   if (len < 2) return false;
   char *other = path[len - 1] == '/' ? dl_xstrndup(path, len - 1) : dl_xprintf("%s/", path);
-  bool found = find_route(req, other, &bad) != NULL;
+  const dl_route *route = find_route(req, other, &bad);
+  bool found = route != NULL && is_exact(route, other);
   if (found) {
     const char *query = dl_req_raw_query(req);
     char *location = dl_xprintf("%s%s%s", other, *query ? "?" : "", query);
@@ -73,11 +74,19 @@ static bool redirect(dl_req *req, const char *path) {
   return found;
 }
 
+/* The router does not count slashes; the platform's does. */
+static bool is_exact(const dl_route *route, const char *path) {
+  size_t have = strlen(path), want = strlen(route->path);
+  if (strstr(path, "//") != NULL) return false;
+  if (strchr(route->path, '*') != NULL) return true;
+  return (path[have - 1] == '/') == (route->path[want - 1] == '/');
+}
+
 static void on_request(dl_req *req, void *user) {
   const char *path = dl_req_path(req);
   bool bad_escape = false;
   const dl_route *route = find_route(req, path, &bad_escape);
-  if (route != NULL) {
+  if (route != NULL && is_exact(route, path)) {
     route->handler(req, user);
   } else if (bad_escape || !redirect(req, path)) {
     static const char text[] = "404 page not found";
