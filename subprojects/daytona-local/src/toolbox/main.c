@@ -55,6 +55,14 @@ static const dl_route *find_route(dl_req *req, const char *path, bool *bad_escap
   return NULL;
 }
 
+/* The router does not count slashes; the platform's does. */
+static bool is_exact(const dl_route *route, const char *path) {
+  size_t have = strlen(path), want = strlen(route->path);
+  if (strstr(path, "//") != NULL) return false;
+  if (strchr(route->path, '*') != NULL) return true;
+  return (path[have - 1] == '/') == (route->path[want - 1] == '/');
+}
+
 /* A slash too many or too few leads to the route that differs only in it. */
 static bool redirect(dl_req *req, const char *path) {
   size_t len = strlen(path);
@@ -72,14 +80,6 @@ static bool redirect(dl_req *req, const char *path) {
   }
   free(other);
   return found;
-}
-
-/* The router does not count slashes; the platform's does. */
-static bool is_exact(const dl_route *route, const char *path) {
-  size_t have = strlen(path), want = strlen(route->path);
-  if (strstr(path, "//") != NULL) return false;
-  if (strchr(route->path, '*') != NULL) return true;
-  return (path[have - 1] == '/') == (route->path[want - 1] == '/');
 }
 
 static void on_request(dl_req *req, void *user) {
