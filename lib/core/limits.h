@@ -37,6 +37,12 @@
 /* A .env file. */
 #define DAYTONA__DOTENV_MAX ((size_t)1 << 20)
 
+/* The same with names, values and bookkeeping; a few lines of ${NAME} could ask for any amount. */
+#define DAYTONA__DOTENV_MEMORY_MAX ((size_t)16 << 20)
+
+/* An API key, a JWT, an organization's id: they go into headers, and servers refuse far shorter ones. */
+#define DAYTONA__TOKEN_MAX ((size_t)32 << 10)
+
 /* Connections of one client, unless configured otherwise. */
 #define DAYTONA__CONNECTIONS_DEFAULT 250
 #define DAYTONA__CONNECTIONS_MAX 65535
