@@ -129,3 +129,12 @@ class Producer:
 
     def exit_code(self):
         return 1 if self.failures else 0
+
+
+def run_all(tests):
+    """A whole program: a plan and a point for each function, named after it; the exit code."""
+    producer = Producer()
+    producer.plan(len(tests))
+    for test in tests:
+        producer.run(test.__name__, test)
+    return producer.exit_code()

@@ -131,13 +131,5 @@ TESTS = [value for name, value in list(globals().items())
          and name not in ("counts", "program", "outcome", "Options")]
 
 
-def main():
-    producer = tap.Producer()
-    producer.plan(len(TESTS))
-    for test in TESTS:
-        producer.run(test.__name__, test)
-    return producer.exit_code()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.run_all(TESTS))
