@@ -1,12 +1,12 @@
 /*
  * JSON by field table. One table per model says where each key lives in a C struct; the same table
- * drives decoding, encoding and redaction. jansson parses and writes the text and is named nowhere
- * above this folder.
+ * drives decoding, encoding and redaction. The text is read in one pass, straight into the structs.
  *
  * Decoding is lenient, as the protocol asks: unknown keys pass, missing keys and null leave the member
  * zero, integers written as floats are read, unknown enum strings are kept as strings. What cannot be a
  * value of the member's type (a string where a number belongs, 1.5 for an integer, a number out of
- * range, invalid UTF-8) is an error that names the path of the field.
+ * range, invalid UTF-8) is an error that names the path of the field. Of a key that comes twice the last
+ * one counts. Elements that are null are skipped, but in NUMBERS they are NaN.
  */
 #ifndef DAYTONA_JSON_CODEC_H
 #define DAYTONA_JSON_CODEC_H
@@ -38,7 +38,7 @@ typedef enum daytona__json_type {
   DAYTONA__JSON_INLINE,   /* T inside the struct, with the field's `model` */
   DAYTONA__JSON_ARRAY,    /* const T * of `count_offset` elements, with the field's `model` */
   DAYTONA__JSON_NUMBERS,  /* const double * of `count_offset` elements */
-  DAYTONA__JSON_RAW       /* const char *: the value as compact JSON text, whatever it is */
+  DAYTONA__JSON_RAW       /* const char *: the value as compact JSON text, whatever it is but null */
 } daytona__json_type_t;
 
 enum {
@@ -47,6 +47,9 @@ enum {
   DAYTONA__JSON_REQUIRED = 1 << 2, /* its absence from an answer is an error; use it for ids only */
   DAYTONA__JSON_DECODE_ONLY = 1 << 3
 };
+
+/* Rows of one table, at most. */
+#define DAYTONA__JSON_FIELDS_MAX 128
 
 typedef struct daytona__json_names {
   const char *const *names; /* indexed by value, NULL-terminated; NULL entries are not possible */

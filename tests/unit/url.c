@@ -1,11 +1,7 @@
 /*
  * URLs: what is encoded and how, what is refused, and which bases a program may configure.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "support/check.h"
 
 #include <locale.h>
 #include <math.h>
@@ -13,11 +9,11 @@
 #include <string.h>
 
 #include <daytona/error.h>
-#include <daytona/memory.h>
 
 #include "core/limits.h"
 #include "core/memory.h"
 #include "json/number.h"
+#include "support/alloc.h"
 #include "wire/url.h"
 
 #define BASE "https://api.example/v1"
@@ -246,46 +242,33 @@ static void numbers_are_short_exact_and_without_locale(void **state) {
   assert_int_equal(daytona__number_print(NAN, text), 0);
 }
 
-/* --- each allocation fails in turn --- */
-
-static int allocations_left;
-
-static void *failing_malloc(size_t size, void *user) {
-  return allocations_left-- > 0 ? malloc(size) : NULL;
-}
-static void *failing_calloc(size_t count, size_t size, void *user) {
-  return allocations_left-- > 0 ? calloc(count, size) : NULL;
-}
-static void *failing_realloc(void *block, size_t size, void *user) {
-  return allocations_left-- > 0 ? realloc(block, size) : NULL;
-}
-static void failing_free(void *block, void *user) { free(block); }
-
-static void every_allocation_may_fail(void **state) {
-  daytona_allocator_t failing = {failing_malloc, failing_calloc, failing_realloc, failing_free, NULL};
+static void build_long_url(void *user) {
   char value[600];
+  const char *text = NULL;
   memset(value, '/', sizeof value);
   value[sizeof value - 1] = '\0';
-  assert_int_equal(daytona_set_allocator(&failing), 0);
-  int result = -1;
-  for (int n = 0; result != 0; n++) {
-    const char *text = NULL;
-    allocations_left = n;
-    daytona__url_path(&url, BASE, "/sandbox/{}", value);
-    daytona__url_query(&url, "q", value);
-    result = daytona__url_finish(&url, &arena, &text);
-    assert_true(result == 0 || result == DAYTONA_ENOMEM);
-    assert_true((text != NULL) == (result == 0));
-    daytona__url_init(&url);
-    daytona__arena_clear(&arena);
-    assert_true(n < 100);
-  }
-  const char *base = NULL, *problem = NULL;
-  allocations_left = 0;
-  assert_int_equal(daytona__url_base(&arena, "http://h", &base, &problem), DAYTONA_ENOMEM);
-  assert_null(daytona__url_to_ws(&arena, "http://h"));
+  daytona__url_path(&url, BASE, "/sandbox/{}", value);
+  daytona__url_query(&url, "q", value);
+  int code = daytona__url_finish(&url, &arena, &text);
+  assert_true(code == 0 || (code == DAYTONA_ENOMEM && support_alloc_failed() != 0));
+  assert_true((text != NULL) == (code == 0));
+  daytona__url_init(&url);
   daytona__arena_clear(&arena);
-  assert_int_equal(daytona_set_allocator(NULL), 0);
+}
+
+static void check_base(void *user) {
+  const char *base = NULL, *problem = NULL;
+  int code = daytona__url_base(&arena, "http://h", &base, &problem);
+  assert_true(code == 0 || (code == DAYTONA_ENOMEM && support_alloc_failed() != 0));
+  assert_true((base != NULL) == (code == 0) && (problem != NULL) == (code != 0));
+  daytona__arena_clear(&arena);
+}
+
+static void every_allocation_may_fail(void **state) {
+  support_alloc_install();
+  support_alloc_sweep(build_long_url, NULL);
+  support_alloc_sweep(check_base, NULL);
+  support_alloc_remove();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

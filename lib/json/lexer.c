@@ -1,0 +1,335 @@
+/*
+ * JSON tokens as RFC 8259 has them; see lexer.h. Strict about everything but one thing: half of a
+ * surrogate pair in an escape becomes U+FFFD, since JavaScript servers write one when they cut a text in
+ * the middle of a character.
+ *
+ * Recursion ends at DAYTONA__JSON_DEPTH_MAX, so a text of brackets costs nothing.
+ */
+#include "json/lexer.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <daytona/error.h>
+
+#include "core/limits.h"
+#include "json/number.h"
+#include "json/utf8.h"
+
+#define REPLACEMENT UINT32_C(0xFFFD)
+
+static const char ends_early[] = "the JSON text ends early";
+static const char not_json[] = "the text is not valid JSON";
+
+void daytona__json_lexer_init(daytona__json_lexer_t *lexer, const char *text, size_t size) {
+  memset(lexer, 0, sizeof *lexer);
+  lexer->at = text;
+  lexer->end = text + size;
+}
+
+bool daytona__json_lex_fail(daytona__json_lexer_t *lexer, int code, const char *problem) {
+  if (lexer->code == 0) {
+    lexer->code = code;
+    lexer->problem = problem;
+  }
+  return false;
+}
+
+static bool unexpected(daytona__json_lexer_t *lexer) {
+  return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL,
+                                lexer->at == lexer->end ? ends_early : not_json);
+}
+
+int daytona__json_peek(daytona__json_lexer_t *lexer) {
+  while (lexer->at < lexer->end) {
+    char c = *lexer->at;
+    if (c != ' ' && c != '\n' && c != '\r' && c != '\t') return (unsigned char)c;
+    lexer->at++;
+  }
+  return -1;
+}
+
+bool daytona__json_at_end(daytona__json_lexer_t *lexer) {
+  if (lexer->code != 0) return false;
+  return daytona__json_peek(lexer) == -1 || unexpected(lexer);
+}
+
+/* --- strings --- */
+
+/* The first byte that ends a run of plain ASCII within a string: quote, backslash, control, high. */
+static const char *skip_plain(const char *at, const char *end) {
+  const uint64_t ones = UINT64_C(0x0101010101010101), high_bits = ones << 7;
+  while (end - at >= 8) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
+    /* Each term has the high bit of a byte that is below 0x20 or zero, or of one above such a byte. */
+    uint64_t stops = (word - ones * 0x20) | (quote - ones) | (backslash - ones) | word;
+    if ((stops & high_bits) != 0) break;
+    at += 8;
+  }
+  while (at < end) {
+    unsigned char c = (unsigned char)*at;
+    if (c == '"' || c == '\\' || c < 0x20 || c >= 0x80) break;
+    at++;
+  }
+  return at;
+}
+
+static int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+/* The unit of a "\uXXXX" at `at`, or -1. */
+static int32_t unicode_unit(const char *at, const char *end) {
+  int32_t unit = 0;
+  if (end - at < 6 || at[0] != '\\' || at[1] != 'u') return -1;
+  for (int i = 2; i < 6; i++) {
+    int digit = hex_value(at[i]);
+    if (digit < 0) return -1;
+    unit = unit << 4 | digit;
+  }
+  return unit;
+}
+
+size_t daytona__json_escape(const char *at, const char *end, uint32_t *code_point) {
+  static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+  assert(at < end && *at == '\\');
+  if (end - at < 2) return 0;
+  if (at[1] != 'u') {
+    const char *letter = at[1] != '\0' ? strchr(letters, at[1]) : NULL;
+    if (letter == NULL) return 0;
+    *code_point = (unsigned char)meanings[letter - letters];
+    return 2;
+  }
+  int32_t unit = unicode_unit(at, end);
+  if (unit < 0) return 0;
+  *code_point = (uint32_t)unit;
+  if (unit < 0xD800 || unit > 0xDFFF) return 6;
+  int32_t low = unit <= 0xDBFF ? unicode_unit(at + 6, end) : -1;
+  if (low < 0xDC00 || low > 0xDFFF) {
+    *code_point = REPLACEMENT;
+    return 6;
+  }
+  *code_point = 0x10000 + (((uint32_t)unit - 0xD800) << 10) + ((uint32_t)low - 0xDC00);
+  return 12;
+}
+
+static size_t utf8_size(uint32_t code_point) {
+  return code_point < 0x80 ? 1 : code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
+}
+
+static size_t put_utf8(uint32_t code_point, char *out) {
+  size_t size = utf8_size(code_point);
+  static const unsigned char lead[] = {0, 0x00, 0xC0, 0xE0, 0xF0};
+  for (size_t i = size - 1; i > 0; i--) {
+    out[i] = (char)(0x80 | (code_point & 0x3F));
+    code_point >>= 6;
+  }
+  out[0] = (char)(lead[size] | code_point);
+  return size;
+}
+
+bool daytona__json_lex_string(daytona__json_lexer_t *lexer, daytona__json_string_t *out) {
+  if (lexer->code != 0) return false;
+  assert(*lexer->at == '"');
+  const char *at = lexer->at + 1, *end = lexer->end;
+  memset(out, 0, sizeof *out);
+  out->raw = at;
+  for (;;) {
+    const char *run = at;
+    at = skip_plain(at, end);
+    out->size += (size_t)(at - run);
+    if (at == end) return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, ends_early);
+    if (*at == '"') break;
+    uint32_t code_point = 0;
+    size_t length;
+    if (*at == '\\') {
+      length = daytona__json_escape(at, end, &code_point);
+      if (length == 0) return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, "a string holds a bad escape");
+      out->is_escaped = true;
+      if (code_point == 0) out->has_nul = true;
+      out->size += utf8_size(code_point);
+    } else {
+      length = daytona__utf8_length(at, (size_t)(end - at));
+      if (length == 1) return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, "a string holds a control character");
+      if (length == 0) return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, "a string is not valid UTF-8");
+      out->size += length;
+    }
+    at += length;
+  }
+  out->raw_size = (size_t)(at - out->raw);
+  lexer->at = at + 1;
+  return true;
+}
+
+void daytona__json_copy(const daytona__json_string_t *string, char *out) {
+  const char *at = string->raw, *end = at + string->raw_size;
+  if (!string->is_escaped) {
+    memcpy(out, at, string->raw_size);
+    return;
+  }
+  while (at < end) {
+    const char *escape = memchr(at, '\\', (size_t)(end - at));
+    size_t run = (size_t)((escape != NULL ? escape : end) - at);
+    memcpy(out, at, run);
+    out += run;
+    at += run;
+    if (escape == NULL) break;
+    uint32_t code_point = 0;
+    size_t length = daytona__json_escape(at, end, &code_point);
+    assert(length != 0);
+    out += put_utf8(code_point, out);
+    at += length;
+  }
+}
+
+/* --- numbers and words --- */
+
+static bool is_digit_at(const daytona__json_lexer_t *lexer) {
+  return lexer->at < lexer->end && *lexer->at >= '0' && *lexer->at <= '9';
+}
+
+static bool skip_digits(daytona__json_lexer_t *lexer) {
+  if (!is_digit_at(lexer)) return unexpected(lexer);
+  while (is_digit_at(lexer)) lexer->at++;
+  return true;
+}
+
+static bool skip_char(daytona__json_lexer_t *lexer, char c) {
+  if (lexer->at == lexer->end || *lexer->at != c) return false;
+  lexer->at++;
+  return true;
+}
+
+bool daytona__json_lex_number(daytona__json_lexer_t *lexer, daytona__json_number_t *out) {
+  if (lexer->code != 0) return false;
+  out->raw = lexer->at;
+  out->is_whole = true;
+  skip_char(lexer, '-');
+  if (skip_char(lexer, '0')) {
+    if (is_digit_at(lexer)) return unexpected(lexer);
+  } else if (!skip_digits(lexer)) {
+    return false;
+  }
+  if (skip_char(lexer, '.')) {
+    out->is_whole = false;
+    if (!skip_digits(lexer)) return false;
+  }
+  if (skip_char(lexer, 'e') || skip_char(lexer, 'E')) {
+    out->is_whole = false;
+    if (!skip_char(lexer, '+')) skip_char(lexer, '-');
+    if (!skip_digits(lexer)) return false;
+  }
+  out->raw_size = (size_t)(lexer->at - out->raw);
+  return true;
+}
+
+bool daytona__json_lex_word(daytona__json_lexer_t *lexer, const char *word) {
+  if (lexer->code != 0) return false;
+  size_t size = strlen(word), left = (size_t)(lexer->end - lexer->at);
+  if (left >= size && memcmp(lexer->at, word, size) == 0) {
+    lexer->at += size;
+    return true;
+  }
+  if (left < size && memcmp(lexer->at, word, left) == 0) lexer->at = lexer->end;
+  return unexpected(lexer);
+}
+
+/* A whole number digit by digit, so that all 64 bits count; false if it does not fit. */
+static bool whole_to_int(const daytona__json_number_t *number, int64_t *out) {
+  const char *at = number->raw, *end = at + number->raw_size;
+  bool is_negative = *at == '-';
+  uint64_t value = 0, max = (uint64_t)INT64_MAX + (is_negative ? 1 : 0);
+  for (at += is_negative ? 1 : 0; at < end; at++) {
+    unsigned digit = (unsigned)(*at - '0');
+    if (value > (max - digit) / 10) return false;
+    value = value * 10 + digit;
+  }
+  *out = is_negative ? (int64_t)(0 - value) : (int64_t)value;
+  return true;
+}
+
+bool daytona__json_to_int(const daytona__json_number_t *number, int64_t *out) {
+  const double edge = 9223372036854775808.0;
+  double value;
+  if (number->is_whole) return whole_to_int(number, out);
+  if (!daytona__number_read(number->raw, number->raw_size, &value)) return false;
+  if (!(value >= -edge && value < edge) || value != (double)(int64_t)value) return false;
+  *out = (int64_t)value;
+  return true;
+}
+
+bool daytona__json_to_double(const daytona__json_number_t *number, double *out) {
+  return daytona__number_read(number->raw, number->raw_size, out);
+}
+
+/* --- objects and arrays --- */
+
+bool daytona__json_open(daytona__json_lexer_t *lexer) {
+  if (lexer->code != 0) return false;
+  assert(*lexer->at == '{' || *lexer->at == '[');
+  if (lexer->depth == DAYTONA__JSON_DEPTH_MAX)
+    return daytona__json_lex_fail(lexer, DAYTONA_ELIMIT, "the JSON text is nested too deeply");
+  lexer->depth++;
+  lexer->at++;
+  return true;
+}
+
+/* Past the comma in front of a member or element, or past the closing bracket: false. */
+static bool next(daytona__json_lexer_t *lexer, daytona__json_walk_t *walk, char closing) {
+  if (lexer->code != 0) return false;
+  int c = daytona__json_peek(lexer);
+  if (c == closing) {
+    lexer->at++;
+    lexer->depth--;
+    return false;
+  }
+  if (walk->count != 0) {
+    if (c != ',') return unexpected(lexer);
+    lexer->at++;
+    daytona__json_peek(lexer);
+  }
+  if (walk->count == DAYTONA__JSON_ITEMS_MAX)
+    return daytona__json_lex_fail(lexer, DAYTONA_ELIMIT, "an object or array has too many elements");
+  walk->count++;
+  return true;
+}
+
+bool daytona__json_next_item(daytona__json_lexer_t *lexer, daytona__json_walk_t *walk) {
+  return next(lexer, walk, ']');
+}
+
+bool daytona__json_next_member(daytona__json_lexer_t *lexer, daytona__json_walk_t *walk,
+                               daytona__json_string_t *key) {
+  if (!next(lexer, walk, '}')) return false;
+  if (daytona__json_peek(lexer) != '"') return unexpected(lexer);
+  if (!daytona__json_lex_string(lexer, key)) return false;
+  if (daytona__json_peek(lexer) != ':') return unexpected(lexer);
+  lexer->at++;
+  return true;
+}
+
+bool daytona__json_skip(daytona__json_lexer_t *lexer) {
+  daytona__json_walk_t walk = {0};
+  daytona__json_string_t string;
+  daytona__json_number_t number;
+  switch (daytona__json_peek(lexer)) {
+  case '"': return daytona__json_lex_string(lexer, &string);
+  case 't': return daytona__json_lex_word(lexer, "true");
+  case 'f': return daytona__json_lex_word(lexer, "false");
+  case 'n': return daytona__json_lex_word(lexer, "null");
+  case '{':
+    if (!daytona__json_open(lexer)) return false;
+    while (daytona__json_next_member(lexer, &walk, &string) && daytona__json_skip(lexer)) continue;
+    return lexer->code == 0;
+  case '[':
+    if (!daytona__json_open(lexer)) return false;
+    while (daytona__json_next_item(lexer, &walk) && daytona__json_skip(lexer)) continue;
+    return lexer->code == 0;
+  default: return daytona__json_lex_number(lexer, &number);
+  }
+}

@@ -1,0 +1,884 @@
+/*
+ * The JSON codec: every type in both directions, leniency, ceilings, paths of errors, redaction, locales,
+ * and memory that runs out. jansson judges what is JSON, as a second opinion.
+ */
+#include "support/check.h"
+
+#include <limits.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "core/limits.h"
+#include "core/memory.h"
+#include "json/codec.h"
+#include "support/alloc.h"
+#include "support/json_model.h"
+
+/* --- a model with every type --- */
+
+typedef struct point {
+  int64_t x, y;
+} point_t;
+
+static const daytona__json_field_t point_fields[] = {
+  DAYTONA__FIELD(point_t, INT, x, "x"),
+  DAYTONA__FIELD(point_t, INT, y, "y"),
+};
+static DAYTONA__MODEL(point_model, point_t, "Point", point_fields);
+
+enum { COLOR_NONE, COLOR_RED, COLOR_GREEN, COLOR_OTHER };
+static const char *const color_words[] = {"none", "red", "green", NULL};
+static const daytona__json_names_t color_names = {color_words, COLOR_OTHER};
+
+typedef struct all {
+  const char *id;
+  const char *text;
+  daytona_bytes_t bytes;
+  int64_t big;
+  int small;
+  double number;
+  bool flag;
+  daytona_opt_int_t opt_int;
+  daytona_opt_num_t opt_num;
+  daytona_opt_bool_t opt_bool;
+  int color;
+  daytona_map_t map;
+  daytona_map_t pairs;
+  daytona_strings_t strings;
+  const point_t *point;
+  point_t at;
+  const point_t *points;
+  size_t point_count;
+  const double *numbers;
+  size_t number_count;
+  const char *raw;
+  const char *token;
+  daytona_map_t env;
+} all_t;
+
+static const daytona__json_field_t all_fields[] = {
+  DAYTONA__FIELD(all_t, STRING, id, "id", .flags = DAYTONA__JSON_REQUIRED),
+  DAYTONA__FIELD(all_t, STRING, text, "text"),
+  DAYTONA__FIELD(all_t, BYTES, bytes, "bytes"),
+  DAYTONA__FIELD(all_t, INT, big, "big", .alias = "large"),
+  DAYTONA__FIELD(all_t, INT32, small, "small"),
+  DAYTONA__FIELD(all_t, NUMBER, number, "number"),
+  DAYTONA__FIELD(all_t, BOOL, flag, "flag"),
+  DAYTONA__FIELD(all_t, OPT_INT, opt_int, "optInt"),
+  DAYTONA__FIELD(all_t, OPT_NUM, opt_num, "optNum"),
+  DAYTONA__FIELD(all_t, OPT_BOOL, opt_bool, "optBool"),
+  DAYTONA__FIELD(all_t, ENUM, color, "color", .names = &color_names),
+  DAYTONA__FIELD(all_t, MAP, map, "map"),
+  DAYTONA__FIELD(all_t, PAIRS, pairs, "pairs"),
+  DAYTONA__FIELD(all_t, STRINGS, strings, "strings"),
+  DAYTONA__FIELD(all_t, OBJECT, point, "point", .model = &point_model),
+  DAYTONA__FIELD(all_t, INLINE, at, "at", .model = &point_model),
+  DAYTONA__FIELD_ARRAY(all_t, points, point_count, "points", &point_model),
+  DAYTONA__FIELD(all_t, NUMBERS, numbers, "numbers", .count_offset = offsetof(all_t, number_count)),
+  DAYTONA__FIELD(all_t, RAW, raw, "raw"),
+  DAYTONA__FIELD(all_t, STRING, token, "token", .flags = DAYTONA__JSON_SECRET),
+  DAYTONA__FIELD(all_t, MAP, env, "env", .flags = DAYTONA__JSON_SECRET),
+};
+static DAYTONA__MODEL(all_model, all_t, "All", all_fields);
+
+typedef struct tree {
+  const char *name;
+  const struct tree *children;
+  size_t child_count;
+} tree_t;
+
+extern const daytona__json_model_t tree_model;
+static const daytona__json_field_t tree_fields[] = {
+  DAYTONA__FIELD(tree_t, STRING, name, "name"),
+  DAYTONA__FIELD_ARRAY(tree_t, children, child_count, "children", &tree_model),
+};
+DAYTONA__MODEL(tree_model, tree_t, "Tree", tree_fields);
+
+static const char full_text[] =
+  "{\"id\":\"i\",\"text\":\"a\\\"\\\\\\n\\u0001\xc3\xa9\xf0\x9f\x98\x80\",\"bytes\":\"a\\u0000b\","
+  "\"big\":-9223372036854775808,\"small\":2147483647,\"number\":0.1,\"flag\":true,\"optInt\":0,"
+  "\"optNum\":-2.5,\"optBool\":false,\"color\":\"green\",\"map\":{\"k\":\"v\",\"\":\"\"},"
+  "\"pairs\":[{\"a\":\"1\"},{\"b\":\"2\"}],\"strings\":[\"x\",\"\"],\"point\":{\"x\":1,\"y\":2},"
+  "\"at\":{\"x\":3,\"y\":0},\"points\":[{\"x\":5,\"y\":6},{\"x\":7,\"y\":8}],\"numbers\":[1,0.5,1e+300],"
+  "\"raw\":{\"any\":[1,\" a \\\" b\",null]},\"token\":\"hush\",\"env\":{\"KEY\":\"hush\"}}";
+
+/* --- plumbing --- */
+
+static daytona__arena_t arena;
+static daytona__json_error_t error;
+
+static int set_up(void **state) {
+  daytona__arena_init(&arena, 0);
+  return 0;
+}
+
+static int tear_down(void **state) {
+  daytona__arena_clear(&arena);
+  assert_int_equal(daytona__alloc_count(), 0);
+  return 0;
+}
+
+/* Exactly as many bytes as the text has, so that a sanitizer sees a read behind its end. */
+static char *exact(const char *text, size_t size) {
+  char *copy = malloc(size != 0 ? size : 1);
+  memcpy(copy, text, size);
+  return copy;
+}
+
+static int decode_bytes(const daytona__json_model_t *model, const char *text, size_t size, void **out) {
+  char *copy = exact(text, size);
+  int code = daytona__json_decode(&arena, model, copy, size, out, &error);
+  free(copy);
+  assert_int_equal(code, error.code);
+  return code;
+}
+
+static const all_t *decode(const char *text) {
+  void *out = NULL;
+  if (decode_bytes(&all_model, text, strlen(text), &out) != 0)
+    fail_msg("%s: %s", error.field, error.message);
+  return out;
+}
+
+/* `members` beside an id. */
+static const all_t *decode_members(const char *members) {
+  char text[4096];
+  snprintf(text, sizeof text, "{\"id\":\"i\",%s}", members);
+  return decode(text);
+}
+
+static void expect_error(const char *text, size_t size, daytona_errcode_t code, const char *field) {
+  void *out = &arena;
+  assert_int_equal(decode_bytes(&all_model, text, size, &out), code);
+  assert_ptr_equal(out, &arena);
+  assert_string_equal(error.field, field);
+  assert_true(error.message[0] != '\0');
+  assert_null(strstr(error.message, "hush"));
+}
+
+static void expect_bad_members(const char *members, const char *field) {
+  char text[4096];
+  snprintf(text, sizeof text, "{\"id\":\"i\",%s}", members);
+  expect_error(text, strlen(text), DAYTONA_EPROTOCOL, field);
+}
+
+static const char *encode(const all_t *all) {
+  const char *text = NULL;
+  size_t size = 0;
+  if (daytona__json_encode(&arena, &all_model, all, &text, &size, &error) != 0)
+    fail_msg("%s: %s", error.field, error.message);
+  assert_int_equal(strlen(text), size);
+  return text;
+}
+
+static void expect_encoding(const all_t *all, const char *members) {
+  char text[4096];
+  snprintf(text, sizeof text, "{\"id\":\"i\",\"big\":0,\"small\":0,\"number\":0,\"flag\":false%s}", members);
+  assert_string_equal(encode(all), text);
+}
+
+static void expect_refusal(const all_t *all, const char *field) {
+  const char *text = NULL;
+  size_t size = 7;
+  assert_int_equal(daytona__json_encode(&arena, &all_model, all, &text, &size, &error), DAYTONA_EINVAL);
+  assert_null(text);
+  assert_int_equal(size, 7);
+  assert_string_equal(error.field, field);
+}
+
+/* --- decoding --- */
+
+static void every_type_is_decoded(void **state) {
+  const all_t *all = decode(full_text);
+  assert_string_equal(all->id, "i");
+  assert_string_equal(all->text, "a\"\\\n\x01\xc3\xa9\xf0\x9f\x98\x80");
+  assert_int_equal(all->bytes.size, 3);
+  assert_memory_equal(all->bytes.data, "a\0b", 4);
+  assert_true(all->big == INT64_MIN && all->small == INT_MAX && all->number == 0.1 && all->flag);
+  assert_true(all->opt_int.is_set && all->opt_int.value == 0);
+  assert_true(all->opt_num.is_set && all->opt_num.value == -2.5);
+  assert_true(all->opt_bool.is_set && !all->opt_bool.value);
+  assert_int_equal(all->color, COLOR_GREEN);
+  assert_int_equal(all->map.count, 2);
+  assert_string_equal(daytona_map_get(&all->map, "k"), "v");
+  assert_string_equal(daytona_map_get(&all->map, ""), "");
+  assert_int_equal(all->pairs.count, 2);
+  assert_string_equal(daytona_map_get(&all->pairs, "b"), "2");
+  assert_int_equal(all->strings.count, 2);
+  assert_string_equal(all->strings.items[0], "x");
+  assert_true(all->point != NULL && all->point->x == 1 && all->point->y == 2 && all->at.x == 3);
+  assert_int_equal(all->point_count, 2);
+  assert_true(all->points[1].x == 7 && all->points[1].y == 8);
+  assert_int_equal(all->number_count, 3);
+  assert_true(all->numbers[1] == 0.5 && all->numbers[2] == 1e300);
+  assert_string_equal(all->raw, "{\"any\":[1,\" a \\\" b\",null]}");
+  assert_string_equal(daytona_map_get(&all->env, "KEY"), "hush");
+}
+
+static void what_was_decoded_encodes_to_the_same_text(void **state) {
+  assert_string_equal(encode(decode(full_text)), full_text);
+}
+
+static void missing_keys_and_null_leave_members_zero(void **state) {
+  all_t empty;
+  const all_t *all = decode(" { \"id\" : \"i\" } \r\n\t");
+  memset(&empty, 0, sizeof empty);
+  empty.id = all->id;
+  assert_memory_equal(all, &empty, sizeof empty);
+  all = decode_members("\"text\":null,\"bytes\":null,\"big\":null,\"small\":null,\"number\":null,\"flag\":null,"
+                       "\"optInt\":null,\"optNum\":null,\"optBool\":null,\"color\":null,\"map\":null,"
+                       "\"pairs\":null,\"strings\":null,\"point\":null,\"at\":null,\"points\":null,"
+                       "\"numbers\":null,\"raw\":null,\"token\":null,\"env\":null");
+  empty.id = all->id;
+  assert_memory_equal(all, &empty, sizeof empty);
+}
+
+static void unknown_keys_pass(void **state) {
+  const all_t *all = decode_members("\"new\":{\"deep\":[{\"x\":1e999},18446744073709551616,\"\\ud83d\"]},"
+                                    "\"\":1,\"te\":2,\"textual\":3,\"flag\":true");
+  assert_true(all->flag);
+  assert_null(all->text);
+}
+
+static void unknown_enum_words_are_the_unknown_value(void **state) {
+  assert_int_equal(decode_members("\"color\":\"blue\"")->color, COLOR_OTHER);
+  assert_int_equal(decode_members("\"color\":\"gree\"")->color, COLOR_OTHER);
+  assert_int_equal(decode_members("\"color\":\"green\\u0000\"")->color, COLOR_OTHER);
+  assert_int_equal(decode_members("\"color\":\"gr\\u0065en\"")->color, COLOR_GREEN);
+  assert_int_equal(decode_members("\"color\":\"\"")->color, COLOR_OTHER);
+}
+
+static void integers_may_be_written_as_floats(void **state) {
+  assert_int_equal(decode_members("\"big\":3.0")->big, 3);
+  assert_int_equal(decode_members("\"big\":-12e2")->big, -1200);
+  assert_int_equal(decode_members("\"big\":-0.0")->big, 0);
+  assert_int_equal(decode_members("\"small\":2.147483647E9")->small, INT_MAX);
+  assert_true(decode_members("\"big\":9223372036854775807")->big == INT64_MAX);
+  assert_true(decode_members("\"big\":-9.223372036854775808e18")->big == INT64_MIN);
+  assert_true(decode_members("\"number\":18446744073709551616")->number == 18446744073709551616.0);
+  assert_true(decode_members("\"optNum\":7")->opt_num.value == 7);
+}
+
+static void wrong_types_name_the_field(void **state) {
+  static const struct {
+    const char *members, *field;
+  } cases[] = {
+    {"\"text\":1", "text"}, {"\"text\":{}", "text"}, {"\"text\":true", "text"}, {"\"bytes\":[]", "bytes"},
+    {"\"big\":\"1\"", "big"}, {"\"big\":1.5", "big"}, {"\"big\":9223372036854775808", "big"},
+    {"\"big\":-9223372036854775809", "big"}, {"\"big\":9.3e18", "big"}, {"\"big\":1e999", "big"},
+    {"\"big\":true", "big"}, {"\"large\":\"1\"", "large"}, {"\"small\":2147483648", "small"},
+    {"\"small\":-2147483649", "small"}, {"\"number\":\"1\"", "number"}, {"\"number\":1e999", "number"},
+    {"\"flag\":1", "flag"}, {"\"flag\":\"true\"", "flag"}, {"\"optInt\":\"\"", "optInt"},
+    {"\"optNum\":{}", "optNum"}, {"\"optBool\":0", "optBool"}, {"\"color\":1", "color"},
+    {"\"map\":[]", "map"}, {"\"map\":{\"a b\":1}", "map.a?b"}, {"\"pairs\":{}", "pairs"},
+    {"\"pairs\":[{\"a\":\"1\"},[]]", "pairs[1]"}, {"\"pairs\":[{\"a\":2}]", "pairs[0].a"},
+    {"\"strings\":\"x\"", "strings"}, {"\"strings\":[\"x\",2]", "strings[1]"}, {"\"point\":[]", "point"},
+    {"\"point\":{\"x\":\"\"}", "point.x"}, {"\"at\":1", "at"}, {"\"at\":{\"y\":[]}", "at.y"},
+    {"\"points\":{}", "points"}, {"\"points\":[{\"x\":1},{\"y\":1.5}]", "points[1].y"},
+    {"\"points\":[1]", "points[0]"}, {"\"numbers\":[1,\"2\"]", "numbers[1]"}, {"\"numbers\":1", "numbers"},
+    {"\"token\":[\"hush\"]", "token"}, {"\"env\":{\"hush\":1}", "env"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    expect_bad_members(cases[i].members, cases[i].field);
+}
+
+static void strings_without_room_for_nul_are_refused(void **state) {
+  expect_bad_members("\"text\":\"a\\u0000\"", "text");
+  expect_bad_members("\"strings\":[\"\\u0000\"]", "strings[0]");
+  expect_bad_members("\"map\":{\"k\":\"\\u0000\"}", "map.k");
+  expect_bad_members("\"map\":{\"k\\u0000\":\"\"}", "map.k\\u0000");
+  expect_bad_members("\"token\":\"\\u0000hush\"", "token");
+}
+
+static void invalid_utf8_is_refused_with_its_path(void **state) {
+  expect_bad_members("\"text\":\"\xff\"", "text");
+  expect_bad_members("\"text\":\"\xc0\xaf\"", "text");
+  expect_bad_members("\"text\":\"\xed\xa0\x80\"", "text");
+  expect_bad_members("\"text\":\"\xf4\x90\x80\x80\"", "text");
+  expect_bad_members("\"text\":\"\xe2\x82\"", "text");
+  expect_bad_members("\"points\":[{\"unknown\":\"\x80\"}]", "points[0]");
+}
+
+static void escapes_are_read(void **state) {
+  assert_string_equal(decode_members("\"text\":\"\\/\\b\\f\\n\\r\\t\\u00e9\\u20AC\\ud83d\\uDE00\"")->text,
+                      "/\b\f\n\r\t\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+  assert_string_equal(decode("{\"\\u0069d\":\"x\"}")->id, "x");
+  /* Half a surrogate pair is what JavaScript writes for a text that was cut. */
+  assert_string_equal(decode_members("\"text\":\"a\\ud83d\"")->text, "a\xef\xbf\xbd");
+  assert_string_equal(decode_members("\"text\":\"\\ude00\\ud83d\\u0041\"")->text,
+                      "\xef\xbf\xbd\xef\xbf\xbd" "A");
+  static const char *const bad[] = {"\\", "\\x", "\\u12", "\\u12g4", "\\ud83d\\", "\\ud83d\\u1", "\\U0041"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    char members[64];
+    snprintf(members, sizeof members, "\"text\":\"%s\"", bad[i]);
+    expect_bad_members(members, "text");
+  }
+}
+
+static void last_of_double_keys_wins(void **state) {
+  assert_int_equal(decode_members("\"big\":1,\"big\":2")->big, 2);
+  assert_int_equal(decode_members("\"big\":1,\"big\":null")->big, 0);
+  assert_int_equal(decode_members("\"at\":{\"x\":1},\"at\":{\"y\":2}")->at.x, 0);
+  const all_t *all = decode_members("\"points\":[{},{}],\"points\":[],\"map\":{\"a\":\"1\",\"b\":\"2\",\"a\":\"3\"}");
+  assert_int_equal(all->point_count, 0);
+  assert_null(all->points);
+  assert_int_equal(all->map.count, 2);
+  assert_string_equal(daytona_map_get(&all->map, "a"), "3");
+  assert_string_equal(all->map.items[0].key, "b");
+}
+
+static void alias_counts_when_the_key_is_absent(void **state) {
+  assert_int_equal(decode_members("\"large\":5")->big, 5);
+  assert_int_equal(decode_members("\"large\":5,\"big\":6")->big, 6);
+  assert_int_equal(decode_members("\"big\":6,\"large\":5")->big, 6);
+  assert_int_equal(decode_members("\"big\":null,\"large\":5")->big, 5);
+  assert_int_equal(decode_members("\"large\":5,\"big\":null")->big, 5);
+  assert_int_equal(decode_members("\"large\":5,\"large\":7")->big, 7);
+}
+
+static void null_elements_are_skipped_but_numbers_keep_their_place(void **state) {
+  const all_t *all = decode_members("\"strings\":[null,\"a\",null],\"points\":[null,{\"x\":1}],"
+                                    "\"numbers\":[1,null,3],\"pairs\":[null,{\"a\":null}],\"map\":{\"k\":null}");
+  assert_int_equal(all->strings.count, 1);
+  assert_int_equal(all->point_count, 1);
+  assert_int_equal(all->points[0].x, 1);
+  assert_int_equal(all->number_count, 3);
+  assert_true(isnan(all->numbers[1]) && all->numbers[2] == 3);
+  assert_int_equal(all->pairs.count, 0);
+  assert_int_equal(all->map.count, 0);
+}
+
+static void required_fields_must_come(void **state) {
+  expect_error("{}", 2, DAYTONA_EPROTOCOL, "id");
+  expect_error("{\"id\":null}", 11, DAYTONA_EPROTOCOL, "id");
+}
+
+static void raw_values_are_kept_compact(void **state) {
+  assert_string_equal(decode_members("\"raw\": [ 1 , \"a b\\\\\" , { \"k\" : true } ] ")->raw,
+                      "[1,\"a b\\\\\",{\"k\":true}]");
+  assert_string_equal(decode_members("\"raw\":-1.50e1")->raw, "-1.50e1");
+  assert_string_equal(decode_members("\"raw\":\" \\u0000\"")->raw, "\" \\u0000\"");
+}
+
+static void arrays_of_objects_are_decoded_side_by_side(void **state) {
+  void *out = NULL;
+  size_t count = 9;
+  const char *text = " [{\"x\":1},null,{\"y\":2}] ";
+  assert_int_equal(daytona__json_decode_array(&arena, &point_model, text, strlen(text), &out, &count, NULL), 0);
+  assert_int_equal(count, 2);
+  assert_int_equal(((point_t *)out)[1].y, 2);
+  assert_int_equal(daytona__json_decode_array(&arena, &point_model, "null", 4, &out, &count, NULL), 0);
+  assert_int_equal(count, 0);
+  assert_int_equal(daytona__json_decode_array(&arena, &point_model, "[]", 2, &out, &count, NULL), 0);
+  assert_int_equal(count, 0);
+  text = "[{\"x\":1},{\"x\":\"hush\"}]";
+  count = 9;
+  assert_int_equal(daytona__json_decode_array(&arena, &point_model, text, strlen(text), &out, &count, &error),
+                   DAYTONA_EPROTOCOL);
+  assert_string_equal(error.field, "[1].x");
+  assert_int_equal(count, 9);
+  static const char *const bad[] = {"", "{}", "[", "[]]", "nul", "1", "[{}"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    assert_int_equal(daytona__json_decode_array(&arena, &point_model, bad[i], strlen(bad[i]), &out, &count,
+                                                &error), DAYTONA_EPROTOCOL);
+}
+
+static void bare_strings_are_decoded(void **state) {
+  const char *value = NULL;
+  assert_int_equal(daytona__json_decode_string(&arena, " \"k\\u00e9\" ", 11, &value, NULL), 0);
+  assert_string_equal(value, "k\xc3\xa9");
+  value = NULL;
+  static const char *const bad[] = {"", "k", "\"k", "\"k\"x", "{}", "null", "\"\\u0000\"", "1"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    assert_int_equal(daytona__json_decode_string(&arena, bad[i], strlen(bad[i]), &value, &error),
+                     DAYTONA_EPROTOCOL);
+    assert_null(value);
+  }
+}
+
+static void every_prefix_of_a_text_is_refused(void **state) {
+  void *out = NULL;
+  for (size_t size = 0; size < strlen(full_text); size++)
+    assert_int_equal(decode_bytes(&all_model, full_text, size, &out), DAYTONA_EPROTOCOL);
+}
+
+static void every_changed_byte_is_survived(void **state) {
+  size_t size = strlen(full_text);
+  char *text = exact(full_text, size);
+  for (size_t i = 0; i < size; i++) {
+    for (int c = 0; c < 256; c++) {
+      void *out = NULL;
+      text[i] = (char)c;
+      daytona__json_decode(&arena, &all_model, text, size, &out, &error);
+      assert_true((out != NULL) == (error.code == DAYTONA_OK));
+    }
+    text[i] = full_text[i];
+    daytona__arena_clear(&arena);
+  }
+  free(text);
+}
+
+/* jansson refuses what we take on purpose: half surrogates, numbers beyond its range, NUL in keys. */
+static void jansson_agrees_about_what_is_json(void **state) {
+  static const char *const texts[] = {
+    "", " ", "{}", "[]", "[1,]", "[,1]", "[1 2]", "{\"a\":1,}", "{\"a\"}", "{\"a\":}", "{a:1}", "{1:2}", "[01]",
+    "[-]", "[-0]", "[+1]", "[1.]", "[.5]", "[1e]", "[1e+]", "[1E5]", "[-1.5e-3]", "[0x1]", "[1.5.5]", "[NaN]",
+    "[Infinity]", "[tru]", "[true]", "[truee]", "[nul]", "[null]", "[\"\t\"]", "[\"\x7f\"]", "['a']", "[\"a]",
+    "[\"\\a\"]", "[\"\\\"\"]", "[[[[]]]]", "[[]", "[]]", "{}{}", "[]x", "\xef\xbb\xbf[]", "[\f]", "[\"\xc3\"]",
+    "[\"\xc3\xa9\"]", "[\xc3\xa9]", "/**/[]", "[1,2,3]", "{\"\":{\"\":[]}}", "[\"\\u00E9\"]", "[\"\\u00G9\"]",
+    "[--1]", "[1-1]", "[1,\n2]", "[\"\\ud83d\\ude00\"]", "[false]", "[fals", "[\"a\" \"b\"]", "{\"a\" 1}", "[{]}",
+  };
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    char text[256];
+    void *out = NULL;
+    int size = snprintf(text, sizeof text, "{\"id\":\"i\",\"unknown\":%s}", texts[i]);
+    json_t *root = json_loadb(text, (size_t)size, JSON_ALLOW_NUL, NULL);
+    bool accepted = decode_bytes(&all_model, text, (size_t)size, &out) == 0;
+    if (accepted != (root != NULL)) fail_msg("%s: %s", texts[i], error.message);
+    json_decref(root);
+  }
+}
+
+/* --- ceilings --- */
+
+static char *nested(size_t depth, const char *open, const char *close, size_t *size) {
+  size_t head = strlen("{\"id\":\"i\",\"unknown\":"), open_size = strlen(open), close_size = strlen(close);
+  char *text = malloc(head + depth * (open_size + close_size) + 2), *at = text;
+  memcpy(at, "{\"id\":\"i\",\"unknown\":", head);
+  at += head;
+  for (size_t i = 0; i < depth; i++, at += open_size) memcpy(at, open, open_size);
+  for (size_t i = 0; i < depth; i++, at += close_size) memcpy(at, close, close_size);
+  *at++ = '}';
+  *size = (size_t)(at - text);
+  return text;
+}
+
+static void depth_has_a_ceiling(void **state) {
+  static const char *const brackets[][2] = {{"[", "]"}, {"{\"\":{},\"a\":[", "]}"}};
+  for (size_t i = 0; i < 2; i++) {
+    size_t size, levels = (DAYTONA__JSON_DEPTH_MAX - 1) / (i + 1);
+    void *out = NULL;
+    char *text = nested(levels, brackets[i][0], brackets[i][1], &size);
+    assert_int_equal(decode_bytes(&all_model, text, size, &out), 0);
+    free(text);
+    text = nested(levels + 1, brackets[i][0], brackets[i][1], &size);
+    expect_error(text, size, DAYTONA_ELIMIT, "");
+    free(text);
+    text = nested(1000000, brackets[i][0], "", &size);
+    expect_error(text, size, DAYTONA_ELIMIT, "");
+    free(text);
+  }
+}
+
+static void models_that_hold_themselves_end_at_the_depth_ceiling(void **state) {
+  char text[8192] = "", tail[1024] = "";
+  for (int i = 0; i < 40; i++) {
+    strcat(text, "{\"name\":\"n\",\"children\":[");
+    strcat(tail, "]}");
+  }
+  strcat(text, tail);
+  void *out = NULL;
+  assert_int_equal(decode_bytes(&tree_model, text, strlen(text), &out), DAYTONA_ELIMIT);
+  memmove(text, text + 10 * strlen("{\"name\":\"n\",\"children\":["), strlen(text));
+  text[strlen(text) - 20] = '\0';
+  assert_int_equal(decode_bytes(&tree_model, text, strlen(text), &out), 0);
+  assert_string_equal(((tree_t *)out)->children[0].children[0].name, "n");
+  tree_t loop = {.name = "loop", .child_count = 1};
+  loop.children = &loop;
+  const char *ignored;
+  size_t size;
+  assert_int_equal(daytona__json_encode(&arena, &tree_model, &loop, &ignored, &size, &error), DAYTONA_ELIMIT);
+}
+
+static void element_counts_have_a_ceiling(void **state) {
+  const size_t count = DAYTONA__JSON_ITEMS_MAX + 1, head = strlen("{\"id\":\"i\",\"numbers\":[");
+  const size_t size = head + 2 * count + 1;
+  char *text = malloc(size);
+  for (size_t i = 0; i < count; i++) memcpy(text + head + 2 * i, "0,", 2);
+  memcpy(text + size - 2, "]}", 2);
+  memcpy(text, "{\"id\":\"i\",\"numbers\":[", head);
+  expect_error(text, size, DAYTONA_ELIMIT, "numbers");
+  memcpy(text, "{\"id\":\"i\",\"unknown\":[", head);
+  expect_error(text, size, DAYTONA_ELIMIT, "");
+  free(text);
+}
+
+static void body_size_has_a_ceiling(void **state) {
+  void *out = NULL;
+  assert_int_equal(daytona__json_decode(&arena, &all_model, "{}", DAYTONA__JSON_BODY_MAX + 1, &out, &error),
+                   DAYTONA_ELIMIT);
+}
+
+static void arena_limit_is_a_limit_and_not_lack_of_memory(void **state) {
+  daytona__arena_t small;
+  void *out = NULL;
+  size_t head = strlen("{\"id\":\""), size = head + 10000 + 2;
+  char *text = malloc(size);
+  memset(text, 'a', size);
+  memcpy(text, "{\"id\":\"", head);
+  memcpy(text + size - 2, "\"}", 2);
+  daytona__arena_init(&small, 4096);
+  assert_int_equal(daytona__json_decode(&small, &all_model, text, size, &out, &error), DAYTONA_ELIMIT);
+  assert_string_equal(error.field, "id");
+  daytona__arena_clear(&small);
+  free(text);
+}
+
+static void long_paths_and_hostile_keys_stay_printable(void **state) {
+  char text[2048];
+  int size = snprintf(text, sizeof text, "{\"id\":\"i\",\"map\":{\"%0999d\x7f\":1}}", 0);
+  void *out = NULL;
+  assert_int_equal(decode_bytes(&all_model, text, (size_t)size, &out), DAYTONA_EPROTOCOL);
+  assert_int_equal(strlen(error.field), sizeof error.field - 1);
+  expect_bad_members("\"map\":{\"\xc3\xa9\x7f\":1}", "map.???");
+}
+
+/* --- encoding --- */
+
+static void zero_members_are_left_out(void **state) {
+  expect_encoding(&(all_t){.id = "i"}, "");
+}
+
+static void empty_strings_are_sent(void **state) {
+  expect_encoding(&(all_t){.id = "i", .token = ""}, ",\"token\":\"\"");
+}
+
+static void always_and_decode_only_are_obeyed(void **state) {
+  typedef struct flags {
+    const char *text, *hidden, *raw;
+    daytona_map_t map;
+    daytona_map_t pairs;
+    daytona_strings_t strings;
+    daytona_opt_int_t opt;
+    int color;
+    const point_t *point, *points;
+    size_t point_count;
+    point_t at;
+    daytona_bytes_t bytes;
+  } flags_t;
+  static const daytona__json_field_t fields[] = {
+    DAYTONA__FIELD(flags_t, STRING, text, "text", .flags = DAYTONA__JSON_ALWAYS),
+    DAYTONA__FIELD(flags_t, STRING, hidden, "hidden", .flags = DAYTONA__JSON_DECODE_ONLY),
+    DAYTONA__FIELD(flags_t, RAW, raw, "raw", .flags = DAYTONA__JSON_ALWAYS),
+    DAYTONA__FIELD(flags_t, MAP, map, "map", .flags = DAYTONA__JSON_ALWAYS),
+    DAYTONA__FIELD(flags_t, PAIRS, pairs, "pairs", .flags = DAYTONA__JSON_ALWAYS),
+    DAYTONA__FIELD(flags_t, STRINGS, strings, "strings", .flags = DAYTONA__JSON_ALWAYS),
+    DAYTONA__FIELD(flags_t, OPT_INT, opt, "opt", .flags = DAYTONA__JSON_ALWAYS),
+    DAYTONA__FIELD(flags_t, ENUM, color, "color", .flags = DAYTONA__JSON_ALWAYS, .names = &color_names),
+    DAYTONA__FIELD(flags_t, OBJECT, point, "point", .flags = DAYTONA__JSON_ALWAYS, .model = &point_model),
+    DAYTONA__FIELD_ARRAY(flags_t, points, point_count, "points", &point_model, .flags = DAYTONA__JSON_ALWAYS),
+    DAYTONA__FIELD(flags_t, INLINE, at, "at", .flags = DAYTONA__JSON_ALWAYS, .model = &point_model),
+    DAYTONA__FIELD(flags_t, BYTES, bytes, "bytes", .flags = DAYTONA__JSON_ALWAYS),
+  };
+  static const DAYTONA__MODEL(model, flags_t, "Flags", fields);
+  const char *text = NULL;
+  size_t size;
+  assert_null(json_model_problem(&model));
+  assert_int_equal(daytona__json_encode(&arena, &model, &(flags_t){.hidden = "x"}, &text, &size, NULL), 0);
+  assert_string_equal(text, "{\"text\":\"\",\"raw\":{},\"map\":{},\"pairs\":[],\"strings\":[],\"opt\":0,"
+                            "\"color\":\"none\",\"point\":{},\"points\":[],\"at\":{\"x\":0,\"y\":0},\"bytes\":\"\"}");
+}
+
+static void strings_are_escaped_no_more_than_needed(void **state) {
+  char text[130], expected[1024] = "{\"id\":\"i\",\"text\":\"";
+  for (int i = 1; i < 128; i++) text[i - 1] = (char)i;
+  text[127] = '\0';
+  for (int i = 1; i < 128; i++) {
+    static const char *const named[] = {['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f",
+                                        ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\", [127] = NULL};
+    char one[8];
+    if (named[i] != NULL)
+      snprintf(one, sizeof one, "%s", named[i]);
+    else
+      snprintf(one, sizeof one, i < 0x20 ? "\\u%04x" : "%c", i);
+    strcat(expected, one);
+  }
+  strcat(expected, "\",");
+  assert_non_null(strstr(encode(&(all_t){.id = "i", .text = text}), expected));
+  assert_string_equal(decode(encode(&(all_t){.id = "i", .text = text}))->text, text);
+}
+
+static void bad_text_is_refused_with_its_path(void **state) {
+  const char *strings[] = {"ok", "\xff"}, *missing[] = {NULL};
+  daytona_pair_t pair = {"key", "\xc3"}, no_value = {"key", NULL}, no_key = {NULL, "v"};
+  expect_refusal(&(all_t){.id = "\xc0\x80"}, "id");
+  expect_refusal(&(all_t){.id = "i", .bytes = {"a\0\xed\xa0\x80", 5}}, "bytes");
+  expect_refusal(&(all_t){.id = "i", .strings = {strings, 2}}, "strings[1]");
+  expect_refusal(&(all_t){.id = "i", .strings = {missing, 1}}, "strings[0]");
+  expect_refusal(&(all_t){.id = "i", .strings = {NULL, 1}}, "strings");
+  expect_refusal(&(all_t){.id = "i", .map = {&pair, 1}}, "map.key");
+  expect_refusal(&(all_t){.id = "i", .pairs = {&no_value, 1}}, "pairs.key");
+  expect_refusal(&(all_t){.id = "i", .map = {&no_key, 1}}, "map.");
+  expect_refusal(&(all_t){.id = "i", .map = {NULL, 1}}, "map");
+  expect_refusal(&(all_t){.id = "i", .env = {&pair, 1}}, "env");
+  expect_refusal(&(all_t){.id = "i", .point_count = 1}, "points");
+  expect_refusal(&(all_t){.id = "i", .number_count = 1}, "numbers");
+}
+
+static void numbers_that_json_lacks_are_refused(void **state) {
+  const double numbers[] = {1, INFINITY};
+  expect_refusal(&(all_t){.id = "i", .number = NAN}, "number");
+  expect_refusal(&(all_t){.id = "i", .opt_num = {true, -INFINITY}}, "optNum");
+  expect_refusal(&(all_t){.id = "i", .numbers = numbers, .number_count = 2}, "numbers[1]");
+}
+
+static void enums_without_a_word_are_refused(void **state) {
+  expect_encoding(&(all_t){.id = "i", .color = COLOR_RED}, ",\"color\":\"red\"");
+  expect_refusal(&(all_t){.id = "i", .color = COLOR_OTHER}, "color");
+  expect_refusal(&(all_t){.id = "i", .color = -1}, "color");
+  expect_refusal(&(all_t){.id = "i", .color = INT_MAX}, "color");
+}
+
+static void raw_json_is_checked_before_it_is_sent(void **state) {
+  static const char *const bad[] = {"", "{", "1,\"admin\":true", "}", "[1] 2", "nul", "\"\xff\"", "a"};
+  expect_encoding(&(all_t){.id = "i", .raw = " [1, {}] "}, ",\"raw\":[1, {}]");
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    expect_refusal(&(all_t){.id = "i", .raw = bad[i]}, "raw");
+}
+
+static void request_size_has_a_ceiling(void **state) {
+  char *text = malloc(DAYTONA__REQUEST_BODY_MAX + 1);
+  const char *out;
+  size_t size;
+  memset(text, 'a', DAYTONA__REQUEST_BODY_MAX);
+  text[DAYTONA__REQUEST_BODY_MAX] = '\0';
+  assert_int_equal(daytona__json_encode(&arena, &all_model, &(all_t){.id = text}, &out, &size, &error),
+                   DAYTONA_ELIMIT);
+  assert_string_equal(error.field, "id");
+  free(text);
+}
+
+static void numbers_survive_the_round_trip(void **state) {
+  uint64_t bits = UINT64_C(0x9E3779B97F4A7C15);
+  for (int i = 0; i < 20000; i++) {
+    double value;
+    bits ^= bits << 13, bits ^= bits >> 7, bits ^= bits << 17;
+    memcpy(&value, &bits, sizeof value);
+    if (!isfinite(value)) continue;
+    if (i % 2 != 0) value = (double)(int64_t)(bits % 2000000) / 1000;
+    void *out = NULL;
+    char text[64];
+    const char *encoded;
+    size_t size;
+    assert_int_equal(daytona__json_encode(&arena, &all_model, &(all_t){.id = "i", .number = value}, &encoded,
+                                          &size, NULL), 0);
+    assert_int_equal(daytona__json_decode(&arena, &all_model, encoded, size, &out, &error), 0);
+    assert_memory_equal(&((all_t *)out)->number, &value, sizeof value);
+    int length = snprintf(text, sizeof text, "{\"id\":\"\",\"number\":%.*e}", (int)(bits % 30), value);
+    assert_int_equal(daytona__json_decode(&arena, &all_model, text, (size_t)length, &out, &error), 0);
+    snprintf(text, sizeof text, "%.*e", (int)(bits % 30), value);
+    double expected = strtod(text, NULL);
+    assert_memory_equal(&((all_t *)out)->number, &expected, sizeof expected);
+    if (i % 100 == 0) daytona__arena_clear(&arena);
+  }
+}
+
+static void locale_does_not_matter(void **state) {
+  static const char *const locales[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "ar_EG.UTF-8"};
+  bool found = false;
+  for (size_t i = 0; i < sizeof locales / sizeof locales[0]; i++) {
+    if (setlocale(LC_ALL, locales[i]) == NULL) continue;
+    found = true;
+    assert_true(decode_members("\"number\":0.12345678901234567891")->number == 0.12345678901234567891);
+    assert_string_equal(encode(decode(full_text)), full_text);
+    setlocale(LC_ALL, "C");
+  }
+  if (!found) skip();
+}
+
+/* --- secrets --- */
+
+static void secrets_mark_the_arena(void **state) {
+  assert_false(arena.is_secret);
+  decode("{\"id\":\"i\",\"token\":null}");
+  assert_false(arena.is_secret);
+  decode("{\"id\":\"i\",\"token\":\"hush\"}");
+  assert_true(arena.is_secret);
+  arena.is_secret = false;
+  encode(&(all_t){.id = "i"});
+  assert_false(arena.is_secret);
+  encode(&(all_t){.id = "i", .token = "hush"});
+  assert_true(arena.is_secret);
+}
+
+static void expect_line(const char *text, const char *expected) {
+  assert_string_equal(daytona__json_redact(&arena, &all_model, text, strlen(text)), expected);
+}
+
+static void log_lines_hide_secrets_and_the_unknown(void **state) {
+  expect_line("{\"id\": \"i\", \"token\":\"hush\",\"env\":{\"A\":\"hush\"},\"new\":[\"hush\"],\"big\":1}",
+              "{\"id\":\"i\",\"token\":\"***\",\"env\":\"***\",\"new\":\"***\",\"big\":1}");
+  expect_line("[{\"id\":\"i\",\"points\":[{\"x\":1,\"z\":\"hush\"},\"hush\"],\"map\":{\"k\" : [null, true]}}]",
+              "[{\"id\":\"i\",\"points\":[{\"x\":1,\"z\":\"***\"},\"***\"],\"map\":{\"k\":[null,true]}}]");
+  expect_line("\"hush\"", "\"***\"");
+  expect_line("{\"toke\\u006e\":\"hush\"}", "{\"toke\\u006e\":\"***\"}");
+  expect_line("{\"large\":\"a\\nb\"}", "{\"large\":\"a\\nb\"}");
+}
+
+static void log_lines_are_cut(void **state) {
+  char text[300], expected[300];
+  snprintf(text, sizeof text, "{\"text\":\"%063d\xc3\xa9 and more\"}", 0);
+  snprintf(expected, sizeof expected, "{\"text\":\"%063d...\"}", 0);
+  expect_line(text, expected);
+  snprintf(text, sizeof text, "{\"text\":\"%062d\\n and more\"}", 0);
+  snprintf(expected, sizeof expected, "{\"text\":\"%062d\\n...\"}", 0);
+  expect_line(text, expected);
+  size_t size = 100000;
+  char *list = malloc(size);
+  memset(list, '[', 1);
+  for (size_t i = 1; i < size - 1; i += 2) memcpy(list + i, "1,", 2);
+  memcpy(list + size - 2, "1]", 2);
+  char *whole = malloc(size + 20);
+  int length = snprintf(whole, size + 20, "{\"numbers\":%.*s}", (int)size, list);
+  const char *line = daytona__json_redact(&arena, &all_model, whole, (size_t)length);
+  assert_true(strlen(line) > 4000 && strlen(line) <= DAYTONA__LOG_JSON_MAX + 3);
+  assert_string_equal(line + strlen(line) - 3, "...");
+  free(list);
+  free(whole);
+}
+
+static void log_lines_of_bad_text_say_so(void **state) {
+  static const char *const bad[] = {"", "{", "{\"token\":\"hush}", "{}{}", "{\"id\":\"\xff\"}", "hush"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) expect_line(bad[i], "(unprintable)");
+}
+
+/* --- memory that runs out --- */
+
+static void decode_and_encode(void *user) {
+  void *out = NULL;
+  const char *text = NULL;
+  size_t size;
+  int code = daytona__json_decode(&arena, &all_model, full_text, strlen(full_text), &out, &error);
+  assert_true((out != NULL) == (code == 0));
+  if (code == 0) code = daytona__json_encode(&arena, &all_model, out, &text, &size, &error);
+  if (code == 0) assert_string_equal(text, full_text);
+  assert_true(code == 0 || (code == DAYTONA_ENOMEM && support_alloc_failed() != 0));
+  daytona__arena_clear(&arena);
+}
+
+static void decode_list(void *user) {
+  static const char text[] = "[{\"x\":1},{},{},{},{},{},{},{},{},{},{\"y\":2}]";
+  void *out = NULL;
+  size_t count = 0;
+  int code = daytona__json_decode_array(&arena, &point_model, text, sizeof text - 1, &out, &count, &error);
+  assert_true(code == 0 || (code == DAYTONA_ENOMEM && support_alloc_failed() != 0));
+  assert_int_equal(count, code == 0 ? 11 : 0);
+  daytona__arena_clear(&arena);
+}
+
+static void redact_line(void *user) {
+  const char *line = daytona__json_redact(&arena, &all_model, full_text, strlen(full_text));
+  assert_true(line[0] == '{' || (strcmp(line, "(unprintable)") == 0 && support_alloc_failed() != 0));
+  daytona__arena_clear(&arena);
+}
+
+static void every_allocation_may_fail(void **state) {
+  support_alloc_install();
+  support_alloc_sweep(decode_and_encode, NULL);
+  support_alloc_sweep(decode_list, NULL);
+  support_alloc_sweep(redact_line, NULL);
+  support_alloc_remove();
+}
+
+/* --- small things --- */
+
+static void utf8_is_judged_as_rfc_3629_does(void **state) {
+  static const struct {
+    const char *text;
+    size_t size;
+    bool is_valid;
+  } cases[] = {
+    {"", 0, true}, {"plain text, long enough for words", 33, true}, {"a\0b", 3, false}, {"\x7f", 1, true},
+    {"\x80", 1, false}, {"\xc1\xbf", 2, false}, {"\xc2\x80", 2, true}, {"\xdf\xbf", 2, true}, {"\xdf", 1, false},
+    {"\xe0\x9f\xbf", 3, false}, {"\xe0\xa0\x80", 3, true}, {"\xed\x9f\xbf", 3, true}, {"\xed\xa0\x80", 3, false},
+    {"\xef\xbf\xbf", 3, true}, {"\xef\xbf", 2, false}, {"\xf0\x8f\xbf\xbf", 4, false}, {"\xf0\x90\x80\x80", 4, true},
+    {"\xf4\x8f\xbf\xbf", 4, true}, {"\xf4\x90\x80\x80", 4, false}, {"\xf5\x80\x80\x80", 4, false},
+    {"\xf0\x90\x80", 3, false}, {"\xc3\x28", 2, false}, {"12345678\xc3\xa9" "12345678\xff", 19, false},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    char *copy = exact(cases[i].text, cases[i].size);
+    if (daytona__utf8_is_valid(copy, cases[i].size) != cases[i].is_valid) fail_msg("case %zu", i);
+    free(copy);
+  }
+}
+
+static void model_check_finds_mistakes(void **state) {
+  static const daytona__json_field_t good = DAYTONA__FIELD(point_t, INT, x, "x");
+  daytona__json_field_t fields[2];
+  const daytona__json_model_t model = {"Broken", sizeof(point_t), fields, 2};
+  assert_null(json_model_problem(&all_model));
+  assert_null(json_model_problem(&tree_model));
+#define BROKEN(change)                                                \
+  do {                                                                \
+    fields[0] = good;                                                 \
+    fields[1] = (daytona__json_field_t)DAYTONA__FIELD(point_t, INT, y, "y"); \
+    change;                                                           \
+    assert_non_null(json_model_problem(&model));                      \
+  } while (0)
+  BROKEN(fields[1].key = "x");
+  BROKEN(fields[1].alias = "x");
+  BROKEN(fields[1].key = NULL);
+  BROKEN(fields[1].offset = 0);
+  BROKEN(fields[1].offset = 16);
+  BROKEN(fields[1].type = DAYTONA__JSON_OBJECT);
+  BROKEN(fields[1].type = DAYTONA__JSON_ENUM);
+  BROKEN(fields[1].type = DAYTONA__JSON_NUMBERS; fields[1].count_offset = 100);
+  BROKEN(fields[1].type = DAYTONA__JSON_NUMBERS; fields[1].count_offset = fields[1].offset);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    TEST(every_type_is_decoded),
+    TEST(what_was_decoded_encodes_to_the_same_text),
+    TEST(missing_keys_and_null_leave_members_zero),
+    TEST(unknown_keys_pass),
+    TEST(unknown_enum_words_are_the_unknown_value),
+    TEST(integers_may_be_written_as_floats),
+    TEST(wrong_types_name_the_field),
+    TEST(strings_without_room_for_nul_are_refused),
+    TEST(invalid_utf8_is_refused_with_its_path),
+    TEST(escapes_are_read),
+    TEST(last_of_double_keys_wins),
+    TEST(alias_counts_when_the_key_is_absent),
+    TEST(null_elements_are_skipped_but_numbers_keep_their_place),
+    TEST(required_fields_must_come),
+    TEST(raw_values_are_kept_compact),
+    TEST(arrays_of_objects_are_decoded_side_by_side),
+    TEST(bare_strings_are_decoded),
+    TEST(every_prefix_of_a_text_is_refused),
+    TEST(every_changed_byte_is_survived),
+    TEST(jansson_agrees_about_what_is_json),
+    TEST(depth_has_a_ceiling),
+    TEST(models_that_hold_themselves_end_at_the_depth_ceiling),
+    TEST(element_counts_have_a_ceiling),
+    TEST(body_size_has_a_ceiling),
+    TEST(arena_limit_is_a_limit_and_not_lack_of_memory),
+    TEST(long_paths_and_hostile_keys_stay_printable),
+    TEST(zero_members_are_left_out),
+    TEST(empty_strings_are_sent),
+    TEST(always_and_decode_only_are_obeyed),
+    TEST(strings_are_escaped_no_more_than_needed),
+    TEST(bad_text_is_refused_with_its_path),
+    TEST(numbers_that_json_lacks_are_refused),
+    TEST(enums_without_a_word_are_refused),
+    TEST(raw_json_is_checked_before_it_is_sent),
+    TEST(request_size_has_a_ceiling),
+    TEST(numbers_survive_the_round_trip),
+    TEST(locale_does_not_matter),
+    TEST(secrets_mark_the_arena),
+    TEST(log_lines_hide_secrets_and_the_unknown),
+    TEST(log_lines_are_cut),
+    TEST(log_lines_of_bad_text_say_so),
+    TEST(every_allocation_may_fail),
+    TEST(utf8_is_judged_as_rfc_3629_does),
+    TEST(model_check_finds_mistakes),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
