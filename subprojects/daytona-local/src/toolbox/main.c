@@ -42,7 +42,7 @@ typedef struct {
 } role;
 
 static const dl_tb_routes *const TABLES[] = {
-    &DL_TB_EXEC_ROUTES, &DL_TB_CODE_ROUTES, &DL_TB_INFO_ROUTES, &DL_TB_PORT_ROUTES,
+    &DL_TB_EXEC_ROUTES, &DL_TB_CODE_ROUTES, &DL_TB_INFO_ROUTES, &DL_TB_PORT_ROUTES, &DL_TB_FORWARD_ROUTES,
 };
 
 /* ---- requests ---- */
@@ -56,10 +56,10 @@ static const dl_route *find_route(dl_req *req, const char *path, bool *bad_escap
 }
 
 /* The router does not count slashes; the platform's does. */
-static bool is_exact(const dl_route *route, const char *path) {
+static bool is_exact(dl_req *req, const dl_route *route, const char *path) {
   size_t have = strlen(path), want = strlen(route->path);
+  if (strchr(route->path, '*') != NULL) return *dl_req_rest(req) != '\0' || path[have - 1] == '/';
   if (strstr(path, "//") != NULL) return false;
-  if (strchr(route->path, '*') != NULL) return true;
   return (path[have - 1] == '/') == (route->path[want - 1] == '/');
 }
 
@@ -70,7 +70,7 @@ static bool redirect(dl_req *req, const char *path) {
   if (len < 2) return false;
   char *other = path[len - 1] == '/' ? dl_xstrndup(path, len - 1) : dl_xprintf("%s/", path);
   const dl_route *route = find_route(req, other, &bad);
-  bool found = route != NULL && is_exact(route, other);
+  bool found = route != NULL && is_exact(req, route, other);
   if (found) {
     const char *query = dl_req_raw_query(req);
     char *location = dl_xprintf("%s%s%s", other, *query ? "?" : "", query);
@@ -86,7 +86,7 @@ static void on_request(dl_req *req, void *user) {
   const char *path = dl_req_path(req);
   bool bad_escape = false;
   const dl_route *route = find_route(req, path, &bad_escape);
-  if (route != NULL && is_exact(route, path)) {
+  if (route != NULL && is_exact(req, route, path)) {
     route->handler(req, user);
   } else if (bad_escape || !redirect(req, path)) {
     static const char text[] = "404 page not found";
@@ -102,14 +102,24 @@ static bool has_others(void) {
   return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-static void end_now(void) {
-  if (getpid() != 1) dl_proctree_kill(getpid(), false);
-  _exit(0); /* as process 1: the kernel kills what is left */
+static void on_part_closed(void *user) { (void)user; }
+
+/* The loop ends when all of this is closed. Only without isolation: process 1 just exits, and the
+ * kernel ends whatever is left in the box. */
+static void close_all(role *r) {
+  if (getpid() == 1) _exit(0);
+  if (r->control_fd >= 0) uv_close((uv_handle_t *)&r->control, NULL);
+  uv_close((uv_handle_t *)&r->ending, NULL);
+  uv_close((uv_handle_t *)&r->terminate, NULL);
+  dl_tb_metrics_close(r->tb.metrics);
+  dl_reaper_close(r->tb.reaper, on_part_closed, NULL);
+  dl_http_close(r->tb.http, on_part_closed, NULL);
 }
 
 static void on_ending(uv_timer_t *timer) {
   role *r = timer->data;
-  if (!has_others() || uv_now(r->tb.loop) >= r->end_at_ms) end_now();
+  if (uv_now(r->tb.loop) >= r->end_at_ms) _exit(0);
+  if (!has_others() && r->tb.live_count == 0) close_all(r);
 }
 
 /* SIGTERM for everybody, then wait until nobody is left. Process 1 may signal all; without
@@ -117,20 +127,26 @@ static void on_ending(uv_timer_t *timer) {
 static void begin_end(role *r) {
   if (r->is_ending) return;
   r->is_ending = true;
-  if (getpid() != 1) end_now();
-  kill(-1, SIGTERM);
-  kill(-1, SIGCONT);
+  if (getpid() == 1) {
+    kill(-1, SIGTERM);
+    kill(-1, SIGCONT);
+  } else {
+    dl_proctree_kill(getpid(), false);
+  }
   r->end_at_ms = uv_now(r->tb.loop) + END_LIMIT_MS;
   uv_timer_start(&r->ending, on_ending, 0, END_POLL_MS);
 }
 
 static void on_control(uv_poll_t *poll, int status, int events) {
   role *r = poll->data;
-  char byte;
+  char byte = 0;
   (void)events;
   ssize_t got = recv(r->control_fd, &byte, 1, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR) && status == 0) return;
-  if (got <= 0) end_now(); /* the server is gone */
+  if (got <= 0) { /* the server is gone */
+    if (getpid() != 1) dl_proctree_kill(getpid(), false);
+    _exit(0);
+  }
   if (byte == 'T') begin_end(r);
 }
 
@@ -251,6 +267,7 @@ static int serve(role *r) {
     if (send(r->control_fd, "R", 1, MSG_NOSIGNAL) != 1) return fail("control socket", strerror(errno));
   }
   uv_run(r->tb.loop, UV_RUN_DEFAULT);
+  uv_loop_close(r->tb.loop);
   return 0;
 }
 
@@ -267,7 +284,13 @@ int dl_toolbox_main(int argc, char **argv) {
   r.tb.loop = uv_default_loop();
   status = settle_home(&r);
   if (status == 0) status = open_socket(&r);
-  if (status != 0) return status;
-  read_environment(&r);
-  return serve(&r);
+  if (status == 0) {
+    read_environment(&r);
+    status = serve(&r);
+  }
+  dl_environ_clear(&r.tb.environment);
+  free(r.tb.home);
+  free(r.tb.work_dir);
+  free(r.tb.node_modules);
+  return status;
 }

@@ -44,6 +44,7 @@ static void on_handle_closed(uv_handle_t *handle) {
   if (r->in_fd >= 0) close(r->in_fd);
   dl_buf_clear(&r->output);
   dl_buf_clear(&r->input);
+  r->tb->live_count--;
   free(r);
 }
 
@@ -173,6 +174,7 @@ void dl_run(dl_toolbox *tb, const dl_run_opts *opts, dl_run_cb cb, void *user) {
   run *r = dl_xcalloc(1, sizeof *r);
   int in[2] = {-1, -1}, out[2] = {-1, -1};
   r->tb = tb;
+  tb->live_count++;
   r->cb = cb;
   r->user = user;
   dl_list_init(&r->process.link);

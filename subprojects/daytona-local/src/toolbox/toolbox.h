@@ -35,6 +35,7 @@ typedef struct dl_toolbox {
   char *home, *work_dir;
   char *node_modules; /* or NULL */
   dl_tb_metrics *metrics;
+  size_t live_count; /* operations that still have handles on the loop and will answer */
 } dl_toolbox;
 
 /* The role itself; argv[0] is "toolbox". Returns the exit status. */

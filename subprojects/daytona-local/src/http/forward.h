@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Passing one request on to another HTTP/1.1 server and its answer back, upgrades included, with
+ * bounded memory in both directions.
+ */
+#ifndef DL_FORWARD_H
+#define DL_FORWARD_H
+
+#include "http/http.h"
+
+typedef struct {
+  /* A connected or connecting stream socket, or -1 with errno. Called for attempt 0, and for the
+   * next ones as long as it is not -1 and connecting fails. *is_connecting as in dl_duplex_new. */
+  int (*connect)(void *user, int attempt, bool *is_connecting);
+  const char *target; /* path and query as they are sent; copied */
+  const char *host;   /* the Host header; copied. NULL: the one that came */
+  /* True: the request header is left out. Hop-by-hop headers and Host always are. Optional. */
+  bool (*drop_header)(void *user, const char *name);
+  /* More request headers as "Name: value\r\n" lines, copied. Optional. */
+  const char *extra_headers;
+  /* The answer's head is known and about to be passed on: add headers with dl_req_add_header.
+   * Optional. */
+  void (*on_head)(void *user, dl_req *req, int status);
+  /* There was no answer to pass on; reply to `req`. Required. */
+  void (*on_failure)(void *user, dl_req *req);
+  /* The last call of all. Optional. */
+  void (*on_end)(void *user);
+  void *user;
+} dl_forward_opts;
+
+/* From a handler, before anything was done with the request. */
+void dl_forward(dl_req *req, const dl_forward_opts *opts);
+
+#endif
