@@ -95,7 +95,8 @@ static void make_one_line(char *text) {
   size_t size = strlen(text);
   if (size > DAYTONA__ERROR_MESSAGE_MAX) {
     size = DAYTONA__ERROR_MESSAGE_MAX;
-    while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80) size--; /* not inside a character */
+    /* Not inside a character, which has at most three bytes after its first. */
+    for (int i = 0; i < 3 && ((unsigned char)text[size] & 0xc0) == 0x80; i++) size--;
     text[size] = '\0';
   }
   while (size > 0 && (unsigned char)text[size - 1] <= ' ') text[--size] = '\0';
@@ -103,10 +104,16 @@ static void make_one_line(char *text) {
     if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) text[i] = ' ';
 }
 
+static bool has_text(const char *message) {
+  if (message == NULL) return false;
+  while (*message != '\0' && (unsigned char)*message <= ' ') message++;
+  return *message != '\0';
+}
+
 daytona_error_t *daytona__error_copy(daytona__arena_t *arena, const daytona_error_t *error,
                                      const char *prefix) {
   daytona_error_t *copy = daytona__arena_alloc(arena, sizeof *copy);
-  const char *message = error->message != NULL ? error->message : daytona_errcode_text(error->code);
+  const char *message = has_text(error->message) ? error->message : daytona_errcode_text(error->code);
   char *line = copy != NULL
                  ? daytona__arena_printf(arena, "%s%s", prefix != NULL ? prefix : "", message)
                  : NULL;
