@@ -64,7 +64,7 @@ int daytona__strbuf_printf(daytona__strbuf_t *buf, const char *format, ...) {
   va_start(args, format);
   va_copy(again, args);
   int size = vsnprintf(NULL, 0, format, args);
-  if (size < 0 && buf->error == 0) buf->error = DAYTONA_ELIMIT; /* longer than an int can say */
+  if (size < 0 && buf->error == 0) buf->error = DAYTONA_ELIMIT; /* too long for an int, or not printable */
   char *at = size >= 0 ? daytona__strbuf_reserve(buf, (size_t)size) : NULL;
   if (at != NULL) {
     vsnprintf(at, (size_t)size + 1, format, again);
