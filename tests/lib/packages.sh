@@ -39,6 +39,7 @@ PACKAGES_TESTS='
 g++                   c++
 openssl               openssl
 curl                  curl
+locales               /usr/share/i18n/locales/de_DE
 '
 
 PACKAGES_INTEROP='

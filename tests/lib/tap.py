@@ -80,8 +80,8 @@ def parse(text):
                 passed = point.group(1) is None or bool(_TODO.search(description))
                 result.points.append(Point(name, passed))
             last_comment = None
-        elif line.startswith("#"):
-            last_comment = line[1:].strip()
+        elif line.startswith("#") or line.lower().startswith("skip"):
+            last_comment = re.sub(r"(?i)^#?\s*skip(ped)?:\s*", "", line).lstrip("# ").strip()
     if result.problem is None:
         if planned is None:
             result.problem = "no plan line in the output"

@@ -36,9 +36,10 @@ def bail_out_is_a_problem():
 
 
 def cmocka_skip_takes_its_reason_from_the_comment():
-    result = tap.parse("1..1\n# needs ../shared\nnot ok 1 # SKIP reads_a_file\n")
-    assert [p.skip_reason for p in result.skipped] == ["needs ../shared"]
-    assert not result.failed
+    for comment in ("# needs ../shared", "skipped: needs ../shared", "# skip: needs ../shared"):
+        result = tap.parse(f"1..1\n{comment}\nnot ok 1 # SKIP reads_a_file\n")
+        assert [p.skip_reason for p in result.skipped] == ["needs ../shared"]
+        assert not result.failed
 
 
 def skip_with_name_and_reason():
