@@ -65,6 +65,7 @@ struct daytona__http_call {
   bool counts_queue_time;
   bool is_create;             /* never repeat after the request may have reached the server */
   bool keeps_headers;         /* response headers are wanted on success too */
+  bool skips_common;          /* for another service: none of the common headers */
   bool no_http2;              /* bulk transfers: one connection of their own */
   size_t max_body;            /* ceiling of a collected answer; 0: DAYTONA__JSON_BODY_MAX */
   void (*on_admitted)(daytona__http_call_t *call); /* optional: it has left the queue, for time limits */
@@ -72,7 +73,7 @@ struct daytona__http_call {
   void *user;
 
   /* --- the answer; valid in on_done and until daytona__http_call_clear() --- */
-  daytona_errcode_t code;     /* DAYTONA_OK: a 2xx answer is there */
+  daytona_errcode_t code;     /* DAYTONA_OK: a 2xx answer is there; DAYTONA_EFAILED: another, see status */
   const char *message;        /* for transport failures: what went wrong, one line; static or in `text` */
   int status;                 /* 0: no answer */
   const char *response_type;  /* Content-Type without parameters, lower case; "" if none */
@@ -87,6 +88,8 @@ struct daytona__http_call {
   /* --- private --- */
   daytona__http_transfer_t *transfer;
   void *storage;
+  daytona__http_t *http;
+  daytona__task_t task; /* tells of a failure before there is a transfer */
 };
 
 /*

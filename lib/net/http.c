@@ -1,0 +1,655 @@
+/*
+ * Calls: the queue in front of libcurl, time limits, repeating, redirects, cancelling, closing. See http.h
+ * and http_private.h.
+ *
+ * Every way a call can end goes through daytona__http_finish(), which takes the transfer apart first and
+ * tells the caller last. A slot is taken in begin() and given back in detach().
+ */
+#include "net/http_private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/memory.h"
+
+enum {
+  REPEATS_MAX = 2,
+  REPEAT_STEP_MS = 250,
+  REPEAT_JITTER_MS = 100,
+  REDIRECTS_MAX = 5,
+};
+
+/* --- transfers ---------------------------------------------------------------------------------- */
+
+static void on_phase(daytona__timer_t *timer);
+static void on_total(daytona__timer_t *timer);
+static void on_lookup(daytona__lookup_t *lookup, daytona_errcode_t code, const char *message,
+                      const daytona__addresses_t *addresses);
+
+static daytona__http_transfer_t *transfer_new(daytona__http_t *http, daytona__http_call_t *call) {
+  daytona__list_t *node = daytona__list_shift(&http->transfers);
+  daytona__http_transfer_t *t;
+  if (node != NULL) {
+    http->transfer_count--;
+    t = DAYTONA__CONTAINER(node, daytona__http_transfer_t, link);
+    memset(t, 0, sizeof *t);
+  } else if ((t = daytona__calloc(1, sizeof *t)) == NULL) {
+    return NULL;
+  }
+  daytona__list_init(&t->link);
+  daytona__timer_init(&t->phase, on_phase);
+  daytona__timer_init(&t->total, on_total);
+  daytona__http_stream_init(t);
+  daytona__list_init(&t->lookup.link);
+  daytona__task_init(&t->lookup.task, NULL);
+  t->lookup.on_done = on_lookup;
+  t->http = http;
+  t->call = call;
+  call->transfer = t;
+  return t;
+}
+
+static void transfer_free(daytona__http_transfer_t *t) {
+  daytona__http_t *http = t->http;
+  assert(t->easy == NULL && t->call == NULL);
+  daytona__http_stream_free(t);
+  if (http->transfer_count < HTTP_IDLE_TRANSFERS && !http->is_closing) {
+    daytona__list_append(http->transfers.next, &t->link);
+    http->transfer_count++;
+  } else {
+    daytona__free(t);
+  }
+}
+
+void daytona__http_pin(daytona__http_transfer_t *t) { t->pins++; }
+
+void daytona__http_unpin(daytona__http_transfer_t *t) {
+  if (--t->pins == 0 && t->call == NULL) transfer_free(t);
+}
+
+static bool holds_slot(const daytona__http_transfer_t *t) {
+  return t->state == HTTP_RESOLVING || t->state == HTTP_RUNNING;
+}
+
+/* Take the transfer away from libcurl and the resolver, and give its slot to the next one. */
+static void detach(daytona__http_transfer_t *t) {
+  daytona__http_t *http = t->http;
+  if (t->state == HTTP_RESOLVING) daytona__resolver_cancel(&t->lookup);
+  if (t->easy != NULL) {
+    daytona__http_easy_t *easy = t->easy;
+    t->call->was_sent |= daytona__http_was_sent(t);
+    daytona__http_multi_remove(easy);
+    /* Whether libcurl has read the pinned name is not known before it is connected. */
+    if (easy->has_pin && !t->is_connected) daytona__http_forget_pins(http);
+    t->easy = NULL;
+    daytona__http_easy_put(easy);
+  }
+  daytona__http_headers_drop(t);
+  daytona__timer_stop(&t->phase);
+  daytona__task_cancel(&t->resume);
+  if (!holds_slot(t)) return;
+  http->slot_count--;
+  t->state = HTTP_DELAYED;
+  if (http->waiting_count != 0) daytona__loop_defer(http->loop, &http->pump);
+}
+
+/* Nothing of the transfer is left but pins; its call is free. */
+static daytona__http_call_t *take_apart(daytona__http_transfer_t *t) {
+  daytona__http_t *http = t->http;
+  daytona__http_call_t *call = t->call;
+  detach(t);
+  if (t->state == HTTP_QUEUED) http->waiting_count--;
+  daytona__list_remove(&t->link);
+  daytona__timer_stop(&t->total);
+  daytona__task_cancel(&t->deliver);
+  daytona__free(t->redirect_url);
+  t->redirect_url = NULL;
+  t->call = NULL;
+  call->transfer = NULL;
+  if (t->pins == 0) transfer_free(t);
+  return call;
+}
+
+void daytona__http_finish(daytona__http_transfer_t *t, daytona_errcode_t code, const char *message) {
+  daytona__http_t *http = t->http;
+  daytona__http_call_t *call = take_apart(t);
+  call->code = code;
+  call->message = message;
+  daytona__log(http->loop, DAYTONA_LOG_DEBUG, "http: %s: %s, status %d, attempt %d%s%s", call->method,
+               daytona_errcode_name((int)code), call->status, call->attempts, message != NULL ? ": " : "",
+               message != NULL ? message : "");
+  call->on_done(call);
+}
+
+/* --- time limits -------------------------------------------------------------------------------- */
+
+static int64_t connect_limit(const daytona__http_transfer_t *t) {
+  int64_t own = t->call->connect_timeout_ms;
+  return own != 0 ? own : t->http->options.connect_timeout_ms;
+}
+
+/* "no answer within 300 ms" and the like, in the call's own room. */
+static const char *limit_text(daytona__http_call_t *call, const char *what, int64_t limit_ms) {
+  snprintf(call->text, sizeof call->text, "%s within %lld ms", what, (long long)limit_ms);
+  return call->text;
+}
+
+void daytona__http_idle_restart(daytona__http_transfer_t *t) {
+  if (t->state != HTTP_RUNNING || !t->is_connected) return;
+  daytona__timer_stop(&t->phase);
+  if (t->call->idle_timeout_ms <= 0 || t->is_user_paused || t->is_send_paused) return;
+  t->last_byte_ms = daytona__loop_now(t->http->loop);
+  daytona__timer_start(t->http->loop, &t->phase, t->call->idle_timeout_ms);
+}
+
+void daytona__http_connected(daytona__http_transfer_t *t) {
+  t->is_connected = true;
+  daytona__http_idle_restart(t);
+  if (t->call->idle_timeout_ms <= 0) daytona__timer_stop(&t->phase);
+}
+
+static void requeue(daytona__http_transfer_t *t);
+
+static void on_idle(daytona__http_transfer_t *t) {
+  int64_t left = t->last_byte_ms + t->call->idle_timeout_ms - daytona__loop_now(t->http->loop);
+  if (left > 0)
+    daytona__timer_start(t->http->loop, &t->phase, left);
+  else
+    daytona__http_finish(t, DAYTONA_EIDLE_TIMEOUT, limit_text(t->call, "no bytes", t->call->idle_timeout_ms));
+}
+
+static void on_phase(daytona__timer_t *timer) {
+  daytona__http_transfer_t *t = DAYTONA__CONTAINER(timer, daytona__http_transfer_t, phase);
+  if (t->state == HTTP_DELAYED)
+    requeue(t);
+  else if (t->is_connected)
+    on_idle(t);
+  else
+    daytona__http_finish(t, DAYTONA_ECONNECT_TIMEOUT, limit_text(t->call, "no connection", connect_limit(t)));
+}
+
+static void on_total(daytona__timer_t *timer) {
+  daytona__http_transfer_t *t = DAYTONA__CONTAINER(timer, daytona__http_transfer_t, total);
+  daytona__http_finish(t, DAYTONA_EDEADLINE, limit_text(t->call, "not finished", t->call->total_timeout_ms));
+}
+
+static void start_total(daytona__http_transfer_t *t) {
+  if (t->call->total_timeout_ms > 0)
+    daytona__timer_start(t->http->loop, &t->total, t->call->total_timeout_ms);
+}
+
+/* --- an attempt --------------------------------------------------------------------------------- */
+
+static void run(daytona__http_transfer_t *t) {
+  t->state = HTTP_RUNNING;
+  t->call->attempts++;
+  if (daytona__http_multi_add(t->easy) != 0) daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the request");
+}
+
+static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_verdict_t verdict, const char *message);
+
+static void on_lookup(daytona__lookup_t *lookup, daytona_errcode_t code, const char *message,
+                      const daytona__addresses_t *addresses) {
+  daytona__http_transfer_t *t = DAYTONA__CONTAINER(lookup, daytona__http_transfer_t, lookup);
+  if (code == DAYTONA_OK) {
+    const daytona__proxy_t *proxy = daytona__http_easy_proxy(t->easy);
+    const daytona__target_t *target = &t->easy->target;
+    daytona__http_easy_pin(t->easy, proxy != NULL ? proxy->host : target->host,
+                           proxy != NULL ? proxy->port : target->port, addresses);
+    run(t);
+    daytona__http_multi_run(t->http);
+    return;
+  }
+  t->call->attempts++;
+  snprintf(t->call->text, sizeof t->call->text, "%s", message);
+  repeat_or_fail(t, (daytona__http_verdict_t){code, code != DAYTONA_ERESOLVE}, t->call->text);
+}
+
+/* The host to connect to must be an address, known, or looked up: libcurl never does that itself. */
+static void resolve(daytona__http_transfer_t *t) {
+  daytona__http_t *http = t->http;
+  daytona__http_easy_t *easy = t->easy;
+  const daytona__proxy_t *proxy = daytona__http_easy_proxy(easy);
+  const char *host = proxy != NULL ? proxy->host : easy->target.host;
+  const daytona__addresses_t *known = daytona__resolver_peek(http->resolver, host);
+  if (known == NULL) {
+    daytona__resolver_start(http->resolver, host, &t->lookup);
+    return;
+  }
+  if (proxy != NULL || !easy->target.is_literal)
+    daytona__http_easy_pin(easy, host, proxy != NULL ? proxy->port : easy->target.port, known);
+  run(t);
+}
+
+static void attempt(daytona__http_transfer_t *t) {
+  const char *message = "out of memory for the request";
+  t->is_connected = t->is_cut = t->is_repeat_refused = t->is_send_paused = false;
+  t->fail_code = DAYTONA_OK;
+  t->status = 0;
+  t->header_bytes = 0;
+  t->progress = 0;
+  t->easy = daytona__http_easy_get(t->http);
+  int error = t->easy == NULL ? DAYTONA_ENOMEM : 0;
+  if (error == 0 && (error = daytona__target_parse(daytona__http_url(t), &t->easy->target, NULL)) != 0)
+    message = "malformed URL";
+  if (error == 0) error = daytona__http_easy_prepare(t, &message);
+  if (error != 0) {
+    daytona__http_finish(t, (daytona_errcode_t)error, message);
+    return;
+  }
+  if (connect_limit(t) > 0) daytona__timer_start(t->http->loop, &t->phase, connect_limit(t));
+  resolve(t);
+}
+
+static void begin(daytona__http_transfer_t *t) {
+  daytona__http_t *http = t->http;
+  daytona__http_call_t *call = t->call;
+  t->state = HTTP_RESOLVING;
+  http->slot_count++;
+  http->waiting_count--;
+  daytona__list_append(&http->active, &t->link);
+  daytona__http_pin(t);
+  if (!t->was_admitted) {
+    t->was_admitted = true;
+    if (!call->counts_queue_time) start_total(t);
+    if (call->on_admitted != NULL) call->on_admitted(call);
+  }
+  if (t->call != NULL) attempt(t);
+  daytona__http_unpin(t);
+}
+
+/* Only what waited when the turn began: a call started by a callback of this turn waits for the next. */
+static void on_pump(daytona__task_t *task) {
+  daytona__http_t *http = DAYTONA__CONTAINER(task, daytona__http_t, pump);
+  for (size_t n = http->waiting_count; n != 0 && http->slot_count < http->max_connections; n--) {
+    daytona__list_t *node = daytona__list_shift(&http->waiting);
+    if (node == NULL) break;
+    begin(DAYTONA__CONTAINER(node, daytona__http_transfer_t, link));
+  }
+  if (http->waiting_count != 0 && http->slot_count < http->max_connections)
+    daytona__loop_defer(http->loop, &http->pump);
+  daytona__http_multi_run(http);
+}
+
+/* --- repeating ---------------------------------------------------------------------------------- */
+
+static uint64_t next_random(daytona__http_t *http) {
+  http->random ^= http->random << 13;
+  http->random ^= http->random >> 7;
+  http->random ^= http->random << 17;
+  return http->random;
+}
+
+static bool is_idempotent(const char *method) {
+  static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"};
+  for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+    if (strcmp(method, methods[i]) == 0) return true;
+  return false;
+}
+
+/* Whether the request may be sent again although the server may have executed it. */
+bool daytona__http_may_repeat(const daytona__http_transfer_t *t) {
+  return is_idempotent(daytona__http_method(t)) && !t->call->is_create && !t->is_source_asked &&
+         !t->is_sink_touched;
+}
+
+static void requeue(daytona__http_transfer_t *t) {
+  daytona__http_t *http = t->http;
+  daytona__list_remove(&t->link);
+  t->state = HTTP_QUEUED;
+  daytona__list_append(http->waiting.next, &t->link); /* in front: it has waited before */
+  http->waiting_count++;
+  daytona__loop_defer(http->loop, &http->pump);
+}
+
+static void delay(daytona__http_transfer_t *t, int64_t ms) {
+  daytona__http_t *http = t->http;
+  detach(t);
+  t->state = HTTP_DELAYED;
+  daytona__http_answer_reset(t->call);
+  daytona__timer_start(http->loop, &t->phase, ms);
+}
+
+static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_verdict_t verdict, const char *message) {
+  daytona__http_t *http = t->http;
+  bool is_safe = !daytona__http_was_sent(t) || daytona__http_may_repeat(t);
+  if (verdict.is_final || !is_safe || t->is_source_asked || t->is_sink_touched || t->repeats == REPEATS_MAX) {
+    daytona__http_finish(t, verdict.code, message);
+    return;
+  }
+  t->repeats++;
+  daytona__log(http->loop, DAYTONA_LOG_DEBUG, "http: %s: repeating after: %s", t->call->method, message);
+  delay(t, REPEAT_STEP_MS * t->repeats + (int64_t)(next_random(http) % (REPEAT_JITTER_MS + 1)));
+}
+
+/* A refusal for now, by a limiter that says for how long. True: the call waits for it. */
+static bool wait_for_limiter(daytona__http_transfer_t *t) {
+  daytona__http_t *http = t->http;
+  int64_t ms = daytona__http_retry_after_ms(t);
+  if (ms < 0 || t->is_source_asked) return false;
+  if (ms > http->options.rate_limit_wait_ms - t->rate_waited_ms) return false;
+  if (daytona__timer_is_running(&t->total) && daytona__loop_now(http->loop) + ms >= t->total.due_ms) return false;
+  /* Not at once even if told so: a limiter that says 0 for ever must not be asked for ever. */
+  if (ms < REPEAT_STEP_MS) ms = REPEAT_STEP_MS;
+  t->rate_waited_ms += ms;
+  daytona__log(http->loop, DAYTONA_LOG_INFO, "http: %s: rate limited, waiting %lld ms", t->call->method, (long long)ms);
+  delay(t, ms + (int64_t)(next_random(http) % (REPEAT_JITTER_MS + 1)));
+  return true;
+}
+
+/* --- redirects ---------------------------------------------------------------------------------- */
+
+/* 0: followed or not to be followed; the transfer is gone if `*is_followed`. */
+static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed, const char **message) {
+  daytona__http_call_t *call = t->call;
+  char *location = NULL;
+  daytona__target_t to;
+  *is_followed = false;
+  curl_easy_getinfo(t->easy->curl, CURLINFO_REDIRECT_URL, &location);
+  bool is_asked = call->status == 301 || call->status == 302 || call->status == 303 || call->status == 307 ||
+                  call->status == 308;
+  if (!is_asked || location == NULL || call->source != NULL || call->sink != NULL) return DAYTONA_OK;
+  *message = "too many redirects";
+  if (t->redirects == REDIRECTS_MAX) return DAYTONA_EPROTOCOL;
+  *message = "redirected to a URL that is not followed";
+  if (daytona__target_parse(location, &to, NULL) != 0) return DAYTONA_EPROTOCOL;
+  if (t->easy->target.is_secure && !to.is_secure) return DAYTONA_EPROTOCOL;
+  char *url = daytona__strdup(location);
+  *message = "out of memory for a redirect";
+  if (url == NULL) return DAYTONA_ENOMEM;
+  const char *method = daytona__http_method(t);
+  bool is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+  if (!is_read && (call->status == 303 || (call->status <= 302 && strcmp(method, "POST") == 0)))
+    t->becomes_get = true;
+  if (strcmp(to.host, t->easy->target.host) != 0 || to.port != t->easy->target.port) t->is_foreign = true;
+  daytona__free(t->redirect_url);
+  t->redirect_url = url;
+  t->redirects++;
+  *is_followed = true;
+  detach(t);
+  daytona__http_answer_reset(call);
+  requeue(t);
+  return DAYTONA_OK;
+}
+
+/* --- the end of an attempt ---------------------------------------------------------------------- */
+
+/* An answer is there, whatever its status. */
+static void answered(daytona__http_transfer_t *t) {
+  daytona__http_call_t *call = t->call;
+  bool is_success = call->status / 100 == 2, is_followed;
+  const char *message = NULL;
+  daytona_errcode_t code = redirect(t, &is_followed, &message);
+  if (is_followed) return;
+  if (code == DAYTONA_OK && call->status == 429 && wait_for_limiter(t)) return;
+  if (code == DAYTONA_OK) {
+    message = NULL;
+    if (!is_success) code = DAYTONA_EFAILED;
+  }
+  bool wants_headers = !is_success || call->keeps_headers || call->sink != NULL;
+  if (!t->is_head_told && daytona__http_answer_take(t, wants_headers) != 0) {
+    code = DAYTONA_ENOMEM;
+    message = "out of memory for the answer's headers";
+  }
+  daytona__http_finish(t, code, message);
+}
+
+/* The sink gets what is still in the buffer before the call ends, and always its on_head. */
+static bool must_drain(const daytona__http_transfer_t *t, bool is_success) {
+  if (t->call->sink == NULL) return false;
+  return t->stream_end != t->stream_start || (is_success && !t->is_head_told);
+}
+
+static void drain(daytona__http_transfer_t *t, daytona_errcode_t code, const char *message) {
+  t->call->message = message;
+  t->final_code = code;
+  if (!t->is_head_told && daytona__http_answer_take(t, true) != 0) {
+    daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the answer's headers");
+    return;
+  }
+  detach(t);
+  t->state = HTTP_DRAINING;
+  daytona__loop_defer(t->http->loop, &t->deliver);
+}
+
+static const char *failure_text(daytona__http_transfer_t *t, daytona__http_verdict_t verdict, CURLcode result) {
+  daytona__http_call_t *call = t->call;
+  const char *text = t->easy->error[0] != '\0' ? t->easy->error : curl_easy_strerror(result);
+  if (t->is_repeat_refused)
+    text = "a pooled connection broke after the request was sent; it may have been executed";
+  else if (t->fail_code == DAYTONA_ELIMIT)
+    text = t->header_bytes > DAYTONA__HEADERS_MAX ? "the answer's headers are too large" : "the answer is too large";
+  else if (t->fail_code != DAYTONA_OK)
+    text = daytona_errcode_text((int)verdict.code);
+  snprintf(call->text, sizeof call->text, "%s", text);
+  for (char *at = call->text; *at != '\0'; at++)
+    if ((unsigned char)*at < ' ') *at = ' ';
+  return call->text;
+}
+
+void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
+  daytona__http_call_t *call = t->call;
+  long status = 0;
+  daytona__http_multi_remove(t->easy);
+  curl_easy_getinfo(t->easy->curl, CURLINFO_RESPONSE_CODE, &status);
+  call->status = t->status = (int)status;
+  if (result == CURLE_OK || t->is_cut) {
+    call->was_sent = true;
+    if (must_drain(t, status / 100 == 2))
+      drain(t, DAYTONA_OK, NULL);
+    else
+      answered(t);
+    return;
+  }
+  daytona__http_verdict_t verdict = daytona__http_judge(t, result);
+  const char *message = failure_text(t, verdict, result);
+  if (must_drain(t, false))
+    drain(t, verdict.code, message);
+  else
+    repeat_or_fail(t, verdict, message);
+}
+
+/* --- calls -------------------------------------------------------------------------------------- */
+
+static void tell_early(daytona__task_t *task) {
+  daytona__http_call_t *call = DAYTONA__CONTAINER(task, daytona__http_call_t, task);
+  call->on_done(call);
+}
+
+/* Failures before there is a transfer still arrive in a later turn. */
+static void fail_early(daytona__http_t *http, daytona__http_call_t *call, daytona_errcode_t code,
+                       const char *message) {
+  call->code = code;
+  call->message = message;
+  daytona__task_init(&call->task, tell_early);
+  daytona__loop_defer(http->loop, &call->task);
+}
+
+void daytona__http_start(daytona__http_t *http, daytona__http_call_t *call) {
+  call->http = http;
+  call->response_type = "";
+  daytona__strbuf_init(&call->response_body, call->max_body != 0 ? call->max_body : DAYTONA__JSON_BODY_MAX);
+  if (http->is_closing) {
+    fail_early(http, call, DAYTONA_ECLOSED, "the client is closed");
+    return;
+  }
+  if (call->method == NULL || *call->method == '\0' || strlen(call->method) >= 16 || call->url == NULL ||
+      strlen(call->url) > DAYTONA__URL_MAX) {
+    fail_early(http, call, DAYTONA_EINVAL, "malformed request");
+    return;
+  }
+  if (http->waiting_count >= DAYTONA__QUEUE_MAX) {
+    fail_early(http, call, DAYTONA_ELIMIT, "too many requests are waiting for a connection");
+    return;
+  }
+  daytona__http_transfer_t *t = transfer_new(http, call);
+  if (t == NULL) {
+    fail_early(http, call, DAYTONA_ENOMEM, "out of memory for the request");
+    return;
+  }
+  t->state = HTTP_QUEUED;
+  daytona__list_append(&http->waiting, &t->link);
+  http->waiting_count++;
+  if (call->counts_queue_time) start_total(t);
+  if (http->slot_count < http->max_connections) daytona__loop_defer(http->loop, &http->pump);
+}
+
+void daytona__http_cancel(daytona__http_call_t *call) {
+  if (call->transfer != NULL) {
+    assert(!call->http->in_curl);
+    take_apart(call->transfer);
+  } else if (call->task.run != NULL) {
+    daytona__task_cancel(&call->task);
+  }
+}
+
+void daytona__http_call_clear(daytona__http_call_t *call) {
+  assert(call->transfer == NULL);
+  daytona__http_answer_reset(call);
+}
+
+void daytona__http_counts(const daytona__http_t *http, size_t *in_flight, size_t *waiting) {
+  *in_flight = http->slot_count;
+  *waiting = http->waiting_count;
+}
+
+/* --- life --------------------------------------------------------------------------------------- */
+
+static bool copy_string(const char **text) {
+  if (*text == NULL) return true;
+  *text = daytona__strdup(*text);
+  return *text != NULL;
+}
+
+static void free_secret(const char *text) {
+  if (text == NULL) return;
+  daytona__wipe((char *)text, strlen(text));
+  daytona__free((char *)text);
+}
+
+/* Every string of the options, so that copying and freeing cannot forget one. */
+static void option_strings(daytona__net_options_t *options, const char **out[9]) {
+  const char **all[] = {&options->tls.ca_file,      &options->tls.ca_path,
+                        &options->tls.client_cert,  &options->tls.client_key,
+                        &options->tls.client_key_password,
+                        &options->proxy.http_proxy, &options->proxy.https_proxy,
+                        &options->proxy.no_proxy,   NULL};
+  memcpy(out, all, sizeof all);
+}
+
+static bool copy_options(daytona__http_t *http, const daytona__net_options_t *options) {
+  const char **strings[9];
+  bool ok = true;
+  http->options = *options;
+  option_strings(&http->options, strings);
+  for (size_t i = 0; strings[i] != NULL; i++)
+    if (!ok)
+      *strings[i] = NULL;
+    else
+      ok = copy_string(strings[i]);
+  return ok;
+}
+
+static int parse_proxies(daytona__http_t *http) {
+  const char *urls[2] = {http->options.proxy.http_proxy, http->options.proxy.https_proxy};
+  for (int i = 0; i < 2; i++) {
+    if (urls[i] == NULL || *urls[i] == '\0') continue;
+    int error = daytona__proxy_parse(urls[i], &http->proxies[i]);
+    if (error != 0) return error;
+    http->has_proxy[i] = true;
+  }
+  return 0;
+}
+
+static int copy_common(daytona__http_t *http, const daytona_header_t *common, size_t count) {
+  if (count == 0) return 0;
+  http->common = daytona__calloc(count, sizeof *http->common);
+  if (http->common == NULL) return DAYTONA_ENOMEM;
+  for (size_t i = 0; i < count; i++) {
+    daytona_header_t *copy = &http->common[http->common_count++];
+    copy->name = daytona__strdup(common[i].name);
+    copy->value = daytona__strdup(common[i].value);
+    if (copy->name == NULL || copy->value == NULL) return DAYTONA_ENOMEM;
+  }
+  return 0;
+}
+
+static void http_free(daytona__http_t *http) {
+  const char **strings[9];
+  option_strings(&http->options, strings);
+  for (size_t i = 0; strings[i] != NULL; i++) free_secret(*strings[i]);
+  for (int i = 0; i < 2; i++) daytona__proxy_clear(&http->proxies[i]);
+  for (size_t i = 0; i < http->common_count; i++) {
+    free_secret(http->common[i].name);
+    free_secret(http->common[i].value);
+  }
+  daytona__free(http->common);
+  daytona__http_multi_free(http);
+  daytona__free(http);
+}
+
+static void on_closing(daytona__task_t *task);
+
+int daytona__http_new(daytona__loop_t *loop, const daytona__net_options_t *options,
+                      daytona__resolver_t *resolver, const daytona_header_t *common,
+                      size_t common_count, daytona__http_t **out) {
+  if (!daytona__http_headers_are_valid(common, common_count)) return DAYTONA_EINVAL;
+  daytona__http_t *http = daytona__calloc(1, sizeof *http);
+  if (http == NULL) return DAYTONA_ENOMEM;
+  http->loop = loop;
+  http->resolver = resolver;
+  int limit = options->max_connections > 0 ? options->max_connections : DAYTONA__CONNECTIONS_DEFAULT;
+  http->max_connections = (size_t)(limit < DAYTONA__CONNECTIONS_MAX ? limit : DAYTONA__CONNECTIONS_MAX);
+  http->random = uv_hrtime() | 1;
+  daytona__list_init(&http->waiting);
+  daytona__list_init(&http->active);
+  daytona__list_init(&http->easies);
+  daytona__list_init(&http->transfers);
+  daytona__task_init(&http->pump, on_pump);
+  daytona__task_init(&http->closing, on_closing);
+  int error = copy_options(http, options) ? parse_proxies(http) : DAYTONA_ENOMEM;
+  if (error == 0) error = copy_common(http, common, common_count);
+  if (error == 0) error = daytona__http_multi_init(http);
+  if (error == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) error = DAYTONA_ENOMEM;
+  if (error != 0) {
+    http_free(http);
+    return error;
+  }
+  daytona__loop_retain(loop);
+  *out = http;
+  return 0;
+}
+
+void daytona__http_close_step(daytona__http_t *http) {
+  if (!http->is_shut || !daytona__http_multi_is_gone(http)) return;
+  void (*closed)(void *user) = http->closed;
+  void *user = http->closed_user;
+  daytona__loop_t *loop = http->loop;
+  http_free(http);
+  curl_global_cleanup();
+  if (closed != NULL) closed(user);
+  daytona__loop_release(loop);
+}
+
+static void on_closing(daytona__task_t *task) {
+  daytona__http_t *http = DAYTONA__CONTAINER(task, daytona__http_t, closing);
+  daytona__list_t *node;
+  assert(daytona__list_empty(&http->waiting) && daytona__list_empty(&http->active));
+  daytona__task_cancel(&http->pump);
+  daytona__http_easy_free_all(http);
+  daytona__http_multi_close(http);
+  daytona__http_headers_free(http);
+  http->is_shut = true;
+  while ((node = daytona__list_shift(&http->transfers)) != NULL)
+    daytona__free(DAYTONA__CONTAINER(node, daytona__http_transfer_t, link));
+  daytona__http_close_step(http);
+}
+
+void daytona__http_close(daytona__http_t *http, void (*closed)(void *user), void *user) {
+  assert(!http->is_closing && http->waiting_count == 0);
+  http->is_closing = true;
+  http->closed = closed;
+  http->closed_user = user;
+  daytona__loop_defer(http->loop, &http->closing);
+}

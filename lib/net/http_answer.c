@@ -1,0 +1,211 @@
+/*
+ * What came back: the collected body, the response headers, Retry-After, and the verdict on a transfer.
+ *
+ * Success costs nothing but the body: libcurl keeps the headers anyway, and they are copied only for
+ * failures and for calls that want them, in one block.
+ */
+#include "net/http_private.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "core/memory.h"
+
+/* --- bodies ------------------------------------------------------------------------------------- */
+
+/* Room for the whole body at once, if its size was announced and is honest. */
+static void reserve_announced(daytona__http_transfer_t *t) {
+  curl_off_t size = -1;
+  curl_easy_getinfo(t->easy->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &size);
+  if (size > 0 && size <= (1 << 20) && (size_t)size <= t->call->response_body.max)
+    daytona__strbuf_reserve(&t->call->response_body, (size_t)size);
+}
+
+size_t daytona__http_answer_collect(daytona__http_transfer_t *t, const char *bytes, size_t size) {
+  daytona__strbuf_t *body = &t->call->response_body;
+  if (t->status / 100 != 2) {
+    size_t room = DAYTONA__ERROR_BODY_MAX - body->size;
+    size_t kept = size < room ? size : room;
+    if (daytona__strbuf_append(body, bytes, kept) == 0 && kept == size) return size;
+    if (body->error == 0) t->is_cut = true;
+  } else {
+    if (body->size == 0) reserve_announced(t);
+    if (daytona__strbuf_append(body, bytes, size) == 0) return size;
+  }
+  t->fail_code = (daytona_errcode_t)body->error;
+  return 0;
+}
+
+/* --- headers ------------------------------------------------------------------------------------ */
+
+static struct curl_header *next_header(const daytona__http_transfer_t *t, struct curl_header *previous) {
+  return curl_easy_nextheader(t->easy->curl, CURLH_HEADER, -1, previous);
+}
+
+static char *put(char **at, const char *text) {
+  size_t size = strlen(text) + 1;
+  char *start = *at;
+  memcpy(start, text, size);
+  *at += size;
+  return start;
+}
+
+/* The type without its parameters, in lower case, written to `out` of at least strlen(value) + 1. */
+static size_t bare_type(const char *value, char *out) {
+  size_t size = strcspn(value, "; \t");
+  for (size_t i = 0; i < size; i++)
+    out[i] = (char)(value[i] >= 'A' && value[i] <= 'Z' ? value[i] + ('a' - 'A') : value[i]);
+  out[size] = '\0';
+  return size + 1;
+}
+
+static const char json_type[] = "application/json";
+
+/* Fill response_type and, if wanted, response_headers; 0 or DAYTONA_ENOMEM. Once per answer. */
+int daytona__http_answer_take(daytona__http_transfer_t *t, bool with_headers) {
+  daytona__http_call_t *call = t->call;
+  char *type = NULL;
+  curl_easy_getinfo(t->easy->curl, CURLINFO_CONTENT_TYPE, &type);
+  bool is_json = type != NULL && strncasecmp(type, json_type, sizeof json_type - 1) == 0 &&
+                 strchr("; \t", type[sizeof json_type - 1]) != NULL;
+  call->response_type = is_json ? json_type : "";
+  size_t text_size = type != NULL && !is_json ? strlen(type) + 1 : 0, count = 0;
+  for (struct curl_header *at = NULL; with_headers && (at = next_header(t, at)) != NULL;) {
+    count++;
+    text_size += strlen(at->name) + strlen(at->value) + 2;
+  }
+  if (text_size == 0) return 0;
+  assert(call->storage == NULL);
+  call->storage = daytona__alloc(count * sizeof(daytona_header_t) + text_size);
+  if (call->storage == NULL) return DAYTONA_ENOMEM;
+  daytona_header_t *headers = call->storage;
+  char *text = (char *)&headers[count];
+  size_t used = 0;
+  for (struct curl_header *at = NULL; used < count && (at = next_header(t, at)) != NULL; used++) {
+    headers[used].name = put(&text, at->name);
+    headers[used].value = put(&text, at->value);
+  }
+  if (count != 0) {
+    call->response_headers = headers;
+    call->response_header_count = used;
+  }
+  if (type != NULL && !is_json) {
+    call->response_type = text;
+    bare_type(type, text);
+  }
+  return 0;
+}
+
+void daytona__http_answer_reset(daytona__http_call_t *call) {
+  daytona__strbuf_clear(&call->response_body);
+  daytona__free(call->storage);
+  call->storage = NULL;
+  call->response_headers = NULL;
+  call->response_header_count = 0;
+  call->response_type = "";
+  call->status = 0;
+}
+
+/* --- Retry-After -------------------------------------------------------------------------------- */
+
+/* Seconds, with a fraction, or a date; -1 if neither. */
+static int64_t delay_ms(const char *value) {
+  const double most = 7 * 24 * 3600.0;
+  char *end;
+  while (*value == ' ') value++;
+  double seconds = *value >= '0' && *value <= '9' ? strtod(value, &end) : NAN;
+  if (!isnan(seconds)) {
+    while (*end == ' ' || *end == '\t') end++;
+    if (*end != '\0') return -1;
+  } else {
+    time_t date = curl_getdate(value, NULL);
+    if (date == (time_t)-1) return -1;
+    seconds = difftime(date, time(NULL));
+    if (seconds < 0) seconds = 0;
+  }
+  return (int64_t)ceil((seconds < most ? seconds : most) * 1000);
+}
+
+/* Each limiter of the platform names its own: the longest of them counts. */
+int64_t daytona__http_retry_after_ms(const daytona__http_transfer_t *t) {
+  static const char name[] = "Retry-After";
+  int64_t longest = -1;
+  for (struct curl_header *at = NULL; (at = next_header(t, at)) != NULL;) {
+    if (strncasecmp(at->name, name, sizeof name - 1) != 0) continue;
+    char after = at->name[sizeof name - 1];
+    int64_t ms = after == '\0' || after == '-' ? delay_ms(at->value) : -1;
+    if (ms > longest) longest = ms;
+  }
+  return longest;
+}
+
+/* --- the verdict -------------------------------------------------------------------------------- */
+
+static const struct {
+  CURLcode result;
+  daytona_errcode_t code;
+  bool is_final;
+} verdicts[] = {
+  {CURLE_OUT_OF_MEMORY, DAYTONA_ENOMEM, true},
+  {CURLE_URL_MALFORMAT, DAYTONA_EINVAL, true},
+  {CURLE_UNSUPPORTED_PROTOCOL, DAYTONA_EPROTOCOL, true},
+  {CURLE_WEIRD_SERVER_REPLY, DAYTONA_EPROTOCOL, true},
+  {CURLE_BAD_CONTENT_ENCODING, DAYTONA_EPROTOCOL, true},
+  {CURLE_FILESIZE_EXCEEDED, DAYTONA_ELIMIT, true},
+#if LIBCURL_VERSION_NUM >= 0x080600
+  {CURLE_TOO_LARGE, DAYTONA_ELIMIT, true},
+#endif
+  {CURLE_COULDNT_RESOLVE_HOST, DAYTONA_ERESOLVE, false},
+  {CURLE_COULDNT_RESOLVE_PROXY, DAYTONA_ERESOLVE, false},
+  {CURLE_PROXY, DAYTONA_EPROXY, false},
+  {CURLE_SSL_CONNECT_ERROR, DAYTONA_ETLS, false},
+  {CURLE_PEER_FAILED_VERIFICATION, DAYTONA_ETLS, true},
+  {CURLE_SSL_CERTPROBLEM, DAYTONA_ETLS, true},
+  {CURLE_SSL_CIPHER, DAYTONA_ETLS, true},
+  {CURLE_SSL_CACERT_BADFILE, DAYTONA_ETLS, true},
+  {CURLE_SSL_ISSUER_ERROR, DAYTONA_ETLS, true},
+  {CURLE_SSL_INVALIDCERTSTATUS, DAYTONA_ETLS, true},
+  {CURLE_SSL_CLIENTCERT, DAYTONA_ETLS, true},
+  {CURLE_USE_SSL_FAILED, DAYTONA_ETLS, true},
+  {CURLE_PARTIAL_FILE, DAYTONA_ETRUNCATED, false},
+  {CURLE_OPERATION_TIMEDOUT, DAYTONA_ECONNECT_TIMEOUT, true}, /* only its connect limit is set */
+};
+
+/* libcurl has one code for many things on a broken connection; the state of the transfer tells them apart. */
+static daytona__http_verdict_t judge_connection(const daytona__http_transfer_t *t, CURLcode result) {
+  const daytona__http_easy_t *easy = t->easy;
+  long connect_status = 0;
+  curl_easy_getinfo(easy->curl, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+  if (!t->is_connected && easy->proxy != NULL) {
+    /* A proxy's own refusal will be repeated; a gateway error of its may pass. */
+    bool is_final = connect_status >= 400 && connect_status < 500;
+    return (daytona__http_verdict_t){DAYTONA_EPROXY, is_final};
+  }
+  if (t->status == 0 && strstr(easy->error, "alert") != NULL)
+    return (daytona__http_verdict_t){DAYTONA_ETLS, true}; /* TLS 1.3 refuses a client after its handshake */
+  long status = 0;
+  curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &status);
+  if (status >= 200) return (daytona__http_verdict_t){DAYTONA_ETRUNCATED, false};
+  (void)result;
+  return (daytona__http_verdict_t){DAYTONA_ECONNECTION, false};
+}
+
+daytona__http_verdict_t daytona__http_judge(daytona__http_transfer_t *t, CURLcode result) {
+  if (t->is_repeat_refused) return (daytona__http_verdict_t){DAYTONA_ECONNECTION, true};
+  if (t->fail_code != DAYTONA_OK) return (daytona__http_verdict_t){t->fail_code, true};
+  for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
+    if (verdicts[i].result == result)
+      return (daytona__http_verdict_t){verdicts[i].code, verdicts[i].is_final};
+  return judge_connection(t, result);
+}
+
+bool daytona__http_was_sent(const daytona__http_transfer_t *t) {
+  if (!t->is_connected || t->easy == NULL) return false;
+  long sent = 0;
+  curl_easy_getinfo(t->easy->curl, CURLINFO_REQUEST_SIZE, &sent);
+  return sent > t->sent_base;
+}

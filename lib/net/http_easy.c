@@ -1,0 +1,385 @@
+/*
+ * One request for libcurl: handles and their options, pinned names, and libcurl's callbacks.
+ *
+ * A handle keeps its options between requests; what a request changes is remembered in the handle and
+ * set only when it differs. Kinds of request that leave options behind (HEAD, streamed bodies) are rare,
+ * and reset the handle afterwards. libcurl never looks a name up: every host is a literal address or
+ * pinned with CURLOPT_RESOLVE, in a permanent entry that is written again when the addresses change.
+ */
+#include "net/http_private.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/memory.h"
+
+enum { KEEP_ALIVE_S = 30, CONNECT_BELT_MS = 1000 };
+
+const char *daytona__http_url(const daytona__http_transfer_t *t) {
+  return t->redirect_url != NULL ? t->redirect_url : t->call->url;
+}
+
+const char *daytona__http_method(const daytona__http_transfer_t *t) {
+  return t->becomes_get ? "GET" : t->call->method;
+}
+
+/* --- libcurl's callbacks ------------------------------------------------------------------------ */
+
+/*
+ * The connection is ready and the request is about to be written. A second time in one attempt means
+ * that libcurl found its pooled connection dead without an answer and sends again by itself, whatever
+ * the method. If bytes of the first try went out, the server may have executed it.
+ */
+static int on_ready(void *user, char *ip, char *local_ip, int port, int local_port) {
+  daytona__http_easy_t *easy = user;
+  daytona__http_transfer_t *t = easy->transfer;
+  long sent = 0;
+  curl_easy_getinfo(easy->curl, CURLINFO_REQUEST_SIZE, &sent);
+  if (!t->is_connected) {
+    t->sent_base = sent;
+    daytona__http_connected(t);
+    return CURL_PREREQFUNC_OK;
+  }
+  if (sent == t->sent_base || daytona__http_may_repeat(t)) return CURL_PREREQFUNC_OK;
+  t->is_repeat_refused = true;
+  return CURL_PREREQFUNC_ABORT;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *user) {
+  daytona__http_transfer_t *t = ((daytona__http_easy_t *)user)->transfer;
+  daytona__http_touch(t);
+  t->header_bytes += size * count;
+  if (t->header_bytes <= DAYTONA__HEADERS_MAX) return size * count;
+  t->fail_code = DAYTONA_ELIMIT;
+  return 0;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
+  daytona__http_easy_t *easy = user;
+  daytona__http_transfer_t *t = easy->transfer;
+  daytona__http_touch(t);
+  if (t->status == 0) {
+    long status = 0;
+    curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &status);
+    t->status = (int)status;
+  }
+  if (t->call->sink != NULL && t->status / 100 == 2)
+    return daytona__http_stream_write(t, bytes, size * count);
+  return daytona__http_answer_collect(t, bytes, size * count);
+}
+
+static size_t on_source(char *buffer, size_t size, size_t count, void *user) {
+  daytona__http_transfer_t *t = ((daytona__http_easy_t *)user)->transfer;
+  daytona__http_call_t *call = t->call;
+  size_t room = size * count;
+  daytona__http_touch(t);
+  if (call->source_size >= 0) {
+    if (t->source_sent == call->source_size) return 0;
+    if ((int64_t)room > call->source_size - t->source_sent) room = (size_t)(call->source_size - t->source_sent);
+  }
+  t->is_source_asked = true;
+  ptrdiff_t got = call->source(call, buffer, room);
+  if (got == DAYTONA__HTTP_SOURCE_WAIT) {
+    t->is_send_paused = true;
+    return CURL_READFUNC_PAUSE;
+  }
+  bool is_short = got == 0 && call->source_size >= 0;
+  if (got < 0 || (size_t)got > room || is_short) {
+    t->fail_code = call->user_error != DAYTONA_OK ? call->user_error : DAYTONA_EIO;
+    return CURL_READFUNC_ABORT;
+  }
+  t->source_sent += got;
+  return (size_t)got;
+}
+
+/* Only with an idle limit: bytes that libcurl moves without another callback. */
+static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
+  daytona__http_transfer_t *t = ((daytona__http_easy_t *)user)->transfer;
+  if (t == NULL || t->call == NULL || down + up == t->progress) return 0;
+  t->progress = down + up;
+  daytona__http_touch(t);
+  return 0;
+}
+
+/* --- handles ------------------------------------------------------------------------------------ */
+
+static bool configure_tls(daytona__http_easy_t *easy) {
+  CURL *curl = easy->curl;
+  const daytona__tls_options_t *tls = &easy->http->options.tls;
+  bool ok = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, tls->is_unverified ? 0L : 1L) == CURLE_OK;
+  ok = ok && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, tls->is_unverified ? 0L : 2L) == CURLE_OK;
+  ok = ok && curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
+  curl_easy_setopt(curl, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  /* Without a directory libcurl parses the bundle once and keeps it, instead of at each handshake. */
+  curl_easy_setopt(curl, CURLOPT_CAPATH, tls->ca_path);
+  curl_easy_setopt(curl, CURLOPT_PROXY_CAPATH, tls->ca_path);
+  if (tls->ca_file != NULL) {
+    ok = ok && curl_easy_setopt(curl, CURLOPT_CAINFO, tls->ca_file) == CURLE_OK;
+    curl_easy_setopt(curl, CURLOPT_PROXY_CAINFO, tls->ca_file);
+  } else if (tls->ca_path != NULL) {
+    curl_easy_setopt(curl, CURLOPT_CAINFO, NULL);
+  }
+  if (tls->client_cert == NULL) return ok;
+  const char *key = tls->client_key != NULL ? tls->client_key : tls->client_cert;
+  ok = ok && curl_easy_setopt(curl, CURLOPT_SSLCERT, tls->client_cert) == CURLE_OK;
+  ok = ok && curl_easy_setopt(curl, CURLOPT_SSLKEY, key) == CURLE_OK;
+  if (tls->client_key_password != NULL)
+    ok = ok && curl_easy_setopt(curl, CURLOPT_KEYPASSWD, tls->client_key_password) == CURLE_OK;
+  return ok;
+}
+
+static void configure_callbacks(daytona__http_easy_t *easy) {
+  CURL *curl = easy->curl;
+  curl_easy_setopt(curl, CURLOPT_PRIVATE, easy);
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, easy->error);
+  curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_ready);
+  curl_easy_setopt(curl, CURLOPT_PREREQDATA, easy);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, easy);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, easy);
+  curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_source);
+  curl_easy_setopt(curl, CURLOPT_READDATA, easy);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, easy);
+  curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, daytona__http_on_open_socket);
+  curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, easy);
+  curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, daytona__http_on_close_socket);
+  curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, easy->http);
+}
+
+static bool configure(daytona__http_easy_t *easy) {
+  CURL *curl = easy->curl;
+  const daytona__net_options_t *options = &easy->http->options;
+  configure_callbacks(easy);
+  bool ok = configure_tls(easy);
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  /* Proxies are chosen here; the environment is not asked again. */
+  ok = ok && curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK;
+  ok = ok && curl_easy_setopt(curl, CURLOPT_NOPROXY, "") == CURLE_OK;
+  ok = ok && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
+  curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)KEEP_ALIVE_S);
+  curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
+                   options->no_http2 ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
+  if (options->happy_eyeballs_ms >= 0)
+    curl_easy_setopt(curl, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS,
+                     options->happy_eyeballs_ms > INT_MAX ? (long)INT_MAX : (long)options->happy_eyeballs_ms);
+  easy->kind = HTTP_KIND_NONE;
+  easy->method[0] = '\0';
+  easy->proxy = NULL;
+  easy->connect_ms = 0;
+  easy->has_progress = easy->has_encoding = easy->waits = false;
+  easy->no_http2 = options->no_http2;
+  return ok;
+}
+
+static void easy_free(daytona__http_easy_t *easy) {
+  curl_easy_cleanup(easy->curl);
+  daytona__free(easy);
+}
+
+daytona__http_easy_t *daytona__http_easy_get(daytona__http_t *http) {
+  daytona__list_t *node = daytona__list_shift(&http->easies);
+  if (node != NULL) {
+    http->easy_count--;
+    return DAYTONA__CONTAINER(node, daytona__http_easy_t, link);
+  }
+  daytona__http_easy_t *easy = daytona__calloc(1, sizeof *easy);
+  if (easy == NULL) return NULL;
+  daytona__list_init(&easy->link);
+  easy->http = http;
+  easy->curl = curl_easy_init();
+  if (easy->curl != NULL && configure(easy)) return easy;
+  easy_free(easy);
+  return NULL;
+}
+
+void daytona__http_easy_put(daytona__http_easy_t *easy) {
+  daytona__http_t *http = easy->http;
+  bool is_usable = http->easy_count < HTTP_IDLE_EASIES && !http->is_closing;
+  easy->transfer = NULL;
+  easy->has_pin = false;
+  if (is_usable && easy->kind == HTTP_KIND_RARE) {
+    curl_easy_reset(easy->curl);
+    is_usable = configure(easy);
+  }
+  if (!is_usable) {
+    easy_free(easy);
+    return;
+  }
+  /* The last one used is the next: its memory is warm. */
+  daytona__list_append(http->easies.next, &easy->link);
+  http->easy_count++;
+}
+
+void daytona__http_easy_free_all(daytona__http_t *http) {
+  daytona__list_t *node;
+  while ((node = daytona__list_shift(&http->easies)) != NULL)
+    easy_free(DAYTONA__CONTAINER(node, daytona__http_easy_t, link));
+  http->easy_count = 0;
+}
+
+/* --- pinned names ------------------------------------------------------------------------------- */
+
+void daytona__http_forget_pins(daytona__http_t *http) {
+  while (http->pin_count != 0) daytona__free(http->pins[--http->pin_count]);
+}
+
+/* Whether libcurl's cache holds exactly these addresses already; remembers that it is about to. */
+static bool pin_is_known(daytona__http_t *http, const char *host, int port, const daytona__addresses_t *addresses) {
+  daytona__http_pin_t *pin = NULL;
+  for (size_t i = 0; i < http->pin_count && pin == NULL; i++)
+    if (http->pins[i]->port == port && strcmp(http->pins[i]->host, host) == 0) pin = http->pins[i];
+  size_t size = addresses->count * sizeof addresses->items[0];
+  if (pin != NULL && pin->addresses.count == addresses->count &&
+      memcmp(pin->addresses.items, addresses->items, size) == 0)
+    return true;
+  if (pin == NULL && http->pin_count < HTTP_PINS && (pin = daytona__calloc(1, sizeof *pin)) != NULL) {
+    http->pins[http->pin_count++] = pin;
+    snprintf(pin->host, sizeof pin->host, "%s", host);
+    pin->port = port;
+  }
+  if (pin != NULL) pin->addresses = *addresses;
+  return false;
+}
+
+void daytona__http_easy_pin(daytona__http_easy_t *easy, const char *host, int port,
+                            const daytona__addresses_t *addresses) {
+  if (pin_is_known(easy->http, host, port, addresses)) return;
+  size_t used = (size_t)snprintf(easy->pin_text, sizeof easy->pin_text, "%s:%d:", host, port);
+  for (size_t i = 0; i < addresses->count; i++) {
+    char text[INET6_ADDRSTRLEN] = "";
+    const struct sockaddr_storage *item = &addresses->items[i];
+    bool is_v6 = item->ss_family == AF_INET6;
+    if (is_v6)
+      uv_ip6_name((const struct sockaddr_in6 *)item, text, sizeof text);
+    else
+      uv_ip4_name((const struct sockaddr_in *)item, text, sizeof text);
+    used += (size_t)snprintf(easy->pin_text + used, sizeof easy->pin_text - used, is_v6 ? "%s[%s]" : "%s%s",
+                             i != 0 ? "," : "", text);
+  }
+  assert(used < sizeof easy->pin_text);
+  easy->pin.data = easy->pin_text;
+  easy->pin.next = NULL;
+  easy->has_pin = true;
+  curl_easy_setopt(easy->curl, CURLOPT_RESOLVE, &easy->pin);
+}
+
+/* --- a request ---------------------------------------------------------------------------------- */
+
+const daytona__proxy_t *daytona__http_easy_proxy(const daytona__http_easy_t *easy) {
+  const daytona__http_t *http = easy->http;
+  const daytona__target_t *target = &easy->target;
+  if (!http->has_proxy[target->is_secure] || daytona__proxy_pick(&http->options.proxy, target) == NULL) return NULL;
+  return &http->proxies[target->is_secure];
+}
+
+static bool set_proxy(daytona__http_easy_t *easy) {
+  const daytona__proxy_t *proxy = daytona__http_easy_proxy(easy);
+  if (proxy == easy->proxy) return true;
+  static const long types[] = {CURLPROXY_HTTP, CURLPROXY_HTTPS, CURLPROXY_SOCKS4A, CURLPROXY_SOCKS5_HOSTNAME};
+  char host[DAYTONA__HOST_ROOM + 2] = "";
+  if (proxy != NULL) snprintf(host, sizeof host, strchr(proxy->host, ':') != NULL ? "[%s]" : "%s", proxy->host);
+  bool ok = curl_easy_setopt(easy->curl, CURLOPT_PROXY, host) == CURLE_OK;
+  if (ok && proxy != NULL) {
+    curl_easy_setopt(easy->curl, CURLOPT_PROXYTYPE, types[proxy->kind]);
+    curl_easy_setopt(easy->curl, CURLOPT_PROXYPORT, (long)proxy->port);
+    curl_easy_setopt(easy->curl, CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
+    ok = curl_easy_setopt(easy->curl, CURLOPT_PROXYUSERNAME, proxy->user) == CURLE_OK &&
+         curl_easy_setopt(easy->curl, CURLOPT_PROXYPASSWORD, proxy->password) == CURLE_OK;
+  }
+  if (ok) easy->proxy = proxy;
+  return ok;
+}
+
+static bool set_method(daytona__http_easy_t *easy, const char *method, const char *implied) {
+  const char *custom = strcmp(method, implied) == 0 ? "" : method;
+  if (strcmp(easy->method, custom) == 0) return true;
+  if (curl_easy_setopt(easy->curl, CURLOPT_CUSTOMREQUEST, *custom != '\0' ? custom : NULL) != CURLE_OK) return false;
+  snprintf(easy->method, sizeof easy->method, "%s", custom);
+  return true;
+}
+
+static bool has_body(const daytona__http_transfer_t *t, const char *method) {
+  if (t->becomes_get) return false;
+  return t->call->body != NULL || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+         strcmp(method, "PATCH") == 0;
+}
+
+static bool set_body(daytona__http_transfer_t *t) {
+  daytona__http_easy_t *easy = t->easy;
+  CURL *curl = easy->curl;
+  const char *method = daytona__http_method(t);
+  if (t->call->source != NULL && !t->becomes_get) {
+    easy->kind = HTTP_KIND_RARE;
+    curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->call->source_size);
+    curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 64L * 1024);
+    return set_method(easy, method, "PUT");
+  }
+  if (strcmp(method, "HEAD") == 0) {
+    easy->kind = HTTP_KIND_RARE;
+    curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    return set_method(easy, method, "HEAD");
+  }
+  if (!has_body(t, method)) {
+    if (easy->kind != HTTP_KIND_GET) curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+    easy->kind = HTTP_KIND_GET;
+    return set_method(easy, method, "GET");
+  }
+  easy->kind = HTTP_KIND_BODY;
+  curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->call->body_size);
+  curl_easy_setopt(curl, CURLOPT_POSTFIELDS, t->call->body != NULL ? t->call->body : "");
+  return set_method(easy, method, "POST");
+}
+
+/* What most requests have in common and few change. */
+static bool set_rest(daytona__http_transfer_t *t) {
+  daytona__http_easy_t *easy = t->easy;
+  CURL *curl = easy->curl;
+  const daytona__http_call_t *call = t->call;
+  bool no_http2 = call->no_http2 || easy->http->options.no_http2;
+  if (no_http2 != easy->no_http2) {
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, no_http2 ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
+    easy->no_http2 = no_http2;
+  }
+  /* Wait for a connection that may turn out to be shared. Without TLS libcurl knows only after an answer. */
+  bool waits = !no_http2 && easy->target.is_secure;
+  if (waits != easy->waits) {
+    curl_easy_setopt(curl, CURLOPT_PIPEWAIT, waits ? 1L : 0L);
+    easy->waits = waits;
+  }
+  bool has_progress = call->idle_timeout_ms > 0;
+  if (has_progress != easy->has_progress) {
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, has_progress ? 0L : 1L);
+    easy->has_progress = has_progress;
+  }
+  bool has_encoding = call->sink == NULL;
+  if (has_encoding != easy->has_encoding) {
+    if (curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, has_encoding ? "gzip, deflate" : NULL) != CURLE_OK) return false;
+    easy->has_encoding = has_encoding;
+  }
+  int64_t limit = call->connect_timeout_ms != 0 ? call->connect_timeout_ms : easy->http->options.connect_timeout_ms;
+  long connect_ms = limit > 0 && limit < INT_MAX - CONNECT_BELT_MS ? (long)limit + CONNECT_BELT_MS : (long)INT_MAX;
+  if (connect_ms != easy->connect_ms) {
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+    easy->connect_ms = connect_ms;
+  }
+  return true;
+}
+
+int daytona__http_easy_prepare(daytona__http_transfer_t *t, const char **message) {
+  daytona__http_easy_t *easy = t->easy;
+  struct curl_slist *headers;
+  easy->transfer = t;
+  easy->error[0] = '\0';
+  int error = daytona__http_headers_make(t, &headers, message);
+  if (error != 0) return error;
+  bool ok = curl_easy_setopt(easy->curl, CURLOPT_URL, daytona__http_url(t)) == CURLE_OK;
+  curl_easy_setopt(easy->curl, CURLOPT_HTTPHEADER, headers);
+  return ok && set_proxy(easy) && set_body(t) && set_rest(t) ? 0 : DAYTONA_ENOMEM;
+}

@@ -1,0 +1,371 @@
+/*
+ * libcurl's multi handle on the loop.
+ *
+ * libcurl is entered from a turn of ours only, through enter() and leave(); its callbacks note what it
+ * wants and never call back into it. Finished transfers are read after every action. Per descriptor there
+ * is one poller from the moment the socket is opened (so that the socket callback never needs memory) to
+ * the moment libcurl closes it. Its poll handle is stopped before the descriptor is closed, for the number
+ * may come back at once as another socket, and its memory is used again only after uv_close() has reported.
+ *
+ * A pooled connection that libcurl stops watching stays armed for reading: the next request on it then
+ * costs no system call. An event nobody wants disarms it.
+ */
+#include "net/http_private.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/memory.h"
+
+enum { WATCHDOG_MS = 5000, SPARES_MAX = 64 };
+
+struct daytona__http_poller {
+  uv_poll_t handle;
+  daytona__http_t *http;
+  daytona__http_poller_t *next; /* of the bucket, or of the spares */
+  daytona__list_t change;       /* http->changed */
+  int fd;
+  int wanted, armed; /* UV_READABLE | UV_WRITABLE */
+};
+
+/* --- pollers ------------------------------------------------------------------------------------ */
+
+static daytona__http_poller_t **bucket_of(daytona__http_t *http, int fd) {
+  return &http->pollers[(size_t)fd & http->poller_mask];
+}
+
+static daytona__http_poller_t *poller_find(daytona__http_t *http, int fd) {
+  daytona__http_poller_t *poller = *bucket_of(http, fd);
+  while (poller != NULL && poller->fd != fd) poller = poller->next;
+  return poller;
+}
+
+static daytona__http_poller_t *poller_new(daytona__http_t *http, int fd) {
+  daytona__http_poller_t *poller = http->spares;
+  if (poller != NULL) {
+    http->spares = poller->next;
+    http->spare_count--;
+  } else if ((poller = daytona__alloc(sizeof *poller)) == NULL) {
+    return NULL;
+  }
+  if (uv_poll_init(daytona__loop_uv(http->loop), &poller->handle, fd) != 0) {
+    poller->next = http->spares;
+    http->spares = poller;
+    http->spare_count++;
+    return NULL;
+  }
+  poller->handle.data = poller;
+  poller->http = http;
+  poller->fd = fd;
+  poller->wanted = poller->armed = 0;
+  daytona__list_init(&poller->change);
+  uv_unref((uv_handle_t *)&poller->handle);
+  daytona__http_poller_t **bucket = bucket_of(http, fd);
+  poller->next = *bucket;
+  *bucket = poller;
+  http->poller_count++;
+  return poller;
+}
+
+static void on_poller_closed(uv_handle_t *handle) {
+  daytona__http_poller_t *poller = handle->data;
+  daytona__http_t *http = poller->http;
+  if (http->spare_count < SPARES_MAX && !http->is_closing) {
+    poller->next = http->spares;
+    http->spares = poller;
+    http->spare_count++;
+  } else {
+    daytona__free(poller);
+  }
+  http->poller_count--;
+  if (http->is_closing) daytona__http_close_step(http);
+}
+
+static void poller_close(daytona__http_poller_t *poller) {
+  daytona__http_poller_t **at = bucket_of(poller->http, poller->fd);
+  while (*at != poller) at = &(*at)->next;
+  *at = poller->next;
+  daytona__list_remove(&poller->change);
+  uv_poll_stop(&poller->handle);
+  uv_close((uv_handle_t *)&poller->handle, on_poller_closed);
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events);
+
+static void poller_arm(daytona__http_poller_t *poller) {
+  if (poller->wanted != 0)
+    uv_ref((uv_handle_t *)&poller->handle);
+  else
+    uv_unref((uv_handle_t *)&poller->handle);
+  /* Interest that ended is left armed for reading, which is silent until the peer speaks. */
+  int events = poller->wanted != 0 ? poller->wanted : poller->armed & UV_READABLE;
+  if (events == poller->armed) return;
+  int error = events != 0 ? uv_poll_start(&poller->handle, events, on_poll) : uv_poll_stop(&poller->handle);
+  poller->armed = error == 0 ? events : 0;
+  if (error != 0) {
+    poller->http->is_broken = true;
+    daytona__loop_defer(poller->http->loop, &poller->http->kick);
+  }
+}
+
+/* --- in and out of libcurl ---------------------------------------------------------------------- */
+
+static void enter(daytona__http_t *http) {
+  assert(!http->in_curl);
+  http->in_curl = true;
+}
+
+static void leave(daytona__http_t *http) {
+  http->in_curl = false;
+  daytona__list_t *node;
+  while ((node = daytona__list_shift(&http->changed)) != NULL)
+    poller_arm(DAYTONA__CONTAINER(node, daytona__http_poller_t, change));
+}
+
+/* Completing calls may start and cancel others: the queue of messages is asked anew each time. */
+static void drain(daytona__http_t *http) {
+  while (http->multi != NULL) {
+    int left;
+    enter(http);
+    CURLMsg *message = curl_multi_info_read(http->multi, &left);
+    leave(http);
+    if (message == NULL) return;
+    if (message->msg != CURLMSG_DONE) continue;
+    CURLcode result = message->data.result;
+    daytona__http_easy_t *easy = NULL;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &easy);
+    daytona__http_completed(easy->transfer, result);
+  }
+}
+
+static void multi_drop(daytona__http_t *http) {
+  if (http->multi == NULL) return;
+  enter(http);
+  curl_multi_cleanup(http->multi);
+  leave(http);
+  http->multi = NULL;
+  daytona__timer_stop(&http->curl_timer);
+  daytona__http_forget_pins(http);
+}
+
+/*
+ * After an error of curl_multi_socket_action the state of every transfer is undefined. All of them fail,
+ * and the next one gets a new multi handle.
+ */
+static void rebuild(daytona__http_t *http) {
+  daytona__list_t failed, *node, *next;
+  http->is_broken = false;
+  daytona__list_init(&failed);
+  for (node = http->active.next; node != &http->active; node = next) {
+    next = node->next;
+    daytona__http_transfer_t *t = DAYTONA__CONTAINER(node, daytona__http_transfer_t, link);
+    if (t->state != HTTP_RUNNING) continue;
+    daytona__http_multi_remove(t->easy);
+    daytona__list_remove(node);
+    daytona__list_append(&failed, node);
+  }
+  multi_drop(http);
+  daytona__log(http->loop, DAYTONA_LOG_ERROR, "http: libcurl failed; its connections were dropped");
+  while ((node = daytona__list_shift(&failed)) != NULL)
+    daytona__http_finish(DAYTONA__CONTAINER(node, daytona__http_transfer_t, link), DAYTONA_ECONNECTION,
+                         "the transport failed and was restarted");
+}
+
+static void act(daytona__http_t *http, curl_socket_t fd, int events) {
+  if (http->multi == NULL) return;
+  int running;
+  enter(http);
+  CURLMcode code = curl_multi_socket_action(http->multi, fd, events, &running);
+  leave(http);
+  if (code != CURLM_OK) http->is_broken = true;
+  if (http->is_broken)
+    rebuild(http);
+  else
+    drain(http);
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events) {
+  daytona__http_poller_t *poller = handle->data;
+  daytona__http_t *http = poller->http;
+  if (poller->wanted == 0) { /* a pooled connection: the peer has closed it, or sends unasked */
+    uv_poll_stop(handle);
+    poller->armed = 0;
+    return;
+  }
+  int mask = 0;
+  if (status < 0) {
+    mask = CURL_CSELECT_ERR;
+    poller->armed = 0; /* libuv has stopped it */
+    uv_poll_stop(handle);
+  } else {
+    if (events & UV_READABLE) mask |= CURL_CSELECT_IN;
+    /* Told only of OUT, old versions miss data that came with it: 0 makes libcurl look for itself. */
+    if (events & UV_WRITABLE) mask = mask != 0 ? mask | CURL_CSELECT_OUT : 0;
+  }
+  act(http, poller->fd, mask);
+}
+
+/* --- what libcurl asks for ---------------------------------------------------------------------- */
+
+static int on_socket(CURL *curl, curl_socket_t fd, int what, void *user, void *socket_user) {
+  (void)curl, (void)socket_user;
+  daytona__http_t *http = user;
+  daytona__http_poller_t *poller = poller_find(http, fd);
+  if (poller == NULL) return 0; /* closed already: it is being forgotten */
+  poller->wanted = (what & CURL_POLL_REMOVE) == CURL_POLL_REMOVE ? 0
+                   : ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                       ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
+  daytona__list_remove(&poller->change);
+  daytona__list_append(&http->changed, &poller->change);
+  return 0;
+}
+
+static void timer_arm(daytona__http_t *http, long timeout_ms) {
+  daytona__timer_stop(&http->curl_timer);
+  if (timeout_ms < 0) return;
+  if (timeout_ms == 0) { /* never from inside a callback: the next turn */
+    daytona__loop_defer(http->loop, &http->kick);
+    return;
+  }
+  http->curl_timer.is_background = http->slot_count == 0;
+  daytona__timer_start(http->loop, &http->curl_timer, timeout_ms);
+}
+
+static int on_timeout(CURLM *multi, long timeout_ms, void *user) {
+  (void)multi;
+  daytona__http_t *http = user;
+  if (!http->is_closing) timer_arm(http, timeout_ms);
+  return 0;
+}
+
+/* libcurl does not repeat a timeout that it has asked for; a timer that fired early must. */
+static void run_timeouts(daytona__http_t *http) {
+  act(http, CURL_SOCKET_TIMEOUT, 0);
+  if (http->multi == NULL || daytona__timer_is_running(&http->curl_timer) ||
+      daytona__task_is_queued(&http->kick))
+    return;
+  long timeout_ms = -1;
+  if (curl_multi_timeout(http->multi, &timeout_ms) == CURLM_OK && timeout_ms >= 0) timer_arm(http, timeout_ms);
+}
+
+static void on_curl_timer(daytona__timer_t *timer) {
+  run_timeouts(DAYTONA__CONTAINER(timer, daytona__http_t, curl_timer));
+}
+
+static void on_kick(daytona__task_t *task) {
+  daytona__http_t *http = DAYTONA__CONTAINER(task, daytona__http_t, kick);
+  if (!http->is_closing) act(http, CURL_SOCKET_TIMEOUT, 0);
+}
+
+void daytona__http_multi_run(daytona__http_t *http) {
+  if (!daytona__task_is_queued(&http->kick)) return;
+  daytona__task_cancel(&http->kick);
+  on_kick(&http->kick);
+}
+
+/* Offers every watched socket to libcurl, in case that a wake-up was lost (HTTP/2, old versions). */
+static void on_watchdog(daytona__timer_t *timer) {
+  daytona__http_t *http = DAYTONA__CONTAINER(timer, daytona__http_t, watchdog);
+  int fds[256];
+  size_t count = 0;
+  for (size_t i = 0; i <= http->poller_mask; i++)
+    for (daytona__http_poller_t *poller = http->pollers[i]; poller != NULL; poller = poller->next)
+      if (poller->wanted != 0 && count < sizeof fds / sizeof fds[0]) fds[count++] = poller->fd;
+  if (http->slot_count != 0) daytona__timer_start(http->loop, timer, WATCHDOG_MS);
+  for (size_t i = 0; i < count; i++)
+    if (poller_find(http, fds[i]) != NULL) act(http, fds[i], 0);
+  run_timeouts(http);
+}
+
+/* The descriptor is ours from here to on_close_socket(): it is polled under no other handle. */
+curl_socket_t daytona__http_on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
+  (void)purpose;
+  daytona__http_easy_t *easy = user;
+  int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+  if (fd < 0) return CURL_SOCKET_BAD;
+  if (poller_new(easy->http, fd) != NULL) return fd;
+  close(fd);
+  if (easy->transfer != NULL) easy->transfer->fail_code = DAYTONA_ENOMEM;
+  return CURL_SOCKET_BAD;
+}
+
+int daytona__http_on_close_socket(void *user, curl_socket_t fd) {
+  daytona__http_poller_t *poller = poller_find(user, fd);
+  if (poller != NULL) poller_close(poller);
+  return close(fd);
+}
+
+/* --- handles ------------------------------------------------------------------------------------ */
+
+int daytona__http_multi_init(daytona__http_t *http) {
+  size_t buckets = 64;
+  while (buckets < http->max_connections && buckets < 4096) buckets *= 2;
+  http->pollers = daytona__calloc(buckets, sizeof *http->pollers);
+  if (http->pollers == NULL) return DAYTONA_ENOMEM;
+  http->poller_mask = buckets - 1;
+  daytona__list_init(&http->changed);
+  daytona__task_init(&http->kick, on_kick);
+  daytona__timer_init(&http->curl_timer, on_curl_timer);
+  daytona__timer_init(&http->watchdog, on_watchdog);
+  http->watchdog.is_background = true;
+  return 0;
+}
+
+static int multi_make(daytona__http_t *http) {
+  CURLM *multi = curl_multi_init();
+  if (multi == NULL) return DAYTONA_ENOMEM;
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, http);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http);
+  curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+  /* Connections kept. How many are opened is decided by our slots: libcurl's own cap has been wrong. */
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)http->max_connections);
+  http->multi = multi;
+  return 0;
+}
+
+int daytona__http_multi_add(daytona__http_easy_t *easy) {
+  daytona__http_t *http = easy->http;
+  assert(!easy->is_added);
+  if (http->multi == NULL && multi_make(http) != 0) return DAYTONA_ENOMEM;
+  enter(http);
+  CURLMcode code = curl_multi_add_handle(http->multi, easy->curl);
+  leave(http);
+  if (code != CURLM_OK) return DAYTONA_ENOMEM;
+  easy->is_added = true;
+  if (!daytona__timer_is_running(&http->watchdog))
+    daytona__timer_start(http->loop, &http->watchdog, WATCHDOG_MS);
+  return 0;
+}
+
+void daytona__http_multi_remove(daytona__http_easy_t *easy) {
+  if (!easy->is_added) return;
+  enter(easy->http);
+  curl_multi_remove_handle(easy->http->multi, easy->curl);
+  leave(easy->http);
+  easy->is_added = false;
+}
+
+CURLcode daytona__http_multi_pause(daytona__http_easy_t *easy, int bits) {
+  enter(easy->http);
+  CURLcode code = curl_easy_pause(easy->curl, bits);
+  leave(easy->http);
+  return code;
+}
+
+void daytona__http_multi_close(daytona__http_t *http) {
+  multi_drop(http);
+  daytona__timer_stop(&http->watchdog);
+  daytona__task_cancel(&http->kick);
+  while (http->spares != NULL) {
+    daytona__http_poller_t *poller = http->spares;
+    http->spares = poller->next;
+    daytona__free(poller);
+  }
+}
+
+bool daytona__http_multi_is_gone(const daytona__http_t *http) { return http->poller_count == 0; }
+
+void daytona__http_multi_free(daytona__http_t *http) { daytona__free(http->pollers); }
