@@ -64,4 +64,33 @@
 /* Name lookups on the thread pool at once: it has four threads for the whole process. */
 #define DAYTONA__LOOKUPS_MAX 2
 
+/* One read from a socket, into a buffer that all sockets of a client share. */
+#define DAYTONA__READ_BUFFER ((size_t)64 << 10)
+
+/* What one socket may read before the others of the loop get their turn. */
+#define DAYTONA__READ_BUDGET ((size_t)256 << 10)
+
+/* Status line and headers of an answer to an upgrade or to CONNECT, and how many headers. */
+#define DAYTONA__UPGRADE_HEAD_MAX ((size_t)64 << 10)
+#define DAYTONA__UPGRADE_HEADERS_MAX 256
+
+/* The request of an upgrade: URL and headers. */
+#define DAYTONA__REQUEST_HEAD_MAX ((size_t)256 << 10)
+
+/* Redirects followed by one upgrade, and interim (1xx) answers tolerated. */
+#define DAYTONA__REDIRECTS_MAX 5
+#define DAYTONA__INTERIM_MAX 8
+
+/* A WebSocket message received, all frames together; it is handed on in pieces, never held. */
+#define DAYTONA__WS_MESSAGE_MAX ((size_t)64 << 20)
+
+/* Bytes that a WebSocket holds for a slow peer, unless configured otherwise. */
+#define DAYTONA__WS_QUEUED_DEFAULT ((size_t)4 << 20)
+
+/* With more than this waiting to be sent, of several pings only the last is answered. */
+#define DAYTONA__WS_PONG_BACKLOG ((size_t)16 << 10)
+
+/* TLS sessions kept for resumption by one client. */
+#define DAYTONA__TLS_SESSIONS_MAX 16
+
 #endif

@@ -1,0 +1,373 @@
+/*
+ * TCP connections; see tcp.h.
+ *
+ * A socket is a heap block of its own, because several may race for one connection and each belongs to
+ * libuv until its close callback ran. `handles` counts the blocks of a connection, open or closing; when
+ * it falls to zero after daytona__tcp_close() the connection reports and is no longer touched.
+ *
+ * Invariants: `in` points into the shared buffer only while on_read is on the stack, otherwise into
+ * `stash`; the handle is reading exactly when `is_reading`; nothing is read while a stash is there.
+ */
+#include "net/tcp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <uv.h>
+
+#include "core/limits.h"
+#include "core/memory.h"
+
+/* RFC 8305 names 250 ms as the time to wait for one address before the next is tried beside it. */
+#define RACE_DEFAULT_MS 250
+
+struct daytona__tcp_socket {
+  uv_tcp_t handle;
+  uv_connect_t connect;
+  daytona__list_t link; /* in the race */
+  daytona__tcp_t *tcp;
+};
+
+struct daytona__tcp_race {
+  daytona__timer_t timer;
+  daytona__tcp_t *tcp;
+  daytona__list_t sockets; /* attempts under way */
+  daytona__addresses_t addresses;
+  size_t next;
+  int port;
+  int64_t delay_ms;
+  int status; /* of the last failure */
+};
+
+typedef struct block {
+  uv_write_t request;
+  daytona__tcp_t *tcp;
+  char bytes[];
+} block_t;
+
+int daytona__tcp_env_init(daytona__tcp_env_t *env, daytona__loop_t *loop) {
+  env->loop = loop;
+  env->buffer = daytona__alloc(DAYTONA__READ_BUFFER);
+  return env->buffer != NULL ? 0 : DAYTONA_ENOMEM;
+}
+
+void daytona__tcp_env_clear(daytona__tcp_env_t *env) {
+  daytona__free(env->buffer);
+  env->buffer = NULL;
+}
+
+static void on_task(daytona__task_t *task);
+
+void daytona__tcp_init(daytona__tcp_t *tcp, daytona__tcp_env_t *env) {
+  memset(tcp, 0, sizeof *tcp);
+  tcp->env = env;
+  daytona__task_init(&tcp->task, on_task);
+}
+
+const char *daytona__tcp_strerror(int status) {
+  switch (status) {
+    case UV_EOF: return "the peer closed the connection";
+    case UV_ECONNRESET: return "the peer reset the connection";
+    default: return uv_strerror(status);
+  }
+}
+
+/* --- sockets ----------------------------------------------------------------------------------- */
+
+static void report_closed(daytona__tcp_t *tcp) {
+  daytona__free(tcp->stash);
+  tcp->stash = NULL;
+  tcp->on_closed(tcp);
+}
+
+static void on_socket_closed(uv_handle_t *handle) {
+  daytona__tcp_socket_t *socket = handle->data;
+  daytona__tcp_t *tcp = socket->tcp;
+  daytona__free(socket);
+  assert(tcp->handles > 0);
+  if (--tcp->handles == 0 && tcp->is_closing) report_closed(tcp);
+}
+
+static void socket_close(daytona__tcp_socket_t *socket) {
+  daytona__list_remove(&socket->link);
+  uv_close((uv_handle_t *)&socket->handle, on_socket_closed);
+}
+
+static int socket_new(daytona__tcp_t *tcp, daytona__tcp_socket_t **out) {
+  daytona__tcp_socket_t *socket = daytona__calloc(1, sizeof *socket);
+  if (socket == NULL) return UV_ENOMEM;
+  int status = uv_tcp_init(daytona__loop_uv(tcp->env->loop), &socket->handle);
+  if (status != 0) {
+    daytona__free(socket);
+    return status;
+  }
+  socket->tcp = tcp;
+  socket->handle.data = socket;
+  daytona__list_init(&socket->link);
+  tcp->handles++;
+  *out = socket;
+  return 0;
+}
+
+/* --- connecting -------------------------------------------------------------------------------- */
+
+static void race_end(daytona__tcp_t *tcp) {
+  daytona__tcp_race_t *race = tcp->race;
+  if (race == NULL) return;
+  daytona__timer_stop(&race->timer);
+  while (!daytona__list_empty(&race->sockets))
+    socket_close(DAYTONA__CONTAINER(race->sockets.next, daytona__tcp_socket_t, link));
+  daytona__free(race);
+  tcp->race = NULL;
+}
+
+static void race_next(daytona__tcp_race_t *race);
+
+static void on_connect(uv_connect_t *request, int status) {
+  daytona__tcp_socket_t *socket = request->data;
+  daytona__tcp_t *tcp = socket->tcp;
+  if (uv_is_closing((uv_handle_t *)&socket->handle)) return;
+  daytona__tcp_race_t *race = tcp->race;
+  assert(race != NULL && tcp->socket == NULL);
+  if (status != 0) {
+    race->status = status;
+    socket_close(socket);
+    race_next(race);
+    return;
+  }
+  daytona__list_remove(&socket->link);
+  race_end(tcp);
+  tcp->socket = socket;
+  uv_tcp_nodelay(&socket->handle, 1);
+  tcp->on_connected(tcp, 0);
+}
+
+static void set_port(struct sockaddr_storage *address, int port) {
+  if (address->ss_family == AF_INET6)
+    ((struct sockaddr_in6 *)address)->sin6_port = htons((uint16_t)port);
+  else
+    ((struct sockaddr_in *)address)->sin_port = htons((uint16_t)port);
+}
+
+/* Try one address; the error stays in the race. */
+static bool race_try(daytona__tcp_race_t *race, struct sockaddr_storage *address) {
+  daytona__tcp_socket_t *socket;
+  int status = socket_new(race->tcp, &socket);
+  if (status == 0) {
+    set_port(address, race->port);
+    socket->connect.data = socket;
+    daytona__list_append(&race->sockets, &socket->link);
+    status = uv_tcp_connect(&socket->connect, &socket->handle, (const struct sockaddr *)address,
+                            on_connect);
+    if (status == 0) return true;
+    socket_close(socket);
+  }
+  race->status = status;
+  return false;
+}
+
+/* Start the next attempt, or report when none is left and none is under way. */
+static void race_next(daytona__tcp_race_t *race) {
+  bool is_trying = false;
+  while (!is_trying && race->next < race->addresses.count)
+    is_trying = race_try(race, &race->addresses.items[race->next++]);
+  if (race->next < race->addresses.count && race->delay_ms != INT64_MAX)
+    daytona__timer_start(race->tcp->env->loop, &race->timer, race->delay_ms);
+  else
+    daytona__timer_stop(&race->timer);
+  if (daytona__list_empty(&race->sockets))
+    daytona__loop_defer(race->tcp->env->loop, &race->tcp->task);
+}
+
+static void on_race_timer(daytona__timer_t *timer) {
+  race_next(DAYTONA__CONTAINER(timer, daytona__tcp_race_t, timer));
+}
+
+/* The families take turns, beginning with the resolver's favourite; order within one is kept. */
+static void interleave(const daytona__addresses_t *from, daytona__addresses_t *to) {
+  size_t next[2] = {0, 0};
+  int first = from->count != 0 ? from->items[0].ss_family : AF_INET;
+  int side = 0;
+  to->count = 0;
+  while (to->count < from->count) {
+    size_t at = next[side];
+    while (at < from->count && (from->items[at].ss_family == first) != (side == 0)) at++;
+    next[side] = at < from->count ? at + 1 : at;
+    if (at < from->count) to->items[to->count++] = from->items[at];
+    side = 1 - side;
+  }
+}
+
+int daytona__tcp_connect(daytona__tcp_t *tcp, const daytona__addresses_t *addresses, int port,
+                         int64_t race_ms) {
+  assert(tcp->race == NULL && tcp->socket == NULL && !tcp->is_closing);
+  daytona__tcp_race_t *race = daytona__calloc(1, sizeof *race);
+  if (race == NULL) return DAYTONA_ENOMEM;
+  race->tcp = tcp;
+  race->port = port;
+  race->delay_ms = race_ms < 0 ? RACE_DEFAULT_MS : race_ms;
+  race->status = UV_EADDRNOTAVAIL;
+  daytona__list_init(&race->sockets);
+  daytona__timer_init(&race->timer, on_race_timer);
+  interleave(addresses, &race->addresses);
+  tcp->race = race;
+  race_next(race);
+  return 0;
+}
+
+/* --- reading ----------------------------------------------------------------------------------- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
+  daytona__tcp_socket_t *socket = handle->data;
+  *buffer = uv_buf_init(socket->tcp->env->buffer, DAYTONA__READ_BUFFER);
+}
+
+static void reading_stop(daytona__tcp_t *tcp) {
+  if (!tcp->is_reading) return;
+  uv_read_stop((uv_stream_t *)&tcp->socket->handle);
+  tcp->is_reading = false;
+}
+
+/* Keep what was not pulled: the shared buffer is about to serve another connection. */
+static void keep_rest(daytona__tcp_t *tcp) {
+  reading_stop(tcp);
+  tcp->stash = daytona__alloc(tcp->in_size);
+  if (tcp->stash == NULL) {
+    tcp->in_size = 0;
+    tcp->end = UV_ENOMEM;
+    daytona__loop_defer(tcp->env->loop, &tcp->task);
+    return;
+  }
+  memcpy(tcp->stash, tcp->in, tcp->in_size);
+  tcp->in = tcp->stash;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
+  daytona__tcp_socket_t *socket = stream->data;
+  daytona__tcp_t *tcp = socket->tcp;
+  if (size == 0) return;
+  assert(tcp->in_size == 0 && tcp->stash == NULL);
+  if (size < 0) {
+    reading_stop(tcp);
+    tcp->end = (int)size;
+  } else {
+    tcp->in = buffer->base;
+    tcp->in_size = (size_t)size;
+    tcp->turn_bytes += (size_t)size;
+  }
+  tcp->on_readable(tcp);
+  if (tcp->is_closing) {
+    tcp->in_size = 0;
+    return;
+  }
+  if (tcp->in_size != 0) keep_rest(tcp);
+  if (tcp->is_reading && tcp->turn_bytes >= DAYTONA__READ_BUDGET) {
+    /* libuv would go on reading a fast peer; others get their turn first. */
+    reading_stop(tcp);
+    daytona__loop_defer(tcp->env->loop, &tcp->task);
+  }
+}
+
+static void reading_start(daytona__tcp_t *tcp) {
+  if (tcp->is_reading || !tcp->wants_read || tcp->socket == NULL || tcp->is_closing ||
+      tcp->end != 0 || tcp->in_size != 0)
+    return;
+  tcp->turn_bytes = 0;
+  int status = uv_read_start((uv_stream_t *)&tcp->socket->handle, on_alloc, on_read);
+  if (status == 0) {
+    tcp->is_reading = true;
+    return;
+  }
+  tcp->end = status;
+  daytona__loop_defer(tcp->env->loop, &tcp->task);
+}
+
+void daytona__tcp_set_reading(daytona__tcp_t *tcp, bool wants_read) {
+  tcp->wants_read = wants_read;
+  if (wants_read)
+    reading_start(tcp);
+  else
+    reading_stop(tcp);
+}
+
+ptrdiff_t daytona__tcp_read(daytona__tcp_t *tcp, void *buffer, size_t size) {
+  if (tcp->is_closing) return DAYTONA__TCP_END;
+  if (tcp->in_size == 0) return tcp->end != 0 ? DAYTONA__TCP_END : 0;
+  if (size > tcp->in_size) size = tcp->in_size;
+  memcpy(buffer, tcp->in, size);
+  tcp->in += size;
+  tcp->in_size -= size;
+  if (tcp->in_size == 0 && tcp->stash != NULL) {
+    daytona__free(tcp->stash);
+    tcp->stash = NULL;
+    reading_start(tcp);
+  }
+  return (ptrdiff_t)size;
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+size_t daytona__tcp_queued(const daytona__tcp_t *tcp) {
+  if (tcp->socket == NULL || tcp->is_closing) return 0;
+  return uv_stream_get_write_queue_size((const uv_stream_t *)&tcp->socket->handle);
+}
+
+static void on_written(uv_write_t *request, int status) {
+  block_t *block = request->data;
+  daytona__tcp_t *tcp = block->tcp;
+  daytona__free(block);
+  if (!tcp->is_closing && daytona__tcp_queued(tcp) == 0) tcp->on_drained(tcp);
+}
+
+int daytona__tcp_write(daytona__tcp_t *tcp, const void *bytes, size_t size) {
+  if (tcp->socket == NULL || tcp->is_closing) return DAYTONA_ECLOSED;
+  uv_stream_t *stream = (uv_stream_t *)&tcp->socket->handle;
+  uv_buf_t buffer = uv_buf_init((char *)bytes, (unsigned)size);
+  int sent = uv_try_write(stream, &buffer, 1);
+  if (sent < 0 && sent != UV_EAGAIN) return 0;
+  size_t done = sent > 0 ? (size_t)sent : 0;
+  if (done == size) return 0;
+  block_t *block = daytona__alloc(sizeof *block + size - done);
+  if (block == NULL) return DAYTONA_ENOMEM;
+  memcpy(block->bytes, (const char *)bytes + done, size - done);
+  block->tcp = tcp;
+  block->request.data = block;
+  buffer = uv_buf_init(block->bytes, (unsigned)(size - done));
+  if (uv_write(&block->request, stream, &buffer, 1, on_written) != 0) daytona__free(block);
+  return 0;
+}
+
+/* --- end --------------------------------------------------------------------------------------- */
+
+/* Carries whatever must not happen inside the call that caused it. */
+static void on_task(daytona__task_t *task) {
+  daytona__tcp_t *tcp = DAYTONA__CONTAINER(task, daytona__tcp_t, task);
+  if (tcp->is_closing) {
+    if (tcp->handles == 0) report_closed(tcp);
+  } else if (tcp->race != NULL) {
+    int status = tcp->race->status;
+    if (!daytona__list_empty(&tcp->race->sockets)) return;
+    race_end(tcp);
+    tcp->on_connected(tcp, status);
+  } else if (tcp->end != 0) {
+    tcp->on_readable(tcp);
+  } else {
+    reading_start(tcp);
+  }
+}
+
+void daytona__tcp_close(daytona__tcp_t *tcp) {
+  if (tcp->is_closing) return;
+  race_end(tcp);
+  if (tcp->socket != NULL) {
+    reading_stop(tcp);
+    socket_close(tcp->socket);
+  }
+  tcp->is_closing = true;
+  tcp->in_size = 0;
+  if (tcp->handles == 0)
+    daytona__loop_defer(tcp->env->loop, &tcp->task);
+  else
+    daytona__task_cancel(&tcp->task);
+}

@@ -1,0 +1,93 @@
+/*
+ * TCP on the client's loop: connect to whichever of several addresses answers first, read by pulling,
+ * write with a bounded queue that the owner watches.
+ *
+ * Reading is pulled. `on_readable` says that bytes or the end may be there; the owner calls
+ * daytona__tcp_read() until it returns 0. What it leaves is kept aside and nothing more is read from the
+ * socket until it is gone, so an owner that stops pulling puts the pressure on the peer.
+ *
+ * All connections of a client share one read buffer: an idle connection owns none.
+ */
+#ifndef DAYTONA_NET_TCP_H
+#define DAYTONA_NET_TCP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <daytona/error.h>
+
+#include "core/loop.h"
+#include "net/resolver.h"
+
+typedef struct daytona__tcp daytona__tcp_t;
+typedef struct daytona__tcp_socket daytona__tcp_socket_t; /* private */
+typedef struct daytona__tcp_race daytona__tcp_race_t;     /* private */
+
+/* What the connections of one client share. Outlives all of them. */
+typedef struct daytona__tcp_env {
+  daytona__loop_t *loop;
+  char *buffer; /* valid while one read is handed out */
+} daytona__tcp_env_t;
+
+/* From daytona__tcp_read(): the peer's end or an error came; see `end`. */
+#define DAYTONA__TCP_END ((ptrdiff_t)-1)
+
+struct daytona__tcp {
+  /* Set by the owner before connecting. Each is called from a turn of the loop, never inside a call. */
+  void (*on_connected)(daytona__tcp_t *tcp, int status); /* 0 or a libuv error */
+  void (*on_readable)(daytona__tcp_t *tcp);
+  void (*on_drained)(daytona__tcp_t *tcp); /* the write queue has become empty */
+  void (*on_closed)(daytona__tcp_t *tcp);  /* no handle is left; the memory is the owner's again */
+
+  int end; /* libuv error that ended reading, UV_EOF included; 0: none yet */
+
+  /* private */
+  daytona__tcp_env_t *env;
+  daytona__tcp_socket_t *socket; /* the one that connected */
+  daytona__tcp_race_t *race;     /* while connecting */
+  unsigned handles;              /* open or closing */
+  bool is_closing, is_reading, wants_read;
+  const char *in; /* bytes not pulled yet: in the shared buffer or in `stash` */
+  size_t in_size;
+  char *stash;
+  size_t turn_bytes; /* read since reading last yielded to others */
+  daytona__task_t task;
+};
+
+int daytona__tcp_env_init(daytona__tcp_env_t *env, daytona__loop_t *loop);
+void daytona__tcp_env_clear(daytona__tcp_env_t *env);
+
+void daytona__tcp_init(daytona__tcp_t *tcp, daytona__tcp_env_t *env);
+
+/*
+ * Connect to `port` at one of `addresses` (copied). Families alternate; the next address is tried when
+ * one fails or `race_ms` after it was tried (negative: the default; INT64_MAX: only after a failure).
+ * There is no time limit here: the owner closes.
+ */
+int daytona__tcp_connect(daytona__tcp_t *tcp, const daytona__addresses_t *addresses, int port,
+                         int64_t race_ms);
+
+/* Up to `size` bytes; 0: none now; DAYTONA__TCP_END. */
+ptrdiff_t daytona__tcp_read(daytona__tcp_t *tcp, void *buffer, size_t size);
+
+/* Begin or stop reading from the socket. Bytes kept aside stay; the owner that resumes also pulls. */
+void daytona__tcp_set_reading(daytona__tcp_t *tcp, bool wants_read);
+
+/*
+ * Send now what the socket takes and queue a copy of the rest: 0, DAYTONA_ENOMEM or DAYTONA_ECLOSED. A
+ * connection that the peer has broken swallows the bytes; reading tells about the end, after what the
+ * peer sent before it.
+ */
+int daytona__tcp_write(daytona__tcp_t *tcp, const void *bytes, size_t size);
+
+/* Bytes accepted and not yet handed to the system. */
+size_t daytona__tcp_queued(const daytona__tcp_t *tcp);
+
+/* Stop everything; queued writes are dropped. on_closed comes in a later turn and nothing before it. */
+void daytona__tcp_close(daytona__tcp_t *tcp);
+
+/* "connection refused" for UV_ECONNREFUSED, and so on. Static. */
+const char *daytona__tcp_strerror(int status);
+
+#endif

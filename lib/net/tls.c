@@ -1,0 +1,188 @@
+/*
+ * TLS connections on mbedTLS; see tls.h.
+ *
+ * mbedTLS is fed and emptied by two callbacks that never block: reading gives what the layer below has
+ * and else WANT_READ; writing always takes everything, because the queue behind it is bounded by whoever
+ * asks for the write. So there is no half-written record to be offered again.
+ *
+ * A target that is an IP address: mbedTLS before 3.5 compares names only, so the address is looked for in
+ * the certificate by a callback of our own, in all versions alike, and no server name is sent.
+ */
+#include "net/tls.h"
+
+#include <assert.h>
+#include <mbedtls/error.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include "core/memory.h"
+#include "net/tls_impl.h"
+
+/* The type of an iPAddress in a subject alternative name (RFC 5280 4.2.1.6), below the class bits. */
+#define SAN_IP_ADDRESS 7
+
+struct daytona__tls {
+  daytona__tls_ctx_t *ctx;
+  daytona__tls_io_t io;
+  mbedtls_ssl_context ssl;
+  bool is_established;
+  int port;
+  int push_code; /* why the layer below did not take bytes */
+  unsigned char address[16];
+  size_t address_size; /* 0: the target is a name */
+  int code;
+  char *host;
+  char message[200];
+};
+
+/* --- mbedTLS's callbacks ----------------------------------------------------------------------- */
+
+static int on_send(void *user, const unsigned char *bytes, size_t size) {
+  daytona__tls_t *tls = user;
+  tls->push_code = tls->io.push(tls->io.user, bytes, size);
+  if (tls->push_code != 0) return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+  return (int)size;
+}
+
+static int on_receive(void *user, unsigned char *buffer, size_t size) {
+  daytona__tls_t *tls = user;
+  ptrdiff_t got = tls->io.pull(tls->io.user, buffer, size);
+  if (got > 0) return (int)got;
+  return got == 0 ? MBEDTLS_ERR_SSL_WANT_READ : 0; /* 0 is the end, for mbedTLS */
+}
+
+static bool has_address(const mbedtls_x509_crt *certificate, const daytona__tls_t *tls) {
+  for (const mbedtls_x509_sequence *name = &certificate->subject_alt_names; name != NULL;
+       name = name->next)
+    if ((name->buf.tag & 0x1f) == SAN_IP_ADDRESS && name->buf.len == tls->address_size &&
+        memcmp(name->buf.p, tls->address, tls->address_size) == 0)
+      return true;
+  return false;
+}
+
+static int on_verify(void *user, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
+  const daytona__tls_t *tls = user;
+  if (depth == 0 && !has_address(certificate, tls)) *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+  return 0;
+}
+
+/* --- failures ---------------------------------------------------------------------------------- */
+
+/* Note what went wrong: the reasons why a certificate was refused, or mbedTLS's text. */
+static int fail(daytona__tls_t *tls, int error) {
+  tls->code = tls->push_code != 0 ? tls->push_code : daytona__tls_map(error);
+  if (error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
+    char reasons[160];
+    mbedtls_x509_crt_verify_info(reasons, sizeof reasons, "",
+                                 mbedtls_ssl_get_verify_result(&tls->ssl));
+    reasons[strcspn(reasons, "\n")] = '\0';
+    snprintf(tls->message, sizeof tls->message, "the server's certificate was refused: %s", reasons);
+  } else if (error == MBEDTLS_ERR_SSL_CONN_EOF) {
+    snprintf(tls->message, sizeof tls->message, "the connection ended during the TLS handshake");
+  } else {
+    char reason[128];
+    mbedtls_strerror(error, reason, sizeof reason);
+    snprintf(tls->message, sizeof tls->message, "%s", reason);
+  }
+  return tls->code;
+}
+
+int daytona__tls_code(const daytona__tls_t *tls) { return tls->code; }
+const char *daytona__tls_message(const daytona__tls_t *tls) { return tls->message; }
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+/* Name or address to verify. The name is set in every case: some versions skip the check otherwise. */
+static int set_peer(daytona__tls_t *tls) {
+  if (uv_inet_pton(AF_INET, tls->host, tls->address) == 0)
+    tls->address_size = 4;
+  else if (uv_inet_pton(AF_INET6, tls->host, tls->address) == 0)
+    tls->address_size = 16;
+  if (tls->address_size == 0) return mbedtls_ssl_set_hostname(&tls->ssl, tls->host);
+  if (!tls->ctx->options.is_unverified) mbedtls_ssl_set_verify(&tls->ssl, on_verify, tls);
+  return mbedtls_ssl_set_hostname(&tls->ssl, NULL);
+}
+
+int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port,
+                     const daytona__tls_io_t *io, daytona__tls_t **out) {
+  daytona__tls_t *tls = daytona__calloc(1, sizeof *tls);
+  if (tls == NULL) return DAYTONA_ENOMEM;
+  tls->ctx = ctx;
+  tls->io = *io;
+  tls->port = port;
+  mbedtls_ssl_init(&tls->ssl);
+  tls->host = daytona__strdup(host);
+  int status = tls->host != NULL ? mbedtls_ssl_setup(&tls->ssl, &ctx->conf)
+                                 : MBEDTLS_ERR_SSL_ALLOC_FAILED;
+  if (status == 0) status = set_peer(tls);
+  if (status != 0) {
+    daytona__tls_free(tls);
+    return daytona__tls_map(status);
+  }
+  const mbedtls_ssl_session *session = daytona__tls_session_find(ctx, host, port);
+  if (session != NULL) mbedtls_ssl_set_session(&tls->ssl, session); /* a failure: a full handshake */
+  mbedtls_ssl_set_bio(&tls->ssl, tls, on_send, on_receive, NULL);
+  *out = tls;
+  return 0;
+}
+
+void daytona__tls_free(daytona__tls_t *tls) {
+  if (tls == NULL) return;
+  mbedtls_ssl_free(&tls->ssl);
+  daytona__free(tls->host);
+  daytona__free(tls);
+}
+
+/* --- traffic ----------------------------------------------------------------------------------- */
+
+static bool is_waiting(int status) {
+  return status == MBEDTLS_ERR_SSL_WANT_READ || status == MBEDTLS_ERR_SSL_WANT_WRITE;
+}
+
+int daytona__tls_handshake(daytona__tls_t *tls) {
+  int status = mbedtls_ssl_handshake(&tls->ssl);
+  if (is_waiting(status)) return 0;
+  if (status != 0) return fail(tls, status);
+  tls->is_established = true;
+  daytona__tls_session_keep(tls->ctx, tls->host, tls->port, &tls->ssl);
+  return 1;
+}
+
+ptrdiff_t daytona__tls_read(daytona__tls_t *tls, void *buffer, size_t size) {
+  for (;;) {
+    int status = mbedtls_ssl_read(&tls->ssl, buffer, size);
+    if (status > 0) return status;
+    if (is_waiting(status)) return 0;
+#if DAYTONA__MBEDTLS_3
+    if (status == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+      daytona__tls_session_keep(tls->ctx, tls->host, tls->port, &tls->ssl);
+      continue; /* not an error and not the end of what is there */
+    }
+#endif
+    if (status == 0 || status == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ||
+        status == MBEDTLS_ERR_SSL_CONN_EOF)
+      return DAYTONA__TLS_END;
+    fail(tls, status);
+    return DAYTONA__TLS_FAIL;
+  }
+}
+
+int daytona__tls_write(daytona__tls_t *tls, const void *bytes, size_t size) {
+  const unsigned char *at = bytes;
+  assert(tls->is_established);
+  while (size != 0) {
+    int status = mbedtls_ssl_write(&tls->ssl, at, size);
+#if DAYTONA__MBEDTLS_3
+    if (status == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) continue;
+#endif
+    if (status < 0) return fail(tls, status);
+    at += status;
+    size -= (size_t)status;
+  }
+  return 0;
+}
+
+void daytona__tls_close_notify(daytona__tls_t *tls) {
+  if (tls->is_established && tls->code == 0) mbedtls_ssl_close_notify(&tls->ssl);
+}

@@ -1,0 +1,56 @@
+/*
+ * The inside of the TLS context, shared by tls_ctx.c (loading, sessions) and tls.c (connections), and the
+ * differences between mbedTLS 2.28 and 3.x in one place.
+ */
+#ifndef DAYTONA_NET_TLS_IMPL_H
+#define DAYTONA_NET_TLS_IMPL_H
+
+#include <mbedtls/ssl.h>
+#include <mbedtls/version.h>
+#include <uv.h>
+
+#include "core/limits.h"
+#include "net/tls.h"
+
+#define DAYTONA__MBEDTLS_3 (MBEDTLS_VERSION_NUMBER >= 0x03000000)
+
+/* A session that can be offered again to the same host and port. */
+typedef struct daytona__tls_session {
+  char *host; /* NULL: free */
+  int port;
+  int64_t saved_ms;
+  mbedtls_ssl_session session;
+} daytona__tls_session_t;
+
+struct daytona__tls_ctx {
+  daytona__loop_t *loop;
+  daytona__tls_options_t options; /* copies */
+  int state;
+  int code; /* of loading */
+  char message[256];
+  daytona__list_t waiters;
+  daytona__task_t tell;
+  uv_work_t work;
+  void (*closed)(void *user);
+  void *closed_user;
+
+  mbedtls_x509_crt trusted;
+  mbedtls_x509_crt own;
+  mbedtls_pk_context key;
+  mbedtls_ssl_config conf;
+  daytona__tls_session_t sessions[DAYTONA__TLS_SESSIONS_MAX];
+};
+
+/* Random numbers for mbedTLS, from PSA. */
+int daytona__tls_random(void *unused, unsigned char *out, size_t size);
+
+/* A session to resume, borrowed, or NULL; and keeping the one that `ssl` has, unless a recent one is kept. */
+const mbedtls_ssl_session *daytona__tls_session_find(daytona__tls_ctx_t *ctx, const char *host,
+                                                     int port);
+void daytona__tls_session_keep(daytona__tls_ctx_t *ctx, const char *host, int port,
+                               const mbedtls_ssl_context *ssl);
+
+/* DAYTONA_ENOMEM if mbedTLS ran out of memory, else DAYTONA_ETLS. */
+int daytona__tls_map(int error);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * HTTP CONNECT; see tunnel.h. Credentials are wiped from every buffer but the caller's, who wipes `out`.
+ */
+#include "net/tunnel.h"
+
+#include <mbedtls/base64.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/memory.h"
+
+static int add_basic(const daytona__proxy_t *proxy, daytona__strbuf_t *out) {
+  const char *user = proxy->user != NULL ? proxy->user : "";
+  const char *password = proxy->password != NULL ? proxy->password : "";
+  size_t plain_size = strlen(user) + 1 + strlen(password);
+  size_t room = (plain_size + 2) / 3 * 4 + 1, size = 0;
+  char *plain = daytona__alloc(plain_size + 1);
+  unsigned char *encoded = daytona__alloc(room);
+  int code = DAYTONA_ENOMEM;
+  if (plain != NULL && encoded != NULL) {
+    snprintf(plain, plain_size + 1, "%s:%s", user, password);
+    mbedtls_base64_encode(encoded, room, &size, (const unsigned char *)plain, plain_size);
+    code = daytona__strbuf_printf(out, "Proxy-Authorization: Basic %s\r\n", (char *)encoded);
+  }
+  if (plain != NULL) daytona__wipe(plain, plain_size);
+  if (encoded != NULL) daytona__wipe(encoded, room);
+  daytona__free(plain);
+  daytona__free(encoded);
+  return code;
+}
+
+int daytona__tunnel_request(const daytona__proxy_t *proxy, const daytona__target_t *target,
+                            daytona__strbuf_t *out) {
+  bool is_v6 = strchr(target->host, ':') != NULL;
+  const char *open = is_v6 ? "[" : "", *close = is_v6 ? "]" : "";
+  daytona__strbuf_printf(out, "CONNECT %s%s%s:%d HTTP/1.1\r\nHost: %s%s%s:%d\r\n", open,
+                         target->host, close, target->port, open, target->host, close,
+                         target->port);
+  if ((proxy->user != NULL || proxy->password != NULL) && add_basic(proxy, out) != 0)
+    return DAYTONA_ENOMEM;
+  daytona__strbuf_puts(out, "Proxy-Connection: keep-alive\r\n\r\n");
+  return out->error != 0 ? DAYTONA_ENOMEM : 0;
+}
+
+int daytona__tunnel_check(const daytona__answer_t *answer, char *text, size_t size) {
+  if (answer->status >= 200 && answer->status < 300) return 0;
+  if (answer->status == 407)
+    snprintf(text, size, "the proxy wants other credentials (407)");
+  else
+    snprintf(text, size, "the proxy refused the tunnel with status %d", answer->status);
+  return DAYTONA_EPROXY;
+}

@@ -1,0 +1,96 @@
+/*
+ * A byte connection to a WebSocket target: name lookup, TCP, perhaps a proxy with CONNECT, perhaps TLS
+ * (to the proxy, to the target, or both), behind one pair of read and write.
+ */
+#ifndef DAYTONA_NET_WS_CONN_H
+#define DAYTONA_NET_WS_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/strbuf.h"
+#include "net/options.h"
+#include "net/proxy.h"
+#include "net/resolver.h"
+#include "net/tcp.h"
+#include "net/tls.h"
+#include "net/ws_answer.h"
+
+/* What all connections of a client share. */
+typedef struct daytona__ws_net {
+  daytona__loop_t *loop;
+  daytona__resolver_t *resolver;
+  daytona__tls_ctx_t *tls;
+  daytona__tcp_env_t tcp;
+  daytona__proxy_options_t proxy; /* copies */
+  int64_t race_ms;
+  int64_t connect_timeout_ms;
+  daytona__strbuf_t out;   /* bytes on their way to a socket; empty between calls */
+  daytona__strbuf_t frame; /* a frame that is being written; empty between calls */
+  uint8_t random[256];     /* masking keys are drawn from here */
+  size_t random_left;
+} daytona__ws_net_t;
+
+int daytona__ws_net_init(daytona__ws_net_t *net, daytona__loop_t *loop,
+                         const daytona__net_options_t *options, daytona__resolver_t *resolver);
+/* No connection may be left and the TLS context be closed. */
+void daytona__ws_net_clear(daytona__ws_net_t *net);
+
+/* Bytes for masking keys, from the PSA generator. 0 or DAYTONA_EFAILED. */
+int daytona__ws_net_random(daytona__ws_net_t *net, void *buffer, size_t size);
+
+/* Empty a scratch buffer; a large one is given back. */
+void daytona__ws_net_reset(daytona__strbuf_t *scratch);
+
+typedef struct daytona__ws_conn daytona__ws_conn_t;
+
+typedef struct daytona__ws_level {
+  daytona__ws_conn_t *conn;
+  daytona__tls_t *tls;
+} daytona__ws_level_t;
+
+/* Results of reading, besides a byte count. */
+#define DAYTONA__WS_CONN_END ((ptrdiff_t)-1)  /* the peer's end: see tcp.end, 0 after a close_notify */
+#define DAYTONA__WS_CONN_FAIL ((ptrdiff_t)-2) /* see code and message */
+
+struct daytona__ws_conn {
+  /* Set by the owner; each is called from a turn of the loop. */
+  void (*on_opened)(daytona__ws_conn_t *conn); /* code tells: DAYTONA_OK or a failure */
+  void (*on_readable)(daytona__ws_conn_t *conn);
+  void (*on_drained)(daytona__ws_conn_t *conn);
+  void (*on_closed)(daytona__ws_conn_t *conn); /* the memory is the owner's again */
+
+  int code;            /* the failure, DAYTONA_OK as long as there is none */
+  const char *message; /* one line, valid as long as the connection */
+  daytona__tcp_t tcp;
+
+  /* private */
+  daytona__ws_net_t *net;
+  int phase;
+  daytona__ws_level_t levels[2]; /* the one next to TCP first */
+  unsigned level_count;
+  bool is_lost;                          /* the context below TLS has failed, not TLS itself */
+  struct daytona__ws_setup *setup; /* while opening */
+  char text[160];
+};
+
+void daytona__ws_conn_init(daytona__ws_conn_t *conn, daytona__ws_net_t *net);
+
+/* Begin. Always ends in on_opened, in a later turn, unless it is closed first. 0 or DAYTONA_ENOMEM. */
+int daytona__ws_conn_open(daytona__ws_conn_t *conn, const daytona__target_t *target);
+
+ptrdiff_t daytona__ws_conn_read(daytona__ws_conn_t *conn, void *buffer, size_t size);
+
+/* Send or queue all of it: 0 or a DAYTONA_E code, after which the connection is of no use. */
+int daytona__ws_conn_write(daytona__ws_conn_t *conn, const void *bytes, size_t size);
+
+size_t daytona__ws_conn_queued(const daytona__ws_conn_t *conn);
+void daytona__ws_conn_set_reading(daytona__ws_conn_t *conn, bool wants_read);
+
+/* Tell the TLS layers that nothing more is sent. */
+void daytona__ws_conn_shutdown(daytona__ws_conn_t *conn);
+
+void daytona__ws_conn_close(daytona__ws_conn_t *conn);
+
+#endif
