@@ -3,8 +3,8 @@
  *
  *   assert_null(json_model_problem(&daytona__sandbox_model));
  */
-#ifndef DAYTONA_TESTS_JSON_MODEL_H
-#define DAYTONA_TESTS_JSON_MODEL_H
+#ifndef SUPPORT_JSON_MODEL_H
+#define SUPPORT_JSON_MODEL_H
 
 #include <stdio.h>
 #include <string.h>
