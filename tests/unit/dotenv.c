@@ -278,6 +278,17 @@ static void values_that_explode_are_refused(void **state) {
   daytona__dotenv_clear(&env);
 }
 
+static void one_value_that_explodes_is_refused(void **state) {
+  daytona__dotenv_t env;
+  char *text = repeat("${A}", DAYTONA__DOTENV_MAX);
+  memset(text, 'a', DAYTONA__DOTENV_MAX / 2);
+  memcpy(text, "A=", 2);
+  memcpy(text + DAYTONA__DOTENV_MAX / 2 - 3, "\nB=", 3);
+  assert_int_equal(parse(&env, text, DAYTONA__DOTENV_MAX), DAYTONA_ELIMIT);
+  daytona__dotenv_clear(&env);
+  free(text);
+}
+
 /* Each of these would take minutes if anything were searched more than once. */
 static void hostile_files_take_no_longer_than_others(void **state) {
   static const char *const pieces[] = {"${", "${A:-", "${A:", "A='\\'", "A=\"\n", "'\n", "$", "A\n", "A=${A}\n",
@@ -521,6 +532,7 @@ int main(void) {
     cmocka_unit_test(what_is_not_text_is_refused),
     cmocka_unit_test(a_file_has_a_ceiling),
     cmocka_unit_test(values_that_explode_are_refused),
+    cmocka_unit_test(one_value_that_explodes_is_refused),
     cmocka_unit_test(hostile_files_take_no_longer_than_others),
     cmocka_unit_test(a_hundred_thousand_names_are_found),
     cmocka_unit_test(lack_of_memory_is_told),
