@@ -3,7 +3,8 @@
  *
  * The rules, without exception:
  *   1. An operation never returns NULL. A bad argument, a closed client, lack of memory: all of it is
- *      a future that fails.
+ *      a future that fails. (A call without its client or sandbox has no loop to report on: that one
+ *      future has failed at once, and daytona_then() calls back before it returns.)
  *   2. A future settles exactly once, with a result or with an error.
  *   3. Callbacks run on the loop's thread and from a later turn of the loop, never inside the call
  *      that asked for them.

@@ -1,4 +1,531 @@
+/*
+ * Sandboxes: create, find, list, and their life.
+ *
+ * A sandbox object is a snapshot of what the server said last, with an identity that never changes. It is
+ * refreshed by every operation on it that brings news. It is counted: futures lend theirs, so
+ * daytona_sandbox_retain() what you keep. It keeps its client's memory alive, not its connections.
+ *
+ * Times called `timeout_ms` of lifecycle calls bound the whole operation, waiting for the state
+ * included. The default is 60000; DAYTONA_NO_TIMEOUT is no limit; other negative values are refused with
+ * DAYTONA_EINVAL. Time spent waiting for a free connection or a place among the starting sandboxes does
+ * not count, unless `counts_queue_time` is set. When it is over, the future fails with DAYTONA_EDEADLINE; on
+ * the server the operation goes on.
+ *
+ * Unless a function says otherwise:
+ *   Thread: loop.  In callbacks: yes.  After close: fails with DAYTONA_ECLOSED.
+ *   Arguments: strings and option structs are copied; objects are retained until the future settles.
+ *   Cancel: stops the waiting and the request; what the server has begun it finishes.
+ *   Retry: requests that cannot have reached the server are repeated, up to twice; of requests that may have
+ *   reached it, only GET, PUT and DELETE are.
+ *
+ * Protocol: control plane of Daytona (/sandbox...), see docs/protocol.md.
+ */
 #ifndef DAYTONA_SANDBOX_H
 #define DAYTONA_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <daytona/export.h>
 #include <daytona/future.h>
+#include <daytona/types.h>
+
+DAYTONA_BEGIN
+
+typedef struct daytona_sandbox daytona_sandbox_t;
+
+/** X(NAME, wire string). */
+#define DAYTONA_SANDBOX_STATE_MAP(X)                                                               \
+  X(UNKNOWN, "unknown") /* also every state that this version does not know */                     \
+  X(CREATING, "creating")                                                                          \
+  X(RESTORING, "restoring")                                                                        \
+  X(DESTROYED, "destroyed")                                                                        \
+  X(DESTROYING, "destroying")                                                                      \
+  X(STARTED, "started")                                                                            \
+  X(STOPPED, "stopped")                                                                            \
+  X(STARTING, "starting")                                                                          \
+  X(STOPPING, "stopping")                                                                          \
+  X(ERROR, "error")                                                                                \
+  X(BUILD_FAILED, "build_failed")                                                                  \
+  X(PENDING_BUILD, "pending_build")                                                                \
+  X(BUILDING_SNAPSHOT, "building_snapshot")                                                        \
+  X(PULLING_SNAPSHOT, "pulling_snapshot")                                                          \
+  X(ARCHIVED, "archived")                                                                          \
+  X(ARCHIVING, "archiving")                                                                        \
+  X(RESIZING, "resizing")                                                                          \
+  X(SNAPSHOTTING, "snapshotting")                                                                  \
+  X(FORKING, "forking")                                                                            \
+  X(PAUSING, "pausing")                                                                            \
+  X(PAUSED, "paused")                                                                              \
+  X(RESUMING, "resuming")
+
+typedef enum daytona_sandbox_state {
+#define DAYTONA_SANDBOX_STATE_ENUM(name, text) DAYTONA_SANDBOX_##name,
+  DAYTONA_SANDBOX_STATE_MAP(DAYTONA_SANDBOX_STATE_ENUM)
+#undef DAYTONA_SANDBOX_STATE_ENUM
+  DAYTONA_SANDBOX_STATE_COUNT /**< never a state */
+} daytona_sandbox_state_t;
+
+/** The wire string of a state: "started". "unknown" for numbers that are none. Static. Thread: any. */
+DAYTONA_API const char *daytona_sandbox_state_name(daytona_sandbox_state_t state);
+
+/** A volume in a sandbox. */
+typedef struct daytona_volume_mount {
+  const char *volume_id;  /**< Required. Id or name. */
+  const char *mount_path; /**< Required. Absolute; not a system folder. */
+  const char *subpath;    /**< Optional. Folder inside the volume. */
+} daytona_volume_mount_t;
+
+/**
+ * What the server said of a sandbox. Strings that it left out are NULL; fields that items of
+ * daytona_sandbox_iter_next() lack are empty until daytona_sandbox_refresh().
+ */
+typedef struct daytona_sandbox_info {
+  const char *id;
+  const char *organization_id;
+  const char *name;
+  const char *snapshot;
+  const char *user;
+  daytona_map_t env; /**< not in list items */
+  daytona_map_t labels;
+  bool is_public;
+  bool network_block_all;
+  const char *network_allow_list;
+  const char *domain_allow_list;
+  const char *outbound_proxy_url;     /**< not in list items */
+  const char *otel_endpoint_override; /**< not in list items */
+  const char *target;
+  double cpu;        /**< cores */
+  double gpu;        /**< units */
+  const char *gpu_type;
+  double memory_gib;
+  double disk_gib;
+  bool is_spot;
+  const char *spot_evicted_at;
+  daytona_sandbox_state_t state;
+  const char *state_name; /**< as received, also where `state` is UNKNOWN */
+  const char *desired_state;
+  const char *error_reason;
+  bool is_recoverable;
+  const char *warm_pool_id;
+  const char *backup_state;
+  const char *backup_created_at; /**< not in list items */
+  daytona_opt_int_t auto_stop_minutes;    /**< 0: never */
+  daytona_opt_int_t auto_pause_minutes;   /**< 0: never */
+  daytona_opt_int_t auto_archive_minutes;
+  daytona_opt_int_t auto_delete_minutes;  /**< negative: never; 0: when stopped */
+  const char *auto_destroy_at;
+  const daytona_volume_mount_t *volumes; /**< not in list items */
+  size_t volume_count;
+  const char *dockerfile;      /**< of an image build; not in list items */
+  const char *snapshot_ref;    /**< of an image build; not in list items */
+  const char *created_at;      /**< times are RFC 3339 text, as received */
+  const char *updated_at;
+  const char *last_activity_at;
+  const char *sandbox_class;
+  const char *daemon_version;
+  const char *runner_id;
+  const char *linked_sandbox_id;
+  const char *toolbox_proxy_url;
+} daytona_sandbox_info_t;
+
+/** One more reference. Returns `sandbox`. */
+DAYTONA_API daytona_sandbox_t *daytona_sandbox_retain(daytona_sandbox_t *sandbox);
+
+/** Give up a reference; the sandbox on the server is not touched. NULL is allowed. */
+DAYTONA_API void daytona_sandbox_release(daytona_sandbox_t *sandbox);
+
+/** The id. Lives as long as the object. */
+DAYTONA_API const char *daytona_sandbox_id(const daytona_sandbox_t *sandbox);
+
+/** The state that the server reported last. */
+DAYTONA_API daytona_sandbox_state_t daytona_sandbox_get_state(const daytona_sandbox_t *sandbox);
+
+/**
+ * All that the server reported last.
+ *
+ * Borrowed, and replaced as a whole when an operation brings news: read it, copy what you keep, and do
+ * not hold the pointer over a return to the loop.
+ */
+DAYTONA_API const daytona_sandbox_info_t *daytona_sandbox_get_info(const daytona_sandbox_t *sandbox);
+
+/** The client it belongs to. Borrowed. */
+DAYTONA_API daytona_client_t *daytona_sandbox_get_client(const daytona_sandbox_t *sandbox);
+
+/**
+ * The sandbox of a future of daytona_create(), _get(), _find_one(), daytona_sandbox_iter_next() and of the
+ * lifecycle calls. Borrowed from the future; retain it to keep it. NULL while pending, after a failure, for other
+ * kinds, and at the end of an iteration.
+ */
+DAYTONA_API daytona_sandbox_t *daytona_future_sandbox(const daytona_future_t *future);
+
+/** Options of calls that have none of their own. */
+typedef struct daytona_request_opts {
+  int64_t timeout_ms;     /**< Optional. Default: request_timeout_ms of the client. */
+  uint64_t reserved[3];   /**< Must be zero. */
+} daytona_request_opts_t;
+
+/* --- create ------------------------------------------------------------------------------------ */
+
+typedef struct daytona_create_opts {
+  /** Optional. Unique in the organization. Default: a fresh UUID, which lets an ambiguous create be resolved. */
+  const char *name;
+  /** Optional. Id or name of a snapshot. Default: the server's. */
+  const char *snapshot;
+  /** Optional. Operating system user. Default: the server's, `daytona`. */
+  const char *user;
+  /** Optional. `python` (default), `typescript` or `javascript`: what daytona_process_code_run() runs. Kept
+      as the label `code-toolbox-language`, which overrides one given in `labels`. */
+  const char *language;
+  daytona_map_t env;    /**< Optional. Environment of every process in the sandbox. */
+  daytona_map_t labels; /**< Optional. */
+  daytona_opt_bool_t is_public; /**< Optional. Previews need no token. Default: false. */
+  daytona_opt_int_t auto_stop_minutes;    /**< Optional. Idle time; 0: never. Server default: 15. */
+  daytona_opt_int_t auto_pause_minutes;   /**< Optional. 0: never. Not together with auto-stop. */
+  daytona_opt_int_t auto_archive_minutes; /**< Optional. Stopped time; 0: the maximum. Server default: 7 days. */
+  daytona_opt_int_t auto_delete_minutes;  /**< Optional. Stopped time; negative: never; 0: on stop. */
+  daytona_opt_int_t ttl_minutes;          /**< Optional. Life from creation; 0: no end. */
+  bool is_ephemeral; /**< Delete when stopped: auto_delete_minutes of 0, whatever that says. */
+  const daytona_volume_mount_t *volumes; /**< Optional. Copied. */
+  size_t volume_count;
+  daytona_opt_bool_t network_block_all; /**< Optional. No outbound traffic. */
+  const char *network_allow_list;       /**< Optional. IPv4 CIDRs, comma-separated, at most 10. */
+  const char *domain_allow_list;        /**< Optional. Domains, comma-separated, at most 10. */
+  daytona_map_t secrets;                /**< Optional. Environment variable to name of a stored secret. */
+  const char *outbound_proxy_url;       /**< Optional. */
+  const char *otel_endpoint_override;   /**< Optional. */
+  const char *linked_sandbox;           /**< Optional. Id or name of a sandbox to run beside. */
+  daytona_opt_bool_t is_spot;           /**< Optional. GPU sandboxes only: may be evicted. */
+  int64_t timeout_ms;     /**< Optional. Default 60000. */
+  bool counts_queue_time; /**< Let waiting for a free place count as well. */
+  uint64_t reserved[8];   /**< Must be zero. */
+} daytona_create_opts_t;
+
+/**
+ * Create a sandbox from a snapshot and wait until it is started.
+ *
+ * Settles with daytona_future_sandbox(). Fails with DAYTONA_EINVAL for a bad argument or unknown snapshot,
+ * DAYTONA_ECONFLICT for a name in use, DAYTONA_ESANDBOX_FAILED when the sandbox ends in an error state,
+ * DAYTONA_ERATELIMIT, DAYTONA_EDEADLINE and any error of transport.
+ *
+ * Never sent twice once it may have reached the server. If the answer is lost (a broken connection, a
+ * silent server, a 5xx), the sandbox is looked for by its name: when it exists, the operation goes on with it;
+ * when it does not, the first error is reported. Three quarters of timeout_ms are for the request, the rest for this.
+ * After a failure that came later than the request the message names the sandbox, which may exist: find it with
+ * daytona_find_one() and delete it.
+ *
+ * @param client  Retained until the future settles.
+ * @param opts    Copied. NULL means all defaults.
+ *
+ * Cancel: before the request is sent, nothing has happened; after, the sandbox may come into being.
+ */
+DAYTONA_API daytona_future_t *daytona_create(daytona_client_t *client,
+                                             const daytona_create_opts_t *opts);
+
+/* --- find -------------------------------------------------------------------------------------- */
+
+/**
+ * Fetch one sandbox. Settles with daytona_future_sandbox(); DAYTONA_ENOTFOUND if there is none.
+ *
+ * @param id_or_name  Required, not empty.
+ * @param opts        Optional.
+ */
+DAYTONA_API daytona_future_t *daytona_get(daytona_client_t *client, const char *id_or_name,
+                                          const daytona_request_opts_t *opts);
+
+typedef struct daytona_find_one_opts {
+  const char *id_or_name; /**< Optional. When given, labels are not looked at. */
+  daytona_map_t labels;   /**< Optional. Every pair must be present. */
+  int64_t timeout_ms;     /**< Optional. Default: request_timeout_ms of the client. */
+  uint64_t reserved[4];   /**< Must be zero. */
+} daytona_find_one_opts_t;
+
+/**
+ * The sandbox of that id or name, or else the first one with those labels.
+ * Settles with daytona_future_sandbox(); DAYTONA_ENOTFOUND if there is none.
+ */
+DAYTONA_API daytona_future_t *daytona_find_one(daytona_client_t *client,
+                                               const daytona_find_one_opts_t *opts);
+
+/** One page of sandboxes. They belong to the future; retain those you keep. */
+typedef struct daytona_sandbox_page {
+  daytona_sandbox_t *const *items;
+  size_t count;
+  int64_t total;       /**< of all pages */
+  int64_t page;        /**< from 1 */
+  int64_t total_pages;
+} daytona_sandbox_page_t;
+
+typedef struct daytona_list_opts {
+  daytona_map_t labels;    /**< Optional. Every pair must be present. */
+  daytona_opt_int_t page;  /**< Optional. From 1. Default 1. */
+  daytona_opt_int_t limit; /**< Optional. Sandboxes per page, 1 to 200. Server default: 100. */
+  int64_t timeout_ms;      /**< Optional. Default: request_timeout_ms of the client. */
+  uint64_t reserved[4];    /**< Must be zero. */
+} daytona_list_opts_t;
+
+/**
+ * One page of the list. Settles with daytona_future_sandbox_page(). The server has deprecated this form in
+ * favour of daytona_sandbox_iter_new().
+ */
+DAYTONA_API daytona_future_t *daytona_list(daytona_client_t *client, const daytona_list_opts_t *opts);
+
+/** The page of a future of daytona_list(), or NULL. Borrowed from the future. */
+DAYTONA_API const daytona_sandbox_page_t *daytona_future_sandbox_page(const daytona_future_t *future);
+
+/** What an iteration looks for. Times are RFC 3339 text. All zero: everything, in the server's order. */
+typedef struct daytona_sandbox_query {
+  const char *id_prefix;   /**< Optional. Any case. */
+  const char *name_prefix; /**< Optional. Any case. */
+  daytona_map_t labels;    /**< Optional. Every pair must be present. */
+  const daytona_sandbox_state_t *states; /**< Optional. Any of these. Not DESTROYED, not UNKNOWN. */
+  size_t state_count;
+  daytona_strings_t snapshots; /**< Optional. Names; any of these. */
+  daytona_strings_t targets;   /**< Optional. Region ids; any of these. */
+  daytona_opt_int_t min_cpu, max_cpu;
+  daytona_opt_int_t min_memory_gib, max_memory_gib;
+  daytona_opt_int_t min_disk_gib, max_disk_gib;
+  daytona_opt_bool_t is_public;
+  daytona_opt_bool_t is_recoverable;
+  const char *created_after, *created_before;
+  const char *last_activity_after, *last_activity_before;
+  const char *auto_destroy_after, *auto_destroy_before;
+  const char *sort;  /**< Optional. name, cpu, memoryGib, diskGib, lastActivityAt, createdAt. */
+  const char *order; /**< Optional. asc or desc. */
+  daytona_opt_int_t page_size; /**< Optional. Sandboxes per request, 1 to 200. Server default: 100. */
+  int64_t timeout_ms;   /**< Optional. Of each request. Default: request_timeout_ms of the client. */
+  uint64_t reserved[8]; /**< Must be zero. */
+} daytona_sandbox_query_t;
+
+/** A walk over all sandboxes that match a query, page by page. */
+typedef struct daytona_sandbox_iter daytona_sandbox_iter_t;
+
+/**
+ * Begin a walk. No request is sent before the first daytona_sandbox_iter_next().
+ *
+ * @param query  Copied. NULL means everything.
+ * @param out    The iterator, one reference yours.
+ * @return 0, DAYTONA_EINVAL for a bad query, DAYTONA_ENOMEM, DAYTONA_ECLOSED.
+ */
+DAYTONA_API int daytona_sandbox_iter_new(daytona_client_t *client,
+                                         const daytona_sandbox_query_t *query,
+                                         daytona_sandbox_iter_t **out);
+
+/**
+ * The next sandbox. Settles with daytona_future_sandbox(), or with success and a NULL sandbox at the end, and
+ * at the end again for every further call. After a failure the same step may be asked for again.
+ *
+ * Sandboxes of a walk lack what list items lack; see daytona_sandbox_info_t. One step at a time: while one is pending a
+ * further one fails with DAYTONA_EREENTRANT.
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_iter_next(daytona_sandbox_iter_t *iter);
+
+/** Give up the iterator. A pending step still settles. NULL is allowed. */
+DAYTONA_API void daytona_sandbox_iter_release(daytona_sandbox_iter_t *iter);
+
+/* --- data -------------------------------------------------------------------------------------- */
+
+/** Fetch the sandbox again. Settles with daytona_future_sandbox(), the same object, brought up to date. */
+DAYTONA_API daytona_future_t *daytona_sandbox_refresh(daytona_sandbox_t *sandbox,
+                                                      const daytona_request_opts_t *opts);
+
+/** Count as activity, which puts auto-stop off. Settles without a value. */
+DAYTONA_API daytona_future_t *daytona_sandbox_refresh_activity(daytona_sandbox_t *sandbox,
+                                                               const daytona_request_opts_t *opts);
+
+/** Home folder of the sandbox's user. Settles with daytona_future_string(). Protocol: toolbox. */
+DAYTONA_API daytona_future_t *daytona_sandbox_get_user_home_dir(daytona_sandbox_t *sandbox,
+                                                                const daytona_request_opts_t *opts);
+
+/** The folder that relative paths start at. Settles with daytona_future_string(). Protocol: toolbox. */
+DAYTONA_API daytona_future_t *daytona_sandbox_get_work_dir(daytona_sandbox_t *sandbox,
+                                                           const daytona_request_opts_t *opts);
+
+/**
+ * Replace all labels, that of the language included: repeat `code-toolbox-language` to keep it.
+ * Settles with daytona_future_map(): the labels as the server has them now.
+ *
+ * @param labels  Copied. NULL or empty removes all.
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_set_labels(daytona_sandbox_t *sandbox,
+                                                         const daytona_map_t *labels,
+                                                         const daytona_request_opts_t *opts);
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+/** Options of lifecycle calls. */
+typedef struct daytona_lifecycle_opts {
+  int64_t timeout_ms;     /**< Optional. Default 60000. */
+  bool is_forced;         /**< stop: kill at once instead of asking processes to end. */
+  bool waits;             /**< delete: wait until it is gone. */
+  bool counts_queue_time; /**< Let waiting for a free place count as well. */
+  uint64_t reserved[4];   /**< Must be zero. */
+} daytona_lifecycle_opts_t;
+
+/** Start and wait until it is started. Settles with daytona_future_sandbox(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_start(daytona_sandbox_t *sandbox,
+                                                    const daytona_lifecycle_opts_t *opts);
+
+/** Stop and wait until it is stopped, or gone if it is ephemeral. Settles with daytona_future_sandbox(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_stop(daytona_sandbox_t *sandbox,
+                                                   const daytona_lifecycle_opts_t *opts);
+
+/** Repair a sandbox in state ERROR whose `is_recoverable` is true, and wait until it is started. Settles with
+    daytona_future_sandbox(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_recover(daytona_sandbox_t *sandbox,
+                                                      const daytona_lifecycle_opts_t *opts);
+
+/** Delete. Settles with daytona_future_sandbox() when the server has accepted it, or with `waits` when it is
+    gone (state DESTROYED). */
+DAYTONA_API daytona_future_t *daytona_sandbox_delete(daytona_sandbox_t *sandbox,
+                                                     const daytona_lifecycle_opts_t *opts);
+
+/** Move a stopped sandbox to the archive. Settles with daytona_future_sandbox() when the server has accepted it; it
+    does not wait for ARCHIVED. */
+DAYTONA_API daytona_future_t *daytona_sandbox_archive(daytona_sandbox_t *sandbox,
+                                                      const daytona_request_opts_t *opts);
+
+/** New resources. At least one is given; each is at least 1. */
+typedef struct daytona_resize_opts {
+  daytona_opt_int_t cpu;        /**< cores; a started sandbox only grows */
+  daytona_opt_int_t memory_gib; /**< a started sandbox only grows */
+  daytona_opt_int_t disk_gib;   /**< stopped sandboxes only; only grows */
+  int64_t timeout_ms;           /**< Optional. Default 60000. */
+  bool counts_queue_time;
+  uint64_t reserved[4];         /**< Must be zero. */
+} daytona_resize_opts_t;
+
+/**
+ * Change the resources and wait until that is done. Settles with daytona_future_sandbox().
+ * @param opts  Required. Copied.
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_resize(daytona_sandbox_t *sandbox,
+                                                     const daytona_resize_opts_t *opts);
+
+/** Wait until it is started. Succeeds at once, without a request, if it was when last heard of. Fails with
+    DAYTONA_ESANDBOX_FAILED in an error state. Settles with daytona_future_sandbox(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_wait_for_start(daytona_sandbox_t *sandbox,
+                                                             const daytona_lifecycle_opts_t *opts);
+
+/** The same until it is stopped or destroyed. */
+DAYTONA_API daytona_future_t *daytona_sandbox_wait_for_stop(daytona_sandbox_t *sandbox,
+                                                            const daytona_lifecycle_opts_t *opts);
+
+/** The same until it is no longer being resized. */
+DAYTONA_API daytona_future_t *daytona_sandbox_wait_for_resize(daytona_sandbox_t *sandbox,
+                                                              const daytona_lifecycle_opts_t *opts);
+
+/** daytona_sandbox_start() under the client's name; DAYTONA_EINVAL for a sandbox of another client. */
+DAYTONA_API daytona_future_t *daytona_start(daytona_client_t *client, daytona_sandbox_t *sandbox,
+                                            const daytona_lifecycle_opts_t *opts);
+/** daytona_sandbox_stop() under the client's name. */
+DAYTONA_API daytona_future_t *daytona_stop(daytona_client_t *client, daytona_sandbox_t *sandbox,
+                                           const daytona_lifecycle_opts_t *opts);
+/** daytona_sandbox_delete() under the client's name. */
+DAYTONA_API daytona_future_t *daytona_delete(daytona_client_t *client, daytona_sandbox_t *sandbox,
+                                             const daytona_lifecycle_opts_t *opts);
+
+/** Stop after so many idle minutes; 0: never; negative: DAYTONA_EINVAL. Settles with daytona_future_sandbox(), like
+    the next two. */
+DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_stop(daytona_sandbox_t *sandbox,
+                                                            int64_t minutes,
+                                                            const daytona_request_opts_t *opts);
+
+/** Archive after so many stopped minutes; 0: the server's maximum, which also bounds larger values. */
+DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_archive(daytona_sandbox_t *sandbox,
+                                                               int64_t minutes,
+                                                               const daytona_request_opts_t *opts);
+
+/** Delete after so many stopped minutes; 0: when stopped; negative: never. */
+DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_delete(daytona_sandbox_t *sandbox,
+                                                              int64_t minutes,
+                                                              const daytona_request_opts_t *opts);
+
+/* --- previews ---------------------------------------------------------------------------------- */
+
+/** Where a port of the sandbox is reachable from outside. */
+typedef struct daytona_preview_link {
+  const char *sandbox_id;
+  int64_t port;
+  const char *url;
+  const char *token; /**< secret; header `X-Daytona-Preview-Token`; for signed links it is part of the URL */
+} daytona_preview_link_t;
+
+/**
+ * The URL of a port, with the token for it. Nothing needs to listen there yet.
+ * Settles with daytona_future_preview_link().
+ *
+ * @param port  1 to 65535.
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_get_preview_link(daytona_sandbox_t *sandbox, int port,
+                                                               const daytona_request_opts_t *opts);
+
+typedef struct daytona_signed_preview_opts {
+  daytona_opt_int_t expires_in_seconds; /**< Optional. 1 to 86400. Server default: 60. */
+  int64_t timeout_ms;                   /**< Optional. */
+  uint64_t reserved[4];                 /**< Must be zero. */
+} daytona_signed_preview_opts_t;
+
+/** A URL that carries its own permission. Settles with daytona_future_preview_link(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_create_signed_preview(
+  daytona_sandbox_t *sandbox, int port, const daytona_signed_preview_opts_t *opts);
+
+/** End a signed URL early. Settles without a value. `token` is that of the link. */
+DAYTONA_API daytona_future_t *daytona_sandbox_expire_signed_preview(
+  daytona_sandbox_t *sandbox, int port, const char *token, const daytona_request_opts_t *opts);
+
+/** The link of the two futures above, or NULL. Borrowed from the future. */
+DAYTONA_API const daytona_preview_link_t *daytona_future_preview_link(const daytona_future_t *future);
+
+/* --- SSH --------------------------------------------------------------------------------------- */
+
+/** A permission to log in. */
+typedef struct daytona_ssh_access {
+  const char *id;
+  const char *sandbox_id;
+  const char *token; /**< secret: the SSH user name */
+  const char *expires_at;
+  const char *created_at;
+  const char *updated_at;
+  const char *ssh_command;
+} daytona_ssh_access_t;
+
+typedef struct daytona_ssh_access_opts {
+  daytona_opt_num_t expires_in_minutes; /**< Optional. More than 0. Server default: 60. */
+  int64_t timeout_ms;                   /**< Optional. */
+  uint64_t reserved[4];                 /**< Must be zero. */
+} daytona_ssh_access_opts_t;
+
+/** Permit SSH; earlier tokens of the sandbox end. Settles with daytona_future_ssh_access(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_create_ssh_access(
+  daytona_sandbox_t *sandbox, const daytona_ssh_access_opts_t *opts);
+
+/**
+ * Withdraw one SSH token. Settles without a value.
+ * @param token  Required. An empty one is refused, because the server would withdraw all.
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_revoke_ssh_access(daytona_sandbox_t *sandbox,
+                                                                const char *token,
+                                                                const daytona_request_opts_t *opts);
+
+typedef struct daytona_ssh_validation {
+  bool is_valid;
+  const char *sandbox_id; /**< "" for a token that is not valid */
+} daytona_ssh_validation_t;
+
+/** Ask whether a token is good. Ordinary keys may get DAYTONA_EFORBIDDEN. Settles with
+    daytona_future_ssh_validation(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_validate_ssh_access(
+  daytona_sandbox_t *sandbox, const char *token, const daytona_request_opts_t *opts);
+
+/** The access of a future of daytona_sandbox_create_ssh_access(), or NULL. Borrowed from the future. */
+DAYTONA_API const daytona_ssh_access_t *daytona_future_ssh_access(const daytona_future_t *future);
+
+/** The answer of daytona_sandbox_validate_ssh_access(), or NULL. Borrowed from the future. */
+DAYTONA_API const daytona_ssh_validation_t *daytona_future_ssh_validation(
+  const daytona_future_t *future);
+
+DAYTONA_END
+
 #endif

@@ -55,6 +55,13 @@ void daytona__future_init_immortal(daytona_future_t *future, daytona__loop_t *lo
   future->error = (daytona_error_t *)daytona__error_static(code);
 }
 
+daytona_future_t *daytona__future_orphan(void) {
+  static daytona_error_t error = {
+    .code = DAYTONA_EINVAL, .message = "the client or sandbox is NULL", .retry_after_ms = -1};
+  static daytona_future_t orphan = {.is_immortal = true, .state = SETTLED, .error = &error};
+  return &orphan;
+}
+
 bool daytona__future_is_dead(const daytona_future_t *future) { return future->is_immortal; }
 
 void daytona__future_set_limit(daytona_future_t *future, size_t bytes) {
@@ -81,6 +88,10 @@ void daytona_future_release(daytona_future_t *future) {
 
 /* The one place that calls users about futures. */
 static void call_user(daytona_future_t *future, daytona_future_cb callback, void *user) {
+  if (future->loop == NULL) { /* the orphan */
+    callback(future, user);
+    return;
+  }
   daytona__loop_t *loop = daytona__loop_retain(future->loop);
   daytona__loop_enter(loop);
   callback(future, user);
@@ -134,6 +145,10 @@ static daytona__notice_t *notice_new(daytona__loop_t *loop, bool on_thread) {
 }
 
 static int observe_immortal(daytona_future_t *future, daytona_future_cb callback, void *user) {
+  if (future->loop == NULL) {
+    call_user(future, callback, user);
+    return 0;
+  }
   bool on_thread = daytona__loop_on_thread(future->loop);
   daytona__notice_t *notice = notice_new(future->loop, on_thread);
   if (notice == NULL) return DAYTONA_ENOMEM;
@@ -284,6 +299,7 @@ const daytona_map_t *daytona_future_map(const daytona_future_t *future) {
 }
 
 int daytona_await(daytona_future_t *future) {
+  if (future->loop == NULL) return daytona_future_code(future);
   daytona__loop_t *loop = future->loop;
   if (!daytona__loop_on_thread(loop)) return DAYTONA_ETHREAD;
   if (daytona__loop_in_callback(loop)) return DAYTONA_EREENTRANT;

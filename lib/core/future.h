@@ -108,6 +108,12 @@ void *daytona__future_result(const daytona_future_t *future, const daytona__type
 void daytona__future_init_immortal(daytona_future_t *future, daytona__loop_t *loop,
                                    daytona_errcode_t code);
 
+/*
+ * The answer to a call without a client or sandbox: there is no loop to report on, so this one shared future
+ * has failed with DAYTONA_EINVAL, and its callbacks are called inside daytona_then().
+ */
+daytona_future_t *daytona__future_orphan(void);
+
 /* The error kept for every place that has no memory left to describe one. */
 const daytona_error_t *daytona__error_static(daytona_errcode_t code);
 

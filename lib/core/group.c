@@ -167,6 +167,7 @@ daytona_future_t *daytona__group_race(daytona__loop_t *loop, daytona_future_t *c
 }
 
 daytona_future_t *daytona_deadline(daytona_future_t *future, int64_t timeout_ms) {
+  if (future == NULL || future->loop == NULL) return daytona__future_orphan();
   if (timeout_ms < 0 && timeout_ms != DAYTONA_NO_TIMEOUT)
     return daytona__future_failed(future->loop, NULL, DAYTONA_EINVAL,
                                   "timeout_ms must not be negative");

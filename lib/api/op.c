@@ -1,0 +1,360 @@
+/*
+ * The machinery behind every REST call; see op.h.
+ *
+ * A URL is built against the control plane's base and only its tail is kept: the base of a toolbox call may
+ * be unknown until it is asked for, and changes when the sandbox moves. Answers that are sandboxes are
+ * decoded into memory of their own, everything else into the future's, so that a wait which polls for an hour
+ * does not grow.
+ */
+#include "api/op.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/limits.h"
+#include "core/memory.h"
+#include "wire/error_map.h"
+
+static void on_http_done(daytona__http_call_t *http);
+
+/* --- beginning --------------------------------------------------------------------------------- */
+
+static void op_release(daytona__op_t *op);
+
+static void on_stop(daytona_future_t *future) {
+  op_release(future->op);
+}
+
+daytona__op_t *daytona__op_new(const daytona__endpoint_t *endpoint, daytona_client_t *client,
+                               daytona_sandbox_t *sandbox, size_t size, daytona_future_t **future) {
+  if (sandbox != NULL) client = sandbox->client;
+  if (client == NULL) {
+    *future = daytona__future_orphan();
+    return NULL;
+  }
+  if (client->is_closing) {
+    *future = daytona__future_failed(client->loop, endpoint->prefix, DAYTONA_ECLOSED, "%s",
+                                     daytona_errcode_text(DAYTONA_ECLOSED));
+    return NULL;
+  }
+  *future = daytona__future_new(client->loop, size != 0 ? size : sizeof(daytona__op_t),
+                                endpoint->prefix);
+  if (daytona__future_is_dead(*future)) return NULL;
+  daytona__op_t *op = (*future)->op;
+  op->future = daytona_future_retain(*future);
+  op->client = daytona_client_retain(client);
+  op->sandbox = sandbox != NULL ? daytona_sandbox_retain(sandbox) : NULL;
+  (*future)->stop = on_stop;
+  daytona__op_switch(op, endpoint);
+  return op;
+}
+
+void daytona__op_switch(daytona__op_t *op, const daytona__endpoint_t *endpoint) {
+  op->endpoint = endpoint;
+  op->target = NULL;
+  op->body = NULL;
+  op->body_size = 0;
+  daytona__url_clear(&op->url);
+  daytona__url_init(&op->url);
+}
+
+void daytona__op_path(daytona__op_t *op, const char *first, const char *second, const char *third) {
+  daytona__url_path(&op->url, op->client->settings.api_url, op->endpoint->path, first, second, third);
+}
+
+/* --- ending ------------------------------------------------------------------------------------ */
+
+/* Let go of everything but the future, then of that. Safe at any point of an operation's life. */
+static void op_release(daytona__op_t *op) {
+  daytona_future_t *future = op->future;
+  daytona_client_t *client = op->client;
+  if (op->ending != NULL) op->ending(op);
+  if (op->is_requesting) daytona__http_cancel(&op->http);
+  op->is_requesting = false;
+  daytona__http_call_clear(&op->http);
+  daytona__url_clear(&op->url);
+  daytona__sandbox_data_release(op->data);
+  daytona_sandbox_release(op->sandbox);
+  op->data = NULL;
+  op->sandbox = NULL;
+  op->client = NULL;
+  daytona_client_release(client);
+  daytona_future_release(future);
+}
+
+void daytona__op_resolve(daytona__op_t *op, const daytona__type_t *type, void *result) {
+  daytona__future_resolve(op->future, type, result);
+  op_release(op);
+}
+
+void daytona__op_resolve_sandbox(daytona__op_t *op, daytona_sandbox_t *sandbox) {
+  daytona__op_resolve(op, &daytona__type_sandbox, sandbox);
+}
+
+void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error) {
+  daytona__future_fail_error(op->future, error);
+  op_release(op);
+}
+
+daytona_future_t *daytona__op_reject(daytona__op_t *op, daytona_errcode_t code, const char *format,
+                                     ...) {
+  daytona_future_t *future = op->future;
+  daytona_error_t error = {.code = code, .retry_after_ms = -1};
+  va_list args;
+  va_start(args, format);
+  error.message = daytona__arena_vprintf(&future->arena, format, args);
+  va_end(args);
+  daytona__op_fail(op, &error);
+  return future;
+}
+
+/* --- the request ------------------------------------------------------------------------------- */
+
+bool daytona__reserved_is_zero(const uint64_t *words, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (words[i] != 0) return false;
+  return true;
+}
+
+bool daytona__timeout_resolve(int64_t given, int64_t fallback, int64_t *out) {
+  if (given < 0 && given != DAYTONA_NO_TIMEOUT) return false;
+  *out = given == 0 ? fallback : given;
+  return true;
+}
+
+/* Finish the URL and keep its tail. */
+static int finish_target(daytona__op_t *op) {
+  const char *url;
+  if (op->url.text.data == NULL) daytona__op_path(op, NULL, NULL, NULL);
+  const char *problem = op->url.problem;
+  int rc = daytona__url_finish(&op->url, &op->future->arena, &url);
+  if (rc != 0) {
+    if (problem == NULL) problem = op->url.problem;
+    daytona__op_reject(op, rc, "%s", problem != NULL ? problem : daytona_errcode_text(rc));
+    return rc;
+  }
+  op->target = url + strlen(op->client->settings.api_url);
+  return 0;
+}
+
+int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_ms) {
+  if (!daytona__timeout_resolve(timeout_ms, op->client->settings.request_timeout_ms,
+                                &op->timeout_ms)) {
+    daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
+    return DAYTONA_EINVAL;
+  }
+  int rc = finish_target(op);
+  if (rc != 0) return rc;
+  if (op->endpoint->request == NULL) return 0;
+  daytona__json_error_t problem = {0};
+  const char *body;
+  rc = daytona__json_encode(&op->future->arena, op->endpoint->request, request, &body,
+                            &op->body_size, &problem);
+  if (rc == 0 && op->body_size > DAYTONA__REQUEST_BODY_MAX) {
+    rc = DAYTONA_ELIMIT;
+    problem.message[0] = '\0';
+  }
+  op->body = body;
+  if (rc != 0)
+    daytona__op_reject(op, rc, "%s%s%s", problem.field, problem.field[0] != '\0' ? ": " : "",
+                       problem.message[0] != '\0' ? problem.message : "the request is too large");
+  return rc;
+}
+
+daytona_future_t *daytona__op_run(daytona__op_t *op, const void *request,
+                                  const daytona_request_opts_t *opts,
+                                  void (*done)(daytona__op_t *op, const daytona_error_t *error,
+                                               void *answer)) {
+  daytona_future_t *future = op->future;
+  if (opts != NULL && !DAYTONA__RESERVED_OK(opts))
+    return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
+  op->done = done;
+  if (daytona__op_prepare(op, request, opts != NULL ? opts->timeout_ms : 0) == 0)
+    daytona__op_send(op);
+  return future;
+}
+
+static void fail_for_memory(daytona__op_t *op) {
+  op->done(op, daytona__error_static(DAYTONA_ENOMEM), NULL);
+}
+
+static void on_admitted(daytona__http_call_t *http) {
+  daytona__op_t *op = http->user;
+  if (op->admitted != NULL) op->admitted(op);
+}
+
+static void start_http(daytona__op_t *op, const char *method, const char *base, const char *target) {
+  /* A poll sends the same request again and again: its URL is made once. */
+  const char *url = op->full_url != NULL && op->full_base == base && op->full_target == target
+                      ? op->full_url
+                      : daytona__arena_printf(&op->future->arena, "%s%s", base, target);
+  op->full_url = op->endpoint->service == DAYTONA__CONTROL_PLANE ? url : NULL;
+  op->full_base = base;
+  op->full_target = target;
+  if (url == NULL) {
+    fail_for_memory(op);
+    return;
+  }
+  daytona__http_call_clear(&op->http);
+  memset(&op->http, 0, sizeof op->http);
+  op->http.method = method;
+  op->http.url = url;
+  op->http.total_timeout_ms = op->timeout_ms;
+  op->http.counts_queue_time = op->counts_queue_time;
+  op->http.on_admitted = on_admitted;
+  op->http.on_done = on_http_done;
+  op->http.user = op;
+  op->is_requesting = true;
+}
+
+/* --- finding the toolbox ----------------------------------------------------------------------- */
+
+typedef struct toolbox_url {
+  const char *url;
+} toolbox_url_t;
+
+static const daytona__json_field_t toolbox_url_fields[] = {
+  DAYTONA__FIELD(toolbox_url_t, STRING, url, "url"),
+};
+
+static DAYTONA__MODEL(toolbox_url_model, toolbox_url_t, "ToolboxProxyUrl", toolbox_url_fields);
+
+static bool asks_for_toolbox(const daytona__op_t *op) {
+  return op->endpoint->service == DAYTONA__TOOLBOX && op->sandbox->toolbox_url == NULL;
+}
+
+static void ask_for_toolbox(daytona__op_t *op) {
+  const char *path;
+  daytona__url_t url;
+  daytona__url_init(&url);
+  daytona__url_path(&url, op->client->settings.api_url, "/sandbox/{}/toolbox-proxy-url",
+                    op->sandbox->id);
+  if (daytona__url_finish(&url, &op->future->arena, &path) != 0) {
+    fail_for_memory(op);
+    return;
+  }
+  start_http(op, "GET", "", path);
+  if (op->is_requesting) daytona__http_start(op->client->http, &op->http);
+}
+
+void daytona__op_send(daytona__op_t *op) {
+  assert(op->target != NULL && !op->is_requesting && op->done != NULL);
+  if (asks_for_toolbox(op)) {
+    ask_for_toolbox(op);
+    return;
+  }
+  start_http(op, op->endpoint->method,
+             op->endpoint->service == DAYTONA__TOOLBOX ? op->sandbox->toolbox_url
+                                                       : op->client->settings.api_url,
+             op->target);
+  if (!op->is_requesting) return;
+  op->http.body = op->body;
+  op->http.body_size = op->body_size;
+  op->http.is_create = op->endpoint->is_create;
+  daytona__http_start(op->client->http, &op->http);
+}
+
+/* --- the answer -------------------------------------------------------------------------------- */
+
+static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op,
+                        daytona_error_t *error) {
+  error->code = problem->code;
+  error->http_status = op->http.status;
+  error->retry_after_ms = -1;
+  error->attempts = op->http.attempts;
+  error->field = problem->field[0] != '\0' ? problem->field : NULL;
+  error->message = daytona__arena_printf(&op->future->arena, "malformed answer: %s%s%s",
+                                         problem->field, problem->field[0] != '\0' ? ": " : "",
+                                         problem->message);
+  return problem->code;
+}
+
+/* The answer is a sandbox, or holds some (then the endpoint names the model). */
+static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_t *problem) {
+  const daytona__json_model_t *model = op->endpoint->response;
+  daytona__sandbox_data_release(op->data);
+  op->data = daytona__sandbox_data_new();
+  if (op->data == NULL) {
+    problem->code = DAYTONA_ENOMEM;
+    return DAYTONA_ENOMEM;
+  }
+  int rc = daytona__json_decode(&op->data->arena, model != NULL ? model : &daytona__sandbox_model,
+                                op->http.response_body.data, op->http.response_body.size, answer,
+                                problem);
+  if (rc == 0 && model == NULL) daytona__sandbox_dto_finish(*answer);
+  return rc;
+}
+
+/* Decode the answer of a request that succeeded. 0, or the code with `error` filled in. */
+static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *error) {
+  const daytona__strbuf_t *body = &op->http.response_body;
+  const char *text = body->data != NULL ? body->data : "";
+  daytona__json_error_t problem = {.code = DAYTONA_OK};
+  int rc = 0;
+  if (op->endpoint->gives_sandbox)
+    rc = body->size != 0 ? decode_sandbox(op, answer, &problem) : DAYTONA_EPROTOCOL;
+  else if (op->endpoint->response != NULL)
+    rc = daytona__json_decode(&op->future->arena, op->endpoint->response, text, body->size, answer,
+                              &problem);
+  if (rc == 0) return 0;
+  if (op->endpoint->is_lenient && rc != DAYTONA_ENOMEM) {
+    *answer = NULL;
+    return 0;
+  }
+  if (problem.code == DAYTONA_OK) {
+    problem.code = rc;
+    strcpy(problem.message, "the body is empty");
+  }
+  return decode_error(&problem, op, error);
+}
+
+/* The answer about the toolbox's address has come: go on with the request itself. */
+static void on_toolbox_url(daytona__op_t *op) {
+  void *decoded = NULL;
+  if (daytona__json_decode(&op->future->arena, &toolbox_url_model, op->http.response_body.data,
+                           op->http.response_body.size, &decoded, NULL) == 0)
+    daytona__sandbox_set_toolbox(op->sandbox, ((const toolbox_url_t *)decoded)->url);
+  if (op->sandbox->toolbox_url != NULL) {
+    daytona__op_send(op);
+    return;
+  }
+  daytona_error_t error = {.code = DAYTONA_EPROTOCOL, .retry_after_ms = -1,
+                           .message = "the server does not say where the sandbox's toolbox is"};
+  op->done(op, &error, NULL);
+}
+
+static void on_http_done(daytona__http_call_t *http) {
+  daytona__op_t *op = http->user;
+  daytona_error_t error = {.code = DAYTONA_OK};
+  void *answer = NULL;
+  op->is_requesting = false;
+  if (http->code != DAYTONA_OK) {
+    daytona__error_from_http(&op->future->arena, http, &error);
+    op->done(op, &error, NULL);
+  } else if (asks_for_toolbox(op)) {
+    on_toolbox_url(op);
+  } else if (decode_answer(op, &answer, &error) != 0) {
+    op->done(op, &error, NULL);
+  } else {
+    op->done(op, NULL, answer);
+  }
+}
+
+/* --- common endings ---------------------------------------------------------------------------- */
+
+void daytona__op_done_empty(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  if (error != NULL)
+    daytona__op_fail(op, error);
+  else
+    daytona__op_resolve(op, &daytona__type_none, NULL);
+}
+
+void daytona__op_done_sandbox(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  if (error != NULL) {
+    daytona__op_fail(op, error);
+    return;
+  }
+  if (answer != NULL) daytona__sandbox_update(op->sandbox, op->data, answer);
+  daytona__op_resolve_sandbox(op, daytona_sandbox_retain(op->sandbox));
+}

@@ -1,0 +1,136 @@
+/*
+ * Error answers. The platform has several shapes of error body (an envelope with `message`, a bare
+ * `{"error": text}`, plain text, HTML from a gateway, nothing at all), so every member is read as
+ * raw JSON and used only if it has the right type.
+ */
+#include "wire/error_map.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/limits.h"
+#include "json/codec.h"
+#include "wire/headers.h"
+
+typedef struct error_body {
+  const char *message, *error, *code, *error_code, *source; /* raw JSON */
+} error_body_t;
+
+static const daytona__json_field_t error_fields[] = {
+  DAYTONA__FIELD(error_body_t, RAW, message, "message"),
+  DAYTONA__FIELD(error_body_t, RAW, error, "error"),
+  DAYTONA__FIELD(error_body_t, RAW, code, "code"),
+  DAYTONA__FIELD(error_body_t, RAW, error_code, "error_code"),
+  DAYTONA__FIELD(error_body_t, RAW, source, "source"),
+};
+
+static DAYTONA__MODEL(error_model, error_body_t, "ErrorResponse", error_fields);
+
+static const struct {
+  int status;
+  daytona_errcode_t code;
+} by_status[] = {
+  {400, DAYTONA_EINVAL},     {401, DAYTONA_EAUTH},          {403, DAYTONA_EFORBIDDEN},
+  {404, DAYTONA_ENOTFOUND},  {408, DAYTONA_ETIMEOUT},       {409, DAYTONA_ECONFLICT},
+  {410, DAYTONA_EGONE},      {422, DAYTONA_EUNPROCESSABLE}, {429, DAYTONA_ERATELIMIT},
+  {500, DAYTONA_EINTERNAL},  {502, DAYTONA_EBADGATEWAY},    {503, DAYTONA_EUNAVAILABLE},
+  {504, DAYTONA_ETIMEOUT},
+};
+
+/* Codes of the daemon; each counts only together with its source. */
+static const struct {
+  const char *name;
+  daytona_errcode_t code;
+} by_daemon_code[] = {
+  {"GIT_AUTH_FAILED", DAYTONA_EGIT_AUTH_FAILED},
+  {"GIT_REPO_NOT_FOUND", DAYTONA_EGIT_REPO_NOT_FOUND},
+  {"GIT_BRANCH_NOT_FOUND", DAYTONA_EGIT_BRANCH_NOT_FOUND},
+  {"GIT_BRANCH_EXISTS", DAYTONA_EGIT_BRANCH_EXISTS},
+  {"GIT_PUSH_REJECTED", DAYTONA_EGIT_PUSH_REJECTED},
+  {"GIT_DIRTY_WORKTREE", DAYTONA_EGIT_DIRTY_WORKTREE},
+  {"GIT_MERGE_CONFLICT", DAYTONA_EGIT_MERGE_CONFLICT},
+  {"GIT_TRANSPORT_FAILED", DAYTONA_EGIT_TRANSPORT_FAILED},
+  {"GIT_REMOTE_REJECTED", DAYTONA_EGIT_REMOTE_REJECTED},
+  {"FILE_NOT_FOUND", DAYTONA_EFILE_NOT_FOUND},
+  {"FILE_ACCESS_DENIED", DAYTONA_EFILE_ACCESS_DENIED},
+  {"INVALID_FILE_PATH", DAYTONA_EINVALID_FILE_PATH},
+  {"FILE_READ_FAILED", DAYTONA_EFILE_READ_FAILED},
+  {"LSP_SERVER_NOT_INITIALIZED", DAYTONA_ELSP_NOT_INITIALIZED},
+  {"PROCESS_EXECUTION_TIMEOUT", DAYTONA_EPROCESS_TIMEOUT},
+  {"PROCESS_NOT_FOUND", DAYTONA_EPROCESS_NOT_FOUND},
+  {"SESSION_ENDED", DAYTONA_ESESSION_ENDED},
+  {"COMMAND_ALREADY_COMPLETED", DAYTONA_ECOMMAND_COMPLETED},
+  {"A11Y_UNAVAILABLE", DAYTONA_EA11Y_UNAVAILABLE},
+  {"RECORDING_STILL_ACTIVE", DAYTONA_ERECORDING_ACTIVE},
+  {"RECORDING_FFMPEG_NOT_FOUND", DAYTONA_ERECORDING_NO_FFMPEG},
+};
+
+daytona_errcode_t daytona__error_from_status(int status) {
+  for (size_t i = 0; i < sizeof by_status / sizeof by_status[0]; i++)
+    if (by_status[i].status == status) return by_status[i].code;
+  return DAYTONA_EFAILED;
+}
+
+daytona_errcode_t daytona__error_from_server_code(const char *source, const char *code) {
+  if (source == NULL || code == NULL || strcmp(source, "DAYTONA_DAEMON") != 0) return DAYTONA_OK;
+  for (size_t i = 0; i < sizeof by_daemon_code / sizeof by_daemon_code[0]; i++)
+    if (strcmp(by_daemon_code[i].name, code) == 0) return by_daemon_code[i].code;
+  return DAYTONA_OK;
+}
+
+/* The value of a raw member if it is a JSON string with something in it. */
+static const char *as_string(daytona__arena_t *arena, const char *raw) {
+  const char *text = NULL;
+  if (raw == NULL || raw[0] != '"') return NULL;
+  if (daytona__json_decode_string(arena, raw, strlen(raw), &text, NULL) != 0) return NULL;
+  return text;
+}
+
+static const char *either(const char *first, const char *second) {
+  return first != NULL ? first : second;
+}
+
+static void read_body(daytona__arena_t *arena, const char *text, size_t size, daytona_error_t *error) {
+  void *decoded;
+  if (size > DAYTONA__ERROR_BODY_MAX) size = DAYTONA__ERROR_BODY_MAX;
+  error->body = daytona__arena_strndup(arena, text, size);
+  if (error->body == NULL) return;
+  error->body_size = size;
+  error->message = error->body;
+  if (daytona__json_decode(arena, &error_model, text, size, &decoded, NULL) != 0) return;
+  const error_body_t *body = decoded;
+  const char *message = either(as_string(arena, body->message), as_string(arena, body->error));
+  if (message != NULL && message[0] != '\0') error->message = message;
+  error->server_code = either(as_string(arena, body->code), as_string(arena, body->error_code));
+  error->source = as_string(arena, body->source);
+}
+
+static void describe_answer(daytona__arena_t *arena, const daytona__http_call_t *call,
+                            daytona_error_t *error) {
+  const daytona__strbuf_t *body = &call->response_body;
+  if (body->size != 0) read_body(arena, body->data, body->size, error);
+  error->code = daytona__error_from_server_code(error->source, error->server_code);
+  if (error->code == DAYTONA_OK) error->code = daytona__error_from_status(call->status);
+  if (error->message == NULL || strspn(error->message, " \t\r\n") == strlen(error->message))
+    error->message = daytona__arena_printf(arena, "HTTP status %d (%s)", call->status,
+                                           daytona_errcode_text(error->code));
+}
+
+void daytona__error_from_http(daytona__arena_t *arena, const daytona__http_call_t *call,
+                              daytona_error_t *error) {
+  memset(error, 0, sizeof *error);
+  error->code = call->code;
+  error->http_status = call->status;
+  error->message = call->message;
+  error->headers = call->response_headers;
+  error->header_count = call->response_header_count;
+  error->attempts = call->attempts;
+  error->retry_after_ms = daytona__headers_retry_after(error->headers, error->header_count);
+  error->request_id = daytona_error_header(error, "X-Request-Id");
+  bool has_answer = call->status != 0 && (call->status < 200 || call->status > 299);
+  if (has_answer && !daytona_errcode_is(call->code, DAYTONA_ECONNECTION) &&
+      call->code != DAYTONA_EDEADLINE && call->code != DAYTONA_ELIMIT && call->code != DAYTONA_ENOMEM)
+    describe_answer(arena, call, error);
+  if (error->code == DAYTONA_OK) error->code = DAYTONA_EFAILED;
+}

@@ -1,0 +1,25 @@
+/*
+ * From a failed HTTP exchange to an error of ours.
+ */
+#ifndef DAYTONA_WIRE_ERROR_MAP_H
+#define DAYTONA_WIRE_ERROR_MAP_H
+
+#include <daytona/error.h>
+
+#include "core/arena.h"
+#include "net/http.h"
+
+/* The code of an HTTP status that is no success. */
+daytona_errcode_t daytona__error_from_status(int status);
+
+/* The code that (`source`, `code`) of an error body stand for, or DAYTONA_OK when they stand for none. */
+daytona_errcode_t daytona__error_from_server_code(const char *source, const char *code);
+
+/*
+ * Describe why `call` failed: `call->code` for transport failures, status and body otherwise. Strings are in
+ * `arena` or in `call`; the message has no prefix yet. Short of memory it says less.
+ */
+void daytona__error_from_http(daytona__arena_t *arena, const daytona__http_call_t *call,
+                              daytona_error_t *error);
+
+#endif
