@@ -1,0 +1,48 @@
+/*
+ * A client against the daytona-local that runs this program (`daytona-local run -- PROGRAM`), and calls of its
+ * admin interface. Every test ends with the client closed, the loop empty and no allocation left.
+ */
+#ifndef TESTS_SUPPORT_SESSION_H
+#define TESTS_SUPPORT_SESSION_H
+
+#include <stdbool.h>
+
+#include <daytona/daytona.h>
+
+typedef struct session {
+  uv_loop_t uv;
+  daytona_client_t *client;
+  size_t blocks_before;
+} session_t;
+
+/* Setup and teardown for cmocka: *state is a session_t with a client from the environment. */
+int session_setup(void **state);
+int session_teardown(void **state);
+
+/* The same by hand, with a configuration. */
+void session_open(session_t *session, const daytona_config_t *config);
+void session_close(session_t *session);
+
+/* Await a future: it must succeed, or fail with `code`. The reference stays with the caller. */
+daytona_future_t *session_must(daytona_future_t *future);
+daytona_future_t *session_must_fail(daytona_future_t *future, daytona_errcode_t code);
+
+/* The same, and let the future go. */
+void session_done(daytona_future_t *future);
+void session_fails(daytona_future_t *future, daytona_errcode_t code);
+
+/* A started sandbox, one reference for the caller, and its end. */
+daytona_sandbox_t *session_sandbox(session_t *session, const daytona_create_opts_t *opts);
+void session_delete(daytona_sandbox_t *sandbox);
+
+/* Run a shell command and check its exit code and, unless NULL, its output. */
+void session_expect(daytona_sandbox_t *sandbox, const char *command, int exit_code,
+                    const char *output);
+
+/* A blocking request to daytona-local's admin interface; returns the HTTP status. */
+int session_admin(const char *method, const char *path, const char *body);
+
+/* A blocking GET of any URL with an optional extra header; returns the status, the body goes to `body`. */
+int session_fetch(const char *url, const char *header, char *body, size_t size);
+
+#endif
