@@ -1,23 +1,280 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The command line of daytona-local.
+ * The command line: commands and their options, by table.
  */
 #include "cli.h"
 
-#include "base/base.h"
-
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PEM_MAX (1024 * 1024)
+
+static const char usage[] =
+    "usage: daytona-local serve [OPTIONS]            a sandbox server on 127.0.0.1\n"
+    "       daytona-local run [OPTIONS] -- CMD...    one for the life of a command, nothing left behind\n"
+    "       daytona-local admin METHOD PATH [JSON]   an admin call to the server in the environment\n"
+    "       daytona-local --help | --version\n"
+    "\n"
+    "  --listen HOST:PORT       where to listen (serve: 127.0.0.1:3986, run: any free port)\n"
+    "  --state DIR              state directory (serve: $XDG_STATE_HOME/daytona-local)\n"
+    "  --key KEY                API key; without one a fresh key is made (and printed by serve)\n"
+    "  --key-file FILE          keys, one per line, each with optional permissions\n"
+    "  --jwt-token TOKEN        accept this token with the organization header\n"
+    "  --organization-id ID     the organization's id\n"
+    "  --isolation bwrap|none   how sandboxes are kept apart; none: NOT AT ALL\n"
+    "  --network private|host|none   network of sandboxes\n"
+    "  --node-modules DIR       modules for TypeScript, seen read-only by sandboxes\n"
+    "  --tls-cert FILE --tls-key FILE   serve https\n"
+    "  --tls-client-ca FILE     require a client certificate of this CA\n"
+    "  --public-url URL         what clients call the server\n"
+    "  --proxy-domain HOST:PORT end of preview host names (localhost:PORT)\n"
+    "  --region NAME            name of the one region (local)\n"
+    "  --clock-speed N          run timers and timestamps N times faster\n"
+    "  --create-answer started|creating   when a create is answered\n"
+    "  --accept-unenforced      store network lists although nothing enforces them\n"
+    "  --rate-limit BUCKET=LIMIT/SECONDS  authenticated, sandbox-create, sandbox-lifecycle,\n"
+    "                           anonymous, failed-auth; may be repeated\n"
+    "  --max-cpu N --max-memory GIB --max-disk GIB   per sandbox (4, 8, 10)\n"
+    "  --fault JSON             a fault rule, see README.md; may be repeated\n"
+    "  --print-env              serve: print shell lines that set DAYTONA_API_URL and _KEY\n"
+    "  --log error|warn|info|debug\n";
+
+void dl_cli_usage(void) { fputs(usage, stdout); }
+
+/* ---- option readers: NULL, or what is wrong ---- */
+
+typedef const char *(*reader)(dl_cli_opts *o, const char *value);
+
+static const char *read_listen(dl_cli_opts *o, const char *value) {
+  const char *colon = strrchr(value, ':');
+  int64_t port;
+  if (!colon || !dl_parse_int(colon + 1, 0, 65535, &port)) return "must be HOST:PORT";
+  size_t len = (size_t)(colon - value);
+  bool is_bracketed = len >= 2 && value[0] == '[' && value[len - 1] == ']';
+  free(o->listen_host);
+  o->listen_host = is_bracketed ? dl_xstrndup(value + 1, len - 2) : dl_xstrndup(value, len);
+  if (strcmp(o->listen_host, "localhost") == 0) dl_set(&o->listen_host, "127.0.0.1");
+  o->control.listen_host = o->listen_host;
+  o->control.listen_port = (int)port;
+  return NULL;
+}
+
+static const char *read_state(dl_cli_opts *o, const char *value) {
+  dl_set(&o->state, value);
+  return *value ? NULL : "must not be empty";
+}
+
+static const char *read_key(dl_cli_opts *o, const char *value) {
+  if (!*value || strpbrk(value, " \t\r\n")) return "must not be empty or hold blanks";
+  o->keys = dl_xrealloc(o->keys, (o->key_count + 1) * sizeof *o->keys);
+  o->keys[o->key_count++] = (dl_key){dl_xstrdup(value), DL_PERM_ALL};
+  return NULL;
+}
+
+static const char *read_key_file(dl_cli_opts *o, const char *value) {
+  char *error = NULL;
+  size_t count = 0;
+  dl_key *list = dl_keys_read_file(value, &count, &error);
+  if (!list) {
+    fprintf(stderr, "daytona-local: %s\n", error);
+    free(error);
+    return "cannot be used";
+  }
+  o->keys = dl_xrealloc(o->keys, (o->key_count + count) * sizeof *o->keys);
+  memcpy(o->keys + o->key_count, list, count * sizeof *list);
+  o->key_count += count;
+  free(list);
+  return NULL;
+}
+
+static const char *read_pem(char **slot, const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return "cannot be read";
+  dl_buf text;
+  dl_buf_init(&text, PEM_MAX);
+  ssize_t got = 1;
+  while (got > 0) {
+    char *at = dl_buf_reserve(&text, 4096);
+    got = at ? read(fd, at, 4096) : -1;
+    if (got > 0) dl_buf_grew(&text, (size_t)got);
+  }
+  close(fd);
+  free(*slot);
+  *slot = dl_buf_take(&text);
+  return got == 0 && strstr(*slot, "-----BEGIN") ? NULL : "is not a PEM file";
+}
+
+static const char *read_cert(dl_cli_opts *o, const char *value) { return read_pem(&o->cert, value); }
+static const char *read_cert_key(dl_cli_opts *o, const char *value) { return read_pem(&o->key, value); }
+static const char *read_client_ca(dl_cli_opts *o, const char *value) { return read_pem(&o->client_ca, value); }
+
+static const char *read_isolation(dl_cli_opts *o, const char *value) {
+  bool is_none = strcmp(value, "none") == 0;
+  o->control.runtime.isolation = is_none ? DL_ISOLATION_NONE : DL_ISOLATION_BWRAP;
+  return is_none || strcmp(value, "bwrap") == 0 ? NULL : "must be bwrap or none";
+}
+
+static const char *read_network(dl_cli_opts *o, const char *value) {
+  static const struct {
+    const char *name;
+    dl_network network;
+  } networks[] = {{"private", DL_NETWORK_PRIVATE}, {"none", DL_NETWORK_NONE}, {"host", DL_NETWORK_HOST}};
+  for (size_t i = 0; i < DL_COUNT(networks); i++) {
+    if (strcmp(networks[i].name, value) != 0) continue;
+    o->control.runtime.network = networks[i].network;
+    return NULL;
+  }
+  return "must be private, host or none";
+}
+
+static const char *read_organization(dl_cli_opts *o, const char *value) {
+  dl_set(&o->organization, value);
+  o->control.organization_id = o->organization;
+  return dl_is_uuid(value) ? NULL : "must be a UUID";
+}
+
+static const char *read_speed(dl_cli_opts *o, const char *value) {
+  bool ok = dl_parse_double(value, &o->control.clock_speed) && o->control.clock_speed >= 0.001 && o->control.clock_speed <= 1e6;
+  return ok ? NULL : "must be a number from 0.001 to 1000000";
+}
+
+static const char *read_create_answer(dl_cli_opts *o, const char *value) {
+  o->control.answers_creating = strcmp(value, "creating") == 0;
+  return o->control.answers_creating || strcmp(value, "started") == 0 ? NULL : "must be started or creating";
+}
+
+static const char *read_limit(dl_cli_opts *o, const char *value) {
+  return dl_rates_parse(value, o->control.limits) ? NULL : "must be BUCKET=LIMIT/SECONDS";
+}
+
+static const char *read_fault(dl_cli_opts *o, const char *value) {
+  if (o->fault_count == DL_COUNT(o->fault_texts)) return "given too often";
+  o->fault_texts[o->fault_count++] = dl_xstrdup(value);
+  return NULL;
+}
+
+static const char *read_size(double *slot, const char *value) {
+  return dl_parse_double(value, slot) && *slot >= 1 && *slot <= 4096 ? NULL : "must be a number from 1 to 4096";
+}
+static const char *read_max_cpu(dl_cli_opts *o, const char *value) { return read_size(&o->control.max_cpu, value); }
+static const char *read_max_memory(dl_cli_opts *o, const char *value) { return read_size(&o->control.max_memory, value); }
+static const char *read_max_disk(dl_cli_opts *o, const char *value) { return read_size(&o->control.max_disk, value); }
+
+static const char *read_log(dl_cli_opts *o, const char *value) {
+  dl_log_level level;
+  (void)o;
+  if (!dl_log_level_parse(value, &level)) return "must be error, warn, info or debug";
+  dl_log_set_level(level);
+  return NULL;
+}
+
+/* Texts that live as long as argv. */
+static const char *read_jwt(dl_cli_opts *o, const char *value) { return o->control.jwt_token = value, *value ? NULL : "must not be empty"; }
+static const char *read_modules(dl_cli_opts *o, const char *value) { return o->control.runtime.node_modules = value, NULL; }
+static const char *read_public_url(dl_cli_opts *o, const char *value) { return o->control.public_url = value, NULL; }
+static const char *read_domain(dl_cli_opts *o, const char *value) { return o->control.proxy_domain = value, NULL; }
+static const char *read_region(dl_cli_opts *o, const char *value) { return o->control.region = value, *value ? NULL : "must not be empty"; }
+
+static const char *read_unenforced(dl_cli_opts *o, const char *value) { return (void)value, o->control.accepts_unenforced = true, NULL; }
+static const char *read_print_env(dl_cli_opts *o, const char *value) { return (void)value, o->prints_env = true, NULL; }
+
+static const struct {
+  const char *name;
+  bool has_value;
+  reader read;
+} options[] = {
+    {"--listen", true, read_listen},
+    {"--state", true, read_state},
+    {"--key", true, read_key},
+    {"--key-file", true, read_key_file},
+    {"--jwt-token", true, read_jwt},
+    {"--organization-id", true, read_organization},
+    {"--isolation", true, read_isolation},
+    {"--network", true, read_network},
+    {"--node-modules", true, read_modules},
+    {"--tls-cert", true, read_cert},
+    {"--tls-key", true, read_cert_key},
+    {"--tls-client-ca", true, read_client_ca},
+    {"--public-url", true, read_public_url},
+    {"--proxy-domain", true, read_domain},
+    {"--region", true, read_region},
+    {"--clock-speed", true, read_speed},
+    {"--create-answer", true, read_create_answer},
+    {"--accept-unenforced", false, read_unenforced},
+    {"--rate-limit", true, read_limit},
+    {"--max-cpu", true, read_max_cpu},
+    {"--max-memory", true, read_max_memory},
+    {"--max-disk", true, read_max_disk},
+    {"--fault", true, read_fault},
+    {"--print-env", false, read_print_env},
+    {"--log", true, read_log},
+};
+
+/* Takes one option at argv[*at], as "--name value" or "--name=value"; NULL or what is wrong. */
+static const char *take_option(dl_cli_opts *o, char **argv, int *at) {
+  const char *arg = argv[*at];
+  size_t len = strcspn(arg, "=");
+  for (size_t i = 0; i < DL_COUNT(options); i++) {
+    if (strlen(options[i].name) != len || strncmp(options[i].name, arg, len) != 0) continue;
+    const char *value = arg[len] == '=' ? arg + len + 1 : NULL;
+    if (!options[i].has_value) return value ? "takes no value" : options[i].read(o, "");
+    if (!value) value = argv[++*at];
+    return value ? options[i].read(o, value) : "needs a value";
+  }
+  return "is not an option; see --help";
+}
+
+static const char *check(const dl_cli_opts *o) {
+  if (!o->cert != !o->key) return "--tls-cert and --tls-key go together";
+  if (o->client_ca && !o->cert) return "--tls-client-ca needs --tls-cert";
+  if (o->is_run && (!o->command || !o->command[0])) return "run needs a command behind --";
+  if (!o->is_run && o->command) return "serve takes no command";
+  return NULL;
+}
+
+int dl_cli_parse(int argc, char **argv, dl_cli_opts *o) {
+  for (int i = 0; i < argc; i++) {
+    if (strcmp(argv[i], "--") == 0) {
+      o->command = argv + i + 1;
+      break;
+    }
+    char *name = dl_xstrndup(argv[i], strcspn(argv[i], "=")); /* never print a value: it may be a key */
+    const char *problem = take_option(o, argv, &i);
+    if (problem) fprintf(stderr, "daytona-local: %s %s\n", name, problem);
+    free(name);
+    if (problem) return 2;
+  }
+  const char *problem = check(o);
+  if (problem) fprintf(stderr, "daytona-local: %s\n", problem);
+  o->control.tls_cert_pem = o->cert;
+  o->control.tls_key_pem = o->key;
+  o->control.tls_client_ca_pem = o->client_ca;
+  return problem ? 2 : 0;
+}
+
+void dl_cli_clear(dl_cli_opts *o) {
+  char *const texts[] = {o->cert, o->key, o->client_ca, o->state, o->listen_host, o->organization};
+  for (size_t i = 0; i < DL_COUNT(texts); i++) free(texts[i]);
+  for (size_t i = 0; i < o->fault_count; i++) free(o->fault_texts[i]);
+  dl_keys_free_list(o->keys, o->key_count);
+}
 
 int dl_cli_main(int argc, char **argv) {
-  const char *command = argc > 1 ? argv[1] : "--help";
-#ifdef DL_HAVE_TOOLBOX
+  const char *command = argc > 1 ? argv[1] : "";
   if (strcmp(command, "toolbox") == 0) return dl_toolbox_main(argc - 1, argv + 1);
-#endif
-  if (strcmp(command, "--version") == 0) {
-    puts("daytona-local " DL_VERSION);
-    return 0;
-  }
-  fprintf(stderr, "usage: daytona-local serve|run|toolbox|admin\n");
-  return 2;
+  if (strcmp(command, "admin") == 0) return dl_cli_admin(argc - 2, argv + 2);
+  if (strcmp(command, "--version") == 0) return puts("daytona-local " DL_VERSION) < 0;
+  if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) return dl_cli_usage(), 0;
+  bool is_run = strcmp(command, "run") == 0;
+  if (!is_run && strcmp(command, "serve") != 0) return fputs(usage, stderr), 2;
+  dl_cli_opts o = {.is_run = is_run};
+  int rc = dl_cli_parse(argc - 2, argv + 2, &o);
+  if (rc == 0) rc = is_run ? dl_cli_run(&o) : dl_cli_serve(&o);
+  dl_cli_clear(&o);
+  return rc;
 }

@@ -5,9 +5,32 @@
 #ifndef DL_CLI_H
 #define DL_CLI_H
 
+#include "control/control.h"
+
 int dl_cli_main(int argc, char **argv);
 
 /* The toolbox role (src/toolbox): argv[0] is "toolbox". */
 int dl_toolbox_main(int argc, char **argv);
+
+/* What serve and run share, filled from their options. */
+typedef struct {
+  dl_control_opts control;
+  dl_key *keys;
+  size_t key_count;
+  char *cert, *key, *client_ca, *state, *listen_host, *organization;
+  char *fault_texts[64];
+  size_t fault_count;
+  bool is_run, prints_env;
+  char **command; /* of run */
+} dl_cli_opts;
+
+/* 0, or an exit status after the reason was printed. */
+int dl_cli_parse(int argc, char **argv, dl_cli_opts *out);
+void dl_cli_clear(dl_cli_opts *o);
+void dl_cli_usage(void);
+
+int dl_cli_serve(dl_cli_opts *o);
+int dl_cli_run(dl_cli_opts *o);
+int dl_cli_admin(int argc, char **argv);
 
 #endif

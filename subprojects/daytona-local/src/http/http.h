@@ -102,6 +102,9 @@ bool dl_req_is_gone(const dl_req *req);
 /* For the coming answer; refused (ignored) after it. Values with line breaks are left out. */
 void dl_req_add_header(dl_req *req, const char *name, const char *value);
 
+/* Forget the headers added so far. */
+void dl_req_clear_headers(dl_req *req);
+
 void dl_reply_empty(dl_req *req, int status);
 /* application/json; charset=utf-8. `value` is taken. */
 void dl_reply_json(dl_req *req, int status, json_t *value);
@@ -146,7 +149,7 @@ const dl_shape *dl_req_get_shape(const dl_req *req);
 
 /* Called when the answer was decided, before it is sent; true: it was taken care of (the hook
  * called dl_reply_reset, dl_reply_never or another reply on `req`). Used once. */
-void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user);
+void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user, void (*drop)(void *user));
 
 /* ---- routes ---- */
 

@@ -90,6 +90,7 @@ struct dl_req {
   bool is_upgraded;
   bool (*reply_hook)(dl_req *req, void *user);
   void *hook_user;
+  void (*hook_drop)(void *user);
 
   dl_shape shape;
   bool is_shaped, is_delay_over;

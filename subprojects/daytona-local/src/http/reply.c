@@ -24,6 +24,16 @@ void dl_req_add_header(dl_req *req, const char *name, const char *value) {
   req->headers[req->header_count++] = (dl_header){dl_xstrdup(name), dl_xstrdup(value)};
 }
 
+void dl_req_clear_headers(dl_req *req) {
+  for (size_t i = 0; i < req->header_count; i++) {
+    free(req->headers[i].name);
+    free(req->headers[i].value);
+  }
+  free(req->headers);
+  req->headers = NULL;
+  req->header_count = 0;
+}
+
 /* False when a hook has taken the answer over. */
 static bool begin(dl_req *req) {
   assert(!req->is_answered);
@@ -110,9 +120,11 @@ void dl_reply_never(dl_req *req) {
   else dl_req_maybe_free(req);
 }
 
-void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user) {
+void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user, void (*drop)(void *user)) {
+  assert(!req->hook_drop);
   req->reply_hook = hook;
   req->hook_user = user;
+  req->hook_drop = drop;
 }
 
 /* ---- sending ---- */

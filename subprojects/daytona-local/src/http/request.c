@@ -52,11 +52,8 @@ static void free_req(dl_req *req) {
   assert(!req->conn && !req->gone_poll);
   dl_shape_drop(req);
   if (req->drop) req->drop(req->data);
-  for (size_t i = 0; i < req->header_count; i++) {
-    free(req->headers[i].name);
-    free(req->headers[i].value);
-  }
-  free(req->headers);
+  if (req->hook_drop) req->hook_drop(req->hook_user);
+  dl_req_clear_headers(req);
   for (size_t i = 0; i < req->param_count; i++) free(req->params[i]);
   dl_query_clear(&req->query);
   dl_buf_clear(&req->body);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command admin: one documented admin call to the server that the environment names.
+ */
+#include "cli.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *admin_url(const char *path) {
+  const char *admin = getenv("DAYTONA_LOCAL_ADMIN_URL"), *api = getenv("DAYTONA_API_URL");
+  const char *slash = path[0] == '/' ? "" : "/";
+  if (admin && *admin) return dl_xprintf("%s%s%s", admin, slash, path);
+  if (!api || !*api) return NULL;
+  size_t len = strlen(api);
+  while (len > 0 && api[len - 1] == '/') len--;
+  if (len >= 4 && strncmp(api + len - 4, "/api", 4) == 0) len -= 4;
+  return dl_xprintf("%.*s/admin%s%s", (int)len, api, slash, path);
+}
+
+static int perform(CURL *curl, const char *method, const char *url, const char *key, const char *json) {
+  char reason[CURL_ERROR_SIZE] = "";
+  char *authorization = dl_xprintf("Authorization: Bearer %s", key);
+  struct curl_slist *headers = curl_slist_append(NULL, authorization);
+  long status = 0;
+  headers = curl_slist_append(headers, "Content-Type: application/json");
+  curl_easy_setopt(curl, CURLOPT_URL, url);
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+  if (json) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, json);
+  CURLcode rc = curl_easy_perform(curl);
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  curl_slist_free_all(headers);
+  free(authorization);
+  if (rc == CURLE_OK) putchar('\n');
+  if (rc != CURLE_OK) fprintf(stderr, "daytona-local: %s: %s\n", url, *reason ? reason : curl_easy_strerror(rc));
+  else if (status >= 400) fprintf(stderr, "daytona-local: status %ld\n", status);
+  return rc != CURLE_OK || status >= 400;
+}
+
+int dl_cli_admin(int argc, char **argv) {
+  const char *key = getenv("DAYTONA_API_KEY");
+  if (argc < 2 || argc > 3) {
+    fputs("usage: daytona-local admin GET|POST|PUT|DELETE PATH [JSON]   (as in: admin POST /clock '{\"jump_ms\":60000}')\n", stderr);
+    return 2;
+  }
+  char *url = admin_url(argv[1]);
+  if (!url || !key) {
+    fputs("daytona-local: DAYTONA_API_KEY and DAYTONA_API_URL (or DAYTONA_LOCAL_ADMIN_URL) must be set\n", stderr);
+    free(url);
+    return 2;
+  }
+  CURL *curl = curl_easy_init();
+  int rc = curl ? perform(curl, argv[0], url, key, argc == 3 ? argv[2] : NULL) : 1;
+  curl_easy_cleanup(curl);
+  free(url);
+  return rc;
+}

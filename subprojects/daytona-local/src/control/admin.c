@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Calls for tests: faults, the clock, forced sandbox states. Documented in README.md.
+ */
+#include "control/admin.h"
+
+#include "control/api.h"
+#include "control/lifecycle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define JUMP_MAX_MS (INT64_C(10) * 365 * 86400 * 1000)
+
+/* ---- faults ---- */
+
+static void list_faults(dl_req *req, void *user) {
+  dl_control *c = user;
+  dl_reply_json(req, 200, json_pack("{s:o}", "items", dl_faults_list(c->faults)));
+}
+
+static void add_fault(dl_req *req, void *user) {
+  dl_control *c = user;
+  char *error = NULL;
+  const dl_fault *rule = dl_faults_add(c->faults, dl_body(req), &error);
+  if (rule) dl_reply_json(req, 201, dl_fault_json(rule));
+  else dl_fail(c, req, 400, "%s", error);
+  free(error);
+}
+
+static void delete_fault(dl_req *req, void *user) {
+  dl_control *c = user;
+  if (dl_faults_remove(c->faults, dl_req_param(req, "id"))) dl_reply_empty(req, 204);
+  else dl_fail(c, req, 404, "no fault %s", dl_req_param(req, "id"));
+}
+
+static void delete_faults(dl_req *req, void *user) {
+  dl_faults_clear(((dl_control *)user)->faults);
+  dl_reply_empty(req, 204);
+}
+
+/* ---- clock ---- */
+
+static json_t *clock_json(const dl_control *c) {
+  return json_pack("{s:s, s:o}", "now", dl_iso_format(dl_now(c)).text, "speed", dl_json_number(c->clock.speed));
+}
+
+static void get_clock(dl_req *req, void *user) { dl_reply_json(req, 200, clock_json(user)); }
+
+static void set_clock(dl_req *req, void *user) {
+  dl_control *c = user;
+  const json_t *body = dl_body(req);
+  json_t *jump = dl_json_get(body, "jump_ms"), *speed = dl_json_get(body, "speed");
+  double ms = json_number_value(jump), factor = json_number_value(speed);
+  if ((!jump && !speed) || (jump && (!json_is_number(jump) || ms < 0 || ms > (double)JUMP_MAX_MS)) ||
+      (speed && (!json_is_number(speed) || factor < 0.001 || factor > 1e6))) {
+    dl_fail(c, req, 400, "expected jump_ms (forward, up to ten years) or speed (0.001 to 1000000)");
+    return;
+  }
+  if (speed) dl_clock_set_speed(&c->clock, factor);
+  if (jump) dl_clock_jump(&c->clock, (int64_t)ms);
+  dl_timers_run(c);
+  dl_answer_durable(c, req, 200, clock_json(c));
+}
+
+/* ---- forced states ---- */
+
+static void set_state(dl_req *req, void *user) {
+  dl_control *c = user;
+  dl_sandbox *sb = dl_target(req);
+  const json_t *body = dl_body(req);
+  const char *state = dl_json_str(body, "state"), *reason = dl_json_str(body, "errorReason");
+  if (!state || strcmp(state, "error") != 0) {
+    dl_fail(c, req, 400, "only the state error can be forced");
+  } else if (sb->is_pending) {
+    dl_fail(c, req, 409, "a state change is in progress");
+  } else if (sb->state == DL_ARCHIVED) {
+    dl_fail(c, req, 400, "an archived sandbox has nothing that could fail");
+  } else {
+    dl_life_break(sb, reason ? reason : "forced by an admin call", dl_json_bool(body, "recoverable", false));
+    dl_answer_sandbox(c, req, sb);
+  }
+}
+
+static void info(dl_req *req, void *user) {
+  dl_control *c = user;
+  json_t *boxes = json_object();
+  DL_LIST_EACH(&c->sandbox_list, node) {
+    dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
+    if (!sb->box || sb->state != DL_STARTED) continue;
+    dl_box_info i = dl_box_get_info(sb->box);
+    json_object_set_new(boxes, sb->id, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "isolation", i.isolation, "network",
+                                                 i.network, "memory", i.memory, "cpu", i.cpu, "processes", i.processes,
+                                                 "disk", i.disk));
+  }
+  dl_reply_json(req, 200, json_pack("{s:s, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes", boxes));
+}
+
+static const dl_route routes[] = {
+    {"GET", "/info", info, 0},
+    {"GET", "/faults", list_faults, 0},
+    {"POST", "/faults", add_fault, DL_R_BODY},
+    {"DELETE", "/faults", delete_faults, 0},
+    {"DELETE", "/faults/{id}", delete_fault, 0},
+    {"GET", "/clock", get_clock, 0},
+    {"POST", "/clock", set_clock, DL_R_BODY},
+    {"PUT", "/sandbox/{x}/state", set_state, DL_R_BODY | DL_R_SANDBOX},
+};
+
+void dl_admin_handle(dl_control *c, dl_req *req, const char *path) {
+  bool bad_escape;
+  unsigned permissions;
+  const dl_route *route = dl_route_find(req, routes, DL_COUNT(routes), path, &bad_escape);
+  if (!dl_authenticate(c, req, &permissions)) return;
+  if (permissions != DL_PERM_ALL) dl_fail(c, req, 403, "admin calls need a key with all permissions");
+  else if (!route) dl_fail(c, req, bad_escape ? 400 : 404, "Cannot %s %s", dl_req_method(req), dl_req_path(req));
+  else dl_run_route(c, req, route);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Calls for tests, below /admin, with the same keys: faults, clock, forced states.
+ */
+#ifndef DL_ADMIN_H
+#define DL_ADMIN_H
+
+#include "control/control.h"
+
+void dl_admin_handle(dl_control *c, dl_req *req, const char *path);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Virtual time = base_virtual + (real - base_real) * speed; it never runs backwards.
+ */
+#include "control/clock.h"
+
+#include <math.h>
+
+void dl_clock_init(dl_clock *c, double speed) {
+  c->speed = speed;
+  c->base_real = c->base_virtual = dl_wall_ms();
+}
+
+int64_t dl_clock_now(const dl_clock *c) {
+  int64_t real = dl_wall_ms() - c->base_real;
+  if (real < 0) real = 0; /* the machine's clock was set back */
+  return c->base_virtual + (int64_t)((double)real * c->speed);
+}
+
+static void rebase(dl_clock *c) {
+  int64_t now = dl_clock_now(c);
+  c->base_virtual = now;
+  c->base_real = dl_wall_ms();
+}
+
+void dl_clock_jump(dl_clock *c, int64_t ms) {
+  rebase(c);
+  if (ms > 0) c->base_virtual += ms;
+}
+
+void dl_clock_set_speed(dl_clock *c, double speed) {
+  rebase(c);
+  c->speed = speed;
+}
+
+int64_t dl_clock_real_until(const dl_clock *c, int64_t when) {
+  int64_t left = when - dl_clock_now(c);
+  if (left <= 0) return 0;
+  return (int64_t)ceil((double)left / c->speed);
+}

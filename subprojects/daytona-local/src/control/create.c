@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * POST /sandbox: reading and checking what is wanted. Nothing exists until every check has passed.
+ */
+#include "control/create.h"
+
+#include "control/lifecycle.h"
+#include "control/snapshots.h"
+#include "control/validate.h"
+#include "control/volumes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 1024
+#define ENV_MAX 1000
+#define MINUTES_MAX 1e9
+
+/* ---- typed fields of the body ---- */
+
+static bool is_type(dl_check *k, const json_t *body, const char *key, bool ok, const char *what) {
+  if (!dl_json_get(body, key) || ok) return true;
+  dl_check_add(k, "%s must be %s", key, what);
+  return false;
+}
+
+static void take_text(dl_check *k, const json_t *body, const char *key, char **slot) {
+  json_t *value = dl_json_get(body, key);
+  if (is_type(k, body, key, json_is_string(value), "a string") && value) dl_set(slot, json_string_value(value));
+}
+
+static void take_bool(dl_check *k, const json_t *body, const char *key, bool *slot) {
+  json_t *value = dl_json_get(body, key);
+  if (is_type(k, body, key, json_is_boolean(value), "a boolean value") && value) *slot = json_is_true(value);
+}
+
+static void take_minutes(dl_check *k, const json_t *body, const char *key, double min, int64_t *slot) {
+  json_t *value = dl_json_get(body, key);
+  double n = json_number_value(value);
+  if (!is_type(k, body, key, json_is_number(value), "a number") || !value) return;
+  if (n != floor(n) || fabs(n) > MINUTES_MAX) dl_check_add(k, "%s must be an integer", key);
+  else if (n < min) dl_check_add(k, "%s must not be negative", key);
+  else *slot = (int64_t)n;
+}
+
+static bool is_text_map(const json_t *map) {
+  const char *key;
+  json_t *value;
+  if (!json_is_object(map) || json_object_size(map) > ENV_MAX) return false;
+  json_object_foreach((json_t *)map, key, value) {
+    if (!json_is_string(value)) return false;
+  }
+  return true;
+}
+
+static void take_map(dl_check *k, const json_t *body, const char *key, json_t **slot) {
+  json_t *value = dl_json_get(body, key);
+  if (!is_type(k, body, key, is_text_map(value), "an object of strings") || !value) return;
+  json_decref(*slot);
+  *slot = json_incref(value);
+}
+
+static void check_env(dl_check *k, const json_t *env) {
+  const char *name;
+  json_t *value;
+  json_object_foreach((json_t *)env, name, value) {
+    if (!dl_env_name_ok(name)) dl_check_add(k, "env.%s is not a valid name", name);
+    if (strlen(json_string_value(value)) != json_string_length(value))
+      dl_check_add(k, "env.%s must not contain a NUL character", name);
+  }
+}
+
+/* ---- the rules, in the platform's order ---- */
+
+static bool has_number(const json_t *body, const char *key) { return dl_json_num(body, key, 0) != 0; }
+
+/* True when the request was answered. */
+static bool refuse_build(dl_control *c, dl_req *req, const json_t *body) {
+  if (dl_json_get(body, "buildInfo")) {
+    if (dl_json_get(body, "snapshot") || dl_json_get(body, "linkedSandbox"))
+      dl_fail(c, req, 400, "buildInfo cannot be combined with snapshot or linkedSandbox");
+    else
+      dl_fail(c, req, 400, "daytona-local does not build images: create from the snapshot " DL_DEFAULT_SNAPSHOT);
+    return true;
+  }
+  if (has_number(body, "cpu") || has_number(body, "gpu") || has_number(body, "memory") || has_number(body, "disk") ||
+      dl_json_get(body, "gpuType")) {
+    dl_fail(c, req, 400, "Cannot specify Sandbox resources when using a snapshot");
+    return true;
+  }
+  if (dl_json_get(body, "linkedSandbox")) {
+    dl_fail(c, req, 400, "daytona-local has no linked sandboxes");
+    return true;
+  }
+  if (json_array_size(dl_json_get(body, "secrets")) > 0) {
+    dl_fail(c, req, 400, "daytona-local has no secrets");
+    return true;
+  }
+  if (dl_json_bool(body, "spot", false)) {
+    dl_fail(c, req, 400, "only GPU sandboxes can be spot sandboxes");
+    return true;
+  }
+  return false;
+}
+
+static bool resolve_target(dl_control *c, dl_req *req, const dl_sandbox *sb) {
+  /* One region here; the names of the public ones are accepted so that a configured target works. */
+  static const char *const aliases[] = {"us", "eu", "local"};
+  if (strcmp(sb->target, c->opts.region) == 0) return true;
+  for (size_t i = 0; i < DL_COUNT(aliases); i++)
+    if (strcmp(sb->target, aliases[i]) == 0) return true;
+  dl_fail(c, req, 404, "Region %s not found", sb->target);
+  return false;
+}
+
+static void check_mount(dl_check *k, size_t i, const json_t *mount) {
+  const char *path = dl_json_str(mount, "mountPath"), *volume = dl_json_str(mount, "volumeId");
+  const char *subpath = dl_json_str(mount, "subpath");
+  const char *problem = path ? dl_check_mount_path(path) : "must be a string";
+  if (!volume || !*volume) dl_check_add(k, "volumes.%zu.volumeId should not be empty", i);
+  if (problem) dl_check_add(k, "volumes.%zu.mountPath %s", i, problem);
+  problem = dl_json_get(mount, "subpath") && !subpath ? "must be a string" : subpath ? dl_check_subpath(subpath) : NULL;
+  if (problem) dl_check_add(k, "volumes.%zu.subpath %s", i, problem);
+}
+
+/* Resolves the references; false when the request was answered. */
+static bool resolve_volumes(dl_control *c, dl_req *req, const json_t *wanted, json_t **slot) {
+  size_t i;
+  json_t *mount, *resolved = json_array();
+  json_array_foreach(wanted, i, mount) {
+    const char *name = dl_json_str(mount, "volumeId"), *subpath = dl_json_str(mount, "subpath"), *id = NULL;
+    dl_volume_found found = dl_volume_find(c, name, &id);
+    if (found != DL_VOLUME_OK) {
+      if (found == DL_VOLUME_MISSING) dl_fail(c, req, 404, "Volume %s not found", name);
+      else dl_fail(c, req, 400, "Volume %s is not ready", name);
+      json_decref(resolved);
+      return false;
+    }
+    json_t *entry = json_pack("{s:s, s:s}", "volumeId", id, "mountPath", dl_json_str(mount, "mountPath"));
+    if (subpath) json_object_set_new(entry, "subpath", json_string(subpath));
+    json_array_append_new(resolved, entry);
+  }
+  json_decref(*slot);
+  *slot = resolved;
+  return true;
+}
+
+static void check_lists(dl_control *c, dl_check *k, dl_sandbox *sb) {
+  const char *problem = sb->allow_list ? dl_check_allow_list(sb->allow_list) : NULL;
+  if (problem) dl_check_add(k, "networkAllowList %s", problem);
+  problem = sb->domain_list ? dl_check_domain_list(sb->domain_list) : NULL;
+  if (problem) dl_check_add(k, "domainAllowList %s", problem);
+  if (k->text.len == 0) dl_check_enforceable(c, k, sb->allow_list, sb->domain_list);
+  if (sb->allow_list && !*sb->allow_list) dl_set(&sb->allow_list, NULL);
+  if (sb->domain_list && !*sb->domain_list) dl_set(&sb->domain_list, NULL);
+}
+
+void dl_check_enforceable(dl_control *c, dl_check *k, const char *allow_list, const char *domain_list) {
+  if (c->opts.accepts_unenforced) return;
+  const char *what = allow_list && *allow_list ? "networkAllowList" : domain_list && *domain_list ? "domainAllowList" : NULL;
+  if (what)
+    dl_check_add(k, "%s cannot be enforced by daytona-local (start it with --accept-unenforced to store it anyway)", what);
+}
+
+int64_t dl_clamp_archive(int64_t minutes) {
+  return minutes == 0 || minutes > DL_ARCHIVE_MAX_MINUTES ? DL_ARCHIVE_MAX_MINUTES : minutes;
+}
+
+static void check_pause(dl_check *k, const json_t *body) {
+  json_t *pause = dl_json_get(body, "autoPauseInterval");
+  if (!is_type(k, body, "autoPauseInterval", json_is_number(pause), "a number")) return;
+  if (json_number_value(pause) != 0) dl_check_add(k, "autoPauseInterval is not supported by containers");
+}
+
+static void read_fields(dl_control *c, dl_check *k, dl_sandbox *sb, const json_t *body) {
+  int64_t ttl = 0;
+  take_text(k, body, "name", &sb->name);
+  take_text(k, body, "user", &sb->user);
+  take_text(k, body, "target", &sb->target);
+  take_text(k, body, "networkAllowList", &sb->allow_list);
+  take_text(k, body, "domainAllowList", &sb->domain_list);
+  take_text(k, body, "outboundProxyUrl", &sb->outbound_proxy);
+  take_text(k, body, "otelEndpointOverride", &sb->otel_endpoint);
+  take_map(k, body, "env", &sb->env);
+  take_map(k, body, "labels", &sb->labels);
+  take_bool(k, body, "public", &sb->is_public);
+  take_bool(k, body, "networkBlockAll", &sb->is_blocked);
+  take_minutes(k, body, "autoStopInterval", 0, &sb->auto_stop);
+  take_minutes(k, body, "autoArchiveInterval", 0, &sb->auto_archive);
+  take_minutes(k, body, "autoDeleteInterval", -MINUTES_MAX, &sb->auto_delete);
+  take_minutes(k, body, "ttlMinutes", 0, &ttl);
+  is_type(k, body, "snapshot", json_is_string(dl_json_get(body, "snapshot")), "a string");
+  is_type(k, body, "volumes", json_is_array(dl_json_get(body, "volumes")), "an array");
+  check_pause(k, body);
+  check_env(k, sb->env);
+  if (!*sb->name) dl_set(&sb->name, sb->id);
+  const char *problem = strlen(sb->name) > NAME_MAX_BYTES ? "is too long" : dl_check_display(sb->name);
+  if (problem) dl_check_add(k, "name %s", problem);
+  if (!*sb->user) dl_set(&sb->user, "daytona");
+  if (strcmp(sb->user, "daytona") != 0) dl_check_add(k, "user must be daytona: daytona-local has no other user");
+  if (!*sb->target) dl_set(&sb->target, c->opts.region);
+  sb->auto_archive = dl_clamp_archive(sb->auto_archive);
+  if (sb->auto_delete < 0) sb->auto_delete = -1;
+  if (ttl > 0) sb->destroy_at = sb->created_at + ttl * 60000;
+}
+
+/* False when the request was answered. */
+static bool fill(dl_control *c, dl_req *req, dl_sandbox *sb, const json_t *body) {
+  dl_check k;
+  dl_check_init(&k);
+  read_fields(c, &k, sb, body);
+  size_t i;
+  json_t *mount;
+  json_t *volumes = dl_json_get(body, "volumes");
+  json_array_foreach(volumes, i, mount) check_mount(&k, i, mount);
+  if (k.text.len == 0) check_lists(c, &k, sb);
+  if (dl_check_failed(&k, c, req) || refuse_build(c, req, body) || !resolve_target(c, req, sb)) return false;
+  json_t *snapshot = dl_snapshot_find(c, dl_json_str(body, "snapshot"));
+  if (!snapshot) {
+    dl_fail(c, req, 400, "Snapshot %s not found", dl_json_str(body, "snapshot"));
+    return false;
+  }
+  if (!resolve_volumes(c, req, volumes, &sb->volumes)) return false;
+  if (dl_map_get(&c->names, sb->name) || dl_map_get(&c->sandboxes, sb->name)) {
+    dl_fail(c, req, 409, "Sandbox with name %s already exists", sb->name);
+    return false;
+  }
+  dl_set(&sb->snapshot, dl_json_str(snapshot, "name"));
+  sb->cpu = dl_json_num(snapshot, "cpu", 1);
+  sb->memory = dl_json_num(snapshot, "mem", 1);
+  sb->disk = dl_json_num(snapshot, "disk", 3);
+  dl_snapshot_used(c, snapshot);
+  dl_volume_used(c, sb->volumes);
+  return true;
+}
+
+void dl_create_sandbox(dl_req *req, void *user) {
+  dl_control *c = user;
+  dl_sandbox *sb = dl_sandbox_new(c, dl_uuid_new().text);
+  if (fill(c, req, sb, dl_body(req))) dl_life_create(sb, req);
+  else dl_sandbox_free(sb);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Creating sandboxes, and the rules that the setters share with it.
+ */
+#ifndef DL_CREATE_H
+#define DL_CREATE_H
+
+#include "control/control.h"
+
+#define DL_ARCHIVE_MAX_MINUTES 43200
+
+void dl_create_sandbox(dl_req *req, void *control);
+/* Network lists are refused unless the server was told to store what it cannot enforce. */
+void dl_check_enforceable(dl_control *c, dl_check *k, const char *allow_list, const char *domain_list);
+int64_t dl_clamp_archive(int64_t minutes);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a request goes. Faults come first, so that they also hit what would be refused; admin
+ * calls are never hit, so that faults can always be taken away again.
+ */
+#include "control/dispatch.h"
+
+#include "control/admin.h"
+#include "control/api.h"
+#include "proxy/proxy.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+  dl_control *control;
+  dl_fault fault; /* its texts are our own */
+} pending_fault;
+
+static void drop_pending(void *user) {
+  pending_fault *p = user;
+  free(p->fault.bucket);
+  free(p->fault.message);
+  free(p->fault.code);
+  free(p);
+}
+
+/* ---- faults ---- */
+
+static void answer_status(dl_control *c, dl_req *req, const dl_fault *f) {
+  const char *message = f->message ? f->message : dl_reason((int)f->status);
+  if (f->retry_after >= 0) {
+    char *name = f->bucket ? dl_xprintf("Retry-After-%s", f->bucket) : dl_xstrdup("Retry-After");
+    char *value = dl_xprintf("%lld", (long long)f->retry_after);
+    dl_req_add_header(req, name, value);
+    free(name);
+    free(value);
+  }
+  json_t *body = json_pack("{s:s, s:s, s:i, s:s, s:s}", "path", dl_req_path(req), "timestamp",
+                           dl_iso_format(dl_now(c)).text, "statusCode", (int)f->status, "error", dl_reason((int)f->status),
+                           "message", message);
+  if (f->code) {
+    json_object_set_new(body, "code", json_string(f->code));
+    json_object_set_new(body, "source", json_string("DAYTONA_API"));
+  }
+  dl_reply_json(req, (int)f->status, body);
+}
+
+static void strike(dl_control *c, dl_req *req, const dl_fault *f) {
+  dl_req_clear_headers(req);
+  if (f->action == DL_FAULT_RESET) dl_reply_reset(req);
+  else if (f->action == DL_FAULT_STALL) dl_reply_never(req);
+  else answer_status(c, req, f);
+}
+
+static bool on_reply(dl_req *req, void *user) {
+  pending_fault *p = user;
+  strike(p->control, req, &p->fault);
+  return true;
+}
+
+static void strike_after(dl_control *c, dl_req *req, const dl_fault *f) {
+  pending_fault *p = dl_xcalloc(1, sizeof *p);
+  p->control = c;
+  p->fault = *f;
+  p->fault.method = p->fault.path = NULL;
+  p->fault.bucket = f->bucket ? dl_xstrdup(f->bucket) : NULL;
+  p->fault.message = f->message ? dl_xstrdup(f->message) : NULL;
+  p->fault.code = f->code ? dl_xstrdup(f->code) : NULL;
+  dl_req_on_reply(req, on_reply, p, drop_pending);
+}
+
+/* True when the request needs no handler any more. */
+static bool apply_fault(dl_control *c, dl_req *req, const dl_fault *f) {
+  dl_shape shape = DL_SHAPE_NONE;
+  bool is_whole = f->action == DL_FAULT_STATUS || f->action == DL_FAULT_STALL ||
+                  (f->action == DL_FAULT_RESET && f->after_bytes < 0);
+  shape.delay_ms = (unsigned)f->delay_ms;
+  if (f->action == DL_FAULT_TRUNCATE) shape.truncate_after = f->after_bytes;
+  if (f->action == DL_FAULT_RESET) shape.reset_after = f->after_bytes;
+  if (f->action == DL_FAULT_DRIBBLE) shape.bytes_per_second = (unsigned)f->bytes_per_second;
+  dl_req_shape(req, &shape);
+  if (!is_whole) return false;
+  if (f->is_after) strike_after(c, req, f);
+  else strike(c, req, f);
+  return !f->is_after;
+}
+
+static bool hit(dl_control *c, dl_req *req, dl_fault_target target) {
+  dl_fault f;
+  if (!dl_faults_hit(c->faults, target, dl_req_method(req), dl_req_path(req), &f)) return false;
+  dl_info("fault %s hits %s %s", f.id, dl_req_method(req), dl_req_path(req));
+  return apply_fault(c, req, &f);
+}
+
+/* ---- where to ---- */
+
+/* "3000-abc" of "3000-abc.localhost:4000"; NULL when the host is not of that form. Yours to free. */
+static char *preview_label(const char *host) {
+  size_t digits = host ? strspn(host, "0123456789") : 0;
+  if (digits == 0 || digits > 5 || host[digits] != '-') return NULL;
+  size_t len = strcspn(host, ".:");
+  return host[len] == '.' ? dl_xstrndup(host, len) : NULL;
+}
+
+/* The path behind `prefix`, at least "/"; NULL when it is not there. A doubled slash is one. */
+static const char *behind(const char *path, const char *prefix) {
+  while (path[0] == '/' && path[1] == '/') path++;
+  size_t len = strlen(prefix);
+  if (strncmp(path, prefix, len) != 0) return NULL;
+  if (path[len] == '\0') return "/";
+  return path[len] == '/' ? path + len : NULL;
+}
+
+static bool preflight(dl_req *req) {
+  const char *origin = dl_req_header(req, "Origin");
+  if (!origin) return false;
+  const char *wanted = dl_req_header(req, "Access-Control-Request-Headers");
+  dl_req_add_header(req, "Access-Control-Allow-Origin", origin);
+  dl_req_add_header(req, "Vary", "Origin");
+  if (strcmp(dl_req_method(req), "OPTIONS") != 0 || !dl_req_header(req, "Access-Control-Request-Method")) return false;
+  dl_req_add_header(req, "Access-Control-Allow-Methods", "GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS");
+  if (wanted) dl_req_add_header(req, "Access-Control-Allow-Headers", wanted);
+  dl_reply_empty(req, 204);
+  return true;
+}
+
+static void to_preview(dl_control *c, dl_req *req, const char *label, const char *path) {
+  if (!hit(c, req, DL_TARGET_PREVIEW)) dl_proxy_preview(c, req, label, path);
+}
+
+static void preview_by_path(dl_control *c, dl_req *req, const char *rest) {
+  size_t len = strcspn(rest, "/");
+  char *label = dl_xstrndup(rest, len);
+  to_preview(c, req, label, rest[len] ? rest + len : "/");
+  free(label);
+}
+
+void dl_dispatch(dl_req *req, void *control) {
+  dl_control *c = control;
+  const char *path = dl_req_path(req), *rest;
+  char *label = preview_label(dl_req_header(req, "Host"));
+  if (c->is_closing) {
+    dl_fail(c, req, 503, "the server is stopping");
+  } else if (label) {
+    to_preview(c, req, label, path);
+  } else if ((rest = behind(path, "/admin"))) {
+    dl_admin_handle(c, req, rest);
+  } else if ((rest = behind(path, "/api"))) {
+    if (!hit(c, req, DL_TARGET_CONTROL) && !preflight(req)) dl_api_handle(c, req, rest);
+  } else if ((rest = behind(path, "/toolbox"))) {
+    if (!hit(c, req, DL_TARGET_TOOLBOX) && !preflight(req)) dl_proxy_toolbox(c, req, rest);
+  } else if ((rest = behind(path, "/preview"))) {
+    preview_by_path(c, req, rest + 1);
+  } else if (strcmp(path, "/health") == 0) {
+    dl_reply_json(req, 200, json_pack("{s:s, s:s}", "status", "ok", "version", DL_API_VERSION));
+  } else {
+    dl_fail_proxy(c, req, 404, "not found: not found");
+  }
+  free(label);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Faults on purpose: rules that say which requests go wrong, how, and how often. See README.md.
+ */
+#ifndef DL_FAULTS_H
+#define DL_FAULTS_H
+
+#include "base/jsonx.h"
+
+typedef struct dl_faults dl_faults;
+
+typedef enum { DL_TARGET_CONTROL = 1, DL_TARGET_TOOLBOX = 2, DL_TARGET_PREVIEW = 4 } dl_fault_target;
+
+typedef enum {
+  DL_FAULT_DELAY,    /* later by delay_ms */
+  DL_FAULT_RESET,    /* TCP reset, after after_bytes body bytes if given */
+  DL_FAULT_TRUNCATE, /* closed after after_bytes of a longer declared body */
+  DL_FAULT_DRIBBLE,  /* bytes_per_second */
+  DL_FAULT_STATUS,   /* another answer */
+  DL_FAULT_STALL,    /* no answer, ever */
+  DL_FAULT_STALL_ACCEPT /* connections are accepted and never read: a TLS handshake stalls */
+} dl_fault_action;
+
+typedef struct {
+  char id[24];
+  char *method, *path; /* NULL: any; path may end in '*' or hold single-segment '*' */
+  unsigned targets;    /* 0: any */
+  dl_fault_action action;
+  bool is_after; /* the request is carried out first, only its answer is hit */
+  int64_t times, skip; /* times -1: for ever */
+  int64_t delay_ms, after_bytes, bytes_per_second, status, retry_after;
+  char *bucket, *message, *code;
+} dl_fault;
+
+dl_faults *dl_faults_new(void);
+void dl_faults_free(dl_faults *f);
+
+/* Adds a rule; returns it, or NULL and *error. */
+const dl_fault *dl_faults_add(dl_faults *f, const json_t *rule, char **error);
+bool dl_faults_remove(dl_faults *f, const char *id);
+void dl_faults_clear(dl_faults *f);
+json_t *dl_faults_list(const dl_faults *f);
+json_t *dl_fault_json(const dl_fault *rule);
+
+/* The first rule that hits this request, counted down; copied to *out with borrowed texts that
+ * live until the rules change. */
+bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, const char *path, dl_fault *out);
+/* A fresh connection. */
+bool dl_faults_hit_accept(dl_faults *f);
+
+bool dl_fault_path_matches(const char *pattern, const char *path);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the server says about itself: configuration, health, regions, and the calls of families
+ * that are empty here (metrics).
+ */
+#include "control/snapshots.h"
+
+#include <stdlib.h>
+
+static json_t *limit_json(const dl_control *c, dl_bucket bucket) {
+  const dl_rate_opts *o = &c->limits.opts[bucket];
+  return json_pack("{s:I, s:I}", "ttl", (json_int_t)(o->window_ms / 1000), "limit", (json_int_t)o->limit);
+}
+
+static void config(dl_req *req, void *user) {
+  dl_control *c = user;
+  json_t *o = json_pack("{s:s, s:{s:o, s:s, s:s}, s:b, s:{}, s:o, s:o, s:s, s:s, s:i, s:b, s:s}", "version", DL_API_VERSION,
+                        "oidc", "issuer", json_sprintf("%s/oidc", c->url), "clientId", "local", "audience", "local",
+                        "linkedAccountsEnabled", 0, "announcements", "proxyTemplateUrl",
+                        json_sprintf("%s://{{PORT}}-{{sandboxId}}.%s", c->scheme, c->proxy_domain), "proxyToolboxUrl",
+                        json_sprintf("%s/toolbox", c->url), "defaultSnapshot", DL_DEFAULT_SNAPSHOT, "dashboardUrl", c->url,
+                        "maxAutoArchiveInterval", 43200, "maintananceMode", 0, "environment", "local");
+  json_object_set_new(o, "rateLimit",
+                      json_pack("{s:o, s:o, s:o, s:o}", "failedAuth", limit_json(c, DL_BUCKET_FAILED_AUTH),
+                                "authenticated", limit_json(c, DL_BUCKET_AUTHENTICATED), "sandboxCreate",
+                                limit_json(c, DL_BUCKET_CREATE), "sandboxLifecycle", limit_json(c, DL_BUCKET_LIFECYCLE)));
+  dl_reply_json(req, 200, o);
+}
+
+static void health(dl_req *req, void *user) {
+  (void)user;
+  dl_reply_json(req, 200, json_pack("{s:s}", "status", "ok"));
+}
+
+static void regions(dl_req *req, void *user) {
+  dl_control *c = user;
+  json_t *snapshot = dl_snapshot_find(c, NULL);
+  const char *since = dl_json_str(snapshot, "createdAt");
+  dl_reply_json(req, 200,
+                json_pack("[{s:s, s:s, s:n, s:s, s:s, s:s, s:n, s:n, s:n, s:n}]", "id", c->opts.region, "name",
+                          c->opts.region, "organizationId", "regionType", "shared", "createdAt", since, "updatedAt", since,
+                          "proxyUrl", "sshGatewayUrl", "snapshotManagerUrl", "otelEndpoint"));
+}
+
+static void metrics(dl_req *req, void *user) {
+  dl_control *c = user;
+  const dl_query *q = dl_req_query(req);
+  const char *from = dl_query_get(q, "from"), *to = dl_query_get(q, "to");
+  int64_t when;
+  if (!from || !to || !dl_iso_parse(from, &when) || !dl_iso_parse(to, &when)) {
+    dl_fail(c, req, 400, "from and to must be ISO 8601 dates");
+    return;
+  }
+  dl_reply_json(req, 200, json_pack("{s:[]}", "series"));
+}
+
+static void key_info(dl_req *req, void *user) {
+  dl_control *c = user;
+  dl_iso now = dl_iso_format(dl_now(c));
+  dl_reply_json(req, 200, json_pack("{s:s, s:s, s:s, s:[], s:n, s:n, s:s}", "name", "local", "value", "dtn_********",
+                                    "createdAt", now.text, "permissions", "lastUsedAt", "expiresAt", "userId",
+                                    c->organization_id));
+}
+
+static const dl_route routes[] = {
+    {"GET", "/config", config, DL_R_PUBLIC | DL_R_UNLIMITED},
+    {"GET", "/health", health, DL_R_PUBLIC | DL_R_ANONYMOUS},
+    {"GET", "/shared-regions", regions, DL_R_PUBLIC | DL_R_UNLIMITED},
+    {"GET", "/regions", regions, 0},
+    {"GET", "/sandbox/{x}/telemetry/metrics", metrics, DL_R_SANDBOX_ID},
+    {"GET", "/api-keys/current", key_info, 0},
+};
+
+dl_route_table dl_info_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Archives and removals on the thread pool. The trees were written by sandboxes, so nothing here
+ * follows a symbolic link, trusts a mode, or recurses without a limit.
+ */
+#include "control/jobs.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define COPY_BLOCK (64 * 1024)
+#define DEPTH_MAX 100
+
+typedef enum { JOB_PACK, JOB_UNPACK, JOB_REMOVE } job_kind;
+
+typedef struct {
+  dl_list link;
+  uv_work_t work;
+  job_kind kind;
+  char *from, *to;
+  char *error;
+  dl_job_cb cb;
+  void *user;
+} job;
+
+/* ---- removing ---- */
+
+static int remove_at(int top, int dir, const char *name, int depth);
+
+/* A tree deeper than we recurse moves up and is taken from there. */
+static int lift(int top, int dir, const char *name) {
+  char *fresh = dl_random_token(16, DL_ALPHABET_LOWER);
+  int rc = renameat(dir, name, top, fresh) == 0 ? EAGAIN : errno;
+  free(fresh);
+  return rc;
+}
+
+static int empty_dir(int top, int fd, int depth) {
+  DIR *stream = fdopendir(fd);
+  if (!stream) {
+    close(fd);
+    return errno;
+  }
+  int rc = 0;
+  struct dirent *entry;
+  while ((entry = readdir(stream))) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    int one = remove_at(top < 0 ? dirfd(stream) : top, dirfd(stream), entry->d_name, depth + 1);
+    if (one && rc != EAGAIN) rc = one;
+  }
+  closedir(stream);
+  return rc;
+}
+
+static int remove_at(int top, int dir, const char *name, int depth) {
+  if (unlinkat(dir, name, 0) == 0 || errno == ENOENT) return 0;
+  if (errno != EISDIR && errno != EPERM) return errno;
+  if (depth > DEPTH_MAX) return lift(top, dir, name);
+  int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
+    fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return errno;
+  fchmod(fd, 0700);
+  int rc = empty_dir(top, fd, depth);
+  if (unlinkat(dir, name, AT_REMOVEDIR) == 0) return 0;
+  return rc ? rc : errno;
+}
+
+int dl_remove_tree(const char *path) {
+  int rc;
+  /* Each round leaves only what was lifted, which is a hundred levels less deep. */
+  do rc = remove_at(-1, AT_FDCWD, path, 0);
+  while (rc == EAGAIN);
+  return rc;
+}
+
+/* ---- packing ---- */
+
+static char *archive_problem(const char *what, struct archive *a) {
+  const char *text = archive_error_string(a);
+  return dl_xprintf("%s: %s", what, text ? text : strerror(archive_errno(a)));
+}
+
+static char *copy_file(struct archive *out, const char *path) {
+  static _Thread_local char block[COPY_BLOCK];
+  int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return dl_xprintf("cannot read a file: %s", strerror(errno));
+  ssize_t got;
+  char *error = NULL;
+  while (!error && (got = read(fd, block, sizeof block)) > 0)
+    if (archive_write_data(out, block, (size_t)got) < 0) error = archive_problem("cannot write the archive", out);
+  close(fd);
+  return error;
+}
+
+static char *pack_entry(struct archive *out, struct archive_entry *entry, const char *root) {
+  char *source = dl_xstrdup(archive_entry_sourcepath(entry) ? archive_entry_sourcepath(entry) : archive_entry_pathname(entry));
+  const char *full = archive_entry_pathname(entry);
+  size_t root_len = strlen(root);
+  char *relative = dl_xstrdup(strncmp(full, root, root_len) == 0 && full[root_len] == '/' ? full + root_len + 1 : ".");
+  archive_entry_copy_pathname(entry, relative);
+  free(relative);
+  const char *link = archive_entry_hardlink(entry);
+  if (link && strncmp(link, root, root_len) == 0 && link[root_len] == '/') {
+    char *target = dl_xstrdup(link + root_len + 1);
+    archive_entry_copy_hardlink(entry, target);
+    free(target);
+  }
+  char *error = NULL;
+  /* Sockets have no place in an archive and no meaning afterwards. */
+  if (archive_entry_filetype(entry) != AE_IFSOCK) {
+    if (archive_write_header(out, entry) < ARCHIVE_WARN) error = archive_problem("cannot write the archive", out);
+    else if (archive_entry_filetype(entry) == AE_IFREG && archive_entry_size(entry) > 0)
+      error = copy_file(out, source);
+  }
+  free(source);
+  return error;
+}
+
+static char *pack_tree(struct archive *in, struct archive *out, const char *root) {
+  struct archive_entry_linkresolver *links = archive_entry_linkresolver_new();
+  archive_entry_linkresolver_set_strategy(links, archive_format(out));
+  char *error = NULL;
+  while (!error) {
+    struct archive_entry *entry = archive_entry_new(), *spare = NULL;
+    int rc = archive_read_next_header2(in, entry);
+    if (rc < ARCHIVE_WARN) error = archive_problem("cannot read the home", in);
+    if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN) {
+      archive_read_disk_descend(in);
+      archive_entry_linkify(links, &entry, &spare);
+      if (entry) error = pack_entry(out, entry, root);
+    }
+    archive_entry_free(entry);
+    archive_entry_free(spare);
+    if (rc == ARCHIVE_EOF) break;
+  }
+  archive_entry_linkresolver_free(links);
+  return error;
+}
+
+static char *sync_path(const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  bool ok = fd >= 0 && fsync(fd) == 0;
+  char *error = ok ? NULL : dl_xprintf("cannot sync %s: %s", path, strerror(errno));
+  if (fd >= 0) close(fd);
+  return error;
+}
+
+static char *parent_of(const char *path) { return dl_xstrndup(path, (size_t)(strrchr(path, '/') - path)); }
+
+/* Publish `temp` as `path`, so that a crash leaves one of: nothing, or all of it. */
+static char *publish(const char *temp, const char *path) {
+  char *error = sync_path(temp);
+  if (!error && rename(temp, path) != 0) error = dl_xprintf("cannot rename to %s: %s", path, strerror(errno));
+  if (!error) {
+    char *parent = parent_of(path);
+    error = sync_path(parent);
+    free(parent);
+  }
+  return error;
+}
+
+static char *pack(const char *dir, const char *file) {
+  char *temp = dl_xprintf("%s.part", file), *error = NULL;
+  struct archive *in = archive_read_disk_new(), *out = archive_write_new();
+  archive_read_disk_set_symlink_physical(in);
+  archive_write_set_format_pax_restricted(out);
+  archive_write_set_bytes_per_block(out, 64 * 1024);
+  if (archive_read_disk_open(in, dir) != ARCHIVE_OK) error = archive_problem("cannot read the home", in);
+  else if (archive_write_open_filename(out, temp) != ARCHIVE_OK) error = archive_problem("cannot make the archive", out);
+  if (!error) error = pack_tree(in, out, dir);
+  if (archive_write_close(out) != ARCHIVE_OK && !error) error = archive_problem("cannot write the archive", out);
+  archive_read_free(in);
+  archive_write_free(out);
+  if (!error) error = publish(temp, file);
+  if (error) unlink(temp);
+  free(temp);
+  return error;
+}
+
+/* ---- unpacking ---- */
+
+static char *unpack_data(struct archive *in, struct archive *out) {
+  for (;;) {
+    const void *block;
+    size_t size;
+    la_int64_t offset;
+    int rc = archive_read_data_block(in, &block, &size, &offset);
+    if (rc == ARCHIVE_EOF) return NULL;
+    if (rc < ARCHIVE_WARN) return archive_problem("cannot read the archive", in);
+    if (archive_write_data_block(out, block, size, offset) < ARCHIVE_WARN)
+      return archive_problem("cannot restore a file", out);
+  }
+}
+
+static char *unpack_entries(struct archive *in, struct archive *out, const char *root) {
+  struct archive_entry *entry;
+  for (;;) {
+    int rc = archive_read_next_header(in, &entry);
+    if (rc == ARCHIVE_EOF) return NULL;
+    if (rc < ARCHIVE_WARN) return archive_problem("cannot read the archive", in);
+    char *path = dl_xprintf("%s/%s", root, archive_entry_pathname(entry));
+    archive_entry_copy_pathname(entry, path);
+    free(path);
+    if (archive_entry_hardlink(entry)) {
+      char *link = dl_xprintf("%s/%s", root, archive_entry_hardlink(entry));
+      archive_entry_copy_hardlink(entry, link);
+      free(link);
+    }
+    if (archive_write_header(out, entry) < ARCHIVE_WARN) return archive_problem("cannot restore a file", out);
+    char *error = unpack_data(in, out);
+    if (error) return error;
+  }
+}
+
+static char *unpack(const char *file, const char *dir) {
+  char *temp = dl_xprintf("%s.part", dir), *error = NULL;
+  dl_remove_tree(temp);
+  /* Symbolic links are refused below the root only if the root itself has none. */
+  if (mkdir(temp, 0700) != 0) error = dl_xprintf("cannot make %s: %s", temp, strerror(errno));
+  char *root = error ? NULL : realpath(temp, NULL);
+  struct archive *in = archive_read_new(), *out = archive_write_disk_new();
+  archive_read_support_format_tar(in);
+  int flags = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT;
+  if (geteuid() == 0) flags |= ARCHIVE_EXTRACT_OWNER;
+  archive_write_disk_set_options(out, flags);
+  if (!error && archive_read_open_filename(in, file, COPY_BLOCK) != ARCHIVE_OK)
+    error = archive_problem("cannot open the archive", in);
+  if (!error) error = unpack_entries(in, out, root);
+  if (archive_write_close(out) < ARCHIVE_WARN && !error) error = archive_problem("cannot restore", out);
+  archive_read_free(in);
+  archive_write_free(out);
+  if (!error) dl_remove_tree(dir);
+  if (!error) error = publish(temp, dir);
+  if (error) dl_remove_tree(temp);
+  free(root);
+  free(temp);
+  return error;
+}
+
+/* ---- on the pool ---- */
+
+static void on_work(uv_work_t *work) {
+  job *j = work->data;
+  if (j->kind == JOB_PACK) j->error = pack(j->from, j->to);
+  if (j->kind == JOB_UNPACK) j->error = unpack(j->from, j->to);
+  if (j->kind == JOB_REMOVE) {
+    int rc = dl_remove_tree(j->from);
+    if (rc) j->error = dl_xprintf("cannot remove %s: %s", j->from, strerror(rc));
+  }
+}
+
+static void on_done(uv_work_t *work, int status) {
+  (void)status;
+  job *j = work->data;
+  dl_list_unlink(&j->link);
+  if (j->error) dl_warn("%s", j->error);
+  if (j->cb) j->cb(j->error, j->user);
+  free(j->error);
+  free(j->from);
+  free(j->to);
+  free(j);
+}
+
+static void submit(uv_loop_t *loop, dl_list *jobs, job_kind kind, const char *from, const char *to, dl_job_cb cb,
+                   void *user) {
+  job *j = dl_xcalloc(1, sizeof *j);
+  *j = (job){.kind = kind, .from = dl_xstrdup(from), .cb = cb, .user = user};
+  dl_set(&j->to, to);
+  j->work.data = j;
+  dl_list_push(jobs, &j->link);
+  uv_queue_work(loop, &j->work, on_work, on_done);
+}
+
+void dl_job_pack(uv_loop_t *loop, dl_list *jobs, const char *dir, const char *file, dl_job_cb cb, void *user) {
+  submit(loop, jobs, JOB_PACK, dir, file, cb, user);
+}
+void dl_job_unpack(uv_loop_t *loop, dl_list *jobs, const char *file, const char *dir, dl_job_cb cb, void *user) {
+  submit(loop, jobs, JOB_UNPACK, file, dir, cb, user);
+}
+void dl_job_remove(uv_loop_t *loop, dl_list *jobs, const char *path, dl_job_cb cb, void *user) {
+  submit(loop, jobs, JOB_REMOVE, path, NULL, cb, user);
+}

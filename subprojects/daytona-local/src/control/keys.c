@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * API keys and their permissions. Every configured key is compared on every call, so that the time
+ * taken tells nothing about which one came close.
+ */
+#include "control/keys.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const permission_names[DL_PERM_COUNT] = {
+    "",
+    "write:sandboxes",
+    "delete:sandboxes",
+    "write:snapshots",
+    "delete:snapshots",
+    "read:volumes",
+    "write:volumes",
+    "delete:volumes",
+    "manage:secrets",
+};
+
+const char *dl_permission_name(dl_permission p) { return permission_names[p]; }
+
+char *dl_key_generate(void) {
+  char *hex = dl_random_token(64, DL_ALPHABET_HEX);
+  char *key = dl_xprintf("dtn_%s", hex);
+  free(hex);
+  return key;
+}
+
+void dl_keys_init(dl_keys *k, const dl_key *list, size_t count, const char *jwt_token,
+                  const char *organization_id) {
+  *k = (dl_keys){.list = dl_xcalloc(count, sizeof *list), .count = count};
+  for (size_t i = 0; i < count; i++) k->list[i] = (dl_key){dl_xstrdup(list[i].key), list[i].permissions};
+  dl_set(&k->jwt_token, jwt_token);
+  dl_set(&k->organization_id, organization_id);
+}
+
+static void wipe(char *secret) {
+  if (secret) explicit_bzero(secret, strlen(secret));
+  free(secret);
+}
+
+void dl_keys_free_list(dl_key *list, size_t count) {
+  for (size_t i = 0; i < count; i++) wipe(list[i].key);
+  free(list);
+}
+
+void dl_keys_clear(dl_keys *k) {
+  dl_keys_free_list(k->list, k->count);
+  wipe(k->jwt_token);
+  free(k->organization_id);
+  *k = (dl_keys){0};
+}
+
+static const char *bearer(const char *authorization) {
+  if (!authorization || strncasecmp(authorization, "Bearer ", 7) != 0) return NULL;
+  authorization += 7;
+  while (*authorization == ' ') authorization++;
+  return *authorization ? authorization : NULL;
+}
+
+dl_auth dl_keys_check(const dl_keys *k, const char *authorization, const char *organization,
+                      unsigned *permissions) {
+  const char *token = bearer(authorization);
+  if (!token) return DL_AUTH_UNKNOWN;
+  dl_auth result = DL_AUTH_UNKNOWN;
+  for (size_t i = 0; i < k->count; i++) {
+    if (!dl_same_secret(k->list[i].key, token)) continue;
+    *permissions = k->list[i].permissions;
+    result = DL_AUTH_OK;
+  }
+  if (k->jwt_token && dl_same_secret(k->jwt_token, token)) {
+    *permissions = DL_PERM_ALL;
+    bool is_ours = organization && strcmp(organization, k->organization_id) == 0;
+    result = is_ours ? DL_AUTH_OK : DL_AUTH_NO_ORGANIZATION;
+  }
+  return result;
+}
+
+static bool parse_permissions(char *text, unsigned *out) {
+  char *save = NULL;
+  *out = 0;
+  for (char *word = strtok_r(text, ", \t", &save); word; word = strtok_r(NULL, ", \t", &save)) {
+    unsigned p = 1;
+    while (p < DL_PERM_COUNT && strcmp(permission_names[p], word) != 0) p++;
+    if (p == DL_PERM_COUNT) return false;
+    *out |= 1u << p;
+  }
+  return true;
+}
+
+/* 1: a key was read, 0: nothing on the line, -1: not understood. */
+static int parse_line(char *line, dl_key *out) {
+  line[strcspn(line, "#\r\n")] = '\0';
+  line += strspn(line, " \t");
+  size_t len = strcspn(line, " \t");
+  if (len == 0) return 0;
+  char *rest = line + len + strspn(line + len, " \t");
+  out->permissions = DL_PERM_ALL;
+  if (*rest && !parse_permissions(rest, &out->permissions)) return -1;
+  out->key = dl_xstrndup(line, len);
+  return 1;
+}
+
+dl_key *dl_keys_read_file(const char *path, size_t *count, char **error) {
+  FILE *file = fopen(path, "re");
+  if (!file) {
+    *error = dl_xprintf("cannot read the key file %s: %s", path, strerror(errno));
+    return NULL;
+  }
+  dl_key *list = dl_xcalloc(1, sizeof *list);
+  char line[1024];
+  int number = 0;
+  *count = 0;
+  while (fgets(line, sizeof line, file)) {
+    dl_key key;
+    number++;
+    int got = parse_line(line, &key);
+    if (got < 0) *error = dl_xprintf("%s line %d: unknown permission", path, number);
+    if (got < 0) break;
+    if (got == 0) continue;
+    list = dl_xrealloc(list, (*count + 1) * sizeof *list);
+    list[(*count)++] = key;
+  }
+  explicit_bzero(line, sizeof line);
+  fclose(file);
+  if (!*error && *count == 0) *error = dl_xprintf("%s holds no key", path);
+  if (!*error) return list;
+  dl_keys_free_list(list, *count);
+  return NULL;
+}

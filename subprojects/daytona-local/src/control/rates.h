@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rate limits in fixed windows: one counter per bucket and caller. A bucket exists only when it
+ * was configured. Once it is exceeded it stays blocked to the end of its window.
+ */
+#ifndef DL_RATES_H
+#define DL_RATES_H
+
+#include "base/map.h"
+
+typedef enum {
+  DL_BUCKET_AUTHENTICATED,
+  DL_BUCKET_CREATE,
+  DL_BUCKET_LIFECYCLE,
+  DL_BUCKET_ANONYMOUS,
+  DL_BUCKET_FAILED_AUTH,
+  DL_BUCKET_COUNT
+} dl_bucket;
+
+typedef struct {
+  int64_t limit; /* 0: no such bucket */
+  int64_t window_ms;
+} dl_rate_opts;
+
+typedef struct {
+  dl_rate_opts opts[DL_BUCKET_COUNT];
+  dl_map windows; /* "<bucket>/<who>" -> window */
+} dl_rates;
+
+typedef struct {
+  bool is_limited; /* the bucket exists */
+  bool is_blocked;
+  int64_t limit, remaining, reset_seconds;
+} dl_verdict;
+
+const char *dl_bucket_name(dl_bucket bucket);
+bool dl_bucket_parse(const char *name, dl_bucket *out);
+void dl_rates_init(dl_rates *l, const dl_rate_opts opts[DL_BUCKET_COUNT]);
+void dl_rates_clear(dl_rates *l);
+/* Count one call (`cost` 0: only look). */
+dl_verdict dl_rates_take(dl_rates *l, dl_bucket bucket, const char *who, int cost, int64_t now);
+/* "sandbox-create=300/60": limit and window in seconds. */
+bool dl_rates_parse(const char *text, dl_rate_opts opts[DL_BUCKET_COUNT]);
+
+#endif

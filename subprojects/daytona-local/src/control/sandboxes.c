@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading sandboxes: one, a list with a cursor, and the older list in pages.
+ *
+ * A cursor is the sort value and the id of the last row shown, so it stays right while rows come
+ * and go.
+ */
+#include "control/create.h"
+#include "control/query.h"
+
+#include <gnutls/gnutls.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+typedef struct {
+  const char *text; /* NULL: by number */
+  double number;
+  const char *id;
+} sort_value;
+
+typedef sort_value (*sort_by)(const dl_sandbox *sb);
+
+#define BY_TEXT(fn, expr) \
+  static sort_value fn(const dl_sandbox *sb) { return (sort_value){(expr), 0, sb->id}; }
+#define BY_NUMBER(fn, expr) \
+  static sort_value fn(const dl_sandbox *sb) { return (sort_value){NULL, (double)(expr), sb->id}; }
+BY_TEXT(by_name, sb->name)
+BY_TEXT(by_id, sb->id)
+BY_TEXT(by_state, dl_sandbox_state_name(sb, true))
+BY_TEXT(by_snapshot, sb->snapshot ? sb->snapshot : "")
+BY_TEXT(by_region, sb->target)
+BY_NUMBER(by_cpu, sb->cpu)
+BY_NUMBER(by_memory, sb->memory)
+BY_NUMBER(by_disk, sb->disk)
+BY_NUMBER(by_activity, sb->last_activity_at)
+BY_NUMBER(by_created, sb->created_at)
+BY_NUMBER(by_updated, sb->updated_at)
+
+typedef struct {
+  const char *name;
+  sort_by by;
+} sort_key;
+
+/* The first is the default. */
+static const sort_key list_sorts[] = {{"lastActivityAt", by_activity}, {"name", by_name},   {"cpu", by_cpu},
+                                      {"memoryGib", by_memory},        {"diskGib", by_disk}, {"createdAt", by_created},
+                                      {NULL, NULL}};
+static const sort_key page_sorts[] = {
+    {"createdAt", by_created}, {"id", by_id},           {"name", by_name},          {"state", by_state}, {"snapshot", by_snapshot},
+    {"region", by_region},     {"updatedAt", by_updated}, {"lastActivityAt", by_activity}, {NULL, NULL}};
+
+typedef struct {
+  sort_by by;
+  bool is_descending;
+  dl_sandbox **rows;
+  size_t count;
+} rows;
+
+static int compare_values(sort_value a, sort_value b, bool is_descending) {
+  int order = a.text && b.text ? strcmp(a.text, b.text) : (a.number > b.number) - (a.number < b.number);
+  if (order == 0) return strcmp(a.id, b.id);
+  return is_descending ? -order : order;
+}
+
+static int compare_rows(const void *a, const void *b, void *user) {
+  const rows *r = user;
+  return compare_values(r->by(*(dl_sandbox *const *)a), r->by(*(dl_sandbox *const *)b), r->is_descending);
+}
+
+/* ---- filters ---- */
+
+typedef struct {
+  json_t *labels;
+  int is_public, is_recoverable;
+  bool includes_errored;
+  int64_t min[3], max[3];
+  int64_t created[2], activity[2], destroy[2];
+} filter;
+
+static void read_labels(dl_req *req, dl_check *k, filter *f) {
+  const char *text = dl_query_get(dl_req_query(req), "labels"), *key;
+  char *error = NULL;
+  json_t *value;
+  if (!text || !*text) return;
+  f->labels = dl_json_parse(text, strlen(text), &error);
+  free(error);
+  bool ok = json_is_object(f->labels);
+  if (ok) json_object_foreach(f->labels, key, value) ok = ok && json_is_string(value);
+  if (!ok) dl_check_add(k, "labels must be a JSON object of strings");
+}
+
+static void check_states(dl_req *req, dl_check *k) {
+  size_t at = 0;
+  const char *state;
+  while ((state = dl_query_next(dl_req_query(req), "states", &at)))
+    if (!dl_state_known(state) || strcmp(state, "destroyed") == 0) dl_check_add(k, "states: %s is not a state", state);
+  at = 0;
+  while ((state = dl_query_next(dl_req_query(req), "sandboxClasses", &at)))
+    if (strcmp(state, "container") != 0 && strcmp(state, "linux-vm") != 0 && strcmp(state, "android") != 0 &&
+        strcmp(state, "windows") != 0)
+      dl_check_add(k, "sandboxClasses: %s is not a class", state);
+}
+
+static void read_filter(dl_req *req, dl_check *k, filter *f) {
+  static const char *const minima[] = {"minCpu", "minMemoryGiB", "minDiskGiB"};
+  static const char *const maxima[] = {"maxCpu", "maxMemoryGiB", "maxDiskGiB"};
+  *f = (filter){0};
+  read_labels(req, k, f);
+  check_states(req, k);
+  f->is_public = dl_query_bool(req, k, "isPublic");
+  f->is_recoverable = dl_query_bool(req, k, "isRecoverable");
+  f->includes_errored = dl_query_bool(req, k, "includeErroredDeleted") == 1;
+  dl_query_bool(req, k, "includeWarm");
+  for (int i = 0; i < 3; i++) {
+    f->min[i] = dl_query_int(req, k, minima[i], 1, INT32_MAX, 0);
+    f->max[i] = dl_query_int(req, k, maxima[i], 1, INT32_MAX, INT64_MAX);
+  }
+  f->created[0] = dl_query_date(req, k, "createdAtAfter");
+  f->created[1] = dl_query_date(req, k, "createdAtBefore");
+  f->activity[0] = dl_query_date(req, k, "lastEventAfter");
+  f->activity[1] = dl_query_date(req, k, "lastEventBefore");
+  f->destroy[0] = dl_query_date(req, k, "autoDestroyAtAfter");
+  f->destroy[1] = dl_query_date(req, k, "autoDestroyAtBefore");
+}
+
+static bool within(const int64_t bounds[2], int64_t value) {
+  return (bounds[0] < 0 || value >= bounds[0]) && (bounds[1] < 0 || value <= bounds[1]);
+}
+
+static bool starts_with_nocase(const char *text, const char *prefix) {
+  return !prefix || strncasecmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool labels_match(const dl_sandbox *sb, json_t *wanted) {
+  const char *key;
+  json_t *value;
+  json_object_foreach(wanted, key, value) {
+    if (!json_equal(json_object_get(sb->labels, key), value)) return false;
+  }
+  return true;
+}
+
+static bool matches(dl_req *req, const filter *f, const dl_sandbox *sb) {
+  const dl_query *q = dl_req_query(req);
+  const double sizes[] = {sb->cpu, sb->memory, sb->disk};
+  if (sb->state == DL_DESTROYED) return false;
+  if (sb->want == DL_WANT_DESTROYED && sb->state == DL_ERROR && !f->includes_errored) return false;
+  if (sb->want == DL_WANT_DESTROYED && sb->state == DL_ARCHIVED) return false;
+  if (!starts_with_nocase(sb->id, dl_query_get(q, "id")) || !starts_with_nocase(sb->name, dl_query_get(q, "name")))
+    return false;
+  for (int i = 0; i < 3; i++)
+    if (sizes[i] < (double)f->min[i] || sizes[i] > (double)f->max[i]) return false;
+  if (f->is_public >= 0 && sb->is_public != f->is_public) return false;
+  if (f->is_recoverable >= 0 && sb->is_recoverable != f->is_recoverable) return false;
+  if (!within(f->created, sb->created_at) || !within(f->activity, sb->last_activity_at)) return false;
+  if ((f->destroy[0] >= 0 || f->destroy[1] >= 0) && (!sb->destroy_at || !within(f->destroy, sb->destroy_at))) return false;
+  return dl_query_allows(req, "states", dl_sandbox_state_name(sb, true)) &&
+         dl_query_allows(req, "snapshots", sb->snapshot) && dl_query_allows(req, "regionIds", sb->target) &&
+         dl_query_allows(req, "regions", sb->target) && dl_query_allows(req, "sandboxClasses", "container") &&
+         labels_match(sb, f->labels);
+}
+
+/* False when the request was answered. */
+static bool select_rows(dl_control *c, dl_req *req, dl_check *k, const sort_key *sorts, rows *out) {
+  filter f;
+  const char *names[16] = {0};
+  for (size_t i = 0; sorts[i].name; i++) names[i] = sorts[i].name;
+  read_filter(req, k, &f);
+  const char *chosen = dl_query_enum(req, k, "sort", names);
+  out->is_descending = dl_query_descending(req, k);
+  if (dl_check_failed(k, c, req)) {
+    json_decref(f.labels);
+    return false;
+  }
+  for (size_t i = 0; sorts[i].name; i++)
+    if (strcmp(sorts[i].name, chosen) == 0) out->by = sorts[i].by;
+  out->rows = dl_xcalloc(c->sandboxes.count + 1, sizeof *out->rows);
+  DL_LIST_EACH(&c->sandbox_list, node) {
+    dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
+    if (matches(req, &f, sb)) out->rows[out->count++] = sb;
+  }
+  qsort_r(out->rows, out->count, sizeof *out->rows, compare_rows, out);
+  json_decref(f.labels);
+  return true;
+}
+
+/* ---- cursors ---- */
+
+static char *make_cursor(sort_value v) {
+  json_t *o = json_pack("{s:s}", "id", v.id);
+  if (v.text) json_object_set_new(o, "text", json_string(v.text));
+  else json_object_set_new(o, "number", json_real(v.number));
+  char *text = dl_json_text(o);
+  json_decref(o);
+  gnutls_datum_t in = {(unsigned char *)text, (unsigned)strlen(text)}, out = {0};
+  gnutls_base64_encode2(&in, &out);
+  free(text);
+  char *cursor = dl_xstrndup((char *)out.data, out.size);
+  gnutls_free(out.data);
+  return cursor;
+}
+
+/* NULL when it is not one of ours. */
+static json_t *read_cursor(const char *text) {
+  gnutls_datum_t in = {(unsigned char *)text, (unsigned)strlen(text)}, out = {0};
+  char *error = NULL;
+  if (gnutls_base64_decode2(&in, &out) != 0) return NULL;
+  json_t *o = dl_json_parse((char *)out.data, out.size, &error);
+  free(error);
+  gnutls_free(out.data);
+  if (dl_json_str(o, "id") && (dl_json_str(o, "text") || json_is_number(dl_json_get(o, "number")))) return o;
+  json_decref(o);
+  return NULL;
+}
+
+static size_t after_cursor(const rows *r, const json_t *cursor) {
+  sort_value last = {dl_json_str(cursor, "text"), dl_json_num(cursor, "number", 0), dl_json_str(cursor, "id")};
+  size_t i = 0;
+  while (i < r->count && compare_values(r->by(r->rows[i]), last, r->is_descending) <= 0) i++;
+  return i;
+}
+
+/* ---- calls ---- */
+
+static void list(dl_req *req, void *user) {
+  dl_control *c = user;
+  dl_check k;
+  dl_check_init(&k);
+  int64_t limit = dl_query_int(req, &k, "limit", 1, 200, 100);
+  const char *text = dl_query_get(dl_req_query(req), "cursor");
+  json_t *cursor = text && *text ? read_cursor(text) : NULL;
+  if (text && *text && !cursor) dl_check_add(&k, "cursor is not valid");
+  rows r = {0};
+  if (select_rows(c, req, &k, list_sorts, &r)) {
+    size_t first = cursor ? after_cursor(&r, cursor) : 0, i;
+    json_t *items = json_array();
+    for (i = first; i < r.count && i - first < (size_t)limit; i++)
+      json_array_append_new(items, dl_sandbox_list_item(r.rows[i]));
+    char *next = i < r.count ? make_cursor(r.by(r.rows[i - 1])) : NULL;
+    dl_reply_json(req, 200, json_pack("{s:o, s:o}", "items", items, "nextCursor", dl_json_str_or_null(next)));
+    free(next);
+  }
+  json_decref(cursor);
+  free(r.rows);
+}
+
+static void list_pages(dl_req *req, void *user) {
+  dl_control *c = user;
+  dl_check k;
+  dl_check_init(&k);
+  int64_t limit = dl_query_int(req, &k, "limit", 1, 200, 100), page = dl_query_int(req, &k, "page", 1, 1000000, 1);
+  rows r = {0};
+  if (select_rows(c, req, &k, page_sorts, &r)) {
+    json_t *items = json_array();
+    for (size_t i = (size_t)((page - 1) * limit); i < r.count && i < (size_t)(page * limit); i++)
+      json_array_append_new(items, dl_sandbox_dto(r.rows[i]));
+    dl_reply_json(req, 200, json_pack("{s:o, s:i, s:i, s:i}", "items", items, "total", (int)r.count, "page", (int)page,
+                                      "totalPages", (int)((r.count + (size_t)limit - 1) / (size_t)limit)));
+  }
+  free(r.rows);
+}
+
+static void get(dl_req *req, void *user) {
+  (void)user;
+  dl_reply_json(req, 200, dl_sandbox_dto(dl_target(req)));
+}
+
+static const dl_route routes[] = {
+    {"POST", "/sandbox", dl_create_sandbox, DL_R_BODY | DL_R_CREATE | DL_R_PERM(DL_PERM_WRITE_SANDBOXES)},
+    {"GET", "/sandbox", list, 0},
+    {"GET", "/sandbox/paginated", list_pages, 0},
+    {"GET", "/sandbox/{x}", get, DL_R_SANDBOX},
+};
+
+dl_route_table dl_sandbox_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The journal. Invariants: `all` holds what the journal says once every batch is written; one
+ * batch is on the thread pool at a time and `waiting` is what follows it; the file is only ever
+ * appended to, or replaced as a whole by rename.
+ *
+ * A record is one line: "<crc32 as 8 hex digits> <bytes of the JSON> <JSON>\n".
+ */
+#include "control/store.h"
+
+#include "base/buf.h"
+#include "base/list.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define JOURNAL_MAX (size_t)(1u << 30)
+/* Rewriting the journal is worth it from here on, when most of it is history. */
+#define COMPACT_BYTES (4u << 20)
+#define COMPACT_RATIO 4
+
+typedef struct {
+  dl_list link;
+  dl_store_cb cb;
+  void *user;
+} commit;
+
+struct dl_store {
+  uv_loop_t *loop;
+  uv_work_t work;
+  char *dir;
+  int dir_fd, fd, lock_fd;
+  bool is_durable, is_working, has_failed, is_closing;
+  json_t *all; /* kind -> id -> value */
+  dl_buf waiting;
+  dl_list commits; /* waiting for the next batch */
+  /* The batch on the thread pool. */
+  char *batch;
+  size_t batch_len;
+  bool batch_is_rewrite;
+  int batch_error;
+  dl_list batch_commits;
+  size_t journal_bytes, live_bytes;
+  void (*on_closed)(void *user);
+  void *closed_user;
+};
+
+static uint32_t crc32_of(const char *bytes, size_t len) {
+  uint32_t crc = 0xffffffffu;
+  for (size_t i = 0; i < len; i++) {
+    crc ^= (unsigned char)bytes[i];
+    for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (0xedb88320u & -(crc & 1u));
+  }
+  return ~crc;
+}
+
+char *dl_store_encode(const char *kind, const char *id, const json_t *value) {
+  json_t *record = json_pack("[s, s, O?]", kind, id, value);
+  char *text = dl_json_text(record);
+  json_decref(record);
+  size_t len = strlen(text);
+  char *line = dl_xprintf("%08x %zu %s\n", crc32_of(text, len), len, text);
+  free(text);
+  return line;
+}
+
+static void apply(json_t *all, const char *kind, const char *id, json_t *value) {
+  json_t *objects = json_object_get(all, kind);
+  if (!objects) {
+    objects = json_object();
+    json_object_set_new(all, kind, objects);
+  }
+  if (value && !json_is_null(value)) json_object_set(objects, id, value);
+  else json_object_del(objects, id);
+}
+
+/* The length of the whole record at the front, 0 if there is none. */
+static size_t replay_one(json_t *all, const char *text, size_t len) {
+  unsigned crc;
+  size_t body_len;
+  int head = 0;
+  char start[48] = {0};
+  memcpy(start, text, len < sizeof start - 1 ? len : sizeof start - 1);
+  if (sscanf(start, "%8x %zu %n", &crc, &body_len, &head) != 2 || head == 0) return 0;
+  /* %n also skips blanks of the body, but a body starts with '['. */
+  if (body_len >= len || (size_t)head + body_len >= len || text[(size_t)head + body_len] != '\n') return 0;
+  const char *body = text + head;
+  if (crc32_of(body, body_len) != crc) return 0;
+  json_error_t error;
+  json_t *record = json_loadb(body, body_len, JSON_ALLOW_NUL, &error), *value;
+  const char *kind, *id;
+  size_t used = 0;
+  if (record && json_unpack(record, "[s, s, o]", &kind, &id, &value) == 0) {
+    apply(all, kind, id, value);
+    used = (size_t)head + body_len + 1;
+  }
+  json_decref(record);
+  return used;
+}
+
+size_t dl_store_replay(json_t *all, const char *text, size_t len) {
+  size_t at = 0;
+  while (at < len) {
+    size_t used = replay_one(all, text + at, len - at);
+    if (used == 0) break;
+    at += used;
+  }
+  return at;
+}
+
+/* ---- opening ---- */
+
+static bool read_all(int fd, dl_buf *out) {
+  for (;;) {
+    char *at = dl_buf_reserve(out, 256 * 1024);
+    if (!at) return false;
+    ssize_t got = read(fd, at, 256 * 1024);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return got == 0;
+    dl_buf_grew(out, (size_t)got);
+  }
+}
+
+static int load(dl_store *s, char **error) {
+  s->fd = openat(s->dir_fd, "journal", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (s->fd < 0) {
+    *error = dl_xprintf("cannot open %s/journal: %s", s->dir, strerror(errno));
+    return -1;
+  }
+  dl_buf text;
+  dl_buf_init(&text, JOURNAL_MAX);
+  if (!read_all(s->fd, &text)) {
+    *error = dl_xprintf("cannot read %s/journal", s->dir);
+    dl_buf_clear(&text);
+    return -1;
+  }
+  size_t whole = dl_store_replay(s->all, text.data ? text.data : "", text.len);
+  if (whole < text.len) {
+    /* The end of a write that was cut off: it was never acknowledged. */
+    dl_warn("%s/journal: dropping %zu bytes of an unfinished write", s->dir, text.len - whole);
+    if (ftruncate(s->fd, (off_t)whole) != 0) dl_warn("cannot truncate the journal: %s", strerror(errno));
+  }
+  s->journal_bytes = whole;
+  dl_buf_clear(&text);
+  if (lseek(s->fd, (off_t)whole, SEEK_SET) < 0 || (s->is_durable && (fsync(s->fd) != 0 || fsync(s->dir_fd) != 0))) {
+    *error = dl_xprintf("cannot sync %s/journal: %s", s->dir, strerror(errno));
+    return -1;
+  }
+  return 0;
+}
+
+static void free_store(dl_store *s) {
+  if (s->fd >= 0) close(s->fd);
+  if (s->lock_fd >= 0) close(s->lock_fd);
+  if (s->dir_fd >= 0) close(s->dir_fd);
+  json_decref(s->all);
+  dl_buf_clear(&s->waiting);
+  free(s->dir);
+  free(s);
+}
+
+dl_store *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, char **error) {
+  dl_store *s = dl_xcalloc(1, sizeof *s);
+  s->loop = loop;
+  s->dir = dl_xstrdup(dir);
+  s->is_durable = is_durable;
+  s->fd = s->lock_fd = s->dir_fd = -1;
+  s->all = json_object();
+  s->work.data = s;
+  dl_buf_init(&s->waiting, JOURNAL_MAX);
+  dl_list_init(&s->commits);
+  dl_list_init(&s->batch_commits);
+  if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+    *error = dl_xprintf("cannot make the state directory %s: %s", dir, strerror(errno));
+    goto out;
+  }
+  s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (s->dir_fd < 0) {
+    *error = dl_xprintf("cannot open the state directory %s: %s", dir, strerror(errno));
+    goto out;
+  }
+  s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    *error = dl_xprintf("the state directory %s is in use by another server", dir);
+    goto out;
+  }
+  if (load(s, error) == 0) return s;
+out:
+  free_store(s);
+  return NULL;
+}
+
+const json_t *dl_store_all(dl_store *s, const char *kind) {
+  json_t *objects = json_object_get(s->all, kind);
+  if (!objects) {
+    objects = json_object();
+    json_object_set_new(s->all, kind, objects);
+  }
+  return objects;
+}
+
+/* ---- writing ---- */
+
+static int write_all(int fd, const char *bytes, size_t len) {
+  while (len > 0) {
+    ssize_t done = write(fd, bytes, len);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return -errno;
+    bytes += done;
+    len -= (size_t)done;
+  }
+  return 0;
+}
+
+/* A whole new journal beside the old one, which it then replaces. */
+static int rewrite(dl_store *s) {
+  int fd = openat(s->dir_fd, "journal.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return -errno;
+  int rc = write_all(fd, s->batch, s->batch_len);
+  if (rc == 0 && s->is_durable && fsync(fd) != 0) rc = -errno;
+  if (rc == 0 && renameat(s->dir_fd, "journal.new", s->dir_fd, "journal") != 0) rc = -errno;
+  if (rc == 0 && s->is_durable && fsync(s->dir_fd) != 0) rc = -errno;
+  if (rc != 0) {
+    close(fd);
+    return rc;
+  }
+  close(s->fd);
+  s->fd = fd;
+  return 0;
+}
+
+static void on_work(uv_work_t *work) {
+  dl_store *s = work->data;
+  if (s->batch_is_rewrite) {
+    s->batch_error = rewrite(s);
+    return;
+  }
+  s->batch_error = write_all(s->fd, s->batch, s->batch_len);
+  if (s->batch_error == 0 && s->is_durable && fdatasync(s->fd) != 0) s->batch_error = -errno;
+}
+
+static void next_batch(dl_store *s);
+
+static void on_work_done(uv_work_t *work, int status) {
+  dl_store *s = work->data;
+  assert(status == 0);
+  (void)status;
+  s->is_working = false;
+  if (s->batch_error != 0) {
+    dl_error("cannot write the journal in %s: %s", s->dir, strerror(-s->batch_error));
+    /* A torn record may be in the file now, and nothing after it would be read. */
+    s->has_failed = true;
+  } else if (s->batch_is_rewrite) {
+    s->journal_bytes = s->live_bytes = s->batch_len;
+    s->has_failed = false;
+  } else {
+    s->journal_bytes += s->batch_len;
+  }
+  bool ok = s->batch_error == 0;
+  free(s->batch);
+  s->batch = NULL;
+  dl_list done;
+  dl_list_init(&done);
+  dl_list_splice(&done, &s->batch_commits);
+  DL_LIST_EACH_SAFE(&done, node, after) {
+    commit *c = DL_CONTAINER(node, commit, link);
+    c->cb(ok, c->user);
+    free(c);
+  }
+  next_batch(s);
+}
+
+static void serialize_all(dl_store *s, dl_buf *out) {
+  const char *kind, *id;
+  json_t *objects, *value;
+  json_object_foreach(s->all, kind, objects) {
+    json_object_foreach(objects, id, value) {
+      char *line = dl_store_encode(kind, id, value);
+      dl_buf_puts(out, line);
+      free(line);
+    }
+  }
+}
+
+static void next_batch(dl_store *s) {
+  if (s->is_working) return;
+  if (s->waiting.len == 0 && dl_list_empty(&s->commits)) {
+    if (!s->is_closing) return;
+    void (*on_closed)(void *) = s->on_closed;
+    void *user = s->closed_user;
+    free_store(s);
+    if (on_closed) on_closed(user);
+    return;
+  }
+  bool is_history = s->journal_bytes > COMPACT_BYTES && s->journal_bytes > s->live_bytes * COMPACT_RATIO;
+  s->batch_is_rewrite = s->has_failed || is_history;
+  if (s->batch_is_rewrite) {
+    dl_buf_reset(&s->waiting);
+    serialize_all(s, &s->waiting);
+  }
+  s->batch_len = s->waiting.len;
+  s->batch = dl_buf_take(&s->waiting);
+  dl_list_splice(&s->batch_commits, &s->commits);
+  s->is_working = true;
+  uv_queue_work(s->loop, &s->work, on_work, on_work_done);
+}
+
+void dl_store_put(dl_store *s, const char *kind, const char *id, json_t *value) {
+  apply(s->all, kind, id, value);
+  char *line = dl_store_encode(kind, id, value);
+  if (!dl_buf_puts(&s->waiting, line)) dl_error("too much unwritten state");
+  free(line);
+  json_decref(value);
+}
+
+void dl_store_commit(dl_store *s, dl_store_cb cb, void *user) {
+  commit *c = dl_xcalloc(1, sizeof *c);
+  c->cb = cb;
+  c->user = user;
+  dl_list_push(&s->commits, &c->link);
+  next_batch(s);
+}
+
+void dl_store_close(dl_store *s, void (*on_closed)(void *user), void *user) {
+  s->is_closing = true;
+  s->on_closed = on_closed;
+  s->closed_user = user;
+  next_batch(s);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What happens to a sandbox by itself: auto-stop, auto-archive, auto-delete, end of life. One
+ * alarm is set for the earliest of all; activity only moves times back, so an alarm that comes
+ * too early just looks again.
+ */
+#include "control/lifecycle.h"
+
+#define MINUTE INT64_C(60000)
+#define ALARM_MAX_MS (60 * 1000)
+
+typedef struct {
+  int64_t due;
+  void (*act)(dl_sandbox *sb);
+} event;
+
+static void stop_gently(dl_sandbox *sb) { dl_life_stop(sb, false); }
+
+static void consider(event *e, int64_t due, void (*act)(dl_sandbox *sb)) {
+  if (e->act && e->due <= due) return;
+  *e = (event){due, act};
+}
+
+/* The next thing that will happen to a sandbox; no `act` when nothing will. */
+static event next_event(dl_sandbox *sb) {
+  event e = {0};
+  if (sb->want == DL_WANT_DESTROYED) return e;
+  if (sb->destroy_at) consider(&e, sb->destroy_at, dl_life_destroy);
+  if (sb->state == DL_STARTED && sb->auto_stop > 0)
+    consider(&e, sb->last_activity_at + sb->auto_stop * MINUTE, stop_gently);
+  if (sb->state == DL_STOPPED) {
+    /* Deletion first: when both are due at once, archiving would be for nothing. */
+    if (sb->auto_delete > 0) consider(&e, sb->last_activity_at + sb->auto_delete * MINUTE, dl_life_destroy);
+    if (!dl_sandbox_is_ephemeral(sb))
+      consider(&e, sb->last_activity_at + sb->auto_archive * MINUTE, dl_life_archive);
+  }
+  if (sb->state == DL_ARCHIVED && sb->auto_delete > 0)
+    consider(&e, sb->last_activity_at + sb->auto_delete * MINUTE, dl_life_destroy);
+  return e;
+}
+
+static void on_alarm(uv_timer_t *timer) { dl_timers_run(DL_CONTAINER(timer, dl_control, timers)); }
+
+void dl_timers_mark(dl_control *c) {
+  if (!c->is_closing) uv_timer_start(&c->timers, on_alarm, 0, 0);
+}
+
+void dl_timers_run(dl_control *c) {
+  int64_t now = dl_now(c), earliest = INT64_MAX;
+  if (c->is_closing) return;
+  DL_LIST_EACH_SAFE(&c->sandbox_list, node, after) {
+    dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
+    /* An open stream is activity for as long as it lives. */
+    if (sb->relay_count > 0) sb->last_activity_at = now;
+    event e = next_event(sb);
+    if (!e.act || dl_sandbox_is_busy(sb)) continue; /* the end of the operation marks us again */
+    if (e.due > now) {
+      if (e.due < earliest) earliest = e.due;
+      continue;
+    }
+    dl_info("sandbox %s: its time has come", sb->id);
+    e.act(sb);
+  }
+  if (earliest == INT64_MAX) return;
+  int64_t wait = dl_clock_real_until(&c->clock, earliest);
+  /* Never far ahead: the wall clock may be set. */
+  uv_timer_start(&c->timers, on_alarm, (uint64_t)(wait < ALARM_MAX_MS ? wait : ALARM_MAX_MS), 0);
+}

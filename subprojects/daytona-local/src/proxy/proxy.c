@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The proxy: who may reach a sandbox, what of the request is passed on, and its errors. The
+ * exchange itself is dl_forward's; the sandbox's toolbox listens on a Unix socket that only this
+ * process can reach.
+ */
+#include "proxy/proxy.h"
+
+#include "control/api.h"
+#include "http/forward.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define TOKEN_QUERY "DAYTONA_SANDBOX_AUTH_KEY"
+#define TOKEN_HEADER "X-Daytona-Preview-Token"
+#define SKIP_HEADER "X-Daytona-Skip-Last-Activity-Update"
+
+typedef enum { BY_NOBODY, BY_KEY, BY_TOKEN_HEADER, BY_TOKEN_QUERY, BY_COOKIE, BY_HOST, BY_NEED } credential;
+
+typedef struct {
+  dl_control *control;
+  dl_sandbox *sandbox; /* its relay_count holds us, and lives as long as the box */
+  char *id;
+  credential who;
+  bool counts_as_activity;
+} passage;
+
+/* ---- credentials ---- */
+
+static bool has_cookie(const dl_req *req, const dl_sandbox *sb) {
+  const char *cookies = dl_req_header(req, "Cookie");
+  if (!cookies) return false;
+  char *name = dl_xprintf("daytona-sandbox-auth-%s=", sb->id);
+  const char *at = strstr(cookies, name);
+  bool ok = false;
+  if (at) {
+    at += strlen(name);
+    char *value = dl_xstrndup(at, strcspn(at, "; "));
+    ok = dl_same_secret(sb->preview_token, value);
+    free(value);
+  }
+  free(name);
+  return ok;
+}
+
+/* In the documented order; a wrong one does not spoil a later one. */
+static credential find_credential(dl_control *c, dl_req *req, const dl_sandbox *sb) {
+  unsigned permissions;
+  const char *bearer = dl_req_header(req, "Authorization"), *token = dl_req_header(req, TOKEN_HEADER);
+  const char *organization = dl_req_header(req, "X-Daytona-Organization-ID");
+  if (bearer && dl_keys_check(&c->keys, bearer, organization ? organization : c->organization_id, &permissions) == DL_AUTH_OK)
+    return BY_KEY;
+  if (token && dl_same_secret(sb->preview_token, token)) return BY_TOKEN_HEADER;
+  token = dl_query_get(dl_req_query(req), TOKEN_QUERY);
+  if (token && dl_same_secret(sb->preview_token, token)) return BY_TOKEN_QUERY;
+  return has_cookie(req, sb) ? BY_COOKIE : BY_NOBODY;
+}
+
+static bool presented_any(dl_req *req) {
+  return dl_req_header(req, "Authorization") || dl_req_header(req, TOKEN_HEADER) ||
+         dl_query_get(dl_req_query(req), TOKEN_QUERY);
+}
+
+/* ---- passing on ---- */
+
+static int connect_box(void *user, int attempt, bool *is_connecting) {
+  passage *p = user;
+  struct sockaddr_un addr = {.sun_family = AF_UNIX};
+  *is_connecting = false;
+  if (attempt > 0 || !p->sandbox->box || p->sandbox->state != DL_STARTED) return -1;
+  const char *path = dl_box_socket_path(p->sandbox->box);
+  if (!path || strlen(path) >= sizeof addr.sun_path) return -1;
+  strcpy(addr.sun_path, path);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) == 0) return fd;
+  if (fd >= 0) close(fd);
+  return -1;
+}
+
+static bool drop_header(void *user, const char *name) {
+  const passage *p = user;
+  if (strcasecmp(name, TOKEN_HEADER) == 0 || strcasecmp(name, SKIP_HEADER) == 0) return true;
+  return p->who == BY_KEY && strcasecmp(name, "Authorization") == 0;
+}
+
+static void on_failure(void *user, dl_req *req) {
+  passage *p = user;
+  dl_fail_proxy(p->control, req, 502, "bad gateway: the sandbox %s does not answer", p->id);
+}
+
+static void on_end(void *user) {
+  passage *p = user;
+  dl_sandbox *sb = dl_map_get(&p->control->sandboxes, p->id);
+  if (sb) {
+    sb->relay_count -= p->counts_as_activity;
+    if (p->counts_as_activity) sb->last_activity_at = dl_now(p->control);
+  }
+  free(p->id);
+  free(p);
+}
+
+/* The query without the token, which is ours; the rest as it came. */
+static char *query_without_token(const char *raw) {
+  dl_buf out;
+  dl_buf_init(&out, strlen(raw));
+  while (*raw) {
+    size_t len = strcspn(raw, "&");
+    bool is_token = strncmp(raw, TOKEN_QUERY, strlen(TOKEN_QUERY)) == 0 && (raw[strlen(TOKEN_QUERY)] == '=' || len == strlen(TOKEN_QUERY));
+    if (!is_token && len > 0) {
+      if (out.len > 0) dl_buf_append(&out, "&", 1);
+      dl_buf_append(&out, raw, len);
+    }
+    raw += len;
+    if (*raw == '&') raw++;
+  }
+  return dl_buf_take(&out);
+}
+
+static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, credential who, const char *path, bool is_preview) {
+  passage *p = dl_xcalloc(1, sizeof *p);
+  const char *skip = dl_req_header(req, SKIP_HEADER), *host = dl_req_header(req, "Host");
+  *p = (passage){.control = c, .sandbox = sb, .id = dl_xstrdup(sb->id), .who = who};
+  p->counts_as_activity = !skip || strcasecmp(skip, "true") != 0;
+  if (p->counts_as_activity) {
+    sb->last_activity_at = dl_now(c);
+    sb->relay_count++;
+  }
+  char *query = who == BY_TOKEN_QUERY ? query_without_token(dl_req_raw_query(req)) : dl_xstrdup(dl_req_raw_query(req));
+  char *target = dl_xprintf("%s%s%s", path, *query ? "?" : "", query);
+  char *extra = dl_xprintf("X-Forwarded-Host: %s\r\nX-Forwarded-Proto: %s\r\n", host ? host : "", c->scheme);
+  dl_forward_opts forward = {
+      .connect = connect_box,
+      .target = target,
+      .host = is_preview ? NULL : "localhost",
+      .drop_header = drop_header,
+      .extra_headers = extra,
+      .on_failure = on_failure,
+      .on_end = on_end,
+      .user = p,
+  };
+  dl_forward(req, &forward);
+  free(extra);
+  free(target);
+  free(query);
+}
+
+/* True when the sandbox can take requests; otherwise answered. */
+static bool is_running(dl_control *c, dl_req *req, const dl_sandbox *sb) {
+  if (sb->state == DL_STARTED && sb->want != DL_WANT_STOPPED && sb->want != DL_WANT_DESTROYED && sb->box) return true;
+  if (sb->state == DL_RESIZING && sb->box) return true;
+  dl_fail_proxy(c, req, 400, "bad request: sandbox %s has no network address (state %s); is it started?", sb->id,
+                dl_sandbox_state_name(sb, false));
+  return false;
+}
+
+/* ---- the two ways in ---- */
+
+void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
+  size_t len = strcspn(path + 1, "/");
+  if (path[1 + len] != '/') {
+    dl_fail_proxy(c, req, 404, "not found: not found");
+    return;
+  }
+  char *id = dl_xstrndup(path + 1, len);
+  dl_sandbox *sb = dl_find_sandbox(c, id, false);
+  free(id);
+  unsigned permissions;
+  const char *bearer = dl_req_header(req, "Authorization"), *organization = dl_req_header(req, "X-Daytona-Organization-ID");
+  if (!sb) {
+    /* Only somebody with a key learns that it does not exist. */
+    if (dl_keys_check(&c->keys, bearer, organization ? organization : c->organization_id, &permissions) == DL_AUTH_OK)
+      dl_fail_proxy(c, req, 404, "not found: no such sandbox");
+    else
+      dl_fail_proxy(c, req, 401, "unauthorized: no usable credential");
+    return;
+  }
+  credential who = find_credential(c, req, sb);
+  if (who == BY_NOBODY) {
+    dl_fail_proxy(c, req, 401, presented_any(req) ? "unauthorized: the credentials presented are not valid for this sandbox"
+                                                  : "unauthorized: authentication is missing");
+    return;
+  }
+  if (is_running(c, req, sb)) pass_on(c, req, sb, who, path + 1 + len, false);
+}
+
+static bool needs_credential(const dl_sandbox *sb, int64_t port) {
+  return !sb->is_public || port == 2280 || port == 22222 || port == 33333;
+}
+
+/* The sandbox of a signed token, if the token is good for the port now. */
+static dl_sandbox *by_signed_token(dl_control *c, const char *token, int64_t port) {
+  dl_sandbox *sb = dl_map_get(&c->preview_tokens, token);
+  size_t i;
+  json_t *entry;
+  if (!sb) return NULL;
+  json_array_foreach(sb->signed_tokens, i, entry) {
+    if (strcmp(dl_json_str(entry, "token"), token) != 0) continue;
+    bool is_good = dl_json_int(entry, "port", 0) == port && dl_json_int(entry, "expiresAt", 0) > dl_now(c);
+    return is_good ? sb : NULL;
+  }
+  return NULL;
+}
+
+void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char *path) {
+  size_t digits = strspn(label, "0123456789");
+  char number[8] = {0};
+  int64_t port = 0;
+  if (digits > 0 && digits < 6) memcpy(number, label, digits);
+  if (label[digits] != '-' || !dl_parse_int(number, 1, 65535, &port)) {
+    dl_fail_proxy(c, req, 404, "not found: not a preview address");
+    return;
+  }
+  const char *name = label + digits + 1;
+  dl_sandbox *sb = by_signed_token(c, name, port);
+  credential who = sb ? BY_HOST : BY_NOBODY;
+  if (!sb) {
+    sb = dl_find_sandbox(c, name, false);
+    if (sb) who = find_credential(c, req, sb);
+    if (sb && who == BY_NOBODY && !needs_credential(sb, port)) who = BY_NEED;
+  }
+  if (!sb || who == BY_NOBODY) {
+    /* The platform redirects to a login page; there is none here. */
+    dl_fail_proxy(c, req, 401, "unauthorized: this preview needs a token");
+    return;
+  }
+  if (!is_running(c, req, sb)) return;
+  if (port == 2280) {
+    pass_on(c, req, sb, who, path, false);
+    return;
+  }
+  char *inner = dl_xprintf("/proxy/%lld%s", (long long)port, path);
+  pass_on(c, req, sb, who, inner, true);
+  free(inner);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The way from a client to a sandbox: toolbox calls and previews, authenticated, streamed both
+ * ways, upgrades included.
+ */
+#ifndef DL_PROXY_H
+#define DL_PROXY_H
+
+#include "control/control.h"
+
+/* `path` is "/{sandboxId}/{rest}", still encoded. */
+void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path);
+/* `label` is "{port}-{sandbox id or signed token}"; `path` goes to the program on that port. */
+void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char *path);
+
+#endif
