@@ -124,6 +124,11 @@ static void race_end(daytona__tcp_t *tcp) {
 
 static void race_next(daytona__tcp_race_t *race);
 
+/* The last failure speaks for all, but lack of memory is not the network's fault. */
+static void note_failure(daytona__tcp_race_t *race, int status) {
+  if (race->status != UV_ENOMEM) race->status = status;
+}
+
 static void on_connect(uv_connect_t *request, int status) {
   daytona__tcp_socket_t *socket = request->data;
   daytona__tcp_t *tcp = socket->tcp;
@@ -131,7 +136,7 @@ static void on_connect(uv_connect_t *request, int status) {
   daytona__tcp_race_t *race = tcp->race;
   assert(race != NULL && tcp->socket == NULL);
   if (status != 0) {
-    race->status = status;
+    note_failure(race, status);
     socket_close(socket);
     race_next(race);
     return;
@@ -163,7 +168,7 @@ static bool race_try(daytona__tcp_race_t *race, struct sockaddr_storage *address
     if (status == 0) return true;
     socket_close(socket);
   }
-  race->status = status;
+  note_failure(race, status);
   return false;
 }
 

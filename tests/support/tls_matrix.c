@@ -1,0 +1,77 @@
+/*
+ * Certificates for the TLS tests; see tls_matrix.h. One shell script makes them all: `openssl ca` is used
+ * because only it takes dates in the past and in the future.
+ */
+#include "support/tls_matrix.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char directory[64];
+
+static const char script[] =
+  "set -e; cd \"$1\"; exec >log 2>&1; : >db; : >empty.pem; mkdir new\n"
+  "cat >cnf <<EOF\n"
+  "[ca]\ndefault_ca=x\n[x]\ndatabase=db\nnew_certs_dir=new\nrand_serial=yes\ndefault_md=sha256\n"
+  "policy=p\nemail_in_dn=no\nunique_subject=no\n[p]\ncommonName=supplied\n"
+  "[req]\ndistinguished_name=dn\n[dn]\n[v3ca]\nbasicConstraints=critical,CA:true\n"
+  "subjectKeyIdentifier=hash\nkeyUsage=keyCertSign,cRLSign\n"
+  "EOF\n"
+  "key() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; }\n"
+  "root() { key $1; openssl req -x509 -new -key $1.key -sha256 -days 30 -subj \"/CN=$2\""
+  " -config cnf -extensions v3ca -out $1.pem; }\n"
+  "# sign NAME CN SAN START END ISSUER\n"
+  "sign() { openssl req -new -key $1.key -subj \"/CN=$2\" -config cnf -out $1.csr\n"
+  " printf 'basicConstraints=%s\\n' \"${7:-CA:false}\" >$1.ext\n"
+  " if [ -n \"$3\" ]; then printf 'subjectAltName=%s\\n' \"$3\" >>$1.ext; fi\n"
+  " openssl ca -batch -config cnf -cert $6.pem -keyfile $6.key -in $1.csr -out $1.pem -notext"
+  " -startdate $4 -enddate $5 -extfile $1.ext; }\n"
+  "now=20200101000000Z; end=20991231000000Z\n"
+  "root ca 'Test Root'; root other_ca 'Other Root'\n"
+  "for n in good wildcard address other_address wrong expired future client inner chain; do key $n; done\n"
+  "openssl genrsa -out weak.key 1024\n"
+  "sign good localhost DNS:localhost $now $end ca\n"
+  "sign wildcard wild 'DNS:*.wild.localhost' $now $end ca\n"
+  "sign address address 'DNS:localhost,IP:127.0.0.1,IP:::1' $now $end ca\n"
+  "sign other_address 127.0.0.1 'IP:127.0.0.2,DNS:127.0.0.1' $now $end ca\n"
+  "sign wrong localhost DNS:elsewhere.localhost $now $end ca\n"
+  "sign expired localhost DNS:localhost $now 20210101000000Z ca\n"
+  "sign future localhost DNS:localhost 20900101000000Z $end ca\n"
+  "sign client client '' $now $end ca\n"
+  "sign weak localhost DNS:localhost $now $end ca\n"
+  "sign inner 'Test Inner' '' $now $end ca critical,CA:true\n"
+  "sign chain localhost DNS:localhost $now $end inner; cat inner.pem >>chain.pem\n"
+  "key self_signed; openssl req -x509 -new -key self_signed.key -sha256 -days 30 -subj /CN=localhost"
+  " -config cnf -addext subjectAltName=DNS:localhost -out self_signed.pem\n";
+
+/* The script on sh's standard input: no file of its own, no quoting. */
+static int run_script(void) {
+  char command[128];
+  snprintf(command, sizeof command, "sh -s -- '%s'", directory);
+  FILE *shell = popen(command, "w");
+  if (shell == NULL) return -1;
+  fputs(script, shell);
+  return pclose(shell);
+}
+
+const char *tls_certificates_make(void) {
+  if (system("command -v openssl >/dev/null 2>&1") != 0) return NULL;
+  strcpy(directory, "/tmp/tls-matrix-XXXXXX");
+  if (mkdtemp(directory) == NULL) return NULL;
+  if (run_script() == 0) return directory;
+  fprintf(stderr, "# openssl failed, see %s/log\n", directory);
+  abort();
+}
+
+void tls_certificates_remove(void) {
+  char command[128];
+  if (directory[0] == '\0') return;
+  snprintf(command, sizeof command, "rm -rf '%s'", directory);
+  if (system(command) != 0) fprintf(stderr, "# %s stays\n", directory);
+}
+
+void tls_certificate_path(const char *name, const char *suffix, char *out, size_t size) {
+  snprintf(out, size, "%s/%s%s", directory, name, suffix);
+}
