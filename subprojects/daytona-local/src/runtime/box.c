@@ -3,7 +3,7 @@
  * The life of one box: prepare, start, up, stopping, gone.
  *
  * The box's first process holds one end of the control socket. It says 'R' when it serves; we say
- * 'T' when it shall end; end of file tells it that the server is gone. bubblewrap's own process
+ * 'N' when its network is ready and 'T' when it shall end; end of file tells it that the server is gone. bubblewrap's own process
  * on the host is our child; it is reaped only after every process of the box is, because the
  * kernel ends a PID namespace before it reports its first process. So "the child has exited"
  * is the one fact that everything at the end waits for. Handles are closed first, then the
@@ -72,6 +72,18 @@ static void report_start(dl_box *box) {
   cb(box->start_user, box, NULL);
 }
 
+static void on_network(dl_box *box, bool works) {
+  if (!works) box->network_text = "none (slirp4netns does not work)";
+  send(box->control_fd, "N", 1, MSG_NOSIGNAL); /* a box that is gone tells by itself */
+}
+
+/* When the box's first process runs and its number is known. */
+static void start_network(dl_box *box) {
+  if (!box->is_ready || box->inner_pid == 0 || box->state != DL_BOX_STARTING) return;
+  if (box->network != DL_NETWORK_PRIVATE) return;
+  if ((box->net = dl_network_start(box, on_network)) == NULL) on_network(box, false);
+}
+
 static void on_control(uv_poll_t *poll, int status, int events) {
   dl_box *box = poll->data;
   char bytes[64];
@@ -82,10 +94,10 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     uv_poll_stop(poll); /* it is ending; the exit of our child tells the rest */
     return;
   }
-  if (memchr(bytes, 'R', (size_t)got) != NULL) {
-    box->is_ready = true;
-    report_start(box);
-  }
+  if (memchr(bytes, 'R', (size_t)got) == NULL) return;
+  box->is_ready = true;
+  start_network(box);
+  report_start(box);
 }
 
 /* Reads what is there; false at the end of the stream. */
@@ -163,10 +175,7 @@ static void on_info(uv_poll_t *poll, int status, int events) {
   box->inner_fd = (int)syscall(SYS_pidfd_open, box->inner_pid, 0);
   if (box->inner_fd >= 0 && !is_child_of(box->inner_pid, box->pid)) close_fd(&box->inner_fd);
   join_groups(box);
-  if (box->network == DL_NETWORK_PRIVATE) {
-    box->net = dl_network_start(box);
-    if (box->net == NULL) box->network_text = "none (slirp4netns does not start)";
-  }
+  start_network(box);
 }
 
 /* ---- starting ---- */
@@ -362,7 +371,7 @@ dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb
   } else {
     box->id = dl_xstrdup("");
   }
-  box->short_id = dl_xstrndup(box->id, 12);
+  box->short_id = dl_xprintf("%.12s", box->id);
   box->network_text = network_text(rt, box, spec);
   if (box->failure == NULL) {
     box->uid = choose_uid(rt, box->home_dir);
@@ -372,6 +381,7 @@ dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb
     set_limits(box);
   }
   dl_list_push(&rt->boxes, &box->link);
+  uv_ref((uv_handle_t *)&rt->child_signal); /* while there are boxes, their ends matter */
   box->prepare.data = box;
   uv_queue_work(rt->loop, &box->prepare, prepare_work, on_prepared);
   return box;

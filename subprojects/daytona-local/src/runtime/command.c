@@ -99,7 +99,7 @@ static void push_namespaces(dl_command *c, const dl_box *box) {
 }
 
 static void push_toolbox(dl_command *c, const dl_runtime *rt, const char *exe, const char *home,
-                         const char *node_modules, bool isolated, double memory_gib) {
+                         const char *node_modules, bool isolated, bool has_network, double memory_gib) {
   char number[32];
   PUSH(c, exe, "toolbox");
   push_number(c, "--listen-fd", DL_FD_LISTEN);
@@ -111,6 +111,7 @@ static void push_toolbox(dl_command *c, const dl_runtime *rt, const char *exe, c
     snprintf(number, sizeof number, "%u", rt->max_processes);
     PUSH(c, "--max-processes", number);
   }
+  if (has_network) push(c, "--await-network");
   if (memory_gib > 0) {
     snprintf(number, sizeof number, "%.0f", memory_gib * 1024 * 1024 * 1024);
     PUSH(c, "--max-data", number);
@@ -122,7 +123,7 @@ void dl_command_build(dl_command *c, const dl_runtime *rt, const dl_box *box) {
   bool memory_by_rlimit = strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0;
   double data_gib = memory_by_rlimit ? box->memory_gib : 0;
   if (rt->isolation == DL_ISOLATION_NONE) {
-    push_toolbox(c, rt, rt->exe, box->home_dir, rt->node_modules, false, data_gib);
+    push_toolbox(c, rt, rt->exe, box->home_dir, rt->node_modules, false, false, data_gib);
     return;
   }
   push_namespaces(c, box);
@@ -136,7 +137,7 @@ void dl_command_build(dl_command *c, const dl_runtime *rt, const dl_box *box) {
   if (rt->node_modules != NULL) bind_private(c, rt, rt->node_modules, DL_BOX_NODE_MODULES, true);
   PUSH(c, "--remount-ro", "/", "--chdir", DL_BOX_HOME, "--");
   push_toolbox(c, rt, DL_BOX_EXE, DL_BOX_HOME, rt->node_modules ? DL_BOX_NODE_MODULES : NULL, true,
-               data_gib);
+               box->network == DL_NETWORK_PRIVATE, data_gib);
 }
 
 void dl_command_clear(dl_command *c) {

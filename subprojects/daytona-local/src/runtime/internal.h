@@ -17,7 +17,7 @@
 /* Descriptors as the processes of a box find them. */
 enum {
   DL_FD_LISTEN = 3,   /* the toolbox's listening socket */
-  DL_FD_CONTROL = 4,  /* socket to the server: 'R' up, 'T' down, end of file means go */
+  DL_FD_CONTROL = 4,  /* socket to the server: see box.c */
   DL_FD_ENV = 5,      /* NAME=value texts, each ended by NUL */
   DL_FD_INFO = 6,     /* bubblewrap's answer, see box.c */
   DL_FD_HOSTS = 7,    /* content of /etc/hosts */
@@ -166,8 +166,9 @@ bool dl_runtime_uid_taken(const dl_runtime *rt, unsigned uid);
 
 /* NULL: private boxes of this runtime get outside access; else why not. */
 const char *dl_network_missing(const dl_runtime *rt);
-/* Start slirp4netns for the box whose process 1 is inner_pid. NULL when that did not work. */
-struct dl_box_network *dl_network_start(dl_box *box);
+/* Start slirp4netns for the box whose process 1 is inner_pid; `ready` comes once. NULL when that did
+ * not work. */
+struct dl_box_network *dl_network_start(dl_box *box, void (*ready)(dl_box *box, bool works));
 /* Ends it; `done` comes on a later turn. */
 void dl_network_stop(struct dl_box_network *net, void (*done)(void *user), void *user);
 

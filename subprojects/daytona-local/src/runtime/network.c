@@ -2,8 +2,9 @@
  *
  * Outside access for a box with its own network namespace: one slirp4netns per box.
  *
- * It starts as soon as the namespace exists and works beside the rest of the start, so a box is
- * up before its network in the worst case. It ends when the pipe it holds closes, so a server
+ * It starts when the box's first process runs, not earlier: it brings the loopback up if that is
+ * down, and then bubblewrap, which does the same, would fail. The box does not wait for it, but its
+ * toolbox holds back programs until it is told that the network is ready. It ends when the pipe it holds closes, so a server
  * that is killed takes it along. The host's loopback is out of its reach. It is told the
  * namespaces by descriptor: the process's own /proc entry would name the inner user namespace,
  * in which nobody may touch the network.
@@ -21,7 +22,12 @@
 
 struct dl_box_network {
   uv_process_t process;
+  uv_poll_t ready;
   int alive_fd; /* the end of the pipe whose closing ends slirp4netns */
+  int ready_fd; /* readable when it is ready, or has died */
+  dl_box *box;
+  void (*on_ready)(dl_box *box, bool works);
+  int open_handles;
   char *box_id;
   bool has_exited;
   void (*done)(void *user);
@@ -38,17 +44,33 @@ const char *dl_network_missing(const dl_runtime *rt) {
 
 static void on_closed(uv_handle_t *handle) {
   struct dl_box_network *net = handle->data;
+  if (--net->open_handles > 0) return;
   if (net->alive_fd >= 0) close(net->alive_fd);
+  if (net->ready_fd >= 0) close(net->ready_fd);
   if (net->done != NULL) net->done(net->user);
   free(net->box_id);
   free(net);
 }
 
+static void close_handles(struct dl_box_network *net) {
+  uv_close((uv_handle_t *)&net->process, on_closed);
+  if (net->ready_fd >= 0) uv_close((uv_handle_t *)&net->ready, on_closed);
+}
+
 static void on_slirp_exit(uv_process_t *process, int64_t status, int signal) {
   struct dl_box_network *net = process->data;
   net->has_exited = true;
-  if (net->done != NULL) uv_close((uv_handle_t *)process, on_closed);
+  if (net->done != NULL) close_handles(net);
   else dl_warn("box %s: its network ended (status %d, signal %d)", net->box_id, (int)status, signal);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events) {
+  struct dl_box_network *net = poll->data;
+  char byte;
+  (void)events;
+  bool works = status == 0 && read(net->ready_fd, &byte, 1) == 1;
+  uv_poll_stop(poll);
+  net->on_ready(net->box, works);
 }
 
 static int open_namespaces(pid_t pid, int *net_fd, int *user_fd) {
@@ -60,15 +82,15 @@ static int open_namespaces(pid_t pid, int *net_fd, int *user_fd) {
   return *user_fd < 0 ? -1 : 0;
 }
 
-static int spawn(struct dl_box_network *net, dl_runtime *rt, int net_fd, int user_fd, int pipe_fd) {
-  uv_stdio_container_t stdio[6];
+/* fds: the network namespace, its user namespace, the pipe to live by, the pipe to be ready on. */
+static int spawn(struct dl_box_network *net, dl_runtime *rt, const int fds[4]) {
+  uv_stdio_container_t stdio[7];
   for (int i = 0; i < 3; i++) stdio[i].flags = UV_IGNORE;
-  const int fds[3] = {net_fd, user_fd, pipe_fd};
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 4; i++) {
     stdio[3 + i].flags = UV_INHERIT_FD;
     stdio[3 + i].data.fd = fds[i];
   }
-  char *args[] = {rt->slirp, "--configure", "--mtu=65520", "--disable-host-loopback", "--exit-fd=5",
+  char *args[] = {rt->slirp, "--configure", "--mtu=65520", "--disable-host-loopback", "--exit-fd=5", "--ready-fd=6",
                   "--userns-path=/proc/self/fd/4", "--netns-type=path", "/proc/self/fd/3", "tap0",
                   /* As root it holds rights worth giving up. */
                   rt->as_root ? "--enable-sandbox" : NULL, NULL};
@@ -79,37 +101,45 @@ static int spawn(struct dl_box_network *net, dl_runtime *rt, int net_fd, int use
                                   .cwd = "/",
                                   .exit_cb = on_slirp_exit,
                                   .stdio = stdio,
-                                  .stdio_count = 6,
+                                  .stdio_count = 7,
                                   .flags = UV_PROCESS_DETACHED};
   net->process.data = net;
   return uv_spawn(rt->loop, &net->process, &options);
 }
 
-struct dl_box_network *dl_network_start(dl_box *box) {
+static void close_all(int *fds, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (fds[i] >= 0) close(fds[i]);
+}
+
+struct dl_box_network *dl_network_start(dl_box *box, void (*ready)(dl_box *box, bool works)) {
   struct dl_box_network *net = dl_xcalloc(1, sizeof *net);
-  int net_fd = -1, user_fd = -1, ends[2] = {-1, -1};
-  int failure = -1;
-  net->alive_fd = -1;
-  net->box_id = dl_xstrdup(box->id);
-  bool ready = open_namespaces(box->inner_pid, &net_fd, &user_fd) == 0 && pipe2(ends, O_CLOEXEC) == 0;
-  if (ready) {
-    net->alive_fd = ends[1];
-    failure = spawn(net, box->rt, net_fd, user_fd, ends[0]);
-  } else {
+  int fds[4] = {-1, -1, -1, -1}, alive[2] = {-1, -1}, told[2] = {-1, -1};
+  bool is_open = open_namespaces(box->inner_pid, &fds[0], &fds[1]) == 0 && pipe2(alive, O_CLOEXEC) == 0 &&
+                 pipe2(told, O_CLOEXEC) == 0;
+  fds[2] = alive[0];
+  fds[3] = told[1];
+  *net = (struct dl_box_network){.alive_fd = alive[1], .ready_fd = told[0], .box = box, .on_ready = ready};
+  if (!is_open) {
     dl_warn("box %s: cannot open its network namespace: %s", box->id, strerror(errno));
-  }
-  if (net_fd >= 0) close(net_fd);
-  if (user_fd >= 0) close(user_fd);
-  if (ends[0] >= 0) close(ends[0]);
-  if (failure == 0) return net;
-  if (!ready) {
-    free(net->box_id);
+    close_all(fds, DL_COUNT(fds));
+    close_all((int[]){alive[1], told[0]}, 2);
     free(net);
     return NULL;
   }
+  net->box_id = dl_xstrdup(box->id);
+  int failure = spawn(net, box->rt, fds);
+  close_all(fds, DL_COUNT(fds));
+  uv_poll_init(box->rt->loop, &net->ready, net->ready_fd);
+  net->ready.data = net;
+  net->open_handles = 2;
+  if (failure == 0) {
+    uv_poll_start(&net->ready, UV_READABLE, on_ready);
+    return net;
+  }
   /* uv_spawn has made the handle even when it failed. */
   dl_warn("box %s: cannot start slirp4netns: %s", box->id, uv_strerror(failure));
-  uv_close((uv_handle_t *)&net->process, on_closed);
+  close_handles(net);
   return NULL;
 }
 
@@ -118,6 +148,7 @@ void dl_network_stop(struct dl_box_network *net, void (*done)(void *user), void 
   net->user = user;
   if (net->alive_fd >= 0) close(net->alive_fd);
   net->alive_fd = -1;
-  if (net->has_exited) uv_close((uv_handle_t *)&net->process, on_closed);
+  uv_poll_stop(&net->ready);
+  if (net->has_exited) close_handles(net);
   else uv_process_kill(&net->process, SIGKILL);
 }

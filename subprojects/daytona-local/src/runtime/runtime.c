@@ -166,6 +166,7 @@ static void on_signal_closed(uv_handle_t *handle) {
 }
 
 void dl_runtime_box_gone(dl_runtime *rt) {
+  if (dl_list_empty(&rt->boxes)) uv_unref((uv_handle_t *)&rt->child_signal);
   if (!rt->is_closing || !dl_list_empty(&rt->boxes)) return;
   if (!uv_is_closing((uv_handle_t *)&rt->child_signal)) uv_close((uv_handle_t *)&rt->child_signal, on_signal_closed);
 }

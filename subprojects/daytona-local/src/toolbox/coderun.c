@@ -238,7 +238,7 @@ static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
   json_decref(body);
 }
 
-static void on_code_run(dl_req *req, void *user) { dl_req_read_body(req, DL_TB_BODY_MAX, on_body, user); }
+static void on_code_run(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_body); }
 
 static const dl_route ROUTES[] = {{"POST", "/process/code-run", on_code_run, 0}};
 const dl_tb_routes DL_TB_CODE_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -90,7 +90,7 @@ static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
   json_decref(body);
 }
 
-static void on_execute(dl_req *req, void *user) { dl_req_read_body(req, DL_TB_BODY_MAX, on_body, user); }
+static void on_execute(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_body); }
 
 static const dl_route ROUTES[] = {{"POST", "/process/execute", on_execute, 0}};
 const dl_tb_routes DL_TB_EXEC_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

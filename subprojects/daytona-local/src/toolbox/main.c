@@ -38,7 +38,7 @@ typedef struct {
   uv_timer_t ending;
   uv_signal_t terminate;
   uint64_t end_at_ms;
-  bool is_ending;
+  bool is_ending, awaits_network;
 } role;
 
 static const dl_tb_routes *const TABLES[] = {
@@ -112,6 +112,7 @@ static void close_all(role *r) {
   uv_close((uv_handle_t *)&r->ending, NULL);
   uv_close((uv_handle_t *)&r->terminate, NULL);
   dl_tb_metrics_close(r->tb.metrics);
+  dl_tb_gate_close(r->tb.gate);
   dl_reaper_close(r->tb.reaper, on_part_closed, NULL);
   dl_http_close(r->tb.http, on_part_closed, NULL);
 }
@@ -147,6 +148,7 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     if (getpid() != 1) dl_proctree_kill(getpid(), false);
     _exit(0);
   }
+  if (byte == 'N') dl_tb_gate_open(r->tb.gate);
   if (byte == 'T') begin_end(r);
 }
 
@@ -167,7 +169,7 @@ static int parse(role *r, int argc, char **argv) {
       {"listen-fd", 1, NULL, 'l'},    {"control-fd", 1, NULL, 'c'},   {"env-fd", 1, NULL, 'e'},
       {"socket", 1, NULL, 's'},       {"home", 1, NULL, 'h'},         {"work-dir", 1, NULL, 'w'},
       {"node-modules", 1, NULL, 'n'}, {"max-processes", 1, NULL, 'p'}, {"max-data", 1, NULL, 'd'},
-      {NULL, 0, NULL, 0}};
+      {"await-network", 0, NULL, 'a'}, {NULL, 0, NULL, 0}};
   int64_t number = 0;
   optind = 1;
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -180,6 +182,7 @@ static int parse(role *r, int argc, char **argv) {
       case 'p': r->max_processes = number; break;
       case 'd': r->max_data = number; break;
       case 's': r->socket_path = optarg; break;
+      case 'a': r->awaits_network = true; break;
       case 'h': dl_set(&r->tb.home, optarg); break;
       case 'w': dl_set(&r->tb.work_dir, optarg); break;
       case 'n': dl_set(&r->tb.node_modules, optarg); break;
@@ -253,13 +256,15 @@ static int settle_home(role *r) {
 static int serve(role *r) {
   char *failure = NULL;
   dl_http_opts http = {.listen_fd = r->listen_fd, .on_request = on_request, .user = &r->tb};
-  r->tb.reaper = dl_reaper_new(r->tb.loop);
+  r->tb.reaper = dl_reaper_new(r->tb.loop, r->max_data);
   r->tb.metrics = dl_tb_metrics_new(r->tb.loop);
+  r->tb.gate = dl_tb_gate_new(r->tb.loop, !r->awaits_network);
   r->tb.http = dl_http_new(r->tb.loop, &http, &failure);
   if (r->tb.http == NULL) return fail("cannot serve", failure);
   uv_timer_init(r->tb.loop, &r->ending);
   uv_signal_init(r->tb.loop, &r->terminate);
-  uv_signal_start(&r->terminate, on_terminate, SIGTERM);
+  /* A program of the box must not end it; process 1 takes only what it asks for. */
+  if (getpid() != 1) uv_signal_start(&r->terminate, on_terminate, SIGTERM);
   r->ending.data = r->terminate.data = r->control.data = r;
   if (r->control_fd >= 0) {
     uv_poll_init(r->tb.loop, &r->control, r->control_fd);
@@ -280,7 +285,6 @@ int dl_toolbox_main(int argc, char **argv) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   keep_descriptors_ours();
   set_limit(RLIMIT_NPROC, r.max_processes);
-  set_limit(RLIMIT_DATA, r.max_data);
   r.tb.loop = uv_default_loop();
   status = settle_home(&r);
   if (status == 0) status = open_socket(&r);

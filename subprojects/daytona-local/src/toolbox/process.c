@@ -18,12 +18,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 struct dl_reaper {
   uv_signal_t signal;
   dl_list processes;
+  struct rlimit data_limit;
   void (*on_closed)(void *user);
   void *user;
 };
@@ -49,8 +51,11 @@ static void on_child_signal(uv_signal_t *handle, int number) {
   }
 }
 
-dl_reaper *dl_reaper_new(uv_loop_t *loop) {
+dl_reaper *dl_reaper_new(uv_loop_t *loop, int64_t data_max) {
   dl_reaper *r = dl_xcalloc(1, sizeof *r);
+  getrlimit(RLIMIT_DATA, &r->data_limit);
+  if (data_max > 0 && (rlim_t)data_max < r->data_limit.rlim_max)
+    r->data_limit = (struct rlimit){(rlim_t)data_max, (rlim_t)data_max};
   dl_list_init(&r->processes);
   uv_signal_init(loop, &r->signal);
   r->signal.data = r;
@@ -73,7 +78,7 @@ void dl_reaper_close(dl_reaper *r, void (*on_closed)(void *user), void *user) {
 }
 
 /* In the child. Returns only on failure. */
-static int become(const dl_process_opts *o) {
+static int become(const dl_reaper *r, const dl_process_opts *o) {
   struct sigaction sa = {.sa_handler = SIG_DFL};
   sigset_t none;
   int fds[3];
@@ -88,6 +93,7 @@ static int become(const dl_process_opts *o) {
   for (int i = 0; i < 3; i++)
     if (dup2(fds[i], i) < 0) return errno;
   if (chdir(o->cwd) != 0) return errno;
+  setrlimit(RLIMIT_DATA, &r->data_limit);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   execve(o->file, o->argv, o->envp);
@@ -101,7 +107,7 @@ int dl_process_start(dl_reaper *r, dl_process *p, const dl_process_opts *opts) {
   sigprocmask(SIG_SETMASK, &all, &before);
   pid_t pid = vfork();
   if (pid == 0) {
-    failure = become(opts);
+    failure = become(r, opts);
     _exit(127);
   }
   if (pid < 0) failure = errno;

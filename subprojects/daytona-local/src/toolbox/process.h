@@ -17,7 +17,8 @@
 
 typedef struct dl_reaper dl_reaper;
 
-dl_reaper *dl_reaper_new(uv_loop_t *loop);
+/* `data_max`: RLIMIT_DATA of everything started, 0 for none; the toolbox itself goes without. */
+dl_reaper *dl_reaper_new(uv_loop_t *loop, int64_t data_max);
 void dl_reaper_close(dl_reaper *r, void (*on_closed)(void *user), void *user);
 
 /* Embed one per process. `on_exit` comes once, with a wait(2) status, from the loop. */

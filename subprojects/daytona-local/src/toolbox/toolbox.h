@@ -35,6 +35,7 @@ typedef struct dl_toolbox {
   char *home, *work_dir;
   char *node_modules; /* or NULL */
   dl_tb_metrics *metrics;
+  struct dl_tb_gate *gate; /* see gate.c */
   size_t live_count; /* operations that still have handles on the loop and will answer */
 } dl_toolbox;
 
@@ -65,6 +66,15 @@ typedef struct {
   char text[40];
 } dl_tb_time;
 dl_tb_time dl_tb_now(void);
+
+/* ---- programs wait for the network (gate.c) ---- */
+
+struct dl_tb_gate *dl_tb_gate_new(uv_loop_t *loop, bool is_open);
+void dl_tb_gate_open(struct dl_tb_gate *g);
+void dl_tb_gate_close(struct dl_tb_gate *g);
+/* For requests that start a program: reads the body, and calls `cb` with the toolbox as `user` when
+ * the network of the sandbox is ready. */
+void dl_tb_read_body_gated(dl_toolbox *tb, dl_req *req, dl_body_cb cb);
 
 /* ---- request bodies (fields.c) ---- */
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Boxes for tests: a runtime on a loop of its own, and commands run in boxes over their sockets.
+ * The program given as DL_TEST_EXE is the toolbox.
+ */
+#ifndef DL_TEST_BOXES_H
+#define DL_TEST_BOXES_H
+
+#include "runtime/runtime.h"
+
+#include <jansson.h>
+
+typedef struct {
+  uv_loop_t loop;
+  dl_runtime *rt;
+  char dir[64]; /* a fresh directory of mode 0700 */
+} world;
+
+/* NULL, or why boxes cannot be made here (for a skip). */
+const char *world_open(world *w, dl_runtime_opts opts);
+/* Ends everything; the loop must be empty then. */
+void world_close(world *w);
+
+/* A specification with a home of its own; texts live until the next call but three. */
+dl_box_spec box_spec(world *w, const char *id);
+/* Start and wait; NULL and *error (static) when it failed. */
+dl_box *box_start(world *w, const dl_box_spec *spec, const char **error);
+/* As above, and the test fails when it does not start. */
+dl_box *box_up(world *w, const char *id);
+void box_stop(world *w, dl_box *box, bool force);
+
+typedef struct {
+  long exit_code;
+  char *text; /* yours to free */
+} outcome;
+
+/* POST /process/execute. The loop turns meanwhile. */
+outcome box_run(world *w, dl_box *box, const char *command);
+/* The output of a command that must succeed, compared and freed. */
+void box_expect(world *w, dl_box *box, const char *command, const char *text);
+/* A command that must not succeed. */
+void box_refuses(world *w, dl_box *box, const char *command);
+
+/* How many processes of this machine have `mark` in their command line. */
+int count_processes(const char *mark);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a program in a box cannot do. Every test tries to.
+ */
+#include "boxes.h"
+
+#include "base/base.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static world w;
+static dl_box *box, *other;
+static const char *skip_reason;
+
+#define NEED_BOXES()           \
+  do {                         \
+    if (skip_reason != NULL) { \
+      print_message("skipped: %s\n", skip_reason); \
+      skip();                  \
+    }                          \
+  } while (0)
+
+static int open_boxes(void **state) {
+  (void)state;
+  setenv("DL_TEST_SECRET", "the-server-key", 1);
+  skip_reason = world_open(&w, (dl_runtime_opts){.isolation = DL_ISOLATION_BWRAP, .max_processes = 64});
+  if (skip_reason != NULL) return 0;
+  box = box_up(&w, "attacker-0000000");
+  other = box_up(&w, "victim-00000000");
+  return 0;
+}
+
+static int close_boxes(void **state) {
+  (void)state;
+  if (skip_reason == NULL) world_close(&w);
+  return 0;
+}
+
+static void write_file(const char *path, const char *text) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  assert_true(fd >= 0);
+  assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+  close(fd);
+}
+
+static void refuses(const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  char *command = dl_xvprintf(fmt, args);
+  va_end(args);
+  box_refuses(&w, box, command);
+  free(command);
+}
+
+static void is_the_sandbox_user_in_its_home(void **state) {
+  (void)state;
+  NEED_BOXES();
+  box_expect(&w, box, "id -u; id -g; id -un; hostname; pwd; cat /etc/hostname",
+             "1000\n1000\ndaytona\nattacker-000\n/home/daytona\nattacker-000\n");
+  box_expect(&w, box, "echo hello > file && cat file && stat -c '%U %a' .", "hello\ndaytona 700\n");
+}
+
+static void sees_no_file_of_the_host(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *secret = dl_xprintf("%s/secret", w.dir);
+  write_file(secret, "secret");
+  chmod(secret, 0666);
+  refuses("cat %s", secret);
+  refuses("ls %s", w.dir);
+  refuses("cat /etc/shadow || cat /etc/gshadow || ls /etc/ssh || ls /etc/sudoers.d");
+  refuses("ls /sys/kernel || ls /boot || ls /mnt || ls /srv || ls /media || ls /var/lib || ls /var/log");
+  box_expect(&w, box, "ls -A /root /run /var /home /tmp | grep -v -e '^$' | tr '\\n' ' '",
+             "/home: daytona /root: /run: daytona /tmp: /var: tmp ");
+  free(secret);
+}
+
+static void climbs_out_of_no_directory(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *secret = dl_xprintf("%s/secret2", w.dir);
+  write_file(secret, "secret");
+  refuses("cat ../../../../../../..%s", secret);
+  refuses("ln -s %s link && cat link", secret);
+  refuses("cat /proc/1/root%s || cat /proc/1/cwd/../../..%s", secret, secret);
+  free(secret);
+}
+
+static void sees_nothing_of_another_box(void **state) {
+  (void)state;
+  NEED_BOXES();
+  box_expect(&w, other, "echo private > mine; echo shared > /tmp/mine; echo ok", "ok\n");
+  refuses("cat /tmp/mine");
+  refuses("find / -name mine -not -path '/proc/*' 2>/dev/null | grep mine");
+  refuses("ls %s/home-victim-00000000", w.dir);
+}
+
+static void sees_and_signals_no_foreign_process(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char pid[32];
+  snprintf(pid, sizeof pid, "%ld", (long)getpid());
+  box_expect(&w, other, "setsid sleep 7654 >/dev/null 2>&1 & echo ok", "ok\n");
+  assert_int_equal(count_processes("7654"), 1);
+  refuses("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep 'sleep 765[4]'");
+  refuses("kill -0 %s", pid);
+  box_expect(&w, box, "ls /proc | grep -c '^[0-9]' | awk '{print $1 < 8}'", "1\n");
+  refuses("kill -9 -1; sleep 0.01; false"); /* at most ourselves */
+  assert_int_equal(count_processes("7654"), 1);
+  box_expect(&w, other, "pkill -f 'sleep 7654'; echo ok", "ok\n");
+}
+
+static void cannot_end_or_read_its_toolbox(void **state) {
+  (void)state;
+  NEED_BOXES();
+  refuses("kill -9 1; kill -TERM 1 2>/dev/null; cat /proc/1/mem");
+  box_expect(&w, box, "echo alive", "alive\n");
+}
+
+static void sees_no_foreign_terminal(void **state) {
+  (void)state;
+  NEED_BOXES();
+  box_expect(&w, other, "(setsid python3 -c 'import os,time; os.openpty(); time.sleep(50)' >/dev/null 2>&1 &) ; "
+                        "while [ ! -e /dev/pts/0 ]; do :; done; ls /dev/pts",
+             "0\nptmx\n");
+  box_expect(&w, box, "ls /dev/pts", "ptmx\n");
+  refuses("echo x > /dev/tty");
+  refuses("ls /dev/mem || ls /dev/sda || ls /dev/vda || ls /dev/kmsg || ls /dev/net");
+}
+
+static void reaches_no_socket_of_the_host(void **state) {
+  (void)state;
+  NEED_BOXES();
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  memcpy(address.sun_path + 1, "dl-test-abstract", 16);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(fd, (struct sockaddr *)&address, offsetof(struct sockaddr_un, sun_path) + 17), 0);
+  assert_int_equal(listen(fd, 1), 0);
+  refuses("python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"\\0dl-test-abstract\")'");
+  refuses("ls %s/run", w.dir);
+  refuses("find / -type s -not -path '/proc/*' 2>/dev/null | grep .");
+  close(fd);
+}
+
+static void reaches_no_network_when_blocked(void **state) {
+  (void)state;
+  NEED_BOXES();
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  socklen_t len = sizeof address;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+  assert_int_equal(listen(fd, 1), 0);
+  getsockname(fd, (struct sockaddr *)&address, &len);
+  refuses("python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", %d), 2)'", ntohs(address.sin_port));
+  refuses("python3 -c 'import socket; socket.create_connection((\"192.0.2.1\", 80), 2)'");
+  box_expect(&w, box, "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '", "lo\n");
+  assert_string_equal(dl_box_get_info(box).network, "none");
+  close(fd);
+}
+
+static void writes_to_no_system_directory(void **state) {
+  (void)state;
+  NEED_BOXES();
+  static const char *const dirs[] = {"/", "/usr", "/usr/bin", "/etc", "/bin", "/dev", "/opt", "/run", "/run/daytona",
+                                     "/var", "/root", "/proc", "/home"};
+  for (size_t i = 0; i < DL_COUNT(dirs); i++) refuses("touch %s/x", dirs[i]);
+  refuses("echo x > /proc/sys/kernel/hostname || echo 1 > /proc/sysrq-trigger");
+  refuses("echo x >> /run/daytona/toolbox || chmod 777 /run/daytona/toolbox || rm -f /run/daytona/toolbox");
+  refuses("mv /etc/passwd /etc/p || echo root::0:0::/:/bin/sh >> /etc/passwd");
+}
+
+static void gains_no_rights(void **state) {
+  (void)state;
+  NEED_BOXES();
+  box_expect(&w, box, "grep -E 'Cap(Prm|Eff|Bnd)|NoNewPrivs' /proc/self/status | tr -d '\\t' | tr '\\n' ' '",
+             "CapPrm:0000000000000000 CapEff:0000000000000000 CapBnd:0000000000000000 NoNewPrivs:1 ");
+  refuses("unshare -U true || unshare -m true || unshare -n true");
+  refuses("mount -t tmpfs x /tmp || umount /tmp || mount -o remount,rw /usr");
+  refuses("python3 -c 'import os; os.setuid(0)' || python3 -c 'import os; os.chown(\"/tmp\", 0, 0)'");
+  box_expect(&w, box, "cp /usr/bin/id . && chmod u+s id && ./id -u", "1000\n");
+  refuses("mknod dev b 8 0 || hostname other");
+}
+
+static void inherits_nothing(void **state) {
+  (void)state;
+  NEED_BOXES();
+  refuses("env | grep -i -e DL_TEST -e the-server-key");
+  refuses("cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' | grep -i the-server-key");
+  refuses("cat /proc/*/cmdline | tr '\\0' '\\n' | grep %s", w.dir);
+  box_expect(&w, box, "python3 -c 'import os; print(sorted(int(f) for f in os.listdir(\"/proc/self/fd\"))[:-1])'",
+             "[0, 1, 2]\n");
+  box_expect(&w, box, "env | cut -d= -f1 | sort | tr '\\n' ' '", "HOME LANG LOGNAME PATH PWD SHELL SHLVL USER _ ");
+  box_expect(&w, box, "ulimit -c", "0\n");
+}
+
+static void starts_no_more_processes_than_allowed(void **state) {
+  (void)state;
+  NEED_BOXES();
+  outcome o = box_run(&w, box,
+                      "python3 -c '\n"
+                      "import os, time\n"
+                      "n = 0\n"
+                      "try:\n"
+                      "    while n < 1000:\n"
+                      "        if os.fork() == 0: time.sleep(30); os._exit(0)\n"
+                      "        n += 1\n"
+                      "except OSError: pass\n"
+                      "print(n < 64)' ; pkill -9 python3; true");
+  assert_non_null(strstr(o.text, "True"));
+  free(o.text);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(is_the_sandbox_user_in_its_home),
+      cmocka_unit_test(sees_no_file_of_the_host),
+      cmocka_unit_test(climbs_out_of_no_directory),
+      cmocka_unit_test(sees_nothing_of_another_box),
+      cmocka_unit_test(sees_and_signals_no_foreign_process),
+      cmocka_unit_test(cannot_end_or_read_its_toolbox),
+      cmocka_unit_test(sees_no_foreign_terminal),
+      cmocka_unit_test(reaches_no_socket_of_the_host),
+      cmocka_unit_test(reaches_no_network_when_blocked),
+      cmocka_unit_test(writes_to_no_system_directory),
+      cmocka_unit_test(gains_no_rights),
+      cmocka_unit_test(inherits_nothing),
+      cmocka_unit_test(starts_no_more_processes_than_allowed),
+  };
+  /* The same from an ordinary user's server: test_isolation UID. */
+  if (argc > 1 && geteuid() == 0) {
+    unsigned uid = (unsigned)atoi(argv[1]);
+    if (setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0) return 99;
+  }
+  return cmocka_run_group_tests(tests, open_boxes, close_boxes);
+}
