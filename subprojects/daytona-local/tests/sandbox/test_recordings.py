@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Hold the toolbox against recorded exchanges with the published one.
+
+test_recordings.py DAYTONA-LOCAL RECORDINGS. Every recorded request is sent to `daytona-local
+toolbox` over a Unix socket; status, header names, JSON keys and types and stable values must
+be the recorded ones. What we do differently on purpose is listed below, each with its reason.
+"""
+import base64
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+TOPICS = ('exec-', 'coderun-', 'server-', 'port-', 'chart-')
+
+# Headers that a recording has and that may differ, and those that come and go with the length.
+LOOSE_HEADERS = {'transfer-encoding', 'content-length', 'date', 'connection'}
+# Never compared (recordings/README, "Volatile").
+VOLATILE = {'timestamp', 'message'}
+
+# Scenarios that are left out as a whole.
+SKIPPED = {
+    'server-head-timeout': 'takes 10 s and shows the HTTP layer below the routes',
+    'server-work-directory': 'needs /srv/project and endpoints of other nouns',
+    'exec-background-holds-pipe': 'the recording itself is a race; tested by test_toolbox',
+}
+
+# Endpoints that are not this noun's; they have tests of their own.
+OTHER_NOUNS = re.compile(r'^/(files|git|lsp|computeruse|process/(session|pty|interpreter))\b')
+
+# The platform's v0.190.0 does not know these; v0.205.1 does, and so do we.
+NEWER = {'GET /system/metrics', 'POST /env', 'POST /files/upload-v2?path=/tmp/x', 'POST /git/init'}
+
+
+def deviation(step, expected):
+    """The recorded answer, changed to what is right here. toolbox-wire.md 16.2 and 17 say why."""
+    status, body = expected['status'], expected['body']
+    if step.startswith('GET /version'):
+        if status == 200:
+            body['version'] = 'v0.205.1-local'  # our own version
+    if status >= 400 and isinstance(body, str) and body == '' and not step.startswith('HEAD '):
+        # 17 row 1: an envelope instead of an empty body.
+        code = {400: 'BAD_REQUEST', 404: 'NOT_FOUND'}[status]
+        if step.startswith('POST /init'):
+            code = 'INVALID_REQUEST_BODY'
+        expected['body'] = body = {'statusCode': status, 'code': code, 'message': '', 'timestamp': '',
+                                   'path': step.split(' ')[1].split('?')[0], 'method': step.split(' ')[0]}
+        expected['headers'].add('content-type')
+    if isinstance(body, dict) and 'statusCode' in body:
+        body['source'] = 'DAYTONA_DAEMON'  # 16.2: every envelope names its source
+        if body['code'] == 'REQUEST_TIMEOUT':
+            body['code'] = 'PROCESS_EXECUTION_TIMEOUT'  # 16.2
+        if body['code'] == 'BAD_REQUEST' and 'invalid request body' in body['message']:
+            body['code'] = 'INVALID_REQUEST_BODY'  # 16.2: exec with a bad body
+    if status in (301, 307):
+        # A redirect needs no page of HTML with it.
+        expected['headers'].discard('content-type')
+        expected['body'] = None
+    return expected
+
+
+# Steps that need something of the recorded machine: {(scenario, step): what}.
+LEFT_OUT = {
+    ('exec-cwd-bad', 2): 'a directory that the user may not enter; the tests may run as root',
+}
+
+# Steps that ask for what an abandoned request will have done: asked until it has.
+REPEATED = {('exec-client-disconnect', 2)}
+
+# Answers whose text is another program's: {(scenario, step): (reason, pattern or None)}.
+OWN_TEXT = {
+    ('exec-exit-codes', 9): ('/etc/hostname cannot be executed here', None),
+    ('coderun-python-errors', 1): ('Python version', r"File .<stdin>., line 1"),
+    ('coderun-python-errors', 5): ('no shell pipeline runs the program, so none complains', r'^$'),
+    # Each element of argv is one argument here; the platform splits at blanks.
+    ('coderun-javascript-ok', 1): ('argv is not split', r"^\[ 'one', 'two words' \]\n$"),
+    # The setup of the scenario starts what it then asks about.
+    ('port-list-and-in-use', 1): ('other ports may be listening too', None),
+}
+OTHER_EXIT = {('exec-exit-codes', 9)}
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__('sandbox:2280', timeout=60)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(60)
+        self.sock.connect(self.path)
+
+
+def request_body(request):
+    if request.get('body_b64'):
+        return base64.b64decode(request['body_b64'])
+    if 'body_sha256' not in request:
+        return None
+    # Only the ends of a large body are recorded; what lies between repeats one byte.
+    head, tail = base64.b64decode(request['body_head_b64']), base64.b64decode(request['body_tail_b64'])
+    body = head + head[-1:] * (request['body_len'] - len(head) - len(tail)) + tail
+    if hashlib.sha256(body).hexdigest() != request['body_sha256']:
+        raise ValueError('the recorded body cannot be made')
+    return body
+
+
+class Toolbox:
+    def __init__(self, program):
+        self.dir = tempfile.mkdtemp(prefix='dl-rec-')
+        self.home = os.path.join(self.dir, 'home')
+        os.mkdir(self.home)
+        self.socket = os.path.join(self.dir, 'socket')
+        env = dict(os.environ)
+        self.process = subprocess.Popen([program, 'toolbox', '--socket', self.socket, '--home', self.home], env=env)
+        self.connections = {}
+        while True:
+            try:
+                socket.socket(socket.AF_UNIX).connect(self.socket)
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    raise SystemExit('Bail out! the toolbox ended at once')
+
+    def close(self):
+        self.connections.clear()
+        self.process.terminate()
+        status = self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+        return status
+
+    def localize(self, text):
+        """Recorded paths are those of the recorded sandbox."""
+        return text.replace('/home/daytona', self.home)
+
+    def send(self, connection, request):
+        if connection not in self.connections:
+            self.connections[connection] = UnixConnection(self.socket)
+        c = self.connections[connection]
+        body = request_body(request)
+        if body is not None:
+            try:
+                body = self.localize(body.decode()).encode()
+            except UnicodeDecodeError:
+                pass
+        headers = {k: v for k, v in request['headers'] if k.lower() not in ('content-length', 'transfer-encoding')}
+        if request.get('chunks'):
+            at, parts = 0, []
+            for size in request['chunks']:
+                parts.append(body[at:at + size])
+                at += size
+            c.request(request['method'], request['target'], iter(parts), {**headers, 'Transfer-Encoding': 'chunked'},
+                      encode_chunked=True)
+        else:
+            c.request(request['method'], request['target'], body, headers)
+        return c
+
+    def read(self, c):
+        answer = c.getresponse()
+        data = answer.read()
+        return {'status': answer.status, 'headers': {k.lower() for k, _ in answer.getheaders()},
+                'content_type': answer.getheader('Content-Type'), 'data': data}
+
+
+def decode(data, content_type):
+    if data and content_type and content_type.startswith('application/json'):
+        return json.loads(data)
+    return data.decode('utf-8', 'replace')
+
+
+def recorded(response):
+    headers = {k.lower(): v for k, v in response['headers']}
+    out = {'status': response['status'], 'headers': set(headers), 'content_type': headers.get('content-type')}
+    if 'body_sha256' in response:
+        out['body'] = None
+        out['body_len'] = response['body_len']
+    else:
+        out['body'] = decode(base64.b64decode(response.get('body_b64') or ''), out['content_type'])
+    return out
+
+
+def differences(path, want, have):
+    if want is None:
+        return []
+    if isinstance(want, dict) and isinstance(have, dict):
+        out = []
+        if set(want) != set(have):
+            out.append(f'{path}: keys {sorted(have)}, recorded {sorted(want)}')
+        for key in set(want) & set(have):
+            if key not in VOLATILE:
+                out += differences(f'{path}.{key}', want[key], have[key])
+            elif type(want[key]) is not type(have[key]):
+                out.append(f'{path}.{key}: type {type(have[key]).__name__}')
+        return out
+    return [] if want == have else [f'{path}: {have!r}, recorded {want!r}']
+
+
+def check(name, index, step, toolbox):
+    """A list of differences."""
+    exchange = step['http']
+    request, response = exchange['request'], exchange['response']
+    title = f"{request['method']} {request['target']}"
+    connection = toolbox.send(step['connection'], request)
+    if response is None:  # the client of the recording went away without waiting
+        toolbox.connections.pop(step['connection']).close()
+        return []
+    answer = toolbox.read(connection)
+    if step.get('setup'):
+        return [] if answer['status'] < 300 else [f'setup: {answer}']
+    want = deviation(title, recorded(response))
+    if title in NEWER:
+        return [] if answer['status'] != 500 else [f'{title}: {answer}']
+    out = []
+    if answer['status'] != want['status']:
+        out.append(f"status {answer['status']}, recorded {want['status']}: {answer['data'][:300]}")
+    if want['headers'] - LOOSE_HEADERS != answer['headers'] - LOOSE_HEADERS:
+        out.append(f"headers {sorted(answer['headers'])}, recorded {sorted(want['headers'])}")
+    have = decode(answer['data'], answer['content_type'])
+    if 'body_len' in want and abs(len(answer['data']) - want['body_len']) > want['body_len'] // 100:
+        out.append(f"{len(answer['data'])} bytes, recorded {want['body_len']}")
+    if want['body'] is not None and (name, index) in OWN_TEXT:
+        pattern = OWN_TEXT[(name, index)][1]
+        text = have.get('result', '')
+        if pattern is not None and not re.search(pattern, text):
+            out.append(f'result {text!r} does not match {pattern}')
+        want['body'].pop('result', None)
+        want['body'].pop('ports', None)
+        have.pop('result', None)
+        have.pop('ports', None)
+        if (name, index) in OTHER_EXIT:
+            want['body'].pop('exitCode'), have.pop('exitCode')
+    if want['body'] is not None:
+        body = json.loads(toolbox.localize(json.dumps(want['body'], ensure_ascii=False)))
+        out += differences('body', body, have)
+    return out
+
+
+def needs(name, programs):
+    for word, program in (('python', 'python3'), ('javascript', 'node'), ('typescript', 'node')):
+        if name.startswith('coderun-' + word) and program not in programs:
+            return f'{program} is not installed'
+    if name.startswith('coderun-typescript') and not typescript_works(programs):
+        return 'no typescript here'
+    return None
+
+
+def typescript_works(programs):
+    places = ('/usr/local/lib/node_modules', '/usr/lib/node_modules', '/usr/share/nodejs')
+    if any(os.path.exists(f'{place}/typescript/package.json') for place in places):
+        return True
+    strip = subprocess.run(['node', '-p', 'typeof require("module").stripTypeScriptTypes'], capture_output=True, text=True)
+    return strip.stdout.strip() == 'function'
+
+
+def run(name, path, toolbox):
+    with open(path, encoding='utf-8') as f:
+        scenario = json.load(f)
+    out = []
+    toolbox.connections.clear()
+    for index, step in enumerate(scenario['steps']):
+        target = step.get('http', {}).get('request', {}).get('target')
+        if target is None or OTHER_NOUNS.match(target):
+            continue
+        if (name, index) in LEFT_OUT:
+            continue
+        problems = check(name, index, step, toolbox)
+        tries = 400 if (name, index) in REPEATED else 0
+        while problems and tries:
+            time.sleep(0.01)
+            tries -= 1
+            problems = check(name, index, step, toolbox)
+        out += [f'step {index}: {d}' for d in problems]
+    return out
+
+
+def main():
+    program, recordings = sys.argv[1], sys.argv[2]
+    if not os.path.isdir(recordings):
+        print('1..0 # SKIP the recordings are not here')
+        return 0
+    names = sorted(f[:-5] for f in os.listdir(recordings)
+                   if f.endswith('.json') and f.startswith(TOPICS) and not f.startswith('chart-'))
+    programs = {p for p in ('python3', 'node') if shutil.which(p, path='/usr/local/bin:/usr/bin:/bin')}
+    toolbox = Toolbox(program)
+    failed = 0
+    print(f'1..{len(names) + 1}')
+    for number, name in enumerate(names, 1):
+        reason = SKIPPED.get(name) or needs(name, programs)
+        if reason:
+            print(f'ok {number} {name} # SKIP {reason}')
+            continue
+        problems = run(name, os.path.join(recordings, name + '.json'), toolbox)
+        failed += bool(problems)
+        print(f"{'not ok' if problems else 'ok'} {number} {name}")
+        for problem in problems:
+            print(f'# {problem}')
+    status = toolbox.close()
+    print(f"{'ok' if status == 0 else 'not ok'} {len(names) + 1} the toolbox ends in order")
+    return 1 if failed or status else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
