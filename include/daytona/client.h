@@ -55,7 +55,7 @@ typedef struct daytona_config {
       30000. DAYTONA_NO_TIMEOUT: as long as the operation may. DAYTONA_NO_WAIT: fail at once. */
   int64_t rate_limit_wait_ms;
   /** Optional. Head start of one address family over the other. Default: DAYTONA_HAPPY_EYEBALLS_DELAY
-      (seconds, or `none`), else 200. */
+      (seconds, or `none`), else 200. DAYTONA_NO_TIMEOUT: no race between them. */
   int64_t happy_eyeballs_ms;
 
   /** Optional. PEM file with the trusted certificates, instead of the system's. */
@@ -71,8 +71,8 @@ typedef struct daytona_config {
   /** Accept any certificate and host name. Everything is readable to anyone on the way: tests only. */
   bool insecure_skip_verify;
 
-  /** Optional. Proxy URL for every request; "" for none. Default: HTTP_PROXY (http_proxy), HTTPS_PROXY,
-      NO_PROXY as libcurl reads them. */
+  /** Optional. Proxy URL for every request; "" for none. Default: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and
+      NO_PROXY of the process environment, or, before each, its lower case form. */
   const char *proxy;
   /** Do not offer HTTP/2. */
   bool no_http2;

@@ -496,7 +496,7 @@ static void python_dotenv_agrees(void **state) {
     FILE *problem = fopen("problem", "r");
     if (problem != NULL && fgets(reason, sizeof reason, problem) != NULL) reason[strcspn(reason, "\n")] = '\0';
     if (problem != NULL) fclose(problem);
-    print_message("skipped: %s\n", reason);
+    print_message("# skipped: %s\n", reason);
     unsetenv("DOTENV_TEST_A");
     skip();
   }
