@@ -224,7 +224,7 @@ static void resolve(daytona__http_transfer_t *t) {
 
 static void attempt(daytona__http_transfer_t *t) {
   const char *message = "out of memory for the request";
-  t->is_connected = t->is_cut = t->is_repeat_refused = t->is_send_paused = false;
+  t->is_connected = t->is_cut = t->is_head_whole = t->is_repeat_refused = t->is_send_paused = false;
   t->fail_code = DAYTONA_OK;
   t->status = 0;
   t->header_bytes = 0;
@@ -328,10 +328,10 @@ static bool wait_for_limiter(daytona__http_transfer_t *t) {
   daytona__http_t *http = t->http;
   int64_t ms = daytona__http_retry_after_ms(t);
   if (ms < 0 || t->is_source_asked) return false;
-  if (ms > http->options.rate_limit_wait_ms - t->rate_waited_ms) return false;
-  if (daytona__timer_is_running(&t->total) && daytona__loop_now(http->loop) + ms >= t->total.due_ms) return false;
   /* Not at once even if told so: a limiter that says 0 for ever must not be asked for ever. */
   if (ms < REPEAT_STEP_MS) ms = REPEAT_STEP_MS;
+  if (ms > http->options.rate_limit_wait_ms - t->rate_waited_ms) return false;
+  if (daytona__timer_is_running(&t->total) && daytona__loop_now(http->loop) + ms >= t->total.due_ms) return false;
   t->rate_waited_ms += ms;
   daytona__log(http->loop, DAYTONA_LOG_INFO, "http: %s: rate limited, waiting %lld ms", t->call->method, (long long)ms);
   delay(t, ms + (int64_t)(next_random(http) % (REPEAT_JITTER_MS + 1)));
@@ -434,6 +434,12 @@ void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
   daytona__http_multi_remove(t->easy);
   curl_easy_getinfo(t->easy->curl, CURLINFO_RESPONSE_CODE, &status);
   call->status = t->status = (int)status;
+  /* Old versions take a connection that ends inside the headers for the end of an empty answer. */
+  if (result == CURLE_OK && (!t->is_head_whole || status < 200)) {
+    result = CURLE_PARTIAL_FILE;
+    call->status = t->status = 0;
+    snprintf(t->easy->error, sizeof t->easy->error, "the answer ended inside its headers");
+  }
   if (result == CURLE_OK || t->is_cut) {
     call->was_sent = true;
     if (must_drain(t, status / 100 == 2))

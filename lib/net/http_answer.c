@@ -6,14 +6,12 @@
  */
 #include "net/http_private.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
 #include "core/memory.h"
+#include "core/retry_after.h"
 
 /* --- bodies ------------------------------------------------------------------------------------- */
 
@@ -112,32 +110,11 @@ void daytona__http_answer_reset(daytona__http_call_t *call) {
 
 /* --- Retry-After -------------------------------------------------------------------------------- */
 
-/* Seconds, with a fraction, or a date; -1 if neither. */
-static int64_t delay_ms(const char *value) {
-  const double most = 7 * 24 * 3600.0;
-  char *end;
-  while (*value == ' ') value++;
-  double seconds = *value >= '0' && *value <= '9' ? strtod(value, &end) : NAN;
-  if (!isnan(seconds)) {
-    while (*end == ' ' || *end == '\t') end++;
-    if (*end != '\0') return -1;
-  } else {
-    time_t date = curl_getdate(value, NULL);
-    if (date == (time_t)-1) return -1;
-    seconds = difftime(date, time(NULL));
-    if (seconds < 0) seconds = 0;
-  }
-  return (int64_t)ceil((seconds < most ? seconds : most) * 1000);
-}
-
 /* Each limiter of the platform names its own: the longest of them counts. */
 int64_t daytona__http_retry_after_ms(const daytona__http_transfer_t *t) {
-  static const char name[] = "Retry-After";
-  int64_t longest = -1;
+  int64_t longest = -1, now_ms = (int64_t)time(NULL) * 1000;
   for (struct curl_header *at = NULL; (at = next_header(t, at)) != NULL;) {
-    if (strncasecmp(at->name, name, sizeof name - 1) != 0) continue;
-    char after = at->name[sizeof name - 1];
-    int64_t ms = after == '\0' || after == '-' ? delay_ms(at->value) : -1;
+    int64_t ms = daytona__is_retry_after(at->name) ? daytona__retry_after_ms(at->value, now_ms) : -1;
     if (ms > longest) longest = ms;
   }
   return longest;

@@ -51,6 +51,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *user) {
   daytona__http_transfer_t *t = ((daytona__http_easy_t *)user)->transfer;
   daytona__http_touch(t);
   t->header_bytes += size * count;
+  if (size * count <= 2)
+    t->is_head_whole = true;
+  else if (size * count > 5 && memcmp(line, "HTTP/", 5) == 0)
+    t->is_head_whole = false; /* an interim answer may have come before */
   if (t->header_bytes <= DAYTONA__HEADERS_MAX) return size * count;
   t->fail_code = DAYTONA_ELIMIT;
   return 0;

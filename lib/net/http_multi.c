@@ -178,8 +178,7 @@ static void act(daytona__http_t *http, curl_socket_t fd, int events) {
   enter(http);
   CURLMcode code = curl_multi_socket_action(http->multi, fd, events, &running);
   leave(http);
-  if (code != CURLM_OK) http->is_broken = true;
-  if (http->is_broken)
+  if (code != CURLM_OK || http->is_broken)
     rebuild(http);
   else
     drain(http);
@@ -208,14 +207,36 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
 
 /* --- what libcurl asks for ---------------------------------------------------------------------- */
 
+/*
+ * Old versions close a socket that never became a connection without telling. Its poller must go at once,
+ * while the number cannot belong to anybody else yet.
+ */
+static bool was_connected(CURL *curl) {
+  daytona__http_easy_t *easy = NULL;
+  curl_easy_getinfo(curl, CURLINFO_PRIVATE, &easy);
+  return easy != NULL && easy->transfer != NULL && easy->transfer->is_connected;
+}
+
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *user, void *socket_user) {
-  (void)curl, (void)socket_user;
+  (void)socket_user;
   daytona__http_t *http = user;
   daytona__http_poller_t *poller = poller_find(http, fd);
-  if (poller == NULL) return 0; /* closed already: it is being forgotten */
-  poller->wanted = (what & CURL_POLL_REMOVE) == CURL_POLL_REMOVE ? 0
-                   : ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
-                       ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
+  if (what == CURL_POLL_REMOVE) {
+    if (poller != NULL && !was_connected(curl)) {
+      poller_close(poller);
+      return 0;
+    }
+    if (poller == NULL) return 0; /* closed already */
+  }
+  /* Only if libcurl watches again what it had given up before it was a connection. */
+  if (poller == NULL && (poller = poller_new(http, fd)) == NULL) {
+    http->is_broken = true;
+    return 0;
+  }
+  poller->wanted = what == CURL_POLL_REMOVE
+                     ? 0
+                     : ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                         ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
   daytona__list_remove(&poller->change);
   daytona__list_append(&http->changed, &poller->change);
   return 0;
@@ -284,7 +305,16 @@ curl_socket_t daytona__http_on_open_socket(void *user, curlsocktype purpose, str
   daytona__http_easy_t *easy = user;
   int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
   if (fd < 0) return CURL_SOCKET_BAD;
-  if (poller_new(easy->http, fd) != NULL) return fd;
+  /* The number of a socket that was closed untold: libcurl may not notice that it is another one now. */
+  daytona__http_poller_t *old = poller_find(easy->http, fd);
+  int wanted = old != NULL ? old->wanted : 0;
+  if (old != NULL) poller_close(old);
+  daytona__http_poller_t *poller = poller_new(easy->http, fd);
+  if (poller != NULL) {
+    poller->wanted = wanted;
+    daytona__list_append(&easy->http->changed, &poller->change);
+    return fd;
+  }
   close(fd);
   if (easy->transfer != NULL) easy->transfer->fail_code = DAYTONA_ENOMEM;
   return CURL_SOCKET_BAD;
@@ -357,6 +387,8 @@ CURLcode daytona__http_multi_pause(daytona__http_easy_t *easy, int bits) {
 
 void daytona__http_multi_close(daytona__http_t *http) {
   multi_drop(http);
+  for (size_t i = 0; i <= http->poller_mask; i++)
+    while (http->pollers[i] != NULL) poller_close(http->pollers[i]);
   daytona__timer_stop(&http->watchdog);
   daytona__task_cancel(&http->kick);
   while (http->spares != NULL) {

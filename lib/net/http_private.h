@@ -66,6 +66,7 @@ struct daytona__http_transfer {
   daytona__lookup_t lookup;
 
   bool was_admitted, is_connected, is_source_asked, is_sink_touched;
+  bool is_head_whole;     /* the empty line after the headers has come */
   bool is_cut;            /* the error body is long enough: stopped on purpose */
   bool is_repeat_refused; /* libcurl wanted to send again what may have been executed */
   bool is_send_paused;    /* the source has nothing yet */

@@ -1,65 +1,23 @@
 /*
- * See stage.h. The failing allocator is installed before anything is allocated and stays, so that blocks
- * are always freed by the allocator that made them.
+ * See stage.h.
  */
 #include "stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
-#include <daytona/memory.h>
-
-#include "core/memory.h"
+#include "alloc.h"
 
 enum { GUARD_MS = 20 * 1000 };
 
-static struct {
-  bool is_armed, has_failed;
-  size_t left;
-} failing;
+void stage_fail_alloc(size_t n) { support_alloc_fail_once(n + 1); }
 
-static bool fails_now(void) {
-  if (!failing.is_armed || failing.has_failed) return false;
-  if (failing.left-- != 0) return false;
-  failing.has_failed = true;
-  return true;
-}
+bool stage_alloc_failed(void) { return support_alloc_failed() != 0; }
 
-static void *stage_malloc(size_t size, void *user) {
-  (void)user;
-  return fails_now() ? NULL : malloc(size);
-}
-
-static void *stage_calloc(size_t count, size_t size, void *user) {
-  (void)user;
-  return fails_now() ? NULL : calloc(count, size);
-}
-
-static void *stage_realloc(void *block, size_t size, void *user) {
-  (void)user;
-  return fails_now() ? NULL : realloc(block, size);
-}
-
-static void stage_free(void *block, void *user) {
-  (void)user;
-  free(block);
-}
-
-static const daytona_allocator_t stage_allocator = {stage_malloc, stage_calloc, stage_realloc, stage_free, NULL};
-
-void stage_fail_alloc(size_t n) {
-  failing.is_armed = true;
-  failing.has_failed = false;
-  failing.left = n;
-}
-
-bool stage_alloc_failed(void) { return failing.has_failed; }
-
-void stage_alloc_restore(void) { failing.is_armed = failing.has_failed = false; }
+void stage_alloc_restore(void) { support_alloc_heal(); }
 
 static void on_guard(uv_timer_t *guard) {
   (void)guard;
@@ -67,9 +25,7 @@ static void on_guard(uv_timer_t *guard) {
 }
 
 void stage_open(stage_t *stage) {
-  stage_alloc_restore();
-  daytona_set_allocator(&stage_allocator);
-  stage->blocks_before = daytona__alloc_count();
+  support_alloc_install();
   assert_int_equal(uv_loop_init(&stage->uv), 0);
   assert_int_equal(uv_timer_init(&stage->uv, &stage->guard), 0);
   uv_unref((uv_handle_t *)&stage->guard);
@@ -108,5 +64,5 @@ void stage_close(stage_t *stage) {
   uv_close((uv_handle_t *)&stage->guard, NULL);
   uv_run(&stage->uv, UV_RUN_DEFAULT);
   assert_int_equal(uv_loop_close(&stage->uv), 0);
-  assert_int_equal(daytona__alloc_count(), stage->blocks_before);
+  support_alloc_remove(); /* fails the test if a block is left */
 }

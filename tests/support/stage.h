@@ -1,6 +1,6 @@
 /*
  * What most tests of the inner layers stand on: a libuv loop with the library's share of it, turned by
- * hand, and an allocator that fails on request. stage_close() checks that nothing is left: no handle, no
+ * hand, and the failing allocator of alloc.h. stage_close() checks that nothing is left: no handle, no
  * allocation.
  */
 #ifndef TESTS_SUPPORT_STAGE_H
@@ -16,7 +16,6 @@ typedef struct stage {
   uv_loop_t uv;
   daytona__loop_t *loop;
   uv_timer_t guard; /* ends a test that waits for something that never comes */
-  size_t blocks_before;
 } stage_t;
 
 void stage_open(stage_t *stage);
