@@ -58,6 +58,7 @@ DAYTONA_API void daytona_then(daytona_future_t *future, daytona_future_cb callba
  * registration; also after it has settled, from a later turn.
  *
  * @return 0, or DAYTONA_ENOMEM (then `callback` is never called), or DAYTONA_EINVAL without a callback.
+ *         With a future that was made on another thread than the loop's, also DAYTONA_ECLOSED.
  */
 DAYTONA_API int daytona_future_on_settled(daytona_future_t *future, daytona_future_cb callback,
                                           void *user);

@@ -52,8 +52,6 @@ typedef struct daytona__notice {
   void *user;
 } daytona__notice_t;
 
-enum { DAYTONA__NOTICES_RESERVED = 16 };
-
 struct daytona_future {
   daytona__arena_t arena;
   daytona__loop_t *loop;

@@ -172,7 +172,7 @@ daytona_future_t *daytona_deadline(daytona_future_t *future, int64_t timeout_ms)
     return daytona__future_failed(future->loop, NULL, DAYTONA_EINVAL,
                                   "timeout_ms must not be negative");
   daytona_future_t *bound = group_new(future->loop, &future, 1, on_race_member);
-  if (daytona__future_is_pending(bound) && daytona__future_is_pending(future) && timeout_ms >= 0)
+  if (daytona__future_is_pending(bound) && timeout_ms >= 0)
     daytona__timer_start(future->loop, &bound->group->timer, timeout_ms);
   return bound;
 }

@@ -47,6 +47,12 @@
 /* An API key, a JWT, an organization's id: they go into headers, and servers refuse far shorter ones. */
 #define DAYTONA__TOKEN_MAX ((size_t)32 << 10)
 
+/* Callers of one client whom its loop can tell about lack of memory, from a later turn, at once. */
+#define DAYTONA__NOTICES_RESERVED 16
+
+/* The longest delay of a timer, so that sums of times cannot overflow: over 35,000 years. */
+#define DAYTONA__DELAY_MAX_MS ((int64_t)1 << 50)
+
 /* Connections of one client, unless configured otherwise. */
 #define DAYTONA__CONNECTIONS_DEFAULT 250
 #define DAYTONA__CONNECTIONS_MAX 65535

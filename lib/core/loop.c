@@ -21,6 +21,7 @@
 #include <daytona/error.h>
 
 #include "core/future.h"
+#include "core/limits.h"
 #include "core/memory.h"
 
 typedef struct post {
@@ -31,9 +32,6 @@ typedef struct post {
 
 /* SHUT: the handles are closing; CLOSED: they are gone, but for a `turn` that was opened again. */
 enum { LOOP_OPEN, LOOP_CLOSING, LOOP_SHUT, LOOP_CLOSED };
-
-/* The longest delay of a timer, so that sums of times cannot overflow: over 35,000 years. */
-static const int64_t DELAY_MAX_MS = (int64_t)1 << 50;
 
 /*
  * User callbacks on this thread's stack. Not kept per client: a callback of one client that turned the
@@ -147,7 +145,7 @@ static bool due_before(const daytona__timer_t *a, const daytona__timer_t *b) {
   return a->due_ms < b->due_ms;
 }
 
-/* Join two heaps; both are roots. `back` of the result is for the caller to set. */
+/* Join two heaps; both are roots. `next` and `back` of the result are for the caller to set. */
 static daytona__timer_t *heap_join(daytona__timer_t *a, daytona__timer_t *b) {
   if (a == NULL) return b;
   if (b == NULL) return a;
@@ -169,8 +167,6 @@ static daytona__timer_t *heap_join_siblings(daytona__timer_t *first) {
   while (first != NULL) {
     daytona__timer_t *second = first->next;
     daytona__timer_t *rest = second != NULL ? second->next : NULL;
-    first->next = NULL;
-    if (second != NULL) second->next = NULL;
     daytona__timer_t *pair = heap_join(first, second);
     pair->next = pairs;
     pairs = pair;
@@ -179,7 +175,6 @@ static daytona__timer_t *heap_join_siblings(daytona__timer_t *first) {
   daytona__timer_t *root = NULL;
   while (pairs != NULL) {
     daytona__timer_t *rest = pairs->next;
-    pairs->next = NULL;
     root = heap_join(root, pairs);
     pairs = rest;
   }
@@ -255,7 +250,7 @@ void daytona__timer_init(daytona__timer_t *timer, void (*fire)(daytona__timer_t 
 void daytona__timer_start(daytona__loop_t *loop, daytona__timer_t *timer, int64_t delay_ms) {
   if (timer->loop != NULL) timer_unlink(timer);
   if (loop->state >= LOOP_SHUT) return;
-  if (delay_ms > DELAY_MAX_MS) delay_ms = DELAY_MAX_MS;
+  if (delay_ms > DAYTONA__DELAY_MAX_MS) delay_ms = DAYTONA__DELAY_MAX_MS;
   /* At least a millisecond, so that a timer restarted as it fires waits for another turn. */
   timer->due_ms = daytona__loop_now(loop) + (delay_ms > 0 ? delay_ms : 1);
   timer->loop = loop;

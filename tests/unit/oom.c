@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/future.h"
+#include "core/limits.h"
 #include "core/memory.h"
 
 #include "support/alloc.h"
@@ -105,6 +106,22 @@ static void the_first_observer_needs_no_memory(void **state) {
   daytona_future_release(op.future);
 }
 
+static void the_room_of_an_observer_is_used_again(void **state) {
+  support_loop_t *host = *state;
+  support_op_t op;
+  support_seen_t seen = {0};
+  support_op_start(host, &op);
+  support_op_succeed(&op, NULL);
+  support_alloc_fail_from(1);
+  for (int i = 1; i <= 3; i++) {
+    assert_int_equal(daytona_future_on_settled(op.future, support_see, &seen), 0);
+    support_loop_drain(host);
+    assert_int_equal(seen.count, i);
+  }
+  support_alloc_heal();
+  daytona_future_release(op.future);
+}
+
 static void an_error_without_memory_keeps_its_code(void **state) {
   support_loop_t *host = *state;
   support_op_t op;
@@ -190,6 +207,7 @@ int main(void) {
     TEST(the_reserve_is_used_again),
     TEST(a_notice_may_ask_for_another),
     TEST(the_first_observer_needs_no_memory),
+    TEST(the_room_of_an_observer_is_used_again),
     TEST(an_error_without_memory_keeps_its_code),
     TEST(futures_survive_every_failing_allocation),
     TEST(a_life_survives_every_failing_allocation),
