@@ -7,6 +7,8 @@
  * moved to `batch` first, so a task deferred while they run waits for the next turn and the loop can do
  * I/O in between.
  *
+ * While a handle is open the loop has a reference: the client's, and from the close on one of its own.
+ *
  * A call made after closing still owes its answer in a later turn. `turn` carries it: a closing handle
  * looks at `ready` once more when it is gone, and a closed one is opened again, so that no memory is
  * needed for it.
@@ -114,7 +116,6 @@ static void on_turn_closed(uv_handle_t *handle) {
 
 static void on_turn(uv_idle_t *handle) {
   daytona__loop_t *loop = handle->data;
-  daytona__loop_retain(loop);
   run_ready(loop);
   if (daytona__list_empty(&loop->ready) && !uv_is_closing((uv_handle_t *)handle)) {
     if (loop->state >= LOOP_SHUT)
@@ -122,7 +123,6 @@ static void on_turn(uv_idle_t *handle) {
     else
       uv_idle_stop(handle);
   }
-  daytona__loop_release(loop);
 }
 
 void daytona__loop_defer(daytona__loop_t *loop, daytona__task_t *task) {
@@ -222,7 +222,6 @@ static void timer_unlink(daytona__timer_t *timer) {
 
 static void on_clock(uv_timer_t *handle) {
   daytona__loop_t *loop = handle->data;
-  daytona__loop_retain(loop);
   int64_t now = daytona__loop_now(loop);
   while (loop->timers != NULL && loop->timers->due_ms <= now) {
     daytona__timer_t *timer = loop->timers;
@@ -230,7 +229,6 @@ static void on_clock(uv_timer_t *handle) {
     timer->fire(timer);
   }
   clock_arm(loop);
-  daytona__loop_release(loop);
 }
 
 int64_t daytona__loop_now(const daytona__loop_t *loop) {
@@ -289,10 +287,7 @@ static void run_posts(daytona__loop_t *loop) {
 }
 
 static void on_mail(uv_async_t *handle) {
-  daytona__loop_t *loop = handle->data;
-  daytona__loop_retain(loop);
-  run_posts(loop);
-  daytona__loop_release(loop);
+  run_posts(handle->data);
 }
 
 int daytona__loop_post(daytona__loop_t *loop, void (*run)(void *user), void *user) {

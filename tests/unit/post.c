@@ -208,6 +208,38 @@ static void calls_from_a_wrong_thread_after_the_close_are_told_there(void **stat
   }
 }
 
+/* A life of its own on a thread of its own, while the other thread is inside a callback. */
+static void live_elsewhere(void *user) {
+  uv_loop_t uv;
+  daytona__loop_t *loop;
+  assert_int_equal(uv_loop_init(&uv), 0);
+  assert_int_equal(daytona__loop_new(&uv, NULL, NULL, &loop), 0);
+  daytona_future_t *future = daytona__future_new(loop, 0, NULL);
+  daytona__future_succeed(future);
+  await_code = daytona_await(future);
+  daytona_future_release(future);
+  daytona__loop_close(loop, NULL, NULL);
+  daytona__loop_release(loop);
+  uv_run(&uv, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&uv), 0);
+}
+
+static void start_a_life(daytona_future_t *future, void *user) {
+  run_elsewhere(live_elsewhere);
+  run_count++;
+}
+
+static void a_callback_does_not_stop_another_threads_await(void **state) {
+  support_op_t op;
+  await_code = DAYTONA_EREENTRANT;
+  support_op_start(host, &op);
+  support_op_succeed(&op, NULL);
+  daytona_then(op.future, start_a_life, NULL);
+  support_loop_drain(host);
+  assert_int_equal(run_count, 1);
+  assert_int_equal(await_code, 0);
+}
+
 static void await_real_elsewhere(void *user) { await_code = daytona_await(awaited.future); }
 
 static void await_is_refused_on_another_thread(void **state) {
@@ -230,6 +262,7 @@ int main(void) {
     TEST(await_is_refused_in_posts),
     TEST(calls_from_a_wrong_thread_fail_on_the_loops_thread),
     TEST(calls_from_a_wrong_thread_after_the_close_are_told_there),
+    TEST(a_callback_does_not_stop_another_threads_await),
     TEST(await_is_refused_on_another_thread),
   };
   return cmocka_run_group_tests_name("post", tests, NULL, NULL);
