@@ -82,13 +82,14 @@ static void the_limit_holds_exactly(void **state) {
 }
 
 static void sizes_that_overflow_are_refused(void **state) {
+  assert_non_null(daytona__arena_alloc(&arena, 1)); /* some room is left in a chunk */
   assert_null(daytona__arena_alloc(&arena, SIZE_MAX));
   assert_null(daytona__arena_alloc(&arena, SIZE_MAX - 15));
   assert_null(daytona__arena_alloc(&arena, DAYTONA__ARENA_MAX + 1));
   assert_null(daytona__arena_array(&arena, SIZE_MAX / 2, 3));
   assert_null(daytona__arena_array(&arena, SIZE_MAX, SIZE_MAX));
   assert_null(daytona__arena_strndup(&arena, "x", SIZE_MAX));
-  assert_int_equal(daytona__alloc_count(), 0);
+  assert_int_equal(daytona__alloc_count(), 1);
 }
 
 static void copies_end_in_a_nul(void **state) {

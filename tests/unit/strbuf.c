@@ -41,6 +41,7 @@ static void appends_stay_terminated(void **state) {
 static void it_holds_exactly_its_maximum(void **state) {
   for (int i = 0; i < 1000; i++) assert_int_equal(daytona__strbuf_putc(&buf, 'x'), 0);
   assert_int_equal(strlen(buf.data), 1000);
+  assert_int_equal(buf.room, 1001);
   assert_int_equal(daytona__strbuf_putc(&buf, 'y'), DAYTONA_ELIMIT);
   assert_int_equal(buf.size, 1000);
   assert_int_equal(strlen(buf.data), 1000);
