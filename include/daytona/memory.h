@@ -22,8 +22,8 @@ typedef struct daytona_allocator {
 /**
  * Take all memory of the library from `allocator`.
  *
- * Covers what libdaytona allocates itself. libuv, libcurl and jansson have hooks of their own,
- * which belong to the program and are not touched.
+ * Covers what libdaytona allocates itself. libuv and libcurl have hooks of their own, which belong
+ * to the program and are not touched.
  *
  * @param allocator  Copied. NULL restores malloc and free.
  * @return 0, or DAYTONA_EINVAL if a function is missing, or DAYTONA_EREENTRANT if blocks of the

@@ -10,7 +10,7 @@
 /* A JSON answer. The largest honest ones are screenshots and charts (base64 PNG), well under this. */
 #define DAYTONA__JSON_BODY_MAX ((size_t)64 << 20)
 
-/* Nesting of a JSON answer; jansson itself stops at 2048, our models need fewer than 16. */
+/* Nesting of a JSON answer, which is how deep the decoder recurses; our models need fewer than 16. */
 #define DAYTONA__JSON_DEPTH_MAX 64
 
 /* Elements of one JSON array or object that we decode. */

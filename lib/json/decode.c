@@ -518,10 +518,10 @@ static bool read_object(reader_t *r, const place_t *up, const model_t *model, ch
 static bool begin(reader_t *r, daytona__arena_t *arena, const char *text, size_t size,
                   daytona__json_error_t *error) {
   memset(error, 0, sizeof *error);
-  r->text = text;
+  daytona__json_lexer_init(&r->lexer, text, size);
+  r->text = r->lexer.at;
   r->arena = arena;
   r->error = error;
-  daytona__json_lexer_init(&r->lexer, text, size);
   if (size > DAYTONA__JSON_BODY_MAX) return fail(r, NULL, DAYTONA_ELIMIT, "the JSON text is too large");
   return true;
 }

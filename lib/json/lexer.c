@@ -23,6 +23,7 @@ static const char not_json[] = "the text is not valid JSON";
 
 void daytona__json_lexer_init(daytona__json_lexer_t *lexer, const char *text, size_t size) {
   memset(lexer, 0, sizeof *lexer);
+  if (text == NULL) text = ""; /* what an empty buffer has */
   lexer->at = text;
   lexer->end = text + size;
 }

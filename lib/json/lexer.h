@@ -39,6 +39,7 @@ typedef struct daytona__json_walk {
   size_t count; /* members or elements met so far */
 } daytona__json_walk_t;
 
+/* `text` may be NULL when `size` is 0. */
 void daytona__json_lexer_init(daytona__json_lexer_t *lexer, const char *text, size_t size);
 
 /* The first character of the next token, or -1 at the end of the text. */

@@ -329,6 +329,18 @@ static void bare_strings_are_decoded(void **state) {
   }
 }
 
+static void empty_answers_are_refused(void **state) {
+  void *out = NULL;
+  const char *string = NULL;
+  size_t count;
+  assert_int_equal(daytona__json_decode(&arena, &all_model, NULL, 0, &out, &error), DAYTONA_EPROTOCOL);
+  assert_string_equal(error.message, "expected an object, got nothing");
+  assert_int_equal(daytona__json_decode(&arena, &all_model, " \n", 2, &out, &error), DAYTONA_EPROTOCOL);
+  assert_int_equal(daytona__json_decode_array(&arena, &all_model, NULL, 0, &out, &count, &error), DAYTONA_EPROTOCOL);
+  assert_int_equal(daytona__json_decode_string(&arena, NULL, 0, &string, &error), DAYTONA_EPROTOCOL);
+  assert_string_equal(daytona__json_redact(&arena, &all_model, NULL, 0), "(unprintable)");
+}
+
 static void every_prefix_of_a_text_is_refused(void **state) {
   void *out = NULL;
   for (size_t size = 0; size < strlen(full_text); size++)
@@ -336,12 +348,13 @@ static void every_prefix_of_a_text_is_refused(void **state) {
 }
 
 static void every_changed_byte_is_survived(void **state) {
+  static const char changes[] = "\"\\{}[]:, \n01-.eEtfnu\x01\x7f\x80\xc3\xed\xf0\xff"; /* and the NUL behind */
   size_t size = strlen(full_text);
   char *text = exact(full_text, size);
   for (size_t i = 0; i < size; i++) {
-    for (int c = 0; c < 256; c++) {
+    for (size_t c = 0; c < sizeof changes; c++) {
       void *out = NULL;
-      text[i] = (char)c;
+      text[i] = changes[c];
       daytona__json_decode(&arena, &all_model, text, size, &out, &error);
       assert_true((out != NULL) == (error.code == DAYTONA_OK));
     }
@@ -800,6 +813,7 @@ int main(void) {
     TEST(raw_values_are_kept_compact),
     TEST(arrays_of_objects_are_decoded_side_by_side),
     TEST(bare_strings_are_decoded),
+    TEST(empty_answers_are_refused),
     TEST(every_prefix_of_a_text_is_refused),
     TEST(every_changed_byte_is_survived),
     TEST(jansson_agrees_about_what_is_json),
