@@ -12,8 +12,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "core/limits.h"
@@ -39,12 +42,6 @@ struct daytona__tcp_race {
   int64_t delay_ms;
   int status; /* of the last failure */
 };
-
-typedef struct block {
-  uv_write_t request;
-  daytona__tcp_t *tcp;
-  char bytes[];
-} block_t;
 
 int daytona__tcp_env_init(daytona__tcp_env_t *env, daytona__loop_t *loop) {
   env->loop = loop;
@@ -81,12 +78,16 @@ static void report_closed(daytona__tcp_t *tcp) {
   tcp->on_closed(tcp);
 }
 
+static void handle_gone(daytona__tcp_t *tcp) {
+  assert(tcp->handles > 0);
+  if (--tcp->handles == 0 && tcp->is_closing) report_closed(tcp);
+}
+
 static void on_socket_closed(uv_handle_t *handle) {
   daytona__tcp_socket_t *socket = handle->data;
   daytona__tcp_t *tcp = socket->tcp;
   daytona__free(socket);
-  assert(tcp->handles > 0);
-  if (--tcp->handles == 0 && tcp->is_closing) report_closed(tcp);
+  handle_gone(tcp);
 }
 
 static void socket_close(daytona__tcp_socket_t *socket) {
@@ -313,34 +314,133 @@ ptrdiff_t daytona__tcp_read(daytona__tcp_t *tcp, void *buffer, size_t size) {
 
 /* --- writing ----------------------------------------------------------------------------------- */
 
+/* Bytes that the socket did not take. */
+typedef struct block {
+  struct block *next;
+  size_t size, done;
+  char bytes[];
+} block_t;
+
+/*
+ * Waits until the socket takes bytes again. libuv's own writes raise SIGPIPE on a connection that the
+ * peer has closed, and how the process takes that signal is not ours to decide; so bytes are sent here,
+ * and a second descriptor of the socket is polled, because one descriptor can have one handle only. It
+ * is made when a peer is slow for the first time.
+ */
+struct daytona__tcp_writer {
+  uv_poll_t poll;
+  daytona__tcp_t *tcp;
+  int fd;
+  block_t *first, **last;
+  size_t queued;
+};
+
 size_t daytona__tcp_queued(const daytona__tcp_t *tcp) {
-  if (tcp->socket == NULL || tcp->is_closing) return 0;
-  return uv_stream_get_write_queue_size((const uv_stream_t *)&tcp->socket->handle);
+  return tcp->writer != NULL && !tcp->is_closing ? tcp->writer->queued : 0;
 }
 
-static void on_written(uv_write_t *request, int status) {
-  block_t *block = request->data;
-  daytona__tcp_t *tcp = block->tcp;
-  daytona__free(block);
-  if (!tcp->is_closing && daytona__tcp_queued(tcp) == 0) tcp->on_drained(tcp);
+static void queue_drop(daytona__tcp_writer_t *writer) {
+  while (writer->first != NULL) {
+    block_t *block = writer->first;
+    writer->first = block->next;
+    daytona__free(block);
+  }
+  writer->last = &writer->first;
+  writer->queued = 0;
+}
+
+/* What the socket takes of it now. An error breaks the writing side for good. */
+static size_t send_now(daytona__tcp_t *tcp, const char *bytes, size_t size) {
+  size_t done = 0;
+  uv_os_fd_t fd;
+  if (uv_fileno((uv_handle_t *)&tcp->socket->handle, &fd) != 0) tcp->is_broken = true;
+  while (done < size && !tcp->is_broken) {
+    ssize_t sent = send(fd, bytes + done, size - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0)
+      done += (size_t)sent;
+    else if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
+      break;
+    else if (sent == 0 || errno != EINTR)
+      tcp->is_broken = true;
+  }
+  return done;
+}
+
+static void on_writable(uv_poll_t *poll, int status, int events) {
+  daytona__tcp_writer_t *writer = poll->data;
+  daytona__tcp_t *tcp = writer->tcp;
+  while (writer->first != NULL) {
+    block_t *block = writer->first;
+    size_t sent = send_now(tcp, block->bytes + block->done, block->size - block->done);
+    block->done += sent;
+    writer->queued -= sent;
+    if (tcp->is_broken) queue_drop(writer);
+    if (tcp->is_broken || block->done < block->size) break;
+    writer->first = block->next;
+    if (writer->first == NULL) writer->last = &writer->first;
+    daytona__free(block);
+  }
+  if (writer->queued != 0 && status == 0) return;
+  uv_poll_stop(poll);
+  if (writer->queued == 0) tcp->on_drained(tcp);
+}
+
+static int writer_new(daytona__tcp_t *tcp) {
+  uv_os_fd_t fd;
+  if (uv_fileno((uv_handle_t *)&tcp->socket->handle, &fd) != 0) return DAYTONA_ECLOSED;
+  daytona__tcp_writer_t *writer = daytona__calloc(1, sizeof *writer);
+  if (writer == NULL) return DAYTONA_ENOMEM;
+  writer->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (writer->fd < 0 || uv_poll_init(daytona__loop_uv(tcp->env->loop), &writer->poll, writer->fd) != 0) {
+    if (writer->fd >= 0) close(writer->fd);
+    daytona__free(writer);
+    return DAYTONA_EIO;
+  }
+  writer->tcp = tcp;
+  writer->last = &writer->first;
+  writer->poll.data = writer;
+  tcp->writer = writer;
+  tcp->handles++;
+  return 0;
+}
+
+static void on_writer_closed(uv_handle_t *handle) {
+  daytona__tcp_writer_t *writer = handle->data;
+  daytona__tcp_t *tcp = writer->tcp;
+  close(writer->fd);
+  daytona__free(writer);
+  handle_gone(tcp);
+}
+
+static void writer_close(daytona__tcp_t *tcp) {
+  if (tcp->writer == NULL) return;
+  queue_drop(tcp->writer);
+  uv_close((uv_handle_t *)&tcp->writer->poll, on_writer_closed);
+  tcp->writer = NULL;
+}
+
+static int queue_append(daytona__tcp_t *tcp, const char *bytes, size_t size) {
+  int code = tcp->writer == NULL ? writer_new(tcp) : 0;
+  block_t *block = code == 0 ? daytona__alloc(sizeof *block + size) : NULL;
+  if (code != 0) return code;
+  if (block == NULL) return DAYTONA_ENOMEM;
+  daytona__tcp_writer_t *writer = tcp->writer;
+  block->next = NULL;
+  block->size = size;
+  block->done = 0;
+  memcpy(block->bytes, bytes, size);
+  *writer->last = block;
+  writer->last = &block->next;
+  writer->queued += size;
+  uv_poll_start(&writer->poll, UV_WRITABLE, on_writable);
+  return 0;
 }
 
 int daytona__tcp_write(daytona__tcp_t *tcp, const void *bytes, size_t size) {
   if (tcp->socket == NULL || tcp->is_closing) return DAYTONA_ECLOSED;
-  uv_stream_t *stream = (uv_stream_t *)&tcp->socket->handle;
-  uv_buf_t buffer = uv_buf_init((char *)bytes, (unsigned)size);
-  int sent = uv_try_write(stream, &buffer, 1);
-  if (sent < 0 && sent != UV_EAGAIN) return 0;
-  size_t done = sent > 0 ? (size_t)sent : 0;
-  if (done == size) return 0;
-  block_t *block = daytona__alloc(sizeof *block + size - done);
-  if (block == NULL) return DAYTONA_ENOMEM;
-  memcpy(block->bytes, (const char *)bytes + done, size - done);
-  block->tcp = tcp;
-  block->request.data = block;
-  buffer = uv_buf_init(block->bytes, (unsigned)(size - done));
-  if (uv_write(&block->request, stream, &buffer, 1, on_written) != 0) daytona__free(block);
-  return 0;
+  size_t done = daytona__tcp_queued(tcp) == 0 ? send_now(tcp, bytes, size) : 0;
+  if (done == size || tcp->is_broken) return 0;
+  return queue_append(tcp, (const char *)bytes + done, size - done);
 }
 
 /* --- end --------------------------------------------------------------------------------------- */
@@ -367,6 +467,7 @@ void daytona__tcp_close(daytona__tcp_t *tcp) {
   race_end(tcp);
   if (tcp->socket != NULL) {
     reading_stop(tcp);
+    writer_close(tcp);
     socket_close(tcp->socket);
   }
   tcp->is_closing = true;

@@ -23,6 +23,7 @@
 typedef struct daytona__tcp daytona__tcp_t;
 typedef struct daytona__tcp_socket daytona__tcp_socket_t; /* private */
 typedef struct daytona__tcp_race daytona__tcp_race_t;     /* private */
+typedef struct daytona__tcp_writer daytona__tcp_writer_t; /* private */
 
 /* What the connections of one client share. Outlives all of them. */
 typedef struct daytona__tcp_env {
@@ -46,8 +47,10 @@ struct daytona__tcp {
   daytona__tcp_env_t *env;
   daytona__tcp_socket_t *socket; /* the one that connected */
   daytona__tcp_race_t *race;     /* while connecting */
+  daytona__tcp_writer_t *writer; /* once the peer has been slow */
   unsigned handles;              /* open or closing */
   bool is_closing, is_reading, wants_read;
+  bool is_broken; /* nothing can be sent any more */
   const char *in; /* bytes not pulled yet: in the shared buffer or in `stash` */
   size_t in_size;
   char *stash;
@@ -75,7 +78,8 @@ ptrdiff_t daytona__tcp_read(daytona__tcp_t *tcp, void *buffer, size_t size);
 void daytona__tcp_set_reading(daytona__tcp_t *tcp, bool wants_read);
 
 /*
- * Send now what the socket takes and queue a copy of the rest: 0, DAYTONA_ENOMEM or DAYTONA_ECLOSED. A
+ * Send now what the socket takes and queue a copy of the rest: 0, DAYTONA_ENOMEM, DAYTONA_EIO (no descriptor is
+ * left to wait for a slow peer with) or DAYTONA_ECLOSED. Never raises SIGPIPE. A
  * connection that the peer has broken swallows the bytes; reading tells about the end, after what the
  * peer sent before it.
  */
