@@ -18,14 +18,28 @@ typedef struct write_block {
 
 static void on_written(uv_write_t *request, int status) { free(request->data); }
 
-void ws_link_send_raw(ws_link_t *link, const void *bytes, size_t size) {
-  if (link->is_closing || size == 0) return;
+static void write_bytes(ws_link_t *link, const void *bytes, size_t size) {
+  if (size == 0) return;
+  link->sent += size;
   write_block_t *block = malloc(sizeof *block + size);
   assert(block != NULL);
   memcpy(block->bytes, bytes, size);
   block->request.data = block;
   uv_buf_t buffer = uv_buf_init(block->bytes, (unsigned)size);
   if (uv_write(&block->request, (uv_stream_t *)&link->handle, &buffer, 1, on_written) != 0) free(block);
+}
+
+void ws_link_send_raw(ws_link_t *link, const void *bytes, size_t size) {
+  ws_peer_t *peer = link->peer;
+  if (link->is_closing) return;
+  if (peer->cut == WS_CUT_NEVER || link->sent + size <= peer->cut_at) {
+    write_bytes(link, bytes, size);
+    if (peer->cut == WS_CUT_NEVER || link->sent < peer->cut_at) return;
+    size = 0;
+  }
+  if (size != 0) write_bytes(link, bytes, peer->cut_at - link->sent);
+  if (peer->cut == WS_CUT_SHUT) ws_link_shut(link);
+  if (peer->cut == WS_CUT_RESET) ws_link_reset(link);
 }
 
 void ws_link_send(ws_link_t *link, const void *bytes, size_t size) {

@@ -38,6 +38,7 @@ struct ws_link {
   int end_status;
   bool is_closing;
   size_t index;    /* 0 for the first connection */
+  size_t sent;     /* bytes given to the socket */
   char request[4096]; /* head of the upgrade */
 };
 
@@ -55,6 +56,10 @@ struct ws_peer {
   const char *behind; /* bytes right behind the 101, in the same write */
   size_t behind_size;
   ws_peer_filter_t filter;
+
+  /* At byte `cut_at` of what a link sends (below TLS) something happens instead of the rest. */
+  enum { WS_CUT_NEVER, WS_CUT_SHUT, WS_CUT_RESET, WS_CUT_FREEZE } cut;
+  size_t cut_at;
 
   /* Counts of what came. */
   size_t upgrades, frames, pings, pongs, closes;
