@@ -156,8 +156,9 @@ bool daytona__json_lex_string(daytona__json_lexer_t *lexer, daytona__json_string
       out->size += utf8_size(code_point);
     } else {
       length = daytona__utf8_length(at, (size_t)(end - at));
-      if (length == 1) return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, "a string holds a control character");
-      if (length == 0) return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, "a string is not valid UTF-8");
+      if (length < 2)
+        return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, length == 1 ? "a string holds a control character"
+                                                                            : "a string is not valid UTF-8");
       out->size += length;
     }
     at += length;

@@ -152,6 +152,7 @@ void daytona__http_connected(daytona__http_transfer_t *t) {
 static void requeue(daytona__http_transfer_t *t);
 
 static void on_idle(daytona__http_transfer_t *t) {
+  if (t->is_user_paused || t->is_send_paused) return; /* resuming starts it again */
   int64_t left = t->last_byte_ms + t->call->idle_timeout_ms - daytona__loop_now(t->http->loop);
   if (left > 0)
     daytona__timer_start(t->http->loop, &t->phase, left);

@@ -49,8 +49,8 @@ void daytona__url_query_time(daytona__url_t *url, const char *key, daytona_opt_i
 void daytona__url_query_list(daytona__url_t *url, const char *key, daytona_strings_t values);
 
 /*
- * The finished URL in `arena`. 0; DAYTONA_EINVAL, DAYTONA_ELIMIT or DAYTONA_ENOMEM, with `url->problem` set. Either way
- * the builder holds no memory afterwards.
+ * The finished URL in `arena`. 0; DAYTONA_EINVAL, DAYTONA_ELIMIT or DAYTONA_ENOMEM, with `url->problem`
+ * set. Either way the builder holds no memory afterwards.
  */
 int daytona__url_finish(daytona__url_t *url, daytona__arena_t *arena, const char **out);
 

@@ -2,6 +2,7 @@
  * See peer.h. Memory comes from malloc, not from the library: sweeps of failing allocations and leak checks
  * see the library's own blocks only.
  */
+#define _GNU_SOURCE /* memmem */
 #include "peer.h"
 
 #include <arpa/inet.h>
@@ -64,7 +65,7 @@ static size_t request_size(const peer_conn_t *conn) {
     return size <= conn->in_size ? size : 0;
   }
   if (find_header(conn->in, end + 2, "Transfer-Encoding") == NULL) return head;
-  const char *last = strstr(end + 2, "\r\n0\r\n\r\n");
+  const char *last = memmem(end + 2, conn->in_size - (size_t)(end + 2 - conn->in), "\r\n0\r\n\r\n", 7);
   return last != NULL ? (size_t)(last + 7 - conn->in) : 0;
 }
 

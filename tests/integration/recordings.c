@@ -1,0 +1,382 @@
+/*
+ * Recorded exchanges with the published toolbox, played back to the library: recordings PYTHON SERVER FOLDER
+ *
+ * Every recorded answer goes through the transport and, where it is an error, through the error mapping; those
+ * of commands and code go through the public calls as well. Answers also come byte by byte, and cut short at
+ * every position.
+ */
+#include <dirent.h>
+#include <jansson.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/op.h"
+#include "support/check.h"
+#include "support/session.h"
+#include "wire/error_map.h"
+
+static const char *python, *server_path, *folder;
+static char **names; /* of the recordings, sorted by the folder */
+static size_t name_count;
+
+/* --- the replay server ------------------------------------------------------------------------- */
+
+static FILE *to_server, *from_server;
+static pid_t server_pid;
+static char base_url[64];
+
+static void command(const char *format, const char *text, long number) {
+  char answer[256];
+  fprintf(to_server, format, text != NULL ? text : "", number);
+  fputc('\n', to_server);
+  fflush(to_server);
+  assert_non_null(fgets(answer, sizeof answer, from_server));
+  if (strncmp(answer, "ok", 2) != 0) fail_msg("replay server: %s", answer);
+}
+
+static void start_server(void) {
+  int in[2], out[2], port = 0;
+  assert_int_equal(pipe(in), 0);
+  assert_int_equal(pipe(out), 0);
+  server_pid = fork();
+  if (server_pid == 0) {
+    dup2(in[0], 0);
+    dup2(out[1], 1);
+    close(in[1]);
+    close(out[0]);
+    execlp(python, python, server_path, (char *)NULL);
+    _exit(127);
+  }
+  close(in[0]);
+  close(out[1]);
+  to_server = fdopen(in[1], "w");
+  from_server = fdopen(out[0], "r");
+  char line[64];
+  assert_non_null(fgets(line, sizeof line, from_server));
+  assert_int_equal(sscanf(line, "port %d", &port), 1);
+  snprintf(base_url, sizeof base_url, "http://127.0.0.1:%d", port);
+}
+
+static void stop_server(void) {
+  fclose(to_server);
+  fclose(from_server);
+  waitpid(server_pid, NULL, 0);
+}
+
+/* --- recordings -------------------------------------------------------------------------------- */
+
+static json_t *load(const char *name) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  command("load %s%.0ld", path, 0);
+  json_t *recording = json_load_file(path, JSON_ALLOW_NUL, NULL);
+  assert_non_null(recording);
+  return recording;
+}
+
+static const char *text_of(json_t *object, const char *key) {
+  return json_string_value(json_object_get(object, key));
+}
+
+/* The HTTP answer of step `index` as it was recorded, or NULL if there is none to look at. */
+static json_t *answer_of(json_t *recording, size_t index, json_t **request) {
+  json_t *http = json_object_get(json_array_get(json_object_get(recording, "steps"), index), "http");
+  json_t *response = json_object_get(http, "response");
+  *request = json_object_get(http, "request");
+  if (!json_is_object(response) || text_of(*request, "target") == NULL) return NULL;
+  if (text_of(*request, "method") == NULL || json_is_true(json_object_get(response, "ended_early"))) return NULL;
+  return response;
+}
+
+static json_t *body_of(json_t *response) {
+  const char *text = text_of(response, "body_text");
+  return text != NULL ? json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
+}
+
+/* --- what the library makes of them ------------------------------------------------------------ */
+
+static daytona_sandbox_t *sandbox_at(session_t *session, const char *url) {
+  daytona__sandbox_data_t *data = daytona__sandbox_data_new();
+  daytona__sandbox_dto_t *dto = daytona__arena_alloc(&data->arena, sizeof *dto);
+  dto->info.id = "recorded";
+  dto->info.toolbox_proxy_url = url;
+  daytona__sandbox_dto_finish(dto);
+  daytona_sandbox_t *sandbox = daytona__sandbox_new(session->client, data, dto);
+  daytona__sandbox_data_release(data);
+  return sandbox;
+}
+
+static void open_client(session_t *session) {
+  daytona_config_t config = {.api_key = "recorded", .api_url = base_url, .target = "none",
+                             .ignores_environment = true};
+  session_open(session, &config);
+}
+
+static void check_error(const daytona_error_t *error, json_t *response) {
+  int status = (int)json_integer_value(json_object_get(response, "status"));
+  json_t *body = body_of(response);
+  const char *code = text_of(body, "code"), *source = text_of(body, "source");
+  daytona_errcode_t expected = daytona__error_from_server_code(source, code);
+  if (expected == DAYTONA_OK) expected = daytona__error_from_status(status);
+  assert_int_equal(error->http_status, status);
+  assert_string_equal(daytona_errcode_name(error->code), daytona_errcode_name(expected));
+  assert_true(error->message[0] != '\0');
+  assert_null(strchr(error->message, '\n'));
+  if (code != NULL) assert_string_equal(error->server_code, code);
+  if (text_of(body, "message") != NULL && strchr(text_of(body, "message"), '\n') == NULL)
+    assert_non_null(strstr(error->message, text_of(body, "message")));
+  json_decref(body);
+}
+
+typedef struct exchange {
+  daytona__http_call_t call; /* first */
+  bool is_done;
+} exchange_t;
+
+static void on_done(daytona__http_call_t *call) { ((exchange_t *)call)->is_done = true; }
+
+/* Any answer at all, through the transport. */
+static void exchange(session_t *session, json_t *request, json_t *response) {
+  exchange_t self = {.call = {.on_done = on_done}};
+  char url[4096];
+  snprintf(url, sizeof url, "%s%s", base_url, text_of(request, "target"));
+  self.call.method = text_of(request, "method");
+  self.call.url = url;
+  self.call.total_timeout_ms = 20000;
+  if (text_of(request, "body_text") != NULL) {
+    self.call.body = text_of(request, "body_text");
+    self.call.body_size = strlen(self.call.body);
+  }
+  daytona__http_start(session->client->http, &self.call);
+  while (!self.is_done) uv_run(&session->uv, UV_RUN_ONCE);
+  int status = (int)json_integer_value(json_object_get(response, "status"));
+  assert_int_equal(self.call.status, status);
+  if (status >= 200 && status < 300) {
+    const char *text = text_of(response, "body_text");
+    assert_int_equal(self.call.code, DAYTONA_OK);
+    if (text != NULL && strlen(text) == self.call.response_body.size)
+      assert_memory_equal(self.call.response_body.data != NULL ? self.call.response_body.data : "", text,
+                          strlen(text));
+  } else {
+    daytona__arena_t arena;
+    daytona_error_t error;
+    daytona__arena_init(&arena, 0);
+    daytona__error_from_http(&arena, &self.call, &error);
+    check_error(daytona__error_copy(&arena, &error, NULL), response);
+    daytona__arena_clear(&arena);
+  }
+  daytona__http_call_clear(&self.call);
+}
+
+static bool is_map_of_strings(json_t *object) {
+  const char *key;
+  json_t *value;
+  if (object != NULL && !json_is_object(object)) return false;
+  json_object_foreach(object, key, value) {
+    if (!json_is_string(value)) return false;
+    for (const char *at = key; *at != '\0'; at++)
+      if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789", *at) == NULL) return false;
+    if (key[0] == '\0' || (key[0] >= '0' && key[0] <= '9')) return false;
+  }
+  return true;
+}
+
+/* Ask for what was recorded with the public calls; NULL if they would not send such a request. */
+static daytona_future_t *ask(daytona_sandbox_t *sandbox, json_t *request) {
+  static daytona_pair_t pairs[64];
+  static const char *argv[64];
+  json_t *body = body_of(request);
+  const char *text = text_of(body, "command"), *code = text_of(body, "code"), *key;
+  json_t *envs = json_object_get(body, "envs"), *timeout = json_object_get(body, "timeout"), *value;
+  daytona_future_t *future = NULL;
+  size_t count = 0, argc = 0;
+  bool is_usual = is_map_of_strings(envs) && (timeout == NULL || json_is_integer(timeout)) &&
+                  json_integer_value(timeout) >= 0;
+  if (is_usual) json_object_foreach(envs, key, value) {
+    pairs[count].key = key;
+    pairs[count++].value = json_string_value(value);
+  }
+  int64_t timeout_ms = (int64_t)json_integer_value(timeout) * 1000;
+  if (is_usual && text != NULL && text[strspn(text, " \t\r\n")] != '\0') {
+    daytona_exec_opts_t opts = {.cwd = text_of(body, "cwd"), .env = {pairs, count},
+                                .timeout_ms = timeout_ms, .leaves_running = true};
+    future = daytona_process_exec(sandbox, text, &opts);
+  } else if (is_usual && code != NULL && code[0] != '\0' && text_of(body, "language") != NULL) {
+    json_array_foreach(json_object_get(body, "argv"), argc, value) argv[argc] = json_string_value(value);
+    daytona_code_run_opts_t opts = {.language = text_of(body, "language"), .env = {pairs, count},
+                                    .argv = {argv, argc}, .timeout_ms = timeout_ms, .leaves_running = true};
+    future = daytona_process_code_run(sandbox, code, &opts);
+  }
+  if (future != NULL) daytona_await(future);
+  json_decref(body);
+  return future;
+}
+
+static void check_result(daytona_future_t *future, json_t *response) {
+  const daytona_exec_result_t *result = daytona_future_exec_result(future);
+  if (json_integer_value(json_object_get(response, "status")) != 200) {
+    assert_null(result);
+    check_error(daytona_future_error(future), response);
+    return;
+  }
+  if (result == NULL) fail_msg("%s", daytona_future_error(future)->message);
+  json_t *body = body_of(response);
+  if (body == NULL) return; /* too large to have been kept */
+  json_t *text = json_object_get(body, "result");
+  assert_int_equal(result->exit_code, json_integer_value(json_object_get(body, "exitCode")));
+  assert_int_equal(result->result_size, json_string_length(text));
+  assert_memory_equal(result->result, json_string_value(text), result->result_size);
+  assert_int_equal(result->artifacts != NULL, json_object_get(body, "artifacts") != NULL);
+  json_decref(body);
+}
+
+static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+
+static bool is_process(json_t *request) {
+  const char *target = text_of(request, "target");
+  return strcmp(text_of(request, "method"), "POST") == 0 &&
+         (strcmp(target, "/process/execute") == 0 || strcmp(target, "/process/code-run") == 0);
+}
+
+/* --- tests ------------------------------------------------------------------------------------- */
+
+static void every_answer_passes_the_transport(void **state) {
+  session_t session;
+  size_t seen = 0;
+  open_client(&session);
+  for (size_t i = 0; i < name_count; i++) {
+    json_t *recording = load(names[i]), *request;
+    size_t steps = json_array_size(json_object_get(recording, "steps"));
+    for (size_t step = 0; step < steps; step++) {
+      json_t *response = answer_of(recording, step, &request);
+      if (response == NULL || strcmp(text_of(request, "method"), "HEAD") == 0) continue;
+      if (json_integer_value(json_object_get(response, "status")) / 100 == 3) continue; /* followed */
+      command("step %s%ld", NULL, (long)step);
+      exchange(&session, request, response);
+      seen++;
+    }
+    json_decref(recording);
+  }
+  session_close(&session);
+  print_message("%zu answers\n", seen);
+  assert_true(seen > 300);
+}
+
+static void every_result_reaches_the_caller(void **state) {
+  session_t session;
+  size_t seen = 0;
+  open_client(&session);
+  daytona_sandbox_t *sandbox = sandbox_at(&session, base_url);
+  for (size_t i = 0; i < name_count; i++) {
+    if (!begins(names[i], "exec-") && !begins(names[i], "coderun-") && !begins(names[i], "chart-")) continue;
+    json_t *recording = load(names[i]), *request;
+    size_t steps = json_array_size(json_object_get(recording, "steps"));
+    for (size_t step = 0; step < steps; step++) {
+      json_t *response = answer_of(recording, step, &request);
+      if (response == NULL || !is_process(request)) continue;
+      command("step %s%ld", NULL, (long)step);
+      daytona_future_t *future = ask(sandbox, request);
+      if (future == NULL) continue;
+      const daytona_error_t *error = daytona_future_error(future);
+      bool was_refused = error != NULL && error->attempts == 0; /* bad arguments do not leave the client */
+      if (!was_refused) check_result(future, response);
+      daytona_future_release(future);
+      seen += !was_refused;
+    }
+    json_decref(recording);
+  }
+  daytona_sandbox_release(sandbox);
+  session_close(&session);
+  print_message("%zu results\n", seen);
+  assert_true(seen > 60);
+}
+
+static const char *const cut_names[] = {"exec-ok.json", "exec-unicode.json", "exec-timeout.json",
+                                        "coderun-python-ok.json"};
+
+static void answers_byte_by_byte_are_the_same(void **state) {
+  session_t session;
+  open_client(&session);
+  daytona_sandbox_t *sandbox = sandbox_at(&session, base_url);
+  for (size_t i = 0; i < sizeof cut_names / sizeof cut_names[0]; i++) {
+    json_t *recording = load(cut_names[i]), *request;
+    json_t *response = answer_of(recording, 0, &request);
+    command("step %s%ld", NULL, 0);
+    command("pieces %s%ld", NULL, 1);
+    daytona_future_t *future = ask(sandbox, request);
+    check_result(future, response);
+    daytona_future_release(future);
+    command("whole%s%.0ld", NULL, 0);
+    json_decref(recording);
+  }
+  daytona_sandbox_release(sandbox);
+  session_close(&session);
+}
+
+static void answers_cut_short_are_errors(void **state) {
+  session_t session;
+  open_client(&session);
+  daytona_sandbox_t *sandbox = sandbox_at(&session, base_url);
+  json_t *recording = load("exec-ok.json"), *request;
+  assert_non_null(answer_of(recording, 0, &request));
+  bool is_whole = false;
+  for (long size = 0; size < 1000 && !is_whole; size++) {
+    command("step %s%ld", NULL, 0);
+    command("truncate %s%ld", NULL, size);
+    daytona_future_t *future = ask(sandbox, request);
+    is_whole = daytona_future_error(future) == NULL;
+    /* An answer that ends within its headers reaches us as one without a body. */
+    if (!is_whole && !daytona_error_is(daytona_future_error(future), DAYTONA_ECONNECTION) &&
+        daytona_future_code(future) != DAYTONA_EPROTOCOL)
+      fail_msg("%ld bytes: %s", size, daytona_future_error(future)->message);
+    if (is_whole) assert_true(size > 100);
+    daytona_future_release(future);
+  }
+  assert_true(is_whole);
+  json_decref(recording);
+  daytona_sandbox_release(sandbox);
+  session_close(&session);
+}
+
+static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static bool find_recordings(void) {
+  DIR *dir = opendir(folder);
+  struct dirent *entry;
+  if (dir == NULL) return false;
+  names = calloc(4096, sizeof *names);
+  while ((entry = readdir(dir)) != NULL && name_count < 4096)
+    if (strstr(entry->d_name, ".json") != NULL) names[name_count++] = strdup(entry->d_name);
+  closedir(dir);
+  qsort(names, name_count, sizeof *names, compare);
+  return name_count != 0;
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_answer_passes_the_transport),
+    cmocka_unit_test(every_result_reaches_the_caller),
+    cmocka_unit_test(answers_byte_by_byte_are_the_same),
+    cmocka_unit_test(answers_cut_short_are_errors),
+  };
+  if (argc != 4) return 2;
+  python = argv[1];
+  server_path = argv[2];
+  folder = argv[3];
+  if (!find_recordings()) {
+    printf("1..1\nok 1 - recordings # SKIP there are no recordings beside the project\n");
+    return 0;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  start_server();
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  stop_server();
+  for (size_t i = 0; i < name_count; i++) free(names[i]);
+  free(names);
+  return failed;
+}
