@@ -150,7 +150,8 @@ def authentication(s):
 
 def unknown_routes_and_bodies(s):
     s.call("GET", "/no/such/route", expect=404)
-    s.call("POST", "/sandbox", b"{not json", expect=400)
+    status, _, text = s.request("POST", f"{s.base}/sandbox", b"{not json", None)
+    assert status == 400 and json.loads(text)["statusCode"] == 400, text
     s.call("POST", "/sandbox", b"[]", expect=400)
     s.call("POST", "/sandbox", {"name": 5}, expect=400)
     s.call("POST", "/sandbox", {"env": {"A": 1}, "unknownKey": 1}, expect=(200, 400))
@@ -241,12 +242,13 @@ def settings(s):
     for bad in ("autostop/-1", "autostop/x", "autoarchive/-1", "autodelete/x", "ttl/-1"):
         s.call("POST", f"{path}/{bad}", expect=400)
     assert s.call("POST", f"{path}/ttl/9")["autoDestroyAt"]
-    assert s.call("POST", f"{path}/network-settings", {"networkBlockAll": True})["networkBlockAll"] is True
-    s.call("POST", f"{path}/network-settings", {}, expect=400)
-    s.call("POST", f"{path}/network-settings", {"networkAllowList": "1.2.3.4"}, expect=400)
     s.call("POST", f"{path}/last-activity", expect=201)
     s.call("POST", f"/sandbox/{uuid.uuid4()}/last-activity", expect=404)
     assert s.call("GET", f"{path}/toolbox-proxy-url")["url"].startswith("http")
+    s.stop(box)
+    assert s.call("POST", f"{path}/network-settings", {"networkBlockAll": True})["networkBlockAll"] is True
+    s.call("POST", f"{path}/network-settings", {}, expect=400)
+    s.call("POST", f"{path}/network-settings", {"networkAllowList": "1.2.3.4"}, expect=400)
     s.delete(box)
 
 
@@ -325,7 +327,8 @@ def toolbox(s):
     for path in ("/work-dir", "/user-home-dir", "/version", "/port", "/port/3000/in-use", "/system/metrics"):
         s.call("GET", path, box=box)
     s.call("GET", "/port/x/in-use", box=box, expect=400)
-    s.call("GET", "/no/such/route", box=box, expect=404)
+    status, _, text = s.request("GET", f"/toolbox/{box}/no/such/route", None, None)
+    assert (status, text) == (404, b"404 page not found")
     s.call("POST", "/env", {"set": {"A": "b"}, "unset": ["K"]}, box=box, expect=(200, 204))
     s.stop(box)
     s.call("POST", "/process/execute", {"command": "true"}, box=box, expect=400)

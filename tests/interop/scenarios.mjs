@@ -191,6 +191,7 @@ const scenarios = {
   async network_settings() {
     await withSandbox({ networkBlockAll: true }, async (sandbox) => {
       assert.equal(sandbox.networkBlockAll, true)
+      await sandbox.stop() // daytona-local gives a sandbox its network when it starts
       await sandbox.updateNetworkSettings({ networkBlockAll: false })
       assert.equal((await client.get(sandbox.id)).networkBlockAll, false)
     })
@@ -484,6 +485,10 @@ for (const [index, name] of names.entries()) {
     failures += 1
     console.log(String(error?.stack ?? error).replace(/^/gm, '# '))
     console.log(`not ok ${index + 1} - ${name}`)
+    if (!(await send('GET', `${apiUrl}/health`).catch(() => undefined))) {
+      console.log('Bail out! daytona-local is gone')
+      break
+    }
   }
 }
 await client[Symbol.asyncDispose]?.()

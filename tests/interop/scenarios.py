@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import json
 import os
+import socket
 import sys
 import time
 import traceback
@@ -21,10 +22,21 @@ import warnings
 warnings.simplefilter("ignore")
 
 import daytona as sdk  # noqa: E402  (the filter has to come first)
+from daytona_api_client import SandboxListSortDirection, SandboxListSortField  # noqa: E402
 
 IS_ASYNC = sys.argv[1] == "python-async"
 API_URL = os.environ["DAYTONA_API_URL"]
 API_KEY = os.environ["DAYTONA_API_KEY"]
+SHOWN_LINES = 14
+
+
+def server_is_there():
+    parts = urllib.parse.urlsplit(API_URL)
+    try:
+        socket.create_connection((parts.hostname, parts.port), 5).close()
+    except OSError:
+        return False
+    return True
 
 
 async def done(value):
@@ -145,7 +157,7 @@ class Scenarios:
             pages = await collect(self.client.list(sdk.ListSandboxesQuery(labels={"batch": batch}, limit=1)))
             assert sorted(s.id for s in pages) == sorted(s.id for s in made)
             by_name = await collect(self.client.list(sdk.ListSandboxesQuery(
-                name=batch.upper(), sort="name", order="desc")))
+                name=batch.upper(), sort=SandboxListSortField.NAME, order=SandboxListSortDirection.DESC)))
             assert [s.name for s in by_name] == [f"{batch}-{i}" for i in (2, 1, 0)]
             started = await collect(self.client.list(sdk.ListSandboxesQuery(
                 labels={"batch": batch}, states=[sdk.SandboxState.STOPPED])))
@@ -209,6 +221,8 @@ class Scenarios:
     async def network_settings(self):
         async with self.sandbox(network_block_all=True) as sandbox:
             assert sandbox.network_block_all is True
+            # daytona-local gives a sandbox its network when it starts, and refuses to change it later.
+            await done(sandbox.stop())
             await done(sandbox.update_network_settings(network_block_all=False))
             assert sandbox.network_block_all is False
             assert (await done(self.client.get(sandbox.id))).network_block_all is False
@@ -268,7 +282,7 @@ class Scenarios:
         volume = await done(self.client.volume.create(name))
 
         async def is_ready():
-            return str((await done(self.client.volume.get(name))).state).endswith("ready")
+            return (await done(self.client.volume.get(name))).state == "ready"
         await eventually(is_ready, 15)
         assert volume.id in [v.id for v in await done(self.client.volume.list())]
         mount = sdk.VolumeMount(volume_id=volume.id, mount_path="/home/daytona/shared")
@@ -476,8 +490,11 @@ async def run_all(client):
             await asyncio.wait_for(getattr(scenarios, name)(), 120)
         except Exception:
             failures += 1
-            print("".join("# " + line + "\n" for line in traceback.format_exc().splitlines()), end="")
-            print(f"not ok {number} - {name}", flush=True)
+            tail = traceback.format_exc().splitlines()[-SHOWN_LINES:]
+            print("".join("# " + line + "\n" for line in tail) + f"not ok {number} - {name}", flush=True)
+            if not server_is_there():
+                print("Bail out! daytona-local is gone", flush=True)
+                return 1
         else:
             print(f"ok {number} - {name}", flush=True)
     return 1 if failures else 0
