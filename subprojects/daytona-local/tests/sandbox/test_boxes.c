@@ -21,6 +21,15 @@
 
 static world w;
 
+/* A number that no other test has in its commands at the same time. */
+static const char *mark(int n) {
+  static char texts[4][32];
+  static int next;
+  char *text = texts[next++ % 4];
+  snprintf(text, sizeof texts[0], "%d%ld", 870 + n, (long)getpid());
+  return text;
+}
+
 /* Every test has a runtime of its own and checks at its end that nothing is left. */
 #define OPEN_WORLD(...)                                                                        \
   do {                                                                                         \
@@ -43,10 +52,10 @@ static void stop_ends_every_process(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   dl_box *box = box_up(&w, "stop-all");
-  a_daemon(box, "8761");
-  assert_int_equal(count_processes("8761"), 2);
+  a_daemon(box, mark(1));
+  assert_int_equal(count_processes(mark(1)), 2);
   box_stop(&w, box, false);
-  assert_int_equal(count_processes("8761"), 0);
+  assert_int_equal(count_processes(mark(1)), 0);
   world_close(&w);
 }
 
@@ -54,10 +63,12 @@ static void forced_stop_ends_what_ignores_signals(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   dl_box *box = box_up(&w, "stop-force");
-  box_expect(&w, box, "(trap '' TERM HUP INT; exec setsid sleep 8762) >/dev/null 2>&1 & echo ok", "ok\n");
-  assert_int_equal(count_processes("8762"), 1);
+  char *command = dl_xprintf("(trap '' TERM HUP INT; exec setsid sleep %s) >/dev/null 2>&1 & echo ok", mark(2));
+  box_expect(&w, box, command, "ok\n");
+  free(command);
+  assert_int_equal(count_processes(mark(2)), 1);
   box_stop(&w, box, true);
-  assert_int_equal(count_processes("8762"), 0);
+  assert_int_equal(count_processes(mark(2)), 0);
   world_close(&w);
 }
 
@@ -100,9 +111,7 @@ static void death_of_a_box_is_told(void **state) {
   spec.user = &d;
   dl_box *box = box_start(&w, &spec, NULL);
   char *socket = dl_xstrdup(dl_box_socket_path(box));
-  outcome o = box_run(&w, box, "(setsid sleep 8763 >/dev/null 2>&1 &) ; sleep 0.01; cat /proc/1/cmdline | tr '\\0' ' '");
-  assert_non_null(strstr(o.text, "toolbox"));
-  free(o.text);
+  a_daemon(box, mark(3));
   /* From the host, as an administrator or the kernel's memory killer would. */
   for (int pid = 2; pid < 1 << 22 && !d.is_told; pid++) {
     char path[64], text[256] = "";
@@ -118,7 +127,7 @@ static void death_of_a_box_is_told(void **state) {
     break;
   }
   while (!d.is_told) uv_run(&w.loop, UV_RUN_ONCE);
-  assert_int_equal(count_processes("8763"), 0);
+  assert_int_equal(count_processes(mark(3)), 0);
   assert_int_not_equal(access(socket, F_OK), 0);
   free(socket);
   world_close(&w);
@@ -286,18 +295,18 @@ static void without_isolation_stop_still_ends_the_tree(void **state) {
     assert_string_equal(dl_box_get_info(box).isolation, "none");
     assert_string_equal(dl_box_get_info(box).network, "host (isolation is off: cannot be blocked)");
     box_expect(&w, box, "echo $HOME | sed 's/.*home-//'; pwd | sed 's/.*home-//'", "plain\nplain\n");
-    a_daemon(box, "8764");
+    a_daemon(box, mark(4));
     box_stop(&w, box, force);
-    assert_int_equal(count_processes("8764"), 0);
+    assert_int_equal(count_processes(mark(4)), 0);
   }
   world_close(&w);
 }
 
 /* In a process of its own: a server with one box, until it is killed. */
-static int victim(int out) {
+static int victim(int out, const char *victim_mark) {
   if (world_open(&w, (dl_runtime_opts){.isolation = DL_ISOLATION_BWRAP}) != NULL) return 1;
   dl_box *box = box_up(&w, "orphan");
-  a_daemon(box, "8765");
+  a_daemon(box, victim_mark);
   dprintf(out, "%s\n", w.dir);
   return uv_run(&w.loop, UV_RUN_DEFAULT);
 }
@@ -307,17 +316,18 @@ static void boxes_end_with_a_killed_server(void **state) {
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   int ends[2];
   assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+  const char *victim_mark = mark(5);
   pid_t pid = fork();
-  if (pid == 0) _exit(victim(ends[1]));
+  if (pid == 0) _exit(victim(ends[1], victim_mark));
   close(ends[1]);
   char dir[128] = "";
   assert_true(read(ends[0], dir, sizeof dir - 1) > 0);
   close(ends[0]);
-  assert_int_equal(count_processes("8765"), 2);
+  assert_int_equal(count_processes(victim_mark), 2);
   kill(pid, SIGKILL);
   waitpid(pid, NULL, 0);
-  for (int i = 0; i < 1000 && count_processes("8765") > 0; i++) usleep(5000);
-  assert_int_equal(count_processes("8765"), 0);
+  for (int i = 0; i < 1000 && count_processes(victim_mark) > 0; i++) usleep(5000);
+  assert_int_equal(count_processes(victim_mark), 0);
   dir[strcspn(dir, "\n")] = '\0';
   char *command = dl_xprintf("rm -rf '%s'", dir);
   assert_int_equal(system(command), 0);
