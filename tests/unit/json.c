@@ -470,6 +470,23 @@ static void arena_limit_is_a_limit_and_not_lack_of_memory(void **state) {
   free(text);
 }
 
+static void lists_are_bounded_by_the_arena_while_they_grow(void **state) {
+  enum { COUNT = 1000 };
+  daytona__arena_t small;
+  char text[COUNT * 3 + 1];
+  size_t count = 0;
+  void *out = NULL;
+  for (size_t i = 0; i < COUNT; i++) memcpy(text + 3 * i, ",{}", 3);
+  text[0] = '[';
+  text[3 * COUNT] = ']';
+  daytona__arena_init(&small, 4096);
+  assert_int_equal(daytona__json_decode_array(&small, &point_model, text, sizeof text, &out, &count, &error),
+                   DAYTONA_ELIMIT);
+  assert_string_equal(error.field, "[256]");
+  assert_int_equal(small.used, 0);
+  daytona__arena_clear(&small);
+}
+
 static void long_paths_and_hostile_keys_stay_printable(void **state) {
   char text[2048];
   int size = snprintf(text, sizeof text, "{\"id\":\"i\",\"map\":{\"%0999d\x7f\":1}}", 0);
@@ -822,6 +839,7 @@ int main(void) {
     TEST(element_counts_have_a_ceiling),
     TEST(body_size_has_a_ceiling),
     TEST(arena_limit_is_a_limit_and_not_lack_of_memory),
+    TEST(lists_are_bounded_by_the_arena_while_they_grow),
     TEST(long_paths_and_hostile_keys_stay_printable),
     TEST(zero_members_are_left_out),
     TEST(empty_strings_are_sent),
