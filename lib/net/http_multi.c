@@ -195,8 +195,9 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
   int mask = 0;
   if (status < 0) {
     mask = CURL_CSELECT_ERR;
-    poller->armed = 0; /* libuv has stopped it */
-    uv_poll_stop(handle);
+    poller->armed = 0; /* libuv has stopped it; if libcurl still wants it afterwards, it is armed again */
+    daytona__list_remove(&poller->change);
+    daytona__list_append(&http->changed, &poller->change);
   } else {
     if (events & UV_READABLE) mask |= CURL_CSELECT_IN;
     /* Told only of OUT, old versions miss data that came with it: 0 makes libcurl look for itself. */
