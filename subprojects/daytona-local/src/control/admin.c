@@ -77,8 +77,7 @@ static void set_state(dl_req *req, void *user) {
   } else if (sb->state == DL_ARCHIVED) {
     dl_fail(c, req, 400, "an archived sandbox has nothing that could fail");
   } else {
-    dl_life_break(sb, reason ? reason : "forced by an admin call", dl_json_bool(body, "recoverable", false));
-    dl_answer_sandbox(c, req, sb);
+    dl_life_break(sb, reason ? reason : "forced by an admin call", dl_json_bool(body, "recoverable", false), req);
   }
 }
 

@@ -87,7 +87,11 @@ static void tell_waiters(dl_sandbox *sb) {
   }
 }
 
-void dl_life_abandon(dl_sandbox *sb) { tell_waiters(sb); }
+void dl_life_abandon(dl_sandbox *sb) {
+  tell_waiters(sb);
+  if (sb->break_req) dl_fail(sb->control, sb->break_req, 503, "the server is stopping");
+  sb->break_req = NULL;
+}
 
 /* ---- the box ---- */
 
@@ -265,12 +269,21 @@ void dl_life_start(dl_sandbox *sb, dl_req *req) {
 
 /* ---- stop ---- */
 
+static void broken(dl_sandbox *sb) {
+  dl_req *req = sb->break_req;
+  char *reason = dl_xstrdup(sb->error_reason);
+  sb->break_req = NULL;
+  failed(sb, reason, sb->is_recoverable);
+  free(reason);
+  dl_answer_sandbox(sb->control, req, sb);
+}
+
 static void on_box_stopped(void *user) {
   dl_sandbox *sb = user;
   sb->box = NULL;
   if (!sb->control->is_closing) {
     if (sb->want == DL_WANT_DESTROYED) finish_destroy(sb);
-    else if (sb->error_reason) failed(sb, sb->error_reason, sb->is_recoverable);
+    else if (sb->break_req) broken(sb);
     else reached(sb, DL_STOPPED, false);
   }
   unhold(sb);
@@ -292,29 +305,54 @@ void dl_life_stop(dl_sandbox *sb, bool force) {
   end_box(sb, force);
 }
 
-void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable) {
+void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_req *req) {
   if (!sb->box) {
     failed(sb, reason, is_recoverable);
+    dl_answer_sandbox(sb->control, req, sb);
     return;
   }
+  sb->break_req = req;
+  sb->is_pending = true;
   dl_set(&sb->error_reason, reason);
   sb->is_recoverable = is_recoverable;
-  reached(sb, DL_ERROR, true);
   end_box(sb, true);
 }
 
 /* ---- archive ---- */
 
+static void on_archive_settled(const char *error, void *user) {
+  dl_sandbox *sb = user;
+  (void)error;
+  if (!sb->control->is_closing) reached(sb, DL_ARCHIVED, false);
+  unhold(sb);
+}
+
+/* The journal says archived: now the directory can go, and only then is the operation over, so
+ * that a start never meets the removal. */
 static void on_archived_durable(bool is_durable, void *user) {
   dl_sandbox *sb = user;
   dl_control *c = sb->control;
-  if (is_durable && sb->state == DL_ARCHIVED && !c->is_closing) {
+  if (is_durable && !c->is_closing) {
     char *dir = dl_sandbox_dir(sb);
-    dl_job_remove(c->loop, &c->jobs, dir, NULL, NULL);
+    hold(sb);
+    dl_job_remove(c->loop, &c->jobs, dir, on_archive_settled, sb);
     free(dir);
-    reached(sb, DL_ARCHIVED, false);
+  } else if (!c->is_closing) {
+    failed(sb, "the archive could not be recorded", true);
   }
   unhold(sb);
+}
+
+/* What is written says archived while what is shown still says archiving. */
+static void record_archived(dl_sandbox *sb) {
+  dl_state shown = sb->state;
+  sb->backup_state = "Completed";
+  sb->backup_at = dl_now(sb->control);
+  sb->state = DL_ARCHIVED;
+  dl_sandbox_save(sb);
+  sb->state = shown;
+  hold(sb);
+  dl_store_commit(sb->control->store, on_archived_durable, sb);
 }
 
 static void on_packed(const char *error, void *user) {
@@ -333,12 +371,7 @@ static void on_packed(const char *error, void *user) {
   } else if (error) {
     failed(sb, error, true);
   } else {
-    sb->backup_state = "Completed";
-    sb->backup_at = dl_now(c);
-    /* Still pending: a start must not meet the removal of the directory. */
-    reached(sb, DL_ARCHIVED, true);
-    hold(sb);
-    dl_store_commit(c->store, on_archived_durable, sb);
+    record_archived(sb);
   }
   unhold(sb);
 }

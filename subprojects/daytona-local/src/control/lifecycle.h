@@ -21,8 +21,8 @@ void dl_life_stop(dl_sandbox *sb, bool force);
 void dl_life_archive(dl_sandbox *sb);
 void dl_life_destroy(dl_sandbox *sb);
 void dl_life_resize(dl_sandbox *sb, double cpu, double memory, double disk);
-/* For tests of error paths: ends the box and shows `error`. */
-void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable);
+/* For tests of error paths: ends the box, shows `error`, then answers `req`. */
+void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_req *req);
 /* Go on with what a stopped server left behind. */
 void dl_life_resume(dl_sandbox *sb);
 

@@ -7,6 +7,7 @@
 
 #include "base/jsonx.h"
 #include "base/list.h"
+#include "http/http.h"
 #include "runtime/runtime.h"
 
 /* What was achieved (raw), in the words of the platform. */
@@ -54,6 +55,7 @@ typedef struct dl_sandbox {
   bool is_gone;          /* destroyed while an operation still holds it */
   unsigned relay_count;  /* proxied requests under way: all of them are activity */
   int hold_count;
+  dl_req *break_req;     /* the admin call that forces an error */
   dl_list waiters;       /* requests waiting for a start, see lifecycle.c */
 } dl_sandbox;
 

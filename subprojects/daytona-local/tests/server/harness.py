@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drives the real daytona-local over HTTP: a server per class, a small client, TAP output.
+
+Only the standard library. The program under test is the first argument of each test file.
+"""
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+KEY = "test-key"
+
+
+def program():
+    return os.environ["DAYTONA_LOCAL"]
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Server:
+    """One daytona-local serve process on a free port."""
+
+    def __init__(self, *options, state=None, key=KEY, log=None, scheme="http"):
+        self.owns_state = state is None
+        self.state = state or tempfile.mkdtemp(prefix="dl-test-")
+        self.key = key
+        self.scheme = scheme
+        arguments = [program(), "serve", "--listen", "127.0.0.1:0", "--state", self.state]
+        if key:
+            arguments += ["--key", key]
+        self.process = subprocess.Popen(arguments + list(options), stdout=subprocess.PIPE, stderr=log, text=True)
+        self.lines = []
+        for line in self.process.stdout:
+            self.lines.append(line.strip())
+            found = re.search(r"listening on (https?)://127\.0\.0\.1:(\d+)/api", line)
+            if found:
+                self.port = int(found.group(2))
+                return
+        raise RuntimeError("the server did not start: exit %s" % self.process.wait())
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        self.process.stdout.close()
+        code = self.process.wait(30)
+        if self.owns_state:
+            shutil.rmtree(self.state, ignore_errors=True)
+        return code
+
+    def connection(self, timeout=40):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def call(self, method, path, body=None, headers=None, key=None, host=None, raw=None, timeout=40):
+        key = self.key if key is None else key
+        send = {} if not key else {"Authorization": "Bearer " + key}
+        if host:
+            send["Host"] = host
+        send.update(headers or {})
+        data = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        connection = self.connection(timeout)
+        try:
+            connection.request(method, path, data, send)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def api(self, method, path, body=None, **more):
+        return self.call(method, "/api" + path, body, **more)
+
+    def create(self, **fields):
+        answer = self.api("POST", "/sandbox", fields)
+        assert answer.status == 200, answer.body
+        return answer.json
+
+    def state_of(self, name):
+        answer = self.api("GET", "/sandbox/" + name)
+        return answer.json["state"] if answer.status == 200 else answer.status
+
+    def wait(self, name, *states, limit=20):
+        end = time.monotonic() + limit
+        while True:
+            state = self.state_of(name)
+            if state in states:
+                return state
+            if time.monotonic() > end:
+                raise AssertionError("%s is %s, not %s" % (name, state, states))
+            time.sleep(0.01)
+
+    def execute(self, sandbox, command):
+        answer = self.call("POST", "/toolbox/%s/process/execute" % sandbox, {"command": command})
+        assert answer.status == 200, (answer.status, answer.body)
+        return answer.json
+
+    def fault(self, **rule):
+        answer = self.call("POST", "/admin/faults", rule)
+        assert answer.status == 201, answer.body
+        return answer.json
+
+    def jump(self, minutes):
+        assert self.call("POST", "/admin/clock", {"jump_ms": int(minutes * 60000)}).status == 200
+
+
+class Case(unittest.TestCase):
+    """A test class with one server for all its tests; `options` are the server's."""
+
+    options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(*cls.options)
+
+    @classmethod
+    def tearDownClass(cls):
+        code = cls.server.stop()
+        # The sanitizers speak through the exit code.
+        assert code == 0, "the server ended with %s" % code
+
+    def status(self, expected, answer):
+        self.assertEqual(answer.status, expected, answer.body)
+        return answer
+
+
+class TapResult(unittest.TestResult):
+    def __init__(self, out):
+        super().__init__()
+        self.out = out
+        self.number = 0
+
+    def line(self, ok, test, more=""):
+        self.number += 1
+        name = test.id().split(".", 1)[-1] if hasattr(test, "id") else str(test)
+        print("%s %d - %s%s" % ("ok" if ok else "not ok", self.number, name.replace("#", ""), more), file=self.out, flush=True)
+
+    def diagnostics(self, error):
+        for line in self._exc_info_to_string(error, self.any).splitlines():
+            print("# " + line, file=self.out, flush=True)
+
+    def startTest(self, test):
+        self.any = test
+        super().startTest(test)
+
+    def addSuccess(self, test):
+        self.line(True, test)
+
+    def addFailure(self, test, err):
+        self.any = test
+        super().addFailure(test, err)
+        self.line(False, test)
+        self.diagnostics(err)
+
+    def addError(self, test, err):
+        self.any = test
+        super().addError(test, err)
+        self.line(False, test)
+        self.diagnostics(err)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.line(True, test, " # SKIP " + reason)
+
+
+def main():
+    if len(sys.argv) > 1:
+        os.environ["DAYTONA_LOCAL"] = sys.argv.pop(1)
+    suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:] or None, sys.modules["__main__"]) if sys.argv[1:] \
+        else unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
+    result = TapResult(sys.stdout)
+    suite.run(result)
+    print("1..%d" % result.number, flush=True)
+    sys.exit(0 if result.wasSuccessful() else 1)
+
+
+def processes():
+    """(pid, command line) of every process that can be seen."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit():
+                with open("/proc/%s/cmdline" % name, "rb") as file:
+                    found.append((int(name), file.read().replace(b"\0", b" ").decode(errors="replace").strip()))
+        except OSError:
+            pass
+    return found
+
+
+def first_of_namespace(pid):
+    """The process on this side that is number 1 of the PID namespace of `pid`."""
+    namespace = os.readlink("/proc/%d/ns/pid" % pid)
+    for other, _ in processes():
+        try:
+            with open("/proc/%d/status" % other) as file:
+                numbers = re.search(r"^NSpid:\s+(.*)$", file.read(), re.M).group(1).split()
+            if os.readlink("/proc/%d/ns/pid" % other) == namespace and numbers[-1] == "1":
+                return other
+        except OSError:
+            pass
+    raise LookupError(pid)

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways in: toolbox proxy, previews with every kind of token, keys and limits, SSH tokens, upgrades."""
+import base64
+import hashlib
+import os
+import re
+import socket
+import tempfile
+
+import harness
+
+ECHO = r"""
+import http.server, sys, socketserver
+class H(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        if self.headers.get('Upgrade'):
+            self.send_response(101); self.send_header('Upgrade', 'echo'); self.send_header('Connection', 'Upgrade'); self.end_headers()
+            while True:
+                data = self.connection.recv(65536)
+                if not data: break
+                self.connection.sendall(data)
+            self.close_connection = True
+            return
+        body = ('%s %s auth=%s host=%s fwd=%s' % (self.command, self.path, self.headers.get('Authorization'), self.headers.get('Host'), self.headers.get('X-Forwarded-Host'))).encode()
+        self.send_response(200); self.send_header('Content-Length', str(len(body))); self.send_header('Set-Cookie', 'a=1'); self.send_header('Set-Cookie', 'b=2'); self.end_headers()
+        if self.command != 'HEAD': self.wfile.write(body)
+    do_HEAD = do_GET
+    def do_POST(self):
+        left, total = int(self.headers.get('Content-Length') or -1), 0
+        if left >= 0:
+            while left: n = len(self.rfile.read(min(left, 65536))); left -= n; total += n
+        else:
+            while True:
+                n = int(self.rfile.readline(), 16); self.rfile.read(n); self.rfile.readline(); total += n
+                if n == 0: break
+        self.send_response(200); self.send_header('Transfer-Encoding', 'chunked'); self.end_headers()
+        block = b'z' * 65536
+        left = total
+        while left:
+            part = block[:min(left, 65536)]; left -= len(part)
+            self.wfile.write(b'%x\r\n' % len(part) + part + b'\r\n')
+        self.wfile.write(b'0\r\n\r\n')
+    def log_message(self, *a): pass
+class S(socketserver.ThreadingMixIn, http.server.HTTPServer): daemon_threads = True
+S(('127.0.0.1', 8000), H).serve_forever()
+"""
+
+
+class Previews(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.box = cls.server.create(name="web", autoStopInterval=0)["id"]
+        cls.serve(cls.box)
+        cls.token = cls.server.api("GET", "/sandbox/web/ports/8000/preview-url").json["token"]
+
+    @classmethod
+    def serve(cls, box):
+        code = base64.b64encode(ECHO.encode()).decode()
+        cls.server.execute(box, "echo %s | base64 -d > s.py; (setsid python3 s.py &) </dev/null >/dev/null 2>&1; "
+                                "for i in $(seq 500); do python3 -c \"import socket;socket.create_connection(('127.0.0.1',8000))\" "
+                                "2>/dev/null && break; done" % code)
+
+    def get(self, path="/", label=None, headers=None, key="", method="GET", raw=None):
+        host = "%s.localhost:%d" % (label or "8000-" + self.box, self.server.port)
+        return self.server.call(method, path, headers=headers, key=key, host=host, raw=raw)
+
+    def test_url_names_the_port_and_the_sandbox(self):
+        answer = self.server.api("GET", "/sandbox/web/ports/8000/preview-url").json
+        self.assertEqual(answer["url"], "http://8000-%s.localhost:%d" % (self.box, self.server.port))
+        self.assertEqual(answer["sandboxId"], self.box)
+        for port in ("0", "65536", "x", "-1"):
+            self.status(400, self.server.api("GET", "/sandbox/web/ports/%s/preview-url" % port))
+
+    def test_every_kind_of_credential(self):
+        self.status(401, self.get())
+        self.status(401, self.get(headers={"X-Daytona-Preview-Token": "wrong"}))
+        self.status(200, self.get(headers={"X-Daytona-Preview-Token": self.token}))
+        self.status(200, self.get(key=self.server.key))
+        self.status(200, self.get("/?DAYTONA_SANDBOX_AUTH_KEY=" + self.token))
+
+    def test_what_the_program_sees(self):
+        answer = self.get("/a%2Fb//c?x=%20y&DAYTONA_SANDBOX_AUTH_KEY=" + self.token, headers={"Authorization": "Bearer app"})
+        self.assertIn(b"GET /a%2Fb//c?x=%20y auth=Bearer app", answer.body)
+        self.assertEqual(answer.headers.get_all("Set-Cookie"), ["a=1", "b=2"])
+        self.assertIn(b"auth=None", self.get(key=self.server.key).body)
+        self.assertIn(("fwd=8000-%s.localhost:%d" % (self.box, self.server.port)).encode(), self.get(key=self.server.key).body)
+
+    def test_path_form(self):
+        answer = self.server.call("GET", "/preview/8000-%s/deep/path?q=1" % self.box)
+        self.assertIn(b"GET /deep/path?q=1", self.status(200, answer).body)
+
+    def test_head_and_large_bodies_stream(self):
+        answer = self.get(key=self.server.key, method="HEAD")
+        self.assertEqual((answer.status, answer.body), (200, b""))
+        size = 30 * 1024 * 1024
+        answer = self.get(key=self.server.key, method="POST", raw=b"x" * size)
+        self.assertEqual(len(self.status(200, answer).body), size)
+        with open("/proc/%d/status" % self.server.process.pid) as file:
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1))
+        if "san" not in os.environ.get("DAYTONA_LOCAL_BUILD", "san"):
+            self.assertLess(peak, 60 * 1024)
+
+    def test_nothing_listens(self):
+        self.assertEqual(self.get(label="8001-" + self.box, key=self.server.key).status, 502)
+        self.assertIn(self.get(label="8000-nothing", key=self.server.key).status, (401, 404))
+        self.assertEqual(self.get(label="0-" + self.box, key=self.server.key).status, 404)
+
+    def test_signed_urls(self):
+        def signed(query=""):
+            return self.server.api("GET", "/sandbox/web/ports/8000/signed-preview-url" + query)
+        for bad in ("0", "86401", "x", "1.5"):
+            self.status(400, signed("?expiresInSeconds=" + bad))
+        one, two = signed().json, signed("?expiresInSeconds=86400").json
+        self.assertRegex(one["token"], r"^[a-z0-9]{16}$")
+        self.assertEqual(one["port"], 8000)
+        self.assertEqual(one["url"], "http://8000-%s.localhost:%d" % (one["token"], self.server.port))
+        self.status(200, self.get(label="8000-" + one["token"]))
+        self.status(401, self.get(label="8001-" + one["token"]))
+        self.server.jump(2)
+        self.status(401, self.get(label="8000-" + one["token"]))
+        self.status(200, self.get(label="8000-" + two["token"]))
+        expire = "/sandbox/web/ports/8000/signed-preview-url/%s/expire"
+        self.assertEqual(self.status(200, self.server.api("POST", expire % two["token"])).body, b"")
+        self.status(200, self.server.api("POST", expire % "unknown"))
+        self.status(401, self.get(label="8000-" + two["token"]))
+
+    def test_public_sandbox_needs_no_token(self):
+        box = self.server.create(public=True, autoStopInterval=0)["id"]
+        self.serve(box)
+        self.status(200, self.get(label="8000-" + box))
+        self.status(401, self.get(label="2280-" + box))
+        self.status(200, self.get("/version", label="2280-" + box, key=self.server.key))
+
+    def test_upgrade_is_relayed_both_ways(self):
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as s:
+            s.sendall(("GET /ws HTTP/1.1\r\nHost: 8000-%s.localhost\r\nAuthorization: Bearer %s\r\nConnection: Upgrade\r\n"
+                       "Upgrade: echo\r\n\r\n" % (self.box, self.server.key)).encode())
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += s.recv(4096)
+            self.assertIn(b" 101 ", head)
+            sent, got = hashlib.sha256(), hashlib.sha256()
+            for i in range(50):
+                block = bytes([i]) * 40000
+                s.sendall(block)
+                sent.update(block)
+                left = len(block)
+                while left:
+                    part = s.recv(left)
+                    self.assertTrue(part)
+                    got.update(part)
+                    left -= len(part)
+            self.assertEqual(sent.hexdigest(), got.hexdigest())
+
+
+class Toolbox(harness.Case):
+    def test_credentials_and_errors(self):
+        box = self.server.create()["id"]
+        path = "/toolbox/%s/version" % box
+        self.status(200, self.server.call("GET", path))
+        for key in ("", "wrong"):
+            answer = self.status(401, self.server.call("GET", path, key=key)).json
+            self.assertEqual((answer["source"], answer["code"], answer["method"]), ("DAYTONA_PROXY", "UNAUTHORIZED", "GET"))
+        token = self.server.api("GET", "/sandbox/%s/ports/1/preview-url" % box).json["token"]
+        self.status(200, self.server.call("GET", path, key="", headers={"X-Daytona-Preview-Token": token}))
+        self.status(200, self.server.call("GET", path + "?DAYTONA_SANDBOX_AUTH_KEY=" + token, key=""))
+        self.status(404, self.server.call("GET", "/toolbox/%s" % box))
+        self.status(404, self.server.call("GET", "/toolbox/none/version"))
+        self.status(401, self.server.call("GET", "/toolbox/none/version", key="wrong"))
+
+    def test_urls_and_signing_key(self):
+        box = self.server.create(name="u")["id"]
+        self.assertEqual(self.server.api("GET", "/sandbox/%s/toolbox-proxy-url" % box).json["url"],
+                         "http://127.0.0.1:%d/toolbox" % self.server.port)
+        self.status(404, self.server.api("GET", "/sandbox/u/toolbox-proxy-url"))
+        key = self.status(200, self.server.api("GET", "/sandbox/%s/signing-key" % box))
+        self.assertTrue(key.headers["Content-Type"].startswith("text/plain"))
+        self.assertRegex(key.body, rb"^[A-Za-z][A-Za-z0-9]+$")
+        rotated = self.status(200, self.server.api("POST", "/sandbox/%s/signing-key/rotate" % box)).body
+        self.assertNotEqual(rotated, key.body)
+        self.assertEqual(self.server.api("GET", "/sandbox/%s/signing-key" % box).body, rotated)
+
+    def test_ssh_tokens(self):
+        box = self.server.create()["id"]
+
+        def valid(token):
+            return self.server.api("GET", "/sandbox/ssh-access/validate?token=" + token).json
+        one = self.status(200, self.server.api("POST", "/sandbox/%s/ssh-access?expiresInMinutes=0.5" % box)).json
+        self.assertRegex(one["token"], r"^[A-Za-z0-9]{32}$")
+        self.assertEqual(one["sshCommand"], "ssh -p 2222 %s@127.0.0.1" % one["token"])
+        self.assertEqual(valid(one["token"]), {"valid": True, "sandboxId": box})
+        two = self.server.api("POST", "/sandbox/%s/ssh-access" % box).json
+        self.assertEqual(valid(one["token"]), {"valid": False, "sandboxId": ""})
+        self.status(200, self.server.api("DELETE", "/sandbox/%s/ssh-access?token=unknown" % box))
+        self.assertTrue(valid(two["token"])["valid"])
+        self.status(200, self.server.api("DELETE", "/sandbox/%s/ssh-access" % box))
+        self.assertFalse(valid(two["token"])["valid"])
+        self.status(400, self.server.api("POST", "/sandbox/%s/ssh-access?expiresInMinutes=x" % box))
+
+
+class Keys(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        with tempfile.NamedTemporaryFile("w", delete=False) as file:
+            file.write("# keys\nfull-key\nreader-key read:volumes\nwriter-key write:sandboxes,delete:sandboxes # two\n")
+        cls.options = ("--key-file", file.name, "--jwt-token", "opaque", "--organization-id",
+                       "0b5f5a51-7a2e-4a34-8b8b-3d9e1f6a2c70")
+        super().setUpClass()
+        os.unlink(file.name)
+
+    def test_permissions(self):
+        self.status(200, self.server.api("POST", "/sandbox", key="full-key"))
+        self.status(403, self.server.api("POST", "/sandbox", key="reader-key"))
+        self.status(200, self.server.api("GET", "/sandbox", key="reader-key"))
+        self.status(200, self.server.api("GET", "/volumes", key="reader-key"))
+        self.status(403, self.server.api("GET", "/volumes", key="writer-key"))
+        box = self.server.api("POST", "/sandbox", key="writer-key").json["id"]
+        self.status(200, self.server.api("DELETE", "/sandbox/" + box, key="writer-key"))
+        self.status(403, self.server.call("GET", "/admin/faults", key="writer-key"))
+
+    def test_token_needs_its_organization(self):
+        self.status(403, self.server.api("GET", "/sandbox", key="opaque"))
+        self.status(403, self.server.api("GET", "/sandbox", key="opaque", headers={"X-Daytona-Organization-ID": "other"}))
+        answer = self.server.api("POST", "/sandbox", key="opaque",
+                                 headers={"X-Daytona-Organization-ID": "0b5f5a51-7a2e-4a34-8b8b-3d9e1f6a2c70"})
+        self.assertEqual(self.status(200, answer).json["organizationId"], "0b5f5a51-7a2e-4a34-8b8b-3d9e1f6a2c70")
+
+
+class Rates(harness.Case):
+    options = ("--rate-limit", "sandbox-create=2/60", "--rate-limit", "failed-auth=3/60")
+
+    def test_buckets(self):
+        made = self.server.api("POST", "/sandbox", {"snapshot": "none"})
+        self.assertEqual(made.headers["X-RateLimit-Limit-sandbox-create"], "2")
+        self.assertEqual(made.headers["X-RateLimit-Remaining-sandbox-create"], "1")
+        self.assertTrue(0 < int(made.headers["X-RateLimit-Reset-sandbox-create"]) <= 60)
+        self.server.api("POST", "/sandbox", {"snapshot": "none"})
+        blocked = self.status(429, self.server.api("POST", "/sandbox", {"snapshot": "none"}))
+        self.assertTrue(0 < int(blocked.headers["Retry-After-sandbox-create"]) <= 60)
+        self.assertIsNone(blocked.headers["Retry-After"])
+        self.assertIsNone(blocked.headers["X-RateLimit-Limit-sandbox-create"])
+        self.assertEqual(blocked.json["message"], "ThrottlerException: Too Many Requests")
+        self.assertIsNone(self.server.api("GET", "/sandbox").headers["X-RateLimit-Limit-authenticated"])
+        self.server.jump(1.1)
+        self.status(400, self.server.api("POST", "/sandbox", {"snapshot": "none"}))
+
+    def test_failing_addresses_are_blocked_before_authentication(self):
+        for remaining in ("2", "1", "0"):
+            answer = self.status(401, self.server.api("GET", "/sandbox", key="wrong"))
+            self.assertEqual(answer.headers["X-RateLimit-Remaining-failed-auth"], remaining)
+        blocked = self.status(429, self.server.api("GET", "/sandbox"))
+        self.assertTrue(int(blocked.headers["Retry-After"]) > 0)
+        self.assertEqual(blocked.headers["X-RateLimit-Limit-failed-auth"], "3")
+        # Admin calls are blocked as well, so the window has to pass by itself: it is the last test of its class.
+
+
+if __name__ == "__main__":
+    harness.main()

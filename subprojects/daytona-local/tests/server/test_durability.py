@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing that was acknowledged is lost: restarts, and kill -9 at any moment."""
+import http.client
+import os
+import random
+import shutil
+import signal
+import tempfile
+import threading
+import time
+import unittest
+
+import harness
+
+
+class Restart(unittest.TestCase):
+    def setUp(self):
+        self.state = tempfile.mkdtemp(prefix="dl-test-")
+        self.server = harness.Server(state=self.state)
+
+    def tearDown(self):
+        code = self.server.stop()
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.assertEqual(code, 0)
+
+    def again(self, number=signal.SIGTERM):
+        self.server.stop(number)
+        self.server = harness.Server(state=self.state)
+
+    def test_everything_is_there_after_a_restart(self):
+        api = self.server.api
+        volume = api("POST", "/volumes", {"name": "v"}).json
+        box = self.server.create(name="kept", env={"A": "b"}, labels={"x": "y"}, autoStopInterval=0,
+                                 volumes=[{"volumeId": "v", "mountPath": "/mnt/v"}])["id"]
+        stopped = self.server.create(name="stopped", autoArchiveInterval=0)["id"]
+        self.server.execute(box, "echo file > f; echo vol > /mnt/v/f")
+        self.server.execute(stopped, "echo still > f")
+        api("POST", "/sandbox/stopped/stop")
+        self.server.wait("stopped", "stopped")
+        token = api("GET", "/sandbox/kept/ports/80/signed-preview-url?expiresInSeconds=3600").json["token"]
+        before = api("GET", "/sandbox/kept").json
+        self.again()
+        api = self.server.api
+        self.server.wait("kept", "started")
+        after = api("GET", "/sandbox/kept").json
+        for key in before:
+            if key not in ("updatedAt", "lastActivityAt", "toolboxProxyUrl"):
+                self.assertEqual(before[key], after[key], key)
+        self.assertEqual(self.server.execute(box, "cat f /mnt/v/f; echo $A")["result"], "file\nvol\nb\n")
+        self.assertEqual(self.server.state_of("stopped"), "stopped")
+        self.assertEqual(api("POST", "/sandbox/stopped/start").json["state"], "started")
+        self.assertEqual(self.server.execute(stopped, "cat f")["result"], "still\n")
+        self.assertEqual(api("GET", "/volumes").json[0]["id"], volume["id"])
+        self.assertEqual(self.server.call("GET", "/", host="80-%s.localhost:1" % token, key="").status, 502)
+
+    def test_processes_end_with_a_killed_server_and_boxes_come_back(self):
+        box = self.server.create()["id"]
+        self.server.execute(box, "(sleep 4713 &) </dev/null >/dev/null 2>&1")
+        self.again(signal.SIGKILL)
+        self.server.wait(box, "started")
+        self.assertEqual([line for _, line in harness.processes() if line == "sleep 4713"], [])
+        self.server.execute(box, "true")
+
+    def test_clock_does_not_run_backwards(self):
+        self.server.jump(5000)
+        made = self.server.create(autoStopInterval=0)
+        self.again()
+        self.assertGreaterEqual(self.server.call("GET", "/admin/clock").json["now"], made["createdAt"])
+
+    def test_a_second_server_is_refused(self):
+        with self.assertRaises(RuntimeError):
+            with open(os.devnull, "w") as null:
+                harness.Server(state=self.state, log=null)
+
+    def test_torn_end_of_the_journal_is_dropped(self):
+        self.server.create(name="whole", autoStopInterval=0)
+        self.server.stop()
+        with open(self.state + "/journal", "ab") as file:
+            file.write(b"0badc0de 40 [\"sandbox\",\"half")
+        self.server = harness.Server(state=self.state, log=open(os.devnull, "w"))
+        self.server.wait("whole", "started")
+        self.server.create(name="more", autoStopInterval=0)
+        self.again()
+        self.assertIn(self.server.state_of("more"), ("started", "starting"))
+
+    def test_interrupted_archive_and_delete_go_on(self):
+        one, two = self.server.create()["id"], self.server.create()["id"]
+        self.server.execute(one, "head -c 20000000 /dev/zero > big")
+        self.server.api("POST", "/sandbox/%s/stop" % one)
+        self.server.wait(one, "stopped")
+        self.server.api("POST", "/sandbox/%s/archive" % one)
+        self.server.api("DELETE", "/sandbox/%s" % two)
+        self.again(signal.SIGKILL)
+        self.server.wait(one, "archived")
+        self.server.wait(two, 404)
+        self.server.api("POST", "/sandbox/%s/start" % one)
+        self.again(signal.SIGKILL)
+        self.server.wait(one, "started")
+        self.assertEqual(self.server.execute(one, "stat -c %s big")["result"], "20000000\n")
+
+
+class KillInALoop(unittest.TestCase):
+    """Changes from four threads, killed at a random moment, again and again."""
+
+    ROUNDS = 8
+
+    def setUp(self):
+        self.state = tempfile.mkdtemp(prefix="dl-test-")
+        self.random = random.Random(4711)
+
+    def tearDown(self):
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    def change(self, server, number, known, lock, stop):
+        """One acknowledged change after the other; `known` holds what must be found again."""
+        count = 0
+        name = "box-%d" % number
+        try:
+            while not stop.is_set():
+                count += 1
+                value = "%d.%d" % (number, count)
+                with lock:
+                    # Until it is acknowledged, the old and the new value are both right.
+                    known[name] = (known.get(name, (None, None))[0], value)
+                if server.api("PUT", "/sandbox/%s/labels" % name, {"labels": {"value": value}}).status != 200:
+                    return
+                with lock:
+                    known[name] = (value, value)
+                made = server.api("POST", "/volumes", {"name": "v-" + value + "-%d" % server.port})
+                if made.status == 200:
+                    with lock:
+                        known.setdefault("volumes", set()).add(made.json["id"])
+        except (OSError, http.client.HTTPException, ValueError):
+            pass
+
+    def test_no_acknowledged_change_is_lost(self):
+        known, lock = {}, threading.Lock()
+        server = harness.Server(state=self.state, log=open(os.devnull, "w"))
+        for number in range(4):
+            server.create(name="box-%d" % number, autoStopInterval=0)
+        for _ in range(self.ROUNDS):
+            stop = threading.Event()
+            threads = [threading.Thread(target=self.change, args=(server, n, known, lock, stop)) for n in range(4)]
+            for thread in threads:
+                thread.start()
+            time.sleep(self.random.uniform(0.02, 0.3))  # the moment of the kill is meant to be arbitrary
+            server.stop(signal.SIGKILL)
+            stop.set()
+            for thread in threads:
+                thread.join()
+            server = harness.Server(state=self.state, log=open(os.devnull, "w"))
+            volumes = {volume["id"] for volume in server.api("GET", "/volumes").json}
+            self.assertLessEqual(known.get("volumes", set()), volumes)
+            for number in range(4):
+                labels = server.api("GET", "/sandbox/box-%d" % number).json["labels"]
+                if "box-%d" % number in known:
+                    self.assertIn(labels.get("value"), known["box-%d" % number])
+        self.assertEqual(server.stop(), 0)
+
+
+if __name__ == "__main__":
+    harness.main()
