@@ -263,7 +263,7 @@ static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op,
   error->http_status = op->http.status;
   error->retry_after_ms = -1;
   error->attempts = op->http.attempts;
-  error->field = problem->field[0] != '\0' ? problem->field : NULL;
+  error->field = problem->field[0] != '\0' ? daytona__arena_strdup(&op->future->arena, problem->field) : NULL;
   error->message = daytona__arena_printf(&op->future->arena, "malformed answer: %s%s%s",
                                          problem->field, problem->field[0] != '\0' ? ": " : "",
                                          problem->message);
