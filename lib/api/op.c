@@ -282,8 +282,13 @@ static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_
   int rc = daytona__json_decode(&op->data->arena, model != NULL ? model : &daytona__sandbox_model,
                                 op->http.response_body.data, op->http.response_body.size, answer,
                                 problem);
-  if (rc == 0 && model == NULL) daytona__sandbox_dto_finish(*answer);
-  return rc;
+  if (rc != 0 || model != NULL) return rc;
+  daytona__sandbox_dto_t *dto = *answer;
+  daytona__sandbox_dto_finish(dto);
+  if (dto->info.id[0] != '\0') return 0;
+  /* Every path of the sandbox is made of its id. */
+  *problem = (daytona__json_error_t){DAYTONA_EPROTOCOL, "id", "it is empty"};
+  return DAYTONA_EPROTOCOL;
 }
 
 /* Decode the answer of a request that succeeded. 0, or the code with `error` filled in. */
