@@ -74,6 +74,7 @@ static const daytona__endpoint_t create_endpoint = {.prefix = "Failed to create 
 typedef struct create {
   daytona__life_t life; /* first */
   const char *name;
+  bool is_searching;
   daytona_error_t *lost; /* why the answer to the request never came */
   daytona__timer_t search;
   int64_t search_began_ms, search_interval_ms;
@@ -178,6 +179,8 @@ static int fill_request(create_t *self, const daytona_create_opts_t *opts, creat
 
 static void go_on_with(create_t *self, void *answer) {
   daytona__op_t *op = &self->life.op;
+  self->is_searching = false;
+  self->life.name = self->name;
   op->sandbox = daytona__sandbox_new(op->client, op->data, answer);
   if (op->sandbox == NULL)
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
@@ -206,6 +209,14 @@ static void give_up_search(create_t *self) {
   daytona__op_fail(&self->life.op, &error);
 }
 
+/* A limit that ends the search must not hide why there was one. */
+static bool on_late(daytona__life_t *life) {
+  create_t *self = (create_t *)life;
+  if (!self->is_searching) return false;
+  give_up_search(self);
+  return true;
+}
+
 static void on_searched(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   create_t *self = (create_t *)op;
   if (error == NULL) {
@@ -229,6 +240,7 @@ static void on_search_pause_over(daytona__timer_t *timer) {
 static void search(create_t *self, const daytona_error_t *error) {
   daytona__op_t *op = &self->life.op;
   self->lost = daytona__error_copy(&op->future->arena, error, NULL);
+  self->is_searching = true;
   self->search_began_ms = daytona__loop_now(op->client->loop);
   self->search_interval_ms = SEARCH_FIRST_MS;
   daytona__log(op->client->loop, DAYTONA_LOG_WARN, "sandbox %s: the answer to its creation was lost (%s); looking for it",
@@ -266,6 +278,7 @@ daytona_future_t *daytona_create(daytona_client_t *client, const daytona_create_
   daytona__op_t *op = &self->life.op;
   self->end_life = op->ending;
   op->ending = end_create;
+  self->life.late = on_late;
   daytona__timer_init(&self->search, on_search_pause_over);
   const char *problem = problem_of(opts);
   if (problem != NULL) return daytona__op_reject(op, DAYTONA_EINVAL, "%s", problem);

@@ -41,6 +41,7 @@ bool daytona__wait_is_met(const daytona__wait_rule_t *rule, daytona_sandbox_stat
 
 static void on_limit(daytona__timer_t *timer) {
   daytona__life_t *life = DAYTONA__CONTAINER(timer, daytona__life_t, limit);
+  if (life->late != NULL && life->late(life)) return;
   daytona_error_t error = {.code = DAYTONA_EDEADLINE, .retry_after_ms = -1};
   const char *id = life->op.sandbox != NULL ? life->op.sandbox->id : NULL;
   error.message = daytona__arena_printf(&life->op.future->arena, "%s took longer than %" PRId64 " ms%s%s%s",
@@ -144,9 +145,18 @@ static void poll_again(daytona__life_t *life) {
   daytona__timer_start(life->op.client->loop, &life->pause, life->interval_ms);
 }
 
+/* The first error of a poll is the operation's. Who asked for a new sandbox must be told that it may exist. */
+static void fail_poll(daytona__life_t *life) {
+  daytona_error_t error = *life->poll_error;
+  if (life->name != NULL)
+    error.message = daytona__arena_printf(&life->op.future->arena, "%s (waiting for the sandbox named %s)",
+                                          life->poll_error->message, life->name);
+  daytona__op_fail(&life->op, &error);
+}
+
 static void on_poll_failed(daytona__life_t *life, const daytona_error_t *error) {
   if (life->poll_error != NULL) {
-    daytona__op_fail(&life->op, life->poll_error);
+    fail_poll(life);
     return;
   }
   life->poll_error = daytona__error_copy(&life->op.future->arena, error, NULL);
@@ -166,7 +176,7 @@ static void on_polled(daytona__op_t *op, const daytona_error_t *error, void *ans
   if (answer != NULL) daytona__sandbox_update(op->sandbox, op->data, answer);
   if (settle_by_state(life)) return;
   if (life->poll_error != NULL)
-    daytona__op_fail(op, life->poll_error);
+    fail_poll(life);
   else
     poll_again(life);
 }

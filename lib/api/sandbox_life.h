@@ -34,8 +34,9 @@ struct daytona__life {
   bool counts_queue_time;
   bool is_limited;        /* the limit runs */
   const char *what;       /* for the message of the limit: "starting the sandbox" */
+  const char *name;       /* of a sandbox that errors from now on must name; NULL: none */
+  bool (*late)(daytona__life_t *life); /* optional: the limit is over; true if that has ended the operation */
   const daytona__wait_rule_t *rule;
-  const daytona__endpoint_t *poll;
   int64_t wait_began_ms, interval_ms;
   daytona_error_t *poll_error; /* a poll has failed: the next one decides */
 };
