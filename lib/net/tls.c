@@ -27,6 +27,7 @@ struct daytona__tls {
   daytona__tls_io_t io;
   mbedtls_ssl_context ssl;
   bool is_established;
+  bool is_starved; /* the layer below had nothing when it was last asked */
   int port;
   int push_code; /* why the layer below did not take bytes */
   unsigned char address[16];
@@ -48,6 +49,7 @@ static int on_send(void *user, const unsigned char *bytes, size_t size) {
 static int on_receive(void *user, unsigned char *buffer, size_t size) {
   daytona__tls_t *tls = user;
   ptrdiff_t got = tls->io.pull(tls->io.user, buffer, size);
+  tls->is_starved = got == 0;
   if (got > 0) return (int)got;
   return got == 0 ? MBEDTLS_ERR_SSL_WANT_READ : 0; /* 0 is the end, for mbedTLS */
 }
@@ -136,24 +138,37 @@ void daytona__tls_free(daytona__tls_t *tls) {
 
 /* --- traffic ----------------------------------------------------------------------------------- */
 
-static bool is_waiting(int status) {
-  return status == MBEDTLS_ERR_SSL_WANT_READ || status == MBEDTLS_ERR_SSL_WANT_WRITE;
+/*
+ * mbedTLS says WANT_READ also to be called again at once, after a message that was not for us. Whether
+ * there is really nothing to read is what the layer below said.
+ */
+static bool wants_again(const daytona__tls_t *tls, int status) {
+  return status == MBEDTLS_ERR_SSL_WANT_READ && !tls->is_starved;
 }
 
 int daytona__tls_handshake(daytona__tls_t *tls) {
-  int status = mbedtls_ssl_handshake(&tls->ssl);
-  if (is_waiting(status)) return 0;
+  int status;
+  do {
+    tls->is_starved = false;
+    status = mbedtls_ssl_handshake(&tls->ssl);
+  } while (wants_again(tls, status));
+  if (status == MBEDTLS_ERR_SSL_WANT_READ) return 0;
   if (status != 0) return fail(tls, status);
   tls->is_established = true;
+#if DAYTONA__MBEDTLS_3
+  if (mbedtls_ssl_get_version_number(&tls->ssl) == MBEDTLS_SSL_VERSION_TLS1_3) return 1;
+#endif
   daytona__tls_session_keep(tls->ctx, tls->host, tls->port, &tls->ssl);
   return 1;
 }
 
 ptrdiff_t daytona__tls_read(daytona__tls_t *tls, void *buffer, size_t size) {
   for (;;) {
+    tls->is_starved = false;
     int status = mbedtls_ssl_read(&tls->ssl, buffer, size);
     if (status > 0) return status;
-    if (is_waiting(status)) return 0;
+    if (wants_again(tls, status)) continue;
+    if (status == MBEDTLS_ERR_SSL_WANT_READ) return 0;
 #if DAYTONA__MBEDTLS_3
     if (status == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
       daytona__tls_session_keep(tls->ctx, tls->host, tls->port, &tls->ssl);
