@@ -27,6 +27,8 @@ struct dl_duplex {
   size_t out_at;
   int watched; /* what the poll handle is set to */
   int error;
+  int64_t cut_after; /* -1: never */
+  bool cuts_with_reset;
   bool is_connecting, is_paused, is_ended, is_broken, is_closing, wants_shutdown, is_flushing, wants_drain;
 };
 
@@ -183,6 +185,7 @@ dl_duplex *dl_duplex_new(uv_loop_t *loop, int fd, bool is_connecting, dl_duplex_
   d->release = release;
   d->owner = owner;
   d->is_connecting = is_connecting;
+  d->cut_after = -1;
   dl_buf_init(&d->out, DL_DUPLEX_MAX);
   dl_buf_init(&d->unread, DL_DUPLEX_MAX);
   int rc = uv_poll_init_socket(loop, &d->poll, fd);
@@ -220,8 +223,26 @@ void dl_duplex_read_resume(dl_duplex *d) {
   watch(d);
 }
 
+void dl_duplex_cut_after(dl_duplex *d, int64_t limit, bool with_reset) {
+  d->cut_after = limit;
+  d->cuts_with_reset = with_reset;
+}
+
+/* The last bytes before the cut have been queued. */
+static bool cut(dl_duplex *d) {
+  flush(d);
+  if (d->cuts_with_reset) dl_socket_reset(d->fd);
+  else shutdown(d->fd, SHUT_RDWR);
+  d->error = UV_ECONNRESET; /* told from the poll callback */
+  watch(d);
+  return true;
+}
+
 bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
   if (d->is_closing || d->error || d->is_broken) return false;
+  bool is_last = d->cut_after >= 0 && (int64_t)len >= d->cut_after;
+  if (is_last) len = (size_t)d->cut_after;
+  if (d->cut_after >= 0) d->cut_after -= (int64_t)len;
   if (d->out_at > 0 && d->out_at >= pending(d)) {
     dl_buf_consume(&d->out, d->out_at);
     d->out_at = 0;
@@ -231,6 +252,7 @@ bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
     watch(d);
     return false;
   }
+  if (is_last) return cut(d);
   if (!d->is_connecting) flush(d);
   if (pending(d) > 0) d->wants_drain = true;
   watch(d);

@@ -49,6 +49,10 @@ bool dl_duplex_fail(dl_duplex *d, int error);
 /* Close so that a TCP peer sees a reset. */
 void dl_duplex_reset(dl_duplex *d);
 
+/* For tests of broken streams: after `limit` more written bytes the connection ends, with a reset
+ * or in an orderly way; its user sees a break. */
+void dl_duplex_cut_after(dl_duplex *d, int64_t limit, bool with_reset);
+
 /* Break a TCP connection with a reset, whoever owns the descriptor. */
 void dl_socket_reset(int fd);
 

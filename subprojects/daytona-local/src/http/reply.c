@@ -186,6 +186,9 @@ static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, co
   up->stream = dl_duplex_new(req->server->loop, fd, false, release_upgrade, up);
   if (up->stream && extra_len > 0) dl_duplex_unread(up->stream, extra, extra_len);
   req->is_upgraded = true;
+  const dl_shape *s = &req->shape;
+  if (up->stream && s->reset_after >= 0) dl_duplex_cut_after(up->stream, s->reset_after, true);
+  else if (up->stream && s->truncate_after >= 0) dl_duplex_cut_after(up->stream, s->truncate_after, false);
   req->on_upgraded(up->stream, req->upgrade_user);
 }
 

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rules over values: mounts, network lists, names, rates, faults, keys, the clock, URLs.
+ */
+#include "control/clock.h"
+#include "control/faults.h"
+#include "control/keys.h"
+#include "control/rates.h"
+#include "control/validate.h"
+#include "http/url.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ALL(check, ok, list) \
+  for (size_t i = 0; i < DL_COUNT(list); i++) assert_int_equal(check(list[i]) == NULL, ok)
+
+static void mount_paths(void **state) {
+  (void)state;
+  static const char *const good[] = {"/mnt", "/mnt/a", "/home/daytona/x", "/etcetera", "/library", "/a/..b", "//mnt"};
+  static const char *const bad[] = {"", "mnt", "/", "//", "/a/../b", "/..", "/.", "/a/.", "/a//b", "/etc", "/etc/x", "/proc/1",
+                                    "/sys", "/dev/null", "/boot", "/bin", "/sbin/x", "/lib", "/lib64/x", "//etc"};
+  ALL(dl_check_mount_path, true, good);
+  ALL(dl_check_mount_path, false, bad);
+  static const char *const good_sub[] = {"", "a", "a/b", "a.b"};
+  static const char *const bad_sub[] = {"/a", "..", "a/../b", "a//b"};
+  ALL(dl_check_subpath, true, good_sub);
+  ALL(dl_check_subpath, false, bad_sub);
+}
+
+static void network_lists(void **state) {
+  (void)state;
+  static const char *const good[] = {"", "10.0.0.0/8", " 10.0.0.0/8 , 192.0.2.7/32", "0.0.0.0/0", "10.0.0.0/8,,"};
+  static const char *const bad[] = {"10.0.0.0", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "10.0.0.0/8/8", "::/0", "x/8", "10.0.0.0/-1",
+                                    "1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,,"};
+  ALL(dl_check_allow_list, true, good);
+  ALL(dl_check_allow_list, false, bad);
+  static const char *const good_domains[] = {"", "example.com", "*.example.com, a-b.org", "x1.y2.zz"};
+  static const char *const bad_domains[] = {"localhost", "-a.com", "a-.com", "a..com", "*.", "*.com.", "a.c", "a.b1", "a_b.com", "x*.com"};
+  ALL(dl_check_domain_list, true, good_domains);
+  ALL(dl_check_domain_list, false, bad_domains);
+}
+
+static void display_texts(void **state) {
+  (void)state;
+  static const char *const good[] = {"box", "a/b:c", "a < b", "tab\tand\nbreak", "\xc3\xa9", "www"};
+  static const char *const bad[] = {"<b>", "</a", "<!--", "http://x", "HTTPS://x", "javascript:x", "see www.x", "mailto:a", "tel:1", "a\x01", "a\x7f"};
+  ALL(dl_check_display, true, good);
+  ALL(dl_check_display, false, bad);
+}
+
+static void rates_block_to_the_end_of_the_window(void **state) {
+  (void)state;
+  dl_rates r;
+  dl_rate_opts opts[DL_BUCKET_COUNT] = {0};
+  assert_true(dl_rates_parse("sandbox-create=2/10", opts));
+  assert_true(dl_rates_parse("anonymous=5", opts));
+  assert_int_equal(opts[DL_BUCKET_ANONYMOUS].window_ms, 60000);
+  static const char *const bad[] = {"", "x=1", "anonymous", "anonymous=0", "anonymous=1/0", "anonymous=x"};
+  for (size_t i = 0; i < DL_COUNT(bad); i++) assert_false(dl_rates_parse(bad[i], opts));
+  dl_rates_init(&r, opts);
+  assert_false(dl_rates_take(&r, DL_BUCKET_LIFECYCLE, "o", 1, 0).is_limited);
+  assert_int_equal(dl_rates_take(&r, DL_BUCKET_CREATE, "o", 1, 100000).remaining, 1);
+  assert_int_equal(dl_rates_take(&r, DL_BUCKET_CREATE, "o", 1, 101000).remaining, 0);
+  dl_verdict v = dl_rates_take(&r, DL_BUCKET_CREATE, "o", 1, 104001);
+  assert_true(v.is_blocked);
+  assert_int_equal(v.reset_seconds, 6);
+  assert_false(dl_rates_take(&r, DL_BUCKET_CREATE, "other", 1, 104001).is_blocked);
+  assert_false(dl_rates_take(&r, DL_BUCKET_CREATE, "o", 1, 110000).is_blocked);
+  dl_rates_clear(&r);
+}
+
+static const dl_fault *add(dl_faults *f, const char *text) {
+  char *error = NULL;
+  json_t *rule = dl_json_parse(text, strlen(text), &error);
+  const dl_fault *added = dl_faults_add(f, rule, &error);
+  json_decref(rule);
+  free(error);
+  return added;
+}
+
+static void faults_match_in_order_and_run_out(void **state) {
+  (void)state;
+  dl_faults *f = dl_faults_new();
+  dl_fault hit;
+  assert_null(add(f, "[]"));
+  assert_null(add(f, "{\"action\":\"reset\",\"extra\":1}"));
+  assert_non_null(add(f, "{\"action\":\"reset\",\"skip\":1,\"match\":{\"method\":\"post\",\"path\":\"/api/sandbox/*/stop\",\"target\":\"control\"}}"));
+  assert_non_null(add(f, "{\"action\":\"stall\",\"times\":\"always\",\"match\":{\"target\":[\"toolbox\",\"preview\"]}}"));
+  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "GET", "/api/sandbox/x/stop", &hit));
+  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/start", &hit));
+  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/stop", &hit)); /* skipped */
+  assert_true(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/stop", &hit));
+  assert_string_equal(hit.path, "/api/sandbox/*/stop"); /* still readable although used up */
+  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/stop", &hit));
+  for (int i = 0; i < 3; i++) assert_true(dl_faults_hit(f, DL_TARGET_PREVIEW, "GET", "/", &hit));
+  assert_false(dl_faults_hit_accept(f));
+  dl_faults_clear(f);
+  assert_false(dl_faults_hit(f, DL_TARGET_PREVIEW, "GET", "/", &hit));
+  dl_faults_free(f);
+}
+
+static void fault_paths(void **state) {
+  (void)state;
+  assert_true(dl_fault_path_matches("/api/sandbox", "/api/sandbox"));
+  assert_true(dl_fault_path_matches("/api/sandbox", "/api/sandbox/x"));
+  assert_false(dl_fault_path_matches("/api/sandbox", "/api/sandboxes"));
+  assert_true(dl_fault_path_matches("/api/sand*", "/api/sandboxes/x"));
+  assert_true(dl_fault_path_matches("/toolbox/*/process/execute", "/toolbox/abc/process/execute"));
+  assert_false(dl_fault_path_matches("/toolbox/*/process/execute", "/toolbox/a/b/process/execute"));
+}
+
+static void keys_carry_permissions(void **state) {
+  (void)state;
+  dl_keys k;
+  unsigned p = 0;
+  const dl_key list[] = {{(char *)"one", DL_PERM_ALL}, {(char *)"two", 1u << DL_PERM_READ_VOLUMES}};
+  dl_keys_init(&k, list, 2, "token", "org");
+  assert_int_equal(dl_keys_check(&k, "Bearer two", "nonsense", &p), DL_AUTH_OK);
+  assert_int_equal(p, 1u << DL_PERM_READ_VOLUMES);
+  static const char *const bad[] = {"Bearer", "Bearer ", "two", "Basic two", "Bearer twoo", "Bearer tw", ""};
+  for (size_t i = 0; i < DL_COUNT(bad); i++) assert_int_equal(dl_keys_check(&k, bad[i], NULL, &p), DL_AUTH_UNKNOWN);
+  assert_int_equal(dl_keys_check(&k, NULL, NULL, &p), DL_AUTH_UNKNOWN);
+  assert_int_equal(dl_keys_check(&k, "bearer token", "org", &p), DL_AUTH_OK);
+  assert_int_equal(dl_keys_check(&k, "Bearer token", NULL, &p), DL_AUTH_NO_ORGANIZATION);
+  dl_keys_clear(&k);
+}
+
+static void the_clock_only_goes_forward(void **state) {
+  (void)state;
+  dl_clock c;
+  dl_clock_init(&c, 1000);
+  int64_t start = dl_clock_now(&c);
+  dl_clock_jump(&c, 5000);
+  assert_true(dl_clock_now(&c) >= start + 5000);
+  int64_t now = dl_clock_now(&c);
+  dl_clock_jump(&c, -5000);
+  assert_true(dl_clock_now(&c) >= now);
+  dl_clock_set_speed(&c, 1);
+  assert_true(dl_clock_now(&c) >= now);
+  assert_int_equal(dl_clock_real_until(&c, now - 1), 0);
+}
+
+static void urls_decode_whole_or_not_at_all(void **state) {
+  (void)state;
+  static const char *const bad[] = {"%", "%4", "%zz", "a%00b", "%ff", "%c3"};
+  for (size_t i = 0; i < DL_COUNT(bad); i++) assert_null(dl_url_decode(bad[i], strlen(bad[i]), false));
+  char *text = dl_url_decode("a%2Fb+%C3%A9", 12, false);
+  assert_string_equal(text, "a/b+\xc3\xa9");
+  free(text);
+  text = dl_url_encode("a/b \xc3\xa9~");
+  assert_string_equal(text, "a%2Fb%20%C3%A9~");
+  free(text);
+  dl_query q;
+  size_t at = 0;
+  dl_query_parse(&q, "a=1&b&a[]=2&=x&a=%zz&&c=%20+");
+  assert_string_equal(dl_query_next(&q, "a", &at), "1");
+  assert_string_equal(dl_query_next(&q, "a", &at), "2");
+  assert_null(dl_query_next(&q, "a", &at));
+  assert_string_equal(dl_query_get(&q, "b"), "");
+  assert_string_equal(dl_query_get(&q, "c"), "  ");
+  assert_null(dl_query_get(&q, "z"));
+  dl_query_clear(&q);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(mount_paths),
+      cmocka_unit_test(network_lists),
+      cmocka_unit_test(display_texts),
+      cmocka_unit_test(rates_block_to_the_end_of_the_window),
+      cmocka_unit_test(faults_match_in_order_and_run_out),
+      cmocka_unit_test(fault_paths),
+      cmocka_unit_test(keys_carry_permissions),
+      cmocka_unit_test(the_clock_only_goes_forward),
+      cmocka_unit_test(urls_decode_whole_or_not_at_all),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
