@@ -200,6 +200,17 @@ def processes():
     return found
 
 
+def wait_process(line, limit=10):
+    """The pid of the process with that command line; it may still be on its way."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        for pid, have in processes():
+            if have == line:
+                return pid
+        time.sleep(0.01)
+    raise AssertionError("no process " + line)
+
+
 def first_of_namespace(pid):
     """The process on this side that is number 1 of the PID namespace of `pid`."""
     namespace = os.readlink("/proc/%d/ns/pid" % pid)

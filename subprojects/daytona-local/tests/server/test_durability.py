@@ -56,6 +56,7 @@ class Restart(unittest.TestCase):
     def test_processes_end_with_a_killed_server_and_boxes_come_back(self):
         box = self.server.create()["id"]
         self.server.execute(box, "(sleep 4713 &) </dev/null >/dev/null 2>&1")
+        harness.wait_process("sleep 4713")
         self.again(signal.SIGKILL)
         self.server.wait(box, "started")
         self.assertEqual([line for _, line in harness.processes() if line == "sleep 4713"], [])

@@ -164,7 +164,7 @@ class Lifecycle(harness.Case):
     def test_stop_ends_every_process(self):
         box = self.server.create()["id"]
         self.server.execute(box, "(setsid sleep 4711 &) </dev/null >/dev/null 2>&1")
-        self.assertTrue(self.running("sleep 4711"))
+        harness.wait_process("sleep 4711")
         self.post(box, "stop?force=true")
         self.server.wait(box, "stopped")
         self.assertFalse(self.running("sleep 4711"))
@@ -270,7 +270,7 @@ class Lifecycle(harness.Case):
     def test_a_box_that_dies_is_an_error_that_can_be_recovered(self):
         box = self.server.create()["id"]
         self.server.execute(box, "(sleep 4712 &) </dev/null >/dev/null 2>&1")
-        inner = next(pid for pid, line in harness.processes() if line == "sleep 4712")
+        inner = harness.wait_process("sleep 4712")
         os.kill(harness.first_of_namespace(inner), signal.SIGKILL)
         self.server.wait(box, "error")
         self.assertTrue(self.server.api("GET", "/sandbox/" + box).json["recoverable"])
