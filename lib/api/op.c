@@ -184,11 +184,20 @@ static void on_admitted(daytona__http_call_t *http) {
   if (op->admitted != NULL) op->admitted(op);
 }
 
+static const char *join(daytona__arena_t *arena, const char *base, const char *target) {
+  size_t base_size = strlen(base), target_size = strlen(target);
+  char *url = daytona__arena_alloc(arena, base_size + target_size + 1);
+  if (url == NULL) return NULL;
+  memcpy(url, base, base_size);
+  memcpy(url + base_size, target, target_size + 1);
+  return url;
+}
+
 static void start_http(daytona__op_t *op, const char *method, const char *base, const char *target) {
   /* A poll sends the same request again and again: its URL is made once. */
   const char *url = op->full_url != NULL && op->full_base == base && op->full_target == target
                       ? op->full_url
-                      : daytona__arena_printf(&op->future->arena, "%s%s", base, target);
+                      : join(&op->future->arena, base, target);
   op->full_url = op->endpoint->service == DAYTONA__CONTROL_PLANE ? url : NULL;
   op->full_base = base;
   op->full_target = target;

@@ -3,7 +3,6 @@
  */
 #include "core/random.h"
 
-#include <stdio.h>
 #include <uv.h>
 
 #include <daytona/error.h>
@@ -13,12 +12,16 @@ int daytona__random(void *bytes, size_t size) {
 }
 
 int daytona__uuid(char text[DAYTONA__UUID_SIZE]) {
+  static const char digits[] = "0123456789abcdef";
   unsigned char b[16];
   if (daytona__random(b, sizeof b) != 0) return DAYTONA_EFAILED;
   b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
   b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-  snprintf(text, DAYTONA__UUID_SIZE,
-           "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-           b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+  for (int i = 0; i < 16; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) *text++ = '-';
+    *text++ = digits[b[i] >> 4];
+    *text++ = digits[b[i] & 15];
+  }
+  *text = '\0';
   return 0;
 }

@@ -59,10 +59,14 @@ static void put_escape(writer_t *w, unsigned char c) {
   put_plain(w, text);
 }
 
+static bool stands_for_itself(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+
 static bool put_string(writer_t *w, const place_t *place, const char *text, size_t size) {
-  size_t run = 0;
+  size_t run = 0, i = 0;
   put_char(w, '"');
-  for (size_t i = 0; i < size;) {
+  for (;;) {
+    while (i < size && stands_for_itself((unsigned char)text[i])) i++;
+    if (i == size) break;
     unsigned char c = (unsigned char)text[i];
     if (c >= 0x80) {
       size_t length = daytona__utf8_length(text + i, size - i);
@@ -70,12 +74,9 @@ static bool put_string(writer_t *w, const place_t *place, const char *text, size
       i += length;
       continue;
     }
-    if (c < 0x20 || c == '"' || c == '\\') {
-      put(w, text + run, i - run);
-      put_escape(w, c);
-      run = i + 1;
-    }
-    i++;
+    put(w, text + run, i - run);
+    put_escape(w, c);
+    run = ++i;
   }
   put(w, text + run, size - run);
   put_char(w, '"');

@@ -212,14 +212,17 @@ static void resolve(daytona__http_transfer_t *t) {
   daytona__http_t *http = t->http;
   daytona__http_easy_t *easy = t->easy;
   const daytona__proxy_t *proxy = daytona__http_easy_proxy(easy);
+  if (proxy == NULL && easy->target.is_literal) {
+    run(t);
+    return;
+  }
   const char *host = proxy != NULL ? proxy->host : easy->target.host;
   const daytona__addresses_t *known = daytona__resolver_peek(http->resolver, host);
   if (known == NULL) {
     daytona__resolver_start(http->resolver, host, &t->lookup);
     return;
   }
-  if (proxy != NULL || !easy->target.is_literal)
-    daytona__http_easy_pin(easy, host, proxy != NULL ? proxy->port : easy->target.port, known);
+  daytona__http_easy_pin(easy, host, proxy != NULL ? proxy->port : easy->target.port, known);
   run(t);
 }
 

@@ -204,7 +204,7 @@ daytona__http_easy_t *daytona__http_easy_get(daytona__http_t *http) {
 
 void daytona__http_easy_put(daytona__http_easy_t *easy) {
   daytona__http_t *http = easy->http;
-  bool is_usable = http->easy_count < HTTP_IDLE_EASIES && !http->is_closing;
+  bool is_usable = http->easy_count < http->max_connections && !http->is_closing;
   easy->transfer = NULL;
   easy->has_pin = false;
   if (is_usable && easy->kind == HTTP_KIND_RARE) {
@@ -218,6 +218,14 @@ void daytona__http_easy_put(daytona__http_easy_t *easy) {
   /* The last one used is the next: its memory is warm. */
   daytona__list_append(http->easies.next, &easy->link);
   http->easy_count++;
+}
+
+/* What a busy moment has left over; kept are as many as are at work, and a few. */
+void daytona__http_easy_trim(daytona__http_t *http) {
+  while (http->easy_count > HTTP_IDLE_EASIES && http->easy_count > http->slot_count) {
+    easy_free(DAYTONA__CONTAINER(daytona__list_shift(&http->easies), daytona__http_easy_t, link));
+    http->easy_count--;
+  }
 }
 
 void daytona__http_easy_free_all(daytona__http_t *http) {

@@ -295,6 +295,7 @@ static void on_watchdog(daytona__timer_t *timer) {
     for (daytona__http_poller_t *poller = http->pollers[i]; poller != NULL; poller = poller->next)
       if (poller->wanted != 0 && count < sizeof fds / sizeof fds[0]) fds[count++] = poller->fd;
   if (http->slot_count != 0) daytona__timer_start(http->loop, timer, WATCHDOG_MS);
+  daytona__http_easy_trim(http);
   for (size_t i = 0; i < count; i++)
     if (poller_find(http, fds[i]) != NULL) act(http, fds[i], 0);
   run_timeouts(http);

@@ -173,6 +173,7 @@ int daytona__http_on_close_socket(void *user, curl_socket_t fd);
 /* --- http_easy.c --- */
 daytona__http_easy_t *daytona__http_easy_get(daytona__http_t *http);
 void daytona__http_easy_put(daytona__http_easy_t *easy);
+void daytona__http_easy_trim(daytona__http_t *http);
 void daytona__http_easy_free_all(daytona__http_t *http);
 int daytona__http_easy_prepare(daytona__http_transfer_t *t, const char **message);
 void daytona__http_easy_pin(daytona__http_easy_t *easy, const char *host, int port,
