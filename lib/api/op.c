@@ -117,6 +117,13 @@ bool daytona__reserved_is_zero(const uint64_t *words, size_t count) {
   return true;
 }
 
+bool daytona__strings_are_whole(const daytona_strings_t *strings) {
+  if (strings->count != 0 && strings->items == NULL) return false;
+  for (size_t i = 0; i < strings->count; i++)
+    if (strings->items[i] == NULL) return false;
+  return true;
+}
+
 bool daytona__timeout_resolve(int64_t given, int64_t fallback, int64_t *out) {
   if (given < 0 && given != DAYTONA_NO_TIMEOUT) return false;
   *out = given == 0 ? fallback : given;

@@ -108,6 +108,9 @@ bool daytona__reserved_is_zero(const uint64_t *words, size_t count);
 #define DAYTONA__RESERVED_OK(opts) \
   daytona__reserved_is_zero((opts)->reserved, sizeof(opts)->reserved / sizeof(opts)->reserved[0])
 
+/* Whether a list of strings given by the program has all of its elements. */
+bool daytona__strings_are_whole(const daytona_strings_t *strings);
+
 /* Resolve a timeout of options: 0 means `fallback`, DAYTONA_NO_TIMEOUT -1. False for other negatives. */
 bool daytona__timeout_resolve(int64_t given, int64_t fallback, int64_t *out);
 

@@ -259,13 +259,6 @@ static const char *language_of(const daytona_sandbox_t *sandbox) {
   return language != NULL && language[0] != '\0' ? language : "python";
 }
 
-static bool strings_are_bad(const daytona_strings_t *strings) {
-  if (strings->count != 0 && strings->items == NULL) return true;
-  for (size_t i = 0; i < strings->count; i++)
-    if (strings->items[i] == NULL) return true;
-  return false;
-}
-
 daytona_future_t *daytona_process_code_run(daytona_sandbox_t *sandbox, const char *code,
                                            const daytona_code_run_opts_t *opts) {
   static const daytona_code_run_opts_t defaults;
@@ -277,7 +270,7 @@ daytona_future_t *daytona_process_code_run(daytona_sandbox_t *sandbox, const cha
     return daytona__op_reject(&self->op, DAYTONA_EINVAL, "reserved words of the options are not zero");
   if (code == NULL || code[0] == '\0')
     return daytona__op_reject(&self->op, DAYTONA_EINVAL, "code is required");
-  if (strings_are_bad(&opts->argv))
+  if (!daytona__strings_are_whole(&opts->argv))
     return daytona__op_reject(&self->op, DAYTONA_EINVAL, "argv has an element that is NULL");
   exec_request_t request = {.code = code, .argv = opts->argv, .env = opts->env};
   request.language = opts->language != NULL ? opts->language : language_of(sandbox);

@@ -205,6 +205,8 @@ struct daytona_sandbox_iter {
   char *query;   /* "/sandbox?..." without a cursor */
   int64_t timeout_ms;
   char *cursor;  /* of the next page; NULL before the first */
+  char *mark;    /* an earlier cursor, of a page whose number was a power of two */
+  uint64_t page_count;
   bool is_last;  /* no page follows */
   bool is_busy;
   daytona_sandbox_t **items; /* what is left of the page */
@@ -228,8 +230,8 @@ static const char *query_problem(const daytona_sandbox_query_t *query) {
   if (query->timeout_ms < 0 && query->timeout_ms != DAYTONA_NO_TIMEOUT) return "timeout_ms";
   if (labels_are_bad(&query->labels)) return "labels";
   if (query->state_count != 0 && query->states == NULL) return "states";
-  if (query->snapshots.count != 0 && query->snapshots.items == NULL) return "snapshots";
-  if (query->targets.count != 0 && query->targets.items == NULL) return "targets";
+  if (!daytona__strings_are_whole(&query->snapshots)) return "snapshots";
+  if (!daytona__strings_are_whole(&query->targets)) return "targets";
   for (size_t i = 0; i < query->state_count; i++)
     if ((unsigned)query->states[i] >= DAYTONA_SANDBOX_STATE_COUNT) return "states";
   return NULL;
@@ -317,22 +319,42 @@ void daytona_sandbox_iter_release(daytona_sandbox_iter_t *iter) {
   drop_items(iter);
   daytona__free(iter->query);
   daytona__free(iter->cursor);
+  daytona__free(iter->mark);
   daytona__free(iter);
   daytona_client_release(client);
+}
+
+/*
+ * A server whose cursors go in a circle would keep us walking for ever. Each is compared with the one before
+ * and with a mark, which moves up each time the number of pages has doubled: so a circle of any size meets it.
+ */
+static bool is_circle(const daytona_sandbox_iter_t *iter, const char *cursor) {
+  return (iter->cursor != NULL && strcmp(iter->cursor, cursor) == 0) ||
+         (iter->mark != NULL && strcmp(iter->mark, cursor) == 0);
+}
+
+static bool moves_mark(const daytona_sandbox_iter_t *iter) {
+  return (iter->page_count & (iter->page_count + 1)) == 0;
+}
+
+static void replace(char **text, char *with) {
+  daytona__free(*text);
+  *text = with;
 }
 
 /* Take over a page. 0, or DAYTONA_ENOMEM or DAYTONA_EPROTOCOL with the iterator as it was. */
 static int take_page(daytona__op_t *op, daytona_sandbox_iter_t *iter, page_dto_t *dto) {
   daytona_sandbox_t **made, **items;
   bool is_last = dto->next_cursor == NULL || dto->next_cursor[0] == '\0';
-  /* A server that repeats its cursor would keep us walking for ever. */
-  if (!is_last && iter->cursor != NULL && strcmp(iter->cursor, dto->next_cursor) == 0)
-    return DAYTONA_EPROTOCOL;
+  bool is_marked = !is_last && moves_mark(iter);
+  if (!is_last && is_circle(iter, dto->next_cursor)) return DAYTONA_EPROTOCOL;
   char *cursor = is_last ? NULL : daytona__strdup(dto->next_cursor);
+  char *mark = is_marked ? daytona__strdup(dto->next_cursor) : NULL;
   items = daytona__calloc(dto->count, sizeof *items);
-  if ((cursor == NULL && !is_last) || items == NULL ||
+  if ((cursor == NULL && !is_last) || (mark == NULL && is_marked) || items == NULL ||
       make_sandboxes(op, dto, &op->future->arena, &made) != 0) {
     daytona__free(cursor);
+    daytona__free(mark);
     daytona__free(items);
     return DAYTONA_ENOMEM;
   }
@@ -340,8 +362,9 @@ static int take_page(daytona__op_t *op, daytona_sandbox_iter_t *iter, page_dto_t
   drop_items(iter);
   iter->items = items;
   iter->count = dto->count;
-  daytona__free(iter->cursor);
-  iter->cursor = cursor;
+  iter->page_count++;
+  replace(&iter->cursor, cursor);
+  if (is_marked) replace(&iter->mark, mark);
   iter->is_last = is_last;
   return 0;
 }
@@ -367,7 +390,7 @@ static void on_step(daytona__op_t *op, const daytona_error_t *error, void *answe
   }
   int rc = take_page(op, step->iter, answer);
   if (rc != 0)
-    daytona__op_reject(op, rc, "%s", rc == DAYTONA_EPROTOCOL ? "the server repeats its cursor"
+    daytona__op_reject(op, rc, "%s", rc == DAYTONA_EPROTOCOL ? "the server repeats a cursor"
                                                              : daytona_errcode_text(rc));
   else if (!settle_step(op, step->iter))
     send_step(step); /* an empty page in the middle */
