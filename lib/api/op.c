@@ -69,9 +69,9 @@ void daytona__op_path(daytona__op_t *op, const char *first, const char *second, 
 static void op_release(daytona__op_t *op) {
   daytona_future_t *future = op->future;
   daytona_client_t *client = op->client;
-  if (op->ending != NULL) op->ending(op);
   if (op->is_requesting) daytona__http_cancel(&op->http);
   op->is_requesting = false;
+  if (op->ending != NULL) op->ending(op);
   daytona__http_call_clear(&op->http);
   daytona__url_clear(&op->url);
   daytona__sandbox_data_release(op->data);
@@ -236,10 +236,6 @@ static const daytona__json_field_t toolbox_url_fields[] = {
 
 static DAYTONA__MODEL(toolbox_url_model, toolbox_url_t, "ToolboxProxyUrl", toolbox_url_fields);
 
-static bool asks_for_toolbox(const daytona__op_t *op) {
-  return op->endpoint->service == DAYTONA__TOOLBOX && op->sandbox->toolbox_url == NULL;
-}
-
 static void ask_for_toolbox(daytona__op_t *op) {
   const char *path;
   daytona__url_t url;
@@ -251,15 +247,17 @@ static void ask_for_toolbox(daytona__op_t *op) {
     return;
   }
   start_http(op, "GET", "", path);
+  op->is_finding = true;
   if (op->is_requesting) daytona__http_start(op->client->http, &op->http);
 }
 
 void daytona__op_send(daytona__op_t *op) {
   assert(op->target != NULL && !op->is_requesting && op->done != NULL);
-  if (asks_for_toolbox(op)) {
+  if (op->endpoint->service == DAYTONA__TOOLBOX && op->sandbox->toolbox_url == NULL) {
     ask_for_toolbox(op);
     return;
   }
+  op->is_finding = false;
   start_http(op, op->endpoint->method,
              op->endpoint->service == DAYTONA__TOOLBOX ? op->sandbox->toolbox_url
                                                        : op->client->settings.api_url,
@@ -353,7 +351,7 @@ static void on_http_done(daytona__http_call_t *http) {
   if (http->code != DAYTONA_OK) {
     daytona__error_from_http(&op->future->arena, http, &error);
     op->done(op, &error, NULL);
-  } else if (asks_for_toolbox(op)) {
+  } else if (op->is_finding) {
     on_toolbox_url(op);
   } else if (decode_answer(op, &answer, &error) != 0) {
     op->done(op, &error, NULL);

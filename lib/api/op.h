@@ -55,13 +55,15 @@ struct daytona__op {
   const void *body;
   size_t body_size;
   bool is_requesting;         /* `http` is in use */
+  bool is_finding;            /* `http` asks where the toolbox is: the request itself was not sent yet */
   bool counts_queue_time;
   int64_t timeout_ms;         /* of each request; -1: none */
   daytona__http_call_t http;
   daytona__sandbox_data_t *data; /* holds the answer when it is a sandbox */
   void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer);
   void (*admitted)(daytona__op_t *op); /* optional: a request has left the queue */
-  void (*ending)(daytona__op_t *op);   /* optional: end what runs besides requests, such as timers */
+  void (*ending)(daytona__op_t *op);   /* optional: end what runs besides requests, such as timers; `http` has
+                                          been stopped, and still tells whether it was sent */
 };
 
 /*

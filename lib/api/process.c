@@ -88,7 +88,6 @@ const daytona_exec_result_t *daytona_future_exec_result(const daytona_future_t *
 typedef struct exec_op {
   daytona__op_t op; /* first */
   char mark[DAYTONA__UUID_SIZE]; /* "" when the command is not to be stopped */
-  bool was_admitted;
   bool has_verdict; /* the sandbox has answered: nothing is running any more */
 } exec_op_t;
 
@@ -136,24 +135,22 @@ static void stop_remote(daytona_sandbox_t *sandbox, const char *mark) {
 /* Whatever ends the operation comes through here; only a command without a verdict is stopped. */
 static void end_exec(daytona__op_t *op) {
   exec_op_t *self = (exec_op_t *)op;
-  bool may_run = self->was_admitted && !self->has_verdict && self->mark[0] != '\0';
+  bool may_run = op->http.was_sent && !op->is_finding && !self->has_verdict && self->mark[0] != '\0';
   if (may_run && !op->client->is_closing) stop_remote(op->sandbox, self->mark);
 }
 
 /* --- the answer -------------------------------------------------------------------------------- */
 
-static void on_admitted(daytona__op_t *op) { ((exec_op_t *)op)->was_admitted = true; }
-
-/* Whether an error says that the command is not running: it was refused, or it never got there. */
-static bool is_verdict(const daytona__op_t *op, const daytona_error_t *error) {
-  if (error->http_status >= 400 && error->http_status < 500) return true;
-  return error->http_status == 0 && !op->http.was_sent;
+/* Whether an error says that the command is not running: it was refused, or its answer cannot be read. */
+static bool is_verdict(const daytona_error_t *error) {
+  int kind = error->http_status / 100;
+  return kind == 2 || kind == 4;
 }
 
 static void on_executed(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   exec_op_t *self = (exec_op_t *)op;
   if (error != NULL) {
-    self->has_verdict = is_verdict(op, error);
+    self->has_verdict = is_verdict(error);
     daytona__op_fail(op, error);
     return;
   }
@@ -231,7 +228,6 @@ static daytona_future_t *run(exec_op_t *self, exec_request_t *request, int64_t t
     if (rc != 0) return daytona__op_reject(op, rc, "%s", daytona_errcode_text(rc));
   }
   op->counts_queue_time = counts_queue_time;
-  op->admitted = on_admitted;
   op->ending = end_exec;
   op->done = on_executed;
   if (daytona__op_prepare(op, request, wait_ms) == 0) daytona__op_send(op);

@@ -228,3 +228,19 @@ int peer_dead_port(void) {
   close(fd);
   return ntohs(address.sin_port);
 }
+
+/* The queue of a listener without a backlog holds one connection; the system drops what asks for another. */
+void peer_deaf_begin(peer_deaf_t *deaf) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  for (int i = 0; i < 3; i++) deaf->fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(deaf->fds[0], (struct sockaddr *)&address, size), 0);
+  assert_int_equal(listen(deaf->fds[0], 0), 0);
+  assert_int_equal(getsockname(deaf->fds[0], (struct sockaddr *)&address, &size), 0);
+  for (int i = 1; i < 3; i++) (void)connect(deaf->fds[i], (struct sockaddr *)&address, size);
+  deaf->port = ntohs(address.sin_port);
+}
+
+void peer_deaf_end(peer_deaf_t *deaf) {
+  for (int i = 0; i < 3; i++) close(deaf->fds[i]);
+}

@@ -66,4 +66,12 @@ const char *peer_url(const peer_t *peer, const char *path);
 /* A port of 127.0.0.1 on which nobody listens. */
 int peer_dead_port(void);
 
+/* A port of 127.0.0.1 whose queue is full: connecting to it takes for ever. Ended by peer_deaf_end(). */
+typedef struct peer_deaf {
+  int port;
+  int fds[3];
+} peer_deaf_t;
+void peer_deaf_begin(peer_deaf_t *deaf);
+void peer_deaf_end(peer_deaf_t *deaf);
+
 #endif

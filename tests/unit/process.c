@@ -1,0 +1,544 @@
+/*
+ * Commands and code: what is sent, when a command is stopped that nobody waits for any more, what counts as an
+ * answer, how long the client waits, and where the toolbox is.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/sandbox_impl.h"
+#include "support/api_scene.h"
+
+static const char exec[] = "POST /toolbox/sb-1/process/execute";
+static const char code_run[] = "POST /toolbox/sb-1/process/code-run";
+static const char ok[] = "{\"exitCode\":0,\"result\":\"hi\\n\"}";
+
+static const daytona_exec_opts_t unmarked = {.leaves_running = true};
+
+static daytona_sandbox_t *open_with(api_scene_t *scene) {
+  api_scene_open(scene);
+  return api_sandbox(scene, "sb-1", "started");
+}
+
+static void close_with(api_scene_t *scene, daytona_sandbox_t *sandbox) {
+  daytona_sandbox_release(sandbox);
+  api_scene_close(scene);
+}
+
+/* The mark in the body of a request, in a static buffer; "" without one. */
+static const char *mark_of(const char *request) {
+  static char mark[64];
+  static const char name[] = "\"DAYTONA_EXEC_ID\":\"";
+  const char *at = strstr(api_body_of(request), name);
+  mark[0] = '\0';
+  if (at != NULL) snprintf(mark, sizeof mark, "%.36s", at + sizeof name - 1);
+  return mark;
+}
+
+/* --- the body ---------------------------------------------------------------------------------- */
+
+static void exec_body_is_the_command_and_its_mark(void **state) {
+  (void)state;
+  char expected[256];
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, exec, 200, ok);
+  daytona_future_t *future = api_must(daytona_process_exec(sandbox, " echo \"hi\"\n", NULL));
+  const daytona_exec_result_t *result = daytona_future_exec_result(future);
+  assert_int_equal(result->exit_code, 0);
+  assert_string_equal(result->result, "hi\n");
+  assert_int_equal(result->result_size, 3);
+  assert_null(result->artifacts);
+  const char *mark = mark_of(scene.requests[0]);
+  assert_int_equal(strlen(mark), 36);
+  snprintf(expected, sizeof expected,
+           "{\"command\":\" echo \\\"hi\\\"\\n\",\"envs\":{\"DAYTONA_EXEC_ID\":\"%s\"}}", mark);
+  assert_string_equal(api_body_of(scene.requests[0]), expected);
+  assert_string_equal(api_line_of(scene.requests[0]), exec);
+  assert_true(api_has_header(scene.requests[0], "Authorization", "Bearer key"));
+  daytona_future_release(future);
+  close_with(&scene, sandbox);
+}
+
+static void exec_options_have_their_place(void **state) {
+  (void)state;
+  static const daytona_pair_t env[] = {{"A", "1"}, {"_b2", ""}};
+  const daytona_exec_opts_t opts = {.cwd = "src", .env = {env, 2}, .timeout_ms = 1500, .leaves_running = true};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, exec, 200, ok);
+  api_done(daytona_process_exec(sandbox, "ls", &opts));
+  assert_string_equal(api_body_of(scene.requests[0]),
+                      "{\"command\":\"ls\",\"cwd\":\"src\",\"envs\":{\"A\":\"1\",\"_b2\":\"\"},\"timeout\":2}");
+  api_done(daytona_process_exec(sandbox, "ls", &unmarked));
+  assert_string_equal(api_body_of(scene.requests[1]), "{\"command\":\"ls\"}");
+  close_with(&scene, sandbox);
+}
+
+static void timeout_is_rounded_up_to_seconds(void **state) {
+  (void)state;
+  static const struct {
+    int64_t ms;
+    const char *sent;
+  } cases[] = {{1, "\"timeout\":1}"}, {1000, "\"timeout\":1}"}, {1001, "\"timeout\":2}"}, {60000, "\"timeout\":60}"}};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, exec, 200, ok);
+  for (size_t i = 0; i < 4; i++) {
+    const daytona_exec_opts_t opts = {.timeout_ms = cases[i].ms, .leaves_running = true};
+    api_done(daytona_process_exec(sandbox, "ls", &opts));
+    assert_non_null(strstr(api_body_of(scene.requests[i]), cases[i].sent));
+  }
+  close_with(&scene, sandbox);
+}
+
+static void code_run_sends_language_and_arguments(void **state) {
+  (void)state;
+  static const char *const argv[] = {"a b", ""};
+  const daytona_code_run_opts_t opts = {.language = "javascript", .argv = {argv, 2}, .leaves_running = true,
+                                        .timeout_ms = 3000};
+  const daytona_code_run_opts_t plain = {.leaves_running = true};
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, "GET /api/sandbox/sb-1", 200,
+             api_sandbox_json(&scene, "sb-1", "started", ",\"labels\":{\"code-toolbox-language\":\"typescript\"}"));
+  daytona_future_t *got = api_must(daytona_get(scene.client, "sb-1", NULL));
+  daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(got));
+  daytona_future_release(got);
+  api_answer(&scene, code_run, 200, "{\"code\":3,\"result\":\"\",\"artifacts\":{\"charts\":[1, 2]}}");
+  daytona_future_t *future = api_must(daytona_process_code_run(sandbox, "print(1)", &opts));
+  const daytona_exec_result_t *result = daytona_future_exec_result(future);
+  assert_int_equal(result->exit_code, 3);
+  assert_string_equal(result->result, "");
+  assert_string_equal(result->artifacts, "{\"charts\":[1,2]}");
+  assert_string_equal(api_body_of(scene.requests[1]),
+                      "{\"code\":\"print(1)\",\"language\":\"javascript\",\"argv\":[\"a b\",\"\"],\"timeout\":3}");
+  daytona_future_release(future);
+  api_done(daytona_process_code_run(sandbox, "x", &plain));
+  assert_string_equal(api_body_of(scene.requests[2]), "{\"code\":\"x\",\"language\":\"typescript\"}");
+  api_done(daytona_process_code_run(sandbox, "x", NULL));
+  assert_int_equal(strlen(mark_of(scene.requests[3])), 36);
+  close_with(&scene, sandbox);
+}
+
+static void bad_arguments_are_refused(void **state) {
+  (void)state;
+  static const daytona_pair_t bad_name[] = {{"1A", "x"}}, dash[] = {{"A-B", "x"}}, empty[] = {{"", "x"}},
+                              no_value[] = {{"A", NULL}};
+  static const char *const hole[] = {NULL};
+  const daytona_exec_opts_t bad[] = {{.env = {bad_name, 1}}, {.env = {dash, 1}},  {.env = {empty, 1}},
+                                     {.env = {no_value, 1}}, {.env = {NULL, 1}},  {.timeout_ms = -2},
+                                     {.timeout_ms = INT64_MAX}, {.cwd = "\xff"},  {.reserved = {0, 0, 0, 1}}};
+  const daytona_code_run_opts_t bad_code[] = {{.argv = {hole, 1}}, {.argv = {NULL, 1}}, {.timeout_ms = -2},
+                                              {.reserved = {1}}, {.env = {dash, 1}}, {.language = "\xff"}};
+  static const char *const blank[] = {NULL, "", " \t\r\n", "\xff\xfe"};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    api_fails(daytona_process_exec(sandbox, "ls", &bad[i]), DAYTONA_EINVAL);
+  for (size_t i = 0; i < sizeof bad_code / sizeof bad_code[0]; i++)
+    api_fails(daytona_process_code_run(sandbox, "x", &bad_code[i]), DAYTONA_EINVAL);
+  for (size_t i = 0; i < 4; i++) api_fails(daytona_process_exec(sandbox, blank[i], NULL), DAYTONA_EINVAL);
+  api_fails(daytona_process_code_run(sandbox, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_process_code_run(sandbox, "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_process_exec(NULL, "ls", NULL), DAYTONA_EINVAL);
+  assert_int_equal(scene.request_count, 0);
+  close_with(&scene, sandbox);
+}
+
+/* --- answers ----------------------------------------------------------------------------------- */
+
+static void answers_of_all_ages_are_read(void **state) {
+  (void)state;
+  static const struct {
+    const char *body;
+    int exit_code;
+    const char *result;
+    size_t size;
+  } cases[] = {{"{\"exitCode\":127,\"result\":\"x\"}", 127, "x", 1},
+               {"{\"code\":2,\"result\":\"x\"}", 2, "x", 1},
+               {"{\"code\":2,\"exitCode\":1,\"result\":\"x\"}", 1, "x", 1},
+               {"{\"exitCode\":-1.0}", -1, "", 0},
+               {"{\"exitCode\":0,\"result\":null}", 0, "", 0},
+               {"{\"exitCode\":0,\"result\":\"a\\u0000b\"}", 0, "a", 3}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    api_scene_t scene;
+    daytona_sandbox_t *sandbox = open_with(&scene);
+    api_answer(&scene, exec, 200, cases[i].body);
+    daytona_future_t *future = api_must(daytona_process_exec(sandbox, "ls", NULL));
+    const daytona_exec_result_t *result = daytona_future_exec_result(future);
+    assert_int_equal(result->exit_code, cases[i].exit_code);
+    assert_string_equal(result->result, cases[i].result);
+    assert_int_equal(result->result_size, cases[i].size);
+    daytona_future_release(future);
+    close_with(&scene, sandbox);
+  }
+}
+
+static void answers_without_a_verdict_are_malformed(void **state) {
+  (void)state;
+  static const char *const bodies[] = {"{\"result\":\"x\"}",     "{\"exitCode\":null}",  "{\"exitCode\":99999999999}",
+                                       "{\"exitCode\":\"0\"}",   "{\"exitCode\":0.5}",   "[]", "", "rubbish",
+                                       "{\"exitCode\":0,\"result\":7}"};
+  for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+    api_scene_t scene;
+    daytona_sandbox_t *sandbox = open_with(&scene);
+    api_answer(&scene, exec, 200, bodies[i]);
+    api_fails(daytona_process_exec(sandbox, "ls", NULL), DAYTONA_EPROTOCOL);
+    api_spin(&scene, 20);
+    assert_int_equal(scene.request_count, 1); /* the sandbox has answered: there is nothing to stop */
+    close_with(&scene, sandbox);
+  }
+}
+
+/* --- stopping ---------------------------------------------------------------------------------- */
+
+static void assert_stops(api_scene_t *scene, const char *mark, size_t index) {
+  char wanted[128];
+  api_until_requests(scene, index + 1);
+  const char *body = api_body_of(scene->requests[index]);
+  snprintf(wanted, sizeof wanted, "DAYTONA_EXEC_ID=%s", mark);
+  assert_string_equal(api_line_of(scene->requests[index]), exec);
+  assert_non_null(strstr(body, wanted));
+  assert_non_null(strstr(body, "kill -KILL"));
+  assert_non_null(strstr(body, "\"timeout\":10}"));
+  assert_null(strstr(body, "\"envs\"")); /* or it would find itself */
+}
+
+static void cancelled_command_is_stopped_by_its_mark(void **state) {
+  (void)state;
+  char mark[64];
+  for (int is_code = 0; is_code < 2; is_code++) {
+    api_scene_t scene;
+    daytona_sandbox_t *sandbox = open_with(&scene);
+    api_answer(&scene, is_code ? code_run : exec, 0, api_silence);
+    daytona_future_t *future = is_code ? daytona_process_code_run(sandbox, "while 1: pass", NULL)
+                                       : daytona_process_exec(sandbox, "sleep 9", NULL);
+    api_until_requests(&scene, 1);
+    api_answer(&scene, exec, 200, ok);
+    snprintf(mark, sizeof mark, "%s", mark_of(scene.requests[0]));
+    daytona_future_cancel(future);
+    api_fails(future, DAYTONA_ECANCELED);
+    assert_stops(&scene, mark, 1);
+    api_settle(&scene);
+    assert_int_equal(scene.request_count, 2);
+    close_with(&scene, sandbox);
+  }
+}
+
+static void nothing_is_stopped_that_was_not_sent_or_has_answered(void **state) {
+  (void)state;
+  static const struct {
+    int status;
+    const char *body;
+    daytona_errcode_t code;
+  } verdicts[] = {{400, "{}", DAYTONA_EINVAL},
+                  {401, "{}", DAYTONA_EAUTH},
+                  {408, "{\"code\":\"PROCESS_EXECUTION_TIMEOUT\",\"source\":\"DAYTONA_DAEMON\"}",
+                   DAYTONA_EPROCESS_TIMEOUT},
+                  {429, "{}", DAYTONA_ERATELIMIT}};
+  for (size_t i = 0; i < 4; i++) {
+    api_scene_t scene;
+    daytona_sandbox_t *sandbox = open_with(&scene);
+    api_answer(&scene, exec, verdicts[i].status, verdicts[i].body);
+    api_fails(daytona_process_exec(sandbox, "ls", NULL), verdicts[i].code);
+    api_spin(&scene, 20);
+    assert_int_equal(scene.request_count, 1);
+    close_with(&scene, sandbox);
+  }
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_future_t *future = daytona_process_exec(sandbox, "ls", NULL);
+  daytona_future_cancel(future);
+  api_fails(future, DAYTONA_ECANCELED);
+  api_answer(&scene, exec, 200, ok);
+  future = api_must(daytona_process_exec(sandbox, "ls", NULL));
+  daytona_future_cancel(future); /* too late: it has its result */
+  api_done(future);
+  api_spin(&scene, 20);
+  assert_int_equal(scene.request_count, 1);
+  close_with(&scene, sandbox);
+}
+
+/* The connection is being made: nothing can have reached the sandbox. */
+static void command_cancelled_while_connecting_is_not_stopped(void **state) {
+  (void)state;
+  char body[256];
+  peer_deaf_t deaf;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  size_t in_flight = 0, waiting = 0;
+  peer_deaf_begin(&deaf);
+  snprintf(body, sizeof body, "{\"id\":\"sb-1\",\"toolboxProxyUrl\":\"http://127.0.0.1:%d/toolbox\"}", deaf.port);
+  api_answer(&scene, "GET /api/sandbox/sb-1", 200, body);
+  api_done(daytona_sandbox_refresh(sandbox, NULL));
+  daytona_future_t *future = daytona_process_exec(sandbox, "ls", NULL);
+  api_spin(&scene, 10);
+  daytona_future_cancel(future);
+  api_fails(future, DAYTONA_ECANCELED);
+  api_spin(&scene, 10);
+  daytona__http_counts(scene.client->http, &in_flight, &waiting);
+  assert_int_equal(in_flight + waiting, 0);
+  peer_deaf_end(&deaf);
+  close_with(&scene, sandbox);
+}
+
+static void lost_answer_stops_the_command(void **state) {
+  (void)state;
+  static const struct {
+    int status;
+    const char *body;
+    daytona_errcode_t code;
+  } losses[] = {{502, "{}", DAYTONA_EBADGATEWAY}, {0, api_break, DAYTONA_ECONNECTION}};
+  for (size_t i = 0; i < 2; i++) {
+    char mark[64];
+    api_scene_t scene;
+    daytona_sandbox_t *sandbox = open_with(&scene);
+    api_answer(&scene, exec, losses[i].status, losses[i].body);
+    api_answer(&scene, exec, 200, ok);
+    daytona_future_t *future = api_must_fail(daytona_process_exec(sandbox, "ls", NULL), losses[i].code);
+    assert_int_equal(daytona_future_error(future)->attempts, 1);
+    snprintf(mark, sizeof mark, "%s", mark_of(scene.requests[0]));
+    assert_stops(&scene, mark, 1);
+    api_settle(&scene);
+    daytona_future_release(future);
+    close_with(&scene, sandbox);
+  }
+}
+
+static void unmarked_command_is_left_alone(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, exec, 0, api_silence);
+  daytona_future_t *future = daytona_process_exec(sandbox, "sleep 9", &unmarked);
+  api_until_requests(&scene, 1);
+  assert_string_equal(mark_of(scene.requests[0]), "");
+  daytona_future_cancel(future);
+  api_fails(future, DAYTONA_ECANCELED);
+  api_spin(&scene, 20);
+  assert_int_equal(scene.request_count, 1);
+  close_with(&scene, sandbox);
+}
+
+static void closing_the_client_stops_nothing(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, exec, 0, api_silence);
+  daytona_future_t *future = daytona_process_exec(sandbox, "sleep 9", NULL);
+  api_until_requests(&scene, 1);
+  api_scene_close_client(&scene);
+  api_fails(future, DAYTONA_ECLOSED);
+  daytona_sandbox_release(sandbox);
+  api_scene_close(&scene);
+  assert_int_equal(scene.peer.requests, 2); /* that of the sandbox and the command */
+}
+
+/* --- limits ------------------------------------------------------------------------------------ */
+
+static void client_gives_up_five_seconds_after_the_server(void **state) {
+  (void)state;
+  char mark[64];
+  const daytona_exec_opts_t opts = {.timeout_ms = 1500};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, exec, 0, api_silence);
+  api_answer(&scene, exec, 200, ok);
+  daytona_future_t *future = daytona_process_exec(sandbox, "sleep 9", &opts);
+  api_until_requests(&scene, 1);
+  api_advance(&scene, 6800);
+  api_spin(&scene, 10);
+  assert_false(daytona_future_is_settled(future));
+  api_advance(&scene, 200);
+  api_must_fail(future, DAYTONA_EDEADLINE);
+  assert_string_equal(daytona_future_error(future)->message, "Failed to execute command: not finished within 7000 ms");
+  snprintf(mark, sizeof mark, "%s", mark_of(scene.requests[0]));
+  assert_stops(&scene, mark, 1);
+  api_settle(&scene);
+  daytona_future_release(future);
+  close_with(&scene, sandbox);
+}
+
+static void command_without_a_timeout_may_take_for_ever(void **state) {
+  (void)state;
+  const daytona_exec_opts_t opts[] = {{.timeout_ms = 0}, {.timeout_ms = DAYTONA_NO_TIMEOUT}};
+  for (int i = 0; i < 2; i++) {
+    api_scene_t scene;
+    daytona_sandbox_t *sandbox = open_with(&scene);
+    api_answer(&scene, exec, 0, api_silence);
+    daytona_future_t *future = daytona_process_exec(sandbox, "sleep 9", &opts[i]);
+    api_until_requests(&scene, 1);
+    assert_null(strstr(api_body_of(scene.requests[0]), "\"timeout\""));
+    api_advance(&scene, (int64_t)30 * 24 * 3600 * 1000);
+    api_spin(&scene, 10);
+    assert_false(daytona_future_is_settled(future));
+    api_scene_close_client(&scene);
+    api_fails(future, DAYTONA_ECLOSED);
+    close_with(&scene, sandbox);
+  }
+}
+
+/* --- where the toolbox is ---------------------------------------------------------------------- */
+
+static const char where[] = "GET /api/sandbox/sb-1/toolbox-proxy-url";
+
+/* A sandbox whose toolbox is not known. */
+static daytona_sandbox_t *open_lost(api_scene_t *scene) {
+  api_scene_open(scene);
+  api_answer(scene, "GET /api/sandbox/sb-1", 200, "{\"id\":\"sb-1\",\"state\":\"started\",\"toolboxProxyUrl\":\"\"}");
+  daytona_future_t *future = api_must(daytona_get(scene->client, "sb-1", NULL));
+  daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
+  daytona_future_release(future);
+  return sandbox;
+}
+
+static const char *where_json(const api_scene_t *scene) {
+  static char text[128];
+  snprintf(text, sizeof text, "{\"url\":\"%s/\"}", scene->toolbox_url);
+  return text;
+}
+
+static void missing_toolbox_is_asked_for_once(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_lost(&scene);
+  api_answer(&scene, where, 200, where_json(&scene));
+  api_answer(&scene, exec, 200, ok);
+  api_done(daytona_process_exec(sandbox, "ls", NULL));
+  api_done(daytona_process_exec(sandbox, "ls", NULL));
+  assert_int_equal(api_count(&scene, where), 1);
+  assert_int_equal(api_count(&scene, exec), 2);
+  assert_string_equal(api_body_of(api_request(&scene, where, 0)), "");
+  close_with(&scene, sandbox);
+}
+
+static void several_that_miss_it_do_not_mix_up_their_answers(void **state) {
+  (void)state;
+  daytona_future_t *futures[5];
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_lost(&scene);
+  api_answer(&scene, where, 200, where_json(&scene));
+  api_answer(&scene, exec, 200, ok);
+  for (int i = 0; i < 5; i++) futures[i] = daytona_process_exec(sandbox, "ls", NULL);
+  for (int i = 0; i < 5; i++) {
+    assert_string_equal(daytona_future_exec_result(api_must(futures[i]))->result, "hi\n");
+    daytona_future_release(futures[i]);
+  }
+  assert_int_equal(api_count(&scene, exec), 5);
+  close_with(&scene, sandbox);
+}
+
+static void toolbox_that_cannot_be_found_fails_the_call(void **state) {
+  (void)state;
+  static const struct {
+    int status;
+    const char *body;
+    daytona_errcode_t code;
+  } answers[] = {{500, "{\"message\":\"boom\"}", DAYTONA_EINTERNAL}, {404, "", DAYTONA_ENOTFOUND},
+                 {200, "{}", DAYTONA_EPROTOCOL},                      {200, "{\"url\":\"\"}", DAYTONA_EPROTOCOL},
+                 {200, "{\"url\":\"ftp://x\"}", DAYTONA_EPROTOCOL},   {200, "{\"url\":\"http://\"}", DAYTONA_EPROTOCOL},
+                 {200, "{\"url\":7}", DAYTONA_EPROTOCOL},             {200, "", DAYTONA_EPROTOCOL},
+                 {200, "{\"url\":\"http://h/a b\\r\\nX: y\"}", DAYTONA_EPROTOCOL}};
+  for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+    api_scene_t scene;
+    daytona_sandbox_t *sandbox = open_lost(&scene);
+    api_answer(&scene, where, answers[i].status, answers[i].body);
+    daytona_future_t *future = api_must_fail(daytona_process_exec(sandbox, "ls", NULL), answers[i].code);
+    assert_int_equal(strncmp(daytona_future_error(future)->message, "Failed to execute command: ", 27), 0);
+    api_spin(&scene, 20);
+    assert_int_equal(api_count(&scene, where), 1); /* nothing was run, so nothing is to be stopped */
+    assert_int_equal(scene.request_count, 2);
+    daytona_future_release(future);
+    close_with(&scene, sandbox);
+  }
+}
+
+static void cancel_while_the_toolbox_is_looked_for_stops_nothing(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_lost(&scene);
+  api_answer(&scene, where, 0, api_silence);
+  daytona_future_t *future = daytona_process_exec(sandbox, "ls", NULL);
+  api_until_requests(&scene, 2);
+  daytona_future_cancel(future);
+  api_fails(future, DAYTONA_ECANCELED);
+  api_spin(&scene, 20);
+  assert_int_equal(scene.request_count, 2);
+  close_with(&scene, sandbox);
+}
+
+static void refresh_moves_the_toolbox_and_nothing_takes_it_away(void **state) {
+  (void)state;
+  static const char *const useless[] = {"", ",\"toolboxProxyUrl\":\"\"", ",\"toolboxProxyUrl\":null",
+                                        ",\"toolboxProxyUrl\":\"nonsense\""};
+  char body[256];
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  snprintf(body, sizeof body, "{\"id\":\"sb-1\",\"state\":\"started\",\"toolboxProxyUrl\":\"http://127.0.0.1:%d/new/\"}",
+           scene.peer.port);
+  api_answer(&scene, "GET /api/sandbox/sb-1", 200, body);
+  api_answer(&scene, "POST /toolbox/sb-1/process/execute", 200, ok);
+  api_answer(&scene, "POST /new/sb-1/process/execute", 200, ok);
+  api_done(daytona_process_exec(sandbox, "ls", NULL));
+  api_done(daytona_sandbox_refresh(sandbox, NULL));
+  for (int i = 0; i < 4; i++) {
+    snprintf(body, sizeof body, "{\"id\":\"sb-1\",\"state\":\"started\"%s}", useless[i]);
+    api_answer(&scene, "GET /api/sandbox/sb-1", 200, body);
+    api_done(daytona_sandbox_refresh(sandbox, NULL));
+    api_done(daytona_process_exec(sandbox, "ls", NULL));
+  }
+  assert_int_equal(api_count(&scene, "POST /new/sb-1/process/execute"), 4);
+  assert_int_equal(api_count(&scene, exec), 1);
+  close_with(&scene, sandbox);
+}
+
+static void folders_are_strings_of_the_toolbox(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, "GET /toolbox/sb-1/user-home-dir", 200, "{\"dir\":\"/home/x\"}");
+  api_answer(&scene, "GET /toolbox/sb-1/work-dir", 200, "{\"dir\":\"/w\"}");
+  api_answer(&scene, "GET /toolbox/sb-1/work-dir", 200, "{}");
+  daytona_future_t *home = api_must(daytona_sandbox_get_user_home_dir(sandbox, NULL));
+  daytona_future_t *work = api_must(daytona_sandbox_get_work_dir(sandbox, NULL));
+  assert_string_equal(daytona_future_string(home), "/home/x");
+  assert_string_equal(daytona_future_string(work), "/w");
+  assert_null(daytona_future_exec_result(work));
+  daytona_future_release(home);
+  daytona_future_release(work);
+  api_fails(daytona_sandbox_get_work_dir(sandbox, NULL), DAYTONA_EPROTOCOL);
+  close_with(&scene, sandbox);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(exec_body_is_the_command_and_its_mark),
+    cmocka_unit_test(exec_options_have_their_place),
+    cmocka_unit_test(timeout_is_rounded_up_to_seconds),
+    cmocka_unit_test(code_run_sends_language_and_arguments),
+    cmocka_unit_test(bad_arguments_are_refused),
+    cmocka_unit_test(answers_of_all_ages_are_read),
+    cmocka_unit_test(answers_without_a_verdict_are_malformed),
+    cmocka_unit_test(cancelled_command_is_stopped_by_its_mark),
+    cmocka_unit_test(nothing_is_stopped_that_was_not_sent_or_has_answered),
+    cmocka_unit_test(command_cancelled_while_connecting_is_not_stopped),
+    cmocka_unit_test(lost_answer_stops_the_command),
+    cmocka_unit_test(unmarked_command_is_left_alone),
+    cmocka_unit_test(closing_the_client_stops_nothing),
+    cmocka_unit_test(client_gives_up_five_seconds_after_the_server),
+    cmocka_unit_test(command_without_a_timeout_may_take_for_ever),
+    cmocka_unit_test(missing_toolbox_is_asked_for_once),
+    cmocka_unit_test(several_that_miss_it_do_not_mix_up_their_answers),
+    cmocka_unit_test(toolbox_that_cannot_be_found_fails_the_call),
+    cmocka_unit_test(cancel_while_the_toolbox_is_looked_for_stops_nothing),
+    cmocka_unit_test(refresh_moves_the_toolbox_and_nothing_takes_it_away),
+    cmocka_unit_test(folders_are_strings_of_the_toolbox),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
