@@ -3,8 +3,8 @@
  *
  * A socket moves through its states in one direction only, save that a redirect leads from UPGRADING
  * back to CONNECTING. finish() is the only way to DONE: it notes the verdict, lets go of the connection
- * and queues the telling. Memory goes when the caller has released, the verdict was told and no handle
- * is left; `refs` counts these three.
+ * and queues the telling. When the verdict was told and no handle is left the socket is retired: it has
+ * left its client, which may close, and its memory goes when the caller releases it.
  */
 #include "net/websocket.h"
 
@@ -124,12 +124,18 @@ static void opening_free(daytona__ws_t *ws) {
 
 static void unref(daytona__ws_t *ws) {
   assert(ws->refs > 0);
-  if (--ws->refs != 0) return;
+  if (--ws->refs == 0) daytona__free(ws);
+}
+
+/* Told and without a handle: what is left is a block that the caller may hold on to for ever. */
+static void retire(daytona__ws_t *ws) {
   daytona__ws_env_t *env = ws->env;
+  if (!ws->is_told || ws->has_conn) return;
   opening_free(ws);
   daytona__ws_codec_clear(&ws->codec);
   daytona__list_remove(&ws->link);
-  daytona__free(ws);
+  ws->env = NULL;
+  unref(ws);
   env_check_closed(env);
 }
 
@@ -143,7 +149,7 @@ static void on_conn_closed(daytona__ws_conn_t *conn) {
     return;
   }
   ws->has_conn = false;
-  unref(ws);
+  retire(ws);
 }
 
 /* Nothing but its handles is left of the connection. */
@@ -181,7 +187,8 @@ static void on_tell(daytona__task_t *task) {
     ws->opts.on_close(ws, &close);
     daytona__loop_leave(loop);
   }
-  unref(ws);
+  ws->is_told = true;
+  retire(ws);
 }
 
 void daytona__ws_finish(daytona__ws_t *ws, daytona__ws_end_t how, int code, const char *message) {
@@ -455,7 +462,7 @@ int daytona__ws_open(daytona__ws_env_t *env, const daytona__ws_opts_t *opts, day
     return code;
   }
   daytona__list_append(&env->sockets, &ws->link);
-  ws->refs = 3; /* the caller, the telling, the connection's handles */
+  ws->refs = 2; /* the caller's and our own until it is retired */
   ws->has_conn = true;
   *out = ws;
   if (ws->opts.connect_timeout_ms > 0)

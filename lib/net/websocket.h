@@ -33,7 +33,10 @@ int daytona__ws_env_new(daytona__loop_t *loop, const daytona__net_options_t *opt
                         daytona__resolver_t *resolver, const daytona_header_t *common,
                         size_t common_count, daytona__ws_env_t **out);
 
-/* Cancels what is open (each still gets its on_close); `closed` comes when no handle is left. */
+/*
+ * Cancels what is open (each still gets its on_close); `closed` comes when no handle is left. Sockets that
+ * are still held may be released afterwards.
+ */
 void daytona__ws_env_close(daytona__ws_env_t *env, void (*closed)(void *user), void *user);
 
 /* Sockets that still have a handle; for tests and log lines. */

@@ -42,11 +42,12 @@ typedef struct daytona__ws_opening {
 } daytona__ws_opening_t;
 
 struct daytona__ws {
-  daytona__ws_env_t *env;
+  daytona__ws_env_t *env; /* NULL once it is retired */
   daytona__list_t link;
   unsigned refs;
   daytona__ws_state_t state;
   bool has_conn, is_silent, is_paused, was_open, was_asked, needs_drain;
+  bool is_told; /* the verdict was */
   daytona__ws_opts_t opts; /* with defaults filled in; the pointers to copied things are NULL */
   daytona__ws_opening_t *opening;
   daytona__ws_conn_t conn;

@@ -486,9 +486,17 @@ static void ws_env_close_cancels_all(void **state) {
   for (size_t i = 0; i < 3; i++) {
     ws_client_until_closed(&seen[i]);
     assert_int_equal(seen[i].how, DAYTONA__WS_END_CANCELED);
-    ws_client_release(&seen[i]);
   }
   stage_until(&client.stage, &client.env_closed);
+  for (size_t i = 0; i < 3; i++) { /* held beyond their client's end */
+    assert_int_equal(daytona__ws_send(seen[i].ws, true, "x", 1), DAYTONA_ECLOSED);
+    assert_int_equal(daytona__ws_close(seen[i].ws, 1000, NULL), 0);
+    assert_int_equal(daytona__ws_queued(seen[i].ws), 0);
+    daytona__ws_pause(seen[i].ws);
+    daytona__ws_resume(seen[i].ws);
+    daytona__ws_cancel(seen[i].ws);
+    ws_client_release(&seen[i]);
+  }
   client.env = NULL;
   ws_client_close(&client);
 }
