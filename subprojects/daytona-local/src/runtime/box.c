@@ -51,7 +51,9 @@ static void kill_now(dl_box *box) {
   if (box->has_exited || box->pid <= 0) return;
   if (box->rt->isolation == DL_ISOLATION_NONE) dl_proctree_kill(box->pid, true);
   else if (box->inner_fd >= 0) syscall(SYS_pidfd_send_signal, box->inner_fd, SIGKILL, NULL, 0);
-  else kill(box->pid, SIGKILL);
+  /* Between its two halves bubblewrap's second one would wait forever: kill the group, which is made
+   * by the child itself. */
+  else if (kill(-box->pid, SIGKILL) != 0) kill(box->pid, SIGKILL);
 }
 
 static void on_time(uv_timer_t *timer) {

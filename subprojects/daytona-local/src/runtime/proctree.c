@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_ROUNDS 100
@@ -27,16 +28,23 @@ typedef struct {
   size_t count, cap;
 } table;
 
+/* How much of a file of the process fits `text`, with a NUL after it; 0 if it cannot be read. */
+static size_t read_file(pid_t pid, const char *name, char *text, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t got = read(fd, text, size - 1);
+  close(fd);
+  if (got < 0) got = 0;
+  text[got] = '\0';
+  return (size_t)got;
+}
+
 /* The parent stands behind the state letter; the command name before it may hold anything. */
 static pid_t parent_of(pid_t pid) {
-  char path[64], text[512];
-  snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -1;
-  ssize_t got = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (got <= 0) return -1;
-  text[got] = '\0';
+  char text[512];
+  if (read_file(pid, "stat", text, sizeof text) == 0) return -1;
   char *end = strrchr(text, ')');
   char state;
   long parent;
@@ -105,5 +113,29 @@ void dl_proctree_kill(pid_t root, bool include_root) {
   for (size_t i = 0; i < count; i++) kill(stopped[i], SIGKILL);
   if (include_root) kill(root, SIGKILL);
   free(stopped);
+  free(t.entries);
+}
+
+static bool is_run_by(pid_t pid, unsigned first_uid, unsigned uid_count) {
+  char path[64];
+  struct stat st;
+  snprintf(path, sizeof path, "/proc/%ld", (long)pid);
+  return stat(path, &st) == 0 && st.st_uid >= first_uid && st.st_uid - first_uid < uid_count;
+}
+
+void dl_proctree_kill_orphans(const char *name, const char *word, unsigned first_uid, unsigned uid_count) {
+  table t = {0};
+  char text[16384];
+  read_table(&t);
+  for (size_t i = 0; i < t.count; i++) {
+    pid_t pid = t.entries[i].pid;
+    if (t.entries[i].parent != 1 || pid == 1 || !is_run_by(pid, first_uid, uid_count)) continue;
+    size_t len = read_file(pid, "comm", text, sizeof text);
+    if (len != strlen(name) + 1 || strncmp(text, name, len - 1) != 0) continue;
+    len = read_file(pid, "cmdline", text, sizeof text);
+    bool found = false;
+    for (size_t at = 0; at < len && !found; at += strlen(text + at) + 1) found = strcmp(text + at, word) == 0;
+    if (found) kill(pid, SIGKILL);
+  }
   free(t.entries);
 }

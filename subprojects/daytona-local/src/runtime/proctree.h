@@ -13,4 +13,8 @@
  * forking meanwhile. */
 void dl_proctree_kill(pid_t root, bool include_root);
 
+/* SIGKILL for processes called `name` that nobody waits for any more (their parent is process 1), run
+ * by a user from `first_uid` on (`uid_count` of them), with `word` among their arguments. */
+void dl_proctree_kill_orphans(const char *name, const char *word, unsigned first_uid, unsigned uid_count);
+
 #endif

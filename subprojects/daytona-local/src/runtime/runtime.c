@@ -5,6 +5,7 @@
  * have children too.
  */
 #include "runtime/internal.h"
+#include "runtime/proctree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,6 +143,9 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **ou
     free_runtime(rt);
     return -1;
   }
+  /* A server that was killed at the wrong moment leaves half of a bubblewrap behind. */
+  if (getpid() != 1 && !(geteuid() == 0 && !rt->as_root))
+    dl_proctree_kill_orphans("bwrap", DL_BOX_EXE, rt->as_root ? rt->first_uid : geteuid(), rt->as_root ? rt->uid_count : 1);
   dl_limits_init(&rt->limits);
   uv_signal_init(loop, &rt->child_signal);
   rt->child_signal.data = rt;

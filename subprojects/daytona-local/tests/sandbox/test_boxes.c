@@ -236,6 +236,27 @@ static void stopping_while_starting_reports_both(void **state) {
   world_close(&w);
 }
 
+/* At any moment of the start: nothing of bubblewrap may stay behind. */
+static void killing_while_starting_leaves_nothing(void **state) {
+  (void)state;
+  OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
+  char id[40];
+  for (int turns = 1; turns < 40; turns++) {
+    death started = {0};
+    bool stopped = false;
+    snprintf(id, sizeof id, "m%s-%d", mark(6), turns);
+    dl_box_spec spec = box_spec(&w, id);
+    dl_box *box = dl_box_start(w.rt, &spec, note_start, &started);
+    for (int i = 0; i < turns && !started.is_told; i++) uv_run(&w.loop, UV_RUN_NOWAIT);
+    dl_box_stop(box, true, note_stop, &stopped);
+    while (!stopped) uv_run(&w.loop, UV_RUN_ONCE);
+  }
+  snprintf(id, sizeof id, "m%.9s", mark(6)); /* the host name is the beginning of the id */
+  for (int i = 0; i < 10000 && count_processes(id) > 0; i++) sched_yield();
+  assert_int_equal(count_processes(id), 0);
+  world_close(&w);
+}
+
 static void many_boxes_start_and_end_together(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
@@ -349,6 +370,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(volumes_are_shared_by_boxes),
       cmocka_unit_test(homes_and_environments_persist),
       cmocka_unit_test(stopping_while_starting_reports_both),
+      cmocka_unit_test(killing_while_starting_leaves_nothing),
       cmocka_unit_test(many_boxes_start_and_end_together),
       cmocka_unit_test(memory_limit_holds_and_can_be_raised),
       cmocka_unit_test(private_network_is_its_own),
