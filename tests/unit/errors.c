@@ -1,0 +1,391 @@
+/*
+ * From an error answer to an error: the code of every status and of every code of the daemon, the message from
+ * whatever the body is, and that hostile answers leave the client usable.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/limits.h"
+#include "json/codec.h"
+#include "support/api_scene.h"
+
+static const char line[] = "GET /api/sandbox/x";
+static const char prefix[] = "Failed to get sandbox: ";
+
+static void answer(api_scene_t *scene, int status, const char *headers, const char *body) {
+  api_forget(scene, line);
+  api_answer_with(scene, line, status, headers, body);
+}
+
+/* The failed future of a request that is answered so. */
+static daytona_future_t *fail_with(api_scene_t *scene, int status, const char *headers, const char *body,
+                                   daytona_errcode_t code) {
+  answer(scene, status, headers, body);
+  return api_must_fail(daytona_get(scene->client, "x", NULL), code);
+}
+
+/* Check code, status and message without prefix. */
+static void expect(api_scene_t *scene, int status, const char *body, daytona_errcode_t code, const char *message) {
+  char whole[256];
+  daytona_future_t *future = fail_with(scene, status, "", body, code);
+  const daytona_error_t *error = daytona_future_error(future);
+  snprintf(whole, sizeof whole, "%s%s", prefix, message);
+  assert_string_equal(error->message, whole);
+  assert_int_equal(error->http_status, status);
+  daytona_future_release(future);
+}
+
+/* --- codes ------------------------------------------------------------------------------------- */
+
+static void every_status_has_its_code(void **state) {
+  (void)state;
+  static const struct {
+    int status;
+    daytona_errcode_t code;
+  } statuses[] = {{400, DAYTONA_EINVAL},    {401, DAYTONA_EAUTH},          {402, DAYTONA_EFAILED},
+                  {403, DAYTONA_EFORBIDDEN}, {404, DAYTONA_ENOTFOUND},     {405, DAYTONA_EFAILED},
+                  {408, DAYTONA_ETIMEOUT},  {409, DAYTONA_ECONFLICT},      {410, DAYTONA_EGONE},
+                  {418, DAYTONA_EFAILED},   {422, DAYTONA_EUNPROCESSABLE}, {429, DAYTONA_ERATELIMIT},
+                  {500, DAYTONA_EINTERNAL}, {501, DAYTONA_EFAILED},        {502, DAYTONA_EBADGATEWAY},
+                  {503, DAYTONA_EUNAVAILABLE}, {504, DAYTONA_ETIMEOUT},    {599, DAYTONA_EFAILED},
+                  {300, DAYTONA_EFAILED},   {304, DAYTONA_EFAILED}};
+  api_scene_t scene;
+  api_scene_open(&scene);
+  for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+    daytona_future_t *future = fail_with(&scene, statuses[i].status, "", "", statuses[i].code);
+    const daytona_error_t *error = daytona_future_error(future);
+    assert_int_equal(error->http_status, statuses[i].status);
+    assert_true(daytona_error_is(error, DAYTONA_EFAILED));
+    assert_int_equal(error->attempts, 1);
+    daytona_future_release(future);
+  }
+  api_scene_close(&scene);
+}
+
+static void every_code_of_the_daemon_has_its_own(void **state) {
+  (void)state;
+  static const struct {
+    const char *name;
+    int status;
+    daytona_errcode_t code, parent;
+  } codes[] = {
+    {"GIT_AUTH_FAILED", 401, DAYTONA_EGIT_AUTH_FAILED, DAYTONA_EAUTH},
+    {"GIT_REPO_NOT_FOUND", 404, DAYTONA_EGIT_REPO_NOT_FOUND, DAYTONA_ENOTFOUND},
+    {"GIT_BRANCH_NOT_FOUND", 404, DAYTONA_EGIT_BRANCH_NOT_FOUND, DAYTONA_ENOTFOUND},
+    {"GIT_BRANCH_EXISTS", 409, DAYTONA_EGIT_BRANCH_EXISTS, DAYTONA_ECONFLICT},
+    {"GIT_PUSH_REJECTED", 409, DAYTONA_EGIT_PUSH_REJECTED, DAYTONA_ECONFLICT},
+    {"GIT_DIRTY_WORKTREE", 409, DAYTONA_EGIT_DIRTY_WORKTREE, DAYTONA_ECONFLICT},
+    {"GIT_MERGE_CONFLICT", 409, DAYTONA_EGIT_MERGE_CONFLICT, DAYTONA_ECONFLICT},
+    {"GIT_TRANSPORT_FAILED", 502, DAYTONA_EGIT_TRANSPORT_FAILED, DAYTONA_EBADGATEWAY},
+    {"GIT_REMOTE_REJECTED", 422, DAYTONA_EGIT_REMOTE_REJECTED, DAYTONA_EUNPROCESSABLE},
+    {"FILE_NOT_FOUND", 404, DAYTONA_EFILE_NOT_FOUND, DAYTONA_ENOTFOUND},
+    {"FILE_ACCESS_DENIED", 403, DAYTONA_EFILE_ACCESS_DENIED, DAYTONA_EFORBIDDEN},
+    {"INVALID_FILE_PATH", 400, DAYTONA_EINVALID_FILE_PATH, DAYTONA_EINVAL},
+    {"FILE_READ_FAILED", 500, DAYTONA_EFILE_READ_FAILED, DAYTONA_EINTERNAL},
+    {"LSP_SERVER_NOT_INITIALIZED", 400, DAYTONA_ELSP_NOT_INITIALIZED, DAYTONA_EINVAL},
+    {"PROCESS_EXECUTION_TIMEOUT", 408, DAYTONA_EPROCESS_TIMEOUT, DAYTONA_ETIMEOUT},
+    {"PROCESS_NOT_FOUND", 404, DAYTONA_EPROCESS_NOT_FOUND, DAYTONA_ENOTFOUND},
+    {"SESSION_ENDED", 410, DAYTONA_ESESSION_ENDED, DAYTONA_EGONE},
+    {"COMMAND_ALREADY_COMPLETED", 410, DAYTONA_ECOMMAND_COMPLETED, DAYTONA_EGONE},
+    {"A11Y_UNAVAILABLE", 503, DAYTONA_EA11Y_UNAVAILABLE, DAYTONA_EUNAVAILABLE},
+    {"RECORDING_STILL_ACTIVE", 409, DAYTONA_ERECORDING_ACTIVE, DAYTONA_ECONFLICT},
+    {"RECORDING_FFMPEG_NOT_FOUND", 503, DAYTONA_ERECORDING_NO_FFMPEG, DAYTONA_EUNAVAILABLE},
+  };
+  char body[256];
+  api_scene_t scene;
+  api_scene_open(&scene);
+  for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+    snprintf(body, sizeof body, "{\"message\":\"m\",\"code\":\"%s\",\"source\":\"DAYTONA_DAEMON\"}", codes[i].name);
+    daytona_future_t *future = fail_with(&scene, codes[i].status, "", body, codes[i].code);
+    const daytona_error_t *error = daytona_future_error(future);
+    assert_true(daytona_error_is(error, codes[i].parent));
+    assert_string_equal(error->server_code, codes[i].name);
+    assert_string_equal(error->source, "DAYTONA_DAEMON");
+    daytona_future_release(future);
+    /* The status alone decides for anyone else, and without a source. */
+    snprintf(body, sizeof body, "{\"code\":\"%s\",\"source\":\"DAYTONA_PROXY\"}", codes[i].name);
+    daytona_future_release(fail_with(&scene, codes[i].status, "", body, codes[i].parent));
+    snprintf(body, sizeof body, "{\"error_code\":\"%s\"}", codes[i].name);
+    daytona_future_release(fail_with(&scene, codes[i].status, "", body, codes[i].parent));
+  }
+  daytona_future_release(fail_with(&scene, 409, "", "{\"code\":\"CONFLICT\",\"source\":\"DAYTONA_DAEMON\"}",
+                                   DAYTONA_ECONFLICT));
+  daytona_future_release(fail_with(&scene, 418, "", "{\"error_code\":\"FILE_NOT_FOUND\",\"source\":\"DAYTONA_DAEMON\"}",
+                                   DAYTONA_EFILE_NOT_FOUND));
+  api_scene_close(&scene);
+}
+
+/* --- messages ---------------------------------------------------------------------------------- */
+
+static void message_comes_from_where_the_body_has_it(void **state) {
+  (void)state;
+  static const struct {
+    const char *body, *message;
+  } cases[] = {
+    {"{\"message\":\"m\",\"error\":\"e\"}", "m"},
+    {"{\"error\":\"e\",\"statusCode\":400}", "e"},
+    {"{\"message\":[\"a\",\"b\"],\"error\":\"e\"}", "e"},
+    {"{\"message\":{\"x\":1}}", "{\"message\":{\"x\":1}}"},
+    {"{\"message\":7,\"error\":null}", "{\"message\":7,\"error\":null}"},
+    {"{}", "{}"},
+    {"[1,2]", "[1,2]"},
+    {"\"text\"", "\"text\""},
+    {"plain text", "plain text"},
+    {"<html><body>502</body></html>", "<html><body>502</body></html>"},
+    {"{\"message\":\"unfinished", "{\"message\":\"unfinished"},
+    {"{\"message\":\"tab\\tand\\nline\\r\\n\"}", "tab and line"},
+    {"two\nlines\n", "two lines"},
+    {"{\"message\":\"nul\\u0000inside\"}", NULL},
+    {"", "HTTP status 400 (bad request or argument)"},
+    {" \r\n ", "HTTP status 400 (bad request or argument)"},
+  };
+  api_scene_t scene;
+  api_scene_open(&scene);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    if (cases[i].message != NULL)
+      expect(&scene, 400, cases[i].body, DAYTONA_EINVAL, cases[i].message);
+    else
+      daytona_future_release(fail_with(&scene, 400, "", cases[i].body, DAYTONA_EINVAL));
+  api_scene_close(&scene);
+}
+
+static void members_that_are_no_strings_are_left_out(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  daytona_future_t *future =
+    fail_with(&scene, 404, "", "{\"message\":\"m\",\"code\":7,\"error_code\":\"OLD\",\"source\":{}}", DAYTONA_ENOTFOUND);
+  const daytona_error_t *error = daytona_future_error(future);
+  assert_string_equal(error->server_code, "OLD");
+  assert_null(error->source);
+  assert_null(error->request_id);
+  assert_null(error->field);
+  assert_int_equal(error->retry_after_ms, -1);
+  daytona_future_release(future);
+  api_scene_close(&scene);
+}
+
+static void long_messages_are_cut_between_characters(void **state) {
+  (void)state;
+  static char body[200 * 1024];
+  api_scene_t scene;
+  api_scene_open(&scene);
+  size_t used = (size_t)snprintf(body, sizeof body, "{\"message\":\"x");
+  while (used < 90 * 1024) used += (size_t)snprintf(body + used, sizeof body - used, "\xe2\x82\xac");
+  snprintf(body + used, sizeof body - used, "\"}");
+  daytona_future_t *future = fail_with(&scene, 500, "", body, DAYTONA_EINTERNAL);
+  const daytona_error_t *error = daytona_future_error(future);
+  assert_in_range(strlen(error->message), DAYTONA__ERROR_MESSAGE_MAX - 3, DAYTONA__ERROR_MESSAGE_MAX);
+  assert_true(daytona__utf8_is_valid(error->message, strlen(error->message)));
+  assert_int_equal(error->body_size, DAYTONA__ERROR_BODY_MAX);
+  assert_memory_equal(error->body, body, DAYTONA__ERROR_BODY_MAX);
+  assert_int_equal(error->body[error->body_size], 0);
+  daytona_future_release(future);
+  api_scene_close(&scene);
+}
+
+static void headers_request_id_and_body_are_kept(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  daytona_future_t *future = fail_with(&scene, 503, "X-REQUEST-id: r-7\r\nX-Other: a b\r\nX-Other: c\r\n", "{\"a\":1}",
+                                       DAYTONA_EUNAVAILABLE);
+  const daytona_error_t *error = daytona_future_error(future);
+  assert_string_equal(error->request_id, "r-7");
+  assert_string_equal(daytona_error_header(error, "x-other"), "a b");
+  assert_string_equal(daytona_error_header(error, "Content-Type"), "application/json");
+  assert_null(daytona_error_header(error, "X-Missing"));
+  assert_string_equal(error->body, "{\"a\":1}");
+  assert_int_equal(error->body_size, 7);
+  daytona_future_release(future);
+  api_scene_close(&scene);
+}
+
+static void retry_after_is_told_in_milliseconds(void **state) {
+  (void)state;
+  static const struct {
+    const char *headers;
+    int64_t ms;
+  } cases[] = {{"Retry-After: 100\r\n", 100000},
+               {"retry-after-authenticated: 40\r\nRetry-After-sandbox-create: 90\r\n", 90000},
+               {"Retry-After: soon\r\n", -1},
+               {"Retry-After: -5\r\n", -1},
+               {"", -1}};
+  api_scene_t scene;
+  api_scene_open_bare(&scene);
+  scene.config.rate_limit_wait_ms = DAYTONA_NO_WAIT;
+  api_scene_client(&scene);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    daytona_future_t *future = fail_with(&scene, 429, cases[i].headers, "{}", DAYTONA_ERATELIMIT);
+    assert_int_equal(daytona_future_error(future)->retry_after_ms, cases[i].ms);
+    daytona_future_release(future);
+  }
+  api_scene_close(&scene);
+}
+
+static void transport_errors_have_no_status(void **state) {
+  (void)state;
+  const daytona_request_opts_t opts = {.timeout_ms = 500};
+  api_scene_t scene;
+  api_scene_open(&scene);
+  answer(&scene, 0, "", api_silence);
+  daytona_future_t *future = daytona_get(scene.client, "x", &opts);
+  api_until_requests(&scene, 1);
+  api_advance(&scene, 500);
+  const daytona_error_t *error = daytona_future_error(api_must_fail(future, DAYTONA_EDEADLINE));
+  assert_string_equal(error->message, "Failed to get sandbox: not finished within 500 ms");
+  assert_int_equal(error->http_status, 0);
+  assert_int_equal(error->header_count, 0);
+  assert_null(error->body);
+  assert_int_equal(error->attempts, 1);
+  daytona_future_release(future);
+  answer(&scene, 0, "", api_break);
+  future = daytona_get(scene.client, "x", NULL);
+  api_hurry(&scene, future, 100);
+  error = daytona_future_error(api_must_fail(future, DAYTONA_ECONNECTION));
+  assert_int_equal(error->attempts, 3);
+  assert_int_equal(error->http_status, 0);
+  daytona_future_release(future);
+  api_scene_close(&scene);
+}
+
+static void missing_arguments_name_themselves(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  daytona_future_t *future = api_must_fail(daytona_get(scene.client, "", NULL), DAYTONA_EINVAL);
+  assert_string_equal(daytona_future_error(future)->message, "Failed to get sandbox: id_or_name is required");
+  assert_int_equal(daytona_future_error(future)->attempts, 0);
+  daytona_future_release(future);
+  api_fails(daytona_get(scene.client, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_get(scene.client, ".", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_get(scene.client, "..", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_get(scene.client, "\xff", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_get(NULL, "x", NULL), DAYTONA_EINVAL);
+  assert_int_equal(scene.request_count, 0);
+  api_scene_close(&scene);
+}
+
+/* --- hostile answers --------------------------------------------------------------------------- */
+
+static char *repeat(const char *head, const char *piece, size_t count, const char *tail) {
+  size_t size = strlen(head) + strlen(piece) * count + strlen(tail) + 1;
+  char *text = malloc(size), *at = text;
+  if (text == NULL) abort();
+  at = stpcpy(at, head);
+  for (size_t i = 0; i < count; i++) at = stpcpy(at, piece);
+  stpcpy(at, tail);
+  return text;
+}
+
+static void hostile_answers_leave_the_client_usable(void **state) {
+  (void)state;
+  char *deep = repeat("{\"id\":\"x\",\"a\":", "[", 100000, "");
+  char *deep_closed = repeat("{\"id\":\"x\",\"a\":{\"b\":", "{\"c\":", 200, "1");
+  char *wide = repeat("{\"labels\":{", "\"k\":\"v\",", 3000, "\"e\":\"f\"},\"state\":\"started\"}");
+  const char *const bodies[] = {
+    deep, deep_closed, wide, "", " ", "null", "true", "7", "\"x\"", "[]", "[{}]", "{}", "{\"id\":null}",
+    "{\"id\":[]}", "{\"id\":\"\"}", "{\"id\":\"a\\u0000b\"}", "{\"id\":\"x\",\"cpu\":1e999}",
+    "{\"id\":\"x\",\"cpu\":\"many\"}", "{\"id\":\"x\",\"autoStopInterval\":1.5}",
+    "{\"id\":\"x\",\"autoStopInterval\":99999999999999999999999}", "{\"id\":\"x\",\"labels\":[1]}",
+    "{\"id\":\"x\",\"labels\":{\"a\":1}}", "{\"id\":\"x\",\"volumes\":{}}", "{\"id\":\"x\",\"volumes\":[7]}",
+    "{\"id\":\"x\",\"buildInfo\":\"x\"}", "{\"id\":\"x\",\"state\":7}", "{\"id\":\"x\"", "{\"id\":\"x\"}}",
+    "{\"id\":\"x\",}", "\xef\xbb\xbf{\"id\":7}", "{\"id\":\"\xff\xfe\"}"};
+  api_scene_t scene;
+  api_scene_open(&scene);
+  for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+    answer(&scene, 200, "", bodies[i]);
+    daytona_future_t *future = daytona_get(scene.client, "x", NULL);
+    int code = daytona_await(future);
+    if (code != DAYTONA_EPROTOCOL && code != DAYTONA_ELIMIT)
+      fail_msg("%.60s: %s", bodies[i], daytona_errcode_name(code));
+    const daytona_error_t *error = daytona_future_error(future);
+    assert_int_equal(strncmp(error->message, prefix, sizeof prefix - 1), 0);
+    assert_int_equal(error->http_status, 200);
+    assert_null(daytona_future_sandbox(future));
+    daytona_future_release(future);
+    /* The same bodies as errors. */
+    answer(&scene, 500, "", bodies[i]);
+    api_fails(daytona_get(scene.client, "x", NULL), DAYTONA_EINTERNAL);
+  }
+  answer(&scene, 200, "", "{\"id\":\"x\",\"cpu\":2.0,\"unknown\":[[[{}]]]}");
+  api_done(daytona_get(scene.client, "x", NULL));
+  api_scene_close(&scene);
+  free(deep);
+  free(deep_closed);
+  free(wide);
+}
+
+static void malformed_member_is_named(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  daytona_future_t *future =
+    fail_with(&scene, 200, "", "{\"id\":\"x\",\"volumes\":[{},{\"mountPath\":7}]}", DAYTONA_EPROTOCOL);
+  const daytona_error_t *error = daytona_future_error(future);
+  assert_string_equal(error->field, "volumes[1].mountPath");
+  assert_non_null(strstr(error->message, "malformed answer: volumes[1].mountPath: "));
+  daytona_future_release(future);
+  api_scene_close(&scene);
+}
+
+static void hostile_http_leaves_the_client_usable(void **state) {
+  (void)state;
+  static const struct {
+    const char *answer;
+    daytona_errcode_t code;
+  } answers[] = {
+    {"rubbish\r\n\r\n", DAYTONA_EPROTOCOL},
+    {"HTTP/1.1 99999 X\r\n\r\n", DAYTONA_EPROTOCOL},
+    {"HTTP/1.1 200 X\r\nContent-Length: 10\r\nConnection: close\r\n\r\n{}", DAYTONA_ETRUNCATED},
+    {"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", DAYTONA_ECONNECTION},
+    {"HTTP/1.1 302 X\r\nLocation: ftp://x/\r\nContent-Length: 0\r\n\r\n", DAYTONA_EFAILED},
+    {"HTTP/1.1 200 X\r\nContent-Length: -5\r\n\r\n", DAYTONA_ECONNECTION},
+  };
+  api_scene_t scene;
+  api_scene_open(&scene);
+  for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+    answer(&scene, 0, "", answers[i].answer);
+    daytona_future_t *future = daytona_get(scene.client, "x", NULL);
+    for (int turn = 0; turn < 40 && !daytona_future_is_settled(future); turn++) {
+      uv_run(&scene.uv, UV_RUN_NOWAIT);
+      for (peer_conn_t *conn = scene.peer.conns, *next; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->request_count != 0) peer_end(conn);
+      }
+      api_advance(&scene, 50);
+    }
+    int code = daytona_await(future);
+    if (!daytona_errcode_is(code, answers[i].code) && !daytona_errcode_is(code, DAYTONA_EPROTOCOL))
+      fail_msg("%.40s: %s", answers[i].answer, daytona_errcode_name(code));
+    daytona_future_release(future);
+  }
+  answer(&scene, 200, "", "{\"id\":\"x\"}");
+  api_done(daytona_get(scene.client, "x", NULL));
+  api_scene_close(&scene);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_status_has_its_code),
+    cmocka_unit_test(every_code_of_the_daemon_has_its_own),
+    cmocka_unit_test(message_comes_from_where_the_body_has_it),
+    cmocka_unit_test(members_that_are_no_strings_are_left_out),
+    cmocka_unit_test(long_messages_are_cut_between_characters),
+    cmocka_unit_test(headers_request_id_and_body_are_kept),
+    cmocka_unit_test(retry_after_is_told_in_milliseconds),
+    cmocka_unit_test(transport_errors_have_no_status),
+    cmocka_unit_test(missing_arguments_name_themselves),
+    cmocka_unit_test(hostile_answers_leave_the_client_usable),
+    cmocka_unit_test(malformed_member_is_named),
+    cmocka_unit_test(hostile_http_leaves_the_client_usable),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
