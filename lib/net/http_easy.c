@@ -63,6 +63,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *user) {
 static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
   daytona__http_easy_t *easy = user;
   daytona__http_transfer_t *t = easy->transfer;
+  if (t->is_discarding) return 0;
   daytona__http_touch(t);
   if (t->status == 0) {
     long status = 0;

@@ -375,6 +375,11 @@ int daytona__http_multi_add(daytona__http_easy_t *easy) {
 void daytona__http_multi_remove(daytona__http_easy_t *easy) {
   if (!easy->is_added) return;
   enter(easy->http);
+  /* Old versions lose what they keep of a paused HTTP/2 answer: take it, and drop it. */
+  if (easy->transfer->is_curl_paused) {
+    easy->transfer->is_discarding = true;
+    curl_easy_pause(easy->curl, CURLPAUSE_CONT);
+  }
   curl_multi_remove_handle(easy->http->multi, easy->curl);
   leave(easy->http);
   easy->is_added = false;

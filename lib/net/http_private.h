@@ -87,7 +87,7 @@ struct daytona__http_transfer {
   daytona__task_t deliver, resume;
   char *stream;
   size_t stream_start, stream_end, stream_room;
-  bool is_head_told, is_user_paused, is_curl_paused;
+  bool is_head_told, is_user_paused, is_curl_paused, is_discarding;
   daytona_errcode_t final_code; /* in DRAINING */
 };
 
