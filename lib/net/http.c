@@ -116,9 +116,10 @@ void daytona__http_finish(daytona__http_transfer_t *t, daytona_errcode_t code, c
   daytona__http_call_t *call = take_apart(t);
   call->code = code;
   call->message = message;
-  daytona__log(http->loop, DAYTONA_LOG_DEBUG, "http: %s: %s, status %d, attempt %d%s%s", call->method,
-               daytona_errcode_name((int)code), call->status, call->attempts, message != NULL ? ": " : "",
-               message != NULL ? message : "");
+  if (daytona__log_enabled(http->loop))
+    daytona__log(http->loop, DAYTONA_LOG_DEBUG, "http: %s: %s, status %d, attempt %d%s%s", call->method,
+                 daytona_errcode_name((int)code), call->status, call->attempts, message != NULL ? ": " : "",
+                 message != NULL ? message : "");
   call->on_done(call);
 }
 

@@ -30,7 +30,8 @@ const char *daytona__http_method(const daytona__http_transfer_t *t) {
 /*
  * The connection is ready and the request is about to be written. A second time in one attempt means
  * that libcurl found its pooled connection dead without an answer and sends again by itself, whatever
- * the method. If bytes of the first try went out, the server may have executed it.
+ * the method (7.88 and 8.x alike). If bytes of the first try went out, the server may have executed it.
+ * A stream that an HTTP/2 server refused looks the same from here, so a POST fails there, too.
  */
 static int on_ready(void *user, char *ip, char *local_ip, int port, int local_port) {
   daytona__http_easy_t *easy = user;

@@ -192,16 +192,17 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
     poller->armed = 0;
     return;
   }
+  /*
+   * 0 makes libcurl look for itself. So do errors: CURL_CSELECT_ERR for one refused address is remembered
+   * and fails the connection that another address gives. And told only of OUT, old versions miss data.
+   */
   int mask = 0;
   if (status < 0) {
-    mask = CURL_CSELECT_ERR;
     poller->armed = 0; /* libuv has stopped it; if libcurl still wants it afterwards, it is armed again */
     daytona__list_remove(&poller->change);
     daytona__list_append(&http->changed, &poller->change);
-  } else {
-    if (events & UV_READABLE) mask |= CURL_CSELECT_IN;
-    /* Told only of OUT, old versions miss data that came with it: 0 makes libcurl look for itself. */
-    if (events & UV_WRITABLE) mask = mask != 0 ? mask | CURL_CSELECT_OUT : 0;
+  } else if (events & UV_READABLE) {
+    mask = CURL_CSELECT_IN | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
   }
   act(http, poller->fd, mask);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "http_scene.h"
+#include "net/http_private.h"
 
 static scene_t scene;
 
@@ -173,6 +174,56 @@ static void names_are_pinned(void **state) {
   snprintf(url, sizeof url, "http://Some.LocalHost:%d/", scene.peer.port);
   scene_run(&scene, &request, "GET", url);
   assert_int_equal(request.call.code, DAYTONA_OK);
+  scene_clear(&request);
+}
+
+static const char *addresses[4];
+static int fake_getaddrinfo(const char *host, daytona__addresses_t *out) {
+  for (size_t i = 0; i < 4 && addresses[i] != NULL; i++) {
+    if (uv_ip4_addr(addresses[i], 0, (struct sockaddr_in *)&out->items[i]) != 0)
+      uv_ip6_addr(addresses[i], 0, (struct sockaddr_in6 *)&out->items[i]);
+    out->count++;
+  }
+  return 0;
+}
+
+/* Sockets that fail give their number to the next one at once, and the next must be watched. */
+static void dead_addresses_are_passed_over(void **state) {
+  static const char *const rows[][4] = {
+    {"127.0.0.2", "127.0.0.1"}, {"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"},
+    {"::1", "127.0.0.1"}, {"127.0.0.2", "::1", "127.0.0.1"}, {"127.0.0.1", "127.0.0.2"},
+  };
+  daytona__resolver_set_getaddrinfo(scene.resolver, fake_getaddrinfo);
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    request_t request;
+    char url[64];
+    memcpy(addresses, rows[i], sizeof addresses);
+    snprintf(url, sizeof url, "http://name%zu.example:%d/", i, scene.peer.port);
+    scene_run(&scene, &request, "POST", url);
+    if (request.call.code != DAYTONA_OK) fail_msg("row %zu: %s", i, request.call.message);
+    assert_int_equal(request.call.attempts, 1);
+    scene_clear(&request);
+  }
+}
+
+static void a_name_that_moves_is_followed(void **state) {
+  request_t request;
+  char url[64];
+  snprintf(url, sizeof url, "http://moving.example:%d/", scene.peer.port);
+  daytona__resolver_set_getaddrinfo(scene.resolver, fake_getaddrinfo);
+  memcpy(addresses, (const char *[4]){"127.0.0.2"}, sizeof addresses);
+  scene_prepare(&scene, &request, "GET", url);
+  request.call.connect_timeout_ms = -1;
+  scene_start(&request);
+  while (request.call.attempts == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
+  memcpy(addresses, (const char *[4]){"127.0.0.1"}, sizeof addresses);
+  daytona__loop_advance(scene.stage.loop, 61 * 1000); /* the old answer is no longer fresh */
+  while (request.done == 0) {
+    daytona__loop_advance(scene.stage.loop, 20);
+    uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
+  }
+  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.attempts, 2);
   scene_clear(&request);
 }
 
@@ -494,6 +545,41 @@ static void close_drops_pooled_connections(void **state) {
   for (int i = 0; i < 5; i++) scene_clear(&requests[i]);
 }
 
+static void a_broken_transport_is_built_anew(void **state) {
+  request_t a, b, waiting;
+  scene.options.max_connections = 2;
+  scene_reopen(&scene);
+  scene.peer.answer = NULL;
+  scene_prepare(&scene, &a, "GET", peer_url(&scene.peer, "/"));
+  scene_prepare(&scene, &b, "POST", peer_url(&scene.peer, "/"));
+  scene_prepare(&scene, &waiting, "GET", peer_url(&scene.peer, "/"));
+  scene_start(&a);
+  scene_start(&b);
+  scene_start(&waiting);
+  scene_until_requests(&scene, 2);
+  scene.peer.answer = scene_ok;
+  scene.http->is_broken = true; /* as after an error of curl_multi_socket_action */
+  daytona__loop_defer(scene.stage.loop, &scene.http->kick);
+  stage_until_count(&scene.stage, &scene.done, 3);
+  assert_int_equal(a.call.code, DAYTONA_ECONNECTION);
+  assert_int_equal(b.call.code, DAYTONA_ECONNECTION);
+  assert_int_equal(waiting.call.code, DAYTONA_OK);
+  scene_clear(&a);
+  scene_clear(&b);
+  scene_clear(&waiting);
+}
+
+static void a_full_queue_refuses(void **state) {
+  request_t request;
+  scene.http->waiting_count += DAYTONA__QUEUE_MAX; /* a million calls would take too long to make */
+  scene_prepare(&scene, &request, "GET", peer_url(&scene.peer, "/"));
+  scene_start(&request);
+  scene.http->waiting_count -= DAYTONA__QUEUE_MAX;
+  scene_wait(&request);
+  assert_int_equal(request.call.code, DAYTONA_ELIMIT);
+  scene_clear(&request);
+}
+
 static void a_program_with_nothing_pending_ends(void **state) {
   request_t request;
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
@@ -514,6 +600,8 @@ int main(void) {
     TEST(another_service_gets_no_common_headers),
     TEST(bad_requests_fail_without_being_sent),
     TEST(names_are_pinned),
+    TEST(dead_addresses_are_passed_over),
+    TEST(a_name_that_moves_is_followed),
     TEST(a_failure_brings_body_and_headers),
     TEST(headers_of_a_success_are_kept_on_request),
     TEST(odd_but_legal_answers_are_read),
@@ -531,6 +619,8 @@ int main(void) {
     TEST(a_callback_may_start_another),
     TEST(the_last_callback_may_close),
     TEST(close_drops_pooled_connections),
+    TEST(a_broken_transport_is_built_anew),
+    TEST(a_full_queue_refuses),
     TEST(a_program_with_nothing_pending_ends),
   };
   return cmocka_run_group_tests_name("http", tests, NULL, NULL);
