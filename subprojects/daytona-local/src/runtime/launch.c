@@ -107,14 +107,14 @@ static void place_descriptors(const dl_launch *l) {
 }
 
 _Noreturn static void child(const dl_launch *l) {
-  dup2(l->fds[2], 2);
+  /* First, so that a lock or connection of the server does not live on in us when it is killed. */
+  place_descriptors(l);
   setsid();
   if (l->stage) {
     stage(&l->command);
     become(l->uid);
   }
   if (chdir(l->cwd) != 0) die("cannot enter", l->cwd);
-  place_descriptors(l);
   set_limits();
   reset_signals();
   execve(l->program, l->command.argv, l->envp);
