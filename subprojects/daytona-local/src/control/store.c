@@ -166,6 +166,17 @@ static void free_store(dl_store *s) {
   free(s);
 }
 
+/* A server that was killed just now can live on for a moment in a child between fork and exec, and
+ * the lock with it. */
+static bool take_lock(int fd) {
+  for (int tries = 20; tries > 0; tries--) {
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK) return false;
+    usleep(10000);
+  }
+  return false;
+}
+
 dl_store *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, char **error) {
   dl_store *s = dl_xcalloc(1, sizeof *s);
   s->loop = loop;
@@ -187,7 +198,7 @@ dl_store *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, char 
     goto out;
   }
   s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+  if (s->lock_fd < 0 || !take_lock(s->lock_fd)) {
     *error = dl_xprintf("the state directory %s is in use by another server", dir);
     goto out;
   }
