@@ -8,6 +8,7 @@
 #include "control/rates.h"
 #include "control/validate.h"
 #include "http/url.h"
+#include "proxy/signature.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -167,6 +168,22 @@ static void urls_decode_whole_or_not_at_all(void **state) {
   dl_query_clear(&q);
 }
 
+static void signatures_match_the_documented_values(void **state) {
+  (void)state;
+  static const struct {
+    const char *key, *path, *expires, *signature;
+  } cases[] = {
+      {"k3y", "/home/daytona/a b.txt", "0", "v1_Zw1bbZOFGUVabaT3kn05U8gm88FnyBH9zKnboYIi2dI"},
+      {"testsigningkey1234567890abcdefgh", "/home/user/report.pdf", "1781234567", "v1_QXoy36mypac2FAv33L7jnN44GEUx8KrdwT0vuKgKiQg"},
+      {"testsigningkey1234567890abcdefgh", "/home/user/report.pdf", "0", "v1_lpj67Q-1iHxBviass5MZhGs36X80uk3DgCaRjjmyPrk"},
+  };
+  for (size_t i = 0; i < DL_COUNT(cases); i++) {
+    char *made = dl_signature_make(cases[i].key, "GET", cases[i].path, cases[i].expires);
+    assert_string_equal(made, cases[i].signature);
+    free(made);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(mount_paths),
@@ -178,6 +195,7 @@ int main(void) {
       cmocka_unit_test(keys_carry_permissions),
       cmocka_unit_test(the_clock_only_goes_forward),
       cmocka_unit_test(urls_decode_whole_or_not_at_all),
+      cmocka_unit_test(signatures_match_the_documented_values),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,7 +94,9 @@ static void copy_header(void *user, const char *name, const char *value) {
   bool is_upgrade = f->answer.state == DL_HTTP1_UPGRADE && strcasecmp(name, "Upgrade") == 0;
   if (dl_http1_is_hop_header(name) && !is_upgrade) return;
   if (strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Date") == 0) return;
-  dl_req_add_header(f->req, name, value);
+  char *mapped = f->o.map_header != NULL ? f->o.map_header(f->o.user, name, value) : NULL;
+  dl_req_add_header(f->req, name, mapped != NULL ? mapped : value);
+  free(mapped);
 }
 
 static void relay_end(forward *f) {

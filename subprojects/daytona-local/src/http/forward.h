@@ -18,6 +18,8 @@ typedef struct {
   bool (*drop_header)(void *user, const char *name);
   /* More request headers as "Name: value\r\n" lines, copied. Optional. */
   const char *extra_headers;
+  /* Another value for a header of the answer (yours is freed after use), or NULL to keep it. Optional. */
+  char *(*map_header)(void *user, const char *name, const char *value);
   /* The answer's head is known and about to be passed on: add headers with dl_req_add_header.
    * Optional. */
   void (*on_head)(void *user, dl_req *req, int status);

@@ -8,6 +8,7 @@
 
 #include "control/api.h"
 #include "http/forward.h"
+#include "proxy/signature.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +22,9 @@
 #define TOKEN_HEADER "X-Daytona-Preview-Token"
 #define SKIP_HEADER "X-Daytona-Skip-Last-Activity-Update"
 
-typedef enum { BY_NOBODY, BY_KEY, BY_TOKEN_HEADER, BY_TOKEN_QUERY, BY_COOKIE, BY_HOST, BY_NEED } credential;
+typedef enum { BY_NOBODY, BY_KEY, BY_TOKEN_HEADER, BY_TOKEN_QUERY, BY_COOKIE, BY_SIGNATURE, BY_HOST, BY_PUBLIC } credential;
+
+typedef enum { WAY_TOOLBOX, WAY_TOOLBOX_PORT, WAY_PREVIEW } way;
 
 typedef struct {
   dl_control *control;
@@ -29,6 +32,7 @@ typedef struct {
   char *id;
   credential who;
   bool counts_as_activity;
+  bool is_toolbox; /* paths of the answer are below /toolbox/{id} */
 } passage;
 
 /* ---- credentials ---- */
@@ -64,7 +68,7 @@ static credential find_credential(dl_control *c, dl_req *req, const dl_sandbox *
 
 static bool presented_any(dl_req *req) {
   return dl_req_header(req, "Authorization") || dl_req_header(req, TOKEN_HEADER) ||
-         dl_query_get(dl_req_query(req), TOKEN_QUERY);
+         dl_query_get(dl_req_query(req), TOKEN_QUERY) || dl_query_get(dl_req_query(req), "signature");
 }
 
 /* ---- passing on ---- */
@@ -89,6 +93,16 @@ static bool drop_header(void *user, const char *name) {
   return p->who == BY_KEY && strcasecmp(name, "Authorization") == 0;
 }
 
+/* The toolbox knows nothing of the prefix in front of its paths. */
+static char *map_header(void *user, const char *name, const char *value) {
+  const passage *p = user;
+  if (!p->is_toolbox || strcasecmp(name, "Location") != 0 || value[0] != '/') return NULL;
+  char *prefix = dl_xprintf("/toolbox/%s", p->id);
+  char *mapped = dl_starts_with(value, prefix) ? NULL : dl_xprintf("%s%s", prefix, value);
+  free(prefix);
+  return mapped;
+}
+
 static void on_failure(void *user, dl_req *req) {
   passage *p = user;
   dl_fail_proxy(p->control, req, 502, "bad gateway: the sandbox %s does not answer", p->id);
@@ -105,14 +119,16 @@ static void on_end(void *user) {
   free(p);
 }
 
-/* The query without the token, which is ours; the rest as it came. */
-static char *query_without_token(const char *raw) {
+/* The query without what is ours; the rest as it came. */
+static char *query_without(const char *raw, const char *const *names) {
   dl_buf out;
   dl_buf_init(&out, strlen(raw));
   while (*raw) {
-    size_t len = strcspn(raw, "&");
-    bool is_token = strncmp(raw, TOKEN_QUERY, strlen(TOKEN_QUERY)) == 0 && (raw[strlen(TOKEN_QUERY)] == '=' || len == strlen(TOKEN_QUERY));
-    if (!is_token && len > 0) {
+    size_t len = strcspn(raw, "&"), name_len = strcspn(raw, "=&");
+    bool is_ours = false;
+    for (size_t i = 0; names[i]; i++)
+      is_ours = is_ours || (strlen(names[i]) == name_len && strncmp(raw, names[i], name_len) == 0);
+    if (!is_ours && len > 0) {
       if (out.len > 0) dl_buf_append(&out, "&", 1);
       dl_buf_append(&out, raw, len);
     }
@@ -122,23 +138,29 @@ static char *query_without_token(const char *raw) {
   return dl_buf_take(&out);
 }
 
-static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, credential who, const char *path, bool is_preview) {
+static char *query_to_pass(dl_req *req, credential who) {
+  static const char *const token[] = {TOKEN_QUERY, NULL}, *const signature[] = {"signature", "expires", NULL}, *const none[] = {NULL};
+  return query_without(dl_req_raw_query(req), who == BY_TOKEN_QUERY ? token : who == BY_SIGNATURE ? signature : none);
+}
+
+static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, credential who, const char *path, way in) {
   passage *p = dl_xcalloc(1, sizeof *p);
   const char *skip = dl_req_header(req, SKIP_HEADER), *host = dl_req_header(req, "Host");
-  *p = (passage){.control = c, .sandbox = sb, .id = dl_xstrdup(sb->id), .who = who};
+  *p = (passage){.control = c, .sandbox = sb, .id = dl_xstrdup(sb->id), .who = who, .is_toolbox = in == WAY_TOOLBOX};
   p->counts_as_activity = !skip || strcasecmp(skip, "true") != 0;
   if (p->counts_as_activity) {
     sb->last_activity_at = dl_now(c);
     sb->relay_count++;
   }
-  char *query = who == BY_TOKEN_QUERY ? query_without_token(dl_req_raw_query(req)) : dl_xstrdup(dl_req_raw_query(req));
+  char *query = query_to_pass(req, who);
   char *target = dl_xprintf("%s%s%s", path, *query ? "?" : "", query);
   char *extra = dl_xprintf("X-Forwarded-Host: %s\r\nX-Forwarded-Proto: %s\r\n", host ? host : "", c->scheme);
   dl_forward_opts forward = {
       .connect = connect_box,
       .target = target,
-      .host = is_preview ? NULL : "localhost",
+      .host = in == WAY_PREVIEW ? NULL : "localhost",
       .drop_header = drop_header,
+      .map_header = map_header,
       .extra_headers = extra,
       .on_failure = on_failure,
       .on_end = on_end,
@@ -181,12 +203,20 @@ void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
     return;
   }
   credential who = find_credential(c, req, sb);
+  if (who == BY_NOBODY && dl_query_get(dl_req_query(req), "signature")) {
+    dl_signature verdict = dl_signature_check(sb->signing_key, req, path + 1 + len, dl_now(c));
+    if (verdict == DL_SIGNATURE_NO_PATH) {
+      dl_fail_proxy(c, req, 400, "bad request: a signed URL needs a path");
+      return;
+    }
+    if (verdict == DL_SIGNATURE_GOOD) who = BY_SIGNATURE;
+  }
   if (who == BY_NOBODY) {
     dl_fail_proxy(c, req, 401, presented_any(req) ? "unauthorized: the credentials presented are not valid for this sandbox"
                                                   : "unauthorized: authentication is missing");
     return;
   }
-  if (is_running(c, req, sb)) pass_on(c, req, sb, who, path + 1 + len, false);
+  if (is_running(c, req, sb)) pass_on(c, req, sb, who, path + 1 + len, WAY_TOOLBOX);
 }
 
 static bool needs_credential(const dl_sandbox *sb, int64_t port) {
@@ -222,7 +252,7 @@ void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char 
   if (!sb) {
     sb = dl_find_sandbox(c, name, false);
     if (sb) who = find_credential(c, req, sb);
-    if (sb && who == BY_NOBODY && !needs_credential(sb, port)) who = BY_NEED;
+    if (sb && who == BY_NOBODY && !needs_credential(sb, port)) who = BY_PUBLIC;
   }
   if (!sb || who == BY_NOBODY) {
     /* The platform redirects to a login page; there is none here. */
@@ -231,10 +261,10 @@ void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char 
   }
   if (!is_running(c, req, sb)) return;
   if (port == 2280) {
-    pass_on(c, req, sb, who, path, false);
+    pass_on(c, req, sb, who, path, WAY_TOOLBOX_PORT);
     return;
   }
   char *inner = dl_xprintf("/proxy/%lld%s", (long long)port, path);
-  pass_on(c, req, sb, who, inner, true);
+  pass_on(c, req, sb, who, inner, WAY_PREVIEW);
   free(inner);
 }

@@ -2,10 +2,12 @@
 """Ways in: toolbox proxy, previews with every kind of token, keys and limits, SSH tokens, upgrades."""
 import base64
 import hashlib
+import hmac
 import os
 import re
 import socket
 import tempfile
+import urllib.parse
 
 import harness
 
@@ -205,6 +207,32 @@ class Toolbox(harness.Case):
         rotated = self.status(200, self.server.api("POST", "/sandbox/%s/signing-key/rotate" % box)).body
         self.assertNotEqual(rotated, key.body)
         self.assertEqual(self.server.api("GET", "/sandbox/%s/signing-key" % box).body, rotated)
+
+    def test_signed_file_urls(self):
+        box = self.server.create()["id"]
+        key = self.server.api("GET", "/sandbox/%s/signing-key" % box).body
+
+        def call(method="GET", path="/home/daytona/a b", expires="0", endpoint="download", signed=None, query=None):
+            text = "v1:files:%s:%s:%s" % (signed or method, path, expires)
+            signature = "v1_" + base64.urlsafe_b64encode(hmac.new(key, text.encode(), "sha256").digest()).decode().rstrip("=")
+            query = query or "path=" + urllib.parse.quote_plus(path)
+            return self.server.call(method, "/toolbox/%s/files/%s?%s&expires=%s&signature=%s" % (box, endpoint, query, expires, signature), key="").status
+        passed = call()
+        self.assertNotIn(passed, (400, 401, 403))
+        self.assertEqual(call("HEAD", signed="GET"), 404 if passed == 404 else passed)
+        self.assertNotEqual(call(expires="4000000000"), 401)
+        self.assertEqual(call(expires="1000"), 401)
+        self.assertEqual(call(query="path=/other"), 401)
+        self.assertEqual(call(query="x=1"), 400)
+        self.assertEqual(call(endpoint="info"), 401)
+        self.assertEqual(call("DELETE"), 401)
+        self.server.api("POST", "/sandbox/%s/signing-key/rotate" % box)
+        self.assertEqual(call(), 401)
+
+    def test_redirects_keep_the_prefix(self):
+        box = self.server.create()["id"]
+        answer = self.server.call("GET", "/toolbox/%s/version/" % box)
+        self.assertEqual((answer.status, answer.headers["Location"]), (301, "/toolbox/%s/version" % box))
 
     def test_ssh_tokens(self):
         box = self.server.create()["id"]

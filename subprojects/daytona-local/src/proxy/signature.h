@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Signed file URLs: /files/download and /files/upload-v2 without any other credential.
+ */
+#ifndef DL_SIGNATURE_H
+#define DL_SIGNATURE_H
+
+#include "http/http.h"
+
+typedef enum { DL_SIGNATURE_BAD, DL_SIGNATURE_NO_PATH, DL_SIGNATURE_GOOD } dl_signature;
+
+/* `endpoint` is the path inside the toolbox. */
+dl_signature dl_signature_check(const char *key, dl_req *req, const char *endpoint, int64_t now_ms);
+
+/* "v1_..." for a method and an unencoded path; yours to free. */
+char *dl_signature_make(const char *key, const char *method, const char *path, const char *expires);
+
+#endif
