@@ -132,17 +132,23 @@ typedef struct late_closed {
   void *user;
 } late_closed_t;
 
+static void tell_closed(daytona_client_t *client, daytona_client_closed_cb callback, void *user) {
+  daytona__loop_enter(client->loop);
+  callback(user);
+  daytona__loop_leave(client->loop);
+}
+
 static void on_late_closed(daytona__task_t *task) {
   late_closed_t late = *DAYTONA__CONTAINER(task, late_closed_t, task);
   daytona__free(DAYTONA__CONTAINER(task, late_closed_t, task));
-  late.callback(late.user);
+  tell_closed(late.client, late.callback, late.user);
   daytona_client_release(late.client);
 }
 
 static void tell_later(daytona_client_t *client, daytona_client_closed_cb callback, void *user) {
   late_closed_t *late = daytona__calloc(1, sizeof *late);
   if (late == NULL) {
-    callback(user);
+    tell_closed(client, callback, user); /* better early than never */
     return;
   }
   daytona__task_init(&late->task, on_late_closed);

@@ -1,0 +1,649 @@
+/*
+ * Closing a client: at every moment of every kind of operation, from inside callbacks, twice, by letting go of it,
+ * with a thousand operations in flight. Each time every future settles once, nothing is left on the loop and
+ * nothing allocated.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "api/sandbox_impl.h"
+#include "support/api_scene.h"
+
+/* --- operations -------------------------------------------------------------------------------- */
+
+typedef struct stand {
+  api_scene_t scene;
+  daytona_client_t *client; /* a reference of its own, for calls after the close */
+  daytona_sandbox_t *sandbox;
+  daytona_sandbox_iter_t *iter;
+  int told, told_again, closed;
+  daytona_errcode_t code, code_again;
+  bool starts_again; /* the callback begins the operation once more */
+  bool closes;       /* the callback closes the client */
+  const struct operation *operation;
+} stand_t;
+
+typedef struct operation {
+  const char *name;
+  daytona_future_t *(*begin)(stand_t *stand);
+  const char *line; /* of its first request */
+  enum { PLAIN, WAITS, TOOLBOX, WALK } kind;
+  bool has_gate;
+} operation_t;
+
+#define ON_CLIENT(label, call) \
+  static daytona_future_t *begin_##label(stand_t *s) { return call; }
+
+ON_CLIENT(create, daytona_create(s->client, NULL))
+ON_CLIENT(get, daytona_get(s->client, "x", NULL))
+ON_CLIENT(list, daytona_list(s->client, NULL))
+ON_CLIENT(find, daytona_find_one(s->client, NULL))
+ON_CLIENT(next, daytona_sandbox_iter_next(s->iter))
+ON_CLIENT(refresh, daytona_sandbox_refresh(s->sandbox, NULL))
+ON_CLIENT(activity, daytona_sandbox_refresh_activity(s->sandbox, NULL))
+ON_CLIENT(labels, daytona_sandbox_set_labels(s->sandbox, NULL, NULL))
+ON_CLIENT(archive, daytona_sandbox_archive(s->sandbox, NULL))
+ON_CLIENT(interval, daytona_sandbox_set_auto_stop(s->sandbox, 5, NULL))
+ON_CLIENT(start, daytona_sandbox_start(s->sandbox, NULL))
+ON_CLIENT(recover, daytona_sandbox_recover(s->sandbox, NULL))
+ON_CLIENT(stop, daytona_sandbox_stop(s->sandbox, NULL))
+ON_CLIENT(delete, daytona_sandbox_delete(s->sandbox, &(daytona_lifecycle_opts_t){.waits = true}))
+ON_CLIENT(resize, daytona_sandbox_resize(s->sandbox, &(daytona_resize_opts_t){.cpu = daytona_int(2)}))
+ON_CLIENT(wait, daytona_sandbox_wait_for_start(s->sandbox, NULL))
+ON_CLIENT(home, daytona_sandbox_get_user_home_dir(s->sandbox, NULL))
+ON_CLIENT(exec, daytona_process_exec(s->sandbox, "ls", NULL))
+ON_CLIENT(code, daytona_process_code_run(s->sandbox, "1", NULL))
+ON_CLIENT(preview, daytona_sandbox_get_preview_link(s->sandbox, 80, NULL))
+ON_CLIENT(sign, daytona_sandbox_create_signed_preview(s->sandbox, 80, NULL))
+ON_CLIENT(expire, daytona_sandbox_expire_signed_preview(s->sandbox, 80, "t", NULL))
+ON_CLIENT(ssh, daytona_sandbox_create_ssh_access(s->sandbox, NULL))
+ON_CLIENT(revoke, daytona_sandbox_revoke_ssh_access(s->sandbox, "t", NULL))
+ON_CLIENT(validate, daytona_sandbox_validate_ssh_access(s->sandbox, "t", NULL))
+
+#define SB "/api/sandbox/sb-1"
+
+static const operation_t operations[] = {
+  {"create", begin_create, "POST /api/sandbox", WAITS, true},
+  {"get", begin_get, "GET /api/sandbox/x", PLAIN, false},
+  {"list", begin_list, "GET /api/sandbox/paginated", PLAIN, false},
+  {"find_one", begin_find, "GET /api/sandbox/paginated", PLAIN, false},
+  {"iter_next", begin_next, "GET /api/sandbox", WALK, false},
+  {"refresh", begin_refresh, "GET " SB, PLAIN, false},
+  {"activity", begin_activity, "POST " SB "/last-activity", PLAIN, false},
+  {"labels", begin_labels, "PUT " SB "/labels", PLAIN, false},
+  {"archive", begin_archive, "POST " SB "/archive", PLAIN, false},
+  {"interval", begin_interval, "POST " SB "/autostop/5", PLAIN, false},
+  {"start", begin_start, "POST " SB "/start", WAITS, true},
+  {"recover", begin_recover, "POST " SB "/recover", WAITS, true},
+  {"stop", begin_stop, "POST " SB "/stop", WAITS, false},
+  {"delete", begin_delete, "DELETE " SB, WAITS, false},
+  {"resize", begin_resize, "POST " SB "/resize", WAITS, false},
+  {"wait", begin_wait, "GET " SB, PLAIN, false},
+  {"home", begin_home, "GET /toolbox/sb-1/user-home-dir", TOOLBOX, false},
+  {"exec", begin_exec, "POST /toolbox/sb-1/process/execute", TOOLBOX, false},
+  {"code_run", begin_code, "POST /toolbox/sb-1/process/code-run", TOOLBOX, false},
+  {"preview", begin_preview, "GET " SB "/ports/80/preview-url", PLAIN, false},
+  {"sign", begin_sign, "GET " SB "/ports/80/signed-preview-url", PLAIN, false},
+  {"expire", begin_expire, "POST " SB "/ports/80/signed-preview-url/t/expire", PLAIN, false},
+  {"ssh", begin_ssh, "POST " SB "/ssh-access", PLAIN, false},
+  {"revoke", begin_revoke, "DELETE " SB "/ssh-access", PLAIN, false},
+  {"validate", begin_validate, "GET /api/sandbox/ssh-access/validate", PLAIN, false},
+};
+
+enum { OPERATIONS = sizeof operations / sizeof operations[0] };
+
+/* --- the stand --------------------------------------------------------------------------------- */
+
+/* A sandbox object that the server was never asked for. */
+static daytona_sandbox_t *make_sandbox(stand_t *stand, const char *toolbox) {
+  daytona__sandbox_data_t *data = daytona__sandbox_data_new();
+  assert_non_null(data);
+  daytona__sandbox_dto_t *dto = daytona__arena_alloc(&data->arena, sizeof *dto);
+  dto->info.id = "sb-1";
+  dto->info.state_name = "resizing"; /* no wait is over at once */
+  dto->info.toolbox_proxy_url = toolbox;
+  daytona__sandbox_dto_finish(dto);
+  daytona_sandbox_t *sandbox = daytona__sandbox_new(stand->scene.client, data, dto);
+  daytona__sandbox_data_release(data);
+  return sandbox;
+}
+
+static void stand_client(stand_t *stand, const char *toolbox) {
+  api_scene_client(&stand->scene);
+  stand->client = daytona_client_retain(stand->scene.client);
+  stand->sandbox = make_sandbox(stand, toolbox);
+  assert_int_equal(daytona_sandbox_iter_new(stand->client, NULL, &stand->iter), 0);
+}
+
+static void stand_open(stand_t *stand, const operation_t *operation) {
+  memset(stand, 0, sizeof *stand);
+  stand->operation = operation;
+  api_scene_open_bare(&stand->scene);
+}
+
+static void stand_let_go(stand_t *stand) {
+  daytona_sandbox_release(stand->sandbox);
+  daytona_sandbox_iter_release(stand->iter);
+  daytona_client_release(stand->client);
+  stand->sandbox = NULL;
+  stand->iter = NULL;
+  stand->client = NULL;
+}
+
+static void on_told_again(daytona_future_t *future, void *user) {
+  stand_t *stand = user;
+  stand->told_again++;
+  stand->code_again = daytona_future_code(future);
+}
+
+static void on_closed(void *user) { ((stand_t *)user)->closed++; }
+
+static void on_told(daytona_future_t *future, void *user) {
+  stand_t *stand = user;
+  stand->told++;
+  stand->code = daytona_future_code(future);
+  assert_int_equal(daytona_await(future), DAYTONA_EREENTRANT);
+  if (stand->closes) daytona_client_close(stand->client, on_closed, stand);
+  if (stand->starts_again) daytona_then(stand->operation->begin(stand), on_told_again, stand);
+}
+
+static void begin(stand_t *stand) { daytona_then(stand->operation->begin(stand), on_told, stand); }
+
+/* Close, turn the loop to its end, and check that the operation was told of it, once. */
+static void finish(stand_t *stand) {
+  stand->starts_again = true;
+  assert_int_equal(stand->told, 0);
+  api_scene_close_client(&stand->scene);
+  assert_int_equal(stand->told, 0); /* never inside the call */
+  while (!stand->scene.is_closed) uv_run(&stand->scene.uv, UV_RUN_ONCE);
+  uv_run(&stand->scene.uv, UV_RUN_DEFAULT);
+  if (stand->told != 1 || stand->code != DAYTONA_ECLOSED || stand->told_again != 1 ||
+      stand->code_again != DAYTONA_ECLOSED)
+    fail_msg("%s: told %d times, %s; begun again: %d times, %s", stand->operation->name, stand->told,
+             daytona_errcode_name(stand->code), stand->told_again, daytona_errcode_name(stand->code_again));
+  stand_let_go(stand);
+  api_scene_close(&stand->scene);
+}
+
+/* --- moments ----------------------------------------------------------------------------------- */
+
+static void closing_before_the_next_turn(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    stand_t stand;
+    stand_open(&stand, &operations[i]);
+    stand_client(&stand, stand.scene.toolbox_url);
+    begin(&stand);
+    finish(&stand);
+    assert_int_equal(stand.scene.peer.requests, 0);
+  }
+}
+
+static void closing_while_the_request_waits_for_a_connection(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    stand_t stand;
+    stand_open(&stand, &operations[i]);
+    stand.scene.config.max_connections = 1;
+    stand_client(&stand, stand.scene.toolbox_url);
+    api_answer(&stand.scene, "GET /api/sandbox/slow", 0, api_silence);
+    daytona_then(daytona_get(stand.client, "slow", NULL), NULL, NULL);
+    api_until_requests(&stand.scene, 1);
+    begin(&stand);
+    api_spin(&stand.scene, 5);
+    finish(&stand);
+    assert_int_equal(stand.scene.peer.requests, 1);
+  }
+}
+
+static void closing_while_connecting(void **state) {
+  (void)state;
+  peer_deaf_t deaf;
+  peer_deaf_begin(&deaf);
+  for (int i = 0; i < OPERATIONS; i++) {
+    stand_t stand;
+    char api[64], toolbox[64];
+    size_t in_flight, waiting;
+    stand_open(&stand, &operations[i]);
+    snprintf(api, sizeof api, "http://127.0.0.1:%d/api", deaf.port);
+    snprintf(toolbox, sizeof toolbox, "http://127.0.0.1:%d/toolbox", deaf.port);
+    stand.scene.config.api_url = api;
+    stand_client(&stand, toolbox);
+    begin(&stand);
+    api_spin(&stand.scene, 5);
+    daytona__http_counts(stand.client->http, &in_flight, &waiting);
+    assert_int_equal(in_flight, 1);
+    finish(&stand);
+  }
+  peer_deaf_end(&deaf);
+}
+
+/* Silence, and an answer that stops in the middle. */
+static void closing_after_the_request_was_sent(void **state) {
+  (void)state;
+  static const char *const answers[] = {api_silence, "HTTP/1.1 200 OK\r\nContent-Len",
+                                        "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"id\":"};
+  for (int i = 0; i < OPERATIONS; i++)
+    for (int n = 0; n < 3; n++) {
+      stand_t stand;
+      stand_open(&stand, &operations[i]);
+      stand_client(&stand, stand.scene.toolbox_url);
+      api_answer(&stand.scene, operations[i].line, 0, answers[n]);
+      begin(&stand);
+      api_until_requests(&stand.scene, 1);
+      api_spin(&stand.scene, 5);
+      assert_int_equal(api_count(&stand.scene, operations[i].line), 1);
+      finish(&stand);
+      assert_int_equal(stand.scene.peer.requests, 1); /* nothing is stopped on the server either */
+    }
+}
+
+static void closing_while_a_limiter_is_waited_for(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    stand_t stand;
+    stand_open(&stand, &operations[i]);
+    stand_client(&stand, stand.scene.toolbox_url);
+    api_answer_with(&stand.scene, operations[i].line, 429, "Retry-After: 5\r\n", "{}");
+    begin(&stand);
+    api_until_requests(&stand.scene, 1);
+    api_settle(&stand.scene);
+    finish(&stand);
+    assert_int_equal(stand.scene.peer.requests, 1);
+  }
+}
+
+/* Between two polls, and while one is not answered. */
+static void closing_while_a_state_is_waited_for(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++)
+    for (int is_silent = 0; is_silent < 2 && operations[i].kind == WAITS; is_silent++) {
+      stand_t stand;
+      stand_open(&stand, &operations[i]);
+      stand_client(&stand, stand.scene.toolbox_url);
+      const char *json = api_sandbox_json(&stand.scene, "sb-1", "resizing", "");
+      api_answer(&stand.scene, operations[i].line, 200, json);
+      api_answer(&stand.scene, "GET " SB, is_silent ? 0 : 200, is_silent ? api_silence : json);
+      begin(&stand);
+      api_until_requests(&stand.scene, 2);
+      if (!is_silent) api_settle(&stand.scene);
+      finish(&stand);
+      assert_int_equal(stand.scene.peer.requests, 2);
+    }
+}
+
+static void closing_while_a_lost_sandbox_is_searched(void **state) {
+  (void)state;
+  stand_t stand;
+  stand_open(&stand, &operations[0]);
+  stand_client(&stand, stand.scene.toolbox_url);
+  api_answer(&stand.scene, operations[0].line, 500, "");
+  begin(&stand);
+  api_until_requests(&stand.scene, 2);
+  api_settle(&stand.scene);
+  finish(&stand);
+  assert_int_equal(stand.scene.peer.requests, 2);
+}
+
+static void closing_while_waiting_at_the_gate(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    if (!operations[i].has_gate) continue;
+    stand_t stand;
+    stand_open(&stand, &operations[i]);
+    stand.scene.config.max_starting = 1;
+    stand_client(&stand, stand.scene.toolbox_url);
+    api_answer(&stand.scene, "POST /api/sandbox", 0, api_silence);
+    daytona_then(daytona_create(stand.client, NULL), NULL, NULL);
+    begin(&stand);
+    api_until_requests(&stand.scene, 1);
+    finish(&stand);
+    assert_int_equal(stand.scene.peer.requests, 1);
+  }
+}
+
+static void closing_while_the_toolbox_is_looked_for(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    if (operations[i].kind != TOOLBOX) continue;
+    stand_t stand;
+    stand_open(&stand, &operations[i]);
+    stand_client(&stand, NULL);
+    api_answer(&stand.scene, "GET " SB "/toolbox-proxy-url", 0, api_silence);
+    begin(&stand);
+    api_until_requests(&stand.scene, 1);
+    finish(&stand);
+    assert_int_equal(stand.scene.peer.requests, 1);
+  }
+}
+
+static void closing_between_two_empty_pages(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    if (operations[i].kind != WALK) continue;
+    stand_t stand;
+    stand_open(&stand, &operations[i]);
+    stand_client(&stand, stand.scene.toolbox_url);
+    api_answer(&stand.scene, operations[i].line, 200, "{\"items\":[],\"nextCursor\":\"c\"}");
+    api_answer(&stand.scene, operations[i].line, 0, api_silence);
+    begin(&stand);
+    api_until_requests(&stand.scene, 2);
+    finish(&stand);
+  }
+}
+
+/* The outcome is known and not told yet: it stays what it is. */
+static void closing_when_the_outcome_is_decided(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    stand_t stand;
+    stand_open(&stand, &operations[i]);
+    stand_client(&stand, stand.scene.toolbox_url);
+    api_answer(&stand.scene, operations[i].line, 403, "{}");
+    daytona_future_t *future = operations[i].begin(&stand);
+    daytona_then(daytona_future_retain(future), on_told, &stand);
+    while (daytona__future_is_pending(future)) uv_run(&stand.scene.uv, UV_RUN_NOWAIT);
+    api_scene_close_client(&stand.scene);
+    while (!stand.scene.is_closed) uv_run(&stand.scene.uv, UV_RUN_ONCE);
+    assert_int_equal(stand.told, 1);
+    assert_int_equal(stand.code, DAYTONA_EFORBIDDEN);
+    daytona_future_release(future);
+    stand_let_go(&stand);
+    api_scene_close(&stand.scene);
+  }
+}
+
+/* Each operation's own callback closes the client, with others of all kinds in flight, and begins again. */
+static void closing_inside_a_callback(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    stand_t stand, other;
+    stand_open(&stand, &operations[i]);
+    memset(&other, 0, sizeof other);
+    stand_client(&stand, stand.scene.toolbox_url);
+    api_answer(&stand.scene, operations[i].line, 403, "{}");
+    for (int n = 0; n < OPERATIONS; n++)
+      if (strcmp(operations[n].line, operations[i].line) != 0 && operations[n].kind != WALK && stand.scene.route_count < API_ROUTES)
+        api_answer(&stand.scene, operations[n].line, 0, api_silence);
+    stand.closes = stand.starts_again = true;
+    begin(&stand);
+    for (int n = 0; n < 8; n++) {
+      const operation_t *next = &operations[(i + n + 1) % OPERATIONS];
+      if (next->kind != WALK) daytona_then(next->begin(&stand), on_told_again, &other);
+    }
+    while (stand.closed == 0) uv_run(&stand.scene.uv, UV_RUN_ONCE);
+    assert_int_equal(stand.told, 1);
+    assert_int_equal(stand.code, DAYTONA_EFORBIDDEN);
+    assert_int_equal(stand.told_again, 1);
+    assert_int_equal(stand.code_again, DAYTONA_ECLOSED);
+    assert_true(other.told_again >= 7);
+    stand_let_go(&stand);
+    api_scene_close(&stand.scene);
+  }
+}
+
+/* --- ways of closing --------------------------------------------------------------------------- */
+
+static daytona_client_t *again;
+static bool is_told_late;
+
+static void on_closed_late(void *user) {
+  daytona_future_t *future = daytona_get(again, "x", NULL);
+  (void)user;
+  is_told_late = true;
+  assert_int_equal(daytona_await(future), DAYTONA_EREENTRANT);
+  daytona_future_release(future);
+  daytona_client_release(again);
+}
+
+static void on_closed_first(void *user) {
+  stand_t *stand = user;
+  stand->closed++;
+  again = daytona_client_retain(stand->client);
+  daytona_client_close(again, on_closed_late, NULL);
+  assert_false(is_told_late);
+  stand_let_go(stand);
+}
+
+static void closing_inside_the_closed_callback_reports_later(void **state) {
+  (void)state;
+  stand_t stand;
+  is_told_late = false;
+  stand_open(&stand, &operations[0]);
+  stand_client(&stand, stand.scene.toolbox_url);
+  daytona_client_close(stand.client, on_closed_first, &stand);
+  daytona_client_release(stand.scene.client);
+  stand.scene.client = NULL;
+  uv_run(&stand.scene.uv, UV_RUN_DEFAULT);
+  assert_int_equal(stand.closed, 1);
+  assert_true(is_told_late);
+  api_scene_close(&stand.scene);
+}
+
+static int order[4], order_count;
+
+static void on_closed_in_order(void *user) { order[order_count++] = *(int *)user; }
+
+static void every_close_is_reported_in_order(void **state) {
+  (void)state;
+  int numbers[] = {1, 2, 3};
+  api_scene_t scene;
+  api_scene_open(&scene);
+  order_count = 0;
+  for (int i = 0; i < 3; i++) daytona_client_close(scene.client, on_closed_in_order, &numbers[i]);
+  daytona_client_close(scene.client, NULL, NULL);
+  assert_true(daytona_client_is_closing(scene.client));
+  assert_int_equal(order_count, 0);
+  uv_run(&scene.uv, UV_RUN_DEFAULT);
+  assert_int_equal(order_count, 3);
+  for (int i = 0; i < 3; i++) assert_int_equal(order[i], i + 1);
+  daytona_client_close(scene.client, on_closed_in_order, &numbers[0]);
+  assert_int_equal(order_count, 3);
+  uv_run(&scene.uv, UV_RUN_DEFAULT);
+  assert_int_equal(order_count, 4);
+  daytona_client_release(scene.client);
+  scene.client = NULL;
+  daytona_client_close(NULL, NULL, NULL);
+  daytona_client_release(NULL);
+  api_scene_close(&scene);
+}
+
+static void last_reference_closes_an_idle_client(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  daytona_client_release(scene.client);
+  scene.client = NULL;
+  api_scene_close(&scene);
+}
+
+/* The operation holds the client; when it has ended, nobody does. */
+static void last_reference_goes_with_the_operation(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    stand_t stand;
+    stand_open(&stand, &operations[i]);
+    stand_client(&stand, stand.scene.toolbox_url);
+    api_answer(&stand.scene, operations[i].line, 403, "{}");
+    begin(&stand);
+    stand_let_go(&stand);
+    daytona_client_release(stand.scene.client);
+    stand.scene.client = NULL;
+    uv_run(&stand.scene.uv, UV_RUN_DEFAULT);
+    assert_int_equal(stand.told, 1);
+    assert_int_equal(stand.code, DAYTONA_EFORBIDDEN);
+    api_scene_close(&stand.scene);
+  }
+}
+
+static void on_told_let_go(daytona_future_t *future, void *user) {
+  stand_t *stand = user;
+  stand->told++;
+  stand->code = daytona_future_code(future);
+  stand_let_go(stand);
+  daytona_client_release(stand->scene.client);
+  stand->scene.client = NULL;
+}
+
+static void last_reference_goes_inside_a_callback(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    stand_t stand;
+    stand_open(&stand, &operations[i]);
+    stand_client(&stand, stand.scene.toolbox_url);
+    api_answer(&stand.scene, operations[i].line, 403, "{}");
+    daytona_then(operations[i].begin(&stand), on_told_let_go, &stand);
+    uv_run(&stand.scene.uv, UV_RUN_DEFAULT);
+    assert_int_equal(stand.told, 1);
+    api_scene_close(&stand.scene);
+  }
+}
+
+static void calls_after_the_close_fail_in_a_later_turn(void **state) {
+  (void)state;
+  for (int i = 0; i < OPERATIONS; i++) {
+    stand_t stand;
+    stand_open(&stand, &operations[i]);
+    stand_client(&stand, stand.scene.toolbox_url);
+    api_scene_close_client(&stand.scene);
+    while (!stand.scene.is_closed) uv_run(&stand.scene.uv, UV_RUN_ONCE);
+    begin(&stand);
+    assert_int_equal(stand.told, 0);
+    uv_run(&stand.scene.uv, UV_RUN_DEFAULT);
+    assert_int_equal(stand.told, 1);
+    assert_int_equal(stand.code, DAYTONA_ECLOSED);
+    stand_let_go(&stand);
+    api_scene_close(&stand.scene);
+  }
+}
+
+static void futures_and_sandboxes_outlive_the_client(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, "GET /api/sandbox/x", 200, api_sandbox_json(&scene, "sb-1", "started", ",\"name\":\"n\""));
+  daytona_future_t *future = api_must(daytona_get(scene.client, "x", NULL));
+  daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
+  api_scene_close_client(&scene);
+  uv_run(&scene.uv, UV_RUN_DEFAULT);
+  assert_true(scene.is_closed);
+  assert_string_equal(daytona_sandbox_get_info(daytona_future_sandbox(future))->name, "n");
+  daytona_future_release(future);
+  assert_string_equal(daytona_sandbox_id(sandbox), "sb-1");
+  assert_true(daytona_client_is_closing(daytona_sandbox_get_client(sandbox)));
+  daytona_sandbox_release(sandbox);
+  api_scene_close(&scene);
+}
+
+static void two_clients_on_one_loop_do_not_meet(void **state) {
+  (void)state;
+  daytona_client_t *other;
+  int closed = 0;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  assert_int_equal(daytona_client_new(&scene.uv, &scene.config, &other), 0);
+  api_answer(&scene, "GET /api/sandbox/slow", 0, api_silence);
+  api_answer(&scene, "GET /api/sandbox/x", 200, api_sandbox_json(&scene, "x", "started", ""));
+  daytona_future_t *mine = daytona_get(scene.client, "slow", NULL);
+  daytona_future_t *theirs = daytona_get(other, "slow", NULL);
+  api_until_requests(&scene, 2);
+  order_count = 0;
+  daytona_client_close(other, on_closed_in_order, &closed);
+  api_fails(theirs, DAYTONA_ECLOSED);
+  while (order_count == 0) uv_run(&scene.uv, UV_RUN_ONCE);
+  assert_false(daytona_future_is_settled(mine));
+  api_done(daytona_get(scene.client, "x", NULL));
+  daytona_client_release(other);
+  daytona_future_cancel(mine);
+  api_fails(mine, DAYTONA_ECANCELED);
+  api_scene_close(&scene);
+}
+
+/* An idle client does not keep the loop alive. */
+static void idle_client_lets_the_program_end(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  assert_int_equal(uv_run(&scene.uv, UV_RUN_DEFAULT), 0);
+  api_answer(&scene, "GET /api/sandbox/x", 200, "{\"id\":\"x\"}");
+  api_done(daytona_get(scene.client, "x", NULL));
+  peer_close(&scene.peer);
+  uv_run(&scene.uv, UV_RUN_DEFAULT);
+  assert_ptr_equal(daytona_client_loop(scene.client), &scene.uv);
+  api_scene_close(&scene);
+}
+
+/* --- many -------------------------------------------------------------------------------------- */
+
+static int many_told;
+
+static void on_many(daytona_future_t *future, void *user) {
+  (void)user;
+  assert_int_equal(daytona_future_code(future), DAYTONA_ECLOSED);
+  many_told++;
+}
+
+static int64_t cpu_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void thousand_operations_in_flight_close_within_100_ms(void **state) {
+  (void)state;
+  static stand_t stand;
+  stand_open(&stand, &operations[0]);
+  stand_client(&stand, stand.scene.toolbox_url);
+  many_told = 0;
+  for (int i = 0; i < OPERATIONS && stand.scene.route_count < API_ROUTES; i++)
+    api_answer(&stand.scene, operations[i].line, 0, api_silence);
+  api_answer(&stand.scene, "POST /toolbox/sb-1/process/execute", 0, api_silence);
+  for (int i = 0; i < 1000; i++) {
+    const operation_t *operation = i % 2 == 0 ? &operations[17] : &operations[i % 4]; /* exec, and the first ones */
+    daytona_then(operation->begin(&stand), on_many, NULL);
+  }
+  api_until_requests(&stand.scene, 250);
+  int64_t began = cpu_ms();
+  api_scene_close_client(&stand.scene);
+  while (!stand.scene.is_closed) uv_run(&stand.scene.uv, UV_RUN_ONCE);
+  int64_t took = cpu_ms() - began;
+  assert_int_equal(many_told, 1000);
+  if (took > 100) fail_msg("closing took %d ms", (int)took);
+  stand_let_go(&stand);
+  api_scene_close(&stand.scene);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(closing_before_the_next_turn),
+    cmocka_unit_test(closing_while_the_request_waits_for_a_connection),
+    cmocka_unit_test(closing_while_connecting),
+    cmocka_unit_test(closing_after_the_request_was_sent),
+    cmocka_unit_test(closing_while_a_limiter_is_waited_for),
+    cmocka_unit_test(closing_while_a_state_is_waited_for),
+    cmocka_unit_test(closing_while_a_lost_sandbox_is_searched),
+    cmocka_unit_test(closing_while_waiting_at_the_gate),
+    cmocka_unit_test(closing_while_the_toolbox_is_looked_for),
+    cmocka_unit_test(closing_between_two_empty_pages),
+    cmocka_unit_test(closing_when_the_outcome_is_decided),
+    cmocka_unit_test(closing_inside_a_callback),
+    cmocka_unit_test(closing_inside_the_closed_callback_reports_later),
+    cmocka_unit_test(every_close_is_reported_in_order),
+    cmocka_unit_test(last_reference_closes_an_idle_client),
+    cmocka_unit_test(last_reference_goes_with_the_operation),
+    cmocka_unit_test(last_reference_goes_inside_a_callback),
+    cmocka_unit_test(calls_after_the_close_fail_in_a_later_turn),
+    cmocka_unit_test(futures_and_sandboxes_outlive_the_client),
+    cmocka_unit_test(two_clients_on_one_loop_do_not_meet),
+    cmocka_unit_test(idle_client_lets_the_program_end),
+    cmocka_unit_test(thousand_operations_in_flight_close_within_100_ms),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
