@@ -307,25 +307,11 @@ static bool follow(daytona__ws_t *ws) {
   return true;
 }
 
-/* The classes that HTTP statuses stand for; a service refines them with the body. */
-static int status_code(int status) {
-  static const struct {
-    int status, code;
-  } map[] = {{400, DAYTONA_EINVAL},     {401, DAYTONA_EAUTH},          {403, DAYTONA_EFORBIDDEN},
-             {404, DAYTONA_ENOTFOUND},  {408, DAYTONA_ETIMEOUT},       {409, DAYTONA_ECONFLICT},
-             {410, DAYTONA_EGONE},      {422, DAYTONA_EUNPROCESSABLE}, {429, DAYTONA_ERATELIMIT},
-             {500, DAYTONA_EINTERNAL},  {502, DAYTONA_EBADGATEWAY},    {503, DAYTONA_EUNAVAILABLE},
-             {504, DAYTONA_ETIMEOUT}};
-  for (size_t i = 0; i < sizeof map / sizeof *map; i++)
-    if (map[i].status == status) return map[i].code;
-  return DAYTONA_EFAILED;
-}
-
 static void finish_answer(daytona__ws_t *ws) {
   int status = ws->opening->answer.status;
   char text[64];
   snprintf(text, sizeof text, "the server answered the upgrade with status %d", status);
-  daytona__ws_finish(ws, DAYTONA__WS_END_HTTP, status_code(status), text);
+  daytona__ws_finish(ws, DAYTONA__WS_END_HTTP, DAYTONA_EFAILED, text);
 }
 
 static void switched(daytona__ws_t *ws) {

@@ -60,7 +60,8 @@ typedef enum daytona__ws_end {
 /* The verdict. Borrowed for the call. */
 typedef struct daytona__ws_close {
   daytona__ws_end_t how;
-  daytona_errcode_t code; /* DAYTONA_OK for a close frame; by status for an HTTP answer */
+  daytona_errcode_t code; /* DAYTONA_OK for a close frame; DAYTONA_EFAILED for an HTTP answer, whose
+                             status and body the wire layer turns into the same error as for REST */
   const char *message;    /* one line; never NULL */
   bool was_open;          /* on_open had come */
   bool was_asked;         /* daytona__ws_close() had been called */
