@@ -40,6 +40,7 @@ g++                   c++
 openssl               openssl
 curl                  curl
 locales               /usr/share/i18n/locales/de_DE
+nghttp2-server        /usr/sbin/nghttpd
 '
 
 PACKAGES_INTEROP='

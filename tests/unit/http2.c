@@ -298,6 +298,9 @@ int main(void) {
     TEST(a_server_that_goes_away_fails_all),
   };
   signal(SIGPIPE, SIG_IGN);
+  char search[4096];
+  snprintf(search, sizeof search, "%s:/usr/sbin", getenv("PATH") != NULL ? getenv("PATH") : "/usr/bin:/bin");
+  setenv("PATH", search, 1);
   if ((curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTP2) == 0)
     missing = "this libcurl has no HTTP/2";
   else if (system("command -v nghttpd >/dev/null 2>&1") != 0)
