@@ -5,11 +5,14 @@
  */
 #include "control/jobs.h"
 
+#include "base/map.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +41,7 @@ static int remove_at(int top, int dir, const char *name, int depth);
 /* A tree deeper than we recurse moves up and is taken from there. */
 static int lift(int top, int dir, const char *name) {
   char *fresh = dl_random_token(16, DL_ALPHABET_LOWER);
+  fchmodat(dir, name, 0700, 0); /* a directory must be writable to get another parent */
   int rc = renameat(dir, name, top, fresh) == 0 ? EAGAIN : errno;
   free(fresh);
   return rc;
@@ -70,7 +74,8 @@ static int remove_at(int top, int dir, const char *name, int depth) {
   if (fd < 0) return errno;
   fchmod(fd, 0700);
   int rc = empty_dir(top, fd, depth);
-  if (unlinkat(dir, name, AT_REMOVEDIR) == 0) return 0;
+  /* EAGAIN goes up in any case: something was lifted and still has to be taken from the top. */
+  if (unlinkat(dir, name, AT_REMOVEDIR) == 0) return rc == EAGAIN ? EAGAIN : 0;
   return rc ? rc : errno;
 }
 
@@ -83,6 +88,51 @@ int dl_remove_tree(const char *path) {
 }
 
 /* ---- packing ---- */
+
+/* What a server without root rights had to open to read it, and the modes that are archived and
+ * put back. */
+typedef struct {
+  dl_map modes; /* path -> the entry's mode */
+  struct locked {
+    char *path;
+    mode_t mode;
+  } **list; /* parents before what is in them */
+  size_t count;
+} locked_set;
+
+static void unlock(locked_set *l, const char *path, mode_t mode, mode_t needed) {
+  struct locked *entry;
+  if ((mode & needed) == needed || chmod(path, (mode | needed) & 07777) != 0) return;
+  entry = dl_xcalloc(1, sizeof *entry);
+  *entry = (struct locked){dl_xstrdup(path), mode & 07777};
+  l->list = dl_xrealloc(l->list, (l->count + 1) * sizeof *l->list);
+  l->list[l->count++] = entry;
+  dl_map_put(&l->modes, path, entry);
+}
+
+static void unlock_tree(locked_set *l, const char *dir) {
+  char *const roots[] = {(char *)dir, NULL};
+  if (geteuid() == 0) return;
+  FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+  FTSENT *e;
+  while (walk && (e = fts_read(walk))) {
+    /* A directory is told before it is read. */
+    if (e->fts_info == FTS_D) unlock(l, e->fts_path, e->fts_statp->st_mode, 0700);
+    if (e->fts_info == FTS_F) unlock(l, e->fts_path, e->fts_statp->st_mode, 0400);
+  }
+  if (walk) fts_close(walk);
+}
+
+static void lock_again(locked_set *l) {
+  while (l->count > 0) {
+    struct locked *entry = l->list[--l->count];
+    if (chmod(entry->path, entry->mode) != 0) dl_warn("cannot restore the mode of %s: %s", entry->path, strerror(errno));
+    free(entry->path);
+    free(entry);
+  }
+  free(l->list);
+  dl_map_clear(&l->modes);
+}
 
 static char *archive_problem(const char *what, struct archive *a) {
   const char *text = archive_error_string(a);
@@ -101,9 +151,11 @@ static char *copy_file(struct archive *out, const char *path) {
   return error;
 }
 
-static char *pack_entry(struct archive *out, struct archive_entry *entry, const char *root) {
+static char *pack_entry(struct archive *out, struct archive_entry *entry, const char *root, const locked_set *locked) {
   char *source = dl_xstrdup(archive_entry_sourcepath(entry) ? archive_entry_sourcepath(entry) : archive_entry_pathname(entry));
   const char *full = archive_entry_pathname(entry);
+  const struct locked *was = dl_map_get(&locked->modes, full);
+  if (was) archive_entry_set_perm(entry, was->mode);
   size_t root_len = strlen(root);
   char *relative = dl_xstrdup(strncmp(full, root, root_len) == 0 && full[root_len] == '/' ? full + root_len + 1 : ".");
   archive_entry_copy_pathname(entry, relative);
@@ -125,7 +177,7 @@ static char *pack_entry(struct archive *out, struct archive_entry *entry, const 
   return error;
 }
 
-static char *pack_tree(struct archive *in, struct archive *out, const char *root) {
+static char *pack_tree(struct archive *in, struct archive *out, const char *root, const locked_set *locked) {
   struct archive_entry_linkresolver *links = archive_entry_linkresolver_new();
   archive_entry_linkresolver_set_strategy(links, archive_format(out));
   char *error = NULL;
@@ -136,7 +188,7 @@ static char *pack_tree(struct archive *in, struct archive *out, const char *root
     if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN) {
       archive_read_disk_descend(in);
       archive_entry_linkify(links, &entry, &spare);
-      if (entry) error = pack_entry(out, entry, root);
+      if (entry) error = pack_entry(out, entry, root, locked);
     }
     archive_entry_free(entry);
     archive_entry_free(spare);
@@ -171,15 +223,18 @@ static char *publish(const char *temp, const char *path) {
 static char *pack(const char *dir, const char *file) {
   char *temp = dl_xprintf("%s.part", file), *error = NULL;
   struct archive *in = archive_read_disk_new(), *out = archive_write_new();
+  locked_set locked = {0};
+  unlock_tree(&locked, dir);
   archive_read_disk_set_symlink_physical(in);
   archive_write_set_format_pax_restricted(out);
   archive_write_set_bytes_per_block(out, 64 * 1024);
   if (archive_read_disk_open(in, dir) != ARCHIVE_OK) error = archive_problem("cannot read the home", in);
   else if (archive_write_open_filename(out, temp) != ARCHIVE_OK) error = archive_problem("cannot make the archive", out);
-  if (!error) error = pack_tree(in, out, dir);
+  if (!error) error = pack_tree(in, out, dir, &locked);
   if (archive_write_close(out) != ARCHIVE_OK && !error) error = archive_problem("cannot write the archive", out);
   archive_read_free(in);
   archive_write_free(out);
+  lock_again(&locked);
   if (!error) error = publish(temp, file);
   if (error) unlink(temp);
   free(temp);
