@@ -254,7 +254,12 @@ static void a_server_that_goes_away_fails_all(void **state) {
   }
   stage_until_count(&scene.stage, &scene.done, 8);
   for (int i = 0; i < 8; i++) {
-    assert_true(daytona_errcode_is((int)downloads[i].request.call.code, DAYTONA_ECONNECTION));
+    /* libcurl may have had all of an answer by then; it must never take a part for the whole. */
+    const daytona__http_call_t *call = &downloads[i].request.call;
+    if (call->code == DAYTONA_OK)
+      assert_int_equal(downloads[i].taken, LARGE);
+    else if (!daytona_errcode_is((int)call->code, DAYTONA_ECONNECTION))
+      fail_msg("%s: %s", daytona_errcode_name((int)call->code), call->message);
     scene_clear(&downloads[i].request);
   }
 }
