@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support/check.h"
+#include "net/tls.h"
 #include "support/tls_peer.h"
 #include "support/ws_client.h"
 
@@ -205,6 +206,145 @@ static void tls_survives_each_failed_allocation(void **state) {
   }
 }
 
+/* --- no network: both ends in memory ----------------------------------------------------------- */
+
+typedef struct pipe_end {
+  char bytes[1 << 18];
+  size_t at, size;
+  size_t step; /* bytes handed out at once; 0: random */
+  bool gives;  /* one step may be taken */
+} pipe_end_t;
+
+static pipe_end_t to_client, to_server;
+
+static void pipe_put(pipe_end_t *pipe, const void *bytes, size_t size) {
+  assert_true(pipe->size + size <= sizeof pipe->bytes);
+  memcpy(pipe->bytes + pipe->size, bytes, size);
+  pipe->size += size;
+}
+
+static size_t pipe_get(pipe_end_t *pipe, void *buffer, size_t size) {
+  size_t now = pipe->step != 0 ? pipe->step : (size_t)rand() % 40 + 1;
+  if (!pipe->gives) return 0;
+  pipe->gives = false;
+  if (now > size) now = size;
+  if (now > pipe->size - pipe->at) now = pipe->size - pipe->at;
+  memcpy(buffer, pipe->bytes + pipe->at, now);
+  pipe->at += now;
+  return now;
+}
+
+static ptrdiff_t client_pull(void *user, void *buffer, size_t size) {
+  return (ptrdiff_t)pipe_get(&to_client, buffer, size);
+}
+
+static int client_push(void *user, const void *bytes, size_t size) {
+  pipe_put(&to_server, bytes, size);
+  return 0;
+}
+
+static int server_send(void *user, const unsigned char *bytes, size_t size) {
+  pipe_put(&to_client, bytes, size);
+  return (int)size;
+}
+
+static int server_receive(void *user, unsigned char *buffer, size_t size) {
+  to_server.gives = true;
+  size_t got = pipe_get(&to_server, buffer, size);
+  return got != 0 ? (int)got : MBEDTLS_ERR_SSL_WANT_READ;
+}
+
+typedef struct loaded {
+  daytona__tls_waiter_t waiter;
+  bool is_done;
+  int code;
+} loaded_t;
+
+static void on_loaded(daytona__tls_waiter_t *waiter, int code, const char *message) {
+  loaded_t *loaded = DAYTONA__CONTAINER(waiter, loaded_t, waiter);
+  loaded->is_done = true;
+  loaded->code = code;
+}
+
+static void handshake(daytona__tls_t *client, mbedtls_ssl_context *server) {
+  int client_done = 0, server_status = MBEDTLS_ERR_SSL_WANT_READ;
+  while (client_done == 0 || server_status != 0) {
+    to_client.gives = true;
+    if (client_done == 0) client_done = daytona__tls_handshake(client);
+    assert_true(client_done >= 0);
+    if (server_status != 0) server_status = mbedtls_ssl_handshake(server);
+    assert_true(server_status == 0 || server_status == MBEDTLS_ERR_SSL_WANT_READ);
+  }
+}
+
+static void exchange(daytona__tls_t *client, mbedtls_ssl_context *server) {
+  enum { SIZE = 50000 };
+  static char sent[SIZE], got[SIZE];
+  size_t have = 0;
+  for (size_t i = 0; i < SIZE; i++) sent[i] = (char)(i * 13);
+  for (size_t at = 0; at < SIZE;) {
+    int wrote = mbedtls_ssl_write(server, (unsigned char *)sent + at, SIZE - at);
+    assert_true(wrote > 0);
+    at += (size_t)wrote;
+  }
+  while (have < SIZE) {
+    to_client.gives = true;
+    ptrdiff_t now = daytona__tls_read(client, got + have, SIZE - have);
+    assert_true(now >= 0);
+    have += (size_t)now;
+  }
+  assert_memory_equal(sent, got, SIZE);
+  assert_int_equal(daytona__tls_write(client, sent, SIZE), 0);
+  for (have = 0; have < SIZE;) {
+    int now = mbedtls_ssl_read(server, (unsigned char *)got + have, SIZE - have);
+    assert_true(now > 0 || now == MBEDTLS_ERR_SSL_WANT_READ);
+    if (now > 0) have += (size_t)now;
+  }
+  assert_memory_equal(sent, got, SIZE);
+}
+
+static void tls_is_the_same_however_cut(void **state) {
+  static const size_t steps[] = {1, 3, 16384, 0, 0};
+  char ca[256];
+  stage_t stage;
+  ws_peer_t unused;
+  tls_peer_t tls;
+  need_certificates();
+  stage_open(&stage);
+  assert_int_equal(daytona__psa_init(), 0);
+  tls_certificate_path("ca", ".pem", ca, sizeof ca);
+  daytona__tls_options_t options = {.ca_file = ca};
+  daytona__tls_ctx_t *ctx;
+  loaded_t loaded = {.waiter.on_loaded = on_loaded};
+  assert_int_equal(daytona__tls_ctx_new(stage.loop, &options, &ctx), 0);
+  daytona__tls_ctx_wait(ctx, &loaded.waiter);
+  stage_until(&stage, &loaded.is_done);
+  assert_int_equal(loaded.code, 0);
+  tls_peer_open(&tls, &unused, "good", false, TLS_FAULT_NONE);
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    mbedtls_ssl_context server;
+    daytona__tls_t *client;
+    daytona__tls_io_t io = {client_pull, client_push, NULL};
+    to_client.at = to_client.size = to_server.at = to_server.size = 0;
+    to_client.step = to_server.step = steps[i];
+    mbedtls_ssl_init(&server);
+    assert_int_equal(mbedtls_ssl_setup(&server, &tls.conf), 0);
+    mbedtls_ssl_set_bio(&server, NULL, server_send, server_receive, NULL);
+    /* Another port each time: no session is resumed. */
+    assert_int_equal(daytona__tls_new(ctx, "localhost", (int)i + 1, &io, &client), 0);
+    handshake(client, &server);
+    exchange(client, &server);
+    daytona__tls_close_notify(client);
+    daytona__tls_free(client);
+    mbedtls_ssl_free(&server);
+  }
+  bool closed = false;
+  daytona__tls_ctx_close(ctx, stage_set_flag, &closed);
+  stage_until(&stage, &closed);
+  tls_peer_close(&tls);
+  stage_close(&stage);
+}
+
 /* --- proxies ----------------------------------------------------------------------------------- */
 
 static struct {
@@ -324,6 +464,7 @@ int main(void) {
     cmocka_unit_test(tls_close_is_orderly),
     cmocka_unit_test(tls_cancels_while_loading),
     cmocka_unit_test(tls_survives_each_failed_allocation),
+    cmocka_unit_test(tls_is_the_same_however_cut),
     cmocka_unit_test(proxy_tunnels_plain),
     cmocka_unit_test(proxy_tunnels_tls),
     cmocka_unit_test(proxy_itself_over_tls),
