@@ -133,7 +133,8 @@ bool daytona__timeout_resolve(int64_t given, int64_t fallback, int64_t *out) {
 /* Finish the URL and keep its tail. */
 static int finish_target(daytona__op_t *op) {
   const char *url;
-  if (op->url.text.data == NULL) daytona__op_path(op, NULL, NULL, NULL);
+  /* Not yet asked for; a path for which there was no memory has no text either. */
+  if (op->url.text.data == NULL && op->url.text.error == 0) daytona__op_path(op, NULL, NULL, NULL);
   const char *problem = op->url.problem;
   int rc = daytona__url_finish(&op->url, &op->future->arena, &url);
   if (rc != 0) {

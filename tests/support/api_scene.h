@@ -19,7 +19,7 @@
 extern const char api_silence[]; /* nothing */
 extern const char api_break[];   /* close the connection */
 
-enum { API_ROUTES = 16, API_ANSWERS = 16, API_REQUESTS = 2048 };
+enum { API_ROUTES = 32, API_ANSWERS = 16, API_REQUESTS = 16384 };
 
 typedef struct api_route {
   char line[256]; /* "POST /api/sandbox": the request line up to its query */
