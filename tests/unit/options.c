@@ -1,0 +1,147 @@
+/*
+ * Every options struct of the public headers: all zero asks for the same as NULL, and a reserved word that is not
+ * zero is refused before anything is sent. The calls are generated from the headers by options.py.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/api_scene.h"
+
+/* One answer for every question. */
+static void on_request(peer_conn_t *conn, const char *request, size_t size) {
+  static const char format[] = "{\"id\":\"sb-1\",\"state\":\"%s\",\"url\":\"u\",\"token\":\"t\",\"dir\":\"d\",\"exitCode\":0,"
+                               "\"items\":[{\"id\":\"sb-1\"}],\"valid\":true,\"labels\":{},\"port\":80}";
+  char body[512], answer[1024];
+  (void)size;
+  bool stops = strstr(request, "/stop") != NULL || conn->peer->user != NULL;
+  snprintf(body, sizeof body, format, stops ? "stopped" : "started");
+  snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+           strlen(body), body);
+  peer_puts(conn, answer);
+}
+
+typedef daytona_future_t *(*call_t)(daytona_client_t *client, daytona_sandbox_t *sandbox, const void *opts);
+
+/* ARGUMENTS of a call, with the options behind them. */
+#define UNPACK(...) __VA_ARGS__
+#define CASE(function, type, least, arguments, words)                                                      \
+  static daytona_future_t *call_##function(daytona_client_t *client, daytona_sandbox_t *sandbox,           \
+                                           const void *opts) {                                             \
+    (void)client, (void)sandbox;                                                                           \
+    return function(UNPACK arguments, opts);                                                               \
+  }                                                                                                        \
+  static const type least_##function = {UNPACK least};
+#include "options_cases.h"
+#undef CASE
+
+static const struct {
+  const char *name;
+  call_t call;
+  const void *least;
+  size_t size, reserved_at, words;
+  bool takes_null;
+} cases[] = {
+#define IS_ZERO(text) (sizeof text == sizeof "(0)" && text[1] == '0')
+#define CASE(function, type, least, arguments, words) \
+  {#function, call_##function, &least_##function, sizeof(type), offsetof(type, reserved), words, IS_ZERO(#least)},
+#include "options_cases.h"
+#undef CASE
+};
+
+/* Run one call; the line of its first request, or "" if there was none. */
+static daytona_errcode_t run(api_scene_t *scene, daytona_sandbox_t *sandbox, call_t call, const void *opts,
+                             char *line, size_t room) {
+  size_t before = scene->peer.requests;
+  daytona_future_t *future = call(scene->client, sandbox, opts);
+  daytona_errcode_t code = (daytona_errcode_t)daytona_await(future);
+  daytona_future_release(future);
+  line[0] = '\0';
+  if (scene->peer.requests != before)
+    snprintf(line, room, "%.*s", (int)strcspn(scene->peer.last_request, "\r"), scene->peer.last_request);
+  return code;
+}
+
+static void all_zero_is_all_defaults(void **state) {
+  (void)state;
+  char with_zero[1024], with_null[1024];
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    api_scene_t scene;
+    api_scene_open(&scene);
+    daytona_sandbox_t *sandbox = api_sandbox(&scene, "sb-1", "started");
+    scene.peer.on_request = on_request;
+    scene.peer.user = strstr(cases[i].name, "stop") != NULL ? &scene : NULL;
+    daytona_errcode_t code = run(&scene, sandbox, cases[i].call, cases[i].least, with_zero, sizeof with_zero);
+    if (code != DAYTONA_OK) fail_msg("%s: %s", cases[i].name, daytona_errcode_name(code));
+    if (cases[i].takes_null) {
+      assert_int_equal(run(&scene, sandbox, cases[i].call, NULL, with_null, sizeof with_null), DAYTONA_OK);
+      if (strstr(cases[i].name, "wait_for") == NULL) assert_string_equal(with_zero, with_null);
+    }
+    daytona_sandbox_release(sandbox);
+    api_scene_close(&scene);
+  }
+}
+
+static void reserved_words_must_be_zero(void **state) {
+  (void)state;
+  char line[1024], opts[1024];
+  api_scene_t scene;
+  api_scene_open(&scene);
+  daytona_sandbox_t *sandbox = api_sandbox(&scene, "sb-1", "started");
+  scene.peer.on_request = on_request;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (size_t word = 0; word < cases[i].words; word++) {
+      const uint64_t one = (uint64_t)1 << (word * 9);
+      assert_true(cases[i].size <= sizeof opts);
+      memcpy(opts, cases[i].least, cases[i].size);
+      memcpy(opts + cases[i].reserved_at + word * sizeof one, &one, sizeof one);
+      daytona_errcode_t code = run(&scene, sandbox, cases[i].call, opts, line, sizeof line);
+      if (code != DAYTONA_EINVAL || line[0] != '\0')
+        fail_msg("%s, word %zu: %s %s", cases[i].name, word, daytona_errcode_name(code), line);
+    }
+  daytona_sandbox_release(sandbox);
+  api_scene_close(&scene);
+}
+
+/* The functions that return a number. */
+static void reserved_words_of_configuration_and_query_must_be_zero(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  daytona_sandbox_iter_t *iter = NULL;
+  const daytona_sandbox_query_t everything = {0};
+  assert_int_equal(daytona_sandbox_iter_new(scene.client, &everything, &iter), 0);
+  daytona_sandbox_iter_release(iter);
+  iter = NULL;
+  for (size_t i = 0; i < sizeof everything.reserved / sizeof(uint64_t); i++) {
+    daytona_sandbox_query_t query = {0};
+    query.reserved[i] = (uint64_t)1 << 63;
+    assert_int_equal(daytona_sandbox_iter_new(scene.client, &query, &iter), DAYTONA_EINVAL);
+    assert_null(iter);
+  }
+  for (size_t i = 0; i < sizeof scene.config.reserved / sizeof(uint64_t); i++) {
+    daytona_config_t config = scene.config;
+    daytona_client_t *client = NULL;
+    char reason[128] = "";
+    config.reserved[i] = 1;
+    assert_int_equal(daytona_client_new(&scene.uv, &config, &client), DAYTONA_EINVAL);
+    assert_null(client);
+    assert_int_equal(daytona_config_check(&config, reason, sizeof reason), DAYTONA_EINVAL);
+    assert_non_null(strstr(reason, "reserved"));
+  }
+  api_scene_close(&scene);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(all_zero_is_all_defaults),
+    cmocka_unit_test(reserved_words_must_be_zero),
+    cmocka_unit_test(reserved_words_of_configuration_and_query_must_be_zero),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
