@@ -153,7 +153,7 @@ static const struct {
 };
 
 /* libcurl has one code for many things on a broken connection; the state of the transfer tells them apart. */
-static daytona__http_verdict_t judge_connection(const daytona__http_transfer_t *t, CURLcode result) {
+static daytona__http_verdict_t judge_connection(const daytona__http_transfer_t *t) {
   const daytona__http_easy_t *easy = t->easy;
   long connect_status = 0;
   curl_easy_getinfo(easy->curl, CURLINFO_HTTP_CONNECTCODE, &connect_status);
@@ -167,7 +167,6 @@ static daytona__http_verdict_t judge_connection(const daytona__http_transfer_t *
   long status = 0;
   curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &status);
   if (status >= 200) return (daytona__http_verdict_t){DAYTONA_ETRUNCATED, false};
-  (void)result;
   return (daytona__http_verdict_t){DAYTONA_ECONNECTION, false};
 }
 
@@ -177,7 +176,7 @@ daytona__http_verdict_t daytona__http_judge(daytona__http_transfer_t *t, CURLcod
   for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
     if (verdicts[i].result == result)
       return (daytona__http_verdict_t){verdicts[i].code, verdicts[i].is_final};
-  return judge_connection(t, result);
+  return judge_connection(t);
 }
 
 bool daytona__http_was_sent(const daytona__http_transfer_t *t) {
