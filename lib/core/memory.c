@@ -68,6 +68,7 @@ char *daytona__strndup(const char *text, size_t size) {
 char *daytona__strdup(const char *text) { return daytona__strndup(text, strlen(text)); }
 
 void daytona__wipe(void *block, size_t size) {
+  if (size == 0) return; /* an empty block may be NULL, which memset must not see */
   memset(block, 0, size);
   __asm__ __volatile__("" : : "r"(block) : "memory"); /* as if read: the memory is about to be freed */
 }
