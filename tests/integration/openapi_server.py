@@ -194,6 +194,18 @@ def life_of_a_sandbox(s):
     s.call("DELETE", f"/sandbox/{uuid.uuid4()}", expect=404)
 
 
+def start_at_any_moment_of_archiving(s):
+    """Whether it cancels the archive, comes after it or in between, a start ends in started."""
+    box = s.create()
+    for delay_ms in range(0, 24, 2):
+        s.stop(box)
+        s.call("POST", f"/sandbox/{box}/archive")
+        time.sleep(delay_ms / 1000)
+        s.call("POST", f"/sandbox/{box}/start")
+        s.wait(box, "started")
+    s.delete(box)
+
+
 def recover_after_an_error(s):
     box = s.create()
     admin = urllib.parse.urlsplit(os.environ["DAYTONA_LOCAL_ADMIN_URL"]).path
@@ -337,7 +349,7 @@ def toolbox(s):
 
 
 SCENARIOS = [public_information, authentication, unknown_routes_and_bodies, create_refusals, life_of_a_sandbox,
-             recover_after_an_error, lists_and_pages, settings, resize, previews, ssh_access, snapshots_and_volumes,
+             start_at_any_moment_of_archiving, recover_after_an_error, lists_and_pages, settings, resize, previews, ssh_access, snapshots_and_volumes,
              toolbox]
 
 

@@ -323,7 +323,14 @@ void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_r
 static void on_archive_settled(const char *error, void *user) {
   dl_sandbox *sb = user;
   (void)error;
-  if (!sb->control->is_closing) reached(sb, DL_ARCHIVED, false);
+  if (!sb->control->is_closing) {
+    reached(sb, DL_ARCHIVED, false);
+    /* A start that came too late to cancel the archive begins from it. */
+    if (sb->cancels_archive) {
+      sb->cancels_archive = false;
+      dl_life_start(sb, NULL);
+    }
+  }
   unhold(sb);
 }
 

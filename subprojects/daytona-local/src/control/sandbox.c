@@ -221,6 +221,7 @@ static json_t *common(const dl_sandbox *sb, bool in_list) {
   json_object_set_new(o, "sandboxClass", json_string("container"));
   json_object_set_new(o, "daemonVersion", json_string(DL_API_VERSION));
   json_object_set_new(o, "runnerId", json_string(sb->control->organization_id));
+  json_object_set_new(o, "kvm", json_false()); /* newer than 0.205, and wanted by SDKs from 0.226 on */
   json_object_set_new(o, "spot", json_false());
   json_object_set_new(o, "spotEvictedAt", json_null());
   json_object_set_new(o, "warmPoolId", json_null());
