@@ -132,7 +132,7 @@ static void peer_going_away_is_told_and_the_answer_goes_nowhere(void **state) {
   f->handler = hold_and_watch;
   raw_send(&f->client, "GET /later " HEAD "\r\n");
   while (!f->held) uv_run(&f->loop, UV_RUN_ONCE);
-  dl_duplex_reset(f->client.stream);
+  dl_duplex_close(f->client.stream);
   f->client.stream = NULL;
   while (!f->was_gone) uv_run(&f->loop, UV_RUN_ONCE);
   dl_reply_empty(f->held, 200);

@@ -88,11 +88,6 @@ bool dl_starts_with(const char *text, const char *prefix) {
   return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-bool dl_ends_with(const char *text, const char *suffix) {
-  size_t len = strlen(text), suffix_len = strlen(suffix);
-  return len >= suffix_len && strcmp(text + len - suffix_len, suffix) == 0;
-}
-
 void dl_log_set_level(dl_log_level level) { log_level = level; }
 
 bool dl_log_level_parse(const char *text, dl_log_level *out) {

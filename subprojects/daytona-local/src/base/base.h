@@ -35,7 +35,6 @@ void dl_set(char **slot, const char *text);
 /* True if both texts are equal; takes as long for a wrong text as for a right one. */
 bool dl_same_secret(const char *a, const char *b);
 bool dl_starts_with(const char *text, const char *prefix);
-bool dl_ends_with(const char *text, const char *suffix);
 
 /* ---- log: one line per fact on stderr, never a secret ---- */
 

@@ -21,7 +21,6 @@
 typedef struct {
   dl_list link;
   dl_req *req;
-  dl_control *control;
   uv_timer_t timer;
 } waiter;
 
@@ -70,7 +69,6 @@ static void on_wait_over(uv_timer_t *timer) {
 static void wait_for_start(dl_sandbox *sb, dl_req *req) {
   waiter *w = dl_xcalloc(1, sizeof *w);
   w->req = req;
-  w->control = sb->control;
   uv_timer_init(sb->control->loop, &w->timer);
   w->timer.data = sb;
   uv_timer_start(&w->timer, on_wait_over, START_WAIT_MS, 0);

@@ -29,7 +29,7 @@ struct dl_duplex {
   int error;
   int64_t cut_after; /* -1: never */
   bool cuts_with_reset;
-  bool is_connecting, is_paused, is_ended, is_broken, is_closing, wants_shutdown, is_flushing, wants_drain;
+  bool is_connecting, is_paused, is_ended, is_broken, is_closing, is_flushing, wants_drain;
 };
 
 static char read_buffer[READ_CHUNK]; /* the server has one loop; bytes are borrowed for the call */
@@ -107,10 +107,6 @@ static bool flush(dl_duplex *d) {
     /* An idle stream keeps no buffer. */
     if (d->out.cap > 16 * 1024) dl_buf_clear(&d->out);
     else dl_buf_reset(&d->out);
-    if (d->wants_shutdown) {
-      d->wants_shutdown = false;
-      shutdown(d->fd, SHUT_WR);
-    }
   }
   return true;
 }
@@ -261,12 +257,6 @@ bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
 
 size_t dl_duplex_queued(const dl_duplex *d) { return pending(d); }
 
-void dl_duplex_shutdown(dl_duplex *d) {
-  if (d->is_closing) return;
-  if (pending(d) == 0 && !d->is_connecting) shutdown(d->fd, SHUT_WR);
-  else d->wants_shutdown = true;
-}
-
 void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms) {
   if (!d || d->is_closing) return;
   if (pending(d) == 0 || d->error) {
@@ -291,10 +281,4 @@ bool dl_duplex_fail(dl_duplex *d, int error) {
   assert(error != 0);
   if (!d->is_closing) tell_end(d, error);
   return d->is_closing;
-}
-
-void dl_duplex_reset(dl_duplex *d) {
-  if (!d || d->is_closing) return;
-  dl_socket_reset(d->fd);
-  dl_duplex_close(d);
 }

@@ -38,17 +38,12 @@ void dl_duplex_read_resume(dl_duplex *d);
 /* Copied. False when the queue is past its ceiling: the stream is then broken (on_end follows). */
 bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len);
 size_t dl_duplex_queued(const dl_duplex *d);
-/* Send our end once the queue has left. */
-void dl_duplex_shutdown(dl_duplex *d);
 /* The end, at once: no event follows, queued bytes are dropped, memory goes on a later turn. */
 void dl_duplex_close(dl_duplex *d);
 /* As close, but lets what is queued leave first, for at most `limit_ms`. */
 void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms);
 /* Break the stream from outside: its user hears on_end with `error`. True if the user closed it. */
 bool dl_duplex_fail(dl_duplex *d, int error);
-/* Close so that a TCP peer sees a reset. */
-void dl_duplex_reset(dl_duplex *d);
-
 /* For tests of broken streams: after `limit` more written bytes the connection ends, with a reset
  * or in an orderly way; its user sees a break. */
 void dl_duplex_cut_after(dl_duplex *d, int64_t limit, bool with_reset);

@@ -63,7 +63,6 @@ void dl_req_each_header(const dl_req *req, void (*each)(void *user, const char *
                         void *user);
 /* Declared length, -1 when chunked, 0 when there is no body. */
 int64_t dl_req_content_length(const dl_req *req);
-bool dl_req_is_tls(const dl_req *req);
 /* Address of the peer, "unix" on a Unix socket. */
 const char *dl_req_peer(const dl_req *req);
 dl_http *dl_req_server(const dl_req *req);
@@ -145,10 +144,10 @@ typedef struct {
 } dl_shape;
 #define DL_SHAPE_NONE ((dl_shape){.truncate_after = -1, .reset_after = -1})
 void dl_req_shape(dl_req *req, const dl_shape *shape);
-const dl_shape *dl_req_get_shape(const dl_req *req);
 
 /* Called when the answer was decided, before it is sent; true: it was taken care of (the hook
- * called dl_reply_reset, dl_reply_never or another reply on `req`). Used once. */
+ * called dl_reply_reset, dl_reply_never or another reply on `req`). Used once; `drop` comes when
+ * the request goes, whether or not the hook was used. */
 void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user, void (*drop)(void *user));
 
 /* ---- routes ---- */

@@ -243,7 +243,6 @@ const char *dl_req_path(const dl_req *req) { return req->path; }
 const char *dl_req_raw_query(const dl_req *req) { return req->raw_query; }
 const char *dl_req_peer(const dl_req *req) { return req->peer; }
 dl_http *dl_req_server(const dl_req *req) { return req->server; }
-bool dl_req_is_tls(const dl_req *req) { return req->server->opts.tls_cert_pem != NULL; }
 const char *dl_req_rest(const dl_req *req) { return req->rest ? req->rest : ""; }
 void *dl_req_data(const dl_req *req) { return req->data; }
 

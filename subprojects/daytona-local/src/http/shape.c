@@ -15,8 +15,6 @@ void dl_req_shape(dl_req *req, const dl_shape *shape) {
                    shape->bytes_per_second > 0;
 }
 
-const dl_shape *dl_req_get_shape(const dl_req *req) { return &req->shape; }
-
 void dl_shape_drop(dl_req *req) {
   if (!req->shape_timer) return;
   uv_close((uv_handle_t *)req->shape_timer, (uv_close_cb)free);
