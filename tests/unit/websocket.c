@@ -7,6 +7,7 @@
 
 #include <mbedtls/ssl.h>
 
+#include "core/limits.h"
 #include "support/check.h"
 #include "support/ws_client.h"
 
@@ -559,6 +560,32 @@ static void ws_bounds_its_queue_and_tells_when_drained(void **state) {
   done(&client, &seen);
 }
 
+/* A peer that never stops sending gets its share of a turn, not all of it. */
+static void ws_flood_leaves_turns_to_others(void **state) {
+  ws_client_t client;
+  ws_seen_t loud = {0}, quiet = {0};
+  ws_client_open(&client, NULL);
+  ws_client_connect_open(&client, &loud, (daytona__ws_opts_t){0});
+  ws_link_t *loud_link = client.peer.link;
+  ws_client_connect_open(&client, &quiet, (daytona__ws_opts_t){0});
+  enum { SIZE = 16 << 20 };
+  char *bytes = calloc(1, SIZE);
+  ws_link_frame(loud_link, 2, true, bytes, SIZE);
+  free(bytes);
+  ws_link_frame(client.peer.link, 1, true, "me too", 6);
+  size_t before = 0, most = 0;
+  while (loud.messages == 0) {
+    stage_spin(&client.stage, 1);
+    if (loud.data_size - before > most) most = loud.data_size - before;
+    before = loud.data_size;
+    if (quiet.messages == 0) assert_true(loud.data_size < SIZE / 4);
+  }
+  assert_int_equal(quiet.messages, 1);
+  assert_true(most <= 2 * DAYTONA__READ_BUDGET);
+  ws_client_release(&quiet);
+  done(&client, &loud);
+}
+
 static void ws_sends_long_frames_whole(void **state) {
   static const size_t sizes[] = {0, 1, 125, 126, 65535, 65536, 300000};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -683,6 +710,7 @@ int main(void) {
     cmocka_unit_test(ws_env_close_cancels_all),
     cmocka_unit_test(ws_pause_stops_reading_and_loses_nothing),
     cmocka_unit_test(ws_bounds_its_queue_and_tells_when_drained),
+    cmocka_unit_test(ws_flood_leaves_turns_to_others),
     cmocka_unit_test(ws_sends_long_frames_whole),
     cmocka_unit_test(ws_survives_each_failed_allocation),
     cmocka_unit_test(ws_survives_wslay_without_memory),
