@@ -59,26 +59,21 @@ static void put_escape(writer_t *w, unsigned char c) {
   put_plain(w, text);
 }
 
-static bool stands_for_itself(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
-
 static bool put_string(writer_t *w, const place_t *place, const char *text, size_t size) {
-  size_t run = 0, i = 0;
+  const char *run = text, *at = text, *end = text + size;
   put_char(w, '"');
-  for (;;) {
-    while (i < size && stands_for_itself((unsigned char)text[i])) i++;
-    if (i == size) break;
-    unsigned char c = (unsigned char)text[i];
-    if (c >= 0x80) {
-      size_t length = daytona__utf8_length(text + i, size - i);
+  while ((at = daytona__json_skip_plain(at, end)) != end) {
+    if ((unsigned char)*at >= 0x80) {
+      size_t length = daytona__utf8_length(at, (size_t)(end - at));
       if (length == 0) return fail(w, place, "the text is not valid UTF-8");
-      i += length;
+      at += length;
       continue;
     }
-    put(w, text + run, i - run);
-    put_escape(w, c);
-    run = ++i;
+    put(w, run, (size_t)(at - run));
+    put_escape(w, (unsigned char)*at);
+    run = ++at;
   }
-  put(w, text + run, size - run);
+  put(w, run, (size_t)(end - run));
   put_char(w, '"');
   return true;
 }

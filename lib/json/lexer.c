@@ -57,8 +57,7 @@ bool daytona__json_at_end(daytona__json_lexer_t *lexer) {
 
 /* --- strings --- */
 
-/* The first byte that ends a run of plain ASCII within a string: quote, backslash, control, high. */
-static const char *skip_plain(const char *at, const char *end) {
+const char *daytona__json_skip_plain(const char *at, const char *end) {
   const uint64_t ones = UINT64_C(0x0101010101010101), high_bits = ones << 7;
   while (end - at >= 8) {
     uint64_t word;
@@ -142,7 +141,7 @@ bool daytona__json_lex_string(daytona__json_lexer_t *lexer, daytona__json_string
   out->raw = at;
   for (;;) {
     const char *run = at;
-    at = skip_plain(at, end);
+    at = daytona__json_skip_plain(at, end);
     out->size += (size_t)(at - run);
     if (at == end) return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, ends_early);
     if (*at == '"') break;

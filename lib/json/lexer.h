@@ -73,6 +73,9 @@ bool daytona__json_at_end(daytona__json_lexer_t *lexer);
 /* The string's `size` bytes. No NUL is added. */
 void daytona__json_copy(const daytona__json_string_t *string, char *out);
 
+/* The first byte that ends a run of plain ASCII within a string: quote, backslash, control, high. Or `end`. */
+const char *daytona__json_skip_plain(const char *at, const char *end);
+
 /* The bytes of one escape sequence and what it stands for; 0 if it is not one. */
 size_t daytona__json_escape(const char *at, const char *end, uint32_t *code_point);
 
