@@ -9,6 +9,7 @@
 #include "api/config.h"
 #include "core/arena.h"
 #include "core/loop.h"
+#include "core/random.h"
 #include "net/http.h"
 #include "net/resolver.h"
 
@@ -26,6 +27,7 @@ struct daytona_client {
   daytona__loop_t *loop;
   daytona__resolver_t *resolver;
   daytona__http_t *http;
+  daytona__entropy_t entropy;
   bool is_closing;
   bool is_closed;
   daytona__list_t closed_entries;

@@ -195,7 +195,7 @@ static int add_mark(exec_op_t *self, exec_request_t *request) {
   size_t count = request->env.count;
   daytona_pair_t *pairs = daytona__arena_array(&self->op.future->arena, count + 1, sizeof *pairs);
   if (pairs == NULL) return DAYTONA_ENOMEM;
-  if (daytona__uuid(self->mark) != 0) return DAYTONA_EFAILED;
+  if (daytona__uuid(&self->op.client->entropy, self->mark) != 0) return DAYTONA_EFAILED;
   if (count != 0) memcpy(pairs, request->env.items, count * sizeof *pairs);
   pairs[count].key = mark_name;
   pairs[count].value = self->mark;

@@ -148,7 +148,7 @@ static int fill_request(create_t *self, const daytona_create_opts_t *opts, creat
   char uuid[DAYTONA__UUID_SIZE];
   if (is_given(opts->name))
     self->name = daytona__arena_strdup(arena, opts->name);
-  else if (daytona__uuid(uuid) == 0)
+  else if (daytona__uuid(&self->life.op.client->entropy, uuid) == 0)
     self->name = daytona__arena_strdup(arena, uuid);
   if (self->name == NULL) return DAYTONA_ENOMEM;
   request->name = self->name;

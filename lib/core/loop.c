@@ -2,10 +2,10 @@
  * The client's share of the host's loop. See loop.h.
  *
  * Invariants: `turn` is active while `ready` is not empty, and stops in the first turn that finds it
- * empty; `clock` is armed for the root of the timer heap, and referenced exactly while a foreground
- * timer runs; `mailbox` is referenced only while somebody holds the loop. The tasks of one turn are
- * moved to `batch` first, so a task deferred while they run waits for the next turn and the loop can do
- * I/O in between.
+ * empty; `clock` is armed for the root of the timer heap or for an earlier time, and referenced
+ * exactly while a foreground timer runs; `mailbox` is referenced only while somebody holds the loop. The
+ * tasks of one turn are moved to `batch` first, so a task deferred while they run waits for the next turn
+ * and the loop can do I/O in between.
  *
  * While a handle is open the loop has a reference: the client's, and from the close on one of its own.
  *
@@ -57,6 +57,8 @@ struct daytona__loop {
 
   uv_timer_t clock;
   daytona__timer_t *timers; /* root of the pairing heap */
+  int64_t armed_ms;         /* when `clock` fires: a timer that is stopped leaves it armed, so that the
+                               limit of each request, set and soon taken back, costs no arming */
   unsigned foreground;      /* running timers that keep the host's loop alive */
   int64_t offset_ms;        /* how far tests have moved the clock */
 
@@ -199,18 +201,24 @@ static void heap_remove(daytona__loop_t *loop, daytona__timer_t *timer) {
 
 static void on_clock(uv_timer_t *handle);
 
-static void clock_arm(daytona__loop_t *loop) {
-  if (loop->state >= LOOP_SHUT) return;
-  if (loop->timers == NULL) {
-    uv_timer_stop(&loop->clock);
-    return;
-  }
-  int64_t delay = loop->timers->due_ms - daytona__loop_now(loop);
-  uv_timer_start(&loop->clock, on_clock, delay > 0 ? (uint64_t)delay : 0, 0);
+static void clock_ref(daytona__loop_t *loop) {
   if (loop->foreground != 0)
     uv_ref((uv_handle_t *)&loop->clock);
   else
     uv_unref((uv_handle_t *)&loop->clock);
+}
+
+static void clock_arm(daytona__loop_t *loop, int64_t now_ms) {
+  if (loop->state >= LOOP_SHUT) return;
+  if (loop->timers == NULL) {
+    uv_timer_stop(&loop->clock);
+    loop->armed_ms = INT64_MAX;
+    return;
+  }
+  loop->armed_ms = loop->timers->due_ms;
+  int64_t delay = loop->armed_ms - now_ms;
+  uv_timer_start(&loop->clock, on_clock, delay > 0 ? (uint64_t)delay : 0, 0);
+  clock_ref(loop);
 }
 
 static void timer_unlink(daytona__timer_t *timer) {
@@ -223,12 +231,13 @@ static void timer_unlink(daytona__timer_t *timer) {
 static void on_clock(uv_timer_t *handle) {
   daytona__loop_t *loop = handle->data;
   int64_t now = daytona__loop_now(loop);
+  loop->armed_ms = INT64_MAX; /* it is not any more, should somebody start a timer below */
   while (loop->timers != NULL && loop->timers->due_ms <= now) {
     daytona__timer_t *timer = loop->timers;
     timer_unlink(timer);
     timer->fire(timer);
   }
-  clock_arm(loop);
+  clock_arm(loop, daytona__loop_now(loop));
 }
 
 int64_t daytona__loop_now(const daytona__loop_t *loop) {
@@ -237,7 +246,7 @@ int64_t daytona__loop_now(const daytona__loop_t *loop) {
 
 void daytona__loop_advance(daytona__loop_t *loop, int64_t ms) {
   loop->offset_ms += ms;
-  clock_arm(loop);
+  clock_arm(loop, daytona__loop_now(loop));
 }
 
 void daytona__timer_init(daytona__timer_t *timer, void (*fire)(daytona__timer_t *timer)) {
@@ -250,20 +259,23 @@ void daytona__timer_start(daytona__loop_t *loop, daytona__timer_t *timer, int64_
   if (loop->state >= LOOP_SHUT) return;
   if (delay_ms > DAYTONA__DELAY_MAX_MS) delay_ms = DAYTONA__DELAY_MAX_MS;
   /* At least a millisecond, so that a timer restarted as it fires waits for another turn. */
-  timer->due_ms = daytona__loop_now(loop) + (delay_ms > 0 ? delay_ms : 1);
+  int64_t now_ms = daytona__loop_now(loop);
+  timer->due_ms = now_ms + (delay_ms > 0 ? delay_ms : 1);
   timer->loop = loop;
   timer->child = timer->next = NULL;
   if (!timer->is_background) loop->foreground++;
   heap_set_root(loop, heap_join(loop->timers, timer));
-  if (loop->timers == timer || loop->foreground == 1) clock_arm(loop);
+  if (timer->due_ms < loop->armed_ms)
+    clock_arm(loop, now_ms);
+  else
+    clock_ref(loop);
 }
 
 void daytona__timer_stop(daytona__timer_t *timer) {
   daytona__loop_t *loop = timer->loop;
   if (loop == NULL) return;
-  bool was_first = loop->timers == timer;
   timer_unlink(timer);
-  if (was_first || loop->foreground == 0) clock_arm(loop);
+  if (loop->state < LOOP_SHUT) clock_ref(loop);
 }
 
 bool daytona__timer_is_running(const daytona__timer_t *timer) { return timer->loop != NULL; }
@@ -332,6 +344,7 @@ int daytona__loop_new(uv_loop_t *uv, daytona_log_cb log, void *log_user, daytona
   loop->uv = uv;
   loop->refs = 1;
   loop->thread = uv_thread_self();
+  loop->armed_ms = INT64_MAX;
   loop->log = log;
   loop->log_user = log_user;
   daytona__list_init(&loop->ready);

@@ -436,6 +436,23 @@ static void a_thousand_calls_at_once(void **state) {
   free(requests);
 }
 
+static void what_a_busy_moment_took_is_given_back(void **state) {
+  enum { COUNT = 200 };
+  static request_t requests[COUNT];
+  scene.options.max_connections = COUNT;
+  scene_reopen(&scene);
+  for (int i = 0; i < COUNT; i++) {
+    scene_prepare(&scene, &requests[i], "GET", peer_url(&scene.peer, "/"));
+    scene_start(&requests[i]);
+  }
+  stage_until_count(&scene.stage, &scene.done, COUNT);
+  for (int i = 0; i < COUNT; i++) scene_clear(&requests[i]);
+  assert_int_equal(scene.http->easy_count, COUNT);
+  daytona__loop_advance(scene.stage.loop, 5000);
+  stage_spin(&scene.stage, 5);
+  assert_int_equal(scene.http->easy_count, HTTP_IDLE_EASIES);
+}
+
 /* --- cancelling and closing --------------------------------------------------------------------- */
 
 static void cancel_works_in_every_state(void **state) {
@@ -613,6 +630,7 @@ int main(void) {
     TEST(requests_are_served_in_order),
     TEST(admission_is_told_and_may_cancel),
     TEST(a_thousand_calls_at_once),
+    TEST(what_a_busy_moment_took_is_given_back),
     TEST(cancel_works_in_every_state),
     TEST(cancel_takes_back_an_early_failure),
     TEST(a_callback_may_cancel_others),

@@ -180,6 +180,33 @@ static void the_farthest_time_does_not_overflow(void **state) {
   daytona__timer_stop(&ticker.timer);
 }
 
+/* The clock stays armed for a timer that was stopped, and must not take another for it. */
+static void a_stopped_timer_hurries_nobody(void **state) {
+  ticker_t stopped = {.host = *state, .left = 1}, kept = {.host = *state, .left = 1};
+  daytona__timer_init(&stopped.timer, tick);
+  daytona__timer_init(&kept.timer, tick);
+  uint64_t before = uv_hrtime();
+  daytona__timer_start(kept.host->loop, &stopped.timer, 5);
+  daytona__timer_start(kept.host->loop, &kept.timer, 30);
+  daytona__timer_stop(&stopped.timer);
+  support_loop_drain(*state);
+  assert_int_equal(stopped.left, 1);
+  assert_int_equal(kept.left, 0);
+  assert_true(uv_hrtime() - before >= 29000000);
+}
+
+static void a_timer_before_the_first_is_in_time(void **state) {
+  ticker_t late = {.host = *state, .left = 1}, early = {.host = *state, .left = 1};
+  daytona__timer_init(&late.timer, tick);
+  daytona__timer_init(&early.timer, tick);
+  daytona__timer_start(late.host->loop, &late.timer, 600000);
+  daytona__timer_start(late.host->loop, &early.timer, 5);
+  uint64_t before = uv_hrtime();
+  while (early.left != 0) uv_run(daytona__loop_uv(late.host->loop), UV_RUN_ONCE);
+  assert_true(uv_hrtime() - before < 60000000000);
+  daytona__timer_stop(&late.timer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, support_loop_setup, support_loop_teardown)
 
 int main(void) {
@@ -190,6 +217,8 @@ int main(void) {
     TEST(starting_again_moves_a_timer),
     TEST(timers_follow_real_time_too),
     TEST(the_farthest_time_does_not_overflow),
+    TEST(a_stopped_timer_hurries_nobody),
+    TEST(a_timer_before_the_first_is_in_time),
   };
   return cmocka_run_group_tests_name("timers", tests, NULL, NULL);
 }
