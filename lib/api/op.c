@@ -249,6 +249,9 @@ static void ask_for_toolbox(daytona__op_t *op) {
   }
   start_http(op, "GET", "", path);
   op->is_finding = true;
+  /* A plain request, also when what comes after it may take for ever. */
+  int64_t limit_ms = op->client->settings.request_timeout_ms;
+  if (limit_ms > 0 && (op->timeout_ms < 0 || op->timeout_ms > limit_ms)) op->http.total_timeout_ms = limit_ms;
   if (op->is_requesting) daytona__http_start(op->client->http, &op->http);
 }
 

@@ -290,7 +290,8 @@ daytona_future_t *daytona_create(daytona_client_t *client, const daytona_create_
   if (self->life.what == NULL) self->life.what = "creating the sandbox";
   op->done = on_created;
   /* A quarter of the time is kept for finding out what became of a request that got no answer. */
-  int64_t request_ms = self->life.timeout_ms < 0 ? 0 : self->life.timeout_ms - self->life.timeout_ms / 4;
+  int64_t whole_ms = self->life.timeout_ms;
+  int64_t request_ms = whole_ms < 0 ? DAYTONA_NO_TIMEOUT : whole_ms - whole_ms / 4;
   if (daytona__op_prepare(op, &request, request_ms) == 0) daytona__life_start(&self->life, true);
   return future;
 }

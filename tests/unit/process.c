@@ -459,6 +459,24 @@ static void toolbox_that_cannot_be_found_fails_the_call(void **state) {
   }
 }
 
+/* Asking is a plain request, however long the command may take. */
+static void looking_for_the_toolbox_has_the_limit_of_a_request(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_lost(&scene);
+  api_answer(&scene, where, 0, api_silence);
+  daytona_future_t *future = daytona_process_exec(sandbox, "ls", NULL);
+  api_until_requests(&scene, 2);
+  api_advance(&scene, 299000);
+  api_spin(&scene, 10);
+  assert_false(daytona_future_is_settled(future));
+  api_advance(&scene, 1000);
+  api_fails(future, DAYTONA_EDEADLINE);
+  api_spin(&scene, 20);
+  assert_int_equal(scene.request_count, 2);
+  close_with(&scene, sandbox);
+}
+
 static void cancel_while_the_toolbox_is_looked_for_stops_nothing(void **state) {
   (void)state;
   api_scene_t scene;
@@ -536,6 +554,7 @@ int main(void) {
     cmocka_unit_test(missing_toolbox_is_asked_for_once),
     cmocka_unit_test(several_that_miss_it_do_not_mix_up_their_answers),
     cmocka_unit_test(toolbox_that_cannot_be_found_fails_the_call),
+    cmocka_unit_test(looking_for_the_toolbox_has_the_limit_of_a_request),
     cmocka_unit_test(cancel_while_the_toolbox_is_looked_for_stops_nothing),
     cmocka_unit_test(refresh_moves_the_toolbox_and_nothing_takes_it_away),
     cmocka_unit_test(folders_are_strings_of_the_toolbox),

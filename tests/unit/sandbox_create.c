@@ -438,6 +438,25 @@ static void limit_on_the_whole_names_the_sandbox(void **state) {
   api_scene_close(&scene);
 }
 
+static void no_timeout_waits_for_a_silent_server(void **state) {
+  (void)state;
+  const daytona_create_opts_t opts = {.name = "box", .timeout_ms = DAYTONA_NO_TIMEOUT};
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, post, 0, api_silence);
+  daytona_future_t *future = daytona_create(scene.client, &opts);
+  api_until_requests(&scene, 1);
+  for (int hour = 0; hour < 24; hour++) {
+    api_advance(&scene, 3600 * 1000);
+    api_spin(&scene, 5);
+  }
+  assert_false(daytona_future_is_settled(future));
+  assert_int_equal(scene.request_count, 1);
+  daytona_future_cancel(future);
+  api_fails(future, DAYTONA_ECANCELED);
+  api_scene_close(&scene);
+}
+
 static void cancel_ends_each_phase(void **state) {
   (void)state;
   for (int phase = 0; phase < 5; phase++) {
@@ -485,6 +504,7 @@ int main(void) {
     cmocka_unit_test(rate_limit_with_a_time_is_waited_for),
     cmocka_unit_test(failed_poll_names_the_sandbox),
     cmocka_unit_test(limit_on_the_whole_names_the_sandbox),
+    cmocka_unit_test(no_timeout_waits_for_a_silent_server),
     cmocka_unit_test(cancel_ends_each_phase),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

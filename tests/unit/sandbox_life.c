@@ -391,6 +391,11 @@ static void labels_are_replaced_and_shown(void **state) {
   api_done(daytona_sandbox_set_labels(sandbox, NULL, NULL));
   assert_string_equal(api_body_of(scene.requests[1]), "{\"labels\":{}}");
   assert_int_equal(daytona_sandbox_get_info(sandbox)->labels.count, 0);
+  static const daytona_pair_t no_value[] = {{"a", NULL}}, no_name[] = {{NULL, "a"}}, bad_text[] = {{"a", "\xff"}};
+  const daytona_map_t bad[] = {{NULL, 1}, {no_value, 1}, {no_name, 1}, {bad_text, 1}};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    api_fails(daytona_sandbox_set_labels(sandbox, &bad[i], NULL), DAYTONA_EINVAL);
+  assert_int_equal(scene.request_count, 2);
   close_with(&scene, sandbox);
 }
 
