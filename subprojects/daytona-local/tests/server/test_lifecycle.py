@@ -7,7 +7,7 @@ import uuid
 import harness
 
 REQUIRED = ["id", "organizationId", "name", "snapshot", "user", "env", "labels", "public", "networkBlockAll",
-            "networkAllowList", "domainAllowList", "target", "cpu", "gpu", "memory", "disk", "state", "desiredState",
+            "networkAllowList", "domainAllowList", "target", "cpu", "gpu", "kvm", "memory", "disk", "state", "desiredState",
             "errorReason", "recoverable", "backupState", "autoStopInterval", "autoArchiveInterval",
             "autoDeleteInterval", "autoPauseInterval", "autoDestroyAt", "volumes", "createdAt", "updatedAt",
             "lastActivityAt", "sandboxClass", "daemonVersion", "runnerId", "toolboxProxyUrl", "outboundProxyUrl",
