@@ -24,9 +24,9 @@ def skip_all(reason):
     return 0
 
 
-def missing(cache, name, needed):
+def missing(cache, name):
     """Why the SDK `name` cannot be used, or None."""
-    if os.path.exists(needed):
+    if os.path.exists(os.path.join(cache, name + ".stamp")):
         return None
     note = os.path.join(cache, name + ".missing")
     if os.path.exists(note):
@@ -42,10 +42,10 @@ def main():
     modules = os.path.join(cache, "node", "node_modules")
     if client == "typescript":
         command = ["node", os.path.join(HERE, "scenarios.mjs")]
-        reason = missing(cache, "node", os.path.join(modules, "@daytona", "sdk", "package.json"))
+        reason = missing(cache, "node")
     else:
         command = [os.path.join(cache, "python", "bin", "python"), os.path.join(HERE, "scenarios.py"), client]
-        reason = missing(cache, "python", command[0])
+        reason = missing(cache, "python")
     if reason is None and not server:
         reason = "daytona-local was not built"
     if reason is not None:

@@ -93,9 +93,9 @@ def clean_environment(build, options):
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     env["MESON_BUILD_ROOT"] = os.path.abspath(build)
     env["DAYTONA_INTEROP_CACHE"] = options.interop_cache
-    python = os.path.join(options.interop_cache, "python", "bin", "python")
-    if os.path.exists(python):
-        env["DAYTONA_TEST_PYTHON"] = python  # it has what the official SDK is made of
+    if os.path.exists(os.path.join(options.interop_cache, "python.stamp")):
+        # It has what the official SDK is made of.
+        env["DAYTONA_TEST_PYTHON"] = os.path.join(options.interop_cache, "python", "bin", "python")
     binary = server_binary(build)
     if binary:
         env["DAYTONA_LOCAL"] = binary
