@@ -169,7 +169,7 @@ def sdk_clients():
 
 
 def main():
-    fixed_server, exec_bench, curl_bench, create_bench, library = sys.argv[1:]
+    fixed_server, exec_bench, curl_bench, create_bench, library = map(os.path.abspath, sys.argv[1:])
     points = Points()
     print(f"1..{len(LOADS) + 5}")
     with tempfile.TemporaryDirectory() as scratch:
