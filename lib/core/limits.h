@@ -99,4 +99,17 @@
 /* TLS sessions kept for resumption by one client. */
 #define DAYTONA__TLS_SESSIONS_MAX 16
 
+/* Between a local disk and a socket, for each file that is being transferred: one block being read or written
+   on the thread pool while the other is sent or filled. */
+#define DAYTONA__FILE_BLOCK ((size_t)256 << 10)
+
+/* A download to memory, unless the call says otherwise. */
+#define DAYTONA__DOWNLOAD_DEFAULT ((size_t)256 << 20)
+
+/* The headers of one part of a multipart answer; honest ones are well under a kilobyte, but hold the path twice. */
+#define DAYTONA__PART_HEADERS_MAX ((size_t)64 << 10)
+
+/* Files in one call. */
+#define DAYTONA__TRANSFER_ITEMS_MAX 100000
+
 #endif

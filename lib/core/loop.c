@@ -54,6 +54,7 @@ struct daytona__loop {
   daytona__list_t ready; /* for the next turn */
   daytona__list_t batch; /* rest of the turn that is running */
   daytona__task_t closing;
+  unsigned jobs; /* on the thread pool: closing waits for them */
 
   uv_timer_t clock;
   daytona__timer_t *timers; /* root of the pairing heap */
@@ -399,6 +400,7 @@ static void abort_pending(daytona__loop_t *loop) {
 /* Deliver everything that was queued before, then close; each round is a turn of its own. */
 static void on_closing_turn(daytona__task_t *task) {
   daytona__loop_t *loop = DAYTONA__CONTAINER(task, daytona__loop_t, closing);
+  if (loop->jobs != 0) return; /* the last one to end comes here again */
   uv_mutex_lock(&loop->lock);
   loop->is_shut = true;
   uv_mutex_unlock(&loop->lock);
@@ -444,6 +446,17 @@ void daytona__loop_hold(daytona__loop_t *loop) {
 void daytona__loop_let_go(daytona__loop_t *loop) {
   assert(loop->holds > 0);
   if (--loop->holds == 0) uv_unref((uv_handle_t *)&loop->mailbox);
+}
+
+void daytona__loop_job_begin(daytona__loop_t *loop) {
+  loop->jobs++;
+  daytona__loop_retain(loop);
+}
+
+void daytona__loop_job_end(daytona__loop_t *loop) {
+  assert(loop->jobs > 0);
+  if (--loop->jobs == 0 && loop->state == LOOP_CLOSING) daytona__loop_defer(loop, &loop->closing);
+  daytona__loop_release(loop);
 }
 
 void daytona__loop_enter(daytona__loop_t *loop) { callback_depth++; }

@@ -77,6 +77,10 @@ int daytona__loop_post(daytona__loop_t *loop, void (*run)(void *user), void *use
 void daytona__loop_hold(daytona__loop_t *loop);
 void daytona__loop_let_go(daytona__loop_t *loop);
 
+/* A job on the thread pool, which cannot be stopped: the close of the loop is reported after its end. */
+void daytona__loop_job_begin(daytona__loop_t *loop);
+void daytona__loop_job_end(daytona__loop_t *loop);
+
 /* User code is on the thread's stack between these two; daytona_await() asks. */
 void daytona__loop_enter(daytona__loop_t *loop);
 void daytona__loop_leave(daytona__loop_t *loop);

@@ -1,0 +1,65 @@
+/*
+ * Local files on the thread pool: one to read from and one to write to, each with two blocks, so that the disk
+ * works on one while the caller empties or fills the other.
+ *
+ * `on_event` is called from a turn of the loop whenever something new can be done: it is open, there are bytes or
+ * room, it has ended, it has failed. The state says what. Closing is asynchronous: the object goes when its last
+ * job on the thread pool has ended, and on_event is not called any more.
+ */
+#ifndef DAYTONA_CORE_FILE_H
+#define DAYTONA_CORE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <daytona/error.h>
+
+#include "core/loop.h"
+
+typedef struct daytona__file_reader daytona__file_reader_t;
+typedef struct daytona__file_writer daytona__file_writer_t;
+
+typedef void (*daytona__file_event_cb)(void *user);
+
+/* Open `path` for reading. NULL without memory. */
+daytona__file_reader_t *daytona__file_reader_new(daytona__loop_t *loop, const char *path,
+                                                 daytona__file_event_cb on_event, void *user);
+
+/* Whether it is open; its size then. */
+bool daytona__file_reader_is_open(const daytona__file_reader_t *reader);
+int64_t daytona__file_reader_size(const daytona__file_reader_t *reader);
+
+/* Take bytes that are there; 0 when there are none yet, or no more. */
+size_t daytona__file_reader_take(daytona__file_reader_t *reader, char *out, size_t size);
+
+/* Whether everything up to the size that it had when it was opened has been taken. */
+bool daytona__file_reader_is_done(const daytona__file_reader_t *reader);
+
+/* DAYTONA_OK, or DAYTONA_EIO with a text: it cannot be opened or read, is no regular file, or has shrunk. */
+daytona_errcode_t daytona__file_reader_error(const daytona__file_reader_t *reader, const char **text);
+
+/* Read ahead again after bytes were taken. From a turn of ours, because taking happens under libcurl. */
+void daytona__file_reader_refill(daytona__file_reader_t *reader);
+
+void daytona__file_reader_close(daytona__file_reader_t *reader);
+
+/*
+ * Write to a new file beside `path`, which becomes `path` when all is written and committed. Folders on the way are
+ * made. Closed before that, nothing is left. NULL without memory.
+ */
+daytona__file_writer_t *daytona__file_writer_new(daytona__loop_t *loop, const char *path,
+                                                 daytona__file_event_cb on_event, void *user);
+
+/* Take over as many bytes as there is room for. */
+size_t daytona__file_writer_put(daytona__file_writer_t *writer, const char *bytes, size_t size);
+
+/* Everything was put: write the rest and give the file its name. */
+void daytona__file_writer_commit(daytona__file_writer_t *writer);
+bool daytona__file_writer_is_committed(const daytona__file_writer_t *writer);
+
+daytona_errcode_t daytona__file_writer_error(const daytona__file_writer_t *writer, const char **text);
+
+void daytona__file_writer_close(daytona__file_writer_t *writer);
+
+#endif
