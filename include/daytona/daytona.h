@@ -9,7 +9,9 @@
 
 #include <daytona/client.h>
 #include <daytona/error.h>
+#include <daytona/filesystem.h>
 #include <daytona/future.h>
+#include <daytona/git.h>
 #include <daytona/log.h>
 #include <daytona/memory.h>
 #include <daytona/process.h>

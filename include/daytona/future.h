@@ -165,6 +165,9 @@ DAYTONA_API int64_t daytona_future_winner(const daytona_future_t *future);
 /** A string result: a path, a URL. Borrowed from the future. */
 DAYTONA_API const char *daytona_future_string(const daytona_future_t *future);
 
+/** A list of strings, such as names of files. Borrowed from the future. */
+DAYTONA_API const daytona_strings_t *daytona_future_strings(const daytona_future_t *future);
+
 /** A string map result, such as labels. Borrowed from the future. */
 DAYTONA_API const daytona_map_t *daytona_future_map(const daytona_future_t *future);
 

@@ -270,6 +270,7 @@ void daytona__op_send(daytona__op_t *op) {
   op->http.body = op->body;
   op->http.body_size = op->body_size;
   op->http.is_create = op->endpoint->is_create;
+  if (op->outgoing != NULL) op->outgoing(op);
   daytona__http_start(op->client->http, &op->http);
 }
 
@@ -309,6 +310,17 @@ static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_
   return DAYTONA_EPROTOCOL;
 }
 
+static int decode_array(daytona__op_t *op, const char *text, void **answer, daytona__json_error_t *problem) {
+  daytona__array_t *array = daytona__arena_alloc(&op->future->arena, sizeof *array);
+  void *items = NULL;
+  if (array == NULL) return DAYTONA_ENOMEM;
+  int rc = daytona__json_decode_array(&op->future->arena, op->endpoint->response, text,
+                                      op->http.response_body.size, &items, &array->count, problem);
+  array->items = items;
+  *answer = array;
+  return rc;
+}
+
 /* Decode the answer of a request that succeeded. 0, or the code with `error` filled in. */
 static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *error) {
   const daytona__strbuf_t *body = &op->http.response_body;
@@ -317,6 +329,8 @@ static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *erro
   int rc = 0;
   if (op->endpoint->gives_sandbox)
     rc = body->size != 0 ? decode_sandbox(op, answer, &problem) : DAYTONA_EPROTOCOL;
+  else if (op->endpoint->gives_array)
+    rc = decode_array(op, text, answer, &problem);
   else if (op->endpoint->response != NULL)
     rc = daytona__json_decode(&op->future->arena, op->endpoint->response, text, body->size, answer,
                               &problem);

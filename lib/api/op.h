@@ -37,13 +37,21 @@ typedef struct daytona__endpoint {
   const daytona__json_model_t *response; /* NULL: the answer's body is not looked at */
   bool gives_sandbox;  /* the answer is a sandbox (a daytona__sandbox_dto_t), or with `response` has some in
                           it: it is decoded into op->data, which the sandboxes made of it share */
+  bool gives_array;    /* the answer is an array of `response`: `done` gets a daytona__array_t */
   bool is_lenient;     /* of a sandbox: an answer that cannot be read counts as success without news */
   bool is_create;      /* may never be sent twice */
 } daytona__endpoint_t;
 
+/* An answer that is an array of structs. */
+typedef struct daytona__array {
+  const void *items;
+  size_t count;
+} daytona__array_t;
+
 typedef struct daytona__op daytona__op_t;
 
 struct daytona__op {
+  const char *kind;           /* tells longer operations apart, by address; NULL for most */
   daytona_future_t *future;
   daytona_client_t *client;   /* retained */
   daytona_sandbox_t *sandbox; /* retained; NULL for operations of the client */
@@ -61,6 +69,7 @@ struct daytona__op {
   daytona__http_call_t http;
   daytona__sandbox_data_t *data; /* holds the answer when it is a sandbox */
   void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer);
+  void (*outgoing)(daytona__op_t *op); /* optional: last changes to `http` before the request goes */
   void (*admitted)(daytona__op_t *op); /* optional: a request has left the queue */
   void (*ending)(daytona__op_t *op);   /* optional: end what runs besides requests, such as timers; `http` has
                                           been stopped, and still tells whether it was sent */

@@ -22,6 +22,7 @@ enum { FIRST_ROOM = 1024 };
 const daytona__type_t daytona__type_none = {"none", NULL};
 const daytona__type_t daytona__type_string = {"string", NULL};
 const daytona__type_t daytona__type_map = {"map", NULL};
+const daytona__type_t daytona__type_strings = {"strings", NULL};
 
 static void tell_observers(daytona__task_t *task);
 
@@ -292,6 +293,10 @@ void *daytona__future_result(const daytona_future_t *future, const daytona__type
 
 const char *daytona_future_string(const daytona_future_t *future) {
   return daytona__future_result(future, &daytona__type_string);
+}
+
+const daytona_strings_t *daytona_future_strings(const daytona_future_t *future) {
+  return daytona__future_result(future, &daytona__type_strings);
 }
 
 const daytona_map_t *daytona_future_map(const daytona_future_t *future) {

@@ -29,6 +29,7 @@ typedef struct daytona__type {
 extern const daytona__type_t daytona__type_none;   /* success without a value */
 extern const daytona__type_t daytona__type_string; /* const char * */
 extern const daytona__type_t daytona__type_map;    /* daytona_map_t */
+extern const daytona__type_t daytona__type_strings; /* daytona_strings_t */
 
 /* Stop the operation: afterwards nothing of it comes back but what holds a reference of its own. */
 typedef void (*daytona__future_stop_cb)(daytona_future_t *future);

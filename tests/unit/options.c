@@ -13,14 +13,23 @@
 
 #include "support/api_scene.h"
 
+static const char *const names[] = {"x"};
+static const daytona_strings_t one_name = {names, 1};
+
+static bool asks_for_array(const char *request) {
+  return strstr(request, "/files/find") != NULL || strstr(request, "/files/replace") != NULL ||
+         strstr(request, "/files?path=x HTTP") != NULL;
+}
+
 /* One answer for every question. */
 static void on_request(peer_conn_t *conn, const char *request, size_t size) {
   static const char format[] = "{\"id\":\"sb-1\",\"state\":\"%s\",\"url\":\"u\",\"token\":\"t\",\"dir\":\"d\",\"exitCode\":0,"
-                               "\"items\":[{\"id\":\"sb-1\"}],\"valid\":true,\"labels\":{},\"port\":80}";
+                               "\"items\":[{\"id\":\"sb-1\"}],\"hash\":\"h\",\"valid\":true,\"labels\":{},\"port\":80}";
   char body[512], answer[1024];
   (void)size;
   bool stops = strstr(request, "/stop") != NULL || conn->peer->user != NULL;
   snprintf(body, sizeof body, format, stops ? "stopped" : "started");
+  if (asks_for_array(request)) strcpy(body, "[]");
   snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
            strlen(body), body);
   peer_puts(conn, answer);
@@ -137,8 +146,41 @@ static void reserved_words_of_configuration_and_query_must_be_zero(void **state)
   api_scene_close(&scene);
 }
 
+static size_t no_sink(const char *bytes, size_t size, void *user) { return size; }
+static ptrdiff_t no_source(char *buffer, size_t size, void *user) { return 0; }
+
+/* Transfers, whose answers are not JSON. */
+static void reserved_words_of_transfers_must_be_zero(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  daytona_sandbox_t *sandbox = api_sandbox(&scene, "sb-1", "started");
+  const daytona_fs_upload_item_t upload = {.destination = "x"};
+  const daytona_fs_download_item_t download = {.source = "x"};
+  const daytona_transfer_opts_t opts = {.reserved = {0, 0, 0, 1}};
+  size_t before = scene.peer.requests;
+  daytona_future_t *futures[] = {
+    daytona_fs_upload(sandbox, "x", 1, "x", &opts),
+    daytona_fs_upload_file(sandbox, "x", "x", &opts),
+    daytona_fs_upload_stream(sandbox, no_source, NULL, "x", &opts),
+    daytona_fs_upload_many(sandbox, &upload, 1, &opts),
+    daytona_fs_download(sandbox, "x", &opts),
+    daytona_fs_download_file(sandbox, "x", "x", &opts),
+    daytona_fs_download_stream(sandbox, "x", no_sink, NULL, &opts),
+    daytona_fs_download_many(sandbox, &download, 1, &opts),
+  };
+  for (size_t i = 0; i < sizeof futures / sizeof futures[0]; i++) {
+    assert_int_equal(daytona_await(futures[i]), DAYTONA_EINVAL);
+    daytona_future_release(futures[i]);
+  }
+  assert_int_equal(scene.peer.requests, before);
+  daytona_sandbox_release(sandbox);
+  api_scene_close(&scene);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(reserved_words_of_transfers_must_be_zero),
     cmocka_unit_test(all_zero_is_all_defaults),
     cmocka_unit_test(reserved_words_must_be_zero),
     cmocka_unit_test(reserved_words_of_configuration_and_query_must_be_zero),

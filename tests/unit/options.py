@@ -15,13 +15,20 @@ ARGUMENTS = {
     "int": "80",
     "int64_t": "5",
     "const daytona_map_t *": "NULL",
+    "const daytona_strings_t *": "&one_name",
 }
 
+# Parameters that not any value will do for, by function and position.
+PARTICULAR = {("daytona_fs_create_folder", 2): '"755"'}
+
 # Structs of which all zero is refused, and why: the least that a call needs.
-LEAST = {"daytona_resize_opts_t": ".cpu = {true, 2}"}
+LEAST = {"daytona_resize_opts_t": ".cpu = {true, 2}", "daytona_fs_permissions_opts_t": ".mode = \"755\""}
 
 # Functions of another shape than "returns a future", tested by hand in options.c.
 BY_HAND = {"daytona_client_new", "daytona_config_check", "daytona_sandbox_iter_new"}
+
+# Transfers, whose answers are not JSON; options.c tests their reserved words apart.
+TRANSFER = "daytona_transfer_opts_t"
 
 
 def structs(text):
@@ -49,9 +56,9 @@ def main(out, depfile):
         assert len(option) == 1 and kinds[-1] == option[0] or name in BY_HAND, f"{name}: unknown shape"
         kind = option[0][6:].rstrip(" *")
         used.add(kind)
-        if name in BY_HAND:
+        if name in BY_HAND or kind == TRANSFER:
             continue
-        arguments = ", ".join(ARGUMENTS[kind] for kind in kinds[:-1])
+        arguments = ", ".join(PARTICULAR.get((name, i)) or ARGUMENTS[kind] for i, kind in enumerate(kinds[:-1]))
         lines.append(f"CASE({name}, {kind}, ({LEAST.get(kind, '0')}), ({arguments}), {reserved[kind]})")
     assert used == set(reserved), f"taken by no function: {set(reserved) - used}"
     assert len(lines) >= 20, "the declarations were not understood"

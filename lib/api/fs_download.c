@@ -1,0 +1,486 @@
+/*
+ * Downloads: one request for any number of files, to memory, local files or a sink of the caller.
+ *
+ * The answer is multipart: a part for each file, or one that says why there is none. Bytes go from the transport to
+ * the reader of multipart.h and from there to the file's place; whichever of them cannot take more stops the ones
+ * before it, down to the connection.
+ */
+#include <string.h>
+
+#include "api/transfer.h"
+#include "core/file.h"
+#include "core/limits.h"
+#include "core/memory.h"
+#include "wire/error_map.h"
+#include "wire/headers.h"
+#include "wire/multipart.h"
+
+typedef enum place { IN_NOTHING, IN_FILE, IN_ERROR, IN_SKIPPED } place_t;
+
+typedef struct item {
+  const char *source, *local_path;
+  daytona__strbuf_t memory;
+  int64_t size;
+  bool has_part;
+  const daytona_error_t *error;
+} item_t;
+
+typedef struct download {
+  daytona__transfer_t transfer; /* first */
+  item_t *items;
+  size_t count;
+  bool is_many;
+  daytona__multipart_reader_t reader;
+  bool has_reader;
+  const char *problem; /* why the answer as a whole cannot be used */
+  daytona_errcode_t problem_code;
+
+  place_t place;
+  item_t *item;                 /* whose part it is */
+  bool is_json_error;
+  daytona__strbuf_t error_body;
+  daytona__file_writer_t *writer;
+  bool is_full;                 /* the writer or the sink had no room */
+  size_t memory_left;
+
+  daytona_fs_sink_cb sink;
+  void *sink_user;
+
+  bool has_ended;               /* the transport has reported */
+  daytona__task_t settle;
+} download_t;
+
+typedef struct paths {
+  daytona_strings_t list;
+} paths_t;
+
+static const daytona__json_field_t paths_fields[] = {
+  DAYTONA__FIELD(paths_t, STRINGS, list, "paths", .flags = DAYTONA__JSON_ALWAYS),
+};
+static DAYTONA__MODEL(paths_model, paths_t, "FilesDownloadRequest", paths_fields);
+
+#define DOWNLOAD(what)                                                                               \
+  {.prefix = "Failed to download " what ": ", .method = "POST", .path = "/files/bulk-download",      \
+   .service = DAYTONA__TOOLBOX, .request = &paths_model}
+
+static const daytona__endpoint_t one_endpoint = DOWNLOAD("file");
+static const daytona__endpoint_t many_endpoint = DOWNLOAD("files");
+
+static void settle_soon(download_t *self) { daytona__loop_defer(self->transfer.op.client->loop, &self->settle); }
+
+static const daytona_error_t *item_error(download_t *self, daytona_errcode_t code, const char *message) {
+  daytona_error_t error = {.code = code, .message = message, .retry_after_ms = -1};
+  return daytona__error_copy(&self->transfer.op.future->arena, &error, NULL);
+}
+
+/* --- parts ------------------------------------------------------------------------------------- */
+
+static item_t *find_item(download_t *self, const char *path) {
+  for (size_t i = 0; path != NULL && i < self->count; i++)
+    if (!self->items[i].has_part && strcmp(self->items[i].source, path) == 0) return &self->items[i];
+  return NULL;
+}
+
+static void on_file_event(void *user);
+
+static int on_part(daytona__multipart_reader_t *reader, const daytona__multipart_part_t *part) {
+  download_t *self = reader->user;
+  self->place = IN_SKIPPED;
+  self->item = find_item(self, part->filename);
+  if (self->item == NULL) return 0;
+  if (strcmp(part->name, "error") == 0) {
+    char type[64];
+    self->place = IN_ERROR;
+    daytona__strbuf_clear(&self->error_body);
+    self->is_json_error = daytona__content_type(part->content_type, type, sizeof type) &&
+                          daytona__content_type_is_json(type);
+  } else if (strcmp(part->name, "file") == 0) {
+    self->place = IN_FILE;
+    if (self->count == 1 && part->length > 0) self->transfer.total = part->length;
+    if (self->item->local_path != NULL) {
+      self->writer = daytona__file_writer_new(self->transfer.op.client->loop, self->item->local_path, on_file_event, self);
+      if (self->writer == NULL) return DAYTONA_ENOMEM;
+    }
+  }
+  if (self->place != IN_SKIPPED) self->item->has_part = true;
+  return 0;
+}
+
+static size_t to_memory(download_t *self, const char *bytes, size_t size) {
+  item_t *item = self->item;
+  if (item->error != NULL) return size;
+  if (size > self->memory_left) {
+    item->error = item_error(self, DAYTONA_ELIMIT, "the file is larger than max_bytes");
+    daytona__strbuf_clear(&item->memory);
+    return size;
+  }
+  self->memory_left -= size;
+  int rc = daytona__strbuf_append(&item->memory, bytes, size);
+  if (rc != 0) item->error = item_error(self, (daytona_errcode_t)rc, daytona_errcode_text(rc));
+  return size;
+}
+
+static size_t to_file(download_t *self, const char *bytes, size_t size) {
+  const char *text;
+  if (daytona__file_writer_error(self->writer, &text) != DAYTONA_OK) return size; /* told at the part's end */
+  return daytona__file_writer_put(self->writer, bytes, size);
+}
+
+static size_t to_sink(download_t *self, const char *bytes, size_t size) {
+  daytona__loop_t *loop = daytona__loop_retain(self->transfer.op.client->loop);
+  daytona__loop_enter(loop);
+  size_t taken = self->sink(bytes, size, self->sink_user);
+  daytona__loop_leave(loop);
+  daytona__loop_release(loop);
+  return taken < size ? taken : size;
+}
+
+static size_t on_data(daytona__multipart_reader_t *reader, const char *bytes, size_t size) {
+  download_t *self = reader->user;
+  daytona_future_t *future = self->transfer.op.future;
+  size_t taken = size;
+  if (self->place == IN_ERROR) {
+    daytona__strbuf_append(&self->error_body, bytes, size); /* past its ceiling the rest is dropped */
+    return size;
+  }
+  if (self->place != IN_FILE) return size;
+  if (self->sink != NULL)
+    taken = to_sink(self, bytes, size);
+  else if (self->writer != NULL)
+    taken = to_file(self, bytes, size);
+  else
+    taken = to_memory(self, bytes, size);
+  if (!daytona__future_is_pending(future)) return 0; /* the sink has ended the operation */
+  self->item->size += (int64_t)taken;
+  self->is_full = taken < size;
+  daytona__transfer_progress(&self->transfer, (int64_t)taken);
+  return daytona__future_is_pending(future) ? taken : 0;
+}
+
+typedef struct error_part {
+  const char *message, *code, *error_code, *source;
+  daytona_opt_int_t status, status_code;
+} error_part_t;
+
+static const daytona__json_field_t error_fields[] = {
+  DAYTONA__FIELD(error_part_t, STRING, message, "message"),
+  DAYTONA__FIELD(error_part_t, STRING, code, "code"),
+  DAYTONA__FIELD(error_part_t, STRING, error_code, "error_code"),
+  DAYTONA__FIELD(error_part_t, STRING, source, "source"),
+  DAYTONA__FIELD(error_part_t, OPT_INT, status, "statusCode"),
+  DAYTONA__FIELD(error_part_t, OPT_INT, status_code, "status_code"),
+};
+static DAYTONA__MODEL(error_model, error_part_t, "ErrorResponse", error_fields);
+
+/* A part that tells why a file is not there. Daemons before the field `source` are daemons all the same. */
+static void take_error(download_t *self) {
+  daytona__arena_t *arena = &self->transfer.op.future->arena;
+  daytona_error_t error = {.code = DAYTONA_EFAILED, .retry_after_ms = -1};
+  const char *text = self->error_body.data != NULL ? self->error_body.data : "";
+  void *decoded;
+  error.message = text[strspn(text, " \t\r\n")] != '\0' ? text + strspn(text, " \t\r\n") : "the sandbox gives no reason";
+  if (self->is_json_error &&
+      daytona__json_decode(arena, &error_model, text, self->error_body.size, &decoded, NULL) == 0) {
+    const error_part_t *part = decoded;
+    daytona_opt_int_t status = part->status.is_set ? part->status : part->status_code;
+    error.server_code = part->code != NULL ? part->code : part->error_code;
+    error.source = part->source;
+    if (part->message != NULL) error.message = part->message;
+    if (status.is_set && status.value >= 100 && status.value <= 599) error.http_status = (int)status.value;
+    error.code = daytona__error_from_server_code("DAYTONA_DAEMON", error.server_code);
+    if (error.code == DAYTONA_OK) error.code = daytona__error_from_status(error.http_status);
+  }
+  self->item->error = daytona__error_copy(arena, &error, NULL);
+}
+
+static int on_part_end(daytona__multipart_reader_t *reader) {
+  download_t *self = reader->user;
+  if (self->place == IN_ERROR) take_error(self);
+  self->place = IN_NOTHING;
+  if (self->writer != NULL) { /* the next part waits until this file has its name */
+    daytona__file_writer_commit(self->writer);
+    self->is_full = true;
+  }
+  return 0;
+}
+
+/* --- from the transport ------------------------------------------------------------------------ */
+
+static void on_head(daytona__http_call_t *call) {
+  download_t *self = call->user;
+  char type[64], boundary[DAYTONA__BOUNDARY_MAX + 1];
+  const char *header = daytona__headers_get(call->response_headers, call->response_header_count, "Content-Type");
+  if (!daytona__content_type(header, type, sizeof type) || strcmp(type, "multipart/form-data") != 0) {
+    self->problem = "the answer is not multipart/form-data";
+  } else if (!daytona__content_type_param(header, "boundary", boundary, sizeof boundary) ||
+             daytona__multipart_init(&self->reader, boundary) != 0) {
+    self->problem = "the answer has no usable boundary";
+  } else {
+    self->has_reader = true;
+    self->reader.on_part = on_part;
+    self->reader.on_data = on_data;
+    self->reader.on_part_end = on_part_end;
+    self->reader.user = self;
+  }
+  self->problem_code = self->problem != NULL ? DAYTONA_EPROTOCOL : DAYTONA_OK;
+}
+
+static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t size) {
+  download_t *self = call->user;
+  daytona_future_t *future = daytona_future_retain(self->transfer.op.future);
+  size_t taken = size;
+  int error = 0;
+  if (self->problem == NULL && self->has_reader) {
+    if (self->writer != NULL && self->place == IN_NOTHING) {
+      taken = 0; /* a file is getting its name */
+    } else {
+      taken = daytona__multipart_feed(&self->reader, bytes, size, &error);
+    }
+  }
+  bool is_pending = daytona__future_is_pending(future);
+  if (is_pending && error != 0) {
+    self->problem = error == DAYTONA_ENOMEM ? daytona_errcode_text(DAYTONA_ENOMEM) : "malformed multipart answer";
+    self->problem_code = error == DAYTONA_ENOMEM || error == DAYTONA_ELIMIT ? (daytona_errcode_t)error : DAYTONA_EPROTOCOL;
+    taken = size;
+  }
+  daytona_future_release(future);
+  return is_pending ? taken : 0;
+}
+
+/* The writer has room again, has given the file its name, or has failed. */
+static void on_file_event(void *user) {
+  download_t *self = user;
+  const char *text;
+  daytona_errcode_t code = daytona__file_writer_error(self->writer, &text);
+  bool is_over = self->place == IN_NOTHING && (code != DAYTONA_OK || daytona__file_writer_is_committed(self->writer));
+  if (code != DAYTONA_OK && self->item->error == NULL) {
+    const char *message = daytona__arena_printf(&self->transfer.op.future->arena, "Write failed: %s: %s",
+                                                self->item->local_path, text);
+    self->item->error = item_error(self, code, message);
+  }
+  if (is_over) {
+    daytona__file_writer_close(self->writer);
+    self->writer = NULL;
+  }
+  self->is_full = false;
+  if (self->has_ended)
+    settle_soon(self);
+  else
+    daytona__http_resume_receive(&self->transfer.op.http);
+}
+
+static void on_resume(daytona__transfer_t *transfer) {
+  download_t *self = (download_t *)transfer;
+  if (transfer->op.is_requesting && self->sink != NULL) daytona__http_resume_receive(&transfer->op.http);
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
+static void resolve_many(download_t *self) {
+  daytona__op_t *op = &self->transfer.op;
+  daytona__arena_t *arena = &op->future->arena;
+  daytona_fs_results_t *results = daytona__arena_alloc(arena, sizeof *results);
+  daytona_fs_result_t *out = daytona__arena_array(arena, self->count, sizeof *out);
+  if (results == NULL || out == NULL) {
+    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+    return;
+  }
+  for (size_t i = 0; i < self->count; i++) {
+    item_t *item = &self->items[i];
+    out[i].path = item->source;
+    out[i].local_path = item->local_path;
+    out[i].size = item->size;
+    out[i].error = item->error;
+    results->failed_count += item->error != NULL;
+    if (item->error != NULL || item->local_path != NULL) continue;
+    out[i].bytes.data = daytona__arena_strndup(arena, item->memory.data != NULL ? item->memory.data : "", item->memory.size);
+    out[i].bytes.size = item->memory.size;
+    daytona__strbuf_clear(&item->memory);
+  }
+  results->items = out;
+  results->count = self->count;
+  daytona__op_resolve(op, &daytona__type_fs_results, results);
+}
+
+static void resolve_one(download_t *self) {
+  daytona__op_t *op = &self->transfer.op;
+  item_t *item = &self->items[0];
+  if (item->error != NULL) {
+    daytona__op_fail(op, item->error);
+    return;
+  }
+  if (item->local_path != NULL || self->sink != NULL) {
+    daytona__op_resolve(op, &daytona__type_none, NULL);
+    return;
+  }
+  daytona_bytes_t *bytes = daytona__arena_alloc(&op->future->arena, sizeof *bytes);
+  if (bytes == NULL) {
+    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+    return;
+  }
+  bytes->data = item->memory.data; /* taken over: the type frees it */
+  bytes->size = item->memory.size;
+  daytona__strbuf_init(&item->memory, 0);
+  daytona__op_resolve(op, &daytona__type_bytes, bytes);
+}
+
+static void on_settle(daytona__task_t *task) {
+  download_t *self = DAYTONA__CONTAINER(task, download_t, settle);
+  if (self->writer != NULL) return; /* its last event comes here again */
+  if (self->problem != NULL) {
+    daytona__op_reject(&self->transfer.op, self->problem_code, "%s", self->problem);
+    return;
+  }
+  if (!daytona__multipart_is_whole(&self->reader)) {
+    daytona__op_reject(&self->transfer.op, DAYTONA_ETRUNCATED, "Truncated multipart response: the closing boundary is missing");
+    return;
+  }
+  for (size_t i = 0; i < self->count; i++)
+    if (!self->items[i].has_part && self->items[i].error == NULL)
+      self->items[i].error = item_error(self, DAYTONA_EPROTOCOL, "No data received for this file");
+  if (self->is_many)
+    resolve_many(self);
+  else
+    resolve_one(self);
+}
+
+static void on_done(daytona__op_t *op, const daytona_error_t *error, void *unused) {
+  download_t *self = (download_t *)op;
+  if (error != NULL) {
+    daytona__op_fail(op, error);
+    return;
+  }
+  self->has_ended = true;
+  if (!self->has_reader && self->problem == NULL) {
+    self->problem = "the answer is empty";
+    self->problem_code = DAYTONA_EPROTOCOL;
+  }
+  /* Cut off inside a part: what was written of it is given up. */
+  if (self->writer != NULL && self->place == IN_FILE) {
+    daytona__file_writer_close(self->writer);
+    self->writer = NULL;
+  }
+  settle_soon(self);
+}
+
+static void end_download(daytona__op_t *op) {
+  download_t *self = (download_t *)op;
+  daytona__file_writer_t *writer = self->writer;
+  daytona__task_cancel(&self->settle);
+  self->writer = NULL;
+  daytona__file_writer_close(writer);
+  daytona__strbuf_clear(&self->error_body);
+  if (self->has_reader) daytona__multipart_clear(&self->reader);
+  self->has_reader = false;
+  for (size_t i = 0; self->items != NULL && i < self->count; i++) daytona__strbuf_clear(&self->items[i].memory);
+}
+
+/* --- the request ------------------------------------------------------------------------------- */
+
+static void on_outgoing(daytona__op_t *op) {
+  download_t *self = (download_t *)op;
+  op->http.accept = "multipart/form-data";
+  op->http.on_head = on_head;
+  op->http.sink = on_bytes;
+  op->http.idle_timeout_ms = self->transfer.idle_timeout_ms;
+  op->http.no_http2 = true;
+}
+
+static const char *items_problem(const daytona_fs_download_item_t *items, size_t count) {
+  if (count > DAYTONA__TRANSFER_ITEMS_MAX) return "too many files in one call";
+  if (count != 0 && items == NULL) return "the files are NULL";
+  for (size_t i = 0; i < count; i++) {
+    if (items[i].source == NULL || items[i].source[0] == '\0') return "the path in the sandbox is required";
+    if (items[i].local_path != NULL && items[i].local_path[0] == '\0') return "local_path is empty";
+  }
+  return NULL;
+}
+
+static download_t *download_new(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
+                                const daytona_fs_download_item_t *items, size_t count,
+                                const daytona_transfer_opts_t *opts, daytona_future_t **future) {
+  download_t *self = (download_t *)daytona__transfer_new(endpoint, sandbox, sizeof *self, opts, on_resume, future);
+  if (self == NULL) return NULL;
+  daytona__op_t *op = &self->transfer.op;
+  daytona__arena_t *arena = &op->future->arena;
+  daytona__task_init(&self->settle, on_settle);
+  daytona__strbuf_init(&self->error_body, DAYTONA__ERROR_BODY_MAX);
+  op->ending = end_download;
+  op->outgoing = on_outgoing;
+  op->done = on_done;
+  self->memory_left = opts != NULL && opts->max_bytes != 0 ? opts->max_bytes : DAYTONA__DOWNLOAD_DEFAULT;
+  const char *problem = items_problem(items, count);
+  if (problem != NULL) {
+    daytona__op_reject(op, DAYTONA_EINVAL, "%s", problem);
+    return NULL;
+  }
+  self->items = daytona__arena_array(arena, count, sizeof *self->items);
+  bool is_short = self->items == NULL;
+  for (size_t i = 0; i < count && !is_short; i++) {
+    item_t *item = &self->items[i];
+    item->source = daytona__arena_strdup(arena, items[i].source);
+    item->local_path = daytona__arena_strdup(arena, items[i].local_path);
+    daytona__strbuf_init(&item->memory, self->memory_left);
+    self->count++;
+    is_short = item->source == NULL || (item->local_path == NULL && items[i].local_path != NULL);
+  }
+  if (!is_short) return self;
+  daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+  return NULL;
+}
+
+static void send_request(download_t *self) {
+  daytona__op_t *op = &self->transfer.op;
+  const char **paths = daytona__arena_array(&op->future->arena, self->count, sizeof *paths);
+  if (paths == NULL) {
+    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+    return;
+  }
+  for (size_t i = 0; i < self->count; i++) paths[i] = self->items[i].source;
+  paths_t request = {{paths, self->count}};
+  if (daytona__op_prepare(op, &request, self->transfer.timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : self->transfer.timeout_ms) == 0)
+    daytona__op_send(op);
+}
+
+static daytona_future_t *download_one(daytona_sandbox_t *sandbox, const daytona_fs_download_item_t *item,
+                                      daytona_fs_sink_cb sink, void *user, const daytona_transfer_opts_t *opts) {
+  daytona_future_t *future;
+  download_t *self = download_new(sandbox, &one_endpoint, item, 1, opts, &future);
+  if (self == NULL) return future;
+  self->sink = sink;
+  self->sink_user = user;
+  send_request(self);
+  return future;
+}
+
+daytona_future_t *daytona_fs_download(daytona_sandbox_t *sandbox, const char *remote_path,
+                                      const daytona_transfer_opts_t *opts) {
+  daytona_fs_download_item_t item = {.source = remote_path};
+  return download_one(sandbox, &item, NULL, NULL, opts);
+}
+
+daytona_future_t *daytona_fs_download_file(daytona_sandbox_t *sandbox, const char *remote_path,
+                                           const char *local_path, const daytona_transfer_opts_t *opts) {
+  daytona_fs_download_item_t item = {.source = remote_path, .local_path = local_path != NULL ? local_path : ""};
+  return download_one(sandbox, &item, NULL, NULL, opts);
+}
+
+daytona_future_t *daytona_fs_download_stream(daytona_sandbox_t *sandbox, const char *remote_path,
+                                             daytona_fs_sink_cb sink, void *user,
+                                             const daytona_transfer_opts_t *opts) {
+  daytona_fs_download_item_t item = {.source = sink != NULL ? remote_path : NULL};
+  return download_one(sandbox, &item, sink, user, opts);
+}
+
+daytona_future_t *daytona_fs_download_many(daytona_sandbox_t *sandbox, const daytona_fs_download_item_t *items,
+                                           size_t count, const daytona_transfer_opts_t *opts) {
+  daytona_future_t *future;
+  download_t *self = download_new(sandbox, &many_endpoint, items, count, opts, &future);
+  if (self == NULL) return future;
+  self->is_many = true;
+  if (count == 0)
+    resolve_many(self);
+  else
+    send_request(self);
+  return future;
+}
