@@ -163,8 +163,8 @@ def sdk_clients():
     python = os.path.join(cache, "python", "bin", "python")
     return [
         ("typescript", ["node", os.path.join(HERE, "sdk_bench.mjs")],
-         launch.missing(cache, "node", os.path.join(modules, "@daytona", "sdk", "package.json"))),
-        ("python", [python, os.path.join(HERE, "sdk_bench.py")], launch.missing(cache, "python", python)),
+         launch.missing(cache, "node")),
+        ("python", [python, os.path.join(HERE, "sdk_bench.py")], launch.missing(cache, "python")),
     ]
 
 
