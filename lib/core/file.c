@@ -406,15 +406,15 @@ static void writer_step(daytona__file_writer_t *writer) {
 
 daytona__file_writer_t *daytona__file_writer_new(daytona__loop_t *loop, const char *path,
                                                  daytona__file_event_cb on_event, void *user) {
-  char uuid[DAYTONA__UUID_SIZE];
+  unsigned long long random;
   daytona__file_writer_t *writer = daytona__calloc(1, sizeof *writer);
   if (writer == NULL) return NULL;
-  size_t room = strlen(path) + sizeof ".part-" + sizeof uuid;
+  size_t room = strlen(path) + sizeof ".part-0123456789abcdef";
   writer->path = daytona__strdup(path);
   writer->part_path = daytona__alloc(room);
   int rc = file_init(&writer->file, loop, on_event, user);
-  if (rc == 0 && writer->path != NULL && writer->part_path != NULL && daytona__uuid(uuid) == 0) {
-    snprintf(writer->part_path, room, "%s.part-%s", path, uuid);
+  if (rc == 0 && writer->path != NULL && writer->part_path != NULL && daytona__random(&random, sizeof random) == 0) {
+    snprintf(writer->part_path, room, "%s.part-%016llx", path, random);
     if (open_part(writer)) return writer;
   }
   if (writer->file.loop == NULL) writer->file.loop = daytona__loop_retain(loop);
