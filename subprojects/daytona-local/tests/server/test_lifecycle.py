@@ -6,7 +6,7 @@ import uuid
 
 import harness
 
-REQUIRED = ["id", "organizationId", "name", "snapshot", "user", "env", "labels", "public", "kvm", "networkBlockAll",
+REQUIRED = ["id", "organizationId", "name", "snapshot", "user", "env", "labels", "public", "networkBlockAll",
             "networkAllowList", "domainAllowList", "target", "cpu", "gpu", "kvm", "memory", "disk", "state", "desiredState",
             "errorReason", "recoverable", "backupState", "autoStopInterval", "autoArchiveInterval",
             "autoDeleteInterval", "autoPauseInterval", "autoDestroyAt", "volumes", "createdAt", "updatedAt",
