@@ -12,7 +12,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "core/limits.h"
 #include "core/memory.h"
 #include "wire/error_map.h"
 
@@ -159,14 +158,10 @@ int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_
   const char *body;
   rc = daytona__json_encode(&op->future->arena, op->endpoint->request, request, &body,
                             &op->body_size, &problem);
-  if (rc == 0 && op->body_size > DAYTONA__REQUEST_BODY_MAX) {
-    rc = DAYTONA_ELIMIT;
-    problem.message[0] = '\0';
-  }
   op->body = body;
   if (rc != 0)
     daytona__op_reject(op, rc, "%s%s%s", problem.field, problem.field[0] != '\0' ? ": " : "",
-                       problem.message[0] != '\0' ? problem.message : "the request is too large");
+                       problem.message[0] != '\0' ? problem.message : daytona_errcode_text(rc));
   return rc;
 }
 
@@ -261,12 +256,12 @@ void daytona__op_send(daytona__op_t *op) {
     ask_for_toolbox(op);
     return;
   }
-  op->is_finding = false;
   start_http(op, op->endpoint->method,
              op->endpoint->service == DAYTONA__TOOLBOX ? op->sandbox->toolbox_url
                                                        : op->client->settings.api_url,
              op->target);
   if (!op->is_requesting) return;
+  op->is_finding = false;
   op->http.body = op->body;
   op->http.body_size = op->body_size;
   op->http.is_create = op->endpoint->is_create;
@@ -349,11 +344,15 @@ static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *erro
 /* The answer about the toolbox's address has come: go on with the request itself. */
 static void on_toolbox_url(daytona__op_t *op) {
   void *decoded = NULL;
-  if (daytona__json_decode(&op->future->arena, &toolbox_url_model, op->http.response_body.data,
-                           op->http.response_body.size, &decoded, NULL) == 0)
-    daytona__sandbox_set_toolbox(op->sandbox, ((const toolbox_url_t *)decoded)->url);
+  int rc = daytona__json_decode(&op->future->arena, &toolbox_url_model, op->http.response_body.data,
+                                op->http.response_body.size, &decoded, NULL);
+  if (rc == 0) rc = daytona__sandbox_set_toolbox(op->sandbox, ((const toolbox_url_t *)decoded)->url);
   if (op->sandbox->toolbox_url != NULL) {
     daytona__op_send(op);
+    return;
+  }
+  if (rc == DAYTONA_ENOMEM) {
+    fail_for_memory(op);
     return;
   }
   daytona_error_t error = {.code = DAYTONA_EPROTOCOL, .retry_after_ms = -1,

@@ -55,7 +55,7 @@ void daytona__sandbox_update(daytona_sandbox_t *sandbox, daytona__sandbox_data_t
 /* Note a state learned otherwise: a 404 means DESTROYED. */
 void daytona__sandbox_set_state(daytona_sandbox_t *sandbox, daytona_sandbox_state_t state);
 
-/* Set the base of toolbox calls from a toolboxProxyUrl; an empty or bad one changes nothing. */
-void daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_url);
+/* Set the base of toolbox calls from a toolboxProxyUrl; an empty or bad one changes nothing. 0 or DAYTONA_ENOMEM. */
+int daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_url);
 
 #endif

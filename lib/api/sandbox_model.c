@@ -152,29 +152,34 @@ daytona_sandbox_t *daytona__sandbox_new(daytona_client_t *client, daytona__sandb
   return sandbox;
 }
 
-void daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_url) {
+int daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_url) {
   daytona__arena_t scratch;
   const char *base;
-  if (proxy_url == NULL || proxy_url[0] == '\0') return;
+  if (proxy_url == NULL || proxy_url[0] == '\0') return 0;
   size_t size = strlen(proxy_url);
   while (size > 0 && proxy_url[size - 1] == '/') size--;
   const char *known = sandbox->toolbox_url;
   if (known != NULL && strncmp(known, proxy_url, size) == 0 && known[size] == '/' &&
       strcmp(known + size + 1, sandbox->id) == 0)
-    return;
+    return 0;
   daytona__arena_init(&scratch, 0);
-  if (daytona__url_base(&scratch, proxy_url, &base, NULL) == 0) {
+  int rc = daytona__url_base(&scratch, proxy_url, &base, NULL);
+  if (rc == 0) {
     daytona__url_t url;
     const char *with_id;
     daytona__url_init(&url);
     daytona__url_path(&url, base, "/{}", sandbox->id);
-    char *copy = daytona__url_finish(&url, &scratch, &with_id) == 0 ? daytona__strdup(with_id) : NULL;
+    rc = daytona__url_finish(&url, &scratch, &with_id);
+    char *copy = rc == 0 ? daytona__strdup(with_id) : NULL;
     if (copy != NULL) {
       daytona__free(sandbox->toolbox_url);
       sandbox->toolbox_url = copy;
+    } else if (rc == 0) {
+      rc = DAYTONA_ENOMEM;
     }
   }
   daytona__arena_clear(&scratch);
+  return rc == DAYTONA_ENOMEM ? rc : 0;
 }
 
 void daytona__sandbox_update(daytona_sandbox_t *sandbox, daytona__sandbox_data_t *data,

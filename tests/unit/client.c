@@ -580,6 +580,70 @@ static void idle_client_lets_the_program_end(void **state) {
   api_scene_close(&scene);
 }
 
+/* --- what else a client does -------------------------------------------------------------------- */
+
+static void combinators_take_the_futures_of_a_client(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_future_t *both[2], *hole[] = {NULL};
+  api_scene_open(&scene);
+  api_answer(&scene, "GET /api/sandbox/x", 200, "{\"id\":\"x\"}");
+  both[0] = daytona_get(scene.client, "missing", NULL);
+  both[1] = daytona_get(scene.client, "x", NULL);
+  daytona_future_t *any = api_must(daytona_any(scene.client, both, 2));
+  assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(any)), "x");
+  assert_int_equal(daytona_future_winner(any), 1);
+  daytona_future_release(any);
+  api_fails(daytona_all(scene.client, both, 2), DAYTONA_ENOTFOUND);
+  api_done(daytona_race(scene.client, &both[1], 1));
+  for (int i = 0; i < 2; i++) daytona_future_release(both[i]);
+  api_fails(daytona_all(scene.client, hole, 1), DAYTONA_EINVAL);
+  api_fails(daytona_any(scene.client, NULL, 1), DAYTONA_EINVAL);
+  api_fails(daytona_race(scene.client, NULL, 0), DAYTONA_EINVAL);
+  api_fails(daytona_all(NULL, both, 2), DAYTONA_EINVAL);
+  api_done(daytona_all(scene.client, NULL, 0));
+  api_scene_close(&scene);
+}
+
+static void combination_is_closed_with_its_client(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, "GET /api/sandbox/x", 0, api_silence);
+  daytona_future_t *member = daytona_get(scene.client, "x", NULL);
+  daytona_future_t *futures[] = {daytona_all(scene.client, &member, 1), daytona_any(scene.client, &member, 1),
+                                 daytona_race(scene.client, &member, 1), daytona_deadline(member, 5000)};
+  api_until_requests(&scene, 1);
+  api_scene_close_client(&scene);
+  for (int i = 0; i < 4; i++) api_fails(futures[i], DAYTONA_ECLOSED);
+  api_fails(member, DAYTONA_ECLOSED);
+  api_scene_close(&scene);
+}
+
+static void count_up(void *user) { ++*(int *)user; }
+
+static void posts_run_in_a_turn_of_the_loop(void **state) {
+  (void)state;
+  int count = 0;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  assert_int_equal(daytona_client_post(NULL, count_up, &count), DAYTONA_EINVAL);
+  assert_int_equal(daytona_client_post(scene.client, NULL, &count), DAYTONA_EINVAL);
+  assert_int_equal(daytona_client_post(scene.client, count_up, &count), 0);
+  assert_int_equal(count, 0);
+  uv_run(&scene.uv, UV_RUN_DEFAULT); /* a post keeps no loop alive */
+  assert_int_equal(count, 0);
+  api_fails(daytona_get(scene.client, "x", NULL), DAYTONA_ENOTFOUND);
+  assert_int_equal(count, 1);
+  daytona_client_t *client = daytona_client_retain(scene.client);
+  api_scene_close_client(&scene);
+  while (!scene.is_closed) uv_run(&scene.uv, UV_RUN_ONCE);
+  assert_int_equal(daytona_client_post(client, count_up, &count), DAYTONA_ECLOSED);
+  daytona_client_release(client);
+  assert_int_equal(count, 1);
+  api_scene_close(&scene);
+}
+
 /* --- many -------------------------------------------------------------------------------------- */
 
 static int many_told;
@@ -643,6 +707,9 @@ int main(void) {
     cmocka_unit_test(futures_and_sandboxes_outlive_the_client),
     cmocka_unit_test(two_clients_on_one_loop_do_not_meet),
     cmocka_unit_test(idle_client_lets_the_program_end),
+    cmocka_unit_test(combinators_take_the_futures_of_a_client),
+    cmocka_unit_test(combination_is_closed_with_its_client),
+    cmocka_unit_test(posts_run_in_a_turn_of_the_loop),
     cmocka_unit_test(thousand_operations_in_flight_close_within_100_ms),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,11 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "api/sandbox_impl.h"
+#include "core/limits.h"
 #include "support/api_scene.h"
 
 static const char exec[] = "POST /toolbox/sb-1/process/execute";
@@ -147,6 +149,22 @@ static void bad_arguments_are_refused(void **state) {
   api_fails(daytona_process_code_run(sandbox, NULL, NULL), DAYTONA_EINVAL);
   api_fails(daytona_process_code_run(sandbox, "", NULL), DAYTONA_EINVAL);
   api_fails(daytona_process_exec(NULL, "ls", NULL), DAYTONA_EINVAL);
+  assert_int_equal(scene.request_count, 0);
+  close_with(&scene, sandbox);
+}
+
+static void command_over_the_limit_is_refused(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  char *command = malloc(DAYTONA__REQUEST_BODY_MAX + 1);
+  if (command == NULL) abort();
+  memset(command, 'x', DAYTONA__REQUEST_BODY_MAX);
+  command[DAYTONA__REQUEST_BODY_MAX] = '\0';
+  daytona_future_t *future = api_must_fail(daytona_process_exec(sandbox, command, NULL), DAYTONA_ELIMIT);
+  assert_string_equal(daytona_future_error(future)->message, "Failed to execute command: command: the request body is too large");
+  daytona_future_release(future);
+  free(command);
   assert_int_equal(scene.request_count, 0);
   close_with(&scene, sandbox);
 }
@@ -541,6 +559,7 @@ int main(void) {
     cmocka_unit_test(timeout_is_rounded_up_to_seconds),
     cmocka_unit_test(code_run_sends_language_and_arguments),
     cmocka_unit_test(bad_arguments_are_refused),
+    cmocka_unit_test(command_over_the_limit_is_refused),
     cmocka_unit_test(answers_of_all_ages_are_read),
     cmocka_unit_test(answers_without_a_verdict_are_malformed),
     cmocka_unit_test(cancelled_command_is_stopped_by_its_mark),

@@ -62,6 +62,9 @@ static void finish(life_t *life) {
 
 static void on_closed(void *user) { ((life_t *)user)->closed++; }
 
+/* An id of 200 characters. */
+static char long_name[201];
+
 /* --- scenes ------------------------------------------------------------------------------------ */
 
 static void do_create(life_t *life) {
@@ -71,6 +74,18 @@ static void do_create(life_t *life) {
 }
 
 static void do_get(life_t *life) { then(life, daytona_get(life->client, "sb-1", NULL), take_sandbox); }
+
+/* Its address needs memory of its own, where others fit into what an operation begins with. */
+static void do_get_long(life_t *life) {
+  then(life, daytona_get(life->client, long_name, NULL), take_sandbox);
+}
+
+/* The same for a sandbox whose toolbox is not known. */
+static void do_exec_long(life_t *life) {
+  do_get_long(life);
+  finish(life);
+  if (life->sandbox != NULL) then(life, daytona_process_exec(life->sandbox, "ls", NULL), note);
+}
 
 static void do_exec(life_t *life) {
   static const daytona_pair_t env[] = {{"A", "1"}};
@@ -169,7 +184,7 @@ static void do_all_and_close(life_t *life) {
 
 static void (*const scenes[])(life_t *life) = {do_create, do_get,  do_exec, do_cancelled_exec,
                                                do_life,   do_list, do_walk, do_others,
-                                               do_refused, do_all_and_close};
+                                               do_refused, do_get_long, do_exec_long, do_all_and_close};
 
 static void (*scene_now)(life_t *life);
 
@@ -221,6 +236,15 @@ static void answer_all(api_scene_t *scene) {
   api_answer(scene, "GET /toolbox/sb-1/work-dir", 200, "{\"dir\":\"/w\"}");
   api_answer(scene, "POST /api/sandbox/sb-1/resize", 200, started);
   api_answer(scene, "POST /toolbox/sb-1/process/code-run", 200, "{\"exitCode\":0,\"result\":\"hi\"}");
+  char line[256], body[512];
+  memset(long_name, 'n', sizeof long_name - 1);
+  snprintf(line, sizeof line, "GET /api/sandbox/%s", long_name);
+  snprintf(body, sizeof body, "{\"id\":\"%s\"}", long_name);
+  api_answer(scene, line, 200, body);
+  snprintf(line, sizeof line, "GET /api/sandbox/%s/toolbox-proxy-url", long_name);
+  api_answer(scene, line, 200, toolbox);
+  snprintf(line, sizeof line, "POST /toolbox/%s/process/execute", long_name);
+  api_answer(scene, line, 200, "{\"exitCode\":0}");
   api_answer_with(scene, "GET /api/sandbox/refused", 409, "X-Request-Id: r\r\n",
                   "{\"message\":\"no\",\"code\":\"C\",\"source\":\"DAYTONA_API\"}");
   api_answer(scene, "POST /toolbox/sb-1/process/execute", 200, "{\"exitCode\":0,\"result\":\"hi\"}");
