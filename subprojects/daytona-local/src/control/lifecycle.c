@@ -127,6 +127,7 @@ static void on_restored_durable(bool is_durable, void *user) {
 static void on_box_started(void *user, dl_box *box, const char *error) {
   dl_sandbox *sb = user;
   dl_control *c = sb->control;
+  if (error) box = NULL; /* a failed start names the box too, for the last time */
   if (!box) sb->box = NULL;
   if (c->is_closing) {
     tell_waiters(sb);

@@ -278,6 +278,24 @@ class Lifecycle(harness.Case):
         self.assertEqual(self.server.execute(box, "echo back")["result"], "back\n")
 
 
+    def test_a_start_that_fails_is_an_error_and_no_running_sandbox(self):
+        box = self.server.create()["id"]
+        self.post(box, "stop")
+        self.server.wait(box, "stopped")
+        home = os.path.join(self.server.state, "sandboxes", box, "home")
+        os.rename(home, home + ".away")
+        with open(home, "w"):
+            pass  # a file where the home should be: the box cannot be set up
+        self.post(box, "start", 400)
+        self.server.wait(box, "error")
+        self.status(400, self.server.call("GET", "/toolbox/%s/version" % box))
+        self.post(box, "stop", 400)
+        os.remove(home)
+        os.rename(home + ".away", home)
+        self.assertEqual(self.post(box, "recover").json["state"], "started")
+        self.assertEqual(self.server.execute(box, "echo back")["result"], "back\n")
+
+
 class CreatingAnswer(harness.Case):
     options = ("--create-answer", "creating")
 
