@@ -344,10 +344,20 @@ static void unmarked_command_is_left_alone(void **state) {
   close_with(&scene, sandbox);
 }
 
+static void count_warnings(daytona_log_level_t level, const char *line, void *user) {
+  (void)line;
+  if (level <= DAYTONA_LOG_WARN) ++*(int *)user;
+}
+
 static void closing_the_client_stops_nothing(void **state) {
   (void)state;
+  int warnings = 0;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_scene_open_bare(&scene);
+  scene.config.log = count_warnings;
+  scene.config.log_user = &warnings;
+  api_scene_client(&scene);
+  daytona_sandbox_t *sandbox = api_sandbox(&scene, "sb-1", "started");
   api_answer(&scene, exec, 0, api_silence);
   daytona_future_t *future = daytona_process_exec(sandbox, "sleep 9", NULL);
   api_until_requests(&scene, 1);
@@ -356,6 +366,7 @@ static void closing_the_client_stops_nothing(void **state) {
   daytona_sandbox_release(sandbox);
   api_scene_close(&scene);
   assert_int_equal(scene.peer.requests, 2); /* that of the sandbox and the command */
+  assert_int_equal(warnings, 0);
 }
 
 /* --- limits ------------------------------------------------------------------------------------ */

@@ -224,15 +224,17 @@ static void failed_step_can_be_asked_for_again(void **state) {
 
 static void cursor_that_comes_again_is_refused(void **state) {
   (void)state;
-  static const char *const circles[][4] = {{"c1", "c1", NULL}, {"c1", "c2", "c1", "c2"}, {"c1", "c2", "c3", "c1"}};
-  for (size_t i = 0; i < 3; i++) {
+  static const char *const circles[][4] = {{"c1"}, {"c1", "c2"}, {"c1", "c2", "c3"}, {"c1", "c2", "c3", "c4"}};
+  for (size_t i = 0; i < 4; i++) {
     api_scene_t scene;
     api_scene_open(&scene);
-    for (int turn = 0; turn < 3; turn++)
+    for (int turn = 0; turn < 4; turn++)
       for (int n = 0; n < 4 && circles[i][n] != NULL; n++) answer_page(&scene, "", circles[i][n]);
     daytona_sandbox_iter_t *iter = walk(&scene, NULL);
     daytona_future_t *future = api_must_fail(daytona_sandbox_iter_next(iter), DAYTONA_EPROTOCOL);
     assert_non_null(strstr(daytona_future_error(future)->message, "cursor"));
+    assert_in_range(scene.request_count, i + 2, 2 * (i + 1) + 3);
+    assert_true(scene.request_count <= 4 * (i + 1)); /* before the last answer is given again and again */
     daytona_future_release(future);
     daytona_sandbox_iter_release(iter);
     api_scene_close(&scene);
