@@ -43,6 +43,8 @@ typedef struct {
 
 static const dl_tb_routes *const TABLES[] = {
     &DL_TB_EXEC_ROUTES, &DL_TB_CODE_ROUTES, &DL_TB_INFO_ROUTES, &DL_TB_PORT_ROUTES, &DL_TB_FORWARD_ROUTES,
+    &DL_TB_FILES_ROUTES, &DL_TB_SEARCH_ROUTES, &DL_TB_UPLOAD_ROUTES, &DL_TB_DOWNLOAD_ROUTES,
+    &DL_TB_BULK_DOWNLOAD_ROUTES,
 };
 
 /* ---- requests ---- */
@@ -60,7 +62,7 @@ static bool is_exact(dl_req *req, const dl_route *route, const char *path) {
   size_t have = strlen(path), want = strlen(route->path);
   if (strchr(route->path, '*') != NULL) return *dl_req_rest(req) != '\0' || path[have - 1] == '/';
   if (strstr(path, "//") != NULL) return false;
-  return (path[have - 1] == '/') == (route->path[want - 1] == '/');
+  return (route->flags & DL_TB_ANY_SLASH) != 0 || (path[have - 1] == '/') == (route->path[want - 1] == '/');
 }
 
 /* A slash too many or too few leads to the route that differs only in it. */

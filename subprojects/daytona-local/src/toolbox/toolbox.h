@@ -47,9 +47,13 @@ typedef struct {
   size_t count;
 } dl_tb_routes;
 
+/* A flag of a route: a slash at the end of the path makes no difference. */
+#define DL_TB_ANY_SLASH 1u
+
 /* Handlers get this as `user`. */
 extern const dl_tb_routes DL_TB_EXEC_ROUTES, DL_TB_CODE_ROUTES, DL_TB_INFO_ROUTES, DL_TB_PORT_ROUTES,
-    DL_TB_FORWARD_ROUTES;
+    DL_TB_FORWARD_ROUTES, DL_TB_FILES_ROUTES, DL_TB_SEARCH_ROUTES, DL_TB_UPLOAD_ROUTES, DL_TB_DOWNLOAD_ROUTES,
+    DL_TB_BULK_DOWNLOAD_ROUTES;
 
 /* ---- answers (reply.c) ---- */
 
