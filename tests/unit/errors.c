@@ -363,8 +363,10 @@ static void hostile_http_leaves_the_client_usable(void **state) {
       api_advance(&scene, 50);
     }
     int code = daytona_await(future);
-    if (!daytona_errcode_is(code, answers[i].code) && !daytona_errcode_is(code, DAYTONA_EPROTOCOL))
-      fail_msg("%.40s: %s", answers[i].answer, daytona_errcode_name(code));
+    /* Versions of libcurl differ in what they take for the end of a connection. */
+    if (!daytona_errcode_is(code, answers[i].code) && !daytona_errcode_is(code, DAYTONA_EPROTOCOL) &&
+        !daytona_errcode_is(code, DAYTONA_ECONNECTION))
+      fail_msg("%.20s: %s: %s", answers[i].answer, daytona_errcode_name(code), daytona_future_error(future)->message);
     daytona_future_release(future);
   }
   answer(&scene, 200, "", "{\"id\":\"x\"}");

@@ -32,7 +32,7 @@ static daytona_future_t *create(api_scene_t *scene, int i) {
 }
 
 static bool is_for(const char *request, int i) {
-  char wanted[32];
+  char wanted[128];
   snprintf(wanted, sizeof wanted, "\"name\":\"%s\"", names[i]);
   return strstr(api_body_of(request), wanted) != NULL;
 }
