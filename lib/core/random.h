@@ -13,7 +13,8 @@ int daytona__random(void *bytes, size_t size);
 
 /*
  * Random bytes in stock, for what needs a few of them per request: asking the kernel each time is over 1 %
- * of a command's CPU time. It belongs to a client and not to the process, for a forked child would have the same. Zero: empty.
+ * of a command's CPU time. It belongs to a client and not to the process, for a forked child would have the
+ * same. Zero: empty.
  */
 typedef struct daytona__entropy {
   unsigned char bytes[256];
