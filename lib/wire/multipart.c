@@ -42,7 +42,6 @@ int daytona__multipart_init(daytona__multipart_reader_t *reader, const char *bou
   snprintf(reader->delimiter, sizeof reader->delimiter, "\r\n--%s", boundary);
   reader->delimiter_size = size + 4;
   reader->matched = 2;
-  reader->left = -1;
   daytona__strbuf_init(&reader->headers, DAYTONA__PART_HEADERS_MAX);
   return 0;
 }
@@ -51,8 +50,8 @@ void daytona__multipart_clear(daytona__multipart_reader_t *reader) {
   daytona__strbuf_clear(&reader->headers);
 }
 
-bool daytona__multipart_is_stopped(const daytona__multipart_reader_t *reader) {
-  return reader->held_size != reader->held_start;
+void daytona__multipart_stop(daytona__multipart_reader_t *reader) {
+  reader->is_stopped = true;
 }
 
 bool daytona__multipart_is_whole(const daytona__multipart_reader_t *reader) {
@@ -66,6 +65,7 @@ static size_t give(daytona__multipart_reader_t *reader, const char *bytes, size_
   if (!reader->is_in_part || size == 0) return size;
   size_t taken = reader->on_data(reader, bytes, size);
   assert(taken <= size);
+  if (taken < size) reader->is_stopped = true;
   return taken;
 }
 
@@ -84,33 +84,58 @@ static bool give_held(daytona__multipart_reader_t *reader) {
   return true;
 }
 
-/* The match of the delimiter ends here: what matched is data. */
-static void unmatch(daytona__multipart_reader_t *reader) {
+/*
+ * The match of the delimiter ends before byte `c`: what matched is data. Where a part's length ends, it has become
+ * longer. Or shorter, and other parts were counted as its data: then there was a delimiter among it, or `c` goes on
+ * with one.
+ */
+static int unmatch(daytona__multipart_reader_t *reader, char c) {
+  bool is_doubtful = reader->is_counted && (reader->inside == reader->delimiter_size ||
+                                            (reader->inside != 0 && reader->delimiter[reader->inside] == c));
   hold(reader, reader->delimiter, reader->matched);
-  hold(reader, reader->tail, reader->tail_size);
-  reader->matched = reader->tail_size = 0;
+  if (reader->has_dash) hold(reader, "-", 1);
+  reader->matched = 0;
+  reader->has_dash = reader->is_counted = false;
   reader->state = SCANNING;
+  return is_doubtful ? DAYTONA_EPROTOCOL : 0;
 }
 
-/* One byte while a delimiter may be coming. False: the byte is not part of it and is to be looked at again. */
-static bool match(daytona__multipart_reader_t *reader, char c) {
+/* One byte while a delimiter may be coming. *used is 0 when it is not part of it and is to be looked at again. */
+static int match(daytona__multipart_reader_t *reader, char c, size_t *used) {
   if (reader->delimiter[reader->matched] != c) {
-    unmatch(reader);
-    return false;
+    *used = 0;
+    return unmatch(reader, c);
   }
   if (++reader->matched == reader->delimiter_size) reader->state = JUDGING;
-  return true;
+  return 0;
 }
 
-static size_t scan(daytona__multipart_reader_t *reader, const char *bytes, size_t size) {
-  if (reader->matched != 0 || bytes[0] == '\r') return match(reader, bytes[0]) ? 1 : 0;
+static int scan(daytona__multipart_reader_t *reader, const char *bytes, size_t size, size_t *used) {
+  if (reader->matched != 0 || bytes[0] == '\r') return match(reader, bytes[0], used);
   const char *cr = memchr(bytes, '\r', size);
-  return give(reader, bytes, cr != NULL ? (size_t)(cr - bytes) : size);
+  *used = give(reader, bytes, cr != NULL ? (size_t)(cr - bytes) : size);
+  return 0;
+}
+
+/* Look for a delimiter among bytes that are counted. */
+static void watch(daytona__multipart_reader_t *reader, const char *bytes, size_t size) {
+  for (size_t at = 0; at < size && reader->inside != reader->delimiter_size; at++) {
+    if (reader->inside == 0) {
+      const char *cr = memchr(bytes + at, '\r', size - at);
+      if (cr == NULL) return;
+      at = (size_t)(cr - bytes);
+    }
+    if (bytes[at] == reader->delimiter[reader->inside])
+      reader->inside++;
+    else
+      reader->inside = bytes[at] == '\r';
+  }
 }
 
 static size_t count(daytona__multipart_reader_t *reader, const char *bytes, size_t size) {
   size_t part = (int64_t)size < reader->left ? size : (size_t)reader->left;
   size_t taken = give(reader, bytes, part);
+  watch(reader, bytes, taken);
   reader->left -= (int64_t)taken;
   if (reader->left == 0) reader->state = EXPECTING;
   return taken;
@@ -118,37 +143,29 @@ static size_t count(daytona__multipart_reader_t *reader, const char *bytes, size
 
 /* --- headers ----------------------------------------------------------------------------------- */
 
-/* The value of a parameter such as filename="..." in place: quotes and backslash escapes are undone. */
-static char *take_param(char *line, const char *name) {
-  size_t size = strlen(name);
-  bool is_quoted = false;
-  for (char *at = line; *at != '\0'; at++) {
-    if (*at == '"') is_quoted = !is_quoted;
-    if (is_quoted && *at == '\\' && at[1] != '\0') {
-      at++;
-      continue;
+/* The next parameter of a header such as `form-data; name="a\"b"`, in place: quotes and escapes are undone. */
+static char *next_param(char **line, char **value) {
+  char *key = *line + strspn(*line, "; \t");
+  if (*key == '\0') return NULL;
+  char *in = key + strcspn(key, "=;");
+  bool has_value = *in == '=';
+  if (*in != '\0') *in++ = '\0';
+  *value = in;
+  *line = in;
+  if (!has_value) return key;
+  char *out = in;
+  bool is_quoted = *in == '"';
+  if (is_quoted) {
+    for (in++; *in != '\0' && *in != '"'; in++) {
+      if (*in == '\\' && in[1] != '\0') in++;
+      *out++ = *in;
     }
-    if (is_quoted || *at != ';') continue;
-    char *key = at + 1 + strspn(at + 1, " \t");
-    if (strncasecmp(key, name, size) != 0 || key[size] != '=') continue;
-    return key + size + 1;
+  } else {
+    out = in += strcspn(in, "; \t");
   }
-  return NULL;
-}
-
-static const char *param(daytona__arena_t *arena, char *line, const char *name) {
-  char *value = take_param(line, name);
-  if (value == NULL) return NULL;
-  if (*value != '"') return daytona__arena_strndup(arena, value, strcspn(value, "; \t"));
-  char *copy = daytona__arena_strdup(arena, value + 1);
-  if (copy == NULL) return NULL;
-  char *out = copy;
-  for (char *in = copy; *in != '\0' && *in != '"'; in++) {
-    if (*in == '\\' && in[1] != '\0') in++;
-    *out++ = *in;
-  }
+  *line = *in != '\0' ? in + 1 : in;
   *out = '\0';
-  return copy;
+  return key;
 }
 
 static int hex_digit(char c) {
@@ -158,14 +175,12 @@ static int hex_digit(char c) {
   return -1;
 }
 
-/* utf-8''%2Fa%20b; NULL if it is none. */
-static const char *extended(daytona__arena_t *arena, const char *value) {
+/* utf-8''%2Fa%20b, in place; NULL if it is none. */
+static const char *extended(char *value) {
   static const char head[] = "utf-8''";
   if (strncasecmp(value, head, sizeof head - 1) != 0) return NULL;
-  char *copy = daytona__arena_strdup(arena, value + sizeof head - 1);
-  if (copy == NULL) return NULL;
-  char *out = copy;
-  for (const char *in = copy; *in != '\0'; in++) {
+  char *text = value + sizeof head - 1, *out = text;
+  for (const char *in = text; *in != '\0'; in++) {
     int high, low;
     if (*in != '%') {
       *out++ = *in;
@@ -176,15 +191,23 @@ static const char *extended(daytona__arena_t *arena, const char *value) {
     in += 2;
   }
   *out = '\0';
-  return daytona__utf8_is_valid(copy, (size_t)(out - copy)) ? copy : NULL;
+  return daytona__utf8_is_valid(text, (size_t)(out - text)) ? text : NULL;
 }
 
-static int read_disposition(daytona__arena_t *arena, char *line, daytona__multipart_part_t *part) {
-  const char *name = param(arena, line, "name");
-  const char *wide = param(arena, line, "filename*");
-  part->filename = wide != NULL ? extended(arena, wide) : param(arena, line, "filename");
-  if (name != NULL) part->name = name;
-  return wide != NULL && part->filename == NULL ? DAYTONA_EPROTOCOL : 0;
+static int read_disposition(char *line, daytona__multipart_part_t *part) {
+  char *key, *value;
+  bool is_extended = false;
+  while ((key = next_param(&line, &value)) != NULL) {
+    if (strcasecmp(key, "name") == 0) {
+      part->name = value;
+    } else if (strcasecmp(key, "filename*") == 0) {
+      is_extended = true;
+      if ((part->filename = extended(value)) == NULL) return DAYTONA_EPROTOCOL;
+    } else if (strcasecmp(key, "filename") == 0 && !is_extended) {
+      part->filename = value;
+    }
+  }
+  return 0;
 }
 
 static int read_length(const char *value, daytona__multipart_part_t *part) {
@@ -196,13 +219,13 @@ static int read_length(const char *value, daytona__multipart_part_t *part) {
   return 0;
 }
 
-static int read_header(daytona__arena_t *arena, char *line, daytona__multipart_part_t *part) {
+static int read_header(char *line, daytona__multipart_part_t *part) {
   static const char disposition[] = "Content-Disposition", type[] = "Content-Type", length[] = "Content-Length";
   char *colon = strchr(line, ':');
   if (colon == NULL) return DAYTONA_EPROTOCOL;
   *colon = '\0';
   char *value = colon + 1 + strspn(colon + 1, " \t");
-  if (strcasecmp(line, disposition) == 0) return read_disposition(arena, value, part);
+  if (strcasecmp(line, disposition) == 0) return read_disposition(value, part);
   if (strcasecmp(line, type) == 0) part->content_type = value;
   if (strcasecmp(line, length) == 0) return read_length(value, part);
   return 0;
@@ -211,21 +234,20 @@ static int read_header(daytona__arena_t *arena, char *line, daytona__multipart_p
 /* All headers of a part are there, as lines that end in LF. */
 static int begin_part(daytona__multipart_reader_t *reader) {
   daytona__multipart_part_t part = {.name = "", .content_type = "", .length = -1};
-  daytona__arena_t arena;
   int rc = 0;
-  daytona__arena_init(&arena, 0);
   for (char *line = reader->headers.data; rc == 0 && line != NULL && *line != '\0';) {
     char *end = strchr(line, '\n');
     *end = '\0';
     if (end > line && end[-1] == '\r') end[-1] = '\0';
-    if (*line != '\0') rc = read_header(&arena, line, &part);
+    if (*line != '\0') rc = read_header(line, &part);
     line = end + 1;
   }
   if (rc == 0) rc = reader->on_part(reader, &part);
-  daytona__arena_clear(&arena);
   daytona__strbuf_clear(&reader->headers);
   reader->is_in_part = true;
   reader->left = part.length;
+  reader->is_counted = part.length >= 0;
+  reader->inside = 0;
   reader->state = part.length > 0 ? COUNTING : part.length == 0 ? EXPECTING : SCANNING;
   return rc;
 }
@@ -245,7 +267,8 @@ static int header_byte(daytona__multipart_reader_t *reader, char c) {
 /* --- between parts ----------------------------------------------------------------------------- */
 
 static int end_part(daytona__multipart_reader_t *reader) {
-  reader->matched = reader->tail_size = 0;
+  reader->matched = 0;
+  reader->has_dash = reader->is_counted = false;
   if (!reader->is_in_part) return 0;
   reader->is_in_part = false;
   return reader->on_part_end(reader);
@@ -253,23 +276,20 @@ static int end_part(daytona__multipart_reader_t *reader) {
 
 /* The delimiter is there; what follows tells whether it is one. *used is 0 when `c` is to be looked at again. */
 static int judge(daytona__multipart_reader_t *reader, char c, size_t *used) {
-  if (reader->tail_size == 1 && c != '-') { /* one dash: data, and `c` may begin the real one */
-    unmatch(reader);
-    *used = 0;
+  if (c == '-') {
+    if (reader->has_dash) {
+      reader->state = OVER;
+      return end_part(reader);
+    }
+    reader->has_dash = true;
     return 0;
   }
-  reader->tail[reader->tail_size++] = c;
-  if (c == '-') {
-    if (reader->tail_size == 1) return 0;
-    reader->state = OVER;
-    return end_part(reader);
-  }
-  if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+  if (!reader->has_dash && (c == ' ' || c == '\t' || c == '\r' || c == '\n')) {
     reader->state = c == '\n' ? HEADERS : PADDING;
     return end_part(reader);
   }
-  unmatch(reader);
-  return 0;
+  *used = 0;
+  return unmatch(reader, c);
 }
 
 static int pad(daytona__multipart_reader_t *reader, char c) {
@@ -280,21 +300,19 @@ static int pad(daytona__multipart_reader_t *reader, char c) {
 size_t daytona__multipart_feed(daytona__multipart_reader_t *reader, const char *bytes, size_t size, int *error) {
   size_t at = 0;
   *error = 0;
-  while (*error == 0 && give_held(reader) && at < size) {
+  reader->is_stopped = false;
+  while (*error == 0 && at < size && give_held(reader) && !reader->is_stopped) {
     size_t used = 1;
-    int state = reader->state;
-    switch (state) {
-      case SCANNING: used = scan(reader, bytes + at, size - at); break;
+    switch (reader->state) {
+      case SCANNING: *error = scan(reader, bytes + at, size - at, &used); break;
       case COUNTING: used = count(reader, bytes + at, size - at); break;
-      case EXPECTING: used = match(reader, bytes[at]) ? 1 : 0; break;
+      case EXPECTING: *error = match(reader, bytes[at], &used); break;
       case JUDGING: *error = judge(reader, bytes[at], &used); break;
       case PADDING: *error = pad(reader, bytes[at]); break;
       case HEADERS: *error = header_byte(reader, bytes[at]); break;
       default: return size; /* the epilogue is nobody's */
     }
     at += used;
-    bool is_moving = used != 0 || reader->state != state || reader->held_size != 0;
-    if (!is_moving) break; /* on_data took nothing */
   }
   return at;
 }

@@ -1,10 +1,11 @@
 /*
  * multipart/form-data as the toolbox speaks it: bytes in, events out, and the other way round. No I/O.
  *
- * The reader takes bytes as they come and may be stopped at any of them: when `on_data` takes less than it was given,
- * feeding ends there. A part with a Content-Length is read by its length, because the server's boundary is fixed and
- * a file may hold it; when no delimiter follows there, the part goes on to the next one. The answer is whole only if
- * the closing delimiter was seen.
+ * The reader takes bytes as they come and may be stopped at any of them: when `on_data` takes less than it was given, or
+ * a callback asks for it, feeding ends there. A part with a Content-Length is read by its length, because the server's
+ * boundary is fixed and a file may hold it. When no delimiter follows there, the file has grown and the part goes on to
+ * the next one; unless a delimiter was among the bytes counted, for then it may as well have shrunk, and what follows
+ * cannot be told apart. The answer is whole only if the closing delimiter was seen.
  */
 #ifndef DAYTONA_WIRE_MULTIPART_H
 #define DAYTONA_WIRE_MULTIPART_H
@@ -39,12 +40,13 @@ struct daytona__multipart_reader {
   size_t delimiter_size;
   int state;
   size_t matched;             /* bytes of the delimiter seen */
-  char tail[2];               /* what followed it */
-  size_t tail_size;
-  char held[4 + DAYTONA__BOUNDARY_MAX + 2]; /* data that looked like a delimiter and was not taken yet */
+  bool has_dash;              /* one dash followed it */
+  char held[4 + DAYTONA__BOUNDARY_MAX + 1]; /* data that looked like a delimiter and was not taken yet */
   size_t held_size, held_start;
-  int64_t left;               /* of a part read by its length; -1: read to the delimiter */
-  bool is_in_part;
+  int64_t left;               /* of a part read by its length */
+  size_t inside;              /* bytes of the delimiter matched among those counted; all of them: it was there */
+  bool is_counted;            /* the part's length still holds */
+  bool is_in_part, is_stopped;
   daytona__strbuf_t headers;
 };
 
@@ -52,11 +54,15 @@ struct daytona__multipart_reader {
 int daytona__multipart_init(daytona__multipart_reader_t *reader, const char *boundary);
 void daytona__multipart_clear(daytona__multipart_reader_t *reader);
 
-/* Take in bytes. Returns how many were used; fewer than `size` when on_data stopped it, or with *error set. */
+/*
+ * Take in bytes. Returns how many were used; fewer than `size` when it was stopped, or with *error set: what a callback
+ * returned, DAYTONA_EPROTOCOL, DAYTONA_ELIMIT or DAYTONA_ENOMEM. Data that was not taken is offered again by the next
+ * call; there is always a byte behind it that was not used.
+ */
 size_t daytona__multipart_feed(daytona__multipart_reader_t *reader, const char *bytes, size_t size, int *error);
 
-/* Whether data is held back that on_data did not take; feeding, also of nothing, offers it again. */
-bool daytona__multipart_is_stopped(const daytona__multipart_reader_t *reader);
+/* For callbacks: let feeding end after this one. */
+void daytona__multipart_stop(daytona__multipart_reader_t *reader);
 
 /* Whether the closing delimiter was seen. */
 bool daytona__multipart_is_whole(const daytona__multipart_reader_t *reader);
