@@ -283,7 +283,7 @@ DAYTONA_API daytona_future_t *daytona_fs_download_many(daytona_sandbox_t *sandbo
 /** Go on with a stream whose source had nothing or whose sink was full. Does nothing on other futures. */
 DAYTONA_API void daytona_fs_resume(daytona_future_t *future);
 
-/** The bytes of a future of daytona_fs_download(), or NULL; `data` is NULL for an empty file. Borrowed from the future. */
+/** The bytes of a future of daytona_fs_download(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_bytes_t *daytona_future_bytes(const daytona_future_t *future);
 
 /** The results of daytona_fs_upload_many() and daytona_fs_download_many(), or NULL. Borrowed from the future. */

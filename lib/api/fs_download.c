@@ -40,14 +40,14 @@ typedef struct download {
   bool is_json_error;
   daytona__strbuf_t error_body;
   daytona__file_writer_t *writer;
-  bool is_full;                 /* the writer or the sink had no room */
   size_t memory_left;
+  size_t next;                  /* item whose part probably comes next: answers keep the order */
 
   daytona_fs_sink_cb sink;
   void *sink_user;
 
   bool has_ended;               /* the transport has reported */
-  daytona__task_t settle;
+  daytona__task_t settle, resume;
 } download_t;
 
 typedef struct paths {
@@ -76,12 +76,17 @@ static const daytona_error_t *item_error(download_t *self, daytona_errcode_t cod
 /* --- parts ------------------------------------------------------------------------------------- */
 
 static item_t *find_item(download_t *self, const char *path) {
-  for (size_t i = 0; path != NULL && i < self->count; i++)
-    if (!self->items[i].has_part && strcmp(self->items[i].source, path) == 0) return &self->items[i];
+  for (size_t n = 0; path != NULL && n < self->count; n++) {
+    size_t i = (self->next + n) % self->count;
+    if (self->items[i].has_part || strcmp(self->items[i].source, path) != 0) continue;
+    self->next = i + 1;
+    return &self->items[i];
+  }
   return NULL;
 }
 
 static void on_file_event(void *user);
+static void resolve_many(download_t *self);
 
 static int on_part(daytona__multipart_reader_t *reader, const daytona__multipart_part_t *part) {
   download_t *self = reader->user;
@@ -109,14 +114,15 @@ static int on_part(daytona__multipart_reader_t *reader, const daytona__multipart
 static size_t to_memory(download_t *self, const char *bytes, size_t size) {
   item_t *item = self->item;
   if (item->error != NULL) return size;
-  if (size > self->memory_left) {
-    item->error = item_error(self, DAYTONA_ELIMIT, "the file is larger than max_bytes");
-    daytona__strbuf_clear(&item->memory);
+  int rc = size > self->memory_left ? DAYTONA_ELIMIT : daytona__strbuf_append(&item->memory, bytes, size);
+  if (rc == 0) {
+    self->memory_left -= size;
     return size;
   }
-  self->memory_left -= size;
-  int rc = daytona__strbuf_append(&item->memory, bytes, size);
-  if (rc != 0) item->error = item_error(self, (daytona_errcode_t)rc, daytona_errcode_text(rc));
+  item->error = item_error(self, (daytona_errcode_t)rc,
+                           rc == DAYTONA_ELIMIT ? "the file is larger than max_bytes" : daytona_errcode_text(rc));
+  self->memory_left += item->memory.size;
+  daytona__strbuf_clear(&item->memory);
   return size;
 }
 
@@ -152,7 +158,6 @@ static size_t on_data(daytona__multipart_reader_t *reader, const char *bytes, si
     taken = to_memory(self, bytes, size);
   if (!daytona__future_is_pending(future)) return 0; /* the sink has ended the operation */
   self->item->size += (int64_t)taken;
-  self->is_full = taken < size;
   daytona__transfer_progress(&self->transfer, (int64_t)taken);
   return daytona__future_is_pending(future) ? taken : 0;
 }
@@ -193,15 +198,51 @@ static void take_error(download_t *self) {
   self->item->error = daytona__error_copy(arena, &error, NULL);
 }
 
+static void close_writer(download_t *self) {
+  daytona__file_writer_t *writer = self->writer;
+  self->writer = NULL;
+  daytona__file_writer_close(writer);
+}
+
+/* A local error is the item's: the rest of its part is dropped, and what was written goes. */
+static bool writer_has_failed(download_t *self) {
+  const char *text;
+  daytona_errcode_t code = daytona__file_writer_error(self->writer, &text);
+  if (code == DAYTONA_OK) return false;
+  if (self->item->error == NULL) {
+    const char *message = daytona__arena_printf(&self->transfer.op.future->arena, "Write failed: %s: %s",
+                                                self->item->local_path, text);
+    self->item->error = item_error(self, code, message);
+  }
+  return true;
+}
+
 static int on_part_end(daytona__multipart_reader_t *reader) {
   download_t *self = reader->user;
   if (self->place == IN_ERROR) take_error(self);
   self->place = IN_NOTHING;
-  if (self->writer != NULL) { /* the next part waits until this file has its name */
-    daytona__file_writer_commit(self->writer);
-    self->is_full = true;
-  }
+  if (self->writer == NULL) return 0;
+  if (!writer_has_failed(self)) daytona__file_writer_commit(self->writer);
+  if (writer_has_failed(self))
+    close_writer(self);
+  else
+    daytona__multipart_stop(reader); /* the next part waits until this file has its name */
   return 0;
+}
+
+/* Whether what the only file of a call can still bring is of no use: then the rest is not worth receiving. */
+static bool is_hopeless(const download_t *self) {
+  return self->problem != NULL || (self->count == 1 && self->place == IN_FILE && self->items[0].error != NULL);
+}
+
+static void give_up(download_t *self) {
+  daytona__op_t *op = &self->transfer.op;
+  if (self->problem != NULL)
+    daytona__op_reject(op, self->problem_code, "%s", self->problem);
+  else if (!self->is_many)
+    daytona__op_fail(op, self->items[0].error);
+  else
+    resolve_many(self);
 }
 
 /* --- from the transport ------------------------------------------------------------------------ */
@@ -228,20 +269,18 @@ static void on_head(daytona__http_call_t *call) {
 static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t size) {
   download_t *self = call->user;
   daytona_future_t *future = daytona_future_retain(self->transfer.op.future);
-  size_t taken = size;
+  size_t taken = 0;
   int error = 0;
-  if (self->problem == NULL && self->has_reader) {
-    if (self->writer != NULL && self->place == IN_NOTHING) {
-      taken = 0; /* a file is getting its name */
-    } else {
-      taken = daytona__multipart_feed(&self->reader, bytes, size, &error);
-    }
-  }
+  bool is_waiting = self->writer != NULL && self->place == IN_NOTHING; /* for a file to get its name */
+  if (self->has_reader && !is_waiting) taken = daytona__multipart_feed(&self->reader, bytes, size, &error);
   bool is_pending = daytona__future_is_pending(future);
   if (is_pending && error != 0) {
     self->problem = error == DAYTONA_ENOMEM ? daytona_errcode_text(DAYTONA_ENOMEM) : "malformed multipart answer";
     self->problem_code = error == DAYTONA_ENOMEM || error == DAYTONA_ELIMIT ? (daytona_errcode_t)error : DAYTONA_EPROTOCOL;
-    taken = size;
+  }
+  if (is_pending && is_hopeless(self)) {
+    give_up(self);
+    is_pending = false;
   }
   daytona_future_release(future);
   return is_pending ? taken : 0;
@@ -250,31 +289,38 @@ static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t siz
 /* The writer has room again, has given the file its name, or has failed. */
 static void on_file_event(void *user) {
   download_t *self = user;
-  const char *text;
-  daytona_errcode_t code = daytona__file_writer_error(self->writer, &text);
-  bool is_over = self->place == IN_NOTHING && (code != DAYTONA_OK || daytona__file_writer_is_committed(self->writer));
-  if (code != DAYTONA_OK && self->item->error == NULL) {
-    const char *message = daytona__arena_printf(&self->transfer.op.future->arena, "Write failed: %s: %s",
-                                                self->item->local_path, text);
-    self->item->error = item_error(self, code, message);
+  bool has_failed = writer_has_failed(self);
+  if (has_failed && is_hopeless(self)) {
+    give_up(self);
+    return;
   }
-  if (is_over) {
-    daytona__file_writer_close(self->writer);
-    self->writer = NULL;
-  }
-  self->is_full = false;
+  if (self->place == IN_NOTHING && (has_failed || daytona__file_writer_is_committed(self->writer))) close_writer(self);
   if (self->has_ended)
     settle_soon(self);
   else
     daytona__http_resume_receive(&self->transfer.op.http);
 }
 
+/* From a turn of its own: asked for inside the sink, it comes before there is a pause that it could end. */
+static void on_resume_turn(daytona__task_t *task) {
+  download_t *self = DAYTONA__CONTAINER(task, download_t, resume);
+  if (self->transfer.op.is_requesting) daytona__http_resume_receive(&self->transfer.op.http);
+}
+
 static void on_resume(daytona__transfer_t *transfer) {
   download_t *self = (download_t *)transfer;
-  if (transfer->op.is_requesting && self->sink != NULL) daytona__http_resume_receive(&transfer->op.http);
+  if (self->sink != NULL) daytona__loop_defer(transfer->op.client->loop, &self->resume);
 }
 
 /* --- the end ----------------------------------------------------------------------------------- */
+
+/* The bytes move to the result, whose type frees them. An empty file has a NUL, too. */
+static int take_memory(item_t *item, daytona_bytes_t *out) {
+  out->data = item->memory.data != NULL ? item->memory.data : daytona__calloc(1, 1);
+  out->size = item->memory.size;
+  daytona__strbuf_init(&item->memory, 0);
+  return out->data != NULL ? 0 : DAYTONA_ENOMEM;
+}
 
 static void resolve_many(download_t *self) {
   daytona__op_t *op = &self->transfer.op;
@@ -290,12 +336,10 @@ static void resolve_many(download_t *self) {
     out[i].path = item->source;
     out[i].local_path = item->local_path;
     out[i].size = item->size;
+    if (item->error == NULL && item->local_path == NULL && take_memory(item, &out[i].bytes) != 0)
+      item->error = daytona__error_static(DAYTONA_ENOMEM);
     out[i].error = item->error;
     results->failed_count += item->error != NULL;
-    if (item->error != NULL || item->local_path != NULL) continue;
-    out[i].bytes.data = daytona__arena_strndup(arena, item->memory.data != NULL ? item->memory.data : "", item->memory.size);
-    out[i].bytes.size = item->memory.size;
-    daytona__strbuf_clear(&item->memory);
   }
   results->items = out;
   results->count = self->count;
@@ -314,14 +358,10 @@ static void resolve_one(download_t *self) {
     return;
   }
   daytona_bytes_t *bytes = daytona__arena_alloc(&op->future->arena, sizeof *bytes);
-  if (bytes == NULL) {
+  if (bytes == NULL || take_memory(item, bytes) != 0)
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-    return;
-  }
-  bytes->data = item->memory.data; /* taken over: the type frees it */
-  bytes->size = item->memory.size;
-  daytona__strbuf_init(&item->memory, 0);
-  daytona__op_resolve(op, &daytona__type_bytes, bytes);
+  else
+    daytona__op_resolve(op, &daytona__type_bytes, bytes);
 }
 
 static void on_settle(daytona__task_t *task) {
@@ -356,19 +396,15 @@ static void on_done(daytona__op_t *op, const daytona_error_t *error, void *unuse
     self->problem_code = DAYTONA_EPROTOCOL;
   }
   /* Cut off inside a part: what was written of it is given up. */
-  if (self->writer != NULL && self->place == IN_FILE) {
-    daytona__file_writer_close(self->writer);
-    self->writer = NULL;
-  }
+  if (self->writer != NULL && self->place == IN_FILE) close_writer(self);
   settle_soon(self);
 }
 
 static void end_download(daytona__op_t *op) {
   download_t *self = (download_t *)op;
-  daytona__file_writer_t *writer = self->writer;
   daytona__task_cancel(&self->settle);
-  self->writer = NULL;
-  daytona__file_writer_close(writer);
+  daytona__task_cancel(&self->resume);
+  close_writer(self);
   daytona__strbuf_clear(&self->error_body);
   if (self->has_reader) daytona__multipart_clear(&self->reader);
   self->has_reader = false;
@@ -404,6 +440,7 @@ static download_t *download_new(daytona_sandbox_t *sandbox, const daytona__endpo
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
   daytona__task_init(&self->settle, on_settle);
+  daytona__task_init(&self->resume, on_resume_turn);
   daytona__strbuf_init(&self->error_body, DAYTONA__ERROR_BODY_MAX);
   op->ending = end_download;
   op->outgoing = on_outgoing;

@@ -7,9 +7,14 @@
 
 enum { IDLE_DEFAULT_MS = 30 * 60 * 1000 };
 
-const daytona__type_t daytona__type_fs_results = {"file results", NULL};
+/* Downloaded bytes are blocks of their own, not in the arena: they are not copied once more at the end. */
+static void drop_results(void *result) {
+  const daytona_fs_results_t *results = result;
+  for (size_t i = 0; i < results->count; i++) daytona__free((void *)results->items[i].bytes.data);
+}
 
-/* The bytes are a block of their own, not in the arena: a download is not copied once more at its end. */
+const daytona__type_t daytona__type_fs_results = {"file results", drop_results};
+
 static void drop_bytes(void *result) { daytona__free((void *)((daytona_bytes_t *)result)->data); }
 
 const daytona__type_t daytona__type_bytes = {"bytes", drop_bytes};
@@ -63,7 +68,7 @@ void daytona__transfer_progress(daytona__transfer_t *self, int64_t bytes) {
 void daytona_fs_resume(daytona_future_t *future) {
   if (future == NULL || daytona__future_is_dead(future) || !daytona__future_is_pending(future)) return;
   daytona__op_t *op = future->op;
-  if (op == NULL || op->future != future || op->kind != transfer_kind) return;
+  if (op == NULL || op->kind != transfer_kind) return; /* of others, `op` is whatever they keep there */
   daytona__transfer_t *self = (daytona__transfer_t *)op;
   if (self->resume != NULL) self->resume(self);
 }
