@@ -42,14 +42,19 @@ typedef struct upload {
   daytona__task_t pump;
 
   daytona__file_reader_t *reader;
-  size_t prepared; /* local files looked at so far */
+  size_t reader_index; /* part that it reads */
+  size_t prepared;     /* local files looked at so far */
   bool is_sending;
+  daytona_errcode_t problem_code; /* why the body cannot go on; its text */
+  const char *problem;
 
   daytona_fs_source_cb source;
   void *source_user;
   char *block;
   size_t block_start, block_end;
-  bool source_is_done, source_has_failed;
+  bool source_is_done;
+  bool source_waits; /* it said so, and nobody has resumed it since */
+  bool is_resumed;
 } upload_t;
 
 static const daytona__endpoint_t upload_endpoint = {.prefix = "Failed to upload files: ",
@@ -77,7 +82,8 @@ static void next_phase(upload_t *self) {
 static size_t copy_body(upload_t *self, const part_t *part, char *buffer, size_t size) {
   size_t copied;
   if (part->local_path != NULL) {
-    copied = self->reader != NULL ? daytona__file_reader_take(self->reader, buffer, size) : 0;
+    bool is_ours = self->reader != NULL && self->reader_index == self->index;
+    copied = is_ours ? daytona__file_reader_take(self->reader, buffer, size) : 0;
   } else if (part->size < 0) {
     copied = self->block_end - self->block_start < size ? self->block_end - self->block_start : size;
     memcpy(buffer, self->block + self->block_start, copied);
@@ -97,15 +103,19 @@ static bool body_is_done(const upload_t *self, const part_t *part) {
   return self->offset == part->size;
 }
 
-static bool has_failed(const upload_t *self) {
-  const char *text;
-  return self->source_has_failed ||
-         (self->reader != NULL && daytona__file_reader_error(self->reader, &text) != DAYTONA_OK);
+static void set_problem(upload_t *self, daytona_errcode_t code, const char *text) {
+  if (self->problem_code != DAYTONA_OK) return;
+  self->problem_code = code;
+  self->problem = text;
 }
 
 static ptrdiff_t on_source(daytona__http_call_t *call, char *buffer, size_t size) {
   upload_t *self = call->user;
   size_t done = 0;
+  if (self->problem_code != DAYTONA_OK) {
+    call->user_error = self->problem_code;
+    return DAYTONA__HTTP_SOURCE_FAIL;
+  }
   while (done < size) {
     if (!self->is_in_body) {
       const char *text = self->index < self->count ? self->parts[self->index].head : self->end;
@@ -125,10 +135,6 @@ static ptrdiff_t on_source(daytona__http_call_t *call, char *buffer, size_t size
       break;
   }
   bool is_over = self->index == self->count && !self->is_in_body && (size_t)self->offset == strlen(self->end);
-  if (done == 0 && has_failed(self)) {
-    call->user_error = DAYTONA_EIO;
-    return DAYTONA__HTTP_SOURCE_FAIL;
-  }
   if (!is_over || self->moved != 0) daytona__loop_defer(self->transfer.op.client->loop, &self->pump);
   if (done != 0 || is_over) return (ptrdiff_t)done;
   self->is_waiting = true;
@@ -143,33 +149,49 @@ static void on_file_event(void *user);
 static void ask_source(upload_t *self) {
   daytona_future_t *future = self->transfer.op.future;
   daytona__loop_t *loop = self->transfer.op.client->loop;
-  while (self->source != NULL && !self->source_is_done && !self->source_has_failed) {
+  while (self->source != NULL && !self->source_is_done && !self->source_waits && self->problem_code == DAYTONA_OK) {
     if (self->block_start == self->block_end) self->block_start = self->block_end = 0;
     if (self->block_end == SOURCE_BLOCK) return;
     size_t room = SOURCE_BLOCK - self->block_end;
+    self->is_resumed = false;
     daytona__loop_enter(loop);
     ptrdiff_t got = self->source(self->block + self->block_end, room, self->source_user);
     daytona__loop_leave(loop);
-    if (!daytona__future_is_pending(future) || got == DAYTONA_SOURCE_WAIT) return;
+    if (!daytona__future_is_pending(future)) return;
+    if (got == DAYTONA_SOURCE_WAIT) {
+      self->source_waits = !self->is_resumed; /* resumed inside: asked again from the turn that this has caused */
+      return;
+    }
     if (got == 0)
       self->source_is_done = true;
-    else if (got < 0 || (size_t)got > room)
-      self->source_has_failed = true;
+    else if (got < 0)
+      set_problem(self, DAYTONA_EIO, "the source has given up");
+    else if ((size_t)got > room)
+      set_problem(self, DAYTONA_EINVAL, "the source claims more bytes than there was room for");
     else
       self->block_end += (size_t)got;
   }
 }
 
+static void open_reader(upload_t *self, size_t index) {
+  self->reader_index = index;
+  self->reader = daytona__file_reader_new(self->transfer.op.client->loop, self->parts[index].local_path,
+                                          on_file_event, self);
+}
+
+static void close_reader(upload_t *self) {
+  daytona__file_reader_t *reader = self->reader;
+  self->reader = NULL;
+  daytona__file_reader_close(reader);
+}
+
 /* The local file whose turn it is. */
 static void open_next(upload_t *self) {
   const part_t *part = self->index < self->count ? &self->parts[self->index] : NULL;
-  if (self->reader != NULL && (part == NULL || daytona__file_reader_is_done(self->reader)) && self->offset == 0) {
-    daytona__file_reader_close(self->reader);
-    self->reader = NULL;
-  }
-  if (part == NULL || part->local_path == NULL || self->reader != NULL) return;
-  self->reader = daytona__file_reader_new(self->transfer.op.client->loop, part->local_path, on_file_event, self);
-  if (self->reader == NULL) self->source_has_failed = true;
+  if (self->reader != NULL && self->reader_index != self->index) close_reader(self);
+  if (part == NULL || part->local_path == NULL || part->size == 0 || self->reader != NULL) return;
+  open_reader(self, self->index);
+  if (self->reader == NULL) set_problem(self, DAYTONA_ENOMEM, daytona_errcode_text(DAYTONA_ENOMEM));
 }
 
 static void wake(upload_t *self) {
@@ -178,6 +200,7 @@ static void wake(upload_t *self) {
   daytona__http_resume_send(&self->transfer.op.http);
 }
 
+/* A local file wakes libcurl itself when the disk has delivered. */
 static void on_pump(daytona__task_t *task) {
   upload_t *self = DAYTONA__CONTAINER(task, upload_t, pump);
   daytona_future_t *future = daytona_future_retain(self->transfer.op.future);
@@ -188,14 +211,15 @@ static void on_pump(daytona__task_t *task) {
   if (daytona__future_is_pending(future)) {
     open_next(self);
     if (self->reader != NULL) daytona__file_reader_refill(self->reader);
-    bool has_bytes = self->block_start != self->block_end || self->source_is_done || has_failed(self);
-    if (self->source == NULL || has_bytes) wake(self);
+    if (self->block_start != self->block_end || self->source_is_done || self->problem_code != DAYTONA_OK) wake(self);
   }
   daytona_future_release(future);
 }
 
 static void on_resume(daytona__transfer_t *transfer) {
   upload_t *self = (upload_t *)transfer;
+  self->is_resumed = true;
+  self->source_waits = false;
   if (self->is_sending) daytona__loop_defer(transfer->op.client->loop, &self->pump);
 }
 
@@ -210,6 +234,7 @@ typedef struct answer {
   const uploaded_t *files;
   size_t count;
   daytona_strings_t errors;
+  size_t next_file, next_error; /* where to look first: both lists keep the order of the request */
 } answer_t;
 
 static const daytona__json_field_t uploaded_fields[] = {
@@ -224,46 +249,78 @@ static const daytona__json_field_t answer_fields[] = {
 };
 static DAYTONA__MODEL(answer_model, answer_t, "UploadResponse", answer_fields);
 
-/* "400: a; b" of the errors of an answer. */
+/* "400: a, b" of the errors of an answer. */
 static const char *join_errors(daytona__arena_t *arena, int status, const daytona_strings_t *errors) {
-  const char *text = daytona__arena_printf(arena, "%d", status);
-  for (size_t i = 0; text != NULL && i < errors->count; i++)
-    text = daytona__arena_printf(arena, "%s%s%s", text, i == 0 ? ": " : ", ", errors->items[i]);
-  return text;
+  daytona__strbuf_t text;
+  daytona__strbuf_init(&text, DAYTONA__ERROR_MESSAGE_MAX);
+  daytona__strbuf_printf(&text, "%d", status);
+  for (size_t i = 0; i < errors->count; i++) {
+    daytona__strbuf_puts(&text, i == 0 ? ": " : ", ");
+    daytona__strbuf_puts(&text, errors->items[i]);
+  }
+  const char *copy = text.data != NULL ? daytona__arena_strndup(arena, text.data, text.size) : NULL;
+  daytona__strbuf_clear(&text);
+  return copy;
+}
+
+/* The server cuts white space off around a path. */
+static bool is_path(const char *path, const char *destination) {
+  destination += strspn(destination, " \t\r\n");
+  size_t size = strlen(path);
+  return strncmp(path, destination, size) == 0 && destination[size + strspn(destination + size, " \t\r\n")] == '\0';
+}
+
+static const uploaded_t *find_file(answer_t *answer, const char *destination) {
+  for (size_t n = 0; n < answer->count; n++) {
+    size_t i = (answer->next_file + n) % answer->count;
+    if (answer->files[i].path == NULL || !is_path(answer->files[i].path, destination)) continue;
+    answer->next_file = i + 1; /* the same destination may come again */
+    return &answer->files[i];
+  }
+  return NULL;
 }
 
 static bool is_about(const char *error, const char *destination) {
+  destination += strspn(destination, " \t\r\n");
   size_t size = strlen(destination);
+  while (size != 0 && strchr(" \t\r\n", destination[size - 1]) != NULL) size--;
   return strncmp(error, destination, size) == 0 && error[size] == ':';
 }
 
-/* What the answer says of one file: NULL if it is there. */
-static const daytona_error_t *verdict(upload_t *self, const part_t *part, const answer_t *answer,
-                                      const daytona_error_t *error) {
-  daytona__arena_t *arena = &self->transfer.op.future->arena;
-  daytona_error_t own = {.code = DAYTONA_EFAILED, .retry_after_ms = -1};
-  own.http_status = error != NULL ? error->http_status : 0;
-  for (size_t i = 0; i < answer->errors.count; i++) {
-    if (!is_about(answer->errors.items[i], part->destination)) continue;
-    own.message = answer->errors.items[i];
-    return daytona__error_copy(arena, &own, upload_endpoint.prefix);
+static const char *find_error(answer_t *answer, const char *destination) {
+  for (size_t n = 0; n < answer->errors.count; n++) {
+    size_t i = (answer->next_error + n) % answer->errors.count;
+    if (!is_about(answer->errors.items[i], destination)) continue;
+    answer->next_error = i + 1;
+    return answer->errors.items[i];
   }
-  for (size_t i = 0; i < answer->count; i++) {
-    const uploaded_t *file = &answer->files[i];
-    if (file->path == NULL || strcmp(file->path, part->destination) != 0) continue;
-    if (!file->bytes.is_set || part->size < 0 || file->bytes.value == part->size) return NULL;
-    own.code = DAYTONA_ETRUNCATED;
-    own.message = "the sandbox has written another number of bytes than were sent";
-    return daytona__error_copy(arena, &own, upload_endpoint.prefix);
-  }
-  if (error == NULL && answer->errors.count == 0) return NULL; /* servers may leave the list out */
-  own.message = "the sandbox does not say that the file was written";
-  return daytona__error_copy(arena, &own, upload_endpoint.prefix);
+  return NULL;
 }
 
-static void resolve_many(upload_t *self, const answer_t *answer, const daytona_error_t *error) {
+/* What the answer says of file number `index`. True: it is there. */
+static bool is_there(upload_t *self, size_t index, answer_t *answer, const daytona_error_t *error, daytona_error_t *out) {
+  const part_t *part = &self->parts[index];
+  *out = (daytona_error_t){.code = DAYTONA_EFAILED, .retry_after_ms = -1};
+  out->http_status = self->transfer.op.http.status;
+  /* With an answer about all of them the place tells which is which, whatever became of the spelling. */
+  bool has_all = answer->errors.count == 0 && answer->count == self->count;
+  const uploaded_t *file = has_all ? &answer->files[index] : find_file(answer, part->destination);
+  if (file != NULL) {
+    if (!file->bytes.is_set || part->size < 0 || file->bytes.value == part->size) return true;
+    out->code = DAYTONA_ETRUNCATED;
+    out->message = "the sandbox has written another number of bytes than were sent";
+    return false;
+  }
+  if (error == NULL && answer->errors.count == 0 && answer->count == 0) return true; /* old servers say nothing */
+  out->message = find_error(answer, part->destination);
+  if (out->message == NULL) out->message = "the sandbox does not say that the file was written";
+  return false;
+}
+
+static void resolve_many(upload_t *self, answer_t *answer, const daytona_error_t *error) {
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
+  daytona_error_t own;
   daytona_fs_results_t *results = daytona__arena_alloc(arena, sizeof *results);
   daytona_fs_result_t *items = daytona__arena_array(arena, self->count, sizeof *items);
   if (results == NULL || items == NULL) {
@@ -273,57 +330,55 @@ static void resolve_many(upload_t *self, const answer_t *answer, const daytona_e
   for (size_t i = 0; i < self->count; i++) {
     items[i].path = self->parts[i].destination;
     items[i].local_path = self->parts[i].local_path;
-    items[i].size = self->parts[i].size;
-    items[i].error = verdict(self, &self->parts[i], answer, error);
-    results->failed_count += items[i].error != NULL;
+    if (is_there(self, i, answer, error, &own)) {
+      items[i].size = self->parts[i].size;
+      continue;
+    }
+    items[i].error = daytona__error_copy(arena, &own, upload_endpoint.prefix);
+    results->failed_count++;
   }
   results->items = items;
   results->count = self->count;
   daytona__op_resolve(op, &daytona__type_fs_results, results);
 }
 
+static void resolve_one(upload_t *self, answer_t *answer, const daytona_error_t *error) {
+  daytona__op_t *op = &self->transfer.op;
+  daytona_error_t own;
+  if (error != NULL) { /* with a list of what went wrong */
+    own = *error;
+    own.code = DAYTONA_EFAILED;
+    own.message = join_errors(&op->future->arena, error->http_status, &answer->errors);
+    daytona__op_fail(op, &own);
+  } else if (is_there(self, 0, answer, NULL, &own)) {
+    daytona__op_resolve(op, &daytona__type_none, NULL);
+  } else {
+    daytona__op_fail(op, &own);
+  }
+}
+
 static void fail_upload(upload_t *self, const daytona_error_t *error) {
   daytona_error_t own = *error;
-  const char *text = NULL;
-  if (self->reader != NULL && daytona__file_reader_error(self->reader, &text) != DAYTONA_OK) {
-    own.code = DAYTONA_EIO;
-    own.message = daytona__arena_printf(&self->transfer.op.future->arena, "%s: %s",
-                                        self->parts[self->index < self->count ? self->index : 0].local_path, text);
-  } else if (self->source_has_failed && error->code == DAYTONA_EIO) {
-    own.message = "the source has given up";
-  }
+  if (self->problem_code != DAYTONA_OK && error->code == self->problem_code) own.message = self->problem;
   daytona__op_fail(&self->transfer.op, &own);
 }
 
 static void on_answer(daytona__op_t *op, const daytona_error_t *error, void *unused) {
   upload_t *self = (upload_t *)op;
   const daytona__strbuf_t *body = &op->http.response_body;
-  static const answer_t nothing;
+  answer_t nothing = {0};
   void *decoded = NULL;
   bool is_answer = body->size != 0 && (error == NULL || error->http_status >= 400) &&
                    daytona__json_decode(&op->future->arena, &answer_model, body->data, body->size, &decoded,
                                         NULL) == 0;
-  const answer_t *answer = is_answer ? decoded : &nothing;
-  bool is_partial = error != NULL && is_answer && answer->errors.count != 0;
-  if (error != NULL && !is_partial) {
+  answer_t *answer = is_answer ? decoded : &nothing;
+  bool is_partial = error != NULL && answer->errors.count != 0;
+  if (error != NULL && !is_partial)
     fail_upload(self, error);
-  } else if (self->is_many) {
+  else if (self->is_many)
     resolve_many(self, answer, error);
-  } else if (is_partial) {
-    daytona_error_t own = *error;
-    own.code = DAYTONA_EFAILED;
-    own.message = join_errors(&op->future->arena, error->http_status, &answer->errors);
-    daytona__op_fail(op, &own);
-  } else {
-    const daytona_error_t *problem = verdict(self, &self->parts[0], answer, NULL);
-    if (problem != NULL) {
-      daytona_error_t own = *problem;
-      own.message += strlen(upload_endpoint.prefix);
-      daytona__op_fail(op, &own);
-    } else {
-      daytona__op_resolve(op, &daytona__type_none, NULL);
-    }
-  }
+  else
+    resolve_one(self, answer, error);
 }
 
 /* --- the request ------------------------------------------------------------------------------- */
@@ -361,8 +416,7 @@ static void prepare_next(upload_t *self) {
     send_request(self);
     return;
   }
-  self->reader = daytona__file_reader_new(self->transfer.op.client->loop, self->parts[self->prepared].local_path,
-                                          on_file_event, self);
+  open_reader(self, self->prepared);
   if (self->reader == NULL) daytona__op_fail(&self->transfer.op, daytona__error_static(DAYTONA_ENOMEM));
 }
 
@@ -376,31 +430,29 @@ static void on_prepared(upload_t *self) {
   if (!daytona__file_reader_is_open(self->reader)) return;
   part->size = daytona__file_reader_size(self->reader);
   self->prepared++;
-  if (self->count > 1) { /* many are opened one by one; a single one stays open */
-    daytona__file_reader_close(self->reader);
-    self->reader = NULL;
-  }
+  if (self->count > 1) close_reader(self); /* many are opened one by one; a single one stays open */
   prepare_next(self);
 }
 
 static void on_file_event(void *user) {
   upload_t *self = user;
+  const char *text;
   if (!self->is_sending) {
     on_prepared(self);
     return;
   }
-  if (daytona__file_reader_is_open(self->reader) &&
-      daytona__file_reader_size(self->reader) != self->parts[self->index < self->count ? self->index : 0].size)
-    self->source_has_failed = true; /* it has changed since it was looked at */
+  const part_t *part = &self->parts[self->reader_index];
+  if (daytona__file_reader_error(self->reader, &text) != DAYTONA_OK)
+    set_problem(self, DAYTONA_EIO, daytona__arena_printf(&self->transfer.op.future->arena, "%s: %s", part->local_path, text));
+  else if (daytona__file_reader_is_open(self->reader) && daytona__file_reader_size(self->reader) != part->size)
+    set_problem(self, DAYTONA_EIO, "a local file has changed its size since it was looked at");
   wake(self);
 }
 
 static void end_upload(daytona__op_t *op) {
   upload_t *self = (upload_t *)op;
-  daytona__file_reader_t *reader = self->reader;
   daytona__task_cancel(&self->pump);
-  self->reader = NULL;
-  daytona__file_reader_close(reader);
+  close_reader(self);
 }
 
 /* Make the operation and its parts. NULL: *future has failed. */
