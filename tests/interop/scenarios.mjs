@@ -345,7 +345,8 @@ const scenarios = {
       const begin = Date.now()
       await raises(sdk.DaytonaProcessExecutionTimeoutError, () => exec(sandbox, 'sleep 60', undefined, undefined, 1), 408)
       assert(Date.now() - begin < 6000)
-      assert.equal((await exec(sandbox, 'pgrep -x sleep')).exitCode, 1)
+      // What was killed may not have been reaped yet.
+      await eventually(async () => (await exec(sandbox, 'pgrep -x sleep')).exitCode === 1, 5)
     })
   },
 

@@ -372,7 +372,10 @@ class Scenarios:
             error = await raises(sdk.DaytonaTimeoutError, lambda: sandbox.process.exec("sleep 60", timeout=1), 408)
             assert isinstance(error, sdk.DaytonaProcessExecutionTimeoutError)
             assert time.monotonic() - begin < 6
-            assert (await self.exec(sandbox, "pgrep -x sleep")).exit_code == 1
+
+            async def is_over():  # what was killed may not have been reaped yet
+                return (await self.exec(sandbox, "pgrep -x sleep")).exit_code == 1
+            await eventually(is_over, 5)
 
     async def exec_unicode(self):
         async with self.sandbox() as sandbox:
