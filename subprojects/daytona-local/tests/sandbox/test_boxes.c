@@ -64,7 +64,10 @@ static void forced_stop_ends_what_ignores_signals(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   dl_box *box = box_up(&w, "stop-force");
-  char *command = dl_xprintf("(trap '' TERM HUP INT; exec setsid sleep %s) >/dev/null 2>&1 & echo ok", mark(2));
+  /* "ok" comes once the sleep is there, which is later than the shell's fork. */
+  char *command = dl_xprintf("(trap '' TERM HUP INT; exec setsid sleep %s) >/dev/null 2>&1 & "
+                             "until pgrep -fx 'sleep %s' >/dev/null; do :; done; echo ok",
+                             mark(2), mark(2));
   box_expect(&w, box, command, "ok\n");
   free(command);
   assert_int_equal(count_processes(mark(2)), 1);
