@@ -78,6 +78,7 @@ static bool apply_fault(dl_control *c, dl_req *req, const dl_fault *f) {
                   (f->action == DL_FAULT_RESET && f->after_bytes < 0);
   shape.delay_ms = (unsigned)f->delay_ms;
   if (f->action == DL_FAULT_TRUNCATE) shape.truncate_after = f->after_bytes;
+  if (f->action == DL_FAULT_SHORT) shape.short_after = f->after_bytes;
   if (f->action == DL_FAULT_RESET) shape.reset_after = f->after_bytes;
   if (f->action == DL_FAULT_DRIBBLE) shape.bytes_per_second = (unsigned)f->bytes_per_second;
   dl_req_shape(req, &shape);

@@ -26,7 +26,7 @@ struct dl_faults {
   unsigned next_id;
 };
 
-static const char *const action_names[] = {"delay", "reset", "truncate", "dribble", "status", "stall", "stall-accept"};
+static const char *const action_names[] = {"delay", "reset", "truncate", "short", "dribble", "status", "stall", "stall-accept"};
 static const struct {
   const char *name;
   unsigned bit;
@@ -144,7 +144,7 @@ static char *read_action(const json_t *value, dl_fault *r) {
     r->action = (dl_fault_action)i;
     return NULL;
   }
-  return dl_xstrdup("action must be delay, reset, truncate, dribble, status, stall or stall-accept");
+  return dl_xstrdup("action must be delay, reset, truncate, short, dribble, status, stall or stall-accept");
 }
 
 static char *read_phase(const json_t *value, dl_fault *r) {
@@ -158,6 +158,7 @@ static char *check_rule(const dl_fault *r) {
   if (r->action == DL_FAULT_STATUS && r->status < 0) return dl_xstrdup("status is missing");
   if (r->action == DL_FAULT_DELAY && r->delay_ms <= 0) return dl_xstrdup("delay_ms is missing");
   if (r->action == DL_FAULT_TRUNCATE && r->after_bytes < 0) return dl_xstrdup("after_bytes is missing");
+  if (r->action == DL_FAULT_SHORT && r->after_bytes < 0) return dl_xstrdup("after_bytes is missing");
   if (r->action == DL_FAULT_DRIBBLE && r->bytes_per_second <= 0) return dl_xstrdup("bytes_per_second is missing");
   if (r->retry_after >= 0 && r->action != DL_FAULT_STATUS) return dl_xstrdup("retry_after goes with action status");
   return NULL;

@@ -15,6 +15,7 @@ typedef enum {
   DL_FAULT_DELAY,    /* later by delay_ms */
   DL_FAULT_RESET,    /* TCP reset, after after_bytes body bytes if given */
   DL_FAULT_TRUNCATE, /* closed after after_bytes of a longer declared body */
+  DL_FAULT_SHORT,    /* ends properly after after_bytes: a wrong length that only the content betrays */
   DL_FAULT_DRIBBLE,  /* bytes_per_second */
   DL_FAULT_STATUS,   /* another answer */
   DL_FAULT_STALL,    /* no answer, ever */

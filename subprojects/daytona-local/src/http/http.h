@@ -139,10 +139,11 @@ void dl_reply_never(dl_req *req);
 typedef struct {
   unsigned delay_ms;          /* wait before the answer */
   int64_t truncate_after;     /* close after that many body bytes; -1: no */
+  int64_t short_after;        /* end there as if that were all, declared length included; -1: no */
   int64_t reset_after;        /* reset after that many body bytes; -1: no */
   unsigned bytes_per_second;  /* 0: no limit */
 } dl_shape;
-#define DL_SHAPE_NONE ((dl_shape){.truncate_after = -1, .reset_after = -1})
+#define DL_SHAPE_NONE ((dl_shape){.truncate_after = -1, .short_after = -1, .reset_after = -1})
 void dl_req_shape(dl_req *req, const dl_shape *shape);
 
 /* Called when the answer was decided, before it is sent; true: it was taken care of (the hook

@@ -143,6 +143,7 @@ static ssize_t on_pull(void *cls, uint64_t pos, char *out, size_t max) {
   (void)pos;
   if (req->server->is_closing) return MHD_CONTENT_READER_END_WITH_ERROR;
   if (req->is_shaped) {
+    if (req->shape.short_after >= 0 && req->shape_sent >= req->shape.short_after) return MHD_CONTENT_READER_END_OF_STREAM;
     ssize_t allowed = dl_shape_allow(req, max);
     if (allowed < 0) return MHD_CONTENT_READER_END_WITH_ERROR;
     max = (size_t)allowed;
@@ -209,6 +210,7 @@ static struct MHD_Response *build(dl_req *req) {
   if (req->answer == DL_ANSWER_UPGRADE) return MHD_create_response_for_upgrade(on_upgrade, req);
   if (has_pull) {
     if (req->answer == DL_ANSWER_BYTES) req->length = (int64_t)req->bytes_len;
+    if (req->shape.short_after >= 0 && req->length > req->shape.short_after) req->length = req->shape.short_after;
     uint64_t length = req->length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)req->length;
     return MHD_create_response_from_callback(length, PULL_BLOCK, on_pull, req, NULL);
   }

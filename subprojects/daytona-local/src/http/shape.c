@@ -11,7 +11,7 @@
 
 void dl_req_shape(dl_req *req, const dl_shape *shape) {
   req->shape = *shape;
-  req->is_shaped = shape->delay_ms > 0 || shape->truncate_after >= 0 || shape->reset_after >= 0 ||
+  req->is_shaped = shape->delay_ms > 0 || shape->truncate_after >= 0 || shape->short_after >= 0 || shape->reset_after >= 0 ||
                    shape->bytes_per_second > 0;
 }
 
@@ -65,6 +65,7 @@ ssize_t dl_shape_allow(dl_req *req, size_t want) {
     if (left <= 0) return DL_PULL_ABORT;
     if (allowed > left) allowed = left;
   }
+  if (s->short_after >= 0 && allowed > s->short_after - req->shape_sent) allowed = s->short_after - req->shape_sent;
   if (s->bytes_per_second > 0) {
     if (!req->shape_timer || !uv_is_active((uv_handle_t *)req->shape_timer)) {
       start_timer(req, on_tick, TICK_MS, TICK_MS);

@@ -409,6 +409,16 @@ class Files(harness.Case):
                 self.server.fault(action=action, after_bytes=after, match=match)
                 with self.assertRaises((http.client.IncompleteRead, ConnectionError, http.client.BadStatusLine, ValueError)):
                     read_parts(self.bulk_download("fault"))
+        self.server.fault(action="short", after_bytes=1000, match=match)
+        answer = self.download("fault")
+        self.assertEqual((answer.body, answer.headers["Content-Length"]), (PIECE[:1000], "1000"))
+        self.server.fault(action="short", after_bytes=1000, match=match)
+        answer = self.bulk_download("fault")
+        self.assertEqual(len(answer.body), 1000)
+        with self.assertRaises(ValueError):
+            read_parts(answer)
+        self.server.fault(action="short", after_bytes=0, match=match)
+        self.assertEqual(self.download("fault").body, b"")
         self.server.fault(action="dribble", bytes_per_second=1000000, match=match)
         begin = time.monotonic()
         self.assertEqual(self.download("fault").body, PIECE[:300000])
