@@ -116,6 +116,17 @@ void dl_proctree_kill(pid_t root, bool include_root) {
   free(t.entries);
 }
 
+size_t dl_proctree_signal(pid_t root, int number) {
+  table t = {0};
+  size_t count = 0;
+  read_table(&t);
+  mark(&t, root);
+  for (size_t i = 0; i < t.count; i++)
+    if (t.entries[i].is_inside && kill(t.entries[i].pid, number) == 0) count++;
+  free(t.entries);
+  return count;
+}
+
 static bool is_run_by(pid_t pid, unsigned first_uid, unsigned uid_count) {
   char path[64];
   struct stat st;

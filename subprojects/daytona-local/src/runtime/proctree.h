@@ -6,12 +6,16 @@
 #define DL_PROCTREE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* SIGKILL for all descendants of `root`, and for `root` itself if asked. Processes are stopped
  * first and the search is repeated until it finds nothing new, so that none can escape by
  * forking meanwhile. */
 void dl_proctree_kill(pid_t root, bool include_root);
+
+/* The signal (0: none) for every living descendant of `root`; returns how many there are. */
+size_t dl_proctree_signal(pid_t root, int number);
 
 /* SIGKILL for processes called `name` that nobody waits for any more (their parent is process 1), run
  * by a user from `first_uid` on (`uid_count` of them), with `word` among their arguments. */

@@ -36,6 +36,7 @@ typedef struct dl_toolbox {
   char *node_modules; /* or NULL */
   dl_tb_metrics *metrics;
   struct dl_tb_gate *gate; /* see gate.c */
+  struct dl_sessions *sessions; /* see session.h */
   size_t live_count; /* operations that still have handles on the loop and will answer */
 } dl_toolbox;
 
@@ -54,6 +55,7 @@ typedef struct {
 extern const dl_tb_routes DL_TB_EXEC_ROUTES, DL_TB_CODE_ROUTES, DL_TB_INFO_ROUTES, DL_TB_PORT_ROUTES,
     DL_TB_FORWARD_ROUTES, DL_TB_FILES_ROUTES, DL_TB_SEARCH_ROUTES, DL_TB_UPLOAD_ROUTES, DL_TB_DOWNLOAD_ROUTES,
     DL_TB_BULK_DOWNLOAD_ROUTES;
+extern const dl_tb_routes DL_TB_SESSION_ROUTES;
 
 /* ---- answers (reply.c) ---- */
 
