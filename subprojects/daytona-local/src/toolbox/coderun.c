@@ -62,19 +62,6 @@ static bool imports_matplotlib(const char *code) {
   return false;
 }
 
-static void put_base64(dl_buf *out, const char *text) {
-  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const unsigned char *p = (const unsigned char *)text;
-  for (size_t left = strlen(text); left > 0;) {
-    size_t n = left < 3 ? left : 3;
-    unsigned v = (unsigned)p[0] << 16 | (n > 1 ? (unsigned)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
-    char four[4] = {digits[v >> 18], digits[v >> 12 & 63], n > 1 ? digits[v >> 6 & 63] : '=', n > 2 ? digits[v & 63] : '='};
-    dl_buf_append(out, four, 4);
-    p += n;
-    left -= n;
-  }
-}
-
 /* The wrapper takes the program from its last line, see charts.py. */
 static void prepare_python(const dl_toolbox *tb, const char *code, plan *p) {
   (void)tb;
@@ -86,7 +73,7 @@ static void prepare_python(const dl_toolbox *tb, const char *code, plan *p) {
   }
   dl_buf_puts(&p->input, DL_SCRIPT_CHARTS_PY);
   dl_buf_puts(&p->input, "\nrun(\"");
-  put_base64(&p->input, code);
+  dl_tb_put_base64(&p->input, code);
   dl_buf_puts(&p->input, "\")\n");
 }
 

@@ -47,6 +47,7 @@ static const dl_tb_routes *const TABLES[] = {
     &DL_TB_FILES_ROUTES, &DL_TB_SEARCH_ROUTES, &DL_TB_UPLOAD_ROUTES, &DL_TB_DOWNLOAD_ROUTES,
     &DL_TB_BULK_DOWNLOAD_ROUTES,
     &DL_TB_SESSION_ROUTES,
+    &DL_TB_GIT_ROUTES,
 };
 
 /* ---- requests ---- */

@@ -49,3 +49,16 @@ void dl_tb_errno_text(int error, char *out, size_t size) {
   out[len] = '\0';
   out[0] = (char)tolower((unsigned char)out[0]);
 }
+
+void dl_tb_put_base64(dl_buf *out, const char *text) {
+  static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const unsigned char *p = (const unsigned char *)text;
+  for (size_t left = strlen(text); left > 0;) {
+    size_t n = left < 3 ? left : 3;
+    unsigned v = (unsigned)p[0] << 16 | (n > 1 ? (unsigned)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
+    char four[4] = {DIGITS[v >> 18], DIGITS[v >> 12 & 63], n > 1 ? DIGITS[v >> 6 & 63] : '=', n > 2 ? DIGITS[v & 63] : '='};
+    dl_buf_append(out, four, 4);
+    p += n;
+    left -= n;
+  }
+}

@@ -14,6 +14,9 @@ typedef struct {
   int status; /* wait(2) status */
   const char *output;
   size_t output_len;
+  const char *errors; /* standard error, where it was asked for apart; "" otherwise */
+  size_t errors_len;
+  bool is_truncated; /* there was more than DL_TB_OUTPUT_MAX */
 } dl_run_result;
 
 typedef void (*dl_run_cb)(void *user, const dl_run_result *result);
@@ -26,9 +29,10 @@ typedef struct {
   const char *input; /* given on standard input, through a pipe; copied */
   size_t input_len;
   uint32_t timeout_s; /* 0: none */
+  bool splits_errors; /* standard error into a pipe of its own */
 } dl_run_opts;
 
-/* stdout and stderr go into one pipe, in the order written. Reports once, never inside the call.
+/* stdout and stderr go into one pipe, in the order written, unless split. Reports once, never inside the call.
  * The end is the program's exit with the pipe closed by everybody, or DL_RUN_HOLD_MS after the
  * exit while others still hold the pipe, or the timeout: then everything started is killed. */
 #define DL_RUN_HOLD_MS 30000

@@ -56,6 +56,7 @@ extern const dl_tb_routes DL_TB_EXEC_ROUTES, DL_TB_CODE_ROUTES, DL_TB_INFO_ROUTE
     DL_TB_FORWARD_ROUTES, DL_TB_FILES_ROUTES, DL_TB_SEARCH_ROUTES, DL_TB_UPLOAD_ROUTES, DL_TB_DOWNLOAD_ROUTES,
     DL_TB_BULK_DOWNLOAD_ROUTES;
 extern const dl_tb_routes DL_TB_SESSION_ROUTES;
+extern const dl_tb_routes DL_TB_GIT_ROUTES;
 
 /* ---- answers (reply.c) ---- */
 
@@ -105,6 +106,8 @@ bool dl_tb_field_envs(dl_req *req, const json_t *body, const char *name, json_t 
 json_t *dl_tb_text(const char *bytes, size_t len);
 /* An absolute path from one that may be relative to the work directory. Yours to free. */
 char *dl_tb_path(const dl_toolbox *tb, const char *path);
+/* Standard base64, with padding. */
+void dl_tb_put_base64(dl_buf *out, const char *text);
 /* "No such file or directory" in the daemon's spelling. */
 void dl_tb_errno_text(int error, char *out, size_t size);
 
