@@ -1,0 +1,426 @@
+/*
+ * Uploads against a scripted server: from memory, from local files, from a source.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/alloc.h"
+#include "support/api_scene.h"
+#include "support/check.h"
+
+#define ROUTE "POST /toolbox/sb-1/files/bulk-upload"
+
+static api_scene_t scene;
+static daytona_sandbox_t *sandbox;
+static char folder[64];
+
+static int open_scene(void **state) {
+  api_scene_open(&scene);
+  sandbox = api_sandbox(&scene, "sb-1", "started");
+  strcpy(folder, "/tmp/fs_upload-XXXXXX");
+  assert_non_null(mkdtemp(folder));
+  return 0;
+}
+
+static int close_scene(void **state) {
+  daytona_sandbox_release(sandbox);
+  api_scene_close(&scene);
+  char command[128];
+  snprintf(command, sizeof command, "rm -r %s", folder);
+  return system(command);
+}
+
+static const char *local(const char *name, size_t size) {
+  static char paths[4][128];
+  static unsigned next;
+  char *path = paths[next++ % 4];
+  snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  for (size_t i = 0; i < size; i++) fputc((int)('a' + (i + i / 1000) % 26), file);
+  fclose(file);
+  return path;
+}
+
+/* The body of the n-th upload, with the boundary replaced by "B". */
+static const char *body_of(size_t n) {
+  static char text[8192];
+  char boundary[80];
+  size_t used = 0;
+  const char *request = api_request(&scene, ROUTE, n), *at = api_body_of(request);
+  const char *type = strstr(request, "boundary=") + 9;
+  snprintf(boundary, sizeof boundary, "%.*s", (int)strcspn(type, "\r"), type);
+  for (const char *next; (next = strstr(at, boundary)) != NULL; at = next + strlen(boundary))
+    used += (size_t)snprintf(text + used, sizeof text - used, "%.*sB", (int)(next - at), at);
+  snprintf(text + used, sizeof text - used, "%s", at);
+  return text;
+}
+
+#define PART(i, path, name) \
+  "--B\r\nContent-Disposition: form-data; name=\"files[" i "].path\"\r\n\r\n" path \
+  "\r\n--B\r\nContent-Disposition: form-data; name=\"files[" i "].file\"; filename=\"" name "\"\r\n" \
+  "Content-Type: application/octet-stream\r\n\r\n"
+#define END "\r\n--B--\r\n"
+
+static void bytes_are_sent_exactly(void **state) {
+  api_answer(&scene, ROUTE, 200, "{\"files\":[{\"path\":\"/d/a.txt\",\"bytes\":5}]}");
+  api_done(daytona_fs_upload(sandbox, "alpha", 5, "/d/a.txt", NULL));
+  assert_string_equal(body_of(0), PART("0", "/d/a.txt", "a.txt") "alpha" END);
+  char length[32];
+  snprintf(length, sizeof length, "%zu", strlen(api_body_of(api_request(&scene, ROUTE, 0))));
+  assert_true(api_has_header(api_request(&scene, ROUTE, 0), "Content-Length", length));
+  assert_false(api_has_header(api_request(&scene, ROUTE, 0), "Expect", NULL));
+  api_forget(&scene, ROUTE);
+  api_answer(&scene, ROUTE, 200, "{\"files\":[{\"path\":\"b\",\"bytes\":0}]}");
+  api_done(daytona_fs_upload(sandbox, NULL, 0, "b", NULL));
+  assert_string_equal(body_of(1), PART("0", "b", "b") END);
+}
+
+static void local_files_of_every_size_are_sent(void **state) {
+  static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 262143, 262144, 262145, 524288, 524289, 2000003};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    char answer[128];
+    snprintf(answer, sizeof answer, "{\"files\":[{\"path\":\"x\",\"bytes\":%zu}]}", sizes[i]);
+    api_answer(&scene, ROUTE, 200, answer);
+    api_done(daytona_fs_upload_file(sandbox, local("x", sizes[i]), "x", NULL));
+    const char *data = strstr(api_body_of(api_request(&scene, ROUTE, i)), "octet-stream\r\n\r\n") + 16;
+    for (size_t at = 0; at < sizes[i]; at++)
+      if (data[at] != (char)('a' + (at + at / 1000) % 26)) fail_msg("size %zu: byte %zu differs", sizes[i], at);
+    assert_int_equal(strncmp(data + sizes[i], "\r\n------DaytonaUpload", 21), 0);
+    api_forget(&scene, ROUTE);
+  }
+}
+
+static void many_files_are_one_request(void **state) {
+  api_answer(&scene, ROUTE, 200,
+             "{\"files\":[{\"path\":\"m\",\"bytes\":2},{\"path\":\"e\",\"bytes\":0},{\"path\":\"l\",\"bytes\":3},"
+             "{\"path\":\"e2\",\"bytes\":0},{\"path\":\"m\",\"bytes\":1}]}");
+  daytona_fs_upload_item_t items[] = {{.destination = "m", .bytes = "mm", .size = 2},
+                                      {.destination = "e", .local_path = local("e", 0)},
+                                      {.destination = "l", .local_path = local("l", 3)},
+                                      {.destination = "e2", .local_path = local("e2", 0)},
+                                      {.destination = "m", .bytes = "z", .size = 1}};
+  daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, 5, NULL));
+  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  for (size_t i = 0; i < 5; i++)
+    if (results->items[i].error != NULL) fail_msg("%zu: %s", i, results->items[i].error->message);
+  assert_int_equal(results->items[4].size, 1); /* the same destination twice */
+  daytona_future_release(future);
+  assert_string_equal(body_of(0), PART("0", "m", "m") "mm\r\n" PART("1", "e", "e") "\r\n" PART("2", "l", "l") "abc\r\n"
+                      PART("3", "e2", "e2") "\r\n" PART("4", "m", "m") "z" END);
+}
+
+static void many_local_files_follow_each_other(void **state) {
+  enum { COUNT = 40 };
+  daytona_fs_upload_item_t items[COUNT];
+  char names[COUNT][16], paths[COUNT][128];
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(names[i], sizeof names[i], "f%d", i);
+    strcpy(paths[i], local(names[i], i % 3 == 0 ? 0 : (size_t)i * 1000));
+    items[i] = (daytona_fs_upload_item_t){.destination = names[i], .local_path = paths[i]};
+  }
+  api_answer(&scene, ROUTE, 200, "{\"files\":null}");
+  daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, COUNT, NULL));
+  assert_int_equal(daytona_future_fs_results(future)->failed_count, 0);
+  daytona_future_release(future);
+}
+
+/* --- answers ----------------------------------------------------------------------------------- */
+
+static void answers_decide(void **state) {
+  static const struct {
+    int status;
+    const char *body, *message; /* NULL: success */
+    daytona_errcode_t code;
+  } answers[] = {
+    {200, "{\"files\":[{\"path\":\"a\",\"bytes\":3}]}", NULL, DAYTONA_OK},
+    {200, "{\"files\":[{\"path\":\"./a\",\"bytes\":3}]}", NULL, DAYTONA_OK},
+    {200, "", NULL, DAYTONA_OK},
+    {200, "{}", NULL, DAYTONA_OK},
+    {200, "{\"files\":[{\"path\":\"a\",\"bytes\":2}]}",
+     "Failed to upload files: the sandbox has written another number of bytes than were sent", DAYTONA_ETRUNCATED},
+    {200, "{\"files\":[{\"path\":\"b\",\"bytes\":3},{\"path\":\"c\",\"bytes\":3}]}",
+     "Failed to upload files: the sandbox does not say that the file was written", DAYTONA_EFAILED},
+    {400, "{\"errors\":[\"a: create: no\",\"reading part: EOF\"],\"files\":null}",
+     "Failed to upload files: 400: a: create: no, reading part: EOF", DAYTONA_EFAILED},
+    {400, "", NULL, DAYTONA_EINVAL},
+    {403, "", NULL, DAYTONA_EFORBIDDEN},
+    {500, "{\"message\":\"broken\"}", "Failed to upload files: broken", DAYTONA_EFAILED},
+  };
+  for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+    api_answer(&scene, ROUTE, answers[i].status, answers[i].body);
+    daytona_future_t *future = daytona_fs_upload(sandbox, "abc", 3, "a", NULL);
+    int code = daytona_await(future);
+    if (code != (int)answers[i].code && !(code != 0 && daytona_errcode_is(code, answers[i].code)))
+      fail_msg("%zu: %s", i, daytona_errcode_name(code));
+    if (answers[i].message != NULL) assert_string_equal(daytona_future_error(future)->message, answers[i].message);
+    if (code != 0 && answers[i].status >= 400) assert_int_equal(daytona_future_error(future)->http_status, answers[i].status);
+    daytona_future_release(future);
+    api_forget(&scene, ROUTE);
+  }
+}
+
+static void each_of_many_has_its_verdict(void **state) {
+  api_answer(&scene, ROUTE, 400, "{\"errors\":[\"/no/b: mkdir /no: denied\"],\"files\":[{\"path\":\"a\",\"bytes\":1},"
+                                 "{\"path\":\"c\",\"bytes\":9},{\"path\":\"e\",\"bytes\":1}]}");
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "1", .size = 1}, {.destination = "/no/b"},
+                                      {.destination = "c", .bytes = "1", .size = 1}, {.destination = "d"},
+                                      {.destination = " e\n", .bytes = "1", .size = 1}};
+  daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, 5, NULL));
+  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  assert_int_equal(results->failed_count, 3);
+  assert_null(results->items[0].error);
+  assert_string_equal(results->items[1].error->message, "Failed to upload files: /no/b: mkdir /no: denied");
+  assert_int_equal(results->items[1].error->http_status, 400);
+  assert_int_equal(results->items[2].error->code, DAYTONA_ETRUNCATED);
+  assert_non_null(strstr(results->items[3].error->message, "does not say"));
+  assert_null(results->items[4].error);
+  daytona_future_release(future);
+}
+
+/* --- local files ------------------------------------------------------------------------------- */
+
+static void unreadable_file_fails_before_anything_is_sent(void **state) {
+  char missing[128], fifo[128];
+  snprintf(missing, sizeof missing, "%s/missing", folder);
+  snprintf(fifo, sizeof fifo, "%s/fifo", folder);
+  assert_int_equal(mkfifo(fifo, 0600), 0);
+  const char *bad[] = {missing, folder, fifo};
+  for (size_t i = 0; i < 3; i++) {
+    daytona_future_t *future = api_must_fail(daytona_fs_upload_file(sandbox, bad[i], "x", NULL), DAYTONA_EIO);
+    assert_non_null(strstr(daytona_future_error(future)->message, bad[i]));
+    daytona_future_release(future);
+    daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = local("a", 3)},
+                                        {.destination = "b", .local_path = bad[i]}};
+    api_fails(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_EIO);
+  }
+  assert_int_equal(scene.request_count, 0);
+}
+
+/* As soon as the server sees the request begin. */
+static void on_begun(peer_conn_t *conn, const char *bytes, size_t size) {
+  char path[128];
+  snprintf(path, sizeof path, "%s/big", folder);
+  assert_int_equal(truncate(path, 600000), 0);
+}
+
+static void on_accept(peer_conn_t *conn) {
+  conn->is_raw = true;
+  conn->peer->on_bytes = on_begun;
+}
+
+static void file_that_shrinks_while_it_is_sent_is_an_error(void **state) {
+  scene.peer.on_accept = on_accept;
+  for (peer_conn_t *conn = scene.peer.conns; conn != NULL; conn = conn->next) on_accept(conn);
+  daytona_future_t *future = api_must_fail(daytona_fs_upload_file(sandbox, local("big", 30 * 1000 * 1000), "x", NULL), DAYTONA_EIO);
+  assert_non_null(strstr(daytona_future_error(future)->message, "shorter"));
+  daytona_future_release(future);
+}
+
+/* --- sources ----------------------------------------------------------------------------------- */
+
+typedef struct source {
+  const char *const *steps; /* what each call gives; "wait", "fail", "cancel", NULL: the end */
+  size_t next, calls;
+  bool resumes_inside;
+  daytona_future_t *future;
+} source_t;
+
+static ptrdiff_t on_source(char *buffer, size_t size, void *user) {
+  source_t *self = user;
+  const char *step = self->steps[self->next];
+  self->calls++;
+  if (step == NULL) return 0;
+  self->next++;
+  if (strcmp(step, "wait") == 0) {
+    if (self->resumes_inside) daytona_fs_resume(self->future);
+    return DAYTONA_SOURCE_WAIT;
+  }
+  if (strcmp(step, "fail") == 0) return DAYTONA_SOURCE_FAIL;
+  if (strcmp(step, "lie") == 0) return (ptrdiff_t)size + 1;
+  if (strcmp(step, "cancel") == 0) {
+    daytona_future_cancel(self->future);
+    return 0;
+  }
+  size_t count = strlen(step);
+  assert_true(count <= size);
+  memcpy(buffer, step, count);
+  return (ptrdiff_t)count;
+}
+
+static void source_is_sent_chunked(void **state) {
+  static const char *const steps[] = {"one ", "two", NULL};
+  source_t source = {.steps = steps};
+  api_answer(&scene, ROUTE, 200, "{\"files\":[{\"path\":\"x\",\"bytes\":7}]}");
+  api_done(source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL));
+  const char *request = api_request(&scene, ROUTE, 0);
+  assert_true(api_has_header(request, "Transfer-Encoding", "chunked"));
+  assert_false(api_has_header(request, "Content-Length", NULL));
+  assert_non_null(strstr(request, "one two"));
+}
+
+static void source_that_waits_is_asked_again_only_when_resumed(void **state) {
+  static const char *const steps[] = {"wait", "one ", "wait", "two", "wait", NULL};
+  source_t source = {.steps = steps};
+  api_answer(&scene, ROUTE, 200, "{}");
+  source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL);
+  for (size_t waits = 1; waits <= 5; waits += 2) {
+    while (source.next < waits) assert_true(uv_run(&scene.uv, UV_RUN_ONCE) != 0);
+    size_t calls = source.calls;
+    for (int i = 0; i < 20; i++) api_spin(&scene, 1);
+    assert_int_equal(source.calls, calls);
+    assert_false(daytona_future_is_settled(source.future));
+    daytona_fs_resume(source.future);
+    daytona_fs_resume(source.future);
+  }
+  api_done(source.future);
+  assert_non_null(strstr(api_request(&scene, ROUTE, 0), "one "));
+}
+
+static void resume_inside_the_source_is_not_lost(void **state) {
+  static const char *const steps[] = {"wait", "wait", "one", "wait", NULL};
+  source_t source = {.steps = steps, .resumes_inside = true};
+  api_answer(&scene, ROUTE, 200, "{}");
+  source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL);
+  api_done(source.future);
+}
+
+static void source_may_give_up_or_cancel(void **state) {
+  static const struct {
+    const char *steps[3], *message;
+    daytona_errcode_t code;
+  } ends[] = {
+    {{"one", "fail"}, "Failed to upload files: the source has given up", DAYTONA_EIO},
+    {{"fail"}, "Failed to upload files: the source has given up", DAYTONA_EIO},
+    {{"one", "lie"}, "Failed to upload files: the source claims more bytes than there was room for", DAYTONA_EINVAL},
+    {{"one", "cancel"}, NULL, DAYTONA_ECANCELED},
+    {{"cancel"}, NULL, DAYTONA_ECANCELED},
+  };
+  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    source_t source = {.steps = ends[i].steps};
+    source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL);
+    api_must_fail(source.future, ends[i].code);
+    if (ends[i].message != NULL) assert_string_equal(daytona_future_error(source.future)->message, ends[i].message);
+    daytona_future_release(source.future);
+    api_spin(&scene, 5);
+  }
+}
+
+static void on_progress(const daytona_transfer_progress_t *progress, void *user) {
+  daytona_transfer_progress_t *seen = user;
+  assert_true(progress->bytes > seen->bytes);
+  *seen = *progress;
+}
+
+static void progress_tells_bytes_and_total(void **state) {
+  daytona_transfer_progress_t seen = {0};
+  daytona_transfer_opts_t opts = {.on_progress = on_progress, .user = &seen};
+  api_answer(&scene, ROUTE, 200, "{}");
+  api_done(daytona_fs_upload_file(sandbox, local("x", 300000), "x", &opts));
+  assert_int_equal(seen.bytes, 300000);
+  assert_int_equal(seen.total, 300000);
+  static const char *const steps[] = {"one", NULL};
+  source_t source = {.steps = steps};
+  seen.bytes = 0;
+  api_done(daytona_fs_upload_stream(sandbox, on_source, &source, "x", &opts));
+  assert_int_equal(seen.bytes, 3);
+  assert_int_equal(seen.total, -1);
+}
+
+/* --- endings in every state -------------------------------------------------------------------- */
+
+static void cancel_at(int turns, bool closes) {
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = local("a", 300000)}, {.destination = "b"},
+                                      {.destination = "c", .local_path = local("c", 10)}};
+  daytona_future_t *future = daytona_fs_upload_many(sandbox, items, 3, NULL);
+  api_spin(&scene, turns);
+  if (closes) {
+    api_scene_close_client(&scene);
+    while (!scene.is_closed) uv_run(&scene.uv, UV_RUN_ONCE);
+  } else {
+    daytona_future_cancel(future);
+    api_spin(&scene, 1);
+  }
+  assert_true(daytona_future_is_settled(future));
+  int code = daytona_future_code(future);
+  assert_true(code == DAYTONA_OK || code == (closes ? DAYTONA_ECLOSED : DAYTONA_ECANCELED));
+  daytona_future_release(future);
+}
+
+static void cancel_leaves_nothing_in_any_state(void **state) {
+  api_answer(&scene, ROUTE, 200, "{}");
+  for (int turns = 0; turns < 40; turns++) cancel_at(turns, false);
+}
+
+static void close_leaves_nothing_in_any_state(void **state) {
+  close_scene(state);
+  for (int turns = 0; turns < 40; turns++) {
+    open_scene(state);
+    api_answer(&scene, ROUTE, 200, "{}");
+    cancel_at(turns, true);
+    close_scene(state);
+  }
+  open_scene(state);
+}
+
+static void with_little_memory(void *user) {
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = user}, {.destination = "b", .bytes = "b", .size = 1}};
+  daytona_future_t *future = daytona_fs_upload_many(sandbox, items, 2, NULL);
+  int code = daytona_await(future);
+  if (code != 0 && code != DAYTONA_ENOMEM && !daytona_errcode_is(code, DAYTONA_ECONNECTION)) fail_msg("%s", daytona_errcode_name(code));
+  daytona_future_release(future);
+  api_settle(&scene);
+  for (int i = 0; i < 20; i++) api_spin(&scene, 1), uv_sleep(i / 10);
+}
+
+static void every_allocation_may_fail(void **state) {
+  char path[128];
+  strcpy(path, local("a", 1000));
+  api_answer(&scene, ROUTE, 200, "{\"files\":[{\"path\":\"a\",\"bytes\":1000},{\"path\":\"b\",\"bytes\":1}]}");
+  with_little_memory(path);
+  support_alloc_sweep(with_little_memory, path);
+}
+
+static void bad_arguments_fail_through_the_future(void **state) {
+  daytona_fs_upload_item_t no_bytes = {.destination = "a", .size = 1}, no_path = {.bytes = "x", .size = 1},
+                           no_local = {.destination = "a", .local_path = ""};
+  api_fails(daytona_fs_upload(sandbox, "x", 1, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload(sandbox, "x", 1, " \n", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload(sandbox, NULL, 1, "x", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_file(sandbox, NULL, "x", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_stream(sandbox, NULL, NULL, "x", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_many(sandbox, NULL, 1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_many(sandbox, &no_bytes, 0, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_many(sandbox, &no_bytes, 1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_many(sandbox, &no_path, 1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_many(sandbox, &no_local, 1, NULL), DAYTONA_EINVAL);
+  assert_int_equal(scene.request_count, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_scene, close_scene)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    TEST(bytes_are_sent_exactly),
+    TEST(local_files_of_every_size_are_sent),
+    TEST(many_files_are_one_request),
+    TEST(many_local_files_follow_each_other),
+    TEST(answers_decide),
+    TEST(each_of_many_has_its_verdict),
+    TEST(unreadable_file_fails_before_anything_is_sent),
+    TEST(file_that_shrinks_while_it_is_sent_is_an_error),
+    TEST(source_is_sent_chunked),
+    TEST(source_that_waits_is_asked_again_only_when_resumed),
+    TEST(resume_inside_the_source_is_not_lost),
+    TEST(source_may_give_up_or_cancel),
+    TEST(progress_tells_bytes_and_total),
+    TEST(cancel_leaves_nothing_in_any_state),
+    TEST(close_leaves_nothing_in_any_state),
+    TEST(every_allocation_may_fail),
+    TEST(bad_arguments_fail_through_the_future),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
