@@ -16,6 +16,8 @@
 #include <daytona/memory.h>
 #include <daytona/process.h>
 #include <daytona/sandbox.h>
+#include <daytona/session.h>
+#include <daytona/stream.h>
 #include <daytona/types.h>
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * The client: makes the layers below from a configuration and takes them down again in order.
  *
- * Closing: 1. every pending future fails with DAYTONA_ECLOSED, which stops its operation; 2. HTTP closes its
- * connections; 3. the resolver waits for lookups that run; 4. the loop's handles close; 5. the callbacks are
- * told. Each step begins when the one before has reported.
+ * Closing: 1. every pending future fails with DAYTONA_ECLOSED, which stops its operation; 2. WebSockets that are
+ * left, terminals mostly, are cut and told so; 3. HTTP closes its connections; 4. the resolver waits for lookups
+ * that run; 5. the loop's handles close; 6. the callbacks are told. Each step begins when the one before has
+ * reported.
  */
 #include "api/client_impl.h"
 
@@ -24,20 +25,38 @@
 
 /* --- making ------------------------------------------------------------------------------------ */
 
+size_t daytona__client_headers(const daytona_client_t *client, const char *version,
+                               daytona_header_t headers[DAYTONA__COMMON_HEADERS]) {
+  const char *organization = client->settings.organization_id;
+  headers[0] = (daytona_header_t){"Authorization", client->bearer};
+  headers[1] = (daytona_header_t){"X-Daytona-Source", SOURCE};
+  headers[2] = (daytona_header_t){"X-Daytona-SDK-Version", version != NULL ? version : PROTOCOL_VERSION};
+  headers[3] = (daytona_header_t){"User-Agent", SOURCE "/" DAYTONA_VERSION};
+  headers[4] = (daytona_header_t){"X-Daytona-Organization-ID", organization};
+  return DAYTONA__COMMON_HEADERS - (organization == NULL);
+}
+
 static int http_new(daytona_client_t *client) {
   const daytona__settings_t *settings = &client->settings;
-  const char *bearer = daytona__arena_printf(&client->arena, "Bearer %s", settings->token);
-  if (bearer == NULL) return DAYTONA_ENOMEM;
-  daytona_header_t headers[] = {
-    {"Authorization", bearer},
-    {"X-Daytona-Source", SOURCE},
-    {"X-Daytona-SDK-Version", PROTOCOL_VERSION},
-    {"User-Agent", SOURCE "/" DAYTONA_VERSION},
-    {"X-Daytona-Organization-ID", settings->organization_id},
-  };
-  size_t count = sizeof headers / sizeof headers[0] - (settings->organization_id == NULL);
+  daytona_header_t headers[DAYTONA__COMMON_HEADERS];
+  client->bearer = daytona__arena_printf(&client->arena, "Bearer %s", settings->token);
+  if (client->bearer == NULL) return DAYTONA_ENOMEM;
+  size_t count = daytona__client_headers(client, NULL, headers);
   return daytona__http_new(client->loop, &settings->net, client->resolver, headers, count,
                            &client->http);
+}
+
+int daytona__client_ws(daytona_client_t *client, daytona__ws_env_t **out) {
+  daytona_header_t headers[DAYTONA__COMMON_HEADERS];
+  int rc = 0;
+  if (client->is_closing) return DAYTONA_ECLOSED;
+  if (client->ws == NULL) {
+    size_t count = daytona__client_headers(client, NULL, headers);
+    rc = daytona__ws_env_new(client->loop, &client->settings.net, client->resolver, headers, count,
+                             &client->ws);
+  }
+  if (rc == 0) *out = client->ws;
+  return rc;
 }
 
 static void client_free(daytona_client_t *client) {
@@ -113,6 +132,12 @@ static void on_http_closed(void *user) {
   daytona__resolver_close(client->resolver, on_resolver_closed, client);
 }
 
+static void on_ws_closed(void *user) {
+  daytona_client_t *client = user;
+  client->ws = NULL;
+  daytona__http_close(client->http, on_http_closed, client);
+}
+
 static void begin_close(daytona_client_t *client) {
   client->is_closing = true;
   client->refs++; /* until the close has been reported */
@@ -121,7 +146,10 @@ static void begin_close(daytona_client_t *client) {
     daytona__future_abort(DAYTONA__CONTAINER(pending->next, daytona_future_t, pending),
                           DAYTONA_ECLOSED, "the client was closed");
   assert(daytona__list_empty(&client->gate));
-  daytona__http_close(client->http, on_http_closed, client);
+  if (client->ws != NULL)
+    daytona__ws_env_close(client->ws, on_ws_closed, client);
+  else
+    on_ws_closed(client);
 }
 
 /* A close that comes after the report still owes its callback a later turn. */

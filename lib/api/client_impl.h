@@ -12,6 +12,7 @@
 #include "core/random.h"
 #include "net/http.h"
 #include "net/resolver.h"
+#include "net/websocket.h"
 
 /* Somebody to tell when the client is closed. The first needs no allocation, so a close can always report. */
 typedef struct daytona__closed_entry {
@@ -20,6 +21,9 @@ typedef struct daytona__closed_entry {
   void *user;
 } daytona__closed_entry_t;
 
+/* The headers that every request carries: daytona__client_headers() */
+enum { DAYTONA__COMMON_HEADERS = 5 };
+
 struct daytona_client {
   unsigned refs;
   daytona__arena_t arena; /* settings, with secrets */
@@ -27,6 +31,8 @@ struct daytona_client {
   daytona__loop_t *loop;
   daytona__resolver_t *resolver;
   daytona__http_t *http;
+  daytona__ws_env_t *ws; /* NULL until the first socket; see daytona__client_ws() */
+  const char *bearer;    /* in the arena */
   daytona__entropy_t entropy;
   bool is_closing;
   bool is_closed;
@@ -37,5 +43,15 @@ struct daytona_client {
   int starting;
   daytona__list_t gate;
 };
+
+/*
+ * Fill in the headers of every request, with `version` as the protocol version, or the usual one for NULL.
+ * Returns their number. The values live as long as the client.
+ */
+size_t daytona__client_headers(const daytona_client_t *client, const char *version,
+                               daytona_header_t headers[DAYTONA__COMMON_HEADERS]);
+
+/* What the client's WebSockets share, made when the first one is opened. 0 or the code of an error. */
+int daytona__client_ws(daytona_client_t *client, daytona__ws_env_t **out);
 
 #endif

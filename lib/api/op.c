@@ -256,6 +256,10 @@ void daytona__op_send(daytona__op_t *op) {
     ask_for_toolbox(op);
     return;
   }
+  if (op->endpoint->is_stream) {
+    op->done(op, NULL, NULL);
+    return;
+  }
   start_http(op, op->endpoint->method,
              op->endpoint->service == DAYTONA__TOOLBOX ? op->sandbox->toolbox_url
                                                        : op->client->settings.api_url,

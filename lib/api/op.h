@@ -40,6 +40,8 @@ typedef struct daytona__endpoint {
   bool gives_array;    /* the answer is an array of `response`: `done` gets a daytona__array_t */
   bool is_lenient;     /* of a sandbox: an answer that cannot be read counts as success without news */
   bool is_create;      /* may never be sent twice */
+  bool is_stream;      /* not a request: once the toolbox is known `done` comes without an answer, perhaps at
+                          once, and the service opens its socket with daytona__stream_open() */
 } daytona__endpoint_t;
 
 /* An answer that is an array of structs. */

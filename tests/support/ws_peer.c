@@ -111,7 +111,7 @@ void ws_link_reset(ws_link_t *link) {
 
 /* --- upgrade ----------------------------------------------------------------------------------- */
 
-static void accept_key(const char *head, char *out) {
+void ws_accept_key(const char *head, char *out) {
   static const char name[] = "Sec-WebSocket-Key: ";
   const char *key = strstr(head, name);
   assert(key != NULL);
@@ -140,7 +140,7 @@ static void answer_upgrade(ws_link_t *link) {
     return;
   }
   char accept[29], head[2048];
-  accept_key(link->request, accept);
+  ws_accept_key(link->request, accept);
   size_t size = (size_t)snprintf(head, sizeof head,
                                  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                                  "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",

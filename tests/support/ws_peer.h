@@ -88,6 +88,9 @@ void ws_link_read(ws_link_t *link);  /* go on after a uv_read_stop() on the hand
 void ws_link_shut(ws_link_t *link);  /* an orderly end of TCP */
 void ws_link_reset(ws_link_t *link); /* RST */
 
+/* The Sec-WebSocket-Accept (28 characters and a NUL) that answers an upgrade. */
+void ws_accept_key(const char *request, char *out);
+
 /* One unmasked frame into `out` (size + 14 bytes at least); returns its length. */
 size_t ws_frame_build(char *out, int opcode, bool is_final, const void *bytes, size_t size);
 

@@ -18,12 +18,12 @@ static const daytona_strings_t one_name = {names, 1};
 
 static bool asks_for_array(const char *request) {
   return strstr(request, "/files/find") != NULL || strstr(request, "/files/replace") != NULL ||
-         strstr(request, "/files?path=x HTTP") != NULL;
+         strstr(request, "/files?path=x HTTP") != NULL || strstr(request, "GET /toolbox/sb-1/process/session HTTP") != NULL;
 }
 
 /* One answer for every question. */
 static void on_request(peer_conn_t *conn, const char *request, size_t size) {
-  static const char format[] = "{\"id\":\"sb-1\",\"state\":\"%s\",\"url\":\"u\",\"token\":\"t\",\"dir\":\"d\",\"exitCode\":0,"
+  static const char format[] = "{\"id\":\"sb-1\",\"sessionId\":\"s\",\"cmdId\":\"c\",\"state\":\"%s\",\"url\":\"u\",\"token\":\"t\",\"dir\":\"d\",\"exitCode\":0,"
                                "\"items\":[{\"id\":\"sb-1\"}],\"hash\":\"h\",\"valid\":true,\"labels\":{},\"port\":80}";
   char body[512], answer[1024];
   (void)size;

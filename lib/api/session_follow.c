@@ -1,0 +1,621 @@
+/*
+ * Following the log of a session's command, and not losing it.
+ *
+ * The log comes over a WebSocket, from its beginning. When that ends, for whatever reason, the command is looked at:
+ * if it has finished and the socket ended in good order, that is the end; else the log is fetched with a plain
+ * request, what was handed on before is skipped, and unless the command has finished meanwhile a new socket is opened.
+ *
+ *   OPENING -> STREAMING -> CHECKING -> FETCHING -> OPENING ...        WAITING: before CHECKING, after a failure
+ *                  ^------- WATCHING, with the socket still open: has the command finished without our being told?
+ *
+ * `offset` and `hash` describe the bytes of the log that were accepted. Every source begins at the log's beginning,
+ * so as many bytes are skipped and hashed; only if both agree is what follows known to be the rest. The fetch names
+ * an older protocol version, for which the server sends the log's own bytes: JSON would replace what is not UTF-8.
+ *
+ * Everything lives in the future's arena. A callback may settle the future, so each path that hands bytes on holds
+ * a reference and asks afterwards whether it is still pending.
+ */
+#include <daytona/session.h>
+
+#include <assert.h>
+#include <limits.h>
+#include <string.h>
+
+#include "api/inbox.h"
+#include "api/op.h"
+#include "api/session.h"
+#include "api/stream.h"
+#include "core/limits.h"
+#include "core/memory.h"
+#include "wire/demux.h"
+#include "wire/utf8_stream.h"
+
+/* Answers a request for a log with its bytes, marks included; see the table in the protocol's description. */
+static const char raw_log_version[] = "0.166.0";
+
+enum {
+  FAILURES_MAX = 10,
+  RETRY_FIRST_MS = 250,
+  RETRY_MAX_MS = 8000,
+  POLL_MS = 1000,
+  WATCH_MS = 15000,        /* silence after which the command is looked at */
+  STABLE_MS = 10000,       /* a connection that lived so long was none that failed */
+  SETTLED_MS = 500,        /* the server waits longer than this before it ends a complete log */
+  FETCH_IDLE_MS = 30000
+};
+
+#define HASH_START UINT64_C(14695981039346656037)
+#define HASH_PRIME UINT64_C(1099511628211)
+
+typedef enum phase { OPENING, STREAMING, WATCHING, CHECKING, FETCHING, WAITING, ENDING } phase_t;
+
+typedef struct follow {
+  daytona__op_t op; /* first */
+  phase_t phase;
+  const char *session_id, *command_id;
+  daytona_session_output_cb on_output[3]; /* by stream */
+  void *user;
+  bool as_text;
+  int64_t connect_timeout_ms;
+
+  daytona__ws_t *ws;
+  bool was_open;      /* some socket once was */
+  bool ended_orderly; /* the last one */
+  bool is_polling;    /* sockets do not show the log that the plain request shows */
+  int failures;       /* in a row */
+  int64_t opened_ms, last_data_ms;
+  daytona__timer_t timer, deadline;
+
+  uint64_t offset, hash;    /* of the log, accepted */
+  uint64_t skip, skip_hash; /* of this source: still to be skipped, and what was */
+  bool is_json;             /* the fetched log; collected in `json` */
+  daytona__strbuf_t json;
+  daytona_header_t headers[DAYTONA__COMMON_HEADERS];
+  daytona_opt_int_t exit_code;
+
+  daytona__demux_t demux;
+  daytona__utf8_stream_t text[3];
+  int text_stream;
+  daytona__inbox_t inbox;
+  bool is_paused;
+  bool lacks_memory;
+  daytona__task_t drain;
+  daytona_stream_end_t *end;
+} follow_t;
+
+static const daytona__endpoint_t follow_endpoint = {.prefix = "Failed to follow session command logs: ",
+                                                    .method = "GET",
+                                                    .path = "/process/session/{}/command/{}/logs",
+                                                    .service = DAYTONA__TOOLBOX,
+                                                    .is_stream = true};
+
+/* What a check wants to know; the command's text, which may be long, is left out. */
+typedef struct check_answer {
+  daytona_opt_int_t exit_code;
+} check_answer_t;
+
+static const daytona__json_field_t check_fields[] = {
+  DAYTONA__FIELD(check_answer_t, OPT_INT, exit_code, "exitCode"),
+};
+
+static DAYTONA__MODEL(check_model, check_answer_t, "Command", check_fields);
+
+static const daytona__endpoint_t check_endpoint = {.prefix = "Failed to follow session command logs: ",
+                                                   .method = "GET",
+                                                   .path = "/process/session/{}/command/{}",
+                                                   .service = DAYTONA__TOOLBOX,
+                                                   .response = &check_model};
+
+static const daytona__endpoint_t fetch_endpoint = {.prefix = "Failed to follow session command logs: ",
+                                                   .method = "GET",
+                                                   .path = "/process/session/{}/command/{}/logs",
+                                                   .service = DAYTONA__TOOLBOX};
+
+static void check(follow_t *self);
+static void fetch(follow_t *self);
+static void open_socket(follow_t *self);
+
+static bool is_over(const follow_t *self) { return !daytona__future_is_pending(self->op.future); }
+static bool stops_reading(const follow_t *self) { return self->inbox.max == 0; }
+static int64_t now(const follow_t *self) { return daytona__loop_now(self->op.client->loop); }
+
+/* --- ending ------------------------------------------------------------------------------------ */
+
+static void drop_socket(follow_t *self) {
+  daytona__ws_t *ws = self->ws;
+  self->ws = NULL;
+  daytona__ws_release(ws);
+}
+
+/* However the operation ends. */
+static void end_follow(daytona__op_t *op) {
+  follow_t *self = (follow_t *)op;
+  drop_socket(self);
+  daytona__timer_stop(&self->timer);
+  daytona__timer_stop(&self->deadline);
+  daytona__task_cancel(&self->drain);
+  daytona__inbox_clear(&self->inbox);
+  daytona__strbuf_clear(&self->json);
+}
+
+static void settle(follow_t *self) {
+  self->end->dropped_bytes = self->inbox.dropped;
+  daytona__op_resolve(&self->op, &daytona__type_stream_end, self->end);
+}
+
+static void emit(void *user, int stream, const char *bytes, size_t size);
+static void hand_on_text(void *user, const char *text, size_t size);
+
+/* The verdict is known; it is told when all output has been. */
+static void finish(follow_t *self, daytona_stream_reason_t reason, const char *message) {
+  daytona_future_t *future = daytona_future_retain(self->op.future);
+  drop_socket(self);
+  daytona__timer_stop(&self->timer);
+  self->phase = ENDING;
+  self->end->reason = reason;
+  self->end->message = message;
+  if (reason == DAYTONA_STREAM_EXITED) {
+    self->end->has_exit_code = true;
+    self->end->exit_code = (int)self->exit_code.value;
+  }
+  daytona__demux_end(&self->demux, emit, self);
+  for (int stream = DAYTONA__DEMUX_OUT; stream <= DAYTONA__DEMUX_ERR && self->as_text; stream++) {
+    self->text_stream = stream;
+    daytona__utf8_end(&self->text[stream], hand_on_text, self);
+  }
+  if (!is_over(self)) {
+    if (self->lacks_memory)
+      daytona__op_fail(&self->op, daytona__error_static(DAYTONA_ENOMEM));
+    else if (!self->is_paused && daytona__list_empty(&self->inbox.pieces))
+      settle(self);
+  }
+  daytona_future_release(future);
+}
+
+static void finish_exited(follow_t *self) {
+  if (self->exit_code.value < INT_MIN || self->exit_code.value > INT_MAX)
+    finish(self, DAYTONA_STREAM_FAILED, "the server sent an exit code that is out of range");
+  else
+    finish(self, DAYTONA_STREAM_EXITED, "the command has finished");
+}
+
+/* --- output ------------------------------------------------------------------------------------ */
+
+static void call_user(follow_t *self, int stream, const char *bytes, size_t size) {
+  daytona__loop_t *loop = self->op.client->loop;
+  if (self->on_output[stream] == NULL) return;
+  daytona__loop_enter(loop);
+  self->on_output[stream](bytes, size, self->user);
+  daytona__loop_leave(loop);
+}
+
+static void hand_on(follow_t *self, int stream, const char *bytes, size_t size) {
+  if (is_over(self) || self->lacks_memory) return;
+  if (!self->is_paused && daytona__list_empty(&self->inbox.pieces))
+    call_user(self, stream, bytes, size);
+  else if (daytona__inbox_put(&self->inbox, stream, bytes, size) != 0)
+    self->lacks_memory = true;
+}
+
+static void hand_on_text(void *user, const char *text, size_t size) {
+  follow_t *self = user;
+  hand_on(self, self->text_stream, text, size);
+}
+
+/* One stream's next bytes. */
+static void emit(void *user, int stream, const char *bytes, size_t size) {
+  follow_t *self = user;
+  if (is_over(self)) return;
+  self->end->received_bytes += size;
+  if (!self->as_text) {
+    hand_on(self, stream, bytes, size);
+    return;
+  }
+  self->text_stream = stream;
+  daytona__utf8_feed(&self->text[stream], bytes, size, hand_on_text, self);
+}
+
+/* From a turn of its own: what was kept while the stream was paused, then the end if it was waiting. */
+static void on_drain(daytona__task_t *task) {
+  follow_t *self = DAYTONA__CONTAINER(task, follow_t, drain);
+  daytona_future_t *future = daytona_future_retain(self->op.future);
+  daytona__inbox_piece_t *piece;
+  while (!is_over(self) && !self->is_paused && (piece = daytona__inbox_take(&self->inbox)) != NULL) {
+    call_user(self, piece->tag, piece->bytes + piece->start, piece->size - piece->start);
+    daytona__free(piece);
+  }
+  if (!is_over(self) && !self->is_paused) {
+    if (self->phase == ENDING)
+      settle(self);
+    else if (self->ws != NULL)
+      daytona__ws_resume(self->ws);
+    else if (self->phase == FETCHING)
+      daytona__http_resume_receive(&self->op.http);
+  }
+  daytona_future_release(future);
+}
+
+/* --- the log's bytes --------------------------------------------------------------------------- */
+
+static uint64_t hash_more(uint64_t hash, const char *bytes, size_t size) {
+  for (size_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)bytes[i]) * HASH_PRIME;
+  return hash;
+}
+
+/* A new source, which begins at the log's beginning. */
+static void begin_source(follow_t *self) {
+  self->skip = self->offset;
+  self->skip_hash = HASH_START;
+}
+
+/*
+ * More bytes of a source. False: it does not show the log that we know. A fetched log is believed all the same, for
+ * there is nothing better.
+ */
+static bool take(follow_t *self, const char *bytes, size_t size) {
+  if (self->skip != 0) {
+    size_t skipped = self->skip < size ? (size_t)self->skip : size;
+    self->skip_hash = hash_more(self->skip_hash, bytes, skipped);
+    self->skip -= skipped;
+    bytes += skipped;
+    size -= skipped;
+    if (self->skip == 0 && self->skip_hash != self->hash) {
+      if (self->phase != FETCHING) return false;
+      self->end->has_gap = true;
+      self->hash = self->skip_hash;
+    }
+  }
+  if (size == 0) return true;
+  self->hash = hash_more(self->hash, bytes, size);
+  self->offset += size;
+  self->failures = 0;
+  daytona__demux_feed(&self->demux, bytes, size, emit, self);
+  return true;
+}
+
+/* The whole source has been seen, and was shorter than what we know: it is not the same log any more. */
+static void end_source(follow_t *self) {
+  if (self->skip == 0) return;
+  self->end->has_gap = true;
+  self->offset -= self->skip;
+  self->hash = self->skip_hash;
+  self->skip = 0;
+}
+
+/* --- waiting ----------------------------------------------------------------------------------- */
+
+static void wait_for(follow_t *self, int64_t ms) {
+  self->phase = WAITING;
+  daytona__timer_start(self->op.client->loop, &self->timer, ms);
+}
+
+static void watch(follow_t *self) {
+  self->phase = STREAMING;
+  daytona__timer_start(self->op.client->loop, &self->timer, WATCH_MS);
+}
+
+/* One more failure: try again later, or give up. `message` is in the arena or static. */
+static void retry(follow_t *self, const char *message) {
+  int64_t delay_ms = RETRY_FIRST_MS;
+  if (++self->failures > FAILURES_MAX) {
+    finish(self, DAYTONA_STREAM_LOST, message);
+    return;
+  }
+  for (int i = 1; i < self->failures && delay_ms < RETRY_MAX_MS; i++) delay_ms *= 2;
+  wait_for(self, delay_ms);
+}
+
+static void on_timer(daytona__timer_t *timer) {
+  follow_t *self = DAYTONA__CONTAINER(timer, follow_t, timer);
+  bool is_watch = self->phase == STREAMING;
+  int64_t quiet_ms = now(self) - self->last_data_ms;
+  if (!is_watch)
+    check(self);
+  else if (self->is_paused || quiet_ms < WATCH_MS)
+    watch(self);
+  else
+    check(self);
+}
+
+static void on_deadline(daytona__timer_t *timer) {
+  follow_t *self = DAYTONA__CONTAINER(timer, follow_t, deadline);
+  daytona_future_t *future = daytona_future_retain(self->op.future);
+  finish(self, DAYTONA_STREAM_TIMEOUT, "the follow exceeded its time limit");
+  if (!is_over(self)) {
+    self->inbox.dropped += self->inbox.size; /* paused: nobody has asked for it in time */
+    settle(self);
+  }
+  daytona_future_release(future);
+}
+
+/* --- the command ------------------------------------------------------------------------------- */
+
+static bool is_gone(const daytona_error_t *error) {
+  return daytona_error_is(error, DAYTONA_ENOTFOUND) || daytona_error_is(error, DAYTONA_EGONE);
+}
+
+static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  follow_t *self = (follow_t *)op;
+  const check_answer_t *command = answer;
+  bool has_finished = command != NULL && command->exit_code.is_set;
+  if (error != NULL && error->code == DAYTONA_ENOMEM) {
+    daytona__op_fail(op, error);
+    return;
+  }
+  if (self->phase == WATCHING && !has_finished) { /* still running, or not to be asked: the socket knows best */
+    watch(self);
+    return;
+  }
+  if (error != NULL) {
+    if (is_gone(error))
+      finish(self, DAYTONA_STREAM_KILLED, "the session was deleted");
+    else
+      retry(self, error->message);
+    return;
+  }
+  self->exit_code = command->exit_code;
+  bool is_complete = self->ended_orderly && now(self) - self->last_data_ms >= SETTLED_MS;
+  if (has_finished && is_complete && self->phase == CHECKING)
+    finish_exited(self);
+  else
+    fetch(self);
+}
+
+/* A request of the follow's own, on the operation's only slot. */
+static void request(follow_t *self, const daytona__endpoint_t *endpoint, int64_t timeout_ms,
+                    void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer),
+                    void (*outgoing)(daytona__op_t *op)) {
+  daytona__op_t *op = &self->op;
+  daytona__op_switch(op, endpoint);
+  daytona__op_path(op, self->session_id, self->command_id, NULL);
+  op->done = done;
+  op->outgoing = outgoing;
+  if (daytona__op_prepare(op, NULL, timeout_ms) == 0) daytona__op_send(op);
+}
+
+static void check(follow_t *self) {
+  self->phase = self->ws != NULL ? WATCHING : CHECKING;
+  request(self, &check_endpoint, 0, on_checked, NULL);
+}
+
+/* --- the log over a plain request -------------------------------------------------------------- */
+
+static void on_head(daytona__http_call_t *http) {
+  follow_t *self = http->user;
+  self->is_json = strcmp(http->response_type, "application/json") == 0;
+}
+
+static size_t on_fetched_bytes(daytona__http_call_t *http, const char *bytes, size_t size) {
+  follow_t *self = http->user;
+  daytona_future_t *future = self->op.future;
+  if (self->is_json) {
+    int rc = daytona__strbuf_append(&self->json, bytes, size);
+    if (rc != 0) http->user_error = (daytona_errcode_t)rc;
+    return size;
+  }
+  if (self->is_paused && stops_reading(self)) return 0;
+  daytona_future_retain(future);
+  take(self, bytes, size);
+  if (!is_over(self) && self->lacks_memory) http->user_error = DAYTONA_ENOMEM;
+  daytona_future_release(future);
+  return size;
+}
+
+/* Ask for the log's own bytes. */
+static void prepare_fetch(daytona__op_t *op) {
+  follow_t *self = (follow_t *)op;
+  op->http.skips_common = true;
+  op->http.headers = self->headers;
+  op->http.header_count = daytona__client_headers(op->client, raw_log_version, self->headers);
+  op->http.accept = "*/*";
+  op->http.idle_timeout_ms = FETCH_IDLE_MS;
+  op->http.on_head = on_head;
+  op->http.sink = on_fetched_bytes;
+}
+
+/* A server that answers with JSON all the same. */
+static int take_json(follow_t *self) {
+  daytona_session_logs_t logs;
+  daytona__arena_t scratch;
+  daytona__arena_init(&scratch, 0);
+  int rc = daytona__session_logs_decode(&scratch, self->json.data, self->json.size, &logs, NULL);
+  if (rc == 0) take(self, logs.output.data, logs.output.size);
+  daytona__arena_clear(&scratch);
+  return rc;
+}
+
+static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  follow_t *self = (follow_t *)op;
+  daytona_future_t *future = daytona_future_retain(op->future);
+  int rc = error == NULL && self->json.size != 0 ? take_json(self) : 0;
+  daytona__strbuf_clear(&self->json);
+  if (is_over(self)) goto out;
+  if (self->lacks_memory || rc == DAYTONA_ENOMEM || (error != NULL && error->code == DAYTONA_ENOMEM)) {
+    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+  } else if (rc != 0) {
+    retry(self, "the server's answer with the log is malformed");
+  } else if (error != NULL && is_gone(error)) {
+    finish(self, DAYTONA_STREAM_KILLED, "the session was deleted");
+  } else if (error != NULL) {
+    retry(self, error->message);
+  } else {
+    end_source(self);
+    if (self->exit_code.is_set)
+      finish_exited(self);
+    else if (self->is_polling)
+      wait_for(self, POLL_MS);
+    else
+      open_socket(self);
+  }
+out:
+  daytona_future_release(future);
+}
+
+static void fetch(follow_t *self) {
+  drop_socket(self);
+  daytona__timer_stop(&self->timer);
+  self->phase = FETCHING;
+  self->end->resumed_count++;
+  self->is_json = false;
+  daytona__strbuf_init(&self->json, DAYTONA__JSON_BODY_MAX);
+  begin_source(self);
+  request(self, &fetch_endpoint, DAYTONA_NO_TIMEOUT, on_fetched, prepare_fetch);
+}
+
+/* --- the socket -------------------------------------------------------------------------------- */
+
+static void on_open(daytona__ws_t *ws, const char *protocol) {
+  follow_t *self = daytona__ws_user(ws);
+  (void)protocol;
+  self->was_open = true;
+  self->opened_ms = self->last_data_ms = now(self);
+  if (self->is_paused && stops_reading(self)) daytona__ws_pause(ws);
+  watch(self);
+}
+
+static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
+  follow_t *self = daytona__ws_user(ws);
+  daytona_future_t *future = daytona_future_retain(self->op.future);
+  self->last_data_ms = now(self);
+  bool is_same = take(self, piece->bytes, piece->size);
+  if (is_over(self)) {
+    /* a callback has ended it */
+  } else if (self->lacks_memory) {
+    daytona__op_fail(&self->op, daytona__error_static(DAYTONA_ENOMEM));
+  } else if (!is_same) {
+    self->is_polling = true;
+    drop_socket(self);
+    self->ended_orderly = false;
+    if (self->phase == WATCHING)
+      self->phase = CHECKING; /* the answer is on its way */
+    else
+      check(self);
+  }
+  daytona_future_release(future);
+}
+
+static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
+  follow_t *self = daytona__ws_user(ws);
+  daytona__op_t *op = &self->op;
+  bool is_checking = self->phase == WATCHING;
+  drop_socket(self);
+  daytona__timer_stop(&self->timer);
+  if (close->how == DAYTONA__WS_END_NO_MEMORY) {
+    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+    return;
+  }
+  if (!self->was_open) {
+    daytona_error_t error;
+    daytona__stream_error(&op->future->arena, close, &error);
+    daytona__op_fail(op, &error);
+    return;
+  }
+  if (close->how == DAYTONA__WS_END_FRAME) self->end->close_code = close->close_code;
+  self->ended_orderly = close->was_open && !daytona__stream_is_lost(close);
+  if (close->was_open && now(self) - self->opened_ms >= STABLE_MS) self->failures = 0;
+  const char *message = daytona__arena_strdup(&op->future->arena, close->message);
+  if (is_checking)
+    self->phase = CHECKING;
+  else if (self->end->resumed_count == 0)
+    check(self); /* the first time there is no reason to wait */
+  else
+    retry(self, message != NULL ? message : "the connection was lost");
+}
+
+static void open_socket(follow_t *self) {
+  daytona__ws_opts_t opts = {.connect_timeout_ms = self->connect_timeout_ms,
+                             .allows_invalid_utf8 = true,
+                             .on_open = on_open,
+                             .on_data = on_data,
+                             .on_close = on_close,
+                             .user = self};
+  daytona__op_t *op = &self->op;
+  self->phase = OPENING;
+  begin_source(self);
+  daytona__op_switch(op, &follow_endpoint);
+  daytona__op_path(op, self->session_id, self->command_id, NULL);
+  daytona__url_query(&op->url, "follow", "true");
+  if (daytona__op_prepare(op, NULL, DAYTONA_NO_TIMEOUT) != 0) return;
+  int rc = daytona__stream_open(op, &opts, &self->ws);
+  if (rc != 0) daytona__op_reject(op, (daytona_errcode_t)rc, "%s", daytona_errcode_text(rc));
+}
+
+/* The toolbox is known. */
+static void on_located(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  if (error != NULL)
+    daytona__op_fail(op, error);
+  else
+    open_socket((follow_t *)op);
+}
+
+/* --- public ------------------------------------------------------------------------------------ */
+
+static const char follow_kind[] = "session follow";
+
+static void init(follow_t *self, const daytona_session_follow_opts_t *opts, size_t buffer) {
+  self->op.kind = follow_kind;
+  self->op.done = on_located;
+  self->op.ending = end_follow;
+  self->on_output[DAYTONA__DEMUX_OUT] = opts->on_stdout;
+  self->on_output[DAYTONA__DEMUX_ERR] = opts->on_stderr;
+  self->user = opts->user;
+  self->as_text = opts->as_text;
+  self->connect_timeout_ms = opts->connect_timeout_ms;
+  self->hash = HASH_START;
+  daytona__inbox_init(&self->inbox, buffer);
+  daytona__timer_init(&self->timer, on_timer);
+  daytona__timer_init(&self->deadline, on_deadline);
+  daytona__task_init(&self->drain, on_drain);
+}
+
+daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char *session_id, const char *command_id,
+                                         const daytona_session_follow_opts_t *opts) {
+  static const daytona_session_follow_opts_t defaults;
+  daytona_future_t *future;
+  size_t buffer = 0;
+  int64_t limit_ms, connect_ms;
+  if (opts == NULL) opts = &defaults;
+  follow_t *self = (follow_t *)daytona__op_new(&follow_endpoint, NULL, sandbox, sizeof *self, &future);
+  if (self == NULL) return future;
+  daytona__op_t *op = &self->op;
+  if (!DAYTONA__RESERVED_OK(opts))
+    return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
+  if (daytona__stream_buffer(opts->policy, opts->buffer_bytes, &buffer) != 0)
+    return daytona__op_reject(op, DAYTONA_EINVAL, "policy is unknown or buffer_bytes is over 64 MiB");
+  if (!daytona__timeout_resolve(opts->timeout_ms, DAYTONA_NO_TIMEOUT, &limit_ms) ||
+      !daytona__timeout_resolve(opts->connect_timeout_ms, 0, &connect_ms))
+    return daytona__op_reject(op, DAYTONA_EINVAL, "a timeout must not be negative");
+  self->session_id = daytona__arena_strdup(&future->arena, session_id);
+  self->command_id = daytona__arena_strdup(&future->arena, command_id);
+  self->end = daytona__arena_alloc(&future->arena, sizeof *self->end);
+  if (self->end == NULL || (self->session_id == NULL && session_id != NULL) ||
+      (self->command_id == NULL && command_id != NULL))
+    return daytona__op_reject(op, DAYTONA_ENOMEM, "%s", daytona_errcode_text(DAYTONA_ENOMEM));
+  init(self, opts, buffer);
+  daytona__op_path(op, session_id, command_id, NULL);
+  if (daytona__op_prepare(op, NULL, 0) != 0) return future;
+  if (limit_ms > 0) daytona__timer_start(op->client->loop, &self->deadline, limit_ms);
+  daytona__op_send(op);
+  return future;
+}
+
+static follow_t *follow_of(daytona_future_t *future) {
+  if (future == NULL || !daytona__future_is_pending(future) || future->op == NULL || future->group != NULL) return NULL;
+  daytona__op_t *op = future->op;
+  return op->kind == follow_kind ? (follow_t *)op : NULL;
+}
+
+void daytona_session_follow_pause(daytona_future_t *future) {
+  follow_t *self = follow_of(future);
+  if (self == NULL || self->is_paused) return;
+  self->is_paused = true;
+  daytona__task_cancel(&self->drain);
+  if (self->ws != NULL && stops_reading(self)) daytona__ws_pause(self->ws);
+}
+
+void daytona_session_follow_resume(daytona_future_t *future) {
+  follow_t *self = follow_of(future);
+  if (self == NULL || !self->is_paused) return;
+  self->is_paused = false;
+  daytona__loop_defer(self->op.client->loop, &self->drain);
+}
