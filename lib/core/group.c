@@ -94,11 +94,16 @@ static void on_deadline(daytona__timer_t *timer) {
   cancel_members(group);
 }
 
-/* Members come from the program: each must be there and turn with the same loop. */
+/*
+ * Members come from the program: each must be there and turn with the same loop. The answer to a call without a
+ * client turns with none.
+ */
 static bool members_are_valid(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count) {
   if (futures == NULL && count != 0) return false;
   for (size_t i = 0; i < count; i++)
-    if (futures[i] == NULL || daytona__loop_uv(futures[i]->loop) != daytona__loop_uv(loop)) return false;
+    if (futures[i] == NULL || futures[i]->loop == NULL ||
+        daytona__loop_uv(futures[i]->loop) != daytona__loop_uv(loop))
+      return false;
   return true;
 }
 
@@ -178,14 +183,14 @@ daytona_future_t *daytona_deadline(daytona_future_t *future, int64_t timeout_ms)
 }
 
 size_t daytona_future_member_count(const daytona_future_t *future) {
-  return future->group != NULL ? future->group->count : 0;
+  return future != NULL && future->group != NULL ? future->group->count : 0;
 }
 
 daytona_future_t *daytona_future_member(const daytona_future_t *future, size_t index) {
-  if (future->group == NULL || index >= future->group->count) return NULL;
+  if (future == NULL || future->group == NULL || index >= future->group->count) return NULL;
   return future->group->members[index];
 }
 
 int64_t daytona_future_winner(const daytona_future_t *future) {
-  return future->group != NULL && daytona_future_is_settled(future) ? future->group->winner : -1;
+  return daytona_future_is_settled(future) && future->group != NULL ? future->group->winner : -1;
 }

@@ -355,6 +355,24 @@ static void members_must_exist_and_share_the_loop(void **state) {
   trio_end(&trio);
 }
 
+/* A call without its client has a future of no loop at all. */
+static void member_of_no_loop_is_refused(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *list[2] = {trio.futures[0], daytona__future_orphan()};
+  support_seen_t seen[3] = {0};
+  daytona_then(daytona__group_all(trio.host->loop, list, 2), support_see, &seen[0]);
+  daytona_then(daytona__group_any(trio.host->loop, list, 2), support_see, &seen[1]);
+  daytona_then(daytona__group_race(trio.host->loop, list, 2), support_see, &seen[2]);
+  support_loop_drain(trio.host);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(seen[i].count, 1);
+    assert_int_equal(seen[i].code, DAYTONA_EINVAL);
+  }
+  assert_int_equal(stops(&trio), 0);
+  trio_end(&trio);
+}
+
 static void members_may_be_of_another_client(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
@@ -646,6 +664,7 @@ int main(void) {
     TEST(a_result_taken_over_is_dropped_once),
     TEST(a_released_combination_goes_on),
     TEST(members_must_exist_and_share_the_loop),
+    TEST(member_of_no_loop_is_refused),
     TEST(members_may_be_of_another_client),
     TEST(members_without_memory_count_as_failed),
     TEST(a_members_callback_may_cancel_the_combination),
