@@ -14,6 +14,9 @@
  *
  * Futures are counted references that belong to the loop's thread; none of these functions may be
  * called from another thread, unless it says so.
+ *
+ * NULL in place of a future is nothing to release, cancel or wait for: it has not settled and has neither
+ * error nor result; where there is a code to return, that is DAYTONA_EINVAL.
  */
 #ifndef DAYTONA_FUTURE_H
 #define DAYTONA_FUTURE_H
@@ -97,13 +100,14 @@ DAYTONA_API bool daytona_future_is_settled(const daytona_future_t *future);
 /** Why it failed. NULL while pending and after success. Borrowed from the future. */
 DAYTONA_API const daytona_error_t *daytona_future_error(const daytona_future_t *future);
 
-/** The code of daytona_future_error(), or DAYTONA_OK. */
+/** The code of daytona_future_error(), or DAYTONA_OK: also while pending. */
 DAYTONA_API daytona_errcode_t daytona_future_code(const daytona_future_t *future);
 
 /*
  * Combinators. Each retains the futures given and returns a future you own. Cancelling the
- * combination cancels every member that has not settled. One that cannot be made (a member is NULL
- * or of another loop: DAYTONA_EINVAL; no memory: DAYTONA_ENOMEM) leaves its members alone.
+ * combination cancels every member that has not settled. One that cannot be made (a member is NULL,
+ * of another loop, or of a call without its client or sandbox: DAYTONA_EINVAL; no memory:
+ * DAYTONA_ENOMEM) leaves its members alone.
  */
 
 /**

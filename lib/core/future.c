@@ -70,7 +70,7 @@ void daytona__future_set_limit(daytona_future_t *future, size_t bytes) {
 }
 
 daytona_future_t *daytona_future_retain(daytona_future_t *future) {
-  if (!future->is_immortal) future->refs++;
+  if (future != NULL && !future->is_immortal) future->refs++;
   return future;
 }
 
@@ -167,7 +167,7 @@ static int observe_immortal(daytona_future_t *future, daytona_future_cb callback
 }
 
 int daytona_future_on_settled(daytona_future_t *future, daytona_future_cb callback, void *user) {
-  if (callback == NULL) return DAYTONA_EINVAL;
+  if (future == NULL || callback == NULL) return DAYTONA_EINVAL;
   if (future->is_immortal) return observe_immortal(future, callback, user);
   daytona__observer_t *observer = &future->first;
   if (future->first_is_used) observer = daytona__calloc(1, sizeof *observer);
@@ -274,10 +274,12 @@ void daytona_future_cancel(daytona_future_t *future) {
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
-bool daytona_future_is_settled(const daytona_future_t *future) { return future->state == SETTLED; }
+bool daytona_future_is_settled(const daytona_future_t *future) {
+  return future != NULL && future->state == SETTLED;
+}
 
 const daytona_error_t *daytona_future_error(const daytona_future_t *future) {
-  return future->state == SETTLED ? future->error : NULL;
+  return daytona_future_is_settled(future) ? future->error : NULL;
 }
 
 daytona_errcode_t daytona_future_code(const daytona_future_t *future) {
@@ -304,6 +306,7 @@ const daytona_map_t *daytona_future_map(const daytona_future_t *future) {
 }
 
 int daytona_await(daytona_future_t *future) {
+  if (future == NULL) return DAYTONA_EINVAL;
   if (future->loop == NULL) return daytona_future_code(future);
   daytona__loop_t *loop = future->loop;
   if (!daytona__loop_on_thread(loop)) return DAYTONA_ETHREAD;

@@ -222,6 +222,22 @@ static void null_is_nothing_to_release_or_cancel(void **state) {
   assert_string_equal(order, "");
 }
 
+/* The accessors of results, too, take the absence of a future for the absence of a result. */
+static void null_is_no_future_to_ask_or_await(void **state) {
+  (void)state;
+  assert_null(daytona_future_retain(NULL));
+  assert_false(daytona_future_is_settled(NULL));
+  assert_null(daytona_future_error(NULL));
+  assert_int_equal(daytona_future_code(NULL), DAYTONA_OK);
+  assert_null(daytona_future_string(NULL));
+  assert_int_equal(daytona_future_member_count(NULL), 0);
+  assert_null(daytona_future_member(NULL, 0));
+  assert_int_equal(daytona_future_winner(NULL), -1);
+  assert_int_equal(daytona_await(NULL), DAYTONA_EINVAL);
+  assert_int_equal(daytona_future_on_settled(NULL, note, "never"), DAYTONA_EINVAL);
+  assert_string_equal(order, "");
+}
+
 static void release_twice(daytona_future_t *future, void *user) {
   strcat(order, "r");
   daytona_future_release(future); /* the program's own reference */
@@ -630,6 +646,7 @@ int main(void) {
     TEST(release_detaches_and_callbacks_still_come),
     TEST(then_without_callback_detaches),
     TEST(null_is_nothing_to_release_or_cancel),
+    TEST(null_is_no_future_to_ask_or_await),
     TEST(callback_may_release_the_programs_reference),
     TEST(cancel_stops_and_tells_from_a_later_turn),
     TEST(cancel_after_the_outcome_is_known_does_nothing),
