@@ -29,6 +29,22 @@ static const daytona__json_field_t page_fields[] = {
 
 static DAYTONA__MODEL(page_model, page_dto_t, "PaginatedSandboxes", page_fields);
 
+/*
+ * Fail for an error, or for an item without an id, of which no path could be made. True: the operation is gone.
+ */
+static bool has_failed(daytona__op_t *op, const daytona_error_t *error, const page_dto_t *dto) {
+  if (error != NULL) {
+    daytona__op_fail(op, error);
+    return true;
+  }
+  for (size_t i = 0; i < dto->count; i++) {
+    if (dto->items[i].info.id[0] != '\0') continue;
+    daytona__op_reject(op, DAYTONA_EPROTOCOL, "malformed answer: items[%zu].id: it is empty", i);
+    return true;
+  }
+  return false;
+}
+
 /* Objects for the items of a page, in an array of `arena`. 0, or DAYTONA_ENOMEM with nothing made. */
 static int make_sandboxes(daytona__op_t *op, page_dto_t *dto, daytona__arena_t *arena,
                           daytona_sandbox_t ***out) {
@@ -95,10 +111,7 @@ const daytona_sandbox_page_t *daytona_future_sandbox_page(const daytona_future_t
 static void on_page(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   daytona_sandbox_t **items;
   page_dto_t *dto = answer;
-  if (error != NULL) {
-    daytona__op_fail(op, error);
-    return;
-  }
+  if (has_failed(op, error, dto)) return;
   daytona_sandbox_page_t *page = daytona__arena_alloc(&op->future->arena, sizeof *page);
   if (page == NULL || make_sandboxes(op, dto, &op->future->arena, &items) != 0) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
@@ -144,9 +157,8 @@ daytona_future_t *daytona_list(daytona_client_t *client, const daytona_list_opts
 
 static void on_first(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   page_dto_t *dto = answer;
-  if (error != NULL) {
-    daytona__op_fail(op, error);
-  } else if (dto->count == 0) {
+  if (has_failed(op, error, dto)) return;
+  if (dto->count == 0) {
     daytona__op_reject(op, DAYTONA_ENOTFOUND, "no sandbox has the labels asked for");
   } else {
     daytona__sandbox_dto_finish(&dto->items[0]);
@@ -384,10 +396,7 @@ static void send_step(step_t *step);
 
 static void on_step(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   step_t *step = (step_t *)op;
-  if (error != NULL) {
-    daytona__op_fail(op, error);
-    return;
-  }
+  if (has_failed(op, error, answer)) return;
   int rc = take_page(op, step->iter, answer);
   if (rc != 0)
     daytona__op_reject(op, rc, "%s", rc == DAYTONA_EPROTOCOL ? "the server repeats a cursor"

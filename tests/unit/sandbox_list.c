@@ -117,6 +117,23 @@ static void find_one_takes_the_first_with_the_labels(void **state) {
   api_scene_close(&scene);
 }
 
+/* Every path of a sandbox is made of its id: one without would address another thing. */
+static void items_without_an_id_are_malformed(void **state) {
+  (void)state;
+  static const char body[] = "{\"items\":[{\"id\":\"\",\"state\":\"started\"}]}";
+  api_scene_t scene;
+  daytona_sandbox_iter_t *iter = NULL;
+  api_scene_open(&scene);
+  api_answer(&scene, paged, 200, body);
+  api_answer(&scene, walked, 200, body);
+  assert_int_equal(daytona_sandbox_iter_new(scene.client, NULL, &iter), 0);
+  api_fails(daytona_list(scene.client, NULL), DAYTONA_EPROTOCOL);
+  api_fails(daytona_find_one(scene.client, NULL), DAYTONA_EPROTOCOL);
+  api_fails(daytona_sandbox_iter_next(iter), DAYTONA_EPROTOCOL);
+  daytona_sandbox_iter_release(iter);
+  api_scene_close(&scene);
+}
+
 /* --- the walk ---------------------------------------------------------------------------------- */
 
 static daytona_sandbox_iter_t *walk(api_scene_t *scene, const daytona_sandbox_query_t *query) {
@@ -331,6 +348,7 @@ int main(void) {
     cmocka_unit_test(bad_page_arguments_are_refused),
     cmocka_unit_test(find_one_prefers_the_name),
     cmocka_unit_test(find_one_takes_the_first_with_the_labels),
+    cmocka_unit_test(items_without_an_id_are_malformed),
     cmocka_unit_test(query_travels_exactly),
     cmocka_unit_test(walk_goes_from_page_to_page_and_stays_at_the_end),
     cmocka_unit_test(failed_step_can_be_asked_for_again),
