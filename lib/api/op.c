@@ -62,6 +62,14 @@ void daytona__op_path(daytona__op_t *op, const char *first, const char *second, 
   daytona__url_path(&op->url, op->client->settings.api_url, op->endpoint->path, first, second, third);
 }
 
+/* Let go of what was received last, wiped where a secret was in it. */
+static void drop_exchange(daytona__op_t *op) {
+  daytona__strbuf_t *body = &op->http.response_body;
+  bool is_secret = op->future->arena.is_secret || (op->data != NULL && op->data->arena.is_secret);
+  if (is_secret && body->data != NULL) daytona__wipe(body->data, body->room);
+  daytona__http_call_clear(&op->http);
+}
+
 /* --- ending ------------------------------------------------------------------------------------ */
 
 /* Let go of everything but the future, then of that. Safe at any point of an operation's life. */
@@ -71,7 +79,7 @@ static void op_release(daytona__op_t *op) {
   if (op->is_requesting) daytona__http_cancel(&op->http);
   op->is_requesting = false;
   if (op->ending != NULL) op->ending(op);
-  daytona__http_call_clear(&op->http);
+  drop_exchange(op);
   daytona__url_clear(&op->url);
   daytona__sandbox_data_release(op->data);
   daytona_sandbox_release(op->sandbox);
@@ -208,7 +216,7 @@ static void start_http(daytona__op_t *op, const char *method, const char *base, 
     fail_for_memory(op);
     return;
   }
-  daytona__http_call_clear(&op->http);
+  drop_exchange(op);
   memset(&op->http, 0, sizeof op->http);
   op->http.method = method;
   op->http.url = url;

@@ -48,6 +48,7 @@ static daytona__op_t *port_op(daytona_sandbox_t *sandbox, int port, const char *
     return NULL;
   }
   ((preview_op_t *)op)->port = port;
+  if (token != NULL) (*future)->arena.is_secret = true;
   snprintf(text, sizeof text, "%d", port);
   daytona__op_path(op, sandbox->id, text, token);
   return op;

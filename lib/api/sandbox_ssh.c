@@ -81,6 +81,7 @@ static daytona_future_t *run_on_token(daytona_sandbox_t *sandbox, const char *to
   if (op == NULL) return future;
   if (token == NULL || token[0] == '\0')
     return daytona__op_reject(op, DAYTONA_EINVAL, "token is required");
+  future->arena.is_secret = true;
   daytona__op_path(op, sandbox->id, NULL, NULL); /* ignored where the path has no argument */
   daytona__url_query(&op->url, "token", token);
   return daytona__op_run(op, NULL, opts, done);

@@ -16,6 +16,7 @@
 #include <daytona/error.h>
 
 #include "core/limits.h"
+#include "core/memory.h"
 #include "json/codec.h"
 #include "json/number.h"
 
@@ -44,7 +45,11 @@ void daytona__url_init(daytona__url_t *url) {
   daytona__strbuf_init(&url->text, DAYTONA__URL_MAX);
 }
 
-void daytona__url_clear(daytona__url_t *url) { daytona__strbuf_clear(&url->text); }
+/* A token may be part of it. */
+void daytona__url_clear(daytona__url_t *url) {
+  if (url->text.data != NULL) daytona__wipe(url->text.data, url->text.size);
+  daytona__strbuf_clear(&url->text);
+}
 
 /* Append `value`, percent-encoded but for unreserved characters and those of `also_plain`. */
 static void put_encoded(daytona__url_t *url, const char *value, const char *also_plain) {

@@ -2,12 +2,16 @@
  * Ways into a sandbox: preview links, signed ones, SSH permissions. Exact paths and queries, what is refused before
  * anything is sent, and what the answers become.
  */
+#define _GNU_SOURCE /* memmem() */
+
+#include <malloc.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -106,6 +110,49 @@ static void links_without_an_address_are_malformed(void **state) {
   close_with(&scene, sandbox);
 }
 
+/* --- secrets ----------------------------------------------------------------------------------- */
+
+static const char secret[] = "hush-hush-token";
+static int secrets_seen;
+
+static void *plain_malloc(size_t size, void *user) { (void)user; return malloc(size); }
+static void *plain_calloc(size_t count, size_t size, void *user) { (void)user; return calloc(count, size); }
+static void *plain_realloc(void *block, size_t size, void *user) { (void)user; return realloc(block, size); }
+
+static void watching_free(void *block, void *user) {
+  (void)user;
+  size_t size = block != NULL ? malloc_usable_size(block) : 0;
+  if (memmem(block, size, secret, sizeof secret - 1) != NULL) secrets_seen++;
+  free(block);
+}
+
+static void tokens_are_wiped_when_they_are_freed(void **state) {
+  (void)state;
+  const daytona_allocator_t watching = {plain_malloc, plain_calloc, plain_realloc, watching_free, NULL};
+  char body[128];
+  api_scene_t scene;
+  api_scene_open_bare(&scene);
+  assert_int_equal(daytona_set_allocator(&watching), 0);
+  api_scene_client(&scene);
+  daytona_sandbox_t *sandbox = api_sandbox(&scene, "sb-1", "started");
+  snprintf(body, sizeof body, "{\"token\":\"%s\",\"url\":\"u\"}", secret);
+  api_answer(&scene, "POST " SSH, 200, body);
+  api_answer(&scene, "GET " PORTS "80/preview-url", 200, body);
+  api_answer(&scene, "DELETE " SSH, 200, "{}");
+  api_answer(&scene, "GET /api/sandbox/ssh-access/validate", 200, "{\"valid\":false}");
+  secrets_seen = 0;
+  api_done(daytona_sandbox_create_ssh_access(sandbox, NULL));
+  assert_int_equal(secrets_seen, 0);
+  api_done(daytona_sandbox_get_preview_link(sandbox, 80, NULL));
+  assert_int_equal(secrets_seen, 0);
+  api_done(daytona_sandbox_revoke_ssh_access(sandbox, secret, NULL));
+  api_done(daytona_sandbox_validate_ssh_access(sandbox, secret, NULL));
+  assert_int_equal(secrets_seen, 0);
+  api_fails(daytona_sandbox_expire_signed_preview(sandbox, 80, secret, NULL), DAYTONA_ENOTFOUND);
+  assert_int_equal(secrets_seen, 0);
+  close_with(&scene, sandbox);
+}
+
 static void ssh_access_travels_in_the_query(void **state) {
   (void)state;
   const daytona_ssh_access_opts_t opts = {.expires_in_minutes = daytona_num(0.5)};
@@ -195,6 +242,7 @@ int main(void) {
     cmocka_unit_test(signed_link_is_ended_by_its_token),
     cmocka_unit_test(bad_ports_and_times_are_refused),
     cmocka_unit_test(links_without_an_address_are_malformed),
+    cmocka_unit_test(tokens_are_wiped_when_they_are_freed),
     cmocka_unit_test(ssh_access_travels_in_the_query),
     cmocka_unit_test(revoking_always_names_the_token),
     cmocka_unit_test(validation_has_no_sandbox_in_its_path),
