@@ -128,23 +128,11 @@ static void on_labels(daytona__op_t *op, const daytona_error_t *error, void *ans
     daytona__op_fail(op, error);
     return;
   }
-  /* The sandbox shows them too: a copy among what it knows, which lives as long as that does. */
   labels_t *labels = answer;
-  daytona__arena_t *arena = &op->sandbox->data->arena;
-  daytona_pair_t *pairs = daytona__arena_array(arena, labels->map.count, sizeof *pairs);
-  for (size_t i = 0; pairs != NULL && i < labels->map.count; i++) {
-    pairs[i].key = daytona__arena_strdup(arena, labels->map.items[i].key);
-    pairs[i].value = daytona__arena_strdup(arena, labels->map.items[i].value);
-    if (pairs[i].key == NULL || pairs[i].value == NULL) pairs = NULL;
-  }
-  if (pairs == NULL) {
+  if (daytona__sandbox_set_labels(op->sandbox, &labels->map) != 0)
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-    return;
-  }
-  daytona_sandbox_info_t *info = (daytona_sandbox_info_t *)op->sandbox->info;
-  info->labels.items = pairs;
-  info->labels.count = labels->map.count;
-  daytona__op_resolve(op, &daytona__type_map, &labels->map);
+  else
+    daytona__op_resolve(op, &daytona__type_map, &labels->map);
 }
 
 static const daytona__endpoint_t labels_endpoint = {.prefix = "Failed to set labels: ",

@@ -30,6 +30,7 @@ struct daytona_sandbox {
   daytona_client_t *client; /* retained */
   char *id;
   daytona__sandbox_data_t *data;
+  daytona__sandbox_data_t *labels;    /* holds labels set since that answer; NULL: they are in data */
   const daytona_sandbox_info_t *info; /* in data */
   char *toolbox_url;                  /* base of toolbox calls with the id; NULL: not known yet */
 };
@@ -51,6 +52,9 @@ daytona_sandbox_t *daytona__sandbox_new(daytona_client_t *client, daytona__sandb
 /* Bring `sandbox` up to date with an answer about it. */
 void daytona__sandbox_update(daytona_sandbox_t *sandbox, daytona__sandbox_data_t *data,
                              daytona__sandbox_dto_t *dto);
+
+/* Show a copy of `labels`, which the server has taken over. 0 or DAYTONA_ENOMEM. */
+int daytona__sandbox_set_labels(daytona_sandbox_t *sandbox, const daytona_map_t *labels);
 
 /* Note a state learned otherwise: a 404 means DESTROYED. */
 void daytona__sandbox_set_state(daytona_sandbox_t *sandbox, daytona_sandbox_state_t state);

@@ -186,9 +186,32 @@ void daytona__sandbox_update(daytona_sandbox_t *sandbox, daytona__sandbox_data_t
                              daytona__sandbox_dto_t *dto) {
   data->refs++;
   daytona__sandbox_data_release(sandbox->data);
+  daytona__sandbox_data_release(sandbox->labels);
+  sandbox->labels = NULL;
   sandbox->data = data;
   sandbox->info = &dto->info;
   daytona__sandbox_set_toolbox(sandbox, dto->info.toolbox_proxy_url);
+}
+
+int daytona__sandbox_set_labels(daytona_sandbox_t *sandbox, const daytona_map_t *labels) {
+  daytona__sandbox_data_t *data = daytona__sandbox_data_new();
+  if (data == NULL) return DAYTONA_ENOMEM;
+  daytona_pair_t *pairs = daytona__arena_array(&data->arena, labels->count, sizeof *pairs);
+  for (size_t i = 0; pairs != NULL && i < labels->count; i++) {
+    pairs[i].key = daytona__arena_strdup(&data->arena, labels->items[i].key);
+    pairs[i].value = daytona__arena_strdup(&data->arena, labels->items[i].value);
+    if (pairs[i].key == NULL || pairs[i].value == NULL) pairs = NULL;
+  }
+  if (pairs == NULL) {
+    daytona__sandbox_data_release(data);
+    return DAYTONA_ENOMEM;
+  }
+  daytona_sandbox_info_t *info = (daytona_sandbox_info_t *)sandbox->info; /* in our own arena */
+  info->labels.items = pairs;
+  info->labels.count = labels->count;
+  daytona__sandbox_data_release(sandbox->labels);
+  sandbox->labels = data;
+  return 0;
 }
 
 void daytona__sandbox_set_state(daytona_sandbox_t *sandbox, daytona_sandbox_state_t state) {
@@ -206,6 +229,7 @@ void daytona_sandbox_release(daytona_sandbox_t *sandbox) {
   if (sandbox == NULL || --sandbox->refs != 0) return;
   daytona_client_t *client = sandbox->client;
   daytona__sandbox_data_release(sandbox->data);
+  daytona__sandbox_data_release(sandbox->labels);
   daytona__free(sandbox->toolbox_url);
   daytona__free(sandbox->id);
   daytona__free(sandbox);

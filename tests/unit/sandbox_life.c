@@ -13,6 +13,7 @@
 
 #include "api/sandbox_impl.h"
 #include "api/sandbox_life.h"
+#include "core/memory.h"
 #include "support/api_scene.h"
 
 static const char poll[] = "GET /api/sandbox/sb-1";
@@ -374,6 +375,29 @@ static void answer_without_news_is_a_success(void **state) {
   close_with(&scene, sandbox);
 }
 
+/* A sandbox that is never refreshed must not keep the labels that it once had. */
+static void replaced_labels_take_no_memory(void **state) {
+  (void)state;
+  char value[2001], body[2100];
+  const daytona_pair_t pairs[] = {{"a", value}};
+  const daytona_map_t map = {pairs, 1};
+  api_scene_t scene;
+  size_t blocks = 0;
+  daytona_sandbox_t *sandbox = open_with(&scene, "started");
+  memset(value, 'x', sizeof value - 1);
+  value[sizeof value - 1] = '\0';
+  snprintf(body, sizeof body, "{\"labels\":{\"a\":\"%s\"}}", value);
+  api_answer(&scene, "PUT /api/sandbox/sb-1/labels", 200, body);
+  for (int i = 0; i < 100; i++) {
+    api_done(daytona_sandbox_set_labels(sandbox, &map, NULL));
+    api_settle(&scene);
+    if (i == 1) blocks = daytona__alloc_count();
+  }
+  assert_int_equal(daytona__alloc_count(), blocks);
+  assert_string_equal(daytona_map_get(&daytona_sandbox_get_info(sandbox)->labels, "a"), value);
+  close_with(&scene, sandbox);
+}
+
 static void labels_are_replaced_and_shown(void **state) {
   (void)state;
   static const char line[] = "PUT /api/sandbox/sb-1/labels";
@@ -598,6 +622,7 @@ int main(void) {
     cmocka_unit_test(intervals_travel_in_the_path),
     cmocka_unit_test(answer_without_news_is_a_success),
     cmocka_unit_test(labels_are_replaced_and_shown),
+    cmocka_unit_test(replaced_labels_take_no_memory),
     cmocka_unit_test(foreign_and_missing_sandboxes_are_refused),
     cmocka_unit_test(whole_operation_is_bounded_by_its_limit),
     cmocka_unit_test(limit_ends_a_request_that_is_not_answered),
