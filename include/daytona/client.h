@@ -99,7 +99,8 @@ typedef struct daytona_config {
  * @param out     The client, one reference yours; untouched on failure.
  * @return 0; DAYTONA_EAUTH without credentials, or with a JWT and no organization; DAYTONA_EINVAL for a
  *         value out of range or a malformed URL; DAYTONA_ENOMEM; DAYTONA_ETLS if a certificate file cannot
- *         be used. daytona_config_check() tells the same in words.
+ *         be read. daytona_config_check() tells the same in words. What is in such a file is looked at when
+ *         the first secure connection is made: requests fail with DAYTONA_ETLS if it cannot be used.
  *
  * Thread: the one that runs the loop. Reads two small files and the environment, so call it before the
  * loop is busy.

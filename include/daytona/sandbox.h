@@ -212,8 +212,9 @@ typedef struct daytona_create_opts {
  * Never sent twice once it may have reached the server. If the answer is lost (a broken connection, a
  * silent server, a 5xx), the sandbox is looked for by its name: when it exists, the operation goes on with it;
  * when it does not, the first error is reported. Three quarters of timeout_ms are for the request, the rest for this.
- * After a failure that came later than the request the message names the sandbox, which may exist: find it with
- * daytona_find_one() and delete it.
+ * A name of your own should be one that no sandbox had before: an older sandbox of that name cannot be told from
+ * the one asked for. After a failure that came later than the request the message names the sandbox, which may
+ * exist: find it with daytona_find_one() and delete it.
  *
  * @param client  Retained until the future settles.
  * @param opts    Copied. NULL means all defaults.
