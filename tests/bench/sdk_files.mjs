@@ -1,0 +1,33 @@
+// Small files with the official TypeScript SDK: node sdk_files.mjs CONCURRENCY WARMUP CALLS
+// Each call is an upload and a download of 4 KiB. Prints what measure.c prints.
+
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+
+const require = createRequire(path.join(process.env.INTEROP_NODE_MODULES, 'x.js'))
+const { Daytona } = require('@daytona/sdk')
+const [concurrency, warmup, calls] = process.argv.slice(2).map(Number)
+const content = Buffer.alloc(4096, 'x')
+
+async function runCalls(sandbox, count) {
+  const each = Math.floor(count / concurrency)
+  const worker = async () => {
+    for (let i = 0; i < each; i++) {
+      await sandbox.fs.uploadFile(content, 'small/4096')
+      assert(content.equals(await sandbox.fs.downloadFile('small/4096')))
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker))
+  return each * concurrency
+}
+
+const sandbox = await new Daytona().get('bench')
+await runCalls(sandbox, warmup)
+const cpu = process.cpuUsage()
+const wall = performance.now()
+const done = await runCalls(sandbox, calls)
+const used = process.cpuUsage(cpu)
+const seconds = (performance.now() - wall) / 1000
+console.log(JSON.stringify({ cpu_us: (used.user + used.system) / done, calls_per_s: done / seconds }))
+process.exit(0)
