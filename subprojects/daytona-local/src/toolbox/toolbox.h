@@ -37,6 +37,7 @@ typedef struct dl_toolbox {
   dl_tb_metrics *metrics;
   struct dl_tb_gate *gate; /* see gate.c */
   struct dl_sessions *sessions; /* see session.h */
+  dl_list *ptys; /* see pty.h */
   size_t live_count; /* operations that still have handles on the loop and will answer */
 } dl_toolbox;
 
@@ -56,6 +57,7 @@ extern const dl_tb_routes DL_TB_EXEC_ROUTES, DL_TB_CODE_ROUTES, DL_TB_INFO_ROUTE
     DL_TB_FORWARD_ROUTES, DL_TB_FILES_ROUTES, DL_TB_SEARCH_ROUTES, DL_TB_UPLOAD_ROUTES, DL_TB_DOWNLOAD_ROUTES,
     DL_TB_BULK_DOWNLOAD_ROUTES;
 extern const dl_tb_routes DL_TB_SESSION_ROUTES;
+extern const dl_tb_routes DL_TB_PTY_ROUTES;
 extern const dl_tb_routes DL_TB_GIT_ROUTES;
 
 /* ---- answers (reply.c) ---- */

@@ -231,6 +231,11 @@ static void on_stream_drain(dl_duplex *stream, void *user) {
   if (ws->events.on_drain != NULL) ws->events.on_drain(ws, ws->user);
 }
 
+void dl_ws_listen(dl_ws *ws, const dl_ws_events *events, void *user) {
+  ws->events = *events;
+  ws->user = user;
+}
+
 void dl_ws_read_pause(dl_ws *ws) {
   ws->is_paused = true;
   dl_duplex_read_pause(ws->stream);
