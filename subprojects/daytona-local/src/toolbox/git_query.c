@@ -92,7 +92,7 @@ static int by_name(const void *a, const void *b) {
 
 static json_t *files_json(changed_file *files, size_t count) {
   json_t *list = json_array();
-  qsort(files, count, sizeof *files, by_name);
+  if (count > 0) qsort(files, count, sizeof *files, by_name);
   for (size_t i = 0; i < count; i++) {
     /* A file that was taken out of the index only has two lines; clients know one, untracked. */
     bool is_twice = i + 1 < count && strcmp(files[i].name, files[i + 1].name) == 0;
