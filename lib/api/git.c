@@ -173,7 +173,7 @@ const daytona_git_branches_t *daytona_future_git_branches(const daytona_future_t
 
 /* --- the operation ----------------------------------------------------------------------------- */
 
-enum { SECRETS_MAX = 2 };
+enum { SECRETS_MAX = 3 };
 
 typedef struct git_op {
   daytona__op_t op; /* first */
@@ -235,10 +235,13 @@ static void on_status(daytona__op_t *op, const daytona_error_t *error, void *ans
 }
 
 static void on_branches(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL)
+  daytona_git_branches_t *branches = answer;
+  if (error != NULL) {
     fail(op, error);
-  else
-    daytona__op_resolve(op, &type_branches, answer);
+    return;
+  }
+  if (branches->current != NULL && branches->current[0] == '\0') branches->current = NULL; /* detached */
+  daytona__op_resolve(op, &type_branches, branches);
 }
 
 static void on_remotes(daytona__op_t *op, const daytona_error_t *error, void *answer) {
@@ -295,7 +298,7 @@ static void keep_secret(git_op_t *self, int slot, const char *text, size_t size)
   if (size != 0) self->secrets[slot] = daytona__arena_strndup(&self->op.future->arena, text, size);
 }
 
-/* The user and password of a URL, if it has them. */
+/* The user and password of a URL, if it has them: together in one slot, the password alone in the next. */
 static void keep_url_secret(git_op_t *self, int slot, const char *url) {
   const char *authority = strstr(url, "://");
   if (authority == NULL) return;
@@ -304,7 +307,10 @@ static void keep_url_secret(git_op_t *self, int slot, const char *url) {
   const char *at = NULL;
   for (size_t i = 0; i < size; i++)
     if (authority[i] == '@') at = authority + i;
-  if (at != NULL) keep_secret(self, slot, authority, (size_t)(at - authority));
+  if (at == NULL) return;
+  const char *colon = memchr(authority, ':', (size_t)(at - authority));
+  keep_secret(self, slot, authority, (size_t)(at - authority));
+  if (colon != NULL) keep_secret(self, slot + 1, colon + 1, (size_t)(at - colon - 1));
 }
 
 /* Credentials count only together. False, with the future failed, when one is missing. */
