@@ -1,0 +1,225 @@
+/*
+ * Git: what is sent, what an answer may be, and that no secret comes back in an error.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/api_scene.h"
+
+static const char clone[] = "POST /toolbox/sb-1/git/clone";
+static const char push[] = "POST /toolbox/sb-1/git/push";
+static const char pull[] = "POST /toolbox/sb-1/git/pull";
+static const char branches[] = "GET /toolbox/sb-1/git/branches";
+static const char remotes[] = "GET /toolbox/sb-1/git/remotes";
+static const char config[] = "POST /toolbox/sb-1/git/config";
+static const char credentials[] = "POST /toolbox/sb-1/git/credentials";
+
+static daytona_sandbox_t *open_with(api_scene_t *scene) {
+  api_scene_open(scene);
+  return api_sandbox(scene, "sb-1", "started");
+}
+
+static void close_with(api_scene_t *scene, daytona_sandbox_t *sandbox) {
+  daytona_sandbox_release(sandbox);
+  api_scene_close(scene);
+}
+
+/* The error must not show any of these. */
+static void hides(daytona_future_t *future, daytona_errcode_t code, const char *const *secrets) {
+  const daytona_error_t *error = daytona_future_error(api_must_fail(future, code));
+  for (; *secrets != NULL; secrets++) {
+    assert_null(strstr(error->message, *secrets));
+    if (error->body != NULL) assert_null(strstr(error->body, *secrets));
+  }
+  assert_non_null(strstr(error->message, "***"));
+  if (error->body != NULL) assert_int_equal(error->body_size, strlen(error->body));
+  daytona_future_release(future);
+}
+
+static void clone_body_has_only_what_was_given(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, clone, 200, "");
+  const daytona_git_clone_opts_t opts = {.branch = "b", .commit_id = "c", .credentials = {"u", "p"},
+                                         .insecure_skip_tls = true, .depth = daytona_int(3)};
+  api_done(daytona_git_clone(sandbox, "https://h/x.git", "x", NULL));
+  assert_string_equal(api_body_of(scene.requests[0]), "{\"url\":\"https://h/x.git\",\"path\":\"x\"}");
+  api_done(daytona_git_clone(sandbox, "https://h/x.git", "x", &opts));
+  assert_string_equal(api_body_of(scene.requests[1]),
+                      "{\"url\":\"https://h/x.git\",\"path\":\"x\",\"branch\":\"b\",\"commit_id\":\"c\",\"username\":\"u\","
+                      "\"password\":\"p\",\"insecure_skip_tls\":true,\"depth\":3}");
+  close_with(&scene, sandbox);
+}
+
+static void password_is_blotted_out_of_errors(void **state) {
+  (void)state;
+  static const char *const secrets[] = {"hunter2", NULL};
+  const daytona_git_clone_opts_t clone_opts = {.credentials = {"ann", "hunter2"}};
+  const daytona_git_remote_opts_t opts = {.credentials = {"ann", "hunter2"}};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, clone, 401, "{\"message\":\"bad hunter2, hunter2hunter2\",\"code\":\"GIT_AUTH_FAILED\","
+                                 "\"source\":\"DAYTONA_DAEMON\"}");
+  api_answer(&scene, push, 500, "plain hunter2");
+  api_answer(&scene, pull, 500, "{\"error\":\"hunter2\"}");
+  api_answer(&scene, credentials, 400, "{\"message\":\"store hunter2\"}");
+  hides(daytona_git_clone(sandbox, "https://h/x.git", "x", &clone_opts), DAYTONA_EGIT_AUTH_FAILED, secrets);
+  hides(daytona_git_push(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
+  hides(daytona_git_pull(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
+  hides(daytona_git_dangerously_authenticate(sandbox, "ann", "hunter2", NULL), DAYTONA_EINVAL, secrets);
+  close_with(&scene, sandbox);
+}
+
+static void password_of_a_url_is_blotted_out_of_errors(void **state) {
+  (void)state;
+  static const char *const answers[] = {"cannot reach https://ann:hunter2@h/x.git", "no entry for hunter2"};
+  static const char *const secrets[] = {"hunter2", NULL};
+  char body[128];
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  for (int i = 0; i < 2; i++) {
+    snprintf(body, sizeof body, "{\"message\":\"%s\"}", answers[i]);
+    api_answer(&scene, clone, 500, body);
+    api_answer(&scene, "POST /toolbox/sb-1/git/remotes", 500, body);
+    hides(daytona_git_clone(sandbox, "https://ann:hunter2@h/x.git", "x", NULL), DAYTONA_EINTERNAL, secrets);
+    hides(daytona_git_remote_add(sandbox, "x", "n", "https://ann:hunter2@h/x.git", NULL), DAYTONA_EINTERNAL, secrets);
+  }
+  close_with(&scene, sandbox);
+}
+
+static void token_as_user_is_blotted_out_of_errors(void **state) {
+  (void)state;
+  static const char *const secrets[] = {"a-token", NULL};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, clone, 500, "{\"message\":\"https://a-token@h/x.git is not there\"}");
+  hides(daytona_git_clone(sandbox, "https://a-token@h/x.git", "x", NULL), DAYTONA_EINTERNAL, secrets);
+  close_with(&scene, sandbox);
+}
+
+static void at_sign_in_a_path_is_no_secret(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, clone, 500, "{\"message\":\"h/a@b is not there\"}");
+  daytona_future_t *future = api_must_fail(daytona_git_clone(sandbox, "https://h/a@b", "x", NULL), DAYTONA_EINTERNAL);
+  assert_non_null(strstr(daytona_future_error(future)->message, "h/a@b is not there"));
+  daytona_future_release(future);
+  close_with(&scene, sandbox);
+}
+
+static void half_of_the_credentials_is_refused_here(void **state) {
+  (void)state;
+  const daytona_git_clone_opts_t no_password = {.credentials = {.username = "u"}};
+  const daytona_git_remote_opts_t no_user = {.credentials = {.password = "p"}};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_fails(daytona_git_clone(sandbox, "u", "x", &no_password), DAYTONA_EINVAL);
+  api_fails(daytona_git_push(sandbox, "x", &no_user), DAYTONA_EINVAL);
+  api_fails(daytona_git_pull(sandbox, "x", &no_user), DAYTONA_EINVAL);
+  assert_int_equal(scene.request_count, 0);
+  close_with(&scene, sandbox);
+}
+
+static void bad_arguments_are_refused_here(void **state) {
+  (void)state;
+  static const char *const hole[] = {"a", NULL};
+  const daytona_strings_t none = {NULL, 0}, with_hole = {hole, 2};
+  const daytona_git_clone_opts_t shallow = {.depth = daytona_int(0)}, reserved = {.reserved = {1}};
+  const daytona_git_reset_opts_t wild = {.mode = "wild"};
+  const daytona_git_config_opts_t local = {.scope = "local"}, odd = {.scope = "odd"};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_fails(daytona_git_clone(sandbox, NULL, "x", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_clone(sandbox, "u", "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_clone(sandbox, "u", "x", &shallow), DAYTONA_EINVAL);
+  api_fails(daytona_git_clone(sandbox, "u", "x", &reserved), DAYTONA_EINVAL);
+  api_fails(daytona_git_add(sandbox, "x", NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_add(sandbox, "x", &none, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_restore(sandbox, "x", &with_hole, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_commit(sandbox, "x", "m", "", "e", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_reset(sandbox, "x", &wild), DAYTONA_EINVAL);
+  api_fails(daytona_git_set_config(sandbox, "a.b", "v", &local), DAYTONA_EINVAL);
+  api_fails(daytona_git_get_config(sandbox, "a.b", &odd), DAYTONA_EINVAL);
+  api_fails(daytona_git_remote_get(sandbox, "x", NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_status(NULL, "x", NULL), DAYTONA_EINVAL);
+  assert_int_equal(scene.request_count, 0);
+  close_with(&scene, sandbox);
+}
+
+static void branches_of_old_and_new_servers_are_read(void **state) {
+  (void)state;
+  static const struct {
+    const char *body, *current;
+    size_t count;
+  } cases[] = {
+    {"{\"branches\":null}", NULL, 0},
+    {"{\"branches\":[\"a\",\"b\"]}", NULL, 2},
+    {"{\"branches\":[\"a\"],\"current\":\"a\"}", "a", 1},
+    {"{\"branches\":[\"a\"],\"current\":\"\"}", NULL, 1},
+  };
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    api_forget(&scene, branches);
+    api_answer(&scene, branches, 200, cases[i].body);
+    daytona_future_t *future = api_must(daytona_git_branches(sandbox, "a b/ü", NULL));
+    const daytona_git_branches_t *found = daytona_future_git_branches(future);
+    assert_int_equal(found->names.count, cases[i].count);
+    if (cases[i].current == NULL)
+      assert_null(found->current);
+    else
+      assert_string_equal(found->current, cases[i].current);
+    assert_string_equal(api_line_of(scene.requests[i]), "GET /toolbox/sb-1/git/branches?path=a%20b/%C3%BC");
+    assert_null(daytona_future_git_status(future));
+    daytona_future_release(future);
+  }
+  close_with(&scene, sandbox);
+}
+
+static void one_remote_is_found_by_its_name(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, remotes, 200, "{\"remotes\":[{\"name\":\"a\",\"url\":\"1\"},{\"name\":\"b\",\"url\":\"2\"}]}");
+  daytona_future_t *found = api_must(daytona_git_remote_get(sandbox, "x", "b", NULL));
+  daytona_future_t *missing = api_must(daytona_git_remote_get(sandbox, "x", "c", NULL));
+  assert_string_equal(daytona_future_string(found), "2");
+  assert_null(daytona_future_string(missing));
+  daytona_future_release(found);
+  daytona_future_release(missing);
+  close_with(&scene, sandbox);
+}
+
+static void empty_setting_is_sent(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, config, 200, "");
+  api_done(daytona_git_set_config(sandbox, "a.b", "", NULL));
+  assert_string_equal(api_body_of(scene.requests[0]), "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
+  close_with(&scene, sandbox);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(clone_body_has_only_what_was_given),
+    cmocka_unit_test(password_is_blotted_out_of_errors),
+    cmocka_unit_test(password_of_a_url_is_blotted_out_of_errors),
+    cmocka_unit_test(token_as_user_is_blotted_out_of_errors),
+    cmocka_unit_test(at_sign_in_a_path_is_no_secret),
+    cmocka_unit_test(half_of_the_credentials_is_refused_here),
+    cmocka_unit_test(bad_arguments_are_refused_here),
+    cmocka_unit_test(branches_of_old_and_new_servers_are_read),
+    cmocka_unit_test(one_remote_is_found_by_its_name),
+    cmocka_unit_test(empty_setting_is_sent),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
