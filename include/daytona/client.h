@@ -138,7 +138,7 @@ typedef void (*daytona_client_closed_cb)(void *user);
 DAYTONA_API void daytona_client_close(daytona_client_t *client, daytona_client_closed_cb closed,
                                       void *user);
 
-/** One more reference. Returns `client`. Thread: loop. */
+/** One more reference. Returns `client`, also if that is NULL. Thread: loop. */
 DAYTONA_API daytona_client_t *daytona_client_retain(daytona_client_t *client);
 
 /**
@@ -147,10 +147,10 @@ DAYTONA_API daytona_client_t *daytona_client_retain(daytona_client_t *client);
  */
 DAYTONA_API void daytona_client_release(daytona_client_t *client);
 
-/** Whether daytona_client_close() was called. Thread: loop. */
+/** Whether daytona_client_close() was called. False for NULL. Thread: loop. */
 DAYTONA_API bool daytona_client_is_closing(const daytona_client_t *client);
 
-/** The loop given to daytona_client_new(). Thread: any. */
+/** The loop given to daytona_client_new(); NULL for NULL. Thread: any. */
 DAYTONA_API uv_loop_t *daytona_client_loop(const daytona_client_t *client);
 
 /**

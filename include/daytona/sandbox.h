@@ -130,16 +130,16 @@ typedef struct daytona_sandbox_info {
   const char *toolbox_proxy_url;
 } daytona_sandbox_info_t;
 
-/** One more reference. Returns `sandbox`. */
+/** One more reference. Returns `sandbox`, also if that is NULL: what a future that failed gives can be passed on. */
 DAYTONA_API daytona_sandbox_t *daytona_sandbox_retain(daytona_sandbox_t *sandbox);
 
 /** Give up a reference; the sandbox on the server is not touched. NULL is allowed. */
 DAYTONA_API void daytona_sandbox_release(daytona_sandbox_t *sandbox);
 
-/** The id. Lives as long as the object. */
+/** The id. Lives as long as the object. NULL for NULL, as are the info and the client. */
 DAYTONA_API const char *daytona_sandbox_id(const daytona_sandbox_t *sandbox);
 
-/** The state that the server reported last. */
+/** The state that the server reported last. DAYTONA_SANDBOX_UNKNOWN for NULL. */
 DAYTONA_API daytona_sandbox_state_t daytona_sandbox_get_state(const daytona_sandbox_t *sandbox);
 
 /**

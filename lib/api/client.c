@@ -207,7 +207,7 @@ void daytona_client_close(daytona_client_t *client, daytona_client_closed_cb clo
 /* --- references -------------------------------------------------------------------------------- */
 
 daytona_client_t *daytona_client_retain(daytona_client_t *client) {
-  client->refs++;
+  if (client != NULL) client->refs++;
   return client;
 }
 
@@ -219,10 +219,12 @@ void daytona_client_release(daytona_client_t *client) {
     begin_close(client);
 }
 
-bool daytona_client_is_closing(const daytona_client_t *client) { return client->is_closing; }
+bool daytona_client_is_closing(const daytona_client_t *client) {
+  return client != NULL && client->is_closing;
+}
 
 uv_loop_t *daytona_client_loop(const daytona_client_t *client) {
-  return daytona__loop_uv(client->loop);
+  return client != NULL ? daytona__loop_uv(client->loop) : NULL;
 }
 
 int daytona_client_post(daytona_client_t *client, void (*run)(void *user), void *user) {

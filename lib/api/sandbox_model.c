@@ -221,7 +221,7 @@ void daytona__sandbox_set_state(daytona_sandbox_t *sandbox, daytona_sandbox_stat
 }
 
 daytona_sandbox_t *daytona_sandbox_retain(daytona_sandbox_t *sandbox) {
-  sandbox->refs++;
+  if (sandbox != NULL) sandbox->refs++;
   return sandbox;
 }
 
@@ -236,18 +236,20 @@ void daytona_sandbox_release(daytona_sandbox_t *sandbox) {
   daytona_client_release(client);
 }
 
-const char *daytona_sandbox_id(const daytona_sandbox_t *sandbox) { return sandbox->id; }
+const char *daytona_sandbox_id(const daytona_sandbox_t *sandbox) {
+  return sandbox != NULL ? sandbox->id : NULL;
+}
 
 daytona_sandbox_state_t daytona_sandbox_get_state(const daytona_sandbox_t *sandbox) {
-  return sandbox->info->state;
+  return sandbox != NULL ? sandbox->info->state : DAYTONA_SANDBOX_UNKNOWN;
 }
 
 const daytona_sandbox_info_t *daytona_sandbox_get_info(const daytona_sandbox_t *sandbox) {
-  return sandbox->info;
+  return sandbox != NULL ? sandbox->info : NULL;
 }
 
 daytona_client_t *daytona_sandbox_get_client(const daytona_sandbox_t *sandbox) {
-  return sandbox->client;
+  return sandbox != NULL ? sandbox->client : NULL;
 }
 
 daytona_sandbox_t *daytona_future_sandbox(const daytona_future_t *future) {

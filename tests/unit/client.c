@@ -427,6 +427,20 @@ static void closing_inside_the_closed_callback_reports_later(void **state) {
   api_scene_close(&stand.scene);
 }
 
+/* What a failed future gives in place of a sandbox can be passed on: the next operation says what is wrong. */
+static void null_is_no_object_to_retain_or_ask(void **state) {
+  (void)state;
+  assert_null(daytona_client_retain(NULL));
+  assert_null(daytona_client_loop(NULL));
+  assert_false(daytona_client_is_closing(NULL));
+  assert_null(daytona_sandbox_retain(NULL));
+  assert_null(daytona_sandbox_id(NULL));
+  assert_null(daytona_sandbox_get_info(NULL));
+  assert_null(daytona_sandbox_get_client(NULL));
+  assert_int_equal(daytona_sandbox_get_state(NULL), DAYTONA_SANDBOX_UNKNOWN);
+  assert_int_equal(daytona_await(daytona_process_exec(daytona_sandbox_retain(NULL), "ls", NULL)), DAYTONA_EINVAL);
+}
+
 static int order[4], order_count;
 
 static void on_closed_in_order(void *user) { order[order_count++] = *(int *)user; }
@@ -700,6 +714,7 @@ int main(void) {
     cmocka_unit_test(closing_inside_a_callback),
     cmocka_unit_test(closing_inside_the_closed_callback_reports_later),
     cmocka_unit_test(every_close_is_reported_in_order),
+    cmocka_unit_test(null_is_no_object_to_retain_or_ask),
     cmocka_unit_test(last_reference_closes_an_idle_client),
     cmocka_unit_test(last_reference_goes_with_the_operation),
     cmocka_unit_test(last_reference_goes_inside_a_callback),
