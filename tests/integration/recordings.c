@@ -2,7 +2,7 @@
  * Recorded exchanges with the published toolbox, played back to the library: recordings PYTHON SERVER FOLDER
  *
  * Every recorded answer goes through the transport and, where it is an error, through the error mapping; those
- * of commands and code go through the public calls as well. Answers also come byte by byte, and cut short at
+ * of commands, code and files go through the public calls as well. Answers also come byte by byte, and cut short at
  * every position.
  */
 #include <dirent.h>
@@ -296,6 +296,153 @@ static void every_result_reaches_the_caller(void **state) {
   assert_true(seen > 60);
 }
 
+/* --- files ------------------------------------------------------------------------------------- */
+
+/* A parameter of a target, decoded; "" if it is not there. In one of a few static buffers. */
+static const char *query_of(json_t *request, const char *name) {
+  static char texts[4][4096];
+  static unsigned next;
+  char *out = texts[next++ % 4], key[32];
+  snprintf(key, sizeof key, "%s=", name);
+  const char *at = strchr(text_of(request, "target"), '?');
+  while (at != NULL && strncmp(at + 1, key, strlen(key)) != 0) at = strchr(at + 1, '&');
+  size_t size = 0;
+  for (at = at != NULL ? at + 1 + strlen(key) : ""; *at != '\0' && *at != '&'; at++) {
+    unsigned value = (unsigned char)*at;
+    if (*at == '%' && sscanf(at + 1, "%2x", &value) == 1) at += 2;
+    out[size++] = (char)value;
+  }
+  out[size] = '\0';
+  return out;
+}
+
+/* Whether the file endpoint `tail` was asked with `method`. */
+static bool is_files(json_t *request, const char *method, const char *tail) {
+  const char *target = text_of(request, "target");
+  size_t size = strlen(tail);
+  return strcmp(text_of(request, "method"), method) == 0 && begins(target, "/files") &&
+         strncmp(target + 6, tail, size) == 0 && (target[6 + size] == '?' || target[6 + size] == '\0');
+}
+
+/* Calls that are one request each; NULL for what they would not send. */
+static daytona_future_t *ask_files(daytona_sandbox_t *sandbox, json_t *request) {
+  const char *path = query_of(request, "path"), *mode = query_of(request, "mode");
+  if (is_files(request, "GET", "")) return daytona_fs_list(sandbox, path, NULL);
+  if (is_files(request, "GET", "/info")) return daytona_fs_info(sandbox, path, NULL);
+  if (is_files(request, "GET", "/search"))
+    return daytona_fs_search(sandbox, path, query_of(request, "pattern"), NULL);
+  if (is_files(request, "POST", "/folder")) return daytona_fs_create_folder(sandbox, path, mode, NULL);
+  if (is_files(request, "POST", "/move"))
+    return daytona_fs_move(sandbox, query_of(request, "source"), query_of(request, "destination"), NULL);
+  if (is_files(request, "DELETE", "")) return daytona_fs_delete(sandbox, path, NULL);
+  return NULL;
+}
+
+static void check_files(daytona_future_t *future, json_t *response) {
+  json_t *body = body_of(response), *first = json_array_get(body, 0);
+  if (json_integer_value(json_object_get(response, "status")) >= 400) {
+    assert_true(daytona_future_code(future) != DAYTONA_OK);
+    check_error(daytona_future_error(future), response);
+  } else if (daytona_future_code(future) != DAYTONA_OK) {
+    fail_msg("%s", daytona_future_error(future)->message);
+  }
+  if (daytona_future_file_list(future) != NULL) {
+    const daytona_file_list_t *list = daytona_future_file_list(future);
+    assert_int_equal(list->count, json_array_size(body));
+    if (first != NULL) assert_string_equal(list->items[0].name, text_of(first, "name"));
+  }
+  if (daytona_future_file_info(future) != NULL) {
+    const daytona_file_info_t *info = daytona_future_file_info(future);
+    assert_string_equal(info->mode, text_of(body, "mode"));
+    assert_int_equal(info->size, json_integer_value(json_object_get(body, "size")));
+    assert_int_equal(info->is_dir, json_is_true(json_object_get(body, "isDir")));
+  }
+  if (daytona_future_strings(future) != NULL)
+    assert_int_equal(daytona_future_strings(future)->count, json_array_size(json_object_get(body, "files")));
+  json_decref(body);
+}
+
+/* All files of a recorded download: as many parts of each kind, and the bytes of small ones. */
+static bool check_download(daytona_sandbox_t *sandbox, json_t *request, json_t *response) {
+  daytona_fs_download_item_t items[64] = {{0}};
+  json_t *body = body_of(request), *value;
+  const char *text = text_of(response, "body_text");
+  size_t i, errors = 0;
+  json_array_foreach(json_object_get(body, "paths"), i, value) {
+    items[i].source = json_string_value(value);
+    if (items[i].source[0] == '\0') items[i].source = "(empty)"; /* that one is not asked for */
+  }
+  daytona_future_t *future = daytona_fs_download_many(sandbox, items, i, NULL);
+  if (daytona_await(future) != 0) fail_msg("%s", daytona_future_error(future)->message);
+  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  for (const char *at = text; at != NULL && (at = strstr(at, "name=\"error\"")) != NULL; at++) errors++;
+  if (text != NULL && strstr(text, "\r\nfake\r\n") == NULL) assert_int_equal(results->failed_count, errors);
+  for (size_t n = 0; n < i; n++) {
+    const daytona_fs_result_t *item = &results->items[n];
+    if (item->error != NULL) assert_true(item->error->message[0] != '\0');
+    if (item->error == NULL && text != NULL && strlen(item->bytes.data) == item->bytes.size)
+      assert_non_null(strstr(text, item->bytes.data));
+  }
+  daytona_future_release(future);
+  json_decref(body);
+  return i != 0;
+}
+
+/* The answer to an upload says what was written; the same files are sent to it again. */
+static bool check_upload(daytona_sandbox_t *sandbox, json_t *response) {
+  static char zeros[1 << 20];
+  daytona_fs_upload_item_t items[64] = {{.destination = "none"}};
+  json_t *body = body_of(response), *files = json_object_get(body, "files"), *value;
+  size_t i, errors = json_array_size(json_object_get(body, "errors"));
+  bool is_small = true;
+  json_array_foreach(files, i, value) {
+    items[i].destination = text_of(value, "path");
+    items[i].bytes = zeros;
+    items[i].size = (size_t)json_integer_value(json_object_get(value, "bytes"));
+    is_small = is_small && items[i].size <= sizeof zeros;
+  }
+  if (is_small) {
+    daytona_future_t *future = daytona_fs_upload_many(sandbox, items, i != 0 ? i : 1, NULL);
+    if (daytona_await(future) != 0) fail_msg("%s", daytona_future_error(future)->message);
+    assert_int_equal(daytona_future_fs_results(future)->failed_count, i == 0 && errors != 0);
+    daytona_future_release(future);
+  }
+  json_decref(body);
+  return is_small;
+}
+
+static void every_file_reaches_the_caller(void **state) {
+  session_t session;
+  size_t calls = 0, downloads = 0, uploads = 0;
+  open_client(&session);
+  daytona_sandbox_t *sandbox = sandbox_at(&session, base_url);
+  for (size_t i = 0; i < name_count; i++) {
+    if (!begins(names[i], "files-")) continue;
+    json_t *recording = load(names[i]), *request;
+    size_t steps = json_array_size(json_object_get(recording, "steps"));
+    for (size_t step = 0; step < steps; step++) {
+      json_t *response = answer_of(recording, step, &request);
+      if (response == NULL) continue;
+      command("step %s%ld", NULL, (long)step);
+      daytona_future_t *future = ask_files(sandbox, request);
+      if (is_files(request, "POST", "/bulk-download")) downloads += check_download(sandbox, request, response);
+      if (is_files(request, "POST", "/bulk-upload")) uploads += check_upload(sandbox, response);
+      if (future == NULL) continue;
+      daytona_await(future);
+      const daytona_error_t *error = daytona_future_error(future);
+      bool was_refused = error != NULL && error->attempts == 0; /* bad arguments do not leave the client */
+      if (!was_refused) check_files(future, response);
+      calls += !was_refused;
+      daytona_future_release(future);
+    }
+    json_decref(recording);
+  }
+  daytona_sandbox_release(sandbox);
+  session_close(&session);
+  print_message("%zu calls, %zu downloads, %zu uploads\n", calls, downloads, uploads);
+  assert_true(calls > 40 && downloads > 5 && uploads > 20);
+}
+
 static const char *const cut_names[] = {"exec-ok.json", "exec-unicode.json", "exec-timeout.json",
                                         "coderun-python-ok.json"};
 
@@ -361,6 +508,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_answer_passes_the_transport),
     cmocka_unit_test(every_result_reaches_the_caller),
+    cmocka_unit_test(every_file_reaches_the_caller),
     cmocka_unit_test(answers_byte_by_byte_are_the_same),
     cmocka_unit_test(answers_cut_short_are_errors),
   };
