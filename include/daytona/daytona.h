@@ -15,6 +15,7 @@
 #include <daytona/log.h>
 #include <daytona/memory.h>
 #include <daytona/process.h>
+#include <daytona/pty.h>
 #include <daytona/sandbox.h>
 #include <daytona/session.h>
 #include <daytona/stream.h>

@@ -1,0 +1,179 @@
+/*
+ * Terminals: shells on a pseudo-terminal in a sandbox, attached over a WebSocket.
+ *
+ * Unless a function says otherwise:
+ *   Thread: loop.  In callbacks: yes.  After close: fails with DAYTONA_ECLOSED.
+ *   Arguments: strings and option structs are copied; the sandbox is retained until the future settles, and by each
+ *   terminal object.
+ *   Cancel: ends the waiting; what the server has begun it finishes. A terminal that was being created may go on
+ *   without a client: kill it by its id.
+ *   Retry: only requests that cannot have reached the sandbox are repeated; of others, only GET and DELETE.
+ *
+ * Any number of clients may be attached to one terminal. Detaching, in whatever way, leaves its process running.
+ * What was printed before a client was attached is not repeated for it; daytona_pty_create() misses nothing.
+ *
+ * Protocol: toolbox, /process/pty.
+ */
+#ifndef DAYTONA_PTY_H
+#define DAYTONA_PTY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <daytona/export.h>
+#include <daytona/future.h>
+#include <daytona/sandbox.h>
+#include <daytona/stream.h>
+#include <daytona/types.h>
+
+DAYTONA_BEGIN
+
+/** An attached terminal. Reference-counted; releasing the last reference detaches. */
+typedef struct daytona_pty daytona_pty_t;
+
+/**
+ * The terminal printed something. Zero or more times, on the loop, before the verdict is told. `bytes` are valid
+ * during the call and cut anywhere; `size` is never 0. You may call anything on `pty`, closing and releasing it
+ * included.
+ */
+typedef void (*daytona_pty_output_cb)(daytona_pty_t *pty, const char *bytes, size_t size, void *user);
+
+/** All input that had to wait has been sent. Called after daytona_pty_write() returned DAYTONA_ELIMIT or queued. */
+typedef void (*daytona_pty_drained_cb)(daytona_pty_t *pty, void *user);
+
+/** How a client is attached: a part of both options below. */
+typedef struct daytona_pty_attach {
+  daytona_pty_output_cb on_output;   /**< Optional. May be set later: until then output is kept. */
+  daytona_pty_drained_cb on_drained; /**< Optional. */
+  void *user;                        /**< For both. */
+  daytona_buffer_policy_t policy;    /**< Of what arrives while there is no callback, or while it is paused. With
+                                          STOP the client stops reading once `buffer_bytes` are kept, and the
+                                          server then drops it as a slow reader. */
+  size_t buffer_bytes;               /**< Default: 1 MiB; at most 64 MiB. */
+  int64_t connect_timeout_ms;        /**< Optional. Default: the client's. */
+  int64_t handshake_timeout_ms;      /**< Optional. Default: 10 s, from the call. DAYTONA_ETIMEOUT. */
+} daytona_pty_attach_t;
+
+typedef struct daytona_pty_create_opts {
+  const char *id;       /**< Optional. Default: a fresh UUID. Ids of ended terminals may be used again, but old
+                             servers may then end the new one: use fresh ids. */
+  const char *cwd;      /**< Optional. Default: the work folder. */
+  daytona_map_t env;    /**< Optional. TERM is xterm-256color unless given. */
+  int cols, rows;       /**< Optional. Default: 80 and 24; at most 1000. */
+  daytona_pty_attach_t attach;
+  uint64_t reserved[4]; /**< Must be zero. */
+} daytona_pty_create_opts_t;
+
+/**
+ * Start a shell on a new terminal and attach to it.
+ *
+ * Settles with daytona_future_pty() when the server has said that the client is attached. Fails with
+ * DAYTONA_ECONFLICT when the id is in use. Servers that cannot create and attach in one step are asked for one after
+ * the other.
+ */
+DAYTONA_API daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox, const daytona_pty_create_opts_t *opts);
+
+typedef struct daytona_pty_connect_opts {
+  daytona_pty_attach_t attach;
+  uint64_t reserved[4]; /**< Must be zero. */
+} daytona_pty_connect_opts_t;
+
+/** Attach to a terminal. Settles with daytona_future_pty(). Fails with DAYTONA_ENOTFOUND if there is none. */
+DAYTONA_API daytona_future_t *daytona_pty_connect(daytona_sandbox_t *sandbox, const char *id,
+                                                  const daytona_pty_connect_opts_t *opts);
+
+/** The terminal of a future of the two above, or NULL. Borrowed from the future; retain it to keep it. */
+DAYTONA_API daytona_pty_t *daytona_future_pty(const daytona_future_t *future);
+
+/* --- all terminals of a sandbox ---------------------------------------------------------------- */
+
+typedef struct daytona_pty_info {
+  const char *id;
+  const char *cwd;
+  daytona_map_t env;
+  int cols, rows;
+  const char *created_at; /**< RFC 3339, as the server wrote it */
+  bool is_active;         /**< its process runs */
+  bool is_lazy;           /**< it starts when the first client attaches */
+} daytona_pty_info_t;
+
+typedef struct daytona_pty_list {
+  const daytona_pty_info_t *items;
+  size_t count;
+} daytona_pty_list_t;
+
+/** Settles with daytona_future_pty_list(). */
+DAYTONA_API daytona_future_t *daytona_pty_list(daytona_sandbox_t *sandbox, const daytona_request_opts_t *opts);
+
+/** Settles with daytona_future_pty_info(). DAYTONA_ENOTFOUND for one that has ended. */
+DAYTONA_API daytona_future_t *daytona_pty_info(daytona_sandbox_t *sandbox, const char *id,
+                                               const daytona_request_opts_t *opts);
+
+/** Change the size, 1 to 1000 each. Settles with daytona_future_pty_info(). DAYTONA_EGONE for one that has ended. */
+DAYTONA_API daytona_future_t *daytona_pty_resize(daytona_sandbox_t *sandbox, const char *id, int cols, int rows,
+                                                 const daytona_request_opts_t *opts);
+
+/** Kill the terminal's processes. Settles without a value; attached clients get DAYTONA_STREAM_KILLED. */
+DAYTONA_API daytona_future_t *daytona_pty_kill(daytona_sandbox_t *sandbox, const char *id,
+                                               const daytona_request_opts_t *opts);
+
+/** Results of the calls above, or NULL. Borrowed from the future. */
+DAYTONA_API const daytona_pty_list_t *daytona_future_pty_list(const daytona_future_t *future);
+DAYTONA_API const daytona_pty_info_t *daytona_future_pty_info(const daytona_future_t *future);
+
+/* --- one attached terminal --------------------------------------------------------------------- */
+
+/** One more reference. Returns `pty`. */
+DAYTONA_API daytona_pty_t *daytona_pty_retain(daytona_pty_t *pty);
+
+/** Give up a reference; with the last one the client is detached and no callback comes any more. NULL is allowed. */
+DAYTONA_API void daytona_pty_release(daytona_pty_t *pty);
+
+/** Borrowed from `pty`; for daytona_pty_resize(), daytona_pty_kill() and the like. */
+DAYTONA_API const char *daytona_pty_id(const daytona_pty_t *pty);
+DAYTONA_API daytona_sandbox_t *daytona_pty_sandbox(const daytona_pty_t *pty);
+
+/** Whether input can be sent: attached, and neither ended nor being disconnected. */
+DAYTONA_API bool daytona_pty_is_connected(const daytona_pty_t *pty);
+
+/** Set or replace the callback; what was kept comes from a later turn. NULL: keep output again. */
+DAYTONA_API void daytona_pty_set_output(daytona_pty_t *pty, daytona_pty_output_cb on_output, void *user);
+
+/** No output until daytona_pty_resume(); the verdict waits as well. */
+DAYTONA_API void daytona_pty_pause(daytona_pty_t *pty);
+DAYTONA_API void daytona_pty_resume(daytona_pty_t *pty);
+
+/**
+ * Type `size` bytes. Copied; sent in messages of at most 64 KiB.
+ *
+ * @return 0; DAYTONA_ELIMIT when the 4 MiB of input that may wait for the server have no room for all of it (nothing
+ *         was taken: wait for on_drained); DAYTONA_ECONNECTION when it is not connected; DAYTONA_EINVAL; DAYTONA_ENOMEM.
+ */
+DAYTONA_API int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size);
+
+/** The same under its other name. */
+DAYTONA_API int daytona_pty_send_input(daytona_pty_t *pty, const void *bytes, size_t size);
+
+/**
+ * Wait for the verdict. Settles with daytona_future_stream_end(): DAYTONA_STREAM_EXITED with the shell's exit code;
+ * KILLED with 137; LOST; SLOW_READER; CLOSED after daytona_pty_disconnect() or the client's close; FAILED with the
+ * server's words. All output has been handed on before, unless there was no callback for it. Any number of waits,
+ * also after the end. `pty` is retained until the future settles.
+ *
+ * Cancel: ends the waiting only.
+ */
+DAYTONA_API daytona_future_t *daytona_pty_wait(daytona_pty_t *pty);
+
+/** The verdict, or NULL while it has not been told. Borrowed from `pty`. */
+DAYTONA_API const daytona_stream_end_t *daytona_pty_end(const daytona_pty_t *pty);
+
+/** Detach in good order; the process goes on. Output that is on its way still comes. Later calls do nothing. */
+DAYTONA_API void daytona_pty_disconnect(daytona_pty_t *pty);
+
+/** The same under its other name. */
+DAYTONA_API void daytona_pty_close(daytona_pty_t *pty);
+
+DAYTONA_END
+
+#endif

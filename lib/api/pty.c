@@ -1,0 +1,437 @@
+/*
+ * An attached terminal: output, input, and the verdict.
+ *
+ * The end comes in one of several ways, and whichever is first counts: a control message "exited", a close frame
+ * whose reason is JSON with the exit code (its close code 1011 is no error then), any other close frame, or a broken
+ * connection. end_with() notes it once; tell() tells it when the output before it was handed on.
+ */
+#include "api/pty_impl.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/limits.h"
+#include "core/memory.h"
+
+enum { INPUT_MAX = 64 * 1024, FRAME_HEAD = 14, CONTROL_MAX = 16 * 1024 };
+
+/* Control messages, and reasons of close frames. */
+typedef struct control {
+  const char *type;
+  const char *status;
+  const char *error;
+  daytona_opt_int_t exit_code;
+  const char *exit_reason;
+} control_t;
+
+static const daytona__json_field_t control_fields[] = {
+  DAYTONA__FIELD(control_t, STRING, type, "type"),
+  DAYTONA__FIELD(control_t, STRING, status, "status"),
+  DAYTONA__FIELD(control_t, STRING, error, "error"),
+  DAYTONA__FIELD(control_t, OPT_INT, exit_code, "exitCode"),
+  DAYTONA__FIELD(control_t, STRING, exit_reason, "exitReason"),
+};
+
+static DAYTONA__MODEL(control_model, control_t, "PtyControl", control_fields);
+
+typedef struct wait {
+  daytona__list_t link;
+  daytona_future_t *future; /* a reference while it is in the list */
+  daytona_pty_t *pty;       /* retained */
+} wait_t;
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+static void on_drain(daytona__task_t *task);
+
+daytona_pty_t *daytona__pty_new(daytona_sandbox_t *sandbox, const char *id, const daytona_pty_attach_t *attach,
+                                size_t buffer) {
+  daytona_pty_t *pty = daytona__calloc(1, sizeof *pty);
+  if (pty == NULL) return NULL;
+  pty->id = daytona__strdup(id);
+  if (pty->id == NULL) {
+    daytona__free(pty);
+    return NULL;
+  }
+  pty->refs = 1;
+  pty->sandbox = daytona_sandbox_retain(sandbox);
+  pty->on_output = attach->on_output;
+  pty->on_drained = attach->on_drained;
+  pty->user = pty->output_user = attach->user;
+  pty->stops_reading = attach->policy == DAYTONA_BUFFER_STOP;
+  pty->buffer_bytes = buffer;
+  daytona__inbox_init(&pty->inbox, pty->stops_reading ? 0 : buffer);
+  daytona__strbuf_init(&pty->text, CONTROL_MAX);
+  daytona__task_init(&pty->drain, on_drain);
+  daytona__list_init(&pty->waits);
+  return pty;
+}
+
+daytona_pty_t *daytona_pty_retain(daytona_pty_t *pty) {
+  if (pty != NULL) pty->refs++;
+  return pty;
+}
+
+void daytona_pty_release(daytona_pty_t *pty) {
+  if (pty == NULL || --pty->refs != 0) return;
+  assert(daytona__list_empty(&pty->waits) && pty->opening == NULL);
+  daytona__ws_release(pty->ws);
+  daytona__task_cancel(&pty->drain);
+  daytona__inbox_clear(&pty->inbox);
+  daytona__strbuf_clear(&pty->text);
+  daytona_sandbox_release(pty->sandbox);
+  daytona__free(pty->id);
+  daytona__free(pty);
+}
+
+static daytona__loop_t *loop_of(const daytona_pty_t *pty) { return pty->sandbox->client->loop; }
+
+/* --- the verdict ------------------------------------------------------------------------------- */
+
+static void stop_wait(daytona_future_t *future) {
+  wait_t *wait = future->op;
+  daytona_pty_t *pty = wait->pty;
+  daytona__list_remove(&wait->link);
+  daytona_future_release(future);
+  daytona_pty_release(pty);
+}
+
+static void settle_wait(wait_t *wait) {
+  daytona__arena_t *arena = &wait->future->arena;
+  daytona_pty_t *pty = wait->pty;
+  daytona_future_t *future = wait->future;
+  daytona_stream_end_t *end = daytona__arena_alloc(arena, sizeof *end);
+  const char *message = daytona__arena_strdup(arena, pty->message);
+  if (end == NULL || message == NULL) {
+    daytona__future_fail_error(future, daytona__error_static(DAYTONA_ENOMEM));
+  } else {
+    *end = pty->end;
+    end->message = message;
+    daytona__future_resolve(future, &daytona__type_stream_end, end);
+  }
+  daytona_future_release(future);
+  daytona_pty_release(pty);
+}
+
+/* Tell the end, unless output must come before. Settling calls nobody before a later turn. */
+static void tell(daytona_pty_t *pty) {
+  daytona__list_t batch, *node;
+  bool is_waiting = pty->on_output != NULL && (pty->is_paused || !daytona__list_empty(&pty->inbox.pieces));
+  if (!pty->is_ended || pty->is_told || is_waiting) return;
+  pty->is_told = true;
+  pty->end.message = pty->message;
+  pty->end.dropped_bytes = pty->inbox.dropped;
+  daytona__list_move(&pty->waits, &batch);
+  while ((node = daytona__list_shift(&batch)) != NULL) settle_wait(DAYTONA__CONTAINER(node, wait_t, link));
+}
+
+/* `pty` is held by the caller. */
+static void end_with(daytona_pty_t *pty, daytona_stream_reason_t reason, const char *message) {
+  daytona__ws_t *ws = pty->ws;
+  if (pty->is_ended) return;
+  pty->is_ended = true;
+  pty->end.reason = reason;
+  snprintf(pty->message, sizeof pty->message, "%s", message);
+  pty->ws = NULL;
+  daytona__ws_release(ws);
+  tell(pty);
+}
+
+/* An exit code, and perhaps why. False: there is none in it. */
+static bool end_with_exit(daytona_pty_t *pty, const control_t *control) {
+  if (!control->exit_code.is_set || control->exit_code.value < INT_MIN || control->exit_code.value > INT_MAX)
+    return false;
+  const char *why = control->error != NULL ? control->error : control->exit_reason;
+  bool was_killed = control->exit_reason != NULL && strcmp(control->exit_reason, "SIGKILL") == 0;
+  if (pty->is_ended) return true;
+  pty->end.has_exit_code = true;
+  pty->end.exit_code = (int)control->exit_code.value;
+  end_with(pty, was_killed ? DAYTONA_STREAM_KILLED : DAYTONA_STREAM_EXITED,
+           why != NULL && why[0] != '\0' ? why : "the process has ended");
+  return true;
+}
+
+/* The handshake is over, well or not. */
+static void opened(daytona_pty_t *pty, const daytona_error_t *error, bool was_missing) {
+  if (pty->opening != NULL) pty->opened(pty, error, was_missing);
+}
+
+static void lack_memory(daytona_pty_t *pty) {
+  end_with(pty, DAYTONA_STREAM_FAILED, daytona_errcode_text(DAYTONA_ENOMEM));
+  opened(pty, daytona__error_static(DAYTONA_ENOMEM), false);
+}
+
+/* --- output ------------------------------------------------------------------------------------ */
+
+static void call_user(daytona_pty_t *pty, const char *bytes, size_t size) {
+  daytona__loop_t *loop = loop_of(pty);
+  daytona__loop_enter(loop);
+  pty->on_output(pty, bytes, size, pty->output_user);
+  daytona__loop_leave(loop);
+}
+
+static bool may_call(const daytona_pty_t *pty) { return pty->on_output != NULL && !pty->is_paused; }
+
+static void output(daytona_pty_t *pty, const char *bytes, size_t size) {
+  if (size == 0 || pty->is_ended) return;
+  pty->end.received_bytes += size;
+  if (may_call(pty) && daytona__list_empty(&pty->inbox.pieces)) {
+    call_user(pty, bytes, size);
+    return;
+  }
+  if (daytona__inbox_put(&pty->inbox, 0, bytes, size) != 0) {
+    lack_memory(pty);
+  } else if (pty->stops_reading && pty->inbox.size >= pty->buffer_bytes && !pty->is_ws_paused) {
+    pty->is_ws_paused = true;
+    daytona__ws_pause(pty->ws);
+  }
+}
+
+static void on_drain(daytona__task_t *task) {
+  daytona_pty_t *pty = daytona_pty_retain(DAYTONA__CONTAINER(task, daytona_pty_t, drain));
+  daytona__inbox_piece_t *piece;
+  while (pty->refs > 1 && may_call(pty) && (piece = daytona__inbox_take(&pty->inbox)) != NULL) {
+    call_user(pty, piece->bytes + piece->start, piece->size - piece->start);
+    daytona__free(piece);
+  }
+  if (may_call(pty) && pty->is_ws_paused) {
+    pty->is_ws_paused = false;
+    if (pty->ws != NULL) daytona__ws_resume(pty->ws);
+  }
+  tell(pty);
+  daytona_pty_release(pty);
+}
+
+static void drain_later(daytona_pty_t *pty) {
+  if (may_call(pty)) daytona__loop_defer(loop_of(pty), &pty->drain);
+}
+
+/* --- messages ---------------------------------------------------------------------------------- */
+
+/* The server could not attach us, or has trouble later. */
+static void take_error(daytona_pty_t *pty, const char *text) {
+  bool is_missing = strstr(text, "not found") != NULL;
+  daytona_error_t error = {.code = is_missing ? DAYTONA_ENOTFOUND : DAYTONA_ECONNECTION, .retry_after_ms = -1,
+                           .attempts = 1, .message = text};
+  if (pty->opening != NULL)
+    opened(pty, &error, false);
+  else
+    end_with(pty, DAYTONA_STREAM_FAILED, text);
+}
+
+/* False: it is no control message, so it is output. */
+static bool take_control(daytona_pty_t *pty, const char *text, size_t size) {
+  daytona__arena_t scratch;
+  void *decoded;
+  bool is_control = false;
+  daytona__arena_init(&scratch, 0);
+  int rc = daytona__json_decode(&scratch, &control_model, text, size, &decoded, NULL);
+  if (rc == DAYTONA_ENOMEM) {
+    lack_memory(pty);
+    is_control = true; /* who knows; it is over anyway */
+  } else if (rc == 0) {
+    const control_t *control = decoded;
+    const char *status = control->status != NULL ? control->status : "";
+    is_control = control->type != NULL && strcmp(control->type, "control") == 0;
+    if (is_control && strcmp(status, "connected") == 0) {
+      opened(pty, NULL, false);
+    } else if (is_control && strcmp(status, "error") == 0) {
+      take_error(pty, control->error != NULL ? control->error : "the terminal failed");
+    } else if (is_control && strcmp(status, "exited") == 0 && end_with_exit(pty, control)) {
+      opened(pty, NULL, false);
+    }
+  }
+  daytona__arena_clear(&scratch);
+  return is_control;
+}
+
+/* A piece of a text message: collected, because control messages must be seen as a whole. */
+static void take_text(daytona_pty_t *pty, const daytona__ws_piece_t *piece) {
+  if (piece->is_first) pty->is_plain_text = false;
+  if (!pty->is_plain_text && daytona__strbuf_append(&pty->text, piece->bytes, piece->size) != 0) {
+    if (pty->text.error == DAYTONA_ENOMEM) {
+      lack_memory(pty);
+      return;
+    }
+    pty->is_plain_text = true;
+    output(pty, pty->text.data, pty->text.size);
+    daytona__strbuf_clear(&pty->text);
+  }
+  if (pty->is_plain_text) {
+    output(pty, piece->bytes, piece->size);
+    return;
+  }
+  if (!piece->is_final) return;
+  daytona__strbuf_t text = pty->text;
+  daytona__strbuf_init(&pty->text, CONTROL_MAX);
+  if (text.size != 0 && !take_control(pty, text.data, text.size)) output(pty, text.data, text.size);
+  daytona__strbuf_clear(&text);
+}
+
+static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
+  daytona_pty_t *pty = daytona_pty_retain(daytona__ws_user(ws));
+  if (piece->is_text)
+    take_text(pty, piece);
+  else
+    output(pty, piece->bytes, piece->size);
+  daytona_pty_release(pty);
+}
+
+/* --- the socket's end -------------------------------------------------------------------------- */
+
+/* Exit data in a close frame's reason. */
+static bool take_reason(daytona_pty_t *pty, const daytona__ws_close_t *close) {
+  daytona__arena_t scratch;
+  void *decoded;
+  bool has_exit = false;
+  if (close->how != DAYTONA__WS_END_FRAME) return false;
+  daytona__arena_init(&scratch, 0);
+  if (close->reason_size != 0 &&
+      daytona__json_decode(&scratch, &control_model, close->reason, close->reason_size, &decoded, NULL) == 0)
+    has_exit = end_with_exit(pty, decoded);
+  daytona__arena_clear(&scratch);
+  if (has_exit || close->close_code != 1000 || close->was_asked) return has_exit;
+  const control_t success = {.exit_code = {true, 0}};
+  return end_with_exit(pty, &success);
+}
+
+static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
+  daytona_pty_t *pty = daytona_pty_retain(daytona__ws_user(ws));
+  daytona__arena_t scratch;
+  daytona_error_t error;
+  if (close->how == DAYTONA__WS_END_FRAME) pty->end.close_code = close->close_code;
+  bool has_exit = take_reason(pty, close);
+  if (has_exit) {
+    opened(pty, NULL, false);
+  } else if (pty->opening != NULL) {
+    pty->ws = NULL;
+    daytona__arena_init(&scratch, 0);
+    daytona__stream_error(&scratch, close, &error);
+    bool was_missing = close->how == DAYTONA__WS_END_HTTP && close->status == 404;
+    opened(pty, &error, was_missing);
+    daytona__arena_clear(&scratch);
+    daytona__ws_release(ws);
+  } else {
+    bool says_why = close->how == DAYTONA__WS_END_FRAME && close->reason[0] != '\0';
+    daytona_stream_reason_t reason = daytona__stream_reason(close);
+    if (pty->is_disconnecting) reason = DAYTONA_STREAM_CLOSED;
+    end_with(pty, reason, says_why ? close->reason : close->message);
+  }
+  daytona_pty_release(pty);
+}
+
+static void on_sent(daytona__ws_t *ws) {
+  daytona_pty_t *pty = daytona_pty_retain(daytona__ws_user(ws));
+  if (pty->on_drained != NULL) pty->on_drained(pty, pty->user);
+  daytona_pty_release(pty);
+}
+
+static void on_open(daytona__ws_t *ws, const char *protocol) {
+  (void)ws, (void)protocol; /* the server's word that we are attached comes as a message */
+}
+
+int daytona__pty_attach(daytona_pty_t *pty, daytona__op_t *op, const daytona_pty_attach_t *attach,
+                        const char *const *protocols, size_t protocol_count,
+                        void (*opened_cb)(daytona_pty_t *pty, const daytona_error_t *error, bool was_missing)) {
+  daytona__ws_opts_t opts = {.protocols = protocols,
+                             .protocol_count = protocol_count,
+                             .connect_timeout_ms = attach->connect_timeout_ms,
+                             .allows_invalid_utf8 = true,
+                             .on_open = on_open,
+                             .on_data = on_data,
+                             .on_drain = on_sent,
+                             .on_close = on_close,
+                             .user = pty};
+  int rc = daytona__stream_open(op, &opts, &pty->ws);
+  if (rc != 0) return rc;
+  pty->opening = op;
+  pty->opened = opened_cb;
+  return 0;
+}
+
+/* --- public ------------------------------------------------------------------------------------ */
+
+const char *daytona_pty_id(const daytona_pty_t *pty) { return pty != NULL ? pty->id : NULL; }
+
+daytona_sandbox_t *daytona_pty_sandbox(const daytona_pty_t *pty) { return pty != NULL ? pty->sandbox : NULL; }
+
+bool daytona_pty_is_connected(const daytona_pty_t *pty) {
+  return pty != NULL && pty->ws != NULL && pty->opening == NULL && !pty->is_ended && !pty->is_disconnecting;
+}
+
+void daytona_pty_set_output(daytona_pty_t *pty, daytona_pty_output_cb on_output, void *user) {
+  if (pty == NULL) return;
+  pty->on_output = on_output;
+  pty->output_user = user;
+  drain_later(pty);
+  tell(pty); /* without a callback the verdict waits for nothing */
+}
+
+void daytona_pty_pause(daytona_pty_t *pty) {
+  if (pty != NULL) pty->is_paused = true;
+}
+
+void daytona_pty_resume(daytona_pty_t *pty) {
+  if (pty == NULL || !pty->is_paused) return;
+  pty->is_paused = false;
+  drain_later(pty);
+}
+
+int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size) {
+  const char *from = bytes;
+  if (pty == NULL || (bytes == NULL && size != 0)) return DAYTONA_EINVAL;
+  if (!daytona_pty_is_connected(pty)) return DAYTONA_ECONNECTION;
+  size_t overhead = (size / INPUT_MAX + 1) * FRAME_HEAD, queued = daytona__ws_queued(pty->ws);
+  if (size > DAYTONA__WS_QUEUED_DEFAULT || queued + size + overhead > DAYTONA__WS_QUEUED_DEFAULT)
+    return DAYTONA_ELIMIT;
+  while (size != 0) {
+    size_t here = size < INPUT_MAX ? size : INPUT_MAX;
+    int rc = daytona__ws_send(pty->ws, false, from, here);
+    if (rc != 0) return rc == DAYTONA_ECLOSED ? DAYTONA_ECONNECTION : rc;
+    from += here;
+    size -= here;
+  }
+  return 0;
+}
+
+int daytona_pty_send_input(daytona_pty_t *pty, const void *bytes, size_t size) {
+  return daytona_pty_write(pty, bytes, size);
+}
+
+daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
+  if (pty == NULL) return daytona__future_orphan();
+  daytona_client_t *client = pty->sandbox->client;
+  if (client->is_closing && !pty->is_told)
+    return daytona__future_failed(client->loop, NULL, DAYTONA_ECLOSED, "%s", daytona_errcode_text(DAYTONA_ECLOSED));
+  daytona_future_t *future = daytona__future_new(client->loop, sizeof(wait_t), "Failed to wait for PTY session: ");
+  if (daytona__future_is_dead(future)) return future;
+  wait_t *wait = future->op;
+  daytona__list_init(&wait->link);
+  wait->future = daytona_future_retain(future);
+  wait->pty = daytona_pty_retain(pty);
+  if (pty->is_told) {
+    settle_wait(wait);
+    return future;
+  }
+  future->stop = stop_wait;
+  daytona__list_append(&pty->waits, &wait->link);
+  return future;
+}
+
+const daytona_stream_end_t *daytona_pty_end(const daytona_pty_t *pty) {
+  return pty != NULL && pty->is_told ? &pty->end : NULL;
+}
+
+void daytona_pty_disconnect(daytona_pty_t *pty) {
+  if (pty == NULL || !daytona_pty_is_connected(pty)) return;
+  pty->is_disconnecting = true;
+  if (pty->is_ws_paused) { /* the peer's close frame is behind what was not read */
+    pty->is_ws_paused = false;
+    daytona__ws_resume(pty->ws);
+  }
+  daytona__ws_close(pty->ws, 1000, "");
+}
+
+void daytona_pty_close(daytona_pty_t *pty) { daytona_pty_disconnect(pty); }

@@ -1,0 +1,286 @@
+/*
+ * Creating a terminal and attaching to one.
+ *
+ * Newer servers create and attach in one upgrade. Older ones answer it with 404: then the terminal is created with
+ * a request of its own, told to start its shell only when the first client attaches, and attached to.
+ */
+#include "api/pty_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/random.h"
+
+enum { SIZE_LIMIT = 1000, COLS_DEFAULT = 80, ROWS_DEFAULT = 24, HANDSHAKE_MS = 10000 };
+
+static const char exit_control[] = "X-Daytona-Pty-Exit-Control";
+
+typedef struct create_request {
+  const char *id;
+  const char *cwd;
+  daytona_map_t env;
+  int cols, rows;
+  bool is_lazy;
+} create_request_t;
+
+static const daytona__json_field_t create_fields[] = {
+  DAYTONA__FIELD(create_request_t, STRING, id, "id", .flags = DAYTONA__JSON_ALWAYS),
+  DAYTONA__FIELD(create_request_t, STRING, cwd, "cwd"),
+  DAYTONA__FIELD(create_request_t, MAP, env, "envs", .flags = DAYTONA__JSON_SECRET),
+  DAYTONA__FIELD(create_request_t, INT32, cols, "cols", .flags = DAYTONA__JSON_ALWAYS),
+  DAYTONA__FIELD(create_request_t, INT32, rows, "rows", .flags = DAYTONA__JSON_ALWAYS),
+  DAYTONA__FIELD(create_request_t, BOOL, is_lazy, "lazyStart"),
+};
+
+static DAYTONA__MODEL(create_model, create_request_t, "PtyCreateRequest", create_fields);
+
+/* The environment alone, whose encoding is cut out of that of an object with it. */
+static const daytona__json_field_t env_fields[] = {
+  DAYTONA__FIELD(create_request_t, MAP, env, "e", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
+};
+
+static DAYTONA__MODEL(env_model, create_request_t, "PtyEnvs", env_fields);
+
+#define CREATE_PREFIX "Failed to create PTY session: "
+
+static const daytona__endpoint_t create_endpoint = {.prefix = CREATE_PREFIX, .method = "GET",
+                                                    .path = "/process/pty/create-connect",
+                                                    .service = DAYTONA__TOOLBOX, .is_stream = true};
+static const daytona__endpoint_t post_endpoint = {.prefix = CREATE_PREFIX, .method = "POST",
+                                                  .path = "/process/pty", .service = DAYTONA__TOOLBOX,
+                                                  .request = &create_model};
+static const daytona__endpoint_t connect_endpoint = {.prefix = "Failed to connect PTY session: ", .method = "GET",
+                                                     .path = "/process/pty/{}/connect",
+                                                     .service = DAYTONA__TOOLBOX, .is_stream = true};
+
+typedef struct open_op {
+  daytona__op_t op; /* first */
+  daytona_pty_attach_t attach;
+  create_request_t request; /* strings in the arena */
+  const char *env_protocol; /* NULL: none */
+  daytona_pty_t *pty;       /* a reference */
+  bool is_attaching;        /* and no longer creating */
+  daytona__timer_t timer;
+} open_op_t;
+
+static void drop_pty(void *result) { daytona_pty_release(result); }
+
+static const daytona__type_t type_pty = {"PTY", drop_pty};
+
+daytona_pty_t *daytona_future_pty(const daytona_future_t *future) {
+  return daytona__future_result(future, &type_pty);
+}
+
+/* However it ends, the terminal has no opening any more. */
+static void end_open(daytona__op_t *op) {
+  open_op_t *self = (open_op_t *)op;
+  daytona__timer_stop(&self->timer);
+  if (self->pty != NULL) self->pty->opening = NULL;
+  daytona_pty_release(self->pty);
+  self->pty = NULL;
+}
+
+static void fail_with(daytona__op_t *op, int code) {
+  daytona__op_reject(op, (daytona_errcode_t)code, "%s", daytona_errcode_text(code));
+}
+
+static void on_timer(daytona__timer_t *timer) {
+  open_op_t *self = DAYTONA__CONTAINER(timer, open_op_t, timer);
+  daytona__op_reject(&self->op, DAYTONA_ETIMEOUT, "the terminal was not ready within its time limit");
+}
+
+/* --- attaching --------------------------------------------------------------------------------- */
+
+static void on_created(daytona__op_t *op, const daytona_error_t *error, void *answer);
+
+/* The old way: a request, then the upgrade. */
+static void create_by_request(open_op_t *self) {
+  daytona__op_t *op = &self->op;
+  daytona__op_switch(op, &post_endpoint);
+  op->done = on_created;
+  self->request.is_lazy = true;
+  if (daytona__op_prepare(op, &self->request, 0) == 0) daytona__op_send(op);
+}
+
+static void on_opened(daytona_pty_t *pty, const daytona_error_t *error, bool was_missing) {
+  open_op_t *self = (open_op_t *)pty->opening;
+  daytona__op_t *op = &self->op;
+  pty->opening = NULL;
+  if (error == NULL) {
+    daytona__op_resolve(op, &type_pty, daytona_pty_retain(pty));
+  } else if (was_missing && !self->is_attaching) {
+    create_by_request(self);
+  } else {
+    daytona__op_fail(op, error);
+  }
+}
+
+static void attach(open_op_t *self) {
+  const char *protocols[] = {exit_control, self->env_protocol};
+  size_t count = 1 + (self->env_protocol != NULL && !self->is_attaching);
+  int rc = daytona__pty_attach(self->pty, &self->op, &self->attach, protocols, count, on_opened);
+  if (rc != 0) fail_with(&self->op, rc);
+}
+
+static void on_created(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  open_op_t *self = (open_op_t *)op;
+  if (error != NULL) {
+    daytona__op_fail(op, error);
+    return;
+  }
+  self->is_attaching = true;
+  daytona__op_switch(op, &connect_endpoint);
+  daytona__op_path(op, self->pty->id, NULL, NULL);
+  if (daytona__op_prepare(op, NULL, DAYTONA_NO_TIMEOUT) == 0) attach(self);
+}
+
+static void on_located(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  if (error != NULL)
+    daytona__op_fail(op, error);
+  else
+    attach((open_op_t *)op);
+}
+
+/* --- arguments --------------------------------------------------------------------------------- */
+
+static int copy_env(daytona__arena_t *arena, daytona_map_t env, daytona_map_t *out) {
+  if (env.count != 0 && env.items == NULL) return DAYTONA_EINVAL;
+  daytona_pair_t *pairs = env.count != 0 ? daytona__arena_array(arena, env.count, sizeof *pairs) : NULL;
+  if (env.count != 0 && pairs == NULL) return DAYTONA_ENOMEM;
+  for (size_t i = 0; i < env.count; i++) {
+    if (env.items[i].key == NULL || env.items[i].key[0] == '\0' || env.items[i].value == NULL) return DAYTONA_EINVAL;
+    pairs[i].key = daytona__arena_strdup(arena, env.items[i].key);
+    pairs[i].value = daytona__arena_strdup(arena, env.items[i].value);
+    if (pairs[i].key == NULL || pairs[i].value == NULL) return DAYTONA_ENOMEM;
+  }
+  *out = (daytona_map_t){pairs, env.count};
+  return 0;
+}
+
+/* Base64 for URLs, without padding. `to` has room for four thirds of `size`, rounded up, and a NUL. */
+static void encode_base64url(char *to, const char *bytes, size_t size) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  unsigned bits = 0, count = 0;
+  for (size_t i = 0; i < size; i++) {
+    bits = bits << 8 | (unsigned char)bytes[i];
+    for (count += 8; count >= 6; count -= 6) *to++ = digits[bits >> (count - 6) & 63];
+    bits &= (1u << count) - 1;
+  }
+  if (count != 0) *to++ = digits[bits << (6 - count) & 63];
+  *to = '\0';
+}
+
+/* The environment as a protocol token, of its JSON. */
+static int make_env_protocol(daytona__arena_t *arena, const create_request_t *request, const char **out) {
+  static const char name[] = "X-Daytona-Pty-Envs~";
+  static const size_t before = sizeof "{\"e\":" - 1;
+  const char *json;
+  size_t size;
+  if (request->env.count == 0) return 0;
+  int rc = daytona__json_encode(arena, &env_model, request, &json, &size, NULL);
+  if (rc != 0) return rc;
+  size -= before + 1;
+  char *token = daytona__arena_alloc(arena, sizeof name + (size + 2) / 3 * 4);
+  if (token == NULL) return DAYTONA_ENOMEM;
+  memcpy(token, name, sizeof name);
+  encode_base64url(token + sizeof name - 1, json + before, size);
+  *out = token;
+  return 0;
+}
+
+/* What creating and attaching have in common. False: the operation has failed and is gone. */
+static bool begin(open_op_t *self, const char *id, const daytona_pty_attach_t *given) {
+  daytona__op_t *op = &self->op;
+  size_t buffer;
+  int64_t handshake_ms, connect_ms;
+  self->attach = *given;
+  daytona__timer_init(&self->timer, on_timer);
+  op->done = on_located;
+  op->ending = end_open;
+  if (daytona__stream_buffer(given->policy, given->buffer_bytes, &buffer) != 0) {
+    daytona__op_reject(op, DAYTONA_EINVAL, "policy is unknown or buffer_bytes is over 64 MiB");
+    return false;
+  }
+  buffer = given->buffer_bytes != 0 ? given->buffer_bytes : DAYTONA__STREAM_BUFFER_DEFAULT;
+  if (!daytona__timeout_resolve(given->handshake_timeout_ms, HANDSHAKE_MS, &handshake_ms) ||
+      !daytona__timeout_resolve(given->connect_timeout_ms, 0, &connect_ms)) {
+    daytona__op_reject(op, DAYTONA_EINVAL, "a timeout must not be negative");
+    return false;
+  }
+  self->pty = daytona__pty_new(op->sandbox, id, given, buffer);
+  if (self->pty == NULL) {
+    fail_with(op, DAYTONA_ENOMEM);
+    return false;
+  }
+  if (handshake_ms > 0) daytona__timer_start(op->client->loop, &self->timer, handshake_ms);
+  return true;
+}
+
+/* --- public ------------------------------------------------------------------------------------ */
+
+static int read_create(open_op_t *self, const daytona_pty_create_opts_t *opts) {
+  daytona__arena_t *arena = &self->op.future->arena;
+  create_request_t *request = &self->request;
+  char uuid[DAYTONA__UUID_SIZE];
+  const char *id = opts->id;
+  arena->is_secret = true; /* the environment */
+  if (id == NULL) {
+    if (daytona__uuid(&self->op.client->entropy, uuid) != 0) return DAYTONA_EFAILED;
+    id = uuid;
+  }
+  request->id = daytona__arena_strdup(arena, id);
+  request->cwd = daytona__arena_strdup(arena, opts->cwd);
+  request->cols = opts->cols != 0 ? opts->cols : COLS_DEFAULT;
+  request->rows = opts->rows != 0 ? opts->rows : ROWS_DEFAULT;
+  if (request->id == NULL || (request->cwd == NULL && opts->cwd != NULL)) return DAYTONA_ENOMEM;
+  int rc = copy_env(arena, opts->env, &request->env);
+  return rc == 0 ? make_env_protocol(arena, request, &self->env_protocol) : rc;
+}
+
+daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox, const daytona_pty_create_opts_t *opts) {
+  static const daytona_pty_create_opts_t defaults;
+  daytona_future_t *future;
+  if (opts == NULL) opts = &defaults;
+  open_op_t *self = (open_op_t *)daytona__op_new(&create_endpoint, NULL, sandbox, sizeof *self, &future);
+  if (self == NULL) return future;
+  daytona__op_t *op = &self->op;
+  if (!DAYTONA__RESERVED_OK(opts))
+    return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
+  if (opts->id != NULL && opts->id[0] == '\0') return daytona__op_reject(op, DAYTONA_EINVAL, "id is empty");
+  if (opts->cols < 0 || opts->cols > SIZE_LIMIT || opts->rows < 0 || opts->rows > SIZE_LIMIT)
+    return daytona__op_reject(op, DAYTONA_EINVAL, "cols and rows must be 1 to %d", (int)SIZE_LIMIT);
+  int rc = read_create(self, opts);
+  if (rc == DAYTONA_EINVAL)
+    return daytona__op_reject(op, rc, "env has an entry without a name or value, or one that is not UTF-8");
+  if (rc != 0) {
+    fail_with(op, rc);
+    return future;
+  }
+  if (!begin(self, self->request.id, &opts->attach)) return future;
+  daytona__op_path(op, NULL, NULL, NULL);
+  daytona__url_query(&op->url, "id", self->request.id);
+  daytona__url_query_int(&op->url, "cols", daytona_int(self->request.cols));
+  daytona__url_query_int(&op->url, "rows", daytona_int(self->request.rows));
+  daytona__url_query(&op->url, "cwd", self->request.cwd);
+  if (daytona__op_prepare(op, NULL, 0) == 0) daytona__op_send(op);
+  return future;
+}
+
+daytona_future_t *daytona_pty_connect(daytona_sandbox_t *sandbox, const char *id,
+                                      const daytona_pty_connect_opts_t *opts) {
+  static const daytona_pty_connect_opts_t defaults;
+  daytona_future_t *future;
+  if (opts == NULL) opts = &defaults;
+  open_op_t *self = (open_op_t *)daytona__op_new(&connect_endpoint, NULL, sandbox, sizeof *self, &future);
+  if (self == NULL) return future;
+  daytona__op_t *op = &self->op;
+  if (!DAYTONA__RESERVED_OK(opts))
+    return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
+  if (id == NULL || id[0] == '\0') return daytona__op_reject(op, DAYTONA_EINVAL, "id is required");
+  self->is_attaching = true;
+  if (!begin(self, id, &opts->attach)) return future;
+  daytona__op_path(op, id, NULL, NULL);
+  if (daytona__op_prepare(op, NULL, 0) == 0) daytona__op_send(op);
+  return future;
+}
