@@ -152,6 +152,7 @@ class Toolbox:
         if who:
             for path in (self.dir, self.home, self.private):
                 os.chown(path, NOBODY, NOBODY)
+            program = shutil.copy(program, self.dir)  # the build may lie in a folder of root's
         env = dict(os.environ)
         self.process = subprocess.Popen([program, 'toolbox', '--socket', self.socket, '--home', self.home], env=env, **who)
         self.connections = {}
