@@ -46,7 +46,7 @@ void daytona__file_reader_close(daytona__file_reader_t *reader);
 
 /*
  * Write to a new file beside `path`, which becomes `path` when all is written and committed. Folders on the way are
- * made. Closed before that, nothing is left. NULL without memory.
+ * made. Closed before that, no file is left; folders stay. NULL without memory.
  */
 daytona__file_writer_t *daytona__file_writer_new(daytona__loop_t *loop, const char *path,
                                                  daytona__file_event_cb on_event, void *user);
