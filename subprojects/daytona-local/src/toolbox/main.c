@@ -8,6 +8,7 @@
  */
 #include "runtime/proctree.h"
 #include "toolbox/info.h"
+#include "toolbox/interpreter.h"
 #include "toolbox/process.h"
 #include "toolbox/pty.h"
 #include "toolbox/session.h"
@@ -47,6 +48,7 @@ static const dl_tb_routes *const TABLES[] = {
     &DL_TB_EXEC_ROUTES, &DL_TB_CODE_ROUTES, &DL_TB_INFO_ROUTES, &DL_TB_PORT_ROUTES, &DL_TB_FORWARD_ROUTES,
     &DL_TB_FILES_ROUTES, &DL_TB_SEARCH_ROUTES, &DL_TB_UPLOAD_ROUTES, &DL_TB_DOWNLOAD_ROUTES,
     &DL_TB_BULK_DOWNLOAD_ROUTES,
+    &DL_TB_INTERPRETER_ROUTES,
     &DL_TB_SESSION_ROUTES,
     &DL_TB_PTY_ROUTES,
     &DL_TB_GIT_ROUTES,
@@ -122,6 +124,7 @@ static void close_all(role *r) {
   dl_tb_gate_close(r->tb.gate);
   dl_sessions_close(&r->tb);
   dl_ptys_close(&r->tb);
+  dl_interpreters_close(&r->tb);
   dl_reaper_close(r->tb.reaper, on_part_closed, NULL);
   dl_http_close(r->tb.http, on_part_closed, NULL);
 }
@@ -271,6 +274,7 @@ static int serve(role *r) {
   r->tb.gate = dl_tb_gate_new(r->tb.loop, !r->awaits_network);
   r->tb.sessions = dl_sessions_new();
   r->tb.ptys = dl_ptys_new();
+  r->tb.contexts = dl_interpreters_new();
   r->tb.http = dl_http_new(r->tb.loop, &http, &failure);
   if (r->tb.http == NULL) return fail("cannot serve", failure);
   uv_timer_init(r->tb.loop, &r->ending);

@@ -6,6 +6,7 @@
 #define DL_SCRIPTS_H
 
 extern const char DL_SCRIPT_CHARTS_PY[];
+extern const char DL_SCRIPT_INTERPRETER_WORKER_PY[];
 extern const char DL_SCRIPT_TS_DRIVER_JS[];
 
 #endif

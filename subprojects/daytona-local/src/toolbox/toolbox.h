@@ -38,6 +38,7 @@ typedef struct dl_toolbox {
   struct dl_tb_gate *gate; /* see gate.c */
   struct dl_sessions *sessions; /* see session.h */
   dl_list *ptys; /* see pty.h */
+  dl_list *contexts; /* see interpreter.h */
   size_t live_count; /* operations that still have handles on the loop and will answer */
 } dl_toolbox;
 
@@ -56,6 +57,7 @@ typedef struct {
 extern const dl_tb_routes DL_TB_EXEC_ROUTES, DL_TB_CODE_ROUTES, DL_TB_INFO_ROUTES, DL_TB_PORT_ROUTES,
     DL_TB_FORWARD_ROUTES, DL_TB_FILES_ROUTES, DL_TB_SEARCH_ROUTES, DL_TB_UPLOAD_ROUTES, DL_TB_DOWNLOAD_ROUTES,
     DL_TB_BULK_DOWNLOAD_ROUTES;
+extern const dl_tb_routes DL_TB_INTERPRETER_ROUTES;
 extern const dl_tb_routes DL_TB_SESSION_ROUTES;
 extern const dl_tb_routes DL_TB_PTY_ROUTES;
 extern const dl_tb_routes DL_TB_GIT_ROUTES;
