@@ -12,6 +12,7 @@
 #include <daytona/filesystem.h>
 #include <daytona/future.h>
 #include <daytona/git.h>
+#include <daytona/interpreter.h>
 #include <daytona/log.h>
 #include <daytona/memory.h>
 #include <daytona/process.h>

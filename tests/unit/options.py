@@ -25,7 +25,8 @@ PARTICULAR = {("daytona_fs_create_folder", 2): '"755"'}
 LEAST = {"daytona_resize_opts_t": ".cpu = {true, 2}", "daytona_fs_permissions_opts_t": ".mode = \"755\""}
 
 # Streams, which a plain answer refuses; their own tests see to the reserved words.
-STREAMS = {"daytona_pty_connect", "daytona_pty_create", "daytona_session_follow"}
+STREAMS = {"daytona_interpreter_run", "daytona_pty_connect", "daytona_pty_create",
+           "daytona_session_follow"}
 
 # Functions of another shape than "returns a future", tested by hand in options.c.
 BY_HAND = {"daytona_client_new", "daytona_config_check", "daytona_sandbox_iter_new"}

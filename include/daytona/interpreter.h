@@ -1,0 +1,131 @@
+/*
+ * The Python interpreter: code that is run in contexts whose variables stay between runs.
+ *
+ * Unless a function says otherwise:
+ *   Thread: loop.  In callbacks: yes.  After close: fails with DAYTONA_ECLOSED.
+ *   Arguments: strings and option structs are copied; the sandbox is retained until the future settles.
+ *   Cancel: ends the waiting; what the server has begun it finishes.
+ *   Retry: only requests that cannot have reached the sandbox are repeated; of others, only GET and DELETE.
+ *
+ * Protocol: toolbox, /process/interpreter.
+ */
+#ifndef DAYTONA_INTERPRETER_H
+#define DAYTONA_INTERPRETER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <daytona/export.h>
+#include <daytona/future.h>
+#include <daytona/sandbox.h>
+#include <daytona/types.h>
+
+DAYTONA_BEGIN
+
+/** An exception that the code did not catch. Nothing in it is NULL. */
+typedef struct daytona_run_error {
+  const char *name;  /**< of its class, such as "ValueError" */
+  const char *value; /**< its text */
+  const char *traceback;
+} daytona_run_error_t;
+
+/** What a run left behind. */
+typedef struct daytona_run_result {
+  daytona_bytes_t out; /**< stdout, UTF-8; at most max_output_bytes of it */
+  daytona_bytes_t err; /**< stderr */
+  bool out_is_truncated, err_is_truncated; /**< the callbacks got everything */
+  const daytona_run_error_t *error; /**< NULL: the code ended without one */
+} daytona_run_result_t;
+
+/** The result of a future of daytona_interpreter_run(), or NULL. Borrowed from the future. */
+DAYTONA_API const daytona_run_result_t *daytona_future_run_result(const daytona_future_t *future);
+
+/**
+ * The code printed something. Zero or more times, on the loop, before the run's future settles. `text` is valid during
+ * the call; `size` is never 0. You may call anything, cancelling the run and closing the client included.
+ */
+typedef void (*daytona_run_output_cb)(const char *text, size_t size, void *user);
+
+/** The code ended with an exception. At most once per run of honest servers; rules as above. */
+typedef void (*daytona_run_error_cb)(const daytona_run_error_t *error, void *user);
+
+typedef struct daytona_run_opts {
+  const char *context_id;          /**< Optional. Default: the context that every sandbox has. */
+  daytona_map_t env;               /**< Optional. For this run only. */
+  int64_t timeout_ms;              /**< Optional. Default: the server's, 600 s; DAYTONA_NO_TIMEOUT: none. Rounded up to
+                                        whole seconds. Counted by the server, from when the code starts: before that
+                                        it may wait for other runs of its context. */
+  size_t max_output_bytes;         /**< Of each of the result's texts. Default: 16 MiB; at most 256 MiB. */
+  daytona_run_output_cb on_stdout; /**< Optional. */
+  daytona_run_output_cb on_stderr; /**< Optional. */
+  daytona_run_error_cb on_error;   /**< Optional. */
+  void *user;                      /**< For all three. */
+  int64_t connect_timeout_ms;      /**< Optional. Default: the client's. */
+  uint64_t reserved[4];            /**< Must be zero. */
+} daytona_run_opts_t;
+
+/**
+ * Run code in a context.
+ *
+ * Settles with daytona_future_run_result(), also when the code ended with an exception: that is a result. Only the
+ * server's close frame ends a run. Fails with DAYTONA_ETIMEOUT when the code exceeded its time (or let a
+ * KeyboardInterrupt escape, or its context was deleted), with DAYTONA_ECONNECTION and the server's words when the
+ * worker died or the context is unknown, and when the connection broke: the code may then still be running. Output
+ * that came before a failure has been given to the callbacks.
+ *
+ * @param code  Required.
+ *
+ * Cancel: the code goes on until its time is over; deleting its context stops it.
+ */
+DAYTONA_API daytona_future_t *daytona_interpreter_run(daytona_sandbox_t *sandbox, const char *code,
+                                                      const daytona_run_opts_t *opts);
+
+/**
+ * Stop reading the output of a run, and go on. The server waits for a while, then drops its slow reader, which fails
+ * the run with DAYTONA_ECONNECTION. Nothing happens with other futures and with a settled one.
+ */
+DAYTONA_API void daytona_interpreter_run_pause(daytona_future_t *run);
+DAYTONA_API void daytona_interpreter_run_resume(daytona_future_t *run);
+
+/* --- contexts ---------------------------------------------------------------------------------- */
+
+typedef struct daytona_interpreter_context {
+  const char *id;
+  const char *cwd;
+  const char *created_at; /**< RFC 3339, as the server wrote it */
+  bool is_active;         /**< false: its worker has ended; the next run starts it again, with nothing in it */
+  const char *language;   /**< "python" */
+} daytona_interpreter_context_t;
+
+typedef struct daytona_interpreter_context_list {
+  const daytona_interpreter_context_t *items; /**< without the default one */
+  size_t count;
+} daytona_interpreter_context_list_t;
+
+typedef struct daytona_interpreter_context_opts {
+  const char *cwd;      /**< Optional. Default: the work folder. */
+  int64_t timeout_ms;   /**< Optional. Default: request_timeout_ms of the client. */
+  uint64_t reserved[4]; /**< Must be zero. */
+} daytona_interpreter_context_opts_t;
+
+/** Make a context. Settles with daytona_future_interpreter_context(). */
+DAYTONA_API daytona_future_t *daytona_interpreter_create_context(daytona_sandbox_t *sandbox,
+                                                                 const daytona_interpreter_context_opts_t *opts);
+
+/** Settles with daytona_future_interpreter_contexts(). */
+DAYTONA_API daytona_future_t *daytona_interpreter_list_contexts(daytona_sandbox_t *sandbox,
+                                                                const daytona_request_opts_t *opts);
+
+/** End a context and what runs in it. Settles without a value. DAYTONA_EINVAL for the id "default". */
+DAYTONA_API daytona_future_t *daytona_interpreter_delete_context(daytona_sandbox_t *sandbox, const char *context_id,
+                                                                 const daytona_request_opts_t *opts);
+
+/** Results of the calls above, or NULL. Borrowed from the future. */
+DAYTONA_API const daytona_interpreter_context_t *daytona_future_interpreter_context(const daytona_future_t *future);
+DAYTONA_API const daytona_interpreter_context_list_t *
+daytona_future_interpreter_contexts(const daytona_future_t *future);
+
+DAYTONA_END
+
+#endif

@@ -1,0 +1,397 @@
+/*
+ * Runs of the interpreter, and its contexts.
+ *
+ * One socket is one run: the first message is the request, the server's messages are its output, and its close frame
+ * is the verdict. Control messages say less than that (a run that was interrupted announces it, and only the close
+ * code says whether for its time), so they are not looked at.
+ */
+#include <daytona/interpreter.h>
+
+#include <string.h>
+
+#include "api/op.h"
+#include "api/stream.h"
+
+enum { CLOSE_NORMAL = 1000, CLOSE_NO_CODE = 1005, CLOSE_TIMEOUT = 4008 };
+
+/* A message holds a chunk of at most 1 MiB, in JSON. */
+#define MESSAGE_MAX ((size_t)8 << 20)
+#define OUTPUT_DEFAULT ((size_t)16 << 20)
+#define OUTPUT_MAX ((size_t)256 << 20)
+#define QUEUE_EXTRA ((size_t)64 << 10)
+
+typedef struct run_request {
+  const char *code;
+  const char *context_id;
+  daytona_map_t env;
+  daytona_opt_int_t timeout_s;
+} run_request_t;
+
+static const daytona__json_field_t run_fields[] = {
+  DAYTONA__FIELD(run_request_t, STRING, code, "code", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
+  DAYTONA__FIELD(run_request_t, STRING, context_id, "contextId"),
+  DAYTONA__FIELD(run_request_t, MAP, env, "envs", .flags = DAYTONA__JSON_SECRET),
+  DAYTONA__FIELD(run_request_t, OPT_INT, timeout_s, "timeout"),
+};
+
+static DAYTONA__MODEL(run_model, run_request_t, "ExecuteRequest", run_fields);
+
+typedef struct message {
+  daytona_bytes_t type, text, name, value, traceback;
+} message_t;
+
+static const daytona__json_field_t message_fields[] = {
+  DAYTONA__FIELD(message_t, BYTES, type, "type"),
+  DAYTONA__FIELD(message_t, BYTES, text, "text"),
+  DAYTONA__FIELD(message_t, BYTES, name, "name"),
+  DAYTONA__FIELD(message_t, BYTES, value, "value"),
+  DAYTONA__FIELD(message_t, BYTES, traceback, "traceback"),
+};
+
+static DAYTONA__MODEL(message_model, message_t, "InterpreterMessage", message_fields);
+
+static const daytona__endpoint_t run_endpoint = {.prefix = "Failed to run code: ", .method = "GET",
+                                                 .path = "/process/interpreter/execute",
+                                                 .service = DAYTONA__TOOLBOX, .request = &run_model,
+                                                 .is_stream = true};
+
+static const daytona__type_t type_result = {"run result", NULL};
+
+const daytona_run_result_t *daytona_future_run_result(const daytona_future_t *future) {
+  return daytona__future_result(future, &type_result);
+}
+
+typedef struct run_op {
+  daytona__op_t op; /* first */
+  daytona_run_output_cb on_stdout, on_stderr;
+  daytona_run_error_cb on_error;
+  void *user;
+  int64_t connect_timeout_ms;
+  daytona__ws_t *ws;
+  bool is_paused;
+  daytona__strbuf_t message; /* of which not all has come */
+  daytona__strbuf_t out, err;
+  daytona_run_result_t result;
+} run_op_t;
+
+/* --- ending ------------------------------------------------------------------------------------ */
+
+static void end_run(daytona__op_t *op) {
+  run_op_t *self = (run_op_t *)op;
+  daytona__ws_t *ws = self->ws;
+  self->ws = NULL;
+  daytona__ws_release(ws);
+  daytona__strbuf_clear(&self->message);
+  daytona__strbuf_clear(&self->out);
+  daytona__strbuf_clear(&self->err);
+}
+
+static void fail_with(run_op_t *self, int code, const char *message) {
+  daytona__op_reject(&self->op, (daytona_errcode_t)code, "%s", message != NULL ? message : daytona_errcode_text(code));
+}
+
+static int keep(daytona__arena_t *arena, const daytona__strbuf_t *from, daytona_bytes_t *to) {
+  to->data = daytona__arena_strndup(arena, from->data != NULL ? from->data : "", from->size);
+  to->size = from->size;
+  return to->data != NULL ? 0 : DAYTONA_ENOMEM;
+}
+
+static void succeed(run_op_t *self) {
+  daytona__arena_t *arena = &self->op.future->arena;
+  if (keep(arena, &self->out, &self->result.out) != 0 || keep(arena, &self->err, &self->result.err) != 0)
+    fail_with(self, DAYTONA_ENOMEM, NULL);
+  else
+    daytona__op_resolve(&self->op, &type_result, &self->result);
+}
+
+/* --- messages ---------------------------------------------------------------------------------- */
+
+/* Collect as much as there is room for. */
+static int collect(daytona__strbuf_t *to, const daytona_bytes_t *text, bool *is_truncated) {
+  size_t room = to->max - to->size;
+  if (text->size > room) *is_truncated = true;
+  return daytona__strbuf_append(to, text->data, text->size < room ? text->size : room);
+}
+
+static void take_output(run_op_t *self, const daytona_bytes_t *text, bool is_stderr) {
+  daytona__loop_t *loop = self->op.client->loop;
+  daytona_run_output_cb callback = is_stderr ? self->on_stderr : self->on_stdout;
+  daytona__strbuf_t *to = is_stderr ? &self->err : &self->out;
+  if (text->size == 0) return;
+  if (collect(to, text, is_stderr ? &self->result.err_is_truncated : &self->result.out_is_truncated) != 0) {
+    fail_with(self, DAYTONA_ENOMEM, NULL);
+    return;
+  }
+  if (callback == NULL) return;
+  daytona__loop_enter(loop);
+  callback(text->data, text->size, self->user);
+  daytona__loop_leave(loop);
+}
+
+static const char *text_of(daytona__arena_t *arena, const daytona_bytes_t *bytes) {
+  return bytes->data != NULL ? daytona__arena_strndup(arena, bytes->data, bytes->size) : "";
+}
+
+/* The last one counts. */
+static void take_error(run_op_t *self, const message_t *message) {
+  daytona__arena_t *arena = &self->op.future->arena;
+  daytona__loop_t *loop = self->op.client->loop;
+  daytona_run_error_t *error = daytona__arena_alloc(arena, sizeof *error);
+  if (error != NULL) {
+    error->name = text_of(arena, &message->name);
+    error->value = text_of(arena, &message->value);
+    error->traceback = text_of(arena, &message->traceback);
+  }
+  if (error == NULL || error->name == NULL || error->value == NULL || error->traceback == NULL) {
+    fail_with(self, DAYTONA_ENOMEM, NULL);
+    return;
+  }
+  self->result.error = error;
+  if (self->on_error == NULL) return;
+  daytona__loop_enter(loop);
+  self->on_error(error, self->user);
+  daytona__loop_leave(loop);
+}
+
+static bool is_type(const message_t *message, const char *name) {
+  return message->type.data != NULL && strcmp(message->type.data, name) == 0;
+}
+
+static void take_message(run_op_t *self, const char *text, size_t size) {
+  daytona__arena_t scratch;
+  void *decoded;
+  daytona__arena_init(&scratch, 0);
+  int rc = daytona__json_decode(&scratch, &message_model, text, size, &decoded, NULL);
+  const message_t *message = rc == 0 ? decoded : NULL;
+  if (rc == DAYTONA_ENOMEM)
+    fail_with(self, rc, NULL);
+  else if (rc != 0)
+    daytona__log(self->op.client->loop, DAYTONA_LOG_WARN, "sandbox %s: a message of the interpreter is malformed",
+                 self->op.sandbox->id);
+  else if (is_type(message, "stdout") || is_type(message, "stderr"))
+    take_output(self, &message->text, is_type(message, "stderr"));
+  else if (is_type(message, "error"))
+    take_error(self, message);
+  daytona__arena_clear(&scratch);
+}
+
+static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
+  run_op_t *self = daytona__ws_user(ws);
+  daytona_future_t *future = daytona_future_retain(self->op.future);
+  int rc = daytona__strbuf_append(&self->message, piece->bytes, piece->size);
+  if (rc == DAYTONA_ELIMIT) {
+    fail_with(self, DAYTONA_EPROTOCOL, "a message of the interpreter is too long");
+  } else if (rc != 0) {
+    fail_with(self, rc, NULL);
+  } else if (piece->is_final) {
+    daytona__strbuf_t message = self->message;
+    daytona__strbuf_init(&self->message, MESSAGE_MAX);
+    if (message.size != 0) take_message(self, message.data, message.size);
+    daytona__strbuf_clear(&message);
+  }
+  daytona_future_release(future);
+}
+
+/* --- the socket -------------------------------------------------------------------------------- */
+
+static void on_open(daytona__ws_t *ws, const char *protocol) {
+  run_op_t *self = daytona__ws_user(ws);
+  (void)protocol;
+  int rc = daytona__ws_send(ws, true, self->op.body, self->op.body_size);
+  if (rc != 0)
+    fail_with(self, rc, NULL);
+  else if (self->is_paused)
+    daytona__ws_pause(ws);
+}
+
+static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
+  run_op_t *self = daytona__ws_user(ws);
+  daytona_error_t error;
+  (void)ws;
+  bool has_frame = close->how == DAYTONA__WS_END_FRAME;
+  if (has_frame && (close->close_code == CLOSE_NORMAL || close->close_code == CLOSE_NO_CODE)) {
+    succeed(self);
+  } else if (has_frame && close->close_code == CLOSE_TIMEOUT) {
+    fail_with(self, DAYTONA_ETIMEOUT, close->reason[0] != '\0' ? close->reason : "the code exceeded its time limit");
+  } else {
+    daytona__stream_error(&self->op.future->arena, close, &error);
+    daytona__op_fail(&self->op, &error);
+  }
+}
+
+static void on_located(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  run_op_t *self = (run_op_t *)op;
+  daytona__ws_opts_t opts = {.connect_timeout_ms = self->connect_timeout_ms,
+                             .max_message = MESSAGE_MAX,
+                             .max_queued = op->body_size + QUEUE_EXTRA,
+                             .allows_invalid_utf8 = true,
+                             .on_open = on_open,
+                             .on_data = on_data,
+                             .on_close = on_close,
+                             .user = self};
+  int rc = error == NULL ? daytona__stream_open(op, &opts, &self->ws) : 0;
+  if (error != NULL)
+    daytona__op_fail(op, error);
+  else if (rc != 0)
+    fail_with(self, rc, NULL);
+}
+
+/* --- running ----------------------------------------------------------------------------------- */
+
+static const char run_kind[] = "interpreter run";
+
+/* What is wrong with the options, or NULL. */
+static const char *find_fault(const char *code, const daytona_run_opts_t *opts) {
+  if (!DAYTONA__RESERVED_OK(opts)) return "reserved words of the options are not zero";
+  if (code == NULL || code[0] == '\0') return "code is required";
+  if (opts->timeout_ms < 0 && opts->timeout_ms != DAYTONA_NO_TIMEOUT) return "timeout_ms must not be negative";
+  if (opts->timeout_ms > (int64_t)UINT32_MAX * 1000) return "timeout_ms is over 2^32-1 seconds";
+  if (opts->connect_timeout_ms < 0 && opts->connect_timeout_ms != DAYTONA_NO_TIMEOUT)
+    return "connect_timeout_ms must not be negative";
+  if (opts->max_output_bytes > OUTPUT_MAX) return "max_output_bytes is over 256 MiB";
+  if (opts->context_id != NULL && opts->context_id[0] == '\0') return "context_id is empty";
+  if (opts->env.count != 0 && opts->env.items == NULL) return "env has no items";
+  for (size_t i = 0; i < opts->env.count; i++)
+    if (opts->env.items[i].key == NULL || opts->env.items[i].key[0] == '\0' || opts->env.items[i].value == NULL)
+      return "env has an entry without a name or value";
+  return NULL;
+}
+
+daytona_future_t *daytona_interpreter_run(daytona_sandbox_t *sandbox, const char *code,
+                                          const daytona_run_opts_t *opts) {
+  static const daytona_run_opts_t defaults;
+  daytona_future_t *future;
+  if (opts == NULL) opts = &defaults;
+  run_op_t *self = (run_op_t *)daytona__op_new(&run_endpoint, NULL, sandbox, sizeof *self, &future);
+  if (self == NULL) return future;
+  const char *fault = find_fault(code, opts);
+  if (fault != NULL) return daytona__op_reject(&self->op, DAYTONA_EINVAL, "%s", fault);
+  size_t max = opts->max_output_bytes != 0 ? opts->max_output_bytes : OUTPUT_DEFAULT;
+  run_request_t request = {.code = code, .context_id = opts->context_id, .env = opts->env};
+  if (opts->timeout_ms != 0)
+    request.timeout_s = daytona_int(opts->timeout_ms > 0 ? (opts->timeout_ms + 999) / 1000 : 0);
+  self->op.kind = run_kind;
+  self->op.done = on_located;
+  self->op.ending = end_run;
+  self->on_stdout = opts->on_stdout;
+  self->on_stderr = opts->on_stderr;
+  self->on_error = opts->on_error;
+  self->user = opts->user;
+  self->connect_timeout_ms = opts->connect_timeout_ms;
+  daytona__strbuf_init(&self->message, MESSAGE_MAX);
+  daytona__strbuf_init(&self->out, max);
+  daytona__strbuf_init(&self->err, max);
+  if (daytona__op_prepare(&self->op, &request, 0) == 0) daytona__op_send(&self->op);
+  return future;
+}
+
+static run_op_t *run_of(daytona_future_t *future) {
+  if (future == NULL || !daytona__future_is_pending(future) || future->op == NULL || future->group != NULL)
+    return NULL;
+  daytona__op_t *op = future->op;
+  return op->kind == run_kind ? (run_op_t *)op : NULL;
+}
+
+void daytona_interpreter_run_pause(daytona_future_t *future) {
+  run_op_t *self = run_of(future);
+  if (self == NULL) return;
+  self->is_paused = true;
+  if (self->ws != NULL) daytona__ws_pause(self->ws);
+}
+
+void daytona_interpreter_run_resume(daytona_future_t *future) {
+  run_op_t *self = run_of(future);
+  if (self == NULL) return;
+  self->is_paused = false;
+  if (self->ws != NULL) daytona__ws_resume(self->ws);
+}
+
+/* --- contexts ---------------------------------------------------------------------------------- */
+
+typedef struct context_request {
+  const char *cwd;
+} context_request_t;
+
+static const daytona__json_field_t create_fields[] = {DAYTONA__FIELD(context_request_t, STRING, cwd, "cwd")};
+
+static DAYTONA__MODEL(create_model, context_request_t, "CreateContextRequest", create_fields);
+
+static const daytona__json_field_t context_fields[] = {
+  DAYTONA__FIELD(daytona_interpreter_context_t, STRING, id, "id", .flags = DAYTONA__JSON_REQUIRED),
+  DAYTONA__FIELD(daytona_interpreter_context_t, STRING, cwd, "cwd"),
+  DAYTONA__FIELD(daytona_interpreter_context_t, STRING, created_at, "createdAt"),
+  DAYTONA__FIELD(daytona_interpreter_context_t, BOOL, is_active, "active"),
+  DAYTONA__FIELD(daytona_interpreter_context_t, STRING, language, "language"),
+};
+
+static DAYTONA__MODEL(context_model, daytona_interpreter_context_t, "InterpreterContext", context_fields);
+
+static const daytona__json_field_t list_fields[] = {
+  DAYTONA__FIELD_ARRAY(daytona_interpreter_context_list_t, items, count, "contexts", &context_model),
+};
+
+static DAYTONA__MODEL(list_model, daytona_interpreter_context_list_t, "ListContextsResponse", list_fields);
+
+static const daytona__endpoint_t create_endpoint = {.prefix = "Failed to create interpreter context: ",
+                                                    .method = "POST", .path = "/process/interpreter/context",
+                                                    .service = DAYTONA__TOOLBOX, .request = &create_model,
+                                                    .response = &context_model};
+static const daytona__endpoint_t list_endpoint = {.prefix = "Failed to list interpreter contexts: ",
+                                                  .method = "GET", .path = "/process/interpreter/context",
+                                                  .service = DAYTONA__TOOLBOX, .response = &list_model};
+static const daytona__endpoint_t delete_endpoint = {.prefix = "Failed to delete interpreter context: ",
+                                                    .method = "DELETE", .path = "/process/interpreter/context/{}",
+                                                    .service = DAYTONA__TOOLBOX};
+
+static const daytona__type_t type_context = {"interpreter context", NULL};
+static const daytona__type_t type_contexts = {"interpreter contexts", NULL};
+
+const daytona_interpreter_context_t *daytona_future_interpreter_context(const daytona_future_t *future) {
+  return daytona__future_result(future, &type_context);
+}
+
+const daytona_interpreter_context_list_t *daytona_future_interpreter_contexts(const daytona_future_t *future) {
+  return daytona__future_result(future, &type_contexts);
+}
+
+static void on_context(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  if (error != NULL)
+    daytona__op_fail(op, error);
+  else
+    daytona__op_resolve(op, &type_context, answer);
+}
+
+static void on_contexts(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  if (error != NULL)
+    daytona__op_fail(op, error);
+  else
+    daytona__op_resolve(op, &type_contexts, answer);
+}
+
+daytona_future_t *daytona_interpreter_create_context(daytona_sandbox_t *sandbox,
+                                                     const daytona_interpreter_context_opts_t *opts) {
+  static const daytona_interpreter_context_opts_t defaults;
+  daytona_future_t *future;
+  if (opts == NULL) opts = &defaults;
+  daytona__op_t *op = daytona__op_new(&create_endpoint, NULL, sandbox, 0, &future);
+  if (op == NULL) return future;
+  if (!DAYTONA__RESERVED_OK(opts))
+    return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
+  context_request_t request = {.cwd = opts->cwd};
+  return daytona__op_run(op, &request, &(daytona_request_opts_t){.timeout_ms = opts->timeout_ms}, on_context);
+}
+
+daytona_future_t *daytona_interpreter_list_contexts(daytona_sandbox_t *sandbox, const daytona_request_opts_t *opts) {
+  daytona_future_t *future;
+  daytona__op_t *op = daytona__op_new(&list_endpoint, NULL, sandbox, 0, &future);
+  return op != NULL ? daytona__op_run(op, NULL, opts, on_contexts) : future;
+}
+
+daytona_future_t *daytona_interpreter_delete_context(daytona_sandbox_t *sandbox, const char *context_id,
+                                                     const daytona_request_opts_t *opts) {
+  daytona_future_t *future;
+  daytona__op_t *op = daytona__op_new(&delete_endpoint, NULL, sandbox, 0, &future);
+  if (op == NULL) return future;
+  daytona__op_path(op, context_id, NULL, NULL);
+  return daytona__op_run(op, NULL, opts, daytona__op_done_empty);
+}

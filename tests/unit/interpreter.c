@@ -1,0 +1,370 @@
+/*
+ * The interpreter: what is sent, what comes back, and that nothing but the close frame ends a run.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "support/alloc.h"
+#include "support/check.h"
+#include "support/stream_scene.h"
+
+#define CONTEXT "/toolbox/sb-1/process/interpreter/context"
+
+static const char completed[] = "{\"type\":\"control\",\"text\":\"completed\",\"name\":\"\",\"value\":\"\",\"traceback\":\"\"}";
+static const char interrupted[] = "{\"type\":\"control\",\"text\":\"interrupted\"}";
+static const char out_hi[] = "{\"type\":\"stdout\",\"text\":\"hi\\n\",\"name\":\"\",\"value\":\"\",\"traceback\":\"\"}";
+static const char err_e[] = "{\"type\":\"stderr\",\"text\":\"\\u00e9\\u0000\"}";
+static const char raised[] = "{\"type\":\"error\",\"text\":\"\",\"name\":\"ValueError\",\"value\":\"bad\",\"traceback\":\"T\\n\"}";
+
+typedef struct heard {
+  stream_scene_t *scene;
+  daytona_future_t *run;
+  char out[256], err[256], name[64];
+  size_t err_size;
+  int calls;
+  void (*action)(struct heard *heard);
+} heard_t;
+
+static void act(heard_t *heard) {
+  heard->calls++;
+  if (heard->action != NULL) heard->action(heard);
+}
+
+static void on_out(const char *text, size_t size, void *user) {
+  heard_t *heard = user;
+  strncat(heard->out, text, size);
+  act(heard);
+}
+
+static void on_err(const char *text, size_t size, void *user) {
+  heard_t *heard = user;
+  memcpy(heard->err + heard->err_size, text, size);
+  heard->err_size += size;
+  act(heard);
+}
+
+static void on_error(const daytona_run_error_t *error, void *user) {
+  heard_t *heard = user;
+  snprintf(heard->name, sizeof heard->name, "%s", error->name);
+  act(heard);
+}
+
+static void play(stream_script_t *script, const char *text) { stream_frame(script, 1, text, strlen(text)); }
+
+static daytona_future_t *run(stream_scene_t *scene, heard_t *heard) {
+  const daytona_run_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .on_error = on_error, .user = heard};
+  heard->scene = scene;
+  heard->run = daytona_interpreter_run(scene->sandbox, "print()", &opts);
+  return heard->run;
+}
+
+/* --- what is sent ------------------------------------------------------------------------------ */
+
+static void the_first_message_is_the_request(void **state) {
+  static const daytona_pair_t env[] = {{"A", "1"}};
+  static const char *const sent[] = {
+    "{\"code\":\"1\"}", "{\"code\":\"1\",\"contextId\":\"c\",\"envs\":{\"A\":\"1\"},\"timeout\":2}",
+    "{\"code\":\"1\",\"timeout\":0}"};
+  const daytona_run_opts_t opts[] = {{0}, {.context_id = "c", .env = {env, 1}, .timeout_ms = 1001},
+                                     {.timeout_ms = DAYTONA_NO_TIMEOUT}};
+  for (int i = 0; i < 3; i++) {
+    stream_scene_t scene;
+    stream_open(&scene);
+    daytona_future_t *future = daytona_interpreter_run(scene.sandbox, "1", i == 0 ? NULL : &opts[i]);
+    while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    assert_string_equal(scene.received, sent[i]);
+    assert_non_null(strstr(scene.upgrade, "GET /toolbox/sb-1/process/interpreter/execute HTTP/1.1"));
+    stream_send_close(&scene, 1000, "");
+    api_must(future);
+    assert_null(daytona_future_run_result(future)->error);
+    assert_string_equal(daytona_future_run_result(future)->out.data, "");
+    daytona_future_release(future);
+    stream_close(&scene);
+  }
+}
+
+static void bad_arguments_do_not_leave_the_client(void **state) {
+  static const daytona_pair_t nameless[] = {{"", "x"}};
+  const daytona_run_opts_t bad[] = {{.timeout_ms = -3}, {.connect_timeout_ms = -3}, {.context_id = ""},
+                                    {.env = {nameless, 1}}, {.env = {NULL, 1}}, {.reserved = {0, 0, 0, 1}},
+                                    {.max_output_bytes = (size_t)1 << 30}, {.timeout_ms = INT64_MAX}};
+  stream_scene_t scene;
+  stream_open(&scene);
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    api_fails(daytona_interpreter_run(scene.sandbox, "1", &bad[i]), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_run(scene.sandbox, "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_run(scene.sandbox, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_run(scene.sandbox, "\xFF", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_delete_context(scene.sandbox, "", NULL), DAYTONA_EINVAL);
+  assert_int_equal(scene.api.request_count + scene.upgrades, 0);
+  stream_close(&scene);
+}
+
+static void contexts_are_made_listed_and_deleted(void **state) {
+  static const char context[] = "{\"id\":\"c\",\"cwd\":\"/w\",\"createdAt\":\"2026\",\"active\":true,\"language\":\"python\"}";
+  stream_scene_t scene;
+  char list[512];
+  stream_open(&scene);
+  snprintf(list, sizeof list, "{\"contexts\":[%s]}", context);
+  api_answer(&scene.api, "POST " CONTEXT, 200, context);
+  api_answer(&scene.api, "GET " CONTEXT, 200, list);
+  api_answer(&scene.api, "GET " CONTEXT, 200, "{\"contexts\":null}");
+  api_answer(&scene.api, "DELETE " CONTEXT "/c", 200, "{}");
+  daytona_future_t *future = api_must(daytona_interpreter_create_context(scene.sandbox, NULL));
+  assert_string_equal(daytona_future_interpreter_context(future)->cwd, "/w");
+  assert_string_equal(api_body_of(scene.api.requests[0]), "{}");
+  daytona_future_release(future);
+  api_done(daytona_interpreter_create_context(scene.sandbox, &(daytona_interpreter_context_opts_t){.cwd = "/x"}));
+  assert_string_equal(api_body_of(scene.api.requests[1]), "{\"cwd\":\"/x\"}");
+  for (size_t count = 1; count != (size_t)-1; count--) {
+    future = api_must(daytona_interpreter_list_contexts(scene.sandbox, NULL));
+    assert_int_equal(daytona_future_interpreter_contexts(future)->count, count);
+    daytona_future_release(future);
+  }
+  api_done(daytona_interpreter_delete_context(scene.sandbox, "c", NULL));
+  api_fails(daytona_interpreter_delete_context(scene.sandbox, "d", NULL), DAYTONA_ENOTFOUND);
+  stream_close(&scene);
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
+static const struct {
+  int close_code; /* 0: no close frame */
+  const char *reason;
+  stream_fate_t fate;
+  daytona_errcode_t code;
+} endings[] = {
+  {1000, "", STREAM_ENDS, DAYTONA_OK},
+  {4008, "", STREAM_ENDS, DAYTONA_ETIMEOUT},
+  {1001, "worker process ended", STREAM_ENDS, DAYTONA_ECONNECTION},
+  {1008, "context not found: x", STREAM_ENDS, DAYTONA_ECONNECTION},
+  {1011, "", STREAM_ENDS, DAYTONA_ECONNECTION},
+  {0, NULL, STREAM_ENDS, DAYTONA_ECONNECTION},
+  {0, NULL, STREAM_BREAKS, DAYTONA_ECONNECTION},
+};
+
+static void only_the_close_frame_ends_a_run(void **state) {
+  for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+    for (int control = 0; control < 3; control++) {
+      stream_scene_t scene;
+      stream_script_t script = {0};
+      heard_t heard = {0};
+      stream_open(&scene);
+      play(&script, out_hi);
+      play(&script, "no JSON");
+      stream_frame(&script, 2, err_e, strlen(err_e));
+      play(&script, raised);
+      if (control != 0) play(&script, control == 1 ? completed : interrupted);
+      if (endings[i].close_code != 0) stream_close_frame(&script, endings[i].close_code, endings[i].reason);
+      stream_play(&scene, &script, script.size, endings[i].fate);
+      daytona_future_t *future = run(&scene, &heard);
+      assert_int_equal(daytona_await(future), endings[i].code);
+      const daytona_run_result_t *result = daytona_future_run_result(future);
+      if (result != NULL) {
+        assert_string_equal(result->out.data, "hi\n");
+        assert_int_equal(result->err.size, 3);
+        assert_memory_equal(result->err.data, "\xC3\xA9", 3);
+        assert_string_equal(result->error->value, "bad");
+        assert_string_equal(result->error->traceback, "T\n");
+      } else if (endings[i].reason != NULL) {
+        assert_non_null(strstr(daytona_future_error(future)->message, endings[i].reason));
+      }
+      assert_string_equal(heard.out, "hi\n");
+      assert_int_equal(heard.err_size, 3);
+      assert_string_equal(heard.name, "ValueError");
+      daytona_future_release(future);
+      stream_script_clear(&script);
+      stream_close(&scene);
+    }
+}
+
+static void a_completed_run_without_a_close_frame_is_not_over(void **state) {
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  heard_t heard = {0};
+  stream_open(&scene);
+  play(&script, out_hi);
+  play(&script, completed);
+  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  daytona_future_t *future = run(&scene, &heard);
+  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  api_spin(&scene.api, 20);
+  assert_false(daytona_future_is_settled(future));
+  stream_send_close(&scene, 4008, "");
+  api_fails(future, DAYTONA_ETIMEOUT);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* Every cut is an error, and what came before it has been told. */
+static void a_cut_anywhere_is_an_error(void **state) {
+  stream_script_t script = {0};
+  play(&script, out_hi);
+  size_t first = script.size;
+  play(&script, completed);
+  stream_close_frame(&script, 1000, "");
+  for (int fate = 0; fate < 3; fate++)
+    for (size_t size = 0; size < script.size; size += fate == 0 ? 1 : 3) {
+      stream_scene_t scene;
+      heard_t heard = {0};
+      stream_open(&scene);
+      stream_play(&scene, &script, size, (stream_fate_t)fate);
+      daytona_future_t *future = run(&scene, &heard);
+      for (int turn = 0; !daytona_future_is_settled(future); turn++) {
+        assert_true(turn < 10000);
+        uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+        if (turn % 20 == 19) api_advance(&scene.api, 1000);
+      }
+      assert_true(daytona_error_is(daytona_future_error(future), DAYTONA_ECONNECTION));
+      assert_string_equal(heard.out, size < first ? "" : "hi\n");
+      daytona_future_release(future);
+      stream_close(&scene);
+    }
+  stream_script_clear(&script);
+}
+
+static void refusals_are_errors_as_from_rest(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_open(&scene);
+  scene.refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+  api_fails(run(&scene, &heard), DAYTONA_EAUTH);
+  stream_close(&scene);
+}
+
+static void collected_output_has_a_bound(void **state) {
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  heard_t heard = {0};
+  stream_open(&scene);
+  for (int i = 0; i < 3; i++) play(&script, out_hi);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  const daytona_run_opts_t opts = {.max_output_bytes = 4, .on_stdout = on_out, .user = &heard};
+  daytona_future_t *future = api_must(daytona_interpreter_run(scene.sandbox, "1", &opts));
+  const daytona_run_result_t *result = daytona_future_run_result(future);
+  assert_string_equal(result->out.data, "hi\nh");
+  assert_true(result->out_is_truncated && !result->err_is_truncated);
+  assert_string_equal(heard.out, "hi\nhi\nhi\n");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* --- callbacks --------------------------------------------------------------------------------- */
+
+static void cancel_it(heard_t *heard) { daytona_future_cancel(heard->run); }
+static void close_client(heard_t *heard) { api_scene_close_client(&heard->scene->api); }
+static void pause_it(heard_t *heard) { daytona_interpreter_run_pause(heard->run); }
+
+static void a_callback_may_do_anything(void **state) {
+  static void (*const actions[])(heard_t *heard) = {cancel_it, close_client, pause_it};
+  static const daytona_errcode_t codes[] = {DAYTONA_ECANCELED, DAYTONA_ECLOSED, DAYTONA_OK};
+  static const char *const first[] = {out_hi, err_e, raised};
+  for (int i = 0; i < 3; i++)
+    for (int kind = 0; kind < 3; kind++) {
+      stream_scene_t scene;
+      stream_script_t script = {0};
+      heard_t heard = {.action = actions[i]};
+      stream_open(&scene);
+      play(&script, first[kind]);
+      play(&script, out_hi);
+      stream_close_frame(&script, 1000, "");
+      stream_play(&scene, &script, script.size, STREAM_ENDS);
+      daytona_future_t *future = run(&scene, &heard);
+      while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+      api_spin(&scene.api, 20);
+      assert_int_equal(heard.calls, 1);
+      heard.action = NULL;
+      if (i == 2) assert_false(daytona_future_is_settled(future));
+      daytona_interpreter_run_resume(future);
+      while (!daytona_future_is_settled(future)) uv_run(&scene.api.uv, UV_RUN_ONCE);
+      assert_int_equal(daytona_future_code(future), codes[i]);
+      daytona_future_release(future);
+      stream_script_clear(&script);
+      if (i == 1)
+        while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
+      stream_close(&scene);
+    }
+}
+
+static void a_run_may_be_cancelled_or_closed_at_any_time(void **state) {
+  for (int way = 0; way < 2; way++)
+    for (int turns = 0; turns < 15; turns++) {
+      stream_scene_t scene;
+      stream_script_t script = {0};
+      heard_t heard = {0};
+      stream_open(&scene);
+      play(&script, out_hi);
+      stream_play(&scene, &script, script.size, STREAM_STAYS);
+      daytona_future_t *future = run(&scene, &heard);
+      api_spin(&scene.api, turns);
+      if (way == 0) daytona_future_cancel(future);
+      if (way == 1) api_scene_close_client(&scene.api);
+      while (!daytona_future_is_settled(future)) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+      assert_int_equal(daytona_future_code(future), way == 0 ? DAYTONA_ECANCELED : DAYTONA_ECLOSED);
+      daytona_future_release(future);
+      stream_script_clear(&script);
+      if (way == 1)
+        while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
+      stream_close(&scene);
+    }
+}
+
+/* --- lack of memory ---------------------------------------------------------------------------- */
+
+static bool run_once(stream_scene_t *scene) {
+  heard_t heard = {0};
+  scene->upgrades = 0;
+  daytona_future_t *future = run(scene, &heard);
+  while (!daytona_future_is_settled(future)) uv_run(&scene->api.uv, UV_RUN_ONCE);
+  const daytona_run_result_t *result = daytona_future_run_result(future);
+  if (result != NULL) {
+    assert_string_equal(result->out.data, "hi\n");
+    assert_string_equal(result->error->name, "ValueError");
+  } else {
+    assert_true(support_alloc_failed() != 0);
+  }
+  daytona_future_release(future);
+  for (int i = 0; i < 20; i++) uv_run(&scene->api.uv, UV_RUN_NOWAIT);
+  return support_alloc_failed() != 0;
+}
+
+static void a_run_survives_lack_of_memory(void **state) {
+  static stream_scene_t scene;
+  stream_script_t script = {0};
+  stream_open(&scene);
+  play(&script, out_hi);
+  play(&script, raised);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  run_once(&scene); /* what is made once per client */
+  for (size_t nth = 1; nth < 300; nth++) {
+    support_alloc_fail_once(nth);
+    bool was_reached = run_once(&scene);
+    support_alloc_heal();
+    if (!was_reached) break;
+    assert_true(nth < 299);
+  }
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(the_first_message_is_the_request),
+    cmocka_unit_test(bad_arguments_do_not_leave_the_client),
+    cmocka_unit_test(contexts_are_made_listed_and_deleted),
+    cmocka_unit_test(only_the_close_frame_ends_a_run),
+    cmocka_unit_test(a_completed_run_without_a_close_frame_is_not_over),
+    cmocka_unit_test(a_cut_anywhere_is_an_error),
+    cmocka_unit_test(refusals_are_errors_as_from_rest),
+    cmocka_unit_test(collected_output_has_a_bound),
+    cmocka_unit_test(a_callback_may_do_anything),
+    cmocka_unit_test(a_run_may_be_cancelled_or_closed_at_any_time),
+    cmocka_unit_test(a_run_survives_lack_of_memory),
+  };
+  signal(SIGPIPE, SIG_IGN); /* the peer writes to clients that have gone */
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
