@@ -1,0 +1,165 @@
+/*
+ * Sessions, terminals and the interpreter against daytona-local.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "support/check.h"
+#include "support/session.h"
+
+/* One sandbox serves the tests of this file. */
+static session_t shared;
+static daytona_sandbox_t *sandbox;
+
+static int open_shared(void **state) {
+  session_open(&shared, NULL);
+  sandbox = session_sandbox(&shared, NULL);
+  return 0;
+}
+
+static int close_shared(void **state) {
+  session_delete(sandbox);
+  session_close(&shared);
+  return 0;
+}
+
+typedef struct heard {
+  char out[8192], err[8192];
+} heard_t;
+
+static void add(char *to, const char *bytes, size_t size) {
+  size_t at = strlen(to);
+  assert_true(at + size < 8192);
+  memcpy(to + at, bytes, size);
+  to[at + size] = '\0';
+}
+
+static void on_out(const char *bytes, size_t size, void *user) { add(((heard_t *)user)->out, bytes, size); }
+static void on_err(const char *bytes, size_t size, void *user) { add(((heard_t *)user)->err, bytes, size); }
+
+/* --- sessions ---------------------------------------------------------------------------------- */
+
+static void a_session_keeps_its_state(void **state) {
+  session_done(daytona_session_create(sandbox, "state", NULL));
+  session_fails(daytona_session_create(sandbox, "state", NULL), DAYTONA_ECONFLICT);
+  daytona_future_t *future = session_must(daytona_session_exec(sandbox, "state", "cd /tmp; A=1", NULL));
+  assert_int_equal(daytona_future_session_exec(future)->exit_code.value, 0);
+  daytona_future_release(future);
+  future = session_must(daytona_session_exec(sandbox, "state", "pwd; echo $A >&2; return 4", NULL));
+  const daytona_session_exec_result_t *result = daytona_future_session_exec(future);
+  assert_int_equal(result->exit_code.value, 4);
+  assert_string_equal(result->logs.out.data, "/tmp\n");
+  assert_string_equal(result->logs.err.data, "1\n");
+  daytona_future_t *logs = session_must(daytona_session_logs(sandbox, "state", result->command_id, NULL));
+  assert_string_equal(daytona_future_session_logs(logs)->out.data, "/tmp\n");
+  daytona_future_release(logs);
+  daytona_future_release(future);
+  future = session_must(daytona_session_get(sandbox, "state", NULL));
+  assert_int_equal(daytona_future_session(future)->command_count, 2);
+  daytona_future_release(future);
+  session_done(daytona_session_delete(sandbox, "state", NULL));
+  session_fails(daytona_session_get(sandbox, "state", NULL), DAYTONA_ENOTFOUND);
+}
+
+static void a_log_is_followed_to_its_end(void **state) {
+  const daytona_session_exec_opts_t async = {.run_async = true};
+  heard_t heard = {"", ""};
+  const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .user = &heard};
+  session_done(daytona_session_create(sandbox, "log", NULL));
+  daytona_future_t *started = session_must(
+    daytona_session_exec(sandbox, "log", "read x; echo got $x; printf '\\377\\n' >&2; return 3", &async));
+  const char *id = daytona_future_session_exec(started)->command_id;
+  daytona_future_t *follow = daytona_session_follow(sandbox, "log", id, &opts);
+  while (daytona_future_code(follow) == DAYTONA_OK && !daytona_future_is_settled(follow)) {
+    daytona_future_t *input = daytona_session_send_input(sandbox, "log", id, "it", NULL);
+    bool was_taken = daytona_await(input) == 0; /* refused until the command has its turn */
+    daytona_future_release(input);
+    if (was_taken) break;
+  }
+  session_must(follow);
+  const daytona_stream_end_t *end = daytona_future_stream_end(follow);
+  assert_int_equal(end->reason, DAYTONA_STREAM_EXITED);
+  assert_int_equal(end->exit_code, 3);
+  assert_false(end->has_gap);
+  assert_string_equal(heard.out, "it\ngot it\n"); /* the echo of the input, too */
+  assert_string_equal(heard.err, "\377\n");
+  daytona_future_release(follow);
+  daytona_future_release(started);
+  session_fails(daytona_session_follow(sandbox, "log", "no-such-command", NULL), DAYTONA_ENOTFOUND);
+  session_done(daytona_session_delete(sandbox, "log", NULL));
+}
+
+/* --- terminals --------------------------------------------------------------------------------- */
+
+static void on_pty(daytona_pty_t *pty, const char *bytes, size_t size, void *user) { on_out(bytes, size, user); }
+
+static void a_terminal_is_used_and_exits(void **state) {
+  static const daytona_pair_t env[] = {{"GREETING", "good day"}};
+  heard_t heard = {"", ""};
+  const daytona_pty_create_opts_t opts = {.cols = 100, .rows = 30, .env = {env, 1},
+                                          .attach = {.on_output = on_pty, .user = &heard}};
+  daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
+  daytona_pty_t *pty = daytona_future_pty(future);
+  session_done(daytona_pty_resize(sandbox, daytona_pty_id(pty), 120, 40, NULL));
+  assert_int_equal(daytona_pty_write(pty, "stty size; echo $GREETING; exit 5\n", 34), 0);
+  daytona_future_t *wait = session_must(daytona_pty_wait(pty));
+  assert_int_equal(daytona_future_stream_end(wait)->reason, DAYTONA_STREAM_EXITED);
+  assert_int_equal(daytona_future_stream_end(wait)->exit_code, 5);
+  assert_non_null(strstr(heard.out, "40 120\r\n"));
+  assert_non_null(strstr(heard.out, "good day\r\n"));
+  daytona_future_release(wait);
+  daytona_future_release(future);
+}
+
+static void a_killed_terminal_says_so(void **state) {
+  daytona_future_t *future = session_must(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "kill"}));
+  daytona_future_t *other = session_must(daytona_pty_connect(sandbox, "kill", NULL));
+  session_done(daytona_pty_kill(sandbox, "kill", NULL));
+  daytona_future_t *waits[] = {daytona_pty_wait(daytona_future_pty(future)), daytona_pty_wait(daytona_future_pty(other))};
+  for (int i = 0; i < 2; i++) {
+    session_must(waits[i]);
+    assert_int_equal(daytona_future_stream_end(waits[i])->reason, DAYTONA_STREAM_KILLED);
+    daytona_future_release(waits[i]);
+  }
+  daytona_future_release(other);
+  daytona_future_release(future);
+  session_fails(daytona_pty_connect(sandbox, "kill", NULL), DAYTONA_ENOTFOUND);
+}
+
+/* --- the interpreter --------------------------------------------------------------------------- */
+
+static void code_runs_in_contexts_with_state(void **state) {
+  heard_t heard = {"", ""};
+  const daytona_run_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .user = &heard};
+  session_done(daytona_interpreter_run(sandbox, "x = 41", NULL));
+  daytona_future_t *future = session_must(
+    daytona_interpreter_run(sandbox, "import sys\nprint(x + 1)\nprint('e', file=sys.stderr)\n1/0", &opts));
+  const daytona_run_result_t *result = daytona_future_run_result(future);
+  assert_string_equal(result->out.data, "42\n");
+  assert_string_equal(heard.out, "42\n");
+  assert_string_equal(heard.err, "e\n");
+  assert_string_equal(result->error->name, "ZeroDivisionError");
+  daytona_future_release(future);
+  future = session_must(daytona_interpreter_create_context(sandbox, NULL));
+  const char *id = daytona_future_interpreter_context(future)->id;
+  const daytona_run_opts_t apart = {.context_id = id};
+  daytona_future_t *run = session_must(daytona_interpreter_run(sandbox, "print('x' in globals())", &apart));
+  assert_string_equal(daytona_future_run_result(run)->out.data, "False\n");
+  daytona_future_release(run);
+  session_done(daytona_interpreter_delete_context(sandbox, id, NULL));
+  session_fails(daytona_interpreter_run(sandbox, "1", &apart), DAYTONA_ECONNECTION);
+  daytona_future_release(future);
+  const daytona_run_opts_t short_time = {.timeout_ms = 1000};
+  session_fails(daytona_interpreter_run(sandbox, "import time\ntime.sleep(30)", &short_time), DAYTONA_ETIMEOUT);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_session_keeps_its_state),
+    cmocka_unit_test(a_log_is_followed_to_its_end),
+    cmocka_unit_test(a_terminal_is_used_and_exits),
+    cmocka_unit_test(a_killed_terminal_says_so),
+    cmocka_unit_test(code_runs_in_contexts_with_state),
+  };
+  return cmocka_run_group_tests(tests, open_shared, close_shared);
+}
