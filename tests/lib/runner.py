@@ -155,7 +155,8 @@ def run_program(program, wanted, env, options):
     label = program.label(wanted)
     limit = max(program.limit, SHORTEST_LIMIT) * options.timeout_factor
     # Short, for Unix sockets are made in it; passable, for sandboxes run as other users.
-    scratch = tempfile.mkdtemp(prefix="dt-", dir="/tmp")
+    # Not /tmp: where that is in memory, what tests write would count as memory of their sandboxes.
+    scratch = tempfile.mkdtemp(prefix="dt-", dir="/var/tmp")
     os.chmod(scratch, 0o711)
     reports = os.path.join(scratch, "reports")
     os.mkdir(reports)

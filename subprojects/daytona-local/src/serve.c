@@ -218,7 +218,8 @@ int dl_cli_run(dl_cli_opts *o) {
   const char *tmp = getenv("TMPDIR");
   bool is_private = !o->state;
   if (is_private) {
-    o->state = dl_xprintf("%s/daytona-local-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
+    /* Homes lie here. Where /tmp is in memory, files in it would count against a sandbox's memory limit. */
+    o->state = dl_xprintf("%s/daytona-local-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/var/tmp");
     if (!mkdtemp(o->state)) return fprintf(stderr, "daytona-local: cannot make %s: %s\n", o->state, strerror(errno)), 1;
   }
   char *key = dl_key_generate();
