@@ -443,6 +443,106 @@ static void every_file_reaches_the_caller(void **state) {
   assert_true(calls > 40 && downloads > 5 && uploads > 20);
 }
 
+/* --- streams ----------------------------------------------------------------------------------- */
+
+/* The frames of one direction and kind: how many, and their payload together; false if some was not kept. */
+static bool frames_of(json_t *socket, const char *dir, size_t *count, size_t *size, json_t **texts) {
+  size_t i;
+  json_t *frame;
+  *count = *size = 0;
+  json_array_foreach(json_object_get(socket, "frames"), i, frame) {
+    json_t *opcode = json_object_get(frame, "opcode");
+    bool is_text = json_is_string(opcode) ? strcmp(json_string_value(opcode), "text") == 0 : json_integer_value(opcode) == 1;
+    bool is_binary = json_is_string(opcode) ? strcmp(json_string_value(opcode), "binary") == 0
+                                            : json_integer_value(opcode) == 2;
+    if (strcmp(text_of(frame, "dir"), dir) != 0 || (!is_text && !is_binary)) continue;
+    const char *encoded = text_of(frame, "payload_b64");
+    if (encoded == NULL) return false;
+    ++*count;
+    size_t length = strlen(encoded), padding = 0;
+    while (padding < length && encoded[length - padding - 1] == '=') padding++;
+    if (is_binary) *size += length / 4 * 3 - padding;
+    if (is_text && texts != NULL) json_array_append(*texts, json_object_get(frame, "text"));
+  }
+  return json_object_get(socket, "frames_left_out") == NULL;
+}
+
+static void check_run(daytona_sandbox_t *sandbox, json_t *texts, int close_code) {
+  daytona_run_opts_t opts = {.connect_timeout_ms = 5000};
+  daytona_future_t *future = daytona_interpreter_run(sandbox, "recorded", &opts);
+  int code = daytona_await(future);
+  const daytona_run_result_t *result = daytona_future_run_result(future);
+  size_t i, sizes[2] = {0}, errors = 0;
+  json_t *text;
+  json_array_foreach(texts, i, text) {
+    json_t *message = json_loads(json_string_value(text), 0, NULL);
+    const char *type = text_of(message, "type");
+    if (strcmp(type, "stdout") == 0) sizes[0] += json_string_length(json_object_get(message, "text"));
+    if (strcmp(type, "stderr") == 0) sizes[1] += json_string_length(json_object_get(message, "text"));
+    errors += strcmp(type, "error") == 0;
+    json_decref(message);
+  }
+  assert_int_equal(code, close_code == 1000 ? DAYTONA_OK : close_code == 4008 ? DAYTONA_ETIMEOUT : DAYTONA_ECONNECTION);
+  if (result != NULL) {
+    assert_int_equal(result->out.size, sizes[0]);
+    assert_int_equal(result->err.size, sizes[1]);
+    assert_int_equal(result->error != NULL, errors != 0);
+  }
+  daytona_future_release(future);
+}
+
+static void check_pty(daytona_sandbox_t *sandbox, size_t inputs, size_t size, json_t *end) {
+  daytona_future_t *future = session_must(daytona_pty_connect(sandbox, "recorded", NULL));
+  daytona_pty_t *pty = daytona_future_pty(future);
+  for (size_t i = 0; i < inputs; i++) daytona_pty_write(pty, "x", 1);
+  daytona_future_t *wait = session_must(daytona_pty_wait(pty));
+  const daytona_stream_end_t *verdict = daytona_future_stream_end(wait);
+  json_t *reason = json_loads(text_of(end, "close_reason"), 0, NULL);
+  assert_true(verdict->has_exit_code);
+  assert_int_equal(verdict->exit_code, json_integer_value(json_object_get(reason, "exitCode")));
+  assert_int_equal(verdict->close_code, json_integer_value(json_object_get(end, "close_code")));
+  assert_int_equal(verdict->received_bytes, size);
+  json_decref(reason);
+  daytona_future_release(wait);
+  daytona_future_release(future);
+}
+
+static void every_stream_ends_as_recorded(void **state) {
+  session_t session;
+  size_t seen = 0;
+  open_client(&session);
+  daytona_sandbox_t *sandbox = sandbox_at(&session, base_url);
+  for (size_t i = 0; i < name_count; i++) {
+    bool is_pty = begins(names[i], "pty-");
+    if (!is_pty && !begins(names[i], "interp-")) continue;
+    if (strstr(names[i], "-tokens") != NULL) continue; /* the answers choose protocols that we do not offer */
+    json_t *recording = load(names[i]), *steps = json_object_get(recording, "steps"), *step;
+    size_t number, inputs, outputs, in_size, out_size;
+    json_array_foreach(steps, number, step) {
+      json_t *socket = json_object_get(step, "ws"), *end = json_object_get(socket, "end");
+      json_t *texts = json_array();
+      bool is_whole = socket != NULL && frames_of(socket, "out", &inputs, &in_size, NULL) &&
+                      frames_of(socket, "in", &outputs, &out_size, &texts);
+      bool has_frame = is_whole && strcmp(text_of(end, "how"), "close frame") == 0;
+      if (has_frame && !is_pty && inputs == 1) {
+        command("step %s%ld", NULL, (long)number);
+        check_run(sandbox, texts, (int)json_integer_value(json_object_get(end, "close_code")));
+        seen++;
+      } else if (has_frame && is_pty && begins(text_of(end, "close_reason"), "{")) {
+        command("step %s%ld", NULL, (long)number);
+        check_pty(sandbox, inputs, out_size, end);
+        seen++;
+      }
+      json_decref(texts);
+    }
+    json_decref(recording);
+  }
+  daytona_sandbox_release(sandbox);
+  session_close(&session);
+  print_message("%zu streams\n", seen);
+  assert_true(seen > 30);
+}
+
 static const char *const cut_names[] = {"exec-ok.json", "exec-unicode.json", "exec-timeout.json",
                                         "coderun-python-ok.json"};
 
@@ -509,6 +609,7 @@ int main(int argc, char **argv) {
     cmocka_unit_test(every_answer_passes_the_transport),
     cmocka_unit_test(every_result_reaches_the_caller),
     cmocka_unit_test(every_file_reaches_the_caller),
+    cmocka_unit_test(every_stream_ends_as_recorded),
     cmocka_unit_test(answers_byte_by_byte_are_the_same),
     cmocka_unit_test(answers_cut_short_are_errors),
   };
