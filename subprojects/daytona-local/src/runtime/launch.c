@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -84,6 +85,13 @@ static void stage(const dl_command *c) {
   }
 }
 
+/* Keyrings belong to no namespace, and whoever holds a session's may read the keys in it. EPERM and
+ * ENOSYS say that key calls are not to be had here, for the box neither. */
+static void leave_session_keyring(void) {
+  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != EPERM && errno != ENOSYS)
+    die("cannot leave the session's keyring", "");
+}
+
 static void become(unsigned uid) {
   if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
     die("cannot become the sandbox's user", "");
@@ -114,6 +122,7 @@ _Noreturn static void child(const dl_launch *l) {
     stage(&l->command);
     become(l->uid);
   }
+  leave_session_keyring();
   if (chdir(l->cwd) != 0) die("cannot enter", l->cwd);
   set_limits();
   reset_signals();
