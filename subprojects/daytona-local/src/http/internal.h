@@ -20,11 +20,12 @@ struct dl_http {
   dl_http_opts opts;
   int listen_fd, port;
   uv_poll_t listen_poll, mhd_poll;
-  uv_timer_t timer;
+  uv_timer_t timer, accept_timer; /* the second while accepting rests */
   uv_prepare_t prepare;
   uv_check_t check;
   int open_handles;
   bool is_dirty, is_running, is_closing, is_stopped;
+  bool has_told_accept;  /* that it failed, since the last that worked */
   dl_list requests; /* every dl_req with a connection */
   dl_list upgrades; /* struct dl_upgrade, connections handed out */
   dl_list silent;   /* accepted and never served */

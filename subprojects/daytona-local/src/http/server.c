@@ -23,6 +23,7 @@
 #define BACKLOG 4096
 #define ACCEPTS_PER_TURN 64
 #define RUNS_PER_TURN 8
+#define ACCEPT_REST_MS 50
 /* Seconds without traffic after which an idle connection is closed. */
 #define IDLE_SECONDS 75
 #define CONNECTION_MEMORY (48 * 1024)
@@ -129,6 +130,22 @@ static void on_mhd_ready(uv_poll_t *poll, int status, int events) {
   dl_http_mark(DL_CONTAINER(poll, dl_http, mhd_poll));
 }
 
+static void on_listen(uv_poll_t *poll, int status, int events);
+
+static void on_accept_rested(uv_timer_t *timer) {
+  dl_http *h = timer->data;
+  uv_poll_start(&h->listen_poll, UV_READABLE, on_listen);
+}
+
+/* Out of descriptors or memory: the client stays in the queue and the socket stays readable, so
+ * asking again at once would keep us busy with nothing else. */
+static void rest_accepting(dl_http *h, int failure) {
+  if (!h->has_told_accept) dl_warn("cannot accept: %s", strerror(failure));
+  h->has_told_accept = true;
+  uv_poll_stop(&h->listen_poll);
+  uv_timer_start(&h->accept_timer, on_accept_rested, ACCEPT_REST_MS, 0);
+}
+
 static void on_listen(uv_poll_t *poll, int status, int events) {
   (void)events;
   dl_http *h = DL_CONTAINER(poll, dl_http, listen_poll);
@@ -139,9 +156,10 @@ static void on_listen(uv_poll_t *poll, int status, int events) {
     int fd = accept4(h->listen_fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK) dl_warn("cannot accept: %s", strerror(errno));
+      if (errno != EAGAIN && errno != EWOULDBLOCK) rest_accepting(h, errno);
       return;
     }
+    h->has_told_accept = false;
     if (h->opts.on_accept && h->opts.on_accept(h->opts.user)) {
       silent_socket *s = dl_xcalloc(1, sizeof *s);
       s->fd = fd;
@@ -242,11 +260,13 @@ static void start_watching(dl_http *h, int epoll_fd) {
   uv_poll_start(&h->listen_poll, UV_READABLE, on_listen);
   uv_timer_init(h->loop, &h->timer);
   h->timer.data = (void *)on_timer;
+  uv_timer_init(h->loop, &h->accept_timer);
+  h->accept_timer.data = h;
   uv_prepare_init(h->loop, &h->prepare);
   uv_prepare_start(&h->prepare, on_prepare);
   uv_check_init(h->loop, &h->check);
   uv_check_start(&h->check, on_check);
-  h->open_handles = 5;
+  h->open_handles = 6;
 }
 
 dl_http *dl_http_new(uv_loop_t *loop, const dl_http_opts *opts, char **error) {
@@ -286,10 +306,7 @@ uv_loop_t *dl_http_loop(const dl_http *h) { return h->loop; }
 /* ---- end ---- */
 
 static void on_handle_closed(uv_handle_t *handle) {
-  dl_http *h = handle->type == UV_TIMER     ? DL_CONTAINER(handle, dl_http, timer)
-               : handle->type == UV_PREPARE ? DL_CONTAINER(handle, dl_http, prepare)
-               : handle->type == UV_CHECK   ? DL_CONTAINER(handle, dl_http, check)
-                                            : handle->data;
+  dl_http *h = handle->data;
   if (--h->open_handles > 0) return;
   void (*on_closed)(void *) = h->on_closed;
   void *user = h->closed_user;
@@ -301,10 +318,11 @@ static void on_handle_closed(uv_handle_t *handle) {
 static void stop(dl_http *h) {
   if (h->is_stopped) return;
   h->is_stopped = true;
-  h->mhd_poll.data = h->listen_poll.data = h;
+  h->mhd_poll.data = h->listen_poll.data = h->timer.data = h->prepare.data = h->check.data = h;
   uv_close((uv_handle_t *)&h->mhd_poll, on_handle_closed);
   uv_close((uv_handle_t *)&h->listen_poll, on_handle_closed);
   uv_close((uv_handle_t *)&h->timer, on_handle_closed);
+  uv_close((uv_handle_t *)&h->accept_timer, on_handle_closed);
   uv_close((uv_handle_t *)&h->prepare, on_handle_closed);
   uv_close((uv_handle_t *)&h->check, on_handle_closed);
   close(h->listen_fd);

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a sandbox or a client with bad intent tries: secrets of the server's session."""
+"""What a sandbox or a client with bad intent tries: secrets of the server's session, descriptors."""
 import ctypes
 import os
+import socket
 import subprocess
+import tempfile
+import time
 import unittest
 
 import harness
@@ -38,6 +41,40 @@ class Keyrings(unittest.TestCase):
             self.assertEqual(server.execute(box, command)["result"], "nothing \n")
         finally:
             self.assertEqual(server.stop(), 0)
+
+
+class Descriptors(unittest.TestCase):
+    LIMIT = 128
+
+    def test_more_clients_than_descriptors(self):
+        with tempfile.TemporaryFile() as log:
+            # The server raises its own limit to the hard one, so that one is set.
+            program = harness.program()
+            with tempfile.TemporaryDirectory() as directory:
+                os.environ["DAYTONA_LOCAL"] = directory + "/limited"
+                with open(directory + "/limited", "w") as file:
+                    file.write('#!/bin/sh\nulimit -n %d\nexec "%s" "$@"\n' % (self.LIMIT, program))
+                os.chmod(directory + "/limited", 0o755)
+                try:
+                    server = harness.Server(log=log)
+                finally:
+                    os.environ["DAYTONA_LOCAL"] = program
+            clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2 * self.LIMIT)]
+            used = self.processor_time(server)
+            time.sleep(1)  # what it does in a second when it cannot do anything
+            used = self.processor_time(server) - used
+            for client in clients:
+                client.close()
+            self.assertEqual(server.api("GET", "/sandbox").status, 200)
+            self.assertEqual(server.stop(), 0)
+            self.assertLess(log.tell(), 1000)
+            self.assertLess(used, 0.3)
+
+    @staticmethod
+    def processor_time(server):
+        with open("/proc/%d/stat" % server.process.pid) as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
