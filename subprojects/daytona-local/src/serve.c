@@ -18,18 +18,19 @@
 
 #define DEFAULT_PORT 3986
 
+/* Whatever would end us without our taking the command and the files along. */
+static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2};
+
 typedef struct {
   uv_loop_t loop;
   dl_control *control;
-  uv_signal_t signals[4];
+  uv_signal_t signals[DL_COUNT(caught)];
   uv_process_t child;
   bool has_child, is_ending;
   int64_t exit_status;
   int term_signal;
   int open_signals;
 } app;
-
-static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 
 static void on_control_closed(void *user) {
   app *a = user;
@@ -46,13 +47,15 @@ static void end(app *a) {
 static void on_signal(uv_signal_t *handle, int number) {
   app *a = handle->data;
   /* The terminal has told the whole foreground group already. */
-  bool was_told = number == SIGINT && tcgetpgrp(STDIN_FILENO) == getpgrp();
+  bool was_told = (number == SIGINT || number == SIGQUIT) && tcgetpgrp(STDIN_FILENO) == getpgrp();
   if (a->has_child && !was_told) uv_process_kill(&a->child, number);
   if (a->has_child) return; /* its end is ours */
-  if (number != SIGUSR1) end(a);
+  if (number != SIGUSR1 && number != SIGUSR2) end(a);
 }
 
-static void watch_signals(app *a) {
+/* Before anything is made that an early signal could leave behind: it is acted on when the loop runs. */
+static void open_loop(app *a) {
+  uv_loop_init(&a->loop);
   for (size_t i = 0; i < DL_COUNT(caught); i++) {
     uv_signal_init(&a->loop, &a->signals[i]);
     a->signals[i].data = a;
@@ -88,7 +91,6 @@ static int add_faults(app *a, const dl_cli_opts *o) {
 static int bring_up(app *a, dl_cli_opts *o) {
   char *error = NULL;
   raise_limits();
-  uv_loop_init(&a->loop);
   o->control.state_dir = o->state;
   o->control.keys = o->keys;
   o->control.key_count = o->key_count;
@@ -155,9 +157,9 @@ int dl_cli_serve(dl_cli_opts *o) {
     o->keys[o->key_count++] = (dl_key){dl_xstrdup(fresh_key), DL_PERM_ALL};
   }
   o->control.is_durable = true;
+  open_loop(&a);
   int rc = bring_up(&a, o);
   if (rc == 0) {
-    watch_signals(&a);
     announce(&a, o, fresh_key);
     uv_run(&a.loop, UV_RUN_DEFAULT);
   }
@@ -217,10 +219,14 @@ int dl_cli_run(dl_cli_opts *o) {
   app a = {0};
   const char *tmp = getenv("TMPDIR");
   bool is_private = !o->state;
+  open_loop(&a);
   if (is_private) {
     /* Homes lie here. Where /tmp is in memory, files in it would count against a sandbox's memory limit. */
     o->state = dl_xprintf("%s/daytona-local-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/var/tmp");
-    if (!mkdtemp(o->state)) return fprintf(stderr, "daytona-local: cannot make %s: %s\n", o->state, strerror(errno)), 1;
+    if (!mkdtemp(o->state)) {
+      fprintf(stderr, "daytona-local: cannot make %s: %s\n", o->state, strerror(errno));
+      return tear_down(&a, 1);
+    }
   }
   char *key = dl_key_generate();
   o->keys = dl_xrealloc(o->keys, (o->key_count + 1) * sizeof *o->keys);
@@ -229,7 +235,6 @@ int dl_cli_run(dl_cli_opts *o) {
   o->control.is_durable = !is_private;
   int rc = bring_up(&a, o);
   if (rc == 0) {
-    watch_signals(&a);
     rc = spawn(&a, o);
     if (rc == 0) {
       uv_run(&a.loop, UV_RUN_DEFAULT);

@@ -74,7 +74,11 @@ static int probe(dl_runtime *rt, char *error, size_t size) {
   size_t len = 0;
   bool ended = false; /* the pipe is closed by everyone */
   struct pollfd p = {.fd = ends[0], .events = POLLIN};
-  while (pid > 0 && !ended && len < sizeof text - 1 && poll(&p, 1, PROBE_LIMIT_MS) > 0) {
+  int found;
+  while (pid > 0 && !ended && len < sizeof text - 1) {
+    do found = poll(&p, 1, PROBE_LIMIT_MS);
+    while (found < 0 && errno == EINTR); /* a signal to the server, which acts on it later */
+    if (found <= 0) break;
     ssize_t got = read(ends[0], text + len, sizeof text - 1 - len);
     ended = got <= 0;
     if (got > 0) len += (size_t)got;

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -171,6 +172,23 @@ class Run(unittest.TestCase):
         self.assertEqual(self.run_command("/no/such/program").returncode, 127)
         # A signal to the server reaches the command, whose end is the server's.
         self.assertEqual(self.run_command("sh", "-c", "trap 'exit 9' TERM; kill -TERM $PPID; while :; do sleep 0.05; done").returncode, 9)
+
+    def test_every_signal_that_would_end_it_reaches_the_command(self):
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGTERM):
+            done = self.run_command("sh", "-c", "kill -%d $PPID; exec sleep 4715" % number, stdin=subprocess.DEVNULL)
+            self.assertEqual(done.returncode, 128 + number, done.stderr)
+            self.assertEqual([line for _, line in harness.processes() if line == "sleep 4715"], [])
+
+    def test_a_signal_while_it_comes_up_leaves_nothing(self):
+        with tempfile.TemporaryDirectory(prefix="dl-test-") as tmp:
+            for _ in range(4):
+                run = subprocess.Popen([harness.program(), "run", "--", "sleep", "4716"], env=dict(os.environ, TMPDIR=tmp))
+                while not os.listdir(tmp) and run.poll() is None:
+                    pass
+                run.send_signal(signal.SIGTERM)
+                self.assertEqual(run.wait(30), 128 + signal.SIGTERM)
+                self.assertEqual(os.listdir(tmp), [])
+            self.assertEqual([line for _, line in harness.processes() if line == "sleep 4716"], [])
 
     def test_admin_command(self):
         script = '"$0" admin POST /clock \'{"jump_ms":1000}\' && ! "$0" admin GET /nothing'
