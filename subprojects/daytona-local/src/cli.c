@@ -4,6 +4,8 @@
  */
 #include "cli.h"
 
+#include "runtime/runtime.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -267,6 +269,7 @@ void dl_cli_clear(dl_cli_opts *o) {
 int dl_cli_main(int argc, char **argv) {
   const char *command = argc > 1 ? argv[1] : "";
   if (strcmp(command, "toolbox") == 0) return dl_toolbox_main(argc - 1, argv + 1);
+  if (strcmp(command, "own-root") == 0) return dl_own_root_main(argc - 2, argv + 2);
   if (strcmp(command, "admin") == 0) return dl_cli_admin(argc - 2, argv + 2);
   if (strcmp(command, "--version") == 0) return puts("daytona-local " DL_VERSION) < 0;
   if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) return dl_cli_usage(), 0;

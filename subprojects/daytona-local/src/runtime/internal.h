@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the files of the runtime share. One noun per file: etc (the crafted /etc), limits
- * (cgroups), command (the bubblewrap command line), launch (the forked child), network (slirp),
- * box (the life of one box), runtime (all of them).
+ * (cgroups), command (the bubblewrap command line), launch (the forked child), own_root
+ * (mount namespaces, in a chroot too), network (slirp), box (the life of one box), runtime (all of them).
  */
 #ifndef DL_RUNTIME_INTERNAL_H
 #define DL_RUNTIME_INTERNAL_H
@@ -88,6 +88,10 @@ typedef struct {
   bool stage;     /* running as root: move the binds below DL_STAGE_DIR and become uid */
   unsigned uid;
 } dl_launch;
+
+/* Gives the process a mount namespace of its own, whose root is the process's; a chroot is none in it. For root, and
+ * with one thread. NULL, or what failed, with errno. Only makes system calls. */
+const char *dl_own_root(void);
 
 /* fork and exec. -1 with errno when there is no new process; anything later is said by the child
  * on its standard error, followed by exit 127. */

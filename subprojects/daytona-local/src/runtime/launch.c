@@ -7,9 +7,6 @@
  * binary, the home or the volumes (they lie in directories of mode 0700). The child then makes a
  * private mount namespace, takes hold of them while it is still root, and puts them on a small
  * tmpfs over /tmp from where bubblewrap binds them. The host never sees these mounts.
- *
- * In a chroot the kernel makes no user namespaces, for these could get out of it. Root can, anyway, so the
- * child first makes the chroot's tree the root of its own mount namespace: then it is none.
  */
 #include "runtime/internal.h"
 
@@ -66,44 +63,11 @@ static void set_limits(void) {
   }
 }
 
-static void make_mounts_private(void) {
-  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) die("cannot make mounts private", "");
-}
-
-/* Whether "/" is another place than `root`, the process's root of before. */
-static bool has_moved(int root) {
-  struct statx before, now;
-  if (statx(root, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &before) != 0 ||
-      statx(AT_FDCWD, "/", 0, STATX_INO | STATX_MNT_ID, &now) != 0)
-    die("cannot look at", "/");
-  return before.stx_mnt_id != now.stx_mnt_id || before.stx_ino != now.stx_ino;
-}
-
-/* Entering a mount namespace leads to its root, also when it is one's own. If that is not our root, we are in a
- * chroot, whose tree is then laid over the namespace's root. */
-static void enter_namespace(void) {
-  if (unshare(CLONE_NEWNS) != 0) die("cannot make a mount namespace", "");
-  int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-  if (root < 0 || own < 0) die("cannot look at", root < 0 ? "/" : "/proc; is it mounted?");
-  if (setns(own, CLONE_NEWNS) != 0) die("cannot enter the mount namespace", "");
-  make_mounts_private();
-  if (has_moved(root)) {
-    int tree = open_tree(root, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
-    if (tree < 0 || move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0 ||
-        setns(own, CLONE_NEWNS) != 0)
-      die("cannot leave the chroot for", "a namespace of its own");
-    make_mounts_private();
-    close(tree);
-  }
-  close(root);
-  close(own);
-}
-
 /* Take hold of every source first: the tmpfs may hide some of them. */
 static void stage(const dl_command *c) {
   int held[MAX_BINDS];
-  enter_namespace();
+  const char *step = dl_own_root();
+  if (step != NULL) die(step, "");
   for (size_t i = 0; i < c->bind_count; i++) {
     held[i] = open_tree(AT_FDCWD, c->binds[i].source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (held[i] < 0) die("cannot take hold of", c->binds[i].source);

@@ -90,13 +90,14 @@ static int spawn(struct dl_box_network *net, dl_runtime *rt, const int fds[4]) {
     stdio[3 + i].flags = UV_INHERIT_FD;
     stdio[3 + i].data.fd = fds[i];
   }
-  char *args[] = {rt->slirp, "--configure", "--mtu=65520", "--disable-host-loopback", "--exit-fd=5", "--ready-fd=6",
+  char *args[] = {rt->exe, "own-root", rt->slirp, "--configure", "--mtu=65520", "--disable-host-loopback", "--exit-fd=5", "--ready-fd=6",
                   "--userns-path=/proc/self/fd/4", "--netns-type=path", "/proc/self/fd/3", "tap0",
-                  /* As root it holds rights worth giving up. */
+                  /* As root it holds rights worth giving up, which takes a root that can be left. */
                   rt->as_root ? "--enable-sandbox" : NULL, NULL};
   char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-  uv_process_options_t options = {.file = rt->slirp,
-                                  .args = args,
+  char **from = rt->as_root ? args : args + 2;
+  uv_process_options_t options = {.file = from[0],
+                                  .args = from,
                                   .env = env,
                                   .cwd = "/",
                                   .exit_cb = on_slirp_exit,

@@ -101,4 +101,8 @@ dl_box_info dl_box_get_info(const dl_box *box);
 /* New limits for a running box. The text says what could not be enforced, NULL if nothing. */
 const char *dl_box_update_limits(dl_box *box, double cpu, double memory_gib);
 
+/* A role of the binary that only the runtime itself asks for, "own-root": runs a program in a mount namespace of its
+ * own, out of a chroot if need be. argv[0] is the program's path. */
+int dl_own_root_main(int argc, char **argv);
+
 #endif

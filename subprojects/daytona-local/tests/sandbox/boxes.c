@@ -42,6 +42,7 @@ const char *world_open(world *w, dl_runtime_opts opts) {
   snprintf(run_dir, sizeof run_dir, "%s/run", w->dir);
   opts.run_dir = run_dir;
   opts.exe = getenv("DL_TEST_EXE");
+  if (opts.exe == NULL) fail_msg("DL_TEST_EXE does not name the daytona-local to be tested");
   assert_int_equal(uv_loop_init(&w->loop), 0);
   if (dl_runtime_new(&w->loop, &opts, &w->rt, error, sizeof error) == 0) return NULL;
   uv_run(&w->loop, UV_RUN_DEFAULT);

@@ -44,6 +44,10 @@ base = box["toolboxProxyUrl"] + "/" + box["id"]
 done = call("POST", base + "/process/execute", {"command": "id -un; ls -d /home/*; mount | grep -c ' / '"})
 assert done["exitCode"] == 0, done
 print(done["result"])
+# Programs are held back until the network is there, if this machine has one for sandboxes.
+if call("GET", os.environ["DAYTONA_LOCAL_ADMIN_URL"] + "/info")["boxes"][box["id"]]["network"] == "private":
+    done = call("POST", base + "/process/execute", {"command": "grep -c tap0 /proc/net/route"})
+    assert done["exitCode"] == 0, done
 call("DELETE", api + "/sandbox/" + box["id"])
 """
 
