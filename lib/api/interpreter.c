@@ -71,6 +71,8 @@ typedef struct run_op {
   bool is_paused;
   daytona__strbuf_t message; /* of which not all has come */
   daytona__strbuf_t out, err;
+  daytona__arena_t error_arena; /* of the newest error */
+  daytona_run_error_t error;
   daytona_run_result_t result;
 } run_op_t;
 
@@ -84,6 +86,7 @@ static void end_run(daytona__op_t *op) {
   daytona__strbuf_clear(&self->message);
   daytona__strbuf_clear(&self->out);
   daytona__strbuf_clear(&self->err);
+  daytona__arena_clear(&self->error_arena);
 }
 
 static void fail_with(run_op_t *self, int code, const char *message) {
@@ -96,9 +99,19 @@ static int keep(daytona__arena_t *arena, const daytona__strbuf_t *from, daytona_
   return to->data != NULL ? 0 : DAYTONA_ENOMEM;
 }
 
+static int keep_error(daytona__arena_t *arena, const daytona_run_error_t *from, daytona_run_error_t *to) {
+  to->name = daytona__arena_strdup(arena, from->name);
+  to->value = daytona__arena_strdup(arena, from->value);
+  to->traceback = daytona__arena_strdup(arena, from->traceback);
+  return to->name != NULL && to->value != NULL && to->traceback != NULL ? 0 : DAYTONA_ENOMEM;
+}
+
 static void succeed(run_op_t *self) {
   daytona__arena_t *arena = &self->op.future->arena;
-  if (keep(arena, &self->out, &self->result.out) != 0 || keep(arena, &self->err, &self->result.err) != 0)
+  int rc = keep(arena, &self->out, &self->result.out);
+  if (rc == 0) rc = keep(arena, &self->err, &self->result.err);
+  if (rc == 0 && self->result.error != NULL) rc = keep_error(arena, &self->error, &self->error);
+  if (rc != 0)
     fail_with(self, DAYTONA_ENOMEM, NULL);
   else
     daytona__op_resolve(&self->op, &type_result, &self->result);
@@ -132,25 +145,30 @@ static const char *text_of(daytona__arena_t *arena, const daytona_bytes_t *bytes
   return bytes->data != NULL ? daytona__arena_strndup(arena, bytes->data, bytes->size) : "";
 }
 
-/* The last one counts. */
+/* The last one counts, and only that one is kept: a server may send any number. */
 static void take_error(run_op_t *self, const message_t *message) {
-  daytona__arena_t *arena = &self->op.future->arena;
+  daytona_future_t *future = self->op.future; /* the caller holds it */
   daytona__loop_t *loop = self->op.client->loop;
-  daytona_run_error_t *error = daytona__arena_alloc(arena, sizeof *error);
-  if (error != NULL) {
-    error->name = text_of(arena, &message->name);
-    error->value = text_of(arena, &message->value);
-    error->traceback = text_of(arena, &message->traceback);
-  }
-  if (error == NULL || error->name == NULL || error->value == NULL || error->traceback == NULL) {
+  daytona__arena_t arena;
+  daytona__arena_init(&arena, 0);
+  daytona_run_error_t error = {.name = text_of(&arena, &message->name),
+                               .value = text_of(&arena, &message->value),
+                               .traceback = text_of(&arena, &message->traceback)};
+  if (error.name == NULL || error.value == NULL || error.traceback == NULL) {
     fail_with(self, DAYTONA_ENOMEM, NULL);
+  } else if (self->on_error != NULL) {
+    daytona__loop_enter(loop);
+    self->on_error(&error, self->user);
+    daytona__loop_leave(loop);
+  }
+  if (!daytona__future_is_pending(future)) { /* failed here, or ended by the callback */
+    daytona__arena_clear(&arena);
     return;
   }
-  self->result.error = error;
-  if (self->on_error == NULL) return;
-  daytona__loop_enter(loop);
-  self->on_error(error, self->user);
-  daytona__loop_leave(loop);
+  daytona__arena_clear(&self->error_arena);
+  self->error_arena = arena;
+  self->error = error;
+  self->result.error = &self->error;
 }
 
 static bool is_type(const message_t *message, const char *name) {
@@ -279,6 +297,7 @@ daytona_future_t *daytona_interpreter_run(daytona_sandbox_t *sandbox, const char
   self->user = opts->user;
   self->connect_timeout_ms = opts->connect_timeout_ms;
   daytona__strbuf_init(&self->message, MESSAGE_MAX);
+  daytona__arena_init(&self->error_arena, 0);
   daytona__strbuf_init(&self->out, max);
   daytona__strbuf_init(&self->err, max);
   if (daytona__op_prepare(&self->op, &request, 0) == 0) daytona__op_send(&self->op);

@@ -56,6 +56,9 @@ void daytona__op_switch(daytona__op_t *op, const daytona__endpoint_t *endpoint) 
   op->body_size = 0;
   daytona__url_clear(&op->url);
   daytona__url_init(&op->url);
+  if (op->scratch == NULL) return;
+  op->full_url = NULL;
+  daytona__arena_clear(op->scratch);
 }
 
 void daytona__op_path(daytona__op_t *op, const char *first, const char *second, const char *third) {
@@ -143,7 +146,7 @@ static int finish_target(daytona__op_t *op) {
   /* Not yet asked for; a path for which there was no memory has no text either. */
   if (op->url.text.data == NULL && op->url.text.error == 0) daytona__op_path(op, NULL, NULL, NULL);
   const char *problem = op->url.problem;
-  int rc = daytona__url_finish(&op->url, &op->future->arena, &url);
+  int rc = daytona__url_finish(&op->url, daytona__op_arena(op), &url);
   if (rc != 0) {
     if (problem == NULL) problem = op->url.problem;
     daytona__op_reject(op, rc, "%s", problem != NULL ? problem : daytona_errcode_text(rc));
@@ -164,7 +167,7 @@ int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_
   if (op->endpoint->request == NULL) return 0;
   daytona__json_error_t problem = {0};
   const char *body;
-  rc = daytona__json_encode(&op->future->arena, op->endpoint->request, request, &body,
+  rc = daytona__json_encode(daytona__op_arena(op), op->endpoint->request, request, &body,
                             &op->body_size, &problem);
   op->body = body;
   if (rc != 0)
@@ -208,7 +211,7 @@ static void start_http(daytona__op_t *op, const char *method, const char *base, 
   /* A poll sends the same request again and again: its URL is made once. */
   const char *url = op->full_url != NULL && op->full_base == base && op->full_target == target
                       ? op->full_url
-                      : join(&op->future->arena, base, target);
+                      : join(daytona__op_arena(op), base, target);
   op->full_url = op->endpoint->service == DAYTONA__CONTROL_PLANE ? url : NULL;
   op->full_base = base;
   op->full_target = target;
@@ -246,7 +249,7 @@ static void ask_for_toolbox(daytona__op_t *op) {
   daytona__url_init(&url);
   daytona__url_path(&url, op->client->settings.api_url, "/sandbox/{}/toolbox-proxy-url",
                     op->sandbox->id);
-  if (daytona__url_finish(&url, &op->future->arena, &path) != 0) {
+  if (daytona__url_finish(&url, daytona__op_arena(op), &path) != 0) {
     fail_for_memory(op);
     return;
   }
@@ -289,8 +292,8 @@ static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op,
   error->http_status = op->http.status;
   error->retry_after_ms = -1;
   error->attempts = op->http.attempts;
-  error->field = problem->field[0] != '\0' ? daytona__arena_strdup(&op->future->arena, problem->field) : NULL;
-  error->message = daytona__arena_printf(&op->future->arena, "malformed answer: %s%s%s",
+  error->field = problem->field[0] != '\0' ? daytona__arena_strdup(daytona__op_arena(op), problem->field) : NULL;
+  error->message = daytona__arena_printf(daytona__op_arena(op), "malformed answer: %s%s%s",
                                          problem->field, problem->field[0] != '\0' ? ": " : "",
                                          problem->message);
   return problem->code;
@@ -318,10 +321,10 @@ static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_
 }
 
 static int decode_array(daytona__op_t *op, const char *text, void **answer, daytona__json_error_t *problem) {
-  daytona__array_t *array = daytona__arena_alloc(&op->future->arena, sizeof *array);
+  daytona__array_t *array = daytona__arena_alloc(daytona__op_arena(op), sizeof *array);
   void *items = NULL;
   if (array == NULL) return DAYTONA_ENOMEM;
-  int rc = daytona__json_decode_array(&op->future->arena, op->endpoint->response, text,
+  int rc = daytona__json_decode_array(daytona__op_arena(op), op->endpoint->response, text,
                                       op->http.response_body.size, &items, &array->count, problem);
   array->items = items;
   *answer = array;
@@ -339,7 +342,7 @@ static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *erro
   else if (op->endpoint->gives_array)
     rc = decode_array(op, text, answer, &problem);
   else if (op->endpoint->response != NULL)
-    rc = daytona__json_decode(&op->future->arena, op->endpoint->response, text, body->size, answer,
+    rc = daytona__json_decode(daytona__op_arena(op), op->endpoint->response, text, body->size, answer,
                               &problem);
   if (rc == 0) return 0;
   if (op->endpoint->is_lenient && rc != DAYTONA_ENOMEM) {
@@ -356,7 +359,7 @@ static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *erro
 /* The answer about the toolbox's address has come: go on with the request itself. */
 static void on_toolbox_url(daytona__op_t *op) {
   void *decoded = NULL;
-  int rc = daytona__json_decode(&op->future->arena, &toolbox_url_model, op->http.response_body.data,
+  int rc = daytona__json_decode(daytona__op_arena(op), &toolbox_url_model, op->http.response_body.data,
                                 op->http.response_body.size, &decoded, NULL);
   if (rc == 0) rc = daytona__sandbox_set_toolbox(op->sandbox, ((const toolbox_url_t *)decoded)->url);
   if (op->sandbox->toolbox_url != NULL) {
@@ -378,7 +381,7 @@ static void on_http_done(daytona__http_call_t *http) {
   void *answer = NULL;
   op->is_requesting = false;
   if (http->code != DAYTONA_OK) {
-    daytona__error_from_http(&op->future->arena, http, &error);
+    daytona__error_from_http(daytona__op_arena(op), http, &error);
     op->done(op, &error, NULL);
   } else if (op->is_finding) {
     on_toolbox_url(op);

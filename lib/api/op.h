@@ -69,6 +69,8 @@ struct daytona__op {
   bool counts_queue_time;
   int64_t timeout_ms;         /* of each request; -1: none */
   daytona__http_call_t http;
+  daytona__arena_t *scratch;  /* optional: holds URL, body and decoded answer of each request instead of the
+                                 future's arena, for operations that go on for days; daytona__op_switch() clears it */
   daytona__sandbox_data_t *data; /* holds the answer when it is a sandbox */
   void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer);
   void (*outgoing)(daytona__op_t *op); /* optional: last changes to `http` before the request goes */
@@ -99,6 +101,11 @@ int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_
 
 /* Send what was prepared. May be called again, from `done` or later, for the same request. */
 void daytona__op_send(daytona__op_t *op);
+
+/* Where what belongs to one request goes. */
+static inline daytona__arena_t *daytona__op_arena(const daytona__op_t *op) {
+  return op->scratch != NULL ? op->scratch : &op->future->arena;
+}
 
 /* Go on with another request: its path is to be filled in again. */
 void daytona__op_switch(daytona__op_t *op, const daytona__endpoint_t *endpoint);

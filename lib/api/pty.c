@@ -118,7 +118,8 @@ static void settle_wait(wait_t *wait) {
 /* Tell the end, unless output must come before. Settling calls nobody before a later turn. */
 static void tell(daytona_pty_t *pty) {
   daytona__list_t batch, *node;
-  bool is_waiting = pty->on_output != NULL && (pty->is_paused || !daytona__list_empty(&pty->inbox.pieces));
+  bool is_waiting = pty->on_output != NULL && !pty->sandbox->client->is_closing &&
+                    (pty->is_paused || !daytona__inbox_is_empty(&pty->inbox));
   if (!pty->is_ended || pty->is_told || is_waiting) return;
   pty->is_told = true;
   pty->end.message = pty->message;
@@ -134,6 +135,7 @@ static void end_with(daytona_pty_t *pty, daytona_stream_reason_t reason, const c
   pty->is_ended = true;
   pty->end.reason = reason;
   snprintf(pty->message, sizeof pty->message, "%s", message);
+  daytona__one_line(pty->message, sizeof pty->message - 4);
   pty->ws = NULL;
   daytona__ws_release(ws);
   tell(pty);
@@ -172,12 +174,15 @@ static void call_user(daytona_pty_t *pty, const char *bytes, size_t size) {
   daytona__loop_leave(loop);
 }
 
-static bool may_call(const daytona_pty_t *pty) { return pty->on_output != NULL && !pty->is_paused; }
+/* Once the client's close has been reported, the program is not called any more. */
+static bool may_call(const daytona_pty_t *pty) {
+  return pty->on_output != NULL && !pty->is_paused && !pty->sandbox->client->is_closed;
+}
 
 static void output(daytona_pty_t *pty, const char *bytes, size_t size) {
   if (size == 0 || pty->is_ended) return;
   pty->end.received_bytes += size;
-  if (may_call(pty) && daytona__list_empty(&pty->inbox.pieces)) {
+  if (may_call(pty) && daytona__inbox_is_empty(&pty->inbox)) {
     call_user(pty, bytes, size);
     return;
   }
@@ -189,13 +194,16 @@ static void output(daytona_pty_t *pty, const char *bytes, size_t size) {
   }
 }
 
+static daytona__inbox_next_t hand_on_kept(void *user, int tag, const char *bytes, size_t size) {
+  daytona_pty_t *pty = user;
+  (void)tag;
+  call_user(pty, bytes, size);
+  return pty->refs > 1 && may_call(pty) ? DAYTONA__INBOX_MORE : DAYTONA__INBOX_LATER;
+}
+
 static void on_drain(daytona__task_t *task) {
   daytona_pty_t *pty = daytona_pty_retain(DAYTONA__CONTAINER(task, daytona_pty_t, drain));
-  daytona__inbox_piece_t *piece;
-  while (pty->refs > 1 && may_call(pty) && (piece = daytona__inbox_take(&pty->inbox)) != NULL) {
-    call_user(pty, piece->bytes + piece->start, piece->size - piece->start);
-    daytona__free(piece);
-  }
+  if (may_call(pty)) daytona__inbox_drain(&pty->inbox, hand_on_kept, pty);
   if (may_call(pty) && pty->is_ws_paused) {
     pty->is_ws_paused = false;
     if (pty->ws != NULL) daytona__ws_resume(pty->ws);
@@ -288,10 +296,15 @@ static bool take_reason(daytona_pty_t *pty, const daytona__ws_close_t *close) {
   bool has_exit = false;
   if (close->how != DAYTONA__WS_END_FRAME) return false;
   daytona__arena_init(&scratch, 0);
-  if (close->reason_size != 0 &&
-      daytona__json_decode(&scratch, &control_model, close->reason, close->reason_size, &decoded, NULL) == 0)
-    has_exit = end_with_exit(pty, decoded);
+  int rc = close->reason_size != 0
+             ? daytona__json_decode(&scratch, &control_model, close->reason, close->reason_size, &decoded, NULL)
+             : DAYTONA_EPROTOCOL;
+  if (rc == 0) has_exit = end_with_exit(pty, decoded);
   daytona__arena_clear(&scratch);
+  if (rc == DAYTONA_ENOMEM) { /* rather no verdict than a wrong one */
+    lack_memory(pty);
+    return true;
+  }
   if (has_exit || close->close_code != 1000 || close->was_asked) return has_exit;
   const control_t success = {.exit_code = {true, 0}};
   return end_with_exit(pty, &success);

@@ -80,6 +80,7 @@ typedef struct follow {
   bool is_paused;
   bool lacks_memory;
   daytona__task_t drain;
+  daytona__arena_t round; /* of one request: a follow that lasts for days must not grow */
   daytona_stream_end_t *end;
 } follow_t;
 
@@ -136,6 +137,7 @@ static void end_follow(daytona__op_t *op) {
   daytona__task_cancel(&self->drain);
   daytona__inbox_clear(&self->inbox);
   daytona__strbuf_clear(&self->json);
+  daytona__arena_clear(&self->round);
 }
 
 static void settle(follow_t *self) {
@@ -146,18 +148,19 @@ static void settle(follow_t *self) {
 static void emit(void *user, int stream, const char *bytes, size_t size);
 static void hand_on_text(void *user, const char *text, size_t size);
 
-/* The verdict is known; it is told when all output has been. */
+/* The verdict is known; it is told when all output has been. `message` is copied. */
 static void finish(follow_t *self, daytona_stream_reason_t reason, const char *message) {
   daytona_future_t *future = daytona_future_retain(self->op.future);
+  char *line = daytona__arena_strdup(&future->arena, message);
+  if (line == NULL) self->lacks_memory = true;
   drop_socket(self);
   daytona__timer_stop(&self->timer);
   self->phase = ENDING;
   self->end->reason = reason;
-  self->end->message = message;
-  if (reason == DAYTONA_STREAM_EXITED) {
-    self->end->has_exit_code = true;
-    self->end->exit_code = (int)self->exit_code.value;
-  }
+  self->end->message = line;
+  if (line != NULL) daytona__one_line(line, DAYTONA__ERROR_MESSAGE_MAX);
+  self->end->has_exit_code = reason == DAYTONA_STREAM_EXITED;
+  self->end->exit_code = self->end->has_exit_code ? (int)self->exit_code.value : 0;
   daytona__demux_end(&self->demux, emit, self);
   for (int stream = DAYTONA__DEMUX_OUT; stream <= DAYTONA__DEMUX_ERR && self->as_text; stream++) {
     self->text_stream = stream;
@@ -166,7 +169,7 @@ static void finish(follow_t *self, daytona_stream_reason_t reason, const char *m
   if (!is_over(self)) {
     if (self->lacks_memory)
       daytona__op_fail(&self->op, daytona__error_static(DAYTONA_ENOMEM));
-    else if (!self->is_paused && daytona__list_empty(&self->inbox.pieces))
+    else if (!self->is_paused && daytona__inbox_is_empty(&self->inbox))
       settle(self);
   }
   daytona_future_release(future);
@@ -191,7 +194,7 @@ static void call_user(follow_t *self, int stream, const char *bytes, size_t size
 
 static void hand_on(follow_t *self, int stream, const char *bytes, size_t size) {
   if (is_over(self) || self->lacks_memory) return;
-  if (!self->is_paused && daytona__list_empty(&self->inbox.pieces))
+  if (!self->is_paused && daytona__inbox_is_empty(&self->inbox))
     call_user(self, stream, bytes, size);
   else if (daytona__inbox_put(&self->inbox, stream, bytes, size) != 0)
     self->lacks_memory = true;
@@ -215,15 +218,18 @@ static void emit(void *user, int stream, const char *bytes, size_t size) {
   daytona__utf8_feed(&self->text[stream], bytes, size, hand_on_text, self);
 }
 
+static daytona__inbox_next_t hand_on_kept(void *user, int stream, const char *bytes, size_t size) {
+  follow_t *self = user;
+  call_user(self, stream, bytes, size);
+  if (is_over(self)) return DAYTONA__INBOX_OVER;
+  return self->is_paused ? DAYTONA__INBOX_LATER : DAYTONA__INBOX_MORE;
+}
+
 /* From a turn of its own: what was kept while the stream was paused, then the end if it was waiting. */
 static void on_drain(daytona__task_t *task) {
   follow_t *self = DAYTONA__CONTAINER(task, follow_t, drain);
   daytona_future_t *future = daytona_future_retain(self->op.future);
-  daytona__inbox_piece_t *piece;
-  while (!is_over(self) && !self->is_paused && (piece = daytona__inbox_take(&self->inbox)) != NULL) {
-    call_user(self, piece->tag, piece->bytes + piece->start, piece->size - piece->start);
-    daytona__free(piece);
-  }
+  if (!self->is_paused) daytona__inbox_drain(&self->inbox, hand_on_kept, self);
   if (!is_over(self) && !self->is_paused) {
     if (self->phase == ENDING)
       settle(self);
@@ -294,7 +300,7 @@ static void watch(follow_t *self) {
   daytona__timer_start(self->op.client->loop, &self->timer, WATCH_MS);
 }
 
-/* One more failure: try again later, or give up. `message` is in the arena or static. */
+/* One more failure: try again later, or give up. */
 static void retry(follow_t *self, const char *message) {
   int64_t delay_ms = RETRY_FIRST_MS;
   if (++self->failures > FAILURES_MAX) {
@@ -513,13 +519,12 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   if (close->how == DAYTONA__WS_END_FRAME) self->end->close_code = close->close_code;
   self->ended_orderly = close->was_open && !daytona__stream_is_lost(close);
   if (close->was_open && now(self) - self->opened_ms >= STABLE_MS) self->failures = 0;
-  const char *message = daytona__arena_strdup(&op->future->arena, close->message);
   if (is_checking)
     self->phase = CHECKING;
   else if (self->end->resumed_count == 0)
     check(self); /* the first time there is no reason to wait */
   else
-    retry(self, message != NULL ? message : "the connection was lost");
+    retry(self, close->message);
 }
 
 static void open_socket(follow_t *self) {
@@ -563,6 +568,9 @@ static void init(follow_t *self, const daytona_session_follow_opts_t *opts, size
   self->connect_timeout_ms = opts->connect_timeout_ms;
   self->hash = HASH_START;
   daytona__inbox_init(&self->inbox, buffer);
+  self->inbox.is_text = opts->as_text;
+  daytona__arena_init(&self->round, 0);
+  self->op.scratch = &self->round;
   daytona__timer_init(&self->timer, on_timer);
   daytona__timer_init(&self->deadline, on_deadline);
   daytona__task_init(&self->drain, on_drain);

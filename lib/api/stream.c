@@ -40,7 +40,7 @@ int daytona__stream_open(daytona__op_t *op, daytona__ws_opts_t *opts, daytona__w
   daytona__ws_env_t *env;
   int rc = daytona__client_ws(op->client, &env);
   if (rc != 0) return rc;
-  const char *url = daytona__arena_printf(&op->future->arena, "%s%s", op->sandbox->toolbox_url, op->target);
+  const char *url = daytona__arena_printf(daytona__op_arena(op), "%s%s", op->sandbox->toolbox_url, op->target);
   if (url == NULL) return DAYTONA_ENOMEM;
   opts->url = url;
   return daytona__ws_open(env, opts, out);

@@ -90,11 +90,10 @@ static const daytona_header_t *copy_headers(daytona__arena_t *arena, const dayto
   return headers;
 }
 
-/* One line, whatever a server put into it: line breaks and control characters become blanks. */
-static void make_one_line(char *text) {
+void daytona__one_line(char *text, size_t max) {
   size_t size = strlen(text);
-  if (size > DAYTONA__ERROR_MESSAGE_MAX) {
-    size = DAYTONA__ERROR_MESSAGE_MAX;
+  if (size > max) {
+    size = max;
     /* Not inside a character, which has at most three bytes after its first. */
     for (int i = 0; i < 3 && ((unsigned char)text[size] & 0xc0) == 0x80; i++) size--;
     text[size] = '\0';
@@ -118,7 +117,7 @@ daytona_error_t *daytona__error_copy(daytona__arena_t *arena, const daytona_erro
                  ? daytona__arena_printf(arena, "%s%s", prefix != NULL ? prefix : "", message)
                  : NULL;
   if (line == NULL) return (daytona_error_t *)daytona__error_static(error->code);
-  make_one_line(line);
+  daytona__one_line(line, DAYTONA__ERROR_MESSAGE_MAX);
   *copy = *error;
   copy->message = line;
   copy->server_code = daytona__arena_strdup(arena, error->server_code);

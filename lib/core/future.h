@@ -120,4 +120,7 @@ const daytona_error_t *daytona__error_static(daytona_errcode_t code);
 daytona_error_t *daytona__error_copy(daytona__arena_t *arena, const daytona_error_t *error,
                                      const char *prefix);
 
+/* One line, whatever a server put into it: control characters become blanks, and it is cut between characters. */
+void daytona__one_line(char *text, size_t max);
+
 #endif

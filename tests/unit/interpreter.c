@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/future.h"
 #include "support/alloc.h"
 #include "support/check.h"
 #include "support/stream_scene.h"
@@ -33,21 +34,21 @@ static void act(heard_t *heard) {
 
 static void on_out(const char *text, size_t size, void *user) {
   heard_t *heard = user;
-  strncat(heard->out, text, size);
   act(heard);
+  strncat(heard->out, text, size); /* still there, whatever was done */
 }
 
 static void on_err(const char *text, size_t size, void *user) {
   heard_t *heard = user;
+  act(heard);
   memcpy(heard->err + heard->err_size, text, size);
   heard->err_size += size;
-  act(heard);
 }
 
 static void on_error(const daytona_run_error_t *error, void *user) {
   heard_t *heard = user;
-  snprintf(heard->name, sizeof heard->name, "%s", error->name);
   act(heard);
+  snprintf(heard->name, sizeof heard->name, "%s", error->name);
 }
 
 static void play(stream_script_t *script, const char *text) { stream_frame(script, 1, text, strlen(text)); }
@@ -252,6 +253,27 @@ static void collected_output_has_a_bound(void **state) {
   stream_close(&scene);
 }
 
+/* A server that reports errors without end: the last one counts, and the others cost nothing. */
+static void errors_without_end_do_not_cost_memory(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  size_t used = 0;
+  stream_open(&scene);
+  daytona_future_t *future = run(&scene, &heard);
+  while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  for (int i = 1; i <= 2000; i++) {
+    stream_send(&scene, 1, raised, strlen(raised));
+    while (heard.calls < i) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    if (i == 100) used = future->arena.used;
+  }
+  assert_int_equal(future->arena.used, used);
+  stream_send_close(&scene, 1000, "");
+  api_must(future);
+  assert_string_equal(daytona_future_run_result(future)->error->traceback, "T\n");
+  daytona_future_release(future);
+  stream_close(&scene);
+}
+
 /* --- callbacks --------------------------------------------------------------------------------- */
 
 static void cancel_it(heard_t *heard) { daytona_future_cancel(heard->run); }
@@ -361,6 +383,7 @@ int main(void) {
     cmocka_unit_test(a_cut_anywhere_is_an_error),
     cmocka_unit_test(refusals_are_errors_as_from_rest),
     cmocka_unit_test(collected_output_has_a_bound),
+    cmocka_unit_test(errors_without_end_do_not_cost_memory),
     cmocka_unit_test(a_callback_may_do_anything),
     cmocka_unit_test(a_run_may_be_cancelled_or_closed_at_any_time),
     cmocka_unit_test(a_run_survives_lack_of_memory),

@@ -29,10 +29,10 @@ static void on_output(daytona_pty_t *pty, const char *bytes, size_t size, void *
   heard_t *heard = user;
   size_t at = strlen(heard->out);
   assert_true(size != 0 && at + size < sizeof heard->out);
-  memcpy(heard->out + at, bytes, size);
   heard->calls++;
   heard->pty = pty;
   if (heard->action != NULL) heard->action(heard);
+  memcpy(heard->out + at, bytes, size); /* still there, whatever was done */
 }
 
 static void on_drained(daytona_pty_t *pty, void *user) { ((heard_t *)user)->drained++; }
@@ -483,6 +483,59 @@ static void closing_the_client_ends_a_terminal(void **state) {
   stream_close(&scene);
 }
 
+/* What the server says goes into one line, whatever is in it, and is not cut inside a character. */
+static void the_message_is_one_line(void **state) {
+  char large[800] = "{\"type\":\"control\",\"status\":\"error\",\"error\":\"";
+  for (int i = 0; i < 2; i++) {
+    stream_scene_t scene;
+    stream_script_t script = {0};
+    stream_open(&scene);
+    play_text(&script, connected);
+    if (i == 0) {
+      stream_close_frame(&script, 1011, "first\nsecond\r\tthird");
+    } else {
+      for (int n = 0; n < 300; n++) strcat(large, "\xC3\xA9");
+      strcat(large, "\"}");
+      play_text(&script, large);
+    }
+    daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){0});
+    daytona_future_t *future = api_must(daytona_pty_wait(pty));
+    const char *message = daytona_future_stream_end(future)->message;
+    if (i == 0) assert_string_equal(message, "first second  third");
+    if (i == 1) assert_true(strlen(message) > 200 && strlen(message) % 2 == 0);
+    daytona_future_release(future);
+    daytona_pty_release(pty);
+    stream_close(&scene);
+  }
+}
+
+/* After the report of the client's close nothing calls the program, whatever is still kept. */
+static void a_closed_client_hands_nothing_on(void **state) {
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  heard_t heard = {0};
+  stream_open(&scene);
+  play_text(&script, connected);
+  play_output(&script, "kept");
+  daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){.on_output = on_output, .user = &heard});
+  daytona_pty_pause(pty);
+  heard.out[0] = '\0';
+  heard.calls = 0;
+  stream_send(&scene, 2, "more", 4);
+  api_spin(&scene.api, 20);
+  api_scene_close_client(&scene.api);
+  while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  assert_int_equal(daytona_pty_end(pty)->reason, DAYTONA_STREAM_CLOSED);
+  daytona_pty_resume(pty);
+  daytona_pty_set_output(pty, on_output, &heard);
+  assert_int_equal(daytona_pty_write(pty, "x", 1), DAYTONA_ECONNECTION);
+  daytona_pty_disconnect(pty);
+  api_spin(&scene.api, 10);
+  assert_int_equal(heard.calls, 0);
+  daytona_pty_release(pty);
+  stream_close(&scene);
+}
+
 static void creating_may_be_cancelled_or_closed_at_any_time(void **state) {
   for (int way = 0; way < 3; way++)
     for (int turns = 0; turns < 15; turns++) {
@@ -551,7 +604,10 @@ static bool run_once(stream_scene_t *scene) {
     daytona_pty_set_output(pty, on_output, &heard);
     for (int i = 0; i < 5; i++) uv_run(&scene->api.uv, UV_RUN_NOWAIT);
     const daytona_stream_end_t *end = daytona_future_stream_end(wait);
-    if (end != NULL && end->reason == DAYTONA_STREAM_EXITED) assert_string_equal(heard.out, "out");
+    if (end != NULL && end->reason == DAYTONA_STREAM_EXITED) {
+      assert_string_equal(heard.out, "out");
+      assert_int_equal(end->exit_code, 5); /* never another one for lack of memory */
+    }
     daytona_future_release(wait);
     daytona_pty_release(pty);
   }
@@ -566,7 +622,7 @@ static void a_terminal_survives_lack_of_memory(void **state) {
   stream_open(&scene);
   play_text(&script, connected);
   play_output(&script, "out");
-  stream_close_frame(&script, 1000, "{\"exitCode\":0}");
+  stream_close_frame(&script, 1000, "{\"exitCode\":5}");
   stream_play(&scene, &script, script.size, STREAM_ENDS);
   run_once(&scene); /* what is made once per client */
   for (size_t nth = 1; nth < 300; nth++) {
@@ -599,6 +655,8 @@ int main(void) {
     cmocka_unit_test(input_goes_in_messages_of_at_most_64_kib),
     cmocka_unit_test(a_callback_may_do_anything),
     cmocka_unit_test(closing_the_client_ends_a_terminal),
+    cmocka_unit_test(the_message_is_one_line),
+    cmocka_unit_test(a_closed_client_hands_nothing_on),
     cmocka_unit_test(creating_may_be_cancelled_or_closed_at_any_time),
     cmocka_unit_test(cancelling_a_wait_leaves_the_terminal),
     cmocka_unit_test(no_terminal_is_no_crash),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/future.h"
 #include "support/alloc.h"
 #include "support/check.h"
 #include "support/stream_scene.h"
@@ -142,15 +143,16 @@ static void hear(heard_t *heard, char *to, const char *bytes, size_t size) {
   size_t at = strlen(to);
   assert_int_equal(heard->settled, 0);
   assert_true(size != 0 && at + size < sizeof heard->out);
-  memcpy(to + at, bytes, size);
-  to[at + size] = '\0';
   if (heard->action != NULL && heard->calls == heard->action_at) heard->action(heard);
+  memcpy(to + at, bytes, size); /* still there, whatever was done */
+  to[at + size] = '\0';
   heard->calls++;
 }
 
 static void on_out(const char *bytes, size_t size, void *user) { hear(user, ((heard_t *)user)->out, bytes, size); }
 static void on_err(const char *bytes, size_t size, void *user) { hear(user, ((heard_t *)user)->err, bytes, size); }
 static void on_settled(daytona_future_t *future, void *user) { ((heard_t *)user)->settled++; }
+static void pause_now(heard_t *heard) { daytona_session_follow_pause(heard->follow); }
 
 static daytona_future_t *follow(stream_scene_t *scene, heard_t *heard, daytona_session_follow_opts_t opts) {
   opts.on_stdout = on_out;
@@ -418,9 +420,80 @@ static void a_follow_keeps_its_time_limit(void **state) {
   stream_close(&scene);
 }
 
-/* --- pausing ----------------------------------------------------------------------------------- */
+/* A verdict that is known waits for the reader, but not beyond the limit; then there is no exit code. */
+static void a_time_limit_beats_a_verdict_that_waits(void **state) {
+  stream_scene_t scene;
+  stream_script_t script;
+  heard_t heard = {.action = pause_now};
+  stream_open(&scene);
+  make_script(&script);
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_session_follow_opts_t opts = {.policy = DAYTONA_BUFFER_DROP_OLDEST, .timeout_ms = 60000};
+  daytona_future_t *future = follow(&scene, &heard, opts);
+  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  for (int i = 0; i < 50; i++) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+  api_settle(&scene.api);
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_TIMEOUT);
+  assert_false(end->has_exit_code);
+  assert_int_equal(end->exit_code, 0);
+  assert_int_equal(end->received_bytes, end->dropped_bytes + strlen(heard.out) + strlen(heard.err));
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
 
-static void pause_now(heard_t *heard) { daytona_session_follow_pause(heard->follow); }
+/* A server that is quiet for days is looked at every 15 s; that must not cost memory. */
+static void a_long_follow_does_not_grow(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  size_t used = 0;
+  stream_open(&scene);
+  api_answer(&scene.api, get_command, 200, running);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  for (size_t round = 1; round <= 300; round++) {
+    while (api_count(&scene.api, get_command) < round) {
+      api_spin(&scene.api, 3);
+      api_advance(&scene.api, 1000);
+      if (scene.socket != NULL) stream_send(&scene, 10, "", 0); /* the peer lives */
+    }
+    api_settle(&scene.api);
+    if (round == 20) used = future->arena.used;
+  }
+  assert_int_equal(future->arena.used, used);
+  daytona_future_cancel(future);
+  api_fails(future, DAYTONA_ECANCELED);
+  stream_close(&scene);
+}
+
+/* Nor must a log whose connection breaks again and again. */
+static void a_follow_that_resumes_for_ever_does_not_grow(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  size_t used = 0;
+  stream_open(&scene);
+  api_answer(&scene.api, get_command, 200, running);
+  api_answer(&scene.api, get_logs, 0, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  for (size_t round = 1; round <= 100; round++) {
+    while (scene.upgrades < round) {
+      uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+      api_advance(&scene.api, 100);
+    }
+    api_spin(&scene.api, 5);
+    api_advance(&scene.api, 10001); /* it lived long enough to be no failure */
+    api_settle(&scene.api);
+    peer_end(scene.socket);
+    if (round == 20) used = future->arena.used;
+  }
+  assert_int_equal(future->arena.used, used);
+  daytona_future_cancel(future);
+  api_fails(future, DAYTONA_ECANCELED);
+  stream_close(&scene);
+}
+
+/* --- pausing ----------------------------------------------------------------------------------- */
 
 static void a_paused_follow_waits_with_output_and_end(void **state) {
   for (int policy = 0; policy < 2; policy++) {
@@ -473,6 +546,37 @@ static void a_full_buffer_drops_the_oldest_and_counts(void **state) {
   daytona_future_release(future);
   stream_script_clear(&script);
   stream_close(&scene);
+}
+
+/* Characters of two bytes; what is thrown away ends where a character does. */
+static void dropping_leaves_whole_characters(void **state) {
+  static const char text[] = "\1\1\1-\n\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\n";
+  for (size_t buffer = 1; buffer < 12; buffer++) {
+    stream_scene_t scene;
+    stream_script_t script = {0};
+    heard_t heard = {.action = pause_now};
+    stream_open(&scene);
+    stream_frame(&script, 2, text, 5);
+    stream_frame(&script, 2, text + 5, sizeof text - 6);
+    stream_close_frame(&script, 1000, "");
+    stream_play(&scene, &script, script.size, STREAM_ENDS);
+    api_answer(&scene.api, get_command, 200, finished);
+    stream_answer_text(&scene, get_logs, text);
+    daytona_session_follow_opts_t opts = {.policy = DAYTONA_BUFFER_DROP_OLDEST, .buffer_bytes = buffer, .as_text = true};
+    daytona_future_t *future = follow(&scene, &heard, opts);
+    while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    for (int i = 0; i < 50; i++) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+    api_settle(&scene.api);
+    daytona_session_follow_resume(future);
+    const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+    const char *kept = heard.out + 2;
+    assert_true(strlen(kept) <= buffer && strlen(kept) + 1 >= buffer);
+    assert_true(((unsigned char)kept[0] & 0xC0) != 0x80);
+    assert_int_equal(end->received_bytes, end->dropped_bytes + strlen(heard.out));
+    daytona_future_release(future);
+    stream_script_clear(&script);
+    stream_close(&scene);
+  }
 }
 
 /* --- ending early ------------------------------------------------------------------------------ */
@@ -604,8 +708,12 @@ int main(void) {
     cmocka_unit_test(a_deleted_session_is_killed),
     cmocka_unit_test(nothing_to_follow_is_an_error_as_from_rest),
     cmocka_unit_test(a_follow_keeps_its_time_limit),
+    cmocka_unit_test(a_time_limit_beats_a_verdict_that_waits),
+    cmocka_unit_test(a_long_follow_does_not_grow),
+    cmocka_unit_test(a_follow_that_resumes_for_ever_does_not_grow),
     cmocka_unit_test(a_paused_follow_waits_with_output_and_end),
     cmocka_unit_test(a_full_buffer_drops_the_oldest_and_counts),
+    cmocka_unit_test(dropping_leaves_whole_characters),
     cmocka_unit_test(a_callback_may_end_the_follow),
     cmocka_unit_test(a_follow_may_be_cancelled_or_closed_at_any_time),
     cmocka_unit_test(a_follow_survives_lack_of_memory),
