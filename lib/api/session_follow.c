@@ -60,7 +60,7 @@ typedef struct follow {
 
   daytona__ws_t *ws;
   bool was_open;      /* some socket once was */
-  bool ended_orderly; /* the last one */
+  bool ended_whole;   /* the last one: in good order, and some time after the last output */
   bool is_polling;    /* sockets do not show the log that the plain request shows */
   int failures;       /* in a row */
   int64_t opened_ms, last_data_ms;
@@ -225,6 +225,12 @@ static daytona__inbox_next_t hand_on_kept(void *user, int stream, const char *by
   return self->is_paused ? DAYTONA__INBOX_LATER : DAYTONA__INBOX_MORE;
 }
 
+/* What comes next may be old, so that the time since it came says nothing about the log's end. */
+static void resume_socket(follow_t *self) {
+  if (stops_reading(self)) self->last_data_ms = now(self);
+  daytona__ws_resume(self->ws);
+}
+
 /* From a turn of its own: what was kept while the stream was paused, then the end if it was waiting. */
 static void on_drain(daytona__task_t *task) {
   follow_t *self = DAYTONA__CONTAINER(task, follow_t, drain);
@@ -234,7 +240,7 @@ static void on_drain(daytona__task_t *task) {
     if (self->phase == ENDING)
       settle(self);
     else if (self->ws != NULL)
-      daytona__ws_resume(self->ws);
+      resume_socket(self);
     else if (self->phase == FETCHING)
       daytona__http_resume_receive(&self->op.http);
   }
@@ -360,8 +366,7 @@ static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *an
     return;
   }
   self->exit_code = command->exit_code;
-  bool is_complete = self->ended_orderly && now(self) - self->last_data_ms >= SETTLED_MS;
-  if (has_finished && is_complete && self->phase == CHECKING)
+  if (has_finished && self->ended_whole && self->phase == CHECKING)
     finish_exited(self);
   else
     fetch(self);
@@ -491,7 +496,7 @@ static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
   } else if (!is_same) {
     self->is_polling = true;
     drop_socket(self);
-    self->ended_orderly = false;
+    self->ended_whole = false;
     if (self->phase == WATCHING)
       self->phase = CHECKING; /* the answer is on its way */
     else
@@ -517,7 +522,8 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
     return;
   }
   if (close->how == DAYTONA__WS_END_FRAME) self->end->close_code = close->close_code;
-  self->ended_orderly = close->was_open && !daytona__stream_is_lost(close);
+  self->ended_whole = close->was_open && !daytona__stream_is_lost(close) &&
+                      now(self) - self->last_data_ms >= SETTLED_MS;
   if (close->was_open && now(self) - self->opened_ms >= STABLE_MS) self->failures = 0;
   if (is_checking)
     self->phase = CHECKING;

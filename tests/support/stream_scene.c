@@ -170,6 +170,16 @@ void stream_open(stream_scene_t *scene) {
   scene->api.peer.on_bytes = on_bytes;
 }
 
+void stream_forget(stream_scene_t *scene) {
+  api_spin(&scene->api, 6); /* a reset that is due */
+  for (size_t i = 0; i < scene->script_count; i++) stream_script_clear(&scene->scripts[i]);
+  scene->script_count = 0;
+  scene->upgrades = scene->frames = scene->largest = scene->received_size = scene->in_size = 0;
+  scene->socket = scene->breaking = NULL;
+  scene->refusal = NULL;
+  scene->close_code = 0;
+}
+
 void stream_close(stream_scene_t *scene) {
   daytona_sandbox_release(scene->sandbox);
   uv_close((uv_handle_t *)&scene->breaker, NULL);

@@ -42,6 +42,9 @@ typedef struct stream_scene {
 void stream_open(stream_scene_t *scene);
 void stream_close(stream_scene_t *scene);
 
+/* As if nothing had happened yet: scripts, upgrades, what was received. The routes stay. */
+void stream_forget(stream_scene_t *scene);
+
 /* A frame behind the others in `script`, which is filled anew from the second on. */
 void stream_frame(stream_script_t *script, int opcode, const char *bytes, size_t size);
 void stream_close_frame(stream_script_t *script, int code, const char *reason);

@@ -357,6 +357,25 @@ static void a_socket_with_another_prefix_is_not_believed(void **state) {
   stream_close(&scene);
 }
 
+/* A server that closes early is found out however long it takes to ask about the command. */
+static void a_close_right_behind_output_is_not_believed(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 9);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  for (int i = 0; i < 10; i++) api_answer(&scene.api, get_command, 503, "{\"message\":\"away\"}");
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
 static void a_sandbox_that_cannot_be_reached_again_is_a_lost_connection(void **state) {
   stream_scene_t scene;
   heard_t heard = {0};
@@ -704,6 +723,7 @@ int main(void) {
     cmocka_unit_test(a_log_that_is_another_one_is_a_gap),
     cmocka_unit_test(json_with_the_log_will_do),
     cmocka_unit_test(a_socket_with_another_prefix_is_not_believed),
+    cmocka_unit_test(a_close_right_behind_output_is_not_believed),
     cmocka_unit_test(a_sandbox_that_cannot_be_reached_again_is_a_lost_connection),
     cmocka_unit_test(a_deleted_session_is_killed),
     cmocka_unit_test(nothing_to_follow_is_an_error_as_from_rest),
