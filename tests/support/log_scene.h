@@ -23,6 +23,7 @@ log_heard_t log_reading(const char *log, size_t size);
 
 typedef struct log_scene {
   stream_scene_t stream; /* first */
+  void (*on_rest)(peer_conn_t *conn, const char *request, size_t size); /* of what is not about the command */
   const char *log;
   size_t size;
   size_t shown[STREAM_SCRIPTS]; /* how much plain requests show after so many upgrades, less one */
@@ -39,6 +40,7 @@ typedef struct log_scene {
 } log_scene_t;
 
 void log_scene_open(log_scene_t *scene);
+void log_scene_open_bare(log_scene_t *scene); /* stream_client() is to follow */
 void log_scene_close(log_scene_t *scene);
 void log_scene_begin(log_scene_t *scene, const char *log, size_t size);
 

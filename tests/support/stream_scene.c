@@ -160,14 +160,23 @@ void stream_answer_text(stream_scene_t *scene, const char *line, const char *tex
   free(answer);
 }
 
-void stream_open(stream_scene_t *scene) {
+void stream_open_bare(stream_scene_t *scene) {
   memset(scene, 0, sizeof *scene);
-  api_scene_open(&scene->api);
-  scene->sandbox = api_sandbox(&scene->api, "sb-1", "started");
+  api_scene_open_bare(&scene->api);
   uv_idle_init(&scene->api.uv, &scene->breaker);
   scene->on_rest = scene->api.peer.on_request;
   scene->api.peer.on_request = on_request;
   scene->api.peer.on_bytes = on_bytes;
+}
+
+void stream_client(stream_scene_t *scene) {
+  api_scene_client(&scene->api);
+  scene->sandbox = api_sandbox(&scene->api, "sb-1", "started");
+}
+
+void stream_open(stream_scene_t *scene) {
+  stream_open_bare(scene);
+  stream_client(scene);
 }
 
 void stream_forget(stream_scene_t *scene) {

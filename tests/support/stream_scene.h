@@ -42,6 +42,10 @@ typedef struct stream_scene {
 void stream_open(stream_scene_t *scene);
 void stream_close(stream_scene_t *scene);
 
+/* The same in two steps, with scene->api.config to be changed between them. */
+void stream_open_bare(stream_scene_t *scene);
+void stream_client(stream_scene_t *scene);
+
 /* As if nothing had happened yet: scripts, upgrades, what was received. The routes stay. */
 void stream_forget(stream_scene_t *scene);
 

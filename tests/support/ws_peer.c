@@ -89,6 +89,7 @@ static void on_link_closed(uv_handle_t *handle) {
   ws_peer_t *peer = link->peer;
   if (link->filter_state != NULL) peer->filter.close(link->filter_state);
   if (peer->link == link) peer->link = NULL;
+  if (peer->on_gone != NULL) peer->on_gone(link);
   free(link->in);
   free(link);
   peer->open--;

@@ -39,6 +39,7 @@ struct ws_link {
   bool is_closing;
   size_t index;    /* 0 for the first connection */
   size_t sent;     /* bytes given to the socket */
+  void *data;      /* the test's */
   char request[4096]; /* head of the upgrade */
 };
 
@@ -72,6 +73,7 @@ struct ws_peer {
   void (*on_upgraded)(ws_link_t *link);
   void (*on_frame)(ws_link_t *link, int opcode, const char *bytes, size_t size);
   void (*on_raw)(ws_link_t *link); /* bytes came; look at link->in; takes the place of all parsing */
+  void (*on_gone)(ws_link_t *link); /* it is closed, and its memory about to go */
   void *user;
 };
 

@@ -1,0 +1,260 @@
+/*
+ * Streams of the services, and plain requests beside them, over TLS and through proxies: one configuration reaches
+ * libcurl and mbedTLS alike, and what works or fails on one of them does so on the other.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/op.h"
+#include "support/check.h"
+#include "support/front.h"
+#include "support/log_scene.h"
+
+typedef enum proxy_kind { DIRECT, HTTP_PROXY, HTTPS_PROXY } proxy_kind_t;
+
+typedef struct route {
+  const char *name;
+  const char *certificate; /* of the server; NULL: plain */
+  const char *ca;          /* NULL: the certificate is not verified */
+  const char *client;      /* the client's certificate, which the server insists on */
+  proxy_kind_t proxy;
+  const char *credentials; /* in the proxy's URL; "" for none */
+  const char *wanted_auth;
+  const char *no_proxy;    /* the proxy comes from the environment, and this with it */
+  daytona_errcode_t expected;
+} route_t;
+
+static const char auth[] = "Basic dXNlcjpwOnc="; /* user, p:w */
+
+static const route_t routes[] = {
+  {"wss", "good", "ca.pem", NULL, DIRECT, "", NULL, NULL, DAYTONA_OK},
+  {"wss_through_an_intermediate", "chain", "ca.pem", NULL, DIRECT, "", NULL, NULL, DAYTONA_OK},
+  {"wss_with_a_client_certificate", "good", "ca.pem", "client", DIRECT, "", NULL, NULL, DAYTONA_OK},
+  {"wss_unverified", "expired", NULL, NULL, DIRECT, "", NULL, NULL, DAYTONA_OK},
+  {"wss_of_a_stranger", "good", "other_ca.pem", NULL, DIRECT, "", NULL, NULL, DAYTONA_ETLS},
+  {"wss_expired", "expired", "ca.pem", NULL, DIRECT, "", NULL, NULL, DAYTONA_ETLS},
+  {"wss_of_another_host", "wrong", "ca.pem", NULL, DIRECT, "", NULL, NULL, DAYTONA_ETLS},
+  {"ws_through_a_proxy", NULL, "ca.pem", NULL, HTTP_PROXY, "", NULL, NULL, DAYTONA_OK},
+  {"ws_through_a_proxy_with_a_password", NULL, "ca.pem", NULL, HTTP_PROXY, "user:p%3Aw@", auth, NULL, DAYTONA_OK},
+  {"wss_through_a_proxy", "good", "ca.pem", NULL, HTTP_PROXY, "", NULL, NULL, DAYTONA_OK},
+  {"wss_through_a_proxy_with_a_password", "good", "ca.pem", "client", HTTP_PROXY, "user:p%3Aw@", auth, NULL, DAYTONA_OK},
+  {"wss_through_a_proxy_of_another_host", "wrong", "ca.pem", NULL, HTTP_PROXY, "", NULL, NULL, DAYTONA_ETLS},
+  {"ws_through_a_secure_proxy", NULL, "ca.pem", NULL, HTTPS_PROXY, "", NULL, NULL, DAYTONA_OK},
+  {"wss_through_a_secure_proxy", "good", "ca.pem", NULL, HTTPS_PROXY, "user:p%3Aw@", auth, NULL, DAYTONA_OK},
+  {"ws_through_a_secure_proxy_of_a_stranger", NULL, "other_ca.pem", NULL, HTTPS_PROXY, "", NULL, NULL, DAYTONA_ETLS},
+  {"wss_through_a_proxy_without_its_password", "good", "ca.pem", NULL, HTTP_PROXY, "", auth, NULL, DAYTONA_EPROXY},
+  {"wss_past_the_proxy", "good", "ca.pem", NULL, HTTP_PROXY, "", NULL, "other.test,localhost", DAYTONA_OK},
+  {"ws_past_the_proxy", NULL, "ca.pem", NULL, HTTP_PROXY, "", NULL, "127.0.0.1", DAYTONA_OK},
+  {"wss_not_past_the_proxy", "good", "ca.pem", NULL, HTTP_PROXY, "", NULL, "other.test", DAYTONA_OK},
+};
+
+enum { ROUTES = sizeof routes / sizeof *routes };
+
+typedef struct scene {
+  log_scene_t log; /* first: the server's callbacks cast */
+  front_t door, proxy;
+  bool has_door, has_proxy;
+  char ca[128], cert[128], key[128], proxy_url[128];
+} scene_t;
+
+static bool has_certificates;
+
+static void set_environment(const char *proxy, const char *no_proxy) {
+  static const char *const names[] = {"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+                                      "no_proxy", "NO_PROXY", "REQUEST_METHOD"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) unsetenv(names[i]);
+  if (proxy == NULL) return;
+  setenv("http_proxy", proxy, 1);
+  setenv("HTTPS_PROXY", proxy, 1);
+  setenv("NO_PROXY", no_proxy, 1);
+}
+
+static void open_scene(scene_t *scene, const route_t *route) {
+  memset(scene, 0, sizeof *scene);
+  log_scene_open_bare(&scene->log);
+  api_scene_t *api = &scene->log.stream.api;
+  daytona_config_t *config = &api->config;
+  int port = api->peer.port;
+  scene->has_door = route->certificate != NULL;
+  scene->has_proxy = route->proxy != DIRECT;
+  if (scene->has_door) {
+    front_open(&scene->door, &api->uv, port, route->certificate, route->client != NULL);
+    port = scene->door.peer.port;
+    snprintf(api->api_url, sizeof api->api_url, "https://localhost:%d/api", port);
+    snprintf(api->toolbox_url, sizeof api->toolbox_url, "https://localhost:%d/toolbox", port);
+  }
+  if (route->ca != NULL) {
+    tls_certificate_path(route->ca, "", scene->ca, sizeof scene->ca);
+    config->ca_file = scene->ca;
+  } else {
+    config->insecure_skip_verify = true;
+  }
+  if (route->client != NULL) {
+    tls_certificate_path(route->client, ".pem", scene->cert, sizeof scene->cert);
+    tls_certificate_path(route->client, ".key", scene->key, sizeof scene->key);
+    config->client_cert = scene->cert;
+    config->client_key = scene->key;
+  }
+  if (scene->has_proxy) {
+    bool is_secure = route->proxy == HTTPS_PROXY;
+    front_open(&scene->proxy, &api->uv, port, is_secure ? "good" : NULL, false);
+    front_be_proxy(&scene->proxy, route->wanted_auth);
+    snprintf(scene->proxy_url, sizeof scene->proxy_url, "%s://%slocalhost:%d", is_secure ? "https" : "http",
+             route->credentials, scene->proxy.peer.port);
+    if (route->no_proxy == NULL) config->proxy = scene->proxy_url;
+    config->ignores_environment = route->no_proxy == NULL;
+    set_environment(route->no_proxy != NULL ? scene->proxy_url : NULL, route->no_proxy);
+  }
+  api_scene_client(api);
+  set_environment(NULL, NULL);
+  /* The sandbox's record is not fetched: on the routes that fail nothing is. */
+  daytona__sandbox_data_t *data = daytona__sandbox_data_new();
+  daytona__sandbox_dto_t *dto = daytona__arena_alloc(&data->arena, sizeof *dto);
+  dto->info.id = "sb-1";
+  dto->info.toolbox_proxy_url = api->toolbox_url;
+  daytona__sandbox_dto_finish(dto);
+  scene->log.stream.sandbox = daytona__sandbox_new(api->client, data, dto);
+  daytona__sandbox_data_release(data);
+}
+
+static void close_scene(scene_t *scene) {
+  api_scene_t *api = &scene->log.stream.api;
+  api_scene_close_client(api);
+  while (!api->is_closed) uv_run(&api->uv, UV_RUN_ONCE);
+  if (scene->has_door) front_close(&scene->door);
+  if (scene->has_proxy) front_close(&scene->proxy);
+  while (scene->door.peer.open + scene->proxy.peer.open != 0) uv_run(&api->uv, UV_RUN_NOWAIT);
+  if (scene->has_door) front_clear(&scene->door);
+  if (scene->has_proxy) front_clear(&scene->proxy);
+  log_scene_close(&scene->log);
+}
+
+/* --- what is done on each route ---------------------------------------------------------------- */
+
+static const char log_text[] = "\1\1\1one\n\2\2\2two\xFF\n\1\1\1three\n";
+
+static void follow_with_a_cut(scene_t *scene) {
+  log_scene_begin(&scene->log, log_text, sizeof log_text - 1);
+  log_scene_socket(&scene->log, sizeof log_text - 1, 5, true, 20, STREAM_ENDS);
+  log_scene_socket(&scene->log, sizeof log_text - 1, 5, true, SIZE_MAX, STREAM_ENDS);
+  scene->log.shown[0] = 15;
+  scene->log.finished_at = 2;
+  daytona_future_t *future = log_scene_run(&scene->log, (daytona_session_follow_opts_t){0}, 100);
+  log_scene_expect_all(&scene->log, future);
+  assert_true(daytona_future_stream_end(future)->resumed_count >= 1);
+  assert_int_equal(scene->log.stream.upgrades, 2);
+  daytona_future_release(future);
+}
+
+static void on_output(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
+  (void)pty, (void)bytes;
+  *(size_t *)user += size;
+}
+
+/* Input of many records and writes, output of as many, and an end in good order. */
+static void use_a_terminal(scene_t *scene) {
+  enum { SIZE = 200000 };
+  static char bytes[SIZE];
+  stream_scene_t *stream = &scene->log.stream;
+  stream_script_t script = {0};
+  size_t heard = 0;
+  for (size_t i = 0; i < SIZE; i++) bytes[i] = (char)(i * 31 + i / 4096);
+  stream_forget(stream);
+  stream_frame(&script, 1, "{\"type\":\"control\",\"status\":\"connected\"}", 39);
+  for (size_t at = 0; at < SIZE; at += 50000) stream_frame(&script, 2, bytes + at, 50000);
+  stream_play(stream, &script, script.size, STREAM_STAYS);
+  const daytona_pty_connect_opts_t opts = {.attach = {.on_output = on_output, .user = &heard}};
+  daytona_future_t *future = api_must(daytona_pty_connect(stream->sandbox, "t", &opts));
+  daytona_pty_t *pty = daytona_pty_retain(daytona_future_pty(future));
+  daytona_future_release(future);
+  assert_int_equal(daytona_pty_write(pty, bytes, SIZE), 0);
+  while (heard < SIZE || stream->received_size < SIZE) uv_run(&stream->api.uv, UV_RUN_ONCE);
+  assert_memory_equal(stream->received, bytes, SIZE);
+  daytona_pty_disconnect(pty);
+  future = api_must(daytona_pty_wait(pty));
+  assert_int_equal(daytona_future_stream_end(future)->reason, DAYTONA_STREAM_CLOSED);
+  assert_int_equal(stream->close_code, 1000);
+  daytona_future_release(future);
+  daytona_pty_release(pty);
+  stream_script_clear(&script);
+}
+
+static void run_code(scene_t *scene) {
+  stream_scene_t *stream = &scene->log.stream;
+  stream_script_t script = {0};
+  stream_forget(stream);
+  stream_frame(&script, 1, "{\"type\":\"stdout\",\"text\":\"42\\n\"}", 31);
+  stream_close_frame(&script, 1000, "");
+  stream_play(stream, &script, script.size, STREAM_STAYS);
+  daytona_future_t *future = api_must(daytona_interpreter_run(stream->sandbox, "print(42)", NULL));
+  assert_string_equal(daytona_future_run_result(future)->out.data, "42\n");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+}
+
+static void succeed(scene_t *scene, const route_t *route) {
+  bool goes_past = route->no_proxy != NULL && strstr(route->no_proxy, scene->has_door ? "localhost" : "127.0.0.1") != NULL;
+  follow_with_a_cut(scene);
+  use_a_terminal(scene);
+  run_code(scene);
+  assert_true(api_has_header(scene->log.stream.upgrade, "Authorization", "Bearer key"));
+  assert_false(api_has_header(scene->log.stream.upgrade, "Proxy-Authorization", NULL));
+  if (!scene->has_proxy) return;
+  if (goes_past) {
+    assert_int_equal(scene->proxy.peer.accepted, 0);
+    return;
+  }
+  char target[64];
+  snprintf(target, sizeof target, "%s:%d", scene->has_door ? "localhost" : "127.0.0.1",
+           scene->has_door ? scene->door.peer.port : scene->log.stream.api.peer.port);
+  assert_string_equal(scene->proxy.target, target);
+  assert_true(scene->proxy.connects >= 4); /* four sockets, and with TLS libcurl's connections */
+  assert_int_equal(scene->proxy.forwards != 0, !scene->has_door);
+}
+
+static void fail_alike(scene_t *scene, const route_t *route) {
+  daytona_sandbox_t *sandbox = scene->log.stream.sandbox;
+  const daytona_pty_connect_opts_t opts = {.attach = {.handshake_timeout_ms = DAYTONA_NO_TIMEOUT}};
+  daytona_future_t *futures[] = {daytona_session_get(sandbox, "s", NULL), daytona_session_follow(sandbox, "s", "c", NULL),
+                                 daytona_pty_connect(sandbox, "t", &opts), daytona_interpreter_run(sandbox, "1", NULL)};
+  for (size_t i = 0; i < sizeof futures / sizeof *futures; i++) {
+    while (!daytona_future_is_settled(futures[i])) { /* requests are repeated after a while */
+      uv_run(&scene->log.stream.api.uv, UV_RUN_NOWAIT);
+      if (i == 0) api_advance(&scene->log.stream.api, 20);
+    }
+    if (daytona_future_code(futures[i]) != route->expected)
+      fail_msg("%zu: %s: %s", i, daytona_errcode_name(daytona_future_code(futures[i])),
+               daytona_future_error(futures[i]) != NULL ? daytona_future_error(futures[i])->message : "success");
+    daytona_future_release(futures[i]);
+  }
+  assert_int_equal(scene->log.stream.upgrades + scene->log.stream.api.request_count, 0);
+}
+
+static void streams_take_the_route(void **state) {
+  const route_t *route = *state;
+  static scene_t scene;
+  if (!has_certificates) {
+    print_message("# skipped: openssl(1) is not installed\n");
+    skip();
+  }
+  open_scene(&scene, route);
+  if (route->expected == DAYTONA_OK)
+    succeed(&scene, route);
+  else
+    fail_alike(&scene, route);
+  close_scene(&scene);
+}
+
+int main(void) {
+  struct CMUnitTest tests[ROUTES];
+  for (size_t i = 0; i < ROUTES; i++)
+    tests[i] = (struct CMUnitTest){.name = routes[i].name, .test_func = streams_take_the_route,
+                                   .initial_state = (void *)&routes[i]};
+  signal(SIGPIPE, SIG_IGN); /* the peers write to clients that have gone */
+  has_certificates = tls_certificates_make() != NULL;
+  int failed = _cmocka_run_group_tests("stream_routes", tests, ROUTES, NULL, NULL);
+  tls_certificates_remove();
+  return failed;
+}
