@@ -107,6 +107,14 @@ static size_t on_body(char *bytes, size_t one, size_t count, void *user) {
   return one * count;
 }
 
+static const char *tls_ca, *tls_cert, *tls_key;
+
+void session_admin_over_tls(const char *ca, const char *cert, const char *key) {
+  tls_ca = ca;
+  tls_cert = cert;
+  tls_key = key;
+}
+
 static int request(const char *method, const char *url, const char *header, const char *body,
                    sink_t *sink) {
   long status = 0;
@@ -118,6 +126,11 @@ static int request(const char *method, const char *url, const char *header, cons
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_TIMEOUT, 20L);
+  if (tls_ca != NULL) {
+    curl_easy_setopt(curl, CURLOPT_CAINFO, tls_ca);
+    curl_easy_setopt(curl, CURLOPT_SSLCERT, tls_cert);
+    curl_easy_setopt(curl, CURLOPT_SSLKEY, tls_key);
+  }
   if (body != NULL) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);

@@ -42,6 +42,9 @@ void session_expect(daytona_sandbox_t *sandbox, const char *command, int exit_co
 /* A blocking request to daytona-local's admin interface; returns the HTTP status. */
 int session_admin(const char *method, const char *path, const char *body);
 
+/* From now on such requests trust `ca` and show a certificate. Borrowed. */
+void session_admin_over_tls(const char *ca, const char *cert, const char *key);
+
 /* A blocking GET of any URL with an optional extra header; returns the status, the body goes to `body`. */
 int session_fetch(const char *url, const char *header, char *body, size_t size);
 
