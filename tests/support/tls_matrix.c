@@ -12,7 +12,7 @@
 static char directory[64];
 
 static const char script[] =
-  "set -e; cd \"$1\"; exec >log 2>&1; : >db; : >empty.pem; mkdir new\n"
+  "set -e; extra=; cd \"$1\"; exec >log 2>&1; : >db; : >empty.pem; mkdir new\n"
   "cat >cnf <<EOF\n"
   "[ca]\ndefault_ca=x\n[x]\ndatabase=db\nnew_certs_dir=new\nrand_serial=yes\ndefault_md=sha256\n"
   "policy=p\nemail_in_dn=no\nunique_subject=no\n[p]\ncommonName=supplied\n"
@@ -26,12 +26,14 @@ static const char script[] =
   "sign() { openssl req -new -key $1.key -subj \"/CN=$2\" -config cnf -out $1.csr\n"
   " printf 'basicConstraints=%s\\n' \"${7:-CA:false}\" >$1.ext\n"
   " if [ -n \"$3\" ]; then printf 'subjectAltName=%s\\n' \"$3\" >>$1.ext; fi\n"
+  " if [ -n \"$extra\" ]; then printf '%s\\n' \"$extra\" >>$1.ext; fi\n"
   " openssl ca -batch -config cnf -cert $6.pem -keyfile $6.key -in $1.csr -out $1.pem -notext"
   " -startdate $4 -enddate $5 -extfile $1.ext; }\n"
   "now=20200101000000Z; end=20991231000000Z\n"
   "root ca 'Test Root'; root other_ca 'Other Root'\n"
-  "for n in good wildcard address other_address wrong expired future client inner chain; do key $n; done\n"
-  "openssl genrsa -out weak.key 1024\n"
+  "for n in good wildcard address other_address wrong expired future client inner chain sha1 purpose common_name"
+  " revoked stranger locked under_weak under_leaf; do key $n; done\n"
+  "openssl genrsa -out weak.key 1024; openssl genrsa -out weak_inner.key 1024\n"
   "sign good localhost DNS:localhost $now $end ca\n"
   "sign wildcard wild 'DNS:*.wild.localhost' $now $end ca\n"
   "sign address address 'DNS:localhost,IP:127.0.0.1,IP:::1' $now $end ca\n"
@@ -43,6 +45,18 @@ static const char script[] =
   "sign weak localhost DNS:localhost $now $end ca\n"
   "sign inner 'Test Inner' '' $now $end ca critical,CA:true\n"
   "sign chain localhost DNS:localhost $now $end inner; cat inner.pem >>chain.pem\n"
+  "sign weak_inner 'Weak Inner' '' $now $end ca critical,CA:true\n"
+  "sign under_weak localhost DNS:localhost $now $end weak_inner; cat weak_inner.pem >>under_weak.pem\n"
+  "sign under_leaf localhost DNS:localhost $now $end good; cat good.pem >>under_leaf.pem\n"
+  "sed s/sha256/sha1/ cnf >cnf1; mv cnf cnf2; mv cnf1 cnf; sign sha1 localhost DNS:localhost $now $end ca; mv cnf2 cnf\n"
+  "sign common_name localhost '' $now $end ca\n"
+  "extra='extendedKeyUsage=clientAuth'; sign purpose localhost DNS:localhost $now $end ca; extra=\n"
+  "extra='crlDistributionPoints=URI:http://127.0.0.1:9/crl'; sign revoked localhost DNS:localhost $now $end ca; extra=\n"
+  "openssl ca -config cnf -cert ca.pem -keyfile ca.key -revoke revoked.pem\n"
+  "sign stranger client '' $now $end other_ca; cp client.pem mixed.pem; cp good.key mixed.key\n"
+  "openssl req -new -key locked.key -subj /CN=client -config cnf -out locked.csr; sign locked client '' $now $end ca\n"
+  "openssl ec -aes256 -passout pass:secret -in locked.key -out locked2.key; mv locked2.key locked.key\n"
+  "for n in ca other_ca; do mkdir ${n}s; cp $n.pem ${n}s; openssl rehash ${n}s; done\n"
   "key self_signed; openssl req -x509 -new -key self_signed.key -sha256 -days 30 -subj /CN=localhost"
   " -config cnf -addext subjectAltName=DNS:localhost -out self_signed.pem\n";
 
@@ -74,4 +88,24 @@ void tls_certificates_remove(void) {
 
 void tls_certificate_path(const char *name, const char *suffix, char *out, size_t size) {
   snprintf(out, size, "%s/%s%s", directory, name, suffix);
+}
+
+void tls_case_options(const tls_case_t *test, daytona__tls_options_t *options) {
+  static char ca[256], cert[256], key[256], name[64];
+  if (test->ca == NULL) {
+    options->is_unverified = true;
+  } else {
+    bool is_path = test->ca[strlen(test->ca) - 1] == '/';
+    tls_certificate_path(test->ca, "", ca, sizeof ca);
+    if (is_path) ca[strlen(ca) - 1] = '\0';
+    *(is_path ? &options->ca_path : &options->ca_file) = ca;
+  }
+  if (test->client == NULL) return;
+  size_t size = strcspn(test->client, ":");
+  snprintf(name, sizeof name, "%.*s", (int)size, test->client);
+  tls_certificate_path(name, ".pem", cert, sizeof cert);
+  tls_certificate_path(name, ".key", key, sizeof key);
+  options->client_cert = cert;
+  options->client_key = key;
+  if (test->client[size] == ':') options->client_key_password = test->client + size + 1;
 }

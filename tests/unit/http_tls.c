@@ -20,7 +20,7 @@ typedef struct tls_scene {
   ws_peer_t server;
   tls_peer_t tls;
   request_t request;
-  char url[128], ca[128], cert[128], key[128];
+  char url[128];
 } tls_scene_t;
 
 static void answer(ws_link_t *link) {
@@ -44,18 +44,7 @@ static void open_scene(tls_scene_t *s, const tls_case_t *test) {
   memset(s, 0, sizeof *s);
   scene_open(&s->scene);
   daytona__tls_options_t *tls = &s->scene.options.tls;
-  if (test->ca != NULL) {
-    tls_certificate_path(test->ca, "", s->ca, sizeof s->ca);
-    tls->ca_file = s->ca;
-  } else {
-    tls->is_unverified = true;
-  }
-  if (test->client != NULL) {
-    tls_certificate_path(test->client, ".pem", s->cert, sizeof s->cert);
-    tls_certificate_path(test->client, ".key", s->key, sizeof s->key);
-    tls->client_cert = s->cert;
-    tls->client_key = s->key;
-  }
+  tls_case_options(test, tls);
   scene_reopen(&s->scene);
   ws_peer_open(&s->server, &s->scene.stage.uv);
   s->server.on_raw = answer;

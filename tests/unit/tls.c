@@ -23,25 +23,14 @@ typedef struct scene {
   ws_client_t client;
   tls_peer_t tls;
   ws_seen_t seen;
-  char url[128], ca[128], cert[128], key[128];
+  char url[128], ca[128];
 } scene_t;
 
 static void scene_open(scene_t *scene, const tls_case_t *test) {
   daytona__net_options_t options = {.happy_eyeballs_ms = -1};
   need_certificates();
   memset(scene, 0, sizeof *scene);
-  if (test->ca != NULL) {
-    tls_certificate_path(test->ca, "", scene->ca, sizeof scene->ca);
-    options.tls.ca_file = scene->ca;
-  } else {
-    options.tls.is_unverified = true;
-  }
-  if (test->client != NULL) {
-    tls_certificate_path(test->client, ".pem", scene->cert, sizeof scene->cert);
-    tls_certificate_path(test->client, ".key", scene->key, sizeof scene->key);
-    options.tls.client_cert = scene->cert;
-    options.tls.client_key = scene->key;
-  }
+  tls_case_options(test, &options.tls);
   ws_client_open(&scene->client, &options);
   tls_peer_open(&scene->tls, &scene->client.peer, test->server, test->asks_client, test->fault);
   snprintf(scene->url, sizeof scene->url, "wss://%s:%d/", test->host, scene->client.peer.port);
@@ -454,7 +443,7 @@ static void proxy_socks_is_refused_in_words(void **state) {
 
 int main(void) {
   static char names[TLS_CASES][64];
-  struct CMUnitTest tests[TLS_CASES + 16] = {{0}};
+  struct CMUnitTest tests[TLS_CASES + 24] = {{0}};
   const struct CMUnitTest own[] = {
     cmocka_unit_test(tls_carries_much_both_ways),
     cmocka_unit_test(tls_pause_loses_nothing),
