@@ -111,28 +111,38 @@ static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_
 
 /* --- handles ------------------------------------------------------------------------------------ */
 
+/* What libcurl keeps twice, for the server and for a proxy. mbedTLS has one configuration for both, so both are set alike;
+   a libcurl that was built without the second kind refuses it, and then has no secure proxies. */
+static bool set_both(CURL *curl, CURLoption option, CURLoption for_proxy, const char *value) {
+  curl_easy_setopt(curl, for_proxy, value);
+  return curl_easy_setopt(curl, option, value) == CURLE_OK;
+}
+
+static bool set_checks(CURL *curl, bool is_verified) {
+  long peer = is_verified ? 1 : 0, host = is_verified ? 2 : 0, least = CURL_SSLVERSION_TLSv1_2;
+  curl_easy_setopt(curl, CURLOPT_PROXY_SSL_VERIFYPEER, peer);
+  curl_easy_setopt(curl, CURLOPT_PROXY_SSL_VERIFYHOST, host);
+  curl_easy_setopt(curl, CURLOPT_PROXY_SSLVERSION, least);
+  return curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, peer) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, host) == CURLE_OK &&
+         curl_easy_setopt(curl, CURLOPT_SSLVERSION, least) == CURLE_OK;
+}
+
 static bool configure_tls(daytona__http_easy_t *easy) {
   CURL *curl = easy->curl;
   const daytona__tls_options_t *tls = &easy->http->options.tls;
-  bool ok = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, tls->is_unverified ? 0L : 1L) == CURLE_OK;
-  ok = ok && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, tls->is_unverified ? 0L : 2L) == CURLE_OK;
-  ok = ok && curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
-  curl_easy_setopt(curl, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-  /* Without a directory libcurl parses the bundle once and keeps it, instead of at each handshake. */
-  curl_easy_setopt(curl, CURLOPT_CAPATH, tls->ca_path);
-  curl_easy_setopt(curl, CURLOPT_PROXY_CAPATH, tls->ca_path);
-  if (tls->ca_file != NULL) {
-    ok = ok && curl_easy_setopt(curl, CURLOPT_CAINFO, tls->ca_file) == CURLE_OK;
-    curl_easy_setopt(curl, CURLOPT_PROXY_CAINFO, tls->ca_file);
-  } else if (tls->ca_path != NULL) {
-    curl_easy_setopt(curl, CURLOPT_CAINFO, NULL);
-  }
+  bool ok = set_checks(curl, !tls->is_unverified);
+  /* Without a directory libcurl parses the bundle once and keeps it, instead of at each handshake. Some TLS libraries
+     know no directories, which is told only if there is one. */
+  ok = (set_both(curl, CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH, tls->ca_path) || tls->ca_path == NULL) && ok;
+  if (tls->ca_file != NULL || tls->ca_path != NULL)
+    ok = set_both(curl, CURLOPT_CAINFO, CURLOPT_PROXY_CAINFO, tls->ca_file) && ok;
   if (tls->client_cert == NULL) return ok;
   const char *key = tls->client_key != NULL ? tls->client_key : tls->client_cert;
-  ok = ok && curl_easy_setopt(curl, CURLOPT_SSLCERT, tls->client_cert) == CURLE_OK;
-  ok = ok && curl_easy_setopt(curl, CURLOPT_SSLKEY, key) == CURLE_OK;
+  ok = set_both(curl, CURLOPT_SSLCERT, CURLOPT_PROXY_SSLCERT, tls->client_cert) && ok;
+  ok = set_both(curl, CURLOPT_SSLKEY, CURLOPT_PROXY_SSLKEY, key) && ok;
   if (tls->client_key_password != NULL)
-    ok = ok && curl_easy_setopt(curl, CURLOPT_KEYPASSWD, tls->client_key_password) == CURLE_OK;
+    ok = set_both(curl, CURLOPT_KEYPASSWD, CURLOPT_PROXY_KEYPASSWD, tls->client_key_password) && ok;
   return ok;
 }
 
