@@ -157,16 +157,39 @@ static void on_tell(daytona__task_t *task) {
     return;
   }
   daytona__list_t batch, *node;
+  char message[sizeof ctx->message]; /* whoever is told may begin another loading, which then owns these two */
+  int code = ctx->code;
+  memcpy(message, ctx->message, sizeof message);
   daytona__list_move(&ctx->waiters, &batch);
   while ((node = daytona__list_shift(&batch)) != NULL) {
     daytona__tls_waiter_t *waiter = DAYTONA__CONTAINER(node, daytona__tls_waiter_t, link);
-    waiter->on_loaded(waiter, ctx->code, ctx->message);
+    waiter->on_loaded(waiter, code, message);
   }
+}
+
+static void init_trust(daytona__tls_ctx_t *ctx) {
+  mbedtls_x509_crt_init(&ctx->trusted);
+  mbedtls_x509_crt_init(&ctx->own);
+  mbedtls_pk_init(&ctx->key);
+  mbedtls_ssl_config_init(&ctx->conf);
+}
+
+static void free_trust(daytona__tls_ctx_t *ctx) {
+  mbedtls_ssl_config_free(&ctx->conf);
+  mbedtls_x509_crt_free(&ctx->trusted);
+  mbedtls_x509_crt_free(&ctx->own);
+  mbedtls_pk_free(&ctx->key);
 }
 
 void daytona__tls_ctx_wait(daytona__tls_ctx_t *ctx, daytona__tls_waiter_t *waiter) {
   assert(ctx->state != CTX_CLOSING);
   daytona__list_append(&ctx->waiters, &waiter->link);
+  /* What failed, for lack of memory perhaps, may succeed now. But a verdict that is still to be told holds for all. */
+  if (ctx->state == CTX_FAILED && !daytona__task_is_queued(&ctx->tell)) {
+    free_trust(ctx);
+    init_trust(ctx);
+    ctx->state = CTX_NEW;
+  }
   if (ctx->state == CTX_NEW) {
     ctx->state = CTX_LOADING;
     int status = uv_queue_work(daytona__loop_uv(ctx->loop), &ctx->work, on_load, on_loaded);
@@ -240,10 +263,7 @@ static int copy_text(const char *text, const char **out) {
 
 static void ctx_free(daytona__tls_ctx_t *ctx) {
   for (size_t i = 0; i < DAYTONA__TLS_SESSIONS_MAX; i++) session_drop(&ctx->sessions[i]);
-  mbedtls_ssl_config_free(&ctx->conf);
-  mbedtls_x509_crt_free(&ctx->trusted);
-  mbedtls_x509_crt_free(&ctx->own);
-  mbedtls_pk_free(&ctx->key);
+  free_trust(ctx);
   daytona__free((char *)ctx->options.ca_file);
   daytona__free((char *)ctx->options.ca_path);
   daytona__free((char *)ctx->options.client_cert);
@@ -262,10 +282,7 @@ int daytona__tls_ctx_new(daytona__loop_t *loop, const daytona__tls_options_t *op
   ctx->work.data = ctx;
   daytona__list_init(&ctx->waiters);
   daytona__task_init(&ctx->tell, on_tell);
-  mbedtls_x509_crt_init(&ctx->trusted);
-  mbedtls_x509_crt_init(&ctx->own);
-  mbedtls_pk_init(&ctx->key);
-  mbedtls_ssl_config_init(&ctx->conf);
+  init_trust(ctx);
   ctx->options.is_unverified = options->is_unverified;
   int code = copy_text(options->ca_file, &ctx->options.ca_file);
   if (code == 0) code = copy_text(options->ca_path, &ctx->options.ca_path);

@@ -61,8 +61,8 @@ static void a_session_keeps_its_state(void **state) {
   session_fails(daytona_session_get(sandbox, "state", NULL), DAYTONA_ENOTFOUND);
 }
 
-static void a_log_is_followed_to_its_end(void **state) {
-  const daytona_session_exec_opts_t async = {.run_async = true};
+static void follow_a_log(bool hides_input) {
+  const daytona_session_exec_opts_t async = {.run_async = true, .suppress_input_echo = hides_input};
   heard_t heard = {"", ""};
   const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .user = &heard};
   session_done(daytona_session_create(sandbox, "log", NULL));
@@ -81,12 +81,17 @@ static void a_log_is_followed_to_its_end(void **state) {
   assert_int_equal(end->reason, DAYTONA_STREAM_EXITED);
   assert_int_equal(end->exit_code, 3);
   assert_false(end->has_gap);
-  assert_string_equal(heard.out, "it\ngot it\n"); /* the echo of the input, too */
+  assert_string_equal(heard.out, hides_input ? "got it\n" : "it\ngot it\n"); /* the echo of the input, too */
   assert_string_equal(heard.err, "\377\n");
   daytona_future_release(follow);
   daytona_future_release(started);
   session_fails(daytona_session_follow(sandbox, "log", "no-such-command", NULL), DAYTONA_ENOTFOUND);
   session_done(daytona_session_delete(sandbox, "log", NULL));
+}
+
+static void a_log_is_followed_to_its_end(void **state) {
+  follow_a_log(false);
+  follow_a_log(true);
 }
 
 /* --- terminals --------------------------------------------------------------------------------- */

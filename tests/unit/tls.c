@@ -178,6 +178,25 @@ static void tls_cancels_while_loading(void **state) {
   scene_close(&scene); /* the pool may still be reading the CA file */
 }
 
+/* What could not be loaded is tried again by the next connection: it may have been a lack of memory. */
+static void tls_loads_again_what_failed(void **state) {
+  static const tls_case_t late = {"late", "good", "localhost", "late.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_OK};
+  scene_t scene;
+  ws_seen_t second = {0};
+  char command[600], from[256], to[256];
+  scene_open(&scene, &late);
+  assert_int_equal(ws_client_connect(&scene.client, &scene.seen, (daytona__ws_opts_t){.url = scene.url}), 0);
+  ws_client_until_closed(&scene.seen);
+  assert_int_equal(scene.seen.code, DAYTONA_ETLS);
+  tls_certificate_path("ca", ".pem", from, sizeof from);
+  tls_certificate_path("late", ".pem", to, sizeof to);
+  snprintf(command, sizeof command, "cp '%s' '%s'", from, to);
+  assert_int_equal(system(command), 0);
+  scene_connect(&scene, &second);
+  ws_client_release(&second);
+  scene_close(&scene);
+}
+
 static void tls_survives_each_failed_allocation(void **state) {
   bool has_failed = true;
   for (size_t nth = 0; has_failed; nth++) {
@@ -452,6 +471,7 @@ int main(void) {
     cmocka_unit_test(tls_broken_record_is_a_tls_failure),
     cmocka_unit_test(tls_close_is_orderly),
     cmocka_unit_test(tls_cancels_while_loading),
+    cmocka_unit_test(tls_loads_again_what_failed),
     cmocka_unit_test(tls_survives_each_failed_allocation),
     cmocka_unit_test(tls_is_the_same_however_cut),
     cmocka_unit_test(proxy_tunnels_plain),
