@@ -255,9 +255,14 @@ static bool take_control(daytona_pty_t *pty, const char *text, size_t size) {
   return is_control;
 }
 
-/* A piece of a text message: collected, because control messages must be seen as a whole. */
+/* Whether a text message that begins like this may be JSON, and so a control message. */
+static bool may_be_control(const daytona__ws_piece_t *piece) {
+  return piece->size == 0 || strchr("{ \t\r\n", piece->bytes[0]) != NULL;
+}
+
+/* A piece of a text message: collected if it may be a control message, which must be seen as a whole. */
 static void take_text(daytona_pty_t *pty, const daytona__ws_piece_t *piece) {
-  if (piece->is_first) pty->is_plain_text = false;
+  if (piece->is_first) pty->is_plain_text = !may_be_control(piece);
   if (!pty->is_plain_text && daytona__strbuf_append(&pty->text, piece->bytes, piece->size) != 0) {
     if (pty->text.error == DAYTONA_ENOMEM) {
       lack_memory(pty);

@@ -8,6 +8,8 @@
  *   OPENING -> STREAMING -> CHECKING -> FETCHING -> OPENING ...        WAITING: before CHECKING, after a failure
  *                  ^------- WATCHING, with the socket still open: has the command finished without our being told?
  *
+ *   HOLDING: the reader has paused, and the sandbox keeps the log; CHECKING comes when he goes on.
+ *
  * `offset` and `hash` describe the bytes of the log that were accepted. Every source begins at the log's beginning,
  * so as many bytes are skipped and hashed; only if both agree is what follows known to be the rest. The fetch names
  * an older protocol version, for which the server sends the log's own bytes: JSON would replace what is not UTF-8.
@@ -47,7 +49,7 @@ enum {
 #define HASH_START UINT64_C(14695981039346656037)
 #define HASH_PRIME UINT64_C(1099511628211)
 
-typedef enum phase { OPENING, STREAMING, WATCHING, CHECKING, FETCHING, WAITING, ENDING } phase_t;
+typedef enum phase { OPENING, STREAMING, WATCHING, CHECKING, FETCHING, WAITING, HOLDING, ENDING } phase_t;
 
 typedef struct follow {
   daytona__op_t op; /* first */
@@ -62,6 +64,8 @@ typedef struct follow {
   bool was_open;      /* some socket once was */
   bool ended_whole;   /* the last one: in good order, and some time after the last output */
   bool is_polling;    /* sockets do not show the log that the plain request shows */
+  bool is_counted;    /* what the fetch is for: the same as the one before */
+  bool was_lost;      /* some socket has ended */
   int failures;       /* in a row */
   int64_t opened_ms, last_data_ms;
   daytona__timer_t timer, deadline;
@@ -243,6 +247,8 @@ static void on_drain(daytona__task_t *task) {
       resume_socket(self);
     else if (self->phase == FETCHING)
       daytona__http_resume_receive(&self->op.http);
+    else if (self->phase == HOLDING)
+      check(self);
   }
   daytona_future_release(future);
 }
@@ -306,9 +312,17 @@ static void watch(follow_t *self) {
   daytona__timer_start(self->op.client->loop, &self->timer, WATCH_MS);
 }
 
+/* Whether there is nobody to take what a fetch would bring. */
+static bool holds(follow_t *self) {
+  if (!self->is_paused || !stops_reading(self)) return false;
+  self->phase = HOLDING;
+  return true;
+}
+
 /* One more failure: try again later, or give up. */
 static void retry(follow_t *self, const char *message) {
   int64_t delay_ms = RETRY_FIRST_MS;
+  if (self->phase == FETCHING && holds(self)) return; /* a paused fetch may well break off */
   if (++self->failures > FAILURES_MAX) {
     finish(self, DAYTONA_STREAM_LOST, message);
     return;
@@ -354,12 +368,13 @@ static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *an
     daytona__op_fail(op, error);
     return;
   }
-  if (self->phase == WATCHING && !has_finished) { /* still running, or not to be asked: the socket knows best */
+  bool has_gone = error != NULL && is_gone(error);
+  if (self->phase == WATCHING && !has_finished && !has_gone) { /* running, or not to be asked: the socket knows best */
     watch(self);
     return;
   }
   if (error != NULL) {
-    if (is_gone(error))
+    if (has_gone)
       finish(self, DAYTONA_STREAM_KILLED, "the session was deleted");
     else
       retry(self, error->message);
@@ -451,6 +466,8 @@ static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *an
     retry(self, error->message);
   } else {
     end_source(self);
+    if (!self->is_counted) self->end->resumed_count++;
+    self->is_counted = self->is_polling;
     if (self->exit_code.is_set)
       finish_exited(self);
     else if (self->is_polling)
@@ -465,8 +482,8 @@ out:
 static void fetch(follow_t *self) {
   drop_socket(self);
   daytona__timer_stop(&self->timer);
+  if (holds(self)) return;
   self->phase = FETCHING;
-  self->end->resumed_count++;
   self->is_json = false;
   daytona__strbuf_init(&self->json, DAYTONA__JSON_BODY_MAX);
   begin_source(self);
@@ -508,7 +525,8 @@ static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
 static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   follow_t *self = daytona__ws_user(ws);
   daytona__op_t *op = &self->op;
-  bool is_checking = self->phase == WATCHING;
+  bool is_checking = self->phase == WATCHING, was_lost = self->was_lost;
+  self->was_lost = true;
   drop_socket(self);
   daytona__timer_stop(&self->timer);
   if (close->how == DAYTONA__WS_END_NO_MEMORY) {
@@ -527,7 +545,7 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   if (close->was_open && now(self) - self->opened_ms >= STABLE_MS) self->failures = 0;
   if (is_checking)
     self->phase = CHECKING;
-  else if (self->end->resumed_count == 0)
+  else if (!was_lost)
     check(self); /* the first time there is no reason to wait */
   else
     retry(self, close->message);

@@ -343,6 +343,24 @@ static void text_that_is_no_control_message_is_output(void **state) {
   stream_close(&scene);
 }
 
+/* Text need not be whole to be output, unless it may become a control message. */
+static void a_cut_text_message_keeps_its_output(void **state) {
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  heard_t heard = {0};
+  stream_open(&scene);
+  play_text(&script, connected);
+  play_text(&script, "plain text");
+  const daytona_pty_connect_opts_t opts = {.attach = {.on_output = on_output, .user = &heard}};
+  stream_play(&scene, &script, script.size - 3, STREAM_ENDS);
+  daytona_future_t *future = api_must(daytona_pty_connect(scene.sandbox, "t", &opts));
+  ends_with(daytona_pty_retain(daytona_future_pty(future)), DAYTONA_STREAM_LOST);
+  assert_string_equal(heard.out, "plain t");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
 static void early_output_is_kept_for_the_callback(void **state) {
   stream_scene_t scene;
   stream_script_t script = {0};
@@ -649,6 +667,7 @@ int main(void) {
     cmocka_unit_test(a_cut_anywhere_is_a_lost_connection_and_keeps_the_output),
     cmocka_unit_test(disconnecting_leaves_in_good_order),
     cmocka_unit_test(text_that_is_no_control_message_is_output),
+    cmocka_unit_test(a_cut_text_message_keeps_its_output),
     cmocka_unit_test(early_output_is_kept_for_the_callback),
     cmocka_unit_test(a_paused_terminal_waits_with_output_and_verdict),
     cmocka_unit_test(a_full_buffer_stops_reading_or_drops_the_oldest),

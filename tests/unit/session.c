@@ -349,8 +349,10 @@ static void a_socket_with_another_prefix_is_not_believed(void **state) {
   stream_answer_text(&scene, get_logs, "\1\1\1one\n");
   stream_answer_text(&scene, get_logs, log_text);
   daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
-  expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  expect_everything(&heard, end);
   assert_int_equal(scene.upgrades, 2);
+  assert_int_equal(end->resumed_count, 2);
   daytona_future_release(future);
   stream_script_clear(&script);
   stream_script_clear(&other);
@@ -598,6 +600,74 @@ static void dropping_leaves_whole_characters(void **state) {
   }
 }
 
+/* What is counted is how often a connection was made up for, and not how often that was tried. */
+static void a_resumption_counts_once(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t none = {0};
+  stream_open(&scene);
+  stream_play(&scene, &none, 0, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  for (int i = 0; i < 4; i++) api_answer(&scene.api, get_logs, 0, api_break);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  expect_everything(&heard, end);
+  assert_int_equal(end->resumed_count, 1);
+  daytona_future_release(future);
+  stream_close(&scene);
+}
+
+/* The socket stays open and says nothing, but the session has gone. */
+static void a_deleted_session_ends_a_silent_socket(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 7);
+  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  api_answer(&scene.api, get_command, 404, "{\"message\":\"not found\"}");
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  int64_t before = api_now(&scene.api);
+  end_of(&scene, future, DAYTONA_STREAM_KILLED);
+  assert_true(api_now(&scene.api) - before < 20000);
+  assert_string_equal(heard.out, "one\n");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* The sandbox keeps the log for a reader who is paused, so nothing is fetched for him that he could not take. */
+static void a_connection_lost_while_paused_is_made_up_for_later(void **state) {
+  for (int in_fetch = 0; in_fetch < 2; in_fetch++) {
+    stream_scene_t scene;
+    heard_t heard = {.action = pause_now};
+    stream_script_t script = {0};
+    stream_open(&scene);
+    if (!in_fetch) stream_frame(&script, 2, log_text, 7);
+    stream_play(&scene, &script, script.size, STREAM_ENDS);
+    api_answer(&scene.api, get_command, 200, finished);
+    if (in_fetch) /* it breaks off behind the first line, in which the reader pauses */
+      api_answer(&scene.api, get_logs, 0, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 99\r\n\r\n\1\1\1one\n");
+    stream_answer_text(&scene, get_logs, log_text);
+    daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+    while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    for (peer_conn_t *conn = scene.api.peer.conns; conn != NULL && in_fetch; conn = conn->next) peer_end(conn);
+    for (int i = 0; i < 200; i++) {
+      api_spin(&scene.api, 5);
+      api_advance(&scene.api, 1000);
+    }
+    assert_false(daytona_future_is_settled(future));
+    assert_int_equal(api_count(&scene.api, get_logs), in_fetch);
+    daytona_session_follow_resume(future);
+    const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+    expect_everything(&heard, end);
+    daytona_future_release(future);
+    stream_script_clear(&script);
+    stream_close(&scene);
+  }
+}
+
 /* --- ending early ------------------------------------------------------------------------------ */
 
 static void cancel_now(heard_t *heard) { daytona_future_cancel(heard->follow); }
@@ -733,6 +803,9 @@ int main(void) {
     cmocka_unit_test(a_follow_that_resumes_for_ever_does_not_grow),
     cmocka_unit_test(a_paused_follow_waits_with_output_and_end),
     cmocka_unit_test(a_full_buffer_drops_the_oldest_and_counts),
+    cmocka_unit_test(a_resumption_counts_once),
+    cmocka_unit_test(a_deleted_session_ends_a_silent_socket),
+    cmocka_unit_test(a_connection_lost_while_paused_is_made_up_for_later),
     cmocka_unit_test(dropping_leaves_whole_characters),
     cmocka_unit_test(a_callback_may_end_the_follow),
     cmocka_unit_test(a_follow_may_be_cancelled_or_closed_at_any_time),
