@@ -4,6 +4,9 @@
  * Unless a function says otherwise:
  *   Thread: loop.  In callbacks: yes.  After close: fails with DAYTONA_ECLOSED.
  *   Arguments: strings and option structs are copied; the sandbox is retained until the future settles.
+ *   Fails with DAYTONA_EINVAL for a missing argument or an option out of range, DAYTONA_ENOTFOUND for an unknown context,
+ *   and as any request does: DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT, DAYTONA_EAUTH and their kinds.
+ *   Time: milliseconds. Default of `timeout_ms`: request_timeout_ms of the client. DAYTONA_NO_TIMEOUT: none.
  *   Cancel: ends the waiting; what the server has begun it finishes.
  *   Retry: only requests that cannot have reached the sandbox are repeated; of others, only GET and DELETE.
  *
@@ -30,7 +33,7 @@ typedef struct daytona_run_error {
   const char *traceback;
 } daytona_run_error_t;
 
-/** What a run left behind. */
+/** What a run left behind. Texts have a NUL behind them, and may have some inside: see their sizes. */
 typedef struct daytona_run_result {
   daytona_bytes_t out; /**< stdout, UTF-8; at most max_output_bytes of it */
   daytona_bytes_t err; /**< stderr */
@@ -72,18 +75,21 @@ typedef struct daytona_run_opts {
  * server's close frame ends a run. Fails with DAYTONA_ETIMEOUT when the code exceeded its time (or let a
  * KeyboardInterrupt escape, or its context was deleted), with DAYTONA_ECONNECTION and the server's words when the
  * worker died or the context is unknown, and when the connection broke: the code may then still be running. Output
- * that came before a failure has been given to the callbacks.
+ * that came before a failure has been given to the callbacks. Fails with DAYTONA_ELIMIT when code and environment are
+ * over 64 MiB, or one message of the server is over 8 MiB.
  *
- * @param code  Required.
+ * @param code  Required, not empty, UTF-8.
  *
+ * Secrets: code and environment are kept out of log lines.
  * Cancel: the code goes on until its time is over; deleting its context stops it.
  */
 DAYTONA_API daytona_future_t *daytona_interpreter_run(daytona_sandbox_t *sandbox, const char *code,
                                                       const daytona_run_opts_t *opts);
 
 /**
- * Stop reading the output of a run, and go on. The server waits for a while, then drops its slow reader, which fails
- * the run with DAYTONA_ECONNECTION. Nothing happens with other futures and with a settled one.
+ * Stop reading the output of a run, and go on. Nothing is handed on meanwhile, and the run does not end; at most 64 KiB
+ * and one message are kept. The server waits for a while, then drops its slow reader, which fails the run with
+ * DAYTONA_ECONNECTION. Nothing happens with other futures and with a settled one.
  */
 DAYTONA_API void daytona_interpreter_run_pause(daytona_future_t *run);
 DAYTONA_API void daytona_interpreter_run_resume(daytona_future_t *run);
@@ -109,11 +115,14 @@ typedef struct daytona_interpreter_context_opts {
   uint64_t reserved[4]; /**< Must be zero. */
 } daytona_interpreter_context_opts_t;
 
-/** Make a context. Settles with daytona_future_interpreter_context(). */
+/**
+ * Make a context. Settles with daytona_future_interpreter_context(). DAYTONA_EINTERNAL when its worker cannot start, as
+ * in a `cwd` that is none.
+ */
 DAYTONA_API daytona_future_t *daytona_interpreter_create_context(daytona_sandbox_t *sandbox,
                                                                  const daytona_interpreter_context_opts_t *opts);
 
-/** Settles with daytona_future_interpreter_contexts(). */
+/** All contexts but the default one. Settles with daytona_future_interpreter_contexts(). */
 DAYTONA_API daytona_future_t *daytona_interpreter_list_contexts(daytona_sandbox_t *sandbox,
                                                                 const daytona_request_opts_t *opts);
 

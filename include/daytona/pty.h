@@ -5,9 +5,17 @@
  *   Thread: loop.  In callbacks: yes.  After close: fails with DAYTONA_ECLOSED.
  *   Arguments: strings and option structs are copied; the sandbox is retained until the future settles, and by each
  *   terminal object.
+ *   Fails with DAYTONA_EINVAL for a missing id or sandbox or an option out of range, DAYTONA_ENOTFOUND for an unknown
+ *   terminal, and as any request does: DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT, DAYTONA_EAUTH and their kinds.
+ *   Time: milliseconds. Default of `timeout_ms`: request_timeout_ms of the client. DAYTONA_NO_TIMEOUT: none.
+ *   Limits: 256 KiB for the head of an upgrade, with id, folder and environment in it (DAYTONA_ELIMIT).
  *   Cancel: ends the waiting; what the server has begun it finishes. A terminal that was being created may go on
  *   without a client: kill it by its id.
  *   Retry: only requests that cannot have reached the sandbox are repeated; of others, only GET and DELETE.
+ *
+ * Functions on an attached terminal take a NULL terminal for one that has ended. They are for the loop's thread, in
+ * callbacks, too, and with those that return nothing nothing can fail. After the report of the client's close they do
+ * nothing; what was kept is then not handed on any more.
  *
  * Any number of clients may be attached to one terminal. Detaching, in whatever way, leaves its process running.
  * What was printed before a client was attached is not repeated for it; daytona_pty_create() misses nothing.
@@ -39,7 +47,10 @@ typedef struct daytona_pty daytona_pty_t;
  */
 typedef void (*daytona_pty_output_cb)(daytona_pty_t *pty, const char *bytes, size_t size, void *user);
 
-/** All input that had to wait has been sent. Called after daytona_pty_write() returned DAYTONA_ELIMIT or queued. */
+/**
+ * All input that had to wait has been sent: the moment to write more. On the loop, once each time that input began to
+ * wait, before the verdict. You may call anything on `pty`, closing and releasing it included.
+ */
 typedef void (*daytona_pty_drained_cb)(daytona_pty_t *pty, void *user);
 
 /** How a client is attached: a part of both options below. */
@@ -52,7 +63,8 @@ typedef struct daytona_pty_attach {
                                           server then drops it as a slow reader. */
   size_t buffer_bytes;               /**< Default: 1 MiB; at most 64 MiB. */
   int64_t connect_timeout_ms;        /**< Optional. Default: the client's. */
-  int64_t handshake_timeout_ms;      /**< Optional. Default: 10 s, from the call. DAYTONA_ETIMEOUT. */
+  int64_t handshake_timeout_ms;      /**< Optional. Default: 10 s, from the call until the server has said that the
+                                          client is attached. DAYTONA_ETIMEOUT. DAYTONA_NO_TIMEOUT: none. */
 } daytona_pty_attach_t;
 
 typedef struct daytona_pty_create_opts {
@@ -68,9 +80,11 @@ typedef struct daytona_pty_create_opts {
 /**
  * Start a shell on a new terminal and attach to it.
  *
- * Settles with daytona_future_pty() when the server has said that the client is attached. Fails with
- * DAYTONA_ECONFLICT when the id is in use. Servers that cannot create and attach in one step are asked for one after
- * the other.
+ * Settles with daytona_future_pty() when the server has said that the client is attached, or that the shell has ended
+ * already. Fails with DAYTONA_ECONFLICT when the id is in use. Servers that cannot create and attach in one step are
+ * asked for one after the other.
+ *
+ * Secrets: the environment is kept out of log lines and is wiped from memory when the future goes.
  */
 DAYTONA_API daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox, const daytona_pty_create_opts_t *opts);
 
@@ -103,10 +117,10 @@ typedef struct daytona_pty_list {
   size_t count;
 } daytona_pty_list_t;
 
-/** Settles with daytona_future_pty_list(). */
+/** All terminals. Settles with daytona_future_pty_list(). */
 DAYTONA_API daytona_future_t *daytona_pty_list(daytona_sandbox_t *sandbox, const daytona_request_opts_t *opts);
 
-/** Settles with daytona_future_pty_info(). DAYTONA_ENOTFOUND for one that has ended. */
+/** One terminal. Settles with daytona_future_pty_info(). DAYTONA_ENOTFOUND for one that has ended. */
 DAYTONA_API daytona_future_t *daytona_pty_info(daytona_sandbox_t *sandbox, const char *id,
                                                const daytona_request_opts_t *opts);
 
@@ -137,18 +151,25 @@ DAYTONA_API daytona_sandbox_t *daytona_pty_sandbox(const daytona_pty_t *pty);
 /** Whether input can be sent: attached, and neither ended nor being disconnected. */
 DAYTONA_API bool daytona_pty_is_connected(const daytona_pty_t *pty);
 
-/** Set or replace the callback; what was kept comes from a later turn. NULL: keep output again. */
+/**
+ * Set or replace the callback and its `user`; what was kept comes from a later turn. NULL: keep output again, up to
+ * `buffer_bytes` as the policy says. `on_drained` keeps the `user` of the options.
+ */
 DAYTONA_API void daytona_pty_set_output(daytona_pty_t *pty, daytona_pty_output_cb on_output, void *user);
 
-/** No output until daytona_pty_resume(); the verdict waits as well. */
+/** No output until daytona_pty_resume(); the verdict waits as well, if there is a callback. Twice is once. */
 DAYTONA_API void daytona_pty_pause(daytona_pty_t *pty);
+
+/** Go on, from a later turn. */
 DAYTONA_API void daytona_pty_resume(daytona_pty_t *pty);
 
 /**
  * Type `size` bytes. Copied; sent in messages of at most 64 KiB.
  *
+ * @param bytes  Copied. Any bytes; NULL is allowed when there are none.
  * @return 0; DAYTONA_ELIMIT when the 4 MiB of input that may wait for the server have no room for all of it (nothing
- *         was taken: wait for on_drained); DAYTONA_ECONNECTION when it is not connected; DAYTONA_EINVAL; DAYTONA_ENOMEM.
+ *         was taken: wait for on_drained; more than 4 MiB at once never fit); DAYTONA_ECONNECTION when it is not
+ *         connected; DAYTONA_EINVAL for a NULL argument; DAYTONA_ENOMEM, when a part may have been taken.
  */
 DAYTONA_API int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size);
 
@@ -157,9 +178,9 @@ DAYTONA_API int daytona_pty_send_input(daytona_pty_t *pty, const void *bytes, si
 
 /**
  * Wait for the verdict. Settles with daytona_future_stream_end(): DAYTONA_STREAM_EXITED with the shell's exit code;
- * KILLED with 137; LOST; SLOW_READER; CLOSED after daytona_pty_disconnect() or the client's close; FAILED with the
- * server's words. All output has been handed on before, unless there was no callback for it. Any number of waits,
- * also after the end. `pty` is retained until the future settles.
+ * KILLED with 137; LOST; SLOW_READER; CLOSED after daytona_pty_disconnect(); FAILED with the server's words, or for
+ * lack of memory. All output has been handed on before, unless there was no callback for it. Any number of waits,
+ * also after the end. `pty` is retained until the future settles. Closing the client fails the wait with DAYTONA_ECLOSED.
  *
  * Cancel: ends the waiting only.
  */
@@ -168,7 +189,10 @@ DAYTONA_API daytona_future_t *daytona_pty_wait(daytona_pty_t *pty);
 /** The verdict, or NULL while it has not been told. Borrowed from `pty`. */
 DAYTONA_API const daytona_stream_end_t *daytona_pty_end(const daytona_pty_t *pty);
 
-/** Detach in good order; the process goes on. Output that is on its way still comes. Later calls do nothing. */
+/**
+ * Detach in good order; the process goes on. Output that is on its way still comes, unless the terminal is paused with
+ * its buffer full. A server that does not answer is not waited for longer than 5 s. Later calls do nothing.
+ */
 DAYTONA_API void daytona_pty_disconnect(daytona_pty_t *pty);
 
 /** The same under its other name. */

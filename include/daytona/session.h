@@ -4,7 +4,12 @@
  * Unless a function says otherwise:
  *   Thread: loop.  In callbacks: yes.  After close: fails with DAYTONA_ECLOSED.
  *   Arguments: strings and option structs are copied; the sandbox is retained until the future settles.
- *   Fails with DAYTONA_EINVAL for a missing id, DAYTONA_ENOTFOUND for an unknown session or command.
+ *   Fails with DAYTONA_EINVAL for a missing id or sandbox, DAYTONA_ENOTFOUND for an unknown session or command, and as
+ *   any request does: DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT, DAYTONA_EAUTH and their kinds.
+ *   Limits: 64 KiB for a URL, with the ids in it; 64 MiB of JSON for a command or for input, and for an answer, so also
+ *   for a log that is not followed: DAYTONA_ELIMIT.
+ *   Time: `timeout_ms` is in milliseconds. Default: request_timeout_ms of the client. DAYTONA_NO_TIMEOUT: none. Other
+ *   negative values: DAYTONA_EINVAL.
  *   Cancel: ends the waiting; what the server has begun it finishes.
  *   Retry: only requests that cannot have reached the sandbox are repeated; of others, only GET and DELETE.
  *
@@ -39,7 +44,7 @@ typedef struct daytona_session_command {
 
 typedef struct daytona_session {
   const char *id;
-  const daytona_session_command_t *commands; /**< in no order */
+  const daytona_session_command_t *commands; /**< in no order; NULL when there are none */
   size_t command_count;
 } daytona_session_t;
 
@@ -96,11 +101,15 @@ typedef struct daytona_session_exec_opts {
 } daytona_session_exec_opts_t;
 
 /**
- * Run a command in a session's shell.
+ * Run a command in a session's shell, when the ones before it have ended.
  *
  * Settles with daytona_future_session_exec(). An exit code other than 0 is a result, not a failure. `exit` ends the
  * session's shell, and the call then never settles: use `return`. Unless run_async is given its stdin is empty.
  * Published servers answer an unknown session with status 500 (DAYTONA_EINTERNAL).
+ *
+ * @param command  Required, not blank, UTF-8.
+ *
+ * Cancel, and the end of `timeout_ms`: end the waiting; the command goes on.  Retry: never once it may have been sent.
  */
 DAYTONA_API daytona_future_t *daytona_session_exec(daytona_sandbox_t *sandbox, const char *session_id,
                                                    const char *command, const daytona_session_exec_opts_t *opts);
@@ -136,7 +145,7 @@ typedef struct daytona_session_follow_opts {
   daytona_session_output_cb on_stdout; /**< Optional. */
   daytona_session_output_cb on_stderr; /**< Optional. */
   void *user;                          /**< For both. */
-  bool as_text;            /**< Whole UTF-8 characters only; what is not UTF-8 becomes U+FFFD. */
+  bool as_text;            /**< Whole UTF-8 characters only, however they were cut; what is not UTF-8 becomes U+FFFD. */
   daytona_buffer_policy_t policy; /**< Default: DAYTONA_BUFFER_STOP. */
   size_t buffer_bytes;     /**< For DROP_OLDEST. Default: 1 MiB; at most 64 MiB. */
   int64_t connect_timeout_ms; /**< Optional, of each connection. Default: the client's. */
@@ -150,14 +159,18 @@ typedef struct daytona_session_follow_opts {
  *
  * Settles with daytona_future_stream_end() once all output was handed on: with DAYTONA_STREAM_EXITED and the exit
  * code; DAYTONA_STREAM_KILLED when the session was deleted; DAYTONA_STREAM_LOST when the connection broke and the
- * sandbox could not be reached again. Fails with DAYTONA_ENOTFOUND and the like when there is nothing to follow.
+ * sandbox could not be reached again; DAYTONA_STREAM_TIMEOUT, when what is still kept is dropped. Fails with
+ * DAYTONA_ENOTFOUND and the like when there is nothing to follow, and when the first connection cannot be made.
+ *
+ * A log may have any length. A command whose shell has died never ends: give `timeout_ms`, or cancel.
  *
  * A lost connection, and one that the server closed early, is made up for: the log is fetched with plain requests,
  * what was handed on already is recognised by its length and a checksum, and following goes on behind it. No byte
  * is lost and none comes twice. If the log is not what it was, `has_gap` says so and following goes on at the
  * same place, or at its end if it became shorter. It is given up after ten failures in a row (about a minute).
+ * While the follow is paused with DAYTONA_BUFFER_STOP nothing is fetched: the sandbox keeps the log.
  *
- * Cancel: ends the following; the command goes on.
+ * Cancel: ends the following; the command goes on.  Protocol: the WebSocket .../logs?follow=true, and plain requests.
  */
 DAYTONA_API daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char *session_id,
                                                      const char *command_id,
@@ -176,7 +189,7 @@ DAYTONA_API void daytona_session_follow_resume(daytona_future_t *follow);
 /**
  * Take a complete log apart. Bytes before its first mark are in neither part.
  *
- * @param log   Copied.
+ * @param log   Copied; `size` bytes. NULL is allowed when there are none.
  * @param out   Yours on success: daytona_session_logs_free().
  * @return 0, DAYTONA_EINVAL (a NULL argument), DAYTONA_ELIMIT or DAYTONA_ENOMEM.
  *

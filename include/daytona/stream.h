@@ -4,6 +4,19 @@
  *
  * Bytes come through callbacks; pause and resume hold them back; and each stream ends with exactly one verdict:
  * an exit code, or a named reason why there is none.
+ *
+ * Unless a function says otherwise:
+ *   Thread: loop.  In callbacks: yes.  After close: allowed, they only look.
+ *   Arguments: borrowed for the call. NULL is a future that has not settled.
+ *   Cannot fail.
+ *
+ * What every stream does:
+ *   Callbacks come from turns of the loop, never inside a call, never after the verdict or after the report of the
+ *   client's close, and may do anything.
+ *   Paused: nothing is handed on, and the verdict waits, too. Pausing in a callback takes effect at once: what has come
+ *   already is kept.
+ *   Alive: a connection on which nothing was heard for 20 s is asked, and given up when 20 more pass without an answer.
+ *   Limits hold to within 50 ms of a loop that is not kept busy.
  */
 #ifndef DAYTONA_STREAM_H
 #define DAYTONA_STREAM_H
@@ -40,21 +53,22 @@ typedef enum daytona_stream_reason {
 /** "connection lost" for DAYTONA_STREAM_LOST. Static, never NULL. Thread: any. */
 DAYTONA_API const char *daytona_stream_reason_text(daytona_stream_reason_t reason);
 
-/** The verdict on a stream. Only handed out by the library, so it can grow. */
+/** The verdict on a stream. Only handed out by the library, so it can grow. Sizes are bytes. */
 typedef struct daytona_stream_end {
   daytona_stream_reason_t reason;
   bool has_exit_code;
   int exit_code;            /**< 137 and the like for processes killed by a signal; 0 unless has_exit_code */
-  const char *message;      /**< one line for people; never NULL */
+  const char *message;      /**< one line for people, of the server's words if there are any; never NULL */
   int close_code;           /**< of the server's last close frame; 0 when there was none */
   uint64_t received_bytes;  /**< of output, markers of a log not counted */
-  uint64_t dropped_bytes;   /**< thrown away because the buffer of a paused stream was full */
+  uint64_t dropped_bytes;   /**< of what was to be handed on: thrown away because the buffer of a paused stream was
+                                 full, or because the follow's time was over */
   uint32_t resumed_count;   /**< how often a lost connection was made up for */
   bool has_gap;             /**< after a lost connection the log was not the same any more: output may be missing */
 } daytona_stream_end_t;
 
 /**
- * The verdict of a settled follow or terminal wait, or NULL. Borrowed from the future.
+ * The verdict of a settled follow or terminal wait, or NULL for other futures. Borrowed from the future.
  *
  * A stream that ended by itself, for whatever reason, settles its future with success; only a future that was
  * cancelled, or whose client was closed, or for which there was no memory, fails. daytona_stream_verdict() names the
@@ -68,7 +82,8 @@ DAYTONA_API daytona_stream_reason_t daytona_stream_verdict(const daytona_future_
 /** What becomes of output that arrives while a stream is paused. */
 typedef enum daytona_buffer_policy {
   DAYTONA_BUFFER_STOP = 0,    /**< stop reading; the server waits, or drops its slow reader */
-  DAYTONA_BUFFER_DROP_OLDEST  /**< go on reading, keep the newest `buffer_bytes`, count the rest */
+  DAYTONA_BUFFER_DROP_OLDEST  /**< go on reading, keep the newest `buffer_bytes`, count the rest. (A log that changes
+                                   its stream with every byte takes five times of that in memory.) */
 } daytona_buffer_policy_t;
 
 DAYTONA_END

@@ -288,6 +288,7 @@ daytona_future_t *daytona_interpreter_run(daytona_sandbox_t *sandbox, const char
   run_request_t request = {.code = code, .context_id = opts->context_id, .env = opts->env};
   if (opts->timeout_ms != 0)
     request.timeout_s = daytona_int(opts->timeout_ms > 0 ? (opts->timeout_ms + 999) / 1000 : 0);
+  future->arena.is_secret = true; /* the environment, and the code */
   self->op.kind = run_kind;
   self->op.done = on_located;
   self->op.ending = end_run;

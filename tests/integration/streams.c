@@ -158,6 +158,36 @@ static void code_runs_in_contexts_with_state(void **state) {
   session_fails(daytona_interpreter_run(sandbox, "import time\ntime.sleep(30)", &short_time), DAYTONA_ETIMEOUT);
 }
 
+/* --- what is not there -------------------------------------------------------------------------- */
+
+static void what_is_not_there_is_named(void **state) {
+  session_fails(daytona_session_create(sandbox, "entrypoint", NULL), DAYTONA_EINVAL);
+  session_fails(daytona_session_get(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_session_delete(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  session_done(daytona_session_create(sandbox, "here", NULL));
+  session_fails(daytona_session_command(sandbox, "here", "none", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_session_logs(sandbox, "here", "none", NULL), DAYTONA_ENOTFOUND);
+  daytona_future_t *future = session_must(daytona_session_exec(sandbox, "here", "true", NULL));
+  const char *id = daytona_future_session_exec(future)->command_id;
+  session_fails(daytona_session_send_input(sandbox, "here", id, "late", NULL), DAYTONA_EGONE);
+  daytona_future_release(future);
+  session_done(daytona_session_delete(sandbox, "here", NULL));
+  session_fails(daytona_pty_connect(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_pty_info(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_pty_kill(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  future = session_must(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "one"}));
+  session_fails(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "one"}), DAYTONA_ECONFLICT);
+  assert_int_equal(daytona_pty_write(daytona_future_pty(future), "exit 0\n", 7), 0);
+  session_done(daytona_pty_wait(daytona_future_pty(future)));
+  session_fails(daytona_pty_info(sandbox, "one", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_pty_resize(sandbox, "one", 90, 30, NULL), DAYTONA_EGONE);
+  daytona_future_release(future);
+  session_fails(daytona_interpreter_delete_context(sandbox, "default", NULL), DAYTONA_EINVAL);
+  session_fails(daytona_interpreter_delete_context(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_interpreter_create_context(sandbox, &(daytona_interpreter_context_opts_t){.cwd = "/none"}),
+                DAYTONA_EINTERNAL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_session_keeps_its_state),
@@ -165,6 +195,7 @@ int main(void) {
     cmocka_unit_test(a_terminal_is_used_and_exits),
     cmocka_unit_test(a_killed_terminal_says_so),
     cmocka_unit_test(code_runs_in_contexts_with_state),
+    cmocka_unit_test(what_is_not_there_is_named),
   };
   return cmocka_run_group_tests(tests, open_shared, close_shared);
 }

@@ -58,7 +58,6 @@ static const tls_case_t tls_cases[] = {
   {"weak_authority", "under_weak", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
   {"weak_signature", "sha1", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
   {"issuer_is_no_authority", "under_leaf", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
-  {"certificate_of_a_client", "purpose", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
   {"common_name_only", "common_name", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_OK},
   {"revoked_is_not_looked_up", "revoked", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_OK},
   {"ca_path", "good", "localhost", "cas/", NULL, false, TLS_FAULT_NONE, DAYTONA_OK},

@@ -253,6 +253,20 @@ static void collected_output_has_a_bound(void **state) {
   stream_close(&scene);
 }
 
+/* What is announced is enough: nobody waits for the rest. */
+static void a_message_has_a_bound(void **state) {
+  static const char head[] = {(char)0x81, 127, 0, 0, 0, 0, 0, (char)0x80, 0, 1, 'x'}; /* of 8 MiB and a byte */
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_open(&scene);
+  daytona_future_t *future = run(&scene, &heard);
+  while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  peer_send(scene.socket, head, sizeof head);
+  api_fails(future, DAYTONA_ELIMIT);
+  assert_int_equal(scene.close_code, 1009);
+  stream_close(&scene);
+}
+
 /* A server that reports errors without end: the last one counts, and the others cost nothing. */
 static void errors_without_end_do_not_cost_memory(void **state) {
   stream_scene_t scene;
@@ -383,6 +397,7 @@ int main(void) {
     cmocka_unit_test(a_cut_anywhere_is_an_error),
     cmocka_unit_test(refusals_are_errors_as_from_rest),
     cmocka_unit_test(collected_output_has_a_bound),
+    cmocka_unit_test(a_message_has_a_bound),
     cmocka_unit_test(errors_without_end_do_not_cost_memory),
     cmocka_unit_test(a_callback_may_do_anything),
     cmocka_unit_test(a_run_may_be_cancelled_or_closed_at_any_time),

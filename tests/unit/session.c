@@ -42,6 +42,7 @@ static void each_call_asks_for_its_resource(void **state) {
   future = api_must(daytona_session_list(scene.sandbox, NULL));
   assert_int_equal(daytona_future_session_list(future)->count, 2);
   assert_string_equal(daytona_future_session_list(future)->items[1].id, "t");
+  assert_int_equal(daytona_future_session_list(future)->items[0].command_count, 0);
   daytona_future_release(future);
   api_done(daytona_session_delete(scene.sandbox, "a/b", NULL));
   future = api_must(daytona_session_command(scene.sandbox, "s", "c", NULL));

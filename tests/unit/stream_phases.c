@@ -279,6 +279,7 @@ static void input_waits_for_a_slow_server_in_bounds(void **state) {
   input_seen = 0;
   scene.stream.on_message = check_input;
   daytona_pty_t *pty = attach(&scene.stream, (daytona_pty_attach_t){.on_drained = on_drained, .user = &drained});
+  daytona_pty_set_output(pty, NULL, NULL); /* whose user is another one */
   peer_stop_reading(scene.stream.socket);
   for (;;) {
     for (size_t i = 0; i < PIECE; i++) piece[i] = input_at(taken + i);
@@ -295,6 +296,33 @@ static void input_waits_for_a_slow_server_in_bounds(void **state) {
   api_spin(&scene.stream.api, 20);
   assert_int_equal(input_seen, taken); /* what was refused was not sent in part */
   assert_int_equal(drained, 1);
+  daytona_pty_release(pty);
+  close_scene(&scene);
+}
+
+/* --- words and verdicts ------------------------------------------------------------------------ */
+
+static void reasons_have_words(void **state) {
+  assert_string_equal(daytona_stream_reason_text(DAYTONA_STREAM_OPEN), "open");
+  assert_string_equal(daytona_stream_reason_text(DAYTONA_STREAM_EXITED), "exited");
+  assert_string_equal(daytona_stream_reason_text(DAYTONA_STREAM_LOST), "connection lost");
+  assert_string_equal(daytona_stream_reason_text((daytona_stream_reason_t)99), "unknown");
+  assert_null(daytona_future_stream_end(NULL));
+  assert_int_equal(daytona_stream_verdict(NULL), DAYTONA_STREAM_OPEN);
+}
+
+static void a_verdict_without_a_callback_waits_for_nobody(void **state) {
+  static scene_t scene;
+  open_scene(&scene, OPEN);
+  daytona_pty_t *pty = attach(&scene.stream, (daytona_pty_attach_t){0});
+  daytona_pty_pause(pty);
+  stream_send(&scene.stream, 2, "nobody hears this", 17);
+  stream_send_close(&scene.stream, 1011, "{\"exitCode\":2}");
+  daytona_future_t *future = api_must(daytona_pty_wait(pty));
+  assert_int_equal(daytona_future_stream_end(future)->exit_code, 2);
+  assert_int_equal(daytona_future_stream_end(future)->received_bytes, 17);
+  assert_int_equal(daytona_stream_verdict(future), DAYTONA_STREAM_EXITED);
+  daytona_future_release(future);
   daytona_pty_release(pty);
   close_scene(&scene);
 }
@@ -429,6 +457,8 @@ int main(void) {
     cmocka_unit_test(the_whole_limit_holds_in_every_phase),
     cmocka_unit_test(a_disconnect_that_is_not_answered_ends_all_the_same),
     cmocka_unit_test(input_waits_for_a_slow_server_in_bounds),
+    cmocka_unit_test(reasons_have_words),
+    cmocka_unit_test(a_verdict_without_a_callback_waits_for_nobody),
     cmocka_unit_test(creating_the_old_way_survives_lack_of_memory),
     cmocka_unit_test(a_paused_follow_survives_lack_of_memory),
   };
