@@ -2,7 +2,7 @@
  * Streams of the services that are cut, reset or frozen at every frame border and inside frames: stream_cut FOLDER
  *
  * A log is made up for: its reader hears all of it, once. A terminal is lost, with everything that came before the
- * cut; a run fails, with its output. The streams are recorded ones of the published toolbox where the folder with
+ * cut; a run fails, with its output. Those that are not cut end as they were recorded. The streams are recorded ones of the published toolbox where the folder with
  * them is there, and always some of the same shape that are made here. Output is compared by size and hash.
  */
 #include <dirent.h>
@@ -208,6 +208,17 @@ static void cut_log(log_scene_t *scene, const char *log, size_t size, size_t cut
   daytona_future_release(future);
 }
 
+/* Nothing happens to it. The close comes at once, so it is not believed before the log was looked at. */
+static void hear_log(log_scene_t *scene, const char *log, size_t size) {
+  log_scene_begin(scene, log, size);
+  stream_play(&scene->stream, &recorded.script, recorded.script.size, STREAM_ENDS);
+  scene->finished_at = 1;
+  daytona_future_t *future = log_scene_run(scene, (daytona_session_follow_opts_t){0}, 100);
+  log_scene_expect_all(scene, future);
+  assert_int_equal(daytona_future_stream_end(future)->close_code, recorded.close_code);
+  daytona_future_release(future);
+}
+
 static bool cut_log_everywhere(void *user) {
   log_scene_t *scene = user;
   size_t cuts[CUTS_MAX], count = make_cuts(cuts), size = 0;
@@ -221,6 +232,7 @@ static bool cut_log_everywhere(void *user) {
   }
   bool has_marks = size == 0 || log[0] == 1 || log[0] == 2;
   if (!has_marks) return false; /* an older protocol, which this client does not ask for */
+  hear_log(scene, log, size);
   for (size_t i = 0; i < count; i++)
     for (int fate = STREAM_STAYS; fate <= STREAM_BREAKS; fate++)
       if (fate != STREAM_STAYS || i % 3 == 0) cut_log(scene, log, size, cuts[i], (stream_fate_t)fate, (i + (size_t)fate) % 2 != 0);
@@ -290,6 +302,22 @@ static void check_lost_terminal(daytona_pty_t *pty, size_t cut, int fate) {
   if (!has_exited) assert_int_equal(end->close_code, 0);
 }
 
+/* The whole stream was there: the verdict is what the close frame says. */
+static void check_ended_terminal(daytona_pty_t *pty) {
+  const daytona_stream_end_t *end = daytona_pty_end(pty);
+  json_t *reason = json_loads(recorded.reason, 0, NULL), *code = json_object_get(reason, "exitCode");
+  const char *why = json_string_value(json_object_get(reason, "exitReason"));
+  bool has_exit = code != NULL || recorded.close_code == 1000;
+  bool was_killed = why != NULL && strcmp(why, "SIGKILL") == 0;
+  daytona_stream_reason_t expected = !has_exit ? end->reason : was_killed ? DAYTONA_STREAM_KILLED : DAYTONA_STREAM_EXITED;
+  if (recorded.close_code == 1008 && !has_exit) expected = DAYTONA_STREAM_SLOW_READER;
+  if (end->reason != expected) explain(recorded.script.size, STREAM_ENDS, daytona_stream_reason_text(end->reason));
+  assert_int_equal(end->has_exit_code, has_exit);
+  assert_int_equal(end->exit_code, json_integer_value(code));
+  assert_int_equal(end->close_code, recorded.close_code);
+  json_decref(reason);
+}
+
 static void cut_terminal(stream_scene_t *scene, size_t greeting, size_t cut, stream_fate_t fate) {
   log_heard_t heard = {.hash = LOG_HASH_START}, expected = terminal_before(cut);
   const daytona_pty_connect_opts_t opts = {.attach = {.on_output = on_output, .user = &heard}};
@@ -308,7 +336,10 @@ static void cut_terminal(stream_scene_t *scene, size_t greeting, size_t cut, str
     if (pty == NULL) explain(cut, fate, daytona_future_error(future)->message);
     daytona_future_t *wait = daytona_pty_wait(pty);
     wait_for(&scene->api, wait);
-    check_lost_terminal(pty, cut, fate);
+    if (cut == recorded.script.size)
+      check_ended_terminal(pty);
+    else
+      check_lost_terminal(pty, cut, fate);
     if (heard.size[0] != expected.size[0] || heard.hash != expected.hash) explain(cut, fate, "another output");
     assert_int_equal(daytona_pty_end(pty)->received_bytes, expected.size[0]);
     daytona_future_release(wait);
@@ -322,6 +353,7 @@ static bool cut_terminal_everywhere(void *user) {
   for (size_t i = 0; i < recorded.count && greeting == 0; i++)
     if (is_control(&recorded.frames[i], "connected")) greeting = recorded.frames[i].end;
   if (greeting == 0) return false; /* it was refused in-band */
+  cut_terminal(user, greeting, recorded.script.size, STREAM_ENDS);
   for (size_t i = 0; i < count; i++)
     for (int fate = STREAM_STAYS; fate <= STREAM_BREAKS; fate++)
       if (fate != STREAM_STAYS || i % 3 == 0) cut_terminal(user, greeting, cuts[i], (stream_fate_t)fate);
@@ -394,6 +426,14 @@ static log_heard_t run_before(size_t cut) {
   return heard;
 }
 
+static void check_ended_run(const daytona_future_t *future) {
+  daytona_errcode_t expected = recorded.close_code == 1000 || recorded.close_code == 1005 ? DAYTONA_OK
+                               : recorded.close_code == 4008 ? DAYTONA_ETIMEOUT : DAYTONA_ECONNECTION;
+  if (daytona_future_code(future) != expected)
+    explain(recorded.script.size, STREAM_ENDS, daytona_errcode_name(daytona_future_code(future)));
+  if (expected != DAYTONA_OK) assert_non_null(strstr(daytona_future_error(future)->message, recorded.reason));
+}
+
 static void cut_run(stream_scene_t *scene, size_t cut, stream_fate_t fate) {
   log_heard_t heard = {.hash = LOG_HASH_START}, expected = run_before(cut);
   const daytona_run_opts_t opts = {.on_stdout = on_stdout, .on_stderr = on_stderr, .on_error = on_error, .user = &heard};
@@ -402,8 +442,11 @@ static void cut_run(stream_scene_t *scene, size_t cut, stream_fate_t fate) {
   stream_play(scene, &recorded.script, cut, fate);
   daytona_future_t *future = daytona_interpreter_run(scene->sandbox, "print()", &opts);
   wait_for(&scene->api, future);
-  if (daytona_future_run_result(future) != NULL) explain(cut, fate, "a result");
-  if (!daytona_error_is(daytona_future_error(future), DAYTONA_ECONNECTION))
+  if (cut == recorded.script.size)
+    check_ended_run(future);
+  else if (daytona_future_run_result(future) != NULL)
+    explain(cut, fate, "a result");
+  else if (!daytona_error_is(daytona_future_error(future), DAYTONA_ECONNECTION))
     explain(cut, fate, daytona_future_error(future)->message);
   if (heard.hash != expected.hash || memcmp(heard.size, expected.size, sizeof heard.size) != 0)
     explain(cut, fate, "another output");
@@ -412,6 +455,7 @@ static void cut_run(stream_scene_t *scene, size_t cut, stream_fate_t fate) {
 
 static bool cut_run_everywhere(void *user) {
   size_t cuts[CUTS_MAX], count = make_cuts(cuts);
+  cut_run(user, recorded.script.size, STREAM_ENDS);
   for (size_t i = 0; i < count; i++)
     for (int fate = STREAM_STAYS; fate <= STREAM_BREAKS; fate++)
       if (fate != STREAM_STAYS || i % 3 == 0) cut_run(user, cuts[i], (stream_fate_t)fate);

@@ -379,6 +379,28 @@ static void a_close_right_behind_output_is_not_believed(void **state) {
   stream_close(&scene);
 }
 
+/* As servers do it: some quiet time, then the close. Nothing is fetched. */
+static void a_close_behind_a_quiet_time_is_believed(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, sizeof log_text - 1);
+  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  api_answer(&scene.api, get_command, 200, finished);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  while (heard.calls < 4) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  api_advance(&scene.api, 600);
+  stream_send_close(&scene, 1000, "");
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  expect_everything(&heard, end);
+  assert_int_equal(end->resumed_count, 0);
+  assert_int_equal(api_count(&scene.api, get_logs), 0);
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
 static void a_sandbox_that_cannot_be_reached_again_is_a_lost_connection(void **state) {
   stream_scene_t scene;
   heard_t heard = {0};
@@ -795,6 +817,7 @@ int main(void) {
     cmocka_unit_test(json_with_the_log_will_do),
     cmocka_unit_test(a_socket_with_another_prefix_is_not_believed),
     cmocka_unit_test(a_close_right_behind_output_is_not_believed),
+    cmocka_unit_test(a_close_behind_a_quiet_time_is_believed),
     cmocka_unit_test(a_sandbox_that_cannot_be_reached_again_is_a_lost_connection),
     cmocka_unit_test(a_deleted_session_is_killed),
     cmocka_unit_test(nothing_to_follow_is_an_error_as_from_rest),
