@@ -198,12 +198,20 @@ static daytona__inbox_next_t hand_on_kept(void *user, int tag, const char *bytes
   daytona_pty_t *pty = user;
   (void)tag;
   call_user(pty, bytes, size);
-  return pty->refs > 1 && may_call(pty) ? DAYTONA__INBOX_MORE : DAYTONA__INBOX_LATER;
+  pty->handed_on += size;
+  bool goes_on = pty->refs > 1 && may_call(pty) && pty->handed_on < DAYTONA__READ_BUDGET;
+  return goes_on ? DAYTONA__INBOX_MORE : DAYTONA__INBOX_LATER;
 }
 
 static void on_drain(daytona__task_t *task) {
   daytona_pty_t *pty = daytona_pty_retain(DAYTONA__CONTAINER(task, daytona_pty_t, drain));
+  pty->handed_on = 0;
   if (may_call(pty)) daytona__inbox_drain(&pty->inbox, hand_on_kept, pty);
+  if (pty->refs > 1 && may_call(pty) && !daytona__inbox_is_empty(&pty->inbox)) {
+    daytona__loop_defer(loop_of(pty), &pty->drain); /* the others of the loop have their turn */
+    daytona_pty_release(pty);
+    return;
+  }
   if (may_call(pty) && pty->is_ws_paused) {
     pty->is_ws_paused = false;
     if (pty->ws != NULL) daytona__ws_resume(pty->ws);

@@ -28,6 +28,7 @@ struct daytona_pty {
   bool stops_reading;     /* with a full buffer, instead of dropping */
   size_t buffer_bytes;
   daytona__inbox_t inbox;
+  size_t handed_on;       /* in this turn, of what was kept */
   bool is_paused, is_ws_paused, is_disconnecting;
   bool is_ended, is_told;
   daytona__task_t drain;

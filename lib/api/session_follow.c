@@ -83,6 +83,7 @@ typedef struct follow {
   daytona__inbox_t inbox;
   bool is_paused;
   bool lacks_memory;
+  size_t handed_on;   /* in this turn, of what was kept */
   daytona__task_t drain;
   daytona__arena_t round; /* of one request: a follow that lasts for days must not grow */
   daytona_stream_end_t *end;
@@ -226,7 +227,8 @@ static daytona__inbox_next_t hand_on_kept(void *user, int stream, const char *by
   follow_t *self = user;
   call_user(self, stream, bytes, size);
   if (is_over(self)) return DAYTONA__INBOX_OVER;
-  return self->is_paused ? DAYTONA__INBOX_LATER : DAYTONA__INBOX_MORE;
+  self->handed_on += size;
+  return self->is_paused || self->handed_on >= DAYTONA__READ_BUDGET ? DAYTONA__INBOX_LATER : DAYTONA__INBOX_MORE;
 }
 
 /* What comes next may be old, so that the time since it came says nothing about the log's end. */
@@ -239,9 +241,12 @@ static void resume_socket(follow_t *self) {
 static void on_drain(daytona__task_t *task) {
   follow_t *self = DAYTONA__CONTAINER(task, follow_t, drain);
   daytona_future_t *future = daytona_future_retain(self->op.future);
+  self->handed_on = 0;
   if (!self->is_paused) daytona__inbox_drain(&self->inbox, hand_on_kept, self);
   if (!is_over(self) && !self->is_paused) {
-    if (self->phase == ENDING)
+    if (!daytona__inbox_is_empty(&self->inbox))
+      daytona__loop_defer(self->op.client->loop, &self->drain); /* the others of the loop have their turn */
+    else if (self->phase == ENDING)
       settle(self);
     else if (self->ws != NULL)
       resume_socket(self);

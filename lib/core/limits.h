@@ -73,7 +73,7 @@
 /* One read from a socket, into a buffer that all sockets of a client share. */
 #define DAYTONA__READ_BUFFER ((size_t)64 << 10)
 
-/* What one socket may read before the others of the loop get their turn. */
+/* What one socket may read, and one stream hand on of what it kept, before the others of the loop get their turn. */
 #define DAYTONA__READ_BUDGET ((size_t)256 << 10)
 
 /* Status line and headers of an answer to an upgrade or to CONNECT, and how many headers. */

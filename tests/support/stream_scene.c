@@ -49,6 +49,8 @@ static void take_frame(stream_scene_t *scene, int opcode, const char *bytes, siz
     peer_end(scene->socket);
     return;
   }
+  scene->pings += opcode == 9;
+  if (opcode == 9 && scene->answers_pings) stream_send(scene, 10, bytes, size);
   if (opcode > 2) return;
   assert_true(scene->received_size + size < sizeof scene->received);
   memcpy(scene->received + scene->received_size, bytes, size);

@@ -37,6 +37,8 @@ typedef struct stream_scene {
   char received[1 << 18]; /* payloads of its text and binary frames */
   size_t received_size, frames, largest;
   int close_code;         /* of the client's close frame; 0: none came */
+  bool answers_pings;
+  size_t pings;
 } stream_scene_t;
 
 void stream_open(stream_scene_t *scene);

@@ -252,6 +252,43 @@ static void a_disconnect_that_is_not_answered_ends_all_the_same(void **state) {
   close_scene(&scene);
 }
 
+/* --- silence ----------------------------------------------------------------------------------- */
+
+/* A proxy between ends what is quiet for a minute; a stream says something before, for hours. */
+static void quiet_streams_outlive_an_impatient_proxy(void **state) {
+  enum { HOURS = 2, STEP_MS = 5000, STEPS = HOURS * 3600 * 1000 / STEP_MS };
+  static scene_t scene;
+  for (service_t service = FOLLOW; service <= RUN; service++) {
+    if (service == CREATE) continue;
+    open_scene(&scene, OPEN);
+    stream_scene_t *stream = &scene.stream;
+    stream->answers_pings = true;
+    api_answer(&stream->api, get_command, 200, running);
+    daytona_pty_t *pty = service == CONNECT ? attach(stream, (daytona_pty_attach_t){0}) : NULL;
+    daytona_future_t *future = pty != NULL ? daytona_pty_wait(pty) : begin(&scene, service, 0, DAYTONA_NO_TIMEOUT);
+    while (stream->upgrades == 0) uv_run(&stream->api.uv, UV_RUN_ONCE);
+    api_spin(&stream->api, 5);
+    size_t pings = 0;
+    for (int step = 0, quiet = 0; step < STEPS; step++) {
+      api_advance(&stream->api, STEP_MS);
+      api_settle(&stream->api);
+      quiet = stream->pings != pings ? 0 : quiet + 1;
+      pings = stream->pings;
+      assert_true(quiet * STEP_MS < 60000);
+    }
+    assert_false(daytona_future_is_settled(future));
+    assert_int_equal(stream->upgrades, 1);
+    stream_send_close(stream, 1000, "");
+    if (service == FOLLOW)
+      daytona_future_cancel(future);
+    else
+      api_must(future);
+    daytona_future_release(future);
+    daytona_pty_release(pty);
+    close_scene(&scene);
+  }
+}
+
 /* --- input ------------------------------------------------------------------------------------- */
 
 static void on_drained(daytona_pty_t *pty, void *user) {
@@ -296,6 +333,31 @@ static void input_waits_for_a_slow_server_in_bounds(void **state) {
   api_spin(&scene.stream.api, 20);
   assert_int_equal(input_seen, taken); /* what was refused was not sent in part */
   assert_int_equal(drained, 1);
+  daytona_pty_release(pty);
+  close_scene(&scene);
+}
+
+static void count_output(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
+  (void)pty, (void)bytes;
+  *(size_t *)user += size;
+}
+
+/* A large buffer is handed on over many turns. */
+static void what_was_kept_leaves_turns_to_others(void **state) {
+  enum { PIECE = 60000, PIECES = 50 };
+  static char piece[PIECE];
+  static scene_t scene;
+  size_t heard = 0;
+  open_scene(&scene, OPEN);
+  daytona_pty_t *pty = attach(&scene.stream, (daytona_pty_attach_t){.buffer_bytes = PIECE * (PIECES + 1)});
+  for (int i = 0; i < PIECES; i++) stream_send(&scene.stream, 2, piece, PIECE);
+  api_spin(&scene.stream.api, 200);
+  daytona_pty_set_output(pty, count_output, &heard);
+  while (heard < PIECE * PIECES) {
+    size_t before = heard;
+    uv_run(&scene.stream.api.uv, UV_RUN_NOWAIT);
+    assert_true(heard - before <= 512 << 10);
+  }
   daytona_pty_release(pty);
   close_scene(&scene);
 }
@@ -456,6 +518,8 @@ int main(void) {
     cmocka_unit_test(the_connect_limit_holds),
     cmocka_unit_test(the_whole_limit_holds_in_every_phase),
     cmocka_unit_test(a_disconnect_that_is_not_answered_ends_all_the_same),
+    cmocka_unit_test(quiet_streams_outlive_an_impatient_proxy),
+    cmocka_unit_test(what_was_kept_leaves_turns_to_others),
     cmocka_unit_test(input_waits_for_a_slow_server_in_bounds),
     cmocka_unit_test(reasons_have_words),
     cmocka_unit_test(a_verdict_without_a_callback_waits_for_nobody),
