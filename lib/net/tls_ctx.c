@@ -98,6 +98,16 @@ static int load_own(daytona__tls_ctx_t *ctx) {
   status = mbedtls_pk_parse_keyfile(&ctx->key, file, ctx->options.client_key_password);
 #endif
   if (status != 0) return load_failed(ctx, "client key", file, status);
+  /* Said here: a server would only say that it cannot decrypt. */
+#if DAYTONA__MBEDTLS_3
+  status = mbedtls_pk_check_pair(&ctx->own.pk, &ctx->key, daytona__tls_random, NULL);
+#else
+  status = mbedtls_pk_check_pair(&ctx->own.pk, &ctx->key);
+#endif
+  if (status != 0) {
+    snprintf(ctx->message, sizeof ctx->message, "client key %s: it does not belong to the client certificate", file);
+    return daytona__tls_map(status);
+  }
   status = mbedtls_ssl_conf_own_cert(&ctx->conf, &ctx->own, &ctx->key);
   return status == 0 ? 0 : load_failed(ctx, "client certificate", file, status);
 }
