@@ -327,7 +327,6 @@ static bool holds(follow_t *self) {
 /* One more failure: try again later, or give up. */
 static void retry(follow_t *self, const char *message) {
   int64_t delay_ms = RETRY_FIRST_MS;
-  if (self->phase == FETCHING && holds(self)) return; /* a paused fetch may well break off */
   if (++self->failures > FAILURES_MAX) {
     finish(self, DAYTONA_STREAM_LOST, message);
     return;

@@ -10,7 +10,7 @@
 /* What happens behind a script's last byte. */
 typedef enum stream_fate { STREAM_STAYS, STREAM_ENDS, STREAM_BREAKS } stream_fate_t;
 
-enum { STREAM_SCRIPTS = 8, STREAM_SCRIPT_MAX = 65536 };
+enum { STREAM_SCRIPTS = 20, STREAM_SCRIPT_MAX = 65536 };
 
 typedef struct stream_script {
   char *bytes;

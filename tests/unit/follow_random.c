@@ -77,8 +77,32 @@ static void every_byte_is_heard_once_whatever_happens(void **state) {
   log_scene_close(&scene);
 }
 
+/* A connection that breaks again and again, but each time behind something new, has not failed. */
+static void progress_is_no_failure(void **state) {
+  static log_scene_t scene;
+  static const char text[] = "\1\1\1a long line that comes in small pieces\n";
+  log_scene_open(&scene);
+  log_scene_begin(&scene, text, sizeof text - 1);
+  scene.pauses_of_8 = 0;
+  for (size_t i = 0; i < STREAM_SCRIPTS - 1; i++) {
+    size_t shown = 5 + 2 * i;
+    log_scene_socket(&scene, shown, shown, false, SIZE_MAX, STREAM_ENDS);
+    scene.shown[i] = shown;
+  }
+  log_scene_socket(&scene, sizeof text - 1, 9, true, SIZE_MAX, STREAM_ENDS);
+  scene.finished_at = STREAM_SCRIPTS;
+  daytona_future_t *future = log_scene_run(&scene, (daytona_session_follow_opts_t){0}, 100);
+  log_scene_expect_all(&scene, future);
+  assert_true(daytona_future_stream_end(future)->resumed_count >= STREAM_SCRIPTS - 1);
+  daytona_future_release(future);
+  log_scene_close(&scene);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(every_byte_is_heard_once_whatever_happens, say_seed)};
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test_teardown(every_byte_is_heard_once_whatever_happens, say_seed),
+    cmocka_unit_test(progress_is_no_failure),
+  };
   signal(SIGPIPE, SIG_IGN); /* the peer writes to clients that have gone */
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

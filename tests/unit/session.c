@@ -238,6 +238,27 @@ static void text_has_whole_characters(void **state) {
   stream_close(&scene);
 }
 
+/* What was begun and cannot become a character any more is told at the end. */
+static void text_ends_with_what_was_begun(void **state) {
+  static const char text[] = "\1\1\1a\xC3\2\2\2\xE2\x82";
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  heard_t heard = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, text, sizeof text - 1);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){.as_text = true});
+  end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  assert_string_equal(heard.out, "a\xEF\xBF\xBD");
+  assert_string_equal(heard.err, "\xEF\xBF\xBD");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
 /* Cut at byte `size`, while the command still runs or not; the next socket shows everything. */
 static void cut_at(const stream_script_t *script, size_t size, stream_fate_t fate, bool still_runs) {
   stream_scene_t scene;
@@ -314,6 +335,31 @@ static void a_log_that_is_another_one_is_a_gap(void **state) {
     stream_script_clear(&script);
     stream_close(&scene);
   }
+}
+
+/* It became shorter: following goes on at its new end. */
+static void a_log_that_was_cut_is_followed_from_its_end(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, "\1\1\1one\n", 7);
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  stream_script_clear(&script);
+  stream_frame(&script, 2, "\1\1\1oXYZ\n", 8);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, running);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, "\1\1\1o");
+  stream_answer_text(&scene, get_logs, "\1\1\1oXYZ\n");
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  assert_true(end_of(&scene, future, DAYTONA_STREAM_EXITED)->has_gap);
+  assert_string_equal(heard.out, "one\nXYZ\n");
+  assert_int_equal(scene.upgrades, 2);
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
 }
 
 static void json_with_the_log_will_do(void **state) {
@@ -623,6 +669,28 @@ static void dropping_leaves_whole_characters(void **state) {
   }
 }
 
+/* Output that was read late does not make a close that came right behind it a late one. */
+static void a_close_read_after_a_pause_is_not_believed(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {.action = pause_now};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 7);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  api_advance(&scene.api, 10000);
+  api_spin(&scene.api, 5);
+  daytona_session_follow_resume(future);
+  expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
 /* What is counted is how often a connection was made up for, and not how often that was tried. */
 static void a_resumption_counts_once(void **state) {
   stream_scene_t scene;
@@ -810,10 +878,12 @@ int main(void) {
     cmocka_unit_test(logs_come_as_json_and_as_text),
     cmocka_unit_test(a_follow_hands_on_both_streams_and_the_exit_code),
     cmocka_unit_test(text_has_whole_characters),
+    cmocka_unit_test(text_ends_with_what_was_begun),
     cmocka_unit_test(no_byte_is_lost_wherever_the_connection_breaks),
     cmocka_unit_test(a_frozen_connection_is_noticed),
     cmocka_unit_test(the_log_is_asked_for_in_its_own_bytes),
     cmocka_unit_test(a_log_that_is_another_one_is_a_gap),
+    cmocka_unit_test(a_log_that_was_cut_is_followed_from_its_end),
     cmocka_unit_test(json_with_the_log_will_do),
     cmocka_unit_test(a_socket_with_another_prefix_is_not_believed),
     cmocka_unit_test(a_close_right_behind_output_is_not_believed),
@@ -827,6 +897,7 @@ int main(void) {
     cmocka_unit_test(a_follow_that_resumes_for_ever_does_not_grow),
     cmocka_unit_test(a_paused_follow_waits_with_output_and_end),
     cmocka_unit_test(a_full_buffer_drops_the_oldest_and_counts),
+    cmocka_unit_test(a_close_read_after_a_pause_is_not_believed),
     cmocka_unit_test(a_resumption_counts_once),
     cmocka_unit_test(a_deleted_session_ends_a_silent_socket),
     cmocka_unit_test(a_connection_lost_while_paused_is_made_up_for_later),

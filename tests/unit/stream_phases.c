@@ -252,6 +252,26 @@ static void a_disconnect_that_is_not_answered_ends_all_the_same(void **state) {
   close_scene(&scene);
 }
 
+/* Whoever leaves has left, also when the connection breaks on the way out. */
+static void a_disconnect_that_is_cut_is_a_disconnect(void **state) {
+  for (int way = 0; way < 2; way++) {
+    static scene_t scene;
+    open_scene(&scene, OPEN);
+    daytona_pty_t *pty = attach(&scene.stream, (daytona_pty_attach_t){0});
+    daytona_future_t *future = daytona_pty_wait(pty);
+    peer_stop_reading(scene.stream.socket);
+    daytona_pty_disconnect(pty);
+    if (way == 0) peer_end(scene.stream.socket);
+    if (way == 1) peer_reset(scene.stream.socket);
+    api_must(future);
+    assert_int_equal(daytona_future_stream_end(future)->reason, DAYTONA_STREAM_CLOSED);
+    assert_false(daytona_future_stream_end(future)->has_exit_code);
+    daytona_future_release(future);
+    daytona_pty_release(pty);
+    close_scene(&scene);
+  }
+}
+
 /* --- silence ----------------------------------------------------------------------------------- */
 
 /* A proxy between ends what is quiet for a minute; a stream says something before, for hours. */
@@ -518,6 +538,7 @@ int main(void) {
     cmocka_unit_test(the_connect_limit_holds),
     cmocka_unit_test(the_whole_limit_holds_in_every_phase),
     cmocka_unit_test(a_disconnect_that_is_not_answered_ends_all_the_same),
+    cmocka_unit_test(a_disconnect_that_is_cut_is_a_disconnect),
     cmocka_unit_test(quiet_streams_outlive_an_impatient_proxy),
     cmocka_unit_test(what_was_kept_leaves_turns_to_others),
     cmocka_unit_test(input_waits_for_a_slow_server_in_bounds),
