@@ -111,8 +111,8 @@ static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_
 
 /* --- handles ------------------------------------------------------------------------------------ */
 
-/* What libcurl keeps twice, for the server and for a proxy. mbedTLS has one configuration for both, so both are set alike;
-   a libcurl that was built without the second kind refuses it, and then has no secure proxies. */
+/* What libcurl keeps twice, for the server and for a proxy. mbedTLS has one configuration for both, so both are set
+   alike; a libcurl that was built without the second kind refuses it, and then has no secure proxies. */
 static bool set_both(CURL *curl, CURLoption option, CURLoption for_proxy, const char *value) {
   curl_easy_setopt(curl, for_proxy, value);
   return curl_easy_setopt(curl, option, value) == CURLE_OK;

@@ -2,8 +2,9 @@
  * Streams of the services that are cut, reset or frozen at every frame border and inside frames: stream_cut FOLDER
  *
  * A log is made up for: its reader hears all of it, once. A terminal is lost, with everything that came before the
- * cut; a run fails, with its output. Those that are not cut end as they were recorded. The streams are recorded ones of the published toolbox where the folder with
- * them is there, and always some of the same shape that are made here. Output is compared by size and hash.
+ * cut; a run fails, with its output. Those that are not cut end as they were recorded. The streams are recorded ones
+ * of the published toolbox where the folder with them is there, and always some of the same shape that are made here.
+ * Output is compared by size and hash.
  */
 #include <dirent.h>
 #include <jansson.h>
@@ -95,7 +96,8 @@ static bool read_socket(const char *name, json_t *socket) {
   json_t *frame, *frames = json_object_get(socket, "frames");
   const char *how = json_string_value(json_object_get(json_object_get(socket, "end"), "how"));
   size_t i, incoming = 0;
-  if (how == NULL || strcmp(how, "close frame") != 0 || json_object_get(socket, "frames_left_out") != NULL) return false;
+  if (how == NULL || strcmp(how, "close frame") != 0) return false;
+  if (json_object_get(socket, "frames_left_out") != NULL) return false;
   json_array_foreach(frames, i, frame) {
     if (strcmp(json_string_value(json_object_get(frame, "dir")), "in") != 0) continue;
     if (json_object_get(frame, "payload_b64") == NULL || ++incoming > STREAM_FRAMES) return false;
@@ -106,8 +108,8 @@ static bool read_socket(const char *name, json_t *socket) {
     const char *text = json_string_value(json_object_get(frame, "payload_b64"));
     if (strcmp(json_string_value(json_object_get(frame, "dir")), "in") != 0) continue;
     if (strlen(text) / 4 * 3 > sizeof bytes) return false;
-    add_frame((int)json_integer_value(json_object_get(frame, "opcode")), json_is_true(json_object_get(frame, "fin")), bytes,
-              decode_base64(text, bytes));
+    int opcode = (int)json_integer_value(json_object_get(frame, "opcode"));
+    add_frame(opcode, json_is_true(json_object_get(frame, "fin")), bytes, decode_base64(text, bytes));
   }
   return recorded.count != 0 && recorded.frames[recorded.count - 1].opcode == 8;
 }
@@ -198,7 +200,8 @@ static void cut_log(log_scene_t *scene, const char *log, size_t size, size_t cut
     if (recorded.frames[i].opcode <= 2) seen += payload_before(&recorded.frames[i], cut);
   scene->shown[0] = seen + (size - seen) / 2;
   stream_play(&scene->stream, &recorded.script, recorded.script.size, STREAM_ENDS);
-  daytona_future_t *future = log_scene_run(scene, (daytona_session_follow_opts_t){0}, fate == STREAM_STAYS ? 1000 : 100);
+  int64_t step_ms = fate == STREAM_STAYS ? 1000 : 100;
+  daytona_future_t *future = log_scene_run(scene, (daytona_session_follow_opts_t){0}, step_ms);
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
   if (end->reason != DAYTONA_STREAM_EXITED) explain(cut, fate, daytona_stream_reason_text(end->reason));
   if (end->has_gap) explain(cut, fate, "a gap");
@@ -234,8 +237,10 @@ static bool cut_log_everywhere(void *user) {
   if (!has_marks) return false; /* an older protocol, which this client does not ask for */
   hear_log(scene, log, size);
   for (size_t i = 0; i < count; i++)
-    for (int fate = STREAM_STAYS; fate <= STREAM_BREAKS; fate++)
-      if (fate != STREAM_STAYS || i % 3 == 0) cut_log(scene, log, size, cuts[i], (stream_fate_t)fate, (i + (size_t)fate) % 2 != 0);
+    for (int fate = STREAM_STAYS; fate <= STREAM_BREAKS; fate++) {
+      bool goes_on = (i + (size_t)fate) % 2 != 0;
+      if (fate != STREAM_STAYS || i % 3 == 0) cut_log(scene, log, size, cuts[i], (stream_fate_t)fate, goes_on);
+    }
   return true;
 }
 
@@ -309,7 +314,8 @@ static void check_ended_terminal(daytona_pty_t *pty) {
   const char *why = json_string_value(json_object_get(reason, "exitReason"));
   bool has_exit = code != NULL || recorded.close_code == 1000;
   bool was_killed = why != NULL && strcmp(why, "SIGKILL") == 0;
-  daytona_stream_reason_t expected = !has_exit ? end->reason : was_killed ? DAYTONA_STREAM_KILLED : DAYTONA_STREAM_EXITED;
+  daytona_stream_reason_t expected = was_killed ? DAYTONA_STREAM_KILLED : DAYTONA_STREAM_EXITED;
+  if (!has_exit) expected = end->reason;
   if (recorded.close_code == 1008 && !has_exit) expected = DAYTONA_STREAM_SLOW_READER;
   if (end->reason != expected) explain(recorded.script.size, STREAM_ENDS, daytona_stream_reason_text(end->reason));
   assert_int_equal(end->has_exit_code, has_exit);
@@ -397,7 +403,9 @@ static void hear_run(log_heard_t *heard, int stream, const char *bytes, size_t s
 static void on_stdout(const char *text, size_t size, void *user) { hear_run(user, 1, text, size); }
 static void on_stderr(const char *text, size_t size, void *user) { hear_run(user, 2, text, size); }
 
-static void on_error(const daytona_run_error_t *error, void *user) { hear_run(user, 0, error->value, strlen(error->value)); }
+static void on_error(const daytona_run_error_t *error, void *user) {
+  hear_run(user, 0, error->value, strlen(error->value));
+}
 
 /* What a reader hears of a run up to a cut: whole messages only. */
 static log_heard_t run_before(size_t cut) {
@@ -436,7 +444,8 @@ static void check_ended_run(const daytona_future_t *future) {
 
 static void cut_run(stream_scene_t *scene, size_t cut, stream_fate_t fate) {
   log_heard_t heard = {.hash = LOG_HASH_START}, expected = run_before(cut);
-  const daytona_run_opts_t opts = {.on_stdout = on_stdout, .on_stderr = on_stderr, .on_error = on_error, .user = &heard};
+  const daytona_run_opts_t opts = {.on_stdout = on_stdout, .on_stderr = on_stderr, .on_error = on_error,
+                                   .user = &heard};
   cuts_made++;
   stream_forget(scene);
   stream_play(scene, &recorded.script, cut, fate);

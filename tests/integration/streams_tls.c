@@ -42,7 +42,8 @@ static void follow_a_log(daytona_sandbox_t *sandbox) {
   heard_t heard = {""};
   const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .user = &heard};
   session_done(daytona_session_create(sandbox, "log", NULL));
-  daytona_future_t *started = session_must(daytona_session_exec(sandbox, "log", "echo one; echo two; return 3", &async));
+  daytona_future_t *started = session_must(
+    daytona_session_exec(sandbox, "log", "echo one; echo two; return 3", &async));
   const char *id = daytona_future_session_exec(started)->command_id;
   daytona_future_t *future = session_must(daytona_session_follow(sandbox, "log", id, &opts));
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
@@ -64,7 +65,8 @@ static void follow_through_a_reset(daytona_sandbox_t *sandbox) {
     daytona_session_exec(sandbox, "log", "for i in $(seq 200); do echo line $i; done; sleep 0.3; return 4", &async));
   const char *id = daytona_future_session_exec(started)->command_id;
   assert_int_equal(session_admin("POST", "/faults",
-                                 "{\"match\":{\"target\":\"toolbox\",\"path\":\"/toolbox/*/process/session/*/command/*/logs\"},"
+                                 "{\"match\":{\"target\":\"toolbox\","
+                                 "\"path\":\"/toolbox/*/process/session/*/command/*/logs\"},"
                                  "\"action\":\"reset\",\"after_bytes\":700}"), 201);
   daytona_future_t *future = session_must(daytona_session_follow(sandbox, "log", id, &opts));
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
@@ -152,8 +154,8 @@ static int run_server(const char *self, const char *local) {
   path_of(clients, "ca.pem");
   pid_t pid = fork();
   if (pid == 0) {
-    execl(local, local, "run", "--tls-cert", server_cert, "--tls-key", server_key, "--tls-client-ca", clients, "--", self,
-          "--under", folder, (char *)NULL);
+    execl(local, local, "run", "--tls-cert", server_cert, "--tls-key", server_key, "--tls-client-ca", clients, "--",
+          self, "--under", folder, (char *)NULL);
     _exit(127);
   }
   if (pid > 0) waitpid(pid, &status, 0);

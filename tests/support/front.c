@@ -37,7 +37,8 @@ static void send_on(line_t *line, const char *bytes, size_t size) {
   if (sending == NULL) abort();
   memcpy(sending->bytes, bytes, size);
   uv_buf_t buffer = uv_buf_init(sending->bytes, (unsigned)size);
-  if (line->is_closing || uv_write(&sending->request, (uv_stream_t *)&line->tcp, &buffer, 1, on_sent) != 0) free(sending);
+  uv_stream_t *stream = (uv_stream_t *)&line->tcp;
+  if (line->is_closing || uv_write(&sending->request, stream, &buffer, 1, on_sent) != 0) free(sending);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
@@ -128,7 +129,8 @@ static bool take_head(front_t *front, ws_link_t *link) {
     return true;
   }
   /* Servers want "/path" where a proxy got "http://host/path". */
-  char *url = strchr(link->in, ' '), *path = url != NULL && strncmp(url, " http://", 8) == 0 ? strchr(url + 8, '/') : NULL;
+  char *url = strchr(link->in, ' ');
+  char *path = url != NULL && strncmp(url, " http://", 8) == 0 ? strchr(url + 8, '/') : NULL;
   if (path != NULL) {
     front->forwards++;
     memmove(url + 1, path, link->in_size - (size_t)(path - link->in));

@@ -44,11 +44,11 @@ void log_scene_open_bare(log_scene_t *scene); /* stream_client() is to follow */
 void log_scene_close(log_scene_t *scene);
 void log_scene_begin(log_scene_t *scene, const char *log, size_t size);
 
-/* The next socket shows the log's first `shown` bytes in frames of at most `frame` bytes (0: of any size up to 40), and is
-   cut `cut` bytes from the beginning (SIZE_MAX: not) in this way; it closes with 1000 if `closes`. */
+/* The next socket shows the log's first `shown` bytes in frames of at most `frame` bytes (0: of any size up to 40), and
+   is cut `cut` bytes from the beginning (SIZE_MAX: not) in this way; it closes with 1000 if `closes`. */
 void log_scene_socket(log_scene_t *scene, size_t shown, size_t frame, bool closes, size_t cut, stream_fate_t fate);
 
-/* Follow with `opts`, whose callbacks are filled in, to the end, which is to be success. The future is the caller's. */
+/* Follow with `opts`, whose callbacks are filled in, to the end, which is to be success. The future is yours. */
 daytona_future_t *log_scene_run(log_scene_t *scene, daytona_session_follow_opts_t opts, int64_t step_ms);
 
 /* The verdict: everything was heard, once, and the command's exit code. */

@@ -39,7 +39,8 @@ static const struct {
   service_t service;
   phase_t phase;
 } cases[] = {
-  {FOLLOW, FINDING}, {FOLLOW, CONNECTING}, {FOLLOW, UPGRADING}, {FOLLOW, OPEN}, {FOLLOW, WATCHING}, {FOLLOW, CHECKING},
+  {FOLLOW, FINDING}, {FOLLOW, CONNECTING}, {FOLLOW, UPGRADING}, {FOLLOW, OPEN}, {FOLLOW, WATCHING},
+  {FOLLOW, CHECKING},
   {FOLLOW, FETCHING}, {FOLLOW, WAITING}, {FOLLOW, REOPENING}, {CREATE, FINDING}, {CREATE, CONNECTING},
   {CREATE, UPGRADING}, {CREATE, OPEN}, {CREATE, POSTING}, {CREATE, ATTACHING}, {CONNECT, FINDING},
   {CONNECT, CONNECTING}, {CONNECT, UPGRADING}, {CONNECT, OPEN}, {RUN, FINDING}, {RUN, CONNECTING}, {RUN, UPGRADING},
@@ -156,7 +157,8 @@ static void an_operation_may_be_ended_in_every_phase(void **state) {
         assert_false(daytona_future_is_settled(future)); /* from a later turn */
         until_settled(&scene, future);
         assert_int_equal(daytona_future_code(future), way == CANCEL ? DAYTONA_ECANCELED : DAYTONA_ECLOSED);
-        assert_int_equal(daytona_stream_verdict(future), way == CANCEL ? DAYTONA_STREAM_CANCELED : DAYTONA_STREAM_CLOSED);
+        daytona_stream_reason_t reason = way == CANCEL ? DAYTONA_STREAM_CANCELED : DAYTONA_STREAM_CLOSED;
+        assert_int_equal(daytona_stream_verdict(future), reason);
       }
       daytona_future_release(future); /* with RELEASE it goes on until the client is closed */
       if (way == CLOSE)
@@ -496,7 +498,8 @@ static void follow_with_a_pause(void *user) {
   heard_t heard = {""};
   scene->stream.upgrades = 0;
   for (size_t i = 0; i < scene->stream.api.route_count; i++) scene->stream.api.routes[i].given = 0;
-  const daytona_session_follow_opts_t opts = {.on_stdout = on_text, .on_stderr = on_text, .user = &heard, .as_text = true,
+  const daytona_session_follow_opts_t opts = {.on_stdout = on_text, .on_stderr = on_text, .user = &heard,
+                                              .as_text = true,
                                               .policy = DAYTONA_BUFFER_DROP_OLDEST};
   daytona_future_t *future = heard.follow = daytona_session_follow(scene->stream.sandbox, "s", "c", &opts);
   for (int turn = 0; turn < 400 && !daytona_future_is_settled(future); turn++) {

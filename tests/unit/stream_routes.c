@@ -198,7 +198,8 @@ static void run_code(scene_t *scene) {
 }
 
 static void succeed(scene_t *scene, const route_t *route) {
-  bool goes_past = route->no_proxy != NULL && strstr(route->no_proxy, scene->has_door ? "localhost" : "127.0.0.1") != NULL;
+  const char *host = scene->has_door ? "localhost" : "127.0.0.1";
+  bool goes_past = route->no_proxy != NULL && strstr(route->no_proxy, host) != NULL;
   follow_with_a_cut(scene);
   use_a_terminal(scene);
   run_code(scene);
@@ -210,7 +211,7 @@ static void succeed(scene_t *scene, const route_t *route) {
     return;
   }
   char target[64];
-  snprintf(target, sizeof target, "%s:%d", scene->has_door ? "localhost" : "127.0.0.1",
+  snprintf(target, sizeof target, "%s:%d", host,
            scene->has_door ? scene->door.peer.port : scene->log.stream.api.peer.port);
   assert_string_equal(scene->proxy.target, target);
   assert_true(scene->proxy.connects >= 4); /* four sockets, and with TLS libcurl's connections */
@@ -220,8 +221,9 @@ static void succeed(scene_t *scene, const route_t *route) {
 static void fail_alike(scene_t *scene, const route_t *route) {
   daytona_sandbox_t *sandbox = scene->log.stream.sandbox;
   const daytona_pty_connect_opts_t opts = {.attach = {.handshake_timeout_ms = DAYTONA_NO_TIMEOUT}};
-  daytona_future_t *futures[] = {daytona_session_get(sandbox, "s", NULL), daytona_session_follow(sandbox, "s", "c", NULL),
-                                 daytona_pty_connect(sandbox, "t", &opts), daytona_interpreter_run(sandbox, "1", NULL)};
+  daytona_future_t *futures[] = {
+    daytona_session_get(sandbox, "s", NULL), daytona_session_follow(sandbox, "s", "c", NULL),
+    daytona_pty_connect(sandbox, "t", &opts), daytona_interpreter_run(sandbox, "1", NULL)};
   for (size_t i = 0; i < sizeof futures / sizeof *futures; i++) {
     while (!daytona_future_is_settled(futures[i])) { /* requests are repeated after a while */
       uv_run(&scene->log.stream.api.uv, UV_RUN_NOWAIT);

@@ -1,0 +1,797 @@
+/*
+ * Following a log: every byte once, whatever happens to the connection, and one verdict.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/future.h"
+#include "support/alloc.h"
+#include "support/check.h"
+#include "support/stream_scene.h"
+
+#define SESSION "/toolbox/sb-1/process/session"
+#define COMMAND SESSION "/s/command/c"
+static const char get_command[] = "GET " COMMAND;
+static const char get_logs[] = "GET " COMMAND "/logs";
+static const char running[] = "{\"id\":\"c\",\"command\":\"make\"}";
+static const char finished[] = "{\"id\":\"c\",\"command\":\"make\",\"exitCode\":3}";
+
+static const char log_text[] = "\1\1\1one\n\2\2\2\xC3\xA9\xFF\n\1\1\1two\n\1\1\1three\n";
+static const char log_out[] = "one\ntwo\nthree\n";
+static const char log_err[] = "\xC3\xA9\xFF\n";
+
+typedef struct heard {
+  stream_scene_t *scene;
+  char out[512], err[512];
+  daytona_future_t *follow;
+  int calls, settled;
+  int action_at;
+  void (*action)(struct heard *heard);
+} heard_t;
+
+static void hear(heard_t *heard, char *to, const char *bytes, size_t size) {
+  size_t at = strlen(to);
+  assert_int_equal(heard->settled, 0);
+  assert_true(size != 0 && at + size < sizeof heard->out);
+  if (heard->action != NULL && heard->calls == heard->action_at) heard->action(heard);
+  memcpy(to + at, bytes, size); /* still there, whatever was done */
+  to[at + size] = '\0';
+  heard->calls++;
+}
+
+static void on_out(const char *bytes, size_t size, void *user) { hear(user, ((heard_t *)user)->out, bytes, size); }
+static void on_err(const char *bytes, size_t size, void *user) { hear(user, ((heard_t *)user)->err, bytes, size); }
+static void on_settled(daytona_future_t *future, void *user) { ((heard_t *)user)->settled++; }
+static void pause_now(heard_t *heard) { daytona_session_follow_pause(heard->follow); }
+
+static daytona_future_t *follow(stream_scene_t *scene, heard_t *heard, daytona_session_follow_opts_t opts) {
+  opts.on_stdout = on_out;
+  opts.on_stderr = on_err;
+  opts.user = heard;
+  heard->scene = scene;
+  heard->follow = daytona_session_follow(scene->sandbox, "s", "c", &opts);
+  daytona_future_on_settled(heard->follow, on_settled, heard);
+  return heard->follow;
+}
+
+/* The log in frames of a few bytes, and the server's close. */
+static void make_script(stream_script_t *script) {
+  memset(script, 0, sizeof *script);
+  for (size_t at = 0; at < sizeof log_text - 1; at += 5) {
+    size_t left = sizeof log_text - 1 - at;
+    stream_frame(script, 2, log_text + at, left < 5 ? left : 5);
+  }
+  stream_close_frame(script, 1000, "");
+}
+
+/* Let time pass until the end, which must be this one. */
+static const daytona_stream_end_t *end_of(stream_scene_t *scene, daytona_future_t *future,
+                                          daytona_stream_reason_t reason) {
+  for (int turn = 0; !daytona_future_is_settled(future); turn++) {
+    assert_true(turn < 100000);
+    api_settle(&scene->api);
+    for (int i = 0; i < 20; i++) uv_run(&scene->api.uv, UV_RUN_NOWAIT);
+    if (!daytona_future_is_settled(future)) api_advance(&scene->api, 100);
+  }
+  if (daytona_future_error(future) != NULL) fail_msg("%s", daytona_future_error(future)->message);
+  const daytona_stream_end_t *end = daytona_future_stream_end(future);
+  if (end->reason != reason) fail_msg("%s: %s", daytona_stream_reason_text(end->reason), end->message);
+  assert_int_equal(daytona_stream_verdict(future), reason);
+  return end;
+}
+
+static void expect_everything(const heard_t *heard, const daytona_stream_end_t *end) {
+  assert_string_equal(heard->out, log_out);
+  assert_string_equal(heard->err, log_err);
+  assert_false(end->has_gap);
+  assert_true(end->has_exit_code);
+  assert_int_equal(end->exit_code, 3);
+  assert_int_equal(end->received_bytes, strlen(log_out) + strlen(log_err));
+  assert_int_equal(end->dropped_bytes, 0);
+}
+
+static void a_follow_hands_on_both_streams_and_the_exit_code(void **state) {
+  stream_scene_t scene;
+  stream_script_t script;
+  heard_t heard = {0};
+  stream_open(&scene);
+  make_script(&script);
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  expect_everything(&heard, end);
+  assert_int_equal(end->close_code, 1000);
+  assert_non_null(strstr(scene.upgrade, "GET " COMMAND "/logs?follow=true HTTP/1.1\r\n"));
+  assert_true(api_has_header(scene.upgrade, "Authorization", "Bearer key"));
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+static void text_has_whole_characters(void **state) {
+  stream_scene_t scene;
+  stream_script_t script;
+  heard_t heard = {0};
+  stream_open(&scene);
+  make_script(&script);
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){.as_text = true});
+  end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  assert_string_equal(heard.err, "\xC3\xA9\xEF\xBF\xBD\n");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* What was begun and cannot become a character any more is told at the end. */
+static void text_ends_with_what_was_begun(void **state) {
+  static const char text[] = "\1\1\1a\xC3\2\2\2\xE2\x82";
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  heard_t heard = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, text, sizeof text - 1);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){.as_text = true});
+  end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  assert_string_equal(heard.out, "a\xEF\xBF\xBD");
+  assert_string_equal(heard.err, "\xEF\xBF\xBD");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* Cut at byte `size`, while the command still runs or not; the next socket shows everything. */
+static void cut_at(const stream_script_t *script, size_t size, stream_fate_t fate, bool still_runs) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_open(&scene);
+  stream_play(&scene, script, size, fate);
+  stream_play(&scene, script, script->size, STREAM_ENDS);
+  if (still_runs) {
+    char part[sizeof log_text];
+    snprintf(part, sizeof part, "%.12s", log_text);
+    api_answer(&scene.api, get_command, 200, running);
+    stream_answer_text(&scene, get_logs, size < 15 ? part : log_text); /* never less than was seen */
+  }
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
+  daytona_future_release(future);
+  stream_close(&scene);
+}
+
+static void no_byte_is_lost_wherever_the_connection_breaks(void **state) {
+  stream_script_t script;
+  make_script(&script);
+  for (size_t size = 0; size < script.size; size++) {
+    cut_at(&script, size, size % 2 == 0 ? STREAM_ENDS : STREAM_BREAKS, false);
+    cut_at(&script, size, STREAM_ENDS, true);
+  }
+  stream_script_clear(&script);
+}
+
+static void a_frozen_connection_is_noticed(void **state) {
+  stream_script_t script;
+  make_script(&script);
+  for (size_t size = 0; size < script.size; size += 7) cut_at(&script, size, STREAM_STAYS, false);
+  stream_script_clear(&script);
+}
+
+static void the_log_is_asked_for_in_its_own_bytes(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t none = {0};
+  stream_open(&scene);
+  stream_play(&scene, &none, 0, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  expect_everything(&heard, end);
+  assert_int_equal(end->resumed_count, 1);
+  const char *request = api_request(&scene.api, get_logs, 0);
+  assert_true(api_has_header(request, "X-Daytona-SDK-Version", "0.166.0"));
+  assert_true(api_has_header(request, "Authorization", "Bearer key"));
+  daytona_future_release(future);
+  stream_close(&scene);
+}
+
+static void a_log_that_is_another_one_is_a_gap(void **state) {
+  static const char *const logs[] = {"\1\1\1ONE\n\1\1\1more\n", "\1\1\1o"};
+  static const char *const out[] = {"one\nmore\n", "one\n"};
+  for (int i = 0; i < 2; i++) {
+    stream_scene_t scene;
+    heard_t heard = {0};
+    stream_script_t script = {0};
+    stream_open(&scene);
+    stream_frame(&script, 2, log_text, 7);
+    stream_play(&scene, &script, script.size, STREAM_ENDS);
+    api_answer(&scene.api, get_command, 200, finished);
+    stream_answer_text(&scene, get_logs, logs[i]);
+    daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+    assert_true(end_of(&scene, future, DAYTONA_STREAM_EXITED)->has_gap);
+    assert_string_equal(heard.out, out[i]);
+    daytona_future_release(future);
+    stream_script_clear(&script);
+    stream_close(&scene);
+  }
+}
+
+/* It became shorter: following goes on at its new end. */
+static void a_log_that_was_cut_is_followed_from_its_end(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, "\1\1\1one\n", 7);
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  stream_script_clear(&script);
+  stream_frame(&script, 2, "\1\1\1oXYZ\n", 8);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, running);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, "\1\1\1o");
+  stream_answer_text(&scene, get_logs, "\1\1\1oXYZ\n");
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  assert_true(end_of(&scene, future, DAYTONA_STREAM_EXITED)->has_gap);
+  assert_string_equal(heard.out, "one\nXYZ\n");
+  assert_int_equal(scene.upgrades, 2);
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+static void json_with_the_log_will_do(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 5);
+  stream_play(&scene, &script, script.size, STREAM_BREAKS);
+  api_answer(&scene.api, get_command, 200, finished);
+  api_answer(&scene.api, get_logs, 200, "{\"output\":\"\\u0001\\u0001\\u0001one\\n\\u0002\\u0002\\u0002e\\n\"}");
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  assert_false(end_of(&scene, future, DAYTONA_STREAM_EXITED)->has_gap);
+  assert_string_equal(heard.out, "one\n");
+  assert_string_equal(heard.err, "e\n");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* The next socket begins with something else: it is not believed, and the plain request is asked again and again. */
+static void a_socket_with_another_prefix_is_not_believed(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0}, other = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 7);
+  stream_frame(&other, 2, "\1\1\1strange bytes\n", 17);
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  stream_play(&scene, &other, other.size, STREAM_STAYS);
+  api_answer(&scene.api, get_command, 200, running);
+  api_answer(&scene.api, get_command, 200, running);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, "\1\1\1one\n");
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  expect_everything(&heard, end);
+  assert_int_equal(scene.upgrades, 2);
+  assert_int_equal(end->resumed_count, 2);
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_script_clear(&other);
+  stream_close(&scene);
+}
+
+/* A server that closes early is found out however long it takes to ask about the command. */
+static void a_close_right_behind_output_is_not_believed(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 9);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  for (int i = 0; i < 10; i++) api_answer(&scene.api, get_command, 503, "{\"message\":\"away\"}");
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* As servers do it: some quiet time, then the close. Nothing is fetched. */
+static void a_close_behind_a_quiet_time_is_believed(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, sizeof log_text - 1);
+  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  api_answer(&scene.api, get_command, 200, finished);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  while (heard.calls < 4) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  api_advance(&scene.api, 600);
+  stream_send_close(&scene, 1000, "");
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  expect_everything(&heard, end);
+  assert_int_equal(end->resumed_count, 0);
+  assert_int_equal(api_count(&scene.api, get_logs), 0);
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+static void a_sandbox_that_cannot_be_reached_again_is_a_lost_connection(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 7);
+  stream_play(&scene, &script, script.size, STREAM_BREAKS);
+  api_answer(&scene.api, get_command, 503, "{\"message\":\"away\"}");
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_LOST);
+  assert_false(end->has_exit_code);
+  assert_non_null(strstr(end->message, "away"));
+  assert_string_equal(heard.out, "one\n");
+  assert_true(api_count(&scene.api, get_command) >= 11);
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+static void a_deleted_session_is_killed(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 5);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 404, "{\"message\":\"not found\"}");
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  end_of(&scene, future, DAYTONA_STREAM_KILLED);
+  assert_string_equal(heard.out, "on");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+static void nothing_to_follow_is_an_error_as_from_rest(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_open(&scene);
+  scene.refusal = "HTTP/1.1 404 Not Found\r\nContent-Length: 24\r\n\r\n{\"message\":\"no command\"}";
+  daytona_future_t *future = api_must_fail(follow(&scene, &heard, (daytona_session_follow_opts_t){0}),
+                                           DAYTONA_ENOTFOUND);
+  assert_non_null(strstr(daytona_future_error(future)->message, "no command"));
+  assert_int_equal(daytona_future_error(future)->http_status, 404);
+  assert_int_equal(daytona_stream_verdict(future), DAYTONA_STREAM_FAILED);
+  daytona_future_release(future);
+  stream_close(&scene);
+}
+
+static void a_follow_keeps_its_time_limit(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_open(&scene);
+  api_answer(&scene.api, get_command, 200, running);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){.timeout_ms = 40000});
+  int64_t before = api_now(&scene.api);
+  end_of(&scene, future, DAYTONA_STREAM_TIMEOUT);
+  assert_true(api_now(&scene.api) - before < 41000);
+  daytona_future_release(future);
+  stream_close(&scene);
+}
+
+/* A verdict that is known waits for the reader, but not beyond the limit; then there is no exit code. */
+static void a_time_limit_beats_a_verdict_that_waits(void **state) {
+  stream_scene_t scene;
+  stream_script_t script;
+  heard_t heard = {.action = pause_now};
+  stream_open(&scene);
+  make_script(&script);
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_session_follow_opts_t opts = {.policy = DAYTONA_BUFFER_DROP_OLDEST, .timeout_ms = 60000};
+  daytona_future_t *future = follow(&scene, &heard, opts);
+  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  for (int i = 0; i < 50; i++) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+  api_settle(&scene.api);
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_TIMEOUT);
+  assert_false(end->has_exit_code);
+  assert_int_equal(end->exit_code, 0);
+  assert_int_equal(end->received_bytes, end->dropped_bytes + strlen(heard.out) + strlen(heard.err));
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* A server that is quiet for days is looked at every 15 s; that must not cost memory. */
+static void a_long_follow_does_not_grow(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  size_t used = 0;
+  stream_open(&scene);
+  api_answer(&scene.api, get_command, 200, running);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  for (size_t round = 1; round <= 300; round++) {
+    while (api_count(&scene.api, get_command) < round) {
+      api_spin(&scene.api, 3);
+      api_advance(&scene.api, 1000);
+      if (scene.socket != NULL) stream_send(&scene, 10, "", 0); /* the peer lives */
+    }
+    api_settle(&scene.api);
+    if (round == 20) used = future->arena.used;
+  }
+  assert_int_equal(future->arena.used, used);
+  daytona_future_cancel(future);
+  api_fails(future, DAYTONA_ECANCELED);
+  stream_close(&scene);
+}
+
+/* Nor must a log whose connection breaks again and again. */
+static void a_follow_that_resumes_for_ever_does_not_grow(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  size_t used = 0;
+  stream_open(&scene);
+  api_answer(&scene.api, get_command, 200, running);
+  api_answer(&scene.api, get_logs, 0, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  for (size_t round = 1; round <= 100; round++) {
+    while (scene.upgrades < round) {
+      uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+      api_advance(&scene.api, 100);
+    }
+    api_spin(&scene.api, 5);
+    api_advance(&scene.api, 10001); /* it lived long enough to be no failure */
+    api_settle(&scene.api);
+    peer_end(scene.socket);
+    if (round == 20) used = future->arena.used;
+  }
+  assert_int_equal(future->arena.used, used);
+  daytona_future_cancel(future);
+  api_fails(future, DAYTONA_ECANCELED);
+  stream_close(&scene);
+}
+
+/* --- pausing ----------------------------------------------------------------------------------- */
+
+static void a_paused_follow_waits_with_output_and_end(void **state) {
+  for (int policy = 0; policy < 2; policy++) {
+    stream_scene_t scene;
+    stream_script_t script;
+    heard_t heard = {.action = pause_now};
+    stream_open(&scene);
+    make_script(&script);
+    stream_play(&scene, &script, script.size, STREAM_ENDS);
+    api_answer(&scene.api, get_command, 200, finished);
+    stream_answer_text(&scene, get_logs, log_text);
+    daytona_session_follow_opts_t opts = {.policy = (daytona_buffer_policy_t)policy};
+    daytona_future_t *future = follow(&scene, &heard, opts);
+    while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    for (int i = 0; i < 50; i++) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+    api_settle(&scene.api);
+    assert_int_equal(heard.calls, 1);
+    assert_false(daytona_future_is_settled(future));
+    daytona_session_follow_resume(future);
+    assert_int_equal(heard.calls, 1);
+    expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
+    daytona_session_follow_pause(future);
+    daytona_session_follow_resume(future);
+    daytona_future_release(future);
+    stream_script_clear(&script);
+    stream_close(&scene);
+  }
+}
+
+static void a_full_buffer_drops_the_oldest_and_counts(void **state) {
+  stream_scene_t scene;
+  stream_script_t script;
+  heard_t heard = {.action = pause_now};
+  stream_open(&scene);
+  make_script(&script);
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_session_follow_opts_t opts = {.policy = DAYTONA_BUFFER_DROP_OLDEST, .buffer_bytes = 4};
+  daytona_future_t *future = follow(&scene, &heard, opts);
+  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  for (int i = 0; i < 50; i++) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+  api_settle(&scene.api);
+  daytona_session_follow_resume(future);
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  assert_int_equal(end->received_bytes, strlen(log_out) + strlen(log_err));
+  assert_int_equal(end->dropped_bytes, end->received_bytes - strlen(heard.out) - strlen(heard.err));
+  assert_true(end->dropped_bytes > 0);
+  assert_string_equal(heard.out + strlen(heard.out) - 4, "ree\n");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* Characters of two bytes; what is thrown away ends where a character does. */
+static void dropping_leaves_whole_characters(void **state) {
+  static const char text[] = "\1\1\1-\n\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\n";
+  for (size_t buffer = 1; buffer < 12; buffer++) {
+    stream_scene_t scene;
+    stream_script_t script = {0};
+    heard_t heard = {.action = pause_now};
+    stream_open(&scene);
+    stream_frame(&script, 2, text, 5);
+    stream_frame(&script, 2, text + 5, sizeof text - 6);
+    stream_close_frame(&script, 1000, "");
+    stream_play(&scene, &script, script.size, STREAM_ENDS);
+    api_answer(&scene.api, get_command, 200, finished);
+    stream_answer_text(&scene, get_logs, text);
+    daytona_session_follow_opts_t opts = {.policy = DAYTONA_BUFFER_DROP_OLDEST, .buffer_bytes = buffer, .as_text = true};
+    daytona_future_t *future = follow(&scene, &heard, opts);
+    while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    for (int i = 0; i < 50; i++) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+    api_settle(&scene.api);
+    daytona_session_follow_resume(future);
+    const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+    const char *kept = heard.out + 2;
+    assert_true(strlen(kept) <= buffer && strlen(kept) + 1 >= buffer);
+    assert_true(((unsigned char)kept[0] & 0xC0) != 0x80);
+    assert_int_equal(end->received_bytes, end->dropped_bytes + strlen(heard.out));
+    daytona_future_release(future);
+    stream_script_clear(&script);
+    stream_close(&scene);
+  }
+}
+
+/* Output that was read late does not make a close that came right behind it a late one. */
+static void a_close_read_after_a_pause_is_not_believed(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {.action = pause_now};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 7);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  api_advance(&scene.api, 10000);
+  api_spin(&scene.api, 5);
+  daytona_session_follow_resume(future);
+  expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* What is counted is how often a connection was made up for, and not how often that was tried. */
+static void a_resumption_counts_once(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t none = {0};
+  stream_open(&scene);
+  stream_play(&scene, &none, 0, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  for (int i = 0; i < 4; i++) api_answer(&scene.api, get_logs, 0, api_break);
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+  expect_everything(&heard, end);
+  assert_int_equal(end->resumed_count, 1);
+  daytona_future_release(future);
+  stream_close(&scene);
+}
+
+/* The socket stays open and says nothing, but the session has gone. */
+static void a_deleted_session_ends_a_silent_socket(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 7);
+  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  api_answer(&scene.api, get_command, 404, "{\"message\":\"not found\"}");
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  int64_t before = api_now(&scene.api);
+  end_of(&scene, future, DAYTONA_STREAM_KILLED);
+  assert_true(api_now(&scene.api) - before < 20000);
+  assert_string_equal(heard.out, "one\n");
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* The sandbox keeps the log for a reader who is paused, so nothing is fetched for him that he could not take. */
+static void a_connection_lost_while_paused_is_made_up_for_later(void **state) {
+  for (int in_fetch = 0; in_fetch < 2; in_fetch++) {
+    stream_scene_t scene;
+    heard_t heard = {.action = pause_now};
+    stream_script_t script = {0};
+    stream_open(&scene);
+    if (!in_fetch) stream_frame(&script, 2, log_text, 7);
+    stream_play(&scene, &script, script.size, STREAM_ENDS);
+    api_answer(&scene.api, get_command, 200, finished);
+    if (in_fetch) /* it breaks off behind the first line, in which the reader pauses */
+      api_answer(&scene.api, get_logs, 0, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 99\r\n\r\n\1\1\1one\n");
+    stream_answer_text(&scene, get_logs, log_text);
+    daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+    while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    for (peer_conn_t *conn = scene.api.peer.conns; conn != NULL && in_fetch; conn = conn->next) peer_end(conn);
+    for (int i = 0; i < 200; i++) {
+      api_spin(&scene.api, 5);
+      api_advance(&scene.api, 1000);
+    }
+    assert_false(daytona_future_is_settled(future));
+    assert_int_equal(api_count(&scene.api, get_logs), in_fetch);
+    daytona_session_follow_resume(future);
+    const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+    expect_everything(&heard, end);
+    daytona_future_release(future);
+    stream_script_clear(&script);
+    stream_close(&scene);
+  }
+}
+
+/* --- ending early ------------------------------------------------------------------------------ */
+
+static void cancel_now(heard_t *heard) { daytona_future_cancel(heard->follow); }
+static void close_now(heard_t *heard) { api_scene_close_client(&heard->scene->api); }
+
+static void a_callback_may_end_the_follow(void **state) {
+  static void (*const actions[])(heard_t *heard) = {cancel_now, close_now};
+  static const daytona_errcode_t codes[] = {DAYTONA_ECANCELED, DAYTONA_ECLOSED};
+  for (int action = 0; action < 2; action++)
+    for (int at = 0; at < 5; at++)
+      for (int fetched = 0; fetched < 2; fetched++) {
+        stream_scene_t scene;
+        stream_script_t script;
+        heard_t heard = {.action = actions[action], .action_at = at};
+        stream_open(&scene);
+        make_script(&script);
+        stream_play(&scene, &script, fetched ? 0 : script.size, STREAM_ENDS);
+        api_answer(&scene.api, get_command, 200, finished);
+        stream_answer_text(&scene, get_logs, log_text);
+        daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+        while (!daytona_future_is_settled(future)) uv_run(&scene.api.uv, UV_RUN_ONCE);
+        /* A fetched log comes in four pieces; then it is over. */
+        if (at <= heard.calls - 1) assert_int_equal(daytona_future_code(future), codes[action]);
+        if (at <= heard.calls - 1) assert_int_equal(heard.calls, at + 1);
+        daytona_future_release(future);
+        stream_script_clear(&script);
+        if (scene.api.client == NULL)
+          while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
+        stream_close(&scene);
+      }
+}
+
+/* After each number of turns: whatever state that is. */
+static void a_follow_may_be_cancelled_or_closed_at_any_time(void **state) {
+  for (int way = 0; way < 2; way++)
+    for (int turns = 0; turns < 40; turns++) {
+      stream_scene_t scene;
+      stream_script_t script;
+      heard_t heard = {0};
+      stream_open(&scene);
+      make_script(&script);
+      stream_play(&scene, &script, 20, STREAM_BREAKS);
+      api_answer(&scene.api, get_command, 200, running);
+      stream_answer_text(&scene, get_logs, log_text);
+      daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+      api_spin(&scene.api, turns);
+      if (way == 0)
+        daytona_future_cancel(future);
+      else
+        api_scene_close_client(&scene.api);
+      while (!daytona_future_is_settled(future)) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+      assert_int_equal(daytona_future_code(future), way == 0 ? DAYTONA_ECANCELED : DAYTONA_ECLOSED);
+      assert_int_equal(daytona_stream_verdict(future), way == 0 ? DAYTONA_STREAM_CANCELED : DAYTONA_STREAM_CLOSED);
+      daytona_future_release(future);
+      stream_script_clear(&script);
+      if (way == 1)
+        while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
+      stream_close(&scene);
+    }
+}
+
+/* --- lack of memory ---------------------------------------------------------------------------- */
+
+typedef struct sweep {
+  stream_scene_t scene;
+  stream_script_t script;
+} sweep_t;
+
+static void follow_once(void *user) {
+  sweep_t *sweep = user;
+  stream_scene_t *scene = &sweep->scene;
+  heard_t heard = {0};
+  scene->upgrades = 0;
+  scene->api.routes[0].given = scene->api.routes[1].given = 0;
+  daytona_future_t *future = follow(scene, &heard, (daytona_session_follow_opts_t){0});
+  for (int turn = 0; !daytona_future_is_settled(future); turn++) {
+    assert_true(turn < 200000);
+    uv_run(&scene->api.uv, UV_RUN_NOWAIT);
+    if (turn % 50 == 49) api_advance(&scene->api, 100);
+  }
+  const daytona_stream_end_t *end = daytona_future_stream_end(future);
+  if (end != NULL && end->reason == DAYTONA_STREAM_EXITED)
+    assert_string_equal(heard.out, log_out);
+  else
+    assert_true(support_alloc_failed() != 0);
+  daytona_future_release(future);
+  for (int i = 0; i < 30; i++) uv_run(&scene->api.uv, UV_RUN_NOWAIT);
+}
+
+static void a_follow_survives_lack_of_memory(void **state) {
+  static sweep_t sweep;
+  stream_scene_t *scene = &sweep.scene;
+  stream_open(scene);
+  make_script(&sweep.script);
+  stream_play(scene, &sweep.script, 20, STREAM_ENDS);
+  stream_play(scene, &sweep.script, sweep.script.size, STREAM_ENDS);
+  api_answer(&scene->api, get_command, 200, running);
+  api_answer(&scene->api, get_command, 200, finished);
+  stream_answer_text(scene, get_logs, log_text);
+  follow_once(&sweep); /* what is made once per client */
+  for (size_t nth = 1; nth < 400; nth++) {
+    support_alloc_fail_once(nth);
+    follow_once(&sweep);
+    bool was_reached = support_alloc_failed() != 0;
+    support_alloc_heal();
+    if (!was_reached) break;
+  }
+  stream_script_clear(&sweep.script);
+  stream_close(scene);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_follow_hands_on_both_streams_and_the_exit_code),
+    cmocka_unit_test(text_has_whole_characters),
+    cmocka_unit_test(text_ends_with_what_was_begun),
+    cmocka_unit_test(no_byte_is_lost_wherever_the_connection_breaks),
+    cmocka_unit_test(a_frozen_connection_is_noticed),
+    cmocka_unit_test(the_log_is_asked_for_in_its_own_bytes),
+    cmocka_unit_test(a_log_that_is_another_one_is_a_gap),
+    cmocka_unit_test(a_log_that_was_cut_is_followed_from_its_end),
+    cmocka_unit_test(json_with_the_log_will_do),
+    cmocka_unit_test(a_socket_with_another_prefix_is_not_believed),
+    cmocka_unit_test(a_close_right_behind_output_is_not_believed),
+    cmocka_unit_test(a_close_behind_a_quiet_time_is_believed),
+    cmocka_unit_test(a_sandbox_that_cannot_be_reached_again_is_a_lost_connection),
+    cmocka_unit_test(a_deleted_session_is_killed),
+    cmocka_unit_test(nothing_to_follow_is_an_error_as_from_rest),
+    cmocka_unit_test(a_follow_keeps_its_time_limit),
+    cmocka_unit_test(a_time_limit_beats_a_verdict_that_waits),
+    cmocka_unit_test(a_long_follow_does_not_grow),
+    cmocka_unit_test(a_follow_that_resumes_for_ever_does_not_grow),
+    cmocka_unit_test(a_paused_follow_waits_with_output_and_end),
+    cmocka_unit_test(a_full_buffer_drops_the_oldest_and_counts),
+    cmocka_unit_test(a_close_read_after_a_pause_is_not_believed),
+    cmocka_unit_test(a_resumption_counts_once),
+    cmocka_unit_test(a_deleted_session_ends_a_silent_socket),
+    cmocka_unit_test(a_connection_lost_while_paused_is_made_up_for_later),
+    cmocka_unit_test(dropping_leaves_whole_characters),
+    cmocka_unit_test(a_callback_may_end_the_follow),
+    cmocka_unit_test(a_follow_may_be_cancelled_or_closed_at_any_time),
+    cmocka_unit_test(a_follow_survives_lack_of_memory),
+  };
+  signal(SIGPIPE, SIG_IGN); /* the peer writes to clients that have gone */
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
