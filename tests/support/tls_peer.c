@@ -57,7 +57,7 @@ static void misbehave(state_t *state) {
   static const char http[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
   static const char alert[] = {0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46}; /* protocol_version */
   /* A ServerHello of TLS 1.1 with TLS_RSA_WITH_AES_128_CBC_SHA and no extensions. */
-  static const char hello[48 - 1] = {0x16, 0x03, 0x02, 0x00, 0x2A, 0x02, 0x00, 0x00, 0x26, 0x03, 0x02, [44] = 0x2F};
+  static const char hello[48 - 1] = {0x16, 0x03, 0x02, 0x00, 0x2A, 0x02, 0x00, 0x00, 0x26, 0x03, 0x02, [45] = 0x2F};
   switch (state->tls->fault) {
     case TLS_FAULT_OLD_HELLO: ws_link_send_raw(state->link, hello, sizeof hello); return;
     case TLS_FAULT_RESET: ws_link_reset(state->link); return;
