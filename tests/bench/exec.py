@@ -156,15 +156,15 @@ def library_size(library, scratch):
     show("lib_stripped_kb", os.path.getsize(stripped) / 1024, "kB", 1)
 
 
-def sdk_clients():
+def sdk_clients(script):
+    """Name, command and why it cannot be run, of each official SDK; `script` is a file's name without its ending."""
     cache = os.path.abspath(os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop")
-    modules = os.path.join(cache, "node", "node_modules")
-    os.environ["INTEROP_NODE_MODULES"] = modules
+    os.environ["INTEROP_NODE_MODULES"] = os.path.join(cache, "node", "node_modules")
     python = os.path.join(cache, "python", "bin", "python")
+    script = os.path.join(HERE, script)
     return [
-        ("typescript", ["node", os.path.join(HERE, "sdk_bench.mjs")],
-         launch.missing(cache, "node")),
-        ("python", [python, os.path.join(HERE, "sdk_bench.py")], launch.missing(cache, "python")),
+        ("typescript", ["node", script + ".mjs"], launch.missing(cache, "node")),
+        ("python", [python, script + ".py"], launch.missing(cache, "python")),
     ]
 
 
@@ -173,7 +173,7 @@ def main():
     points = Points()
     print(f"1..{len(LOADS) + 5}")
     with tempfile.TemporaryDirectory() as scratch:
-        clients = sdk_clients()
+        clients = sdk_clients("sdk_bench")
         os.chdir(scratch)  # the SDKs read .env files of the working directory
         bench = ExecBench(fixed_server, exec_bench, curl_bench, scratch)
         try:

@@ -1,8 +1,8 @@
 /*
  * A toolbox that moves files and nothing else, so that a benchmark measures its client: file_server
  *
- * Listens on a free port of 127.0.0.1, prints "port N", and ends when its standard input does. It knows one
- * sandbox, whose toolbox is this server, and keeps no file:
+ * Prints "port N", and ends when its standard input does. It knows one sandbox, whose toolbox is this server,
+ * and keeps no file:
  *
  *   GET  .../sandbox/ID              the sandbox
  *   POST .../files/bulk-upload       one file per request, counted and thrown away; told how many bytes it had
@@ -18,16 +18,16 @@
 #include <string.h>
 #include <strings.h>
 
-#include <uv.h>
+#include "bench_server.h"
 
-enum { HEAD_MAX = 16 * 1024, START_MAX = 8 * 1024, PIECE = 256 * 1024, BACKLOG = 2048 };
+enum { HEAD_MAX = 16 * 1024, START_MAX = 8 * 1024, PIECE = 256 * 1024 };
 
 static const char mark[] = "DAYTONA-FILE-BOUNDARY";
 
 typedef enum body_state { BODY_SIZED, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, CHUNK_TRAILER } body_state_t;
 
 typedef struct peer {
-  uv_tcp_t tcp;
+  bench_peer_t *base;
   uv_write_t write;
   char head[HEAD_MAX];   /* of the request, NUL-terminated once it is whole */
   size_t head_size;
@@ -45,15 +45,9 @@ typedef struct peer {
 } peer_t;
 
 static char piece[PIECE];
-static char read_buffer[PIECE];
-static uv_tcp_t listener;
-static int port;
+static char toolbox[64];
 
-static void on_peer_closed(uv_handle_t *handle) { free(handle->data); }
-
-static void peer_close(peer_t *peer) {
-  if (!uv_is_closing((uv_handle_t *)&peer->tcp)) uv_close((uv_handle_t *)&peer->tcp, on_peer_closed);
-}
+static void gone(bench_peer_t *base) { free(base->state); }
 
 /* --- answers ------------------------------------------------------------------------------------ */
 
@@ -75,13 +69,14 @@ static void send_next(peer_t *peer) {
   }
   if (count == 0) return;
   peer->write.data = buffers[count - 1].base == peer->tail ? peer->tail : NULL;
-  if (uv_write(&peer->write, (uv_stream_t *)&peer->tcp, buffers, count, on_written) != 0) peer_close(peer);
+  if (uv_write(&peer->write, (uv_stream_t *)&peer->base->tcp, buffers, count, on_written) != 0)
+    bench_peer_close(peer->base);
 }
 
 static void on_written(uv_write_t *write, int status) {
-  peer_t *peer = write->handle->data;
+  peer_t *peer = ((bench_peer_t *)write->handle->data)->state;
   if (status != 0) {
-    peer_close(peer);
+    bench_peer_close(peer->base);
     return;
   }
   peer->answer[0] = '\0';
@@ -96,14 +91,10 @@ static void answer_text(peer_t *peer, const char *status, const char *body) {
 }
 
 static void answer_sandbox(peer_t *peer) {
-  char body[512];
-  snprintf(body, sizeof body,
-           "{\"id\":\"bench\",\"organizationId\":\"org\",\"name\":\"bench\",\"user\":\"daytona\",\"env\":{},"
-           "\"labels\":{\"code-toolbox-language\":\"python\"},\"public\":false,\"networkBlockAll\":false,"
-           "\"target\":\"local\",\"cpu\":1,\"gpu\":0,\"memory\":1,\"disk\":3,\"state\":\"started\","
-           "\"desiredState\":\"started\",\"toolboxProxyUrl\":\"http://127.0.0.1:%d/toolbox\"}",
-           port);
-  answer_text(peer, "200 OK", body);
+  bench_bytes_t whole = {0};
+  bench_answer_sandbox(&whole, toolbox);
+  snprintf(peer->answer, sizeof peer->answer, "%.*s", (int)whole.size, whole.data);
+  free(whole.data);
 }
 
 /* The file lies between the headers of the second part and the closing boundary. */
@@ -182,7 +173,7 @@ static void begin_body(peer_t *peer) {
   bool is_chunked = coding != NULL && strncasecmp(coding, "chunked", 7) == 0;
   static char proceed[] = "HTTP/1.1 100 Continue\r\n\r\n";
   uv_buf_t buffer = uv_buf_init(proceed, sizeof proceed - 1);
-  if (header(peer, "Expect") != NULL) uv_try_write((uv_stream_t *)&peer->tcp, &buffer, 1);
+  if (header(peer, "Expect") != NULL) uv_try_write((uv_stream_t *)&peer->base->tcp, &buffer, 1);
   peer->has_head = true;
   peer->state = is_chunked ? CHUNK_SIZE : BODY_SIZED;
   peer->left = !is_chunked && size != NULL ? strtoull(size, NULL, 10) : 0;
@@ -197,7 +188,7 @@ static size_t take_head(peer_t *peer, const char *bytes, size_t size) {
   const char *end = memmem(peer->head, before + take, "\r\n\r\n", 4);
   peer->head_size = before + take;
   if (end == NULL) {
-    if (take == room) peer_close(peer);
+    if (take == room) bench_peer_close(peer->base);
     return take;
   }
   peer->head_size = (size_t)(end - peer->head) + 4;
@@ -248,70 +239,33 @@ static size_t take_body(peer_t *peer, const char *bytes, size_t size, bool *is_w
   return 1;
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
-  *buffer = uv_buf_init(read_buffer, sizeof read_buffer);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer) {
-  peer_t *peer = stream->data;
-  if (got < 0) {
-    peer_close(peer);
-    return;
-  }
-  size_t used = 0, size = (size_t)got;
+static size_t take(bench_peer_t *base, const char *bytes, size_t size, bench_bytes_t *out) {
+  peer_t *peer = base->state;
+  size_t used = 0;
   bool is_whole = false;
-  while (!is_whole && !uv_is_closing((uv_handle_t *)stream) && (used < size || peer->has_head)) {
-    size_t step = peer->has_head ? take_body(peer, buffer->base + used, size - used, &is_whole)
-                                 : take_head(peer, buffer->base + used, size - used);
+  (void)out;
+  if (peer == NULL) {
+    base->state = peer = calloc(1, sizeof *peer);
+    if (peer == NULL) abort();
+    peer->base = base;
+  }
+  while (!is_whole && !uv_is_closing((uv_handle_t *)&base->tcp) && (used < size || peer->has_head)) {
+    size_t step = peer->has_head ? take_body(peer, bytes + used, size - used, &is_whole)
+                                 : take_head(peer, bytes + used, size - used);
     used += step;
     if (step == 0 && !is_whole) break;
   }
   if (is_whole) answer(peer);
-}
-
-static void on_connection(uv_stream_t *stream, int status) {
-  peer_t *peer = calloc(1, sizeof *peer);
-  if (status != 0 || peer == NULL) abort();
-  uv_tcp_init(stream->loop, &peer->tcp);
-  peer->tcp.data = peer;
-  if (uv_accept(stream, (uv_stream_t *)&peer->tcp) != 0) {
-    peer_close(peer);
-    return;
-  }
-  uv_tcp_nodelay(&peer->tcp, 1);
-  uv_read_start((uv_stream_t *)&peer->tcp, on_alloc, on_read);
-}
-
-/* --- life --------------------------------------------------------------------------------------- */
-
-static void on_stdin_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
-  static char room[256];
-  *buffer = uv_buf_init(room, sizeof room);
-}
-
-static void on_stdin(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer) {
-  if (got < 0) exit(0);
+  return size;
 }
 
 int main(void) {
-  uv_loop_t *loop = uv_default_loop();
-  struct sockaddr_in address;
-  int size = sizeof address;
+  static const bench_service_t service = {take, gone};
+  int port = bench_listen(&service);
   memset(piece, 'x', sizeof piece);
-  uv_ip4_addr("127.0.0.1", 0, &address);
-  uv_tcp_init(loop, &listener);
-  if (uv_tcp_bind(&listener, (const struct sockaddr *)&address, 0) != 0 ||
-      uv_listen((uv_stream_t *)&listener, BACKLOG, on_connection) != 0 ||
-      uv_tcp_getsockname(&listener, (struct sockaddr *)&address, &size) != 0) {
-    fprintf(stderr, "file_server: cannot listen on 127.0.0.1\n");
-    return 1;
-  }
-  port = ntohs(address.sin_port);
+  snprintf(toolbox, sizeof toolbox, "http://127.0.0.1:%d/toolbox", port);
   printf("port %d\n", port);
   fflush(stdout);
-  uv_pipe_t input;
-  uv_pipe_init(loop, &input, 0);
-  if (uv_pipe_open(&input, 0) != 0 || uv_read_start((uv_stream_t *)&input, on_stdin_alloc, on_stdin) != 0) return 1;
-  uv_run(loop, UV_RUN_DEFAULT);
+  bench_serve();
   return 0;
 }

@@ -18,7 +18,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "interop"), HERE]
 
 import exec as commands  # noqa: E402  (what all drivers of benchmarks share)
-import launch  # noqa: E402  (knows where the SDKs are, and why one is missing)
 
 ROUNDS = 5
 MIB = int(os.environ.get("BENCH_FILES_MIB", "1024"))
@@ -108,13 +107,7 @@ class FilesBench:
 
 def main():
     file_server, files_bench = map(os.path.abspath, sys.argv[1:])
-    cache = os.path.abspath(os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop")
-    os.environ["INTEROP_NODE_MODULES"] = os.path.join(cache, "node", "node_modules")
-    clients = [
-        ("typescript", ["node", os.path.join(HERE, "sdk_files.mjs")], launch.missing(cache, "node")),
-        ("python", [os.path.join(cache, "python", "bin", "python"), os.path.join(HERE, "sdk_files.py")],
-         launch.missing(cache, "python")),
-    ]
+    clients = commands.sdk_clients("sdk_files")
     points = commands.Points()
     print("1..6")
     with tempfile.TemporaryDirectory() as scratch:

@@ -63,24 +63,14 @@ static void run_small(bench_t *bench) {
 
 /* --- one large file ---------------------------------------------------------------------------- */
 
-static long status_kb(const char *format) {
-  char line[256];
-  long value = 0;
-  FILE *status = fopen("/proc/self/status", "r");
-  while (status != NULL && fgets(line, sizeof line, status) != NULL)
-    if (sscanf(line, format, &value) == 1) break;
-  if (status != NULL) fclose(status);
-  return value;
-}
-
 static void run_large(bench_t *bench, char **arguments) {
   bool is_upload = strcmp(arguments[2], "upload") == 0;
-  long idle_kb = status_kb("VmRSS: %ld");
+  long idle_kb = measure_status_kb("VmRSS");
   uint64_t began = uv_hrtime();
   must(is_upload ? daytona_fs_upload_file(bench->sandbox, arguments[3], arguments[4], NULL)
                  : daytona_fs_download_file(bench->sandbox, arguments[3], arguments[4], NULL));
   printf("{\"seconds\": %.4f, \"peak_kb\": %ld}\n", (double)(uv_hrtime() - began) / 1e9,
-         status_kb("VmHWM: %ld") - idle_kb);
+         measure_status_kb("VmHWM") - idle_kb);
 }
 
 int main(int count, char **arguments) {
