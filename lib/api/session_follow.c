@@ -10,8 +10,8 @@
  *
  *   HOLDING: the reader has paused, and the sandbox keeps the log; CHECKING comes when he goes on.
  *
- * `offset` and `hash` describe the bytes of the log that were accepted. Every source begins at the log's beginning,
- * so as many bytes are skipped and hashed; only if both agree is what follows known to be the rest. The fetch names
+ * `offset` and `sum` describe the bytes of the log that were accepted. Every source begins at the log's beginning,
+ * so as many bytes are skipped and summed up; only if both agree is what follows known to be the rest. The fetch names
  * an older protocol version, for which the server sends the log's own bytes: JSON would replace what is not UTF-8.
  *
  * Everything lives in the future's arena. A callback may settle the future, so each path that hands bytes on holds
@@ -29,6 +29,7 @@
 #include "api/stream.h"
 #include "core/limits.h"
 #include "core/memory.h"
+#include "wire/checksum.h"
 #include "wire/demux.h"
 #include "wire/utf8_stream.h"
 
@@ -43,11 +44,9 @@ enum {
   WATCH_MS = 15000,        /* silence after which the command is looked at */
   STABLE_MS = 10000,       /* a connection that lived so long was none that failed */
   SETTLED_MS = 500,        /* the server waits longer than this before it ends a complete log */
-  FETCH_IDLE_MS = 30000
+  FETCH_IDLE_MS = 30000,
+  GATHER_MAX = 4096
 };
-
-#define HASH_START UINT64_C(14695981039346656037)
-#define HASH_PRIME UINT64_C(1099511628211)
 
 typedef enum phase { OPENING, STREAMING, WATCHING, CHECKING, FETCHING, WAITING, HOLDING, ENDING } phase_t;
 
@@ -70,8 +69,8 @@ typedef struct follow {
   int64_t opened_ms, last_data_ms;
   daytona__timer_t timer, deadline;
 
-  uint64_t offset, hash;    /* of the log, accepted */
-  uint64_t skip, skip_hash; /* of this source: still to be skipped, and what was */
+  uint64_t offset, skip;             /* of the log: accepted; of this source: still to be skipped */
+  daytona__checksum_t sum, skip_sum; /* of what was accepted, and of what was skipped */
   bool is_json;             /* the fetched log; collected in `json` */
   daytona__strbuf_t json;
   daytona_header_t headers[DAYTONA__COMMON_HEADERS];
@@ -237,6 +236,35 @@ static void resume_socket(follow_t *self) {
   daytona__ws_resume(self->ws);
 }
 
+/*
+ * Lines of one stream that came together are handed on together, without the marks between them: programs are called
+ * once for a piece of the log and not for each of its lines.
+ */
+typedef struct gather {
+  follow_t *self;
+  int stream;
+  size_t size;
+  char bytes[GATHER_MAX];
+} gather_t;
+
+static void gather_end(gather_t *gather) {
+  size_t size = gather->size;
+  gather->size = 0;
+  if (size != 0) emit(gather->self, gather->stream, gather->bytes, size);
+}
+
+static void gather_add(void *user, int stream, const char *bytes, size_t size) {
+  gather_t *gather = user;
+  if (stream != gather->stream || size > sizeof gather->bytes - gather->size) gather_end(gather);
+  gather->stream = stream;
+  if (size > sizeof gather->bytes / 2 && gather->size == 0) {
+    emit(gather->self, stream, bytes, size);
+    return;
+  }
+  memcpy(gather->bytes + gather->size, bytes, size);
+  gather->size += size;
+}
+
 /* From a turn of its own: what was kept while the stream was paused, then the end if it was waiting. */
 static void on_drain(daytona__task_t *task) {
   follow_t *self = DAYTONA__CONTAINER(task, follow_t, drain);
@@ -260,15 +288,10 @@ static void on_drain(daytona__task_t *task) {
 
 /* --- the log's bytes --------------------------------------------------------------------------- */
 
-static uint64_t hash_more(uint64_t hash, const char *bytes, size_t size) {
-  for (size_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)bytes[i]) * HASH_PRIME;
-  return hash;
-}
-
 /* A new source, which begins at the log's beginning. */
 static void begin_source(follow_t *self) {
   self->skip = self->offset;
-  self->skip_hash = HASH_START;
+  self->skip_sum = (daytona__checksum_t){0};
 }
 
 /*
@@ -276,23 +299,28 @@ static void begin_source(follow_t *self) {
  * there is nothing better.
  */
 static bool take(follow_t *self, const char *bytes, size_t size) {
+  gather_t gather;
   if (self->skip != 0) {
     size_t skipped = self->skip < size ? (size_t)self->skip : size;
-    self->skip_hash = hash_more(self->skip_hash, bytes, skipped);
+    daytona__checksum_add(&self->skip_sum, bytes, skipped);
     self->skip -= skipped;
     bytes += skipped;
     size -= skipped;
-    if (self->skip == 0 && self->skip_hash != self->hash) {
+    if (self->skip == 0 && !daytona__checksum_same(&self->skip_sum, &self->sum)) {
       if (self->phase != FETCHING) return false;
       self->end->has_gap = true;
-      self->hash = self->skip_hash;
+      self->sum = self->skip_sum;
     }
   }
   if (size == 0) return true;
-  self->hash = hash_more(self->hash, bytes, size);
+  daytona__checksum_add(&self->sum, bytes, size);
   self->offset += size;
   self->failures = 0;
-  daytona__demux_feed(&self->demux, bytes, size, emit, self);
+  gather.self = self;
+  gather.stream = DAYTONA__DEMUX_NONE;
+  gather.size = 0;
+  daytona__demux_feed(&self->demux, bytes, size, gather_add, &gather);
+  gather_end(&gather);
   return true;
 }
 
@@ -301,7 +329,7 @@ static void end_source(follow_t *self) {
   if (self->skip == 0) return;
   self->end->has_gap = true;
   self->offset -= self->skip;
-  self->hash = self->skip_hash;
+  self->sum = self->skip_sum;
   self->skip = 0;
 }
 
@@ -508,7 +536,7 @@ static void on_open(daytona__ws_t *ws, const char *protocol) {
 static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
   follow_t *self = daytona__ws_user(ws);
   daytona_future_t *future = daytona_future_retain(self->op.future);
-  self->last_data_ms = now(self);
+  self->last_data_ms = daytona__ws_heard_ms(ws);
   bool is_same = take(self, piece->bytes, piece->size);
   if (is_over(self)) {
     /* a callback has ended it */
@@ -594,7 +622,6 @@ static void init(follow_t *self, const daytona_session_follow_opts_t *opts, size
   self->user = opts->user;
   self->as_text = opts->as_text;
   self->connect_timeout_ms = opts->connect_timeout_ms;
-  self->hash = HASH_START;
   daytona__inbox_init(&self->inbox, buffer);
   self->inbox.is_text = opts->as_text;
   daytona__arena_init(&self->round, 0);

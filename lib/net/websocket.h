@@ -116,6 +116,9 @@ void *daytona__ws_user(const daytona__ws_t *ws);
  */
 int daytona__ws_send(daytona__ws_t *ws, bool is_text, const void *bytes, size_t size);
 
+/* When bytes last came, on the loop's clock; inside on_data that is now, without asking the clock again. */
+int64_t daytona__ws_heard_ms(const daytona__ws_t *ws);
+
 /* Bytes that wait for the peer. */
 size_t daytona__ws_queued(const daytona__ws_t *ws);
 

@@ -51,6 +51,8 @@ size_t daytona__ws_queued(const daytona__ws_t *ws) {
   return ws->state == DAYTONA__WS_DONE ? 0 : daytona__ws_conn_queued(&ws->conn);
 }
 
+int64_t daytona__ws_heard_ms(const daytona__ws_t *ws) { return ws->heard_ms; }
+
 static int send_close(daytona__ws_t *ws, int code, const char *reason, size_t size) {
   uint8_t payload[DAYTONA__WS_CONTROL_MAX];
   bool is_broken; /* the socket ends anyway, with a verdict of its own */

@@ -5,7 +5,6 @@
  */
 #include "wire/demux.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include <daytona/session.h>
@@ -15,7 +14,22 @@
 
 enum { MARKER_SIZE = 3 };
 
-static bool may_mark(unsigned char byte) { return byte == DAYTONA__DEMUX_OUT || byte == DAYTONA__DEMUX_ERR; }
+/* Where the next byte of each kind of marker is; memchr() looks at many bytes at a time. */
+typedef struct ahead {
+  size_t out, err;
+} ahead_t;
+
+static size_t find(const char *bytes, size_t at, size_t size, int byte) {
+  const char *found = memchr(bytes + at, byte, size - at);
+  return found != NULL ? (size_t)(found - bytes) : size;
+}
+
+/* Where a marker may begin, from `at` on; `size` if nowhere. */
+static size_t next_candidate(ahead_t *ahead, const char *bytes, size_t at, size_t size) {
+  if (ahead->out < at) ahead->out = find(bytes, at, size, DAYTONA__DEMUX_OUT);
+  if (ahead->err < at) ahead->err = find(bytes, at, size, DAYTONA__DEMUX_ERR);
+  return ahead->out < ahead->err ? ahead->out : ahead->err;
+}
 
 static void emit_some(const daytona__demux_t *demux, const char *bytes, size_t size,
                       daytona__demux_cb emit, void *user) {
@@ -47,13 +61,10 @@ static size_t finish_run(daytona__demux_t *demux, const char *bytes, size_t size
 void daytona__demux_feed(daytona__demux_t *demux, const char *bytes, size_t size,
                          daytona__demux_cb emit, void *user) {
   size_t start = finish_run(demux, bytes, size, emit, user), at = start;
-  while (at < size) {
+  ahead_t ahead = {find(bytes, at, size, DAYTONA__DEMUX_OUT), find(bytes, at, size, DAYTONA__DEMUX_ERR)};
+  while ((at = next_candidate(&ahead, bytes, at, size)) < size) {
     unsigned char byte = (unsigned char)bytes[at];
     size_t run = 1;
-    if (!may_mark(byte)) {
-      at++;
-      continue;
-    }
     while (run < MARKER_SIZE && at + run < size && (unsigned char)bytes[at + run] == byte) run++;
     if (run < MARKER_SIZE && at + run < size) {
       at += run;

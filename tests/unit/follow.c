@@ -111,6 +111,77 @@ static void a_follow_hands_on_both_streams_and_the_exit_code(void **state) {
   stream_close(&scene);
 }
 
+/* What was handed on, in order: which stream before each call's bytes. */
+typedef struct order {
+  char text[64 * 1024];
+  size_t size;
+  int calls;
+} order_t;
+
+static void note(order_t *order, char stream, const char *bytes, size_t size) {
+  assert_true(order->size + size + 1 < sizeof order->text);
+  order->text[order->size++] = stream;
+  memcpy(order->text + order->size, bytes, size);
+  order->size += size;
+  order->calls++;
+}
+
+static void note_out(const char *bytes, size_t size, void *user) { note(user, 'O', bytes, size); }
+static void note_err(const char *bytes, size_t size, void *user) { note(user, 'E', bytes, size); }
+
+static void follow_one_frame(const char *log, size_t size, order_t *order) {
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log, size);
+  stream_close_frame(&script, 1000, "");
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  api_answer(&scene.api, get_command, 200, finished);
+  stream_answer_text(&scene, get_logs, log);
+  daytona_session_follow_opts_t opts = {.on_stdout = note_out, .on_stderr = note_err, .user = order};
+  daytona_future_t *future = daytona_session_follow(scene.sandbox, "s", "c", &opts);
+  assert_false(end_of(&scene, future, DAYTONA_STREAM_EXITED)->has_gap);
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+static void lines_that_came_together_are_handed_on_together(void **state) {
+  static const char log[] = "\1\1\1one\n\1\1\1two\n\2\2\2err\n\1\1\1three\n";
+  static order_t order;
+  follow_one_frame(log, sizeof log - 1, &order);
+  order.text[order.size] = '\0';
+  assert_string_equal(order.text, "Oone\ntwo\nEerr\nOthree\n");
+}
+
+/* Lines of all lengths around what is collected, in one frame: all of it, in its order. */
+static void lines_keep_their_order_whatever_their_length(void **state) {
+  static const size_t lengths[] = {1, 2047, 1, 2048, 2049, 100, 3995, 100, 4095, 4096, 4097, 1, 9000, 2, 1500};
+  static char log[64 * 1024], expected[64 * 1024];
+  static order_t order;
+  size_t size = 0, wanted = 0, got = 0;
+  char stream = 0;
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    char mark = i % 5 == 3 ? 2 : 1;
+    memset(log + size, mark, 3);
+    memset(log + size + 3, (int)('a' + i), lengths[i]);
+    if (mark != stream) expected[wanted++] = mark == 1 ? 'O' : 'E';
+    memset(expected + wanted, (int)('a' + i), lengths[i]);
+    stream = mark;
+    size += 3 + lengths[i];
+    wanted += lengths[i];
+  }
+  follow_one_frame(log, size, &order);
+  for (size_t i = 0, last = 0; i < order.size; i++) { /* several calls for one stream count as one */
+    char byte = order.text[i];
+    bool is_tag = byte == 'O' || byte == 'E';
+    if (!is_tag || (size_t)byte != last) order.text[got++] = byte;
+    if (is_tag) last = (size_t)byte;
+  }
+  assert_int_equal(got, wanted);
+  assert_memory_equal(order.text, expected, wanted);
+}
+
 static void text_has_whole_characters(void **state) {
   stream_scene_t scene;
   stream_script_t script;
@@ -763,6 +834,8 @@ static void a_follow_survives_lack_of_memory(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_follow_hands_on_both_streams_and_the_exit_code),
+    cmocka_unit_test(lines_that_came_together_are_handed_on_together),
+    cmocka_unit_test(lines_keep_their_order_whatever_their_length),
     cmocka_unit_test(text_has_whole_characters),
     cmocka_unit_test(text_ends_with_what_was_begun),
     cmocka_unit_test(no_byte_is_lost_wherever_the_connection_breaks),
