@@ -36,11 +36,11 @@ struct daytona__tcp_race {
   daytona__timer_t timer;
   daytona__tcp_t *tcp;
   daytona__list_t sockets; /* attempts under way */
-  daytona__addresses_t addresses;
-  size_t next;
+  size_t next, count;
   int port;
   int64_t delay_ms;
   int status; /* of the last failure */
+  struct sockaddr_storage addresses[]; /* as many as there are: thousands may race at once, mostly for one */
 };
 
 int daytona__tcp_env_init(daytona__tcp_env_t *env, daytona__loop_t *loop) {
@@ -176,9 +176,9 @@ static bool race_try(daytona__tcp_race_t *race, struct sockaddr_storage *address
 /* Start the next attempt, or report when none is left and none is under way. */
 static void race_next(daytona__tcp_race_t *race) {
   bool is_trying = false;
-  while (!is_trying && race->next < race->addresses.count)
-    is_trying = race_try(race, &race->addresses.items[race->next++]);
-  if (race->next < race->addresses.count && race->delay_ms != INT64_MAX)
+  while (!is_trying && race->next < race->count)
+    is_trying = race_try(race, &race->addresses[race->next++]);
+  if (race->next < race->count && race->delay_ms != INT64_MAX)
     daytona__timer_start(race->tcp->env->loop, &race->timer, race->delay_ms);
   else
     daytona__timer_stop(&race->timer);
@@ -191,16 +191,16 @@ static void on_race_timer(daytona__timer_t *timer) {
 }
 
 /* The families take turns, beginning with the resolver's favourite; order within one is kept. */
-static void interleave(const daytona__addresses_t *from, daytona__addresses_t *to) {
+static void interleave(const daytona__addresses_t *from, struct sockaddr_storage *to) {
   size_t next[2] = {0, 0};
   int first = from->count != 0 ? from->items[0].ss_family : AF_INET;
   int side = 0;
-  to->count = 0;
-  while (to->count < from->count) {
+  size_t count = 0;
+  while (count < from->count) {
     size_t at = next[side];
     while (at < from->count && (from->items[at].ss_family == first) != (side == 0)) at++;
     next[side] = at < from->count ? at + 1 : at;
-    if (at < from->count) to->items[to->count++] = from->items[at];
+    if (at < from->count) to[count++] = from->items[at];
     side = 1 - side;
   }
 }
@@ -208,7 +208,8 @@ static void interleave(const daytona__addresses_t *from, daytona__addresses_t *t
 int daytona__tcp_connect(daytona__tcp_t *tcp, const daytona__addresses_t *addresses, int port,
                          int64_t race_ms) {
   assert(tcp->race == NULL && tcp->socket == NULL && !tcp->is_closing);
-  daytona__tcp_race_t *race = daytona__calloc(1, sizeof *race);
+  daytona__tcp_race_t *race =
+    daytona__calloc(1, sizeof *race + addresses->count * sizeof race->addresses[0]);
   if (race == NULL) return DAYTONA_ENOMEM;
   race->tcp = tcp;
   race->port = port;
@@ -216,7 +217,8 @@ int daytona__tcp_connect(daytona__tcp_t *tcp, const daytona__addresses_t *addres
   race->status = UV_EADDRNOTAVAIL;
   daytona__list_init(&race->sockets);
   daytona__timer_init(&race->timer, on_race_timer);
-  interleave(addresses, &race->addresses);
+  race->count = addresses->count;
+  interleave(addresses, race->addresses);
   tcp->race = race;
   race_next(race);
   return 0;

@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 #include <mbedtls/error.h>
+#include <mbedtls/platform.h>
 #include <psa/crypto.h>
 #include <stdio.h>
 #include <string.h>
@@ -249,6 +250,20 @@ static daytona__tls_session_t *session_room(daytona__tls_ctx_t *ctx) {
   return oldest;
 }
 
+/*
+ * Each resumed connection gets a copy of its session, and with it of the server's certificate, taken apart
+ * anew: 1.5 KB that nobody looks at, because the certificate was verified when the session began. Later
+ * versions hide the member.
+ */
+static void drop_certificate(mbedtls_ssl_session *session) {
+#if !DAYTONA__MBEDTLS_3 && defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+  if (session->peer_cert == NULL) return;
+  mbedtls_x509_crt_free(session->peer_cert);
+  mbedtls_free(session->peer_cert);
+  session->peer_cert = NULL;
+#endif
+}
+
 void daytona__tls_session_keep(daytona__tls_ctx_t *ctx, const char *host, int port,
                                const mbedtls_ssl_context *ssl) {
   int64_t now = daytona__loop_now(ctx->loop);
@@ -261,7 +276,10 @@ void daytona__tls_session_keep(daytona__tls_ctx_t *ctx, const char *host, int po
   if (slot->host == NULL) return;
   slot->port = port;
   slot->saved_ms = now;
-  if (mbedtls_ssl_get_session(ssl, &slot->session) != 0) session_drop(slot);
+  if (mbedtls_ssl_get_session(ssl, &slot->session) != 0)
+    session_drop(slot);
+  else
+    drop_certificate(&slot->session);
 }
 
 /* --- life -------------------------------------------------------------------------------------- */
