@@ -17,6 +17,9 @@
 
 enum { KEEP_ALIVE_S = 30, CONNECT_BELT_MS = 1000 };
 
+/* libcurl's buffer for what is received: its own default, and for bodies that may be large. */
+enum { RECEIVE_SMALL = 16 * 1024, RECEIVE_STREAM = 128 * 1024 };
+
 const char *daytona__http_url(const daytona__http_transfer_t *t) {
   return t->redirect_url != NULL ? t->redirect_url : t->call->url;
 }
@@ -188,6 +191,7 @@ static bool configure(daytona__http_easy_t *easy) {
   easy->method[0] = '\0';
   easy->proxy = NULL;
   easy->connect_ms = 0;
+  easy->receive = RECEIVE_SMALL;
   easy->has_progress = easy->has_encoding = easy->waits = false;
   easy->no_http2 = options->no_http2;
   return ok;
@@ -381,6 +385,11 @@ static bool set_rest(daytona__http_transfer_t *t) {
   if (has_progress != easy->has_progress) {
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, has_progress ? 0L : 1L);
     easy->has_progress = has_progress;
+  }
+  long receive = call->sink != NULL ? RECEIVE_STREAM : RECEIVE_SMALL;
+  if (receive != easy->receive) {
+    curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, receive);
+    easy->receive = receive;
   }
   bool has_encoding = call->sink == NULL;
   if (has_encoding != easy->has_encoding) {

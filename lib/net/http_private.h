@@ -46,6 +46,7 @@ typedef struct daytona__http_easy {
   const daytona__proxy_t *proxy;
   long connect_ms;
   bool has_progress, has_encoding, no_http2, waits;
+  long receive; /* size of libcurl's buffer */
   daytona__target_t target;
   struct curl_slist pin;
   char pin_text[DAYTONA__HOST_ROOM + 16 + DAYTONA__ADDRESSES_MAX * 50];
