@@ -17,6 +17,8 @@
 #include "core/memory.h"
 #include "core/random.h"
 
+enum { PART_BASE_MAX = 200 };
+
 typedef struct block {
   char *data;
   size_t start, end; /* bytes not taken yet, or not written yet */
@@ -54,7 +56,7 @@ static void file_free(file_t *file) {
 
 static void file_fail(file_t *file, const char *what, int error) {
   if (file->code != DAYTONA_OK) return;
-  file->code = DAYTONA_EIO;
+  file->code = error == UV_ENOMEM ? DAYTONA_ENOMEM : DAYTONA_EIO;
   snprintf(file->text, sizeof file->text, "%s: %s", what, uv_strerror(error));
 }
 
@@ -247,6 +249,8 @@ void daytona__file_reader_close(daytona__file_reader_t *reader) {
 struct daytona__file_writer {
   file_t file; /* first */
   char *path, *part_path; /* the name it gets, and the one it has until then */
+  bool is_seen, is_link;  /* what has that name now: it was looked at; it is a link, to be followed */
+  int mode;               /* permissions of the file that is replaced; -1: there is none, or it has them */
   size_t folder_end;      /* folders up to here are being made */
   int write_turn;         /* block that the caller fills */
   int64_t offset;
@@ -267,6 +271,48 @@ static void writer_end_job(daytona__file_writer_t *writer) {
   writer_step(writer);
   daytona__loop_job_end(loop);
   daytona__loop_release(loop);
+}
+
+/* Only a regular file may be replaced: never a device, whose name belongs to the system. */
+static void on_seen(uv_fs_t *req) {
+  daytona__file_writer_t *writer = req->data;
+  file_t *file = &writer->file;
+  uv_stat_t stat = req->statbuf;
+  ssize_t rc = job_end(file);
+  if (rc < 0 && rc != UV_ENOENT)
+    file_fail(file, "cannot make the local file", (int)rc);
+  else if (rc < 0)
+    writer->is_seen = true;
+  else if (S_ISLNK(stat.st_mode))
+    writer->is_link = true;
+  else if (!S_ISREG(stat.st_mode))
+    file_fail(file, "not a regular file", S_ISDIR(stat.st_mode) ? UV_EISDIR : UV_EINVAL);
+  else
+    writer->mode = (int)(stat.st_mode & 0777);
+  if (writer->mode >= 0) writer->is_seen = true;
+  writer_end_job(writer);
+}
+
+/* Where the link leads is what gets replaced, and looked at again. */
+static void on_followed(uv_fs_t *req) {
+  daytona__file_writer_t *writer = req->data;
+  char *target = req->result == 0 ? daytona__strdup(req->ptr) : NULL;
+  ssize_t rc = job_end(&writer->file);
+  writer->is_link = false;
+  if (target == NULL) {
+    file_fail(&writer->file, "cannot follow the local link", rc < 0 ? (int)rc : UV_ENOMEM);
+  } else {
+    daytona__free(writer->path);
+    writer->path = target;
+  }
+  writer_end_job(writer);
+}
+
+static void on_mode(uv_fs_t *req) {
+  daytona__file_writer_t *writer = req->data;
+  job_end(&writer->file); /* some disks have no permissions */
+  writer->mode = -1;
+  writer_end_job(writer);
 }
 
 static void on_folder(uv_fs_t *req) {
@@ -351,10 +397,38 @@ static bool make_folder(daytona__file_writer_t *writer, size_t end) {
   return job_begin(file, rc);
 }
 
+/* A name beside the final one, of which it has as much as leaves room for the rest in 255 bytes. */
+static bool name_part(daytona__file_writer_t *writer) {
+  unsigned long long random;
+  const char *slash = strrchr(writer->path, '/'), *base = slash != NULL ? slash + 1 : writer->path;
+  size_t size = strlen(base), room = strlen(writer->path) + sizeof ".part-0123456789abcdef";
+  if (size > PART_BASE_MAX)
+    for (size = PART_BASE_MAX; size != 0 && ((unsigned char)base[size] & 0xc0) == 0x80;) size--;
+  if (daytona__random(&random, sizeof random) == 0) writer->part_path = daytona__alloc(room);
+  if (writer->part_path == NULL) return false;
+  snprintf(writer->part_path, room, "%.*s.part-%016llx", (int)(base + size - writer->path), writer->path, random);
+  return true;
+}
+
+/* Never readable for more people than the file that it will replace. */
 static bool open_part(daytona__file_writer_t *writer) {
   file_t *file = &writer->file;
-  return job_begin(file, uv_fs_open(uv_of(file), &file->req, writer->part_path,
-                                    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666, on_writer_open));
+  if (writer->part_path == NULL && !name_part(writer)) {
+    file_fail(file, "cannot make the local file", UV_ENOMEM);
+    return false;
+  }
+  return job_begin(file, uv_fs_open(uv_of(file), &file->req, writer->part_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                                    writer->mode >= 0 ? (writer->mode & 0600) | 0200 : 0666, on_writer_open));
+}
+
+/* What is there before the part file: a file, a link, nothing; then the folders; then the part file. */
+static bool prepare(daytona__file_writer_t *writer) {
+  file_t *file = &writer->file;
+  size_t folder;
+  if (writer->is_link) return job_begin(file, uv_fs_realpath(uv_of(file), &file->req, writer->path, on_followed));
+  if (!writer->is_seen) return job_begin(file, uv_fs_lstat(uv_of(file), &file->req, writer->path, on_seen));
+  if (writer->folder_end != 0 && (folder = next_folder(writer)) != 0) return make_folder(writer, folder);
+  return open_part(writer);
 }
 
 static bool close_file(daytona__file_writer_t *writer) {
@@ -376,12 +450,9 @@ static void writer_take_apart(daytona__file_writer_t *writer) {
 static bool writer_work(daytona__file_writer_t *writer) {
   file_t *file = &writer->file;
   block_t *block = &file->blocks[file->turn];
-  size_t folder;
   if (file->code != DAYTONA_OK || writer->is_committed) return false;
-  if (!writer->is_made) {
-    if (writer->folder_end != 0 && (folder = next_folder(writer)) != 0) return make_folder(writer, folder);
-    return open_part(writer);
-  }
+  if (!writer->is_made) return prepare(writer);
+  if (writer->mode >= 0) return job_begin(file, uv_fs_fchmod(uv_of(file), &file->req, file->fd, writer->mode, on_mode));
   /* A full block, or what there is of it when nothing more will come. */
   if (block->end != block->start && (block->end == DAYTONA__FILE_BLOCK || block->start != 0 ||
                                      writer->is_committing || writer->write_turn != file->turn)) {
@@ -406,17 +477,11 @@ static void writer_step(daytona__file_writer_t *writer) {
 
 daytona__file_writer_t *daytona__file_writer_new(daytona__loop_t *loop, const char *path,
                                                  daytona__file_event_cb on_event, void *user) {
-  unsigned long long random;
   daytona__file_writer_t *writer = daytona__calloc(1, sizeof *writer);
   if (writer == NULL) return NULL;
-  size_t room = strlen(path) + sizeof ".part-0123456789abcdef";
   writer->path = daytona__strdup(path);
-  writer->part_path = daytona__alloc(room);
-  int rc = file_init(&writer->file, loop, on_event, user);
-  if (rc == 0 && writer->path != NULL && writer->part_path != NULL && daytona__random(&random, sizeof random) == 0) {
-    snprintf(writer->part_path, room, "%s.part-%016llx", path, random);
-    if (open_part(writer)) return writer;
-  }
+  writer->mode = -1;
+  if (file_init(&writer->file, loop, on_event, user) == 0 && writer->path != NULL && prepare(writer)) return writer;
   if (writer->file.loop == NULL) writer->file.loop = daytona__loop_retain(loop);
   writer_free(writer);
   return NULL;

@@ -46,7 +46,8 @@ void daytona__file_reader_close(daytona__file_reader_t *reader);
 
 /*
  * Write to a new file beside `path`, which becomes `path` when all is written and committed. Folders on the way are
- * made. Closed before that, no file is left; folders stay. NULL without memory.
+ * made. Closed before that, no file is left; folders stay. A regular file that has the name is replaced and leaves
+ * its permissions; a link is followed; anything else is an error. NULL without memory.
  */
 daytona__file_writer_t *daytona__file_writer_new(daytona__loop_t *loop, const char *path,
                                                  daytona__file_event_cb on_event, void *user);

@@ -3,9 +3,11 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -181,6 +183,97 @@ static void what_cannot_be_written_is_an_error_and_leaves_nothing(void **state) 
   assert_int_equal(rmdir(in_folder("folder")), 0);
 }
 
+static mode_t mode_of(const char *path) {
+  struct stat now;
+  assert_int_equal(lstat(path, &now), 0);
+  return now.st_mode;
+}
+
+static daytona_errcode_t write_to(const char *path) {
+  const char *text;
+  daytona__file_writer_t *writer = daytona__file_writer_new(stage.loop, path, on_event, NULL);
+  write_all(writer, 10, 10);
+  while (daytona__file_writer_error(writer, &text) == DAYTONA_OK && !daytona__file_writer_is_committed(writer))
+    turn_until_event(events);
+  daytona_errcode_t code = daytona__file_writer_error(writer, &text);
+  daytona__file_writer_close(writer);
+  uv_run(&stage.uv, UV_RUN_DEFAULT);
+  return code;
+}
+
+static void replaced_file_leaves_its_permissions(void **state) {
+  static const mode_t modes[] = {0600, 0640, 0666, 0755, 0444};
+  for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+    assert_int_equal(chmod(make("a", 3), modes[i]), 0);
+    assert_int_equal(write_to(in_folder("a")), DAYTONA_OK);
+    assert_int_equal(mode_of(in_folder("a")) & 07777, modes[i]);
+    unlink(in_folder("a"));
+  }
+}
+
+static void link_is_followed_and_stays(void **state) {
+  assert_int_equal(mkdir(in_folder("x"), 0700), 0);
+  make("x/a", 3);
+  assert_int_equal(symlink("x/a", in_folder("link")) + symlink("x/none", in_folder("loose")), 0);
+  assert_int_equal(write_to(in_folder("link")), DAYTONA_OK);
+  assert_true(S_ISLNK(mode_of(in_folder("link"))) && S_ISREG(mode_of(in_folder("x/a"))));
+  struct stat now;
+  assert_int_equal(stat(in_folder("x/a"), &now), 0);
+  assert_int_equal(now.st_size, 10);
+  assert_int_equal(write_to(in_folder("loose")), DAYTONA_EIO);
+  assert_int_equal(unlink(in_folder("x/a")) + rmdir(in_folder("x")) + unlink(in_folder("link")) + unlink(in_folder("loose")), 0);
+}
+
+/* As root, `cp` to /dev/null is harmless and a rename to it breaks the machine. */
+static void what_is_no_file_is_not_replaced(void **state) {
+  assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
+  assert_int_equal(symlink("fifo", in_folder("link")), 0);
+  assert_int_equal(write_to(in_folder("fifo")), DAYTONA_EIO);
+  assert_int_equal(write_to(in_folder("link")), DAYTONA_EIO);
+  assert_true(S_ISFIFO(mode_of(in_folder("fifo"))));
+  unlink(in_folder("link"));
+  unlink(in_folder("fifo"));
+}
+
+static void longest_names_can_be_written(void **state) {
+  char name[256];
+  memset(name, 'n', 255);
+  name[255] = '\0';
+  for (size_t i = 0; i + 3 <= 255; i += 3) memcpy(name + i, "\xe6\x97\xa5", 3);
+  char path[400];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  assert_int_equal(write_to(path), DAYTONA_OK);
+  assert_int_equal(unlink(path), 0);
+}
+
+/* A limit on file sizes: what does not fit is an error at any block, and nothing is left. */
+static void disk_without_room_is_an_error_and_leaves_nothing(void **state) {
+  struct rlimit before, small;
+  void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+  const char *text;
+  getrlimit(RLIMIT_FSIZE, &before);
+  small = before;
+  static const size_t rooms[] = {0, 1, DAYTONA__FILE_BLOCK - 1, DAYTONA__FILE_BLOCK, 2 * DAYTONA__FILE_BLOCK + 1};
+  for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
+    make("a", 3);
+    small.rlim_cur = rooms[i];
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    daytona__file_writer_t *writer = daytona__file_writer_new(stage.loop, in_folder("a"), on_event, NULL);
+    write_all(writer, 3 * DAYTONA__FILE_BLOCK, 70000);
+    while (daytona__file_writer_error(writer, &text) == DAYTONA_OK) turn_until_event(events);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_equal(daytona__file_writer_error(writer, &text), DAYTONA_EIO);
+    assert_non_null(strstr(text, "too large"));
+    daytona__file_writer_close(writer);
+    uv_run(&stage.uv, UV_RUN_DEFAULT);
+    struct stat now;
+    assert_int_equal(stat(in_folder("a"), &now), 0); /* the old one */
+    assert_int_equal(now.st_size, 3);
+    assert_int_equal(unlink(in_folder("a")), 0);
+  }
+  signal(SIGXFSZ, handler);
+}
+
 /* --- closing ----------------------------------------------------------------------------------- */
 
 /* Close after so many turns, with the loop's close at once behind it: that waits for the job. */
@@ -247,6 +340,11 @@ int main(void) {
     TEST(files_of_every_size_are_written),
     TEST(folders_are_made),
     TEST(what_cannot_be_written_is_an_error_and_leaves_nothing),
+    TEST(replaced_file_leaves_its_permissions),
+    TEST(link_is_followed_and_stays),
+    TEST(what_is_no_file_is_not_replaced),
+    TEST(longest_names_can_be_written),
+    TEST(disk_without_room_is_an_error_and_leaves_nothing),
     TEST(close_works_in_every_state),
     TEST(every_allocation_may_fail),
   };
