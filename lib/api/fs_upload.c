@@ -19,6 +19,9 @@
 /* What the caller's source fills ahead. */
 enum { SOURCE_BLOCK = 64 * 1024 };
 
+/* Of all files together: leaves the heads of parts room in an int64_t. */
+#define BYTES_MAX (INT64_MAX / 2)
+
 typedef struct part {
   const char *destination, *local_path, *head;
   const char *bytes;
@@ -147,7 +150,7 @@ static void on_file_event(void *user);
 
 /* Ask the caller's source until it has nothing, the block is full, or it has ended the upload. */
 static void ask_source(upload_t *self) {
-  daytona_future_t *future = self->transfer.op.future;
+  daytona_future_t *future = self->transfer.op.future; /* held by our caller, and it holds the loop */
   daytona__loop_t *loop = self->transfer.op.client->loop;
   while (self->source != NULL && !self->source_is_done && !self->source_waits && self->problem_code == DAYTONA_OK) {
     if (self->block_start == self->block_end) self->block_start = self->block_end = 0;
@@ -368,13 +371,17 @@ static void on_answer(daytona__op_t *op, const daytona_error_t *error, void *unu
   const daytona__strbuf_t *body = &op->http.response_body;
   answer_t nothing = {0};
   void *decoded = NULL;
-  bool is_answer = body->size != 0 && (error == NULL || error->http_status >= 400) &&
-                   daytona__json_decode(&op->future->arena, &answer_model, body->data, body->size, &decoded,
-                                        NULL) == 0;
-  answer_t *answer = is_answer ? decoded : &nothing;
+  int rc = DAYTONA_EPROTOCOL;
+  if (body->size != 0 && (error == NULL || error->http_status >= 400))
+    rc = daytona__json_decode(&op->future->arena, &answer_model, body->data, body->size, &decoded, NULL);
+  answer_t *answer = rc == 0 ? decoded : &nothing;
   bool is_partial = error != NULL && answer->errors.count != 0;
   if (error != NULL && !is_partial)
     fail_upload(self, error);
+  else if (rc == DAYTONA_ENOMEM)
+    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+  else if (error == NULL && body->size != 0 && rc != 0) /* a page of something in between, or half an answer */
+    daytona__op_reject(op, DAYTONA_EPROTOCOL, "the answer is not one of a sandbox");
   else if (self->is_many)
     resolve_many(self, answer, error);
   else
@@ -399,7 +406,11 @@ static void send_request(upload_t *self) {
   daytona__op_t *op = &self->transfer.op;
   self->transfer.total = 0;
   for (size_t i = 0; i < self->count; i++) {
-    if (self->parts[i].size < 0) self->transfer.total = -1;
+    if (self->parts[i].size > BYTES_MAX - self->transfer.total) {
+      daytona__op_reject(op, DAYTONA_ELIMIT, "more bytes than one request can have");
+      return;
+    }
+    if (self->parts[i].size < 0) self->transfer.total = -1; /* the caller's source, which is alone */
     if (self->transfer.total >= 0) self->transfer.total += self->parts[i].size;
   }
   self->is_sending = true;
@@ -471,6 +482,7 @@ static upload_t *upload_new(daytona_sandbox_t *sandbox, const daytona_fs_upload_
     const char *path = items[i].destination;
     if (path == NULL || path[strspn(path, " \t\r\n")] == '\0') problem = "the path in the sandbox is required";
     if (items[i].local_path == NULL && items[i].bytes == NULL && items[i].size != 0) problem = "bytes are NULL";
+    if (items[i].local_path == NULL && items[i].size > (size_t)INT64_MAX) problem = "the size is no size of bytes in memory";
     if (items[i].local_path != NULL && items[i].local_path[0] == '\0') problem = "local_path is empty";
   }
   if (problem != NULL) {

@@ -140,6 +140,8 @@ static void answers_decide(void **state) {
     {200, "{\"files\":[{\"path\":\"./a\",\"bytes\":3}]}", NULL, DAYTONA_OK},
     {200, "", NULL, DAYTONA_OK},
     {200, "{}", NULL, DAYTONA_OK},
+    {200, "<html>sign in</html>", "Failed to upload files: the answer is not one of a sandbox", DAYTONA_EPROTOCOL},
+    {200, "{\"files\":[{\"path\":\"a\",\"by", "Failed to upload files: the answer is not one of a sandbox", DAYTONA_EPROTOCOL},
     {200, "{\"files\":[{\"path\":\"a\",\"bytes\":2}]}",
      "Failed to upload files: the sandbox has written another number of bytes than were sent", DAYTONA_ETRUNCATED},
     {200, "{\"files\":[{\"path\":\"b\",\"bytes\":3},{\"path\":\"c\",\"bytes\":3}]}",
@@ -200,6 +202,64 @@ static void unreadable_file_fails_before_anything_is_sent(void **state) {
   assert_int_equal(scene.request_count, 0);
 }
 
+/* Sizes that do not fit the arithmetic of a request: refused, not waited for. */
+static void sizes_past_every_limit_are_refused(void **state) {
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "x", .size = (size_t)-1}, {.destination = "b"}};
+  api_fails(daytona_fs_upload(sandbox, "x", (size_t)-1, "a", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_EINVAL);
+  items[0].size = items[1].size = (size_t)INT64_MAX - 10;
+  items[1].bytes = "y";
+  api_fails(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_ELIMIT);
+  assert_int_equal(scene.request_count, 0);
+}
+
+/* A file of many is opened again when its turn comes: by then it may have gone or be another. */
+static void on_first_bytes(peer_conn_t *conn, const char *bytes, size_t size) {
+  char path[128];
+  snprintf(path, sizeof path, "%s/second", folder);
+  unlink(path);
+  if (conn->peer->user != NULL) local("second", 7);
+}
+
+static void on_raw(peer_conn_t *conn) {
+  conn->is_raw = true;
+  conn->peer->on_bytes = on_first_bytes;
+}
+
+static void file_that_goes_or_changes_before_its_turn_is_an_error(void **state) {
+  static char first[128], second[128];
+  for (int changes = 0; changes < 2; changes++) {
+    scene.peer.user = changes ? &scene : NULL;
+    scene.peer.on_accept = on_raw;
+    for (peer_conn_t *conn = scene.peer.conns; conn != NULL; conn = conn->next) on_raw(conn);
+    strcpy(first, local("first", 30 * 1000 * 1000));
+    strcpy(second, local("second", 5));
+    daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = first}, {.destination = "b", .local_path = second}};
+    daytona_future_t *future = api_must_fail(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_EIO);
+    assert_non_null(strstr(daytona_future_error(future)->message, changes ? "has changed its size" : second));
+    daytona_future_release(future);
+  }
+}
+
+/* A single one stays open. */
+static const char *gone_path;
+
+static void on_gone_progress(const daytona_transfer_progress_t *progress, void *user) {
+  *(daytona_transfer_progress_t *)user = *progress;
+  unlink(gone_path);
+}
+
+static void file_that_goes_while_it_is_sent_is_sent_whole(void **state) {
+  api_answer(&scene, ROUTE, 200, "{\"files\":[{\"path\":\"x\",\"bytes\":3000000}]}");
+  const char *path = local("x", 3000000);
+  daytona_transfer_progress_t seen = {0};
+  daytona_transfer_opts_t opts = {.on_progress = on_gone_progress, .user = &seen};
+  gone_path = path;
+  api_done(daytona_fs_upload_file(sandbox, path, "x", &opts));
+  assert_int_equal(seen.bytes, 3000000);
+  assert_int_equal(access(path, F_OK), -1);
+}
+
 /* As soon as the server sees the request begin. */
 static void on_begun(peer_conn_t *conn, const char *bytes, size_t size) {
   char path[128];
@@ -223,7 +283,7 @@ static void file_that_shrinks_while_it_is_sent_is_an_error(void **state) {
 /* --- sources ----------------------------------------------------------------------------------- */
 
 typedef struct source {
-  const char *const *steps; /* what each call gives; "wait", "fail", "cancel", NULL: the end */
+  const char *const *steps; /* what each call gives; "wait", "fail", "cancel", "close", NULL: the end */
   size_t next, calls;
   bool resumes_inside;
   daytona_future_t *future;
@@ -243,6 +303,13 @@ static ptrdiff_t on_source(char *buffer, size_t size, void *user) {
   if (strcmp(step, "lie") == 0) return (ptrdiff_t)size + 1;
   if (strcmp(step, "cancel") == 0) {
     daytona_future_cancel(self->future);
+    return 0;
+  }
+  if (strcmp(step, "close") == 0) {
+    daytona_future_release(self->future);
+    daytona_sandbox_release(sandbox);
+    sandbox = NULL;
+    api_scene_close_client(&scene);
     return 0;
   }
   size_t count = strlen(step);
@@ -309,6 +376,15 @@ static void source_may_give_up_or_cancel(void **state) {
   }
 }
 
+/* Everything that the program holds goes inside its own callback. */
+static void source_may_let_everything_go(void **state) {
+  static const char *const steps[] = {"one", "close", NULL};
+  source_t source = {.steps = steps};
+  source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL);
+  while (!scene.is_closed) uv_run(&scene.uv, UV_RUN_ONCE);
+  assert_int_equal(source.calls, 2);
+}
+
 static void on_progress(const daytona_transfer_progress_t *progress, void *user) {
   daytona_transfer_progress_t *seen = user;
   assert_true(progress->bytes > seen->bytes);
@@ -328,6 +404,54 @@ static void progress_tells_bytes_and_total(void **state) {
   api_done(daytona_fs_upload_stream(sandbox, on_source, &source, "x", &opts));
   assert_int_equal(seen.bytes, 3);
   assert_int_equal(seen.total, -1);
+}
+
+/* --- limits -------------------------------------------------------------------------------------- */
+
+static void waiting_source_is_not_silence_but_a_silent_server_is(void **state) {
+  static const char *const steps[] = {"one", "wait", "two", NULL};
+  source_t source = {.steps = steps};
+  daytona_transfer_opts_t opts = {.idle_timeout_ms = 1000};
+  api_answer(&scene, ROUTE, 0, api_silence);
+  source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", &opts);
+  while (source.next < 2) uv_run(&scene.uv, UV_RUN_ONCE);
+  api_spin(&scene, 20);
+  api_advance(&scene, 60 * 60 * 1000);
+  api_spin(&scene, 20);
+  assert_false(daytona_future_is_settled(source.future));
+  daytona_fs_resume(source.future);
+  api_until_requests(&scene, 1);
+  api_advance(&scene, 500);
+  api_spin(&scene, 5);
+  assert_false(daytona_future_is_settled(source.future));
+  api_advance(&scene, 2000);
+  api_must_fail(source.future, DAYTONA_EIDLE_TIMEOUT);
+  daytona_future_release(source.future);
+  /* The default is half an hour; none on request. */
+  for (int is_endless = 0; is_endless < 2; is_endless++) {
+    opts.idle_timeout_ms = is_endless ? DAYTONA_NO_TIMEOUT : 0;
+    daytona_future_t *future = daytona_fs_upload(sandbox, "x", 1, "x", &opts);
+    api_until_requests(&scene, 2 + (size_t)is_endless);
+    api_advance(&scene, 29 * 60 * 1000);
+    api_spin(&scene, 5);
+    assert_false(daytona_future_is_settled(future));
+    api_advance(&scene, 2 * 60 * 1000);
+    api_spin(&scene, 5);
+    assert_int_equal(daytona_future_is_settled(future), !is_endless);
+    if (is_endless) daytona_future_cancel(future);
+    api_must_fail(future, is_endless ? DAYTONA_ECANCELED : DAYTONA_EIDLE_TIMEOUT);
+    daytona_future_release(future);
+  }
+}
+
+static void sandbox_that_is_full_says_so(void **state) {
+  static const char full[] = "{\"errors\":[\"b: write: write b: no space left on device\"],\"files\":[{\"path\":\"a\",\"bytes\":1}]}";
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "1", .size = 1}, {.destination = "b", .bytes = "2", .size = 1}};
+  api_answer(&scene, ROUTE, 400, full);
+  daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, 2, NULL));
+  assert_null(daytona_future_fs_results(future)->items[0].error);
+  assert_non_null(strstr(daytona_future_fs_results(future)->items[1].error->message, "no space left on device"));
+  daytona_future_release(future);
 }
 
 /* --- endings in every state -------------------------------------------------------------------- */
@@ -411,11 +535,17 @@ int main(void) {
     TEST(answers_decide),
     TEST(each_of_many_has_its_verdict),
     TEST(unreadable_file_fails_before_anything_is_sent),
+    TEST(sizes_past_every_limit_are_refused),
+    TEST(file_that_goes_or_changes_before_its_turn_is_an_error),
+    TEST(file_that_goes_while_it_is_sent_is_sent_whole),
     TEST(file_that_shrinks_while_it_is_sent_is_an_error),
     TEST(source_is_sent_chunked),
     TEST(source_that_waits_is_asked_again_only_when_resumed),
     TEST(resume_inside_the_source_is_not_lost),
     TEST(source_may_give_up_or_cancel),
+    TEST(source_may_let_everything_go),
+    TEST(waiting_source_is_not_silence_but_a_silent_server_is),
+    TEST(sandbox_that_is_full_says_so),
     TEST(progress_tells_bytes_and_total),
     TEST(cancel_leaves_nothing_in_any_state),
     TEST(close_leaves_nothing_in_any_state),
