@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/op.h"
+#include "api/secrets.h"
 
 typedef struct git_request {
   const char *path, *url, *name, *branch, *commit_id;
@@ -55,13 +56,14 @@ static const daytona__json_field_t push_fields[] = {
   PATH,
   CREDENTIALS,
   FIELD(STRING, branch, "branch"),
-  FIELD(STRING, remote, "remote"),
+  FIELD(STRING, remote, "remote", .flags = DAYTONA__JSON_SECRET),
   FIELD(BOOL, set_upstream, "set_upstream"),
 };
 REQUEST(push);
 
 static const daytona__json_field_t pull_fields[] = {
-  PATH, CREDENTIALS, FIELD(STRING, branch, "branch"), FIELD(STRING, remote, "remote")};
+  PATH, CREDENTIALS, FIELD(STRING, branch, "branch"),
+  FIELD(STRING, remote, "remote", .flags = DAYTONA__JSON_SECRET)};
 REQUEST(pull);
 
 static const daytona__json_field_t branch_fields[] = {PATH, FIELD(STRING, name, "name")};
@@ -98,7 +100,7 @@ REQUEST(remote_add);
 
 static const daytona__json_field_t set_config_fields[] = {
   FIELD(STRING, key, "key"),
-  FIELD(STRING, value, "value", .flags = DAYTONA__JSON_ALWAYS),
+  FIELD(STRING, value, "value", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
   FIELD(STRING, scope, "scope"),
   PATH,
 };
@@ -147,7 +149,7 @@ static const daytona__json_field_t hash_fields[] = {
   DAYTONA__FIELD(git_text_t, STRING, text, "hash", .flags = DAYTONA__JSON_REQUIRED)};
 static DAYTONA__MODEL(hash_model, git_text_t, "GitCommitResponse", hash_fields);
 
-static const daytona__json_field_t value_fields[] = {DAYTONA__FIELD(git_text_t, STRING, text, "value")};
+static const daytona__json_field_t value_fields[] = {DAYTONA__FIELD(git_text_t, STRING, text, "value", .flags = DAYTONA__JSON_SECRET)};
 static DAYTONA__MODEL(value_model, git_text_t, "GitConfigResponse", value_fields);
 
 static const daytona__json_field_t remote_fields[] = {
@@ -173,43 +175,15 @@ const daytona_git_branches_t *daytona_future_git_branches(const daytona_future_t
 
 /* --- the operation ----------------------------------------------------------------------------- */
 
-enum { SECRETS_MAX = 3 };
-
 typedef struct git_op {
   daytona__op_t op; /* first */
-  const char *secrets[SECRETS_MAX];
+  daytona__secrets_t secrets;
   const char *name; /* remote_get: which */
 } git_op_t;
 
-static const char stars[] = "***";
-
-/* `text` without `secret`; `text` itself if it is not in there. */
-static const char *blot(daytona__arena_t *arena, const char *text, const char *secret) {
-  size_t size = strlen(secret), count = 0;
-  for (const char *at = text; (at = strstr(at, secret)) != NULL; at += size) count++;
-  if (count == 0) return text;
-  char *clean = daytona__arena_alloc(arena, strlen(text) + count * (sizeof stars - 1) + 1);
-  if (clean == NULL) return stars;
-  char *out = clean;
-  for (const char *at; (at = strstr(text, secret)) != NULL; text = at + size) {
-    memcpy(out, text, (size_t)(at - text));
-    out += at - text;
-    memcpy(out, stars, sizeof stars - 1);
-    out += sizeof stars - 1;
-  }
-  strcpy(out, text);
-  return clean;
-}
-
 static void fail(daytona__op_t *op, const daytona_error_t *error) {
-  git_op_t *self = (git_op_t *)op;
   daytona_error_t clean = *error;
-  for (int i = 0; i < SECRETS_MAX; i++) {
-    if (self->secrets[i] == NULL) continue;
-    clean.message = blot(&op->future->arena, clean.message, self->secrets[i]);
-    if (clean.body != NULL) clean.body = blot(&op->future->arena, clean.body, self->secrets[i]);
-  }
-  if (clean.body != NULL) clean.body_size = strlen(clean.body);
+  daytona__secrets_clean(&((git_op_t *)op)->secrets, &op->future->arena, &clean);
   daytona__op_fail(op, &clean);
 }
 
@@ -291,26 +265,9 @@ static daytona_future_t *git_run(git_op_t *self, const git_request_t *request, i
                                  void (*done)(daytona__op_t *op, const daytona_error_t *error,
                                               void *answer)) {
   daytona_request_opts_t opts = {.timeout_ms = timeout_ms != 0 ? timeout_ms : DAYTONA_NO_TIMEOUT};
+  if (self->secrets.is_short)
+    return daytona__op_reject(&self->op, DAYTONA_ENOMEM, "%s", daytona_errcode_text(DAYTONA_ENOMEM));
   return daytona__op_run(&self->op, request, &opts, done);
-}
-
-static void keep_secret(git_op_t *self, int slot, const char *text, size_t size) {
-  if (size != 0) self->secrets[slot] = daytona__arena_strndup(&self->op.future->arena, text, size);
-}
-
-/* The user and password of a URL, if it has them: together in one slot, the password alone in the next. */
-static void keep_url_secret(git_op_t *self, int slot, const char *url) {
-  const char *authority = strstr(url, "://");
-  if (authority == NULL) return;
-  authority += 3;
-  size_t size = strcspn(authority, "/?#");
-  const char *at = NULL;
-  for (size_t i = 0; i < size; i++)
-    if (authority[i] == '@') at = authority + i;
-  if (at == NULL) return;
-  const char *colon = memchr(authority, ':', (size_t)(at - authority));
-  keep_secret(self, slot, authority, (size_t)(at - authority));
-  if (colon != NULL) keep_secret(self, slot + 1, colon + 1, (size_t)(at - colon - 1));
 }
 
 /* Credentials count only together. False, with the future failed, when one is missing. */
@@ -324,7 +281,7 @@ static bool take_credentials(git_op_t *self, const daytona_git_credentials_t *cr
   if (!has_user) return true;
   request->username = credentials->username;
   request->password = credentials->password;
-  keep_secret(self, 0, credentials->password, strlen(credentials->password));
+  daytona__secrets_add_login(&self->secrets, &self->op.future->arena, request->username, request->password);
   return true;
 }
 
@@ -359,7 +316,7 @@ daytona_future_t *daytona_git_clone(daytona_sandbox_t *sandbox, const char *url,
   if (opts->depth.is_set && opts->depth.value < 1)
     return daytona__op_reject(&self->op, DAYTONA_EINVAL, "depth must be at least 1");
   if (!take_credentials(self, &opts->credentials, &request)) return future;
-  keep_url_secret(self, 1, url);
+  daytona__secrets_add_url(&self->secrets, &future->arena, url);
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }
 
@@ -407,6 +364,7 @@ static daytona_future_t *run_remote(daytona_sandbox_t *sandbox, const daytona__e
   if (self == NULL) return future;
   git_request_t request = {.path = path, .remote = opts->remote, .branch = opts->branch,
                            .set_upstream = opts->set_upstream};
+  daytona__secrets_add_url(&self->secrets, &future->arena, opts->remote);
   if (!take_credentials(self, &opts->credentials, &request)) return future;
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }
@@ -584,7 +542,7 @@ daytona_future_t *daytona_git_remote_add(daytona_sandbox_t *sandbox, const char 
                            REQUIRED("path", AS_GIVEN(path), "name", AS_GIVEN(name), "url", AS_GIVEN(url)),
                            DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
-  keep_url_secret(self, 1, url);
+  daytona__secrets_add_url(&self->secrets, &future->arena, url);
   git_request_t request = {.path = path, .name = name, .url = url, .fetches = opts->fetches,
                            .overwrites = opts->overwrites};
   return git_run(self, &request, opts->timeout_ms, on_empty);
@@ -627,6 +585,7 @@ daytona_future_t *daytona_git_set_config(daytona_sandbox_t *sandbox, const char 
   if (opts == NULL) opts = &default_config_opts;
   git_op_t *self = config_new(sandbox, &set_config_endpoint, REQUIRED("key", AS_GIVEN(key)), opts, &future);
   if (self == NULL) return future;
+  daytona__secrets_add(&self->secrets, &future->arena, value); /* may be a header or a helper with a token */
   git_request_t request = {.key = key, .value = value, .scope = scope_of(opts), .path = opts->path};
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }
@@ -677,6 +636,6 @@ daytona_future_t *daytona_git_dangerously_authenticate(daytona_sandbox_t *sandbo
   if (self == NULL) return future;
   git_request_t request = {.username = username, .password = password, .host = opts->host,
                            .protocol = opts->protocol};
-  keep_secret(self, 0, password, strlen(password));
+  daytona__secrets_add_login(&self->secrets, &future->arena, username, password);
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "support/alloc.h"
 #include "support/api_scene.h"
 
 static const char clone[] = "POST /toolbox/sb-1/git/clone";
@@ -92,6 +93,79 @@ static void password_of_a_url_is_blotted_out_of_errors(void **state) {
     hides(daytona_git_remote_add(sandbox, "x", "n", "https://ann:hunter2@h/x.git", NULL), DAYTONA_EINTERNAL, secrets);
   }
   close_with(&scene, sandbox);
+}
+
+/* As a server may write it: escaped in JSON, percent-encoded in a URL, in base64 in a header. */
+static void secrets_are_blotted_out_in_every_spelling(void **state) {
+  (void)state;
+  static const char *const answers[] = {
+    "{\"message\":\"refused p\\\"w/\\u00fc x\"}",
+    "{\"message\":\"refused p\\\"w\\/\xc3\xbc x\"}",
+    "{\"message\":\"https://longuser:p%22w%2F%C3%BC%20x@h/x.git\"}",
+    "{\"message\":\"https://longuser:p%22w%2f%c3%bc%20x@h/x.git\"}",
+    "{\"message\":\"Authorization: Basic bG9uZ3VzZXI6cCJ3L8O8IHg=\"}",
+    "{\"message\":\"bG9uZ3VzZXI6cCJ3L8O8IHg\"}",
+    "{\"message\":\"no such user: longuser\"}",
+  };
+  static const char *const secrets[] = {"p\"w", "p\\\"w", "p%22w", "bG9uZ3VzZXI6cCJ3L8O8IHg", "longuser", NULL};
+  const daytona_git_remote_opts_t given = {.credentials = {"longuser", "p\"w/\xc3\xbc x"}};
+  const daytona_git_remote_opts_t in_url = {.remote = "https://longuser:p%22w%2f%C3%BC%20x@h/x.git"};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  for (size_t i = 0; i < 2 * sizeof answers / sizeof answers[0]; i++) {
+    api_answer_with(&scene, push, 500, "X-Echo: p%22w%2F%C3%BC%20x\r\n", answers[i / 2]);
+    daytona_future_t *future = daytona_git_push(sandbox, "x", i % 2 != 0 ? &in_url : &given);
+    api_must_fail(future, DAYTONA_EINTERNAL);
+    const daytona_error_t *error = daytona_future_error(future);
+    assert_string_equal(daytona_error_header(error, "X-Echo"), "***");
+    daytona_future_retain(future);
+    hides(future, DAYTONA_EINTERNAL, secrets);
+    daytona_future_release(future);
+    api_forget(&scene, push);
+  }
+  close_with(&scene, sandbox);
+}
+
+/* What a push or pull calls its remote may be a URL, and what is set may be a header with a token. */
+static void urls_and_settings_are_secrets_too(void **state) {
+  (void)state;
+  static const char *const secrets[] = {"hunter2", NULL};
+  const daytona_git_remote_opts_t opts = {.remote = "https://ann:hunter2@h/x.git"};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, push, 500, "{\"message\":\"hunter2\"}");
+  api_answer(&scene, pull, 500, "{\"message\":\"hunter2\"}");
+  api_answer(&scene, config, 500, "{\"message\":\"bad value AUTH hunter2\"}");
+  hides(daytona_git_push(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
+  hides(daytona_git_pull(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
+  hides(daytona_git_set_config(sandbox, "http.extraheader", "AUTH hunter2", NULL), DAYTONA_EINTERNAL, secrets);
+  close_with(&scene, sandbox);
+}
+
+static daytona_sandbox_t *tight_sandbox;
+
+static void with_little_memory(void *user) {
+  const daytona_git_remote_opts_t opts = {.credentials = {"longuser", "hunter2"}, .remote = "https://ann:other-secret@h/x"};
+  daytona_future_t *future = daytona_git_push(tight_sandbox, "x", &opts);
+  daytona_await(future);
+  const daytona_error_t *error = daytona_future_error(future);
+  assert_null(strstr(error->message, "hunter2"));
+  assert_null(strstr(error->message, "other-secret"));
+  if (error->body != NULL) assert_null(strstr(error->body, "hunter2"));
+  if (error->body != NULL) assert_null(strstr(error->body, "other-secret"));
+  daytona_future_release(future);
+  api_settle(user);
+  for (int i = 0; i < 20; i++) api_spin(user, 1), uv_sleep(i / 10);
+}
+
+static void without_memory_nothing_is_shown(void **state) {
+  (void)state;
+  api_scene_t scene;
+  tight_sandbox = open_with(&scene);
+  api_answer(&scene, push, 401, "{\"message\":\"hunter2 and other-secret are wrong\"}");
+  with_little_memory(&scene);
+  support_alloc_sweep(with_little_memory, &scene);
+  close_with(&scene, tight_sandbox);
 }
 
 static void token_as_user_is_blotted_out_of_errors(void **state) {
@@ -213,6 +287,9 @@ int main(void) {
     cmocka_unit_test(clone_body_has_only_what_was_given),
     cmocka_unit_test(password_is_blotted_out_of_errors),
     cmocka_unit_test(password_of_a_url_is_blotted_out_of_errors),
+    cmocka_unit_test(secrets_are_blotted_out_in_every_spelling),
+    cmocka_unit_test(urls_and_settings_are_secrets_too),
+    cmocka_unit_test(without_memory_nothing_is_shown),
     cmocka_unit_test(token_as_user_is_blotted_out_of_errors),
     cmocka_unit_test(at_sign_in_a_path_is_no_secret),
     cmocka_unit_test(half_of_the_credentials_is_refused_here),
