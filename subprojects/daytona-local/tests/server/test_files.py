@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -410,6 +411,152 @@ class Files(harness.Case):
         self.status(401, self.call("POST", write.replace("v2?", "v2?x=1&") + "x", key="", raw=b""))
         self.status(200, self.server.api("POST", "/sandbox/%s/signing-key/rotate" % self.box))
         self.status(401, self.call("GET", read, key=""))
+
+    def signed(self, key, method, endpoint, path, expires):
+        path = path.encode()
+        digest = hmac.new(key, b"v1:files:%s:%s:%d" % (method, path, expires), "sha256").digest()
+        signature = "v1_" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        return "%s?path=%s&expires=%d&signature=%s" % (endpoint, quote(path), expires, signature)
+
+    def signing_key(self, box):
+        return self.server.api("GET", "/sandbox/%s/signing-key" % box).body
+
+    def test_signed_urls_are_for_one_thing(self):
+        self.upload("mine", b"mine")
+        self.upload("other", b"other")
+        self.status(200, self.bulk_upload([(b"other\xff", b"other")]))
+        key, later = self.signing_key(self.box), int(time.time()) + 3600
+        read = self.signed(key, b"GET", "/files/download", "mine", later)
+        write = self.signed(key, b"POST", "/files/upload-v2", "mine", later)
+        refused = [
+            # what one reader of a query takes for no path, and the other for one
+            ("GET", read.replace("path=mine", "path=other%ff&path=mine")), ("POST", write.replace("path=mine", "path=new%ff/../other&path=mine")),
+            # another method, or the same signature at another call
+            ("POST", read), ("PUT", read), ("DELETE", read), ("GET", write), ("PUT", write), ("DELETE", write),
+            ("POST", read.replace("/files/download", "/files/upload-v2")), ("GET", write.replace("/files/upload-v2", "/files/download")),
+            ("POST", write.replace("/files/upload-v2", "/files/upload")), ("GET", read.replace("/files/download", "/files")),
+            ("DELETE", read.replace("/files/download", "/files")), ("GET", read.replace("/files/download", "/files//download")),
+            ("GET", read.replace("/files/download", "/files/../files/download")),
+            # another path
+            ("GET", read.replace("path=mine", "path=other")), ("GET", read.replace("path=mine", "path=./mine")),
+            ("GET", read.replace("path=mine", "path=other&path=mine")), ("GET", read.replace("path=mine", "path=mine&path=other")),
+            ("GET", read.replace("path=mine", "%70ath=other&path=mine")), ("GET", read.replace("path=mine", "path=mine%00")),
+            ("GET", read.replace("path=mine", "path=&path=mine")),
+            ("GET", read.replace("path=mine", "path=%zz&path=mine")),
+            ("POST", write.replace("path=mine", "path=other")),
+            # another time
+            ("GET", read.replace("expires=%d" % later, "expires=%d" % (later + 1))), ("GET", read.replace("expires=%d" % later, "expires=0")),
+            ("GET", read.replace("expires=%d" % later, "expires=+%d" % later)), ("GET", re.sub("expires=[0-9]+&", "", read)),
+            ("GET", read.replace("expires=%d" % later, "expires=1&expires=%d" % later)),
+            # another signature
+            ("GET", read[:-1]), ("GET", read + "A"), ("GET", re.sub("signature=.*", "signature=", read)), ("GET", re.sub("&signature=.*", "", read)),
+            ("GET", read.replace("v1_", "v2_")), ("GET", read.replace("v1_", "")),
+        ]
+        for method, url in refused:
+            answer = self.call(method, url, key="", raw=b"stolen" if method != "GET" else None)
+            self.assertIn(answer.status, (400, 401, 404), (method, url, answer.body))
+            self.assertNotEqual(answer.body, b"other", (method, url))
+        self.assertEqual(self.run_in_box("cat mine other other*"), "mineotherotherother")
+        self.assertEqual(self.status(200, self.call("GET", read, key="")).body, b"mine")
+        self.assertEqual(self.status(200, self.call("GET", read + "&x=1", key="")).body, b"mine")
+
+    def test_signed_urls_are_for_one_sandbox_and_time(self):
+        self.upload("timed", b"timed")
+        second = self.server.create()["id"]
+        self.assertNotEqual(self.signing_key(self.box), self.signing_key(second))
+        foreign = self.signed(self.signing_key(second), b"GET", "/files/download", "timed", 0)
+        self.status(401, self.call("GET", foreign, key=""))
+        own = self.signed(self.signing_key(self.box), b"GET", "/files/download", "timed", 0)
+        self.status(401, self.server.call("GET", "/toolbox/%s%s" % (second, own), key=""))
+        self.server.api("DELETE", "/sandbox/" + second)
+        # With the clock moved: it holds until then, and not after.
+        short = self.signed(self.signing_key(self.box), b"GET", "/files/download", "timed", int(time.time()) + 90)
+        self.status(200, self.call("GET", short, key=""))
+        self.server.jump(2)
+        self.status(401, self.call("GET", short, key=""))
+
+    def test_bulk_upload_that_breaks_off_anywhere(self):
+        files = [("cut/a", b"alpha" * 3), ("cut/b", b""), ("cut/c", b"gamma\r\n--XyZ!")]
+        body = bulk_form(files)
+        borders = {m.start() + d for m in re.finditer(rb"--XyZ|\r\n\r\n", body) for d in range(-2, 8)}
+        for at in sorted(n for n in borders | set(range(0, len(body), 11)) if 0 <= n < len(body)):
+            self.run_in_box("rm -rf cut")
+            # The request in between is a turn of the server: it has seen what was sent when the end comes.
+            with socket.create_connection(("127.0.0.1", self.server.port), timeout=40) as link:
+                link.sendall(b"POST /toolbox/%s/files/bulk-upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n"
+                             b"Content-Type: multipart/form-data; boundary=XyZ\r\n\r\n" % (self.box.encode(), harness.KEY.encode(), len(body)) + body[:at])
+                self.run_in_box("true")
+                link.shutdown(socket.SHUT_WR)
+                answer = link.recv(65536)
+            self.assertNotIn(b" 200 ", answer[:16], at)
+            # Whatever is there is the beginning of what was sent, and only the last one may be short.
+            there = self.run_in_box("cd cut 2>/dev/null && for f in *; do test -f $f && base64 -w0 $f && echo \" $f\"; done; true")
+            have = {line.split(" ")[1]: base64.b64decode(line.split(" ")[0]) for line in there.splitlines()}
+            for i, (path, content) in enumerate(files):
+                got = have.pop(os.path.basename(path), None)
+                self.assertTrue(got is None or content.startswith(got), (at, path, got))
+                later = [p for p, _ in files[i + 1:] if os.path.basename(p) in have]
+                self.assertTrue(got == content or not later, (at, path, got, later))
+            self.assertEqual(have, {})
+        self.status(200, self.bulk_upload(files))
+        self.assertEqual(read_parts(self.bulk_download(*[p for p, _ in files])), [("file", p, c) for p, c in files])
+
+    def test_a_secret_of_the_host_is_out_of_reach(self):
+        secret, folder = b"host-secret-7c1f", tempfile.mkdtemp(prefix="dl-host-", dir="/var/tmp")
+        try:
+            with open(folder + "/secret", "wb") as file:
+                file.write(secret)
+            os.chmod(folder, 0o777)
+            os.chmod(folder + "/secret", 0o666)  # only the box stands in between
+            target = folder + "/secret"
+            ups = "/".join([".."] * 40)
+            pids = [int(p) for p in self.run_in_box("cd /proc && ls -d [0-9]*").split()]
+            self.run_in_box("mkdir -p esc; ln -sfn %s esc/file; ln -sfn %s esc/dir; ln -sfn / esc/root; ln -sfn ../../../../../../.. esc/up" % (target, folder))
+            ways = [target, ups + target, HOME + "/" + ups + target, "//" + target, "/./" + target, "esc/file", "esc/dir/secret",
+                    "esc/root" + target, "esc/up" + target, "/proc/self/root" + target, "/proc/self/cwd/" + ups + target,
+                    "/proc/thread-self/root" + target, "/dev/fd/../root" + target]
+            ways += ["/proc/%d/root%s" % (pid, target) for pid in pids] + ["/proc/%d/cwd/%s%s" % (pid, ups, target) for pid in pids]
+            ways += ["/proc/1/fd/%d/%s%s" % (fd, ups, target) for fd in range(12)]
+            for way in ways:
+                self.assertNotIn(secret, self.download(way).body, way)
+                self.assertNotIn(secret, self.bulk_download(way).body, way)
+                where = os.path.dirname(way)
+                for query in ("/files/info?path=%s" % quote(way), "/files?path=%s" % quote(where), "/files/find?path=%s&pattern=secret" % quote(where),
+                              "/files/search?path=%s&pattern=secr*" % quote(where)):
+                    self.assertNotIn(b"secret", self.call("GET", query).body.replace(quote(way).encode(), b"").replace(way.encode(), b""), query)
+                self.call("POST", "/files/replace", {"files": [way], "pattern": "host", "newValue": "box"})
+                self.call("POST", "/files/permissions?path=%s&mode=600" % quote(way))
+                self.call("POST", "/files/move?source=%s&destination=%s" % (quote(way), quote(HOME + "/moved")))
+                self.call("DELETE", "/files?path=%s" % quote(way))
+            # A program inside, by the same ways; then uploads, which may make what they name, but inside.
+            out = self.run_in_box("for f in %s; do cat \"$f\" 2>/dev/null; echo x 2>/dev/null > \"$f\"; done; true" % " ".join(ways))
+            self.assertNotIn(secret.decode(), out)
+            for way in ways:
+                self.upload(way, b"box")
+                self.bulk_upload([(way, b"box")])
+            with open(target, "rb") as file:
+                self.assertEqual(file.read(), secret)
+            self.assertEqual((os.listdir(folder), os.stat(target).st_mode & 0o777), (["secret"], 0o666))
+        finally:
+            shutil.rmtree(folder)
+
+    def test_races_stay_in_the_sandbox(self):
+        """A program swaps a folder for a link to elsewhere while files are moved through it."""
+        with tempfile.TemporaryDirectory(prefix="dl-host-", dir="/var/tmp") as folder:
+            os.chmod(folder, 0o777)
+            self.run_in_box("mkdir -p race/real && echo inside > race/real/f && ln -sfn race/real way")
+            swap = ("nohup sh -c 'while test -e race/real; do ln -sfn %s way.new && mv -T way.new way; ln -sfn /proc/1/root%s way.new && mv -T way.new way; "
+                    "ln -sfn race/real way.new && mv -T way.new way; done' > /dev/null 2>&1 &" % (folder, folder))
+            self.run_in_box(swap)
+            seen = set()
+            for i in range(150):
+                self.upload("way/f%d" % (i % 5), b"box")
+                self.bulk_upload([("way/g%d" % (i % 5), b"box")])
+                seen.add(self.download("way/f").body if i % 2 else b"")
+                self.call("POST", "/files/move?source=way/f0&destination=way/h%d" % i)
+            self.run_in_box("rm -rf race")
+            self.assertEqual(os.listdir(folder), [])
+            self.assertTrue(any(body == b"inside\n" for body in seen))
 
     def test_faults_on_transfers(self):
         self.upload("fault", PIECE[:300000])
