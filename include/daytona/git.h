@@ -4,16 +4,23 @@
  * `path` is the folder of the repository in the sandbox; relative paths start at the work folder.
  *
  * Unless a function says otherwise:
- *   Settles without a value. Fails with the git codes of <daytona/error.h> (DAYTONA_EGIT_AUTH_FAILED and so
- *   on) or their parents from older servers, and DAYTONA_EINVAL for a missing argument.
- *   Arguments: strings and option structs are copied; the sandbox is retained until the future settles.
+ *   Settles without a value. Fails with the git codes of <daytona/error.h> (DAYTONA_EGIT_AUTH_FAILED and so on) or
+ *   their parents from older servers, which may send nothing but a status; DAYTONA_EINVAL for an argument that is
+ *   missing or not allowed, before anything is sent; DAYTONA_EPROTOCOL for an answer that is none; DAYTONA_ENOMEM;
+ *   and the errors of every request.
+ *   Arguments: strings, lists and option structs are copied; the sandbox is retained until the future settles.
+ *   Strings are required unless marked, and are UTF-8. Options may be NULL, which stands for all defaults.
+ *   Results belong to the future and go with its last reference; an accessor is NULL for a future that is pending,
+ *   has failed, or is of another call.
  *   Thread: loop.  In callbacks: yes.  After close: fails with DAYTONA_ECLOSED.
  *   Cancel: ends the waiting; what the server has begun it finishes.
  *   Retry: only requests that cannot have reached the sandbox are repeated; of others, only GET and DELETE.
- *   Time: `timeout_ms` bounds the request; the default is none, because clones may be long.
+ *   Time: milliseconds. `timeout_ms` bounds the request; the default is none, because clones may be long.
  *
- * Secrets: user names and passwords, also those inside a URL, are kept out of log lines and error messages and
- * are wiped from memory when the future goes.
+ * Secrets: user names, passwords, URLs with them, and values of settings are kept out of log lines, are blotted out
+ * of whatever an error repeats (its message, body, headers; as they are, escaped, percent-encoded, in base64), and
+ * are wiped from memory when the future goes. User names under four bytes are left in errors: they would be in
+ * every word.
  *
  * Protocol: toolbox, /git.
  */
@@ -31,7 +38,8 @@
 
 DAYTONA_BEGIN
 
-/** Who pushes, pulls or clones. Both or none; HTTP(S) remotes only. Not stored in the repository. */
+/** Who pushes, pulls or clones. Both or none, or DAYTONA_EINVAL; HTTP(S) remotes only. Not stored in the
+    repository; what stands in a URL is, as git does it. */
 typedef struct daytona_git_credentials {
   const char *username;
   const char *password; /**< or a token */
@@ -47,7 +55,9 @@ typedef struct daytona_git_clone_opts {
   uint64_t reserved[4];      /**< Must be zero. */
 } daytona_git_clone_opts_t;
 
-/** Clone `url` into the folder `path`. */
+/** Clone `url` into the folder `path`, which is new or empty: otherwise DAYTONA_ECONFLICT.
+    DAYTONA_EGIT_REPO_NOT_FOUND also for a repository without a commit, DAYTONA_EGIT_BRANCH_NOT_FOUND also for an
+    unknown commit. */
 DAYTONA_API daytona_future_t *daytona_git_clone(daytona_sandbox_t *sandbox, const char *url,
                                                 const char *path,
                                                 const daytona_git_clone_opts_t *opts);
@@ -58,7 +68,7 @@ typedef struct daytona_git_opts {
   uint64_t reserved[3]; /**< Must be zero. */
 } daytona_git_opts_t;
 
-/** Stage files. @param files  Required, relative to the repository; "." stands for all. */
+/** Stage files. @param files  Required, at least one, none NULL; relative to the repository; "." stands for all. */
 DAYTONA_API daytona_future_t *daytona_git_add(daytona_sandbox_t *sandbox, const char *path,
                                               const daytona_strings_t *files,
                                               const daytona_git_opts_t *opts);
@@ -69,7 +79,8 @@ typedef struct daytona_git_commit_opts {
   uint64_t reserved[4]; /**< Must be zero. */
 } daytona_git_commit_opts_t;
 
-/** Commit what is staged. Settles with daytona_future_string(): the hash, 40 hexadecimal digits. */
+/** Commit what is staged. Settles with daytona_future_string(): the hash, 40 hexadecimal digits. With nothing
+    staged it is an error unless `allow_empty`. */
 DAYTONA_API daytona_future_t *daytona_git_commit(daytona_sandbox_t *sandbox, const char *path,
                                                  const char *message, const char *author,
                                                  const char *email,
@@ -84,7 +95,8 @@ typedef struct daytona_git_remote_opts {
   uint64_t reserved[4]; /**< Must be zero. */
 } daytona_git_remote_opts_t;
 
-/** Push. DAYTONA_EGIT_PUSH_REJECTED when the remote has moved on, DAYTONA_EGIT_REMOTE_REJECTED for its hooks. */
+/** Push the branch; with a detached HEAD DAYTONA_EINVAL. DAYTONA_EGIT_PUSH_REJECTED when the remote has moved on,
+    DAYTONA_EGIT_REMOTE_REJECTED for its hooks. */
 DAYTONA_API daytona_future_t *daytona_git_push(daytona_sandbox_t *sandbox, const char *path,
                                                const daytona_git_remote_opts_t *opts);
 
@@ -128,15 +140,16 @@ DAYTONA_API daytona_future_t *daytona_git_branches(daytona_sandbox_t *sandbox, c
 /** The branches of a future of daytona_git_branches(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_git_branches_t *daytona_future_git_branches(const daytona_future_t *future);
 
-/** Create a branch from HEAD and check it out. */
+/** Create a branch from HEAD and check it out. DAYTONA_EGIT_BRANCH_EXISTS if there is one. */
 DAYTONA_API daytona_future_t *daytona_git_create_branch(daytona_sandbox_t *sandbox, const char *path,
                                                         const char *name,
                                                         const daytona_git_opts_t *opts);
-/** Check a branch or a full commit hash out. */
+/** Check a branch or a full commit hash out. DAYTONA_EGIT_BRANCH_NOT_FOUND; DAYTONA_EGIT_DIRTY_WORKTREE when local
+    changes would be lost, and nothing is changed then. */
 DAYTONA_API daytona_future_t *daytona_git_checkout_branch(daytona_sandbox_t *sandbox,
                                                           const char *path, const char *branch,
                                                           const daytona_git_opts_t *opts);
-/** Delete a local branch. */
+/** Delete a local branch, also one that is not merged. The current one is DAYTONA_ECONFLICT. */
 DAYTONA_API daytona_future_t *daytona_git_delete_branch(daytona_sandbox_t *sandbox, const char *path,
                                                         const char *name,
                                                         const daytona_git_opts_t *opts);
@@ -148,7 +161,7 @@ typedef struct daytona_git_init_opts {
   uint64_t reserved[4];       /**< Must be zero. */
 } daytona_git_init_opts_t;
 
-/** Make a repository. */
+/** Make a repository and its folder. DAYTONA_ECONFLICT if there is one. */
 DAYTONA_API daytona_future_t *daytona_git_init(daytona_sandbox_t *sandbox, const char *path,
                                                const daytona_git_init_opts_t *opts);
 
@@ -160,7 +173,8 @@ typedef struct daytona_git_reset_opts {
   uint64_t reserved[4];     /**< Must be zero. */
 } daytona_git_reset_opts_t;
 
-/** Move HEAD or unstage files. */
+/** Move HEAD or unstage files. Another `mode` is DAYTONA_EINVAL, an unknown `target` DAYTONA_EGIT_BRANCH_NOT_FOUND.
+    */
 DAYTONA_API daytona_future_t *daytona_git_reset(daytona_sandbox_t *sandbox, const char *path,
                                                 const daytona_git_reset_opts_t *opts);
 
@@ -172,7 +186,7 @@ typedef struct daytona_git_restore_opts {
   uint64_t reserved[4];        /**< Must be zero. */
 } daytona_git_restore_opts_t;
 
-/** Take files back. @param files  Required, at least one. */
+/** Take files back. @param files  Required, at least one, none NULL. */
 DAYTONA_API daytona_future_t *daytona_git_restore(daytona_sandbox_t *sandbox, const char *path,
                                                   const daytona_strings_t *files,
                                                   const daytona_git_restore_opts_t *opts);
@@ -184,7 +198,7 @@ typedef struct daytona_git_remote_add_opts {
   uint64_t reserved[4]; /**< Must be zero. */
 } daytona_git_remote_add_opts_t;
 
-/** Add a remote. */
+/** Add a remote. DAYTONA_ECONFLICT if the name is taken, unless `overwrites`. */
 DAYTONA_API daytona_future_t *daytona_git_remote_add(daytona_sandbox_t *sandbox, const char *path,
                                                      const char *name, const char *url,
                                                      const daytona_git_remote_add_opts_t *opts);
@@ -206,7 +220,7 @@ typedef struct daytona_git_config_opts {
   uint64_t reserved[4]; /**< Must be zero. */
 } daytona_git_config_opts_t;
 
-/** Change a setting. */
+/** Change a setting. @param value  Optional. NULL and "" set it to nothing. */
 DAYTONA_API daytona_future_t *daytona_git_set_config(daytona_sandbox_t *sandbox, const char *key,
                                                      const char *value,
                                                      const daytona_git_config_opts_t *opts);

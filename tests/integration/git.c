@@ -21,6 +21,10 @@ static const char web_server[] =
   "    def serve(self):\n"
   "        path, _, query = self.path.partition('?')\n"
   "        body = self.rfile.read(int(self.headers.get('Content-Length', 0)))\n"
+  "        with open('/tmp/web/seen', 'ab') as seen:\n" /* the command lines while somebody asks */
+  "            for pid in filter(str.isdigit, os.listdir('/proc')):\n"
+  "                try: seen.write(open('/proc/' + pid + '/cmdline', 'rb').read().replace(b'\\0', b' ') + b'\\n')\n"
+  "                except OSError: pass\n"
   "        if self.headers.get('Authorization') != KEY:\n"
   "            self.send_response(401)\n"
   "            self.send_header('WWW-Authenticate', 'Basic realm=\"git\"')\n"
@@ -49,8 +53,21 @@ static const char web_server[] =
   "END\n"
   "python3 /tmp/web.py";
 
+/* Everything that the library logs, to be searched. */
+static char log_text[1 << 20];
+static size_t log_size;
+
+static void on_log(daytona_log_level_t level, const char *line, void *user) {
+  size_t size = strlen(line);
+  if (log_size + size + 2 > sizeof log_text) return;
+  memcpy(log_text + log_size, line, size);
+  log_text[log_size + size] = '\n';
+  log_size += size + 1;
+}
+
 static int open_shared(void **state) {
-  session_open(&shared, NULL);
+  daytona_config_t config = {.log = on_log};
+  session_open(&shared, &config);
   sandbox = session_sandbox(&shared, NULL);
   session_done(daytona_git_configure_user(sandbox, "Shared", "shared@example.com", NULL));
   return 0;
@@ -336,12 +353,78 @@ static void credentials_open_a_repository_over_http(void **state) {
   expect("git -C /tmp/web/x.git log -1 --format=%s main", "over http\n");
   fails_exactly(daytona_git_pull(sandbox, "web/c", NULL), DAYTONA_EGIT_AUTH_FAILED, 401);
   session_done(daytona_git_pull(sandbox, "web/c", &known));
-  session_expect(sandbox, "grep -r top-secret web/c", 1, "");
+  session_expect(sandbox, "grep -r -e top-secret -e YW5uOnRvcC1zZWNyZXQ web/c", 1, "");
+  session_expect(sandbox, "cat /tmp/web/seen | grep -c git-remote-http > /dev/null && ! grep -e top-secret -e YW5uOnRvcC1z /tmp/web/seen", 0, "");
+  shell("git clone -q /tmp/web/x.git web/other && cd web/other && git commit -q --allow-empty -m theirs && git push -q");
+  commit_to("web/c", "mine");
+  fails_exactly(daytona_git_push(sandbox, "web/c", &known), DAYTONA_EGIT_PUSH_REJECTED, 409);
+  fails_exactly(daytona_git_pull(sandbox, "web/c", &known), DAYTONA_EGIT_MERGE_CONFLICT, 409);
+  shell("cd web/c && git reset -q --hard HEAD~1");
+  session_done(daytona_git_pull(sandbox, "web/c", &known));
+  commit_to("web/c", "refused");
+  shell("printf '#!/bin/sh\\necho not on my watch >&2\\nexit 1\\n' > /tmp/web/x.git/hooks/update && chmod +x /tmp/web/x.git/hooks/update");
+  future = session_must_fail(daytona_git_push(sandbox, "web/c", &known), DAYTONA_EGIT_REMOTE_REJECTED);
+  assert_non_null(strstr(daytona_future_error(future)->message, "not on my watch"));
+  daytona_future_release(future);
+  daytona_git_clone_opts_t unknown = {.credentials = {"ann", "top-secret"}, .branch = "nosuch"};
+  fails_exactly(daytona_git_clone(sandbox, url, "web/e", &unknown), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
   char host[32];
   snprintf(host, sizeof host, "127.0.0.1:%s", port);
   daytona_git_authenticate_opts_t where = {.host = host, .protocol = "http"};
   session_done(daytona_git_dangerously_authenticate(sandbox, "ann", "top-secret", &where));
   session_done(daytona_git_pull(sandbox, "web/c", NULL));
+}
+
+/* The last test: whatever the others did with secrets, none of it may be there. */
+static void no_secret_was_logged(void **state) {
+  assert_true(log_size > 1000 && log_size < sizeof log_text - 4096);
+  assert_non_null(strstr(log_text, "POST"));
+  static const char *const secrets[] = {"top-secret", "hidden", "YW5uOnRvcC1zZWNyZXQ", "ann:"};
+  for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) assert_null(strstr(log_text, secrets[i]));
+}
+
+static void empty_and_detached_repositories_are_told_apart(void **state) {
+  make_place("states");
+  shell("git init -q --bare states/empty.git");
+  daytona_future_t *future = session_must_fail(daytona_git_clone(sandbox, "states/empty.git", "states/e", NULL),
+                                               DAYTONA_EGIT_REPO_NOT_FOUND);
+  daytona_future_release(future);
+  session_expect(sandbox, "ls states/e", 2, NULL); /* nothing half done */
+  daytona_git_clone_opts_t unknown = {.commit_id = "0123456789012345678901234567890123456789"};
+  fails_exactly(daytona_git_clone(sandbox, "states/origin.git", "states/u", &unknown), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
+  daytona_git_init_opts_t trunk = {.initial_branch = "trunk"};
+  session_done(daytona_git_init(sandbox, "states/new", &trunk));
+  session_fails(daytona_git_status(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
+  fails_exactly(daytona_git_create_branch(sandbox, "states/new", "x", NULL), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
+  session_fails(daytona_git_push(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_git_pull(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
+  shell("cd states/copy && git checkout -q --detach");
+  future = session_must(daytona_git_status(sandbox, "states/copy", NULL));
+  assert_true(daytona_future_git_status(future)->is_detached);
+  assert_string_equal(daytona_future_git_status(future)->current_branch, "HEAD");
+  assert_null(daytona_future_git_status(future)->upstream);
+  daytona_future_release(future);
+  session_fails(daytona_git_push(sandbox, "states/copy", NULL), DAYTONA_EINVAL);
+  session_fails(daytona_git_pull(sandbox, "states/copy", NULL), DAYTONA_EINVAL);
+  commit_to("states/copy", "on no branch");
+  session_done(daytona_git_create_branch(sandbox, "states/copy", "kept", NULL));
+  expect("git -C states/copy log -1 --format=%s kept", "on no branch\n");
+}
+
+/* A conflict in the files: they are named, and neither commit nor checkout covers it up. */
+static void conflicts_in_files_are_shown(void **state) {
+  make_place("conflict");
+  shell("cd conflict/copy && git checkout -q -b side && echo side > a.txt && git commit -q -am side && git checkout -q main && "
+        "echo main > a.txt && git commit -q -am main && ! git merge -q side > /dev/null");
+  daytona_future_t *future = session_must(daytona_git_status(sandbox, "conflict/copy", NULL));
+  assert_int_equal(daytona_future_git_status(future)->file_count, 1);
+  assert_string_equal(daytona_future_git_status(future)->files[0].worktree, "Updated but unmerged");
+  daytona_future_release(future);
+  session_fails(daytona_git_commit(sandbox, "conflict/copy", "m", "a", "e@x", NULL), DAYTONA_EGIT_MERGE_CONFLICT);
+  session_fails(daytona_git_checkout_branch(sandbox, "conflict/copy", "side", NULL), DAYTONA_ECONFLICT);
+  daytona_git_reset_opts_t hard = {.mode = "hard"};
+  session_done(daytona_git_reset(sandbox, "conflict/copy", &hard));
+  session_done(daytona_git_checkout_branch(sandbox, "conflict/copy", "side", NULL));
 }
 
 int main(void) {
@@ -357,7 +440,10 @@ int main(void) {
     cmocka_unit_test(reset_and_restore_take_changes_back),
     cmocka_unit_test(init_and_remotes),
     cmocka_unit_test(settings_are_read_and_written),
+    cmocka_unit_test(empty_and_detached_repositories_are_told_apart),
+    cmocka_unit_test(conflicts_in_files_are_shown),
     cmocka_unit_test(credentials_open_a_repository_over_http),
+    cmocka_unit_test(no_secret_was_logged),
   };
   return cmocka_run_group_tests(tests, open_shared, close_shared);
 }

@@ -419,6 +419,40 @@ static void silence_ends_a_download(void **state) {
   daytona_future_release(future);
 }
 
+static void whole_transfer_may_have_a_limit(void **state) {
+  by_hand();
+  daytona_transfer_opts_t opts = {.timeout_ms = 5000};
+  daytona_future_t *future = daytona_fs_download_file(sandbox, "a", in_folder("a"), &opts);
+  until_asked();
+  peer_puts(asked, HEAD);
+  for (int i = 0; i < 6 && !daytona_future_is_settled(future); i++) { /* never silent for long */
+    send_text(i == 0 ? FILE_PART("a", "10") : "0");
+    api_spin(&scene, 10);
+    api_advance(&scene, 900);
+    api_spin(&scene, 5);
+  }
+  api_must_fail(future, DAYTONA_EDEADLINE);
+  daytona_future_release(future);
+}
+
+/* A program that takes nothing for hours is not the network's silence. */
+static void pause_is_not_silence(void **state) {
+  daytona_transfer_opts_t opts = {.idle_timeout_ms = 1000};
+  answers(FILE_PART("a", "5") "alpha" END);
+  sink_t sink = {.limit = 2};
+  sink.future = daytona_fs_download_stream(sandbox, "a", on_sink, &sink, &opts);
+  while (sink.calls == 0) uv_run(&scene.uv, UV_RUN_ONCE);
+  api_spin(&scene, 5);
+  api_advance(&scene, 3 * 60 * 60 * 1000);
+  api_spin(&scene, 5);
+  assert_false(daytona_future_is_settled(sink.future));
+  sink.limit = 100;
+  daytona_fs_resume(sink.future);
+  api_must(sink.future);
+  assert_string_equal(sink.text, "alpha");
+  daytona_future_release(sink.future);
+}
+
 /* --- endings in every state -------------------------------------------------------------------- */
 
 static void cancel_at(size_t turns, bool closes) {
@@ -522,6 +556,8 @@ int main(void) {
     TEST(sink_may_cancel_its_own_download),
     TEST(progress_tells_bytes_and_total),
     TEST(silence_ends_a_download),
+    TEST(whole_transfer_may_have_a_limit),
+    TEST(pause_is_not_silence),
     TEST(cancel_leaves_nothing_in_any_state),
     TEST(close_leaves_nothing_in_any_state),
     TEST(every_allocation_may_fail),

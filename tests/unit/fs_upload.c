@@ -406,6 +406,49 @@ static void progress_tells_bytes_and_total(void **state) {
   assert_int_equal(seen.total, -1);
 }
 
+/* --- servers that cut ------------------------------------------------------------------------------ */
+
+static size_t cut_after, cut_seen;
+static bool cut_answers;
+
+static void on_cut_bytes(peer_conn_t *conn, const char *bytes, size_t size) {
+  bool was_below = cut_seen < cut_after;
+  cut_seen += size;
+  if (!was_below || cut_seen < cut_after) return;
+  if (!cut_answers)
+    peer_reset(conn);
+  else /* early, and reads on */
+    peer_puts(conn, "HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 21\r\n\r\n{\"message\":\"no room\"}\n");
+}
+
+static void on_cut_accept(peer_conn_t *conn) {
+  conn->is_raw = true;
+  conn->peer->on_bytes = on_cut_bytes;
+}
+
+/* At each border of a part, and in between: never a success, never a wait. */
+static void bulk_upload_cut_anywhere_fails(void **state) {
+  enum { SIZE = 700000 };
+  static char first[128], third[128];
+  strcpy(first, local("first", SIZE));
+  strcpy(third, local("third", SIZE));
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = first}, {.destination = "b"}, {.destination = "c", .local_path = third}};
+  scene.peer.on_accept = on_cut_accept;
+  for (peer_conn_t *conn = scene.peer.conns; conn != NULL; conn = conn->next) on_cut_accept(conn);
+  static const size_t cuts[] = {1, 300, 600, 900, SIZE / 2, SIZE, SIZE + 600, SIZE + 900, SIZE + 1200, SIZE + 1500, 2 * SIZE, 2 * SIZE + 900};
+  for (size_t i = 0; i < 2 * sizeof cuts / sizeof cuts[0]; i++) {
+    cut_answers = i % 2 != 0;
+    cut_after = cuts[i / 2];
+    cut_seen = 0;
+    daytona_future_t *future = daytona_fs_upload_many(sandbox, items, 3, NULL);
+    int code = daytona_await(future);
+    assert_true(code != 0 && daytona_errcode_is(code, cut_answers ? DAYTONA_EFAILED : DAYTONA_ECONNECTION));
+    if (cut_answers) assert_int_equal(daytona_future_error(future)->http_status, 507);
+    if (cut_answers) assert_string_equal(daytona_future_error(future)->message, "Failed to upload files: no room");
+    daytona_future_release(future);
+  }
+}
+
 /* --- limits -------------------------------------------------------------------------------------- */
 
 static void waiting_source_is_not_silence_but_a_silent_server_is(void **state) {
@@ -544,6 +587,7 @@ int main(void) {
     TEST(resume_inside_the_source_is_not_lost),
     TEST(source_may_give_up_or_cancel),
     TEST(source_may_let_everything_go),
+    TEST(bulk_upload_cut_anywhere_fails),
     TEST(waiting_source_is_not_silence_but_a_silent_server_is),
     TEST(sandbox_that_is_full_says_so),
     TEST(progress_tells_bytes_and_total),

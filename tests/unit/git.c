@@ -279,6 +279,8 @@ static void empty_setting_is_sent(void **state) {
   api_answer(&scene, config, 200, "");
   api_done(daytona_git_set_config(sandbox, "a.b", "", NULL));
   assert_string_equal(api_body_of(scene.requests[0]), "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
+  api_done(daytona_git_set_config(sandbox, "a.b", NULL, NULL));
+  assert_string_equal(api_body_of(scene.requests[1]), "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
   close_with(&scene, sandbox);
 }
 
