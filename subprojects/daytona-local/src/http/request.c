@@ -13,6 +13,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 static void describe_peer(dl_req *req) {
   const union MHD_ConnectionInfo *info =
@@ -118,27 +120,49 @@ void dl_req_suspend(dl_req *req) {
   MHD_suspend_connection(req->conn);
 }
 
+static void watch_peer(dl_req *req);
+
 void dl_req_resume(dl_req *req) {
   if (!req->is_suspended || !req->conn) return;
   req->is_suspended = false;
   unwatch_peer(req);
+  watch_peer(req);
   MHD_resume_connection(req->conn);
+  dl_http_mark(req->server);
+}
+
+/* Whether it has one, which libmicrohttpd has not given us to its end. */
+static bool has_more_body(const dl_req *req) {
+  return !req->is_body_done && req->conn != NULL &&
+         (dl_req_content_length(req) > 0 || dl_req_header(req, "Transfer-Encoding") != NULL);
+}
+
+/* The peer sends nothing more. When that came together with the last bytes, the daemon has taken those, takes the
+ * socket for empty, and never hears of it. Once it has them all, an end of our own wakes it up. */
+static void end_body_early(dl_req *req) {
+  int left = 0;
+  unwatch_peer(req);
+  if (ioctl(req->fd, FIONREAD, &left) == 0 && left > 0) return; /* dl_req_step() watches again behind them */
+  shutdown(req->fd, SHUT_RD);
   dl_http_mark(req->server);
 }
 
 static void on_peer_event(uv_poll_t *poll, int status, int events) {
   dl_req *req = poll->data;
-  (void)events;
   if (status == 0 && !(events & UV_DISCONNECT)) return;
+  if (has_more_body(req)) {
+    end_body_early(req);
+    return;
+  }
   void (*on_gone)(dl_req *, void *) = req->on_gone;
   req->on_gone = NULL;
   unwatch_peer(req);
   if (on_gone) on_gone(req, req->gone_user);
 }
 
-/* While suspended the daemon does not look at the socket, so we do. */
+/* While suspended the daemon does not look at the socket, so we do; and see end_body_early(). */
 static void watch_peer(dl_req *req) {
-  if (req->gone_poll || !req->on_gone || !req->is_suspended) return;
+  if (req->gone_poll || (!has_more_body(req) && (!req->on_gone || !req->is_suspended))) return;
   req->gone_poll = dl_xcalloc(1, sizeof *req->gone_poll);
   if (uv_poll_init_socket(req->server->loop, req->gone_poll, req->fd) != 0) {
     free(req->gone_poll);
@@ -197,6 +221,7 @@ static ssize_t take_body(dl_req *req, const char *bytes, size_t len) {
 
 static void finish_body(dl_req *req) {
   req->is_body_done = true;
+  unwatch_peer(req);
   if (req->is_answered) return;
   if (req->body_mode == DL_BODY_STREAM) {
     req->body_events.on_end(req, true, req->body_user);
@@ -216,6 +241,7 @@ enum MHD_Result dl_req_step(dl_req *req, const char *bytes, size_t *len) {
   if (!req->has_started) {
     req->has_started = true;
     req->server->opts.on_request(req, req->server->opts.user);
+    watch_peer(req);
     return MHD_YES;
   }
   if (req->answer == DL_ANSWER_RESET) return MHD_NO;
@@ -224,6 +250,7 @@ enum MHD_Result dl_req_step(dl_req *req, const char *bytes, size_t *len) {
     if (taken < 0) return MHD_NO;
     *len -= (size_t)taken;
     if (*len > 0) dl_req_suspend(req);
+    watch_peer(req);
     return MHD_YES;
   }
   if (!req->is_body_done) finish_body(req);
