@@ -41,6 +41,7 @@ static const char usage[] =
     "  --accept-unenforced      store network lists although nothing enforces them\n"
     "  --rate-limit BUCKET=LIMIT/SECONDS  authenticated, sandbox-create, sandbox-lifecycle,\n"
     "                           anonymous, failed-auth; may be repeated\n"
+    "  --reader-patience MS     how long a program waits for a client that takes nothing (10000)\n"
     "  --max-cpu N --max-memory GIB --max-disk GIB   per sandbox (4, 8, 10)\n"
     "  --fault JSON             a fault rule, see README.md; may be repeated\n"
     "  --print-env              serve: print shell lines that set DAYTONA_API_URL and _KEY\n"
@@ -167,6 +168,13 @@ static const char *read_max_cpu(dl_cli_opts *o, const char *value) { return read
 static const char *read_max_memory(dl_cli_opts *o, const char *value) { return read_size(&o->control.max_memory, value); }
 static const char *read_max_disk(dl_cli_opts *o, const char *value) { return read_size(&o->control.max_disk, value); }
 
+static const char *read_patience(dl_cli_opts *o, const char *value) {
+  int64_t ms;
+  if (!dl_parse_int(value, 0, 86400000, &ms)) return "must be milliseconds";
+  o->control.runtime.reader_patience_ms = ms > 0 ? (int)ms : -1;
+  return NULL;
+}
+
 static const char *read_log(dl_cli_opts *o, const char *value) {
   dl_log_level level;
   (void)o;
@@ -178,7 +186,15 @@ static const char *read_log(dl_cli_opts *o, const char *value) {
 /* Texts that live as long as argv. */
 static const char *read_jwt(dl_cli_opts *o, const char *value) { return o->control.jwt_token = value, *value ? NULL : "must not be empty"; }
 static const char *read_modules(dl_cli_opts *o, const char *value) { return o->control.runtime.node_modules = value, NULL; }
-static const char *read_public_url(dl_cli_opts *o, const char *value) { return o->control.public_url = value, NULL; }
+/* Clients take it for the beginning of their URLs: what is not one would only show in their errors. */
+static const char *read_public_url(dl_cli_opts *o, const char *value) {
+  const char *rest = dl_starts_with(value, "https://") ? value + 8 : dl_starts_with(value, "http://") ? value + 7 : NULL;
+  o->control.public_url = value;
+  if (!rest) return "must be a URL that begins with http:// or https://";
+  if (!*rest || strpbrk(rest, "/?# \t\r\n")) return "must be http://HOST:PORT or https://HOST:PORT, without a path";
+  return NULL;
+}
+
 static const char *read_domain(dl_cli_opts *o, const char *value) { return o->control.proxy_domain = value, NULL; }
 static const char *read_region(dl_cli_opts *o, const char *value) { return o->control.region = value, *value ? NULL : "must not be empty"; }
 
@@ -212,6 +228,7 @@ static const struct {
     {"--max-cpu", true, read_max_cpu},
     {"--max-memory", true, read_max_memory},
     {"--max-disk", true, read_max_disk},
+    {"--reader-patience", true, read_patience},
     {"--fault", true, read_fault},
     {"--print-env", false, read_print_env},
     {"--log", true, read_log},

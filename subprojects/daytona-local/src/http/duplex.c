@@ -26,6 +26,7 @@ struct dl_duplex {
   dl_buf out, unread;
   size_t out_at;
   int watched; /* what the poll handle is set to */
+  uint64_t sent;
   int error;
   int64_t cut_after; /* -1: never */
   bool cuts_with_reset;
@@ -101,6 +102,7 @@ static bool flush(dl_duplex *d) {
       return false;
     }
     d->out_at += (size_t)sent;
+    d->sent += (uint64_t)sent;
   }
   if (pending(d) == 0) {
     d->out_at = 0;
@@ -256,6 +258,8 @@ bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
 }
 
 size_t dl_duplex_queued(const dl_duplex *d) { return pending(d); }
+
+uint64_t dl_duplex_sent(const dl_duplex *d) { return d->sent; }
 
 void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms) {
   if (!d || d->is_closing) return;

@@ -38,6 +38,8 @@ void dl_duplex_read_resume(dl_duplex *d);
 /* Copied. False when the queue is past its ceiling: the stream is then broken (on_end follows). */
 bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len);
 size_t dl_duplex_queued(const dl_duplex *d);
+/* Bytes that have left so far: what tells a slow reader from one that does not read. */
+uint64_t dl_duplex_sent(const dl_duplex *d);
 /* The end, at once: no event follows, queued bytes are dropped, memory goes on a later turn. */
 void dl_duplex_close(dl_duplex *d);
 /* As close, but lets what is queued leave first, for at most `limit_ms`. */

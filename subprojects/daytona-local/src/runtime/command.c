@@ -112,6 +112,7 @@ static void push_toolbox(dl_command *c, const dl_runtime *rt, const char *exe, c
     PUSH(c, "--max-processes", number);
   }
   if (has_network) push(c, "--await-network");
+  if (rt->reader_patience_ms != 0) push_number(c, "--reader-patience", rt->reader_patience_ms < 0 ? 0 : rt->reader_patience_ms);
   if (memory_gib > 0) {
     snprintf(number, sizeof number, "%.0f", memory_gib * 1024 * 1024 * 1024);
     PUSH(c, "--max-data", number);

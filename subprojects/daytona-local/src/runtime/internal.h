@@ -108,6 +108,7 @@ struct dl_runtime {
   int run_fd; /* O_PATH of run_dir: socket paths of any length go through it */
   bool as_root;
   unsigned first_uid, uid_count, next_uid, max_processes;
+  int reader_patience_ms;
   dl_limits limits;
   dl_list boxes;
   bool is_closing;

@@ -141,6 +141,7 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **ou
   rt->first_uid = opts->first_uid ? opts->first_uid : FIRST_UID;
   rt->uid_count = opts->uid_count ? opts->uid_count : UID_COUNT;
   rt->max_processes = opts->max_processes ? opts->max_processes : MAX_PROCESSES;
+  rt->reader_patience_ms = opts->reader_patience_ms;
   rt->as_root = geteuid() == 0 && opts->isolation == DL_ISOLATION_BWRAP;
   dl_list_init(&rt->boxes);
   if (make_run_dir(rt, opts->run_dir, error, size) != 0 || find_tools(rt, opts, error, size) != 0) {

@@ -40,6 +40,7 @@ typedef struct {
   unsigned first_uid;       /* Server runs as root: boxes run as first_uid.., default 200000 */
   unsigned uid_count;       /* default 65536 */
   unsigned max_processes;   /* Per box, default 4096 */
+  int reader_patience_ms;   /* See toolbox.h; 0: the toolbox's default, -1: none */
 } dl_runtime_opts;
 
 /* 0, or -1 with the reason in `error`: no bubblewrap, no user namespaces, bad directory. */

@@ -18,7 +18,6 @@
 
 #define TIMEOUT_S 600
 #define GRACE_MS 2000 /* between the interrupt and the end */
-#define PACE_MS 250   /* how long output waits for a client that does not read */
 #define QUEUE_MAX 1024
 #define WAITING_MAX 128
 #define CLOSE_TIMEOUT 4008
@@ -33,6 +32,7 @@ typedef struct {
   uv_timer_t limit, pace;
   int open_handles;
   size_t run_count;
+  uint64_t taken; /* by the client, when the worker began to wait for it */
   bool is_default, is_running, is_interrupted, is_free_running, is_deleted;
   dl_req *delete_req;
 } context;
@@ -121,8 +121,21 @@ static void finish_run(context *c, int code, const char *reason) {
 
 /* ---- messages ---- */
 
+static void on_pace(uv_timer_t *timer);
+
+static void start_pace(context *c, const run *r) {
+  c->taken = dl_ws_taken(r->ws);
+  uv_timer_start(&c->pace, on_pace, c->tb->reader_patience_ms, 0);
+}
+
+/* A client that has taken something meanwhile is slow, and gets more time. */
 static void on_pace(uv_timer_t *timer) {
   context *c = timer->data;
+  const run *r = current(c);
+  if (r->ws != NULL && dl_ws_taken(r->ws) != c->taken) {
+    start_pace(c, r);
+    return;
+  }
   c->is_free_running = true;
   if (c->worker != NULL) dl_worker_resume(c->worker);
 }
@@ -132,9 +145,10 @@ static void forward(context *c, run *r, json_t *message) {
   char *text = dl_json_text(message);
   if (r->ws != NULL && !dl_ws_send(r->ws, DL_WS_TEXT, text, strlen(text))) r->ws = NULL;
   free(text);
-  if (r->ws == NULL || c->is_free_running || dl_ws_is_idle(r->ws)) return;
+  bool is_free = c->is_free_running || c->tb->reader_patience_ms == 0;
+  if (r->ws == NULL || is_free || dl_ws_is_idle(r->ws)) return;
   dl_worker_pause(c->worker);
-  uv_timer_start(&c->pace, on_pace, PACE_MS, 0);
+  start_pace(c, r);
 }
 
 /* Code can reach the worker's pipe if it tries, so nothing is passed on as it came. */

@@ -30,6 +30,8 @@
 
 #define END_LIMIT_MS 4000
 #define END_POLL_MS 2
+/* As long as the platform lets one write to a client take. */
+#define READER_PATIENCE_MS 10000
 #define ENV_TEXT_MAX (8 * 1024 * 1024)
 
 typedef struct {
@@ -182,11 +184,11 @@ static int parse(role *r, int argc, char **argv) {
       {"listen-fd", 1, NULL, 'l'},    {"control-fd", 1, NULL, 'c'},   {"env-fd", 1, NULL, 'e'},
       {"socket", 1, NULL, 's'},       {"home", 1, NULL, 'h'},         {"work-dir", 1, NULL, 'w'},
       {"node-modules", 1, NULL, 'n'}, {"max-processes", 1, NULL, 'p'}, {"max-data", 1, NULL, 'd'},
-      {"await-network", 0, NULL, 'a'}, {NULL, 0, NULL, 0}};
+      {"await-network", 0, NULL, 'a'}, {"reader-patience", 1, NULL, 'r'}, {NULL, 0, NULL, 0}};
   int64_t number = 0;
   optind = 1;
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-    if (strchr("lcepd", option) != NULL && !dl_parse_int(optarg, 0, INT64_MAX / 2, &number))
+    if (strchr("lcepdr", option) != NULL && !dl_parse_int(optarg, 0, INT64_MAX / 2, &number))
       return fail("not a number", optarg);
     switch (option) {
       case 'l': r->listen_fd = (int)number; break;
@@ -194,6 +196,7 @@ static int parse(role *r, int argc, char **argv) {
       case 'e': r->env_fd = (int)number; break;
       case 'p': r->max_processes = number; break;
       case 'd': r->max_data = number; break;
+      case 'r': r->tb.reader_patience_ms = (uint64_t)number; break;
       case 's': r->socket_path = optarg; break;
       case 'a': r->awaits_network = true; break;
       case 'h': dl_set(&r->tb.home, optarg); break;
@@ -293,7 +296,7 @@ static int serve(role *r) {
 }
 
 int dl_toolbox_main(int argc, char **argv) {
-  role r = {.listen_fd = -1, .control_fd = -1, .env_fd = -1};
+  role r = {.tb.reader_patience_ms = READER_PATIENCE_MS, .listen_fd = -1, .control_fd = -1, .env_fd = -1};
   int status = parse(&r, argc, argv);
   if (status != 0) return status;
   signal(SIGPIPE, SIG_IGN);

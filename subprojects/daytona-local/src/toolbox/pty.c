@@ -3,9 +3,9 @@
  * A terminal from its start to its end.
  *
  * Output goes to every client as it comes; nobody else keeps it. While all clients are busy reading,
- * the program waits, so that a quick program does not cost a good client its connection. When for
- * PACE_MS none of them has read anything the program goes on, and clients that are too far
- * behind are dropped (websocket.h). The end is the shell's exit with all its output read: the
+ * the program waits, so that a quick program does not cost a good client its connection. When none
+ * of them has taken a byte for the patience of the toolbox the program goes on, and clients that are
+ * too far behind are dropped (websocket.h). The end is the shell's exit with all its output read: the
  * terminal reports that nobody holds it any more, or HOLD_MS have passed.
  */
 #include "toolbox/pty.h"
@@ -25,7 +25,6 @@
 #define BLOCKS_PER_TURN 8
 #define INPUT_HIGH (256u * 1024)
 #define INPUT_MAX (64u * 1024 * 1024) /* only reached by many clients at the same moment */
-#define PACE_MS 250
 #define HOLD_MS 250
 
 typedef struct {
@@ -164,8 +163,26 @@ static bool all_are_busy(const dl_pty *p) {
   return !dl_list_empty(&p->clients);
 }
 
+static uint64_t taken_by_clients(const dl_pty *p) {
+  uint64_t taken = 0;
+  DL_LIST_EACH(&p->clients, node) taken += dl_ws_taken(DL_CONTAINER(node, client, link)->ws);
+  return taken;
+}
+
+static void on_pace(uv_timer_t *timer);
+
+static void start_pace(dl_pty *p) {
+  p->taken = taken_by_clients(p);
+  uv_timer_start(&p->pace, on_pace, p->tb->reader_patience_ms, 0);
+}
+
+/* A client on a thin line may take longer than that for one block. */
 static void on_pace(uv_timer_t *timer) {
   dl_pty *p = timer->data;
+  if (taken_by_clients(p) != p->taken) {
+    start_pace(p);
+    return;
+  }
   p->is_output_free = true;
   p->is_output_held = false;
   watch(p);
@@ -189,9 +206,10 @@ static bool read_block(dl_pty *p) {
 
 static void read_output(dl_pty *p) {
   for (int i = 0; i < BLOCKS_PER_TURN && read_block(p) && !p->is_output_held; i++) {
-    if (p->is_output_free || p->has_exited || !all_are_busy(p)) continue;
+    bool is_free = p->is_output_free || p->has_exited || p->tb->reader_patience_ms == 0;
+    if (is_free || !all_are_busy(p)) continue;
     p->is_output_held = true;
-    uv_timer_start(&p->pace, on_pace, PACE_MS, 0);
+    start_pace(p);
   }
 }
 

@@ -39,6 +39,8 @@ typedef struct dl_toolbox {
   struct dl_sessions *sessions; /* see session.h */
   dl_list *ptys; /* see pty.h */
   dl_list *contexts; /* see interpreter.h */
+  /* How long the output of a program waits for a client that takes nothing of it; 0: not at all. */
+  uint64_t reader_patience_ms;
   size_t live_count; /* operations that still have handles on the loop and will answer */
 } dl_toolbox;
 

@@ -121,6 +121,8 @@ static void pump(dl_ws *ws) {
 
 bool dl_ws_is_idle(const dl_ws *ws) { return dl_list_empty(&ws->frames) && dl_duplex_queued(ws->stream) == 0; }
 
+uint64_t dl_ws_taken(const dl_ws *ws) { return dl_duplex_sent(ws->stream); }
+
 static void push(dl_ws *ws, frame *f) {
   dl_list_push(&ws->frames, &f->link);
   ws->frame_count++;

@@ -52,6 +52,8 @@ char *dl_ws_token(dl_req *req, const char *prefix);
 bool dl_ws_send(dl_ws *ws, int opcode, const void *bytes, size_t len);
 /* Nothing waits for the client. */
 bool dl_ws_is_idle(const dl_ws *ws);
+/* Bytes that the client has taken so far. */
+uint64_t dl_ws_taken(const dl_ws *ws);
 void dl_ws_read_pause(dl_ws *ws);
 void dl_ws_read_resume(dl_ws *ws);
 /* What is queued leaves first, then the close frame, then the connection; all within a limit. No

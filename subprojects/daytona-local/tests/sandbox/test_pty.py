@@ -183,15 +183,29 @@ def slow_clients_are_dropped_and_others_not(tb):
     t.kill()
 
 
-def a_single_frozen_client_is_dropped(tb):
+def a_single_client_that_rests_loses_nothing(tb):
     t = Terminal(tb)
     ws = t.connect()
-    run(ws, "stty -echo; echo rea''dy", b'ready\r\n')
-    ws.send('yes | head -c 20000000 > /dev/tty; touch $HOME/flood\n')
-    assert eventually(lambda: os.path.exists(f'{tb.dir}/flood')), 'the program still waits'
-    frames, code, reason = ws.until_close()
-    assert (code, reason) == (1008, 'slow consumer')
+    run(ws, "stty -echo -onlcr; echo rea''dy", b'ready\n')
+    ws.send('head -c 12000000 /dev/zero | tr "\\0" x; echo; echo do""ne\n')
+    time.sleep(1)  # what a busy machine does to a client at any time
+    got = until(ws, b'done\n')
+    assert got.count(b'x') == 12000000, len(got)
     t.kill()
+
+
+def a_single_frozen_client_is_dropped(tb):
+    for patience in ('0', '50'):
+        other = test_toolbox.Toolbox(sys.argv[1], '--reader-patience', patience)
+        t = Terminal(other)
+        ws = t.connect()
+        run(ws, "stty -echo; echo rea''dy", b'ready\r\n')
+        ws.send('yes | head -c 20000000 > /dev/tty; touch $HOME/flood\n')
+        assert eventually(lambda: os.path.exists(f'{other.dir}/flood')), 'the program still waits'
+        frames, code, reason = ws.until_close()
+        assert (code, reason) == (1008, 'slow consumer')
+        t.kill()
+        assert other.close() == 0
 
 
 def pastes_arrive_whole(tb):
@@ -237,12 +251,13 @@ def create_connect_does_both(tb):
 
 
 def what_is_wrong_is_said(tb):
+    before = [one['id'] for one in json.loads(tb.call('GET', '/process/pty')[1])['sessions']]
     t = Terminal(tb)
     for body, status in (({}, 400), ({'id': ''}, 400), ({'id': 'x', 'cols': 1001}, 400), ({'id': 'x', 'rows': -1}, 400),
                          ({'id': 'x', 'cwd': '/does/not/exist'}, 500), ({'id': t.id}, 409), ({'id': 'x', 'envs': {'a=b': 'c'}}, 400)):
         answer, data = tb.call('POST', '/process/pty', body)
         assert answer.status == status and json.loads(data)['source'] == 'DAYTONA_DAEMON', (body, data)
-    assert [one['id'] for one in json.loads(tb.call('GET', '/process/pty')[1])['sessions']] == [t.id]
+    assert [one['id'] for one in json.loads(tb.call('GET', '/process/pty')[1])['sessions']] == [*before, t.id]
     assert tb.call('GET', '/process/pty/none')[0].status == 404
     frames, code, _ = connect(tb, '/process/pty/none/connect').until_close()
     assert json.loads(frames[0][1])['error'].startswith('Failed to connect to PTY session: ') and code == 1011

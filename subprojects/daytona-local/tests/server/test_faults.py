@@ -131,10 +131,18 @@ class CommandLine(harness.Case):
     def test_bad_options(self):
         for arguments in (["serve", "--nonsense"], ["serve", "--listen", "x"], ["serve", "--key"], ["serve", "--key", ""], ["run"],
                           ["run", "--"], ["serve", "--clock-speed", "0"], ["serve", "--isolation", "maybe"], ["serve", "--tls-cert", "/none"],
-                          ["serve", "--rate-limit", "x=1"], ["nonsense"], []):
+                          ["serve", "--rate-limit", "x=1"], ["serve", "--reader-patience", "-1"], ["nonsense"], []):
             with self.subTest(arguments=arguments):
                 self.refused(*arguments)
         self.assertNotIn("secret", self.refused("serve", "--kee=secret"))
+
+    def test_a_public_url_is_a_url(self):
+        for bad in ("sandboxes.test:3986", "//sandboxes.test", "ftp://sandboxes.test", "http://", "https:///api", "http://a b", "http://a/api", ""):
+            with self.subTest(url=bad):
+                self.assertIn("--public-url must be", self.refused("serve", "--public-url", bad))
+        done = subprocess.run([harness.program(), "run", "--public-url", "https://sandboxes.test:8443", "--", "sh", "-c",
+                               "echo $DAYTONA_API_URL"], capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (0, "https://sandboxes.test:8443/api\n"), done.stderr)
 
     def test_help_and_version(self):
         for option in ("--help", "--version"):
