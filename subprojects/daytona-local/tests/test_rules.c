@@ -92,16 +92,71 @@ static void faults_match_in_order_and_run_out(void **state) {
   assert_null(add(f, "{\"action\":\"reset\",\"extra\":1}"));
   assert_non_null(add(f, "{\"action\":\"reset\",\"skip\":1,\"match\":{\"method\":\"post\",\"path\":\"/api/sandbox/*/stop\",\"target\":\"control\"}}"));
   assert_non_null(add(f, "{\"action\":\"stall\",\"times\":\"always\",\"match\":{\"target\":[\"toolbox\",\"preview\"]}}"));
-  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "GET", "/api/sandbox/x/stop", &hit));
-  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/start", &hit));
-  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/stop", &hit)); /* skipped */
-  assert_true(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/stop", &hit));
+  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "GET", "/api/sandbox/x/stop", false, &hit));
+  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/start", false, &hit));
+  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/stop", false, &hit)); /* skipped */
+  assert_true(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/stop", false, &hit));
   assert_string_equal(hit.path, "/api/sandbox/*/stop"); /* still readable although used up */
-  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/stop", &hit));
-  for (int i = 0; i < 3; i++) assert_true(dl_faults_hit(f, DL_TARGET_PREVIEW, "GET", "/", &hit));
+  assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/stop", false, &hit));
+  for (int i = 0; i < 3; i++) assert_true(dl_faults_hit(f, DL_TARGET_PREVIEW, "GET", "/", false, &hit));
   assert_false(dl_faults_hit_accept(f));
   dl_faults_clear(f);
-  assert_false(dl_faults_hit(f, DL_TARGET_PREVIEW, "GET", "/", &hit));
+  assert_false(dl_faults_hit(f, DL_TARGET_PREVIEW, "GET", "/", false, &hit));
+  dl_faults_free(f);
+}
+
+static void faults_of_streams_are_read_strictly(void **state) {
+  (void)state;
+  dl_faults *f = dl_faults_new();
+  static const char *const good[] = {
+      "{\"action\":\"reset\",\"after_frames\":0}",
+      "{\"action\":\"truncate\",\"after_frames\":3,\"into_bytes\":1}",
+      "{\"action\":\"freeze\",\"after_bytes\":0}",
+      "{\"action\":\"freeze\",\"after_frames\":2,\"for_ms\":50}",
+      "{\"action\":\"delay-pongs\"}",
+      "{\"action\":\"delay-pongs\",\"delay_ms\":5}",
+      "{\"action\":\"close\",\"close_code\":1012,\"close_reason\":\"restart\"}",
+      "{\"action\":\"close\",\"close_code\":4999,\"after_frames\":7}",
+      "{\"action\":\"close\",\"close_code\":1005}",
+      "{\"action\":\"split\"}",
+      "{\"action\":\"split\",\"piece_bytes\":2,\"pause_ms\":1}",
+      "{\"action\":\"split\",\"fragment_bytes\":3}",
+  };
+  static const char *const bad[] = {
+      "{\"action\":\"freeze\"}",
+      "{\"action\":\"freeze\",\"after_bytes\":1,\"after_frames\":1}",
+      "{\"action\":\"freeze\",\"after_bytes\":1,\"into_bytes\":1}",
+      "{\"action\":\"freeze\",\"after_bytes\":1,\"phase\":\"after\"}",
+      "{\"action\":\"reset\",\"after_frames\":-1}",
+      "{\"action\":\"reset\",\"after_frames\":1,\"for_ms\":5}",
+      "{\"action\":\"delay-pongs\",\"delay_ms\":0}",
+      "{\"action\":\"delay-pongs\",\"after_frames\":1}",
+      "{\"action\":\"close\"}",
+      "{\"action\":\"close\",\"close_code\":1004}",
+      "{\"action\":\"close\",\"close_code\":1006}",
+      "{\"action\":\"close\",\"close_code\":1015}",
+      "{\"action\":\"close\",\"close_code\":2000}",
+      "{\"action\":\"close\",\"close_code\":5000}",
+      "{\"action\":\"close\",\"close_code\":\"1000\"}",
+      "{\"action\":\"close\",\"close_code\":1005,\"close_reason\":\"x\"}",
+      "{\"action\":\"close\",\"close_code\":1000,\"close_reason\":\"0123456789012345678901234567890123456789012345678901234567890123"
+      "456789012345678901234567890123456789012345678901234567890123\"}",
+      "{\"action\":\"close\",\"close_code\":1000,\"after_frames\":1,\"into_bytes\":1}",
+      "{\"action\":\"reset\",\"close_code\":1000}",
+      "{\"action\":\"reset\",\"close_reason\":\"x\"}",
+      "{\"action\":\"split\",\"piece_bytes\":0}",
+      "{\"action\":\"split\",\"fragment_bytes\":3,\"pause_ms\":1}",
+      "{\"action\":\"dribble\",\"bytes_per_second\":1,\"piece_bytes\":1}",
+  };
+  for (size_t i = 0; i < DL_COUNT(good); i++)
+    if (add(f, good[i]) == NULL) fail_msg("refused: %s", good[i]);
+  for (size_t i = 0; i < DL_COUNT(bad); i++)
+    if (add(f, bad[i]) != NULL) fail_msg("taken: %s", bad[i]);
+  dl_fault hit;
+  assert_true(dl_faults_hit(f, DL_TARGET_TOOLBOX, "GET", "/", false, &hit));
+  assert_int_equal(hit.action, DL_FAULT_FREEZE); /* the first one that is not about frames */
+  assert_true(dl_faults_hit(f, DL_TARGET_TOOLBOX, "GET", "/", true, &hit));
+  assert_int_equal(hit.action, DL_FAULT_RESET);
   dl_faults_free(f);
 }
 
@@ -191,6 +246,7 @@ int main(void) {
       cmocka_unit_test(display_texts),
       cmocka_unit_test(rates_block_to_the_end_of_the_window),
       cmocka_unit_test(faults_match_in_order_and_run_out),
+      cmocka_unit_test(faults_of_streams_are_read_strictly),
       cmocka_unit_test(fault_paths),
       cmocka_unit_test(keys_carry_permissions),
       cmocka_unit_test(the_clock_only_goes_forward),

@@ -10,6 +10,7 @@
 #include "proxy/proxy.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ static void drop_pending(void *user) {
   free(p->fault.bucket);
   free(p->fault.message);
   free(p->fault.code);
+  free(p->fault.close_reason);
   free(p);
 }
 
@@ -68,20 +70,54 @@ static void strike_after(dl_control *c, dl_req *req, const dl_fault *f) {
   p->fault.bucket = f->bucket ? dl_xstrdup(f->bucket) : NULL;
   p->fault.message = f->message ? dl_xstrdup(f->message) : NULL;
   p->fault.code = f->code ? dl_xstrdup(f->code) : NULL;
+  p->fault.close_reason = NULL;
   dl_req_on_reply(req, on_reply, p, drop_pending);
+}
+
+static const struct {
+  dl_fault_action action;
+  dl_damage_kind kind;
+} stream_actions[] = {
+    {DL_FAULT_TRUNCATE, DL_DAMAGE_END}, {DL_FAULT_RESET, DL_DAMAGE_RESET},        {DL_FAULT_FREEZE, DL_DAMAGE_FREEZE},
+    {DL_FAULT_CLOSE, DL_DAMAGE_CLOSE},  {DL_FAULT_DELAY_PONGS, DL_DAMAGE_PONGS}, {DL_FAULT_SPLIT, DL_DAMAGE_SPLIT},
+};
+
+/* Nothing comes of it when the answer turns out not to be an upgrade. */
+static void damage_stream(dl_req *req, const dl_fault *f) {
+  for (size_t i = 0; i < DL_COUNT(stream_actions); i++) {
+    if (stream_actions[i].action != f->action) continue;
+    dl_damage d = {.kind = stream_actions[i].kind,
+                   .after_bytes = f->after_bytes,
+                   .after_frames = f->after_frames,
+                   .into_bytes = f->into_bytes,
+                   .hold_ms = f->action == DL_FAULT_FREEZE ? f->for_ms : f->delay_ms,
+                   .piece_bytes = f->piece_bytes,
+                   .fragment_bytes = f->fragment_bytes,
+                   .pause_ms = f->pause_ms,
+                   .close_code = (int)f->close_code};
+    if (f->action == DL_FAULT_CLOSE && d.after_frames < 0) d.after_frames = 0;
+    if (d.piece_bytes < 0 && d.fragment_bytes < 0) d.piece_bytes = 1;
+    if (f->close_reason) snprintf(d.close_reason, sizeof d.close_reason, "%s", f->close_reason);
+    dl_req_set_damage(req, &d);
+  }
 }
 
 /* True when the request needs no handler any more. */
 static bool apply_fault(dl_control *c, dl_req *req, const dl_fault *f) {
   dl_shape shape = DL_SHAPE_NONE;
   bool is_whole = f->action == DL_FAULT_STATUS || f->action == DL_FAULT_STALL ||
-                  (f->action == DL_FAULT_RESET && f->after_bytes < 0);
-  shape.delay_ms = (unsigned)f->delay_ms;
+                  (f->action == DL_FAULT_RESET && f->after_bytes < 0 && f->after_frames < 0);
+  if (f->delay_ms > 0 && f->action != DL_FAULT_DELAY_PONGS) shape.delay_ms = (unsigned)f->delay_ms;
   if (f->action == DL_FAULT_TRUNCATE) shape.truncate_after = f->after_bytes;
   if (f->action == DL_FAULT_SHORT) shape.short_after = f->after_bytes;
   if (f->action == DL_FAULT_RESET) shape.reset_after = f->after_bytes;
   if (f->action == DL_FAULT_DRIBBLE) shape.bytes_per_second = (unsigned)f->bytes_per_second;
+  if (f->action == DL_FAULT_FREEZE) {
+    shape.freeze_after = f->after_bytes;
+    shape.freeze_ms = f->for_ms;
+  }
   dl_req_shape(req, &shape);
+  if (!is_whole && dl_req_header(req, "Upgrade")) damage_stream(req, f);
   if (!is_whole) return false;
   if (f->is_after) strike_after(c, req, f);
   else strike(c, req, f);
@@ -90,7 +126,9 @@ static bool apply_fault(dl_control *c, dl_req *req, const dl_fault *f) {
 
 static bool hit(dl_control *c, dl_req *req, dl_fault_target target) {
   dl_fault f;
-  if (!dl_faults_hit(c->faults, target, dl_req_method(req), dl_req_path(req), &f)) return false;
+  const char *upgrade = dl_req_header(req, "Upgrade"); /* may be h2c, which is nothing of frames */
+  bool is_upgrade = upgrade && strcasestr(upgrade, "websocket");
+  if (!dl_faults_hit(c->faults, target, dl_req_method(req), dl_req_path(req), is_upgrade, &f)) return false;
   dl_info("fault %s hits %s %s", f.id, dl_req_method(req), dl_req_path(req));
   return apply_fault(c, req, &f);
 }

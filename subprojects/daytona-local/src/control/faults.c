@@ -6,6 +6,7 @@
 #include "control/faults.h"
 
 #include "base/list.h"
+#include "http/damage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,29 +27,45 @@ struct dl_faults {
   unsigned next_id;
 };
 
-static const char *const action_names[] = {"delay", "reset", "truncate", "short", "dribble", "status", "stall", "stall-accept"};
+static const char *const action_names[] = {"delay", "reset", "truncate", "short", "dribble", "status",
+                                           "stall", "freeze", "delay-pongs", "close", "split", "stall-accept"};
 static const struct {
   const char *name;
   unsigned bit;
 } target_names[] = {{"control", DL_TARGET_CONTROL}, {"toolbox", DL_TARGET_TOOLBOX}, {"preview", DL_TARGET_PREVIEW}};
 
+#define FOR(action) (1u << DL_FAULT_##action)
+#define ALL_ACTIONS (~0u)
+#define CUTS (FOR(RESET) | FOR(TRUNCATE) | FOR(FREEZE))
+
 static const struct {
   const char *key;
   size_t offset;
   int64_t min, max;
+  unsigned actions; /* those it means something to */
 } numbers[] = {
-    {"times", offsetof(dl_fault, times), 1, 1000000000},
-    {"skip", offsetof(dl_fault, skip), 0, 1000000000},
-    {"delay_ms", offsetof(dl_fault, delay_ms), 0, 86400000},
-    {"after_bytes", offsetof(dl_fault, after_bytes), 0, INT64_C(1) << 50},
-    {"bytes_per_second", offsetof(dl_fault, bytes_per_second), 1, 1000000000},
-    {"status", offsetof(dl_fault, status), 200, 599},
-    {"retry_after", offsetof(dl_fault, retry_after), 0, 86400},
+    {"times", offsetof(dl_fault, times), 1, 1000000000, ALL_ACTIONS},
+    {"skip", offsetof(dl_fault, skip), 0, 1000000000, ALL_ACTIONS},
+    {"delay_ms", offsetof(dl_fault, delay_ms), 0, 86400000, ALL_ACTIONS},
+    {"after_bytes", offsetof(dl_fault, after_bytes), 0, INT64_C(1) << 50, ALL_ACTIONS},
+    {"bytes_per_second", offsetof(dl_fault, bytes_per_second), 1, 1000000000, ALL_ACTIONS},
+    {"status", offsetof(dl_fault, status), 200, 599, ALL_ACTIONS},
+    {"retry_after", offsetof(dl_fault, retry_after), 0, 86400, FOR(STATUS)},
+    {"after_frames", offsetof(dl_fault, after_frames), 0, INT64_C(1) << 50, CUTS | FOR(CLOSE)},
+    {"into_bytes", offsetof(dl_fault, into_bytes), 1, INT64_C(1) << 50, CUTS},
+    {"for_ms", offsetof(dl_fault, for_ms), 1, 86400000, FOR(FREEZE)},
+    {"piece_bytes", offsetof(dl_fault, piece_bytes), 1, 1 << 20, FOR(SPLIT)},
+    {"fragment_bytes", offsetof(dl_fault, fragment_bytes), 1, 1 << 20, FOR(SPLIT)},
+    {"pause_ms", offsetof(dl_fault, pause_ms), 0, 60000, FOR(SPLIT)},
+    {"close_code", offsetof(dl_fault, close_code), 1000, 4999, FOR(CLOSE)},
 };
 static const struct {
   const char *key;
   size_t offset;
-} texts[] = {{"bucket", offsetof(dl_fault, bucket)}, {"message", offsetof(dl_fault, message)}, {"code", offsetof(dl_fault, code)}};
+} texts[] = {{"bucket", offsetof(dl_fault, bucket)},
+             {"message", offsetof(dl_fault, message)},
+             {"code", offsetof(dl_fault, code)},
+             {"close_reason", offsetof(dl_fault, close_reason)}};
 
 #define NUMBER(rule, i) (*(int64_t *)(void *)((char *)(rule) + numbers[i].offset))
 #define TEXT(rule, i) (*(char **)(void *)((char *)(rule) + texts[i].offset))
@@ -144,7 +161,8 @@ static char *read_action(const json_t *value, dl_fault *r) {
     r->action = (dl_fault_action)i;
     return NULL;
   }
-  return dl_xstrdup("action must be delay, reset, truncate, short, dribble, status, stall or stall-accept");
+  return dl_xstrdup("action must be delay, reset, truncate, short, dribble, status, stall, freeze, delay-pongs, close, split "
+                    "or stall-accept");
 }
 
 static char *read_phase(const json_t *value, dl_fault *r) {
@@ -153,15 +171,48 @@ static char *read_phase(const json_t *value, dl_fault *r) {
   return r->is_after || (text && strcmp(text, "before") == 0) ? NULL : dl_xstrdup("phase must be before or after");
 }
 
+static bool is_of_frames(const dl_fault *r) {
+  return r->after_frames >= 0 || r->action == DL_FAULT_DELAY_PONGS || r->action == DL_FAULT_CLOSE || r->action == DL_FAULT_SPLIT;
+}
+
+/* Codes that may stand in a close frame, and 1005 for one that holds none. */
+static bool is_close_code(int64_t code) {
+  return (code >= 1000 && code <= 1014 && code != 1004 && code != 1006) || (code >= 3000 && code <= 4999);
+}
+
+static char *check_close(const dl_fault *r) {
+  size_t reason = r->close_reason ? strlen(r->close_reason) : 0;
+  if (r->action != DL_FAULT_CLOSE) return r->close_reason ? dl_xstrdup("close_reason goes with action close") : NULL;
+  if (r->close_code < 0) return dl_xstrdup("close_code is missing");
+  if (!is_close_code(r->close_code)) return dl_xstrdup("close_code must be 1000 to 1003, 1005, 1007 to 1014, or 3000 to 4999");
+  if (r->close_code == 1005 && r->close_reason) return dl_xstrdup("close_reason needs a code that is sent");
+  return reason > DL_CLOSE_REASON_MAX ? dl_xprintf("close_reason must not be longer than %d bytes", DL_CLOSE_REASON_MAX) : NULL;
+}
+
+/* What an action on a stream needs to make sense. */
+static char *check_stream(const dl_fault *r) {
+  for (size_t i = 0; i < DL_COUNT(numbers); i++)
+    if (NUMBER(r, i) >= 0 && !(numbers[i].actions & 1u << r->action))
+      return dl_xprintf("%s does not go with action %s", numbers[i].key, action_names[r->action]);
+  if (r->after_frames >= 0 && r->after_bytes >= 0) return dl_xstrdup("after_bytes and after_frames exclude each other");
+  if (r->into_bytes >= 0 && r->after_frames < 0) return dl_xstrdup("into_bytes needs after_frames");
+  if (r->pause_ms >= 0 && r->piece_bytes < 0 && r->fragment_bytes >= 0) return dl_xstrdup("pause_ms needs piece_bytes");
+  if (r->action == DL_FAULT_FREEZE && r->after_frames < 0 && r->after_bytes < 0)
+    return dl_xstrdup("after_bytes or after_frames is missing");
+  if (r->action == DL_FAULT_DELAY_PONGS && r->delay_ms == 0) return dl_xstrdup("delay_ms must be more than 0, or absent: for ever");
+  if (r->is_after && (is_of_frames(r) || r->action == DL_FAULT_FREEZE))
+    return dl_xstrdup("phase after does not go with damage to a stream");
+  return check_close(r);
+}
+
 /* What an action needs to make sense. */
 static char *check_rule(const dl_fault *r) {
   if (r->action == DL_FAULT_STATUS && r->status < 0) return dl_xstrdup("status is missing");
   if (r->action == DL_FAULT_DELAY && r->delay_ms <= 0) return dl_xstrdup("delay_ms is missing");
-  if (r->action == DL_FAULT_TRUNCATE && r->after_bytes < 0) return dl_xstrdup("after_bytes is missing");
+  if (r->action == DL_FAULT_TRUNCATE && r->after_bytes < 0 && r->after_frames < 0) return dl_xstrdup("after_bytes is missing");
   if (r->action == DL_FAULT_SHORT && r->after_bytes < 0) return dl_xstrdup("after_bytes is missing");
   if (r->action == DL_FAULT_DRIBBLE && r->bytes_per_second <= 0) return dl_xstrdup("bytes_per_second is missing");
-  if (r->retry_after >= 0 && r->action != DL_FAULT_STATUS) return dl_xstrdup("retry_after goes with action status");
-  return NULL;
+  return check_stream(r);
 }
 
 static char *read_rule(const json_t *rule, dl_fault *r) {
@@ -169,7 +220,9 @@ static char *read_rule(const json_t *rule, dl_fault *r) {
   json_t *value;
   bool has_action = false;
   char *error = NULL;
-  *r = (dl_fault){.times = 1, .after_bytes = -1, .status = -1, .retry_after = -1};
+  for (size_t i = 0; i < DL_COUNT(numbers); i++) NUMBER(r, i) = -1;
+  r->times = 1;
+  r->skip = 0;
   if (!json_is_object(rule)) return dl_xstrdup("a fault is a JSON object");
   json_object_foreach((json_t *)rule, key, value) {
     if (strcmp(key, "match") == 0) error = read_match(value, r);
@@ -221,8 +274,7 @@ json_t *dl_fault_json(const dl_fault *r) {
   json_t *o = json_pack("{s:s, s:o, s:s, s:s}", "id", r->id, "match", match, "action", action_names[r->action], "phase",
                         r->is_after ? "after" : "before");
   for (size_t i = 0; i < DL_COUNT(numbers); i++)
-    if (NUMBER(r, i) > 0 || (NUMBER(r, i) == 0 && numbers[i].min == 0 && r->action != DL_FAULT_DELAY))
-      json_object_set_new(o, numbers[i].key, json_integer(NUMBER(r, i)));
+    if (NUMBER(r, i) >= numbers[i].min) json_object_set_new(o, numbers[i].key, json_integer(NUMBER(r, i)));
   if (r->times < 0) json_object_set_new(o, "times", json_string("always"));
   for (size_t i = 0; i < DL_COUNT(texts); i++)
     if (TEXT(r, i)) json_object_set_new(o, texts[i].key, json_string(TEXT(r, i)));
@@ -268,11 +320,13 @@ static bool use(dl_faults *f, entry *e, dl_fault *out) {
   return true;
 }
 
-bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, const char *path, dl_fault *out) {
+bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, const char *path, bool is_upgrade,
+                   dl_fault *out) {
   DL_LIST_EACH_SAFE(&f->entries, node, after) {
     entry *e = DL_CONTAINER(node, entry, link);
     const dl_fault *r = &e->rule;
     if (r->action == DL_FAULT_STALL_ACCEPT || (r->targets && !(r->targets & target))) continue;
+    if (is_of_frames(r) && !is_upgrade) continue;
     if (r->method && strcasecmp(r->method, method) != 0) continue;
     if (r->path && !dl_fault_path_matches(r->path, path)) continue;
     if (use(f, e, out)) return true;

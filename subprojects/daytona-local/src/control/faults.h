@@ -19,6 +19,10 @@ typedef enum {
   DL_FAULT_DRIBBLE,  /* bytes_per_second */
   DL_FAULT_STATUS,   /* another answer */
   DL_FAULT_STALL,    /* no answer, ever */
+  DL_FAULT_FREEZE,   /* nothing more after after_bytes or after_frames, for for_ms or for ever */
+  DL_FAULT_DELAY_PONGS, /* a WebSocket's pongs come delay_ms later, or never */
+  DL_FAULT_CLOSE,    /* a WebSocket is closed with close_code after after_frames */
+  DL_FAULT_SPLIT,    /* a WebSocket's bytes come in pieces, its frames in fragments */
   DL_FAULT_STALL_ACCEPT /* connections are accepted and never read: a TLS handshake stalls */
 } dl_fault_action;
 
@@ -29,8 +33,9 @@ typedef struct {
   dl_fault_action action;
   bool is_after; /* the request is carried out first, only its answer is hit */
   int64_t times, skip; /* times -1: for ever */
-  int64_t delay_ms, after_bytes, bytes_per_second, status, retry_after;
-  char *bucket, *message, *code;
+  int64_t delay_ms, after_bytes, bytes_per_second, status, retry_after; /* -1: not given */
+  int64_t after_frames, into_bytes, for_ms, piece_bytes, fragment_bytes, pause_ms, close_code;
+  char *bucket, *message, *code, *close_reason;
 } dl_fault;
 
 dl_faults *dl_faults_new(void);
@@ -44,8 +49,9 @@ json_t *dl_faults_list(const dl_faults *f);
 json_t *dl_fault_json(const dl_fault *rule);
 
 /* The first rule that hits this request, counted down; copied to *out with borrowed texts that
- * live until the rules change. */
-bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, const char *path, dl_fault *out);
+ * live until the rules change. Rules about frames leave alone what asks for no upgrade. */
+bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, const char *path, bool is_upgrade,
+                   dl_fault *out);
 /* A fresh connection. */
 bool dl_faults_hit_accept(dl_faults *f);
 

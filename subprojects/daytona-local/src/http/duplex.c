@@ -7,8 +7,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,7 +20,7 @@ struct dl_duplex {
   uv_poll_t poll;
   uv_timer_t timer; /* limits close_flushed */
   int open_handles;
-  int fd;
+  int fd, wire;
   dl_duplex_release_cb release;
   void *owner;
   const dl_duplex_events *events;
@@ -28,9 +30,7 @@ struct dl_duplex {
   int watched; /* what the poll handle is set to */
   uint64_t sent;
   int error;
-  int64_t cut_after; /* -1: never */
-  bool cuts_with_reset;
-  bool is_connecting, is_paused, is_ended, is_broken, is_closing, is_flushing, wants_drain;
+  bool is_connecting, is_paused, is_ended, is_broken, is_closing, is_flushing, wants_drain, wants_hangup;
 };
 
 static char read_buffer[READ_CHUNK]; /* the server has one loop; bytes are borrowed for the call */
@@ -46,6 +46,7 @@ static void watch(dl_duplex *d) {
   if (pending(d) > 0 || d->is_connecting || d->error || d->wants_drain) want |= UV_WRITABLE;
   /* A socket is nearly always writable: this asks for one turn to hand over what we hold. */
   if (d->unread.len > 0 && !d->is_paused) want |= UV_WRITABLE;
+  if (d->wants_hangup && d->is_paused && !d->is_ended) want |= UV_DISCONNECT;
   if (want == d->watched) return;
   d->watched = want;
   if (want) uv_poll_start(&d->poll, want, on_poll);
@@ -62,13 +63,15 @@ static void on_handle_closed(uv_handle_t *handle) {
 
 void dl_duplex_close(dl_duplex *d) {
   if (!d || d->is_closing) return;
+  int fd = d->fd;
   d->is_closing = true;
   d->events = NULL;
   uv_close((uv_handle_t *)&d->poll, on_handle_closed);
   uv_close((uv_handle_t *)&d->timer, on_handle_closed);
   if (d->release) d->release(d->fd, d->owner);
   else close(d->fd);
-  d->fd = -1;
+  if (d->wire >= 0 && d->wire != fd) close(d->wire);
+  d->fd = d->wire = -1;
 }
 
 static void tell_end(dl_duplex *d, int error) {
@@ -171,6 +174,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   if (events & was & UV_WRITABLE) on_writable(d);
   if (!d->is_closing && !d->is_paused && !d->is_ended && d->unread.len > 0) deliver_unread(d);
   if ((events & was & UV_READABLE) && !d->is_closing) on_readable(d);
+  if ((events & was & UV_DISCONNECT) && !d->is_closing) tell_end(d, UV_ECONNRESET);
   if (!d->is_closing) watch(d);
 }
 
@@ -179,11 +183,10 @@ static void on_flush_limit(uv_timer_t *timer) { dl_duplex_close(timer->data); }
 dl_duplex *dl_duplex_new(uv_loop_t *loop, int fd, bool is_connecting, dl_duplex_release_cb release,
                          void *owner) {
   dl_duplex *d = dl_xcalloc(1, sizeof *d);
-  d->fd = fd;
+  d->fd = d->wire = fd;
   d->release = release;
   d->owner = owner;
   d->is_connecting = is_connecting;
-  d->cut_after = -1;
   dl_buf_init(&d->out, DL_DUPLEX_MAX);
   dl_buf_init(&d->unread, DL_DUPLEX_MAX);
   int rc = uv_poll_init_socket(loop, &d->poll, fd);
@@ -221,26 +224,8 @@ void dl_duplex_read_resume(dl_duplex *d) {
   watch(d);
 }
 
-void dl_duplex_cut_after(dl_duplex *d, int64_t limit, bool with_reset) {
-  d->cut_after = limit;
-  d->cuts_with_reset = with_reset;
-}
-
-/* The last bytes before the cut have been queued. */
-static bool cut(dl_duplex *d) {
-  flush(d);
-  if (d->cuts_with_reset) dl_socket_reset(d->fd);
-  else shutdown(d->fd, SHUT_RDWR);
-  d->error = UV_ECONNRESET; /* told from the poll callback */
-  watch(d);
-  return true;
-}
-
 bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
   if (d->is_closing || d->error || d->is_broken) return false;
-  bool is_last = d->cut_after >= 0 && (int64_t)len >= d->cut_after;
-  if (is_last) len = (size_t)d->cut_after;
-  if (d->cut_after >= 0) d->cut_after -= (int64_t)len;
   if (d->out_at > 0 && d->out_at >= pending(d)) {
     dl_buf_consume(&d->out, d->out_at);
     d->out_at = 0;
@@ -250,7 +235,6 @@ bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
     watch(d);
     return false;
   }
-  if (is_last) return cut(d);
   if (!d->is_connecting) flush(d);
   if (pending(d) > 0) d->wants_drain = true;
   watch(d);
@@ -272,6 +256,34 @@ void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms) {
   uv_timer_start(&d->timer, on_flush_limit, limit_ms, 0);
   watch(d);
 }
+
+void dl_duplex_watch_hangup(dl_duplex *d, bool is_on) {
+  d->wants_hangup = is_on;
+  watch(d);
+}
+
+/* ---- for damage on purpose ---- */
+
+void dl_duplex_set_wire(dl_duplex *d, int fd) { d->wire = fd; }
+
+int dl_duplex_wire(const dl_duplex *d) { return d->wire; }
+
+/* What the other end of `fd` has not taken (a pipe) or not acknowledged (TCP). */
+static bool holds_nothing(int fd, unsigned long question) {
+  int count = 0;
+  return ioctl(fd, question, &count) != 0 || count == 0;
+}
+
+bool dl_duplex_is_sent(const dl_duplex *d) {
+  if (pending(d) > 0 || !holds_nothing(d->wire, SIOCOUTQNSD)) return false;
+  return d->wire == d->fd || holds_nothing(d->fd, SIOCOUTQ);
+}
+
+bool dl_duplex_is_delivered(const dl_duplex *d) { return dl_duplex_is_sent(d) && holds_nothing(d->wire, SIOCOUTQ); }
+
+void dl_duplex_shutdown(dl_duplex *d) { shutdown(d->fd, SHUT_WR); }
+
+void dl_duplex_reset(dl_duplex *d) { dl_socket_reset(d->wire); }
 
 void dl_socket_reset(int fd) {
   struct linger now = {.l_onoff = 1, .l_linger = 0};

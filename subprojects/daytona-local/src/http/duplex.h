@@ -46,9 +46,21 @@ void dl_duplex_close(dl_duplex *d);
 void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms);
 /* Break the stream from outside: its user hears on_end with `error`. True if the user closed it. */
 bool dl_duplex_fail(dl_duplex *d, int error);
-/* For tests of broken streams: after `limit` more written bytes the connection ends, with a reset
- * or in an orderly way; its user sees a break. */
-void dl_duplex_cut_after(dl_duplex *d, int64_t limit, bool with_reset);
+/* While reading is paused, tell a peer that has hung up as a break; what it sent last is lost then. */
+void dl_duplex_watch_hangup(dl_duplex *d, bool is_on);
+
+/* ---- for damage on purpose ---- */
+
+/* The TCP connection itself, where the stream is only a pipe to TLS. Taken. */
+void dl_duplex_set_wire(dl_duplex *d, int fd);
+int dl_duplex_wire(const dl_duplex *d);
+/* All bytes are on their way; or all have come into the peer's own queue. */
+bool dl_duplex_is_sent(const dl_duplex *d);
+bool dl_duplex_is_delivered(const dl_duplex *d);
+/* No more bytes from us; reading goes on. Only when it is delivered. */
+void dl_duplex_shutdown(dl_duplex *d);
+/* Break the connection with a reset. Close it afterwards. */
+void dl_duplex_reset(dl_duplex *d);
 
 /* Break a TCP connection with a reset, whoever owns the descriptor. */
 void dl_socket_reset(int fd);

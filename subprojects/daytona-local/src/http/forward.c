@@ -24,13 +24,14 @@ typedef struct {
   dl_req *req; /* NULL once answered in full */
   dl_forward_opts o;
   dl_buf head;
-  dl_duplex *up, *down; /* `down`: the client's side after an upgrade */
+  uv_loop_t *loop;
+  dl_duplex *up; /* NULL once it is over, or the relay's after an upgrade */
   dl_http1 answer;
   dl_buf held;
   size_t held_at;
   int attempt;
   bool is_chunked_request, is_upgrade_request;
-  bool is_connected, is_body_ended, is_replied, is_broken, is_over;
+  bool is_connected, is_body_ended, is_replied, is_broken;
 } forward;
 
 static void start_attempt(forward *f);
@@ -99,51 +100,24 @@ static void copy_header(void *user, const char *name, const char *value) {
   free(mapped);
 }
 
-static void relay_end(forward *f) {
-  if (f->is_over) return;
-  f->is_over = true;
-  dl_duplex_close_flushed(f->down, 5000);
-  dl_duplex_close_flushed(f->up, 5000);
-  f->up = NULL;
-  free_forward(f);
-}
-
-static void relay_data(dl_duplex *from, const char *bytes, size_t len, void *user) {
-  forward *f = user;
-  dl_duplex *to = from == f->up ? f->down : f->up;
-  if (!dl_duplex_write(to, bytes, len)) {
-    relay_end(f);
-    return;
-  }
-  if (dl_duplex_queued(to) > DL_DUPLEX_HIGH) dl_duplex_read_pause(from);
-}
-
-static void relay_drained(dl_duplex *to, void *user) {
-  forward *f = user;
-  dl_duplex_read_resume(to == f->up ? f->down : f->up);
-}
-
-static void relay_ended(dl_duplex *d, int error, void *user) {
-  (void)d;
-  (void)error;
-  relay_end(user);
-}
-
-static const dl_duplex_events RELAY = {relay_data, relay_ended, relay_drained};
+static void on_relay_over(void *user) { free_forward(user); }
 
 static void on_upgraded(dl_duplex *down, void *user) {
   forward *f = user;
+  dl_duplex *up = f->up;
+  dl_damage *damage = down != NULL ? dl_req_take_damage(f->req) : NULL;
   f->req = NULL;
-  if (down == NULL || f->up == NULL) {
+  if (down == NULL || up == NULL) {
     dl_duplex_close(down);
     free_forward(f);
-    return;
+  } else {
+    dl_buf unsent = f->held;
+    dl_buf_init(&f->held, HELD_MAX);
+    f->up = NULL;
+    dl_relay_start(f->loop, up, down, damage, &unsent, on_relay_over, f);
+    dl_buf_clear(&unsent);
   }
-  f->down = down;
-  dl_duplex_listen(down, &RELAY, f);
-  dl_duplex_listen(f->up, &RELAY, f);
-  if (f->held.len > 0) dl_duplex_write(down, f->held.data, f->held.len);
-  dl_duplex_read_resume(f->up);
+  free(damage);
 }
 
 static void reply(forward *f) {
@@ -255,7 +229,7 @@ static void on_gone(dl_req *req, void *user) {
 static void start_attempt(forward *f) {
   bool is_connecting = false;
   int fd = f->o.connect(f->o.user, f->attempt, &is_connecting);
-  f->up = fd >= 0 ? dl_duplex_new(dl_http_loop(dl_req_server(f->req)), fd, is_connecting, NULL, NULL) : NULL;
+  f->up = fd >= 0 ? dl_duplex_new(f->loop, fd, is_connecting, NULL, NULL) : NULL;
   if (f->up == NULL) {
     break_off(f);
     return;
@@ -296,6 +270,7 @@ void dl_forward(dl_req *req, const dl_forward_opts *opts) {
   static const dl_body_events events = {on_body_data, on_body_end};
   forward *f = dl_xcalloc(1, sizeof *f);
   f->req = req;
+  f->loop = dl_http_loop(dl_req_server(req));
   f->o = *opts;
   dl_buf_init(&f->head, DL_HTTP1_HEAD_MAX);
   dl_buf_init(&f->held, HELD_MAX);

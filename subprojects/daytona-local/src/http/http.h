@@ -19,7 +19,7 @@
 #define DL_HTTP_H
 
 #include "base/jsonx.h"
-#include "http/duplex.h"
+#include "http/damage.h"
 #include "http/url.h"
 
 typedef struct dl_http dl_http;
@@ -141,10 +141,17 @@ typedef struct {
   int64_t truncate_after;     /* close after that many body bytes; -1: no */
   int64_t short_after;        /* end there as if that were all, declared length included; -1: no */
   int64_t reset_after;        /* reset after that many body bytes; -1: no */
+  int64_t freeze_after;       /* send nothing more after that many body bytes; -1: no */
+  int64_t freeze_ms;          /* and go on after that time; -1: never */
   unsigned bytes_per_second;  /* 0: no limit */
 } dl_shape;
-#define DL_SHAPE_NONE ((dl_shape){.truncate_after = -1, .short_after = -1, .reset_after = -1})
+#define DL_SHAPE_NONE ((dl_shape){.truncate_after = -1, .short_after = -1, .reset_after = -1, .freeze_after = -1})
 void dl_req_shape(dl_req *req, const dl_shape *shape);
+
+/* The same for an upgraded connection that is passed on (dl_forward). Copied. */
+void dl_req_set_damage(dl_req *req, const dl_damage *damage);
+/* Yours to free; NULL when there is none. */
+dl_damage *dl_req_take_damage(dl_req *req);
 
 /* Called when the answer was decided, before it is sent; true: it was taken care of (the hook
  * called dl_reply_reset, dl_reply_never or another reply on `req`). Used once; `drop` comes when

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "http/http.h"
+#include "http/tls.h"
 
 #include <microhttpd.h>
 
@@ -17,6 +18,7 @@
 struct dl_http {
   uv_loop_t *loop;
   struct MHD_Daemon *mhd;
+  dl_tls *tls; /* NULL: plain HTTP */
   dl_http_opts opts;
   int listen_fd, port;
   uv_poll_t listen_poll, mhd_poll;
@@ -94,13 +96,16 @@ struct dl_req {
   void (*hook_drop)(void *user);
 
   dl_shape shape;
-  bool is_shaped, is_delay_over;
+  bool is_shaped, is_delay_over, is_thawed, is_frozen_peer_gone;
+  dl_damage *damage;
   uv_timer_t *shape_timer;
   int64_t shape_sent, shape_allowance;
 };
 
 /* The server must look at its connections before the loop sleeps. */
 void dl_http_mark(dl_http *h);
+/* The client's own socket, beneath TLS; -1 when it has gone. */
+int dl_req_wire(const dl_req *req);
 void dl_req_suspend(dl_req *req);
 void dl_req_resume(dl_req *req);
 /* libmicrohttpd's view of a request: start, body bytes, end of body, answer. */
@@ -114,6 +119,8 @@ void dl_req_maybe_free(dl_req *req);
 /* Damage on purpose (shape.c): bytes that may be sent now, 0 to wait, negative DL_PULL_ABORT. */
 ssize_t dl_shape_allow(dl_req *req, size_t want);
 void dl_shape_count(dl_req *req, size_t sent);
+/* The answer waits, perhaps because of the damage. */
+void dl_shape_suspended(dl_req *req);
 /* True while the answer has to wait. */
 bool dl_shape_holds(dl_req *req);
 void dl_shape_drop(dl_req *req);

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PULL_BLOCK (32 * 1024)
 
@@ -101,7 +102,7 @@ void dl_reply_upgrade(dl_req *req, void (*on_upgraded)(dl_duplex *d, void *user)
 }
 
 void dl_reply_reset(dl_req *req) {
-  if (req->conn) dl_socket_reset(req->fd);
+  if (req->conn) dl_socket_reset(dl_req_wire(req));
   req->reply_hook = NULL;
   decided(req, DL_ANSWER_RESET, 0);
 }
@@ -154,6 +155,7 @@ static ssize_t on_pull(void *cls, uint64_t pos, char *out, size_t max) {
                                          : req->pull_events.pull(req->pull_user, out, max);
   if (got == DL_PULL_LATER) {
     dl_req_suspend(req);
+    dl_shape_suspended(req);
     return 0;
   }
   if (got == DL_PULL_END) {
@@ -185,11 +187,9 @@ static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, co
   up->handle = handle;
   dl_list_push(&req->server->upgrades, &up->link);
   up->stream = dl_duplex_new(req->server->loop, fd, false, release_upgrade, up);
+  if (up->stream && req->damage && req->server->tls) dl_duplex_set_wire(up->stream, dup(dl_req_wire(req)));
   if (up->stream && extra_len > 0) dl_duplex_unread(up->stream, extra, extra_len);
   req->is_upgraded = true;
-  const dl_shape *s = &req->shape;
-  if (up->stream && s->reset_after >= 0) dl_duplex_cut_after(up->stream, s->reset_after, true);
-  else if (up->stream && s->truncate_after >= 0) dl_duplex_cut_after(up->stream, s->truncate_after, false);
   req->on_upgraded(up->stream, req->upgrade_user);
 }
 

@@ -16,16 +16,17 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+int dl_req_wire(const dl_req *req) { return req->server->tls ? dl_tls_wire(req->server->tls, req->fd) : req->fd; }
+
 static void describe_peer(dl_req *req) {
-  const union MHD_ConnectionInfo *info =
-      MHD_get_connection_info(req->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  const struct sockaddr *addr = info ? info->client_addr : NULL;
+  struct sockaddr_storage addr = {0};
+  socklen_t len = sizeof addr;
   strcpy(req->peer, "unix");
-  if (!addr) return;
-  if (addr->sa_family == AF_INET)
-    inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr, req->peer, sizeof req->peer);
-  if (addr->sa_family == AF_INET6)
-    inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)addr)->sin6_addr, req->peer, sizeof req->peer);
+  if (getpeername(dl_req_wire(req), (struct sockaddr *)&addr, &len) != 0) return;
+  if (addr.ss_family == AF_INET)
+    inet_ntop(AF_INET, &((const struct sockaddr_in *)&addr)->sin_addr, req->peer, sizeof req->peer);
+  if (addr.ss_family == AF_INET6)
+    inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)&addr)->sin6_addr, req->peer, sizeof req->peer);
 }
 
 dl_req *dl_req_new(dl_http *h, struct MHD_Connection *conn, const char *target) {
@@ -53,6 +54,7 @@ static void unwatch_peer(dl_req *req) {
 static void free_req(dl_req *req) {
   assert(!req->conn && !req->gone_poll);
   dl_shape_drop(req);
+  free(req->damage);
   if (req->drop) req->drop(req->data);
   if (req->hook_drop) req->hook_drop(req->hook_user);
   dl_req_clear_headers(req);

@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/gnutls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -70,26 +69,6 @@ static void on_mhd_log(void *cls, const char *fmt, va_list args) {
   text[strcspn(text, "\n")] = '\0';
   dl_debug("http: %s", text);
   free(text);
-}
-
-/* With a client CA the handshake itself fails for a client that shows no certificate of it. */
-static int verify_client(gnutls_session_t session) {
-  unsigned status = 0;
-  if (gnutls_certificate_verify_peers2(session, &status) != 0) return GNUTLS_E_CERTIFICATE_ERROR;
-  return status == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
-}
-
-static void on_connection(void *cls, struct MHD_Connection *conn, void **socket_cls,
-                          enum MHD_ConnectionNotificationCode code) {
-  (void)socket_cls;
-  dl_http *h = cls;
-  if (code != MHD_CONNECTION_NOTIFY_STARTED || !h->opts.tls_client_ca_pem) return;
-  const union MHD_ConnectionInfo *info =
-      MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-  if (!info || !info->tls_session) return;
-  gnutls_session_t session = info->tls_session;
-  gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-  gnutls_session_set_verify_function(session, verify_client);
 }
 
 /* ---- running the daemon ---- */
@@ -168,6 +147,12 @@ static void on_listen(uv_poll_t *poll, int status, int events) {
     }
     int on = 1;
     if (addr.ss_family != AF_UNIX) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (h->tls != NULL) {
+      fd = dl_tls_accept(h->tls, fd);
+      if (fd < 0) continue;
+      addr = (struct sockaddr_storage){.ss_family = AF_UNIX};
+      len = sizeof(sa_family_t);
+    }
     if (len < sizeof(sa_family_t)) len = sizeof(sa_family_t);
     if (MHD_add_connection(h->mhd, fd, (struct sockaddr *)&addr, len) != MHD_YES)
       dl_debug("connection refused by the daemon: %s", strerror(errno));
@@ -224,33 +209,15 @@ static int port_of(int fd) {
 }
 
 static struct MHD_Daemon *start_daemon(dl_http *h) {
-  struct MHD_OptionItem extra[4];
-  int n = 0;
   unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
                    MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG;
-  if (h->opts.tls_cert_pem) {
-    flags |= MHD_USE_TLS;
-    extra[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)h->opts.tls_cert_pem};
-    extra[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)h->opts.tls_key_pem};
-    if (h->opts.tls_client_ca_pem)
-      extra[n++] =
-          (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, (void *)h->opts.tls_client_ca_pem};
-  }
-  extra[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
   unsigned max = h->opts.connection_max ? h->opts.connection_max : 8192;
   return MHD_start_daemon(
       flags, 0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
       MHD_OPTION_URI_LOG_CALLBACK, on_target, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-      MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+      MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
       MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_LIMIT, max,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_ARRAY, extra,
-      MHD_OPTION_END);
-}
-
-static void free_opts(dl_http_opts *o) {
-  free((void *)o->tls_cert_pem);
-  free((void *)o->tls_key_pem);
-  free((void *)o->tls_client_ca_pem);
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
 }
 
 static void start_watching(dl_http *h, int epoll_fd) {
@@ -269,33 +236,39 @@ static void start_watching(dl_http *h, int epoll_fd) {
   h->open_handles = 6;
 }
 
+static void on_nothing_closed(void *user) { (void)user; }
+
 dl_http *dl_http_new(uv_loop_t *loop, const dl_http_opts *opts, char **error) {
   assert(opts->on_request);
   dl_http *h = dl_xcalloc(1, sizeof *h);
   h->loop = loop;
   h->opts = *opts;
-  h->opts.tls_cert_pem = opts->tls_cert_pem ? dl_xstrdup(opts->tls_cert_pem) : NULL;
-  h->opts.tls_key_pem = opts->tls_key_pem ? dl_xstrdup(opts->tls_key_pem) : NULL;
-  h->opts.tls_client_ca_pem = opts->tls_client_ca_pem ? dl_xstrdup(opts->tls_client_ca_pem) : NULL;
+  h->opts.tls_cert_pem = h->opts.tls_key_pem = h->opts.tls_client_ca_pem = NULL;
   dl_list_init(&h->requests);
   dl_list_init(&h->upgrades);
   dl_list_init(&h->silent);
   h->listen_fd = listen_on(opts, error);
   if (h->listen_fd < 0) goto out;
   h->port = port_of(h->listen_fd);
+  if (opts->tls_cert_pem) {
+    h->tls = dl_tls_new(loop, opts->tls_cert_pem, opts->tls_key_pem, opts->tls_client_ca_pem);
+    if (!h->tls) {
+      *error = dl_xstrdup("TLS: certificate, key or client CA unusable");
+      goto out;
+    }
+  }
   h->mhd = start_daemon(h);
   const union MHD_DaemonInfo *info = h->mhd ? MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
   if (!info) {
-    *error = dl_xprintf("the HTTP daemon did not start%s",
-                        opts->tls_cert_pem ? ": certificate or key unusable" : "");
+    *error = dl_xstrdup("the HTTP daemon did not start");
     goto out;
   }
   start_watching(h, info->epoll_fd);
   return h;
 out:
   if (h->mhd) MHD_stop_daemon(h->mhd);
+  if (h->tls) dl_tls_close(h->tls, on_nothing_closed, NULL);
   if (h->listen_fd >= 0) close(h->listen_fd);
-  free_opts(&h->opts);
   free(h);
   return NULL;
 }
@@ -305,15 +278,16 @@ uv_loop_t *dl_http_loop(const dl_http *h) { return h->loop; }
 
 /* ---- end ---- */
 
-static void on_handle_closed(uv_handle_t *handle) {
-  dl_http *h = handle->data;
+static void on_part_closed(void *server) {
+  dl_http *h = server;
   if (--h->open_handles > 0) return;
   void (*on_closed)(void *) = h->on_closed;
   void *user = h->closed_user;
-  free_opts(&h->opts);
   free(h);
   if (on_closed) on_closed(user);
 }
+
+static void on_handle_closed(uv_handle_t *handle) { on_part_closed(handle->data); }
 
 static void stop(dl_http *h) {
   if (h->is_stopped) return;
@@ -337,6 +311,10 @@ static void stop(dl_http *h) {
     dl_req_resume(DL_CONTAINER(node, dl_req, link));
   }
   MHD_stop_daemon(h->mhd); /* tells every request that it is over */
+  if (h->tls) {
+    h->open_handles++;
+    dl_tls_close(h->tls, on_part_closed, h);
+  }
   assert(dl_list_empty(&h->requests));
 }
 

@@ -12,7 +12,19 @@
 void dl_req_shape(dl_req *req, const dl_shape *shape) {
   req->shape = *shape;
   req->is_shaped = shape->delay_ms > 0 || shape->truncate_after >= 0 || shape->short_after >= 0 || shape->reset_after >= 0 ||
-                   shape->bytes_per_second > 0;
+                   shape->freeze_after >= 0 || shape->bytes_per_second > 0;
+}
+
+void dl_req_set_damage(dl_req *req, const dl_damage *damage) {
+  free(req->damage);
+  req->damage = dl_xmalloc(sizeof *damage);
+  *req->damage = *damage;
+}
+
+dl_damage *dl_req_take_damage(dl_req *req) {
+  dl_damage *damage = req->damage;
+  req->damage = NULL;
+  return damage;
 }
 
 void dl_shape_drop(dl_req *req) {
@@ -42,6 +54,26 @@ bool dl_shape_holds(dl_req *req) {
   return true;
 }
 
+static void on_thaw(uv_timer_t *timer) {
+  dl_req *req = timer->data;
+  req->is_thawed = true;
+  dl_req_resume(req);
+}
+
+static bool is_frozen(const dl_req *req) {
+  return req->shape.freeze_after >= 0 && req->shape_sent >= req->shape.freeze_after && !req->is_thawed;
+}
+
+static void on_frozen_peer_gone(dl_req *req, void *user) {
+  (void)user;
+  req->is_frozen_peer_gone = true;
+  dl_req_resume(req);
+}
+
+void dl_shape_suspended(dl_req *req) {
+  if (req->is_shaped && is_frozen(req)) dl_req_on_gone(req, on_frozen_peer_gone, NULL);
+}
+
 static void on_tick(uv_timer_t *timer) {
   dl_req *req = timer->data;
   int64_t per_tick = (int64_t)req->shape.bytes_per_second * TICK_MS;
@@ -55,7 +87,7 @@ ssize_t dl_shape_allow(dl_req *req, size_t want) {
   if (s->reset_after >= 0) {
     int64_t left = s->reset_after - req->shape_sent;
     if (left <= 0) {
-      if (req->conn) dl_socket_reset(req->fd);
+      if (req->conn) dl_socket_reset(dl_req_wire(req));
       return DL_PULL_ABORT;
     }
     if (allowed > left) allowed = left;
@@ -66,6 +98,13 @@ ssize_t dl_shape_allow(dl_req *req, size_t want) {
     if (allowed > left) allowed = left;
   }
   if (s->short_after >= 0 && allowed > s->short_after - req->shape_sent) allowed = s->short_after - req->shape_sent;
+  if (is_frozen(req)) {
+    if (req->is_frozen_peer_gone) return DL_PULL_ABORT;
+    if (s->freeze_ms >= 0) start_timer(req, on_thaw, (uint64_t)s->freeze_ms, 0);
+    return 0;
+  }
+  if (s->freeze_after >= 0 && !req->is_thawed && allowed > s->freeze_after - req->shape_sent)
+    allowed = s->freeze_after - req->shape_sent;
   if (s->bytes_per_second > 0) {
     if (!req->shape_timer || !uv_is_active((uv_handle_t *)req->shape_timer)) {
       start_timer(req, on_tick, TICK_MS, TICK_MS);

@@ -9,11 +9,16 @@ import os
 import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "sandbox"))
+from ws_client import WebSocket  # noqa: E402
 
 KEY = "test-key"
 
@@ -33,14 +38,33 @@ class Answer:
         return json.loads(self.body)
 
 
-class Server:
-    """One daytona-local serve process on a free port."""
+def openssl(directory, *arguments):
+    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
 
-    def __init__(self, *options, state=None, key=KEY, log=None, scheme="http"):
+
+def make_certificates(directory):
+    """A CA of our own in ca.pem, and a certificate of it for localhost in server.pem and server.key."""
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl(directory, "req", "-x509", *new_key, "-days", "2", "-subj", "/CN=test CA", "-keyout", "ca.key", "-out", "ca.pem")
+    openssl(directory, "req", *new_key, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
+    with open(os.path.join(directory, "names"), "w") as names:
+        names.write("subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1\n")
+    openssl(directory, "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+            "-extfile", "names", "-out", "server.pem")
+
+
+class Server:
+    """One daytona-local serve process on a free port. `tls`: a directory of make_certificates."""
+
+    def __init__(self, *options, state=None, key=KEY, log=None, scheme="http", tls=None):
         self.owns_state = state is None
         self.state = state or tempfile.mkdtemp(prefix="dl-test-")
         self.key = key
         self.scheme = scheme
+        self.context = None
+        if tls:
+            self.context = ssl.create_default_context(cafile=os.path.join(tls, "ca.pem"))
+            options = (*options, "--tls-cert", os.path.join(tls, "server.pem"), "--tls-key", os.path.join(tls, "server.key"))
         arguments = [program(), "serve", "--listen", "127.0.0.1:0", "--state", self.state]
         if key:
             arguments += ["--key", key]
@@ -64,6 +88,8 @@ class Server:
         return code
 
     def connection(self, timeout=40):
+        if self.context:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=timeout)
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
     def call(self, method, path, body=None, headers=None, key=None, host=None, raw=None, timeout=40):
@@ -80,6 +106,19 @@ class Server:
             return Answer(answer.status, answer.headers, answer.read())
         finally:
             connection.close()
+
+    def websocket(self, path, headers=(), key=None, host="localhost"):
+        """Raises ws_client.Refused where the answer is not 101. `key`: "" for none."""
+        key = self.key if key is None else key
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        if self.context:
+            sock = self.context.wrap_socket(sock, server_hostname="localhost")
+        send = [("Authorization", "Bearer " + key)] if key else []
+        try:
+            return WebSocket(sock, path, [*send, *headers], host)
+        except BaseException:
+            sock.close()
+            raise
 
     def api(self, method, path, body=None, **more):
         return self.call(method, "/api" + path, body, **more)
@@ -121,14 +160,23 @@ class Case(unittest.TestCase):
     """A test class with one server for all its tests; `options` are the server's."""
 
     options = ()
+    over_tls = False
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(*cls.options)
+        cls.certificates = None
+        if cls.over_tls:
+            if not shutil.which("openssl"):
+                raise unittest.SkipTest("openssl is not installed")
+            cls.certificates = tempfile.mkdtemp(prefix="dl-test-")
+            make_certificates(cls.certificates)
+        cls.server = Server(*cls.options, tls=cls.certificates)
 
     @classmethod
     def tearDownClass(cls):
         code = cls.server.stop()
+        if cls.certificates:
+            shutil.rmtree(cls.certificates)
         # The sanitizers speak through the exit code.
         assert code == 0, "the server ended with %s" % code
 
@@ -170,6 +218,13 @@ class TapResult(unittest.TestResult):
         super().addError(test, err)
         self.line(False, test)
         self.diagnostics(err)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self.any = test
+            self.line(False, subtest)
+            self.diagnostics(err)
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)

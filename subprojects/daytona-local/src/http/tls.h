@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * TLS in front of the daemon: a client's encrypted connection on one side, one end of a socket pair on
+ * the other, whose other end takes the place of the accepted socket. The daemon then only ever sees
+ * plain HTTP, and what it hands out after an upgrade is a plain stream.
+ */
+#ifndef DL_TLS_H
+#define DL_TLS_H
+
+#include "base/base.h"
+
+#include <uv.h>
+
+typedef struct dl_tls dl_tls;
+
+/* PEM texts. With a client CA, clients must show a certificate of it. NULL when they cannot be used. */
+dl_tls *dl_tls_new(uv_loop_t *loop, const char *cert_pem, const char *key_pem, const char *client_ca_pem);
+/* Every connection ends; `on_closed` comes when the loop is rid of them. */
+void dl_tls_close(dl_tls *t, void (*on_closed)(void *user), void *user);
+
+/* An accepted, non-blocking socket is taken; returns the plain end, yours to close, or -1. */
+int dl_tls_accept(dl_tls *t, int fd);
+/* The client's socket behind a plain end that is still open; -1 when the client has gone. Borrowed. */
+int dl_tls_wire(const dl_tls *t, int plain_fd);
+
+#endif
