@@ -261,6 +261,12 @@ static void keep_descriptors_ours(void) {
   for (int i = 3; i < 256; i++) fcntl(i, F_SETFD, FD_CLOEXEC);
 }
 
+/* The programs of a box have its user too, and could trace process 1 and act in its place. Without
+ * isolation there is nothing to protect. After the reaper, which needs our files in /proc. */
+static void keep_memory_ours(void) {
+  if (getpid() == 1) prctl(PR_SET_DUMPABLE, 0);
+}
+
 static int settle_home(role *r) {
   const char *home = getenv("HOME");
   if (r->tb.home == NULL) r->tb.home = dl_xstrdup(home != NULL && home[0] == '/' ? home : "/");
@@ -273,6 +279,7 @@ static int serve(role *r) {
   char *failure = NULL;
   dl_http_opts http = {.listen_fd = r->listen_fd, .on_request = on_request, .user = &r->tb};
   r->tb.reaper = dl_reaper_new(r->tb.loop, r->max_data);
+  keep_memory_ours();
   r->tb.metrics = dl_tb_metrics_new(r->tb.loop);
   r->tb.gate = dl_tb_gate_new(r->tb.loop, !r->awaits_network);
   r->tb.sessions = dl_sessions_new();

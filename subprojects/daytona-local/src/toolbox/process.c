@@ -22,8 +22,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What we start gets a higher score than the toolbox has, so that a lack of memory ends programs and
+ * not the toolbox, with which everything would end. */
+#define OOM_SCORE_OF_PROGRAMS 500
+#define OOM_SCORE_MAX 1000
+
 struct dl_reaper {
   uv_signal_t signal;
+  int oom_fd; /* our own oom_score_adj, or -1 */
+  int oom_score;
   dl_list processes;
   struct rlimit data_limit;
   void (*on_closed)(void *user);
@@ -51,8 +58,25 @@ static void on_child_signal(uv_signal_t *handle, int number) {
   }
 }
 
+static void open_oom_score(dl_reaper *r) {
+  char text[16] = "";
+  r->oom_fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+  if (r->oom_fd >= 0 && pread(r->oom_fd, text, sizeof text - 1, 0) > 0) r->oom_score = atoi(text);
+}
+
+/* A program inherits the score, and cannot set its own before it is one: after vfork it still shares our
+ * memory, whose files in /proc are closed to it. So it is ours that changes for that moment. */
+static void set_oom_score(const dl_reaper *r, int score) {
+  char text[16];
+  int len = snprintf(text, sizeof text, "%d", score);
+  if (r->oom_fd < 0) return;
+  ssize_t ignored = pwrite(r->oom_fd, text, (size_t)len, 0);
+  (void)ignored;
+}
+
 dl_reaper *dl_reaper_new(uv_loop_t *loop, int64_t data_max) {
   dl_reaper *r = dl_xcalloc(1, sizeof *r);
+  open_oom_score(r);
   getrlimit(RLIMIT_DATA, &r->data_limit);
   if (data_max > 0 && (rlim_t)data_max < r->data_limit.rlim_max)
     r->data_limit = (struct rlimit){(rlim_t)data_max, (rlim_t)data_max};
@@ -67,6 +91,7 @@ dl_reaper *dl_reaper_new(uv_loop_t *loop, int64_t data_max) {
 static void on_signal_closed(uv_handle_t *handle) {
   dl_reaper *r = handle->data;
   r->on_closed(r->user);
+  if (r->oom_fd >= 0) close(r->oom_fd);
   free(r);
 }
 
@@ -105,12 +130,14 @@ int dl_process_start(dl_reaper *r, dl_process *p, const dl_process_opts *opts) {
   volatile int failure = 0;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
+  set_oom_score(r, r->oom_score < OOM_SCORE_OF_PROGRAMS ? OOM_SCORE_OF_PROGRAMS : OOM_SCORE_MAX);
   pid_t pid = vfork();
   if (pid == 0) {
     failure = become(r, opts);
     _exit(127);
   }
   if (pid < 0) failure = errno;
+  set_oom_score(r, r->oom_score);
   sigprocmask(SIG_SETMASK, &before, NULL);
   if (pid > 0 && failure != 0) waitpid(pid, NULL, 0);
   if (failure != 0) return failure;

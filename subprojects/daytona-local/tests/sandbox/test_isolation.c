@@ -132,6 +132,34 @@ static void cannot_end_or_read_its_toolbox(void **state) {
   box_expect(&w, box, "echo alive", "alive\n");
 }
 
+static void traces_not_its_toolbox(void **state) {
+  (void)state;
+  NEED_BOXES();
+  static const char trace[] = "python3 -c 'import ctypes; c = ctypes.CDLL(None, use_errno=True); "
+                              "print(c.ptrace(0x4206, 1, None, None), ctypes.get_errno())'"; /* PTRACE_SEIZE */
+  box_expect(&w, box, trace, "-1 1\n");
+  refuses("cat /proc/1/environ || cat /proc/1/maps || ls /proc/1/fd || ls /proc/1/cwd/ || echo 1000 > /proc/1/oom_score_adj");
+  /* Its own processes stay its own. */
+  box_expect(&w, box, "cat /proc/self/environ > /dev/null && echo 700 > /proc/self/oom_score_adj && cat /proc/self/oom_score_adj", "700\n");
+}
+
+static void dies_before_its_toolbox_for_lack_of_memory(void **state) {
+  (void)state;
+  NEED_BOXES();
+  static const char scores[] = "test $(cat /proc/self/oom_score_adj) -gt $(cat /proc/1/oom_score_adj) && echo first";
+  int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+  char own[16] = "";
+  assert_true(fd >= 0 && read(fd, own, sizeof own - 1) > 0);
+  close(fd);
+  if (atoi(own) == 1000) {
+    print_message("skipped: everything here has the highest score already\n");
+    skip();
+  }
+  box_expect(&w, box, scores, "first\n");
+  box_expect(&w, box, "sh -c 'test $(cat /proc/self/oom_score_adj) -ge 500 && echo inherited'", "inherited\n");
+  box_expect(&w, box, scores, "first\n"); /* starting one has not changed the toolbox */
+}
+
 static void sees_no_foreign_terminal(void **state) {
   (void)state;
   NEED_BOXES();
@@ -234,6 +262,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test(sees_nothing_of_another_box),
       cmocka_unit_test(sees_and_signals_no_foreign_process),
       cmocka_unit_test(cannot_end_or_read_its_toolbox),
+      cmocka_unit_test(traces_not_its_toolbox),
+      cmocka_unit_test(dies_before_its_toolbox_for_lack_of_memory),
       cmocka_unit_test(sees_no_foreign_terminal),
       cmocka_unit_test(reaches_no_socket_of_the_host),
       cmocka_unit_test(reaches_no_network_when_blocked),
