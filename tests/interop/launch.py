@@ -1,18 +1,21 @@
-"""Runs the scenarios with one official SDK against a fresh daytona-local: launch.py CLIENT MODE
+"""Runs the scenarios with one official SDK against a fresh daytona-local: launch.py CLIENT MODE [NAME...]
 
-CLIENT is python, python-async or typescript; MODE is events (the SDK tries its event socket and
-falls back) or polling. An SDK that could not be installed skips every scenario with the reason
-that the installer left.
+CLIENT is python, python-async or typescript. MODE is events (the SDK tries its event socket and
+falls back), polling, or tls (polling, and the server has a certificate of an authority made for this
+run, which the SDK's own TLS has to accept). An SDK that could not be installed skips every scenario
+with the reason that the installer left.
 """
 
 import os
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+SCENARIOS = os.path.join(HERE, "scenarios.txt")
 
 
 def scenario_names():
-    with open(os.path.join(HERE, "scenarios.txt"), encoding="ascii") as names:
+    with open(SCENARIOS, encoding="ascii") as names:
         return names.read().split()
 
 
@@ -35,28 +38,53 @@ def missing(cache, name):
     return "the SDK is not installed; tests/interop/install installs it"
 
 
+def make_certificate(folder):
+    """(certificate, key, authority) of a server on 127.0.0.1, signed by an authority of its own."""
+    def path(name):
+        return os.path.join(folder, name)
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    with open(path("server.ext"), "w", encoding="ascii") as text:
+        text.write("subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n")
+    openssl("req", "-x509", *key, "-keyout", path("ca.key"), "-out", path("ca.pem"), "-days", "2",
+            "-subj", "/CN=interop authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    openssl("req", *key, "-keyout", path("server.key"), "-out", path("server.csr"), "-subj", "/CN=127.0.0.1")
+    openssl("x509", "-req", "-in", path("server.csr"), "-CA", path("ca.pem"), "-CAkey", path("ca.key"),
+            "-CAcreateserial", "-extfile", path("server.ext"), "-days", "2", "-out", path("server.pem"))
+    return path("server.pem"), path("server.key"), path("ca.pem")
+
+
 def main():
-    client, mode = sys.argv[1:]
+    client, mode, *only = sys.argv[1:]
     cache = os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop"
     server = os.environ.get("DAYTONA_LOCAL")
-    modules = os.path.join(cache, "node", "node_modules")
     if client == "typescript":
-        command = ["node", os.path.join(HERE, "scenarios.mjs")]
+        command = ["node", os.path.join(HERE, "typescript", "run.mjs")]
         reason = missing(cache, "node")
     else:
-        command = [os.path.join(cache, "python", "bin", "python"), os.path.join(HERE, "scenarios.py"), client]
+        python = os.path.join(cache, "python", "bin", "python")
+        command = [python, os.path.join(HERE, "python", "run.py"), client]
         reason = missing(cache, "python")
     if reason is None and not server:
         reason = "daytona-local was not built"
     if reason is not None:
         return skip_all(reason)
-    env = dict(os.environ, INTEROP_NODE_MODULES=modules, DAYTONA_LOCAL_SCENARIOS=os.path.join(HERE, "scenarios.txt"))
+    env = dict(os.environ, INTEROP_NODE_MODULES=os.path.join(cache, "node", "node_modules"),
+               INTEROP_SCENARIOS=SCENARIOS)
     # The SDKs read .env files of the working directory: run where there are none.
     os.chdir(env["TMPDIR"] if "TMPDIR" in env else "/")
-    if mode == "polling":
+    if mode != "events":
         env["DAYTONA_USE_DEPRECATED_POLLING"] = "true"
+    options = []
+    if mode == "tls":
+        certificate, key, authority = make_certificate(env["TMPDIR"])
+        options = ["--tls-cert", certificate, "--tls-key", key]
+        env.update(SSL_CERT_FILE=authority, NODE_EXTRA_CA_CERTS=authority)
     sys.stdout.flush()
-    os.execve(server, [server, "run", "--"] + command, env)
+    os.execve(server, [server, "run", *options, "--", *command, *only], env)
 
 
 if __name__ == "__main__":
