@@ -3,6 +3,9 @@
  * Following a log. A follower reads the log's file from the beginning at its client's pace, so a slow
  * client costs nothing and loses nothing. At the end of the file it sleeps until the log
  * grows or the command ends.
+ *
+ * Messages of a marked log end within text where there is any: the official SDKs take a marker at the
+ * end of a message for text, and what follows for the stream before.
  */
 #include "toolbox/session.h"
 
@@ -58,6 +61,13 @@ static void free_follower(follower *f) {
   free(f);
 }
 
+/* How many of the last bytes could belong to a marker, if there are others before them; else none. */
+static size_t count_marks_at_end(const char *bytes, size_t len) {
+  size_t count = 0;
+  while (count < 3 && count < len && (bytes[len - 1 - count] == 1 || bytes[len - 1 - count] == 2)) count++;
+  return count < len ? count : 0;
+}
+
 /* Fills `out` when it is empty. False: nothing more for now. */
 static bool refill(follower *f) {
   char block[BLOCK];
@@ -72,8 +82,13 @@ static bool refill(follower *f) {
       if (f->is_over) dl_demux_end(&f->demux, all);
       return f->out.len > 0;
     }
-    if (f->is_stripped) dl_demux_feed(&f->demux, block, (size_t)got, all);
-    else dl_buf_append(&f->out, block, (size_t)got);
+    if (f->is_stripped) {
+      dl_demux_feed(&f->demux, block, (size_t)got, all);
+      continue;
+    }
+    size_t left = count_marks_at_end(block, (size_t)got);
+    if (left > 0 && lseek(f->fd, -(off_t)left, SEEK_CUR) < 0) left = 0; /* read again with what follows */
+    dl_buf_append(&f->out, block, (size_t)got - left);
   }
   return true;
 }
@@ -102,7 +117,10 @@ static void send_more(follower *f) {
     }
     while (f->out_at < f->out.len) {
       size_t len = f->out.len - f->out_at;
-      if (len > MESSAGE_MAX) len = MESSAGE_MAX;
+      if (len > MESSAGE_MAX) {
+        len = MESSAGE_MAX;
+        if (!f->is_stripped) len -= count_marks_at_end(f->out.data + f->out_at, len);
+      }
       if (!dl_ws_send(f->ws, DL_WS_BINARY, f->out.data + f->out_at, len)) {
         end_socket(f);
         return;

@@ -169,6 +169,22 @@ def sockets_follow_from_the_beginning_to_the_end(tb):
     s.delete()
 
 
+def messages_of_a_log_end_within_text(tb):
+    # The official SDKs take a marker at the very end of a message for text.
+    s = Session(tb)
+    c = s.run('seq 1 60000; seq 1 300 >&2')['cmdId']
+    frames, code, _ = s.socket(c).until_close()
+    ends = {payload[-1] for _, payload in frames}
+    assert len(frames) > 300 and code == 1000 and not ends & {1, 2}, (len(frames), code, ends)
+    assert demux(b''.join(p for _, p in frames))[1] == b''.join(b'%d\n' % n for n in range(1, 60001))
+    # Where there is nothing but bytes like those of a marker, they still come.
+    c = s.run("head -c 200000 /dev/zero | tr '\\0' '\\1'; printf 'x\\2\\2'")['cmdId']
+    frames, code, _ = s.socket(c).until_close()
+    with open(f'{tb.dir}/.daytona/sessions/{s.id}/{c}/output.log', 'rb') as log:
+        assert b''.join(p for _, p in frames) == log.read() and code == 1000
+    s.delete()
+
+
 def a_socket_without_follow_ends_with_what_there_is(tb):
     s = Session(tb)
     c = s.start('echo now; sleep 60')
