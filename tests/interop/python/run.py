@@ -14,13 +14,18 @@ import urllib.parse
 import errors
 import files
 import git
+import interpreter
 import processes
 import sandboxes
+import sessions
+import terminals
+import together
 from support import API_URL, IS_ASYNC, Skip, sdk
 
 SHOWN_LINES = 14
 LIMIT_SECONDS = 120
-TOPICS = (sandboxes.Sandboxes, processes.Processes, files.Files, git.Git, errors.Errors)
+TOPICS = (sandboxes.Sandboxes, processes.Processes, sessions.Sessions, terminals.Terminals, interpreter.Interpreter,
+          together.Together, files.Files, git.Git, errors.Errors)
 
 
 def server_is_there():

@@ -33,6 +33,13 @@ async def done(value):
     return await value if inspect.isawaitable(value) else value
 
 
+def started(call, *args, **options):
+    """A task in which the call goes on beside others; the ordinary client's on a thread."""
+    if IS_ASYNC:
+        return asyncio.ensure_future(call(*args, **options))
+    return asyncio.ensure_future(asyncio.to_thread(call, *args, **options))
+
+
 async def collect(pages):
     if hasattr(pages, "__aiter__"):
         return [item async for item in pages]
