@@ -5,7 +5,7 @@ What is typed comes back as echo, so results are told from it by being calculate
 
 import asyncio
 
-from support import IS_ASYNC, Topic, done, eventually, raises, sdk, unique
+from support import API_URL, IS_ASYNC, Skip, Topic, done, eventually, raises, sdk, unique
 
 
 class Terminal:
@@ -63,6 +63,13 @@ class Terminal:
         assert (self.handle.exit_code, self.handle.error) == (result.exit_code, result.error)
         await done(self.handle.disconnect())
         return result.exit_code, result.error
+
+
+def skip_where_leaving_is_unsafe():
+    """A defect of the ordinary client's WebSockets: a thread stays within the read of a TLS socket that was
+    closed, goes by the number of its descriptor, and takes what the next connection with it receives."""
+    if not IS_ASYNC and API_URL.startswith("https"):
+        raise Skip("over TLS this SDK reads on from the descriptor of a terminal that was left")
 
 
 class Terminals(Topic):
@@ -170,6 +177,7 @@ class Terminals(Topic):
             await terminal.end()
 
     async def pty_reconnect(self):
+        skip_where_leaving_is_unsafe()
         async with self.sandbox() as sandbox:
             process = sandbox.process
             first = await Terminal.create(process, "kept")
