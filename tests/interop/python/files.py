@@ -1,6 +1,11 @@
 """The file calls."""
 
-from support import Topic, done, raises, sdk
+import io
+import os
+import tempfile
+import threading
+
+from support import Topic, collect, done, raises, sdk
 
 
 class Files(Topic):
@@ -49,3 +54,69 @@ class Files(Topic):
             await raises(sdk.DaytonaNotFoundError, lambda: fs.move_files("none", "x"), 404)
             await raises(sdk.DaytonaError, lambda: fs.delete_file("/home/daytona"))
             await raises(sdk.DaytonaError, lambda: fs.upload_file(b"x", "/proc/none/x"))
+
+    async def files_local_paths(self):
+        big = os.urandom(5_000_000)
+        with tempfile.TemporaryDirectory() as folder:
+            def local(name):
+                return os.path.join(folder, name)
+            with open(local("big"), "wb") as out:
+                out.write(big)
+            async with self.sandbox() as sandbox:
+                fs = sandbox.fs
+                await done(fs.upload_file(local("big"), "one/big"))
+                await done(fs.download_file("one/big", local("back")))
+                with open(local("back"), "rb") as back:
+                    assert back.read() == big
+                await done(fs.upload_files([sdk.FileUpload(source=local("big"), destination="two/big"),
+                                            sdk.FileUpload(source=b"small", destination="two/small")]))
+                found = await done(fs.download_files([
+                    sdk.FileDownloadRequest(source="two/big", destination=local("two")),
+                    sdk.FileDownloadRequest(source="two/small"), sdk.FileDownloadRequest(source="two/none")]))
+                with open(local("two"), "rb") as back:
+                    assert back.read() == big
+                assert found[1].result == b"small" and found[2].error, found[1:]
+
+    async def files_streamed(self):
+        data = os.urandom(3_000_000)
+        async with self.sandbox() as sandbox:
+            fs, sent, got = sandbox.fs, [], []
+            await done(fs.upload_file_stream(io.BytesIO(data), "far/away.bin",
+                                             on_progress=lambda p: sent.append(p.bytes_sent)))
+            assert sent[-1] == len(data) and sent == sorted(sent), sent[-3:]
+            pieces = await collect(await done(fs.download_file_stream(
+                "far/away.bin", on_progress=lambda p: got.append((p.bytes_received, p.total_bytes)))))
+            assert b"".join(pieces) == data and len(pieces) > 1
+            assert got[-1] == (len(data), len(data)), got[-1]
+
+            async def read(path, **options):
+                return await collect(await done(fs.download_file_stream(path, **options)))
+            await raises(sdk.DaytonaNotFoundError, lambda: read("far/none"), 404)
+            stop = threading.Event()
+            stop.set()
+            await raises(sdk.DaytonaError, lambda: read("far/away.bin", cancel_event=stop))
+            await raises(sdk.DaytonaError, lambda: fs.upload_file_stream(data, "far/x", cancel_event=stop))
+
+    async def files_details(self):
+        async with self.sandbox() as sandbox:
+            fs = sandbox.fs
+            await done(fs.create_folder("top/mid/low", "750"))
+            await done(fs.upload_file(b"a cat\nno\nthe cat sat\n", "top/mid/a.txt"))
+            await done(fs.upload_file(b"cat\n", "top/mid/low/b.md"))
+            assert (await self.exec(sandbox, "stat -c %a top/mid/low")).result == "750\n"
+            info = await done(fs.get_file_info("top/mid/low"))
+            assert info.is_dir and (info.owner, info.permissions) == ("1000", "0750"), info
+            names = sorted(f.name for f in await done(fs.list_files("top", depth=3)))
+            assert names == ["a.txt", "b.md", "low", "mid"], names
+            matches = sorted((os.path.basename(m.file), m.line) for m in await done(fs.find_files("top", "cat")))
+            assert matches == [("a.txt", 1), ("a.txt", 3), ("b.md", 1)], matches
+            found = (await done(fs.search_files("top", "*.md"))).files
+            assert [os.path.basename(path) for path in found] == ["b.md"], found
+            await done(fs.set_file_permissions("top/mid/a.txt", mode="640", owner="daytona", group="daytona"))
+            assert (await self.exec(sandbox, "stat -c '%a %U %G' top/mid/a.txt")).result == "640 daytona daytona\n"
+            await done(fs.move_files("top/mid", "top/other"))
+            assert await done(fs.download_file("top/other/low/b.md")) == b"cat\n"
+            await raises(sdk.DaytonaError, lambda: fs.delete_file("top"))  # a folder, without recursive
+            await done(fs.delete_file("top/other/a.txt"))
+            await done(fs.delete_file("top", recursive=True))
+            await raises(sdk.DaytonaNotFoundError, lambda: fs.list_files("top"), 404)

@@ -1,6 +1,7 @@
 """The git calls."""
 
 import contextlib
+import os
 
 from support import Topic, done, raises, sdk
 
@@ -83,6 +84,50 @@ class Git(Topic):
             await done(git.commit("copy", "second", "a", "a@example.com", allow_empty=True))
             await done(git.reset("copy", "hard", "HEAD~1"))
             assert (await self.exec(sandbox, "git -C copy log -1 --format=%s")).result == "first\n"
+    async def git_over_http(self):
+        async with self._repository() as (sandbox, git):
+            with open(os.path.join(os.path.dirname(__file__), "..", "web.py"), "rb") as text:
+                await done(sandbox.fs.upload_file(text.read(), "web.py"))
+            begun = await self.exec(sandbox, "git -C origin.git config http.receivepack true && python3 web.py && cat port")
+            url, ann = f"http://127.0.0.1:{begun.result}/origin.git", ("ann", "top-secret")
+            await raises(sdk.DaytonaGitAuthFailedError, lambda: git.clone(url, "x"), 401)
+            await raises(sdk.DaytonaGitAuthFailedError, lambda: git.clone(url, "x", None, None, "ann", "wrong"), 401)
+            await self.exec(sandbox, "cd seed && git commit -q --allow-empty -m two && git push -q origin main main:side")
+            await done(git.clone(url, "far", "side", None, *ann, insecure_skip_tls=True, depth=1))
+            assert (await done(git.status("far"))).current_branch == "side"
+            assert (await self.exec(sandbox, "git -C far rev-list --count HEAD; grep -c secret far/.git/config")).result == "1\n0\n"
+            await done(git.commit("far", "mine", "a", "a@example.com", allow_empty=True))
+            await raises(sdk.DaytonaGitAuthFailedError, lambda: git.push("far"), 401)
+            await done(git.push("far", *ann, branch="side", remote="origin"))
+            assert (await self.exec(sandbox, "git -C origin.git log -1 --format=%s side")).result == "mine\n"
+            await self.exec(sandbox, "cd seed && git fetch -q && git checkout -q side && git pull -q && "
+                            "git commit -q --allow-empty -m theirs && git push -q origin side")
+            await done(git.pull("far", *ann, branch="side", remote="origin"))
+            assert (await self.exec(sandbox, "git -C far log -1 --format=%s")).result == "theirs\n"
+            await done(git.dangerously_authenticate(*ann, f"127.0.0.1:{begun.result}", "http"))
+            await done(git.clone(url, "stored"))
+            await done(git.remote_add("copy", "far", url, fetch=True))
+            assert "far/side" in (await self.exec(sandbox, "git -C copy branch -r")).result
+
+    async def git_other_choices(self):
+        async with self._repository() as (sandbox, git):
+            await done(git.init("bare.git", bare=True))
+            assert (await self.exec(sandbox, "git -C bare.git rev-parse --is-bare-repository")).result == "true\n"
+            await done(git.configure_user("Local", "local@example.com", "local", "copy"))
+            assert await done(git.get_config("user.name", "local", "copy")) == "Local"
+            await done(git.remote_add("copy", "origin", "/elsewhere.git", overwrite=True))
+            assert await done(git.remote_get("copy", "origin")) == "/elsewhere.git"
+            assert await done(git.remote_get("copy", "none")) is None
+            await self.exec(sandbox, "cd copy && echo two > a.txt && echo b > b.txt")
+            await done(git.add("copy", ["a.txt", "b.txt"]))
+            await done(git.commit("copy", "second", "a", "a@example.com"))
+            await done(git.restore("copy", ["a.txt"], source="HEAD~1", worktree=True))
+            assert (await self.exec(sandbox, "cat copy/a.txt")).result == "one\n"
+            await done(git.reset("copy", "soft", "HEAD~1"))
+            assert {f.name: f.staging for f in (await done(git.status("copy"))).file_status}["b.txt"] == "Added"
+            await done(git.reset("copy", files=["b.txt"]))
+            assert {f.name: f.staging for f in (await done(git.status("copy"))).file_status}["b.txt"] == "Untracked"
+
     async def error_git(self):
         async with self._repository() as (sandbox, git):
             await raises(sdk.DaytonaGitRepoNotFoundError, lambda: git.status("nowhere"), 404)

@@ -1,6 +1,7 @@
 // The git calls.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 
 import { exec, raises, sdk, withSandbox } from './support.mjs'
 
@@ -88,6 +89,57 @@ export const scenarios = {
       await git.commit('copy', 'second', 'a', 'a@example.com', true)
       await git.reset('copy', 'hard', 'HEAD~1')
       assert.equal((await exec(sandbox, 'git -C copy log -1 --format=%s')).result, 'first\n')
+    })
+  },
+
+  async git_over_http() {
+    await withRepository(async (sandbox, git) => {
+      await sandbox.fs.uploadFile(readFileSync(new URL('../web.py', import.meta.url)), 'web.py')
+      const port = (await exec(sandbox,
+        'git -C origin.git config http.receivepack true && python3 web.py && cat port')).result
+      const url = `http://127.0.0.1:${port}/origin.git`
+      const ann = ['ann', 'top-secret']
+      await raises(sdk.DaytonaGitAuthFailedError, () => git.clone(url, 'x'), 401)
+      await raises(sdk.DaytonaGitAuthFailedError, () => git.clone(url, 'x', undefined, undefined, 'ann', 'wrong'), 401)
+      await exec(sandbox, 'cd seed && git commit -q --allow-empty -m two && git push -q origin main main:side')
+      await git.clone(url, 'far', 'side', undefined, ...ann, true, 1)
+      assert.equal((await git.status('far')).currentBranch, 'side')
+      assert.equal((await exec(sandbox, 'git -C far rev-list --count HEAD; grep -c secret far/.git/config')).result,
+        '1\n0\n')
+      await git.commit('far', 'mine', 'a', 'a@example.com', true)
+      await raises(sdk.DaytonaGitAuthFailedError, () => git.push('far'), 401)
+      await git.push('far', ...ann, 'side', 'origin')
+      assert.equal((await exec(sandbox, 'git -C origin.git log -1 --format=%s side')).result, 'mine\n')
+      await exec(sandbox, 'cd seed && git fetch -q && git checkout -q side && git pull -q && ' +
+        'git commit -q --allow-empty -m theirs && git push -q origin side')
+      await git.pull('far', ...ann, 'side', 'origin')
+      assert.equal((await exec(sandbox, 'git -C far log -1 --format=%s')).result, 'theirs\n')
+      await git.dangerouslyAuthenticate(...ann, `127.0.0.1:${port}`, 'http')
+      await git.clone(url, 'stored')
+      await git.remoteAdd('copy', 'far', url, true)
+      assert((await exec(sandbox, 'git -C copy branch -r')).result.includes('far/side'))
+    })
+  },
+
+  async git_other_choices() {
+    await withRepository(async (sandbox, git) => {
+      const stagingOf = async (name) => (await git.status('copy')).fileStatus.find((f) => f.name === name).staging
+      await git.init('bare.git', true)
+      assert.equal((await exec(sandbox, 'git -C bare.git rev-parse --is-bare-repository')).result, 'true\n')
+      await git.configureUser('Local', 'local@example.com', 'local', 'copy')
+      assert.equal(await git.getConfig('user.name', 'local', 'copy'), 'Local')
+      await git.remoteAdd('copy', 'origin', '/elsewhere.git', false, true)
+      assert.equal(await git.remoteGet('copy', 'origin'), '/elsewhere.git')
+      assert.equal(await git.remoteGet('copy', 'none') ?? null, null)
+      await exec(sandbox, 'cd copy && echo two > a.txt && echo b > b.txt')
+      await git.add('copy', ['a.txt', 'b.txt'])
+      await git.commit('copy', 'second', 'a', 'a@example.com')
+      await git.restore('copy', ['a.txt'], undefined, true, 'HEAD~1')
+      assert.equal((await exec(sandbox, 'cat copy/a.txt')).result, 'one\n')
+      await git.reset('copy', 'soft', 'HEAD~1')
+      assert.equal(await stagingOf('b.txt'), 'Added')
+      await git.reset('copy', undefined, undefined, ['b.txt'])
+      assert.equal(await stagingOf('b.txt'), 'Untracked')
     })
   },
 
