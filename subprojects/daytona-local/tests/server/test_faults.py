@@ -9,11 +9,15 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
 import harness
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "sandbox"))
+from ws_client import BINARY, PING, WebSocket  # noqa: E402
 
 
 class Faults(harness.Case):
@@ -249,6 +253,58 @@ class Tls(unittest.TestCase):
         self.assertTrue(box["toolboxProxyUrl"].startswith("https://"))
         status, body = self.call(server, "POST", "/toolbox/%s/process/execute" % box["id"], json.dumps({"command": "head -c 3000000 /dev/zero | tr '\\0' x"}))
         self.assertEqual((status, len(json.loads(body)["result"])), (200, 3000000))
+
+    def socket_of_log(self, server, box, command):
+        """A follow of the log of `command`, which has been begun."""
+        path = "/toolbox/%s/process/session" % box
+        self.call(server, "POST", path, json.dumps({"sessionId": "s"}))
+        status, body = self.call(server, "POST", path + "/s/exec", json.dumps({"command": command, "runAsync": True}))
+        self.assertEqual(status, 202)
+        context = ssl.create_default_context(cafile=self.dir + "/s.pem")
+        plain = socket.create_connection(("127.0.0.1", server.port), 20)
+        sock = context.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+        self.addCleanup(sock.close)
+        return WebSocket(sock, "%s/s/command/%s/logs?follow=true" % (path, json.loads(body)["cmdId"]),
+                         {"Authorization": "Bearer " + server.key, "X-Daytona-SDK-Version": "0.205.1"}.items())
+
+    def test_websocket_over_tls(self):
+        server = self.serve()
+        box = json.loads(self.call(server, "POST", "/api/sandbox", "{}")[1])["id"]
+        ws = self.socket_of_log(server, box, "seq 1 100000; read -r a; echo got $a")
+        ws.send("0123456789" * 5000)  # several records; a follower's words mean nothing
+        ws.send("are you there", PING)
+        data, pongs = b"", []
+        while not (data.endswith(b"\1\1\x01100000\n") and pongs):
+            opcode, payload = ws.frame()
+            if opcode == BINARY:
+                data += payload
+            else:
+                pongs.append(payload)
+        self.call(server, "DELETE", "/toolbox/%s/process/session/s" % box)
+        _, code, _ = ws.until_close()  # which waits for the end of TLS and of the connection
+        self.assertEqual(pongs, [b"are you there"])
+        self.assertEqual((code, data.replace(b"\1\1\1", b"")), (1000, b"".join(b"%d\n" % i for i in range(1, 100001))))
+
+    def test_websocket_over_tls_is_cut(self):
+        server = self.serve()
+        box = json.loads(self.call(server, "POST", "/api/sandbox", "{}")[1])["id"]
+        self.call(server, "POST", "/admin/faults", json.dumps(
+            {"match": {"path": "/toolbox/*/process/session/s/command/*"}, "action": "truncate", "after_bytes": 100}))
+        ws = self.socket_of_log(server, box, "seq 1 1000")
+        with self.assertRaises((EOFError, ssl.SSLError)):
+            while True:
+                ws.more()
+        self.assertEqual(len(ws.data), 100)
+
+    def test_websockets_over_tls_end_with_the_server(self):
+        server = self.serve()
+        box = json.loads(self.call(server, "POST", "/api/sandbox", "{}")[1])["id"]
+        ws = self.socket_of_log(server, box, "echo on; sleep 60")
+        self.assertEqual(ws.frame(), (BINARY, b"\1\1\1on\n"))
+        self.assertEqual(server.stop(), 0)
+        with self.assertRaises((EOFError, OSError)):
+            while True:
+                ws.frame()
 
     def test_client_certificate_is_required_when_asked_for(self):
         server = self.serve("--tls-client-ca", self.dir + "/c.pem")
