@@ -70,10 +70,13 @@ def call(method, path, body=None, base=None):
     return json.loads(text) if text else None
 
 
-def add_fault(path, action, **keys):
+def add_fault(path, action, method=None, **keys):
+    """Hits requests to a sandbox's toolbox."""
     FAULTS_USED.append(action)
-    return call("POST", "/faults", {"match": {"path": "/toolbox/*" + path, "target": "toolbox"}, "action": action, **keys},
-                os.environ["DAYTONA_LOCAL_ADMIN_URL"])
+    match = {"path": "/toolbox/*" + path, "target": "toolbox"}
+    if method:
+        match["method"] = method
+    call("POST", "/faults", {"match": match, "action": action, **keys}, os.environ["DAYTONA_LOCAL_ADMIN_URL"])
 
 
 def faults_left():
