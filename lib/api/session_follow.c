@@ -62,6 +62,8 @@ typedef struct follow {
   daytona__ws_t *ws;
   bool was_open;      /* some socket once was */
   bool ended_whole;   /* the last one: in good order, and some time after the last output */
+  bool ended_orderly; /* the last one: in good order, whenever that was */
+  uint64_t fetched_from; /* `offset` when the fetch began */
   bool is_polling;    /* sockets do not show the log that the plain request shows */
   bool is_counted;    /* what the fetch is for: the same as the one before */
   bool was_lost;      /* some socket has ended */
@@ -498,7 +500,8 @@ static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *an
     retry(self, error->message);
   } else {
     end_source(self);
-    if (!self->is_counted) self->end->resumed_count++;
+    bool was_needed = !self->ended_orderly || !self->exit_code.is_set || self->offset != self->fetched_from;
+    if (was_needed && !self->is_counted) self->end->resumed_count++;
     self->is_counted = self->is_polling;
     if (self->exit_code.is_set)
       finish_exited(self);
@@ -516,6 +519,7 @@ static void fetch(follow_t *self) {
   daytona__timer_stop(&self->timer);
   if (holds(self)) return;
   self->phase = FETCHING;
+  self->fetched_from = self->offset;
   self->is_json = false;
   daytona__strbuf_init(&self->json, DAYTONA__JSON_BODY_MAX);
   begin_source(self);
@@ -545,7 +549,7 @@ static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
   } else if (!is_same) {
     self->is_polling = true;
     drop_socket(self);
-    self->ended_whole = false;
+    self->ended_whole = self->ended_orderly = false;
     if (self->phase == WATCHING)
       self->phase = CHECKING; /* the answer is on its way */
     else
@@ -572,8 +576,8 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
     return;
   }
   if (close->how == DAYTONA__WS_END_FRAME) self->end->close_code = close->close_code;
-  self->ended_whole = close->was_open && !daytona__stream_is_lost(close) &&
-                      now(self) - self->last_data_ms >= SETTLED_MS;
+  self->ended_orderly = close->was_open && !daytona__stream_is_lost(close);
+  self->ended_whole = self->ended_orderly && now(self) - self->last_data_ms >= SETTLED_MS;
   if (close->was_open && now(self) - self->opened_ms >= STABLE_MS) self->failures = 0;
   if (is_checking)
     self->phase = CHECKING;

@@ -81,6 +81,7 @@ static void follow_a_log(bool hides_input) {
   assert_int_equal(end->reason, DAYTONA_STREAM_EXITED);
   assert_int_equal(end->exit_code, 3);
   assert_false(end->has_gap);
+  assert_int_equal(end->resumed_count, 0); /* a close that comes early is looked at again; nothing was lost */
   assert_string_equal(heard.out, hides_input ? "got it\n" : "it\ngot it\n"); /* the echo of the input, too */
   assert_string_equal(heard.err, "\377\n");
   daytona_future_release(follow);
