@@ -210,6 +210,7 @@ static void on_signal(uv_signal_t *handle, int number) {
   build_t *self = handle->data;
   daytona_request_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
   bool is_first = !self->is_stopping && !self->is_ending;
+  if (number == SIGHUP && !is_first) return; /* that the terminal is gone shows in more than one way */
   self->status = 128 + number;
   if (!is_first) { /* the user does not want to wait: fail all that is pending */
     daytona_client_close(self->client, NULL, NULL);

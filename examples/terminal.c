@@ -360,6 +360,7 @@ static void on_verdict(daytona_future_t *future, void *user) {
 /* The first one ends everything in order; with a second one the user does not want to wait for that. */
 static void on_ending(uv_signal_t *handle, int number) {
   terminal_t *self = handle->data;
+  if (number == SIGHUP && self->is_ending) return; /* that the terminal is gone shows in more than one way */
   if (self->is_quitting || (self->is_ending && self->attach != NULL)) {
     self->status = 128 + number;
     daytona_client_close(self->client, NULL, NULL); /* fails what is pending, which comes to on_left */

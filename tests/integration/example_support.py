@@ -179,8 +179,10 @@ class OnTerminal:
             if found:
                 self.output = self.output[found.end():]
                 return found
-            check(time.monotonic() < deadline, f"{pattern!r} did not show, but {self.output[-500:]!r}")
-            self.read_some(1)
+            is_dead = self.process.poll() is not None
+            is_late = time.monotonic() > deadline
+            if not self.read_some(1 if not is_dead else 0) and (is_dead or is_late):
+                raise Failed(f"{pattern!r} did not show, but {self.output[-500:]!r}")
 
     def wait(self):
         """The exit code; what is printed meanwhile is added to `output`."""
