@@ -380,8 +380,7 @@ static void on_attached(daytona_future_t *future, void *user);
 
 static void start_shell(terminal_t *self) {
   daytona_pty_create_opts_t opts = {.id = self->pty_id, .cwd = self->cwd, .env = {self->env, self->env_count}};
-  opts.attach = (daytona_pty_attach_t){.on_output = on_output, .on_drained = on_drained, .user = self,
-                                       .buffer_bytes = BEHIND_MAX};
+  opts.attach = (daytona_pty_attach_t){.on_drained = on_drained, .user = self, .buffer_bytes = BEHIND_MAX};
   read_size(&self->cols, &self->rows);
   opts.cols = self->cols;
   opts.rows = self->rows;
@@ -404,6 +403,7 @@ static void on_attached(daytona_future_t *future, void *user) {
     self->wait = daytona_pty_wait(pty);
     daytona_future_on_settled(self->wait, on_verdict, self);
     open_input(self);
+    daytona_pty_set_output(pty, on_output, self); /* what came before was kept: now the local terminal is ready for it */
     follow_size(self);
   }
 }
@@ -418,8 +418,8 @@ static void on_reattached(daytona_future_t *future, void *user) {
 
 static void on_box(box_t *box, const char *problem, void *user) {
   terminal_t *self = user;
-  daytona_pty_connect_opts_t opts = {.attach = {.on_output = on_output, .on_drained = on_drained, .user = self,
-                                                .buffer_bytes = BEHIND_MAX}};
+  daytona_pty_connect_opts_t opts = {
+    .attach = {.on_drained = on_drained, .user = self, .buffer_bytes = BEHIND_MAX}};
   if (problem != NULL) {
     snprintf(self->message, sizeof self->message, "terminal: %s", problem);
     end(self, LOST, true);

@@ -47,6 +47,8 @@ def run_tests(tests):
             text = str(error) if isinstance(error, Failed) else traceback.format_exc()
             for line in text.splitlines():
                 print("#", line)
+            for item in sandboxes():  # what this test left is none of the next one's business
+                delete_sandbox(item["id"])
         finally:
             if FAULTS_USED:
                 clear_faults()
