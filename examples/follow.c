@@ -1,14 +1,14 @@
 /*
- * A long build in a sandbox, followed from here: its stdout and stderr come out of this program's, and its exit code is
- * this program's.
+ * A long build in a sandbox, followed from here: its stdout and stderr come out of this program's, and its
+ * exit code is this program's.
  *
  *   daytona-local run -- follow                       a small made-up build
  *   daytona-local run -- follow -- make -j4           a command of yours, in a fresh sandbox
  *   follow --sandbox mine 'cd src && make 2>&1'       shell text, in a sandbox of yours
  *
- * What is worth a look: the command runs in a session, which goes on when the connection breaks; the follow resumes by
- * itself, so there is no code for that here. Output is no faster than its reader: a paused follow leaves the log on the
- * sandbox's disk. Deleting the session stops the build.
+ * What is worth a look: the command runs in a session, which goes on when the connection breaks; the follow
+ * resumes by itself, so there is no code for that here. Output is no faster than its reader: a paused follow
+ * leaves the log on the sandbox's disk. Deleting the session stops the build.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -237,8 +237,9 @@ static void quote(FILE *to, const char *word) {
 }
 
 /*
- * The text for the session's shell, or NULL. The subshell is there for commands that say `exit`: that would end the
- * session's own shell, and nobody would ever learn the exit code. An empty stdin is there for those that read.
+ * The text for the session's shell, or NULL. The subshell is there for commands that say `exit`: that would
+ * end the session's own shell, and nobody would ever learn the exit code. An empty stdin is there for those
+ * that read.
  */
 static char *script_of(const build_t *self) {
   char *text = NULL;

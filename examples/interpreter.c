@@ -1,14 +1,15 @@
 /*
- * A small Python notebook on the command line: cells run one after another in a context of a sandbox, which keeps their
- * variables, and print as they go.
+ * A small Python notebook on the command line: cells run one after another in a context of a sandbox, which
+ * keeps their variables, and print as they go.
  *
  *   daytona-local run -- interpreter               type cells, in a fresh sandbox
  *   daytona-local run -- interpreter notebook.py   run a file whose cells are separated by lines with `# %%`
  *
- * What is worth a look: output is streamed and paused when this side is slow; an exception is a result, not a failure;
- * and Ctrl-C. The protocol has no call that interrupts a run. But its Python is a process of the sandbox, so this program
- * asks for its number and sends it a SIGINT with an ordinary command: the code sees a KeyboardInterrupt, and the variables
- * stay. Code that catches it goes on; a second Ctrl-C ends the context, and its variables with it.
+ * What is worth a look: output is streamed and paused when this side is slow; an exception is a result, not a
+ * failure; and Ctrl-C. The protocol has no call that interrupts a run. But its Python is a process of the
+ * sandbox, so this program asks for its number and sends it a SIGINT with an ordinary command: the code sees
+ * a KeyboardInterrupt, and the variables stay. Code that catches it goes on; a second Ctrl-C ends the
+ * context, and its variables with it.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -47,8 +48,8 @@ static const char help[] =
   "%reset            begin again without variables\n"
   "%quit [STATUS]    leave, as at the end of the input\n";
 
-/* Sent once per context. The protocol shows no values, so this does: a cell's last expression, if it is one. It is
-   compiled under a name of its own, because tracebacks leave out what is not the user's. */
+/* Sent once per context. The protocol shows no values, so this does: a cell's last expression, if it is one.
+   It is compiled under a name of its own, because tracebacks leave out what is not the user's. */
 static const char setup[] =
   "exec(compile('''\n"
   "import ast, builtins, os\n"
@@ -376,6 +377,7 @@ static void interrupt(notebook_t *self) {
     return;
   }
   self->was_interrupted = self->is_interrupting = true;
+  if (self->is_interactive) self->is_at_margin = false; /* the terminal shows ^C */
   snprintf(command, sizeof command, "kill -INT %ld", self->pid);
   daytona_then(daytona_process_exec(self->box.sandbox, command, &opts), on_interrupted, self);
 }

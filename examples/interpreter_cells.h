@@ -1,8 +1,9 @@
 /*
  * Text in, cells out: lines are collected until they make a cell.
  *
- * Typed cells end when they are complete, blocks with an empty line; cells of a file at a line that begins with `# %%`.
- * Whether typed text is complete is a guess from brackets, strings and colons: Python itself has the last word.
+ * Typed cells end when they are complete, blocks with an empty line; cells of a file at a line that begins
+ * with `# %%`. Whether typed text is complete is a guess from brackets, strings and colons: Python itself has
+ * the last word.
  */
 #ifndef EXAMPLES_INTERPRETER_CELLS_H
 #define EXAMPLES_INTERPRETER_CELLS_H
@@ -41,8 +42,8 @@ cells_event_t cells_next(cells_t *cells, bool is_end);
 void cells_clear(cells_t *cells);
 bool cells_is_empty(const cells_t *cells);
 
-/* Python that calls `function` with the global names, `number` and `source` as a string. Yours to free; NULL: out of
-   memory. */
+/* Python that calls `function` with the global names, `number` and `source` as a string. Yours to free; NULL:
+   out of memory. */
 char *cells_call(const char *function, int number, const char *source);
 
 #endif

@@ -1,16 +1,17 @@
 /*
- * An HTTP server that runs each request's Python in a pooled sandbox and streams the output back: how libdaytona lives in
- * the loop of a server that has other things to do.
+ * An HTTP server that runs each request's Python in a pooled sandbox and streams the output back: how
+ * libdaytona lives in the loop of a server that has other things to do.
  *
  *   daytona-local run -- server --port 8080
  *   curl -N --data-binary @program.py http://127.0.0.1:8080/run
  *
- * The answer is JSON lines: {"stdout":"..."} and {"stderr":"..."} as they come, and at last {"end":"ok"}, or "exception"
- * (with name, value, traceback), "timeout" or "failed" (with a message).
+ * The answer is JSON lines: {"stdout":"..."} and {"stderr":"..."} as they come, and at last {"end":"ok"}, or
+ * "exception" (with name, value, traceback), "timeout" or "failed" (with a message).
  *
- * What is worth a look: runs never share an interpreter, and by default no sandbox either; a client that reads slowly
- * pauses its run; one that leaves has its code stopped, which the protocol does by deleting the sandbox; what cannot be
- * served soon is refused with 503; and the end deletes every sandbox. HTTP is in server_http.c, the pool in server_pool.c.
+ * What is worth a look: runs never share an interpreter, and by default no sandbox either; a client that
+ * reads slowly pauses its run; one that leaves has its code stopped, which the protocol does by deleting the
+ * sandbox; what cannot be served soon is refused with 503; and the end deletes every sandbox. HTTP is in
+ * server_http.c, the pool in server_pool.c.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -24,8 +25,8 @@
 #include "server_http.h"
 #include "server_pool.h"
 
-/* Output that a client has not taken: its run is paused. A sandbox keeps only so much for a paused run (1024 messages) and
-   then drops it, so there is room for bursts here. */
+/* Output that a client has not taken: its run is paused. A sandbox keeps only so much for a paused run (1024
+   messages) and then drops it, so there is room for bursts here. */
 enum { OUTPUT_HIGH = 1024 * 1024 };
 enum { SLACK_MS = 10 * 1000, WAIT_MS = 30 * 1000, GRACE_MS = 10 * 1000, OPTION_MAX = 1000000 };
 
@@ -204,7 +205,8 @@ static void on_run(daytona_future_t *future, void *user) {
   end_grace(self);
 }
 
-/* The sandbox keeps the time; this is for one that does not answer. A paused run waits for its client, not for it. */
+/* The sandbox keeps the time; this is for one that does not answer. A paused run waits for its client, not
+   for it. */
 static void on_run_limit(uv_timer_t *timer) {
   run_t *run = timer->data;
   if (run->is_paused) return; /* this timer comes again */
@@ -331,7 +333,8 @@ static void on_drained(http_exchange_t *client, void *user) {
   daytona_interpreter_run_resume(run->future);
 }
 
-/* The code would go on until its time is over. A run that is cancelled has its sandbox deleted: see pool_give_back(). */
+/* The code would go on until its time is over. A run that is cancelled has its sandbox deleted: see
+   pool_give_back(). */
 static void on_gone(http_exchange_t *client, void *user) {
   run_t *run = http_data(client);
   (void)user;
@@ -361,7 +364,8 @@ static void end_grace(service_t *self) {
   if (self->signal_count != 0 && self->running == NULL) uv_timer_stop(&self->grace);
 }
 
-/* No new requests; those that wait are told; those that run have a while; sandboxes go as they become free. */
+/* No new requests; those that wait are told; those that run have a while; sandboxes go as they become free.
+   */
 static void stop(service_t *self) {
   fprintf(stderr, "server: stopping\n");
   http_server_stop(&self->http);

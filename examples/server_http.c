@@ -3,9 +3,9 @@
  *
  *   HEAD -> BODY -> SERVING -> LINGERING -> closed
  *
- * An answer is followed by the end of our side, and then by waiting for the client's, for a short while: to close with
- * unread input would reset the connection, and the client might lose the answer. One timer per connection limits
- * whatever it is in.
+ * An answer is followed by the end of our side, and then by waiting for the client's, for a short while: to
+ * close with unread input would reset the connection, and the client might lose the answer. One timer per
+ * connection limits whatever it is in.
  */
 #include "server_http.h"
 
@@ -103,7 +103,8 @@ static void on_written(uv_write_t *request, int status) {
   }
 }
 
-/* Pieces as one. If that fails the connection ends, from a later turn: an answer with a hole must never look whole. */
+/* Pieces as one. If that fails the connection ends, from a later turn: an answer with a hole must never look
+   whole. */
 static void write_parts(http_exchange_t *self, const char *const *parts, const size_t *sizes, int count) {
   size_t size = 0;
   for (int i = 0; i < count; i++) size += sizes[i];

@@ -1,10 +1,10 @@
 /*
- * Just enough of HTTP/1.1 for the server example: one request per connection, a body with Content-Length, and an answer
- * that is either whole or streamed in chunks. A server of yours would use its own library here.
+ * Just enough of HTTP/1.1 for the server example: one request per connection, a body with Content-Length, and
+ * an answer that is either whole or streamed in chunks. A server of yours would use its own library here.
  *
- * Everything is limited: size of head and body, number of connections, time for a request to arrive, and time for a
- * client to take some of its answer. An exchange is one request with its answer, and belongs to the server: it may be used
- * until http_answer() or http_end() was called for it, or on_gone came.
+ * Everything is limited: size of head and body, number of connections, time for a request to arrive, and time
+ * for a client to take some of its answer. An exchange is one request with its answer, and belongs to the
+ * server: it may be used until http_answer() or http_end() was called for it, or on_gone came.
  */
 #ifndef EXAMPLES_SERVER_HTTP_H
 #define EXAMPLES_SERVER_HTTP_H
@@ -50,7 +50,8 @@ void *http_data(const http_exchange_t *exchange);
 
 /* A whole answer. `header` is a further header line without its end, or NULL. */
 void http_answer(http_exchange_t *exchange, int status, const char *header, const char *type, const char *body);
-/* Begin a streamed one, send a piece of it, end it. Sending tells how many bytes the client has not taken yet. */
+/* Begin a streamed one, send a piece of it, end it. Sending tells how many bytes the client has not taken
+   yet. */
 void http_begin(http_exchange_t *exchange, int status, const char *type);
 size_t http_send(http_exchange_t *exchange, const void *bytes, size_t size);
 void http_end(http_exchange_t *exchange);

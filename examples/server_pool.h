@@ -1,9 +1,9 @@
 /*
- * Sandboxes that wait for work: made ahead of time, each with an interpreter context in which nothing has run yet, used by
- * one run at a time, and replaced after so many runs or when one went wrong.
+ * Sandboxes that wait for work: made ahead of time, each with an interpreter context in which nothing has run
+ * yet, used by one run at a time, and replaced after so many runs or when one went wrong.
  *
- * They are made so that the service deletes them when they have been idle for a while: a pool whose program was killed
- * leaves nothing for long. Those that wait here are kept awake.
+ * They are made so that the service deletes them when they have been idle for a while: a pool whose program
+ * was killed leaves nothing for long. Those that wait here are kept awake.
  */
 #ifndef EXAMPLES_SERVER_POOL_H
 #define EXAMPLES_SERVER_POOL_H
@@ -48,7 +48,8 @@ struct pool {
 void pool_open(pool_t *pool, daytona_client_t *client, int size, int runs_per_sandbox, const pool_events_t *events);
 /* One to run something in, or NULL if none is idle. */
 slot_t *pool_take(pool_t *pool);
-/* `is_clean`: the run has ended by itself. A sandbox in which something may still run is deleted, which ends that. */
+/* `is_clean`: the run has ended by itself. A sandbox in which something may still run is deleted, which ends
+   that. */
 void pool_give_back(slot_t *slot, bool is_clean);
 /* Delete them all; those that are taken when they are given back. */
 void pool_close(pool_t *pool);

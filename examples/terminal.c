@@ -5,9 +5,10 @@
  *   terminal SANDBOX                               a shell in a sandbox of yours (see --help for more)
  *   echo 'uname -a' | terminal                     a script, as if it were typed
  *
- * What is worth a look: the local terminal is in raw mode only while it is attached, and restored on every way out;
- * input waits when the sandbox is slow (DAYTONA_ELIMIT), output waits when the local terminal is (pause and resume), and
- * nothing blocks the loop; the size follows the window; and the stream's one verdict becomes the exit code.
+ * What is worth a look: the local terminal is in raw mode only while it is attached, and restored on every
+ * way out; input waits when the sandbox is slow (DAYTONA_ELIMIT), output waits when the local terminal is
+ * (pause and resume), and nothing blocks the loop; the size follows the window; and the stream's one verdict
+ * becomes the exit code.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -26,8 +27,8 @@
 
 /* Output that the local terminal has not taken yet: stop at the first, go on at the second. */
 enum { OUTPUT_HIGH = 256 * 1024, OUTPUT_LOW = 64 * 1024 };
-/* What is kept of the output while it is stopped. The protocol cannot make the sandbox wait: a client that falls
-   further behind than this, and than what the server keeps, is dropped. */
+/* What is kept of the output while it is stopped. The protocol cannot make the sandbox wait: a client that
+   falls further behind than this, and than what the server keeps, is dropped. */
 enum { BEHIND_MAX = 16 * 1024 * 1024 };
 enum { LOST = 255, ENV_MAX = 64, SIZE_MAX_CELLS = 1000, KILL_LIMIT_MS = 5000 };
 
@@ -85,7 +86,8 @@ static void end(terminal_t *self, int status, bool is_hasty);
 
 /* --- the local terminal ------------------------------------------------------------------------ */
 
-/* Global, because it is restored from wherever the program ends: exit(), and signals that say it is broken. */
+/* Global, because it is restored from wherever the program ends: exit(), and signals that say it is broken.
+   */
 static struct termios cooked;
 static volatile sig_atomic_t is_raw;
 
@@ -150,8 +152,8 @@ static void on_winch(uv_signal_t *handle, int number) {
   follow_size(handle->data);
 }
 
-/* Out of the way, and back when the user's shell continues us. The whole job is stopped, as the terminal itself would do
-   it; where nobody could continue it, the default action of SIGTSTP is nothing. */
+/* Out of the way, and back when the user's shell continues us. The whole job is stopped, as the terminal
+   itself would do it; where nobody could continue it, the default action of SIGTSTP is nothing. */
 static void suspend(terminal_t *self) {
   struct sigaction ours, stops = {.sa_handler = SIG_DFL};
   bool was_raw = is_raw;
@@ -333,7 +335,7 @@ static void end(terminal_t *self, int status, bool is_hasty) {
   daytona_future_release(self->wait);
   self->wait = NULL;
   if (self->pty != NULL) daytona_pty_set_output(self->pty, NULL, NULL);
-  if (deletes_sandbox(self)) daytona_future_cancel(self->attach); /* else it is waited for: what it made is to be killed */
+  if (deletes_sandbox(self)) daytona_future_cancel(self->attach); /* else what it makes is waited for, and killed */
   if (is_hasty || local_output_queued(&self->output) == 0) finish(self);
 }
 
@@ -403,7 +405,7 @@ static void on_attached(daytona_future_t *future, void *user) {
     self->wait = daytona_pty_wait(pty);
     daytona_future_on_settled(self->wait, on_verdict, self);
     open_input(self);
-    daytona_pty_set_output(pty, on_output, self); /* what came before was kept: now the local terminal is ready for it */
+    daytona_pty_set_output(pty, on_output, self); /* what came before this was kept */
     follow_size(self);
   }
 }

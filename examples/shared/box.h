@@ -1,8 +1,8 @@
 /*
  * The sandbox that an example works in: one that the user names, or a fresh one which is deleted afterwards.
  *
- * A fresh one is made so that the server deletes it when it has been idle for a while: whatever happens to this program,
- * nothing is left for long.
+ * A fresh one is made so that the server deletes it when it has been idle for a while: whatever happens to
+ * this program, nothing is left for long.
  */
 #ifndef EXAMPLES_BOX_H
 #define EXAMPLES_BOX_H
@@ -33,8 +33,8 @@ struct box {
 void box_open(box_t *box, daytona_client_t *client, const char *id_or_name, bool keeps, box_opened_cb on_opened,
               box_closed_cb on_closed, void *user);
 
-/* Leave it. While it is still being opened, that is waited for, because what has been created must be deleted;
-   on_opened does not come then. on_closed may come at once. */
+/* Leave it. While it is still being opened, that is waited for, because what has been created must be
+   deleted; on_opened does not come then. on_closed may come at once. */
 void box_close(box_t *box);
 
 /* What the user would call it; "" before it is open. */

@@ -13,7 +13,8 @@
 
 /* --- descriptors ------------------------------------------------------------------------------- */
 
-/* The same open file once more, without blocking. A socket cannot be opened again: it is shared, and restored. */
+/* The same open file once more, without blocking. A socket cannot be opened again: it is shared, and
+   restored. */
 static int open_again(local_fd_t *self, int fd, int mode) {
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);

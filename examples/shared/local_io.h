@@ -1,13 +1,14 @@
 /*
- * The program's own standard streams on a loop: a terminal that stands still, a full pipe or a silent stdin never
- * blocks it.
+ * The program's own standard streams on a loop: a terminal that stands still, a full pipe or a silent stdin
+ * never blocks it.
  *
- * Terminals and pipes are opened a second time, so that O_NONBLOCK, which belongs to the open description and not to
- * the descriptor, stays with us: the shell and whoever else shares them would trip over it. Regular files cannot be
- * polled and never make anyone wait for long; they are read a block per turn, and written directly.
+ * Terminals and pipes are opened a second time, so that O_NONBLOCK, which belongs to the open description and
+ * not to the descriptor, stays with us: the shell and whoever else shares them would trip over it. Regular
+ * files cannot be polled and never make anyone wait for long; they are read a block per turn, and written
+ * directly.
  *
- * Both structs belong to the caller and must outlive the loop's run. Closing is safe at any time, also twice and in
- * callbacks; no callback comes after it.
+ * Both structs belong to the caller and must outlive the loop's run. Closing is safe at any time, also twice
+ * and in callbacks; no callback comes after it.
  */
 #ifndef EXAMPLES_LOCAL_IO_H
 #define EXAMPLES_LOCAL_IO_H
@@ -34,7 +35,8 @@ typedef struct local_fd {
 
 typedef struct local_input local_input_t;
 
-/* Bytes came; or, with a size of 0, the end; or, with a negative one, an error of libuv, which is an end as well. */
+/* Bytes came; or, with a size of 0, the end; or, with a negative one, an error of libuv, which is an end as
+   well. */
 typedef void (*local_input_cb)(local_input_t *input, const char *bytes, ssize_t size, void *user);
 
 struct local_input {
@@ -66,8 +68,8 @@ struct local_output {
 };
 
 int local_output_open(local_output_t *output, uv_loop_t *loop, int fd, local_output_cb on_drained, void *user);
-/* Write, or queue what cannot be written yet; `on_drained` comes if something was queued. There is no limit: look at
-   local_output_queued() and stop the source. 0 or an error of libuv, which stays. */
+/* Write, or queue what cannot be written yet; `on_drained` comes if something was queued. There is no limit:
+   look at local_output_queued() and stop the source. 0 or an error of libuv, which stays. */
 int local_output_write(local_output_t *output, const void *bytes, size_t size);
 size_t local_output_queued(const local_output_t *output);
 int local_output_error(const local_output_t *output);
