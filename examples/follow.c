@@ -182,7 +182,7 @@ static int exit_code_of(const build_t *self, const daytona_stream_end_t *verdict
 static void on_verdict(daytona_future_t *future, void *user) {
   build_t *self = user;
   const daytona_stream_end_t *verdict = daytona_future_stream_end(future);
-  char what[256];
+  char what[256], resumed[64] = "";
   if (self->is_ending) return;
   if (verdict == NULL) {
     end_with(self, daytona_future_error(future)->message);
@@ -192,10 +192,12 @@ static void on_verdict(daytona_future_t *future, void *user) {
     snprintf(what, sizeof what, "exited with %d", verdict->exit_code);
   else
     snprintf(what, sizeof what, "%s (%s)", daytona_stream_reason_text(verdict->reason), verdict->message);
+  if (verdict->resumed_count != 0)
+    snprintf(resumed, sizeof resumed, "; connections lost and made up for: %u", (unsigned)verdict->resumed_count);
   if (!self->is_quiet || verdict->reason != DAYTONA_STREAM_EXITED || verdict->has_gap)
-    snprintf(self->message, sizeof self->message, "follow: %s after %.1f s; %llu bytes, resumed %u times%s", what,
-             (double)(uv_hrtime() - self->began_ns) / 1e9, (unsigned long long)verdict->received_bytes,
-             (unsigned)verdict->resumed_count, verdict->has_gap ? "; OUTPUT IS MISSING" : "");
+    snprintf(self->message, sizeof self->message, "follow: %s after %.1f s, %llu bytes%s%s", what,
+             (double)(uv_hrtime() - self->began_ns) / 1e9, (unsigned long long)verdict->received_bytes, resumed,
+             verdict->has_gap ? "; OUTPUT IS MISSING" : "");
   if (self->is_stopping) self->has_session = false; /* its end is what ended the follow */
   end(self, exit_code_of(self, verdict), false);
 }
