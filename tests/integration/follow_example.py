@@ -47,7 +47,8 @@ def cut_connections_lose_nothing():
     check(ran.returncode == 9, f"exit code {ran.returncode}: {ran.stderr[-500:]!r}")
     check(same(ran.stdout, lines(b"out", 20000)), f"stdout has {len(ran.stdout)} bytes: {verdict!r}")
     check(same(errors, lines(b"err", 20000)), f"stderr has {len(errors)} bytes: {verdict!r}")
-    check(int(re.search(rb"made up for: (\d+)", verdict).group(1)) >= 4, f"{verdict!r}")
+    check(faults_left() <= 8, f"only {12 - faults_left()} of its connections were cut")
+    check(int(re.search(rb"made up for: (\d+)", verdict).group(1)) >= 1, f"{verdict!r}")
     check(b"MISSING" not in verdict, f"{verdict!r}")
 
 
