@@ -161,10 +161,10 @@ class Case(unittest.TestCase):
 
     options = ()
     over_tls = False
+    certificates = None
 
     @classmethod
     def setUpClass(cls):
-        cls.certificates = None
         if cls.over_tls:
             if not shutil.which("openssl"):
                 raise unittest.SkipTest("openssl is not installed")

@@ -174,7 +174,7 @@ class Files(harness.Case):
     def toolbox_pid(self):
         path = "proc-%d" % os.getpid()
         self.status(200, self.upload(path, b""))
-        namespace = self.run_in_box("readlink /proc/1/ns/pid").strip()
+        namespace = self.run_in_box("readlink /proc/self/ns/pid").strip()
         for pid, command in harness.processes():
             try:
                 if "toolbox" in command and os.readlink("/proc/%d/ns/pid" % pid) == namespace:
