@@ -93,6 +93,8 @@ def clean_environment(build, options):
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     env["MESON_BUILD_ROOT"] = os.path.abspath(build)
     env["DAYTONA_INTEROP_CACHE"] = options.interop_cache
+    if os.path.exists(os.path.join(options.interop_cache, "matplotlib.stamp")):
+        env["DL_TEST_MATPLOTLIB_BIN"] = os.path.join(options.interop_cache, "matplotlib", "bin")
     if os.path.exists(os.path.join(options.interop_cache, "python.stamp")):
         # It has what the official SDK is made of.
         env["DAYTONA_TEST_PYTHON"] = os.path.join(options.interop_cache, "python", "bin", "python")
