@@ -45,10 +45,13 @@ def openssl(directory, *arguments):
 def make_certificates(directory):
     """A CA of our own in ca.pem, and a certificate of it for localhost in server.pem and server.key."""
     new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    openssl(directory, "req", "-x509", *new_key, "-days", "2", "-subj", "/CN=test CA", "-keyout", "ca.key", "-out", "ca.pem")
+    openssl(directory, "req", "-x509", *new_key, "-days", "2", "-subj", "/CN=test CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+            "-keyout", "ca.key", "-out", "ca.pem")
     openssl(directory, "req", *new_key, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
     with open(os.path.join(directory, "names"), "w") as names:
-        names.write("subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1\n")
+        # From 3.13 on Python wants certificates that name the key they are signed with.
+        names.write("subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n"
+                    "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
     openssl(directory, "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
             "-extfile", "names", "-out", "server.pem")
 
