@@ -75,8 +75,9 @@ typedef struct daytona_run_opts {
  * server's close frame ends a run. Fails with DAYTONA_ETIMEOUT when the code exceeded its time (or let a
  * KeyboardInterrupt escape, or its context was deleted), with DAYTONA_ECONNECTION and the server's words when the
  * worker died or the context is unknown, and when the connection broke: the code may then still be running. Output
- * that came before a failure has been given to the callbacks. Fails with DAYTONA_ELIMIT when code and environment are
- * over 64 MiB, or one message of the server is over 8 MiB.
+ * that came before a failure has been given to the callbacks. daytona_stream_verdict() of <daytona/stream.h> tells such
+ * failures apart: a lost connection, a slow reader, a client that took this one's place. Fails with DAYTONA_ELIMIT when
+ * code and environment are over 64 MiB, or one message of the server is over 8 MiB.
  *
  * @param code  Required, not empty, UTF-8.
  *
@@ -89,7 +90,8 @@ DAYTONA_API daytona_future_t *daytona_interpreter_run(daytona_sandbox_t *sandbox
 /**
  * Stop reading the output of a run, and go on. Nothing is handed on meanwhile, and the run does not end; at most 64 KiB
  * and one message are kept. The server waits for a while, then drops its slow reader, which fails the run with
- * DAYTONA_ECONNECTION. Nothing happens with other futures and with a settled one.
+ * DAYTONA_ECONNECTION and the verdict DAYTONA_STREAM_SLOW_READER. Nothing happens with other futures and with a
+ * settled one.
  */
 DAYTONA_API void daytona_interpreter_run_pause(daytona_future_t *run);
 DAYTONA_API void daytona_interpreter_run_resume(daytona_future_t *run);

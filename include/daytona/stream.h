@@ -1,6 +1,6 @@
 /*
  * What streams have in common: log follows and terminals. (A run of the interpreter is one, too, but its end is
- * the result of its future.)
+ * the result or the error of its future; daytona_stream_verdict() names the reason of that as well.)
  *
  * Bytes come through callbacks; pause and resume hold them back; and each stream ends with exactly one verdict:
  * an exit code, or a named reason why there is none.
@@ -76,7 +76,10 @@ typedef struct daytona_stream_end {
  */
 DAYTONA_API const daytona_stream_end_t *daytona_future_stream_end(const daytona_future_t *future);
 
-/** The reason of a future's end, from its result or from its error; DAYTONA_STREAM_OPEN while it is pending. */
+/**
+ * The reason of the end of a follow, of a terminal's wait, or of a run (EXITED when the server ended it in good order),
+ * from the result or the error; DAYTONA_STREAM_OPEN while the future is pending.
+ */
 DAYTONA_API daytona_stream_reason_t daytona_stream_verdict(const daytona_future_t *future);
 
 /** What becomes of output that arrives while a stream is paused. */

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include <daytona/interpreter.h>
+
 #include "wire/error_map.h"
 
 const daytona__type_t daytona__type_stream_end = {"stream end", NULL};
@@ -29,10 +31,12 @@ daytona_stream_reason_t daytona_stream_verdict(const daytona_future_t *future) {
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
   const daytona_error_t *error = daytona_future_error(future);
   if (end != NULL) return end->reason;
+  if (daytona_future_run_result(future) != NULL) return DAYTONA_STREAM_EXITED;
   if (error == NULL) return DAYTONA_STREAM_OPEN;
   if (error->code == DAYTONA_ECANCELED) return DAYTONA_STREAM_CANCELED;
   if (error->code == DAYTONA_ECLOSED) return DAYTONA_STREAM_CLOSED;
   if (daytona_error_is(error, DAYTONA_ETIMEOUT)) return DAYTONA_STREAM_TIMEOUT;
+  if (error->stream_reason != 0) return (daytona_stream_reason_t)error->stream_reason;
   return daytona_error_is(error, DAYTONA_ECONNECTION) ? DAYTONA_STREAM_LOST : DAYTONA_STREAM_FAILED;
 }
 
@@ -62,6 +66,7 @@ void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *c
     if (call.message == NULL) call.message = close->message;
   }
   daytona__error_from_http(arena, &call, error);
+  error->stream_reason = daytona__stream_reason(close);
 }
 
 bool daytona__stream_is_lost(const daytona__ws_close_t *close) {

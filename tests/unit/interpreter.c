@@ -135,14 +135,18 @@ static const struct {
   const char *reason;
   stream_fate_t fate;
   daytona_errcode_t code;
+  daytona_stream_reason_t verdict;
 } endings[] = {
-  {1000, "", STREAM_ENDS, DAYTONA_OK},
-  {4008, "", STREAM_ENDS, DAYTONA_ETIMEOUT},
-  {1001, "worker process ended", STREAM_ENDS, DAYTONA_ECONNECTION},
-  {1008, "context not found: x", STREAM_ENDS, DAYTONA_ECONNECTION},
-  {1011, "", STREAM_ENDS, DAYTONA_ECONNECTION},
-  {0, NULL, STREAM_ENDS, DAYTONA_ECONNECTION},
-  {0, NULL, STREAM_BREAKS, DAYTONA_ECONNECTION},
+  {1000, "", STREAM_ENDS, DAYTONA_OK, DAYTONA_STREAM_EXITED},
+  {4008, "", STREAM_ENDS, DAYTONA_ETIMEOUT, DAYTONA_STREAM_TIMEOUT},
+  {1001, "worker process ended", STREAM_ENDS, DAYTONA_ECONNECTION, DAYTONA_STREAM_FAILED},
+  {1001, "", STREAM_ENDS, DAYTONA_ECONNECTION, DAYTONA_STREAM_LOST},
+  {1008, "context not found: x", STREAM_ENDS, DAYTONA_ECONNECTION, DAYTONA_STREAM_FAILED},
+  {1008, "slow consumer", STREAM_ENDS, DAYTONA_ECONNECTION, DAYTONA_STREAM_SLOW_READER},
+  {1008, "replaced by a newer client", STREAM_ENDS, DAYTONA_ECONNECTION, DAYTONA_STREAM_REPLACED},
+  {1011, "", STREAM_ENDS, DAYTONA_ECONNECTION, DAYTONA_STREAM_FAILED},
+  {0, NULL, STREAM_ENDS, DAYTONA_ECONNECTION, DAYTONA_STREAM_LOST},
+  {0, NULL, STREAM_BREAKS, DAYTONA_ECONNECTION, DAYTONA_STREAM_LOST},
 };
 
 static void only_the_close_frame_ends_a_run(void **state) {
@@ -160,7 +164,9 @@ static void only_the_close_frame_ends_a_run(void **state) {
       if (endings[i].close_code != 0) stream_close_frame(&script, endings[i].close_code, endings[i].reason);
       stream_play(&scene, &script, script.size, endings[i].fate);
       daytona_future_t *future = run(&scene, &heard);
+      assert_int_equal(daytona_stream_verdict(future), DAYTONA_STREAM_OPEN);
       assert_int_equal(daytona_await(future), endings[i].code);
+      assert_int_equal(daytona_stream_verdict(future), endings[i].verdict);
       const daytona_run_result_t *result = daytona_future_run_result(future);
       if (result != NULL) {
         assert_string_equal(result->out.data, "hi\n");
