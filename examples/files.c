@@ -77,20 +77,28 @@ static void make_folder(example_t *self) {
   }
 }
 
+/* Everything, or nothing: half a folder is no result. */
 static void read_folder(example_t *self) {
   DIR *dir = opendir(self->folder);
   struct dirent *entry;
   struct stat info;
   if (dir == NULL) fail(self->folder);
-  while ((entry = readdir(dir)) != NULL && self->count < FILES_MAX) {
+  while ((entry = readdir(dir)) != NULL) {
     char local[PATH_MAX], remote[PATH_MAX];
     snprintf(local, sizeof local, "%s/%s", self->folder, entry->d_name);
     snprintf(remote, sizeof remote, "work/%s", entry->d_name);
     if (stat(local, &info) != 0 || !S_ISREG(info.st_mode)) continue;
+    if (self->count == FILES_MAX) {
+      fprintf(stderr, "%s: more than %d files\n", self->folder, FILES_MAX);
+      exit(EXIT_FAILURE);
+    }
     self->local[self->count] = strdup(local);
     self->remote[self->count++] = strdup(remote);
   }
   closedir(dir);
+  if (self->count != 0) return;
+  fprintf(stderr, "%s: no files in it\n", self->folder);
+  exit(EXIT_FAILURE);
 }
 
 static void forget_folder(example_t *self) {
@@ -185,19 +193,31 @@ static void on_created(daytona_future_t *future, void *user) {
   daytona_then(daytona_fs_upload_many(self->sandbox, items, self->count, &opts), on_uploaded, self);
 }
 
+static int usage(FILE *to, int status) {
+  fputs("usage: files [FOLDER] [RESULT]\n"
+        "Upload the files of FOLDER (made up when it is not given) to a fresh sandbox, pack and count them\n"
+        "there, and download what came out into the folder RESULT (default: result).\n", to);
+  return status;
+}
+
 int main(int argc, char **argv) {
   static example_t self = {.status = EXIT_SUCCESS};
   uv_loop_t *loop = uv_default_loop();
+  if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return usage(stdout, EXIT_SUCCESS);
+  if (argc > 3 || (argc > 1 && argv[1][0] == '-')) return usage(stderr, EXIT_FAILURE);
+  self.folder = argc > 1 ? argv[1] : NULL;
+  self.result = argc > 2 ? argv[2] : "result";
+  if (self.folder != NULL) read_folder(&self); /* before anything is asked for */
   if (daytona_client_new(loop, NULL, &self.client) != 0) { /* NULL: from the environment */
     char reason[256];
     daytona_config_check(NULL, reason, sizeof reason);
     fprintf(stderr, "%s\n", reason);
     return EXIT_FAILURE;
   }
-  self.folder = argc > 1 ? argv[1] : NULL;
-  self.result = argc > 2 ? argv[2] : "result";
-  if (self.folder == NULL) make_folder(&self);
-  read_folder(&self);
+  if (self.folder == NULL) {
+    make_folder(&self);
+    read_folder(&self);
+  }
   daytona_then(daytona_create(self.client, NULL), on_created, &self);
   uv_run(loop, UV_RUN_DEFAULT);
   daytona_client_release(self.client);

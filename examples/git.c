@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <daytona/daytona.h>
 
@@ -141,8 +142,15 @@ static void on_created(daytona_future_t *future, void *user) {
   run_next(self);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   example_t self = {.status = EXIT_SUCCESS};
+  if (argc > 1) {
+    bool is_help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
+    fputs("usage: git\n"
+          "Clone, branch, commit and push in a fresh sandbox, to a repository that is made there.\n",
+          is_help ? stdout : stderr);
+    return is_help ? EXIT_SUCCESS : EXIT_FAILURE;
+  }
   uv_loop_t *loop = uv_default_loop();
   if (daytona_client_new(loop, NULL, &self.client) != 0) { /* NULL: from the environment */
     char reason[256];

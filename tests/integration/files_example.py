@@ -15,9 +15,15 @@ def check(number, passed, name, output=""):
             print("#", line)
 
 
+def refused(program, argument):
+    """What is said before anything is asked for."""
+    ran = subprocess.run([program, argument], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=100)
+    return ran.returncode, ran.stdout.decode(errors="replace")
+
+
 def main():
     program = os.path.abspath(sys.argv[1])
-    print("1..4")
+    print("1..7")
     with tempfile.TemporaryDirectory() as scratch:
         folder = os.path.join(scratch, "a folder")
         os.mkdir(folder)
@@ -36,6 +42,17 @@ def main():
         with tarfile.open(os.path.join(scratch, "result", "work.tar.gz")) as archive:
             found = {name: archive.extractfile("./" + name).read() for name in contents}
         check(4, found == contents, "what was downloaded has the same bytes")
+        large = os.path.join(scratch, "large")
+        os.mkdir(large)
+        for number in range(1001):
+            open(os.path.join(large, str(number)), "wb").close()
+        status, output = refused(program, large)
+        check(5, status == 1 and "more than 1000 files" in output, "too many files are refused, not left out", output)
+        os.mkdir(os.path.join(scratch, "nothing"))
+        status, output = refused(program, os.path.join(scratch, "nothing"))
+        check(6, status == 1 and "no files in it" in output, "a folder without files is refused", output)
+    status, output = refused(program, "--help")
+    check(7, status == 0 and output.startswith("usage: files"), "--help is no folder", output)
 
 
 main()
