@@ -56,7 +56,7 @@ DAYTONA_BEGIN
 /** A file or folder. */
 typedef struct daytona_file_info {
   const char *name;        /**< base name */
-  const char *path;        /**< full path; only in lists of newer servers */
+  const char *path;        /**< the listed folder, as it was given, and the way from there; in lists of newer servers */
   int64_t size;            /**< bytes */
   bool is_dir;
   const char *mode;        /**< such as "-rw-r--r--" */

@@ -81,8 +81,8 @@ typedef struct daytona_pty_create_opts {
  * Start a shell on a new terminal and attach to it.
  *
  * Settles with daytona_future_pty() when the server has said that the client is attached, or that the shell has ended
- * already. Fails with DAYTONA_ECONFLICT when the id is in use. Servers that cannot create and attach in one step are
- * asked for one after the other.
+ * already: there is no other call to wait for the connection. Fails with DAYTONA_ECONFLICT when the id is in use.
+ * Servers that cannot create and attach in one step are asked for one after the other.
  *
  * Secrets: the environment is kept out of log lines and is wiped from memory when the future goes.
  */
