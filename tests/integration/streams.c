@@ -95,6 +95,50 @@ static void a_log_is_followed_to_its_end(void **state) {
   follow_a_log(true);
 }
 
+static void sessions_and_their_commands_are_listed(void **state) {
+  static const char *const ids[] = {"first", "second"};
+  for (int i = 0; i < 2; i++) session_done(daytona_session_create(sandbox, ids[i], NULL));
+  daytona_future_t *started = session_must(daytona_session_exec(sandbox, "first", "return 9", NULL));
+  const char *id = daytona_future_session_exec(started)->command_id;
+  daytona_future_t *future = session_must(daytona_session_list(sandbox, NULL));
+  const daytona_session_list_t *list = daytona_future_session_list(future);
+  for (int i = 0; i < 2; i++) {
+    size_t at = 0;
+    while (at < list->count && strcmp(list->items[at].id, ids[i]) != 0) at++;
+    assert_true(at < list->count);
+    assert_int_equal(list->items[at].command_count, i == 0);
+  }
+  daytona_future_release(future);
+  future = session_must(daytona_session_command(sandbox, "first", id, NULL));
+  const daytona_session_command_t *command = daytona_future_session_command(future);
+  assert_string_equal(command->command, "return 9");
+  assert_true(command->exit_code.is_set && command->exit_code.value == 9);
+  daytona_future_release(future);
+  daytona_future_release(started);
+  for (int i = 0; i < 2; i++) session_done(daytona_session_delete(sandbox, ids[i], NULL));
+}
+
+static void a_paused_log_waits_for_its_reader(void **state) {
+  const daytona_session_exec_opts_t async = {.run_async = true};
+  heard_t heard = {"", ""};
+  const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .user = &heard};
+  session_done(daytona_session_create(sandbox, "pause", NULL));
+  daytona_future_t *started = session_must(daytona_session_exec(sandbox, "pause", "echo late; return 2", &async));
+  daytona_future_t *follow = daytona_session_follow(sandbox, "pause",
+                                                    daytona_future_session_exec(started)->command_id, &opts);
+  daytona_session_follow_pause(follow);
+  session_done(daytona_session_exec(sandbox, "pause", "true", NULL)); /* the one before it has ended */
+  assert_false(daytona_future_is_settled(follow));
+  assert_string_equal(heard.out, "");
+  daytona_session_follow_resume(follow);
+  session_must(follow);
+  assert_string_equal(heard.out, "late\n");
+  assert_int_equal(daytona_future_stream_end(follow)->exit_code, 2);
+  daytona_future_release(follow);
+  daytona_future_release(started);
+  session_done(daytona_session_delete(sandbox, "pause", NULL));
+}
+
 /* --- terminals --------------------------------------------------------------------------------- */
 
 static void on_pty(daytona_pty_t *pty, const char *bytes, size_t size, void *user) { on_out(bytes, size, user); }
@@ -132,6 +176,68 @@ static void a_killed_terminal_says_so(void **state) {
   session_fails(daytona_pty_connect(sandbox, "kill", NULL), DAYTONA_ENOTFOUND);
 }
 
+/* Type a line; it has been carried out when the shell's file `name` is there. */
+static void type(daytona_pty_t *pty, const char *line, const char *name) {
+  char text[256];
+  snprintf(text, sizeof text, "%s; touch %s\n", line, name);
+  assert_int_equal(daytona_pty_send_input(pty, text, strlen(text)), 0);
+  snprintf(text, sizeof text, "until [ -e %s ]; do sleep 0.02; done", name);
+  session_expect(sandbox, text, 0, "");
+}
+
+static void until_heard(const heard_t *heard, const char *text) {
+  while (strstr(heard->out, text) == NULL) uv_run(&shared.uv, UV_RUN_ONCE);
+}
+
+static void a_terminal_keeps_its_output_for_a_reader_who_is_not_there(void **state) {
+  heard_t heard = {"", ""};
+  daytona_future_t *future = session_must(daytona_pty_create(sandbox, NULL));
+  daytona_pty_t *pty = daytona_future_pty(future);
+  type(pty, "echo 'ear''ly'", "early"); /* the echo of what is typed has the quotes */
+  daytona_pty_set_output(pty, on_pty, &heard);
+  until_heard(&heard, "early\r\n");
+  daytona_pty_pause(pty);
+  type(pty, "echo 'la''te'", "late");
+  assert_null(strstr(heard.out, "late\r\n"));
+  daytona_pty_resume(pty);
+  until_heard(&heard, "late\r\n");
+  session_done(daytona_pty_kill(sandbox, daytona_pty_id(pty), NULL));
+  daytona_future_release(future);
+}
+
+static void a_terminal_that_is_left_goes_on(void **state) {
+  const daytona_pty_create_opts_t opts = {.id = "left", .cols = 90, .rows = 20};
+  daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
+  daytona_pty_t *pty = daytona_future_pty(future);
+  assert_true(daytona_pty_is_connected(pty));
+  assert_ptr_equal(daytona_pty_sandbox(pty), sandbox);
+  type(pty, "A=6", "set");
+  daytona_pty_disconnect(pty);
+  assert_false(daytona_pty_is_connected(pty));
+  daytona_future_t *wait = session_must(daytona_pty_wait(pty));
+  assert_int_equal(daytona_stream_verdict(wait), DAYTONA_STREAM_CLOSED);
+  daytona_future_release(wait);
+  daytona_future_release(future);
+  future = session_must(daytona_pty_list(sandbox, NULL));
+  const daytona_pty_list_t *list = daytona_future_pty_list(future);
+  size_t at = 0;
+  while (at < list->count && strcmp(list->items[at].id, "left") != 0) at++;
+  assert_true(at < list->count);
+  daytona_future_release(future);
+  future = session_must(daytona_pty_info(sandbox, "left", NULL));
+  assert_true(daytona_future_pty_info(future)->is_active);
+  assert_int_equal(daytona_future_pty_info(future)->cols, 90);
+  daytona_future_release(future);
+  future = session_must(daytona_pty_connect(sandbox, "left", NULL));
+  assert_int_equal(daytona_pty_write(daytona_future_pty(future), "exit $A\n", 8), 0);
+  for (int i = 0; i < 2; i++) { /* again after the end */
+    wait = session_must(daytona_pty_wait(daytona_future_pty(future)));
+    assert_int_equal(daytona_future_stream_end(wait)->exit_code, 6);
+    daytona_future_release(wait);
+  }
+  daytona_future_release(future);
+}
+
 /* --- the interpreter --------------------------------------------------------------------------- */
 
 static void code_runs_in_contexts_with_state(void **state) {
@@ -157,6 +263,39 @@ static void code_runs_in_contexts_with_state(void **state) {
   daytona_future_release(future);
   const daytona_run_opts_t short_time = {.timeout_ms = 1000};
   session_fails(daytona_interpreter_run(sandbox, "import time\ntime.sleep(30)", &short_time), DAYTONA_ETIMEOUT);
+}
+
+static void contexts_are_listed_without_the_default_one(void **state) {
+  daytona_future_t *made = session_must(
+    daytona_interpreter_create_context(sandbox, &(daytona_interpreter_context_opts_t){.cwd = "/tmp"}));
+  daytona_future_t *future = session_must(daytona_interpreter_list_contexts(sandbox, NULL));
+  const daytona_interpreter_context_list_t *list = daytona_future_interpreter_contexts(future);
+  assert_int_equal(list->count, 1);
+  assert_string_equal(list->items[0].id, daytona_future_interpreter_context(made)->id);
+  assert_string_equal(list->items[0].cwd, "/tmp");
+  assert_string_equal(list->items[0].language, "python");
+  session_done(daytona_interpreter_delete_context(sandbox, list->items[0].id, NULL));
+  daytona_future_release(future);
+  daytona_future_release(made);
+}
+
+static void a_run_waits_for_its_reader_and_says_how_it_ended(void **state) {
+  heard_t heard = {"", ""};
+  const daytona_run_opts_t opts = {.on_stdout = on_out, .user = &heard};
+  daytona_future_t *run = daytona_interpreter_run(sandbox, "print('x')\nopen('ran', 'w').close()", &opts);
+  daytona_interpreter_run_pause(run);
+  session_expect(sandbox, "until [ -e ran ]; do sleep 0.02; done", 0, "");
+  assert_false(daytona_future_is_settled(run));
+  assert_string_equal(heard.out, "");
+  assert_int_equal(daytona_stream_verdict(run), DAYTONA_STREAM_OPEN);
+  daytona_interpreter_run_resume(run);
+  session_must(run);
+  assert_string_equal(heard.out, "x\n");
+  assert_int_equal(daytona_stream_verdict(run), DAYTONA_STREAM_EXITED);
+  daytona_future_release(run);
+  run = session_must_fail(daytona_interpreter_run(sandbox, "import os\nos._exit(3)", NULL), DAYTONA_ECONNECTION);
+  assert_int_equal(daytona_stream_verdict(run), DAYTONA_STREAM_FAILED);
+  daytona_future_release(run);
 }
 
 /* --- what is not there -------------------------------------------------------------------------- */
@@ -193,9 +332,15 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_session_keeps_its_state),
     cmocka_unit_test(a_log_is_followed_to_its_end),
+    cmocka_unit_test(sessions_and_their_commands_are_listed),
+    cmocka_unit_test(a_paused_log_waits_for_its_reader),
     cmocka_unit_test(a_terminal_is_used_and_exits),
     cmocka_unit_test(a_killed_terminal_says_so),
+    cmocka_unit_test(a_terminal_keeps_its_output_for_a_reader_who_is_not_there),
+    cmocka_unit_test(a_terminal_that_is_left_goes_on),
     cmocka_unit_test(code_runs_in_contexts_with_state),
+    cmocka_unit_test(contexts_are_listed_without_the_default_one),
+    cmocka_unit_test(a_run_waits_for_its_reader_and_says_how_it_ended),
     cmocka_unit_test(what_is_not_there_is_named),
   };
   return cmocka_run_group_tests(tests, open_shared, close_shared);
