@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "support/check.h"
+#include "support/local_files.h"
 #include "support/session.h"
 
 /* One sandbox serves the tests of this file. */
@@ -33,20 +34,7 @@ static int close_shared(void **state) {
   return system(command);
 }
 
-static const char *in_folder(const char *name) {
-  static char paths[4][256];
-  static unsigned next;
-  char *path = paths[next++ % 4];
-  snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-  return path;
-}
-
-static char *pattern(size_t size, unsigned seed) {
-  char *bytes = malloc(size + 1);
-  uint32_t x = seed * 2654435761u + 1;
-  for (size_t i = 0; i < size; i++) bytes[i] = (char)((x = x * 1664525u + 1013904223u) >> 24);
-  return bytes;
-}
+static const char *in_folder(const char *name) { return local_path(folder, name); }
 
 static void expect_bytes(const char *path, const char *bytes, size_t size) {
   daytona_future_t *future = session_must(daytona_fs_download(sandbox, path, NULL));
@@ -58,7 +46,7 @@ static void expect_bytes(const char *path, const char *bytes, size_t size) {
 static void files_of_every_size_come_back(void **state) {
   static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 262143, 262145, 5 * 1024 * 1024};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-    char *bytes = pattern(sizes[i], (unsigned)i);
+    char *bytes = local_pattern(sizes[i], (unsigned)i);
     session_done(daytona_fs_upload(sandbox, bytes, sizes[i], "sizes/memory", NULL));
     expect_bytes("sizes/memory", bytes, sizes[i]);
     session_done(daytona_fs_download_file(sandbox, "sizes/memory", in_folder("size"), NULL));
@@ -175,7 +163,7 @@ static void many_transfers_run_at_once(void **state) {
   daytona_future_t *futures[AT_ONCE];
   char path[64];
   for (int i = 0; i < AT_ONCE; i++) {
-    contents[i] = pattern(20000 + (size_t)i * 100, (unsigned)i);
+    contents[i] = local_pattern(20000 + (size_t)i * 100, (unsigned)i);
     snprintf(path, sizeof path, "at-once/%d", i);
     futures[i] = daytona_fs_upload(sandbox, contents[i], 20000 + (size_t)i * 100, path, NULL);
   }
@@ -216,7 +204,7 @@ static long reset_peak(void) {
 static void huge_file_passes_in_bounded_memory(void **state) {
   const char *wish = getenv("CLIENT_FILES_MIB");
   long mib = wish != NULL ? atol(wish) : 1024;
-  char *bytes = pattern(1 << 20, 9), command[512], expected[80] = "";
+  char *bytes = local_pattern(1 << 20, 9), command[512], expected[80] = "";
   int fd = open(in_folder("huge"), O_WRONLY | O_CREAT | O_EXCL, 0600);
   for (long i = 0; i < mib; i++) {
     memcpy(bytes, &i, sizeof i); /* no two blocks are the same */
@@ -316,7 +304,7 @@ static void on_progress(const daytona_transfer_progress_t *progress, void *user)
 }
 
 static void what_is_appended_while_it_is_sent_stays_out(void **state) {
-  char *bytes = pattern(3 << 20, 4);
+  char *bytes = local_pattern(3 << 20, 4);
   FILE *file = fopen(in_folder("log"), "w");
   fwrite(bytes, 1, 3 << 20, file);
   fclose(file);

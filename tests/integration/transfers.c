@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "support/check.h"
+#include "support/local_files.h"
 #include "support/session.h"
 
 static session_t shared;
@@ -43,37 +44,7 @@ static int close_shared(void **state) {
   return 0;
 }
 
-static const char *in_folder(const char *name) {
-  static char paths[8][256];
-  static unsigned next;
-  char *path = paths[next++ % 8];
-  snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-  return path;
-}
-
-static char *pattern(size_t size, unsigned seed) {
-  char *bytes = malloc(size + 1);
-  uint32_t x = seed * 2654435761u + 1;
-  for (size_t i = 0; i < size; i++) bytes[i] = (char)((x = x * 1664525u + 1013904223u) >> 24);
-  return bytes;
-}
-
-static void write_local(const char *path, const void *bytes, size_t size) {
-  FILE *file = fopen(path, "w");
-  assert_non_null(file);
-  assert_int_equal(fwrite(bytes, 1, size, file), size);
-  assert_int_equal(fclose(file), 0);
-}
-
-static void holds(const char *path, const void *bytes, size_t size) {
-  char *got = malloc(size + 1);
-  FILE *file = fopen(path, "r");
-  assert_non_null(file);
-  assert_int_equal(fread(got, 1, size + 1, file), size);
-  assert_memory_equal(got, bytes, size);
-  fclose(file);
-  free(got);
-}
+static const char *in_folder(const char *name) { return local_path(folder, name); }
 
 static size_t entries(const char *path) {
   size_t count = 0;
@@ -143,15 +114,15 @@ static void local_disk_that_is_full_is_an_error_and_keeps_the_old_file(void **st
     print_message("%s\n", no_small_disk);
     skip();
   }
-  char *bytes = pattern(4 << 20, 1);
+  char *bytes = local_pattern(4 << 20, 1);
   session_done(daytona_fs_upload(sandbox, bytes, 4 << 20, "full/large", NULL));
   session_done(daytona_fs_upload(sandbox, bytes, 1000, "full/little", NULL));
-  write_local(in_folder("small/x"), "old", 3);
+  local_write(in_folder("small/x"), "old", 3);
   for (int is_new = 0; is_new < 2; is_new++) {
     const char *target = in_folder(is_new ? "small/new" : "small/x");
     fails_with(daytona_fs_download_file(sandbox, "full/large", target, NULL), DAYTONA_EIO, "no space left on device");
     until_entries(in_folder("small"), 1);
-    holds(in_folder("small/x"), "old", 3);
+    local_holds(in_folder("small/x"), "old", 3);
   }
   /* The others of a call are not concerned. */
   daytona_fs_download_item_t items[] = {{.source = "full/large", .local_path = in_folder("small/x")},
@@ -165,13 +136,13 @@ static void local_disk_that_is_full_is_an_error_and_keeps_the_old_file(void **st
   assert_int_equal(results->items[2].bytes.size, 4 << 20);
   daytona_future_release(future);
   until_entries(in_folder("small"), 2);
-  holds(in_folder("small/x"), "old", 3);
-  holds(in_folder("small/y"), bytes, 1000);
+  local_holds(in_folder("small/x"), "old", 3);
+  local_holds(in_folder("small/y"), bytes, 1000);
   free(bytes);
 }
 
 static void sandbox_disk_that_is_full_is_an_error_of_that_file(void **state) {
-  char *bytes = pattern(4 << 20, 2);
+  char *bytes = local_pattern(4 << 20, 2);
   shell("head -c 1G /dev/zero > /dev/shm/fill; test $(df --output=avail /dev/shm | tail -1) = 0 && truncate -s -1M /dev/shm/fill");
   fails_with(daytona_fs_upload(sandbox, bytes, 4 << 20, "/dev/shm/x", NULL), DAYTONA_EFAILED, "no space left on device");
   daytona_fs_upload_item_t items[] = {{.destination = "full/before", .bytes = bytes, .size = 100000},
@@ -227,7 +198,7 @@ static daytona_future_t *while_downloading(pausing_t *sink, const char *command)
 
 static void remote_file_that_changes_is_whole_as_it_was_or_an_error(void **state) {
   enum { SIZE = 40 * 1000 * 1000 }; /* more than fits into the sockets on the way */
-  char *bytes = pattern(SIZE, 3);
+  char *bytes = local_pattern(SIZE, 3);
   pausing_t sink = {.bytes = malloc(SIZE + 1000), .room = SIZE + 1000};
   session_done(daytona_fs_upload(sandbox, bytes, SIZE, "moving", NULL));
   daytona_future_release(session_must(while_downloading(&sink, "echo more >> moving")));
@@ -278,14 +249,14 @@ static void bulk_download_cut_anywhere_fails_and_leaves_whole_files_only(void **
       if (is_whole) break;
       for (int i = 0; i < 3; i++) {
         if (access(locals[i], F_OK) != 0) continue;
-        holds(locals[i], contents[i], strlen(contents[i]));
+        local_holds(locals[i], contents[i], strlen(contents[i]));
         unlink(locals[i]);
       }
       until_entries(cut, 0);
     }
   }
   assert_true(at > 500); /* it ran through the whole answer */
-  for (int i = 0; i < 3; i++) holds(locals[i], contents[i], strlen(contents[i]));
+  for (int i = 0; i < 3; i++) local_holds(locals[i], contents[i], strlen(contents[i]));
 }
 
 /* --- progress and cancelling, for each kind ---------------------------------------------------- */
@@ -341,9 +312,9 @@ static daytona_future_t *transfer(int kind, const daytona_transfer_opts_t *opts)
 }
 
 static void make_kinds(void) {
-  large = pattern(LARGE, 4);
-  write_local(in_folder("large"), large, LARGE);
-  write_local(in_folder("half"), large, LARGE / 2);
+  large = local_pattern(LARGE, 4);
+  local_write(in_folder("large"), large, LARGE);
+  local_write(in_folder("half"), large, LARGE / 2);
   mkdir(in_folder("got"), 0700);
   session_done(daytona_fs_upload(sandbox, large, LARGE, "kinds/source", NULL));
 }
@@ -394,19 +365,19 @@ static void die_while_downloading(void) {
 }
 
 static void crash_leaves_the_old_file_and_a_part_beside_it(void **state) {
-  char *bytes = pattern(1 << 20, 5);
+  char *bytes = local_pattern(1 << 20, 5);
   int status = 0;
   mkdir(in_folder("die"), 0700);
-  write_local(in_folder("die/x"), "old", 3);
+  local_write(in_folder("die/x"), "old", 3);
   session_done(daytona_fs_upload(sandbox, bytes, 1 << 20, "die", NULL));
   pid_t pid = fork();
   if (pid == 0) die_while_downloading();
   assert_int_equal(waitpid(pid, &status, 0), pid);
   assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-  holds(in_folder("die/x"), "old", 3);
+  local_holds(in_folder("die/x"), "old", 3);
   assert_true(entries(in_folder("die")) <= 2);
   session_done(daytona_fs_download_file(sandbox, "die", in_folder("die/x"), NULL)); /* which is in nobody's way */
-  holds(in_folder("die/x"), bytes, 1 << 20);
+  local_holds(in_folder("die/x"), bytes, 1 << 20);
   free(bytes);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "support/check.h"
+#include "support/local_files.h"
 #include "support/session.h"
 
 enum { NOBODY = 65534 };
@@ -31,29 +32,7 @@ static int close_shared(void **state) {
   return 0;
 }
 
-static const char *in_folder(const char *name) {
-  static char paths[8][256];
-  static unsigned next;
-  char *path = paths[next++ % 8];
-  snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-  return path;
-}
-
-static void write_local(const char *path, const char *text) {
-  FILE *file = fopen(path, "w");
-  assert_non_null(file);
-  fputs(text, file);
-  assert_int_equal(fclose(file), 0);
-}
-
-static void holds(const char *path, const char *text) {
-  char got[64] = "";
-  FILE *file = fopen(path, "r");
-  assert_non_null(file);
-  assert_int_equal(fread(got, 1, sizeof got - 1, file), strlen(text));
-  assert_string_equal(got, text);
-  fclose(file);
-}
+static const char *in_folder(const char *name) { return local_path(folder, name); }
 
 static void fails_with(daytona_future_t *future, daytona_errcode_t code, const char *part) {
   session_must_fail(future, code);
@@ -69,7 +48,7 @@ static void shell(const char *command) { session_expect(sandbox, command, 0, NUL
 static void folder_that_may_not_be_written_is_an_error(void **state) {
   session_done(daytona_fs_upload(sandbox, "new", 3, "source", NULL));
   assert_int_equal(mkdir(in_folder("locked"), 0700), 0);
-  write_local(in_folder("locked/old"), "old");
+  local_write(in_folder("locked/old"), "old", 3);
   assert_int_equal(chmod(in_folder("locked"), 0500), 0);
   fails_with(daytona_fs_download_file(sandbox, "source", in_folder("locked/old"), NULL), DAYTONA_EIO, "permission denied");
   fails_with(daytona_fs_download_file(sandbox, "source", in_folder("locked/new"), NULL), DAYTONA_EIO, "permission denied");
@@ -83,15 +62,15 @@ static void folder_that_may_not_be_written_is_an_error(void **state) {
   assert_int_equal(daytona_future_fs_results(future)->failed_count, 1);
   assert_int_equal(daytona_future_fs_results(future)->items[0].error->code, DAYTONA_EIO);
   daytona_future_release(future);
-  holds(in_folder("open"), "new");
+  local_holds(in_folder("open"), "new", 3);
   assert_int_equal(chmod(in_folder("locked"), 0700), 0);
-  holds(in_folder("locked/old"), "old");
+  local_holds(in_folder("locked/old"), "old", 3);
   assert_int_equal(unlink(in_folder("locked/old")) + rmdir(in_folder("locked")), 0); /* nothing else is in it */
 }
 
 static void file_that_may_not_be_read_is_an_error_before_anything_is_sent(void **state) {
-  write_local(in_folder("readable"), "text");
-  write_local(in_folder("secret"), "text");
+  local_write(in_folder("readable"), "text", 4);
+  local_write(in_folder("secret"), "text", 4);
   assert_int_equal(chmod(in_folder("secret"), 0000), 0);
   fails_with(daytona_fs_upload_file(sandbox, in_folder("secret"), "sent/a", NULL), DAYTONA_EIO, "permission denied");
   daytona_fs_upload_item_t items[] = {{.destination = "sent/b", .local_path = in_folder("readable")},

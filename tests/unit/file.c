@@ -15,6 +15,7 @@
 #include "core/limits.h"
 #include "support/alloc.h"
 #include "support/check.h"
+#include "support/local_files.h"
 #include "support/stage.h"
 
 static stage_t stage;
@@ -37,13 +38,7 @@ static int close_stage(void **state) {
   return 0;
 }
 
-static const char *in_folder(const char *name) {
-  static char paths[4][128];
-  static unsigned next;
-  char *path = paths[next++ % 4];
-  snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-  return path;
-}
+static const char *in_folder(const char *name) { return local_path(folder, name); }
 
 static char byte_at(size_t i) { return (char)(i * 131 + (i >> 12)); }
 

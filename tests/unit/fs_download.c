@@ -11,6 +11,7 @@
 #include "support/alloc.h"
 #include "support/api_scene.h"
 #include "support/check.h"
+#include "support/local_files.h"
 
 #define B "DAYTONA-FILE-BOUNDARY"
 #define ROUTE "POST /toolbox/sb-1/files/bulk-download"
@@ -69,22 +70,10 @@ static void send_chunk(const char *bytes, size_t size) {
 
 static void send_text(const char *text) { send_chunk(text, strlen(text)); }
 
-static const char *in_folder(const char *name) {
-  static char paths[4][PATH_MAX];
-  static unsigned next;
-  char *path = paths[next++ % 4];
-  snprintf(path, PATH_MAX, "%s/%s", folder, name);
-  return path;
-}
+static const char *in_folder(const char *name) { return local_path(folder, name); }
 
 static void holds(const char *name, const char *bytes, size_t size) {
-  FILE *file = fopen(in_folder(name), "r");
-  assert_non_null(file);
-  char *got = malloc(size + 2);
-  assert_int_equal(fread(got, 1, size + 2, file), size);
-  assert_memory_equal(got, bytes, size);
-  free(got);
-  fclose(file);
+  local_holds(in_folder(name), bytes, size);
   assert_int_equal(unlink(in_folder(name)), 0);
 }
 
