@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A path is what stands behind /admin, or has it in front, as README.md lists them. */
 static char *admin_url(const char *path) {
   const char *admin = getenv("DAYTONA_LOCAL_ADMIN_URL"), *api = getenv("DAYTONA_API_URL");
+  if (strncmp(path, "/admin/", 7) == 0) path += 6;
   const char *slash = path[0] == '/' ? "" : "/";
   if (admin && *admin) return dl_xprintf("%s%s%s", admin, slash, path);
   if (!api || !*api) return NULL;
@@ -44,7 +46,7 @@ static int perform(CURL *curl, const char *method, const char *url, const char *
 int dl_cli_admin(int argc, char **argv) {
   const char *key = getenv("DAYTONA_API_KEY");
   if (argc < 2 || argc > 3) {
-    fputs("usage: daytona-local admin GET|POST|PUT|DELETE PATH [JSON]   (as in: admin POST /clock '{\"jump_ms\":60000}')\n", stderr);
+    fputs("usage: daytona-local admin GET|POST|PUT|DELETE PATH [JSON]   (as in: admin POST /admin/clock '{\"jump_ms\":60000}')\n", stderr);
     return 2;
   }
   char *url = admin_url(argv[1]);

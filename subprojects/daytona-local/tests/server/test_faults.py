@@ -148,6 +148,19 @@ class CommandLine(harness.Case):
                                "echo $DAYTONA_API_URL"], capture_output=True, text=True, timeout=60)
         self.assertEqual((done.returncode, done.stdout), (0, "https://sandboxes.test:8443/api\n"), done.stderr)
 
+    def test_the_admin_command_takes_paths_as_listed(self):
+        base = "http://127.0.0.1:%d" % self.server.port
+        for variable in ("DAYTONA_LOCAL_ADMIN_URL", "DAYTONA_API_URL"):
+            for path in ("/admin/clock", "/clock", "clock"):
+                with self.subTest(path=path, variable=variable):
+                    env = {"DAYTONA_API_KEY": harness.KEY, "DAYTONA_API_URL": base + "/api"}
+                    if variable == "DAYTONA_LOCAL_ADMIN_URL":
+                        env[variable] = base + "/admin"
+                    done = subprocess.run([harness.program(), "admin", "GET", path], capture_output=True, text=True, timeout=60,
+                                          env=dict(os.environ, **env))
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertEqual(set(json.loads(done.stdout)), {"now", "speed"})
+
     def test_help_and_version(self):
         for option in ("--help", "--version"):
             done = subprocess.run([harness.program(), option], capture_output=True, text=True, timeout=30)
