@@ -61,7 +61,7 @@ typedef struct follow {
 
   daytona__ws_t *ws;
   bool was_open;      /* some socket once was */
-  bool ended_whole;   /* the last one: in good order, and some time after the last output */
+  bool ended_whole;   /* the last one: in good order, and some time after the last output; until the next check */
   bool ended_orderly; /* the last one: in good order, whenever that was */
   uint64_t fetched_from; /* `offset` when the fetch began */
   bool is_polling;    /* sockets do not show the log that the plain request shows */
@@ -398,6 +398,8 @@ static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *an
   follow_t *self = (follow_t *)op;
   const check_answer_t *command = answer;
   bool has_finished = command != NULL && command->exit_code.is_set;
+  bool is_whole = self->ended_whole && self->phase == CHECKING;
+  self->ended_whole = false; /* the log may grow until the command is looked at again */
   if (error != NULL && error->code == DAYTONA_ENOMEM) {
     daytona__op_fail(op, error);
     return;
@@ -415,7 +417,7 @@ static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *an
     return;
   }
   self->exit_code = command->exit_code;
-  if (has_finished && self->ended_whole && self->phase == CHECKING)
+  if (has_finished && is_whole)
     finish_exited(self);
   else
     fetch(self);

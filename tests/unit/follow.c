@@ -408,6 +408,37 @@ static void a_close_behind_a_quiet_time_is_believed(void **state) {
   stream_close(&scene);
 }
 
+/* That a close looked right says nothing about what the command has written until it could be asked about. */
+static void a_close_is_not_believed_later(void **state) {
+  for (int while_paused = 0; while_paused < 2; while_paused++) {
+    stream_scene_t scene;
+    heard_t heard = {0};
+    stream_script_t script = {0};
+    stream_open(&scene);
+    stream_frame(&script, 2, log_text, 7);
+    stream_play(&scene, &script, script.size, STREAM_STAYS);
+    for (int i = 0; i < 10 && !while_paused; i++) api_answer(&scene.api, get_command, 503, "{\"message\":\"away\"}");
+    if (while_paused) api_answer(&scene.api, get_command, 200, running);
+    api_answer(&scene.api, get_command, 200, finished);
+    stream_answer_text(&scene, get_logs, log_text);
+    daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+    while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    api_advance(&scene.api, 600);
+    stream_send_close(&scene, 1000, "");
+    while (api_count(&scene.api, get_command) == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    if (while_paused) { /* so that the log is not fetched before the command has ended */
+      daytona_session_follow_pause(future);
+      api_spin(&scene.api, 50);
+      assert_int_equal(api_count(&scene.api, get_logs), 0);
+      daytona_session_follow_resume(future);
+    }
+    expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
+    daytona_future_release(future);
+    stream_script_clear(&script);
+    stream_close(&scene);
+  }
+}
+
 static void a_sandbox_that_cannot_be_reached_again_is_a_lost_connection(void **state) {
   stream_scene_t scene;
   heard_t heard = {0};
@@ -847,6 +878,7 @@ int main(void) {
     cmocka_unit_test(a_socket_with_another_prefix_is_not_believed),
     cmocka_unit_test(a_close_right_behind_output_is_not_believed),
     cmocka_unit_test(a_close_behind_a_quiet_time_is_believed),
+    cmocka_unit_test(a_close_is_not_believed_later),
     cmocka_unit_test(a_sandbox_that_cannot_be_reached_again_is_a_lost_connection),
     cmocka_unit_test(a_deleted_session_is_killed),
     cmocka_unit_test(nothing_to_follow_is_an_error_as_from_rest),
