@@ -19,8 +19,8 @@
  *
  * Secrets: user names, passwords, URLs with them, and values of settings are kept out of log lines, are blotted out
  * of whatever an error repeats (its message, body, headers; as they are, escaped, percent-encoded, in base64), and
- * are wiped from memory when the future goes. User names under four bytes are left in errors: they would be in
- * every word.
+ * are wiped from memory when the future goes. User names under four bytes and settings under eight are left in errors:
+ * they would be in every word.
  *
  * Protocol: toolbox, /git.
  */

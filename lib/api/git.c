@@ -11,6 +11,9 @@
 #include "api/op.h"
 #include "api/secrets.h"
 
+/* Shorter settings are words like "true" and "main", which are in what an error says anyway. */
+enum { SECRET_SETTING_MIN = 8 };
+
 typedef struct git_request {
   const char *path, *url, *name, *branch, *commit_id;
   const char *username, *password, *host, *protocol;
@@ -585,7 +588,8 @@ daytona_future_t *daytona_git_set_config(daytona_sandbox_t *sandbox, const char 
   if (opts == NULL) opts = &default_config_opts;
   git_op_t *self = config_new(sandbox, &set_config_endpoint, REQUIRED("key", AS_GIVEN(key)), opts, &future);
   if (self == NULL) return future;
-  daytona__secrets_add(&self->secrets, &future->arena, value); /* may be a header or a helper with a token */
+  if (value != NULL && strlen(value) >= SECRET_SETTING_MIN) /* may be a header or a helper with a token */
+    daytona__secrets_add(&self->secrets, &future->arena, value);
   git_request_t request = {.key = key, .value = value, .scope = scope_of(opts), .path = opts->path};
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }

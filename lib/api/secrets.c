@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/limits.h"
+
 enum { USER_MIN = 4 };
 
 /* How a text may be encoded; both at once where a URL stands in JSON. */
@@ -77,13 +79,13 @@ static size_t step(const char *at, int way, char out[4], size_t *size) {
   return 3;
 }
 
-/* How much of the text spells the secret; 0: it does not. */
-static size_t spells(const char *text, const char *secret, int way) {
+/* How much of the text spells the secret; 0: it does not. At the end of a text that was cut, a beginning counts. */
+static size_t spells(const char *text, const char *secret, int way, bool is_cut) {
   const char *at = text;
   while (*secret != '\0') {
     char bytes[4];
     size_t size;
-    if (*at == '\0') return 0;
+    if (*at == '\0') return is_cut ? (size_t)(at - text) : 0;
     at += step(at, way, bytes, &size);
     if (strncmp(secret, bytes, size) != 0) return 0;
     secret += size;
@@ -92,12 +94,12 @@ static size_t spells(const char *text, const char *secret, int way) {
 }
 
 /* The longest secret that begins here, in any way. */
-static size_t match(const daytona__secrets_t *secrets, const char *text) {
+static size_t match(const daytona__secrets_t *secrets, const char *text, bool is_cut) {
   size_t longest = 0;
   for (size_t i = 0; i < secrets->count; i++)
     for (int way = 0; way < WAYS; way++) {
       if (way != 0 && *text != secrets->texts[i][0] && *text != '\\' && *text != '%') break;
-      size_t size = spells(text, secrets->texts[i], way);
+      size_t size = spells(text, secrets->texts[i], way, is_cut);
       if (size > longest) longest = size;
     }
   return longest;
@@ -106,13 +108,14 @@ static size_t match(const daytona__secrets_t *secrets, const char *text) {
 static const char *blot(const daytona__secrets_t *secrets, daytona__arena_t *arena, const char *text) {
   size_t found = 0, size;
   if (text == NULL) return NULL;
+  bool is_cut = strlen(text) >= DAYTONA__ERROR_BODY_MAX;
   for (const char *at = text; *at != '\0'; at += size != 0 ? size : 1)
-    if ((size = match(secrets, at)) != 0) found++;
+    if ((size = match(secrets, at, is_cut)) != 0) found++;
   if (found == 0) return text;
   char *clean = daytona__arena_alloc(arena, strlen(text) + found * (sizeof stars - 1) + 1), *out = clean;
   if (clean == NULL) return stars;
   while (*text != '\0') {
-    if ((size = match(secrets, text)) == 0) {
+    if ((size = match(secrets, text, is_cut)) == 0) {
       *out++ = *text++;
       continue;
     }

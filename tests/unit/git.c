@@ -6,11 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "support/alloc.h"
+#include "core/limits.h"
 #include "support/api_scene.h"
 
 static const char clone[] = "POST /toolbox/sb-1/git/clone";
@@ -140,6 +142,38 @@ static void urls_and_settings_are_secrets_too(void **state) {
   hides(daytona_git_pull(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
   hides(daytona_git_set_config(sandbox, "http.extraheader", "AUTH hunter2", NULL), DAYTONA_EINTERNAL, secrets);
   close_with(&scene, sandbox);
+}
+
+/* "true" is no secret, and an error without it is no help. */
+static void short_settings_do_not_mangle_errors(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  api_answer(&scene, config, 500, "{\"message\":\"exit status 128: true is no number\"}");
+  for (int i = 0; i < 2; i++) {
+    daytona_future_t *future = daytona_git_set_config(sandbox, "a.b", i == 0 ? "true" : "1", NULL);
+    const daytona_error_t *error = daytona_future_error(api_must_fail(future, DAYTONA_EINTERNAL));
+    assert_non_null(strstr(error->message, "exit status 128: true is no number"));
+    daytona_future_release(future);
+  }
+  close_with(&scene, sandbox);
+}
+
+/* Only so much of an answer is kept, and the cut may go through a secret. */
+static void half_a_secret_is_not_shown(void **state) {
+  (void)state;
+  static const char *const secrets[] = {"hunter", "hunt", NULL};
+  const daytona_git_remote_opts_t opts = {.credentials = {"ann", "hunter2"}};
+  char *answer = malloc(DAYTONA__ERROR_BODY_MAX + 8);
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  memset(answer, '-', DAYTONA__ERROR_BODY_MAX - 6);
+  strcpy(answer + DAYTONA__ERROR_BODY_MAX - 6, "hunter2");
+  memcpy(answer, "hunter2", 7);
+  api_answer(&scene, push, 500, answer);
+  hides(daytona_git_push(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
+  close_with(&scene, sandbox);
+  free(answer);
 }
 
 static daytona_sandbox_t *tight_sandbox;
@@ -291,6 +325,8 @@ int main(void) {
     cmocka_unit_test(password_of_a_url_is_blotted_out_of_errors),
     cmocka_unit_test(secrets_are_blotted_out_in_every_spelling),
     cmocka_unit_test(urls_and_settings_are_secrets_too),
+    cmocka_unit_test(short_settings_do_not_mangle_errors),
+    cmocka_unit_test(half_a_secret_is_not_shown),
     cmocka_unit_test(without_memory_nothing_is_shown),
     cmocka_unit_test(token_as_user_is_blotted_out_of_errors),
     cmocka_unit_test(at_sign_in_a_path_is_no_secret),
