@@ -277,6 +277,7 @@ static void on_connection(uv_stream_t *listener, int status) {
   int accepted = uv_accept(listener, (uv_stream_t *)&link->handle);
   assert(accepted == 0);
   (void)accepted;
+  uv_tcp_nodelay(&link->handle, 1); /* what comes in two writes must not wait for real time to pass */
   if (peer->filter.open != NULL) link->filter_state = peer->filter.open(link, peer->filter.user);
   if (!peer->is_silent) uv_read_start((uv_stream_t *)&link->handle, on_alloc, on_read);
 }
