@@ -16,6 +16,9 @@
 #include "core/memory.h"
 #include "wire/multipart.h"
 
+/* Looking for files in an answer that is not in order, as no answer should be, must not take for ever. */
+#define LOOKS_MAX ((size_t)20 * 1000 * 1000)
+
 /* What the caller's source fills ahead. */
 enum { SOURCE_BLOCK = 64 * 1024 };
 
@@ -238,6 +241,7 @@ typedef struct answer {
   size_t count;
   daytona_strings_t errors;
   size_t next_file, next_error; /* where to look first: both lists keep the order of the request */
+  size_t looks;                 /* at what was not in its place */
 } answer_t;
 
 static const daytona__json_field_t uploaded_fields[] = {
@@ -273,8 +277,8 @@ static bool is_path(const char *path, const char *destination) {
   return strncmp(path, destination, size) == 0 && destination[size + strspn(destination + size, " \t\r\n")] == '\0';
 }
 
-static const uploaded_t *find_file(answer_t *answer, const char *destination) {
-  for (size_t n = 0; n < answer->count; n++) {
+static const uploaded_t *find_file(answer_t *answer, const char *destination, size_t range) {
+  for (size_t n = 0; n < answer->count && n < range && answer->looks < LOOKS_MAX; n++, answer->looks++) {
     size_t i = (answer->next_file + n) % answer->count;
     if (answer->files[i].path == NULL || !is_path(answer->files[i].path, destination)) continue;
     answer->next_file = i + 1; /* the same destination may come again */
@@ -290,8 +294,8 @@ static bool is_about(const char *error, const char *destination) {
   return strncmp(error, destination, size) == 0 && error[size] == ':';
 }
 
-static const char *find_error(answer_t *answer, const char *destination) {
-  for (size_t n = 0; n < answer->errors.count; n++) {
+static const char *find_error(answer_t *answer, const char *destination, size_t range) {
+  for (size_t n = 0; n < answer->errors.count && n < range && answer->looks < LOOKS_MAX; n++, answer->looks++) {
     size_t i = (answer->next_error + n) % answer->errors.count;
     if (!is_about(answer->errors.items[i], destination)) continue;
     answer->next_error = i + 1;
@@ -307,7 +311,9 @@ static bool is_there(upload_t *self, size_t index, answer_t *answer, const dayto
   out->http_status = self->transfer.op.http.status;
   /* With an answer about all of them the place tells which is which, whatever became of the spelling. */
   bool has_all = answer->errors.count == 0 && answer->count == self->count;
-  const uploaded_t *file = has_all ? &answer->files[index] : find_file(answer, part->destination);
+  const uploaded_t *file = has_all ? &answer->files[index] : find_file(answer, part->destination, 1);
+  if (file == NULL) out->message = find_error(answer, part->destination, 1);
+  if (file == NULL && out->message == NULL) file = find_file(answer, part->destination, SIZE_MAX);
   if (file != NULL) {
     if (!file->bytes.is_set || part->size < 0 || file->bytes.value == part->size) return true;
     out->code = DAYTONA_ETRUNCATED;
@@ -315,7 +321,7 @@ static bool is_there(upload_t *self, size_t index, answer_t *answer, const dayto
     return false;
   }
   if (error == NULL && answer->errors.count == 0 && answer->count == 0) return true; /* old servers say nothing */
-  out->message = find_error(answer, part->destination);
+  if (out->message == NULL) out->message = find_error(answer, part->destination, SIZE_MAX);
   if (out->message == NULL) out->message = "the sandbox does not say that the file was written";
   return false;
 }
@@ -398,6 +404,7 @@ static void on_outgoing(daytona__op_t *op) {
     op->http.source_size += (int64_t)strlen(self->parts[i].head) + self->parts[i].size;
   op->http.content_type = self->content_type;
   op->http.idle_timeout_ms = self->transfer.idle_timeout_ms;
+  op->http.max_error_body = DAYTONA__JSON_BODY_MAX; /* it tells of all files, as success does */
   op->http.no_http2 = true;
   op->http.user = self;
 }
@@ -434,8 +441,9 @@ static void prepare_next(upload_t *self) {
 static void on_prepared(upload_t *self) {
   const char *text;
   part_t *part = &self->parts[self->prepared];
-  if (daytona__file_reader_error(self->reader, &text) != DAYTONA_OK) {
-    daytona__op_reject(&self->transfer.op, DAYTONA_EIO, "%s: %s", part->local_path, text);
+  daytona_errcode_t code = daytona__file_reader_error(self->reader, &text);
+  if (code != DAYTONA_OK) {
+    daytona__op_reject(&self->transfer.op, code, "%s: %s", part->local_path, text);
     return;
   }
   if (!daytona__file_reader_is_open(self->reader)) return;
@@ -453,8 +461,9 @@ static void on_file_event(void *user) {
     return;
   }
   const part_t *part = &self->parts[self->reader_index];
-  if (daytona__file_reader_error(self->reader, &text) != DAYTONA_OK)
-    set_problem(self, DAYTONA_EIO, daytona__arena_printf(&self->transfer.op.future->arena, "%s: %s", part->local_path, text));
+  daytona_errcode_t code = daytona__file_reader_error(self->reader, &text);
+  if (code != DAYTONA_OK)
+    set_problem(self, code, daytona__arena_printf(&self->transfer.op.future->arena, "%s: %s", part->local_path, text));
   else if (daytona__file_reader_is_open(self->reader) && daytona__file_reader_size(self->reader) != part->size)
     set_problem(self, DAYTONA_EIO, "a local file has changed its size since it was looked at");
   wake(self);

@@ -68,6 +68,7 @@ struct daytona__http_call {
   bool skips_common;          /* for another service: none of the common headers */
   bool no_http2;              /* bulk transfers: one connection of their own */
   size_t max_body;            /* ceiling of a collected answer; 0: DAYTONA__JSON_BODY_MAX */
+  size_t max_error_body;      /* how much is kept of one that is not 2xx; 0: DAYTONA__ERROR_BODY_MAX */
   void (*on_admitted)(daytona__http_call_t *call); /* optional: it has left the queue, for time limits */
   void (*on_done)(daytona__http_call_t *call);
   void *user;

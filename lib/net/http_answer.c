@@ -26,7 +26,8 @@ static void reserve_announced(daytona__http_transfer_t *t) {
 size_t daytona__http_answer_collect(daytona__http_transfer_t *t, const char *bytes, size_t size) {
   daytona__strbuf_t *body = &t->call->response_body;
   if (t->status / 100 != 2) {
-    size_t room = DAYTONA__ERROR_BODY_MAX - body->size;
+    size_t max = t->call->max_error_body != 0 ? t->call->max_error_body : DAYTONA__ERROR_BODY_MAX;
+    size_t room = max - body->size;
     size_t kept = size < room ? size : room;
     if (daytona__strbuf_append(body, bytes, kept) == 0 && kept == size) return size;
     if (body->error == 0) t->is_cut = true;

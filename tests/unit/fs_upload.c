@@ -183,6 +183,29 @@ static void each_of_many_has_its_verdict(void **state) {
   daytona_future_release(future);
 }
 
+/* The answer about many is larger than other answers that say no, and one file that failed is no failure of all. */
+static void one_of_thousands_may_fail(void **state) {
+  enum { COUNT = 3000, FAILED = 1234 };
+  static char names[COUNT][32];
+  static daytona_fs_upload_item_t items[COUNT];
+  static char answer[COUNT * 64];
+  size_t at = (size_t)sprintf(answer, "{\"errors\":[\"/a/folder/file-%d: create: denied\"],\"files\":[", FAILED);
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(names[i], sizeof names[i], "/a/folder/file-%d", i);
+    items[i].destination = names[i];
+    if (i == FAILED) continue;
+    at += (size_t)sprintf(answer + at, "%s{\"path\":\"%s\",\"bytes\":0}", i == 0 ? "" : ",", names[i]);
+  }
+  strcpy(answer + at, "]}");
+  api_answer(&scene, ROUTE, 400, answer);
+  daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, COUNT, NULL));
+  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  assert_int_equal(results->failed_count, 1);
+  assert_string_equal(results->items[FAILED].error->message,
+                      "Failed to upload files: /a/folder/file-1234: create: denied");
+  daytona_future_release(future);
+}
+
 /* --- local files ------------------------------------------------------------------------------- */
 
 static void unreadable_file_fails_before_anything_is_sent(void **state) {
@@ -577,6 +600,7 @@ int main(void) {
     TEST(many_local_files_follow_each_other),
     TEST(answers_decide),
     TEST(each_of_many_has_its_verdict),
+    TEST(one_of_thousands_may_fail),
     TEST(unreadable_file_fails_before_anything_is_sent),
     TEST(sizes_past_every_limit_are_refused),
     TEST(file_that_goes_or_changes_before_its_turn_is_an_error),
