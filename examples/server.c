@@ -16,6 +16,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,13 +155,21 @@ static void give_up_waiting(run_t *run, const char *why) {
   free_run(run);
 }
 
+/* Without memory the run is given up: an answer with a hole must not look whole. */
 static void on_output(run_t *run, const char *stream, const char *text, size_t size) {
   line_t line;
-  if (run->client == NULL || !open_line(&line)) return;
-  put_member(&line, stream, text, size);
-  if (send_line(run, &line) <= OUTPUT_HIGH || run->is_paused) return;
-  run->is_paused = true;
-  daytona_interpreter_run_pause(run->future);
+  size_t queued = SIZE_MAX;
+  if (run->client == NULL) return;
+  if (open_line(&line)) {
+    put_member(&line, stream, text, size);
+    queued = send_line(run, &line);
+  }
+  if (queued == SIZE_MAX) {
+    daytona_future_cancel(run->future);
+  } else if (queued > OUTPUT_HIGH && !run->is_paused) {
+    run->is_paused = true;
+    daytona_interpreter_run_pause(run->future);
+  }
 }
 
 static void on_stdout(const char *text, size_t size, void *user) { on_output(user, "stdout", text, size); }
