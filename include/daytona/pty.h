@@ -152,8 +152,8 @@ DAYTONA_API daytona_sandbox_t *daytona_pty_sandbox(const daytona_pty_t *pty);
 DAYTONA_API bool daytona_pty_is_connected(const daytona_pty_t *pty);
 
 /**
- * Set or replace the callback and its `user`; what was kept comes from a later turn. NULL: keep output again, up to
- * `buffer_bytes` as the policy says. `on_drained` keeps the `user` of the options.
+ * Set or replace the callback and its `user`; what was kept comes from a later turn, also after the verdict. NULL: keep
+ * output again, up to `buffer_bytes` as the policy says. `on_drained` keeps the `user` of the options.
  */
 DAYTONA_API void daytona_pty_set_output(daytona_pty_t *pty, daytona_pty_output_cb on_output, void *user);
 

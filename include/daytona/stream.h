@@ -11,8 +11,8 @@
  *   Cannot fail.
  *
  * What every stream does:
- *   Callbacks come from turns of the loop, never inside a call, never after the verdict or after the report of the
- *   client's close, and may do anything.
+ *   Callbacks come from turns of the loop, never inside a call, never after the verdict (but a terminal's callback that
+ *   is set only then gets what was kept) or after the report of the client's close, and may do anything.
  *   Paused: nothing is handed on, and the verdict waits, too. Pausing in a callback takes effect at once: what has come
  *   already is kept.
  *   Alive: a connection on which nothing was heard for 20 s is asked, and given up when 20 more pass without an answer.

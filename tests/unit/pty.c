@@ -382,6 +382,25 @@ static void early_output_is_kept_for_the_callback(void **state) {
   stream_close(&scene);
 }
 
+/* A shell may be faster than the program that wants to hear it. */
+static void output_is_kept_past_the_end_for_the_callback(void **state) {
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  heard_t heard = {0};
+  stream_open(&scene);
+  play_text(&script, connected);
+  play_output(&script, "kept");
+  stream_close_frame(&script, 1000, "");
+  daytona_pty_t *pty = daytona_pty_retain(attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){0}));
+  ends_with(pty, DAYTONA_STREAM_EXITED);
+  daytona_pty_set_output(pty, on_output, &heard);
+  assert_int_equal(heard.calls, 0);
+  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  assert_string_equal(heard.out, "kept");
+  daytona_pty_release(pty);
+  stream_close(&scene);
+}
+
 static void a_paused_terminal_waits_with_output_and_verdict(void **state) {
   stream_scene_t scene;
   stream_script_t script = {0};
@@ -669,6 +688,7 @@ int main(void) {
     cmocka_unit_test(text_that_is_no_control_message_is_output),
     cmocka_unit_test(a_cut_text_message_keeps_its_output),
     cmocka_unit_test(early_output_is_kept_for_the_callback),
+    cmocka_unit_test(output_is_kept_past_the_end_for_the_callback),
     cmocka_unit_test(a_paused_terminal_waits_with_output_and_verdict),
     cmocka_unit_test(a_full_buffer_stops_reading_or_drops_the_oldest),
     cmocka_unit_test(input_goes_in_messages_of_at_most_64_kib),
