@@ -463,7 +463,8 @@ static void on_file_event(void *user) {
   const part_t *part = &self->parts[self->reader_index];
   daytona_errcode_t code = daytona__file_reader_error(self->reader, &text);
   if (code != DAYTONA_OK)
-    set_problem(self, code, daytona__arena_printf(&self->transfer.op.future->arena, "%s: %s", part->local_path, text));
+    set_problem(self, code,
+                daytona__arena_printf(&self->transfer.op.future->arena, "%s: %s", part->local_path, text));
   else if (daytona__file_reader_is_open(self->reader) && daytona__file_reader_size(self->reader) != part->size)
     set_problem(self, DAYTONA_EIO, "a local file has changed its size since it was looked at");
   wake(self);
@@ -491,7 +492,8 @@ static upload_t *upload_new(daytona_sandbox_t *sandbox, const daytona_fs_upload_
     const char *path = items[i].destination;
     if (path == NULL || path[strspn(path, " \t\r\n")] == '\0') problem = "the path in the sandbox is required";
     if (items[i].local_path == NULL && items[i].bytes == NULL && items[i].size != 0) problem = "bytes are NULL";
-    if (items[i].local_path == NULL && items[i].size > (size_t)INT64_MAX) problem = "the size is no size of bytes in memory";
+    if (items[i].local_path == NULL && items[i].size > (size_t)INT64_MAX)
+      problem = "the size is no size of bytes in memory";
     if (items[i].local_path != NULL && items[i].local_path[0] == '\0') problem = "local_path is empty";
   }
   if (problem != NULL) {

@@ -152,7 +152,8 @@ static const daytona__json_field_t hash_fields[] = {
   DAYTONA__FIELD(git_text_t, STRING, text, "hash", .flags = DAYTONA__JSON_REQUIRED)};
 static DAYTONA__MODEL(hash_model, git_text_t, "GitCommitResponse", hash_fields);
 
-static const daytona__json_field_t value_fields[] = {DAYTONA__FIELD(git_text_t, STRING, text, "value", .flags = DAYTONA__JSON_SECRET)};
+static const daytona__json_field_t value_fields[] = {
+  DAYTONA__FIELD(git_text_t, STRING, text, "value", .flags = DAYTONA__JSON_SECRET)};
 static DAYTONA__MODEL(value_model, git_text_t, "GitConfigResponse", value_fields);
 
 static const daytona__json_field_t remote_fields[] = {

@@ -662,12 +662,13 @@ static void dropping_leaves_whole_characters(void **state) {
 }
 
 /* Output that was read late does not make a close that came right behind it a late one. */
-static void a_close_read_after_a_pause_is_not_believed(void **state) {
+static void close_after_a_pause(bool has_more) {
   stream_scene_t scene;
   heard_t heard = {.action = pause_now};
   stream_script_t script = {0};
   stream_open(&scene);
   stream_frame(&script, 2, log_text, 7);
+  if (has_more) stream_frame(&script, 2, log_text + 7, 7);
   stream_close_frame(&script, 1000, "");
   stream_play(&scene, &script, script.size, STREAM_ENDS);
   api_answer(&scene.api, get_command, 200, finished);
@@ -681,6 +682,11 @@ static void a_close_read_after_a_pause_is_not_believed(void **state) {
   daytona_future_release(future);
   stream_script_clear(&script);
   stream_close(&scene);
+}
+
+static void a_close_read_after_a_pause_is_not_believed(void **state) {
+  close_after_a_pause(false);
+  close_after_a_pause(true);
 }
 
 /* What is counted is how often a connection was made up for, and not how often that was tried. */
