@@ -15,6 +15,9 @@
 #include "wire/headers.h"
 #include "wire/multipart.h"
 
+/* Parts that nobody has asked for, one look at each file for each of them, must not take for ever. */
+#define LOOKS_MAX ((size_t)50 * 1000 * 1000)
+
 typedef enum place { IN_NOTHING, IN_FILE, IN_ERROR, IN_SKIPPED } place_t;
 
 typedef struct item {
@@ -42,6 +45,7 @@ typedef struct download {
   daytona__file_writer_t *writer;
   size_t memory_left;
   size_t next;                  /* item whose part probably comes next: answers keep the order */
+  size_t looks;                 /* at others than that one */
 
   daytona_fs_sink_cb sink;
   void *sink_user;
@@ -76,7 +80,7 @@ static const daytona_error_t *item_error(download_t *self, daytona_errcode_t cod
 /* --- parts ------------------------------------------------------------------------------------- */
 
 static item_t *find_item(download_t *self, const char *path) {
-  for (size_t n = 0; path != NULL && n < self->count; n++) {
+  for (size_t n = 0; path != NULL && n < self->count && (n == 0 || self->looks++ < LOOKS_MAX); n++) {
     size_t i = (self->next + n) % self->count;
     if (self->items[i].has_part || strcmp(self->items[i].source, path) != 0) continue;
     self->next = i + 1;

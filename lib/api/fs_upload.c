@@ -17,7 +17,7 @@
 #include "wire/multipart.h"
 
 /* Looking for files in an answer that is not in order, as no answer should be, must not take for ever. */
-#define LOOKS_MAX ((size_t)20 * 1000 * 1000)
+#define LOOKS_MAX ((size_t)5 * 1000 * 1000)
 
 /* What the caller's source fills ahead. */
 enum { SOURCE_BLOCK = 64 * 1024 };
@@ -278,7 +278,7 @@ static bool is_path(const char *path, const char *destination) {
 }
 
 static const uploaded_t *find_file(answer_t *answer, const char *destination, size_t range) {
-  for (size_t n = 0; n < answer->count && n < range && answer->looks < LOOKS_MAX; n++, answer->looks++) {
+  for (size_t n = 0; n < answer->count && n < range && (n == 0 || answer->looks++ < LOOKS_MAX); n++) {
     size_t i = (answer->next_file + n) % answer->count;
     if (answer->files[i].path == NULL || !is_path(answer->files[i].path, destination)) continue;
     answer->next_file = i + 1; /* the same destination may come again */
@@ -295,8 +295,9 @@ static bool is_about(const char *error, const char *destination) {
 }
 
 static const char *find_error(answer_t *answer, const char *destination, size_t range) {
-  for (size_t n = 0; n < answer->errors.count && n < range && answer->looks < LOOKS_MAX; n++, answer->looks++) {
-    size_t i = (answer->next_error + n) % answer->errors.count;
+  size_t count = answer->errors.count;
+  for (size_t n = 0; n < count && n < range && (n == 0 || answer->looks++ < LOOKS_MAX); n++) {
+    size_t i = (answer->next_error + n) % count;
     if (!is_about(answer->errors.items[i], destination)) continue;
     answer->next_error = i + 1;
     return answer->errors.items[i];
