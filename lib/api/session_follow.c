@@ -347,6 +347,12 @@ static void watch(follow_t *self) {
   daytona__timer_start(self->op.client->loop, &self->timer, WATCH_MS);
 }
 
+/* The requests work, whether or not they had bytes to bring: a quiet command is no failure. */
+static void poll_again(follow_t *self) {
+  self->failures = 0;
+  wait_for(self, POLL_MS);
+}
+
 /* Whether there is nobody to take what a fetch would bring. */
 static bool holds(follow_t *self) {
   if (!self->is_paused || !stops_reading(self)) return false;
@@ -508,7 +514,7 @@ static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *an
     if (self->exit_code.is_set)
       finish_exited(self);
     else if (self->is_polling)
-      wait_for(self, POLL_MS);
+      poll_again(self);
     else
       open_socket(self);
   }

@@ -367,6 +367,34 @@ static void a_socket_with_another_prefix_is_not_believed(void **state) {
   stream_close(&scene);
 }
 
+/* Failures are counted in a row: what works in between has no bytes to show for it when the command is quiet. */
+static void failures_with_successes_between_them_are_no_lost_connection(void **state) {
+  static const char *const commands[] = {running, running, "?", running, "?", running, "?", running, "?",
+                                         running, "?", running, "?", running, running, finished};
+  static const char logs[] = "..??.??.?"; /* good or bad; then the whole one */
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_script_t script = {0}, other = {0};
+  stream_open(&scene);
+  stream_frame(&script, 2, log_text, 7);
+  stream_frame(&other, 2, "\1\1\1strange bytes\n", 17);
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  stream_play(&scene, &other, other.size, STREAM_STAYS);
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) api_answer(&scene.api, get_command, 200, commands[i]);
+  for (size_t i = 0; i < sizeof logs - 1; i++)
+    if (logs[i] == '?')
+      api_answer(&scene.api, get_logs, 200, "?");
+    else
+      stream_answer_text(&scene, get_logs, "\1\1\1one\n");
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_script_clear(&other);
+  stream_close(&scene);
+}
+
 /* A server that closes early is found out however long it takes to ask about the command. */
 static void a_close_right_behind_output_is_not_believed(void **state) {
   stream_scene_t scene;
@@ -882,6 +910,7 @@ int main(void) {
     cmocka_unit_test(a_log_that_was_cut_is_followed_from_its_end),
     cmocka_unit_test(json_with_the_log_will_do),
     cmocka_unit_test(a_socket_with_another_prefix_is_not_believed),
+    cmocka_unit_test(failures_with_successes_between_them_are_no_lost_connection),
     cmocka_unit_test(a_close_right_behind_output_is_not_believed),
     cmocka_unit_test(a_close_behind_a_quiet_time_is_believed),
     cmocka_unit_test(a_close_is_not_believed_later),
