@@ -436,6 +436,7 @@ static const char *failure_text(daytona__http_transfer_t *t, daytona__http_verdi
 void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
   daytona__http_call_t *call = t->call;
   long status = 0;
+  t->easy->is_clean = result == CURLE_OK;
   daytona__http_multi_remove(t->easy);
   curl_easy_getinfo(t->easy->curl, CURLINFO_RESPONSE_CODE, &status);
   call->status = t->status = (int)status;

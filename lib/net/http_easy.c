@@ -218,19 +218,32 @@ daytona__http_easy_t *daytona__http_easy_get(daytona__http_t *http) {
   return NULL;
 }
 
+/*
+ * Only a handle whose transfer came to a good end is used again; another one takes the place of the rest. Some versions
+ * (8.14 is one) do not forget that a request was to be repeated and its body could not be rewound, not even in
+ * curl_easy_reset(): all later requests would fail.
+ */
+static bool make_usable(daytona__http_easy_t *easy) {
+  if (easy->is_clean && easy->kind != HTTP_KIND_RARE) return true;
+  if (easy->is_clean) {
+    curl_easy_reset(easy->curl);
+  } else {
+    curl_easy_cleanup(easy->curl);
+    easy->curl = curl_easy_init();
+  }
+  return easy->curl != NULL && configure(easy);
+}
+
 void daytona__http_easy_put(daytona__http_easy_t *easy) {
   daytona__http_t *http = easy->http;
-  bool is_usable = http->easy_count < http->max_connections && !http->is_closing;
+  bool is_wanted = http->easy_count < http->max_connections && !http->is_closing;
   easy->transfer = NULL;
   easy->has_pin = false;
-  if (is_usable && easy->kind == HTTP_KIND_RARE) {
-    curl_easy_reset(easy->curl);
-    is_usable = configure(easy);
-  }
-  if (!is_usable) {
+  if (!is_wanted || !make_usable(easy)) {
     easy_free(easy);
     return;
   }
+  easy->is_clean = false;
   /* The last one used is the next: its memory is warm. */
   daytona__list_append(http->easies.next, &easy->link);
   http->easy_count++;

@@ -41,6 +41,7 @@ typedef struct daytona__http_easy {
   daytona__http_transfer_t *transfer; /* NULL while idle */
   bool is_added;                      /* to the multi */
   bool has_pin;                       /* this request carries CURLOPT_RESOLVE */
+  bool is_clean;                      /* its last transfer has come to a good end */
   daytona__http_kind_t kind;
   char method[16];                    /* CURLOPT_CUSTOMREQUEST; "" for none */
   const daytona__proxy_t *proxy;
