@@ -44,8 +44,7 @@ enum {
   WATCH_MS = 15000,        /* silence after which the command is looked at */
   STABLE_MS = 10000,       /* a connection that lived so long was none that failed */
   SETTLED_MS = 500,        /* the server waits longer than this before it ends a complete log */
-  FETCH_IDLE_MS = 30000,
-  GATHER_MAX = 4096
+  FETCH_IDLE_MS = 30000
 };
 
 typedef enum phase { OPENING, STREAMING, WATCHING, CHECKING, FETCHING, WAITING, HOLDING, ENDING } phase_t;
@@ -238,35 +237,6 @@ static void resume_socket(follow_t *self) {
   daytona__ws_resume(self->ws);
 }
 
-/*
- * Lines of one stream that came together are handed on together, without the marks between them: programs are called
- * once for a piece of the log and not for each of its lines.
- */
-typedef struct gather {
-  follow_t *self;
-  int stream;
-  size_t size;
-  char bytes[GATHER_MAX];
-} gather_t;
-
-static void gather_end(gather_t *gather) {
-  size_t size = gather->size;
-  gather->size = 0;
-  if (size != 0) emit(gather->self, gather->stream, gather->bytes, size);
-}
-
-static void gather_add(void *user, int stream, const char *bytes, size_t size) {
-  gather_t *gather = user;
-  if (stream != gather->stream || size > sizeof gather->bytes - gather->size) gather_end(gather);
-  gather->stream = stream;
-  if (size > sizeof gather->bytes / 2 && gather->size == 0) {
-    emit(gather->self, stream, bytes, size);
-    return;
-  }
-  memcpy(gather->bytes + gather->size, bytes, size);
-  gather->size += size;
-}
-
 /* From a turn of its own: what was kept while the stream was paused, then the end if it was waiting. */
 static void on_drain(daytona__task_t *task) {
   follow_t *self = DAYTONA__CONTAINER(task, follow_t, drain);
@@ -301,7 +271,6 @@ static void begin_source(follow_t *self) {
  * there is nothing better.
  */
 static bool take(follow_t *self, const char *bytes, size_t size) {
-  gather_t gather;
   if (self->skip != 0) {
     size_t skipped = self->skip < size ? (size_t)self->skip : size;
     daytona__checksum_add(&self->skip_sum, bytes, skipped);
@@ -318,11 +287,7 @@ static bool take(follow_t *self, const char *bytes, size_t size) {
   daytona__checksum_add(&self->sum, bytes, size);
   self->offset += size;
   self->failures = 0;
-  gather.self = self;
-  gather.stream = DAYTONA__DEMUX_NONE;
-  gather.size = 0;
-  daytona__demux_feed(&self->demux, bytes, size, gather_add, &gather);
-  gather_end(&gather);
+  daytona__demux_feed(&self->demux, bytes, size, emit, self);
   return true;
 }
 

@@ -19,7 +19,11 @@ typedef struct daytona__demux {
 /* `size` bytes, never 0, of DAYTONA__DEMUX_OUT or DAYTONA__DEMUX_ERR. Valid during the call. */
 typedef void (*daytona__demux_cb)(void *user, int stream, const char *bytes, size_t size);
 
-/* More of the log. Bytes before the first marker are dropped; up to two that may begin a marker are kept back. */
+/*
+ * More of the log. Bytes before the first marker are dropped; up to two that may begin a marker are kept back. Lines of
+ * one stream that follow each other are handed on together, without the markers between them: programs are called
+ * once for a piece of the log and not for each of its lines.
+ */
 void daytona__demux_feed(daytona__demux_t *demux, const char *bytes, size_t size,
                          daytona__demux_cb emit, void *user);
 

@@ -1,6 +1,7 @@
 /*
  * Logs taken apart and text put together: the same result for every cut, and for bytes that come one by one.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "support/check.h"
@@ -82,6 +83,91 @@ static void output_is_handed_on_as_soon_as_it_cannot_be_a_mark(void **state) {
   assert_string_equal(seen.parts[1], "abc\2d");
 }
 
+/* --- long logs --------------------------------------------------------------------------------- */
+
+enum { LONG_MAX = 60000 };
+
+/* What was heard: each byte and its stream, in order. */
+typedef struct track {
+  char bytes[LONG_MAX], streams[LONG_MAX];
+  size_t size, calls;
+} track_t;
+
+static void note_track(void *user, int stream, const char *bytes, size_t size) {
+  track_t *track = user;
+  assert_true(size != 0 && size <= LONG_MAX - track->size);
+  memcpy(track->bytes + track->size, bytes, size);
+  memset(track->streams + track->size, stream, size);
+  track->size += size;
+  track->calls++;
+}
+
+/* The same byte by byte, from the rule alone. */
+static void read_slowly(track_t *track, const char *log, size_t size) {
+  int stream = DAYTONA__DEMUX_NONE;
+  for (size_t at = 0; at < size; at++) {
+    if (size - at >= 3 && (log[at] == 1 || log[at] == 2) && log[at + 1] == log[at] && log[at + 2] == log[at]) {
+      stream = log[at];
+      at += 2;
+    } else if (stream != DAYTONA__DEMUX_NONE) {
+      note_track(track, stream, log + at, 1);
+    }
+  }
+}
+
+/* Runs of what is, and of what looks like, a part of a mark: small bytes, and the same ones with the top bit set. */
+static size_t make_long(char *log, size_t run_max) {
+  static const char letters[] = {0, 1, 2, 1, 2, 3, '\x7f', '\x80', '\x81', '\x82', '\x83', '\xff', '\n'};
+  size_t size = 0, wanted = (size_t)rand() % LONG_MAX;
+  while (size < wanted) {
+    char letter = rand() % 2 == 0 ? (char)('a' + rand() % 26) : letters[(size_t)rand() % sizeof letters];
+    bool is_plain = letter >= 'a' && letter <= 'z';
+    for (size_t run = 1 + (size_t)rand() % (is_plain ? run_max : 7); run > 0 && size < wanted; run--)
+      log[size++] = letter;
+  }
+  return size;
+}
+
+static void expect_same(const track_t *heard, const track_t *expected) {
+  assert_int_equal(heard->size, expected->size);
+  assert_memory_equal(heard->bytes, expected->bytes, expected->size);
+  assert_memory_equal(heard->streams, expected->streams, expected->size);
+}
+
+static void long_logs_are_read_as_the_rule_says(void **state) {
+  static char log[LONG_MAX];
+  static track_t heard, expected;
+  for (unsigned seed = 0; seed < 120; seed++) {
+    srand(seed);
+    size_t size = make_long(log, seed % 3 == 0 ? 20000 : seed % 3 == 1 ? 200 : 9);
+    size_t piece_max = seed % 4 == 0 ? LONG_MAX : seed % 4 == 1 ? 2000 : seed % 4 == 2 ? 40 : 3;
+    daytona__demux_t demux = {0};
+    heard.size = expected.size = 0;
+    for (size_t at = 0, piece; at < size; at += piece) {
+      piece = 1 + (size_t)rand() % piece_max;
+      if (piece > size - at) piece = size - at;
+      char *exact = malloc(piece); /* of its own, so that reading past it would be seen */
+      assert_non_null(exact);
+      memcpy(exact, log + at, piece);
+      daytona__demux_feed(&demux, exact, piece, note_track, &heard);
+      free(exact);
+    }
+    daytona__demux_end(&demux, note_track, &heard);
+    read_slowly(&expected, log, size);
+    expect_same(&heard, &expected);
+  }
+}
+
+static void lines_of_one_stream_are_handed_on_together(void **state) {
+  static const char log[] = "\1\1\1one\n\1\1\1two\n\2\2\2bad\n\2\2\2worse\n\1\1\1three\n";
+  static track_t heard;
+  daytona__demux_t demux = {0};
+  heard.size = heard.calls = 0;
+  daytona__demux_feed(&demux, log, sizeof log - 1, note_track, &heard);
+  assert_int_equal(heard.calls, 3);
+  assert_int_equal(heard.size, strlen("one\ntwo\nbad\nworse\nthree\n"));
+}
+
 static void a_whole_log_is_taken_apart(void **state) {
   for (size_t i = 0; i < LOGS; i++) {
     daytona_session_logs_t *parts = NULL;
@@ -160,6 +246,8 @@ int main(void) {
     cmocka_unit_test(logs_are_the_same_for_every_two_cuts),
     cmocka_unit_test(logs_are_the_same_byte_by_byte),
     cmocka_unit_test(output_is_handed_on_as_soon_as_it_cannot_be_a_mark),
+    cmocka_unit_test(long_logs_are_read_as_the_rule_says),
+    cmocka_unit_test(lines_of_one_stream_are_handed_on_together),
     cmocka_unit_test(a_whole_log_is_taken_apart),
     cmocka_unit_test(a_parsed_log_is_text),
     cmocka_unit_test(text_is_the_same_for_every_two_cuts),
