@@ -563,6 +563,7 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
 static void open_socket(follow_t *self) {
   daytona__ws_opts_t opts = {.connect_timeout_ms = self->connect_timeout_ms,
                              .allows_invalid_utf8 = true,
+                             .is_bytes = true,
                              .on_open = on_open,
                              .on_data = on_data,
                              .on_close = on_close,

@@ -97,6 +97,7 @@ typedef struct daytona__ws_opts {
   size_t max_message;         /* 0: DAYTONA__WS_MESSAGE_MAX */
   size_t max_queued;          /* 0: DAYTONA__WS_QUEUED_DEFAULT */
   bool allows_invalid_utf8;   /* text messages are handed on whatever their bytes */
+  bool is_bytes;              /* what messages the bytes come in says nothing: several may be one piece */
 
   void (*on_open)(daytona__ws_t *ws, const char *protocol); /* NULL protocol: none was chosen */
   void (*on_data)(daytona__ws_t *ws, const daytona__ws_piece_t *piece);

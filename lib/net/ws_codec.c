@@ -7,6 +7,7 @@
  */
 #include "net/ws_codec.h"
 
+#include <assert.h>
 #include <string.h>
 #include <wslay/wslay.h>
 
@@ -166,8 +167,18 @@ static bool data_piece(daytona__ws_codec_t *codec, const struct wslay_frame_iocb
   return true;
 }
 
+void daytona__ws_codec_put_back(daytona__ws_codec_t *codec, const daytona__ws_event_t *event) {
+  assert(codec->put_back.kind == DAYTONA__WS_NOTHING);
+  codec->put_back = *event;
+}
+
 void daytona__ws_codec_next(daytona__ws_codec_t *codec, daytona__ws_event_t *event) {
   bool has_event = false;
+  if (codec->put_back.kind != DAYTONA__WS_NOTHING) {
+    *event = codec->put_back;
+    codec->put_back.kind = DAYTONA__WS_NOTHING;
+    return;
+  }
   memset(event, 0, sizeof *event);
   while (!has_event && !codec->is_over) {
     struct wslay_frame_iocb frame;

@@ -69,6 +69,7 @@ typedef struct daytona__ws_codec {
   uint8_t utf8_low, utf8_high; /* bounds of the next one */
   uint8_t control_size;
   uint8_t control[DAYTONA__WS_CONTROL_MAX + 1]; /* with a NUL behind */
+  daytona__ws_event_t put_back;
 } daytona__ws_codec_t;
 
 /* 0 or DAYTONA_ENOMEM. The owner's fields may be set before or after. */
@@ -77,6 +78,9 @@ void daytona__ws_codec_clear(daytona__ws_codec_t *codec);
 
 /* The next event; empty data that neither begins nor ends a message is skipped. */
 void daytona__ws_codec_next(daytona__ws_codec_t *codec, daytona__ws_event_t *event);
+
+/* The last event again, with the next call: whoever took it cannot do with it now. */
+void daytona__ws_codec_put_back(daytona__ws_codec_t *codec, const daytona__ws_event_t *event);
 
 /* Append one whole masked message or control frame. 0, DAYTONA_ENOMEM, DAYTONA_ELIMIT or DAYTONA_EFAILED. */
 int daytona__ws_codec_write(daytona__ws_codec_t *codec, int opcode, const void *bytes, size_t size,

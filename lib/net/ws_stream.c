@@ -163,8 +163,10 @@ static void on_beat(daytona__timer_t *timer) {
 
 /* --- receiving --------------------------------------------------------------------------------- */
 
+/* An end stays one: it may be met again by a socket that was paused before the end could be told. */
 static size_t on_pull(daytona__ws_codec_t *codec, void *buffer, size_t size) {
   daytona__ws_t *ws = DAYTONA__CONTAINER(codec, daytona__ws_t, codec);
+  if (ws->read_end != 0) return 0;
   ptrdiff_t got = daytona__ws_conn_read(&ws->conn, buffer, size);
   ws->read_end = got < 0 ? got : 0;
   return got > 0 ? (size_t)got : 0;
@@ -227,24 +229,59 @@ static bool is_streaming(const daytona__ws_t *ws) {
   return (ws->state == DAYTONA__WS_STREAMING || ws->state == DAYTONA__WS_CLOSING) && !ws->is_paused;
 }
 
+/* The bytes of messages that came together, for those who want bytes only: a call for each would cost more. */
+typedef struct joined {
+  size_t size;
+  char bytes[16 * 1024];
+} joined_t;
+
+static bool join(daytona__ws_t *ws, joined_t *joined, const daytona__ws_event_t *event) {
+  if (!ws->opts.is_bytes || event->kind != DAYTONA__WS_DATA || event->size > sizeof joined->bytes - joined->size)
+    return false;
+  if (event->size != 0) memcpy(joined->bytes + joined->size, event->data, event->size);
+  joined->size += event->size;
+  ws->data_ms = ws->heard_ms;
+  return true;
+}
+
+static void hand_on_joined(daytona__ws_t *ws, joined_t *joined) {
+  daytona__ws_event_t event = {.kind = DAYTONA__WS_DATA, .data = joined->bytes, .size = joined->size};
+  joined->size = 0;
+  if (event.size != 0) hand_on(ws, &event);
+}
+
+/* False: there is nothing more for now. */
+static bool take_event(daytona__ws_t *ws, const daytona__ws_event_t *event) {
+  switch (event->kind) {
+    case DAYTONA__WS_NOTHING:
+      if (ws->read_end != 0) read_ended(ws);
+      return false;
+    case DAYTONA__WS_DATA: hand_on(ws, event); break;
+    case DAYTONA__WS_PING: answer_ping(ws, event); break;
+    case DAYTONA__WS_PONG: break;
+    case DAYTONA__WS_CLOSE: peer_closed(ws, event); break;
+    case DAYTONA__WS_VIOLATION: violated(ws, event); break;
+  }
+  return true;
+}
+
+/* Whatever else comes, the bytes before it are handed on first; if that pauses the socket, it has not come yet. */
 static void pump(daytona__ws_t *ws) {
+  bool has_more = true;
+  joined_t joined;
+  joined.size = 0;
   daytona__ws_hold(ws);
   ws->heard_ms = ws->last_ms = daytona__loop_now(ws->env->net.loop);
   ws->pinged_ms = 0;
-  while (is_streaming(ws)) {
+  while (has_more && is_streaming(ws)) {
     daytona__ws_event_t event;
     daytona__ws_codec_next(&ws->codec, &event);
-    switch (event.kind) {
-      case DAYTONA__WS_NOTHING:
-        if (ws->read_end != 0) read_ended(ws);
-        daytona__ws_drop(ws);
-        return;
-      case DAYTONA__WS_DATA: hand_on(ws, &event); break;
-      case DAYTONA__WS_PING: answer_ping(ws, &event); break;
-      case DAYTONA__WS_PONG: break;
-      case DAYTONA__WS_CLOSE: peer_closed(ws, &event); break;
-      case DAYTONA__WS_VIOLATION: violated(ws, &event); break;
-    }
+    if (join(ws, &joined, &event)) continue;
+    hand_on_joined(ws, &joined);
+    if (!is_streaming(ws))
+      daytona__ws_codec_put_back(&ws->codec, &event);
+    else if (!join(ws, &joined, &event))
+      has_more = take_event(ws, &event);
   }
   daytona__ws_drop(ws);
 }

@@ -124,13 +124,11 @@ static void run_echo(uint64_t count) {
   daytona_pty_release(terminal);
 }
 
-/* The first line says that it begins; then the blocks come. */
+/* The first line says that it begins; then the blocks come, perhaps in the same piece. */
 static void on_line(const char *bytes, size_t size, void *user) {
   (void)bytes;
-  if (bench.wanted == 0)
-    begin(*(uint64_t *)user * LOG_BYTES);
-  else
-    bench.got += size;
+  bench.got += size;
+  if (bench.wanted == 0) begin(*(uint64_t *)user * LOG_BYTES + LOG_FIRST);
 }
 
 static bool has_log(void) { return bench.wanted != 0; }
@@ -141,7 +139,7 @@ static void run_log(uint64_t blocks) {
   snprintf(id, sizeof id, "%llu", (unsigned long long)blocks);
   daytona_future_t *follow = daytona_session_follow(bench.sandbox, "bench", id, &opts);
   run_until(has_log);
-  end("bytes", bench.wanted);
+  end("bytes", bench.wanted - LOG_FIRST);
   daytona_future_cancel(follow);
   daytona_future_release(follow);
 }

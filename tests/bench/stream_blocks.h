@@ -14,6 +14,7 @@ enum {
   LOG_FRAME = 1024,
   LOG_FRAMES = 324,
   LOG_MARK = 3,
+  LOG_FIRST = 6, /* the line before the blocks */
   LOG_LINE = 81, /* with mark and newline; whole lines fill a block */
   LOG_BYTES = LOG_FRAMES * LOG_FRAME / LOG_LINE * (LOG_LINE - LOG_MARK),
   TERMINAL_WIRE = TERMINAL_FRAMES * (FRAME_HEAD + TERMINAL_FRAME),

@@ -501,10 +501,11 @@ static void ws_env_close_cancels_all(void **state) {
   ws_client_close(&client);
 }
 
-static void ws_pause_stops_reading_and_loses_nothing(void **state) {
+static void pause_and_lose_nothing(daytona__ws_opts_t opts) {
   ws_client_t client;
   ws_seen_t seen = {0};
-  open_and_close(&client, &seen);
+  ws_client_open(&client, NULL);
+  ws_client_connect_open(&client, &seen, opts);
   enum { SIZE = 24 << 20 }; /* more than the kernel holds */
   char *bytes = malloc(SIZE);
   for (size_t i = 0; i < SIZE; i++) bytes[i] = (char)(i * 31 + i / 4096);
@@ -522,11 +523,53 @@ static void ws_pause_stops_reading_and_loses_nothing(void **state) {
   }
   seen.pauses_after_piece = false;
   daytona__ws_resume(seen.ws);
-  stage_until_count(&client.stage, &seen.messages, 1);
-  assert_int_equal(seen.data_size, SIZE);
+  stage_until_count(&client.stage, &seen.data_size, SIZE);
   assert_memory_equal(seen.data, bytes, SIZE);
   free(bytes);
   done(&client, &seen);
+}
+
+static void ws_pause_stops_reading_and_loses_nothing(void **state) {
+  pause_and_lose_nothing((daytona__ws_opts_t){0});
+  pause_and_lose_nothing((daytona__ws_opts_t){.is_bytes = true});
+}
+
+/* Messages that came in one write are one piece; what else comes keeps its place, also behind a pause. */
+static void ws_joins_messages_when_asked(void **state) {
+  for (int pauses = 0; pauses <= 1; pauses++) {
+    ws_client_t client;
+    ws_seen_t seen = {.pauses_after_piece = pauses};
+    char behind[128];
+    size_t size = ws_frame_build(behind, 2, true, "one", 3);
+    size += ws_frame_build(behind + size, 2, true, "", 0);
+    size += ws_frame_build(behind + size, 1, false, "t", 1);
+    size += ws_frame_build(behind + size, 0, true, "wo", 2);
+    size += ws_frame_build(behind + size, 9, true, "p", 1);
+    size += ws_frame_build(behind + size, 2, true, "three", 5);
+    size += ws_frame_build(behind + size, 8, true, "\x03\xe8" "bye", 5);
+    ws_client_open(&client, NULL);
+    client.peer.behind = behind;
+    client.peer.behind_size = size;
+    ws_client_connect_open(&client, &seen, (daytona__ws_opts_t){.is_bytes = true});
+    stage_until_count(&client.stage, &seen.pieces, 1);
+    if (pauses) {
+      stage_spin(&client.stage, 20);
+      assert_string_equal(seen.data, "onetwo");
+      assert_int_equal(client.peer.pongs, 0); /* nothing is read while paused, and nothing was taken */
+      daytona__ws_resume(seen.ws);
+      stage_until_count(&client.stage, &seen.pieces, 2);
+      stage_spin(&client.stage, 20);
+      assert_int_equal(seen.closed, 0);
+      daytona__ws_resume(seen.ws);
+    }
+    ws_client_until_closed(&seen);
+    assert_int_equal(seen.pieces, 2);
+    assert_string_equal(seen.data, "onetwothree");
+    assert_int_equal(seen.close_code, 1000);
+    assert_string_equal(seen.reason, "bye");
+    stage_until_count(&client.stage, &client.peer.pongs, 1);
+    done(&client, &seen);
+  }
 }
 
 static void ws_bounds_its_queue_and_tells_when_drained(void **state) {
@@ -709,6 +752,7 @@ int main(void) {
     cmocka_unit_test(ws_released_is_silent),
     cmocka_unit_test(ws_env_close_cancels_all),
     cmocka_unit_test(ws_pause_stops_reading_and_loses_nothing),
+    cmocka_unit_test(ws_joins_messages_when_asked),
     cmocka_unit_test(ws_bounds_its_queue_and_tells_when_drained),
     cmocka_unit_test(ws_flood_leaves_turns_to_others),
     cmocka_unit_test(ws_sends_long_frames_whole),
