@@ -3,7 +3,7 @@
  * does, and a possible marker at the end of what has come is a run of one or two. That run is all the state
  * besides the current stream. Also the public one-shot forms.
  *
- * Bytes are copied while they are searched, eight at a time: the markers between lines of one stream are closed
+ * Bytes are copied while they are searched, many at a time: the markers between lines of one stream are closed
  * up without another look at the lines.
  */
 #include "wire/demux.h"
@@ -16,10 +16,7 @@
 #include "core/memory.h"
 #include "json/utf8.h"
 
-enum { MARKER_SIZE = 3, WORD = sizeof(uint64_t), ROOM = 16 * 1024 };
-
-#define ONES UINT64_C(0x0101010101010101)
-#define TOPS UINT64_C(0x8080808080808080)
+enum { MARKER_SIZE = 3, ROOM = 16 * 1024 };
 
 /* Of one stream, and not handed on yet. */
 typedef struct joined {
@@ -40,37 +37,57 @@ static void emit_joined(const daytona__demux_t *demux, joined_t *joined) {
 
 static bool is_candidate(char byte) { return byte == DAYTONA__DEMUX_OUT || byte == DAYTONA__DEMUX_ERR; }
 
-/* The top bit of each byte of a word that is below 3, and perhaps of others above such a byte. */
-static uint64_t below_three(uint64_t word) { return (word - ONES * 3) & ~word & TOPS; }
-
-/* Where in these eight bytes the first candidate is; WORD if nowhere. */
 #if defined __GNUC__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-static size_t first_in_word(uint64_t word) {
-  uint64_t low = word & ~TOPS; /* no sum of bytes reaches the next one */
-  uint64_t found = (low + ONES * 0x7f) & ~(low + ONES * 0x7d) & ~word & TOPS;
-  return found != 0 ? (size_t)__builtin_ctzll(found) / 8 : WORD;
+
+/* What the compiler makes vectors of on every processor, in its own language. */
+typedef unsigned char vector_t __attribute__((vector_size(16)));
+
+enum { VECTOR = sizeof(vector_t) };
+
+/* All ones for a candidate. */
+static vector_t candidates(vector_t bytes) { return (vector_t)((vector_t)(bytes - DAYTONA__DEMUX_OUT) <= 1); }
+
+static bool is_any(vector_t found) {
+  uint64_t halves[2];
+  memcpy(halves, &found, VECTOR);
+  return (halves[0] | halves[1]) != 0;
 }
-#else
-static size_t first_in_word(uint64_t word) {
-  char bytes[WORD];
+
+/* Where the first candidate is; VECTOR if nowhere. */
+static size_t first_of(vector_t found) {
+  uint64_t halves[2];
+  memcpy(halves, &found, VECTOR);
+  if (halves[0] != 0) return (size_t)__builtin_ctzll(halves[0]) / 8;
+  return halves[1] != 0 ? 8 + (size_t)__builtin_ctzll(halves[1]) / 8 : VECTOR;
+}
+
+/* The same for as many whole pairs of vectors as there are. */
+static size_t copy_wide(char *restrict to, const char *restrict from, size_t size) {
   size_t at = 0;
-  memcpy(bytes, &word, WORD);
-  while (at < WORD && !is_candidate(bytes[at])) at++;
+  for (; size - at >= 2 * VECTOR; at += 2 * VECTOR) {
+    vector_t one, two;
+    memcpy(&one, from + at, VECTOR);
+    memcpy(&two, from + at + VECTOR, VECTOR);
+    memcpy(to + at, &one, VECTOR);
+    memcpy(to + at + VECTOR, &two, VECTOR);
+    one = candidates(one);
+    two = candidates(two);
+    if (!is_any(one | two)) continue;
+    size_t first = first_of(one);
+    return at + (first < VECTOR ? first : VECTOR + first_of(two));
+  }
   return at;
 }
+
+#else
+
+static size_t copy_wide(char *restrict to, const char *restrict from, size_t size) { return 0; }
+
 #endif
 
 /* Copy up to the first candidate. How many bytes: `size` if there is none. */
 static size_t copy_plain(char *restrict to, const char *restrict from, size_t size) {
-  size_t at = 0;
-  for (; size - at >= WORD; at += WORD) {
-    uint64_t word;
-    memcpy(&word, from + at, WORD);
-    memcpy(to + at, &word, WORD);
-    if (below_three(word) == 0) continue;
-    size_t found = first_in_word(word);
-    if (found < WORD) return at + found;
-  }
+  size_t at = copy_wide(to, from, size);
   for (; at < size && !is_candidate(from[at]); at++) to[at] = from[at];
   return at;
 }
