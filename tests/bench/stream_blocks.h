@@ -22,6 +22,7 @@ enum {
 
   /* What is typed and comes back: messages of this size, and so much on its way at most. */
   TYPED_SIZE = 4096,
+  ECHO_SIZE = 64 * 1024, /* of the bare client that sends itself what the library is sent */
   TYPED_WINDOW = 256 * 1024
 };
 

@@ -113,7 +113,16 @@ class StreamBench:
         commands.show(f"{name}_tcp_mb_s", statistics.median(b for _, b in rates) / 1e6, "MB/s", 0)
         return [tuple(each["cpu_s"] / each["bytes"] * 1e12 for each in pair) for pair in pairs]
 
+    def beside_echo(self, name, mode):
+        """The bare socket sends the same bytes itself and gets them back."""
+        pairs = [(self.ours(mode, BLOCKS), commands.run_client([*self.tcp, mode + "-echo"], (BLOCKS,)))
+                 for _ in range(ROUNDS)]
+        rates = [(ours["bytes"] / ours["seconds"], echo["bytes"] / echo["seconds"]) for ours, echo in pairs]
+        commands.show(f"{name}_vs_echo", statistics.median(a / b for a, b in rates), "ratio", 2)
+        commands.show(f"{name}_echo_mb_s", statistics.median(b for _, b in rates) / 1e6, "MB/s", 0)
+
     def output(self, name, mode):
+        self.beside_echo(f"{name}_throughput", mode)
         cpu = self.throughput(f"{name}_throughput", mode)
         commands.show(f"{name}_cpu_per_mb", statistics.median(ours for ours, _ in cpu), "us", 0)
         commands.show(f"{name}_tcp_cpu_per_mb", statistics.median(bare for _, bare in cpu), "us", 0)

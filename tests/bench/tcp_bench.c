@@ -1,5 +1,8 @@
 /*
- * The same bytes over a bare uv_tcp_t, the bar for streams: tcp_bench PORT terminal|log|typed|echo COUNT
+ * The same bytes over a bare uv_tcp_t, the bar for streams:
+ *
+ *   tcp_bench PORT terminal|log|typed|echo COUNT
+ *   tcp_bench PORT terminal-echo|log-echo COUNT   it sends the bytes itself, in pieces of ECHO_SIZE, and gets them back
  *
  * Does what stream_bench does in its modes of these names, at the server's second port, which speaks no protocol:
  * it counts what comes, and looks at nothing. Prints the same line of JSON.
@@ -18,7 +21,8 @@ static uv_tcp_t tcp;
 static uv_connect_t connecting;
 static bool is_typing, is_echoing;
 static uint64_t typed, got, wanted;
-static char room[64 * 1024], text[TYPED_SIZE];
+static size_t step = TYPED_SIZE;
+static char room[64 * 1024], text[ECHO_SIZE];
 
 static void must(int status, const char *what) {
   if (status >= 0) return;
@@ -43,7 +47,11 @@ static void put(char *bytes, size_t size) {
 }
 
 static void type_more(void) {
-  for (; typed < wanted && typed - got < TYPED_WINDOW; typed += TYPED_SIZE) put(text, TYPED_SIZE);
+  while (typed < wanted && typed - got < TYPED_WINDOW) {
+    size_t size = wanted - typed < step ? (size_t)(wanted - typed) : step;
+    typed += size;
+    put(text, size);
+  }
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
@@ -68,21 +76,27 @@ static void on_connect(uv_connect_t *request, int status) {
   must(uv_read_start((uv_stream_t *)&tcp, on_alloc, on_read), "read");
 }
 
+/* What is to come back, or to come. */
+static void set_mode(const char *mode, uint64_t number) {
+  bool is_log = strncmp(mode, "log", 3) == 0, is_typed = strcmp(mode, "typed") == 0;
+  bool comes_back = strstr(mode, "-echo") != NULL;
+  is_typing = is_typed || comes_back;
+  is_echoing = strcmp(mode, "echo") == 0;
+  if (comes_back) step = ECHO_SIZE;
+  wanted = is_echoing ? number : number * (uint64_t)(is_typed ? TERMINAL_BYTES : is_log ? LOG_WIRE : TERMINAL_WIRE);
+}
+
 int main(int count, char **arguments) {
   static char order[64];
   uv_loop_t *loop = uv_default_loop();
   struct sockaddr_in address;
   if (count != 4) {
-    fprintf(stderr, "usage: tcp_bench PORT terminal|log|typed|echo COUNT\n");
+    fprintf(stderr, "usage: tcp_bench PORT terminal|log|typed|echo|terminal-echo|log-echo COUNT\n");
     return 2;
   }
   const char *mode = arguments[2];
   uint64_t number = measure_number(arguments[3]);
-  is_typing = strcmp(mode, "typed") == 0;
-  is_echoing = strcmp(mode, "echo") == 0;
-  wanted = is_echoing ? number : number * (uint64_t)(is_typing                   ? TERMINAL_BYTES
-                                                     : strcmp(mode, "log") == 0 ? LOG_WIRE
-                                                                                : TERMINAL_WIRE);
+  set_mode(mode, number);
   uv_ip4_addr("127.0.0.1", (int)measure_number(arguments[1]), &address);
   uv_tcp_init(loop, &tcp);
   must(uv_tcp_connect(&connecting, &tcp, (const struct sockaddr *)&address, on_connect), "connect");
