@@ -7,7 +7,7 @@
 
 #define FACTOR UINT64_C(0x9E3779B97F4A7C15)
 
-enum { LANES = 4, BLOCK = LANES * sizeof(uint64_t) };
+enum { LANES = 8, BLOCK = LANES * sizeof(uint64_t) };
 
 static uint64_t mix(uint64_t lane, const unsigned char *bytes) {
   uint64_t word;
@@ -19,16 +19,25 @@ static uint64_t mix(uint64_t lane, const unsigned char *bytes) {
 /* Whole blocks. */
 static void add_blocks(uint64_t *lanes, const unsigned char *at, size_t count) {
   uint64_t one = lanes[0], two = lanes[1], three = lanes[2], four = lanes[3];
+  uint64_t five = lanes[4], six = lanes[5], seven = lanes[6], eight = lanes[7];
   for (; count != 0; count--, at += BLOCK) {
     one = mix(one, at);
     two = mix(two, at + 8);
     three = mix(three, at + 16);
     four = mix(four, at + 24);
+    five = mix(five, at + 32);
+    six = mix(six, at + 40);
+    seven = mix(seven, at + 48);
+    eight = mix(eight, at + 56);
   }
   lanes[0] = one;
   lanes[1] = two;
   lanes[2] = three;
   lanes[3] = four;
+  lanes[4] = five;
+  lanes[5] = six;
+  lanes[6] = seven;
+  lanes[7] = eight;
 }
 
 void daytona__checksum_add(daytona__checksum_t *checksum, const void *bytes, size_t size) {

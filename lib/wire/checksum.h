@@ -1,5 +1,5 @@
 /*
- * A checksum of a stream of bytes, the same for all cuts. Four words at a time, for it sees every byte of a
+ * A checksum of a stream of bytes, the same for all cuts. Eight words at a time, for it sees every byte of a
  * log. Two streams that differ in one word only never agree; it is no protection against somebody who wants
  * them to.
  */
@@ -12,8 +12,8 @@
 
 /* All zero at the beginning of a stream. */
 typedef struct daytona__checksum {
-  uint64_t lanes[4];      /* each of every fourth word, so that none waits for another */
-  unsigned char rest[32]; /* of a block that is not whole yet */
+  uint64_t lanes[8];      /* each of every eighth word, so that none waits for another */
+  unsigned char rest[64]; /* of a block that is not whole yet */
   size_t rest_size;
 } daytona__checksum_t;
 
