@@ -31,7 +31,7 @@ static const char usage[] =
     "  --isolation bwrap|none   how sandboxes are kept apart; none: NOT AT ALL\n"
     "  --network private|host|none   network of sandboxes\n"
     "  --node-modules DIR       modules for TypeScript, seen read-only by sandboxes\n"
-    "  --tls-cert FILE --tls-key FILE   serve https\n"
+    "  --tls-cert FILE --tls-key FILE   serve https (TLS 1.2, 1.3)\n"
     "  --tls-client-ca FILE     require a client certificate of this CA\n"
     "  --public-url URL         what clients call the server\n"
     "  --proxy-domain HOST:PORT end of preview host names (localhost:PORT)\n"

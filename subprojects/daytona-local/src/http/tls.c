@@ -3,6 +3,9 @@
  * One connection: decrypted bytes go to `inner`, bytes from `inner` are encrypted. A block at a time
  * is under way in each direction, so back-pressure passes through. When the daemon's side ends, what
  * it sent is delivered, then the client is told; when the client ends, the daemon's side reads an end.
+ *
+ * handshake -> ready -> over, or from both through refused: an alert tells the client why, and what it
+ * still sends is dropped for a while, since closing with unread bytes would destroy the alert.
  */
 #include "http/tls.h"
 
@@ -17,7 +20,10 @@
 
 #define BLOCK 16384
 #define ROUNDS 8
-#define LINGER_MS 1000 /* for the client's own end after ours */
+#define LINGER_MS 1000  /* for the client's own end after ours */
+#define STUCK_MS 30000  /* for a client to take something, once the daemon's side has ended */
+/* RFC 8996 leaves nothing below. */
+#define PRIORITIES "NORMAL:-VERS-TLS1.1:-VERS-TLS1.0"
 
 struct dl_tls {
   uv_loop_t *loop;
@@ -30,18 +36,25 @@ struct dl_tls {
   void *user;
 };
 
+/* What one side did not take; NULL: nothing. */
+typedef struct {
+  char *bytes;
+  size_t at, len;
+} held;
+
 typedef struct connection {
   dl_list link;
   dl_tls *tls;
   gnutls_session_t session;
   uv_poll_t outer, inner;
-  uv_timer_t linger;
+  uv_timer_t limit;
   int open_handles, outer_fd, inner_fd, plain_fd, outer_watch, inner_watch;
-  char *to_inner; /* what `inner` did not take; NULL: nothing */
-  size_t to_inner_at, to_inner_len;
-  bool is_ready;       /* the handshake is done */
-  bool is_sending;     /* the library holds a record that the client did not take */
-  bool client_ended, inner_ended, has_said_bye, has_hung_up, is_over;
+  held to_inner, to_client; /* of the latter the library may have encrypted a part */
+  bool is_ready;            /* the handshake is done */
+  bool is_refused;
+  bool client_hung_up, inner_hung_up; /* no more will come; what is on its way is still to be read */
+  bool is_cut_off;                    /* the client's bytes ended, not necessarily with the word of TLS for it */
+  bool client_ended, inner_ended, has_said_bye, is_over;
 } connection;
 
 static char block[BLOCK]; /* one loop; bytes do not stay in it */
@@ -63,7 +76,8 @@ static void on_handle_closed(uv_handle_t *handle) {
   if (--c->open_handles > 0) return;
   dl_tls *t = c->tls;
   gnutls_deinit(c->session);
-  free(c->to_inner);
+  free(c->to_inner.bytes);
+  free(c->to_client.bytes);
   free(c);
   t->alive--;
   maybe_free_tls(t);
@@ -76,49 +90,99 @@ static void end(connection *c) {
   if (c->tls->by_plain[c->plain_fd] == c) c->tls->by_plain[c->plain_fd] = NULL;
   uv_close((uv_handle_t *)&c->outer, on_handle_closed);
   uv_close((uv_handle_t *)&c->inner, on_handle_closed);
-  uv_close((uv_handle_t *)&c->linger, on_handle_closed);
+  uv_close((uv_handle_t *)&c->limit, on_handle_closed);
   /* Somebody may hold a duplicate of it for a while. */
   shutdown(c->outer_fd, SHUT_RDWR);
   close(c->outer_fd);
   close(c->inner_fd);
 }
 
-static void on_linger_over(uv_timer_t *timer) { end(timer->data); }
+static void on_limit(uv_timer_t *timer) { end(timer->data); }
+
+static void refuse(connection *c, int why) {
+  dl_debug("tls: %s", gnutls_strerror_name(why));
+  /* As far as it goes at once. For no certificate the library has a word in TLS 1.3 only. */
+  if (why == GNUTLS_E_NO_CERTIFICATE_FOUND) gnutls_alert_send(c->session, GNUTLS_AL_FATAL, GNUTLS_A_HANDSHAKE_FAILURE);
+  else gnutls_alert_send_appropriate(c->session, why);
+  c->is_refused = true;
+  shutdown(c->inner_fd, SHUT_RDWR);
+  shutdown(c->outer_fd, SHUT_WR);
+  uv_timer_start(&c->limit, on_limit, LINGER_MS, 0);
+}
+
+static void drop_what_comes(connection *c) {
+  for (int i = 0; i < ROUNDS; i++) {
+    ssize_t got = recv(c->outer_fd, block, sizeof block, MSG_DONTWAIT);
+    if (got > 0 || (got < 0 && errno == EINTR)) continue;
+    if (got == 0 || errno != EAGAIN) end(c);
+    return;
+  }
+}
+
+/* ---- what is held ---- */
+
+static void hold(held *h, const char *bytes, size_t len) {
+  if (len == 0) return;
+  *h = (held){.bytes = dl_xmalloc(len), .len = len};
+  memcpy(h->bytes, bytes, len);
+}
+
+static void let_go(held *h, size_t count) {
+  h->at += count;
+  if (h->at < h->len) return;
+  free(h->bytes);
+  *h = (held){0};
+}
 
 /* ---- towards the daemon ---- */
 
-/* False: it takes nothing now. */
-static bool flush_inner(connection *c) {
-  while (c->to_inner != NULL) {
-    ssize_t sent = send(c->inner_fd, c->to_inner + c->to_inner_at, c->to_inner_len - c->to_inner_at, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && errno == EAGAIN) return false;
-    /* Nobody reads any more: what the client still says is dropped. */
-    c->to_inner_at = sent < 0 ? c->to_inner_len : c->to_inner_at + (size_t)sent;
-    if (c->to_inner_at < c->to_inner_len) continue;
-    free(c->to_inner);
-    c->to_inner = NULL;
+/* The library may not see an end without the word of TLS for it: it would write nothing any more, and clients that
+ * only send no more want their answer. */
+static ssize_t pull(gnutls_transport_ptr_t user, void *out, size_t max) {
+  connection *c = user;
+  ssize_t got = recv(c->outer_fd, out, max, MSG_DONTWAIT);
+  if (got != 0) {
+    if (got < 0) gnutls_transport_set_errno(c->session, errno);
+    return got;
   }
-  return true;
+  c->is_cut_off = true;
+  gnutls_transport_set_errno(c->session, EAGAIN);
+  return -1;
+}
+
+/* Returns how much it takes now. */
+static size_t send_inner(connection *c, const char *bytes, size_t len) {
+  size_t taken = 0;
+  while (taken < len) {
+    ssize_t sent = send(c->inner_fd, bytes + taken, len - taken, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) break;
+    /* Nobody reads any more: what the client still says is dropped. */
+    taken = sent < 0 ? len : taken + (size_t)sent;
+  }
+  return taken;
 }
 
 static void decrypt(connection *c) {
-  for (int i = 0; !c->is_over && !c->client_ended && flush_inner(c); i++) {
+  held *h = &c->to_inner;
+  if (h->bytes != NULL) let_go(h, send_inner(c, h->bytes + h->at, h->len - h->at));
+  for (int i = 0; !c->client_ended && h->bytes == NULL; i++) {
     /* What the library has read already shows on no socket. */
     if (i >= ROUNDS && gnutls_record_check_pending(c->session) == 0) return;
     ssize_t got = gnutls_record_recv(c->session, block, sizeof block);
-    if (got == GNUTLS_E_AGAIN) return;
+    if (got == GNUTLS_E_AGAIN && !c->is_cut_off) return;
     if (got == GNUTLS_E_INTERRUPTED || got == GNUTLS_E_WARNING_ALERT_RECEIVED) continue;
     if (got > 0) {
-      c->to_inner = dl_xmalloc((size_t)got);
-      memcpy(c->to_inner, block, (size_t)got);
-      c->to_inner_at = 0;
-      c->to_inner_len = (size_t)got;
-    } else if (got == 0 || got == GNUTLS_E_PREMATURE_TERMINATION) {
+      size_t taken = send_inner(c, block, (size_t)got);
+      hold(h, block + taken, (size_t)got - taken);
+    } else if (got == 0 || c->is_cut_off) {
       c->client_ended = true;
       shutdown(c->inner_fd, SHUT_WR);
+      if (c->has_said_bye) end(c);
     } else {
-      end(c);
+      if (got == GNUTLS_E_PULL_ERROR || got == GNUTLS_E_FATAL_ALERT_RECEIVED) end(c);
+      else refuse(c, (int)got);
+      return;
     }
   }
 }
@@ -133,29 +197,40 @@ static void say_bye(connection *c) {
     return;
   }
   shutdown(c->outer_fd, SHUT_WR);
-  uv_timer_start(&c->linger, on_linger_over, LINGER_MS, 0);
+  uv_timer_start(&c->limit, on_limit, LINGER_MS, 0);
 }
 
-/* Empty `bytes`: go on with the record that is under way. False: not for now. */
-static bool send_record(connection *c, const char *bytes, size_t len) {
-  ssize_t sent;
-  do sent = gnutls_record_send(c->session, bytes, len);
-  while (sent == GNUTLS_E_INTERRUPTED);
-  c->is_sending = sent == GNUTLS_E_AGAIN;
-  if (sent < 0 && !c->is_sending) end(c);
-  return sent >= 0;
+/* Returns how much the client takes now, in as many records as it takes. The rest must be offered again as it is. */
+static size_t send_client(connection *c, const char *bytes, size_t len) {
+  size_t taken = 0, max = gnutls_record_get_max_size(c->session); /* with TLS 1.2 the library forgets it */
+  while (taken < len) {
+    ssize_t sent = gnutls_record_send(c->session, bytes + taken, len - taken < max ? len - taken : max);
+    if (sent == GNUTLS_E_INTERRUPTED) continue;
+    if (sent < 0) {
+      if (sent != GNUTLS_E_AGAIN) end(c);
+      break;
+    }
+    taken += (size_t)sent;
+  }
+  if (taken > 0 && c->inner_hung_up && !c->is_over) uv_timer_start(&c->limit, on_limit, STUCK_MS, 0);
+  return taken;
 }
 
 static void encrypt(connection *c) {
-  if (c->is_sending && !send_record(c, NULL, 0)) return;
-  for (int i = 0; i < ROUNDS && !c->inner_ended; i++) {
+  held *h = &c->to_client;
+  if (h->bytes != NULL) let_go(h, send_client(c, h->bytes + h->at, h->len - h->at));
+  for (int i = 0; i < ROUNDS && !c->is_over && !c->inner_ended && h->bytes == NULL; i++) {
     ssize_t got = recv(c->inner_fd, block, sizeof block, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return;
-    if (got <= 0) c->inner_ended = true;
-    else if (!send_record(c, block, (size_t)got)) return;
+    if (got <= 0) {
+      c->inner_ended = true;
+    } else {
+      size_t taken = send_client(c, block, (size_t)got);
+      hold(h, block + taken, (size_t)got - taken);
+    }
   }
-  if (c->inner_ended && !c->has_said_bye) say_bye(c);
+  if (!c->is_over && c->inner_ended && !c->has_said_bye) say_bye(c);
 }
 
 /* ---- events ---- */
@@ -172,54 +247,62 @@ static void set_watch(uv_poll_t *poll, int *have, int want, uv_poll_cb cb) {
 
 static void watch(connection *c) {
   if (c->is_over) return;
-  int outer = c->has_hung_up ? 0 : UV_DISCONNECT, inner = 0;
-  if (!c->is_ready) {
+  int outer = c->client_hung_up ? 0 : UV_DISCONNECT, inner = c->inner_hung_up ? 0 : UV_DISCONNECT;
+  if (c->is_refused) {
+    outer = UV_READABLE;
+    inner = 0;
+  } else if (!c->is_ready) {
     outer |= gnutls_record_get_direction(c->session) ? UV_WRITABLE : UV_READABLE;
   } else {
-    if (!c->client_ended && c->to_inner == NULL) outer |= UV_READABLE;
-    if (c->is_sending || (c->inner_ended && !c->has_said_bye)) outer |= UV_WRITABLE;
+    if (!c->client_ended && c->to_inner.bytes == NULL) outer |= UV_READABLE;
+    if (c->to_client.bytes != NULL || (c->inner_ended && !c->has_said_bye)) outer |= UV_WRITABLE;
+    if (c->to_inner.bytes != NULL) inner |= UV_WRITABLE;
+    if (!c->inner_ended && c->to_client.bytes == NULL) inner |= UV_READABLE;
   }
-  if (c->to_inner != NULL) inner |= UV_WRITABLE;
-  if (!c->inner_ended && !c->is_sending) inner |= UV_READABLE;
   set_watch(&c->outer, &c->outer_watch, outer, on_outer);
   set_watch(&c->inner, &c->inner_watch, inner, on_inner);
 }
 
+static void shake_hands(connection *c) {
+  int rc;
+  do rc = gnutls_handshake(c->session);
+  while (rc == GNUTLS_E_INTERRUPTED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED);
+  c->is_ready = rc == 0;
+  if (rc != 0 && gnutls_error_is_fatal(rc)) refuse(c, rc);
+  else if (rc != 0 && c->is_cut_off) end(c);
+}
+
 static void advance(connection *c) {
-  if (!c->is_ready) {
-    int rc = gnutls_handshake(c->session);
-    c->is_ready = rc == 0;
-    if (rc != 0 && gnutls_error_is_fatal(rc)) {
-      gnutls_alert_send_appropriate(c->session, rc); /* as far as it goes at once */
-      end(c);
-      return;
-    }
-  }
+  if (!c->is_ready) shake_hands(c);
   if (c->is_ready) decrypt(c);
-  if (c->is_ready && !c->is_over) encrypt(c);
+  if (c->is_ready && !c->is_over && !c->is_refused) encrypt(c);
   watch(c);
 }
 
 static void on_outer(uv_poll_t *poll, int status, int events) {
   connection *c = poll->data;
-  if (events & UV_DISCONNECT) c->has_hung_up = true; /* reading tells the rest */
+  if (events & UV_DISCONNECT) c->client_hung_up = true;
   if (status < 0) c->outer_watch = 0; /* libuv has stopped it; the socket itself says what is wrong */
   int error = 0;
   socklen_t len = sizeof error;
   getsockopt(c->outer_fd, SOL_SOCKET, SO_ERROR, &error, &len);
-  if (error != 0 || (status < 0 && c->to_inner != NULL)) end(c);
+  if (error != 0 || (status < 0 && c->to_inner.bytes != NULL)) end(c);
+  else if (c->is_refused) drop_what_comes(c);
   else advance(c);
 }
 
 static void on_inner(uv_poll_t *poll, int status, int events) {
   connection *c = poll->data;
-  (void)events;
   if (status < 0) c->inner_watch = 0;
-  if (c->is_ready) {
-    advance(c);
+  if (!c->is_ready) {
+    end(c); /* the daemon has lost patience before there was a request */
     return;
   }
-  end(c); /* the daemon has lost patience before there was a request */
+  if (((events & UV_DISCONNECT) || status < 0) && !c->inner_hung_up) {
+    c->inner_hung_up = true;
+    if (!c->has_said_bye) uv_timer_start(&c->limit, on_limit, STUCK_MS, 0);
+  }
+  advance(c);
 }
 
 /* ---- the start ---- */
@@ -235,10 +318,11 @@ static int open_session(connection *c) {
   static const gnutls_datum_t protocols[] = {{(unsigned char *)"http/1.1", 8}};
   int rc = gnutls_init(&c->session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
   if (rc != 0) return rc;
-  gnutls_priority_set_direct(c->session, "NORMAL", NULL);
+  gnutls_priority_set_direct(c->session, PRIORITIES, NULL);
   gnutls_credentials_set(c->session, GNUTLS_CRD_CERTIFICATE, c->tls->credentials);
   gnutls_alpn_set_protocols(c->session, protocols, 1, 0);
-  gnutls_transport_set_int(c->session, c->outer_fd);
+  gnutls_transport_set_ptr2(c->session, c, (void *)(intptr_t)c->outer_fd);
+  gnutls_transport_set_pull_function(c->session, pull);
   if (!c->tls->wants_client_certificate) return 0;
   gnutls_certificate_server_set_request(c->session, GNUTLS_CERT_REQUIRE);
   gnutls_session_set_verify_function(c->session, verify_client);
@@ -272,8 +356,8 @@ int dl_tls_accept(dl_tls *t, int fd) {
   }
   uv_poll_init_socket(t->loop, &c->outer, fd);
   uv_poll_init_socket(t->loop, &c->inner, pair[0]);
-  uv_timer_init(t->loop, &c->linger);
-  c->outer.data = c->inner.data = c->linger.data = c;
+  uv_timer_init(t->loop, &c->limit);
+  c->outer.data = c->inner.data = c->limit.data = c;
   c->open_handles = 3;
   t->alive++;
   dl_list_push(&t->connections, &c->link);
@@ -315,7 +399,7 @@ void dl_tls_close(dl_tls *t, void (*on_closed)(void *user), void *user) {
   t->alive++; /* ourselves, so that the end is told once */
   DL_LIST_EACH_SAFE(&t->connections, node, after) {
     connection *c = DL_CONTAINER(node, connection, link);
-    if (c->is_ready) encrypt(c);
+    if (c->is_ready && !c->is_refused) encrypt(c);
     end(c);
   }
   t->alive--;
