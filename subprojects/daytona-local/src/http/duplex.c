@@ -279,7 +279,9 @@ bool dl_duplex_is_sent(const dl_duplex *d) {
   return d->wire == d->fd || holds_nothing(d->fd, SIOCOUTQ);
 }
 
-bool dl_duplex_is_delivered(const dl_duplex *d) { return dl_duplex_is_sent(d) && holds_nothing(d->wire, SIOCOUTQ); }
+bool dl_duplex_is_delivered(const dl_duplex *d) { return pending(d) == 0 && dl_socket_is_delivered(d->fd, d->wire); }
+
+bool dl_socket_is_delivered(int fd, int wire) { return holds_nothing(fd, SIOCOUTQ) && holds_nothing(wire, SIOCOUTQ); }
 
 void dl_duplex_shutdown(dl_duplex *d) { shutdown(d->fd, SHUT_WR); }
 

@@ -62,6 +62,8 @@ void dl_duplex_shutdown(dl_duplex *d);
 /* Break the connection with a reset. Close it afterwards. */
 void dl_duplex_reset(dl_duplex *d);
 
+/* Whether all that was written to `fd` has come into the client's queue; `wire`: the client's socket, may be `fd`. */
+bool dl_socket_is_delivered(int fd, int wire);
 /* Break a TCP connection with a reset, whoever owns the descriptor. */
 void dl_socket_reset(int fd);
 

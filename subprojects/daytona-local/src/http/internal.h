@@ -100,6 +100,7 @@ struct dl_req {
   dl_damage *damage;
   uv_timer_t *shape_timer;
   int64_t shape_sent, shape_allowance;
+  unsigned shape_polls;
 };
 
 /* The server must look at its connections before the loop sleeps. */

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #define TICK_MS 20
+#define DELIVERY_POLL_MS 1
+#define DELIVERY_POLLS_MAX 5000 /* for a client that does not read */
 
 void dl_req_shape(dl_req *req, const dl_shape *shape) {
   req->shape = *shape;
@@ -81,15 +83,25 @@ static void on_tick(uv_timer_t *timer) {
   if (req->shape_allowance >= 1000) dl_req_resume(req);
 }
 
+static void on_delivery_poll(uv_timer_t *timer) { dl_req_resume(timer->data); }
+
+/* A reset destroys what the client has not got yet, so the bytes before it are seen to first. */
+static ssize_t reset_once_delivered(dl_req *req) {
+  int wire = dl_req_wire(req);
+  if (!dl_socket_is_delivered(req->fd, wire) && req->shape_polls++ < DELIVERY_POLLS_MAX) {
+    start_timer(req, on_delivery_poll, DELIVERY_POLL_MS, 0);
+    return 0;
+  }
+  dl_socket_reset(wire);
+  return DL_PULL_ABORT;
+}
+
 ssize_t dl_shape_allow(dl_req *req, size_t want) {
   const dl_shape *s = &req->shape;
   int64_t allowed = (int64_t)want;
   if (s->reset_after >= 0) {
     int64_t left = s->reset_after - req->shape_sent;
-    if (left <= 0) {
-      if (req->conn) dl_socket_reset(dl_req_wire(req));
-      return DL_PULL_ABORT;
-    }
+    if (left <= 0) return reset_once_delivered(req);
     if (allowed > left) allowed = left;
   }
   if (s->truncate_after >= 0) {

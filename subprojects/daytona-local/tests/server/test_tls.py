@@ -14,6 +14,7 @@ import harness
 from ws_client import WebSocket
 
 LIMIT = 60
+TCP_CLOSE = 7
 
 
 def descriptors(server):
@@ -133,6 +134,26 @@ class Tls(harness.Case):
         sock.sendall(b"hello")
         self.assertTrue(sock.recv(1000).startswith(b"HTTP/1.1 200"))
         self.assertEqual(self.server.execute(self.box, "cat expected")["result"], "hello")
+
+    def test_an_answer_is_reset_behind_its_bytes(self):
+        for after in (1, 20, 100000):
+            with self.subTest(after=after):
+                self.server.fault(action="reset", after_bytes=after, match={"target": "toolbox"})
+                sock = self.tls_socket()
+                sock.sendall(self.download_head())
+                got = b""
+                while more := self.read_or_nothing(sock):
+                    got += more
+                # TLS libraries are vague about a reset, the kernel is not.
+                self.assertEqual(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0], TCP_CLOSE)
+                self.assertEqual(got.partition(b"\r\n\r\n")[2], self.data[:after])
+
+    @staticmethod
+    def read_or_nothing(sock):
+        try:
+            return sock.recv(65536)
+        except (ConnectionResetError, ssl.SSLEOFError):
+            return b""
 
     def test_clients_that_read_nothing_are_let_go(self):
         box = self.server.create()["id"]
