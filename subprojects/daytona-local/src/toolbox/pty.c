@@ -188,6 +188,13 @@ static void on_pace(uv_timer_t *timer) {
   watch(p);
 }
 
+/* Somebody is there who reads, or nobody is there at all. */
+static void go_on(dl_pty *p) {
+  p->is_output_free = p->is_output_held = false;
+  uv_timer_stop(&p->pace);
+  watch(p);
+}
+
 /* One block, as full as the terminal can fill it. False: nothing more for now. */
 static bool read_block(dl_pty *p) {
   static char block[OUTPUT_BLOCK]; /* one thread, no call in between */
@@ -262,9 +269,7 @@ static void on_client_drain(dl_ws *ws, void *user) {
   client *c = user;
   dl_pty *p = c->pty;
   (void)ws;
-  p->is_output_free = p->is_output_held = false;
-  uv_timer_stop(&p->pace);
-  watch(p);
+  go_on(p);
 }
 
 static void on_client_end(dl_ws *ws, void *user) {
@@ -272,9 +277,7 @@ static void on_client_end(dl_ws *ws, void *user) {
   dl_pty *p = c->pty;
   (void)ws;
   drop_client(c);
-  if (!p->is_output_held || all_are_busy(p)) return;
-  p->is_output_held = false;
-  watch(p);
+  if (p->is_output_held && !all_are_busy(p)) go_on(p);
 }
 
 void dl_pty_attach(dl_pty *p, dl_ws *ws, bool wants_exit_message) {
@@ -288,6 +291,7 @@ void dl_pty_attach(dl_pty *p, dl_ws *ws, bool wants_exit_message) {
   dl_list_init(&c->link);
   dl_list_push(&p->clients, &c->link);
   dl_ws_listen(ws, &events, c);
+  p->is_output_free = false; /* whoever comes reads, until it shows otherwise */
   if (p->is_input_held) dl_ws_read_pause(ws);
   if (!dl_ws_send(ws, DL_WS_TEXT, connected, strlen(connected))) drop_client(c);
 }

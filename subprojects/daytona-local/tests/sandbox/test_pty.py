@@ -208,6 +208,24 @@ def a_single_frozen_client_is_dropped(tb):
         assert other.close() == 0
 
 
+def a_client_after_a_frozen_one_loses_nothing(tb):
+    other = test_toolbox.Toolbox(sys.argv[1], '--reader-patience', '3000')
+    t = Terminal(other)
+    frozen = t.connect()
+    run(frozen, "stty -echo -onlcr; echo rea''dy", b'ready\n')
+    began = time.monotonic()
+    frozen.send('yes | head -c 20000000 > /dev/tty; touch $HOME/flood\n')
+    assert eventually(lambda: os.path.exists(f'{other.dir}/flood')), 'the program still waits'
+    assert frozen.until_dropped(began) == (1008, 'slow consumer')
+    ws = t.connect()
+    ws.send('head -c 12000000 /dev/zero | tr "\\0" x; echo; echo do""ne\n')
+    time.sleep(0.5)  # what a busy machine does to a client at any time
+    got = until(ws, b'done\n')
+    assert got.count(b'x') == 12000000, len(got)
+    t.kill()
+    assert other.close() == 0
+
+
 def pastes_arrive_whole(tb):
     t = Terminal(tb)
     ws = t.connect()
