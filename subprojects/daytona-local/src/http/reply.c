@@ -6,6 +6,7 @@
 #include "http/internal.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -187,7 +188,8 @@ static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, co
   up->handle = handle;
   dl_list_push(&req->server->upgrades, &up->link);
   up->stream = dl_duplex_new(req->server->loop, fd, false, release_upgrade, up);
-  if (up->stream && req->damage && req->server->tls) dl_duplex_set_wire(up->stream, dup(dl_req_wire(req)));
+  if (up->stream && req->damage && req->server->tls)
+    dl_duplex_set_wire(up->stream, fcntl(dl_req_wire(req), F_DUPFD_CLOEXEC, 0));
   if (up->stream && extra_len > 0) dl_duplex_unread(up->stream, extra, extra_len);
   req->is_upgraded = true;
   req->on_upgraded(up->stream, req->upgrade_user);

@@ -150,11 +150,37 @@ class Tls(harness.Case):
         except (ConnectionResetError, ssl.SSLEOFError):
             return b""
 
-    def held_for(self, sock):
-        """How many bytes the server's kernel holds for the client; None when the server has let go of the connection."""
+    def server_side(self, sock):
+        """What the kernel's table says behind the state of the server's socket; None: the server has let go of it."""
         established = ":%04X 0100007F:%04X 01 " % (self.server.port, sock.getsockname()[1])
         with open("/proc/net/tcp") as file:
-            return next((int(line.partition(established)[2][:8], 16) for line in file if established in line), None)
+            return next((line.partition(established)[2] for line in file if established in line), None)
+
+    def held_for(self, sock):
+        """How many bytes the server's kernel holds for the client; None when the server has let go of the connection."""
+        side = self.server_side(sock)
+        return side and int(side[:8], 16)
+
+    def test_connections_are_the_servers_alone(self):
+        self.server.fault(action="freeze", after_frames=1000, match={"path": "/toolbox/*/process/interpreter"})
+        ws = self.server.websocket("/toolbox/%s/process/interpreter/execute" % self.box)
+        self.addCleanup(ws.close)
+        link = "socket:[%s]" % self.server_side(ws.sock).split()[5]
+        box = self.server.create()["id"]
+        self.assertEqual(self.server.execute(box, "echo up")["result"], "up\n")
+        owners = [pid for pid, _ in harness.processes() if link in self.links_of(pid)]
+        self.status(200, self.server.api("DELETE", "/sandbox/" + box))
+        self.assertEqual(owners, [self.server.process.pid])
+
+    @staticmethod
+    def links_of(pid):
+        found = set()
+        try:
+            for name in os.listdir("/proc/%d/fd" % pid):
+                found.add(os.readlink("/proc/%d/fd/%s" % (pid, name)))
+        except OSError:
+            pass
+        return found
 
     def held_at_last(self, sock):
         """The same, once it does not change any more."""
