@@ -22,6 +22,7 @@
 #define FLUSH_LIMIT_MS 5000
 #define ENDING_LIMIT_MS 5000 /* for a client that does not take its end */
 #define DELIVERY_POLL_MS 1
+#define VAIN_TURNS_MAX 16 /* TLS needs a few turns for a piece; a client that does not read needs more */
 #define PONGS_MAX 1024
 #define PONG_MAX (DL_FRAME_HEAD_MAX + 125)
 #define OPCODE_CLOSE 8
@@ -50,6 +51,7 @@ typedef struct {
   int64_t bytes, frames, into;
   dl_buf to_client, to_box; /* held, or waiting to be cut */
   size_t to_client_at;
+  int vain_turns; /* since the last piece */
   dl_list pongs;
   size_t pong_count;
   pong *pong; /* under way */
@@ -280,8 +282,8 @@ static void on_pause_over(uv_timer_t *timer) { on_pace(timer->data); }
 /* The next piece goes in a turn of its own, when the one before is on its way: the kernel would join them. */
 static void keep_pace(damaged *d) {
   if (waiting(d) == 0 || dl_duplex_queued(d->down) > 0) return; /* on_drain goes on */
-  bool is_sent = dl_duplex_is_sent(d->down);
-  if (d->what.pause_ms > 0 || !is_sent)
+  bool is_slow = d->vain_turns >= VAIN_TURNS_MAX && !dl_duplex_is_sent(d->down);
+  if (d->what.pause_ms > 0 || is_slow)
     uv_timer_start(&d->timer, on_pause_over, (uint64_t)(d->what.pause_ms > 0 ? d->what.pause_ms : 1), 0);
   else uv_idle_start(&d->idle, on_idle);
 }
@@ -289,9 +291,11 @@ static void keep_pace(damaged *d) {
 static void on_pace(damaged *d) {
   size_t len = waiting(d);
   uv_idle_stop(&d->idle);
+  d->vain_turns++;
   if (len > 0 && dl_duplex_queued(d->down) == 0 && dl_duplex_is_sent(d->down)) {
     if ((int64_t)len > d->what.piece_bytes) len = (size_t)d->what.piece_bytes;
     d->to_client_at += len;
+    d->vain_turns = 0;
     if (!write_down(d, d->to_client.data + d->to_client_at - len, len)) return;
   }
   if (waiting(d) == 0) {
