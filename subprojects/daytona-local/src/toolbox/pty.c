@@ -122,14 +122,20 @@ void dl_pty_kill(dl_pty *p) {
   dispose(p);
 }
 
+static void go_on(dl_pty *p);
+
 static void on_hold_over(uv_timer_t *timer) { finish(timer->data); }
 
 static void on_shell_exit(dl_process *shell, int status) {
   dl_pty *p = DL_CONTAINER(shell, dl_pty, shell);
   p->has_exited = true;
   p->status = status;
-  if (p->is_drained) finish(p);
-  else uv_timer_start(&p->hold, on_hold_over, HOLD_MS, 0);
+  if (p->is_drained) {
+    finish(p);
+    return;
+  }
+  if (p->is_active) go_on(p); /* what is left in the terminal is not much, and waits for no client */
+  uv_timer_start(&p->hold, on_hold_over, HOLD_MS, 0);
 }
 
 /* ---- output ---- */
@@ -212,8 +218,11 @@ static bool read_block(dl_pty *p) {
 }
 
 static void read_output(dl_pty *p) {
-  for (int i = 0; i < BLOCKS_PER_TURN && read_block(p) && !p->is_output_held; i++) {
-    bool is_free = p->is_output_free || p->has_exited || p->tb->reader_patience_ms == 0;
+  bool is_full = true;
+  for (int i = 0; i < BLOCKS_PER_TURN && is_full && !p->is_output_held; i++) {
+    is_full = read_block(p);
+    /* Also behind a block that is not full: a program that writes slowly has clients that read slower. */
+    bool is_free = p->is_output_free || p->has_exited || p->is_drained || p->tb->reader_patience_ms == 0;
     if (is_free || !all_are_busy(p)) continue;
     p->is_output_held = true;
     start_pace(p);
