@@ -82,7 +82,7 @@ export const scenarios = {
   async pty_control_keys() {
     await withSandbox({}, async ({ process }) => {
       const terminal = await Terminal.create(process)
-      await terminal.type("PS1='pro''mpt> '; echo is-$((1+1)); sleep 1234; echo not-$((1+1))\n")
+      await terminal.type("PS1='pro''mpt> '; sh -c 'echo is-$((1+1)); exec sleep 1234'; echo not-$((1+1))\n")
       await terminal.until('is-2\r\n')
       await terminal.type('\x03')
       await terminal.until('prompt> ') // what is typed before is thrown away by the key
