@@ -44,8 +44,8 @@ static void show_progress(const daytona_transfer_progress_t *progress, void *use
   bool is_news = percent != self->percent && (isatty(1) || percent % 25 == 0);
   self->percent = percent;
   if (!is_news) return;
-  printf("%s%-12s [%-40.*s] %3d%%  %.1f MiB%s", isatty(1) ? "\r" : "", self->doing, percent * 40 / 100, bar, percent, mib,
-         isatty(1) ? "" : "\n");
+  printf("%s%-12s [%-40.*s] %3d%%  %.1f MiB%s", isatty(1) ? "\r" : "", self->doing, percent * 40 / 100, bar,
+         percent, mib, isatty(1) ? "" : "\n");
   if (isatty(1) && percent == 100) printf("\n");
   fflush(stdout);
 }
@@ -171,11 +171,13 @@ static void on_uploaded(daytona_future_t *future, void *user) {
   example_t *self = user;
   const daytona_fs_results_t *results = daytona_future_fs_results(future);
   if (results == NULL || results->failed_count != 0) {
-    delete_sandbox(self, results == NULL ? daytona_future_error(future)->message : "not everything could be uploaded");
+    delete_sandbox(
+      self, results == NULL ? daytona_future_error(future)->message : "not everything could be uploaded");
     return;
   }
-  daytona_then(daytona_process_exec(self->sandbox,
-                                    "cd work && sha256sum -- * > ../SHA256SUMS && tar czf ../work.tar.gz . && wc -l -- *", NULL),
+  daytona_then(daytona_process_exec(
+                 self->sandbox,
+                 "cd work && sha256sum -- * > ../SHA256SUMS && tar czf ../work.tar.gz . && wc -l -- *", NULL),
                on_ran, self);
 }
 
@@ -194,20 +196,23 @@ static void on_created(daytona_future_t *future, void *user) {
 }
 
 static int usage(FILE *to, int status) {
-  fputs("usage: files [FOLDER] [RESULT]\n"
-        "Upload the files of FOLDER (made up when it is not given) to a fresh sandbox, pack and count them\n"
-        "there, and download what came out into the folder RESULT (default: result).\n", to);
+  fputs(
+    "usage: files [FOLDER] [RESULT]\n"
+    "Upload the files of FOLDER (made up when it is not given) to a fresh sandbox, pack and count them\n"
+    "there, and download what came out into the folder RESULT (default: result).\n",
+    to);
   return status;
 }
 
 int main(int argc, char **argv) {
   static example_t self = {.status = EXIT_SUCCESS};
   uv_loop_t *loop = uv_default_loop();
-  if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return usage(stdout, EXIT_SUCCESS);
+  if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+    return usage(stdout, EXIT_SUCCESS);
   if (argc > 3 || (argc > 1 && argv[1][0] == '-')) return usage(stderr, EXIT_FAILURE);
   self.folder = argc > 1 ? argv[1] : NULL;
   self.result = argc > 2 ? argv[2] : "result";
-  if (self.folder != NULL) read_folder(&self); /* before anything is asked for */
+  if (self.folder != NULL) read_folder(&self);             /* before anything is asked for */
   if (daytona_client_new(loop, NULL, &self.client) != 0) { /* NULL: from the environment */
     char reason[256];
     daytona_config_check(NULL, reason, sizeof reason);

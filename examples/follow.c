@@ -71,10 +71,10 @@ typedef struct build {
   local_output_t out, err;
   uv_signal_t ending[ENDING_SIGNALS];
   /* the end */
-  bool is_held;      /* a reader of ours is slow */
-  bool is_starting;  /* the session is being made, or the command started */
-  bool has_session;  /* and it is to be deleted */
-  bool is_stopping;  /* it is being deleted, which ends the follow */
+  bool is_held;     /* a reader of ours is slow */
+  bool is_starting; /* the session is being made, or the command started */
+  bool has_session; /* and it is to be deleted */
+  bool is_stopping; /* it is being deleted, which ends the follow */
   bool is_ending, is_leaving;
   char message[512];
   int status;
@@ -151,7 +151,8 @@ static void on_session_gone(daytona_future_t *future, void *user) {
 static void leave(build_t *self) {
   daytona_request_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
   bool deletes_sandbox = self->box.is_fresh && !self->keeps;
-  if (self->is_leaving || (self->is_starting && !deletes_sandbox)) return; /* what is being started must go as well */
+  if (self->is_leaving || (self->is_starting && !deletes_sandbox))
+    return; /* what is being started must go as well */
   self->is_leaving = true;
   if (self->message[0] != '\0') fprintf(stderr, "%s\n", self->message);
   if (self->has_session && !deletes_sandbox)
@@ -193,11 +194,12 @@ static void on_verdict(daytona_future_t *future, void *user) {
   else
     snprintf(what, sizeof what, "%s (%s)", daytona_stream_reason_text(verdict->reason), verdict->message);
   if (verdict->resumed_count != 0)
-    snprintf(resumed, sizeof resumed, "; connections lost and made up for: %u", (unsigned)verdict->resumed_count);
+    snprintf(resumed, sizeof resumed, "; connections lost and made up for: %u",
+             (unsigned)verdict->resumed_count);
   if (!self->is_quiet || verdict->reason != DAYTONA_STREAM_EXITED || verdict->has_gap)
     snprintf(self->message, sizeof self->message, "follow: %s after %.1f s, %llu bytes%s%s", what,
-             (double)(uv_hrtime() - self->began_ns) / 1e9, (unsigned long long)verdict->received_bytes, resumed,
-             verdict->has_gap ? "; OUTPUT IS MISSING" : "");
+             (double)(uv_hrtime() - self->began_ns) / 1e9, (unsigned long long)verdict->received_bytes,
+             resumed, verdict->has_gap ? "; OUTPUT IS MISSING" : "");
   if (self->is_stopping) self->has_session = false; /* its end is what ended the follow */
   end(self, exit_code_of(self, verdict), false);
 }
@@ -274,8 +276,8 @@ static char *script_of(const build_t *self) {
 static void on_started(daytona_future_t *future, void *user) {
   build_t *self = user;
   const daytona_session_exec_result_t *started = daytona_future_session_exec(future);
-  daytona_session_follow_opts_t opts = {.on_stdout = on_stdout, .on_stderr = on_stderr, .user = self,
-                                        .timeout_ms = self->timeout_ms};
+  daytona_session_follow_opts_t opts = {
+    .on_stdout = on_stdout, .on_stderr = on_stderr, .user = self, .timeout_ms = self->timeout_ms};
   self->is_starting = false;
   if (self->is_ending) {
     leave(self); /* a signal came meanwhile */
@@ -312,7 +314,8 @@ static void on_box(box_t *box, const char *problem, void *user) {
     return;
   }
   if (!self->is_quiet) fprintf(stderr, "follow: in the sandbox %s\n", box_name(box));
-  snprintf(self->session, sizeof self->session, "follow-%d-%llx", (int)getpid(), (unsigned long long)uv_hrtime());
+  snprintf(self->session, sizeof self->session, "follow-%d-%llx", (int)getpid(),
+           (unsigned long long)uv_hrtime());
   self->is_starting = true;
   daytona_then(daytona_session_create(box->sandbox, self->session, NULL), on_session, self);
 }
@@ -360,7 +363,8 @@ static int read_options(build_t *self, int argc, char **argv) {
   }
   self->words = argv + optind;
   self->word_count = argc - optind;
-  if (self->word_count == 1 && self->words[0][strspn(self->words[0], " \t\n")] == '\0') return fputs(usage, stderr), 3;
+  if (self->word_count == 1 && self->words[0][strspn(self->words[0], " \t\n")] == '\0')
+    return fputs(usage, stderr), 3;
   return 0;
 }
 
@@ -381,7 +385,8 @@ int main(int argc, char **argv) {
     self.ending[i].data = &self;
     uv_signal_start(&self.ending[i], on_signal, ending_signals[i]);
   }
-  local_output_open(&self.out, self.loop, STDOUT_FILENO, on_written, &self); /* writing tells what went wrong */
+  local_output_open(&self.out, self.loop, STDOUT_FILENO, on_written,
+                    &self); /* writing tells what went wrong */
   local_output_open(&self.err, self.loop, STDERR_FILENO, on_written, &self);
   box_open(&self.box, self.client, self.sandbox, self.keeps, on_box, on_left, &self);
   uv_run(self.loop, UV_RUN_DEFAULT);

@@ -27,10 +27,12 @@ typedef struct step {
 /* --- the steps --------------------------------------------------------------------------------- */
 
 static daytona_future_t *make_remote(daytona_sandbox_t *sandbox) {
-  return daytona_process_exec(sandbox,
-                              "git init -q -b main seed && cd seed && echo '# Notes' > README.md && git add . && "
-                              "git -c user.name=Seed -c user.email=seed@example.com commit -q -m 'first commit' && "
-                              "git clone -q --bare . ../remote.git && cd .. && rm -r seed", NULL);
+  return daytona_process_exec(
+    sandbox,
+    "git init -q -b main seed && cd seed && echo '# Notes' > README.md && git add . && "
+    "git -c user.name=Seed -c user.email=seed@example.com commit -q -m 'first commit' && "
+    "git clone -q --bare . ../remote.git && cd .. && rm -r seed",
+    NULL);
 }
 
 static daytona_future_t *clone_remote(daytona_sandbox_t *sandbox) {
@@ -45,7 +47,9 @@ static daytona_future_t *write_file(daytona_sandbox_t *sandbox) {
   return daytona_process_exec(sandbox, "echo 'Hello from a sandbox.' > work/hello.txt", NULL);
 }
 
-static daytona_future_t *get_status(daytona_sandbox_t *sandbox) { return daytona_git_status(sandbox, "work", NULL); }
+static daytona_future_t *get_status(daytona_sandbox_t *sandbox) {
+  return daytona_git_status(sandbox, "work", NULL);
+}
 
 static void show_status(daytona_future_t *future) {
   const daytona_git_status_t *status = daytona_future_git_status(future);
@@ -64,7 +68,9 @@ static daytona_future_t *commit(daytona_sandbox_t *sandbox) {
   return daytona_git_commit(sandbox, "work", "say hello", "Example", "example@example.com", NULL);
 }
 
-static void show_commit(daytona_future_t *future) { printf("  commit %.12s\n", daytona_future_string(future)); }
+static void show_commit(daytona_future_t *future) {
+  printf("  commit %.12s\n", daytona_future_string(future));
+}
 
 static daytona_future_t *push(daytona_sandbox_t *sandbox) {
   daytona_git_remote_opts_t opts = {.set_upstream = true};
@@ -75,7 +81,9 @@ static daytona_future_t *log_remote(daytona_sandbox_t *sandbox) {
   return daytona_process_exec(sandbox, "git -C remote.git log --format='  %an: %s' greeting", NULL);
 }
 
-static void show_output(daytona_future_t *future) { fputs(daytona_future_exec_result(future)->result, stdout); }
+static void show_output(daytona_future_t *future) {
+  fputs(daytona_future_exec_result(future)->result, stdout);
+}
 
 static const step_t steps[] = {
   {"make a repository to clone from", make_remote, NULL},
@@ -146,9 +154,10 @@ int main(int argc, char **argv) {
   example_t self = {.status = EXIT_SUCCESS};
   if (argc > 1) {
     bool is_help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
-    fputs("usage: git\n"
-          "Clone, branch, commit and push in a fresh sandbox, to a repository that is made there.\n",
-          is_help ? stdout : stderr);
+    fputs(
+      "usage: git\n"
+      "Clone, branch, commit and push in a fresh sandbox, to a repository that is made there.\n",
+      is_help ? stdout : stderr);
     return is_help ? EXIT_SUCCESS : EXIT_FAILURE;
   }
   uv_loop_t *loop = uv_default_loop();

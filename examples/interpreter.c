@@ -168,7 +168,8 @@ static void prompt(notebook_t *self) {
 
 static void on_left(box_t *box, const char *problem, void *user) {
   notebook_t *self = user;
-  if (problem != NULL) fprintf(stderr, "interpreter: the sandbox %s is left behind: %s\n", box_name(box), problem);
+  if (problem != NULL)
+    fprintf(stderr, "interpreter: the sandbox %s is left behind: %s\n", box_name(box), problem);
   if (box->is_fresh && box->keeps && box->sandbox != NULL)
     fprintf(stderr, "interpreter: the sandbox %s was kept\n", box_name(box));
   local_input_close(&self->input);
@@ -188,7 +189,8 @@ static void leave(notebook_t *self) {
   if (self->phase == LEAVING) return;
   self->phase = LEAVING;
   if (self->context != NULL && (!self->box.is_fresh || self->keeps))
-    daytona_then(daytona_interpreter_delete_context(self->box.sandbox, self->context, &opts), on_context_gone, self);
+    daytona_then(daytona_interpreter_delete_context(self->box.sandbox, self->context, &opts), on_context_gone,
+                 self);
   else
     box_close(&self->box);
 }
@@ -229,7 +231,8 @@ static void on_set_up(daytona_future_t *future, void *user) {
                                        : "this Python cannot be used");
     return;
   }
-  if (self->pid != 0 && pid != self->pid) say(self, "interpreter: Python was started again: all variables are gone");
+  if (self->pid != 0 && pid != self->pid)
+    say(self, "interpreter: Python was started again: all variables are gone");
   self->pid = pid;
   ready(self);
 }
@@ -360,7 +363,8 @@ static void on_interrupted(daytona_future_t *future, void *user) {
   self->is_interrupting = false;
   if (self->phase == RUNNING && result == NULL)
     say(self, "interpreter: not interrupted: %s", daytona_future_error(future)->message);
-  if (self->phase == STARTING && self->run == NULL && self->pid != 0) look(self); /* the cell ended meanwhile */
+  if (self->phase == STARTING && self->run == NULL && self->pid != 0)
+    look(self); /* the cell ended meanwhile */
 }
 
 static void interrupt(notebook_t *self) {
@@ -497,8 +501,9 @@ static void ready(notebook_t *self) {
 
 static void on_signal(uv_signal_t *handle, int number) {
   notebook_t *self = handle->data;
-  if (number == SIGHUP && self->phase >= ENDING) return; /* that the terminal is gone shows in more than one way */
-  if (self->phase >= ENDING) {                           /* the user does not want to wait: fail all that is pending */
+  if (number == SIGHUP && self->phase >= ENDING)
+    return;                    /* that the terminal is gone shows in more than one way */
+  if (self->phase >= ENDING) { /* the user does not want to wait: fail all that is pending */
     self->status = 128 + number;
     daytona_client_close(self->client, NULL, NULL);
     quit(self, self->status, true);
@@ -542,8 +547,10 @@ static bool read_seconds(const char *text, int64_t *out_ms) {
 /* 0, or the exit code + 1: 1 after --help. */
 static int read_options(notebook_t *self, int argc, char **argv) {
   static const struct option options[] = {
-    {"sandbox", required_argument, NULL, 's'}, {"keep", no_argument, NULL, 'k'},
-    {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
+    {"sandbox", required_argument, NULL, 's'},
+    {"keep", no_argument, NULL, 'k'},
+    {"timeout", required_argument, NULL, 't'},
+    {"help", no_argument, NULL, 'h'},
     {0},
   };
   int c;
@@ -592,7 +599,8 @@ int main(int argc, char **argv) {
     self.ending[i].data = &self;
     uv_signal_start(&self.ending[i], on_signal, ending_signals[i]);
   }
-  local_output_open(&self.out, self.loop, STDOUT_FILENO, on_written, &self); /* writing tells what went wrong */
+  local_output_open(&self.out, self.loop, STDOUT_FILENO, on_written,
+                    &self); /* writing tells what went wrong */
   local_output_open(&self.err, self.loop, STDERR_FILENO, on_written, &self);
   box_open(&self.box, self.client, self.sandbox, self.keeps, on_box, on_left, &self);
   uv_run(self.loop, UV_RUN_DEFAULT);

@@ -12,12 +12,12 @@ enum { CELL_MAX = 4 * 1024 * 1024 };
 /* --- is it complete? --------------------------------------------------------------------------- */
 
 typedef struct scan {
-  int depth;        /* of brackets */
-  char quote;       /* inside a string; 0: no */
+  int depth;  /* of brackets */
+  char quote; /* inside a string; 0: no */
   bool is_triple;
-  bool is_joined;   /* the last line ends with a backslash */
-  bool has_block;   /* a line ends with a colon, or is a decorator */
-  bool is_blank;    /* the last line */
+  bool is_joined; /* the last line ends with a backslash */
+  bool has_block; /* a line ends with a colon, or is a decorator */
+  bool is_blank;  /* the last line */
 } scan_t;
 
 static bool is_triple_at(const char *at) { return at[1] == at[0] && at[2] == at[0]; }

@@ -21,10 +21,10 @@ typedef struct cells {
 } cells_t;
 
 typedef enum cells_kind {
-  CELLS_MORE,     /* nothing can be said before more input comes */
-  CELLS_LINE,     /* a line was taken, the cell goes on */
-  CELLS_CELL,     /* `text` is a cell */
-  CELLS_COMMAND,  /* `text` is a line that begins with % */
+  CELLS_MORE,    /* nothing can be said before more input comes */
+  CELLS_LINE,    /* a line was taken, the cell goes on */
+  CELLS_CELL,    /* `text` is a cell */
+  CELLS_COMMAND, /* `text` is a line that begins with % */
   CELLS_TOO_LONG
 } cells_kind_t;
 

@@ -84,9 +84,8 @@ static void run_next(quickstart_t *self) {
   }
   const step_t *step = &steps[self->next++];
   daytona_code_run_opts_t code_opts = {.language = step->language};
-  daytona_then(step->language == NULL
-                 ? daytona_process_exec(self->sandbox, step->text, NULL)
-                 : daytona_process_code_run(self->sandbox, step->text, &code_opts),
+  daytona_then(step->language == NULL ? daytona_process_exec(self->sandbox, step->text, NULL)
+                                      : daytona_process_code_run(self->sandbox, step->text, &code_opts),
                on_step, self);
 }
 

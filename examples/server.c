@@ -187,7 +187,9 @@ static void answer_end(run_t *run, daytona_future_t *future) {
   const daytona_run_result_t *result = daytona_future_run_result(future);
   const daytona_error_t *error = daytona_future_error(future);
   bool is_timeout = daytona_error_is(error, DAYTONA_ETIMEOUT) || run->is_late;
-  const char *end = result == NULL ? is_timeout ? "timeout" : "failed" : result->error != NULL ? "exception" : "ok";
+  const char *end = result == NULL          ? is_timeout ? "timeout" : "failed"
+                    : result->error != NULL ? "exception"
+                                            : "ok";
   line_t line;
   if (!open_line(&line)) {
     http_end(run->client); /* without its last line it does not look whole */
@@ -257,7 +259,9 @@ static void on_idle(void *user) {
 
 /* --- requests ---------------------------------------------------------------------------------- */
 
-static void on_wait_limit(uv_timer_t *timer) { give_up_waiting(timer->data, "no sandbox became free in time\n"); }
+static void on_wait_limit(uv_timer_t *timer) {
+  give_up_waiting(timer->data, "no sandbox became free in time\n");
+}
 
 static run_t *new_run(service_t *self, http_exchange_t *client, const char *code) {
   run_t *run = calloc(1, sizeof *run);
@@ -287,7 +291,8 @@ static void serve_run(service_t *self, http_exchange_t *client) {
   size_t size;
   const char *code = http_body(client, &size);
   if (size == 0 || strlen(code) != size) {
-    refuse(client, 400, size == 0 ? "the body is to be a Python program\n" : "there is a NUL in the program\n");
+    refuse(client, 400,
+           size == 0 ? "the body is to be a Python program\n" : "there is a NUL in the program\n");
     return;
   }
   slot_t *slot = self->signal_count == 0 ? pool_take(&self->pool) : NULL;
@@ -313,8 +318,8 @@ static void serve_status(service_t *self, http_exchange_t *client) {
   snprintf(text, sizeof text,
            "{\"idle\":%d,\"busy\":%d,\"preparing\":%d,\"waiting\":%d,\"paused\":%d,\"served\":%lld}\n",
            pool_count(&self->pool, SLOT_IDLE), pool_count(&self->pool, SLOT_BUSY),
-           pool_count(&self->pool, SLOT_CREATING) + pool_count(&self->pool, SLOT_PREPARING), self->waiting_count, paused,
-           self->served);
+           pool_count(&self->pool, SLOT_CREATING) + pool_count(&self->pool, SLOT_PREPARING),
+           self->waiting_count, paused, self->served);
   http_answer(client, 200, NULL, "application/json", text);
 }
 
@@ -416,9 +421,12 @@ static bool read_number(const char *text, int least, int most, int *out) {
 /* 0, or the exit code + 1: 1 after --help. */
 static int read_options(service_t *self, int argc, char **argv) {
   static const struct option options[] = {
-    {"port", required_argument, NULL, 'p'},    {"pool", required_argument, NULL, 'n'},
-    {"queue", required_argument, NULL, 'q'},   {"timeout", required_argument, NULL, 't'},
-    {"runs", required_argument, NULL, 'r'},    {"help", no_argument, NULL, 'h'},
+    {"port", required_argument, NULL, 'p'},
+    {"pool", required_argument, NULL, 'n'},
+    {"queue", required_argument, NULL, 'q'},
+    {"timeout", required_argument, NULL, 't'},
+    {"runs", required_argument, NULL, 'r'},
+    {"help", no_argument, NULL, 'h'},
     {0},
   };
   int c;

@@ -124,22 +124,24 @@ static void write_parts(http_exchange_t *self, const char *const *parts, const s
   set_limit(self, 0);
 }
 
-static void write_text(http_exchange_t *self, const char *text, size_t size) { write_parts(self, &text, &size, 1); }
+static void write_text(http_exchange_t *self, const char *text, size_t size) {
+  write_parts(self, &text, &size, 1);
+}
 
 static const char *reason_of(int status) {
   switch (status) {
-  case 200: return "OK";
-  case 400: return "Bad Request";
-  case 403: return "Forbidden";
-  case 404: return "Not Found";
-  case 405: return "Method Not Allowed";
-  case 408: return "Request Timeout";
-  case 411: return "Length Required";
-  case 413: return "Content Too Large";
-  case 431: return "Request Header Fields Too Large";
-  case 502: return "Bad Gateway";
-  case 503: return "Service Unavailable";
-  default: return "Error";
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 411: return "Length Required";
+    case 413: return "Content Too Large";
+    case 431: return "Request Header Fields Too Large";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    default: return "Error";
   }
 }
 
@@ -162,9 +164,10 @@ static void linger(http_exchange_t *self) {
 
 void http_answer(http_exchange_t *self, int status, const char *header, const char *type, const char *body) {
   char head[512];
-  int size = snprintf(head, sizeof head,
-                      "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%sConnection: close\r\n\r\n", status,
-                      reason_of(status), type, strlen(body), header != NULL ? header : "", header != NULL ? "\r\n" : "");
+  int size = snprintf(
+    head, sizeof head,
+    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%sConnection: close\r\n\r\n", status,
+    reason_of(status), type, strlen(body), header != NULL ? header : "", header != NULL ? "\r\n" : "");
   assert(size > 0 && (size_t)size < sizeof head && !self->is_closing);
   const char *const parts[] = {head, body};
   const size_t sizes[] = {(size_t)size, strlen(body)};
@@ -178,9 +181,11 @@ static void refuse(http_exchange_t *self, int status, const char *why) {
 
 void http_begin(http_exchange_t *self, int status, const char *type) {
   char head[256];
-  int size = snprintf(head, sizeof head,
-                      "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\nCache-Control: no-store\r\n"
-                      "Connection: close\r\n\r\n", status, reason_of(status), type);
+  int size =
+    snprintf(head, sizeof head,
+             "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\nCache-Control: no-store\r\n"
+             "Connection: close\r\n\r\n",
+             status, reason_of(status), type);
   self->is_streaming = true;
   write_text(self, head, (size_t)size);
 }
@@ -193,7 +198,8 @@ size_t http_send(http_exchange_t *self, const void *bytes, size_t size) {
     write_parts(self, parts, sizes, 3);
   }
   size_t queued = uv_stream_get_write_queue_size((uv_stream_t *)&self->tcp);
-  if (queued != 0 && !self->is_broken && !uv_is_active((uv_handle_t *)&self->limit)) set_limit(self, STALLED_MS);
+  if (queued != 0 && !self->is_broken && !uv_is_active((uv_handle_t *)&self->limit))
+    set_limit(self, STALLED_MS);
   return queued;
 }
 
@@ -252,7 +258,8 @@ static bool take_header(http_exchange_t *self, char *line, head_t *head) {
 /* The head is complete: `head` ends behind its empty line. */
 static bool read_head(http_exchange_t *self, head_t *head) {
   char *at = self->head, *line = take_line(&at);
-  char *space = line != NULL ? strchr(line, ' ') : NULL, *version = space != NULL ? strchr(space + 1, ' ') : NULL;
+  char *space = line != NULL ? strchr(line, ' ') : NULL,
+       *version = space != NULL ? strchr(space + 1, ' ') : NULL;
   if (version == NULL || strncmp(version + 1, "HTTP/1.", 7) != 0 || space[1] != '/') return false;
   *space = *version = '\0';
   self->method = line;
@@ -352,7 +359,8 @@ static void on_connection(uv_stream_t *listener, int status) {
   set_limit(self, REQUEST_MS);
 }
 
-int http_server_start(http_server_t *server, uv_loop_t *loop, const http_handlers_t *handlers, void *user, int *port) {
+int http_server_start(http_server_t *server, uv_loop_t *loop, const http_handlers_t *handlers, void *user,
+                      int *port) {
   struct sockaddr_in address;
   int size = sizeof address;
   *server = (http_server_t){.handlers = *handlers, .user = user};

@@ -19,7 +19,8 @@ typedef struct http_exchange http_exchange_t;
 typedef struct http_handlers {
   void (*on_request)(http_exchange_t *exchange, void *user); /* it is complete; answer now or later */
   void (*on_drained)(http_exchange_t *exchange, void *user); /* all that was sent has gone to the client */
-  void (*on_gone)(http_exchange_t *exchange, void *user);    /* the client went away before the end of its answer */
+  void (*on_gone)(http_exchange_t *exchange,
+                  void *user); /* the client went away before the end of its answer */
 } http_handlers_t;
 
 typedef struct http_server {
@@ -32,7 +33,8 @@ typedef struct http_server {
 } http_server_t;
 
 /* Listen on 127.0.0.1. `port` 0: any, and the one it got in *port. 0 or an error of libuv. */
-int http_server_start(http_server_t *server, uv_loop_t *loop, const http_handlers_t *handlers, void *user, int *port);
+int http_server_start(http_server_t *server, uv_loop_t *loop, const http_handlers_t *handlers, void *user,
+                      int *port);
 /* No new requests; those that have begun to be answered go on. */
 void http_server_stop(http_server_t *server);
 /* Drop every connection; on_gone does not come any more. */
@@ -49,7 +51,8 @@ void http_set_data(http_exchange_t *exchange, void *data);
 void *http_data(const http_exchange_t *exchange);
 
 /* A whole answer. `header` is a further header line without its end, or NULL. */
-void http_answer(http_exchange_t *exchange, int status, const char *header, const char *type, const char *body);
+void http_answer(http_exchange_t *exchange, int status, const char *header, const char *type,
+                 const char *body);
 /* Begin a streamed one, send a piece of it, end it. Sending tells how many bytes the client has not taken
    yet. */
 void http_begin(http_exchange_t *exchange, int status, const char *type);

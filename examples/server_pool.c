@@ -87,7 +87,8 @@ static void on_deleted(daytona_future_t *future, void *user) {
   slot_t *slot = user;
   const daytona_error_t *error = daytona_future_error(future);
   if (error != NULL && !daytona_error_is(error, DAYTONA_ENOTFOUND))
-    fprintf(stderr, "server: the sandbox %s is left behind: %s\n", daytona_sandbox_id(slot->sandbox), error->message);
+    fprintf(stderr, "server: the sandbox %s is left behind: %s\n", daytona_sandbox_id(slot->sandbox),
+            error->message);
   daytona_sandbox_release(slot->sandbox);
   slot->sandbox = NULL;
   slot->state = SLOT_EMPTY;
@@ -118,17 +119,17 @@ static void move(slot_t *slot) {
   bool is_closing = slot->pool->is_closing;
   if (is_closing && (slot->state == SLOT_PREPARING || slot->state == SLOT_IDLE)) slot->state = SLOT_DELETING;
   switch (slot->state) {
-  case SLOT_EMPTY:
-    if (is_closing)
-      close_slot(slot);
-    else
-      create(slot);
-    break;
-  case SLOT_PREPARING: prepare(slot); break;
-  case SLOT_DELETING: delete_sandbox(slot); break;
-  case SLOT_IDLE: slot->pool->events.on_idle(slot->pool->events.user); break;
-  case SLOT_CREATING:
-  case SLOT_BUSY: break;
+    case SLOT_EMPTY:
+      if (is_closing)
+        close_slot(slot);
+      else
+        create(slot);
+      break;
+    case SLOT_PREPARING: prepare(slot); break;
+    case SLOT_DELETING: delete_sandbox(slot); break;
+    case SLOT_IDLE: slot->pool->events.on_idle(slot->pool->events.user); break;
+    case SLOT_CREATING:
+    case SLOT_BUSY: break;
   }
 }
 
@@ -146,14 +147,19 @@ static void on_awake(uv_timer_t *timer) {
   pool_t *pool = timer->data;
   for (int i = 0; i < pool->size; i++)
     if (pool->slots[i].state == SLOT_IDLE)
-      daytona_then(daytona_sandbox_refresh_activity(pool->slots[i].sandbox, NULL), on_kept_awake, &pool->slots[i]);
+      daytona_then(daytona_sandbox_refresh_activity(pool->slots[i].sandbox, NULL), on_kept_awake,
+                   &pool->slots[i]);
 }
 
 /* --- public ------------------------------------------------------------------------------------ */
 
-void pool_open(pool_t *pool, daytona_client_t *client, int size, int runs_per_sandbox, const pool_events_t *events) {
+void pool_open(pool_t *pool, daytona_client_t *client, int size, int runs_per_sandbox,
+               const pool_events_t *events) {
   uv_loop_t *loop = daytona_client_loop(client);
-  *pool = (pool_t){.client = client, .events = *events, .size = size, .runs_per_sandbox = runs_per_sandbox,
+  *pool = (pool_t){.client = client,
+                   .events = *events,
+                   .size = size,
+                   .runs_per_sandbox = runs_per_sandbox,
                    .open_handles = size};
   uv_timer_init(loop, &pool->awake);
   pool->awake.data = pool;
@@ -192,7 +198,8 @@ void pool_give_back(slot_t *slot, bool is_clean) {
     return;
   }
   slot->state = SLOT_PREPARING;
-  daytona_then(daytona_interpreter_delete_context(slot->sandbox, slot->context, &opts), on_context_gone, slot);
+  daytona_then(daytona_interpreter_delete_context(slot->sandbox, slot->context, &opts), on_context_gone,
+               slot);
   forget_context(slot);
 }
 
@@ -202,7 +209,8 @@ void pool_close(pool_t *pool) {
   uv_close((uv_handle_t *)&pool->awake, NULL);
   for (int i = 0; i < pool->size; i++) {
     slot_t *slot = &pool->slots[i];
-    if (slot->state == SLOT_IDLE || slot->state == SLOT_EMPTY) move(slot); /* the others come there by themselves */
+    if (slot->state == SLOT_IDLE || slot->state == SLOT_EMPTY)
+      move(slot); /* the others come there by themselves */
   }
 }
 

@@ -15,7 +15,14 @@
 
 enum { POOL_MAX = 64 };
 
-typedef enum slot_state { SLOT_EMPTY, SLOT_CREATING, SLOT_PREPARING, SLOT_IDLE, SLOT_BUSY, SLOT_DELETING } slot_state_t;
+typedef enum slot_state {
+  SLOT_EMPTY,
+  SLOT_CREATING,
+  SLOT_PREPARING,
+  SLOT_IDLE,
+  SLOT_BUSY,
+  SLOT_DELETING
+} slot_state_t;
 
 typedef struct pool pool_t;
 
@@ -45,7 +52,8 @@ struct pool {
   bool is_closing;
 };
 
-void pool_open(pool_t *pool, daytona_client_t *client, int size, int runs_per_sandbox, const pool_events_t *events);
+void pool_open(pool_t *pool, daytona_client_t *client, int size, int runs_per_sandbox,
+               const pool_events_t *events);
 /* One to run something in, or NULL if none is idle. */
 slot_t *pool_take(pool_t *pool);
 /* `is_clean`: the run has ended by itself. A sandbox in which something may still run is deleted, which ends

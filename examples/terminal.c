@@ -115,7 +115,8 @@ static void guard_tty(void) {
   sigemptyset(&ours.sa_mask);
   atexit(restore_tty);
   for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
-    if (sigaction(crashes[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL) sigaction(crashes[i], &ours, NULL);
+    if (sigaction(crashes[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+      sigaction(crashes[i], &ours, NULL);
 }
 
 static void read_size(int *cols, int *rows) {
@@ -140,11 +141,13 @@ static void on_resized(daytona_future_t *future, void *user) {
 static void follow_size(terminal_t *self) {
   int cols, rows;
   read_size(&cols, &rows);
-  if (self->pty == NULL || self->is_ending || self->is_resizing || (cols == self->cols && rows == self->rows)) return;
+  if (self->pty == NULL || self->is_ending || self->is_resizing || (cols == self->cols && rows == self->rows))
+    return;
   self->cols = cols;
   self->rows = rows;
   self->is_resizing = true;
-  daytona_then(daytona_pty_resize(self->box.sandbox, daytona_pty_id(self->pty), cols, rows, NULL), on_resized, self);
+  daytona_then(daytona_pty_resize(self->box.sandbox, daytona_pty_id(self->pty), cols, rows, NULL), on_resized,
+               self);
 }
 
 static void on_winch(uv_signal_t *handle, int number) {
@@ -211,7 +214,8 @@ static bool take_escape(terminal_t *self, char c) {
 }
 
 static void on_input_end(terminal_t *self, ssize_t size) {
-  static const char bye[] = "\004exit\n"; /* whatever reads now gets an end of file, and the shell is told to go */
+  static const char bye[] =
+    "\004exit\n"; /* whatever reads now gets an end of file, and the shell is told to go */
   if (self->is_tty) {
     snprintf(self->message, sizeof self->message, "terminal: the local terminal is gone");
     end(self, 128 + SIGHUP, true);
@@ -289,7 +293,8 @@ static void close_all(terminal_t *self) {
 }
 
 static void on_left(box_t *box, const char *problem, void *user) {
-  if (problem != NULL) fprintf(stderr, "terminal: the sandbox %s is left behind: %s\n", box_name(box), problem);
+  if (problem != NULL)
+    fprintf(stderr, "terminal: the sandbox %s is left behind: %s\n", box_name(box), problem);
   if (box->is_fresh && box->keeps && box->sandbox != NULL)
     fprintf(stderr, "terminal: the sandbox %s was kept\n", box_name(box));
   close_all(user);
@@ -306,7 +311,8 @@ static bool deletes_sandbox(const terminal_t *self) { return self->box.is_fresh 
 static bool must_kill(const terminal_t *self) {
   const daytona_stream_end_t *verdict = daytona_pty_end(self->pty);
   if (self->pty == NULL || self->pty_id != NULL || deletes_sandbox(self)) return false;
-  return verdict == NULL || (verdict->reason != DAYTONA_STREAM_EXITED && verdict->reason != DAYTONA_STREAM_KILLED);
+  return verdict == NULL ||
+         (verdict->reason != DAYTONA_STREAM_EXITED && verdict->reason != DAYTONA_STREAM_KILLED);
 }
 
 /* All output is on the screen: the terminal is the user's again. */
@@ -335,7 +341,8 @@ static void end(terminal_t *self, int status, bool is_hasty) {
   daytona_future_release(self->wait);
   self->wait = NULL;
   if (self->pty != NULL) daytona_pty_set_output(self->pty, NULL, NULL);
-  if (deletes_sandbox(self)) daytona_future_cancel(self->attach); /* else what it makes is waited for, and killed */
+  if (deletes_sandbox(self))
+    daytona_future_cancel(self->attach); /* else what it makes is waited for, and killed */
   if (is_hasty || local_output_queued(&self->output) == 0) finish(self);
 }
 
@@ -344,7 +351,8 @@ static void on_verdict(daytona_future_t *future, void *user) {
   const daytona_stream_end_t *verdict = daytona_future_stream_end(future);
   const char *name = box_name(&self->box);
   if (self->is_ending) return;
-  int status = verdict != NULL && verdict->has_exit_code && verdict->exit_code >= 0 ? verdict->exit_code : LOST;
+  int status =
+    verdict != NULL && verdict->has_exit_code && verdict->exit_code >= 0 ? verdict->exit_code : LOST;
   if (verdict == NULL)
     snprintf(self->message, sizeof self->message, "terminal: %s", daytona_future_error(future)->message);
   else if (verdict->reason == DAYTONA_STREAM_EXITED && self->is_tty)
@@ -381,7 +389,8 @@ static void on_ending(uv_signal_t *handle, int number) {
 static void on_attached(daytona_future_t *future, void *user);
 
 static void start_shell(terminal_t *self) {
-  daytona_pty_create_opts_t opts = {.id = self->pty_id, .cwd = self->cwd, .env = {self->env, self->env_count}};
+  daytona_pty_create_opts_t opts = {
+    .id = self->pty_id, .cwd = self->cwd, .env = {self->env, self->env_count}};
   opts.attach = (daytona_pty_attach_t){.on_drained = on_drained, .user = self, .buffer_bytes = BEHIND_MAX};
   read_size(&self->cols, &self->rows);
   opts.cols = self->cols;
@@ -444,9 +453,12 @@ static bool add_env(terminal_t *self, char *text) {
 /* 0, or the exit code + 1: 1 after --help. */
 static int read_options(terminal_t *self, int argc, char **argv) {
   static const struct option options[] = {
-    {"command", required_argument, NULL, 'c'}, {"pty", required_argument, NULL, 'p'},
-    {"env", required_argument, NULL, 'e'},     {"cwd", required_argument, NULL, 'C'},
-    {"keep", no_argument, NULL, 'k'},          {"help", no_argument, NULL, 'h'},
+    {"command", required_argument, NULL, 'c'},
+    {"pty", required_argument, NULL, 'p'},
+    {"env", required_argument, NULL, 'e'},
+    {"cwd", required_argument, NULL, 'C'},
+    {"keep", no_argument, NULL, 'k'},
+    {"help", no_argument, NULL, 'h'},
     {0},
   };
   int c;
@@ -459,7 +471,8 @@ static int read_options(terminal_t *self, int argc, char **argv) {
     if (c == '?' || (c == 'e' && !add_env(self, optarg))) return fputs(usage, stderr), 3;
   }
   self->sandbox = optind < argc ? argv[optind++] : NULL;
-  if (optind < argc || (self->pty_id != NULL && self->sandbox == NULL && !self->keeps)) return fputs(usage, stderr), 3;
+  if (optind < argc || (self->pty_id != NULL && self->sandbox == NULL && !self->keeps))
+    return fputs(usage, stderr), 3;
   return 0;
 }
 
@@ -493,7 +506,8 @@ int main(int argc, char **argv) {
   }
   guard_tty();
   open_signals(&self);
-  local_output_open(&self.output, self.loop, STDOUT_FILENO, on_written, &self); /* writing tells what went wrong */
+  local_output_open(&self.output, self.loop, STDOUT_FILENO, on_written,
+                    &self); /* writing tells what went wrong */
   box_open(&self.box, self.client, self.sandbox, self.keeps, on_box, on_left, &self);
   uv_run(self.loop, UV_RUN_DEFAULT);
   daytona_client_release(self.client);

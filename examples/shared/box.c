@@ -52,11 +52,16 @@ static void on_found(daytona_future_t *future, void *user) {
     daytona_then(daytona_sandbox_start(sandbox, NULL), on_started, user);
 }
 
-void box_open(box_t *box, daytona_client_t *client, const char *id_or_name, bool keeps, box_opened_cb on_opened,
-              box_closed_cb on_closed, void *user) {
+void box_open(box_t *box, daytona_client_t *client, const char *id_or_name, bool keeps,
+              box_opened_cb on_opened, box_closed_cb on_closed, void *user) {
   daytona_create_opts_t opts = {.is_ephemeral = !keeps};
-  *box = (box_t){.client = client, .keeps = keeps, .is_fresh = id_or_name == NULL, .is_opening = true,
-                 .on_opened = on_opened, .on_closed = on_closed, .user = user};
+  *box = (box_t){.client = client,
+                 .keeps = keeps,
+                 .is_fresh = id_or_name == NULL,
+                 .is_opening = true,
+                 .on_opened = on_opened,
+                 .on_closed = on_closed,
+                 .user = user};
   uv_timer_init(daytona_client_loop(client), &box->awake);
   uv_unref((uv_handle_t *)&box->awake);
   box->awake.data = box;

@@ -30,8 +30,8 @@ struct box {
 };
 
 /* `id_or_name` NULL: make one, and delete it at the end unless `keeps`. on_opened comes from a later turn. */
-void box_open(box_t *box, daytona_client_t *client, const char *id_or_name, bool keeps, box_opened_cb on_opened,
-              box_closed_cb on_closed, void *user);
+void box_open(box_t *box, daytona_client_t *client, const char *id_or_name, bool keeps,
+              box_opened_cb on_opened, box_closed_cb on_closed, void *user);
 
 /* Leave it. While it is still being opened, that is waited for, because what has been created must be
    deleted; on_opened does not come then. on_closed may come at once. */

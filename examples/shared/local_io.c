@@ -159,7 +159,8 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
   if (output->on_drained != NULL) output->on_drained(output, output->user);
 }
 
-int local_output_open(local_output_t *output, uv_loop_t *loop, int fd, local_output_cb on_drained, void *user) {
+int local_output_open(local_output_t *output, uv_loop_t *loop, int fd, local_output_cb on_drained,
+                      void *user) {
   memset(output, 0, sizeof *output);
   int rc = open_fd(&output->to, loop, fd, O_WRONLY);
   if (rc != 0) return output->error = rc;

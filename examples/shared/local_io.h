@@ -67,7 +67,8 @@ struct local_output {
   void *user;
 };
 
-int local_output_open(local_output_t *output, uv_loop_t *loop, int fd, local_output_cb on_drained, void *user);
+int local_output_open(local_output_t *output, uv_loop_t *loop, int fd, local_output_cb on_drained,
+                      void *user);
 /* Write, or queue what cannot be written yet; `on_drained` comes if something was queued. There is no limit:
    look at local_output_queued() and stop the source. 0 or an error of libuv, which stays. */
 int local_output_write(local_output_t *output, const void *bytes, size_t size);

@@ -105,8 +105,7 @@ typedef struct daytona_config {
  * Thread: the one that runs the loop. Reads two small files and the environment, so call it before the
  * loop is busy.
  */
-DAYTONA_API int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config,
-                                   daytona_client_t **out);
+DAYTONA_API int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_client_t **out);
 
 /**
  * Say what daytona_client_new() would think of a configuration.
@@ -135,8 +134,7 @@ typedef void (*daytona_client_closed_cb)(void *user);
  * After it has been reported, further calls fail with DAYTONA_ECLOSED in a later turn of the loop, which
  * must still run.
  */
-DAYTONA_API void daytona_client_close(daytona_client_t *client, daytona_client_closed_cb closed,
-                                      void *user);
+DAYTONA_API void daytona_client_close(daytona_client_t *client, daytona_client_closed_cb closed, void *user);
 
 /** One more reference. Returns `client`, also if that is NULL. Thread: loop. */
 DAYTONA_API daytona_client_t *daytona_client_retain(daytona_client_t *client);

@@ -20,67 +20,64 @@ DAYTONA_BEGIN
  * X(name, number, parent, second parent, text). The second parent is DAYTONA_OK where there is only
  * one. Numbers never change once released.
  */
-#define DAYTONA_ERROR_MAP(X)                                                                       \
-  X(DAYTONA_EFAILED, -1, DAYTONA_OK, DAYTONA_OK, "the operation failed")                           \
-  /* answers of a server, by HTTP status */                                                        \
-  X(DAYTONA_EINVAL, -2, DAYTONA_EFAILED, DAYTONA_OK, "bad request or argument")                    \
-  X(DAYTONA_EAUTH, -3, DAYTONA_EFAILED, DAYTONA_OK, "authentication failed")                       \
-  X(DAYTONA_EFORBIDDEN, -4, DAYTONA_EFAILED, DAYTONA_OK, "forbidden")                              \
-  X(DAYTONA_ENOTFOUND, -5, DAYTONA_EFAILED, DAYTONA_OK, "not found")                               \
-  X(DAYTONA_ETIMEOUT, -6, DAYTONA_EFAILED, DAYTONA_OK, "timed out")                                \
-  X(DAYTONA_ECONFLICT, -7, DAYTONA_EFAILED, DAYTONA_OK, "conflict")                                \
-  X(DAYTONA_EGONE, -8, DAYTONA_EFAILED, DAYTONA_OK, "gone")                                        \
-  X(DAYTONA_EUNPROCESSABLE, -9, DAYTONA_EFAILED, DAYTONA_OK, "unprocessable request")              \
-  X(DAYTONA_ERATELIMIT, -10, DAYTONA_EFAILED, DAYTONA_OK, "rate limit exceeded")                   \
-  X(DAYTONA_EINTERNAL, -11, DAYTONA_EFAILED, DAYTONA_OK, "internal server error")                  \
-  X(DAYTONA_EBADGATEWAY, -12, DAYTONA_EFAILED, DAYTONA_OK, "bad gateway")                          \
-  X(DAYTONA_EUNAVAILABLE, -13, DAYTONA_EFAILED, DAYTONA_OK, "service unavailable")                 \
-  /* transport */                                                                                  \
-  X(DAYTONA_ECONNECTION, -20, DAYTONA_EFAILED, DAYTONA_OK, "connection failed")                    \
-  X(DAYTONA_ECONNECTION_TIMEOUT, -21, DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT,                       \
-    "connection timed out")                                                                        \
-  X(DAYTONA_ECONNECT_TIMEOUT, -22, DAYTONA_ECONNECTION_TIMEOUT, DAYTONA_OK,                        \
-    "no connection within the connect limit")                                                      \
-  X(DAYTONA_EIDLE_TIMEOUT, -23, DAYTONA_ECONNECTION_TIMEOUT, DAYTONA_OK,                           \
-    "no bytes within the idle limit")                                                              \
-  X(DAYTONA_EDEADLINE, -24, DAYTONA_ETIMEOUT, DAYTONA_OK,                                          \
-    "the operation exceeded its time limit")                                                       \
-  X(DAYTONA_ERESOLVE, -25, DAYTONA_ECONNECTION, DAYTONA_OK, "name lookup failed")                  \
-  X(DAYTONA_ETLS, -26, DAYTONA_ECONNECTION, DAYTONA_OK, "TLS handshake or certificate failed")     \
-  X(DAYTONA_EPROXY, -27, DAYTONA_ECONNECTION, DAYTONA_OK, "proxy refused the connection")          \
-  X(DAYTONA_ETRUNCATED, -28, DAYTONA_ECONNECTION, DAYTONA_OK, "the answer ended early")            \
-  /* the client itself */                                                                          \
-  X(DAYTONA_ECANCELED, -40, DAYTONA_EFAILED, DAYTONA_OK, "cancelled")                              \
-  X(DAYTONA_ECLOSED, -41, DAYTONA_EFAILED, DAYTONA_OK, "the client is closed")                     \
-  X(DAYTONA_ENOMEM, -42, DAYTONA_EFAILED, DAYTONA_OK, "out of memory")                             \
-  X(DAYTONA_ELIMIT, -43, DAYTONA_EFAILED, DAYTONA_OK, "a size or count limit was exceeded")        \
-  X(DAYTONA_EPROTOCOL, -44, DAYTONA_EFAILED, DAYTONA_OK, "malformed answer")                       \
-  X(DAYTONA_EREENTRANT, -45, DAYTONA_EFAILED, DAYTONA_OK, "not allowed from here")                 \
-  X(DAYTONA_ETHREAD, -46, DAYTONA_EFAILED, DAYTONA_OK, "called from a thread other than the loop's") \
-  X(DAYTONA_ESANDBOX_FAILED, -47, DAYTONA_EFAILED, DAYTONA_OK, "the sandbox is in an error state") \
-  X(DAYTONA_EUNSUPPORTED, -48, DAYTONA_EFAILED, DAYTONA_OK, "not supported")                       \
-  X(DAYTONA_EIO, -49, DAYTONA_EFAILED, DAYTONA_OK, "local input or output failed")                 \
-  /* the toolbox daemon, by (source, code) */                                                      \
-  X(DAYTONA_EGIT_AUTH_FAILED, -60, DAYTONA_EAUTH, DAYTONA_OK, "git: authentication failed")        \
-  X(DAYTONA_EGIT_REPO_NOT_FOUND, -61, DAYTONA_ENOTFOUND, DAYTONA_OK, "git: no such repository")    \
-  X(DAYTONA_EGIT_BRANCH_NOT_FOUND, -62, DAYTONA_ENOTFOUND, DAYTONA_OK, "git: no such branch")      \
-  X(DAYTONA_EGIT_BRANCH_EXISTS, -63, DAYTONA_ECONFLICT, DAYTONA_OK, "git: branch exists")          \
-  X(DAYTONA_EGIT_PUSH_REJECTED, -64, DAYTONA_ECONFLICT, DAYTONA_OK, "git: push rejected")          \
-  X(DAYTONA_EGIT_DIRTY_WORKTREE, -65, DAYTONA_ECONFLICT, DAYTONA_OK, "git: uncommitted changes")   \
-  X(DAYTONA_EGIT_MERGE_CONFLICT, -66, DAYTONA_ECONFLICT, DAYTONA_OK, "git: merge conflict")        \
-  X(DAYTONA_EGIT_TRANSPORT_FAILED, -67, DAYTONA_EBADGATEWAY, DAYTONA_OK, "git: transport failed")  \
-  X(DAYTONA_EGIT_REMOTE_REJECTED, -68, DAYTONA_EUNPROCESSABLE, DAYTONA_OK, "git: remote refused")  \
-  X(DAYTONA_EFILE_NOT_FOUND, -70, DAYTONA_ENOTFOUND, DAYTONA_OK, "no such file")                   \
-  X(DAYTONA_EFILE_ACCESS_DENIED, -71, DAYTONA_EFORBIDDEN, DAYTONA_OK, "file access denied")        \
-  X(DAYTONA_EINVALID_FILE_PATH, -72, DAYTONA_EINVAL, DAYTONA_OK, "invalid file path")              \
-  X(DAYTONA_EFILE_READ_FAILED, -73, DAYTONA_EINTERNAL, DAYTONA_OK, "file could not be read")       \
-  X(DAYTONA_ELSP_NOT_INITIALIZED, -74, DAYTONA_EINVAL, DAYTONA_OK, "language server not started")  \
-  X(DAYTONA_EPROCESS_TIMEOUT, -75, DAYTONA_ETIMEOUT, DAYTONA_OK, "the command exceeded its time")  \
-  X(DAYTONA_EPROCESS_NOT_FOUND, -76, DAYTONA_ENOTFOUND, DAYTONA_OK, "no such process or session")  \
-  X(DAYTONA_ESESSION_ENDED, -77, DAYTONA_EGONE, DAYTONA_OK, "the session has ended")               \
-  X(DAYTONA_ECOMMAND_COMPLETED, -78, DAYTONA_EGONE, DAYTONA_OK, "the command has completed")       \
-  X(DAYTONA_EA11Y_UNAVAILABLE, -79, DAYTONA_EUNAVAILABLE, DAYTONA_OK, "accessibility unavailable") \
-  X(DAYTONA_ERECORDING_ACTIVE, -80, DAYTONA_ECONFLICT, DAYTONA_OK, "recording still active")       \
+#define DAYTONA_ERROR_MAP(X)                                                                               \
+  X(DAYTONA_EFAILED, -1, DAYTONA_OK, DAYTONA_OK, "the operation failed")                                   \
+  /* answers of a server, by HTTP status */                                                                \
+  X(DAYTONA_EINVAL, -2, DAYTONA_EFAILED, DAYTONA_OK, "bad request or argument")                            \
+  X(DAYTONA_EAUTH, -3, DAYTONA_EFAILED, DAYTONA_OK, "authentication failed")                               \
+  X(DAYTONA_EFORBIDDEN, -4, DAYTONA_EFAILED, DAYTONA_OK, "forbidden")                                      \
+  X(DAYTONA_ENOTFOUND, -5, DAYTONA_EFAILED, DAYTONA_OK, "not found")                                       \
+  X(DAYTONA_ETIMEOUT, -6, DAYTONA_EFAILED, DAYTONA_OK, "timed out")                                        \
+  X(DAYTONA_ECONFLICT, -7, DAYTONA_EFAILED, DAYTONA_OK, "conflict")                                        \
+  X(DAYTONA_EGONE, -8, DAYTONA_EFAILED, DAYTONA_OK, "gone")                                                \
+  X(DAYTONA_EUNPROCESSABLE, -9, DAYTONA_EFAILED, DAYTONA_OK, "unprocessable request")                      \
+  X(DAYTONA_ERATELIMIT, -10, DAYTONA_EFAILED, DAYTONA_OK, "rate limit exceeded")                           \
+  X(DAYTONA_EINTERNAL, -11, DAYTONA_EFAILED, DAYTONA_OK, "internal server error")                          \
+  X(DAYTONA_EBADGATEWAY, -12, DAYTONA_EFAILED, DAYTONA_OK, "bad gateway")                                  \
+  X(DAYTONA_EUNAVAILABLE, -13, DAYTONA_EFAILED, DAYTONA_OK, "service unavailable")                         \
+  /* transport */                                                                                          \
+  X(DAYTONA_ECONNECTION, -20, DAYTONA_EFAILED, DAYTONA_OK, "connection failed")                            \
+  X(DAYTONA_ECONNECTION_TIMEOUT, -21, DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT, "connection timed out")       \
+  X(DAYTONA_ECONNECT_TIMEOUT, -22, DAYTONA_ECONNECTION_TIMEOUT, DAYTONA_OK,                                \
+    "no connection within the connect limit")                                                              \
+  X(DAYTONA_EIDLE_TIMEOUT, -23, DAYTONA_ECONNECTION_TIMEOUT, DAYTONA_OK, "no bytes within the idle limit") \
+  X(DAYTONA_EDEADLINE, -24, DAYTONA_ETIMEOUT, DAYTONA_OK, "the operation exceeded its time limit")         \
+  X(DAYTONA_ERESOLVE, -25, DAYTONA_ECONNECTION, DAYTONA_OK, "name lookup failed")                          \
+  X(DAYTONA_ETLS, -26, DAYTONA_ECONNECTION, DAYTONA_OK, "TLS handshake or certificate failed")             \
+  X(DAYTONA_EPROXY, -27, DAYTONA_ECONNECTION, DAYTONA_OK, "proxy refused the connection")                  \
+  X(DAYTONA_ETRUNCATED, -28, DAYTONA_ECONNECTION, DAYTONA_OK, "the answer ended early")                    \
+  /* the client itself */                                                                                  \
+  X(DAYTONA_ECANCELED, -40, DAYTONA_EFAILED, DAYTONA_OK, "cancelled")                                      \
+  X(DAYTONA_ECLOSED, -41, DAYTONA_EFAILED, DAYTONA_OK, "the client is closed")                             \
+  X(DAYTONA_ENOMEM, -42, DAYTONA_EFAILED, DAYTONA_OK, "out of memory")                                     \
+  X(DAYTONA_ELIMIT, -43, DAYTONA_EFAILED, DAYTONA_OK, "a size or count limit was exceeded")                \
+  X(DAYTONA_EPROTOCOL, -44, DAYTONA_EFAILED, DAYTONA_OK, "malformed answer")                               \
+  X(DAYTONA_EREENTRANT, -45, DAYTONA_EFAILED, DAYTONA_OK, "not allowed from here")                         \
+  X(DAYTONA_ETHREAD, -46, DAYTONA_EFAILED, DAYTONA_OK, "called from a thread other than the loop's")       \
+  X(DAYTONA_ESANDBOX_FAILED, -47, DAYTONA_EFAILED, DAYTONA_OK, "the sandbox is in an error state")         \
+  X(DAYTONA_EUNSUPPORTED, -48, DAYTONA_EFAILED, DAYTONA_OK, "not supported")                               \
+  X(DAYTONA_EIO, -49, DAYTONA_EFAILED, DAYTONA_OK, "local input or output failed")                         \
+  /* the toolbox daemon, by (source, code) */                                                              \
+  X(DAYTONA_EGIT_AUTH_FAILED, -60, DAYTONA_EAUTH, DAYTONA_OK, "git: authentication failed")                \
+  X(DAYTONA_EGIT_REPO_NOT_FOUND, -61, DAYTONA_ENOTFOUND, DAYTONA_OK, "git: no such repository")            \
+  X(DAYTONA_EGIT_BRANCH_NOT_FOUND, -62, DAYTONA_ENOTFOUND, DAYTONA_OK, "git: no such branch")              \
+  X(DAYTONA_EGIT_BRANCH_EXISTS, -63, DAYTONA_ECONFLICT, DAYTONA_OK, "git: branch exists")                  \
+  X(DAYTONA_EGIT_PUSH_REJECTED, -64, DAYTONA_ECONFLICT, DAYTONA_OK, "git: push rejected")                  \
+  X(DAYTONA_EGIT_DIRTY_WORKTREE, -65, DAYTONA_ECONFLICT, DAYTONA_OK, "git: uncommitted changes")           \
+  X(DAYTONA_EGIT_MERGE_CONFLICT, -66, DAYTONA_ECONFLICT, DAYTONA_OK, "git: merge conflict")                \
+  X(DAYTONA_EGIT_TRANSPORT_FAILED, -67, DAYTONA_EBADGATEWAY, DAYTONA_OK, "git: transport failed")          \
+  X(DAYTONA_EGIT_REMOTE_REJECTED, -68, DAYTONA_EUNPROCESSABLE, DAYTONA_OK, "git: remote refused")          \
+  X(DAYTONA_EFILE_NOT_FOUND, -70, DAYTONA_ENOTFOUND, DAYTONA_OK, "no such file")                           \
+  X(DAYTONA_EFILE_ACCESS_DENIED, -71, DAYTONA_EFORBIDDEN, DAYTONA_OK, "file access denied")                \
+  X(DAYTONA_EINVALID_FILE_PATH, -72, DAYTONA_EINVAL, DAYTONA_OK, "invalid file path")                      \
+  X(DAYTONA_EFILE_READ_FAILED, -73, DAYTONA_EINTERNAL, DAYTONA_OK, "file could not be read")               \
+  X(DAYTONA_ELSP_NOT_INITIALIZED, -74, DAYTONA_EINVAL, DAYTONA_OK, "language server not started")          \
+  X(DAYTONA_EPROCESS_TIMEOUT, -75, DAYTONA_ETIMEOUT, DAYTONA_OK, "the command exceeded its time")          \
+  X(DAYTONA_EPROCESS_NOT_FOUND, -76, DAYTONA_ENOTFOUND, DAYTONA_OK, "no such process or session")          \
+  X(DAYTONA_ESESSION_ENDED, -77, DAYTONA_EGONE, DAYTONA_OK, "the session has ended")                       \
+  X(DAYTONA_ECOMMAND_COMPLETED, -78, DAYTONA_EGONE, DAYTONA_OK, "the command has completed")               \
+  X(DAYTONA_EA11Y_UNAVAILABLE, -79, DAYTONA_EUNAVAILABLE, DAYTONA_OK, "accessibility unavailable")         \
+  X(DAYTONA_ERECORDING_ACTIVE, -80, DAYTONA_ECONFLICT, DAYTONA_OK, "recording still active")               \
   X(DAYTONA_ERECORDING_NO_FFMPEG, -81, DAYTONA_EUNAVAILABLE, DAYTONA_OK, "ffmpeg not found")
 
 typedef enum daytona_errcode {
@@ -88,7 +85,7 @@ typedef enum daytona_errcode {
 #define DAYTONA_ERROR_ENUM(name, number, parent, parent2, text) name = number,
   DAYTONA_ERROR_MAP(DAYTONA_ERROR_ENUM)
 #undef DAYTONA_ERROR_ENUM
-  DAYTONA_ERRCODE_FORCE_INT = 0x7fffffff /**< keeps the size of the enum; never a code */
+    DAYTONA_ERRCODE_FORCE_INT = 0x7fffffff /**< keeps the size of the enum; never a code */
 } daytona_errcode_t;
 
 /** One response header. Names keep the case in which the server sent them. */
@@ -111,11 +108,11 @@ typedef struct daytona_error {
   const char *field;               /**< path of the JSON field that was wrong, such as "items[2].id" */
   const daytona_header_t *headers; /**< headers of the answer */
   size_t header_count;
-  const char *body;                /**< raw body of the answer, at most 64 KiB of it */
+  const char *body; /**< raw body of the answer, at most 64 KiB of it */
   size_t body_size;
-  int64_t retry_after_ms;          /**< from Retry-After or Retry-After-<bucket>; -1 when not given */
-  int attempts;                    /**< how often the request was sent; 0 if it never was */
-  int stream_reason;               /**< why a stream's connection ended, a daytona_stream_reason_t; 0: it was none */
+  int64_t retry_after_ms; /**< from Retry-After or Retry-After-<bucket>; -1 when not given */
+  int attempts;           /**< how often the request was sent; 0 if it never was */
+  int stream_reason;      /**< why a stream's connection ended, a daytona_stream_reason_t; 0: it was none */
 } daytona_error_t;
 
 /**

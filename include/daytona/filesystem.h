@@ -55,9 +55,10 @@ DAYTONA_BEGIN
 
 /** A file or folder. */
 typedef struct daytona_file_info {
-  const char *name;        /**< base name */
-  const char *path;        /**< the listed folder, as it was given, and the way from there; in lists of newer servers */
-  int64_t size;            /**< bytes */
+  const char *name; /**< base name */
+  const char
+    *path;      /**< the listed folder, as it was given, and the way from there; in lists of newer servers */
+  int64_t size; /**< bytes */
   bool is_dir;
   const char *mode;        /**< such as "-rw-r--r--" */
   const char *permissions; /**< octal digits, such as "0644" */
@@ -108,8 +109,7 @@ typedef struct daytona_fs_opts {
  * @param mode  Optional. One to five octal digits such as "755". Default "755".
  */
 DAYTONA_API daytona_future_t *daytona_fs_create_folder(daytona_sandbox_t *sandbox, const char *path,
-                                                       const char *mode,
-                                                       const daytona_fs_opts_t *opts);
+                                                       const char *mode, const daytona_fs_opts_t *opts);
 
 typedef struct daytona_fs_delete_opts {
   bool is_recursive;    /**< Needed for folders. */
@@ -149,8 +149,7 @@ DAYTONA_API daytona_future_t *daytona_fs_search(daytona_sandbox_t *sandbox, cons
 
 /** Move or rename. An existing destination is DAYTONA_ECONFLICT. Settles without a value. */
 DAYTONA_API daytona_future_t *daytona_fs_move(daytona_sandbox_t *sandbox, const char *source,
-                                              const char *destination,
-                                              const daytona_fs_opts_t *opts);
+                                              const char *destination, const daytona_fs_opts_t *opts);
 
 /**
  * Replace a literal text in files. Settles with daytona_future_replace_results(), one per file in the order given;
@@ -159,9 +158,8 @@ DAYTONA_API daytona_future_t *daytona_fs_move(daytona_sandbox_t *sandbox, const 
  * @param pattern    Required, not empty.
  * @param new_value  Required, may be empty.
  */
-DAYTONA_API daytona_future_t *daytona_fs_replace(daytona_sandbox_t *sandbox,
-                                                 const daytona_strings_t *files, const char *pattern,
-                                                 const char *new_value,
+DAYTONA_API daytona_future_t *daytona_fs_replace(daytona_sandbox_t *sandbox, const daytona_strings_t *files,
+                                                 const char *pattern, const char *new_value,
                                                  const daytona_fs_opts_t *opts);
 
 typedef struct daytona_fs_permissions_opts {
@@ -180,8 +178,7 @@ DAYTONA_API daytona_future_t *daytona_fs_set_permissions(daytona_sandbox_t *sand
 DAYTONA_API const daytona_file_info_t *daytona_future_file_info(const daytona_future_t *future);
 DAYTONA_API const daytona_file_list_t *daytona_future_file_list(const daytona_future_t *future);
 DAYTONA_API const daytona_file_matches_t *daytona_future_file_matches(const daytona_future_t *future);
-DAYTONA_API const daytona_replace_results_t *daytona_future_replace_results(
-  const daytona_future_t *future);
+DAYTONA_API const daytona_replace_results_t *daytona_future_replace_results(const daytona_future_t *future);
 
 /* --- transfers --------------------------------------------------------------------------------- */
 
@@ -195,14 +192,15 @@ typedef void (*daytona_fs_progress_cb)(const daytona_transfer_progress_t *progre
 
 /** Options of transfers. */
 typedef struct daytona_transfer_opts {
-  int64_t idle_timeout_ms; /**< Optional. Longest silence: DAYTONA_EIDLE_TIMEOUT. Default 1800000. DAYTONA_NO_TIMEOUT:
+  int64_t
+    idle_timeout_ms; /**< Optional. Longest silence: DAYTONA_EIDLE_TIMEOUT. Default 1800000. DAYTONA_NO_TIMEOUT:
                                 none. Other negative values are DAYTONA_EINVAL. */
-  int64_t timeout_ms;      /**< Optional. The whole transfer: DAYTONA_EDEADLINE. Default: none. */
-  size_t max_bytes;        /**< Downloads to memory, all files together: more is DAYTONA_ELIMIT, of the file that did
+  int64_t timeout_ms; /**< Optional. The whole transfer: DAYTONA_EDEADLINE. Default: none. */
+  size_t max_bytes; /**< Downloads to memory, all files together: more is DAYTONA_ELIMIT, of the file that did
                                 not fit any more. Default 256 MiB. */
   daytona_fs_progress_cb on_progress; /**< Optional. */
-  void *user;              /**< For on_progress. Borrowed until completion. */
-  uint64_t reserved[4];    /**< Must be zero. */
+  void *user;                         /**< For on_progress. Borrowed until completion. */
+  uint64_t reserved[4];               /**< Must be zero. */
 } daytona_transfer_opts_t;
 
 /** Results of a source besides a number of bytes. */
@@ -231,9 +229,8 @@ typedef size_t (*daytona_fs_sink_cb)(const char *bytes, size_t size, void *user)
  * DAYTONA_ELIMIT for more than 2^62 bytes.
  * @param bytes  Borrowed until completion. May be NULL when `size` is 0.
  */
-DAYTONA_API daytona_future_t *daytona_fs_upload(daytona_sandbox_t *sandbox, const void *bytes,
-                                                size_t size, const char *remote_path,
-                                                const daytona_transfer_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_fs_upload(daytona_sandbox_t *sandbox, const void *bytes, size_t size,
+                                                const char *remote_path, const daytona_transfer_opts_t *opts);
 
 /**
  * Upload a local file. Settles without a value. DAYTONA_EIO if it cannot be opened (nothing is sent then), is not a
@@ -297,14 +294,13 @@ DAYTONA_API daytona_future_t *daytona_fs_download(daytona_sandbox_t *sandbox, co
 
 /** Download to a local file, which appears when it is whole; folders are made. Settles without a value. DAYTONA_EIO
     if it cannot be written (disk full, no permission). */
-DAYTONA_API daytona_future_t *daytona_fs_download_file(daytona_sandbox_t *sandbox,
-                                                       const char *remote_path, const char *local_path,
+DAYTONA_API daytona_future_t *daytona_fs_download_file(daytona_sandbox_t *sandbox, const char *remote_path,
+                                                       const char *local_path,
                                                        const daytona_transfer_opts_t *opts);
 
 /** Download into `sink`. Settles without a value when the last byte was taken. @param user  For `sink`; borrowed
     until completion. */
-DAYTONA_API daytona_future_t *daytona_fs_download_stream(daytona_sandbox_t *sandbox,
-                                                         const char *remote_path,
+DAYTONA_API daytona_future_t *daytona_fs_download_stream(daytona_sandbox_t *sandbox, const char *remote_path,
                                                          daytona_fs_sink_cb sink, void *user,
                                                          const daytona_transfer_opts_t *opts);
 
@@ -315,8 +311,7 @@ DAYTONA_API daytona_future_t *daytona_fs_download_stream(daytona_sandbox_t *sand
  * @param count  At most 100,000. With 0 nothing is asked.
  */
 DAYTONA_API daytona_future_t *daytona_fs_download_many(daytona_sandbox_t *sandbox,
-                                                       const daytona_fs_download_item_t *items,
-                                                       size_t count,
+                                                       const daytona_fs_download_item_t *items, size_t count,
                                                        const daytona_transfer_opts_t *opts);
 
 /** Go on with a stream whose source had nothing or whose sink was full; inside these callbacks too, where it makes

@@ -63,8 +63,7 @@ DAYTONA_API void daytona_then(daytona_future_t *future, daytona_future_cb callba
  * @return 0, or DAYTONA_ENOMEM (then `callback` is never called), or DAYTONA_EINVAL without a callback.
  *         With a future that was made on another thread than the loop's, also DAYTONA_ECLOSED.
  */
-DAYTONA_API int daytona_future_on_settled(daytona_future_t *future, daytona_future_cb callback,
-                                          void *user);
+DAYTONA_API int daytona_future_on_settled(daytona_future_t *future, daytona_future_cb callback, void *user);
 
 /**
  * Turn the loop until `future` has settled. For tools and tests; servers use callbacks.
@@ -122,7 +121,7 @@ DAYTONA_API daytona_errcode_t daytona_future_code(const daytona_future_t *future
  * @param count    0 settles with success.
  */
 DAYTONA_API daytona_future_t *daytona_all(daytona_client_t *client, daytona_future_t *const *futures,
-                                           size_t count);
+                                          size_t count);
 
 /**
  * The first success.
@@ -132,7 +131,7 @@ DAYTONA_API daytona_future_t *daytona_all(daytona_client_t *client, daytona_futu
  * Fails with the error of the last one to fail when all have failed, DAYTONA_EINVAL when count is 0.
  */
 DAYTONA_API daytona_future_t *daytona_any(daytona_client_t *client, daytona_future_t *const *futures,
-                                           size_t count);
+                                          size_t count);
 
 /**
  * The first to settle, with success or failure; the members still pending are then cancelled.

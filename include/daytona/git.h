@@ -49,17 +49,16 @@ typedef struct daytona_git_clone_opts {
   const char *branch;    /**< Optional. Default: the remote's. */
   const char *commit_id; /**< Optional. Check this commit out after cloning; HEAD is detached then. */
   daytona_git_credentials_t credentials; /**< Optional. */
-  bool insecure_skip_tls;    /**< Accept any certificate of the remote. */
-  daytona_opt_int_t depth;   /**< Optional. So many commits only; at least 1. */
-  int64_t timeout_ms;        /**< Optional. Default: none. */
-  uint64_t reserved[4];      /**< Must be zero. */
+  bool insecure_skip_tls;                /**< Accept any certificate of the remote. */
+  daytona_opt_int_t depth;               /**< Optional. So many commits only; at least 1. */
+  int64_t timeout_ms;                    /**< Optional. Default: none. */
+  uint64_t reserved[4];                  /**< Must be zero. */
 } daytona_git_clone_opts_t;
 
 /** Clone `url` into the folder `path`, which is new or empty: otherwise DAYTONA_ECONFLICT.
     DAYTONA_EGIT_REPO_NOT_FOUND also for a repository without a commit, DAYTONA_EGIT_BRANCH_NOT_FOUND also for an
     unknown commit. */
-DAYTONA_API daytona_future_t *daytona_git_clone(daytona_sandbox_t *sandbox, const char *url,
-                                                const char *path,
+DAYTONA_API daytona_future_t *daytona_git_clone(daytona_sandbox_t *sandbox, const char *url, const char *path,
                                                 const daytona_git_clone_opts_t *opts);
 
 /** Options of calls that have none of their own. */
@@ -70,8 +69,7 @@ typedef struct daytona_git_opts {
 
 /** Stage files. @param files  Required, at least one, none NULL; relative to the repository; "." stands for all. */
 DAYTONA_API daytona_future_t *daytona_git_add(daytona_sandbox_t *sandbox, const char *path,
-                                              const daytona_strings_t *files,
-                                              const daytona_git_opts_t *opts);
+                                              const daytona_strings_t *files, const daytona_git_opts_t *opts);
 
 typedef struct daytona_git_commit_opts {
   bool allow_empty;     /**< Commit also when nothing is staged. */
@@ -82,17 +80,16 @@ typedef struct daytona_git_commit_opts {
 /** Commit what is staged. Settles with daytona_future_string(): the hash, 40 hexadecimal digits. With nothing
     staged it is an error unless `allow_empty`. */
 DAYTONA_API daytona_future_t *daytona_git_commit(daytona_sandbox_t *sandbox, const char *path,
-                                                 const char *message, const char *author,
-                                                 const char *email,
+                                                 const char *message, const char *author, const char *email,
                                                  const daytona_git_commit_opts_t *opts);
 
 typedef struct daytona_git_remote_opts {
   daytona_git_credentials_t credentials; /**< Optional. */
-  const char *remote;   /**< Optional. Default: origin. */
-  const char *branch;   /**< Optional. Default: the current one. */
-  bool set_upstream;    /**< push: remember the remote branch. */
-  int64_t timeout_ms;   /**< Optional. Default: none. */
-  uint64_t reserved[4]; /**< Must be zero. */
+  const char *remote;                    /**< Optional. Default: origin. */
+  const char *branch;                    /**< Optional. Default: the current one. */
+  bool set_upstream;                     /**< push: remember the remote branch. */
+  int64_t timeout_ms;                    /**< Optional. Default: none. */
+  uint64_t reserved[4];                  /**< Must be zero. */
 } daytona_git_remote_opts_t;
 
 /** Push the branch; with a detached HEAD DAYTONA_EINVAL. DAYTONA_EGIT_PUSH_REJECTED when the remote has moved on,
@@ -107,20 +104,20 @@ DAYTONA_API daytona_future_t *daytona_git_pull(daytona_sandbox_t *sandbox, const
 /** One changed file. The words are the server's: Unmodified, Untracked, Modified, Added, Deleted, Renamed, Copied,
     `Updated but unmerged`. */
 typedef struct daytona_git_file_status {
-  const char *name;     /**< relative to the repository */
+  const char *name; /**< relative to the repository */
   const char *staging;
   const char *worktree;
-  const char *extra;    /**< the old name of a renamed file, or "" */
+  const char *extra; /**< the old name of a renamed file, or "" */
 } daytona_git_file_status_t;
 
 typedef struct daytona_git_status {
   const char *current_branch; /**< "HEAD" when detached */
   const daytona_git_file_status_t *files;
   size_t file_count;
-  int64_t ahead, behind;      /**< commits, against the upstream branch */
-  bool is_published;          /**< there is an upstream branch */
+  int64_t ahead, behind; /**< commits, against the upstream branch */
+  bool is_published;     /**< there is an upstream branch */
   bool is_detached;
-  const char *upstream;       /**< its name, or NULL */
+  const char *upstream; /**< its name, or NULL */
 } daytona_git_status_t;
 
 /** What has changed. Settles with daytona_future_git_status(). */
@@ -142,17 +139,14 @@ DAYTONA_API const daytona_git_branches_t *daytona_future_git_branches(const dayt
 
 /** Create a branch from HEAD and check it out. DAYTONA_EGIT_BRANCH_EXISTS if there is one. */
 DAYTONA_API daytona_future_t *daytona_git_create_branch(daytona_sandbox_t *sandbox, const char *path,
-                                                        const char *name,
-                                                        const daytona_git_opts_t *opts);
+                                                        const char *name, const daytona_git_opts_t *opts);
 /** Check a branch or a full commit hash out. DAYTONA_EGIT_BRANCH_NOT_FOUND; DAYTONA_EGIT_DIRTY_WORKTREE when local
     changes would be lost, and nothing is changed then. */
-DAYTONA_API daytona_future_t *daytona_git_checkout_branch(daytona_sandbox_t *sandbox,
-                                                          const char *path, const char *branch,
-                                                          const daytona_git_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_git_checkout_branch(daytona_sandbox_t *sandbox, const char *path,
+                                                          const char *branch, const daytona_git_opts_t *opts);
 /** Delete a local branch, also one that is not merged. The current one is DAYTONA_ECONFLICT. */
 DAYTONA_API daytona_future_t *daytona_git_delete_branch(daytona_sandbox_t *sandbox, const char *path,
-                                                        const char *name,
-                                                        const daytona_git_opts_t *opts);
+                                                        const char *name, const daytona_git_opts_t *opts);
 
 typedef struct daytona_git_init_opts {
   bool is_bare;
@@ -166,11 +160,11 @@ DAYTONA_API daytona_future_t *daytona_git_init(daytona_sandbox_t *sandbox, const
                                                const daytona_git_init_opts_t *opts);
 
 typedef struct daytona_git_reset_opts {
-  const char *mode;         /**< Optional. soft, mixed (default), hard, merge, keep. */
-  const char *target;       /**< Optional. Default: HEAD. */
-  daytona_strings_t files;  /**< Optional. Unstage only these. */
-  int64_t timeout_ms;       /**< Optional. Default: none. */
-  uint64_t reserved[4];     /**< Must be zero. */
+  const char *mode;        /**< Optional. soft, mixed (default), hard, merge, keep. */
+  const char *target;      /**< Optional. Default: HEAD. */
+  daytona_strings_t files; /**< Optional. Unstage only these. */
+  int64_t timeout_ms;      /**< Optional. Default: none. */
+  uint64_t reserved[4];    /**< Must be zero. */
 } daytona_git_reset_opts_t;
 
 /** Move HEAD or unstage files. Another `mode` is DAYTONA_EINVAL, an unknown `target` DAYTONA_EGIT_BRANCH_NOT_FOUND.
@@ -209,8 +203,7 @@ DAYTONA_API daytona_future_t *daytona_git_remotes(daytona_sandbox_t *sandbox, co
 
 /** The URL of one remote. Settles with daytona_future_string(), which is NULL if there is no such remote. */
 DAYTONA_API daytona_future_t *daytona_git_remote_get(daytona_sandbox_t *sandbox, const char *path,
-                                                     const char *name,
-                                                     const daytona_git_opts_t *opts);
+                                                     const char *name, const daytona_git_opts_t *opts);
 
 /** Where a setting lives. */
 typedef struct daytona_git_config_opts {

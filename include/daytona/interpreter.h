@@ -35,10 +35,10 @@ typedef struct daytona_run_error {
 
 /** What a run left behind. Texts have a NUL behind them, and may have some inside: see their sizes. */
 typedef struct daytona_run_result {
-  daytona_bytes_t out; /**< stdout, UTF-8; at most max_output_bytes of it */
-  daytona_bytes_t err; /**< stderr */
+  daytona_bytes_t out;                     /**< stdout, UTF-8; at most max_output_bytes of it */
+  daytona_bytes_t err;                     /**< stderr */
   bool out_is_truncated, err_is_truncated; /**< the callbacks got everything */
-  const daytona_run_error_t *error; /**< NULL: the code ended without one */
+  const daytona_run_error_t *error;        /**< NULL: the code ended without one */
 } daytona_run_result_t;
 
 /** The result of a future of daytona_interpreter_run(), or NULL. Borrowed from the future. */
@@ -54,9 +54,9 @@ typedef void (*daytona_run_output_cb)(const char *text, size_t size, void *user)
 typedef void (*daytona_run_error_cb)(const daytona_run_error_t *error, void *user);
 
 typedef struct daytona_run_opts {
-  const char *context_id;          /**< Optional. Default: the context that every sandbox has. */
-  daytona_map_t env;               /**< Optional. For this run only. */
-  int64_t timeout_ms;              /**< Optional. Default: the server's, 600 s; DAYTONA_NO_TIMEOUT: none. Rounded up to
+  const char *context_id; /**< Optional. Default: the context that every sandbox has. */
+  daytona_map_t env;      /**< Optional. For this run only. */
+  int64_t timeout_ms;     /**< Optional. Default: the server's, 600 s; DAYTONA_NO_TIMEOUT: none. Rounded up to
                                         whole seconds. Counted by the server, from when the code starts: before that
                                         it may wait for other runs of its context. */
   size_t max_output_bytes;         /**< Of each of the result's texts. Default: 16 MiB; at most 256 MiB. */
@@ -102,8 +102,8 @@ typedef struct daytona_interpreter_context {
   const char *id;
   const char *cwd;
   const char *created_at; /**< RFC 3339, as the server wrote it */
-  bool is_active;         /**< false: its worker has ended; the next run starts it again, with nothing in it */
-  const char *language;   /**< "python" */
+  bool is_active;       /**< false: its worker has ended; the next run starts it again, with nothing in it */
+  const char *language; /**< "python" */
 } daytona_interpreter_context_t;
 
 typedef struct daytona_interpreter_context_list {
@@ -121,21 +121,23 @@ typedef struct daytona_interpreter_context_opts {
  * Make a context. Settles with daytona_future_interpreter_context(). DAYTONA_EINTERNAL when its worker cannot start, as
  * in a `cwd` that is none.
  */
-DAYTONA_API daytona_future_t *daytona_interpreter_create_context(daytona_sandbox_t *sandbox,
-                                                                 const daytona_interpreter_context_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_interpreter_create_context(
+  daytona_sandbox_t *sandbox, const daytona_interpreter_context_opts_t *opts);
 
 /** All contexts but the default one. Settles with daytona_future_interpreter_contexts(). */
 DAYTONA_API daytona_future_t *daytona_interpreter_list_contexts(daytona_sandbox_t *sandbox,
                                                                 const daytona_request_opts_t *opts);
 
 /** End a context and what runs in it. Settles without a value. DAYTONA_EINVAL for the id "default". */
-DAYTONA_API daytona_future_t *daytona_interpreter_delete_context(daytona_sandbox_t *sandbox, const char *context_id,
+DAYTONA_API daytona_future_t *daytona_interpreter_delete_context(daytona_sandbox_t *sandbox,
+                                                                 const char *context_id,
                                                                  const daytona_request_opts_t *opts);
 
 /** Results of the calls above, or NULL. Borrowed from the future. */
-DAYTONA_API const daytona_interpreter_context_t *daytona_future_interpreter_context(const daytona_future_t *future);
-DAYTONA_API const daytona_interpreter_context_list_t *
-daytona_future_interpreter_contexts(const daytona_future_t *future);
+DAYTONA_API const daytona_interpreter_context_t *daytona_future_interpreter_context(
+  const daytona_future_t *future);
+DAYTONA_API const daytona_interpreter_context_list_t *daytona_future_interpreter_contexts(
+  const daytona_future_t *future);
 
 DAYTONA_END
 

@@ -31,8 +31,8 @@ DAYTONA_BEGIN
 
 /** What a command or program left behind. */
 typedef struct daytona_exec_result {
-  int exit_code;        /**< -1: it could not be started, or the shell was killed by a signal */
-  const char *result;   /**< stdout and stderr together, in the order written; never NULL; bytes that were not
+  int exit_code;      /**< -1: it could not be started, or the shell was killed by a signal */
+  const char *result; /**< stdout and stderr together, in the order written; never NULL; bytes that were not
                              UTF-8 have been replaced by the server. A NUL inside ends it: see `size` */
   size_t result_size;
   const char *artifacts; /**< code_run: the raw JSON of the answer's artifacts (charts), or NULL */
@@ -42,13 +42,15 @@ typedef struct daytona_exec_result {
 DAYTONA_API const daytona_exec_result_t *daytona_future_exec_result(const daytona_future_t *future);
 
 typedef struct daytona_exec_opts {
-  const char *cwd;      /**< Optional. Default: the work folder; relative paths start there. */
-  daytona_map_t env;    /**< Optional. On top of the sandbox's. Names: a letter or `_`, then letters, digits, `_`. */
-  int64_t timeout_ms;   /**< Optional. Default: none. Rounded up to whole seconds, at most 2^32-1 of them. The server
+  const char *cwd; /**< Optional. Default: the work folder; relative paths start there. */
+  daytona_map_t
+    env; /**< Optional. On top of the sandbox's. Names: a letter or `_`, then letters, digits, `_`. */
+  int64_t
+    timeout_ms; /**< Optional. Default: none. Rounded up to whole seconds, at most 2^32-1 of them. The server
                              keeps it; the client gives up 5 s later, with DAYTONA_EDEADLINE. */
-  bool leaves_running;  /**< Do not mark the command and do not try to stop it on cancel. */
+  bool leaves_running;    /**< Do not mark the command and do not try to stop it on cancel. */
   bool counts_queue_time; /**< Let waiting for a free connection count for the client's limit. */
-  uint64_t reserved[4]; /**< Must be zero. */
+  uint64_t reserved[4];   /**< Must be zero. */
 } daytona_exec_opts_t;
 
 /**
@@ -67,13 +69,14 @@ DAYTONA_API daytona_future_t *daytona_process_exec(daytona_sandbox_t *sandbox, c
                                                    const daytona_exec_opts_t *opts);
 
 typedef struct daytona_code_run_opts {
-  const char *language;   /**< Optional. `python`, `javascript`, `typescript`. Default: the sandbox's language. */
+  const char
+    *language; /**< Optional. `python`, `javascript`, `typescript`. Default: the sandbox's language. */
   daytona_strings_t argv; /**< Optional. Arguments of the program. Servers may split them at blanks. */
   daytona_map_t env;      /**< Optional. As in exec. */
   int64_t timeout_ms;     /**< Optional. As in exec. */
   bool leaves_running;    /**< As in exec. */
   bool counts_queue_time;
-  uint64_t reserved[4];   /**< Must be zero. */
+  uint64_t reserved[4]; /**< Must be zero. */
 } daytona_code_run_opts_t;
 
 /**

@@ -58,21 +58,21 @@ typedef struct daytona_pty_attach {
   daytona_pty_output_cb on_output;   /**< Optional. May be set later: until then output is kept. */
   daytona_pty_drained_cb on_drained; /**< Optional. */
   void *user;                        /**< For both. */
-  daytona_buffer_policy_t policy;    /**< Of what arrives while there is no callback, or while it is paused. With
+  daytona_buffer_policy_t policy; /**< Of what arrives while there is no callback, or while it is paused. With
                                           STOP the client stops reading once `buffer_bytes` are kept, and the
                                           server then drops it as a slow reader. */
-  size_t buffer_bytes;               /**< Default: 1 MiB; at most 64 MiB. */
-  int64_t connect_timeout_ms;        /**< Optional. Default: the client's. */
-  int64_t handshake_timeout_ms;      /**< Optional. Default: 10 s, from the call until the server has said that the
+  size_t buffer_bytes;            /**< Default: 1 MiB; at most 64 MiB. */
+  int64_t connect_timeout_ms;     /**< Optional. Default: the client's. */
+  int64_t handshake_timeout_ms; /**< Optional. Default: 10 s, from the call until the server has said that the
                                           client is attached. DAYTONA_ETIMEOUT. DAYTONA_NO_TIMEOUT: none. */
 } daytona_pty_attach_t;
 
 typedef struct daytona_pty_create_opts {
-  const char *id;       /**< Optional. Default: a fresh UUID. Ids of ended terminals may be used again, but old
+  const char *id;    /**< Optional. Default: a fresh UUID. Ids of ended terminals may be used again, but old
                              servers may then end the new one: use fresh ids. */
-  const char *cwd;      /**< Optional. Default: the work folder. */
-  daytona_map_t env;    /**< Optional. TERM is xterm-256color unless given. */
-  int cols, rows;       /**< Optional. Default: 80 and 24; at most 1000. */
+  const char *cwd;   /**< Optional. Default: the work folder. */
+  daytona_map_t env; /**< Optional. TERM is xterm-256color unless given. */
+  int cols, rows;    /**< Optional. Default: 80 and 24; at most 1000. */
   daytona_pty_attach_t attach;
   uint64_t reserved[4]; /**< Must be zero. */
 } daytona_pty_create_opts_t;
@@ -86,7 +86,8 @@ typedef struct daytona_pty_create_opts {
  *
  * Secrets: the environment is kept out of log lines and is wiped from memory when the future goes.
  */
-DAYTONA_API daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox, const daytona_pty_create_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox,
+                                                 const daytona_pty_create_opts_t *opts);
 
 typedef struct daytona_pty_connect_opts {
   daytona_pty_attach_t attach;
@@ -118,15 +119,16 @@ typedef struct daytona_pty_list {
 } daytona_pty_list_t;
 
 /** All terminals. Settles with daytona_future_pty_list(). */
-DAYTONA_API daytona_future_t *daytona_pty_list(daytona_sandbox_t *sandbox, const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_pty_list(daytona_sandbox_t *sandbox,
+                                               const daytona_request_opts_t *opts);
 
 /** One terminal. Settles with daytona_future_pty_info(). DAYTONA_ENOTFOUND for one that has ended. */
 DAYTONA_API daytona_future_t *daytona_pty_info(daytona_sandbox_t *sandbox, const char *id,
                                                const daytona_request_opts_t *opts);
 
 /** Change the size, 1 to 1000 each. Settles with daytona_future_pty_info(). DAYTONA_EGONE for one that has ended. */
-DAYTONA_API daytona_future_t *daytona_pty_resize(daytona_sandbox_t *sandbox, const char *id, int cols, int rows,
-                                                 const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_pty_resize(daytona_sandbox_t *sandbox, const char *id, int cols,
+                                                 int rows, const daytona_request_opts_t *opts);
 
 /** Kill the terminal's processes. Settles without a value; attached clients get DAYTONA_STREAM_KILLED. */
 DAYTONA_API daytona_future_t *daytona_pty_kill(daytona_sandbox_t *sandbox, const char *id,

@@ -36,35 +36,35 @@ DAYTONA_BEGIN
 typedef struct daytona_sandbox daytona_sandbox_t;
 
 /** X(NAME, wire string). */
-#define DAYTONA_SANDBOX_STATE_MAP(X)                                                               \
-  X(UNKNOWN, "unknown") /* also every state that this version does not know */                     \
-  X(CREATING, "creating")                                                                          \
-  X(RESTORING, "restoring")                                                                        \
-  X(DESTROYED, "destroyed")                                                                        \
-  X(DESTROYING, "destroying")                                                                      \
-  X(STARTED, "started")                                                                            \
-  X(STOPPED, "stopped")                                                                            \
-  X(STARTING, "starting")                                                                          \
-  X(STOPPING, "stopping")                                                                          \
-  X(ERROR, "error")                                                                                \
-  X(BUILD_FAILED, "build_failed")                                                                  \
-  X(PENDING_BUILD, "pending_build")                                                                \
-  X(BUILDING_SNAPSHOT, "building_snapshot")                                                        \
-  X(PULLING_SNAPSHOT, "pulling_snapshot")                                                          \
-  X(ARCHIVED, "archived")                                                                          \
-  X(ARCHIVING, "archiving")                                                                        \
-  X(RESIZING, "resizing")                                                                          \
-  X(SNAPSHOTTING, "snapshotting")                                                                  \
-  X(FORKING, "forking")                                                                            \
-  X(PAUSING, "pausing")                                                                            \
-  X(PAUSED, "paused")                                                                              \
+#define DAYTONA_SANDBOX_STATE_MAP(X)                                           \
+  X(UNKNOWN, "unknown") /* also every state that this version does not know */ \
+  X(CREATING, "creating")                                                      \
+  X(RESTORING, "restoring")                                                    \
+  X(DESTROYED, "destroyed")                                                    \
+  X(DESTROYING, "destroying")                                                  \
+  X(STARTED, "started")                                                        \
+  X(STOPPED, "stopped")                                                        \
+  X(STARTING, "starting")                                                      \
+  X(STOPPING, "stopping")                                                      \
+  X(ERROR, "error")                                                            \
+  X(BUILD_FAILED, "build_failed")                                              \
+  X(PENDING_BUILD, "pending_build")                                            \
+  X(BUILDING_SNAPSHOT, "building_snapshot")                                    \
+  X(PULLING_SNAPSHOT, "pulling_snapshot")                                      \
+  X(ARCHIVED, "archived")                                                      \
+  X(ARCHIVING, "archiving")                                                    \
+  X(RESIZING, "resizing")                                                      \
+  X(SNAPSHOTTING, "snapshotting")                                              \
+  X(FORKING, "forking")                                                        \
+  X(PAUSING, "pausing")                                                        \
+  X(PAUSED, "paused")                                                          \
   X(RESUMING, "resuming")
 
 typedef enum daytona_sandbox_state {
 #define DAYTONA_SANDBOX_STATE_ENUM(name, text) DAYTONA_SANDBOX_##name,
   DAYTONA_SANDBOX_STATE_MAP(DAYTONA_SANDBOX_STATE_ENUM)
 #undef DAYTONA_SANDBOX_STATE_ENUM
-  DAYTONA_SANDBOX_STATE_COUNT /**< never a state */
+    DAYTONA_SANDBOX_STATE_COUNT /**< never a state */
 } daytona_sandbox_state_t;
 
 /** The wire string of a state: "started". "unknown" for numbers that are none. Static. Thread: any. */
@@ -96,8 +96,8 @@ typedef struct daytona_sandbox_info {
   const char *outbound_proxy_url;     /**< not in list items */
   const char *otel_endpoint_override; /**< not in list items */
   const char *target;
-  double cpu;        /**< cores */
-  double gpu;        /**< units */
+  double cpu; /**< cores */
+  double gpu; /**< units */
   const char *gpu_type;
   double memory_gib;
   double disk_gib;
@@ -110,17 +110,17 @@ typedef struct daytona_sandbox_info {
   bool is_recoverable;
   const char *warm_pool_id;
   const char *backup_state;
-  const char *backup_created_at; /**< not in list items */
-  daytona_opt_int_t auto_stop_minutes;    /**< 0: never */
-  daytona_opt_int_t auto_pause_minutes;   /**< 0: never */
+  const char *backup_created_at;        /**< not in list items */
+  daytona_opt_int_t auto_stop_minutes;  /**< 0: never */
+  daytona_opt_int_t auto_pause_minutes; /**< 0: never */
   daytona_opt_int_t auto_archive_minutes;
-  daytona_opt_int_t auto_delete_minutes;  /**< negative: never; 0: when stopped */
+  daytona_opt_int_t auto_delete_minutes; /**< negative: never; 0: when stopped */
   const char *auto_destroy_at;
   const daytona_volume_mount_t *volumes; /**< not in list items */
   size_t volume_count;
-  const char *dockerfile;      /**< of an image build; not in list items */
-  const char *snapshot_ref;    /**< of an image build; not in list items */
-  const char *created_at;      /**< times are RFC 3339 text, as received */
+  const char *dockerfile;   /**< of an image build; not in list items */
+  const char *snapshot_ref; /**< of an image build; not in list items */
+  const char *created_at;   /**< times are RFC 3339 text, as received */
   const char *updated_at;
   const char *last_activity_at;
   const char *sandbox_class;
@@ -162,8 +162,8 @@ DAYTONA_API daytona_sandbox_t *daytona_future_sandbox(const daytona_future_t *fu
 
 /** Options of calls that have none of their own. */
 typedef struct daytona_request_opts {
-  int64_t timeout_ms;     /**< Optional. Default: request_timeout_ms of the client. */
-  uint64_t reserved[3];   /**< Must be zero. */
+  int64_t timeout_ms;   /**< Optional. Default: request_timeout_ms of the client. */
+  uint64_t reserved[3]; /**< Must be zero. */
 } daytona_request_opts_t;
 
 /* --- create ------------------------------------------------------------------------------------ */
@@ -178,14 +178,15 @@ typedef struct daytona_create_opts {
   /** Optional. `python` (default), `typescript` or `javascript`: what daytona_process_code_run() runs. Kept
       as the label `code-toolbox-language`, which overrides one given in `labels`. */
   const char *language;
-  daytona_map_t env;    /**< Optional. Environment of every process in the sandbox. */
-  daytona_map_t labels; /**< Optional. */
-  daytona_opt_bool_t is_public; /**< Optional. Previews need no token. Default: false. */
-  daytona_opt_int_t auto_stop_minutes;    /**< Optional. Idle time; 0: never. Server default: 15. */
-  daytona_opt_int_t auto_pause_minutes;   /**< Optional. 0: never. Not together with auto-stop. */
-  daytona_opt_int_t auto_archive_minutes; /**< Optional. Stopped time; 0: the maximum. Server default: 7 days. */
-  daytona_opt_int_t auto_delete_minutes;  /**< Optional. Stopped time; negative: never; 0: on stop. */
-  daytona_opt_int_t ttl_minutes;          /**< Optional. Life from creation; 0: no end. */
+  daytona_map_t env;                    /**< Optional. Environment of every process in the sandbox. */
+  daytona_map_t labels;                 /**< Optional. */
+  daytona_opt_bool_t is_public;         /**< Optional. Previews need no token. Default: false. */
+  daytona_opt_int_t auto_stop_minutes;  /**< Optional. Idle time; 0: never. Server default: 15. */
+  daytona_opt_int_t auto_pause_minutes; /**< Optional. 0: never. Not together with auto-stop. */
+  daytona_opt_int_t
+    auto_archive_minutes; /**< Optional. Stopped time; 0: the maximum. Server default: 7 days. */
+  daytona_opt_int_t auto_delete_minutes; /**< Optional. Stopped time; negative: never; 0: on stop. */
+  daytona_opt_int_t ttl_minutes;         /**< Optional. Life from creation; 0: no end. */
   bool is_ephemeral; /**< Delete when stopped: auto_delete_minutes of 0, whatever that says. */
   const daytona_volume_mount_t *volumes; /**< Optional. Copied. */
   size_t volume_count;
@@ -197,9 +198,9 @@ typedef struct daytona_create_opts {
   const char *otel_endpoint_override;   /**< Optional. */
   const char *linked_sandbox;           /**< Optional. Id or name of a sandbox to run beside. */
   daytona_opt_bool_t is_spot;           /**< Optional. GPU sandboxes only: may be evicted. */
-  int64_t timeout_ms;     /**< Optional. Default 60000. */
-  bool counts_queue_time; /**< Let waiting for a free place count as well. */
-  uint64_t reserved[8];   /**< Must be zero. */
+  int64_t timeout_ms;                   /**< Optional. Default 60000. */
+  bool counts_queue_time;               /**< Let waiting for a free place count as well. */
+  uint64_t reserved[8];                 /**< Must be zero. */
 } daytona_create_opts_t;
 
 /**
@@ -221,8 +222,7 @@ typedef struct daytona_create_opts {
  *
  * Cancel: before the request is sent, nothing has happened; after, the sandbox may come into being.
  */
-DAYTONA_API daytona_future_t *daytona_create(daytona_client_t *client,
-                                             const daytona_create_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_create(daytona_client_t *client, const daytona_create_opts_t *opts);
 
 /* --- find -------------------------------------------------------------------------------------- */
 
@@ -246,15 +246,14 @@ typedef struct daytona_find_one_opts {
  * The sandbox of that id or name, or else the first one with those labels.
  * Settles with daytona_future_sandbox(); DAYTONA_ENOTFOUND if there is none.
  */
-DAYTONA_API daytona_future_t *daytona_find_one(daytona_client_t *client,
-                                               const daytona_find_one_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_find_one(daytona_client_t *client, const daytona_find_one_opts_t *opts);
 
 /** One page of sandboxes. They belong to the future; retain those you keep. */
 typedef struct daytona_sandbox_page {
   daytona_sandbox_t *const *items;
   size_t count;
-  int64_t total;       /**< of all pages */
-  int64_t page;        /**< from 1 */
+  int64_t total; /**< of all pages */
+  int64_t page;  /**< from 1 */
   int64_t total_pages;
 } daytona_sandbox_page_t;
 
@@ -277,9 +276,9 @@ DAYTONA_API const daytona_sandbox_page_t *daytona_future_sandbox_page(const dayt
 
 /** What an iteration looks for. Times are RFC 3339 text. All zero: everything, in the server's order. */
 typedef struct daytona_sandbox_query {
-  const char *id_prefix;   /**< Optional. Any case. */
-  const char *name_prefix; /**< Optional. Any case. */
-  daytona_map_t labels;    /**< Optional. Every pair must be present. */
+  const char *id_prefix;                 /**< Optional. Any case. */
+  const char *name_prefix;               /**< Optional. Any case. */
+  daytona_map_t labels;                  /**< Optional. Every pair must be present. */
   const daytona_sandbox_state_t *states; /**< Optional. Any of these. Not DESTROYED, not UNKNOWN. */
   size_t state_count;
   daytona_strings_t snapshots; /**< Optional. Names; any of these. */
@@ -292,11 +291,11 @@ typedef struct daytona_sandbox_query {
   const char *created_after, *created_before;
   const char *last_activity_after, *last_activity_before;
   const char *auto_destroy_after, *auto_destroy_before;
-  const char *sort;  /**< Optional. name, cpu, memoryGib, diskGib, lastActivityAt, createdAt. */
-  const char *order; /**< Optional. asc or desc. */
+  const char *sort;            /**< Optional. name, cpu, memoryGib, diskGib, lastActivityAt, createdAt. */
+  const char *order;           /**< Optional. asc or desc. */
   daytona_opt_int_t page_size; /**< Optional. Sandboxes per request, 1 to 200. Server default: 100. */
-  int64_t timeout_ms;   /**< Optional. Of each request. Default: request_timeout_ms of the client. */
-  uint64_t reserved[8]; /**< Must be zero. */
+  int64_t timeout_ms;          /**< Optional. Of each request. Default: request_timeout_ms of the client. */
+  uint64_t reserved[8];        /**< Must be zero. */
 } daytona_sandbox_query_t;
 
 /** A walk over all sandboxes that match a query, page by page. */
@@ -309,8 +308,7 @@ typedef struct daytona_sandbox_iter daytona_sandbox_iter_t;
  * @param out    The iterator, one reference yours.
  * @return 0, DAYTONA_EINVAL for a bad query, DAYTONA_ENOMEM, DAYTONA_ECLOSED.
  */
-DAYTONA_API int daytona_sandbox_iter_new(daytona_client_t *client,
-                                         const daytona_sandbox_query_t *query,
+DAYTONA_API int daytona_sandbox_iter_new(daytona_client_t *client, const daytona_sandbox_query_t *query,
                                          daytona_sandbox_iter_t **out);
 
 /**
@@ -394,7 +392,7 @@ typedef struct daytona_resize_opts {
   daytona_opt_int_t disk_gib;   /**< stopped sandboxes only; only grows */
   int64_t timeout_ms;           /**< Optional. Default 60000. */
   bool counts_queue_time;
-  uint64_t reserved[4];         /**< Must be zero. */
+  uint64_t reserved[4]; /**< Must be zero. */
 } daytona_resize_opts_t;
 
 /**
@@ -429,18 +427,15 @@ DAYTONA_API daytona_future_t *daytona_delete(daytona_client_t *client, daytona_s
 
 /** Stop after so many idle minutes; 0: never; negative: DAYTONA_EINVAL. Settles with daytona_future_sandbox(), like
     the next two. */
-DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_stop(daytona_sandbox_t *sandbox,
-                                                            int64_t minutes,
+DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_stop(daytona_sandbox_t *sandbox, int64_t minutes,
                                                             const daytona_request_opts_t *opts);
 
 /** Archive after so many stopped minutes; 0: the server's maximum, which also bounds larger values. */
-DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_archive(daytona_sandbox_t *sandbox,
-                                                               int64_t minutes,
+DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_archive(daytona_sandbox_t *sandbox, int64_t minutes,
                                                                const daytona_request_opts_t *opts);
 
 /** Delete after so many stopped minutes; 0: when stopped; negative: never. */
-DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_delete(daytona_sandbox_t *sandbox,
-                                                              int64_t minutes,
+DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_delete(daytona_sandbox_t *sandbox, int64_t minutes,
                                                               const daytona_request_opts_t *opts);
 
 /* --- previews ---------------------------------------------------------------------------------- */
@@ -473,8 +468,9 @@ DAYTONA_API daytona_future_t *daytona_sandbox_create_signed_preview(
   daytona_sandbox_t *sandbox, int port, const daytona_signed_preview_opts_t *opts);
 
 /** End a signed URL early. Settles without a value. `token` is that of the link. */
-DAYTONA_API daytona_future_t *daytona_sandbox_expire_signed_preview(
-  daytona_sandbox_t *sandbox, int port, const char *token, const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_expire_signed_preview(daytona_sandbox_t *sandbox, int port,
+                                                                    const char *token,
+                                                                    const daytona_request_opts_t *opts);
 
 /** The link of the two futures above, or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_preview_link_t *daytona_future_preview_link(const daytona_future_t *future);
@@ -499,15 +495,14 @@ typedef struct daytona_ssh_access_opts {
 } daytona_ssh_access_opts_t;
 
 /** Permit SSH; earlier tokens of the sandbox end. Settles with daytona_future_ssh_access(). */
-DAYTONA_API daytona_future_t *daytona_sandbox_create_ssh_access(
-  daytona_sandbox_t *sandbox, const daytona_ssh_access_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_create_ssh_access(daytona_sandbox_t *sandbox,
+                                                                const daytona_ssh_access_opts_t *opts);
 
 /**
  * Withdraw one SSH token. Settles without a value.
  * @param token  Required. An empty one is refused, because the server would withdraw all.
  */
-DAYTONA_API daytona_future_t *daytona_sandbox_revoke_ssh_access(daytona_sandbox_t *sandbox,
-                                                                const char *token,
+DAYTONA_API daytona_future_t *daytona_sandbox_revoke_ssh_access(daytona_sandbox_t *sandbox, const char *token,
                                                                 const daytona_request_opts_t *opts);
 
 typedef struct daytona_ssh_validation {
@@ -517,15 +512,15 @@ typedef struct daytona_ssh_validation {
 
 /** Ask whether a token is good. Ordinary keys may get DAYTONA_EFORBIDDEN. Settles with
     daytona_future_ssh_validation(). */
-DAYTONA_API daytona_future_t *daytona_sandbox_validate_ssh_access(
-  daytona_sandbox_t *sandbox, const char *token, const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_validate_ssh_access(daytona_sandbox_t *sandbox,
+                                                                  const char *token,
+                                                                  const daytona_request_opts_t *opts);
 
 /** The access of a future of daytona_sandbox_create_ssh_access(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_ssh_access_t *daytona_future_ssh_access(const daytona_future_t *future);
 
 /** The answer of daytona_sandbox_validate_ssh_access(), or NULL. Borrowed from the future. */
-DAYTONA_API const daytona_ssh_validation_t *daytona_future_ssh_validation(
-  const daytona_future_t *future);
+DAYTONA_API const daytona_ssh_validation_t *daytona_future_ssh_validation(const daytona_future_t *future);
 
 DAYTONA_END
 

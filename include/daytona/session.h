@@ -112,15 +112,18 @@ typedef struct daytona_session_exec_opts {
  * Cancel, and the end of `timeout_ms`: end the waiting; the command goes on.  Retry: never once it may have been sent.
  */
 DAYTONA_API daytona_future_t *daytona_session_exec(daytona_sandbox_t *sandbox, const char *session_id,
-                                                   const char *command, const daytona_session_exec_opts_t *opts);
+                                                   const char *command,
+                                                   const daytona_session_exec_opts_t *opts);
 
 /** One command. Settles with daytona_future_session_command(). */
 DAYTONA_API daytona_future_t *daytona_session_command(daytona_sandbox_t *sandbox, const char *session_id,
-                                                      const char *command_id, const daytona_request_opts_t *opts);
+                                                      const char *command_id,
+                                                      const daytona_request_opts_t *opts);
 
 /** The log so far. Settles with daytona_future_session_logs(). */
 DAYTONA_API daytona_future_t *daytona_session_logs(daytona_sandbox_t *sandbox, const char *session_id,
-                                                   const char *command_id, const daytona_request_opts_t *opts);
+                                                   const char *command_id,
+                                                   const daytona_request_opts_t *opts);
 
 /**
  * Send text to the stdin of a command that was started with run_async. A newline is put behind it unless it ends
@@ -145,13 +148,13 @@ typedef struct daytona_session_follow_opts {
   daytona_session_output_cb on_stdout; /**< Optional. */
   daytona_session_output_cb on_stderr; /**< Optional. */
   void *user;                          /**< For both. */
-  bool as_text;            /**< Whole UTF-8 characters only, however they were cut; what is not UTF-8 becomes U+FFFD. */
+  bool as_text; /**< Whole UTF-8 characters only, however they were cut; what is not UTF-8 becomes U+FFFD. */
   daytona_buffer_policy_t policy; /**< Default: DAYTONA_BUFFER_STOP. */
-  size_t buffer_bytes;     /**< For DROP_OLDEST. Default: 1 MiB; at most 64 MiB. */
-  int64_t connect_timeout_ms; /**< Optional, of each connection. Default: the client's. */
-  int64_t timeout_ms;      /**< Optional. Default: none. Of the whole follow; then the verdict is
+  size_t buffer_bytes;            /**< For DROP_OLDEST. Default: 1 MiB; at most 64 MiB. */
+  int64_t connect_timeout_ms;     /**< Optional, of each connection. Default: the client's. */
+  int64_t timeout_ms;             /**< Optional. Default: none. Of the whole follow; then the verdict is
                                 DAYTONA_STREAM_TIMEOUT, and the command goes on. */
-  uint64_t reserved[4];    /**< Must be zero. */
+  uint64_t reserved[4];           /**< Must be zero. */
 } daytona_session_follow_opts_t;
 
 /**
@@ -198,7 +201,8 @@ DAYTONA_API void daytona_session_follow_resume(daytona_future_t *follow);
 DAYTONA_API int daytona_demux_log(const void *log, size_t size, daytona_session_logs_t **out);
 
 /** The same as text: what is not UTF-8 is left out of all three. */
-DAYTONA_API int daytona_parse_session_command_logs(const void *log, size_t size, daytona_session_logs_t **out);
+DAYTONA_API int daytona_parse_session_command_logs(const void *log, size_t size,
+                                                   daytona_session_logs_t **out);
 
 /** For the two above. NULL is allowed. Thread: any. */
 DAYTONA_API void daytona_session_logs_free(daytona_session_logs_t *logs);

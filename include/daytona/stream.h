@@ -31,23 +31,23 @@
 DAYTONA_BEGIN
 
 /** How a stream ended. X(name, value, text): numbers never change once released. */
-#define DAYTONA_STREAM_REASON_MAP(X)                                                            \
-  X(DAYTONA_STREAM_EXITED, 1, "exited")               /* the process ended: exit_code is set */ \
-  X(DAYTONA_STREAM_KILLED, 2, "killed")               /* its session was deleted, or it was killed */ \
-  X(DAYTONA_STREAM_LOST, 3, "connection lost")        /* and what it was attached to may still run */ \
-  X(DAYTONA_STREAM_SLOW_READER, 4, "slow reader")     /* the server dropped a client that fell behind */ \
-  X(DAYTONA_STREAM_REPLACED, 5, "replaced")           /* another client took its place */ \
-  X(DAYTONA_STREAM_TIMEOUT, 6, "timed out")           /* a limit of this client or of the server */ \
-  X(DAYTONA_STREAM_CANCELED, 7, "cancelled")          /* its future was cancelled */ \
-  X(DAYTONA_STREAM_CLOSED, 8, "closed")               /* disconnected here, or the client was closed */ \
-  X(DAYTONA_STREAM_FAILED, 9, "failed")               /* the server said why: see the message */
+#define DAYTONA_STREAM_REASON_MAP(X)                                                                 \
+  X(DAYTONA_STREAM_EXITED, 1, "exited")           /* the process ended: exit_code is set */          \
+  X(DAYTONA_STREAM_KILLED, 2, "killed")           /* its session was deleted, or it was killed */    \
+  X(DAYTONA_STREAM_LOST, 3, "connection lost")    /* and what it was attached to may still run */    \
+  X(DAYTONA_STREAM_SLOW_READER, 4, "slow reader") /* the server dropped a client that fell behind */ \
+  X(DAYTONA_STREAM_REPLACED, 5, "replaced")       /* another client took its place */                \
+  X(DAYTONA_STREAM_TIMEOUT, 6, "timed out")       /* a limit of this client or of the server */      \
+  X(DAYTONA_STREAM_CANCELED, 7, "cancelled")      /* its future was cancelled */                     \
+  X(DAYTONA_STREAM_CLOSED, 8, "closed")           /* disconnected here, or the client was closed */  \
+  X(DAYTONA_STREAM_FAILED, 9, "failed")           /* the server said why: see the message */
 
 typedef enum daytona_stream_reason {
   DAYTONA_STREAM_OPEN = 0, /**< it has not ended */
 #define DAYTONA_STREAM_REASON_ENUM(name, value, text) name = value,
   DAYTONA_STREAM_REASON_MAP(DAYTONA_STREAM_REASON_ENUM)
 #undef DAYTONA_STREAM_REASON_ENUM
-  DAYTONA_STREAM_REASON_FORCE_INT = 0x7fffffff /**< keeps the size of the enum */
+    DAYTONA_STREAM_REASON_FORCE_INT = 0x7fffffff /**< keeps the size of the enum */
 } daytona_stream_reason_t;
 
 /** "connection lost" for DAYTONA_STREAM_LOST. Static, never NULL. Thread: any. */
@@ -57,14 +57,15 @@ DAYTONA_API const char *daytona_stream_reason_text(daytona_stream_reason_t reaso
 typedef struct daytona_stream_end {
   daytona_stream_reason_t reason;
   bool has_exit_code;
-  int exit_code;            /**< 137 and the like for processes killed by a signal; 0 unless has_exit_code */
-  const char *message;      /**< one line for people, of the server's words if there are any; never NULL */
-  int close_code;           /**< of the server's last close frame; 0 when there was none */
-  uint64_t received_bytes;  /**< of output, markers of a log not counted */
-  uint64_t dropped_bytes;   /**< of what was to be handed on: thrown away because the buffer of a paused stream was
+  int exit_code;           /**< 137 and the like for processes killed by a signal; 0 unless has_exit_code */
+  const char *message;     /**< one line for people, of the server's words if there are any; never NULL */
+  int close_code;          /**< of the server's last close frame; 0 when there was none */
+  uint64_t received_bytes; /**< of output, markers of a log not counted */
+  uint64_t
+    dropped_bytes; /**< of what was to be handed on: thrown away because the buffer of a paused stream was
                                  full, or because the follow's time was over */
-  uint32_t resumed_count;   /**< how often a lost connection was made up for */
-  bool has_gap;             /**< after a lost connection the log was not the same any more: output may be missing */
+  uint32_t resumed_count; /**< how often a lost connection was made up for */
+  bool has_gap; /**< after a lost connection the log was not the same any more: output may be missing */
 } daytona_stream_end_t;
 
 /**
@@ -84,8 +85,8 @@ DAYTONA_API daytona_stream_reason_t daytona_stream_verdict(const daytona_future_
 
 /** What becomes of output that arrives while a stream is paused. */
 typedef enum daytona_buffer_policy {
-  DAYTONA_BUFFER_STOP = 0,    /**< stop reading; the server waits, or drops its slow reader */
-  DAYTONA_BUFFER_DROP_OLDEST  /**< go on reading, keep the newest `buffer_bytes`, count the rest. (A log that changes
+  DAYTONA_BUFFER_STOP = 0, /**< stop reading; the server waits, or drops its slow reader */
+  DAYTONA_BUFFER_DROP_OLDEST /**< go on reading, keep the newest `buffer_bytes`, count the rest. (A log that changes
                                    its stream with every byte takes five times of that in memory.) */
 } daytona_buffer_policy_t;
 

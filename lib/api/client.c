@@ -42,8 +42,7 @@ static int http_new(daytona_client_t *client) {
   client->bearer = daytona__arena_printf(&client->arena, "Bearer %s", settings->token);
   if (client->bearer == NULL) return DAYTONA_ENOMEM;
   size_t count = daytona__client_headers(client, NULL, headers);
-  return daytona__http_new(client->loop, &settings->net, client->resolver, headers, count,
-                           &client->http);
+  return daytona__http_new(client->loop, &settings->net, client->resolver, headers, count, &client->http);
 }
 
 int daytona__client_ws(daytona_client_t *client, daytona__ws_env_t **out) {
@@ -52,8 +51,8 @@ int daytona__client_ws(daytona_client_t *client, daytona__ws_env_t **out) {
   if (client->is_closing) return DAYTONA_ECLOSED;
   if (client->ws == NULL) {
     size_t count = daytona__client_headers(client, NULL, headers);
-    rc = daytona__ws_env_new(client->loop, &client->settings.net, client->resolver, headers, count,
-                             &client->ws);
+    rc =
+      daytona__ws_env_new(client->loop, &client->settings.net, client->resolver, headers, count, &client->ws);
   }
   if (rc == 0) *out = client->ws;
   return rc;
@@ -143,8 +142,8 @@ static void begin_close(daytona_client_t *client) {
   client->refs++; /* until the close has been reported */
   daytona__list_t *pending = daytona__loop_pending(client->loop);
   while (!daytona__list_empty(pending))
-    daytona__future_abort(DAYTONA__CONTAINER(pending->next, daytona_future_t, pending),
-                          DAYTONA_ECLOSED, "the client was closed");
+    daytona__future_abort(DAYTONA__CONTAINER(pending->next, daytona_future_t, pending), DAYTONA_ECLOSED,
+                          "the client was closed");
   assert(daytona__list_empty(&client->gate));
   if (client->ws != NULL)
     daytona__ws_env_close(client->ws, on_ws_closed, client);
@@ -235,8 +234,7 @@ int daytona_client_post(daytona_client_t *client, void (*run)(void *user), void 
 /* --- combinators, on the client's loop --------------------------------------------------------- */
 
 /* What is wrong with the arguments of a combinator, as a future; or NULL. */
-static daytona_future_t *refuse(daytona_client_t *client, daytona_future_t *const *futures,
-                                size_t count) {
+static daytona_future_t *refuse(daytona_client_t *client, daytona_future_t *const *futures, size_t count) {
   bool lacks_member = futures == NULL && count != 0;
   if (client == NULL) return daytona__future_orphan();
   for (size_t i = 0; i < count && !lacks_member; i++) lacks_member = futures[i] == NULL;
@@ -244,20 +242,17 @@ static daytona_future_t *refuse(daytona_client_t *client, daytona_future_t *cons
   return daytona__future_failed(client->loop, NULL, DAYTONA_EINVAL, "a future is NULL");
 }
 
-daytona_future_t *daytona_all(daytona_client_t *client, daytona_future_t *const *futures,
-                              size_t count) {
+daytona_future_t *daytona_all(daytona_client_t *client, daytona_future_t *const *futures, size_t count) {
   daytona_future_t *refused = refuse(client, futures, count);
   return refused != NULL ? refused : daytona__group_all(client->loop, futures, count);
 }
 
-daytona_future_t *daytona_any(daytona_client_t *client, daytona_future_t *const *futures,
-                              size_t count) {
+daytona_future_t *daytona_any(daytona_client_t *client, daytona_future_t *const *futures, size_t count) {
   daytona_future_t *refused = refuse(client, futures, count);
   return refused != NULL ? refused : daytona__group_any(client->loop, futures, count);
 }
 
-daytona_future_t *daytona_race(daytona_client_t *client, daytona_future_t *const *futures,
-                               size_t count) {
+daytona_future_t *daytona_race(daytona_client_t *client, daytona_future_t *const *futures, size_t count) {
   daytona_future_t *refused = refuse(client, futures, count);
   return refused != NULL ? refused : daytona__group_race(client->loop, futures, count);
 }

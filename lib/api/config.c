@@ -64,8 +64,8 @@ typedef struct resolver {
 
 /* --- telling --- */
 
-__attribute__((format(printf, 3, 4)))
-static void fail(resolver_t *resolver, int error, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static void fail(resolver_t *resolver, int error, const char *format,
+                                                       ...) {
   va_list args;
   if (resolver->error != 0) return;
   resolver->error = error;
@@ -82,11 +82,11 @@ static void fail_nomem(resolver_t *resolver) {
 /* The same with the place that the value came from in front. */
 static void fail_value(resolver_t *resolver, int error, const value_t *value, const char *problem) {
   bool has_file = value->file != NULL;
-  fail(resolver, error, "%s%s%s: %s", value->name, has_file ? " in " : "", has_file ? value->file : "", problem);
+  fail(resolver, error, "%s%s%s: %s", value->name, has_file ? " in " : "", has_file ? value->file : "",
+       problem);
 }
 
-__attribute__((format(printf, 2, 3)))
-static void warn(const resolver_t *resolver, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void warn(const resolver_t *resolver, const char *format, ...) {
   char line[256];
   va_list args;
   if (resolver->config->log == NULL) return;
@@ -151,8 +151,8 @@ static void take_given(resolver_t *resolver) {
 }
 
 static bool is_complete(const resolver_t *resolver) {
-  bool has_credentials = resolver->key.text != NULL ||
-                         (resolver->jwt.text != NULL && resolver->organization.text != NULL);
+  bool has_credentials =
+    resolver->key.text != NULL || (resolver->jwt.text != NULL && resolver->organization.text != NULL);
   return has_credentials && resolver->url.text != NULL && resolver->target.text != NULL;
 }
 
@@ -206,10 +206,11 @@ static void resolve_credentials(resolver_t *resolver) {
   const value_t *token = resolver->key.text != NULL ? &resolver->key : &resolver->jwt;
   char hint[NAME_ROOM];
   if (token->text == NULL) {
-    fail(resolver, DAYTONA_EAUTH,
-         "credentials not found: set DAYTONA_API_KEY, or DAYTONA_JWT_TOKEN and DAYTONA_ORGANIZATION_ID, or the "
-         "fields api_key, or jwt_token and organization_id%s",
-         file_hint(resolver, hint, sizeof hint));
+    fail(
+      resolver, DAYTONA_EAUTH,
+      "credentials not found: set DAYTONA_API_KEY, or DAYTONA_JWT_TOKEN and DAYTONA_ORGANIZATION_ID, or the "
+      "fields api_key, or jwt_token and organization_id%s",
+      file_hint(resolver, hint, sizeof hint));
     return;
   }
   check_header_value(resolver, token);
@@ -244,23 +245,27 @@ static void resolve_target(resolver_t *resolver) {
   const value_t *target = &resolver->target;
   if (target->text == NULL) return;
   size_t size = strnlen(target->text, DAYTONA__NAME_MAX + 1);
-  if (size > DAYTONA__NAME_MAX) fail_value(resolver, DAYTONA_EINVAL, target, "the value is too long");
+  if (size > DAYTONA__NAME_MAX)
+    fail_value(resolver, DAYTONA_EINVAL, target, "the value is too long");
   else if (!daytona__utf8_is_valid(target->text, size))
     fail_value(resolver, DAYTONA_EINVAL, target, "the value is not valid UTF-8");
-  else resolver->settings.target = copy(resolver, target->text);
+  else
+    resolver->settings.target = copy(resolver, target->text);
 }
 
 /* --- limits --- */
 
 /* 0 is the default; `least` is the smallest of the named negative values. */
-static int64_t duration(resolver_t *resolver, const char *name, int64_t value, int64_t fallback, int64_t least) {
+static int64_t duration(resolver_t *resolver, const char *name, int64_t value, int64_t fallback,
+                        int64_t least) {
   if (value < least) fail(resolver, DAYTONA_EINVAL, "%s: %" PRId64 " is out of range", name, value);
   if (value == 0) return fallback;
   return value > FOREVER_MS ? DAYTONA_NO_TIMEOUT : value;
 }
 
 static int count(resolver_t *resolver, const char *name, int value, int fallback, int most) {
-  if (value < 0 || value > most) fail(resolver, DAYTONA_EINVAL, "%s: %d is not in 1 to %d", name, value, most);
+  if (value < 0 || value > most)
+    fail(resolver, DAYTONA_EINVAL, "%s: %d is not in 1 to %d", name, value, most);
   return value != 0 ? value : fallback;
 }
 
@@ -270,8 +275,8 @@ static void resolve_limits(resolver_t *resolver) {
   daytona__net_options_t *net = &settings->net;
   net->max_connections = count(resolver, "max_connections", config->max_connections,
                                DAYTONA__CONNECTIONS_DEFAULT, DAYTONA__CONNECTIONS_MAX);
-  settings->max_starting = count(resolver, "max_starting", config->max_starting, DAYTONA__STARTING_DEFAULT,
-                                 INT_MAX);
+  settings->max_starting =
+    count(resolver, "max_starting", config->max_starting, DAYTONA__STARTING_DEFAULT, INT_MAX);
   net->connect_timeout_ms = duration(resolver, "connect_timeout_ms", config->connect_timeout_ms,
                                      CONNECT_TIMEOUT_DEFAULT_MS, DAYTONA_NO_TIMEOUT);
   settings->request_timeout_ms = duration(resolver, "request_timeout_ms", config->request_timeout_ms,
@@ -297,8 +302,10 @@ static bool parse_seconds(const char *text, size_t size, int64_t *out_ms) {
     if (text[i] < '0' || text[i] > '9') return false;
     has_digit = true;
     int digit = text[i] - '0';
-    if (has_point) ms += digit * (unit /= 10);
-    else if (ms <= FOREVER_MS) ms = ms * 10 + digit * 1000;
+    if (has_point)
+      ms += digit * (unit /= 10);
+    else if (ms <= FOREVER_MS)
+      ms = ms * 10 + digit * 1000;
   }
   *out_ms = ms > FOREVER_MS ? INT64_MAX : ms;
   return has_digit;
@@ -321,7 +328,8 @@ static void resolve_happy_eyeballs(resolver_t *resolver) {
   size_t size = strlen(start);
   while (size > 0 && strchr(blanks, start[size - 1]) != NULL) size--;
   if (size == 0) return;
-  if (size == 4 && strncasecmp(start, "none", 4) == 0) *out = INT64_MAX;
+  if (size == 4 && strncasecmp(start, "none", 4) == 0)
+    *out = INT64_MAX;
   else if (!parse_seconds(start, size, out))
     fail_value(resolver, DAYTONA_EINVAL, &value, "must be a number of seconds, such as 0.25, or none");
 }
@@ -372,8 +380,10 @@ static const char *checked_proxy(resolver_t *resolver, value_t proxy) {
   if (proxy.text == NULL) return NULL;
   int error = daytona__proxy_parse(proxy.text, &parsed);
   if (error == 0) daytona__proxy_clear(&parsed);
-  if (error == DAYTONA_ENOMEM) fail_nomem(resolver);
-  else if (error != 0) fail_value(resolver, DAYTONA_EINVAL, &proxy, "not the URL of a proxy");
+  if (error == DAYTONA_ENOMEM)
+    fail_nomem(resolver);
+  else if (error != 0)
+    fail_value(resolver, DAYTONA_EINVAL, &proxy, "not the URL of a proxy");
   return copy(resolver, proxy.text);
 }
 
@@ -410,10 +420,12 @@ int daytona__config_resolve(daytona__arena_t *arena, const daytona_config_t *con
                             daytona__settings_t *settings, char *reason, size_t size) {
   static const daytona_config_t nothing_given;
   static void (*const parts[])(resolver_t *) = {
-    check_reserved, resolve_credentials, resolve_url,   resolve_target,
+    check_reserved, resolve_credentials,    resolve_url, resolve_target,
     resolve_limits, resolve_happy_eyeballs, resolve_tls, resolve_proxy,
   };
-  resolver_t resolver = {.config = config != NULL ? config : &nothing_given, .arena = arena, .reason = reason,
+  resolver_t resolver = {.config = config != NULL ? config : &nothing_given,
+                         .arena = arena,
+                         .reason = reason,
                          .reason_size = reason != NULL ? size : 0};
   assert(arena != NULL && settings != NULL);
   arena->is_secret = true;

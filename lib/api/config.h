@@ -15,7 +15,7 @@ typedef struct daytona__settings {
   const char *api_url;         /* normalised: no trailing slash */
   const char *target;          /* NULL: none */
   int max_starting;
-  int64_t request_timeout_ms;  /* -1: none */
+  int64_t request_timeout_ms; /* -1: none */
   daytona__net_options_t net;
 } daytona__settings_t;
 

@@ -55,7 +55,8 @@ static size_t space_size(const char *at, const char *end) {
   const unsigned char *byte = (const unsigned char *)at;
   size_t left = (size_t)(end - at);
   if (left == 0) return 0;
-  if (byte[0] == ' ' || (byte[0] >= '\t' && byte[0] <= '\r') || (byte[0] >= 0x1c && byte[0] <= 0x1f)) return 1;
+  if (byte[0] == ' ' || (byte[0] >= '\t' && byte[0] <= '\r') || (byte[0] >= 0x1c && byte[0] <= 0x1f))
+    return 1;
   if (left >= 2 && byte[0] == 0xc2) return byte[1] == 0x85 || byte[1] == 0xa0 ? 2 : 0;
   if (left < 3) return 0;
   unsigned code = (unsigned)byte[0] << 16 | (unsigned)byte[1] << 8 | byte[2];
@@ -87,7 +88,8 @@ static void skip_to_line_end(reader_t *reader) {
 static void skip_export(reader_t *reader) {
   static const char word[] = "export";
   reader_t behind = *reader;
-  if ((size_t)(reader->end - reader->at) < sizeof word - 1 || memcmp(reader->at, word, sizeof word - 1) != 0) return;
+  if ((size_t)(reader->end - reader->at) < sizeof word - 1 || memcmp(reader->at, word, sizeof word - 1) != 0)
+    return;
   char *word_end = behind.at += sizeof word - 1;
   skip_blanks(&behind);
   if (behind.at != word_end) *reader = behind;
@@ -173,8 +175,10 @@ static bool read_value(reader_t *reader, span_t *value) {
 static bool read_line_end(reader_t *reader) {
   skip_blanks(reader);
   if (is_at(reader, '#')) skip_to_line_end(reader);
-  if (is_at(reader, '\n')) reader->at++;
-  else if (reader->at != reader->end) return false;
+  if (is_at(reader, '\n'))
+    reader->at++;
+  else if (reader->at != reader->end)
+    return false;
   return true;
 }
 
@@ -208,7 +212,8 @@ static daytona__dotenv_entry_t **bucket_of(const daytona__dotenv_t *env, const c
 
 static daytona__dotenv_entry_t *find(const daytona__dotenv_t *env, const char *name, size_t size) {
   daytona__dotenv_entry_t *entry = *bucket_of(env, name, size);
-  while (entry != NULL && (entry->name_size != size || memcmp(entry->name, name, size) != 0)) entry = entry->next;
+  while (entry != NULL && (entry->name_size != size || memcmp(entry->name, name, size) != 0))
+    entry = entry->next;
   return entry;
 }
 
@@ -408,7 +413,8 @@ static int load_open(daytona__dotenv_t *env, int fd) {
   if (fstat(fd, &about) != 0) return DAYTONA_EIO;
   if (!S_ISREG(about.st_mode)) return 0;
   if (about.st_size > (off_t)DAYTONA__DOTENV_MAX) return DAYTONA_ELIMIT;
-  size_t room = (size_t)about.st_size + 1; /* one more shows that it has grown, which costs only the new end */
+  size_t room =
+    (size_t)about.st_size + 1; /* one more shows that it has grown, which costs only the new end */
   char *text = daytona__alloc(room);
   if (text == NULL) return DAYTONA_ENOMEM;
   ssize_t size = read_whole(fd, text, room);

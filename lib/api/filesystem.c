@@ -79,14 +79,15 @@ const daytona_replace_results_t *daytona_future_replace_results(const daytona_fu
 
 /* --- what the calls have in common ------------------------------------------------------------- */
 
-#define FILES(verb, tail, what, ...)                                                      \
-  {.prefix = "Failed to " what ": ", .method = verb, .path = "/files" tail,               \
-   .service = DAYTONA__TOOLBOX, __VA_ARGS__}
+#define FILES(verb, tail, what, ...)                                                                      \
+  {                                                                                                       \
+    .prefix = "Failed to " what ": ", .method = verb, .path = "/files" tail, .service = DAYTONA__TOOLBOX, \
+    __VA_ARGS__                                                                                           \
+  }
 
 /* An operation whose required arguments are all there; NULL if *future has failed. */
 static daytona__op_t *begin(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
-                            bool reserved_is_zero, const char *const *required,
-                            daytona_future_t **future) {
+                            bool reserved_is_zero, const char *const *required, daytona_future_t **future) {
   daytona__op_t *op = daytona__op_new(endpoint, NULL, sandbox, 0, future);
   if (op == NULL) return NULL;
   if (!reserved_is_zero) {
@@ -106,32 +107,31 @@ static daytona__op_t *begin(daytona_sandbox_t *sandbox, const daytona__endpoint_
 #define AS_GIVEN(text) ((text) != NULL ? (text) : "")
 
 static daytona_future_t *finish(daytona__op_t *op, const void *request, int64_t timeout_ms,
-                                void (*done)(daytona__op_t *op, const daytona_error_t *error,
-                                             void *answer)) {
+                                void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer)) {
   daytona_request_opts_t opts = {.timeout_ms = timeout_ms};
   return daytona__op_run(op, request, &opts, done);
 }
 
 /* `done` for an answer that is the result. */
-#define DONE_WITH(name, type)                                                             \
-  static void name(daytona__op_t *op, const daytona_error_t *error, void *answer) {       \
-    if (error != NULL)                                                                    \
-      daytona__op_fail(op, error);                                                        \
-    else                                                                                  \
-      daytona__op_resolve(op, &(type), answer);                                           \
+#define DONE_WITH(name, type)                                                       \
+  static void name(daytona__op_t *op, const daytona_error_t *error, void *answer) { \
+    if (error != NULL)                                                              \
+      daytona__op_fail(op, error);                                                  \
+    else                                                                            \
+      daytona__op_resolve(op, &(type), answer);                                     \
   }
 
 /* The same for an answer that is an array. */
-#define DONE_WITH_ARRAY(name, type, list_type)                                            \
-  static void name(daytona__op_t *op, const daytona_error_t *error, void *answer) {       \
+#define DONE_WITH_ARRAY(name, type, list_type)                                                       \
+  static void name(daytona__op_t *op, const daytona_error_t *error, void *answer) {                  \
     list_type *list = error == NULL ? daytona__arena_alloc(&op->future->arena, sizeof *list) : NULL; \
-    if (list == NULL) {                                                                   \
-      daytona__op_fail(op, error != NULL ? error : daytona__error_static(DAYTONA_ENOMEM)); \
-      return;                                                                             \
-    }                                                                                     \
-    list->items = ((const daytona__array_t *)answer)->items;                              \
-    list->count = ((const daytona__array_t *)answer)->count;                              \
-    daytona__op_resolve(op, &(type), list);                                               \
+    if (list == NULL) {                                                                              \
+      daytona__op_fail(op, error != NULL ? error : daytona__error_static(DAYTONA_ENOMEM));           \
+      return;                                                                                        \
+    }                                                                                                \
+    list->items = ((const daytona__array_t *)answer)->items;                                         \
+    list->count = ((const daytona__array_t *)answer)->count;                                         \
+    daytona__op_resolve(op, &(type), list);                                                          \
   }
 
 DONE_WITH(on_info, type_info)
@@ -150,12 +150,12 @@ static bool is_octal(const char *mode) {
   return size > 0 && size <= 5 && strspn(mode, "01234567") == size;
 }
 
-daytona_future_t *daytona_fs_create_folder(daytona_sandbox_t *sandbox, const char *path,
-                                           const char *mode, const daytona_fs_opts_t *opts) {
+daytona_future_t *daytona_fs_create_folder(daytona_sandbox_t *sandbox, const char *path, const char *mode,
+                                           const daytona_fs_opts_t *opts) {
   daytona_future_t *future;
   if (opts == NULL) opts = &default_opts;
-  daytona__op_t *op = begin(sandbox, &folder_endpoint, DAYTONA__RESERVED_OK(opts),
-                            REQUIRED("path", AS_GIVEN(path)), &future);
+  daytona__op_t *op =
+    begin(sandbox, &folder_endpoint, DAYTONA__RESERVED_OK(opts), REQUIRED("path", AS_GIVEN(path)), &future);
   if (op == NULL) return future;
   if (mode == NULL) mode = "755";
   if (!is_octal(mode)) return daytona__op_reject(op, DAYTONA_EINVAL, "mode must be octal digits");
@@ -171,8 +171,8 @@ daytona_future_t *daytona_fs_delete(daytona_sandbox_t *sandbox, const char *path
   static const daytona_fs_delete_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  daytona__op_t *op = begin(sandbox, &delete_endpoint, DAYTONA__RESERVED_OK(opts),
-                            REQUIRED("path", AS_GIVEN(path)), &future);
+  daytona__op_t *op =
+    begin(sandbox, &delete_endpoint, DAYTONA__RESERVED_OK(opts), REQUIRED("path", AS_GIVEN(path)), &future);
   if (op == NULL) return future;
   daytona__url_query(&op->url, "path", path);
   daytona__url_query_bool(&op->url, "recursive", daytona_bool(opts->is_recursive));
@@ -186,8 +186,8 @@ daytona_future_t *daytona_fs_info(daytona_sandbox_t *sandbox, const char *path,
                                   const daytona_fs_opts_t *opts) {
   daytona_future_t *future;
   if (opts == NULL) opts = &default_opts;
-  daytona__op_t *op = begin(sandbox, &info_endpoint, DAYTONA__RESERVED_OK(opts),
-                            REQUIRED("path", AS_GIVEN(path)), &future);
+  daytona__op_t *op =
+    begin(sandbox, &info_endpoint, DAYTONA__RESERVED_OK(opts), REQUIRED("path", AS_GIVEN(path)), &future);
   if (op == NULL) return future;
   daytona__url_query(&op->url, "path", path);
   return finish(op, NULL, opts->timeout_ms, on_info);
@@ -201,8 +201,8 @@ daytona_future_t *daytona_fs_list(daytona_sandbox_t *sandbox, const char *path,
   static const daytona_fs_list_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  daytona__op_t *op = begin(sandbox, &list_endpoint, DAYTONA__RESERVED_OK(opts),
-                            REQUIRED("path", AS_GIVEN(path)), &future);
+  daytona__op_t *op =
+    begin(sandbox, &list_endpoint, DAYTONA__RESERVED_OK(opts), REQUIRED("path", AS_GIVEN(path)), &future);
   if (op == NULL) return future;
   if (opts->depth.is_set && opts->depth.value < 1)
     return daytona__op_reject(op, DAYTONA_EINVAL, "depth must be at least 1");
@@ -213,8 +213,7 @@ daytona_future_t *daytona_fs_list(daytona_sandbox_t *sandbox, const char *path,
 
 /* Both searches take a place and a pattern. */
 static daytona_future_t *run_search(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
-                                    const char *path, const char *pattern,
-                                    const daytona_fs_opts_t *opts,
+                                    const char *path, const char *pattern, const daytona_fs_opts_t *opts,
                                     void (*done)(daytona__op_t *op, const daytona_error_t *error,
                                                  void *answer)) {
   daytona_future_t *future;
@@ -245,20 +244,20 @@ static void on_names(daytona__op_t *op, const daytona_error_t *error, void *answ
 static const daytona__endpoint_t search_endpoint =
   FILES("GET", "/search", "search files", .response = &names_model);
 
-daytona_future_t *daytona_fs_search(daytona_sandbox_t *sandbox, const char *path,
-                                    const char *pattern, const daytona_fs_opts_t *opts) {
+daytona_future_t *daytona_fs_search(daytona_sandbox_t *sandbox, const char *path, const char *pattern,
+                                    const daytona_fs_opts_t *opts) {
   return run_search(sandbox, &search_endpoint, path, pattern, opts, on_names);
 }
 
 static const daytona__endpoint_t move_endpoint = FILES("POST", "/move", "move files");
 
-daytona_future_t *daytona_fs_move(daytona_sandbox_t *sandbox, const char *source,
-                                  const char *destination, const daytona_fs_opts_t *opts) {
+daytona_future_t *daytona_fs_move(daytona_sandbox_t *sandbox, const char *source, const char *destination,
+                                  const daytona_fs_opts_t *opts) {
   daytona_future_t *future;
   if (opts == NULL) opts = &default_opts;
-  daytona__op_t *op = begin(sandbox, &move_endpoint, DAYTONA__RESERVED_OK(opts),
-                            REQUIRED("source", AS_GIVEN(source), "destination", AS_GIVEN(destination)),
-                            &future);
+  daytona__op_t *op =
+    begin(sandbox, &move_endpoint, DAYTONA__RESERVED_OK(opts),
+          REQUIRED("source", AS_GIVEN(source), "destination", AS_GIVEN(destination)), &future);
   if (op == NULL) return future;
   daytona__url_query(&op->url, "source", source);
   daytona__url_query(&op->url, "destination", destination);
@@ -273,8 +272,8 @@ static bool has_bad_string(const daytona_strings_t *list) {
 }
 
 static const daytona__endpoint_t replace_endpoint =
-  FILES("POST", "/replace", "replace in files", .request = &replacement_model,
-        .response = &replaced_model, .gives_array = true);
+  FILES("POST", "/replace", "replace in files", .request = &replacement_model, .response = &replaced_model,
+        .gives_array = true);
 
 daytona_future_t *daytona_fs_replace(daytona_sandbox_t *sandbox, const daytona_strings_t *files,
                                      const char *pattern, const char *new_value,
@@ -291,8 +290,7 @@ daytona_future_t *daytona_fs_replace(daytona_sandbox_t *sandbox, const daytona_s
   return finish(op, &request, opts->timeout_ms, on_replaced);
 }
 
-static const daytona__endpoint_t permissions_endpoint =
-  FILES("POST", "/permissions", "set file permissions");
+static const daytona__endpoint_t permissions_endpoint = FILES("POST", "/permissions", "set file permissions");
 
 daytona_future_t *daytona_fs_set_permissions(daytona_sandbox_t *sandbox, const char *path,
                                              const daytona_fs_permissions_opts_t *opts) {

@@ -39,18 +39,18 @@ typedef struct download {
   daytona_errcode_t problem_code;
 
   place_t place;
-  item_t *item;                 /* whose part it is */
+  item_t *item; /* whose part it is */
   bool is_json_error;
   daytona__strbuf_t error_body;
   daytona__file_writer_t *writer;
   size_t memory_left;
-  size_t next;                  /* item whose part probably comes next: answers keep the order */
-  size_t looks;                 /* at others than that one */
+  size_t next;  /* item whose part probably comes next: answers keep the order */
+  size_t looks; /* at others than that one */
 
   daytona_fs_sink_cb sink;
   void *sink_user;
 
-  bool has_ended;               /* the transport has reported */
+  bool has_ended; /* the transport has reported */
   daytona__task_t settle, resume;
 } download_t;
 
@@ -63,14 +63,18 @@ static const daytona__json_field_t paths_fields[] = {
 };
 static DAYTONA__MODEL(paths_model, paths_t, "FilesDownloadRequest", paths_fields);
 
-#define DOWNLOAD(what)                                                                               \
-  {.prefix = "Failed to download " what ": ", .method = "POST", .path = "/files/bulk-download",      \
-   .service = DAYTONA__TOOLBOX, .request = &paths_model}
+#define DOWNLOAD(what)                                                                           \
+  {                                                                                              \
+    .prefix = "Failed to download " what ": ", .method = "POST", .path = "/files/bulk-download", \
+    .service = DAYTONA__TOOLBOX, .request = &paths_model                                         \
+  }
 
 static const daytona__endpoint_t one_endpoint = DOWNLOAD("file");
 static const daytona__endpoint_t many_endpoint = DOWNLOAD("files");
 
-static void settle_soon(download_t *self) { daytona__loop_defer(self->transfer.op.client->loop, &self->settle); }
+static void settle_soon(download_t *self) {
+  daytona__loop_defer(self->transfer.op.client->loop, &self->settle);
+}
 
 static const daytona_error_t *item_error(download_t *self, daytona_errcode_t code, const char *message) {
   daytona_error_t error = {.code = code, .message = message, .retry_after_ms = -1};
@@ -101,13 +105,14 @@ static int on_part(daytona__multipart_reader_t *reader, const daytona__multipart
     char type[64];
     self->place = IN_ERROR;
     daytona__strbuf_clear(&self->error_body);
-    self->is_json_error = daytona__content_type(part->content_type, type, sizeof type) &&
-                          daytona__content_type_is_json(type);
+    self->is_json_error =
+      daytona__content_type(part->content_type, type, sizeof type) && daytona__content_type_is_json(type);
   } else if (strcmp(part->name, "file") == 0) {
     self->place = IN_FILE;
     if (self->count == 1 && part->length > 0) self->transfer.total = part->length;
     if (self->item->local_path != NULL) {
-      self->writer = daytona__file_writer_new(self->transfer.op.client->loop, self->item->local_path, on_file_event, self);
+      self->writer =
+        daytona__file_writer_new(self->transfer.op.client->loop, self->item->local_path, on_file_event, self);
       if (self->writer == NULL) return DAYTONA_ENOMEM;
     }
   }
@@ -123,8 +128,9 @@ static size_t to_memory(download_t *self, const char *bytes, size_t size) {
     self->memory_left -= size;
     return size;
   }
-  item->error = item_error(self, (daytona_errcode_t)rc,
-                           rc == DAYTONA_ELIMIT ? "the file is larger than max_bytes" : daytona_errcode_text(rc));
+  item->error =
+    item_error(self, (daytona_errcode_t)rc,
+               rc == DAYTONA_ELIMIT ? "the file is larger than max_bytes" : daytona_errcode_text(rc));
   self->memory_left += item->memory.size;
   daytona__strbuf_clear(&item->memory);
   return size;
@@ -187,7 +193,8 @@ static void take_error(download_t *self) {
   daytona_error_t error = {.code = DAYTONA_EFAILED, .retry_after_ms = -1};
   const char *text = self->error_body.data != NULL ? self->error_body.data : "";
   void *decoded;
-  error.message = text[strspn(text, " \t\r\n")] != '\0' ? text + strspn(text, " \t\r\n") : "the sandbox gives no reason";
+  error.message =
+    text[strspn(text, " \t\r\n")] != '\0' ? text + strspn(text, " \t\r\n") : "the sandbox gives no reason";
   if (self->is_json_error &&
       daytona__json_decode(arena, &error_model, text, self->error_body.size, &decoded, NULL) == 0) {
     const error_part_t *part = decoded;
@@ -236,7 +243,8 @@ static int on_part_end(daytona__multipart_reader_t *reader) {
 
 /* Whether what the only file of a call can still bring is of no use: then the rest is not worth receiving. */
 static bool is_hopeless(const download_t *self) {
-  return self->problem != NULL || (self->count == 1 && self->place == IN_FILE && self->items[0].error != NULL);
+  return self->problem != NULL ||
+         (self->count == 1 && self->place == IN_FILE && self->items[0].error != NULL);
 }
 
 static void give_up(download_t *self) {
@@ -254,7 +262,8 @@ static void give_up(download_t *self) {
 static void on_head(daytona__http_call_t *call) {
   download_t *self = call->user;
   char type[64], boundary[DAYTONA__BOUNDARY_MAX + 1];
-  const char *header = daytona__headers_get(call->response_headers, call->response_header_count, "Content-Type");
+  const char *header =
+    daytona__headers_get(call->response_headers, call->response_header_count, "Content-Type");
   if (!daytona__content_type(header, type, sizeof type) || strcmp(type, "multipart/form-data") != 0) {
     self->problem = "the answer is not multipart/form-data";
   } else if (!daytona__content_type_param(header, "boundary", boundary, sizeof boundary) ||
@@ -279,8 +288,10 @@ static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t siz
   if (self->has_reader && !is_waiting) taken = daytona__multipart_feed(&self->reader, bytes, size, &error);
   bool is_pending = daytona__future_is_pending(future);
   if (is_pending && error != 0) {
-    self->problem = error == DAYTONA_ENOMEM ? daytona_errcode_text(DAYTONA_ENOMEM) : "malformed multipart answer";
-    self->problem_code = error == DAYTONA_ENOMEM || error == DAYTONA_ELIMIT ? (daytona_errcode_t)error : DAYTONA_EPROTOCOL;
+    self->problem =
+      error == DAYTONA_ENOMEM ? daytona_errcode_text(DAYTONA_ENOMEM) : "malformed multipart answer";
+    self->problem_code =
+      error == DAYTONA_ENOMEM || error == DAYTONA_ELIMIT ? (daytona_errcode_t)error : DAYTONA_EPROTOCOL;
   }
   if (is_pending && is_hopeless(self)) {
     give_up(self);
@@ -298,7 +309,8 @@ static void on_file_event(void *user) {
     give_up(self);
     return;
   }
-  if (self->place == IN_NOTHING && (has_failed || daytona__file_writer_is_committed(self->writer))) close_writer(self);
+  if (self->place == IN_NOTHING && (has_failed || daytona__file_writer_is_committed(self->writer)))
+    close_writer(self);
   if (self->has_ended)
     settle_soon(self);
   else
@@ -376,7 +388,8 @@ static void on_settle(daytona__task_t *task) {
     return;
   }
   if (!daytona__multipart_is_whole(&self->reader)) {
-    daytona__op_reject(&self->transfer.op, DAYTONA_ETRUNCATED, "Truncated multipart response: the closing boundary is missing");
+    daytona__op_reject(&self->transfer.op, DAYTONA_ETRUNCATED,
+                       "Truncated multipart response: the closing boundary is missing");
     return;
   }
   for (size_t i = 0; i < self->count; i++)
@@ -412,7 +425,8 @@ static void end_download(daytona__op_t *op) {
   daytona__strbuf_clear(&self->error_body);
   if (self->has_reader) daytona__multipart_clear(&self->reader);
   self->has_reader = false;
-  for (size_t i = 0; self->items != NULL && i < self->count; i++) daytona__strbuf_clear(&self->items[i].memory);
+  for (size_t i = 0; self->items != NULL && i < self->count; i++)
+    daytona__strbuf_clear(&self->items[i].memory);
 }
 
 /* --- the request ------------------------------------------------------------------------------- */
@@ -439,7 +453,8 @@ static const char *items_problem(const daytona_fs_download_item_t *items, size_t
 static download_t *download_new(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
                                 const daytona_fs_download_item_t *items, size_t count,
                                 const daytona_transfer_opts_t *opts, daytona_future_t **future) {
-  download_t *self = (download_t *)daytona__transfer_new(endpoint, sandbox, sizeof *self, opts, on_resume, future);
+  download_t *self =
+    (download_t *)daytona__transfer_new(endpoint, sandbox, sizeof *self, opts, on_resume, future);
   if (self == NULL) return NULL;
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
@@ -479,12 +494,14 @@ static void send_request(download_t *self) {
   }
   for (size_t i = 0; i < self->count; i++) paths[i] = self->items[i].source;
   paths_t request = {{paths, self->count}};
-  if (daytona__op_prepare(op, &request, self->transfer.timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : self->transfer.timeout_ms) == 0)
+  if (daytona__op_prepare(
+        op, &request, self->transfer.timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : self->transfer.timeout_ms) == 0)
     daytona__op_send(op);
 }
 
 static daytona_future_t *download_one(daytona_sandbox_t *sandbox, const daytona_fs_download_item_t *item,
-                                      daytona_fs_sink_cb sink, void *user, const daytona_transfer_opts_t *opts) {
+                                      daytona_fs_sink_cb sink, void *user,
+                                      const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
   download_t *self = download_new(sandbox, &one_endpoint, item, 1, opts, &future);
   if (self == NULL) return future;
@@ -502,7 +519,8 @@ daytona_future_t *daytona_fs_download(daytona_sandbox_t *sandbox, const char *re
 
 daytona_future_t *daytona_fs_download_file(daytona_sandbox_t *sandbox, const char *remote_path,
                                            const char *local_path, const daytona_transfer_opts_t *opts) {
-  daytona_fs_download_item_t item = {.source = remote_path, .local_path = local_path != NULL ? local_path : ""};
+  daytona_fs_download_item_t item = {.source = remote_path,
+                                     .local_path = local_path != NULL ? local_path : ""};
   return download_one(sandbox, &item, NULL, NULL, opts);
 }
 
@@ -513,8 +531,9 @@ daytona_future_t *daytona_fs_download_stream(daytona_sandbox_t *sandbox, const c
   return download_one(sandbox, &item, sink, user, opts);
 }
 
-daytona_future_t *daytona_fs_download_many(daytona_sandbox_t *sandbox, const daytona_fs_download_item_t *items,
-                                           size_t count, const daytona_transfer_opts_t *opts) {
+daytona_future_t *daytona_fs_download_many(daytona_sandbox_t *sandbox,
+                                           const daytona_fs_download_item_t *items, size_t count,
+                                           const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
   download_t *self = download_new(sandbox, &many_endpoint, items, count, opts, &future);
   if (self == NULL) return future;

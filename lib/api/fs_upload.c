@@ -42,8 +42,8 @@ typedef struct upload {
   /* where the request is */
   size_t index; /* part; `count`: the end */
   bool is_in_body;
-  int64_t offset; /* in the head, the body or the end */
-  int64_t moved;  /* bytes of files since the user was told */
+  int64_t offset;  /* in the head, the body or the end */
+  int64_t moved;   /* bytes of files since the user was told */
   bool is_waiting; /* libcurl was told to wait */
   daytona__task_t pump;
 
@@ -155,7 +155,8 @@ static void on_file_event(void *user);
 static void ask_source(upload_t *self) {
   daytona_future_t *future = self->transfer.op.future; /* held by our caller, and it holds the loop */
   daytona__loop_t *loop = self->transfer.op.client->loop;
-  while (self->source != NULL && !self->source_is_done && !self->source_waits && self->problem_code == DAYTONA_OK) {
+  while (self->source != NULL && !self->source_is_done && !self->source_waits &&
+         self->problem_code == DAYTONA_OK) {
     if (self->block_start == self->block_end) self->block_start = self->block_end = 0;
     if (self->block_end == SOURCE_BLOCK) return;
     size_t room = SOURCE_BLOCK - self->block_end;
@@ -165,7 +166,8 @@ static void ask_source(upload_t *self) {
     daytona__loop_leave(loop);
     if (!daytona__future_is_pending(future)) return;
     if (got == DAYTONA_SOURCE_WAIT) {
-      self->source_waits = !self->is_resumed; /* resumed inside: asked again from the turn that this has caused */
+      self->source_waits =
+        !self->is_resumed; /* resumed inside: asked again from the turn that this has caused */
       return;
     }
     if (got == 0)
@@ -217,7 +219,8 @@ static void on_pump(daytona__task_t *task) {
   if (daytona__future_is_pending(future)) {
     open_next(self);
     if (self->reader != NULL) daytona__file_reader_refill(self->reader);
-    if (self->block_start != self->block_end || self->source_is_done || self->problem_code != DAYTONA_OK) wake(self);
+    if (self->block_start != self->block_end || self->source_is_done || self->problem_code != DAYTONA_OK)
+      wake(self);
   }
   daytona_future_release(future);
 }
@@ -274,7 +277,8 @@ static const char *join_errors(daytona__arena_t *arena, int status, const dayton
 static bool is_path(const char *path, const char *destination) {
   destination += strspn(destination, " \t\r\n");
   size_t size = strlen(path);
-  return strncmp(path, destination, size) == 0 && destination[size + strspn(destination + size, " \t\r\n")] == '\0';
+  return strncmp(path, destination, size) == 0 &&
+         destination[size + strspn(destination + size, " \t\r\n")] == '\0';
 }
 
 static const uploaded_t *find_file(answer_t *answer, const char *destination, size_t range) {
@@ -306,7 +310,8 @@ static const char *find_error(answer_t *answer, const char *destination, size_t 
 }
 
 /* What the answer says of file number `index`. True: it is there. */
-static bool is_there(upload_t *self, size_t index, answer_t *answer, const daytona_error_t *error, daytona_error_t *out) {
+static bool is_there(upload_t *self, size_t index, answer_t *answer, const daytona_error_t *error,
+                     daytona_error_t *out) {
   const part_t *part = &self->parts[index];
   *out = (daytona_error_t){.code = DAYTONA_EFAILED, .retry_after_ms = -1};
   out->http_status = self->transfer.op.http.status;
@@ -321,7 +326,8 @@ static bool is_there(upload_t *self, size_t index, answer_t *answer, const dayto
     out->message = "the sandbox has written another number of bytes than were sent";
     return false;
   }
-  if (error == NULL && answer->errors.count == 0 && answer->count == 0) return true; /* old servers say nothing */
+  if (error == NULL && answer->errors.count == 0 && answer->count == 0)
+    return true; /* old servers say nothing */
   if (out->message == NULL) out->message = find_error(answer, part->destination, SIZE_MAX);
   if (out->message == NULL) out->message = "the sandbox does not say that the file was written";
   return false;
@@ -387,7 +393,8 @@ static void on_answer(daytona__op_t *op, const daytona_error_t *error, void *unu
     fail_upload(self, error);
   else if (rc == DAYTONA_ENOMEM)
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-  else if (error == NULL && body->size != 0 && rc != 0) /* a page of something in between, or half an answer */
+  else if (error == NULL && body->size != 0 &&
+           rc != 0) /* a page of something in between, or half an answer */
     daytona__op_reject(op, DAYTONA_EPROTOCOL, "the answer is not one of a sandbox");
   else if (self->is_many)
     resolve_many(self, answer, error);
@@ -424,7 +431,8 @@ static void send_request(upload_t *self) {
   self->is_sending = true;
   op->done = on_answer;
   op->outgoing = on_outgoing;
-  if (daytona__op_prepare(op, NULL, self->transfer.timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : self->transfer.timeout_ms) == 0)
+  if (daytona__op_prepare(
+        op, NULL, self->transfer.timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : self->transfer.timeout_ms) == 0)
     daytona__op_send(op);
 }
 
@@ -466,7 +474,8 @@ static void on_file_event(void *user) {
   if (code != DAYTONA_OK)
     set_problem(self, code,
                 daytona__arena_printf(&self->transfer.op.future->arena, "%s: %s", part->local_path, text));
-  else if (daytona__file_reader_is_open(self->reader) && daytona__file_reader_size(self->reader) != part->size)
+  else if (daytona__file_reader_is_open(self->reader) &&
+           daytona__file_reader_size(self->reader) != part->size)
     set_problem(self, DAYTONA_EIO, "a local file has changed its size since it was looked at");
   wake(self);
 }
@@ -480,7 +489,8 @@ static void end_upload(daytona__op_t *op) {
 /* Make the operation and its parts. NULL: *future has failed. */
 static upload_t *upload_new(daytona_sandbox_t *sandbox, const daytona_fs_upload_item_t *items, size_t count,
                             const daytona_transfer_opts_t *opts, daytona_future_t **future) {
-  upload_t *self = (upload_t *)daytona__transfer_new(&upload_endpoint, sandbox, sizeof *self, opts, on_resume, future);
+  upload_t *self =
+    (upload_t *)daytona__transfer_new(&upload_endpoint, sandbox, sizeof *self, opts, on_resume, future);
   if (self == NULL) return NULL;
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
@@ -491,8 +501,10 @@ static upload_t *upload_new(daytona_sandbox_t *sandbox, const daytona_fs_upload_
   if (count == 0 || items == NULL) problem = "no files are given";
   for (size_t i = 0; i < count && problem == NULL; i++) {
     const char *path = items[i].destination;
-    if (path == NULL || path[strspn(path, " \t\r\n")] == '\0') problem = "the path in the sandbox is required";
-    if (items[i].local_path == NULL && items[i].bytes == NULL && items[i].size != 0) problem = "bytes are NULL";
+    if (path == NULL || path[strspn(path, " \t\r\n")] == '\0')
+      problem = "the path in the sandbox is required";
+    if (items[i].local_path == NULL && items[i].bytes == NULL && items[i].size != 0)
+      problem = "bytes are NULL";
     if (items[i].local_path == NULL && items[i].size > (size_t)INT64_MAX)
       problem = "the size is no size of bytes in memory";
     if (items[i].local_path != NULL && items[i].local_path[0] == '\0') problem = "local_path is empty";
@@ -539,12 +551,14 @@ daytona_future_t *daytona_fs_upload(daytona_sandbox_t *sandbox, const void *byte
 
 daytona_future_t *daytona_fs_upload_file(daytona_sandbox_t *sandbox, const char *local_path,
                                          const char *remote_path, const daytona_transfer_opts_t *opts) {
-  daytona_fs_upload_item_t item = {.destination = remote_path, .local_path = local_path != NULL ? local_path : ""};
+  daytona_fs_upload_item_t item = {.destination = remote_path,
+                                   .local_path = local_path != NULL ? local_path : ""};
   return upload_one(sandbox, &item, opts);
 }
 
-daytona_future_t *daytona_fs_upload_stream(daytona_sandbox_t *sandbox, daytona_fs_source_cb source, void *user,
-                                           const char *remote_path, const daytona_transfer_opts_t *opts) {
+daytona_future_t *daytona_fs_upload_stream(daytona_sandbox_t *sandbox, daytona_fs_source_cb source,
+                                           void *user, const char *remote_path,
+                                           const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
   daytona_fs_upload_item_t item = {.destination = remote_path};
   upload_t *self = upload_new(sandbox, &item, 1, opts, &future);

@@ -10,8 +10,8 @@
 #include "api/client_impl.h"
 
 typedef struct daytona__gate_pass {
-  daytona__list_t link;  /* in the queue */
-  daytona__task_t task;  /* admits in a later turn */
+  daytona__list_t link;     /* in the queue */
+  daytona__task_t task;     /* admits in a later turn */
   daytona_client_t *client; /* not NULL while a place is held */
   void (*admitted)(struct daytona__gate_pass *pass);
 } daytona__gate_pass_t;

@@ -27,8 +27,8 @@ typedef struct git_request {
 
 #define FIELD(type, member, key, ...) DAYTONA__FIELD(git_request_t, type, member, key, __VA_ARGS__)
 #define PATH FIELD(STRING, path, "path")
-#define CREDENTIALS                                                     \
-  FIELD(STRING, username, "username", .flags = DAYTONA__JSON_SECRET),   \
+#define CREDENTIALS                                                   \
+  FIELD(STRING, username, "username", .flags = DAYTONA__JSON_SECRET), \
     FIELD(STRING, password, "password", .flags = DAYTONA__JSON_SECRET)
 #define REQUEST(noun) static DAYTONA__MODEL(noun##_model, git_request_t, "git " #noun, noun##_fields)
 
@@ -75,8 +75,8 @@ REQUEST(branch);
 static const daytona__json_field_t checkout_fields[] = {PATH, FIELD(STRING, branch, "branch")};
 REQUEST(checkout);
 
-static const daytona__json_field_t init_fields[] = {
-  PATH, FIELD(BOOL, is_bare, "bare"), FIELD(STRING, initial_branch, "initial_branch")};
+static const daytona__json_field_t init_fields[] = {PATH, FIELD(BOOL, is_bare, "bare"),
+                                                    FIELD(STRING, initial_branch, "initial_branch")};
 REQUEST(init);
 
 static const daytona__json_field_t reset_fields[] = {
@@ -113,8 +113,8 @@ static const daytona__json_field_t user_fields[] = {
   FIELD(STRING, name, "name"), FIELD(STRING, email, "email"), FIELD(STRING, scope, "scope"), PATH};
 REQUEST(user);
 
-static const daytona__json_field_t authenticate_fields[] = {
-  CREDENTIALS, FIELD(STRING, host, "host"), FIELD(STRING, protocol, "protocol")};
+static const daytona__json_field_t authenticate_fields[] = {CREDENTIALS, FIELD(STRING, host, "host"),
+                                                            FIELD(STRING, protocol, "protocol")};
 REQUEST(authenticate);
 
 /* --- answers ----------------------------------------------------------------------------------- */
@@ -233,18 +233,18 @@ static void on_remote(daytona__op_t *op, const daytona_error_t *error, void *ans
   if (error != NULL)
     fail(op, error);
   else
-    daytona__op_resolve(op, &daytona__type_string,
-                        (void *)daytona_map_get(answer, ((git_op_t *)op)->name));
+    daytona__op_resolve(op, &daytona__type_string, (void *)daytona_map_get(answer, ((git_op_t *)op)->name));
 }
 
-#define GIT(verb, tail, what, ...)                                                       \
-  {.prefix = "Failed to " what ": ", .method = verb, .path = "/git/" tail,               \
-   .service = DAYTONA__TOOLBOX, __VA_ARGS__}
+#define GIT(verb, tail, what, ...)                                                                       \
+  {                                                                                                      \
+    .prefix = "Failed to " what ": ", .method = verb, .path = "/git/" tail, .service = DAYTONA__TOOLBOX, \
+    __VA_ARGS__                                                                                          \
+  }
 
 /* An operation whose required arguments are all there; NULL if *future has failed. */
 static git_op_t *git_new(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
-                         const char *const *required, bool reserved_is_zero,
-                         daytona_future_t **future) {
+                         const char *const *required, bool reserved_is_zero, daytona_future_t **future) {
   git_op_t *self = (git_op_t *)daytona__op_new(endpoint, NULL, sandbox, sizeof *self, future);
   if (self == NULL) return NULL;
   (*future)->arena.is_secret = true;
@@ -314,8 +314,8 @@ daytona_future_t *daytona_git_clone(daytona_sandbox_t *sandbox, const char *url,
   git_op_t *self = git_new(sandbox, &clone_endpoint, REQUIRED("url", AS_GIVEN(url), "path", AS_GIVEN(path)),
                            DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
-  git_request_t request = {.url = url, .path = path, .branch = opts->branch,
-                           .commit_id = opts->commit_id, .depth = opts->depth};
+  git_request_t request = {
+    .url = url, .path = path, .branch = opts->branch, .commit_id = opts->commit_id, .depth = opts->depth};
   if (opts->insecure_skip_tls) request.insecure_skip_tls = daytona_bool(true);
   if (opts->depth.is_set && opts->depth.value < 1)
     return daytona__op_reject(&self->op, DAYTONA_EINVAL, "depth must be at least 1");
@@ -330,8 +330,8 @@ daytona_future_t *daytona_git_add(daytona_sandbox_t *sandbox, const char *path,
                                   const daytona_strings_t *files, const daytona_git_opts_t *opts) {
   daytona_future_t *future;
   if (opts == NULL) opts = &default_opts;
-  git_op_t *self = git_new(sandbox, &add_endpoint, REQUIRED("path", AS_GIVEN(path)),
-                           DAYTONA__RESERVED_OK(opts), &future);
+  git_op_t *self =
+    git_new(sandbox, &add_endpoint, REQUIRED("path", AS_GIVEN(path)), DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
   if (has_bad_string(files, true)) return daytona__op_reject(&self->op, DAYTONA_EINVAL, bad_files);
   git_request_t request = {.path = path, .files = *files};
@@ -341,8 +341,8 @@ daytona_future_t *daytona_git_add(daytona_sandbox_t *sandbox, const char *path,
 static const daytona__endpoint_t commit_endpoint =
   GIT("POST", "commit", "commit changes", .request = &commit_model, .response = &hash_model);
 
-daytona_future_t *daytona_git_commit(daytona_sandbox_t *sandbox, const char *path,
-                                     const char *message, const char *author, const char *email,
+daytona_future_t *daytona_git_commit(daytona_sandbox_t *sandbox, const char *path, const char *message,
+                                     const char *author, const char *email,
                                      const daytona_git_commit_opts_t *opts) {
   static const daytona_git_commit_opts_t defaults;
   daytona_future_t *future;
@@ -352,8 +352,8 @@ daytona_future_t *daytona_git_commit(daytona_sandbox_t *sandbox, const char *pat
                                     AS_GIVEN(author), "email", AS_GIVEN(email)),
                            DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
-  git_request_t request = {.path = path, .message = message, .author = author, .email = email,
-                           .allow_empty = opts->allow_empty};
+  git_request_t request = {
+    .path = path, .message = message, .author = author, .email = email, .allow_empty = opts->allow_empty};
   return git_run(self, &request, opts->timeout_ms, on_text);
 }
 
@@ -363,20 +363,18 @@ static daytona_future_t *run_remote(daytona_sandbox_t *sandbox, const daytona__e
   static const daytona_git_remote_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  git_op_t *self = git_new(sandbox, endpoint, REQUIRED("path", AS_GIVEN(path)),
-                           DAYTONA__RESERVED_OK(opts), &future);
+  git_op_t *self =
+    git_new(sandbox, endpoint, REQUIRED("path", AS_GIVEN(path)), DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
-  git_request_t request = {.path = path, .remote = opts->remote, .branch = opts->branch,
-                           .set_upstream = opts->set_upstream};
+  git_request_t request = {
+    .path = path, .remote = opts->remote, .branch = opts->branch, .set_upstream = opts->set_upstream};
   daytona__secrets_add_url(&self->secrets, &future->arena, opts->remote);
   if (!take_credentials(self, &opts->credentials, &request)) return future;
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }
 
-static const daytona__endpoint_t push_endpoint =
-  GIT("POST", "push", "push changes", .request = &push_model);
-static const daytona__endpoint_t pull_endpoint =
-  GIT("POST", "pull", "pull changes", .request = &pull_model);
+static const daytona__endpoint_t push_endpoint = GIT("POST", "push", "push changes", .request = &push_model);
+static const daytona__endpoint_t pull_endpoint = GIT("POST", "pull", "pull changes", .request = &pull_model);
 
 daytona_future_t *daytona_git_push(daytona_sandbox_t *sandbox, const char *path,
                                    const daytona_git_remote_opts_t *opts) {
@@ -395,9 +393,9 @@ static daytona_future_t *run_query(daytona_sandbox_t *sandbox, const daytona__en
                                                 void *answer)) {
   daytona_future_t *future;
   if (opts == NULL) opts = &default_opts;
-  git_op_t *self = git_new(sandbox, endpoint,
-                           REQUIRED("path", AS_GIVEN(path), name != NULL ? "name" : NULL, AS_GIVEN(name)),
-                           DAYTONA__RESERVED_OK(opts), &future);
+  git_op_t *self =
+    git_new(sandbox, endpoint, REQUIRED("path", AS_GIVEN(path), name != NULL ? "name" : NULL, AS_GIVEN(name)),
+            DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
   self->name = daytona__arena_strdup(&future->arena, name);
   if (name != NULL && self->name == NULL)
@@ -433,8 +431,8 @@ daytona_future_t *daytona_git_remotes(daytona_sandbox_t *sandbox, const char *pa
   return run_query(sandbox, &remotes_endpoint, path, NULL, opts, on_remotes);
 }
 
-daytona_future_t *daytona_git_remote_get(daytona_sandbox_t *sandbox, const char *path,
-                                         const char *name, const daytona_git_opts_t *opts) {
+daytona_future_t *daytona_git_remote_get(daytona_sandbox_t *sandbox, const char *path, const char *name,
+                                         const daytona_git_opts_t *opts) {
   return run_query(sandbox, &remote_endpoint, path, AS_GIVEN(name), opts, on_remote);
 }
 
@@ -444,8 +442,7 @@ static daytona_future_t *run_branch(daytona_sandbox_t *sandbox, const daytona__e
                                     const daytona_git_opts_t *opts) {
   daytona_future_t *future;
   if (opts == NULL) opts = &default_opts;
-  git_op_t *self = git_new(sandbox, endpoint,
-                           REQUIRED("path", AS_GIVEN(path), argument, AS_GIVEN(name)),
+  git_op_t *self = git_new(sandbox, endpoint, REQUIRED("path", AS_GIVEN(path), argument, AS_GIVEN(name)),
                            DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
   git_request_t request = {.path = path, .name = name, .branch = name};
@@ -459,13 +456,13 @@ static const daytona__endpoint_t delete_branch_endpoint =
 static const daytona__endpoint_t checkout_endpoint =
   GIT("POST", "checkout", "checkout branch", .request = &checkout_model);
 
-daytona_future_t *daytona_git_create_branch(daytona_sandbox_t *sandbox, const char *path,
-                                            const char *name, const daytona_git_opts_t *opts) {
+daytona_future_t *daytona_git_create_branch(daytona_sandbox_t *sandbox, const char *path, const char *name,
+                                            const daytona_git_opts_t *opts) {
   return run_branch(sandbox, &create_branch_endpoint, path, "name", name, opts);
 }
 
-daytona_future_t *daytona_git_delete_branch(daytona_sandbox_t *sandbox, const char *path,
-                                            const char *name, const daytona_git_opts_t *opts) {
+daytona_future_t *daytona_git_delete_branch(daytona_sandbox_t *sandbox, const char *path, const char *name,
+                                            const daytona_git_opts_t *opts) {
   return run_branch(sandbox, &delete_branch_endpoint, path, "name", name, opts);
 }
 
@@ -482,11 +479,10 @@ daytona_future_t *daytona_git_init(daytona_sandbox_t *sandbox, const char *path,
   static const daytona_git_init_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  git_op_t *self = git_new(sandbox, &init_endpoint, REQUIRED("path", AS_GIVEN(path)),
-                           DAYTONA__RESERVED_OK(opts), &future);
+  git_op_t *self =
+    git_new(sandbox, &init_endpoint, REQUIRED("path", AS_GIVEN(path)), DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
-  git_request_t request = {.path = path, .is_bare = opts->is_bare,
-                           .initial_branch = opts->initial_branch};
+  git_request_t request = {.path = path, .is_bare = opts->is_bare, .initial_branch = opts->initial_branch};
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }
 
@@ -504,14 +500,13 @@ daytona_future_t *daytona_git_reset(daytona_sandbox_t *sandbox, const char *path
   static const daytona_git_reset_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  git_op_t *self = git_new(sandbox, &reset_endpoint, REQUIRED("path", AS_GIVEN(path)),
-                           DAYTONA__RESERVED_OK(opts), &future);
+  git_op_t *self =
+    git_new(sandbox, &reset_endpoint, REQUIRED("path", AS_GIVEN(path)), DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
   if (opts->mode != NULL && !is_reset_mode(opts->mode))
     return daytona__op_reject(&self->op, DAYTONA_EINVAL, "mode must be soft, mixed, hard, merge or keep");
   if (has_bad_string(&opts->files, false)) return daytona__op_reject(&self->op, DAYTONA_EINVAL, bad_files);
-  git_request_t request = {.path = path, .mode = opts->mode, .target = opts->target,
-                           .files = opts->files};
+  git_request_t request = {.path = path, .mode = opts->mode, .target = opts->target, .files = opts->files};
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }
 
@@ -528,17 +523,19 @@ daytona_future_t *daytona_git_restore(daytona_sandbox_t *sandbox, const char *pa
                            DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
   if (has_bad_string(files, true)) return daytona__op_reject(&self->op, DAYTONA_EINVAL, bad_files);
-  git_request_t request = {.path = path, .files = *files, .staged = opts->staged,
-                           .worktree = opts->worktree, .source = opts->source};
+  git_request_t request = {.path = path,
+                           .files = *files,
+                           .staged = opts->staged,
+                           .worktree = opts->worktree,
+                           .source = opts->source};
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }
 
 static const daytona__endpoint_t remote_add_endpoint =
   GIT("POST", "remotes", "add remote", .request = &remote_add_model);
 
-daytona_future_t *daytona_git_remote_add(daytona_sandbox_t *sandbox, const char *path,
-                                         const char *name, const char *url,
-                                         const daytona_git_remote_add_opts_t *opts) {
+daytona_future_t *daytona_git_remote_add(daytona_sandbox_t *sandbox, const char *path, const char *name,
+                                         const char *url, const daytona_git_remote_add_opts_t *opts) {
   static const daytona_git_remote_add_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
@@ -547,8 +544,8 @@ daytona_future_t *daytona_git_remote_add(daytona_sandbox_t *sandbox, const char 
                            DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
   daytona__secrets_add_url(&self->secrets, &future->arena, url);
-  git_request_t request = {.path = path, .name = name, .url = url, .fetches = opts->fetches,
-                           .overwrites = opts->overwrites};
+  git_request_t request = {
+    .path = path, .name = name, .url = url, .fetches = opts->fetches, .overwrites = opts->overwrites};
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }
 
@@ -583,8 +580,8 @@ static git_op_t *config_new(daytona_sandbox_t *sandbox, const daytona__endpoint_
 static const daytona__endpoint_t set_config_endpoint =
   GIT("POST", "config", "set config", .request = &set_config_model);
 
-daytona_future_t *daytona_git_set_config(daytona_sandbox_t *sandbox, const char *key,
-                                         const char *value, const daytona_git_config_opts_t *opts) {
+daytona_future_t *daytona_git_set_config(daytona_sandbox_t *sandbox, const char *key, const char *value,
+                                         const daytona_git_config_opts_t *opts) {
   daytona_future_t *future;
   if (opts == NULL) opts = &default_config_opts;
   git_op_t *self = config_new(sandbox, &set_config_endpoint, REQUIRED("key", AS_GIVEN(key)), opts, &future);
@@ -614,8 +611,7 @@ daytona_future_t *daytona_git_get_config(daytona_sandbox_t *sandbox, const char 
 static const daytona__endpoint_t user_endpoint =
   GIT("POST", "config/user", "configure user", .request = &user_model);
 
-daytona_future_t *daytona_git_configure_user(daytona_sandbox_t *sandbox, const char *name,
-                                             const char *email,
+daytona_future_t *daytona_git_configure_user(daytona_sandbox_t *sandbox, const char *name, const char *email,
                                              const daytona_git_config_opts_t *opts) {
   daytona_future_t *future;
   if (opts == NULL) opts = &default_config_opts;
@@ -629,8 +625,8 @@ daytona_future_t *daytona_git_configure_user(daytona_sandbox_t *sandbox, const c
 static const daytona__endpoint_t authenticate_endpoint =
   GIT("POST", "credentials", "authenticate", .request = &authenticate_model);
 
-daytona_future_t *daytona_git_dangerously_authenticate(daytona_sandbox_t *sandbox,
-                                                       const char *username, const char *password,
+daytona_future_t *daytona_git_dangerously_authenticate(daytona_sandbox_t *sandbox, const char *username,
+                                                       const char *password,
                                                        const daytona_git_authenticate_opts_t *opts) {
   static const daytona_git_authenticate_opts_t defaults;
   daytona_future_t *future;
@@ -639,8 +635,8 @@ daytona_future_t *daytona_git_dangerously_authenticate(daytona_sandbox_t *sandbo
                            REQUIRED("username", AS_GIVEN(username), "password", AS_GIVEN(password)),
                            DAYTONA__RESERVED_OK(opts), &future);
   if (self == NULL) return future;
-  git_request_t request = {.username = username, .password = password, .host = opts->host,
-                           .protocol = opts->protocol};
+  git_request_t request = {
+    .username = username, .password = password, .host = opts->host, .protocol = opts->protocol};
   daytona__secrets_add_login(&self->secrets, &future->arena, username, password);
   return git_run(self, &request, opts->timeout_ms, on_empty);
 }

@@ -41,18 +41,18 @@ typedef struct message {
 } message_t;
 
 static const daytona__json_field_t message_fields[] = {
-  DAYTONA__FIELD(message_t, BYTES, type, "type"),
-  DAYTONA__FIELD(message_t, BYTES, text, "text"),
-  DAYTONA__FIELD(message_t, BYTES, name, "name"),
-  DAYTONA__FIELD(message_t, BYTES, value, "value"),
+  DAYTONA__FIELD(message_t, BYTES, type, "type"),           DAYTONA__FIELD(message_t, BYTES, text, "text"),
+  DAYTONA__FIELD(message_t, BYTES, name, "name"),           DAYTONA__FIELD(message_t, BYTES, value, "value"),
   DAYTONA__FIELD(message_t, BYTES, traceback, "traceback"),
 };
 
 static DAYTONA__MODEL(message_model, message_t, "InterpreterMessage", message_fields);
 
-static const daytona__endpoint_t run_endpoint = {.prefix = "Failed to run code: ", .method = "GET",
+static const daytona__endpoint_t run_endpoint = {.prefix = "Failed to run code: ",
+                                                 .method = "GET",
                                                  .path = "/process/interpreter/execute",
-                                                 .service = DAYTONA__TOOLBOX, .request = &run_model,
+                                                 .service = DAYTONA__TOOLBOX,
+                                                 .request = &run_model,
                                                  .is_stream = true};
 
 static const daytona__type_t type_result = {"run result", NULL};
@@ -90,7 +90,8 @@ static void end_run(daytona__op_t *op) {
 }
 
 static void fail_with(run_op_t *self, int code, const char *message) {
-  daytona__op_reject(&self->op, (daytona_errcode_t)code, "%s", message != NULL ? message : daytona_errcode_text(code));
+  daytona__op_reject(&self->op, (daytona_errcode_t)code, "%s",
+                     message != NULL ? message : daytona_errcode_text(code));
 }
 
 static int keep(daytona__arena_t *arena, const daytona__strbuf_t *from, daytona_bytes_t *to) {
@@ -184,8 +185,8 @@ static void take_message(run_op_t *self, const char *text, size_t size) {
   if (rc == DAYTONA_ENOMEM)
     fail_with(self, rc, NULL);
   else if (rc != 0)
-    daytona__log(self->op.client->loop, DAYTONA_LOG_WARN, "sandbox %s: a message of the interpreter is malformed",
-                 self->op.sandbox->id);
+    daytona__log(self->op.client->loop, DAYTONA_LOG_WARN,
+                 "sandbox %s: a message of the interpreter is malformed", self->op.sandbox->id);
   else if (is_type(message, "stdout") || is_type(message, "stderr"))
     take_output(self, &message->text, is_type(message, "stderr"));
   else if (is_type(message, "error"))
@@ -230,7 +231,8 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   if (has_frame && (close->close_code == CLOSE_NORMAL || close->close_code == CLOSE_NO_CODE)) {
     succeed(self);
   } else if (has_frame && close->close_code == CLOSE_TIMEOUT) {
-    fail_with(self, DAYTONA_ETIMEOUT, close->reason[0] != '\0' ? close->reason : "the code exceeded its time limit");
+    fail_with(self, DAYTONA_ETIMEOUT,
+              close->reason[0] != '\0' ? close->reason : "the code exceeded its time limit");
   } else {
     daytona__stream_error(&self->op.future->arena, close, &error);
     daytona__op_fail(&self->op, &error);
@@ -262,7 +264,8 @@ static const char run_kind[] = "interpreter run";
 static const char *find_fault(const char *code, const daytona_run_opts_t *opts) {
   if (!DAYTONA__RESERVED_OK(opts)) return "reserved words of the options are not zero";
   if (code == NULL || code[0] == '\0') return "code is required";
-  if (opts->timeout_ms < 0 && opts->timeout_ms != DAYTONA_NO_TIMEOUT) return "timeout_ms must not be negative";
+  if (opts->timeout_ms < 0 && opts->timeout_ms != DAYTONA_NO_TIMEOUT)
+    return "timeout_ms must not be negative";
   if (opts->timeout_ms > (int64_t)UINT32_MAX * 1000) return "timeout_ms is over 2^32-1 seconds";
   if (opts->connect_timeout_ms < 0 && opts->connect_timeout_ms != DAYTONA_NO_TIMEOUT)
     return "connect_timeout_ms must not be negative";
@@ -270,7 +273,8 @@ static const char *find_fault(const char *code, const daytona_run_opts_t *opts) 
   if (opts->context_id != NULL && opts->context_id[0] == '\0') return "context_id is empty";
   if (opts->env.count != 0 && opts->env.items == NULL) return "env has no items";
   for (size_t i = 0; i < opts->env.count; i++)
-    if (opts->env.items[i].key == NULL || opts->env.items[i].key[0] == '\0' || opts->env.items[i].value == NULL)
+    if (opts->env.items[i].key == NULL || opts->env.items[i].key[0] == '\0' ||
+        opts->env.items[i].value == NULL)
       return "env has an entry without a name or value";
   return NULL;
 }
@@ -353,14 +357,19 @@ static const daytona__json_field_t list_fields[] = {
 static DAYTONA__MODEL(list_model, daytona_interpreter_context_list_t, "ListContextsResponse", list_fields);
 
 static const daytona__endpoint_t create_endpoint = {.prefix = "Failed to create interpreter context: ",
-                                                    .method = "POST", .path = "/process/interpreter/context",
-                                                    .service = DAYTONA__TOOLBOX, .request = &create_model,
+                                                    .method = "POST",
+                                                    .path = "/process/interpreter/context",
+                                                    .service = DAYTONA__TOOLBOX,
+                                                    .request = &create_model,
                                                     .response = &context_model};
 static const daytona__endpoint_t list_endpoint = {.prefix = "Failed to list interpreter contexts: ",
-                                                  .method = "GET", .path = "/process/interpreter/context",
-                                                  .service = DAYTONA__TOOLBOX, .response = &list_model};
+                                                  .method = "GET",
+                                                  .path = "/process/interpreter/context",
+                                                  .service = DAYTONA__TOOLBOX,
+                                                  .response = &list_model};
 static const daytona__endpoint_t delete_endpoint = {.prefix = "Failed to delete interpreter context: ",
-                                                    .method = "DELETE", .path = "/process/interpreter/context/{}",
+                                                    .method = "DELETE",
+                                                    .path = "/process/interpreter/context/{}",
                                                     .service = DAYTONA__TOOLBOX};
 
 static const daytona__type_t type_context = {"interpreter context", NULL};
@@ -370,7 +379,8 @@ const daytona_interpreter_context_t *daytona_future_interpreter_context(const da
   return daytona__future_result(future, &type_context);
 }
 
-const daytona_interpreter_context_list_t *daytona_future_interpreter_contexts(const daytona_future_t *future) {
+const daytona_interpreter_context_list_t *daytona_future_interpreter_contexts(
+  const daytona_future_t *future) {
   return daytona__future_result(future, &type_contexts);
 }
 
@@ -401,7 +411,8 @@ daytona_future_t *daytona_interpreter_create_context(daytona_sandbox_t *sandbox,
   return daytona__op_run(op, &request, &(daytona_request_opts_t){.timeout_ms = opts->timeout_ms}, on_context);
 }
 
-daytona_future_t *daytona_interpreter_list_contexts(daytona_sandbox_t *sandbox, const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_interpreter_list_contexts(daytona_sandbox_t *sandbox,
+                                                    const daytona_request_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = daytona__op_new(&list_endpoint, NULL, sandbox, 0, &future);
   return op != NULL ? daytona__op_run(op, NULL, opts, on_contexts) : future;

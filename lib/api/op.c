@@ -21,9 +21,7 @@ static void on_http_done(daytona__http_call_t *http);
 
 static void op_release(daytona__op_t *op);
 
-static void on_stop(daytona_future_t *future) {
-  op_release(future->op);
-}
+static void on_stop(daytona_future_t *future) { op_release(future->op); }
 
 daytona__op_t *daytona__op_new(const daytona__endpoint_t *endpoint, daytona_client_t *client,
                                daytona_sandbox_t *sandbox, size_t size, daytona_future_t **future) {
@@ -37,8 +35,7 @@ daytona__op_t *daytona__op_new(const daytona__endpoint_t *endpoint, daytona_clie
                                      daytona_errcode_text(DAYTONA_ECLOSED));
     return NULL;
   }
-  *future = daytona__future_new(client->loop, size != 0 ? size : sizeof(daytona__op_t),
-                                endpoint->prefix);
+  *future = daytona__future_new(client->loop, size != 0 ? size : sizeof(daytona__op_t), endpoint->prefix);
   if (daytona__future_is_dead(*future)) return NULL;
   daytona__op_t *op = (*future)->op;
   op->future = daytona_future_retain(*future);
@@ -107,8 +104,7 @@ void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error) {
   op_release(op);
 }
 
-daytona_future_t *daytona__op_reject(daytona__op_t *op, daytona_errcode_t code, const char *format,
-                                     ...) {
+daytona_future_t *daytona__op_reject(daytona__op_t *op, daytona_errcode_t code, const char *format, ...) {
   daytona_future_t *future = op->future;
   daytona_error_t error = {.code = code, .retry_after_ms = -1};
   va_list args;
@@ -157,8 +153,7 @@ static int finish_target(daytona__op_t *op) {
 }
 
 int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_ms) {
-  if (!daytona__timeout_resolve(timeout_ms, op->client->settings.request_timeout_ms,
-                                &op->timeout_ms)) {
+  if (!daytona__timeout_resolve(timeout_ms, op->client->settings.request_timeout_ms, &op->timeout_ms)) {
     daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
     return DAYTONA_EINVAL;
   }
@@ -167,8 +162,8 @@ int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_
   if (op->endpoint->request == NULL) return 0;
   daytona__json_error_t problem = {0};
   const char *body;
-  rc = daytona__json_encode(daytona__op_arena(op), op->endpoint->request, request, &body,
-                            &op->body_size, &problem);
+  rc = daytona__json_encode(daytona__op_arena(op), op->endpoint->request, request, &body, &op->body_size,
+                            &problem);
   op->body = body;
   if (rc != 0)
     daytona__op_reject(op, rc, "%s%s%s", problem.field, problem.field[0] != '\0' ? ": " : "",
@@ -176,22 +171,18 @@ int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_
   return rc;
 }
 
-daytona_future_t *daytona__op_run(daytona__op_t *op, const void *request,
-                                  const daytona_request_opts_t *opts,
+daytona_future_t *daytona__op_run(daytona__op_t *op, const void *request, const daytona_request_opts_t *opts,
                                   void (*done)(daytona__op_t *op, const daytona_error_t *error,
                                                void *answer)) {
   daytona_future_t *future = op->future;
   if (opts != NULL && !DAYTONA__RESERVED_OK(opts))
     return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
   op->done = done;
-  if (daytona__op_prepare(op, request, opts != NULL ? opts->timeout_ms : 0) == 0)
-    daytona__op_send(op);
+  if (daytona__op_prepare(op, request, opts != NULL ? opts->timeout_ms : 0) == 0) daytona__op_send(op);
   return future;
 }
 
-static void fail_for_memory(daytona__op_t *op) {
-  op->done(op, daytona__error_static(DAYTONA_ENOMEM), NULL);
-}
+static void fail_for_memory(daytona__op_t *op) { op->done(op, daytona__error_static(DAYTONA_ENOMEM), NULL); }
 
 static void on_admitted(daytona__http_call_t *http) {
   daytona__op_t *op = http->user;
@@ -247,8 +238,7 @@ static void ask_for_toolbox(daytona__op_t *op) {
   const char *path;
   daytona__url_t url;
   daytona__url_init(&url);
-  daytona__url_path(&url, op->client->settings.api_url, "/sandbox/{}/toolbox-proxy-url",
-                    op->sandbox->id);
+  daytona__url_path(&url, op->client->settings.api_url, "/sandbox/{}/toolbox-proxy-url", op->sandbox->id);
   if (daytona__url_finish(&url, daytona__op_arena(op), &path) != 0) {
     fail_for_memory(op);
     return;
@@ -271,10 +261,10 @@ void daytona__op_send(daytona__op_t *op) {
     op->done(op, NULL, NULL);
     return;
   }
-  start_http(op, op->endpoint->method,
-             op->endpoint->service == DAYTONA__TOOLBOX ? op->sandbox->toolbox_url
-                                                       : op->client->settings.api_url,
-             op->target);
+  start_http(
+    op, op->endpoint->method,
+    op->endpoint->service == DAYTONA__TOOLBOX ? op->sandbox->toolbox_url : op->client->settings.api_url,
+    op->target);
   if (!op->is_requesting) return;
   op->is_finding = false;
   op->http.body = op->body;
@@ -286,16 +276,15 @@ void daytona__op_send(daytona__op_t *op) {
 
 /* --- the answer -------------------------------------------------------------------------------- */
 
-static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op,
-                        daytona_error_t *error) {
+static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op, daytona_error_t *error) {
   error->code = problem->code;
   error->http_status = op->http.status;
   error->retry_after_ms = -1;
   error->attempts = op->http.attempts;
-  error->field = problem->field[0] != '\0' ? daytona__arena_strdup(daytona__op_arena(op), problem->field) : NULL;
-  error->message = daytona__arena_printf(daytona__op_arena(op), "malformed answer: %s%s%s",
-                                         problem->field, problem->field[0] != '\0' ? ": " : "",
-                                         problem->message);
+  error->field =
+    problem->field[0] != '\0' ? daytona__arena_strdup(daytona__op_arena(op), problem->field) : NULL;
+  error->message = daytona__arena_printf(daytona__op_arena(op), "malformed answer: %s%s%s", problem->field,
+                                         problem->field[0] != '\0' ? ": " : "", problem->message);
   return problem->code;
 }
 
@@ -309,8 +298,7 @@ static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_
     return DAYTONA_ENOMEM;
   }
   int rc = daytona__json_decode(&op->data->arena, model != NULL ? model : &daytona__sandbox_model,
-                                op->http.response_body.data, op->http.response_body.size, answer,
-                                problem);
+                                op->http.response_body.data, op->http.response_body.size, answer, problem);
   if (rc != 0 || model != NULL) return rc;
   daytona__sandbox_dto_t *dto = *answer;
   daytona__sandbox_dto_finish(dto);
@@ -342,8 +330,8 @@ static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *erro
   else if (op->endpoint->gives_array)
     rc = decode_array(op, text, answer, &problem);
   else if (op->endpoint->response != NULL)
-    rc = daytona__json_decode(daytona__op_arena(op), op->endpoint->response, text, body->size, answer,
-                              &problem);
+    rc =
+      daytona__json_decode(daytona__op_arena(op), op->endpoint->response, text, body->size, answer, &problem);
   if (rc == 0) return 0;
   if (op->endpoint->is_lenient && rc != DAYTONA_ENOMEM) {
     *answer = NULL;
@@ -370,7 +358,8 @@ static void on_toolbox_url(daytona__op_t *op) {
     fail_for_memory(op);
     return;
   }
-  daytona_error_t error = {.code = DAYTONA_EPROTOCOL, .retry_after_ms = -1,
+  daytona_error_t error = {.code = DAYTONA_EPROTOCOL,
+                           .retry_after_ms = -1,
                            .message = "the server does not say where the sandbox's toolbox is"};
   op->done(op, &error, NULL);
 }

@@ -29,18 +29,18 @@
 typedef enum daytona__service { DAYTONA__CONTROL_PLANE, DAYTONA__TOOLBOX } daytona__service_t;
 
 typedef struct daytona__endpoint {
-  const char *prefix;  /* in front of error messages */
+  const char *prefix; /* in front of error messages */
   const char *method;
-  const char *path;    /* "{}" stands for an argument of daytona__op_path() */
+  const char *path; /* "{}" stands for an argument of daytona__op_path() */
   daytona__service_t service;
   const daytona__json_model_t *request;  /* NULL: no body */
   const daytona__json_model_t *response; /* NULL: the answer's body is not looked at */
-  bool gives_sandbox;  /* the answer is a sandbox (a daytona__sandbox_dto_t), or with `response` has some in
+  bool gives_sandbox; /* the answer is a sandbox (a daytona__sandbox_dto_t), or with `response` has some in
                           it: it is decoded into op->data, which the sandboxes made of it share */
-  bool gives_array;    /* the answer is an array of `response`: `done` gets a daytona__array_t */
-  bool is_lenient;     /* of a sandbox: an answer that cannot be read counts as success without news */
-  bool is_create;      /* may never be sent twice */
-  bool is_stream;      /* not a request: once the toolbox is known `done` comes without an answer, perhaps at
+  bool gives_array;   /* the answer is an array of `response`: `done` gets a daytona__array_t */
+  bool is_lenient;    /* of a sandbox: an answer that cannot be read counts as success without news */
+  bool is_create;     /* may never be sent twice */
+  bool is_stream;     /* not a request: once the toolbox is known `done` comes without an answer, perhaps at
                           once, and the service opens its socket with daytona__stream_open() */
 } daytona__endpoint_t;
 
@@ -53,23 +53,23 @@ typedef struct daytona__array {
 typedef struct daytona__op daytona__op_t;
 
 struct daytona__op {
-  const char *kind;           /* tells longer operations apart, by address; NULL for most */
+  const char *kind; /* tells longer operations apart, by address; NULL for most */
   daytona_future_t *future;
   daytona_client_t *client;   /* retained */
   daytona_sandbox_t *sandbox; /* retained; NULL for operations of the client */
   const daytona__endpoint_t *endpoint;
-  daytona__url_t url;         /* path and query are collected here */
-  const char *target;         /* the finished one, relative to the service's base */
-  const char *full_url;       /* the one sent last, and what it was made of */
+  daytona__url_t url;   /* path and query are collected here */
+  const char *target;   /* the finished one, relative to the service's base */
+  const char *full_url; /* the one sent last, and what it was made of */
   const char *full_base, *full_target;
   const void *body;
   size_t body_size;
-  bool is_requesting;         /* `http` is in use */
-  bool is_finding;            /* `http` asks where the toolbox is: the request itself was not sent yet */
+  bool is_requesting; /* `http` is in use */
+  bool is_finding;    /* `http` asks where the toolbox is: the request itself was not sent yet */
   bool counts_queue_time;
-  int64_t timeout_ms;         /* of each request; -1: none */
+  int64_t timeout_ms; /* of each request; -1: none */
   daytona__http_call_t http;
-  daytona__arena_t *scratch;  /* optional: holds URL, body and decoded answer of each request instead of the
+  daytona__arena_t *scratch; /* optional: holds URL, body and decoded answer of each request instead of the
                                  future's arena, for operations that go on for days; daytona__op_switch() clears it */
   daytona__sandbox_data_t *data; /* holds the answer when it is a sandbox */
   void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer);
@@ -91,8 +91,7 @@ daytona__op_t *daytona__op_new(const daytona__endpoint_t *endpoint, daytona_clie
 void daytona__op_path(daytona__op_t *op, const char *first, const char *second, const char *third);
 
 /* Send the first request. `opts` may be NULL. Returns the future. */
-daytona_future_t *daytona__op_run(daytona__op_t *op, const void *request,
-                                  const daytona_request_opts_t *opts,
+daytona_future_t *daytona__op_run(daytona__op_t *op, const void *request, const daytona_request_opts_t *opts,
                                   void (*done)(daytona__op_t *op, const daytona_error_t *error,
                                                void *answer));
 

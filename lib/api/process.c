@@ -86,9 +86,9 @@ const daytona_exec_result_t *daytona_future_exec_result(const daytona_future_t *
 }
 
 typedef struct exec_op {
-  daytona__op_t op; /* first */
+  daytona__op_t op;              /* first */
   char mark[DAYTONA__UUID_SIZE]; /* "" when the command is not to be stopped */
-  bool has_verdict; /* the sandbox has answered: nothing is running any more */
+  bool has_verdict;              /* the sandbox has answered: nothing is running any more */
 } exec_op_t;
 
 /* --- stopping ---------------------------------------------------------------------------------- */
@@ -116,8 +116,7 @@ static void on_stopped(daytona_future_t *future, void *user) {
   daytona_sandbox_t *sandbox = user;
   if (error != NULL)
     daytona__log(sandbox->client->loop, DAYTONA_LOG_WARN,
-                 "sandbox %s: a cancelled command may still be running: %s", sandbox->id,
-                 error->message);
+                 "sandbox %s: a cancelled command may still be running: %s", sandbox->id, error->message);
   daytona_sandbox_release(sandbox);
 }
 
@@ -127,8 +126,7 @@ static void stop_remote(daytona_sandbox_t *sandbox, const char *mark) {
   daytona__arena_init(&scratch, 0);
   const char *script = daytona__arena_printf(&scratch, stop_script, mark_name, mark);
   if (script != NULL)
-    daytona_then(daytona_process_exec(sandbox, script, &opts), on_stopped,
-                 daytona_sandbox_retain(sandbox));
+    daytona_then(daytona_process_exec(sandbox, script, &opts), on_stopped, daytona_sandbox_retain(sandbox));
   daytona__arena_clear(&scratch);
 }
 

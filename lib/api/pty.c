@@ -46,8 +46,8 @@ typedef struct wait {
 
 static void on_drain(daytona__task_t *task);
 
-daytona_pty_t *daytona__pty_new(daytona_sandbox_t *sandbox, const char *id, const daytona_pty_attach_t *attach,
-                                size_t buffer) {
+daytona_pty_t *daytona__pty_new(daytona_sandbox_t *sandbox, const char *id,
+                                const daytona_pty_attach_t *attach, size_t buffer) {
   daytona_pty_t *pty = daytona__calloc(1, sizeof *pty);
   if (pty == NULL) return NULL;
   pty->id = daytona__strdup(id);
@@ -229,8 +229,10 @@ static void drain_later(daytona_pty_t *pty) {
 /* The server could not attach us, or has trouble later. */
 static void take_error(daytona_pty_t *pty, const char *text) {
   bool is_missing = strstr(text, "not found") != NULL;
-  daytona_error_t error = {.code = is_missing ? DAYTONA_ENOTFOUND : DAYTONA_ECONNECTION, .retry_after_ms = -1,
-                           .attempts = 1, .message = text};
+  daytona_error_t error = {.code = is_missing ? DAYTONA_ENOTFOUND : DAYTONA_ECONNECTION,
+                           .retry_after_ms = -1,
+                           .attempts = 1,
+                           .message = text};
   if (pty->opening != NULL)
     opened(pty, &error, false);
   else
@@ -309,9 +311,9 @@ static bool take_reason(daytona_pty_t *pty, const daytona__ws_close_t *close) {
   bool has_exit = false;
   if (close->how != DAYTONA__WS_END_FRAME) return false;
   daytona__arena_init(&scratch, 0);
-  int rc = close->reason_size != 0
-             ? daytona__json_decode(&scratch, &control_model, close->reason, close->reason_size, &decoded, NULL)
-             : DAYTONA_EPROTOCOL;
+  int rc = close->reason_size != 0 ? daytona__json_decode(&scratch, &control_model, close->reason,
+                                                          close->reason_size, &decoded, NULL)
+                                   : DAYTONA_EPROTOCOL;
   if (rc == 0) has_exit = end_with_exit(pty, decoded);
   daytona__arena_clear(&scratch);
   if (rc == DAYTONA_ENOMEM) { /* rather no verdict than a wrong one */
@@ -360,7 +362,8 @@ static void on_open(daytona__ws_t *ws, const char *protocol) {
 
 int daytona__pty_attach(daytona_pty_t *pty, daytona__op_t *op, const daytona_pty_attach_t *attach,
                         const char *const *protocols, size_t protocol_count,
-                        void (*opened_cb)(daytona_pty_t *pty, const daytona_error_t *error, bool was_missing)) {
+                        void (*opened_cb)(daytona_pty_t *pty, const daytona_error_t *error,
+                                          bool was_missing)) {
   daytona__ws_opts_t opts = {.protocols = protocols,
                              .protocol_count = protocol_count,
                              .connect_timeout_ms = attach->connect_timeout_ms,
@@ -430,8 +433,10 @@ daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
   if (pty == NULL) return daytona__future_orphan();
   daytona_client_t *client = pty->sandbox->client;
   if (client->is_closing && !pty->is_told)
-    return daytona__future_failed(client->loop, NULL, DAYTONA_ECLOSED, "%s", daytona_errcode_text(DAYTONA_ECLOSED));
-  daytona_future_t *future = daytona__future_new(client->loop, sizeof(wait_t), "Failed to wait for PTY session: ");
+    return daytona__future_failed(client->loop, NULL, DAYTONA_ECLOSED, "%s",
+                                  daytona_errcode_text(DAYTONA_ECLOSED));
+  daytona_future_t *future =
+    daytona__future_new(client->loop, sizeof(wait_t), "Failed to wait for PTY session: ");
   if (daytona__future_is_dead(future)) return future;
   wait_t *wait = future->op;
   daytona__list_init(&wait->link);

@@ -25,10 +25,10 @@ struct daytona_pty {
   daytona__strbuf_t text; /* of a text message that has begun */
   bool is_plain_text;     /* it is too long for a control message */
 
-  bool stops_reading;     /* with a full buffer, instead of dropping */
+  bool stops_reading; /* with a full buffer, instead of dropping */
   size_t buffer_bytes;
   daytona__inbox_t inbox;
-  size_t handed_on;       /* in this turn, of what was kept */
+  size_t handed_on; /* in this turn, of what was kept */
   bool is_paused, is_ws_paused, is_disconnecting;
   bool is_ended, is_told;
   daytona__task_t drain;
@@ -38,8 +38,8 @@ struct daytona_pty {
 };
 
 /* A terminal that is not attached yet, one reference. NULL without memory. */
-daytona_pty_t *daytona__pty_new(daytona_sandbox_t *sandbox, const char *id, const daytona_pty_attach_t *attach,
-                                size_t buffer);
+daytona_pty_t *daytona__pty_new(daytona_sandbox_t *sandbox, const char *id,
+                                const daytona_pty_attach_t *attach, size_t buffer);
 
 /*
  * Attach: open the socket that `op` describes. `opened` comes from a later turn, once: with a NULL error when the

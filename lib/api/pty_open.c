@@ -44,15 +44,21 @@ static DAYTONA__MODEL(env_model, create_request_t, "PtyEnvs", env_fields);
 
 #define CREATE_PREFIX "Failed to create PTY session: "
 
-static const daytona__endpoint_t create_endpoint = {.prefix = CREATE_PREFIX, .method = "GET",
+static const daytona__endpoint_t create_endpoint = {.prefix = CREATE_PREFIX,
+                                                    .method = "GET",
                                                     .path = "/process/pty/create-connect",
-                                                    .service = DAYTONA__TOOLBOX, .is_stream = true};
-static const daytona__endpoint_t post_endpoint = {.prefix = CREATE_PREFIX, .method = "POST",
-                                                  .path = "/process/pty", .service = DAYTONA__TOOLBOX,
+                                                    .service = DAYTONA__TOOLBOX,
+                                                    .is_stream = true};
+static const daytona__endpoint_t post_endpoint = {.prefix = CREATE_PREFIX,
+                                                  .method = "POST",
+                                                  .path = "/process/pty",
+                                                  .service = DAYTONA__TOOLBOX,
                                                   .request = &create_model};
-static const daytona__endpoint_t connect_endpoint = {.prefix = "Failed to connect PTY session: ", .method = "GET",
+static const daytona__endpoint_t connect_endpoint = {.prefix = "Failed to connect PTY session: ",
+                                                     .method = "GET",
                                                      .path = "/process/pty/{}/connect",
-                                                     .service = DAYTONA__TOOLBOX, .is_stream = true};
+                                                     .service = DAYTONA__TOOLBOX,
+                                                     .is_stream = true};
 
 typedef struct open_op {
   daytona__op_t op; /* first */
@@ -149,7 +155,8 @@ static int copy_env(daytona__arena_t *arena, daytona_map_t env, daytona_map_t *o
   daytona_pair_t *pairs = env.count != 0 ? daytona__arena_array(arena, env.count, sizeof *pairs) : NULL;
   if (env.count != 0 && pairs == NULL) return DAYTONA_ENOMEM;
   for (size_t i = 0; i < env.count; i++) {
-    if (env.items[i].key == NULL || env.items[i].key[0] == '\0' || env.items[i].value == NULL) return DAYTONA_EINVAL;
+    if (env.items[i].key == NULL || env.items[i].key[0] == '\0' || env.items[i].value == NULL)
+      return DAYTONA_EINVAL;
     pairs[i].key = daytona__arena_strdup(arena, env.items[i].key);
     pairs[i].value = daytona__arena_strdup(arena, env.items[i].value);
     if (pairs[i].key == NULL || pairs[i].value == NULL) return DAYTONA_ENOMEM;

@@ -37,17 +37,26 @@ static const daytona__json_field_t resize_fields[] = {
 
 static DAYTONA__MODEL(resize_model, resize_request_t, "PtyResizeRequest", resize_fields);
 
-static const daytona__endpoint_t list_endpoint = {.prefix = "Failed to list PTY sessions: ", .method = "GET",
-                                                  .path = "/process/pty", .service = DAYTONA__TOOLBOX,
+static const daytona__endpoint_t list_endpoint = {.prefix = "Failed to list PTY sessions: ",
+                                                  .method = "GET",
+                                                  .path = "/process/pty",
+                                                  .service = DAYTONA__TOOLBOX,
                                                   .response = &list_model};
-static const daytona__endpoint_t info_endpoint = {.prefix = "Failed to get PTY session info: ", .method = "GET",
-                                                  .path = "/process/pty/{}", .service = DAYTONA__TOOLBOX,
+static const daytona__endpoint_t info_endpoint = {.prefix = "Failed to get PTY session info: ",
+                                                  .method = "GET",
+                                                  .path = "/process/pty/{}",
+                                                  .service = DAYTONA__TOOLBOX,
                                                   .response = &info_model};
-static const daytona__endpoint_t kill_endpoint = {.prefix = "Failed to kill PTY session: ", .method = "DELETE",
-                                                  .path = "/process/pty/{}", .service = DAYTONA__TOOLBOX};
-static const daytona__endpoint_t resize_endpoint = {.prefix = "Failed to resize PTY session: ", .method = "POST",
-                                                    .path = "/process/pty/{}/resize", .service = DAYTONA__TOOLBOX,
-                                                    .request = &resize_model, .response = &info_model};
+static const daytona__endpoint_t kill_endpoint = {.prefix = "Failed to kill PTY session: ",
+                                                  .method = "DELETE",
+                                                  .path = "/process/pty/{}",
+                                                  .service = DAYTONA__TOOLBOX};
+static const daytona__endpoint_t resize_endpoint = {.prefix = "Failed to resize PTY session: ",
+                                                    .method = "POST",
+                                                    .path = "/process/pty/{}/resize",
+                                                    .service = DAYTONA__TOOLBOX,
+                                                    .request = &resize_model,
+                                                    .response = &info_model};
 
 static const daytona__type_t type_list = {"PTY list", NULL};
 static const daytona__type_t type_info = {"PTY info", NULL};
@@ -80,7 +89,8 @@ daytona_future_t *daytona_pty_list(daytona_sandbox_t *sandbox, const daytona_req
   return op != NULL ? daytona__op_run(op, NULL, opts, on_list) : future;
 }
 
-daytona_future_t *daytona_pty_info(daytona_sandbox_t *sandbox, const char *id, const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_pty_info(daytona_sandbox_t *sandbox, const char *id,
+                                   const daytona_request_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = daytona__op_new(&info_endpoint, NULL, sandbox, 0, &future);
   if (op == NULL) return future;
@@ -100,7 +110,8 @@ daytona_future_t *daytona_pty_resize(daytona_sandbox_t *sandbox, const char *id,
   return daytona__op_run(op, &request, opts, on_info);
 }
 
-daytona_future_t *daytona_pty_kill(daytona_sandbox_t *sandbox, const char *id, const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_pty_kill(daytona_sandbox_t *sandbox, const char *id,
+                                   const daytona_request_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = daytona__op_new(&kill_endpoint, NULL, sandbox, 0, &future);
   if (op == NULL) return future;

@@ -38,15 +38,12 @@ daytona_future_t *daytona_get(daytona_client_t *client, const char *id_or_name,
 
 /* An operation on a sandbox whose path needs its id and perhaps one or two more arguments. */
 static daytona_future_t *run_on(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
-                                const char *second, const void *request,
-                                const daytona_request_opts_t *opts,
-                                void (*done)(daytona__op_t *op, const daytona_error_t *error,
-                                             void *answer)) {
+                                const char *second, const void *request, const daytona_request_opts_t *opts,
+                                void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer)) {
   daytona_future_t *future;
   daytona__op_t *op = daytona__op_new(endpoint, NULL, sandbox, 0, &future);
   if (op == NULL) return future;
-  if (endpoint->service == DAYTONA__CONTROL_PLANE)
-    daytona__op_path(op, sandbox->id, second, NULL);
+  if (endpoint->service == DAYTONA__CONTROL_PLANE) daytona__op_path(op, sandbox->id, second, NULL);
   return daytona__op_run(op, request, opts, done);
 }
 
@@ -55,15 +52,12 @@ static const daytona__endpoint_t refresh_endpoint = {.prefix = "Failed to refres
                                                      .path = "/sandbox/{}",
                                                      .gives_sandbox = true};
 
-daytona_future_t *daytona_sandbox_refresh(daytona_sandbox_t *sandbox,
-                                          const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_sandbox_refresh(daytona_sandbox_t *sandbox, const daytona_request_opts_t *opts) {
   return run_on(sandbox, &refresh_endpoint, NULL, NULL, opts, daytona__op_done_sandbox);
 }
 
 static const daytona__endpoint_t activity_endpoint = {
-  .prefix = "Failed to refresh sandbox activity: ",
-  .method = "POST",
-  .path = "/sandbox/{}/last-activity"};
+  .prefix = "Failed to refresh sandbox activity: ", .method = "POST", .path = "/sandbox/{}/last-activity"};
 
 daytona_future_t *daytona_sandbox_refresh_activity(daytona_sandbox_t *sandbox,
                                                    const daytona_request_opts_t *opts) {
@@ -156,8 +150,7 @@ static const daytona__endpoint_t archive_endpoint = {.prefix = "Failed to archiv
                                                      .gives_sandbox = true,
                                                      .is_lenient = true};
 
-daytona_future_t *daytona_sandbox_archive(daytona_sandbox_t *sandbox,
-                                          const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_sandbox_archive(daytona_sandbox_t *sandbox, const daytona_request_opts_t *opts) {
   return run_on(sandbox, &archive_endpoint, NULL, NULL, opts, daytona__op_done_sandbox);
 }
 
@@ -177,31 +170,29 @@ static const daytona__endpoint_t auto_stop_endpoint = {.prefix = "Failed to set 
                                                        .method = "POST",
                                                        .path = "/sandbox/{}/autostop/{}",
                                                        .gives_sandbox = true,
-                                                     .is_lenient = true};
+                                                       .is_lenient = true};
 
 daytona_future_t *daytona_sandbox_set_auto_stop(daytona_sandbox_t *sandbox, int64_t minutes,
                                                 const daytona_request_opts_t *opts) {
   return set_minutes(sandbox, &auto_stop_endpoint, minutes, false, opts);
 }
 
-static const daytona__endpoint_t auto_archive_endpoint = {
-  .prefix = "Failed to set auto-archive interval: ",
-  .method = "POST",
-  .path = "/sandbox/{}/autoarchive/{}",
-  .gives_sandbox = true,
-                                                     .is_lenient = true};
+static const daytona__endpoint_t auto_archive_endpoint = {.prefix = "Failed to set auto-archive interval: ",
+                                                          .method = "POST",
+                                                          .path = "/sandbox/{}/autoarchive/{}",
+                                                          .gives_sandbox = true,
+                                                          .is_lenient = true};
 
 daytona_future_t *daytona_sandbox_set_auto_archive(daytona_sandbox_t *sandbox, int64_t minutes,
                                                    const daytona_request_opts_t *opts) {
   return set_minutes(sandbox, &auto_archive_endpoint, minutes, false, opts);
 }
 
-static const daytona__endpoint_t auto_delete_endpoint = {
-  .prefix = "Failed to set auto-delete interval: ",
-  .method = "POST",
-  .path = "/sandbox/{}/autodelete/{}",
-  .gives_sandbox = true,
-                                                     .is_lenient = true};
+static const daytona__endpoint_t auto_delete_endpoint = {.prefix = "Failed to set auto-delete interval: ",
+                                                         .method = "POST",
+                                                         .path = "/sandbox/{}/autodelete/{}",
+                                                         .gives_sandbox = true,
+                                                         .is_lenient = true};
 
 daytona_future_t *daytona_sandbox_set_auto_delete(daytona_sandbox_t *sandbox, int64_t minutes,
                                                   const daytona_request_opts_t *opts) {

@@ -50,8 +50,8 @@ static const daytona__json_field_t create_fields[] = {
   FIELD(OPT_INT, auto_archive, "autoArchiveInterval"),
   FIELD(OPT_INT, auto_delete, "autoDeleteInterval"),
   FIELD(OPT_INT, ttl, "ttlMinutes"),
-  DAYTONA__FIELD_ARRAY(create_request_t, volumes, volume_count, "volumes",
-                       &daytona__volume_mount_model, .flags = DAYTONA__JSON_ALWAYS),
+  DAYTONA__FIELD_ARRAY(create_request_t, volumes, volume_count, "volumes", &daytona__volume_mount_model,
+                       .flags = DAYTONA__JSON_ALWAYS),
   FIELD(PAIRS, secrets, "secrets"),
   FIELD(OPT_BOOL, network_block_all, "networkBlockAll"),
   FIELD(STRING, network_allow_list, "networkAllowList"),
@@ -84,8 +84,7 @@ typedef struct create {
 /* --- arguments --------------------------------------------------------------------------------- */
 
 static bool is_language(const char *text) {
-  return strcmp(text, "python") == 0 || strcmp(text, "typescript") == 0 ||
-         strcmp(text, "javascript") == 0;
+  return strcmp(text, "python") == 0 || strcmp(text, "typescript") == 0 || strcmp(text, "javascript") == 0;
 }
 
 static bool is_given(const char *text) { return text != NULL && text[0] != '\0'; }
@@ -108,8 +107,8 @@ static bool has_bad_volume(const daytona_create_opts_t *opts) {
 
 /* What is wrong with the options, or NULL. */
 static const char *problem_of(const daytona_create_opts_t *opts) {
-  bool is_ephemeral = opts->is_ephemeral ||
-                      (opts->auto_delete_minutes.is_set && opts->auto_delete_minutes.value == 0);
+  bool is_ephemeral =
+    opts->is_ephemeral || (opts->auto_delete_minutes.is_set && opts->auto_delete_minutes.value == 0);
   if (!DAYTONA__RESERVED_OK(opts)) return "reserved words of the options are not zero";
   if (opts->language != NULL && !is_language(opts->language))
     return "language must be python, typescript or javascript";
@@ -119,8 +118,7 @@ static const char *problem_of(const daytona_create_opts_t *opts) {
   if (is_negative(opts->ttl_minutes)) return "ttl_minutes must not be negative";
   if (is_nonzero(opts->auto_stop_minutes) && is_nonzero(opts->auto_pause_minutes))
     return "auto_stop_minutes and auto_pause_minutes exclude each other";
-  if (is_nonzero(opts->auto_pause_minutes) && is_ephemeral)
-    return "an ephemeral sandbox cannot be paused";
+  if (is_nonzero(opts->auto_pause_minutes) && is_ephemeral) return "an ephemeral sandbox cannot be paused";
   if (has_bad_pair(&opts->env)) return "env has an entry without a name or a value";
   if (has_bad_pair(&opts->labels)) return "labels have an entry without a name or a value";
   if (has_bad_pair(&opts->secrets)) return "secrets have an entry without a name or a value";
@@ -129,8 +127,7 @@ static const char *problem_of(const daytona_create_opts_t *opts) {
 }
 
 /* The labels with that of the language; one given by the caller gives way. */
-static int add_language(daytona__arena_t *arena, const daytona_create_opts_t *opts,
-                        daytona_map_t *labels) {
+static int add_language(daytona__arena_t *arena, const daytona_create_opts_t *opts, daytona_map_t *labels) {
   daytona_pair_t *pairs = daytona__arena_array(arena, opts->labels.count + 1, sizeof *pairs);
   size_t count = 0;
   if (pairs == NULL) return DAYTONA_ENOMEM;
@@ -243,8 +240,9 @@ static void search(create_t *self, const daytona_error_t *error) {
   self->is_searching = true;
   self->search_began_ms = daytona__loop_now(op->client->loop);
   self->search_interval_ms = SEARCH_FIRST_MS;
-  daytona__log(op->client->loop, DAYTONA_LOG_WARN, "sandbox %s: the answer to its creation was lost (%s); looking for it",
-               self->name, self->lost->message);
+  daytona__log(op->client->loop, DAYTONA_LOG_WARN,
+               "sandbox %s: the answer to its creation was lost (%s); looking for it", self->name,
+               self->lost->message);
   daytona__op_switch(op, &search_endpoint);
   daytona__op_path(op, self->name, NULL, NULL);
   op->done = on_searched;

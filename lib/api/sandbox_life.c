@@ -18,9 +18,7 @@ const daytona__wait_rule_t daytona__wait_started = {.name = "started",
                                                     .targets = DAYTONA__STATE_BIT(STARTED)};
 
 static const daytona__wait_rule_t wait_stopped = {
-  .name = "stopped",
-  .targets = DAYTONA__STATE_BIT(STOPPED) | DAYTONA__STATE_BIT(DESTROYED),
-  .is_safe = true};
+  .name = "stopped", .targets = DAYTONA__STATE_BIT(STOPPED) | DAYTONA__STATE_BIT(DESTROYED), .is_safe = true};
 
 static const daytona__wait_rule_t wait_destroyed = {
   .name = "destroyed", .targets = DAYTONA__STATE_BIT(DESTROYED), .is_safe = true};
@@ -28,9 +26,7 @@ static const daytona__wait_rule_t wait_destroyed = {
 static const daytona__wait_rule_t wait_resized = {
   .name = "resized", .targets = DAYTONA__STATE_BIT(RESIZING), .is_complement = true};
 
-bool daytona__state_is_error(daytona_sandbox_state_t state) {
-  return (ERROR_STATES >> state & 1) != 0;
-}
+bool daytona__state_is_error(daytona_sandbox_state_t state) { return (ERROR_STATES >> state & 1) != 0; }
 
 bool daytona__wait_is_met(const daytona__wait_rule_t *rule, daytona_sandbox_state_t state) {
   bool is_listed = (rule->targets >> state & 1) != 0;
@@ -70,10 +66,9 @@ static void on_request_admitted(daytona__op_t *op) { start_limit((daytona__life_
 static void on_pause_over(daytona__timer_t *timer);
 
 daytona__life_t *daytona__life_new(const daytona__endpoint_t *endpoint, daytona_client_t *client,
-                                   daytona_sandbox_t *sandbox, size_t size,
-                                   daytona_future_t **future) {
-  daytona__op_t *op = daytona__op_new(endpoint, client, sandbox,
-                                      size != 0 ? size : sizeof(daytona__life_t), future);
+                                   daytona_sandbox_t *sandbox, size_t size, daytona_future_t **future) {
+  daytona__op_t *op =
+    daytona__op_new(endpoint, client, sandbox, size != 0 ? size : sizeof(daytona__life_t), future);
   if (op == NULL) return NULL;
   daytona__life_t *life = (daytona__life_t *)op;
   op->ending = end_timers;
@@ -118,9 +113,9 @@ static void fail_wait(daytona__life_t *life) {
   const daytona_sandbox_info_t *info = life->op.sandbox->info;
   daytona_error_t error = {.code = DAYTONA_ESANDBOX_FAILED, .retry_after_ms = -1};
   const char *reason = info->error_reason;
-  error.message = daytona__arena_printf(
-    &life->op.future->arena, "sandbox %s is in state %s%s%s", life->op.sandbox->id, info->state_name,
-    reason != NULL ? ": " : "", reason != NULL ? reason : "");
+  error.message =
+    daytona__arena_printf(&life->op.future->arena, "sandbox %s is in state %s%s%s", life->op.sandbox->id,
+                          info->state_name, reason != NULL ? ": " : "", reason != NULL ? reason : "");
   daytona__op_fail(&life->op, &error);
 }
 
@@ -230,8 +225,7 @@ static void on_life_answer(daytona__op_t *op, const daytona_error_t *error, void
 
 /* Make an operation of `kind` and check the options that all have; NULL if *future has failed. */
 static life_op_t *life_op_new(daytona_sandbox_t *sandbox, const life_kind_t *kind, int64_t timeout_ms,
-                              bool counts_queue_time, bool reserved_is_zero,
-                              daytona_future_t **future) {
+                              bool counts_queue_time, bool reserved_is_zero, daytona_future_t **future) {
   life_op_t *self = (life_op_t *)daytona__life_new(&kind->endpoint, NULL, sandbox, sizeof *self, future);
   if (self == NULL) return NULL;
   self->kind = kind;
@@ -251,10 +245,9 @@ static const daytona_lifecycle_opts_t no_opts;
 static life_op_t *life_op_begin(daytona_sandbox_t *sandbox, const life_kind_t *kind,
                                 const daytona_lifecycle_opts_t *opts, daytona_future_t **future) {
   if (opts == NULL) opts = &no_opts;
-  life_op_t *self = life_op_new(sandbox, kind, opts->timeout_ms, opts->counts_queue_time,
-                                DAYTONA__RESERVED_OK(opts), future);
-  if (self != NULL && kind->endpoint.path != NULL)
-    daytona__op_path(&self->life.op, sandbox->id, NULL, NULL);
+  life_op_t *self =
+    life_op_new(sandbox, kind, opts->timeout_ms, opts->counts_queue_time, DAYTONA__RESERVED_OK(opts), future);
+  if (self != NULL && kind->endpoint.path != NULL) daytona__op_path(&self->life.op, sandbox->id, NULL, NULL);
   return self;
 }
 
@@ -272,33 +265,41 @@ static daytona_future_t *life_op_run(daytona_sandbox_t *sandbox, const life_kind
   return future;
 }
 
-static const life_kind_t start_kind = {
-  .endpoint = {.prefix = "Failed to start sandbox: ", .method = "POST", .path = "/sandbox/{}/start",
-               .gives_sandbox = true, .is_lenient = true},
-  .what = "starting the sandbox", .rule = &daytona__wait_started, .has_gate = true};
+static const life_kind_t start_kind = {.endpoint = {.prefix = "Failed to start sandbox: ",
+                                                    .method = "POST",
+                                                    .path = "/sandbox/{}/start",
+                                                    .gives_sandbox = true,
+                                                    .is_lenient = true},
+                                       .what = "starting the sandbox",
+                                       .rule = &daytona__wait_started,
+                                       .has_gate = true};
 
-daytona_future_t *daytona_sandbox_start(daytona_sandbox_t *sandbox,
-                                        const daytona_lifecycle_opts_t *opts) {
+daytona_future_t *daytona_sandbox_start(daytona_sandbox_t *sandbox, const daytona_lifecycle_opts_t *opts) {
   return life_op_run(sandbox, &start_kind, opts);
 }
 
-static const life_kind_t recover_kind = {
-  .endpoint = {.prefix = "Failed to recover sandbox: ", .method = "POST",
-               .path = "/sandbox/{}/recover", .gives_sandbox = true, .is_lenient = true},
-  .what = "recovering the sandbox", .rule = &daytona__wait_started, .has_gate = true};
+static const life_kind_t recover_kind = {.endpoint = {.prefix = "Failed to recover sandbox: ",
+                                                      .method = "POST",
+                                                      .path = "/sandbox/{}/recover",
+                                                      .gives_sandbox = true,
+                                                      .is_lenient = true},
+                                         .what = "recovering the sandbox",
+                                         .rule = &daytona__wait_started,
+                                         .has_gate = true};
 
-daytona_future_t *daytona_sandbox_recover(daytona_sandbox_t *sandbox,
-                                          const daytona_lifecycle_opts_t *opts) {
+daytona_future_t *daytona_sandbox_recover(daytona_sandbox_t *sandbox, const daytona_lifecycle_opts_t *opts) {
   return life_op_run(sandbox, &recover_kind, opts);
 }
 
-static const life_kind_t stop_kind = {
-  .endpoint = {.prefix = "Failed to stop sandbox: ", .method = "POST", .path = "/sandbox/{}/stop",
-               .gives_sandbox = true, .is_lenient = true},
-  .what = "stopping the sandbox", .rule = &wait_stopped};
+static const life_kind_t stop_kind = {.endpoint = {.prefix = "Failed to stop sandbox: ",
+                                                   .method = "POST",
+                                                   .path = "/sandbox/{}/stop",
+                                                   .gives_sandbox = true,
+                                                   .is_lenient = true},
+                                      .what = "stopping the sandbox",
+                                      .rule = &wait_stopped};
 
-daytona_future_t *daytona_sandbox_stop(daytona_sandbox_t *sandbox,
-                                       const daytona_lifecycle_opts_t *opts) {
+daytona_future_t *daytona_sandbox_stop(daytona_sandbox_t *sandbox, const daytona_lifecycle_opts_t *opts) {
   daytona_future_t *future;
   life_op_t *self = life_op_begin(sandbox, &stop_kind, opts, &future);
   if (self == NULL) return future;
@@ -307,13 +308,15 @@ daytona_future_t *daytona_sandbox_stop(daytona_sandbox_t *sandbox,
   return future;
 }
 
-static const life_kind_t delete_kind = {
-  .endpoint = {.prefix = "Failed to remove sandbox: ", .method = "DELETE", .path = "/sandbox/{}",
-               .gives_sandbox = true, .is_lenient = true},
-  .what = "deleting the sandbox", .rule = &wait_destroyed};
+static const life_kind_t delete_kind = {.endpoint = {.prefix = "Failed to remove sandbox: ",
+                                                     .method = "DELETE",
+                                                     .path = "/sandbox/{}",
+                                                     .gives_sandbox = true,
+                                                     .is_lenient = true},
+                                        .what = "deleting the sandbox",
+                                        .rule = &wait_destroyed};
 
-daytona_future_t *daytona_sandbox_delete(daytona_sandbox_t *sandbox,
-                                         const daytona_lifecycle_opts_t *opts) {
+daytona_future_t *daytona_sandbox_delete(daytona_sandbox_t *sandbox, const daytona_lifecycle_opts_t *opts) {
   daytona_future_t *future;
   life_op_t *self = life_op_begin(sandbox, &delete_kind, opts, &future);
   if (self == NULL) return future;
@@ -336,15 +339,18 @@ static const daytona__json_field_t resize_fields[] = {
 
 static DAYTONA__MODEL(resize_model, resize_t, "ResizeSandbox", resize_fields);
 
-static const life_kind_t resize_kind = {
-  .endpoint = {.prefix = "Failed to resize sandbox: ", .method = "POST", .path = "/sandbox/{}/resize",
-               .request = &resize_model, .gives_sandbox = true, .is_lenient = true},
-  .what = "resizing the sandbox", .rule = &wait_resized};
+static const life_kind_t resize_kind = {.endpoint = {.prefix = "Failed to resize sandbox: ",
+                                                     .method = "POST",
+                                                     .path = "/sandbox/{}/resize",
+                                                     .request = &resize_model,
+                                                     .gives_sandbox = true,
+                                                     .is_lenient = true},
+                                        .what = "resizing the sandbox",
+                                        .rule = &wait_resized};
 
 static bool is_too_small(daytona_opt_int_t value) { return value.is_set && value.value < 1; }
 
-daytona_future_t *daytona_sandbox_resize(daytona_sandbox_t *sandbox,
-                                         const daytona_resize_opts_t *opts) {
+daytona_future_t *daytona_sandbox_resize(daytona_sandbox_t *sandbox, const daytona_resize_opts_t *opts) {
   static const daytona_resize_opts_t nothing;
   if (opts == NULL) opts = &nothing;
   daytona_future_t *future;
@@ -376,7 +382,8 @@ static daytona_future_t *wait_for(daytona_sandbox_t *sandbox, const life_kind_t 
 
 static const life_kind_t wait_start_kind = {
   .endpoint = {.prefix = "Failure during waiting for sandbox to start: "},
-  .what = "starting the sandbox", .rule = &daytona__wait_started};
+  .what = "starting the sandbox",
+  .rule = &daytona__wait_started};
 
 daytona_future_t *daytona_sandbox_wait_for_start(daytona_sandbox_t *sandbox,
                                                  const daytona_lifecycle_opts_t *opts) {
@@ -385,7 +392,8 @@ daytona_future_t *daytona_sandbox_wait_for_start(daytona_sandbox_t *sandbox,
 
 static const life_kind_t wait_stop_kind = {
   .endpoint = {.prefix = "Failure during waiting for sandbox to stop: "},
-  .what = "stopping the sandbox", .rule = &wait_stopped};
+  .what = "stopping the sandbox",
+  .rule = &wait_stopped};
 
 daytona_future_t *daytona_sandbox_wait_for_stop(daytona_sandbox_t *sandbox,
                                                 const daytona_lifecycle_opts_t *opts) {
@@ -394,7 +402,8 @@ daytona_future_t *daytona_sandbox_wait_for_stop(daytona_sandbox_t *sandbox,
 
 static const life_kind_t wait_resize_kind = {
   .endpoint = {.prefix = "Failure during waiting for resize to complete: "},
-  .what = "resizing the sandbox", .rule = &wait_resized};
+  .what = "resizing the sandbox",
+  .rule = &wait_resized};
 
 daytona_future_t *daytona_sandbox_wait_for_resize(daytona_sandbox_t *sandbox,
                                                   const daytona_lifecycle_opts_t *opts) {

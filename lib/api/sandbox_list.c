@@ -77,15 +77,16 @@ static void add_labels(daytona__op_t *op, const daytona_map_t *labels) {
   daytona__json_error_t problem;
   if (labels->count == 0) return;
   int rc = daytona__json_encode(&op->future->arena, &labels_model, labels, &text, &size, &problem);
-  char *object = rc == 0 ? daytona__arena_strndup(&op->future->arena, text + sizeof head - 1,
-                                                  size - (sizeof head - 1) - 1)
-                         : NULL;
+  char *object =
+    rc == 0 ? daytona__arena_strndup(&op->future->arena, text + sizeof head - 1, size - (sizeof head - 1) - 1)
+            : NULL;
   if (object != NULL) {
     daytona__url_query(&op->url, "labels", object);
     return;
   }
   op->url.text.error = rc != 0 ? rc : DAYTONA_ENOMEM;
-  op->url.problem = rc == DAYTONA_EINVAL ? "labels must be valid UTF-8" : daytona_errcode_text(op->url.text.error);
+  op->url.problem =
+    rc == DAYTONA_EINVAL ? "labels must be valid UTF-8" : daytona_errcode_text(op->url.text.error);
 }
 
 static bool labels_are_bad(const daytona_map_t *labels) {
@@ -183,10 +184,8 @@ static const daytona__endpoint_t find_by_labels = {.prefix = "Failed to find san
                                                    .path = "/sandbox/paginated",
                                                    .response = &page_model,
                                                    .gives_sandbox = true};
-static const daytona__endpoint_t find_by_name = {.prefix = "Failed to find sandbox: ",
-                                                 .method = "GET",
-                                                 .path = "/sandbox/{}",
-                                                 .gives_sandbox = true};
+static const daytona__endpoint_t find_by_name = {
+  .prefix = "Failed to find sandbox: ", .method = "GET", .path = "/sandbox/{}", .gives_sandbox = true};
 
 daytona_future_t *daytona_find_one(daytona_client_t *client, const daytona_find_one_opts_t *opts) {
   static const daytona_find_one_opts_t defaults;
@@ -214,12 +213,12 @@ daytona_future_t *daytona_find_one(daytona_client_t *client, const daytona_find_
 struct daytona_sandbox_iter {
   unsigned refs; /* the user's and that of a pending step */
   daytona_client_t *client;
-  char *query;   /* "/sandbox?..." without a cursor */
+  char *query; /* "/sandbox?..." without a cursor */
   int64_t timeout_ms;
-  char *cursor;  /* of the next page; NULL before the first */
-  char *mark;    /* an earlier cursor, of a page whose number was a power of two */
+  char *cursor; /* of the next page; NULL before the first */
+  char *mark;   /* an earlier cursor, of a page whose number was a power of two */
   uint64_t page_count;
-  bool is_last;  /* no page follows */
+  bool is_last; /* no page follows */
   bool is_busy;
   daytona_sandbox_t **items; /* what is left of the page */
   size_t next, count;
@@ -399,8 +398,8 @@ static void on_step(daytona__op_t *op, const daytona_error_t *error, void *answe
   if (has_failed(op, error, answer)) return;
   int rc = take_page(op, step->iter, answer);
   if (rc != 0)
-    daytona__op_reject(op, rc, "%s", rc == DAYTONA_EPROTOCOL ? "the server repeats a cursor"
-                                                             : daytona_errcode_text(rc));
+    daytona__op_reject(op, rc, "%s",
+                       rc == DAYTONA_EPROTOCOL ? "the server repeats a cursor" : daytona_errcode_text(rc));
   else if (!settle_step(op, step->iter))
     send_step(step); /* an empty page in the middle */
 }

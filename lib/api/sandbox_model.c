@@ -114,8 +114,8 @@ static daytona_sandbox_state_t state_of(const char *name) {
 
 daytona__sandbox_data_t *daytona__sandbox_data_new(void) {
   enum { ROOM = 3072 }; /* a typical sandbox with its strings */
-  daytona__sandbox_data_t *data = daytona__arena_new_self(
-    sizeof *data, offsetof(daytona__sandbox_data_t, arena), ROOM, 0);
+  daytona__sandbox_data_t *data =
+    daytona__arena_new_self(sizeof *data, offsetof(daytona__sandbox_data_t, arena), ROOM, 0);
   if (data != NULL) data->refs = 1;
   return data;
 }

@@ -66,11 +66,10 @@ daytona_future_t *daytona_sandbox_get_preview_link(daytona_sandbox_t *sandbox, i
   return op != NULL ? daytona__op_run(op, NULL, opts, on_link) : future;
 }
 
-static const daytona__endpoint_t signed_endpoint = {
-  .prefix = "Failed to create signed preview url: ",
-  .method = "GET",
-  .path = "/sandbox/{}/ports/{}/signed-preview-url",
-  .response = &link_model};
+static const daytona__endpoint_t signed_endpoint = {.prefix = "Failed to create signed preview url: ",
+                                                    .method = "GET",
+                                                    .path = "/sandbox/{}/ports/{}/signed-preview-url",
+                                                    .response = &link_model};
 
 daytona_future_t *daytona_sandbox_create_signed_preview(daytona_sandbox_t *sandbox, int port,
                                                         const daytona_signed_preview_opts_t *opts) {
@@ -100,7 +99,6 @@ daytona_future_t *daytona_sandbox_expire_signed_preview(daytona_sandbox_t *sandb
   daytona_future_t *future;
   daytona__op_t *op = port_op(sandbox, port, token, &expire_endpoint, &future);
   if (op == NULL) return future;
-  if (token == NULL || token[0] == '\0')
-    return daytona__op_reject(op, DAYTONA_EINVAL, "token is required");
+  if (token == NULL || token[0] == '\0') return daytona__op_reject(op, DAYTONA_EINVAL, "token is required");
   return daytona__op_run(op, NULL, opts, daytona__op_done_empty);
 }

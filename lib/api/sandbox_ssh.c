@@ -15,8 +15,7 @@ static const daytona__json_field_t access_fields[] = {
   DAYTONA__FIELD(daytona_ssh_access_t, STRING, expires_at, "expiresAt"),
   DAYTONA__FIELD(daytona_ssh_access_t, STRING, created_at, "createdAt"),
   DAYTONA__FIELD(daytona_ssh_access_t, STRING, updated_at, "updatedAt"),
-  DAYTONA__FIELD(daytona_ssh_access_t, STRING, ssh_command, "sshCommand",
-                 .flags = DAYTONA__JSON_SECRET),
+  DAYTONA__FIELD(daytona_ssh_access_t, STRING, ssh_command, "sshCommand", .flags = DAYTONA__JSON_SECRET),
 };
 
 static DAYTONA__MODEL(access_model, daytona_ssh_access_t, "SshAccessDto", access_fields);
@@ -72,15 +71,13 @@ daytona_future_t *daytona_sandbox_create_ssh_access(daytona_sandbox_t *sandbox,
 
 /* An operation about one token, which travels in the query. */
 static daytona_future_t *run_on_token(daytona_sandbox_t *sandbox, const char *token,
-                                      const daytona__endpoint_t *endpoint,
-                                      const daytona_request_opts_t *opts,
+                                      const daytona__endpoint_t *endpoint, const daytona_request_opts_t *opts,
                                       void (*done)(daytona__op_t *op, const daytona_error_t *error,
                                                    void *answer)) {
   daytona_future_t *future;
   daytona__op_t *op = daytona__op_new(endpoint, NULL, sandbox, 0, &future);
   if (op == NULL) return future;
-  if (token == NULL || token[0] == '\0')
-    return daytona__op_reject(op, DAYTONA_EINVAL, "token is required");
+  if (token == NULL || token[0] == '\0') return daytona__op_reject(op, DAYTONA_EINVAL, "token is required");
   future->arena.is_secret = true;
   daytona__op_path(op, sandbox->id, NULL, NULL); /* ignored where the path has no argument */
   daytona__url_query(&op->url, "token", token);
@@ -88,9 +85,8 @@ static daytona_future_t *run_on_token(daytona_sandbox_t *sandbox, const char *to
 }
 
 /* The answer is a sandbox; nothing in it is news, and it may lack members that a GET has. */
-static const daytona__endpoint_t revoke_endpoint = {.prefix = "Failed to revoke SSH access: ",
-                                                    .method = "DELETE",
-                                                    .path = "/sandbox/{}/ssh-access"};
+static const daytona__endpoint_t revoke_endpoint = {
+  .prefix = "Failed to revoke SSH access: ", .method = "DELETE", .path = "/sandbox/{}/ssh-access"};
 
 daytona_future_t *daytona_sandbox_revoke_ssh_access(daytona_sandbox_t *sandbox, const char *token,
                                                     const daytona_request_opts_t *opts) {

@@ -60,7 +60,8 @@ static size_t escape(const char *at, char out[4], size_t *size) {
   if (code <= 0) return 0;
   long low = code >> 10 == 0x36 && at[6] == '\\' && at[7] == 'u' ? hex_number(at + 8, 4) : -1;
   bool is_pair = low >> 10 == 0x37;
-  *size = put_utf8(is_pair ? (uint32_t)(0x10000 + ((code & 0x3ff) << 10) + (low & 0x3ff)) : (uint32_t)code, out);
+  *size =
+    put_utf8(is_pair ? (uint32_t)(0x10000 + ((code & 0x3ff) << 10) + (low & 0x3ff)) : (uint32_t)code, out);
   return is_pair ? 12 : 6;
 }
 
@@ -137,7 +138,8 @@ static const daytona_header_t *clean_headers(const daytona__secrets_t *secrets, 
   return headers;
 }
 
-void daytona__secrets_clean(const daytona__secrets_t *secrets, daytona__arena_t *arena, daytona_error_t *error) {
+void daytona__secrets_clean(const daytona__secrets_t *secrets, daytona__arena_t *arena,
+                            daytona_error_t *error) {
   if (secrets->count != 0) {
     error->message = blot(secrets, arena, error->message);
     error->body = blot(secrets, arena, error->body);
@@ -222,6 +224,7 @@ void daytona__secrets_add_url(daytona__secrets_t *secrets, daytona__arena_t *are
     secrets->is_short = true;
     return;
   }
-  if (colon == NULL && strlen(user) < USER_MIN) daytona__secrets_add(secrets, arena, user); /* alone it is a token */
+  if (colon == NULL && strlen(user) < USER_MIN)
+    daytona__secrets_add(secrets, arena, user); /* alone it is a token */
   daytona__secrets_add_login(secrets, arena, user, password);
 }

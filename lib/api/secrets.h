@@ -33,6 +33,7 @@ void daytona__secrets_add_login(daytona__secrets_t *secrets, daytona__arena_t *a
 void daytona__secrets_add_url(daytona__secrets_t *secrets, daytona__arena_t *arena, const char *text);
 
 /* All texts of an error without the secrets. */
-void daytona__secrets_clean(const daytona__secrets_t *secrets, daytona__arena_t *arena, daytona_error_t *error);
+void daytona__secrets_clean(const daytona__secrets_t *secrets, daytona__arena_t *arena,
+                            daytona_error_t *error);
 
 #endif

@@ -70,14 +70,17 @@ static const daytona__json_field_t result_fields[] = {
 
 static DAYTONA__MODEL(result_model, daytona_session_exec_result_t, "SessionExecuteResponse", result_fields);
 
-#define ENDPOINT(name, text, verb, route, ...)                                        \
-  static const daytona__endpoint_t name = {.prefix = text ": ", .method = verb,       \
-                                           .path = "/process/session" route,          \
-                                           .service = DAYTONA__TOOLBOX, __VA_ARGS__}
+#define ENDPOINT(name, text, verb, route, ...)                               \
+  static const daytona__endpoint_t name = {.prefix = text ": ",              \
+                                           .method = verb,                   \
+                                           .path = "/process/session" route, \
+                                           .service = DAYTONA__TOOLBOX,      \
+                                           __VA_ARGS__}
 
 ENDPOINT(create_endpoint, "Failed to create session", "POST", "", .request = &create_model);
 ENDPOINT(get_endpoint, "Failed to get session", "GET", "/{}", .response = &session_model);
-ENDPOINT(list_endpoint, "Failed to list sessions", "GET", "", .response = &session_model, .gives_array = true);
+ENDPOINT(list_endpoint, "Failed to list sessions", "GET", "", .response = &session_model,
+         .gives_array = true);
 ENDPOINT(delete_endpoint, "Failed to delete session", "DELETE", "/{}");
 ENDPOINT(exec_endpoint, "Failed to execute session command", "POST", "/{}/exec", .request = &exec_model,
          .response = &result_model);
@@ -138,7 +141,8 @@ static int divide(daytona__arena_t *arena, daytona_session_logs_t *logs) {
   for (int pass = 0; pass < 2; pass++) {
     daytona__demux_t demux = {0};
     daytona__demux_cb each = pass == 0 ? count_part : copy_part;
-    if (logs->output.size != 0) daytona__demux_feed(&demux, logs->output.data, logs->output.size, each, &parts);
+    if (logs->output.size != 0)
+      daytona__demux_feed(&demux, logs->output.data, logs->output.size, each, &parts);
     daytona__demux_end(&demux, each, &parts);
     if (pass != 0) break;
     char *text = daytona__arena_alloc(arena, parts.sizes[1] + parts.sizes[2] + 2);
@@ -186,7 +190,8 @@ static void on_logs(daytona__op_t *op, const daytona_error_t *error, void *answe
   daytona__json_error_t problem = {.code = DAYTONA_OK};
   int rc = logs != NULL ? 0 : DAYTONA_ENOMEM;
   if (rc == 0 && strcmp(op->http.response_type, "application/json") == 0) {
-    rc = daytona__session_logs_decode(arena, body->data != NULL ? body->data : "", body->size, logs, &problem);
+    rc =
+      daytona__session_logs_decode(arena, body->data != NULL ? body->data : "", body->size, logs, &problem);
   } else if (rc == 0 && body->size != 0) {
     logs->output.data = daytona__arena_strndup(arena, body->data, body->size);
     logs->output.size = body->size;
@@ -244,8 +249,8 @@ static void on_executed(daytona__op_t *op, const daytona_error_t *error, void *a
 
 /* --- requests ---------------------------------------------------------------------------------- */
 
-static daytona__op_t *begin(const daytona__endpoint_t *endpoint, daytona_sandbox_t *sandbox, const char *session_id,
-                            const char *command_id, daytona_future_t **future) {
+static daytona__op_t *begin(const daytona__endpoint_t *endpoint, daytona_sandbox_t *sandbox,
+                            const char *session_id, const char *command_id, daytona_future_t **future) {
   daytona__op_t *op = daytona__op_new(endpoint, NULL, sandbox, 0, future);
   if (op == NULL) return NULL;
   if (session_id == NULL || session_id[0] == '\0') {
@@ -285,8 +290,8 @@ daytona_future_t *daytona_session_delete(daytona_sandbox_t *sandbox, const char 
   return op != NULL ? daytona__op_run(op, NULL, opts, daytona__op_done_empty) : future;
 }
 
-daytona_future_t *daytona_session_exec(daytona_sandbox_t *sandbox, const char *session_id, const char *command,
-                                       const daytona_session_exec_opts_t *opts) {
+daytona_future_t *daytona_session_exec(daytona_sandbox_t *sandbox, const char *session_id,
+                                       const char *command, const daytona_session_exec_opts_t *opts) {
   static const daytona_session_exec_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
@@ -296,8 +301,8 @@ daytona_future_t *daytona_session_exec(daytona_sandbox_t *sandbox, const char *s
     return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
   if (command == NULL || command[strspn(command, " \t\r\n\v\f")] == '\0')
     return daytona__op_reject(op, DAYTONA_EINVAL, "command is required");
-  session_request_t request = {.command = command, .run_async = opts->run_async,
-                               .suppress_input_echo = opts->suppress_input_echo};
+  session_request_t request = {
+    .command = command, .run_async = opts->run_async, .suppress_input_echo = opts->suppress_input_echo};
   op->done = on_executed;
   if (daytona__op_prepare(op, &request, opts->timeout_ms != 0 ? opts->timeout_ms : DAYTONA_NO_TIMEOUT) == 0)
     daytona__op_send(op);
@@ -311,8 +316,8 @@ daytona_future_t *daytona_session_command(daytona_sandbox_t *sandbox, const char
   return op != NULL ? daytona__op_run(op, NULL, opts, on_command) : future;
 }
 
-daytona_future_t *daytona_session_logs(daytona_sandbox_t *sandbox, const char *session_id, const char *command_id,
-                                       const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_session_logs(daytona_sandbox_t *sandbox, const char *session_id,
+                                       const char *command_id, const daytona_request_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = begin(&logs_endpoint, sandbox, session_id, command_id, &future);
   return op != NULL ? daytona__op_run(op, NULL, opts, on_logs) : future;

@@ -41,9 +41,9 @@ enum {
   RETRY_FIRST_MS = 250,
   RETRY_MAX_MS = 8000,
   POLL_MS = 1000,
-  WATCH_MS = 15000,        /* silence after which the command is looked at */
-  STABLE_MS = 10000,       /* a connection that lived so long was none that failed */
-  SETTLED_MS = 500,        /* the server waits longer than this before it ends a complete log */
+  WATCH_MS = 15000,  /* silence after which the command is looked at */
+  STABLE_MS = 10000, /* a connection that lived so long was none that failed */
+  SETTLED_MS = 500,  /* the server waits longer than this before it ends a complete log */
   FETCH_IDLE_MS = 30000
 };
 
@@ -59,20 +59,21 @@ typedef struct follow {
   int64_t connect_timeout_ms;
 
   daytona__ws_t *ws;
-  bool was_open;      /* some socket once was */
-  bool ended_whole;   /* the last one: in good order, and some time after the last output; until the next check */
-  bool ended_orderly; /* the last one: in good order, whenever that was */
+  bool was_open; /* some socket once was */
+  bool
+    ended_whole; /* the last one: in good order, and some time after the last output; until the next check */
+  bool ended_orderly;    /* the last one: in good order, whenever that was */
   uint64_t fetched_from; /* `offset` when the fetch began */
-  bool is_polling;    /* sockets do not show the log that the plain request shows */
-  bool is_counted;    /* what the fetch is for: the same as the one before */
-  bool was_lost;      /* some socket has ended */
-  int failures;       /* in a row */
+  bool is_polling;       /* sockets do not show the log that the plain request shows */
+  bool is_counted;       /* what the fetch is for: the same as the one before */
+  bool was_lost;         /* some socket has ended */
+  int failures;          /* in a row */
   int64_t opened_ms, last_data_ms;
   daytona__timer_t timer, deadline;
 
   uint64_t offset, skip;             /* of the log: accepted; of this source: still to be skipped */
   daytona__checksum_t sum, skip_sum; /* of what was accepted, and of what was skipped */
-  bool is_json;             /* the fetched log; collected in `json` */
+  bool is_json;                      /* the fetched log; collected in `json` */
   daytona__strbuf_t json;
   daytona_header_t headers[DAYTONA__COMMON_HEADERS];
   daytona_opt_int_t exit_code;
@@ -83,7 +84,7 @@ typedef struct follow {
   daytona__inbox_t inbox;
   bool is_paused;
   bool lacks_memory;
-  size_t handed_on;   /* in this turn, of what was kept */
+  size_t handed_on; /* in this turn, of what was kept */
   daytona__task_t drain;
   daytona__arena_t round; /* of one request: a follow that lasts for days must not grow */
   daytona_stream_end_t *end;
@@ -228,7 +229,8 @@ static daytona__inbox_next_t hand_on_kept(void *user, int stream, const char *by
   call_user(self, stream, bytes, size);
   if (is_over(self)) return DAYTONA__INBOX_OVER;
   self->handed_on += size;
-  return self->is_paused || self->handed_on >= DAYTONA__READ_BUDGET ? DAYTONA__INBOX_LATER : DAYTONA__INBOX_MORE;
+  return self->is_paused || self->handed_on >= DAYTONA__READ_BUDGET ? DAYTONA__INBOX_LATER
+                                                                    : DAYTONA__INBOX_MORE;
 }
 
 /* What comes next may be old, so that the time since it came says nothing about the log's end. */
@@ -376,7 +378,8 @@ static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *an
     return;
   }
   bool has_gone = error != NULL && is_gone(error);
-  if (self->phase == WATCHING && !has_finished && !has_gone) { /* running, or not to be asked: the socket knows best */
+  if (self->phase == WATCHING && !has_finished &&
+      !has_gone) { /* running, or not to be asked: the socket knows best */
     watch(self);
     return;
   }
@@ -609,8 +612,8 @@ static void init(follow_t *self, const daytona_session_follow_opts_t *opts, size
   daytona__task_init(&self->drain, on_drain);
 }
 
-daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char *session_id, const char *command_id,
-                                         const daytona_session_follow_opts_t *opts) {
+daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char *session_id,
+                                         const char *command_id, const daytona_session_follow_opts_t *opts) {
   static const daytona_session_follow_opts_t defaults;
   daytona_future_t *future;
   size_t buffer = 0;
@@ -641,7 +644,8 @@ daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char 
 }
 
 static follow_t *follow_of(daytona_future_t *future) {
-  if (future == NULL || !daytona__future_is_pending(future) || future->op == NULL || future->group != NULL) return NULL;
+  if (future == NULL || !daytona__future_is_pending(future) || future->op == NULL || future->group != NULL)
+    return NULL;
   daytona__op_t *op = future->op;
   return op->kind == follow_kind ? (follow_t *)op : NULL;
 }

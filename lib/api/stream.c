@@ -44,13 +44,15 @@ int daytona__stream_open(daytona__op_t *op, daytona__ws_opts_t *opts, daytona__w
   daytona__ws_env_t *env;
   int rc = daytona__client_ws(op->client, &env);
   if (rc != 0) return rc;
-  const char *url = daytona__arena_printf(daytona__op_arena(op), "%s%s", op->sandbox->toolbox_url, op->target);
+  const char *url =
+    daytona__arena_printf(daytona__op_arena(op), "%s%s", op->sandbox->toolbox_url, op->target);
   if (url == NULL) return DAYTONA_ENOMEM;
   opts->url = url;
   return daytona__ws_open(env, opts, out);
 }
 
-void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *close, daytona_error_t *error) {
+void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *close,
+                           daytona_error_t *error) {
   daytona__http_call_t call = {.code = close->code, .message = close->message, .attempts = 1};
   if (close->how == DAYTONA__WS_END_HTTP) {
     call.status = close->status;
@@ -60,9 +62,9 @@ void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *c
     call.response_body.size = close->body_size;
   } else if (close->how == DAYTONA__WS_END_FRAME) {
     call.code = DAYTONA_ECONNECTION;
-    call.message = daytona__arena_printf(arena, "the server closed the connection: %s (%d)",
-                                         close->reason[0] != '\0' ? close->reason : "no reason given",
-                                         close->close_code);
+    call.message =
+      daytona__arena_printf(arena, "the server closed the connection: %s (%d)",
+                            close->reason[0] != '\0' ? close->reason : "no reason given", close->close_code);
     if (call.message == NULL) call.message = close->message;
   }
   daytona__error_from_http(arena, &call, error);

@@ -113,9 +113,8 @@ daytona_error_t *daytona__error_copy(daytona__arena_t *arena, const daytona_erro
                                      const char *prefix) {
   daytona_error_t *copy = daytona__arena_alloc(arena, sizeof *copy);
   const char *message = has_text(error->message) ? error->message : daytona_errcode_text(error->code);
-  char *line = copy != NULL
-                 ? daytona__arena_printf(arena, "%s%s", prefix != NULL ? prefix : "", message)
-                 : NULL;
+  char *line =
+    copy != NULL ? daytona__arena_printf(arena, "%s%s", prefix != NULL ? prefix : "", message) : NULL;
   if (line == NULL) return (daytona_error_t *)daytona__error_static(error->code);
   daytona__one_line(line, DAYTONA__ERROR_MESSAGE_MAX);
   *copy = *error;

@@ -30,7 +30,7 @@ typedef struct file {
   uv_fs_t req;
   uv_file fd; /* -1: not open */
   block_t blocks[2];
-  int turn;   /* block that the disk works on next */
+  int turn; /* block that the disk works on next */
   bool is_busy, is_closed;
   daytona_errcode_t code;
   char text[160];
@@ -90,7 +90,7 @@ static void tell(file_t *file) {
 /* --- reading ----------------------------------------------------------------------------------- */
 
 struct daytona__file_reader {
-  file_t file; /* first */
+  file_t file;          /* first */
   int64_t size, offset; /* as it was opened; asked for so far */
   int64_t taken;
   int read_turn; /* block that the caller takes from */
@@ -175,8 +175,8 @@ static void reader_step(daytona__file_reader_t *reader) {
   } else if (file->code == DAYTONA_OK && reader->is_open && block->start == block->end &&
              reader->offset < reader->size) {
     int64_t left = reader->size - reader->offset;
-    uv_buf_t buf = uv_buf_init(block->data, (unsigned)(left < (int64_t)DAYTONA__FILE_BLOCK
-                                                         ? left : (int64_t)DAYTONA__FILE_BLOCK));
+    uv_buf_t buf = uv_buf_init(
+      block->data, (unsigned)(left < (int64_t)DAYTONA__FILE_BLOCK ? left : (int64_t)DAYTONA__FILE_BLOCK));
     job_begin(file, uv_fs_read(uv_of(file), &file->req, file->fd, &buf, 1, reader->offset, on_read));
   }
   tell(file);
@@ -247,14 +247,14 @@ void daytona__file_reader_close(daytona__file_reader_t *reader) {
 /* --- writing ----------------------------------------------------------------------------------- */
 
 struct daytona__file_writer {
-  file_t file; /* first */
+  file_t file;            /* first */
   char *path, *part_path; /* the name it gets, and the one it has until then */
   bool is_seen, is_link;  /* what has that name now: it was looked at; it is a link, to be followed */
   int mode;               /* permissions of the file that is replaced; -1: there is none, or it has them */
   size_t folder_end;      /* folders up to here are being made */
   int write_turn;         /* block that the caller fills */
   int64_t offset;
-  bool is_made;           /* the part file exists */
+  bool is_made; /* the part file exists */
   bool is_committing, is_committed;
 };
 
@@ -359,7 +359,8 @@ static void on_file_closed(uv_fs_t *req) {
   daytona__file_writer_t *writer = req->data;
   ssize_t rc = job_end(&writer->file);
   writer->file.fd = -1;
-  if (rc < 0) file_fail(&writer->file, "cannot write the local file", (int)rc); /* delayed errors of the disk */
+  if (rc < 0)
+    file_fail(&writer->file, "cannot write the local file", (int)rc); /* delayed errors of the disk */
   writer_end_job(writer);
 }
 
@@ -406,7 +407,8 @@ static bool name_part(daytona__file_writer_t *writer) {
     for (size = PART_BASE_MAX; size != 0 && ((unsigned char)base[size] & 0xc0) == 0x80;) size--;
   if (daytona__random(&random, sizeof random) == 0) writer->part_path = daytona__alloc(room);
   if (writer->part_path == NULL) return false;
-  snprintf(writer->part_path, room, "%.*s.part-%016llx", (int)(base + size - writer->path), writer->path, random);
+  snprintf(writer->part_path, room, "%.*s.part-%016llx", (int)(base + size - writer->path), writer->path,
+           random);
   return true;
 }
 
@@ -417,15 +419,17 @@ static bool open_part(daytona__file_writer_t *writer) {
     file_fail(file, "cannot make the local file", UV_ENOMEM);
     return false;
   }
-  return job_begin(file, uv_fs_open(uv_of(file), &file->req, writer->part_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                                    writer->mode >= 0 ? (writer->mode & 0600) | 0200 : 0666, on_writer_open));
+  return job_begin(
+    file, uv_fs_open(uv_of(file), &file->req, writer->part_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                     writer->mode >= 0 ? (writer->mode & 0600) | 0200 : 0666, on_writer_open));
 }
 
 /* What is there before the part file: a file, a link, nothing; then the folders; then the part file. */
 static bool prepare(daytona__file_writer_t *writer) {
   file_t *file = &writer->file;
   size_t folder;
-  if (writer->is_link) return job_begin(file, uv_fs_realpath(uv_of(file), &file->req, writer->path, on_followed));
+  if (writer->is_link)
+    return job_begin(file, uv_fs_realpath(uv_of(file), &file->req, writer->path, on_followed));
   if (!writer->is_seen) return job_begin(file, uv_fs_lstat(uv_of(file), &file->req, writer->path, on_seen));
   if (writer->folder_end != 0 && (folder = next_folder(writer)) != 0) return make_folder(writer, folder);
   return open_part(writer);
@@ -452,12 +456,14 @@ static bool writer_work(daytona__file_writer_t *writer) {
   block_t *block = &file->blocks[file->turn];
   if (file->code != DAYTONA_OK || writer->is_committed) return false;
   if (!writer->is_made) return prepare(writer);
-  if (writer->mode >= 0) return job_begin(file, uv_fs_fchmod(uv_of(file), &file->req, file->fd, writer->mode, on_mode));
+  if (writer->mode >= 0)
+    return job_begin(file, uv_fs_fchmod(uv_of(file), &file->req, file->fd, writer->mode, on_mode));
   /* A full block, or what there is of it when nothing more will come. */
   if (block->end != block->start && (block->end == DAYTONA__FILE_BLOCK || block->start != 0 ||
                                      writer->is_committing || writer->write_turn != file->turn)) {
     uv_buf_t buf = uv_buf_init(block->data + block->start, (unsigned)(block->end - block->start));
-    return job_begin(file, uv_fs_write(uv_of(file), &file->req, file->fd, &buf, 1, writer->offset, on_written));
+    return job_begin(file,
+                     uv_fs_write(uv_of(file), &file->req, file->fd, &buf, 1, writer->offset, on_written));
   }
   if (!writer->is_committing) return false;
   if (file->fd >= 0) return close_file(writer);
@@ -481,7 +487,8 @@ daytona__file_writer_t *daytona__file_writer_new(daytona__loop_t *loop, const ch
   if (writer == NULL) return NULL;
   writer->path = daytona__strdup(path);
   writer->mode = -1;
-  if (file_init(&writer->file, loop, on_event, user) == 0 && writer->path != NULL && prepare(writer)) return writer;
+  if (file_init(&writer->file, loop, on_event, user) == 0 && writer->path != NULL && prepare(writer))
+    return writer;
   if (writer->file.loop == NULL) writer->file.loop = daytona__loop_retain(loop);
   writer_free(writer);
   return NULL;
@@ -494,7 +501,8 @@ size_t daytona__file_writer_put(daytona__file_writer_t *writer, const char *byte
   if (file->code != DAYTONA_OK) return 0;
   while (done < size) {
     block_t *block = &file->blocks[writer->write_turn];
-    bool is_at_disk = block->start != 0 || (file->is_busy && writer->is_made && file->turn == writer->write_turn);
+    bool is_at_disk =
+      block->start != 0 || (file->is_busy && writer->is_made && file->turn == writer->write_turn);
     size_t room = is_at_disk ? 0 : DAYTONA__FILE_BLOCK - block->end;
     if (room == 0) break;
     if (room > size - done) room = size - done;
@@ -512,9 +520,7 @@ void daytona__file_writer_commit(daytona__file_writer_t *writer) {
   if (!writer->file.is_busy) writer_work(writer);
 }
 
-bool daytona__file_writer_is_committed(const daytona__file_writer_t *writer) {
-  return writer->is_committed;
-}
+bool daytona__file_writer_is_committed(const daytona__file_writer_t *writer) { return writer->is_committed; }
 
 daytona_errcode_t daytona__file_writer_error(const daytona__file_writer_t *writer, const char **text) {
   *text = writer->file.text;

@@ -38,8 +38,8 @@ static void init(daytona_future_t *future, daytona__loop_t *loop) {
 
 daytona_future_t *daytona__future_new(daytona__loop_t *loop, size_t op_size, const char *prefix) {
   if (!daytona__loop_on_thread(loop)) return daytona__loop_thread_future(loop);
-  daytona_future_t *future = daytona__arena_new_self(
-    sizeof *future, offsetof(daytona_future_t, arena), op_size + FIRST_ROOM, DAYTONA__ARENA_MAX);
+  daytona_future_t *future = daytona__arena_new_self(sizeof *future, offsetof(daytona_future_t, arena),
+                                                     op_size + FIRST_ROOM, DAYTONA__ARENA_MAX);
   if (future == NULL) return daytona__loop_oom_future(loop);
   init(future, daytona__loop_retain(loop));
   future->prefix = prefix;
@@ -48,8 +48,7 @@ daytona_future_t *daytona__future_new(daytona__loop_t *loop, size_t op_size, con
   return future;
 }
 
-void daytona__future_init_immortal(daytona_future_t *future, daytona__loop_t *loop,
-                                   daytona_errcode_t code) {
+void daytona__future_init_immortal(daytona_future_t *future, daytona__loop_t *loop, daytona_errcode_t code) {
   init(future, loop); /* part of the loop: no reference, or neither would ever go */
   future->is_immortal = true;
   future->state = SETTLED;
@@ -233,8 +232,7 @@ void daytona__future_fail_error(daytona_future_t *future, const daytona_error_t 
   decide(future);
 }
 
-static void fail_with(daytona_future_t *future, daytona_errcode_t code, const char *format,
-                      va_list args) {
+static void fail_with(daytona_future_t *future, daytona_errcode_t code, const char *format, va_list args) {
   daytona_error_t error = {.code = code, .retry_after_ms = -1};
   error.message = daytona__arena_vprintf(&future->arena, format, args);
   daytona__future_fail_error(future, &error);
@@ -247,8 +245,8 @@ void daytona__future_fail(daytona_future_t *future, daytona_errcode_t code, cons
   va_end(args);
 }
 
-daytona_future_t *daytona__future_failed(daytona__loop_t *loop, const char *prefix,
-                                         daytona_errcode_t code, const char *format, ...) {
+daytona_future_t *daytona__future_failed(daytona__loop_t *loop, const char *prefix, daytona_errcode_t code,
+                                         const char *format, ...) {
   daytona_future_t *future = daytona__future_new(loop, 0, prefix);
   if (daytona__future_is_dead(future)) return future;
   va_list args;

@@ -26,9 +26,9 @@ typedef struct daytona__type {
   void (*drop)(void *result);
 } daytona__type_t;
 
-extern const daytona__type_t daytona__type_none;   /* success without a value */
-extern const daytona__type_t daytona__type_string; /* const char * */
-extern const daytona__type_t daytona__type_map;    /* daytona_map_t */
+extern const daytona__type_t daytona__type_none;    /* success without a value */
+extern const daytona__type_t daytona__type_string;  /* const char * */
+extern const daytona__type_t daytona__type_map;     /* daytona_map_t */
 extern const daytona__type_t daytona__type_strings; /* daytona_strings_t */
 
 /* Stop the operation: afterwards nothing of it comes back but what holds a reference of its own. */
@@ -63,9 +63,9 @@ struct daytona_future {
   void *result;
   daytona_error_t *error;
   daytona__future_stop_cb stop;
-  void *op;                    /* the operation's state, in the arena */
-  const char *prefix;          /* in front of error messages; static */
-  daytona__list_t pending;     /* in the loop's list of unsettled futures */
+  void *op;                /* the operation's state, in the arena */
+  const char *prefix;      /* in front of error messages; static */
+  daytona__list_t pending; /* in the loop's list of unsettled futures */
   daytona__task_t tell;
   daytona__list_t observers;
   daytona__observer_t first;
@@ -97,15 +97,13 @@ void daytona__future_fail_error(daytona_future_t *future, const daytona_error_t 
 void daytona__future_abort(daytona_future_t *future, daytona_errcode_t code, const char *message);
 
 /* A future that has failed already with DAYTONA_EINVAL or another code; told in a later turn. */
-daytona_future_t *daytona__future_failed(daytona__loop_t *loop, const char *prefix,
-                                         daytona_errcode_t code, const char *format, ...)
-  __attribute__((format(printf, 4, 5)));
+daytona_future_t *daytona__future_failed(daytona__loop_t *loop, const char *prefix, daytona_errcode_t code,
+                                         const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* The result if it is of `type`, else NULL. */
 void *daytona__future_result(const daytona_future_t *future, const daytona__type_t *type);
 
-void daytona__future_init_immortal(daytona_future_t *future, daytona__loop_t *loop,
-                                   daytona_errcode_t code);
+void daytona__future_init_immortal(daytona_future_t *future, daytona__loop_t *loop, daytona_errcode_t code);
 
 /*
  * The answer to a call without a client or sandbox: there is no loop to report on, so this one shared future

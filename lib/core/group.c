@@ -89,8 +89,7 @@ static void on_member_settled(daytona_future_t *member, void *user) {
 static void on_deadline(daytona__timer_t *timer) {
   daytona__group_t *group = DAYTONA__CONTAINER(timer, daytona__group_t, timer);
   if (!daytona__future_is_pending(group->members[0])) return; /* in time; its report is on the way */
-  daytona__future_fail(group->future, DAYTONA_EDEADLINE, "%s",
-                       daytona_errcode_text(DAYTONA_EDEADLINE));
+  daytona__future_fail(group->future, DAYTONA_EDEADLINE, "%s", daytona_errcode_text(DAYTONA_EDEADLINE));
   cancel_members(group);
 }
 
@@ -111,8 +110,7 @@ static bool members_are_valid(daytona__loop_t *loop, daytona_future_t *const *fu
  * A combination with its members in place. Dead or failed when memory is short or a member is not valid;
  * the members are then left alone.
  */
-static daytona_future_t *group_new(daytona__loop_t *loop, daytona_future_t *const *futures,
-                                   size_t count,
+static daytona_future_t *group_new(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count,
                                    void (*on_member)(daytona__group_t *group, size_t index)) {
   if (!members_are_valid(loop, futures, count))
     return daytona__future_failed(loop, NULL, DAYTONA_EINVAL, "a member is missing or of another loop");
@@ -146,36 +144,30 @@ static daytona_future_t *group_new(daytona__loop_t *loop, daytona_future_t *cons
   return future;
 }
 
-daytona_future_t *daytona__group_all(daytona__loop_t *loop, daytona_future_t *const *futures,
-                                     size_t count) {
+daytona_future_t *daytona__group_all(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count) {
   daytona_future_t *future = group_new(loop, futures, count, on_all_member);
   if (count == 0 && daytona__future_is_pending(future)) daytona__future_succeed(future);
   return future;
 }
 
-static daytona_future_t *first_of(daytona__loop_t *loop, daytona_future_t *const *futures,
-                                  size_t count,
+static daytona_future_t *first_of(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count,
                                   void (*on_member)(daytona__group_t *group, size_t index)) {
-  if (count == 0)
-    return daytona__future_failed(loop, NULL, DAYTONA_EINVAL, "no futures to choose from");
+  if (count == 0) return daytona__future_failed(loop, NULL, DAYTONA_EINVAL, "no futures to choose from");
   return group_new(loop, futures, count, on_member);
 }
 
-daytona_future_t *daytona__group_any(daytona__loop_t *loop, daytona_future_t *const *futures,
-                                     size_t count) {
+daytona_future_t *daytona__group_any(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count) {
   return first_of(loop, futures, count, on_any_member);
 }
 
-daytona_future_t *daytona__group_race(daytona__loop_t *loop, daytona_future_t *const *futures,
-                                      size_t count) {
+daytona_future_t *daytona__group_race(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count) {
   return first_of(loop, futures, count, on_race_member);
 }
 
 daytona_future_t *daytona_deadline(daytona_future_t *future, int64_t timeout_ms) {
   if (future == NULL || future->loop == NULL) return daytona__future_orphan();
   if (timeout_ms < 0 && timeout_ms != DAYTONA_NO_TIMEOUT)
-    return daytona__future_failed(future->loop, NULL, DAYTONA_EINVAL,
-                                  "timeout_ms must not be negative");
+    return daytona__future_failed(future->loop, NULL, DAYTONA_EINVAL, "timeout_ms must not be negative");
   daytona_future_t *bound = group_new(future->loop, &future, 1, on_race_member);
   if (daytona__future_is_pending(bound) && timeout_ms >= 0)
     daytona__timer_start(future->loop, &bound->group->timer, timeout_ms);

@@ -9,12 +9,9 @@
 #include "core/loop.h"
 
 /* The public combinators, on the loop of the client that was named. */
-daytona_future_t *daytona__group_all(daytona__loop_t *loop, daytona_future_t *const *futures,
-                                     size_t count);
-daytona_future_t *daytona__group_any(daytona__loop_t *loop, daytona_future_t *const *futures,
-                                     size_t count);
-daytona_future_t *daytona__group_race(daytona__loop_t *loop, daytona_future_t *const *futures,
-                                      size_t count);
+daytona_future_t *daytona__group_all(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count);
+daytona_future_t *daytona__group_any(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count);
+daytona_future_t *daytona__group_race(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count);
 
 /* Called by a combination's last release: lets its members go. */
 void daytona__group_drop(daytona_future_t *future);

@@ -12,8 +12,7 @@ typedef struct daytona__list {
   struct daytona__list *next, *prev;
 } daytona__list_t;
 
-#define DAYTONA__CONTAINER(pointer, type, member) \
-  ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define DAYTONA__CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline void daytona__list_init(daytona__list_t *node) { node->next = node->prev = node; }
 

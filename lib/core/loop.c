@@ -87,9 +87,7 @@ void daytona__task_init(daytona__task_t *task, void (*run)(daytona__task_t *task
   task->run = run;
 }
 
-bool daytona__task_is_queued(const daytona__task_t *task) {
-  return !daytona__list_empty(&task->link);
-}
+bool daytona__task_is_queued(const daytona__task_t *task) { return !daytona__list_empty(&task->link); }
 
 void daytona__task_cancel(daytona__task_t *task) { daytona__list_remove(&task->link); }
 
@@ -144,9 +142,7 @@ void daytona__loop_defer(daytona__loop_t *loop, daytona__task_t *task) {
 
 /* --- timers ------------------------------------------------------------------------------------ */
 
-static bool due_before(const daytona__timer_t *a, const daytona__timer_t *b) {
-  return a->due_ms < b->due_ms;
-}
+static bool due_before(const daytona__timer_t *a, const daytona__timer_t *b) { return a->due_ms < b->due_ms; }
 
 /* Join two heaps; both are roots. `next` and `back` of the result are for the caller to set. */
 static daytona__timer_t *heap_join(daytona__timer_t *a, daytona__timer_t *b) {
@@ -299,9 +295,7 @@ static void run_posts(daytona__loop_t *loop) {
   }
 }
 
-static void on_mail(uv_async_t *handle) {
-  run_posts(handle->data);
-}
+static void on_mail(uv_async_t *handle) { run_posts(handle->data); }
 
 int daytona__loop_post(daytona__loop_t *loop, void (*run)(void *user), void *user) {
   post_t *post = daytona__calloc(1, sizeof *post);
@@ -393,8 +387,8 @@ static void on_handle_closed(uv_handle_t *handle) { handle_gone(handle->data); }
 /* What callbacks started while the client was closing; each of them is told in the next round. */
 static void abort_pending(daytona__loop_t *loop) {
   while (!daytona__list_empty(&loop->pending))
-    daytona__future_abort(DAYTONA__CONTAINER(loop->pending.next, daytona_future_t, pending),
-                          DAYTONA_ECLOSED, daytona_errcode_text(DAYTONA_ECLOSED));
+    daytona__future_abort(DAYTONA__CONTAINER(loop->pending.next, daytona_future_t, pending), DAYTONA_ECLOSED,
+                          daytona_errcode_text(DAYTONA_ECLOSED));
 }
 
 /* Deliver everything that was queued before, then close; each round is a turn of its own. */

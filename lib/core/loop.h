@@ -29,8 +29,8 @@ typedef struct daytona__task {
 typedef struct daytona__timer {
   struct daytona__timer *child, *next, **back; /* pairing heap */
   int64_t due_ms;
-  daytona__loop_t *loop;                       /* not NULL while running */
-  bool is_background;                          /* does not keep the host's loop alive */
+  daytona__loop_t *loop; /* not NULL while running */
+  bool is_background;    /* does not keep the host's loop alive */
   void (*fire)(struct daytona__timer *timer);
 } daytona__timer_t;
 

@@ -17,8 +17,7 @@ static void default_free(void *block, void *user) { free(block); }
 
 static const daytona_allocator_t default_allocator = {default_malloc, default_calloc, default_realloc,
                                                       default_free, NULL};
-static daytona_allocator_t allocator = {default_malloc, default_calloc, default_realloc, default_free,
-                                        NULL};
+static daytona_allocator_t allocator = {default_malloc, default_calloc, default_realloc, default_free, NULL};
 static atomic_size_t live_blocks;
 
 int daytona_set_allocator(const daytona_allocator_t *replacement) {

@@ -9,10 +9,10 @@
 
 #include <daytona/memory.h>
 
-void *daytona__alloc(size_t size);                     /* NULL when out of memory */
-void *daytona__calloc(size_t count, size_t size);      /* zeroed, overflow-checked */
-void *daytona__realloc(void *block, size_t size);      /* the old block stays on failure */
-void daytona__free(void *block);                       /* takes NULL */
+void *daytona__alloc(size_t size);                /* NULL when out of memory */
+void *daytona__calloc(size_t count, size_t size); /* zeroed, overflow-checked */
+void *daytona__realloc(void *block, size_t size); /* the old block stays on failure */
+void daytona__free(void *block);                  /* takes NULL */
 char *daytona__strdup(const char *text);
 char *daytona__strndup(const char *text, size_t size); /* adds the NUL */
 

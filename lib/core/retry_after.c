@@ -61,13 +61,15 @@ static int64_t date_ms(const char *at, size_t size) {
   memcpy(text, at, size);
   text[size] = '\0';
   if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, month, &year, &hour, &minute,
-             &second, &used) != 6 || used < 0) {
+             &second, &used) != 6 ||
+      used < 0) {
     used = -1;
     if (sscanf(text, "%*9[A-Za-z], %2d-%3[A-Za-z]-%2d %2d:%2d:%2d GMT%n", &day, month, &year, &hour, &minute,
-               &second, &used) == 6 && used >= 0)
+               &second, &used) == 6 &&
+        used >= 0)
       year += year < 70 ? 2000 : 1900;
-    else if (sscanf(text, "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d%n", month, &day, &hour, &minute, &second,
-                    &year, &used) != 6)
+    else if (sscanf(text, "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d%n", month, &day, &hour, &minute,
+                    &second, &year, &used) != 6)
       return -1;
   }
   int month_number = month_of(month);

@@ -55,9 +55,7 @@ int daytona__strbuf_puts(daytona__strbuf_t *buf, const char *text) {
   return daytona__strbuf_append(buf, text, strlen(text));
 }
 
-int daytona__strbuf_putc(daytona__strbuf_t *buf, char c) {
-  return daytona__strbuf_append(buf, &c, 1);
-}
+int daytona__strbuf_putc(daytona__strbuf_t *buf, char c) { return daytona__strbuf_append(buf, &c, 1); }
 
 int daytona__strbuf_printf(daytona__strbuf_t *buf, const char *format, ...) {
   va_list args, again;

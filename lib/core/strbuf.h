@@ -9,11 +9,11 @@
 #include <stddef.h>
 
 typedef struct daytona__strbuf {
-  char *data;   /* NUL-terminated once anything was appended */
+  char *data; /* NUL-terminated once anything was appended */
   size_t size;
   size_t room;
   size_t max;
-  int error;    /* 0, DAYTONA_ENOMEM or DAYTONA_ELIMIT: the first failure */
+  int error; /* 0, DAYTONA_ENOMEM or DAYTONA_ELIMIT: the first failure */
 } daytona__strbuf_t;
 
 void daytona__strbuf_init(daytona__strbuf_t *buf, size_t max);

@@ -60,31 +60,32 @@ typedef struct daytona__json_model daytona__json_model_t;
 
 typedef struct daytona__json_field {
   const char *key;
-  const char *alias;       /* older name, tried when `key` is absent */
+  const char *alias; /* older name, tried when `key` is absent */
   daytona__json_type_t type;
   unsigned flags;
   size_t offset;
-  size_t count_offset;                  /* arrays: a size_t member */
-  const daytona__json_model_t *model;   /* OBJECT, INLINE, ARRAY */
-  const daytona__json_names_t *names;   /* ENUM */
+  size_t count_offset;                /* arrays: a size_t member */
+  const daytona__json_model_t *model; /* OBJECT, INLINE, ARRAY */
+  const daytona__json_names_t *names; /* ENUM */
 } daytona__json_field_t;
 
 struct daytona__json_model {
-  const char *name;   /* for messages, such as "Sandbox" */
+  const char *name; /* for messages, such as "Sandbox" */
   size_t size;
   const daytona__json_field_t *fields;
   size_t field_count;
 };
 
 /* Table rows: DAYTONA__FIELD(struct sandbox, STRING, id, "id", .flags = DAYTONA__JSON_REQUIRED) */
-#define DAYTONA__FIELD(struct_type, json_type, member, wire_key, ...)        \
-  {.key = wire_key, .type = DAYTONA__JSON_##json_type,                       \
-   .offset = offsetof(struct_type, member), __VA_ARGS__}
-#define DAYTONA__FIELD_ARRAY(struct_type, member, count_member, wire_key, element_model, ...)   \
-  {.key = wire_key, .type = DAYTONA__JSON_ARRAY, .offset = offsetof(struct_type, member),       \
-   .count_offset = offsetof(struct_type, count_member), .model = element_model, __VA_ARGS__}
-#define DAYTONA__MODEL(variable, struct_type, model_name, table)                                 \
-  const daytona__json_model_t variable = {model_name, sizeof(struct_type), table,                \
+#define DAYTONA__FIELD(struct_type, json_type, member, wire_key, ...) \
+  { .key = wire_key, .type = DAYTONA__JSON_##json_type, .offset = offsetof(struct_type, member), __VA_ARGS__ }
+#define DAYTONA__FIELD_ARRAY(struct_type, member, count_member, wire_key, element_model, ...) \
+  {                                                                                           \
+    .key = wire_key, .type = DAYTONA__JSON_ARRAY, .offset = offsetof(struct_type, member),    \
+    .count_offset = offsetof(struct_type, count_member), .model = element_model, __VA_ARGS__  \
+  }
+#define DAYTONA__MODEL(variable, struct_type, model_name, table)                  \
+  const daytona__json_model_t variable = {model_name, sizeof(struct_type), table, \
                                           sizeof(table) / sizeof((table)[0])}
 
 /* What went wrong, for a daytona_error_t: DAYTONA_EPROTOCOL, DAYTONA_ELIMIT or DAYTONA_ENOMEM. */
@@ -98,17 +99,16 @@ typedef struct daytona__json_error {
  * Decode an object into a new struct of `model` in `arena`. Strings are copied, so `text` may go.
  * `error` may be NULL. 0, or the code of the error; *out is untouched on failure.
  */
-int daytona__json_decode(daytona__arena_t *arena, const daytona__json_model_t *model,
-                         const char *text, size_t size, void **out, daytona__json_error_t *error);
+int daytona__json_decode(daytona__arena_t *arena, const daytona__json_model_t *model, const char *text,
+                         size_t size, void **out, daytona__json_error_t *error);
 
 /* Decode an array of objects: *out gets `*count` structs side by side. null gives an empty array. */
-int daytona__json_decode_array(daytona__arena_t *arena, const daytona__json_model_t *model,
-                               const char *text, size_t size, void **out, size_t *count,
-                               daytona__json_error_t *error);
+int daytona__json_decode_array(daytona__arena_t *arena, const daytona__json_model_t *model, const char *text,
+                               size_t size, void **out, size_t *count, daytona__json_error_t *error);
 
 /* Decode a bare JSON string. */
-int daytona__json_decode_string(daytona__arena_t *arena, const char *text, size_t size,
-                                const char **out, daytona__json_error_t *error);
+int daytona__json_decode_string(daytona__arena_t *arena, const char *text, size_t size, const char **out,
+                                daytona__json_error_t *error);
 
 /*
  * Encode `object` as compact JSON in `arena`, keys in the order of the table. Members that are zero
@@ -116,9 +116,8 @@ int daytona__json_decode_string(daytona__arena_t *arena, const char *text, size_
  * or BOOL is always written. Never writes null. Fails with DAYTONA_EINVAL on invalid UTF-8 (`error->field`
  * says where), DAYTONA_ENOMEM, DAYTONA_ELIMIT.
  */
-int daytona__json_encode(daytona__arena_t *arena, const daytona__json_model_t *model,
-                         const void *object, const char **out, size_t *size,
-                         daytona__json_error_t *error);
+int daytona__json_encode(daytona__arena_t *arena, const daytona__json_model_t *model, const void *object,
+                         const char **out, size_t *size, daytona__json_error_t *error);
 
 /*
  * `text` for a log line: members marked secret in `model` and everything under unknown keys are replaced by

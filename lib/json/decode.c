@@ -66,8 +66,7 @@ static bool fail_text(reader_t *r, const place_t *place) {
 /* The arena gave nothing for `size` bytes: over its limit, or out of memory. */
 static bool fail_room(reader_t *r, const place_t *place, size_t size) {
   size_t limit = r->arena->limit != 0 ? r->arena->limit : DAYTONA__ARENA_MAX;
-  if (size > limit || r->arena->used > limit - size)
-    return fail(r, place, DAYTONA_ELIMIT, too_large);
+  if (size > limit || r->arena->used > limit - size) return fail(r, place, DAYTONA_ELIMIT, too_large);
   return fail(r, place, DAYTONA_ENOMEM, daytona_errcode_text(DAYTONA_ENOMEM));
 }
 
@@ -75,14 +74,14 @@ static bool is_number_start(int c) { return c == '-' || (c >= '0' && c <= '9'); 
 
 static const char *kind_of(int c) {
   switch (c) {
-  case '"': return "a string";
-  case '{': return "an object";
-  case '[': return "an array";
-  case 't':
-  case 'f': return "a boolean";
-  case 'n': return "null";
-  case -1: return "nothing";
-  default: return is_number_start(c) ? "a number" : NULL;
+    case '"': return "a string";
+    case '{': return "an object";
+    case '[': return "an array";
+    case 't':
+    case 'f': return "a boolean";
+    case 'n': return "null";
+    case -1: return "nothing";
+    default: return is_number_start(c) ? "a number" : NULL;
   }
 }
 
@@ -281,8 +280,7 @@ static bool fill_list(reader_t *r, const place_t *place, const field_t *field, e
 static bool read_list(reader_t *r, const place_t *place, const field_t *field, element_fn element,
                       bool keeps_null, size_t item_size, void *out, size_t *count) {
   list_t list = {.item_size = item_size};
-  bool ok = fill_list(r, place, field, element, keeps_null, &list) &&
-            list_take(r, place, &list, out, count);
+  bool ok = fill_list(r, place, field, element, keeps_null, &list) && list_take(r, place, &list, out, count);
   daytona__free(list.items);
   return ok;
 }
@@ -297,8 +295,7 @@ static bool read_element(reader_t *r, const place_t *place, const field_t *field
 }
 
 static bool read_array(reader_t *r, const place_t *place, const field_t *field, char *member) {
-  return read_list(r, place, field, read_element, false, field->model->size, member,
-                   count_of(field, member));
+  return read_list(r, place, field, read_element, false, field->model->size, member, count_of(field, member));
 }
 
 static bool read_strings(reader_t *r, const place_t *place, const field_t *field, char *member) {
@@ -466,8 +463,8 @@ static const field_t *find_field(const model_t *model, const string_t *key, size
   return NULL;
 }
 
-static bool read_member(reader_t *r, const place_t *place, const field_t *field, bool is_alias,
-                        char *object, unsigned char *state) {
+static bool read_member(reader_t *r, const place_t *place, const field_t *field, bool is_alias, char *object,
+                        unsigned char *state) {
   char *member = object + field->offset;
   unsigned char setter = is_alias ? SET_BY_ALIAS : SET_BY_KEY;
   if (daytona__json_peek(&r->lexer) == 'n') {
@@ -528,8 +525,8 @@ static bool begin(reader_t *r, daytona__arena_t *arena, const char *text, size_t
 
 static bool at_end(reader_t *r) { return daytona__json_at_end(&r->lexer) || fail_text(r, NULL); }
 
-int daytona__json_decode(daytona__arena_t *arena, const daytona__json_model_t *model,
-                         const char *text, size_t size, void **out, daytona__json_error_t *error) {
+int daytona__json_decode(daytona__arena_t *arena, const daytona__json_model_t *model, const char *text,
+                         size_t size, void **out, daytona__json_error_t *error) {
   daytona__json_error_t unused;
   reader_t r;
   if (error == NULL) error = &unused;
@@ -542,9 +539,8 @@ int daytona__json_decode(daytona__arena_t *arena, const daytona__json_model_t *m
   return error->code;
 }
 
-int daytona__json_decode_array(daytona__arena_t *arena, const daytona__json_model_t *model,
-                               const char *text, size_t size, void **out, size_t *count,
-                               daytona__json_error_t *error) {
+int daytona__json_decode_array(daytona__arena_t *arena, const daytona__json_model_t *model, const char *text,
+                               size_t size, void **out, size_t *count, daytona__json_error_t *error) {
   daytona__json_error_t unused;
   const field_t field = {.model = model};
   void *items = NULL;
@@ -562,8 +558,8 @@ int daytona__json_decode_array(daytona__arena_t *arena, const daytona__json_mode
   return error->code;
 }
 
-int daytona__json_decode_string(daytona__arena_t *arena, const char *text, size_t size,
-                                const char **out, daytona__json_error_t *error) {
+int daytona__json_decode_string(daytona__arena_t *arena, const char *text, size_t size, const char **out,
+                                daytona__json_error_t *error) {
   daytona__json_error_t unused;
   const char *value = NULL;
   string_t string;

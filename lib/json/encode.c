@@ -199,27 +199,27 @@ static bool put_numbers(writer_t *w, const place_t *place, const double *numbers
 
 static bool is_zero(const field_t *field, const char *object) {
   switch (field->type) {
-  case DAYTONA__JSON_STRING:
-  case DAYTONA__JSON_OBJECT:
-  case DAYTONA__JSON_RAW: return POINTER(object, field) == NULL;
-  case DAYTONA__JSON_BYTES: return MEMBER(daytona_bytes_t, object, field)->data == NULL;
-  case DAYTONA__JSON_INT: return *MEMBER(int64_t, object, field) == 0;
-  case DAYTONA__JSON_INT32:
-  case DAYTONA__JSON_ENUM: return *MEMBER(int, object, field) == 0;
-  case DAYTONA__JSON_NUMBER: return *MEMBER(double, object, field) == 0;
-  case DAYTONA__JSON_BOOL: return !*MEMBER(bool, object, field);
-  case DAYTONA__JSON_OPT_INT: return !MEMBER(daytona_opt_int_t, object, field)->is_set;
-  case DAYTONA__JSON_OPT_NUM: return !MEMBER(daytona_opt_num_t, object, field)->is_set;
-  case DAYTONA__JSON_OPT_BOOL: return !MEMBER(daytona_opt_bool_t, object, field)->is_set;
-  case DAYTONA__JSON_MAP:
-  case DAYTONA__JSON_PAIRS: return MEMBER(daytona_map_t, object, field)->count == 0;
-  case DAYTONA__JSON_STRINGS: return MEMBER(daytona_strings_t, object, field)->count == 0;
-  case DAYTONA__JSON_ARRAY:
-  case DAYTONA__JSON_NUMBERS: return count_of(field, object) == 0;
-  case DAYTONA__JSON_INLINE:
-    for (size_t i = 0; i < field->model->field_count; i++)
-      if (!is_zero(&field->model->fields[i], object + field->offset)) return false;
-    return true;
+    case DAYTONA__JSON_STRING:
+    case DAYTONA__JSON_OBJECT:
+    case DAYTONA__JSON_RAW: return POINTER(object, field) == NULL;
+    case DAYTONA__JSON_BYTES: return MEMBER(daytona_bytes_t, object, field)->data == NULL;
+    case DAYTONA__JSON_INT: return *MEMBER(int64_t, object, field) == 0;
+    case DAYTONA__JSON_INT32:
+    case DAYTONA__JSON_ENUM: return *MEMBER(int, object, field) == 0;
+    case DAYTONA__JSON_NUMBER: return *MEMBER(double, object, field) == 0;
+    case DAYTONA__JSON_BOOL: return !*MEMBER(bool, object, field);
+    case DAYTONA__JSON_OPT_INT: return !MEMBER(daytona_opt_int_t, object, field)->is_set;
+    case DAYTONA__JSON_OPT_NUM: return !MEMBER(daytona_opt_num_t, object, field)->is_set;
+    case DAYTONA__JSON_OPT_BOOL: return !MEMBER(daytona_opt_bool_t, object, field)->is_set;
+    case DAYTONA__JSON_MAP:
+    case DAYTONA__JSON_PAIRS: return MEMBER(daytona_map_t, object, field)->count == 0;
+    case DAYTONA__JSON_STRINGS: return MEMBER(daytona_strings_t, object, field)->count == 0;
+    case DAYTONA__JSON_ARRAY:
+    case DAYTONA__JSON_NUMBERS: return count_of(field, object) == 0;
+    case DAYTONA__JSON_INLINE:
+      for (size_t i = 0; i < field->model->field_count; i++)
+        if (!is_zero(&field->model->fields[i], object + field->offset)) return false;
+      return true;
   }
   return true;
 }
@@ -228,11 +228,11 @@ static bool is_left_out(const field_t *field, const char *object) {
   if ((field->flags & DAYTONA__JSON_DECODE_ONLY) != 0) return true;
   if ((field->flags & DAYTONA__JSON_ALWAYS) != 0) return false;
   switch (field->type) {
-  case DAYTONA__JSON_INT:
-  case DAYTONA__JSON_INT32:
-  case DAYTONA__JSON_NUMBER:
-  case DAYTONA__JSON_BOOL: return false;
-  default: return is_zero(field, object);
+    case DAYTONA__JSON_INT:
+    case DAYTONA__JSON_INT32:
+    case DAYTONA__JSON_NUMBER:
+    case DAYTONA__JSON_BOOL: return false;
+    default: return is_zero(field, object);
   }
 }
 
@@ -245,32 +245,31 @@ static bool put_empty(writer_t *w, const char *text) {
 static bool write_value(writer_t *w, const place_t *place, const field_t *field, const char *object) {
   bool is_null = is_zero(field, object);
   switch (field->type) {
-  case DAYTONA__JSON_STRING:
-    return is_null ? put_empty(w, "\"\"") : put_text(w, place, POINTER(object, field));
-  case DAYTONA__JSON_BYTES:
-    return put_string(w, place, is_null ? "" : MEMBER(daytona_bytes_t, object, field)->data,
-                      is_null ? 0 : MEMBER(daytona_bytes_t, object, field)->size);
-  case DAYTONA__JSON_INT: return put_int(w, *MEMBER(int64_t, object, field));
-  case DAYTONA__JSON_INT32: return put_int(w, *MEMBER(int, object, field));
-  case DAYTONA__JSON_NUMBER: return put_double(w, place, *MEMBER(double, object, field));
-  case DAYTONA__JSON_BOOL: return put_bool(w, *MEMBER(bool, object, field));
-  case DAYTONA__JSON_OPT_INT: return put_int(w, MEMBER(daytona_opt_int_t, object, field)->value);
-  case DAYTONA__JSON_OPT_NUM: return put_double(w, place, MEMBER(daytona_opt_num_t, object, field)->value);
-  case DAYTONA__JSON_OPT_BOOL: return put_bool(w, MEMBER(daytona_opt_bool_t, object, field)->value);
-  case DAYTONA__JSON_ENUM: return put_enum(w, place, field, *MEMBER(int, object, field));
-  case DAYTONA__JSON_MAP:
-  case DAYTONA__JSON_PAIRS: return put_map(w, place, field, MEMBER(daytona_map_t, object, field));
-  case DAYTONA__JSON_STRINGS: return put_strings(w, place, MEMBER(daytona_strings_t, object, field));
-  case DAYTONA__JSON_OBJECT:
-    return is_null ? put_empty(w, "{}") : write_object(w, place, field->model, POINTER(object, field));
-  case DAYTONA__JSON_INLINE: return write_object(w, place, field->model, object + field->offset);
-  case DAYTONA__JSON_ARRAY:
-    return put_array(w, place, field, POINTER(object, field), count_of(field, object));
-  case DAYTONA__JSON_NUMBERS:
-    return put_numbers(w, place, (const double *)(const void *)POINTER(object, field),
-                       count_of(field, object));
-  case DAYTONA__JSON_RAW:
-    return is_null ? put_empty(w, "{}") : put_raw(w, place, POINTER(object, field));
+    case DAYTONA__JSON_STRING:
+      return is_null ? put_empty(w, "\"\"") : put_text(w, place, POINTER(object, field));
+    case DAYTONA__JSON_BYTES:
+      return put_string(w, place, is_null ? "" : MEMBER(daytona_bytes_t, object, field)->data,
+                        is_null ? 0 : MEMBER(daytona_bytes_t, object, field)->size);
+    case DAYTONA__JSON_INT: return put_int(w, *MEMBER(int64_t, object, field));
+    case DAYTONA__JSON_INT32: return put_int(w, *MEMBER(int, object, field));
+    case DAYTONA__JSON_NUMBER: return put_double(w, place, *MEMBER(double, object, field));
+    case DAYTONA__JSON_BOOL: return put_bool(w, *MEMBER(bool, object, field));
+    case DAYTONA__JSON_OPT_INT: return put_int(w, MEMBER(daytona_opt_int_t, object, field)->value);
+    case DAYTONA__JSON_OPT_NUM: return put_double(w, place, MEMBER(daytona_opt_num_t, object, field)->value);
+    case DAYTONA__JSON_OPT_BOOL: return put_bool(w, MEMBER(daytona_opt_bool_t, object, field)->value);
+    case DAYTONA__JSON_ENUM: return put_enum(w, place, field, *MEMBER(int, object, field));
+    case DAYTONA__JSON_MAP:
+    case DAYTONA__JSON_PAIRS: return put_map(w, place, field, MEMBER(daytona_map_t, object, field));
+    case DAYTONA__JSON_STRINGS: return put_strings(w, place, MEMBER(daytona_strings_t, object, field));
+    case DAYTONA__JSON_OBJECT:
+      return is_null ? put_empty(w, "{}") : write_object(w, place, field->model, POINTER(object, field));
+    case DAYTONA__JSON_INLINE: return write_object(w, place, field->model, object + field->offset);
+    case DAYTONA__JSON_ARRAY:
+      return put_array(w, place, field, POINTER(object, field), count_of(field, object));
+    case DAYTONA__JSON_NUMBERS:
+      return put_numbers(w, place, (const double *)(const void *)POINTER(object, field),
+                         count_of(field, object));
+    case DAYTONA__JSON_RAW: return is_null ? put_empty(w, "{}") : put_raw(w, place, POINTER(object, field));
   }
   return false;
 }
@@ -303,9 +302,8 @@ static bool write_object(writer_t *w, const place_t *up, const model_t *model, c
   return true;
 }
 
-int daytona__json_encode(daytona__arena_t *arena, const daytona__json_model_t *model,
-                         const void *object, const char **out, size_t *size,
-                         daytona__json_error_t *error) {
+int daytona__json_encode(daytona__arena_t *arena, const daytona__json_model_t *model, const void *object,
+                         const char **out, size_t *size, daytona__json_error_t *error) {
   daytona__json_error_t unused;
   if (error == NULL) error = &unused;
   memset(error, 0, sizeof *error);

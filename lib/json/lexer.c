@@ -37,8 +37,7 @@ bool daytona__json_lex_fail(daytona__json_lexer_t *lexer, int code, const char *
 }
 
 static bool unexpected(daytona__json_lexer_t *lexer) {
-  return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL,
-                                lexer->at == lexer->end ? ends_early : not_json);
+  return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, lexer->at == lexer->end ? ends_early : not_json);
 }
 
 int daytona__json_peek(daytona__json_lexer_t *lexer) {
@@ -156,8 +155,9 @@ bool daytona__json_lex_string(daytona__json_lexer_t *lexer, daytona__json_string
     } else {
       length = daytona__utf8_length(at, (size_t)(end - at));
       if (length < 2)
-        return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, length == 1 ? "a string holds a control character"
-                                                                            : "a string is not valid UTF-8");
+        return daytona__json_lex_fail(
+          lexer, DAYTONA_EPROTOCOL,
+          length == 1 ? "a string holds a control character" : "a string is not valid UTF-8");
       out->size += length;
     }
     at += length;
@@ -319,18 +319,18 @@ bool daytona__json_skip(daytona__json_lexer_t *lexer) {
   daytona__json_string_t string;
   daytona__json_number_t number;
   switch (daytona__json_peek(lexer)) {
-  case '"': return daytona__json_lex_string(lexer, &string);
-  case 't': return daytona__json_lex_word(lexer, "true");
-  case 'f': return daytona__json_lex_word(lexer, "false");
-  case 'n': return daytona__json_lex_word(lexer, "null");
-  case '{':
-    if (!daytona__json_open(lexer)) return false;
-    while (daytona__json_next_member(lexer, &walk, &string) && daytona__json_skip(lexer)) continue;
-    return lexer->code == 0;
-  case '[':
-    if (!daytona__json_open(lexer)) return false;
-    while (daytona__json_next_item(lexer, &walk) && daytona__json_skip(lexer)) continue;
-    return lexer->code == 0;
-  default: return daytona__json_lex_number(lexer, &number);
+    case '"': return daytona__json_lex_string(lexer, &string);
+    case 't': return daytona__json_lex_word(lexer, "true");
+    case 'f': return daytona__json_lex_word(lexer, "false");
+    case 'n': return daytona__json_lex_word(lexer, "null");
+    case '{':
+      if (!daytona__json_open(lexer)) return false;
+      while (daytona__json_next_member(lexer, &walk, &string) && daytona__json_skip(lexer)) continue;
+      return lexer->code == 0;
+    case '[':
+      if (!daytona__json_open(lexer)) return false;
+      while (daytona__json_next_item(lexer, &walk) && daytona__json_skip(lexer)) continue;
+      return lexer->code == 0;
+    default: return daytona__json_lex_number(lexer, &number);
   }
 }

@@ -41,8 +41,8 @@ static void paint_string(painter_t *p, const string_t *string) {
   while (size < string->raw_size) {
     const char *at = string->raw + size;
     uint32_t unused;
-    size_t step = *at == '\\' ? daytona__json_escape(at, end, &unused)
-                              : daytona__utf8_length(at, (size_t)(end - at));
+    size_t step =
+      *at == '\\' ? daytona__json_escape(at, end, &unused) : daytona__utf8_length(at, (size_t)(end - at));
     if (size + step > DAYTONA__LOG_STRING_MAX) break;
     size += step;
   }

@@ -186,7 +186,8 @@ static void start_total(daytona__http_transfer_t *t) {
 static void run(daytona__http_transfer_t *t) {
   t->state = HTTP_RUNNING;
   t->call->attempts++;
-  if (daytona__http_multi_add(t->easy) != 0) daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the request");
+  if (daytona__http_multi_add(t->easy) != 0)
+    daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the request");
 }
 
 static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_verdict_t verdict, const char *message);
@@ -316,7 +317,8 @@ static void delay(daytona__http_transfer_t *t, int64_t ms) {
   daytona__timer_start(http->loop, &t->phase, ms);
 }
 
-static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_verdict_t verdict, const char *message) {
+static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_verdict_t verdict,
+                           const char *message) {
   daytona__http_t *http = t->http;
   bool is_safe = !daytona__http_was_sent(t) || daytona__http_may_repeat(t);
   if (verdict.is_final || !is_safe || t->is_source_asked || t->is_sink_touched || t->repeats == REPEATS_MAX) {
@@ -336,9 +338,11 @@ static bool wait_for_limiter(daytona__http_transfer_t *t) {
   /* Not at once even if told so: a limiter that says 0 for ever must not be asked for ever. */
   if (ms < REPEAT_STEP_MS) ms = REPEAT_STEP_MS;
   if (ms > http->options.rate_limit_wait_ms - t->rate_waited_ms) return false;
-  if (daytona__timer_is_running(&t->total) && daytona__loop_now(http->loop) + ms >= t->total.due_ms) return false;
+  if (daytona__timer_is_running(&t->total) && daytona__loop_now(http->loop) + ms >= t->total.due_ms)
+    return false;
   t->rate_waited_ms += ms;
-  daytona__log(http->loop, DAYTONA_LOG_INFO, "http: %s: rate limited, waiting %lld ms", t->call->method, (long long)ms);
+  daytona__log(http->loop, DAYTONA_LOG_INFO, "http: %s: rate limited, waiting %lld ms", t->call->method,
+               (long long)ms);
   delay(t, ms + (int64_t)(next_random(http) % (REPEAT_JITTER_MS + 1)));
   return true;
 }
@@ -418,13 +422,15 @@ static void drain(daytona__http_transfer_t *t, daytona_errcode_t code, const cha
   daytona__loop_defer(t->http->loop, &t->deliver);
 }
 
-static const char *failure_text(daytona__http_transfer_t *t, daytona__http_verdict_t verdict, CURLcode result) {
+static const char *failure_text(daytona__http_transfer_t *t, daytona__http_verdict_t verdict,
+                                CURLcode result) {
   daytona__http_call_t *call = t->call;
   const char *text = t->easy->error[0] != '\0' ? t->easy->error : curl_easy_strerror(result);
   if (t->is_repeat_refused)
     text = "a pooled connection broke after the request was sent; it may have been executed";
   else if (t->fail_code == DAYTONA_ELIMIT)
-    text = t->header_bytes > DAYTONA__HEADERS_MAX ? "the answer's headers are too large" : "the answer is too large";
+    text = t->header_bytes > DAYTONA__HEADERS_MAX ? "the answer's headers are too large"
+                                                  : "the answer is too large";
   else if (t->fail_code != DAYTONA_OK)
     text = daytona_errcode_text((int)verdict.code);
   snprintf(call->text, sizeof call->text, "%s", text);
@@ -542,11 +548,15 @@ static void free_secret(const char *text) {
 
 /* Every string of the options, so that copying and freeing cannot forget one. */
 static void option_strings(daytona__net_options_t *options, const char **out[9]) {
-  const char **all[] = {&options->tls.ca_file,      &options->tls.ca_path,
-                        &options->tls.client_cert,  &options->tls.client_key,
+  const char **all[] = {&options->tls.ca_file,
+                        &options->tls.ca_path,
+                        &options->tls.client_cert,
+                        &options->tls.client_key,
                         &options->tls.client_key_password,
-                        &options->proxy.http_proxy, &options->proxy.https_proxy,
-                        &options->proxy.no_proxy,   NULL};
+                        &options->proxy.http_proxy,
+                        &options->proxy.https_proxy,
+                        &options->proxy.no_proxy,
+                        NULL};
   memcpy(out, all, sizeof all);
 }
 
@@ -604,8 +614,8 @@ static void http_free(daytona__http_t *http) {
 static void on_closing(daytona__task_t *task);
 
 int daytona__http_new(daytona__loop_t *loop, const daytona__net_options_t *options,
-                      daytona__resolver_t *resolver, const daytona_header_t *common,
-                      size_t common_count, daytona__http_t **out) {
+                      daytona__resolver_t *resolver, const daytona_header_t *common, size_t common_count,
+                      daytona__http_t **out) {
   if (!daytona__http_headers_are_valid(common, common_count)) return DAYTONA_EINVAL;
   daytona__http_t *http = daytona__calloc(1, sizeof *http);
   if (http == NULL) return DAYTONA_ENOMEM;

@@ -38,8 +38,8 @@ struct daytona__http_call {
   const char *url;
   const daytona_header_t *headers; /* besides the common ones */
   size_t header_count;
-  const char *accept;              /* NULL: application/json */
-  const char *content_type;        /* NULL: application/json */
+  const char *accept;       /* NULL: application/json */
+  const char *content_type; /* NULL: application/json */
   const void *body;
   size_t body_size;
 
@@ -63,26 +63,26 @@ struct daytona__http_call {
   int64_t idle_timeout_ms;    /* 0 or -1: none */
   int64_t total_timeout_ms;   /* 0 or -1: none */
   bool counts_queue_time;
-  bool is_create;             /* never repeat after the request may have reached the server */
-  bool keeps_headers;         /* response headers are wanted on success too */
-  bool skips_common;          /* for another service: none of the common headers */
-  bool no_http2;              /* bulk transfers: one connection of their own */
-  size_t max_body;            /* ceiling of a collected answer; 0: DAYTONA__JSON_BODY_MAX */
-  size_t max_error_body;      /* how much is kept of one that is not 2xx; 0: DAYTONA__ERROR_BODY_MAX */
+  bool is_create;        /* never repeat after the request may have reached the server */
+  bool keeps_headers;    /* response headers are wanted on success too */
+  bool skips_common;     /* for another service: none of the common headers */
+  bool no_http2;         /* bulk transfers: one connection of their own */
+  size_t max_body;       /* ceiling of a collected answer; 0: DAYTONA__JSON_BODY_MAX */
+  size_t max_error_body; /* how much is kept of one that is not 2xx; 0: DAYTONA__ERROR_BODY_MAX */
   void (*on_admitted)(daytona__http_call_t *call); /* optional: it has left the queue, for time limits */
   void (*on_done)(daytona__http_call_t *call);
   void *user;
 
   /* --- the answer; valid in on_done and until daytona__http_call_clear() --- */
-  daytona_errcode_t code;     /* DAYTONA_OK: a 2xx answer is there; DAYTONA_EFAILED: another, see status */
-  const char *message;        /* for transport failures: what went wrong, one line; static or in `text` */
-  int status;                 /* 0: no answer */
-  const char *response_type;  /* Content-Type without parameters, lower case; "" if none */
+  daytona_errcode_t code;    /* DAYTONA_OK: a 2xx answer is there; DAYTONA_EFAILED: another, see status */
+  const char *message;       /* for transport failures: what went wrong, one line; static or in `text` */
+  int status;                /* 0: no answer */
+  const char *response_type; /* Content-Type without parameters, lower case; "" if none */
   daytona__strbuf_t response_body;
   daytona_header_t *response_headers; /* of failures, and with keeps_headers */
   size_t response_header_count;
   int attempts;
-  bool was_sent;              /* the request, or a part of it, may have reached the server */
+  bool was_sent;                /* the request, or a part of it, may have reached the server */
   daytona_errcode_t user_error; /* set by a source or sink that gives up */
   char text[256];
 
@@ -98,8 +98,8 @@ struct daytona__http_call {
  * outlives the result.
  */
 int daytona__http_new(daytona__loop_t *loop, const daytona__net_options_t *options,
-                      daytona__resolver_t *resolver, const daytona_header_t *common,
-                      size_t common_count, daytona__http_t **out);
+                      daytona__resolver_t *resolver, const daytona_header_t *common, size_t common_count,
+                      daytona__http_t **out);
 
 /* All calls must have ended or been cancelled; `closed` comes when no handle and no socket is left. */
 void daytona__http_close(daytona__http_t *http, void (*closed)(void *user), void *user);

@@ -164,7 +164,8 @@ static daytona__http_verdict_t judge_connection(const daytona__http_transfer_t *
     return (daytona__http_verdict_t){DAYTONA_EPROXY, is_final};
   }
   /* TLS 1.3 refuses a client after its handshake; mbedTLS 3.6 garbles the alert that says so. */
-  if (t->status == 0 && (strstr(easy->error, "alert") != NULL || strstr(easy->error, "bad record mac") != NULL))
+  if (t->status == 0 &&
+      (strstr(easy->error, "alert") != NULL || strstr(easy->error, "bad record mac") != NULL))
     return (daytona__http_verdict_t){DAYTONA_ETLS, true};
   long status = 0;
   curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &status);

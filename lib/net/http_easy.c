@@ -86,7 +86,8 @@ static size_t on_source(char *buffer, size_t size, size_t count, void *user) {
   daytona__http_touch(t);
   if (call->source_size >= 0) {
     if (t->source_sent == call->source_size) return 0;
-    if ((int64_t)room > call->source_size - t->source_sent) room = (size_t)(call->source_size - t->source_sent);
+    if ((int64_t)room > call->source_size - t->source_sent)
+      room = (size_t)(call->source_size - t->source_sent);
   }
   t->is_source_asked = true;
   ptrdiff_t got = call->source(call, buffer, room);
@@ -104,7 +105,8 @@ static size_t on_source(char *buffer, size_t size, size_t count, void *user) {
 }
 
 /* Only with an idle limit: bytes that libcurl moves without another callback. */
-static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up) {
+static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up) {
   daytona__http_transfer_t *t = ((daytona__http_easy_t *)user)->transfer;
   if (t == NULL || t->call == NULL || down + up == t->progress) return 0;
   t->progress = down + up;
@@ -271,7 +273,8 @@ void daytona__http_forget_pins(daytona__http_t *http) {
 }
 
 /* Whether libcurl's cache holds exactly these addresses already; remembers that it is about to. */
-static bool pin_is_known(daytona__http_t *http, const char *host, int port, const daytona__addresses_t *addresses) {
+static bool pin_is_known(daytona__http_t *http, const char *host, int port,
+                         const daytona__addresses_t *addresses) {
   daytona__http_pin_t *pin = NULL;
   for (size_t i = 0; i < http->pin_count && pin == NULL; i++)
     if (http->pins[i]->port == port && strcmp(http->pins[i]->host, host) == 0) pin = http->pins[i];
@@ -315,7 +318,8 @@ void daytona__http_easy_pin(daytona__http_easy_t *easy, const char *host, int po
 const daytona__proxy_t *daytona__http_easy_proxy(const daytona__http_easy_t *easy) {
   const daytona__http_t *http = easy->http;
   const daytona__target_t *target = &easy->target;
-  if (!http->has_proxy[target->is_secure] || daytona__proxy_pick(&http->options.proxy, target) == NULL) return NULL;
+  if (!http->has_proxy[target->is_secure] || daytona__proxy_pick(&http->options.proxy, target) == NULL)
+    return NULL;
   return &http->proxies[target->is_secure];
 }
 
@@ -324,7 +328,8 @@ static bool set_proxy(daytona__http_easy_t *easy) {
   if (proxy == easy->proxy) return true;
   static const long types[] = {CURLPROXY_HTTP, CURLPROXY_HTTPS, CURLPROXY_SOCKS4A, CURLPROXY_SOCKS5_HOSTNAME};
   char host[DAYTONA__HOST_ROOM + 2] = "";
-  if (proxy != NULL) snprintf(host, sizeof host, strchr(proxy->host, ':') != NULL ? "[%s]" : "%s", proxy->host);
+  if (proxy != NULL)
+    snprintf(host, sizeof host, strchr(proxy->host, ':') != NULL ? "[%s]" : "%s", proxy->host);
   bool ok = curl_easy_setopt(easy->curl, CURLOPT_PROXY, host) == CURLE_OK;
   if (ok && proxy != NULL) {
     curl_easy_setopt(easy->curl, CURLOPT_PROXYTYPE, types[proxy->kind]);
@@ -340,7 +345,8 @@ static bool set_proxy(daytona__http_easy_t *easy) {
 static bool set_method(daytona__http_easy_t *easy, const char *method, const char *implied) {
   const char *custom = strcmp(method, implied) == 0 ? "" : method;
   if (strcmp(easy->method, custom) == 0) return true;
-  if (curl_easy_setopt(easy->curl, CURLOPT_CUSTOMREQUEST, *custom != '\0' ? custom : NULL) != CURLE_OK) return false;
+  if (curl_easy_setopt(easy->curl, CURLOPT_CUSTOMREQUEST, *custom != '\0' ? custom : NULL) != CURLE_OK)
+    return false;
   snprintf(easy->method, sizeof easy->method, "%s", custom);
   return true;
 }
@@ -385,7 +391,8 @@ static bool set_rest(daytona__http_transfer_t *t) {
   const daytona__http_call_t *call = t->call;
   bool no_http2 = call->no_http2 || easy->http->options.no_http2;
   if (no_http2 != easy->no_http2) {
-    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, no_http2 ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
+                     no_http2 ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
     easy->no_http2 = no_http2;
   }
   /* Wait for a connection that may turn out to be shared. Without TLS libcurl knows only after an answer. */
@@ -406,11 +413,14 @@ static bool set_rest(daytona__http_transfer_t *t) {
   }
   bool has_encoding = call->sink == NULL;
   if (has_encoding != easy->has_encoding) {
-    if (curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, has_encoding ? "gzip, deflate" : NULL) != CURLE_OK) return false;
+    if (curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, has_encoding ? "gzip, deflate" : NULL) != CURLE_OK)
+      return false;
     easy->has_encoding = has_encoding;
   }
-  int64_t limit = call->connect_timeout_ms != 0 ? call->connect_timeout_ms : easy->http->options.connect_timeout_ms;
-  long connect_ms = limit > 0 && limit < INT_MAX - CONNECT_BELT_MS ? (long)limit + CONNECT_BELT_MS : (long)INT_MAX;
+  int64_t limit =
+    call->connect_timeout_ms != 0 ? call->connect_timeout_ms : easy->http->options.connect_timeout_ms;
+  long connect_ms =
+    limit > 0 && limit < INT_MAX - CONNECT_BELT_MS ? (long)limit + CONNECT_BELT_MS : (long)INT_MAX;
   if (connect_ms != easy->connect_ms) {
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
     easy->connect_ms = connect_ms;

@@ -141,7 +141,8 @@ static daytona__http_headers_t *shared_find(daytona__http_t *http, const char *a
   return NULL;
 }
 
-static daytona__http_headers_t *shared_add(daytona__http_transfer_t *t, const char *accept, const char *type) {
+static daytona__http_headers_t *shared_add(daytona__http_transfer_t *t, const char *accept,
+                                           const char *type) {
   daytona__http_t *http = t->http;
   daytona__http_headers_t *shared = &http->shared[http->shared_count];
   block_t *block = block_make(t);

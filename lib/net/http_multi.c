@@ -235,10 +235,9 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *user, void *s
     http->is_broken = true;
     return 0;
   }
-  poller->wanted = what == CURL_POLL_REMOVE
-                     ? 0
-                     : ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
-                         ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
+  poller->wanted = what == CURL_POLL_REMOVE ? 0
+                                            : ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                                                ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
   daytona__list_remove(&poller->change);
   daytona__list_append(&http->changed, &poller->change);
   return 0;
@@ -269,7 +268,8 @@ static void run_timeouts(daytona__http_t *http) {
       daytona__task_is_queued(&http->kick))
     return;
   long timeout_ms = -1;
-  if (curl_multi_timeout(http->multi, &timeout_ms) == CURLM_OK && timeout_ms >= 0) timer_arm(http, timeout_ms);
+  if (curl_multi_timeout(http->multi, &timeout_ms) == CURLM_OK && timeout_ms >= 0)
+    timer_arm(http, timeout_ms);
 }
 
 static void on_curl_timer(daytona__timer_t *timer) {

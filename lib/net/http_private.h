@@ -31,7 +31,12 @@ typedef enum daytona__http_state {
 } daytona__http_state_t;
 
 /* How a body travels; see http_easy.c. */
-typedef enum daytona__http_kind { HTTP_KIND_NONE, HTTP_KIND_GET, HTTP_KIND_BODY, HTTP_KIND_RARE } daytona__http_kind_t;
+typedef enum daytona__http_kind {
+  HTTP_KIND_NONE,
+  HTTP_KIND_GET,
+  HTTP_KIND_BODY,
+  HTTP_KIND_RARE
+} daytona__http_kind_t;
 
 /* A libcurl handle, kept for the next request; remembers which options it has. */
 typedef struct daytona__http_easy {
@@ -43,7 +48,7 @@ typedef struct daytona__http_easy {
   bool has_pin;                       /* this request carries CURLOPT_RESOLVE */
   bool is_clean;                      /* its last transfer has come to a good end */
   daytona__http_kind_t kind;
-  char method[16];                    /* CURLOPT_CUSTOMREQUEST; "" for none */
+  char method[16]; /* CURLOPT_CUSTOMREQUEST; "" for none */
   const daytona__proxy_t *proxy;
   long connect_ms;
   bool has_progress, has_encoding, no_http2, waits;
@@ -60,7 +65,7 @@ struct daytona__http_transfer {
   daytona__http_call_t *call; /* NULL once the call has ended */
   daytona__http_easy_t *easy;
   daytona__http_state_t state;
-  unsigned pins;              /* frames of ours that still look at it */
+  unsigned pins; /* frames of ours that still look at it */
 
   daytona__timer_t phase; /* the connect limit, then the idle limit; or the wait before repeating */
   daytona__timer_t total;
@@ -68,10 +73,10 @@ struct daytona__http_transfer {
   daytona__lookup_t lookup;
 
   bool was_admitted, is_connected, is_source_asked, is_sink_touched;
-  bool is_head_whole;     /* the empty line after the headers has come */
-  bool is_cut;            /* the error body is long enough: stopped on purpose */
-  bool is_repeat_refused; /* libcurl wanted to send again what may have been executed */
-  bool is_send_paused;    /* the source has nothing yet */
+  bool is_head_whole;          /* the empty line after the headers has come */
+  bool is_cut;                 /* the error body is long enough: stopped on purpose */
+  bool is_repeat_refused;      /* libcurl wanted to send again what may have been executed */
+  bool is_send_paused;         /* the source has nothing yet */
   daytona_errcode_t fail_code; /* why a callback made libcurl stop */
   long sent_base;              /* request bytes before the request proper (CONNECT) */
   int64_t source_sent, progress;

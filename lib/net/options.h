@@ -14,7 +14,7 @@ typedef struct daytona__tls_options {
   const char *client_cert; /* PEM file; NULL: none */
   const char *client_key;  /* PEM file; NULL: in client_cert */
   const char *client_key_password;
-  bool is_unverified;      /* neither chain nor host name is checked */
+  bool is_unverified; /* neither chain nor host name is checked */
 } daytona__tls_options_t;
 
 typedef struct daytona__proxy_options {

@@ -282,8 +282,7 @@ bool daytona__no_proxy_matches(const char *no_proxy, const char *host, int port)
   return false;
 }
 
-const char *daytona__proxy_pick(const daytona__proxy_options_t *options,
-                                const daytona__target_t *target) {
+const char *daytona__proxy_pick(const daytona__proxy_options_t *options, const daytona__target_t *target) {
   const char *url = target->is_secure ? options->https_proxy : options->http_proxy;
   if (url == NULL || *url == '\0') return NULL;
   return daytona__no_proxy_matches(options->no_proxy, target->host, target->port) ? NULL : url;

@@ -16,7 +16,7 @@ enum { DAYTONA__HOST_ROOM = 256 };
 /* Scheme, host and port of an http, https, ws or wss URL. */
 typedef struct daytona__target {
   bool is_secure;
-  bool is_literal;               /* the host is an address */
+  bool is_literal; /* the host is an address */
   int port;
   char host[DAYTONA__HOST_ROOM]; /* lower case, without the brackets of an IPv6 address */
 } daytona__target_t;
@@ -55,7 +55,6 @@ void daytona__proxy_clear(daytona__proxy_t *proxy);
 bool daytona__no_proxy_matches(const char *no_proxy, const char *host, int port);
 
 /* The proxy URL to use for `target`, borrowed from `options`, or NULL for a direct connection. */
-const char *daytona__proxy_pick(const daytona__proxy_options_t *options,
-                                const daytona__target_t *target);
+const char *daytona__proxy_pick(const daytona__proxy_options_t *options, const daytona__target_t *target);
 
 #endif

@@ -23,11 +23,11 @@ typedef struct entry {
   daytona__list_t link;    /* resolver->entries */
   daytona__list_t waiting; /* resolver->queue, while it has no job yet */
   daytona__list_t lookups;
-  daytona__task_t task;    /* tells the lookups of an answer that is known */
+  daytona__task_t task; /* tells the lookups of an answer that is known */
   daytona__resolver_t *resolver;
   bool is_busy, is_telling;
   int64_t fresh_until_ms;
-  daytona_errcode_t code;  /* of the last lookup */
+  daytona_errcode_t code;         /* of the last lookup */
   daytona__addresses_t addresses; /* count 0: none known */
   char message[NAME_ROOM + 96];
   char host[];
@@ -147,8 +147,7 @@ static void entry_free(entry_t *entry) {
 
 /* An entry is worth keeping for the addresses it has. */
 static void entry_settle(entry_t *entry) {
-  if (entry_is_idle(entry) && (entry->addresses.count == 0 || entry->resolver->is_closing))
-    entry_free(entry);
+  if (entry_is_idle(entry) && (entry->addresses.count == 0 || entry->resolver->is_closing)) entry_free(entry);
 }
 
 static bool make_room(daytona__resolver_t *resolver) {
@@ -222,9 +221,7 @@ static void tell_no_memory(daytona__task_t *task) {
 static void tell_closed(daytona__task_t *task) {
   tell_one(task, DAYTONA_ECLOSED, "the client closed during a name lookup");
 }
-static void tell_bad_name(daytona__task_t *task) {
-  tell_one(task, DAYTONA_EINVAL, "not a host name");
-}
+static void tell_bad_name(daytona__task_t *task) { tell_one(task, DAYTONA_EINVAL, "not a host name"); }
 static void tell_too_many(daytona__task_t *task) {
   tell_one(task, DAYTONA_ELIMIT, "too many names are being looked up");
 }
@@ -363,8 +360,7 @@ static void entry_join(entry_t *entry, daytona__lookup_t *lookup) {
   run_queue(resolver);
 }
 
-void daytona__resolver_start(daytona__resolver_t *resolver, const char *host,
-                             daytona__lookup_t *lookup) {
+void daytona__resolver_start(daytona__resolver_t *resolver, const char *host, daytona__lookup_t *lookup) {
   char name[NAME_ROOM];
   daytona__list_init(&lookup->link);
   daytona__task_init(&lookup->task, tell_no_memory);

@@ -41,8 +41,7 @@ void daytona__resolver_close(daytona__resolver_t *resolver, void (*closed)(void 
 const daytona__addresses_t *daytona__resolver_peek(daytona__resolver_t *resolver, const char *host);
 
 /* Look `host` up and tell `lookup`, which must live until then or until it is cancelled. */
-void daytona__resolver_start(daytona__resolver_t *resolver, const char *host,
-                             daytona__lookup_t *lookup);
+void daytona__resolver_start(daytona__resolver_t *resolver, const char *host, daytona__lookup_t *lookup);
 void daytona__resolver_cancel(daytona__lookup_t *lookup);
 
 /* Tests replace getaddrinfo; it is called on a pool thread. NULL restores it. */

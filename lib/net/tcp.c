@@ -39,7 +39,7 @@ struct daytona__tcp_race {
   size_t next, count;
   int port;
   int64_t delay_ms;
-  int status; /* of the last failure */
+  int status;                          /* of the last failure */
   struct sockaddr_storage addresses[]; /* as many as there are: thousands may race at once, mostly for one */
 };
 
@@ -164,8 +164,7 @@ static bool race_try(daytona__tcp_race_t *race, struct sockaddr_storage *address
     set_port(address, race->port);
     socket->connect.data = socket;
     daytona__list_append(&race->sockets, &socket->link);
-    status = uv_tcp_connect(&socket->connect, &socket->handle, (const struct sockaddr *)address,
-                            on_connect);
+    status = uv_tcp_connect(&socket->connect, &socket->handle, (const struct sockaddr *)address, on_connect);
     if (status == 0) return true;
     socket_close(socket);
   }
@@ -176,14 +175,12 @@ static bool race_try(daytona__tcp_race_t *race, struct sockaddr_storage *address
 /* Start the next attempt, or report when none is left and none is under way. */
 static void race_next(daytona__tcp_race_t *race) {
   bool is_trying = false;
-  while (!is_trying && race->next < race->count)
-    is_trying = race_try(race, &race->addresses[race->next++]);
+  while (!is_trying && race->next < race->count) is_trying = race_try(race, &race->addresses[race->next++]);
   if (race->next < race->count && race->delay_ms != INT64_MAX)
     daytona__timer_start(race->tcp->env->loop, &race->timer, race->delay_ms);
   else
     daytona__timer_stop(&race->timer);
-  if (daytona__list_empty(&race->sockets))
-    daytona__loop_defer(race->tcp->env->loop, &race->tcp->task);
+  if (daytona__list_empty(&race->sockets)) daytona__loop_defer(race->tcp->env->loop, &race->tcp->task);
 }
 
 static void on_race_timer(daytona__timer_t *timer) {
@@ -208,8 +205,7 @@ static void interleave(const daytona__addresses_t *from, struct sockaddr_storage
 int daytona__tcp_connect(daytona__tcp_t *tcp, const daytona__addresses_t *addresses, int port,
                          int64_t race_ms) {
   assert(tcp->race == NULL && tcp->socket == NULL && !tcp->is_closing);
-  daytona__tcp_race_t *race =
-    daytona__calloc(1, sizeof *race + addresses->count * sizeof race->addresses[0]);
+  daytona__tcp_race_t *race = daytona__calloc(1, sizeof *race + addresses->count * sizeof race->addresses[0]);
   if (race == NULL) return DAYTONA_ENOMEM;
   race->tcp = tcp;
   race->port = port;
@@ -278,8 +274,8 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
 }
 
 static void reading_start(daytona__tcp_t *tcp) {
-  if (tcp->is_reading || !tcp->wants_read || tcp->socket == NULL || tcp->is_closing ||
-      tcp->end != 0 || tcp->in_size != 0)
+  if (tcp->is_reading || !tcp->wants_read || tcp->socket == NULL || tcp->is_closing || tcp->end != 0 ||
+      tcp->in_size != 0)
     return;
   tcp->turn_bytes = 0;
   int status = uv_read_start((uv_stream_t *)&tcp->socket->handle, on_alloc, on_read);

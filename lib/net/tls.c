@@ -55,8 +55,7 @@ static int on_receive(void *user, unsigned char *buffer, size_t size) {
 }
 
 static bool has_address(const mbedtls_x509_crt *certificate, const daytona__tls_t *tls) {
-  for (const mbedtls_x509_sequence *name = &certificate->subject_alt_names; name != NULL;
-       name = name->next)
+  for (const mbedtls_x509_sequence *name = &certificate->subject_alt_names; name != NULL; name = name->next)
     if ((name->buf.tag & 0x1f) == SAN_IP_ADDRESS && name->buf.len == tls->address_size &&
         memcmp(name->buf.p, tls->address, tls->address_size) == 0)
       return true;
@@ -76,8 +75,7 @@ static int fail(daytona__tls_t *tls, int error) {
   tls->code = tls->push_code != 0 ? tls->push_code : daytona__tls_map(error);
   if (error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
     char reasons[160];
-    mbedtls_x509_crt_verify_info(reasons, sizeof reasons, "",
-                                 mbedtls_ssl_get_verify_result(&tls->ssl));
+    mbedtls_x509_crt_verify_info(reasons, sizeof reasons, "", mbedtls_ssl_get_verify_result(&tls->ssl));
     reasons[strcspn(reasons, "\n")] = '\0';
     snprintf(tls->message, sizeof tls->message, "the server's certificate was refused: %s", reasons);
   } else if (error == MBEDTLS_ERR_SSL_CONN_EOF) {
@@ -106,8 +104,8 @@ static int set_peer(daytona__tls_t *tls) {
   return mbedtls_ssl_set_hostname(&tls->ssl, NULL);
 }
 
-int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port,
-                     const daytona__tls_io_t *io, daytona__tls_t **out) {
+int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port, const daytona__tls_io_t *io,
+                     daytona__tls_t **out) {
   daytona__tls_t *tls = daytona__calloc(1, sizeof *tls);
   if (tls == NULL) return DAYTONA_ENOMEM;
   tls->ctx = ctx;
@@ -115,8 +113,7 @@ int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port,
   tls->port = port;
   mbedtls_ssl_init(&tls->ssl);
   tls->host = daytona__strdup(host);
-  int status = tls->host != NULL ? mbedtls_ssl_setup(&tls->ssl, &ctx->conf)
-                                 : MBEDTLS_ERR_SSL_ALLOC_FAILED;
+  int status = tls->host != NULL ? mbedtls_ssl_setup(&tls->ssl, &ctx->conf) : MBEDTLS_ERR_SSL_ALLOC_FAILED;
   if (status == 0) status = set_peer(tls);
   if (status != 0) {
     daytona__tls_free(tls);
@@ -175,8 +172,7 @@ ptrdiff_t daytona__tls_read(daytona__tls_t *tls, void *buffer, size_t size) {
       continue; /* not an error and not the end of what is there */
     }
 #endif
-    if (status == 0 || status == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ||
-        status == MBEDTLS_ERR_SSL_CONN_EOF)
+    if (status == 0 || status == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY || status == MBEDTLS_ERR_SSL_CONN_EOF)
       return DAYTONA__TLS_END;
     fail(tls, status);
     return DAYTONA__TLS_FAIL;

@@ -53,8 +53,8 @@ typedef struct daytona__tls_io {
 } daytona__tls_io_t;
 
 /* A connection in a loaded context, to be verified as `host` (copied). 0, DAYTONA_ENOMEM, DAYTONA_ETLS. */
-int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port,
-                     const daytona__tls_io_t *io, daytona__tls_t **out);
+int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port, const daytona__tls_io_t *io,
+                     daytona__tls_t **out);
 void daytona__tls_free(daytona__tls_t *tls);
 
 /* 1: done; 0: more bytes must come; else a DAYTONA_E code, see daytona__tls_message(). */

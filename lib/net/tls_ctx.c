@@ -24,9 +24,8 @@ enum { CTX_NEW, CTX_LOADING, CTX_LOADED, CTX_FAILED, CTX_CLOSING };
 
 /* Where distributions keep their CA bundle; the first that exists is used. */
 static const char *const system_bundles[] = {
-  "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/cert.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-  "/etc/ssl/ca-bundle.pem"};
+  "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
+  "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem"};
 
 /* --- PSA --------------------------------------------------------------------------------------- */
 
@@ -93,20 +92,21 @@ static int load_own(daytona__tls_ctx_t *ctx) {
   if (status != 0) return load_failed(ctx, "client certificate", file, status);
   if (ctx->options.client_key != NULL) file = ctx->options.client_key;
 #if DAYTONA__MBEDTLS_3
-  status = mbedtls_pk_parse_keyfile(&ctx->key, file, ctx->options.client_key_password,
-                                    daytona__tls_random, NULL);
+  status =
+    mbedtls_pk_parse_keyfile(&ctx->key, file, ctx->options.client_key_password, daytona__tls_random, NULL);
 #else
   status = mbedtls_pk_parse_keyfile(&ctx->key, file, ctx->options.client_key_password);
 #endif
   if (status != 0) return load_failed(ctx, "client key", file, status);
-  /* Said here: a server would only say that it cannot decrypt. */
+    /* Said here: a server would only say that it cannot decrypt. */
 #if DAYTONA__MBEDTLS_3
   status = mbedtls_pk_check_pair(&ctx->own.pk, &ctx->key, daytona__tls_random, NULL);
 #else
   status = mbedtls_pk_check_pair(&ctx->own.pk, &ctx->key);
 #endif
   if (status != 0) {
-    snprintf(ctx->message, sizeof ctx->message, "client key %s: it does not belong to the client certificate", file);
+    snprintf(ctx->message, sizeof ctx->message, "client key %s: it does not belong to the client certificate",
+             file);
     return daytona__tls_map(status);
   }
   status = mbedtls_ssl_conf_own_cert(&ctx->conf, &ctx->own, &ctx->key);
@@ -121,8 +121,8 @@ static int load_config(daytona__tls_ctx_t *ctx) {
   if (status == 0) status = mbedtls_ssl_conf_alpn_protocols(conf, alpn);
   if (status != 0) return load_failed(ctx, "TLS", "settings", status);
   mbedtls_ssl_conf_rng(conf, daytona__tls_random, NULL);
-  mbedtls_ssl_conf_authmode(conf, ctx->options.is_unverified ? MBEDTLS_SSL_VERIFY_NONE
-                                                             : MBEDTLS_SSL_VERIFY_REQUIRED);
+  mbedtls_ssl_conf_authmode(
+    conf, ctx->options.is_unverified ? MBEDTLS_SSL_VERIFY_NONE : MBEDTLS_SSL_VERIFY_REQUIRED);
   mbedtls_ssl_conf_ca_chain(conf, &ctx->trusted, NULL);
 #if DAYTONA__MBEDTLS_3
   mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
@@ -168,7 +168,8 @@ static void on_tell(daytona__task_t *task) {
     return;
   }
   daytona__list_t batch, *node;
-  char message[sizeof ctx->message]; /* whoever is told may begin another loading, which then owns these two */
+  char
+    message[sizeof ctx->message]; /* whoever is told may begin another loading, which then owns these two */
   int code = ctx->code;
   memcpy(message, ctx->message, sizeof message);
   daytona__list_move(&ctx->waiters, &batch);
@@ -211,9 +212,7 @@ void daytona__tls_ctx_wait(daytona__tls_ctx_t *ctx, daytona__tls_waiter_t *waite
   }
 }
 
-void daytona__tls_waiter_cancel(daytona__tls_waiter_t *waiter) {
-  daytona__list_remove(&waiter->link);
-}
+void daytona__tls_waiter_cancel(daytona__tls_waiter_t *waiter) { daytona__list_remove(&waiter->link); }
 
 /* --- sessions ---------------------------------------------------------------------------------- */
 
@@ -232,8 +231,7 @@ static void session_drop(daytona__tls_session_t *slot) {
   memset(slot, 0, sizeof *slot);
 }
 
-const mbedtls_ssl_session *daytona__tls_session_find(daytona__tls_ctx_t *ctx, const char *host,
-                                                     int port) {
+const mbedtls_ssl_session *daytona__tls_session_find(daytona__tls_ctx_t *ctx, const char *host, int port) {
   daytona__tls_session_t *slot = session_slot(ctx, host, port);
   if (slot == NULL || daytona__loop_now(ctx->loop) - slot->saved_ms > SESSION_OFFER_MS) return NULL;
   return &slot->session;

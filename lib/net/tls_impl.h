@@ -48,8 +48,7 @@ int daytona__tls_random(void *unused, unsigned char *out, size_t size);
  * A session to resume, borrowed, or NULL; and keeping the one that `ssl` has, unless a recent one is kept.
  * With TLS 1.3 that is of use only when a ticket has come.
  */
-const mbedtls_ssl_session *daytona__tls_session_find(daytona__tls_ctx_t *ctx, const char *host,
-                                                     int port);
+const mbedtls_ssl_session *daytona__tls_session_find(daytona__tls_ctx_t *ctx, const char *host, int port);
 void daytona__tls_session_keep(daytona__tls_ctx_t *ctx, const char *host, int port,
                                const mbedtls_ssl_context *ssl);
 

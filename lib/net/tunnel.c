@@ -33,11 +33,9 @@ int daytona__tunnel_request(const daytona__proxy_t *proxy, const daytona__target
                             daytona__strbuf_t *out) {
   bool is_v6 = strchr(target->host, ':') != NULL;
   const char *open = is_v6 ? "[" : "", *close = is_v6 ? "]" : "";
-  daytona__strbuf_printf(out, "CONNECT %s%s%s:%d HTTP/1.1\r\nHost: %s%s%s:%d\r\n", open,
-                         target->host, close, target->port, open, target->host, close,
-                         target->port);
-  if ((proxy->user != NULL || proxy->password != NULL) && add_basic(proxy, out) != 0)
-    return DAYTONA_ENOMEM;
+  daytona__strbuf_printf(out, "CONNECT %s%s%s:%d HTTP/1.1\r\nHost: %s%s%s:%d\r\n", open, target->host, close,
+                         target->port, open, target->host, close, target->port);
+  if ((proxy->user != NULL || proxy->password != NULL) && add_basic(proxy, out) != 0) return DAYTONA_ENOMEM;
   daytona__strbuf_puts(out, "Proxy-Connection: keep-alive\r\n\r\n");
   return out->error != 0 ? DAYTONA_ENOMEM : 0;
 }

@@ -27,8 +27,7 @@ static bool is_value(const char *text) {
 
 /* Headers that belong to the handshake itself. */
 static bool is_ours(const char *name) {
-  static const char *const ours[] = {"Host", "Upgrade", "Connection", "Content-Length",
-                                     "Transfer-Encoding"};
+  static const char *const ours[] = {"Host", "Upgrade", "Connection", "Content-Length", "Transfer-Encoding"};
   if (strncasecmp(name, "Sec-WebSocket-", 14) == 0) return true;
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
     if (strcasecmp(name, ours[i]) == 0) return true;
@@ -56,16 +55,14 @@ static int make_key(char *key) {
   unsigned char nonce[16];
   size_t size;
   if (psa_generate_random(nonce, sizeof nonce) != PSA_SUCCESS) return DAYTONA_EFAILED;
-  mbedtls_base64_encode((unsigned char *)key, DAYTONA__UPGRADE_KEY_ROOM, &size, nonce,
-                        sizeof nonce);
+  mbedtls_base64_encode((unsigned char *)key, DAYTONA__UPGRADE_KEY_ROOM, &size, nonce, sizeof nonce);
   return 0;
 }
 
 static void add_host(const daytona__target_t *target, daytona__strbuf_t *out) {
   bool is_v6 = strchr(target->host, ':') != NULL;
   daytona__strbuf_printf(out, "Host: %s%s%s", is_v6 ? "[" : "", target->host, is_v6 ? "]" : "");
-  if (target->port != (target->is_secure ? 443 : 80))
-    daytona__strbuf_printf(out, ":%d", target->port);
+  if (target->port != (target->is_secure ? 443 : 80)) daytona__strbuf_printf(out, ":%d", target->port);
   daytona__strbuf_puts(out, "\r\n");
 }
 
@@ -79,8 +76,7 @@ int daytona__upgrade_request(daytona__upgrade_t *upgrade, daytona__strbuf_t *out
                          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
                          upgrade->key);
   for (size_t i = 0; i < upgrade->protocol_count; i++)
-    daytona__strbuf_printf(out, "%s%s%s", i == 0 ? "Sec-WebSocket-Protocol: " : ", ",
-                           upgrade->protocols[i],
+    daytona__strbuf_printf(out, "%s%s%s", i == 0 ? "Sec-WebSocket-Protocol: " : ", ", upgrade->protocols[i],
                            i + 1 == upgrade->protocol_count ? "\r\n" : "");
   for (size_t i = 0; i < upgrade->header_count; i++) {
     const daytona_header_t *header = &upgrade->headers[i];
@@ -125,8 +121,8 @@ int daytona__upgrade_check(const daytona__upgrade_t *upgrade, const daytona__ans
     wrong = "the server's Sec-WebSocket-Accept is wrong";
   else if (extensions != NULL && *extensions != '\0')
     wrong = "the server chose an extension that was not offered";
-  else if (chosen != NULL && (daytona__answer_count(answer, "Sec-WebSocket-Protocol") != 1 ||
-                              !was_offered(upgrade, chosen)))
+  else if (chosen != NULL &&
+           (daytona__answer_count(answer, "Sec-WebSocket-Protocol") != 1 || !was_offered(upgrade, chosen)))
     wrong = "the server chose a protocol that was not offered";
   if (wrong != NULL) {
     *message = wrong;

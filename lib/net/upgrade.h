@@ -21,7 +21,7 @@ typedef struct daytona__upgrade {
   size_t header_count;
   const char *const *protocols; /* offered, all in one header line */
   size_t protocol_count;
-  bool drops_credentials; /* after a redirect to another origin: no Authorization, no Cookie */
+  bool drops_credentials;              /* after a redirect to another origin: no Authorization, no Cookie */
   char key[DAYTONA__UPGRADE_KEY_ROOM]; /* Sec-WebSocket-Key; made by the request */
 } daytona__upgrade_t;
 

@@ -31,8 +31,7 @@ static void headers_free(daytona_header_t *headers, size_t count) {
   if (headers == NULL) return;
   for (size_t i = 0; i < count; i++) {
     daytona__free((char *)headers[i].name);
-    if (headers[i].value != NULL)
-      daytona__wipe((char *)headers[i].value, strlen(headers[i].value));
+    if (headers[i].value != NULL) daytona__wipe((char *)headers[i].value, strlen(headers[i].value));
     daytona__free((char *)headers[i].value);
   }
   daytona__free(headers);
@@ -56,8 +55,8 @@ static void env_free(daytona__ws_env_t *env) {
 }
 
 int daytona__ws_env_new(daytona__loop_t *loop, const daytona__net_options_t *options,
-                        daytona__resolver_t *resolver, const daytona_header_t *common,
-                        size_t common_count, daytona__ws_env_t **out) {
+                        daytona__resolver_t *resolver, const daytona_header_t *common, size_t common_count,
+                        daytona__ws_env_t **out) {
   daytona__ws_env_t *env = daytona__calloc(1, sizeof *env);
   if (env == NULL) return DAYTONA_ENOMEM;
   daytona__list_init(&env->sockets);
@@ -102,8 +101,7 @@ void daytona__ws_env_close(daytona__ws_env_t *env, void (*closed)(void *user), v
 
 size_t daytona__ws_env_count(const daytona__ws_env_t *env) {
   size_t count = 0;
-  for (const daytona__list_t *node = env->sockets.next; node != &env->sockets; node = node->next)
-    count++;
+  for (const daytona__list_t *node = env->sockets.next; node != &env->sockets; node = node->next) count++;
   return count;
 }
 
@@ -225,8 +223,7 @@ void daytona__ws_finish_end(daytona__ws_t *ws) {
     daytona__ws_finish(ws, DAYTONA__WS_END_RESET, DAYTONA_ECONNECTION, daytona__tcp_strerror(end));
 }
 
-void daytona__ws_finish_code(daytona__ws_t *ws, daytona__ws_end_t how, int code,
-                             const char *message) {
+void daytona__ws_finish_code(daytona__ws_t *ws, daytona__ws_end_t how, int code, const char *message) {
   if (code == DAYTONA_ENOMEM) how = DAYTONA__WS_END_NO_MEMORY;
   daytona__ws_finish(ws, how, code, message != NULL ? message : daytona_errcode_text(code));
 }
@@ -355,8 +352,7 @@ static void answered(daytona__ws_t *ws) {
 void daytona__ws_upgrade_pump(daytona__ws_t *ws) {
   char bytes[4096];
   ptrdiff_t got = 0;
-  while (ws->state == DAYTONA__WS_UPGRADING &&
-         (got = daytona__ws_conn_read(&ws->conn, bytes, 1)) > 0) {
+  while (ws->state == DAYTONA__WS_UPGRADING && (got = daytona__ws_conn_read(&ws->conn, bytes, 1)) > 0) {
     int code = daytona__answer_head(&ws->opening->answer, *bytes);
     if (code == DAYTONA__ANSWER_DONE)
       answered(ws);
@@ -420,8 +416,7 @@ static int opening_new(daytona__ws_t *ws, const daytona__ws_opts_t *opts) {
   if (opening->headers == NULL) return DAYTONA_ENOMEM;
   opening->upgrade.header_count = count;
   int code = headers_copy(opening->headers, env->common, env->common_count);
-  if (code == 0)
-    code = headers_copy(opening->headers + env->common_count, opts->headers, opts->header_count);
+  if (code == 0) code = headers_copy(opening->headers + env->common_count, opts->headers, opts->header_count);
   if (code == 0) code = copy_protocols(opening, opts);
   if (code == 0) code = daytona__ws_url_parse(&opening->url, opts->url);
   opening->upgrade.url = &opening->url;

@@ -30,8 +30,8 @@ typedef struct daytona__ws_env daytona__ws_env_t;
 
 /* `common` are the headers of every upgrade, copied. `resolver` is borrowed and outlives the result. */
 int daytona__ws_env_new(daytona__loop_t *loop, const daytona__net_options_t *options,
-                        daytona__resolver_t *resolver, const daytona_header_t *common,
-                        size_t common_count, daytona__ws_env_t **out);
+                        daytona__resolver_t *resolver, const daytona_header_t *common, size_t common_count,
+                        daytona__ws_env_t **out);
 
 /*
  * Cancels what is open (each still gets its on_close); `closed` comes when no handle is left. Sockets that
@@ -43,15 +43,15 @@ void daytona__ws_env_close(daytona__ws_env_t *env, void (*closed)(void *user), v
 size_t daytona__ws_env_count(const daytona__ws_env_t *env);
 
 typedef enum daytona__ws_end {
-  DAYTONA__WS_END_FRAME,     /* the peer's close frame: code is DAYTONA_OK, see close_code and reason */
-  DAYTONA__WS_END_EOF,       /* the connection ended without a close frame */
-  DAYTONA__WS_END_RESET,     /* it broke */
-  DAYTONA__WS_END_HTTP,      /* an answer other than 101: see status, headers, body */
-  DAYTONA__WS_END_FAILED,    /* it never opened: lookup, TCP, proxy, TLS, malformed upgrade */
-  DAYTONA__WS_END_PROTOCOL,  /* the peer broke the rules or a ceiling (DAYTONA_ELIMIT) */
+  DAYTONA__WS_END_FRAME,    /* the peer's close frame: code is DAYTONA_OK, see close_code and reason */
+  DAYTONA__WS_END_EOF,      /* the connection ended without a close frame */
+  DAYTONA__WS_END_RESET,    /* it broke */
+  DAYTONA__WS_END_HTTP,     /* an answer other than 101: see status, headers, body */
+  DAYTONA__WS_END_FAILED,   /* it never opened: lookup, TCP, proxy, TLS, malformed upgrade */
+  DAYTONA__WS_END_PROTOCOL, /* the peer broke the rules or a ceiling (DAYTONA_ELIMIT) */
   DAYTONA__WS_END_CONNECT_TIMEOUT,
   DAYTONA__WS_END_IDLE_TIMEOUT,
-  DAYTONA__WS_END_PONG_TIMEOUT, /* the peer is dead */
+  DAYTONA__WS_END_PONG_TIMEOUT,  /* the peer is dead */
   DAYTONA__WS_END_CLOSE_TIMEOUT, /* it did not answer our close frame */
   DAYTONA__WS_END_CANCELED,
   DAYTONA__WS_END_NO_MEMORY
@@ -68,10 +68,10 @@ typedef struct daytona__ws_close {
   int close_code;         /* of the peer's close frame; 1005: it had none */
   const char *reason;     /* NUL-terminated; "" when there is none */
   size_t reason_size;
-  int status;             /* of an HTTP answer */
+  int status; /* of an HTTP answer */
   const daytona_header_t *headers;
   size_t header_count;
-  const char *body;       /* at most DAYTONA__ERROR_BODY_MAX of it, NUL-terminated */
+  const char *body; /* at most DAYTONA__ERROR_BODY_MAX of it, NUL-terminated */
   size_t body_size;
 } daytona__ws_close_t;
 

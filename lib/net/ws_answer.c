@@ -52,8 +52,7 @@ static char *take_line(char **at) {
 
 /* "HTTP/1.x NNN reason" */
 static int parse_status(const char *line) {
-  if (strncmp(line, "HTTP/1.", 7) != 0 || !isdigit((unsigned char)line[7]) || line[8] != ' ')
-    return -1;
+  if (strncmp(line, "HTTP/1.", 7) != 0 || !isdigit((unsigned char)line[7]) || line[8] != ' ') return -1;
   line += 9;
   int status = 0;
   for (int i = 0; i < 3; i++) {
@@ -111,8 +110,7 @@ int daytona__answer_head(daytona__answer_t *answer, char byte) {
   code = parse_head(answer);
   if (code < 0 || answer->status >= 200 || answer->status == 101) return code;
   unsigned interim = answer->interim + 1;
-  if (interim > DAYTONA__INTERIM_MAX)
-    return fail(answer, DAYTONA_EPROTOCOL, "too many interim answers");
+  if (interim > DAYTONA__INTERIM_MAX) return fail(answer, DAYTONA_EPROTOCOL, "too many interim answers");
   daytona__answer_clear(answer);
   answer->interim = interim;
   return DAYTONA__ANSWER_MORE;
@@ -226,8 +224,7 @@ const char *daytona__answer_header(const daytona__answer_t *answer, const char *
 
 size_t daytona__answer_count(const daytona__answer_t *answer, const char *name) {
   size_t count = 0;
-  for (size_t i = 0; i < answer->header_count; i++)
-    count += strcasecmp(answer->headers[i].name, name) == 0;
+  for (size_t i = 0; i < answer->header_count; i++) count += strcasecmp(answer->headers[i].name, name) == 0;
   return count;
 }
 
@@ -244,11 +241,9 @@ static bool list_has(const char *list, const char *token) {
   return false;
 }
 
-bool daytona__answer_has_token(const daytona__answer_t *answer, const char *name,
-                               const char *token) {
+bool daytona__answer_has_token(const daytona__answer_t *answer, const char *name, const char *token) {
   for (size_t i = 0; i < answer->header_count; i++)
-    if (strcasecmp(answer->headers[i].name, name) == 0 &&
-        list_has(answer->headers[i].value, token))
+    if (strcasecmp(answer->headers[i].name, name) == 0 && list_has(answer->headers[i].value, token))
       return true;
   return false;
 }

@@ -50,8 +50,7 @@ int daytona__answer_body(daytona__answer_t *answer, const char *bytes, size_t si
 const char *daytona__answer_header(const daytona__answer_t *answer, const char *name);
 
 /* Whether a comma-separated list, over all headers of that name, has `token` in any case. */
-bool daytona__answer_has_token(const daytona__answer_t *answer, const char *name,
-                               const char *token);
+bool daytona__answer_has_token(const daytona__answer_t *answer, const char *name, const char *token);
 
 /* How many headers of that name there are. */
 size_t daytona__answer_count(const daytona__answer_t *answer, const char *name);

@@ -95,8 +95,7 @@ static bool begin_frame(daytona__ws_codec_t *codec, const struct wslay_frame_ioc
   codec->control_size = 0;
   switch (frame->opcode) {
     case WSLAY_CONTINUATION_FRAME:
-      if (!codec->in_message)
-        return violation(codec, event, 1002, "a continuation without a message");
+      if (!codec->in_message) return violation(codec, event, 1002, "a continuation without a message");
       break;
     case WSLAY_TEXT_FRAME:
     case WSLAY_BINARY_FRAME:
@@ -130,15 +129,14 @@ static bool close_event(daytona__ws_codec_t *codec, daytona__ws_event_t *event) 
   if (!daytona__ws_close_code_is_valid(event->close_code))
     return violation(codec, event, 1002, "a close frame with a code that is not allowed");
   codec->utf8_need = 0;
-  if (!codec->allows_invalid_utf8 &&
-      (!utf8_feed(codec, event->data, event->size) || codec->utf8_need != 0))
+  if (!codec->allows_invalid_utf8 && (!utf8_feed(codec, event->data, event->size) || codec->utf8_need != 0))
     return violation(codec, event, 1007, "a close frame with invalid UTF-8");
   return true;
 }
 
 /* A piece of a control frame; an event when it is whole. wslay has bounded its length. */
-static bool control_piece(daytona__ws_codec_t *codec, const struct wslay_frame_iocb *frame,
-                          bool ends, daytona__ws_event_t *event) {
+static bool control_piece(daytona__ws_codec_t *codec, const struct wslay_frame_iocb *frame, bool ends,
+                          daytona__ws_event_t *event) {
   memcpy(codec->control + codec->control_size, frame->data, frame->data_length);
   codec->control_size = (uint8_t)(codec->control_size + frame->data_length);
   if (!ends) return false;

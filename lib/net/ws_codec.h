@@ -46,8 +46,8 @@ typedef struct daytona__ws_event {
   bool is_text, is_first, is_final; /* of data: the message's type, its first piece, its last */
   const void *data;                 /* of data, ping, pong; the reason of a close */
   size_t size;
-  int close_code;                   /* of a close; of a violation: what to close with */
-  const char *message;              /* of a violation; static */
+  int close_code;      /* of a close; of a violation: what to close with */
+  const char *message; /* of a violation; static */
 } daytona__ws_event_t;
 
 typedef struct daytona__ws_codec {
@@ -62,10 +62,10 @@ typedef struct daytona__ws_codec {
   daytona__strbuf_t *out; /* where the frame that is being written goes */
   bool is_over;           /* after a close or a violation: nothing more comes */
   bool in_message, in_frame, is_text;
-  bool is_first;        /* no piece of this message was handed on yet */
-  uint64_t frame_left;  /* of the frame that is being read */
-  uint64_t message_left; /* of the ceiling */
-  uint8_t utf8_need;    /* continuation bytes that must follow */
+  bool is_first;               /* no piece of this message was handed on yet */
+  uint64_t frame_left;         /* of the frame that is being read */
+  uint64_t message_left;       /* of the ceiling */
+  uint8_t utf8_need;           /* continuation bytes that must follow */
   uint8_t utf8_low, utf8_high; /* bounds of the next one */
   uint8_t control_size;
   uint8_t control[DAYTONA__WS_CONTROL_MAX + 1]; /* with a NUL behind */

@@ -18,8 +18,18 @@
 #include "core/memory.h"
 #include "net/tunnel.h"
 
-enum { PHASE_NEW, PHASE_CONTEXT, PHASE_LOOKUP, PHASE_TCP, PHASE_PROXY_TLS, PHASE_TUNNEL, PHASE_TLS,
-       PHASE_OPEN, PHASE_FAILED, PHASE_CLOSED };
+enum {
+  PHASE_NEW,
+  PHASE_CONTEXT,
+  PHASE_LOOKUP,
+  PHASE_TCP,
+  PHASE_PROXY_TLS,
+  PHASE_TUNNEL,
+  PHASE_TLS,
+  PHASE_OPEN,
+  PHASE_FAILED,
+  PHASE_CLOSED
+};
 
 /* A scratch buffer larger than this is not kept. */
 #define SCRATCH_KEEP ((size_t)64 << 10)
@@ -42,8 +52,8 @@ static int copy_text(const char *text, const char **out) {
   return text == NULL || *out != NULL ? 0 : DAYTONA_ENOMEM;
 }
 
-int daytona__ws_net_init(daytona__ws_net_t *net, daytona__loop_t *loop,
-                         const daytona__net_options_t *options, daytona__resolver_t *resolver) {
+int daytona__ws_net_init(daytona__ws_net_t *net, daytona__loop_t *loop, const daytona__net_options_t *options,
+                         daytona__resolver_t *resolver) {
   memset(net, 0, sizeof *net);
   net->loop = loop;
   net->resolver = resolver;
@@ -122,8 +132,7 @@ static int level_write(daytona__ws_conn_t *conn, unsigned levels, const void *by
 
 static ptrdiff_t on_pull(void *user, void *buffer, size_t size) {
   daytona__ws_level_t *level = user;
-  ptrdiff_t got =
-    level_read(level->conn, (unsigned)(level - level->conn->levels), buffer, size);
+  ptrdiff_t got = level_read(level->conn, (unsigned)(level - level->conn->levels), buffer, size);
   return got == DAYTONA__TLS_FAIL ? DAYTONA__TLS_END : got;
 }
 
@@ -155,14 +164,11 @@ int daytona__ws_conn_write(daytona__ws_conn_t *conn, const void *bytes, size_t s
 
 void daytona__ws_conn_shutdown(daytona__ws_conn_t *conn) {
   if (conn->phase != PHASE_OPEN) return;
-  for (unsigned i = conn->level_count; i > 0; i--)
-    daytona__tls_close_notify(conn->levels[i - 1].tls);
+  for (unsigned i = conn->level_count; i > 0; i--) daytona__tls_close_notify(conn->levels[i - 1].tls);
   flush(conn);
 }
 
-size_t daytona__ws_conn_queued(const daytona__ws_conn_t *conn) {
-  return daytona__tcp_queued(&conn->tcp);
-}
+size_t daytona__ws_conn_queued(const daytona__ws_conn_t *conn) { return daytona__tcp_queued(&conn->tcp); }
 
 void daytona__ws_conn_set_reading(daytona__ws_conn_t *conn, bool wants_read) {
   daytona__tcp_set_reading(&conn->tcp, wants_read);
@@ -198,17 +204,15 @@ static void fail(daytona__ws_conn_t *conn, int code, const char *message) {
 /* The connection ended while something more was expected. */
 static void fail_end(daytona__ws_conn_t *conn, int code) {
   snprintf(conn->text, sizeof conn->text, "%s",
-           conn->tcp.end != 0 ? daytona__tcp_strerror(conn->tcp.end)
-                              : "the peer closed the connection");
+           conn->tcp.end != 0 ? daytona__tcp_strerror(conn->tcp.end) : "the peer closed the connection");
   fail(conn, code, conn->text);
 }
 
 /* One phase: 1 done, 0 waits for bytes, below 0 failed and reported. */
 static int step_tls(daytona__ws_conn_t *conn, const char *host, int port) {
-  unsigned wanted = conn->phase == PHASE_TLS && conn->setup->has_proxy &&
-                        conn->setup->proxy.kind == DAYTONA__PROXY_HTTPS
-                      ? 2
-                      : 1;
+  unsigned wanted =
+    conn->phase == PHASE_TLS && conn->setup->has_proxy && conn->setup->proxy.kind == DAYTONA__PROXY_HTTPS ? 2
+                                                                                                          : 1;
   if (conn->level_count < wanted) {
     daytona__ws_level_t *level = &conn->levels[conn->level_count];
     daytona__tls_io_t io = {on_pull, on_push, level};
@@ -302,8 +306,7 @@ static void on_tcp_readable(daytona__tcp_t *tcp) {
 static void on_tcp_connected(daytona__tcp_t *tcp, int status) {
   daytona__ws_conn_t *conn = DAYTONA__CONTAINER(tcp, daytona__ws_conn_t, tcp);
   if (status != 0) {
-    fail(conn, status == UV_ENOMEM ? DAYTONA_ENOMEM : DAYTONA_ECONNECTION,
-         daytona__tcp_strerror(status));
+    fail(conn, status == UV_ENOMEM ? DAYTONA_ENOMEM : DAYTONA_ECONNECTION, daytona__tcp_strerror(status));
     return;
   }
   conn->phase = PHASE_PROXY_TLS;
@@ -333,8 +336,7 @@ static void on_looked_up(daytona__lookup_t *lookup, daytona_errcode_t code, cons
 static void start_lookup(daytona__ws_conn_t *conn) {
   setup_t *setup = conn->setup;
   conn->phase = PHASE_LOOKUP;
-  daytona__resolver_start(conn->net->resolver,
-                          setup->has_proxy ? setup->proxy.host : setup->target.host,
+  daytona__resolver_start(conn->net->resolver, setup->has_proxy ? setup->proxy.host : setup->target.host,
                           &setup->lookup);
 }
 
@@ -400,8 +402,7 @@ int daytona__ws_conn_open(daytona__ws_conn_t *conn, const daytona__target_t *tar
   if (conn->code != 0) {
     if (conn->message == NULL) conn->message = daytona_errcode_text(conn->code);
     daytona__loop_defer(conn->net->loop, &setup->report);
-  } else if (target->is_secure ||
-             (setup->has_proxy && setup->proxy.kind == DAYTONA__PROXY_HTTPS)) {
+  } else if (target->is_secure || (setup->has_proxy && setup->proxy.kind == DAYTONA__PROXY_HTTPS)) {
     daytona__tls_ctx_wait(conn->net->tls, &setup->waiter);
   } else {
     start_lookup(conn);

@@ -32,8 +32,8 @@ typedef struct daytona__ws_net {
   size_t random_left;
 } daytona__ws_net_t;
 
-int daytona__ws_net_init(daytona__ws_net_t *net, daytona__loop_t *loop,
-                         const daytona__net_options_t *options, daytona__resolver_t *resolver);
+int daytona__ws_net_init(daytona__ws_net_t *net, daytona__loop_t *loop, const daytona__net_options_t *options,
+                         daytona__resolver_t *resolver);
 /* No connection may be left and the TLS context be closed. */
 void daytona__ws_net_clear(daytona__ws_net_t *net);
 
@@ -70,7 +70,7 @@ struct daytona__ws_conn {
   int phase;
   daytona__ws_level_t levels[2]; /* the one next to TCP first */
   unsigned level_count;
-  bool is_lost;                          /* the context below TLS has failed, not TLS itself */
+  bool is_lost;                    /* the context below TLS has failed, not TLS itself */
   struct daytona__ws_setup *setup; /* while opening */
   char text[160];
 };

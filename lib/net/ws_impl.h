@@ -47,13 +47,13 @@ struct daytona__ws {
   unsigned refs;
   daytona__ws_state_t state;
   bool has_conn, is_silent, is_paused, was_open, was_asked, needs_drain;
-  bool is_told; /* the verdict was */
+  bool is_told;            /* the verdict was */
   daytona__ws_opts_t opts; /* with defaults filled in; the pointers to copied things are NULL */
   daytona__ws_opening_t *opening;
   daytona__ws_conn_t conn;
   daytona__ws_codec_t codec;
-  daytona__task_t pump; /* go on after a resume */
-  daytona__task_t task; /* tells the verdict */
+  daytona__task_t pump;   /* go on after a resume */
+  daytona__task_t task;   /* tells the verdict */
   daytona__timer_t timer; /* connect, close, linger: one after the other */
   daytona__timer_t beat;  /* pings, pongs, idleness */
   ptrdiff_t read_end;     /* why the last read gave nothing; 0: there was nothing */
@@ -86,8 +86,7 @@ void daytona__ws_upgrade_pump(daytona__ws_t *ws);
 
 /* The end, once; the verdict is told in a later turn. */
 void daytona__ws_finish(daytona__ws_t *ws, daytona__ws_end_t how, int code, const char *message);
-void daytona__ws_finish_code(daytona__ws_t *ws, daytona__ws_end_t how, int code,
-                             const char *message);
+void daytona__ws_finish_code(daytona__ws_t *ws, daytona__ws_end_t how, int code, const char *message);
 /* The connection has ended: as `conn.tcp.end` says. */
 void daytona__ws_finish_end(daytona__ws_t *ws);
 

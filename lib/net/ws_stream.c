@@ -14,8 +14,7 @@
 /* --- sending ----------------------------------------------------------------------------------- */
 
 /* `is_broken`: a part may have been sent, so no other frame can follow. */
-static int write_frame(daytona__ws_t *ws, int opcode, const void *bytes, size_t size,
-                       bool *is_broken) {
+static int write_frame(daytona__ws_t *ws, int opcode, const void *bytes, size_t size, bool *is_broken) {
   daytona__strbuf_t *frame = &ws->env->net.frame;
   *is_broken = false;
   int code = daytona__ws_codec_write(&ws->codec, opcode, bytes, size, frame);
@@ -56,8 +55,7 @@ int64_t daytona__ws_heard_ms(const daytona__ws_t *ws) { return ws->heard_ms; }
 static int send_close(daytona__ws_t *ws, int code, const char *reason, size_t size) {
   uint8_t payload[DAYTONA__WS_CONTROL_MAX];
   bool is_broken; /* the socket ends anyway, with a verdict of its own */
-  if (code == DAYTONA__WS_NO_STATUS)
-    return write_frame(ws, DAYTONA__WS_OP_CLOSE, "", 0, &is_broken);
+  if (code == DAYTONA__WS_NO_STATUS) return write_frame(ws, DAYTONA__WS_OP_CLOSE, "", 0, &is_broken);
   payload[0] = (uint8_t)(code >> 8);
   payload[1] = (uint8_t)code;
   if (size != 0) memcpy(payload + 2, reason, size);
@@ -74,8 +72,7 @@ static size_t reason_length(const char *reason) {
 }
 
 int daytona__ws_close(daytona__ws_t *ws, int code, const char *reason) {
-  if (code != DAYTONA__WS_NO_STATUS && !daytona__ws_close_code_is_valid(code))
-    return DAYTONA_EINVAL;
+  if (code != DAYTONA__WS_NO_STATUS && !daytona__ws_close_code_is_valid(code)) return DAYTONA_EINVAL;
   if (ws->state < DAYTONA__WS_STREAMING) {
     ws->was_asked = true;
     daytona__ws_cancel(ws);
@@ -214,8 +211,7 @@ static void peer_closed(daytona__ws_t *ws, const daytona__ws_event_t *event) {
 static void violated(daytona__ws_t *ws, const daytona__ws_event_t *event) {
   if (ws->state == DAYTONA__WS_STREAMING) send_close(ws, event->close_code, NULL, 0);
   daytona__ws_finish(ws, DAYTONA__WS_END_PROTOCOL,
-                     event->close_code == 1009 ? DAYTONA_ELIMIT : DAYTONA_EPROTOCOL,
-                     event->message);
+                     event->close_code == 1009 ? DAYTONA_ELIMIT : DAYTONA_EPROTOCOL, event->message);
 }
 
 static void read_ended(daytona__ws_t *ws) {
@@ -236,7 +232,8 @@ typedef struct joined {
 } joined_t;
 
 static bool join(daytona__ws_t *ws, joined_t *joined, const daytona__ws_event_t *event) {
-  if (!ws->opts.is_bytes || event->kind != DAYTONA__WS_DATA || event->size > sizeof joined->bytes - joined->size)
+  if (!ws->opts.is_bytes || event->kind != DAYTONA__WS_DATA ||
+      event->size > sizeof joined->bytes - joined->size)
     return false;
   if (event->size != 0) memcpy(joined->bytes + joined->size, event->data, event->size);
   joined->size += event->size;

@@ -14,9 +14,7 @@
 
 /* A copy with an http or https scheme, without the fragment. */
 static int normalise(const char *text, char **out) {
-  static const struct {
-    const char *from, *to;
-  } schemes[] = {{"ws://", "http://"}, {"wss://", "https://"}};
+  static const struct { const char *from, *to; } schemes[] = {{"ws://", "http://"}, {"wss://", "https://"}};
   daytona__strbuf_t copy;
   daytona__strbuf_init(&copy, DAYTONA__URL_MAX);
   for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
@@ -70,8 +68,7 @@ int daytona__ws_url_parse(daytona__ws_url_t *url, const char *text) {
   return code;
 }
 
-int daytona__ws_url_follow(daytona__ws_url_t *url, const daytona__ws_url_t *base,
-                           const char *location) {
+int daytona__ws_url_follow(daytona__ws_url_t *url, const daytona__ws_url_t *base, const char *location) {
   char *reference, *joined = NULL;
   int code = normalise(location, &reference);
   if (code != 0) return code;

@@ -137,8 +137,8 @@ static size_t take_run(daytona__demux_t *demux, joined_t *joined, const char *by
   return run;
 }
 
-void daytona__demux_feed(daytona__demux_t *demux, const char *bytes, size_t size,
-                         daytona__demux_cb emit, void *user) {
+void daytona__demux_feed(daytona__demux_t *demux, const char *bytes, size_t size, daytona__demux_cb emit,
+                         void *user) {
   joined_t joined;
   joined.emit = emit;
   joined.user = user;

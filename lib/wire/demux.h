@@ -24,8 +24,8 @@ typedef void (*daytona__demux_cb)(void *user, int stream, const char *bytes, siz
  * one stream that follow each other are handed on together, without the markers between them: programs are called
  * once for a piece of the log and not for each of its lines.
  */
-void daytona__demux_feed(daytona__demux_t *demux, const char *bytes, size_t size,
-                         daytona__demux_cb emit, void *user);
+void daytona__demux_feed(daytona__demux_t *demux, const char *bytes, size_t size, daytona__demux_cb emit,
+                         void *user);
 
 /* The log has ended: what was kept back is data. */
 void daytona__demux_end(daytona__demux_t *demux, daytona__demux_cb emit, void *user);

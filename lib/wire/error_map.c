@@ -31,10 +31,10 @@ static const struct {
   int status;
   daytona_errcode_t code;
 } by_status[] = {
-  {400, DAYTONA_EINVAL},     {401, DAYTONA_EAUTH},          {403, DAYTONA_EFORBIDDEN},
-  {404, DAYTONA_ENOTFOUND},  {408, DAYTONA_ETIMEOUT},       {409, DAYTONA_ECONFLICT},
-  {410, DAYTONA_EGONE},      {422, DAYTONA_EUNPROCESSABLE}, {429, DAYTONA_ERATELIMIT},
-  {500, DAYTONA_EINTERNAL},  {502, DAYTONA_EBADGATEWAY},    {503, DAYTONA_EUNAVAILABLE},
+  {400, DAYTONA_EINVAL},    {401, DAYTONA_EAUTH},          {403, DAYTONA_EFORBIDDEN},
+  {404, DAYTONA_ENOTFOUND}, {408, DAYTONA_ETIMEOUT},       {409, DAYTONA_ECONFLICT},
+  {410, DAYTONA_EGONE},     {422, DAYTONA_EUNPROCESSABLE}, {429, DAYTONA_ERATELIMIT},
+  {500, DAYTONA_EINTERNAL}, {502, DAYTONA_EBADGATEWAY},    {503, DAYTONA_EUNAVAILABLE},
   {504, DAYTONA_ETIMEOUT},
 };
 
@@ -87,9 +87,7 @@ static const char *as_string(daytona__arena_t *arena, const char *raw) {
   return text;
 }
 
-static const char *either(const char *first, const char *second) {
-  return first != NULL ? first : second;
-}
+static const char *either(const char *first, const char *second) { return first != NULL ? first : second; }
 
 static void read_body(daytona__arena_t *arena, const char *text, size_t size, daytona_error_t *error) {
   void *decoded;
@@ -113,8 +111,8 @@ static void describe_answer(daytona__arena_t *arena, const daytona__http_call_t 
   error->code = daytona__error_from_server_code(error->source, error->server_code);
   if (error->code == DAYTONA_OK) error->code = daytona__error_from_status(call->status);
   if (error->message == NULL || strspn(error->message, " \t\r\n") == strlen(error->message))
-    error->message = daytona__arena_printf(arena, "HTTP status %d (%s)", call->status,
-                                           daytona_errcode_text(error->code));
+    error->message =
+      daytona__arena_printf(arena, "HTTP status %d (%s)", call->status, daytona_errcode_text(error->code));
 }
 
 void daytona__error_from_http(daytona__arena_t *arena, const daytona__http_call_t *call,
@@ -129,8 +127,8 @@ void daytona__error_from_http(daytona__arena_t *arena, const daytona__http_call_
   error->retry_after_ms = daytona__headers_retry_after(error->headers, error->header_count);
   error->request_id = daytona_error_header(error, "X-Request-Id");
   bool has_answer = call->status != 0 && (call->status < 200 || call->status > 299);
-  if (has_answer && !daytona_errcode_is(call->code, DAYTONA_ECONNECTION) &&
-      call->code != DAYTONA_EDEADLINE && call->code != DAYTONA_ELIMIT && call->code != DAYTONA_ENOMEM)
+  if (has_answer && !daytona_errcode_is(call->code, DAYTONA_ECONNECTION) && call->code != DAYTONA_EDEADLINE &&
+      call->code != DAYTONA_ELIMIT && call->code != DAYTONA_ENOMEM)
     describe_answer(arena, call, error);
   if (error->code == DAYTONA_OK) error->code = DAYTONA_EFAILED;
 }

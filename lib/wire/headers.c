@@ -58,7 +58,8 @@ bool daytona__content_type(const char *value, char *out, size_t room) {
   const char *start = NULL, *end = value != NULL ? skip_type(value, &start) : NULL;
   out[0] = '\0';
   if (end == NULL || (size_t)(end - start) >= room) return false;
-  for (; start < end; start++) *out++ = *start >= 'A' && *start <= 'Z' ? (char)(*start + ('a' - 'A')) : *start;
+  for (; start < end; start++)
+    *out++ = *start >= 'A' && *start <= 'Z' ? (char)(*start + ('a' - 'A')) : *start;
   *out = '\0';
   return true;
 }

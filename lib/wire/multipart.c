@@ -50,13 +50,9 @@ void daytona__multipart_clear(daytona__multipart_reader_t *reader) {
   daytona__strbuf_clear(&reader->headers);
 }
 
-void daytona__multipart_stop(daytona__multipart_reader_t *reader) {
-  reader->is_stopped = true;
-}
+void daytona__multipart_stop(daytona__multipart_reader_t *reader) { reader->is_stopped = true; }
 
-bool daytona__multipart_is_whole(const daytona__multipart_reader_t *reader) {
-  return reader->state == OVER;
-}
+bool daytona__multipart_is_whole(const daytona__multipart_reader_t *reader) { return reader->state == OVER; }
 
 /* --- data -------------------------------------------------------------------------------------- */
 
@@ -78,7 +74,8 @@ static void hold(daytona__multipart_reader_t *reader, const char *bytes, size_t 
 
 /* True when nothing is held back any more. */
 static bool give_held(daytona__multipart_reader_t *reader) {
-  reader->held_start += give(reader, reader->held + reader->held_start, reader->held_size - reader->held_start);
+  reader->held_start +=
+    give(reader, reader->held + reader->held_start, reader->held_size - reader->held_start);
   if (reader->held_start != reader->held_size) return false;
   reader->held_start = reader->held_size = 0;
   return true;
@@ -214,13 +211,15 @@ static int read_length(const char *value, daytona__multipart_part_t *part) {
   char *end;
   if (*value < '0' || *value > '9') return DAYTONA_EPROTOCOL;
   long long length = strtoll(value, &end, 10);
-  if (end[strspn(end, " \t")] != '\0' || length < 0 || length == (long long)INT64_MAX) return DAYTONA_EPROTOCOL;
+  if (end[strspn(end, " \t")] != '\0' || length < 0 || length == (long long)INT64_MAX)
+    return DAYTONA_EPROTOCOL;
   part->length = length;
   return 0;
 }
 
 static int read_header(char *line, daytona__multipart_part_t *part) {
-  static const char disposition[] = "Content-Disposition", type[] = "Content-Type", length[] = "Content-Length";
+  static const char disposition[] = "Content-Disposition", type[] = "Content-Type",
+                    length[] = "Content-Length";
   char *colon = strchr(line, ':');
   if (colon == NULL) return DAYTONA_EPROTOCOL;
   *colon = '\0';
@@ -258,8 +257,7 @@ static int header_byte(daytona__multipart_reader_t *reader, char c) {
   int rc = daytona__strbuf_putc(headers, c);
   if (rc != 0 || c != '\n') return rc;
   size_t size = headers->size;
-  bool is_end = size == 1 || (size == 2 && headers->data[0] == '\r') ||
-                headers->data[size - 2] == '\n' ||
+  bool is_end = size == 1 || (size == 2 && headers->data[0] == '\r') || headers->data[size - 2] == '\n' ||
                 (size >= 3 && headers->data[size - 2] == '\r' && headers->data[size - 3] == '\n');
   return is_end ? begin_part(reader) : 0;
 }
@@ -297,7 +295,8 @@ static int pad(daytona__multipart_reader_t *reader, char c) {
   return c == '\n' || c == '\r' || c == ' ' || c == '\t' ? 0 : DAYTONA_EPROTOCOL;
 }
 
-size_t daytona__multipart_feed(daytona__multipart_reader_t *reader, const char *bytes, size_t size, int *error) {
+size_t daytona__multipart_feed(daytona__multipart_reader_t *reader, const char *bytes, size_t size,
+                               int *error) {
   size_t at = 0;
   *error = 0;
   reader->is_stopped = false;

@@ -39,13 +39,13 @@ struct daytona__multipart_reader {
   char delimiter[4 + DAYTONA__BOUNDARY_MAX + 1]; /* CR LF "--" boundary */
   size_t delimiter_size;
   int state;
-  size_t matched;             /* bytes of the delimiter seen */
-  bool has_dash;              /* one dash followed it */
+  size_t matched;                           /* bytes of the delimiter seen */
+  bool has_dash;                            /* one dash followed it */
   char held[4 + DAYTONA__BOUNDARY_MAX + 1]; /* data that looked like a delimiter and was not taken yet */
   size_t held_size, held_start;
-  int64_t left;               /* of a part read by its length */
-  size_t inside;              /* bytes of the delimiter matched among those counted; all of them: it was there */
-  bool is_counted;            /* the part's length still holds */
+  int64_t left;    /* of a part read by its length */
+  size_t inside;   /* bytes of the delimiter matched among those counted; all of them: it was there */
+  bool is_counted; /* the part's length still holds */
   bool is_in_part, is_stopped;
   daytona__strbuf_t headers;
 };
@@ -59,7 +59,8 @@ void daytona__multipart_clear(daytona__multipart_reader_t *reader);
  * returned, DAYTONA_EPROTOCOL, DAYTONA_ELIMIT or DAYTONA_ENOMEM. Data that was not taken is offered again by the next
  * call; there is always a byte behind it that was not used.
  */
-size_t daytona__multipart_feed(daytona__multipart_reader_t *reader, const char *bytes, size_t size, int *error);
+size_t daytona__multipart_feed(daytona__multipart_reader_t *reader, const char *bytes, size_t size,
+                               int *error);
 
 /* For callbacks: let feeding end after this one. */
 void daytona__multipart_stop(daytona__multipart_reader_t *reader);

@@ -24,13 +24,9 @@ enum { FIRST_ROOM = 192, PORT_MAX = 65535 };
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-static bool is_alnum(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+static bool is_alnum(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-static bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+static bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 static bool is_unreserved(char c) { return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
 
@@ -152,8 +148,8 @@ void daytona__url_query_time(daytona__url_t *url, const char *key, daytona_opt_i
     fail(url, "a time is outside of the years 0 to 9999");
     return;
   }
-  snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03d000+0000", at.tm_year + 1900,
-           at.tm_mon + 1, at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec, (int)ms);
+  snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03d000+0000", at.tm_year + 1900, at.tm_mon + 1,
+           at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec, (int)ms);
   daytona__url_query(url, key, text);
 }
 
@@ -224,8 +220,7 @@ static const char *base_problem(const char *text, const char **rest) {
   return NULL;
 }
 
-int daytona__url_base(daytona__arena_t *arena, const char *text, const char **out,
-                      const char **problem) {
+int daytona__url_base(daytona__arena_t *arena, const char *text, const char **out, const char **problem) {
   const char *unused, *rest = NULL;
   if (problem == NULL) problem = &unused;
   if (text == NULL || text[0] == '\0') {

@@ -63,8 +63,7 @@ void daytona__url_clear(daytona__url_t *url);
  * is not printable ASCII are refused. 0, DAYTONA_EINVAL, DAYTONA_ELIMIT or DAYTONA_ENOMEM; `*problem` (may be
  * NULL) then says why, in static words that do not repeat the URL.
  */
-int daytona__url_base(daytona__arena_t *arena, const char *text, const char **out,
-                      const char **problem);
+int daytona__url_base(daytona__arena_t *arena, const char *text, const char **out, const char **problem);
 
 /* A http or https URL with the scheme ws or wss; NULL if it is neither, or without memory. */
 const char *daytona__url_to_ws(daytona__arena_t *arena, const char *url);

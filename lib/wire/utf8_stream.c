@@ -40,8 +40,8 @@ static size_t broken_length(const char *bytes, size_t size) {
 }
 
 /* Put a character that was begun together with what follows. Returns how many of `bytes` it took. */
-static size_t complete(daytona__utf8_stream_t *stream, const char *bytes, size_t size,
-                       daytona__utf8_cb emit, void *user) {
+static size_t complete(daytona__utf8_stream_t *stream, const char *bytes, size_t size, daytona__utf8_cb emit,
+                       void *user) {
   size_t used = 0;
   while (stream->size != 0 && used < size) {
     stream->kept[stream->size] = bytes[used];
@@ -62,8 +62,8 @@ static size_t complete(daytona__utf8_stream_t *stream, const char *bytes, size_t
   return used;
 }
 
-void daytona__utf8_feed(daytona__utf8_stream_t *stream, const char *bytes, size_t size,
-                        daytona__utf8_cb emit, void *user) {
+void daytona__utf8_feed(daytona__utf8_stream_t *stream, const char *bytes, size_t size, daytona__utf8_cb emit,
+                        void *user) {
   size_t start = complete(stream, bytes, size, emit, user), at = start;
   while (at < size) {
     size_t length = daytona__utf8_length(bytes + at, size - at);

@@ -16,8 +16,8 @@ typedef struct daytona__utf8_stream {
 /* `size` bytes of UTF-8, never 0, whole characters only. Valid during the call. */
 typedef void (*daytona__utf8_cb)(void *user, const char *text, size_t size);
 
-void daytona__utf8_feed(daytona__utf8_stream_t *stream, const char *bytes, size_t size,
-                        daytona__utf8_cb emit, void *user);
+void daytona__utf8_feed(daytona__utf8_stream_t *stream, const char *bytes, size_t size, daytona__utf8_cb emit,
+                        void *user);
 
 /* The bytes have ended: a character that was begun is replaced. */
 void daytona__utf8_end(daytona__utf8_stream_t *stream, daytona__utf8_cb emit, void *user);

@@ -46,7 +46,9 @@ static bool has_encoding;
 
 /* --- the request -------------------------------------------------------------------------------- */
 
-static bool is_header(const char *line, const char *name) { return strncasecmp(line, name, strlen(name)) == 0; }
+static bool is_header(const char *line, const char *name) {
+  return strncasecmp(line, name, strlen(name)) == 0;
+}
 
 /* What libcurl writes by itself is left to it. */
 static void add_header(const char *line) {
@@ -140,7 +142,8 @@ static void finish_all(void) {
 
 static void act(curl_socket_t fd, int events) {
   int running;
-  if (curl_multi_socket_action(multi, fd, events, &running) != CURLM_OK) give_up("multi_socket_action failed");
+  if (curl_multi_socket_action(multi, fd, events, &running) != CURLM_OK)
+    give_up("multi_socket_action failed");
   finish_all();
 }
 
@@ -179,8 +182,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *s
   }
   if (watcher == NULL) watcher = watcher_new(fd);
   if (socket_user == NULL) curl_multi_assign(multi, fd, watcher);
-  uv_poll_start(&watcher->poll, ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
-                                  ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0), on_poll);
+  uv_poll_start(
+    &watcher->poll,
+    ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0),
+    on_poll);
   return 0;
 }
 

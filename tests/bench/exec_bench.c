@@ -26,7 +26,8 @@ static void on_exec(daytona_future_t *future, void *user) {
   bench_t *bench = user;
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   if (result == NULL || result->exit_code != 0 || strcmp(result->result, "hello from the sandbox\n") != 0) {
-    fprintf(stderr, "exec_bench: %s\n", result != NULL ? result->result : daytona_future_error(future)->message);
+    fprintf(stderr, "exec_bench: %s\n",
+            result != NULL ? result->result : daytona_future_error(future)->message);
     exit(1);
   }
   if (measure_finished(&bench->measure)) start_one(bench);
@@ -41,7 +42,9 @@ int main(int count, char **arguments) {
   }
   measure_init(&bench.measure, arguments + 2);
   snprintf(api, sizeof api, "%s/api", arguments[1]);
-  daytona_config_t config = {.api_key = "bench", .api_url = api, .ignores_environment = true,
+  daytona_config_t config = {.api_key = "bench",
+                             .api_url = api,
+                             .ignores_environment = true,
                              .max_connections = (int)bench.measure.concurrency};
   daytona_client_t *client;
   if (daytona_client_new(uv_default_loop(), &config, &client) != 0) return 1;

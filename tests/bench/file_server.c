@@ -29,18 +29,18 @@ typedef enum body_state { BODY_SIZED, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, CHUNK_T
 typedef struct peer {
   bench_peer_t *base;
   uv_write_t write;
-  char head[HEAD_MAX];   /* of the request, NUL-terminated once it is whole */
+  char head[HEAD_MAX]; /* of the request, NUL-terminated once it is whole */
   size_t head_size;
   bool has_head;
   body_state_t state;
-  uint64_t left;         /* of the body, or of its chunk */
-  char line[32];         /* a chunk's size */
+  uint64_t left; /* of the body, or of its chunk */
+  char line[32]; /* a chunk's size */
   size_t line_size;
   char start[START_MAX]; /* of the body */
   size_t start_size;
   uint64_t body_size;
   char answer[2048];
-  uint64_t to_send;      /* bytes of the file that go behind the answer's beginning */
+  uint64_t to_send; /* bytes of the file that go behind the answer's beginning */
   char tail[64];
 } peer_t;
 
@@ -132,9 +132,10 @@ static void answer_download(peer_t *peer) {
                       "Content-Length: %llu\r\nContent-Type: application/octet-stream\r\n\r\n",
                       mark, (int)(end - path), path, (unsigned long long)peer->to_send);
   int tail_size = snprintf(peer->tail, sizeof peer->tail, "\r\n--%s--\r\n", mark);
-  snprintf(peer->answer, sizeof peer->answer,
-           "HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data; boundary=%s\r\nContent-Length: %llu\r\n\r\n%s",
-           mark, (unsigned long long)peer->to_send + (unsigned)size + (unsigned)tail_size, head);
+  snprintf(
+    peer->answer, sizeof peer->answer,
+    "HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data; boundary=%s\r\nContent-Length: %llu\r\n\r\n%s",
+    mark, (unsigned long long)peer->to_send + (unsigned)size + (unsigned)tail_size, head);
 }
 
 static bool is_line(const peer_t *peer, const char *method, const char *tail) {
@@ -152,7 +153,8 @@ static void answer(peer_t *peer) {
   else if (is_line(peer, "GET ", "/sandbox/bench"))
     answer_sandbox(peer);
   else
-    answer_text(peer, "404 Not Found", "{\"statusCode\":404,\"message\":\"no such thing\",\"error\":\"Not Found\"}");
+    answer_text(peer, "404 Not Found",
+                "{\"statusCode\":404,\"message\":\"no such thing\",\"error\":\"Not Found\"}");
   peer->head_size = peer->start_size = 0;
   peer->has_head = false;
   peer->body_size = 0;
@@ -164,7 +166,8 @@ static void answer(peer_t *peer) {
 static const char *header(const peer_t *peer, const char *name) {
   size_t size = strlen(name);
   for (const char *at = peer->head; (at = strstr(at, "\r\n")) != NULL; at += 2)
-    if (strncasecmp(at + 2, name, size) == 0 && at[2 + size] == ':') return at + 3 + size + strspn(at + 3 + size, " ");
+    if (strncasecmp(at + 2, name, size) == 0 && at[2 + size] == ':')
+      return at + 3 + size + strspn(at + 3 + size, " ");
   return NULL;
 }
 

@@ -51,7 +51,8 @@ static void on_uploaded(daytona_future_t *future, void *user) {
 }
 
 static void start_one(bench_t *bench) {
-  daytona_then(daytona_fs_upload(bench->sandbox, bench->bytes, SMALL_SIZE, "small/4096", NULL), on_uploaded, bench);
+  daytona_then(daytona_fs_upload(bench->sandbox, bench->bytes, SMALL_SIZE, "small/4096", NULL), on_uploaded,
+               bench);
 }
 
 static void run_small(bench_t *bench) {
@@ -83,7 +84,9 @@ int main(int count, char **arguments) {
   }
   if (is_small) measure_init(&bench.measure, arguments + 3);
   snprintf(api, sizeof api, "%s/api", arguments[1]);
-  daytona_config_t config = {.api_key = "bench", .api_url = api, .ignores_environment = true,
+  daytona_config_t config = {.api_key = "bench",
+                             .api_url = api,
+                             .ignores_environment = true,
                              .max_connections = is_small ? (int)bench.measure.concurrency : 0};
   daytona_client_t *client;
   if (daytona_client_new(uv_default_loop(), &config, &client) != 0) return 1;

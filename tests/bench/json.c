@@ -66,15 +66,20 @@ static DAYTONA__MODEL(sandbox_model, sandbox_t, "Sandbox", sandbox_fields);
 static const char exec_text[] = "{\"exitCode\":0,\"result\":\"hello from the sandbox\\n\"}";
 
 static const char sandbox_text[] =
-  "{\"id\":\"5f3c1d6e-0a54-4c0e-9d53-8f7f2f6f1c11\",\"organizationId\":\"9d7c2b1a-1111-4222-8333-444455556666\","
-  "\"name\":\"bench\",\"snapshot\":\"daytonaio/sandbox:0.5.0\",\"user\":\"daytona\",\"env\":{\"MODE\":\"fast\"},"
-  "\"labels\":{\"code-toolbox-language\":\"python\"},\"public\":false,\"networkBlockAll\":false,\"target\":\"us\","
+  "{\"id\":\"5f3c1d6e-0a54-4c0e-9d53-8f7f2f6f1c11\",\"organizationId\":\"9d7c2b1a-1111-4222-8333-"
+  "444455556666\","
+  "\"name\":\"bench\",\"snapshot\":\"daytonaio/"
+  "sandbox:0.5.0\",\"user\":\"daytona\",\"env\":{\"MODE\":\"fast\"},"
+  "\"labels\":{\"code-toolbox-language\":\"python\"},\"public\":false,\"networkBlockAll\":false,\"target\":"
+  "\"us\","
   "\"cpu\":2,\"gpu\":0,\"memory\":4,\"disk\":10,\"state\":\"started\",\"desiredState\":\"started\","
   "\"errorReason\":null,\"recoverable\":null,\"backupState\":\"None\",\"autoStopInterval\":15,"
   "\"autoArchiveInterval\":10080,\"autoDeleteInterval\":-1,\"volumes\":[],"
   "\"createdAt\":\"2026-01-31T08:00:00.000Z\",\"updatedAt\":\"2026-01-31T08:00:01.000Z\","
-  "\"lastActivityAt\":\"2026-01-31T08:00:02.000Z\",\"sandboxClass\":\"container\",\"daemonVersion\":\"0.100.0\","
-  "\"runnerId\":\"1b2c3d4e-5f60-4718-8293-a4b5c6d7e8f9\",\"toolboxProxyUrl\":\"https://proxy.example/toolbox\"}";
+  "\"lastActivityAt\":\"2026-01-31T08:00:02.000Z\",\"sandboxClass\":\"container\",\"daemonVersion\":\"0.100."
+  "0\","
+  "\"runnerId\":\"1b2c3d4e-5f60-4718-8293-a4b5c6d7e8f9\",\"toolboxProxyUrl\":\"https://proxy.example/"
+  "toolbox\"}";
 
 static double now_us(void) {
   struct timespec at;

@@ -39,7 +39,8 @@ static void give_up(const char *what) {
 }
 
 static void show_usage(void) {
-  fprintf(stderr, "usage: stream_bench BASE CA|- idle terminal|log COUNT SECONDS | terminal|log|typed|echo COUNT\n");
+  fprintf(stderr,
+          "usage: stream_bench BASE CA|- idle terminal|log COUNT SECONDS | terminal|log|typed|echo COUNT\n");
   exit(2);
 }
 
@@ -163,7 +164,8 @@ static void on_first_line(const char *bytes, size_t size, void *user) {
 
 static void on_follow_end(daytona_future_t *future, void *user) {
   (void)user;
-  if (daytona_future_stream_end(future) == NULL && daytona_future_error(future)->code == DAYTONA_ECANCELED) return;
+  if (daytona_future_stream_end(future) == NULL && daytona_future_error(future)->code == DAYTONA_ECANCELED)
+    return;
   if (bench.failed++ == 0) fprintf(stderr, "stream_bench: a log has ended\n");
 }
 
@@ -224,10 +226,11 @@ static void run_idle(bool is_log, uint64_t count, uint64_t seconds) {
     if (burst_s == 0) burst_s = measure_wall_now() - began;
   }
   double each = (double)count;
-  printf("{\"resident_bytes\": %.0f, \"heap_bytes\": %.0f, \"files\": %.2f, \"failures\": %llu, \"per_s\": %.0f, ",
-         (double)(measure_status_kb("VmRSS") - resident_kb) * 1024 / each, (double)(heap_bytes() - heap) / each,
-         (double)(open_files() - files) / each, (unsigned long long)bench.failed,
-         (count < WAVE ? each : WAVE) / burst_s);
+  printf(
+    "{\"resident_bytes\": %.0f, \"heap_bytes\": %.0f, \"files\": %.2f, \"failures\": %llu, \"per_s\": %.0f, ",
+    (double)(measure_status_kb("VmRSS") - resident_kb) * 1024 / each, (double)(heap_bytes() - heap) / each,
+    (double)(open_files() - files) / each, (unsigned long long)bench.failed,
+    (count < WAVE ? each : WAVE) / burst_s);
   double cpu_s = seconds != 0 ? idle_for(seconds) : 0;
   uint64_t lost = is_log ? bench.failed : 0;
   for (size_t i = 0; i <= count && !is_log; i++) lost += !daytona_pty_is_connected(bench.terminals[i]);
@@ -267,7 +270,9 @@ int main(int count, char **arguments) {
   bool is_secure = strcmp(arguments[2], "-") != 0;
   measure_raise_files();
   snprintf(api, sizeof api, "%s/api", arguments[1]);
-  daytona_config_t config = {.api_key = "bench", .api_url = api, .ignores_environment = true,
+  daytona_config_t config = {.api_key = "bench",
+                             .api_url = api,
+                             .ignores_environment = true,
                              .ca_file = is_secure ? arguments[2] : NULL};
   if (daytona_client_new(uv_default_loop(), &config, &bench.client) != 0) give_up("there is no client");
   daytona_future_t *future = daytona_get(bench.client, is_secure ? "secure" : "bench", NULL);

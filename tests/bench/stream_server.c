@@ -176,12 +176,12 @@ static void upgrade(const char *head, bench_bytes_t *out) {
   const char *offered = header(head, "Sec-WebSocket-Protocol");
   bool has_offer = offered != NULL;
   ws_accept_key(head, accept);
-  int size = snprintf(answer, sizeof answer,
-                      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                      "Sec-WebSocket-Accept: %s\r\n%s%.*s%s\r\n",
-                      accept, has_offer ? "Sec-WebSocket-Protocol: " : "",
-                      has_offer ? (int)strcspn(offered, ",\r") : 0, has_offer ? offered : "",
-                      has_offer ? "\r\n" : "");
+  int size =
+    snprintf(answer, sizeof answer,
+             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+             "Sec-WebSocket-Accept: %s\r\n%s%.*s%s\r\n",
+             accept, has_offer ? "Sec-WebSocket-Protocol: " : "",
+             has_offer ? (int)strcspn(offered, ",\r") : 0, has_offer ? offered : "", has_offer ? "\r\n" : "");
   bench_append(out, answer, (size_t)size);
 }
 

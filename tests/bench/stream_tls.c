@@ -62,7 +62,8 @@ void stream_tls_free(stream_tls_t *tls) {
   free(tls);
 }
 
-bool stream_tls_take(stream_tls_t *tls, const char *bytes, size_t size, bench_bytes_t *plain, bench_bytes_t *out) {
+bool stream_tls_take(stream_tls_t *tls, const char *bytes, size_t size, bench_bytes_t *plain,
+                     bench_bytes_t *out) {
   unsigned char piece[16 * 1024];
   int got;
   tls->in = bytes;
@@ -73,7 +74,8 @@ bool stream_tls_take(stream_tls_t *tls, const char *bytes, size_t size, bench_by
     if (status != 0) return status == MBEDTLS_ERR_SSL_WANT_READ;
     tls->is_established = true;
   }
-  while ((got = mbedtls_ssl_read(&tls->ssl, piece, sizeof piece)) > 0) bench_append(plain, piece, (size_t)got);
+  while ((got = mbedtls_ssl_read(&tls->ssl, piece, sizeof piece)) > 0)
+    bench_append(plain, piece, (size_t)got);
   return got == MBEDTLS_ERR_SSL_WANT_READ;
 }
 

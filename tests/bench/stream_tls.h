@@ -16,7 +16,8 @@ stream_tls_t *stream_tls_new(void);
 void stream_tls_free(stream_tls_t *tls);
 
 /* Take what came in; plain bytes go behind `plain`, handshake and alerts behind `out`. False: it is over. */
-bool stream_tls_take(stream_tls_t *tls, const char *bytes, size_t size, bench_bytes_t *plain, bench_bytes_t *out);
+bool stream_tls_take(stream_tls_t *tls, const char *bytes, size_t size, bench_bytes_t *plain,
+                     bench_bytes_t *out);
 bool stream_tls_put(stream_tls_t *tls, const char *bytes, size_t size, bench_bytes_t *out);
 
 #endif

@@ -83,7 +83,10 @@ static void set_mode(const char *mode, uint64_t number) {
   is_typing = is_typed || comes_back;
   is_echoing = strcmp(mode, "echo") == 0;
   if (comes_back) step = ECHO_SIZE;
-  wanted = is_echoing ? number : number * (uint64_t)(is_typed ? TERMINAL_BYTES : is_log ? LOG_WIRE : TERMINAL_WIRE);
+  wanted = is_echoing ? number
+                      : number * (uint64_t)(is_typed ? TERMINAL_BYTES
+                                            : is_log ? LOG_WIRE
+                                                     : TERMINAL_WIRE);
 }
 
 int main(int count, char **arguments) {
@@ -100,7 +103,8 @@ int main(int count, char **arguments) {
   uv_ip4_addr("127.0.0.1", (int)measure_number(arguments[1]), &address);
   uv_tcp_init(loop, &tcp);
   must(uv_tcp_connect(&connecting, &tcp, (const struct sockaddr *)&address, on_connect), "connect");
-  while (!uv_is_active((uv_handle_t *)&tcp) || connecting.handle == NULL || !uv_is_readable((uv_stream_t *)&tcp))
+  while (!uv_is_active((uv_handle_t *)&tcp) || connecting.handle == NULL ||
+         !uv_is_readable((uv_stream_t *)&tcp))
     uv_run(loop, UV_RUN_ONCE);
   if (is_typing || is_echoing)
     snprintf(order, sizeof order, "echo\n");

@@ -104,7 +104,8 @@ static void begin(victim_t *victim) {
   static int dead_port;
   if (dead_port == 0) dead_port = peer_dead_port();
   if (url == NULL) abort();
-  snprintf(url, 64, "http://%s:%d/", dice(2) != 0 ? "127.0.0.1" : "a.localhost", dice(15) == 0 ? dead_port : scene.peer.port);
+  snprintf(url, 64, "http://%s:%d/", dice(2) != 0 ? "127.0.0.1" : "a.localhost",
+           dice(15) == 0 ? dead_port : scene.peer.port);
   scene_prepare(&scene, &victim->request, methods[dice(6)], url);
   daytona__http_call_t *call = &victim->request.call;
   victim->request.then = ended;
@@ -140,16 +141,16 @@ static void clear(victim_t *victim) {
 static void step(victim_t *victims) {
   victim_t *victim = &victims[dice(CALLS)];
   switch (dice(10)) {
-  case 0: give_up(victim); break;
-  case 1: daytona__http_resume_receive(&victim->request.call); break;
-  case 2: daytona__http_resume_send(&victim->request.call); break;
-  case 3: daytona__http_pause_receive(&victim->request.call); break;
-  case 4: daytona__loop_advance(scene.stage.loop, dice(400)); break;
-  default:
-    if (!victim->is_live) {
-      clear(victim);
-      begin(victim);
-    }
+    case 0: give_up(victim); break;
+    case 1: daytona__http_resume_receive(&victim->request.call); break;
+    case 2: daytona__http_resume_send(&victim->request.call); break;
+    case 3: daytona__http_pause_receive(&victim->request.call); break;
+    case 4: daytona__loop_advance(scene.stage.loop, dice(400)); break;
+    default:
+      if (!victim->is_live) {
+        clear(victim);
+        begin(victim);
+      }
   }
 }
 

@@ -149,7 +149,8 @@ static void a_stalled_name_lookup(void **state) {
   assert_false(request.call.was_sent);
   scene_close_http(&scene); /* does not wait for the lookup */
   let_lookups_go();
-  assert_int_equal(daytona__http_new(scene.stage.loop, &scene.options, scene.resolver, NULL, 0, &scene.http), 0);
+  assert_int_equal(daytona__http_new(scene.stage.loop, &scene.options, scene.resolver, NULL, 0, &scene.http),
+                   0);
   scene_run(&scene, &after, "GET", url);
   assert_int_equal(after.call.code, DAYTONA_OK);
   scene_clear(&request);

@@ -75,7 +75,8 @@ static bool try_once(const struct variant *variant, size_t n) {
   scene_close_http(&scene);
   scene.peer.on_request = answer;
   daytona__resolver_set_getaddrinfo(scene.resolver, fake_getaddrinfo);
-  snprintf(url, sizeof url, "http://%s:%d/", variant->is_name ? "name.example" : "127.0.0.1", scene.peer.port);
+  snprintf(url, sizeof url, "http://%s:%d/", variant->is_name ? "name.example" : "127.0.0.1",
+           scene.peer.port);
   scene.options.tls.ca_file = "/nowhere";
   scene.options.proxy.no_proxy = "nothing";
   stage_fail_alloc(n);
@@ -91,7 +92,8 @@ static bool try_once(const struct variant *variant, size_t n) {
     bool is_memory = request.call.code == DAYTONA_ENOMEM;
     if (is_memory && !has_failed) fail_msg("%s: no memory without reason", variant->name);
     if (!is_memory) {
-      assert_int_equal(request.call.code, strcmp(variant->name, "failure") == 0 ? DAYTONA_EFAILED : DAYTONA_OK);
+      assert_int_equal(request.call.code,
+                       strcmp(variant->name, "failure") == 0 ? DAYTONA_EFAILED : DAYTONA_OK);
       assert_null(request.call.message);
     } else {
       assert_non_null(request.call.message);

@@ -47,17 +47,17 @@ static void prepare(request_t *request, const char *method, const char *url) {
 /* --- the table ---------------------------------------------------------------------------------- */
 
 enum failure {
-  REFUSED,       /* nobody listens */
+  REFUSED, /* nobody listens */
   UNKNOWN_NAME,
   NOT_TLS,       /* the handshake fails */
   CLOSED_UNREAD, /* closed on accept */
   CLOSED_READ,   /* closed after the request */
   RESET_READ,
-  HALF_HEAD,     /* closed inside the answer's headers */
+  HALF_HEAD, /* closed inside the answer's headers */
   HALF_BODY,
   HALF_CHUNK,
   STATUS_503,
-  STATUS_429     /* without Retry-After */
+  STATUS_429 /* without Retry-After */
 };
 
 static void close_unread(peer_conn_t *conn) { peer_end(conn); }
@@ -71,23 +71,23 @@ static const char *arrange(enum failure failure) {
   snprintf(url, sizeof url, "http://127.0.0.1:%d/", peer->port);
   peer->ends_after_answer = true;
   switch (failure) {
-  case REFUSED: snprintf(url, sizeof url, "http://127.0.0.1:%d/", peer_dead_port()); break;
-  case UNKNOWN_NAME:
-    daytona__resolver_set_getaddrinfo(scene.resolver, no_such_name);
-    snprintf(url, sizeof url, "http://unknown.example/");
-    break;
-  case NOT_TLS:
-    peer->on_accept = close_unread;
-    snprintf(url, sizeof url, "https://127.0.0.1:%d/", peer->port);
-    break;
-  case CLOSED_UNREAD: peer->on_accept = close_unread; break;
-  case CLOSED_READ: peer->on_request = close_read; break;
-  case RESET_READ: peer->on_request = reset_read; break;
-  case HALF_HEAD: peer->answer = "HTTP/1.1 200 OK\r\nContent-Le"; break;
-  case HALF_BODY: peer->answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"; break;
-  case HALF_CHUNK: peer->answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf"; break;
-  case STATUS_503: peer->answer = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"; break;
-  case STATUS_429: peer->answer = "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n"; break;
+    case REFUSED: snprintf(url, sizeof url, "http://127.0.0.1:%d/", peer_dead_port()); break;
+    case UNKNOWN_NAME:
+      daytona__resolver_set_getaddrinfo(scene.resolver, no_such_name);
+      snprintf(url, sizeof url, "http://unknown.example/");
+      break;
+    case NOT_TLS:
+      peer->on_accept = close_unread;
+      snprintf(url, sizeof url, "https://127.0.0.1:%d/", peer->port);
+      break;
+    case CLOSED_UNREAD: peer->on_accept = close_unread; break;
+    case CLOSED_READ: peer->on_request = close_read; break;
+    case RESET_READ: peer->on_request = reset_read; break;
+    case HALF_HEAD: peer->answer = "HTTP/1.1 200 OK\r\nContent-Le"; break;
+    case HALF_BODY: peer->answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"; break;
+    case HALF_CHUNK: peer->answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf"; break;
+    case STATUS_503: peer->answer = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"; break;
+    case STATUS_429: peer->answer = "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n"; break;
   }
   return url;
 }
@@ -98,16 +98,24 @@ static void the_table_of_failures(void **state) {
     daytona_errcode_t code;
     int idempotent, other; /* attempts */
   } rows[] = {
-    {REFUSED, DAYTONA_ECONNECTION, 3, 3},      {UNKNOWN_NAME, DAYTONA_ERESOLVE, 3, 3},
-    {NOT_TLS, DAYTONA_ETLS, 3, 3},             {CLOSED_UNREAD, DAYTONA_ECONNECTION, 3, 1},
-    {CLOSED_READ, DAYTONA_ECONNECTION, 3, 1},  {RESET_READ, DAYTONA_ECONNECTION, 3, 1},
-    {HALF_HEAD, DAYTONA_ETRUNCATED, 3, 1},    {HALF_BODY, DAYTONA_ETRUNCATED, 3, 1},
-    {HALF_CHUNK, DAYTONA_ETRUNCATED, 3, 1},    {STATUS_503, DAYTONA_EFAILED, 1, 1},
+    {REFUSED, DAYTONA_ECONNECTION, 3, 3},
+    {UNKNOWN_NAME, DAYTONA_ERESOLVE, 3, 3},
+    {NOT_TLS, DAYTONA_ETLS, 3, 3},
+    {CLOSED_UNREAD, DAYTONA_ECONNECTION, 3, 1},
+    {CLOSED_READ, DAYTONA_ECONNECTION, 3, 1},
+    {RESET_READ, DAYTONA_ECONNECTION, 3, 1},
+    {HALF_HEAD, DAYTONA_ETRUNCATED, 3, 1},
+    {HALF_BODY, DAYTONA_ETRUNCATED, 3, 1},
+    {HALF_CHUNK, DAYTONA_ETRUNCATED, 3, 1},
+    {STATUS_503, DAYTONA_EFAILED, 1, 1},
     {STATUS_429, DAYTONA_EFAILED, 1, 1},
   };
-  static const struct { const char *method; bool is_idempotent, is_create; } methods[] = {
-    {"GET", true, false}, {"OPTIONS", true, false}, {"PUT", true, false},  {"DELETE", true, false},
-    {"TRACE", true, false}, {"POST", false, false}, {"PATCH", false, false}, {"PUT", false, true},
+  static const struct {
+    const char *method;
+    bool is_idempotent, is_create;
+  } methods[] = {
+    {"GET", true, false},   {"OPTIONS", true, false}, {"PUT", true, false},    {"DELETE", true, false},
+    {"TRACE", true, false}, {"POST", false, false},   {"PATCH", false, false}, {"PUT", false, true},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     for (size_t k = 0; k < sizeof methods / sizeof methods[0]; k++) {
@@ -217,7 +225,8 @@ static void the_waits_grow(void **state) {
 
 static void fail_first(peer_conn_t *conn, const char *request, size_t size) {
   if (conn->index == 0) {
-    peer_puts(conn, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-Old: 1\r\nContent-Type: text/old\r\n\r\nleft over");
+    peer_puts(
+      conn, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-Old: 1\r\nContent-Type: text/old\r\n\r\nleft over");
     peer_end(conn);
   } else {
     peer_puts(conn, scene_ok);
@@ -328,7 +337,10 @@ static void start_limited(request_t *request, const char *answer, int64_t wait_m
 }
 
 static void a_limiter_is_waited_for(void **state) {
-  static const struct { const char *answer; int64_t ms; } rows[] = {
+  static const struct {
+    const char *answer;
+    int64_t ms;
+  } rows[] = {
     {"HTTP/1.1 429 S\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n", 3000},
     {"HTTP/1.1 429 S\r\nRetry-After-sandbox-create: 2.5\r\nContent-Length: 0\r\n\r\n", 2500},
     {"HTTP/1.1 429 S\r\nretry-after: 1\r\nRetry-After-X: 4\r\nContent-Length: 4\r\n\r\nslow", 4000},
@@ -358,7 +370,10 @@ static void a_limiter_is_waited_for(void **state) {
 }
 
 static void a_limiter_that_asks_too_much_is_an_error(void **state) {
-  static const struct { const char *answer; int64_t allowed_ms, total_ms; } rows[] = {
+  static const struct {
+    const char *answer;
+    int64_t allowed_ms, total_ms;
+  } rows[] = {
     {"HTTP/1.1 429 S\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n", 2999, 0},
     {"HTTP/1.1 429 S\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n", 0, 0},
     {"HTTP/1.1 429 S\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n", 60000, 2000},

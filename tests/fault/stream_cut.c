@@ -56,7 +56,8 @@ static void add_frame(int opcode, bool is_final, const char *bytes, size_t size)
   frame->is_final = is_final;
   frame->size = size;
   stream_frame(&recorded.script, opcode, bytes, size);
-  if (!is_final) recorded.script.bytes[recorded.script.size - size - (size < 126 ? 2 : size < 65536 ? 4 : 10)] &= 0x7F;
+  if (!is_final)
+    recorded.script.bytes[recorded.script.size - size - (size < 126 ? 2 : size < 65536 ? 4 : 10)] &= 0x7F;
   frame->end = recorded.script.size;
   if (opcode != 8) return;
   recorded.close_code = size >= 2 ? ((unsigned char)bytes[0] << 8 | (unsigned char)bytes[1]) : 1005;
@@ -99,13 +100,13 @@ static bool read_socket(const char *name, json_t *socket) {
   size_t i, incoming = 0;
   if (how == NULL || strcmp(how, "close frame") != 0) return false;
   if (json_object_get(socket, "frames_left_out") != NULL) return false;
-  json_array_foreach(frames, i, frame) {
+  json_array_foreach (frames, i, frame) {
     if (strcmp(json_string_value(json_object_get(frame, "dir")), "in") != 0) continue;
     if (json_object_get(frame, "payload_b64") == NULL || ++incoming > STREAM_FRAMES) return false;
   }
   forget();
   snprintf(recorded.name, sizeof recorded.name, "%s", name);
-  json_array_foreach(frames, i, frame) {
+  json_array_foreach (frames, i, frame) {
     const char *text = json_string_value(json_object_get(frame, "payload_b64"));
     if (strcmp(json_string_value(json_object_get(frame, "dir")), "in") != 0) continue;
     if (strlen(text) / 4 * 3 > sizeof bytes) return false;
@@ -140,7 +141,7 @@ static size_t each_recorded(const char *prefix, bool (*test)(void *user), void *
     snprintf(path, sizeof path, "%s/%s", folder, names[i]);
     json_t *recording = json_load_file(path, JSON_ALLOW_NUL, NULL), *step;
     assert_non_null(recording);
-    json_array_foreach(json_object_get(recording, "steps"), number, step) {
+    json_array_foreach (json_object_get(recording, "steps"), number, step) {
       json_t *socket = json_object_get(step, "ws");
       if (socket != NULL && read_socket(names[i], socket) && test(user)) done++;
     }
@@ -179,7 +180,10 @@ static size_t payload_before(const frame_t *frame, size_t cut) {
 
 static void explain(size_t cut, int fate, const char *what) {
   fail_msg("%s: %s at byte %zu of %zu: %s", recorded.name,
-           fate == STREAM_ENDS ? "cut" : fate == STREAM_BREAKS ? "reset" : "frozen", cut, recorded.script.size, what);
+           fate == STREAM_ENDS     ? "cut"
+           : fate == STREAM_BREAKS ? "reset"
+                                   : "frozen",
+           cut, recorded.script.size, what);
 }
 
 /* Turn the loop, and the clock where nothing else is left to wait for, until the future has settled. */
@@ -195,7 +199,8 @@ static void wait_for(api_scene_t *api, const daytona_future_t *future) {
 /* --- logs -------------------------------------------------------------------------------------- */
 
 /* The connection breaks here; meanwhile the command has finished, or goes on and a new socket shows the log. */
-static void cut_log(log_scene_t *scene, const char *log, size_t size, size_t cut, stream_fate_t fate, bool goes_on) {
+static void cut_log(log_scene_t *scene, const char *log, size_t size, size_t cut, stream_fate_t fate,
+                    bool goes_on) {
   cuts_made++;
   log_scene_begin(scene, log, size);
   stream_play(&scene->stream, &recorded.script, cut, fate);
@@ -244,7 +249,8 @@ static bool cut_log_everywhere(void *user) {
   for (size_t i = 0; i < count; i++)
     for (int fate = STREAM_STAYS; fate <= STREAM_BREAKS; fate++) {
       bool goes_on = (i + (size_t)fate) % 2 != 0;
-      if (fate != STREAM_STAYS || i % 3 == 0) cut_log(scene, log, size, cuts[i], (stream_fate_t)fate, goes_on);
+      if (fate != STREAM_STAYS || i % 3 == 0)
+        cut_log(scene, log, size, cuts[i], (stream_fate_t)fate, goes_on);
     }
   return true;
 }
@@ -286,7 +292,8 @@ static void on_output(daytona_pty_t *pty, const char *bytes, size_t size, void *
 }
 
 static bool is_control(const frame_t *frame, const char *status) {
-  return frame->opcode == 1 && strstr(frame->bytes, "\"control\"") != NULL && strstr(frame->bytes, status) != NULL;
+  return frame->opcode == 1 && strstr(frame->bytes, "\"control\"") != NULL &&
+         strstr(frame->bytes, status) != NULL;
 }
 
 /* What a reader hears of a terminal up to a cut. */
@@ -323,7 +330,8 @@ static void check_ended_terminal(daytona_pty_t *pty) {
   daytona_stream_reason_t expected = was_killed ? DAYTONA_STREAM_KILLED : DAYTONA_STREAM_EXITED;
   if (!has_exit) expected = end->reason;
   if (recorded.close_code == 1008 && !has_exit) expected = DAYTONA_STREAM_SLOW_READER;
-  if (end->reason != expected) explain(recorded.script.size, STREAM_ENDS, daytona_stream_reason_text(end->reason));
+  if (end->reason != expected)
+    explain(recorded.script.size, STREAM_ENDS, daytona_stream_reason_text(end->reason));
   assert_int_equal(end->has_exit_code, has_exit);
   assert_int_equal(end->exit_code, json_integer_value(code));
   assert_int_equal(end->close_code, recorded.close_code);
@@ -341,8 +349,9 @@ static void cut_terminal(stream_scene_t *scene, size_t greeting, size_t cut, str
   daytona_pty_t *pty = daytona_pty_retain(daytona_future_pty(future));
   if (cut < greeting) {
     if (pty != NULL) explain(cut, fate, "attached without a greeting");
-    bool is_right = fate == STREAM_STAYS ? daytona_future_code(future) == DAYTONA_ETIMEOUT
-                                         : daytona_error_is(daytona_future_error(future), DAYTONA_ECONNECTION);
+    bool is_right = fate == STREAM_STAYS
+                      ? daytona_future_code(future) == DAYTONA_ETIMEOUT
+                      : daytona_error_is(daytona_future_error(future), DAYTONA_ECONNECTION);
     if (!is_right) explain(cut, fate, daytona_future_error(future)->message);
   } else {
     if (pty == NULL) explain(cut, fate, daytona_future_error(future)->message);
@@ -352,7 +361,8 @@ static void cut_terminal(stream_scene_t *scene, size_t greeting, size_t cut, str
       check_ended_terminal(pty);
     else
       check_lost_terminal(pty, cut, fate);
-    if (heard.size[0] != expected.size[0] || heard.hash != expected.hash) explain(cut, fate, "another output");
+    if (heard.size[0] != expected.size[0] || heard.hash != expected.hash)
+      explain(cut, fate, "another output");
     assert_int_equal(daytona_pty_end(pty)->received_bytes, expected.size[0]);
     daytona_future_release(wait);
   }
@@ -443,7 +453,8 @@ static log_heard_t run_before(size_t cut) {
 
 static void check_ended_run(const daytona_future_t *future) {
   daytona_errcode_t expected = recorded.close_code == 1000 || recorded.close_code == 1005 ? DAYTONA_OK
-                               : recorded.close_code == 4008 ? DAYTONA_ETIMEOUT : DAYTONA_ECONNECTION;
+                               : recorded.close_code == 4008                              ? DAYTONA_ETIMEOUT
+                                                             : DAYTONA_ECONNECTION;
   if (daytona_future_code(future) != expected)
     explain(recorded.script.size, STREAM_ENDS, daytona_errcode_name(daytona_future_code(future)));
   if (expected != DAYTONA_OK) assert_non_null(strstr(daytona_future_error(future)->message, recorded.reason));
@@ -451,8 +462,8 @@ static void check_ended_run(const daytona_future_t *future) {
 
 static void cut_run(stream_scene_t *scene, size_t cut, stream_fate_t fate) {
   log_heard_t heard = {.hash = LOG_HASH_START}, expected = run_before(cut);
-  const daytona_run_opts_t opts = {.on_stdout = on_stdout, .on_stderr = on_stderr, .on_error = on_error,
-                                   .user = &heard};
+  const daytona_run_opts_t opts = {
+    .on_stdout = on_stdout, .on_stderr = on_stderr, .on_error = on_error, .user = &heard};
   cuts_made++;
   stream_forget(scene);
   stream_play(scene, &recorded.script, cut, fate);

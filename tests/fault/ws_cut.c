@@ -16,7 +16,7 @@ static const struct {
   bool is_final;
   const char *bytes;
 } frames[] = {{1, true, "{\"type\":\"control\"}"}, {2, false, "out"}, {9, true, "ping"}, {0, false, "put "},
-              {0, true, "of a command"},          {2, true, ""},     {1, true, "tail"}};
+              {0, true, "of a command"},           {2, true, ""},     {1, true, "tail"}};
 
 enum { FRAMES = sizeof frames / sizeof *frames };
 static const char close_reason[] = "{\"exitCode\":3}";
@@ -73,12 +73,12 @@ static void scene_close(scene_t *scene) {
 }
 
 static void scene_run(scene_t *scene) {
-  assert_int_equal(ws_client_connect(&scene->client, &scene->seen,
-                                     (daytona__ws_opts_t){.url = scene->url,
-                                                          .connect_timeout_ms = 30000,
-                                                          .ping_ms = 20000,
-                                                          .pong_timeout_ms = 20000}),
-                   0);
+  assert_int_equal(
+    ws_client_connect(
+      &scene->client, &scene->seen,
+      (daytona__ws_opts_t){
+        .url = scene->url, .connect_timeout_ms = 30000, .ping_ms = 20000, .pong_timeout_ms = 20000}),
+    0);
   size_t turns = 0;
   while (scene->seen.closed == 0) {
     stage_spin(&scene->client.stage, 1);
@@ -121,9 +121,7 @@ static void check(const scene_t *scene, bool has_all, bool was_open) {
       if (seen->messages == 0) assert_int_equal(seen->how, DAYTONA__WS_END_EOF);
       assert_int_equal(seen->code, DAYTONA_ECONNECTION);
       break;
-    case WS_CUT_RESET:
-      assert_int_equal(seen->code, DAYTONA_ECONNECTION);
-      break;
+    case WS_CUT_RESET: assert_int_equal(seen->code, DAYTONA_ECONNECTION); break;
     default:
       assert_int_equal(seen->how, was_open ? DAYTONA__WS_END_PONG_TIMEOUT : DAYTONA__WS_END_CONNECT_TIMEOUT);
       assert_int_equal(seen->code, was_open ? DAYTONA_ECONNECTION_TIMEOUT : DAYTONA_ECONNECT_TIMEOUT);

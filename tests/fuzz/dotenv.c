@@ -25,9 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int error = parse(&first, data, size);
   FUZZ_CHECK(parse(&second, data, size) == error);
   FUZZ_CHECK(error == 0 || error == DAYTONA_ELIMIT || error == DAYTONA_EINVAL);
-  FUZZ_CHECK((error == DAYTONA_EINVAL) == (size <= DAYTONA__DOTENV_MAX && size > 0 && memchr(data, 0, size) != NULL));
+  FUZZ_CHECK((error == DAYTONA_EINVAL) ==
+             (size <= DAYTONA__DOTENV_MAX && size > 0 && memchr(data, 0, size) != NULL));
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    const char *value = daytona__dotenv_get(&first, names[i]), *again = daytona__dotenv_get(&second, names[i]);
+    const char *value = daytona__dotenv_get(&first, names[i]),
+               *again = daytona__dotenv_get(&second, names[i]);
     FUZZ_CHECK((value == NULL) == (again == NULL) && (value == NULL || strcmp(value, again) == 0));
     FUZZ_CHECK(value == NULL || (error == 0 && strncmp(names[i], "DAYTONA_", 8) == 0));
   }

@@ -12,14 +12,15 @@
 
 typedef struct events {
   daytona__multipart_reader_t reader;
-  uint64_t sum;   /* of everything that was told, in order */
+  uint64_t sum; /* of everything that was told, in order */
   size_t bytes;
   bool is_in_part;
   unsigned stops; /* take so many bytes at most; 0: all */
 } events_t;
 
 static void add(events_t *self, const void *data, size_t size) {
-  for (size_t i = 0; i < size; i++) self->sum = (self->sum ^ ((const unsigned char *)data)[i]) * 1099511628211u;
+  for (size_t i = 0; i < size; i++)
+    self->sum = (self->sum ^ ((const unsigned char *)data)[i]) * 1099511628211u;
 }
 
 static int on_part(daytona__multipart_reader_t *reader, const daytona__multipart_part_t *part) {

@@ -47,7 +47,8 @@ static int take(source_t *source, size_t *in_message) {
       FUZZ_CHECK(event.message != NULL && daytona__ws_close_code_is_valid(event.close_code));
       break;
     case DAYTONA__WS_CLOSE:
-      FUZZ_CHECK(event.close_code == DAYTONA__WS_NO_STATUS || daytona__ws_close_code_is_valid(event.close_code));
+      FUZZ_CHECK(event.close_code == DAYTONA__WS_NO_STATUS ||
+                 daytona__ws_close_code_is_valid(event.close_code));
       FUZZ_CHECK(event.size <= 123);
       break;
     default: FUZZ_CHECK(event.size <= DAYTONA__WS_CONTROL_MAX); return 1;

@@ -58,8 +58,13 @@ static void files_of_every_size_come_back(void **state) {
 
 static void content_may_look_like_the_wire(void **state) {
   static const char *const contents[] = {
-    "\r\n--DAYTONA-FILE-BOUNDARY--\r\n", "--DAYTONA-FILE-BOUNDARY\r\nContent-Length: 1\r\n\r\nx", "\r\n", "\r", "--",
-    "x\r\n--DAYTONA-FILE-BOUNDARY\r\nContent-Disposition: form-data; name=\"error\"; filename=\"like\"\r\n\r\n{}",
+    "\r\n--DAYTONA-FILE-BOUNDARY--\r\n",
+    "--DAYTONA-FILE-BOUNDARY\r\nContent-Length: 1\r\n\r\nx",
+    "\r\n",
+    "\r",
+    "--",
+    "x\r\n--DAYTONA-FILE-BOUNDARY\r\nContent-Disposition: form-data; name=\"error\"; "
+    "filename=\"like\"\r\n\r\n{}",
     "----DaytonaUpload\r\n",
   };
   for (size_t i = 0; i < sizeof contents / sizeof contents[0]; i++) {
@@ -69,8 +74,10 @@ static void content_may_look_like_the_wire(void **state) {
 }
 
 static void odd_names_are_kept(void **state) {
-  static const char *const names[] = {"a b", "quo\"te", "back\\slash", "semi;colon", "per%41cent", "\xc3\xbc\xe6\x97\xa5\xf0\x9f\x9a\x80",
-                                      "q?a=b&c#d", "it's", "new\nline", "tab\there", "C:\\x\\y", "*.txt", "-rf"};
+  static const char *const names[] = {
+    "a b",       "quo\"te", "back\\slash", "semi;colon", "per%41cent", "\xc3\xbc\xe6\x97\xa5\xf0\x9f\x9a\x80",
+    "q?a=b&c#d", "it's",    "new\nline",   "tab\there",  "C:\\x\\y",   "*.txt",
+    "-rf"};
   char path[128];
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     snprintf(path, sizeof path, "/home/daytona/odd/%s", names[i]);
@@ -88,7 +95,8 @@ static void odd_names_are_kept(void **state) {
   daytona_future_release(future);
   session_fails(daytona_fs_download(sandbox, "/home/daytona/odd/bad\xff", NULL), DAYTONA_EINVAL);
   session_fails(daytona_fs_info(sandbox, "/home/daytona/odd/bad\xff", NULL), DAYTONA_EINVAL);
-  session_done(daytona_fs_upload(sandbox, "raw", 3, " /home/daytona/odd/up\xfe\n", NULL)); /* blanks around it go */
+  session_done(
+    daytona_fs_upload(sandbox, "raw", 3, " /home/daytona/odd/up\xfe\n", NULL)); /* blanks around it go */
   session_expect(sandbox, "cat \"odd/$(printf 'up\\376')\"", 0, "raw");
 }
 
@@ -136,7 +144,8 @@ static void many_files_with_some_failing(void **state) {
   }
   daytona_future_t *future = session_must(daytona_fs_upload_many(sandbox, up, COUNT, NULL));
   assert_int_equal(daytona_future_fs_results(future)->failed_count, COUNT / 50);
-  for (int i = 0; i < COUNT; i++) assert_int_equal(daytona_future_fs_results(future)->items[i].error != NULL, i % 50 == 7);
+  for (int i = 0; i < COUNT; i++)
+    assert_int_equal(daytona_future_fs_results(future)->items[i].error != NULL, i % 50 == 7);
   daytona_future_release(future);
   future = session_must(daytona_fs_download_many(sandbox, down, COUNT, NULL));
   const daytona_fs_results_t *results = daytona_future_fs_results(future);
@@ -231,8 +240,9 @@ static void huge_file_passes_in_bounded_memory(void **state) {
   pclose(sum);
   unlink(in_folder("huge"));
   assert_string_equal(got, expected);
-  print_message("%ld MiB: peak of the upload %ld KiB, of the download %ld KiB above idle\n", mib, upload, download);
-  if (before < 0) return; /* the kernel does not reset peaks */
+  print_message("%ld MiB: peak of the upload %ld KiB, of the download %ld KiB above idle\n", mib, upload,
+                download);
+  if (before < 0) return;    /* the kernel does not reset peaks */
 #ifndef __SANITIZE_ADDRESS__ /* which keeps freed memory for a while */
   assert_true(upload < 8 * 1024 && download < 8 * 1024);
 #endif
@@ -251,7 +261,8 @@ static void answer_cut_anywhere_is_an_error_and_leaves_no_file(void **state) {
   session_done(daytona_fs_upload(sandbox, "0123456789", 10, "cut", NULL));
   for (int at = 0; at < 220; at += 11) {
     for (int resets = 0; resets < 2; resets++) {
-      snprintf(action, sizeof action, "\"action\":\"%s\",\"after_bytes\":%d", resets ? "reset" : "truncate", at);
+      snprintf(action, sizeof action, "\"action\":\"%s\",\"after_bytes\":%d", resets ? "reset" : "truncate",
+               at);
       add_fault(action);
       session_fails(daytona_fs_download_file(sandbox, "cut", in_folder("cut"), NULL), DAYTONA_EFAILED);
       session_admin("DELETE", "/faults", NULL);

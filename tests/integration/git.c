@@ -23,7 +23,8 @@ static const char web_server[] =
   "        body = self.rfile.read(int(self.headers.get('Content-Length', 0)))\n"
   "        with open('/tmp/web/seen', 'ab') as seen:\n" /* the command lines while somebody asks */
   "            for pid in filter(str.isdigit, os.listdir('/proc')):\n"
-  "                try: seen.write(open('/proc/' + pid + '/cmdline', 'rb').read().replace(b'\\0', b' ') + b'\\n')\n"
+  "                try: seen.write(open('/proc/' + pid + '/cmdline', 'rb').read().replace(b'\\0', b' ') + "
+  "b'\\n')\n"
   "                except OSError: pass\n"
   "        if self.headers.get('Authorization') != KEY:\n"
   "            self.send_response(401)\n"
@@ -31,10 +32,12 @@ static const char web_server[] =
   "            self.end_headers()\n"
   "            return\n"
   "        env = dict(os.environ, GIT_PROJECT_ROOT='/tmp/web', GIT_HTTP_EXPORT_ALL='1', PATH_INFO=path,\n"
-  "                   QUERY_STRING=query, REQUEST_METHOD=self.command, REMOTE_USER='ann', REMOTE_ADDR='::1',\n"
+  "                   QUERY_STRING=query, REQUEST_METHOD=self.command, REMOTE_USER='ann', "
+  "REMOTE_ADDR='::1',\n"
   "                   CONTENT_TYPE=self.headers.get('Content-Type', ''), CONTENT_LENGTH=str(len(body)),\n"
   "                   HTTP_CONTENT_ENCODING=self.headers.get('Content-Encoding', ''))\n"
-  "        out = subprocess.run(['git', 'http-backend'], input=body, env=env, stdout=subprocess.PIPE).stdout\n"
+  "        out = subprocess.run(['git', 'http-backend'], input=body, env=env, "
+  "stdout=subprocess.PIPE).stdout\n"
   "        head, _, content = out.partition(b'\\r\\n\\r\\n')\n"
   "        lines = [line.split(': ', 1) for line in head.decode().split('\\r\\n')]\n"
   "        self.send_response(int(dict(lines).get('Status', '200').split()[0]))\n"
@@ -94,7 +97,8 @@ static void make_place(const char *name) {
            "mkdir -p %s && cd %s && git init -q -b main seed && cd seed && echo one > a.txt && git add . && "
            "git commit -q -m first && git checkout -q -b feature && echo f > f.txt && git add . && "
            "git commit -q -m feature && git checkout -q main && git clone -q --bare . ../origin.git && "
-           "git remote add origin ../origin.git", name, name);
+           "git remote add origin ../origin.git",
+           name, name);
   shell(command);
   snprintf(url, sizeof url, "%s/origin.git", name);
   snprintf(path, sizeof path, "%s/copy", name);
@@ -128,7 +132,8 @@ static void clone_takes_branch_commit_and_depth(void **state) {
   expect("git -C clone/c2 branch --show-current", "feature\n");
   session_done(daytona_git_clone(sandbox, "file:///home/daytona/clone/origin.git", "clone/c3", &depth));
   expect("git -C clone/c3 rev-list --count HEAD", "1\n");
-  daytona_future_t *future = session_must(daytona_process_exec(sandbox, "git -C clone/seed rev-parse main", NULL));
+  daytona_future_t *future =
+    session_must(daytona_process_exec(sandbox, "git -C clone/seed rev-parse main", NULL));
   char hash[41];
   snprintf(hash, sizeof hash, "%.40s", daytona_future_exec_result(future)->result);
   daytona_future_release(future);
@@ -190,22 +195,27 @@ static void branches_are_made_checked_out_and_deleted(void **state) {
   assert_string_equal(branches->names.items[1], "topic/ü");
   assert_string_equal(branches->current, "topic/ü");
   daytona_future_release(future);
-  fails_exactly(daytona_git_create_branch(sandbox, "branches/copy", "main", NULL), DAYTONA_EGIT_BRANCH_EXISTS, 409);
+  fails_exactly(daytona_git_create_branch(sandbox, "branches/copy", "main", NULL), DAYTONA_EGIT_BRANCH_EXISTS,
+                409);
   session_fails(daytona_git_create_branch(sandbox, "branches/copy", "a b", NULL), DAYTONA_EINVAL);
   session_fails(daytona_git_delete_branch(sandbox, "branches/copy", "topic/ü", NULL), DAYTONA_ECONFLICT);
   session_done(daytona_git_checkout_branch(sandbox, "branches/copy", "main", NULL));
   session_done(daytona_git_delete_branch(sandbox, "branches/copy", "topic/ü", NULL));
-  fails_exactly(daytona_git_checkout_branch(sandbox, "branches/copy", "topic/ü", NULL), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
+  fails_exactly(daytona_git_checkout_branch(sandbox, "branches/copy", "topic/ü", NULL),
+                DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
   expect("git -C branches/copy branch --show-current", "main\n");
 }
 
 static void dirty_checkout_and_pull_change_nothing(void **state) {
   make_place("dirty");
-  shell("cd dirty/copy && git branch other && echo dirty > a.txt && cd ../seed && echo r > r.txt && git add . && "
-        "git commit -q -m remote && git push -q origin main");
-  fails_exactly(daytona_git_checkout_branch(sandbox, "dirty/copy", "other", NULL), DAYTONA_EGIT_DIRTY_WORKTREE, 409);
+  shell(
+    "cd dirty/copy && git branch other && echo dirty > a.txt && cd ../seed && echo r > r.txt && git add . && "
+    "git commit -q -m remote && git push -q origin main");
+  fails_exactly(daytona_git_checkout_branch(sandbox, "dirty/copy", "other", NULL),
+                DAYTONA_EGIT_DIRTY_WORKTREE, 409);
   fails_exactly(daytona_git_pull(sandbox, "dirty/copy", NULL), DAYTONA_EGIT_DIRTY_WORKTREE, 409);
-  expect("cd dirty/copy && git branch --show-current && git log --format=%s && cat a.txt", "main\nfirst\ndirty\n");
+  expect("cd dirty/copy && git branch --show-current && git log --format=%s && cat a.txt",
+         "main\nfirst\ndirty\n");
 }
 
 static void push_and_pull_move_commits(void **state) {
@@ -213,7 +223,9 @@ static void push_and_pull_move_commits(void **state) {
   commit_to("move/copy", "mine");
   session_done(daytona_git_push(sandbox, "move/copy", NULL));
   expect("git -C move/origin.git log -1 --format=%s main", "mine\n");
-  shell("cd move/seed && git pull -q origin main && git commit -q --allow-empty -m theirs && git push -q origin main");
+  shell(
+    "cd move/seed && git pull -q origin main && git commit -q --allow-empty -m theirs && git push -q origin "
+    "main");
   session_done(daytona_git_pull(sandbox, "move/copy", NULL));
   expect("git -C move/copy log -1 --format=%s", "theirs\n");
   session_done(daytona_git_create_branch(sandbox, "move/copy", "topic", NULL));
@@ -234,11 +246,12 @@ static void diverged_branches_are_conflicts(void **state) {
   fails_exactly(daytona_git_push(sandbox, "diverged/copy", NULL), DAYTONA_EGIT_PUSH_REJECTED, 409);
   fails_exactly(daytona_git_pull(sandbox, "diverged/copy", NULL), DAYTONA_EGIT_MERGE_CONFLICT, 409);
   expect("git -C diverged/copy log -1 --format=%s", "mine\n");
-  shell("cd diverged/origin.git/hooks && printf '#!/bin/sh\\necho not today >&2\\nexit 1\\n' > pre-receive && "
-        "chmod +x pre-receive");
+  shell(
+    "cd diverged/origin.git/hooks && printf '#!/bin/sh\\necho not today >&2\\nexit 1\\n' > pre-receive && "
+    "chmod +x pre-receive");
   shell("cd diverged/copy && git reset -q --hard origin/main && git commit -q --allow-empty -m hooked");
-  daytona_future_t *future = session_must_fail(daytona_git_push(sandbox, "diverged/copy", NULL),
-                                               DAYTONA_EGIT_REMOTE_REJECTED);
+  daytona_future_t *future =
+    session_must_fail(daytona_git_push(sandbox, "diverged/copy", NULL), DAYTONA_EGIT_REMOTE_REJECTED);
   assert_non_null(strstr(daytona_future_error(future)->message, "not today"));
   assert_int_equal(daytona_future_error(future)->http_status, 422);
   daytona_future_release(future);
@@ -249,12 +262,15 @@ static void missing_repositories_and_remotes_are_named(void **state) {
   shell("mkdir missing/plain");
   fails_exactly(daytona_git_status(sandbox, "missing/plain", NULL), DAYTONA_EGIT_REPO_NOT_FOUND, 404);
   fails_exactly(daytona_git_branches(sandbox, "missing/none", NULL), DAYTONA_EGIT_REPO_NOT_FOUND, 404);
-  fails_exactly(daytona_git_clone(sandbox, "missing/none.git", "missing/x", NULL), DAYTONA_EGIT_REPO_NOT_FOUND, 404);
+  fails_exactly(daytona_git_clone(sandbox, "missing/none.git", "missing/x", NULL),
+                DAYTONA_EGIT_REPO_NOT_FOUND, 404);
   daytona_git_clone_opts_t branch = {.branch = "nosuch"};
-  fails_exactly(daytona_git_clone(sandbox, "missing/origin.git", "missing/x", &branch), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
+  fails_exactly(daytona_git_clone(sandbox, "missing/origin.git", "missing/x", &branch),
+                DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
   fails_exactly(daytona_git_clone(sandbox, "http://127.0.0.1:1/x.git", "missing/x", NULL),
                 DAYTONA_EGIT_TRANSPORT_FAILED, 502);
-  fails_exactly(daytona_git_clone(sandbox, "git@example.com:a/b.git", "missing/x", NULL), DAYTONA_EGIT_AUTH_FAILED, 401);
+  fails_exactly(daytona_git_clone(sandbox, "git@example.com:a/b.git", "missing/x", NULL),
+                DAYTONA_EGIT_AUTH_FAILED, 401);
   session_fails(daytona_git_clone(sandbox, "missing/origin.git", "missing/copy", NULL), DAYTONA_ECONFLICT);
 }
 
@@ -276,7 +292,8 @@ static void reset_and_restore_take_changes_back(void **state) {
   fails_exactly(daytona_git_reset(sandbox, "reset/copy", &nowhere), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
   shell("echo x > reset/copy/a.txt");
   add("reset/copy", "a.txt");
-  daytona_git_restore_opts_t both = {.staged = daytona_bool(true), .worktree = daytona_bool(true), .source = "HEAD"};
+  daytona_git_restore_opts_t both = {
+    .staged = daytona_bool(true), .worktree = daytona_bool(true), .source = "HEAD"};
   session_done(daytona_git_restore(sandbox, "reset/copy", &files, &both));
   expect("git -C reset/copy status --porcelain", "");
 }
@@ -289,7 +306,8 @@ static void init_and_remotes(void **state) {
   session_done(daytona_git_remote_add(sandbox, "init/work", "origin", "../bare.git", NULL));
   session_fails(daytona_git_remote_add(sandbox, "init/work", "origin", "x", NULL), DAYTONA_ECONFLICT);
   daytona_git_remote_add_opts_t overwrite = {.overwrites = true}, fetch = {.fetches = true};
-  session_done(daytona_git_remote_add(sandbox, "init/work", "origin", "https://u:hidden@example.com/x.git", &overwrite));
+  session_done(
+    daytona_git_remote_add(sandbox, "init/work", "origin", "https://u:hidden@example.com/x.git", &overwrite));
   daytona_future_t *future = session_must(daytona_git_remotes(sandbox, "init/work", NULL));
   assert_int_equal(daytona_future_map(future)->count, 1);
   assert_string_equal(daytona_map_get(daytona_future_map(future), "origin"), "https://example.com/x.git");
@@ -336,8 +354,10 @@ static void credentials_open_a_repository_over_http(void **state) {
   shell("git clone -q --bare web/seed /tmp/web/x.git && git -C /tmp/web/x.git config http.receivepack true");
   snprintf(url, sizeof url, "http://127.0.0.1:%s/x.git", port);
   snprintf(with_user, sizeof with_user, "http://ann:top-secrets@127.0.0.1:%s/x.git", port);
-  daytona_git_clone_opts_t good = {.credentials = {"ann", "top-secret"}}, bad = {.credentials = {"ann", "top-secrets"}};
-  daytona_git_remote_opts_t known = {.credentials = {"ann", "top-secret"}}, wrong = {.credentials = {"ann", "top-secrets"}};
+  daytona_git_clone_opts_t good = {.credentials = {"ann", "top-secret"}},
+                           bad = {.credentials = {"ann", "top-secrets"}};
+  daytona_git_remote_opts_t known = {.credentials = {"ann", "top-secret"}},
+                            wrong = {.credentials = {"ann", "top-secrets"}};
   fails_exactly(daytona_git_clone(sandbox, url, "web/c", NULL), DAYTONA_EGIT_AUTH_FAILED, 401);
   daytona_future_t *refused[] = {daytona_git_clone(sandbox, url, "web/c", &bad),
                                  daytona_git_clone(sandbox, with_user, "web/d", NULL)};
@@ -354,15 +374,22 @@ static void credentials_open_a_repository_over_http(void **state) {
   fails_exactly(daytona_git_pull(sandbox, "web/c", NULL), DAYTONA_EGIT_AUTH_FAILED, 401);
   session_done(daytona_git_pull(sandbox, "web/c", &known));
   session_expect(sandbox, "grep -r -e top-secret -e YW5uOnRvcC1zZWNyZXQ web/c", 1, "");
-  session_expect(sandbox, "cat /tmp/web/seen | grep -c git-remote-http > /dev/null && ! grep -e top-secret -e YW5uOnRvcC1z /tmp/web/seen", 0, "");
-  shell("git clone -q /tmp/web/x.git web/other && cd web/other && git commit -q --allow-empty -m theirs && git push -q");
+  session_expect(sandbox,
+                 "cat /tmp/web/seen | grep -c git-remote-http > /dev/null && ! grep -e top-secret -e "
+                 "YW5uOnRvcC1z /tmp/web/seen",
+                 0, "");
+  shell(
+    "git clone -q /tmp/web/x.git web/other && cd web/other && git commit -q --allow-empty -m theirs && git "
+    "push -q");
   commit_to("web/c", "mine");
   fails_exactly(daytona_git_push(sandbox, "web/c", &known), DAYTONA_EGIT_PUSH_REJECTED, 409);
   fails_exactly(daytona_git_pull(sandbox, "web/c", &known), DAYTONA_EGIT_MERGE_CONFLICT, 409);
   shell("cd web/c && git reset -q --hard HEAD~1");
   session_done(daytona_git_pull(sandbox, "web/c", &known));
   commit_to("web/c", "refused");
-  shell("printf '#!/bin/sh\\necho not on my watch >&2\\nexit 1\\n' > /tmp/web/x.git/hooks/update && chmod +x /tmp/web/x.git/hooks/update");
+  shell(
+    "printf '#!/bin/sh\\necho not on my watch >&2\\nexit 1\\n' > /tmp/web/x.git/hooks/update && chmod +x "
+    "/tmp/web/x.git/hooks/update");
   future = session_must_fail(daytona_git_push(sandbox, "web/c", &known), DAYTONA_EGIT_REMOTE_REJECTED);
   assert_non_null(strstr(daytona_future_error(future)->message, "not on my watch"));
   daytona_future_release(future);
@@ -386,16 +413,18 @@ static void no_secret_was_logged(void **state) {
 static void empty_and_detached_repositories_are_told_apart(void **state) {
   make_place("states");
   shell("git init -q --bare states/empty.git");
-  daytona_future_t *future = session_must_fail(daytona_git_clone(sandbox, "states/empty.git", "states/e", NULL),
-                                               DAYTONA_EGIT_REPO_NOT_FOUND);
+  daytona_future_t *future = session_must_fail(
+    daytona_git_clone(sandbox, "states/empty.git", "states/e", NULL), DAYTONA_EGIT_REPO_NOT_FOUND);
   daytona_future_release(future);
   session_expect(sandbox, "ls states/e", 2, NULL); /* nothing half done */
   daytona_git_clone_opts_t unknown = {.commit_id = "0123456789012345678901234567890123456789"};
-  fails_exactly(daytona_git_clone(sandbox, "states/origin.git", "states/u", &unknown), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
+  fails_exactly(daytona_git_clone(sandbox, "states/origin.git", "states/u", &unknown),
+                DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
   daytona_git_init_opts_t trunk = {.initial_branch = "trunk"};
   session_done(daytona_git_init(sandbox, "states/new", &trunk));
   session_fails(daytona_git_status(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
-  fails_exactly(daytona_git_create_branch(sandbox, "states/new", "x", NULL), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
+  fails_exactly(daytona_git_create_branch(sandbox, "states/new", "x", NULL), DAYTONA_EGIT_BRANCH_NOT_FOUND,
+                404);
   session_fails(daytona_git_push(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
   session_fails(daytona_git_pull(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
   shell("cd states/copy && git checkout -q --detach");
@@ -414,13 +443,16 @@ static void empty_and_detached_repositories_are_told_apart(void **state) {
 /* A conflict in the files: they are named, and neither commit nor checkout covers it up. */
 static void conflicts_in_files_are_shown(void **state) {
   make_place("conflict");
-  shell("cd conflict/copy && git checkout -q -b side && echo side > a.txt && git commit -q -am side && git checkout -q main && "
-        "echo main > a.txt && git commit -q -am main && ! git merge -q side > /dev/null");
+  shell(
+    "cd conflict/copy && git checkout -q -b side && echo side > a.txt && git commit -q -am side && git "
+    "checkout -q main && "
+    "echo main > a.txt && git commit -q -am main && ! git merge -q side > /dev/null");
   daytona_future_t *future = session_must(daytona_git_status(sandbox, "conflict/copy", NULL));
   assert_int_equal(daytona_future_git_status(future)->file_count, 1);
   assert_string_equal(daytona_future_git_status(future)->files[0].worktree, "Updated but unmerged");
   daytona_future_release(future);
-  session_fails(daytona_git_commit(sandbox, "conflict/copy", "m", "a", "e@x", NULL), DAYTONA_EGIT_MERGE_CONFLICT);
+  session_fails(daytona_git_commit(sandbox, "conflict/copy", "m", "a", "e@x", NULL),
+                DAYTONA_EGIT_MERGE_CONFLICT);
   session_fails(daytona_git_checkout_branch(sandbox, "conflict/copy", "side", NULL), DAYTONA_ECONFLICT);
   daytona_git_reset_opts_t hard = {.mode = "hard"};
   session_done(daytona_git_reset(sandbox, "conflict/copy", &hard));

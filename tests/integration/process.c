@@ -39,8 +39,7 @@ static void cwd_and_env_are_used(void **state) {
   daytona_exec_opts_t opts = {.cwd = "/tmp", .env = {env, 2}};
   daytona_future_t *future =
     session_must(daytona_process_exec(sandbox, "pwd; printf '%s|%s\\n' \"$A\" \"${B-unset}\"", &opts));
-  assert_string_equal(daytona_future_exec_result(future)->result,
-                      "/tmp\n1 'quoted' \"twice\" $HOME|\n");
+  assert_string_equal(daytona_future_exec_result(future)->result, "/tmp\n1 'quoted' \"twice\" $HOME|\n");
   daytona_future_release(future);
   daytona_exec_opts_t nowhere = {.cwd = "/no/such/folder"};
   future = session_must(daytona_process_exec(sandbox, "true", &nowhere));
@@ -79,9 +78,8 @@ static void long_script_arrives_whole(void **state) {
 static void timeout_is_kept_by_the_server(void **state) {
   daytona_exec_opts_t opts = {.timeout_ms = 400}; /* becomes a second */
   uint64_t began = uv_hrtime();
-  daytona_future_t *future =
-    session_must_fail(daytona_process_exec(sandbox, "touch began; sleep 30 & sleep 30", &opts),
-                      DAYTONA_EPROCESS_TIMEOUT);
+  daytona_future_t *future = session_must_fail(
+    daytona_process_exec(sandbox, "touch began; sleep 30 & sleep 30", &opts), DAYTONA_EPROCESS_TIMEOUT);
   uint64_t took_ms = (uv_hrtime() - began) / 1000000;
   assert_true(took_ms >= 900 && took_ms < 4000);
   assert_true(daytona_error_is(daytona_future_error(future), DAYTONA_ETIMEOUT));
@@ -102,8 +100,8 @@ static bool comes_true(const char *command) {
 }
 
 static void cancel_kills_the_remote_command_and_its_children(void **state) {
-  daytona_future_t *future = daytona_process_exec(
-    sandbox, "setsid sleep 4711 & (sleep 4711; true) & touch running; sleep 4711", NULL);
+  daytona_future_t *future =
+    daytona_process_exec(sandbox, "setsid sleep 4711 & (sleep 4711; true) & touch running; sleep 4711", NULL);
   assert_true(comes_true("test -e running"));
   daytona_future_cancel(future);
   session_fails(future, DAYTONA_ECANCELED);
@@ -159,8 +157,8 @@ static void code_gets_arguments_and_environment(void **state) {
   const char *argv[] = {"one", "two"};
   daytona_pair_t env[] = {{"FROM", "env"}};
   daytona_code_run_opts_t opts = {.argv = {argv, 2}, .env = {env, 1}};
-  daytona_future_t *future = session_must(daytona_process_code_run(
-    sandbox, "import os, sys\nprint(sys.argv[1:], os.environ['FROM'])", &opts));
+  daytona_future_t *future = session_must(
+    daytona_process_code_run(sandbox, "import os, sys\nprint(sys.argv[1:], os.environ['FROM'])", &opts));
   assert_string_equal(daytona_future_exec_result(future)->result, "['one', 'two'] env\n");
   assert_null(daytona_future_exec_result(future)->artifacts);
   daytona_future_release(future);
@@ -168,7 +166,8 @@ static void code_gets_arguments_and_environment(void **state) {
 
 static void charts_stay_reachable_as_raw_artifacts(void **state) {
   static const char code[] =
-    "print('dtn_artifact_k39fd2:{\"type\":\"chart\",\"value\":{\"type\":\"line\",\"title\":\"T\",\"elements\":[]}}')\n"
+    "print('dtn_artifact_k39fd2:{\"type\":\"chart\",\"value\":{\"type\":\"line\",\"title\":\"T\","
+    "\"elements\":[]}}')\n"
     "print('after')";
   daytona_future_t *future = session_must(daytona_process_code_run(sandbox, code, NULL));
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
@@ -190,8 +189,8 @@ static void folders_are_told(void **state) {
 static void bad_arguments_fail_through_the_future(void **state) {
   daytona_pair_t bad_name[] = {{"1A", "x"}}, no_value[] = {{"A", NULL}};
   daytona_exec_opts_t bad[] = {
-    {.env = {bad_name, 1}}, {.env = {no_value, 1}}, {.env = {NULL, 1}}, {.timeout_ms = -3},
-    {.timeout_ms = INT64_MAX}, {.cwd = "\xff"}, {.reserved = {1}},
+    {.env = {bad_name, 1}},    {.env = {no_value, 1}}, {.env = {NULL, 1}}, {.timeout_ms = -3},
+    {.timeout_ms = INT64_MAX}, {.cwd = "\xff"},        {.reserved = {1}},
   };
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
     session_fails(daytona_process_exec(sandbox, "true", &bad[i]), DAYTONA_EINVAL);

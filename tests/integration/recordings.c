@@ -89,7 +89,8 @@ static json_t *answer_of(json_t *recording, size_t index, json_t **request) {
   json_t *response = json_object_get(http, "response");
   *request = json_object_get(http, "request");
   if (!json_is_object(response) || text_of(*request, "target") == NULL) return NULL;
-  if (text_of(*request, "method") == NULL || json_is_true(json_object_get(response, "ended_early"))) return NULL;
+  if (text_of(*request, "method") == NULL || json_is_true(json_object_get(response, "ended_early")))
+    return NULL;
   return response;
 }
 
@@ -112,8 +113,8 @@ static daytona_sandbox_t *sandbox_at(session_t *session, const char *url) {
 }
 
 static void open_client(session_t *session) {
-  daytona_config_t config = {.api_key = "recorded", .api_url = base_url, .target = "none",
-                             .ignores_environment = true};
+  daytona_config_t config = {
+    .api_key = "recorded", .api_url = base_url, .target = "none", .ignores_environment = true};
   session_open(session, &config);
 }
 
@@ -177,10 +178,11 @@ static bool is_map_of_strings(json_t *object) {
   const char *key;
   json_t *value;
   if (object != NULL && !json_is_object(object)) return false;
-  json_object_foreach(object, key, value) {
+  json_object_foreach (object, key, value) {
     if (!json_is_string(value)) return false;
     for (const char *at = key; *at != '\0'; at++)
-      if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789", *at) == NULL) return false;
+      if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789", *at) == NULL)
+        return false;
     if (key[0] == '\0' || (key[0] >= '0' && key[0] <= '9')) return false;
   }
   return true;
@@ -197,19 +199,23 @@ static daytona_future_t *ask(daytona_sandbox_t *sandbox, json_t *request) {
   size_t count = 0, argc = 0;
   bool is_usual = is_map_of_strings(envs) && (timeout == NULL || json_is_integer(timeout)) &&
                   json_integer_value(timeout) >= 0;
-  if (is_usual) json_object_foreach(envs, key, value) {
-    pairs[count].key = key;
-    pairs[count++].value = json_string_value(value);
-  }
+  if (is_usual)
+    json_object_foreach (envs, key, value) {
+      pairs[count].key = key;
+      pairs[count++].value = json_string_value(value);
+    }
   int64_t timeout_ms = (int64_t)json_integer_value(timeout) * 1000;
   if (is_usual && text != NULL && text[strspn(text, " \t\r\n")] != '\0') {
-    daytona_exec_opts_t opts = {.cwd = text_of(body, "cwd"), .env = {pairs, count},
-                                .timeout_ms = timeout_ms, .leaves_running = true};
+    daytona_exec_opts_t opts = {
+      .cwd = text_of(body, "cwd"), .env = {pairs, count}, .timeout_ms = timeout_ms, .leaves_running = true};
     future = daytona_process_exec(sandbox, text, &opts);
   } else if (is_usual && code != NULL && code[0] != '\0' && text_of(body, "language") != NULL) {
-    json_array_foreach(json_object_get(body, "argv"), argc, value) argv[argc] = json_string_value(value);
-    daytona_code_run_opts_t opts = {.language = text_of(body, "language"), .env = {pairs, count},
-                                    .argv = {argv, argc}, .timeout_ms = timeout_ms, .leaves_running = true};
+    json_array_foreach (json_object_get(body, "argv"), argc, value) argv[argc] = json_string_value(value);
+    daytona_code_run_opts_t opts = {.language = text_of(body, "language"),
+                                    .env = {pairs, count},
+                                    .argv = {argv, argc},
+                                    .timeout_ms = timeout_ms,
+                                    .leaves_running = true};
     future = daytona_process_code_run(sandbox, code, &opts);
   }
   if (future != NULL) daytona_await(future);
@@ -368,7 +374,7 @@ static bool check_download(daytona_sandbox_t *sandbox, json_t *request, json_t *
   json_t *body = body_of(request), *value;
   const char *text = text_of(response, "body_text");
   size_t i, errors = 0;
-  json_array_foreach(json_object_get(body, "paths"), i, value) {
+  json_array_foreach (json_object_get(body, "paths"), i, value) {
     items[i].source = json_string_value(value);
     if (items[i].source[0] == '\0') items[i].source = "(empty)"; /* that one is not asked for */
   }
@@ -395,7 +401,7 @@ static bool check_upload(daytona_sandbox_t *sandbox, json_t *response) {
   json_t *body = body_of(response), *files = json_object_get(body, "files"), *value;
   size_t i, errors = json_array_size(json_object_get(body, "errors"));
   bool is_small = true;
-  json_array_foreach(files, i, value) {
+  json_array_foreach (files, i, value) {
     items[i].destination = text_of(value, "path");
     items[i].bytes = zeros;
     items[i].size = (size_t)json_integer_value(json_object_get(value, "bytes"));
@@ -425,7 +431,8 @@ static void every_file_reaches_the_caller(void **state) {
       if (response == NULL) continue;
       command("step %s%ld", NULL, (long)step);
       daytona_future_t *future = ask_files(sandbox, request);
-      if (is_files(request, "POST", "/bulk-download")) downloads += check_download(sandbox, request, response);
+      if (is_files(request, "POST", "/bulk-download"))
+        downloads += check_download(sandbox, request, response);
       if (is_files(request, "POST", "/bulk-upload")) uploads += check_upload(sandbox, response);
       if (future == NULL) continue;
       daytona_await(future);
@@ -450,9 +457,10 @@ static bool frames_of(json_t *socket, const char *dir, size_t *count, size_t *si
   size_t i;
   json_t *frame;
   *count = *size = 0;
-  json_array_foreach(json_object_get(socket, "frames"), i, frame) {
+  json_array_foreach (json_object_get(socket, "frames"), i, frame) {
     json_t *opcode = json_object_get(frame, "opcode");
-    bool is_text = json_is_string(opcode) ? strcmp(json_string_value(opcode), "text") == 0 : json_integer_value(opcode) == 1;
+    bool is_text = json_is_string(opcode) ? strcmp(json_string_value(opcode), "text") == 0
+                                          : json_integer_value(opcode) == 1;
     bool is_binary = json_is_string(opcode) ? strcmp(json_string_value(opcode), "binary") == 0
                                             : json_integer_value(opcode) == 2;
     if (strcmp(text_of(frame, "dir"), dir) != 0 || (!is_text && !is_binary)) continue;
@@ -474,7 +482,7 @@ static void check_run(daytona_sandbox_t *sandbox, json_t *texts, int close_code)
   const daytona_run_result_t *result = daytona_future_run_result(future);
   size_t i, sizes[2] = {0}, errors = 0;
   json_t *text;
-  json_array_foreach(texts, i, text) {
+  json_array_foreach (texts, i, text) {
     json_t *message = json_loads(json_string_value(text), 0, NULL);
     const char *type = text_of(message, "type");
     if (strcmp(type, "stdout") == 0) sizes[0] += json_string_length(json_object_get(message, "text"));
@@ -482,7 +490,9 @@ static void check_run(daytona_sandbox_t *sandbox, json_t *texts, int close_code)
     errors += strcmp(type, "error") == 0;
     json_decref(message);
   }
-  assert_int_equal(code, close_code == 1000 ? DAYTONA_OK : close_code == 4008 ? DAYTONA_ETIMEOUT : DAYTONA_ECONNECTION);
+  assert_int_equal(code, close_code == 1000   ? DAYTONA_OK
+                         : close_code == 4008 ? DAYTONA_ETIMEOUT
+                                              : DAYTONA_ECONNECTION);
   if (result != NULL) {
     assert_int_equal(result->out.size, sizes[0]);
     assert_int_equal(result->err.size, sizes[1]);
@@ -518,7 +528,7 @@ static void every_stream_ends_as_recorded(void **state) {
     if (strstr(names[i], "-tokens") != NULL) continue; /* the answers choose protocols that we do not offer */
     json_t *recording = load(names[i]), *steps = json_object_get(recording, "steps"), *step;
     size_t number, inputs, outputs, in_size, out_size;
-    json_array_foreach(steps, number, step) {
+    json_array_foreach (steps, number, step) {
       json_t *socket = json_object_get(step, "ws"), *end = json_object_get(socket, "end");
       json_t *texts = json_array();
       bool is_whole = socket != NULL && frames_of(socket, "out", &inputs, &in_size, NULL) &&
@@ -606,12 +616,9 @@ static bool find_recordings(void) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(every_answer_passes_the_transport),
-    cmocka_unit_test(every_result_reaches_the_caller),
-    cmocka_unit_test(every_file_reaches_the_caller),
-    cmocka_unit_test(every_stream_ends_as_recorded),
-    cmocka_unit_test(answers_byte_by_byte_are_the_same),
-    cmocka_unit_test(answers_cut_short_are_errors),
+    cmocka_unit_test(every_answer_passes_the_transport), cmocka_unit_test(every_result_reaches_the_caller),
+    cmocka_unit_test(every_file_reaches_the_caller),     cmocka_unit_test(every_stream_ends_as_recorded),
+    cmocka_unit_test(answers_byte_by_byte_are_the_same), cmocka_unit_test(answers_cut_short_are_errors),
   };
   if (argc != 4) return 2;
   python = argv[1];

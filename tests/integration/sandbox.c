@@ -11,8 +11,10 @@ static void created_sandbox_is_started_and_described(void **state) {
   session_t *session = *state;
   daytona_pair_t labels[] = {{"team", "infra"}, {"empty", ""}};
   daytona_pair_t env[] = {{"GREETING", "grüß dich"}};
-  daytona_create_opts_t opts = {.name = "described", .language = "typescript",
-                                .labels = {labels, 2}, .env = {env, 1},
+  daytona_create_opts_t opts = {.name = "described",
+                                .language = "typescript",
+                                .labels = {labels, 2},
+                                .env = {env, 1},
                                 .auto_stop_minutes = daytona_int(30)};
   daytona_sandbox_t *sandbox = session_sandbox(session, &opts);
   const daytona_sandbox_info_t *info = daytona_sandbox_get_info(sandbox);
@@ -52,8 +54,7 @@ static void sandbox_is_found_by_id_name_and_labels(void **state) {
     session_must(daytona_find_one(session->client, &by_name)),
   };
   for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
-    assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(found[i])),
-                        daytona_sandbox_id(sandbox));
+    assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(found[i])), daytona_sandbox_id(sandbox));
     daytona_future_release(found[i]);
   }
   session_delete(sandbox);
@@ -74,8 +75,7 @@ static void pages_and_the_walk_show_every_sandbox_once(void **state) {
   }
   int seen[LISTED] = {0};
   for (int number = 1; number <= 3; number++) {
-    daytona_list_opts_t opts = {.labels = {label, 1}, .page = daytona_int(number),
-                                .limit = daytona_int(2)};
+    daytona_list_opts_t opts = {.labels = {label, 1}, .page = daytona_int(number), .limit = daytona_int(2)};
     daytona_future_t *future = session_must(daytona_list(session->client, &opts));
     const daytona_sandbox_page_t *page = daytona_future_sandbox_page(future);
     assert_int_equal(page->total, LISTED);
@@ -88,8 +88,11 @@ static void pages_and_the_walk_show_every_sandbox_once(void **state) {
     daytona_future_release(future);
   }
   daytona_sandbox_state_t started = DAYTONA_SANDBOX_STARTED;
-  daytona_sandbox_query_t query = {.labels = {label, 1}, .page_size = daytona_int(2),
-                                   .states = &started, .state_count = 1, .sort = "createdAt",
+  daytona_sandbox_query_t query = {.labels = {label, 1},
+                                   .page_size = daytona_int(2),
+                                   .states = &started,
+                                   .state_count = 1,
+                                   .sort = "createdAt",
                                    .order = "asc"};
   daytona_sandbox_iter_t *iter;
   assert_int_equal(daytona_sandbox_iter_new(session->client, &query, &iter), 0);
@@ -219,8 +222,10 @@ static void failed_sandbox_tells_its_reason_and_recovers(void **state) {
   char path[160];
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
   snprintf(path, sizeof path, "/sandbox/%s/state", daytona_sandbox_id(sandbox));
-  assert_int_equal(session_admin("PUT", path, "{\"state\":\"error\",\"errorReason\":\"disk broke\","
-                                              "\"recoverable\":true}"), 200);
+  assert_int_equal(session_admin("PUT", path,
+                                 "{\"state\":\"error\",\"errorReason\":\"disk broke\","
+                                 "\"recoverable\":true}"),
+                   200);
   session_done(daytona_sandbox_refresh(sandbox, NULL));
   assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_ERROR);
   assert_true(daytona_sandbox_get_info(sandbox)->is_recoverable);
@@ -248,8 +253,9 @@ static void network_of_a_sandbox_can_be_blocked(void **state) {
   daytona_create_opts_t opts = {.network_block_all = daytona_bool(true)};
   daytona_sandbox_t *sandbox = session_sandbox(session, &opts);
   assert_true(daytona_sandbox_get_info(sandbox)->network_block_all);
-  session_expect(sandbox, "ls /sys/class/net 2>/dev/null || awk -F: 'NR>2{print $1}' /proc/net/dev | tr -d ' '",
-                 0, "lo\n");
+  session_expect(sandbox,
+                 "ls /sys/class/net 2>/dev/null || awk -F: 'NR>2{print $1}' /proc/net/dev | tr -d ' '", 0,
+                 "lo\n");
   session_delete(sandbox);
 }
 
@@ -285,11 +291,12 @@ static void preview_reaches_a_server_in_the_sandbox(void **state) {
   session_t *session = *state;
   char body[256], header[256], token[128];
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
-  session_expect(sandbox,
-                 "echo previewed > index.html; (python3 -m http.server 3000 >/dev/null 2>&1 &)\n"
-                 "for i in $(seq 100); do python3 -c \"import socket; socket.create_connection(('127.0.0.1', 3000))\""
-                 " 2>/dev/null && exit 0; sleep 0.05; done; exit 1",
-                 0, "");
+  session_expect(
+    sandbox,
+    "echo previewed > index.html; (python3 -m http.server 3000 >/dev/null 2>&1 &)\n"
+    "for i in $(seq 100); do python3 -c \"import socket; socket.create_connection(('127.0.0.1', 3000))\""
+    " 2>/dev/null && exit 0; sleep 0.05; done; exit 1",
+    0, "");
   daytona_future_t *future = session_must(daytona_sandbox_get_preview_link(sandbox, 3000, NULL));
   const daytona_preview_link_t *link = daytona_future_preview_link(future);
   assert_int_equal(link->port, 3000);

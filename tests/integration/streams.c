@@ -123,9 +123,10 @@ static void a_paused_log_waits_for_its_reader(void **state) {
   heard_t heard = {"", ""};
   const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .user = &heard};
   session_done(daytona_session_create(sandbox, "pause", NULL));
-  daytona_future_t *started = session_must(daytona_session_exec(sandbox, "pause", "echo late; return 2", &async));
-  daytona_future_t *follow = daytona_session_follow(sandbox, "pause",
-                                                    daytona_future_session_exec(started)->command_id, &opts);
+  daytona_future_t *started =
+    session_must(daytona_session_exec(sandbox, "pause", "echo late; return 2", &async));
+  daytona_future_t *follow =
+    daytona_session_follow(sandbox, "pause", daytona_future_session_exec(started)->command_id, &opts);
   daytona_session_follow_pause(follow);
   session_done(daytona_session_exec(sandbox, "pause", "true", NULL)); /* the one before it has ended */
   assert_false(daytona_future_is_settled(follow));
@@ -141,13 +142,15 @@ static void a_paused_log_waits_for_its_reader(void **state) {
 
 /* --- terminals --------------------------------------------------------------------------------- */
 
-static void on_pty(daytona_pty_t *pty, const char *bytes, size_t size, void *user) { on_out(bytes, size, user); }
+static void on_pty(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
+  on_out(bytes, size, user);
+}
 
 static void a_terminal_is_used_and_exits(void **state) {
   static const daytona_pair_t env[] = {{"GREETING", "good day"}};
   heard_t heard = {"", ""};
-  const daytona_pty_create_opts_t opts = {.cols = 100, .rows = 30, .env = {env, 1},
-                                          .attach = {.on_output = on_pty, .user = &heard}};
+  const daytona_pty_create_opts_t opts = {
+    .cols = 100, .rows = 30, .env = {env, 1}, .attach = {.on_output = on_pty, .user = &heard}};
   daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
   daytona_pty_t *pty = daytona_future_pty(future);
   session_done(daytona_pty_resize(sandbox, daytona_pty_id(pty), 120, 40, NULL));
@@ -162,10 +165,12 @@ static void a_terminal_is_used_and_exits(void **state) {
 }
 
 static void a_killed_terminal_says_so(void **state) {
-  daytona_future_t *future = session_must(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "kill"}));
+  daytona_future_t *future =
+    session_must(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "kill"}));
   daytona_future_t *other = session_must(daytona_pty_connect(sandbox, "kill", NULL));
   session_done(daytona_pty_kill(sandbox, "kill", NULL));
-  daytona_future_t *waits[] = {daytona_pty_wait(daytona_future_pty(future)), daytona_pty_wait(daytona_future_pty(other))};
+  daytona_future_t *waits[] = {daytona_pty_wait(daytona_future_pty(future)),
+                               daytona_pty_wait(daytona_future_pty(other))};
   for (int i = 0; i < 2; i++) {
     session_must(waits[i]);
     assert_int_equal(daytona_future_stream_end(waits[i])->reason, DAYTONA_STREAM_KILLED);
@@ -262,7 +267,8 @@ static void code_runs_in_contexts_with_state(void **state) {
   session_fails(daytona_interpreter_run(sandbox, "1", &apart), DAYTONA_ECONNECTION);
   daytona_future_release(future);
   const daytona_run_opts_t short_time = {.timeout_ms = 1000};
-  session_fails(daytona_interpreter_run(sandbox, "import time\ntime.sleep(30)", &short_time), DAYTONA_ETIMEOUT);
+  session_fails(daytona_interpreter_run(sandbox, "import time\ntime.sleep(30)", &short_time),
+                DAYTONA_ETIMEOUT);
 }
 
 static void contexts_are_listed_without_the_default_one(void **state) {
@@ -293,7 +299,8 @@ static void a_run_waits_for_its_reader_and_says_how_it_ended(void **state) {
   assert_string_equal(heard.out, "x\n");
   assert_int_equal(daytona_stream_verdict(run), DAYTONA_STREAM_EXITED);
   daytona_future_release(run);
-  run = session_must_fail(daytona_interpreter_run(sandbox, "import os\nos._exit(3)", NULL), DAYTONA_ECONNECTION);
+  run =
+    session_must_fail(daytona_interpreter_run(sandbox, "import os\nos._exit(3)", NULL), DAYTONA_ECONNECTION);
   assert_int_equal(daytona_stream_verdict(run), DAYTONA_STREAM_FAILED);
   daytona_future_release(run);
 }
@@ -324,8 +331,9 @@ static void what_is_not_there_is_named(void **state) {
   daytona_future_release(future);
   session_fails(daytona_interpreter_delete_context(sandbox, "default", NULL), DAYTONA_EINVAL);
   session_fails(daytona_interpreter_delete_context(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_interpreter_create_context(sandbox, &(daytona_interpreter_context_opts_t){.cwd = "/none"}),
-                DAYTONA_EINTERNAL);
+  session_fails(
+    daytona_interpreter_create_context(sandbox, &(daytona_interpreter_context_opts_t){.cwd = "/none"}),
+    DAYTONA_EINTERNAL);
 }
 
 int main(void) {

@@ -18,7 +18,8 @@ static const char *folder;
 static char url[256], ca[256], other_ca[256], cert[256], key[256];
 
 static daytona_config_t config_with(const char *ca_file, const char *client_cert, const char *client_key) {
-  return (daytona_config_t){.api_url = url, .ca_file = ca_file, .client_cert = client_cert, .client_key = client_key};
+  return (daytona_config_t){
+    .api_url = url, .ca_file = ca_file, .client_cert = client_cert, .client_key = client_key};
 }
 
 static void path_of(char *to, const char *name) { snprintf(to, 256, "%s/%s", folder, name); }
@@ -35,15 +36,17 @@ static void on_out(const char *bytes, size_t size, void *user) {
   heard->out[at + size] = '\0';
 }
 
-static void on_pty(daytona_pty_t *pty, const char *bytes, size_t size, void *user) { on_out(bytes, size, user); }
+static void on_pty(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
+  on_out(bytes, size, user);
+}
 
 static void follow_a_log(daytona_sandbox_t *sandbox) {
   const daytona_session_exec_opts_t async = {.run_async = true};
   heard_t heard = {""};
   const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .user = &heard};
   session_done(daytona_session_create(sandbox, "log", NULL));
-  daytona_future_t *started = session_must(
-    daytona_session_exec(sandbox, "log", "echo one; echo two; return 3", &async));
+  daytona_future_t *started =
+    session_must(daytona_session_exec(sandbox, "log", "echo one; echo two; return 3", &async));
   const char *id = daytona_future_session_exec(started)->command_id;
   daytona_future_t *future = session_must(daytona_session_follow(sandbox, "log", id, &opts));
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
@@ -61,13 +64,14 @@ static void follow_through_a_reset(daytona_sandbox_t *sandbox) {
   const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .user = &heard};
   char expected[4096] = "";
   for (int i = 1; i <= 200; i++) sprintf(expected + strlen(expected), "line %d\n", i);
-  daytona_future_t *started = session_must(
-    daytona_session_exec(sandbox, "log", "for i in $(seq 200); do echo line $i; done; sleep 0.3; return 4", &async));
+  daytona_future_t *started = session_must(daytona_session_exec(
+    sandbox, "log", "for i in $(seq 200); do echo line $i; done; sleep 0.3; return 4", &async));
   const char *id = daytona_future_session_exec(started)->command_id;
   assert_int_equal(session_admin("POST", "/faults",
                                  "{\"match\":{\"target\":\"toolbox\","
                                  "\"path\":\"/toolbox/*/process/session/*/command/*/logs\"},"
-                                 "\"action\":\"reset\",\"after_bytes\":700}"), 201);
+                                 "\"action\":\"reset\",\"after_bytes\":700}"),
+                   201);
   daytona_future_t *future = session_must(daytona_session_follow(sandbox, "log", id, &opts));
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
   assert_int_equal(end->reason, DAYTONA_STREAM_EXITED);
@@ -154,8 +158,8 @@ static int run_server(const char *self, const char *local) {
   path_of(clients, "ca.pem");
   pid_t pid = fork();
   if (pid == 0) {
-    execl(local, local, "run", "--tls-cert", server_cert, "--tls-key", server_key, "--tls-client-ca", clients, "--",
-          self, "--under", folder, (char *)NULL);
+    execl(local, local, "run", "--tls-cert", server_cert, "--tls-key", server_key, "--tls-client-ca", clients,
+          "--", self, "--under", folder, (char *)NULL);
     _exit(127);
   }
   if (pid > 0) waitpid(pid, &status, 0);

@@ -120,7 +120,8 @@ static void local_disk_that_is_full_is_an_error_and_keeps_the_old_file(void **st
   local_write(in_folder("small/x"), "old", 3);
   for (int is_new = 0; is_new < 2; is_new++) {
     const char *target = in_folder(is_new ? "small/new" : "small/x");
-    fails_with(daytona_fs_download_file(sandbox, "full/large", target, NULL), DAYTONA_EIO, "no space left on device");
+    fails_with(daytona_fs_download_file(sandbox, "full/large", target, NULL), DAYTONA_EIO,
+               "no space left on device");
     until_entries(in_folder("small"), 1);
     local_holds(in_folder("small/x"), "old", 3);
   }
@@ -143,8 +144,11 @@ static void local_disk_that_is_full_is_an_error_and_keeps_the_old_file(void **st
 
 static void sandbox_disk_that_is_full_is_an_error_of_that_file(void **state) {
   char *bytes = local_pattern(4 << 20, 2);
-  shell("head -c 1G /dev/zero > /dev/shm/fill; test $(df --output=avail /dev/shm | tail -1) = 0 && truncate -s -1M /dev/shm/fill");
-  fails_with(daytona_fs_upload(sandbox, bytes, 4 << 20, "/dev/shm/x", NULL), DAYTONA_EFAILED, "no space left on device");
+  shell(
+    "head -c 1G /dev/zero > /dev/shm/fill; test $(df --output=avail /dev/shm | tail -1) = 0 && truncate -s "
+    "-1M /dev/shm/fill");
+  fails_with(daytona_fs_upload(sandbox, bytes, 4 << 20, "/dev/shm/x", NULL), DAYTONA_EFAILED,
+             "no space left on device");
   daytona_fs_upload_item_t items[] = {{.destination = "full/before", .bytes = bytes, .size = 100000},
                                       {.destination = "/dev/shm/y", .bytes = bytes, .size = 4 << 20},
                                       {.destination = "full/behind", .bytes = bytes, .size = 100000}};
@@ -208,7 +212,8 @@ static void remote_file_that_changes_is_whole_as_it_was_or_an_error(void **state
   assert_int_equal(sink.size, SIZE + 5);
   assert_memory_equal(sink.bytes, bytes, SIZE);
   session_done(daytona_fs_upload(sandbox, bytes, SIZE, "moving", NULL));
-  daytona_future_release(session_must_fail(while_downloading(&sink, "truncate -s 2000 moving"), DAYTONA_EFAILED));
+  daytona_future_release(
+    session_must_fail(while_downloading(&sink, "truncate -s 2000 moving"), DAYTONA_EFAILED));
   assert_true(sink.size < SIZE);
   free(sink.bytes);
   free(bytes);
@@ -219,7 +224,8 @@ static void remote_file_that_changes_is_whole_as_it_was_or_an_error(void **state
 static void cut_at(const char *action, size_t at) {
   char rule[256];
   snprintf(rule, sizeof rule,
-           "{\"match\":{\"path\":\"/toolbox/*/files/bulk-download\"},\"action\":\"%s\",\"after_bytes\":%zu}", action, at);
+           "{\"match\":{\"path\":\"/toolbox/*/files/bulk-download\"},\"action\":\"%s\",\"after_bytes\":%zu}",
+           action, at);
   assert_int_equal(session_admin("POST", "/faults", rule), 201);
 }
 
@@ -376,7 +382,8 @@ static void crash_leaves_the_old_file_and_a_part_beside_it(void **state) {
   assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   local_holds(in_folder("die/x"), "old", 3);
   assert_true(entries(in_folder("die")) <= 2);
-  session_done(daytona_fs_download_file(sandbox, "die", in_folder("die/x"), NULL)); /* which is in nobody's way */
+  session_done(
+    daytona_fs_download_file(sandbox, "die", in_folder("die/x"), NULL)); /* which is in nobody's way */
   local_holds(in_folder("die/x"), bytes, 1 << 20);
   free(bytes);
 }

@@ -50,12 +50,16 @@ static void folder_that_may_not_be_written_is_an_error(void **state) {
   assert_int_equal(mkdir(in_folder("locked"), 0700), 0);
   local_write(in_folder("locked/old"), "old", 3);
   assert_int_equal(chmod(in_folder("locked"), 0500), 0);
-  fails_with(daytona_fs_download_file(sandbox, "source", in_folder("locked/old"), NULL), DAYTONA_EIO, "permission denied");
-  fails_with(daytona_fs_download_file(sandbox, "source", in_folder("locked/new"), NULL), DAYTONA_EIO, "permission denied");
-  fails_with(daytona_fs_download_file(sandbox, "source", in_folder("locked/a/b/c"), NULL), DAYTONA_EIO, "permission denied");
+  fails_with(daytona_fs_download_file(sandbox, "source", in_folder("locked/old"), NULL), DAYTONA_EIO,
+             "permission denied");
+  fails_with(daytona_fs_download_file(sandbox, "source", in_folder("locked/new"), NULL), DAYTONA_EIO,
+             "permission denied");
+  fails_with(daytona_fs_download_file(sandbox, "source", in_folder("locked/a/b/c"), NULL), DAYTONA_EIO,
+             "permission denied");
   fails_with(daytona_fs_download_file(sandbox, "source", "/usr/no-place-for-nobody", NULL), DAYTONA_EIO, "");
   assert_int_equal(chmod(in_folder("locked"), 0000), 0); /* not even looked into */
-  fails_with(daytona_fs_download_file(sandbox, "source", in_folder("locked/old"), NULL), DAYTONA_EIO, "permission denied");
+  fails_with(daytona_fs_download_file(sandbox, "source", in_folder("locked/old"), NULL), DAYTONA_EIO,
+             "permission denied");
   daytona_fs_download_item_t items[] = {{.source = "source", .local_path = in_folder("locked/old")},
                                         {.source = "source", .local_path = in_folder("open")}};
   daytona_future_t *future = session_must(daytona_fs_download_many(sandbox, items, 2, NULL));
@@ -65,14 +69,16 @@ static void folder_that_may_not_be_written_is_an_error(void **state) {
   local_holds(in_folder("open"), "new", 3);
   assert_int_equal(chmod(in_folder("locked"), 0700), 0);
   local_holds(in_folder("locked/old"), "old", 3);
-  assert_int_equal(unlink(in_folder("locked/old")) + rmdir(in_folder("locked")), 0); /* nothing else is in it */
+  assert_int_equal(unlink(in_folder("locked/old")) + rmdir(in_folder("locked")),
+                   0); /* nothing else is in it */
 }
 
 static void file_that_may_not_be_read_is_an_error_before_anything_is_sent(void **state) {
   local_write(in_folder("readable"), "text", 4);
   local_write(in_folder("secret"), "text", 4);
   assert_int_equal(chmod(in_folder("secret"), 0000), 0);
-  fails_with(daytona_fs_upload_file(sandbox, in_folder("secret"), "sent/a", NULL), DAYTONA_EIO, "permission denied");
+  fails_with(daytona_fs_upload_file(sandbox, in_folder("secret"), "sent/a", NULL), DAYTONA_EIO,
+             "permission denied");
   daytona_fs_upload_item_t items[] = {{.destination = "sent/b", .local_path = in_folder("readable")},
                                       {.destination = "sent/c", .local_path = in_folder("secret")}};
   fails_with(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_EIO, "permission denied");
@@ -84,7 +90,8 @@ static void file_that_may_not_be_read_is_an_error_before_anything_is_sent(void *
 static void what_the_sandbox_may_not_read_is_typed(void **state) {
   shell("mkdir -p hidden/in && echo x > hidden/in/f && echo x > unreadable && chmod 000 hidden unreadable");
   session_fails(daytona_fs_download(sandbox, "unreadable", NULL), DAYTONA_EFILE_ACCESS_DENIED);
-  session_fails(daytona_fs_download_file(sandbox, "unreadable", in_folder("none"), NULL), DAYTONA_EFILE_ACCESS_DENIED);
+  session_fails(daytona_fs_download_file(sandbox, "unreadable", in_folder("none"), NULL),
+                DAYTONA_EFILE_ACCESS_DENIED);
   assert_int_equal(access(in_folder("none"), F_OK), -1);
   session_fails(daytona_fs_info(sandbox, "hidden/in", NULL), DAYTONA_EFILE_ACCESS_DENIED);
   session_fails(daytona_fs_list(sandbox, "hidden", NULL), DAYTONA_EFILE_ACCESS_DENIED);

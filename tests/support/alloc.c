@@ -16,7 +16,7 @@
 enum { SWEEP_MAX = 10000 };
 
 static atomic_size_t asked, failed;
-static size_t fail_at;    /* 0: never; changed only while one thread allocates */
+static size_t fail_at; /* 0: never; changed only while one thread allocates */
 static bool keep_failing;
 
 static bool must_fail(void) {

@@ -53,8 +53,10 @@ static void on_request(peer_conn_t *conn, const char *request, size_t size) {
     peer_puts(conn, answer);
 }
 
-void api_answer_with(api_scene_t *scene, const char *line, int status, const char *headers, const char *body) {
-  static const char format[] = "HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s";
+void api_answer_with(api_scene_t *scene, const char *line, int status, const char *headers,
+                     const char *body) {
+  static const char format[] =
+    "HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s";
   size_t room = sizeof format + strlen(headers) + strlen(body) + 40;
   char *answer = malloc(room);
   if (answer == NULL) abort();
@@ -112,7 +114,8 @@ const char *api_body_of(const char *request) {
 bool api_has_header(const char *request, const char *name, const char *value) {
   const char *end = strstr(request, "\r\n\r\n");
   size_t size = strlen(name);
-  for (const char *line = strstr(request, "\r\n"); line != NULL && line < end; line = strstr(line + 2, "\r\n")) {
+  for (const char *line = strstr(request, "\r\n"); line != NULL && line < end;
+       line = strstr(line + 2, "\r\n")) {
     if (strncasecmp(line + 2, name, size) != 0 || line[2 + size] != ':') continue;
     const char *at = line + 3 + size + strspn(line + 3 + size, " ");
     if (value == NULL) return true;
@@ -226,7 +229,8 @@ daytona_sandbox_t *api_sandbox(api_scene_t *scene, const char *id, const char *s
 
 daytona_future_t *api_must(daytona_future_t *future) {
   if (daytona_await(future) != 0)
-    fail_msg("%s: %s", daytona_errcode_name(daytona_future_code(future)), daytona_future_error(future)->message);
+    fail_msg("%s: %s", daytona_errcode_name(daytona_future_code(future)),
+             daytona_future_error(future)->message);
   return future;
 }
 
@@ -246,7 +250,8 @@ void api_fails(daytona_future_t *future, daytona_errcode_t code) {
 
 void api_until(api_scene_t *scene, bool (*is_reached)(void *user), void *user) {
   while (!is_reached(user))
-    if (uv_run(&scene->uv, UV_RUN_ONCE) == 0 && !is_reached(user)) fail_msg("nothing is left that could happen");
+    if (uv_run(&scene->uv, UV_RUN_ONCE) == 0 && !is_reached(user))
+      fail_msg("nothing is left that could happen");
 }
 
 void api_until_requests(api_scene_t *scene, size_t count) {

@@ -102,8 +102,9 @@ static bool is_allowed(front_t *front, const ws_link_t *link) {
 }
 
 static void refuse(front_t *front, ws_link_t *link) {
-  static const char answer[] = "HTTP/1.1 407 Proxy Authentication Required\r\n"
-                               "Proxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n";
+  static const char answer[] =
+    "HTTP/1.1 407 Proxy Authentication Required\r\n"
+    "Proxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n";
   front->refusals++;
   ws_link_send(link, answer, sizeof answer - 1);
 }

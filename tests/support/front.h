@@ -13,9 +13,10 @@ typedef struct front {
   tls_peer_t tls;
   bool is_secure, is_proxy;
   int to_port;
-  const char *wanted_auth; /* of a proxy: the value of Proxy-Authorization without which it answers 407; NULL: none */
+  const char
+    *wanted_auth; /* of a proxy: the value of Proxy-Authorization without which it answers 407; NULL: none */
   size_t connects, forwards, refusals; /* CONNECTs that were granted; plain requests; answers 407 */
-  char target[256];        /* of the newest CONNECT */
+  char target[256];                    /* of the newest CONNECT */
 } front_t;
 
 /* `certificate` of the matrix: with TLS; NULL: without. */

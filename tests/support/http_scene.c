@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-const char scene_ok[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}";
+const char scene_ok[] =
+  "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}";
 
 static const daytona_header_t common[] = {
   {"Authorization", "Bearer secret"},
@@ -26,7 +27,8 @@ void scene_open(scene_t *scene) {
   scene->options.happy_eyeballs_ms = -1;
   assert_int_equal(daytona__resolver_new(scene->stage.loop, &scene->resolver), 0);
   assert_int_equal(daytona__http_new(scene->stage.loop, &scene->options, scene->resolver, common,
-                                     sizeof common / sizeof common[0], &scene->http), 0);
+                                     sizeof common / sizeof common[0], &scene->http),
+                   0);
   peer_open(&scene->peer, &scene->stage.uv);
   scene->peer.answer = scene_ok;
 }
@@ -42,7 +44,8 @@ void scene_close_http(scene_t *scene) {
 void scene_reopen(scene_t *scene) {
   scene_close_http(scene);
   assert_int_equal(daytona__http_new(scene->stage.loop, &scene->options, scene->resolver, common,
-                                     sizeof common / sizeof common[0], &scene->http), 0);
+                                     sizeof common / sizeof common[0], &scene->http),
+                   0);
 }
 
 void scene_close(scene_t *scene) {

@@ -13,29 +13,30 @@
 
 static size_t json_member_size(const daytona__json_field_t *field) {
   switch (field->type) {
-  case DAYTONA__JSON_STRING:
-  case DAYTONA__JSON_OBJECT:
-  case DAYTONA__JSON_ARRAY:
-  case DAYTONA__JSON_NUMBERS:
-  case DAYTONA__JSON_RAW: return sizeof(void *);
-  case DAYTONA__JSON_BYTES: return sizeof(daytona_bytes_t);
-  case DAYTONA__JSON_INT: return sizeof(int64_t);
-  case DAYTONA__JSON_INT32:
-  case DAYTONA__JSON_ENUM: return sizeof(int);
-  case DAYTONA__JSON_NUMBER: return sizeof(double);
-  case DAYTONA__JSON_BOOL: return sizeof(bool);
-  case DAYTONA__JSON_OPT_INT: return sizeof(daytona_opt_int_t);
-  case DAYTONA__JSON_OPT_NUM: return sizeof(daytona_opt_num_t);
-  case DAYTONA__JSON_OPT_BOOL: return sizeof(daytona_opt_bool_t);
-  case DAYTONA__JSON_MAP:
-  case DAYTONA__JSON_PAIRS: return sizeof(daytona_map_t);
-  case DAYTONA__JSON_STRINGS: return sizeof(daytona_strings_t);
-  case DAYTONA__JSON_INLINE: return field->model != NULL ? field->model->size : 0;
+    case DAYTONA__JSON_STRING:
+    case DAYTONA__JSON_OBJECT:
+    case DAYTONA__JSON_ARRAY:
+    case DAYTONA__JSON_NUMBERS:
+    case DAYTONA__JSON_RAW: return sizeof(void *);
+    case DAYTONA__JSON_BYTES: return sizeof(daytona_bytes_t);
+    case DAYTONA__JSON_INT: return sizeof(int64_t);
+    case DAYTONA__JSON_INT32:
+    case DAYTONA__JSON_ENUM: return sizeof(int);
+    case DAYTONA__JSON_NUMBER: return sizeof(double);
+    case DAYTONA__JSON_BOOL: return sizeof(bool);
+    case DAYTONA__JSON_OPT_INT: return sizeof(daytona_opt_int_t);
+    case DAYTONA__JSON_OPT_NUM: return sizeof(daytona_opt_num_t);
+    case DAYTONA__JSON_OPT_BOOL: return sizeof(daytona_opt_bool_t);
+    case DAYTONA__JSON_MAP:
+    case DAYTONA__JSON_PAIRS: return sizeof(daytona_map_t);
+    case DAYTONA__JSON_STRINGS: return sizeof(daytona_strings_t);
+    case DAYTONA__JSON_INLINE: return field->model != NULL ? field->model->size : 0;
   }
   return 0;
 }
 
-static const char *json_field_problem(const daytona__json_model_t *model, const daytona__json_field_t *field) {
+static const char *json_field_problem(const daytona__json_model_t *model,
+                                      const daytona__json_field_t *field) {
   size_t size = json_member_size(field);
   bool is_counted = field->type == DAYTONA__JSON_ARRAY || field->type == DAYTONA__JSON_NUMBERS;
   bool is_modelled = field->type == DAYTONA__JSON_OBJECT || field->type == DAYTONA__JSON_INLINE ||
@@ -43,10 +44,12 @@ static const char *json_field_problem(const daytona__json_model_t *model, const 
   if (field->key == NULL || field->key[0] == '\0') return "a field without a key";
   if (strlen(field->key) >= 128) return "a key that is too long";
   if (size == 0) return "an unknown type, or no model";
-  if (field->offset > model->size || size > model->size - field->offset) return "a member outside of the struct";
+  if (field->offset > model->size || size > model->size - field->offset)
+    return "a member outside of the struct";
   if (is_modelled != (field->model != NULL)) return "a model missing, or one too many";
   if ((field->type == DAYTONA__JSON_ENUM) != (field->names != NULL)) return "names missing, or too many";
-  if (field->names != NULL && (field->names->names == NULL || field->names->names[0] == NULL)) return "no names";
+  if (field->names != NULL && (field->names->names == NULL || field->names->names[0] == NULL))
+    return "no names";
   if (!is_counted) return field->count_offset != 0 ? "a count that is not used" : NULL;
   if (field->count_offset > model->size - sizeof(size_t)) return "a count outside of the struct";
   if (field->count_offset + sizeof(size_t) > field->offset && field->count_offset < field->offset + size)
@@ -54,7 +57,9 @@ static const char *json_field_problem(const daytona__json_model_t *model, const 
   return NULL;
 }
 
-static bool json_same_key(const char *a, const char *b) { return a != NULL && b != NULL && strcmp(a, b) == 0; }
+static bool json_same_key(const char *a, const char *b) {
+  return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
 
 static const char *json_pair_problem(const daytona__json_field_t *a, const daytona__json_field_t *b) {
   if (json_same_key(a->key, b->key)) return "a key that comes twice";

@@ -23,7 +23,8 @@ log_heard_t log_reading(const char *log, size_t size) {
   log_heard_t heard = {.hash = LOG_HASH_START};
   int stream = 0;
   for (size_t at = 0; at < size;) {
-    bool is_mark = size - at >= 3 && (log[at] == 1 || log[at] == 2) && log[at + 1] == log[at] && log[at + 2] == log[at];
+    bool is_mark =
+      size - at >= 3 && (log[at] == 1 || log[at] == 2) && log[at + 1] == log[at] && log[at + 2] == log[at];
     if (is_mark) {
       stream = log[at];
       at += 3;
@@ -49,7 +50,8 @@ static size_t shown_now(const log_scene_t *scene) {
 
 static void answer(peer_conn_t *conn, const char *type, const char *bytes, size_t size) {
   char head[256];
-  snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", type, size);
+  snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", type,
+           size);
   peer_puts(conn, head);
   peer_send(conn, bytes, size);
 }
@@ -117,7 +119,8 @@ void log_scene_begin(log_scene_t *scene, const char *log, size_t size) {
   for (size_t i = 0; i < STREAM_SCRIPTS; i++) scene->shown[i] = size;
 }
 
-void log_scene_socket(log_scene_t *scene, size_t shown, size_t frame, bool closes, size_t cut, stream_fate_t fate) {
+void log_scene_socket(log_scene_t *scene, size_t shown, size_t frame, bool closes, size_t cut,
+                      stream_fate_t fate) {
   stream_script_t script = {0};
   for (size_t at = 0, now; at < shown; at += now) {
     now = frame != 0 ? frame : (size_t)rand() % 40 + 1;
@@ -174,7 +177,8 @@ daytona_future_t *log_scene_run(log_scene_t *scene, daytona_session_follow_opts_
 void log_scene_expect_all(const log_scene_t *scene, const daytona_future_t *future) {
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
   log_heard_t all = log_reading(scene->log, scene->size);
-  if (end->reason != DAYTONA_STREAM_EXITED) fail_msg("%s: %s", daytona_stream_reason_text(end->reason), end->message);
+  if (end->reason != DAYTONA_STREAM_EXITED)
+    fail_msg("%s: %s", daytona_stream_reason_text(end->reason), end->message);
   assert_int_equal(end->exit_code, scene->exit_code);
   assert_false(end->has_gap);
   assert_int_equal(end->dropped_bytes, 0);

@@ -22,20 +22,20 @@ typedef struct log_heard {
 log_heard_t log_reading(const char *log, size_t size);
 
 typedef struct log_scene {
-  stream_scene_t stream; /* first */
+  stream_scene_t stream;                                                /* first */
   void (*on_rest)(peer_conn_t *conn, const char *request, size_t size); /* of what is not about the command */
   const char *log;
   size_t size;
   size_t shown[STREAM_SCRIPTS]; /* how much plain requests show after so many upgrades, less one */
-  size_t finished_at;    /* the command has finished after so many upgrades; SIZE_MAX: never */
+  size_t finished_at;           /* the command has finished after so many upgrades; SIZE_MAX: never */
   int exit_code;
-  bool is_json;          /* plain requests are answered with JSON */
+  bool is_json; /* plain requests are answered with JSON */
   size_t checks, fetches;
 
   log_heard_t heard;
   daytona_future_t *follow;
   int settled;
-  unsigned pauses_of_8;  /* how many of eight callbacks pause the follow */
+  unsigned pauses_of_8; /* how many of eight callbacks pause the follow */
   bool is_paused;
 } log_scene_t;
 
@@ -46,7 +46,8 @@ void log_scene_begin(log_scene_t *scene, const char *log, size_t size);
 
 /* The next socket shows the log's first `shown` bytes in frames of at most `frame` bytes (0: of any size up to 40), and
    is cut `cut` bytes from the beginning (SIZE_MAX: not) in this way; it closes with 1000 if `closes`. */
-void log_scene_socket(log_scene_t *scene, size_t shown, size_t frame, bool closes, size_t cut, stream_fate_t fate);
+void log_scene_socket(log_scene_t *scene, size_t shown, size_t frame, bool closes, size_t cut,
+                      stream_fate_t fate);
 
 /* Follow with `opts`, whose callbacks are filled in, to the end, which is to be success. The future is yours. */
 daytona_future_t *log_scene_run(log_scene_t *scene, daytona_session_follow_opts_t opts, int64_t step_ms);

@@ -49,7 +49,8 @@ static void conn_close(peer_conn_t *conn) {
 
 static const char *find_header(const char *request, const char *end, const char *name) {
   size_t size = strlen(name);
-  for (const char *line = strstr(request, "\r\n"); line != NULL && line < end; line = strstr(line + 2, "\r\n"))
+  for (const char *line = strstr(request, "\r\n"); line != NULL && line < end;
+       line = strstr(line + 2, "\r\n"))
     if (strncasecmp(line + 2, name, size) == 0 && line[2 + size] == ':') return line + 3 + size;
   return NULL;
 }
@@ -202,7 +203,8 @@ void peer_end(peer_conn_t *conn) {
 void peer_reset(peer_conn_t *conn) {
   if (conn->is_closing) return;
   conn_unlink(conn);
-  if (uv_tcp_close_reset(&conn->tcp, on_conn_closed) != 0) uv_close((uv_handle_t *)&conn->tcp, on_conn_closed);
+  if (uv_tcp_close_reset(&conn->tcp, on_conn_closed) != 0)
+    uv_close((uv_handle_t *)&conn->tcp, on_conn_closed);
 }
 
 void peer_stop_reading(peer_conn_t *conn) { uv_read_stop((uv_stream_t *)&conn->tcp); }

@@ -19,11 +19,11 @@ struct peer_conn {
   uv_tcp_t tcp;
   peer_t *peer;
   peer_conn_t *next, *previous;
-  size_t index;          /* the how-manieth connection, from 0 */
-  size_t request_count;  /* complete requests on this one */
-  char *in;              /* bytes that are not yet a complete request; NUL-terminated */
+  size_t index;         /* the how-manieth connection, from 0 */
+  size_t request_count; /* complete requests on this one */
+  char *in;             /* bytes that are not yet a complete request; NUL-terminated */
   size_t in_size, in_room;
-  bool is_raw;           /* give bytes to on_bytes instead of looking for requests */
+  bool is_raw; /* give bytes to on_bytes instead of looking for requests */
   bool is_closing;
   void *user;
 };
@@ -37,10 +37,10 @@ struct peer {
   peer_conn_t *conns;
 
   /* the script */
-  const char *answer;       /* for every request when there is no on_request; NULL: silence */
-  size_t answer_size;       /* 0: strlen(answer) */
+  const char *answer; /* for every request when there is no on_request; NULL: silence */
+  size_t answer_size; /* 0: strlen(answer) */
   bool ends_after_answer;
-  bool accepts_raw;         /* new connections begin with is_raw */
+  bool accepts_raw; /* new connections begin with is_raw */
   void (*on_accept)(peer_conn_t *conn);
   void (*on_request)(peer_conn_t *conn, const char *request, size_t size);
   void (*on_bytes)(peer_conn_t *conn, const char *bytes, size_t size);

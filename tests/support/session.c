@@ -82,8 +82,7 @@ void session_delete(daytona_sandbox_t *sandbox) {
   daytona_sandbox_release(sandbox);
 }
 
-void session_expect(daytona_sandbox_t *sandbox, const char *command, int exit_code,
-                    const char *output) {
+void session_expect(daytona_sandbox_t *sandbox, const char *command, int exit_code, const char *output) {
   daytona_future_t *future = session_must(daytona_process_exec(sandbox, command, NULL));
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   if (result->exit_code != exit_code)
@@ -101,8 +100,7 @@ typedef struct sink {
 
 static size_t on_body(char *bytes, size_t one, size_t count, void *user) {
   sink_t *sink = user;
-  for (size_t i = 0; i < one * count && sink->size + 1 < sink->room; i++)
-    sink->data[sink->size++] = bytes[i];
+  for (size_t i = 0; i < one * count && sink->size + 1 < sink->room; i++) sink->data[sink->size++] = bytes[i];
   if (sink->room != 0) sink->data[sink->size] = '\0';
   return one * count;
 }
@@ -115,8 +113,7 @@ void session_admin_over_tls(const char *ca, const char *cert, const char *key) {
   tls_key = key;
 }
 
-static int request(const char *method, const char *url, const char *header, const char *body,
-                   sink_t *sink) {
+static int request(const char *method, const char *url, const char *header, const char *body, sink_t *sink) {
   long status = 0;
   CURL *curl = curl_easy_init();
   struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");

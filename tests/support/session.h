@@ -36,8 +36,7 @@ daytona_sandbox_t *session_sandbox(session_t *session, const daytona_create_opts
 void session_delete(daytona_sandbox_t *sandbox);
 
 /* Run a shell command and check its exit code and, unless NULL, its output. */
-void session_expect(daytona_sandbox_t *sandbox, const char *command, int exit_code,
-                    const char *output);
+void session_expect(daytona_sandbox_t *sandbox, const char *command, int exit_code, const char *output);
 
 /* A blocking request to daytona-local's admin interface; returns the HTTP status. */
 int session_admin(const char *method, const char *path, const char *body);

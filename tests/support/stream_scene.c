@@ -122,7 +122,8 @@ static void on_request(peer_conn_t *conn, const char *request, size_t size) {
   ws_accept_key(request, accept);
   snprintf(head, sizeof head,
            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-           "Sec-WebSocket-Accept: %s\r\n\r\n", accept);
+           "Sec-WebSocket-Accept: %s\r\n\r\n",
+           accept);
   scene->socket = conn;
   scene->in_size = 0;
   conn->is_raw = true;
@@ -153,7 +154,8 @@ void stream_send_close(stream_scene_t *scene, int code, const char *reason) {
 }
 
 void stream_answer_text(stream_scene_t *scene, const char *line, const char *text) {
-  static const char format[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s";
+  static const char format[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s";
   size_t room = sizeof format + strlen(text) + 40;
   char *answer = malloc(room);
   if (answer == NULL) abort();

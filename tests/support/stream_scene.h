@@ -22,21 +22,22 @@ typedef struct stream_scene {
   api_scene_t api;
   daytona_sandbox_t *sandbox;
   void (*on_rest)(peer_conn_t *conn, const char *request, size_t size);
-  stream_script_t scripts[STREAM_SCRIPTS]; /* of the sockets in the order of their upgrades; the rest send nothing */
+  stream_script_t
+    scripts[STREAM_SCRIPTS]; /* of the sockets in the order of their upgrades; the rest send nothing */
   size_t script_count;
-  uv_idle_t breaker;      /* resets a socket some turns later, when the client has read what came before */
+  uv_idle_t breaker; /* resets a socket some turns later, when the client has read what came before */
   peer_conn_t *breaking;
   int turns;
-  const char *refusal;    /* the answer to upgrades instead of 101 */
+  const char *refusal; /* the answer to upgrades instead of 101 */
   size_t upgrades;
-  char upgrade[4096];     /* the newest request for one */
-  peer_conn_t *socket;    /* the newest */
+  char upgrade[4096];  /* the newest request for one */
+  peer_conn_t *socket; /* the newest */
   void (*on_message)(struct stream_scene *scene, int opcode, const char *bytes, size_t size);
-  char in[1 << 18];       /* of the newest socket, not yet a frame */
+  char in[1 << 18]; /* of the newest socket, not yet a frame */
   size_t in_size;
   char received[1 << 18]; /* payloads of its text and binary frames */
   size_t received_size, frames, largest;
-  int close_code;         /* of the client's close frame; 0: none came */
+  int close_code; /* of the client's close frame; 0: none came */
   bool answers_pings;
   size_t pings;
 } stream_scene_t;

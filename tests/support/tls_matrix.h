@@ -18,14 +18,14 @@
 /* What the server does besides a proper handshake. */
 typedef enum tls_fault {
   TLS_FAULT_NONE,
-  TLS_FAULT_CUT,    /* ends the connection at the client's first bytes */
-  TLS_FAULT_GARBAGE, /* answers in plain HTTP */
-  TLS_FAULT_OLD,    /* says that it knows no version the client offers */
+  TLS_FAULT_CUT,       /* ends the connection at the client's first bytes */
+  TLS_FAULT_GARBAGE,   /* answers in plain HTTP */
+  TLS_FAULT_OLD,       /* says that it knows no version the client offers */
   TLS_FAULT_OLD_HELLO, /* chooses TLS 1.1 */
-  TLS_FAULT_RESET,  /* resets the connection at the client's first bytes */
-  TLS_FAULT_TRUNCATE, /* ends the connection in the middle of its answer */
-  TLS_FAULT_ALERT,  /* finishes the handshake, and then refuses the client, as with TLS 1.3 */
-  TLS_FAULT_STALL   /* takes the client's first bytes and says nothing */
+  TLS_FAULT_RESET,     /* resets the connection at the client's first bytes */
+  TLS_FAULT_TRUNCATE,  /* ends the connection in the middle of its answer */
+  TLS_FAULT_ALERT,     /* finishes the handshake, and then refuses the client, as with TLS 1.3 */
+  TLS_FAULT_STALL      /* takes the client's first bytes and says nothing */
 } tls_fault_t;
 
 typedef struct tls_case {
@@ -43,17 +43,21 @@ static const tls_case_t tls_cases[] = {
   {"good", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_OK},
   {"good_through_an_intermediate", "chain", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_OK},
   {"wildcard", "wildcard", "a.wild.localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_OK},
-  {"wildcard_spans_one_label", "wildcard", "a.b.wild.localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
-  {"wildcard_is_not_its_parent", "wildcard", "wild.localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
+  {"wildcard_spans_one_label", "wildcard", "a.b.wild.localhost", "ca.pem", NULL, false, TLS_FAULT_NONE,
+   DAYTONA_ETLS},
+  {"wildcard_is_not_its_parent", "wildcard", "wild.localhost", "ca.pem", NULL, false, TLS_FAULT_NONE,
+   DAYTONA_ETLS},
   {"address_in_certificate", "address", "127.0.0.1", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_OK},
   {"address_not_in_certificate", "good", "127.0.0.1", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
-  {"other_address_in_certificate", "other_address", "127.0.0.1", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
+  {"other_address_in_certificate", "other_address", "127.0.0.1", "ca.pem", NULL, false, TLS_FAULT_NONE,
+   DAYTONA_ETLS},
   {"wrong_host", "wrong", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
   {"expired", "expired", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
   {"not_yet_valid", "future", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
   {"unknown_ca", "good", "localhost", "other_ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
   {"self_signed", "self_signed", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
-  {"self_signed_and_trusted", "self_signed", "localhost", "self_signed.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_OK},
+  {"self_signed_and_trusted", "self_signed", "localhost", "self_signed.pem", NULL, false, TLS_FAULT_NONE,
+   DAYTONA_OK},
   {"weak_key", "weak", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
   {"weak_authority", "under_weak", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
   {"weak_signature", "sha1", "localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
@@ -65,22 +69,30 @@ static const tls_case_t tls_cases[] = {
   {"unverified", "expired", "localhost", NULL, NULL, false, TLS_FAULT_NONE, DAYTONA_OK},
   {"unverified_address", "wrong", "127.0.0.1", NULL, NULL, false, TLS_FAULT_NONE, DAYTONA_OK},
   {"no_such_ca_file", "good", "localhost", "absent.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
-  {"ca_file_without_certificate", "good", "localhost", "empty.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
+  {"ca_file_without_certificate", "good", "localhost", "empty.pem", NULL, false, TLS_FAULT_NONE,
+   DAYTONA_ETLS},
   {"client_certificate", "good", "localhost", "ca.pem", "client", true, TLS_FAULT_NONE, DAYTONA_OK},
   {"client_certificate_missing", "good", "localhost", "ca.pem", NULL, true, TLS_FAULT_NONE, DAYTONA_ETLS},
-  {"client_certificate_absent_file", "good", "localhost", "ca.pem", "absent", true, TLS_FAULT_NONE, DAYTONA_ETLS},
-  {"client_certificate_of_a_stranger", "good", "localhost", "ca.pem", "stranger", true, TLS_FAULT_NONE, DAYTONA_ETLS},
-  {"client_certificate_with_another_key", "good", "localhost", "ca.pem", "mixed", true, TLS_FAULT_NONE, DAYTONA_ETLS},
-  {"client_key_with_a_password", "good", "localhost", "ca.pem", "locked:secret", true, TLS_FAULT_NONE, DAYTONA_OK},
-  {"client_key_with_a_wrong_password", "good", "localhost", "ca.pem", "locked:other", true, TLS_FAULT_NONE, DAYTONA_ETLS},
-  {"client_refused_after_the_handshake", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_ALERT, DAYTONA_ETLS},
+  {"client_certificate_absent_file", "good", "localhost", "ca.pem", "absent", true, TLS_FAULT_NONE,
+   DAYTONA_ETLS},
+  {"client_certificate_of_a_stranger", "good", "localhost", "ca.pem", "stranger", true, TLS_FAULT_NONE,
+   DAYTONA_ETLS},
+  {"client_certificate_with_another_key", "good", "localhost", "ca.pem", "mixed", true, TLS_FAULT_NONE,
+   DAYTONA_ETLS},
+  {"client_key_with_a_password", "good", "localhost", "ca.pem", "locked:secret", true, TLS_FAULT_NONE,
+   DAYTONA_OK},
+  {"client_key_with_a_wrong_password", "good", "localhost", "ca.pem", "locked:other", true, TLS_FAULT_NONE,
+   DAYTONA_ETLS},
+  {"client_refused_after_the_handshake", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_ALERT,
+   DAYTONA_ETLS},
   {"handshake_reset", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_RESET, DAYTONA_ETLS},
   {"handshake_truncated", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_TRUNCATE, DAYTONA_ETLS},
   {"version_too_old_chosen", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_OLD_HELLO, DAYTONA_ETLS},
   {"handshake_cut", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_CUT, DAYTONA_ETLS},
   {"handshake_garbage", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_GARBAGE, DAYTONA_ETLS},
   {"version_too_old", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_OLD, DAYTONA_ETLS},
-  {"handshake_stalled", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_STALL, DAYTONA_ECONNECT_TIMEOUT},
+  {"handshake_stalled", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_STALL,
+   DAYTONA_ECONNECT_TIMEOUT},
 };
 
 enum { TLS_CASES = sizeof tls_cases / sizeof *tls_cases };

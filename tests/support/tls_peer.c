@@ -57,7 +57,8 @@ static void misbehave(state_t *state) {
   static const char http[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
   static const char alert[] = {0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46}; /* protocol_version */
   /* A ServerHello of TLS 1.1 with TLS_RSA_WITH_AES_128_CBC_SHA and no extensions. */
-  static const char hello[48 - 1] = {0x16, 0x03, 0x02, 0x00, 0x2A, 0x02, 0x00, 0x00, 0x26, 0x03, 0x02, [45] = 0x2F};
+  static const char hello[48 - 1] = {0x16, 0x03, 0x02, 0x00, 0x2A, 0x02,
+                                     0x00, 0x00, 0x26, 0x03, 0x02, [45] = 0x2F};
   switch (state->tls->fault) {
     case TLS_FAULT_OLD_HELLO: ws_link_send_raw(state->link, hello, sizeof hello); return;
     case TLS_FAULT_RESET: ws_link_reset(state->link); return;
@@ -89,7 +90,8 @@ static void on_feed(void *user, const char *bytes, size_t size) {
     state->tls->handshake_bytes = state->sent;
   }
   if (state->tls->fault == TLS_FAULT_ALERT) {
-    mbedtls_ssl_send_alert_message(&state->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, 116); /* certificate_required */
+    mbedtls_ssl_send_alert_message(&state->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                   116); /* certificate_required */
     ws_link_shut(state->link);
     return;
   }
@@ -151,8 +153,8 @@ void tls_peer_open(tls_peer_t *tls, ws_peer_t *peer, const char *server, bool as
     peer->cut = WS_CUT_SHUT;
     peer->cut_at = 200;
   }
-  int status = mbedtls_ssl_config_defaults(&tls->conf, MBEDTLS_SSL_IS_SERVER,
-                                           MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+  int status = mbedtls_ssl_config_defaults(&tls->conf, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                           MBEDTLS_SSL_PRESET_DEFAULT);
   assert(status == 0);
   mbedtls_ssl_conf_rng(&tls->conf, random_bytes, NULL);
   tls_certificate_path(server, ".pem", path, sizeof path);

@@ -22,8 +22,7 @@ typedef struct tls_peer {
 } tls_peer_t;
 
 /* Serve `peer` over TLS with certificate `server` of the matrix. */
-void tls_peer_open(tls_peer_t *tls, ws_peer_t *peer, const char *server, bool asks_client,
-                   tls_fault_t fault);
+void tls_peer_open(tls_peer_t *tls, ws_peer_t *peer, const char *server, bool asks_client, tls_fault_t fault);
 /* After the peer has closed. */
 void tls_peer_close(tls_peer_t *tls);
 /* Say close_notify on the newest link. */

@@ -21,10 +21,10 @@ void ws_client_open(ws_client_t *client, const daytona__net_options_t *options) 
   ws_peer_open(&client->peer, &client->stage.uv);
   static const daytona_header_t common = {"Authorization", "Bearer secret"};
   if (daytona__resolver_new(client->stage.loop, &client->resolver) != 0) client->resolver = NULL;
-  client->env_code = client->resolver == NULL
-                       ? DAYTONA_ENOMEM
-                       : daytona__ws_env_new(client->stage.loop, &client->options, client->resolver,
-                                             &common, 1, &client->env);
+  client->env_code =
+    client->resolver == NULL
+      ? DAYTONA_ENOMEM
+      : daytona__ws_env_new(client->stage.loop, &client->options, client->resolver, &common, 1, &client->env);
   if (client->env_code != 0) client->env = NULL;
 }
 
@@ -124,9 +124,7 @@ void ws_client_connect_open(ws_client_t *client, ws_seen_t *seen, daytona__ws_op
   stage_until_count(&client->stage, &seen->opened, 1);
 }
 
-void ws_client_until_closed(ws_seen_t *seen) {
-  stage_until_count(&seen->client->stage, &seen->closed, 1);
-}
+void ws_client_until_closed(ws_seen_t *seen) { stage_until_count(&seen->client->stage, &seen->closed, 1); }
 
 void ws_client_release(ws_seen_t *seen) {
   daytona__ws_release(seen->ws);

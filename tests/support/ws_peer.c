@@ -120,8 +120,8 @@ void ws_accept_key(const char *head, char *out) {
   char text[128];
   unsigned char hash[20];
   size_t size;
-  int length = snprintf(text, sizeof text, "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
-                        (int)strcspn(key, "\r"), key);
+  int length =
+    snprintf(text, sizeof text, "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", (int)strcspn(key, "\r"), key);
   psa_hash_compute(PSA_ALG_SHA_1, (unsigned char *)text, (size_t)length, hash, sizeof hash, &size);
   mbedtls_base64_encode((unsigned char *)out, 29, &size, hash, sizeof hash);
 }
@@ -171,8 +171,7 @@ static void take_frame(ws_link_t *link, int opcode, char *bytes, size_t size) {
   peer->frames++;
   if (opcode == 8) {
     peer->closes++;
-    peer->close_code =
-      size >= 2 ? ((unsigned char)bytes[0] << 8 | (unsigned char)bytes[1]) : 1005;
+    peer->close_code = size >= 2 ? ((unsigned char)bytes[0] << 8 | (unsigned char)bytes[1]) : 1005;
     if (peer->answers_close) ws_link_frame(link, 8, true, bytes, size < 2 ? 0 : 2);
   } else if (opcode == 9) {
     peer->pings++;

@@ -37,9 +37,9 @@ struct ws_link {
   bool is_ended; /* the client's end or reset was seen */
   int end_status;
   bool is_closing;
-  size_t index;    /* 0 for the first connection */
-  size_t sent;     /* bytes given to the socket */
-  void *data;      /* the test's */
+  size_t index;       /* 0 for the first connection */
+  size_t sent;        /* bytes given to the socket */
+  void *data;         /* the test's */
   char request[4096]; /* head of the upgrade */
 };
 
@@ -49,12 +49,12 @@ struct ws_peer {
   size_t accepted; /* connections so far */
   size_t open;     /* links and listener not closed */
   daytona__list_t links;
-  ws_link_t *link; /* the newest */
-  bool is_silent;  /* accepts and never reads */
-  const char *answer; /* instead of a proper 101: these bytes, then end of the sending side */
+  ws_link_t *link;           /* the newest */
+  bool is_silent;            /* accepts and never reads */
+  const char *answer;        /* instead of a proper 101: these bytes, then end of the sending side */
   const char *extra_headers; /* in the 101; each with CR LF */
-  size_t answer_step; /* write the answer to the upgrade in pieces of this size; 0: whole */
-  const char *behind; /* bytes right behind the 101, in the same write */
+  size_t answer_step;        /* write the answer to the upgrade in pieces of this size; 0: whole */
+  const char *behind;        /* bytes right behind the 101, in the same write */
   size_t behind_size;
   ws_peer_filter_t filter;
 
@@ -64,7 +64,7 @@ struct ws_peer {
 
   /* Counts of what came. */
   size_t upgrades, frames, pings, pongs, closes;
-  int close_code;        /* of the client's last close frame; 1005: none */
+  int close_code; /* of the client's last close frame; 1005: none */
   bool echoes, answers_pings, answers_close;
   char *received; /* payloads of data frames, joined */
   size_t received_size;
@@ -72,7 +72,7 @@ struct ws_peer {
   /* Called for each; NULL: nothing special. */
   void (*on_upgraded)(ws_link_t *link);
   void (*on_frame)(ws_link_t *link, int opcode, const char *bytes, size_t size);
-  void (*on_raw)(ws_link_t *link); /* bytes came; look at link->in; takes the place of all parsing */
+  void (*on_raw)(ws_link_t *link);  /* bytes came; look at link->in; takes the place of all parsing */
   void (*on_gone)(ws_link_t *link); /* it is closed, and its memory about to go */
   void *user;
 };

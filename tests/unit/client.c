@@ -370,7 +370,8 @@ static void closing_inside_a_callback(void **state) {
     stand_client(&stand, stand.scene.toolbox_url);
     api_answer(&stand.scene, operations[i].line, 403, "{}");
     for (int n = 0; n < OPERATIONS; n++)
-      if (strcmp(operations[n].line, operations[i].line) != 0 && operations[n].kind != WALK && stand.scene.route_count < API_ROUTES)
+      if (strcmp(operations[n].line, operations[i].line) != 0 && operations[n].kind != WALK &&
+          stand.scene.route_count < API_ROUTES)
         api_answer(&stand.scene, operations[n].line, 0, api_silence);
     stand.closes = stand.starts_again = true;
     begin(&stand);
@@ -438,7 +439,8 @@ static void null_is_no_object_to_retain_or_ask(void **state) {
   assert_null(daytona_sandbox_get_info(NULL));
   assert_null(daytona_sandbox_get_client(NULL));
   assert_int_equal(daytona_sandbox_get_state(NULL), DAYTONA_SANDBOX_UNKNOWN);
-  assert_int_equal(daytona_await(daytona_process_exec(daytona_sandbox_retain(NULL), "ls", NULL)), DAYTONA_EINVAL);
+  assert_int_equal(daytona_await(daytona_process_exec(daytona_sandbox_retain(NULL), "ls", NULL)),
+                   DAYTONA_EINVAL);
 }
 
 static int order[4], order_count;
@@ -542,7 +544,8 @@ static void futures_and_sandboxes_outlive_the_client(void **state) {
   (void)state;
   api_scene_t scene;
   api_scene_open(&scene);
-  api_answer(&scene, "GET /api/sandbox/x", 200, api_sandbox_json(&scene, "sb-1", "started", ",\"name\":\"n\""));
+  api_answer(&scene, "GET /api/sandbox/x", 200,
+             api_sandbox_json(&scene, "sb-1", "started", ",\"name\":\"n\""));
   daytona_future_t *future = api_must(daytona_get(scene.client, "x", NULL));
   daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
   api_scene_close_client(&scene);
@@ -684,7 +687,8 @@ static void thousand_operations_in_flight_close_within_100_ms(void **state) {
     api_answer(&stand.scene, operations[i].line, 0, api_silence);
   api_answer(&stand.scene, "POST /toolbox/sb-1/process/execute", 0, api_silence);
   for (int i = 0; i < 1000; i++) {
-    const operation_t *operation = i % 2 == 0 ? &operations[17] : &operations[i % 4]; /* exec, and the first ones */
+    const operation_t *operation =
+      i % 2 == 0 ? &operations[17] : &operations[i % 4]; /* exec, and the first ones */
     daytona_then(operation->begin(&stand), on_many, NULL);
   }
   api_until_requests(&stand.scene, 250);

@@ -35,9 +35,22 @@ static struct {
 /* --- the stage --- */
 
 static const char *const variables[] = {
-  "DAYTONA_API_KEY", "DAYTONA_JWT_TOKEN", "DAYTONA_ORGANIZATION_ID", "DAYTONA_API_URL", "DAYTONA_SERVER_URL",
-  "DAYTONA_TARGET", "DAYTONA_HAPPY_EYEBALLS_DELAY", "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY",
-  "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "REQUEST_METHOD",
+  "DAYTONA_API_KEY",
+  "DAYTONA_JWT_TOKEN",
+  "DAYTONA_ORGANIZATION_ID",
+  "DAYTONA_API_URL",
+  "DAYTONA_SERVER_URL",
+  "DAYTONA_TARGET",
+  "DAYTONA_HAPPY_EYEBALLS_DELAY",
+  "http_proxy",
+  "HTTP_PROXY",
+  "https_proxy",
+  "HTTPS_PROXY",
+  "all_proxy",
+  "ALL_PROXY",
+  "no_proxy",
+  "NO_PROXY",
+  "REQUEST_METHOD",
 };
 
 static int make_folder(void **state) { return mkdtemp(folder) != NULL && chdir(folder) == 0 ? 0 : -1; }
@@ -133,7 +146,8 @@ static void no_configuration_means_the_environment(void **state) {
   setenv("DAYTONA_API_KEY", KEY, 1);
   setenv("DAYTONA_API_URL", "http://localhost:3000/api", 1);
   setenv("DAYTONA_TARGET", "eu", 1);
-  assert_int_equal(daytona__config_resolve(&got.arena, NULL, &got.settings, got.reason, sizeof got.reason), 0);
+  assert_int_equal(daytona__config_resolve(&got.arena, NULL, &got.settings, got.reason, sizeof got.reason),
+                   0);
   expect_text(got.settings.token, KEY);
   expect_text(got.settings.api_url, "http://localhost:3000/api");
   expect_text(got.settings.target, "eu");
@@ -168,13 +182,15 @@ static void a_key_wins_over_a_jwt_and_sends_no_organization(void **state) {
 }
 
 static void credentials_that_would_break_a_header_are_refused(void **state) {
-  static const char *const tokens[] = {"s3cret\r\nX: y", "s3cret\n", " s3cret", "s3cret x", "s3cret\t", "s3cret\x7f",
+  static const char *const tokens[] = {"s3cret\r\nX: y", "s3cret\n",   " s3cret",
+                                       "s3cret x",       "s3cret\t",   "s3cret\x7f",
                                        "s3cret\xc3\xa4", "s3cret\x01", "s3cret\xff"};
   char *big = malloc(DAYTONA__TOKEN_MAX + 2);
   assert_non_null(big);
   for (size_t i = 0; i < ROWS(tokens); i++) {
     expect_error((daytona_config_t){.api_key = tokens[i]}, DAYTONA_EINVAL, "api_key: ");
-    expect_error((daytona_config_t){.jwt_token = tokens[i], .organization_id = "o"}, DAYTONA_EINVAL, "jwt_token: ");
+    expect_error((daytona_config_t){.jwt_token = tokens[i], .organization_id = "o"}, DAYTONA_EINVAL,
+                 "jwt_token: ");
     expect_error((daytona_config_t){.jwt_token = JWT, .organization_id = tokens[i]}, DAYTONA_EINVAL,
                  "organization_id: ");
   }
@@ -255,10 +271,11 @@ static void a_file_that_cannot_be_used_is_told(void **state) {
 
 static void files_are_not_read_when_nothing_is_missing(void **state) {
   assert_int_equal(symlink(".env", ".env"), 0);
-  expect_ok((daytona_config_t){.api_key = KEY, .api_url = "http://a", .target = "eu", .happy_eyeballs_ms = 1});
+  expect_ok(
+    (daytona_config_t){.api_key = KEY, .api_url = "http://a", .target = "eu", .happy_eyeballs_ms = 1});
   expect_text(got.warnings, "");
-  expect_ok((daytona_config_t){.jwt_token = JWT, .organization_id = "o", .api_url = "http://a", .target = "eu",
-                               .happy_eyeballs_ms = 1});
+  expect_ok((daytona_config_t){
+    .jwt_token = JWT, .organization_id = "o", .api_url = "http://a", .target = "eu", .happy_eyeballs_ms = 1});
   expect_text(got.warnings, "");
   expect_ok((daytona_config_t){.api_key = KEY, .api_url = "http://a", .happy_eyeballs_ms = 1});
   expect_warning(".env cannot be read");
@@ -307,9 +324,22 @@ static void addresses_are_normalised(void **state) {
 
 static void doubtful_addresses_are_refused(void **state) {
   static const char *const urls[] = {
-    "a.example", "ftp://a.example", "http://", "https:///api", "http://user:s3cret@a.example", "http://a.example?s3cret",
-    "http://a.example/#x", "http://a.example/\r\nX: y", "http://a.example/ x", "http://a.example:0", "http://127.1",
-    "http://a.example:x", "http://a\xc3\xa4.example", "file:///etc/passwd", " http://a.example", "http://[::1",
+    "a.example",
+    "ftp://a.example",
+    "http://",
+    "https:///api",
+    "http://user:s3cret@a.example",
+    "http://a.example?s3cret",
+    "http://a.example/#x",
+    "http://a.example/\r\nX: y",
+    "http://a.example/ x",
+    "http://a.example:0",
+    "http://127.1",
+    "http://a.example:x",
+    "http://a\xc3\xa4.example",
+    "file:///etc/passwd",
+    " http://a.example",
+    "http://[::1",
   };
   for (size_t i = 0; i < ROWS(urls); i++) {
     expect_error((daytona_config_t){.api_key = KEY, .api_url = urls[i]}, DAYTONA_EINVAL, "api_url: ");
@@ -367,8 +397,12 @@ static void a_target_is_checked(void **state) {
   big[sizeof big - 1] = '\0';
   expect_error((daytona_config_t){.api_key = KEY, .target = "\xff"}, DAYTONA_EINVAL, "target: ");
   expect_error((daytona_config_t){.api_key = KEY, .target = big}, DAYTONA_EINVAL, "target: ");
-  expect_ok((daytona_config_t){.api_key = KEY, .target = "s\xc3\xbc" "d"});
-  expect_text(got.settings.target, "s\xc3\xbc" "d");
+  expect_ok((daytona_config_t){.api_key = KEY,
+                               .target = "s\xc3\xbc"
+                                         "d"});
+  expect_text(got.settings.target,
+              "s\xc3\xbc"
+              "d");
 }
 
 /* --- limits --- */
@@ -386,9 +420,14 @@ static void limits_have_defaults(void **state) {
 }
 
 static void limits_can_be_set(void **state) {
-  expect_ok((daytona_config_t){.api_key = KEY, .max_connections = 65535, .max_starting = INT_MAX,
-                               .connect_timeout_ms = 1, .request_timeout_ms = 2, .rate_limit_wait_ms = 3,
-                               .happy_eyeballs_ms = 4, .no_http2 = true});
+  expect_ok((daytona_config_t){.api_key = KEY,
+                               .max_connections = 65535,
+                               .max_starting = INT_MAX,
+                               .connect_timeout_ms = 1,
+                               .request_timeout_ms = 2,
+                               .rate_limit_wait_ms = 3,
+                               .happy_eyeballs_ms = 4,
+                               .no_http2 = true});
   assert_int_equal(got.settings.max_starting, INT_MAX);
   assert_int_equal(got.settings.request_timeout_ms, 2);
   assert_int_equal(got.settings.net.max_connections, 65535);
@@ -401,8 +440,11 @@ static void limits_can_be_set(void **state) {
 static void limits_can_be_taken_away(void **state) {
   static const int64_t endless[] = {DAYTONA_NO_TIMEOUT, INT64_MAX};
   for (size_t i = 0; i < ROWS(endless); i++) {
-    expect_ok((daytona_config_t){.api_key = KEY, .connect_timeout_ms = endless[i], .request_timeout_ms = endless[i],
-                                 .rate_limit_wait_ms = endless[i], .happy_eyeballs_ms = endless[i]});
+    expect_ok((daytona_config_t){.api_key = KEY,
+                                 .connect_timeout_ms = endless[i],
+                                 .request_timeout_ms = endless[i],
+                                 .rate_limit_wait_ms = endless[i],
+                                 .happy_eyeballs_ms = endless[i]});
     assert_int_equal(got.settings.request_timeout_ms, -1);
     assert_int_equal(got.settings.net.connect_timeout_ms, -1);
     assert_true(got.settings.net.rate_limit_wait_ms == INT64_MAX);
@@ -440,10 +482,31 @@ static void happy_eyeballs_are_read_from_the_environment(void **state) {
     const char *text;
     int64_t ms; /* -2: refused */
   } rows[] = {
-    {"", -1}, {"  \t", -1}, {"none", INT64_MAX}, {" NoNe ", INT64_MAX}, {"0", 0}, {"0.25", 250}, {" 1 ", 1000},
-    {".5", 500}, {"2.", 2000}, {"0.0019", 1}, {"1.0005", 1000}, {"00.1", 100},
-    {"99999999999999999999999999", INT64_MAX}, {"-1", -2}, {"nan", -2}, {"inf", -2}, {"Infinity", -2}, {".", -2},
-    {"1,5", -2}, {"1.2.3", -2}, {"1s", -2}, {"0x1", -2}, {"fast", -2}, {"1 2", -2}, {"nonee", -2},
+    {"", -1},
+    {"  \t", -1},
+    {"none", INT64_MAX},
+    {" NoNe ", INT64_MAX},
+    {"0", 0},
+    {"0.25", 250},
+    {" 1 ", 1000},
+    {".5", 500},
+    {"2.", 2000},
+    {"0.0019", 1},
+    {"1.0005", 1000},
+    {"00.1", 100},
+    {"99999999999999999999999999", INT64_MAX},
+    {"-1", -2},
+    {"nan", -2},
+    {"inf", -2},
+    {"Infinity", -2},
+    {".", -2},
+    {"1,5", -2},
+    {"1.2.3", -2},
+    {"1s", -2},
+    {"0x1", -2},
+    {"fast", -2},
+    {"1 2", -2},
+    {"nonee", -2},
   };
   for (size_t i = 0; i < ROWS(rows); i++) {
     setenv("DAYTONA_HAPPY_EYEBALLS_DELAY", rows[i].text, 1);
@@ -474,14 +537,22 @@ static void certificates_are_taken_over(void **state) {
   write_file("cert.pem", "");
   write_file("key.pem", "");
   assert_int_equal(mkdir("certs", 0700), 0);
-  expect_ok((daytona_config_t){.api_key = KEY, .ca_file = "ca.pem", .ca_path = "certs", .client_cert = "cert.pem",
-                               .client_key = "key.pem", .client_key_password = "s3cret"});
+  expect_ok((daytona_config_t){.api_key = KEY,
+                               .ca_file = "ca.pem",
+                               .ca_path = "certs",
+                               .client_cert = "cert.pem",
+                               .client_key = "key.pem",
+                               .client_key_password = "s3cret"});
   expect_text(got.settings.net.tls.ca_file, "ca.pem");
   expect_text(got.settings.net.tls.ca_path, "certs");
   expect_text(got.settings.net.tls.client_cert, "cert.pem");
   expect_text(got.settings.net.tls.client_key, "key.pem");
   expect_text(got.settings.net.tls.client_key_password, "s3cret");
-  expect_ok((daytona_config_t){.api_key = KEY, .ca_file = "", .ca_path = "", .client_cert = "", .client_key = "",
+  expect_ok((daytona_config_t){.api_key = KEY,
+                               .ca_file = "",
+                               .ca_path = "",
+                               .client_cert = "",
+                               .client_key = "",
                                .client_key_password = ""});
   expect_text(got.settings.net.tls.ca_file, NULL);
   expect_text(got.settings.net.tls.client_key_password, NULL);
@@ -508,7 +579,8 @@ static void certificates_that_cannot_be_read_are_refused(void **state) {
 static void a_client_key_needs_a_certificate(void **state) {
   write_file("key.pem", "");
   expect_error((daytona_config_t){.api_key = KEY, .client_key = "key.pem"}, DAYTONA_EINVAL, "client_cert");
-  expect_error((daytona_config_t){.api_key = KEY, .client_key_password = "s3cret"}, DAYTONA_EINVAL, "client_cert");
+  expect_error((daytona_config_t){.api_key = KEY, .client_key_password = "s3cret"}, DAYTONA_EINVAL,
+               "client_cert");
 }
 
 static void turning_verification_off_is_told(void **state) {

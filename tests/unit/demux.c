@@ -68,7 +68,8 @@ static void logs_are_the_same_byte_by_byte(void **state) {
   for (size_t i = 0; i < LOGS; i++) {
     seen_t seen = {0};
     daytona__demux_t demux = {0};
-    for (size_t at = 0; logs[i].log[at] != '\0'; at++) daytona__demux_feed(&demux, logs[i].log + at, 1, note, &seen);
+    for (size_t at = 0; logs[i].log[at] != '\0'; at++)
+      daytona__demux_feed(&demux, logs[i].log + at, 1, note, &seen);
     daytona__demux_end(&demux, note, &seen);
     check(&seen, i);
   }
@@ -106,7 +107,8 @@ static void note_track(void *user, int stream, const char *bytes, size_t size) {
 static void read_slowly(track_t *track, const char *log, size_t size) {
   int stream = DAYTONA__DEMUX_NONE;
   for (size_t at = 0; at < size; at++) {
-    if (size - at >= 3 && (log[at] == 1 || log[at] == 2) && log[at + 1] == log[at] && log[at + 2] == log[at]) {
+    if (size - at >= 3 && (log[at] == 1 || log[at] == 2) && log[at + 1] == log[at] &&
+        log[at + 2] == log[at]) {
       stream = log[at];
       at += 2;
     } else if (stream != DAYTONA__DEMUX_NONE) {
@@ -223,7 +225,9 @@ static const struct {
   {"\xF4\x8F\xBF\xBF\x80", "\xF4\x8F\xBF\xBF" BAD},
 };
 
-static void note_text(void *user, const char *text, size_t size) { note(user, DAYTONA__DEMUX_OUT, text, size); }
+static void note_text(void *user, const char *text, size_t size) {
+  note(user, DAYTONA__DEMUX_OUT, text, size);
+}
 
 static void text_is_the_same_for_every_two_cuts(void **state) {
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

@@ -34,7 +34,8 @@ static void expect(const char *text, const char *name, const char *value) {
   assert_int_equal(parse(&env, text, strlen(text)), 0);
   const char *got = daytona__dotenv_get(&env, name);
   if ((got == NULL) != (value == NULL) || (got != NULL && strcmp(got, value) != 0))
-    fail_msg("<%s> gave <%s>, not <%s>", text, got != NULL ? got : "(none)", value != NULL ? value : "(none)");
+    fail_msg("<%s> gave <%s>, not <%s>", text, got != NULL ? got : "(none)",
+             value != NULL ? value : "(none)");
   daytona__dotenv_clear(&env);
 }
 
@@ -59,7 +60,9 @@ static void plain_values_are_trimmed(void **state) {
     {"DAYTONA_X=it's \"so\"", "it's \"so\""},
     {"DAYTONA_X=a\\nb", "a\\nb"},
     {"DAYTONA_X=$HOME", "$HOME"},
-    {"DAYTONA_X\xc2\xa0=\xe3\x80\x80" "a\xe2\x80\x89\n", "a"},
+    {"DAYTONA_X\xc2\xa0=\xe3\x80\x80"
+     "a\xe2\x80\x89\n",
+     "a"},
     {"'DAYTONA_X'=a", "a"},
     {"DAYTONA_X=\xc3\xa4\xff", "\xc3\xa4\xff"},
   };
@@ -82,18 +85,10 @@ static void export_may_stand_in_front(void **state) {
 
 static void comments_are_skipped(void **state) {
   static const row_t rows[] = {
-    {"# c\nDAYTONA_X=a", "a"},
-    {"  # DAYTONA_X=b", NULL},
-    {"DAYTONA_X=a # c", "a"},
-    {"DAYTONA_X=a\t#c", "a"},
-    {"DAYTONA_X=a#b", "a#b"},
-    {"DAYTONA_X=#b", "#b"},
-    {"DAYTONA_X= #b", ""},
-    {"DAYTONA_X=a # b # c\n", "a"},
-    {"DAYTONA_X='a # b' # c", "a # b"},
-    {"DAYTONA_X=\"a\"#c", "a"},
-    {"DAYTONA_X#=a", NULL},
-    {"export # c\nDAYTONA_X=a", "a"},
+    {"# c\nDAYTONA_X=a", "a"},  {"  # DAYTONA_X=b", NULL},      {"DAYTONA_X=a # c", "a"},
+    {"DAYTONA_X=a\t#c", "a"},   {"DAYTONA_X=a#b", "a#b"},       {"DAYTONA_X=#b", "#b"},
+    {"DAYTONA_X= #b", ""},      {"DAYTONA_X=a # b # c\n", "a"}, {"DAYTONA_X='a # b' # c", "a # b"},
+    {"DAYTONA_X=\"a\"#c", "a"}, {"DAYTONA_X#=a", NULL},         {"export # c\nDAYTONA_X=a", "a"},
   };
   expect_rows(rows, ROWS(rows));
 }
@@ -163,8 +158,12 @@ static void the_last_of_a_name_counts(void **state) {
 
 static void every_kind_of_line_end_ends_a_line(void **state) {
   static const row_t rows[] = {
-    {"\xef\xbb\xbf" "DAYTONA_X=a", "a"},
-    {"\xef\xbb\xbf\xef\xbb\xbf" "DAYTONA_X=a", NULL},
+    {"\xef\xbb\xbf"
+     "DAYTONA_X=a",
+     "a"},
+    {"\xef\xbb\xbf\xef\xbb\xbf"
+     "DAYTONA_X=a",
+     NULL},
     {"A=1\r\nDAYTONA_X=a\r\n", "a"},
     {"A=1\rDAYTONA_X=a\r", "a"},
     {"DAYTONA_X='a\r\nb\rc'", "a\nb\nc"},
@@ -230,8 +229,9 @@ static void the_process_environment_stays_as_it_is(void **state) {
 }
 
 static void every_prefix_of_a_file_is_read(void **state) {
-  static const char text[] = "\xef\xbb\xbf# c\r\nexport 'A' = \"x\\n${B:-\\\"c}\" # d\n"
-                             "DAYTONA_X='${A}\n\\'' \xc2\xa0#\nB\xe3\x80\x80=y\xe2\x80\x80#";
+  static const char text[] =
+    "\xef\xbb\xbf# c\r\nexport 'A' = \"x\\n${B:-\\\"c}\" # d\n"
+    "DAYTONA_X='${A}\n\\'' \xc2\xa0#\nB\xe3\x80\x80=y\xe2\x80\x80#";
   for (size_t size = 0; size < sizeof text; size++) {
     daytona__dotenv_t env;
     assert_int_equal(parse(&env, text, size), 0);
@@ -291,8 +291,9 @@ static void one_value_that_explodes_is_refused(void **state) {
 
 /* Each of these would take minutes if anything were searched more than once. */
 static void hostile_files_take_no_longer_than_others(void **state) {
-  static const char *const pieces[] = {"${", "${A:-", "${A:", "A='\\'", "A=\"\n", "'\n", "$", "A\n", "A=${A}\n",
-                                       "A= \xc2\xa0", "export ", "\\", "${}", "#'\"", "A=' '${:-}"};
+  static const char *const pieces[] = {"${",      "${A:-", "${A:", "A='\\'",   "A=\"\n",
+                                       "'\n",     "$",     "A\n",  "A=${A}\n", "A= \xc2\xa0",
+                                       "export ", "\\",    "${}",  "#'\"",     "A=' '${:-}"};
   for (size_t i = 0; i < ROWS(pieces); i++) {
     daytona__dotenv_t env;
     char *text = repeat(pieces[i], DAYTONA__DOTENV_MAX);
@@ -435,11 +436,63 @@ static uint32_t next_random(uint32_t below) {
 /* A text from pieces that matter to the format. Python wants valid UTF-8, so pieces are never cut. */
 static void make_case(char text[CASE_ROOM]) {
   static const char *const pieces[] = {
-    "DAYTONA_X", "DAYTONA_Y", "DAYTONA_", "DAYTONA_X=", "\nDAYTONA_X=", "\nDAYTONA_Y=", "A", "B", "=", "=", "'", "\"",
-    "'", "\"", "\\", "\\n", "\\\"", "\\'", "\\\\", "\\x41", "\n", "\n", "\r\n", "\r", " ", " ", "\t", "\f", "\v",
-    "\x1c", "\x1f", "\xc2\x85", "\xc2\xa0", "\xe2\x80\xa8", "\xe3\x80\x80", "\xe1\x9a\x80", "\xef\xbb\xbf", "#", " #",
-    "export", "export ", "${", "}", ":", ":-", "$", "${A}", "${DAYTONA_X}", "${B:-", "${DOTENV_TEST_A}", "x",
-    "\xc3\xa4", "\xe2\x82\xac", "\n'A'=", "''", "\\\n", "0",
+    "DAYTONA_X",
+    "DAYTONA_Y",
+    "DAYTONA_",
+    "DAYTONA_X=",
+    "\nDAYTONA_X=",
+    "\nDAYTONA_Y=",
+    "A",
+    "B",
+    "=",
+    "=",
+    "'",
+    "\"",
+    "'",
+    "\"",
+    "\\",
+    "\\n",
+    "\\\"",
+    "\\'",
+    "\\\\",
+    "\\x41",
+    "\n",
+    "\n",
+    "\r\n",
+    "\r",
+    " ",
+    " ",
+    "\t",
+    "\f",
+    "\v",
+    "\x1c",
+    "\x1f",
+    "\xc2\x85",
+    "\xc2\xa0",
+    "\xe2\x80\xa8",
+    "\xe3\x80\x80",
+    "\xe1\x9a\x80",
+    "\xef\xbb\xbf",
+    "#",
+    " #",
+    "export",
+    "export ",
+    "${",
+    "}",
+    ":",
+    ":-",
+    "$",
+    "${A}",
+    "${DAYTONA_X}",
+    "${B:-",
+    "${DOTENV_TEST_A}",
+    "x",
+    "\xc3\xa4",
+    "\xe2\x82\xac",
+    "\n'A'=",
+    "''",
+    "\\\n",
+    "0",
   };
   text[0] = '\0';
   for (uint32_t left = 1 + next_random(30); left > 0; left--) {
@@ -476,7 +529,8 @@ static void compare_answer(FILE *answers, int number, const char *text, const ch
     strcpy(mine, ":");
     for (size_t i = 0; i < size; i++) sprintf(mine + 1 + 2 * i, "%02x", (unsigned char)got[i]);
   }
-  if (strcmp(line, mine) != 0) fail_msg("case %d <%s> %s: python says %s, we say %s", number, text, name, line, mine);
+  if (strcmp(line, mine) != 0)
+    fail_msg("case %d <%s> %s: python says %s, we say %s", number, text, name, line, mine);
 }
 
 static void python_dotenv_agrees(void **state) {
@@ -490,11 +544,12 @@ static void python_dotenv_agrees(void **state) {
     write_file(name, texts[i], strlen(texts[i]));
   }
   write_file("ask.py", script, sizeof script - 1);
-  snprintf(command, sizeof command, "%s ask.py %d %s %s %s >answers 2>problem", python != NULL ? python : "python3",
-           CASES, told[0], told[1], told[2]);
+  snprintf(command, sizeof command, "%s ask.py %d %s %s %s >answers 2>problem",
+           python != NULL ? python : "python3", CASES, told[0], told[1], told[2]);
   if (system(command) != 0) {
     FILE *problem = fopen("problem", "r");
-    if (problem != NULL && fgets(reason, sizeof reason, problem) != NULL) reason[strcspn(reason, "\n")] = '\0';
+    if (problem != NULL && fgets(reason, sizeof reason, problem) != NULL)
+      reason[strcspn(reason, "\n")] = '\0';
     if (problem != NULL) fclose(problem);
     print_message("# skipped: %s\n", reason);
     unsetenv("DOTENV_TEST_A");

@@ -126,7 +126,8 @@ static void every_code_has_a_static_record(void **state) {
 }
 
 static void headers_are_found_in_any_case(void **state) {
-  static const daytona_header_t headers[] = {{"X-Request-Id", "1"}, {"retry-after", "2"}, {"Retry-After", "3"}};
+  static const daytona_header_t headers[] = {
+    {"X-Request-Id", "1"}, {"retry-after", "2"}, {"Retry-After", "3"}};
   const daytona_error_t error = {.code = DAYTONA_EFAILED, .headers = headers, .header_count = 3};
   const daytona_error_t none = {.code = DAYTONA_EFAILED};
   assert_string_equal(daytona_error_header(&error, "x-request-id"), "1");
@@ -143,10 +144,19 @@ static void copies_are_deep(void **state) {
   char text[] = "no such file", code[] = "FILE_NOT_FOUND", source[] = "DAYTONA_DAEMON", id[] = "id-1",
        field[] = "items[2].id", name[] = "A", value[] = "b", body[] = "{\0}";
   daytona_header_t header = {name, value};
-  const daytona_error_t error = {
-    .code = DAYTONA_EFILE_NOT_FOUND, .http_status = 404, .message = text, .server_code = code,
-    .source = source, .request_id = id, .field = field, .headers = &header, .header_count = 1,
-    .body = body, .body_size = 3, .retry_after_ms = 1500, .attempts = 2};
+  const daytona_error_t error = {.code = DAYTONA_EFILE_NOT_FOUND,
+                                 .http_status = 404,
+                                 .message = text,
+                                 .server_code = code,
+                                 .source = source,
+                                 .request_id = id,
+                                 .field = field,
+                                 .headers = &header,
+                                 .header_count = 1,
+                                 .body = body,
+                                 .body_size = 3,
+                                 .retry_after_ms = 1500,
+                                 .attempts = 2};
   const daytona_error_t *copy = daytona__error_copy(&arena, &error, "fs_read: ");
   char *originals[] = {text, code, source, id, field, name, value, body};
   for (size_t i = 0; i < sizeof originals / sizeof originals[0]; i++) originals[i][0] = '#';
@@ -233,15 +243,20 @@ static void copy_all(void *user) {
   const daytona_header_t headers[] = {{"a", value}, {"b", value}};
   memset(value, 'v', sizeof value - 1);
   memset(body, 'b', sizeof body);
-  const daytona_error_t error = {.code = DAYTONA_ECONFLICT, .message = "text", .server_code = "CODE",
-    .headers = headers, .header_count = 2, .body = body, .body_size = sizeof body, .retry_after_ms = -1};
+  const daytona_error_t error = {.code = DAYTONA_ECONFLICT,
+                                 .message = "text",
+                                 .server_code = "CODE",
+                                 .headers = headers,
+                                 .header_count = 2,
+                                 .body = body,
+                                 .body_size = sizeof body,
+                                 .retry_after_ms = -1};
   daytona__arena_t local;
   daytona__arena_init(&local, 0);
   const daytona_error_t *copy = daytona__error_copy(&local, &error, "op: ");
   assert_int_equal(copy->code, DAYTONA_ECONFLICT);
   assert_non_null(copy->message);
-  for (size_t i = 0; i < copy->header_count; i++)
-    assert_string_equal(copy->headers[i].value, value);
+  for (size_t i = 0; i < copy->header_count; i++) assert_string_equal(copy->headers[i].value, value);
   assert_true(copy->body_size == 0 || copy->body != NULL);
   if (support_alloc_failed() == 0) assert_int_equal(copy->body_size, sizeof body);
   daytona__arena_clear(&local);

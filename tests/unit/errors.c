@@ -32,7 +32,8 @@ static daytona_future_t *fail_with(api_scene_t *scene, int status, const char *h
 }
 
 /* Check code, status and message without prefix. */
-static void expect(api_scene_t *scene, int status, const char *body, daytona_errcode_t code, const char *message) {
+static void expect(api_scene_t *scene, int status, const char *body, daytona_errcode_t code,
+                   const char *message) {
   char whole[256];
   daytona_future_t *future = fail_with(scene, status, "", body, code);
   const daytona_error_t *error = daytona_future_error(future);
@@ -49,13 +50,13 @@ static void every_status_has_its_code(void **state) {
   static const struct {
     int status;
     daytona_errcode_t code;
-  } statuses[] = {{400, DAYTONA_EINVAL},    {401, DAYTONA_EAUTH},          {402, DAYTONA_EFAILED},
-                  {403, DAYTONA_EFORBIDDEN}, {404, DAYTONA_ENOTFOUND},     {405, DAYTONA_EFAILED},
-                  {408, DAYTONA_ETIMEOUT},  {409, DAYTONA_ECONFLICT},      {410, DAYTONA_EGONE},
-                  {418, DAYTONA_EFAILED},   {422, DAYTONA_EUNPROCESSABLE}, {429, DAYTONA_ERATELIMIT},
-                  {500, DAYTONA_EINTERNAL}, {501, DAYTONA_EFAILED},        {502, DAYTONA_EBADGATEWAY},
-                  {503, DAYTONA_EUNAVAILABLE}, {504, DAYTONA_ETIMEOUT},    {599, DAYTONA_EFAILED},
-                  {300, DAYTONA_EFAILED},   {304, DAYTONA_EFAILED}};
+  } statuses[] = {{400, DAYTONA_EINVAL},       {401, DAYTONA_EAUTH},          {402, DAYTONA_EFAILED},
+                  {403, DAYTONA_EFORBIDDEN},   {404, DAYTONA_ENOTFOUND},      {405, DAYTONA_EFAILED},
+                  {408, DAYTONA_ETIMEOUT},     {409, DAYTONA_ECONFLICT},      {410, DAYTONA_EGONE},
+                  {418, DAYTONA_EFAILED},      {422, DAYTONA_EUNPROCESSABLE}, {429, DAYTONA_ERATELIMIT},
+                  {500, DAYTONA_EINTERNAL},    {501, DAYTONA_EFAILED},        {502, DAYTONA_EBADGATEWAY},
+                  {503, DAYTONA_EUNAVAILABLE}, {504, DAYTONA_ETIMEOUT},       {599, DAYTONA_EFAILED},
+                  {300, DAYTONA_EFAILED},      {304, DAYTONA_EFAILED}};
   api_scene_t scene;
   api_scene_open(&scene);
   for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
@@ -102,7 +103,8 @@ static void every_code_of_the_daemon_has_its_own(void **state) {
   api_scene_t scene;
   api_scene_open(&scene);
   for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-    snprintf(body, sizeof body, "{\"message\":\"m\",\"code\":\"%s\",\"source\":\"DAYTONA_DAEMON\"}", codes[i].name);
+    snprintf(body, sizeof body, "{\"message\":\"m\",\"code\":\"%s\",\"source\":\"DAYTONA_DAEMON\"}",
+             codes[i].name);
     daytona_future_t *future = fail_with(&scene, codes[i].status, "", body, codes[i].code);
     const daytona_error_t *error = daytona_future_error(future);
     assert_true(daytona_error_is(error, codes[i].parent));
@@ -115,9 +117,10 @@ static void every_code_of_the_daemon_has_its_own(void **state) {
     snprintf(body, sizeof body, "{\"error_code\":\"%s\"}", codes[i].name);
     daytona_future_release(fail_with(&scene, codes[i].status, "", body, codes[i].parent));
   }
-  daytona_future_release(fail_with(&scene, 409, "", "{\"code\":\"CONFLICT\",\"source\":\"DAYTONA_DAEMON\"}",
-                                   DAYTONA_ECONFLICT));
-  daytona_future_release(fail_with(&scene, 418, "", "{\"error_code\":\"FILE_NOT_FOUND\",\"source\":\"DAYTONA_DAEMON\"}",
+  daytona_future_release(
+    fail_with(&scene, 409, "", "{\"code\":\"CONFLICT\",\"source\":\"DAYTONA_DAEMON\"}", DAYTONA_ECONFLICT));
+  daytona_future_release(fail_with(&scene, 418, "",
+                                   "{\"error_code\":\"FILE_NOT_FOUND\",\"source\":\"DAYTONA_DAEMON\"}",
                                    DAYTONA_EFILE_NOT_FOUND));
   api_scene_close(&scene);
 }
@@ -161,7 +164,8 @@ static void members_that_are_no_strings_are_left_out(void **state) {
   api_scene_t scene;
   api_scene_open(&scene);
   daytona_future_t *future =
-    fail_with(&scene, 404, "", "{\"message\":\"m\",\"code\":7,\"error_code\":\"OLD\",\"source\":{}}", DAYTONA_ENOTFOUND);
+    fail_with(&scene, 404, "", "{\"message\":\"m\",\"code\":7,\"error_code\":\"OLD\",\"source\":{}}",
+              DAYTONA_ENOTFOUND);
   const daytona_error_t *error = daytona_future_error(future);
   assert_string_equal(error->server_code, "OLD");
   assert_null(error->source);
@@ -195,8 +199,8 @@ static void headers_request_id_and_body_are_kept(void **state) {
   (void)state;
   api_scene_t scene;
   api_scene_open(&scene);
-  daytona_future_t *future = fail_with(&scene, 503, "X-REQUEST-id: r-7\r\nX-Other: a b\r\nX-Other: c\r\n", "{\"a\":1}",
-                                       DAYTONA_EUNAVAILABLE);
+  daytona_future_t *future = fail_with(&scene, 503, "X-REQUEST-id: r-7\r\nX-Other: a b\r\nX-Other: c\r\n",
+                                       "{\"a\":1}", DAYTONA_EUNAVAILABLE);
   const daytona_error_t *error = daytona_future_error(future);
   assert_string_equal(error->request_id, "r-7");
   assert_string_equal(daytona_error_header(error, "x-other"), "a b");
@@ -290,14 +294,37 @@ static void hostile_answers_leave_the_client_usable(void **state) {
   char *deep = repeat("{\"id\":\"x\",\"a\":", "[", 100000, "");
   char *deep_closed = repeat("{\"id\":\"x\",\"a\":{\"b\":", "{\"c\":", 200, "1");
   char *wide = repeat("{\"labels\":{", "\"k\":\"v\",", 3000, "\"e\":\"f\"},\"state\":\"started\"}");
-  const char *const bodies[] = {
-    deep, deep_closed, wide, "", " ", "null", "true", "7", "\"x\"", "[]", "[{}]", "{}", "{\"id\":null}",
-    "{\"id\":[]}", "{\"id\":\"\"}", "{\"id\":\"a\\u0000b\"}", "{\"id\":\"x\",\"cpu\":1e999}",
-    "{\"id\":\"x\",\"cpu\":\"many\"}", "{\"id\":\"x\",\"autoStopInterval\":1.5}",
-    "{\"id\":\"x\",\"autoStopInterval\":99999999999999999999999}", "{\"id\":\"x\",\"labels\":[1]}",
-    "{\"id\":\"x\",\"labels\":{\"a\":1}}", "{\"id\":\"x\",\"volumes\":{}}", "{\"id\":\"x\",\"volumes\":[7]}",
-    "{\"id\":\"x\",\"buildInfo\":\"x\"}", "{\"id\":\"x\",\"state\":7}", "{\"id\":\"x\"", "{\"id\":\"x\"}}",
-    "{\"id\":\"x\",}", "\xef\xbb\xbf{\"id\":7}", "{\"id\":\"\xff\xfe\"}"};
+  const char *const bodies[] = {deep,
+                                deep_closed,
+                                wide,
+                                "",
+                                " ",
+                                "null",
+                                "true",
+                                "7",
+                                "\"x\"",
+                                "[]",
+                                "[{}]",
+                                "{}",
+                                "{\"id\":null}",
+                                "{\"id\":[]}",
+                                "{\"id\":\"\"}",
+                                "{\"id\":\"a\\u0000b\"}",
+                                "{\"id\":\"x\",\"cpu\":1e999}",
+                                "{\"id\":\"x\",\"cpu\":\"many\"}",
+                                "{\"id\":\"x\",\"autoStopInterval\":1.5}",
+                                "{\"id\":\"x\",\"autoStopInterval\":99999999999999999999999}",
+                                "{\"id\":\"x\",\"labels\":[1]}",
+                                "{\"id\":\"x\",\"labels\":{\"a\":1}}",
+                                "{\"id\":\"x\",\"volumes\":{}}",
+                                "{\"id\":\"x\",\"volumes\":[7]}",
+                                "{\"id\":\"x\",\"buildInfo\":\"x\"}",
+                                "{\"id\":\"x\",\"state\":7}",
+                                "{\"id\":\"x\"",
+                                "{\"id\":\"x\"}}",
+                                "{\"id\":\"x\",}",
+                                "\xef\xbb\xbf{\"id\":7}",
+                                "{\"id\":\"\xff\xfe\"}"};
   api_scene_t scene;
   api_scene_open(&scene);
   for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
@@ -366,7 +393,8 @@ static void hostile_http_leaves_the_client_usable(void **state) {
     /* Versions of libcurl differ in what they take for the end of a connection. */
     if (!daytona_errcode_is(code, answers[i].code) && !daytona_errcode_is(code, DAYTONA_EPROTOCOL) &&
         !daytona_errcode_is(code, DAYTONA_ECONNECTION))
-      fail_msg("%.20s: %s: %s", answers[i].answer, daytona_errcode_name(code), daytona_future_error(future)->message);
+      fail_msg("%.20s: %s: %s", answers[i].answer, daytona_errcode_name(code),
+               daytona_future_error(future)->message);
     daytona_future_release(future);
   }
   answer(&scene, 200, "", "{\"id\":\"x\"}");

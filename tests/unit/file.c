@@ -54,8 +54,14 @@ static void turn_until_event(size_t seen) {
   while (events == seen) assert_true(uv_run(&stage.uv, UV_RUN_ONCE) != 0 || events != seen);
 }
 
-static const size_t sizes[] = {0, 1, DAYTONA__FILE_BLOCK - 1, DAYTONA__FILE_BLOCK, DAYTONA__FILE_BLOCK + 1,
-                               2 * DAYTONA__FILE_BLOCK, 2 * DAYTONA__FILE_BLOCK + 1, 5 * DAYTONA__FILE_BLOCK + 17};
+static const size_t sizes[] = {0,
+                               1,
+                               DAYTONA__FILE_BLOCK - 1,
+                               DAYTONA__FILE_BLOCK,
+                               DAYTONA__FILE_BLOCK + 1,
+                               2 * DAYTONA__FILE_BLOCK,
+                               2 * DAYTONA__FILE_BLOCK + 1,
+                               5 * DAYTONA__FILE_BLOCK + 17};
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
@@ -79,7 +85,8 @@ static daytona_errcode_t read_all(daytona__file_reader_t *reader, size_t piece, 
 static void files_of_every_size_are_read(void **state) {
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     size_t size;
-    daytona__file_reader_t *reader = daytona__file_reader_new(stage.loop, make("a", sizes[i]), on_event, NULL);
+    daytona__file_reader_t *reader =
+      daytona__file_reader_new(stage.loop, make("a", sizes[i]), on_event, NULL);
     assert_int_equal(read_all(reader, i % 2 != 0 ? 70000 : 16384, &size), DAYTONA_OK);
     assert_int_equal(size, sizes[i]);
     assert_int_equal(daytona__file_reader_size(reader), sizes[i]);
@@ -130,7 +137,8 @@ static void write_all(daytona__file_writer_t *writer, size_t size, size_t piece)
     if (put == 0) turn_until_event(seen);
   }
   daytona__file_writer_commit(writer);
-  while (!daytona__file_writer_is_committed(writer) && daytona__file_writer_error(writer, &text) == DAYTONA_OK)
+  while (!daytona__file_writer_is_committed(writer) &&
+         daytona__file_writer_error(writer, &text) == DAYTONA_OK)
     turn_until_event(events);
 }
 
@@ -157,7 +165,8 @@ static void folders_are_made(void **state) {
     assert_true(daytona__file_writer_is_committed(writer));
     daytona__file_writer_close(writer);
   }
-  assert_int_equal(unlink(in_folder(name)) + rmdir(in_folder("x/y/z")) + rmdir(in_folder("x/y")) + rmdir(in_folder("x")), 0);
+  assert_int_equal(
+    unlink(in_folder(name)) + rmdir(in_folder("x/y/z")) + rmdir(in_folder("x/y")) + rmdir(in_folder("x")), 0);
 }
 
 static void what_cannot_be_written_is_an_error_and_leaves_nothing(void **state) {
@@ -188,7 +197,8 @@ static daytona_errcode_t write_to(const char *path) {
   const char *text;
   daytona__file_writer_t *writer = daytona__file_writer_new(stage.loop, path, on_event, NULL);
   write_all(writer, 10, 10);
-  while (daytona__file_writer_error(writer, &text) == DAYTONA_OK && !daytona__file_writer_is_committed(writer))
+  while (daytona__file_writer_error(writer, &text) == DAYTONA_OK &&
+         !daytona__file_writer_is_committed(writer))
     turn_until_event(events);
   daytona_errcode_t code = daytona__file_writer_error(writer, &text);
   daytona__file_writer_close(writer);
@@ -216,7 +226,9 @@ static void link_is_followed_and_stays(void **state) {
   assert_int_equal(stat(in_folder("x/a"), &now), 0);
   assert_int_equal(now.st_size, 10);
   assert_int_equal(write_to(in_folder("loose")), DAYTONA_EIO);
-  assert_int_equal(unlink(in_folder("x/a")) + rmdir(in_folder("x")) + unlink(in_folder("link")) + unlink(in_folder("loose")), 0);
+  assert_int_equal(
+    unlink(in_folder("x/a")) + rmdir(in_folder("x")) + unlink(in_folder("link")) + unlink(in_folder("loose")),
+    0);
 }
 
 /* As root, `cp` to /dev/null is harmless and a rename to it breaks the machine. */
@@ -248,7 +260,8 @@ static void disk_without_room_is_an_error_and_leaves_nothing(void **state) {
   const char *text;
   getrlimit(RLIMIT_FSIZE, &before);
   small = before;
-  static const size_t rooms[] = {0, 1, DAYTONA__FILE_BLOCK - 1, DAYTONA__FILE_BLOCK, 2 * DAYTONA__FILE_BLOCK + 1};
+  static const size_t rooms[] = {0, 1, DAYTONA__FILE_BLOCK - 1, DAYTONA__FILE_BLOCK,
+                                 2 * DAYTONA__FILE_BLOCK + 1};
   for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++) {
     make("a", 3);
     small.rlim_cur = rooms[i];
@@ -290,7 +303,7 @@ static void close_after(int turns, bool writes) {
   size_t seen = events;
   daytona__file_reader_close(reader);
   daytona__file_writer_close(writer);
-  stage_close(&stage); /* nothing of ours is left on the loop, and no block */
+  stage_close(&stage);            /* nothing of ours is left on the loop, and no block */
   assert_int_equal(events, seen); /* not told any more */
   assert_int_equal(unlink(in_folder("new/b")) == 0 || !is_committed, 1);
   rmdir(in_folder("new")); /* empty: no part file */

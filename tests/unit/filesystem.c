@@ -53,23 +53,37 @@ static daytona_future_t *call(int number, const char *path) {
 }
 
 static const char *const lines[CALLS] = {
-  "POST /toolbox/sb-1/files/folder", "DELETE /toolbox/sb-1/files",     "GET /toolbox/sb-1/files/info",
-  "GET /toolbox/sb-1/files",         "GET /toolbox/sb-1/files/find",   "GET /toolbox/sb-1/files/search",
-  "POST /toolbox/sb-1/files/move",   "POST /toolbox/sb-1/files/replace", "POST /toolbox/sb-1/files/permissions",
+  "POST /toolbox/sb-1/files/folder",      "DELETE /toolbox/sb-1/files",
+  "GET /toolbox/sb-1/files/info",         "GET /toolbox/sb-1/files",
+  "GET /toolbox/sb-1/files/find",         "GET /toolbox/sb-1/files/search",
+  "POST /toolbox/sb-1/files/move",        "POST /toolbox/sb-1/files/replace",
+  "POST /toolbox/sb-1/files/permissions",
 };
 
 static const char *const answers[CALLS] = {
-  "", "", "{\"name\":\"n\",\"size\":9007199254740993,\"isDir\":true}", "[{\"name\":\"n\",\"path\":\"p/n\"}]",
-  "[{\"file\":\"f\",\"line\":7,\"content\":\"c\"}]", "{\"files\":[\"f\"]}", "",
-  "[{\"file\":\"a\",\"success\":true},{\"file\":\"b\",\"success\":false,\"error\":\"no\"}]", "",
+  "",
+  "",
+  "{\"name\":\"n\",\"size\":9007199254740993,\"isDir\":true}",
+  "[{\"name\":\"n\",\"path\":\"p/n\"}]",
+  "[{\"file\":\"f\",\"line\":7,\"content\":\"c\"}]",
+  "{\"files\":[\"f\"]}",
+  "",
+  "[{\"file\":\"a\",\"success\":true},{\"file\":\"b\",\"success\":false,\"error\":\"no\"}]",
+  "",
 };
 
 static void requests_are_as_described(void **state) {
   (void)state;
   static const char *const asked[CALLS] = {
-    "?path=a%20%26/%C3%BC&mode=700", "?path=a%20%26/%C3%BC&recursive=true", "?path=a%20%26/%C3%BC",
-    "?path=a%20%26/%C3%BC&depth=3", "?path=a%20%26/%C3%BC&pattern=x%2By", "?path=a%20%26/%C3%BC&pattern=%2A.c",
-    "?source=a%20%26/%C3%BC&destination=c%20d", "", "?path=a%20%26/%C3%BC&owner=me%20%26%20you&group=0&mode=0640",
+    "?path=a%20%26/%C3%BC&mode=700",
+    "?path=a%20%26/%C3%BC&recursive=true",
+    "?path=a%20%26/%C3%BC",
+    "?path=a%20%26/%C3%BC&depth=3",
+    "?path=a%20%26/%C3%BC&pattern=x%2By",
+    "?path=a%20%26/%C3%BC&pattern=%2A.c",
+    "?source=a%20%26/%C3%BC&destination=c%20d",
+    "",
+    "?path=a%20%26/%C3%BC&owner=me%20%26%20you&group=0&mode=0640",
   };
   char line[256];
   for (int i = 0; i < CALLS; i++) {
@@ -78,7 +92,8 @@ static void requests_are_as_described(void **state) {
     snprintf(line, sizeof line, "%s%s", lines[i], asked[i]);
     assert_string_equal(api_line_of(scene.requests[i]), line);
   }
-  assert_string_equal(api_body_of(scene.requests[7]), "{\"files\":[\"a\",\"b\"],\"pattern\":\"old\",\"newValue\":\"\"}");
+  assert_string_equal(api_body_of(scene.requests[7]),
+                      "{\"files\":[\"a\",\"b\"],\"pattern\":\"old\",\"newValue\":\"\"}");
 }
 
 static void answers_are_results(void **state) {
@@ -99,7 +114,8 @@ static void answers_are_results(void **state) {
   assert_true(replaced->count == 2 && replaced->items[0].is_success && replaced->items[0].error == NULL);
   assert_true(!replaced->items[1].is_success && strcmp(replaced->items[1].error, "no") == 0);
   for (int i = 0; i < CALLS; i++) {
-    assert_null(i != 2 ? daytona_future_file_info(futures[i]) : NULL); /* the result of one kind is of no other */
+    assert_null(i != 2 ? daytona_future_file_info(futures[i])
+                       : NULL); /* the result of one kind is of no other */
     daytona_future_release(futures[i]);
   }
 }
@@ -112,16 +128,29 @@ static void errors_are_typed_with_and_without_a_body(void **state) {
     const char *body;
     daytona_errcode_t code;
   } errors[] = {
-    {400, "", DAYTONA_EINVAL}, {401, "", DAYTONA_EAUTH}, {403, "", DAYTONA_EFORBIDDEN}, {404, "", DAYTONA_ENOTFOUND},
-    {409, "", DAYTONA_ECONFLICT}, {500, "", DAYTONA_EINTERNAL}, {418, "", DAYTONA_EFAILED},
-    {404, "{\"statusCode\":404,\"source\":\"DAYTONA_DAEMON\",\"code\":\"FILE_NOT_FOUND\",\"message\":\"m\"}", DAYTONA_EFILE_NOT_FOUND},
-    {403, "{\"statusCode\":403,\"source\":\"DAYTONA_DAEMON\",\"code\":\"FILE_ACCESS_DENIED\",\"message\":\"m\"}", DAYTONA_EFILE_ACCESS_DENIED},
-    {400, "{\"statusCode\":400,\"source\":\"DAYTONA_DAEMON\",\"code\":\"INVALID_FILE_PATH\",\"message\":\"m\"}", DAYTONA_EINVALID_FILE_PATH},
-    {500, "{\"statusCode\":500,\"source\":\"DAYTONA_DAEMON\",\"code\":\"FILE_READ_FAILED\",\"message\":\"m\"}", DAYTONA_EFILE_READ_FAILED},
+    {400, "", DAYTONA_EINVAL},
+    {401, "", DAYTONA_EAUTH},
+    {403, "", DAYTONA_EFORBIDDEN},
+    {404, "", DAYTONA_ENOTFOUND},
+    {409, "", DAYTONA_ECONFLICT},
+    {500, "", DAYTONA_EINTERNAL},
+    {418, "", DAYTONA_EFAILED},
+    {404, "{\"statusCode\":404,\"source\":\"DAYTONA_DAEMON\",\"code\":\"FILE_NOT_FOUND\",\"message\":\"m\"}",
+     DAYTONA_EFILE_NOT_FOUND},
+    {403,
+     "{\"statusCode\":403,\"source\":\"DAYTONA_DAEMON\",\"code\":\"FILE_ACCESS_DENIED\",\"message\":\"m\"}",
+     DAYTONA_EFILE_ACCESS_DENIED},
+    {400,
+     "{\"statusCode\":400,\"source\":\"DAYTONA_DAEMON\",\"code\":\"INVALID_FILE_PATH\",\"message\":\"m\"}",
+     DAYTONA_EINVALID_FILE_PATH},
+    {500,
+     "{\"statusCode\":500,\"source\":\"DAYTONA_DAEMON\",\"code\":\"FILE_READ_FAILED\",\"message\":\"m\"}",
+     DAYTONA_EFILE_READ_FAILED},
     {404, "<html>", DAYTONA_ENOTFOUND},
   };
-  static const char *const prefixes[CALLS] = {"create folder", "delete file", "get file info", "list files", "find files",
-                                              "search files", "move files", "replace in files", "set file permissions"};
+  static const char *const prefixes[CALLS] = {"create folder", "delete file",      "get file info",
+                                              "list files",    "find files",       "search files",
+                                              "move files",    "replace in files", "set file permissions"};
   for (int i = 0; i < CALLS; i++) {
     for (size_t e = 0; e < sizeof errors / sizeof errors[0]; e++) {
       char prefix[64];
@@ -147,7 +176,8 @@ static void broken_answers_are_errors(void **state) {
       api_answer(&scene, lines[i], 200, broken[b]);
       daytona_future_t *future = call(i, "p");
       int code = daytona_await(future);
-      if (!daytona_errcode_is(code, DAYTONA_EPROTOCOL)) fail_msg("%s: %s: %s", lines[i], broken[b], daytona_errcode_name(code));
+      if (!daytona_errcode_is(code, DAYTONA_EPROTOCOL))
+        fail_msg("%s: %s: %s", lines[i], broken[b], daytona_errcode_name(code));
       daytona_future_release(future);
       api_forget(&scene, lines[i]);
     }
@@ -210,7 +240,8 @@ static void after_close_nothing_goes(void **state) {
 static void call_with_little_memory(void *user) {
   daytona_future_t *future = call(*(int *)user, "p");
   int code = daytona_await(future);
-  if (code != 0 && code != DAYTONA_ENOMEM && !daytona_errcode_is(code, DAYTONA_ECONNECTION)) fail_msg("%s", daytona_errcode_name(code));
+  if (code != 0 && code != DAYTONA_ENOMEM && !daytona_errcode_is(code, DAYTONA_ECONNECTION))
+    fail_msg("%s", daytona_errcode_name(code));
   daytona_future_release(future);
   api_settle(&scene);
   for (int i = 0; i < 20; i++) api_spin(&scene, 1), uv_sleep(i / 10);

@@ -40,8 +40,12 @@ static void hear(heard_t *heard, char *to, const char *bytes, size_t size) {
   heard->calls++;
 }
 
-static void on_out(const char *bytes, size_t size, void *user) { hear(user, ((heard_t *)user)->out, bytes, size); }
-static void on_err(const char *bytes, size_t size, void *user) { hear(user, ((heard_t *)user)->err, bytes, size); }
+static void on_out(const char *bytes, size_t size, void *user) {
+  hear(user, ((heard_t *)user)->out, bytes, size);
+}
+static void on_err(const char *bytes, size_t size, void *user) {
+  hear(user, ((heard_t *)user)->err, bytes, size);
+}
 static void on_settled(daytona_future_t *future, void *user) { ((heard_t *)user)->settled++; }
 static void pause_now(heard_t *heard) { daytona_session_follow_pause(heard->follow); }
 
@@ -156,7 +160,8 @@ static void lines_that_came_together_are_handed_on_together(void **state) {
 
 /* Lines of all lengths around what is collected, in one frame: all of it, in its order. */
 static void lines_keep_their_order_whatever_their_length(void **state) {
-  static const size_t lengths[] = {1, 2047, 1, 2048, 2049, 100, 3995, 100, 4095, 4096, 4097, 1, 9000, 2, 1500};
+  static const size_t lengths[] = {1,    2047, 1,    2048, 2049, 100, 3995, 100,
+                                   4095, 4096, 4097, 1,    9000, 2,   1500};
   static char log[64 * 1024], expected[64 * 1024];
   static order_t order;
   size_t size = 0, wanted = 0, got = 0;
@@ -331,7 +336,8 @@ static void json_with_the_log_will_do(void **state) {
   stream_frame(&script, 2, log_text, 5);
   stream_play(&scene, &script, script.size, STREAM_BREAKS);
   api_answer(&scene.api, get_command, 200, finished);
-  api_answer(&scene.api, get_logs, 200, "{\"output\":\"\\u0001\\u0001\\u0001one\\n\\u0002\\u0002\\u0002e\\n\"}");
+  api_answer(&scene.api, get_logs, 200,
+             "{\"output\":\"\\u0001\\u0001\\u0001one\\n\\u0002\\u0002\\u0002e\\n\"}");
   daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
   assert_false(end_of(&scene, future, DAYTONA_STREAM_EXITED)->has_gap);
   assert_string_equal(heard.out, "one\n");
@@ -369,8 +375,8 @@ static void a_socket_with_another_prefix_is_not_believed(void **state) {
 
 /* Failures are counted in a row: what works in between has no bytes to show for it when the command is quiet. */
 static void failures_with_successes_between_them_are_no_lost_connection(void **state) {
-  static const char *const commands[] = {running, running, "?", running, "?", running, "?", running, "?",
-                                         running, "?", running, "?", running, running, finished};
+  static const char *const commands[] = {running, running, "?", running, "?", running, "?",     running,
+                                         "?",     running, "?", running, "?", running, running, finished};
   static const char logs[] = "..??.??.?"; /* good or bad; then the whole one */
   stream_scene_t scene;
   heard_t heard = {0};
@@ -380,7 +386,8 @@ static void failures_with_successes_between_them_are_no_lost_connection(void **s
   stream_frame(&other, 2, "\1\1\1strange bytes\n", 17);
   stream_play(&scene, &script, script.size, STREAM_ENDS);
   stream_play(&scene, &other, other.size, STREAM_STAYS);
-  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) api_answer(&scene.api, get_command, 200, commands[i]);
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+    api_answer(&scene.api, get_command, 200, commands[i]);
   for (size_t i = 0; i < sizeof logs - 1; i++)
     if (logs[i] == '?')
       api_answer(&scene.api, get_logs, 200, "?");
@@ -445,7 +452,8 @@ static void a_close_is_not_believed_later(void **state) {
     stream_open(&scene);
     stream_frame(&script, 2, log_text, 7);
     stream_play(&scene, &script, script.size, STREAM_STAYS);
-    for (int i = 0; i < 10 && !while_paused; i++) api_answer(&scene.api, get_command, 503, "{\"message\":\"away\"}");
+    for (int i = 0; i < 10 && !while_paused; i++)
+      api_answer(&scene.api, get_command, 503, "{\"message\":\"away\"}");
     if (while_paused) api_answer(&scene.api, get_command, 200, running);
     api_answer(&scene.api, get_command, 200, finished);
     stream_answer_text(&scene, get_logs, log_text);
@@ -508,8 +516,8 @@ static void nothing_to_follow_is_an_error_as_from_rest(void **state) {
   heard_t heard = {0};
   stream_open(&scene);
   scene.refusal = "HTTP/1.1 404 Not Found\r\nContent-Length: 24\r\n\r\n{\"message\":\"no command\"}";
-  daytona_future_t *future = api_must_fail(follow(&scene, &heard, (daytona_session_follow_opts_t){0}),
-                                           DAYTONA_ENOTFOUND);
+  daytona_future_t *future =
+    api_must_fail(follow(&scene, &heard, (daytona_session_follow_opts_t){0}), DAYTONA_ENOTFOUND);
   assert_non_null(strstr(daytona_future_error(future)->message, "no command"));
   assert_int_equal(daytona_future_error(future)->http_status, 404);
   assert_int_equal(daytona_stream_verdict(future), DAYTONA_STREAM_FAILED);
@@ -672,7 +680,8 @@ static void dropping_leaves_whole_characters(void **state) {
     stream_play(&scene, &script, script.size, STREAM_ENDS);
     api_answer(&scene.api, get_command, 200, finished);
     stream_answer_text(&scene, get_logs, text);
-    daytona_session_follow_opts_t opts = {.policy = DAYTONA_BUFFER_DROP_OLDEST, .buffer_bytes = buffer, .as_text = true};
+    daytona_session_follow_opts_t opts = {
+      .policy = DAYTONA_BUFFER_DROP_OLDEST, .buffer_bytes = buffer, .as_text = true};
     daytona_future_t *future = follow(&scene, &heard, opts);
     while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
     for (int i = 0; i < 50; i++) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
@@ -766,11 +775,13 @@ static void a_connection_lost_while_paused_is_made_up_for_later(void **state) {
     stream_play(&scene, &script, script.size, STREAM_ENDS);
     api_answer(&scene.api, get_command, 200, finished);
     if (in_fetch) /* it breaks off behind the first line, in which the reader pauses */
-      api_answer(&scene.api, get_logs, 0, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 99\r\n\r\n\1\1\1one\n");
+      api_answer(&scene.api, get_logs, 0,
+                 "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 99\r\n\r\n\1\1\1one\n");
     stream_answer_text(&scene, get_logs, log_text);
     daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
     while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
-    for (peer_conn_t *conn = scene.api.peer.conns; conn != NULL && in_fetch; conn = conn->next) peer_end(conn);
+    for (peer_conn_t *conn = scene.api.peer.conns; conn != NULL && in_fetch; conn = conn->next)
+      peer_end(conn);
     for (int i = 0; i < 200; i++) {
       api_spin(&scene.api, 5);
       api_advance(&scene.api, 1000);
@@ -792,7 +803,7 @@ static void cancel_now(heard_t *heard) { daytona_future_cancel(heard->follow); }
 static void close_now(heard_t *heard) { api_scene_close_client(&heard->scene->api); }
 
 static void a_callback_may_end_the_follow(void **state) {
-  static void (*const actions[])(heard_t *heard) = {cancel_now, close_now};
+  static void (*const actions[])(heard_t * heard) = {cancel_now, close_now};
   static const daytona_errcode_t codes[] = {DAYTONA_ECANCELED, DAYTONA_ECLOSED};
   for (int action = 0; action < 2; action++)
     for (int at = 0; at < 5; at++)
@@ -838,7 +849,8 @@ static void a_follow_may_be_cancelled_or_closed_at_any_time(void **state) {
         api_scene_close_client(&scene.api);
       while (!daytona_future_is_settled(future)) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
       assert_int_equal(daytona_future_code(future), way == 0 ? DAYTONA_ECANCELED : DAYTONA_ECLOSED);
-      assert_int_equal(daytona_stream_verdict(future), way == 0 ? DAYTONA_STREAM_CANCELED : DAYTONA_STREAM_CLOSED);
+      assert_int_equal(daytona_stream_verdict(future),
+                       way == 0 ? DAYTONA_STREAM_CANCELED : DAYTONA_STREAM_CLOSED);
       daytona_future_release(future);
       stream_script_clear(&script);
       if (way == 1)

@@ -16,8 +16,9 @@ static char log_bytes[LOG_MAX];
 
 /* Bytes that look like marks, halves of marks, NULs, characters, broken characters and lines. */
 static size_t random_log(bool is_ascii) {
-  static const char *const pieces[] = {"\1\1\1", "\2\2\2", "\1", "\2", "\1\1", "\2\2", "\n", "line\n", "x", "\xC3\xA9",
-                                       "\xE2\x82", "\xFF", "\xF0\x9F\x98\x80"};
+  static const char *const pieces[] = {
+    "\1\1\1", "\2\2\2",          "\1", "\2", "\1\1", "\2\2", "\n", "line\n", "x", "\xC3\xA9", "\xE2\x82",
+    "\xFF",   "\xF0\x9F\x98\x80"};
   size_t size = 0, wanted = (size_t)rand() % (rand() % 4 == 0 ? LOG_MAX - 4 : 200);
   while (size < wanted) {
     const char *piece = pieces[(size_t)rand() % (is_ascii ? 9 : 13)];

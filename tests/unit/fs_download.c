@@ -15,16 +15,21 @@
 
 #define B "DAYTONA-FILE-BOUNDARY"
 #define ROUTE "POST /toolbox/sb-1/files/bulk-download"
-#define HEAD "HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data; boundary=" B "\r\nTransfer-Encoding: chunked\r\n\r\n"
-#define FILE_PART(name, length) \
-  "--" B "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" name "\"\r\nContent-Length: " length "\r\n\r\n"
-#define ERROR_PART(name, type) \
-  "--" B "\r\nContent-Disposition: form-data; name=\"error\"; filename=\"" name "\"\r\nContent-Type: " type "\r\n\r\n"
+#define HEAD                                                          \
+  "HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data; boundary=" B \
+  "\r\nTransfer-Encoding: "                                           \
+  "chunked\r\n\r\n"
+#define FILE_PART(name, length)                                                \
+  "--" B "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" name \
+  "\"\r\nContent-Length: " length "\r\n\r\n"
+#define ERROR_PART(name, type)                                                                              \
+  "--" B "\r\nContent-Disposition: form-data; name=\"error\"; filename=\"" name "\"\r\nContent-Type: " type \
+  "\r\n\r\n"
 #define END "\r\n--" B "--\r\n"
 
 static api_scene_t scene;
 static daytona_sandbox_t *sandbox;
-static char folder[64]; /* empty; removed at the end */
+static char folder[64];    /* empty; removed at the end */
 static peer_conn_t *asked; /* the connection whose request waits for an answer */
 
 static void on_request(peer_conn_t *conn, const char *request, size_t size) { asked = conn; }
@@ -110,7 +115,9 @@ static void empty_file_is_a_success(void **state) {
 }
 
 static void wide_name_wins_over_the_narrow_one(void **state) {
-  answers("--" B "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"/_\"; filename*=utf-8''%2F%C3%BC\r\n\r\nx" END);
+  answers("--" B
+          "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"/_\"; "
+          "filename*=utf-8''%2F%C3%BC\r\n\r\nx" END);
   daytona_future_t *future = api_must(daytona_fs_download(sandbox, "/\xc3\xbc", NULL));
   assert_string_equal(daytona_future_bytes(future)->data, "x");
   daytona_future_release(future);
@@ -122,26 +129,34 @@ static void error_parts_become_errors(void **state) {
     daytona_errcode_t code;
     int status;
   } errors[] = {
-    {ERROR_PART("a", "application/json; charset=utf-8")
-     "{\"statusCode\":404,\"message\":\"file not found: a\",\"code\":\"FILE_NOT_FOUND\",\"source\":\"DAYTONA_DAEMON\"}" END,
+    {ERROR_PART("a", "application/json; charset=utf-8") "{\"statusCode\":404,\"message\":\"file not found: "
+                                                        "a\",\"code\":\"FILE_NOT_FOUND\",\"source\":"
+                                                        "\"DAYTONA_DAEMON\"}" END,
      "Failed to download file: file not found: a", DAYTONA_EFILE_NOT_FOUND, 404},
-    {ERROR_PART("a", "application/json") "{\"status_code\":403,\"message\":\"no\",\"error_code\":\"FILE_ACCESS_DENIED\"}" END,
+    {ERROR_PART("a", "application/json") "{\"status_code\":403,\"message\":\"no\",\"error_code\":\"FILE_"
+                                         "ACCESS_DENIED\"}" END,
      "Failed to download file: no", DAYTONA_EFILE_ACCESS_DENIED, 403},
     {ERROR_PART("a", "application/json") "{\"statusCode\":404,\"message\":\"old\"}" END,
      "Failed to download file: old", DAYTONA_ENOTFOUND, 404},
-    {ERROR_PART("a", "text/plain") " {\"statusCode\":404} \n" END, "Failed to download file: {\"statusCode\":404}",
+    {ERROR_PART("a", "text/plain") " {\"statusCode\":404} \n" END,
+     "Failed to download file: {\"statusCode\":404}", DAYTONA_EFAILED, 0},
+    {ERROR_PART("a", "application/json") "not json" END, "Failed to download file: not json", DAYTONA_EFAILED,
+     0},
+    {ERROR_PART("a", "text/plain") END, "Failed to download file: the sandbox gives no reason",
      DAYTONA_EFAILED, 0},
-    {ERROR_PART("a", "application/json") "not json" END, "Failed to download file: not json", DAYTONA_EFAILED, 0},
-    {ERROR_PART("a", "text/plain") END, "Failed to download file: the sandbox gives no reason", DAYTONA_EFAILED, 0},
-    {FILE_PART("b", "1") "x" END, "Failed to download file: No data received for this file", DAYTONA_EPROTOCOL, 0},
+    {FILE_PART("b", "1") "x" END, "Failed to download file: No data received for this file",
+     DAYTONA_EPROTOCOL, 0},
     {"--" B "\r\nContent-Disposition: form-data; name=\"other\"; filename=\"a\"\r\n\r\nx" END,
      "Failed to download file: No data received for this file", DAYTONA_EPROTOCOL, 0},
     {"--" B "--\r\n", "Failed to download file: No data received for this file", DAYTONA_EPROTOCOL, 0},
-    {FILE_PART("a", "5") "alpha\r\n--" B "-", "Failed to download file: Truncated multipart response: the closing boundary is missing",
+    {FILE_PART("a", "5") "alpha\r\n--" B "-",
+     "Failed to download file: Truncated multipart response: the closing boundary is missing",
      DAYTONA_ETRUNCATED, 0},
-    {FILE_PART("a", "50") "alpha" END, "Failed to download file: Truncated multipart response: the closing boundary is missing",
+    {FILE_PART("a", "50") "alpha" END,
+     "Failed to download file: Truncated multipart response: the closing boundary is missing",
      DAYTONA_ETRUNCATED, 0},
-    {"--" B "\r\nno colon\r\n\r\nx" END, "Failed to download file: malformed multipart answer", DAYTONA_EPROTOCOL, 0},
+    {"--" B "\r\nno colon\r\n\r\nx" END, "Failed to download file: malformed multipart answer",
+     DAYTONA_EPROTOCOL, 0},
   };
   for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
     answers(errors[i].part);
@@ -165,10 +180,15 @@ static void answers_of_another_kind_are_refused(void **state) {
   } kinds[] = {
     {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\noops", DAYTONA_EPROTOCOL},
     {"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\noops", DAYTONA_EPROTOCOL},
-    {"HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data\r\nContent-Length: 4\r\n\r\noops", DAYTONA_EPROTOCOL},
-    {"HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data; boundary=\"\"\r\nContent-Length: 4\r\n\r\noops", DAYTONA_EPROTOCOL},
-    {"HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 0\r\n\r\n", DAYTONA_EPROTOCOL},
-    {"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{\"error\":\"no\"}", DAYTONA_EINVAL},
+    {"HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data\r\nContent-Length: 4\r\n\r\noops",
+     DAYTONA_EPROTOCOL},
+    {"HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data; boundary=\"\"\r\nContent-Length: 4\r\n\r\noops",
+     DAYTONA_EPROTOCOL},
+    {"HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 0\r\n\r\n",
+     DAYTONA_EPROTOCOL},
+    {"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: "
+     "14\r\n\r\n{\"error\":\"no\"}",
+     DAYTONA_EINVAL},
     {"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", DAYTONA_ENOTFOUND},
   };
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -212,8 +232,11 @@ static void many_files_have_errors_of_their_own(void **state) {
   answers(FILE_PART("a", "5") "alpha\r\n" ERROR_PART("b", "application/json")
           "{\"statusCode\":404,\"code\":\"FILE_NOT_FOUND\",\"message\":\"gone\"}\r\n" FILE_PART("a", "3") "two\r\n"
           FILE_PART("d", "0") END);
-  daytona_fs_download_item_t items[] = {{.source = "a"}, {.source = "b"}, {.source = "a", .local_path = in_folder("two")},
-                                        {.source = "c"}, {.source = "d"}};
+  daytona_fs_download_item_t items[] = {{.source = "a"},
+                                        {.source = "b"},
+                                        {.source = "a", .local_path = in_folder("two")},
+                                        {.source = "c"},
+                                        {.source = "d"}};
   daytona_future_t *future = api_must(daytona_fs_download_many(sandbox, items, 5, NULL));
   const daytona_fs_results_t *results = daytona_future_fs_results(future);
   assert_int_equal(results->count, 5);
@@ -252,8 +275,9 @@ static void many_local_files_appear_in_new_folders(void **state) {
 static void file_that_cannot_be_written_is_its_own_error(void **state) {
   answers(FILE_PART("a", "5") "alpha\r\n" FILE_PART("b", "4") "beta" END);
   assert_int_equal(mkdir(in_folder("taken"), 0700), 0);
-  daytona_fs_download_item_t items[] = {{.source = "a", .local_path = in_folder("taken")}, /* cannot be renamed to it */
-                                        {.source = "b", .local_path = in_folder("b")}};
+  daytona_fs_download_item_t items[] = {
+    {.source = "a", .local_path = in_folder("taken")}, /* cannot be renamed to it */
+    {.source = "b", .local_path = in_folder("b")}};
   daytona_future_t *future = api_must(daytona_fs_download_many(sandbox, items, 2, NULL));
   const daytona_fs_results_t *results = daytona_future_fs_results(future);
   assert_int_equal(results->failed_count, 1);
@@ -479,7 +503,8 @@ static void close_leaves_nothing_in_any_state(void **state) {
 }
 
 static void with_little_memory(void *user) {
-  daytona_fs_download_item_t items[] = {{.source = "a"}, {.source = "b", .local_path = in_folder("b")}, {.source = "c"}};
+  daytona_fs_download_item_t items[] = {
+    {.source = "a"}, {.source = "b", .local_path = in_folder("b")}, {.source = "c"}};
   daytona_future_t *future = daytona_fs_download_many(sandbox, items, 3, NULL);
   int code = daytona_await(future);
   const daytona_fs_results_t *results = daytona_future_fs_results(future);
@@ -488,9 +513,11 @@ static void with_little_memory(void *user) {
     assert_int_equal(results->items[i].path != NULL, 1);
     if (results->items[i].error == NULL && results->items[i].local_path == NULL)
       assert_int_equal(strlen(results->items[i].bytes.data), results->items[i].size);
-    if (i != 2 && results->items[i].error != NULL) assert_int_equal(results->items[i].error->code, DAYTONA_ENOMEM);
+    if (i != 2 && results->items[i].error != NULL)
+      assert_int_equal(results->items[i].error->code, DAYTONA_ENOMEM);
   }
-  if (code != 0 && code != DAYTONA_ENOMEM && !daytona_errcode_is(code, DAYTONA_ECONNECTION)) fail_msg("%s", daytona_errcode_name(code));
+  if (code != 0 && code != DAYTONA_ENOMEM && !daytona_errcode_is(code, DAYTONA_ECONNECTION))
+    fail_msg("%s", daytona_errcode_name(code));
   daytona_future_release(future);
   api_settle(&scene);
   for (int i = 0; i < 200 && entries() != 0; i++) {
@@ -501,7 +528,8 @@ static void with_little_memory(void *user) {
 }
 
 static void every_allocation_may_fail(void **state) {
-  answers(FILE_PART("a", "5") "alpha\r\n" FILE_PART("b", "4") "beta\r\n" ERROR_PART("c", "application/json") "{\"message\":\"no\"}" END);
+  answers(FILE_PART("a", "5") "alpha\r\n" FILE_PART("b", "4") "beta\r\n" ERROR_PART(
+    "c", "application/json") "{\"message\":\"no\"}" END);
   with_little_memory(NULL);
   support_alloc_sweep(with_little_memory, NULL);
 }

@@ -59,9 +59,10 @@ static const char *body_of(size_t n) {
   return text;
 }
 
-#define PART(i, path, name) \
-  "--B\r\nContent-Disposition: form-data; name=\"files[" i "].path\"\r\n\r\n" path \
-  "\r\n--B\r\nContent-Disposition: form-data; name=\"files[" i "].file\"; filename=\"" name "\"\r\n" \
+#define PART(i, path, name)                                                                 \
+  "--B\r\nContent-Disposition: form-data; name=\"files[" i "].path\"\r\n\r\n" path          \
+  "\r\n--B\r\nContent-Disposition: form-data; name=\"files[" i "].file\"; filename=\"" name \
+  "\"\r\n"                                                                                  \
   "Content-Type: application/octet-stream\r\n\r\n"
 #define END "\r\n--B--\r\n"
 
@@ -88,16 +89,18 @@ static void local_files_of_every_size_are_sent(void **state) {
     api_done(daytona_fs_upload_file(sandbox, local("x", sizes[i]), "x", NULL));
     const char *data = strstr(api_body_of(api_request(&scene, ROUTE, i)), "octet-stream\r\n\r\n") + 16;
     for (size_t at = 0; at < sizes[i]; at++)
-      if (data[at] != (char)('a' + (at + at / 1000) % 26)) fail_msg("size %zu: byte %zu differs", sizes[i], at);
+      if (data[at] != (char)('a' + (at + at / 1000) % 26))
+        fail_msg("size %zu: byte %zu differs", sizes[i], at);
     assert_int_equal(strncmp(data + sizes[i], "\r\n------DaytonaUpload", 21), 0);
     api_forget(&scene, ROUTE);
   }
 }
 
 static void many_files_are_one_request(void **state) {
-  api_answer(&scene, ROUTE, 200,
-             "{\"files\":[{\"path\":\"m\",\"bytes\":2},{\"path\":\"e\",\"bytes\":0},{\"path\":\"l\",\"bytes\":3},"
-             "{\"path\":\"e2\",\"bytes\":0},{\"path\":\"m\",\"bytes\":1}]}");
+  api_answer(
+    &scene, ROUTE, 200,
+    "{\"files\":[{\"path\":\"m\",\"bytes\":2},{\"path\":\"e\",\"bytes\":0},{\"path\":\"l\",\"bytes\":3},"
+    "{\"path\":\"e2\",\"bytes\":0},{\"path\":\"m\",\"bytes\":1}]}");
   daytona_fs_upload_item_t items[] = {{.destination = "m", .bytes = "mm", .size = 2},
                                       {.destination = "e", .local_path = local("e", 0)},
                                       {.destination = "l", .local_path = local("l", 3)},
@@ -109,8 +112,9 @@ static void many_files_are_one_request(void **state) {
     if (results->items[i].error != NULL) fail_msg("%zu: %s", i, results->items[i].error->message);
   assert_int_equal(results->items[4].size, 1); /* the same destination twice */
   daytona_future_release(future);
-  assert_string_equal(body_of(0), PART("0", "m", "m") "mm\r\n" PART("1", "e", "e") "\r\n" PART("2", "l", "l") "abc\r\n"
-                      PART("3", "e2", "e2") "\r\n" PART("4", "m", "m") "z" END);
+  assert_string_equal(
+    body_of(0), PART("0", "m", "m") "mm\r\n" PART("1", "e", "e") "\r\n" PART("2", "l", "l") "abc\r\n" PART(
+                  "3", "e2", "e2") "\r\n" PART("4", "m", "m") "z" END);
 }
 
 static void many_local_files_follow_each_other(void **state) {
@@ -140,10 +144,13 @@ static void answers_decide(void **state) {
     {200, "{\"files\":[{\"path\":\"./a\",\"bytes\":3}]}", NULL, DAYTONA_OK},
     {200, "", NULL, DAYTONA_OK},
     {200, "{}", NULL, DAYTONA_OK},
-    {200, "<html>sign in</html>", "Failed to upload files: the answer is not one of a sandbox", DAYTONA_EPROTOCOL},
-    {200, "{\"files\":[{\"path\":\"a\",\"by", "Failed to upload files: the answer is not one of a sandbox", DAYTONA_EPROTOCOL},
+    {200, "<html>sign in</html>", "Failed to upload files: the answer is not one of a sandbox",
+     DAYTONA_EPROTOCOL},
+    {200, "{\"files\":[{\"path\":\"a\",\"by", "Failed to upload files: the answer is not one of a sandbox",
+     DAYTONA_EPROTOCOL},
     {200, "{\"files\":[{\"path\":\"a\",\"bytes\":2}]}",
-     "Failed to upload files: the sandbox has written another number of bytes than were sent", DAYTONA_ETRUNCATED},
+     "Failed to upload files: the sandbox has written another number of bytes than were sent",
+     DAYTONA_ETRUNCATED},
     {200, "{\"files\":[{\"path\":\"b\",\"bytes\":3},{\"path\":\"c\",\"bytes\":3}]}",
      "Failed to upload files: the sandbox does not say that the file was written", DAYTONA_EFAILED},
     {400, "{\"errors\":[\"a: create: no\",\"reading part: EOF\"],\"files\":null}",
@@ -158,18 +165,23 @@ static void answers_decide(void **state) {
     int code = daytona_await(future);
     if (code != (int)answers[i].code && !(code != 0 && daytona_errcode_is(code, answers[i].code)))
       fail_msg("%zu: %s", i, daytona_errcode_name(code));
-    if (answers[i].message != NULL) assert_string_equal(daytona_future_error(future)->message, answers[i].message);
-    if (code != 0 && answers[i].status >= 400) assert_int_equal(daytona_future_error(future)->http_status, answers[i].status);
+    if (answers[i].message != NULL)
+      assert_string_equal(daytona_future_error(future)->message, answers[i].message);
+    if (code != 0 && answers[i].status >= 400)
+      assert_int_equal(daytona_future_error(future)->http_status, answers[i].status);
     daytona_future_release(future);
     api_forget(&scene, ROUTE);
   }
 }
 
 static void each_of_many_has_its_verdict(void **state) {
-  api_answer(&scene, ROUTE, 400, "{\"errors\":[\"/no/b: mkdir /no: denied\"],\"files\":[{\"path\":\"a\",\"bytes\":1},"
-                                 "{\"path\":\"c\",\"bytes\":9},{\"path\":\"e\",\"bytes\":1}]}");
-  daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "1", .size = 1}, {.destination = "/no/b"},
-                                      {.destination = "c", .bytes = "1", .size = 1}, {.destination = "d"},
+  api_answer(&scene, ROUTE, 400,
+             "{\"errors\":[\"/no/b: mkdir /no: denied\"],\"files\":[{\"path\":\"a\",\"bytes\":1},"
+             "{\"path\":\"c\",\"bytes\":9},{\"path\":\"e\",\"bytes\":1}]}");
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "1", .size = 1},
+                                      {.destination = "/no/b"},
+                                      {.destination = "c", .bytes = "1", .size = 1},
+                                      {.destination = "d"},
                                       {.destination = " e\n", .bytes = "1", .size = 1}};
   daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, 5, NULL));
   const daytona_fs_results_t *results = daytona_future_fs_results(future);
@@ -189,7 +201,8 @@ static void one_of_thousands_may_fail(void **state) {
   static char names[COUNT][32];
   static daytona_fs_upload_item_t items[COUNT];
   static char answer[COUNT * 64];
-  size_t at = (size_t)sprintf(answer, "{\"errors\":[\"/a/folder/file-%d: create: denied\"],\"files\":[", FAILED);
+  size_t at =
+    (size_t)sprintf(answer, "{\"errors\":[\"/a/folder/file-%d: create: denied\"],\"files\":[", FAILED);
   for (int i = 0; i < COUNT; i++) {
     snprintf(names[i], sizeof names[i], "/a/folder/file-%d", i);
     items[i].destination = names[i];
@@ -227,7 +240,8 @@ static void unreadable_file_fails_before_anything_is_sent(void **state) {
 
 /* Sizes that do not fit the arithmetic of a request: refused, not waited for. */
 static void sizes_past_every_limit_are_refused(void **state) {
-  daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "x", .size = (size_t)-1}, {.destination = "b"}};
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "x", .size = (size_t)-1},
+                                      {.destination = "b"}};
   api_fails(daytona_fs_upload(sandbox, "x", (size_t)-1, "a", NULL), DAYTONA_EINVAL);
   api_fails(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_EINVAL);
   items[0].size = items[1].size = (size_t)INT64_MAX - 10;
@@ -257,7 +271,8 @@ static void file_that_goes_or_changes_before_its_turn_is_an_error(void **state) 
     for (peer_conn_t *conn = scene.peer.conns; conn != NULL; conn = conn->next) on_raw(conn);
     strcpy(first, local("first", 30 * 1000 * 1000));
     strcpy(second, local("second", 5));
-    daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = first}, {.destination = "b", .local_path = second}};
+    daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = first},
+                                        {.destination = "b", .local_path = second}};
     daytona_future_t *future = api_must_fail(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_EIO);
     assert_non_null(strstr(daytona_future_error(future)->message, changes ? "has changed its size" : second));
     daytona_future_release(future);
@@ -298,7 +313,8 @@ static void on_accept(peer_conn_t *conn) {
 static void file_that_shrinks_while_it_is_sent_is_an_error(void **state) {
   scene.peer.on_accept = on_accept;
   for (peer_conn_t *conn = scene.peer.conns; conn != NULL; conn = conn->next) on_accept(conn);
-  daytona_future_t *future = api_must_fail(daytona_fs_upload_file(sandbox, local("big", 30 * 1000 * 1000), "x", NULL), DAYTONA_EIO);
+  daytona_future_t *future =
+    api_must_fail(daytona_fs_upload_file(sandbox, local("big", 30 * 1000 * 1000), "x", NULL), DAYTONA_EIO);
   assert_non_null(strstr(daytona_future_error(future)->message, "shorter"));
   daytona_future_release(future);
 }
@@ -385,7 +401,9 @@ static void source_may_give_up_or_cancel(void **state) {
   } ends[] = {
     {{"one", "fail"}, "Failed to upload files: the source has given up", DAYTONA_EIO},
     {{"fail"}, "Failed to upload files: the source has given up", DAYTONA_EIO},
-    {{"one", "lie"}, "Failed to upload files: the source claims more bytes than there was room for", DAYTONA_EINVAL},
+    {{"one", "lie"},
+     "Failed to upload files: the source claims more bytes than there was room for",
+     DAYTONA_EINVAL},
     {{"one", "cancel"}, NULL, DAYTONA_ECANCELED},
     {{"cancel"}, NULL, DAYTONA_ECANCELED},
   };
@@ -393,7 +411,8 @@ static void source_may_give_up_or_cancel(void **state) {
     source_t source = {.steps = ends[i].steps};
     source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL);
     api_must_fail(source.future, ends[i].code);
-    if (ends[i].message != NULL) assert_string_equal(daytona_future_error(source.future)->message, ends[i].message);
+    if (ends[i].message != NULL)
+      assert_string_equal(daytona_future_error(source.future)->message, ends[i].message);
     daytona_future_release(source.future);
     api_spin(&scene, 5);
   }
@@ -441,7 +460,8 @@ static void on_cut_bytes(peer_conn_t *conn, const char *bytes, size_t size) {
   if (!cut_answers)
     peer_reset(conn);
   else /* early, and reads on */
-    peer_puts(conn, "HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 21\r\n\r\n{\"message\":\"no room\"}\n");
+    peer_puts(conn,
+              "HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 21\r\n\r\n{\"message\":\"no room\"}\n");
 }
 
 static void on_cut_accept(peer_conn_t *conn) {
@@ -455,10 +475,13 @@ static void bulk_upload_cut_anywhere_fails(void **state) {
   static char first[128], third[128];
   strcpy(first, local("first", SIZE));
   strcpy(third, local("third", SIZE));
-  daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = first}, {.destination = "b"}, {.destination = "c", .local_path = third}};
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = first},
+                                      {.destination = "b"},
+                                      {.destination = "c", .local_path = third}};
   scene.peer.on_accept = on_cut_accept;
   for (peer_conn_t *conn = scene.peer.conns; conn != NULL; conn = conn->next) on_cut_accept(conn);
-  static const size_t cuts[] = {1, 300, 600, 900, SIZE / 2, SIZE, SIZE + 600, SIZE + 900, SIZE + 1200, SIZE + 1500, 2 * SIZE, 2 * SIZE + 900};
+  static const size_t cuts[] = {1,          300,        600,         900,         SIZE / 2, SIZE,
+                                SIZE + 600, SIZE + 900, SIZE + 1200, SIZE + 1500, 2 * SIZE, 2 * SIZE + 900};
   for (size_t i = 0; i < 2 * sizeof cuts / sizeof cuts[0]; i++) {
     cut_answers = i % 2 != 0;
     cut_after = cuts[i / 2];
@@ -467,7 +490,8 @@ static void bulk_upload_cut_anywhere_fails(void **state) {
     int code = daytona_await(future);
     assert_true(code != 0 && daytona_errcode_is(code, cut_answers ? DAYTONA_EFAILED : DAYTONA_ECONNECTION));
     if (cut_answers) assert_int_equal(daytona_future_error(future)->http_status, 507);
-    if (cut_answers) assert_string_equal(daytona_future_error(future)->message, "Failed to upload files: no room");
+    if (cut_answers)
+      assert_string_equal(daytona_future_error(future)->message, "Failed to upload files: no room");
     daytona_future_release(future);
   }
 }
@@ -511,19 +535,23 @@ static void waiting_source_is_not_silence_but_a_silent_server_is(void **state) {
 }
 
 static void sandbox_that_is_full_says_so(void **state) {
-  static const char full[] = "{\"errors\":[\"b: write: write b: no space left on device\"],\"files\":[{\"path\":\"a\",\"bytes\":1}]}";
-  daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "1", .size = 1}, {.destination = "b", .bytes = "2", .size = 1}};
+  static const char full[] =
+    "{\"errors\":[\"b: write: write b: no space left on device\"],\"files\":[{\"path\":\"a\",\"bytes\":1}]}";
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "1", .size = 1},
+                                      {.destination = "b", .bytes = "2", .size = 1}};
   api_answer(&scene, ROUTE, 400, full);
   daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, 2, NULL));
   assert_null(daytona_future_fs_results(future)->items[0].error);
-  assert_non_null(strstr(daytona_future_fs_results(future)->items[1].error->message, "no space left on device"));
+  assert_non_null(
+    strstr(daytona_future_fs_results(future)->items[1].error->message, "no space left on device"));
   daytona_future_release(future);
 }
 
 /* --- endings in every state -------------------------------------------------------------------- */
 
 static void cancel_at(int turns, bool closes) {
-  daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = local("a", 300000)}, {.destination = "b"},
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = local("a", 300000)},
+                                      {.destination = "b"},
                                       {.destination = "c", .local_path = local("c", 10)}};
   daytona_future_t *future = daytona_fs_upload_many(sandbox, items, 3, NULL);
   api_spin(&scene, turns);
@@ -557,10 +585,12 @@ static void close_leaves_nothing_in_any_state(void **state) {
 }
 
 static void with_little_memory(void *user) {
-  daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = user}, {.destination = "b", .bytes = "b", .size = 1}};
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = user},
+                                      {.destination = "b", .bytes = "b", .size = 1}};
   daytona_future_t *future = daytona_fs_upload_many(sandbox, items, 2, NULL);
   int code = daytona_await(future);
-  if (code != 0 && code != DAYTONA_ENOMEM && !daytona_errcode_is(code, DAYTONA_ECONNECTION)) fail_msg("%s", daytona_errcode_name(code));
+  if (code != 0 && code != DAYTONA_ENOMEM && !daytona_errcode_is(code, DAYTONA_ECONNECTION))
+    fail_msg("%s", daytona_errcode_name(code));
   daytona_future_release(future);
   api_settle(&scene);
   for (int i = 0; i < 20; i++) api_spin(&scene, 1), uv_sleep(i / 10);
@@ -569,7 +599,8 @@ static void with_little_memory(void *user) {
 static void every_allocation_may_fail(void **state) {
   char path[128];
   strcpy(path, local("a", 1000));
-  api_answer(&scene, ROUTE, 200, "{\"files\":[{\"path\":\"a\",\"bytes\":1000},{\"path\":\"b\",\"bytes\":1}]}");
+  api_answer(&scene, ROUTE, 200,
+             "{\"files\":[{\"path\":\"a\",\"bytes\":1000},{\"path\":\"b\",\"bytes\":1}]}");
   with_little_memory(path);
   support_alloc_sweep(with_little_memory, path);
 }

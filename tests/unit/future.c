@@ -453,13 +453,9 @@ static void end_delayed(delayed_t *delayed) {
     support_op_fail(&delayed->op, delayed->code);
 }
 
-static void succeed_now(daytona__task_t *task) {
-  end_delayed(DAYTONA__CONTAINER(task, delayed_t, task));
-}
+static void succeed_now(daytona__task_t *task) { end_delayed(DAYTONA__CONTAINER(task, delayed_t, task)); }
 
-static void on_timer(daytona__timer_t *timer) {
-  end_delayed(DAYTONA__CONTAINER(timer, delayed_t, timer));
-}
+static void on_timer(daytona__timer_t *timer) { end_delayed(DAYTONA__CONTAINER(timer, delayed_t, timer)); }
 
 static void await_returns_the_outcome(void **state) {
   support_loop_t *host = *state;

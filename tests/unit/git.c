@@ -50,14 +50,18 @@ static void clone_body_has_only_what_was_given(void **state) {
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, clone, 200, "");
-  const daytona_git_clone_opts_t opts = {.branch = "b", .commit_id = "c", .credentials = {"u", "p"},
-                                         .insecure_skip_tls = true, .depth = daytona_int(3)};
+  const daytona_git_clone_opts_t opts = {.branch = "b",
+                                         .commit_id = "c",
+                                         .credentials = {"u", "p"},
+                                         .insecure_skip_tls = true,
+                                         .depth = daytona_int(3)};
   api_done(daytona_git_clone(sandbox, "https://h/x.git", "x", NULL));
   assert_string_equal(api_body_of(scene.requests[0]), "{\"url\":\"https://h/x.git\",\"path\":\"x\"}");
   api_done(daytona_git_clone(sandbox, "https://h/x.git", "x", &opts));
-  assert_string_equal(api_body_of(scene.requests[1]),
-                      "{\"url\":\"https://h/x.git\",\"path\":\"x\",\"branch\":\"b\",\"commit_id\":\"c\",\"username\":\"u\","
-                      "\"password\":\"p\",\"insecure_skip_tls\":true,\"depth\":3}");
+  assert_string_equal(
+    api_body_of(scene.requests[1]),
+    "{\"url\":\"https://h/x.git\",\"path\":\"x\",\"branch\":\"b\",\"commit_id\":\"c\",\"username\":\"u\","
+    "\"password\":\"p\",\"insecure_skip_tls\":true,\"depth\":3}");
   close_with(&scene, sandbox);
 }
 
@@ -68,8 +72,9 @@ static void password_is_blotted_out_of_errors(void **state) {
   const daytona_git_remote_opts_t opts = {.credentials = {"ann", "hunter2"}};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
-  api_answer(&scene, clone, 401, "{\"message\":\"bad hunter2, hunter2hunter2\",\"code\":\"GIT_AUTH_FAILED\","
-                                 "\"source\":\"DAYTONA_DAEMON\"}");
+  api_answer(&scene, clone, 401,
+             "{\"message\":\"bad hunter2, hunter2hunter2\",\"code\":\"GIT_AUTH_FAILED\","
+             "\"source\":\"DAYTONA_DAEMON\"}");
   api_answer(&scene, push, 500, "plain hunter2");
   api_answer(&scene, pull, 500, "{\"error\":\"hunter2\"}");
   api_answer(&scene, credentials, 400, "{\"message\":\"store hunter2\"}");
@@ -92,7 +97,8 @@ static void password_of_a_url_is_blotted_out_of_errors(void **state) {
     api_answer(&scene, clone, 500, body);
     api_answer(&scene, "POST /toolbox/sb-1/git/remotes", 500, body);
     hides(daytona_git_clone(sandbox, "https://ann:hunter2@h/x.git", "x", NULL), DAYTONA_EINTERNAL, secrets);
-    hides(daytona_git_remote_add(sandbox, "x", "n", "https://ann:hunter2@h/x.git", NULL), DAYTONA_EINTERNAL, secrets);
+    hides(daytona_git_remote_add(sandbox, "x", "n", "https://ann:hunter2@h/x.git", NULL), DAYTONA_EINTERNAL,
+          secrets);
   }
   close_with(&scene, sandbox);
 }
@@ -109,7 +115,8 @@ static void secrets_are_blotted_out_in_every_spelling(void **state) {
     "{\"message\":\"bG9uZ3VzZXI6cCJ3L8O8IHg\"}",
     "{\"message\":\"no such user: longuser\"}",
   };
-  static const char *const secrets[] = {"p\"w", "p\\\"w", "p%22w", "bG9uZ3VzZXI6cCJ3L8O8IHg", "longuser", NULL};
+  static const char *const secrets[] = {"p\"w",     "p\\\"w", "p%22w", "bG9uZ3VzZXI6cCJ3L8O8IHg",
+                                        "longuser", NULL};
   const daytona_git_remote_opts_t given = {.credentials = {"longuser", "p\"w/\xc3\xbc x"}};
   const daytona_git_remote_opts_t in_url = {.remote = "https://longuser:p%22w%2f%C3%BC%20x@h/x.git"};
   api_scene_t scene;
@@ -140,7 +147,8 @@ static void urls_and_settings_are_secrets_too(void **state) {
   api_answer(&scene, config, 500, "{\"message\":\"bad value AUTH hunter2\"}");
   hides(daytona_git_push(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
   hides(daytona_git_pull(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
-  hides(daytona_git_set_config(sandbox, "http.extraheader", "AUTH hunter2", NULL), DAYTONA_EINTERNAL, secrets);
+  hides(daytona_git_set_config(sandbox, "http.extraheader", "AUTH hunter2", NULL), DAYTONA_EINTERNAL,
+        secrets);
   close_with(&scene, sandbox);
 }
 
@@ -179,7 +187,8 @@ static void half_a_secret_is_not_shown(void **state) {
 static daytona_sandbox_t *tight_sandbox;
 
 static void with_little_memory(void *user) {
-  const daytona_git_remote_opts_t opts = {.credentials = {"longuser", "hunter2"}, .remote = "https://ann:other-secret@h/x"};
+  const daytona_git_remote_opts_t opts = {.credentials = {"longuser", "hunter2"},
+                                          .remote = "https://ann:other-secret@h/x"};
   daytona_future_t *future = daytona_git_push(tight_sandbox, "x", &opts);
   daytona_await(future);
   const daytona_error_t *error = daytona_future_error(future);
@@ -217,7 +226,8 @@ static void at_sign_in_a_path_is_no_secret(void **state) {
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, clone, 500, "{\"message\":\"h/a@b is not there\"}");
-  daytona_future_t *future = api_must_fail(daytona_git_clone(sandbox, "https://h/a@b", "x", NULL), DAYTONA_EINTERNAL);
+  daytona_future_t *future =
+    api_must_fail(daytona_git_clone(sandbox, "https://h/a@b", "x", NULL), DAYTONA_EINTERNAL);
   assert_non_null(strstr(daytona_future_error(future)->message, "h/a@b is not there"));
   daytona_future_release(future);
   close_with(&scene, sandbox);
@@ -296,7 +306,8 @@ static void one_remote_is_found_by_its_name(void **state) {
   (void)state;
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
-  api_answer(&scene, remotes, 200, "{\"remotes\":[{\"name\":\"a\",\"url\":\"1\"},{\"name\":\"b\",\"url\":\"2\"}]}");
+  api_answer(&scene, remotes, 200,
+             "{\"remotes\":[{\"name\":\"a\",\"url\":\"1\"},{\"name\":\"b\",\"url\":\"2\"}]}");
   daytona_future_t *found = api_must(daytona_git_remote_get(sandbox, "x", "b", NULL));
   daytona_future_t *missing = api_must(daytona_git_remote_get(sandbox, "x", "c", NULL));
   assert_string_equal(daytona_future_string(found), "2");
@@ -312,9 +323,11 @@ static void empty_setting_is_sent(void **state) {
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, config, 200, "");
   api_done(daytona_git_set_config(sandbox, "a.b", "", NULL));
-  assert_string_equal(api_body_of(scene.requests[0]), "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
+  assert_string_equal(api_body_of(scene.requests[0]),
+                      "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
   api_done(daytona_git_set_config(sandbox, "a.b", NULL, NULL));
-  assert_string_equal(api_body_of(scene.requests[1]), "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
+  assert_string_equal(api_body_of(scene.requests[1]),
+                      "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
   close_with(&scene, sandbox);
 }
 

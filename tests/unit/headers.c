@@ -43,14 +43,32 @@ static void retry_after_dates_are_read_in_all_three_forms(void **state) {
   assert_int_equal(MS("Sun, 06 Nov 1994 08:49:36 GMT"), 0);
   assert_int_equal(daytona__retry_after_ms("Thu, 01 Jan 1970 00:00:01 GMT", 0), 1000);
   assert_int_equal(daytona__retry_after_ms("Thu, 29 Feb 2024 00:00:00 GMT", INT64_C(1709164740000)), 60000);
-  assert_int_equal(daytona__retry_after_ms("Fri, 01 Mar 2024 00:00:00 GMT", INT64_C(1709164800000)), 86400000);
+  assert_int_equal(daytona__retry_after_ms("Fri, 01 Mar 2024 00:00:00 GMT", INT64_C(1709164800000)),
+                   86400000);
 }
 
 static void retry_after_of_another_form_counts_as_absent(void **state) {
   static const char *const bad[] = {
-    "", " ", "soon", "-1", "1s", "1.", "1.5.5", ".5", "1,5", "0x10", "1e3", "inf", "nan",
-    "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 GMT+1", "Sun, 06 Foo 1994 08:49:37 GMT",
-    "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT", "06 Nov 1994", "Sun, 06 Nov 1969 08:49:37 GMT",
+    "",
+    " ",
+    "soon",
+    "-1",
+    "1s",
+    "1.",
+    "1.5.5",
+    ".5",
+    "1,5",
+    "0x10",
+    "1e3",
+    "inf",
+    "nan",
+    "Sun, 06 Nov 1994 08:49:37",
+    "Sun, 06 Nov 1994 08:49:37 GMT+1",
+    "Sun, 06 Foo 1994 08:49:37 GMT",
+    "Sun, 99 Nov 1994 08:49:37 GMT",
+    "Sun, 06 Nov 1994 25:49:37 GMT",
+    "06 Nov 1994",
+    "Sun, 06 Nov 1969 08:49:37 GMT",
     "Sun, 06 Nov 1994 -8:49:37 GMT",
     "Sun, 06 Nov 1994 08:49:37 GMT and a great deal of text that has no business being here at all",
   };
@@ -60,8 +78,12 @@ static void retry_after_of_another_form_counts_as_absent(void **state) {
 
 static void the_longest_retry_after_counts(void **state) {
   const daytona_header_t headers[] = {
-    {"Retry-After", "2"}, {"retry-after-sandbox-create", "7"}, {"Retry-After-Auth", "rubbish"},
-    {"Retry-Afterwards", "99"}, {"Retry-After-", "99"}, {"X-Retry-After", "99"},
+    {"Retry-After", "2"},
+    {"retry-after-sandbox-create", "7"},
+    {"Retry-After-Auth", "rubbish"},
+    {"Retry-Afterwards", "99"},
+    {"Retry-After-", "99"},
+    {"X-Retry-After", "99"},
   };
   assert_int_equal(daytona__headers_retry_after(headers, 6), 7000);
   assert_int_equal(daytona__headers_retry_after(headers, 1), 2000);
@@ -71,10 +93,18 @@ static void the_longest_retry_after_counts(void **state) {
 
 static void content_types_lose_case_and_parameters(void **state) {
   static const char *const cases[][2] = {
-    {"application/json", "application/json"}, {"Application/JSON; charset=utf-8", "application/json"},
-    {" text/html ;a=b", "text/html"}, {"application/problem+json", "application/problem+json"},
-    {"text/plain;", "text/plain"}, {"", ""}, {"json", ""}, {"/json", ""}, {"text/", ""}, {"text/html x", ""},
-    {"text/a/b", ""}, {"application/a-type-that-is-far-too-long-for-the-room-that-it-gets", ""},
+    {"application/json", "application/json"},
+    {"Application/JSON; charset=utf-8", "application/json"},
+    {" text/html ;a=b", "text/html"},
+    {"application/problem+json", "application/problem+json"},
+    {"text/plain;", "text/plain"},
+    {"", ""},
+    {"json", ""},
+    {"/json", ""},
+    {"text/", ""},
+    {"text/html x", ""},
+    {"text/a/b", ""},
+    {"application/a-type-that-is-far-too-long-for-the-room-that-it-gets", ""},
   };
   char type[32];
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -86,13 +116,24 @@ static void content_types_lose_case_and_parameters(void **state) {
 
 static void content_type_parameters_are_found(void **state) {
   static const char *const cases[][3] = {
-    {"text/html; charset=utf-8", "charset", "utf-8"}, {"text/html;CHARSET=\"UTF-8\"", "charset", "UTF-8"},
-    {"multipart/form-data; a=b; boundary=--x'y", "boundary", "--x'y"}, {"a/b; x=\"q;\\\"c=d\"; c=e", "c", "e"},
-    {"a/b; x=\"q\\\"r\"", "x", "q\"r"}, {"a/b;;  ; c=d", "c", "d"}, {"a/b; c=", "c", ""},
+    {"text/html; charset=utf-8", "charset", "utf-8"},
+    {"text/html;CHARSET=\"UTF-8\"", "charset", "UTF-8"},
+    {"multipart/form-data; a=b; boundary=--x'y", "boundary", "--x'y"},
+    {"a/b; x=\"q;\\\"c=d\"; c=e", "c", "e"},
+    {"a/b; x=\"q\\\"r\"", "x", "q\"r"},
+    {"a/b;;  ; c=d", "c", "d"},
+    {"a/b; c=", "c", ""},
   };
   static const char *const bad[][2] = {
-    {"a/b", "c"}, {"a/b; c", "c"}, {"a/b; cc=d", "c"}, {"a/b; c=\"d", "c"}, {"a/b; c=\"d\\", "c"}, {"x; c=d", "c"},
-    {"a/b; x=\"; c=d", "c"}, {"a/b; x=y z; c=d", "c"}, {"a/b; c=a-value-that-is-far-too-long-for-its-room", "c"},
+    {"a/b", "c"},
+    {"a/b; c", "c"},
+    {"a/b; cc=d", "c"},
+    {"a/b; c=\"d", "c"},
+    {"a/b; c=\"d\\", "c"},
+    {"x; c=d", "c"},
+    {"a/b; x=\"; c=d", "c"},
+    {"a/b; x=y z; c=d", "c"},
+    {"a/b; c=a-value-that-is-far-too-long-for-its-room", "c"},
   };
   char out[32];
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

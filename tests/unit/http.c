@@ -60,13 +60,21 @@ static void a_get_is_answered(void **state) {
 }
 
 static void every_method_keeps_its_name_and_body(void **state) {
-  static const struct { const char *method, *body, *line; } rows[] = {
-    {"POST", "{\"a\":1}", "Content-Length: 7\r\n"}, {"POST", NULL, "Content-Length: 0\r\n"},
-    {"PUT", "xyz", "Content-Length: 3\r\n"},        {"PUT", NULL, "Content-Length: 0\r\n"},
-    {"PATCH", "x", "Content-Length: 1\r\n"},        {"DELETE", NULL, ""},
-    {"DELETE", "xx", "Content-Length: 2\r\n"},      {"GET", NULL, ""},
-    {"OPTIONS", NULL, ""},                          {"GET", "q", "Content-Length: 1\r\n"},
-    {"POST", "again", "Content-Length: 5\r\n"},     {"GET", NULL, ""},
+  static const struct {
+    const char *method, *body, *line;
+  } rows[] = {
+    {"POST", "{\"a\":1}", "Content-Length: 7\r\n"},
+    {"POST", NULL, "Content-Length: 0\r\n"},
+    {"PUT", "xyz", "Content-Length: 3\r\n"},
+    {"PUT", NULL, "Content-Length: 0\r\n"},
+    {"PATCH", "x", "Content-Length: 1\r\n"},
+    {"DELETE", NULL, ""},
+    {"DELETE", "xx", "Content-Length: 2\r\n"},
+    {"GET", NULL, ""},
+    {"OPTIONS", NULL, ""},
+    {"GET", "q", "Content-Length: 1\r\n"},
+    {"POST", "again", "Content-Length: 5\r\n"},
+    {"GET", NULL, ""},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     request_t request;
@@ -103,7 +111,8 @@ static void head_has_no_body(void **state) {
 
 static void own_headers_are_added_and_win(void **state) {
   request_t request;
-  const daytona_header_t headers[] = {{"X-One", "1"}, {"user-agent", "mine"}, {"X-Empty", ""}, {"Content-Type", "text/x"}};
+  const daytona_header_t headers[] = {
+    {"X-One", "1"}, {"user-agent", "mine"}, {"X-Empty", ""}, {"Content-Type", "text/x"}};
   scene_prepare(&scene, &request, "POST", peer_url(&scene.peer, "/"));
   request.call.headers = headers;
   request.call.header_count = 4;
@@ -136,7 +145,8 @@ static void another_service_gets_no_common_headers(void **state) {
 static void bad_requests_fail_without_being_sent(void **state) {
   const daytona_header_t bad_name = {"X Y", "1"}, bad_value = {"X", "1\r\nEvil: 1"}, no_value = {"X", NULL};
   const daytona_header_t *const headers[] = {&bad_name, &bad_value, &no_value};
-  const char *const urls[] = {"", "nonsense", "ftp://x/", "http://", "http://u@127.0.0.1/", "http://127.1/", "http://a b/"};
+  const char *const urls[] = {
+    "", "nonsense", "ftp://x/", "http://", "http://u@127.0.0.1/", "http://127.1/", "http://a b/"};
   request_t request;
   for (size_t i = 0; i < 3; i++) {
     scene_prepare(&scene, &request, "GET", peer_url(&scene.peer, "/"));
@@ -191,7 +201,8 @@ static int fake_getaddrinfo(const char *host, daytona__addresses_t *out) {
 static void dead_addresses_are_passed_over(void **state) {
   static const char *const rows[][4] = {
     {"127.0.0.2", "127.0.0.1"}, {"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"},
-    {"::1", "127.0.0.1"}, {"127.0.0.2", "::1", "127.0.0.1"}, {"127.0.0.1", "127.0.0.2"},
+    {"::1", "127.0.0.1"},       {"127.0.0.2", "::1", "127.0.0.1"},
+    {"127.0.0.1", "127.0.0.2"},
   };
   daytona__resolver_set_getaddrinfo(scene.resolver, fake_getaddrinfo);
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -231,7 +242,9 @@ static void a_name_that_moves_is_followed(void **state) {
 
 static void a_failure_brings_body_and_headers(void **state) {
   request_t request;
-  scene.peer.answer = "HTTP/1.1 404 Not Found\r\nContent-Type: Text/HTML ;x=y\r\nX-Request-Id: abc\r\nContent-Length: 4\r\n\r\noops";
+  scene.peer.answer =
+    "HTTP/1.1 404 Not Found\r\nContent-Type: Text/HTML ;x=y\r\nX-Request-Id: abc\r\nContent-Length: "
+    "4\r\n\r\noops";
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
   assert_int_equal(request.call.code, DAYTONA_EFAILED);
   assert_int_equal(request.call.status, 404);
@@ -255,11 +268,17 @@ static void headers_of_a_success_are_kept_on_request(void **state) {
 }
 
 static void odd_but_legal_answers_are_read(void **state) {
-  static const struct { const char *answer, *body, *type; bool ends; } rows[] = {
+  static const struct {
+    const char *answer, *body, *type;
+    bool ends;
+  } rows[] = {
     {"HTTP/1.1 204 No Content\r\n\r\n", "", "", false},
-    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: t\r\n\r\n", "abcde", "", false},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: t\r\n\r\n",
+     "abcde", "", false},
     {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", "x", "", false},
-    {"HTTP/1.1 103 Early Hints\r\nLink: y\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: application/JSON\r\nContent-Length: 1\r\n\r\nx", "x", "application/json", false},
+    {"HTTP/1.1 103 Early Hints\r\nLink: y\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: "
+     "application/JSON\r\nContent-Length: 1\r\n\r\nx",
+     "x", "application/json", false},
     {"HTTP/1.0 200 OK\r\n\r\nuntil the end", "until the end", "", true},
     {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", "ok", "", true},
     {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: a/b;c\r\n\r\nbye", "bye", "a/b", true},
@@ -272,14 +291,19 @@ static void odd_but_legal_answers_are_read(void **state) {
     scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
     assert_int_equal(request.call.code, DAYTONA_OK);
     assert_int_equal(request.call.response_body.size, strlen(rows[i].body));
-    if (request.call.response_body.size != 0) assert_string_equal(request.call.response_body.data, rows[i].body);
+    if (request.call.response_body.size != 0)
+      assert_string_equal(request.call.response_body.data, rows[i].body);
     assert_string_equal(request.call.response_type, rows[i].type);
     scene_clear(&request);
   }
 }
 
 static void an_answer_over_its_ceiling_fails(void **state) {
-  static const struct { const char *answer; size_t max; daytona_errcode_t code; } rows[] = {
+  static const struct {
+    const char *answer;
+    size_t max;
+    daytona_errcode_t code;
+  } rows[] = {
     {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde", 4, DAYTONA_ELIMIT},
     {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde", 5, DAYTONA_OK},
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n", 4, DAYTONA_ELIMIT},

@@ -58,7 +58,8 @@ static void on_exit_seen(uv_process_t *process, int64_t status, int signal_numbe
 
 static void start_server(void) {
   static char port[16];
-  char *arguments[] = {"nghttpd", "-v", "-a", "127.0.0.1", "-d", documents, "--echo-upload", port, key, certificate, NULL};
+  char *arguments[] = {"nghttpd",       "-v", "-a", "127.0.0.1", "-d", documents,
+                       "--echo-upload", port, key,  certificate, NULL};
   snprintf(port, sizeof port, "%d", peer_dead_port());
   snprintf(url, sizeof url, "https://localhost:%s/", port);
   memset(&server, 0, sizeof server);
@@ -68,8 +69,8 @@ static void start_server(void) {
     {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&server.out},
     {.flags = UV_IGNORE},
   };
-  uv_process_options_t options = {.file = arguments[0], .args = arguments, .exit_cb = on_exit_seen,
-                                  .stdio_count = 3, .stdio = stdio};
+  uv_process_options_t options = {
+    .file = arguments[0], .args = arguments, .exit_cb = on_exit_seen, .stdio_count = 3, .stdio = stdio};
   assert_int_equal(uv_spawn(&scene.stage.uv, &server.process, &options), 0);
   uv_read_start((uv_stream_t *)&server.out, on_alloc, on_output);
   while (strstr(server.text, "listen") == NULL && !server.is_gone) uv_run(&scene.stage.uv, UV_RUN_ONCE);
@@ -296,10 +297,8 @@ static void remove_documents(void) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    TEST(calls_share_one_connection),
-    TEST(a_paused_stream_does_not_stop_the_others),
-    TEST(a_streamed_request_is_echoed),
-    TEST(a_cancelled_stream_leaves_the_others),
+    TEST(calls_share_one_connection),        TEST(a_paused_stream_does_not_stop_the_others),
+    TEST(a_streamed_request_is_echoed),      TEST(a_cancelled_stream_leaves_the_others),
     TEST(a_server_that_goes_away_fails_all),
   };
   signal(SIGPIPE, SIG_IGN);

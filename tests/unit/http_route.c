@@ -45,16 +45,21 @@ static void redirect_first(peer_conn_t *conn, const char *request, size_t size) 
 }
 
 static void redirect_to(int status, const char *to) {
-  snprintf(location, sizeof location, "HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 3\r\n\r\nold", status, to);
+  snprintf(location, sizeof location, "HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 3\r\n\r\nold",
+           status, to);
   scene.peer.on_request = redirect_first;
 }
 
 static void methods_follow_the_status(void **state) {
-  static const struct { int status; const char *method, *then; bool has_body; } rows[] = {
-    {301, "GET", "GET", false},   {302, "GET", "GET", false},  {303, "GET", "GET", false},
-    {307, "GET", "GET", false},   {308, "GET", "GET", false},  {301, "POST", "GET", false},
-    {302, "POST", "GET", false},  {303, "POST", "GET", false}, {307, "POST", "POST", true},
-    {308, "POST", "POST", true},  {303, "PUT", "GET", false},  {302, "PUT", "PUT", true},
+  static const struct {
+    int status;
+    const char *method, *then;
+    bool has_body;
+  } rows[] = {
+    {301, "GET", "GET", false},    {302, "GET", "GET", false},      {303, "GET", "GET", false},
+    {307, "GET", "GET", false},    {308, "GET", "GET", false},      {301, "POST", "GET", false},
+    {302, "POST", "GET", false},   {303, "POST", "GET", false},     {307, "POST", "POST", true},
+    {308, "POST", "POST", true},   {303, "PUT", "GET", false},      {302, "PUT", "PUT", true},
     {303, "DELETE", "GET", false}, {307, "DELETE", "DELETE", true},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -108,7 +113,9 @@ static void bad_redirects_are_refused(void **state) {
   }
 }
 
-static void always_redirect(peer_conn_t *conn, const char *request, size_t size) { peer_puts(conn, location); }
+static void always_redirect(peer_conn_t *conn, const char *request, size_t size) {
+  peer_puts(conn, location);
+}
 
 static void redirects_in_a_circle_end(void **state) {
   request_t request;
@@ -173,7 +180,8 @@ static void exceptions_go_direct(void **state) {
   assert_int_equal(request.call.code, DAYTONA_OK);
   assert_has(&other, "GET /direct HTTP/1.1\r\n");
   scene_clear(&request);
-  scene_run(&scene, &request, "GET", "http://elsewhere.example/"); /* and back through it, with the same handle */
+  scene_run(&scene, &request, "GET",
+            "http://elsewhere.example/"); /* and back through it, with the same handle */
   assert_has(&scene.peer, "GET http://elsewhere.example/ HTTP/1.1\r\n");
   scene_clear(&request);
   scene_run(&scene, &request, "GET", peer_url(&other, "/again"));
@@ -258,9 +266,11 @@ static void bad_settings_are_refused_at_the_start(void **state) {
   daytona__http_t *http = NULL;
   const daytona_header_t bad = {"X", "a\nb"};
   daytona__net_options_t options = {.proxy.http_proxy = "gopher://x"};
-  assert_int_equal(daytona__http_new(scene.stage.loop, &options, scene.resolver, NULL, 0, &http), DAYTONA_EINVAL);
+  assert_int_equal(daytona__http_new(scene.stage.loop, &options, scene.resolver, NULL, 0, &http),
+                   DAYTONA_EINVAL);
   options.proxy.http_proxy = NULL;
-  assert_int_equal(daytona__http_new(scene.stage.loop, &options, scene.resolver, &bad, 1, &http), DAYTONA_EINVAL);
+  assert_int_equal(daytona__http_new(scene.stage.loop, &options, scene.resolver, &bad, 1, &http),
+                   DAYTONA_EINVAL);
   assert_null(http);
 }
 

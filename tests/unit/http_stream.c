@@ -17,7 +17,7 @@ static scene_t scene;
 
 /* A call with a sink and a source of the test's. */
 typedef struct stream {
-  request_t request; /* first */
+  request_t request;                      /* first */
   size_t heads, offers, taken, take_most; /* take_most: per offer; 0: all */
   int status_at_head;
   size_t headers_at_head;
@@ -51,7 +51,8 @@ static size_t on_sink(daytona__http_call_t *call, const char *bytes, size_t size
   }
   size_t taken = stream->take_most != 0 && stream->take_most < size ? stream->take_most : size;
   for (size_t i = 0; i < taken; i++) {
-    if ((unsigned char)bytes[i] != pattern(stream->taken + i)) fail_msg("wrong byte at %zu", stream->taken + i);
+    if ((unsigned char)bytes[i] != pattern(stream->taken + i))
+      fail_msg("wrong byte at %zu", stream->taken + i);
   }
   stream->taken += taken;
   return taken;
@@ -97,7 +98,8 @@ static size_t large_size;
 static void make_large_answer(size_t body_size) {
   large_answer = malloc(body_size + 256);
   if (large_answer == NULL) abort();
-  large_size = (size_t)sprintf(large_answer, "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: %zu\r\n\r\n", body_size);
+  large_size =
+    (size_t)sprintf(large_answer, "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: %zu\r\n\r\n", body_size);
   for (size_t i = 0; i < body_size; i++) large_answer[large_size + i] = (char)pattern(i);
   large_size += body_size;
   scene.peer.answer = large_answer;

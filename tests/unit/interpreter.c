@@ -12,11 +12,14 @@
 
 #define CONTEXT "/toolbox/sb-1/process/interpreter/context"
 
-static const char completed[] = "{\"type\":\"control\",\"text\":\"completed\",\"name\":\"\",\"value\":\"\",\"traceback\":\"\"}";
+static const char completed[] =
+  "{\"type\":\"control\",\"text\":\"completed\",\"name\":\"\",\"value\":\"\",\"traceback\":\"\"}";
 static const char interrupted[] = "{\"type\":\"control\",\"text\":\"interrupted\"}";
-static const char out_hi[] = "{\"type\":\"stdout\",\"text\":\"hi\\n\",\"name\":\"\",\"value\":\"\",\"traceback\":\"\"}";
+static const char out_hi[] =
+  "{\"type\":\"stdout\",\"text\":\"hi\\n\",\"name\":\"\",\"value\":\"\",\"traceback\":\"\"}";
 static const char err_e[] = "{\"type\":\"stderr\",\"text\":\"\\u00e9\\u0000\"}";
-static const char raised[] = "{\"type\":\"error\",\"text\":\"\",\"name\":\"ValueError\",\"value\":\"bad\",\"traceback\":\"T\\n\"}";
+static const char raised[] =
+  "{\"type\":\"error\",\"text\":\"\",\"name\":\"ValueError\",\"value\":\"bad\",\"traceback\":\"T\\n\"}";
 
 typedef struct heard {
   stream_scene_t *scene;
@@ -54,7 +57,8 @@ static void on_error(const daytona_run_error_t *error, void *user) {
 static void play(stream_script_t *script, const char *text) { stream_frame(script, 1, text, strlen(text)); }
 
 static daytona_future_t *run(stream_scene_t *scene, heard_t *heard) {
-  const daytona_run_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .on_error = on_error, .user = heard};
+  const daytona_run_opts_t opts = {
+    .on_stdout = on_out, .on_stderr = on_err, .on_error = on_error, .user = heard};
   heard->scene = scene;
   heard->run = daytona_interpreter_run(scene->sandbox, "print()", &opts);
   return heard->run;
@@ -67,8 +71,8 @@ static void the_first_message_is_the_request(void **state) {
   static const char *const sent[] = {
     "{\"code\":\"1\"}", "{\"code\":\"1\",\"contextId\":\"c\",\"envs\":{\"A\":\"1\"},\"timeout\":2}",
     "{\"code\":\"1\",\"timeout\":0}"};
-  const daytona_run_opts_t opts[] = {{0}, {.context_id = "c", .env = {env, 1}, .timeout_ms = 1001},
-                                     {.timeout_ms = DAYTONA_NO_TIMEOUT}};
+  const daytona_run_opts_t opts[] = {
+    {0}, {.context_id = "c", .env = {env, 1}, .timeout_ms = 1001}, {.timeout_ms = DAYTONA_NO_TIMEOUT}};
   for (int i = 0; i < 3; i++) {
     stream_scene_t scene;
     stream_open(&scene);
@@ -87,9 +91,14 @@ static void the_first_message_is_the_request(void **state) {
 
 static void bad_arguments_do_not_leave_the_client(void **state) {
   static const daytona_pair_t nameless[] = {{"", "x"}};
-  const daytona_run_opts_t bad[] = {{.timeout_ms = -3}, {.connect_timeout_ms = -3}, {.context_id = ""},
-                                    {.env = {nameless, 1}}, {.env = {NULL, 1}}, {.reserved = {0, 0, 0, 1}},
-                                    {.max_output_bytes = (size_t)1 << 30}, {.timeout_ms = INT64_MAX}};
+  const daytona_run_opts_t bad[] = {{.timeout_ms = -3},
+                                    {.connect_timeout_ms = -3},
+                                    {.context_id = ""},
+                                    {.env = {nameless, 1}},
+                                    {.env = {NULL, 1}},
+                                    {.reserved = {0, 0, 0, 1}},
+                                    {.max_output_bytes = (size_t)1 << 30},
+                                    {.timeout_ms = INT64_MAX}};
   stream_scene_t scene;
   stream_open(&scene);
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -103,7 +112,8 @@ static void bad_arguments_do_not_leave_the_client(void **state) {
 }
 
 static void contexts_are_made_listed_and_deleted(void **state) {
-  static const char context[] = "{\"id\":\"c\",\"cwd\":\"/w\",\"createdAt\":\"2026\",\"active\":true,\"language\":\"python\"}";
+  static const char context[] =
+    "{\"id\":\"c\",\"cwd\":\"/w\",\"createdAt\":\"2026\",\"active\":true,\"language\":\"python\"}";
   stream_scene_t scene;
   char list[512];
   stream_open(&scene);
@@ -116,7 +126,8 @@ static void contexts_are_made_listed_and_deleted(void **state) {
   assert_string_equal(daytona_future_interpreter_context(future)->cwd, "/w");
   assert_string_equal(api_body_of(scene.api.requests[0]), "{}");
   daytona_future_release(future);
-  api_done(daytona_interpreter_create_context(scene.sandbox, &(daytona_interpreter_context_opts_t){.cwd = "/x"}));
+  api_done(
+    daytona_interpreter_create_context(scene.sandbox, &(daytona_interpreter_context_opts_t){.cwd = "/x"}));
   assert_string_equal(api_body_of(scene.api.requests[1]), "{\"cwd\":\"/x\"}");
   for (size_t count = 1; count != (size_t)-1; count--) {
     future = api_must(daytona_interpreter_list_contexts(scene.sandbox, NULL));
@@ -261,7 +272,8 @@ static void collected_output_has_a_bound(void **state) {
 
 /* What is announced is enough: nobody waits for the rest. */
 static void a_message_has_a_bound(void **state) {
-  static const char head[] = {(char)0x81, 127, 0, 0, 0, 0, 0, (char)0x80, 0, 1, 'x'}; /* of 8 MiB and a byte */
+  static const char head[] = {(char)0x81, 127,        0, 0, 0,  0,
+                              0,          (char)0x80, 0, 1, 'x'}; /* of 8 MiB and a byte */
   stream_scene_t scene;
   heard_t heard = {0};
   stream_open(&scene);
@@ -301,7 +313,7 @@ static void close_client(heard_t *heard) { api_scene_close_client(&heard->scene-
 static void pause_it(heard_t *heard) { daytona_interpreter_run_pause(heard->run); }
 
 static void a_callback_may_do_anything(void **state) {
-  static void (*const actions[])(heard_t *heard) = {cancel_it, close_client, pause_it};
+  static void (*const actions[])(heard_t * heard) = {cancel_it, close_client, pause_it};
   static const daytona_errcode_t codes[] = {DAYTONA_ECANCELED, DAYTONA_ECLOSED, DAYTONA_OK};
   static const char *const first[] = {out_hi, err_e, raised};
   for (int i = 0; i < 3; i++)

@@ -68,8 +68,7 @@ static int decode_bytes(const daytona__json_model_t *model, const char *text, si
 
 static const all_t *decode(const char *text) {
   void *out = NULL;
-  if (decode_bytes(&all_model, text, strlen(text), &out) != 0)
-    fail_msg("%s: %s", error.field, error.message);
+  if (decode_bytes(&all_model, text, strlen(text), &out) != 0) fail_msg("%s: %s", error.field, error.message);
   return out;
 }
 
@@ -158,17 +157,19 @@ static void missing_keys_and_null_leave_members_zero(void **state) {
   memset(&empty, 0, sizeof empty);
   empty.id = all->id;
   assert_memory_equal(all, &empty, sizeof empty);
-  all = decode_members("\"text\":null,\"bytes\":null,\"big\":null,\"small\":null,\"number\":null,\"flag\":null,"
-                       "\"optInt\":null,\"optNum\":null,\"optBool\":null,\"color\":null,\"map\":null,"
-                       "\"pairs\":null,\"strings\":null,\"point\":null,\"at\":null,\"points\":null,"
-                       "\"numbers\":null,\"raw\":null,\"token\":null,\"env\":null");
+  all = decode_members(
+    "\"text\":null,\"bytes\":null,\"big\":null,\"small\":null,\"number\":null,\"flag\":null,"
+    "\"optInt\":null,\"optNum\":null,\"optBool\":null,\"color\":null,\"map\":null,"
+    "\"pairs\":null,\"strings\":null,\"point\":null,\"at\":null,\"points\":null,"
+    "\"numbers\":null,\"raw\":null,\"token\":null,\"env\":null");
   empty.id = all->id;
   assert_memory_equal(all, &empty, sizeof empty);
 }
 
 static void unknown_keys_pass(void **state) {
-  const all_t *all = decode_members("\"new\":{\"deep\":[{\"x\":1e999},18446744073709551616,\"\\ud83d\"]},"
-                                    "\"\":1,\"te\":2,\"textual\":3,\"flag\":true");
+  const all_t *all = decode_members(
+    "\"new\":{\"deep\":[{\"x\":1e999},18446744073709551616,\"\\ud83d\"]},"
+    "\"\":1,\"te\":2,\"textual\":3,\"flag\":true");
   assert_true(all->flag);
   assert_null(all->text);
 }
@@ -196,20 +197,46 @@ static void wrong_types_name_the_field(void **state) {
   static const struct {
     const char *members, *field;
   } cases[] = {
-    {"\"text\":1", "text"}, {"\"text\":{}", "text"}, {"\"text\":true", "text"}, {"\"bytes\":[]", "bytes"},
-    {"\"big\":\"1\"", "big"}, {"\"big\":1.5", "big"}, {"\"big\":9223372036854775808", "big"},
-    {"\"big\":-9223372036854775809", "big"}, {"\"big\":9.3e18", "big"}, {"\"big\":1e999", "big"},
-    {"\"big\":true", "big"}, {"\"large\":\"1\"", "large"}, {"\"small\":2147483648", "small"},
-    {"\"small\":-2147483649", "small"}, {"\"number\":\"1\"", "number"}, {"\"number\":1e999", "number"},
-    {"\"flag\":1", "flag"}, {"\"flag\":\"true\"", "flag"}, {"\"optInt\":\"\"", "optInt"},
-    {"\"optNum\":{}", "optNum"}, {"\"optBool\":0", "optBool"}, {"\"color\":1", "color"},
-    {"\"map\":[]", "map"}, {"\"map\":{\"a b\":1}", "map.a?b"}, {"\"pairs\":{}", "pairs"},
-    {"\"pairs\":[{\"a\":\"1\"},[]]", "pairs[1]"}, {"\"pairs\":[{\"a\":2}]", "pairs[0].a"},
-    {"\"strings\":\"x\"", "strings"}, {"\"strings\":[\"x\",2]", "strings[1]"}, {"\"point\":[]", "point"},
-    {"\"point\":{\"x\":\"\"}", "point.x"}, {"\"at\":1", "at"}, {"\"at\":{\"y\":[]}", "at.y"},
-    {"\"points\":{}", "points"}, {"\"points\":[{\"x\":1},{\"y\":1.5}]", "points[1].y"},
-    {"\"points\":[1]", "points[0]"}, {"\"numbers\":[1,\"2\"]", "numbers[1]"}, {"\"numbers\":1", "numbers"},
-    {"\"token\":[\"hush\"]", "token"}, {"\"env\":{\"hush\":1}", "env"},
+    {"\"text\":1", "text"},
+    {"\"text\":{}", "text"},
+    {"\"text\":true", "text"},
+    {"\"bytes\":[]", "bytes"},
+    {"\"big\":\"1\"", "big"},
+    {"\"big\":1.5", "big"},
+    {"\"big\":9223372036854775808", "big"},
+    {"\"big\":-9223372036854775809", "big"},
+    {"\"big\":9.3e18", "big"},
+    {"\"big\":1e999", "big"},
+    {"\"big\":true", "big"},
+    {"\"large\":\"1\"", "large"},
+    {"\"small\":2147483648", "small"},
+    {"\"small\":-2147483649", "small"},
+    {"\"number\":\"1\"", "number"},
+    {"\"number\":1e999", "number"},
+    {"\"flag\":1", "flag"},
+    {"\"flag\":\"true\"", "flag"},
+    {"\"optInt\":\"\"", "optInt"},
+    {"\"optNum\":{}", "optNum"},
+    {"\"optBool\":0", "optBool"},
+    {"\"color\":1", "color"},
+    {"\"map\":[]", "map"},
+    {"\"map\":{\"a b\":1}", "map.a?b"},
+    {"\"pairs\":{}", "pairs"},
+    {"\"pairs\":[{\"a\":\"1\"},[]]", "pairs[1]"},
+    {"\"pairs\":[{\"a\":2}]", "pairs[0].a"},
+    {"\"strings\":\"x\"", "strings"},
+    {"\"strings\":[\"x\",2]", "strings[1]"},
+    {"\"point\":[]", "point"},
+    {"\"point\":{\"x\":\"\"}", "point.x"},
+    {"\"at\":1", "at"},
+    {"\"at\":{\"y\":[]}", "at.y"},
+    {"\"points\":{}", "points"},
+    {"\"points\":[{\"x\":1},{\"y\":1.5}]", "points[1].y"},
+    {"\"points\":[1]", "points[0]"},
+    {"\"numbers\":[1,\"2\"]", "numbers[1]"},
+    {"\"numbers\":1", "numbers"},
+    {"\"token\":[\"hush\"]", "token"},
+    {"\"env\":{\"hush\":1}", "env"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
     expect_bad_members(cases[i].members, cases[i].field);
@@ -239,7 +266,8 @@ static void escapes_are_read(void **state) {
   /* Half a surrogate pair is what JavaScript writes for a text that was cut. */
   assert_string_equal(decode_members("\"text\":\"a\\ud83d\"")->text, "a\xef\xbf\xbd");
   assert_string_equal(decode_members("\"text\":\"\\ude00\\ud83d\\u0041\"")->text,
-                      "\xef\xbf\xbd\xef\xbf\xbd" "A");
+                      "\xef\xbf\xbd\xef\xbf\xbd"
+                      "A");
   static const char *const bad[] = {"\\", "\\x", "\\u12", "\\u12g4", "\\ud83d\\", "\\ud83d\\u1", "\\U0041"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     char members[64];
@@ -252,7 +280,8 @@ static void last_of_double_keys_wins(void **state) {
   assert_int_equal(decode_members("\"big\":1,\"big\":2")->big, 2);
   assert_int_equal(decode_members("\"big\":1,\"big\":null")->big, 0);
   assert_int_equal(decode_members("\"at\":{\"x\":1},\"at\":{\"y\":2}")->at.x, 0);
-  const all_t *all = decode_members("\"points\":[{},{}],\"points\":[],\"map\":{\"a\":\"1\",\"b\":\"2\",\"a\":\"3\"}");
+  const all_t *all =
+    decode_members("\"points\":[{},{}],\"points\":[],\"map\":{\"a\":\"1\",\"b\":\"2\",\"a\":\"3\"}");
   assert_int_equal(all->point_count, 0);
   assert_null(all->points);
   assert_int_equal(all->map.count, 2);
@@ -270,8 +299,9 @@ static void alias_counts_when_the_key_is_absent(void **state) {
 }
 
 static void null_elements_are_skipped_but_numbers_keep_their_place(void **state) {
-  const all_t *all = decode_members("\"strings\":[null,\"a\",null],\"points\":[null,{\"x\":1}],"
-                                    "\"numbers\":[1,null,3],\"pairs\":[null,{\"a\":null}],\"map\":{\"k\":null}");
+  const all_t *all = decode_members(
+    "\"strings\":[null,\"a\",null],\"points\":[null,{\"x\":1}],"
+    "\"numbers\":[1,null,3],\"pairs\":[null,{\"a\":null}],\"map\":{\"k\":null}");
   assert_int_equal(all->strings.count, 1);
   assert_int_equal(all->point_count, 1);
   assert_int_equal(all->points[0].x, 1);
@@ -297,7 +327,8 @@ static void arrays_of_objects_are_decoded_side_by_side(void **state) {
   void *out = NULL;
   size_t count = 9;
   const char *text = " [{\"x\":1},null,{\"y\":2}] ";
-  assert_int_equal(daytona__json_decode_array(&arena, &point_model, text, strlen(text), &out, &count, NULL), 0);
+  assert_int_equal(daytona__json_decode_array(&arena, &point_model, text, strlen(text), &out, &count, NULL),
+                   0);
   assert_int_equal(count, 2);
   assert_int_equal(((point_t *)out)[1].y, 2);
   assert_int_equal(daytona__json_decode_array(&arena, &point_model, "null", 4, &out, &count, NULL), 0);
@@ -312,8 +343,9 @@ static void arrays_of_objects_are_decoded_side_by_side(void **state) {
   assert_int_equal(count, 9);
   static const char *const bad[] = {"", "{}", "[", "[]]", "nul", "1", "[{}"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-    assert_int_equal(daytona__json_decode_array(&arena, &point_model, bad[i], strlen(bad[i]), &out, &count,
-                                                &error), DAYTONA_EPROTOCOL);
+    assert_int_equal(
+      daytona__json_decode_array(&arena, &point_model, bad[i], strlen(bad[i]), &out, &count, &error),
+      DAYTONA_EPROTOCOL);
 }
 
 static void bare_strings_are_decoded(void **state) {
@@ -336,7 +368,8 @@ static void empty_answers_are_refused(void **state) {
   assert_int_equal(daytona__json_decode(&arena, &all_model, NULL, 0, &out, &error), DAYTONA_EPROTOCOL);
   assert_string_equal(error.message, "expected an object, got nothing");
   assert_int_equal(daytona__json_decode(&arena, &all_model, " \n", 2, &out, &error), DAYTONA_EPROTOCOL);
-  assert_int_equal(daytona__json_decode_array(&arena, &all_model, NULL, 0, &out, &count, &error), DAYTONA_EPROTOCOL);
+  assert_int_equal(daytona__json_decode_array(&arena, &all_model, NULL, 0, &out, &count, &error),
+                   DAYTONA_EPROTOCOL);
   assert_int_equal(daytona__json_decode_string(&arena, NULL, 0, &string, &error), DAYTONA_EPROTOCOL);
   assert_string_equal(daytona__json_redact(&arena, &all_model, NULL, 0), "(unprintable)");
 }
@@ -348,7 +381,8 @@ static void every_prefix_of_a_text_is_refused(void **state) {
 }
 
 static void every_changed_byte_is_survived(void **state) {
-  static const char changes[] = "\"\\{}[]:, \n01-.eEtfnu\x01\x7f\x80\xc3\xed\xf0\xff"; /* and the NUL behind */
+  static const char changes[] =
+    "\"\\{}[]:, \n01-.eEtfnu\x01\x7f\x80\xc3\xed\xf0\xff"; /* and the NUL behind */
   size_t size = strlen(full_text);
   char *text = exact(full_text, size);
   for (size_t i = 0; i < size; i++) {
@@ -367,12 +401,67 @@ static void every_changed_byte_is_survived(void **state) {
 /* jansson refuses what we take on purpose: half surrogates, numbers beyond its range, NUL in keys. */
 static void jansson_agrees_about_what_is_json(void **state) {
   static const char *const texts[] = {
-    "", " ", "{}", "[]", "[1,]", "[,1]", "[1 2]", "{\"a\":1,}", "{\"a\"}", "{\"a\":}", "{a:1}", "{1:2}", "[01]",
-    "[-]", "[-0]", "[+1]", "[1.]", "[.5]", "[1e]", "[1e+]", "[1E5]", "[-1.5e-3]", "[0x1]", "[1.5.5]", "[NaN]",
-    "[Infinity]", "[tru]", "[true]", "[truee]", "[nul]", "[null]", "[\"\t\"]", "[\"\x7f\"]", "['a']", "[\"a]",
-    "[\"\\a\"]", "[\"\\\"\"]", "[[[[]]]]", "[[]", "[]]", "{}{}", "[]x", "\xef\xbb\xbf[]", "[\f]", "[\"\xc3\"]",
-    "[\"\xc3\xa9\"]", "[\xc3\xa9]", "/**/[]", "[1,2,3]", "{\"\":{\"\":[]}}", "[\"\\u00E9\"]", "[\"\\u00G9\"]",
-    "[--1]", "[1-1]", "[1,\n2]", "[\"\\ud83d\\ude00\"]", "[false]", "[fals", "[\"a\" \"b\"]", "{\"a\" 1}", "[{]}",
+    "",
+    " ",
+    "{}",
+    "[]",
+    "[1,]",
+    "[,1]",
+    "[1 2]",
+    "{\"a\":1,}",
+    "{\"a\"}",
+    "{\"a\":}",
+    "{a:1}",
+    "{1:2}",
+    "[01]",
+    "[-]",
+    "[-0]",
+    "[+1]",
+    "[1.]",
+    "[.5]",
+    "[1e]",
+    "[1e+]",
+    "[1E5]",
+    "[-1.5e-3]",
+    "[0x1]",
+    "[1.5.5]",
+    "[NaN]",
+    "[Infinity]",
+    "[tru]",
+    "[true]",
+    "[truee]",
+    "[nul]",
+    "[null]",
+    "[\"\t\"]",
+    "[\"\x7f\"]",
+    "['a']",
+    "[\"a]",
+    "[\"\\a\"]",
+    "[\"\\\"\"]",
+    "[[[[]]]]",
+    "[[]",
+    "[]]",
+    "{}{}",
+    "[]x",
+    "\xef\xbb\xbf[]",
+    "[\f]",
+    "[\"\xc3\"]",
+    "[\"\xc3\xa9\"]",
+    "[\xc3\xa9]",
+    "/**/[]",
+    "[1,2,3]",
+    "{\"\":{\"\":[]}}",
+    "[\"\\u00E9\"]",
+    "[\"\\u00G9\"]",
+    "[--1]",
+    "[1-1]",
+    "[1,\n2]",
+    "[\"\\ud83d\\ude00\"]",
+    "[false]",
+    "[fals",
+    "[\"a\" \"b\"]",
+    "{\"a\" 1}",
+    "[{]}",
   };
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
     char text[256];
@@ -498,9 +587,7 @@ static void long_paths_and_hostile_keys_stay_printable(void **state) {
 
 /* --- encoding --- */
 
-static void zero_members_are_left_out(void **state) {
-  expect_encoding(&(all_t){.id = "i"}, "");
-}
+static void zero_members_are_left_out(void **state) { expect_encoding(&(all_t){.id = "i"}, ""); }
 
 static void empty_strings_are_sent(void **state) {
   expect_encoding(&(all_t){.id = "i", .token = ""}, ",\"token\":\"\"");
@@ -538,8 +625,10 @@ static void always_and_decode_only_are_obeyed(void **state) {
   size_t size;
   assert_null(json_model_problem(&model));
   assert_int_equal(daytona__json_encode(&arena, &model, &(flags_t){.hidden = "x"}, &text, &size, NULL), 0);
-  assert_string_equal(text, "{\"text\":\"\",\"raw\":{},\"map\":{},\"pairs\":[],\"strings\":[],\"opt\":0,"
-                            "\"color\":\"none\",\"point\":{},\"points\":[],\"at\":{\"x\":0,\"y\":0},\"bytes\":\"\"}");
+  assert_string_equal(
+    text,
+    "{\"text\":\"\",\"raw\":{},\"map\":{},\"pairs\":[],\"strings\":[],\"opt\":0,"
+    "\"color\":\"none\",\"point\":{},\"points\":[],\"at\":{\"x\":0,\"y\":0},\"bytes\":\"\"}");
 }
 
 static void strings_are_escaped_no_more_than_needed(void **state) {
@@ -547,7 +636,7 @@ static void strings_are_escaped_no_more_than_needed(void **state) {
   for (int i = 1; i < 128; i++) text[i - 1] = (char)i;
   text[127] = '\0';
   for (int i = 1; i < 128; i++) {
-    static const char *const named[] = {['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f",
+    static const char *const named[] = {['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n",  ['\f'] = "\\f",
                                         ['\r'] = "\\r", ['"'] = "\\\"", ['\\'] = "\\\\", [127] = NULL};
     char one[8];
     if (named[i] != NULL)
@@ -623,8 +712,9 @@ static void numbers_survive_the_round_trip(void **state) {
     char text[64];
     const char *encoded;
     size_t size;
-    assert_int_equal(daytona__json_encode(&arena, &all_model, &(all_t){.id = "i", .number = value}, &encoded,
-                                          &size, NULL), 0);
+    assert_int_equal(
+      daytona__json_encode(&arena, &all_model, &(all_t){.id = "i", .number = value}, &encoded, &size, NULL),
+      0);
     assert_int_equal(daytona__json_decode(&arena, &all_model, encoded, size, &out, &error), 0);
     assert_memory_equal(&((all_t *)out)->number, &value, sizeof value);
     int length = snprintf(text, sizeof text, "{\"id\":\"\",\"number\":%.*e}", (int)(bits % 30), value);
@@ -643,7 +733,8 @@ static const char *comma_locale(char *folder) {
   for (size_t i = 0; i < sizeof locales / sizeof locales[0]; i++)
     if (setlocale(LC_ALL, locales[i]) != NULL) return locales[i];
   if (mkdtemp(folder) == NULL) return NULL;
-  snprintf(command, sizeof command, "localedef -c -f UTF-8 -i de_DE '%s/de_DE.UTF-8' >/dev/null 2>&1", folder);
+  snprintf(command, sizeof command, "localedef -c -f UTF-8 -i de_DE '%s/de_DE.UTF-8' >/dev/null 2>&1",
+           folder);
   if (system(command) == 0) {
     setenv("LOCPATH", folder, 1);
     if (setlocale(LC_ALL, "de_DE.UTF-8") != NULL) return "de_DE.UTF-8";
@@ -691,8 +782,9 @@ static void expect_line(const char *text, const char *expected) {
 static void log_lines_hide_secrets_and_the_unknown(void **state) {
   expect_line("{\"id\": \"i\", \"token\":\"hush\",\"env\":{\"A\":\"hush\"},\"new\":[\"hush\"],\"big\":1}",
               "{\"id\":\"i\",\"token\":\"***\",\"env\":\"***\",\"new\":\"***\",\"big\":1}");
-  expect_line("[{\"id\":\"i\",\"points\":[{\"x\":1,\"z\":\"hush\"},\"hush\"],\"map\":{\"k\" : [null, true]}}]",
-              "[{\"id\":\"i\",\"points\":[{\"x\":1,\"z\":\"***\"},\"***\"],\"map\":{\"k\":[null,true]}}]");
+  expect_line(
+    "[{\"id\":\"i\",\"points\":[{\"x\":1,\"z\":\"hush\"},\"hush\"],\"map\":{\"k\" : [null, true]}}]",
+    "[{\"id\":\"i\",\"points\":[{\"x\":1,\"z\":\"***\"},\"***\"],\"map\":{\"k\":[null,true]}}]");
   expect_line("\"hush\"", "\"***\"");
   expect_line("{\"toke\\u006e\":\"hush\"}", "{\"toke\\u006e\":\"***\"}");
   expect_line("{\"large\":\"a\\nb\"}", "{\"large\":\"a\\nb\"}");
@@ -771,12 +863,31 @@ static void utf8_is_judged_as_rfc_3629_does(void **state) {
     size_t size;
     bool is_valid;
   } cases[] = {
-    {"", 0, true}, {"plain text, long enough for words", 33, true}, {"a\0b", 3, false}, {"\x7f", 1, true},
-    {"\x80", 1, false}, {"\xc1\xbf", 2, false}, {"\xc2\x80", 2, true}, {"\xdf\xbf", 2, true}, {"\xdf", 1, false},
-    {"\xe0\x9f\xbf", 3, false}, {"\xe0\xa0\x80", 3, true}, {"\xed\x9f\xbf", 3, true}, {"\xed\xa0\x80", 3, false},
-    {"\xef\xbf\xbf", 3, true}, {"\xef\xbf", 2, false}, {"\xf0\x8f\xbf\xbf", 4, false}, {"\xf0\x90\x80\x80", 4, true},
-    {"\xf4\x8f\xbf\xbf", 4, true}, {"\xf4\x90\x80\x80", 4, false}, {"\xf5\x80\x80\x80", 4, false},
-    {"\xf0\x90\x80", 3, false}, {"\xc3\x28", 2, false}, {"12345678\xc3\xa9" "12345678\xff", 19, false},
+    {"", 0, true},
+    {"plain text, long enough for words", 33, true},
+    {"a\0b", 3, false},
+    {"\x7f", 1, true},
+    {"\x80", 1, false},
+    {"\xc1\xbf", 2, false},
+    {"\xc2\x80", 2, true},
+    {"\xdf\xbf", 2, true},
+    {"\xdf", 1, false},
+    {"\xe0\x9f\xbf", 3, false},
+    {"\xe0\xa0\x80", 3, true},
+    {"\xed\x9f\xbf", 3, true},
+    {"\xed\xa0\x80", 3, false},
+    {"\xef\xbf\xbf", 3, true},
+    {"\xef\xbf", 2, false},
+    {"\xf0\x8f\xbf\xbf", 4, false},
+    {"\xf0\x90\x80\x80", 4, true},
+    {"\xf4\x8f\xbf\xbf", 4, true},
+    {"\xf4\x90\x80\x80", 4, false},
+    {"\xf5\x80\x80\x80", 4, false},
+    {"\xf0\x90\x80", 3, false},
+    {"\xc3\x28", 2, false},
+    {"12345678\xc3\xa9"
+     "12345678\xff",
+     19, false},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char *copy = exact(cases[i].text, cases[i].size);
@@ -791,12 +902,12 @@ static void model_check_finds_mistakes(void **state) {
   const daytona__json_model_t model = {"Broken", sizeof(point_t), fields, 2};
   assert_null(json_model_problem(&all_model));
   assert_null(json_model_problem(&tree_model));
-#define BROKEN(change)                                                \
-  do {                                                                \
-    fields[0] = good;                                                 \
+#define BROKEN(change)                                                       \
+  do {                                                                       \
+    fields[0] = good;                                                        \
     fields[1] = (daytona__json_field_t)DAYTONA__FIELD(point_t, INT, y, "y"); \
-    change;                                                           \
-    assert_non_null(json_model_problem(&model));                      \
+    change;                                                                  \
+    assert_non_null(json_model_problem(&model));                             \
   } while (0)
   BROKEN(fields[1].key = "x");
   BROKEN(fields[1].alias = "x");

@@ -38,8 +38,7 @@ static void act(actor_t *actor) {
 static void on_task(daytona__task_t *task) { act(DAYTONA__CONTAINER(task, actor_t, task)); }
 static void on_timer(daytona__timer_t *timer) { act(DAYTONA__CONTAINER(timer, actor_t, timer)); }
 
-static void actor_init(actor_t *actor, support_loop_t *host, const char *name,
-                       void (*then)(actor_t *actor)) {
+static void actor_init(actor_t *actor, support_loop_t *host, const char *name, void (*then)(actor_t *actor)) {
   memset(actor, 0, sizeof *actor);
   actor->host = host;
   actor->name = name;

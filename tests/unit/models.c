@@ -51,7 +51,8 @@ static void confidential_fields_are_marked(void **state) {
       const daytona__json_field_t *field = &models[i]->fields[n];
       if (!is_confidential(field->key)) continue;
       found++;
-      if ((field->flags & DAYTONA__JSON_SECRET) == 0) fail_msg("%s.%s is logged", models[i]->name, field->key);
+      if ((field->flags & DAYTONA__JSON_SECRET) == 0)
+        fail_msg("%s.%s is logged", models[i]->name, field->key);
     }
   assert_true(found >= 6);
 }

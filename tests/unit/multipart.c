@@ -14,8 +14,10 @@
 #include "wire/multipart.h"
 
 #define B "DAYTONA-FILE-BOUNDARY"
-#define FILE_PART(name, length) \
-  "Content-Disposition: form-data; name=\"file\"; filename=\"" name "\"\r\nContent-Length: " length "\r\n\r\n"
+#define FILE_PART(name, length)                                                                     \
+  "Content-Disposition: form-data; name=\"file\"; filename=\"" name "\"\r\nContent-Length: " length \
+  "\r\n\r"                                                                                          \
+  "\n"
 #define OPEN_PART(name) "Content-Disposition: form-data; name=\"file\"; filename=\"" name "\"\r\n\r\n"
 
 enum { NOTES_MAX = 512 * 1024 };
@@ -25,7 +27,7 @@ typedef struct notes {
   daytona__multipart_reader_t reader;
   char text[NOTES_MAX];
   size_t size;
-  bool stops; /* take one byte at a time */
+  bool stops;         /* take one byte at a time */
   bool stops_between; /* end feeding at each part's end */
   int part_rc, end_rc;
   size_t calls;
@@ -43,8 +45,9 @@ static void note(notes_t *self, const char *bytes, size_t size) {
 static int on_part(daytona__multipart_reader_t *reader, const daytona__multipart_part_t *part) {
   notes_t *self = reader->user;
   char line[4096];
-  int size = snprintf(line, sizeof line, "[%s|%s|%s|%lld]", part->name, part->filename != NULL ? part->filename : "(none)",
-                      part->content_type, (long long)part->length);
+  int size =
+    snprintf(line, sizeof line, "[%s|%s|%s|%lld]", part->name,
+             part->filename != NULL ? part->filename : "(none)", part->content_type, (long long)part->length);
   note(self, line, (size_t)size);
   return self->part_rc;
 }
@@ -153,7 +156,8 @@ static void files_of_known_length_are_read(void **state) {
 static void parts_without_a_length_are_read_to_the_delimiter(void **state) {
   READS("--" B "\r\n" OPEN_PART("a") "\r\n--" B "\r\n" OPEN_PART("b") "one\r\ntwo\r\n\r\n--" B "--\r\n",
         "[file|a||-1]<[file|b||-1]one\r\ntwo\r\n<", 0);
-  READS("--" B "\r\n" OPEN_PART("a") "\r\r\n\r\n-\r\n--\r\n--DAYTONA\r\n--" B "x\r\n--" B "-y\r\n--" B "--\r\n",
+  READS("--" B "\r\n" OPEN_PART("a") "\r\r\n\r\n-\r\n--\r\n--DAYTONA\r\n--" B "x\r\n--" B "-y\r\n--" B
+                                     "--\r\n",
         "[file|a||-1]\r\r\n\r\n-\r\n--\r\n--DAYTONA\r\n--" B "x\r\n--" B "-y<", 0);
 }
 
@@ -166,12 +170,14 @@ static void blanks_and_bare_line_feeds_between_parts_pass(void **state) {
   READS("--" B " \t\r\n" FILE_PART("a", "1") "x\r\n--" B "\n" OPEN_PART("b") "y\r\n--" B "--",
         "[file|a||1]x<[file|b||-1]y<", 0);
   READS("--" B " no\r\n", "", DAYTONA_EPROTOCOL);
-  READS("--" B "\r\nContent-Disposition: form-data; name=file; filename=a\n\nx\r\n--" B "--", "[file|a||-1]x<", 0);
+  READS("--" B "\r\nContent-Disposition: form-data; name=file; filename=a\n\nx\r\n--" B "--",
+        "[file|a||-1]x<", 0);
 }
 
 static void file_that_has_grown_goes_on_to_the_delimiter(void **state) {
   READS("--" B "\r\n" FILE_PART("a", "2") "more\r\n--" B "--\r\n", "[file|a||2]more<", 0);
-  READS("--" B "\r\n" FILE_PART("a", "0") "data of /proc\n\r\n--" B "--\r\n", "[file|a||0]data of /proc\n<", 0);
+  READS("--" B "\r\n" FILE_PART("a", "0") "data of /proc\n\r\n--" B "--\r\n", "[file|a||0]data of /proc\n<",
+        0);
   READS("--" B "\r\n" FILE_PART("a", "0") "\r\n--DAYTONA\r\n--" B "--\r\n", "[file|a||0]\r\n--DAYTONA<", 0);
 }
 
@@ -182,8 +188,11 @@ static void file_that_has_shrunk_is_an_error(void **state) {
   char text[512], expected[512];
   for (int length = 6; length < 5 + (int)strlen(behind); length++) {
     if (strcmp(behind + length - 5, "\r\n--" B "--\r\n") == 0) continue;
-    int size = snprintf(text, sizeof text, "--" B "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n"
-                                           "Content-Length: %d\r\n\r\nalpha%s", length, behind);
+    int size = snprintf(text, sizeof text,
+                        "--" B
+                        "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n"
+                        "Content-Length: %d\r\n\r\nalpha%s",
+                        length, behind);
     int rc = read_pieces(&reference, text, (size_t)size, (size_t)size, 0);
     if (rc == 0) fail_msg("length %d: %s", length, reference.text);
     for (unsigned seed = 0; seed < 10; seed++) {
@@ -197,9 +206,10 @@ static void file_that_has_shrunk_is_an_error(void **state) {
 }
 
 static void answer_that_ends_anywhere_is_truncated(void **state) {
-  static const char text[] = "--" B "\r\n" FILE_PART("a", "5") "alpha\r\n--" B
-                             "\r\nContent-Disposition: form-data; name=\"error\"; filename=\"b\"\r\n"
-                             "Content-Type: application/json; charset=utf-8\r\n\r\n{\"message\":\"no\"}\r\n--" B "--\r\n";
+  static const char text[] = "--" B "\r\n" FILE_PART(
+    "a", "5") "alpha\r\n--" B
+              "\r\nContent-Disposition: form-data; name=\"error\"; filename=\"b\"\r\n"
+              "Content-Type: application/json; charset=utf-8\r\n\r\n{\"message\":\"no\"}\r\n--" B "--\r\n";
   for (size_t size = 0; size < sizeof text - 1; size++) {
     bool is_whole = size >= sizeof text - 1 - 2; /* the last line end is nobody's */
     assert_int_equal(read_pieces(&notes, text, size, 0, (unsigned)size), is_whole ? 0 : DAYTONA_ETRUNCATED);
@@ -226,7 +236,8 @@ static void names_are_decoded(void **state) {
   };
   char text[1024], expected[1024];
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    snprintf(text, sizeof text, "--" B "\r\nContent-Disposition: form-data; %s\r\n\r\nx\r\n--" B "--", names[i].parameters);
+    snprintf(text, sizeof text, "--" B "\r\nContent-Disposition: form-data; %s\r\n\r\nx\r\n--" B "--",
+             names[i].parameters);
     snprintf(expected, sizeof expected, "%sx<", names[i].events);
     reads(text, strlen(text), expected, 0);
   }
@@ -234,11 +245,18 @@ static void names_are_decoded(void **state) {
 
 static void bad_headers_are_errors(void **state) {
   static const char *const heads[] = {
-    "Content-Disposition: form-data; name=\"file\"; filename*=latin1''x", "Content-Length: -1", "Content-Length: x",
-    "Content-Length: 5 5", "Content-Length: 99999999999999999999", "Content-Length:",
-    "Content-Disposition: form-data; filename*=utf-8''%", "Content-Disposition: form-data; filename*=utf-8''%4",
-    "Content-Disposition: form-data; filename*=utf-8''%zz", "Content-Disposition: form-data; filename*=utf-8''%00",
-    "Content-Disposition: form-data; filename*=utf-8''%ff", "no colon",
+    "Content-Disposition: form-data; name=\"file\"; filename*=latin1''x",
+    "Content-Length: -1",
+    "Content-Length: x",
+    "Content-Length: 5 5",
+    "Content-Length: 99999999999999999999",
+    "Content-Length:",
+    "Content-Disposition: form-data; filename*=utf-8''%",
+    "Content-Disposition: form-data; filename*=utf-8''%4",
+    "Content-Disposition: form-data; filename*=utf-8''%zz",
+    "Content-Disposition: form-data; filename*=utf-8''%00",
+    "Content-Disposition: form-data; filename*=utf-8''%ff",
+    "no colon",
   };
   char text[1024];
   for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
@@ -288,7 +306,10 @@ static void boundaries_are_checked(void **state) {
 static void large_data_passes_in_large_pieces(void **state) {
   enum { SIZE = 300 * 1024 };
   char *text = malloc(SIZE + 512);
-  int at = snprintf(text, 512, "--" B "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nContent-Length: %d\r\n\r\n", SIZE);
+  int at = snprintf(
+    text, 512,
+    "--" B "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nContent-Length: %d\r\n\r\n",
+    SIZE);
   for (int i = 0; i < SIZE; i++) text[at + i] = (char)(i * 7 + (i >> 9));
   int tail = snprintf(text + at + SIZE, 64, "\r\n--" B "--");
   assert_int_equal(read_pieces(&notes, text, (size_t)(at + SIZE + tail), (size_t)(at + SIZE + tail), 0), 0);
@@ -306,10 +327,11 @@ static void files_are_written_as_the_toolbox_wants_them(void **state) {
                       "--B\r\nContent-Disposition: form-data; name=\"files[0].path\"\r\n\r\n/home/a.txt\r\n"
                       "--B\r\nContent-Disposition: form-data; name=\"files[0].file\"; filename=\"a.txt\"\r\n"
                       "Content-Type: application/octet-stream\r\n\r\n");
-  assert_string_equal(daytona__multipart_file_head(&arena, "B", 12, "a\"\\\r\n\x7f \xc3\xbc"),
-                      "\r\n--B\r\nContent-Disposition: form-data; name=\"files[12].path\"\r\n\r\na\"\\\r\n\x7f \xc3\xbc\r\n"
-                      "--B\r\nContent-Disposition: form-data; name=\"files[12].file\"; filename=\"a_____ \xc3\xbc\"\r\n"
-                      "Content-Type: application/octet-stream\r\n\r\n");
+  assert_string_equal(
+    daytona__multipart_file_head(&arena, "B", 12, "a\"\\\r\n\x7f \xc3\xbc"),
+    "\r\n--B\r\nContent-Disposition: form-data; name=\"files[12].path\"\r\n\r\na\"\\\r\n\x7f \xc3\xbc\r\n"
+    "--B\r\nContent-Disposition: form-data; name=\"files[12].file\"; filename=\"a_____ \xc3\xbc\"\r\n"
+    "Content-Type: application/octet-stream\r\n\r\n");
   assert_non_null(strstr(daytona__multipart_file_head(&arena, "B", 0, "folder/"), "filename=\"upload\""));
   assert_string_equal(daytona__multipart_end(&arena, "B"), "\r\n--B--\r\n");
   daytona__arena_clear(&arena);
@@ -322,20 +344,23 @@ static void written_parts_read_back(void **state) {
   assert_int_equal(daytona__multipart_boundary(boundary), 0);
   assert_int_equal(daytona__multipart_boundary(other), 0);
   assert_string_not_equal(boundary, other);
-  int size = snprintf(text, sizeof text, "%sone%s\r\n--%s\r\n%s", daytona__multipart_file_head(&arena, boundary, 0, "d/a"),
-                      daytona__multipart_file_head(&arena, boundary, 1, "b"), other,
-                      daytona__multipart_end(&arena, boundary));
+  int size = snprintf(
+    text, sizeof text, "%sone%s\r\n--%s\r\n%s", daytona__multipart_file_head(&arena, boundary, 0, "d/a"),
+    daytona__multipart_file_head(&arena, boundary, 1, "b"), other, daytona__multipart_end(&arena, boundary));
   begin(&notes, boundary);
   assert_int_equal(end(&notes, feed(&notes, text, (size_t)size)), 0);
   char expected[512];
-  snprintf(expected, sizeof expected, "[files[0].path|(none)||-1]d/a<[files[0].file|a|application/octet-stream|-1]one<"
-           "[files[1].path|(none)||-1]b<[files[1].file|b|application/octet-stream|-1]\r\n--%s\r\n<", other);
+  snprintf(expected, sizeof expected,
+           "[files[0].path|(none)||-1]d/a<[files[0].file|a|application/octet-stream|-1]one<"
+           "[files[1].path|(none)||-1]b<[files[1].file|b|application/octet-stream|-1]\r\n--%s\r\n<",
+           other);
   assert_string_equal(notes.text, expected);
   daytona__arena_clear(&arena);
 }
 
 static void lack_of_memory_is_told(void *user) {
-  static const char text[] = "--" B "\r\n" FILE_PART("a", "1") "x\r\n--" B "\r\n" OPEN_PART("b") "\r\n--" B "--";
+  static const char text[] =
+    "--" B "\r\n" FILE_PART("a", "1") "x\r\n--" B "\r\n" OPEN_PART("b") "\r\n--" B "--";
   int rc = read_pieces(&notes, text, sizeof text - 1, 0, 1);
   if (rc != 0) assert_int_equal(rc, DAYTONA_ENOMEM);
   if (rc == 0) assert_string_equal(notes.text, "[file|a||1]x<[file|b||-1]<");

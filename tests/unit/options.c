@@ -18,20 +18,24 @@ static const daytona_strings_t one_name = {names, 1};
 
 static bool asks_for_array(const char *request) {
   return strstr(request, "/files/find") != NULL || strstr(request, "/files/replace") != NULL ||
-         strstr(request, "/files?path=x HTTP") != NULL || strstr(request, "GET /toolbox/sb-1/process/session HTTP") != NULL;
+         strstr(request, "/files?path=x HTTP") != NULL ||
+         strstr(request, "GET /toolbox/sb-1/process/session HTTP") != NULL;
 }
 
 /* One answer for every question. */
 static void on_request(peer_conn_t *conn, const char *request, size_t size) {
-  static const char format[] = "{\"id\":\"sb-1\",\"sessionId\":\"s\",\"cmdId\":\"c\",\"state\":\"%s\",\"url\":\"u\",\"token\":\"t\",\"dir\":\"d\",\"exitCode\":0,"
-                               "\"items\":[{\"id\":\"sb-1\"}],\"hash\":\"h\",\"valid\":true,\"labels\":{},\"port\":80}";
+  static const char format[] =
+    "{\"id\":\"sb-1\",\"sessionId\":\"s\",\"cmdId\":\"c\",\"state\":\"%s\",\"url\":\"u\",\"token\":\"t\","
+    "\"dir\":\"d\",\"exitCode\":0,"
+    "\"items\":[{\"id\":\"sb-1\"}],\"hash\":\"h\",\"valid\":true,\"labels\":{},\"port\":80}";
   char body[512], answer[1024];
   (void)size;
   bool stops = strstr(request, "/stop") != NULL || conn->peer->user != NULL;
   snprintf(body, sizeof body, format, stops ? "stopped" : "started");
   if (asks_for_array(request)) strcpy(body, "[]");
-  snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-           strlen(body), body);
+  snprintf(answer, sizeof answer,
+           "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(body),
+           body);
   peer_puts(conn, answer);
 }
 
@@ -39,12 +43,12 @@ typedef daytona_future_t *(*call_t)(daytona_client_t *client, daytona_sandbox_t 
 
 /* ARGUMENTS of a call, with the options behind them. */
 #define UNPACK(...) __VA_ARGS__
-#define CASE(function, type, least, arguments, words)                                                      \
-  static daytona_future_t *call_##function(daytona_client_t *client, daytona_sandbox_t *sandbox,           \
-                                           const void *opts) {                                             \
-    (void)client, (void)sandbox;                                                                           \
-    return function(UNPACK arguments, opts);                                                               \
-  }                                                                                                        \
+#define CASE(function, type, least, arguments, words)                                            \
+  static daytona_future_t *call_##function(daytona_client_t *client, daytona_sandbox_t *sandbox, \
+                                           const void *opts) {                                   \
+    (void)client, (void)sandbox;                                                                 \
+    return function(UNPACK arguments, opts);                                                     \
+  }                                                                                              \
   static const type least_##function = {UNPACK least};
 #include "options_cases.h"
 #undef CASE
@@ -57,8 +61,9 @@ static const struct {
   bool takes_null;
 } cases[] = {
 #define IS_ZERO(text) (sizeof text == sizeof "(0)" && text[1] == '0')
-#define CASE(function, type, least, arguments, words) \
-  {#function, call_##function, &least_##function, sizeof(type), offsetof(type, reserved), words, IS_ZERO(#least)},
+#define CASE(function, type, least, arguments, words)                                     \
+  {#function, call_##function, &least_##function, sizeof(type), offsetof(type, reserved), \
+   words,     IS_ZERO(#least)},
 #include "options_cases.h"
 #undef CASE
 };

@@ -70,13 +70,15 @@ static void exec_body_is_the_command_and_its_mark(void **state) {
 static void exec_options_have_their_place(void **state) {
   (void)state;
   static const daytona_pair_t env[] = {{"A", "1"}, {"_b2", ""}};
-  const daytona_exec_opts_t opts = {.cwd = "src", .env = {env, 2}, .timeout_ms = 1500, .leaves_running = true};
+  const daytona_exec_opts_t opts = {
+    .cwd = "src", .env = {env, 2}, .timeout_ms = 1500, .leaves_running = true};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, exec, 200, ok);
   api_done(daytona_process_exec(sandbox, "ls", &opts));
-  assert_string_equal(api_body_of(scene.requests[0]),
-                      "{\"command\":\"ls\",\"cwd\":\"src\",\"envs\":{\"A\":\"1\",\"_b2\":\"\"},\"timeout\":2}");
+  assert_string_equal(
+    api_body_of(scene.requests[0]),
+    "{\"command\":\"ls\",\"cwd\":\"src\",\"envs\":{\"A\":\"1\",\"_b2\":\"\"},\"timeout\":2}");
   api_done(daytona_process_exec(sandbox, "ls", &unmarked));
   assert_string_equal(api_body_of(scene.requests[1]), "{\"command\":\"ls\"}");
   close_with(&scene, sandbox);
@@ -87,7 +89,8 @@ static void timeout_is_rounded_up_to_seconds(void **state) {
   static const struct {
     int64_t ms;
     const char *sent;
-  } cases[] = {{1, "\"timeout\":1}"}, {1000, "\"timeout\":1}"}, {1001, "\"timeout\":2}"}, {60000, "\"timeout\":60}"}};
+  } cases[] = {
+    {1, "\"timeout\":1}"}, {1000, "\"timeout\":1}"}, {1001, "\"timeout\":2}"}, {60000, "\"timeout\":60}"}};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, exec, 200, ok);
@@ -102,13 +105,14 @@ static void timeout_is_rounded_up_to_seconds(void **state) {
 static void code_run_sends_language_and_arguments(void **state) {
   (void)state;
   static const char *const argv[] = {"a b", ""};
-  const daytona_code_run_opts_t opts = {.language = "javascript", .argv = {argv, 2}, .leaves_running = true,
-                                        .timeout_ms = 3000};
+  const daytona_code_run_opts_t opts = {
+    .language = "javascript", .argv = {argv, 2}, .leaves_running = true, .timeout_ms = 3000};
   const daytona_code_run_opts_t plain = {.leaves_running = true};
   api_scene_t scene;
   api_scene_open(&scene);
-  api_answer(&scene, "GET /api/sandbox/sb-1", 200,
-             api_sandbox_json(&scene, "sb-1", "started", ",\"labels\":{\"code-toolbox-language\":\"typescript\"}"));
+  api_answer(
+    &scene, "GET /api/sandbox/sb-1", 200,
+    api_sandbox_json(&scene, "sb-1", "started", ",\"labels\":{\"code-toolbox-language\":\"typescript\"}"));
   daytona_future_t *got = api_must(daytona_get(scene.client, "sb-1", NULL));
   daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(got));
   daytona_future_release(got);
@@ -118,8 +122,9 @@ static void code_run_sends_language_and_arguments(void **state) {
   assert_int_equal(result->exit_code, 3);
   assert_string_equal(result->result, "");
   assert_string_equal(result->artifacts, "{\"charts\":[1,2]}");
-  assert_string_equal(api_body_of(scene.requests[1]),
-                      "{\"code\":\"print(1)\",\"language\":\"javascript\",\"argv\":[\"a b\",\"\"],\"timeout\":3}");
+  assert_string_equal(
+    api_body_of(scene.requests[1]),
+    "{\"code\":\"print(1)\",\"language\":\"javascript\",\"argv\":[\"a b\",\"\"],\"timeout\":3}");
   daytona_future_release(future);
   api_done(daytona_process_code_run(sandbox, "x", &plain));
   assert_string_equal(api_body_of(scene.requests[2]), "{\"code\":\"x\",\"language\":\"typescript\"}");
@@ -133,11 +138,12 @@ static void bad_arguments_are_refused(void **state) {
   static const daytona_pair_t bad_name[] = {{"1A", "x"}}, dash[] = {{"A-B", "x"}}, empty[] = {{"", "x"}},
                               no_value[] = {{"A", NULL}};
   static const char *const hole[] = {NULL};
-  const daytona_exec_opts_t bad[] = {{.env = {bad_name, 1}}, {.env = {dash, 1}},  {.env = {empty, 1}},
-                                     {.env = {no_value, 1}}, {.env = {NULL, 1}},  {.timeout_ms = -2},
-                                     {.timeout_ms = INT64_MAX}, {.cwd = "\xff"},  {.reserved = {0, 0, 0, 1}}};
+  const daytona_exec_opts_t bad[] = {
+    {.env = {bad_name, 1}},    {.env = {dash, 1}}, {.env = {empty, 1}},
+    {.env = {no_value, 1}},    {.env = {NULL, 1}}, {.timeout_ms = -2},
+    {.timeout_ms = INT64_MAX}, {.cwd = "\xff"},    {.reserved = {0, 0, 0, 1}}};
   const daytona_code_run_opts_t bad_code[] = {{.argv = {hole, 1}}, {.argv = {NULL, 1}}, {.timeout_ms = -2},
-                                              {.reserved = {1}}, {.env = {dash, 1}}, {.language = "\xff"}};
+                                              {.reserved = {1}},   {.env = {dash, 1}},  {.language = "\xff"}};
   static const char *const blank[] = {NULL, "", " \t\r\n", "\xff\xfe"};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
@@ -162,7 +168,8 @@ static void command_over_the_limit_is_refused(void **state) {
   memset(command, 'x', DAYTONA__REQUEST_BODY_MAX);
   command[DAYTONA__REQUEST_BODY_MAX] = '\0';
   daytona_future_t *future = api_must_fail(daytona_process_exec(sandbox, command, NULL), DAYTONA_ELIMIT);
-  assert_string_equal(daytona_future_error(future)->message, "Failed to execute command: command: the request body is too large");
+  assert_string_equal(daytona_future_error(future)->message,
+                      "Failed to execute command: command: the request body is too large");
   daytona_future_release(future);
   free(command);
   assert_int_equal(scene.request_count, 0);
@@ -200,8 +207,14 @@ static void answers_of_all_ages_are_read(void **state) {
 
 static void answers_without_a_verdict_are_malformed(void **state) {
   (void)state;
-  static const char *const bodies[] = {"{\"result\":\"x\"}",     "{\"exitCode\":null}",  "{\"exitCode\":99999999999}",
-                                       "{\"exitCode\":\"0\"}",   "{\"exitCode\":0.5}",   "[]", "", "rubbish",
+  static const char *const bodies[] = {"{\"result\":\"x\"}",
+                                       "{\"exitCode\":null}",
+                                       "{\"exitCode\":99999999999}",
+                                       "{\"exitCode\":\"0\"}",
+                                       "{\"exitCode\":0.5}",
+                                       "[]",
+                                       "",
+                                       "rubbish",
                                        "{\"exitCode\":0,\"result\":7}"};
   for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
     api_scene_t scene;
@@ -255,11 +268,11 @@ static void nothing_is_stopped_that_was_not_sent_or_has_answered(void **state) {
     int status;
     const char *body;
     daytona_errcode_t code;
-  } verdicts[] = {{400, "{}", DAYTONA_EINVAL},
-                  {401, "{}", DAYTONA_EAUTH},
-                  {408, "{\"code\":\"PROCESS_EXECUTION_TIMEOUT\",\"source\":\"DAYTONA_DAEMON\"}",
-                   DAYTONA_EPROCESS_TIMEOUT},
-                  {429, "{}", DAYTONA_ERATELIMIT}};
+  } verdicts[] = {
+    {400, "{}", DAYTONA_EINVAL},
+    {401, "{}", DAYTONA_EAUTH},
+    {408, "{\"code\":\"PROCESS_EXECUTION_TIMEOUT\",\"source\":\"DAYTONA_DAEMON\"}", DAYTONA_EPROCESS_TIMEOUT},
+    {429, "{}", DAYTONA_ERATELIMIT}};
   for (size_t i = 0; i < 4; i++) {
     api_scene_t scene;
     daytona_sandbox_t *sandbox = open_with(&scene);
@@ -292,7 +305,8 @@ static void command_cancelled_while_connecting_is_not_stopped(void **state) {
   daytona_sandbox_t *sandbox = open_with(&scene);
   size_t in_flight = 0, waiting = 0;
   peer_deaf_begin(&deaf);
-  snprintf(body, sizeof body, "{\"id\":\"sb-1\",\"toolboxProxyUrl\":\"http://127.0.0.1:%d/toolbox\"}", deaf.port);
+  snprintf(body, sizeof body, "{\"id\":\"sb-1\",\"toolboxProxyUrl\":\"http://127.0.0.1:%d/toolbox\"}",
+           deaf.port);
   api_answer(&scene, "GET /api/sandbox/sb-1", 200, body);
   api_done(daytona_sandbox_refresh(sandbox, NULL));
   daytona_future_t *future = daytona_process_exec(sandbox, "ls", NULL);
@@ -386,7 +400,8 @@ static void client_gives_up_five_seconds_after_the_server(void **state) {
   assert_false(daytona_future_is_settled(future));
   api_advance(&scene, 200);
   api_must_fail(future, DAYTONA_EDEADLINE);
-  assert_string_equal(daytona_future_error(future)->message, "Failed to execute command: not finished within 7000 ms");
+  assert_string_equal(daytona_future_error(future)->message,
+                      "Failed to execute command: not finished within 7000 ms");
   snprintf(mark, sizeof mark, "%s", mark_of(scene.requests[0]));
   assert_stops(&scene, mark, 1);
   api_settle(&scene);
@@ -420,7 +435,8 @@ static const char where[] = "GET /api/sandbox/sb-1/toolbox-proxy-url";
 /* A sandbox whose toolbox is not known. */
 static daytona_sandbox_t *open_lost(api_scene_t *scene) {
   api_scene_open(scene);
-  api_answer(scene, "GET /api/sandbox/sb-1", 200, "{\"id\":\"sb-1\",\"state\":\"started\",\"toolboxProxyUrl\":\"\"}");
+  api_answer(scene, "GET /api/sandbox/sb-1", 200,
+             "{\"id\":\"sb-1\",\"state\":\"started\",\"toolboxProxyUrl\":\"\"}");
   daytona_future_t *future = api_must(daytona_get(scene->client, "sb-1", NULL));
   daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
   daytona_future_release(future);
@@ -469,10 +485,14 @@ static void toolbox_that_cannot_be_found_fails_the_call(void **state) {
     int status;
     const char *body;
     daytona_errcode_t code;
-  } answers[] = {{500, "{\"message\":\"boom\"}", DAYTONA_EINTERNAL}, {404, "", DAYTONA_ENOTFOUND},
-                 {200, "{}", DAYTONA_EPROTOCOL},                      {200, "{\"url\":\"\"}", DAYTONA_EPROTOCOL},
-                 {200, "{\"url\":\"ftp://x\"}", DAYTONA_EPROTOCOL},   {200, "{\"url\":\"http://\"}", DAYTONA_EPROTOCOL},
-                 {200, "{\"url\":7}", DAYTONA_EPROTOCOL},             {200, "", DAYTONA_EPROTOCOL},
+  } answers[] = {{500, "{\"message\":\"boom\"}", DAYTONA_EINTERNAL},
+                 {404, "", DAYTONA_ENOTFOUND},
+                 {200, "{}", DAYTONA_EPROTOCOL},
+                 {200, "{\"url\":\"\"}", DAYTONA_EPROTOCOL},
+                 {200, "{\"url\":\"ftp://x\"}", DAYTONA_EPROTOCOL},
+                 {200, "{\"url\":\"http://\"}", DAYTONA_EPROTOCOL},
+                 {200, "{\"url\":7}", DAYTONA_EPROTOCOL},
+                 {200, "", DAYTONA_EPROTOCOL},
                  {200, "{\"url\":\"http://h/a b\\r\\nX: y\"}", DAYTONA_EPROTOCOL}};
   for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
     api_scene_t scene;
@@ -527,7 +547,8 @@ static void refresh_moves_the_toolbox_and_nothing_takes_it_away(void **state) {
   char body[256];
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
-  snprintf(body, sizeof body, "{\"id\":\"sb-1\",\"state\":\"started\",\"toolboxProxyUrl\":\"http://127.0.0.1:%d/new/\"}",
+  snprintf(body, sizeof body,
+           "{\"id\":\"sb-1\",\"state\":\"started\",\"toolboxProxyUrl\":\"http://127.0.0.1:%d/new/\"}",
            scene.peer.port);
   api_answer(&scene, "GET /api/sandbox/sb-1", 200, body);
   api_answer(&scene, "POST /toolbox/sb-1/process/execute", 200, ok);

@@ -42,12 +42,39 @@ static void targets_are_read(void **state) {
 
 static void doubtful_targets_are_refused(void **state) {
   static const char *const urls[] = {
-    "", "example.com", "//example.com", "ftp://example.com", "http://", "http:///x", "http://:80/",
-    "http://a:/", "http://a:0/", "http://a:65536/", "http://a:1x/", "http://a:123456/",
-    "http://user@host/", "http://user:pw@host/", "http://ho st/", "http://host/a b", "http://host/\r\nX: y",
-    "http://%6c/", "http://a\\@b/", "http://[::1/", "http://[::1]x/", "http://[127.0.0.1]/", "http://::1/",
-    "http://127.1/", "http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "http://1.2.3.4./",
-    "http://a.0x1/", "http://b\xc3\xbc\x63her.example/", "http:/host", "https:host", "http://[fe80::1%25lo]/",
+    "",
+    "example.com",
+    "//example.com",
+    "ftp://example.com",
+    "http://",
+    "http:///x",
+    "http://:80/",
+    "http://a:/",
+    "http://a:0/",
+    "http://a:65536/",
+    "http://a:1x/",
+    "http://a:123456/",
+    "http://user@host/",
+    "http://user:pw@host/",
+    "http://ho st/",
+    "http://host/a b",
+    "http://host/\r\nX: y",
+    "http://%6c/",
+    "http://a\\@b/",
+    "http://[::1/",
+    "http://[::1]x/",
+    "http://[127.0.0.1]/",
+    "http://::1/",
+    "http://127.1/",
+    "http://2130706433/",
+    "http://0x7f000001/",
+    "http://0177.0.0.1/",
+    "http://1.2.3.4./",
+    "http://a.0x1/",
+    "http://b\xc3\xbc\x63her.example/",
+    "http:/host",
+    "https:host",
+    "http://[fe80::1%25lo]/",
   };
   for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
     daytona__target_t target;
@@ -92,8 +119,9 @@ static void proxy_urls_are_read(void **state) {
 }
 
 static void bad_proxy_urls_are_refused(void **state) {
-  static const char *const urls[] = {"", "ftp://x", "http://", "http://x:0", "http://u%zz@x", "http://u%00@x",
-                                     "http://u%4@x", "http://a b", "http://u@", "x:y:z", "http://[::1"};
+  static const char *const urls[] = {
+    "",           "ftp://x",   "http://", "http://x:0", "http://u%zz@x", "http://u%00@x", "http://u%4@x",
+    "http://a b", "http://u@", "x:y:z",   "http://[::1"};
   for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
     daytona__proxy_t proxy;
     if (daytona__proxy_parse(urls[i], &proxy) != DAYTONA_EINVAL) fail_msg("accepted %s", urls[i]);
@@ -176,7 +204,8 @@ static void no_proxy_follows_the_rules(void **state) {
 }
 
 static void the_scheme_picks_the_proxy(void **state) {
-  daytona__proxy_options_t options = {.http_proxy = "http://a", .https_proxy = "http://b", .no_proxy = "skip"};
+  daytona__proxy_options_t options = {
+    .http_proxy = "http://a", .https_proxy = "http://b", .no_proxy = "skip"};
   daytona__target_t target;
   daytona__target_parse("ws://x/", &target, NULL);
   assert_string_equal(daytona__proxy_pick(&options, &target), "http://a");

@@ -14,8 +14,9 @@
 
 static const char connected[] = "{\"type\":\"control\",\"status\":\"connected\"}";
 static const char missing_answer[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
-static const char info_json[] = "{\"id\":\"t\",\"cwd\":\"/w\",\"envs\":{\"TERM\":\"x\"},\"cols\":100,\"rows\":30,"
-                                "\"createdAt\":\"2026-01-01T00:00:00Z\",\"active\":true,\"lazyStart\":false}";
+static const char info_json[] =
+  "{\"id\":\"t\",\"cwd\":\"/w\",\"envs\":{\"TERM\":\"x\"},\"cols\":100,\"rows\":30,"
+  "\"createdAt\":\"2026-01-01T00:00:00Z\",\"active\":true,\"lazyStart\":false}";
 
 typedef struct heard {
   stream_scene_t *scene;
@@ -37,8 +38,12 @@ static void on_output(daytona_pty_t *pty, const char *bytes, size_t size, void *
 
 static void on_drained(daytona_pty_t *pty, void *user) { ((heard_t *)user)->drained++; }
 
-static void play_text(stream_script_t *script, const char *text) { stream_frame(script, 1, text, strlen(text)); }
-static void play_output(stream_script_t *script, const char *text) { stream_frame(script, 2, text, strlen(text)); }
+static void play_text(stream_script_t *script, const char *text) {
+  stream_frame(script, 1, text, strlen(text));
+}
+static void play_output(stream_script_t *script, const char *text) {
+  stream_frame(script, 2, text, strlen(text));
+}
 
 /* Attach to a terminal that sends `script` and then does `fate`; one reference is the caller's. */
 static daytona_pty_t *attach(stream_scene_t *scene, stream_script_t *script, stream_fate_t fate,
@@ -81,7 +86,10 @@ static void creating_is_one_upgrade(void **state) {
   play_text(&script, connected);
   play_output(&script, "$ ");
   stream_play(&scene, &script, script.size, STREAM_STAYS);
-  const daytona_pty_create_opts_t opts = {.id = "t", .cwd = "/a b", .env = {env, 2}, .cols = 100,
+  const daytona_pty_create_opts_t opts = {.id = "t",
+                                          .cwd = "/a b",
+                                          .env = {env, 2},
+                                          .cols = 100,
                                           .attach = {.on_output = on_output, .user = &heard}};
   daytona_future_t *future = api_must(daytona_pty_create(scene.sandbox, &opts));
   daytona_pty_t *pty = daytona_future_pty(future);
@@ -89,9 +97,11 @@ static void creating_is_one_upgrade(void **state) {
   assert_ptr_equal(daytona_pty_sandbox(pty), scene.sandbox);
   assert_true(daytona_pty_is_connected(pty));
   assert_null(daytona_pty_end(pty));
-  assert_non_null(strstr(scene.upgrade, "GET " PTY "/create-connect?id=t&cols=100&rows=24&cwd=/a%20b HTTP/1.1"));
-  assert_non_null(strstr(scene.upgrade, "Sec-WebSocket-Protocol: X-Daytona-Pty-Exit-Control, "
-                                        "X-Daytona-Pty-Envs~eyJBIjoiMSIsIkIiOiLDqT4-Pj8_PyJ9\r\n"));
+  assert_non_null(
+    strstr(scene.upgrade, "GET " PTY "/create-connect?id=t&cols=100&rows=24&cwd=/a%20b HTTP/1.1"));
+  assert_non_null(strstr(scene.upgrade,
+                         "Sec-WebSocket-Protocol: X-Daytona-Pty-Exit-Control, "
+                         "X-Daytona-Pty-Envs~eyJBIjoiMSIsIkIiOiLDqT4-Pj8_PyJ9\r\n"));
   while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
   assert_string_equal(heard.out, "$ ");
   daytona_future_release(future); /* with the last reference the client leaves */
@@ -134,12 +144,14 @@ static void refusals_are_errors_as_from_rest(void **state) {
   daytona_future_release(future);
   scene.refusal = missing_answer;
   api_fails(daytona_pty_connect(scene.sandbox, "t", NULL), DAYTONA_ENOTFOUND);
-  api_fails(daytona_pty_create(scene.sandbox, NULL), DAYTONA_ENOTFOUND); /* and the POST is answered 404, too */
+  api_fails(daytona_pty_create(scene.sandbox, NULL),
+            DAYTONA_ENOTFOUND); /* and the POST is answered 404, too */
   stream_close(&scene);
 }
 
 static void the_handshake_may_fail_in_band(void **state) {
-  static const char missing[] = "{\"type\":\"control\",\"status\":\"error\",\"error\":\"PTY session not found\"}";
+  static const char missing[] =
+    "{\"type\":\"control\",\"status\":\"error\",\"error\":\"PTY session not found\"}";
   static const char other[] = "{\"type\":\"control\",\"status\":\"error\",\"error\":\"no shell\"}";
   for (int i = 0; i < 3; i++) {
     stream_scene_t scene;
@@ -147,7 +159,8 @@ static void the_handshake_may_fail_in_band(void **state) {
     stream_open(&scene);
     if (i < 2) play_text(&script, i == 0 ? missing : other);
     stream_play(&scene, &script, script.size, STREAM_ENDS);
-    api_fails(daytona_pty_connect(scene.sandbox, "t", NULL), i == 0 ? DAYTONA_ENOTFOUND : DAYTONA_ECONNECTION);
+    api_fails(daytona_pty_connect(scene.sandbox, "t", NULL),
+              i == 0 ? DAYTONA_ENOTFOUND : DAYTONA_ECONNECTION);
     stream_script_clear(&script);
     stream_close(&scene);
   }
@@ -171,9 +184,16 @@ static void bad_arguments_do_not_leave_the_client(void **state) {
   static const daytona_pair_t nameless[] = {{"", "x"}};
   static const daytona_pair_t no_text[] = {{"A", "\xFF"}};
   const daytona_pty_create_opts_t bad[] = {
-    {.id = ""}, {.cols = -1}, {.rows = 1001}, {.env = {nameless, 1}}, {.env = {no_text, 1}}, {.env = {NULL, 1}},
-    {.attach = {.policy = (daytona_buffer_policy_t)9}}, {.attach = {.buffer_bytes = (size_t)1 << 30}},
-    {.attach = {.handshake_timeout_ms = -2}}, {.reserved = {0, 1}},
+    {.id = ""},
+    {.cols = -1},
+    {.rows = 1001},
+    {.env = {nameless, 1}},
+    {.env = {no_text, 1}},
+    {.env = {NULL, 1}},
+    {.attach = {.policy = (daytona_buffer_policy_t)9}},
+    {.attach = {.buffer_bytes = (size_t)1 << 30}},
+    {.attach = {.handshake_timeout_ms = -2}},
+    {.reserved = {0, 1}},
   };
   const daytona_pty_connect_opts_t reserved = {.reserved = {1}};
   stream_scene_t scene;
@@ -211,7 +231,8 @@ static void rest_calls_ask_for_their_resource(void **state) {
   assert_string_equal(daytona_map_get(&info->env, "TERM"), "x");
   daytona_future_release(future);
   api_done(daytona_pty_resize(scene.sandbox, "t", 100, 30, NULL));
-  assert_string_equal(api_body_of(api_request(&scene.api, "POST " PTY "/t/resize", 0)), "{\"cols\":100,\"rows\":30}");
+  assert_string_equal(api_body_of(api_request(&scene.api, "POST " PTY "/t/resize", 0)),
+                      "{\"cols\":100,\"rows\":30}");
   api_fails(daytona_pty_resize(scene.sandbox, "gone", 100, 30, NULL), DAYTONA_EGONE);
   api_done(daytona_pty_kill(scene.sandbox, "t", NULL));
   stream_close(&scene);
@@ -225,13 +246,14 @@ static const struct {
   const char *reason;
   stream_fate_t fate;
   daytona_stream_reason_t verdict;
-  int exit_code;       /* -100: none */
+  int exit_code; /* -100: none */
 } endings[] = {
   {NULL, 1000, "{\"exitCode\":0}", STREAM_ENDS, DAYTONA_STREAM_EXITED, 0},
   {NULL, 1000, "", STREAM_ENDS, DAYTONA_STREAM_EXITED, 0},
   {NULL, 1000, "bye", STREAM_ENDS, DAYTONA_STREAM_EXITED, 0},
   {NULL, 1011, "{\"exitCode\":5,\"exitReason\":\"non-zero exit\"}", STREAM_ENDS, DAYTONA_STREAM_EXITED, 5},
-  {NULL, 1011, "{\"exitCode\":-1,\"exitReason\":\"non-zero exit\"}", STREAM_BREAKS, DAYTONA_STREAM_EXITED, -1},
+  {NULL, 1011, "{\"exitCode\":-1,\"exitReason\":\"non-zero exit\"}", STREAM_BREAKS, DAYTONA_STREAM_EXITED,
+   -1},
   {NULL, 1011, "{\"exitCode\":137,\"exitReason\":\"SIGKILL\"}", STREAM_ENDS, DAYTONA_STREAM_KILLED, 137},
   {NULL, 1011, "{\"exitCode\":\"x\"}", STREAM_ENDS, DAYTONA_STREAM_FAILED, -100},
   {NULL, 1011, "{\"exitCode\":99999999999}", STREAM_ENDS, DAYTONA_STREAM_FAILED, -100},
@@ -244,8 +266,8 @@ static const struct {
    DAYTONA_STREAM_EXITED, 7},
   {"{\"type\":\"control\",\"status\":\"exited\",\"exitCode\":0}", 1011, "{\"exitCode\":4}", STREAM_ENDS,
    DAYTONA_STREAM_EXITED, 0},
-  {"{\"type\":\"control\",\"status\":\"error\",\"error\":\"broken\"}", 0, NULL, STREAM_STAYS, DAYTONA_STREAM_FAILED,
-   -100},
+  {"{\"type\":\"control\",\"status\":\"error\",\"error\":\"broken\"}", 0, NULL, STREAM_STAYS,
+   DAYTONA_STREAM_FAILED, -100},
 };
 
 static void every_ending_has_its_verdict(void **state) {
@@ -327,7 +349,8 @@ static void disconnecting_leaves_in_good_order(void **state) {
 /* --- output and input -------------------------------------------------------------------------- */
 
 static void text_that_is_no_control_message_is_output(void **state) {
-  static const char *const texts[] = {"plain", "{\"type\":\"other\"}", "{\"type\":\"control\",\"status\":\"new\"}", "[1]"};
+  static const char *const texts[] = {"plain", "{\"type\":\"other\"}",
+                                      "{\"type\":\"control\",\"status\":\"new\"}", "[1]"};
   static char large[20000];
   stream_scene_t scene;
   stream_script_t script = {0};
@@ -430,8 +453,8 @@ static void a_full_buffer_stops_reading_or_drops_the_oldest(void **state) {
     heard_t heard = {0};
     stream_open(&scene);
     play_text(&script, connected);
-    daytona_pty_attach_t how = {.on_output = on_output, .user = &heard, .policy = (daytona_buffer_policy_t)policy,
-                                .buffer_bytes = 8};
+    daytona_pty_attach_t how = {
+      .on_output = on_output, .user = &heard, .policy = (daytona_buffer_policy_t)policy, .buffer_bytes = 8};
     daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, how);
     daytona_pty_pause(pty);
     for (char c = 'a'; c <= 'p'; c++) stream_send(&scene, 2, &c, 1);
@@ -474,7 +497,9 @@ static void input_goes_in_messages_of_at_most_64_kib(void **state) {
 static void disconnect_it(heard_t *heard) { daytona_pty_disconnect(heard->pty); }
 static void unset_it(heard_t *heard) { daytona_pty_set_output(heard->pty, NULL, NULL); }
 static void pause_it(heard_t *heard) { daytona_pty_pause(heard->pty); }
-static void close_client(heard_t *heard) { if (heard->scene->api.client != NULL) api_scene_close_client(&heard->scene->api); }
+static void close_client(heard_t *heard) {
+  if (heard->scene->api.client != NULL) api_scene_close_client(&heard->scene->api);
+}
 
 static void release_it(heard_t *heard) {
   heard->action = NULL;
@@ -482,7 +507,8 @@ static void release_it(heard_t *heard) {
 }
 
 static void a_callback_may_do_anything(void **state) {
-  static void (*const actions[])(heard_t *heard) = {disconnect_it, unset_it, pause_it, close_client, release_it};
+  static void (*const actions[])(heard_t * heard) = {disconnect_it, unset_it, pause_it, close_client,
+                                                     release_it};
   for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
     for (int kept = 0; kept < 2; kept++) {
       stream_scene_t scene;
@@ -492,7 +518,8 @@ static void a_callback_may_do_anything(void **state) {
       play_text(&script, connected);
       play_output(&script, "one");
       play_output(&script, "two");
-      daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){.policy = DAYTONA_BUFFER_STOP});
+      daytona_pty_t *pty =
+        attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){.policy = DAYTONA_BUFFER_STOP});
       if (kept) api_spin(&scene.api, 10);
       daytona_pty_set_output(pty, on_output, &heard);
       while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
@@ -554,7 +581,8 @@ static void a_closed_client_hands_nothing_on(void **state) {
   stream_open(&scene);
   play_text(&script, connected);
   play_output(&script, "kept");
-  daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){.on_output = on_output, .user = &heard});
+  daytona_pty_t *pty =
+    attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){.on_output = on_output, .user = &heard});
   daytona_pty_pause(pty);
   heard.out[0] = '\0';
   heard.calls = 0;

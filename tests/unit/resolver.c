@@ -126,9 +126,17 @@ static int tear_down(void **state) {
 /* --- behaviour ---------------------------------------------------------------------------------- */
 
 static void literals_and_localhost_need_no_lookup(void **state) {
-  static const struct { const char *host, *first; size_t count; } rows[] = {
-    {"127.0.0.1", "127.0.0.1", 1}, {"::1", "::1", 1}, {"[::1]", "::1", 1}, {"10.1.2.3", "10.1.2.3", 1},
-    {"localhost", "127.0.0.1", 2}, {"LOCALHOST.", "127.0.0.1", 2}, {"a.b.localhost", "127.0.0.1", 2},
+  static const struct {
+    const char *host, *first;
+    size_t count;
+  } rows[] = {
+    {"127.0.0.1", "127.0.0.1", 1},
+    {"::1", "::1", 1},
+    {"[::1]", "::1", 1},
+    {"10.1.2.3", "10.1.2.3", 1},
+    {"localhost", "127.0.0.1", 2},
+    {"LOCALHOST.", "127.0.0.1", 2},
+    {"a.b.localhost", "127.0.0.1", 2},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     const daytona__addresses_t *known = daytona__resolver_peek(resolver, rows[i].host);

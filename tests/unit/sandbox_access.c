@@ -35,7 +35,8 @@ static void preview_link_has_its_port(void **state) {
   (void)state;
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
-  api_answer(&scene, "GET " PORTS "3000/preview-url", 200, "{\"sandboxId\":\"sb-1\",\"url\":\"http://u\",\"token\":\"t\"}");
+  api_answer(&scene, "GET " PORTS "3000/preview-url", 200,
+             "{\"sandboxId\":\"sb-1\",\"url\":\"http://u\",\"token\":\"t\"}");
   daytona_future_t *future = api_must(daytona_sandbox_get_preview_link(sandbox, 3000, NULL));
   const daytona_preview_link_t *link = daytona_future_preview_link(future);
   assert_int_equal(link->port, 3000);
@@ -59,7 +60,8 @@ static void signed_link_says_how_long_if_asked(void **state) {
   assert_null(daytona_future_ssh_access(future));
   daytona_future_release(future);
   assert_string_equal(api_line_of(scene.requests[0]), "GET " PORTS "1/signed-preview-url");
-  assert_string_equal(api_line_of(scene.requests[1]), "GET " PORTS "1/signed-preview-url?expiresInSeconds=86400");
+  assert_string_equal(api_line_of(scene.requests[1]),
+                      "GET " PORTS "1/signed-preview-url?expiresInSeconds=86400");
   close_with(&scene, sandbox);
 }
 
@@ -100,7 +102,8 @@ static void bad_ports_and_times_are_refused(void **state) {
 
 static void links_without_an_address_are_malformed(void **state) {
   (void)state;
-  static const char *const bodies[] = {"", "{}", "{\"url\":null}", "{\"url\":7}", "{\"url\":\"u\",\"port\":\"x\"}"};
+  static const char *const bodies[] = {"", "{}", "{\"url\":null}", "{\"url\":7}",
+                                       "{\"url\":\"u\",\"port\":\"x\"}"};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
@@ -115,9 +118,18 @@ static void links_without_an_address_are_malformed(void **state) {
 static const char secret[] = "hush-hush-token";
 static int secrets_seen;
 
-static void *plain_malloc(size_t size, void *user) { (void)user; return malloc(size); }
-static void *plain_calloc(size_t count, size_t size, void *user) { (void)user; return calloc(count, size); }
-static void *plain_realloc(void *block, size_t size, void *user) { (void)user; return realloc(block, size); }
+static void *plain_malloc(size_t size, void *user) {
+  (void)user;
+  return malloc(size);
+}
+static void *plain_calloc(size_t count, size_t size, void *user) {
+  (void)user;
+  return calloc(count, size);
+}
+static void *plain_realloc(void *block, size_t size, void *user) {
+  (void)user;
+  return realloc(block, size);
+}
 
 static void watching_free(void *block, void *user) {
   (void)user;

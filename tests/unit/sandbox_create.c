@@ -43,7 +43,8 @@ static void default_body_has_name_env_label_and_volumes(void **state) {
   assert_int_equal(strlen(name), 36);
   assert_true(name[8] == '-' && name[14] == '4' && name[23] == '-');
   snprintf(expected, sizeof expected,
-           "{\"name\":\"%s\",\"env\":{},\"labels\":{\"code-toolbox-language\":\"python\"},\"volumes\":[]}", name);
+           "{\"name\":\"%s\",\"env\":{},\"labels\":{\"code-toolbox-language\":\"python\"},\"volumes\":[]}",
+           name);
   assert_string_equal(api_body_of(request), expected);
   daytona_future_release(future);
   api_scene_close(&scene);
@@ -68,14 +69,28 @@ static void every_option_has_its_place_in_the_body(void **state) {
   static const daytona_pair_t labels[] = {{"code-toolbox-language", "ruby"}, {"team", "\"x\"\xc3\xa9"}};
   static const daytona_pair_t secrets[] = {{"TOKEN", "s1"}, {"PASS", "s2"}};
   static const daytona_volume_mount_t volumes[] = {{"v1", "/data", NULL}, {"v2", "/more", "sub"}};
-  const daytona_create_opts_t opts = {
-    .name = "n", .snapshot = "snap", .user = "root", .language = "typescript", .env = {env, 2},
-    .labels = {labels, 2}, .is_public = daytona_bool(false), .auto_stop_minutes = daytona_int(0),
-    .auto_pause_minutes = daytona_int(0), .auto_archive_minutes = daytona_int(5),
-    .auto_delete_minutes = daytona_int(-1), .ttl_minutes = daytona_int(0), .volumes = volumes, .volume_count = 2,
-    .network_block_all = daytona_bool(true), .network_allow_list = "10.0.0.0/8", .domain_allow_list = "a.b",
-    .secrets = {secrets, 2}, .outbound_proxy_url = "http://p", .otel_endpoint_override = "http://o",
-    .linked_sandbox = "other", .is_spot = daytona_bool(true)};
+  const daytona_create_opts_t opts = {.name = "n",
+                                      .snapshot = "snap",
+                                      .user = "root",
+                                      .language = "typescript",
+                                      .env = {env, 2},
+                                      .labels = {labels, 2},
+                                      .is_public = daytona_bool(false),
+                                      .auto_stop_minutes = daytona_int(0),
+                                      .auto_pause_minutes = daytona_int(0),
+                                      .auto_archive_minutes = daytona_int(5),
+                                      .auto_delete_minutes = daytona_int(-1),
+                                      .ttl_minutes = daytona_int(0),
+                                      .volumes = volumes,
+                                      .volume_count = 2,
+                                      .network_block_all = daytona_bool(true),
+                                      .network_allow_list = "10.0.0.0/8",
+                                      .domain_allow_list = "a.b",
+                                      .secrets = {secrets, 2},
+                                      .outbound_proxy_url = "http://p",
+                                      .otel_endpoint_override = "http://o",
+                                      .linked_sandbox = "other",
+                                      .is_spot = daytona_bool(true)};
   api_scene_t scene;
   api_scene_open_bare(&scene);
   scene.config.target = "eu";
@@ -89,7 +104,8 @@ static void every_option_has_its_place_in_the_body(void **state) {
     "\"target\":\"eu\",\"autoStopInterval\":0,\"autoPauseInterval\":0,\"autoArchiveInterval\":5,"
     "\"autoDeleteInterval\":-1,\"ttlMinutes\":0,\"volumes\":[{\"volumeId\":\"v1\",\"mountPath\":\"/data\"},"
     "{\"volumeId\":\"v2\",\"mountPath\":\"/more\",\"subpath\":\"sub\"}],\"secrets\":[{\"TOKEN\":\"s1\"},"
-    "{\"PASS\":\"s2\"}],\"networkBlockAll\":true,\"networkAllowList\":\"10.0.0.0/8\",\"domainAllowList\":\"a.b\","
+    "{\"PASS\":\"s2\"}],\"networkBlockAll\":true,\"networkAllowList\":\"10.0.0.0/"
+    "8\",\"domainAllowList\":\"a.b\","
     "\"outboundProxyUrl\":\"http://p\",\"otelEndpointOverride\":\"http://o\",\"linkedSandbox\":\"other\","
     "\"spot\":true}");
   api_scene_close(&scene);
@@ -97,8 +113,8 @@ static void every_option_has_its_place_in_the_body(void **state) {
 
 static void ephemeral_is_sent_as_delete_on_stop(void **state) {
   (void)state;
-  const daytona_create_opts_t opts = {.name = "", .snapshot = "", .is_ephemeral = true,
-                                      .auto_delete_minutes = daytona_int(7)};
+  const daytona_create_opts_t opts = {
+    .name = "", .snapshot = "", .is_ephemeral = true, .auto_delete_minutes = daytona_int(7)};
   api_scene_t scene;
   api_scene_open(&scene);
   answer_started(&scene);
@@ -149,7 +165,8 @@ static void jwt_mode_sends_the_organization(void **state) {
 
 static void bad_arguments_are_refused_before_anything_is_sent(void **state) {
   (void)state;
-  static const daytona_pair_t no_value[] = {{"A", NULL}}, no_name[] = {{"", "x"}}, bad_text[] = {{"A", "\xff"}};
+  static const daytona_pair_t no_value[] = {{"A", NULL}}, no_name[] = {{"", "x"}},
+                              bad_text[] = {{"A", "\xff"}};
   static const daytona_volume_mount_t no_id[] = {{NULL, "/x", NULL}}, no_path[] = {{"v", "", NULL}};
   const daytona_create_opts_t bad[] = {
     {.timeout_ms = -2},
@@ -256,7 +273,8 @@ static void lost_sandbox_is_found_later_and_waited_for(void **state) {
     daytona_future_t *future = daytona_create(scene.client, &named);
     int64_t passed = api_hurry(&scene, future, 50);
     assert_true(passed >= 1600 && passed <= 2000); /* 250 + 500 + 1000 */
-    assert_int_equal(daytona_sandbox_get_state(daytona_future_sandbox(api_must(future))), DAYTONA_SANDBOX_STARTED);
+    assert_int_equal(daytona_sandbox_get_state(daytona_future_sandbox(api_must(future))),
+                     DAYTONA_SANDBOX_STARTED);
     assert_int_equal(api_count(&scene, post), 1);
     assert_int_equal(api_count(&scene, by_name), 4);
     daytona_future_release(future);
@@ -274,8 +292,9 @@ static void sandbox_never_found_gives_the_first_error_with_the_name(void **state
     assert_true(passed >= 14000 && passed <= 18000);
     const daytona_error_t *error = daytona_future_error(api_must_fail(future, lost[i].code));
     assert_non_null(strstr(error->message, "no sandbox named box"));
-    assert_int_equal(error->http_status / 100, lost[i].status / 100 != 0 ? lost[i].status / 100
-                                               : lost[i].code == DAYTONA_ETRUNCATED ? 2 : 0);
+    assert_int_equal(error->http_status / 100, lost[i].status / 100 != 0            ? lost[i].status / 100
+                                               : lost[i].code == DAYTONA_ETRUNCATED ? 2
+                                                                                    : 0);
     assert_int_equal(api_count(&scene, post), 1);
     daytona_future_release(future);
     api_scene_close(&scene);
@@ -360,8 +379,8 @@ static void refusals_are_not_looked_into(void **state) {
   static const struct {
     int status;
     daytona_errcode_t code;
-  } refusals[] = {{400, DAYTONA_EINVAL},    {401, DAYTONA_EAUTH},          {402, DAYTONA_EFAILED},
-                  {403, DAYTONA_EFORBIDDEN}, {404, DAYTONA_ENOTFOUND},     {409, DAYTONA_ECONFLICT},
+  } refusals[] = {{400, DAYTONA_EINVAL},         {401, DAYTONA_EAUTH},     {402, DAYTONA_EFAILED},
+                  {403, DAYTONA_EFORBIDDEN},     {404, DAYTONA_ENOTFOUND}, {409, DAYTONA_ECONFLICT},
                   {422, DAYTONA_EUNPROCESSABLE}, {429, DAYTONA_ERATELIMIT}};
   for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
     api_scene_t scene;
@@ -466,9 +485,11 @@ static void cancel_ends_each_phase(void **state) {
     api_scene_t scene;
     api_scene_open(&scene);
     if (phase <= 1) api_answer(&scene, post, 0, api_silence);
-    if (phase == 2 || phase == 3) api_answer(&scene, post, 200, api_sandbox_json(&scene, "sb-1", "creating", ""));
+    if (phase == 2 || phase == 3)
+      api_answer(&scene, post, 200, api_sandbox_json(&scene, "sb-1", "creating", ""));
     if (phase == 3) api_answer(&scene, "GET /api/sandbox/sb-1", 0, api_silence);
-    if (phase == 2) api_answer(&scene, "GET /api/sandbox/sb-1", 200, api_sandbox_json(&scene, "sb-1", "creating", ""));
+    if (phase == 2)
+      api_answer(&scene, "GET /api/sandbox/sb-1", 200, api_sandbox_json(&scene, "sb-1", "creating", ""));
     if (phase == 4) api_answer(&scene, post, 500, "");
     daytona_future_t *future = daytona_create(scene.client, &named);
     if (phase != 0) api_until_requests(&scene, phase == 1 ? 1 : 2);

@@ -56,7 +56,8 @@ static void wait_polls_at_once_then_every_100_ms_then_slower(void **state) {
     assert_true(life->pause.due_ms <= api_now(&scene) + interval);
     assert_true(life->pause.due_ms > api_now(&scene) + interval - 90);
     if (interval == 100) at_100++;
-    if (last != 0 && interval != 100) assert_int_equal(interval, last + last / 10 < 1000 ? last + last / 10 : 1000);
+    if (last != 0 && interval != 100)
+      assert_int_equal(interval, last + last / 10 < 1000 ? last + last / 10 : 1000);
     last = interval;
     size_t count = scene.request_count;
     api_advance(&scene, life->pause.due_ms - api_now(&scene));
@@ -126,11 +127,16 @@ static void every_state_ends_the_waits_it_should(void **state) {
     bool is_error = i == DAYTONA_SANDBOX_ERROR || i == DAYTONA_SANDBOX_BUILD_FAILED;
     bool is_stopped = i == DAYTONA_SANDBOX_STOPPED || i == DAYTONA_SANDBOX_DESTROYED;
     assert_int_equal(outcome_of(daytona_sandbox_wait_for_start, "creating", name),
-                     is_error ? FAILS : i == DAYTONA_SANDBOX_STARTED ? MET : WAITS);
-    assert_int_equal(outcome_of(daytona_sandbox_wait_for_stop, "stopping", name),
-                     is_error ? FAILS : is_stopped ? MET : WAITS);
+                     is_error                       ? FAILS
+                     : i == DAYTONA_SANDBOX_STARTED ? MET
+                                                    : WAITS);
+    assert_int_equal(outcome_of(daytona_sandbox_wait_for_stop, "stopping", name), is_error     ? FAILS
+                                                                                  : is_stopped ? MET
+                                                                                               : WAITS);
     assert_int_equal(outcome_of(daytona_sandbox_wait_for_resize, "resizing", name),
-                     is_error ? FAILS : i == DAYTONA_SANDBOX_RESIZING ? WAITS : MET);
+                     is_error                        ? FAILS
+                     : i == DAYTONA_SANDBOX_RESIZING ? WAITS
+                                                     : MET);
   }
   assert_int_equal(outcome_of(daytona_sandbox_wait_for_start, "creating", "a state of tomorrow"), WAITS);
 }
@@ -140,7 +146,8 @@ static void error_state_without_a_reason_is_told_too(void **state) {
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene, "starting");
   answer_state(&scene, poll, "build_failed");
-  daytona_future_t *future = api_must_fail(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_ESANDBOX_FAILED);
+  daytona_future_t *future =
+    api_must_fail(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_ESANDBOX_FAILED);
   assert_string_equal(daytona_future_error(future)->message,
                       "Failure during waiting for sandbox to start: sandbox sb-1 is in state build_failed");
   daytona_future_release(future);
@@ -178,8 +185,10 @@ static void failed_poll_counts_if_the_next_one_brings_nothing(void **state) {
     daytona_sandbox_t *sandbox = open_with(&scene, "starting");
     api_answer(&scene, poll, 500, "{\"message\":\"boom\"}");
     api_answer(&scene, poll, 200, second[i]);
-    daytona_future_t *future = api_must_fail(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_EINTERNAL);
-    assert_string_equal(daytona_future_error(future)->message, "Failure during waiting for sandbox to start: boom");
+    daytona_future_t *future =
+      api_must_fail(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_EINTERNAL);
+    assert_string_equal(daytona_future_error(future)->message,
+                        "Failure during waiting for sandbox to start: boom");
     assert_int_equal(scene.request_count, 2);
     daytona_future_release(future);
     close_with(&scene, sandbox);
@@ -315,7 +324,9 @@ static void resize_sends_what_is_given(void **state) {
   (void)state;
   static const char line[] = "POST /api/sandbox/sb-1/resize";
   const daytona_resize_opts_t opts = {.cpu = daytona_int(2), .disk_gib = daytona_int(20)};
-  const daytona_resize_opts_t bad[] = {{.timeout_ms = 5}, {.cpu = daytona_int(0)}, {.memory_gib = daytona_int(-1)},
+  const daytona_resize_opts_t bad[] = {{.timeout_ms = 5},
+                                       {.cpu = daytona_int(0)},
+                                       {.memory_gib = daytona_int(-1)},
                                        {.cpu = daytona_int(1), .disk_gib = daytona_int(0)},
                                        {.cpu = daytona_int(1), .timeout_ms = -5}};
   api_scene_t scene;
@@ -415,7 +426,8 @@ static void labels_are_replaced_and_shown(void **state) {
   api_done(daytona_sandbox_set_labels(sandbox, NULL, NULL));
   assert_string_equal(api_body_of(scene.requests[1]), "{\"labels\":{}}");
   assert_int_equal(daytona_sandbox_get_info(sandbox)->labels.count, 0);
-  static const daytona_pair_t no_value[] = {{"a", NULL}}, no_name[] = {{NULL, "a"}}, bad_text[] = {{"a", "\xff"}};
+  static const daytona_pair_t no_value[] = {{"a", NULL}}, no_name[] = {{NULL, "a"}},
+                              bad_text[] = {{"a", "\xff"}};
   const daytona_map_t bad[] = {{NULL, 1}, {no_value, 1}, {no_name, 1}, {bad_text, 1}};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
     api_fails(daytona_sandbox_set_labels(sandbox, &bad[i], NULL), DAYTONA_EINVAL);
@@ -445,9 +457,7 @@ static void foreign_and_missing_sandboxes_are_refused(void **state) {
 
 static void whole_operation_is_bounded_by_its_limit(void **state) {
   (void)state;
-  static const struct {
-    int64_t given, effective;
-  } limits[] = {{0, 60000}, {7000, 7000}, {150, 150}};
+  static const struct { int64_t given, effective; } limits[] = {{0, 60000}, {7000, 7000}, {150, 150}};
   for (int i = 0; i < 3; i++) {
     api_scene_t scene;
     const daytona_lifecycle_opts_t opts = {.timeout_ms = limits[i].given};

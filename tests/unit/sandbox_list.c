@@ -70,10 +70,9 @@ static void page_has_numbers_and_sandboxes(void **state) {
 static void bad_page_arguments_are_refused(void **state) {
   (void)state;
   static const daytona_pair_t no_value[] = {{"a", NULL}}, bad_text[] = {{"a", "\xff"}};
-  const daytona_list_opts_t bad[] = {{.page = daytona_int(0)},      {.limit = daytona_int(0)},
-                                     {.page = daytona_int(-1)},     {.labels = {NULL, 1}},
-                                     {.labels = {no_value, 1}},     {.labels = {bad_text, 1}},
-                                     {.timeout_ms = -3},            {.reserved = {1}}};
+  const daytona_list_opts_t bad[] = {
+    {.page = daytona_int(0)},  {.limit = daytona_int(0)}, {.page = daytona_int(-1)}, {.labels = {NULL, 1}},
+    {.labels = {no_value, 1}}, {.labels = {bad_text, 1}}, {.timeout_ms = -3},        {.reserved = {1}}};
   api_scene_t scene;
   api_scene_open(&scene);
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -156,14 +155,30 @@ static void query_travels_exactly(void **state) {
   (void)state;
   static const daytona_sandbox_state_t states[] = {DAYTONA_SANDBOX_STARTED, DAYTONA_SANDBOX_STOPPED};
   static const char *const snapshots[] = {"s 1", "s+2"}, *const targets[] = {"eu"};
-  const daytona_sandbox_query_t query = {
-    .id_prefix = "i", .name_prefix = "n", .labels = labels, .states = states, .state_count = 2,
-    .snapshots = {snapshots, 2}, .targets = {targets, 1}, .min_cpu = daytona_int(0), .max_cpu = daytona_int(4),
-    .min_memory_gib = daytona_int(1), .max_memory_gib = daytona_int(8), .min_disk_gib = daytona_int(2),
-    .max_disk_gib = daytona_int(9), .is_public = daytona_bool(false), .is_recoverable = daytona_bool(true),
-    .created_after = "2026-01-01T00:00:00+0100", .created_before = "b", .last_activity_after = "c",
-    .last_activity_before = "d", .auto_destroy_after = "e", .auto_destroy_before = "f", .sort = "memoryGib",
-    .order = "desc", .page_size = daytona_int(3)};
+  const daytona_sandbox_query_t query = {.id_prefix = "i",
+                                         .name_prefix = "n",
+                                         .labels = labels,
+                                         .states = states,
+                                         .state_count = 2,
+                                         .snapshots = {snapshots, 2},
+                                         .targets = {targets, 1},
+                                         .min_cpu = daytona_int(0),
+                                         .max_cpu = daytona_int(4),
+                                         .min_memory_gib = daytona_int(1),
+                                         .max_memory_gib = daytona_int(8),
+                                         .min_disk_gib = daytona_int(2),
+                                         .max_disk_gib = daytona_int(9),
+                                         .is_public = daytona_bool(false),
+                                         .is_recoverable = daytona_bool(true),
+                                         .created_after = "2026-01-01T00:00:00+0100",
+                                         .created_before = "b",
+                                         .last_activity_after = "c",
+                                         .last_activity_before = "d",
+                                         .auto_destroy_after = "e",
+                                         .auto_destroy_before = "f",
+                                         .sort = "memoryGib",
+                                         .order = "desc",
+                                         .page_size = daytona_int(3)};
   api_scene_t scene;
   api_scene_open(&scene);
   api_answer(&scene, walked, 200, "{\"items\":[],\"nextCursor\":\"x/y+z\"}");
@@ -171,10 +186,12 @@ static void query_travels_exactly(void **state) {
   daytona_sandbox_iter_t *iter = walk(&scene, &query);
   assert_int_equal(scene.request_count, 0);
   assert_string_equal(step(iter), "");
-#define QUERY                                                                                                        \
-  "limit=3&id=i&name=n&" LABELS_QUERY "&states=started&states=stopped&snapshots=s%201&snapshots=s%2B2&regionIds=eu" \
-  "&minCpu=0&maxCpu=4&minMemoryGiB=1&maxMemoryGiB=8&minDiskGiB=2&maxDiskGiB=9&isPublic=false&isRecoverable=true"    \
-  "&createdAtAfter=2026-01-01T00%3A00%3A00%2B0100&createdAtBefore=b&lastEventAfter=c&lastEventBefore=d"             \
+#define QUERY                                                                                                \
+  "limit=3&id=i&name=n&" LABELS_QUERY                                                                        \
+  "&states=started&states=stopped&snapshots=s%201&snapshots=s%2B2&regionIds=eu"                              \
+  "&minCpu=0&maxCpu=4&minMemoryGiB=1&maxMemoryGiB=8&minDiskGiB=2&maxDiskGiB=9&isPublic=false&isRecoverable=" \
+  "true"                                                                                                     \
+  "&createdAtAfter=2026-01-01T00%3A00%3A00%2B0100&createdAtBefore=b&lastEventAfter=c&lastEventBefore=d"      \
   "&autoDestroyAtAfter=e&autoDestroyAtBefore=f&sort=memoryGib&order=desc"
   assert_string_equal(api_line_of(scene.requests[0]), "GET /api/sandbox?" QUERY);
   assert_string_equal(api_line_of(scene.requests[1]), "GET /api/sandbox?cursor=x/y%2Bz&" QUERY);
@@ -189,7 +206,8 @@ static void answer_page(api_scene_t *scene, const char *ids, const char *cursor)
   for (const char *at = ids; *at != '\0'; at++)
     used += snprintf(body + used, sizeof body - (size_t)used, "%s{\"id\":\"%c\",\"state\":\"started\"}",
                      at == ids ? "" : ",", *at);
-  snprintf(body + used, sizeof body - (size_t)used, cursor != NULL ? "],\"nextCursor\":\"%s\"}" : "]}", cursor);
+  snprintf(body + used, sizeof body - (size_t)used, cursor != NULL ? "],\"nextCursor\":\"%s\"}" : "]}",
+           cursor);
   api_answer(scene, walked, 200, body);
 }
 
@@ -234,14 +252,16 @@ static void failed_step_can_be_asked_for_again(void **state) {
   api_fails(daytona_sandbox_iter_next(iter), DAYTONA_EPROTOCOL);
   assert_string_equal(step(iter), "b");
   assert_string_equal(step(iter), "");
-  for (int i = 1; i < 4; i++) assert_string_equal(api_line_of(scene.requests[i]), "GET /api/sandbox?cursor=c1");
+  for (int i = 1; i < 4; i++)
+    assert_string_equal(api_line_of(scene.requests[i]), "GET /api/sandbox?cursor=c1");
   daytona_sandbox_iter_release(iter);
   api_scene_close(&scene);
 }
 
 static void cursor_that_comes_again_is_refused(void **state) {
   (void)state;
-  static const char *const circles[][4] = {{"c1"}, {"c1", "c2"}, {"c1", "c2", "c3"}, {"c1", "c2", "c3", "c4"}};
+  static const char *const circles[][4] = {
+    {"c1"}, {"c1", "c2"}, {"c1", "c2", "c3"}, {"c1", "c2", "c3", "c4"}};
   for (size_t i = 0; i < 4; i++) {
     api_scene_t scene;
     api_scene_open(&scene);
@@ -306,10 +326,16 @@ static void bad_queries_are_refused(void **state) {
   (void)state;
   static const daytona_sandbox_state_t no_state[] = {DAYTONA_SANDBOX_STATE_COUNT};
   static const char *const hole[] = {"a", NULL};
-  const daytona_sandbox_query_t bad[] = {
-    {.page_size = daytona_int(0)}, {.timeout_ms = -4},         {.labels = {NULL, 1}}, {.state_count = 1},
-    {.snapshots = {NULL, 1}},      {.targets = {NULL, 2}},     {.states = no_state, .state_count = 1},
-    {.snapshots = {hole, 2}},      {.id_prefix = "\xff"},      {.reserved = {0, 0, 0, 0, 0, 0, 0, 1}}};
+  const daytona_sandbox_query_t bad[] = {{.page_size = daytona_int(0)},
+                                         {.timeout_ms = -4},
+                                         {.labels = {NULL, 1}},
+                                         {.state_count = 1},
+                                         {.snapshots = {NULL, 1}},
+                                         {.targets = {NULL, 2}},
+                                         {.states = no_state, .state_count = 1},
+                                         {.snapshots = {hole, 2}},
+                                         {.id_prefix = "\xff"},
+                                         {.reserved = {0, 0, 0, 0, 0, 0, 0, 1}}};
   daytona_sandbox_iter_t *iter = NULL;
   api_scene_t scene;
   api_scene_open(&scene);

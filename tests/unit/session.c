@@ -21,8 +21,9 @@ static void each_call_asks_for_its_resource(void **state) {
   stream_open(&scene);
   api_scene_t *api = &scene.api;
   api_answer(api, "POST " SESSION, 201, "");
-  api_answer(api, "GET " SESSION "/s", 200, "{\"sessionId\":\"s\",\"commands\":[{\"id\":\"c\",\"command\":\"x\",\"exitCode\":0},"
-                                            "{\"id\":\"d\",\"command\":\"y\"}]}");
+  api_answer(api, "GET " SESSION "/s", 200,
+             "{\"sessionId\":\"s\",\"commands\":[{\"id\":\"c\",\"command\":\"x\",\"exitCode\":0},"
+             "{\"id\":\"d\",\"command\":\"y\"}]}");
   api_answer(api, "GET " SESSION, 200, "[{\"sessionId\":\"s\",\"commands\":null},{\"sessionId\":\"t\"}]");
   api_answer(api, "DELETE " SESSION "/a%2Fb", 204, "");
   api_answer(api, get_command, 200, finished);
@@ -76,11 +77,14 @@ static void a_missing_part_of_the_output_is_made_from_the_log(void **state) {
   static const char exec[] = "POST " SESSION "/s/exec";
   stream_scene_t scene;
   stream_open(&scene);
+  api_answer(
+    &scene.api, exec, 200,
+    "{\"cmdId\":\"c\",\"output\":\"\\u0001\\u0001\\u0001a\\n\\u0002\\u0002\\u0002b\\n\",\"stdout\":null,"
+    "\"stderr\":null,\"exitCode\":1}");
   api_answer(&scene.api, exec, 200,
-             "{\"cmdId\":\"c\",\"output\":\"\\u0001\\u0001\\u0001a\\n\\u0002\\u0002\\u0002b\\n\",\"stdout\":null,"
-             "\"stderr\":null,\"exitCode\":1}");
-  api_answer(&scene.api, exec, 200, "{\"cmdId\":\"c\",\"output\":\"raw\",\"stdout\":\"x\",\"stderr\":\"\",\"exitCode\":0}");
-  api_answer(&scene.api, exec, 202, "{\"cmdId\":\"c\",\"output\":null,\"stdout\":null,\"stderr\":null,\"exitCode\":null}");
+             "{\"cmdId\":\"c\",\"output\":\"raw\",\"stdout\":\"x\",\"stderr\":\"\",\"exitCode\":0}");
+  api_answer(&scene.api, exec, 202,
+             "{\"cmdId\":\"c\",\"output\":null,\"stdout\":null,\"stderr\":null,\"exitCode\":null}");
   daytona_future_t *future = api_must(daytona_session_exec(scene.sandbox, "s", "x", NULL));
   const daytona_session_exec_result_t *result = daytona_future_session_exec(future);
   assert_string_equal(result->logs.out.data, "a\n");

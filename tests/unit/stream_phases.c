@@ -22,29 +22,28 @@ static const char missing[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r
 typedef enum service { FOLLOW, CREATE, CONNECT, RUN } service_t;
 
 typedef enum phase {
-  FINDING,     /* the control plane is asked where the toolbox is */
-  CONNECTING,  /* TCP */
-  UPGRADING,   /* the upgrade has been sent */
-  OPEN,        /* and answered; of a terminal: nothing says yet that it is attached */
-  WATCHING,    /* a follow's socket is quiet, and the command is asked for */
-  CHECKING,    /* its socket has ended, and the command is asked for */
-  FETCHING,    /* the log is fetched */
-  WAITING,     /* for the next attempt */
-  REOPENING,   /* a new socket's upgrade has been sent */
-  POSTING,     /* an older server is asked to create the terminal */
-  ATTACHING    /* and then to attach */
+  FINDING,    /* the control plane is asked where the toolbox is */
+  CONNECTING, /* TCP */
+  UPGRADING,  /* the upgrade has been sent */
+  OPEN,       /* and answered; of a terminal: nothing says yet that it is attached */
+  WATCHING,   /* a follow's socket is quiet, and the command is asked for */
+  CHECKING,   /* its socket has ended, and the command is asked for */
+  FETCHING,   /* the log is fetched */
+  WAITING,    /* for the next attempt */
+  REOPENING,  /* a new socket's upgrade has been sent */
+  POSTING,    /* an older server is asked to create the terminal */
+  ATTACHING   /* and then to attach */
 } phase_t;
 
 static const struct {
   service_t service;
   phase_t phase;
 } cases[] = {
-  {FOLLOW, FINDING}, {FOLLOW, CONNECTING}, {FOLLOW, UPGRADING}, {FOLLOW, OPEN}, {FOLLOW, WATCHING},
-  {FOLLOW, CHECKING},
-  {FOLLOW, FETCHING}, {FOLLOW, WAITING}, {FOLLOW, REOPENING}, {CREATE, FINDING}, {CREATE, CONNECTING},
-  {CREATE, UPGRADING}, {CREATE, OPEN}, {CREATE, POSTING}, {CREATE, ATTACHING}, {CONNECT, FINDING},
-  {CONNECT, CONNECTING}, {CONNECT, UPGRADING}, {CONNECT, OPEN}, {RUN, FINDING}, {RUN, CONNECTING}, {RUN, UPGRADING},
-  {RUN, OPEN},
+  {FOLLOW, FINDING},    {FOLLOW, CONNECTING},  {FOLLOW, UPGRADING},  {FOLLOW, OPEN},      {FOLLOW, WATCHING},
+  {FOLLOW, CHECKING},   {FOLLOW, FETCHING},    {FOLLOW, WAITING},    {FOLLOW, REOPENING}, {CREATE, FINDING},
+  {CREATE, CONNECTING}, {CREATE, UPGRADING},   {CREATE, OPEN},       {CREATE, POSTING},   {CREATE, ATTACHING},
+  {CONNECT, FINDING},   {CONNECT, CONNECTING}, {CONNECT, UPGRADING}, {CONNECT, OPEN},     {RUN, FINDING},
+  {RUN, CONNECTING},    {RUN, UPGRADING},      {RUN, OPEN},
 };
 
 enum { CASES = sizeof cases / sizeof *cases };
@@ -103,11 +102,15 @@ static void close_scene(scene_t *scene) {
 static void reach(scene_t *scene) {
   stream_scene_t *stream = &scene->stream;
   api_scene_t *api = &stream->api;
-  const char *line = scene->phase == FINDING ? get_toolbox : scene->phase == FETCHING ? get_logs
-                     : scene->phase == POSTING ? post_pty : get_command;
+  const char *line = scene->phase == FINDING    ? get_toolbox
+                     : scene->phase == FETCHING ? get_logs
+                     : scene->phase == POSTING  ? post_pty
+                                                : get_command;
   bool is_asking = scene->phase == FINDING || scene->phase == WATCHING || scene->phase == CHECKING ||
                    scene->phase == FETCHING || scene->phase == WAITING || scene->phase == POSTING;
-  size_t upgrades = scene->phase == REOPENING || scene->phase == ATTACHING ? 2 : scene->phase > CONNECTING ? 1 : 0;
+  size_t upgrades = scene->phase == REOPENING || scene->phase == ATTACHING ? 2
+                    : scene->phase > CONNECTING                            ? 1
+                                                                           : 0;
   while (scene->phase != POSTING && scene->phase != ATTACHING && stream->upgrades == 0 && upgrades != 0)
     uv_run(&api->uv, UV_RUN_ONCE);
   if (scene->phase == REOPENING) stream->refusal = "";
@@ -202,7 +205,8 @@ static void the_connect_limit_holds(void **state) {
 static void the_whole_limit_holds_in_every_phase(void **state) {
   static scene_t scene;
   for (int i = 0; i < CASES; i++) {
-    if (cases[i].service == RUN || cases[i].phase == WAITING) continue; /* a run has its limit from the server */
+    if (cases[i].service == RUN || cases[i].phase == WAITING)
+      continue; /* a run has its limit from the server */
     open_scene(&scene, cases[i].phase);
     int64_t begun = api_now(&scene.stream.api);
     daytona_future_t *future = begin(&scene, cases[i].service, DAYTONA_NO_TIMEOUT, LIMIT_MS);
@@ -287,7 +291,8 @@ static void quiet_streams_outlive_an_impatient_proxy(void **state) {
     stream->answers_pings = true;
     api_answer(&stream->api, get_command, 200, running);
     daytona_pty_t *pty = service == CONNECT ? attach(stream, (daytona_pty_attach_t){0}) : NULL;
-    daytona_future_t *future = pty != NULL ? daytona_pty_wait(pty) : begin(&scene, service, 0, DAYTONA_NO_TIMEOUT);
+    daytona_future_t *future =
+      pty != NULL ? daytona_pty_wait(pty) : begin(&scene, service, 0, DAYTONA_NO_TIMEOUT);
     while (stream->upgrades == 0) uv_run(&stream->api.uv, UV_RUN_ONCE);
     api_spin(&stream->api, 5);
     size_t pings = 0;
@@ -337,7 +342,8 @@ static void input_waits_for_a_slow_server_in_bounds(void **state) {
   open_scene(&scene, OPEN);
   input_seen = 0;
   scene.stream.on_message = check_input;
-  daytona_pty_t *pty = attach(&scene.stream, (daytona_pty_attach_t){.on_drained = on_drained, .user = &drained});
+  daytona_pty_t *pty =
+    attach(&scene.stream, (daytona_pty_attach_t){.on_drained = on_drained, .user = &drained});
   daytona_pty_set_output(pty, NULL, NULL); /* whose user is another one */
   peer_stop_reading(scene.stream.socket);
   for (;;) {
@@ -498,7 +504,9 @@ static void follow_with_a_pause(void *user) {
   heard_t heard = {""};
   scene->stream.upgrades = 0;
   for (size_t i = 0; i < scene->stream.api.route_count; i++) scene->stream.api.routes[i].given = 0;
-  const daytona_session_follow_opts_t opts = {.on_stdout = on_text, .on_stderr = on_text, .user = &heard,
+  const daytona_session_follow_opts_t opts = {.on_stdout = on_text,
+                                              .on_stderr = on_text,
+                                              .user = &heard,
                                               .as_text = true,
                                               .policy = DAYTONA_BUFFER_DROP_OLDEST};
   daytona_future_t *future = heard.follow = daytona_session_follow(scene->stream.sandbox, "s", "c", &opts);

@@ -22,7 +22,7 @@ typedef struct route {
   proxy_kind_t proxy;
   const char *credentials; /* in the proxy's URL; "" for none */
   const char *wanted_auth;
-  const char *no_proxy;    /* the proxy comes from the environment, and this with it */
+  const char *no_proxy; /* the proxy comes from the environment, and this with it */
   daytona_errcode_t expected;
 } route_t;
 
@@ -38,17 +38,22 @@ static const route_t routes[] = {
   {"wss_expired", "expired", "ca.pem", NULL, DIRECT, "", NULL, NULL, DAYTONA_ETLS},
   {"wss_of_another_host", "wrong", "ca.pem", NULL, DIRECT, "", NULL, NULL, DAYTONA_ETLS},
   {"ws_through_a_proxy", NULL, "ca.pem", NULL, HTTP_PROXY, "", NULL, NULL, DAYTONA_OK},
-  {"ws_through_a_proxy_with_a_password", NULL, "ca.pem", NULL, HTTP_PROXY, "user:p%3Aw@", auth, NULL, DAYTONA_OK},
+  {"ws_through_a_proxy_with_a_password", NULL, "ca.pem", NULL, HTTP_PROXY, "user:p%3Aw@", auth, NULL,
+   DAYTONA_OK},
   {"wss_through_a_proxy", "good", "ca.pem", NULL, HTTP_PROXY, "", NULL, NULL, DAYTONA_OK},
-  {"wss_through_a_proxy_with_a_password", "good", "ca.pem", "client", HTTP_PROXY, "user:p%3Aw@", auth, NULL, DAYTONA_OK},
+  {"wss_through_a_proxy_with_a_password", "good", "ca.pem", "client", HTTP_PROXY, "user:p%3Aw@", auth, NULL,
+   DAYTONA_OK},
   {"wss_through_a_proxy_of_another_host", "wrong", "ca.pem", NULL, HTTP_PROXY, "", NULL, NULL, DAYTONA_ETLS},
   {"ws_through_a_secure_proxy", NULL, "ca.pem", NULL, HTTPS_PROXY, "", NULL, NULL, DAYTONA_OK},
   {"wss_through_a_secure_proxy", "good", "ca.pem", NULL, HTTPS_PROXY, "user:p%3Aw@", auth, NULL, DAYTONA_OK},
   {"ws_through_a_secure_proxy_with_a_ca_path", NULL, "cas/", NULL, HTTPS_PROXY, "", NULL, NULL, DAYTONA_OK},
-  {"ws_through_a_secure_proxy_that_wants_a_certificate", NULL, "ca.pem", "client", HTTPS_PROXY, "", NULL, NULL, DAYTONA_OK},
+  {"ws_through_a_secure_proxy_that_wants_a_certificate", NULL, "ca.pem", "client", HTTPS_PROXY, "", NULL,
+   NULL, DAYTONA_OK},
   {"ws_through_an_unverified_proxy", NULL, NULL, NULL, HTTPS_PROXY, "", NULL, NULL, DAYTONA_OK},
-  {"ws_through_a_secure_proxy_of_a_stranger", NULL, "other_ca.pem", NULL, HTTPS_PROXY, "", NULL, NULL, DAYTONA_ETLS},
-  {"wss_through_a_proxy_without_its_password", "good", "ca.pem", NULL, HTTP_PROXY, "", auth, NULL, DAYTONA_EPROXY},
+  {"ws_through_a_secure_proxy_of_a_stranger", NULL, "other_ca.pem", NULL, HTTPS_PROXY, "", NULL, NULL,
+   DAYTONA_ETLS},
+  {"wss_through_a_proxy_without_its_password", "good", "ca.pem", NULL, HTTP_PROXY, "", auth, NULL,
+   DAYTONA_EPROXY},
   {"wss_past_the_proxy", "good", "ca.pem", NULL, HTTP_PROXY, "", NULL, "other.test,localhost", DAYTONA_OK},
   {"ws_past_the_proxy", NULL, "ca.pem", NULL, HTTP_PROXY, "", NULL, "127.0.0.1", DAYTONA_OK},
   {"wss_not_past_the_proxy", "good", "ca.pem", NULL, HTTP_PROXY, "", NULL, "other.test", DAYTONA_OK},
@@ -66,8 +71,8 @@ typedef struct scene {
 static bool has_certificates;
 
 static void set_environment(const char *proxy, const char *no_proxy) {
-  static const char *const names[] = {"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
-                                      "no_proxy", "NO_PROXY", "REQUEST_METHOD"};
+  static const char *const names[] = {"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY",   "all_proxy",
+                                      "ALL_PROXY",  "no_proxy",    "NO_PROXY",   "REQUEST_METHOD"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) unsetenv(names[i]);
   if (proxy == NULL) return;
   setenv("http_proxy", proxy, 1);
@@ -98,11 +103,13 @@ static void open_scene(scene_t *scene, const route_t *route) {
   config->client_key = tls.client_key;
   config->insecure_skip_verify = tls.is_unverified;
   /* What fails is asked for again after a while, which the test lets pass: no limit may end that first. */
-  if (route->expected != DAYTONA_OK) config->connect_timeout_ms = config->request_timeout_ms = DAYTONA_NO_TIMEOUT;
+  if (route->expected != DAYTONA_OK)
+    config->connect_timeout_ms = config->request_timeout_ms = DAYTONA_NO_TIMEOUT;
   if (scene->has_proxy) {
     bool is_secure = route->proxy == HTTPS_PROXY;
     const char *certificate = !is_secure ? NULL : route->ca != NULL ? "good" : "expired";
-    front_open(&scene->proxy, &api->uv, port, certificate, is_secure && !scene->has_door && route->client != NULL);
+    front_open(&scene->proxy, &api->uv, port, certificate,
+               is_secure && !scene->has_door && route->client != NULL);
     front_be_proxy(&scene->proxy, route->wanted_auth);
     snprintf(scene->proxy_url, sizeof scene->proxy_url, "%s://%slocalhost:%d", is_secure ? "https" : "http",
              route->credentials, scene->proxy.peer.port);
@@ -230,8 +237,9 @@ static void fail_alike(scene_t *scene, const route_t *route) {
       if (i == 0) api_advance(&scene->log.stream.api, 20);
     }
     if (daytona_future_code(futures[i]) != route->expected)
-      fail_msg("%zu: %s: %s", i, daytona_errcode_name(daytona_future_code(futures[i])),
-               daytona_future_error(futures[i]) != NULL ? daytona_future_error(futures[i])->message : "success");
+      fail_msg(
+        "%zu: %s: %s", i, daytona_errcode_name(daytona_future_code(futures[i])),
+        daytona_future_error(futures[i]) != NULL ? daytona_future_error(futures[i])->message : "success");
     daytona_future_release(futures[i]);
   }
   assert_int_equal(scene->log.stream.upgrades + scene->log.stream.api.request_count, 0);
@@ -255,8 +263,8 @@ static void streams_take_the_route(void **state) {
 int main(void) {
   struct CMUnitTest tests[ROUTES];
   for (size_t i = 0; i < ROUTES; i++)
-    tests[i] = (struct CMUnitTest){.name = routes[i].name, .test_func = streams_take_the_route,
-                                   .initial_state = (void *)&routes[i]};
+    tests[i] = (struct CMUnitTest){
+      .name = routes[i].name, .test_func = streams_take_the_route, .initial_state = (void *)&routes[i]};
   signal(SIGPIPE, SIG_IGN); /* the peers write to clients that have gone */
   has_certificates = tls_certificates_make() != NULL;
   int failed = _cmocka_run_group_tests("stream_routes", tests, ROUTES, NULL, NULL);

@@ -14,7 +14,6 @@
 #include "support/alloc.h"
 #include "support/api_scene.h"
 
-
 typedef struct life {
   api_scene_t *scene;
   daytona_client_t *client;
@@ -41,7 +40,8 @@ static void note(daytona_future_t *future, void *user) {
 static void take_sandbox(daytona_future_t *future, void *user) {
   life_t *life = user;
   note(future, user);
-  if (daytona_future_sandbox(future) != NULL) life->sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
+  if (daytona_future_sandbox(future) != NULL)
+    life->sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
 }
 
 static void then(life_t *life, daytona_future_t *future, daytona_future_cb callback) {
@@ -182,8 +182,8 @@ static void do_all_and_close(life_t *life) {
   daytona_client_close(life->client, NULL, NULL);
 }
 
-static void (*const scenes[])(life_t *life) = {do_create, do_get,  do_exec, do_cancelled_exec,
-                                               do_life,   do_list, do_walk, do_others,
+static void (*const scenes[])(life_t *life) = {do_create,  do_get,      do_exec,      do_cancelled_exec,
+                                               do_life,    do_list,     do_walk,      do_others,
                                                do_refused, do_get_long, do_exec_long, do_all_and_close};
 
 static void (*scene_now)(life_t *life);
@@ -212,7 +212,8 @@ static void run_scene(void *user) {
 }
 
 static void answer_all(api_scene_t *scene) {
-  const char *started = api_sandbox_json(scene, "sb-1", "started", ",\"env\":{\"A\":\"1\"},\"labels\":{\"l\":\"1\"}");
+  const char *started =
+    api_sandbox_json(scene, "sb-1", "started", ",\"env\":{\"A\":\"1\"},\"labels\":{\"l\":\"1\"}");
   const char *creating = api_sandbox_json(scene, "sb-2", "creating", "");
   char list[1024];
   char toolbox[128];
@@ -230,7 +231,8 @@ static void answer_all(api_scene_t *scene) {
   api_answer(scene, "DELETE /api/sandbox/sb-1", 200, api_sandbox_json(scene, "sb-1", "destroyed", ""));
   api_answer(scene, "PUT /api/sandbox/sb-1/labels", 200, "{\"labels\":{\"A\":\"1\"}}");
   api_answer(scene, "GET /api/sandbox/sb-1/ports/80/preview-url", 200, "{\"url\":\"u\",\"token\":\"t\"}");
-  api_answer(scene, "GET /api/sandbox/sb-1/ports/80/signed-preview-url", 200, "{\"url\":\"u\",\"token\":\"t\"}");
+  api_answer(scene, "GET /api/sandbox/sb-1/ports/80/signed-preview-url", 200,
+             "{\"url\":\"u\",\"token\":\"t\"}");
   api_answer(scene, "POST /api/sandbox/sb-1/ssh-access", 200, "{\"id\":\"i\",\"token\":\"t\"}");
   api_answer(scene, "DELETE /api/sandbox/sb-1/ssh-access", 200, started);
   api_answer(scene, "GET /toolbox/sb-1/work-dir", 200, "{\"dir\":\"/w\"}");

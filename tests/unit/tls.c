@@ -69,7 +69,8 @@ static void matrix(void **state) {
   } else {
     assert_int_equal(scene.seen.opened, 0);
     assert_int_equal(scene.seen.code, test->expected);
-    if (strstr(test->name, "another_key") != NULL) assert_non_null(strstr(scene.seen.message, "does not belong"));
+    if (strstr(test->name, "another_key") != NULL)
+      assert_non_null(strstr(scene.seen.message, "does not belong"));
     print_message("# %s\n", scene.seen.message);
   }
   scene_close(&scene);
@@ -132,8 +133,7 @@ static void tls_resumes_sessions(void **state) {
 }
 
 static void tls_end_is_no_tls_failure(void **state) {
-  static const daytona__ws_end_t ends[] = {DAYTONA__WS_END_EOF, DAYTONA__WS_END_EOF,
-                                           DAYTONA__WS_END_RESET};
+  static const daytona__ws_end_t ends[] = {DAYTONA__WS_END_EOF, DAYTONA__WS_END_EOF, DAYTONA__WS_END_RESET};
   for (int way = 0; way < 3; way++) {
     scene_t scene;
     scene_open(&scene, good);
@@ -181,7 +181,8 @@ static void tls_cancels_while_loading(void **state) {
 
 /* What could not be loaded is tried again by the next connection: it may have been a lack of memory. */
 static void tls_loads_again_what_failed(void **state) {
-  static const tls_case_t late = {"late", "good", "localhost", "late.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_OK};
+  static const tls_case_t late = {"late", "good", "localhost",    "late.pem",
+                                  NULL,   false,  TLS_FAULT_NONE, DAYTONA_OK};
   scene_t scene;
   ws_seen_t second = {0};
   char command[600], from[256], to[256];
@@ -441,7 +442,8 @@ static void proxy_refusals_are_named(void **state) {
     need_certificates();
     open_through_proxy(&scene, "http://127.0.0.1:%d", "ws://target.invalid/x");
     proxy.answer = answers[i];
-    assert_int_equal(ws_client_connect(&scene.client, &scene.seen, (daytona__ws_opts_t){.url = scene.url}), 0);
+    assert_int_equal(ws_client_connect(&scene.client, &scene.seen, (daytona__ws_opts_t){.url = scene.url}),
+                     0);
     ws_client_until_closed(&scene.seen);
     assert_int_equal(scene.seen.code, DAYTONA_EPROXY);
     ws_client_release(&scene.seen);
@@ -484,8 +486,8 @@ int main(void) {
   size_t count = 0;
   for (; count < TLS_CASES; count++) {
     snprintf(names[count], sizeof names[count], "matrix_%s", tls_cases[count].name);
-    tests[count] = (struct CMUnitTest){.name = names[count], .test_func = matrix,
-                                       .initial_state = (void *)&tls_cases[count]};
+    tests[count] = (struct CMUnitTest){
+      .name = names[count], .test_func = matrix, .initial_state = (void *)&tls_cases[count]};
   }
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) tests[count++] = own[i];
   has_certificates = tls_certificates_make() != NULL;

@@ -34,8 +34,10 @@ static void answer_bodies_are_the_same_however_cut(void **state) {
     int code;
   } cases[] = {
     {"HTTP/1.1 400 X\r\nContent-Length: 5\r\n\r\nabcdefgh", "abcde", 1},
-    {"HTTP/1.1 400 X\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0002;n=v\r\nde\r\n0\r\n\r\nmore", "abcde", 1},
-    {"HTTP/1.1 400 X\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n",
+    {"HTTP/1.1 400 X\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0002;n=v\r\nde\r\n0\r\n\r\nmore",
+     "abcde", 1},
+    {"HTTP/1.1 400 X\r\nTransfer-Encoding: chunked\r\nContent-Length: "
+     "1\r\n\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n",
      "0123456789", 1},
     {"HTTP/1.0 400\r\n\r\nopen end", "open end", 0},
     {"HTTP/1.1 204 X\r\nContent-Length: 9\r\n\r\nabc", "", 1},
@@ -82,10 +84,16 @@ static void answer_heads_have_ceilings(void **state) {
 }
 
 static void answer_refuses_malformed_heads(void **state) {
-  static const char *const heads[] = {
-    "HTTP/2 200\r\n\r\n", "HTTP/1.1  200 X\r\n\r\n", "HTTP/1.1 20 X\r\n\r\n", "HTTP/1.1 2000 X\r\n\r\n",
-    "HTTP/1.1 099 X\r\n\r\n", "HTTP/1.1 200 X\r\n: v\r\n\r\n", "HTTP/1.1 200 X\r\nA b: v\r\n\r\n",
-    "HTTP/1.1 200 X\r\n folded: v\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "\r\n"};
+  static const char *const heads[] = {"HTTP/2 200\r\n\r\n",
+                                      "HTTP/1.1  200 X\r\n\r\n",
+                                      "HTTP/1.1 20 X\r\n\r\n",
+                                      "HTTP/1.1 2000 X\r\n\r\n",
+                                      "HTTP/1.1 099 X\r\n\r\n",
+                                      "HTTP/1.1 200 X\r\n: v\r\n\r\n",
+                                      "HTTP/1.1 200 X\r\nA b: v\r\n\r\n",
+                                      "HTTP/1.1 200 X\r\n folded: v\r\n\r\n",
+                                      "GET / HTTP/1.1\r\n\r\n",
+                                      "\r\n"};
   for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
     daytona__answer_t answer;
     assert_int_equal(feed(&answer, heads[i], strlen(heads[i]), 1), DAYTONA_EPROTOCOL);
@@ -110,8 +118,8 @@ static void request_has_everything_in_its_place(void **state) {
   daytona__ws_url_t url = {0};
   daytona__strbuf_t out;
   assert_int_equal(daytona__ws_url_parse(&url, "wss://Example.com:8443?q=a%20b#frag"), 0);
-  daytona__upgrade_t upgrade = {.url = &url, .headers = headers, .header_count = 2,
-                                .protocols = protocols, .protocol_count = 2};
+  daytona__upgrade_t upgrade = {
+    .url = &url, .headers = headers, .header_count = 2, .protocols = protocols, .protocol_count = 2};
   assert_int_equal(daytona__upgrade_validate(&upgrade), 0);
   daytona__strbuf_init(&out, 4096);
   assert_int_equal(daytona__upgrade_request(&upgrade, &out), 0);
@@ -156,14 +164,10 @@ static void urls_follow_locations(void **state) {
   static const struct {
     const char *base, *location, *text; /* NULL: refused */
   } cases[] = {
-    {"ws://a/b/c?d", "/x?y", "http://a/x?y"},
-    {"wss://a:99/b/c", "../z", "https://a:99/z"},
-    {"ws://a/b", "wss://c:1/d", "https://c:1/d"},
-    {"ws://a/b", "//c/d", "http://c/d"},
-    {"ws://a/b", "?q", "http://a/b?q"},
-    {"ws://a/b", "ftp://c/", NULL},
-    {"ws://a/b", "http://u:p@c/", NULL},
-    {"ws://a/b", "/x y", "http://a/x%20y"},
+    {"ws://a/b/c?d", "/x?y", "http://a/x?y"},     {"wss://a:99/b/c", "../z", "https://a:99/z"},
+    {"ws://a/b", "wss://c:1/d", "https://c:1/d"}, {"ws://a/b", "//c/d", "http://c/d"},
+    {"ws://a/b", "?q", "http://a/b?q"},           {"ws://a/b", "ftp://c/", NULL},
+    {"ws://a/b", "http://u:p@c/", NULL},          {"ws://a/b", "/x y", "http://a/x%20y"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     daytona__ws_url_t base = {0}, next = {0};
@@ -183,8 +187,9 @@ static void tunnel_asks_for_host_and_port(void **state) {
   assert_int_equal(daytona__target_parse("wss://[::1]/x", &target, NULL), 0);
   daytona__strbuf_init(&out, 4096);
   assert_int_equal(daytona__tunnel_request(&proxy, &target, &out), 0);
-  assert_string_equal(out.data, "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n"
-                                "Proxy-Connection: keep-alive\r\n\r\n");
+  assert_string_equal(out.data,
+                      "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n"
+                      "Proxy-Connection: keep-alive\r\n\r\n");
   daytona__strbuf_clear(&out);
 }
 

@@ -97,8 +97,9 @@ static void query_writes_every_kind(void **state) {
   daytona__url_query_bool(&url, "force", daytona_bool(true));
   daytona__url_query_bool(&url, "skip", daytona_bool(false));
   daytona__url_query_list(&url, "states", (daytona_strings_t){states, 2});
-  expect_url(BASE "/sandbox?path=/home/a%20b%2Bc%26d%3De&empty=&page=-9223372036854775808&cpu=0.5"
-                  "&force=true&skip=false&states=started&states=stopped");
+  expect_url(BASE
+             "/sandbox?path=/home/a%20b%2Bc%26d%3De&empty=&page=-9223372036854775808&cpu=0.5"
+             "&force=true&skip=false&states=started&states=stopped");
 }
 
 static void query_times_carry_microseconds_and_offset(void **state) {
@@ -186,11 +187,38 @@ static void base_is_normalised(void **state) {
 
 static void base_refuses_what_is_no_base(void **state) {
   static const char *const bad[] = {
-    NULL, "", "h", "ftp://h", "ws://h", "http:/h", "http://", "https:///api", "http://:80", "http://user@h",
-    "http://user:secret@h/api", "http://h?x=1", "http://h/#top", "http://h:0", "http://h:65536", "http://h:",
-    "http://h:8a", "http://h:000080", "http://[::1", "http://[]", "http://[::1]x", "http://h o", " http://h",
-    "http://h\n", "http://h\r\nX: y", "http://h\\@evil", "http://\xc3\xa9", "http://h/%zz", "http://h/%4",
-    "http://h{}/", "http://h/{}", "http://a%20b/",
+    NULL,
+    "",
+    "h",
+    "ftp://h",
+    "ws://h",
+    "http:/h",
+    "http://",
+    "https:///api",
+    "http://:80",
+    "http://user@h",
+    "http://user:secret@h/api",
+    "http://h?x=1",
+    "http://h/#top",
+    "http://h:0",
+    "http://h:65536",
+    "http://h:",
+    "http://h:8a",
+    "http://h:000080",
+    "http://[::1",
+    "http://[]",
+    "http://[::1]x",
+    "http://h o",
+    " http://h",
+    "http://h\n",
+    "http://h\r\nX: y",
+    "http://h\\@evil",
+    "http://\xc3\xa9",
+    "http://h/%zz",
+    "http://h/%4",
+    "http://h{}/",
+    "http://h/{}",
+    "http://a%20b/",
   };
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     const char *base = NULL, *problem = NULL;
@@ -223,9 +251,18 @@ static void numbers_are_short_exact_and_without_locale(void **state) {
     double value;
     const char *text;
   } cases[] = {
-    {0, "0"}, {-0.0, "0"}, {0.1, "0.1"}, {0.5, "0.5"}, {3, "3"}, {-2.25, "-2.25"}, {1e300, "1e+300"},
-    {0.1 + 0.2, "0.30000000000000004"}, {5e-324, "5e-324"}, {1e15, "1000000000000000"},
-    {123456789012345680.0, "1.2345678901234568e+17"}, {1.7976931348623157e308, "1.7976931348623157e+308"},
+    {0, "0"},
+    {-0.0, "0"},
+    {0.1, "0.1"},
+    {0.5, "0.5"},
+    {3, "3"},
+    {-2.25, "-2.25"},
+    {1e300, "1e+300"},
+    {0.1 + 0.2, "0.30000000000000004"},
+    {5e-324, "5e-324"},
+    {1e15, "1000000000000000"},
+    {123456789012345680.0, "1.2345678901234568e+17"},
+    {1.7976931348623157e308, "1.7976931348623157e+308"},
   };
   const char *locales[] = {"C", "de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "ps_AF.UTF-8"};
   for (size_t l = 0; l < sizeof locales / sizeof locales[0]; l++) {

@@ -51,8 +51,7 @@ static void ws_offers_protocols_in_one_line(void **state) {
   const char *protocols[] = {"X-Daytona-SDK-Version~0.190.0", "other"};
   ws_client_open(&client, NULL);
   client.peer.extra_headers = "Sec-WebSocket-Protocol: X-Daytona-SDK-Version~0.190.0\r\n";
-  ws_client_connect_open(&client, &seen,
-                         (daytona__ws_opts_t){.protocols = protocols, .protocol_count = 2});
+  ws_client_connect_open(&client, &seen, (daytona__ws_opts_t){.protocols = protocols, .protocol_count = 2});
   assert_string_equal(seen.protocol, protocols[0]);
   assert_non_null(strstr(client.peer.link->request,
                          "\r\nSec-WebSocket-Protocol: X-Daytona-SDK-Version~0.190.0, other\r\n"));
@@ -67,7 +66,10 @@ static void ws_takes_what_follows_the_upgrade(void **state) {
     char behind[64];
     ws_client_open(&client, NULL);
     size_t size = ws_frame_build(behind, 1, true, "early", 5);
-    size += ws_frame_build(behind + size, 8, true, "\x03\xe8" "bye", 5);
+    size += ws_frame_build(behind + size, 8, true,
+                           "\x03\xe8"
+                           "bye",
+                           5);
     client.peer.behind = behind;
     client.peer.behind_size = size;
     client.peer.answer_step = step;
@@ -106,21 +108,29 @@ static void ws_refuses_bad_frames(void **state) {
     size_t size;
     int close_code, code;
   } cases[] = {
-    {"\x91\x00", 2, 1002, DAYTONA_EPROTOCOL},                      /* reserved bit on a text frame */
-    {"\x83\x00", 2, 1002, DAYTONA_EPROTOCOL},                      /* unknown opcode */
-    {"\x80\x00", 2, 1002, DAYTONA_EPROTOCOL},                      /* continuation of nothing */
-    {"\x01\x01" "a\x81\x01" "b", 6, 1002, DAYTONA_EPROTOCOL},        /* message in a message */
-    {"\x09\x00", 2, 1002, DAYTONA_EPROTOCOL},                      /* fragmented ping */
-    {"\x89\x7e\x00\x80", 4, 1002, DAYTONA_EPROTOCOL},              /* overlong ping */
-    {"\x82\x81" "0000" "a", 7, 1002, DAYTONA_EPROTOCOL},             /* masked */
-    {"\x82\x7e\x00\x01" "a", 5, 1002, DAYTONA_EPROTOCOL},            /* length not the shortest */
-    {"\x88\x01\x03", 3, 1002, DAYTONA_EPROTOCOL},                  /* half a close code */
-    {"\x88\x02\x03\xed", 4, 1002, DAYTONA_EPROTOCOL},              /* 1005 in a frame */
-    {"\x88\x02\x07\xd0", 4, 1002, DAYTONA_EPROTOCOL},              /* 2000 */
-    {"\x81\x02\xc3\x28", 4, 1007, DAYTONA_EPROTOCOL},              /* invalid UTF-8 */
-    {"\x81\x01\xc3", 3, 1007, DAYTONA_EPROTOCOL},                  /* unfinished UTF-8 */
-    {"\x81\x03\xed\xa0\x80", 5, 1007, DAYTONA_EPROTOCOL},          /* a surrogate */
-    {"\x88\x03\x03\xe8\xff", 5, 1007, DAYTONA_EPROTOCOL},          /* reason not UTF-8 */
+    {"\x91\x00", 2, 1002, DAYTONA_EPROTOCOL}, /* reserved bit on a text frame */
+    {"\x83\x00", 2, 1002, DAYTONA_EPROTOCOL}, /* unknown opcode */
+    {"\x80\x00", 2, 1002, DAYTONA_EPROTOCOL}, /* continuation of nothing */
+    {"\x01\x01"
+     "a\x81\x01"
+     "b",
+     6, 1002, DAYTONA_EPROTOCOL},                     /* message in a message */
+    {"\x09\x00", 2, 1002, DAYTONA_EPROTOCOL},         /* fragmented ping */
+    {"\x89\x7e\x00\x80", 4, 1002, DAYTONA_EPROTOCOL}, /* overlong ping */
+    {"\x82\x81"
+     "0000"
+     "a",
+     7, 1002, DAYTONA_EPROTOCOL}, /* masked */
+    {"\x82\x7e\x00\x01"
+     "a",
+     5, 1002, DAYTONA_EPROTOCOL},                                            /* length not the shortest */
+    {"\x88\x01\x03", 3, 1002, DAYTONA_EPROTOCOL},                            /* half a close code */
+    {"\x88\x02\x03\xed", 4, 1002, DAYTONA_EPROTOCOL},                        /* 1005 in a frame */
+    {"\x88\x02\x07\xd0", 4, 1002, DAYTONA_EPROTOCOL},                        /* 2000 */
+    {"\x81\x02\xc3\x28", 4, 1007, DAYTONA_EPROTOCOL},                        /* invalid UTF-8 */
+    {"\x81\x01\xc3", 3, 1007, DAYTONA_EPROTOCOL},                            /* unfinished UTF-8 */
+    {"\x81\x03\xed\xa0\x80", 5, 1007, DAYTONA_EPROTOCOL},                    /* a surrogate */
+    {"\x88\x03\x03\xe8\xff", 5, 1007, DAYTONA_EPROTOCOL},                    /* reason not UTF-8 */
     {"\x82\x7f\x00\x00\x00\x00\x40\x00\x00\x00z", 11, 1009, DAYTONA_ELIMIT}, /* announces 1 GiB */
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -142,10 +152,16 @@ static void ws_hands_on_invalid_utf8_when_asked(void **state) {
   ws_seen_t seen = {0};
   ws_client_open(&client, NULL);
   ws_client_connect_open(&client, &seen, (daytona__ws_opts_t){.allows_invalid_utf8 = true});
-  ws_link_frame(client.peer.link, 1, true, "\xff\xfe" "x", 3);
+  ws_link_frame(client.peer.link, 1, true,
+                "\xff\xfe"
+                "x",
+                3);
   ws_link_frame(client.peer.link, 1, true, "ok", 2);
   stage_until_count(&client.stage, &seen.messages, 2);
-  assert_memory_equal(seen.data, "\xff\xfe" "xok", 5);
+  assert_memory_equal(seen.data,
+                      "\xff\xfe"
+                      "xok",
+                      5);
   done(&client, &seen);
 }
 
@@ -218,7 +234,8 @@ static void ws_refuses_a_wrong_upgrade(void **state) {
   } cases[] = {
     {"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", DAYTONA_EPROTOCOL},
     {"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-     "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n", DAYTONA_EPROTOCOL},
+     "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+     DAYTONA_EPROTOCOL},
     {"HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", DAYTONA_EPROTOCOL},
     {"SSH-2.0-OpenSSH\r\n\r\n", DAYTONA_EPROTOCOL},
     {"HTTP/1.1 101 X\r\nbad header\r\n\r\n", DAYTONA_EPROTOCOL},
@@ -274,8 +291,7 @@ static void ws_shows_credentials_to_the_same_origin_only(void **state) {
   char answer[128], url[128];
   ws_client_open(&client, NULL);
   ws_peer_open(&other, &client.stage.uv);
-  snprintf(answer, sizeof answer, "HTTP/1.1 302 F\r\nLocation: ws://127.0.0.1:%d/new\r\n\r\n",
-           other.port);
+  snprintf(answer, sizeof answer, "HTTP/1.1 302 F\r\nLocation: ws://127.0.0.1:%d/new\r\n\r\n", other.port);
   client.peer.answer = answer;
   ws_client_url(&client, "http", url, sizeof url);
   ws_client_connect_open(&client, &seen, (daytona__ws_opts_t){.url = url});
@@ -291,21 +307,20 @@ static void ws_rejects_bad_arguments(void **state) {
   ws_client_t client;
   ws_seen_t seen = {0};
   ws_client_open(&client, NULL);
-  static const char *const urls[] = {"", "ftp://127.0.0.1/", "ws://", "ws://a b/", "ws://u:p@h/",
-                                     "ws://h/a\r\nX: y", "h/x", "ws://h:99999/"};
+  static const char *const urls[] = {
+    "", "ftp://127.0.0.1/", "ws://", "ws://a b/", "ws://u:p@h/", "ws://h/a\r\nX: y", "h/x", "ws://h:99999/"};
   for (size_t i = 0; i < sizeof urls / sizeof *urls; i++)
-    assert_int_equal(ws_client_connect(&client, &seen, (daytona__ws_opts_t){.url = urls[i]}),
-                     DAYTONA_EINVAL);
-  static const daytona_header_t headers[] = {{"X", "a\r\nY: b"}, {"X Y", "a"}, {"Host", "x"},
-                                             {"Sec-WebSocket-Key", "x"}, {"", "x"}};
+    assert_int_equal(ws_client_connect(&client, &seen, (daytona__ws_opts_t){.url = urls[i]}), DAYTONA_EINVAL);
+  static const daytona_header_t headers[] = {
+    {"X", "a\r\nY: b"}, {"X Y", "a"}, {"Host", "x"}, {"Sec-WebSocket-Key", "x"}, {"", "x"}};
   for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-    assert_int_equal(ws_client_connect(&client, &seen,
-                                       (daytona__ws_opts_t){.headers = &headers[i], .header_count = 1}),
-                     DAYTONA_EINVAL);
+    assert_int_equal(
+      ws_client_connect(&client, &seen, (daytona__ws_opts_t){.headers = &headers[i], .header_count = 1}),
+      DAYTONA_EINVAL);
   const char *protocol = "a,b";
-  assert_int_equal(ws_client_connect(&client, &seen,
-                                     (daytona__ws_opts_t){.protocols = &protocol, .protocol_count = 1}),
-                   DAYTONA_EINVAL);
+  assert_int_equal(
+    ws_client_connect(&client, &seen, (daytona__ws_opts_t){.protocols = &protocol, .protocol_count = 1}),
+    DAYTONA_EINVAL);
   ws_client_close(&client);
 }
 
@@ -364,8 +379,7 @@ static void ws_pings_and_finds_dead_peers(void **state) {
   ws_client_t client;
   ws_seen_t seen = {0};
   ws_client_open(&client, NULL);
-  ws_client_connect_open(&client, &seen,
-                         (daytona__ws_opts_t){.ping_ms = 20000, .pong_timeout_ms = 15000});
+  ws_client_connect_open(&client, &seen, (daytona__ws_opts_t){.ping_ms = 20000, .pong_timeout_ms = 15000});
   for (size_t i = 1; i <= 5; i++) { /* answered: alive for as long as it takes */
     daytona__loop_advance(client.stage.loop, 20001);
     stage_until_count(&client.stage, &client.peer.pings, i);
@@ -546,7 +560,10 @@ static void ws_joins_messages_when_asked(void **state) {
     size += ws_frame_build(behind + size, 0, true, "wo", 2);
     size += ws_frame_build(behind + size, 9, true, "p", 1);
     size += ws_frame_build(behind + size, 2, true, "three", 5);
-    size += ws_frame_build(behind + size, 8, true, "\x03\xe8" "bye", 5);
+    size += ws_frame_build(behind + size, 8, true,
+                           "\x03\xe8"
+                           "bye",
+                           5);
     ws_client_open(&client, NULL);
     client.peer.behind = behind;
     client.peer.behind_size = size;
@@ -685,9 +702,12 @@ static void ws_survives_each_failed_allocation(void **state) {
 static bool wslay_fails, mbedtls_fails;
 
 struct wslay_frame_callbacks;
-int __real_wslay_frame_context_init(void **context, const struct wslay_frame_callbacks *callbacks, void *user);
-int __wrap_wslay_frame_context_init(void **context, const struct wslay_frame_callbacks *callbacks, void *user);
-int __wrap_wslay_frame_context_init(void **context, const struct wslay_frame_callbacks *callbacks, void *user) {
+int __real_wslay_frame_context_init(void **context, const struct wslay_frame_callbacks *callbacks,
+                                    void *user);
+int __wrap_wslay_frame_context_init(void **context, const struct wslay_frame_callbacks *callbacks,
+                                    void *user);
+int __wrap_wslay_frame_context_init(void **context, const struct wslay_frame_callbacks *callbacks,
+                                    void *user) {
   return wslay_fails ? -1 : __real_wslay_frame_context_init(context, callbacks, user);
 }
 

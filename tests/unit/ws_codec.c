@@ -89,7 +89,10 @@ static size_t build_stream(char *out) {
   at += ws_frame_build(at, 1, false, "\xe2\x82", 2);
   at += ws_frame_build(at, 0, true, "\xac", 1);
   at += ws_frame_build(at, 2, true, big, sizeof big);
-  at += ws_frame_build(at, 8, true, "\x03\xf4" "restarting", 12);
+  at += ws_frame_build(at, 8, true,
+                       "\x03\xf4"
+                       "restarting",
+                       12);
   at += ws_frame_build(at, 1, true, "never", 5);
   return (size_t)(at - out);
 }
@@ -122,7 +125,9 @@ static void codec_stops_at_a_violation(void **state) {
 
 static void codec_bounds_what_is_announced(void **state) {
   /* The header alone says 2^62 bytes: refused with the first of them, and nothing was allocated. */
-  static const char stream[] = "\x82\x7f\x40\x00\x00\x00\x00\x00\x00\x00" "x";
+  static const char stream[] =
+    "\x82\x7f\x40\x00\x00\x00\x00\x00\x00\x00"
+    "x";
   source_t source;
   daytona__ws_event_t event;
   source_init(&source, stream, sizeof stream - 1, 4096);
@@ -177,17 +182,19 @@ static void codec_write_fails_whole(void **state) {
 }
 
 static void codec_knows_close_codes(void **state) {
-  static const int good[] = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999};
+  static const int good[] = {1000, 1001, 1002, 1003, 1007, 1008, 1009,
+                             1010, 1011, 1012, 1013, 1014, 3000, 4999};
   static const int bad[] = {0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535};
-  for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_true(daytona__ws_close_code_is_valid(good[i]));
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+    assert_true(daytona__ws_close_code_is_valid(good[i]));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(daytona__ws_close_code_is_valid(bad[i]));
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(codec_is_the_same_however_cut),   cmocka_unit_test(codec_stops_at_a_violation),
-    cmocka_unit_test(codec_bounds_what_is_announced),  cmocka_unit_test(codec_writes_masked_frames),
-    cmocka_unit_test(codec_write_fails_whole),         cmocka_unit_test(codec_knows_close_codes),
+    cmocka_unit_test(codec_is_the_same_however_cut),  cmocka_unit_test(codec_stops_at_a_violation),
+    cmocka_unit_test(codec_bounds_what_is_announced), cmocka_unit_test(codec_writes_masked_frames),
+    cmocka_unit_test(codec_write_fails_whole),        cmocka_unit_test(codec_knows_close_codes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,20 +38,26 @@ static int perform(CURL *curl, const char *method, const char *url, const char *
   curl_slist_free_all(headers);
   free(authorization);
   if (rc == CURLE_OK) putchar('\n');
-  if (rc != CURLE_OK) fprintf(stderr, "daytona-local: %s: %s\n", url, *reason ? reason : curl_easy_strerror(rc));
-  else if (status >= 400) fprintf(stderr, "daytona-local: status %ld\n", status);
+  if (rc != CURLE_OK)
+    fprintf(stderr, "daytona-local: %s: %s\n", url, *reason ? reason : curl_easy_strerror(rc));
+  else if (status >= 400)
+    fprintf(stderr, "daytona-local: status %ld\n", status);
   return rc != CURLE_OK || status >= 400;
 }
 
 int dl_cli_admin(int argc, char **argv) {
   const char *key = getenv("DAYTONA_API_KEY");
   if (argc < 2 || argc > 3) {
-    fputs("usage: daytona-local admin GET|POST|PUT|DELETE PATH [JSON]   (as in: admin POST /admin/clock '{\"jump_ms\":60000}')\n", stderr);
+    fputs(
+      "usage: daytona-local admin GET|POST|PUT|DELETE PATH [JSON]   (as in: admin POST /admin/clock "
+      "'{\"jump_ms\":60000}')\n",
+      stderr);
     return 2;
   }
   char *url = admin_url(argv[1]);
   if (!url || !key) {
-    fputs("daytona-local: DAYTONA_API_KEY and DAYTONA_API_URL (or DAYTONA_LOCAL_ADMIN_URL) must be set\n", stderr);
+    fputs("daytona-local: DAYTONA_API_KEY and DAYTONA_API_URL (or DAYTONA_LOCAL_ADMIN_URL) must be set\n",
+          stderr);
     free(url);
     return 2;
   }

@@ -17,35 +17,35 @@
 #define PEM_MAX (1024 * 1024)
 
 static const char usage[] =
-    "usage: daytona-local serve [OPTIONS]            a sandbox server on 127.0.0.1\n"
-    "       daytona-local run [OPTIONS] -- CMD...    one for the life of a command, nothing left behind\n"
-    "       daytona-local admin METHOD PATH [JSON]   an admin call to the server in the environment\n"
-    "       daytona-local --help | --version\n"
-    "\n"
-    "  --listen HOST:PORT       where to listen (serve: 127.0.0.1:3986, run: any free port)\n"
-    "  --state DIR              state directory (serve: $XDG_STATE_HOME/daytona-local)\n"
-    "  --key KEY                API key; without one a fresh key is made (and printed by serve)\n"
-    "  --key-file FILE          keys, one per line, each with optional permissions\n"
-    "  --jwt-token TOKEN        accept this token with the organization header\n"
-    "  --organization-id ID     the organization's id\n"
-    "  --isolation bwrap|none   how sandboxes are kept apart; none: NOT AT ALL\n"
-    "  --network private|host|none   network of sandboxes\n"
-    "  --node-modules DIR       modules for TypeScript, seen read-only by sandboxes\n"
-    "  --tls-cert FILE --tls-key FILE   serve https (TLS 1.2, 1.3)\n"
-    "  --tls-client-ca FILE     require a client certificate of this CA\n"
-    "  --public-url URL         what clients call the server\n"
-    "  --proxy-domain HOST:PORT end of preview host names (localhost:PORT)\n"
-    "  --region NAME            name of the one region (local)\n"
-    "  --clock-speed N          run timers and timestamps N times faster\n"
-    "  --create-answer started|creating   when a create is answered\n"
-    "  --accept-unenforced      store network lists although nothing enforces them\n"
-    "  --rate-limit BUCKET=LIMIT/SECONDS  authenticated, sandbox-create, sandbox-lifecycle,\n"
-    "                           anonymous, failed-auth; may be repeated\n"
-    "  --reader-patience MS     how long a program waits for a client that takes nothing (10000)\n"
-    "  --max-cpu N --max-memory GIB --max-disk GIB   per sandbox (4, 8, 10)\n"
-    "  --fault JSON             a fault rule, see README.md; may be repeated\n"
-    "  --print-env              serve: print shell lines that set DAYTONA_API_URL and _KEY\n"
-    "  --log error|warn|info|debug\n";
+  "usage: daytona-local serve [OPTIONS]            a sandbox server on 127.0.0.1\n"
+  "       daytona-local run [OPTIONS] -- CMD...    one for the life of a command, nothing left behind\n"
+  "       daytona-local admin METHOD PATH [JSON]   an admin call to the server in the environment\n"
+  "       daytona-local --help | --version\n"
+  "\n"
+  "  --listen HOST:PORT       where to listen (serve: 127.0.0.1:3986, run: any free port)\n"
+  "  --state DIR              state directory (serve: $XDG_STATE_HOME/daytona-local)\n"
+  "  --key KEY                API key; without one a fresh key is made (and printed by serve)\n"
+  "  --key-file FILE          keys, one per line, each with optional permissions\n"
+  "  --jwt-token TOKEN        accept this token with the organization header\n"
+  "  --organization-id ID     the organization's id\n"
+  "  --isolation bwrap|none   how sandboxes are kept apart; none: NOT AT ALL\n"
+  "  --network private|host|none   network of sandboxes\n"
+  "  --node-modules DIR       modules for TypeScript, seen read-only by sandboxes\n"
+  "  --tls-cert FILE --tls-key FILE   serve https (TLS 1.2, 1.3)\n"
+  "  --tls-client-ca FILE     require a client certificate of this CA\n"
+  "  --public-url URL         what clients call the server\n"
+  "  --proxy-domain HOST:PORT end of preview host names (localhost:PORT)\n"
+  "  --region NAME            name of the one region (local)\n"
+  "  --clock-speed N          run timers and timestamps N times faster\n"
+  "  --create-answer started|creating   when a create is answered\n"
+  "  --accept-unenforced      store network lists although nothing enforces them\n"
+  "  --rate-limit BUCKET=LIMIT/SECONDS  authenticated, sandbox-create, sandbox-lifecycle,\n"
+  "                           anonymous, failed-auth; may be repeated\n"
+  "  --reader-patience MS     how long a program waits for a client that takes nothing (10000)\n"
+  "  --max-cpu N --max-memory GIB --max-disk GIB   per sandbox (4, 8, 10)\n"
+  "  --fault JSON             a fault rule, see README.md; may be repeated\n"
+  "  --print-env              serve: print shell lines that set DAYTONA_API_URL and _KEY\n"
+  "  --log error|warn|info|debug\n";
 
 void dl_cli_usage(void) { fputs(usage, stdout); }
 
@@ -114,7 +114,9 @@ static const char *read_pem(char **slot, const char *path) {
 
 static const char *read_cert(dl_cli_opts *o, const char *value) { return read_pem(&o->cert, value); }
 static const char *read_cert_key(dl_cli_opts *o, const char *value) { return read_pem(&o->key, value); }
-static const char *read_client_ca(dl_cli_opts *o, const char *value) { return read_pem(&o->client_ca, value); }
+static const char *read_client_ca(dl_cli_opts *o, const char *value) {
+  return read_pem(&o->client_ca, value);
+}
 
 static const char *read_isolation(dl_cli_opts *o, const char *value) {
   bool is_none = strcmp(value, "none") == 0;
@@ -142,7 +144,8 @@ static const char *read_organization(dl_cli_opts *o, const char *value) {
 }
 
 static const char *read_speed(dl_cli_opts *o, const char *value) {
-  bool ok = dl_parse_double(value, &o->control.clock_speed) && o->control.clock_speed >= 0.001 && o->control.clock_speed <= 1e6;
+  bool ok = dl_parse_double(value, &o->control.clock_speed) && o->control.clock_speed >= 0.001 &&
+            o->control.clock_speed <= 1e6;
   return ok ? NULL : "must be a number from 0.001 to 1000000";
 }
 
@@ -162,11 +165,18 @@ static const char *read_fault(dl_cli_opts *o, const char *value) {
 }
 
 static const char *read_size(double *slot, const char *value) {
-  return dl_parse_double(value, slot) && *slot >= 1 && *slot <= 4096 ? NULL : "must be a number from 1 to 4096";
+  return dl_parse_double(value, slot) && *slot >= 1 && *slot <= 4096 ? NULL
+                                                                     : "must be a number from 1 to 4096";
 }
-static const char *read_max_cpu(dl_cli_opts *o, const char *value) { return read_size(&o->control.max_cpu, value); }
-static const char *read_max_memory(dl_cli_opts *o, const char *value) { return read_size(&o->control.max_memory, value); }
-static const char *read_max_disk(dl_cli_opts *o, const char *value) { return read_size(&o->control.max_disk, value); }
+static const char *read_max_cpu(dl_cli_opts *o, const char *value) {
+  return read_size(&o->control.max_cpu, value);
+}
+static const char *read_max_memory(dl_cli_opts *o, const char *value) {
+  return read_size(&o->control.max_memory, value);
+}
+static const char *read_max_disk(dl_cli_opts *o, const char *value) {
+  return read_size(&o->control.max_disk, value);
+}
 
 static const char *read_patience(dl_cli_opts *o, const char *value) {
   int64_t ms;
@@ -184,54 +194,69 @@ static const char *read_log(dl_cli_opts *o, const char *value) {
 }
 
 /* Texts that live as long as argv. */
-static const char *read_jwt(dl_cli_opts *o, const char *value) { return o->control.jwt_token = value, *value ? NULL : "must not be empty"; }
-static const char *read_modules(dl_cli_opts *o, const char *value) { return o->control.runtime.node_modules = value, NULL; }
+static const char *read_jwt(dl_cli_opts *o, const char *value) {
+  return o->control.jwt_token = value, *value ? NULL : "must not be empty";
+}
+static const char *read_modules(dl_cli_opts *o, const char *value) {
+  return o->control.runtime.node_modules = value, NULL;
+}
 /* Clients take it for the beginning of their URLs: what is not one would only show in their errors. */
 static const char *read_public_url(dl_cli_opts *o, const char *value) {
-  const char *rest = dl_starts_with(value, "https://") ? value + 8 : dl_starts_with(value, "http://") ? value + 7 : NULL;
+  const char *rest = dl_starts_with(value, "https://")  ? value + 8
+                     : dl_starts_with(value, "http://") ? value + 7
+                                                        : NULL;
   o->control.public_url = value;
   if (!rest) return "must be a URL that begins with http:// or https://";
-  if (!*rest || strpbrk(rest, "/?# \t\r\n")) return "must be http://HOST:PORT or https://HOST:PORT, without a path";
+  if (!*rest || strpbrk(rest, "/?# \t\r\n"))
+    return "must be http://HOST:PORT or https://HOST:PORT, without a path";
   return NULL;
 }
 
-static const char *read_domain(dl_cli_opts *o, const char *value) { return o->control.proxy_domain = value, NULL; }
-static const char *read_region(dl_cli_opts *o, const char *value) { return o->control.region = value, *value ? NULL : "must not be empty"; }
+static const char *read_domain(dl_cli_opts *o, const char *value) {
+  return o->control.proxy_domain = value, NULL;
+}
+static const char *read_region(dl_cli_opts *o, const char *value) {
+  return o->control.region = value, *value ? NULL : "must not be empty";
+}
 
-static const char *read_unenforced(dl_cli_opts *o, const char *value) { return (void)value, o->control.accepts_unenforced = true, NULL; }
-static const char *read_print_env(dl_cli_opts *o, const char *value) { return (void)value, o->prints_env = true, NULL; }
+static const char *read_unenforced(dl_cli_opts *o, const char *value) {
+  return (void)value, o->control.accepts_unenforced = true, NULL;
+}
+static const char *read_print_env(dl_cli_opts *o, const char *value) {
+  return (void)value, o->prints_env = true, NULL;
+}
 
 static const struct {
   const char *name;
   bool has_value;
   reader read;
 } options[] = {
-    {"--listen", true, read_listen},
-    {"--state", true, read_state},
-    {"--key", true, read_key},
-    {"--key-file", true, read_key_file},
-    {"--jwt-token", true, read_jwt},
-    {"--organization-id", true, read_organization},
-    {"--isolation", true, read_isolation},
-    {"--network", true, read_network},
-    {"--node-modules", true, read_modules},
-    {"--tls-cert", true, read_cert},
-    {"--tls-key", true, read_cert_key},
-    {"--tls-client-ca", true, read_client_ca},
-    {"--public-url", true, read_public_url},
-    {"--proxy-domain", true, read_domain},
-    {"--region", true, read_region},
-    {"--clock-speed", true, read_speed},
-    {"--create-answer", true, read_create_answer},
-    {"--accept-unenforced", false, read_unenforced},
-    {"--rate-limit", true, read_limit},
-    {"--max-cpu", true, read_max_cpu},
-    {"--max-memory", true, read_max_memory},
-    {"--max-disk", true, read_max_disk},
-    {"--reader-patience", true, read_patience},
-    {"--fault", true, read_fault},
-    {"--print-env", false, read_print_env},
-    {"--log", true, read_log},
+  {"--listen", true, read_listen},
+  {"--state", true, read_state},
+  {"--key", true, read_key},
+  {"--key-file", true, read_key_file},
+  {"--jwt-token", true, read_jwt},
+  {"--organization-id", true, read_organization},
+  {"--isolation", true, read_isolation},
+  {"--network", true, read_network},
+  {"--node-modules", true, read_modules},
+  {"--tls-cert", true, read_cert},
+  {"--tls-key", true, read_cert_key},
+  {"--tls-client-ca", true, read_client_ca},
+  {"--public-url", true, read_public_url},
+  {"--proxy-domain", true, read_domain},
+  {"--region", true, read_region},
+  {"--clock-speed", true, read_speed},
+  {"--create-answer", true, read_create_answer},
+  {"--accept-unenforced", false, read_unenforced},
+  {"--rate-limit", true, read_limit},
+  {"--max-cpu", true, read_max_cpu},
+  {"--max-memory", true, read_max_memory},
+  {"--max-disk", true, read_max_disk},
+  {"--reader-patience", true, read_patience},
+  {"--fault", true, read_fault},
+  {"--print-env", false, read_print_env},
+  {"--log", true, read_log},
 };
 
 /* Takes one option at argv[*at], as "--name value" or "--name=value"; NULL or what is wrong. */

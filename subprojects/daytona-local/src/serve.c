@@ -138,8 +138,9 @@ static void announce(const app *a, const dl_cli_opts *o, const char *fresh_key) 
   if (o->prints_env)
     printf("export DAYTONA_API_URL=%s/api\nexport DAYTONA_API_KEY=%s\n", url, o->keys[0].key);
   if (o->control.runtime.isolation == DL_ISOLATION_NONE)
-    fprintf(stderr, "daytona-local: WARNING: --isolation=none: sandboxes are plain processes of this user and can do "
-                    "everything it can\n");
+    fprintf(stderr,
+            "daytona-local: WARNING: --isolation=none: sandboxes are plain processes of this user and can do "
+            "everything it can\n");
   printf("daytona-local: listening on %s/api\n", url);
   fflush(stdout);
 }
@@ -181,8 +182,9 @@ static void on_child_exit(uv_process_t *child, int64_t status, int term_signal) 
 
 static char **child_environment(const char *url, const char *key) {
   extern char **environ;
-  static const char *const ours[] = {"DAYTONA_API_URL=", "DAYTONA_API_KEY=", "DAYTONA_LOCAL_ADMIN_URL=", "DAYTONA_SERVER_URL=",
-                                     "DAYTONA_JWT_TOKEN=", "DAYTONA_ORGANIZATION_ID=", "DAYTONA_TARGET="};
+  static const char *const ours[] = {
+    "DAYTONA_API_URL=",   "DAYTONA_API_KEY=",         "DAYTONA_LOCAL_ADMIN_URL=", "DAYTONA_SERVER_URL=",
+    "DAYTONA_JWT_TOKEN=", "DAYTONA_ORGANIZATION_ID=", "DAYTONA_TARGET="};
   size_t count = 0, n = 0;
   while (environ[count]) count++;
   char **env = dl_xcalloc(count + 4, sizeof *env);
@@ -201,8 +203,12 @@ static int spawn(app *a, dl_cli_opts *o) {
   char **env = child_environment(dl_control_url(a->control), o->keys[0].key);
   uv_stdio_container_t stdio[3];
   for (int i = 0; i < 3; i++) stdio[i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = i};
-  uv_process_options_t options = {
-      .file = o->command[0], .args = o->command, .env = env, .stdio = stdio, .stdio_count = 3, .exit_cb = on_child_exit};
+  uv_process_options_t options = {.file = o->command[0],
+                                  .args = o->command,
+                                  .env = env,
+                                  .stdio = stdio,
+                                  .stdio_count = 3,
+                                  .exit_cb = on_child_exit};
   a->child.data = a;
   int rc = uv_spawn(&a->loop, &a->child, &options);
   a->has_child = rc == 0;

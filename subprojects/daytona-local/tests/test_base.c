@@ -19,10 +19,21 @@ static void utf8_is_strict(void **state) {
     const char *text;
     bool ok;
   } cases[] = {
-      {"", true},           {"plain", true},      {"\xc3\xa9", true},         {"\xe2\x82\xac", true},
-      {"\xf0\x9f\x98\x80", true}, {"\xf4\x8f\xbf\xbf", true}, {"\x80", false},  {"\xc3", false},
-      {"\xc0\xaf", false},  {"\xe0\x80\xaf", false}, {"\xed\xa0\x80", false},  {"\xf4\x90\x80\x80", false},
-      {"\xf8\x88\x80\x80\x80", false}, {"a\xff", false},  {"\xe2\x82", false},
+    {"", true},
+    {"plain", true},
+    {"\xc3\xa9", true},
+    {"\xe2\x82\xac", true},
+    {"\xf0\x9f\x98\x80", true},
+    {"\xf4\x8f\xbf\xbf", true},
+    {"\x80", false},
+    {"\xc3", false},
+    {"\xc0\xaf", false},
+    {"\xe0\x80\xaf", false},
+    {"\xed\xa0\x80", false},
+    {"\xf4\x90\x80\x80", false},
+    {"\xf8\x88\x80\x80\x80", false},
+    {"a\xff", false},
+    {"\xe2\x82", false},
   };
   for (size_t i = 0; i < DL_COUNT(cases); i++)
     assert_int_equal(dl_utf8_valid(cases[i].text, strlen(cases[i].text)), cases[i].ok);
@@ -35,7 +46,8 @@ static void integers_take_exponents_and_refuse_the_rest(void **state) {
   assert_int_equal(n, 1000000);
   assert_true(dl_parse_int("-5", -5, 5, &n));
   assert_true(dl_parse_int("4.0", 0, 5, &n));
-  static const char *const bad[] = {"", "1.5", "x", "0x10", "inf", "nan", " 1", "1 ", "6", "-6", "1e400", "--1"};
+  static const char *const bad[] = {"",   "1.5", "x", "0x10", "inf",   "nan",
+                                    " 1", "1 ",  "6", "-6",   "1e400", "--1"};
   for (size_t i = 0; i < DL_COUNT(bad); i++) assert_false(dl_parse_int(bad[i], -5, 5, &n));
 }
 
@@ -50,7 +62,12 @@ static void times_round_trip_and_accept_what_clients_send(void **state) {
   assert_true(dl_iso_parse("2026-08-20T07:15:30.1-0200", &ms));
   assert_int_equal(ms, 1787217330100);
   assert_true(dl_iso_parse("2026-08-20", &ms));
-  static const char *const bad[] = {"", "2026", "2026-13-01", "2026-08-20T25:00:00Z", "2026-08-20T09:15:30.Z", "yesterday",
+  static const char *const bad[] = {"",
+                                    "2026",
+                                    "2026-13-01",
+                                    "2026-08-20T25:00:00Z",
+                                    "2026-08-20T09:15:30.Z",
+                                    "yesterday",
                                     "2026-08-20T09:15:30Zx"};
   for (size_t i = 0; i < DL_COUNT(bad); i++) assert_false(dl_iso_parse(bad[i], &ms));
 }
@@ -151,14 +168,14 @@ static void json_refuses_depth_and_reads_null_as_absent(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(utf8_is_strict),
-      cmocka_unit_test(integers_take_exponents_and_refuse_the_rest),
-      cmocka_unit_test(times_round_trip_and_accept_what_clients_send),
-      cmocka_unit_test(secrets_compare_by_content),
-      cmocka_unit_test(names_are_random_and_well_formed),
-      cmocka_unit_test(buffers_stop_at_their_ceiling),
-      cmocka_unit_test(maps_survive_growth_and_removal),
-      cmocka_unit_test(json_refuses_depth_and_reads_null_as_absent),
+    cmocka_unit_test(utf8_is_strict),
+    cmocka_unit_test(integers_take_exponents_and_refuse_the_rest),
+    cmocka_unit_test(times_round_trip_and_accept_what_clients_send),
+    cmocka_unit_test(secrets_compare_by_content),
+    cmocka_unit_test(names_are_random_and_well_formed),
+    cmocka_unit_test(buffers_stop_at_their_ceiling),
+    cmocka_unit_test(maps_survive_growth_and_removal),
+    cmocka_unit_test(json_refuses_depth_and_reads_null_as_absent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,9 +20,10 @@ typedef struct {
 } spec;
 
 /* Every form of length, at its limits, with and without a mask, empty ones among them. */
-static const spec SPECS[] = {{0x82, 0, false},   {0x81, 5, false},     {0x02, 125, false},    {0x00, 126, false},   {0x80, 127, true},
-                             {0x8a, 0, true},    {0x89, 125, false},   {0x82, 65535, false},  {0xf2, 65536, false}, {0x82, 70000, true},
-                             {0x8f, 1, false},   {0x88, 2, false},     {0x82, 1, true}};
+static const spec SPECS[] = {
+  {0x82, 0, false}, {0x81, 5, false},   {0x02, 125, false},   {0x00, 126, false},   {0x80, 127, true},
+  {0x8a, 0, true},  {0x89, 125, false}, {0x82, 65535, false}, {0xf2, 65536, false}, {0x82, 70000, true},
+  {0x8f, 1, false}, {0x88, 2, false},   {0x82, 1, true}};
 
 static void put_frame(dl_buf *out, const spec *s) {
   unsigned char head[DL_FRAME_HEAD_MAX];
@@ -138,7 +139,10 @@ static void heads_are_as_short_as_they_can_be(void **state) {
     uint64_t size;
     const char *head;
     size_t len;
-  } cases[] = {{0, "\x82\x00", 2}, {125, "\x82\x7d", 2}, {126, "\x82\x7e\x00\x7e", 4}, {65535, "\x82\x7e\xff\xff", 4},
+  } cases[] = {{0, "\x82\x00", 2},
+               {125, "\x82\x7d", 2},
+               {126, "\x82\x7e\x00\x7e", 4},
+               {65535, "\x82\x7e\xff\xff", 4},
                {65536, "\x82\x7f\0\0\0\0\0\1\0\0", 10}};
   unsigned char out[DL_FRAME_HEAD_MAX];
   for (size_t i = 0; i < DL_COUNT(cases); i++) {
@@ -149,11 +153,11 @@ static void heads_are_as_short_as_they_can_be(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(frames_are_found_in_one_piece),
-      cmocka_unit_test(frames_are_found_byte_by_byte),
-      cmocka_unit_test(frames_are_found_at_random_cuts),
-      cmocka_unit_test(a_length_that_cannot_be_ends_the_search),
-      cmocka_unit_test(heads_are_as_short_as_they_can_be),
+    cmocka_unit_test(frames_are_found_in_one_piece),
+    cmocka_unit_test(frames_are_found_byte_by_byte),
+    cmocka_unit_test(frames_are_found_at_random_cuts),
+    cmocka_unit_test(a_length_that_cannot_be_ends_the_search),
+    cmocka_unit_test(heads_are_as_short_as_they_can_be),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

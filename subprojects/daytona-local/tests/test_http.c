@@ -34,7 +34,8 @@ static int setup(void **state) {
   fixture *f = calloc(1, sizeof *f);
   char *error = NULL;
   uv_loop_init(&f->loop);
-  f->http = dl_http_new(&f->loop, &(dl_http_opts){.listen_fd = -1, .on_request = on_request, .user = f}, &error);
+  f->http =
+    dl_http_new(&f->loop, &(dl_http_opts){.listen_fd = -1, .on_request = on_request, .user = f}, &error);
   assert_non_null(f->http);
   raw_open(&f->client, &f->loop, dl_http_port(f->http));
   *state = f;
@@ -360,22 +361,22 @@ static void bad_requests_do_no_harm(void **state) {
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
-      T(body_is_echoed_twice_on_one_connection),
-      T(too_large_body_is_413_and_the_connection_lives),
-      T(refusal_comes_after_the_body_was_read),
-      T(answer_may_come_later),
-      T(peer_going_away_is_told_and_the_answer_goes_nowhere),
-      T(closing_the_server_ends_held_requests),
-      T(chunked_stream_waits_for_its_source),
-      T(stream_of_known_length_is_plain),
-      T(streamed_body_obeys_back_pressure),
-      T(streamed_body_cut_by_the_peer_is_told),
-      T(upgraded_connection_is_a_stream),
-      T(closing_the_server_ends_upgraded_streams),
-      T(truncated_answer_declares_more_than_it_sends),
-      T(reset_is_seen_as_a_reset),
-      T(dribbled_answer_takes_its_time),
-      T(bad_requests_do_no_harm),
+    T(body_is_echoed_twice_on_one_connection),
+    T(too_large_body_is_413_and_the_connection_lives),
+    T(refusal_comes_after_the_body_was_read),
+    T(answer_may_come_later),
+    T(peer_going_away_is_told_and_the_answer_goes_nowhere),
+    T(closing_the_server_ends_held_requests),
+    T(chunked_stream_waits_for_its_source),
+    T(stream_of_known_length_is_plain),
+    T(streamed_body_obeys_back_pressure),
+    T(streamed_body_cut_by_the_peer_is_told),
+    T(upgraded_connection_is_a_stream),
+    T(closing_the_server_ends_upgraded_streams),
+    T(truncated_answer_declares_more_than_it_sends),
+    T(reset_is_seen_as_a_reset),
+    T(dribbled_answer_takes_its_time),
+    T(bad_requests_do_no_harm),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

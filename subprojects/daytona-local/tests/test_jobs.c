@@ -143,9 +143,9 @@ static void removal_follows_no_link_and_knows_no_depth(void **state) {
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
-      T(a_tree_survives_packing_with_modes_and_links),
-      T(a_broken_archive_leaves_nothing_half_done),
-      T(removal_follows_no_link_and_knows_no_depth),
+    T(a_tree_survives_packing_with_modes_and_links),
+    T(a_broken_archive_leaves_nothing_half_done),
+    T(removal_follows_no_link_and_knows_no_depth),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

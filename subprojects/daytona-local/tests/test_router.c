@@ -12,13 +12,13 @@
 #include <cmocka.h>
 
 static const dl_route routes[] = {
-    {"GET", "/sandbox", NULL, 0},
-    {"GET", "/sandbox/{x}", NULL, 1},
-    {"GET", "/sandbox/paginated", NULL, 2},
-    {"GET", "/sandbox/ssh-access/validate", NULL, 3},
-    {"GET", "/sandbox/{x}/{what}", NULL, 4},
-    {"POST", "/sandbox/{x}/ports/{port}/url", NULL, 5},
-    {"*", "/proxy/{port}/{path*}", NULL, 6},
+  {"GET", "/sandbox", NULL, 0},
+  {"GET", "/sandbox/{x}", NULL, 1},
+  {"GET", "/sandbox/paginated", NULL, 2},
+  {"GET", "/sandbox/ssh-access/validate", NULL, 3},
+  {"GET", "/sandbox/{x}/{what}", NULL, 4},
+  {"POST", "/sandbox/{x}/ports/{port}/url", NULL, 5},
+  {"*", "/proxy/{port}/{path*}", NULL, 6},
 };
 
 /* "<flags> x=.. port=.. rest=.." or why not. */
@@ -27,8 +27,9 @@ static void on_request(dl_req *req, void *user) {
   (void)user;
   const dl_route *r = dl_route_find(req, routes, DL_COUNT(routes), dl_req_path(req), &bad_escape);
   const char *x = r ? dl_req_param(req, "x") : NULL, *port = r ? dl_req_param(req, "port") : NULL;
-  char *text = r ? dl_xprintf("<%u x=%s port=%s rest=%s>", r->flags, x ? x : "-", port ? port : "-", dl_req_rest(req))
-                 : dl_xstrdup(bad_escape ? "<bad>" : "<none>");
+  char *text =
+    r ? dl_xprintf("<%u x=%s port=%s rest=%s>", r->flags, x ? x : "-", port ? port : "-", dl_req_rest(req))
+      : dl_xstrdup(bad_escape ? "<bad>" : "<none>");
   dl_reply_text(req, 200, text);
   free(text);
 }
@@ -83,15 +84,16 @@ static void the_rest_stays_as_it_came(void **state) {
   expect("PUT /proxy/80/a%2Fb//c?q=1", "<6 x=- port=80 rest=a%2Fb//c>");
   expect("GET /proxy/80", "<6 x=- port=80 rest=>");
   expect("GET /proxy/80/", "<6 x=- port=80 rest=>");
-  expect("GET /proxy/80/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18", "rest=1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18>");
+  expect("GET /proxy/80/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18",
+         "rest=1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18>");
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(literal_segments_win),
-      cmocka_unit_test(segments_are_decoded_after_matching),
-      cmocka_unit_test(slashes_and_methods),
-      cmocka_unit_test(the_rest_stays_as_it_came),
+    cmocka_unit_test(literal_segments_win),
+    cmocka_unit_test(segments_are_decoded_after_matching),
+    cmocka_unit_test(slashes_and_methods),
+    cmocka_unit_test(the_rest_stays_as_it_came),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,9 +22,11 @@
 
 static void mount_paths(void **state) {
   (void)state;
-  static const char *const good[] = {"/mnt", "/mnt/a", "/home/daytona/x", "/etcetera", "/library", "/a/..b", "//mnt"};
-  static const char *const bad[] = {"", "mnt", "/", "//", "/a/../b", "/..", "/.", "/a/.", "/a//b", "/etc", "/etc/x", "/proc/1",
-                                    "/sys", "/dev/null", "/boot", "/bin", "/sbin/x", "/lib", "/lib64/x", "//etc"};
+  static const char *const good[] = {"/mnt",   "/mnt/a", "/home/daytona/x", "/etcetera", "/library",
+                                     "/a/..b", "//mnt"};
+  static const char *const bad[] = {"",      "mnt",   "/",       "//",     "/a/../b",  "/..",  "/.",
+                                    "/a/.",  "/a//b", "/etc",    "/etc/x", "/proc/1",  "/sys", "/dev/null",
+                                    "/boot", "/bin",  "/sbin/x", "/lib",   "/lib64/x", "//etc"};
   ALL(dl_check_mount_path, true, good);
   ALL(dl_check_mount_path, false, bad);
   static const char *const good_sub[] = {"", "a", "a/b", "a.b"};
@@ -35,13 +37,23 @@ static void mount_paths(void **state) {
 
 static void network_lists(void **state) {
   (void)state;
-  static const char *const good[] = {"", "10.0.0.0/8", " 10.0.0.0/8 , 192.0.2.7/32", "0.0.0.0/0", "10.0.0.0/8,,"};
-  static const char *const bad[] = {"10.0.0.0", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "10.0.0.0/8/8", "::/0", "x/8", "10.0.0.0/-1",
-                                    "1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,,"};
+  static const char *const good[] = {"", "10.0.0.0/8", " 10.0.0.0/8 , 192.0.2.7/32", "0.0.0.0/0",
+                                     "10.0.0.0/8,,"};
+  static const char *const bad[] = {
+    "10.0.0.0",
+    "10.0.0.0/33",
+    "10.0.0/8",
+    "10.0.0.0/",
+    "10.0.0.0/8/8",
+    "::/0",
+    "x/8",
+    "10.0.0.0/-1",
+    "1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,1.1.1.1/1,,"};
   ALL(dl_check_allow_list, true, good);
   ALL(dl_check_allow_list, false, bad);
   static const char *const good_domains[] = {"", "example.com", "*.example.com, a-b.org", "x1.y2.zz"};
-  static const char *const bad_domains[] = {"localhost", "-a.com", "a-.com", "a..com", "*.", "*.com.", "a.c", "a.b1", "a_b.com", "x*.com"};
+  static const char *const bad_domains[] = {"localhost", "-a.com", "a-.com", "a..com",  "*.",
+                                            "*.com.",    "a.c",    "a.b1",   "a_b.com", "x*.com"};
   ALL(dl_check_domain_list, true, good_domains);
   ALL(dl_check_domain_list, false, bad_domains);
 }
@@ -49,7 +61,8 @@ static void network_lists(void **state) {
 static void display_texts(void **state) {
   (void)state;
   static const char *const good[] = {"box", "a/b:c", "a < b", "tab\tand\nbreak", "\xc3\xa9", "www"};
-  static const char *const bad[] = {"<b>", "</a", "<!--", "http://x", "HTTPS://x", "javascript:x", "see www.x", "mailto:a", "tel:1", "a\x01", "a\x7f"};
+  static const char *const bad[] = {"<b>",       "</a",      "<!--",  "http://x", "HTTPS://x", "javascript:x",
+                                    "see www.x", "mailto:a", "tel:1", "a\x01",    "a\x7f"};
   ALL(dl_check_display, true, good);
   ALL(dl_check_display, false, bad);
 }
@@ -90,8 +103,11 @@ static void faults_match_in_order_and_run_out(void **state) {
   dl_fault hit;
   assert_null(add(f, "[]"));
   assert_null(add(f, "{\"action\":\"reset\",\"extra\":1}"));
-  assert_non_null(add(f, "{\"action\":\"reset\",\"skip\":1,\"match\":{\"method\":\"post\",\"path\":\"/api/sandbox/*/stop\",\"target\":\"control\"}}"));
-  assert_non_null(add(f, "{\"action\":\"stall\",\"times\":\"always\",\"match\":{\"target\":[\"toolbox\",\"preview\"]}}"));
+  assert_non_null(add(f,
+                      "{\"action\":\"reset\",\"skip\":1,\"match\":{\"method\":\"post\",\"path\":\"/api/"
+                      "sandbox/*/stop\",\"target\":\"control\"}}"));
+  assert_non_null(
+    add(f, "{\"action\":\"stall\",\"times\":\"always\",\"match\":{\"target\":[\"toolbox\",\"preview\"]}}"));
   assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "GET", "/api/sandbox/x/stop", false, &hit));
   assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/start", false, &hit));
   assert_false(dl_faults_hit(f, DL_TARGET_CONTROL, "POST", "/api/sandbox/x/stop", false, &hit)); /* skipped */
@@ -109,44 +125,45 @@ static void faults_of_streams_are_read_strictly(void **state) {
   (void)state;
   dl_faults *f = dl_faults_new();
   static const char *const good[] = {
-      "{\"action\":\"reset\",\"after_frames\":0}",
-      "{\"action\":\"truncate\",\"after_frames\":3,\"into_bytes\":1}",
-      "{\"action\":\"freeze\",\"after_bytes\":0}",
-      "{\"action\":\"freeze\",\"after_frames\":2,\"for_ms\":50}",
-      "{\"action\":\"delay-pongs\"}",
-      "{\"action\":\"delay-pongs\",\"delay_ms\":5}",
-      "{\"action\":\"close\",\"close_code\":1012,\"close_reason\":\"restart\"}",
-      "{\"action\":\"close\",\"close_code\":4999,\"after_frames\":7}",
-      "{\"action\":\"close\",\"close_code\":1005}",
-      "{\"action\":\"split\"}",
-      "{\"action\":\"split\",\"piece_bytes\":2,\"pause_ms\":1}",
-      "{\"action\":\"split\",\"fragment_bytes\":3}",
+    "{\"action\":\"reset\",\"after_frames\":0}",
+    "{\"action\":\"truncate\",\"after_frames\":3,\"into_bytes\":1}",
+    "{\"action\":\"freeze\",\"after_bytes\":0}",
+    "{\"action\":\"freeze\",\"after_frames\":2,\"for_ms\":50}",
+    "{\"action\":\"delay-pongs\"}",
+    "{\"action\":\"delay-pongs\",\"delay_ms\":5}",
+    "{\"action\":\"close\",\"close_code\":1012,\"close_reason\":\"restart\"}",
+    "{\"action\":\"close\",\"close_code\":4999,\"after_frames\":7}",
+    "{\"action\":\"close\",\"close_code\":1005}",
+    "{\"action\":\"split\"}",
+    "{\"action\":\"split\",\"piece_bytes\":2,\"pause_ms\":1}",
+    "{\"action\":\"split\",\"fragment_bytes\":3}",
   };
   static const char *const bad[] = {
-      "{\"action\":\"freeze\"}",
-      "{\"action\":\"freeze\",\"after_bytes\":1,\"after_frames\":1}",
-      "{\"action\":\"freeze\",\"after_bytes\":1,\"into_bytes\":1}",
-      "{\"action\":\"freeze\",\"after_bytes\":1,\"phase\":\"after\"}",
-      "{\"action\":\"reset\",\"after_frames\":-1}",
-      "{\"action\":\"reset\",\"after_frames\":1,\"for_ms\":5}",
-      "{\"action\":\"delay-pongs\",\"delay_ms\":0}",
-      "{\"action\":\"delay-pongs\",\"after_frames\":1}",
-      "{\"action\":\"close\"}",
-      "{\"action\":\"close\",\"close_code\":1004}",
-      "{\"action\":\"close\",\"close_code\":1006}",
-      "{\"action\":\"close\",\"close_code\":1015}",
-      "{\"action\":\"close\",\"close_code\":2000}",
-      "{\"action\":\"close\",\"close_code\":5000}",
-      "{\"action\":\"close\",\"close_code\":\"1000\"}",
-      "{\"action\":\"close\",\"close_code\":1005,\"close_reason\":\"x\"}",
-      "{\"action\":\"close\",\"close_code\":1000,\"close_reason\":\"0123456789012345678901234567890123456789012345678901234567890123"
-      "456789012345678901234567890123456789012345678901234567890123\"}",
-      "{\"action\":\"close\",\"close_code\":1000,\"after_frames\":1,\"into_bytes\":1}",
-      "{\"action\":\"reset\",\"close_code\":1000}",
-      "{\"action\":\"reset\",\"close_reason\":\"x\"}",
-      "{\"action\":\"split\",\"piece_bytes\":0}",
-      "{\"action\":\"split\",\"fragment_bytes\":3,\"pause_ms\":1}",
-      "{\"action\":\"dribble\",\"bytes_per_second\":1,\"piece_bytes\":1}",
+    "{\"action\":\"freeze\"}",
+    "{\"action\":\"freeze\",\"after_bytes\":1,\"after_frames\":1}",
+    "{\"action\":\"freeze\",\"after_bytes\":1,\"into_bytes\":1}",
+    "{\"action\":\"freeze\",\"after_bytes\":1,\"phase\":\"after\"}",
+    "{\"action\":\"reset\",\"after_frames\":-1}",
+    "{\"action\":\"reset\",\"after_frames\":1,\"for_ms\":5}",
+    "{\"action\":\"delay-pongs\",\"delay_ms\":0}",
+    "{\"action\":\"delay-pongs\",\"after_frames\":1}",
+    "{\"action\":\"close\"}",
+    "{\"action\":\"close\",\"close_code\":1004}",
+    "{\"action\":\"close\",\"close_code\":1006}",
+    "{\"action\":\"close\",\"close_code\":1015}",
+    "{\"action\":\"close\",\"close_code\":2000}",
+    "{\"action\":\"close\",\"close_code\":5000}",
+    "{\"action\":\"close\",\"close_code\":\"1000\"}",
+    "{\"action\":\"close\",\"close_code\":1005,\"close_reason\":\"x\"}",
+    "{\"action\":\"close\",\"close_code\":1000,\"close_reason\":"
+    "\"0123456789012345678901234567890123456789012345678901234567890123"
+    "456789012345678901234567890123456789012345678901234567890123\"}",
+    "{\"action\":\"close\",\"close_code\":1000,\"after_frames\":1,\"into_bytes\":1}",
+    "{\"action\":\"reset\",\"close_code\":1000}",
+    "{\"action\":\"reset\",\"close_reason\":\"x\"}",
+    "{\"action\":\"split\",\"piece_bytes\":0}",
+    "{\"action\":\"split\",\"fragment_bytes\":3,\"pause_ms\":1}",
+    "{\"action\":\"dribble\",\"bytes_per_second\":1,\"piece_bytes\":1}",
   };
   for (size_t i = 0; i < DL_COUNT(good); i++)
     if (add(f, good[i]) == NULL) fail_msg("refused: %s", good[i]);
@@ -179,7 +196,8 @@ static void keys_carry_permissions(void **state) {
   assert_int_equal(dl_keys_check(&k, "Bearer two", "nonsense", &p), DL_AUTH_OK);
   assert_int_equal(p, 1u << DL_PERM_READ_VOLUMES);
   static const char *const bad[] = {"Bearer", "Bearer ", "two", "Basic two", "Bearer twoo", "Bearer tw", ""};
-  for (size_t i = 0; i < DL_COUNT(bad); i++) assert_int_equal(dl_keys_check(&k, bad[i], NULL, &p), DL_AUTH_UNKNOWN);
+  for (size_t i = 0; i < DL_COUNT(bad); i++)
+    assert_int_equal(dl_keys_check(&k, bad[i], NULL, &p), DL_AUTH_UNKNOWN);
   assert_int_equal(dl_keys_check(&k, NULL, NULL, &p), DL_AUTH_UNKNOWN);
   assert_int_equal(dl_keys_check(&k, "bearer token", "org", &p), DL_AUTH_OK);
   assert_int_equal(dl_keys_check(&k, "Bearer token", NULL, &p), DL_AUTH_NO_ORGANIZATION);
@@ -228,9 +246,11 @@ static void signatures_match_the_documented_values(void **state) {
   static const struct {
     const char *key, *path, *expires, *signature;
   } cases[] = {
-      {"k3y", "/home/daytona/a b.txt", "0", "v1_Zw1bbZOFGUVabaT3kn05U8gm88FnyBH9zKnboYIi2dI"},
-      {"testsigningkey1234567890abcdefgh", "/home/user/report.pdf", "1781234567", "v1_QXoy36mypac2FAv33L7jnN44GEUx8KrdwT0vuKgKiQg"},
-      {"testsigningkey1234567890abcdefgh", "/home/user/report.pdf", "0", "v1_lpj67Q-1iHxBviass5MZhGs36X80uk3DgCaRjjmyPrk"},
+    {"k3y", "/home/daytona/a b.txt", "0", "v1_Zw1bbZOFGUVabaT3kn05U8gm88FnyBH9zKnboYIi2dI"},
+    {"testsigningkey1234567890abcdefgh", "/home/user/report.pdf", "1781234567",
+     "v1_QXoy36mypac2FAv33L7jnN44GEUx8KrdwT0vuKgKiQg"},
+    {"testsigningkey1234567890abcdefgh", "/home/user/report.pdf", "0",
+     "v1_lpj67Q-1iHxBviass5MZhGs36X80uk3DgCaRjjmyPrk"},
   };
   for (size_t i = 0; i < DL_COUNT(cases); i++) {
     char *made = dl_signature_make(cases[i].key, "GET", cases[i].path, cases[i].expires);
@@ -241,17 +261,17 @@ static void signatures_match_the_documented_values(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(mount_paths),
-      cmocka_unit_test(network_lists),
-      cmocka_unit_test(display_texts),
-      cmocka_unit_test(rates_block_to_the_end_of_the_window),
-      cmocka_unit_test(faults_match_in_order_and_run_out),
-      cmocka_unit_test(faults_of_streams_are_read_strictly),
-      cmocka_unit_test(fault_paths),
-      cmocka_unit_test(keys_carry_permissions),
-      cmocka_unit_test(the_clock_only_goes_forward),
-      cmocka_unit_test(urls_decode_whole_or_not_at_all),
-      cmocka_unit_test(signatures_match_the_documented_values),
+    cmocka_unit_test(mount_paths),
+    cmocka_unit_test(network_lists),
+    cmocka_unit_test(display_texts),
+    cmocka_unit_test(rates_block_to_the_end_of_the_window),
+    cmocka_unit_test(faults_match_in_order_and_run_out),
+    cmocka_unit_test(faults_of_streams_are_read_strictly),
+    cmocka_unit_test(fault_paths),
+    cmocka_unit_test(keys_carry_permissions),
+    cmocka_unit_test(the_clock_only_goes_forward),
+    cmocka_unit_test(urls_decode_whole_or_not_at_all),
+    cmocka_unit_test(signatures_match_the_documented_values),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,10 +135,10 @@ static void a_long_history_is_compacted(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_cut_at_any_byte_leaves_whole_records),
-      cmocka_unit_test(a_changed_byte_ends_the_replay),
-      cmocka_unit_test(committed_changes_are_read_again),
-      cmocka_unit_test(a_long_history_is_compacted),
+    cmocka_unit_test(a_cut_at_any_byte_leaves_whole_records),
+    cmocka_unit_test(a_changed_byte_ends_the_replay),
+    cmocka_unit_test(committed_changes_are_read_again),
+    cmocka_unit_test(a_long_history_is_compacted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@
 
 #define DL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define DL_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
-#define DL_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define DL_CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 void *dl_xmalloc(size_t size);
 void *dl_xcalloc(size_t count, size_t size);

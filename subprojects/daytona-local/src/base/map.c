@@ -26,9 +26,7 @@ static dl_map_slot *find(const dl_map *m, const char *key) {
   }
 }
 
-void *dl_map_get(const dl_map *m, const char *key) {
-  return m->capacity && key ? find(m, key)->value : NULL;
-}
+void *dl_map_get(const dl_map *m, const char *key) { return m->capacity && key ? find(m, key)->value : NULL; }
 
 static void grow(dl_map *m) {
   dl_map old = *m;

@@ -27,7 +27,8 @@ static void preview_url(dl_req *req, void *user) {
   int64_t port;
   if (!read_port(c, req, &port)) return;
   char *url = host_url(c, port, sb->id);
-  dl_reply_json(req, 200, json_pack("{s:s, s:s, s:s}", "sandboxId", sb->id, "url", url, "token", sb->preview_token));
+  dl_reply_json(req, 200,
+                json_pack("{s:s, s:s, s:s}", "sandboxId", sb->id, "url", url, "token", sb->preview_token));
   free(url);
 }
 
@@ -37,9 +38,11 @@ static void preview_url(dl_req *req, void *user) {
 static json_t *living(dl_sandbox *sb, json_t *entries, bool is_preview) {
   json_t *kept = json_array(), *entry;
   size_t i;
-  json_array_foreach(entries, i, entry) {
-    if (dl_json_int(entry, "expiresAt", 0) > dl_now(sb->control)) json_array_append(kept, entry);
-    else if (is_preview) dl_map_remove(&sb->control->preview_tokens, dl_json_str(entry, "token"));
+  json_array_foreach (entries, i, entry) {
+    if (dl_json_int(entry, "expiresAt", 0) > dl_now(sb->control))
+      json_array_append(kept, entry);
+    else if (is_preview)
+      dl_map_remove(&sb->control->preview_tokens, dl_json_str(entry, "token"));
   }
   return kept;
 }
@@ -65,12 +68,14 @@ static void signed_preview_url(dl_req *req, void *user) {
     return;
   }
   char *token = dl_random_token(16, DL_ALPHABET_LOWER), *url = host_url(c, port, token);
-  json_array_append_new(sb->signed_tokens, json_pack("{s:s, s:I, s:I}", "token", token, "port", (json_int_t)port,
-                                                     "expiresAt", (json_int_t)(dl_now(c) + seconds * 1000)));
+  json_array_append_new(sb->signed_tokens,
+                        json_pack("{s:s, s:I, s:I}", "token", token, "port", (json_int_t)port, "expiresAt",
+                                  (json_int_t)(dl_now(c) + seconds * 1000)));
   dl_map_put(&c->preview_tokens, token, sb);
   dl_sandbox_save(sb);
-  dl_answer_durable(c, req, 200, json_pack("{s:s, s:I, s:s, s:s}", "sandboxId", sb->id, "port", (json_int_t)port, "token",
-                                           token, "url", url));
+  dl_answer_durable(c, req, 200,
+                    json_pack("{s:s, s:I, s:s, s:s}", "sandboxId", sb->id, "port", (json_int_t)port, "token",
+                              token, "url", url));
   free(token);
   free(url);
 }
@@ -81,9 +86,11 @@ static void expire_signed(dl_req *req, void *user) {
   const char *token = dl_req_param(req, "token");
   json_t *kept = json_array(), *entry;
   size_t i;
-  json_array_foreach(sb->signed_tokens, i, entry) {
-    if (strcmp(dl_json_str(entry, "token"), token) != 0) json_array_append(kept, entry);
-    else dl_map_remove(&c->preview_tokens, token);
+  json_array_foreach (sb->signed_tokens, i, entry) {
+    if (strcmp(dl_json_str(entry, "token"), token) != 0)
+      json_array_append(kept, entry);
+    else
+      dl_map_remove(&c->preview_tokens, token);
   }
   replace(&sb->signed_tokens, kept);
   dl_sandbox_save(sb);
@@ -110,8 +117,10 @@ typedef struct {
 
 static void on_rotated(bool is_durable, void *user) {
   rotation *r = user;
-  if (is_durable) dl_reply_text(r->req, 200, r->key);
-  else dl_fail(r->control, r->req, 500, "the change could not be written to disk");
+  if (is_durable)
+    dl_reply_text(r->req, 200, r->key);
+  else
+    dl_fail(r->control, r->req, 500, "the change could not be written to disk");
   free(r->key);
   free(r);
 }
@@ -133,10 +142,11 @@ static void rotate_signing_key(dl_req *req, void *user) {
 
 static json_t *ssh_dto(const dl_sandbox *sb, const json_t *entry) {
   const char *token = dl_json_str(entry, "token");
-  dl_iso created = dl_iso_format(dl_json_int(entry, "createdAt", 0)), expires = dl_iso_format(dl_json_int(entry, "expiresAt", 0));
-  return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "id", dl_json_str(entry, "id"), "sandboxId", sb->id, "token", token,
-                   "expiresAt", expires.text, "createdAt", created.text, "updatedAt", created.text, "sshCommand",
-                   json_sprintf("ssh -p 2222 %s@127.0.0.1", token));
+  dl_iso created = dl_iso_format(dl_json_int(entry, "createdAt", 0)),
+         expires = dl_iso_format(dl_json_int(entry, "expiresAt", 0));
+  return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "id", dl_json_str(entry, "id"), "sandboxId", sb->id,
+                   "token", token, "expiresAt", expires.text, "createdAt", created.text, "updatedAt",
+                   created.text, "sshCommand", json_sprintf("ssh -p 2222 %s@127.0.0.1", token));
 }
 
 static void create_ssh(dl_req *req, void *user) {
@@ -150,8 +160,8 @@ static void create_ssh(dl_req *req, void *user) {
   }
   char *token = dl_random_token(32, DL_ALPHABET_MIXED);
   int64_t now = dl_now(c);
-  json_t *entry = json_pack("{s:s, s:s, s:I, s:I}", "id", dl_uuid_new().text, "token", token, "createdAt", (json_int_t)now,
-                            "expiresAt", (json_int_t)(now + (int64_t)(expires_in * 60000)));
+  json_t *entry = json_pack("{s:s, s:s, s:I, s:I}", "id", dl_uuid_new().text, "token", token, "createdAt",
+                            (json_int_t)now, "expiresAt", (json_int_t)(now + (int64_t)(expires_in * 60000)));
   free(token);
   /* A new token revokes every earlier one. */
   replace(&sb->ssh_access, json_pack("[o]", entry));
@@ -165,7 +175,7 @@ static void delete_ssh(dl_req *req, void *user) {
   const char *token = dl_query_get(dl_req_query(req), "token");
   json_t *kept = json_array(), *entry;
   size_t i;
-  json_array_foreach(sb->ssh_access, i, entry) {
+  json_array_foreach (sb->ssh_access, i, entry) {
     if (token && strcmp(dl_json_str(entry, "token"), token) != 0) json_array_append(kept, entry);
   }
   replace(&sb->ssh_access, kept);
@@ -192,17 +202,17 @@ static void no_build(dl_req *req, void *user) {
 
 #define WRITE DL_R_PERM(DL_PERM_WRITE_SANDBOXES)
 static const dl_route routes[] = {
-    {"GET", "/sandbox/{x}/ports/{port}/preview-url", preview_url, DL_R_SANDBOX},
-    {"GET", "/sandbox/{x}/ports/{port}/signed-preview-url", signed_preview_url, DL_R_SANDBOX},
-    {"POST", "/sandbox/{x}/ports/{port}/signed-preview-url/{token}/expire", expire_signed, DL_R_SANDBOX},
-    {"GET", "/sandbox/{x}/toolbox-proxy-url", toolbox_url, DL_R_SANDBOX_ID},
-    {"GET", "/sandbox/{x}/signing-key", signing_key, DL_R_SANDBOX_ID},
-    {"POST", "/sandbox/{x}/signing-key/rotate", rotate_signing_key, DL_R_SANDBOX_ID},
-    {"POST", "/sandbox/{x}/ssh-access", create_ssh, DL_R_SANDBOX | WRITE},
-    {"DELETE", "/sandbox/{x}/ssh-access", delete_ssh, DL_R_SANDBOX | WRITE},
-    {"GET", "/sandbox/ssh-access/validate", validate_ssh, 0},
-    {"GET", "/sandbox/{x}/build-logs-url", no_build, DL_R_SANDBOX},
-    {"GET", "/sandbox/{x}/build-logs", no_build, DL_R_SANDBOX},
+  {"GET", "/sandbox/{x}/ports/{port}/preview-url", preview_url, DL_R_SANDBOX},
+  {"GET", "/sandbox/{x}/ports/{port}/signed-preview-url", signed_preview_url, DL_R_SANDBOX},
+  {"POST", "/sandbox/{x}/ports/{port}/signed-preview-url/{token}/expire", expire_signed, DL_R_SANDBOX},
+  {"GET", "/sandbox/{x}/toolbox-proxy-url", toolbox_url, DL_R_SANDBOX_ID},
+  {"GET", "/sandbox/{x}/signing-key", signing_key, DL_R_SANDBOX_ID},
+  {"POST", "/sandbox/{x}/signing-key/rotate", rotate_signing_key, DL_R_SANDBOX_ID},
+  {"POST", "/sandbox/{x}/ssh-access", create_ssh, DL_R_SANDBOX | WRITE},
+  {"DELETE", "/sandbox/{x}/ssh-access", delete_ssh, DL_R_SANDBOX | WRITE},
+  {"GET", "/sandbox/ssh-access/validate", validate_ssh, 0},
+  {"GET", "/sandbox/{x}/build-logs-url", no_build, DL_R_SANDBOX},
+  {"GET", "/sandbox/{x}/build-logs", no_build, DL_R_SANDBOX},
 };
 
 dl_route_table dl_access_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }

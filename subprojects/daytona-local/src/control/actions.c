@@ -17,17 +17,22 @@ static void refuse_state(dl_control *c, dl_req *req, const dl_sandbox *sb, const
 }
 
 static void refuse_busy(dl_control *c, dl_req *req, const dl_sandbox *sb) {
-  dl_fail(c, req, 409, "Sandbox %s: a state change is in progress (%s)", sb->id, dl_sandbox_state_name(sb, false));
+  dl_fail(c, req, 409, "Sandbox %s: a state change is in progress (%s)", sb->id,
+          dl_sandbox_state_name(sb, false));
 }
 
 static void start(dl_req *req, void *user) {
   dl_control *c = user;
   dl_sandbox *sb = dl_target(req);
   bool is_archiving = sb->state == DL_STOPPED && sb->want == DL_WANT_ARCHIVED;
-  if (is_errored(sb)) refuse_state(c, req, sb, "started");
-  else if (sb->state == DL_STARTED && sb->want == DL_WANT_STARTED && !sb->is_pending) dl_answer_sandbox(c, req, sb);
-  else if (!is_archiving && dl_sandbox_is_busy(sb)) refuse_busy(c, req, sb);
-  else dl_life_start(sb, req);
+  if (is_errored(sb))
+    refuse_state(c, req, sb, "started");
+  else if (sb->state == DL_STARTED && sb->want == DL_WANT_STARTED && !sb->is_pending)
+    dl_answer_sandbox(c, req, sb);
+  else if (!is_archiving && dl_sandbox_is_busy(sb))
+    refuse_busy(c, req, sb);
+  else
+    dl_life_start(sb, req);
 }
 
 static void stop(dl_req *req, void *user) {
@@ -109,9 +114,12 @@ static void pause_sandbox(dl_req *req, void *user) {
   dl_control *c = user;
   dl_sandbox *sb = dl_target(req);
   /* The state is looked at before the class. */
-  if (sb->is_pending) refuse_busy(c, req, sb);
-  else if (sb->state != DL_STARTED) refuse_state(c, req, sb, "paused");
-  else dl_fail(c, req, 422, "Sandboxes of class container cannot be paused");
+  if (sb->is_pending)
+    refuse_busy(c, req, sb);
+  else if (sb->state != DL_STARTED)
+    refuse_state(c, req, sb, "paused");
+  else
+    dl_fail(c, req, 422, "Sandboxes of class container cannot be paused");
 }
 
 static void fork_sandbox(dl_req *req, void *user) {
@@ -122,10 +130,14 @@ static void snapshot_sandbox(dl_req *req, void *user) {
   dl_control *c = user;
   dl_sandbox *sb = dl_target(req);
   const char *name = dl_json_str(dl_body(req), "name");
-  if (!name || !*name) dl_fail(c, req, 400, "name should not be empty");
-  else if (sb->is_pending) refuse_busy(c, req, sb);
-  else if (sb->state != DL_STARTED && sb->state != DL_STOPPED) refuse_state(c, req, sb, "made a snapshot of");
-  else dl_fail(c, req, 400, "daytona-local cannot make snapshots of sandboxes");
+  if (!name || !*name)
+    dl_fail(c, req, 400, "name should not be empty");
+  else if (sb->is_pending)
+    refuse_busy(c, req, sb);
+  else if (sb->state != DL_STARTED && sb->state != DL_STOPPED)
+    refuse_state(c, req, sb, "made a snapshot of");
+  else
+    dl_fail(c, req, 400, "daytona-local cannot make snapshots of sandboxes");
 }
 
 /* ---- resize ---- */
@@ -175,15 +187,16 @@ static void resize(dl_req *req, void *user) {
 
 #define WRITE DL_R_PERM(DL_PERM_WRITE_SANDBOXES)
 static const dl_route routes[] = {
-    {"DELETE", "/sandbox/{x}", delete_sandbox, DL_R_SANDBOX | DL_R_LIFECYCLE | DL_R_PERM(DL_PERM_DELETE_SANDBOXES)},
-    {"POST", "/sandbox/{x}/start", start, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
-    {"POST", "/sandbox/{x}/stop", stop, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
-    {"POST", "/sandbox/{x}/pause", pause_sandbox, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
-    {"POST", "/sandbox/{x}/recover", recover, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
-    {"POST", "/sandbox/{x}/archive", archive, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
-    {"POST", "/sandbox/{x}/resize", resize, DL_R_SANDBOX | DL_R_BODY | DL_R_LIFECYCLE | WRITE},
-    {"POST", "/sandbox/{x}/snapshot", snapshot_sandbox, DL_R_SANDBOX | DL_R_BODY | WRITE},
-    {"POST", "/sandbox/{x}/fork", fork_sandbox, DL_R_SANDBOX | DL_R_CREATE | WRITE},
+  {"DELETE", "/sandbox/{x}", delete_sandbox,
+   DL_R_SANDBOX | DL_R_LIFECYCLE | DL_R_PERM(DL_PERM_DELETE_SANDBOXES)},
+  {"POST", "/sandbox/{x}/start", start, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
+  {"POST", "/sandbox/{x}/stop", stop, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
+  {"POST", "/sandbox/{x}/pause", pause_sandbox, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
+  {"POST", "/sandbox/{x}/recover", recover, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
+  {"POST", "/sandbox/{x}/archive", archive, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
+  {"POST", "/sandbox/{x}/resize", resize, DL_R_SANDBOX | DL_R_BODY | DL_R_LIFECYCLE | WRITE},
+  {"POST", "/sandbox/{x}/snapshot", snapshot_sandbox, DL_R_SANDBOX | DL_R_BODY | WRITE},
+  {"POST", "/sandbox/{x}/fork", fork_sandbox, DL_R_SANDBOX | DL_R_CREATE | WRITE},
 };
 
 dl_route_table dl_lifecycle_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }

@@ -23,15 +23,19 @@ static void add_fault(dl_req *req, void *user) {
   dl_control *c = user;
   char *error = NULL;
   const dl_fault *rule = dl_faults_add(c->faults, dl_body(req), &error);
-  if (rule) dl_reply_json(req, 201, dl_fault_json(rule));
-  else dl_fail(c, req, 400, "%s", error);
+  if (rule)
+    dl_reply_json(req, 201, dl_fault_json(rule));
+  else
+    dl_fail(c, req, 400, "%s", error);
   free(error);
 }
 
 static void delete_fault(dl_req *req, void *user) {
   dl_control *c = user;
-  if (dl_faults_remove(c->faults, dl_req_param(req, "id"))) dl_reply_empty(req, 204);
-  else dl_fail(c, req, 404, "no fault %s", dl_req_param(req, "id"));
+  if (dl_faults_remove(c->faults, dl_req_param(req, "id")))
+    dl_reply_empty(req, 204);
+  else
+    dl_fail(c, req, 404, "no fault %s", dl_req_param(req, "id"));
 }
 
 static void delete_faults(dl_req *req, void *user) {
@@ -42,7 +46,8 @@ static void delete_faults(dl_req *req, void *user) {
 /* ---- clock ---- */
 
 static json_t *clock_json(const dl_control *c) {
-  return json_pack("{s:s, s:o}", "now", dl_iso_format(dl_now(c)).text, "speed", dl_json_number(c->clock.speed));
+  return json_pack("{s:s, s:o}", "now", dl_iso_format(dl_now(c)).text, "speed",
+                   dl_json_number(c->clock.speed));
 }
 
 static void get_clock(dl_req *req, void *user) { dl_reply_json(req, 200, clock_json(user)); }
@@ -77,7 +82,8 @@ static void set_state(dl_req *req, void *user) {
   } else if (sb->state == DL_ARCHIVED) {
     dl_fail(c, req, 400, "an archived sandbox has nothing that could fail");
   } else {
-    dl_life_break(sb, reason ? reason : "forced by an admin call", dl_json_bool(body, "recoverable", false), req);
+    dl_life_break(sb, reason ? reason : "forced by an admin call", dl_json_bool(body, "recoverable", false),
+                  req);
   }
 }
 
@@ -88,22 +94,24 @@ static void info(dl_req *req, void *user) {
     dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
     if (!sb->box || sb->state != DL_STARTED) continue;
     dl_box_info i = dl_box_get_info(sb->box);
-    json_object_set_new(boxes, sb->id, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "isolation", i.isolation, "network",
-                                                 i.network, "memory", i.memory, "cpu", i.cpu, "processes", i.processes,
-                                                 "disk", i.disk));
+    json_object_set_new(
+      boxes, sb->id,
+      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "isolation", i.isolation, "network", i.network, "memory",
+                i.memory, "cpu", i.cpu, "processes", i.processes, "disk", i.disk));
   }
-  dl_reply_json(req, 200, json_pack("{s:s, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes", boxes));
+  dl_reply_json(req, 200,
+                json_pack("{s:s, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes", boxes));
 }
 
 static const dl_route routes[] = {
-    {"GET", "/info", info, 0},
-    {"GET", "/faults", list_faults, 0},
-    {"POST", "/faults", add_fault, DL_R_BODY},
-    {"DELETE", "/faults", delete_faults, 0},
-    {"DELETE", "/faults/{id}", delete_fault, 0},
-    {"GET", "/clock", get_clock, 0},
-    {"POST", "/clock", set_clock, DL_R_BODY},
-    {"PUT", "/sandbox/{x}/state", set_state, DL_R_BODY | DL_R_SANDBOX},
+  {"GET", "/info", info, 0},
+  {"GET", "/faults", list_faults, 0},
+  {"POST", "/faults", add_fault, DL_R_BODY},
+  {"DELETE", "/faults", delete_faults, 0},
+  {"DELETE", "/faults/{id}", delete_fault, 0},
+  {"GET", "/clock", get_clock, 0},
+  {"POST", "/clock", set_clock, DL_R_BODY},
+  {"PUT", "/sandbox/{x}/state", set_state, DL_R_BODY | DL_R_SANDBOX},
 };
 
 void dl_admin_handle(dl_control *c, dl_req *req, const char *path) {
@@ -111,7 +119,10 @@ void dl_admin_handle(dl_control *c, dl_req *req, const char *path) {
   unsigned permissions;
   const dl_route *route = dl_route_find(req, routes, DL_COUNT(routes), path, &bad_escape);
   if (!dl_authenticate(c, req, &permissions)) return;
-  if (permissions != DL_PERM_ALL) dl_fail(c, req, 403, "admin calls need a key with all permissions");
-  else if (!route) dl_fail(c, req, bad_escape ? 400 : 404, "Cannot %s %s", dl_req_method(req), dl_req_path(req));
-  else dl_run_route(c, req, route);
+  if (permissions != DL_PERM_ALL)
+    dl_fail(c, req, 403, "admin calls need a key with all permissions");
+  else if (!route)
+    dl_fail(c, req, bad_escape ? 400 : 404, "Cannot %s %s", dl_req_method(req), dl_req_path(req));
+  else
+    dl_run_route(c, req, route);
 }

@@ -22,21 +22,21 @@ static const struct {
   int status;
   const char *reason, *code;
 } statuses[] = {
-    {400, "Bad Request", "BAD_REQUEST"},
-    {401, "Unauthorized", "UNAUTHORIZED"},
-    {403, "Forbidden", "FORBIDDEN"},
-    {404, "Not Found", "NOT_FOUND"},
-    {408, "Request Timeout", "REQUEST_TIMEOUT"},
-    {409, "Conflict", "CONFLICT"},
-    {410, "Gone", "GONE"},
-    {413, "Payload Too Large", "BAD_REQUEST"},
-    {422, "Unprocessable Entity", "UNPROCESSABLE_ENTITY"},
-    {429, "Too Many Requests", "TOO_MANY_REQUESTS"},
-    {500, "Internal Server Error", "INTERNAL_SERVER_ERROR"},
-    {501, "Not Implemented", "NOT_IMPLEMENTED"},
-    {502, "Bad Gateway", "BAD_GATEWAY"},
-    {503, "Service Unavailable", "SERVICE_UNAVAILABLE"},
-    {504, "Gateway Timeout", "GATEWAY_TIMEOUT"},
+  {400, "Bad Request", "BAD_REQUEST"},
+  {401, "Unauthorized", "UNAUTHORIZED"},
+  {403, "Forbidden", "FORBIDDEN"},
+  {404, "Not Found", "NOT_FOUND"},
+  {408, "Request Timeout", "REQUEST_TIMEOUT"},
+  {409, "Conflict", "CONFLICT"},
+  {410, "Gone", "GONE"},
+  {413, "Payload Too Large", "BAD_REQUEST"},
+  {422, "Unprocessable Entity", "UNPROCESSABLE_ENTITY"},
+  {429, "Too Many Requests", "TOO_MANY_REQUESTS"},
+  {500, "Internal Server Error", "INTERNAL_SERVER_ERROR"},
+  {501, "Not Implemented", "NOT_IMPLEMENTED"},
+  {502, "Bad Gateway", "BAD_GATEWAY"},
+  {503, "Service Unavailable", "SERVICE_UNAVAILABLE"},
+  {504, "Gateway Timeout", "GATEWAY_TIMEOUT"},
 };
 
 const char *dl_reason(int status) {
@@ -80,10 +80,10 @@ void dl_fail_proxy(dl_control *c, dl_req *req, int status, const char *fmt, ...)
   va_start(args, fmt);
   char *message = dl_xvprintf(fmt, args);
   va_end(args);
-  json_t *body = json_pack("{s:i, s:o, s:s, s:s, s:s, s:o, s:s}", "statusCode", status, "message",
-                           safe_string(message), "code", code_of(status), "source", "DAYTONA_PROXY", "timestamp",
-                           dl_iso_format(dl_now(c)).text, "path", safe_string(dl_req_path(req)), "method",
-                           dl_req_method(req));
+  json_t *body =
+    json_pack("{s:i, s:o, s:s, s:s, s:s, s:o, s:s}", "statusCode", status, "message", safe_string(message),
+              "code", code_of(status), "source", "DAYTONA_PROXY", "timestamp", dl_iso_format(dl_now(c)).text,
+              "path", safe_string(dl_req_path(req)), "method", dl_req_method(req));
   free(message);
   dl_reply_json(req, status, body);
 }
@@ -196,7 +196,8 @@ bool dl_authenticate(dl_control *c, dl_req *req, unsigned *permissions) {
   switch (dl_keys_check(&c->keys, dl_req_header(req, "Authorization"), organization, permissions)) {
     case DL_AUTH_OK: return true;
     case DL_AUTH_NO_ORGANIZATION:
-      dl_fail(c, req, 403, "a token needs the X-Daytona-Organization-ID header of an organization you belong to");
+      dl_fail(c, req, 403,
+              "a token needs the X-Daytona-Organization-ID header of an organization you belong to");
       return false;
     case DL_AUTH_UNKNOWN: break;
   }
@@ -262,16 +263,18 @@ void dl_run_route(dl_control *c, dl_req *req, const dl_route *route) {
   k->route = route;
   dl_req_set_data(req, k, drop_call);
   if (!resolve(c, req, k)) return;
-  if (route->flags & DL_R_BODY) dl_req_read_body(req, BODY_MAX, on_body, c);
-  else route->handler(req, c);
+  if (route->flags & DL_R_BODY)
+    dl_req_read_body(req, BODY_MAX, on_body, c);
+  else
+    route->handler(req, c);
 }
 
 static const dl_route *find_route(dl_req *req, const char *path, bool *bad_escape) {
   static dl_route all[128];
   static size_t count;
   if (count == 0) {
-    const dl_route_table tables[] = {dl_sandbox_routes(),  dl_lifecycle_routes(), dl_settings_routes(),
-                                     dl_access_routes(),   dl_snapshot_routes(),  dl_volume_routes(),
+    const dl_route_table tables[] = {dl_sandbox_routes(), dl_lifecycle_routes(), dl_settings_routes(),
+                                     dl_access_routes(),  dl_snapshot_routes(),  dl_volume_routes(),
                                      dl_info_routes()};
     for (size_t i = 0; i < DL_COUNT(tables); i++)
       for (size_t j = 0; j < tables[i].count; j++) all[count++] = tables[i].routes[j];

@@ -47,14 +47,15 @@ static void load_meta(dl_control *c) {
 static void load_tokens(dl_control *c, dl_sandbox *sb) {
   size_t i;
   json_t *entry;
-  json_array_foreach(sb->signed_tokens, i, entry) dl_map_put(&c->preview_tokens, dl_json_str(entry, "token"), sb);
+  json_array_foreach (sb->signed_tokens, i, entry)
+    dl_map_put(&c->preview_tokens, dl_json_str(entry, "token"), sb);
 }
 
 static void load_sandboxes(dl_control *c) {
   const char *id;
   json_t *record;
   int64_t latest = 0;
-  json_object_foreach((json_t *)dl_store_all(c->store, "sandbox"), id, record) {
+  json_object_foreach ((json_t *)dl_store_all(c->store, "sandbox"), id, record) {
     dl_sandbox *sb = dl_sandbox_from_record(c, record);
     if (!sb) {
       dl_error("the record of sandbox %s makes no sense and is left alone", id);
@@ -80,15 +81,15 @@ static bool on_accept(void *user) { return dl_faults_hit_accept(((dl_control *)u
 
 static int listen_http(dl_control *c, char **error) {
   dl_http_opts http = {
-      .listen_fd = -1,
-      .host = c->opts.listen_host,
-      .port = c->opts.listen_port,
-      .tls_cert_pem = c->opts.tls_cert_pem,
-      .tls_key_pem = c->opts.tls_key_pem,
-      .tls_client_ca_pem = c->opts.tls_client_ca_pem,
-      .on_request = dl_dispatch,
-      .on_accept = on_accept,
-      .user = c,
+    .listen_fd = -1,
+    .host = c->opts.listen_host,
+    .port = c->opts.listen_port,
+    .tls_cert_pem = c->opts.tls_cert_pem,
+    .tls_key_pem = c->opts.tls_key_pem,
+    .tls_client_ca_pem = c->opts.tls_client_ca_pem,
+    .on_request = dl_dispatch,
+    .on_accept = on_accept,
+    .user = c,
   };
   c->http = dl_http_new(c->loop, &http, error);
   if (!c->http) return -1;
@@ -98,9 +99,11 @@ static int listen_http(dl_control *c, char **error) {
   if (strcmp(host, "::") == 0) host = "::1";
   bool is_v6 = strchr(host, ':') != NULL;
   int port = dl_http_port(c->http);
-  c->url = c->opts.public_url ? dl_xstrdup(c->opts.public_url)
-                              : dl_xprintf("%s://%s%s%s:%d", c->scheme, is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
-  c->proxy_domain = c->opts.proxy_domain ? dl_xstrdup(c->opts.proxy_domain) : dl_xprintf("localhost:%d", port);
+  c->url = c->opts.public_url
+             ? dl_xstrdup(c->opts.public_url)
+             : dl_xprintf("%s://%s%s%s:%d", c->scheme, is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
+  c->proxy_domain =
+    c->opts.proxy_domain ? dl_xstrdup(c->opts.proxy_domain) : dl_xprintf("localhost:%d", port);
   return 0;
 }
 
@@ -115,7 +118,8 @@ static int start_runtime(dl_control *c, char **error) {
 }
 
 static void free_control(dl_control *c) {
-  while (!dl_list_empty(&c->sandbox_list)) dl_sandbox_free(DL_CONTAINER(c->sandbox_list.next, dl_sandbox, link));
+  while (!dl_list_empty(&c->sandbox_list))
+    dl_sandbox_free(DL_CONTAINER(c->sandbox_list.next, dl_sandbox, link));
   dl_map_clear(&c->sandboxes);
   dl_map_clear(&c->names);
   dl_map_clear(&c->preview_tokens);
@@ -153,7 +157,8 @@ dl_control *dl_control_new(uv_loop_t *loop, const dl_control_opts *opts, char **
   if (!c->store) goto out;
   load_meta(c);
   dl_keys_init(&c->keys, opts->keys, opts->key_count, opts->jwt_token, c->organization_id);
-  if (make_dirs(c->state_dir, error) != 0 || start_runtime(c, error) != 0 || listen_http(c, error) != 0) goto out;
+  if (make_dirs(c->state_dir, error) != 0 || start_runtime(c, error) != 0 || listen_http(c, error) != 0)
+    goto out;
   load_sandboxes(c);
   dl_snapshots_init(c);
   resume_sandboxes(c);
@@ -178,15 +183,19 @@ static void on_store_closed(void *user) {
 
 static void on_timer_closed(uv_handle_t *handle) {
   dl_control *c = DL_CONTAINER(handle, dl_control, timers);
-  if (c->store) dl_store_close(c->store, on_store_closed, c);
-  else on_store_closed(c);
+  if (c->store)
+    dl_store_close(c->store, on_store_closed, c);
+  else
+    on_store_closed(c);
 }
 
 static void wait_for_jobs(uv_timer_t *timer) {
   dl_control *c = DL_CONTAINER(timer, dl_control, timers);
   /* What was written by committed requests is told before the journal closes. */
-  if (!dl_list_empty(&c->jobs)) uv_timer_start(&c->timers, wait_for_jobs, 5, 0);
-  else uv_close((uv_handle_t *)&c->timers, on_timer_closed);
+  if (!dl_list_empty(&c->jobs))
+    uv_timer_start(&c->timers, wait_for_jobs, 5, 0);
+  else
+    uv_close((uv_handle_t *)&c->timers, on_timer_closed);
 }
 
 static void on_runtime_closed(void *user) {
@@ -197,8 +206,10 @@ static void on_runtime_closed(void *user) {
 static void on_http_closed(void *user) {
   dl_control *c = user;
   DL_LIST_EACH(&c->sandbox_list, node) dl_life_abandon(DL_CONTAINER(node, dl_sandbox, link));
-  if (c->runtime) dl_runtime_close(c->runtime, on_runtime_closed, c);
-  else on_runtime_closed(c);
+  if (c->runtime)
+    dl_runtime_close(c->runtime, on_runtime_closed, c);
+  else
+    on_runtime_closed(c);
 }
 
 void dl_control_close(dl_control *c, void (*on_closed)(void *user), void *user) {
@@ -207,6 +218,8 @@ void dl_control_close(dl_control *c, void (*on_closed)(void *user), void *user) 
   c->on_closed = on_closed;
   c->closed_user = user;
   uv_timer_stop(&c->timers);
-  if (c->http) dl_http_close(c->http, on_http_closed, c);
-  else on_http_closed(c);
+  if (c->http)
+    dl_http_close(c->http, on_http_closed, c);
+  else
+    on_http_closed(c);
 }

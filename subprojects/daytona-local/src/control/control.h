@@ -33,10 +33,10 @@ typedef struct {
   const dl_key *keys; /* Required: at least one. */
   size_t key_count;
   const char *jwt_token, *organization_id;
-  dl_runtime_opts runtime; /* run_dir is filled in */
-  double clock_speed;      /* 0: 1 */
-  bool answers_creating;   /* create answers before the sandbox is up */
-  bool accepts_unenforced; /* store network lists that nothing here enforces */
+  dl_runtime_opts runtime;              /* run_dir is filled in */
+  double clock_speed;                   /* 0: 1 */
+  bool answers_creating;                /* create answers before the sandbox is up */
+  bool accepts_unenforced;              /* store network lists that nothing here enforces */
   double max_cpu, max_memory, max_disk; /* per sandbox; 0: 4, 8, 10 */
   dl_rate_opts limits[DL_BUCKET_COUNT];
   const char *region; /* default "local" */
@@ -53,8 +53,8 @@ struct dl_control {
   dl_rates limits;
   dl_keys keys;
   char *state_dir, *url, *scheme, *proxy_domain, *organization_id;
-  dl_map sandboxes;    /* id -> dl_sandbox */
-  dl_map names;        /* name -> dl_sandbox, living ones only */
+  dl_map sandboxes; /* id -> dl_sandbox */
+  dl_map names;     /* name -> dl_sandbox, living ones only */
   dl_list sandbox_list;
   dl_map preview_tokens; /* signed token -> dl_sandbox */
   dl_list jobs;          /* work that must end before we close */

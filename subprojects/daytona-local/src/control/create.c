@@ -27,7 +27,8 @@ static bool is_type(dl_check *k, const json_t *body, const char *key, bool ok, c
 
 static void take_text(dl_check *k, const json_t *body, const char *key, char **slot) {
   json_t *value = dl_json_get(body, key);
-  if (is_type(k, body, key, json_is_string(value), "a string") && value) dl_set(slot, json_string_value(value));
+  if (is_type(k, body, key, json_is_string(value), "a string") && value)
+    dl_set(slot, json_string_value(value));
 }
 
 static void take_bool(dl_check *k, const json_t *body, const char *key, bool *slot) {
@@ -39,16 +40,19 @@ static void take_minutes(dl_check *k, const json_t *body, const char *key, doubl
   json_t *value = dl_json_get(body, key);
   double n = json_number_value(value);
   if (!is_type(k, body, key, json_is_number(value), "a number") || !value) return;
-  if (n != floor(n) || fabs(n) > MINUTES_MAX) dl_check_add(k, "%s must be an integer", key);
-  else if (n < min) dl_check_add(k, "%s must not be negative", key);
-  else *slot = (int64_t)n;
+  if (n != floor(n) || fabs(n) > MINUTES_MAX)
+    dl_check_add(k, "%s must be an integer", key);
+  else if (n < min)
+    dl_check_add(k, "%s must not be negative", key);
+  else
+    *slot = (int64_t)n;
 }
 
 static bool is_text_map(const json_t *map) {
   const char *key;
   json_t *value;
   if (!json_is_object(map) || json_object_size(map) > ENV_MAX) return false;
-  json_object_foreach((json_t *)map, key, value) {
+  json_object_foreach ((json_t *)map, key, value) {
     if (!json_is_string(value)) return false;
   }
   return true;
@@ -64,7 +68,7 @@ static void take_map(dl_check *k, const json_t *body, const char *key, json_t **
 static void check_env(dl_check *k, const json_t *env) {
   const char *name;
   json_t *value;
-  json_object_foreach((json_t *)env, name, value) {
+  json_object_foreach ((json_t *)env, name, value) {
     if (!dl_env_name_ok(name)) dl_check_add(k, "env.%s is not a valid name", name);
     if (strlen(json_string_value(value)) != json_string_length(value))
       dl_check_add(k, "env.%s must not contain a NUL character", name);
@@ -81,11 +85,12 @@ static bool refuse_build(dl_control *c, dl_req *req, const json_t *body) {
     if (dl_json_get(body, "snapshot") || dl_json_get(body, "linkedSandbox"))
       dl_fail(c, req, 400, "buildInfo cannot be combined with snapshot or linkedSandbox");
     else
-      dl_fail(c, req, 400, "daytona-local does not build images: create from the snapshot " DL_DEFAULT_SNAPSHOT);
+      dl_fail(c, req, 400,
+              "daytona-local does not build images: create from the snapshot " DL_DEFAULT_SNAPSHOT);
     return true;
   }
-  if (has_number(body, "cpu") || has_number(body, "gpu") || has_number(body, "memory") || has_number(body, "disk") ||
-      dl_json_get(body, "gpuType")) {
+  if (has_number(body, "cpu") || has_number(body, "gpu") || has_number(body, "memory") ||
+      has_number(body, "disk") || dl_json_get(body, "gpuType")) {
     dl_fail(c, req, 400, "Cannot specify Sandbox resources when using a snapshot");
     return true;
   }
@@ -120,7 +125,9 @@ static void check_mount(dl_check *k, size_t i, const json_t *mount) {
   const char *problem = path ? dl_check_mount_path(path) : "must be a string";
   if (!volume || !*volume) dl_check_add(k, "volumes.%zu.volumeId should not be empty", i);
   if (problem) dl_check_add(k, "volumes.%zu.mountPath %s", i, problem);
-  problem = dl_json_get(mount, "subpath") && !subpath ? "must be a string" : subpath ? dl_check_subpath(subpath) : NULL;
+  problem = dl_json_get(mount, "subpath") && !subpath ? "must be a string"
+            : subpath                                 ? dl_check_subpath(subpath)
+                                                      : NULL;
   if (problem) dl_check_add(k, "volumes.%zu.subpath %s", i, problem);
 }
 
@@ -128,12 +135,14 @@ static void check_mount(dl_check *k, size_t i, const json_t *mount) {
 static bool resolve_volumes(dl_control *c, dl_req *req, const json_t *wanted, json_t **slot) {
   size_t i;
   json_t *mount, *resolved = json_array();
-  json_array_foreach(wanted, i, mount) {
+  json_array_foreach (wanted, i, mount) {
     const char *name = dl_json_str(mount, "volumeId"), *subpath = dl_json_str(mount, "subpath"), *id = NULL;
     dl_volume_found found = dl_volume_find(c, name, &id);
     if (found != DL_VOLUME_OK) {
-      if (found == DL_VOLUME_MISSING) dl_fail(c, req, 404, "Volume %s not found", name);
-      else dl_fail(c, req, 400, "Volume %s is not ready", name);
+      if (found == DL_VOLUME_MISSING)
+        dl_fail(c, req, 404, "Volume %s not found", name);
+      else
+        dl_fail(c, req, 400, "Volume %s is not ready", name);
       json_decref(resolved);
       return false;
     }
@@ -158,9 +167,13 @@ static void check_lists(dl_control *c, dl_check *k, dl_sandbox *sb) {
 
 void dl_check_enforceable(dl_control *c, dl_check *k, const char *allow_list, const char *domain_list) {
   if (c->opts.accepts_unenforced) return;
-  const char *what = allow_list && *allow_list ? "networkAllowList" : domain_list && *domain_list ? "domainAllowList" : NULL;
+  const char *what = allow_list && *allow_list     ? "networkAllowList"
+                     : domain_list && *domain_list ? "domainAllowList"
+                                                   : NULL;
   if (what)
-    dl_check_add(k, "%s cannot be enforced by daytona-local (start it with --accept-unenforced to store it anyway)", what);
+    dl_check_add(
+      k, "%s cannot be enforced by daytona-local (start it with --accept-unenforced to store it anyway)",
+      what);
 }
 
 int64_t dl_clamp_archive(int64_t minutes) {
@@ -198,7 +211,8 @@ static void read_fields(dl_control *c, dl_check *k, dl_sandbox *sb, const json_t
   const char *problem = strlen(sb->name) > NAME_MAX_BYTES ? "is too long" : dl_check_display(sb->name);
   if (problem) dl_check_add(k, "name %s", problem);
   if (!*sb->user) dl_set(&sb->user, "daytona");
-  if (strcmp(sb->user, "daytona") != 0) dl_check_add(k, "user must be daytona: daytona-local has no other user");
+  if (strcmp(sb->user, "daytona") != 0)
+    dl_check_add(k, "user must be daytona: daytona-local has no other user");
   if (!*sb->target) dl_set(&sb->target, c->opts.region);
   sb->auto_archive = dl_clamp_archive(sb->auto_archive);
   if (sb->auto_delete < 0) sb->auto_delete = -1;
@@ -213,7 +227,7 @@ static bool fill(dl_control *c, dl_req *req, dl_sandbox *sb, const json_t *body)
   size_t i;
   json_t *mount;
   json_t *volumes = dl_json_get(body, "volumes");
-  json_array_foreach(volumes, i, mount) check_mount(&k, i, mount);
+  json_array_foreach (volumes, i, mount) check_mount(&k, i, mount);
   if (k.text.len == 0) check_lists(c, &k, sb);
   if (dl_check_failed(&k, c, req) || refuse_build(c, req, body) || !resolve_target(c, req, sb)) return false;
   json_t *snapshot = dl_snapshot_find(c, dl_json_str(body, "snapshot"));
@@ -238,6 +252,8 @@ static bool fill(dl_control *c, dl_req *req, dl_sandbox *sb, const json_t *body)
 void dl_create_sandbox(dl_req *req, void *user) {
   dl_control *c = user;
   dl_sandbox *sb = dl_sandbox_new(c, dl_uuid_new().text);
-  if (fill(c, req, sb, dl_body(req))) dl_life_create(sb, req);
-  else dl_sandbox_free(sb);
+  if (fill(c, req, sb, dl_body(req)))
+    dl_life_create(sb, req);
+  else
+    dl_sandbox_free(sb);
 }

@@ -40,8 +40,8 @@ static void answer_status(dl_control *c, dl_req *req, const dl_fault *f) {
     free(value);
   }
   json_t *body = json_pack("{s:s, s:s, s:i, s:s, s:s}", "path", dl_req_path(req), "timestamp",
-                           dl_iso_format(dl_now(c)).text, "statusCode", (int)f->status, "error", dl_reason((int)f->status),
-                           "message", message);
+                           dl_iso_format(dl_now(c)).text, "statusCode", (int)f->status, "error",
+                           dl_reason((int)f->status), "message", message);
   if (f->code) {
     json_object_set_new(body, "code", json_string(f->code));
     json_object_set_new(body, "source", json_string("DAYTONA_API"));
@@ -51,9 +51,12 @@ static void answer_status(dl_control *c, dl_req *req, const dl_fault *f) {
 
 static void strike(dl_control *c, dl_req *req, const dl_fault *f) {
   dl_req_clear_headers(req);
-  if (f->action == DL_FAULT_RESET) dl_reply_reset(req);
-  else if (f->action == DL_FAULT_STALL) dl_reply_never(req);
-  else answer_status(c, req, f);
+  if (f->action == DL_FAULT_RESET)
+    dl_reply_reset(req);
+  else if (f->action == DL_FAULT_STALL)
+    dl_reply_never(req);
+  else
+    answer_status(c, req, f);
 }
 
 static bool on_reply(dl_req *req, void *user) {
@@ -78,8 +81,9 @@ static const struct {
   dl_fault_action action;
   dl_damage_kind kind;
 } stream_actions[] = {
-    {DL_FAULT_TRUNCATE, DL_DAMAGE_END}, {DL_FAULT_RESET, DL_DAMAGE_RESET},        {DL_FAULT_FREEZE, DL_DAMAGE_FREEZE},
-    {DL_FAULT_CLOSE, DL_DAMAGE_CLOSE},  {DL_FAULT_DELAY_PONGS, DL_DAMAGE_PONGS}, {DL_FAULT_SPLIT, DL_DAMAGE_SPLIT},
+  {DL_FAULT_TRUNCATE, DL_DAMAGE_END},      {DL_FAULT_RESET, DL_DAMAGE_RESET},
+  {DL_FAULT_FREEZE, DL_DAMAGE_FREEZE},     {DL_FAULT_CLOSE, DL_DAMAGE_CLOSE},
+  {DL_FAULT_DELAY_PONGS, DL_DAMAGE_PONGS}, {DL_FAULT_SPLIT, DL_DAMAGE_SPLIT},
 };
 
 /* Nothing comes of it when the answer turns out not to be an upgrade. */
@@ -119,8 +123,10 @@ static bool apply_fault(dl_control *c, dl_req *req, const dl_fault *f) {
   dl_req_shape(req, &shape);
   if (!is_whole && dl_req_header(req, "Upgrade")) damage_stream(req, f);
   if (!is_whole) return false;
-  if (f->is_after) strike_after(c, req, f);
-  else strike(c, req, f);
+  if (f->is_after)
+    strike_after(c, req, f);
+  else
+    strike(c, req, f);
   return !f->is_after;
 }
 
@@ -158,7 +164,8 @@ static bool preflight(dl_req *req) {
   const char *wanted = dl_req_header(req, "Access-Control-Request-Headers");
   dl_req_add_header(req, "Access-Control-Allow-Origin", origin);
   dl_req_add_header(req, "Vary", "Origin");
-  if (strcmp(dl_req_method(req), "OPTIONS") != 0 || !dl_req_header(req, "Access-Control-Request-Method")) return false;
+  if (strcmp(dl_req_method(req), "OPTIONS") != 0 || !dl_req_header(req, "Access-Control-Request-Method"))
+    return false;
   dl_req_add_header(req, "Access-Control-Allow-Methods", "GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS");
   if (wanted) dl_req_add_header(req, "Access-Control-Allow-Headers", wanted);
   dl_reply_empty(req, 204);

@@ -27,12 +27,14 @@ struct dl_faults {
   unsigned next_id;
 };
 
-static const char *const action_names[] = {"delay", "reset", "truncate", "short", "dribble", "status",
-                                           "stall", "freeze", "delay-pongs", "close", "split", "stall-accept"};
+static const char *const action_names[] = {"delay",       "reset",  "truncate", "short",
+                                           "dribble",     "status", "stall",    "freeze",
+                                           "delay-pongs", "close",  "split",    "stall-accept"};
 static const struct {
   const char *name;
   unsigned bit;
-} target_names[] = {{"control", DL_TARGET_CONTROL}, {"toolbox", DL_TARGET_TOOLBOX}, {"preview", DL_TARGET_PREVIEW}};
+} target_names[] = {
+  {"control", DL_TARGET_CONTROL}, {"toolbox", DL_TARGET_TOOLBOX}, {"preview", DL_TARGET_PREVIEW}};
 
 #define FOR(action) (1u << DL_FAULT_##action)
 #define ALL_ACTIONS (~0u)
@@ -44,20 +46,20 @@ static const struct {
   int64_t min, max;
   unsigned actions; /* those it means something to */
 } numbers[] = {
-    {"times", offsetof(dl_fault, times), 1, 1000000000, ALL_ACTIONS},
-    {"skip", offsetof(dl_fault, skip), 0, 1000000000, ALL_ACTIONS},
-    {"delay_ms", offsetof(dl_fault, delay_ms), 0, 86400000, ALL_ACTIONS},
-    {"after_bytes", offsetof(dl_fault, after_bytes), 0, INT64_C(1) << 50, ALL_ACTIONS},
-    {"bytes_per_second", offsetof(dl_fault, bytes_per_second), 1, 1000000000, ALL_ACTIONS},
-    {"status", offsetof(dl_fault, status), 200, 599, ALL_ACTIONS},
-    {"retry_after", offsetof(dl_fault, retry_after), 0, 86400, FOR(STATUS)},
-    {"after_frames", offsetof(dl_fault, after_frames), 0, INT64_C(1) << 50, CUTS | FOR(CLOSE)},
-    {"into_bytes", offsetof(dl_fault, into_bytes), 1, INT64_C(1) << 50, CUTS},
-    {"for_ms", offsetof(dl_fault, for_ms), 1, 86400000, FOR(FREEZE)},
-    {"piece_bytes", offsetof(dl_fault, piece_bytes), 1, 1 << 20, FOR(SPLIT)},
-    {"fragment_bytes", offsetof(dl_fault, fragment_bytes), 1, 1 << 20, FOR(SPLIT)},
-    {"pause_ms", offsetof(dl_fault, pause_ms), 0, 60000, FOR(SPLIT)},
-    {"close_code", offsetof(dl_fault, close_code), 1000, 4999, FOR(CLOSE)},
+  {"times", offsetof(dl_fault, times), 1, 1000000000, ALL_ACTIONS},
+  {"skip", offsetof(dl_fault, skip), 0, 1000000000, ALL_ACTIONS},
+  {"delay_ms", offsetof(dl_fault, delay_ms), 0, 86400000, ALL_ACTIONS},
+  {"after_bytes", offsetof(dl_fault, after_bytes), 0, INT64_C(1) << 50, ALL_ACTIONS},
+  {"bytes_per_second", offsetof(dl_fault, bytes_per_second), 1, 1000000000, ALL_ACTIONS},
+  {"status", offsetof(dl_fault, status), 200, 599, ALL_ACTIONS},
+  {"retry_after", offsetof(dl_fault, retry_after), 0, 86400, FOR(STATUS)},
+  {"after_frames", offsetof(dl_fault, after_frames), 0, INT64_C(1) << 50, CUTS | FOR(CLOSE)},
+  {"into_bytes", offsetof(dl_fault, into_bytes), 1, INT64_C(1) << 50, CUTS},
+  {"for_ms", offsetof(dl_fault, for_ms), 1, 86400000, FOR(FREEZE)},
+  {"piece_bytes", offsetof(dl_fault, piece_bytes), 1, 1 << 20, FOR(SPLIT)},
+  {"fragment_bytes", offsetof(dl_fault, fragment_bytes), 1, 1 << 20, FOR(SPLIT)},
+  {"pause_ms", offsetof(dl_fault, pause_ms), 0, 60000, FOR(SPLIT)},
+  {"close_code", offsetof(dl_fault, close_code), 1000, 4999, FOR(CLOSE)},
 };
 static const struct {
   const char *key;
@@ -108,10 +110,11 @@ static bool read_targets(const json_t *value, unsigned *out) {
   json_t *item;
   json_t *list = json_is_array(value) ? json_incref((json_t *)value) : json_pack("[O]", value);
   bool ok = true;
-  json_array_foreach(list, i, item) {
+  json_array_foreach (list, i, item) {
     unsigned bit = 0;
     for (j = 0; j < DL_COUNT(target_names); j++)
-      if (json_is_string(item) && strcmp(json_string_value(item), target_names[j].name) == 0) bit = target_names[j].bit;
+      if (json_is_string(item) && strcmp(json_string_value(item), target_names[j].name) == 0)
+        bit = target_names[j].bit;
     *out |= bit;
     ok = ok && bit;
   }
@@ -123,10 +126,12 @@ static char *read_match(const json_t *match, dl_fault *r) {
   const char *key;
   json_t *value;
   if (!json_is_object(match)) return dl_xstrdup("match must be an object");
-  json_object_foreach((json_t *)match, key, value) {
+  json_object_foreach ((json_t *)match, key, value) {
     bool is_text = json_is_string(value);
-    if (strcmp(key, "method") == 0 && is_text) dl_set(&r->method, json_string_value(value));
-    else if (strcmp(key, "path") == 0 && is_text) dl_set(&r->path, json_string_value(value));
+    if (strcmp(key, "method") == 0 && is_text)
+      dl_set(&r->method, json_string_value(value));
+    else if (strcmp(key, "path") == 0 && is_text)
+      dl_set(&r->path, json_string_value(value));
     else if (strcmp(key, "target") != 0 || !read_targets(value, &r->targets))
       return dl_xprintf("match.%s is not understood (method, path, target: control|toolbox|preview)", key);
   }
@@ -138,8 +143,10 @@ static bool read_number(dl_fault *r, const char *key, const json_t *value, char 
     if (strcmp(numbers[i].key, key) != 0) continue;
     json_int_t n = json_integer_value(value);
     if (!json_is_integer(value) || n < numbers[i].min || n > numbers[i].max)
-      *error = dl_xprintf("%s must be an integer from %lld to %lld", key, (long long)numbers[i].min, (long long)numbers[i].max);
-    else NUMBER(r, i) = n;
+      *error = dl_xprintf("%s must be an integer from %lld to %lld", key, (long long)numbers[i].min,
+                          (long long)numbers[i].max);
+    else
+      NUMBER(r, i) = n;
     return true;
   }
   return false;
@@ -148,8 +155,10 @@ static bool read_number(dl_fault *r, const char *key, const json_t *value, char 
 static bool read_text(dl_fault *r, const char *key, const json_t *value, char **error) {
   for (size_t i = 0; i < DL_COUNT(texts); i++) {
     if (strcmp(texts[i].key, key) != 0) continue;
-    if (json_is_string(value)) dl_set(&TEXT(r, i), json_string_value(value));
-    else *error = dl_xprintf("%s must be a string", key);
+    if (json_is_string(value))
+      dl_set(&TEXT(r, i), json_string_value(value));
+    else
+      *error = dl_xprintf("%s must be a string", key);
     return true;
   }
   return false;
@@ -161,18 +170,21 @@ static char *read_action(const json_t *value, dl_fault *r) {
     r->action = (dl_fault_action)i;
     return NULL;
   }
-  return dl_xstrdup("action must be delay, reset, truncate, short, dribble, status, stall, freeze, delay-pongs, close, split "
-                    "or stall-accept");
+  return dl_xstrdup(
+    "action must be delay, reset, truncate, short, dribble, status, stall, freeze, delay-pongs, close, split "
+    "or stall-accept");
 }
 
 static char *read_phase(const json_t *value, dl_fault *r) {
   const char *text = json_string_value(value);
   r->is_after = text && strcmp(text, "after") == 0;
-  return r->is_after || (text && strcmp(text, "before") == 0) ? NULL : dl_xstrdup("phase must be before or after");
+  return r->is_after || (text && strcmp(text, "before") == 0) ? NULL
+                                                              : dl_xstrdup("phase must be before or after");
 }
 
 static bool is_of_frames(const dl_fault *r) {
-  return r->after_frames >= 0 || r->action == DL_FAULT_DELAY_PONGS || r->action == DL_FAULT_CLOSE || r->action == DL_FAULT_SPLIT;
+  return r->after_frames >= 0 || r->action == DL_FAULT_DELAY_PONGS || r->action == DL_FAULT_CLOSE ||
+         r->action == DL_FAULT_SPLIT;
 }
 
 /* Codes that may stand in a close frame, and 1005 for one that holds none. */
@@ -182,11 +194,15 @@ static bool is_close_code(int64_t code) {
 
 static char *check_close(const dl_fault *r) {
   size_t reason = r->close_reason ? strlen(r->close_reason) : 0;
-  if (r->action != DL_FAULT_CLOSE) return r->close_reason ? dl_xstrdup("close_reason goes with action close") : NULL;
+  if (r->action != DL_FAULT_CLOSE)
+    return r->close_reason ? dl_xstrdup("close_reason goes with action close") : NULL;
   if (r->close_code < 0) return dl_xstrdup("close_code is missing");
-  if (!is_close_code(r->close_code)) return dl_xstrdup("close_code must be 1000 to 1003, 1005, 1007 to 1014, or 3000 to 4999");
+  if (!is_close_code(r->close_code))
+    return dl_xstrdup("close_code must be 1000 to 1003, 1005, 1007 to 1014, or 3000 to 4999");
   if (r->close_code == 1005 && r->close_reason) return dl_xstrdup("close_reason needs a code that is sent");
-  return reason > DL_CLOSE_REASON_MAX ? dl_xprintf("close_reason must not be longer than %d bytes", DL_CLOSE_REASON_MAX) : NULL;
+  return reason > DL_CLOSE_REASON_MAX
+           ? dl_xprintf("close_reason must not be longer than %d bytes", DL_CLOSE_REASON_MAX)
+           : NULL;
 }
 
 /* What an action on a stream needs to make sense. */
@@ -194,12 +210,15 @@ static char *check_stream(const dl_fault *r) {
   for (size_t i = 0; i < DL_COUNT(numbers); i++)
     if (NUMBER(r, i) >= 0 && !(numbers[i].actions & 1u << r->action))
       return dl_xprintf("%s does not go with action %s", numbers[i].key, action_names[r->action]);
-  if (r->after_frames >= 0 && r->after_bytes >= 0) return dl_xstrdup("after_bytes and after_frames exclude each other");
+  if (r->after_frames >= 0 && r->after_bytes >= 0)
+    return dl_xstrdup("after_bytes and after_frames exclude each other");
   if (r->into_bytes >= 0 && r->after_frames < 0) return dl_xstrdup("into_bytes needs after_frames");
-  if (r->pause_ms >= 0 && r->piece_bytes < 0 && r->fragment_bytes >= 0) return dl_xstrdup("pause_ms needs piece_bytes");
+  if (r->pause_ms >= 0 && r->piece_bytes < 0 && r->fragment_bytes >= 0)
+    return dl_xstrdup("pause_ms needs piece_bytes");
   if (r->action == DL_FAULT_FREEZE && r->after_frames < 0 && r->after_bytes < 0)
     return dl_xstrdup("after_bytes or after_frames is missing");
-  if (r->action == DL_FAULT_DELAY_PONGS && r->delay_ms == 0) return dl_xstrdup("delay_ms must be more than 0, or absent: for ever");
+  if (r->action == DL_FAULT_DELAY_PONGS && r->delay_ms == 0)
+    return dl_xstrdup("delay_ms must be more than 0, or absent: for ever");
   if (r->is_after && (is_of_frames(r) || r->action == DL_FAULT_FREEZE))
     return dl_xstrdup("phase after does not go with damage to a stream");
   return check_close(r);
@@ -209,9 +228,11 @@ static char *check_stream(const dl_fault *r) {
 static char *check_rule(const dl_fault *r) {
   if (r->action == DL_FAULT_STATUS && r->status < 0) return dl_xstrdup("status is missing");
   if (r->action == DL_FAULT_DELAY && r->delay_ms <= 0) return dl_xstrdup("delay_ms is missing");
-  if (r->action == DL_FAULT_TRUNCATE && r->after_bytes < 0 && r->after_frames < 0) return dl_xstrdup("after_bytes is missing");
+  if (r->action == DL_FAULT_TRUNCATE && r->after_bytes < 0 && r->after_frames < 0)
+    return dl_xstrdup("after_bytes is missing");
   if (r->action == DL_FAULT_SHORT && r->after_bytes < 0) return dl_xstrdup("after_bytes is missing");
-  if (r->action == DL_FAULT_DRIBBLE && r->bytes_per_second <= 0) return dl_xstrdup("bytes_per_second is missing");
+  if (r->action == DL_FAULT_DRIBBLE && r->bytes_per_second <= 0)
+    return dl_xstrdup("bytes_per_second is missing");
   return check_stream(r);
 }
 
@@ -224,11 +245,16 @@ static char *read_rule(const json_t *rule, dl_fault *r) {
   r->times = 1;
   r->skip = 0;
   if (!json_is_object(rule)) return dl_xstrdup("a fault is a JSON object");
-  json_object_foreach((json_t *)rule, key, value) {
-    if (strcmp(key, "match") == 0) error = read_match(value, r);
-    else if (strcmp(key, "action") == 0) error = read_action(value, r), has_action = true;
-    else if (strcmp(key, "phase") == 0) error = read_phase(value, r);
-    else if (strcmp(key, "times") == 0 && json_is_string(value) && strcmp(json_string_value(value), "always") == 0) r->times = -1;
+  json_object_foreach ((json_t *)rule, key, value) {
+    if (strcmp(key, "match") == 0)
+      error = read_match(value, r);
+    else if (strcmp(key, "action") == 0)
+      error = read_action(value, r), has_action = true;
+    else if (strcmp(key, "phase") == 0)
+      error = read_phase(value, r);
+    else if (strcmp(key, "times") == 0 && json_is_string(value) &&
+             strcmp(json_string_value(value), "always") == 0)
+      r->times = -1;
     else if (!read_number(r, key, value, &error) && !read_text(r, key, value, &error))
       error = dl_xprintf("unknown key %s", key);
     if (error) return error;
@@ -271,8 +297,8 @@ json_t *dl_fault_json(const dl_fault *r) {
     if (r->targets & target_names[i].bit) json_array_append_new(targets, json_string(target_names[i].name));
   if (json_array_size(targets) > 0) json_object_set(match, "target", targets);
   json_decref(targets);
-  json_t *o = json_pack("{s:s, s:o, s:s, s:s}", "id", r->id, "match", match, "action", action_names[r->action], "phase",
-                        r->is_after ? "after" : "before");
+  json_t *o = json_pack("{s:s, s:o, s:s, s:s}", "id", r->id, "match", match, "action",
+                        action_names[r->action], "phase", r->is_after ? "after" : "before");
   for (size_t i = 0; i < DL_COUNT(numbers); i++)
     if (NUMBER(r, i) >= numbers[i].min) json_object_set_new(o, numbers[i].key, json_integer(NUMBER(r, i)));
   if (r->times < 0) json_object_set_new(o, "times", json_string("always"));
@@ -283,7 +309,8 @@ json_t *dl_fault_json(const dl_fault *r) {
 
 json_t *dl_faults_list(const dl_faults *f) {
   json_t *list = json_array();
-  DL_LIST_EACH(&f->entries, node) json_array_append_new(list, dl_fault_json(&DL_CONTAINER(node, entry, link)->rule));
+  DL_LIST_EACH(&f->entries, node)
+  json_array_append_new(list, dl_fault_json(&DL_CONTAINER(node, entry, link)->rule));
   return list;
 }
 
@@ -320,8 +347,8 @@ static bool use(dl_faults *f, entry *e, dl_fault *out) {
   return true;
 }
 
-bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, const char *path, bool is_upgrade,
-                   dl_fault *out) {
+bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, const char *path,
+                   bool is_upgrade, dl_fault *out) {
   DL_LIST_EACH_SAFE(&f->entries, node, after) {
     entry *e = DL_CONTAINER(node, entry, link);
     const dl_fault *r = &e->rule;

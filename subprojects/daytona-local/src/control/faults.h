@@ -12,17 +12,17 @@ typedef struct dl_faults dl_faults;
 typedef enum { DL_TARGET_CONTROL = 1, DL_TARGET_TOOLBOX = 2, DL_TARGET_PREVIEW = 4 } dl_fault_target;
 
 typedef enum {
-  DL_FAULT_DELAY,    /* later by delay_ms */
-  DL_FAULT_RESET,    /* TCP reset, after after_bytes body bytes if given */
-  DL_FAULT_TRUNCATE, /* closed after after_bytes of a longer declared body */
-  DL_FAULT_SHORT,    /* ends properly after after_bytes: a wrong length that only the content betrays */
-  DL_FAULT_DRIBBLE,  /* bytes_per_second */
-  DL_FAULT_STATUS,   /* another answer */
-  DL_FAULT_STALL,    /* no answer, ever */
-  DL_FAULT_FREEZE,   /* nothing more after after_bytes or after_frames, for for_ms or for ever */
+  DL_FAULT_DELAY,       /* later by delay_ms */
+  DL_FAULT_RESET,       /* TCP reset, after after_bytes body bytes if given */
+  DL_FAULT_TRUNCATE,    /* closed after after_bytes of a longer declared body */
+  DL_FAULT_SHORT,       /* ends properly after after_bytes: a wrong length that only the content betrays */
+  DL_FAULT_DRIBBLE,     /* bytes_per_second */
+  DL_FAULT_STATUS,      /* another answer */
+  DL_FAULT_STALL,       /* no answer, ever */
+  DL_FAULT_FREEZE,      /* nothing more after after_bytes or after_frames, for for_ms or for ever */
   DL_FAULT_DELAY_PONGS, /* a WebSocket's pongs come delay_ms later, or never */
-  DL_FAULT_CLOSE,    /* a WebSocket is closed with close_code after after_frames */
-  DL_FAULT_SPLIT,    /* a WebSocket's bytes come in pieces, its frames in fragments */
+  DL_FAULT_CLOSE,       /* a WebSocket is closed with close_code after after_frames */
+  DL_FAULT_SPLIT,       /* a WebSocket's bytes come in pieces, its frames in fragments */
   DL_FAULT_STALL_ACCEPT /* connections are accepted and never read: a TLS handshake stalls */
 } dl_fault_action;
 
@@ -31,7 +31,7 @@ typedef struct {
   char *method, *path; /* NULL: any; path may end in '*' or hold single-segment '*' */
   unsigned targets;    /* 0: any */
   dl_fault_action action;
-  bool is_after; /* the request is carried out first, only its answer is hit */
+  bool is_after;       /* the request is carried out first, only its answer is hit */
   int64_t times, skip; /* times -1: for ever */
   int64_t delay_ms, after_bytes, bytes_per_second, status, retry_after; /* -1: not given */
   int64_t after_frames, into_bytes, for_ms, piece_bytes, fragment_bytes, pause_ms, close_code;
@@ -50,8 +50,8 @@ json_t *dl_fault_json(const dl_fault *rule);
 
 /* The first rule that hits this request, counted down; copied to *out with borrowed texts that
  * live until the rules change. Rules about frames leave alone what asks for no upgrade. */
-bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, const char *path, bool is_upgrade,
-                   dl_fault *out);
+bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, const char *path,
+                   bool is_upgrade, dl_fault *out);
 /* A fresh connection. */
 bool dl_faults_hit_accept(dl_faults *f);
 

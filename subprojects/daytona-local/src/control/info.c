@@ -14,16 +14,18 @@ static json_t *limit_json(const dl_control *c, dl_bucket bucket) {
 
 static void config(dl_req *req, void *user) {
   dl_control *c = user;
-  json_t *o = json_pack("{s:s, s:{s:o, s:s, s:s}, s:b, s:{}, s:o, s:o, s:s, s:s, s:i, s:b, s:s}", "version", DL_API_VERSION,
-                        "oidc", "issuer", json_sprintf("%s/oidc", c->url), "clientId", "local", "audience", "local",
-                        "linkedAccountsEnabled", 0, "announcements", "proxyTemplateUrl",
-                        json_sprintf("%s://{{PORT}}-{{sandboxId}}.%s", c->scheme, c->proxy_domain), "proxyToolboxUrl",
-                        json_sprintf("%s/toolbox", c->url), "defaultSnapshot", DL_DEFAULT_SNAPSHOT, "dashboardUrl", c->url,
-                        "maxAutoArchiveInterval", 43200, "maintananceMode", 0, "environment", "local");
-  json_object_set_new(o, "rateLimit",
-                      json_pack("{s:o, s:o, s:o, s:o}", "failedAuth", limit_json(c, DL_BUCKET_FAILED_AUTH),
-                                "authenticated", limit_json(c, DL_BUCKET_AUTHENTICATED), "sandboxCreate",
-                                limit_json(c, DL_BUCKET_CREATE), "sandboxLifecycle", limit_json(c, DL_BUCKET_LIFECYCLE)));
+  json_t *o =
+    json_pack("{s:s, s:{s:o, s:s, s:s}, s:b, s:{}, s:o, s:o, s:s, s:s, s:i, s:b, s:s}", "version",
+              DL_API_VERSION, "oidc", "issuer", json_sprintf("%s/oidc", c->url), "clientId", "local",
+              "audience", "local", "linkedAccountsEnabled", 0, "announcements", "proxyTemplateUrl",
+              json_sprintf("%s://{{PORT}}-{{sandboxId}}.%s", c->scheme, c->proxy_domain), "proxyToolboxUrl",
+              json_sprintf("%s/toolbox", c->url), "defaultSnapshot", DL_DEFAULT_SNAPSHOT, "dashboardUrl",
+              c->url, "maxAutoArchiveInterval", 43200, "maintananceMode", 0, "environment", "local");
+  json_object_set_new(
+    o, "rateLimit",
+    json_pack("{s:o, s:o, s:o, s:o}", "failedAuth", limit_json(c, DL_BUCKET_FAILED_AUTH), "authenticated",
+              limit_json(c, DL_BUCKET_AUTHENTICATED), "sandboxCreate", limit_json(c, DL_BUCKET_CREATE),
+              "sandboxLifecycle", limit_json(c, DL_BUCKET_LIFECYCLE)));
   dl_reply_json(req, 200, o);
 }
 
@@ -36,10 +38,11 @@ static void regions(dl_req *req, void *user) {
   dl_control *c = user;
   json_t *snapshot = dl_snapshot_find(c, NULL);
   const char *since = dl_json_str(snapshot, "createdAt");
-  dl_reply_json(req, 200,
-                json_pack("[{s:s, s:s, s:n, s:s, s:s, s:s, s:n, s:n, s:n, s:n}]", "id", c->opts.region, "name",
-                          c->opts.region, "organizationId", "regionType", "shared", "createdAt", since, "updatedAt", since,
-                          "proxyUrl", "sshGatewayUrl", "snapshotManagerUrl", "otelEndpoint"));
+  dl_reply_json(
+    req, 200,
+    json_pack("[{s:s, s:s, s:n, s:s, s:s, s:s, s:n, s:n, s:n, s:n}]", "id", c->opts.region, "name",
+              c->opts.region, "organizationId", "regionType", "shared", "createdAt", since, "updatedAt",
+              since, "proxyUrl", "sshGatewayUrl", "snapshotManagerUrl", "otelEndpoint"));
 }
 
 static void metrics(dl_req *req, void *user) {
@@ -57,18 +60,19 @@ static void metrics(dl_req *req, void *user) {
 static void key_info(dl_req *req, void *user) {
   dl_control *c = user;
   dl_iso now = dl_iso_format(dl_now(c));
-  dl_reply_json(req, 200, json_pack("{s:s, s:s, s:s, s:[], s:n, s:n, s:s}", "name", "local", "value", "dtn_********",
-                                    "createdAt", now.text, "permissions", "lastUsedAt", "expiresAt", "userId",
-                                    c->organization_id));
+  dl_reply_json(
+    req, 200,
+    json_pack("{s:s, s:s, s:s, s:[], s:n, s:n, s:s}", "name", "local", "value", "dtn_********", "createdAt",
+              now.text, "permissions", "lastUsedAt", "expiresAt", "userId", c->organization_id));
 }
 
 static const dl_route routes[] = {
-    {"GET", "/config", config, DL_R_PUBLIC | DL_R_UNLIMITED},
-    {"GET", "/health", health, DL_R_PUBLIC | DL_R_ANONYMOUS},
-    {"GET", "/shared-regions", regions, DL_R_PUBLIC | DL_R_UNLIMITED},
-    {"GET", "/regions", regions, 0},
-    {"GET", "/sandbox/{x}/telemetry/metrics", metrics, DL_R_SANDBOX_ID},
-    {"GET", "/api-keys/current", key_info, 0},
+  {"GET", "/config", config, DL_R_PUBLIC | DL_R_UNLIMITED},
+  {"GET", "/health", health, DL_R_PUBLIC | DL_R_ANONYMOUS},
+  {"GET", "/shared-regions", regions, DL_R_PUBLIC | DL_R_UNLIMITED},
+  {"GET", "/regions", regions, 0},
+  {"GET", "/sandbox/{x}/telemetry/metrics", metrics, DL_R_SANDBOX_ID},
+  {"GET", "/api-keys/current", key_info, 0},
 };
 
 dl_route_table dl_info_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }

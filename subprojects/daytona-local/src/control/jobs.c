@@ -96,7 +96,7 @@ typedef struct {
   struct locked {
     char *path;
     mode_t mode;
-  } **list; /* parents before what is in them */
+  } * *list; /* parents before what is in them */
   size_t count;
 } locked_set;
 
@@ -126,7 +126,8 @@ static void unlock_tree(locked_set *l, const char *dir) {
 static void lock_again(locked_set *l) {
   while (l->count > 0) {
     struct locked *entry = l->list[--l->count];
-    if (chmod(entry->path, entry->mode) != 0) dl_warn("cannot restore the mode of %s: %s", entry->path, strerror(errno));
+    if (chmod(entry->path, entry->mode) != 0)
+      dl_warn("cannot restore the mode of %s: %s", entry->path, strerror(errno));
     free(entry->path);
     free(entry);
   }
@@ -146,18 +147,22 @@ static char *copy_file(struct archive *out, const char *path) {
   ssize_t got;
   char *error = NULL;
   while (!error && (got = read(fd, block, sizeof block)) > 0)
-    if (archive_write_data(out, block, (size_t)got) < 0) error = archive_problem("cannot write the archive", out);
+    if (archive_write_data(out, block, (size_t)got) < 0)
+      error = archive_problem("cannot write the archive", out);
   close(fd);
   return error;
 }
 
-static char *pack_entry(struct archive *out, struct archive_entry *entry, const char *root, const locked_set *locked) {
-  char *source = dl_xstrdup(archive_entry_sourcepath(entry) ? archive_entry_sourcepath(entry) : archive_entry_pathname(entry));
+static char *pack_entry(struct archive *out, struct archive_entry *entry, const char *root,
+                        const locked_set *locked) {
+  char *source = dl_xstrdup(archive_entry_sourcepath(entry) ? archive_entry_sourcepath(entry)
+                                                            : archive_entry_pathname(entry));
   const char *full = archive_entry_pathname(entry);
   const struct locked *was = dl_map_get(&locked->modes, full);
   if (was) archive_entry_set_perm(entry, was->mode);
   size_t root_len = strlen(root);
-  char *relative = dl_xstrdup(strncmp(full, root, root_len) == 0 && full[root_len] == '/' ? full + root_len + 1 : ".");
+  char *relative =
+    dl_xstrdup(strncmp(full, root, root_len) == 0 && full[root_len] == '/' ? full + root_len + 1 : ".");
   archive_entry_copy_pathname(entry, relative);
   free(relative);
   const char *link = archive_entry_hardlink(entry);
@@ -169,7 +174,8 @@ static char *pack_entry(struct archive *out, struct archive_entry *entry, const 
   char *error = NULL;
   /* Sockets have no place in an archive and no meaning afterwards. */
   if (archive_entry_filetype(entry) != AE_IFSOCK) {
-    if (archive_write_header(out, entry) < ARCHIVE_WARN) error = archive_problem("cannot write the archive", out);
+    if (archive_write_header(out, entry) < ARCHIVE_WARN)
+      error = archive_problem("cannot write the archive", out);
     else if (archive_entry_filetype(entry) == AE_IFREG && archive_entry_size(entry) > 0)
       error = copy_file(out, source);
   }
@@ -228,10 +234,13 @@ static char *pack(const char *dir, const char *file) {
   archive_read_disk_set_symlink_physical(in);
   archive_write_set_format_pax_restricted(out);
   archive_write_set_bytes_per_block(out, 64 * 1024);
-  if (archive_read_disk_open(in, dir) != ARCHIVE_OK) error = archive_problem("cannot read the home", in);
-  else if (archive_write_open_filename(out, temp) != ARCHIVE_OK) error = archive_problem("cannot make the archive", out);
+  if (archive_read_disk_open(in, dir) != ARCHIVE_OK)
+    error = archive_problem("cannot read the home", in);
+  else if (archive_write_open_filename(out, temp) != ARCHIVE_OK)
+    error = archive_problem("cannot make the archive", out);
   if (!error) error = pack_tree(in, out, dir, &locked);
-  if (archive_write_close(out) != ARCHIVE_OK && !error) error = archive_problem("cannot write the archive", out);
+  if (archive_write_close(out) != ARCHIVE_OK && !error)
+    error = archive_problem("cannot write the archive", out);
   archive_read_free(in);
   archive_write_free(out);
   lock_again(&locked);
@@ -284,7 +293,8 @@ static char *unpack(const char *file, const char *dir) {
   char *root = error ? NULL : realpath(temp, NULL);
   struct archive *in = archive_read_new(), *out = archive_write_disk_new();
   archive_read_support_format_tar(in);
-  int flags = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT;
+  int flags = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+              ARCHIVE_EXTRACT_SECURE_NODOTDOT;
   if (geteuid() == 0) flags |= ARCHIVE_EXTRACT_OWNER;
   archive_write_disk_set_options(out, flags);
   if (!error && archive_read_open_filename(in, file, COPY_BLOCK) != ARCHIVE_OK)
@@ -325,8 +335,8 @@ static void on_done(uv_work_t *work, int status) {
   free(j);
 }
 
-static void submit(uv_loop_t *loop, dl_list *jobs, job_kind kind, const char *from, const char *to, dl_job_cb cb,
-                   void *user) {
+static void submit(uv_loop_t *loop, dl_list *jobs, job_kind kind, const char *from, const char *to,
+                   dl_job_cb cb, void *user) {
   job *j = dl_xcalloc(1, sizeof *j);
   *j = (job){.kind = kind, .from = dl_xstrdup(from), .cb = cb, .user = user};
   dl_set(&j->to, to);
@@ -335,10 +345,12 @@ static void submit(uv_loop_t *loop, dl_list *jobs, job_kind kind, const char *fr
   uv_queue_work(loop, &j->work, on_work, on_done);
 }
 
-void dl_job_pack(uv_loop_t *loop, dl_list *jobs, const char *dir, const char *file, dl_job_cb cb, void *user) {
+void dl_job_pack(uv_loop_t *loop, dl_list *jobs, const char *dir, const char *file, dl_job_cb cb,
+                 void *user) {
   submit(loop, jobs, JOB_PACK, dir, file, cb, user);
 }
-void dl_job_unpack(uv_loop_t *loop, dl_list *jobs, const char *file, const char *dir, dl_job_cb cb, void *user) {
+void dl_job_unpack(uv_loop_t *loop, dl_list *jobs, const char *file, const char *dir, dl_job_cb cb,
+                   void *user) {
   submit(loop, jobs, JOB_UNPACK, file, dir, cb, user);
 }
 void dl_job_remove(uv_loop_t *loop, dl_list *jobs, const char *path, dl_job_cb cb, void *user) {

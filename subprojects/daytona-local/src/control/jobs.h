@@ -17,7 +17,8 @@ typedef void (*dl_job_cb)(const char *error, void *user);
 /* `dir` as a tar file at `file`, complete and synced or not there at all. */
 void dl_job_pack(uv_loop_t *loop, dl_list *jobs, const char *dir, const char *file, dl_job_cb cb, void *user);
 /* The other way; `dir` appears when all is in it. */
-void dl_job_unpack(uv_loop_t *loop, dl_list *jobs, const char *file, const char *dir, dl_job_cb cb, void *user);
+void dl_job_unpack(uv_loop_t *loop, dl_list *jobs, const char *file, const char *dir, dl_job_cb cb,
+                   void *user);
 /* A file or a whole tree; absent is fine. */
 void dl_job_remove(uv_loop_t *loop, dl_list *jobs, const char *path, dl_job_cb cb, void *user);
 

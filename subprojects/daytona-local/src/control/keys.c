@@ -12,15 +12,15 @@
 #include <strings.h>
 
 static const char *const permission_names[DL_PERM_COUNT] = {
-    "",
-    "write:sandboxes",
-    "delete:sandboxes",
-    "write:snapshots",
-    "delete:snapshots",
-    "read:volumes",
-    "write:volumes",
-    "delete:volumes",
-    "manage:secrets",
+  "",
+  "write:sandboxes",
+  "delete:sandboxes",
+  "write:snapshots",
+  "delete:snapshots",
+  "read:volumes",
+  "write:volumes",
+  "delete:volumes",
+  "manage:secrets",
 };
 
 const char *dl_permission_name(dl_permission p) { return permission_names[p]; }

@@ -78,10 +78,12 @@ static void wait_for_start(dl_sandbox *sb, dl_req *req) {
 static void tell_waiters(dl_sandbox *sb) {
   while (!dl_list_empty(&sb->waiters)) {
     dl_req *req = take_waiter(DL_CONTAINER(sb->waiters.next, waiter, link));
-    if (sb->control->is_closing) dl_fail(sb->control, req, 503, "the server is stopping");
+    if (sb->control->is_closing)
+      dl_fail(sb->control, req, 503, "the server is stopping");
     else if (sb->state == DL_ERROR)
       dl_fail(sb->control, req, 400, "Sandbox %s failed to start: %s", sb->id, sb->error_reason);
-    else dl_answer_sandbox(sb->control, req, sb);
+    else
+      dl_answer_sandbox(sb->control, req, sb);
   }
 }
 
@@ -157,7 +159,7 @@ static dl_box_pair *env_pairs(const dl_sandbox *sb, size_t *count) {
   pairs[n++] = (dl_box_pair){"DAYTONA_SANDBOX_ID", sb->id};
   pairs[n++] = (dl_box_pair){"DAYTONA_SANDBOX_USER", sb->user};
   if (sb->snapshot) pairs[n++] = (dl_box_pair){"DAYTONA_SANDBOX_SNAPSHOT", sb->snapshot};
-  json_object_foreach(sb->env, name, value) pairs[n++] = (dl_box_pair){name, json_string_value(value)};
+  json_object_foreach (sb->env, name, value) pairs[n++] = (dl_box_pair){name, json_string_value(value)};
   *count = n;
   return pairs;
 }
@@ -174,18 +176,18 @@ static void boot(dl_sandbox *sb) {
     on_box_started(sb, NULL, error);
   } else {
     dl_box_spec spec = {
-        .id = sb->id,
-        .home_dir = home,
-        .env = env,
-        .env_count = env_count,
-        .volumes = volumes,
-        .volume_count = volume_count,
-        .network_block_all = sb->is_blocked,
-        .cpu = sb->cpu,
-        .memory_gib = sb->memory,
-        .disk_gib = sb->disk,
-        .on_exit = on_box_exit,
-        .user = sb,
+      .id = sb->id,
+      .home_dir = home,
+      .env = env,
+      .env_count = env_count,
+      .volumes = volumes,
+      .volume_count = volume_count,
+      .network_block_all = sb->is_blocked,
+      .cpu = sb->cpu,
+      .memory_gib = sb->memory,
+      .disk_gib = sb->disk,
+      .on_exit = on_box_exit,
+      .user = sb,
     };
     sb->box = dl_box_start(c->runtime, &spec, on_box_started, sb);
   }
@@ -207,16 +209,21 @@ void dl_life_create(dl_sandbox *sb, dl_req *req) {
   sb->want = DL_WANT_STARTED;
   sb->is_pending = true;
   dl_sandbox_save(sb);
-  if (c->opts.answers_creating) dl_answer_sandbox(c, req, sb);
-  else wait_for_start(sb, req);
+  if (c->opts.answers_creating)
+    dl_answer_sandbox(c, req, sb);
+  else
+    wait_for_start(sb, req);
   boot(sb);
 }
 
 static void on_unpacked(const char *error, void *user) {
   dl_sandbox *sb = user;
-  if (sb->control->is_closing) tell_waiters(sb);
-  else if (error) failed(sb, error, false);
-  else boot(sb);
+  if (sb->control->is_closing)
+    tell_waiters(sb);
+  else if (error)
+    failed(sb, error, false);
+  else
+    boot(sb);
   unhold(sb);
 }
 
@@ -281,17 +288,22 @@ static void on_box_stopped(void *user) {
   dl_sandbox *sb = user;
   sb->box = NULL;
   if (!sb->control->is_closing) {
-    if (sb->want == DL_WANT_DESTROYED) finish_destroy(sb);
-    else if (sb->break_req) broken(sb);
-    else reached(sb, DL_STOPPED, false);
+    if (sb->want == DL_WANT_DESTROYED)
+      finish_destroy(sb);
+    else if (sb->break_req)
+      broken(sb);
+    else
+      reached(sb, DL_STOPPED, false);
   }
   unhold(sb);
 }
 
 static void end_box(dl_sandbox *sb, bool force) {
   hold(sb);
-  if (sb->box) dl_box_stop(sb->box, force, on_box_stopped, sb);
-  else on_box_stopped(sb);
+  if (sb->box)
+    dl_box_stop(sb->box, force, on_box_stopped, sb);
+  else
+    on_box_stopped(sb);
 }
 
 void dl_life_stop(dl_sandbox *sb, bool force) {
@@ -430,7 +442,7 @@ static void finish_destroy(dl_sandbox *sb) {
 static void forget_tokens(dl_sandbox *sb) {
   size_t i;
   json_t *entry;
-  json_array_foreach(sb->signed_tokens, i, entry)
+  json_array_foreach (sb->signed_tokens, i, entry)
     dl_map_remove(&sb->control->preview_tokens, dl_json_str(entry, "token"));
 }
 
@@ -464,8 +476,10 @@ static void on_resize_durable(bool is_durable, void *user) {
       const char *missing = dl_box_update_limits(sb->box, sb->cpu, sb->memory);
       if (missing) dl_info("sandbox %s: %s", sb->id, missing);
     }
-    if (r->state == DL_STARTED && !sb->box) failed(sb, "the sandbox ended while it was resized", true);
-    else reached(sb, r->state, false);
+    if (r->state == DL_STARTED && !sb->box)
+      failed(sb, "the sandbox ended while it was resized", true);
+    else
+      reached(sb, r->state, false);
   }
   unhold(sb);
   free(r);

@@ -15,7 +15,7 @@ typedef struct {
 } window;
 
 static const char *const names[DL_BUCKET_COUNT] = {"authenticated", "sandbox-create", "sandbox-lifecycle",
-                                                    "anonymous", "failed-auth"};
+                                                   "anonymous", "failed-auth"};
 
 const char *dl_bucket_name(dl_bucket bucket) { return names[bucket]; }
 
@@ -59,11 +59,11 @@ dl_verdict dl_rates_take(dl_rates *l, dl_bucket bucket, const char *who, int cos
   if (!is_blocked) w->count += cost;
   int64_t left = w->start + o->window_ms - now;
   return (dl_verdict){
-      .is_limited = true,
-      .is_blocked = is_blocked,
-      .limit = o->limit,
-      .remaining = o->limit - w->count,
-      .reset_seconds = (left + 999) / 1000,
+    .is_limited = true,
+    .is_blocked = is_blocked,
+    .limit = o->limit,
+    .remaining = o->limit - w->count,
+    .reset_seconds = (left + 999) / 1000,
   };
 }
 

@@ -10,14 +10,16 @@
 #include <string.h>
 
 static const char *const state_names[DL_STATE_COUNT] = {
-    "creating", "started", "stopped", "archived", "restoring", "resizing", "error", "destroying", "destroyed"};
-static const char *const want_names[DL_WANT_COUNT] = {"started", "stopped", "archived", "destroyed", "resized"};
+  "creating", "started", "stopped", "archived", "restoring", "resizing", "error", "destroying", "destroyed"};
+static const char *const want_names[DL_WANT_COUNT] = {"started", "stopped", "archived", "destroyed",
+                                                      "resized"};
 
 /* Every state a client may ask for, ours or not. */
 static const char *const known_states[] = {
-    "creating",   "restoring", "destroyed", "destroying",       "started",      "stopped",   "starting", "stopping",
-    "error",      "build_failed", "pending_build", "building_snapshot", "unknown", "pulling_snapshot",
-    "archived",   "archiving", "resizing",  "snapshotting",     "forking",      "pausing",   "paused",   "resuming"};
+  "creating", "restoring",        "destroyed", "destroying",   "started",       "stopped",
+  "starting", "stopping",         "error",     "build_failed", "pending_build", "building_snapshot",
+  "unknown",  "pulling_snapshot", "archived",  "archiving",    "resizing",      "snapshotting",
+  "forking",  "pausing",          "paused",    "resuming"};
 
 static const char *const backup_states[] = {"None", "Pending", "InProgress", "Completed", "Error"};
 
@@ -28,40 +30,41 @@ typedef struct {
   size_t offset;
 } field;
 
-#define FIELD(key, kind, member) {key, kind, offsetof(dl_sandbox, member)}
+#define FIELD(key, kind, member) \
+  { key, kind, offsetof(dl_sandbox, member) }
 static const field fields[] = {
-    FIELD("id", F_TEXT, id),
-    FIELD("name", F_TEXT, name),
-    FIELD("snapshot", F_TEXT, snapshot),
-    FIELD("user", F_TEXT, user),
-    FIELD("target", F_TEXT, target),
-    FIELD("env", F_JSON, env),
-    FIELD("labels", F_JSON, labels),
-    FIELD("volumes", F_JSON, volumes),
-    FIELD("public", F_BOOL, is_public),
-    FIELD("blocked", F_BOOL, is_blocked),
-    FIELD("allowList", F_TEXT, allow_list),
-    FIELD("domainList", F_TEXT, domain_list),
-    FIELD("outboundProxy", F_TEXT, outbound_proxy),
-    FIELD("otelEndpoint", F_TEXT, otel_endpoint),
-    FIELD("cpu", F_NUMBER, cpu),
-    FIELD("gpu", F_NUMBER, gpu),
-    FIELD("memory", F_NUMBER, memory),
-    FIELD("disk", F_NUMBER, disk),
-    FIELD("errorReason", F_TEXT, error_reason),
-    FIELD("recoverable", F_BOOL, is_recoverable),
-    FIELD("backupAt", F_TIME, backup_at),
-    FIELD("autoStop", F_TIME, auto_stop),
-    FIELD("autoArchive", F_TIME, auto_archive),
-    FIELD("autoDelete", F_TIME, auto_delete),
-    FIELD("destroyAt", F_TIME, destroy_at),
-    FIELD("createdAt", F_TIME, created_at),
-    FIELD("updatedAt", F_TIME, updated_at),
-    FIELD("lastActivityAt", F_TIME, last_activity_at),
-    FIELD("previewToken", F_TEXT, preview_token),
-    FIELD("signingKey", F_TEXT, signing_key),
-    FIELD("signedTokens", F_JSON, signed_tokens),
-    FIELD("sshAccess", F_JSON, ssh_access),
+  FIELD("id", F_TEXT, id),
+  FIELD("name", F_TEXT, name),
+  FIELD("snapshot", F_TEXT, snapshot),
+  FIELD("user", F_TEXT, user),
+  FIELD("target", F_TEXT, target),
+  FIELD("env", F_JSON, env),
+  FIELD("labels", F_JSON, labels),
+  FIELD("volumes", F_JSON, volumes),
+  FIELD("public", F_BOOL, is_public),
+  FIELD("blocked", F_BOOL, is_blocked),
+  FIELD("allowList", F_TEXT, allow_list),
+  FIELD("domainList", F_TEXT, domain_list),
+  FIELD("outboundProxy", F_TEXT, outbound_proxy),
+  FIELD("otelEndpoint", F_TEXT, otel_endpoint),
+  FIELD("cpu", F_NUMBER, cpu),
+  FIELD("gpu", F_NUMBER, gpu),
+  FIELD("memory", F_NUMBER, memory),
+  FIELD("disk", F_NUMBER, disk),
+  FIELD("errorReason", F_TEXT, error_reason),
+  FIELD("recoverable", F_BOOL, is_recoverable),
+  FIELD("backupAt", F_TIME, backup_at),
+  FIELD("autoStop", F_TIME, auto_stop),
+  FIELD("autoArchive", F_TIME, auto_archive),
+  FIELD("autoDelete", F_TIME, auto_delete),
+  FIELD("destroyAt", F_TIME, destroy_at),
+  FIELD("createdAt", F_TIME, created_at),
+  FIELD("updatedAt", F_TIME, updated_at),
+  FIELD("lastActivityAt", F_TIME, last_activity_at),
+  FIELD("previewToken", F_TEXT, preview_token),
+  FIELD("signingKey", F_TEXT, signing_key),
+  FIELD("signedTokens", F_JSON, signed_tokens),
+  FIELD("sshAccess", F_JSON, ssh_access),
 };
 
 #define AT(sb, f, type) ((type *)(void *)((char *)(sb) + (f)->offset))
@@ -177,7 +180,8 @@ const char *dl_sandbox_state_name(const dl_sandbox *sb, bool in_list) {
 }
 
 bool dl_sandbox_is_busy(const dl_sandbox *sb) {
-  static const dl_state reached[DL_WANT_COUNT] = {DL_STARTED, DL_STOPPED, DL_ARCHIVED, DL_DESTROYED, DL_RESIZING};
+  static const dl_state reached[DL_WANT_COUNT] = {DL_STARTED, DL_STOPPED, DL_ARCHIVED, DL_DESTROYED,
+                                                  DL_RESIZING};
   return sb->is_pending || (sb->state != DL_ERROR && sb->state != reached[sb->want]);
 }
 
@@ -195,12 +199,12 @@ static const char *toolbox_url(const dl_sandbox *sb, char *buffer, size_t size) 
 /* The keys that both forms have. */
 static json_t *common(const dl_sandbox *sb, bool in_list) {
   char url[512];
-  json_t *o = json_pack(
-      "{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:O}", "id", sb->id, "organizationId",
-      sb->control->organization_id, "name", sb->name, "target", sb->target, "user", sb->user, "public",
-      sb->is_public, "networkBlockAll", sb->is_blocked, "cpu", dl_json_number(sb->cpu), "gpu",
-      dl_json_number(sb->gpu), "memory", dl_json_number(sb->memory), "disk", dl_json_number(sb->disk), "labels",
-      sb->labels);
+  json_t *o =
+    json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:O}", "id", sb->id, "organizationId",
+              sb->control->organization_id, "name", sb->name, "target", sb->target, "user", sb->user,
+              "public", sb->is_public, "networkBlockAll", sb->is_blocked, "cpu", dl_json_number(sb->cpu),
+              "gpu", dl_json_number(sb->gpu), "memory", dl_json_number(sb->memory), "disk",
+              dl_json_number(sb->disk), "labels", sb->labels);
   json_object_set_new(o, "toolboxProxyUrl", json_string(toolbox_url(sb, url, sizeof url)));
   json_object_set_new(o, "state", json_string(dl_sandbox_state_name(sb, in_list)));
   json_object_set_new(o, "desiredState", json_string(want_names[sb->want]));

@@ -25,7 +25,14 @@ typedef enum {
 } dl_state;
 
 /* What was asked for. */
-typedef enum { DL_WANT_STARTED, DL_WANT_STOPPED, DL_WANT_ARCHIVED, DL_WANT_DESTROYED, DL_WANT_RESIZED, DL_WANT_COUNT } dl_want;
+typedef enum {
+  DL_WANT_STARTED,
+  DL_WANT_STOPPED,
+  DL_WANT_ARCHIVED,
+  DL_WANT_DESTROYED,
+  DL_WANT_RESIZED,
+  DL_WANT_COUNT
+} dl_want;
 
 typedef struct dl_sandbox {
   dl_list link;
@@ -39,8 +46,8 @@ typedef struct dl_sandbox {
   dl_want want;
   char *error_reason;
   bool is_recoverable;
-  const char *backup_state; /* static text */
-  int64_t backup_at;        /* 0: none */
+  const char *backup_state;                     /* static text */
+  int64_t backup_at;                            /* 0: none */
   int64_t auto_stop, auto_archive, auto_delete; /* minutes */
   int64_t destroy_at;                           /* 0: no end of life */
   int64_t created_at, updated_at, last_activity_at;
@@ -50,13 +57,13 @@ typedef struct dl_sandbox {
 
   /* Not kept on disk. */
   dl_box *box;
-  bool is_pending;       /* an operation is under way */
-  bool cancels_archive;  /* start was asked while archiving */
-  bool is_gone;          /* destroyed while an operation still holds it */
-  unsigned relay_count;  /* proxied requests under way: all of them are activity */
+  bool is_pending;      /* an operation is under way */
+  bool cancels_archive; /* start was asked while archiving */
+  bool is_gone;         /* destroyed while an operation still holds it */
+  unsigned relay_count; /* proxied requests under way: all of them are activity */
   int hold_count;
-  dl_req *break_req;     /* the admin call that forces an error */
-  dl_list waiters;       /* requests waiting for a start, see lifecycle.c */
+  dl_req *break_req; /* the admin call that forces an error */
+  dl_list waiters;   /* requests waiting for a start, see lifecycle.c */
 } dl_sandbox;
 
 dl_sandbox *dl_sandbox_new(struct dl_control *c, const char *id);

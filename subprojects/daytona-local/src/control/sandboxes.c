@@ -43,12 +43,22 @@ typedef struct {
 } sort_key;
 
 /* The first is the default. */
-static const sort_key list_sorts[] = {{"lastActivityAt", by_activity}, {"name", by_name},   {"cpu", by_cpu},
-                                      {"memoryGib", by_memory},        {"diskGib", by_disk}, {"createdAt", by_created},
+static const sort_key list_sorts[] = {{"lastActivityAt", by_activity},
+                                      {"name", by_name},
+                                      {"cpu", by_cpu},
+                                      {"memoryGib", by_memory},
+                                      {"diskGib", by_disk},
+                                      {"createdAt", by_created},
                                       {NULL, NULL}};
-static const sort_key page_sorts[] = {
-    {"createdAt", by_created}, {"id", by_id},           {"name", by_name},          {"state", by_state}, {"snapshot", by_snapshot},
-    {"region", by_region},     {"updatedAt", by_updated}, {"lastActivityAt", by_activity}, {NULL, NULL}};
+static const sort_key page_sorts[] = {{"createdAt", by_created},
+                                      {"id", by_id},
+                                      {"name", by_name},
+                                      {"state", by_state},
+                                      {"snapshot", by_snapshot},
+                                      {"region", by_region},
+                                      {"updatedAt", by_updated},
+                                      {"lastActivityAt", by_activity},
+                                      {NULL, NULL}};
 
 typedef struct {
   sort_by by;
@@ -86,7 +96,8 @@ static void read_labels(dl_req *req, dl_check *k, filter *f) {
   f->labels = dl_json_parse(text, strlen(text), &error);
   free(error);
   bool ok = json_is_object(f->labels);
-  if (ok) json_object_foreach(f->labels, key, value) ok = ok && json_is_string(value);
+  if (ok)
+    json_object_foreach (f->labels, key, value) ok = ok && json_is_string(value);
   if (!ok) dl_check_add(k, "labels must be a JSON object of strings");
 }
 
@@ -94,7 +105,8 @@ static void check_states(dl_req *req, dl_check *k) {
   size_t at = 0;
   const char *state;
   while ((state = dl_query_next(dl_req_query(req), "states", &at)))
-    if (!dl_state_known(state) || strcmp(state, "destroyed") == 0) dl_check_add(k, "states: %s is not a state", state);
+    if (!dl_state_known(state) || strcmp(state, "destroyed") == 0)
+      dl_check_add(k, "states: %s is not a state", state);
   at = 0;
   while ((state = dl_query_next(dl_req_query(req), "sandboxClasses", &at)))
     if (strcmp(state, "container") != 0 && strcmp(state, "linux-vm") != 0 && strcmp(state, "android") != 0 &&
@@ -135,7 +147,7 @@ static bool starts_with_nocase(const char *text, const char *prefix) {
 static bool labels_match(const dl_sandbox *sb, json_t *wanted) {
   const char *key;
   json_t *value;
-  json_object_foreach(wanted, key, value) {
+  json_object_foreach (wanted, key, value) {
     if (!json_equal(json_object_get(sb->labels, key), value)) return false;
   }
   return true;
@@ -147,14 +159,16 @@ static bool matches(dl_req *req, const filter *f, const dl_sandbox *sb) {
   if (sb->state == DL_DESTROYED) return false;
   if (sb->want == DL_WANT_DESTROYED && sb->state == DL_ERROR && !f->includes_errored) return false;
   if (sb->want == DL_WANT_DESTROYED && sb->state == DL_ARCHIVED) return false;
-  if (!starts_with_nocase(sb->id, dl_query_get(q, "id")) || !starts_with_nocase(sb->name, dl_query_get(q, "name")))
+  if (!starts_with_nocase(sb->id, dl_query_get(q, "id")) ||
+      !starts_with_nocase(sb->name, dl_query_get(q, "name")))
     return false;
   for (int i = 0; i < 3; i++)
     if (sizes[i] < (double)f->min[i] || sizes[i] > (double)f->max[i]) return false;
   if (f->is_public >= 0 && sb->is_public != f->is_public) return false;
   if (f->is_recoverable >= 0 && sb->is_recoverable != f->is_recoverable) return false;
   if (!within(f->created, sb->created_at) || !within(f->activity, sb->last_activity_at)) return false;
-  if ((f->destroy[0] >= 0 || f->destroy[1] >= 0) && (!sb->destroy_at || !within(f->destroy, sb->destroy_at))) return false;
+  if ((f->destroy[0] >= 0 || f->destroy[1] >= 0) && (!sb->destroy_at || !within(f->destroy, sb->destroy_at)))
+    return false;
   return dl_query_allows(req, "states", dl_sandbox_state_name(sb, true)) &&
          dl_query_allows(req, "snapshots", sb->snapshot) && dl_query_allows(req, "regionIds", sb->target) &&
          dl_query_allows(req, "regions", sb->target) && dl_query_allows(req, "sandboxClasses", "container") &&
@@ -189,8 +203,10 @@ static bool select_rows(dl_control *c, dl_req *req, dl_check *k, const sort_key 
 
 static char *make_cursor(sort_value v) {
   json_t *o = json_pack("{s:s}", "id", v.id);
-  if (v.text) json_object_set_new(o, "text", json_string(v.text));
-  else json_object_set_new(o, "number", json_real(v.number));
+  if (v.text)
+    json_object_set_new(o, "text", json_string(v.text));
+  else
+    json_object_set_new(o, "number", json_real(v.number));
   char *text = dl_json_text(o);
   json_decref(o);
   gnutls_datum_t in = {(unsigned char *)text, (unsigned)strlen(text)}, out = {0};
@@ -215,7 +231,8 @@ static json_t *read_cursor(const char *text) {
 }
 
 static size_t after_cursor(const rows *r, const json_t *cursor) {
-  sort_value last = {dl_json_str(cursor, "text"), dl_json_num(cursor, "number", 0), dl_json_str(cursor, "id")};
+  sort_value last = {dl_json_str(cursor, "text"), dl_json_num(cursor, "number", 0),
+                     dl_json_str(cursor, "id")};
   size_t i = 0;
   while (i < r->count && compare_values(r->by(r->rows[i]), last, r->is_descending) <= 0) i++;
   return i;
@@ -249,14 +266,16 @@ static void list_pages(dl_req *req, void *user) {
   dl_control *c = user;
   dl_check k;
   dl_check_init(&k);
-  int64_t limit = dl_query_int(req, &k, "limit", 1, 200, 100), page = dl_query_int(req, &k, "page", 1, 1000000, 1);
+  int64_t limit = dl_query_int(req, &k, "limit", 1, 200, 100),
+          page = dl_query_int(req, &k, "page", 1, 1000000, 1);
   rows r = {0};
   if (select_rows(c, req, &k, page_sorts, &r)) {
     json_t *items = json_array();
     for (size_t i = (size_t)((page - 1) * limit); i < r.count && i < (size_t)(page * limit); i++)
       json_array_append_new(items, dl_sandbox_dto(r.rows[i]));
-    dl_reply_json(req, 200, json_pack("{s:o, s:i, s:i, s:i}", "items", items, "total", (int)r.count, "page", (int)page,
-                                      "totalPages", (int)((r.count + (size_t)limit - 1) / (size_t)limit)));
+    dl_reply_json(req, 200,
+                  json_pack("{s:o, s:i, s:i, s:i}", "items", items, "total", (int)r.count, "page", (int)page,
+                            "totalPages", (int)((r.count + (size_t)limit - 1) / (size_t)limit)));
   }
   free(r.rows);
 }
@@ -267,10 +286,10 @@ static void get(dl_req *req, void *user) {
 }
 
 static const dl_route routes[] = {
-    {"POST", "/sandbox", dl_create_sandbox, DL_R_BODY | DL_R_CREATE | DL_R_PERM(DL_PERM_WRITE_SANDBOXES)},
-    {"GET", "/sandbox", list, 0},
-    {"GET", "/sandbox/paginated", list_pages, 0},
-    {"GET", "/sandbox/{x}", get, DL_R_SANDBOX},
+  {"POST", "/sandbox", dl_create_sandbox, DL_R_BODY | DL_R_CREATE | DL_R_PERM(DL_PERM_WRITE_SANDBOXES)},
+  {"GET", "/sandbox", list, 0},
+  {"GET", "/sandbox/paginated", list_pages, 0},
+  {"GET", "/sandbox/{x}", get, DL_R_SANDBOX},
 };
 
 dl_route_table dl_sandbox_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }

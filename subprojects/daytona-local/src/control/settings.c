@@ -23,7 +23,8 @@ static void set_labels(dl_req *req, void *user) {
   json_t *labels = dl_json_get(dl_body(req), "labels"), *value;
   const char *key;
   bool ok = json_is_object(labels);
-  if (ok) json_object_foreach(labels, key, value) ok = ok && json_is_string(value);
+  if (ok)
+    json_object_foreach (labels, key, value) ok = ok && json_is_string(value);
   if (!ok) {
     dl_fail(c, req, 400, "labels must be an object of strings");
     return;
@@ -62,8 +63,10 @@ static void set_auto_delete(dl_req *req, void *user) {
 static void set_auto_pause(dl_req *req, void *user) {
   int64_t value;
   if (!minutes(user, req, 0, &value)) return;
-  if (value != 0) dl_fail(user, req, 400, "Sandboxes of class container cannot be paused");
-  else dl_answer_sandbox(user, req, dl_target(req));
+  if (value != 0)
+    dl_fail(user, req, 400, "Sandboxes of class container cannot be paused");
+  else
+    dl_answer_sandbox(user, req, dl_target(req));
 }
 
 static void set_ttl(dl_req *req, void *user) {
@@ -149,15 +152,15 @@ static void set_network(dl_req *req, void *user) {
 
 #define WRITE (DL_R_SANDBOX | DL_R_PERM(DL_PERM_WRITE_SANDBOXES))
 static const dl_route routes[] = {
-    {"PUT", "/sandbox/{x}/labels", set_labels, DL_R_BODY | WRITE},
-    {"POST", "/sandbox/{x}/autostop/{minutes}", set_auto_stop, WRITE},
-    {"POST", "/sandbox/{x}/autoarchive/{minutes}", set_auto_archive, WRITE},
-    {"POST", "/sandbox/{x}/autodelete/{minutes}", set_auto_delete, WRITE},
-    {"POST", "/sandbox/{x}/autopause/{minutes}", set_auto_pause, WRITE},
-    {"POST", "/sandbox/{x}/ttl/{minutes}", set_ttl, WRITE},
-    {"POST", "/sandbox/{x}/public/{public}", set_public, WRITE},
-    {"POST", "/sandbox/{x}/last-activity", last_activity, DL_R_SANDBOX_ID},
-    {"POST", "/sandbox/{x}/network-settings", set_network, DL_R_BODY | WRITE},
+  {"PUT", "/sandbox/{x}/labels", set_labels, DL_R_BODY | WRITE},
+  {"POST", "/sandbox/{x}/autostop/{minutes}", set_auto_stop, WRITE},
+  {"POST", "/sandbox/{x}/autoarchive/{minutes}", set_auto_archive, WRITE},
+  {"POST", "/sandbox/{x}/autodelete/{minutes}", set_auto_delete, WRITE},
+  {"POST", "/sandbox/{x}/autopause/{minutes}", set_auto_pause, WRITE},
+  {"POST", "/sandbox/{x}/ttl/{minutes}", set_ttl, WRITE},
+  {"POST", "/sandbox/{x}/public/{public}", set_public, WRITE},
+  {"POST", "/sandbox/{x}/last-activity", last_activity, DL_R_SANDBOX_ID},
+  {"POST", "/sandbox/{x}/network-settings", set_network, DL_R_BODY | WRITE},
 };
 
 dl_route_table dl_settings_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }

@@ -77,8 +77,10 @@ static void apply(json_t *all, const char *kind, const char *id, json_t *value) 
     objects = json_object();
     json_object_set_new(all, kind, objects);
   }
-  if (value && !json_is_null(value)) json_object_set(objects, id, value);
-  else json_object_del(objects, id);
+  if (value && !json_is_null(value))
+    json_object_set(objects, id, value);
+  else
+    json_object_del(objects, id);
 }
 
 /* The length of the whole record at the front, 0 if there is none. */
@@ -149,7 +151,8 @@ static int load(dl_store *s, char **error) {
   }
   s->journal_bytes = whole;
   dl_buf_clear(&text);
-  if (lseek(s->fd, (off_t)whole, SEEK_SET) < 0 || (s->is_durable && (fsync(s->fd) != 0 || fsync(s->dir_fd) != 0))) {
+  if (lseek(s->fd, (off_t)whole, SEEK_SET) < 0 ||
+      (s->is_durable && (fsync(s->fd) != 0 || fsync(s->dir_fd) != 0))) {
     *error = dl_xprintf("cannot sync %s/journal: %s", s->dir, strerror(errno));
     return -1;
   }
@@ -291,8 +294,8 @@ static void on_work_done(uv_work_t *work, int status) {
 static void serialize_all(dl_store *s, dl_buf *out) {
   const char *kind, *id;
   json_t *objects, *value;
-  json_object_foreach(s->all, kind, objects) {
-    json_object_foreach(objects, id, value) {
+  json_object_foreach (s->all, kind, objects) {
+    json_object_foreach (objects, id, value) {
       char *line = dl_store_encode(kind, id, value);
       dl_buf_puts(out, line);
       free(line);

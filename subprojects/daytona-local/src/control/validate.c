@@ -23,7 +23,8 @@ static bool has_component(const char *path, const char *name) {
 }
 
 const char *dl_check_mount_path(const char *path) {
-  static const char *const forbidden[] = {"/proc", "/sys", "/dev", "/boot", "/etc", "/bin", "/sbin", "/lib", "/lib64"};
+  static const char *const forbidden[] = {"/proc", "/sys",  "/dev", "/boot", "/etc",
+                                          "/bin",  "/sbin", "/lib", "/lib64"};
   if (path[0] != '/') return "must be an absolute path";
   if (path[1] == '\0' || strcmp(path, "//") == 0) return "must not be the root directory";
   if (strlen(path) > 1024) return "is too long";
@@ -101,12 +102,13 @@ static const char *check_domain(char *part) {
 const char *dl_check_domain_list(const char *list) { return each_part(list, check_domain); }
 
 const char *dl_check_display(const char *text) {
-  static const char *const links[] = {"http://", "https://", "ftp://", "javascript:", "data:",
-                                      "vbscript:", "file:",  "mailto:", "tel:",        "www."};
+  static const char *const links[] = {
+    "http://", "https://", "ftp://", "javascript:", "data:", "vbscript:", "file:", "mailto:", "tel:", "www."};
   for (const char *c = text; *c; c++) {
     if ((unsigned char)*c < 0x20 && !strchr("\t\n\r", *c)) return "must not contain control characters";
     if (*c == 0x7f) return "must not contain control characters";
-    if (*c == '<' && (isalpha((unsigned char)c[1]) || c[1] == '/' || c[1] == '!')) return "must not contain markup";
+    if (*c == '<' && (isalpha((unsigned char)c[1]) || c[1] == '/' || c[1] == '!'))
+      return "must not contain markup";
     for (size_t i = 0; i < DL_COUNT(links); i++)
       if (strncasecmp(c, links[i], strlen(links[i])) == 0) return "must not contain a link";
   }

@@ -21,13 +21,15 @@ static json_t *by_id(dl_control *c, const char *id) {
 static json_t *by_name(dl_control *c, const char *name) {
   const char *id;
   json_t *volume;
-  json_object_foreach((json_t *)dl_store_all(c->store, "volume"), id, volume) {
+  json_object_foreach ((json_t *)dl_store_all(c->store, "volume"), id, volume) {
     if (strcmp(dl_json_str(volume, "name"), name) == 0) return volume;
   }
   return NULL;
 }
 
-static char *directory(const dl_control *c, const char *id) { return dl_xprintf("%s/volumes/%s", c->state_dir, id); }
+static char *directory(const dl_control *c, const char *id) {
+  return dl_xprintf("%s/volumes/%s", c->state_dir, id);
+}
 
 dl_volume_found dl_volume_find(dl_control *c, const char *id_or_name, const char **id) {
   json_t *volume = by_id(c, id_or_name);
@@ -65,7 +67,7 @@ dl_box_pair *dl_volume_mounts(dl_control *c, const json_t *volumes, size_t *coun
   json_t *mount;
   dl_box_pair *pairs = dl_xcalloc(json_array_size(volumes) + 1, sizeof *pairs);
   *count = 0;
-  json_array_foreach(volumes, i, mount) {
+  json_array_foreach (volumes, i, mount) {
     const char *id = dl_json_str(mount, "volumeId"), *subpath = dl_json_str(mount, "subpath");
     if (!by_id(c, id)) {
       *error = dl_xprintf("volume %s no longer exists", id);
@@ -91,7 +93,7 @@ void dl_volume_mounts_free(dl_box_pair *mounts, size_t count) {
 void dl_volume_used(dl_control *c, const json_t *volumes) {
   size_t i;
   json_t *mount;
-  json_array_foreach(volumes, i, mount) {
+  json_array_foreach (volumes, i, mount) {
     json_t *volume = by_id(c, dl_json_str(mount, "volumeId"));
     if (!volume) continue;
     json_t *updated = json_copy(volume);
@@ -106,7 +108,7 @@ static bool is_mounted(dl_control *c, const char *id) {
     size_t i;
     json_t *mount;
     if (sb->want == DL_WANT_DESTROYED) continue;
-    json_array_foreach(sb->volumes, i, mount) {
+    json_array_foreach (sb->volumes, i, mount) {
       if (strcmp(dl_json_str(mount, "volumeId"), id) == 0) return true;
     }
   }
@@ -115,7 +117,9 @@ static bool is_mounted(dl_control *c, const char *id) {
 
 /* ---- calls ---- */
 
-static int compare_text(const char *a, const char *b) { return a && b ? strcmp(a, b) : (a != NULL) - (b != NULL); }
+static int compare_text(const char *a, const char *b) {
+  return a && b ? strcmp(a, b) : (a != NULL) - (b != NULL);
+}
 
 /* Last used first, never used last, then the newest. */
 static int by_use(const void *a, const void *b) {
@@ -130,7 +134,7 @@ static void list(dl_req *req, void *user) {
   size_t count = 0, size = json_object_size(all);
   json_t **sorted = dl_xcalloc(size + 1, sizeof *sorted);
   const char *id;
-  json_object_foreach(all, id, volume) sorted[count++] = volume;
+  json_object_foreach (all, id, volume) sorted[count++] = volume;
   qsort(sorted, count, sizeof *sorted, by_use);
   for (size_t i = 0; i < count; i++) json_array_append(out, sorted[i]);
   free(sorted);
@@ -160,9 +164,9 @@ static void create(dl_req *req, void *user) {
     return;
   }
   dl_iso now = dl_iso_format(dl_now(c));
-  json_t *volume = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:n, s:n}", "id", id.text, "name", name, "organizationId",
-                             c->organization_id, "state", "ready", "createdAt", now.text, "updatedAt", now.text,
-                             "lastUsedAt", "errorReason");
+  json_t *volume = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:n, s:n}", "id", id.text, "name", name,
+                             "organizationId", c->organization_id, "state", "ready", "createdAt", now.text,
+                             "updatedAt", now.text, "lastUsedAt", "errorReason");
   json_t *shown = json_copy(volume);
   json_object_set_new(shown, "state", json_string("pending_create"));
   dl_store_put(c->store, "volume", id.text, volume);
@@ -170,11 +174,15 @@ static void create(dl_req *req, void *user) {
 }
 
 static void answer(dl_control *c, dl_req *req, json_t *volume, const char *what) {
-  if (volume) dl_reply_json(req, 200, json_incref(volume));
-  else dl_fail(c, req, 404, "Volume %s not found", what);
+  if (volume)
+    dl_reply_json(req, 200, json_incref(volume));
+  else
+    dl_fail(c, req, 404, "Volume %s not found", what);
 }
 
-static void get(dl_req *req, void *user) { answer(user, req, by_id(user, dl_req_param(req, "id")), dl_req_param(req, "id")); }
+static void get(dl_req *req, void *user) {
+  answer(user, req, by_id(user, dl_req_param(req, "id")), dl_req_param(req, "id"));
+}
 
 static void get_by_name(dl_req *req, void *user) {
   answer(user, req, by_name(user, dl_req_param(req, "name")), dl_req_param(req, "name"));
@@ -199,11 +207,11 @@ static void delete_volume(dl_req *req, void *user) {
 }
 
 static const dl_route routes[] = {
-    {"GET", "/volumes", list, DL_R_PERM(DL_PERM_READ_VOLUMES)},
-    {"POST", "/volumes", create, DL_R_BODY | DL_R_PERM(DL_PERM_WRITE_VOLUMES)},
-    {"GET", "/volumes/by-name/{name}", get_by_name, DL_R_PERM(DL_PERM_READ_VOLUMES)},
-    {"GET", "/volumes/{id}", get, DL_R_PERM(DL_PERM_READ_VOLUMES)},
-    {"DELETE", "/volumes/{id}", delete_volume, DL_R_PERM(DL_PERM_DELETE_VOLUMES)},
+  {"GET", "/volumes", list, DL_R_PERM(DL_PERM_READ_VOLUMES)},
+  {"POST", "/volumes", create, DL_R_BODY | DL_R_PERM(DL_PERM_WRITE_VOLUMES)},
+  {"GET", "/volumes/by-name/{name}", get_by_name, DL_R_PERM(DL_PERM_READ_VOLUMES)},
+  {"GET", "/volumes/{id}", get, DL_R_PERM(DL_PERM_READ_VOLUMES)},
+  {"DELETE", "/volumes/{id}", delete_volume, DL_R_PERM(DL_PERM_DELETE_VOLUMES)},
 };
 
 dl_route_table dl_volume_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }

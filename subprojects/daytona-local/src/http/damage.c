@@ -203,7 +203,8 @@ static size_t count_frames(damaged *d, const char *bytes, size_t len, bool *is_r
     dl_frame_piece piece;
     size_t room = len - passed;
     bool is_last = d->frames == d->what.after_frames;
-    if (is_last && (int64_t)room > d->what.into_bytes - d->into) room = (size_t)(d->what.into_bytes - d->into);
+    if (is_last && (int64_t)room > d->what.into_bytes - d->into)
+      room = (size_t)(d->what.into_bytes - d->into);
     passed += dl_frames_next(&d->walker, bytes + passed, room, &piece);
     if (is_last) d->into += (int64_t)piece.len;
     if (piece.ends) d->frames++;
@@ -214,7 +215,8 @@ static size_t count_frames(damaged *d, const char *bytes, size_t len, bool *is_r
 
 static void pass_until(damaged *d, const char *bytes, size_t len) {
   bool is_reached = false;
-  size_t passed = d->what.after_frames >= 0 ? count_frames(d, bytes, len, &is_reached) : count_bytes(d, len, &is_reached);
+  size_t passed =
+    d->what.after_frames >= 0 ? count_frames(d, bytes, len, &is_reached) : count_bytes(d, len, &is_reached);
   if (write_down(d, bytes, passed) && is_reached) strike(d, bytes + passed, len - passed);
 }
 
@@ -285,7 +287,8 @@ static void keep_pace(damaged *d) {
   bool is_slow = d->vain_turns >= VAIN_TURNS_MAX && !dl_duplex_is_sent(d->down);
   if (d->what.pause_ms > 0 || is_slow)
     uv_timer_start(&d->timer, on_pause_over, (uint64_t)(d->what.pause_ms > 0 ? d->what.pause_ms : 1), 0);
-  else uv_idle_start(&d->idle, on_idle);
+  else
+    uv_idle_start(&d->idle, on_idle);
 }
 
 static void on_pace(damaged *d) {
@@ -417,15 +420,19 @@ static void from_client(damaged *d, const char *bytes, size_t len) {
     dl_buf_append(&d->to_box, bytes, len);
     if (d->to_box.len > DL_DUPLEX_HIGH) dl_duplex_read_pause(d->down);
   } else if (d->stage == PASSING && d->up != NULL) {
-    if (!dl_duplex_write(d->up, bytes, len)) over(d);
-    else if (dl_duplex_queued(d->up) > DL_DUPLEX_HIGH) dl_duplex_read_pause(d->down);
+    if (!dl_duplex_write(d->up, bytes, len))
+      over(d);
+    else if (dl_duplex_queued(d->up) > DL_DUPLEX_HIGH)
+      dl_duplex_read_pause(d->down);
   }
 }
 
 static void on_data(dl_duplex *from, const char *bytes, size_t len, void *user) {
   damaged *d = user;
-  if (from == d->up) from_box(d, bytes, len);
-  else from_client(d, bytes, len);
+  if (from == d->up)
+    from_box(d, bytes, len);
+  else
+    from_client(d, bytes, len);
 }
 
 /* A frozen client does not learn of the sandbox's end, and one that gets pieces gets them all. */
@@ -442,9 +449,12 @@ static void on_end(dl_duplex *stream, int error, void *user) {
 static void on_drain(dl_duplex *to, void *user) {
   damaged *d = user;
   if (d->stage != PASSING) return;
-  if (to == d->up) dl_duplex_read_resume(d->down);
-  else if (waiting(d) > 0) keep_pace(d);
-  else if (d->up != NULL) dl_duplex_read_resume(d->up);
+  if (to == d->up)
+    dl_duplex_read_resume(d->down);
+  else if (waiting(d) > 0)
+    keep_pace(d);
+  else if (d->up != NULL)
+    dl_duplex_read_resume(d->up);
 }
 
 static void init_handles(damaged *d, uv_loop_t *loop) {
@@ -455,8 +465,8 @@ static void init_handles(damaged *d, uv_loop_t *loop) {
   d->open_handles = 3;
 }
 
-void dl_damaged_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage, const dl_buf *unsent,
-                      void (*on_over)(void *user), void *user) {
+void dl_damaged_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage,
+                      const dl_buf *unsent, void (*on_over)(void *user), void *user) {
   static const dl_duplex_events events = {on_data, on_end, on_drain};
   damaged *d = dl_xcalloc(1, sizeof *d);
   *d = (damaged){.what = *damage, .up = up, .down = down, .on_over = on_over, .user = user};
@@ -472,6 +482,8 @@ void dl_damaged_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_
     setsockopt(dl_duplex_wire(down), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   }
   bool has_limit = damage->kind <= DL_DAMAGE_CLOSE;
-  if (unsent->len > 0) from_box(d, unsent->data, unsent->len);
-  else if (has_limit && damage->after_frames <= 0 && damage->after_bytes <= 0 && damage->into_bytes <= 0) strike(d, "", 0);
+  if (unsent->len > 0)
+    from_box(d, unsent->data, unsent->len);
+  else if (has_limit && damage->after_frames <= 0 && damage->after_bytes <= 0 && damage->into_bytes <= 0)
+    strike(d, "", 0);
 }

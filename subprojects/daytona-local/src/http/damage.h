@@ -23,8 +23,8 @@ typedef struct {
   dl_damage_kind kind;
   /* When the first four strike, counted towards the client; one of the two, the other is -1. */
   int64_t after_bytes, after_frames;
-  int64_t into_bytes; /* so many bytes of the next frame still pass, at most all of it */
-  int64_t hold_ms;    /* of a freeze or a pong; -1: for ever */
+  int64_t into_bytes;                  /* so many bytes of the next frame still pass, at most all of it */
+  int64_t hold_ms;                     /* of a freeze or a pong; -1: for ever */
   int64_t piece_bytes, fragment_bytes; /* -1: as they come */
   int64_t pause_ms;                    /* between pieces */
   int close_code;                      /* 1005: a close frame without a code */
@@ -33,11 +33,11 @@ typedef struct {
 
 /* Both streams are taken. `damage` is copied; NULL: none. `unsent` goes to the client first.
  * `on_over` comes once, when both sides have been let go. */
-void dl_relay_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage, const dl_buf *unsent,
-                    void (*on_over)(void *user), void *user);
+void dl_relay_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage,
+                    const dl_buf *unsent, void (*on_over)(void *user), void *user);
 
 /* For damage.c: the same, with damage. */
-void dl_damaged_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage, const dl_buf *unsent,
-                      void (*on_over)(void *user), void *user);
+void dl_damaged_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage,
+                      const dl_buf *unsent, void (*on_over)(void *user), void *user);
 
 #endif

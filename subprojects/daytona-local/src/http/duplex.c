@@ -49,8 +49,10 @@ static void watch(dl_duplex *d) {
   if (d->wants_hangup && d->is_paused && !d->is_ended) want |= UV_DISCONNECT;
   if (want == d->watched) return;
   d->watched = want;
-  if (want) uv_poll_start(&d->poll, want, on_poll);
-  else uv_poll_stop(&d->poll);
+  if (want)
+    uv_poll_start(&d->poll, want, on_poll);
+  else
+    uv_poll_stop(&d->poll);
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
@@ -68,8 +70,10 @@ void dl_duplex_close(dl_duplex *d) {
   d->events = NULL;
   uv_close((uv_handle_t *)&d->poll, on_handle_closed);
   uv_close((uv_handle_t *)&d->timer, on_handle_closed);
-  if (d->release) d->release(d->fd, d->owner);
-  else close(d->fd);
+  if (d->release)
+    d->release(d->fd, d->owner);
+  else
+    close(d->fd);
   if (d->wire >= 0 && d->wire != fd) close(d->wire);
   d->fd = d->wire = -1;
 }
@@ -110,8 +114,10 @@ static bool flush(dl_duplex *d) {
   if (pending(d) == 0) {
     d->out_at = 0;
     /* An idle stream keeps no buffer. */
-    if (d->out.cap > 16 * 1024) dl_buf_clear(&d->out);
-    else dl_buf_reset(&d->out);
+    if (d->out.cap > 16 * 1024)
+      dl_buf_clear(&d->out);
+    else
+      dl_buf_reset(&d->out);
   }
   return true;
 }
@@ -192,8 +198,10 @@ dl_duplex *dl_duplex_new(uv_loop_t *loop, int fd, bool is_connecting, dl_duplex_
   int rc = uv_poll_init_socket(loop, &d->poll, fd);
   if (rc != 0) {
     dl_error("cannot watch a socket: %s", uv_strerror(rc));
-    if (release) release(fd, owner);
-    else close(fd);
+    if (release)
+      release(fd, owner);
+    else
+      close(fd);
     free(d);
     return NULL;
   }
@@ -279,9 +287,13 @@ bool dl_duplex_is_sent(const dl_duplex *d) {
   return d->wire == d->fd || holds_nothing(d->fd, SIOCOUTQ);
 }
 
-bool dl_duplex_is_delivered(const dl_duplex *d) { return pending(d) == 0 && dl_socket_is_delivered(d->fd, d->wire); }
+bool dl_duplex_is_delivered(const dl_duplex *d) {
+  return pending(d) == 0 && dl_socket_is_delivered(d->fd, d->wire);
+}
 
-bool dl_socket_is_delivered(int fd, int wire) { return holds_nothing(fd, SIOCOUTQ) && holds_nothing(wire, SIOCOUTQ); }
+bool dl_socket_is_delivered(int fd, int wire) {
+  return holds_nothing(fd, SIOCOUTQ) && holds_nothing(wire, SIOCOUTQ);
+}
 
 void dl_duplex_shutdown(dl_duplex *d) { shutdown(d->fd, SHUT_WR); }
 

@@ -160,10 +160,14 @@ static void on_up_data(dl_duplex *up, const char *bytes, size_t len, void *user)
     return;
   }
   if (f->answer.state == DL_HTTP1_HEAD) return;
-  if (f->answer.state == DL_HTTP1_DONE) drop_upstream(f);
-  else if (f->held.len - f->held_at > HELD_HIGH) dl_duplex_read_pause(up);
-  if (had_head) dl_reply_wake(f->req);
-  else reply(f);
+  if (f->answer.state == DL_HTTP1_DONE)
+    drop_upstream(f);
+  else if (f->held.len - f->held_at > HELD_HIGH)
+    dl_duplex_read_pause(up);
+  if (had_head)
+    dl_reply_wake(f->req);
+  else
+    reply(f);
 }
 
 static void on_up_end(dl_duplex *up, int error, void *user) {
@@ -217,8 +221,10 @@ static void on_body_end(dl_req *req, bool is_complete, void *user) {
   forward *f = user;
   (void)req;
   f->is_body_ended = true;
-  if (!is_complete) break_off(f);
-  else if (f->up != NULL && f->is_chunked_request) dl_duplex_write(f->up, "0\r\n\r\n", 5);
+  if (!is_complete)
+    break_off(f);
+  else if (f->up != NULL && f->is_chunked_request)
+    dl_duplex_write(f->up, "0\r\n\r\n", 5);
 }
 
 static void on_gone(dl_req *req, void *user) {
@@ -241,8 +247,8 @@ static void start_attempt(forward *f) {
 
 static void put_header(void *user, const char *name, const char *value) {
   forward *f = user;
-  if (dl_http1_is_hop_header(name) || strcasecmp(name, "Host") == 0 || strcasecmp(name, "Content-Length") == 0 ||
-      strcasecmp(name, "Expect") == 0)
+  if (dl_http1_is_hop_header(name) || strcasecmp(name, "Host") == 0 ||
+      strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Expect") == 0)
     return;
   if (f->o.drop_header != NULL && f->o.drop_header(f->o.user, name)) return;
   dl_buf_printf(&f->head, "%s: %s\r\n", name, value);
@@ -255,14 +261,18 @@ static bool build_head(forward *f) {
   int64_t length = dl_req_content_length(req);
   f->is_upgrade_request = upgrade != NULL;
   f->is_chunked_request = length < 0;
-  dl_buf_printf(&f->head, "%s %s HTTP/1.1\r\nHost: %s\r\n", dl_req_method(req), f->o.target, host ? host : "localhost");
+  dl_buf_printf(&f->head, "%s %s HTTP/1.1\r\nHost: %s\r\n", dl_req_method(req), f->o.target,
+                host ? host : "localhost");
   dl_req_each_header(req, put_header, f);
   if (f->o.extra_headers != NULL) dl_buf_puts(&f->head, f->o.extra_headers);
-  if (length < 0) dl_buf_puts(&f->head, "Transfer-Encoding: chunked\r\n");
+  if (length < 0)
+    dl_buf_puts(&f->head, "Transfer-Encoding: chunked\r\n");
   else if (length > 0 || dl_req_header(req, "Content-Length") != NULL)
     dl_buf_printf(&f->head, "Content-Length: %lld\r\n", (long long)length);
-  if (upgrade != NULL) dl_buf_printf(&f->head, "Connection: Upgrade\r\nUpgrade: %s\r\n", upgrade);
-  else dl_buf_puts(&f->head, "Connection: close\r\n");
+  if (upgrade != NULL)
+    dl_buf_printf(&f->head, "Connection: Upgrade\r\nUpgrade: %s\r\n", upgrade);
+  else
+    dl_buf_puts(&f->head, "Connection: close\r\n");
   return dl_buf_puts(&f->head, "\r\n");
 }
 
@@ -279,6 +289,8 @@ void dl_forward(dl_req *req, const dl_forward_opts *opts) {
   f->o.target = f->o.host = f->o.extra_headers = NULL; /* they are in the head now */
   dl_req_on_gone(req, on_gone, f);
   dl_req_stream_body(req, &events, f);
-  if (ok) start_attempt(f);
-  else break_off(f);
+  if (ok)
+    start_attempt(f);
+  else
+    break_off(f);
 }

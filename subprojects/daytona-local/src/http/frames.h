@@ -30,7 +30,9 @@ typedef struct {
 /* The next piece of `len` > 0 bytes; returns how many it takes, at least one. */
 size_t dl_frames_next(dl_frames *w, const char *bytes, size_t len, dl_frame_piece *out);
 
-static inline bool dl_frames_at_border(const dl_frames *w) { return !w->is_lost && (w->is_over || w->head_len == 0); }
+static inline bool dl_frames_at_border(const dl_frames *w) {
+  return !w->is_lost && (w->is_over || w->head_len == 0);
+}
 static inline int dl_frames_opcode(const dl_frames *w) { return w->head[0] & 15; }
 static inline bool dl_frames_is_masked(const dl_frames *w) { return (w->head[1] & 0x80) != 0; }
 

@@ -34,7 +34,7 @@ typedef struct {
   int port;         /* 0: any free one, see dl_http_port */
   /* PEM texts, copied; NULL: plain HTTP. With a client CA, a client must show a certificate of it. */
   const char *tls_cert_pem, *tls_key_pem, *tls_client_ca_pem;
-  unsigned connection_max; /* 0: 8192 */
+  unsigned connection_max;    /* 0: 8192 */
   dl_http_handler on_request; /* Required. */
   /* True: keep this fresh connection open but never read or answer it. Optional. */
   bool (*on_accept)(void *user);
@@ -137,15 +137,16 @@ void dl_reply_never(dl_req *req);
 /* ---- damage on purpose: how the coming answer is sent ---- */
 
 typedef struct {
-  unsigned delay_ms;          /* wait before the answer */
-  int64_t truncate_after;     /* close after that many body bytes; -1: no */
-  int64_t short_after;        /* end there as if that were all, declared length included; -1: no */
-  int64_t reset_after;        /* reset after that many body bytes; -1: no */
-  int64_t freeze_after;       /* send nothing more after that many body bytes; -1: no */
-  int64_t freeze_ms;          /* and go on after that time; -1: never */
-  unsigned bytes_per_second;  /* 0: no limit */
+  unsigned delay_ms;         /* wait before the answer */
+  int64_t truncate_after;    /* close after that many body bytes; -1: no */
+  int64_t short_after;       /* end there as if that were all, declared length included; -1: no */
+  int64_t reset_after;       /* reset after that many body bytes; -1: no */
+  int64_t freeze_after;      /* send nothing more after that many body bytes; -1: no */
+  int64_t freeze_ms;         /* and go on after that time; -1: never */
+  unsigned bytes_per_second; /* 0: no limit */
 } dl_shape;
-#define DL_SHAPE_NONE ((dl_shape){.truncate_after = -1, .short_after = -1, .reset_after = -1, .freeze_after = -1})
+#define DL_SHAPE_NONE \
+  ((dl_shape){.truncate_after = -1, .short_after = -1, .reset_after = -1, .freeze_after = -1})
 void dl_req_shape(dl_req *req, const dl_shape *shape);
 
 /* The same for an upgraded connection that is passed on (dl_forward). Copied. */
@@ -156,7 +157,8 @@ dl_damage *dl_req_take_damage(dl_req *req);
 /* Called when the answer was decided, before it is sent; true: it was taken care of (the hook
  * called dl_reply_reset, dl_reply_never or another reply on `req`). Used once; `drop` comes when
  * the request goes, whether or not the hook was used. */
-void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user, void (*drop)(void *user));
+void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user,
+                     void (*drop)(void *user));
 
 /* ---- routes ---- */
 

@@ -22,16 +22,19 @@ void dl_http1_init(dl_http1 *p, bool is_head_request) {
 void dl_http1_clear(dl_http1 *p) { dl_buf_clear(&p->head); }
 
 bool dl_http1_is_hop_header(const char *name) {
-  static const char *const names[] = {"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate",
-                                      "Proxy-Authorization", "TE", "Trailer", "Transfer-Encoding", "Upgrade"};
+  static const char *const names[] = {
+    "Connection", "Keep-Alive",        "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "TE",
+    "Trailer",    "Transfer-Encoding", "Upgrade"};
   for (size_t i = 0; i < DL_COUNT(names); i++)
     if (strcasecmp(name, names[i]) == 0) return true;
   return false;
 }
 
-void dl_http1_each_header(const dl_http1 *p, void (*each)(void *user, const char *name, const char *value), void *user) {
+void dl_http1_each_header(const dl_http1 *p, void (*each)(void *user, const char *name, const char *value),
+                          void *user) {
   const char *end = p->head.data + p->head.len;
-  for (const char *line = p->head.data + strlen(p->head.data) + 1; line < end && *line != '\0'; line += strlen(line) + 1) {
+  for (const char *line = p->head.data + strlen(p->head.data) + 1; line < end && *line != '\0';
+       line += strlen(line) + 1) {
     char *name = dl_xstrndup(line, strcspn(line, ":"));
     const char *value = line + strlen(name) + 1;
     each(user, name, value + strspn(value, " \t"));
@@ -43,12 +46,15 @@ static void note_header(void *user, const char *name, const char *value) {
   dl_http1 *p = user;
   int64_t length = -1;
   if (strcasecmp(name, "Content-Length") == 0) {
-    bool ok = *value != '\0' && strspn(value, "0123456789") == strlen(value) && dl_parse_int(value, 0, INT64_MAX / 2, &length);
+    bool ok = *value != '\0' && strspn(value, "0123456789") == strlen(value) &&
+              dl_parse_int(value, 0, INT64_MAX / 2, &length);
     if (!ok || (p->length >= 0 && p->length != length)) p->state = DL_HTTP1_BROKEN;
     p->length = length;
   } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-    if (strcasecmp(value, "chunked") == 0) p->is_chunked = true;
-    else if (strcasecmp(value, "identity") != 0) p->state = DL_HTTP1_BROKEN;
+    if (strcasecmp(value, "chunked") == 0)
+      p->is_chunked = true;
+    else if (strcasecmp(value, "identity") != 0)
+      p->state = DL_HTTP1_BROKEN;
   }
 }
 
@@ -135,22 +141,31 @@ static void chunk_size_known(dl_http1 *p) {
 static void feed_chunk_frame(dl_http1 *p, char byte) {
   switch (p->chunk_state) {
     case CHUNK_SIZE:
-      if (byte == '\n') chunk_size_known(p);
-      else if (byte == ';' || byte == '\r' || byte == ' ') p->chunk_state = CHUNK_EXTENSION;
-      else if (p->line_len < sizeof p->line - 1) p->line[p->line_len++] = byte;
-      else p->state = DL_HTTP1_BROKEN;
+      if (byte == '\n')
+        chunk_size_known(p);
+      else if (byte == ';' || byte == '\r' || byte == ' ')
+        p->chunk_state = CHUNK_EXTENSION;
+      else if (p->line_len < sizeof p->line - 1)
+        p->line[p->line_len++] = byte;
+      else
+        p->state = DL_HTTP1_BROKEN;
       break;
     case CHUNK_EXTENSION:
       if (byte == '\n') chunk_size_known(p);
       break;
     case CHUNK_DATA_END:
-      if (byte == '\n') p->chunk_state = CHUNK_SIZE;
-      else if (byte != '\r') p->state = DL_HTTP1_BROKEN;
+      if (byte == '\n')
+        p->chunk_state = CHUNK_SIZE;
+      else if (byte != '\r')
+        p->state = DL_HTTP1_BROKEN;
       break;
     default: /* trailer lines until an empty one */
-      if (byte == '\n' && p->line_len == 0) p->state = DL_HTTP1_DONE;
-      else if (byte == '\n') p->line_len = 0;
-      else if (byte != '\r') p->line_len = 1;
+      if (byte == '\n' && p->line_len == 0)
+        p->state = DL_HTTP1_DONE;
+      else if (byte == '\n')
+        p->line_len = 0;
+      else if (byte != '\r')
+        p->line_len = 1;
       break;
   }
 }
@@ -162,8 +177,10 @@ static size_t feed_data(dl_http1 *p, const char *bytes, size_t len, const char *
   if (p->left < 0) return len;
   p->left -= (int64_t)len;
   if (p->left > 0) return len;
-  if (p->is_chunked) p->chunk_state = CHUNK_DATA_END;
-  else p->state = DL_HTTP1_DONE;
+  if (p->is_chunked)
+    p->chunk_state = CHUNK_DATA_END;
+  else
+    p->state = DL_HTTP1_DONE;
   return len;
 }
 

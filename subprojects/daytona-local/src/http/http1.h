@@ -22,10 +22,10 @@ typedef struct {
   int status;
   int64_t length; /* declared body length, -1: chunked or until the end of the stream */
   bool is_chunked, is_head_request;
-  dl_buf head;      /* status line and header lines, each ended by NUL once the head is complete */
-  int64_t left;     /* bytes left in the body or chunk; -1: until the end of the stream */
+  dl_buf head;  /* status line and header lines, each ended by NUL once the head is complete */
+  int64_t left; /* bytes left in the body or chunk; -1: until the end of the stream */
   int chunk_state;
-  char line[32];    /* the chunk size line being read */
+  char line[32]; /* the chunk size line being read */
   size_t line_len;
 } dl_http1;
 
@@ -41,7 +41,8 @@ size_t dl_http1_feed(dl_http1 *p, const char *bytes, size_t len, const char **bo
 bool dl_http1_end(dl_http1 *p);
 
 /* Calls `each` for every header, in order. After the head is complete. */
-void dl_http1_each_header(const dl_http1 *p, void (*each)(void *user, const char *name, const char *value), void *user);
+void dl_http1_each_header(const dl_http1 *p, void (*each)(void *user, const char *name, const char *value),
+                          void *user);
 
 /* A header that belongs to one connection and is never passed on. */
 bool dl_http1_is_hop_header(const char *name);

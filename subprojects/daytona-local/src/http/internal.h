@@ -27,16 +27,23 @@ struct dl_http {
   uv_check_t check;
   int open_handles;
   bool is_dirty, is_running, is_closing, is_stopped;
-  bool has_told_accept;  /* that it failed, since the last that worked */
-  dl_list requests; /* every dl_req with a connection */
-  dl_list upgrades; /* struct dl_upgrade, connections handed out */
-  dl_list silent;   /* accepted and never served */
+  bool has_told_accept; /* that it failed, since the last that worked */
+  dl_list requests;     /* every dl_req with a connection */
+  dl_list upgrades;     /* struct dl_upgrade, connections handed out */
+  dl_list silent;       /* accepted and never served */
   void (*on_closed)(void *user);
   void *closed_user;
 };
 
 typedef enum { DL_BODY_DROP, DL_BODY_BUFFER, DL_BODY_STREAM } dl_body_mode;
-typedef enum { DL_ANSWER_NONE, DL_ANSWER_BYTES, DL_ANSWER_PULL, DL_ANSWER_UPGRADE, DL_ANSWER_RESET, DL_ANSWER_NEVER } dl_answer_kind;
+typedef enum {
+  DL_ANSWER_NONE,
+  DL_ANSWER_BYTES,
+  DL_ANSWER_PULL,
+  DL_ANSWER_UPGRADE,
+  DL_ANSWER_RESET,
+  DL_ANSWER_NEVER
+} dl_answer_kind;
 
 typedef struct {
   char *name, *value;
@@ -61,8 +68,8 @@ struct dl_req {
   void *data;
   void (*drop)(void *data);
 
-  bool has_started;   /* the handler was called */
-  bool is_suspended;  /* by us, in libmicrohttpd's terms */
+  bool has_started;  /* the handler was called */
+  bool is_suspended; /* by us, in libmicrohttpd's terms */
   bool is_body_done;
   dl_body_mode body_mode;
   dl_buf body;

@@ -42,8 +42,8 @@ static void on_drain(dl_duplex *to, void *user) {
   dl_duplex_read_resume(to == r->up ? r->down : r->up);
 }
 
-void dl_relay_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage, const dl_buf *unsent,
-                    void (*on_over)(void *user), void *user) {
+void dl_relay_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage,
+                    const dl_buf *unsent, void (*on_over)(void *user), void *user) {
   static const dl_duplex_events events = {on_data, on_end, on_drain};
   if (damage != NULL) {
     dl_damaged_start(loop, up, down, damage, unsent, on_over, user);

@@ -51,8 +51,10 @@ static void decided(dl_req *req, dl_answer_kind kind, int status) {
   req->status = status;
   req->is_answered = true;
   req->on_gone = NULL;
-  if (!req->conn) dl_req_maybe_free(req);
-  else dl_req_resume(req);
+  if (!req->conn)
+    dl_req_maybe_free(req);
+  else
+    dl_req_resume(req);
 }
 
 void dl_reply_bytes(dl_req *req, int status, const char *content_type, const void *bytes, size_t len) {
@@ -118,11 +120,14 @@ void dl_reply_never(dl_req *req) {
   req->reply_hook = NULL;
   req->answer = DL_ANSWER_NEVER;
   req->is_answered = true;
-  if (req->conn) dl_req_on_gone(req, on_silent_peer_gone, NULL);
-  else dl_req_maybe_free(req);
+  if (req->conn)
+    dl_req_on_gone(req, on_silent_peer_gone, NULL);
+  else
+    dl_req_maybe_free(req);
 }
 
-void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user, void (*drop)(void *user)) {
+void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user,
+                     void (*drop)(void *user)) {
   assert(!req->hook_drop);
   req->reply_hook = hook;
   req->hook_user = user;
@@ -145,7 +150,8 @@ static ssize_t on_pull(void *cls, uint64_t pos, char *out, size_t max) {
   (void)pos;
   if (req->server->is_closing) return MHD_CONTENT_READER_END_WITH_ERROR;
   if (req->is_shaped) {
-    if (req->shape.short_after >= 0 && req->shape_sent >= req->shape.short_after) return MHD_CONTENT_READER_END_OF_STREAM;
+    if (req->shape.short_after >= 0 && req->shape_sent >= req->shape.short_after)
+      return MHD_CONTENT_READER_END_OF_STREAM;
     ssize_t allowed = dl_shape_allow(req, max);
     if (allowed < 0) return MHD_CONTENT_READER_END_WITH_ERROR;
     max = (size_t)allowed;
@@ -212,7 +218,8 @@ static struct MHD_Response *build(dl_req *req) {
   if (req->answer == DL_ANSWER_UPGRADE) return MHD_create_response_for_upgrade(on_upgrade, req);
   if (has_pull) {
     if (req->answer == DL_ANSWER_BYTES) req->length = (int64_t)req->bytes_len;
-    if (req->shape.short_after >= 0 && req->length > req->shape.short_after) req->length = req->shape.short_after;
+    if (req->shape.short_after >= 0 && req->length > req->shape.short_after)
+      req->length = req->shape.short_after;
     uint64_t length = req->length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)req->length;
     return MHD_create_response_from_callback(length, PULL_BLOCK, on_pull, req, NULL);
   }

@@ -16,7 +16,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-int dl_req_wire(const dl_req *req) { return req->server->tls ? dl_tls_wire(req->server->tls, req->fd) : req->fd; }
+int dl_req_wire(const dl_req *req) {
+  return req->server->tls ? dl_tls_wire(req->server->tls, req->fd) : req->fd;
+}
 
 static void describe_peer(dl_req *req) {
   struct sockaddr_storage addr = {0};
@@ -95,7 +97,8 @@ void dl_req_finished(dl_req *req, bool is_complete) {
   }
   if (req->is_pull_open) {
     req->is_pull_open = false;
-    if (req->pull_events.on_close) req->pull_events.on_close(req->pull_user, is_complete && req->is_pull_complete);
+    if (req->pull_events.on_close)
+      req->pull_events.on_close(req->pull_user, is_complete && req->is_pull_complete);
   }
   /* Nothing below may run after an answer given in a callback has freed the request. */
   if (req->is_answered) {
@@ -178,8 +181,10 @@ static void watch_peer(dl_req *req) {
 void dl_req_on_gone(dl_req *req, void (*on_gone)(dl_req *req, void *user), void *user) {
   req->on_gone = on_gone;
   req->gone_user = user;
-  if (!on_gone) unwatch_peer(req);
-  else if (req->conn) watch_peer(req);
+  if (!on_gone)
+    unwatch_peer(req);
+  else if (req->conn)
+    watch_peer(req);
 }
 
 bool dl_req_is_gone(const dl_req *req) { return req->conn == NULL; }
@@ -229,8 +234,8 @@ static void finish_body(dl_req *req) {
     req->body_events.on_end(req, true, req->body_user);
   } else if (req->body_mode == DL_BODY_BUFFER) {
     if (req->is_too_large) {
-      json_t *body = json_pack("{s:i, s:s, s:s}", "statusCode", 413, "error", "Payload Too Large",
-                               "message", "the request body is too large");
+      json_t *body = json_pack("{s:i, s:s, s:s}", "statusCode", 413, "error", "Payload Too Large", "message",
+                               "the request body is too large");
       dl_reply_json(req, 413, body);
     } else {
       req->on_body(req, req->body.data ? req->body.data : "", req->body.len, req->body_user);

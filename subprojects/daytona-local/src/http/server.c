@@ -40,9 +40,8 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
   return dl_req_new(cls, conn, target);
 }
 
-static enum MHD_Result on_access(void *cls, struct MHD_Connection *conn, const char *url,
-                                 const char *method, const char *version, const char *bytes,
-                                 size_t *len, void **con_cls) {
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
+                                 const char *version, const char *bytes, size_t *len, void **con_cls) {
   (void)cls, (void)conn, (void)url, (void)version;
   dl_req *req = *con_cls;
   if (!req) return MHD_NO;
@@ -82,9 +81,12 @@ static void service(dl_http *h) {
     h->is_dirty = false;
     MHD_run(h->mhd);
     MHD_UNSIGNED_LONG_LONG wait;
-    if (MHD_get_timeout(h->mhd, &wait) != MHD_YES) uv_timer_stop(&h->timer);
-    else if (wait == 0) h->is_dirty = true;
-    else uv_timer_start(&h->timer, (void (*)(uv_timer_t *))h->timer.data, wait, 0);
+    if (MHD_get_timeout(h->mhd, &wait) != MHD_YES)
+      uv_timer_stop(&h->timer);
+    else if (wait == 0)
+      h->is_dirty = true;
+    else
+      uv_timer_start(&h->timer, (void (*)(uv_timer_t *))h->timer.data, wait, 0);
   }
   h->is_running = false;
   if (h->is_closing) {
@@ -209,15 +211,14 @@ static int port_of(int fd) {
 }
 
 static struct MHD_Daemon *start_daemon(dl_http *h) {
-  unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
-                   MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG;
+  unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
+                   MHD_USE_ERROR_LOG;
   unsigned max = h->opts.connection_max ? h->opts.connection_max : 8192;
-  return MHD_start_daemon(
-      flags, 0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
-      MHD_OPTION_URI_LOG_CALLBACK, on_target, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-      MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_LIMIT, max,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+  return MHD_start_daemon(flags, 0, NULL, NULL, on_access, h, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+                          MHD_OPTION_URI_LOG_CALLBACK, on_target, h, MHD_OPTION_NOTIFY_COMPLETED,
+                          on_completed, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_LIMIT,
+                          max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
 }
 
 static void start_watching(dl_http *h, int epoll_fd) {
@@ -307,9 +308,7 @@ static void stop(dl_http *h) {
   }
   dl_upgrades_end(h);
   /* The daemon must not hold suspended connections when it ends. */
-  DL_LIST_EACH_SAFE(&h->requests, node, after) {
-    dl_req_resume(DL_CONTAINER(node, dl_req, link));
-  }
+  DL_LIST_EACH_SAFE(&h->requests, node, after) { dl_req_resume(DL_CONTAINER(node, dl_req, link)); }
   MHD_stop_daemon(h->mhd); /* tells every request that it is over */
   if (h->tls) {
     h->open_handles++;

@@ -13,8 +13,8 @@
 
 void dl_req_shape(dl_req *req, const dl_shape *shape) {
   req->shape = *shape;
-  req->is_shaped = shape->delay_ms > 0 || shape->truncate_after >= 0 || shape->short_after >= 0 || shape->reset_after >= 0 ||
-                   shape->freeze_after >= 0 || shape->bytes_per_second > 0;
+  req->is_shaped = shape->delay_ms > 0 || shape->truncate_after >= 0 || shape->short_after >= 0 ||
+                   shape->reset_after >= 0 || shape->freeze_after >= 0 || shape->bytes_per_second > 0;
 }
 
 void dl_req_set_damage(dl_req *req, const dl_damage *damage) {
@@ -109,7 +109,8 @@ ssize_t dl_shape_allow(dl_req *req, size_t want) {
     if (left <= 0) return DL_PULL_ABORT;
     if (allowed > left) allowed = left;
   }
-  if (s->short_after >= 0 && allowed > s->short_after - req->shape_sent) allowed = s->short_after - req->shape_sent;
+  if (s->short_after >= 0 && allowed > s->short_after - req->shape_sent)
+    allowed = s->short_after - req->shape_sent;
   if (is_frozen(req)) {
     if (req->is_frozen_peer_gone) return DL_PULL_ABORT;
     if (s->freeze_ms >= 0) start_timer(req, on_thaw, (uint64_t)s->freeze_ms, 0);

@@ -20,8 +20,8 @@
 
 #define BLOCK 16384
 #define ROUNDS 8
-#define LINGER_MS 1000  /* for the client's own end after ours */
-#define STUCK_MS 30000  /* for a client to take something, once the daemon's side has ended */
+#define LINGER_MS 1000 /* for the client's own end after ours */
+#define STUCK_MS 30000 /* for a client to take something, once the daemon's side has ended */
 /* RFC 8996 leaves nothing below. */
 #define PRIORITIES "NORMAL:-VERS-TLS1.1:-VERS-TLS1.0"
 
@@ -53,7 +53,7 @@ typedef struct connection {
   bool is_ready;            /* the handshake is done */
   bool is_refused;
   bool client_hung_up, inner_hung_up; /* no more will come; what is on its way is still to be read */
-  bool is_cut_off;                    /* the client's bytes ended, not necessarily with the word of TLS for it */
+  bool is_cut_off; /* the client's bytes ended, not necessarily with the word of TLS for it */
   bool client_ended, inner_ended, has_said_bye, is_over;
 } connection;
 
@@ -102,8 +102,10 @@ static void on_limit(uv_timer_t *timer) { end(timer->data); }
 static void refuse(connection *c, int why) {
   dl_debug("tls: %s", gnutls_strerror_name(why));
   /* As far as it goes at once. For no certificate the library has a word in TLS 1.3 only. */
-  if (why == GNUTLS_E_NO_CERTIFICATE_FOUND) gnutls_alert_send(c->session, GNUTLS_AL_FATAL, GNUTLS_A_HANDSHAKE_FAILURE);
-  else gnutls_alert_send_appropriate(c->session, why);
+  if (why == GNUTLS_E_NO_CERTIFICATE_FOUND)
+    gnutls_alert_send(c->session, GNUTLS_AL_FATAL, GNUTLS_A_HANDSHAKE_FAILURE);
+  else
+    gnutls_alert_send_appropriate(c->session, why);
   c->is_refused = true;
   shutdown(c->inner_fd, SHUT_RDWR);
   shutdown(c->outer_fd, SHUT_WR);
@@ -180,8 +182,10 @@ static void decrypt(connection *c) {
       shutdown(c->inner_fd, SHUT_WR);
       if (c->has_said_bye) end(c);
     } else {
-      if (got == GNUTLS_E_PULL_ERROR || got == GNUTLS_E_FATAL_ALERT_RECEIVED) end(c);
-      else refuse(c, (int)got);
+      if (got == GNUTLS_E_PULL_ERROR || got == GNUTLS_E_FATAL_ALERT_RECEIVED)
+        end(c);
+      else
+        refuse(c, (int)got);
       return;
     }
   }
@@ -241,8 +245,10 @@ static void on_inner(uv_poll_t *poll, int status, int events);
 static void set_watch(uv_poll_t *poll, int *have, int want, uv_poll_cb cb) {
   if (*have == want) return;
   *have = want;
-  if (want != 0) uv_poll_start(poll, want, cb);
-  else uv_poll_stop(poll);
+  if (want != 0)
+    uv_poll_start(poll, want, cb);
+  else
+    uv_poll_stop(poll);
 }
 
 static void watch(connection *c) {
@@ -268,8 +274,10 @@ static void shake_hands(connection *c) {
   do rc = gnutls_handshake(c->session);
   while (rc == GNUTLS_E_INTERRUPTED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED);
   c->is_ready = rc == 0;
-  if (rc != 0 && gnutls_error_is_fatal(rc)) refuse(c, rc);
-  else if (rc != 0 && c->is_cut_off) end(c);
+  if (rc != 0 && gnutls_error_is_fatal(rc))
+    refuse(c, rc);
+  else if (rc != 0 && c->is_cut_off)
+    end(c);
 }
 
 static void advance(connection *c) {
@@ -286,9 +294,12 @@ static void on_outer(uv_poll_t *poll, int status, int events) {
   int error = 0;
   socklen_t len = sizeof error;
   getsockopt(c->outer_fd, SOL_SOCKET, SO_ERROR, &error, &len);
-  if (error != 0 || (status < 0 && c->to_inner.bytes != NULL)) end(c);
-  else if (c->is_refused) drop_what_comes(c);
-  else advance(c);
+  if (error != 0 || (status < 0 && c->to_inner.bytes != NULL))
+    end(c);
+  else if (c->is_refused)
+    drop_what_comes(c);
+  else
+    advance(c);
 }
 
 static void on_inner(uv_poll_t *poll, int status, int events) {
@@ -367,7 +378,8 @@ int dl_tls_accept(dl_tls *t, int fd) {
 }
 
 int dl_tls_wire(const dl_tls *t, int plain_fd) {
-  if (t == NULL || plain_fd < 0 || (size_t)plain_fd >= t->by_plain_count || t->by_plain[plain_fd] == NULL) return -1;
+  if (t == NULL || plain_fd < 0 || (size_t)plain_fd >= t->by_plain_count || t->by_plain[plain_fd] == NULL)
+    return -1;
   return t->by_plain[plain_fd]->outer_fd;
 }
 

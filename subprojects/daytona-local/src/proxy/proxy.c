@@ -22,7 +22,16 @@
 #define TOKEN_HEADER "X-Daytona-Preview-Token"
 #define SKIP_HEADER "X-Daytona-Skip-Last-Activity-Update"
 
-typedef enum { BY_NOBODY, BY_KEY, BY_TOKEN_HEADER, BY_TOKEN_QUERY, BY_COOKIE, BY_SIGNATURE, BY_HOST, BY_PUBLIC } credential;
+typedef enum {
+  BY_NOBODY,
+  BY_KEY,
+  BY_TOKEN_HEADER,
+  BY_TOKEN_QUERY,
+  BY_COOKIE,
+  BY_SIGNATURE,
+  BY_HOST,
+  BY_PUBLIC
+} credential;
 
 typedef enum { WAY_TOOLBOX, WAY_TOOLBOX_PORT, WAY_PREVIEW } way;
 
@@ -58,7 +67,8 @@ static credential find_credential(dl_control *c, dl_req *req, const dl_sandbox *
   unsigned permissions;
   const char *bearer = dl_req_header(req, "Authorization"), *token = dl_req_header(req, TOKEN_HEADER);
   const char *organization = dl_req_header(req, "X-Daytona-Organization-ID");
-  if (bearer && dl_keys_check(&c->keys, bearer, organization ? organization : c->organization_id, &permissions) == DL_AUTH_OK)
+  if (bearer && dl_keys_check(&c->keys, bearer, organization ? organization : c->organization_id,
+                              &permissions) == DL_AUTH_OK)
     return BY_KEY;
   if (token && dl_same_secret(sb->preview_token, token)) return BY_TOKEN_HEADER;
   token = dl_query_get(dl_req_query(req), TOKEN_QUERY);
@@ -139,14 +149,18 @@ static char *query_without(const char *raw, const char *const *names) {
 }
 
 static char *query_to_pass(dl_req *req, credential who) {
-  static const char *const token[] = {TOKEN_QUERY, NULL}, *const signature[] = {"signature", "expires", NULL}, *const none[] = {NULL};
-  return query_without(dl_req_raw_query(req), who == BY_TOKEN_QUERY ? token : who == BY_SIGNATURE ? signature : none);
+  static const char *const token[] = {TOKEN_QUERY, NULL}, *const signature[] = {"signature", "expires", NULL},
+                           *const none[] = {NULL};
+  return query_without(dl_req_raw_query(req), who == BY_TOKEN_QUERY ? token
+                                              : who == BY_SIGNATURE ? signature
+                                                                    : none);
 }
 
 static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, credential who, const char *path, way in) {
   passage *p = dl_xcalloc(1, sizeof *p);
   const char *skip = dl_req_header(req, SKIP_HEADER), *host = dl_req_header(req, "Host");
-  *p = (passage){.control = c, .sandbox = sb, .id = dl_xstrdup(sb->id), .who = who, .is_toolbox = in == WAY_TOOLBOX};
+  *p = (passage){
+    .control = c, .sandbox = sb, .id = dl_xstrdup(sb->id), .who = who, .is_toolbox = in == WAY_TOOLBOX};
   p->counts_as_activity = !skip || strcasecmp(skip, "true") != 0;
   if (p->counts_as_activity) {
     sb->last_activity_at = dl_now(c);
@@ -156,15 +170,15 @@ static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, credential who, 
   char *target = dl_xprintf("%s%s%s", path, *query ? "?" : "", query);
   char *extra = dl_xprintf("X-Forwarded-Host: %s\r\nX-Forwarded-Proto: %s\r\n", host ? host : "", c->scheme);
   dl_forward_opts forward = {
-      .connect = connect_box,
-      .target = target,
-      .host = in == WAY_PREVIEW ? NULL : "localhost",
-      .drop_header = drop_header,
-      .map_header = map_header,
-      .extra_headers = extra,
-      .on_failure = on_failure,
-      .on_end = on_end,
-      .user = p,
+    .connect = connect_box,
+    .target = target,
+    .host = in == WAY_PREVIEW ? NULL : "localhost",
+    .drop_header = drop_header,
+    .map_header = map_header,
+    .extra_headers = extra,
+    .on_failure = on_failure,
+    .on_end = on_end,
+    .user = p,
   };
   dl_forward(req, &forward);
   free(extra);
@@ -174,10 +188,11 @@ static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, credential who, 
 
 /* True when the sandbox can take requests; otherwise answered. */
 static bool is_running(dl_control *c, dl_req *req, const dl_sandbox *sb) {
-  if (sb->state == DL_STARTED && sb->want != DL_WANT_STOPPED && sb->want != DL_WANT_DESTROYED && sb->box) return true;
+  if (sb->state == DL_STARTED && sb->want != DL_WANT_STOPPED && sb->want != DL_WANT_DESTROYED && sb->box)
+    return true;
   if (sb->state == DL_RESIZING && sb->box) return true;
-  dl_fail_proxy(c, req, 400, "bad request: sandbox %s has no network address (state %s); is it started?", sb->id,
-                dl_sandbox_state_name(sb, false));
+  dl_fail_proxy(c, req, 400, "bad request: sandbox %s has no network address (state %s); is it started?",
+                sb->id, dl_sandbox_state_name(sb, false));
   return false;
 }
 
@@ -193,10 +208,12 @@ void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
   dl_sandbox *sb = dl_find_sandbox(c, id, false);
   free(id);
   unsigned permissions;
-  const char *bearer = dl_req_header(req, "Authorization"), *organization = dl_req_header(req, "X-Daytona-Organization-ID");
+  const char *bearer = dl_req_header(req, "Authorization"),
+             *organization = dl_req_header(req, "X-Daytona-Organization-ID");
   if (!sb) {
     /* Only somebody with a key learns that it does not exist. */
-    if (dl_keys_check(&c->keys, bearer, organization ? organization : c->organization_id, &permissions) == DL_AUTH_OK)
+    if (dl_keys_check(&c->keys, bearer, organization ? organization : c->organization_id, &permissions) ==
+        DL_AUTH_OK)
       dl_fail_proxy(c, req, 404, "not found: no such sandbox");
     else
       dl_fail_proxy(c, req, 401, "unauthorized: no usable credential");
@@ -212,8 +229,10 @@ void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
     if (verdict == DL_SIGNATURE_GOOD) who = BY_SIGNATURE;
   }
   if (who == BY_NOBODY) {
-    dl_fail_proxy(c, req, 401, presented_any(req) ? "unauthorized: the credentials presented are not valid for this sandbox"
-                                                  : "unauthorized: authentication is missing");
+    dl_fail_proxy(c, req, 401,
+                  presented_any(req)
+                    ? "unauthorized: the credentials presented are not valid for this sandbox"
+                    : "unauthorized: authentication is missing");
     return;
   }
   if (is_running(c, req, sb)) pass_on(c, req, sb, who, path + 1 + len, WAY_TOOLBOX);
@@ -229,7 +248,7 @@ static dl_sandbox *by_signed_token(dl_control *c, const char *token, int64_t por
   size_t i;
   json_t *entry;
   if (!sb) return NULL;
-  json_array_foreach(sb->signed_tokens, i, entry) {
+  json_array_foreach (sb->signed_tokens, i, entry) {
     if (strcmp(dl_json_str(entry, "token"), token) != 0) continue;
     bool is_good = dl_json_int(entry, "port", 0) == port && dl_json_int(entry, "expiresAt", 0) > dl_now(c);
     return is_good ? sb : NULL;

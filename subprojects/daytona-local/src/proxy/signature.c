@@ -57,7 +57,8 @@ dl_signature dl_signature_check(const char *key, dl_req *req, const char *endpoi
   const char *method = signed_method(dl_req_method(req), endpoint), *path = dl_query_get(q, "path");
   const char *expires = dl_query_get(q, "expires"), *signature = dl_query_get(q, "signature");
   int64_t seconds;
-  if (!method || !expires || !signature || !dl_parse_int(expires, 0, INT64_C(253402300799), &seconds)) return DL_SIGNATURE_BAD;
+  if (!method || !expires || !signature || !dl_parse_int(expires, 0, INT64_C(253402300799), &seconds))
+    return DL_SIGNATURE_BAD;
   if (!path || !*path) return DL_SIGNATURE_NO_PATH;
   if (!has_one_path(dl_req_raw_query(req))) return DL_SIGNATURE_BAD;
   char *expected = dl_signature_make(key, method, path, expires);

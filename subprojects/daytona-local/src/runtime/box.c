@@ -36,8 +36,10 @@
 static void end_box(dl_box *box);
 
 static void fail(dl_box *box, char *reason) {
-  if (box->failure == NULL) box->failure = reason;
-  else free(reason);
+  if (box->failure == NULL)
+    box->failure = reason;
+  else
+    free(reason);
 }
 
 static void close_fd(int *fd) {
@@ -49,11 +51,14 @@ static void close_fd(int *fd) {
 
 static void kill_now(dl_box *box) {
   if (box->has_exited || box->pid <= 0) return;
-  if (box->rt->isolation == DL_ISOLATION_NONE) dl_proctree_kill(box->pid, true);
-  else if (box->inner_fd >= 0) syscall(SYS_pidfd_send_signal, box->inner_fd, SIGKILL, NULL, 0);
+  if (box->rt->isolation == DL_ISOLATION_NONE)
+    dl_proctree_kill(box->pid, true);
+  else if (box->inner_fd >= 0)
+    syscall(SYS_pidfd_send_signal, box->inner_fd, SIGKILL, NULL, 0);
   /* Between its two halves bubblewrap's second one would wait forever: kill the group, which is made
    * by the child itself. */
-  else if (kill(-box->pid, SIGKILL) != 0) kill(box->pid, SIGKILL);
+  else if (kill(-box->pid, SIGKILL) != 0)
+    kill(box->pid, SIGKILL);
 }
 
 static void on_time(uv_timer_t *timer) {
@@ -107,9 +112,12 @@ static bool drain(int fd, dl_buf *into) {
   char bytes[1024];
   for (;;) {
     ssize_t got = read(fd, bytes, sizeof bytes);
-    if (got > 0) dl_buf_append(into, bytes, (size_t)got); /* what passes the ceiling is not kept */
-    else if (got == 0) return false;
-    else if (errno != EINTR) return errno == EAGAIN;
+    if (got > 0)
+      dl_buf_append(into, bytes, (size_t)got); /* what passes the ceiling is not kept */
+    else if (got == 0)
+      return false;
+    else if (errno != EINTR)
+      return errno == EAGAIN;
   }
 }
 
@@ -194,8 +202,8 @@ static int listen_on(const char *path) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   memcpy(address.sun_path, path, strlen(path));
   unlink(path);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-      chmod(path, 0600) != 0 || listen(fd, 1024) != 0) {
+  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || chmod(path, 0600) != 0 ||
+      listen(fd, 1024) != 0) {
     int failure = errno;
     close_fd(&fd);
     errno = failure;
@@ -212,9 +220,10 @@ static void watch(dl_box *box, uv_poll_t *poll, int fd, uv_poll_cb cb) {
 
 static int open_descriptors(dl_box *box, dl_launch *l, int ends[3]) {
   int control[2] = {-1, -1}, info[2] = {-1, -1}, error[2] = {-1, -1};
-  char *hosts = dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n", box->short_id);
-  bool ok = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0 &&
-            pipe2(info, O_CLOEXEC) == 0 && pipe2(error, O_CLOEXEC) == 0;
+  char *hosts =
+    dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n", box->short_id);
+  bool ok = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0 && pipe2(info, O_CLOEXEC) == 0 &&
+            pipe2(error, O_CLOEXEC) == 0;
   l->fds[0] = l->fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
   l->fds[2] = error[1];
   l->fds[DL_FD_LISTEN] = listen_on(box->socket_path);
@@ -238,7 +247,8 @@ static void close_launch(dl_launch *l) {
 
 static char *launch(dl_box *box) {
   dl_runtime *rt = box->rt;
-  static char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8", NULL};
+  static char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8",
+                                      NULL};
   bool plain = rt->isolation == DL_ISOLATION_NONE;
   dl_launch l = {.program = plain ? rt->exe : rt->bwrap,
                  .cwd = plain ? box->home_dir : "/",
@@ -335,7 +345,8 @@ static void copy_spec(dl_box *box, const dl_box_spec *spec) {
   dl_buf_init(&box->env, ENV_MAX);
   for (size_t i = 0; i < spec->env_count; i++) {
     char *pair = dl_xprintf("%s=%s", spec->env[i].name, spec->env[i].value);
-    if (!dl_buf_append(&box->env, pair, strlen(pair) + 1)) fail(box, dl_xstrdup("the environment is too large"));
+    if (!dl_buf_append(&box->env, pair, strlen(pair) + 1))
+      fail(box, dl_xstrdup("the environment is too large"));
     free(pair);
   }
   box->volumes = dl_xcalloc(spec->volume_count + 1, sizeof *box->volumes);
@@ -351,7 +362,7 @@ static void copy_spec(dl_box *box, const dl_box_spec *spec) {
 
 static bool id_is_live(const dl_runtime *rt, const char *id) {
   DL_LIST_EACH(&rt->boxes, node)
-    if (strcmp(DL_CONTAINER(node, dl_box, link)->id, id) == 0) return true;
+  if (strcmp(DL_CONTAINER(node, dl_box, link)->id, id) == 0) return true;
   return false;
 }
 
@@ -416,8 +427,10 @@ static void tell_end(dl_box *box) {
   dl_box_state before = box->state;
   box->state = DL_BOX_GONE;
   const char *reason = box->failure ? box->failure : "the sandbox ended";
-  if (box->start_cb != NULL) box->start_cb(box->start_user, box, reason);
-  else if (before == DL_BOX_UP && box->on_exit != NULL) box->on_exit(box->exit_user, box, reason);
+  if (box->start_cb != NULL)
+    box->start_cb(box->start_user, box, reason);
+  else if (before == DL_BOX_UP && box->on_exit != NULL)
+    box->on_exit(box->exit_user, box, reason);
   while (!dl_list_empty(&box->stop_waiters)) {
     dl_stop_waiter *w = DL_CONTAINER(box->stop_waiters.next, dl_stop_waiter, link);
     dl_list_unlink(&w->link);
@@ -455,8 +468,10 @@ static void free_box(void *user) {
 }
 
 static void end_network(dl_box *box) {
-  if (box->net != NULL) dl_network_stop(box->net, free_box, box);
-  else free_box(box);
+  if (box->net != NULL)
+    dl_network_stop(box->net, free_box, box);
+  else
+    free_box(box);
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
@@ -482,9 +497,12 @@ void dl_box_child_exited(dl_box *box, int status) {
   drain(box->error_fd, &box->error_text);
   const char *said = box->error_text.data ? box->error_text.data : "";
   size_t len = strcspn(said, "\n");
-  if (len > 0) fail(box, dl_xprintf("%.*s", (int)len, said));
-  else if (WIFSIGNALED(status)) fail(box, dl_xprintf("its first process was killed by signal %d", WTERMSIG(status)));
-  else fail(box, dl_xprintf("its first process ended with status %d", WEXITSTATUS(status)));
+  if (len > 0)
+    fail(box, dl_xprintf("%.*s", (int)len, said));
+  else if (WIFSIGNALED(status))
+    fail(box, dl_xprintf("its first process was killed by signal %d", WTERMSIG(status)));
+  else
+    fail(box, dl_xprintf("its first process ended with status %d", WEXITSTATUS(status)));
   if (box->rt->isolation == DL_ISOLATION_NONE) dl_debug("box %s: processes that left it may go on", box->id);
   end_box(box);
 }
@@ -495,12 +513,12 @@ const char *dl_box_socket_path(const dl_box *box) { return box->socket_path; }
 
 dl_box_info dl_box_get_info(const dl_box *box) {
   return (dl_box_info){
-      .isolation = box->rt->isolation == DL_ISOLATION_NONE ? "none" : "bwrap",
-      .network = box->network_text,
-      .memory = box->limits.how[DL_LIMIT_MEMORY],
-      .cpu = box->limits.how[DL_LIMIT_CPU],
-      .processes = box->limits.how[DL_LIMIT_PIDS],
-      .disk = "none",
+    .isolation = box->rt->isolation == DL_ISOLATION_NONE ? "none" : "bwrap",
+    .network = box->network_text,
+    .memory = box->limits.how[DL_LIMIT_MEMORY],
+    .cpu = box->limits.how[DL_LIMIT_CPU],
+    .processes = box->limits.how[DL_LIMIT_PIDS],
+    .disk = "none",
   };
 }
 
@@ -512,7 +530,8 @@ const char *dl_box_update_limits(dl_box *box, double cpu, double memory_gib) {
   set_limits(box);
   bool memory_lost = memory_changes && (by_rlimit || strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0);
   bool cpu_lost = strcmp(box->limits.how[DL_LIMIT_CPU], "none") == 0;
-  if (memory_lost && cpu_lost) return "the cpu limit is not enforced here, the memory limit takes effect at the next start";
+  if (memory_lost && cpu_lost)
+    return "the cpu limit is not enforced here, the memory limit takes effect at the next start";
   if (memory_lost) return "the memory limit takes effect at the next start";
   return cpu_lost ? "the cpu limit is not enforced here" : NULL;
 }

@@ -28,9 +28,9 @@ static void push(dl_command *c, const char *text) {
   c->argv[c->argc] = NULL;
 }
 
-#define PUSH(c, ...)                                                     \
-  do {                                                                   \
-    const char *const words[] = {__VA_ARGS__};                           \
+#define PUSH(c, ...)                                                      \
+  do {                                                                    \
+    const char *const words[] = {__VA_ARGS__};                            \
     for (size_t i_ = 0; i_ < DL_COUNT(words); i_++) push((c), words[i_]); \
   } while (0)
 
@@ -41,8 +41,8 @@ static void push_number(dl_command *c, const char *option, int number) {
 }
 
 /* A bind of something that other users of the host may not be able to reach. */
-static void bind_private(dl_command *c, const dl_runtime *rt, const char *source,
-                         const char *target, bool read_only) {
+static void bind_private(dl_command *c, const dl_runtime *rt, const char *source, const char *target,
+                         bool read_only) {
   c->binds = dl_xrealloc(c->binds, (c->bind_count + 1) * sizeof *c->binds);
   dl_bind *b = &c->binds[c->bind_count];
   *b = (dl_bind){dl_xstrdup(source), dl_xstrdup(target), read_only, NULL};
@@ -88,8 +88,8 @@ static void push_etc(dl_command *c, const dl_runtime *rt, const dl_box *box) {
 }
 
 static void push_namespaces(dl_command *c, const dl_box *box) {
-  PUSH(c, "bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc",
-       "--unshare-uts", "--unshare-cgroup-try");
+  PUSH(c, "bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+       "--unshare-cgroup-try");
   if (box->network != DL_NETWORK_HOST) push(c, "--unshare-net");
   PUSH(c, "--hostname", box->short_id);
   push_number(c, "--uid", DL_BOX_UID);
@@ -112,7 +112,8 @@ static void push_toolbox(dl_command *c, const dl_runtime *rt, const char *exe, c
     PUSH(c, "--max-processes", number);
   }
   if (has_network) push(c, "--await-network");
-  if (rt->reader_patience_ms != 0) push_number(c, "--reader-patience", rt->reader_patience_ms < 0 ? 0 : rt->reader_patience_ms);
+  if (rt->reader_patience_ms != 0)
+    push_number(c, "--reader-patience", rt->reader_patience_ms < 0 ? 0 : rt->reader_patience_ms);
   if (memory_gib > 0) {
     snprintf(number, sizeof number, "%.0f", memory_gib * 1024 * 1024 * 1024);
     PUSH(c, "--max-data", number);

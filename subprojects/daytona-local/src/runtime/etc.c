@@ -20,38 +20,46 @@
 static const struct {
   const char *name, *text;
 } WRITTEN[] = {
-    {"passwd",
-     "root:x:0:0:root:/root:/usr/sbin/nologin\n"
-     "daytona:x:1000:1000:daytona:/home/daytona:/bin/bash\n"
-     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
-    {"group", "root:x:0:\ntty:x:5:\ndaytona:x:1000:\nnogroup:x:65534:\n"},
-    /* The daemon looks here for the shell of commands; the platform's images have bash. */
-    {"shells", "/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n"},
-    {"nsswitch.conf",
-     "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
-    {"host.conf", "multi on\n"},
-    {"resolv.conf", "nameserver 10.0.2.3\noptions timeout:2 attempts:2\n"},
-    {"hosts", ""}, /* mounted over per box */
-    {"environment", ""},
-    {"profile",
-     "export PATH=\"${PATH:-/usr/local/bin:/usr/bin:/bin}\"\n"
-     "[ -n \"$BASH_VERSION\" ] && [ -r /etc/bash.bashrc ] && . /etc/bash.bashrc\n"},
-    {"bash.bashrc",
-     "case $- in *i*) ;; *) return ;; esac\n"
-     "shopt -s checkwinsize\n"
-     "PS1='\\u@\\h:\\w\\$ '\n"},
+  {"passwd",
+   "root:x:0:0:root:/root:/usr/sbin/nologin\n"
+   "daytona:x:1000:1000:daytona:/home/daytona:/bin/bash\n"
+   "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
+  {"group", "root:x:0:\ntty:x:5:\ndaytona:x:1000:\nnogroup:x:65534:\n"},
+  /* The daemon looks here for the shell of commands; the platform's images have bash. */
+  {"shells", "/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n"},
+  {"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
+  {"host.conf", "multi on\n"},
+  {"resolv.conf", "nameserver 10.0.2.3\noptions timeout:2 attempts:2\n"},
+  {"hosts", ""}, /* mounted over per box */
+  {"environment", ""},
+  {"profile",
+   "export PATH=\"${PATH:-/usr/local/bin:/usr/bin:/bin}\"\n"
+   "[ -n \"$BASH_VERSION\" ] && [ -r /etc/bash.bashrc ] && . /etc/bash.bashrc\n"},
+  {"bash.bashrc",
+   "case $- in *i*) ;; *) return ;; esac\n"
+   "shopt -s checkwinsize\n"
+   "PS1='\\u@\\h:\\w\\$ '\n"},
 };
 
 static const char *const COPIED[] = {
-    "ld.so.cache", "ld.so.conf",  "localtime",  "timezone",       "protocols",   "services",
-    "mime.types",  "os-release",  "debian_version", "locale.alias", "inputrc",   "gai.conf",
-    "magic",       "ethertypes",  "rpc",
+  "ld.so.cache", "ld.so.conf", "localtime",  "timezone",       "protocols",
+  "services",    "mime.types", "os-release", "debian_version", "locale.alias",
+  "inputrc",     "gai.conf",   "magic",      "ethertypes",     "rpc",
 };
 
 /* Few, because bubblewrap takes its time for every mount. */
 const char *const DL_ETC_DIRS[] = {
-    "alternatives", "ssl/certs", "fonts", "java-11-openjdk", "java-17-openjdk", "java-21-openjdk",
-    "ImageMagick-6", "ImageMagick-7", "X11", "openbox", NULL,
+  "alternatives",
+  "ssl/certs",
+  "fonts",
+  "java-11-openjdk",
+  "java-17-openjdk",
+  "java-21-openjdk",
+  "ImageMagick-6",
+  "ImageMagick-7",
+  "X11",
+  "openbox",
+  NULL,
 };
 
 static char *write_text(const char *dir, const char *name, const char *text, size_t len) {

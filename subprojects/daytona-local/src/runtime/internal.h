@@ -16,11 +16,11 @@
 
 /* Descriptors as the processes of a box find them. */
 enum {
-  DL_FD_LISTEN = 3,   /* the toolbox's listening socket */
-  DL_FD_CONTROL = 4,  /* socket to the server: see box.c */
-  DL_FD_ENV = 5,      /* NAME=value texts, each ended by NUL */
-  DL_FD_INFO = 6,     /* bubblewrap's answer, see box.c */
-  DL_FD_HOSTS = 7,    /* content of /etc/hosts */
+  DL_FD_LISTEN = 3,  /* the toolbox's listening socket */
+  DL_FD_CONTROL = 4, /* socket to the server: see box.c */
+  DL_FD_ENV = 5,     /* NAME=value texts, each ended by NUL */
+  DL_FD_INFO = 6,    /* bubblewrap's answer, see box.c */
+  DL_FD_HOSTS = 7,   /* content of /etc/hosts */
   DL_FD_END = 8
 };
 
@@ -34,8 +34,8 @@ enum {
 enum { DL_LIMIT_MEMORY, DL_LIMIT_CPU, DL_LIMIT_PIDS, DL_LIMIT_COUNT };
 
 typedef struct {
-  int version;                  /* 1, 2, or 0: nothing usable */
-  char *base[DL_LIMIT_COUNT];   /* our own directory per controller; NULL: not usable. One for all in 2 */
+  int version;                /* 1, 2, or 0: nothing usable */
+  char *base[DL_LIMIT_COUNT]; /* our own directory per controller; NULL: not usable. One for all in 2 */
 } dl_limits;
 
 typedef struct {
@@ -85,7 +85,7 @@ typedef struct {
   const char *program; /* absolute path */
   const char *cwd;
   char **envp;
-  bool stage;     /* running as root: move the binds below DL_STAGE_DIR and become uid */
+  bool stage; /* running as root: move the binds below DL_STAGE_DIR and become uid */
   unsigned uid;
 } dl_launch;
 

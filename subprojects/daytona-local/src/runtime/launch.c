@@ -105,8 +105,10 @@ static void place_descriptors(const dl_launch *l) {
     if (l->fds[i] >= 0 && moved[i] < 0) die("cannot duplicate a descriptor", "");
   }
   for (int i = 0; i < DL_FD_END; i++) {
-    if (moved[i] < 0) close(i);
-    else if (dup2(moved[i], i) < 0) _exit(127);
+    if (moved[i] < 0)
+      close(i);
+    else if (dup2(moved[i], i) < 0)
+      _exit(127);
   }
   if (syscall(SYS_close_range, (unsigned)DL_FD_END, ~0U, 0U) == 0) return;
   struct rlimit files;

@@ -77,9 +77,8 @@ static char *group_dir(const char *controller) {
     char *tail = strstr(line, " - ");
     if (tail == NULL || sscanf(line, "%*s %*s %*s %1023s %1023s", root, point) != 2) continue;
     if (sscanf(tail, " - %63s %*s %1023s", type, options) != 2) continue;
-    bool match = *controller == '\0'
-                     ? strcmp(type, "cgroup2") == 0
-                     : strcmp(type, "cgroup") == 0 && has_word(options, controller, ",");
+    bool match = *controller == '\0' ? strcmp(type, "cgroup2") == 0
+                                     : strcmp(type, "cgroup") == 0 && has_word(options, controller, ",");
     if (!match) continue;
     const char *below = own;
     size_t root_len = strcmp(root, "/") == 0 ? 0 : strlen(root);
@@ -131,8 +130,7 @@ static bool hand_out_controllers(const char *dir) {
   char *leaf = dl_xprintf("%s/daytona-local-server", dir);
   bool done = false;
   if (mkdir(leaf, 0755) == 0 || errno == EEXIST) {
-    done = write_file(leaf, "cgroup.procs", "0") == 0 &&
-           write_file(dir, "cgroup.subtree_control", all) == 0;
+    done = write_file(leaf, "cgroup.procs", "0") == 0 && write_file(dir, "cgroup.subtree_control", all) == 0;
     if (!done) {
       write_file(dir, "cgroup.procs", "0");
       rmdir(leaf);
@@ -183,8 +181,10 @@ void dl_box_limits_init(const dl_limits *l, dl_box_limits *bl, const char *box_i
     bl->how[i] = "none";
     if (l->base[i] == NULL) continue;
     char *dir = dl_xprintf("%s/%s", l->base[i], box_id);
-    if (mkdir(dir, 0755) == 0 || errno == EEXIST) bl->dir[i] = dir;
-    else free(dir);
+    if (mkdir(dir, 0755) == 0 || errno == EEXIST)
+      bl->dir[i] = dir;
+    else
+      free(dir);
   }
 }
 
@@ -217,8 +217,10 @@ static bool set_cpu(int version, const char *dir, double cpu) {
   char text[64];
   long quota = (long)(cpu * CPU_PERIOD_US);
   if (version == 2) {
-    if (cpu > 0) snprintf(text, sizeof text, "%ld %d", quota, CPU_PERIOD_US);
-    else snprintf(text, sizeof text, "max %d", CPU_PERIOD_US);
+    if (cpu > 0)
+      snprintf(text, sizeof text, "%ld %d", quota, CPU_PERIOD_US);
+    else
+      snprintf(text, sizeof text, "max %d", CPU_PERIOD_US);
     return write_file(dir, "cpu.max", text) == 0;
   }
   snprintf(text, sizeof text, "%ld", cpu > 0 ? quota : -1L);

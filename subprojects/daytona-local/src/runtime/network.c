@@ -60,8 +60,10 @@ static void close_handles(struct dl_box_network *net) {
 static void on_slirp_exit(uv_process_t *process, int64_t status, int signal) {
   struct dl_box_network *net = process->data;
   net->has_exited = true;
-  if (net->done != NULL) close_handles(net);
-  else dl_warn("box %s: its network ended (status %d, signal %d)", net->box_id, (int)status, signal);
+  if (net->done != NULL)
+    close_handles(net);
+  else
+    dl_warn("box %s: its network ended (status %d, signal %d)", net->box_id, (int)status, signal);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events) {
@@ -90,8 +92,9 @@ static int spawn(struct dl_box_network *net, dl_runtime *rt, const int fds[4]) {
     stdio[3 + i].flags = UV_INHERIT_FD;
     stdio[3 + i].data.fd = fds[i];
   }
-  char *args[] = {rt->exe, "own-root", rt->slirp, "--configure", "--mtu=65520", "--disable-host-loopback", "--exit-fd=5", "--ready-fd=6",
-                  "--userns-path=/proc/self/fd/4", "--netns-type=path", "/proc/self/fd/3", "tap0",
+  char *args[] = {rt->exe, "own-root", rt->slirp, "--configure", "--mtu=65520", "--disable-host-loopback",
+                  "--exit-fd=5", "--ready-fd=6", "--userns-path=/proc/self/fd/4", "--netns-type=path",
+                  "/proc/self/fd/3", "tap0",
                   /* As root it holds rights worth giving up, which takes a root that can be left. */
                   rt->as_root ? "--enable-sandbox" : NULL, NULL};
   char *env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
@@ -150,6 +153,8 @@ void dl_network_stop(struct dl_box_network *net, void (*done)(void *user), void 
   if (net->alive_fd >= 0) close(net->alive_fd);
   net->alive_fd = -1;
   uv_poll_stop(&net->ready);
-  if (net->has_exited) close_handles(net);
-  else uv_process_kill(&net->process, SIGKILL);
+  if (net->has_exited)
+    close_handles(net);
+  else
+    uv_process_kill(&net->process, SIGKILL);
 }

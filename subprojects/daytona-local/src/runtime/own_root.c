@@ -38,7 +38,8 @@ static const char *settle(int root, int own) {
   if (moved == 0) return NULL;
   int tree = open_tree(root, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
   if (tree < 0) return "cannot take hold of the chroot";
-  bool is_there = move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) == 0 && setns(own, CLONE_NEWNS) == 0;
+  bool is_there =
+    move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) == 0 && setns(own, CLONE_NEWNS) == 0;
   close(tree);
   if (!is_there) return "cannot make the chroot a root";
   return make_private() ? NULL : "cannot make mounts private";

@@ -19,7 +19,7 @@
 
 static const char ID_CHARS[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 /* A volume over one of these would change the system or hide ours. */
-static const char *const RESERVED[] = {"/proc", "/dev", "/sys", "/etc", "/usr", "/run", "/bin",
+static const char *const RESERVED[] = {"/proc", "/dev", "/sys",   "/etc",   "/usr",  "/run", "/bin",
                                        "/sbin", "/lib", "/lib32", "/lib64", "/root", "/opt"};
 
 static bool is_plain_path(const char *path) {
@@ -100,8 +100,8 @@ static char *ready_home(const dl_box *box, bool as_root) {
  * others: all may read, write and enter. */
 static void open_to_all(const char *dir) {
   static const unsigned char acl[] = {
-      2,    0, 0, 0, 0x01, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, 0x04, 0, 7, 0,
-      0xff, 0xff, 0xff, 0xff, 0x20, 0, 7, 0, 0xff, 0xff, 0xff, 0xff,
+    2, 0, 0,    0,    0x01, 0,    7,    0, 0xff, 0xff, 0xff, 0xff, 0x04, 0,
+    7, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0, 7,    0,    0xff, 0xff, 0xff, 0xff,
   };
   chmod(dir, 0777);
   if (setxattr(dir, "system.posix_acl_default", acl, sizeof acl, 0) != 0)
@@ -135,8 +135,10 @@ char *dl_prepare_dirs(const dl_box *box, bool as_root) {
   char *failure = ready_home(box, as_root);
   for (size_t i = 0; failure == NULL && i < box->volume_count; i++) {
     struct stat st;
-    if (stat(box->volumes[i].source, &st) != 0) failure = failed("find", box->volumes[i].source);
-    else if (as_root) open_to_all(box->volumes[i].source);
+    if (stat(box->volumes[i].source, &st) != 0)
+      failure = failed("find", box->volumes[i].source);
+    else if (as_root)
+      open_to_all(box->volumes[i].source);
     if (failure == NULL) failure = check_mount_point(box, box->volumes[i].target);
   }
   return failure;

@@ -55,14 +55,36 @@ static void on_child_signal(uv_signal_t *handle, int number) {
 
 /* Run /bin/true the way a box runs. The only place that waits: once, before the server serves. */
 static int probe(dl_runtime *rt, char *error, size_t size) {
-  char *argv[] = {"bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
-                  "--unshare-net", "--uid", "1000", "--gid", "1000", "--die-with-parent", "--new-session",
-                  "--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--",
-                  "/usr/bin/true", NULL};
+  char *argv[] = {"bwrap",
+                  "--unshare-user",
+                  "--disable-userns",
+                  "--unshare-pid",
+                  "--unshare-ipc",
+                  "--unshare-uts",
+                  "--unshare-net",
+                  "--uid",
+                  "1000",
+                  "--gid",
+                  "1000",
+                  "--die-with-parent",
+                  "--new-session",
+                  "--cap-drop",
+                  "ALL",
+                  "--ro-bind",
+                  "/",
+                  "/",
+                  "--proc",
+                  "/proc",
+                  "--dev",
+                  "/dev",
+                  "--",
+                  "/usr/bin/true",
+                  NULL};
   char *const envp[] = {NULL};
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return refuse(error, size, "cannot make a pipe", strerror(errno));
-  dl_launch l = {.program = rt->bwrap, .cwd = "/", .envp = (char **)envp, .stage = rt->as_root, .uid = rt->first_uid};
+  dl_launch l = {
+    .program = rt->bwrap, .cwd = "/", .envp = (char **)envp, .stage = rt->as_root, .uid = rt->first_uid};
   l.command.argv = argv;
   for (int i = 0; i < DL_FD_END; i++) l.fds[i] = -1;
   l.fds[0] = l.fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -150,7 +172,8 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **ou
   }
   /* A server that was killed at the wrong moment leaves half of a bubblewrap behind. */
   if (getpid() != 1 && !(geteuid() == 0 && !rt->as_root))
-    dl_proctree_kill_orphans("bwrap", DL_BOX_EXE, rt->as_root ? rt->first_uid : geteuid(), rt->as_root ? rt->uid_count : 1);
+    dl_proctree_kill_orphans("bwrap", DL_BOX_EXE, rt->as_root ? rt->first_uid : geteuid(),
+                             rt->as_root ? rt->uid_count : 1);
   dl_limits_init(&rt->limits);
   uv_signal_init(loop, &rt->child_signal);
   rt->child_signal.data = rt;
@@ -162,7 +185,7 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **ou
 
 bool dl_runtime_uid_taken(const dl_runtime *rt, unsigned uid) {
   DL_LIST_EACH(&rt->boxes, node)
-    if (DL_CONTAINER(node, dl_box, link)->uid == uid) return true;
+  if (DL_CONTAINER(node, dl_box, link)->uid == uid) return true;
   return false;
 }
 
@@ -177,7 +200,8 @@ static void on_signal_closed(uv_handle_t *handle) {
 void dl_runtime_box_gone(dl_runtime *rt) {
   if (dl_list_empty(&rt->boxes)) uv_unref((uv_handle_t *)&rt->child_signal);
   if (!rt->is_closing || !dl_list_empty(&rt->boxes)) return;
-  if (!uv_is_closing((uv_handle_t *)&rt->child_signal)) uv_close((uv_handle_t *)&rt->child_signal, on_signal_closed);
+  if (!uv_is_closing((uv_handle_t *)&rt->child_signal))
+    uv_close((uv_handle_t *)&rt->child_signal, on_signal_closed);
 }
 
 void dl_runtime_close(dl_runtime *rt, void (*on_closed)(void *user), void *user) {

@@ -32,8 +32,8 @@ typedef enum {
 } dl_network;
 
 typedef struct {
-  const char *run_dir;      /* Required. Sockets and the crafted /etc; made with mode 0700. */
-  const char *exe;          /* Optional. The program for the toolbox role; default /proc/self/exe. */
+  const char *run_dir; /* Required. Sockets and the crafted /etc; made with mode 0700. */
+  const char *exe;     /* Optional. The program for the toolbox role; default /proc/self/exe. */
   dl_isolation isolation;
   dl_network network;       /* For boxes that say DL_NETWORK_DEFAULT; default private. */
   const char *node_modules; /* Optional. Directory with typescript or ts-node, seen read-only. */

@@ -23,19 +23,37 @@ typedef struct {
 } field;
 
 static const field CHART[] = {
-    {"type", TEXT},          {"title", TEXT},          {"png", TEXT},     {"x_label", TEXT},
-    {"y_label", TEXT},       {"x_ticks", NUMBERS},     {"y_ticks", NUMBERS}, {"x_tick_labels", TEXTS},
-    {"y_tick_labels", TEXTS}, {"x_scale", TEXT},       {"y_scale", TEXT}, {"elements", ELEMENTS},
+  {"type", TEXT},           {"title", TEXT},      {"png", TEXT},        {"x_label", TEXT},
+  {"y_label", TEXT},        {"x_ticks", NUMBERS}, {"y_ticks", NUMBERS}, {"x_tick_labels", TEXTS},
+  {"y_tick_labels", TEXTS}, {"x_scale", TEXT},    {"y_scale", TEXT},    {"elements", ELEMENTS},
 };
 
 static const field ELEMENT[] = {
-    {"label", TEXT},    {"points", POINTS},          {"value", TEXT_OR_NUMBER}, {"group", TEXT},
-    {"angle", NUMBER},  {"radius", NUMBER},          {"autopct", TEXT},         {"min", NUMBER},
-    {"first_quartile", NUMBER}, {"median", NUMBER},  {"third_quartile", NUMBER}, {"max", NUMBER},
-    {"outliers", NUMBERS}, {"type", TEXT},           {"title", TEXT},           {"png", TEXT},
-    {"x_label", TEXT},  {"y_label", TEXT},           {"x_ticks", NUMBERS},      {"y_ticks", NUMBERS},
-    {"x_tick_labels", TEXTS}, {"y_tick_labels", TEXTS}, {"x_scale", TEXT},      {"y_scale", TEXT},
-    {"elements", ELEMENTS},
+  {"label", TEXT},
+  {"points", POINTS},
+  {"value", TEXT_OR_NUMBER},
+  {"group", TEXT},
+  {"angle", NUMBER},
+  {"radius", NUMBER},
+  {"autopct", TEXT},
+  {"min", NUMBER},
+  {"first_quartile", NUMBER},
+  {"median", NUMBER},
+  {"third_quartile", NUMBER},
+  {"max", NUMBER},
+  {"outliers", NUMBERS},
+  {"type", TEXT},
+  {"title", TEXT},
+  {"png", TEXT},
+  {"x_label", TEXT},
+  {"y_label", TEXT},
+  {"x_ticks", NUMBERS},
+  {"y_ticks", NUMBERS},
+  {"x_tick_labels", TEXTS},
+  {"y_tick_labels", TEXTS},
+  {"x_scale", TEXT},
+  {"y_scale", TEXT},
+  {"elements", ELEMENTS},
 };
 
 static bool copy_fields(json_t *to, const json_t *from, const field *fields, size_t count, int depth);
@@ -44,8 +62,9 @@ static bool all_of(const json_t *array, kind k) {
   size_t i;
   json_t *item;
   if (!json_is_array(array)) return false;
-  json_array_foreach(array, i, item) {
-    if (k == POINTS ? !all_of(item, NUMBERS) : k == TEXTS ? !json_is_string(item) : !json_is_number(item)) return false;
+  json_array_foreach (array, i, item) {
+    if (k == POINTS ? !all_of(item, NUMBERS) : k == TEXTS ? !json_is_string(item) : !json_is_number(item))
+      return false;
   }
   return true;
 }
@@ -55,7 +74,7 @@ static json_t *copy_elements(const json_t *from, int depth) {
   json_t *out = json_array(), *item;
   size_t i;
   bool fits = json_is_array(from) && depth < MAX_DEPTH;
-  json_array_foreach(from, i, item) {
+  json_array_foreach (from, i, item) {
     json_t *element = json_object();
     json_array_append_new(out, element);
     fits = fits && json_is_object(item) && copy_fields(element, item, ELEMENT, DL_COUNT(ELEMENT), depth + 1);
@@ -86,7 +105,8 @@ static json_t *copy_value(json_t *value, kind k, int depth) {
 }
 
 static bool is_empty(const json_t *value) {
-  return (json_is_string(value) && json_string_length(value) == 0) || (json_is_array(value) && json_array_size(value) == 0);
+  return (json_is_string(value) && json_string_length(value) == 0) ||
+         (json_is_array(value) && json_array_size(value) == 0);
 }
 
 static bool copy_fields(json_t *to, const json_t *from, const field *fields, size_t count, int depth) {
@@ -95,8 +115,10 @@ static bool copy_fields(json_t *to, const json_t *from, const field *fields, siz
     if (value == NULL || json_is_null(value)) continue;
     json_t *copy = copy_value(value, fields[i].kind, depth);
     if (copy == NULL) return false;
-    if (is_empty(copy) && fields[i].kind != ELEMENTS) json_decref(copy);
-    else json_object_set_new(to, fields[i].name, copy);
+    if (is_empty(copy) && fields[i].kind != ELEMENTS)
+      json_decref(copy);
+    else
+      json_object_set_new(to, fields[i].name, copy);
   }
   return true;
 }

@@ -20,7 +20,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define PATH_TEXT_MAX 16384u /* no system takes longer ones */
+#define PATH_TEXT_MAX 16384u   /* no system takes longer ones */
 #define HEAD_MAX (512u * 1024) /* a path, its encoded forms, and a probe */
 #define PROBE_MAX 65536u
 
@@ -31,41 +31,41 @@ typedef struct {
   bool has_parts, is_closed;
   dl_buf text; /* goes first */
   size_t text_at;
-  int fd; /* of the file under way, or -1 */
+  int fd;               /* of the file under way, or -1 */
   int64_t offset, left; /* left -1: up to its end */
 } bulk;
 
 static const struct {
   const char *extension, *type;
 } TYPES[] = {
-    {"avif", "image/avif"},
-    {"c", "text/x-c; charset=utf-8"},
-    {"css", "text/css; charset=utf-8"},
-    {"csv", "text/csv; charset=utf-8"},
-    {"gif", "image/gif"},
-    {"gz", "application/gzip"},
-    {"htm", "text/html; charset=utf-8"},
-    {"html", "text/html; charset=utf-8"},
-    {"jpeg", "image/jpeg"},
-    {"jpg", "image/jpeg"},
-    {"js", "text/javascript; charset=utf-8"},
-    {"json", "application/json"},
-    {"md", "text/markdown; charset=utf-8"},
-    {"mjs", "text/javascript; charset=utf-8"},
-    {"mp3", "audio/mpeg"},
-    {"mp4", "video/mp4"},
-    {"pdf", "application/pdf"},
-    {"png", "image/png"},
-    {"py", "text/x-python; charset=utf-8"},
-    {"sh", "application/x-sh"},
-    {"svg", "image/svg+xml"},
-    {"tar", "application/x-tar"},
-    {"txt", "text/plain; charset=utf-8"},
-    {"wasm", "application/wasm"},
-    {"wav", "audio/x-wav"},
-    {"webp", "image/webp"},
-    {"xml", "text/xml; charset=utf-8"},
-    {"zip", "application/zip"},
+  {"avif", "image/avif"},
+  {"c", "text/x-c; charset=utf-8"},
+  {"css", "text/css; charset=utf-8"},
+  {"csv", "text/csv; charset=utf-8"},
+  {"gif", "image/gif"},
+  {"gz", "application/gzip"},
+  {"htm", "text/html; charset=utf-8"},
+  {"html", "text/html; charset=utf-8"},
+  {"jpeg", "image/jpeg"},
+  {"jpg", "image/jpeg"},
+  {"js", "text/javascript; charset=utf-8"},
+  {"json", "application/json"},
+  {"md", "text/markdown; charset=utf-8"},
+  {"mjs", "text/javascript; charset=utf-8"},
+  {"mp3", "audio/mpeg"},
+  {"mp4", "video/mp4"},
+  {"pdf", "application/pdf"},
+  {"png", "image/png"},
+  {"py", "text/x-python; charset=utf-8"},
+  {"sh", "application/x-sh"},
+  {"svg", "image/svg+xml"},
+  {"tar", "application/x-tar"},
+  {"txt", "text/plain; charset=utf-8"},
+  {"wasm", "application/wasm"},
+  {"wav", "audio/x-wav"},
+  {"webp", "image/webp"},
+  {"xml", "text/xml; charset=utf-8"},
+  {"zip", "application/zip"},
 };
 
 static const char *type_of(const char *path) {
@@ -78,7 +78,8 @@ static const char *type_of(const char *path) {
 /* ---- heads ---- */
 
 static void begin_part(bulk *b, const char *name, const char *path) {
-  dl_buf_printf(&b->text, "%s--%s\r\nContent-Disposition: form-data; name=\"%s\"; ", b->has_parts ? "\r\n" : "", b->boundary, name);
+  dl_buf_printf(&b->text, "%s--%s\r\nContent-Disposition: form-data; name=\"%s\"; ",
+                b->has_parts ? "\r\n" : "", b->boundary, name);
   dl_filename_params(&b->text, path);
   dl_buf_puts(&b->text, "\r\n");
   b->has_parts = true;
@@ -103,18 +104,25 @@ static void put_error(bulk *b, const char *path, int status, const char *code, c
 
 static void put_errno(bulk *b, const char *path, int error) {
   char *text;
-  if (error == ENOENT) text = dl_xprintf("file not found: %s", path);
-  else if (error == EACCES || error == EPERM) text = dl_xprintf("permission denied: %s", path);
-  else if (error == EISDIR) text = dl_xprintf("invalid file path: path points to a directory: %s", path);
+  if (error == ENOENT)
+    text = dl_xprintf("file not found: %s", path);
+  else if (error == EACCES || error == EPERM)
+    text = dl_xprintf("permission denied: %s", path);
+  else if (error == EISDIR)
+    text = dl_xprintf("invalid file path: path points to a directory: %s", path);
   else {
     char *os = dl_fs_os_text("open", path, error);
     text = dl_xprintf("failed to open file: %s", os);
     free(os);
   }
-  if (error == ENOENT) put_error(b, path, 404, "FILE_NOT_FOUND", text);
-  else if (error == EACCES || error == EPERM) put_error(b, path, 403, "FILE_ACCESS_DENIED", text);
-  else if (error == EISDIR) put_error(b, path, 400, "INVALID_FILE_PATH", text);
-  else put_error(b, path, 500, "FILE_READ_FAILED", text);
+  if (error == ENOENT)
+    put_error(b, path, 404, "FILE_NOT_FOUND", text);
+  else if (error == EACCES || error == EPERM)
+    put_error(b, path, 403, "FILE_ACCESS_DENIED", text);
+  else if (error == EISDIR)
+    put_error(b, path, 400, "INVALID_FILE_PATH", text);
+  else
+    put_error(b, path, 500, "FILE_READ_FAILED", text);
   free(text);
 }
 
@@ -148,7 +156,8 @@ static void begin_file(bulk *b, const char *path) {
     if (probed == PROBE_MAX) b->left = -1;
   }
   begin_part(b, "file", path);
-  if (b->left >= 0) dl_buf_printf(&b->text, "Content-Length: %lld\r\n", (long long)(probed > 0 ? probed : b->left));
+  if (b->left >= 0)
+    dl_buf_printf(&b->text, "Content-Length: %lld\r\n", (long long)(probed > 0 ? probed : b->left));
   dl_buf_printf(&b->text, "Content-Type: %s\r\n\r\n", type_of(path));
   if (probed > 0) dl_buf_append(&b->text, probe, (size_t)probed);
   free(probe);
@@ -163,8 +172,10 @@ static void close_file(bulk *b) {
 static bool go_on(bulk *b) {
   if (b->at < json_array_size(b->paths)) {
     const char *path = json_string_value(json_array_get(b->paths, b->at++));
-    if (*path == '\0') put_error(b, path, 400, "INVALID_FILE_PATH", "invalid file path: path is empty");
-    else begin_file(b, path);
+    if (*path == '\0')
+      put_error(b, path, 400, "INVALID_FILE_PATH", "invalid file path: path is empty");
+    else
+      begin_file(b, path);
     return true;
   }
   if (b->is_closed) return false;
@@ -220,7 +231,8 @@ static void release(void *user) {
 static bool has_long_path(const json_t *paths) {
   size_t i;
   json_t *path;
-  json_array_foreach(paths, i, path) if (json_string_length(path) > PATH_TEXT_MAX) return true;
+  json_array_foreach (paths, i, path)
+    if (json_string_length(path) > PATH_TEXT_MAX) return true;
   return false;
 }
 
@@ -236,7 +248,8 @@ static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
   } else if (is_good) {
     bulk *b = dl_xcalloc(1, sizeof *b);
     char *suffix = dl_random_token(32, DL_ALPHABET_LOWER);
-    *b = (bulk){.paths = json_incref(paths), .fd = -1, .boundary = dl_xprintf("DAYTONA-FILE-BOUNDARY-%s", suffix)};
+    *b = (bulk){
+      .paths = json_incref(paths), .fd = -1, .boundary = dl_xprintf("DAYTONA-FILE-BOUNDARY-%s", suffix)};
     dl_buf_init(&b->text, HEAD_MAX);
     char *type = dl_xprintf("multipart/form-data; boundary=%s", b->boundary);
     dl_req_add_header(req, "Content-Type", type);
@@ -249,7 +262,9 @@ static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
   json_decref(body);
 }
 
-static void on_bulk_download(dl_req *req, void *user) { dl_req_read_body(req, DL_TB_BODY_MAX, on_body, user); }
+static void on_bulk_download(dl_req *req, void *user) {
+  dl_req_read_body(req, DL_TB_BODY_MAX, on_body, user);
+}
 
 static const dl_route ROUTES[] = {{"POST", "/files/bulk-download", on_bulk_download, 0}};
 const dl_tb_routes DL_TB_BULK_DOWNLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

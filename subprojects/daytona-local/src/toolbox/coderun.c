@@ -84,8 +84,10 @@ static void prepare_javascript(const dl_toolbox *tb, const char *code, plan *p) 
   size_t at = strspn(code, " \t\r\n");
   (void)tb;
   p->args[0] = "-";
-  if (strncmp(code + at, "'use strict'", 12) == 0 || strncmp(code + at, "\"use strict\"", 12) == 0) at += 12;
-  else at = 0;
+  if (strncmp(code + at, "'use strict'", 12) == 0 || strncmp(code + at, "\"use strict\"", 12) == 0)
+    at += 12;
+  else
+    at = 0;
   dl_buf_append(&p->input, code, at);
   dl_buf_puts(&p->input, statement);
   if (at == 0 && dl_starts_with(code, "#!")) {
@@ -97,9 +99,12 @@ static void prepare_javascript(const dl_toolbox *tb, const char *code, plan *p) 
 
 /* The directory of the typescript package, or "" to let Node do what it can by itself. */
 static char *find_typescript(const dl_toolbox *tb) {
-  char *own[] = {tb->node_modules ? dl_xstrdup(tb->node_modules) : NULL, dl_xprintf("%s/node_modules", tb->work_dir),
-                 dl_xprintf("%s/node_modules", tb->home), dl_xstrdup("/usr/local/lib/node_modules"),
-                 dl_xstrdup("/usr/lib/node_modules"), dl_xstrdup("/usr/share/nodejs")};
+  char *own[] = {tb->node_modules ? dl_xstrdup(tb->node_modules) : NULL,
+                 dl_xprintf("%s/node_modules", tb->work_dir),
+                 dl_xprintf("%s/node_modules", tb->home),
+                 dl_xstrdup("/usr/local/lib/node_modules"),
+                 dl_xstrdup("/usr/lib/node_modules"),
+                 dl_xstrdup("/usr/share/nodejs")};
   char *found = NULL;
   for (size_t i = 0; i < DL_COUNT(own); i++) {
     char *package = found == NULL && own[i] != NULL ? dl_xprintf("%s/typescript/package.json", own[i]) : NULL;
@@ -120,9 +125,9 @@ static void prepare_typescript(const dl_toolbox *tb, const char *code, plan *p) 
 }
 
 static const language LANGUAGES[] = {
-    {"python", "python3", prepare_python},
-    {"javascript", "node", prepare_javascript},
-    {"typescript", "node", prepare_typescript},
+  {"python", "python3", prepare_python},
+  {"javascript", "node", prepare_javascript},
+  {"typescript", "node", prepare_typescript},
 };
 
 /* ---- the answer ---- */
@@ -148,11 +153,13 @@ static void on_done(void *user, const dl_run_result *result) {
     char *message = dl_xprintf("fork/exec %s: %s", c->language->program, reason);
     reply(c->req, -1, message, strlen(message));
     free(message);
-  } else if (dl_run_exit_code(result) == NO_TYPESCRIPT_STATUS && result->output_len == strlen(NO_TYPESCRIPT) &&
+  } else if (dl_run_exit_code(result) == NO_TYPESCRIPT_STATUS &&
+             result->output_len == strlen(NO_TYPESCRIPT) &&
              memcmp(result->output, NO_TYPESCRIPT, result->output_len) == 0) {
-    dl_tb_reply_error(c->req, 501,
-                      "typescript needs the npm package 'typescript' (in the sandbox's node_modules, globally, or given to "
-                      "the server with --node-modules) or Node.js 22.13 or newer");
+    dl_tb_reply_error(
+      c->req, 501,
+      "typescript needs the npm package 'typescript' (in the sandbox's node_modules, globally, or given to "
+      "the server with --node-modules) or Node.js 22.13 or newer");
   } else {
     reply(c->req, dl_run_exit_code(result), result->output, result->output_len);
   }
@@ -178,7 +185,7 @@ static void start(dl_toolbox *tb, dl_req *req, const language *l, const char *co
   json_t *item;
   args[count++] = (char *)p.program;
   for (i = 0; i < DL_COUNT(p.args) && p.args[i] != NULL; i++) args[count++] = (char *)p.args[i];
-  json_array_foreach(argv, i, item) args[count++] = (char *)json_string_value(item);
+  json_array_foreach (argv, i, item) args[count++] = (char *)json_string_value(item);
   code_run *c = dl_xcalloc(1, sizeof *c);
   c->req = req;
   c->language = l;
@@ -200,9 +207,9 @@ static void run_code(dl_toolbox *tb, dl_req *req, const json_t *body) {
   const char *code = NULL, *name = NULL, *key;
   json_t *argv = NULL, *envs = NULL, *value;
   uint32_t timeout_s = 0;
-  if (!dl_tb_field_text(req, body, "code", true, &code) || !dl_tb_field_text(req, body, "language", true, &name) ||
-      !dl_tb_field_texts(req, body, "argv", &argv) || !dl_tb_field_uint32(req, body, "timeout", &timeout_s) ||
-      !dl_tb_field_envs(req, body, "envs", &envs))
+  if (!dl_tb_field_text(req, body, "code", true, &code) ||
+      !dl_tb_field_text(req, body, "language", true, &name) || !dl_tb_field_texts(req, body, "argv", &argv) ||
+      !dl_tb_field_uint32(req, body, "timeout", &timeout_s) || !dl_tb_field_envs(req, body, "envs", &envs))
     return;
   const language *l = NULL;
   for (size_t i = 0; i < DL_COUNT(LANGUAGES); i++)
@@ -213,7 +220,7 @@ static void run_code(dl_toolbox *tb, dl_req *req, const json_t *body) {
   }
   dl_environ environment;
   dl_environ_copy(&environment, &tb->environment);
-  json_object_foreach(envs, key, value) dl_environ_set(&environment, key, json_string_value(value));
+  json_object_foreach (envs, key, value) dl_environ_set(&environment, key, json_string_value(value));
   start(tb, req, l, code, argv, &environment, timeout_s);
   dl_environ_clear(&environment);
 }

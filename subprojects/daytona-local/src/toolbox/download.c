@@ -55,9 +55,11 @@ static void free_download(download *d) {
 /* ---- the bytes, on the pool ---- */
 
 static void put_range_head(download *d, const dl_range *range) {
-  dl_buf_printf(&d->text, "%s--%s\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes %lld-%lld/%lld\r\n\r\n",
-                d->range_at > 0 ? "\r\n" : "", d->boundary, (long long)range->start,
-                (long long)(range->start + range->len - 1), (long long)d->st.st_size);
+  dl_buf_printf(
+    &d->text,
+    "%s--%s\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes %lld-%lld/%lld\r\n\r\n",
+    d->range_at > 0 ? "\r\n" : "", d->boundary, (long long)range->start,
+    (long long)(range->start + range->len - 1), (long long)d->st.st_size);
 }
 
 static ssize_t take_text(download *d, char *out, size_t max) {
@@ -128,7 +130,8 @@ static void release(void *user) { free_download(user); }
 /* ---- the head ---- */
 
 static bool parse_http_date(const char *text, time_t *out) {
-  static const char *const formats[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+  static const char *const formats[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                        "%a %b %e %H:%M:%S %Y"};
   for (size_t i = 0; text != NULL && i < DL_COUNT(formats); i++) {
     struct tm parts = {0};
     const char *end = strptime(text, formats[i], &parts);
@@ -144,9 +147,12 @@ static int check_conditions(const download *d) {
   const char *match = dl_req_header(d->req, "If-Match"), *none = dl_req_header(d->req, "If-None-Match");
   time_t date;
   if (match != NULL && strcmp(match, "*") != 0) return 412;
-  if (match == NULL && parse_http_date(dl_req_header(d->req, "If-Unmodified-Since"), &date) && d->st.st_mtime > date) return 412;
+  if (match == NULL && parse_http_date(dl_req_header(d->req, "If-Unmodified-Since"), &date) &&
+      d->st.st_mtime > date)
+    return 412;
   if (none != NULL) return strcmp(none, "*") == 0 ? 304 : 0;
-  if (parse_http_date(dl_req_header(d->req, "If-Modified-Since"), &date) && d->st.st_mtime <= date) return 304;
+  if (parse_http_date(dl_req_header(d->req, "If-Modified-Since"), &date) && d->st.st_mtime <= date)
+    return 304;
   return 0;
 }
 
@@ -173,7 +179,8 @@ static void add_headers(download *d, const char *type) {
   dl_req_add_header(d->req, "Cache-Control", "must-revalidate");
   dl_req_add_header(d->req, "Pragma", "public");
   dl_req_add_header(d->req, "Accept-Ranges", "bytes");
-  if (gmtime_r(&d->st.st_mtime, &parts) != NULL) strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (gmtime_r(&d->st.st_mtime, &parts) != NULL)
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
   dl_req_add_header(d->req, "Last-Modified", date);
   dl_buf_clear(&text);
   free(name);
@@ -181,17 +188,19 @@ static void add_headers(download *d, const char *type) {
 
 static void add_content_range(download *d, const dl_range *range) {
   char text[96];
-  if (range == NULL) snprintf(text, sizeof text, "bytes */%lld", (long long)d->st.st_size);
+  if (range == NULL)
+    snprintf(text, sizeof text, "bytes */%lld", (long long)d->st.st_size);
   else
-    snprintf(text, sizeof text, "bytes %lld-%lld/%lld", (long long)range->start, (long long)(range->start + range->len - 1),
-             (long long)d->st.st_size);
+    snprintf(text, sizeof text, "bytes %lld-%lld/%lld", (long long)range->start,
+             (long long)(range->start + range->len - 1), (long long)d->st.st_size);
   dl_req_add_header(d->req, "Content-Range", text);
 }
 
 static void reply_bad_range(download *d, dl_range_kind kind) {
   if (kind == DL_RANGE_OUTSIDE) add_content_range(d, NULL);
   dl_tb_add_request_id(d->req);
-  dl_reply_text(d->req, 416, kind == DL_RANGE_OUTSIDE ? "invalid range: failed to overlap\n" : "invalid range\n");
+  dl_reply_text(d->req, 416,
+                kind == DL_RANGE_OUTSIDE ? "invalid range: failed to overlap\n" : "invalid range\n");
   free_download(d);
 }
 
@@ -211,7 +220,9 @@ static int64_t prepare_parts(download *d) {
 
 static void send_file(download *d) {
   static const dl_source_events events = {produce, release};
-  dl_range_kind kind = d->is_unsized ? DL_RANGE_NONE : dl_range_parse(wanted_range(d), d->st.st_size, d->ranges, &d->range_count);
+  dl_range_kind kind = d->is_unsized
+                         ? DL_RANGE_NONE
+                         : dl_range_parse(wanted_range(d), d->st.st_size, d->ranges, &d->range_count);
   int64_t length = d->st.st_size;
   if (kind == DL_RANGE_BAD || kind == DL_RANGE_OUTSIDE) {
     reply_bad_range(d, kind);
@@ -256,9 +267,12 @@ static void open_file(uv_work_t *work) {
 static void reply_open_error(download *d) {
   const char *code;
   int status = dl_fs_errno_status(d->error, &code);
-  if (status == 404) dl_tb_reply_error_code(d->req, status, code, "file not found: %s", d->path);
-  else if (status == 403) dl_tb_reply_error_code(d->req, status, code, "permission denied: %s", d->path);
-  else if (d->error == EISDIR) dl_tb_reply_error_code(d->req, 400, code, "path points to a directory: %s", d->path);
+  if (status == 404)
+    dl_tb_reply_error_code(d->req, status, code, "file not found: %s", d->path);
+  else if (status == 403)
+    dl_tb_reply_error_code(d->req, status, code, "permission denied: %s", d->path);
+  else if (d->error == EISDIR)
+    dl_tb_reply_error_code(d->req, 400, code, "path points to a directory: %s", d->path);
   else {
     char *text = dl_fs_os_text("open", d->path, d->error);
     dl_tb_reply_error_code(d->req, status, code, "%s", text);
@@ -301,7 +315,7 @@ static void on_download(dl_req *req, void *user) {
 }
 
 static const dl_route ROUTES[] = {
-    {"GET", "/files/download", on_download, 0},
-    {"HEAD", "/files/download", on_download, 0},
+  {"GET", "/files/download", on_download, 0},
+  {"HEAD", "/files/download", on_download, 0},
 };
 const dl_tb_routes DL_TB_DOWNLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

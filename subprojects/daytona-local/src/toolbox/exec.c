@@ -54,7 +54,8 @@ static void execute(dl_toolbox *tb, dl_req *req, const json_t *body) {
   const char *command = NULL, *cwd = NULL;
   uint32_t timeout_s = 0;
   json_t *envs = NULL;
-  if (!dl_tb_field_text(req, body, "command", true, &command) || !dl_tb_field_text(req, body, "cwd", false, &cwd) ||
+  if (!dl_tb_field_text(req, body, "command", true, &command) ||
+      !dl_tb_field_text(req, body, "cwd", false, &cwd) ||
       !dl_tb_field_uint32(req, body, "timeout", &timeout_s) || !dl_tb_field_envs(req, body, "envs", &envs))
     return;
   if (is_blank(command)) {
@@ -65,7 +66,7 @@ static void execute(dl_toolbox *tb, dl_req *req, const json_t *body) {
   dl_environ_copy(&environment, &tb->environment);
   const char *name;
   json_t *value;
-  json_object_foreach(envs, name, value) dl_environ_set(&environment, name, json_string_value(value));
+  json_object_foreach (envs, name, value) dl_environ_set(&environment, name, json_string_value(value));
   execution *e = dl_xcalloc(1, sizeof *e);
   e->req = req;
   e->shell = dl_process_shell(&tb->environment);

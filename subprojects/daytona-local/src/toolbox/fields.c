@@ -67,7 +67,8 @@ bool dl_tb_field_uint32(dl_req *req, const json_t *body, const char *name, uint3
   json_t *value = dl_json_get_nocase(body, name);
   if (value == NULL) return true;
   json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
-  if (number < 0 || number > UINT32_MAX) return refuse(req, value, name, "a whole number from 0 to 4294967295");
+  if (number < 0 || number > UINT32_MAX)
+    return refuse(req, value, name, "a whole number from 0 to 4294967295");
   *out = (uint32_t)number;
   return true;
 }
@@ -90,7 +91,8 @@ bool dl_tb_field_texts(dl_req *req, const json_t *body, const char *name, json_t
   if (!json_is_array(value)) return refuse(req, value, name, "an array of strings");
   size_t i;
   json_t *item;
-  json_array_foreach(value, i, item) if (!is_c_text(item)) return refuse(req, item, name, "an array of strings");
+  json_array_foreach (value, i, item)
+    if (!is_c_text(item)) return refuse(req, item, name, "an array of strings");
   *out = value;
   return true;
 }
@@ -101,7 +103,8 @@ bool dl_tb_field_text_map(dl_req *req, const json_t *body, const char *name, jso
   if (!json_is_object(value)) return refuse(req, value, name, "an object of strings");
   const char *key;
   json_t *item;
-  json_object_foreach(value, key, item) if (!is_c_text(item)) return refuse(req, item, name, "an object of strings");
+  json_object_foreach (value, key, item)
+    if (!is_c_text(item)) return refuse(req, item, name, "an object of strings");
   *out = value;
   return true;
 }
@@ -111,7 +114,7 @@ bool dl_tb_field_envs(dl_req *req, const json_t *body, const char *name, json_t 
   if (!dl_tb_field_text_map(req, body, name, &found)) return false;
   const char *key;
   json_t *item;
-  json_object_foreach(found, key, item) {
+  json_object_foreach (found, key, item) {
     if (dl_environ_name_ok(key)) continue;
     dl_tb_reply_error(req, 400, "invalid environment variable name: '%s'", key);
     return false;

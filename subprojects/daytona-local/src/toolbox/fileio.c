@@ -135,7 +135,9 @@ void dl_fs_fail(dl_fs_job *job, int status, const char *code, const char *fmt, .
 }
 
 int dl_fs_errno_status(int error, const char **code) {
-  *code = error == ENOENT ? "FILE_NOT_FOUND" : error == EACCES || error == EPERM ? "FILE_ACCESS_DENIED" : "BAD_REQUEST";
+  *code = error == ENOENT                     ? "FILE_NOT_FOUND"
+          : error == EACCES || error == EPERM ? "FILE_ACCESS_DENIED"
+                                              : "BAD_REQUEST";
   return error == ENOENT ? 404 : error == EACCES || error == EPERM ? 403 : 400;
 }
 

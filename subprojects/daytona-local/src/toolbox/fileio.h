@@ -24,7 +24,7 @@ struct dl_fs_job {
   uv_work_t work;
   dl_toolbox *tb;
   dl_req *req;
-  void (*run)(dl_fs_job *job); /* on the thread pool */
+  void (*run)(dl_fs_job *job);               /* on the thread pool */
   char *path, *other, *mode, *owner, *group; /* from the query, or NULL */
   json_t *body;
   int64_t depth;

@@ -45,7 +45,8 @@ static bool list_one(void *user, const char *path, const char *rel, const struct
   if (atomic_load(&l->job->is_abandoned)) return false;
   if (S_ISLNK(st.st_mode) && stat(path, &st) != 0) return true; /* it leads nowhere */
   if (++l->count > DL_FS_ENTRIES_MAX) {
-    dl_fs_fail(l->job, 422, "UNPROCESSABLE_ENTITY", "more than %u entries below %s", DL_FS_ENTRIES_MAX, l->job->path);
+    dl_fs_fail(l->job, 422, "UNPROCESSABLE_ENTITY", "more than %u entries below %s", DL_FS_ENTRIES_MAX,
+               l->job->path);
     return false;
   }
   char *name = dl_fs_base(path);
@@ -73,7 +74,8 @@ static void run_list(dl_fs_job *job) {
 
 /* Go clients before 0.188.0 refuse fields that they do not know. */
 static bool knows_path_field(const dl_req *req) {
-  const char *source = dl_req_header(req, "X-Daytona-Source"), *version = dl_req_header(req, "X-Daytona-SDK-Version");
+  const char *source = dl_req_header(req, "X-Daytona-Source"),
+             *version = dl_req_header(req, "X-Daytona-SDK-Version");
   unsigned major = 0, minor = 0;
   if (source == NULL || strcmp(source, "sdk-go") != 0) return true;
   if (version != NULL && *version == 'v') version++;
@@ -181,7 +183,8 @@ static void copy_and_delete(dl_fs_job *job) {
   } else if ((error = dl_tree_remove(job->path, &failed)) != 0) {
     char *text = dl_fs_os_text("remove", failed, error);
     job->json = json_object();
-    json_object_set_new(job->json, "message", json_string("file copied, but the source could not be removed"));
+    json_object_set_new(job->json, "message",
+                        json_string("file copied, but the source could not be removed"));
     json_object_set_new(job->json, "error", dl_tb_text(text, strlen(text)));
     free(text);
   }
@@ -202,18 +205,24 @@ static void run_move(dl_fs_job *job) {
     dl_fs_fail_errno(job, errno, "stat", job->path);
   } else if (stat(parent, &other) != 0) {
     int error = errno;
-    if (error == ENOENT) dl_fs_fail_errno(job, error, "stat", parent);
-    else fail_text(job, "stat", parent, error);
+    if (error == ENOENT)
+      dl_fs_fail_errno(job, error, "stat", parent);
+    else
+      fail_text(job, "stat", parent, error);
   } else if (lstat(job->other, &other) == 0) {
     dl_fs_fail(job, 409, "CONFLICT", "destination already exists: %s", job->other);
   } else if (S_ISDIR(source.st_mode) && is_below(parent, job->path)) {
     dl_fs_fail(job, 400, "BAD_REQUEST", "cannot move a directory below itself: %s", job->path);
   } else {
     int error = rename_new(job->path, job->other);
-    if (error == EXDEV) copy_and_delete(job);
-    else if (error == EEXIST || error == ENOTEMPTY) dl_fs_fail(job, 409, "CONFLICT", "destination already exists: %s", job->other);
-    else if (error == ENOENT) dl_fs_fail_errno(job, error, "rename", job->path);
-    else if (error != 0) fail_text(job, "rename", job->path, error);
+    if (error == EXDEV)
+      copy_and_delete(job);
+    else if (error == EEXIST || error == ENOTEMPTY)
+      dl_fs_fail(job, 409, "CONFLICT", "destination already exists: %s", job->other);
+    else if (error == ENOENT)
+      dl_fs_fail_errno(job, error, "rename", job->path);
+    else if (error != 0)
+      fail_text(job, "rename", job->path, error);
   }
   free(parent);
 }
@@ -296,11 +305,8 @@ static void on_permissions(dl_req *req, void *user) {
 }
 
 static const dl_route ROUTES[] = {
-    {"GET", "/files", on_list, DL_TB_ANY_SLASH},
-    {"DELETE", "/files", on_delete, DL_TB_ANY_SLASH},
-    {"GET", "/files/info", on_info, 0},
-    {"POST", "/files/folder", on_folder, 0},
-    {"POST", "/files/move", on_move, 0},
-    {"POST", "/files/permissions", on_permissions, 0},
+  {"GET", "/files", on_list, DL_TB_ANY_SLASH}, {"DELETE", "/files", on_delete, DL_TB_ANY_SLASH},
+  {"GET", "/files/info", on_info, 0},          {"POST", "/files/folder", on_folder, 0},
+  {"POST", "/files/move", on_move, 0},         {"POST", "/files/permissions", on_permissions, 0},
 };
 const dl_tb_routes DL_TB_FILES_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

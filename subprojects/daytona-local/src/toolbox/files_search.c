@@ -61,7 +61,8 @@ static bool scan_lines(hunt *h, const char *path, int fd) {
     if (is_first && memchr(buffer, '\0', window) != NULL) break;
     is_first = false;
     size_t at = 0;
-    for (char *end; goes_on && (end = memchr(buffer + at, '\n', have - at)) != NULL; at = (size_t)(end - buffer) + 1)
+    for (char *end; goes_on && (end = memchr(buffer + at, '\n', have - at)) != NULL;
+         at = (size_t)(end - buffer) + 1)
       goes_on = take_line(h, path, buffer + at, (size_t)(end - buffer) - at, ++number);
     memmove(buffer, buffer + at, have - at);
     have -= at;
@@ -93,7 +94,8 @@ static void run_find(dl_fs_job *job) {
 static void on_find(dl_req *req, void *user) {
   dl_fs_job *job = dl_fs_job_new(user, req, run_find);
   job->other = dl_fs_query(req, "pattern");
-  if (dl_fs_job_require(job, "path", job->path) && dl_fs_job_require(job, "pattern", job->other)) dl_fs_job_start(job);
+  if (dl_fs_job_require(job, "path", job->path) && dl_fs_job_require(job, "pattern", job->other))
+    dl_fs_job_start(job);
 }
 
 /* ---- search ---- */
@@ -121,7 +123,8 @@ static void run_search(dl_fs_job *job) {
 static void on_search(dl_req *req, void *user) {
   dl_fs_job *job = dl_fs_job_new(user, req, run_search);
   job->other = dl_fs_query(req, "pattern");
-  if (dl_fs_job_require(job, "path", job->path) && dl_fs_job_require(job, "pattern", job->other)) dl_fs_job_start(job);
+  if (dl_fs_job_require(job, "path", job->path) && dl_fs_job_require(job, "pattern", job->other))
+    dl_fs_job_start(job);
 }
 
 /* ---- replace ---- */
@@ -137,9 +140,11 @@ typedef struct {
  * start of a pattern waits for more, unless this is the end. -1 and errno. */
 static ssize_t replace_block(replacing *r, const char *bytes, size_t len, bool is_end) {
   size_t used = 0;
-  for (const char *hit; (hit = memmem(bytes + used, len - used, r->pattern, r->pattern_len)) != NULL; r->hits++) {
+  for (const char *hit; (hit = memmem(bytes + used, len - used, r->pattern, r->pattern_len)) != NULL;
+       r->hits++) {
     size_t before = (size_t)(hit - bytes) - used;
-    if (!dl_fs_write_all(r->out, bytes + used, before) || !dl_fs_write_all(r->out, r->value, r->value_len)) return -1;
+    if (!dl_fs_write_all(r->out, bytes + used, before) || !dl_fs_write_all(r->out, r->value, r->value_len))
+      return -1;
     used += before + r->pattern_len;
   }
   size_t left = len - used, keep = is_end ? 0 : r->pattern_len - 1;
@@ -233,7 +238,7 @@ static void run_replace(dl_fs_job *job) {
   json_t *file;
   size_t i;
   job->json = json_array();
-  json_array_foreach(dl_json_get_nocase(job->body, "files"), i, file) {
+  json_array_foreach (dl_json_get_nocase(job->body, "files"), i, file) {
     char *error = replace_in(json_string_value(file), pattern, value);
     json_t *result = json_object();
     json_object_set(result, "file", file);
@@ -248,7 +253,8 @@ static void on_replace_body(dl_req *req, const char *bytes, size_t len, void *us
   json_t *body = dl_tb_body(req, bytes, len), *files = NULL;
   const char *pattern = NULL, *value = NULL;
   if (body == NULL) return;
-  if (dl_tb_field_texts(req, body, "files", &files) && dl_tb_field_text(req, body, "pattern", true, &pattern) &&
+  if (dl_tb_field_texts(req, body, "files", &files) &&
+      dl_tb_field_text(req, body, "pattern", true, &pattern) &&
       dl_tb_field_text(req, body, "newValue", false, &value)) {
     if (files != NULL && value != NULL) {
       dl_fs_job *job = dl_fs_job_new(user, req, run_replace);
@@ -263,11 +269,13 @@ static void on_replace_body(dl_req *req, const char *bytes, size_t len, void *us
   json_decref(body);
 }
 
-static void on_replace(dl_req *req, void *user) { dl_req_read_body(req, DL_TB_BODY_MAX, on_replace_body, user); }
+static void on_replace(dl_req *req, void *user) {
+  dl_req_read_body(req, DL_TB_BODY_MAX, on_replace_body, user);
+}
 
 static const dl_route ROUTES[] = {
-    {"GET", "/files/find", on_find, 0},
-    {"GET", "/files/search", on_search, 0},
-    {"POST", "/files/replace", on_replace, 0},
+  {"GET", "/files/find", on_find, 0},
+  {"GET", "/files/search", on_search, 0},
+  {"POST", "/files/replace", on_replace, 0},
 };
 const dl_tb_routes DL_TB_SEARCH_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -22,13 +22,15 @@ typedef struct {
 static int connect_loopback(void *user, int attempt, bool *is_connecting) {
   const hop *h = user;
   struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)h->port)};
-  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)h->port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+  struct sockaddr_in6 v6 = {
+    .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)h->port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
   v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (attempt > 1) return -1;
   int one = 1, fd = socket(attempt == 0 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  int done = attempt == 0 ? connect(fd, (struct sockaddr *)&v4, sizeof v4) : connect(fd, (struct sockaddr *)&v6, sizeof v6);
+  int done = attempt == 0 ? connect(fd, (struct sockaddr *)&v4, sizeof v4)
+                          : connect(fd, (struct sockaddr *)&v6, sizeof v6);
   *is_connecting = done != 0 && errno == EINPROGRESS;
   if (done == 0 || *is_connecting) return fd;
   close(fd);
@@ -57,14 +59,15 @@ static void on_proxy(dl_req *req, void *user) {
   h->port = port;
   char *target = dl_xprintf("/%s%s%s", rest ? rest : "", *query ? "?" : "", query);
   char *host = dl_xprintf("localhost:%d", port);
-  dl_forward_opts forward = {.connect = connect_loopback,
-                             .target = target,
-                             .host = host,
-                             .extra_headers = dl_req_header(req, "X-Forwarded-For") ? NULL : "X-Forwarded-For: 127.0.0.1\r\n",
-                             .on_head = on_head,
-                             .on_failure = on_failure,
-                             .on_end = free,
-                             .user = h};
+  dl_forward_opts forward = {
+    .connect = connect_loopback,
+    .target = target,
+    .host = host,
+    .extra_headers = dl_req_header(req, "X-Forwarded-For") ? NULL : "X-Forwarded-For: 127.0.0.1\r\n",
+    .on_head = on_head,
+    .on_failure = on_failure,
+    .on_end = free,
+    .user = h};
   dl_forward(req, &forward);
   free(target);
   free(host);

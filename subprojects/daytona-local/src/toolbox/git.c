@@ -31,11 +31,11 @@ const char *dl_git_query_path(dl_req *req) {
 }
 
 /* One pair of functions per endpoint: the router knows plain handlers, the body comes later. */
-#define WITH_BODY(name)                                                                       \
-  static void body_of_##name(dl_req *req, const char *bytes, size_t len, void *user) {        \
-    json_t *body = dl_tb_body(req, bytes, len);                                               \
-    if (body != NULL) dl_git_##name(user, req, body);                                         \
-  }                                                                                           \
+#define WITH_BODY(name)                                                                \
+  static void body_of_##name(dl_req *req, const char *bytes, size_t len, void *user) { \
+    json_t *body = dl_tb_body(req, bytes, len);                                        \
+    if (body != NULL) dl_git_##name(user, req, body);                                  \
+  }                                                                                    \
   static void on_##name(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, body_of_##name); }
 #define QUERY(name) \
   static void on_##name(dl_req *req, void *user) { dl_git_##name(user, req); }
@@ -62,25 +62,25 @@ QUERY(remotes)
 QUERY(config_get)
 
 static const dl_route ROUTES[] = {
-    {"POST", "/git/add", on_add, 0},
-    {"GET", "/git/branches", on_branches, 0},
-    {"POST", "/git/branches", on_branch_create, 0},
-    {"DELETE", "/git/branches", on_branch_delete, 0},
-    {"POST", "/git/checkout", on_checkout, 0},
-    {"POST", "/git/clone", on_clone, 0},
-    {"POST", "/git/commit", on_commit, 0},
-    {"GET", "/git/config", on_config_get, 0},
-    {"POST", "/git/config", on_config_set, 0},
-    {"POST", "/git/config/user", on_config_user, 0},
-    {"POST", "/git/credentials", on_credentials, 0},
-    {"GET", "/git/history", on_history, 0},
-    {"POST", "/git/init", on_init, 0},
-    {"POST", "/git/pull", on_pull, 0},
-    {"POST", "/git/push", on_push, 0},
-    {"GET", "/git/remotes", on_remotes, 0},
-    {"POST", "/git/remotes", on_remote_add, 0},
-    {"POST", "/git/reset", on_reset, 0},
-    {"POST", "/git/restore", on_restore, 0},
-    {"GET", "/git/status", on_status, 0},
+  {"POST", "/git/add", on_add, 0},
+  {"GET", "/git/branches", on_branches, 0},
+  {"POST", "/git/branches", on_branch_create, 0},
+  {"DELETE", "/git/branches", on_branch_delete, 0},
+  {"POST", "/git/checkout", on_checkout, 0},
+  {"POST", "/git/clone", on_clone, 0},
+  {"POST", "/git/commit", on_commit, 0},
+  {"GET", "/git/config", on_config_get, 0},
+  {"POST", "/git/config", on_config_set, 0},
+  {"POST", "/git/config/user", on_config_user, 0},
+  {"POST", "/git/credentials", on_credentials, 0},
+  {"GET", "/git/history", on_history, 0},
+  {"POST", "/git/init", on_init, 0},
+  {"POST", "/git/pull", on_pull, 0},
+  {"POST", "/git/push", on_push, 0},
+  {"GET", "/git/remotes", on_remotes, 0},
+  {"POST", "/git/remotes", on_remote_add, 0},
+  {"POST", "/git/reset", on_reset, 0},
+  {"POST", "/git/restore", on_restore, 0},
+  {"GET", "/git/status", on_status, 0},
 };
 const dl_tb_routes DL_TB_GIT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -53,7 +53,8 @@ void dl_git_use_credentials(dl_git *g, const char *url, const char *username, co
 void dl_git_exec(dl_git *g, const char *cwd, dl_git_step step, const char *input, size_t input_len,
                  const char *const *args);
 #define DL_GIT_RUN(g, step, ...) dl_git_exec(g, NULL, step, NULL, 0, (const char *const[]){__VA_ARGS__, NULL})
-#define DL_GIT_RUN_IN(g, cwd, step, ...) dl_git_exec(g, cwd, step, NULL, 0, (const char *const[]){__VA_ARGS__, NULL})
+#define DL_GIT_RUN_IN(g, cwd, step, ...) \
+  dl_git_exec(g, cwd, step, NULL, 0, (const char *const[]){__VA_ARGS__, NULL})
 
 /* The same for a program that is not git. */
 void dl_git_exec_program(dl_git *g, const char *name, const char *cwd, dl_git_step step, const char *input,
@@ -109,9 +110,9 @@ char *dl_git_url_base(const char *url);
 
 typedef void dl_git_handler(dl_toolbox *tb, dl_req *req, json_t *body);
 /* `body` is taken. */
-dl_git_handler dl_git_add, dl_git_commit, dl_git_checkout, dl_git_branch_create, dl_git_branch_delete, dl_git_reset,
-    dl_git_restore, dl_git_init, dl_git_clone, dl_git_push, dl_git_pull, dl_git_remote_add, dl_git_config_set,
-    dl_git_config_user, dl_git_credentials;
+dl_git_handler dl_git_add, dl_git_commit, dl_git_checkout, dl_git_branch_create, dl_git_branch_delete,
+  dl_git_reset, dl_git_restore, dl_git_init, dl_git_clone, dl_git_push, dl_git_pull, dl_git_remote_add,
+  dl_git_config_set, dl_git_config_user, dl_git_credentials;
 
 typedef void dl_git_query(dl_toolbox *tb, dl_req *req);
 dl_git_query dl_git_status, dl_git_branches, dl_git_history, dl_git_remotes, dl_git_config_get;

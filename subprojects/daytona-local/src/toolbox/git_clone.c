@@ -67,16 +67,22 @@ static void checkout_commit(dl_git *g) {
 }
 
 static void on_commit_fetched(dl_git *g, const dl_run_result *result) {
-  if (dl_git_exit_code(result) == 0) checkout_commit(g);
-  else dl_git_fail_as(g, 404, "GIT_BRANCH_NOT_FOUND", "object not found: %s", g->target);
+  if (dl_git_exit_code(result) == 0)
+    checkout_commit(g);
+  else
+    dl_git_fail_as(g, 404, "GIT_BRANCH_NOT_FOUND", "object not found: %s", g->target);
 }
 
 /* A commit of another branch, or below the depth, is fetched by itself where the remote allows it. */
 static void on_commit_looked_up(dl_git *g, const dl_run_result *result) {
-  if (dl_git_exit_code(result) == 0) checkout_commit(g);
-  else if (!dl_git_is_hash(g->target)) on_commit_fetched(g, result);
-  else if (g->depth > 0) DL_GIT_RUN(g, on_commit_fetched, "fetch", "-q", "--depth=1", "origin", g->target);
-  else DL_GIT_RUN(g, on_commit_fetched, "fetch", "-q", "origin", g->target);
+  if (dl_git_exit_code(result) == 0)
+    checkout_commit(g);
+  else if (!dl_git_is_hash(g->target))
+    on_commit_fetched(g, result);
+  else if (g->depth > 0)
+    DL_GIT_RUN(g, on_commit_fetched, "fetch", "-q", "--depth=1", "origin", g->target);
+  else
+    DL_GIT_RUN(g, on_commit_fetched, "fetch", "-q", "origin", g->target);
 }
 
 /* Only .git is in there, and git has just made it. */
@@ -121,7 +127,8 @@ static void run_clone(dl_git *g) {
 
 /* "host:path" is SSH for git, "helper::address" is not. */
 static bool is_ssh(const char *url) {
-  if (dl_starts_with(url, "ssh://") || dl_starts_with(url, "git+ssh://") || dl_starts_with(url, "ssh+git://")) return true;
+  if (dl_starts_with(url, "ssh://") || dl_starts_with(url, "git+ssh://") || dl_starts_with(url, "ssh+git://"))
+    return true;
   size_t colon = strcspn(url, ":/");
   return url[colon] == ':' && url[colon + 1] != ':' && strstr(url, "://") == NULL;
 }

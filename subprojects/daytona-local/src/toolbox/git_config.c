@@ -30,8 +30,12 @@ static dl_git *new_for(dl_toolbox *tb, dl_req *req, json_t *body, const char *op
 static void on_value(dl_git *g, const dl_run_result *result) {
   bool is_set = dl_git_exit_code(result) == 0;
   bool is_unset = dl_git_exit_code(result) == 1 && result->errors_len == 0;
-  if (!is_set && !is_unset) dl_git_fail(g, result);
-  else dl_git_reply(g, 200, json_pack("{s:o}", "value", is_set ? dl_tb_text(result->output, strlen(result->output)) : json_null()));
+  if (!is_set && !is_unset)
+    dl_git_fail(g, result);
+  else
+    dl_git_reply(
+      g, 200,
+      json_pack("{s:o}", "value", is_set ? dl_tb_text(result->output, strlen(result->output)) : json_null()));
 }
 
 void dl_git_config_get(dl_toolbox *tb, dl_req *req) {
@@ -50,8 +54,8 @@ void dl_git_config_get(dl_toolbox *tb, dl_req *req) {
 /* The fields that both POSTs share. NULL: answered. */
 static dl_git *begin(dl_toolbox *tb, dl_req *req, json_t *body, const char **option) {
   const char *scope = NULL, *path = NULL;
-  if (dl_tb_field_text(req, body, "scope", false, &scope) && dl_tb_field_text(req, body, "path", false, &path) &&
-      (*option = scope_option(req, scope, path)) != NULL)
+  if (dl_tb_field_text(req, body, "scope", false, &scope) &&
+      dl_tb_field_text(req, body, "path", false, &path) && (*option = scope_option(req, scope, path)) != NULL)
     return new_for(tb, req, body, *option, path);
   json_decref(body);
   return NULL;
@@ -61,8 +65,8 @@ void dl_git_config_set(dl_toolbox *tb, dl_req *req, json_t *body) {
   const char *option = NULL, *value = "";
   dl_git *g = begin(tb, req, body, &option);
   if (g == NULL) return;
-  if (!dl_tb_field_text(req, body, "key", true, &g->name) || !dl_tb_field_text(req, body, "value", false, &value) ||
-      !dl_git_name_ok(req, "key", g->name)) {
+  if (!dl_tb_field_text(req, body, "key", true, &g->name) ||
+      !dl_tb_field_text(req, body, "value", false, &value) || !dl_git_name_ok(req, "key", g->name)) {
     dl_git_drop(g);
     return;
   }
@@ -72,14 +76,16 @@ void dl_git_config_set(dl_toolbox *tb, dl_req *req, json_t *body) {
 /* ---- the user ---- */
 
 static void on_name_set(dl_git *g, const dl_run_result *result) {
-  if (dl_git_ok(g, result)) DL_GIT_RUN(g, dl_git_done, "config", g->target, "--replace-all", "user.email", g->name);
+  if (dl_git_ok(g, result))
+    DL_GIT_RUN(g, dl_git_done, "config", g->target, "--replace-all", "user.email", g->name);
 }
 
 void dl_git_config_user(dl_toolbox *tb, dl_req *req, json_t *body) {
   const char *option = NULL, *name = NULL;
   dl_git *g = begin(tb, req, body, &option);
   if (g == NULL) return;
-  if (!dl_tb_field_text(req, body, "name", true, &name) || !dl_tb_field_text(req, body, "email", true, &g->name)) {
+  if (!dl_tb_field_text(req, body, "name", true, &name) ||
+      !dl_tb_field_text(req, body, "email", true, &g->name)) {
     dl_git_drop(g);
     return;
   }
@@ -93,8 +99,10 @@ static void on_helper_set(dl_git *g, const dl_run_result *result) {
   if (!dl_git_ok(g, result)) return;
   dl_buf input;
   dl_buf_init(&input, DL_TB_BODY_MAX * 2);
-  dl_buf_printf(&input, "protocol=%s\nhost=%s\nusername=%s\npassword=%s\n\n", g->target, g->name, g->username, g->password);
-  dl_git_exec(g, NULL, dl_git_done, input.data, input.len, (const char *const[]){"credential-store", "store", NULL});
+  dl_buf_printf(&input, "protocol=%s\nhost=%s\nusername=%s\npassword=%s\n\n", g->target, g->name, g->username,
+                g->password);
+  dl_git_exec(g, NULL, dl_git_done, input.data, input.len,
+              (const char *const[]){"credential-store", "store", NULL});
   explicit_bzero(input.data, input.len);
   dl_buf_clear(&input);
 }
@@ -103,7 +111,8 @@ void dl_git_credentials(dl_toolbox *tb, dl_req *req, json_t *body) {
   dl_git *g = dl_git_new(tb, req, body, NULL);
   if (!dl_tb_field_text(req, body, "username", true, &g->username) ||
       !dl_tb_field_text(req, body, "password", true, &g->password) ||
-      !dl_tb_field_text(req, body, "host", false, &g->name) || !dl_tb_field_text(req, body, "protocol", false, &g->target)) {
+      !dl_tb_field_text(req, body, "host", false, &g->name) ||
+      !dl_tb_field_text(req, body, "protocol", false, &g->target)) {
     dl_git_drop(g);
     return;
   }
@@ -117,5 +126,6 @@ void dl_git_credentials(dl_toolbox *tb, dl_req *req, json_t *body) {
     return;
   }
   /* Beside helpers that are there already, and only once. */
-  DL_GIT_RUN(g, on_helper_set, "config", "--global", "--replace-all", "credential.helper", "store", "^store$");
+  DL_GIT_RUN(g, on_helper_set, "config", "--global", "--replace-all", "credential.helper", "store",
+             "^store$");
 }

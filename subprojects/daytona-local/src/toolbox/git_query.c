@@ -97,8 +97,8 @@ static json_t *files_json(changed_file *files, size_t count) {
     /* A file that was taken out of the index only has two lines; clients know one, untracked. */
     bool is_twice = i + 1 < count && strcmp(files[i].name, files[i + 1].name) == 0;
     const changed_file *f = &files[is_twice && strcmp(files[i + 1].staging, "Untracked") == 0 ? i + 1 : i];
-    json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:s}", "name", text_of(f->name), "extra", "", "staging",
-                                          f->staging, "worktree", f->worktree));
+    json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:s}", "name", text_of(f->name), "extra", "",
+                                          "staging", f->staging, "worktree", f->worktree));
     i += is_twice;
   }
   return list;
@@ -110,8 +110,8 @@ static void on_status(dl_git *g, const dl_run_result *result) {
   size_t count = 0, room = 0;
   changed_file *files = NULL;
   bool has_commit = true;
-  json_t *status = json_pack("{s:s, s:b, s:i, s:i, s:b}", "currentBranch", "HEAD", "branchPublished", 0, "ahead", 0,
-                             "behind", 0, "detached", 0);
+  json_t *status = json_pack("{s:s, s:b, s:i, s:i, s:b}", "currentBranch", "HEAD", "branchPublished", 0,
+                             "ahead", 0, "behind", 0, "detached", 0);
   for (const char *line; (line = next_part(&at, end)) != NULL;) {
     if (strcmp(line, "# branch.oid (initial)") == 0) has_commit = false;
     if (line[0] == '#') {
@@ -199,6 +199,6 @@ static void on_history(dl_git *g, const dl_run_result *result) {
 void dl_git_history(dl_toolbox *tb, dl_req *req) {
   const char *path = dl_git_query_path(req);
   if (path == NULL) return;
-  DL_GIT_RUN(dl_git_new(tb, req, NULL, path), on_history, "log", "-z", "--encoding=UTF-8", "--no-notes", "--no-decorate",
-             "--format=tformat:%H%x00%an%x00%ae%x00%aI%x00%B", "HEAD", "--");
+  DL_GIT_RUN(dl_git_new(tb, req, NULL, path), on_history, "log", "-z", "--encoding=UTF-8", "--no-notes",
+             "--no-decorate", "--format=tformat:%H%x00%an%x00%ae%x00%aI%x00%B", "HEAD", "--");
 }

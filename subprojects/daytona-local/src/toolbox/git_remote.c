@@ -57,8 +57,9 @@ static dl_git *begin(dl_toolbox *tb, dl_req *req, json_t *body, const char **bra
   dl_git *g = dl_git_new(tb, req, body, path);
   if (!dl_tb_field_text(req, body, "username", false, &g->username) ||
       !dl_tb_field_text(req, body, "password", false, &g->password) ||
-      !dl_tb_field_text(req, body, "remote", false, &g->remote) || !dl_tb_field_text(req, body, "branch", false, branch) ||
-      !branch_ok(req, *branch) || !dl_git_name_ok(req, "remote name", g->remote)) {
+      !dl_tb_field_text(req, body, "remote", false, &g->remote) ||
+      !dl_tb_field_text(req, body, "branch", false, branch) || !branch_ok(req, *branch) ||
+      !dl_git_name_ok(req, "remote name", g->remote)) {
     dl_git_drop(g);
     return NULL;
   }
@@ -68,8 +69,10 @@ static dl_git *begin(dl_toolbox *tb, dl_req *req, json_t *body, const char **bra
 }
 
 static void find_url(dl_git *g) {
-  if (g->is_push) DL_GIT_RUN(g, on_url, "remote", "get-url", "--push", g->remote);
-  else DL_GIT_RUN(g, on_url, "remote", "get-url", g->remote);
+  if (g->is_push)
+    DL_GIT_RUN(g, on_url, "remote", "get-url", "--push", g->remote);
+  else
+    DL_GIT_RUN(g, on_url, "remote", "get-url", g->remote);
 }
 
 static void on_current(dl_git *g, const dl_run_result *result) {
@@ -136,8 +139,10 @@ void dl_git_push(dl_toolbox *tb, dl_req *req, json_t *body) {
   dl_git *g = begin(tb, req, body, &branch);
   if (g == NULL) return;
   g->is_push = true;
-  if (!dl_tb_field_bool(req, body, "set_upstream", &g->flag)) dl_git_drop(g);
-  else find_branch(g, branch);
+  if (!dl_tb_field_bool(req, body, "set_upstream", &g->flag))
+    dl_git_drop(g);
+  else
+    find_branch(g, branch);
 }
 
 /* ---- pull ---- */
@@ -147,16 +152,18 @@ static void merge(dl_git *g) { DL_GIT_RUN(g, dl_git_done, "merge", "-q", "--ff-o
 static void on_clean(dl_git *g, const dl_run_result *result) {
   bool is_clean;
   if (!dl_git_answered(g, result, &is_clean)) return;
-  if (is_clean) merge(g);
-  else dl_git_fail_as(g, 409, "GIT_DIRTY_WORKTREE", "worktree contains unstaged changes");
+  if (is_clean)
+    merge(g);
+  else
+    dl_git_fail_as(g, 409, "GIT_DIRTY_WORKTREE", "worktree contains unstaged changes");
 }
 
 static void on_is_behind(dl_git *g, const dl_run_result *result) {
   bool is_behind;
   if (!dl_git_answered(g, result, &is_behind)) return;
   if (!is_behind)
-    dl_git_fail_as(g, 409, "GIT_MERGE_CONFLICT", "non-fast-forward update: %s and %s/%s have diverged", g->branch,
-                   g->remote, g->branch);
+    dl_git_fail_as(g, 409, "GIT_MERGE_CONFLICT", "non-fast-forward update: %s and %s/%s have diverged",
+                   g->branch, g->remote, g->branch);
   else
     DL_GIT_RUN(g, on_clean, "diff", "--quiet", "--no-ext-diff", "--ignore-submodules", "--");
 }
@@ -164,15 +171,19 @@ static void on_is_behind(dl_git *g, const dl_run_result *result) {
 static void on_is_current(dl_git *g, const dl_run_result *result) {
   bool is_current;
   if (!dl_git_answered(g, result, &is_current)) return;
-  if (is_current) dl_git_reply(g, 200, NULL);
-  else DL_GIT_RUN(g, on_is_behind, "merge-base", "--is-ancestor", "HEAD", g->hash);
+  if (is_current)
+    dl_git_reply(g, 200, NULL);
+  else
+    DL_GIT_RUN(g, on_is_behind, "merge-base", "--is-ancestor", "HEAD", g->hash);
 }
 
 static void on_own_head(dl_git *g, const dl_run_result *result) {
   bool has_commit;
   if (!dl_git_answered(g, result, &has_commit)) return;
-  if (has_commit) DL_GIT_RUN(g, on_is_current, "merge-base", "--is-ancestor", g->hash, "HEAD");
-  else merge(g);
+  if (has_commit)
+    DL_GIT_RUN(g, on_is_current, "merge-base", "--is-ancestor", g->hash, "HEAD");
+  else
+    merge(g);
 }
 
 static void on_fetch_head(dl_git *g, const dl_run_result *result) {
@@ -198,8 +209,10 @@ static void on_url(dl_git *g, const dl_run_result *result) {
   char *url = dl_xstrndup(result->output, strcspn(result->output, "\n"));
   char *ref = dl_xprintf("refs/heads/%s", g->branch);
   dl_git_prepare_url(g, url);
-  if (g->is_push) DL_GIT_RUN(g, on_pushed_branch, "show-ref", "--verify", "--quiet", ref);
-  else DL_GIT_RUN(g, on_fetched, "fetch", "-q", g->remote, ref);
+  if (g->is_push)
+    DL_GIT_RUN(g, on_pushed_branch, "show-ref", "--verify", "--quiet", ref);
+  else
+    DL_GIT_RUN(g, on_fetched, "fetch", "-q", g->remote, ref);
   free(ref);
   free(url);
 }
@@ -214,13 +227,14 @@ static void append_remote(json_t *list, const char *entry) {
   json_t *name = dl_tb_text(entry + prefix, (size_t)(line_end - entry) - prefix - suffix);
   size_t i;
   json_t *item;
-  json_array_foreach(list, i, item) {
+  json_array_foreach (list, i, item) {
     if (!json_equal(json_object_get(item, "name"), name)) continue;
     json_decref(name); /* a second URL of the same remote */
     return;
   }
   dl_git_url u = dl_git_url_split(line_end + 1);
-  json_array_append_new(list, json_pack("{s:o, s:o}", "name", name, "url", dl_tb_text(u.plain, strlen(u.plain))));
+  json_array_append_new(list,
+                        json_pack("{s:o, s:o}", "name", name, "url", dl_tb_text(u.plain, strlen(u.plain))));
   dl_git_url_clear(&u);
 }
 
@@ -315,10 +329,14 @@ static void on_remote_set(dl_git *g, const dl_run_result *result) {
 static void on_remote_looked_up(dl_git *g, const dl_run_result *result) {
   int code = dl_git_exit_code(result);
   bool is_there = code == 0;
-  if (!is_there && strstr(result->errors, "No such remote") == NULL) dl_git_fail(g, result);
-  else if (is_there && !g->is_overwrite) dl_git_fail_as(g, 409, NULL, "remote already exists: %s", g->remote);
-  else if (is_there) DL_GIT_RUN(g, on_remote_set, "remote", "set-url", g->remote, g->plain_url);
-  else DL_GIT_RUN(g, on_remote_set, "remote", "add", g->remote, g->plain_url);
+  if (!is_there && strstr(result->errors, "No such remote") == NULL)
+    dl_git_fail(g, result);
+  else if (is_there && !g->is_overwrite)
+    dl_git_fail_as(g, 409, NULL, "remote already exists: %s", g->remote);
+  else if (is_there)
+    DL_GIT_RUN(g, on_remote_set, "remote", "set-url", g->remote, g->plain_url);
+  else
+    DL_GIT_RUN(g, on_remote_set, "remote", "add", g->remote, g->plain_url);
 }
 
 void dl_git_remote_add(dl_toolbox *tb, dl_req *req, json_t *body) {
@@ -328,8 +346,9 @@ void dl_git_remote_add(dl_toolbox *tb, dl_req *req, json_t *body) {
     return;
   }
   dl_git *g = dl_git_new(tb, req, body, path);
-  if (!dl_tb_field_text(req, body, "name", true, &g->remote) || !dl_tb_field_text(req, body, "url", true, &g->url) ||
-      !dl_tb_field_bool(req, body, "fetch", &g->flag) || !dl_tb_field_bool(req, body, "overwrite", &g->is_overwrite) ||
+  if (!dl_tb_field_text(req, body, "name", true, &g->remote) ||
+      !dl_tb_field_text(req, body, "url", true, &g->url) || !dl_tb_field_bool(req, body, "fetch", &g->flag) ||
+      !dl_tb_field_bool(req, body, "overwrite", &g->is_overwrite) ||
       !dl_git_name_ok(req, "remote name", g->remote) || !dl_git_name_ok(req, "URL", g->url)) {
     dl_git_drop(g);
     return;

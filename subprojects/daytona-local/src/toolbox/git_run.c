@@ -22,20 +22,38 @@
 static const struct {
   const char *key, *value;
 } SETTINGS[] = {
-    {"core.hooksPath", "/dev/null"},  {"core.quotePath", "false"},       {"core.askPass", ""},
-    {"core.fsmonitor", "false"},      {"color.ui", "false"},             {"commit.gpgSign", "false"},
-    {"push.gpgSign", "false"},        {"push.followTags", "false"},      {"push.recurseSubmodules", "no"},
-    {"log.showSignature", "false"},   {"advice.detachedHead", "false"},  {"gc.auto", "0"},
-    {"maintenance.auto", "false"},    {"safe.directory", "*"},           {"fetch.recurseSubmodules", "false"},
-    {"submodule.recurse", "false"},   {"http.lowSpeedLimit", "1"},       {"http.lowSpeedTime", "120"},
-    {"protocol.ext.allow", "never"},
+  {"core.hooksPath", "/dev/null"},
+  {"core.quotePath", "false"},
+  {"core.askPass", ""},
+  {"core.fsmonitor", "false"},
+  {"color.ui", "false"},
+  {"commit.gpgSign", "false"},
+  {"push.gpgSign", "false"},
+  {"push.followTags", "false"},
+  {"push.recurseSubmodules", "no"},
+  {"log.showSignature", "false"},
+  {"advice.detachedHead", "false"},
+  {"gc.auto", "0"},
+  {"maintenance.auto", "false"},
+  {"safe.directory", "*"},
+  {"fetch.recurseSubmodules", "false"},
+  {"submodule.recurse", "false"},
+  {"http.lowSpeedLimit", "1"},
+  {"http.lowSpeedTime", "120"},
+  {"protocol.ext.allow", "never"},
 };
 
 static const char *const VARIABLES[][2] = {
-    {"GIT_TERMINAL_PROMPT", "0"}, {"GIT_ASKPASS", ""},   {"SSH_ASKPASS", ""},
-    {"GIT_EDITOR", "true"},       {"GIT_PAGER", "cat"},  {"GIT_LITERAL_PATHSPECS", "1"},
-    {"GIT_OPTIONAL_LOCKS", "0"},  {"LC_ALL", "C"},       {"GIT_ALLOW_PROTOCOL", "file:git:http:https"},
-    {"LANGUAGE", "C"},
+  {"GIT_TERMINAL_PROMPT", "0"},
+  {"GIT_ASKPASS", ""},
+  {"SSH_ASKPASS", ""},
+  {"GIT_EDITOR", "true"},
+  {"GIT_PAGER", "cat"},
+  {"GIT_LITERAL_PATHSPECS", "1"},
+  {"GIT_OPTIONAL_LOCKS", "0"},
+  {"LC_ALL", "C"},
+  {"GIT_ALLOW_PROTOCOL", "file:git:http:https"},
+  {"LANGUAGE", "C"},
 };
 
 static void drop_git_variables(dl_environ *e) {
@@ -67,7 +85,8 @@ dl_git *dl_git_new(dl_toolbox *tb, dl_req *req, json_t *body, const char *path) 
   g->timeout_s = DL_GIT_LOCAL_S;
   dl_environ_copy(&g->environment, &tb->environment);
   drop_git_variables(&g->environment);
-  for (size_t i = 0; i < DL_COUNT(VARIABLES); i++) dl_environ_set(&g->environment, VARIABLES[i][0], VARIABLES[i][1]);
+  for (size_t i = 0; i < DL_COUNT(VARIABLES); i++)
+    dl_environ_set(&g->environment, VARIABLES[i][0], VARIABLES[i][1]);
   set_ceiling(g);
   for (size_t i = 0; i < DL_COUNT(SETTINGS); i++) dl_git_set(g, SETTINGS[i].key, SETTINGS[i].value);
   return g;
@@ -204,8 +223,10 @@ void dl_git_fail_as(dl_git *g, int status, const char *code, const char *fmt, ..
   char *message = dl_xvprintf(fmt, args);
   va_end(args);
   char *clean = dl_git_blot(message, g->secrets, g->secret_count);
-  if (code != NULL) dl_tb_reply_error_code(g->req, status, code, "%s", clean);
-  else dl_tb_reply_error(g->req, status, "%s", clean);
+  if (code != NULL)
+    dl_tb_reply_error_code(g->req, status, code, "%s", clean);
+  else
+    dl_tb_reply_error(g->req, status, "%s", clean);
   free(clean);
   wipe(message);
   end(g);
@@ -236,8 +257,10 @@ void dl_git_fail(dl_git *g, const dl_run_result *result) {
     char *text = dl_xprintf("%s\n%.8192s", result->errors, result->output);
     char *summary = dl_git_summary(text);
     dl_git_error e = dl_git_classify(text);
-    if (*summary == '\0') dl_git_fail_as(g, e.status, e.code, "git ended with %d", dl_git_exit_code(result));
-    else dl_git_fail_as(g, e.status, e.code, "%s", summary);
+    if (*summary == '\0')
+      dl_git_fail_as(g, e.status, e.code, "git ended with %d", dl_git_exit_code(result));
+    else
+      dl_git_fail_as(g, e.status, e.code, "%s", summary);
     wipe(summary);
     wipe(text);
   }

@@ -35,7 +35,7 @@ static bool read_files(dl_git *g, bool is_required, dl_buf *out) {
   }
   size_t i;
   json_t *file;
-  json_array_foreach(files, i, file) {
+  json_array_foreach (files, i, file) {
     if (*json_string_value(file) == '\0') {
       dl_buf_clear(out);
       dl_git_fail_as(g, 400, "INVALID_REQUEST_BODY", "invalid request body: a name in 'files' is empty");
@@ -84,8 +84,10 @@ void dl_git_commit(dl_toolbox *tb, dl_req *req, json_t *body) {
   bool allow_empty = false;
   dl_git *g = begin(tb, req, body);
   if (g == NULL) return;
-  if (!dl_tb_field_text(req, body, "message", true, &message) || !dl_tb_field_text(req, body, "author", true, &author) ||
-      !dl_tb_field_text(req, body, "email", true, &email) || !dl_tb_field_bool(req, body, "allow_empty", &allow_empty)) {
+  if (!dl_tb_field_text(req, body, "message", true, &message) ||
+      !dl_tb_field_text(req, body, "author", true, &author) ||
+      !dl_tb_field_text(req, body, "email", true, &email) ||
+      !dl_tb_field_bool(req, body, "allow_empty", &allow_empty)) {
     dl_git_drop(g);
     return;
   }
@@ -114,8 +116,10 @@ static void on_branch_base(dl_git *g, const dl_run_result *result) {
 void dl_git_branch_create(dl_toolbox *tb, dl_req *req, json_t *body) {
   dl_git *g = begin(tb, req, body);
   if (g == NULL) return;
-  if (!dl_tb_field_text(req, body, "name", true, &g->name) || !dl_git_name_ok(req, "branch name", g->name)) dl_git_drop(g);
-  else DL_GIT_RUN(g, on_branch_base, "rev-parse", "-q", "--verify", "HEAD^{commit}");
+  if (!dl_tb_field_text(req, body, "name", true, &g->name) || !dl_git_name_ok(req, "branch name", g->name))
+    dl_git_drop(g);
+  else
+    DL_GIT_RUN(g, on_branch_base, "rev-parse", "-q", "--verify", "HEAD^{commit}");
 }
 
 static void on_deleted(dl_git *g, const dl_run_result *result) {
@@ -139,15 +143,17 @@ static void on_current_to_delete(dl_git *g, const dl_run_result *result) {
 void dl_git_branch_delete(dl_toolbox *tb, dl_req *req, json_t *body) {
   dl_git *g = begin(tb, req, body);
   if (g == NULL) return;
-  if (!dl_tb_field_text(req, body, "name", true, &g->name) || !dl_git_name_ok(req, "branch name", g->name)) dl_git_drop(g);
-  else DL_GIT_RUN(g, on_current_to_delete, "symbolic-ref", "-q", "HEAD");
+  if (!dl_tb_field_text(req, body, "name", true, &g->name) || !dl_git_name_ok(req, "branch name", g->name))
+    dl_git_drop(g);
+  else
+    DL_GIT_RUN(g, on_current_to_delete, "symbolic-ref", "-q", "HEAD");
 }
 
 /* ---- checkout ---- */
 
 static void not_found(dl_git *g) {
-  dl_git_fail_as(g, 404, "GIT_BRANCH_NOT_FOUND", "failed to checkout branch or commit '%s': %s not found", g->name,
-                 dl_git_is_hash(g->name) ? "object" : "reference");
+  dl_git_fail_as(g, 404, "GIT_BRANCH_NOT_FOUND", "failed to checkout branch or commit '%s': %s not found",
+                 g->name, dl_git_is_hash(g->name) ? "object" : "reference");
 }
 
 static void on_clean(dl_git *g, const dl_run_result *result) {
@@ -166,8 +172,10 @@ static void check_clean(dl_git *g) {
 }
 
 static void on_commit_looked_up(dl_git *g, const dl_run_result *result) {
-  if (dl_git_exit_code(result) == 0) check_clean(g);
-  else not_found(g);
+  if (dl_git_exit_code(result) == 0)
+    check_clean(g);
+  else
+    not_found(g);
 }
 
 static void on_branch_looked_up(dl_git *g, const dl_run_result *result) {
@@ -186,7 +194,8 @@ static void on_branch_looked_up(dl_git *g, const dl_run_result *result) {
 void dl_git_checkout(dl_toolbox *tb, dl_req *req, json_t *body) {
   dl_git *g = begin(tb, req, body);
   if (g == NULL) return;
-  if (!dl_tb_field_text(req, body, "branch", true, &g->name) || !dl_git_name_ok(req, "branch name", g->name)) {
+  if (!dl_tb_field_text(req, body, "branch", true, &g->name) ||
+      !dl_git_name_ok(req, "branch name", g->name)) {
     dl_git_drop(g);
     return;
   }
@@ -202,8 +211,9 @@ static void run_reset(dl_git *g, const char *revision) {
   dl_buf files;
   if (!read_files(g, false, &files)) return;
   if (files.len > 0) {
-    dl_git_exec(g, NULL, dl_git_done, files.data, files.len,
-                (const char *const[]){"reset", "-q", "--pathspec-from-file=-", "--pathspec-file-nul", revision, NULL});
+    dl_git_exec(
+      g, NULL, dl_git_done, files.data, files.len,
+      (const char *const[]){"reset", "-q", "--pathspec-from-file=-", "--pathspec-file-nul", revision, NULL});
   } else {
     char *option = dl_xprintf("--%s", mode);
     const char *const with_revision[] = {"reset", "-q", option, revision, "--", NULL};
@@ -224,8 +234,10 @@ static void find_revision(dl_git *g, dl_git_step step) {
 static bool has_revision(dl_git *g, const dl_run_result *result) {
   bool is_found;
   if (!dl_git_answered(g, result, &is_found)) return false;
-  if (!is_found) dl_git_fail_as(g, 404, "GIT_BRANCH_NOT_FOUND", "revision not found: %s", g->target);
-  else keep_hash(g, result);
+  if (!is_found)
+    dl_git_fail_as(g, 404, "GIT_BRANCH_NOT_FOUND", "revision not found: %s", g->target);
+  else
+    keep_hash(g, result);
   return is_found;
 }
 
@@ -245,7 +257,8 @@ void dl_git_reset(dl_toolbox *tb, dl_req *req, json_t *body) {
   dl_git *g = begin(tb, req, body);
   if (g == NULL) return;
   g->name = "mixed";
-  if (!dl_tb_field_text(req, body, "mode", false, &g->name) || !dl_tb_field_text(req, body, "target", false, &g->target) ||
+  if (!dl_tb_field_text(req, body, "mode", false, &g->name) ||
+      !dl_tb_field_text(req, body, "target", false, &g->target) ||
       !dl_tb_field_texts(req, body, "files", &files) || !dl_git_name_ok(req, "target", g->target)) {
     dl_git_drop(g);
     return;
@@ -293,7 +306,8 @@ void dl_git_restore(dl_toolbox *tb, dl_req *req, json_t *body) {
   bool ignored = false;
   dl_git *g = begin(tb, req, body);
   if (g == NULL) return;
-  if (!dl_tb_field_bool(req, body, "staged", &ignored) || !dl_tb_field_bool(req, body, "worktree", &ignored) ||
+  if (!dl_tb_field_bool(req, body, "staged", &ignored) ||
+      !dl_tb_field_bool(req, body, "worktree", &ignored) ||
       !dl_tb_field_text(req, body, "source", false, &g->target) || !dl_git_name_ok(req, "source", g->target))
     dl_git_drop(g);
   else if (g->target == NULL || *g->target == '\0')

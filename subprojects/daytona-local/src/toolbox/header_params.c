@@ -70,7 +70,8 @@ char *dl_header_param(const char *value, const char *name) {
     if (is_named && key_len == len && plain == NULL) {
       plain = text;
     } else {
-      if (is_named && key_len == len + 1 && key[len] == '*' && extended == NULL) extended = decode_extended(text);
+      if (is_named && key_len == len + 1 && key[len] == '*' && extended == NULL)
+        extended = decode_extended(text);
       free(text);
     }
     at = skip_space(at);
@@ -83,7 +84,8 @@ char *dl_header_param(const char *value, const char *name) {
 
 char *dl_multipart_boundary(const char *content_type) {
   if (content_type == NULL) return NULL;
-  if (!dl_header_is(content_type, "multipart/form-data") && !dl_header_is(content_type, "multipart/mixed")) return NULL;
+  if (!dl_header_is(content_type, "multipart/form-data") && !dl_header_is(content_type, "multipart/mixed"))
+    return NULL;
   char *boundary = dl_header_param(content_type, "boundary");
   if (boundary != NULL && *boundary != '\0' && strlen(boundary) <= DL_MULTIPART_BOUNDARY_MAX) return boundary;
   free(boundary);
@@ -122,7 +124,9 @@ void dl_filename_params(dl_buf *out, const char *path) {
   put_latin1(out, path);
   dl_buf_puts(out, "\"; filename*=utf-8''");
   for (; *path != '\0'; path++) {
-    if (isalnum((unsigned char)*path) || strchr("!#$&+-.^_`|~", *path) != NULL) dl_buf_append(out, path, 1);
-    else dl_buf_printf(out, "%%%02X", (unsigned char)*path);
+    if (isalnum((unsigned char)*path) || strchr("!#$&+-.^_`|~", *path) != NULL)
+      dl_buf_append(out, path, 1);
+    else
+      dl_buf_printf(out, "%%%02X", (unsigned char)*path);
   }
 }

@@ -37,7 +37,8 @@ static void on_window(uv_timer_t *timer) {
   struct dl_tb_metrics *m = timer->data;
   uint64_t used = cpu_used_us(), now = uv_now(timer->loop);
   if (m->at_before_ms != 0 && now > m->at_before_ms && used >= m->used_before_us)
-    m->used_percent = (double)(used - m->used_before_us) / (double)(now - m->at_before_ms) / 10.0 / cpu_count();
+    m->used_percent =
+      (double)(used - m->used_before_us) / (double)(now - m->at_before_ms) / 10.0 / cpu_count();
   m->used_before_us = used;
   m->at_before_ms = now;
 }
@@ -143,9 +144,9 @@ static void on_env_body(dl_req *req, const char *bytes, size_t len, void *user) 
   if (dl_tb_field_envs(req, body, "set", &set) && dl_tb_field_texts(req, body, "unset", &unset) &&
       dl_tb_field_text(req, body, "unsetValuePrefix", false, &prefix)) {
     size_t i;
-    json_array_foreach(unset, i, item) dl_environ_unset(&tb->environment, json_string_value(item));
+    json_array_foreach (unset, i, item) dl_environ_unset(&tb->environment, json_string_value(item));
     if (prefix != NULL && *prefix != '\0') unset_by_prefix(&tb->environment, prefix, set);
-    json_object_foreach(set, name, item) dl_environ_set(&tb->environment, name, json_string_value(item));
+    json_object_foreach (set, name, item) dl_environ_set(&tb->environment, name, json_string_value(item));
     dl_tb_reply_json(req, 200, environment_json(&tb->environment));
   }
   json_decref(body);
@@ -154,9 +155,12 @@ static void on_env_body(dl_req *req, const char *bytes, size_t len, void *user) 
 static void on_env(dl_req *req, void *user) { dl_req_read_body(req, DL_TB_BODY_MAX, on_env_body, user); }
 
 static const dl_route ROUTES[] = {
-    {"GET", "/version", on_version, 0},        {"GET", "/work-dir", on_work_dir, 0},
-    {"GET", "/user-home-dir", on_home_dir, 0}, {"GET", "/project-dir", on_home_dir, 0},
-    {"GET", "/system/metrics", on_metrics, 0}, {"POST", "/init", on_init, 0},
-    {"POST", "/env", on_env, 0},
+  {"GET", "/version", on_version, 0},
+  {"GET", "/work-dir", on_work_dir, 0},
+  {"GET", "/user-home-dir", on_home_dir, 0},
+  {"GET", "/project-dir", on_home_dir, 0},
+  {"GET", "/system/metrics", on_metrics, 0},
+  {"POST", "/init", on_init, 0},
+  {"POST", "/env", on_env, 0},
 };
 const dl_tb_routes DL_TB_INFO_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -115,8 +115,10 @@ static void finish_run(context *c, int code, const char *reason) {
   uv_timer_stop(&c->pace);
   if (c->worker != NULL) dl_worker_resume(c->worker);
   close_run(c, current(c), code, reason);
-  if (c->is_deleted) dispose(c);
-  else advance(c);
+  if (c->is_deleted)
+    dispose(c);
+  else
+    advance(c);
 }
 
 /* ---- messages ---- */
@@ -157,7 +159,8 @@ static json_t *rebuild(const json_t *said) {
   json_t *message = json_object();
   for (size_t i = 0; i < DL_COUNT(FIELDS); i++) {
     const char *text = dl_json_str(said, FIELDS[i]);
-    json_object_set_new(message, FIELDS[i], text != NULL ? json_copy(dl_json_get(said, FIELDS[i])) : json_string(""));
+    json_object_set_new(message, FIELDS[i],
+                        text != NULL ? json_copy(dl_json_get(said, FIELDS[i])) : json_string(""));
   }
   return message;
 }
@@ -211,11 +214,15 @@ static void on_limit(uv_timer_t *timer) {
   }
   dl_worker_kill(c->worker);
   c->worker = NULL;
-  if (c->is_deleted) finish_run(c, DL_WS_GOING_AWAY, "context shutdown");
-  else finish_run(c, CLOSE_TIMEOUT, "");
+  if (c->is_deleted)
+    finish_run(c, DL_WS_GOING_AWAY, "context shutdown");
+  else
+    finish_run(c, CLOSE_TIMEOUT, "");
 }
 
-static const char *why(int error) { return error == ENOENT ? "no Python, or no such directory" : strerror(error); }
+static const char *why(int error) {
+  return error == ENOENT ? "no Python, or no such directory" : strerror(error);
+}
 
 static void advance(context *c) {
   while (!c->is_running && !dl_list_empty(&c->runs)) {
@@ -240,7 +247,7 @@ static bool read_envs(const json_t *envs) {
   json_t *value;
   if (envs == NULL) return true;
   if (!json_is_object(envs)) return false;
-  json_object_foreach((json_t *)envs, name, value) {
+  json_object_foreach ((json_t *)envs, name, value) {
     if (!json_is_string(value) || *name == '\0' || strchr(name, '=') != NULL) return false;
     if (strlen(json_string_value(value)) != json_string_length(value)) return false;
   }
@@ -260,11 +267,16 @@ static int read_request(run *r, const json_t *body, char **reason) {
   const char *name = id != NULL ? json_string_value(id) : "default";
   context *c = find_context(r->tb, name);
   if (c == NULL && strcmp(name, "default") == 0) c = new_context(r->tb, name, NULL);
-  if (code == NULL || json_string_length(code) == 0) *reason = dl_xstrdup("code is required");
-  else if (r->timeout_s < 0) *reason = dl_xstrdup("timeout must be greater than or equal to 0");
-  else if (c == NULL) *reason = dl_xprintf("context not found: %s", name);
-  else if (c->is_deleted) *reason = dl_xstrdup("context is not active");
-  else if (c->run_count > WAITING_MAX) *reason = dl_xstrdup("too many executions wait for the context");
+  if (code == NULL || json_string_length(code) == 0)
+    *reason = dl_xstrdup("code is required");
+  else if (r->timeout_s < 0)
+    *reason = dl_xstrdup("timeout must be greater than or equal to 0");
+  else if (c == NULL)
+    *reason = dl_xprintf("context not found: %s", name);
+  else if (c->is_deleted)
+    *reason = dl_xstrdup("context is not active");
+  else if (c->run_count > WAITING_MAX)
+    *reason = dl_xstrdup("too many executions wait for the context");
   if (*reason != NULL) return DL_WS_POLICY;
   if (r->timeout_s > INT32_MAX) r->timeout_s = 0;
   json_t *request = json_object();
@@ -335,15 +347,16 @@ static void on_execute(dl_req *req, void *user) { dl_tb_read_body_gated(user, re
 /* ---- contexts ---- */
 
 static json_t *context_json(const context *c) {
-  return json_pack("{s:s, s:o, s:s, s:b, s:s}", "id", c->id, "cwd", dl_tb_text(c->cwd, strlen(c->cwd)), "createdAt",
-                   c->created.text, "active", c->worker != NULL, "language", "python");
+  return json_pack("{s:s, s:o, s:s, s:b, s:s}", "id", c->id, "cwd", dl_tb_text(c->cwd, strlen(c->cwd)),
+                   "createdAt", c->created.text, "active", c->worker != NULL, "language", "python");
 }
 
 static void on_create_body(dl_req *req, const char *bytes, size_t len, void *user) {
   const char *cwd = NULL, *language = "python";
   json_t *body = dl_tb_body(req, bytes, len);
   if (body == NULL) return;
-  if (dl_tb_field_text(req, body, "cwd", false, &cwd) && dl_tb_field_text(req, body, "language", false, &language)) {
+  if (dl_tb_field_text(req, body, "cwd", false, &cwd) &&
+      dl_tb_field_text(req, body, "language", false, &language)) {
     if (*language != '\0' && strcmp(language, "python") != 0) {
       dl_tb_reply_error(req, 400, "the language '%s' is not supported, only python is", language);
     } else {
@@ -406,9 +419,9 @@ void dl_interpreters_close(dl_toolbox *tb) {
 }
 
 static const dl_route ROUTES[] = {
-    {"POST", "/process/interpreter/context", on_create, 0},
-    {"GET", "/process/interpreter/context", on_list, 0},
-    {"DELETE", "/process/interpreter/context/{id}", on_delete, 0},
-    {"GET", "/process/interpreter/execute", on_execute, 0},
+  {"POST", "/process/interpreter/context", on_create, 0},
+  {"GET", "/process/interpreter/context", on_list, 0},
+  {"DELETE", "/process/interpreter/context/{id}", on_delete, 0},
+  {"GET", "/process/interpreter/execute", on_execute, 0},
 };
 const dl_tb_routes DL_TB_INTERPRETER_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -47,13 +47,10 @@ typedef struct {
 } role;
 
 static const dl_tb_routes *const TABLES[] = {
-    &DL_TB_EXEC_ROUTES, &DL_TB_CODE_ROUTES, &DL_TB_INFO_ROUTES, &DL_TB_PORT_ROUTES, &DL_TB_FORWARD_ROUTES,
-    &DL_TB_FILES_ROUTES, &DL_TB_SEARCH_ROUTES, &DL_TB_UPLOAD_ROUTES, &DL_TB_DOWNLOAD_ROUTES,
-    &DL_TB_BULK_DOWNLOAD_ROUTES,
-    &DL_TB_INTERPRETER_ROUTES,
-    &DL_TB_SESSION_ROUTES,
-    &DL_TB_PTY_ROUTES,
-    &DL_TB_GIT_ROUTES,
+  &DL_TB_EXEC_ROUTES,     &DL_TB_CODE_ROUTES,          &DL_TB_INFO_ROUTES,        &DL_TB_PORT_ROUTES,
+  &DL_TB_FORWARD_ROUTES,  &DL_TB_FILES_ROUTES,         &DL_TB_SEARCH_ROUTES,      &DL_TB_UPLOAD_ROUTES,
+  &DL_TB_DOWNLOAD_ROUTES, &DL_TB_BULK_DOWNLOAD_ROUTES, &DL_TB_INTERPRETER_ROUTES, &DL_TB_SESSION_ROUTES,
+  &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,
 };
 
 /* ---- requests ---- */
@@ -180,11 +177,18 @@ static int fail(const char *what, const char *detail) {
 }
 
 static int parse(role *r, int argc, char **argv) {
-  static const struct option options[] = {
-      {"listen-fd", 1, NULL, 'l'},    {"control-fd", 1, NULL, 'c'},   {"env-fd", 1, NULL, 'e'},
-      {"socket", 1, NULL, 's'},       {"home", 1, NULL, 'h'},         {"work-dir", 1, NULL, 'w'},
-      {"node-modules", 1, NULL, 'n'}, {"max-processes", 1, NULL, 'p'}, {"max-data", 1, NULL, 'd'},
-      {"await-network", 0, NULL, 'a'}, {"reader-patience", 1, NULL, 'r'}, {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"listen-fd", 1, NULL, 'l'},
+                                          {"control-fd", 1, NULL, 'c'},
+                                          {"env-fd", 1, NULL, 'e'},
+                                          {"socket", 1, NULL, 's'},
+                                          {"home", 1, NULL, 'h'},
+                                          {"work-dir", 1, NULL, 'w'},
+                                          {"node-modules", 1, NULL, 'n'},
+                                          {"max-processes", 1, NULL, 'p'},
+                                          {"max-data", 1, NULL, 'd'},
+                                          {"await-network", 0, NULL, 'a'},
+                                          {"reader-patience", 1, NULL, 'r'},
+                                          {NULL, 0, NULL, 0}};
   int64_t number = 0;
   optind = 1;
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {

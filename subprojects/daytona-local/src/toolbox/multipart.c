@@ -39,10 +39,14 @@ static char *quoted(const char *text, size_t len) {
   dl_buf_puts(&out, "\"");
   for (size_t i = 0; i < len; i++) {
     unsigned char c = (unsigned char)text[i];
-    if (c == '"' || c == '\\') dl_buf_printf(&out, "\\%c", c);
-    else if (c == '\r' || c == '\n' || c == '\t') dl_buf_printf(&out, "\\%c", c == '\r' ? 'r' : c == '\n' ? 'n' : 't');
-    else if (c < 0x20 || c == 0x7f) dl_buf_printf(&out, "\\x%02x", c);
-    else dl_buf_append(&out, &text[i], 1);
+    if (c == '"' || c == '\\')
+      dl_buf_printf(&out, "\\%c", c);
+    else if (c == '\r' || c == '\n' || c == '\t')
+      dl_buf_printf(&out, "\\%c", c == '\r' ? 'r' : c == '\n' ? 'n' : 't');
+    else if (c < 0x20 || c == 0x7f)
+      dl_buf_printf(&out, "\\x%02x", c);
+    else
+      dl_buf_append(&out, &text[i], 1);
   }
   dl_buf_puts(&out, "\"");
   return dl_buf_take(&out);
@@ -89,7 +93,8 @@ static bool is_delimiter_line(dl_multipart *m, const char *line, size_t len) {
 
 static bool is_final_line(const dl_multipart *m, const char *line, size_t len) {
   size_t at = dash_boundary_len(m);
-  if (len < at + 2 || memcmp(line, dash_boundary(m), at) != 0 || memcmp(line + at, "--", 2) != 0) return false;
+  if (len < at + 2 || memcmp(line, dash_boundary(m), at) != 0 || memcmp(line + at, "--", 2) != 0)
+    return false;
   at += 2;
   at += skip_blanks(line + at, len - at);
   return at == len || is_line_break(m, line + at, len - at);
@@ -107,8 +112,10 @@ static void take_line(dl_multipart *m, const char *line, size_t len) {
   } else if (m->expects_part) {
     fail_line(m, "multipart: expecting a new Part; got line ", line, len);
   } else if (m->has_parts) {
-    if (is_line_break(m, line, len)) m->expects_part = true;
-    else fail_line(m, "multipart: unexpected line in Next(): ", line, len);
+    if (is_line_break(m, line, len))
+      m->expects_part = true;
+    else
+      fail_line(m, "multipart: unexpected line in Next(): ", line, len);
   }
 }
 
@@ -144,7 +151,8 @@ static void take_head_line(dl_multipart *m, const char *line, size_t len) {
     return;
   }
   if (!continues) {
-    m->last_was_disposition = (size_t)(colon - line) == sizeof wanted - 1 && strncasecmp(line, wanted, sizeof wanted - 1) == 0;
+    m->last_was_disposition =
+      (size_t)(colon - line) == sizeof wanted - 1 && strncasecmp(line, wanted, sizeof wanted - 1) == 0;
     if (m->last_was_disposition) dl_buf_reset(&m->disposition);
     len -= (size_t)(colon + 1 - line);
     line = colon + 1;
@@ -244,8 +252,10 @@ static void work(dl_multipart *m, bool is_end) {
     }
     at += len;
   }
-  if (m->state == OVER) dl_buf_reset(&m->input);
-  else dl_buf_consume(&m->input, at);
+  if (m->state == OVER)
+    dl_buf_reset(&m->input);
+  else
+    dl_buf_consume(&m->input, at);
 }
 
 void dl_multipart_feed(dl_multipart *m, const char *bytes, size_t len) {

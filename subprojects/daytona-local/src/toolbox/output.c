@@ -27,8 +27,10 @@ json_t *dl_tb_text(const char *bytes, size_t len) {
   dl_buf_init(&out, len * 3 + 1);
   for (size_t at = 0; at < len;) {
     size_t n = sequence((const unsigned char *)bytes + at, len - at);
-    if (n == 0) dl_buf_append(&out, "\xef\xbf\xbd", 3);
-    else dl_buf_append(&out, bytes + at, n);
+    if (n == 0)
+      dl_buf_append(&out, "\xef\xbf\xbd", 3);
+    else
+      dl_buf_append(&out, bytes + at, n);
     at += n ? n : 1;
   }
   json_t *text = json_stringn_nocheck(out.data, out.len);
@@ -56,7 +58,8 @@ void dl_tb_put_base64(dl_buf *out, const char *text) {
   for (size_t left = strlen(text); left > 0;) {
     size_t n = left < 3 ? left : 3;
     unsigned v = (unsigned)p[0] << 16 | (n > 1 ? (unsigned)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
-    char four[4] = {DIGITS[v >> 18], DIGITS[v >> 12 & 63], n > 1 ? DIGITS[v >> 6 & 63] : '=', n > 2 ? DIGITS[v & 63] : '='};
+    char four[4] = {DIGITS[v >> 18], DIGITS[v >> 12 & 63], n > 1 ? DIGITS[v >> 6 & 63] : '=',
+                    n > 2 ? DIGITS[v & 63] : '='};
     dl_buf_append(out, four, 4);
     p += n;
     left -= n;

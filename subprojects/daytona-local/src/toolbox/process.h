@@ -33,9 +33,9 @@ typedef struct {
   char *const *argv;
   char *const *envp;
   const char *cwd;
-  int fds[3];           /* become 0, 1, 2; borrowed */
-  bool is_session;      /* a session of its own, with fds[0] as its terminal if it is one; else only a group */
-  bool is_subreaper;    /* orphans below it stay below it while it lives */
+  int fds[3];        /* become 0, 1, 2; borrowed */
+  bool is_session;   /* a session of its own, with fds[0] as its terminal if it is one; else only a group */
+  bool is_subreaper; /* orphans below it stay below it while it lives */
 } dl_process_opts;
 
 /* Starts `p`, whose on_exit is set. 0, or an errno value: nothing was started. */

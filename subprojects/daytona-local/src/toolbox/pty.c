@@ -146,8 +146,10 @@ static void watch(dl_pty *p) {
   int events = 0;
   if (!p->is_drained && !p->is_output_held) events |= UV_READABLE;
   if (p->input.len > 0 && !p->is_drained) events |= UV_WRITABLE;
-  if (events != 0) uv_poll_start(&p->terminal, events, on_terminal);
-  else uv_poll_stop(&p->terminal);
+  if (events != 0)
+    uv_poll_start(&p->terminal, events, on_terminal);
+  else
+    uv_poll_stop(&p->terminal);
 }
 
 /* A client that left while the list was walked is not in it any more. */
@@ -165,7 +167,7 @@ static void broadcast(dl_pty *p, const char *bytes, size_t len) {
 
 static bool all_are_busy(const dl_pty *p) {
   DL_LIST_EACH(&p->clients, node)
-    if (dl_ws_is_idle(DL_CONTAINER(node, client, link)->ws)) return false;
+  if (dl_ws_is_idle(DL_CONTAINER(node, client, link)->ws)) return false;
   return !dl_list_empty(&p->clients);
 }
 
@@ -236,8 +238,10 @@ static void hold_input(dl_pty *p, bool is_held) {
   p->is_input_held = is_held;
   DL_LIST_EACH(&p->clients, node) {
     client *c = DL_CONTAINER(node, client, link);
-    if (is_held) dl_ws_read_pause(c->ws);
-    else dl_ws_read_resume(c->ws);
+    if (is_held)
+      dl_ws_read_pause(c->ws);
+    else
+      dl_ws_read_resume(c->ws);
   }
 }
 
@@ -255,8 +259,10 @@ static void on_terminal(uv_poll_t *poll, int status, int events) {
   dl_pty *p = poll->data;
   if (events & UV_WRITABLE) write_input(p);
   if ((events & UV_READABLE) || status < 0) read_output(p);
-  if (p->is_drained && p->has_exited) finish(p);
-  else watch(p);
+  if (p->is_drained && p->has_exited)
+    finish(p);
+  else
+    watch(p);
 }
 
 /* ---- clients ---- */
@@ -292,7 +298,7 @@ static void on_client_end(dl_ws *ws, void *user) {
 void dl_pty_attach(dl_pty *p, dl_ws *ws, bool wants_exit_message) {
   static const char connected[] = "{\"status\":\"connected\",\"type\":\"control\"}";
   static const dl_ws_events events = {
-      .on_message = on_client_message, .on_drain = on_client_drain, .on_end = on_client_end};
+    .on_message = on_client_message, .on_drain = on_client_drain, .on_end = on_client_end};
   client *c = dl_xcalloc(1, sizeof *c);
   c->pty = p;
   c->ws = ws;
@@ -349,7 +355,7 @@ static int start_shell(dl_pty *p, int slave_fd) {
   const char *name;
   json_t *value;
   dl_environ_copy(&environment, &p->tb->environment);
-  json_object_foreach(p->envs, name, value) dl_environ_set(&environment, name, json_string_value(value));
+  json_object_foreach (p->envs, name, value) dl_environ_set(&environment, name, json_string_value(value));
   dl_process_opts opts = {.file = shell,
                           .argv = argv,
                           .envp = environment.pairs,

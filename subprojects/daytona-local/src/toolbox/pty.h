@@ -35,10 +35,10 @@ typedef struct dl_pty {
   int open_handles;
   dl_list clients;
   dl_buf input;
-  bool is_input_held;          /* clients wait until the program has read */
-  bool is_output_held;         /* the program waits until a client has read */
-  bool is_output_free;         /* no client reads at all: whoever is behind gets dropped */
-  uint64_t taken;              /* by all clients together, when the program began to wait */
+  bool is_input_held;  /* clients wait until the program has read */
+  bool is_output_held; /* the program waits until a client has read */
+  bool is_output_free; /* no client reads at all: whoever is behind gets dropped */
+  uint64_t taken;      /* by all clients together, when the program began to wait */
   bool has_exited, is_drained, is_over;
   int status;
 } dl_pty;

@@ -35,7 +35,8 @@ static dl_pty *find(dl_toolbox *tb, dl_req *req) {
 
 static bool is_good_size(dl_req *req, unsigned cols, unsigned rows) {
   if (cols <= DL_PTY_SIZE_MAX && rows <= DL_PTY_SIZE_MAX) return true;
-  dl_tb_reply_error(req, 400, "%s must not be more than %d", cols > DL_PTY_SIZE_MAX ? "cols" : "rows", DL_PTY_SIZE_MAX);
+  dl_tb_reply_error(req, 400, "%s must not be more than %d", cols > DL_PTY_SIZE_MAX ? "cols" : "rows",
+                    DL_PTY_SIZE_MAX);
   return false;
 }
 
@@ -52,8 +53,9 @@ static void create(dl_toolbox *tb, dl_req *req, const json_t *body) {
   uint32_t cols = 0, rows = 0;
   if (!dl_tb_field_text(req, body, "id", true, &o.id) || !dl_tb_field_text(req, body, "cwd", false, &o.cwd) ||
       !dl_tb_field_envs(req, body, "envs", &o.envs) || !dl_tb_field_uint32(req, body, "cols", &cols) ||
-      !dl_tb_field_uint32(req, body, "rows", &rows) || !dl_tb_field_bool(req, body, "lazyStart", &o.is_lazy) ||
-      !is_good_size(req, cols, rows) || !is_free(tb, req, o.id))
+      !dl_tb_field_uint32(req, body, "rows", &rows) ||
+      !dl_tb_field_bool(req, body, "lazyStart", &o.is_lazy) || !is_good_size(req, cols, rows) ||
+      !is_free(tb, req, o.id))
     return;
   o.cols = cols > 0 ? cols : 80;
   o.rows = rows > 0 ? rows : 24;
@@ -115,7 +117,9 @@ static void on_resize_body(dl_req *req, const char *bytes, size_t len, void *use
   json_decref(body);
 }
 
-static void on_resize(dl_req *req, void *user) { dl_req_read_body(req, DL_TB_BODY_MAX, on_resize_body, user); }
+static void on_resize(dl_req *req, void *user) {
+  dl_req_read_body(req, DL_TB_BODY_MAX, on_resize_body, user);
+}
 
 /* ---- sockets ---- */
 
@@ -168,8 +172,10 @@ static void on_open(dl_ws *ws, void *user) {
   visit *v = user;
   const char *why = NULL;
   dl_pty *p = ws != NULL ? prepare(v, &why) : NULL;
-  if (p != NULL) dl_pty_attach(p, ws, v->wants_exit_message);
-  else if (ws != NULL) refuse(ws, why);
+  if (p != NULL)
+    dl_pty_attach(p, ws, v->wants_exit_message);
+  else if (ws != NULL)
+    refuse(ws, why);
   free_visit(v);
 }
 
@@ -251,15 +257,17 @@ static void on_create_connect_ready(dl_req *req, const char *bytes, size_t len, 
   accept_visit(v, req);
 }
 
-static void on_create_connect(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_create_connect_ready); }
+static void on_create_connect(dl_req *req, void *user) {
+  dl_tb_read_body_gated(user, req, on_create_connect_ready);
+}
 
 static const dl_route ROUTES[] = {
-    {"POST", "/process/pty", on_create, 0},
-    {"GET", "/process/pty", on_list, 0},
-    {"GET", "/process/pty/create-connect", on_create_connect, 0},
-    {"GET", "/process/pty/{id}", on_get, 0},
-    {"DELETE", "/process/pty/{id}", on_delete, 0},
-    {"GET", "/process/pty/{id}/connect", on_connect, 0},
-    {"POST", "/process/pty/{id}/resize", on_resize, 0},
+  {"POST", "/process/pty", on_create, 0},
+  {"GET", "/process/pty", on_list, 0},
+  {"GET", "/process/pty/create-connect", on_create_connect, 0},
+  {"GET", "/process/pty/{id}", on_get, 0},
+  {"DELETE", "/process/pty/{id}", on_delete, 0},
+  {"GET", "/process/pty/{id}/connect", on_connect, 0},
+  {"POST", "/process/pty/{id}/resize", on_resize, 0},
 };
 const dl_tb_routes DL_TB_PTY_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

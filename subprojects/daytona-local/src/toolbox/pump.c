@@ -116,8 +116,10 @@ static void fetch(source *s);
 
 static void source_work(uv_work_t *work) {
   source *s = work->data;
-  if (s->is_releasing) s->events->release(s->user);
-  else s->got = s->events->produce(s->user, s->filling.bytes, DL_PUMP_BLOCK);
+  if (s->is_releasing)
+    s->events->release(s->user);
+  else
+    s->got = s->events->produce(s->user, s->filling.bytes, DL_PUMP_BLOCK);
 }
 
 static void source_worked(uv_work_t *work, int status) {
@@ -134,8 +136,10 @@ static void source_worked(uv_work_t *work, int status) {
   s->is_ended = s->got <= 0;
   s->is_broken = s->got < 0;
   s->filling.len = s->is_ended ? 0 : (size_t)s->got;
-  if (s->req == NULL) fetch(s);
-  else dl_reply_wake(s->req);
+  if (s->req == NULL)
+    fetch(s);
+  else
+    dl_reply_wake(s->req);
 }
 
 static void fetch(source *s) {
@@ -161,9 +165,12 @@ static ssize_t pull(void *user, char *out, size_t max) {
   source *s = user;
   if (s->emptying.at == s->emptying.len) {
     if (s->is_working) return DL_PULL_LATER;
-    if (s->filling.len > 0) turn_over(s);
-    else if (s->is_ended) return s->is_broken ? DL_PULL_ABORT : DL_PULL_END;
-    else return DL_PULL_LATER;
+    if (s->filling.len > 0)
+      turn_over(s);
+    else if (s->is_ended)
+      return s->is_broken ? DL_PULL_ABORT : DL_PULL_END;
+    else
+      return DL_PULL_LATER;
   }
   size_t left = s->emptying.len - s->emptying.at;
   if (max > left) max = left;

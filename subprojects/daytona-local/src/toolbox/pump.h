@@ -33,6 +33,7 @@ typedef struct {
 } dl_source_events;
 
 /* Answers with what is produced. `length` -1: unknown, chunked. */
-void dl_source_start(dl_toolbox *tb, dl_req *req, int status, int64_t length, const dl_source_events *events, void *user);
+void dl_source_start(dl_toolbox *tb, dl_req *req, int status, int64_t length, const dl_source_events *events,
+                     void *user);
 
 #endif

@@ -38,8 +38,10 @@ static int parse_one(const char *text, size_t len, int64_t size, dl_range *out) 
     return last > 0;
   }
   if (!number(start, first_len, &first)) return -1;
-  if (last_len == 0) last = size - 1;
-  else if (!number(end, last_len, &last) || last < first) return -1;
+  if (last_len == 0)
+    last = size - 1;
+  else if (!number(end, last_len, &last) || last < first)
+    return -1;
   if (first >= size) return 0;
   if (last >= size) last = size - 1;
   *out = (dl_range){first, last - first + 1};
@@ -60,8 +62,10 @@ dl_range_kind dl_range_parse(const char *text, int64_t size, dl_range *out, size
     if (*count == DL_RANGES_MAX) return DL_RANGE_NONE;
     int verdict = parse_one(part, part_len, size, &out[*count]);
     if (verdict < 0) return DL_RANGE_BAD;
-    if (verdict == 0) has_outside = true;
-    else sum += out[(*count)++].len;
+    if (verdict == 0)
+      has_outside = true;
+    else
+      sum += out[(*count)++].len;
   }
   if (*count == 0) return has_outside && size > 0 ? DL_RANGE_OUTSIDE : DL_RANGE_NONE;
   return sum > size ? DL_RANGE_NONE : DL_RANGE_SOME;

@@ -15,7 +15,7 @@ typedef struct {
 } dl_range;
 
 typedef enum {
-  DL_RANGE_NONE,   /* send the whole file */
+  DL_RANGE_NONE, /* send the whole file */
   DL_RANGE_SOME,
   DL_RANGE_BAD,    /* not understood: 416 */
   DL_RANGE_OUTSIDE /* nothing of it is in the file: 416 with the size */

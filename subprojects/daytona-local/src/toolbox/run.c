@@ -83,8 +83,9 @@ static void report(run *r, bool timed_out) {
   dl_process_forget(&r->process);
   note_truncation(out);
   note_truncation(err);
-  dl_run_result result = {r->start_error, timed_out, r->status, text_of(out), out->text.len,
-                          text_of(err), err->text.len, out->is_truncated || err->is_truncated};
+  dl_run_result result = {
+    r->start_error, timed_out,    r->status,     text_of(out),
+    out->text.len,  text_of(err), err->text.len, out->is_truncated || err->is_truncated};
   r->cb(r->user, &result);
   for (size_t i = 0; i < r->stream_count; i++)
     if (r->streams[i].has_reader) uv_close((uv_handle_t *)&r->streams[i].reader, on_handle_closed);
@@ -99,14 +100,18 @@ static void on_exit_told(dl_process *p, int status) {
   run *r = DL_CONTAINER(p, run, process);
   r->has_exited = true;
   r->status = status;
-  if (is_drained(r)) report(r, false);
-  else uv_timer_start(&r->hold, on_hold_over, DL_RUN_HOLD_MS, 0);
+  if (is_drained(r))
+    report(r, false);
+  else
+    uv_timer_start(&r->hold, on_hold_over, DL_RUN_HOLD_MS, 0);
 }
 
 static void on_limit(uv_timer_t *timer) {
   run *r = timer->data;
-  if (!r->has_exited) dl_process_kill_tree(&r->process);
-  else kill(-r->process.pid, SIGKILL); /* its group may outlive it and hold the pipe */
+  if (!r->has_exited)
+    dl_process_kill_tree(&r->process);
+  else
+    kill(-r->process.pid, SIGKILL); /* its group may outlive it and hold the pipe */
   report(r, true);
 }
 

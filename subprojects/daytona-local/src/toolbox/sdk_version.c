@@ -43,13 +43,16 @@ dl_sdk_rules dl_sdk_rules_for(const char *text, bool wants_split) {
   if (!parse(text, &v)) return (dl_sdk_rules){DL_LOG_VIEW_MARKED, false};
   bool is_dev = strstr(text, "dev") != NULL;
   dl_sdk_rules rules = {DL_LOG_VIEW_MARKED, is_below(&v, 103) && strcmp(text, "0.0.0-dev") != 0};
-  if (is_dev || !is_below(&v, 167)) rules.view = DL_LOG_VIEW_SPLIT;
-  else if (is_below(&v, 27)) rules.view = DL_LOG_VIEW_STRIPPED;
+  if (is_dev || !is_below(&v, 167))
+    rules.view = DL_LOG_VIEW_SPLIT;
+  else if (is_below(&v, 27))
+    rules.view = DL_LOG_VIEW_STRIPPED;
   return rules;
 }
 
 dl_sdk_rules dl_sdk_rules_of(dl_req *req) {
-  const char *split = dl_req_header(req, "X-Daytona-Split-Output"), *header = dl_req_header(req, "X-Daytona-SDK-Version");
+  const char *split = dl_req_header(req, "X-Daytona-Split-Output"),
+             *header = dl_req_header(req, "X-Daytona-SDK-Version");
   char *token = dl_ws_token(req, "X-Daytona-SDK-Version~");
   const char *text = header != NULL && *header != '\0' ? header : token;
   dl_sdk_rules rules = dl_sdk_rules_for(text, split != NULL && strcmp(split, "true") == 0);

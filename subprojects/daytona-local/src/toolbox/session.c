@@ -130,8 +130,10 @@ static char *quote(const char *text) {
   dl_buf_init(&out, strlen(text) * 4 + 3);
   dl_buf_puts(&out, "'");
   for (; *text != '\0'; text++)
-    if (*text == '\'') dl_buf_puts(&out, "'\\''");
-    else dl_buf_append(&out, text, 1);
+    if (*text == '\'')
+      dl_buf_puts(&out, "'\\''");
+    else
+      dl_buf_append(&out, text, 1);
   dl_buf_puts(&out, "'");
   return dl_buf_take(&out);
 }
@@ -139,8 +141,9 @@ static char *quote(const char *text) {
 static bool tell_shell(dl_session *s, const dl_command *c) {
   char *dir = quote(c->dir);
   char *input = c->is_async ? dl_xprintf("%s/input.pipe", dir) : dl_xstrdup("/dev/null");
-  char *line = dl_xprintf("{ . %s/cmd.sh; } <%s >%s/stdout.pipe 2>%s/stderr.pipe; command printf '%%s\\n' \"$?\"\n", dir,
-                          input, dir, dir);
+  char *line =
+    dl_xprintf("{ . %s/cmd.sh; } <%s >%s/stdout.pipe 2>%s/stderr.pipe; command printf '%%s\\n' \"$?\"\n", dir,
+               input, dir, dir);
   size_t len = strlen(line);
   bool ok = write(s->in_fd, line, len) == (ssize_t)len; /* the pipe is empty and takes it whole */
   free(line);
@@ -166,8 +169,10 @@ void dl_session_advance(dl_session *s) {
     dl_command *c = DL_CONTAINER(node, dl_command, link);
     if (s->current != NULL) return;
     if (c->state != DL_COMMAND_WAITING) continue;
-    if (s->is_alive && !s->is_deleting) start_command(s, c);
-    else settle(c, DL_COMMAND_LOST, 0);
+    if (s->is_alive && !s->is_deleting)
+      start_command(s, c);
+    else
+      settle(c, DL_COMMAND_LOST, 0);
   }
 }
 

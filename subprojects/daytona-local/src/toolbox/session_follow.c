@@ -41,8 +41,10 @@ static follower *new_follower(dl_command *c, dl_req *req) {
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   free(path);
   if (fd < 0) {
-    if (errno == EACCES) dl_tb_reply_error(req, 403, "the log may not be read");
-    else dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "log not found");
+    if (errno == EACCES)
+      dl_tb_reply_error(req, 403, "the log may not be read");
+    else
+      dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "log not found");
     return NULL;
   }
   follower *f = dl_xcalloc(1, sizeof *f);
@@ -198,8 +200,10 @@ void dl_command_follow_stream(dl_command *c, dl_req *req) {
 
 static void wake(follower *f) {
   /* Always in a turn of its own: a socket that ends must not change the list that is walked. */
-  if (f->ws != NULL) uv_timer_start(&f->again, on_again, 0, 0);
-  else if (f->again.data == NULL) dl_reply_wake(f->req);
+  if (f->ws != NULL)
+    uv_timer_start(&f->again, on_again, 0, 0);
+  else if (f->again.data == NULL)
+    dl_reply_wake(f->req);
 }
 
 void dl_command_wake(dl_command *c) {

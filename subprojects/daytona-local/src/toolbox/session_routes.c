@@ -67,8 +67,10 @@ static void put_log(json_t *answer, const dl_buf *log, dl_log_view view) {
 static void reply_log_text(dl_req *req, const dl_buf *log, bool is_stripped) {
   dl_buf out;
   dl_buf_init(&out, log->len);
-  if (is_stripped) split(log, &out, &out, &out);
-  else dl_buf_append(&out, log->data, log->len);
+  if (is_stripped)
+    split(log, &out, &out, &out);
+  else
+    dl_buf_append(&out, log->data, log->len);
   const char *type = is_stripped && out.len == 0 ? NULL : "text/plain; charset=utf-8"; /* as the platform */
   dl_tb_add_request_id(req);
   dl_reply_bytes(req, 200, type, out.data, out.len);
@@ -126,7 +128,8 @@ static json_t *command_json(const dl_command *c) {
 
 static json_t *session_json(const dl_session *s) {
   json_t *o = json_object(), *commands = json_array();
-  DL_LIST_EACH(&s->commands, node) json_array_append_new(commands, command_json(DL_CONTAINER(node, dl_command, link)));
+  DL_LIST_EACH(&s->commands, node)
+  json_array_append_new(commands, command_json(DL_CONTAINER(node, dl_command, link)));
   json_object_set_new(o, "sessionId", json_string(s->id));
   json_object_set_new(o, "commands", commands);
   return o;
@@ -221,7 +224,9 @@ static void submit(dl_session *s, dl_req *req, const char *text, bool is_async, 
   c->is_async = is_async;
   c->hides_input = hides_input;
   if (is_async) {
-    dl_tb_reply_json(req, 202, json_pack("{s:s, s:n, s:n, s:n, s:n}", "cmdId", c->id, "output", "stdout", "stderr", "exitCode"));
+    dl_tb_reply_json(
+      req, 202,
+      json_pack("{s:s, s:n, s:n, s:n, s:n}", "cmdId", c->id, "output", "stdout", "stderr", "exitCode"));
   } else {
     c->req = req;
     c->view = dl_sdk_rules_of(req).view;
@@ -234,7 +239,8 @@ static void on_exec_body(dl_req *req, const char *bytes, size_t len, void *user)
   bool is_async = false, is_async_too = false, hides_input = false;
   json_t *body = dl_tb_body(req, bytes, len);
   if (body == NULL) return;
-  bool ok = dl_tb_field_text(req, body, "command", true, &text) && dl_tb_field_bool(req, body, "runAsync", &is_async) &&
+  bool ok = dl_tb_field_text(req, body, "command", true, &text) &&
+            dl_tb_field_bool(req, body, "runAsync", &is_async) &&
             dl_tb_field_bool(req, body, "async", &is_async_too) &&
             dl_tb_field_bool(req, body, "suppressInputEcho", &hides_input);
   if (ok && is_blank(text)) {
@@ -242,8 +248,10 @@ static void on_exec_body(dl_req *req, const char *bytes, size_t len, void *user)
   } else if (ok) {
     dl_session *s = find_session(user, req);
     if (s != NULL && !s->is_alive)
-      dl_tb_reply_error_code(req, 410, "SESSION_ENDED", "failed to execute command: the session's shell has ended");
-    else if (s != NULL) submit(s, req, text, is_async || is_async_too, hides_input);
+      dl_tb_reply_error_code(req, 410, "SESSION_ENDED",
+                             "failed to execute command: the session's shell has ended");
+    else if (s != NULL)
+      submit(s, req, text, is_async || is_async_too, hides_input);
   }
   json_decref(body);
 }
@@ -262,15 +270,18 @@ static void on_logs(dl_req *req, void *user) {
   if (c == NULL) return;
   const char *follow = dl_query_get(dl_req_query(req), "follow");
   bool is_following = follow != NULL && strcmp(follow, "true") == 0;
-  if (dl_ws_is_wanted(req)) dl_command_follow_socket(c, req, is_following);
-  else if (is_following) dl_command_follow_stream(c, req);
-  else reply_log(req, c);
+  if (dl_ws_is_wanted(req))
+    dl_command_follow_socket(c, req, is_following);
+  else if (is_following)
+    dl_command_follow_stream(c, req);
+  else
+    reply_log(req, c);
 }
 
 static void input(dl_command *c, dl_req *req, const char *data) {
   if (c->state == DL_COMMAND_DONE) {
-    dl_tb_reply_error_code(req, 410, "COMMAND_ALREADY_COMPLETED", "command has already completed with exit code %d",
-                           c->exit_code);
+    dl_tb_reply_error_code(req, 410, "COMMAND_ALREADY_COMPLETED",
+                           "command has already completed with exit code %d", c->exit_code);
   } else if (c->state == DL_COMMAND_LOST) {
     dl_tb_reply_error_code(req, 410, "SESSION_ENDED", "the session's shell has ended");
   } else if (c->state == DL_COMMAND_WAITING) {
@@ -312,15 +323,15 @@ static void on_entrypoint(dl_req *req, void *user) {
 }
 
 static const dl_route ROUTES[] = {
-    {"POST", "/process/session", on_create, 0},
-    {"GET", "/process/session", on_list, 0},
-    {"GET", "/process/session/entrypoint", on_entrypoint, 0},
-    {"GET", "/process/session/entrypoint/logs", on_entrypoint, 0},
-    {"GET", "/process/session/{sessionId}", on_get, 0},
-    {"DELETE", "/process/session/{sessionId}", on_delete, 0},
-    {"POST", "/process/session/{sessionId}/exec", on_exec, 0},
-    {"GET", "/process/session/{sessionId}/command/{commandId}", on_command, 0},
-    {"GET", "/process/session/{sessionId}/command/{commandId}/logs", on_logs, 0},
-    {"POST", "/process/session/{sessionId}/command/{commandId}/input", on_input, 0},
+  {"POST", "/process/session", on_create, 0},
+  {"GET", "/process/session", on_list, 0},
+  {"GET", "/process/session/entrypoint", on_entrypoint, 0},
+  {"GET", "/process/session/entrypoint/logs", on_entrypoint, 0},
+  {"GET", "/process/session/{sessionId}", on_get, 0},
+  {"DELETE", "/process/session/{sessionId}", on_delete, 0},
+  {"POST", "/process/session/{sessionId}/exec", on_exec, 0},
+  {"GET", "/process/session/{sessionId}/command/{commandId}", on_command, 0},
+  {"GET", "/process/session/{sessionId}/command/{commandId}/logs", on_logs, 0},
+  {"POST", "/process/session/{sessionId}/command/{commandId}/input", on_input, 0},
 };
 const dl_tb_routes DL_TB_SESSION_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

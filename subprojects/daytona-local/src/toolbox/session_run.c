@@ -117,8 +117,10 @@ static void read_source(source *s, int rounds) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return;
     if (got <= 0) {
-      if (s->run->is_done) end_source(s);
-      else uv_poll_stop(&s->poll); /* no writer for now */
+      if (s->run->is_done)
+        end_source(s);
+      else
+        uv_poll_stop(&s->poll); /* no writer for now */
       return;
     }
     dl_labeller_feed(&s->labeller, block, (size_t)got, &s->run->records);
@@ -195,7 +197,8 @@ static bool open_all(dl_session_run *run) {
   return run->log_fd >= 0 && run->in_fd >= 0 && run->sources[0].fd >= 0 && run->sources[1].fd >= 0;
 }
 
-dl_session_run *dl_session_run_new(dl_toolbox *tb, const char *dir, const dl_session_run_events *events, void *user) {
+dl_session_run *dl_session_run_new(dl_toolbox *tb, const char *dir, const dl_session_run_events *events,
+                                   void *user) {
   dl_session_run *run = dl_xcalloc(1, sizeof *run);
   run->dir = dl_xstrdup(dir);
   run->events = *events;

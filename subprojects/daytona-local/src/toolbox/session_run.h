@@ -10,12 +10,13 @@
 typedef struct dl_session_run dl_session_run;
 
 typedef struct {
-  void (*on_output)(void *user); /* the log has grown */
+  void (*on_output)(void *user);  /* the log has grown */
   void (*on_drained)(void *user); /* the shell is done and both pipes are closed; once */
 } dl_session_run_events;
 
 /* Makes the FIFOs in `dir` and opens the log there. NULL with errno set when it cannot. */
-dl_session_run *dl_session_run_new(dl_toolbox *tb, const char *dir, const dl_session_run_events *events, void *user);
+dl_session_run *dl_session_run_new(dl_toolbox *tb, const char *dir, const dl_session_run_events *events,
+                                   void *user);
 /* The shell has come back from the command; on_drained follows, perhaps at once. */
 void dl_session_run_done(dl_session_run *run);
 /* To the command's standard input, in order. False: too much is waiting already. */

@@ -35,10 +35,10 @@ typedef struct dl_toolbox {
   char *home, *work_dir;
   char *node_modules; /* or NULL */
   dl_tb_metrics *metrics;
-  struct dl_tb_gate *gate; /* see gate.c */
+  struct dl_tb_gate *gate;      /* see gate.c */
   struct dl_sessions *sessions; /* see session.h */
-  dl_list *ptys; /* see pty.h */
-  dl_list *contexts; /* see interpreter.h */
+  dl_list *ptys;                /* see pty.h */
+  dl_list *contexts;            /* see interpreter.h */
   /* How long the output of a program waits for a client that takes nothing of it; 0: not at all. */
   uint64_t reader_patience_ms;
   size_t live_count; /* operations that still have handles on the loop and will answer */
@@ -57,8 +57,8 @@ typedef struct {
 
 /* Handlers get this as `user`. */
 extern const dl_tb_routes DL_TB_EXEC_ROUTES, DL_TB_CODE_ROUTES, DL_TB_INFO_ROUTES, DL_TB_PORT_ROUTES,
-    DL_TB_FORWARD_ROUTES, DL_TB_FILES_ROUTES, DL_TB_SEARCH_ROUTES, DL_TB_UPLOAD_ROUTES, DL_TB_DOWNLOAD_ROUTES,
-    DL_TB_BULK_DOWNLOAD_ROUTES;
+  DL_TB_FORWARD_ROUTES, DL_TB_FILES_ROUTES, DL_TB_SEARCH_ROUTES, DL_TB_UPLOAD_ROUTES, DL_TB_DOWNLOAD_ROUTES,
+  DL_TB_BULK_DOWNLOAD_ROUTES;
 extern const dl_tb_routes DL_TB_INTERPRETER_ROUTES;
 extern const dl_tb_routes DL_TB_SESSION_ROUTES;
 extern const dl_tb_routes DL_TB_PTY_ROUTES;

@@ -82,9 +82,12 @@ static int remove_dir(const char *path) {
   while (error == 0) {
     char *next;
     error = clear_level(&d, &next);
-    if (error == 0 && next != NULL) error = go_down(&d, next);
-    else if (error == 0 && d.depth == 0) break;
-    else if (error == 0) error = go_up(&d);
+    if (error == 0 && next != NULL)
+      error = go_down(&d, next);
+    else if (error == 0 && d.depth == 0)
+      break;
+    else if (error == 0)
+      error = go_up(&d);
     free(next);
   }
   if (d.fd >= 0) close(d.fd);
@@ -97,8 +100,10 @@ static int remove_dir(const char *path) {
 int dl_tree_remove(const char *path, char **failed) {
   struct stat st;
   int error = lstat(path, &st) == 0 ? 0 : errno;
-  if (error == 0 && S_ISDIR(st.st_mode)) error = remove_dir(path);
-  else if (error == 0 && unlink(path) != 0) error = errno;
+  if (error == 0 && S_ISDIR(st.st_mode))
+    error = remove_dir(path);
+  else if (error == 0 && unlink(path) != 0)
+    error = errno;
   if (error != 0) *failed = dl_xstrdup(path);
   return error;
 }
@@ -125,7 +130,8 @@ static int copy_bytes(int in, int out) {
 static int copy_file(const char *from, const char *to, const struct stat *st) {
   int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (in < 0) return errno;
-  int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), error = out < 0 ? errno : copy_bytes(in, out);
+  int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600),
+      error = out < 0 ? errno : copy_bytes(in, out);
   close(in);
   if (out < 0) return error;
   struct timespec times[2] = {st->st_atim, st->st_mtim};

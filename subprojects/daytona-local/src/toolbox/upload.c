@@ -65,7 +65,8 @@ static void open_single(single *u) {
     set_error(u, "open", u->path, errno);
   } else {
     u->target = dl_xstrdup(exists ? real : u->path);
-    bool replaces = (!exists && lstat(u->path, &st) != 0) || (exists && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid());
+    bool replaces = (!exists && lstat(u->path, &st) != 0) ||
+                    (exists && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid());
     if (replaces) {
       char *dir = dl_fs_parent(u->target);
       u->spool = dl_fs_join(dir, ".upload-XXXXXX");
@@ -73,7 +74,8 @@ static void open_single(single *u) {
       u->fd = mkostemp(u->spool, O_CLOEXEC);
       if (u->fd < 0) dl_set(&u->spool, NULL);
       /* 0644 is what the umask of this process makes of 0666. */
-      else if (fchmod(u->fd, exists ? st.st_mode & 0777 : 0644) != 0) set_error(u, "chmod", u->path, errno);
+      else if (fchmod(u->fd, exists ? st.st_mode & 0777 : 0644) != 0)
+        set_error(u, "chmod", u->path, errno);
     }
     if (u->fd < 0) u->fd = open_target(u->target);
     if (u->fd < 0) set_error(u, "open", u->path, errno);
@@ -90,7 +92,8 @@ static void write_single(single *u, const char *bytes, size_t len) {
 static void on_single_part(void *user, const dl_part *part) {
   single *u = user;
   /* The first part that fits is the file. Without a file name it would be a plain field. */
-  u->in_file = !u->has_file && strcmp(part->name, "file") == 0 && (u->is_v2 || (part->filename != NULL && *part->filename != '\0'));
+  u->in_file = !u->has_file && strcmp(part->name, "file") == 0 &&
+               (u->is_v2 || (part->filename != NULL && *part->filename != '\0'));
   if (!u->in_file) return;
   u->has_file = true;
   open_single(u);
@@ -129,7 +132,8 @@ static void finish_single(void *user, bool is_complete) {
   if (u->is_form) {
     dl_multipart_finish(&u->form, is_complete);
     if (u->form.error != NULL && u->error == NULL) u->error = dl_xstrdup(u->form.error);
-    if (!u->has_file && u->error == NULL) u->error = dl_xstrdup("no such file: the form has no part 'file' with a file name");
+    if (!u->has_file && u->error == NULL)
+      u->error = dl_xstrdup("no such file: the form has no part 'file' with a file name");
     dl_multipart_clear(&u->form);
   } else if (is_complete) {
     begin_raw(u); /* an empty body makes an empty file */
@@ -175,8 +179,10 @@ static void start_single(dl_toolbox *tb, dl_req *req, bool is_v2) {
   u->parent_mode = is_v2 ? 0755 : 0750;
   u->path = dl_fs_query(req, "path");
   if (u->path == NULL) u->path = dl_xstrdup("");
-  if (*u->path == '\0') u->error = dl_xstrdup("path is required");
-  else if (!u->is_form && !is_v2) u->error = dl_xstrdup("request Content-Type isn't multipart/form-data");
+  if (*u->path == '\0')
+    u->error = dl_xstrdup("path is required");
+  else if (!u->is_form && !is_v2)
+    u->error = dl_xstrdup("request Content-Type isn't multipart/form-data");
   if (u->is_form) dl_multipart_init(&u->form, boundary, &parts, u);
   free(boundary);
   dl_sink_start(tb, req, &body, u);
@@ -217,8 +223,11 @@ static void add_os_error(bulk *b, const char *step, const char *what, const char
 /* "files[INDEX].path" and "files[INDEX].file". */
 static bulk_part part_kind(const char *name, char **index) {
   size_t len = strlen(name);
-  if (len < 12 || strncmp(name, "files[", 6) != 0 || name[len - 6] != ']' || name[len - 5] != '.') return IN_OTHER;
-  bulk_part kind = strcmp(name + len - 4, "path") == 0 ? IN_PATH : strcmp(name + len - 4, "file") == 0 ? IN_FILE : IN_OTHER;
+  if (len < 12 || strncmp(name, "files[", 6) != 0 || name[len - 6] != ']' || name[len - 5] != '.')
+    return IN_OTHER;
+  bulk_part kind = strcmp(name + len - 4, "path") == 0   ? IN_PATH
+                   : strcmp(name + len - 4, "file") == 0 ? IN_FILE
+                                                         : IN_OTHER;
   if (kind != IN_OTHER) *index = dl_xstrndup(name + 6, len - 12);
   return kind;
 }
@@ -251,7 +260,8 @@ static void on_bulk_part(void *user, const dl_part *part) {
   dl_buf_reset(&b->text);
   if (b->part != IN_OTHER && b->count >= FILES_MAX) {
     /* The first thing over the ceiling is told, what follows is read and dropped. */
-    if (b->count++ == FILES_MAX) json_array_append_new(b->errors, json_sprintf("more than %u files in one call", FILES_MAX));
+    if (b->count++ == FILES_MAX)
+      json_array_append_new(b->errors, json_sprintf("more than %u files in one call", FILES_MAX));
     b->part = IN_OTHER;
   }
   if (b->part == IN_FILE) begin_file(b);
@@ -367,8 +377,8 @@ static void on_bulk_upload(dl_req *req, void *user) {
 }
 
 static const dl_route ROUTES[] = {
-    {"POST", "/files/upload", on_upload, 0},
-    {"POST", "/files/upload-v2", on_upload_v2, 0},
-    {"POST", "/files/bulk-upload", on_bulk_upload, 0},
+  {"POST", "/files/upload", on_upload, 0},
+  {"POST", "/files/upload-v2", on_upload_v2, 0},
+  {"POST", "/files/bulk-upload", on_bulk_upload, 0},
 };
 const dl_tb_routes DL_TB_UPLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -93,7 +93,8 @@ static frame *make_frame(int opcode, const void *bytes, size_t len) {
   } else {
     int width = len > 0xffff ? 8 : 2;
     p[n++] = width == 8 ? 127 : 126;
-    for (int shift = (width - 1) * 8; shift >= 0; shift -= 8) p[n++] = (unsigned char)((uint64_t)len >> shift);
+    for (int shift = (width - 1) * 8; shift >= 0; shift -= 8)
+      p[n++] = (unsigned char)((uint64_t)len >> shift);
   }
   if (len > 0) memcpy(p + n, bytes, len);
   f->len = n + len;
@@ -114,12 +115,16 @@ static void pump(dl_ws *ws) {
   }
   if (ws->is_closing && !ws->is_last_sent && dl_ws_is_idle(ws)) {
     ws->is_last_sent = true;
-    if (wslay_event_get_close_received(ws->codec)) uv_timer_start(&ws->limit, on_limit, 0, 0);
-    else uv_timer_start(&ws->limit, on_limit, CLOSE_LIMIT_MS, 0);
+    if (wslay_event_get_close_received(ws->codec))
+      uv_timer_start(&ws->limit, on_limit, 0, 0);
+    else
+      uv_timer_start(&ws->limit, on_limit, CLOSE_LIMIT_MS, 0);
   }
 }
 
-bool dl_ws_is_idle(const dl_ws *ws) { return dl_list_empty(&ws->frames) && dl_duplex_queued(ws->stream) == 0; }
+bool dl_ws_is_idle(const dl_ws *ws) {
+  return dl_list_empty(&ws->frames) && dl_duplex_queued(ws->stream) == 0;
+}
 
 uint64_t dl_ws_taken(const dl_ws *ws) { return dl_duplex_sent(ws->stream); }
 
@@ -173,14 +178,16 @@ static ssize_t on_codec_read(wslay_event_context_ptr codec, uint8_t *out, size_t
   return (ssize_t)max;
 }
 
-static ssize_t on_codec_write(wslay_event_context_ptr codec, const uint8_t *bytes, size_t len, int flags, void *user) {
+static ssize_t on_codec_write(wslay_event_context_ptr codec, const uint8_t *bytes, size_t len, int flags,
+                              void *user) {
   dl_ws *ws = user;
   (void)codec, (void)flags;
   if (!ws->is_closing) dl_duplex_write(ws->stream, bytes, len);
   return (ssize_t)len;
 }
 
-static void on_codec_message(wslay_event_context_ptr codec, const struct wslay_event_on_msg_recv_arg *message, void *user) {
+static void on_codec_message(wslay_event_context_ptr codec, const struct wslay_event_on_msg_recv_arg *message,
+                             void *user) {
   dl_ws *ws = user;
   (void)codec;
   if (wslay_is_ctrl_frame(message->opcode) || ws->is_closing || ws->events.on_message == NULL) return;
@@ -318,15 +325,19 @@ static void add_accept(dl_req *req, const char *key) {
 }
 
 static bool is_handshake(dl_req *req) {
-  const char *version = dl_req_header(req, "Sec-WebSocket-Version"), *key = dl_req_header(req, "Sec-WebSocket-Key");
+  const char *version = dl_req_header(req, "Sec-WebSocket-Version"),
+             *key = dl_req_header(req, "Sec-WebSocket-Key");
   return dl_ws_is_wanted(req) && lists(dl_req_header(req, "Connection"), "upgrade") && version != NULL &&
-         strcmp(version, "13") == 0 && key != NULL && strlen(key) == 24 && strcmp(dl_req_method(req), "GET") == 0;
+         strcmp(version, "13") == 0 && key != NULL && strlen(key) == 24 &&
+         strcmp(dl_req_method(req), "GET") == 0;
 }
 
-bool dl_ws_accept(dl_toolbox *tb, dl_req *req, const dl_ws_opts *opts, const dl_ws_events *events, void *user) {
+bool dl_ws_accept(dl_toolbox *tb, dl_req *req, const dl_ws_opts *opts, const dl_ws_events *events,
+                  void *user) {
   static const char refusal[] = "Bad Request\n";
-  static const struct wslay_event_callbacks callbacks = {
-      .recv_callback = on_codec_read, .send_callback = on_codec_write, .on_msg_recv_callback = on_codec_message};
+  static const struct wslay_event_callbacks callbacks = {.recv_callback = on_codec_read,
+                                                         .send_callback = on_codec_write,
+                                                         .on_msg_recv_callback = on_codec_message};
   if (!is_handshake(req)) {
     dl_tb_add_request_id(req);
     dl_req_add_header(req, "Sec-Websocket-Version", "13");

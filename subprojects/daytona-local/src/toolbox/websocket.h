@@ -41,7 +41,8 @@ typedef struct {
 bool dl_ws_is_wanted(dl_req *req);
 /* Answers the request with 101 and reports in on_open (never inside this call unless the client
  * has gone), or answers 400 and returns false: no event comes. */
-bool dl_ws_accept(dl_toolbox *tb, dl_req *req, const dl_ws_opts *opts, const dl_ws_events *events, void *user);
+bool dl_ws_accept(dl_toolbox *tb, dl_req *req, const dl_ws_opts *opts, const dl_ws_events *events,
+                  void *user);
 /* Events go there from now on. */
 void dl_ws_listen(dl_ws *ws, const dl_ws_events *events, void *user);
 /* What follows `prefix` in the first offered sub-protocol that begins with it; yours to free, or NULL. */

@@ -164,7 +164,8 @@ static int start(dl_worker *w, dl_toolbox *tb, const char *cwd, const char *pyth
   return error;
 }
 
-int dl_worker_start(dl_toolbox *tb, const char *cwd, const dl_worker_events *events, void *user, dl_worker **out) {
+int dl_worker_start(dl_toolbox *tb, const char *cwd, const dl_worker_events *events, void *user,
+                    dl_worker **out) {
   char *python = dl_process_find(&tb->environment, "python3");
   if (python == NULL) python = dl_process_find(&tb->environment, "python");
   if (python == NULL) return ENOENT;

@@ -21,7 +21,8 @@ typedef struct {
 } dl_worker_events;
 
 /* 0 and *out, or an errno value; ENOENT when there is no Python. */
-int dl_worker_start(dl_toolbox *tb, const char *cwd, const dl_worker_events *events, void *user, dl_worker **out);
+int dl_worker_start(dl_toolbox *tb, const char *cwd, const dl_worker_events *events, void *user,
+                    dl_worker **out);
 /* Copied; a line end is added. */
 void dl_worker_send(dl_worker *w, const char *line);
 void dl_worker_interrupt(dl_worker *w);

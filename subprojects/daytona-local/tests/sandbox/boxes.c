@@ -89,8 +89,10 @@ dl_box *box_start(world *w, const dl_box_spec *spec, const char **error) {
   dl_box_start(w->rt, spec, on_start, &s);
   assert_false(s.is_done); /* never inside the call */
   while (!s.is_done) uv_run(&w->loop, UV_RUN_ONCE);
-  if (s.box == NULL && error != NULL) *error = s.error;
-  else if (s.box == NULL) fail_msg("box %s: %s", spec->id, s.error);
+  if (s.box == NULL && error != NULL)
+    *error = s.error;
+  else if (s.box == NULL)
+    fail_msg("box %s: %s", spec->id, s.error);
   return s.box;
 }
 
@@ -114,7 +116,8 @@ static void exchange_work(uv_work_t *work) {
   if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
       send(fd, x->request, strlen(x->request), MSG_NOSIGNAL) > 0) {
     char block[4096];
-    for (ssize_t got; (got = read(fd, block, sizeof block)) > 0;) dl_buf_append(&x->answer, block, (size_t)got);
+    for (ssize_t got; (got = read(fd, block, sizeof block)) > 0;)
+      dl_buf_append(&x->answer, block, (size_t)got);
   }
   close(fd);
 }
@@ -128,8 +131,9 @@ outcome box_run(world *w, dl_box *box, const char *command) {
   json_t *body = json_pack("{s:s,s:i}", "command", command, "timeout", 20);
   char *text = json_dumps(body, 0);
   exchange x = {.path = dl_xstrdup(dl_box_socket_path(box))};
-  x.request = dl_xprintf("POST /process/execute HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                         strlen(text), text);
+  x.request = dl_xprintf(
+    "POST /process/execute HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+    strlen(text), text);
   dl_buf_init(&x.answer, 16 * 1024 * 1024);
   x.work.data = &x;
   uv_queue_work(&w->loop, &x.work, exchange_work, on_exchanged);

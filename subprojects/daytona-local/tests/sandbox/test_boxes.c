@@ -32,19 +32,20 @@ static const char *mark(int n) {
 }
 
 /* Every test has a runtime of its own and checks at its end that nothing is left. */
-#define OPEN_WORLD(...)                                                                        \
-  do {                                                                                         \
-    const char *why = world_open(&w, (dl_runtime_opts){__VA_ARGS__});                          \
-    if (why != NULL) {                                                                         \
-      print_message("skipped: %s\n", why);                                                     \
-      skip();                                                                                  \
-    }                                                                                          \
+#define OPEN_WORLD(...)                                               \
+  do {                                                                \
+    const char *why = world_open(&w, (dl_runtime_opts){__VA_ARGS__}); \
+    if (why != NULL) {                                                \
+      print_message("skipped: %s\n", why);                            \
+      skip();                                                         \
+    }                                                                 \
   } while (0)
 
 static void a_daemon(dl_box *box, const char *seconds) {
-  char *command = dl_xprintf("(setsid sleep %s >/dev/null 2>&1 &) ; (setsid setsid sleep %s >/dev/null 2>&1 &) ; "
-                             "while [ $(pgrep -c -f '^sleep %s') != 2 ]; do :; done; echo up",
-                             seconds, seconds, seconds);
+  char *command = dl_xprintf(
+    "(setsid sleep %s >/dev/null 2>&1 &) ; (setsid setsid sleep %s >/dev/null 2>&1 &) ; "
+    "while [ $(pgrep -c -f '^sleep %s') != 2 ]; do :; done; echo up",
+    seconds, seconds, seconds);
   box_expect(&w, box, command, "up\n");
   free(command);
 }
@@ -65,9 +66,10 @@ static void forced_stop_ends_what_ignores_signals(void **state) {
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   dl_box *box = box_up(&w, "stop-force");
   /* "ok" comes once the sleep is there, which is later than the shell's fork. */
-  char *command = dl_xprintf("(trap '' TERM HUP INT; exec setsid sleep %s) >/dev/null 2>&1 & "
-                             "until pgrep -fx 'sleep %s' >/dev/null; do :; done; echo ok",
-                             mark(2), mark(2));
+  char *command = dl_xprintf(
+    "(trap '' TERM HUP INT; exec setsid sleep %s) >/dev/null 2>&1 & "
+    "until pgrep -fx 'sleep %s' >/dev/null; do :; done; echo ok",
+    mark(2), mark(2));
   box_expect(&w, box, command, "ok\n");
   free(command);
   assert_int_equal(count_processes(mark(2)), 1);
@@ -80,10 +82,11 @@ static void orderly_stop_lets_programs_finish(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   dl_box *box = box_up(&w, "stop-orderly");
-  box_expect(&w, box,
-             "(trap 'echo bye > left; exit' TERM; echo ready > up; while :; do sleep 0.01; done) >/dev/null 2>&1 & "
-             "while [ ! -s up ]; do :; done; echo ok",
-             "ok\n");
+  box_expect(
+    &w, box,
+    "(trap 'echo bye > left; exit' TERM; echo ready > up; while :; do sleep 0.01; done) >/dev/null 2>&1 & "
+    "while [ ! -s up ]; do :; done; echo ok",
+    "ok\n");
   box_stop(&w, box, false);
   box = box_up(&w, "stop-orderly");
   box_expect(&w, box, "cat left", "bye\n");
@@ -102,7 +105,9 @@ static void on_exit_told(void *user, dl_box *box, const char *reason) {
   snprintf(d->reason, sizeof d->reason, "%s", reason);
 }
 
-static void note_start(void *user, dl_box *box, const char *error) { on_exit_told(user, box, error ? error : "up"); }
+static void note_start(void *user, dl_box *box, const char *error) {
+  on_exit_told(user, box, error ? error : "up");
+}
 
 static void note_stop(void *user) { *(bool *)user = true; }
 
@@ -142,8 +147,9 @@ static void bad_specifications_are_refused(void **state) {
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   const char *error = NULL;
   dl_box_spec good = box_spec(&w, "good");
-  const dl_box_pair etc = {w.dir, "/etc/x"}, up = {w.dir, "/data/../etc"}, gone = {"/tmp/dl-boxes-gone", "/data"},
-                    home = {w.dir, "/home/daytona"}, env = {"A=B", "x"};
+  const dl_box_pair etc = {w.dir, "/etc/x"}, up = {w.dir, "/data/../etc"},
+                    gone = {"/tmp/dl-boxes-gone", "/data"}, home = {w.dir, "/home/daytona"},
+                    env = {"A=B", "x"};
   dl_box_spec bad[9];
   for (int i = 0; i < 9; i++) bad[i] = good;
   bad[0].id = "../x";
@@ -197,9 +203,12 @@ static void volumes_are_shared_by_boxes(void **state) {
   second.volumes = volumes;
   second.volume_count = 1;
   dl_box *two = box_start(&w, &second, NULL);
-  box_expect(&w, one, "mkdir ~/shared/dir && echo first > ~/shared/dir/file && cat /data/shared/dir/file", "first\n");
-  box_expect(&w, two, "echo second >> /data/shared/dir/file && cat /data/shared/dir/file && touch /data/shared/dir/new",
-             "first\nsecond\n");
+  box_expect(&w, one, "mkdir ~/shared/dir && echo first > ~/shared/dir/file && cat /data/shared/dir/file",
+             "first\n");
+  box_expect(
+    &w, two,
+    "echo second >> /data/shared/dir/file && cat /data/shared/dir/file && touch /data/shared/dir/new",
+    "first\nsecond\n");
   box_expect(&w, one, "rm -r /data/shared/dir && ls /data/shared", "");
   world_close(&w);
   free(dir);
@@ -208,7 +217,8 @@ static void volumes_are_shared_by_boxes(void **state) {
 static void homes_and_environments_persist(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
-  const dl_box_pair env[] = {{"GREETING", "two words = fine\nand lines"}, {"HOME", "/tmp"}, {"LD_PRELOAD", "/x.so"}};
+  const dl_box_pair env[] = {
+    {"GREETING", "two words = fine\nand lines"}, {"HOME", "/tmp"}, {"LD_PRELOAD", "/x.so"}};
   dl_box_spec spec = box_spec(&w, "again");
   spec.env = env;
   spec.env_count = 2;
@@ -290,8 +300,10 @@ static void memory_limit_holds_and_can_be_raised(void **state) {
   box_refuses(&w, box, take);
   box_expect(&w, box, "echo still here", "still here\n");
   const char *lost = dl_box_update_limits(box, 0, 0.5);
-  if (strcmp(info.memory, "rlimit") == 0) assert_non_null(lost);
-  else box_expect(&w, box, take, "209715200\n");
+  if (strcmp(info.memory, "rlimit") == 0)
+    assert_non_null(lost);
+  else
+    box_expect(&w, box, take, "209715200\n");
   assert_string_equal(info.disk, "none");
   world_close(&w);
 }
@@ -364,21 +376,21 @@ static void boxes_end_with_a_killed_server(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(stop_ends_every_process),
-      cmocka_unit_test(forced_stop_ends_what_ignores_signals),
-      cmocka_unit_test(orderly_stop_lets_programs_finish),
-      cmocka_unit_test(death_of_a_box_is_told),
-      cmocka_unit_test(bad_specifications_are_refused),
-      cmocka_unit_test(volumes_do_not_follow_links_of_the_box),
-      cmocka_unit_test(volumes_are_shared_by_boxes),
-      cmocka_unit_test(homes_and_environments_persist),
-      cmocka_unit_test(stopping_while_starting_reports_both),
-      cmocka_unit_test(killing_while_starting_leaves_nothing),
-      cmocka_unit_test(many_boxes_start_and_end_together),
-      cmocka_unit_test(memory_limit_holds_and_can_be_raised),
-      cmocka_unit_test(private_network_is_its_own),
-      cmocka_unit_test(without_isolation_stop_still_ends_the_tree),
-      cmocka_unit_test(boxes_end_with_a_killed_server),
+    cmocka_unit_test(stop_ends_every_process),
+    cmocka_unit_test(forced_stop_ends_what_ignores_signals),
+    cmocka_unit_test(orderly_stop_lets_programs_finish),
+    cmocka_unit_test(death_of_a_box_is_told),
+    cmocka_unit_test(bad_specifications_are_refused),
+    cmocka_unit_test(volumes_do_not_follow_links_of_the_box),
+    cmocka_unit_test(volumes_are_shared_by_boxes),
+    cmocka_unit_test(homes_and_environments_persist),
+    cmocka_unit_test(stopping_while_starting_reports_both),
+    cmocka_unit_test(killing_while_starting_leaves_nothing),
+    cmocka_unit_test(many_boxes_start_and_end_together),
+    cmocka_unit_test(memory_limit_holds_and_can_be_raised),
+    cmocka_unit_test(private_network_is_its_own),
+    cmocka_unit_test(without_isolation_stop_still_ends_the_tree),
+    cmocka_unit_test(boxes_end_with_a_killed_server),
   };
   /* The same from an ordinary user's server: test_boxes UID. */
   if (argc > 1 && geteuid() == 0) {

@@ -40,7 +40,8 @@ static void feed(reading *r, const char *bytes, size_t len) {
   }
 }
 
-static void close_reading(reading *r, dl_http1_state state, const char *headers, const char *body, size_t taken) {
+static void close_reading(reading *r, dl_http1_state state, const char *headers, const char *body,
+                          size_t taken) {
   if (r->parser.state != state) fail_msg("state %d instead of %d", r->parser.state, state);
   if (headers != NULL) {
     dl_http1_each_header(&r->parser, note_header, &r->headers);
@@ -55,8 +56,8 @@ static void close_reading(reading *r, dl_http1_state state, const char *headers,
   dl_buf_clear(&r->headers);
 }
 
-static void expect(const char *text, bool is_head, dl_http1_state state, const char *headers, const char *body,
-                   size_t unread) {
+static void expect(const char *text, bool is_head, dl_http1_state state, const char *headers,
+                   const char *body, size_t unread) {
   size_t len = strlen(text);
   reading r;
   for (size_t cut = 0; cut <= len; cut++) {
@@ -72,14 +73,17 @@ static void expect(const char *text, bool is_head, dl_http1_state state, const c
 
 static void reads_bodies_of_known_length(void **state) {
   (void)state;
-  expect("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y \r\n\r\nhelloNEXT", false, DL_HTTP1_DONE, "Content-Length=5;X=y;", "hello", 4);
+  expect("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y \r\n\r\nhelloNEXT", false, DL_HTTP1_DONE,
+         "Content-Length=5;X=y;", "hello", 4);
   expect("HTTP/1.0 404 \nContent-Length:0\n\nrest", false, DL_HTTP1_DONE, "Content-Length=0;", "", 4);
 }
 
 static void reads_chunked_bodies(void **state) {
   (void)state;
-  expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=1\r\n0123456789\r\n0\r\nT: 1\r\n\r\nNEXT",
-         false, DL_HTTP1_DONE, "Transfer-Encoding=chunked;", "hello0123456789", 4);
+  expect(
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=1\r\n0123456789\r\n0\r\nT: "
+    "1\r\n\r\nNEXT",
+    false, DL_HTTP1_DONE, "Transfer-Encoding=chunked;", "hello0123456789", 4);
   expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false, DL_HTTP1_DONE, NULL, "", 0);
 }
 
@@ -95,7 +99,8 @@ static void reads_until_the_end_without_a_length(void **state) {
 
 static void an_early_end_is_not_complete(void **state) {
   (void)state;
-  static const char *const texts[] = {"", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+  static const char *const texts[] = {"", "HTTP/1.1 200 OK\r\n",
+                                      "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
                                       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"};
   for (size_t i = 0; i < DL_COUNT(texts); i++) {
     reading r;
@@ -116,33 +121,36 @@ static void answers_without_bodies_end_with_their_head(void **state) {
 
 static void interim_answers_are_skipped(void **state) {
   (void)state;
-  expect("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", false,
-         DL_HTTP1_DONE, "Content-Length=1;", "x", 0);
+  expect(
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: "
+    "1\r\n\r\nx",
+    false, DL_HTTP1_DONE, "Content-Length=1;", "x", 0);
 }
 
 static void an_upgrade_leaves_what_follows(void **state) {
   (void)state;
-  expect("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\x81\x02hi", false, DL_HTTP1_UPGRADE, "Upgrade=websocket;", "", 4);
+  expect("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\x81\x02hi", false, DL_HTTP1_UPGRADE,
+         "Upgrade=websocket;", "", 4);
 }
 
 static void nonsense_is_broken(void **state) {
   (void)state;
   static const char *const texts[] = {
-      "garbage\r\n\r\n",
-      "HTTP/2.0 200 OK\r\n\r\n",
-      "HTTP/1.1 2x0 OK\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nContent-Length: 5x\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxx",
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+    "garbage\r\n\r\n",
+    "HTTP/2.0 200 OK\r\n\r\n",
+    "HTTP/1.1 2x0 OK\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 5x\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxx",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
   };
   for (size_t i = 0; i < DL_COUNT(texts); i++) expect(texts[i], false, DL_HTTP1_BROKEN, NULL, NULL, 0);
 }
@@ -158,15 +166,15 @@ static void a_head_has_a_ceiling(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(reads_bodies_of_known_length),
-      cmocka_unit_test(reads_chunked_bodies),
-      cmocka_unit_test(reads_until_the_end_without_a_length),
-      cmocka_unit_test(an_early_end_is_not_complete),
-      cmocka_unit_test(answers_without_bodies_end_with_their_head),
-      cmocka_unit_test(interim_answers_are_skipped),
-      cmocka_unit_test(an_upgrade_leaves_what_follows),
-      cmocka_unit_test(nonsense_is_broken),
-      cmocka_unit_test(a_head_has_a_ceiling),
+    cmocka_unit_test(reads_bodies_of_known_length),
+    cmocka_unit_test(reads_chunked_bodies),
+    cmocka_unit_test(reads_until_the_end_without_a_length),
+    cmocka_unit_test(an_early_end_is_not_complete),
+    cmocka_unit_test(answers_without_bodies_end_with_their_head),
+    cmocka_unit_test(interim_answers_are_skipped),
+    cmocka_unit_test(an_upgrade_leaves_what_follows),
+    cmocka_unit_test(nonsense_is_broken),
+    cmocka_unit_test(a_head_has_a_ceiling),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

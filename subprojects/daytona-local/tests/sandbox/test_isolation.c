@@ -25,12 +25,12 @@ static world w;
 static dl_box *box, *other;
 static const char *skip_reason;
 
-#define NEED_BOXES()           \
-  do {                         \
-    if (skip_reason != NULL) { \
+#define NEED_BOXES()                               \
+  do {                                             \
+    if (skip_reason != NULL) {                     \
       print_message("skipped: %s\n", skip_reason); \
-      skip();                  \
-    }                          \
+      skip();                                      \
+    }                                              \
   } while (0)
 
 static int open_boxes(void **state) {
@@ -113,7 +113,9 @@ static void sees_and_signals_no_foreign_process(void **state) {
   NEED_BOXES();
   char mark[32];
   snprintf(mark, sizeof mark, "765%ld", (long)getpid());
-  char *command = dl_xprintf("setsid sleep %s >/dev/null 2>&1 & while ! pgrep -f '^sleep %s'; do :; done >/dev/null; echo ok", mark, mark);
+  char *command = dl_xprintf(
+    "setsid sleep %s >/dev/null 2>&1 & while ! pgrep -f '^sleep %s'; do :; done >/dev/null; echo ok", mark,
+    mark);
   box_expect(&w, other, command, "ok\n");
   free(command);
   assert_int_equal(count_processes(mark), 1);
@@ -135,18 +137,25 @@ static void cannot_end_or_read_its_toolbox(void **state) {
 static void traces_not_its_toolbox(void **state) {
   (void)state;
   NEED_BOXES();
-  static const char trace[] = "python3 -c 'import ctypes; c = ctypes.CDLL(None, use_errno=True); "
-                              "print(c.ptrace(0x4206, 1, None, None), ctypes.get_errno())'"; /* PTRACE_SEIZE */
+  static const char trace[] =
+    "python3 -c 'import ctypes; c = ctypes.CDLL(None, use_errno=True); "
+    "print(c.ptrace(0x4206, 1, None, None), ctypes.get_errno())'"; /* PTRACE_SEIZE */
   box_expect(&w, box, trace, "-1 1\n");
-  refuses("cat /proc/1/environ || cat /proc/1/maps || ls /proc/1/fd || ls /proc/1/cwd/ || echo 1000 > /proc/1/oom_score_adj");
+  refuses(
+    "cat /proc/1/environ || cat /proc/1/maps || ls /proc/1/fd || ls /proc/1/cwd/ || echo 1000 > "
+    "/proc/1/oom_score_adj");
   /* Its own processes stay its own. */
-  box_expect(&w, box, "cat /proc/self/environ > /dev/null && echo 700 > /proc/self/oom_score_adj && cat /proc/self/oom_score_adj", "700\n");
+  box_expect(&w, box,
+             "cat /proc/self/environ > /dev/null && echo 700 > /proc/self/oom_score_adj && cat "
+             "/proc/self/oom_score_adj",
+             "700\n");
 }
 
 static void dies_before_its_toolbox_for_lack_of_memory(void **state) {
   (void)state;
   NEED_BOXES();
-  static const char scores[] = "test $(cat /proc/self/oom_score_adj) -gt $(cat /proc/1/oom_score_adj) && echo first";
+  static const char scores[] =
+    "test $(cat /proc/self/oom_score_adj) -gt $(cat /proc/1/oom_score_adj) && echo first";
   int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
   char own[16] = "";
   assert_true(fd >= 0 && read(fd, own, sizeof own - 1) > 0);
@@ -156,15 +165,17 @@ static void dies_before_its_toolbox_for_lack_of_memory(void **state) {
     skip();
   }
   box_expect(&w, box, scores, "first\n");
-  box_expect(&w, box, "sh -c 'test $(cat /proc/self/oom_score_adj) -ge 500 && echo inherited'", "inherited\n");
+  box_expect(&w, box, "sh -c 'test $(cat /proc/self/oom_score_adj) -ge 500 && echo inherited'",
+             "inherited\n");
   box_expect(&w, box, scores, "first\n"); /* starting one has not changed the toolbox */
 }
 
 static void sees_no_foreign_terminal(void **state) {
   (void)state;
   NEED_BOXES();
-  box_expect(&w, other, "(setsid python3 -c 'import os,time; os.openpty(); time.sleep(50)' >/dev/null 2>&1 &) ; "
-                        "while [ ! -e /dev/pts/0 ]; do :; done; ls /dev/pts",
+  box_expect(&w, other,
+             "(setsid python3 -c 'import os,time; os.openpty(); time.sleep(50)' >/dev/null 2>&1 &) ; "
+             "while [ ! -e /dev/pts/0 ]; do :; done; ls /dev/pts",
              "0\nptmx\n");
   box_expect(&w, box, "ls /dev/pts", "ptmx\n");
   refuses("echo x > /dev/tty");
@@ -177,9 +188,12 @@ static void reaches_no_socket_of_the_host(void **state) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   int name_len = snprintf(address.sun_path + 1, 64, "dl-test-%ld", (long)getpid());
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  assert_int_equal(bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)name_len)), 0);
+  assert_int_equal(bind(fd, (struct sockaddr *)&address,
+                        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)name_len)),
+                   0);
   assert_int_equal(listen(fd, 1), 0);
-  refuses("python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"\\0dl-test-%ld\")'", (long)getpid());
+  refuses("python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"\\0dl-test-%ld\")'",
+          (long)getpid());
   refuses("ls %s/run", w.dir);
   refuses("find / -type s -not -path '/proc/*' 2>/dev/null | grep .");
   close(fd);
@@ -195,7 +209,8 @@ static void reaches_no_network_when_blocked(void **state) {
   assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
   assert_int_equal(listen(fd, 1), 0);
   getsockname(fd, (struct sockaddr *)&address, &len);
-  refuses("python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", %d), 2)'", ntohs(address.sin_port));
+  refuses("python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", %d), 2)'",
+          ntohs(address.sin_port));
   refuses("python3 -c 'import socket; socket.create_connection((\"192.0.2.1\", 80), 2)'");
   box_expect(&w, box, "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '", "lo\n");
   assert_string_equal(dl_box_get_info(box).network, "none");
@@ -205,8 +220,8 @@ static void reaches_no_network_when_blocked(void **state) {
 static void writes_to_no_system_directory(void **state) {
   (void)state;
   NEED_BOXES();
-  static const char *const dirs[] = {"/", "/usr", "/usr/bin", "/etc", "/bin", "/dev", "/opt", "/run", "/run/daytona",
-                                     "/var", "/root", "/proc", "/home"};
+  static const char *const dirs[] = {"/",    "/usr",         "/usr/bin", "/etc",  "/bin",  "/dev", "/opt",
+                                     "/run", "/run/daytona", "/var",     "/root", "/proc", "/home"};
   for (size_t i = 0; i < DL_COUNT(dirs); i++) refuses("touch %s/x", dirs[i]);
   refuses("echo x > /proc/sys/kernel/hostname || echo 1 > /proc/sysrq-trigger");
   refuses("echo x >> /run/daytona/toolbox || chmod 777 /run/daytona/toolbox || rm -f /run/daytona/toolbox");
@@ -231,9 +246,11 @@ static void inherits_nothing(void **state) {
   refuses("env | grep -i -e DL_TEST -e the-server-key");
   refuses("cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' | grep -i the-server-key");
   refuses("cat /proc/*/cmdline | tr '\\0' '\\n' | grep '[/]%s'", w.dir + 1);
-  box_expect(&w, box, "python3 -c 'import os; print(sorted(int(f) for f in os.listdir(\"/proc/self/fd\"))[:-1])'",
+  box_expect(&w, box,
+             "python3 -c 'import os; print(sorted(int(f) for f in os.listdir(\"/proc/self/fd\"))[:-1])'",
              "[0, 1, 2]\n");
-  box_expect(&w, box, "env | cut -d= -f1 | sort | tr '\\n' ' '", "HOME LANG LOGNAME PATH PWD SHELL SHLVL USER _ ");
+  box_expect(&w, box, "env | cut -d= -f1 | sort | tr '\\n' ' '",
+             "HOME LANG LOGNAME PATH PWD SHELL SHLVL USER _ ");
   box_expect(&w, box, "ulimit -c", "0\n");
 }
 
@@ -256,21 +273,21 @@ static void starts_no_more_processes_than_allowed(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(is_the_sandbox_user_in_its_home),
-      cmocka_unit_test(sees_no_file_of_the_host),
-      cmocka_unit_test(climbs_out_of_no_directory),
-      cmocka_unit_test(sees_nothing_of_another_box),
-      cmocka_unit_test(sees_and_signals_no_foreign_process),
-      cmocka_unit_test(cannot_end_or_read_its_toolbox),
-      cmocka_unit_test(traces_not_its_toolbox),
-      cmocka_unit_test(dies_before_its_toolbox_for_lack_of_memory),
-      cmocka_unit_test(sees_no_foreign_terminal),
-      cmocka_unit_test(reaches_no_socket_of_the_host),
-      cmocka_unit_test(reaches_no_network_when_blocked),
-      cmocka_unit_test(writes_to_no_system_directory),
-      cmocka_unit_test(gains_no_rights),
-      cmocka_unit_test(inherits_nothing),
-      cmocka_unit_test(starts_no_more_processes_than_allowed),
+    cmocka_unit_test(is_the_sandbox_user_in_its_home),
+    cmocka_unit_test(sees_no_file_of_the_host),
+    cmocka_unit_test(climbs_out_of_no_directory),
+    cmocka_unit_test(sees_nothing_of_another_box),
+    cmocka_unit_test(sees_and_signals_no_foreign_process),
+    cmocka_unit_test(cannot_end_or_read_its_toolbox),
+    cmocka_unit_test(traces_not_its_toolbox),
+    cmocka_unit_test(dies_before_its_toolbox_for_lack_of_memory),
+    cmocka_unit_test(sees_no_foreign_terminal),
+    cmocka_unit_test(reaches_no_socket_of_the_host),
+    cmocka_unit_test(reaches_no_network_when_blocked),
+    cmocka_unit_test(writes_to_no_system_directory),
+    cmocka_unit_test(gains_no_rights),
+    cmocka_unit_test(inherits_nothing),
+    cmocka_unit_test(starts_no_more_processes_than_allowed),
   };
   /* The same from an ordinary user's server: test_isolation UID. */
   if (argc > 1 && geteuid() == 0) {

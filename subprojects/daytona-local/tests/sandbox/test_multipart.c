@@ -59,7 +59,8 @@ static void expect(const char *body, const char *wanted) { expect_cut("B", body,
 
 static void parts_are_told_in_order(void **state) {
   (void)state;
-  expect("--B\r\n" PART("a") "one\r\n--B\r\n" PART("b") "two\r\nlines\r\n--B--\r\n", "[a|-]one;[b|-]two\r\nlines;");
+  expect("--B\r\n" PART("a") "one\r\n--B\r\n" PART("b") "two\r\nlines\r\n--B--\r\n",
+         "[a|-]one;[b|-]two\r\nlines;");
   expect("--B\r\n" PART("empty") "\r\n--B--", "[empty|-];");
   expect("preamble\r\n--B\r\n" PART("a") "x\r\n--B--\r\nepilogue\r\n--B\r\n", "[a|-]x;");
   expect("--B--\r\n", "");
@@ -83,7 +84,8 @@ static void a_delimiter_with_a_tail_is_refused(void **state) {
   (void)state;
   expect("--B\r\n" PART("a") "--B is like a boundary\r\nmore\r\n--B--\r\n",
          "[a|-];<multipart: unexpected line in Next(): \"--B is like a boundary\\r\\n\">");
-  expect("--B\r\n" PART("a") "x\r\n--B is like\r\n--B--\r\n", "[a|-]x;<multipart: expecting a new Part; got line \"--B is like\\r\\n\">");
+  expect("--B\r\n" PART("a") "x\r\n--B is like\r\n--B--\r\n",
+         "[a|-]x;<multipart: expecting a new Part; got line \"--B is like\\r\\n\">");
 }
 
 static void a_body_that_breaks_off_is_an_error(void **state) {
@@ -138,7 +140,8 @@ static void random_content_comes_out_as_it_went_in(void **state) {
     content[len] = '\0';
     dl_buf_printf(&body, "--BOUNDARY\r\n" PART("a") "%s\r\n--BOUNDARY--\r\n", content);
     dl_buf_printf(&wanted, "[a|-]%s;", content);
-    char *told = read_form("BOUNDARY", body.data, body.len, round % 3 == 0 ? 0 : 1 + (unsigned)rand() % 100, true);
+    char *told =
+      read_form("BOUNDARY", body.data, body.len, round % 3 == 0 ? 0 : 1 + (unsigned)rand() % 100, true);
     assert_string_equal(told, wanted.data);
     free(told);
     free(content);
@@ -149,8 +152,10 @@ static void random_content_comes_out_as_it_went_in(void **state) {
 
 static void expect_param(const char *value, const char *name, const char *wanted) {
   char *text = dl_header_param(value, name);
-  if (wanted == NULL) assert_null(text);
-  else assert_string_equal(text, wanted);
+  if (wanted == NULL)
+    assert_null(text);
+  else
+    assert_string_equal(text, wanted);
   free(text);
 }
 
@@ -226,12 +231,27 @@ static void patterns_match_names(void **state) {
     const char *pattern, *name;
     bool wanted;
   } cases[] = {
-      {"*.txt", "a.txt", true},        {"*.txt", ".txt", true},          {"*.txt", "a.txt2", false},  {"?", "\xc3\xbc", true},
-      {"?", "ab", false},              {"[ab].c", "b.c", true},          {"[^ab].c", "b.c", false},   {"[a-c]x", "bx", true},
-      {"[!a]", "b", false},            {"\\*", "*", true},               {"\\*", "a", false},         {"a*b*c", "aXbYbZc", true},
-      {"*a*a*a*a*b", "aaaaaaaaaaaa", false}, {"{a,b}", "a", false},      {"[", "[", false},           {"[a", "a", false},
-      {"a\\", "a", false},             {"", "", true},                   {"*", "", true},             {"\\[x", "[x", true},
-      {"*\xc3\xbc*", "gr\xc3\xbcn", true},
+    {"*.txt", "a.txt", true},
+    {"*.txt", ".txt", true},
+    {"*.txt", "a.txt2", false},
+    {"?", "\xc3\xbc", true},
+    {"?", "ab", false},
+    {"[ab].c", "b.c", true},
+    {"[^ab].c", "b.c", false},
+    {"[a-c]x", "bx", true},
+    {"[!a]", "b", false},
+    {"\\*", "*", true},
+    {"\\*", "a", false},
+    {"a*b*c", "aXbYbZc", true},
+    {"*a*a*a*a*b", "aaaaaaaaaaaa", false},
+    {"{a,b}", "a", false},
+    {"[", "[", false},
+    {"[a", "a", false},
+    {"a\\", "a", false},
+    {"", "", true},
+    {"*", "", true},
+    {"\\[x", "[x", true},
+    {"*\xc3\xbc*", "gr\xc3\xbcn", true},
   };
   for (size_t i = 0; i < DL_COUNT(cases); i++)
     assert_int_equal(dl_glob_match(cases[i].pattern, cases[i].name), cases[i].wanted);
@@ -239,18 +259,18 @@ static void patterns_match_names(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(parts_are_told_in_order),
-      cmocka_unit_test(bare_line_feeds_are_understood),
-      cmocka_unit_test(content_may_look_like_a_boundary),
-      cmocka_unit_test(a_delimiter_with_a_tail_is_refused),
-      cmocka_unit_test(a_body_that_breaks_off_is_an_error),
-      cmocka_unit_test(every_prefix_ends_with_a_verdict),
-      cmocka_unit_test(endless_lines_have_a_ceiling),
-      cmocka_unit_test(random_content_comes_out_as_it_went_in),
-      cmocka_unit_test(header_parameters_are_decoded),
-      cmocka_unit_test(file_names_are_encoded_twice),
-      cmocka_unit_test(ranges_are_cut_to_the_file),
-      cmocka_unit_test(patterns_match_names),
+    cmocka_unit_test(parts_are_told_in_order),
+    cmocka_unit_test(bare_line_feeds_are_understood),
+    cmocka_unit_test(content_may_look_like_a_boundary),
+    cmocka_unit_test(a_delimiter_with_a_tail_is_refused),
+    cmocka_unit_test(a_body_that_breaks_off_is_an_error),
+    cmocka_unit_test(every_prefix_ends_with_a_verdict),
+    cmocka_unit_test(endless_lines_have_a_ceiling),
+    cmocka_unit_test(random_content_comes_out_as_it_went_in),
+    cmocka_unit_test(header_parameters_are_decoded),
+    cmocka_unit_test(file_names_are_encoded_twice),
+    cmocka_unit_test(ranges_are_cut_to_the_file),
+    cmocka_unit_test(patterns_match_names),
   };
   return cmocka_run_group_tests_name("multipart", tests, NULL, NULL);
 }

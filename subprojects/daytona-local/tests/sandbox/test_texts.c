@@ -33,7 +33,8 @@ static void artifact_lines_are_taken_out(void **state) {
   expect_take("plain\ntext", "plain\ntext", "null");
   expect_take("a\n" P "{\"type\":\"chart\",\"value\":{\"type\":\"line\",\"elements\":[]}}\nb\n", "a\nb\n",
               "[{\"type\":\"line\",\"elements\":[]}]");
-  expect_take(P "{\"type\":\"chart\",\"value\":{\"type\":\"pie\"}}", "", "[{\"type\":\"pie\",\"elements\":null}]");
+  expect_take(P "{\"type\":\"chart\",\"value\":{\"type\":\"pie\"}}", "",
+              "[{\"type\":\"pie\",\"elements\":null}]");
 }
 
 static void undecodable_artifact_lines_vanish(void **state) {
@@ -63,15 +64,18 @@ static void expect_chart(const char *in, const char *out) {
 
 static void charts_keep_what_fits(void **state) {
   (void)state;
-  expect_chart("{\"type\":\"bar\",\"title\":\"\",\"x_ticks\":[],\"junk\":1,\"elements\":[{\"label\":\"a\",\"value\":2.5,"
-               "\"group\":\"g\"},{\"label\":\"b\",\"value\":\"7\"},{\"label\":\"c\",\"value\":3}]}",
-               "{\"type\":\"bar\",\"elements\":[{\"label\":\"a\",\"value\":\"2.5\",\"group\":\"g\"},{\"label\":\"b\","
-               "\"value\":\"7\"},{\"label\":\"c\",\"value\":\"3\"}]}");
-  expect_chart("{\"type\":\"pie\",\"elements\":[{\"label\":\"a\",\"angle\":90,\"radius\":1,\"autopct\":null},"
-               "{\"autopct\":\"5%\"}]}",
-               "{\"type\":\"pie\",\"elements\":[{\"label\":\"a\",\"angle\":90,\"radius\":1},{\"autopct\":\"5%\"}]}");
-  expect_chart("{\"type\":\"composite_chart\",\"elements\":[{\"type\":\"line\",\"elements\":[{\"points\":[[1,2]]}]}]}",
-               "{\"type\":\"composite_chart\",\"elements\":[{\"type\":\"line\",\"elements\":[{\"points\":[[1,2]]}]}]}");
+  expect_chart(
+    "{\"type\":\"bar\",\"title\":\"\",\"x_ticks\":[],\"junk\":1,\"elements\":[{\"label\":\"a\",\"value\":2.5,"
+    "\"group\":\"g\"},{\"label\":\"b\",\"value\":\"7\"},{\"label\":\"c\",\"value\":3}]}",
+    "{\"type\":\"bar\",\"elements\":[{\"label\":\"a\",\"value\":\"2.5\",\"group\":\"g\"},{\"label\":\"b\","
+    "\"value\":\"7\"},{\"label\":\"c\",\"value\":\"3\"}]}");
+  expect_chart(
+    "{\"type\":\"pie\",\"elements\":[{\"label\":\"a\",\"angle\":90,\"radius\":1,\"autopct\":null},"
+    "{\"autopct\":\"5%\"}]}",
+    "{\"type\":\"pie\",\"elements\":[{\"label\":\"a\",\"angle\":90,\"radius\":1},{\"autopct\":\"5%\"}]}");
+  expect_chart(
+    "{\"type\":\"composite_chart\",\"elements\":[{\"type\":\"line\",\"elements\":[{\"points\":[[1,2]]}]}]}",
+    "{\"type\":\"composite_chart\",\"elements\":[{\"type\":\"line\",\"elements\":[{\"points\":[[1,2]]}]}]}");
 }
 
 static void charts_with_a_wrong_field_are_dropped(void **state) {
@@ -81,7 +85,8 @@ static void charts_with_a_wrong_field_are_dropped(void **state) {
   expect_chart("{\"type\":\"line\",\"elements\":{}}", "none");
   expect_chart("{\"type\":\"line\",\"elements\":[1]}", "none");
   expect_chart("{\"type\":\"line\",\"elements\":[{\"points\":[[\"mon\",1]]}]}", "none");
-  expect_chart("{\"elements\":[{\"elements\":[{\"elements\":[{\"elements\":[{\"elements\":[]}]}]}]}]}", "none");
+  expect_chart("{\"elements\":[{\"elements\":[{\"elements\":[{\"elements\":[{\"elements\":[]}]}]}]}]}",
+               "none");
 }
 
 static void expect_text(const char *in, size_t len, const char *out) {
@@ -98,15 +103,16 @@ static void invalid_bytes_become_replacement_characters(void **state) {
   expect_text("\xff\xfe x", 4, FFFD FFFD " x");
   expect_text("a\xc3", 2, "a" FFFD);
   expect_text("\xe2\x82z", 3, FFFD FFFD "z");
-  expect_text("\xc0\xaf", 2, FFFD FFFD);                     /* overlong */
-  expect_text("\xed\xa0\x80", 3, FFFD FFFD FFFD);            /* surrogate */
-  expect_text("\xf4\x90\x80\x80", 4, FFFD FFFD FFFD FFFD);   /* beyond the last character */
+  expect_text("\xc0\xaf", 2, FFFD FFFD);                   /* overlong */
+  expect_text("\xed\xa0\x80", 3, FFFD FFFD FFFD);          /* surrogate */
+  expect_text("\xf4\x90\x80\x80", 4, FFFD FFFD FFFD FFFD); /* beyond the last character */
   expect_text("\xf8\x88\x80\x80\x80", 5, FFFD FFFD FFFD FFFD FFFD);
 }
 
 static void environment_names_are_checked(void **state) {
   (void)state;
-  static const char *const good[] = {"A", "_", "a1", "PATH_2"}, *const bad[] = {"", "1A", "A-B", "A B", "A=", "\xc3\xa4"};
+  static const char *const good[] = {"A", "_", "a1", "PATH_2"}, *const bad[] = {"",    "1A", "A-B",
+                                                                                "A B", "A=", "\xc3\xa4"};
   for (size_t i = 0; i < DL_COUNT(good); i++) assert_true(dl_environ_name_ok(good[i]));
   for (size_t i = 0; i < DL_COUNT(bad); i++) assert_false(dl_environ_name_ok(bad[i]));
 }
@@ -132,14 +138,14 @@ static void environments_set_replace_and_unset(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(artifact_lines_are_taken_out),
-      cmocka_unit_test(undecodable_artifact_lines_vanish),
-      cmocka_unit_test(a_prefix_inside_a_line_stays),
-      cmocka_unit_test(charts_keep_what_fits),
-      cmocka_unit_test(charts_with_a_wrong_field_are_dropped),
-      cmocka_unit_test(invalid_bytes_become_replacement_characters),
-      cmocka_unit_test(environment_names_are_checked),
-      cmocka_unit_test(environments_set_replace_and_unset),
+    cmocka_unit_test(artifact_lines_are_taken_out),
+    cmocka_unit_test(undecodable_artifact_lines_vanish),
+    cmocka_unit_test(a_prefix_inside_a_line_stays),
+    cmocka_unit_test(charts_keep_what_fits),
+    cmocka_unit_test(charts_with_a_wrong_field_are_dropped),
+    cmocka_unit_test(invalid_bytes_become_replacement_characters),
+    cmocka_unit_test(environment_names_are_checked),
+    cmocka_unit_test(environments_set_replace_and_unset),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
