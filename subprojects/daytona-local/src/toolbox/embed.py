@@ -14,6 +14,6 @@ def constant(path):
 
 
 with open(sys.argv[1], 'w', encoding='ascii') as out:
-    out.write('#include "toolbox/scripts.h"\n')
+    out.write('#include "toolbox/core/scripts.h"\n')
     for script in sys.argv[2:]:
         out.write(constant(script))

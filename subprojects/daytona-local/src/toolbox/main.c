@@ -7,11 +7,11 @@
  * box is asked to end, and killed at last by the kernel when this process exits.
  */
 #include "runtime/proctree.h"
-#include "toolbox/info.h"
-#include "toolbox/interpreter.h"
-#include "toolbox/process.h"
-#include "toolbox/pty.h"
-#include "toolbox/session.h"
+#include "toolbox/info/info.h"
+#include "toolbox/interpreter/interpreter.h"
+#include "toolbox/core/spawn.h"
+#include "toolbox/pty/pty.h"
+#include "toolbox/process/session.h"
 
 #include <errno.h>
 #include <fcntl.h>

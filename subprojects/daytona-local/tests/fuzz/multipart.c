@@ -3,7 +3,7 @@
  * Any bytes as a form that is uploaded. The first byte says how it is cut, the second whether less came than was
  * declared; whole and in pieces, the reader must tell the same, in order, and hold back no more than it may.
  */
-#include "toolbox/multipart.h"
+#include "toolbox/files/multipart.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,9 +3,9 @@
  * Multipart forms read whole, byte by byte and cut at random places: where they are cut makes no
  * difference. Also ranges, patterns and file names in headers.
  */
-#include "toolbox/glob.h"
-#include "toolbox/multipart.h"
-#include "toolbox/range.h"
+#include "toolbox/files/glob.h"
+#include "toolbox/files/multipart.h"
+#include "toolbox/files/range.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
  *
  * What programs print and what requests name: artifact lines, invalid UTF-8, environments.
  */
-#include "toolbox/artifact.h"
-#include "toolbox/toolbox.h"
+#include "toolbox/process/artifact.h"
+#include "toolbox/core/toolbox.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

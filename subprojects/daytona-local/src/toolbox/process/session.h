@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sessions: shells that keep their state, and the commands given to them one after another.
+ */
+#ifndef DL_SESSION_H
+#define DL_SESSION_H
+
+#include "toolbox/core/spawn.h"
+#include "toolbox/process/sdk_version.h"
+#include "toolbox/process/session_run.h"
+#include "toolbox/core/toolbox.h"
+
+#define DL_SESSION_COMMANDS_MAX 100000
+
+typedef enum { DL_COMMAND_WAITING, DL_COMMAND_RUNNING, DL_COMMAND_DONE, DL_COMMAND_LOST } dl_command_state;
+
+typedef struct dl_session dl_session;
+
+typedef struct dl_command {
+  dl_list link;
+  dl_session *session;
+  char id[DL_UUID_LEN + 1];
+  char *text, *dir;
+  dl_command_state state;
+  int exit_code; /* when done */
+  bool is_async, hides_input;
+  dl_req *req; /* a synchronous execution that waits for the answer, or NULL */
+  dl_log_view view;
+  dl_list followers; /* see session_follow.c */
+} dl_command;
+
+struct dl_session {
+  dl_list link;
+  dl_toolbox *tb;
+  char *id, *dir;
+  dl_process shell;
+  bool is_alive, is_reading, is_deleting, is_removing;
+  int in_fd, status_fd; /* the shell's input, and where it reports each command's status */
+  uv_poll_t status;
+  dl_buf report;
+  dl_list commands;
+  size_t command_count;
+  dl_command *current;
+  dl_session_run *run; /* of the current command */
+  dl_req *delete_req;  /* NULL when the toolbox ends */
+  uv_timer_t deletion;
+  uv_work_t removal;
+  uint64_t give_up_ms;
+  int open_handles;
+};
+
+/* The session called `id`, or NULL; its id is taken as long as it is being deleted. */
+dl_session *dl_session_find(dl_toolbox *tb, const char *id);
+dl_command *dl_session_command(dl_session *s, const char *id);
+/* 0, or an errno value. The id is free and fit for a directory's name. */
+int dl_session_create(dl_toolbox *tb, const char *id, const char *cwd);
+/* Adds `text` to the queue. 0 and *out, or an errno value. */
+int dl_session_submit(dl_session *s, const char *text, dl_command **out);
+/* Starts commands that may start now. */
+void dl_session_advance(dl_session *s);
+/* Ends the session and everything in it, then answers 204. */
+void dl_session_delete(dl_session *s, dl_req *req);
+
+/* The toolbox's sessions. */
+struct dl_sessions *dl_sessions_new(void);
+dl_list *dl_sessions_list(dl_toolbox *tb);
+/* At the end of the toolbox: nothing on the loop is left soon after. */
+void dl_sessions_close(dl_toolbox *tb);
+
+/* ---- answers of commands (session_routes.c) ---- */
+
+void dl_command_answer(dl_command *c);
+
+/* ---- followers (session_follow.c) ---- */
+
+/* The log over a WebSocket; `is_following`: until the command has ended. */
+void dl_command_follow_socket(dl_command *c, dl_req *req, bool is_following);
+/* The log as a chunked body, without markers, until the command has ended. */
+void dl_command_follow_stream(dl_command *c, dl_req *req);
+/* The log has grown. */
+void dl_command_wake(dl_command *c);
+/* The command has ended, or goes away: followers send the rest, and then their end. */
+void dl_command_release_followers(dl_command *c);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The pipes of one running command: its output goes into its log, line by line, and input goes in.
+ */
+#ifndef DL_SESSION_RUN_H
+#define DL_SESSION_RUN_H
+
+#include "toolbox/core/toolbox.h"
+
+typedef struct dl_session_run dl_session_run;
+
+typedef struct {
+  void (*on_output)(void *user);  /* the log has grown */
+  void (*on_drained)(void *user); /* the shell is done and both pipes are closed; once */
+} dl_session_run_events;
+
+/* Makes the FIFOs in `dir` and opens the log there. NULL with errno set when it cannot. */
+dl_session_run *dl_session_run_new(dl_toolbox *tb, const char *dir, const dl_session_run_events *events,
+                                   void *user);
+/* The shell has come back from the command; on_drained follows, perhaps at once. */
+void dl_session_run_done(dl_session_run *run);
+/* To the command's standard input, in order. False: too much is waiting already. */
+bool dl_session_run_input(dl_session_run *run, const char *bytes, size_t len);
+/* As a record of stdout, where the output stands now. */
+void dl_session_run_echo(dl_session_run *run, const char *bytes, size_t len);
+/* The FIFOs go; nothing is told any more. */
+void dl_session_run_close(dl_session_run *run);
+
+#endif

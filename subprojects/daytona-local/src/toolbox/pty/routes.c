@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * /process/pty: requests for terminals, and the way of a socket to its terminal. What is wrong with a
+ * terminal that a socket asks for is told over the socket, as the platform does; only
+ * create-connect refuses before the upgrade.
+ */
+#include "toolbox/pty/pty.h"
+
+#include <gnutls/gnutls.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIENT_QUEUE_MAX 256
+#define ENVS_TOKEN "X-Daytona-Pty-Envs~"
+#define EXIT_TOKEN "X-Daytona-Pty-Exit-Control"
+
+static json_t *info_json(const dl_pty *p) {
+  json_t *o = json_object();
+  json_object_set_new(o, "id", json_string(p->id));
+  json_object_set_new(o, "cwd", dl_tb_text(p->cwd, strlen(p->cwd)));
+  json_object_set(o, "envs", p->envs);
+  json_object_set_new(o, "cols", json_integer(p->cols));
+  json_object_set_new(o, "rows", json_integer(p->rows));
+  json_object_set_new(o, "createdAt", json_string(p->created.text));
+  json_object_set_new(o, "active", json_boolean(p->is_active));
+  json_object_set_new(o, "lazyStart", json_boolean(p->is_lazy));
+  return o;
+}
+
+static dl_pty *find(dl_toolbox *tb, dl_req *req) {
+  dl_pty *p = dl_pty_find(tb, dl_req_param(req, "id"));
+  if (p == NULL) dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "PTY session not found");
+  return p;
+}
+
+static bool is_good_size(dl_req *req, unsigned cols, unsigned rows) {
+  if (cols <= DL_PTY_SIZE_MAX && rows <= DL_PTY_SIZE_MAX) return true;
+  dl_tb_reply_error(req, 400, "%s must not be more than %d", cols > DL_PTY_SIZE_MAX ? "cols" : "rows",
+                    DL_PTY_SIZE_MAX);
+  return false;
+}
+
+static bool is_free(dl_toolbox *tb, dl_req *req, const char *id) {
+  if (dl_pty_find(tb, id) == NULL) return true;
+  dl_tb_reply_error(req, 409, "PTY session with ID '%s' already exists", id);
+  return false;
+}
+
+/* ---- REST ---- */
+
+static void create(dl_toolbox *tb, dl_req *req, const json_t *body) {
+  dl_pty_opts o = {0};
+  uint32_t cols = 0, rows = 0;
+  if (!dl_tb_field_text(req, body, "id", true, &o.id) || !dl_tb_field_text(req, body, "cwd", false, &o.cwd) ||
+      !dl_tb_field_envs(req, body, "envs", &o.envs) || !dl_tb_field_uint32(req, body, "cols", &cols) ||
+      !dl_tb_field_uint32(req, body, "rows", &rows) ||
+      !dl_tb_field_bool(req, body, "lazyStart", &o.is_lazy) || !is_good_size(req, cols, rows) ||
+      !is_free(tb, req, o.id))
+    return;
+  o.cols = cols > 0 ? cols : 80;
+  o.rows = rows > 0 ? rows : 24;
+  dl_pty *p = dl_pty_new(tb, &o);
+  int error = o.is_lazy ? 0 : dl_pty_start(p);
+  if (error != 0) {
+    dl_pty_kill(p);
+    dl_tb_reply_error(req, 500, "failed to start PTY session: %s", strerror(error));
+  } else {
+    dl_tb_reply_json(req, 201, json_pack("{s:s}", "sessionId", p->id));
+  }
+}
+
+static void on_create_body(dl_req *req, const char *bytes, size_t len, void *user) {
+  json_t *body = dl_tb_body(req, bytes, len);
+  if (body == NULL) return;
+  create(user, req, body);
+  json_decref(body);
+}
+
+static void on_create(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_create_body); }
+
+static void on_list(dl_req *req, void *user) {
+  dl_toolbox *tb = user;
+  json_t *list = json_array();
+  DL_LIST_EACH(tb->ptys, node) json_array_append_new(list, info_json(DL_CONTAINER(node, dl_pty, link)));
+  dl_tb_reply_json(req, 200, json_pack("{s:o}", "sessions", list));
+}
+
+static void on_get(dl_req *req, void *user) {
+  dl_pty *p = find(user, req);
+  if (p != NULL) dl_tb_reply_json(req, 200, info_json(p));
+}
+
+static void on_delete(dl_req *req, void *user) {
+  dl_pty *p = find(user, req);
+  if (p == NULL) return;
+  dl_pty_kill(p);
+  dl_tb_reply_json(req, 200, json_pack("{s:s}", "message", "PTY session deleted"));
+}
+
+static void on_resize_body(dl_req *req, const char *bytes, size_t len, void *user) {
+  uint32_t cols = 0, rows = 0;
+  json_t *body = dl_tb_body(req, bytes, len);
+  if (body == NULL) return;
+  if (dl_tb_field_uint32(req, body, "cols", &cols) && dl_tb_field_uint32(req, body, "rows", &rows) &&
+      is_good_size(req, cols, rows)) {
+    const char *id = dl_req_param(req, "id");
+    dl_pty *p = dl_pty_find(user, id);
+    if (p == NULL) {
+      dl_tb_reply_error_code(req, 410, "SESSION_ENDED", "PTY session %s not found", id);
+    } else if (!p->is_active) {
+      dl_tb_reply_error(req, 500, "cannot resize inactive PTY session");
+    } else {
+      dl_pty_resize(p, cols, rows);
+      dl_tb_reply_json(req, 200, info_json(p));
+    }
+  }
+  json_decref(body);
+}
+
+static void on_resize(dl_req *req, void *user) {
+  dl_req_read_body(req, DL_TB_BODY_MAX, on_resize_body, user);
+}
+
+/* ---- sockets ---- */
+
+/* A socket on its way to a terminal, known by its id because the terminal may go meanwhile. */
+typedef struct {
+  dl_toolbox *tb;
+  char *id, *cwd;
+  json_t *envs;
+  unsigned cols, rows;
+  bool is_new; /* the terminal is to be made */
+  bool wants_exit_message;
+} visit;
+
+static void free_visit(visit *v) {
+  json_decref(v->envs);
+  free(v->id);
+  free(v->cwd);
+  free(v);
+}
+
+static void refuse(dl_ws *ws, const char *why) {
+  json_t *message = json_pack("{s:s, s:s}", "type", "control", "status", "error");
+  char *text = dl_xprintf("Failed to connect to PTY session: %s", why);
+  json_object_set_new(message, "error", dl_tb_text(text, strlen(text)));
+  free(text);
+  text = dl_json_text(message);
+  if (dl_ws_send(ws, DL_WS_TEXT, text, strlen(text))) dl_ws_close(ws, DL_WS_INTERNAL, why);
+  free(text);
+  json_decref(message);
+}
+
+/* The terminal, running; or NULL and the reason. */
+static dl_pty *prepare(visit *v, const char **why) {
+  dl_pty *p = dl_pty_find(v->tb, v->id);
+  *why = "PTY session not found";
+  if (v->is_new) {
+    *why = "the id is in use";
+    if (p != NULL) return NULL;
+    p = dl_pty_new(v->tb, &(dl_pty_opts){v->id, v->cwd, v->envs, v->cols, v->rows, false});
+  }
+  if (p == NULL || p->is_active) return p;
+  int error = dl_pty_start(p);
+  if (error == 0) return p;
+  *why = strerror(error);
+  if (v->is_new) dl_pty_kill(p);
+  return NULL;
+}
+
+static void on_open(dl_ws *ws, void *user) {
+  visit *v = user;
+  const char *why = NULL;
+  dl_pty *p = ws != NULL ? prepare(v, &why) : NULL;
+  if (p != NULL)
+    dl_pty_attach(p, ws, v->wants_exit_message);
+  else if (ws != NULL)
+    refuse(ws, why);
+  free_visit(v);
+}
+
+static void accept_visit(visit *v, dl_req *req) {
+  static const dl_ws_events events = {.on_open = on_open};
+  static const dl_ws_opts opts = {DL_PTY_MESSAGE_MAX, CLIENT_QUEUE_MAX};
+  char *token = dl_ws_token(req, EXIT_TOKEN);
+  v->wants_exit_message = token != NULL;
+  free(token);
+  if (!dl_ws_accept(v->tb, req, &opts, &events, v)) free_visit(v);
+}
+
+static void on_connect_ready(dl_req *req, const char *bytes, size_t len, void *user) {
+  (void)bytes, (void)len;
+  visit *v = dl_xcalloc(1, sizeof *v);
+  v->tb = user;
+  v->id = dl_xstrdup(dl_req_param(req, "id"));
+  accept_visit(v, req);
+}
+
+static void on_connect(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_connect_ready); }
+
+/* From base64url without padding. Yours to free, or NULL. */
+static char *decode_token(const char *token, size_t *len) {
+  size_t size = strlen(token);
+  char *text = dl_xprintf("%s%.*s", token, (int)(3 - (size + 3) % 4), "===");
+  for (char *c = text; *c != '\0'; c++) *c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
+  gnutls_datum_t in = {(unsigned char *)text, (unsigned)strlen(text)}, out = {0};
+  bool ok = gnutls_base64_decode2(&in, &out) == 0;
+  free(text);
+  if (!ok) return NULL;
+  char *copy = dl_xstrndup((const char *)out.data, out.size);
+  *len = out.size;
+  gnutls_free(out.data);
+  return copy;
+}
+
+/* False: the request was answered. *out is yours, or NULL when no environment came along. */
+static bool read_envs(dl_req *req, json_t **out) {
+  char *token = dl_ws_token(req, ENVS_TOKEN), *failure = NULL;
+  size_t len = 0;
+  if (token == NULL) return true;
+  char *text = decode_token(token, &len);
+  json_t *envs = text != NULL ? dl_json_parse(text, len, &failure) : NULL, *found = NULL;
+  free(failure);
+  free(text);
+  free(token);
+  if (envs == NULL) {
+    dl_tb_reply_error(req, 400, "the environment of the terminal cannot be read");
+    return false;
+  }
+  json_t *body = json_object();
+  json_object_set_new(body, "envs", envs);
+  bool ok = dl_tb_field_envs(req, body, "envs", &found);
+  if (found != NULL) *out = json_incref(found);
+  json_decref(body);
+  return ok;
+}
+
+static unsigned size_of(const char *text, unsigned fallback) {
+  int64_t n = 0;
+  return text != NULL && dl_parse_int(text, 0, 65535, &n) && n > 0 ? (unsigned)n : fallback;
+}
+
+static void on_create_connect_ready(dl_req *req, const char *bytes, size_t len, void *user) {
+  const dl_query *q = dl_req_query(req);
+  const char *id = dl_query_get(q, "id"), *cwd = dl_query_get(q, "cwd");
+  unsigned cols = size_of(dl_query_get(q, "cols"), 80), rows = size_of(dl_query_get(q, "rows"), 24);
+  json_t *envs = NULL;
+  (void)bytes, (void)len;
+  if (id == NULL || *id == '\0') {
+    dl_tb_reply_error(req, 400, "session ID is required");
+    return;
+  }
+  if (!is_good_size(req, cols, rows) || !is_free(user, req, id) || !read_envs(req, &envs)) return;
+  visit *v = dl_xcalloc(1, sizeof *v);
+  *v = (visit){.tb = user, .id = dl_xstrdup(id), .envs = envs, .cols = cols, .rows = rows, .is_new = true};
+  dl_set(&v->cwd, cwd);
+  accept_visit(v, req);
+}
+
+static void on_create_connect(dl_req *req, void *user) {
+  dl_tb_read_body_gated(user, req, on_create_connect_ready);
+}
+
+static const dl_route ROUTES[] = {
+  {"POST", "/process/pty", on_create, 0},
+  {"GET", "/process/pty", on_list, 0},
+  {"GET", "/process/pty/create-connect", on_create_connect, 0},
+  {"GET", "/process/pty/{id}", on_get, 0},
+  {"DELETE", "/process/pty/{id}", on_delete, 0},
+  {"GET", "/process/pty/{id}/connect", on_connect, 0},
+  {"POST", "/process/pty/{id}/resize", on_resize, 0},
+};
+const dl_tb_routes DL_TB_PTY_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
