@@ -5,7 +5,7 @@
  */
 #include "cli.h"
 
-#include "control/jobs.h"
+#include "control/store/jobs.h"
 
 #include <errno.h>
 #include <signal.h>

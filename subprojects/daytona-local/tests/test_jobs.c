@@ -2,7 +2,7 @@
  *
  * Packing, unpacking and removing trees that a hostile user has made.
  */
-#include "control/jobs.h"
+#include "control/store/jobs.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -2,11 +2,11 @@
  *
  * Rules over values: mounts, network lists, names, rates, faults, keys, the clock, URLs.
  */
-#include "control/clock.h"
-#include "control/faults.h"
-#include "control/keys.h"
-#include "control/rates.h"
-#include "control/validate.h"
+#include "base/clock.h"
+#include "control/faults/faults.h"
+#include "control/auth/keys.h"
+#include "control/auth/rates.h"
+#include "control/routes/validate.h"
 #include "http/url.h"
 #include "proxy/signature.h"
 

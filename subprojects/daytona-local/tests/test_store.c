@@ -3,8 +3,8 @@
  * The journal: cut at every byte it yields a prefix of whole records, and what was committed is
  * read again.
  */
-#include "control/jobs.h"
-#include "control/store.h"
+#include "control/store/jobs.h"
+#include "control/store/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

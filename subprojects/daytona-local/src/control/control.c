@@ -6,8 +6,8 @@
 #include "control/control.h"
 
 #include "control/dispatch.h"
-#include "control/lifecycle.h"
-#include "control/snapshots.h"
+#include "control/life/life.h"
+#include "control/objects/snapshots.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -11,12 +11,12 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "control/clock.h"
-#include "control/faults.h"
-#include "control/keys.h"
-#include "control/rates.h"
-#include "control/sandbox.h"
-#include "control/store.h"
+#include "base/clock.h"
+#include "control/faults/faults.h"
+#include "control/auth/keys.h"
+#include "control/auth/rates.h"
+#include "control/objects/sandbox.h"
+#include "control/store/store.h"
 #include "http/http.h"
 #include "runtime/runtime.h"
 

@@ -5,8 +5,8 @@
  */
 #include "control/dispatch.h"
 
-#include "control/admin.h"
-#include "control/api.h"
+#include "control/routes/admin.h"
+#include "control/routes/call.h"
 #include "proxy/proxy.h"
 
 #include <ctype.h>

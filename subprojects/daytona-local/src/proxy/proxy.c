@@ -6,7 +6,7 @@
  */
 #include "proxy/proxy.h"
 
-#include "control/api.h"
+#include "control/routes/call.h"
 #include "http/forward.h"
 #include "proxy/signature.h"
 

@@ -5,10 +5,10 @@
  * before anybody is told; files are removed only after the state that needs them is no longer the
  * one on disk. A sandbox that was destroyed is freed when nothing holds it any more.
  */
-#include "control/lifecycle.h"
+#include "control/life/life.h"
 
-#include "control/jobs.h"
-#include "control/volumes.h"
+#include "control/store/jobs.h"
+#include "control/objects/volumes.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * Fixed-window rate limits. The number of windows is bounded: when a peer invents addresses, the
  * table is emptied rather than grown without end.
  */
-#include "control/rates.h"
+#include "control/auth/rates.h"
 
 #include <stdlib.h>
 #include <string.h>

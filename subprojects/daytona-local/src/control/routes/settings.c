@@ -2,9 +2,9 @@
  *
  * Settings of a sandbox: labels, intervals, end of life, network, public flag, activity.
  */
-#include "control/create.h"
-#include "control/lifecycle.h"
-#include "control/validate.h"
+#include "control/routes/create.h"
+#include "control/life/life.h"
+#include "control/routes/validate.h"
 
 #include <stdlib.h>
 #include <string.h>

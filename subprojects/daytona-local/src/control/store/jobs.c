@@ -3,7 +3,7 @@
  * Archives and removals on the thread pool. The trees were written by sandboxes, so nothing here
  * follows a symbolic link, trusts a mode, or recurses without a limit.
  */
-#include "control/jobs.h"
+#include "control/store/jobs.h"
 
 #include "base/map.h"
 

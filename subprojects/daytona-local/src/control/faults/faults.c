@@ -3,7 +3,7 @@
  * Fault rules: read strictly (a misspelt key must not silently do nothing), matched in the order
  * they were added, counted down, and gone when used up.
  */
-#include "control/faults.h"
+#include "control/faults/faults.h"
 
 #include "base/list.h"
 #include "http/damage.h"

@@ -2,10 +2,10 @@
  *
  * Calls for tests: faults, the clock, forced sandbox states. Documented in README.md.
  */
-#include "control/admin.h"
+#include "control/routes/admin.h"
 
-#include "control/api.h"
-#include "control/lifecycle.h"
+#include "control/routes/call.h"
+#include "control/life/life.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * API keys and their permissions. Every configured key is compared on every call, so that the time
  * taken tells nothing about which one came close.
  */
-#include "control/keys.h"
+#include "control/auth/keys.h"
 
 #include <errno.h>
 #include <stdio.h>

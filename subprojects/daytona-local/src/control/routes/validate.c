@@ -2,7 +2,7 @@
  *
  * Rules for values that callers send: mount points, network lists, names.
  */
-#include "control/validate.h"
+#include "control/routes/validate.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>

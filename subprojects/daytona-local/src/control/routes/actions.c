@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Calls that move a sandbox between states: whether each may be asked now. The moves themselves
- * are in lifecycle.c.
+ * are in life.c.
  */
-#include "control/lifecycle.h"
-#include "control/query.h"
+#include "control/life/life.h"
+#include "control/routes/query.h"
 
 #include <math.h>
 #include <stdlib.h>

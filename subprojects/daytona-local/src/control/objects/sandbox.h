@@ -63,7 +63,7 @@ typedef struct dl_sandbox {
   unsigned relay_count; /* proxied requests under way: all of them are activity */
   int hold_count;
   dl_req *break_req; /* the admin call that forces an error */
-  dl_list waiters;   /* requests waiting for a start, see lifecycle.c */
+  dl_list waiters;   /* requests waiting for a start, see life.c */
 } dl_sandbox;
 
 dl_sandbox *dl_sandbox_new(struct dl_control *c, const char *id);

@@ -2,7 +2,7 @@
  *
  * Virtual time = base_virtual + (real - base_real) * speed; it never runs backwards.
  */
-#include "control/clock.h"
+#include "base/clock.h"
 
 #include <math.h>
 

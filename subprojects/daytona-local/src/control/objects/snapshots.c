@@ -4,9 +4,9 @@
  * that system read-only and an empty home. Making others from images or builds is not possible
  * here, and says so.
  */
-#include "control/snapshots.h"
+#include "control/objects/snapshots.h"
 
-#include "control/query.h"
+#include "control/routes/query.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Ways into a sandbox from outside: preview URLs with standing and signed tokens, the toolbox
  * URL, the key for signed file URLs, SSH tokens.
  */
-#include "control/lifecycle.h"
+#include "control/life/life.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What api.c shares with the dispatcher, the proxy and the admin calls.
+ * What call.c shares with the dispatcher, the proxy and the admin calls.
  */
 #ifndef DL_API_H
 #define DL_API_H

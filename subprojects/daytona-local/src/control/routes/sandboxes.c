@@ -5,8 +5,8 @@
  * A cursor is the sort value and the id of the last row shown, so it stays right while rows come
  * and go.
  */
-#include "control/create.h"
-#include "control/query.h"
+#include "control/routes/create.h"
+#include "control/routes/query.h"
 
 #include <gnutls/gnutls.h>
 #include <stdlib.h>

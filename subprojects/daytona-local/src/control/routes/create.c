@@ -2,12 +2,12 @@
  *
  * POST /sandbox: reading and checking what is wanted. Nothing exists until every check has passed.
  */
-#include "control/create.h"
+#include "control/routes/create.h"
 
-#include "control/lifecycle.h"
-#include "control/snapshots.h"
-#include "control/validate.h"
-#include "control/volumes.h"
+#include "control/life/life.h"
+#include "control/objects/snapshots.h"
+#include "control/routes/validate.h"
+#include "control/objects/volumes.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  *
  * A record is one line: "<crc32 as 8 hex digits> <bytes of the JSON> <JSON>\n".
  */
-#include "control/store.h"
+#include "control/store/store.h"
 
 #include "base/buf.h"
 #include "base/list.h"

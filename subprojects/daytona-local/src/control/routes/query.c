@@ -2,7 +2,7 @@
  *
  * Typed query parameters.
  */
-#include "control/query.h"
+#include "control/routes/query.h"
 
 #include <string.h>
 

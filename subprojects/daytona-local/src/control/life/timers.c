@@ -4,7 +4,7 @@
  * alarm is set for the earliest of all; activity only moves times back, so an alarm that comes
  * too early just looks again.
  */
-#include "control/lifecycle.h"
+#include "control/life/life.h"
 
 #define MINUTE INT64_C(60000)
 #define ALARM_MAX_MS (60 * 1000)

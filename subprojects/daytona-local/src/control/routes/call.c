@@ -4,7 +4,7 @@
  * body, and the envelopes. The order is the platform's: credential, rate limit, permission, the
  * resource, then the body.
  */
-#include "control/api.h"
+#include "control/routes/call.h"
 
 #include <stdlib.h>
 #include <string.h>

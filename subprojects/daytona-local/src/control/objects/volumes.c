@@ -4,10 +4,10 @@
  * It is ready as soon as its directory exists, which is before the creation is answered; the
  * answer says pending_create all the same, as the platform's does.
  */
-#include "control/volumes.h"
+#include "control/objects/volumes.h"
 
-#include "control/jobs.h"
-#include "control/validate.h"
+#include "control/store/jobs.h"
+#include "control/routes/validate.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * What the server says about itself: configuration, health, regions, and the calls of families
  * that are empty here (metrics).
  */
-#include "control/snapshots.h"
+#include "control/objects/snapshots.h"
 
 #include <stdlib.h>
 
