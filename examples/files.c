@@ -124,17 +124,17 @@ static void finish(daytona_future_t *future, void *user) {
 
 /* Whatever went wrong, the sandbox goes. */
 static void delete_sandbox(example_t *self, const char *problem) {
-  daytona_lifecycle_opts_t opts = {.waits = true};
+  daytona_sandbox_lifecycle_opts_t opts = {.waits = true};
   if (problem != NULL) {
     fprintf(stderr, "%s\n", problem);
     self->status = EXIT_FAILURE;
   }
-  daytona_then(daytona_sandbox_delete(self->sandbox, &opts), finish, self);
+  daytona_future_then(daytona_sandbox_delete(self->sandbox, &opts), finish, self);
 }
 
 static void on_downloaded(daytona_future_t *future, void *user) {
   example_t *self = user;
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   if (results == NULL) {
     delete_sandbox(self, daytona_future_error(future)->message);
     return;
@@ -164,21 +164,22 @@ static void on_ran(daytona_future_t *future, void *user) {
   const daytona_fs_download_item_t items[] = {{.source = "work.tar.gz", .local_path = archive},
                                               {.source = "SHA256SUMS", .local_path = sums}};
   daytona_transfer_opts_t opts = transfer_opts(self, "downloading");
-  daytona_then(daytona_fs_download_many(self->sandbox, items, 2, &opts), on_downloaded, self);
+  daytona_future_then(daytona_fs_download_files(self->sandbox, items, 2, &opts), on_downloaded, self);
 }
 
 static void on_uploaded(daytona_future_t *future, void *user) {
   example_t *self = user;
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   if (results == NULL || results->failed_count != 0) {
     delete_sandbox(
       self, results == NULL ? daytona_future_error(future)->message : "not everything could be uploaded");
     return;
   }
-  daytona_then(daytona_process_exec(
-                 self->sandbox,
-                 "cd work && sha256sum -- * > ../SHA256SUMS && tar czf ../work.tar.gz . && wc -l -- *", NULL),
-               on_ran, self);
+  daytona_future_then(
+    daytona_process_exec(
+      self->sandbox, "cd work && sha256sum -- * > ../SHA256SUMS && tar czf ../work.tar.gz . && wc -l -- *",
+      NULL),
+    on_ran, self);
 }
 
 static void on_created(daytona_future_t *future, void *user) {
@@ -192,7 +193,7 @@ static void on_created(daytona_future_t *future, void *user) {
   for (size_t i = 0; i < self->count; i++)
     items[i] = (daytona_fs_upload_item_t){.destination = self->remote[i], .local_path = self->local[i]};
   daytona_transfer_opts_t opts = transfer_opts(self, "uploading");
-  daytona_then(daytona_fs_upload_many(self->sandbox, items, self->count, &opts), on_uploaded, self);
+  daytona_future_then(daytona_fs_upload_files(self->sandbox, items, self->count, &opts), on_uploaded, self);
 }
 
 static int usage(FILE *to, int status) {
@@ -223,7 +224,7 @@ int main(int argc, char **argv) {
     make_folder(&self);
     read_folder(&self);
   }
-  daytona_then(daytona_create(self.client, NULL), on_created, &self);
+  daytona_future_then(daytona_sandbox_create(self.client, NULL), on_created, &self);
   uv_run(loop, UV_RUN_DEFAULT);
   daytona_client_release(self.client);
   forget_folder(&self);

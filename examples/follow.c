@@ -149,14 +149,15 @@ static void on_session_gone(daytona_future_t *future, void *user) {
 
 /* All output is out, or given up. What we made over there goes: the sandbox, or else the session. */
 static void leave(build_t *self) {
-  daytona_request_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
+  daytona_call_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
   bool deletes_sandbox = self->box.is_fresh && !self->keeps;
   if (self->is_leaving || (self->is_starting && !deletes_sandbox))
     return; /* what is being started must go as well */
   self->is_leaving = true;
   if (self->message[0] != '\0') fprintf(stderr, "%s\n", self->message);
   if (self->has_session && !deletes_sandbox)
-    daytona_then(daytona_session_delete(self->box.sandbox, self->session, &opts), on_session_gone, self);
+    daytona_future_then(daytona_session_delete(self->box.sandbox, self->session, &opts), on_session_gone,
+                        self);
   else
     box_close(&self->box);
 }
@@ -212,7 +213,7 @@ static void on_stopped(daytona_future_t *future, void *user) {
 
 static void on_signal(uv_signal_t *handle, int number) {
   build_t *self = handle->data;
-  daytona_request_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
+  daytona_call_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
   bool is_first = !self->is_stopping && !self->is_ending;
   if (number == SIGHUP && !is_first) return; /* that the terminal is gone shows in more than one way */
   self->status = 128 + number;
@@ -224,7 +225,7 @@ static void on_signal(uv_signal_t *handle, int number) {
   } else {
     self->is_stopping = true;
     fprintf(stderr, "follow: stopping the command\n");
-    daytona_then(daytona_session_delete(self->box.sandbox, self->session, &opts), on_stopped, self);
+    daytona_future_then(daytona_session_delete(self->box.sandbox, self->session, &opts), on_stopped, self);
   }
 }
 
@@ -275,7 +276,7 @@ static char *script_of(const build_t *self) {
 
 static void on_started(daytona_future_t *future, void *user) {
   build_t *self = user;
-  const daytona_session_exec_result_t *started = daytona_future_session_exec(future);
+  const daytona_session_exec_result_t *started = daytona_future_session_exec_result(future);
   daytona_session_follow_opts_t opts = {
     .on_stdout = on_stdout, .on_stderr = on_stderr, .user = self, .timeout_ms = self->timeout_ms};
   self->is_starting = false;
@@ -296,7 +297,8 @@ static void on_session(daytona_future_t *future, void *user) {
   self->has_session = daytona_future_error(future) == NULL;
   char *script = self->has_session && !self->is_ending ? script_of(self) : NULL;
   if (script != NULL) {
-    daytona_then(daytona_session_exec(self->box.sandbox, self->session, script, &opts), on_started, self);
+    daytona_future_then(daytona_session_exec(self->box.sandbox, self->session, script, &opts), on_started,
+                        self);
     free(script);
     return;
   }
@@ -317,7 +319,7 @@ static void on_box(box_t *box, const char *problem, void *user) {
   snprintf(self->session, sizeof self->session, "follow-%d-%llx", (int)getpid(),
            (unsigned long long)uv_hrtime());
   self->is_starting = true;
-  daytona_then(daytona_session_create(box->sandbox, self->session, NULL), on_session, self);
+  daytona_future_then(daytona_session_create(box->sandbox, self->session, NULL), on_session, self);
 }
 
 /* --- the start --------------------------------------------------------------------------------- */

@@ -48,7 +48,7 @@ static daytona_future_t *write_file(daytona_sandbox_t *sandbox) {
 }
 
 static daytona_future_t *get_status(daytona_sandbox_t *sandbox) {
-  return daytona_git_status(sandbox, "work", NULL);
+  return daytona_git_get_status(sandbox, "work", NULL);
 }
 
 static void show_status(daytona_future_t *future) {
@@ -133,11 +133,11 @@ static void on_step(daytona_future_t *future, void *user) {
 
 static void run_next(example_t *self) {
   if (self->next == sizeof steps / sizeof steps[0]) {
-    daytona_then(daytona_sandbox_delete(self->sandbox, NULL), on_deleted, self);
+    daytona_future_then(daytona_sandbox_delete(self->sandbox, NULL), on_deleted, self);
     return;
   }
   printf("%s\n", steps[self->next].title);
-  daytona_then(steps[self->next].start(self->sandbox), on_step, self);
+  daytona_future_then(steps[self->next].start(self->sandbox), on_step, self);
 }
 
 static void on_created(daytona_future_t *future, void *user) {
@@ -167,7 +167,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "%s\n", reason);
     return EXIT_FAILURE;
   }
-  daytona_then(daytona_create(self.client, NULL), on_created, &self);
+  daytona_future_then(daytona_sandbox_create(self.client, NULL), on_created, &self);
   uv_run(loop, UV_RUN_DEFAULT);
   daytona_client_release(self.client);
   int rc = uv_loop_close(loop);

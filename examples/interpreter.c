@@ -185,12 +185,12 @@ static void on_context_gone(daytona_future_t *future, void *user) {
 }
 
 static void leave(notebook_t *self) {
-  daytona_request_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
+  daytona_call_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
   if (self->phase == LEAVING) return;
   self->phase = LEAVING;
   if (self->context != NULL && (!self->box.is_fresh || self->keeps))
-    daytona_then(daytona_interpreter_delete_context(self->box.sandbox, self->context, &opts), on_context_gone,
-                 self);
+    daytona_future_then(daytona_interpreter_delete_context(self->box.sandbox, self->context, &opts),
+                        on_context_gone, self);
   else
     box_close(&self->box);
 }
@@ -222,7 +222,7 @@ static void fail(notebook_t *self, const char *problem) {
 /* The context is there, and its Python said which process it is: another one than before has no variables. */
 static void on_set_up(daytona_future_t *future, void *user) {
   notebook_t *self = user;
-  const daytona_run_result_t *result = daytona_future_run_result(future);
+  const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
   if (self->phase >= ENDING) return;
   long pid = result != NULL ? strtol(result->out.data, NULL, 10) : 0;
   if (pid <= 0) {
@@ -238,9 +238,9 @@ static void on_set_up(daytona_future_t *future, void *user) {
 }
 
 static void look(notebook_t *self) {
-  daytona_run_opts_t opts = {.context_id = self->context};
+  daytona_interpreter_run_code_opts_t opts = {.context_id = self->context};
   self->phase = STARTING;
-  daytona_then(daytona_interpreter_run(self->box.sandbox, setup, &opts), on_set_up, self);
+  daytona_future_then(daytona_interpreter_run_code(self->box.sandbox, setup, &opts), on_set_up, self);
 }
 
 static void on_context(daytona_future_t *future, void *user) {
@@ -255,7 +255,7 @@ static void on_context(daytona_future_t *future, void *user) {
 }
 
 static void create_context(notebook_t *self) {
-  daytona_then(daytona_interpreter_create_context(self->box.sandbox, NULL), on_context, self);
+  daytona_future_then(daytona_interpreter_create_context(self->box.sandbox, NULL), on_context, self);
 }
 
 static void on_reset(daytona_future_t *future, void *user) {
@@ -277,7 +277,8 @@ static void reset(notebook_t *self) {
   cells_clear(&self->cells);
   self->phase = STARTING;
   self->pid = 0;
-  daytona_then(daytona_interpreter_delete_context(self->box.sandbox, self->context, NULL), on_reset, self);
+  daytona_future_then(daytona_interpreter_delete_context(self->box.sandbox, self->context, NULL), on_reset,
+                      self);
 }
 
 /* --- running a cell ---------------------------------------------------------------------------- */
@@ -289,7 +290,7 @@ static const char *behind(const char *text, const char *prefix) {
 }
 
 /* The first frame is the one of our own call and says nothing to the user. */
-static void show_exception(notebook_t *self, const daytona_run_error_t *error) {
+static void show_exception(notebook_t *self, const daytona_interpreter_run_error_t *error) {
   static const char head[] = "Traceback (most recent call last):\n";
   const char *frames = behind(error->traceback, head);
   const char *rest = frames != NULL ? behind(frames, "  File \"<stdin>\", line 1\n") : NULL;
@@ -303,7 +304,7 @@ static void show_exception(notebook_t *self, const daytona_run_error_t *error) {
 }
 
 static bool show_outcome(notebook_t *self, daytona_future_t *future) {
-  const daytona_run_result_t *result = daytona_future_run_result(future);
+  const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
   const daytona_error_t *error = daytona_future_error(future);
   if (result != NULL && result->error != NULL)
     show_exception(self, result->error);
@@ -337,13 +338,14 @@ static void on_run(daytona_future_t *future, void *user) {
 }
 
 static void run_cell(notebook_t *self, const char *source) {
-  daytona_run_opts_t opts = {.context_id = self->context,
-                             .env = {self->env, self->env_count},
-                             .timeout_ms = self->timeout_ms != 0 ? self->timeout_ms : DAYTONA_NO_TIMEOUT,
-                             .max_output_bytes = 1, /* it was printed, nobody asks for it again */
-                             .on_stdout = on_stdout,
-                             .on_stderr = on_stderr,
-                             .user = self};
+  daytona_interpreter_run_code_opts_t opts = {
+    .context_id = self->context,
+    .env = {self->env, self->env_count},
+    .timeout_ms = self->timeout_ms != 0 ? self->timeout_ms : DAYTONA_NO_TIMEOUT,
+    .max_output_bytes = 1, /* it was printed, nobody asks for it again */
+    .on_stdout = on_stdout,
+    .on_stderr = on_stderr,
+    .user = self};
   char *code = cells_call("__cell__", self->number + 1, source);
   if (code == NULL) {
     fail(self, "out of memory");
@@ -352,7 +354,7 @@ static void run_cell(notebook_t *self, const char *source) {
   self->number++;
   self->phase = RUNNING;
   self->began_ns = uv_hrtime();
-  self->run = daytona_interpreter_run(self->box.sandbox, code, &opts);
+  self->run = daytona_interpreter_run_code(self->box.sandbox, code, &opts);
   daytona_future_on_settled(self->run, on_run, self);
   free(code);
 }
@@ -369,7 +371,7 @@ static void on_interrupted(daytona_future_t *future, void *user) {
 
 static void interrupt(notebook_t *self) {
   char command[64];
-  daytona_exec_opts_t opts = {.timeout_ms = 10000, .leaves_running = true};
+  daytona_process_exec_opts_t opts = {.timeout_ms = 10000, .leaves_running = true};
   if (self->was_interrupted && !self->is_interactive) {
     quit(self, 128 + SIGINT, true);
     return;
@@ -383,7 +385,7 @@ static void interrupt(notebook_t *self) {
   self->was_interrupted = self->is_interrupting = true;
   if (self->is_interactive) self->is_at_margin = false; /* the terminal shows ^C */
   snprintf(command, sizeof command, "kill -INT %ld", self->pid);
-  daytona_then(daytona_process_exec(self->box.sandbox, command, &opts), on_interrupted, self);
+  daytona_future_then(daytona_process_exec(self->box.sandbox, command, &opts), on_interrupted, self);
 }
 
 /* --- commands ---------------------------------------------------------------------------------- */

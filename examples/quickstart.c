@@ -56,8 +56,8 @@ static void on_deleted(daytona_future_t *future, void *user) {
 }
 
 static void delete_sandbox(quickstart_t *self) {
-  daytona_lifecycle_opts_t opts = {.waits = true};
-  daytona_then(daytona_sandbox_delete(self->sandbox, &opts), on_deleted, self);
+  daytona_sandbox_lifecycle_opts_t opts = {.waits = true};
+  daytona_future_then(daytona_sandbox_delete(self->sandbox, &opts), on_deleted, self);
 }
 
 static void run_next(quickstart_t *self);
@@ -83,10 +83,11 @@ static void run_next(quickstart_t *self) {
     return;
   }
   const step_t *step = &steps[self->next++];
-  daytona_code_run_opts_t code_opts = {.language = step->language};
-  daytona_then(step->language == NULL ? daytona_process_exec(self->sandbox, step->text, NULL)
-                                      : daytona_process_code_run(self->sandbox, step->text, &code_opts),
-               on_step, self);
+  daytona_process_code_run_opts_t code_opts = {.language = step->language};
+  daytona_future_then(step->language == NULL
+                        ? daytona_process_exec(self->sandbox, step->text, NULL)
+                        : daytona_process_code_run(self->sandbox, step->text, &code_opts),
+                      on_step, self);
 }
 
 static void on_created(daytona_future_t *future, void *user) {
@@ -99,7 +100,7 @@ static void on_created(daytona_future_t *future, void *user) {
   }
   self->sandbox = daytona_sandbox_retain(sandbox); /* the future's would go with the future */
   printf("sandbox %s: %s\n", daytona_sandbox_id(sandbox),
-         daytona_sandbox_state_name(daytona_sandbox_get_state(sandbox)));
+         daytona_sandbox_state_name(daytona_sandbox_state(sandbox)));
   run_next(self);
 }
 
@@ -113,7 +114,7 @@ int main(void) {
     return EXIT_FAILURE;
   }
   self.began_ns = uv_hrtime();
-  daytona_then(daytona_create(self.client, NULL), on_created, &self);
+  daytona_future_then(daytona_sandbox_create(self.client, NULL), on_created, &self);
   uv_run(loop, UV_RUN_DEFAULT);
   daytona_client_release(self.client);
   int rc = uv_loop_close(loop); /* 0: nothing of ours is left */

@@ -176,7 +176,7 @@ static void on_stdout(const char *text, size_t size, void *user) { on_output(use
 
 static void on_stderr(const char *text, size_t size, void *user) { on_output(user, "stderr", text, size); }
 
-static void put_error(line_t *line, const daytona_run_error_t *error) {
+static void put_error(line_t *line, const daytona_interpreter_run_error_t *error) {
   put_member(line, "name", error->name, strlen(error->name));
   put_member(line, "value", error->value, strlen(error->value));
   put_member(line, "traceback", error->traceback, strlen(error->traceback));
@@ -184,7 +184,7 @@ static void put_error(line_t *line, const daytona_run_error_t *error) {
 
 /* The last line, and the end of the answer. */
 static void answer_end(run_t *run, daytona_future_t *future) {
-  const daytona_run_result_t *result = daytona_future_run_result(future);
+  const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
   const daytona_error_t *error = daytona_future_error(future);
   bool is_timeout = daytona_error_is(error, DAYTONA_ETIMEOUT) || run->is_late;
   const char *end = result == NULL          ? is_timeout ? "timeout" : "failed"
@@ -228,17 +228,18 @@ static void on_run_limit(uv_timer_t *timer) {
 static void start(run_t *run, slot_t *slot) {
   service_t *self = run->service;
   uint64_t limit_ms = (uint64_t)self->timeout_s * 1000 + SLACK_MS;
-  daytona_run_opts_t opts = {.context_id = slot->context,
-                             .timeout_ms = (int64_t)self->timeout_s * 1000,
-                             .max_output_bytes = 1, /* it is streamed, nobody asks for it again */
-                             .on_stdout = on_stdout,
-                             .on_stderr = on_stderr,
-                             .user = run};
+  daytona_interpreter_run_code_opts_t opts = {
+    .context_id = slot->context,
+    .timeout_ms = (int64_t)self->timeout_s * 1000,
+    .max_output_bytes = 1, /* it is streamed, nobody asks for it again */
+    .on_stdout = on_stdout,
+    .on_stderr = on_stderr,
+    .user = run};
   run->slot = slot;
   run->next = self->running;
   self->running = run;
   uv_timer_start(&run->limit, on_run_limit, limit_ms, limit_ms);
-  run->future = daytona_interpreter_run(slot->sandbox, run->code, &opts);
+  run->future = daytona_interpreter_run_code(slot->sandbox, run->code, &opts);
   daytona_future_on_settled(run->future, on_run, run);
 }
 

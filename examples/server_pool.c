@@ -56,9 +56,9 @@ static void on_created(daytona_future_t *future, void *user) {
 
 static void create(slot_t *slot) {
   static const daytona_pair_t labels[] = {{"made-by", "libdaytona-example-server"}};
-  daytona_create_opts_t opts = {.is_ephemeral = true, .labels = {labels, 1}};
+  daytona_sandbox_create_opts_t opts = {.is_ephemeral = true, .labels = {labels, 1}};
   slot->state = SLOT_CREATING;
-  daytona_then(daytona_create(slot->pool->client, &opts), on_created, slot);
+  daytona_future_then(daytona_sandbox_create(slot->pool->client, &opts), on_created, slot);
 }
 
 static void on_context(daytona_future_t *future, void *user) {
@@ -77,8 +77,8 @@ static void on_context(daytona_future_t *future, void *user) {
 }
 
 static void prepare(slot_t *slot) {
-  daytona_interpreter_context_opts_t opts = {.timeout_ms = PREPARE_LIMIT_MS};
-  daytona_then(daytona_interpreter_create_context(slot->sandbox, &opts), on_context, slot);
+  daytona_interpreter_create_context_opts_t opts = {.timeout_ms = PREPARE_LIMIT_MS};
+  daytona_future_then(daytona_interpreter_create_context(slot->sandbox, &opts), on_context, slot);
 }
 
 /* --- deleting ---------------------------------------------------------------------------------- */
@@ -99,9 +99,9 @@ static void on_deleted(daytona_future_t *future, void *user) {
 }
 
 static void delete_sandbox(slot_t *slot) {
-  daytona_lifecycle_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
+  daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
   forget_context(slot);
-  daytona_then(daytona_sandbox_delete(slot->sandbox, &opts), on_deleted, slot);
+  daytona_future_then(daytona_sandbox_delete(slot->sandbox, &opts), on_deleted, slot);
 }
 
 /* --- what comes next --------------------------------------------------------------------------- */
@@ -147,8 +147,8 @@ static void on_awake(uv_timer_t *timer) {
   pool_t *pool = timer->data;
   for (int i = 0; i < pool->size; i++)
     if (pool->slots[i].state == SLOT_IDLE)
-      daytona_then(daytona_sandbox_refresh_activity(pool->slots[i].sandbox, NULL), on_kept_awake,
-                   &pool->slots[i]);
+      daytona_future_then(daytona_sandbox_refresh_activity(pool->slots[i].sandbox, NULL), on_kept_awake,
+                          &pool->slots[i]);
 }
 
 /* --- public ------------------------------------------------------------------------------------ */
@@ -191,15 +191,15 @@ static void on_context_gone(daytona_future_t *future, void *user) {
 }
 
 void pool_give_back(slot_t *slot, bool is_clean) {
-  daytona_request_opts_t opts = {.timeout_ms = PREPARE_LIMIT_MS};
+  daytona_call_opts_t opts = {.timeout_ms = PREPARE_LIMIT_MS};
   if (!is_clean || slot->run_count >= slot->pool->runs_per_sandbox || slot->pool->is_closing) {
     slot->state = SLOT_DELETING;
     move(slot);
     return;
   }
   slot->state = SLOT_PREPARING;
-  daytona_then(daytona_interpreter_delete_context(slot->sandbox, slot->context, &opts), on_context_gone,
-               slot);
+  daytona_future_then(daytona_interpreter_delete_context(slot->sandbox, slot->context, &opts),
+                      on_context_gone, slot);
   forget_context(slot);
 }
 

@@ -146,8 +146,8 @@ static void follow_size(terminal_t *self) {
   self->cols = cols;
   self->rows = rows;
   self->is_resizing = true;
-  daytona_then(daytona_pty_resize(self->box.sandbox, daytona_pty_id(self->pty), cols, rows, NULL), on_resized,
-               self);
+  daytona_future_then(daytona_pty_resize(self->box.sandbox, daytona_pty_id(self->pty), cols, rows, NULL),
+                      on_resized, self);
 }
 
 static void on_winch(uv_signal_t *handle, int number) {
@@ -317,14 +317,14 @@ static bool must_kill(const terminal_t *self) {
 
 /* All output is on the screen: the terminal is the user's again. */
 static void finish(terminal_t *self) {
-  daytona_request_opts_t opts = {.timeout_ms = KILL_LIMIT_MS};
+  daytona_call_opts_t opts = {.timeout_ms = KILL_LIMIT_MS};
   daytona_pty_t *pty = self->pty;
   if (self->is_quitting || self->attach != NULL) return;
   self->is_quitting = true;
   restore_tty();
   if (self->message[0] != '\0') fprintf(stderr, "%s\n", self->message);
   if (must_kill(self))
-    daytona_then(daytona_pty_kill(self->box.sandbox, daytona_pty_id(pty), &opts), on_killed, self);
+    daytona_future_then(daytona_pty_kill(self->box.sandbox, daytona_pty_id(pty), &opts), on_killed, self);
   else
     box_close(&self->box);
   self->pty = NULL;
@@ -396,7 +396,7 @@ static void start_shell(terminal_t *self) {
   opts.cols = self->cols;
   opts.rows = self->rows;
   self->attach = daytona_pty_create(self->box.sandbox, &opts);
-  daytona_then(self->attach, on_attached, self);
+  daytona_future_then(self->attach, on_attached, self);
 }
 
 static void on_attached(daytona_future_t *future, void *user) {
@@ -436,7 +436,7 @@ static void on_box(box_t *box, const char *problem, void *user) {
     end(self, LOST, true);
   } else if (self->pty_id != NULL) {
     self->attach = daytona_pty_connect(box->sandbox, self->pty_id, &opts);
-    daytona_then(self->attach, on_reattached, self);
+    daytona_future_then(self->attach, on_reattached, self);
   } else {
     start_shell(self);
   }

@@ -9,7 +9,7 @@ enum { AWAKE_MS = 5 * 60 * 1000, DELETE_LIMIT_MS = 20 * 1000 };
 
 static void on_awake(uv_timer_t *timer) {
   box_t *box = timer->data;
-  daytona_then(daytona_sandbox_refresh_activity(box->sandbox, NULL), NULL, NULL);
+  daytona_future_then(daytona_sandbox_refresh_activity(box->sandbox, NULL), NULL, NULL);
 }
 
 static void on_deleted(daytona_future_t *future, void *user) {
@@ -21,9 +21,9 @@ static void on_deleted(daytona_future_t *future, void *user) {
 }
 
 static void leave(box_t *box) {
-  daytona_lifecycle_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
+  daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = DELETE_LIMIT_MS};
   if (box->sandbox != NULL && box->is_fresh && !box->keeps) {
-    daytona_then(daytona_sandbox_delete(box->sandbox, &opts), on_deleted, box);
+    daytona_future_then(daytona_sandbox_delete(box->sandbox, &opts), on_deleted, box);
     return;
   }
   box->on_closed(box, NULL, box->user);
@@ -46,15 +46,15 @@ static void on_started(daytona_future_t *future, void *user) { opened(user, futu
 
 static void on_found(daytona_future_t *future, void *user) {
   daytona_sandbox_t *sandbox = daytona_future_sandbox(future);
-  if (sandbox == NULL || daytona_sandbox_get_state(sandbox) == DAYTONA_SANDBOX_STARTED)
+  if (sandbox == NULL || daytona_sandbox_state(sandbox) == DAYTONA_SANDBOX_STARTED)
     opened(user, future);
   else
-    daytona_then(daytona_sandbox_start(sandbox, NULL), on_started, user);
+    daytona_future_then(daytona_sandbox_start(sandbox, NULL), on_started, user);
 }
 
 void box_open(box_t *box, daytona_client_t *client, const char *id_or_name, bool keeps,
               box_opened_cb on_opened, box_closed_cb on_closed, void *user) {
-  daytona_create_opts_t opts = {.is_ephemeral = !keeps};
+  daytona_sandbox_create_opts_t opts = {.is_ephemeral = !keeps};
   *box = (box_t){.client = client,
                  .keeps = keeps,
                  .is_fresh = id_or_name == NULL,
@@ -66,9 +66,9 @@ void box_open(box_t *box, daytona_client_t *client, const char *id_or_name, bool
   uv_unref((uv_handle_t *)&box->awake);
   box->awake.data = box;
   if (id_or_name != NULL)
-    daytona_then(daytona_get(client, id_or_name, NULL), on_found, box);
+    daytona_future_then(daytona_sandbox_get(client, id_or_name, NULL), on_found, box);
   else
-    daytona_then(daytona_create(client, &opts), on_started, box);
+    daytona_future_then(daytona_sandbox_create(client, &opts), on_started, box);
 }
 
 void box_close(box_t *box) {
@@ -79,7 +79,7 @@ void box_close(box_t *box) {
 }
 
 const char *box_name(const box_t *box) {
-  const daytona_sandbox_info_t *info = daytona_sandbox_get_info(box->sandbox);
+  const daytona_sandbox_info_t *info = daytona_sandbox_info(box->sandbox);
   if (info == NULL) return "";
   return box->is_fresh || info->name == NULL ? info->id : info->name;
 }

@@ -9,7 +9,7 @@
 
 #include <daytona/client.h>
 #include <daytona/error.h>
-#include <daytona/filesystem.h>
+#include <daytona/fs.h>
 #include <daytona/future.h>
 #include <daytona/git.h>
 #include <daytona/interpreter.h>

@@ -4,11 +4,11 @@
  * The rules, without exception:
  *   1. An operation never returns NULL. A bad argument, a closed client, lack of memory: all of it is
  *      a future that fails. (A call without its client or sandbox has no loop to report on: that one
- *      future has failed at once, and daytona_then() calls back before it returns.)
+ *      future has failed at once, and daytona_future_then() calls back before it returns.)
  *   2. A future settles exactly once, with a result or with an error.
  *   3. Callbacks run on the loop's thread and from a later turn of the loop, never inside the call
  *      that asked for them.
- *   4. A callback may do anything: start, cancel, close, release. Only daytona_await() refuses there.
+ *   4. A callback may do anything: start, cancel, close, release. Only daytona_future_await() refuses there.
  *   5. Results belong to the future and live until its last reference is released. Objects with a
  *      retain function of their own, such as a sandbox, may be retained and kept.
  *
@@ -45,7 +45,7 @@ typedef void (*daytona_future_cb)(daytona_future_t *future, void *user);
 /**
  * Hand a reference over and be told once.
  *
- * The usual way to consume an operation: `daytona_then(daytona_process_exec(...), on_exec, me)`.
+ * The usual way to consume an operation: `daytona_future_then(daytona_process_exec(...), on_exec, me)`.
  *
  * @param future    Taken: released after `callback` returned.
  * @param callback  Optional. NULL detaches the operation, as daytona_future_release() does. The first
@@ -54,7 +54,7 @@ typedef void (*daytona_future_cb)(daytona_future_t *future, void *user);
  *
  * Thread: loop.  In callbacks: yes.  After close: the callback still comes, with DAYTONA_ECLOSED.
  */
-DAYTONA_API void daytona_then(daytona_future_t *future, daytona_future_cb callback, void *user);
+DAYTONA_API void daytona_future_then(daytona_future_t *future, daytona_future_cb callback, void *user);
 
 /**
  * Be told once and keep the reference. Any number of callbacks per future, called in the order of
@@ -74,7 +74,7 @@ DAYTONA_API int daytona_future_on_settled(daytona_future_t *future, daytona_futu
  *         called from a callback of the library, of whichever client, or DAYTONA_ETHREAD on another
  *         thread than the loop's (nothing has run then).
  */
-DAYTONA_API int daytona_await(daytona_future_t *future);
+DAYTONA_API int daytona_future_await(daytona_future_t *future);
 
 /**
  * Settle `future` with DAYTONA_ECANCELED, unless it has settled, and stop its operation.
@@ -120,8 +120,8 @@ DAYTONA_API daytona_errcode_t daytona_future_code(const daytona_future_t *future
  * @param futures  Array copied, members retained until the combination is released.
  * @param count    0 settles with success.
  */
-DAYTONA_API daytona_future_t *daytona_all(daytona_client_t *client, daytona_future_t *const *futures,
-                                          size_t count);
+DAYTONA_API daytona_future_t *daytona_future_all(daytona_client_t *client, daytona_future_t *const *futures,
+                                                 size_t count);
 
 /**
  * The first success.
@@ -130,15 +130,15 @@ DAYTONA_API daytona_future_t *daytona_all(daytona_client_t *client, daytona_futu
  * give that result, daytona_future_winner() its index. The members still pending are then cancelled.
  * Fails with the error of the last one to fail when all have failed, DAYTONA_EINVAL when count is 0.
  */
-DAYTONA_API daytona_future_t *daytona_any(daytona_client_t *client, daytona_future_t *const *futures,
-                                          size_t count);
+DAYTONA_API daytona_future_t *daytona_future_any(daytona_client_t *client, daytona_future_t *const *futures,
+                                                 size_t count);
 
 /**
  * The first to settle, with success or failure; the members still pending are then cancelled.
  * Fails with DAYTONA_EINVAL when count is 0.
  */
-DAYTONA_API daytona_future_t *daytona_race(daytona_client_t *client, daytona_future_t *const *futures,
-                                           size_t count);
+DAYTONA_API daytona_future_t *daytona_future_race(daytona_client_t *client, daytona_future_t *const *futures,
+                                                  size_t count);
 
 /**
  * Bound `future` in time.
@@ -149,9 +149,9 @@ DAYTONA_API daytona_future_t *daytona_race(daytona_client_t *client, daytona_fut
  * @param future      Retained.
  * @param timeout_ms  Milliseconds from now, at least 0. DAYTONA_NO_TIMEOUT: no bound.
  */
-DAYTONA_API daytona_future_t *daytona_deadline(daytona_future_t *future, int64_t timeout_ms);
+DAYTONA_API daytona_future_t *daytona_future_deadline(daytona_future_t *future, int64_t timeout_ms);
 
-/** Number of members of daytona_all(), _any(), _race(); 1 for a deadline; 0 for plain futures. */
+/** Number of members of daytona_future_all(), _any(), _race(); 1 for a deadline; 0 for plain futures. */
 DAYTONA_API size_t daytona_future_member_count(const daytona_future_t *future);
 
 /** Member `index` of a combination, or NULL. Borrowed from the combination. */

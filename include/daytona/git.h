@@ -52,7 +52,7 @@ typedef struct daytona_git_clone_opts {
   bool insecure_skip_tls;                /**< Accept any certificate of the remote. */
   daytona_opt_int_t depth;               /**< Optional. So many commits only; at least 1. */
   int64_t timeout_ms;                    /**< Optional. Default: none. */
-  uint64_t reserved[4];                  /**< Must be zero. */
+  uint64_t reserved[8];                  /**< Must be zero. */
 } daytona_git_clone_opts_t;
 
 /** Clone `url` into the folder `path`, which is new or empty: otherwise DAYTONA_ECONFLICT.
@@ -61,20 +61,15 @@ typedef struct daytona_git_clone_opts {
 DAYTONA_API daytona_future_t *daytona_git_clone(daytona_sandbox_t *sandbox, const char *url, const char *path,
                                                 const daytona_git_clone_opts_t *opts);
 
-/** Options of calls that have none of their own. */
-typedef struct daytona_git_opts {
-  int64_t timeout_ms;   /**< Optional. Default: none. */
-  uint64_t reserved[3]; /**< Must be zero. */
-} daytona_git_opts_t;
-
 /** Stage files. @param files  Required, at least one, none NULL; relative to the repository; "." stands for all. */
 DAYTONA_API daytona_future_t *daytona_git_add(daytona_sandbox_t *sandbox, const char *path,
-                                              const daytona_strings_t *files, const daytona_git_opts_t *opts);
+                                              const daytona_strings_t *files,
+                                              const daytona_call_opts_t *opts);
 
 typedef struct daytona_git_commit_opts {
   bool allow_empty;     /**< Commit also when nothing is staged. */
   int64_t timeout_ms;   /**< Optional. Default: none. */
-  uint64_t reserved[4]; /**< Must be zero. */
+  uint64_t reserved[8]; /**< Must be zero. */
 } daytona_git_commit_opts_t;
 
 /** Commit what is staged. Settles with daytona_future_string(): the hash, 40 hexadecimal digits. With nothing
@@ -89,7 +84,7 @@ typedef struct daytona_git_remote_opts {
   const char *branch;                    /**< Optional. Default: the current one. */
   bool set_upstream;                     /**< push: remember the remote branch. */
   int64_t timeout_ms;                    /**< Optional. Default: none. */
-  uint64_t reserved[4];                  /**< Must be zero. */
+  uint64_t reserved[8];                  /**< Must be zero. */
 } daytona_git_remote_opts_t;
 
 /** Push the branch; with a detached HEAD DAYTONA_EINVAL. DAYTONA_EGIT_PUSH_REJECTED when the remote has moved on,
@@ -121,9 +116,9 @@ typedef struct daytona_git_status {
 } daytona_git_status_t;
 
 /** What has changed. Settles with daytona_future_git_status(). */
-DAYTONA_API daytona_future_t *daytona_git_status(daytona_sandbox_t *sandbox, const char *path,
-                                                 const daytona_git_opts_t *opts);
-/** The status of a future of daytona_git_status(), or NULL. Borrowed from the future. */
+DAYTONA_API daytona_future_t *daytona_git_get_status(daytona_sandbox_t *sandbox, const char *path,
+                                                     const daytona_call_opts_t *opts);
+/** The status of a future of daytona_git_get_status(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_git_status_t *daytona_future_git_status(const daytona_future_t *future);
 
 typedef struct daytona_git_branches {
@@ -132,27 +127,28 @@ typedef struct daytona_git_branches {
 } daytona_git_branches_t;
 
 /** The local branches. Settles with daytona_future_git_branches(). */
-DAYTONA_API daytona_future_t *daytona_git_branches(daytona_sandbox_t *sandbox, const char *path,
-                                                   const daytona_git_opts_t *opts);
-/** The branches of a future of daytona_git_branches(), or NULL. Borrowed from the future. */
+DAYTONA_API daytona_future_t *daytona_git_list_branches(daytona_sandbox_t *sandbox, const char *path,
+                                                        const daytona_call_opts_t *opts);
+/** The branches of a future of daytona_git_list_branches(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_git_branches_t *daytona_future_git_branches(const daytona_future_t *future);
 
 /** Create a branch from HEAD and check it out. DAYTONA_EGIT_BRANCH_EXISTS if there is one. */
 DAYTONA_API daytona_future_t *daytona_git_create_branch(daytona_sandbox_t *sandbox, const char *path,
-                                                        const char *name, const daytona_git_opts_t *opts);
+                                                        const char *name, const daytona_call_opts_t *opts);
 /** Check a branch or a full commit hash out. DAYTONA_EGIT_BRANCH_NOT_FOUND; DAYTONA_EGIT_DIRTY_WORKTREE when local
     changes would be lost, and nothing is changed then. */
 DAYTONA_API daytona_future_t *daytona_git_checkout_branch(daytona_sandbox_t *sandbox, const char *path,
-                                                          const char *branch, const daytona_git_opts_t *opts);
+                                                          const char *branch,
+                                                          const daytona_call_opts_t *opts);
 /** Delete a local branch, also one that is not merged. The current one is DAYTONA_ECONFLICT. */
 DAYTONA_API daytona_future_t *daytona_git_delete_branch(daytona_sandbox_t *sandbox, const char *path,
-                                                        const char *name, const daytona_git_opts_t *opts);
+                                                        const char *name, const daytona_call_opts_t *opts);
 
 typedef struct daytona_git_init_opts {
   bool is_bare;
   const char *initial_branch; /**< Optional. Default: git's. */
   int64_t timeout_ms;         /**< Optional. Default: none. */
-  uint64_t reserved[4];       /**< Must be zero. */
+  uint64_t reserved[8];       /**< Must be zero. */
 } daytona_git_init_opts_t;
 
 /** Make a repository and its folder. DAYTONA_ECONFLICT if there is one. */
@@ -164,7 +160,7 @@ typedef struct daytona_git_reset_opts {
   const char *target;      /**< Optional. Default: HEAD. */
   daytona_strings_t files; /**< Optional. Unstage only these. */
   int64_t timeout_ms;      /**< Optional. Default: none. */
-  uint64_t reserved[4];    /**< Must be zero. */
+  uint64_t reserved[8];    /**< Must be zero. */
 } daytona_git_reset_opts_t;
 
 /** Move HEAD or unstage files. Another `mode` is DAYTONA_EINVAL, an unknown `target` DAYTONA_EGIT_BRANCH_NOT_FOUND.
@@ -177,7 +173,7 @@ typedef struct daytona_git_restore_opts {
   daytona_opt_bool_t worktree; /**< Optional. Default: yes, unless staged is true. */
   const char *source;          /**< Optional. Default: the index, or HEAD for staged. */
   int64_t timeout_ms;          /**< Optional. Default: none. */
-  uint64_t reserved[4];        /**< Must be zero. */
+  uint64_t reserved[8];        /**< Must be zero. */
 } daytona_git_restore_opts_t;
 
 /** Take files back. @param files  Required, at least one, none NULL. */
@@ -189,7 +185,7 @@ typedef struct daytona_git_remote_add_opts {
   bool fetches;         /**< Fetch from it at once. */
   bool overwrites;      /**< Replace a remote of that name. */
   int64_t timeout_ms;   /**< Optional. Default: none. */
-  uint64_t reserved[4]; /**< Must be zero. */
+  uint64_t reserved[8]; /**< Must be zero. */
 } daytona_git_remote_add_opts_t;
 
 /** Add a remote. DAYTONA_ECONFLICT if the name is taken, unless `overwrites`. */
@@ -198,19 +194,19 @@ DAYTONA_API daytona_future_t *daytona_git_remote_add(daytona_sandbox_t *sandbox,
                                                      const daytona_git_remote_add_opts_t *opts);
 
 /** The remotes: names and URLs, passwords removed. Settles with daytona_future_map(). */
-DAYTONA_API daytona_future_t *daytona_git_remotes(daytona_sandbox_t *sandbox, const char *path,
-                                                  const daytona_git_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_git_list_remotes(daytona_sandbox_t *sandbox, const char *path,
+                                                       const daytona_call_opts_t *opts);
 
 /** The URL of one remote. Settles with daytona_future_string(), which is NULL if there is no such remote. */
 DAYTONA_API daytona_future_t *daytona_git_remote_get(daytona_sandbox_t *sandbox, const char *path,
-                                                     const char *name, const daytona_git_opts_t *opts);
+                                                     const char *name, const daytona_call_opts_t *opts);
 
 /** Where a setting lives. */
 typedef struct daytona_git_config_opts {
   const char *scope;    /**< Optional. global (default), local, system. */
   const char *path;     /**< Required for local: the repository. */
   int64_t timeout_ms;   /**< Optional. Default: none. */
-  uint64_t reserved[4]; /**< Must be zero. */
+  uint64_t reserved[8]; /**< Must be zero. */
 } daytona_git_config_opts_t;
 
 /** Change a setting. @param value  Optional. NULL and "" set it to nothing. */
@@ -225,17 +221,17 @@ DAYTONA_API daytona_future_t *daytona_git_configure_user(daytona_sandbox_t *sand
                                                          const char *email,
                                                          const daytona_git_config_opts_t *opts);
 
-typedef struct daytona_git_authenticate_opts {
+typedef struct daytona_git_dangerously_authenticate_opts {
   const char *host;     /**< Optional. Server default: github.com. */
   const char *protocol; /**< Optional. Server default: https. */
   int64_t timeout_ms;   /**< Optional. Default: none. */
-  uint64_t reserved[4]; /**< Must be zero. */
-} daytona_git_authenticate_opts_t;
+  uint64_t reserved[8]; /**< Must be zero. */
+} daytona_git_dangerously_authenticate_opts_t;
 
 /** Store a password for git in the sandbox, in plain text, readable by everything that runs there. */
 DAYTONA_API daytona_future_t *daytona_git_dangerously_authenticate(
   daytona_sandbox_t *sandbox, const char *username, const char *password,
-  const daytona_git_authenticate_opts_t *opts);
+  const daytona_git_dangerously_authenticate_opts_t *opts);
 
 DAYTONA_END
 

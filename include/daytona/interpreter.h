@@ -27,22 +27,23 @@
 DAYTONA_BEGIN
 
 /** An exception that the code did not catch. Nothing in it is NULL. */
-typedef struct daytona_run_error {
+typedef struct daytona_interpreter_run_error {
   const char *name;  /**< of its class, such as "ValueError" */
   const char *value; /**< its text */
   const char *traceback;
-} daytona_run_error_t;
+} daytona_interpreter_run_error_t;
 
 /** What a run left behind. Texts have a NUL behind them, and may have some inside: see their sizes. */
-typedef struct daytona_run_result {
-  daytona_bytes_t out;                     /**< stdout, UTF-8; at most max_output_bytes of it */
-  daytona_bytes_t err;                     /**< stderr */
-  bool out_is_truncated, err_is_truncated; /**< the callbacks got everything */
-  const daytona_run_error_t *error;        /**< NULL: the code ended without one */
-} daytona_run_result_t;
+typedef struct daytona_interpreter_run_result {
+  daytona_bytes_t out;                          /**< stdout, UTF-8; at most max_output_bytes of it */
+  daytona_bytes_t err;                          /**< stderr */
+  bool out_is_truncated, err_is_truncated;      /**< the callbacks got everything */
+  const daytona_interpreter_run_error_t *error; /**< NULL: the code ended without one */
+} daytona_interpreter_run_result_t;
 
-/** The result of a future of daytona_interpreter_run(), or NULL. Borrowed from the future. */
-DAYTONA_API const daytona_run_result_t *daytona_future_run_result(const daytona_future_t *future);
+/** The result of a future of daytona_interpreter_run_code(), or NULL. Borrowed from the future. */
+DAYTONA_API const daytona_interpreter_run_result_t *daytona_future_interpreter_run_result(
+  const daytona_future_t *future);
 
 /**
  * The code printed something. Zero or more times, on the loop, before the run's future settles. `text` is valid during
@@ -51,9 +52,9 @@ DAYTONA_API const daytona_run_result_t *daytona_future_run_result(const daytona_
 typedef void (*daytona_run_output_cb)(const char *text, size_t size, void *user);
 
 /** The code ended with an exception. At most once per run of honest servers; rules as above. */
-typedef void (*daytona_run_error_cb)(const daytona_run_error_t *error, void *user);
+typedef void (*daytona_run_error_cb)(const daytona_interpreter_run_error_t *error, void *user);
 
-typedef struct daytona_run_opts {
+typedef struct daytona_interpreter_run_code_opts {
   const char *context_id; /**< Optional. Default: the context that every sandbox has. */
   daytona_map_t env;      /**< Optional. For this run only. */
   int64_t timeout_ms;     /**< Optional. Default: the server's, 600 s; DAYTONA_NO_TIMEOUT: none. Rounded up to
@@ -65,17 +66,17 @@ typedef struct daytona_run_opts {
   daytona_run_error_cb on_error;   /**< Optional. */
   void *user;                      /**< For all three. */
   int64_t connect_timeout_ms;      /**< Optional. Default: the client's. */
-  uint64_t reserved[4];            /**< Must be zero. */
-} daytona_run_opts_t;
+  uint64_t reserved[8];            /**< Must be zero. */
+} daytona_interpreter_run_code_opts_t;
 
 /**
  * Run code in a context.
  *
- * Settles with daytona_future_run_result(), also when the code ended with an exception: that is a result. Only the
+ * Settles with daytona_future_interpreter_run_result(), also when the code ended with an exception: that is a result. Only the
  * server's close frame ends a run. Fails with DAYTONA_ETIMEOUT when the code exceeded its time (or let a
  * KeyboardInterrupt escape, or its context was deleted), with DAYTONA_ECONNECTION and the server's words when the
  * worker died or the context is unknown, and when the connection broke: the code may then still be running. Output
- * that came before a failure has been given to the callbacks. daytona_stream_verdict() of <daytona/stream.h> tells such
+ * that came before a failure has been given to the callbacks. daytona_future_stream_reason() of <daytona/stream.h> tells such
  * failures apart: a lost connection, a slow reader, a client that took this one's place. Fails with DAYTONA_ELIMIT when
  * code and environment are over 64 MiB, or one message of the server is over 8 MiB.
  *
@@ -84,8 +85,8 @@ typedef struct daytona_run_opts {
  * Secrets: code and environment are kept out of log lines.
  * Cancel: the code goes on until its time is over; deleting its context stops it.
  */
-DAYTONA_API daytona_future_t *daytona_interpreter_run(daytona_sandbox_t *sandbox, const char *code,
-                                                      const daytona_run_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const char *code,
+                                                           const daytona_interpreter_run_code_opts_t *opts);
 
 /**
  * Stop reading the output of a run, and go on. Nothing is handed on meanwhile, and the run does not end; at most 64 KiB
@@ -111,32 +112,32 @@ typedef struct daytona_interpreter_context_list {
   size_t count;
 } daytona_interpreter_context_list_t;
 
-typedef struct daytona_interpreter_context_opts {
+typedef struct daytona_interpreter_create_context_opts {
   const char *cwd;      /**< Optional. Default: the work folder. */
   int64_t timeout_ms;   /**< Optional. Default: request_timeout_ms of the client. */
-  uint64_t reserved[4]; /**< Must be zero. */
-} daytona_interpreter_context_opts_t;
+  uint64_t reserved[8]; /**< Must be zero. */
+} daytona_interpreter_create_context_opts_t;
 
 /**
  * Make a context. Settles with daytona_future_interpreter_context(). DAYTONA_EINTERNAL when its worker cannot start, as
  * in a `cwd` that is none.
  */
 DAYTONA_API daytona_future_t *daytona_interpreter_create_context(
-  daytona_sandbox_t *sandbox, const daytona_interpreter_context_opts_t *opts);
+  daytona_sandbox_t *sandbox, const daytona_interpreter_create_context_opts_t *opts);
 
-/** All contexts but the default one. Settles with daytona_future_interpreter_contexts(). */
+/** All contexts but the default one. Settles with daytona_future_interpreter_context_list(). */
 DAYTONA_API daytona_future_t *daytona_interpreter_list_contexts(daytona_sandbox_t *sandbox,
-                                                                const daytona_request_opts_t *opts);
+                                                                const daytona_call_opts_t *opts);
 
 /** End a context and what runs in it. Settles without a value. DAYTONA_EINVAL for the id "default". */
 DAYTONA_API daytona_future_t *daytona_interpreter_delete_context(daytona_sandbox_t *sandbox,
                                                                  const char *context_id,
-                                                                 const daytona_request_opts_t *opts);
+                                                                 const daytona_call_opts_t *opts);
 
 /** Results of the calls above, or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_interpreter_context_t *daytona_future_interpreter_context(
   const daytona_future_t *future);
-DAYTONA_API const daytona_interpreter_context_list_t *daytona_future_interpreter_contexts(
+DAYTONA_API const daytona_interpreter_context_list_t *daytona_future_interpreter_context_list(
   const daytona_future_t *future);
 
 DAYTONA_END

@@ -31,7 +31,7 @@ typedef struct daytona_allocator {
  *
  * Thread: any, but only while no other thread uses the library.
  */
-DAYTONA_API int daytona_set_allocator(const daytona_allocator_t *allocator);
+DAYTONA_API int daytona_memory_set_allocator(const daytona_allocator_t *allocator);
 
 DAYTONA_END
 

@@ -41,7 +41,7 @@ typedef struct daytona_exec_result {
 /** The result of the futures of this header, or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_exec_result_t *daytona_future_exec_result(const daytona_future_t *future);
 
-typedef struct daytona_exec_opts {
+typedef struct daytona_process_exec_opts {
   const char *cwd; /**< Optional. Default: the work folder; relative paths start there. */
   daytona_map_t
     env; /**< Optional. On top of the sandbox's. Names: a letter or `_`, then letters, digits, `_`. */
@@ -50,8 +50,8 @@ typedef struct daytona_exec_opts {
                              keeps it; the client gives up 5 s later, with DAYTONA_EDEADLINE. */
   bool leaves_running;    /**< Do not mark the command and do not try to stop it on cancel. */
   bool counts_queue_time; /**< Let waiting for a free connection count for the client's limit. */
-  uint64_t reserved[4];   /**< Must be zero. */
-} daytona_exec_opts_t;
+  uint64_t reserved[8];   /**< Must be zero. */
+} daytona_process_exec_opts_t;
 
 /**
  * Run a shell command and wait for its end.
@@ -66,9 +66,9 @@ typedef struct daytona_exec_opts {
  * @param opts     Optional.
  */
 DAYTONA_API daytona_future_t *daytona_process_exec(daytona_sandbox_t *sandbox, const char *command,
-                                                   const daytona_exec_opts_t *opts);
+                                                   const daytona_process_exec_opts_t *opts);
 
-typedef struct daytona_code_run_opts {
+typedef struct daytona_process_code_run_opts {
   const char
     *language; /**< Optional. `python`, `javascript`, `typescript`. Default: the sandbox's language. */
   daytona_strings_t argv; /**< Optional. Arguments of the program. Servers may split them at blanks. */
@@ -76,8 +76,8 @@ typedef struct daytona_code_run_opts {
   int64_t timeout_ms;     /**< Optional. As in exec. */
   bool leaves_running;    /**< As in exec. */
   bool counts_queue_time;
-  uint64_t reserved[4]; /**< Must be zero. */
-} daytona_code_run_opts_t;
+  uint64_t reserved[8]; /**< Must be zero. */
+} daytona_process_code_run_opts_t;
 
 /**
  * Run a program text in a fresh interpreter and wait for its end. Nothing is kept between runs.
@@ -90,7 +90,7 @@ typedef struct daytona_code_run_opts {
  * @param opts     Optional.
  */
 DAYTONA_API daytona_future_t *daytona_process_code_run(daytona_sandbox_t *sandbox, const char *code,
-                                                       const daytona_code_run_opts_t *opts);
+                                                       const daytona_process_code_run_opts_t *opts);
 
 DAYTONA_END
 

@@ -74,7 +74,7 @@ typedef struct daytona_pty_create_opts {
   daytona_map_t env; /**< Optional. TERM is xterm-256color unless given. */
   int cols, rows;    /**< Optional. Default: 80 and 24; at most 1000. */
   daytona_pty_attach_t attach;
-  uint64_t reserved[4]; /**< Must be zero. */
+  uint64_t reserved[8]; /**< Must be zero. */
 } daytona_pty_create_opts_t;
 
 /**
@@ -91,7 +91,7 @@ DAYTONA_API daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox,
 
 typedef struct daytona_pty_connect_opts {
   daytona_pty_attach_t attach;
-  uint64_t reserved[4]; /**< Must be zero. */
+  uint64_t reserved[8]; /**< Must be zero. */
 } daytona_pty_connect_opts_t;
 
 /** Attach to a terminal. Settles with daytona_future_pty(). Fails with DAYTONA_ENOTFOUND if there is none. */
@@ -119,20 +119,19 @@ typedef struct daytona_pty_list {
 } daytona_pty_list_t;
 
 /** All terminals. Settles with daytona_future_pty_list(). */
-DAYTONA_API daytona_future_t *daytona_pty_list(daytona_sandbox_t *sandbox,
-                                               const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_pty_list(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts);
 
 /** One terminal. Settles with daytona_future_pty_info(). DAYTONA_ENOTFOUND for one that has ended. */
-DAYTONA_API daytona_future_t *daytona_pty_info(daytona_sandbox_t *sandbox, const char *id,
-                                               const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_pty_get_info(daytona_sandbox_t *sandbox, const char *id,
+                                                   const daytona_call_opts_t *opts);
 
 /** Change the size, 1 to 1000 each. Settles with daytona_future_pty_info(). DAYTONA_EGONE for one that has ended. */
 DAYTONA_API daytona_future_t *daytona_pty_resize(daytona_sandbox_t *sandbox, const char *id, int cols,
-                                                 int rows, const daytona_request_opts_t *opts);
+                                                 int rows, const daytona_call_opts_t *opts);
 
 /** Kill the terminal's processes. Settles without a value; attached clients get DAYTONA_STREAM_KILLED. */
 DAYTONA_API daytona_future_t *daytona_pty_kill(daytona_sandbox_t *sandbox, const char *id,
-                                               const daytona_request_opts_t *opts);
+                                               const daytona_call_opts_t *opts);
 
 /** Results of the calls above, or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_pty_list_t *daytona_future_pty_list(const daytona_future_t *future);
@@ -175,9 +174,6 @@ DAYTONA_API void daytona_pty_resume(daytona_pty_t *pty);
  */
 DAYTONA_API int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size);
 
-/** The same under its other name. */
-DAYTONA_API int daytona_pty_send_input(daytona_pty_t *pty, const void *bytes, size_t size);
-
 /**
  * Wait for the verdict. Settles with daytona_future_stream_end(): DAYTONA_STREAM_EXITED with the shell's exit code;
  * KILLED with 137; LOST; SLOW_READER; CLOSED after daytona_pty_disconnect(); FAILED with the server's words, or for
@@ -196,9 +192,6 @@ DAYTONA_API const daytona_stream_end_t *daytona_pty_end(const daytona_pty_t *pty
  * its buffer full. A server that does not answer is not waited for longer than 5 s. Later calls do nothing.
  */
 DAYTONA_API void daytona_pty_disconnect(daytona_pty_t *pty);
-
-/** The same under its other name. */
-DAYTONA_API void daytona_pty_close(daytona_pty_t *pty);
 
 DAYTONA_END
 

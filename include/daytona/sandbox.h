@@ -35,36 +35,36 @@ DAYTONA_BEGIN
 
 typedef struct daytona_sandbox daytona_sandbox_t;
 
-/** X(NAME, wire string). */
-#define DAYTONA_SANDBOX_STATE_MAP(X)                                           \
-  X(UNKNOWN, "unknown") /* also every state that this version does not know */ \
-  X(CREATING, "creating")                                                      \
-  X(RESTORING, "restoring")                                                    \
-  X(DESTROYED, "destroyed")                                                    \
-  X(DESTROYING, "destroying")                                                  \
-  X(STARTED, "started")                                                        \
-  X(STOPPED, "stopped")                                                        \
-  X(STARTING, "starting")                                                      \
-  X(STOPPING, "stopping")                                                      \
-  X(ERROR, "error")                                                            \
-  X(BUILD_FAILED, "build_failed")                                              \
-  X(PENDING_BUILD, "pending_build")                                            \
-  X(BUILDING_SNAPSHOT, "building_snapshot")                                    \
-  X(PULLING_SNAPSHOT, "pulling_snapshot")                                      \
-  X(ARCHIVED, "archived")                                                      \
-  X(ARCHIVING, "archiving")                                                    \
-  X(RESIZING, "resizing")                                                      \
-  X(SNAPSHOTTING, "snapshotting")                                              \
-  X(FORKING, "forking")                                                        \
-  X(PAUSING, "pausing")                                                        \
-  X(PAUSED, "paused")                                                          \
-  X(RESUMING, "resuming")
+/** X(NAME, number, wire string). Numbers never change; 0 is also every state that this version does not know. */
+#define DAYTONA_SANDBOX_STATE_MAP(X)            \
+  X(UNKNOWN, 0, "unknown")                      \
+  X(CREATING, 1, "creating")                    \
+  X(RESTORING, 2, "restoring")                  \
+  X(DESTROYED, 3, "destroyed")                  \
+  X(DESTROYING, 4, "destroying")                \
+  X(STARTED, 5, "started")                      \
+  X(STOPPED, 6, "stopped")                      \
+  X(STARTING, 7, "starting")                    \
+  X(STOPPING, 8, "stopping")                    \
+  X(ERROR, 9, "error")                          \
+  X(BUILD_FAILED, 10, "build_failed")           \
+  X(PENDING_BUILD, 11, "pending_build")         \
+  X(BUILDING_SNAPSHOT, 12, "building_snapshot") \
+  X(PULLING_SNAPSHOT, 13, "pulling_snapshot")   \
+  X(ARCHIVED, 14, "archived")                   \
+  X(ARCHIVING, 15, "archiving")                 \
+  X(RESIZING, 16, "resizing")                   \
+  X(SNAPSHOTTING, 17, "snapshotting")           \
+  X(FORKING, 18, "forking")                     \
+  X(PAUSING, 19, "pausing")                     \
+  X(PAUSED, 20, "paused")                       \
+  X(RESUMING, 21, "resuming")
 
 typedef enum daytona_sandbox_state {
-#define DAYTONA_SANDBOX_STATE_ENUM(name, text) DAYTONA_SANDBOX_##name,
+#define DAYTONA_SANDBOX_STATE_ENUM(name, value, text) DAYTONA_SANDBOX_##name = value,
   DAYTONA_SANDBOX_STATE_MAP(DAYTONA_SANDBOX_STATE_ENUM)
 #undef DAYTONA_SANDBOX_STATE_ENUM
-    DAYTONA_SANDBOX_STATE_COUNT /**< never a state */
+    DAYTONA_SANDBOX_STATE_FORCE_INT = 0x7fffffff /**< keeps the size of the enum */
 } daytona_sandbox_state_t;
 
 /** The wire string of a state: "started". "unknown" for numbers that are none. Static. Thread: any. */
@@ -79,7 +79,7 @@ typedef struct daytona_volume_mount {
 
 /**
  * What the server said of a sandbox. Strings that it left out are NULL; fields that items of
- * daytona_sandbox_iter_next() lack are empty until daytona_sandbox_refresh().
+ * daytona_sandbox_iter_next() lack are empty until daytona_sandbox_refresh_data().
  */
 typedef struct daytona_sandbox_info {
   const char *id;
@@ -140,7 +140,7 @@ DAYTONA_API void daytona_sandbox_release(daytona_sandbox_t *sandbox);
 DAYTONA_API const char *daytona_sandbox_id(const daytona_sandbox_t *sandbox);
 
 /** The state that the server reported last. DAYTONA_SANDBOX_UNKNOWN for NULL. */
-DAYTONA_API daytona_sandbox_state_t daytona_sandbox_get_state(const daytona_sandbox_t *sandbox);
+DAYTONA_API daytona_sandbox_state_t daytona_sandbox_state(const daytona_sandbox_t *sandbox);
 
 /**
  * All that the server reported last.
@@ -148,27 +148,21 @@ DAYTONA_API daytona_sandbox_state_t daytona_sandbox_get_state(const daytona_sand
  * Borrowed, and replaced as a whole when an operation brings news: read it, copy what you keep, and do
  * not hold the pointer over a return to the loop.
  */
-DAYTONA_API const daytona_sandbox_info_t *daytona_sandbox_get_info(const daytona_sandbox_t *sandbox);
+DAYTONA_API const daytona_sandbox_info_t *daytona_sandbox_info(const daytona_sandbox_t *sandbox);
 
 /** The client it belongs to. Borrowed. */
-DAYTONA_API daytona_client_t *daytona_sandbox_get_client(const daytona_sandbox_t *sandbox);
+DAYTONA_API daytona_client_t *daytona_sandbox_client(const daytona_sandbox_t *sandbox);
 
 /**
- * The sandbox of a future of daytona_create(), _get(), _find_one(), daytona_sandbox_iter_next() and of the
+ * The sandbox of a future of daytona_sandbox_create(), _get(), _find_one(), daytona_sandbox_iter_next() and of the
  * lifecycle calls. Borrowed from the future; retain it to keep it. NULL while pending, after a failure, for other
  * kinds, and at the end of an iteration.
  */
 DAYTONA_API daytona_sandbox_t *daytona_future_sandbox(const daytona_future_t *future);
 
-/** Options of calls that have none of their own. */
-typedef struct daytona_request_opts {
-  int64_t timeout_ms;   /**< Optional. Default: request_timeout_ms of the client. */
-  uint64_t reserved[3]; /**< Must be zero. */
-} daytona_request_opts_t;
-
 /* --- create ------------------------------------------------------------------------------------ */
 
-typedef struct daytona_create_opts {
+typedef struct daytona_sandbox_create_opts {
   /** Optional. Unique in the organization. Default: a fresh UUID, which lets an ambiguous create be resolved. */
   const char *name;
   /** Optional. Id or name of a snapshot. Default: the server's. */
@@ -201,7 +195,7 @@ typedef struct daytona_create_opts {
   int64_t timeout_ms;                   /**< Optional. Default 60000. */
   bool counts_queue_time;               /**< Let waiting for a free place count as well. */
   uint64_t reserved[8];                 /**< Must be zero. */
-} daytona_create_opts_t;
+} daytona_sandbox_create_opts_t;
 
 /**
  * Create a sandbox from a snapshot and wait until it is started.
@@ -215,14 +209,15 @@ typedef struct daytona_create_opts {
  * when it does not, the first error is reported. Three quarters of timeout_ms are for the request, the rest for this.
  * A name of your own should be one that no sandbox had before: an older sandbox of that name cannot be told from
  * the one asked for. After a failure that came later than the request the message names the sandbox, which may
- * exist: find it with daytona_find_one() and delete it.
+ * exist: find it with daytona_sandbox_find_one() and delete it.
  *
  * @param client  Retained until the future settles.
  * @param opts    Copied. NULL means all defaults.
  *
  * Cancel: before the request is sent, nothing has happened; after, the sandbox may come into being.
  */
-DAYTONA_API daytona_future_t *daytona_create(daytona_client_t *client, const daytona_create_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
+                                                     const daytona_sandbox_create_opts_t *opts);
 
 /* --- find -------------------------------------------------------------------------------------- */
 
@@ -232,21 +227,22 @@ DAYTONA_API daytona_future_t *daytona_create(daytona_client_t *client, const day
  * @param id_or_name  Required, not empty.
  * @param opts        Optional.
  */
-DAYTONA_API daytona_future_t *daytona_get(daytona_client_t *client, const char *id_or_name,
-                                          const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_get(daytona_client_t *client, const char *id_or_name,
+                                                  const daytona_call_opts_t *opts);
 
-typedef struct daytona_find_one_opts {
+typedef struct daytona_sandbox_find_one_opts {
   const char *id_or_name; /**< Optional. When given, labels are not looked at. */
   daytona_map_t labels;   /**< Optional. Every pair must be present. */
   int64_t timeout_ms;     /**< Optional. Default: request_timeout_ms of the client. */
-  uint64_t reserved[4];   /**< Must be zero. */
-} daytona_find_one_opts_t;
+  uint64_t reserved[8];   /**< Must be zero. */
+} daytona_sandbox_find_one_opts_t;
 
 /**
  * The sandbox of that id or name, or else the first one with those labels.
  * Settles with daytona_future_sandbox(); DAYTONA_ENOTFOUND if there is none.
  */
-DAYTONA_API daytona_future_t *daytona_find_one(daytona_client_t *client, const daytona_find_one_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_find_one(daytona_client_t *client,
+                                                       const daytona_sandbox_find_one_opts_t *opts);
 
 /** One page of sandboxes. They belong to the future; retain those you keep. */
 typedef struct daytona_sandbox_page {
@@ -257,21 +253,22 @@ typedef struct daytona_sandbox_page {
   int64_t total_pages;
 } daytona_sandbox_page_t;
 
-typedef struct daytona_list_opts {
+typedef struct daytona_sandbox_list_opts {
   daytona_map_t labels;    /**< Optional. Every pair must be present. */
   daytona_opt_int_t page;  /**< Optional. From 1. Default 1. */
   daytona_opt_int_t limit; /**< Optional. Sandboxes per page, 1 to 200. Server default: 100. */
   int64_t timeout_ms;      /**< Optional. Default: request_timeout_ms of the client. */
-  uint64_t reserved[4];    /**< Must be zero. */
-} daytona_list_opts_t;
+  uint64_t reserved[8];    /**< Must be zero. */
+} daytona_sandbox_list_opts_t;
 
 /**
  * One page of the list. Settles with daytona_future_sandbox_page(). The server has deprecated this form in
  * favour of daytona_sandbox_iter_new().
  */
-DAYTONA_API daytona_future_t *daytona_list(daytona_client_t *client, const daytona_list_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_list(daytona_client_t *client,
+                                                   const daytona_sandbox_list_opts_t *opts);
 
-/** The page of a future of daytona_list(), or NULL. Borrowed from the future. */
+/** The page of a future of daytona_sandbox_list(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_sandbox_page_t *daytona_future_sandbox_page(const daytona_future_t *future);
 
 /** What an iteration looks for. Times are RFC 3339 text. All zero: everything, in the server's order. */
@@ -326,20 +323,20 @@ DAYTONA_API void daytona_sandbox_iter_release(daytona_sandbox_iter_t *iter);
 /* --- data -------------------------------------------------------------------------------------- */
 
 /** Fetch the sandbox again. Settles with daytona_future_sandbox(), the same object, brought up to date. */
-DAYTONA_API daytona_future_t *daytona_sandbox_refresh(daytona_sandbox_t *sandbox,
-                                                      const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_refresh_data(daytona_sandbox_t *sandbox,
+                                                           const daytona_call_opts_t *opts);
 
 /** Count as activity, which puts auto-stop off. Settles without a value. */
 DAYTONA_API daytona_future_t *daytona_sandbox_refresh_activity(daytona_sandbox_t *sandbox,
-                                                               const daytona_request_opts_t *opts);
+                                                               const daytona_call_opts_t *opts);
 
 /** Home folder of the sandbox's user. Settles with daytona_future_string(). Protocol: toolbox. */
 DAYTONA_API daytona_future_t *daytona_sandbox_get_user_home_dir(daytona_sandbox_t *sandbox,
-                                                                const daytona_request_opts_t *opts);
+                                                                const daytona_call_opts_t *opts);
 
 /** The folder that relative paths start at. Settles with daytona_future_string(). Protocol: toolbox. */
 DAYTONA_API daytona_future_t *daytona_sandbox_get_work_dir(daytona_sandbox_t *sandbox,
-                                                           const daytona_request_opts_t *opts);
+                                                           const daytona_call_opts_t *opts);
 
 /**
  * Replace all labels, that of the language included: repeat `code-toolbox-language` to keep it.
@@ -349,94 +346,87 @@ DAYTONA_API daytona_future_t *daytona_sandbox_get_work_dir(daytona_sandbox_t *sa
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_set_labels(daytona_sandbox_t *sandbox,
                                                          const daytona_map_t *labels,
-                                                         const daytona_request_opts_t *opts);
+                                                         const daytona_call_opts_t *opts);
 
 /* --- life -------------------------------------------------------------------------------------- */
 
 /** Options of lifecycle calls. */
-typedef struct daytona_lifecycle_opts {
+typedef struct daytona_sandbox_lifecycle_opts {
   int64_t timeout_ms;     /**< Optional. Default 60000. */
   bool is_forced;         /**< stop: kill at once instead of asking processes to end. */
   bool waits;             /**< delete: wait until it is gone. */
   bool counts_queue_time; /**< Let waiting for a free place count as well. */
-  uint64_t reserved[4];   /**< Must be zero. */
-} daytona_lifecycle_opts_t;
+  uint64_t reserved[8];   /**< Must be zero. */
+} daytona_sandbox_lifecycle_opts_t;
 
 /** Start and wait until it is started. Settles with daytona_future_sandbox(). */
 DAYTONA_API daytona_future_t *daytona_sandbox_start(daytona_sandbox_t *sandbox,
-                                                    const daytona_lifecycle_opts_t *opts);
+                                                    const daytona_sandbox_lifecycle_opts_t *opts);
 
 /** Stop and wait until it is stopped, or gone if it is ephemeral. Settles with daytona_future_sandbox(). */
 DAYTONA_API daytona_future_t *daytona_sandbox_stop(daytona_sandbox_t *sandbox,
-                                                   const daytona_lifecycle_opts_t *opts);
+                                                   const daytona_sandbox_lifecycle_opts_t *opts);
 
 /** Repair a sandbox in state ERROR whose `is_recoverable` is true, and wait until it is started. Settles with
     daytona_future_sandbox(). */
 DAYTONA_API daytona_future_t *daytona_sandbox_recover(daytona_sandbox_t *sandbox,
-                                                      const daytona_lifecycle_opts_t *opts);
+                                                      const daytona_sandbox_lifecycle_opts_t *opts);
 
 /** Delete. Settles with daytona_future_sandbox() when the server has accepted it, or with `waits` when it is
     gone (state DESTROYED). */
 DAYTONA_API daytona_future_t *daytona_sandbox_delete(daytona_sandbox_t *sandbox,
-                                                     const daytona_lifecycle_opts_t *opts);
+                                                     const daytona_sandbox_lifecycle_opts_t *opts);
 
 /** Move a stopped sandbox to the archive. Settles with daytona_future_sandbox() when the server has accepted it; it
     does not wait for ARCHIVED. */
 DAYTONA_API daytona_future_t *daytona_sandbox_archive(daytona_sandbox_t *sandbox,
-                                                      const daytona_request_opts_t *opts);
+                                                      const daytona_call_opts_t *opts);
 
 /** New resources. At least one is given; each is at least 1. */
-typedef struct daytona_resize_opts {
+typedef struct daytona_sandbox_resize_opts {
   daytona_opt_int_t cpu;        /**< cores; a started sandbox only grows */
   daytona_opt_int_t memory_gib; /**< a started sandbox only grows */
   daytona_opt_int_t disk_gib;   /**< stopped sandboxes only; only grows */
   int64_t timeout_ms;           /**< Optional. Default 60000. */
   bool counts_queue_time;
-  uint64_t reserved[4]; /**< Must be zero. */
-} daytona_resize_opts_t;
+  uint64_t reserved[8]; /**< Must be zero. */
+} daytona_sandbox_resize_opts_t;
 
 /**
  * Change the resources and wait until that is done. Settles with daytona_future_sandbox().
  * @param opts  Required. Copied.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_resize(daytona_sandbox_t *sandbox,
-                                                     const daytona_resize_opts_t *opts);
+                                                     const daytona_sandbox_resize_opts_t *opts);
 
 /** Wait until it is started. Succeeds at once, without a request, if it was when last heard of. Fails with
     DAYTONA_ESANDBOX_FAILED in an error state. Settles with daytona_future_sandbox(). */
 DAYTONA_API daytona_future_t *daytona_sandbox_wait_for_start(daytona_sandbox_t *sandbox,
-                                                             const daytona_lifecycle_opts_t *opts);
+                                                             const daytona_sandbox_lifecycle_opts_t *opts);
 
 /** The same until it is stopped or destroyed. */
 DAYTONA_API daytona_future_t *daytona_sandbox_wait_for_stop(daytona_sandbox_t *sandbox,
-                                                            const daytona_lifecycle_opts_t *opts);
+                                                            const daytona_sandbox_lifecycle_opts_t *opts);
 
 /** The same until it is no longer being resized. */
-DAYTONA_API daytona_future_t *daytona_sandbox_wait_for_resize(daytona_sandbox_t *sandbox,
-                                                              const daytona_lifecycle_opts_t *opts);
-
-/** daytona_sandbox_start() under the client's name; DAYTONA_EINVAL for a sandbox of another client. */
-DAYTONA_API daytona_future_t *daytona_start(daytona_client_t *client, daytona_sandbox_t *sandbox,
-                                            const daytona_lifecycle_opts_t *opts);
-/** daytona_sandbox_stop() under the client's name. */
-DAYTONA_API daytona_future_t *daytona_stop(daytona_client_t *client, daytona_sandbox_t *sandbox,
-                                           const daytona_lifecycle_opts_t *opts);
-/** daytona_sandbox_delete() under the client's name. */
-DAYTONA_API daytona_future_t *daytona_delete(daytona_client_t *client, daytona_sandbox_t *sandbox,
-                                             const daytona_lifecycle_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_wait_for_resize_complete(
+  daytona_sandbox_t *sandbox, const daytona_sandbox_lifecycle_opts_t *opts);
 
 /** Stop after so many idle minutes; 0: never; negative: DAYTONA_EINVAL. Settles with daytona_future_sandbox(), like
     the next two. */
-DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_stop(daytona_sandbox_t *sandbox, int64_t minutes,
-                                                            const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_set_autostop_interval(daytona_sandbox_t *sandbox,
+                                                                    int64_t minutes,
+                                                                    const daytona_call_opts_t *opts);
 
 /** Archive after so many stopped minutes; 0: the server's maximum, which also bounds larger values. */
-DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_archive(daytona_sandbox_t *sandbox, int64_t minutes,
-                                                               const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_archive_interval(daytona_sandbox_t *sandbox,
+                                                                        int64_t minutes,
+                                                                        const daytona_call_opts_t *opts);
 
 /** Delete after so many stopped minutes; 0: when stopped; negative: never. */
-DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_delete(daytona_sandbox_t *sandbox, int64_t minutes,
-                                                              const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_delete_interval(daytona_sandbox_t *sandbox,
+                                                                       int64_t minutes,
+                                                                       const daytona_call_opts_t *opts);
 
 /* --- previews ---------------------------------------------------------------------------------- */
 
@@ -455,22 +445,22 @@ typedef struct daytona_preview_link {
  * @param port  1 to 65535.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_get_preview_link(daytona_sandbox_t *sandbox, int port,
-                                                               const daytona_request_opts_t *opts);
+                                                               const daytona_call_opts_t *opts);
 
-typedef struct daytona_signed_preview_opts {
+typedef struct daytona_sandbox_create_signed_preview_url_opts {
   daytona_opt_int_t expires_in_seconds; /**< Optional. 1 to 86400. Server default: 60. */
   int64_t timeout_ms;                   /**< Optional. */
-  uint64_t reserved[4];                 /**< Must be zero. */
-} daytona_signed_preview_opts_t;
+  uint64_t reserved[8];                 /**< Must be zero. */
+} daytona_sandbox_create_signed_preview_url_opts_t;
 
 /** A URL that carries its own permission. Settles with daytona_future_preview_link(). */
-DAYTONA_API daytona_future_t *daytona_sandbox_create_signed_preview(
-  daytona_sandbox_t *sandbox, int port, const daytona_signed_preview_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_create_signed_preview_url(
+  daytona_sandbox_t *sandbox, int port, const daytona_sandbox_create_signed_preview_url_opts_t *opts);
 
 /** End a signed URL early. Settles without a value. `token` is that of the link. */
-DAYTONA_API daytona_future_t *daytona_sandbox_expire_signed_preview(daytona_sandbox_t *sandbox, int port,
-                                                                    const char *token,
-                                                                    const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_expire_signed_preview_url(daytona_sandbox_t *sandbox, int port,
+                                                                        const char *token,
+                                                                        const daytona_call_opts_t *opts);
 
 /** The link of the two futures above, or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_preview_link_t *daytona_future_preview_link(const daytona_future_t *future);
@@ -488,22 +478,22 @@ typedef struct daytona_ssh_access {
   const char *ssh_command;
 } daytona_ssh_access_t;
 
-typedef struct daytona_ssh_access_opts {
+typedef struct daytona_sandbox_create_ssh_access_opts {
   daytona_opt_num_t expires_in_minutes; /**< Optional. More than 0. Server default: 60. */
   int64_t timeout_ms;                   /**< Optional. */
-  uint64_t reserved[4];                 /**< Must be zero. */
-} daytona_ssh_access_opts_t;
+  uint64_t reserved[8];                 /**< Must be zero. */
+} daytona_sandbox_create_ssh_access_opts_t;
 
 /** Permit SSH; earlier tokens of the sandbox end. Settles with daytona_future_ssh_access(). */
-DAYTONA_API daytona_future_t *daytona_sandbox_create_ssh_access(daytona_sandbox_t *sandbox,
-                                                                const daytona_ssh_access_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_sandbox_create_ssh_access(
+  daytona_sandbox_t *sandbox, const daytona_sandbox_create_ssh_access_opts_t *opts);
 
 /**
  * Withdraw one SSH token. Settles without a value.
  * @param token  Required. An empty one is refused, because the server would withdraw all.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_revoke_ssh_access(daytona_sandbox_t *sandbox, const char *token,
-                                                                const daytona_request_opts_t *opts);
+                                                                const daytona_call_opts_t *opts);
 
 typedef struct daytona_ssh_validation {
   bool is_valid;
@@ -514,7 +504,7 @@ typedef struct daytona_ssh_validation {
     daytona_future_ssh_validation(). */
 DAYTONA_API daytona_future_t *daytona_sandbox_validate_ssh_access(daytona_sandbox_t *sandbox,
                                                                   const char *token,
-                                                                  const daytona_request_opts_t *opts);
+                                                                  const daytona_call_opts_t *opts);
 
 /** The access of a future of daytona_sandbox_create_ssh_access(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_ssh_access_t *daytona_future_ssh_access(const daytona_future_t *future);

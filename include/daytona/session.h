@@ -71,7 +71,8 @@ typedef struct daytona_session_exec_result {
 DAYTONA_API const daytona_session_t *daytona_future_session(const daytona_future_t *future);
 DAYTONA_API const daytona_session_list_t *daytona_future_session_list(const daytona_future_t *future);
 DAYTONA_API const daytona_session_command_t *daytona_future_session_command(const daytona_future_t *future);
-DAYTONA_API const daytona_session_exec_result_t *daytona_future_session_exec(const daytona_future_t *future);
+DAYTONA_API const daytona_session_exec_result_t *daytona_future_session_exec_result(
+  const daytona_future_t *future);
 DAYTONA_API const daytona_session_logs_t *daytona_future_session_logs(const daytona_future_t *future);
 
 /**
@@ -79,31 +80,31 @@ DAYTONA_API const daytona_session_logs_t *daytona_future_session_logs(const dayt
  * DAYTONA_EINVAL for the reserved id "entrypoint".
  */
 DAYTONA_API daytona_future_t *daytona_session_create(daytona_sandbox_t *sandbox, const char *session_id,
-                                                     const daytona_request_opts_t *opts);
+                                                     const daytona_call_opts_t *opts);
 
 /** A session with its commands. Settles with daytona_future_session(). */
 DAYTONA_API daytona_future_t *daytona_session_get(daytona_sandbox_t *sandbox, const char *session_id,
-                                                  const daytona_request_opts_t *opts);
+                                                  const daytona_call_opts_t *opts);
 
 /** All sessions. Settles with daytona_future_session_list(). */
 DAYTONA_API daytona_future_t *daytona_session_list(daytona_sandbox_t *sandbox,
-                                                   const daytona_request_opts_t *opts);
+                                                   const daytona_call_opts_t *opts);
 
 /** End a session and everything that runs in it; its logs go too. Settles without a value. May take some seconds. */
 DAYTONA_API daytona_future_t *daytona_session_delete(daytona_sandbox_t *sandbox, const char *session_id,
-                                                     const daytona_request_opts_t *opts);
+                                                     const daytona_call_opts_t *opts);
 
 typedef struct daytona_session_exec_opts {
   bool run_async;           /**< Settle as soon as the command is accepted; it runs when its turn comes. */
   bool suppress_input_echo; /**< What daytona_session_send_input() sends does not appear in the log. */
   int64_t timeout_ms;       /**< Optional. Default: none. How long to wait; the command goes on after it. */
-  uint64_t reserved[4];     /**< Must be zero. */
+  uint64_t reserved[8];     /**< Must be zero. */
 } daytona_session_exec_opts_t;
 
 /**
  * Run a command in a session's shell, when the ones before it have ended.
  *
- * Settles with daytona_future_session_exec(). An exit code other than 0 is a result, not a failure. `exit` ends the
+ * Settles with daytona_future_session_exec_result(). An exit code other than 0 is a result, not a failure. `exit` ends the
  * session's shell, and the call then never settles: use `return`. Unless run_async is given its stdin is empty.
  * Published servers answer an unknown session with status 500 (DAYTONA_EINTERNAL).
  *
@@ -116,14 +117,14 @@ DAYTONA_API daytona_future_t *daytona_session_exec(daytona_sandbox_t *sandbox, c
                                                    const daytona_session_exec_opts_t *opts);
 
 /** One command. Settles with daytona_future_session_command(). */
-DAYTONA_API daytona_future_t *daytona_session_command(daytona_sandbox_t *sandbox, const char *session_id,
-                                                      const char *command_id,
-                                                      const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_session_get_command(daytona_sandbox_t *sandbox, const char *session_id,
+                                                          const char *command_id,
+                                                          const daytona_call_opts_t *opts);
 
 /** The log so far. Settles with daytona_future_session_logs(). */
-DAYTONA_API daytona_future_t *daytona_session_logs(daytona_sandbox_t *sandbox, const char *session_id,
-                                                   const char *command_id,
-                                                   const daytona_request_opts_t *opts);
+DAYTONA_API daytona_future_t *daytona_session_get_command_logs(daytona_sandbox_t *sandbox,
+                                                               const char *session_id, const char *command_id,
+                                                               const daytona_call_opts_t *opts);
 
 /**
  * Send text to the stdin of a command that was started with run_async. A newline is put behind it unless it ends
@@ -133,7 +134,7 @@ DAYTONA_API daytona_future_t *daytona_session_logs(daytona_sandbox_t *sandbox, c
  */
 DAYTONA_API daytona_future_t *daytona_session_send_input(daytona_sandbox_t *sandbox, const char *session_id,
                                                          const char *command_id, const char *data,
-                                                         const daytona_request_opts_t *opts);
+                                                         const daytona_call_opts_t *opts);
 
 /* --- following a log --------------------------------------------------------------------------- */
 
@@ -154,7 +155,7 @@ typedef struct daytona_session_follow_opts {
   int64_t connect_timeout_ms;     /**< Optional, of each connection. Default: the client's. */
   int64_t timeout_ms;             /**< Optional. Default: none. Of the whole follow; then the verdict is
                                 DAYTONA_STREAM_TIMEOUT, and the command goes on. */
-  uint64_t reserved[4];           /**< Must be zero. */
+  uint64_t reserved[8];           /**< Must be zero. */
 } daytona_session_follow_opts_t;
 
 /**
@@ -193,19 +194,18 @@ DAYTONA_API void daytona_session_follow_resume(daytona_future_t *follow);
  * Take a complete log apart. Bytes before its first mark are in neither part.
  *
  * @param log   Copied; `size` bytes. NULL is allowed when there are none.
- * @param out   Yours on success: daytona_session_logs_free().
+ * @param out   Yours on success: daytona_session_logs_release().
  * @return 0, DAYTONA_EINVAL (a NULL argument), DAYTONA_ELIMIT or DAYTONA_ENOMEM.
  *
  * Thread: any.
  */
-DAYTONA_API int daytona_demux_log(const void *log, size_t size, daytona_session_logs_t **out);
+DAYTONA_API int daytona_session_parse_logs(const void *log, size_t size, daytona_session_logs_t **out);
 
 /** The same as text: what is not UTF-8 is left out of all three. */
-DAYTONA_API int daytona_parse_session_command_logs(const void *log, size_t size,
-                                                   daytona_session_logs_t **out);
+DAYTONA_API int daytona_session_parse_text_logs(const void *log, size_t size, daytona_session_logs_t **out);
 
 /** For the two above. NULL is allowed. Thread: any. */
-DAYTONA_API void daytona_session_logs_free(daytona_session_logs_t *logs);
+DAYTONA_API void daytona_session_logs_release(daytona_session_logs_t *logs);
 
 DAYTONA_END
 

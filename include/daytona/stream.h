@@ -1,6 +1,6 @@
 /*
  * What streams have in common: log follows and terminals. (A run of the interpreter is one, too, but its end is
- * the result or the error of its future; daytona_stream_verdict() names the reason of that as well.)
+ * the result or the error of its future; daytona_future_stream_reason() names the reason of that as well.)
  *
  * Bytes come through callbacks; pause and resume hold them back; and each stream ends with exactly one verdict:
  * an exit code, or a named reason why there is none.
@@ -72,7 +72,7 @@ typedef struct daytona_stream_end {
  * The verdict of a settled follow or terminal wait, or NULL for other futures. Borrowed from the future.
  *
  * A stream that ended by itself, for whatever reason, settles its future with success; only a future that was
- * cancelled, or whose client was closed, or for which there was no memory, fails. daytona_stream_verdict() names the
+ * cancelled, or whose client was closed, or for which there was no memory, fails. daytona_future_stream_reason() names the
  * reason in each case.
  */
 DAYTONA_API const daytona_stream_end_t *daytona_future_stream_end(const daytona_future_t *future);
@@ -81,12 +81,13 @@ DAYTONA_API const daytona_stream_end_t *daytona_future_stream_end(const daytona_
  * The reason of the end of a follow, of a terminal's wait, or of a run (EXITED when the server ended it in good order),
  * from the result or the error; DAYTONA_STREAM_OPEN while the future is pending.
  */
-DAYTONA_API daytona_stream_reason_t daytona_stream_verdict(const daytona_future_t *future);
+DAYTONA_API daytona_stream_reason_t daytona_future_stream_reason(const daytona_future_t *future);
 
 /** What becomes of output that arrives while a stream is paused. */
 typedef enum daytona_buffer_policy {
   DAYTONA_BUFFER_STOP = 0, /**< stop reading; the server waits, or drops its slow reader */
-  DAYTONA_BUFFER_DROP_OLDEST /**< go on reading, keep the newest `buffer_bytes`, count the rest. (A log that changes
+  DAYTONA_BUFFER_DROP_OLDEST =
+    1 /**< go on reading, keep the newest `buffer_bytes`, count the rest. (A log that changes
                                    its stream with every byte takes five times of that in memory.) */
 } daytona_buffer_policy_t;
 

@@ -20,6 +20,12 @@ DAYTONA_BEGIN
 /** For a `timeout_ms`, where 0 means "the default": wait for ever. */
 #define DAYTONA_NO_TIMEOUT ((int64_t)-1)
 
+/** Options of calls that need nothing else. */
+typedef struct daytona_call_opts {
+  int64_t timeout_ms;   /**< Optional. The default is stated by each noun's header or function. */
+  uint64_t reserved[8]; /**< Must be zero. */
+} daytona_call_opts_t;
+
 /** An integer for which zero has a meaning of its own. All zero: not given. */
 typedef struct daytona_opt_int {
   bool is_set;
@@ -90,7 +96,7 @@ typedef struct daytona_bytes {
  * The value of `key`, or NULL if the map has no such key. Keys are compared byte by byte.
  * Borrowed from the map. Thread: any, while nobody changes the map.
  */
-DAYTONA_API const char *daytona_map_get(const daytona_map_t *map, const char *key);
+DAYTONA_API const char *daytona_map_value(const daytona_map_t *map, const char *key);
 
 /** The version of the library that the program runs with, such as "0.1.0". Thread: any. */
 DAYTONA_API const char *daytona_version(void);

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "api/transfer.h"
+#include "call/transfer.h"
 #include "core/file.h"
 #include "core/limits.h"
 #include "core/memory.h"
@@ -341,7 +341,7 @@ static int take_memory(item_t *item, daytona_bytes_t *out) {
 static void resolve_many(download_t *self) {
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
-  daytona_fs_results_t *results = daytona__arena_alloc(arena, sizeof *results);
+  daytona_fs_result_list_t *results = daytona__arena_alloc(arena, sizeof *results);
   daytona_fs_result_t *out = daytona__arena_array(arena, self->count, sizeof *out);
   if (results == NULL || out == NULL) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
@@ -524,16 +524,16 @@ daytona_future_t *daytona_fs_download_file(daytona_sandbox_t *sandbox, const cha
   return download_one(sandbox, &item, NULL, NULL, opts);
 }
 
-daytona_future_t *daytona_fs_download_stream(daytona_sandbox_t *sandbox, const char *remote_path,
-                                             daytona_fs_sink_cb sink, void *user,
-                                             const daytona_transfer_opts_t *opts) {
+daytona_future_t *daytona_fs_download_file_stream(daytona_sandbox_t *sandbox, const char *remote_path,
+                                                  daytona_fs_sink_cb sink, void *user,
+                                                  const daytona_transfer_opts_t *opts) {
   daytona_fs_download_item_t item = {.source = sink != NULL ? remote_path : NULL};
   return download_one(sandbox, &item, sink, user, opts);
 }
 
-daytona_future_t *daytona_fs_download_many(daytona_sandbox_t *sandbox,
-                                           const daytona_fs_download_item_t *items, size_t count,
-                                           const daytona_transfer_opts_t *opts) {
+daytona_future_t *daytona_fs_download_files(daytona_sandbox_t *sandbox,
+                                            const daytona_fs_download_item_t *items, size_t count,
+                                            const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
   download_t *self = download_new(sandbox, &many_endpoint, items, count, opts, &future);
   if (self == NULL) return future;

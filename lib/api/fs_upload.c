@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/transfer.h"
+#include "call/transfer.h"
 #include "core/file.h"
 #include "core/limits.h"
 #include "core/memory.h"
@@ -337,7 +337,7 @@ static void resolve_many(upload_t *self, answer_t *answer, const daytona_error_t
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
   daytona_error_t own;
-  daytona_fs_results_t *results = daytona__arena_alloc(arena, sizeof *results);
+  daytona_fs_result_list_t *results = daytona__arena_alloc(arena, sizeof *results);
   daytona_fs_result_t *items = daytona__arena_array(arena, self->count, sizeof *items);
   if (results == NULL || items == NULL) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
@@ -556,9 +556,9 @@ daytona_future_t *daytona_fs_upload_file(daytona_sandbox_t *sandbox, const char 
   return upload_one(sandbox, &item, opts);
 }
 
-daytona_future_t *daytona_fs_upload_stream(daytona_sandbox_t *sandbox, daytona_fs_source_cb source,
-                                           void *user, const char *remote_path,
-                                           const daytona_transfer_opts_t *opts) {
+daytona_future_t *daytona_fs_upload_file_stream(daytona_sandbox_t *sandbox, daytona_fs_source_cb source,
+                                                void *user, const char *remote_path,
+                                                const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
   daytona_fs_upload_item_t item = {.destination = remote_path};
   upload_t *self = upload_new(sandbox, &item, 1, opts, &future);
@@ -575,8 +575,8 @@ daytona_future_t *daytona_fs_upload_stream(daytona_sandbox_t *sandbox, daytona_f
   return future;
 }
 
-daytona_future_t *daytona_fs_upload_many(daytona_sandbox_t *sandbox, const daytona_fs_upload_item_t *items,
-                                         size_t count, const daytona_transfer_opts_t *opts) {
+daytona_future_t *daytona_fs_upload_files(daytona_sandbox_t *sandbox, const daytona_fs_upload_item_t *items,
+                                          size_t count, const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
   upload_t *self = upload_new(sandbox, items, count, opts, &future);
   if (self == NULL) return future;

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "api/op.h"
-#include "api/secrets.h"
+#include "call/op.h"
+#include "call/secrets.h"
 
 /* Shorter settings are words like "true" and "main", which are in what an error says anyway. */
 enum { SECRET_SETTING_MIN = 8 };
@@ -233,7 +233,7 @@ static void on_remote(daytona__op_t *op, const daytona_error_t *error, void *ans
   if (error != NULL)
     fail(op, error);
   else
-    daytona__op_resolve(op, &daytona__type_string, (void *)daytona_map_get(answer, ((git_op_t *)op)->name));
+    daytona__op_resolve(op, &daytona__type_string, (void *)daytona_map_value(answer, ((git_op_t *)op)->name));
 }
 
 #define GIT(verb, tail, what, ...)                                                                       \
@@ -268,7 +268,7 @@ static git_op_t *git_new(daytona_sandbox_t *sandbox, const daytona__endpoint_t *
 static daytona_future_t *git_run(git_op_t *self, const git_request_t *request, int64_t timeout_ms,
                                  void (*done)(daytona__op_t *op, const daytona_error_t *error,
                                               void *answer)) {
-  daytona_request_opts_t opts = {.timeout_ms = timeout_ms != 0 ? timeout_ms : DAYTONA_NO_TIMEOUT};
+  daytona_call_opts_t opts = {.timeout_ms = timeout_ms != 0 ? timeout_ms : DAYTONA_NO_TIMEOUT};
   if (self->secrets.is_short)
     return daytona__op_reject(&self->op, DAYTONA_ENOMEM, "%s", daytona_errcode_text(DAYTONA_ENOMEM));
   return daytona__op_run(&self->op, request, &opts, done);
@@ -301,7 +301,7 @@ static const char bad_files[] = "files are required, and none may be NULL";
 
 /* --- calls ------------------------------------------------------------------------------------- */
 
-static const daytona_git_opts_t default_opts;
+static const daytona_call_opts_t default_opts;
 
 static const daytona__endpoint_t clone_endpoint =
   GIT("POST", "clone", "clone repository", .request = &clone_model);
@@ -327,7 +327,7 @@ daytona_future_t *daytona_git_clone(daytona_sandbox_t *sandbox, const char *url,
 static const daytona__endpoint_t add_endpoint = GIT("POST", "add", "add files", .request = &add_model);
 
 daytona_future_t *daytona_git_add(daytona_sandbox_t *sandbox, const char *path,
-                                  const daytona_strings_t *files, const daytona_git_opts_t *opts) {
+                                  const daytona_strings_t *files, const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   if (opts == NULL) opts = &default_opts;
   git_op_t *self =
@@ -388,7 +388,7 @@ daytona_future_t *daytona_git_pull(daytona_sandbox_t *sandbox, const char *path,
 
 /* A GET whose only argument is the repository. */
 static daytona_future_t *run_query(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
-                                   const char *path, const char *name, const daytona_git_opts_t *opts,
+                                   const char *path, const char *name, const daytona_call_opts_t *opts,
                                    void (*done)(daytona__op_t *op, const daytona_error_t *error,
                                                 void *answer)) {
   daytona_future_t *future;
@@ -408,16 +408,16 @@ static daytona_future_t *run_query(daytona_sandbox_t *sandbox, const daytona__en
 static const daytona__endpoint_t status_endpoint =
   GIT("GET", "status", "get status", .response = &status_model);
 
-daytona_future_t *daytona_git_status(daytona_sandbox_t *sandbox, const char *path,
-                                     const daytona_git_opts_t *opts) {
+daytona_future_t *daytona_git_get_status(daytona_sandbox_t *sandbox, const char *path,
+                                         const daytona_call_opts_t *opts) {
   return run_query(sandbox, &status_endpoint, path, NULL, opts, on_status);
 }
 
 static const daytona__endpoint_t branches_endpoint =
   GIT("GET", "branches", "list branches", .response = &branches_model);
 
-daytona_future_t *daytona_git_branches(daytona_sandbox_t *sandbox, const char *path,
-                                       const daytona_git_opts_t *opts) {
+daytona_future_t *daytona_git_list_branches(daytona_sandbox_t *sandbox, const char *path,
+                                            const daytona_call_opts_t *opts) {
   return run_query(sandbox, &branches_endpoint, path, NULL, opts, on_branches);
 }
 
@@ -426,20 +426,20 @@ static const daytona__endpoint_t remotes_endpoint =
 static const daytona__endpoint_t remote_endpoint =
   GIT("GET", "remotes", "get remote", .response = &remotes_model);
 
-daytona_future_t *daytona_git_remotes(daytona_sandbox_t *sandbox, const char *path,
-                                      const daytona_git_opts_t *opts) {
+daytona_future_t *daytona_git_list_remotes(daytona_sandbox_t *sandbox, const char *path,
+                                           const daytona_call_opts_t *opts) {
   return run_query(sandbox, &remotes_endpoint, path, NULL, opts, on_remotes);
 }
 
 daytona_future_t *daytona_git_remote_get(daytona_sandbox_t *sandbox, const char *path, const char *name,
-                                         const daytona_git_opts_t *opts) {
+                                         const daytona_call_opts_t *opts) {
   return run_query(sandbox, &remote_endpoint, path, AS_GIVEN(name), opts, on_remote);
 }
 
 /* A branch by name: create, delete, check out. */
 static daytona_future_t *run_branch(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
                                     const char *path, const char *argument, const char *name,
-                                    const daytona_git_opts_t *opts) {
+                                    const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   if (opts == NULL) opts = &default_opts;
   git_op_t *self = git_new(sandbox, endpoint, REQUIRED("path", AS_GIVEN(path), argument, AS_GIVEN(name)),
@@ -457,17 +457,17 @@ static const daytona__endpoint_t checkout_endpoint =
   GIT("POST", "checkout", "checkout branch", .request = &checkout_model);
 
 daytona_future_t *daytona_git_create_branch(daytona_sandbox_t *sandbox, const char *path, const char *name,
-                                            const daytona_git_opts_t *opts) {
+                                            const daytona_call_opts_t *opts) {
   return run_branch(sandbox, &create_branch_endpoint, path, "name", name, opts);
 }
 
 daytona_future_t *daytona_git_delete_branch(daytona_sandbox_t *sandbox, const char *path, const char *name,
-                                            const daytona_git_opts_t *opts) {
+                                            const daytona_call_opts_t *opts) {
   return run_branch(sandbox, &delete_branch_endpoint, path, "name", name, opts);
 }
 
 daytona_future_t *daytona_git_checkout_branch(daytona_sandbox_t *sandbox, const char *path,
-                                              const char *branch, const daytona_git_opts_t *opts) {
+                                              const char *branch, const daytona_call_opts_t *opts) {
   return run_branch(sandbox, &checkout_endpoint, path, "branch", branch, opts);
 }
 
@@ -625,10 +625,10 @@ daytona_future_t *daytona_git_configure_user(daytona_sandbox_t *sandbox, const c
 static const daytona__endpoint_t authenticate_endpoint =
   GIT("POST", "credentials", "authenticate", .request = &authenticate_model);
 
-daytona_future_t *daytona_git_dangerously_authenticate(daytona_sandbox_t *sandbox, const char *username,
-                                                       const char *password,
-                                                       const daytona_git_authenticate_opts_t *opts) {
-  static const daytona_git_authenticate_opts_t defaults;
+daytona_future_t *daytona_git_dangerously_authenticate(
+  daytona_sandbox_t *sandbox, const char *username, const char *password,
+  const daytona_git_dangerously_authenticate_opts_t *opts) {
+  static const daytona_git_dangerously_authenticate_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   git_op_t *self = git_new(sandbox, &authenticate_endpoint,

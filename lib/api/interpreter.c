@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-#include "api/op.h"
-#include "api/stream.h"
+#include "call/op.h"
+#include "call/stream_end.h"
 
 enum { CLOSE_NORMAL = 1000, CLOSE_NO_CODE = 1005, CLOSE_TIMEOUT = 4008 };
 
@@ -57,7 +57,8 @@ static const daytona__endpoint_t run_endpoint = {.prefix = "Failed to run code: 
 
 static const daytona__type_t type_result = {"run result", NULL};
 
-const daytona_run_result_t *daytona_future_run_result(const daytona_future_t *future) {
+const daytona_interpreter_run_result_t *daytona_future_interpreter_run_result(
+  const daytona_future_t *future) {
   return daytona__future_result(future, &type_result);
 }
 
@@ -72,8 +73,8 @@ typedef struct run_op {
   daytona__strbuf_t message; /* of which not all has come */
   daytona__strbuf_t out, err;
   daytona__arena_t error_arena; /* of the newest error */
-  daytona_run_error_t error;
-  daytona_run_result_t result;
+  daytona_interpreter_run_error_t error;
+  daytona_interpreter_run_result_t result;
 } run_op_t;
 
 /* --- ending ------------------------------------------------------------------------------------ */
@@ -100,7 +101,8 @@ static int keep(daytona__arena_t *arena, const daytona__strbuf_t *from, daytona_
   return to->data != NULL ? 0 : DAYTONA_ENOMEM;
 }
 
-static int keep_error(daytona__arena_t *arena, const daytona_run_error_t *from, daytona_run_error_t *to) {
+static int keep_error(daytona__arena_t *arena, const daytona_interpreter_run_error_t *from,
+                      daytona_interpreter_run_error_t *to) {
   to->name = daytona__arena_strdup(arena, from->name);
   to->value = daytona__arena_strdup(arena, from->value);
   to->traceback = daytona__arena_strdup(arena, from->traceback);
@@ -152,9 +154,9 @@ static void take_error(run_op_t *self, const message_t *message) {
   daytona__loop_t *loop = self->op.client->loop;
   daytona__arena_t arena;
   daytona__arena_init(&arena, 0);
-  daytona_run_error_t error = {.name = text_of(&arena, &message->name),
-                               .value = text_of(&arena, &message->value),
-                               .traceback = text_of(&arena, &message->traceback)};
+  daytona_interpreter_run_error_t error = {.name = text_of(&arena, &message->name),
+                                           .value = text_of(&arena, &message->value),
+                                           .traceback = text_of(&arena, &message->traceback)};
   if (error.name == NULL || error.value == NULL || error.traceback == NULL) {
     fail_with(self, DAYTONA_ENOMEM, NULL);
   } else if (self->on_error != NULL) {
@@ -261,7 +263,7 @@ static void on_located(daytona__op_t *op, const daytona_error_t *error, void *an
 static const char run_kind[] = "interpreter run";
 
 /* What is wrong with the options, or NULL. */
-static const char *find_fault(const char *code, const daytona_run_opts_t *opts) {
+static const char *find_fault(const char *code, const daytona_interpreter_run_code_opts_t *opts) {
   if (!DAYTONA__RESERVED_OK(opts)) return "reserved words of the options are not zero";
   if (code == NULL || code[0] == '\0') return "code is required";
   if (opts->timeout_ms < 0 && opts->timeout_ms != DAYTONA_NO_TIMEOUT)
@@ -279,9 +281,9 @@ static const char *find_fault(const char *code, const daytona_run_opts_t *opts) 
   return NULL;
 }
 
-daytona_future_t *daytona_interpreter_run(daytona_sandbox_t *sandbox, const char *code,
-                                          const daytona_run_opts_t *opts) {
-  static const daytona_run_opts_t defaults;
+daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const char *code,
+                                               const daytona_interpreter_run_code_opts_t *opts) {
+  static const daytona_interpreter_run_code_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   run_op_t *self = (run_op_t *)daytona__op_new(&run_endpoint, NULL, sandbox, sizeof *self, &future);
@@ -379,7 +381,7 @@ const daytona_interpreter_context_t *daytona_future_interpreter_context(const da
   return daytona__future_result(future, &type_context);
 }
 
-const daytona_interpreter_context_list_t *daytona_future_interpreter_contexts(
+const daytona_interpreter_context_list_t *daytona_future_interpreter_context_list(
   const daytona_future_t *future) {
   return daytona__future_result(future, &type_contexts);
 }
@@ -399,8 +401,8 @@ static void on_contexts(daytona__op_t *op, const daytona_error_t *error, void *a
 }
 
 daytona_future_t *daytona_interpreter_create_context(daytona_sandbox_t *sandbox,
-                                                     const daytona_interpreter_context_opts_t *opts) {
-  static const daytona_interpreter_context_opts_t defaults;
+                                                     const daytona_interpreter_create_context_opts_t *opts) {
+  static const daytona_interpreter_create_context_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   daytona__op_t *op = daytona__op_new(&create_endpoint, NULL, sandbox, 0, &future);
@@ -408,18 +410,18 @@ daytona_future_t *daytona_interpreter_create_context(daytona_sandbox_t *sandbox,
   if (!DAYTONA__RESERVED_OK(opts))
     return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
   context_request_t request = {.cwd = opts->cwd};
-  return daytona__op_run(op, &request, &(daytona_request_opts_t){.timeout_ms = opts->timeout_ms}, on_context);
+  return daytona__op_run(op, &request, &(daytona_call_opts_t){.timeout_ms = opts->timeout_ms}, on_context);
 }
 
 daytona_future_t *daytona_interpreter_list_contexts(daytona_sandbox_t *sandbox,
-                                                    const daytona_request_opts_t *opts) {
+                                                    const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = daytona__op_new(&list_endpoint, NULL, sandbox, 0, &future);
   return op != NULL ? daytona__op_run(op, NULL, opts, on_contexts) : future;
 }
 
 daytona_future_t *daytona_interpreter_delete_context(daytona_sandbox_t *sandbox, const char *context_id,
-                                                     const daytona_request_opts_t *opts) {
+                                                     const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = daytona__op_new(&delete_endpoint, NULL, sandbox, 0, &future);
   if (op == NULL) return future;

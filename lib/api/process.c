@@ -10,7 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "api/op.h"
+#include "call/op.h"
 #include "core/random.h"
 
 /* How much longer than the server the client waits, so that the server's verdict arrives first. */
@@ -122,11 +122,12 @@ static void on_stopped(daytona_future_t *future, void *user) {
 
 static void stop_remote(daytona_sandbox_t *sandbox, const char *mark) {
   daytona__arena_t scratch;
-  daytona_exec_opts_t opts = {.timeout_ms = STOP_TIMEOUT_MS, .leaves_running = true};
+  daytona_process_exec_opts_t opts = {.timeout_ms = STOP_TIMEOUT_MS, .leaves_running = true};
   daytona__arena_init(&scratch, 0);
   const char *script = daytona__arena_printf(&scratch, stop_script, mark_name, mark);
   if (script != NULL)
-    daytona_then(daytona_process_exec(sandbox, script, &opts), on_stopped, daytona_sandbox_retain(sandbox));
+    daytona_future_then(daytona_process_exec(sandbox, script, &opts), on_stopped,
+                        daytona_sandbox_retain(sandbox));
   daytona__arena_clear(&scratch);
 }
 
@@ -233,8 +234,8 @@ static daytona_future_t *run(exec_op_t *self, exec_request_t *request, int64_t t
 }
 
 daytona_future_t *daytona_process_exec(daytona_sandbox_t *sandbox, const char *command,
-                                       const daytona_exec_opts_t *opts) {
-  static const daytona_exec_opts_t defaults;
+                                       const daytona_process_exec_opts_t *opts) {
+  static const daytona_process_exec_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   exec_op_t *self = (exec_op_t *)daytona__op_new(&exec_endpoint, NULL, sandbox, sizeof *self, &future);
@@ -249,13 +250,13 @@ daytona_future_t *daytona_process_exec(daytona_sandbox_t *sandbox, const char *c
 
 /* The language that the sandbox was created for. */
 static const char *language_of(const daytona_sandbox_t *sandbox) {
-  const char *language = daytona_map_get(&sandbox->info->labels, "code-toolbox-language");
+  const char *language = daytona_map_value(&sandbox->info->labels, "code-toolbox-language");
   return language != NULL && language[0] != '\0' ? language : "python";
 }
 
 daytona_future_t *daytona_process_code_run(daytona_sandbox_t *sandbox, const char *code,
-                                           const daytona_code_run_opts_t *opts) {
-  static const daytona_code_run_opts_t defaults;
+                                           const daytona_process_code_run_opts_t *opts) {
+  static const daytona_process_code_run_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   exec_op_t *self = (exec_op_t *)daytona__op_new(&code_endpoint, NULL, sandbox, sizeof *self, &future);

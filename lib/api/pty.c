@@ -425,10 +425,6 @@ int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size) {
   return 0;
 }
 
-int daytona_pty_send_input(daytona_pty_t *pty, const void *bytes, size_t size) {
-  return daytona_pty_write(pty, bytes, size);
-}
-
 daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
   if (pty == NULL) return daytona__future_orphan();
   daytona_client_t *client = pty->sandbox->client;
@@ -464,5 +460,3 @@ void daytona_pty_disconnect(daytona_pty_t *pty) {
   }
   daytona__ws_close(pty->ws, 1000, "");
 }
-
-void daytona_pty_close(daytona_pty_t *pty) { daytona_pty_disconnect(pty); }

@@ -6,9 +6,9 @@
 
 #include <daytona/pty.h>
 
-#include "api/inbox.h"
-#include "api/op.h"
-#include "api/stream.h"
+#include "call/inbox.h"
+#include "call/op.h"
+#include "call/stream_end.h"
 #include "core/strbuf.h"
 
 struct daytona_pty {

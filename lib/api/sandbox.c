@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "api/op.h"
+#include "call/op.h"
 
 /* --- fetch ------------------------------------------------------------------------------------- */
 
@@ -25,8 +25,8 @@ static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *an
 static const daytona__endpoint_t get_endpoint = {
   .prefix = "Failed to get sandbox: ", .method = "GET", .path = "/sandbox/{}", .gives_sandbox = true};
 
-daytona_future_t *daytona_get(daytona_client_t *client, const char *id_or_name,
-                              const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_sandbox_get(daytona_client_t *client, const char *id_or_name,
+                                      const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = daytona__op_new(&get_endpoint, client, NULL, 0, &future);
   if (op == NULL) return future;
@@ -38,7 +38,7 @@ daytona_future_t *daytona_get(daytona_client_t *client, const char *id_or_name,
 
 /* An operation on a sandbox whose path needs its id and perhaps one or two more arguments. */
 static daytona_future_t *run_on(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
-                                const char *second, const void *request, const daytona_request_opts_t *opts,
+                                const char *second, const void *request, const daytona_call_opts_t *opts,
                                 void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer)) {
   daytona_future_t *future;
   daytona__op_t *op = daytona__op_new(endpoint, NULL, sandbox, 0, &future);
@@ -52,7 +52,7 @@ static const daytona__endpoint_t refresh_endpoint = {.prefix = "Failed to refres
                                                      .path = "/sandbox/{}",
                                                      .gives_sandbox = true};
 
-daytona_future_t *daytona_sandbox_refresh(daytona_sandbox_t *sandbox, const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_sandbox_refresh_data(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts) {
   return run_on(sandbox, &refresh_endpoint, NULL, NULL, opts, daytona__op_done_sandbox);
 }
 
@@ -60,7 +60,7 @@ static const daytona__endpoint_t activity_endpoint = {
   .prefix = "Failed to refresh sandbox activity: ", .method = "POST", .path = "/sandbox/{}/last-activity"};
 
 daytona_future_t *daytona_sandbox_refresh_activity(daytona_sandbox_t *sandbox,
-                                                   const daytona_request_opts_t *opts) {
+                                                   const daytona_call_opts_t *opts) {
   return run_on(sandbox, &activity_endpoint, NULL, NULL, opts, daytona__op_done_empty);
 }
 
@@ -90,7 +90,7 @@ static const daytona__endpoint_t home_endpoint = {.prefix = "Failed to get user 
                                                   .response = &dir_model};
 
 daytona_future_t *daytona_sandbox_get_user_home_dir(daytona_sandbox_t *sandbox,
-                                                    const daytona_request_opts_t *opts) {
+                                                    const daytona_call_opts_t *opts) {
   return run_on(sandbox, &home_endpoint, NULL, NULL, opts, on_dir);
 }
 
@@ -100,8 +100,7 @@ static const daytona__endpoint_t work_endpoint = {.prefix = "Failed to get worki
                                                   .service = DAYTONA__TOOLBOX,
                                                   .response = &dir_model};
 
-daytona_future_t *daytona_sandbox_get_work_dir(daytona_sandbox_t *sandbox,
-                                               const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_sandbox_get_work_dir(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts) {
   return run_on(sandbox, &work_endpoint, NULL, NULL, opts, on_dir);
 }
 
@@ -136,7 +135,7 @@ static const daytona__endpoint_t labels_endpoint = {.prefix = "Failed to set lab
                                                     .response = &labels_model};
 
 daytona_future_t *daytona_sandbox_set_labels(daytona_sandbox_t *sandbox, const daytona_map_t *labels,
-                                             const daytona_request_opts_t *opts) {
+                                             const daytona_call_opts_t *opts) {
   labels_t request = {{NULL, 0}};
   if (labels != NULL) request.map = *labels;
   return run_on(sandbox, &labels_endpoint, NULL, &request, opts, on_labels);
@@ -150,14 +149,13 @@ static const daytona__endpoint_t archive_endpoint = {.prefix = "Failed to archiv
                                                      .gives_sandbox = true,
                                                      .is_lenient = true};
 
-daytona_future_t *daytona_sandbox_archive(daytona_sandbox_t *sandbox, const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_sandbox_archive(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts) {
   return run_on(sandbox, &archive_endpoint, NULL, NULL, opts, daytona__op_done_sandbox);
 }
 
 /* A setter with a number in its path. */
 static daytona_future_t *set_minutes(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
-                                     int64_t minutes, bool takes_negative,
-                                     const daytona_request_opts_t *opts) {
+                                     int64_t minutes, bool takes_negative, const daytona_call_opts_t *opts) {
   char text[24];
   if (minutes < 0 && !takes_negative && sandbox != NULL)
     return daytona__future_failed(sandbox->client->loop, endpoint->prefix, DAYTONA_EINVAL,
@@ -172,8 +170,8 @@ static const daytona__endpoint_t auto_stop_endpoint = {.prefix = "Failed to set 
                                                        .gives_sandbox = true,
                                                        .is_lenient = true};
 
-daytona_future_t *daytona_sandbox_set_auto_stop(daytona_sandbox_t *sandbox, int64_t minutes,
-                                                const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_sandbox_set_autostop_interval(daytona_sandbox_t *sandbox, int64_t minutes,
+                                                        const daytona_call_opts_t *opts) {
   return set_minutes(sandbox, &auto_stop_endpoint, minutes, false, opts);
 }
 
@@ -183,8 +181,8 @@ static const daytona__endpoint_t auto_archive_endpoint = {.prefix = "Failed to s
                                                           .gives_sandbox = true,
                                                           .is_lenient = true};
 
-daytona_future_t *daytona_sandbox_set_auto_archive(daytona_sandbox_t *sandbox, int64_t minutes,
-                                                   const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_sandbox_set_auto_archive_interval(daytona_sandbox_t *sandbox, int64_t minutes,
+                                                            const daytona_call_opts_t *opts) {
   return set_minutes(sandbox, &auto_archive_endpoint, minutes, false, opts);
 }
 
@@ -194,7 +192,7 @@ static const daytona__endpoint_t auto_delete_endpoint = {.prefix = "Failed to se
                                                          .gives_sandbox = true,
                                                          .is_lenient = true};
 
-daytona_future_t *daytona_sandbox_set_auto_delete(daytona_sandbox_t *sandbox, int64_t minutes,
-                                                  const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_sandbox_set_auto_delete_interval(daytona_sandbox_t *sandbox, int64_t minutes,
+                                                           const daytona_call_opts_t *opts) {
   return set_minutes(sandbox, &auto_delete_endpoint, minutes, true, opts);
 }

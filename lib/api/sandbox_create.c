@@ -98,7 +98,7 @@ static bool has_bad_pair(const daytona_map_t *map) {
   return false;
 }
 
-static bool has_bad_volume(const daytona_create_opts_t *opts) {
+static bool has_bad_volume(const daytona_sandbox_create_opts_t *opts) {
   if (opts->volume_count != 0 && opts->volumes == NULL) return true;
   for (size_t i = 0; i < opts->volume_count; i++)
     if (!is_given(opts->volumes[i].volume_id) || !is_given(opts->volumes[i].mount_path)) return true;
@@ -106,7 +106,7 @@ static bool has_bad_volume(const daytona_create_opts_t *opts) {
 }
 
 /* What is wrong with the options, or NULL. */
-static const char *problem_of(const daytona_create_opts_t *opts) {
+static const char *problem_of(const daytona_sandbox_create_opts_t *opts) {
   bool is_ephemeral =
     opts->is_ephemeral || (opts->auto_delete_minutes.is_set && opts->auto_delete_minutes.value == 0);
   if (!DAYTONA__RESERVED_OK(opts)) return "reserved words of the options are not zero";
@@ -127,7 +127,8 @@ static const char *problem_of(const daytona_create_opts_t *opts) {
 }
 
 /* The labels with that of the language; one given by the caller gives way. */
-static int add_language(daytona__arena_t *arena, const daytona_create_opts_t *opts, daytona_map_t *labels) {
+static int add_language(daytona__arena_t *arena, const daytona_sandbox_create_opts_t *opts,
+                        daytona_map_t *labels) {
   daytona_pair_t *pairs = daytona__arena_array(arena, opts->labels.count + 1, sizeof *pairs);
   size_t count = 0;
   if (pairs == NULL) return DAYTONA_ENOMEM;
@@ -140,7 +141,8 @@ static int add_language(daytona__arena_t *arena, const daytona_create_opts_t *op
   return 0;
 }
 
-static int fill_request(create_t *self, const daytona_create_opts_t *opts, create_request_t *request) {
+static int fill_request(create_t *self, const daytona_sandbox_create_opts_t *opts,
+                        create_request_t *request) {
   daytona__arena_t *arena = &self->life.op.future->arena;
   char uuid[DAYTONA__UUID_SIZE];
   if (is_given(opts->name))
@@ -267,8 +269,9 @@ static void end_create(daytona__op_t *op) {
   self->end_life(op);
 }
 
-daytona_future_t *daytona_create(daytona_client_t *client, const daytona_create_opts_t *opts) {
-  static const daytona_create_opts_t defaults;
+daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
+                                         const daytona_sandbox_create_opts_t *opts) {
+  static const daytona_sandbox_create_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   create_t *self = (create_t *)daytona__life_new(&create_endpoint, client, NULL, sizeof *self, &future);

@@ -240,10 +240,10 @@ static life_op_t *life_op_new(daytona_sandbox_t *sandbox, const life_kind_t *kin
   return self;
 }
 
-static const daytona_lifecycle_opts_t no_opts;
+static const daytona_sandbox_lifecycle_opts_t no_opts;
 
 static life_op_t *life_op_begin(daytona_sandbox_t *sandbox, const life_kind_t *kind,
-                                const daytona_lifecycle_opts_t *opts, daytona_future_t **future) {
+                                const daytona_sandbox_lifecycle_opts_t *opts, daytona_future_t **future) {
   if (opts == NULL) opts = &no_opts;
   life_op_t *self =
     life_op_new(sandbox, kind, opts->timeout_ms, opts->counts_queue_time, DAYTONA__RESERVED_OK(opts), future);
@@ -258,7 +258,7 @@ static void life_op_send(life_op_t *self, const void *request) {
 }
 
 static daytona_future_t *life_op_run(daytona_sandbox_t *sandbox, const life_kind_t *kind,
-                                     const daytona_lifecycle_opts_t *opts) {
+                                     const daytona_sandbox_lifecycle_opts_t *opts) {
   daytona_future_t *future;
   life_op_t *self = life_op_begin(sandbox, kind, opts, &future);
   if (self != NULL) life_op_send(self, NULL);
@@ -274,7 +274,8 @@ static const life_kind_t start_kind = {.endpoint = {.prefix = "Failed to start s
                                        .rule = &daytona__wait_started,
                                        .has_gate = true};
 
-daytona_future_t *daytona_sandbox_start(daytona_sandbox_t *sandbox, const daytona_lifecycle_opts_t *opts) {
+daytona_future_t *daytona_sandbox_start(daytona_sandbox_t *sandbox,
+                                        const daytona_sandbox_lifecycle_opts_t *opts) {
   return life_op_run(sandbox, &start_kind, opts);
 }
 
@@ -287,7 +288,8 @@ static const life_kind_t recover_kind = {.endpoint = {.prefix = "Failed to recov
                                          .rule = &daytona__wait_started,
                                          .has_gate = true};
 
-daytona_future_t *daytona_sandbox_recover(daytona_sandbox_t *sandbox, const daytona_lifecycle_opts_t *opts) {
+daytona_future_t *daytona_sandbox_recover(daytona_sandbox_t *sandbox,
+                                          const daytona_sandbox_lifecycle_opts_t *opts) {
   return life_op_run(sandbox, &recover_kind, opts);
 }
 
@@ -299,7 +301,8 @@ static const life_kind_t stop_kind = {.endpoint = {.prefix = "Failed to stop san
                                       .what = "stopping the sandbox",
                                       .rule = &wait_stopped};
 
-daytona_future_t *daytona_sandbox_stop(daytona_sandbox_t *sandbox, const daytona_lifecycle_opts_t *opts) {
+daytona_future_t *daytona_sandbox_stop(daytona_sandbox_t *sandbox,
+                                       const daytona_sandbox_lifecycle_opts_t *opts) {
   daytona_future_t *future;
   life_op_t *self = life_op_begin(sandbox, &stop_kind, opts, &future);
   if (self == NULL) return future;
@@ -316,7 +319,8 @@ static const life_kind_t delete_kind = {.endpoint = {.prefix = "Failed to remove
                                         .what = "deleting the sandbox",
                                         .rule = &wait_destroyed};
 
-daytona_future_t *daytona_sandbox_delete(daytona_sandbox_t *sandbox, const daytona_lifecycle_opts_t *opts) {
+daytona_future_t *daytona_sandbox_delete(daytona_sandbox_t *sandbox,
+                                         const daytona_sandbox_lifecycle_opts_t *opts) {
   daytona_future_t *future;
   life_op_t *self = life_op_begin(sandbox, &delete_kind, opts, &future);
   if (self == NULL) return future;
@@ -350,8 +354,9 @@ static const life_kind_t resize_kind = {.endpoint = {.prefix = "Failed to resize
 
 static bool is_too_small(daytona_opt_int_t value) { return value.is_set && value.value < 1; }
 
-daytona_future_t *daytona_sandbox_resize(daytona_sandbox_t *sandbox, const daytona_resize_opts_t *opts) {
-  static const daytona_resize_opts_t nothing;
+daytona_future_t *daytona_sandbox_resize(daytona_sandbox_t *sandbox,
+                                         const daytona_sandbox_resize_opts_t *opts) {
+  static const daytona_sandbox_resize_opts_t nothing;
   if (opts == NULL) opts = &nothing;
   daytona_future_t *future;
   life_op_t *self = life_op_new(sandbox, &resize_kind, opts->timeout_ms, opts->counts_queue_time,
@@ -371,7 +376,7 @@ daytona_future_t *daytona_sandbox_resize(daytona_sandbox_t *sandbox, const dayto
 /* --- waits of their own ------------------------------------------------------------------------ */
 
 static daytona_future_t *wait_for(daytona_sandbox_t *sandbox, const life_kind_t *kind,
-                                  const daytona_lifecycle_opts_t *opts) {
+                                  const daytona_sandbox_lifecycle_opts_t *opts) {
   daytona_future_t *future;
   life_op_t *self = life_op_begin(sandbox, kind, opts, &future);
   if (self == NULL) return future;
@@ -386,7 +391,7 @@ static const life_kind_t wait_start_kind = {
   .rule = &daytona__wait_started};
 
 daytona_future_t *daytona_sandbox_wait_for_start(daytona_sandbox_t *sandbox,
-                                                 const daytona_lifecycle_opts_t *opts) {
+                                                 const daytona_sandbox_lifecycle_opts_t *opts) {
   return wait_for(sandbox, &wait_start_kind, opts);
 }
 
@@ -396,7 +401,7 @@ static const life_kind_t wait_stop_kind = {
   .rule = &wait_stopped};
 
 daytona_future_t *daytona_sandbox_wait_for_stop(daytona_sandbox_t *sandbox,
-                                                const daytona_lifecycle_opts_t *opts) {
+                                                const daytona_sandbox_lifecycle_opts_t *opts) {
   return wait_for(sandbox, &wait_stop_kind, opts);
 }
 
@@ -405,34 +410,7 @@ static const life_kind_t wait_resize_kind = {
   .what = "resizing the sandbox",
   .rule = &wait_resized};
 
-daytona_future_t *daytona_sandbox_wait_for_resize(daytona_sandbox_t *sandbox,
-                                                  const daytona_lifecycle_opts_t *opts) {
+daytona_future_t *daytona_sandbox_wait_for_resize_complete(daytona_sandbox_t *sandbox,
+                                                           const daytona_sandbox_lifecycle_opts_t *opts) {
   return wait_for(sandbox, &wait_resize_kind, opts);
-}
-
-/* --- under the client's name ------------------------------------------------------------------- */
-
-static daytona_future_t *foreign(daytona_client_t *client) {
-  if (client == NULL) return daytona__future_orphan();
-  return daytona__future_failed(client->loop, NULL, DAYTONA_EINVAL,
-                                "the sandbox is NULL or belongs to another client");
-}
-
-static bool is_foreign(const daytona_client_t *client, const daytona_sandbox_t *sandbox) {
-  return sandbox == NULL || sandbox->client != client;
-}
-
-daytona_future_t *daytona_start(daytona_client_t *client, daytona_sandbox_t *sandbox,
-                                const daytona_lifecycle_opts_t *opts) {
-  return is_foreign(client, sandbox) ? foreign(client) : daytona_sandbox_start(sandbox, opts);
-}
-
-daytona_future_t *daytona_stop(daytona_client_t *client, daytona_sandbox_t *sandbox,
-                               const daytona_lifecycle_opts_t *opts) {
-  return is_foreign(client, sandbox) ? foreign(client) : daytona_sandbox_stop(sandbox, opts);
-}
-
-daytona_future_t *daytona_delete(daytona_client_t *client, daytona_sandbox_t *sandbox,
-                                 const daytona_lifecycle_opts_t *opts) {
-  return is_foreign(client, sandbox) ? foreign(client) : daytona_sandbox_delete(sandbox, opts);
 }

@@ -8,8 +8,8 @@
 #ifndef DAYTONA_API_SANDBOX_LIFE_H
 #define DAYTONA_API_SANDBOX_LIFE_H
 
-#include "api/gate.h"
-#include "api/op.h"
+#include "call/gate.h"
+#include "call/op.h"
 
 /* What to wait for. */
 typedef struct daytona__wait_rule {

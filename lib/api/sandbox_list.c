@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "api/op.h"
+#include "call/op.h"
 #include "core/memory.h"
 
 /* --- one answer with several sandboxes --------------------------------------------------------- */
@@ -132,8 +132,8 @@ static const daytona__endpoint_t page_endpoint = {.prefix = "Failed to list sand
                                                   .response = &page_model,
                                                   .gives_sandbox = true};
 
-daytona_future_t *daytona_list(daytona_client_t *client, const daytona_list_opts_t *opts) {
-  static const daytona_list_opts_t defaults;
+daytona_future_t *daytona_sandbox_list(daytona_client_t *client, const daytona_sandbox_list_opts_t *opts) {
+  static const daytona_sandbox_list_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   daytona__op_t *op = daytona__op_new(&page_endpoint, client, NULL, 0, &future);
@@ -150,7 +150,7 @@ daytona_future_t *daytona_list(daytona_client_t *client, const daytona_list_opts
   add_labels(op, &opts->labels);
   daytona__url_query_int(&op->url, "page", opts->page);
   daytona__url_query_int(&op->url, "limit", opts->limit);
-  daytona_request_opts_t request_opts = {.timeout_ms = opts->timeout_ms};
+  daytona_call_opts_t request_opts = {.timeout_ms = opts->timeout_ms};
   return daytona__op_run(op, NULL, &request_opts, on_page);
 }
 
@@ -187,8 +187,9 @@ static const daytona__endpoint_t find_by_labels = {.prefix = "Failed to find san
 static const daytona__endpoint_t find_by_name = {
   .prefix = "Failed to find sandbox: ", .method = "GET", .path = "/sandbox/{}", .gives_sandbox = true};
 
-daytona_future_t *daytona_find_one(daytona_client_t *client, const daytona_find_one_opts_t *opts) {
-  static const daytona_find_one_opts_t defaults;
+daytona_future_t *daytona_sandbox_find_one(daytona_client_t *client,
+                                           const daytona_sandbox_find_one_opts_t *opts) {
+  static const daytona_sandbox_find_one_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   bool has_name = opts->id_or_name != NULL && opts->id_or_name[0] != '\0';
@@ -204,7 +205,7 @@ daytona_future_t *daytona_find_one(daytona_client_t *client, const daytona_find_
     daytona__url_query_int(&op->url, "page", daytona_int(1));
     daytona__url_query_int(&op->url, "limit", daytona_int(1));
   }
-  daytona_request_opts_t request_opts = {.timeout_ms = opts->timeout_ms};
+  daytona_call_opts_t request_opts = {.timeout_ms = opts->timeout_ms};
   return daytona__op_run(op, NULL, &request_opts, has_name ? on_found : on_first);
 }
 
@@ -235,6 +236,11 @@ static const daytona__endpoint_t step_endpoint = {.prefix = "Failed to list sand
                                                   .response = &page_model,
                                                   .gives_sandbox = true};
 
+/* UNKNOWN, which the server does not know either, is passed on: it says so better than we could. */
+static bool is_state(daytona_sandbox_state_t state) {
+  return state == DAYTONA_SANDBOX_UNKNOWN || strcmp(daytona_sandbox_state_name(state), "unknown") != 0;
+}
+
 static const char *query_problem(const daytona_sandbox_query_t *query) {
   if (!DAYTONA__RESERVED_OK(query)) return "reserved words";
   if (query->page_size.is_set && query->page_size.value < 1) return "page_size";
@@ -244,7 +250,7 @@ static const char *query_problem(const daytona_sandbox_query_t *query) {
   if (!daytona__strings_are_whole(&query->snapshots)) return "snapshots";
   if (!daytona__strings_are_whole(&query->targets)) return "targets";
   for (size_t i = 0; i < query->state_count; i++)
-    if ((unsigned)query->states[i] >= DAYTONA_SANDBOX_STATE_COUNT) return "states";
+    if (!is_state(query->states[i])) return "states";
   return NULL;
 }
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "api/op.h"
+#include "call/op.h"
 #include "wire/demux.h"
 
 static const daytona__json_field_t command_fields[] = {
@@ -108,7 +108,7 @@ const daytona_session_command_t *daytona_future_session_command(const daytona_fu
   return daytona__future_result(future, &type_command);
 }
 
-const daytona_session_exec_result_t *daytona_future_session_exec(const daytona_future_t *future) {
+const daytona_session_exec_result_t *daytona_future_session_exec_result(const daytona_future_t *future) {
   return daytona__future_result(future, &type_exec);
 }
 
@@ -262,7 +262,7 @@ static daytona__op_t *begin(const daytona__endpoint_t *endpoint, daytona_sandbox
 }
 
 daytona_future_t *daytona_session_create(daytona_sandbox_t *sandbox, const char *session_id,
-                                         const daytona_request_opts_t *opts) {
+                                         const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = begin(&create_endpoint, sandbox, session_id, NULL, &future);
   if (op == NULL) return future;
@@ -271,20 +271,20 @@ daytona_future_t *daytona_session_create(daytona_sandbox_t *sandbox, const char 
 }
 
 daytona_future_t *daytona_session_get(daytona_sandbox_t *sandbox, const char *session_id,
-                                      const daytona_request_opts_t *opts) {
+                                      const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = begin(&get_endpoint, sandbox, session_id, NULL, &future);
   return op != NULL ? daytona__op_run(op, NULL, opts, on_session) : future;
 }
 
-daytona_future_t *daytona_session_list(daytona_sandbox_t *sandbox, const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_session_list(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = daytona__op_new(&list_endpoint, NULL, sandbox, 0, &future);
   return op != NULL ? daytona__op_run(op, NULL, opts, on_list) : future;
 }
 
 daytona_future_t *daytona_session_delete(daytona_sandbox_t *sandbox, const char *session_id,
-                                         const daytona_request_opts_t *opts) {
+                                         const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = begin(&delete_endpoint, sandbox, session_id, NULL, &future);
   return op != NULL ? daytona__op_run(op, NULL, opts, daytona__op_done_empty) : future;
@@ -309,15 +309,15 @@ daytona_future_t *daytona_session_exec(daytona_sandbox_t *sandbox, const char *s
   return future;
 }
 
-daytona_future_t *daytona_session_command(daytona_sandbox_t *sandbox, const char *session_id,
-                                          const char *command_id, const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_session_get_command(daytona_sandbox_t *sandbox, const char *session_id,
+                                              const char *command_id, const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = begin(&command_endpoint, sandbox, session_id, command_id, &future);
   return op != NULL ? daytona__op_run(op, NULL, opts, on_command) : future;
 }
 
-daytona_future_t *daytona_session_logs(daytona_sandbox_t *sandbox, const char *session_id,
-                                       const char *command_id, const daytona_request_opts_t *opts) {
+daytona_future_t *daytona_session_get_command_logs(daytona_sandbox_t *sandbox, const char *session_id,
+                                                   const char *command_id, const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = begin(&logs_endpoint, sandbox, session_id, command_id, &future);
   return op != NULL ? daytona__op_run(op, NULL, opts, on_logs) : future;
@@ -325,7 +325,7 @@ daytona_future_t *daytona_session_logs(daytona_sandbox_t *sandbox, const char *s
 
 daytona_future_t *daytona_session_send_input(daytona_sandbox_t *sandbox, const char *session_id,
                                              const char *command_id, const char *data,
-                                             const daytona_request_opts_t *opts) {
+                                             const daytona_call_opts_t *opts) {
   daytona_future_t *future;
   daytona__op_t *op = begin(&input_endpoint, sandbox, session_id, command_id, &future);
   if (op == NULL) return future;

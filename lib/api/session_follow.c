@@ -23,15 +23,15 @@
 #include <limits.h>
 #include <string.h>
 
-#include "api/inbox.h"
-#include "api/op.h"
+#include "call/inbox.h"
+#include "call/op.h"
 #include "api/session.h"
-#include "api/stream.h"
+#include "call/stream_end.h"
 #include "core/limits.h"
 #include "core/memory.h"
 #include "wire/checksum.h"
 #include "wire/demux.h"
-#include "wire/utf8_stream.h"
+#include "wire/utf8_split.h"
 
 /* Answers a request for a log with its bytes, marks included; see the table in the protocol's description. */
 static const char raw_log_version[] = "0.166.0";
@@ -79,7 +79,7 @@ typedef struct follow {
   daytona_opt_int_t exit_code;
 
   daytona__demux_t demux;
-  daytona__utf8_stream_t text[3];
+  daytona__utf8_split_t text[3];
   int text_stream;
   daytona__inbox_t inbox;
   bool is_paused;

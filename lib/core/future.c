@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "core/group.h"
+#include "core/combine.h"
 #include "core/limits.h"
 #include "core/memory.h"
 
@@ -77,7 +77,7 @@ void daytona_future_release(daytona_future_t *future) {
   if (future == NULL || future->is_immortal || --future->refs != 0) return;
   assert(daytona__list_empty(&future->observers) && !daytona__task_is_queued(&future->tell));
   daytona__list_remove(&future->pending); /* an operation that was never started */
-  if (future->group != NULL) daytona__group_drop(future);
+  if (future->group != NULL) daytona__combine_drop(future);
   if (future->result != NULL && future->type->drop != NULL) future->type->drop(future->result);
   daytona__loop_t *loop = future->loop;
   daytona__arena_free_self(&future->arena);
@@ -197,7 +197,7 @@ static void tell_without_memory(daytona_future_t *future, daytona_future_cb call
   if (observe_immortal(oom, callback, user) != 0) call_user(oom, callback, user);
 }
 
-void daytona_then(daytona_future_t *future, daytona_future_cb callback, void *user) {
+void daytona_future_then(daytona_future_t *future, daytona_future_cb callback, void *user) {
   if (future == NULL) return;
   if (callback != NULL && daytona_future_on_settled(future, callback, user) != 0)
     tell_without_memory(future, callback, user);
@@ -303,7 +303,7 @@ const daytona_map_t *daytona_future_map(const daytona_future_t *future) {
   return daytona__future_result(future, &daytona__type_map);
 }
 
-int daytona_await(daytona_future_t *future) {
+int daytona_future_await(daytona_future_t *future) {
   if (future == NULL) return DAYTONA_EINVAL;
   if (future->loop == NULL) return daytona_future_code(future);
   daytona__loop_t *loop = future->loop;

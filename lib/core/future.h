@@ -70,7 +70,7 @@ struct daytona_future {
   daytona__list_t observers;
   daytona__observer_t first;
   bool first_is_used;
-  struct daytona__group *group; /* combinators only */
+  struct daytona__combine *group; /* combinators only */
 };
 
 /* A pending future with one reference for the caller. `op_size` bytes of zeroed state come with it. */
@@ -107,7 +107,7 @@ void daytona__future_init_immortal(daytona_future_t *future, daytona__loop_t *lo
 
 /*
  * The answer to a call without a client or sandbox: there is no loop to report on, so this one shared future
- * has failed with DAYTONA_EINVAL, and its callbacks are called inside daytona_then().
+ * has failed with DAYTONA_EINVAL, and its callbacks are called inside daytona_future_then().
  */
 daytona_future_t *daytona__future_orphan(void);
 

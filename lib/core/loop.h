@@ -81,7 +81,7 @@ void daytona__loop_let_go(daytona__loop_t *loop);
 void daytona__loop_job_begin(daytona__loop_t *loop);
 void daytona__loop_job_end(daytona__loop_t *loop);
 
-/* User code is on the thread's stack between these two; daytona_await() asks. */
+/* User code is on the thread's stack between these two; daytona_future_await() asks. */
 void daytona__loop_enter(daytona__loop_t *loop);
 void daytona__loop_leave(daytona__loop_t *loop);
 bool daytona__loop_in_callback(const daytona__loop_t *loop);

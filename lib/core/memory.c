@@ -20,7 +20,7 @@ static const daytona_allocator_t default_allocator = {default_malloc, default_ca
 static daytona_allocator_t allocator = {default_malloc, default_calloc, default_realloc, default_free, NULL};
 static atomic_size_t live_blocks;
 
-int daytona_set_allocator(const daytona_allocator_t *replacement) {
+int daytona_memory_set_allocator(const daytona_allocator_t *replacement) {
   if (replacement != NULL && (replacement->malloc_fn == NULL || replacement->calloc_fn == NULL ||
                               replacement->realloc_fn == NULL || replacement->free_fn == NULL))
     return DAYTONA_EINVAL;

@@ -40,7 +40,7 @@ int daytona__tunnel_request(const daytona__proxy_t *proxy, const daytona__target
   return out->error != 0 ? DAYTONA_ENOMEM : 0;
 }
 
-int daytona__tunnel_check(const daytona__answer_t *answer, char *text, size_t size) {
+int daytona__tunnel_check(const daytona__http1_head_t *answer, char *text, size_t size) {
   if (answer->status >= 200 && answer->status < 300) return 0;
   if (answer->status == 407)
     snprintf(text, size, "the proxy wants other credentials (407)");

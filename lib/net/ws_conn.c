@@ -42,7 +42,7 @@ typedef struct daytona__ws_setup {
   daytona__tls_waiter_t waiter;
   daytona__lookup_t lookup;
   daytona__task_t report; /* a failure inside the call that began it */
-  daytona__answer_t answer;
+  daytona__http1_head_t answer;
 } setup_t;
 
 /* --- what a client shares ---------------------------------------------------------------------- */
@@ -183,7 +183,7 @@ static void setup_free(daytona__ws_conn_t *conn) {
   daytona__resolver_cancel(&setup->lookup);
   daytona__task_cancel(&setup->report);
   daytona__proxy_clear(&setup->proxy);
-  daytona__answer_clear(&setup->answer);
+  daytona__http1_head_clear(&setup->answer);
   daytona__free(setup);
   conn->setup = NULL;
 }
@@ -259,9 +259,9 @@ static int step_tunnel(daytona__ws_conn_t *conn) {
   char byte;
   ptrdiff_t got;
   while ((got = level_read(conn, conn->level_count, &byte, 1)) > 0) {
-    code = daytona__answer_head(&setup->answer, byte);
-    if (code == DAYTONA__ANSWER_MORE) continue;
-    if (code == DAYTONA__ANSWER_DONE)
+    code = daytona__http1_head_head(&setup->answer, byte);
+    if (code == DAYTONA__HTTP1_HEAD_MORE) continue;
+    if (code == DAYTONA__HTTP1_HEAD_DONE)
       code = daytona__tunnel_check(&setup->answer, conn->text, sizeof conn->text);
     else
       snprintf(conn->text, sizeof conn->text, "the proxy's answer: %s", setup->answer.message);
@@ -394,7 +394,7 @@ int daytona__ws_conn_open(daytona__ws_conn_t *conn, const daytona__target_t *tar
   daytona__list_init(&setup->lookup.link);
   daytona__task_init(&setup->lookup.task, NULL);
   daytona__task_init(&setup->report, on_report);
-  daytona__answer_init(&setup->answer);
+  daytona__http1_head_init(&setup->answer);
   setup->waiter.on_loaded = on_context;
   setup->lookup.on_done = on_looked_up;
   conn->phase = PHASE_CONTEXT;

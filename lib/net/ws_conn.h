@@ -15,7 +15,7 @@
 #include "net/resolver.h"
 #include "net/tcp.h"
 #include "net/tls.h"
-#include "net/ws_answer.h"
+#include "net/http1_head.h"
 
 /* What all connections of a client share. */
 typedef struct daytona__ws_net {

@@ -5,8 +5,8 @@
 #ifndef DAYTONA_NET_WS_IMPL_H
 #define DAYTONA_NET_WS_IMPL_H
 
-#include "net/upgrade.h"
-#include "net/websocket.h"
+#include "net/ws_upgrade.h"
+#include "net/ws.h"
 #include "net/ws_codec.h"
 #include "net/ws_conn.h"
 
@@ -36,8 +36,8 @@ typedef struct daytona__ws_opening {
   daytona__ws_url_t url;
   daytona_header_t *headers;
   char **protocols;
-  daytona__upgrade_t upgrade;
-  daytona__answer_t answer;
+  daytona__ws_upgrade_t upgrade;
+  daytona__http1_head_t answer;
   unsigned redirects;
 } daytona__ws_opening_t;
 
@@ -91,8 +91,8 @@ void daytona__ws_finish_code(daytona__ws_t *ws, daytona__ws_end_t how, int code,
 void daytona__ws_finish_end(daytona__ws_t *ws);
 
 /* ws_stream.c */
-void daytona__ws_stream_init(daytona__ws_t *ws);
-int daytona__ws_stream_begin(daytona__ws_t *ws); /* 0 or DAYTONA_ENOMEM */
+void daytona__ws_messages_init(daytona__ws_t *ws);
+int daytona__ws_messages_begin(daytona__ws_t *ws); /* 0 or DAYTONA_ENOMEM */
 void daytona__ws_on_readable(daytona__ws_conn_t *conn);
 void daytona__ws_on_drained(daytona__ws_conn_t *conn);
 

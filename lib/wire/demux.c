@@ -183,7 +183,7 @@ static void copy_part(void *user, int stream, const char *bytes, size_t size) {
   split->ends[stream] += size;
 }
 
-int daytona_demux_log(const void *log, size_t size, daytona_session_logs_t **out) {
+int daytona_session_parse_logs(const void *log, size_t size, daytona_session_logs_t **out) {
   size_t sizes[3] = {0};
   daytona__demux_t demux = {0};
   split_t split;
@@ -221,8 +221,8 @@ static void keep_text(daytona_bytes_t *bytes) {
   bytes->size = kept;
 }
 
-int daytona_parse_session_command_logs(const void *log, size_t size, daytona_session_logs_t **out) {
-  int rc = daytona_demux_log(log, size, out);
+int daytona_session_parse_text_logs(const void *log, size_t size, daytona_session_logs_t **out) {
+  int rc = daytona_session_parse_logs(log, size, out);
   if (rc != 0) return rc;
   keep_text(&(*out)->output);
   keep_text(&(*out)->out);
@@ -230,4 +230,4 @@ int daytona_parse_session_command_logs(const void *log, size_t size, daytona_ses
   return 0;
 }
 
-void daytona_session_logs_free(daytona_session_logs_t *logs) { daytona__free(logs); }
+void daytona_session_logs_release(daytona_session_logs_t *logs) { daytona__free(logs); }

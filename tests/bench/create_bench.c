@@ -11,15 +11,15 @@
 #include <daytona/daytona.h>
 
 static daytona_future_t *must(daytona_future_t *future) {
-  if (daytona_await(future) == 0) return future;
+  if (daytona_future_await(future) == 0) return future;
   fprintf(stderr, "create_bench: %s\n", daytona_future_error(future)->message);
   exit(1);
 }
 
 static double round_ms(daytona_client_t *client) {
-  static const daytona_lifecycle_opts_t until_gone = {.waits = true};
+  static const daytona_sandbox_lifecycle_opts_t until_gone = {.waits = true};
   uint64_t begin = uv_hrtime();
-  daytona_future_t *created = must(daytona_create(client, NULL));
+  daytona_future_t *created = must(daytona_sandbox_create(client, NULL));
   daytona_sandbox_t *sandbox = daytona_future_sandbox(created);
   daytona_future_t *executed = must(daytona_process_exec(sandbox, "echo hello", NULL));
   uint64_t end = uv_hrtime();

@@ -19,7 +19,8 @@ typedef struct bench {
 static void on_exec(daytona_future_t *future, void *user);
 
 static void start_one(bench_t *bench) {
-  daytona_then(daytona_process_exec(bench->sandbox, "echo hello from the sandbox", NULL), on_exec, bench);
+  daytona_future_then(daytona_process_exec(bench->sandbox, "echo hello from the sandbox", NULL), on_exec,
+                      bench);
 }
 
 static void on_exec(daytona_future_t *future, void *user) {
@@ -48,8 +49,8 @@ int main(int count, char **arguments) {
                              .max_connections = (int)bench.measure.concurrency};
   daytona_client_t *client;
   if (daytona_client_new(uv_default_loop(), &config, &client) != 0) return 1;
-  daytona_future_t *future = daytona_get(client, "bench", NULL);
-  if (daytona_await(future) != 0) {
+  daytona_future_t *future = daytona_sandbox_get(client, "bench", NULL);
+  if (daytona_future_await(future) != 0) {
     fprintf(stderr, "exec_bench: %s\n", daytona_future_error(future)->message);
     return 1;
   }

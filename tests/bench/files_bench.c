@@ -29,7 +29,7 @@ static void give_up(daytona_future_t *future) {
 }
 
 static void must(daytona_future_t *future) {
-  if (daytona_await(future) != 0) give_up(future);
+  if (daytona_future_await(future) != 0) give_up(future);
   daytona_future_release(future);
 }
 
@@ -47,12 +47,12 @@ static void on_downloaded(daytona_future_t *future, void *user) {
 static void on_uploaded(daytona_future_t *future, void *user) {
   bench_t *bench = user;
   if (daytona_future_error(future) != NULL) give_up(future);
-  daytona_then(daytona_fs_download(bench->sandbox, "small/4096", NULL), on_downloaded, bench);
+  daytona_future_then(daytona_fs_download(bench->sandbox, "small/4096", NULL), on_downloaded, bench);
 }
 
 static void start_one(bench_t *bench) {
-  daytona_then(daytona_fs_upload(bench->sandbox, bench->bytes, SMALL_SIZE, "small/4096", NULL), on_uploaded,
-               bench);
+  daytona_future_then(daytona_fs_upload(bench->sandbox, bench->bytes, SMALL_SIZE, "small/4096", NULL),
+                      on_uploaded, bench);
 }
 
 static void run_small(bench_t *bench) {
@@ -90,8 +90,8 @@ int main(int count, char **arguments) {
                              .max_connections = is_small ? (int)bench.measure.concurrency : 0};
   daytona_client_t *client;
   if (daytona_client_new(uv_default_loop(), &config, &client) != 0) return 1;
-  daytona_future_t *future = daytona_get(client, "bench", NULL);
-  if (daytona_await(future) != 0) give_up(future);
+  daytona_future_t *future = daytona_sandbox_get(client, "bench", NULL);
+  if (daytona_future_await(future) != 0) give_up(future);
   bench.sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
   daytona_future_release(future);
   if (is_small)

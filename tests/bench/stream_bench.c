@@ -67,7 +67,7 @@ static void end(const char *unit, uint64_t count) {
 static daytona_pty_t *attach(daytona_pty_output_cb on_output) {
   daytona_pty_connect_opts_t opts = {.attach = {.on_output = on_output}};
   daytona_future_t *future = daytona_pty_connect(bench.sandbox, "bench", &opts);
-  if (daytona_await(future) != 0) give_up(daytona_future_error(future)->message);
+  if (daytona_future_await(future) != 0) give_up(daytona_future_error(future)->message);
   daytona_pty_t *terminal = daytona_pty_retain(daytona_future_pty(future));
   daytona_future_release(future);
   return terminal;
@@ -173,9 +173,9 @@ static void open_one(bool is_log, size_t at) {
   daytona_session_follow_opts_t opts = {.on_stdout = on_first_line};
   if (is_log) {
     bench.follows[at] = daytona_future_retain(daytona_session_follow(bench.sandbox, "bench", "0", &opts));
-    daytona_then(bench.follows[at], on_follow_end, NULL);
+    daytona_future_then(bench.follows[at], on_follow_end, NULL);
   } else {
-    daytona_then(daytona_pty_connect(bench.sandbox, "bench", NULL), on_attached, &bench.terminals[at]);
+    daytona_future_then(daytona_pty_connect(bench.sandbox, "bench", NULL), on_attached, &bench.terminals[at]);
   }
 }
 
@@ -275,8 +275,8 @@ int main(int count, char **arguments) {
                              .ignores_environment = true,
                              .ca_file = is_secure ? arguments[2] : NULL};
   if (daytona_client_new(uv_default_loop(), &config, &bench.client) != 0) give_up("there is no client");
-  daytona_future_t *future = daytona_get(bench.client, is_secure ? "secure" : "bench", NULL);
-  if (daytona_await(future) != 0) give_up(daytona_future_error(future)->message);
+  daytona_future_t *future = daytona_sandbox_get(bench.client, is_secure ? "secure" : "bench", NULL);
+  if (daytona_future_await(future) != 0) give_up(daytona_future_error(future)->message);
   bench.sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
   daytona_future_release(future);
   if (!run(count - 3, arguments + 3)) show_usage();

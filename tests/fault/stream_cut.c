@@ -420,7 +420,7 @@ static void hear_run(log_heard_t *heard, int stream, const char *bytes, size_t s
 static void on_stdout(const char *text, size_t size, void *user) { hear_run(user, 1, text, size); }
 static void on_stderr(const char *text, size_t size, void *user) { hear_run(user, 2, text, size); }
 
-static void on_error(const daytona_run_error_t *error, void *user) {
+static void on_error(const daytona_interpreter_run_error_t *error, void *user) {
   hear_run(user, 0, error->value, strlen(error->value));
 }
 
@@ -462,16 +462,16 @@ static void check_ended_run(const daytona_future_t *future) {
 
 static void cut_run(stream_scene_t *scene, size_t cut, stream_fate_t fate) {
   log_heard_t heard = {.hash = LOG_HASH_START}, expected = run_before(cut);
-  const daytona_run_opts_t opts = {
+  const daytona_interpreter_run_code_opts_t opts = {
     .on_stdout = on_stdout, .on_stderr = on_stderr, .on_error = on_error, .user = &heard};
   cuts_made++;
   stream_forget(scene);
   stream_play(scene, &recorded.script, cut, fate);
-  daytona_future_t *future = daytona_interpreter_run(scene->sandbox, "print()", &opts);
+  daytona_future_t *future = daytona_interpreter_run_code(scene->sandbox, "print()", &opts);
   wait_for(&scene->api, future);
   if (cut == recorded.script.size)
     check_ended_run(future);
-  else if (daytona_future_run_result(future) != NULL)
+  else if (daytona_future_interpreter_run_result(future) != NULL)
     explain(cut, fate, "a result");
   else if (!daytona_error_is(daytona_future_error(future), DAYTONA_ECONNECTION))
     explain(cut, fate, daytona_future_error(future)->message);

@@ -7,7 +7,7 @@
 
 #include <daytona/error.h>
 
-#include "api/dotenv.h"
+#include "call/dotenv.h"
 #include "core/limits.h"
 #include "core/memory.h"
 #include "fuzz/target.h"

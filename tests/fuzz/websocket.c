@@ -9,7 +9,7 @@
 #include "core/limits.h"
 #include "core/list.h"
 #include "fuzz/target.h"
-#include "net/ws_answer.h"
+#include "net/http1_head.h"
 #include "net/ws_codec.h"
 
 typedef struct source {
@@ -74,25 +74,26 @@ static void run_frames(const uint8_t *data, size_t size, size_t step, size_t lim
 }
 
 static void run_answer(const uint8_t *data, size_t size, size_t step) {
-  daytona__answer_t answer;
-  int code = DAYTONA__ANSWER_MORE;
+  daytona__http1_head_t answer;
+  int code = DAYTONA__HTTP1_HEAD_MORE;
   size_t at = 0;
-  daytona__answer_init(&answer);
-  while (at < size && code == DAYTONA__ANSWER_MORE) code = daytona__answer_head(&answer, (char)data[at++]);
-  if (code == DAYTONA__ANSWER_DONE) {
+  daytona__http1_head_init(&answer);
+  while (at < size && code == DAYTONA__HTTP1_HEAD_MORE)
+    code = daytona__http1_head_head(&answer, (char)data[at++]);
+  if (code == DAYTONA__HTTP1_HEAD_DONE) {
     FUZZ_CHECK(answer.status == 101 || (answer.status >= 200 && answer.status < 1000));
-    code = daytona__answer_begin_body(&answer);
+    code = daytona__http1_head_begin_body(&answer);
   }
-  while (at < size && code == DAYTONA__ANSWER_MORE) {
+  while (at < size && code == DAYTONA__HTTP1_HEAD_MORE) {
     size_t now = step < size - at ? step : size - at;
-    code = daytona__answer_body(&answer, (const char *)data + at, now);
+    code = daytona__http1_head_body(&answer, (const char *)data + at, now);
     at += now;
   }
   FUZZ_CHECK(code >= 0 || answer.message != NULL);
   FUZZ_CHECK(answer.body.size <= DAYTONA__ERROR_BODY_MAX);
   for (size_t i = 0; i < answer.header_count; i++)
-    FUZZ_CHECK(daytona__answer_header(&answer, answer.headers[i].name) != NULL);
-  daytona__answer_clear(&answer);
+    FUZZ_CHECK(daytona__http1_head_header(&answer, answer.headers[i].name) != NULL);
+  daytona__http1_head_clear(&answer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -83,18 +83,19 @@ static void odd_names_are_kept(void **state) {
     snprintf(path, sizeof path, "/home/daytona/odd/%s", names[i]);
     session_done(daytona_fs_upload(sandbox, path, strlen(path), path, NULL));
     expect_bytes(path, path, strlen(path));
-    daytona_future_t *future = session_must(daytona_fs_info(sandbox, path, NULL));
+    daytona_future_t *future = session_must(daytona_fs_get_file_info(sandbox, path, NULL));
     assert_string_equal(daytona_future_file_info(future)->name, names[i]);
     daytona_future_release(future);
   }
-  daytona_future_t *future = session_must(daytona_fs_list(sandbox, "/home/daytona/odd", NULL));
+  daytona_future_t *future = session_must(daytona_fs_list_files(sandbox, "/home/daytona/odd", NULL));
   assert_int_equal(daytona_future_file_list(future)->count, sizeof names / sizeof names[0]);
   daytona_future_release(future);
   session_expect(sandbox, "touch \"odd/$(printf 'bad\\377')\"", 0, "");
-  future = session_must(daytona_fs_list(sandbox, "/home/daytona/odd", NULL)); /* a name that is no UTF-8 */
+  future =
+    session_must(daytona_fs_list_files(sandbox, "/home/daytona/odd", NULL)); /* a name that is no UTF-8 */
   daytona_future_release(future);
   session_fails(daytona_fs_download(sandbox, "/home/daytona/odd/bad\xff", NULL), DAYTONA_EINVAL);
-  session_fails(daytona_fs_info(sandbox, "/home/daytona/odd/bad\xff", NULL), DAYTONA_EINVAL);
+  session_fails(daytona_fs_get_file_info(sandbox, "/home/daytona/odd/bad\xff", NULL), DAYTONA_EINVAL);
   session_done(
     daytona_fs_upload(sandbox, "raw", 3, " /home/daytona/odd/up\xfe\n", NULL)); /* blanks around it go */
   session_expect(sandbox, "cat \"odd/$(printf 'up\\376')\"", 0, "raw");
@@ -105,30 +106,30 @@ static void plain_calls_do_what_they_say(void **state) {
   daytona_strings_t files = {listed, 2};
   session_done(daytona_fs_create_folder(sandbox, "calls/deep", "750", NULL));
   session_done(daytona_fs_upload(sandbox, "red fox\nblue\n", 13, "calls/one.txt", NULL));
-  daytona_future_t *future = session_must(daytona_fs_find(sandbox, "calls", "fox", NULL));
-  assert_int_equal(daytona_future_file_matches(future)->count, 1);
-  assert_string_equal(daytona_future_file_matches(future)->items[0].content, "red fox");
+  daytona_future_t *future = session_must(daytona_fs_find_files(sandbox, "calls", "fox", NULL));
+  assert_int_equal(daytona_future_file_match_list(future)->count, 1);
+  assert_string_equal(daytona_future_file_match_list(future)->items[0].content, "red fox");
   daytona_future_release(future);
-  future = session_must(daytona_fs_search(sandbox, "calls", "*.txt", NULL));
+  future = session_must(daytona_fs_search_files(sandbox, "calls", "*.txt", NULL));
   assert_int_equal(daytona_future_strings(future)->count, 1);
   daytona_future_release(future);
-  future = session_must(daytona_fs_replace(sandbox, &files, "fox", "", NULL));
-  assert_true(daytona_future_replace_results(future)->items[0].is_success);
-  assert_false(daytona_future_replace_results(future)->items[1].is_success);
+  future = session_must(daytona_fs_replace_in_files(sandbox, &files, "fox", "", NULL));
+  assert_true(daytona_future_replace_result_list(future)->items[0].is_success);
+  assert_false(daytona_future_replace_result_list(future)->items[1].is_success);
   daytona_future_release(future);
   expect_bytes("calls/one.txt", "red \nblue\n", 10);
-  daytona_fs_permissions_opts_t private = {.mode = "600"};
-  session_done(daytona_fs_set_permissions(sandbox, "calls/one.txt", &private));
-  future = session_must(daytona_fs_info(sandbox, "calls/one.txt", NULL));
+  daytona_fs_set_file_permissions_opts_t private = {.mode = "600"};
+  session_done(daytona_fs_set_file_permissions(sandbox, "calls/one.txt", &private));
+  future = session_must(daytona_fs_get_file_info(sandbox, "calls/one.txt", NULL));
   assert_string_equal(daytona_future_file_info(future)->permissions, "0600");
   daytona_future_release(future);
-  session_fails(daytona_fs_move(sandbox, "calls/one.txt", "calls/deep", NULL), DAYTONA_ECONFLICT);
-  session_done(daytona_fs_move(sandbox, "calls/one.txt", "calls/deep/two.txt", NULL));
-  session_fails(daytona_fs_info(sandbox, "calls/one.txt", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_fs_delete(sandbox, "calls", NULL), DAYTONA_EINVAL);
-  daytona_fs_delete_opts_t all = {.is_recursive = true};
-  session_done(daytona_fs_delete(sandbox, "calls", &all));
-  session_fails(daytona_fs_list(sandbox, "calls", NULL), DAYTONA_EFAILED);
+  session_fails(daytona_fs_move_files(sandbox, "calls/one.txt", "calls/deep", NULL), DAYTONA_ECONFLICT);
+  session_done(daytona_fs_move_files(sandbox, "calls/one.txt", "calls/deep/two.txt", NULL));
+  session_fails(daytona_fs_get_file_info(sandbox, "calls/one.txt", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_fs_delete_file(sandbox, "calls", NULL), DAYTONA_EINVAL);
+  daytona_fs_delete_file_opts_t all = {.is_recursive = true};
+  session_done(daytona_fs_delete_file(sandbox, "calls", &all));
+  session_fails(daytona_fs_list_files(sandbox, "calls", NULL), DAYTONA_EFAILED);
 }
 
 static void many_files_with_some_failing(void **state) {
@@ -142,13 +143,13 @@ static void many_files_with_some_failing(void **state) {
     up[i] = (daytona_fs_upload_item_t){.destination = names[i], .bytes = names[i], .size = strlen(names[i])};
     down[i] = (daytona_fs_download_item_t){.source = names[i], .local_path = i % 2 != 0 ? locals[i] : NULL};
   }
-  daytona_future_t *future = session_must(daytona_fs_upload_many(sandbox, up, COUNT, NULL));
-  assert_int_equal(daytona_future_fs_results(future)->failed_count, COUNT / 50);
+  daytona_future_t *future = session_must(daytona_fs_upload_files(sandbox, up, COUNT, NULL));
+  assert_int_equal(daytona_future_fs_result_list(future)->failed_count, COUNT / 50);
   for (int i = 0; i < COUNT; i++)
-    assert_int_equal(daytona_future_fs_results(future)->items[i].error != NULL, i % 50 == 7);
+    assert_int_equal(daytona_future_fs_result_list(future)->items[i].error != NULL, i % 50 == 7);
   daytona_future_release(future);
-  future = session_must(daytona_fs_download_many(sandbox, down, COUNT, NULL));
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  future = session_must(daytona_fs_download_files(sandbox, down, COUNT, NULL));
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, COUNT / 50);
   for (int i = 0; i < COUNT; i++) {
     if (i % 50 == 7) {
@@ -176,13 +177,13 @@ static void many_transfers_run_at_once(void **state) {
     snprintf(path, sizeof path, "at-once/%d", i);
     futures[i] = daytona_fs_upload(sandbox, contents[i], 20000 + (size_t)i * 100, path, NULL);
   }
-  session_done(daytona_all(shared.client, futures, AT_ONCE));
+  session_done(daytona_future_all(shared.client, futures, AT_ONCE));
   for (int i = 0; i < AT_ONCE; i++) {
     daytona_future_release(futures[i]);
     snprintf(path, sizeof path, "at-once/%d", i);
     futures[i] = daytona_fs_download(sandbox, path, NULL);
   }
-  session_done(daytona_all(shared.client, futures, AT_ONCE));
+  session_done(daytona_future_all(shared.client, futures, AT_ONCE));
   for (int i = 0; i < AT_ONCE; i++) {
     assert_memory_equal(daytona_future_bytes(futures[i])->data, contents[i], 20000 + (size_t)i * 100);
     daytona_future_release(futures[i]);
@@ -297,7 +298,7 @@ static void errors_of_the_sandbox_are_typed(void **state) {
   session_fails(daytona_fs_upload(sandbox, "x", 1, "/proc/no/x", NULL), DAYTONA_EFAILED);
   session_expect(sandbox, "mkdir locked && echo x > locked/f && chmod 000 locked/f", 0, "");
   daytona_future_t *future = daytona_fs_download(sandbox, "locked/f", NULL);
-  assert_int_equal(daytona_await(future), DAYTONA_EFILE_ACCESS_DENIED);
+  assert_int_equal(daytona_future_await(future), DAYTONA_EFILE_ACCESS_DENIED);
   daytona_future_release(future);
 }
 

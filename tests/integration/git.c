@@ -139,12 +139,12 @@ static void clone_takes_branch_commit_and_depth(void **state) {
   daytona_future_release(future);
   daytona_git_clone_opts_t commit = {.commit_id = hash};
   session_done(daytona_git_clone(sandbox, "clone/origin.git", "clone/c4", &commit));
-  future = session_must(daytona_git_status(sandbox, "clone/c4", NULL));
+  future = session_must(daytona_git_get_status(sandbox, "clone/c4", NULL));
   const daytona_git_status_t *status = daytona_future_git_status(future);
   assert_true(status->is_detached);
   assert_string_equal(status->current_branch, "HEAD");
   daytona_future_release(future);
-  future = session_must(daytona_git_branches(sandbox, "clone/c4", NULL));
+  future = session_must(daytona_git_list_branches(sandbox, "clone/c4", NULL));
   assert_null(daytona_future_git_branches(future)->current);
   daytona_future_release(future);
 }
@@ -153,7 +153,7 @@ static void status_tells_files_and_upstream(void **state) {
   make_place("status");
   shell("cd status/copy && echo x >> a.txt && echo n > 'grün \"q\".txt'");
   commit_to("status/copy", "ahead");
-  daytona_future_t *future = session_must(daytona_git_status(sandbox, "status/copy", NULL));
+  daytona_future_t *future = session_must(daytona_git_get_status(sandbox, "status/copy", NULL));
   const daytona_git_status_t *status = daytona_future_git_status(future);
   assert_string_equal(status->current_branch, "main");
   assert_string_equal(status->upstream, "origin/main");
@@ -188,7 +188,7 @@ static void add_and_commit_give_the_hash(void **state) {
 static void branches_are_made_checked_out_and_deleted(void **state) {
   make_place("branches");
   session_done(daytona_git_create_branch(sandbox, "branches/copy", "topic/ü", NULL));
-  daytona_future_t *future = session_must(daytona_git_branches(sandbox, "branches/copy", NULL));
+  daytona_future_t *future = session_must(daytona_git_list_branches(sandbox, "branches/copy", NULL));
   const daytona_git_branches_t *branches = daytona_future_git_branches(future);
   assert_int_equal(branches->names.count, 2);
   assert_string_equal(branches->names.items[0], "main");
@@ -231,7 +231,7 @@ static void push_and_pull_move_commits(void **state) {
   session_done(daytona_git_create_branch(sandbox, "move/copy", "topic", NULL));
   daytona_git_remote_opts_t upstream = {.remote = "origin", .branch = "topic", .set_upstream = true};
   session_done(daytona_git_push(sandbox, "move/copy", &upstream));
-  daytona_future_t *future = session_must(daytona_git_status(sandbox, "move/copy", NULL));
+  daytona_future_t *future = session_must(daytona_git_get_status(sandbox, "move/copy", NULL));
   assert_string_equal(daytona_future_git_status(future)->upstream, "origin/topic");
   daytona_future_release(future);
   daytona_git_remote_opts_t unknown = {.branch = "nosuch"}, none = {.remote = "nosuch"};
@@ -260,8 +260,8 @@ static void diverged_branches_are_conflicts(void **state) {
 static void missing_repositories_and_remotes_are_named(void **state) {
   make_place("missing");
   shell("mkdir missing/plain");
-  fails_exactly(daytona_git_status(sandbox, "missing/plain", NULL), DAYTONA_EGIT_REPO_NOT_FOUND, 404);
-  fails_exactly(daytona_git_branches(sandbox, "missing/none", NULL), DAYTONA_EGIT_REPO_NOT_FOUND, 404);
+  fails_exactly(daytona_git_get_status(sandbox, "missing/plain", NULL), DAYTONA_EGIT_REPO_NOT_FOUND, 404);
+  fails_exactly(daytona_git_list_branches(sandbox, "missing/none", NULL), DAYTONA_EGIT_REPO_NOT_FOUND, 404);
   fails_exactly(daytona_git_clone(sandbox, "missing/none.git", "missing/x", NULL),
                 DAYTONA_EGIT_REPO_NOT_FOUND, 404);
   daytona_git_clone_opts_t branch = {.branch = "nosuch"};
@@ -308,9 +308,9 @@ static void init_and_remotes(void **state) {
   daytona_git_remote_add_opts_t overwrite = {.overwrites = true}, fetch = {.fetches = true};
   session_done(
     daytona_git_remote_add(sandbox, "init/work", "origin", "https://u:hidden@example.com/x.git", &overwrite));
-  daytona_future_t *future = session_must(daytona_git_remotes(sandbox, "init/work", NULL));
+  daytona_future_t *future = session_must(daytona_git_list_remotes(sandbox, "init/work", NULL));
   assert_int_equal(daytona_future_map(future)->count, 1);
-  assert_string_equal(daytona_map_get(daytona_future_map(future), "origin"), "https://example.com/x.git");
+  assert_string_equal(daytona_map_value(daytona_future_map(future), "origin"), "https://example.com/x.git");
   daytona_future_release(future);
   future = session_must(daytona_git_remote_get(sandbox, "init/work", "origin", NULL));
   assert_string_equal(daytona_future_string(future), "https://example.com/x.git");
@@ -320,7 +320,7 @@ static void init_and_remotes(void **state) {
   daytona_future_release(future);
   fails_exactly(daytona_git_remote_add(sandbox, "init/work", "gone", "/nowhere.git", &fetch),
                 DAYTONA_EGIT_REPO_NOT_FOUND, 404);
-  future = session_must(daytona_git_branches(sandbox, "init/work", NULL));
+  future = session_must(daytona_git_list_branches(sandbox, "init/work", NULL));
   assert_string_equal(daytona_future_git_branches(future)->current, "trunk");
   daytona_future_release(future);
 }
@@ -397,7 +397,7 @@ static void credentials_open_a_repository_over_http(void **state) {
   fails_exactly(daytona_git_clone(sandbox, url, "web/e", &unknown), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
   char host[32];
   snprintf(host, sizeof host, "127.0.0.1:%s", port);
-  daytona_git_authenticate_opts_t where = {.host = host, .protocol = "http"};
+  daytona_git_dangerously_authenticate_opts_t where = {.host = host, .protocol = "http"};
   session_done(daytona_git_dangerously_authenticate(sandbox, "ann", "top-secret", &where));
   session_done(daytona_git_pull(sandbox, "web/c", NULL));
 }
@@ -422,13 +422,13 @@ static void empty_and_detached_repositories_are_told_apart(void **state) {
                 DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
   daytona_git_init_opts_t trunk = {.initial_branch = "trunk"};
   session_done(daytona_git_init(sandbox, "states/new", &trunk));
-  session_fails(daytona_git_status(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_git_get_status(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
   fails_exactly(daytona_git_create_branch(sandbox, "states/new", "x", NULL), DAYTONA_EGIT_BRANCH_NOT_FOUND,
                 404);
   session_fails(daytona_git_push(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
   session_fails(daytona_git_pull(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
   shell("cd states/copy && git checkout -q --detach");
-  future = session_must(daytona_git_status(sandbox, "states/copy", NULL));
+  future = session_must(daytona_git_get_status(sandbox, "states/copy", NULL));
   assert_true(daytona_future_git_status(future)->is_detached);
   assert_string_equal(daytona_future_git_status(future)->current_branch, "HEAD");
   assert_null(daytona_future_git_status(future)->upstream);
@@ -447,7 +447,7 @@ static void conflicts_in_files_are_shown(void **state) {
     "cd conflict/copy && git checkout -q -b side && echo side > a.txt && git commit -q -am side && git "
     "checkout -q main && "
     "echo main > a.txt && git commit -q -am main && ! git merge -q side > /dev/null");
-  daytona_future_t *future = session_must(daytona_git_status(sandbox, "conflict/copy", NULL));
+  daytona_future_t *future = session_must(daytona_git_get_status(sandbox, "conflict/copy", NULL));
   assert_int_equal(daytona_future_git_status(future)->file_count, 1);
   assert_string_equal(daytona_future_git_status(future)->files[0].worktree, "Updated but unmerged");
   daytona_future_release(future);

@@ -36,12 +36,12 @@ static void exit_codes_and_output_come_back(void **state) {
 
 static void cwd_and_env_are_used(void **state) {
   daytona_pair_t env[] = {{"A", "1 'quoted' \"twice\" $HOME"}, {"B", ""}};
-  daytona_exec_opts_t opts = {.cwd = "/tmp", .env = {env, 2}};
+  daytona_process_exec_opts_t opts = {.cwd = "/tmp", .env = {env, 2}};
   daytona_future_t *future =
     session_must(daytona_process_exec(sandbox, "pwd; printf '%s|%s\\n' \"$A\" \"${B-unset}\"", &opts));
   assert_string_equal(daytona_future_exec_result(future)->result, "/tmp\n1 'quoted' \"twice\" $HOME|\n");
   daytona_future_release(future);
-  daytona_exec_opts_t nowhere = {.cwd = "/no/such/folder"};
+  daytona_process_exec_opts_t nowhere = {.cwd = "/no/such/folder"};
   future = session_must(daytona_process_exec(sandbox, "true", &nowhere));
   assert_int_equal(daytona_future_exec_result(future)->exit_code, -1);
   daytona_future_release(future);
@@ -76,7 +76,7 @@ static void long_script_arrives_whole(void **state) {
 }
 
 static void timeout_is_kept_by_the_server(void **state) {
-  daytona_exec_opts_t opts = {.timeout_ms = 400}; /* becomes a second */
+  daytona_process_exec_opts_t opts = {.timeout_ms = 400}; /* becomes a second */
   uint64_t began = uv_hrtime();
   daytona_future_t *future = session_must_fail(
     daytona_process_exec(sandbox, "touch began; sleep 30 & sleep 30", &opts), DAYTONA_EPROCESS_TIMEOUT);
@@ -109,7 +109,7 @@ static void cancel_kills_the_remote_command_and_its_children(void **state) {
 }
 
 static void cancel_leaves_running_what_it_was_told_to(void **state) {
-  daytona_exec_opts_t opts = {.leaves_running = true};
+  daytona_process_exec_opts_t opts = {.leaves_running = true};
   daytona_future_t *future = daytona_process_exec(sandbox, "sleep 4712; touch done", &opts);
   assert_true(comes_true("pgrep -f 'sleep 471[2]'"));
   daytona_future_cancel(future);
@@ -127,7 +127,7 @@ static void many_commands_run_at_once(void **state) {
     snprintf(command, sizeof command, "echo %d", i);
     futures[i] = daytona_process_exec(sandbox, command, NULL);
   }
-  session_done(daytona_all(shared.client, futures, AT_ONCE));
+  session_done(daytona_future_all(shared.client, futures, AT_ONCE));
   for (int i = 0; i < AT_ONCE; i++) {
     snprintf(expected, sizeof expected, "%d\n", i);
     assert_string_equal(daytona_future_exec_result(futures[i])->result, expected);
@@ -136,7 +136,7 @@ static void many_commands_run_at_once(void **state) {
 }
 
 static void run_code(const char *language, const char *code, int exit_code, const char *output) {
-  daytona_code_run_opts_t opts = {.language = language};
+  daytona_process_code_run_opts_t opts = {.language = language};
   daytona_future_t *future = session_must(daytona_process_code_run(sandbox, code, &opts));
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   if (result->exit_code != exit_code) fail_msg("exit code %d: %s", result->exit_code, result->result);
@@ -149,14 +149,14 @@ static void code_of_three_languages_runs(void **state) {
   run_code("python", "raise ValueError('no')", 1, NULL);
   run_code("javascript", "console.log('node', 6 * 7)", 0, "node 42\n");
   run_code("typescript", "const n: number = 6 * 7; console.log('ts', n)", 0, "ts 42\n");
-  daytona_code_run_opts_t unknown = {.language = "cobol"};
+  daytona_process_code_run_opts_t unknown = {.language = "cobol"};
   session_fails(daytona_process_code_run(sandbox, "x", &unknown), DAYTONA_EINVAL);
 }
 
 static void code_gets_arguments_and_environment(void **state) {
   const char *argv[] = {"one", "two"};
   daytona_pair_t env[] = {{"FROM", "env"}};
-  daytona_code_run_opts_t opts = {.argv = {argv, 2}, .env = {env, 1}};
+  daytona_process_code_run_opts_t opts = {.argv = {argv, 2}, .env = {env, 1}};
   daytona_future_t *future = session_must(
     daytona_process_code_run(sandbox, "import os, sys\nprint(sys.argv[1:], os.environ['FROM'])", &opts));
   assert_string_equal(daytona_future_exec_result(future)->result, "['one', 'two'] env\n");
@@ -188,7 +188,7 @@ static void folders_are_told(void **state) {
 
 static void bad_arguments_fail_through_the_future(void **state) {
   daytona_pair_t bad_name[] = {{"1A", "x"}}, no_value[] = {{"A", NULL}};
-  daytona_exec_opts_t bad[] = {
+  daytona_process_exec_opts_t bad[] = {
     {.env = {bad_name, 1}},    {.env = {no_value, 1}}, {.env = {NULL, 1}}, {.timeout_ms = -3},
     {.timeout_ms = INT64_MAX}, {.cwd = "\xff"},        {.reserved = {1}},
   };
@@ -198,7 +198,7 @@ static void bad_arguments_fail_through_the_future(void **state) {
   session_fails(daytona_process_exec(sandbox, " \n\t", NULL), DAYTONA_EINVAL);
   session_fails(daytona_process_exec(sandbox, "echo \xc3\x28", NULL), DAYTONA_EINVAL);
   session_fails(daytona_process_code_run(sandbox, "", NULL), DAYTONA_EINVAL);
-  daytona_code_run_opts_t argv = {.argv = {NULL, 2}};
+  daytona_process_code_run_opts_t argv = {.argv = {NULL, 2}};
   session_fails(daytona_process_code_run(sandbox, "1", &argv), DAYTONA_EINVAL);
   session_expect(sandbox, "echo still usable", 0, "still usable\n");
 }

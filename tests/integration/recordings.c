@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "api/op.h"
+#include "call/op.h"
 #include "support/check.h"
 #include "support/session.h"
 #include "wire/error_map.h"
@@ -206,19 +206,19 @@ static daytona_future_t *ask(daytona_sandbox_t *sandbox, json_t *request) {
     }
   int64_t timeout_ms = (int64_t)json_integer_value(timeout) * 1000;
   if (is_usual && text != NULL && text[strspn(text, " \t\r\n")] != '\0') {
-    daytona_exec_opts_t opts = {
+    daytona_process_exec_opts_t opts = {
       .cwd = text_of(body, "cwd"), .env = {pairs, count}, .timeout_ms = timeout_ms, .leaves_running = true};
     future = daytona_process_exec(sandbox, text, &opts);
   } else if (is_usual && code != NULL && code[0] != '\0' && text_of(body, "language") != NULL) {
     json_array_foreach (json_object_get(body, "argv"), argc, value) argv[argc] = json_string_value(value);
-    daytona_code_run_opts_t opts = {.language = text_of(body, "language"),
-                                    .env = {pairs, count},
-                                    .argv = {argv, argc},
-                                    .timeout_ms = timeout_ms,
-                                    .leaves_running = true};
+    daytona_process_code_run_opts_t opts = {.language = text_of(body, "language"),
+                                            .env = {pairs, count},
+                                            .argv = {argv, argc},
+                                            .timeout_ms = timeout_ms,
+                                            .leaves_running = true};
     future = daytona_process_code_run(sandbox, code, &opts);
   }
-  if (future != NULL) daytona_await(future);
+  if (future != NULL) daytona_future_await(future);
   json_decref(body);
   return future;
 }
@@ -333,14 +333,15 @@ static bool is_files(json_t *request, const char *method, const char *tail) {
 /* Calls that are one request each; NULL for what they would not send. */
 static daytona_future_t *ask_files(daytona_sandbox_t *sandbox, json_t *request) {
   const char *path = query_of(request, "path"), *mode = query_of(request, "mode");
-  if (is_files(request, "GET", "")) return daytona_fs_list(sandbox, path, NULL);
-  if (is_files(request, "GET", "/info")) return daytona_fs_info(sandbox, path, NULL);
+  if (is_files(request, "GET", "")) return daytona_fs_list_files(sandbox, path, NULL);
+  if (is_files(request, "GET", "/info")) return daytona_fs_get_file_info(sandbox, path, NULL);
   if (is_files(request, "GET", "/search"))
-    return daytona_fs_search(sandbox, path, query_of(request, "pattern"), NULL);
+    return daytona_fs_search_files(sandbox, path, query_of(request, "pattern"), NULL);
   if (is_files(request, "POST", "/folder")) return daytona_fs_create_folder(sandbox, path, mode, NULL);
   if (is_files(request, "POST", "/move"))
-    return daytona_fs_move(sandbox, query_of(request, "source"), query_of(request, "destination"), NULL);
-  if (is_files(request, "DELETE", "")) return daytona_fs_delete(sandbox, path, NULL);
+    return daytona_fs_move_files(sandbox, query_of(request, "source"), query_of(request, "destination"),
+                                 NULL);
+  if (is_files(request, "DELETE", "")) return daytona_fs_delete_file(sandbox, path, NULL);
   return NULL;
 }
 
@@ -378,9 +379,9 @@ static bool check_download(daytona_sandbox_t *sandbox, json_t *request, json_t *
     items[i].source = json_string_value(value);
     if (items[i].source[0] == '\0') items[i].source = "(empty)"; /* that one is not asked for */
   }
-  daytona_future_t *future = daytona_fs_download_many(sandbox, items, i, NULL);
-  if (daytona_await(future) != 0) fail_msg("%s", daytona_future_error(future)->message);
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  daytona_future_t *future = daytona_fs_download_files(sandbox, items, i, NULL);
+  if (daytona_future_await(future) != 0) fail_msg("%s", daytona_future_error(future)->message);
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   for (const char *at = text; at != NULL && (at = strstr(at, "name=\"error\"")) != NULL; at++) errors++;
   if (text != NULL && strstr(text, "\r\nfake\r\n") == NULL) assert_int_equal(results->failed_count, errors);
   for (size_t n = 0; n < i; n++) {
@@ -408,9 +409,9 @@ static bool check_upload(daytona_sandbox_t *sandbox, json_t *response) {
     is_small = is_small && items[i].size <= sizeof zeros;
   }
   if (is_small) {
-    daytona_future_t *future = daytona_fs_upload_many(sandbox, items, i != 0 ? i : 1, NULL);
-    if (daytona_await(future) != 0) fail_msg("%s", daytona_future_error(future)->message);
-    assert_int_equal(daytona_future_fs_results(future)->failed_count, i == 0 && errors != 0);
+    daytona_future_t *future = daytona_fs_upload_files(sandbox, items, i != 0 ? i : 1, NULL);
+    if (daytona_future_await(future) != 0) fail_msg("%s", daytona_future_error(future)->message);
+    assert_int_equal(daytona_future_fs_result_list(future)->failed_count, i == 0 && errors != 0);
     daytona_future_release(future);
   }
   json_decref(body);
@@ -435,7 +436,7 @@ static void every_file_reaches_the_caller(void **state) {
         downloads += check_download(sandbox, request, response);
       if (is_files(request, "POST", "/bulk-upload")) uploads += check_upload(sandbox, response);
       if (future == NULL) continue;
-      daytona_await(future);
+      daytona_future_await(future);
       const daytona_error_t *error = daytona_future_error(future);
       bool was_refused = error != NULL && error->attempts == 0; /* bad arguments do not leave the client */
       if (!was_refused) check_files(future, response);
@@ -476,10 +477,10 @@ static bool frames_of(json_t *socket, const char *dir, size_t *count, size_t *si
 }
 
 static void check_run(daytona_sandbox_t *sandbox, json_t *texts, int close_code) {
-  daytona_run_opts_t opts = {.connect_timeout_ms = 5000};
-  daytona_future_t *future = daytona_interpreter_run(sandbox, "recorded", &opts);
-  int code = daytona_await(future);
-  const daytona_run_result_t *result = daytona_future_run_result(future);
+  daytona_interpreter_run_code_opts_t opts = {.connect_timeout_ms = 5000};
+  daytona_future_t *future = daytona_interpreter_run_code(sandbox, "recorded", &opts);
+  int code = daytona_future_await(future);
+  const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
   size_t i, sizes[2] = {0}, errors = 0;
   json_t *text;
   json_array_foreach (texts, i, text) {

@@ -11,19 +11,19 @@ static void created_sandbox_is_started_and_described(void **state) {
   session_t *session = *state;
   daytona_pair_t labels[] = {{"team", "infra"}, {"empty", ""}};
   daytona_pair_t env[] = {{"GREETING", "grüß dich"}};
-  daytona_create_opts_t opts = {.name = "described",
-                                .language = "typescript",
-                                .labels = {labels, 2},
-                                .env = {env, 1},
-                                .auto_stop_minutes = daytona_int(30)};
+  daytona_sandbox_create_opts_t opts = {.name = "described",
+                                        .language = "typescript",
+                                        .labels = {labels, 2},
+                                        .env = {env, 1},
+                                        .auto_stop_minutes = daytona_int(30)};
   daytona_sandbox_t *sandbox = session_sandbox(session, &opts);
-  const daytona_sandbox_info_t *info = daytona_sandbox_get_info(sandbox);
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_STARTED);
+  const daytona_sandbox_info_t *info = daytona_sandbox_info(sandbox);
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTED);
   assert_string_equal(info->name, "described");
-  assert_string_equal(daytona_map_get(&info->labels, "team"), "infra");
-  assert_string_equal(daytona_map_get(&info->labels, "empty"), "");
-  assert_string_equal(daytona_map_get(&info->labels, "code-toolbox-language"), "typescript");
-  assert_string_equal(daytona_map_get(&info->env, "GREETING"), "grüß dich");
+  assert_string_equal(daytona_map_value(&info->labels, "team"), "infra");
+  assert_string_equal(daytona_map_value(&info->labels, "empty"), "");
+  assert_string_equal(daytona_map_value(&info->labels, "code-toolbox-language"), "typescript");
+  assert_string_equal(daytona_map_value(&info->env, "GREETING"), "grüß dich");
   assert_int_equal(info->auto_stop_minutes.value, 30);
   assert_true(info->cpu >= 1 && info->memory_gib >= 1 && info->disk_gib >= 1);
   assert_string_equal(info->user, "daytona");
@@ -35,7 +35,7 @@ static void unnamed_sandbox_gets_a_name_of_its_own(void **state) {
   session_t *session = *state;
   daytona_sandbox_t *a = session_sandbox(session, NULL), *b = session_sandbox(session, NULL);
   assert_string_not_equal(daytona_sandbox_id(a), daytona_sandbox_id(b));
-  assert_string_not_equal(daytona_sandbox_get_info(a)->name, daytona_sandbox_get_info(b)->name);
+  assert_string_not_equal(daytona_sandbox_info(a)->name, daytona_sandbox_info(b)->name);
   session_delete(a);
   session_delete(b);
 }
@@ -43,24 +43,24 @@ static void unnamed_sandbox_gets_a_name_of_its_own(void **state) {
 static void sandbox_is_found_by_id_name_and_labels(void **state) {
   session_t *session = *state;
   daytona_pair_t labels[] = {{"found", "yes, \"quoted\" & ü"}};
-  daytona_create_opts_t opts = {.name = "to be found/ü", .labels = {labels, 1}};
+  daytona_sandbox_create_opts_t opts = {.name = "to be found/ü", .labels = {labels, 1}};
   daytona_sandbox_t *sandbox = session_sandbox(session, &opts);
-  daytona_find_one_opts_t by_label = {.labels = {labels, 1}};
-  daytona_find_one_opts_t by_name = {.id_or_name = "to be found/ü"};
+  daytona_sandbox_find_one_opts_t by_label = {.labels = {labels, 1}};
+  daytona_sandbox_find_one_opts_t by_name = {.id_or_name = "to be found/ü"};
   daytona_future_t *found[] = {
-    session_must(daytona_get(session->client, daytona_sandbox_id(sandbox), NULL)),
-    session_must(daytona_get(session->client, "to be found/ü", NULL)),
-    session_must(daytona_find_one(session->client, &by_label)),
-    session_must(daytona_find_one(session->client, &by_name)),
+    session_must(daytona_sandbox_get(session->client, daytona_sandbox_id(sandbox), NULL)),
+    session_must(daytona_sandbox_get(session->client, "to be found/ü", NULL)),
+    session_must(daytona_sandbox_find_one(session->client, &by_label)),
+    session_must(daytona_sandbox_find_one(session->client, &by_name)),
   };
   for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
     assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(found[i])), daytona_sandbox_id(sandbox));
     daytona_future_release(found[i]);
   }
   session_delete(sandbox);
-  session_fails(daytona_get(session->client, "to be found/ü", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_find_one(session->client, &by_label), DAYTONA_ENOTFOUND);
-  session_fails(daytona_find_one(session->client, &by_name), DAYTONA_ENOTFOUND);
+  session_fails(daytona_sandbox_get(session->client, "to be found/ü", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_sandbox_find_one(session->client, &by_label), DAYTONA_ENOTFOUND);
+  session_fails(daytona_sandbox_find_one(session->client, &by_name), DAYTONA_ENOTFOUND);
 }
 
 enum { LISTED = 5 };
@@ -70,13 +70,14 @@ static void pages_and_the_walk_show_every_sandbox_once(void **state) {
   daytona_sandbox_t *made[LISTED];
   daytona_pair_t label[] = {{"listed", "here"}};
   for (int i = 0; i < LISTED; i++) {
-    daytona_create_opts_t opts = {.labels = {label, 1}};
+    daytona_sandbox_create_opts_t opts = {.labels = {label, 1}};
     made[i] = session_sandbox(session, &opts);
   }
   int seen[LISTED] = {0};
   for (int number = 1; number <= 3; number++) {
-    daytona_list_opts_t opts = {.labels = {label, 1}, .page = daytona_int(number), .limit = daytona_int(2)};
-    daytona_future_t *future = session_must(daytona_list(session->client, &opts));
+    daytona_sandbox_list_opts_t opts = {
+      .labels = {label, 1}, .page = daytona_int(number), .limit = daytona_int(2)};
+    daytona_future_t *future = session_must(daytona_sandbox_list(session->client, &opts));
     const daytona_sandbox_page_t *page = daytona_future_sandbox_page(future);
     assert_int_equal(page->total, LISTED);
     assert_int_equal(page->total_pages, 3);
@@ -105,7 +106,7 @@ static void pages_and_the_walk_show_every_sandbox_once(void **state) {
       break;
     }
     assert_string_equal(daytona_sandbox_id(sandbox), daytona_sandbox_id(made[at]));
-    assert_int_equal(daytona_sandbox_get_info(sandbox)->env.count, 0);
+    assert_int_equal(daytona_sandbox_info(sandbox)->env.count, 0);
     seen[at]++;
     daytona_future_release(future);
   }
@@ -133,14 +134,14 @@ static void labels_are_replaced(void **state) {
   daytona_pair_t pairs[] = {{"a", "1"}, {"b", "2"}};
   daytona_map_t labels = {pairs, 2};
   daytona_future_t *future = session_must(daytona_sandbox_set_labels(sandbox, &labels, NULL));
-  assert_string_equal(daytona_map_get(daytona_future_map(future), "b"), "2");
+  assert_string_equal(daytona_map_value(daytona_future_map(future), "b"), "2");
   daytona_future_release(future);
-  assert_string_equal(daytona_map_get(&daytona_sandbox_get_info(sandbox)->labels, "a"), "1");
-  session_done(daytona_sandbox_refresh(sandbox, NULL));
-  assert_int_equal(daytona_sandbox_get_info(sandbox)->labels.count, 2);
+  assert_string_equal(daytona_map_value(&daytona_sandbox_info(sandbox)->labels, "a"), "1");
+  session_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  assert_int_equal(daytona_sandbox_info(sandbox)->labels.count, 2);
   session_done(daytona_sandbox_set_labels(sandbox, NULL, NULL));
-  session_done(daytona_sandbox_refresh(sandbox, NULL));
-  assert_int_equal(daytona_sandbox_get_info(sandbox)->labels.count, 0);
+  session_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  assert_int_equal(daytona_sandbox_info(sandbox)->labels.count, 0);
   session_delete(sandbox);
 }
 
@@ -149,13 +150,13 @@ static void stop_and_start_keep_files(void **state) {
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
   session_expect(sandbox, "echo kept > note", 0, "");
   session_done(daytona_sandbox_stop(sandbox, NULL));
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_STOPPED);
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STOPPED);
   session_fails(daytona_process_exec(sandbox, "true", NULL), DAYTONA_EFAILED);
-  session_done(daytona_start(session->client, sandbox, NULL));
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_STARTED);
+  session_done(daytona_sandbox_start(sandbox, NULL));
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTED);
   session_expect(sandbox, "cat note", 0, "kept\n");
-  daytona_lifecycle_opts_t forced = {.is_forced = true};
-  session_done(daytona_stop(session->client, sandbox, &forced));
+  daytona_sandbox_lifecycle_opts_t forced = {.is_forced = true};
+  session_done(daytona_sandbox_stop(sandbox, &forced));
   session_delete(sandbox);
 }
 
@@ -173,29 +174,29 @@ static void archived_sandbox_comes_back_with_its_files(void **state) {
 
 static void ephemeral_sandbox_is_gone_after_stop(void **state) {
   session_t *session = *state;
-  daytona_create_opts_t opts = {.is_ephemeral = true};
+  daytona_sandbox_create_opts_t opts = {.is_ephemeral = true};
   daytona_sandbox_t *sandbox = session_sandbox(session, &opts);
-  assert_int_equal(daytona_sandbox_get_info(sandbox)->auto_delete_minutes.value, 0);
+  assert_int_equal(daytona_sandbox_info(sandbox)->auto_delete_minutes.value, 0);
   session_done(daytona_sandbox_stop(sandbox, NULL));
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_DESTROYED);
-  session_fails(daytona_sandbox_refresh(sandbox, NULL), DAYTONA_ENOTFOUND);
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_DESTROYED);
+  session_fails(daytona_sandbox_refresh_data(sandbox, NULL), DAYTONA_ENOTFOUND);
   daytona_sandbox_release(sandbox);
 }
 
 static void intervals_are_set(void **state) {
   session_t *session = *state;
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
-  session_done(daytona_sandbox_set_auto_stop(sandbox, 0, NULL));
-  session_done(daytona_sandbox_set_auto_archive(sandbox, 90, NULL));
-  session_done(daytona_sandbox_set_auto_delete(sandbox, -1, NULL));
-  session_done(daytona_sandbox_refresh(sandbox, NULL));
-  const daytona_sandbox_info_t *info = daytona_sandbox_get_info(sandbox);
+  session_done(daytona_sandbox_set_autostop_interval(sandbox, 0, NULL));
+  session_done(daytona_sandbox_set_auto_archive_interval(sandbox, 90, NULL));
+  session_done(daytona_sandbox_set_auto_delete_interval(sandbox, -1, NULL));
+  session_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  const daytona_sandbox_info_t *info = daytona_sandbox_info(sandbox);
   assert_true(info->auto_stop_minutes.is_set);
   assert_int_equal(info->auto_stop_minutes.value, 0);
   assert_int_equal(info->auto_archive_minutes.value, 90);
   assert_int_equal(info->auto_delete_minutes.value, -1);
-  session_fails(daytona_sandbox_set_auto_stop(sandbox, -1, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_set_auto_archive(sandbox, -1, NULL), DAYTONA_EINVAL);
+  session_fails(daytona_sandbox_set_autostop_interval(sandbox, -1, NULL), DAYTONA_EINVAL);
+  session_fails(daytona_sandbox_set_auto_archive_interval(sandbox, -1, NULL), DAYTONA_EINVAL);
   session_done(daytona_sandbox_refresh_activity(sandbox, NULL));
   session_delete(sandbox);
 }
@@ -203,15 +204,15 @@ static void intervals_are_set(void **state) {
 static void resize_waits_for_the_new_size(void **state) {
   session_t *session = *state;
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
-  daytona_resize_opts_t opts = {.cpu = daytona_int(2), .memory_gib = daytona_int(2)};
+  daytona_sandbox_resize_opts_t opts = {.cpu = daytona_int(2), .memory_gib = daytona_int(2)};
   session_done(daytona_sandbox_resize(sandbox, &opts));
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_STARTED);
-  session_done(daytona_sandbox_refresh(sandbox, NULL));
-  assert_true(daytona_sandbox_get_info(sandbox)->cpu == 2);
-  assert_true(daytona_sandbox_get_info(sandbox)->memory_gib == 2);
-  daytona_resize_opts_t disk = {.disk_gib = daytona_int(20)};
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTED);
+  session_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  assert_true(daytona_sandbox_info(sandbox)->cpu == 2);
+  assert_true(daytona_sandbox_info(sandbox)->memory_gib == 2);
+  daytona_sandbox_resize_opts_t disk = {.disk_gib = daytona_int(20)};
   session_fails(daytona_sandbox_resize(sandbox, &disk), DAYTONA_EINVAL); /* while it runs */
-  daytona_resize_opts_t zero = {.cpu = daytona_int(0)};
+  daytona_sandbox_resize_opts_t zero = {.cpu = daytona_int(0)};
   session_fails(daytona_sandbox_resize(sandbox, &zero), DAYTONA_EINVAL);
   session_fails(daytona_sandbox_resize(sandbox, NULL), DAYTONA_EINVAL);
   session_delete(sandbox);
@@ -226,15 +227,15 @@ static void failed_sandbox_tells_its_reason_and_recovers(void **state) {
                                  "{\"state\":\"error\",\"errorReason\":\"disk broke\","
                                  "\"recoverable\":true}"),
                    200);
-  session_done(daytona_sandbox_refresh(sandbox, NULL));
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_ERROR);
-  assert_true(daytona_sandbox_get_info(sandbox)->is_recoverable);
+  session_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_ERROR);
+  assert_true(daytona_sandbox_info(sandbox)->is_recoverable);
   daytona_future_t *future =
     session_must_fail(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_ESANDBOX_FAILED);
   assert_non_null(strstr(daytona_future_error(future)->message, "disk broke"));
   daytona_future_release(future);
   session_done(daytona_sandbox_recover(sandbox, NULL));
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_STARTED);
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTED);
   session_delete(sandbox);
 }
 
@@ -242,7 +243,7 @@ static void waits_end_at_once_in_the_state_they_wait_for(void **state) {
   session_t *session = *state;
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
   session_done(daytona_sandbox_wait_for_start(sandbox, NULL));
-  session_done(daytona_sandbox_wait_for_resize(sandbox, NULL));
+  session_done(daytona_sandbox_wait_for_resize_complete(sandbox, NULL));
   session_done(daytona_sandbox_stop(sandbox, NULL));
   session_done(daytona_sandbox_wait_for_stop(sandbox, NULL));
   session_delete(sandbox);
@@ -250,9 +251,9 @@ static void waits_end_at_once_in_the_state_they_wait_for(void **state) {
 
 static void network_of_a_sandbox_can_be_blocked(void **state) {
   session_t *session = *state;
-  daytona_create_opts_t opts = {.network_block_all = daytona_bool(true)};
+  daytona_sandbox_create_opts_t opts = {.network_block_all = daytona_bool(true)};
   daytona_sandbox_t *sandbox = session_sandbox(session, &opts);
-  assert_true(daytona_sandbox_get_info(sandbox)->network_block_all);
+  assert_true(daytona_sandbox_info(sandbox)->network_block_all);
   session_expect(sandbox,
                  "ls /sys/class/net 2>/dev/null || awk -F: 'NR>2{print $1}' /proc/net/dev | tr -d ' '", 0,
                  "lo\n");
@@ -261,19 +262,20 @@ static void network_of_a_sandbox_can_be_blocked(void **state) {
 
 static void errors_say_what_and_why(void **state) {
   session_t *session = *state;
-  daytona_create_opts_t taken = {.name = "taken"};
+  daytona_sandbox_create_opts_t taken = {.name = "taken"};
   daytona_sandbox_t *sandbox = session_sandbox(session, &taken);
-  daytona_future_t *future = session_must_fail(daytona_create(session->client, &taken), DAYTONA_ECONFLICT);
+  daytona_future_t *future =
+    session_must_fail(daytona_sandbox_create(session->client, &taken), DAYTONA_ECONFLICT);
   const daytona_error_t *error = daytona_future_error(future);
   assert_int_equal(error->http_status, 409);
   assert_ptr_equal(strstr(error->message, "Failed to create sandbox: "), error->message);
   assert_non_null(daytona_error_header(error, "content-type"));
   daytona_future_release(future);
-  daytona_create_opts_t unknown = {.snapshot = "no/such:snapshot"};
-  session_fails(daytona_create(session->client, &unknown), DAYTONA_EINVAL);
+  daytona_sandbox_create_opts_t unknown = {.snapshot = "no/such:snapshot"};
+  session_fails(daytona_sandbox_create(session->client, &unknown), DAYTONA_EINVAL);
   daytona_volume_mount_t mount = {"no-such-volume", "/mnt/x", NULL};
-  daytona_create_opts_t volume = {.volumes = &mount, .volume_count = 1};
-  session_fails(daytona_create(session->client, &volume), DAYTONA_ENOTFOUND);
+  daytona_sandbox_create_opts_t volume = {.volumes = &mount, .volume_count = 1};
+  session_fails(daytona_sandbox_create(session->client, &volume), DAYTONA_ENOTFOUND);
   session_delete(sandbox);
 }
 
@@ -281,7 +283,7 @@ static void wrong_key_is_an_authentication_error(void **state) {
   session_t other;
   daytona_config_t config = {.api_key = "dtn_wrong"};
   session_open(&other, &config);
-  daytona_future_t *future = session_must_fail(daytona_get(other.client, "x", NULL), DAYTONA_EAUTH);
+  daytona_future_t *future = session_must_fail(daytona_sandbox_get(other.client, "x", NULL), DAYTONA_EAUTH);
   assert_null(strstr(daytona_future_error(future)->message, "dtn_wrong"));
   daytona_future_release(future);
   session_close(&other);
@@ -305,16 +307,16 @@ static void preview_reaches_a_server_in_the_sandbox(void **state) {
   assert_string_equal(body, "previewed\n");
   assert_int_not_equal(session_fetch(link->url, NULL, body, sizeof body), 200);
   daytona_future_release(future);
-  daytona_signed_preview_opts_t opts = {.expires_in_seconds = daytona_int(600)};
-  future = session_must(daytona_sandbox_create_signed_preview(sandbox, 3000, &opts));
+  daytona_sandbox_create_signed_preview_url_opts_t opts = {.expires_in_seconds = daytona_int(600)};
+  future = session_must(daytona_sandbox_create_signed_preview_url(sandbox, 3000, &opts));
   link = daytona_future_preview_link(future);
   assert_int_equal(session_fetch(link->url, NULL, body, sizeof body), 200);
   snprintf(token, sizeof token, "%s", link->token);
-  session_done(daytona_sandbox_expire_signed_preview(sandbox, 3000, token, NULL));
+  session_done(daytona_sandbox_expire_signed_preview_url(sandbox, 3000, token, NULL));
   assert_int_not_equal(session_fetch(link->url, NULL, body, sizeof body), 200);
   daytona_future_release(future);
-  daytona_signed_preview_opts_t too_long = {.expires_in_seconds = daytona_int(86401)};
-  session_fails(daytona_sandbox_create_signed_preview(sandbox, 3000, &too_long), DAYTONA_EINVAL);
+  daytona_sandbox_create_signed_preview_url_opts_t too_long = {.expires_in_seconds = daytona_int(86401)};
+  session_fails(daytona_sandbox_create_signed_preview_url(sandbox, 3000, &too_long), DAYTONA_EINVAL);
   session_fails(daytona_sandbox_get_preview_link(sandbox, 0, NULL), DAYTONA_EINVAL);
   session_fails(daytona_sandbox_get_preview_link(sandbox, 65536, NULL), DAYTONA_EINVAL);
   session_delete(sandbox);
@@ -331,7 +333,7 @@ static void ssh_tokens_are_made_checked_and_withdrawn(void **state) {
   session_t *session = *state;
   char token[128];
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
-  daytona_ssh_access_opts_t opts = {.expires_in_minutes = daytona_num(1.5)};
+  daytona_sandbox_create_ssh_access_opts_t opts = {.expires_in_minutes = daytona_num(1.5)};
   daytona_future_t *future = session_must(daytona_sandbox_create_ssh_access(sandbox, &opts));
   const daytona_ssh_access_t *access = daytona_future_ssh_access(future);
   assert_non_null(strstr(access->ssh_command, access->token));
@@ -349,7 +351,7 @@ static void ssh_tokens_are_made_checked_and_withdrawn(void **state) {
 static void bad_arguments_fail_through_the_future(void **state) {
   session_t *session = *state;
   daytona_client_t *client = session->client;
-  daytona_create_opts_t bad[] = {
+  daytona_sandbox_create_opts_t bad[] = {
     {.timeout_ms = -5},
     {.language = "cobol"},
     {.auto_stop_minutes = daytona_int(-1)},
@@ -364,18 +366,18 @@ static void bad_arguments_fail_through_the_future(void **state) {
     {.reserved = {0, 1}},
   };
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-    session_fails(daytona_create(client, &bad[i]), DAYTONA_EINVAL);
-  session_fails(daytona_get(client, NULL, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_get(client, "", NULL), DAYTONA_EINVAL);
-  session_fails(daytona_get(client, "..", NULL), DAYTONA_EINVAL);
-  daytona_request_opts_t negative = {.timeout_ms = -2};
-  session_fails(daytona_get(client, "x", &negative), DAYTONA_EINVAL);
-  daytona_list_opts_t page = {.page = daytona_int(0)}, limit = {.limit = daytona_int(0)};
-  session_fails(daytona_list(client, &page), DAYTONA_EINVAL);
-  session_fails(daytona_list(client, &limit), DAYTONA_EINVAL);
+    session_fails(daytona_sandbox_create(client, &bad[i]), DAYTONA_EINVAL);
+  session_fails(daytona_sandbox_get(client, NULL, NULL), DAYTONA_EINVAL);
+  session_fails(daytona_sandbox_get(client, "", NULL), DAYTONA_EINVAL);
+  session_fails(daytona_sandbox_get(client, "..", NULL), DAYTONA_EINVAL);
+  daytona_call_opts_t negative = {.timeout_ms = -2};
+  session_fails(daytona_sandbox_get(client, "x", &negative), DAYTONA_EINVAL);
+  daytona_sandbox_list_opts_t page = {.page = daytona_int(0)}, limit = {.limit = daytona_int(0)};
+  session_fails(daytona_sandbox_list(client, &page), DAYTONA_EINVAL);
+  session_fails(daytona_sandbox_list(client, &limit), DAYTONA_EINVAL);
   session_fails(daytona_sandbox_start(NULL, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_create(NULL, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_start(client, NULL, NULL), DAYTONA_EINVAL);
+  session_fails(daytona_sandbox_create(NULL, NULL), DAYTONA_EINVAL);
+  session_fails(daytona_sandbox_start(NULL, NULL), DAYTONA_EINVAL);
   session_fails(daytona_process_exec(NULL, "true", NULL), DAYTONA_EINVAL);
 }
 

@@ -43,14 +43,15 @@ static void a_session_keeps_its_state(void **state) {
   session_done(daytona_session_create(sandbox, "state", NULL));
   session_fails(daytona_session_create(sandbox, "state", NULL), DAYTONA_ECONFLICT);
   daytona_future_t *future = session_must(daytona_session_exec(sandbox, "state", "cd /tmp; A=1", NULL));
-  assert_int_equal(daytona_future_session_exec(future)->exit_code.value, 0);
+  assert_int_equal(daytona_future_session_exec_result(future)->exit_code.value, 0);
   daytona_future_release(future);
   future = session_must(daytona_session_exec(sandbox, "state", "pwd; echo $A >&2; return 4", NULL));
-  const daytona_session_exec_result_t *result = daytona_future_session_exec(future);
+  const daytona_session_exec_result_t *result = daytona_future_session_exec_result(future);
   assert_int_equal(result->exit_code.value, 4);
   assert_string_equal(result->logs.out.data, "/tmp\n");
   assert_string_equal(result->logs.err.data, "1\n");
-  daytona_future_t *logs = session_must(daytona_session_logs(sandbox, "state", result->command_id, NULL));
+  daytona_future_t *logs =
+    session_must(daytona_session_get_command_logs(sandbox, "state", result->command_id, NULL));
   assert_string_equal(daytona_future_session_logs(logs)->out.data, "/tmp\n");
   daytona_future_release(logs);
   daytona_future_release(future);
@@ -68,11 +69,11 @@ static void follow_a_log(bool hides_input) {
   session_done(daytona_session_create(sandbox, "log", NULL));
   daytona_future_t *started = session_must(
     daytona_session_exec(sandbox, "log", "read x; echo got $x; printf '\\377\\n' >&2; return 3", &async));
-  const char *id = daytona_future_session_exec(started)->command_id;
+  const char *id = daytona_future_session_exec_result(started)->command_id;
   daytona_future_t *follow = daytona_session_follow(sandbox, "log", id, &opts);
   while (daytona_future_code(follow) == DAYTONA_OK && !daytona_future_is_settled(follow)) {
     daytona_future_t *input = daytona_session_send_input(sandbox, "log", id, "it", NULL);
-    bool was_taken = daytona_await(input) == 0; /* refused until the command has its turn */
+    bool was_taken = daytona_future_await(input) == 0; /* refused until the command has its turn */
     daytona_future_release(input);
     if (was_taken) break;
   }
@@ -99,7 +100,7 @@ static void sessions_and_their_commands_are_listed(void **state) {
   static const char *const ids[] = {"first", "second"};
   for (int i = 0; i < 2; i++) session_done(daytona_session_create(sandbox, ids[i], NULL));
   daytona_future_t *started = session_must(daytona_session_exec(sandbox, "first", "return 9", NULL));
-  const char *id = daytona_future_session_exec(started)->command_id;
+  const char *id = daytona_future_session_exec_result(started)->command_id;
   daytona_future_t *future = session_must(daytona_session_list(sandbox, NULL));
   const daytona_session_list_t *list = daytona_future_session_list(future);
   for (int i = 0; i < 2; i++) {
@@ -109,7 +110,7 @@ static void sessions_and_their_commands_are_listed(void **state) {
     assert_int_equal(list->items[at].command_count, i == 0);
   }
   daytona_future_release(future);
-  future = session_must(daytona_session_command(sandbox, "first", id, NULL));
+  future = session_must(daytona_session_get_command(sandbox, "first", id, NULL));
   const daytona_session_command_t *command = daytona_future_session_command(future);
   assert_string_equal(command->command, "return 9");
   assert_true(command->exit_code.is_set && command->exit_code.value == 9);
@@ -126,7 +127,7 @@ static void a_paused_log_waits_for_its_reader(void **state) {
   daytona_future_t *started =
     session_must(daytona_session_exec(sandbox, "pause", "echo late; return 2", &async));
   daytona_future_t *follow =
-    daytona_session_follow(sandbox, "pause", daytona_future_session_exec(started)->command_id, &opts);
+    daytona_session_follow(sandbox, "pause", daytona_future_session_exec_result(started)->command_id, &opts);
   daytona_session_follow_pause(follow);
   session_done(daytona_session_exec(sandbox, "pause", "true", NULL)); /* the one before it has ended */
   assert_false(daytona_future_is_settled(follow));
@@ -185,7 +186,7 @@ static void a_killed_terminal_says_so(void **state) {
 static void type(daytona_pty_t *pty, const char *line, const char *name) {
   char text[256];
   snprintf(text, sizeof text, "%s; touch %s\n", line, name);
-  assert_int_equal(daytona_pty_send_input(pty, text, strlen(text)), 0);
+  assert_int_equal(daytona_pty_write(pty, text, strlen(text)), 0);
   snprintf(text, sizeof text, "until [ -e %s ]; do sleep 0.02; done", name);
   session_expect(sandbox, text, 0, "");
 }
@@ -220,7 +221,7 @@ static void a_terminal_that_is_left_goes_on(void **state) {
   daytona_pty_disconnect(pty);
   assert_false(daytona_pty_is_connected(pty));
   daytona_future_t *wait = session_must(daytona_pty_wait(pty));
-  assert_int_equal(daytona_stream_verdict(wait), DAYTONA_STREAM_CLOSED);
+  assert_int_equal(daytona_future_stream_reason(wait), DAYTONA_STREAM_CLOSED);
   daytona_future_release(wait);
   daytona_future_release(future);
   future = session_must(daytona_pty_list(sandbox, NULL));
@@ -229,7 +230,7 @@ static void a_terminal_that_is_left_goes_on(void **state) {
   while (at < list->count && strcmp(list->items[at].id, "left") != 0) at++;
   assert_true(at < list->count);
   daytona_future_release(future);
-  future = session_must(daytona_pty_info(sandbox, "left", NULL));
+  future = session_must(daytona_pty_get_info(sandbox, "left", NULL));
   assert_true(daytona_future_pty_info(future)->is_active);
   assert_int_equal(daytona_future_pty_info(future)->cols, 90);
   daytona_future_release(future);
@@ -247,11 +248,11 @@ static void a_terminal_that_is_left_goes_on(void **state) {
 
 static void code_runs_in_contexts_with_state(void **state) {
   heard_t heard = {"", ""};
-  const daytona_run_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .user = &heard};
-  session_done(daytona_interpreter_run(sandbox, "x = 41", NULL));
-  daytona_future_t *future = session_must(
-    daytona_interpreter_run(sandbox, "import sys\nprint(x + 1)\nprint('e', file=sys.stderr)\n1/0", &opts));
-  const daytona_run_result_t *result = daytona_future_run_result(future);
+  const daytona_interpreter_run_code_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .user = &heard};
+  session_done(daytona_interpreter_run_code(sandbox, "x = 41", NULL));
+  daytona_future_t *future = session_must(daytona_interpreter_run_code(
+    sandbox, "import sys\nprint(x + 1)\nprint('e', file=sys.stderr)\n1/0", &opts));
+  const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
   assert_string_equal(result->out.data, "42\n");
   assert_string_equal(heard.out, "42\n");
   assert_string_equal(heard.err, "e\n");
@@ -259,23 +260,24 @@ static void code_runs_in_contexts_with_state(void **state) {
   daytona_future_release(future);
   future = session_must(daytona_interpreter_create_context(sandbox, NULL));
   const char *id = daytona_future_interpreter_context(future)->id;
-  const daytona_run_opts_t apart = {.context_id = id};
-  daytona_future_t *run = session_must(daytona_interpreter_run(sandbox, "print('x' in globals())", &apart));
-  assert_string_equal(daytona_future_run_result(run)->out.data, "False\n");
+  const daytona_interpreter_run_code_opts_t apart = {.context_id = id};
+  daytona_future_t *run =
+    session_must(daytona_interpreter_run_code(sandbox, "print('x' in globals())", &apart));
+  assert_string_equal(daytona_future_interpreter_run_result(run)->out.data, "False\n");
   daytona_future_release(run);
   session_done(daytona_interpreter_delete_context(sandbox, id, NULL));
-  session_fails(daytona_interpreter_run(sandbox, "1", &apart), DAYTONA_ECONNECTION);
+  session_fails(daytona_interpreter_run_code(sandbox, "1", &apart), DAYTONA_ECONNECTION);
   daytona_future_release(future);
-  const daytona_run_opts_t short_time = {.timeout_ms = 1000};
-  session_fails(daytona_interpreter_run(sandbox, "import time\ntime.sleep(30)", &short_time),
+  const daytona_interpreter_run_code_opts_t short_time = {.timeout_ms = 1000};
+  session_fails(daytona_interpreter_run_code(sandbox, "import time\ntime.sleep(30)", &short_time),
                 DAYTONA_ETIMEOUT);
 }
 
 static void contexts_are_listed_without_the_default_one(void **state) {
   daytona_future_t *made = session_must(
-    daytona_interpreter_create_context(sandbox, &(daytona_interpreter_context_opts_t){.cwd = "/tmp"}));
+    daytona_interpreter_create_context(sandbox, &(daytona_interpreter_create_context_opts_t){.cwd = "/tmp"}));
   daytona_future_t *future = session_must(daytona_interpreter_list_contexts(sandbox, NULL));
-  const daytona_interpreter_context_list_t *list = daytona_future_interpreter_contexts(future);
+  const daytona_interpreter_context_list_t *list = daytona_future_interpreter_context_list(future);
   assert_int_equal(list->count, 1);
   assert_string_equal(list->items[0].id, daytona_future_interpreter_context(made)->id);
   assert_string_equal(list->items[0].cwd, "/tmp");
@@ -287,21 +289,22 @@ static void contexts_are_listed_without_the_default_one(void **state) {
 
 static void a_run_waits_for_its_reader_and_says_how_it_ended(void **state) {
   heard_t heard = {"", ""};
-  const daytona_run_opts_t opts = {.on_stdout = on_out, .user = &heard};
-  daytona_future_t *run = daytona_interpreter_run(sandbox, "print('x')\nopen('ran', 'w').close()", &opts);
+  const daytona_interpreter_run_code_opts_t opts = {.on_stdout = on_out, .user = &heard};
+  daytona_future_t *run =
+    daytona_interpreter_run_code(sandbox, "print('x')\nopen('ran', 'w').close()", &opts);
   daytona_interpreter_run_pause(run);
   session_expect(sandbox, "until [ -e ran ]; do sleep 0.02; done", 0, "");
   assert_false(daytona_future_is_settled(run));
   assert_string_equal(heard.out, "");
-  assert_int_equal(daytona_stream_verdict(run), DAYTONA_STREAM_OPEN);
+  assert_int_equal(daytona_future_stream_reason(run), DAYTONA_STREAM_OPEN);
   daytona_interpreter_run_resume(run);
   session_must(run);
   assert_string_equal(heard.out, "x\n");
-  assert_int_equal(daytona_stream_verdict(run), DAYTONA_STREAM_EXITED);
+  assert_int_equal(daytona_future_stream_reason(run), DAYTONA_STREAM_EXITED);
   daytona_future_release(run);
-  run =
-    session_must_fail(daytona_interpreter_run(sandbox, "import os\nos._exit(3)", NULL), DAYTONA_ECONNECTION);
-  assert_int_equal(daytona_stream_verdict(run), DAYTONA_STREAM_FAILED);
+  run = session_must_fail(daytona_interpreter_run_code(sandbox, "import os\nos._exit(3)", NULL),
+                          DAYTONA_ECONNECTION);
+  assert_int_equal(daytona_future_stream_reason(run), DAYTONA_STREAM_FAILED);
   daytona_future_release(run);
 }
 
@@ -312,27 +315,27 @@ static void what_is_not_there_is_named(void **state) {
   session_fails(daytona_session_get(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
   session_fails(daytona_session_delete(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
   session_done(daytona_session_create(sandbox, "here", NULL));
-  session_fails(daytona_session_command(sandbox, "here", "none", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_session_logs(sandbox, "here", "none", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_session_get_command(sandbox, "here", "none", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_session_get_command_logs(sandbox, "here", "none", NULL), DAYTONA_ENOTFOUND);
   daytona_future_t *future = session_must(daytona_session_exec(sandbox, "here", "true", NULL));
-  const char *id = daytona_future_session_exec(future)->command_id;
+  const char *id = daytona_future_session_exec_result(future)->command_id;
   session_fails(daytona_session_send_input(sandbox, "here", id, "late", NULL), DAYTONA_EGONE);
   daytona_future_release(future);
   session_done(daytona_session_delete(sandbox, "here", NULL));
   session_fails(daytona_pty_connect(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_pty_info(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_pty_get_info(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
   session_fails(daytona_pty_kill(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
   future = session_must(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "one"}));
   session_fails(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "one"}), DAYTONA_ECONFLICT);
   assert_int_equal(daytona_pty_write(daytona_future_pty(future), "exit 0\n", 7), 0);
   session_done(daytona_pty_wait(daytona_future_pty(future)));
-  session_fails(daytona_pty_info(sandbox, "one", NULL), DAYTONA_ENOTFOUND);
+  session_fails(daytona_pty_get_info(sandbox, "one", NULL), DAYTONA_ENOTFOUND);
   session_fails(daytona_pty_resize(sandbox, "one", 90, 30, NULL), DAYTONA_EGONE);
   daytona_future_release(future);
   session_fails(daytona_interpreter_delete_context(sandbox, "default", NULL), DAYTONA_EINVAL);
   session_fails(daytona_interpreter_delete_context(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
   session_fails(
-    daytona_interpreter_create_context(sandbox, &(daytona_interpreter_context_opts_t){.cwd = "/none"}),
+    daytona_interpreter_create_context(sandbox, &(daytona_interpreter_create_context_opts_t){.cwd = "/none"}),
     DAYTONA_EINTERNAL);
 }
 

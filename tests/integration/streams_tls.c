@@ -47,7 +47,7 @@ static void follow_a_log(daytona_sandbox_t *sandbox) {
   session_done(daytona_session_create(sandbox, "log", NULL));
   daytona_future_t *started =
     session_must(daytona_session_exec(sandbox, "log", "echo one; echo two; return 3", &async));
-  const char *id = daytona_future_session_exec(started)->command_id;
+  const char *id = daytona_future_session_exec_result(started)->command_id;
   daytona_future_t *future = session_must(daytona_session_follow(sandbox, "log", id, &opts));
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
   assert_int_equal(end->reason, DAYTONA_STREAM_EXITED);
@@ -66,7 +66,7 @@ static void follow_through_a_reset(daytona_sandbox_t *sandbox) {
   for (int i = 1; i <= 200; i++) sprintf(expected + strlen(expected), "line %d\n", i);
   daytona_future_t *started = session_must(daytona_session_exec(
     sandbox, "log", "for i in $(seq 200); do echo line $i; done; sleep 0.3; return 4", &async));
-  const char *id = daytona_future_session_exec(started)->command_id;
+  const char *id = daytona_future_session_exec_result(started)->command_id;
   assert_int_equal(session_admin("POST", "/faults",
                                  "{\"match\":{\"target\":\"toolbox\","
                                  "\"path\":\"/toolbox/*/process/session/*/command/*/logs\"},"
@@ -98,8 +98,8 @@ static void use_a_terminal(daytona_sandbox_t *sandbox) {
 }
 
 static void run_code(daytona_sandbox_t *sandbox) {
-  daytona_future_t *future = session_must(daytona_interpreter_run(sandbox, "print(6 * 7)", NULL));
-  assert_string_equal(daytona_future_run_result(future)->out.data, "42\n");
+  daytona_future_t *future = session_must(daytona_interpreter_run_code(sandbox, "print(6 * 7)", NULL));
+  assert_string_equal(daytona_future_interpreter_run_result(future)->out.data, "42\n");
   daytona_future_release(future);
 }
 
@@ -124,7 +124,7 @@ static void strangers_are_refused(void **state) {
     session_t session;
     session_open(&session, &configs[i]);
     /* With TLS 1.3 a server says only after the handshake that it wants a certificate. */
-    session_fails(daytona_get(session.client, "sb", NULL), DAYTONA_ETLS);
+    session_fails(daytona_sandbox_get(session.client, "sb", NULL), DAYTONA_ETLS);
     session_close(&session);
   }
 }

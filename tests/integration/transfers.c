@@ -129,8 +129,8 @@ static void local_disk_that_is_full_is_an_error_and_keeps_the_old_file(void **st
   daytona_fs_download_item_t items[] = {{.source = "full/little", .local_path = in_folder("small/y")},
                                         {.source = "full/large", .local_path = in_folder("small/x")},
                                         {.source = "full/large"}};
-  daytona_future_t *future = session_must(daytona_fs_download_many(sandbox, items, 3, NULL));
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  daytona_future_t *future = session_must(daytona_fs_download_files(sandbox, items, 3, NULL));
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
   assert_int_equal(results->items[1].error->code, DAYTONA_EIO);
   assert_non_null(strstr(results->items[1].error->message, "no space left on device"));
@@ -152,8 +152,8 @@ static void sandbox_disk_that_is_full_is_an_error_of_that_file(void **state) {
   daytona_fs_upload_item_t items[] = {{.destination = "full/before", .bytes = bytes, .size = 100000},
                                       {.destination = "/dev/shm/y", .bytes = bytes, .size = 4 << 20},
                                       {.destination = "full/behind", .bytes = bytes, .size = 100000}};
-  daytona_future_t *future = session_must(daytona_fs_upload_many(sandbox, items, 3, NULL));
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  daytona_future_t *future = session_must(daytona_fs_upload_files(sandbox, items, 3, NULL));
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
   assert_non_null(strstr(results->items[1].error->message, "/dev/shm/y: write: "));
   assert_non_null(strstr(results->items[1].error->message, "no space left on device"));
@@ -190,13 +190,13 @@ static size_t on_pausing(const char *bytes, size_t size, void *user) {
 static daytona_future_t *while_downloading(pausing_t *sink, const char *command) {
   sink->size = 0;
   sink->goes_on = false;
-  daytona_future_t *future = daytona_fs_download_stream(sandbox, "moving", on_pausing, sink, NULL);
+  daytona_future_t *future = daytona_fs_download_file_stream(sandbox, "moving", on_pausing, sink, NULL);
   while (sink->size == 0 && !daytona_future_is_settled(future)) uv_run(&shared.uv, UV_RUN_ONCE);
   shell(command);
   assert_false(daytona_future_is_settled(future));
   sink->goes_on = true;
   daytona_fs_resume(future);
-  daytona_await(future);
+  daytona_future_await(future);
   return future;
 }
 
@@ -248,8 +248,8 @@ static void bulk_download_cut_anywhere_fails_and_leaves_whole_files_only(void **
     for (size_t a = 0; a < 3; a++) {
       if (at % 7 != 0 && a == 1) continue; /* resets are like truncations, and slower */
       cut_at(actions[a], at);
-      daytona_future_t *future = daytona_fs_download_many(sandbox, items, 3, NULL);
-      is_whole = daytona_await(future) == 0;
+      daytona_future_t *future = daytona_fs_download_files(sandbox, items, 3, NULL);
+      is_whole = daytona_future_await(future) == 0;
       session_admin("DELETE", "/faults", NULL);
       daytona_future_release(future);
       if (is_whole) break;
@@ -308,12 +308,12 @@ static daytona_future_t *transfer(int kind, const daytona_transfer_opts_t *opts)
   switch (kind) {
     case 0: return daytona_fs_upload(sandbox, large, LARGE, "kinds/a", opts);
     case 1: return daytona_fs_upload_file(sandbox, in_folder("large"), "kinds/b", opts);
-    case 2: return daytona_fs_upload_stream(sandbox, on_give, opts->user, "kinds/c", opts);
-    case 3: return daytona_fs_upload_many(sandbox, up, 2, opts);
+    case 2: return daytona_fs_upload_file_stream(sandbox, on_give, opts->user, "kinds/c", opts);
+    case 3: return daytona_fs_upload_files(sandbox, up, 2, opts);
     case 4: return daytona_fs_download(sandbox, "kinds/source", opts);
     case 5: return daytona_fs_download_file(sandbox, "kinds/source", in_folder("got/a"), opts);
-    case 6: return daytona_fs_download_stream(sandbox, "kinds/source", on_take, NULL, opts);
-    default: return daytona_fs_download_many(sandbox, down, 2, opts);
+    case 6: return daytona_fs_download_file_stream(sandbox, "kinds/source", on_take, NULL, opts);
+    default: return daytona_fs_download_files(sandbox, down, 2, opts);
   }
 }
 
@@ -364,9 +364,10 @@ static void die_while_downloading(void) {
   uv_loop_t uv;
   daytona_client_t *client;
   if (uv_loop_init(&uv) != 0 || daytona_client_new(&uv, NULL, &client) != 0) _exit(1);
-  daytona_future_t *found = daytona_get(client, daytona_sandbox_id(sandbox), NULL);
-  if (daytona_await(found) != 0) _exit(2);
-  daytona_await(daytona_fs_download_file(daytona_future_sandbox(found), "die", in_folder("die/x"), &opts));
+  daytona_future_t *found = daytona_sandbox_get(client, daytona_sandbox_id(sandbox), NULL);
+  if (daytona_future_await(found) != 0) _exit(2);
+  daytona_future_await(
+    daytona_fs_download_file(daytona_future_sandbox(found), "die", in_folder("die/x"), &opts));
   _exit(3);
 }
 

@@ -58,13 +58,13 @@ static void arm(size_t nth, bool keep) {
 void support_alloc_install(void) {
   const daytona_allocator_t allocator = {rough_malloc, rough_calloc, rough_realloc, rough_free, &asked};
   support_alloc_heal();
-  assert_int_equal(daytona_set_allocator(&allocator), 0);
+  assert_int_equal(daytona_memory_set_allocator(&allocator), 0);
 }
 
 void support_alloc_remove(void) {
   support_alloc_heal();
   assert_int_equal(daytona__alloc_count(), 0);
-  assert_int_equal(daytona_set_allocator(NULL), 0);
+  assert_int_equal(daytona_memory_set_allocator(NULL), 0);
 }
 
 void support_alloc_fail_once(size_t nth) { arm(nth, false); }

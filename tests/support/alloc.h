@@ -1,6 +1,6 @@
 /*
  * An allocator that counts, fills new blocks with rubbish, and fails on demand. Installed through
- * daytona_set_allocator(), so it sees what the library allocates and nothing else. Safe for threads.
+ * daytona_memory_set_allocator(), so it sees what the library allocates and nothing else. Safe for threads.
  */
 #ifndef SUPPORT_ALLOC_H
 #define SUPPORT_ALLOC_H

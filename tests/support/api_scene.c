@@ -217,7 +217,7 @@ daytona_sandbox_t *api_sandbox(api_scene_t *scene, const char *id, const char *s
   char line[256];
   snprintf(line, sizeof line, "GET /api/sandbox/%s", id);
   api_answer(scene, line, 200, api_sandbox_json(scene, id, state, ""));
-  daytona_future_t *future = api_must(daytona_get(scene->client, id, NULL));
+  daytona_future_t *future = api_must(daytona_sandbox_get(scene->client, id, NULL));
   daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
   daytona_future_release(future);
   api_forget(scene, line);
@@ -228,14 +228,14 @@ daytona_sandbox_t *api_sandbox(api_scene_t *scene, const char *id, const char *s
 /* --- futures and time -------------------------------------------------------------------------- */
 
 daytona_future_t *api_must(daytona_future_t *future) {
-  if (daytona_await(future) != 0)
+  if (daytona_future_await(future) != 0)
     fail_msg("%s: %s", daytona_errcode_name(daytona_future_code(future)),
              daytona_future_error(future)->message);
   return future;
 }
 
 daytona_future_t *api_must_fail(daytona_future_t *future, daytona_errcode_t code) {
-  int got = daytona_await(future);
+  int got = daytona_future_await(future);
   if (got != (int)code)
     fail_msg("expected %s, got %s: %s", daytona_errcode_name(code), daytona_errcode_name(got),
              got != 0 ? daytona_future_error(future)->message : "success");

@@ -12,7 +12,7 @@
 
 #include <daytona/daytona.h>
 
-#include "api/client_impl.h"
+#include "call/client_impl.h"
 #include "peer.h"
 
 /* What the server does instead of answering. */

@@ -49,14 +49,14 @@ int session_teardown(void **state) {
 }
 
 daytona_future_t *session_must(daytona_future_t *future) {
-  if (daytona_await(future) != 0)
+  if (daytona_future_await(future) != 0)
     fail_msg("%s: %s", daytona_errcode_name(daytona_future_code(future)),
              daytona_future_error(future)->message);
   return future;
 }
 
 daytona_future_t *session_must_fail(daytona_future_t *future, daytona_errcode_t code) {
-  int got = daytona_await(future);
+  int got = daytona_future_await(future);
   if (!daytona_errcode_is(got, code))
     fail_msg("expected %s, got %s: %s", daytona_errcode_name(code), daytona_errcode_name(got),
              got != 0 ? daytona_future_error(future)->message : "success");
@@ -69,15 +69,15 @@ void session_fails(daytona_future_t *future, daytona_errcode_t code) {
   daytona_future_release(session_must_fail(future, code));
 }
 
-daytona_sandbox_t *session_sandbox(session_t *session, const daytona_create_opts_t *opts) {
-  daytona_future_t *future = session_must(daytona_create(session->client, opts));
+daytona_sandbox_t *session_sandbox(session_t *session, const daytona_sandbox_create_opts_t *opts) {
+  daytona_future_t *future = session_must(daytona_sandbox_create(session->client, opts));
   daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
   daytona_future_release(future);
   return sandbox;
 }
 
 void session_delete(daytona_sandbox_t *sandbox) {
-  daytona_lifecycle_opts_t opts = {.waits = true};
+  daytona_sandbox_lifecycle_opts_t opts = {.waits = true};
   session_done(daytona_sandbox_delete(sandbox, &opts));
   daytona_sandbox_release(sandbox);
 }

@@ -32,7 +32,7 @@ void session_done(daytona_future_t *future);
 void session_fails(daytona_future_t *future, daytona_errcode_t code);
 
 /* A started sandbox, one reference for the caller, and its end. */
-daytona_sandbox_t *session_sandbox(session_t *session, const daytona_create_opts_t *opts);
+daytona_sandbox_t *session_sandbox(session_t *session, const daytona_sandbox_create_opts_t *opts);
 void session_delete(daytona_sandbox_t *sandbox);
 
 /* Run a shell command and check its exit code and, unless NULL, its output. */

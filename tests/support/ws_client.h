@@ -5,7 +5,7 @@
 #ifndef TESTS_SUPPORT_WS_CLIENT_H
 #define TESTS_SUPPORT_WS_CLIENT_H
 
-#include "net/websocket.h"
+#include "net/ws.h"
 #include "support/stage.h"
 #include "support/ws_peer.h"
 

@@ -155,7 +155,7 @@ static void peek_free(void *block, void *user) {
 
 static void secrets_are_wiped_before_they_are_freed(void **state) {
   const daytona_allocator_t peek = {peek_malloc, peek_calloc, peek_realloc, peek_free, NULL};
-  assert_int_equal(daytona_set_allocator(&peek), 0);
+  assert_int_equal(daytona_memory_set_allocator(&peek), 0);
   for (int is_secret = 0; is_secret < 2; is_secret++) {
     arena.is_secret = is_secret != 0;
     secret_frees = secrets_seen = 0;
@@ -164,7 +164,7 @@ static void secrets_are_wiped_before_they_are_freed(void **state) {
     assert_int_equal(secret_frees, 1);
     assert_int_equal(secrets_seen, is_secret ? 0 : 1);
   }
-  assert_int_equal(daytona_set_allocator(NULL), 0);
+  assert_int_equal(daytona_memory_set_allocator(NULL), 0);
 }
 
 static void fill(void *user) {

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "api/sandbox_impl.h"
+#include "call/sandbox_object.h"
 #include "support/api_scene.h"
 
 /* --- operations -------------------------------------------------------------------------------- */
@@ -41,28 +41,28 @@ typedef struct operation {
 #define ON_CLIENT(label, call) \
   static daytona_future_t *begin_##label(stand_t *s) { return call; }
 
-ON_CLIENT(create, daytona_create(s->client, NULL))
-ON_CLIENT(get, daytona_get(s->client, "x", NULL))
-ON_CLIENT(list, daytona_list(s->client, NULL))
-ON_CLIENT(find, daytona_find_one(s->client, NULL))
+ON_CLIENT(create, daytona_sandbox_create(s->client, NULL))
+ON_CLIENT(get, daytona_sandbox_get(s->client, "x", NULL))
+ON_CLIENT(list, daytona_sandbox_list(s->client, NULL))
+ON_CLIENT(find, daytona_sandbox_find_one(s->client, NULL))
 ON_CLIENT(next, daytona_sandbox_iter_next(s->iter))
-ON_CLIENT(refresh, daytona_sandbox_refresh(s->sandbox, NULL))
+ON_CLIENT(refresh, daytona_sandbox_refresh_data(s->sandbox, NULL))
 ON_CLIENT(activity, daytona_sandbox_refresh_activity(s->sandbox, NULL))
 ON_CLIENT(labels, daytona_sandbox_set_labels(s->sandbox, NULL, NULL))
 ON_CLIENT(archive, daytona_sandbox_archive(s->sandbox, NULL))
-ON_CLIENT(interval, daytona_sandbox_set_auto_stop(s->sandbox, 5, NULL))
+ON_CLIENT(interval, daytona_sandbox_set_autostop_interval(s->sandbox, 5, NULL))
 ON_CLIENT(start, daytona_sandbox_start(s->sandbox, NULL))
 ON_CLIENT(recover, daytona_sandbox_recover(s->sandbox, NULL))
 ON_CLIENT(stop, daytona_sandbox_stop(s->sandbox, NULL))
-ON_CLIENT(delete, daytona_sandbox_delete(s->sandbox, &(daytona_lifecycle_opts_t){.waits = true}))
-ON_CLIENT(resize, daytona_sandbox_resize(s->sandbox, &(daytona_resize_opts_t){.cpu = daytona_int(2)}))
+ON_CLIENT(delete, daytona_sandbox_delete(s->sandbox, &(daytona_sandbox_lifecycle_opts_t){.waits = true}))
+ON_CLIENT(resize, daytona_sandbox_resize(s->sandbox, &(daytona_sandbox_resize_opts_t){.cpu = daytona_int(2)}))
 ON_CLIENT(wait, daytona_sandbox_wait_for_start(s->sandbox, NULL))
 ON_CLIENT(home, daytona_sandbox_get_user_home_dir(s->sandbox, NULL))
 ON_CLIENT(exec, daytona_process_exec(s->sandbox, "ls", NULL))
 ON_CLIENT(code, daytona_process_code_run(s->sandbox, "1", NULL))
 ON_CLIENT(preview, daytona_sandbox_get_preview_link(s->sandbox, 80, NULL))
-ON_CLIENT(sign, daytona_sandbox_create_signed_preview(s->sandbox, 80, NULL))
-ON_CLIENT(expire, daytona_sandbox_expire_signed_preview(s->sandbox, 80, "t", NULL))
+ON_CLIENT(sign, daytona_sandbox_create_signed_preview_url(s->sandbox, 80, NULL))
+ON_CLIENT(expire, daytona_sandbox_expire_signed_preview_url(s->sandbox, 80, "t", NULL))
 ON_CLIENT(ssh, daytona_sandbox_create_ssh_access(s->sandbox, NULL))
 ON_CLIENT(revoke, daytona_sandbox_revoke_ssh_access(s->sandbox, "t", NULL))
 ON_CLIENT(validate, daytona_sandbox_validate_ssh_access(s->sandbox, "t", NULL))
@@ -149,12 +149,12 @@ static void on_told(daytona_future_t *future, void *user) {
   stand_t *stand = user;
   stand->told++;
   stand->code = daytona_future_code(future);
-  assert_int_equal(daytona_await(future), DAYTONA_EREENTRANT);
+  assert_int_equal(daytona_future_await(future), DAYTONA_EREENTRANT);
   if (stand->closes) daytona_client_close(stand->client, on_closed, stand);
-  if (stand->starts_again) daytona_then(stand->operation->begin(stand), on_told_again, stand);
+  if (stand->starts_again) daytona_future_then(stand->operation->begin(stand), on_told_again, stand);
 }
 
-static void begin(stand_t *stand) { daytona_then(stand->operation->begin(stand), on_told, stand); }
+static void begin(stand_t *stand) { daytona_future_then(stand->operation->begin(stand), on_told, stand); }
 
 /* Close, turn the loop to its end, and check that the operation was told of it, once. */
 static void finish(stand_t *stand) {
@@ -194,7 +194,7 @@ static void closing_while_the_request_waits_for_a_connection(void **state) {
     stand.scene.config.max_connections = 1;
     stand_client(&stand, stand.scene.toolbox_url);
     api_answer(&stand.scene, "GET /api/sandbox/slow", 0, api_silence);
-    daytona_then(daytona_get(stand.client, "slow", NULL), NULL, NULL);
+    daytona_future_then(daytona_sandbox_get(stand.client, "slow", NULL), NULL, NULL);
     api_until_requests(&stand.scene, 1);
     begin(&stand);
     api_spin(&stand.scene, 5);
@@ -301,7 +301,7 @@ static void closing_while_waiting_at_the_gate(void **state) {
     stand.scene.config.max_starting = 1;
     stand_client(&stand, stand.scene.toolbox_url);
     api_answer(&stand.scene, "POST /api/sandbox", 0, api_silence);
-    daytona_then(daytona_create(stand.client, NULL), NULL, NULL);
+    daytona_future_then(daytona_sandbox_create(stand.client, NULL), NULL, NULL);
     begin(&stand);
     api_until_requests(&stand.scene, 1);
     finish(&stand);
@@ -348,7 +348,7 @@ static void closing_when_the_outcome_is_decided(void **state) {
     stand_client(&stand, stand.scene.toolbox_url);
     api_answer(&stand.scene, operations[i].line, 403, "{}");
     daytona_future_t *future = operations[i].begin(&stand);
-    daytona_then(daytona_future_retain(future), on_told, &stand);
+    daytona_future_then(daytona_future_retain(future), on_told, &stand);
     while (daytona__future_is_pending(future)) uv_run(&stand.scene.uv, UV_RUN_NOWAIT);
     api_scene_close_client(&stand.scene);
     while (!stand.scene.is_closed) uv_run(&stand.scene.uv, UV_RUN_ONCE);
@@ -377,7 +377,7 @@ static void closing_inside_a_callback(void **state) {
     begin(&stand);
     for (int n = 0; n < 8; n++) {
       const operation_t *next = &operations[(i + n + 1) % OPERATIONS];
-      if (next->kind != WALK) daytona_then(next->begin(&stand), on_told_again, &other);
+      if (next->kind != WALK) daytona_future_then(next->begin(&stand), on_told_again, &other);
     }
     while (stand.closed == 0) uv_run(&stand.scene.uv, UV_RUN_ONCE);
     assert_int_equal(stand.told, 1);
@@ -396,10 +396,10 @@ static daytona_client_t *again;
 static bool is_told_late;
 
 static void on_closed_late(void *user) {
-  daytona_future_t *future = daytona_get(again, "x", NULL);
+  daytona_future_t *future = daytona_sandbox_get(again, "x", NULL);
   (void)user;
   is_told_late = true;
-  assert_int_equal(daytona_await(future), DAYTONA_EREENTRANT);
+  assert_int_equal(daytona_future_await(future), DAYTONA_EREENTRANT);
   daytona_future_release(future);
   daytona_client_release(again);
 }
@@ -436,10 +436,10 @@ static void null_is_no_object_to_retain_or_ask(void **state) {
   assert_false(daytona_client_is_closing(NULL));
   assert_null(daytona_sandbox_retain(NULL));
   assert_null(daytona_sandbox_id(NULL));
-  assert_null(daytona_sandbox_get_info(NULL));
-  assert_null(daytona_sandbox_get_client(NULL));
-  assert_int_equal(daytona_sandbox_get_state(NULL), DAYTONA_SANDBOX_UNKNOWN);
-  assert_int_equal(daytona_await(daytona_process_exec(daytona_sandbox_retain(NULL), "ls", NULL)),
+  assert_null(daytona_sandbox_info(NULL));
+  assert_null(daytona_sandbox_client(NULL));
+  assert_int_equal(daytona_sandbox_state(NULL), DAYTONA_SANDBOX_UNKNOWN);
+  assert_int_equal(daytona_future_await(daytona_process_exec(daytona_sandbox_retain(NULL), "ls", NULL)),
                    DAYTONA_EINVAL);
 }
 
@@ -515,7 +515,7 @@ static void last_reference_goes_inside_a_callback(void **state) {
     stand_open(&stand, &operations[i]);
     stand_client(&stand, stand.scene.toolbox_url);
     api_answer(&stand.scene, operations[i].line, 403, "{}");
-    daytona_then(operations[i].begin(&stand), on_told_let_go, &stand);
+    daytona_future_then(operations[i].begin(&stand), on_told_let_go, &stand);
     uv_run(&stand.scene.uv, UV_RUN_DEFAULT);
     assert_int_equal(stand.told, 1);
     api_scene_close(&stand.scene);
@@ -546,15 +546,15 @@ static void futures_and_sandboxes_outlive_the_client(void **state) {
   api_scene_open(&scene);
   api_answer(&scene, "GET /api/sandbox/x", 200,
              api_sandbox_json(&scene, "sb-1", "started", ",\"name\":\"n\""));
-  daytona_future_t *future = api_must(daytona_get(scene.client, "x", NULL));
+  daytona_future_t *future = api_must(daytona_sandbox_get(scene.client, "x", NULL));
   daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
   api_scene_close_client(&scene);
   uv_run(&scene.uv, UV_RUN_DEFAULT);
   assert_true(scene.is_closed);
-  assert_string_equal(daytona_sandbox_get_info(daytona_future_sandbox(future))->name, "n");
+  assert_string_equal(daytona_sandbox_info(daytona_future_sandbox(future))->name, "n");
   daytona_future_release(future);
   assert_string_equal(daytona_sandbox_id(sandbox), "sb-1");
-  assert_true(daytona_client_is_closing(daytona_sandbox_get_client(sandbox)));
+  assert_true(daytona_client_is_closing(daytona_sandbox_client(sandbox)));
   daytona_sandbox_release(sandbox);
   api_scene_close(&scene);
 }
@@ -568,15 +568,15 @@ static void two_clients_on_one_loop_do_not_meet(void **state) {
   assert_int_equal(daytona_client_new(&scene.uv, &scene.config, &other), 0);
   api_answer(&scene, "GET /api/sandbox/slow", 0, api_silence);
   api_answer(&scene, "GET /api/sandbox/x", 200, api_sandbox_json(&scene, "x", "started", ""));
-  daytona_future_t *mine = daytona_get(scene.client, "slow", NULL);
-  daytona_future_t *theirs = daytona_get(other, "slow", NULL);
+  daytona_future_t *mine = daytona_sandbox_get(scene.client, "slow", NULL);
+  daytona_future_t *theirs = daytona_sandbox_get(other, "slow", NULL);
   api_until_requests(&scene, 2);
   order_count = 0;
   daytona_client_close(other, on_closed_in_order, &closed);
   api_fails(theirs, DAYTONA_ECLOSED);
   while (order_count == 0) uv_run(&scene.uv, UV_RUN_ONCE);
   assert_false(daytona_future_is_settled(mine));
-  api_done(daytona_get(scene.client, "x", NULL));
+  api_done(daytona_sandbox_get(scene.client, "x", NULL));
   daytona_client_release(other);
   daytona_future_cancel(mine);
   api_fails(mine, DAYTONA_ECANCELED);
@@ -590,7 +590,7 @@ static void idle_client_lets_the_program_end(void **state) {
   api_scene_open(&scene);
   assert_int_equal(uv_run(&scene.uv, UV_RUN_DEFAULT), 0);
   api_answer(&scene, "GET /api/sandbox/x", 200, "{\"id\":\"x\"}");
-  api_done(daytona_get(scene.client, "x", NULL));
+  api_done(daytona_sandbox_get(scene.client, "x", NULL));
   peer_close(&scene.peer);
   uv_run(&scene.uv, UV_RUN_DEFAULT);
   assert_ptr_equal(daytona_client_loop(scene.client), &scene.uv);
@@ -605,20 +605,20 @@ static void combinators_take_the_futures_of_a_client(void **state) {
   daytona_future_t *both[2], *hole[] = {NULL};
   api_scene_open(&scene);
   api_answer(&scene, "GET /api/sandbox/x", 200, "{\"id\":\"x\"}");
-  both[0] = daytona_get(scene.client, "missing", NULL);
-  both[1] = daytona_get(scene.client, "x", NULL);
-  daytona_future_t *any = api_must(daytona_any(scene.client, both, 2));
+  both[0] = daytona_sandbox_get(scene.client, "missing", NULL);
+  both[1] = daytona_sandbox_get(scene.client, "x", NULL);
+  daytona_future_t *any = api_must(daytona_future_any(scene.client, both, 2));
   assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(any)), "x");
   assert_int_equal(daytona_future_winner(any), 1);
   daytona_future_release(any);
-  api_fails(daytona_all(scene.client, both, 2), DAYTONA_ENOTFOUND);
-  api_done(daytona_race(scene.client, &both[1], 1));
+  api_fails(daytona_future_all(scene.client, both, 2), DAYTONA_ENOTFOUND);
+  api_done(daytona_future_race(scene.client, &both[1], 1));
   for (int i = 0; i < 2; i++) daytona_future_release(both[i]);
-  api_fails(daytona_all(scene.client, hole, 1), DAYTONA_EINVAL);
-  api_fails(daytona_any(scene.client, NULL, 1), DAYTONA_EINVAL);
-  api_fails(daytona_race(scene.client, NULL, 0), DAYTONA_EINVAL);
-  api_fails(daytona_all(NULL, both, 2), DAYTONA_EINVAL);
-  api_done(daytona_all(scene.client, NULL, 0));
+  api_fails(daytona_future_all(scene.client, hole, 1), DAYTONA_EINVAL);
+  api_fails(daytona_future_any(scene.client, NULL, 1), DAYTONA_EINVAL);
+  api_fails(daytona_future_race(scene.client, NULL, 0), DAYTONA_EINVAL);
+  api_fails(daytona_future_all(NULL, both, 2), DAYTONA_EINVAL);
+  api_done(daytona_future_all(scene.client, NULL, 0));
   api_scene_close(&scene);
 }
 
@@ -627,9 +627,10 @@ static void combination_is_closed_with_its_client(void **state) {
   api_scene_t scene;
   api_scene_open(&scene);
   api_answer(&scene, "GET /api/sandbox/x", 0, api_silence);
-  daytona_future_t *member = daytona_get(scene.client, "x", NULL);
-  daytona_future_t *futures[] = {daytona_all(scene.client, &member, 1), daytona_any(scene.client, &member, 1),
-                                 daytona_race(scene.client, &member, 1), daytona_deadline(member, 5000)};
+  daytona_future_t *member = daytona_sandbox_get(scene.client, "x", NULL);
+  daytona_future_t *futures[] = {
+    daytona_future_all(scene.client, &member, 1), daytona_future_any(scene.client, &member, 1),
+    daytona_future_race(scene.client, &member, 1), daytona_future_deadline(member, 5000)};
   api_until_requests(&scene, 1);
   api_scene_close_client(&scene);
   for (int i = 0; i < 4; i++) api_fails(futures[i], DAYTONA_ECLOSED);
@@ -650,7 +651,7 @@ static void posts_run_in_a_turn_of_the_loop(void **state) {
   assert_int_equal(count, 0);
   uv_run(&scene.uv, UV_RUN_DEFAULT); /* a post keeps no loop alive */
   assert_int_equal(count, 0);
-  api_fails(daytona_get(scene.client, "x", NULL), DAYTONA_ENOTFOUND);
+  api_fails(daytona_sandbox_get(scene.client, "x", NULL), DAYTONA_ENOTFOUND);
   assert_int_equal(count, 1);
   daytona_client_t *client = daytona_client_retain(scene.client);
   api_scene_close_client(&scene);
@@ -689,7 +690,7 @@ static void thousand_operations_in_flight_close_within_100_ms(void **state) {
   for (int i = 0; i < 1000; i++) {
     const operation_t *operation =
       i % 2 == 0 ? &operations[17] : &operations[i % 4]; /* exec, and the first ones */
-    daytona_then(operation->begin(&stand), on_many, NULL);
+    daytona_future_then(operation->begin(&stand), on_many, NULL);
   }
   api_until_requests(&stand.scene, 250);
   int64_t began = cpu_ms();

@@ -3,7 +3,7 @@
  * them. Every test begins in an empty folder with a clean environment; every credential in here has
  * "s3cret" in it, and resolve() fails the test when that shows up in a reason or a log line.
  */
-#include "api/config.h"
+#include "call/config.h"
 
 #include <limits.h>
 #include <stdio.h>

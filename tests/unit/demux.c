@@ -6,7 +6,7 @@
 
 #include "support/check.h"
 #include "wire/demux.h"
-#include "wire/utf8_stream.h"
+#include "wire/utf8_split.h"
 
 #include <daytona/session.h>
 
@@ -173,33 +173,33 @@ static void lines_of_one_stream_are_handed_on_together(void **state) {
 static void a_whole_log_is_taken_apart(void **state) {
   for (size_t i = 0; i < LOGS; i++) {
     daytona_session_logs_t *parts = NULL;
-    assert_int_equal(daytona_demux_log(logs[i].log, strlen(logs[i].log), &parts), 0);
+    assert_int_equal(daytona_session_parse_logs(logs[i].log, strlen(logs[i].log), &parts), 0);
     assert_string_equal(parts->output.data, logs[i].log);
     assert_int_equal(parts->output.size, strlen(logs[i].log));
     assert_string_equal(parts->out.data, logs[i].out);
     assert_int_equal(parts->out.size, strlen(logs[i].out));
     assert_string_equal(parts->err.data, logs[i].err);
-    daytona_session_logs_free(parts);
+    daytona_session_logs_release(parts);
   }
   daytona_session_logs_t *parts = NULL;
-  assert_int_equal(daytona_demux_log(NULL, 1, &parts), DAYTONA_EINVAL);
-  assert_int_equal(daytona_demux_log("", 0, NULL), DAYTONA_EINVAL);
+  assert_int_equal(daytona_session_parse_logs(NULL, 1, &parts), DAYTONA_EINVAL);
+  assert_int_equal(daytona_session_parse_logs("", 0, NULL), DAYTONA_EINVAL);
   assert_null(parts);
-  assert_int_equal(daytona_demux_log(NULL, 0, &parts), 0);
+  assert_int_equal(daytona_session_parse_logs(NULL, 0, &parts), 0);
   assert_int_equal(parts->output.size, 0);
-  daytona_session_logs_free(parts);
-  daytona_session_logs_free(NULL);
+  daytona_session_logs_release(parts);
+  daytona_session_logs_release(NULL);
 }
 
 static void a_parsed_log_is_text(void **state) {
   static const char log[] = "\1\1\1a\xFF\xC3\xA9\n\2\2\2\xF0\x9F\x98\n";
   daytona_session_logs_t *parts = NULL;
-  assert_int_equal(daytona_parse_session_command_logs(log, sizeof log - 1, &parts), 0);
+  assert_int_equal(daytona_session_parse_text_logs(log, sizeof log - 1, &parts), 0);
   assert_string_equal(parts->out.data, "a\xC3\xA9\n");
   assert_int_equal(parts->out.size, 4);
   assert_string_equal(parts->err.data, "\n");
   assert_string_equal(parts->output.data, "\1\1\1a\xC3\xA9\n\2\2\2\n");
-  daytona_session_logs_free(parts);
+  daytona_session_logs_release(parts);
 }
 
 /* --- text -------------------------------------------------------------------------------------- */
@@ -235,7 +235,7 @@ static void text_is_the_same_for_every_two_cuts(void **state) {
     for (size_t first = 0; first <= size; first++)
       for (size_t second = first; second <= size; second++) {
         seen_t seen = {0};
-        daytona__utf8_stream_t stream = {0};
+        daytona__utf8_split_t stream = {0};
         daytona__utf8_feed(&stream, texts[i].bytes, first, note_text, &seen);
         daytona__utf8_feed(&stream, texts[i].bytes + first, second - first, note_text, &seen);
         daytona__utf8_feed(&stream, texts[i].bytes + second, size - second, note_text, &seen);

@@ -1,7 +1,7 @@
 /*
  * The .env parser: what a file means, what it may cost, and that python-dotenv agrees.
  */
-#include "api/dotenv.h"
+#include "call/dotenv.h"
 
 #include <stdio.h>
 #include <stdlib.h>

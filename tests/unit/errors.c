@@ -28,7 +28,7 @@ static void answer(api_scene_t *scene, int status, const char *headers, const ch
 static daytona_future_t *fail_with(api_scene_t *scene, int status, const char *headers, const char *body,
                                    daytona_errcode_t code) {
   answer(scene, status, headers, body);
-  return api_must_fail(daytona_get(scene->client, "x", NULL), code);
+  return api_must_fail(daytona_sandbox_get(scene->client, "x", NULL), code);
 }
 
 /* Check code, status and message without prefix. */
@@ -236,11 +236,11 @@ static void retry_after_is_told_in_milliseconds(void **state) {
 
 static void transport_errors_have_no_status(void **state) {
   (void)state;
-  const daytona_request_opts_t opts = {.timeout_ms = 500};
+  const daytona_call_opts_t opts = {.timeout_ms = 500};
   api_scene_t scene;
   api_scene_open(&scene);
   answer(&scene, 0, "", api_silence);
-  daytona_future_t *future = daytona_get(scene.client, "x", &opts);
+  daytona_future_t *future = daytona_sandbox_get(scene.client, "x", &opts);
   api_until_requests(&scene, 1);
   api_advance(&scene, 500);
   const daytona_error_t *error = daytona_future_error(api_must_fail(future, DAYTONA_EDEADLINE));
@@ -251,7 +251,7 @@ static void transport_errors_have_no_status(void **state) {
   assert_int_equal(error->attempts, 1);
   daytona_future_release(future);
   answer(&scene, 0, "", api_break);
-  future = daytona_get(scene.client, "x", NULL);
+  future = daytona_sandbox_get(scene.client, "x", NULL);
   api_hurry(&scene, future, 100);
   error = daytona_future_error(api_must_fail(future, DAYTONA_ECONNECTION));
   assert_int_equal(error->attempts, 3);
@@ -264,15 +264,15 @@ static void missing_arguments_name_themselves(void **state) {
   (void)state;
   api_scene_t scene;
   api_scene_open(&scene);
-  daytona_future_t *future = api_must_fail(daytona_get(scene.client, "", NULL), DAYTONA_EINVAL);
+  daytona_future_t *future = api_must_fail(daytona_sandbox_get(scene.client, "", NULL), DAYTONA_EINVAL);
   assert_string_equal(daytona_future_error(future)->message, "Failed to get sandbox: id_or_name is required");
   assert_int_equal(daytona_future_error(future)->attempts, 0);
   daytona_future_release(future);
-  api_fails(daytona_get(scene.client, NULL, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_get(scene.client, ".", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_get(scene.client, "..", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_get(scene.client, "\xff", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_get(NULL, "x", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_get(scene.client, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_get(scene.client, ".", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_get(scene.client, "..", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_get(scene.client, "\xff", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_get(NULL, "x", NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
   api_scene_close(&scene);
 }
@@ -329,8 +329,8 @@ static void hostile_answers_leave_the_client_usable(void **state) {
   api_scene_open(&scene);
   for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
     answer(&scene, 200, "", bodies[i]);
-    daytona_future_t *future = daytona_get(scene.client, "x", NULL);
-    int code = daytona_await(future);
+    daytona_future_t *future = daytona_sandbox_get(scene.client, "x", NULL);
+    int code = daytona_future_await(future);
     if (code != DAYTONA_EPROTOCOL && code != DAYTONA_ELIMIT)
       fail_msg("%.60s: %s", bodies[i], daytona_errcode_name(code));
     const daytona_error_t *error = daytona_future_error(future);
@@ -340,10 +340,10 @@ static void hostile_answers_leave_the_client_usable(void **state) {
     daytona_future_release(future);
     /* The same bodies as errors. */
     answer(&scene, 500, "", bodies[i]);
-    api_fails(daytona_get(scene.client, "x", NULL), DAYTONA_EINTERNAL);
+    api_fails(daytona_sandbox_get(scene.client, "x", NULL), DAYTONA_EINTERNAL);
   }
   answer(&scene, 200, "", "{\"id\":\"x\",\"cpu\":2.0,\"unknown\":[[[{}]]]}");
-  api_done(daytona_get(scene.client, "x", NULL));
+  api_done(daytona_sandbox_get(scene.client, "x", NULL));
   api_scene_close(&scene);
   free(deep);
   free(deep_closed);
@@ -380,7 +380,7 @@ static void hostile_http_leaves_the_client_usable(void **state) {
   api_scene_open(&scene);
   for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
     answer(&scene, 0, "", answers[i].answer);
-    daytona_future_t *future = daytona_get(scene.client, "x", NULL);
+    daytona_future_t *future = daytona_sandbox_get(scene.client, "x", NULL);
     for (int turn = 0; turn < 40 && !daytona_future_is_settled(future); turn++) {
       uv_run(&scene.uv, UV_RUN_NOWAIT);
       for (peer_conn_t *conn = scene.peer.conns, *next; conn != NULL; conn = next) {
@@ -389,7 +389,7 @@ static void hostile_http_leaves_the_client_usable(void **state) {
       }
       api_advance(&scene, 50);
     }
-    int code = daytona_await(future);
+    int code = daytona_future_await(future);
     /* Versions of libcurl differ in what they take for the end of a connection. */
     if (!daytona_errcode_is(code, answers[i].code) && !daytona_errcode_is(code, DAYTONA_EPROTOCOL) &&
         !daytona_errcode_is(code, DAYTONA_ECONNECTION))
@@ -398,7 +398,7 @@ static void hostile_http_leaves_the_client_usable(void **state) {
     daytona_future_release(future);
   }
   answer(&scene, 200, "", "{\"id\":\"x\"}");
-  api_done(daytona_get(scene.client, "x", NULL));
+  api_done(daytona_sandbox_get(scene.client, "x", NULL));
   api_scene_close(&scene);
 }
 

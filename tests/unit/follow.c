@@ -81,7 +81,7 @@ static const daytona_stream_end_t *end_of(stream_scene_t *scene, daytona_future_
   if (daytona_future_error(future) != NULL) fail_msg("%s", daytona_future_error(future)->message);
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
   if (end->reason != reason) fail_msg("%s: %s", daytona_stream_reason_text(end->reason), end->message);
-  assert_int_equal(daytona_stream_verdict(future), reason);
+  assert_int_equal(daytona_future_stream_reason(future), reason);
   return end;
 }
 
@@ -520,7 +520,7 @@ static void nothing_to_follow_is_an_error_as_from_rest(void **state) {
     api_must_fail(follow(&scene, &heard, (daytona_session_follow_opts_t){0}), DAYTONA_ENOTFOUND);
   assert_non_null(strstr(daytona_future_error(future)->message, "no command"));
   assert_int_equal(daytona_future_error(future)->http_status, 404);
-  assert_int_equal(daytona_stream_verdict(future), DAYTONA_STREAM_FAILED);
+  assert_int_equal(daytona_future_stream_reason(future), DAYTONA_STREAM_FAILED);
   daytona_future_release(future);
   stream_close(&scene);
 }
@@ -849,7 +849,7 @@ static void a_follow_may_be_cancelled_or_closed_at_any_time(void **state) {
         api_scene_close_client(&scene.api);
       while (!daytona_future_is_settled(future)) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
       assert_int_equal(daytona_future_code(future), way == 0 ? DAYTONA_ECANCELED : DAYTONA_ECLOSED);
-      assert_int_equal(daytona_stream_verdict(future),
+      assert_int_equal(daytona_future_stream_reason(future),
                        way == 0 ? DAYTONA_STREAM_CANCELED : DAYTONA_STREAM_CLOSED);
       daytona_future_release(future);
       stream_script_clear(&script);

@@ -98,7 +98,7 @@ static void bytes_come_to_memory(void **state) {
   const daytona_bytes_t *bytes = daytona_future_bytes(future);
   assert_int_equal(bytes->size, 5);
   assert_string_equal(bytes->data, "alpha");
-  assert_null(daytona_future_fs_results(future));
+  assert_null(daytona_future_fs_result_list(future));
   daytona_future_release(future);
   const char *request = api_request(&scene, ROUTE, 0);
   assert_string_equal(api_body_of(request), "{\"paths\":[\"a.txt\"]}");
@@ -194,7 +194,7 @@ static void answers_of_another_kind_are_refused(void **state) {
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
     api_answer(&scene, ROUTE, 0, kinds[i].answer);
     daytona_future_t *future = daytona_fs_download(sandbox, "a", NULL);
-    int code = daytona_await(future);
+    int code = daytona_future_await(future);
     if (!daytona_errcode_is(code, kinds[i].code) && code != (int)DAYTONA_ETRUNCATED)
       fail_msg("%zu: %s", i, daytona_errcode_name(code));
     assert_true(code != 0);
@@ -219,8 +219,8 @@ static void limit_counts_all_files_of_a_call(void **state) {
   answers(FILE_PART("a", "4") "aaaa\r\n" FILE_PART("b", "8") "bbbbbbbb\r\n" FILE_PART("c", "4") "cccc" END);
   daytona_fs_download_item_t items[] = {{.source = "a"}, {.source = "b"}, {.source = "c"}};
   daytona_transfer_opts_t opts = {.max_bytes = 8};
-  daytona_future_t *future = api_must(daytona_fs_download_many(sandbox, items, 3, &opts));
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  daytona_future_t *future = api_must(daytona_fs_download_files(sandbox, items, 3, &opts));
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
   assert_int_equal(results->items[1].error->code, DAYTONA_ELIMIT);
   assert_null(results->items[1].bytes.data);
@@ -237,8 +237,8 @@ static void many_files_have_errors_of_their_own(void **state) {
                                         {.source = "a", .local_path = in_folder("two")},
                                         {.source = "c"},
                                         {.source = "d"}};
-  daytona_future_t *future = api_must(daytona_fs_download_many(sandbox, items, 5, NULL));
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  daytona_future_t *future = api_must(daytona_fs_download_files(sandbox, items, 5, NULL));
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->count, 5);
   assert_int_equal(results->failed_count, 2);
   assert_string_equal(results->items[0].bytes.data, "alpha");
@@ -248,8 +248,8 @@ static void many_files_have_errors_of_their_own(void **state) {
   assert_int_equal(results->items[3].error->code, DAYTONA_EPROTOCOL);
   assert_string_equal(results->items[4].bytes.data, "");
   daytona_future_release(future);
-  future = api_must(daytona_fs_download_many(sandbox, NULL, 0, NULL));
-  assert_int_equal(daytona_future_fs_results(future)->count, 0);
+  future = api_must(daytona_fs_download_files(sandbox, NULL, 0, NULL));
+  assert_int_equal(daytona_future_fs_result_list(future)->count, 0);
   daytona_future_release(future);
 }
 
@@ -263,8 +263,8 @@ static void many_local_files_appear_in_new_folders(void **state) {
     snprintf(paths[i], PATH_MAX, "%s/deep/er/%s", folder, items[i].source);
     items[i].local_path = paths[i];
   }
-  daytona_future_t *future = api_must(daytona_fs_download_many(sandbox, items, 3, NULL));
-  assert_int_equal(daytona_future_fs_results(future)->failed_count, 0);
+  daytona_future_t *future = api_must(daytona_fs_download_files(sandbox, items, 3, NULL));
+  assert_int_equal(daytona_future_fs_result_list(future)->failed_count, 0);
   daytona_future_release(future);
   holds("deep/er/a", "alpha", 5);
   holds("deep/er/b", "beta", 4);
@@ -278,8 +278,8 @@ static void file_that_cannot_be_written_is_its_own_error(void **state) {
   daytona_fs_download_item_t items[] = {
     {.source = "a", .local_path = in_folder("taken")}, /* cannot be renamed to it */
     {.source = "b", .local_path = in_folder("b")}};
-  daytona_future_t *future = api_must(daytona_fs_download_many(sandbox, items, 2, NULL));
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  daytona_future_t *future = api_must(daytona_fs_download_files(sandbox, items, 2, NULL));
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
   assert_int_equal(results->items[0].error->code, DAYTONA_EIO);
   assert_non_null(strstr(results->items[0].error->message, "Write failed: "));
@@ -315,7 +315,7 @@ static void existing_file_is_replaced_only_when_all_is_there(void **state) {
   api_spin(&scene, 20);
   peer_reset(asked);
   asked = NULL;
-  assert_true(daytona_await(future) != 0);
+  assert_true(daytona_future_await(future) != 0);
   daytona_future_release(future);
   uv_run(&scene.uv, UV_RUN_NOWAIT);
   for (int i = 0; i < 100 && entries() != 1; i++) uv_sleep(1), api_spin(&scene, 2); /* the part file goes */
@@ -364,7 +364,7 @@ static size_t on_sink(const char *bytes, size_t size, void *user) {
 static void sink_pauses_and_is_asked_again_only_when_resumed(void **state) {
   answers(FILE_PART("a", "9") "012\r\n--34" END);
   sink_t sink = {.limit = 2};
-  sink.future = daytona_fs_download_stream(sandbox, "a", on_sink, &sink, NULL);
+  sink.future = daytona_fs_download_file_stream(sandbox, "a", on_sink, &sink, NULL);
   for (size_t calls = 1; sink.size < 9; calls++) {
     while (sink.calls < calls) assert_true(uv_run(&scene.uv, UV_RUN_ONCE) != 0);
     api_spin(&scene, 5);
@@ -382,7 +382,7 @@ static void sink_pauses_and_is_asked_again_only_when_resumed(void **state) {
 static void resume_inside_the_sink_is_not_lost(void **state) {
   answers(FILE_PART("a", "5") "alpha" END);
   sink_t sink = {.limit = 1, .resumes_inside = true};
-  sink.future = daytona_fs_download_stream(sandbox, "a", on_sink, &sink, NULL);
+  sink.future = daytona_fs_download_file_stream(sandbox, "a", on_sink, &sink, NULL);
   api_must(sink.future);
   assert_string_equal(sink.text, "alpha");
   daytona_future_release(sink.future);
@@ -392,7 +392,7 @@ static void sink_may_cancel_its_own_download(void **state) {
   answers(FILE_PART("a", "5") "alpha" END);
   for (size_t limit = 0; limit < 2; limit++) {
     sink_t sink = {.limit = limit * 100, .cancels = true};
-    sink.future = daytona_fs_download_stream(sandbox, "a", on_sink, &sink, NULL);
+    sink.future = daytona_fs_download_file_stream(sandbox, "a", on_sink, &sink, NULL);
     api_must_fail(sink.future, DAYTONA_ECANCELED);
     api_spin(&scene, 5);
     assert_int_equal(sink.calls, 1);
@@ -453,7 +453,7 @@ static void pause_is_not_silence(void **state) {
   daytona_transfer_opts_t opts = {.idle_timeout_ms = 1000};
   answers(FILE_PART("a", "5") "alpha" END);
   sink_t sink = {.limit = 2};
-  sink.future = daytona_fs_download_stream(sandbox, "a", on_sink, &sink, &opts);
+  sink.future = daytona_fs_download_file_stream(sandbox, "a", on_sink, &sink, &opts);
   while (sink.calls == 0) uv_run(&scene.uv, UV_RUN_ONCE);
   api_spin(&scene, 5);
   api_advance(&scene, 3 * 60 * 60 * 1000);
@@ -505,9 +505,9 @@ static void close_leaves_nothing_in_any_state(void **state) {
 static void with_little_memory(void *user) {
   daytona_fs_download_item_t items[] = {
     {.source = "a"}, {.source = "b", .local_path = in_folder("b")}, {.source = "c"}};
-  daytona_future_t *future = daytona_fs_download_many(sandbox, items, 3, NULL);
-  int code = daytona_await(future);
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  daytona_future_t *future = daytona_fs_download_files(sandbox, items, 3, NULL);
+  int code = daytona_future_await(future);
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_true((code == 0) == (results != NULL));
   for (size_t i = 0; results != NULL && i < results->count; i++) {
     assert_int_equal(results->items[i].path != NULL, 1);
@@ -543,11 +543,11 @@ static void bad_arguments_fail_through_the_future(void **state) {
   api_fails(daytona_fs_download(sandbox, "a", &negative), DAYTONA_EINVAL);
   api_fails(daytona_fs_download(sandbox, "a", &total), DAYTONA_EINVAL);
   api_fails(daytona_fs_download_file(sandbox, "a", NULL, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_download_stream(sandbox, "a", NULL, NULL, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_download_many(sandbox, &none, 1, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_download_many(sandbox, &nameless, 1, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_download_many(sandbox, NULL, 1, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_download_many(sandbox, &none, 1000000, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_download_file_stream(sandbox, "a", NULL, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_download_files(sandbox, &none, 1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_download_files(sandbox, &nameless, 1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_download_files(sandbox, NULL, 1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_download_files(sandbox, &none, 1000000, NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
 }
 

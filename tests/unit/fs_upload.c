@@ -106,8 +106,8 @@ static void many_files_are_one_request(void **state) {
                                       {.destination = "l", .local_path = local("l", 3)},
                                       {.destination = "e2", .local_path = local("e2", 0)},
                                       {.destination = "m", .bytes = "z", .size = 1}};
-  daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, 5, NULL));
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, 5, NULL));
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   for (size_t i = 0; i < 5; i++)
     if (results->items[i].error != NULL) fail_msg("%zu: %s", i, results->items[i].error->message);
   assert_int_equal(results->items[4].size, 1); /* the same destination twice */
@@ -127,8 +127,8 @@ static void many_local_files_follow_each_other(void **state) {
     items[i] = (daytona_fs_upload_item_t){.destination = names[i], .local_path = paths[i]};
   }
   api_answer(&scene, ROUTE, 200, "{\"files\":null}");
-  daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, COUNT, NULL));
-  assert_int_equal(daytona_future_fs_results(future)->failed_count, 0);
+  daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, COUNT, NULL));
+  assert_int_equal(daytona_future_fs_result_list(future)->failed_count, 0);
   daytona_future_release(future);
 }
 
@@ -162,7 +162,7 @@ static void answers_decide(void **state) {
   for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
     api_answer(&scene, ROUTE, answers[i].status, answers[i].body);
     daytona_future_t *future = daytona_fs_upload(sandbox, "abc", 3, "a", NULL);
-    int code = daytona_await(future);
+    int code = daytona_future_await(future);
     if (code != (int)answers[i].code && !(code != 0 && daytona_errcode_is(code, answers[i].code)))
       fail_msg("%zu: %s", i, daytona_errcode_name(code));
     if (answers[i].message != NULL)
@@ -183,8 +183,8 @@ static void each_of_many_has_its_verdict(void **state) {
                                       {.destination = "c", .bytes = "1", .size = 1},
                                       {.destination = "d"},
                                       {.destination = " e\n", .bytes = "1", .size = 1}};
-  daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, 5, NULL));
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, 5, NULL));
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 3);
   assert_null(results->items[0].error);
   assert_string_equal(results->items[1].error->message, "Failed to upload files: /no/b: mkdir /no: denied");
@@ -211,8 +211,8 @@ static void one_of_thousands_may_fail(void **state) {
   }
   strcpy(answer + at, "]}");
   api_answer(&scene, ROUTE, 400, answer);
-  daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, COUNT, NULL));
-  const daytona_fs_results_t *results = daytona_future_fs_results(future);
+  daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, COUNT, NULL));
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
   assert_string_equal(results->items[FAILED].error->message,
                       "Failed to upload files: /a/folder/file-1234: create: denied");
@@ -233,7 +233,7 @@ static void unreadable_file_fails_before_anything_is_sent(void **state) {
     daytona_future_release(future);
     daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = local("a", 3)},
                                         {.destination = "b", .local_path = bad[i]}};
-    api_fails(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_EIO);
+    api_fails(daytona_fs_upload_files(sandbox, items, 2, NULL), DAYTONA_EIO);
   }
   assert_int_equal(scene.request_count, 0);
 }
@@ -243,10 +243,10 @@ static void sizes_past_every_limit_are_refused(void **state) {
   daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "x", .size = (size_t)-1},
                                       {.destination = "b"}};
   api_fails(daytona_fs_upload(sandbox, "x", (size_t)-1, "a", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_files(sandbox, items, 2, NULL), DAYTONA_EINVAL);
   items[0].size = items[1].size = (size_t)INT64_MAX - 10;
   items[1].bytes = "y";
-  api_fails(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_ELIMIT);
+  api_fails(daytona_fs_upload_files(sandbox, items, 2, NULL), DAYTONA_ELIMIT);
   assert_int_equal(scene.request_count, 0);
 }
 
@@ -273,7 +273,7 @@ static void file_that_goes_or_changes_before_its_turn_is_an_error(void **state) 
     strcpy(second, local("second", 5));
     daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = first},
                                         {.destination = "b", .local_path = second}};
-    daytona_future_t *future = api_must_fail(daytona_fs_upload_many(sandbox, items, 2, NULL), DAYTONA_EIO);
+    daytona_future_t *future = api_must_fail(daytona_fs_upload_files(sandbox, items, 2, NULL), DAYTONA_EIO);
     assert_non_null(strstr(daytona_future_error(future)->message, changes ? "has changed its size" : second));
     daytona_future_release(future);
   }
@@ -361,7 +361,7 @@ static void source_is_sent_chunked(void **state) {
   static const char *const steps[] = {"one ", "two", NULL};
   source_t source = {.steps = steps};
   api_answer(&scene, ROUTE, 200, "{\"files\":[{\"path\":\"x\",\"bytes\":7}]}");
-  api_done(source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL));
+  api_done(source.future = daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", NULL));
   const char *request = api_request(&scene, ROUTE, 0);
   assert_true(api_has_header(request, "Transfer-Encoding", "chunked"));
   assert_false(api_has_header(request, "Content-Length", NULL));
@@ -372,7 +372,7 @@ static void source_that_waits_is_asked_again_only_when_resumed(void **state) {
   static const char *const steps[] = {"wait", "one ", "wait", "two", "wait", NULL};
   source_t source = {.steps = steps};
   api_answer(&scene, ROUTE, 200, "{}");
-  source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL);
+  source.future = daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", NULL);
   for (size_t waits = 1; waits <= 5; waits += 2) {
     while (source.next < waits) assert_true(uv_run(&scene.uv, UV_RUN_ONCE) != 0);
     size_t calls = source.calls;
@@ -390,7 +390,7 @@ static void resume_inside_the_source_is_not_lost(void **state) {
   static const char *const steps[] = {"wait", "wait", "one", "wait", NULL};
   source_t source = {.steps = steps, .resumes_inside = true};
   api_answer(&scene, ROUTE, 200, "{}");
-  source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL);
+  source.future = daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", NULL);
   api_done(source.future);
 }
 
@@ -409,7 +409,7 @@ static void source_may_give_up_or_cancel(void **state) {
   };
   for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
     source_t source = {.steps = ends[i].steps};
-    source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL);
+    source.future = daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", NULL);
     api_must_fail(source.future, ends[i].code);
     if (ends[i].message != NULL)
       assert_string_equal(daytona_future_error(source.future)->message, ends[i].message);
@@ -422,7 +422,7 @@ static void source_may_give_up_or_cancel(void **state) {
 static void source_may_let_everything_go(void **state) {
   static const char *const steps[] = {"one", "close", NULL};
   source_t source = {.steps = steps};
-  source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", NULL);
+  source.future = daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", NULL);
   while (!scene.is_closed) uv_run(&scene.uv, UV_RUN_ONCE);
   assert_int_equal(source.calls, 2);
 }
@@ -443,7 +443,7 @@ static void progress_tells_bytes_and_total(void **state) {
   static const char *const steps[] = {"one", NULL};
   source_t source = {.steps = steps};
   seen.bytes = 0;
-  api_done(daytona_fs_upload_stream(sandbox, on_source, &source, "x", &opts));
+  api_done(daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", &opts));
   assert_int_equal(seen.bytes, 3);
   assert_int_equal(seen.total, -1);
 }
@@ -486,8 +486,8 @@ static void bulk_upload_cut_anywhere_fails(void **state) {
     cut_answers = i % 2 != 0;
     cut_after = cuts[i / 2];
     cut_seen = 0;
-    daytona_future_t *future = daytona_fs_upload_many(sandbox, items, 3, NULL);
-    int code = daytona_await(future);
+    daytona_future_t *future = daytona_fs_upload_files(sandbox, items, 3, NULL);
+    int code = daytona_future_await(future);
     assert_true(code != 0 && daytona_errcode_is(code, cut_answers ? DAYTONA_EFAILED : DAYTONA_ECONNECTION));
     if (cut_answers) assert_int_equal(daytona_future_error(future)->http_status, 507);
     if (cut_answers)
@@ -503,7 +503,7 @@ static void waiting_source_is_not_silence_but_a_silent_server_is(void **state) {
   source_t source = {.steps = steps};
   daytona_transfer_opts_t opts = {.idle_timeout_ms = 1000};
   api_answer(&scene, ROUTE, 0, api_silence);
-  source.future = daytona_fs_upload_stream(sandbox, on_source, &source, "x", &opts);
+  source.future = daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", &opts);
   while (source.next < 2) uv_run(&scene.uv, UV_RUN_ONCE);
   api_spin(&scene, 20);
   api_advance(&scene, 60 * 60 * 1000);
@@ -540,10 +540,10 @@ static void sandbox_that_is_full_says_so(void **state) {
   daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "1", .size = 1},
                                       {.destination = "b", .bytes = "2", .size = 1}};
   api_answer(&scene, ROUTE, 400, full);
-  daytona_future_t *future = api_must(daytona_fs_upload_many(sandbox, items, 2, NULL));
-  assert_null(daytona_future_fs_results(future)->items[0].error);
+  daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, 2, NULL));
+  assert_null(daytona_future_fs_result_list(future)->items[0].error);
   assert_non_null(
-    strstr(daytona_future_fs_results(future)->items[1].error->message, "no space left on device"));
+    strstr(daytona_future_fs_result_list(future)->items[1].error->message, "no space left on device"));
   daytona_future_release(future);
 }
 
@@ -553,7 +553,7 @@ static void cancel_at(int turns, bool closes) {
   daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = local("a", 300000)},
                                       {.destination = "b"},
                                       {.destination = "c", .local_path = local("c", 10)}};
-  daytona_future_t *future = daytona_fs_upload_many(sandbox, items, 3, NULL);
+  daytona_future_t *future = daytona_fs_upload_files(sandbox, items, 3, NULL);
   api_spin(&scene, turns);
   if (closes) {
     api_scene_close_client(&scene);
@@ -587,8 +587,8 @@ static void close_leaves_nothing_in_any_state(void **state) {
 static void with_little_memory(void *user) {
   daytona_fs_upload_item_t items[] = {{.destination = "a", .local_path = user},
                                       {.destination = "b", .bytes = "b", .size = 1}};
-  daytona_future_t *future = daytona_fs_upload_many(sandbox, items, 2, NULL);
-  int code = daytona_await(future);
+  daytona_future_t *future = daytona_fs_upload_files(sandbox, items, 2, NULL);
+  int code = daytona_future_await(future);
   if (code != 0 && code != DAYTONA_ENOMEM && !daytona_errcode_is(code, DAYTONA_ECONNECTION))
     fail_msg("%s", daytona_errcode_name(code));
   daytona_future_release(future);
@@ -612,12 +612,12 @@ static void bad_arguments_fail_through_the_future(void **state) {
   api_fails(daytona_fs_upload(sandbox, "x", 1, " \n", NULL), DAYTONA_EINVAL);
   api_fails(daytona_fs_upload(sandbox, NULL, 1, "x", NULL), DAYTONA_EINVAL);
   api_fails(daytona_fs_upload_file(sandbox, NULL, "x", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_upload_stream(sandbox, NULL, NULL, "x", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_upload_many(sandbox, NULL, 1, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_upload_many(sandbox, &no_bytes, 0, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_upload_many(sandbox, &no_bytes, 1, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_upload_many(sandbox, &no_path, 1, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_fs_upload_many(sandbox, &no_local, 1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_file_stream(sandbox, NULL, NULL, "x", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_files(sandbox, NULL, 1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_files(sandbox, &no_bytes, 0, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_files(sandbox, &no_bytes, 1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_files(sandbox, &no_path, 1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_fs_upload_files(sandbox, &no_local, 1, NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
 }
 

@@ -76,7 +76,7 @@ static void tells_observers_in_order_of_registration(void **state) {
   daytona_future_on_settled(op.future, note, "b");
   support_op_succeed(&op, NULL);
   daytona_future_on_settled(op.future, note, "c");
-  daytona_then(op.future, note, "d");
+  daytona_future_then(op.future, note, "d");
   assert_string_equal(order, "");
   support_loop_drain(host);
   assert_string_equal(order, "abcd");
@@ -93,7 +93,7 @@ static void tells_late_observers_from_a_later_turn(void **state) {
   assert_string_equal(order, "");
   support_loop_drain(host);
   assert_string_equal(order, "ab");
-  daytona_then(op.future, note, "c");
+  daytona_future_then(op.future, note, "c");
   support_loop_drain(host);
   assert_string_equal(order, "abc");
 }
@@ -168,7 +168,7 @@ static void then_releases_after_the_callback(void **state) {
   drop_count = 0;
   daytona_future_t *future = daytona__future_new(host->loop, 0, NULL);
   resolve_counted(future);
-  daytona_then(future, released_while_being_told_of, &told);
+  daytona_future_then(future, released_while_being_told_of, &told);
   support_loop_drain(host);
   assert_int_equal(told, 1);
   assert_int_equal(drop_count, 1);
@@ -184,7 +184,7 @@ static void callback_may_retain_the_future(void **state) {
   support_op_t op;
   support_op_start(host, &op);
   support_op_succeed(&op, "kept");
-  daytona_then(op.future, keep, &kept);
+  daytona_future_then(op.future, keep, &kept);
   support_loop_drain(host);
   assert_string_equal(daytona_future_string(kept), "kept");
   daytona_future_release(kept);
@@ -210,7 +210,7 @@ static void then_without_callback_detaches(void **state) {
   support_loop_t *host = *state;
   support_op_t op;
   support_op_start(host, &op);
-  daytona_then(op.future, NULL, NULL);
+  daytona_future_then(op.future, NULL, NULL);
   assert_true(op.is_running);
   support_op_succeed(&op, NULL);
 }
@@ -218,7 +218,7 @@ static void then_without_callback_detaches(void **state) {
 static void null_is_nothing_to_release_or_cancel(void **state) {
   daytona_future_release(NULL);
   daytona_future_cancel(NULL);
-  daytona_then(NULL, note, "never");
+  daytona_future_then(NULL, note, "never");
   assert_string_equal(order, "");
 }
 
@@ -233,7 +233,7 @@ static void null_is_no_future_to_ask_or_await(void **state) {
   assert_int_equal(daytona_future_member_count(NULL), 0);
   assert_null(daytona_future_member(NULL, 0));
   assert_int_equal(daytona_future_winner(NULL), -1);
-  assert_int_equal(daytona_await(NULL), DAYTONA_EINVAL);
+  assert_int_equal(daytona_future_await(NULL), DAYTONA_EINVAL);
   assert_int_equal(daytona_future_on_settled(NULL, note, "never"), DAYTONA_EINVAL);
   assert_string_equal(order, "");
 }
@@ -283,7 +283,7 @@ static void cancel_after_the_outcome_is_known_does_nothing(void **state) {
   support_op_start(host, &op);
   support_op_succeed(&op, "won");
   daytona_future_cancel(op.future);
-  daytona_then(op.future, support_see, &seen);
+  daytona_future_then(op.future, support_see, &seen);
   support_loop_drain(host);
   assert_int_equal(seen.code, DAYTONA_OK);
   assert_string_equal(seen.text, "won");
@@ -304,11 +304,11 @@ static void stop_may_settle_the_future_itself(void **state) {
   daytona_future_t *future = daytona__future_new(host->loop, 0, NULL);
   future->stop = settle_in_stop;
   daytona_future_cancel(future);
-  daytona_then(future, support_see, &first);
+  daytona_future_then(future, support_see, &first);
   future = daytona__future_new(host->loop, 0, NULL);
   future->stop = cancel_in_stop;
   daytona_future_cancel(future);
-  daytona_then(future, support_see, &second);
+  daytona_future_then(future, support_see, &second);
   support_loop_drain(host);
   assert_string_equal(first.text, "too late");
   assert_int_equal(second.code, DAYTONA_ECANCELED);
@@ -377,7 +377,7 @@ static void abort_settles_with_the_code_given(void **state) {
   support_seen_t seen = {0};
   support_op_start(host, &op);
   daytona__future_abort(op.future, DAYTONA_ECLOSED, "the client is closed");
-  daytona_then(op.future, support_see, &seen);
+  daytona_future_then(op.future, support_see, &seen);
   support_loop_drain(host);
   assert_int_equal(op.stop_count, 1);
   assert_int_equal(seen.code, DAYTONA_ECLOSED);
@@ -399,7 +399,7 @@ static void start_next(daytona_future_t *future, void *user) {
   size_t length = strlen(order);
   support_op_start(chain->host, &chain->op);
   support_op_succeed(&chain->op, NULL);
-  daytona_then(chain->op.future, start_next, chain);
+  daytona_future_then(chain->op.future, start_next, chain);
   assert_int_equal(strlen(order), length);
 }
 
@@ -408,7 +408,7 @@ static void callback_may_start_operations_told_in_turns_of_their_own(void **stat
   chain_t chain = {.host = host, .left = 3};
   support_op_start(host, &chain.op);
   support_op_succeed(&chain.op, NULL);
-  daytona_then(chain.op.future, start_next, &chain);
+  daytona_future_then(chain.op.future, start_next, &chain);
   for (size_t turn = 1; turn <= 4; turn++) {
     support_loop_turn(host);
     assert_int_equal(strlen(order), turn);
@@ -427,9 +427,9 @@ static void callback_may_close(void **state) {
   support_op_start(host, &pending);
   support_op_succeed(&op, NULL);
   daytona_future_on_settled(op.future, close_host, host);
-  daytona_then(op.future, note, "b");
+  daytona_future_then(op.future, note, "b");
   support_seen_t seen = {0};
-  daytona_then(pending.future, support_see, &seen);
+  daytona_future_then(pending.future, support_see, &seen);
   support_loop_until_set(host, &host->closed_count);
   assert_string_equal(order, "xb");
   assert_int_equal(seen.count, 1);
@@ -464,9 +464,9 @@ static void await_returns_the_outcome(void **state) {
   for (int i = 0; i < 2; i++) {
     support_op_start(host, &delayed.op);
     daytona__loop_defer(host->loop, &delayed.task);
-    assert_int_equal(daytona_await(delayed.op.future), delayed.code);
+    assert_int_equal(daytona_future_await(delayed.op.future), delayed.code);
     assert_true(daytona_future_is_settled(delayed.op.future));
-    assert_int_equal(daytona_await(delayed.op.future), delayed.code);
+    assert_int_equal(daytona_future_await(delayed.op.future), delayed.code);
     daytona_future_release(delayed.op.future);
     delayed.code = DAYTONA_EGONE;
   }
@@ -479,15 +479,15 @@ static void await_waits_for_background_timers(void **state) {
   daytona__timer_init(&delayed.timer, on_timer);
   delayed.timer.is_background = true;
   daytona__timer_start(host->loop, &delayed.timer, 5);
-  assert_int_equal(daytona_await(delayed.op.future), 0);
+  assert_int_equal(daytona_future_await(delayed.op.future), 0);
   daytona_future_release(delayed.op.future);
   assert_int_equal(uv_loop_alive(&host->uv), 0);
 }
 
 static void await_inside(daytona_future_t *future, void *user) {
   strcat(order, "i");
-  assert_int_equal(daytona_await(user), DAYTONA_EREENTRANT);
-  assert_int_equal(daytona_await(future), DAYTONA_EREENTRANT);
+  assert_int_equal(daytona_future_await(user), DAYTONA_EREENTRANT);
+  assert_int_equal(daytona_future_await(future), DAYTONA_EREENTRANT);
 }
 
 static void await_is_refused_in_callbacks(void **state) {
@@ -496,11 +496,11 @@ static void await_is_refused_in_callbacks(void **state) {
   support_op_start(host, &op);
   support_op_start(host, &other);
   support_op_succeed(&op, NULL);
-  daytona_then(op.future, await_inside, other.future);
+  daytona_future_then(op.future, await_inside, other.future);
   support_loop_drain(host);
   assert_string_equal(order, "i");
   support_op_succeed(&other, NULL);
-  assert_int_equal(daytona_await(other.future), 0);
+  assert_int_equal(daytona_future_await(other.future), 0);
   daytona_future_release(other.future);
 }
 
@@ -517,7 +517,7 @@ static void await_is_refused_in_callbacks_of_another_client(void **state) {
   support_op_start(host, &op);
   support_op_succeed(&op, NULL);
   daytona_future_on_settled(op.future, await_inside, other);
-  daytona_then(op.future, note, "b");
+  daytona_future_then(op.future, note, "b");
   support_loop_drain(host);
   assert_string_equal(order, "ib");
   daytona_future_release(other);
@@ -540,12 +540,12 @@ static void await_ends_when_the_client_closes(void **state) {
   support_op_start(&other, &delayed.op);
   daytona__task_init(&delayed.task, close_before_await);
   daytona__loop_defer(second, &delayed.task);
-  assert_int_equal(daytona_await(delayed.op.future), DAYTONA_ECLOSED);
+  assert_int_equal(daytona_future_await(delayed.op.future), DAYTONA_ECLOSED);
   daytona_future_release(delayed.op.future);
   support_loop_drain(host);
   assert_true(daytona__loop_is_closed(second));
   daytona_future_t *late = daytona__future_failed(second, NULL, DAYTONA_ECLOSED, "closed");
-  assert_int_equal(daytona_await(late), DAYTONA_ECLOSED);
+  assert_int_equal(daytona_future_await(late), DAYTONA_ECLOSED);
   daytona_future_release(late);
   daytona__loop_release(second);
 }
@@ -589,7 +589,7 @@ static void failed_futures_are_told_from_a_later_turn(void **state) {
   daytona_future_t *future =
     daytona__future_failed(host->loop, "sandbox_get: ", DAYTONA_EINVAL, "%s is required", "id");
   assert_false(daytona_future_is_settled(future));
-  daytona_then(future, support_see, &seen);
+  daytona_future_then(future, support_see, &seen);
   assert_int_equal(seen.count, 0);
   support_loop_drain(host);
   assert_int_equal(seen.count, 1);

@@ -27,8 +27,8 @@ static void open_with(api_scene_t *scene, int max_starting) {
 }
 
 static daytona_future_t *create(api_scene_t *scene, int i) {
-  const daytona_create_opts_t opts = {.name = names[i]};
-  return daytona_create(scene->client, &opts);
+  const daytona_sandbox_create_opts_t opts = {.name = names[i]};
+  return daytona_sandbox_create(scene->client, &opts);
 }
 
 static bool is_for(const char *request, int i) {
@@ -100,10 +100,10 @@ static void failure_gives_the_place_back(void **state) {
 
 static void refused_arguments_take_no_place(void **state) {
   (void)state;
-  const daytona_create_opts_t bad = {.timeout_ms = -7};
+  const daytona_sandbox_create_opts_t bad = {.timeout_ms = -7};
   api_scene_t scene;
   open_with(&scene, 1);
-  api_fails(daytona_create(scene.client, &bad), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_create(scene.client, &bad), DAYTONA_EINVAL);
   assert_int_equal(scene.client->starting, 0);
   api_scene_close(&scene);
 }
@@ -181,14 +181,15 @@ static void newcomer_does_not_overtake(void **state) {
 static void limit_runs_while_waiting_only_if_asked(void **state) {
   (void)state;
   api_scene_t scene;
-  const daytona_create_opts_t counting = {.name = "n1", .timeout_ms = 1000, .counts_queue_time = true};
-  const daytona_create_opts_t patient = {.name = "n2", .timeout_ms = 1000};
+  const daytona_sandbox_create_opts_t counting = {
+    .name = "n1", .timeout_ms = 1000, .counts_queue_time = true};
+  const daytona_sandbox_create_opts_t patient = {.name = "n2", .timeout_ms = 1000};
   open_with(&scene, 1);
   api_answer(&scene, post, 0, api_silence);
   api_answer(&scene, post, 200, api_sandbox_json(&scene, "sb-1", "started", ""));
   daytona_future_t *blocker = create(&scene, 0);
-  daytona_future_t *first = daytona_create(scene.client, &counting);
-  daytona_future_t *second = daytona_create(scene.client, &patient);
+  daytona_future_t *first = daytona_sandbox_create(scene.client, &counting);
+  daytona_future_t *second = daytona_sandbox_create(scene.client, &patient);
   api_until_requests(&scene, 1);
   api_advance(&scene, 1000);
   api_fails(first, DAYTONA_EDEADLINE);
@@ -216,7 +217,7 @@ static void close_fails_those_who_wait(void **state) {
   open_with(&scene, 1);
   told = 0;
   api_answer(&scene, post, 0, api_silence);
-  for (int i = 0; i < MANY; i++) daytona_then(create(&scene, i), on_told, NULL);
+  for (int i = 0; i < MANY; i++) daytona_future_then(create(&scene, i), on_told, NULL);
   api_until_requests(&scene, 1);
   api_scene_close_client(&scene);
   api_scene_close(&scene);

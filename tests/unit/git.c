@@ -190,7 +190,7 @@ static void with_little_memory(void *user) {
   const daytona_git_remote_opts_t opts = {.credentials = {"longuser", "hunter2"},
                                           .remote = "https://ann:other-secret@h/x"};
   daytona_future_t *future = daytona_git_push(tight_sandbox, "x", &opts);
-  daytona_await(future);
+  daytona_future_await(future);
   const daytona_error_t *error = daytona_future_error(future);
   assert_null(strstr(error->message, "hunter2"));
   assert_null(strstr(error->message, "other-secret"));
@@ -267,7 +267,7 @@ static void bad_arguments_are_refused_here(void **state) {
   api_fails(daytona_git_set_config(sandbox, "a.b", "v", &local), DAYTONA_EINVAL);
   api_fails(daytona_git_get_config(sandbox, "a.b", &odd), DAYTONA_EINVAL);
   api_fails(daytona_git_remote_get(sandbox, "x", NULL, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_git_status(NULL, "x", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_get_status(NULL, "x", NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
   close_with(&scene, sandbox);
 }
@@ -288,7 +288,7 @@ static void branches_of_old_and_new_servers_are_read(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     api_forget(&scene, branches);
     api_answer(&scene, branches, 200, cases[i].body);
-    daytona_future_t *future = api_must(daytona_git_branches(sandbox, "a b/ü", NULL));
+    daytona_future_t *future = api_must(daytona_git_list_branches(sandbox, "a b/ü", NULL));
     const daytona_git_branches_t *found = daytona_future_git_branches(future);
     assert_int_equal(found->names.count, cases[i].count);
     if (cases[i].current == NULL)

@@ -2,7 +2,7 @@
  * Output that waits: nothing is lost or mixed up, what is dropped is counted to the byte, and memory stays in
  * proportion to what is kept.
  */
-#include "api/inbox.h"
+#include "call/inbox.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -173,7 +173,7 @@ static void *count_realloc(void *block, size_t size, void *user) {
 /* A log that changes its stream with every byte, which a peer may send as well as any other. */
 static void many_small_segments_cost_little(void **state) {
   const daytona_allocator_t counting = {count_alloc, count_calloc, count_realloc, count_free, NULL};
-  assert_int_equal(daytona_set_allocator(&counting), 0);
+  assert_int_equal(daytona_memory_set_allocator(&counting), 0);
   daytona__inbox_init(&inbox, 100000);
   for (int i = 0; i < 300000; i++) assert_int_equal(daytona__inbox_put(&inbox, 1 + i % 2, "x", 1), 0);
   assert_int_equal(inbox.size, 100000);
@@ -181,7 +181,7 @@ static void many_small_segments_cost_little(void **state) {
   assert_true(held < 6 * 100000);
   daytona__inbox_clear(&inbox);
   assert_int_equal(held, 0);
-  daytona_set_allocator(NULL);
+  daytona_memory_set_allocator(NULL);
 }
 
 static void lack_of_memory_is_told(void **state) {

@@ -48,7 +48,7 @@ static void on_err(const char *text, size_t size, void *user) {
   heard->err_size += size;
 }
 
-static void on_error(const daytona_run_error_t *error, void *user) {
+static void on_error(const daytona_interpreter_run_error_t *error, void *user) {
   heard_t *heard = user;
   act(heard);
   snprintf(heard->name, sizeof heard->name, "%s", error->name);
@@ -57,10 +57,10 @@ static void on_error(const daytona_run_error_t *error, void *user) {
 static void play(stream_script_t *script, const char *text) { stream_frame(script, 1, text, strlen(text)); }
 
 static daytona_future_t *run(stream_scene_t *scene, heard_t *heard) {
-  const daytona_run_opts_t opts = {
+  const daytona_interpreter_run_code_opts_t opts = {
     .on_stdout = on_out, .on_stderr = on_err, .on_error = on_error, .user = heard};
   heard->scene = scene;
-  heard->run = daytona_interpreter_run(scene->sandbox, "print()", &opts);
+  heard->run = daytona_interpreter_run_code(scene->sandbox, "print()", &opts);
   return heard->run;
 }
 
@@ -71,19 +71,19 @@ static void the_first_message_is_the_request(void **state) {
   static const char *const sent[] = {
     "{\"code\":\"1\"}", "{\"code\":\"1\",\"contextId\":\"c\",\"envs\":{\"A\":\"1\"},\"timeout\":2}",
     "{\"code\":\"1\",\"timeout\":0}"};
-  const daytona_run_opts_t opts[] = {
+  const daytona_interpreter_run_code_opts_t opts[] = {
     {0}, {.context_id = "c", .env = {env, 1}, .timeout_ms = 1001}, {.timeout_ms = DAYTONA_NO_TIMEOUT}};
   for (int i = 0; i < 3; i++) {
     stream_scene_t scene;
     stream_open(&scene);
-    daytona_future_t *future = daytona_interpreter_run(scene.sandbox, "1", i == 0 ? NULL : &opts[i]);
+    daytona_future_t *future = daytona_interpreter_run_code(scene.sandbox, "1", i == 0 ? NULL : &opts[i]);
     while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
     assert_string_equal(scene.received, sent[i]);
     assert_non_null(strstr(scene.upgrade, "GET /toolbox/sb-1/process/interpreter/execute HTTP/1.1"));
     stream_send_close(&scene, 1000, "");
     api_must(future);
-    assert_null(daytona_future_run_result(future)->error);
-    assert_string_equal(daytona_future_run_result(future)->out.data, "");
+    assert_null(daytona_future_interpreter_run_result(future)->error);
+    assert_string_equal(daytona_future_interpreter_run_result(future)->out.data, "");
     daytona_future_release(future);
     stream_close(&scene);
   }
@@ -91,21 +91,21 @@ static void the_first_message_is_the_request(void **state) {
 
 static void bad_arguments_do_not_leave_the_client(void **state) {
   static const daytona_pair_t nameless[] = {{"", "x"}};
-  const daytona_run_opts_t bad[] = {{.timeout_ms = -3},
-                                    {.connect_timeout_ms = -3},
-                                    {.context_id = ""},
-                                    {.env = {nameless, 1}},
-                                    {.env = {NULL, 1}},
-                                    {.reserved = {0, 0, 0, 1}},
-                                    {.max_output_bytes = (size_t)1 << 30},
-                                    {.timeout_ms = INT64_MAX}};
+  const daytona_interpreter_run_code_opts_t bad[] = {{.timeout_ms = -3},
+                                                     {.connect_timeout_ms = -3},
+                                                     {.context_id = ""},
+                                                     {.env = {nameless, 1}},
+                                                     {.env = {NULL, 1}},
+                                                     {.reserved = {0, 0, 0, 1}},
+                                                     {.max_output_bytes = (size_t)1 << 30},
+                                                     {.timeout_ms = INT64_MAX}};
   stream_scene_t scene;
   stream_open(&scene);
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-    api_fails(daytona_interpreter_run(scene.sandbox, "1", &bad[i]), DAYTONA_EINVAL);
-  api_fails(daytona_interpreter_run(scene.sandbox, "", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_interpreter_run(scene.sandbox, NULL, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_interpreter_run(scene.sandbox, "\xFF", NULL), DAYTONA_EINVAL);
+    api_fails(daytona_interpreter_run_code(scene.sandbox, "1", &bad[i]), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_run_code(scene.sandbox, "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_run_code(scene.sandbox, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_run_code(scene.sandbox, "\xFF", NULL), DAYTONA_EINVAL);
   api_fails(daytona_interpreter_delete_context(scene.sandbox, "", NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.api.request_count + scene.upgrades, 0);
   stream_close(&scene);
@@ -126,12 +126,12 @@ static void contexts_are_made_listed_and_deleted(void **state) {
   assert_string_equal(daytona_future_interpreter_context(future)->cwd, "/w");
   assert_string_equal(api_body_of(scene.api.requests[0]), "{}");
   daytona_future_release(future);
-  api_done(
-    daytona_interpreter_create_context(scene.sandbox, &(daytona_interpreter_context_opts_t){.cwd = "/x"}));
+  api_done(daytona_interpreter_create_context(scene.sandbox,
+                                              &(daytona_interpreter_create_context_opts_t){.cwd = "/x"}));
   assert_string_equal(api_body_of(scene.api.requests[1]), "{\"cwd\":\"/x\"}");
   for (size_t count = 1; count != (size_t)-1; count--) {
     future = api_must(daytona_interpreter_list_contexts(scene.sandbox, NULL));
-    assert_int_equal(daytona_future_interpreter_contexts(future)->count, count);
+    assert_int_equal(daytona_future_interpreter_context_list(future)->count, count);
     daytona_future_release(future);
   }
   api_done(daytona_interpreter_delete_context(scene.sandbox, "c", NULL));
@@ -175,10 +175,10 @@ static void only_the_close_frame_ends_a_run(void **state) {
       if (endings[i].close_code != 0) stream_close_frame(&script, endings[i].close_code, endings[i].reason);
       stream_play(&scene, &script, script.size, endings[i].fate);
       daytona_future_t *future = run(&scene, &heard);
-      assert_int_equal(daytona_stream_verdict(future), DAYTONA_STREAM_OPEN);
-      assert_int_equal(daytona_await(future), endings[i].code);
-      assert_int_equal(daytona_stream_verdict(future), endings[i].verdict);
-      const daytona_run_result_t *result = daytona_future_run_result(future);
+      assert_int_equal(daytona_future_stream_reason(future), DAYTONA_STREAM_OPEN);
+      assert_int_equal(daytona_future_await(future), endings[i].code);
+      assert_int_equal(daytona_future_stream_reason(future), endings[i].verdict);
+      const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
       if (result != NULL) {
         assert_string_equal(result->out.data, "hi\n");
         assert_int_equal(result->err.size, 3);
@@ -259,9 +259,10 @@ static void collected_output_has_a_bound(void **state) {
   for (int i = 0; i < 3; i++) play(&script, out_hi);
   stream_close_frame(&script, 1000, "");
   stream_play(&scene, &script, script.size, STREAM_ENDS);
-  const daytona_run_opts_t opts = {.max_output_bytes = 4, .on_stdout = on_out, .user = &heard};
-  daytona_future_t *future = api_must(daytona_interpreter_run(scene.sandbox, "1", &opts));
-  const daytona_run_result_t *result = daytona_future_run_result(future);
+  const daytona_interpreter_run_code_opts_t opts = {
+    .max_output_bytes = 4, .on_stdout = on_out, .user = &heard};
+  daytona_future_t *future = api_must(daytona_interpreter_run_code(scene.sandbox, "1", &opts));
+  const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
   assert_string_equal(result->out.data, "hi\nh");
   assert_true(result->out_is_truncated && !result->err_is_truncated);
   assert_string_equal(heard.out, "hi\nhi\nhi\n");
@@ -301,7 +302,7 @@ static void errors_without_end_do_not_cost_memory(void **state) {
   assert_int_equal(future->arena.used, used);
   stream_send_close(&scene, 1000, "");
   api_must(future);
-  assert_string_equal(daytona_future_run_result(future)->error->traceback, "T\n");
+  assert_string_equal(daytona_future_interpreter_run_result(future)->error->traceback, "T\n");
   daytona_future_release(future);
   stream_close(&scene);
 }
@@ -373,7 +374,7 @@ static bool run_once(stream_scene_t *scene) {
   scene->upgrades = 0;
   daytona_future_t *future = run(scene, &heard);
   while (!daytona_future_is_settled(future)) uv_run(&scene->api.uv, UV_RUN_ONCE);
-  const daytona_run_result_t *result = daytona_future_run_result(future);
+  const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
   if (result != NULL) {
     assert_string_equal(result->out.data, "hi\n");
     assert_string_equal(result->error->name, "ValueError");

@@ -132,10 +132,10 @@ static void every_type_is_decoded(void **state) {
   assert_true(all->opt_bool.is_set && !all->opt_bool.value);
   assert_int_equal(all->color, COLOR_GREEN);
   assert_int_equal(all->map.count, 2);
-  assert_string_equal(daytona_map_get(&all->map, "k"), "v");
-  assert_string_equal(daytona_map_get(&all->map, ""), "");
+  assert_string_equal(daytona_map_value(&all->map, "k"), "v");
+  assert_string_equal(daytona_map_value(&all->map, ""), "");
   assert_int_equal(all->pairs.count, 2);
-  assert_string_equal(daytona_map_get(&all->pairs, "b"), "2");
+  assert_string_equal(daytona_map_value(&all->pairs, "b"), "2");
   assert_int_equal(all->strings.count, 2);
   assert_string_equal(all->strings.items[0], "x");
   assert_true(all->point != NULL && all->point->x == 1 && all->point->y == 2 && all->at.x == 3);
@@ -144,7 +144,7 @@ static void every_type_is_decoded(void **state) {
   assert_int_equal(all->number_count, 3);
   assert_true(all->numbers[1] == 0.5 && all->numbers[2] == 1e300);
   assert_string_equal(all->raw, "{\"any\":[1,\" a \\\" b\",null]}");
-  assert_string_equal(daytona_map_get(&all->env, "KEY"), "hush");
+  assert_string_equal(daytona_map_value(&all->env, "KEY"), "hush");
 }
 
 static void what_was_decoded_encodes_to_the_same_text(void **state) {
@@ -285,7 +285,7 @@ static void last_of_double_keys_wins(void **state) {
   assert_int_equal(all->point_count, 0);
   assert_null(all->points);
   assert_int_equal(all->map.count, 2);
-  assert_string_equal(daytona_map_get(&all->map, "a"), "3");
+  assert_string_equal(daytona_map_value(&all->map, "a"), "3");
   assert_string_equal(all->map.items[0].key, "b");
 }
 

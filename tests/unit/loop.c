@@ -263,7 +263,7 @@ static void post_deadline(void *user) {
   strcat(order, "p");
   support_op_t *op = (support_op_t *)actor->other;
   support_op_start(actor->host, op);
-  daytona_future_t *bound = daytona_deadline(op->future, 60000);
+  daytona_future_t *bound = daytona_future_deadline(op->future, 60000);
   daytona_future_release(bound);
 }
 
@@ -293,8 +293,8 @@ static void calls_are_answered_in_every_state_of_closing(void **state) {
   support_seen_t seen[TURNS] = {0};
   support_loop_begin_close(host);
   for (int i = 0; i < TURNS; i++) {
-    daytona_then(daytona__future_failed(host->loop, NULL, DAYTONA_ECLOSED, "turn %d", i), support_see,
-                 &seen[i]);
+    daytona_future_then(daytona__future_failed(host->loop, NULL, DAYTONA_ECLOSED, "turn %d", i), support_see,
+                        &seen[i]);
     assert_int_equal(seen[i].count, 0);
     support_loop_turn(host);
   }
@@ -355,7 +355,7 @@ static void await_in_closed(void *user) {
   support_loop_t *host = user;
   host->closed_count++;
   daytona_future_t *future = daytona__future_failed(host->loop, NULL, DAYTONA_ECLOSED, "closed");
-  assert_int_equal(daytona_await(future), DAYTONA_EREENTRANT);
+  assert_int_equal(daytona_future_await(future), DAYTONA_EREENTRANT);
   daytona_future_release(future);
 }
 
@@ -431,7 +431,7 @@ static void futures_outlive_the_closed_client(void **state) {
   support_loop_drain(host);
   support_seen_t seen = {0};
   assert_int_equal(daytona_future_code(future), DAYTONA_ECLOSED);
-  daytona_then(future, support_see, &seen);
+  daytona_future_then(future, support_see, &seen);
   assert_int_equal(seen.count, 0);
   support_loop_drain(host);
   assert_int_equal(seen.count, 1);

@@ -43,10 +43,10 @@ static const daytona_allocator_t mine = {my_malloc, my_calloc, my_realloc, my_fr
 
 static int setup(void **state) {
   memset(calls, 0, sizeof calls);
-  return daytona_set_allocator(&mine);
+  return daytona_memory_set_allocator(&mine);
 }
 
-static int teardown(void **state) { return daytona_set_allocator(NULL); }
+static int teardown(void **state) { return daytona_memory_set_allocator(NULL); }
 
 static void each_function_is_used(void **state) {
   void *block = daytona__alloc(10);
@@ -66,7 +66,7 @@ static void a_missing_function_is_refused(void **state) {
     if (missing == 1) part.calloc_fn = NULL;
     if (missing == 2) part.realloc_fn = NULL;
     if (missing == 3) part.free_fn = NULL;
-    assert_int_equal(daytona_set_allocator(&part), DAYTONA_EINVAL);
+    assert_int_equal(daytona_memory_set_allocator(&part), DAYTONA_EINVAL);
   }
   daytona__free(daytona__alloc(1));
   assert_int_equal(calls[0], 1); /* the one before stays */
@@ -74,15 +74,15 @@ static void a_missing_function_is_refused(void **state) {
 
 static void it_is_refused_while_blocks_are_in_use(void **state) {
   void *block = daytona__alloc(1);
-  assert_int_equal(daytona_set_allocator(NULL), DAYTONA_EREENTRANT);
-  assert_int_equal(daytona_set_allocator(&mine), DAYTONA_EREENTRANT);
+  assert_int_equal(daytona_memory_set_allocator(NULL), DAYTONA_EREENTRANT);
+  assert_int_equal(daytona_memory_set_allocator(&mine), DAYTONA_EREENTRANT);
   daytona__free(block);
   assert_int_equal(calls[3], 1);
-  assert_int_equal(daytona_set_allocator(NULL), 0);
+  assert_int_equal(daytona_memory_set_allocator(NULL), 0);
 }
 
 static void null_restores_malloc(void **state) {
-  assert_int_equal(daytona_set_allocator(NULL), 0);
+  assert_int_equal(daytona_memory_set_allocator(NULL), 0);
   void *block = daytona__realloc(daytona__calloc(1, 1), 100);
   daytona__free(block);
   daytona__free(daytona__alloc(1));
@@ -91,7 +91,7 @@ static void null_restores_malloc(void **state) {
 
 static void the_allocator_is_copied(void **state) {
   daytona_allocator_t copy = mine;
-  assert_int_equal(daytona_set_allocator(&copy), 0);
+  assert_int_equal(daytona_memory_set_allocator(&copy), 0);
   memset(&copy, 0, sizeof copy);
   daytona__free(daytona__alloc(1));
   assert_int_equal(calls[0], 1);
@@ -116,7 +116,7 @@ static void blocks_are_counted(void **state) {
 }
 
 static void failed_allocations_are_not_counted(void **state) {
-  assert_int_equal(daytona_set_allocator(NULL), 0);
+  assert_int_equal(daytona_memory_set_allocator(NULL), 0);
   support_alloc_install();
   char *block = daytona__strdup("stays");
   support_alloc_fail_from(1);

@@ -19,7 +19,7 @@ static void an_operation_without_memory_fails_from_a_later_turn(void **state) {
   daytona_future_t *future = daytona__future_new(host->loop, 100, "op: ");
   assert_true(daytona__future_is_dead(future));
   assert_true(daytona_future_is_settled(future));
-  daytona_then(future, support_see, &seen);
+  daytona_future_then(future, support_see, &seen);
   assert_int_equal(seen.count, 0);
   support_loop_drain(host);
   support_alloc_heal();
@@ -36,10 +36,10 @@ static void the_dead_future_takes_everything(void **state) {
   daytona__future_set_limit(dead, 1);
   for (int i = 0; i < 3; i++) daytona_future_release(dead);
   assert_ptr_equal(daytona_future_retain(dead), dead);
-  assert_int_equal(daytona_await(dead), DAYTONA_ENOMEM);
+  assert_int_equal(daytona_future_await(dead), DAYTONA_ENOMEM);
   assert_null(daytona_future_string(dead));
   assert_int_equal(daytona_future_on_settled(dead, NULL, NULL), DAYTONA_EINVAL);
-  daytona_then(dead, NULL, NULL);
+  daytona_future_then(dead, NULL, NULL);
 }
 
 static char order[DAYTONA__NOTICES_RESERVED * 4];
@@ -56,7 +56,7 @@ static void the_reserve_is_used_again(void **state) {
       assert_int_equal(daytona_future_on_settled(dead, note, "."), 0);
     assert_string_equal(order, "");
     assert_int_equal(daytona_future_on_settled(dead, note, "never"), DAYTONA_ENOMEM);
-    daytona_then(dead, note, "now"); /* better early than never */
+    daytona_future_then(dead, note, "now"); /* better early than never */
     assert_string_equal(order, "now");
     support_loop_drain(host);
     support_alloc_heal();
@@ -66,14 +66,14 @@ static void the_reserve_is_used_again(void **state) {
 
 static void callback_on_dead(daytona_future_t *future, void *user) {
   int *left = user;
-  if (--*left > 0) daytona_then(future, callback_on_dead, user);
+  if (--*left > 0) daytona_future_then(future, callback_on_dead, user);
 }
 
 static void a_notice_may_ask_for_another(void **state) {
   support_loop_t *host = *state;
   int left = DAYTONA__NOTICES_RESERVED * 3;
   support_alloc_fail_from(1);
-  daytona_then(daytona__loop_oom_future(host->loop), callback_on_dead, &left);
+  daytona_future_then(daytona__loop_oom_future(host->loop), callback_on_dead, &left);
   assert_int_equal(left, DAYTONA__NOTICES_RESERVED * 3);
   support_loop_turn(host);
   assert_int_equal(left, DAYTONA__NOTICES_RESERVED * 3 - 1);
@@ -91,7 +91,7 @@ static void the_first_observer_needs_no_memory(void **state) {
   assert_int_equal(daytona_future_on_settled(op.future, support_see, &first), 0);
   assert_int_equal(daytona_future_on_settled(op.future, support_see, &second), DAYTONA_ENOMEM);
   daytona_future_retain(op.future);
-  daytona_then(op.future, support_see, &third);
+  daytona_future_then(op.future, support_see, &third);
   assert_int_equal(third.count, 0);
   support_loop_drain(host);
   assert_int_equal(third.count, 1); /* of another future: this one is pending */
@@ -131,7 +131,7 @@ static void an_error_without_memory_keeps_its_code(void **state) {
   while (daytona__arena_alloc(&op.future->arena, 16) != NULL) continue;
   daytona__future_fail(op.future, DAYTONA_ECONFLICT, "%s", "a text for which there is no room");
   op.is_running = false;
-  daytona_then(op.future, support_see, &seen);
+  daytona_future_then(op.future, support_see, &seen);
   daytona_future_release(op.future); /* the operation's */
   support_loop_drain(host);
   assert_int_equal(seen.code, DAYTONA_ECONFLICT);
@@ -148,8 +148,8 @@ static void use_futures(void *user) {
   text[sizeof text - 1] = '\0';
   for (int i = 0; i < 3; i++) {
     support_op_start(host, &ops[i]);
-    daytona_then(daytona_future_retain(ops[i].future), support_see, &seen[i]);
-    daytona_then(daytona_future_retain(ops[i].future), support_see, &seen[i + 3]);
+    daytona_future_then(daytona_future_retain(ops[i].future), support_see, &seen[i]);
+    daytona_future_then(daytona_future_retain(ops[i].future), support_see, &seen[i + 3]);
   }
   if (ops[0].is_running) support_op_succeed(&ops[0], "short");
   if (ops[1].is_running) {
@@ -182,11 +182,11 @@ static void live_and_close(void *user) {
   support_seen_t seen[2] = {0};
   int closed = 0;
   support_op_start(&other, &op);
-  daytona_then(op.future, support_see, &seen[0]);
+  daytona_future_then(op.future, support_see, &seen[0]);
   daytona__loop_close(loop, count_closed, &closed);
   support_loop_drain(host);
   assert_int_equal(closed, 1);
-  daytona_then(daytona__future_failed(loop, NULL, DAYTONA_ECLOSED, "closed"), support_see, &seen[1]);
+  daytona_future_then(daytona__future_failed(loop, NULL, DAYTONA_ECLOSED, "closed"), support_see, &seen[1]);
   assert_int_equal(seen[1].count, 0);
   support_loop_drain(host);
   assert_int_equal(seen[0].count, 1);

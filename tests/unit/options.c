@@ -73,7 +73,7 @@ static daytona_errcode_t run(api_scene_t *scene, daytona_sandbox_t *sandbox, cal
                              char *line, size_t room) {
   size_t before = scene->peer.requests;
   daytona_future_t *future = call(scene->client, sandbox, opts);
-  daytona_errcode_t code = (daytona_errcode_t)daytona_await(future);
+  daytona_errcode_t code = (daytona_errcode_t)daytona_future_await(future);
   daytona_future_release(future);
   line[0] = '\0';
   if (scene->peer.requests != before)
@@ -167,15 +167,15 @@ static void reserved_words_of_transfers_must_be_zero(void **state) {
   daytona_future_t *futures[] = {
     daytona_fs_upload(sandbox, "x", 1, "x", &opts),
     daytona_fs_upload_file(sandbox, "x", "x", &opts),
-    daytona_fs_upload_stream(sandbox, no_source, NULL, "x", &opts),
-    daytona_fs_upload_many(sandbox, &upload, 1, &opts),
+    daytona_fs_upload_file_stream(sandbox, no_source, NULL, "x", &opts),
+    daytona_fs_upload_files(sandbox, &upload, 1, &opts),
     daytona_fs_download(sandbox, "x", &opts),
     daytona_fs_download_file(sandbox, "x", "x", &opts),
-    daytona_fs_download_stream(sandbox, "x", no_sink, NULL, &opts),
-    daytona_fs_download_many(sandbox, &download, 1, &opts),
+    daytona_fs_download_file_stream(sandbox, "x", no_sink, NULL, &opts),
+    daytona_fs_download_files(sandbox, &download, 1, &opts),
   };
   for (size_t i = 0; i < sizeof futures / sizeof futures[0]; i++) {
-    assert_int_equal(daytona_await(futures[i]), DAYTONA_EINVAL);
+    assert_int_equal(daytona_future_await(futures[i]), DAYTONA_EINVAL);
     daytona_future_release(futures[i]);
   }
   assert_int_equal(scene.peer.requests, before);

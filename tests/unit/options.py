@@ -22,10 +22,10 @@ ARGUMENTS = {
 PARTICULAR = {("daytona_fs_create_folder", 2): '"755"'}
 
 # Structs of which all zero is refused, and why: the least that a call needs.
-LEAST = {"daytona_resize_opts_t": ".cpu = {true, 2}", "daytona_fs_permissions_opts_t": ".mode = \"755\""}
+LEAST = {"daytona_sandbox_resize_opts_t": ".cpu = {true, 2}", "daytona_fs_set_file_permissions_opts_t": ".mode = \"755\""}
 
 # Streams, which a plain answer refuses; their own tests see to the reserved words.
-STREAMS = {"daytona_interpreter_run", "daytona_pty_connect", "daytona_pty_create",
+STREAMS = {"daytona_interpreter_run_code", "daytona_pty_connect", "daytona_pty_create",
            "daytona_session_follow"}
 
 # Functions of another shape than "returns a future", tested by hand in options.c.

@@ -133,14 +133,14 @@ static void await_ends_by_a_post(void **state) {
   uv_thread_t thread;
   support_op_start(host, &awaited);
   assert_int_equal(uv_thread_create(&thread, post_result, NULL), 0);
-  assert_int_equal(daytona_await(awaited.future), 0);
+  assert_int_equal(daytona_future_await(awaited.future), 0);
   assert_string_equal(daytona_future_string(awaited.future), "from a thread");
   daytona_future_release(awaited.future);
   uv_thread_join(&thread);
 }
 
 static void await_in_post(void *user) {
-  assert_int_equal(daytona_await(user), DAYTONA_EREENTRANT);
+  assert_int_equal(daytona_future_await(user), DAYTONA_EREENTRANT);
   run_count++;
 }
 
@@ -165,11 +165,11 @@ static void call_from_here(void *user) {
   made_elsewhere = daytona__future_new(host->loop, 16, "op: ");
   daytona_future_cancel(made_elsewhere);
   daytona_future_release(daytona_future_retain(made_elsewhere));
-  await_code = daytona_await(made_elsewhere);
-  daytona_then(made_elsewhere, support_see, &seen[0]);
+  await_code = daytona_future_await(made_elsewhere);
+  daytona_future_then(made_elsewhere, support_see, &seen[0]);
   daytona_future_t *failed = daytona__future_failed(host->loop, NULL, DAYTONA_EINVAL, "never seen");
-  daytona_then(daytona_deadline(failed, 10), support_see, &seen[1]);
-  daytona_then(daytona_deadline(failed, -7), support_see, &seen[2]);
+  daytona_future_then(daytona_future_deadline(failed, 10), support_see, &seen[1]);
+  daytona_future_then(daytona_future_deadline(failed, -7), support_see, &seen[2]);
 }
 
 static void run_elsewhere(void (*run)(void *user)) {
@@ -216,7 +216,7 @@ static void live_elsewhere(void *user) {
   assert_int_equal(daytona__loop_new(&uv, NULL, NULL, &loop), 0);
   daytona_future_t *future = daytona__future_new(loop, 0, NULL);
   daytona__future_succeed(future);
-  await_code = daytona_await(future);
+  await_code = daytona_future_await(future);
   daytona_future_release(future);
   daytona__loop_close(loop, NULL, NULL);
   daytona__loop_release(loop);
@@ -234,13 +234,13 @@ static void a_callback_does_not_stop_another_threads_await(void **state) {
   await_code = DAYTONA_EREENTRANT;
   support_op_start(host, &op);
   support_op_succeed(&op, NULL);
-  daytona_then(op.future, start_a_life, NULL);
+  daytona_future_then(op.future, start_a_life, NULL);
   support_loop_drain(host);
   assert_int_equal(run_count, 1);
   assert_int_equal(await_code, 0);
 }
 
-static void await_real_elsewhere(void *user) { await_code = daytona_await(awaited.future); }
+static void await_real_elsewhere(void *user) { await_code = daytona_future_await(awaited.future); }
 
 static void await_is_refused_on_another_thread(void **state) {
   support_op_start(host, &awaited);

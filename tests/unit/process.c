@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "api/sandbox_impl.h"
+#include "call/sandbox_object.h"
 #include "core/limits.h"
 #include "support/api_scene.h"
 
@@ -20,7 +20,7 @@ static const char exec[] = "POST /toolbox/sb-1/process/execute";
 static const char code_run[] = "POST /toolbox/sb-1/process/code-run";
 static const char ok[] = "{\"exitCode\":0,\"result\":\"hi\\n\"}";
 
-static const daytona_exec_opts_t unmarked = {.leaves_running = true};
+static const daytona_process_exec_opts_t unmarked = {.leaves_running = true};
 
 static daytona_sandbox_t *open_with(api_scene_t *scene) {
   api_scene_open(scene);
@@ -70,7 +70,7 @@ static void exec_body_is_the_command_and_its_mark(void **state) {
 static void exec_options_have_their_place(void **state) {
   (void)state;
   static const daytona_pair_t env[] = {{"A", "1"}, {"_b2", ""}};
-  const daytona_exec_opts_t opts = {
+  const daytona_process_exec_opts_t opts = {
     .cwd = "src", .env = {env, 2}, .timeout_ms = 1500, .leaves_running = true};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
@@ -95,7 +95,7 @@ static void timeout_is_rounded_up_to_seconds(void **state) {
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, exec, 200, ok);
   for (size_t i = 0; i < 4; i++) {
-    const daytona_exec_opts_t opts = {.timeout_ms = cases[i].ms, .leaves_running = true};
+    const daytona_process_exec_opts_t opts = {.timeout_ms = cases[i].ms, .leaves_running = true};
     api_done(daytona_process_exec(sandbox, "ls", &opts));
     assert_non_null(strstr(api_body_of(scene.requests[i]), cases[i].sent));
   }
@@ -105,15 +105,15 @@ static void timeout_is_rounded_up_to_seconds(void **state) {
 static void code_run_sends_language_and_arguments(void **state) {
   (void)state;
   static const char *const argv[] = {"a b", ""};
-  const daytona_code_run_opts_t opts = {
+  const daytona_process_code_run_opts_t opts = {
     .language = "javascript", .argv = {argv, 2}, .leaves_running = true, .timeout_ms = 3000};
-  const daytona_code_run_opts_t plain = {.leaves_running = true};
+  const daytona_process_code_run_opts_t plain = {.leaves_running = true};
   api_scene_t scene;
   api_scene_open(&scene);
   api_answer(
     &scene, "GET /api/sandbox/sb-1", 200,
     api_sandbox_json(&scene, "sb-1", "started", ",\"labels\":{\"code-toolbox-language\":\"typescript\"}"));
-  daytona_future_t *got = api_must(daytona_get(scene.client, "sb-1", NULL));
+  daytona_future_t *got = api_must(daytona_sandbox_get(scene.client, "sb-1", NULL));
   daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(got));
   daytona_future_release(got);
   api_answer(&scene, code_run, 200, "{\"code\":3,\"result\":\"\",\"artifacts\":{\"charts\":[1, 2]}}");
@@ -138,12 +138,13 @@ static void bad_arguments_are_refused(void **state) {
   static const daytona_pair_t bad_name[] = {{"1A", "x"}}, dash[] = {{"A-B", "x"}}, empty[] = {{"", "x"}},
                               no_value[] = {{"A", NULL}};
   static const char *const hole[] = {NULL};
-  const daytona_exec_opts_t bad[] = {
+  const daytona_process_exec_opts_t bad[] = {
     {.env = {bad_name, 1}},    {.env = {dash, 1}}, {.env = {empty, 1}},
     {.env = {no_value, 1}},    {.env = {NULL, 1}}, {.timeout_ms = -2},
     {.timeout_ms = INT64_MAX}, {.cwd = "\xff"},    {.reserved = {0, 0, 0, 1}}};
-  const daytona_code_run_opts_t bad_code[] = {{.argv = {hole, 1}}, {.argv = {NULL, 1}}, {.timeout_ms = -2},
-                                              {.reserved = {1}},   {.env = {dash, 1}},  {.language = "\xff"}};
+  const daytona_process_code_run_opts_t bad_code[] = {{.argv = {hole, 1}}, {.argv = {NULL, 1}},
+                                                      {.timeout_ms = -2},  {.reserved = {1}},
+                                                      {.env = {dash, 1}},  {.language = "\xff"}};
   static const char *const blank[] = {NULL, "", " \t\r\n", "\xff\xfe"};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
@@ -308,7 +309,7 @@ static void command_cancelled_while_connecting_is_not_stopped(void **state) {
   snprintf(body, sizeof body, "{\"id\":\"sb-1\",\"toolboxProxyUrl\":\"http://127.0.0.1:%d/toolbox\"}",
            deaf.port);
   api_answer(&scene, "GET /api/sandbox/sb-1", 200, body);
-  api_done(daytona_sandbox_refresh(sandbox, NULL));
+  api_done(daytona_sandbox_refresh_data(sandbox, NULL));
   daytona_future_t *future = daytona_process_exec(sandbox, "ls", NULL);
   api_spin(&scene, 10);
   daytona_future_cancel(future);
@@ -388,7 +389,7 @@ static void closing_the_client_stops_nothing(void **state) {
 static void client_gives_up_five_seconds_after_the_server(void **state) {
   (void)state;
   char mark[64];
-  const daytona_exec_opts_t opts = {.timeout_ms = 1500};
+  const daytona_process_exec_opts_t opts = {.timeout_ms = 1500};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, exec, 0, api_silence);
@@ -411,7 +412,7 @@ static void client_gives_up_five_seconds_after_the_server(void **state) {
 
 static void command_without_a_timeout_may_take_for_ever(void **state) {
   (void)state;
-  const daytona_exec_opts_t opts[] = {{.timeout_ms = 0}, {.timeout_ms = DAYTONA_NO_TIMEOUT}};
+  const daytona_process_exec_opts_t opts[] = {{.timeout_ms = 0}, {.timeout_ms = DAYTONA_NO_TIMEOUT}};
   for (int i = 0; i < 2; i++) {
     api_scene_t scene;
     daytona_sandbox_t *sandbox = open_with(&scene);
@@ -437,7 +438,7 @@ static daytona_sandbox_t *open_lost(api_scene_t *scene) {
   api_scene_open(scene);
   api_answer(scene, "GET /api/sandbox/sb-1", 200,
              "{\"id\":\"sb-1\",\"state\":\"started\",\"toolboxProxyUrl\":\"\"}");
-  daytona_future_t *future = api_must(daytona_get(scene->client, "sb-1", NULL));
+  daytona_future_t *future = api_must(daytona_sandbox_get(scene->client, "sb-1", NULL));
   daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
   daytona_future_release(future);
   return sandbox;
@@ -554,11 +555,11 @@ static void refresh_moves_the_toolbox_and_nothing_takes_it_away(void **state) {
   api_answer(&scene, "POST /toolbox/sb-1/process/execute", 200, ok);
   api_answer(&scene, "POST /new/sb-1/process/execute", 200, ok);
   api_done(daytona_process_exec(sandbox, "ls", NULL));
-  api_done(daytona_sandbox_refresh(sandbox, NULL));
+  api_done(daytona_sandbox_refresh_data(sandbox, NULL));
   for (int i = 0; i < 4; i++) {
     snprintf(body, sizeof body, "{\"id\":\"sb-1\",\"state\":\"started\"%s}", useless[i]);
     api_answer(&scene, "GET /api/sandbox/sb-1", 200, body);
-    api_done(daytona_sandbox_refresh(sandbox, NULL));
+    api_done(daytona_sandbox_refresh_data(sandbox, NULL));
     api_done(daytona_process_exec(sandbox, "ls", NULL));
   }
   assert_int_equal(api_count(&scene, "POST /new/sb-1/process/execute"), 4);

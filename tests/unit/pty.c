@@ -205,7 +205,7 @@ static void bad_arguments_do_not_leave_the_client(void **state) {
   api_fails(daytona_pty_connect(scene.sandbox, "t", &reserved), DAYTONA_EINVAL);
   api_fails(daytona_pty_resize(scene.sandbox, "t", 0, 24, NULL), DAYTONA_EINVAL);
   api_fails(daytona_pty_resize(scene.sandbox, "t", 80, 1001, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_pty_info(scene.sandbox, "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_pty_get_info(scene.sandbox, "", NULL), DAYTONA_EINVAL);
   api_fails(daytona_pty_kill(scene.sandbox, NULL, NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.api.request_count + scene.upgrades, 0);
   stream_close(&scene);
@@ -224,11 +224,11 @@ static void rest_calls_ask_for_their_resource(void **state) {
   daytona_future_t *future = api_must(daytona_pty_list(scene.sandbox, NULL));
   assert_int_equal(daytona_future_pty_list(future)->count, 1);
   daytona_future_release(future);
-  future = api_must(daytona_pty_info(scene.sandbox, "t", NULL));
+  future = api_must(daytona_pty_get_info(scene.sandbox, "t", NULL));
   const daytona_pty_info_t *info = daytona_future_pty_info(future);
   assert_int_equal(info->cols, 100);
   assert_true(info->is_active && !info->is_lazy);
-  assert_string_equal(daytona_map_get(&info->env, "TERM"), "x");
+  assert_string_equal(daytona_map_value(&info->env, "TERM"), "x");
   daytona_future_release(future);
   api_done(daytona_pty_resize(scene.sandbox, "t", 100, 30, NULL));
   assert_string_equal(api_body_of(api_request(&scene.api, "POST " PTY "/t/resize", 0)),
@@ -337,7 +337,7 @@ static void disconnecting_leaves_in_good_order(void **state) {
   play_text(&script, connected);
   daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){0});
   daytona_pty_disconnect(pty);
-  daytona_pty_close(pty);
+  daytona_pty_disconnect(pty);
   assert_false(daytona_pty_is_connected(pty));
   daytona_stream_end_t end = ends_with(pty, DAYTONA_STREAM_CLOSED);
   assert_false(end.has_exit_code);
@@ -483,7 +483,7 @@ static void input_goes_in_messages_of_at_most_64_kib(void **state) {
   assert_int_equal(daytona_pty_write(NULL, "x", 1), DAYTONA_EINVAL);
   assert_int_equal(daytona_pty_write(pty, NULL, 0), 0);
   assert_int_equal(daytona_pty_write(pty, paste, sizeof paste), 0);
-  assert_int_equal(daytona_pty_send_input(pty, "\r", 1), 0);
+  assert_int_equal(daytona_pty_write(pty, "\r", 1), 0);
   while (scene.received_size < sizeof paste + 1) uv_run(&scene.api.uv, UV_RUN_ONCE);
   assert_memory_equal(scene.received, paste, sizeof paste);
   assert_int_equal(scene.largest, 65536);
@@ -540,7 +540,7 @@ static void closing_the_client_ends_a_terminal(void **state) {
   api_scene_close_client(&scene.api);
   while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
   assert_int_equal(daytona_future_code(future), DAYTONA_ECLOSED);
-  assert_int_equal(daytona_stream_verdict(future), DAYTONA_STREAM_CLOSED);
+  assert_int_equal(daytona_future_stream_reason(future), DAYTONA_STREAM_CLOSED);
   assert_int_equal(daytona_pty_end(pty)->reason, DAYTONA_STREAM_CLOSED);
   daytona_future_release(future);
   daytona_pty_release(pty);
@@ -642,7 +642,7 @@ static void no_terminal_is_no_crash(void **state) {
   daytona_pty_set_output(NULL, on_output, NULL);
   daytona_pty_pause(NULL);
   daytona_pty_resume(NULL);
-  daytona_pty_close(NULL);
+  daytona_pty_disconnect(NULL);
   daytona_pty_release(daytona_pty_retain(NULL));
   assert_null(daytona_pty_id(NULL));
   assert_null(daytona_pty_sandbox(NULL));

@@ -50,12 +50,12 @@ static void preview_link_has_its_port(void **state) {
 
 static void signed_link_says_how_long_if_asked(void **state) {
   (void)state;
-  const daytona_signed_preview_opts_t opts = {.expires_in_seconds = daytona_int(86400)};
+  const daytona_sandbox_create_signed_preview_url_opts_t opts = {.expires_in_seconds = daytona_int(86400)};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, "GET " PORTS "1/signed-preview-url", 200, "{\"url\":\"u\",\"token\":\"t\",\"port\":7}");
-  api_done(daytona_sandbox_create_signed_preview(sandbox, 1, NULL));
-  daytona_future_t *future = api_must(daytona_sandbox_create_signed_preview(sandbox, 1, &opts));
+  api_done(daytona_sandbox_create_signed_preview_url(sandbox, 1, NULL));
+  daytona_future_t *future = api_must(daytona_sandbox_create_signed_preview_url(sandbox, 1, &opts));
   assert_int_equal(daytona_future_preview_link(future)->port, 7);
   assert_null(daytona_future_ssh_access(future));
   daytona_future_release(future);
@@ -70,7 +70,8 @@ static void signed_link_is_ended_by_its_token(void **state) {
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, "POST " PORTS "65535/signed-preview-url/a%2Fb%20c/expire", 204, "");
-  daytona_future_t *future = api_must(daytona_sandbox_expire_signed_preview(sandbox, 65535, "a/b c", NULL));
+  daytona_future_t *future =
+    api_must(daytona_sandbox_expire_signed_preview_url(sandbox, 65535, "a/b c", NULL));
   assert_null(daytona_future_preview_link(future));
   daytona_future_release(future);
   assert_string_equal(api_body_of(scene.requests[0]), "");
@@ -80,22 +81,22 @@ static void signed_link_is_ended_by_its_token(void **state) {
 static void bad_ports_and_times_are_refused(void **state) {
   (void)state;
   static const int ports[] = {0, -1, 65536, 1 << 30};
-  const daytona_signed_preview_opts_t bad[] = {{.expires_in_seconds = daytona_int(0)},
-                                               {.expires_in_seconds = daytona_int(-1)},
-                                               {.expires_in_seconds = daytona_int(86401)},
-                                               {.timeout_ms = -9}};
+  const daytona_sandbox_create_signed_preview_url_opts_t bad[] = {{.expires_in_seconds = daytona_int(0)},
+                                                                  {.expires_in_seconds = daytona_int(-1)},
+                                                                  {.expires_in_seconds = daytona_int(86401)},
+                                                                  {.timeout_ms = -9}};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   for (int i = 0; i < 4; i++) {
     api_fails(daytona_sandbox_get_preview_link(sandbox, ports[i], NULL), DAYTONA_EINVAL);
-    api_fails(daytona_sandbox_create_signed_preview(sandbox, ports[i], NULL), DAYTONA_EINVAL);
-    api_fails(daytona_sandbox_expire_signed_preview(sandbox, ports[i], "t", NULL), DAYTONA_EINVAL);
-    api_fails(daytona_sandbox_create_signed_preview(sandbox, 80, &bad[i]), DAYTONA_EINVAL);
+    api_fails(daytona_sandbox_create_signed_preview_url(sandbox, ports[i], NULL), DAYTONA_EINVAL);
+    api_fails(daytona_sandbox_expire_signed_preview_url(sandbox, ports[i], "t", NULL), DAYTONA_EINVAL);
+    api_fails(daytona_sandbox_create_signed_preview_url(sandbox, 80, &bad[i]), DAYTONA_EINVAL);
   }
-  api_fails(daytona_sandbox_expire_signed_preview(sandbox, 80, NULL, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_sandbox_expire_signed_preview(sandbox, 80, "", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_sandbox_expire_signed_preview(sandbox, 80, "..", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_sandbox_expire_signed_preview(sandbox, 80, "\xff", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_expire_signed_preview_url(sandbox, 80, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_expire_signed_preview_url(sandbox, 80, "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_expire_signed_preview_url(sandbox, 80, "..", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_expire_signed_preview_url(sandbox, 80, "\xff", NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
   close_with(&scene, sandbox);
 }
@@ -144,7 +145,7 @@ static void tokens_are_wiped_when_they_are_freed(void **state) {
   char body[128];
   api_scene_t scene;
   api_scene_open_bare(&scene);
-  assert_int_equal(daytona_set_allocator(&watching), 0);
+  assert_int_equal(daytona_memory_set_allocator(&watching), 0);
   api_scene_client(&scene);
   daytona_sandbox_t *sandbox = api_sandbox(&scene, "sb-1", "started");
   snprintf(body, sizeof body, "{\"token\":\"%s\",\"url\":\"u\"}", secret);
@@ -160,14 +161,14 @@ static void tokens_are_wiped_when_they_are_freed(void **state) {
   api_done(daytona_sandbox_revoke_ssh_access(sandbox, secret, NULL));
   api_done(daytona_sandbox_validate_ssh_access(sandbox, secret, NULL));
   assert_int_equal(secrets_seen, 0);
-  api_fails(daytona_sandbox_expire_signed_preview(sandbox, 80, secret, NULL), DAYTONA_ENOTFOUND);
+  api_fails(daytona_sandbox_expire_signed_preview_url(sandbox, 80, secret, NULL), DAYTONA_ENOTFOUND);
   assert_int_equal(secrets_seen, 0);
   close_with(&scene, sandbox);
 }
 
 static void ssh_access_travels_in_the_query(void **state) {
   (void)state;
-  const daytona_ssh_access_opts_t opts = {.expires_in_minutes = daytona_num(0.5)};
+  const daytona_sandbox_create_ssh_access_opts_t opts = {.expires_in_minutes = daytona_num(0.5)};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, "POST " SSH, 200,
@@ -227,7 +228,7 @@ static void bad_ssh_times_are_refused(void **state) {
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-    const daytona_ssh_access_opts_t opts = {.expires_in_minutes = daytona_num(bad[i])};
+    const daytona_sandbox_create_ssh_access_opts_t opts = {.expires_in_minutes = daytona_num(bad[i])};
     api_fails(daytona_sandbox_create_ssh_access(sandbox, &opts), DAYTONA_EINVAL);
   }
   assert_int_equal(scene.request_count, 0);

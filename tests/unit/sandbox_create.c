@@ -34,7 +34,7 @@ static void default_body_has_name_env_label_and_volumes(void **state) {
   api_scene_t scene;
   api_scene_open(&scene);
   answer_started(&scene);
-  daytona_future_t *future = api_must(daytona_create(scene.client, NULL));
+  daytona_future_t *future = api_must(daytona_sandbox_create(scene.client, NULL));
   assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(future)), "sb-1");
   assert_int_equal(scene.request_count, 1);
   const char *request = api_request(&scene, post, 0);
@@ -55,8 +55,8 @@ static void generated_names_differ(void **state) {
   api_scene_t scene;
   api_scene_open(&scene);
   answer_started(&scene);
-  api_done(daytona_create(scene.client, NULL));
-  api_done(daytona_create(scene.client, NULL));
+  api_done(daytona_sandbox_create(scene.client, NULL));
+  api_done(daytona_sandbox_create(scene.client, NULL));
   char first[128];
   snprintf(first, sizeof first, "%s", name_of(api_request(&scene, post, 0)));
   assert_string_not_equal(first, name_of(api_request(&scene, post, 1)));
@@ -69,34 +69,34 @@ static void every_option_has_its_place_in_the_body(void **state) {
   static const daytona_pair_t labels[] = {{"code-toolbox-language", "ruby"}, {"team", "\"x\"\xc3\xa9"}};
   static const daytona_pair_t secrets[] = {{"TOKEN", "s1"}, {"PASS", "s2"}};
   static const daytona_volume_mount_t volumes[] = {{"v1", "/data", NULL}, {"v2", "/more", "sub"}};
-  const daytona_create_opts_t opts = {.name = "n",
-                                      .snapshot = "snap",
-                                      .user = "root",
-                                      .language = "typescript",
-                                      .env = {env, 2},
-                                      .labels = {labels, 2},
-                                      .is_public = daytona_bool(false),
-                                      .auto_stop_minutes = daytona_int(0),
-                                      .auto_pause_minutes = daytona_int(0),
-                                      .auto_archive_minutes = daytona_int(5),
-                                      .auto_delete_minutes = daytona_int(-1),
-                                      .ttl_minutes = daytona_int(0),
-                                      .volumes = volumes,
-                                      .volume_count = 2,
-                                      .network_block_all = daytona_bool(true),
-                                      .network_allow_list = "10.0.0.0/8",
-                                      .domain_allow_list = "a.b",
-                                      .secrets = {secrets, 2},
-                                      .outbound_proxy_url = "http://p",
-                                      .otel_endpoint_override = "http://o",
-                                      .linked_sandbox = "other",
-                                      .is_spot = daytona_bool(true)};
+  const daytona_sandbox_create_opts_t opts = {.name = "n",
+                                              .snapshot = "snap",
+                                              .user = "root",
+                                              .language = "typescript",
+                                              .env = {env, 2},
+                                              .labels = {labels, 2},
+                                              .is_public = daytona_bool(false),
+                                              .auto_stop_minutes = daytona_int(0),
+                                              .auto_pause_minutes = daytona_int(0),
+                                              .auto_archive_minutes = daytona_int(5),
+                                              .auto_delete_minutes = daytona_int(-1),
+                                              .ttl_minutes = daytona_int(0),
+                                              .volumes = volumes,
+                                              .volume_count = 2,
+                                              .network_block_all = daytona_bool(true),
+                                              .network_allow_list = "10.0.0.0/8",
+                                              .domain_allow_list = "a.b",
+                                              .secrets = {secrets, 2},
+                                              .outbound_proxy_url = "http://p",
+                                              .otel_endpoint_override = "http://o",
+                                              .linked_sandbox = "other",
+                                              .is_spot = daytona_bool(true)};
   api_scene_t scene;
   api_scene_open_bare(&scene);
   scene.config.target = "eu";
   api_scene_client(&scene);
   answer_started(&scene);
-  api_done(daytona_create(scene.client, &opts));
+  api_done(daytona_sandbox_create(scene.client, &opts));
   assert_string_equal(
     api_body_of(api_request(&scene, post, 0)),
     "{\"name\":\"n\",\"snapshot\":\"snap\",\"user\":\"root\",\"env\":{\"A\":\"1\",\"B\":\"\"},"
@@ -113,12 +113,12 @@ static void every_option_has_its_place_in_the_body(void **state) {
 
 static void ephemeral_is_sent_as_delete_on_stop(void **state) {
   (void)state;
-  const daytona_create_opts_t opts = {
+  const daytona_sandbox_create_opts_t opts = {
     .name = "", .snapshot = "", .is_ephemeral = true, .auto_delete_minutes = daytona_int(7)};
   api_scene_t scene;
   api_scene_open(&scene);
   answer_started(&scene);
-  api_done(daytona_create(scene.client, &opts));
+  api_done(daytona_sandbox_create(scene.client, &opts));
   const char *body = api_body_of(api_request(&scene, post, 0));
   assert_non_null(strstr(body, "\"autoDeleteInterval\":0"));
   assert_null(strstr(body, "ephemeral"));
@@ -134,7 +134,7 @@ static void key_mode_sends_no_organization(void **state) {
   scene.config.organization_id = "org";
   api_scene_client(&scene);
   answer_started(&scene);
-  api_done(daytona_create(scene.client, NULL));
+  api_done(daytona_sandbox_create(scene.client, NULL));
   const char *request = api_request(&scene, post, 0);
   assert_true(api_has_header(request, "Authorization", "Bearer key"));
   assert_true(api_has_header(request, "X-Daytona-Source", "sdk-c"));
@@ -156,7 +156,7 @@ static void jwt_mode_sends_the_organization(void **state) {
   scene.config.organization_id = "org";
   api_scene_client(&scene);
   answer_started(&scene);
-  api_done(daytona_create(scene.client, NULL));
+  api_done(daytona_sandbox_create(scene.client, NULL));
   const char *request = api_request(&scene, post, 0);
   assert_true(api_has_header(request, "Authorization", "Bearer a.b.c"));
   assert_true(api_has_header(request, "X-Daytona-Organization-ID", "org"));
@@ -168,7 +168,7 @@ static void bad_arguments_are_refused_before_anything_is_sent(void **state) {
   static const daytona_pair_t no_value[] = {{"A", NULL}}, no_name[] = {{"", "x"}},
                               bad_text[] = {{"A", "\xff"}};
   static const daytona_volume_mount_t no_id[] = {{NULL, "/x", NULL}}, no_path[] = {{"v", "", NULL}};
-  const daytona_create_opts_t bad[] = {
+  const daytona_sandbox_create_opts_t bad[] = {
     {.timeout_ms = -2},
     {.language = "ruby"},
     {.language = ""},
@@ -194,7 +194,7 @@ static void bad_arguments_are_refused_before_anything_is_sent(void **state) {
   api_scene_t scene;
   api_scene_open(&scene);
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-    daytona_future_t *future = api_must_fail(daytona_create(scene.client, &bad[i]), DAYTONA_EINVAL);
+    daytona_future_t *future = api_must_fail(daytona_sandbox_create(scene.client, &bad[i]), DAYTONA_EINVAL);
     const char *message = daytona_future_error(future)->message;
     assert_int_equal(strncmp(message, "Failed to create sandbox: ", 26), 0);
     assert_true(strlen(message) > 40);
@@ -206,7 +206,7 @@ static void bad_arguments_are_refused_before_anything_is_sent(void **state) {
 
 /* --- a lost answer ----------------------------------------------------------------------------- */
 
-static const daytona_create_opts_t named = {.name = "box"};
+static const daytona_sandbox_create_opts_t named = {.name = "box"};
 static const char by_name[] = "GET /api/sandbox/box";
 
 /* Whatever leaves it open whether the sandbox was made. Status 0: the body is what the server does. */
@@ -253,7 +253,7 @@ static void lost_sandbox_is_found_at_once(void **state) {
     api_scene_t scene;
     open_lost(&scene, i);
     api_answer(&scene, by_name, 200, api_sandbox_json(&scene, "sb-9", "started", ""));
-    daytona_future_t *future = api_must(daytona_create(scene.client, &named));
+    daytona_future_t *future = api_must(daytona_sandbox_create(scene.client, &named));
     assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(future)), "sb-9");
     assert_int_equal(api_count(&scene, post), 1);
     assert_int_equal(api_count(&scene, by_name), 1);
@@ -270,10 +270,10 @@ static void lost_sandbox_is_found_later_and_waited_for(void **state) {
     for (int n = 0; n < 3; n++) api_answer(&scene, by_name, 404, "{}");
     api_answer(&scene, by_name, 200, api_sandbox_json(&scene, "sb-9", "creating", ""));
     api_answer(&scene, "GET /api/sandbox/sb-9", 200, api_sandbox_json(&scene, "sb-9", "started", ""));
-    daytona_future_t *future = daytona_create(scene.client, &named);
+    daytona_future_t *future = daytona_sandbox_create(scene.client, &named);
     int64_t passed = api_hurry(&scene, future, 50);
     assert_true(passed >= 1600 && passed <= 2000); /* 250 + 500 + 1000 */
-    assert_int_equal(daytona_sandbox_get_state(daytona_future_sandbox(api_must(future))),
+    assert_int_equal(daytona_sandbox_state(daytona_future_sandbox(api_must(future))),
                      DAYTONA_SANDBOX_STARTED);
     assert_int_equal(api_count(&scene, post), 1);
     assert_int_equal(api_count(&scene, by_name), 4);
@@ -287,7 +287,7 @@ static void sandbox_never_found_gives_the_first_error_with_the_name(void **state
   for (size_t i = 0; i < LOST_COUNT; i++) {
     api_scene_t scene;
     open_lost(&scene, i);
-    daytona_future_t *future = daytona_create(scene.client, &named);
+    daytona_future_t *future = daytona_sandbox_create(scene.client, &named);
     int64_t passed = api_hurry(&scene, future, 250);
     assert_true(passed >= 14000 && passed <= 18000);
     const daytona_error_t *error = daytona_future_error(api_must_fail(future, lost[i].code));
@@ -304,11 +304,11 @@ static void sandbox_never_found_gives_the_first_error_with_the_name(void **state
 /* The search ends in time for the first error to be told, not the limit that it ran into. */
 static void short_limit_still_tells_the_first_error(void **state) {
   (void)state;
-  const daytona_create_opts_t opts = {.name = "box", .timeout_ms = 4000};
+  const daytona_sandbox_create_opts_t opts = {.name = "box", .timeout_ms = 4000};
   api_scene_t scene;
   api_scene_open(&scene);
   api_answer(&scene, post, 500, "{\"message\":\"boom\"}");
-  daytona_future_t *future = daytona_create(scene.client, &opts);
+  daytona_future_t *future = daytona_sandbox_create(scene.client, &opts);
   int64_t passed = api_hurry(&scene, future, 100);
   assert_true(passed >= 3500 && passed <= 4100);
   const daytona_error_t *error = daytona_future_error(api_must_fail(future, DAYTONA_EINTERNAL));
@@ -320,12 +320,12 @@ static void short_limit_still_tells_the_first_error(void **state) {
 
 static void silent_server_is_given_up_at_three_quarters(void **state) {
   (void)state;
-  const daytona_create_opts_t opts = {.name = "box", .timeout_ms = 8000};
+  const daytona_sandbox_create_opts_t opts = {.name = "box", .timeout_ms = 8000};
   api_scene_t scene;
   api_scene_open(&scene);
   api_answer(&scene, post, 0, api_silence);
   api_answer(&scene, by_name, 200, api_sandbox_json(&scene, "sb-9", "started", ""));
-  daytona_future_t *future = daytona_create(scene.client, &opts);
+  daytona_future_t *future = daytona_sandbox_create(scene.client, &opts);
   api_until_requests(&scene, 1);
   api_advance(&scene, 5500);
   api_spin(&scene, 20);
@@ -350,7 +350,7 @@ static void search_survives_errors_of_its_own(void **state) {
   api_answer(&scene, by_name, 200, "rubbish");
   api_answer(&scene, by_name, 0, api_break);
   api_answer(&scene, by_name, 200, api_sandbox_json(&scene, "sb-9", "started", ""));
-  daytona_future_t *future = daytona_create(scene.client, &named);
+  daytona_future_t *future = daytona_sandbox_create(scene.client, &named);
   api_hurry(&scene, future, 50);
   api_done(future);
   assert_int_equal(api_count(&scene, post), 1);
@@ -365,7 +365,8 @@ static void found_sandbox_in_an_error_state_fails_with_its_reason(void **state) 
   const char *json = api_sandbox_json(&scene, "sb-9", "error", ",\"errorReason\":\"no runner\"");
   api_answer(&scene, by_name, 200, json);
   api_answer(&scene, "GET /api/sandbox/sb-9", 200, json);
-  daytona_future_t *future = api_must_fail(daytona_create(scene.client, &named), DAYTONA_ESANDBOX_FAILED);
+  daytona_future_t *future =
+    api_must_fail(daytona_sandbox_create(scene.client, &named), DAYTONA_ESANDBOX_FAILED);
   assert_string_equal(daytona_future_error(future)->message,
                       "Failed to create sandbox: sandbox sb-9 is in state error: no runner");
   daytona_future_release(future);
@@ -386,7 +387,7 @@ static void refusals_are_not_looked_into(void **state) {
     api_scene_t scene;
     api_scene_open(&scene);
     api_answer(&scene, post, refusals[i].status, "{\"message\":\"no\"}");
-    daytona_future_t *future = api_must_fail(daytona_create(scene.client, &named), refusals[i].code);
+    daytona_future_t *future = api_must_fail(daytona_sandbox_create(scene.client, &named), refusals[i].code);
     assert_string_equal(daytona_future_error(future)->message, "Failed to create sandbox: no");
     assert_int_equal(scene.request_count, 1);
     daytona_future_release(future);
@@ -402,7 +403,7 @@ static void failure_to_connect_is_repeated_and_not_looked_into(void **state) {
   snprintf(url, sizeof url, "http://127.0.0.1:%d/api", peer_dead_port());
   scene.config.api_url = url;
   api_scene_client(&scene);
-  daytona_future_t *future = daytona_create(scene.client, &named);
+  daytona_future_t *future = daytona_sandbox_create(scene.client, &named);
   int64_t passed = api_hurry(&scene, future, 50);
   assert_true(passed >= 700 && passed <= 1100); /* 250 and 500, and at most 100 more each */
   const daytona_error_t *error = daytona_future_error(api_must_fail(future, DAYTONA_ECONNECTION));
@@ -418,7 +419,7 @@ static void rate_limit_with_a_time_is_waited_for(void **state) {
   api_scene_open(&scene);
   api_answer_with(&scene, post, 429, "Retry-After-sandbox-create: 3\r\n", "{}");
   answer_started(&scene);
-  daytona_future_t *future = daytona_create(scene.client, &named);
+  daytona_future_t *future = daytona_sandbox_create(scene.client, &named);
   int64_t passed = api_hurry(&scene, future, 100);
   assert_true(passed >= 2900 && passed <= 3300);
   api_done(future);
@@ -436,7 +437,7 @@ static void failed_poll_names_the_sandbox(void **state) {
   api_scene_open(&scene);
   api_answer(&scene, post, 200, api_sandbox_json(&scene, "sb-1", "creating", ""));
   api_answer(&scene, "GET /api/sandbox/sb-1", 500, "{\"message\":\"boom\"}");
-  daytona_future_t *future = api_must_fail(daytona_create(scene.client, &named), DAYTONA_EINTERNAL);
+  daytona_future_t *future = api_must_fail(daytona_sandbox_create(scene.client, &named), DAYTONA_EINTERNAL);
   const char *message = daytona_future_error(future)->message;
   assert_string_equal(message, "Failed to create sandbox: boom (waiting for the sandbox named box)");
   assert_int_equal(api_count(&scene, "GET /api/sandbox/sb-1"), 2);
@@ -450,7 +451,7 @@ static void limit_on_the_whole_names_the_sandbox(void **state) {
   api_scene_open(&scene);
   api_answer(&scene, post, 200, api_sandbox_json(&scene, "sb-1", "creating", ""));
   api_answer(&scene, "GET /api/sandbox/sb-1", 200, api_sandbox_json(&scene, "sb-1", "creating", ""));
-  daytona_future_t *future = daytona_create(scene.client, &named);
+  daytona_future_t *future = daytona_sandbox_create(scene.client, &named);
   int64_t passed = api_hurry(&scene, future, 100);
   assert_true(passed >= 58000 && passed <= 60100);
   assert_string_equal(daytona_future_error(api_must_fail(future, DAYTONA_EDEADLINE))->message,
@@ -462,11 +463,11 @@ static void limit_on_the_whole_names_the_sandbox(void **state) {
 
 static void no_timeout_waits_for_a_silent_server(void **state) {
   (void)state;
-  const daytona_create_opts_t opts = {.name = "box", .timeout_ms = DAYTONA_NO_TIMEOUT};
+  const daytona_sandbox_create_opts_t opts = {.name = "box", .timeout_ms = DAYTONA_NO_TIMEOUT};
   api_scene_t scene;
   api_scene_open(&scene);
   api_answer(&scene, post, 0, api_silence);
-  daytona_future_t *future = daytona_create(scene.client, &opts);
+  daytona_future_t *future = daytona_sandbox_create(scene.client, &opts);
   api_until_requests(&scene, 1);
   for (int hour = 0; hour < 24; hour++) {
     api_advance(&scene, 3600 * 1000);
@@ -491,7 +492,7 @@ static void cancel_ends_each_phase(void **state) {
     if (phase == 2)
       api_answer(&scene, "GET /api/sandbox/sb-1", 200, api_sandbox_json(&scene, "sb-1", "creating", ""));
     if (phase == 4) api_answer(&scene, post, 500, "");
-    daytona_future_t *future = daytona_create(scene.client, &named);
+    daytona_future_t *future = daytona_sandbox_create(scene.client, &named);
     if (phase != 0) api_until_requests(&scene, phase == 1 ? 1 : 2);
     if (phase == 2 || phase == 4) api_settle(&scene);
     assert_false(daytona_future_is_settled(future));

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "api/sandbox_impl.h"
+#include "call/sandbox_object.h"
 #include "api/sandbox_life.h"
 #include "core/memory.h"
 #include "support/api_scene.h"
@@ -42,7 +42,7 @@ static void wait_polls_at_once_then_every_100_ms_then_slower(void **state) {
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene, "starting");
   answer_state(&scene, poll, "starting");
-  const daytona_lifecycle_opts_t opts = {.timeout_ms = DAYTONA_NO_TIMEOUT};
+  const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = DAYTONA_NO_TIMEOUT};
   daytona_future_t *future = daytona_sandbox_wait_for_start(sandbox, &opts);
   const daytona__life_t *life = future->op;
   int64_t began = api_now(&scene), last = 0;
@@ -76,7 +76,7 @@ static void known_target_state_needs_no_request(void **state) {
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene, "started");
   api_done(daytona_sandbox_wait_for_start(sandbox, NULL));
-  api_done(daytona_sandbox_wait_for_resize(sandbox, NULL));
+  api_done(daytona_sandbox_wait_for_resize_complete(sandbox, NULL));
   assert_int_equal(scene.request_count, 0);
   close_with(&scene, sandbox);
 }
@@ -93,7 +93,7 @@ static void known_error_state_is_looked_at_again(void **state) {
 
 /* --- states ------------------------------------------------------------------------------------ */
 
-typedef daytona_future_t *(*wait_t)(daytona_sandbox_t *sandbox, const daytona_lifecycle_opts_t *opts);
+typedef daytona_future_t *(*wait_t)(daytona_sandbox_t *sandbox, const daytona_sandbox_lifecycle_opts_t *opts);
 
 enum { MET, FAILS, WAITS };
 
@@ -122,7 +122,7 @@ static int outcome_of(wait_t wait, const char *from, const char *to) {
 
 static void every_state_ends_the_waits_it_should(void **state) {
   (void)state;
-  for (int i = 0; i < DAYTONA_SANDBOX_STATE_COUNT; i++) {
+  for (int i = 0; i <= DAYTONA_SANDBOX_RESUMING; i++) {
     const char *name = daytona_sandbox_state_name((daytona_sandbox_state_t)i);
     bool is_error = i == DAYTONA_SANDBOX_ERROR || i == DAYTONA_SANDBOX_BUILD_FAILED;
     bool is_stopped = i == DAYTONA_SANDBOX_STOPPED || i == DAYTONA_SANDBOX_DESTROYED;
@@ -133,7 +133,7 @@ static void every_state_ends_the_waits_it_should(void **state) {
     assert_int_equal(outcome_of(daytona_sandbox_wait_for_stop, "stopping", name), is_error     ? FAILS
                                                                                   : is_stopped ? MET
                                                                                                : WAITS);
-    assert_int_equal(outcome_of(daytona_sandbox_wait_for_resize, "resizing", name),
+    assert_int_equal(outcome_of(daytona_sandbox_wait_for_resize_complete, "resizing", name),
                      is_error                        ? FAILS
                      : i == DAYTONA_SANDBOX_RESIZING ? WAITS
                                                      : MET);
@@ -201,7 +201,7 @@ static void vanished_sandbox_fails_a_wait_for_start(void **state) {
   daytona_sandbox_t *sandbox = open_with(&scene, "starting");
   api_answer(&scene, poll, 404, "{\"message\":\"gone\"}");
   api_fails(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_ENOTFOUND);
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_STARTING);
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTING);
   close_with(&scene, sandbox);
 }
 
@@ -212,8 +212,8 @@ static void vanished_sandbox_counts_as_stopped(void **state) {
   answer_state(&scene, stop, "stopping");
   api_answer(&scene, poll, 404, "");
   api_done(daytona_sandbox_stop(sandbox, NULL));
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_DESTROYED);
-  assert_string_equal(daytona_sandbox_get_info(sandbox)->state_name, "destroyed");
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_DESTROYED);
+  assert_string_equal(daytona_sandbox_info(sandbox)->state_name, "destroyed");
   close_with(&scene, sandbox);
 }
 
@@ -266,7 +266,7 @@ static void refused_start_is_told_with_its_operation(void **state) {
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
   api_answer(&scene, start, 409, "{\"message\":\"no\"}");
-  daytona_future_t *future = api_must_fail(daytona_start(scene.client, sandbox, NULL), DAYTONA_ECONFLICT);
+  daytona_future_t *future = api_must_fail(daytona_sandbox_start(sandbox, NULL), DAYTONA_ECONFLICT);
   assert_string_equal(daytona_future_error(future)->message, "Failed to start sandbox: no");
   assert_int_equal(scene.request_count, 1);
   daytona_future_release(future);
@@ -275,13 +275,13 @@ static void refused_start_is_told_with_its_operation(void **state) {
 
 static void stop_always_says_whether_it_is_forced(void **state) {
   (void)state;
-  const daytona_lifecycle_opts_t forced = {.is_forced = true}, plain = {.waits = true};
+  const daytona_sandbox_lifecycle_opts_t forced = {.is_forced = true}, plain = {.waits = true};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene, "started");
   answer_state(&scene, stop, "stopped");
   api_done(daytona_sandbox_stop(sandbox, NULL));
   api_done(daytona_sandbox_stop(sandbox, &forced));
-  api_done(daytona_stop(scene.client, sandbox, &plain));
+  api_done(daytona_sandbox_stop(sandbox, &plain));
   assert_string_equal(api_line_of(scene.requests[0]), "POST /api/sandbox/sb-1/stop?force=false");
   assert_string_equal(api_line_of(scene.requests[1]), "POST /api/sandbox/sb-1/stop?force=true");
   assert_string_equal(api_line_of(scene.requests[2]), "POST /api/sandbox/sb-1/stop?force=false");
@@ -303,12 +303,12 @@ static void recover_waits_for_started(void **state) {
 static void delete_returns_at_once_or_waits(void **state) {
   (void)state;
   static const char line[] = "DELETE /api/sandbox/sb-1";
-  const daytona_lifecycle_opts_t waits = {.waits = true};
+  const daytona_sandbox_lifecycle_opts_t waits = {.waits = true};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene, "started");
   answer_state(&scene, line, "destroying");
-  api_done(daytona_delete(scene.client, sandbox, NULL));
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_DESTROYING);
+  api_done(daytona_sandbox_delete(sandbox, NULL));
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_DESTROYING);
   assert_int_equal(scene.request_count, 1);
   answer_state(&scene, poll, "destroying");
   api_answer(&scene, poll, 404, "");
@@ -316,19 +316,19 @@ static void delete_returns_at_once_or_waits(void **state) {
   api_hurry(&scene, future, 50);
   api_done(future);
   assert_int_equal(scene.request_count, 4);
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_DESTROYED);
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_DESTROYED);
   close_with(&scene, sandbox);
 }
 
 static void resize_sends_what_is_given(void **state) {
   (void)state;
   static const char line[] = "POST /api/sandbox/sb-1/resize";
-  const daytona_resize_opts_t opts = {.cpu = daytona_int(2), .disk_gib = daytona_int(20)};
-  const daytona_resize_opts_t bad[] = {{.timeout_ms = 5},
-                                       {.cpu = daytona_int(0)},
-                                       {.memory_gib = daytona_int(-1)},
-                                       {.cpu = daytona_int(1), .disk_gib = daytona_int(0)},
-                                       {.cpu = daytona_int(1), .timeout_ms = -5}};
+  const daytona_sandbox_resize_opts_t opts = {.cpu = daytona_int(2), .disk_gib = daytona_int(20)};
+  const daytona_sandbox_resize_opts_t bad[] = {{.timeout_ms = 5},
+                                               {.cpu = daytona_int(0)},
+                                               {.memory_gib = daytona_int(-1)},
+                                               {.cpu = daytona_int(1), .disk_gib = daytona_int(0)},
+                                               {.cpu = daytona_int(1), .timeout_ms = -5}};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene, "started");
   answer_state(&scene, line, "resizing");
@@ -354,7 +354,7 @@ static void archive_does_not_wait(void **state) {
   answer_state(&scene, line, "archiving");
   api_answer(&scene, line, 204, "");
   api_done(daytona_sandbox_archive(sandbox, NULL));
-  assert_int_equal(daytona_sandbox_get_state(sandbox), DAYTONA_SANDBOX_ARCHIVING);
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_ARCHIVING);
   api_done(daytona_sandbox_archive(sandbox, NULL));
   assert_int_equal(scene.request_count, 2);
   close_with(&scene, sandbox);
@@ -367,11 +367,11 @@ static void intervals_travel_in_the_path(void **state) {
   answer_state(&scene, "POST /api/sandbox/sb-1/autostop/0", "started");
   answer_state(&scene, "POST /api/sandbox/sb-1/autoarchive/60", "started");
   answer_state(&scene, "POST /api/sandbox/sb-1/autodelete/-1", "started");
-  api_done(daytona_sandbox_set_auto_stop(sandbox, 0, NULL));
-  api_done(daytona_sandbox_set_auto_archive(sandbox, 60, NULL));
-  api_done(daytona_sandbox_set_auto_delete(sandbox, -1, NULL));
-  api_fails(daytona_sandbox_set_auto_stop(sandbox, -1, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_sandbox_set_auto_archive(sandbox, -1, NULL), DAYTONA_EINVAL);
+  api_done(daytona_sandbox_set_autostop_interval(sandbox, 0, NULL));
+  api_done(daytona_sandbox_set_auto_archive_interval(sandbox, 60, NULL));
+  api_done(daytona_sandbox_set_auto_delete_interval(sandbox, -1, NULL));
+  api_fails(daytona_sandbox_set_autostop_interval(sandbox, -1, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_set_auto_archive_interval(sandbox, -1, NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 3);
   close_with(&scene, sandbox);
 }
@@ -405,7 +405,7 @@ static void replaced_labels_take_no_memory(void **state) {
     if (i == 1) blocks = daytona__alloc_count();
   }
   assert_int_equal(daytona__alloc_count(), blocks);
-  assert_string_equal(daytona_map_get(&daytona_sandbox_get_info(sandbox)->labels, "a"), value);
+  assert_string_equal(daytona_map_value(&daytona_sandbox_info(sandbox)->labels, "a"), value);
   close_with(&scene, sandbox);
 }
 
@@ -420,12 +420,12 @@ static void labels_are_replaced_and_shown(void **state) {
   api_answer(&scene, line, 200, "{\"labels\":{}}");
   daytona_future_t *future = api_must(daytona_sandbox_set_labels(sandbox, &map, NULL));
   assert_string_equal(api_body_of(scene.requests[0]), "{\"labels\":{\"a\":\"1\"}}");
-  assert_string_equal(daytona_map_get(daytona_future_map(future), "b"), "2");
+  assert_string_equal(daytona_map_value(daytona_future_map(future), "b"), "2");
   daytona_future_release(future);
-  assert_string_equal(daytona_map_get(&daytona_sandbox_get_info(sandbox)->labels, "b"), "2");
+  assert_string_equal(daytona_map_value(&daytona_sandbox_info(sandbox)->labels, "b"), "2");
   api_done(daytona_sandbox_set_labels(sandbox, NULL, NULL));
   assert_string_equal(api_body_of(scene.requests[1]), "{\"labels\":{}}");
-  assert_int_equal(daytona_sandbox_get_info(sandbox)->labels.count, 0);
+  assert_int_equal(daytona_sandbox_info(sandbox)->labels.count, 0);
   static const daytona_pair_t no_value[] = {{"a", NULL}}, no_name[] = {{NULL, "a"}},
                               bad_text[] = {{"a", "\xff"}};
   const daytona_map_t bad[] = {{NULL, 1}, {no_value, 1}, {no_name, 1}, {bad_text, 1}};
@@ -435,21 +435,13 @@ static void labels_are_replaced_and_shown(void **state) {
   close_with(&scene, sandbox);
 }
 
-static void foreign_and_missing_sandboxes_are_refused(void **state) {
+static void missing_sandboxes_are_refused(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_client_t *other;
   daytona_sandbox_t *sandbox = open_with(&scene, "started");
-  assert_int_equal(daytona_client_new(&scene.uv, &scene.config, &other), 0);
-  api_fails(daytona_start(other, sandbox, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_stop(other, sandbox, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_delete(other, sandbox, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_delete(scene.client, NULL, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_delete(NULL, sandbox, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_delete(NULL, NULL), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_stop(NULL, NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
-  daytona_client_close(other, NULL, NULL);
-  daytona_client_release(other);
   close_with(&scene, sandbox);
 }
 
@@ -460,7 +452,7 @@ static void whole_operation_is_bounded_by_its_limit(void **state) {
   static const struct { int64_t given, effective; } limits[] = {{0, 60000}, {7000, 7000}, {150, 150}};
   for (int i = 0; i < 3; i++) {
     api_scene_t scene;
-    const daytona_lifecycle_opts_t opts = {.timeout_ms = limits[i].given};
+    const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = limits[i].given};
     daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
     answer_state(&scene, start, "starting");
     answer_state(&scene, poll, "starting");
@@ -501,7 +493,7 @@ static void limit_ends_a_request_that_is_not_answered(void **state) {
 
 static void no_timeout_waits_for_hours(void **state) {
   (void)state;
-  const daytona_lifecycle_opts_t opts = {.timeout_ms = DAYTONA_NO_TIMEOUT};
+  const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = DAYTONA_NO_TIMEOUT};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
   answer_state(&scene, start, "starting");
@@ -521,7 +513,7 @@ static void no_timeout_waits_for_hours(void **state) {
 /* A long wait keeps one answer, not all of them. */
 static void polling_does_not_grow(void **state) {
   (void)state;
-  const daytona_lifecycle_opts_t opts = {.timeout_ms = DAYTONA_NO_TIMEOUT};
+  const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = DAYTONA_NO_TIMEOUT};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene, "starting");
   answer_state(&scene, poll, "starting");
@@ -540,7 +532,7 @@ static void polling_does_not_grow(void **state) {
 
 static void negative_limits_are_refused(void **state) {
   (void)state;
-  const daytona_lifecycle_opts_t opts = {.timeout_ms = -2};
+  const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = -2};
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
   api_fails(daytona_sandbox_start(sandbox, &opts), DAYTONA_EINVAL);
@@ -549,7 +541,7 @@ static void negative_limits_are_refused(void **state) {
   api_fails(daytona_sandbox_recover(sandbox, &opts), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_wait_for_start(sandbox, &opts), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_wait_for_stop(sandbox, &opts), DAYTONA_EINVAL);
-  api_fails(daytona_sandbox_wait_for_resize(sandbox, &opts), DAYTONA_EINVAL);
+  api_fails(daytona_sandbox_wait_for_resize_complete(sandbox, &opts), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
   close_with(&scene, sandbox);
 }
@@ -559,14 +551,14 @@ static void queue_time_counts_only_if_asked(void **state) {
   (void)state;
   for (int counts = 0; counts < 2; counts++) {
     api_scene_t scene;
-    const daytona_lifecycle_opts_t opts = {.timeout_ms = 1000, .counts_queue_time = counts != 0};
+    const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = 1000, .counts_queue_time = counts != 0};
     api_scene_open_bare(&scene);
     scene.config.max_connections = 1;
     api_scene_client(&scene);
     daytona_sandbox_t *sandbox = api_sandbox(&scene, "sb-1", "stopped");
     api_answer(&scene, "GET /api/sandbox/slow", 0, api_silence);
     answer_state(&scene, start, "started");
-    daytona_future_t *slow = daytona_get(scene.client, "slow", NULL);
+    daytona_future_t *slow = daytona_sandbox_get(scene.client, "slow", NULL);
     api_until_requests(&scene, 1);
     daytona_future_t *future = daytona_sandbox_start(sandbox, &opts);
     api_spin(&scene, 5);
@@ -633,7 +625,7 @@ int main(void) {
     cmocka_unit_test(answer_without_news_is_a_success),
     cmocka_unit_test(labels_are_replaced_and_shown),
     cmocka_unit_test(replaced_labels_take_no_memory),
-    cmocka_unit_test(foreign_and_missing_sandboxes_are_refused),
+    cmocka_unit_test(missing_sandboxes_are_refused),
     cmocka_unit_test(whole_operation_is_bounded_by_its_limit),
     cmocka_unit_test(limit_ends_a_request_that_is_not_answered),
     cmocka_unit_test(no_timeout_waits_for_hours),

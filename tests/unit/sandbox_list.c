@@ -25,14 +25,15 @@ static const daytona_map_t labels = {label_pairs, 2};
 
 static void page_is_asked_for_with_what_is_given(void **state) {
   (void)state;
-  const daytona_list_opts_t all = {.labels = labels, .page = daytona_int(2), .limit = daytona_int(50)};
-  const daytona_list_opts_t some = {.limit = daytona_int(1)};
+  const daytona_sandbox_list_opts_t all = {
+    .labels = labels, .page = daytona_int(2), .limit = daytona_int(50)};
+  const daytona_sandbox_list_opts_t some = {.limit = daytona_int(1)};
   api_scene_t scene;
   api_scene_open(&scene);
   api_answer(&scene, paged, 200, "{\"items\":[],\"total\":0,\"page\":1,\"totalPages\":0}");
-  api_done(daytona_list(scene.client, NULL));
-  api_done(daytona_list(scene.client, &all));
-  api_done(daytona_list(scene.client, &some));
+  api_done(daytona_sandbox_list(scene.client, NULL));
+  api_done(daytona_sandbox_list(scene.client, &all));
+  api_done(daytona_sandbox_list(scene.client, &some));
   assert_string_equal(api_line_of(scene.requests[0]), "GET /api/sandbox/paginated");
   assert_string_equal(api_line_of(scene.requests[1]),
                       "GET /api/sandbox/paginated?" LABELS_QUERY "&page=2&limit=50");
@@ -49,20 +50,20 @@ static void page_has_numbers_and_sandboxes(void **state) {
            api_sandbox_json(&scene, "a", "started", ",\"cpu\":2.0"),
            api_sandbox_json(&scene, "b", "future_state", ""));
   api_answer(&scene, paged, 200, body);
-  daytona_future_t *future = api_must(daytona_list(scene.client, NULL));
+  daytona_future_t *future = api_must(daytona_sandbox_list(scene.client, NULL));
   const daytona_sandbox_page_t *page = daytona_future_sandbox_page(future);
   assert_int_equal(page->count, 2);
   assert_int_equal(page->total, 7);
   assert_int_equal(page->page, 2);
   assert_int_equal(page->total_pages, 4);
   assert_string_equal(daytona_sandbox_id(page->items[0]), "a");
-  assert_true(daytona_sandbox_get_info(page->items[0])->cpu == 2);
-  assert_int_equal(daytona_sandbox_get_state(page->items[1]), DAYTONA_SANDBOX_UNKNOWN);
-  assert_string_equal(daytona_sandbox_get_info(page->items[1])->state_name, "future_state");
+  assert_true(daytona_sandbox_info(page->items[0])->cpu == 2);
+  assert_int_equal(daytona_sandbox_state(page->items[1]), DAYTONA_SANDBOX_UNKNOWN);
+  assert_string_equal(daytona_sandbox_info(page->items[1])->state_name, "future_state");
   /* One that is kept outlives the page and the client's interest in it. */
   daytona_sandbox_t *kept = daytona_sandbox_retain(page->items[1]);
   daytona_future_release(future);
-  assert_string_equal(daytona_sandbox_get_info(kept)->id, "b");
+  assert_string_equal(daytona_sandbox_info(kept)->id, "b");
   daytona_sandbox_release(kept);
   api_scene_close(&scene);
 }
@@ -70,13 +71,13 @@ static void page_has_numbers_and_sandboxes(void **state) {
 static void bad_page_arguments_are_refused(void **state) {
   (void)state;
   static const daytona_pair_t no_value[] = {{"a", NULL}}, bad_text[] = {{"a", "\xff"}};
-  const daytona_list_opts_t bad[] = {
+  const daytona_sandbox_list_opts_t bad[] = {
     {.page = daytona_int(0)},  {.limit = daytona_int(0)}, {.page = daytona_int(-1)}, {.labels = {NULL, 1}},
     {.labels = {no_value, 1}}, {.labels = {bad_text, 1}}, {.timeout_ms = -3},        {.reserved = {1}}};
   api_scene_t scene;
   api_scene_open(&scene);
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-    api_fails(daytona_list(scene.client, &bad[i]), DAYTONA_EINVAL);
+    api_fails(daytona_sandbox_list(scene.client, &bad[i]), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
   api_scene_close(&scene);
 }
@@ -85,11 +86,11 @@ static void bad_page_arguments_are_refused(void **state) {
 
 static void find_one_prefers_the_name(void **state) {
   (void)state;
-  const daytona_find_one_opts_t opts = {.id_or_name = "a b/c", .labels = labels};
+  const daytona_sandbox_find_one_opts_t opts = {.id_or_name = "a b/c", .labels = labels};
   api_scene_t scene;
   api_scene_open(&scene);
   api_answer(&scene, "GET /api/sandbox/a%20b%2Fc", 200, api_sandbox_json(&scene, "sb-1", "started", ""));
-  daytona_future_t *future = api_must(daytona_find_one(scene.client, &opts));
+  daytona_future_t *future = api_must(daytona_sandbox_find_one(scene.client, &opts));
   assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(future)), "sb-1");
   assert_string_equal(api_line_of(scene.requests[0]), "GET /api/sandbox/a%20b%2Fc");
   daytona_future_release(future);
@@ -99,18 +100,18 @@ static void find_one_prefers_the_name(void **state) {
 static void find_one_takes_the_first_with_the_labels(void **state) {
   (void)state;
   char body[512];
-  const daytona_find_one_opts_t opts = {.id_or_name = "", .labels = labels};
+  const daytona_sandbox_find_one_opts_t opts = {.id_or_name = "", .labels = labels};
   api_scene_t scene;
   api_scene_open(&scene);
   snprintf(body, sizeof body, "{\"items\":[%s]}", api_sandbox_json(&scene, "sb-1", "stopped", ""));
   api_answer(&scene, paged, 200, body);
   api_answer(&scene, paged, 200, "{\"items\":[]}");
-  daytona_future_t *future = api_must(daytona_find_one(scene.client, &opts));
-  assert_int_equal(daytona_sandbox_get_state(daytona_future_sandbox(future)), DAYTONA_SANDBOX_STOPPED);
+  daytona_future_t *future = api_must(daytona_sandbox_find_one(scene.client, &opts));
+  assert_int_equal(daytona_sandbox_state(daytona_future_sandbox(future)), DAYTONA_SANDBOX_STOPPED);
   daytona_future_release(future);
   assert_string_equal(api_line_of(scene.requests[0]),
                       "GET /api/sandbox/paginated?" LABELS_QUERY "&page=1&limit=1");
-  future = api_must_fail(daytona_find_one(scene.client, &opts), DAYTONA_ENOTFOUND);
+  future = api_must_fail(daytona_sandbox_find_one(scene.client, &opts), DAYTONA_ENOTFOUND);
   assert_int_equal(strncmp(daytona_future_error(future)->message, "Failed to find sandbox: ", 24), 0);
   daytona_future_release(future);
   api_scene_close(&scene);
@@ -126,8 +127,8 @@ static void items_without_an_id_are_malformed(void **state) {
   api_answer(&scene, paged, 200, body);
   api_answer(&scene, walked, 200, body);
   assert_int_equal(daytona_sandbox_iter_new(scene.client, NULL, &iter), 0);
-  api_fails(daytona_list(scene.client, NULL), DAYTONA_EPROTOCOL);
-  api_fails(daytona_find_one(scene.client, NULL), DAYTONA_EPROTOCOL);
+  api_fails(daytona_sandbox_list(scene.client, NULL), DAYTONA_EPROTOCOL);
+  api_fails(daytona_sandbox_find_one(scene.client, NULL), DAYTONA_EPROTOCOL);
   api_fails(daytona_sandbox_iter_next(iter), DAYTONA_EPROTOCOL);
   daytona_sandbox_iter_release(iter);
   api_scene_close(&scene);
@@ -324,7 +325,7 @@ static void cancelled_step_can_be_asked_for_again(void **state) {
 
 static void bad_queries_are_refused(void **state) {
   (void)state;
-  static const daytona_sandbox_state_t no_state[] = {DAYTONA_SANDBOX_STATE_COUNT};
+  static const daytona_sandbox_state_t no_state[] = {(daytona_sandbox_state_t)1000};
   static const char *const hole[] = {"a", NULL};
   const daytona_sandbox_query_t bad[] = {{.page_size = daytona_int(0)},
                                          {.timeout_ms = -4},

@@ -42,7 +42,7 @@ static void each_call_asks_for_its_resource(void **state) {
   assert_int_equal(daytona_future_session_list(future)->items[0].command_count, 0);
   daytona_future_release(future);
   api_done(daytona_session_delete(scene.sandbox, "a/b", NULL));
-  future = api_must(daytona_session_command(scene.sandbox, "s", "c", NULL));
+  future = api_must(daytona_session_get_command(scene.sandbox, "s", "c", NULL));
   assert_int_equal(daytona_future_session_command(future)->exit_code.value, 3);
   daytona_future_release(future);
   api_done(daytona_session_send_input(scene.sandbox, "s", "c", "yes", NULL));
@@ -59,8 +59,8 @@ static void bad_arguments_do_not_leave_the_client(void **state) {
   stream_open(&scene);
   api_fails(daytona_session_create(scene.sandbox, NULL, NULL), DAYTONA_EINVAL);
   api_fails(daytona_session_get(scene.sandbox, "", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_session_command(scene.sandbox, "s", NULL, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_session_logs(scene.sandbox, "s", "..", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_session_get_command(scene.sandbox, "s", NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_session_get_command_logs(scene.sandbox, "s", "..", NULL), DAYTONA_EINVAL);
   api_fails(daytona_session_exec(scene.sandbox, "s", " \n", NULL), DAYTONA_EINVAL);
   api_fails(daytona_session_send_input(scene.sandbox, "s", "c", "", NULL), DAYTONA_EINVAL);
   api_fails(daytona_session_follow(scene.sandbox, "s", NULL, NULL), DAYTONA_EINVAL);
@@ -86,18 +86,18 @@ static void a_missing_part_of_the_output_is_made_from_the_log(void **state) {
   api_answer(&scene.api, exec, 202,
              "{\"cmdId\":\"c\",\"output\":null,\"stdout\":null,\"stderr\":null,\"exitCode\":null}");
   daytona_future_t *future = api_must(daytona_session_exec(scene.sandbox, "s", "x", NULL));
-  const daytona_session_exec_result_t *result = daytona_future_session_exec(future);
+  const daytona_session_exec_result_t *result = daytona_future_session_exec_result(future);
   assert_string_equal(result->logs.out.data, "a\n");
   assert_string_equal(result->logs.err.data, "b\n");
   assert_int_equal(result->exit_code.value, 1);
   daytona_future_release(future);
   future = api_must(daytona_session_exec(scene.sandbox, "s", "x", NULL));
-  assert_string_equal(daytona_future_session_exec(future)->logs.out.data, "x");
+  assert_string_equal(daytona_future_session_exec_result(future)->logs.out.data, "x");
   daytona_future_release(future);
   const daytona_session_exec_opts_t async = {.run_async = true, .suppress_input_echo = true};
   future = api_must(daytona_session_exec(scene.sandbox, "s", "x", &async));
-  assert_false(daytona_future_session_exec(future)->exit_code.is_set);
-  assert_string_equal(daytona_future_session_exec(future)->logs.err.data, "");
+  assert_false(daytona_future_session_exec_result(future)->exit_code.is_set);
+  assert_string_equal(daytona_future_session_exec_result(future)->logs.err.data, "");
   daytona_future_release(future);
   assert_string_equal(api_body_of(api_request(&scene.api, exec, 2)),
                       "{\"command\":\"x\",\"runAsync\":true,\"suppressInputEcho\":true}");
@@ -111,17 +111,17 @@ static void logs_come_as_json_and_as_text(void **state) {
   api_answer(&scene.api, get_logs, 200, "{\"output\":\"o\",\"stdout\":\"a\\u0000\",\"stderr\":\"b\"}");
   api_answer(&scene.api, get_logs, 0, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
   api_answer(&scene.api, get_logs, 200, "{\"output\":7}");
-  daytona_future_t *future = api_must(daytona_session_logs(scene.sandbox, "s", "c", NULL));
+  daytona_future_t *future = api_must(daytona_session_get_command_logs(scene.sandbox, "s", "c", NULL));
   assert_string_equal(daytona_future_session_logs(future)->out.data, "a\xFF\n");
   assert_string_equal(daytona_future_session_logs(future)->err.data, "b\n");
   daytona_future_release(future);
-  future = api_must(daytona_session_logs(scene.sandbox, "s", "c", NULL));
+  future = api_must(daytona_session_get_command_logs(scene.sandbox, "s", "c", NULL));
   assert_int_equal(daytona_future_session_logs(future)->out.size, 2);
   daytona_future_release(future);
-  future = api_must(daytona_session_logs(scene.sandbox, "s", "c", NULL));
+  future = api_must(daytona_session_get_command_logs(scene.sandbox, "s", "c", NULL));
   assert_string_equal(daytona_future_session_logs(future)->output.data, "");
   daytona_future_release(future);
-  api_fails(daytona_session_logs(scene.sandbox, "s", "c", NULL), DAYTONA_EPROTOCOL);
+  api_fails(daytona_session_get_command_logs(scene.sandbox, "s", "c", NULL), DAYTONA_EPROTOCOL);
   stream_close(&scene);
 }
 

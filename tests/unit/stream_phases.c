@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/op.h"
+#include "call/op.h"
 #include "support/alloc.h"
 #include "support/check.h"
 #include "support/stream_scene.h"
@@ -132,12 +132,12 @@ static daytona_future_t *begin(scene_t *scene, service_t service, int64_t connec
   const daytona_pty_attach_t attach = {.connect_timeout_ms = connect_ms, .handshake_timeout_ms = whole_ms};
   const daytona_pty_create_opts_t create = {.id = "t", .attach = attach};
   const daytona_pty_connect_opts_t connect = {.attach = attach};
-  const daytona_run_opts_t run = {.connect_timeout_ms = connect_ms};
+  const daytona_interpreter_run_code_opts_t run = {.connect_timeout_ms = connect_ms};
   switch (service) {
     case FOLLOW: return daytona_session_follow(sandbox, "s", "c", &follow);
     case CREATE: return daytona_pty_create(sandbox, &create);
     case CONNECT: return daytona_pty_connect(sandbox, "t", &connect);
-    default: return daytona_interpreter_run(sandbox, "1", &run);
+    default: return daytona_interpreter_run_code(sandbox, "1", &run);
   }
 }
 
@@ -161,7 +161,7 @@ static void an_operation_may_be_ended_in_every_phase(void **state) {
         until_settled(&scene, future);
         assert_int_equal(daytona_future_code(future), way == CANCEL ? DAYTONA_ECANCELED : DAYTONA_ECLOSED);
         daytona_stream_reason_t reason = way == CANCEL ? DAYTONA_STREAM_CANCELED : DAYTONA_STREAM_CLOSED;
-        assert_int_equal(daytona_stream_verdict(future), reason);
+        assert_int_equal(daytona_future_stream_reason(future), reason);
       }
       daytona_future_release(future); /* with RELEASE it goes on until the client is closed */
       if (way == CLOSE)
@@ -195,7 +195,7 @@ static void the_connect_limit_holds(void **state) {
     reach(&scene);
     expect_end_at(&scene, future, begun + 5000);
     assert_int_equal(daytona_future_code(future), DAYTONA_ECONNECT_TIMEOUT);
-    assert_int_equal(daytona_stream_verdict(future), DAYTONA_STREAM_TIMEOUT);
+    assert_int_equal(daytona_future_stream_reason(future), DAYTONA_STREAM_TIMEOUT);
     daytona_future_release(future);
     close_scene(&scene);
   }
@@ -398,7 +398,7 @@ static void reasons_have_words(void **state) {
   assert_string_equal(daytona_stream_reason_text(DAYTONA_STREAM_LOST), "connection lost");
   assert_string_equal(daytona_stream_reason_text((daytona_stream_reason_t)99), "unknown");
   assert_null(daytona_future_stream_end(NULL));
-  assert_int_equal(daytona_stream_verdict(NULL), DAYTONA_STREAM_OPEN);
+  assert_int_equal(daytona_future_stream_reason(NULL), DAYTONA_STREAM_OPEN);
 }
 
 static void a_verdict_without_a_callback_waits_for_nobody(void **state) {
@@ -411,7 +411,7 @@ static void a_verdict_without_a_callback_waits_for_nobody(void **state) {
   daytona_future_t *future = api_must(daytona_pty_wait(pty));
   assert_int_equal(daytona_future_stream_end(future)->exit_code, 2);
   assert_int_equal(daytona_future_stream_end(future)->received_bytes, 17);
-  assert_int_equal(daytona_stream_verdict(future), DAYTONA_STREAM_EXITED);
+  assert_int_equal(daytona_future_stream_reason(future), DAYTONA_STREAM_EXITED);
   daytona_future_release(future);
   daytona_pty_release(pty);
   close_scene(&scene);

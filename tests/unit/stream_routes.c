@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/op.h"
+#include "call/op.h"
 #include "support/check.h"
 #include "support/front.h"
 #include "support/log_scene.h"
@@ -198,8 +198,8 @@ static void run_code(scene_t *scene) {
   stream_frame(&script, 1, "{\"type\":\"stdout\",\"text\":\"42\\n\"}", 31);
   stream_close_frame(&script, 1000, "");
   stream_play(stream, &script, script.size, STREAM_STAYS);
-  daytona_future_t *future = api_must(daytona_interpreter_run(stream->sandbox, "print(42)", NULL));
-  assert_string_equal(daytona_future_run_result(future)->out.data, "42\n");
+  daytona_future_t *future = api_must(daytona_interpreter_run_code(stream->sandbox, "print(42)", NULL));
+  assert_string_equal(daytona_future_interpreter_run_result(future)->out.data, "42\n");
   daytona_future_release(future);
   stream_script_clear(&script);
 }
@@ -230,7 +230,7 @@ static void fail_alike(scene_t *scene, const route_t *route) {
   const daytona_pty_connect_opts_t opts = {.attach = {.handshake_timeout_ms = DAYTONA_NO_TIMEOUT}};
   daytona_future_t *futures[] = {
     daytona_session_get(sandbox, "s", NULL), daytona_session_follow(sandbox, "s", "c", NULL),
-    daytona_pty_connect(sandbox, "t", &opts), daytona_interpreter_run(sandbox, "1", NULL)};
+    daytona_pty_connect(sandbox, "t", &opts), daytona_interpreter_run_code(sandbox, "1", NULL)};
   for (size_t i = 0; i < sizeof futures / sizeof *futures; i++) {
     while (!daytona_future_is_settled(futures[i])) { /* requests are repeated after a while */
       uv_run(&scene->log.stream.api.uv, UV_RUN_NOWAIT);

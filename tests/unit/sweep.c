@@ -46,7 +46,7 @@ static void take_sandbox(daytona_future_t *future, void *user) {
 
 static void then(life_t *life, daytona_future_t *future, daytona_future_cb callback) {
   life->begun++;
-  daytona_then(future, callback, life);
+  daytona_future_then(future, callback, life);
 }
 
 /* Turn the loop, and the clock when nothing is in flight, until everything has been told. */
@@ -69,15 +69,17 @@ static char long_name[201];
 
 static void do_create(life_t *life) {
   static const daytona_pair_t env[] = {{"A", "1"}};
-  const daytona_create_opts_t opts = {.env = {env, 1}};
-  then(life, daytona_create(life->client, &opts), take_sandbox);
+  const daytona_sandbox_create_opts_t opts = {.env = {env, 1}};
+  then(life, daytona_sandbox_create(life->client, &opts), take_sandbox);
 }
 
-static void do_get(life_t *life) { then(life, daytona_get(life->client, "sb-1", NULL), take_sandbox); }
+static void do_get(life_t *life) {
+  then(life, daytona_sandbox_get(life->client, "sb-1", NULL), take_sandbox);
+}
 
 /* Its address needs memory of its own, where others fit into what an operation begins with. */
 static void do_get_long(life_t *life) {
-  then(life, daytona_get(life->client, long_name, NULL), take_sandbox);
+  then(life, daytona_sandbox_get(life->client, long_name, NULL), take_sandbox);
 }
 
 /* The same for a sandbox whose toolbox is not known. */
@@ -89,7 +91,7 @@ static void do_exec_long(life_t *life) {
 
 static void do_exec(life_t *life) {
   static const daytona_pair_t env[] = {{"A", "1"}};
-  const daytona_exec_opts_t opts = {.env = {env, 1}, .timeout_ms = 1000};
+  const daytona_process_exec_opts_t opts = {.env = {env, 1}, .timeout_ms = 1000};
   do_get(life);
   finish(life);
   if (life->sandbox == NULL) return;
@@ -113,7 +115,7 @@ static void do_cancelled_exec(life_t *life) {
 }
 
 static void do_life(life_t *life) {
-  const daytona_lifecycle_opts_t waits = {.waits = true};
+  const daytona_sandbox_lifecycle_opts_t waits = {.waits = true};
   do_get(life);
   finish(life);
   if (life->sandbox == NULL) return;
@@ -124,8 +126,8 @@ static void do_life(life_t *life) {
 
 static void do_list(life_t *life) {
   static const daytona_pair_t pairs[] = {{"a", "1"}};
-  const daytona_list_opts_t opts = {.labels = {pairs, 1}};
-  then(life, daytona_list(life->client, &opts), note);
+  const daytona_sandbox_list_opts_t opts = {.labels = {pairs, 1}};
+  then(life, daytona_sandbox_list(life->client, &opts), note);
 }
 
 static void do_walk(life_t *life) {
@@ -142,14 +144,14 @@ static void do_walk(life_t *life) {
 }
 
 static void do_others(life_t *life) {
-  const daytona_signed_preview_opts_t sign = {.expires_in_seconds = daytona_int(60)};
-  const daytona_resize_opts_t resize = {.cpu = daytona_int(2)};
-  const daytona_find_one_opts_t find = {.id_or_name = "sb-1"};
-  then(life, daytona_find_one(life->client, &find), take_sandbox);
+  const daytona_sandbox_create_signed_preview_url_opts_t sign = {.expires_in_seconds = daytona_int(60)};
+  const daytona_sandbox_resize_opts_t resize = {.cpu = daytona_int(2)};
+  const daytona_sandbox_find_one_opts_t find = {.id_or_name = "sb-1"};
+  then(life, daytona_sandbox_find_one(life->client, &find), take_sandbox);
   finish(life);
   if (life->sandbox == NULL) return;
   then(life, daytona_sandbox_get_preview_link(life->sandbox, 80, NULL), note);
-  then(life, daytona_sandbox_create_signed_preview(life->sandbox, 80, &sign), note);
+  then(life, daytona_sandbox_create_signed_preview_url(life->sandbox, 80, &sign), note);
   then(life, daytona_sandbox_create_ssh_access(life->sandbox, NULL), note);
   then(life, daytona_sandbox_revoke_ssh_access(life->sandbox, "t", NULL), note);
   then(life, daytona_sandbox_get_work_dir(life->sandbox, NULL), note);
@@ -165,7 +167,9 @@ static void on_refused(daytona_future_t *future, void *user) {
   assert_non_null(daytona_future_error(future)->message);
 }
 
-static void do_refused(life_t *life) { then(life, daytona_get(life->client, "refused", NULL), on_refused); }
+static void do_refused(life_t *life) {
+  then(life, daytona_sandbox_get(life->client, "refused", NULL), on_refused);
+}
 
 /* Nothing is waited for: the close finds all of it under way. */
 static void on_ended(daytona_future_t *future, void *user) {
@@ -174,9 +178,9 @@ static void on_ended(daytona_future_t *future, void *user) {
 }
 
 static void do_all_and_close(life_t *life) {
-  then(life, daytona_create(life->client, NULL), on_ended);
-  then(life, daytona_get(life->client, "sb-1", NULL), on_ended);
-  then(life, daytona_list(life->client, NULL), on_ended);
+  then(life, daytona_sandbox_create(life->client, NULL), on_ended);
+  then(life, daytona_sandbox_get(life->client, "sb-1", NULL), on_ended);
+  then(life, daytona_sandbox_list(life->client, NULL), on_ended);
   uv_run(&life->scene->uv, UV_RUN_NOWAIT);
   daytona_client_close(life->client, on_closed, life);
   daytona_client_close(life->client, NULL, NULL);

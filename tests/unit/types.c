@@ -23,14 +23,14 @@ static void optional_values_know_that_they_are_set(void **state) {
 static void maps_are_searched_byte_by_byte(void **state) {
   static const daytona_pair_t pairs[] = {{"a", "1"}, {"A", "2"}, {"a", "3"}, {"", "empty"}, {"n", NULL}};
   const daytona_map_t map = {pairs, 5}, none = {0};
-  assert_string_equal(daytona_map_get(&map, "a"), "1");
-  assert_string_equal(daytona_map_get(&map, "A"), "2");
-  assert_string_equal(daytona_map_get(&map, ""), "empty");
-  assert_null(daytona_map_get(&map, "n"));
-  assert_null(daytona_map_get(&map, "b"));
-  assert_null(daytona_map_get(&map, NULL));
-  assert_null(daytona_map_get(&none, "a"));
-  assert_null(daytona_map_get(NULL, "a"));
+  assert_string_equal(daytona_map_value(&map, "a"), "1");
+  assert_string_equal(daytona_map_value(&map, "A"), "2");
+  assert_string_equal(daytona_map_value(&map, ""), "empty");
+  assert_null(daytona_map_value(&map, "n"));
+  assert_null(daytona_map_value(&map, "b"));
+  assert_null(daytona_map_value(&map, NULL));
+  assert_null(daytona_map_value(&none, "a"));
+  assert_null(daytona_map_value(NULL, "a"));
 }
 
 static void header_and_library_have_one_version(void **state) {

@@ -1,0 +1,261 @@
+/*
+ * The client: makes the layers below from a configuration and takes them down again in order.
+ *
+ * Closing: 1. every pending future fails with DAYTONA_ECLOSED, which stops its operation; 2. WebSockets that are
+ * left, terminals mostly, are cut and told so; 3. HTTP closes its connections; 4. the resolver waits for lookups
+ * that run; 5. the loop's handles close; 6. the callbacks are told. Each step begins when the one before has
+ * reported.
+ */
+#include "call/client_impl.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/future.h"
+#include "core/combine.h"
+#include "core/memory.h"
+
+/*
+ * The version whose behaviour we ask the toolbox for. It decides how sessions answer: from 0.167.0 on with
+ * JSON and split output, so it must never be our own, far lower version.
+ */
+#define PROTOCOL_VERSION "0.205.1"
+#define SOURCE "sdk-c"
+
+/* --- making ------------------------------------------------------------------------------------ */
+
+size_t daytona__client_headers(const daytona_client_t *client, const char *version,
+                               daytona_header_t headers[DAYTONA__COMMON_HEADERS]) {
+  const char *organization = client->settings.organization_id;
+  headers[0] = (daytona_header_t){"Authorization", client->bearer};
+  headers[1] = (daytona_header_t){"X-Daytona-Source", SOURCE};
+  headers[2] = (daytona_header_t){"X-Daytona-SDK-Version", version != NULL ? version : PROTOCOL_VERSION};
+  headers[3] = (daytona_header_t){"User-Agent", SOURCE "/" DAYTONA_VERSION};
+  headers[4] = (daytona_header_t){"X-Daytona-Organization-ID", organization};
+  return DAYTONA__COMMON_HEADERS - (organization == NULL);
+}
+
+static int http_new(daytona_client_t *client) {
+  const daytona__settings_t *settings = &client->settings;
+  daytona_header_t headers[DAYTONA__COMMON_HEADERS];
+  client->bearer = daytona__arena_printf(&client->arena, "Bearer %s", settings->token);
+  if (client->bearer == NULL) return DAYTONA_ENOMEM;
+  size_t count = daytona__client_headers(client, NULL, headers);
+  return daytona__http_new(client->loop, &settings->net, client->resolver, headers, count, &client->http);
+}
+
+int daytona__client_ws(daytona_client_t *client, daytona__ws_env_t **out) {
+  daytona_header_t headers[DAYTONA__COMMON_HEADERS];
+  int rc = 0;
+  if (client->is_closing) return DAYTONA_ECLOSED;
+  if (client->ws == NULL) {
+    size_t count = daytona__client_headers(client, NULL, headers);
+    rc =
+      daytona__ws_env_new(client->loop, &client->settings.net, client->resolver, headers, count, &client->ws);
+  }
+  if (rc == 0) *out = client->ws;
+  return rc;
+}
+
+static void client_free(daytona_client_t *client) {
+  daytona__loop_release(client->loop);
+  daytona__arena_clear(&client->arena);
+  daytona__free(client);
+}
+
+/* A part of the client could not be made: take down those that were. Nobody knows the client yet. */
+static void on_half_closed(void *user) { client_free(user); }
+
+static void on_half_resolver_closed(void *user) {
+  daytona_client_t *client = user;
+  daytona__loop_close(client->loop, on_half_closed, client);
+}
+
+int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_client_t **out) {
+  if (loop == NULL || out == NULL) return DAYTONA_EINVAL;
+  daytona_client_t *client = daytona__calloc(1, sizeof *client);
+  if (client == NULL) return DAYTONA_ENOMEM;
+  client->refs = 1;
+  daytona__list_init(&client->closed_entries);
+  daytona__list_init(&client->gate);
+  daytona__arena_init(&client->arena, 0);
+  int rc = daytona__config_resolve(&client->arena, config, &client->settings, NULL, 0);
+  if (rc == 0)
+    rc = daytona__loop_new(loop, config != NULL ? config->log : NULL,
+                           config != NULL ? config->log_user : NULL, &client->loop);
+  if (rc != 0) {
+    client_free(client);
+    return rc;
+  }
+  rc = daytona__resolver_new(client->loop, &client->resolver);
+  if (rc != 0) {
+    on_half_resolver_closed(client);
+    return rc;
+  }
+  rc = http_new(client);
+  if (rc != 0) {
+    daytona__resolver_close(client->resolver, on_half_resolver_closed, client);
+    return rc;
+  }
+  *out = client;
+  return 0;
+}
+
+/* --- closing ----------------------------------------------------------------------------------- */
+
+static void on_loop_closed(void *user) {
+  daytona_client_t *client = user;
+  daytona__list_t batch, *node;
+  client->is_closed = true;
+  daytona__list_move(&client->closed_entries, &batch);
+  while ((node = daytona__list_shift(&batch)) != NULL) {
+    daytona__closed_entry_t *entry = DAYTONA__CONTAINER(node, daytona__closed_entry_t, link);
+    daytona_client_closed_cb callback = entry->callback;
+    void *entry_user = entry->user;
+    if (entry != &client->first_closed) daytona__free(entry);
+    callback(entry_user);
+  }
+  daytona_client_release(client);
+}
+
+static void on_resolver_closed(void *user) {
+  daytona_client_t *client = user;
+  client->resolver = NULL;
+  daytona__loop_close(client->loop, on_loop_closed, client);
+}
+
+static void on_http_closed(void *user) {
+  daytona_client_t *client = user;
+  client->http = NULL;
+  daytona__resolver_close(client->resolver, on_resolver_closed, client);
+}
+
+static void on_ws_closed(void *user) {
+  daytona_client_t *client = user;
+  client->ws = NULL;
+  daytona__http_close(client->http, on_http_closed, client);
+}
+
+static void begin_close(daytona_client_t *client) {
+  client->is_closing = true;
+  client->refs++; /* until the close has been reported */
+  daytona__list_t *pending = daytona__loop_pending(client->loop);
+  while (!daytona__list_empty(pending))
+    daytona__future_abort(DAYTONA__CONTAINER(pending->next, daytona_future_t, pending), DAYTONA_ECLOSED,
+                          "the client was closed");
+  assert(daytona__list_empty(&client->gate));
+  if (client->ws != NULL)
+    daytona__ws_env_close(client->ws, on_ws_closed, client);
+  else
+    on_ws_closed(client);
+}
+
+/* A close that comes after the report still owes its callback a later turn. */
+typedef struct late_closed {
+  daytona__task_t task;
+  daytona_client_t *client;
+  daytona_client_closed_cb callback;
+  void *user;
+} late_closed_t;
+
+static void tell_closed(daytona_client_t *client, daytona_client_closed_cb callback, void *user) {
+  daytona__loop_enter(client->loop);
+  callback(user);
+  daytona__loop_leave(client->loop);
+}
+
+static void on_late_closed(daytona__task_t *task) {
+  late_closed_t late = *DAYTONA__CONTAINER(task, late_closed_t, task);
+  daytona__free(DAYTONA__CONTAINER(task, late_closed_t, task));
+  tell_closed(late.client, late.callback, late.user);
+  daytona_client_release(late.client);
+}
+
+static void tell_later(daytona_client_t *client, daytona_client_closed_cb callback, void *user) {
+  late_closed_t *late = daytona__calloc(1, sizeof *late);
+  if (late == NULL) {
+    tell_closed(client, callback, user); /* better early than never */
+    return;
+  }
+  daytona__task_init(&late->task, on_late_closed);
+  late->client = daytona_client_retain(client);
+  late->callback = callback;
+  late->user = user;
+  daytona__loop_defer(client->loop, &late->task);
+}
+
+void daytona_client_close(daytona_client_t *client, daytona_client_closed_cb closed, void *user) {
+  if (client == NULL) return;
+  if (closed != NULL && client->is_closed) {
+    tell_later(client, closed, user);
+  } else if (closed != NULL) {
+    daytona__closed_entry_t *entry = &client->first_closed;
+    if (entry->callback != NULL) entry = daytona__calloc(1, sizeof *entry);
+    if (entry != NULL) {
+      entry->callback = closed;
+      entry->user = user;
+      daytona__list_append(&client->closed_entries, &entry->link);
+    } else {
+      daytona__log(client->loop, DAYTONA_LOG_ERROR, "client: no memory to report the close again");
+    }
+  }
+  if (!client->is_closing) begin_close(client);
+}
+
+/* --- references -------------------------------------------------------------------------------- */
+
+daytona_client_t *daytona_client_retain(daytona_client_t *client) {
+  if (client != NULL) client->refs++;
+  return client;
+}
+
+void daytona_client_release(daytona_client_t *client) {
+  if (client == NULL || --client->refs != 0) return;
+  if (client->is_closed)
+    client_free(client);
+  else
+    begin_close(client);
+}
+
+bool daytona_client_is_closing(const daytona_client_t *client) {
+  return client != NULL && client->is_closing;
+}
+
+uv_loop_t *daytona_client_loop(const daytona_client_t *client) {
+  return client != NULL ? daytona__loop_uv(client->loop) : NULL;
+}
+
+int daytona_client_post(daytona_client_t *client, void (*run)(void *user), void *user) {
+  if (client == NULL || run == NULL) return DAYTONA_EINVAL;
+  return daytona__loop_post(client->loop, run, user);
+}
+
+/* --- combinators, on the client's loop --------------------------------------------------------- */
+
+/* What is wrong with the arguments of a combinator, as a future; or NULL. */
+static daytona_future_t *refuse(daytona_client_t *client, daytona_future_t *const *futures, size_t count) {
+  bool lacks_member = futures == NULL && count != 0;
+  if (client == NULL) return daytona__future_orphan();
+  for (size_t i = 0; i < count && !lacks_member; i++) lacks_member = futures[i] == NULL;
+  if (!lacks_member) return NULL;
+  return daytona__future_failed(client->loop, NULL, DAYTONA_EINVAL, "a future is NULL");
+}
+
+daytona_future_t *daytona_future_all(daytona_client_t *client, daytona_future_t *const *futures,
+                                     size_t count) {
+  daytona_future_t *refused = refuse(client, futures, count);
+  return refused != NULL ? refused : daytona__combine_all(client->loop, futures, count);
+}
+
+daytona_future_t *daytona_future_any(daytona_client_t *client, daytona_future_t *const *futures,
+                                     size_t count) {
+  daytona_future_t *refused = refuse(client, futures, count);
+  return refused != NULL ? refused : daytona__combine_any(client->loop, futures, count);
+}
+
+daytona_future_t *daytona_future_race(daytona_client_t *client, daytona_future_t *const *futures,
+                                      size_t count) {
+  daytona_future_t *refused = refuse(client, futures, count);
+  return refused != NULL ? refused : daytona__combine_race(client->loop, futures, count);
+}

@@ -1,0 +1,57 @@
+/*
+ * The inside of a client, for the services.
+ */
+#ifndef DAYTONA_CALL_CLIENT_IMPL_H
+#define DAYTONA_CALL_CLIENT_IMPL_H
+
+#include <daytona/client.h>
+
+#include "call/config.h"
+#include "core/arena.h"
+#include "core/loop.h"
+#include "core/random.h"
+#include "net/http.h"
+#include "net/resolver.h"
+#include "net/ws.h"
+
+/* Somebody to tell when the client is closed. The first needs no allocation, so a close can always report. */
+typedef struct daytona__closed_entry {
+  daytona__list_t link;
+  daytona_client_closed_cb callback;
+  void *user;
+} daytona__closed_entry_t;
+
+/* The headers that every request carries: daytona__client_headers() */
+enum { DAYTONA__COMMON_HEADERS = 5 };
+
+struct daytona_client {
+  unsigned refs;
+  daytona__arena_t arena; /* settings, with secrets */
+  daytona__settings_t settings;
+  daytona__loop_t *loop;
+  daytona__resolver_t *resolver;
+  daytona__http_t *http;
+  daytona__ws_env_t *ws; /* NULL until the first socket; see daytona__client_ws() */
+  const char *bearer;    /* in the arena */
+  daytona__entropy_t entropy;
+  bool is_closing;
+  bool is_closed;
+  daytona__list_t closed_entries;
+  daytona__closed_entry_t first_closed;
+
+  /* Admission of sandboxes that are being started; see gate.c. */
+  int starting;
+  daytona__list_t gate;
+};
+
+/*
+ * Fill in the headers of every request, with `version` as the protocol version, or the usual one for NULL.
+ * Returns their number. The values live as long as the client.
+ */
+size_t daytona__client_headers(const daytona_client_t *client, const char *version,
+                               daytona_header_t headers[DAYTONA__COMMON_HEADERS]);
+
+/* What the client's WebSockets share, made when the first one is opened. 0 or the code of an error. */
+int daytona__client_ws(daytona_client_t *client, daytona__ws_env_t **out);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * From what the program and the environment say to the settings of one client.
+ */
+#ifndef DAYTONA_CALL_CONFIG_H
+#define DAYTONA_CALL_CONFIG_H
+
+#include <daytona/client.h>
+
+#include "core/arena.h"
+#include "net/options.h"
+
+typedef struct daytona__settings {
+  const char *token;           /* API key or JWT: the bearer */
+  const char *organization_id; /* NULL in API key mode */
+  const char *api_url;         /* normalised: no trailing slash */
+  const char *target;          /* NULL: none */
+  int max_starting;
+  int64_t request_timeout_ms; /* -1: none */
+  daytona__net_options_t net;
+} daytona__settings_t;
+
+/*
+ * Resolve `config` (may be NULL) into `settings`, whose strings live in `arena`, which is marked secret. 0, or the
+ * code with one line in `reason` (of `size` bytes, may be NULL). Warnings (deprecated variables) go to the
+ * configuration's log callback.
+ */
+int daytona__config_resolve(daytona__arena_t *arena, const daytona_config_t *config,
+                            daytona__settings_t *settings, char *reason, size_t size);
+
+#endif

@@ -1,0 +1,400 @@
+/*
+ * The machinery behind every REST call; see op.h.
+ *
+ * A URL is built against the control plane's base and only its tail is kept: the base of a toolbox call may
+ * be unknown until it is asked for, and changes when the sandbox moves. Answers that are sandboxes are
+ * decoded into memory of their own, everything else into the future's, so that a wait which polls for an hour
+ * does not grow.
+ */
+#include "call/op.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "wire/error_map.h"
+
+static void on_http_done(daytona__http_call_t *http);
+
+/* --- beginning --------------------------------------------------------------------------------- */
+
+static void op_release(daytona__op_t *op);
+
+static void on_stop(daytona_future_t *future) { op_release(future->op); }
+
+daytona__op_t *daytona__op_new(const daytona__endpoint_t *endpoint, daytona_client_t *client,
+                               daytona_sandbox_t *sandbox, size_t size, daytona_future_t **future) {
+  if (sandbox != NULL) client = sandbox->client;
+  if (client == NULL) {
+    *future = daytona__future_orphan();
+    return NULL;
+  }
+  if (client->is_closing) {
+    *future = daytona__future_failed(client->loop, endpoint->prefix, DAYTONA_ECLOSED, "%s",
+                                     daytona_errcode_text(DAYTONA_ECLOSED));
+    return NULL;
+  }
+  *future = daytona__future_new(client->loop, size != 0 ? size : sizeof(daytona__op_t), endpoint->prefix);
+  if (daytona__future_is_dead(*future)) return NULL;
+  daytona__op_t *op = (*future)->op;
+  op->future = daytona_future_retain(*future);
+  op->client = daytona_client_retain(client);
+  op->sandbox = sandbox != NULL ? daytona_sandbox_retain(sandbox) : NULL;
+  (*future)->stop = on_stop;
+  daytona__op_switch(op, endpoint);
+  return op;
+}
+
+void daytona__op_switch(daytona__op_t *op, const daytona__endpoint_t *endpoint) {
+  op->endpoint = endpoint;
+  op->target = NULL;
+  op->body = NULL;
+  op->body_size = 0;
+  daytona__url_clear(&op->url);
+  daytona__url_init(&op->url);
+  if (op->scratch == NULL) return;
+  op->full_url = NULL;
+  daytona__arena_clear(op->scratch);
+}
+
+void daytona__op_path(daytona__op_t *op, const char *first, const char *second, const char *third) {
+  daytona__url_path(&op->url, op->client->settings.api_url, op->endpoint->path, first, second, third);
+}
+
+/* Let go of what was received last, wiped where a secret was in it. */
+static void drop_exchange(daytona__op_t *op) {
+  daytona__strbuf_t *body = &op->http.response_body;
+  bool is_secret = op->future->arena.is_secret || (op->data != NULL && op->data->arena.is_secret);
+  if (is_secret && body->data != NULL) daytona__wipe(body->data, body->room);
+  daytona__http_call_clear(&op->http);
+}
+
+/* --- ending ------------------------------------------------------------------------------------ */
+
+/* Let go of everything but the future, then of that. Safe at any point of an operation's life. */
+static void op_release(daytona__op_t *op) {
+  daytona_future_t *future = op->future;
+  daytona_client_t *client = op->client;
+  if (op->is_requesting) daytona__http_cancel(&op->http);
+  op->is_requesting = false;
+  if (op->ending != NULL) op->ending(op);
+  drop_exchange(op);
+  daytona__url_clear(&op->url);
+  daytona__sandbox_data_release(op->data);
+  daytona_sandbox_release(op->sandbox);
+  op->data = NULL;
+  op->sandbox = NULL;
+  op->client = NULL;
+  daytona_client_release(client);
+  daytona_future_release(future);
+}
+
+void daytona__op_resolve(daytona__op_t *op, const daytona__type_t *type, void *result) {
+  daytona__future_resolve(op->future, type, result);
+  op_release(op);
+}
+
+void daytona__op_resolve_sandbox(daytona__op_t *op, daytona_sandbox_t *sandbox) {
+  daytona__op_resolve(op, &daytona__type_sandbox, sandbox);
+}
+
+void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error) {
+  daytona__future_fail_error(op->future, error);
+  op_release(op);
+}
+
+daytona_future_t *daytona__op_reject(daytona__op_t *op, daytona_errcode_t code, const char *format, ...) {
+  daytona_future_t *future = op->future;
+  daytona_error_t error = {.code = code, .retry_after_ms = -1};
+  va_list args;
+  va_start(args, format);
+  error.message = daytona__arena_vprintf(&future->arena, format, args);
+  va_end(args);
+  daytona__op_fail(op, &error);
+  return future;
+}
+
+/* --- the request ------------------------------------------------------------------------------- */
+
+bool daytona__reserved_is_zero(const uint64_t *words, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (words[i] != 0) return false;
+  return true;
+}
+
+bool daytona__strings_are_whole(const daytona_strings_t *strings) {
+  if (strings->count != 0 && strings->items == NULL) return false;
+  for (size_t i = 0; i < strings->count; i++)
+    if (strings->items[i] == NULL) return false;
+  return true;
+}
+
+bool daytona__timeout_resolve(int64_t given, int64_t fallback, int64_t *out) {
+  if (given < 0 && given != DAYTONA_NO_TIMEOUT) return false;
+  *out = given == 0 ? fallback : given;
+  return true;
+}
+
+/* Finish the URL and keep its tail. */
+static int finish_target(daytona__op_t *op) {
+  const char *url;
+  /* Not yet asked for; a path for which there was no memory has no text either. */
+  if (op->url.text.data == NULL && op->url.text.error == 0) daytona__op_path(op, NULL, NULL, NULL);
+  const char *problem = op->url.problem;
+  int rc = daytona__url_finish(&op->url, daytona__op_arena(op), &url);
+  if (rc != 0) {
+    if (problem == NULL) problem = op->url.problem;
+    daytona__op_reject(op, rc, "%s", problem != NULL ? problem : daytona_errcode_text(rc));
+    return rc;
+  }
+  op->target = url + strlen(op->client->settings.api_url);
+  return 0;
+}
+
+int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_ms) {
+  if (!daytona__timeout_resolve(timeout_ms, op->client->settings.request_timeout_ms, &op->timeout_ms)) {
+    daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
+    return DAYTONA_EINVAL;
+  }
+  int rc = finish_target(op);
+  if (rc != 0) return rc;
+  if (op->endpoint->request == NULL) return 0;
+  daytona__json_error_t problem = {0};
+  const char *body;
+  rc = daytona__json_encode(daytona__op_arena(op), op->endpoint->request, request, &body, &op->body_size,
+                            &problem);
+  op->body = body;
+  if (rc != 0)
+    daytona__op_reject(op, rc, "%s%s%s", problem.field, problem.field[0] != '\0' ? ": " : "",
+                       problem.message[0] != '\0' ? problem.message : daytona_errcode_text(rc));
+  return rc;
+}
+
+daytona_future_t *daytona__op_run(daytona__op_t *op, const void *request, const daytona_call_opts_t *opts,
+                                  void (*done)(daytona__op_t *op, const daytona_error_t *error,
+                                               void *answer)) {
+  daytona_future_t *future = op->future;
+  if (opts != NULL && !DAYTONA__RESERVED_OK(opts))
+    return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
+  op->done = done;
+  if (daytona__op_prepare(op, request, opts != NULL ? opts->timeout_ms : 0) == 0) daytona__op_send(op);
+  return future;
+}
+
+static void fail_for_memory(daytona__op_t *op) { op->done(op, daytona__error_static(DAYTONA_ENOMEM), NULL); }
+
+static void on_admitted(daytona__http_call_t *http) {
+  daytona__op_t *op = http->user;
+  if (op->admitted != NULL) op->admitted(op);
+}
+
+static const char *join(daytona__arena_t *arena, const char *base, const char *target) {
+  size_t base_size = strlen(base), target_size = strlen(target);
+  char *url = daytona__arena_alloc(arena, base_size + target_size + 1);
+  if (url == NULL) return NULL;
+  memcpy(url, base, base_size);
+  memcpy(url + base_size, target, target_size + 1);
+  return url;
+}
+
+static void start_http(daytona__op_t *op, const char *method, const char *base, const char *target) {
+  /* A poll sends the same request again and again: its URL is made once. */
+  const char *url = op->full_url != NULL && op->full_base == base && op->full_target == target
+                      ? op->full_url
+                      : join(daytona__op_arena(op), base, target);
+  op->full_url = op->endpoint->service == DAYTONA__CONTROL_PLANE ? url : NULL;
+  op->full_base = base;
+  op->full_target = target;
+  if (url == NULL) {
+    fail_for_memory(op);
+    return;
+  }
+  drop_exchange(op);
+  memset(&op->http, 0, sizeof op->http);
+  op->http.method = method;
+  op->http.url = url;
+  op->http.total_timeout_ms = op->timeout_ms;
+  op->http.counts_queue_time = op->counts_queue_time;
+  op->http.on_admitted = on_admitted;
+  op->http.on_done = on_http_done;
+  op->http.user = op;
+  op->is_requesting = true;
+}
+
+/* --- finding the toolbox ----------------------------------------------------------------------- */
+
+typedef struct toolbox_url {
+  const char *url;
+} toolbox_url_t;
+
+static const daytona__json_field_t toolbox_url_fields[] = {
+  DAYTONA__FIELD(toolbox_url_t, STRING, url, "url"),
+};
+
+static DAYTONA__MODEL(toolbox_url_model, toolbox_url_t, "ToolboxProxyUrl", toolbox_url_fields);
+
+static void ask_for_toolbox(daytona__op_t *op) {
+  const char *path;
+  daytona__url_t url;
+  daytona__url_init(&url);
+  daytona__url_path(&url, op->client->settings.api_url, "/sandbox/{}/toolbox-proxy-url", op->sandbox->id);
+  if (daytona__url_finish(&url, daytona__op_arena(op), &path) != 0) {
+    fail_for_memory(op);
+    return;
+  }
+  start_http(op, "GET", "", path);
+  op->is_finding = true;
+  /* A plain request, also when what comes after it may take for ever. */
+  int64_t limit_ms = op->client->settings.request_timeout_ms;
+  if (limit_ms > 0 && (op->timeout_ms < 0 || op->timeout_ms > limit_ms)) op->http.total_timeout_ms = limit_ms;
+  if (op->is_requesting) daytona__http_start(op->client->http, &op->http);
+}
+
+void daytona__op_send(daytona__op_t *op) {
+  assert(op->target != NULL && !op->is_requesting && op->done != NULL);
+  if (op->endpoint->service == DAYTONA__TOOLBOX && op->sandbox->toolbox_url == NULL) {
+    ask_for_toolbox(op);
+    return;
+  }
+  if (op->endpoint->is_stream) {
+    op->done(op, NULL, NULL);
+    return;
+  }
+  start_http(
+    op, op->endpoint->method,
+    op->endpoint->service == DAYTONA__TOOLBOX ? op->sandbox->toolbox_url : op->client->settings.api_url,
+    op->target);
+  if (!op->is_requesting) return;
+  op->is_finding = false;
+  op->http.body = op->body;
+  op->http.body_size = op->body_size;
+  op->http.is_create = op->endpoint->is_create;
+  if (op->outgoing != NULL) op->outgoing(op);
+  daytona__http_start(op->client->http, &op->http);
+}
+
+/* --- the answer -------------------------------------------------------------------------------- */
+
+static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op, daytona_error_t *error) {
+  error->code = problem->code;
+  error->http_status = op->http.status;
+  error->retry_after_ms = -1;
+  error->attempts = op->http.attempts;
+  error->field =
+    problem->field[0] != '\0' ? daytona__arena_strdup(daytona__op_arena(op), problem->field) : NULL;
+  error->message = daytona__arena_printf(daytona__op_arena(op), "malformed answer: %s%s%s", problem->field,
+                                         problem->field[0] != '\0' ? ": " : "", problem->message);
+  return problem->code;
+}
+
+/* The answer is a sandbox, or holds some (then the endpoint names the model). */
+static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_t *problem) {
+  const daytona__json_model_t *model = op->endpoint->response;
+  daytona__sandbox_data_release(op->data);
+  op->data = daytona__sandbox_data_new();
+  if (op->data == NULL) {
+    problem->code = DAYTONA_ENOMEM;
+    return DAYTONA_ENOMEM;
+  }
+  int rc = daytona__json_decode(&op->data->arena, model != NULL ? model : &daytona__sandbox_model,
+                                op->http.response_body.data, op->http.response_body.size, answer, problem);
+  if (rc != 0 || model != NULL) return rc;
+  daytona__sandbox_dto_t *dto = *answer;
+  daytona__sandbox_dto_finish(dto);
+  if (dto->info.id[0] != '\0') return 0;
+  /* Every path of the sandbox is made of its id. */
+  *problem = (daytona__json_error_t){DAYTONA_EPROTOCOL, "id", "it is empty"};
+  return DAYTONA_EPROTOCOL;
+}
+
+static int decode_array(daytona__op_t *op, const char *text, void **answer, daytona__json_error_t *problem) {
+  daytona__array_t *array = daytona__arena_alloc(daytona__op_arena(op), sizeof *array);
+  void *items = NULL;
+  if (array == NULL) return DAYTONA_ENOMEM;
+  int rc = daytona__json_decode_array(daytona__op_arena(op), op->endpoint->response, text,
+                                      op->http.response_body.size, &items, &array->count, problem);
+  array->items = items;
+  *answer = array;
+  return rc;
+}
+
+/* Decode the answer of a request that succeeded. 0, or the code with `error` filled in. */
+static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *error) {
+  const daytona__strbuf_t *body = &op->http.response_body;
+  const char *text = body->data != NULL ? body->data : "";
+  daytona__json_error_t problem = {.code = DAYTONA_OK};
+  int rc = 0;
+  if (op->endpoint->gives_sandbox)
+    rc = body->size != 0 ? decode_sandbox(op, answer, &problem) : DAYTONA_EPROTOCOL;
+  else if (op->endpoint->gives_array)
+    rc = decode_array(op, text, answer, &problem);
+  else if (op->endpoint->response != NULL)
+    rc =
+      daytona__json_decode(daytona__op_arena(op), op->endpoint->response, text, body->size, answer, &problem);
+  if (rc == 0) return 0;
+  if (op->endpoint->is_lenient && rc != DAYTONA_ENOMEM) {
+    *answer = NULL;
+    return 0;
+  }
+  if (problem.code == DAYTONA_OK) {
+    problem.code = rc;
+    strcpy(problem.message, "the body is empty");
+  }
+  return decode_error(&problem, op, error);
+}
+
+/* The answer about the toolbox's address has come: go on with the request itself. */
+static void on_toolbox_url(daytona__op_t *op) {
+  void *decoded = NULL;
+  int rc = daytona__json_decode(daytona__op_arena(op), &toolbox_url_model, op->http.response_body.data,
+                                op->http.response_body.size, &decoded, NULL);
+  if (rc == 0) rc = daytona__sandbox_set_toolbox(op->sandbox, ((const toolbox_url_t *)decoded)->url);
+  if (op->sandbox->toolbox_url != NULL) {
+    daytona__op_send(op);
+    return;
+  }
+  if (rc == DAYTONA_ENOMEM) {
+    fail_for_memory(op);
+    return;
+  }
+  daytona_error_t error = {.code = DAYTONA_EPROTOCOL,
+                           .retry_after_ms = -1,
+                           .message = "the server does not say where the sandbox's toolbox is"};
+  op->done(op, &error, NULL);
+}
+
+static void on_http_done(daytona__http_call_t *http) {
+  daytona__op_t *op = http->user;
+  daytona_error_t error = {.code = DAYTONA_OK};
+  void *answer = NULL;
+  op->is_requesting = false;
+  if (http->code != DAYTONA_OK) {
+    daytona__error_from_http(daytona__op_arena(op), http, &error);
+    op->done(op, &error, NULL);
+  } else if (op->is_finding) {
+    on_toolbox_url(op);
+  } else if (decode_answer(op, &answer, &error) != 0) {
+    op->done(op, &error, NULL);
+  } else {
+    op->done(op, NULL, answer);
+  }
+}
+
+/* --- common endings ---------------------------------------------------------------------------- */
+
+void daytona__op_done_empty(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  if (error != NULL)
+    daytona__op_fail(op, error);
+  else
+    daytona__op_resolve(op, &daytona__type_none, NULL);
+}
+
+void daytona__op_done_sandbox(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  if (error != NULL) {
+    daytona__op_fail(op, error);
+    return;
+  }
+  if (answer != NULL) daytona__sandbox_update(op->sandbox, op->data, answer);
+  daytona__op_resolve_sandbox(op, daytona_sandbox_retain(op->sandbox));
+}

@@ -1,0 +1,136 @@
+/*
+ * Operations: what a service file states so that a request becomes a future.
+ *
+ *   static const daytona__endpoint_t endpoint = {
+ *     .prefix = "Failed to get working directory path: ", .method = "GET", .path = "/work-dir",
+ *     .service = DAYTONA__TOOLBOX, .response = &dir_model};
+ *
+ *   daytona_future_t *future;
+ *   daytona__op_t *op = daytona__op_new(&endpoint, NULL, sandbox, 0, &future);
+ *   if (op == NULL) return future;
+ *   return daytona__op_run(op, NULL, opts, on_dir);
+ *
+ * An operation lives in its future's arena and holds one reference to the future while it runs. `done` comes
+ * from a turn of the loop with the decoded answer or with an error; it settles the future with
+ * daytona__op_resolve() or daytona__op_fail(), or sends the next request of a longer operation. However it
+ * ends, daytona__op_end() lets everything go.
+ */
+#ifndef DAYTONA_CALL_OP_H
+#define DAYTONA_CALL_OP_H
+
+#include <daytona/sandbox.h>
+
+#include "call/client_impl.h"
+#include "call/sandbox_object.h"
+#include "core/future.h"
+#include "json/codec.h"
+#include "wire/url.h"
+
+typedef enum daytona__service { DAYTONA__CONTROL_PLANE, DAYTONA__TOOLBOX } daytona__service_t;
+
+typedef struct daytona__endpoint {
+  const char *prefix; /* in front of error messages */
+  const char *method;
+  const char *path; /* "{}" stands for an argument of daytona__op_path() */
+  daytona__service_t service;
+  const daytona__json_model_t *request;  /* NULL: no body */
+  const daytona__json_model_t *response; /* NULL: the answer's body is not looked at */
+  bool gives_sandbox; /* the answer is a sandbox (a daytona__sandbox_dto_t), or with `response` has some in
+                          it: it is decoded into op->data, which the sandboxes made of it share */
+  bool gives_array;   /* the answer is an array of `response`: `done` gets a daytona__array_t */
+  bool is_lenient;    /* of a sandbox: an answer that cannot be read counts as success without news */
+  bool is_create;     /* may never be sent twice */
+  bool is_stream;     /* not a request: once the toolbox is known `done` comes without an answer, perhaps at
+                          once, and the service opens its socket with daytona__stream_open() */
+} daytona__endpoint_t;
+
+/* An answer that is an array of structs. */
+typedef struct daytona__array {
+  const void *items;
+  size_t count;
+} daytona__array_t;
+
+typedef struct daytona__op daytona__op_t;
+
+struct daytona__op {
+  const char *kind; /* tells longer operations apart, by address; NULL for most */
+  daytona_future_t *future;
+  daytona_client_t *client;   /* retained */
+  daytona_sandbox_t *sandbox; /* retained; NULL for operations of the client */
+  const daytona__endpoint_t *endpoint;
+  daytona__url_t url;   /* path and query are collected here */
+  const char *target;   /* the finished one, relative to the service's base */
+  const char *full_url; /* the one sent last, and what it was made of */
+  const char *full_base, *full_target;
+  const void *body;
+  size_t body_size;
+  bool is_requesting; /* `http` is in use */
+  bool is_finding;    /* `http` asks where the toolbox is: the request itself was not sent yet */
+  bool counts_queue_time;
+  int64_t timeout_ms; /* of each request; -1: none */
+  daytona__http_call_t http;
+  daytona__arena_t *scratch; /* optional: holds URL, body and decoded answer of each request instead of the
+                                 future's arena, for operations that go on for days; daytona__op_switch() clears it */
+  daytona__sandbox_data_t *data; /* holds the answer when it is a sandbox */
+  void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer);
+  void (*outgoing)(daytona__op_t *op); /* optional: last changes to `http` before the request goes */
+  void (*admitted)(daytona__op_t *op); /* optional: a request has left the queue */
+  void (*ending)(daytona__op_t *op);   /* optional: end what runs besides requests, such as timers; `http` has
+                                          been stopped, and still tells whether it was sent */
+};
+
+/*
+ * A new operation on `sandbox` or, with NULL, on `client`, and its future. `size` is that of the structure
+ * whose first member the operation is; 0 for the operation alone. NULL: *future has failed already, for a
+ * closed client, lack of memory, or because both `client` and `sandbox` are NULL.
+ */
+daytona__op_t *daytona__op_new(const daytona__endpoint_t *endpoint, daytona_client_t *client,
+                               daytona_sandbox_t *sandbox, size_t size, daytona_future_t **future);
+
+/* Fill in the path's arguments. Without arguments it need not be called. Queries: daytona__url_query*(&op->url). */
+void daytona__op_path(daytona__op_t *op, const char *first, const char *second, const char *third);
+
+/* Send the first request. `opts` may be NULL. Returns the future. */
+daytona_future_t *daytona__op_run(daytona__op_t *op, const void *request, const daytona_call_opts_t *opts,
+                                  void (*done)(daytona__op_t *op, const daytona_error_t *error,
+                                               void *answer));
+
+/* Check options and encode the request without sending it yet. 0, or the operation has failed and is gone. */
+int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_ms);
+
+/* Send what was prepared. May be called again, from `done` or later, for the same request. */
+void daytona__op_send(daytona__op_t *op);
+
+/* Where what belongs to one request goes. */
+static inline daytona__arena_t *daytona__op_arena(const daytona__op_t *op) {
+  return op->scratch != NULL ? op->scratch : &op->future->arena;
+}
+
+/* Go on with another request: its path is to be filled in again. */
+void daytona__op_switch(daytona__op_t *op, const daytona__endpoint_t *endpoint);
+
+/* Fail before anything was sent: a bad argument. Returns the future. */
+daytona_future_t *daytona__op_reject(daytona__op_t *op, daytona_errcode_t code, const char *format, ...)
+  __attribute__((format(printf, 3, 4)));
+
+/* Settle, and let everything go; the operation is gone afterwards. */
+void daytona__op_resolve(daytona__op_t *op, const daytona__type_t *type, void *result);
+void daytona__op_resolve_sandbox(daytona__op_t *op, daytona_sandbox_t *sandbox); /* takes the reference */
+void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error);
+
+/* `done` of operations whose answer has no value, and of those that bring their sandbox up to date. */
+void daytona__op_done_empty(daytona__op_t *op, const daytona_error_t *error, void *answer);
+void daytona__op_done_sandbox(daytona__op_t *op, const daytona_error_t *error, void *answer);
+
+/* Whether the reserved words of an options struct are zero. */
+bool daytona__reserved_is_zero(const uint64_t *words, size_t count);
+#define DAYTONA__RESERVED_OK(opts) \
+  daytona__reserved_is_zero((opts)->reserved, sizeof(opts)->reserved / sizeof(opts)->reserved[0])
+
+/* Whether a list of strings given by the program has all of its elements. */
+bool daytona__strings_are_whole(const daytona_strings_t *strings);
+
+/* Resolve a timeout of options: 0 means `fallback`, DAYTONA_NO_TIMEOUT -1. False for other negatives. */
+bool daytona__timeout_resolve(int64_t given, int64_t fallback, int64_t *out);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * The inside of a sandbox object, for the services.
+ */
+#ifndef DAYTONA_CALL_SANDBOX_OBJECT_H
+#define DAYTONA_CALL_SANDBOX_OBJECT_H
+
+#include <daytona/sandbox.h>
+
+#include "core/arena.h"
+#include "core/future.h"
+#include "json/codec.h"
+
+/* One answer of the server with the memory of everything in it; a list page has several sandboxes in one. */
+typedef struct daytona__sandbox_data {
+  daytona__arena_t arena;
+  unsigned refs;
+} daytona__sandbox_data_t;
+
+/* A decoded sandbox: the public part first, then what becomes part of it. */
+typedef struct daytona__sandbox_dto {
+  daytona_sandbox_info_t info;
+  struct {
+    const char *dockerfile;
+    const char *snapshot_ref;
+  } build;
+} daytona__sandbox_dto_t;
+
+struct daytona_sandbox {
+  unsigned refs;
+  daytona_client_t *client; /* retained */
+  char *id;
+  daytona__sandbox_data_t *data;
+  daytona__sandbox_data_t *labels;    /* holds labels set since that answer; NULL: they are in data */
+  const daytona_sandbox_info_t *info; /* in data */
+  char *toolbox_url;                  /* base of toolbox calls with the id; NULL: not known yet */
+};
+
+extern const daytona__json_model_t daytona__sandbox_model;      /* a daytona__sandbox_dto_t */
+extern const daytona__json_model_t daytona__volume_mount_model; /* a daytona_volume_mount_t */
+extern const daytona__type_t daytona__type_sandbox;             /* a daytona_sandbox_t, one reference */
+
+daytona__sandbox_data_t *daytona__sandbox_data_new(void);
+void daytona__sandbox_data_release(daytona__sandbox_data_t *data);
+
+/* Fill in what follows from other members: the state's number, the build. For each decoded DTO. */
+void daytona__sandbox_dto_finish(daytona__sandbox_dto_t *dto);
+
+/* A new object for `dto`, which lies in `data`. Both are retained. NULL without memory. */
+daytona_sandbox_t *daytona__sandbox_new(daytona_client_t *client, daytona__sandbox_data_t *data,
+                                        daytona__sandbox_dto_t *dto);
+
+/* Bring `sandbox` up to date with an answer about it. */
+void daytona__sandbox_update(daytona_sandbox_t *sandbox, daytona__sandbox_data_t *data,
+                             daytona__sandbox_dto_t *dto);
+
+/* Show a copy of `labels`, which the server has taken over. 0 or DAYTONA_ENOMEM. */
+int daytona__sandbox_set_labels(daytona_sandbox_t *sandbox, const daytona_map_t *labels);
+
+/* Note a state learned otherwise: a 404 means DESTROYED. */
+void daytona__sandbox_set_state(daytona_sandbox_t *sandbox, daytona_sandbox_state_t state);
+
+/* Set the base of toolbox calls from a toolboxProxyUrl; an empty or bad one changes nothing. 0 or DAYTONA_ENOMEM. */
+int daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_url);
+
+#endif

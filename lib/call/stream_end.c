@@ -1,0 +1,112 @@
+/*
+ * See stream.h. Close codes have meanings of their own here: the toolbox ends a terminal with 1011 when its
+ * process failed, and a slow reader with 1008 and a text.
+ */
+#include "call/stream_end.h"
+
+#include <string.h>
+
+#include <daytona/interpreter.h>
+
+#include "wire/error_map.h"
+
+const daytona__type_t daytona__type_stream_end = {"stream end", NULL};
+
+const daytona_stream_end_t *daytona_future_stream_end(const daytona_future_t *future) {
+  return daytona__future_result(future, &daytona__type_stream_end);
+}
+
+const char *daytona_stream_reason_text(daytona_stream_reason_t reason) {
+  switch ((int)reason) {
+    case DAYTONA_STREAM_OPEN: return "open";
+#define REASON_CASE(name, value, text) \
+  case name: return text;
+      DAYTONA_STREAM_REASON_MAP(REASON_CASE)
+#undef REASON_CASE
+    default: return "unknown";
+  }
+}
+
+daytona_stream_reason_t daytona_future_stream_reason(const daytona_future_t *future) {
+  const daytona_stream_end_t *end = daytona_future_stream_end(future);
+  const daytona_error_t *error = daytona_future_error(future);
+  if (end != NULL) return end->reason;
+  if (daytona_future_interpreter_run_result(future) != NULL) return DAYTONA_STREAM_EXITED;
+  if (error == NULL) return DAYTONA_STREAM_OPEN;
+  if (error->code == DAYTONA_ECANCELED) return DAYTONA_STREAM_CANCELED;
+  if (error->code == DAYTONA_ECLOSED) return DAYTONA_STREAM_CLOSED;
+  if (daytona_error_is(error, DAYTONA_ETIMEOUT)) return DAYTONA_STREAM_TIMEOUT;
+  if (error->stream_reason != 0) return (daytona_stream_reason_t)error->stream_reason;
+  return daytona_error_is(error, DAYTONA_ECONNECTION) ? DAYTONA_STREAM_LOST : DAYTONA_STREAM_FAILED;
+}
+
+int daytona__stream_open(daytona__op_t *op, daytona__ws_opts_t *opts, daytona__ws_t **out) {
+  daytona__ws_env_t *env;
+  int rc = daytona__client_ws(op->client, &env);
+  if (rc != 0) return rc;
+  const char *url =
+    daytona__arena_printf(daytona__op_arena(op), "%s%s", op->sandbox->toolbox_url, op->target);
+  if (url == NULL) return DAYTONA_ENOMEM;
+  opts->url = url;
+  return daytona__ws_open(env, opts, out);
+}
+
+void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *close,
+                           daytona_error_t *error) {
+  daytona__http_call_t call = {.code = close->code, .message = close->message, .attempts = 1};
+  if (close->how == DAYTONA__WS_END_HTTP) {
+    call.status = close->status;
+    call.response_headers = (daytona_header_t *)close->headers;
+    call.response_header_count = close->header_count;
+    call.response_body.data = (char *)close->body;
+    call.response_body.size = close->body_size;
+  } else if (close->how == DAYTONA__WS_END_FRAME) {
+    call.code = DAYTONA_ECONNECTION;
+    call.message =
+      daytona__arena_printf(arena, "the server closed the connection: %s (%d)",
+                            close->reason[0] != '\0' ? close->reason : "no reason given", close->close_code);
+    if (call.message == NULL) call.message = close->message;
+  }
+  daytona__error_from_http(arena, &call, error);
+  error->stream_reason = daytona__stream_reason(close);
+}
+
+bool daytona__stream_is_lost(const daytona__ws_close_t *close) {
+  switch (close->how) {
+    case DAYTONA__WS_END_FRAME: return close->close_code != 1000 && close->close_code != 1005;
+    case DAYTONA__WS_END_CANCELED:
+    case DAYTONA__WS_END_NO_MEMORY: return false;
+    default: return true;
+  }
+}
+
+static bool has_word(const char *reason, const char *word) { return strstr(reason, word) != NULL; }
+
+daytona_stream_reason_t daytona__stream_reason(const daytona__ws_close_t *close) {
+  switch (close->how) {
+    case DAYTONA__WS_END_FRAME: break;
+    case DAYTONA__WS_END_CANCELED:
+    case DAYTONA__WS_END_CLOSE_TIMEOUT: return DAYTONA_STREAM_CLOSED;
+    case DAYTONA__WS_END_CONNECT_TIMEOUT:
+    case DAYTONA__WS_END_IDLE_TIMEOUT: return DAYTONA_STREAM_TIMEOUT;
+    case DAYTONA__WS_END_HTTP:
+    case DAYTONA__WS_END_PROTOCOL:
+    case DAYTONA__WS_END_NO_MEMORY: return DAYTONA_STREAM_FAILED;
+    default: return DAYTONA_STREAM_LOST;
+  }
+  if (close->was_asked) return DAYTONA_STREAM_CLOSED;
+  if (close->close_code == 1008 && has_word(close->reason, "slow")) return DAYTONA_STREAM_SLOW_READER;
+  if (has_word(close->reason, "replaced")) return DAYTONA_STREAM_REPLACED;
+  if (close->close_code == 4008) return DAYTONA_STREAM_TIMEOUT;
+  /* The server, or a proxy on the way, goes down: what ran may still run. */
+  bool is_going = close->close_code == 1001 || (close->close_code >= 1012 && close->close_code <= 1014);
+  return is_going && close->reason[0] == '\0' ? DAYTONA_STREAM_LOST : DAYTONA_STREAM_FAILED;
+}
+
+int daytona__stream_buffer(daytona_buffer_policy_t policy, size_t given, size_t *out) {
+  if (policy != DAYTONA_BUFFER_STOP && policy != DAYTONA_BUFFER_DROP_OLDEST) return DAYTONA_EINVAL;
+  if (given > DAYTONA__STREAM_BUFFER_MAX) return DAYTONA_EINVAL;
+  *out = 0;
+  if (policy == DAYTONA_BUFFER_DROP_OLDEST) *out = given != 0 ? given : DAYTONA__STREAM_BUFFER_DEFAULT;
+  return 0;
+}

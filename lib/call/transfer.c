@@ -1,0 +1,74 @@
+/*
+ * The common part of transfers; see transfer.h.
+ */
+#include "call/transfer.h"
+
+#include "core/memory.h"
+
+enum { IDLE_DEFAULT_MS = 30 * 60 * 1000 };
+
+/* Downloaded bytes are blocks of their own, not in the arena: they are not copied once more at the end. */
+static void drop_results(void *result) {
+  const daytona_fs_result_list_t *results = result;
+  for (size_t i = 0; i < results->count; i++) daytona__free((void *)results->items[i].bytes.data);
+}
+
+const daytona__type_t daytona__type_fs_results = {"file results", drop_results};
+
+static void drop_bytes(void *result) { daytona__free((void *)((daytona_bytes_t *)result)->data); }
+
+const daytona__type_t daytona__type_bytes = {"bytes", drop_bytes};
+
+const daytona_bytes_t *daytona_future_bytes(const daytona_future_t *future) {
+  return daytona__future_result(future, &daytona__type_bytes);
+}
+
+const daytona_fs_result_list_t *daytona_future_fs_result_list(const daytona_future_t *future) {
+  return daytona__future_result(future, &daytona__type_fs_results);
+}
+
+/* Marks the futures that daytona_fs_resume() may act on: only transfers have this one as their `kind`. */
+static const char transfer_kind[] = "transfer";
+
+daytona__transfer_t *daytona__transfer_new(const daytona__endpoint_t *endpoint, daytona_sandbox_t *sandbox,
+                                           size_t size, const daytona_transfer_opts_t *opts,
+                                           void (*resume)(daytona__transfer_t *transfer),
+                                           daytona_future_t **future) {
+  static const daytona_transfer_opts_t defaults;
+  if (opts == NULL) opts = &defaults;
+  daytona__transfer_t *self = (daytona__transfer_t *)daytona__op_new(endpoint, NULL, sandbox, size, future);
+  if (self == NULL) return NULL;
+  self->op.kind = transfer_kind;
+  self->resume = resume;
+  self->on_progress = opts->on_progress;
+  self->user = opts->user;
+  self->total = -1;
+  const char *problem = NULL;
+  if (!DAYTONA__RESERVED_OK(opts)) problem = "reserved words of the options are not zero";
+  if (!daytona__timeout_resolve(opts->idle_timeout_ms, IDLE_DEFAULT_MS, &self->idle_timeout_ms))
+    problem = "idle_timeout_ms must not be negative";
+  if (!daytona__timeout_resolve(opts->timeout_ms, DAYTONA_NO_TIMEOUT, &self->timeout_ms))
+    problem = "timeout_ms must not be negative";
+  if (problem == NULL) return self;
+  daytona__op_reject(&self->op, DAYTONA_EINVAL, "%s", problem);
+  return NULL;
+}
+
+void daytona__transfer_progress(daytona__transfer_t *self, int64_t bytes) {
+  self->bytes += bytes;
+  if (self->on_progress == NULL || bytes == 0) return;
+  daytona_transfer_progress_t progress = {self->bytes, self->total};
+  daytona__loop_t *loop = daytona__loop_retain(self->op.client->loop);
+  daytona__loop_enter(loop);
+  self->on_progress(&progress, self->user);
+  daytona__loop_leave(loop);
+  daytona__loop_release(loop);
+}
+
+void daytona_fs_resume(daytona_future_t *future) {
+  if (future == NULL || daytona__future_is_dead(future) || !daytona__future_is_pending(future)) return;
+  daytona__op_t *op = future->op;
+  if (op == NULL || op->kind != transfer_kind) return; /* of others, `op` is whatever they keep there */
+  daytona__transfer_t *self = (daytona__transfer_t *)op;
+  if (self->resume != NULL) self->resume(self);
+}

@@ -1,0 +1,191 @@
+/*
+ * Combinations of futures. One record serves the four kinds; what differs is a row of `kinds`.
+ *
+ * A combination observes its members and retains them until it is released itself, so the result that
+ * it takes over from a winner stays where it is, in the winner's arena. While it is pending it holds a
+ * reference of its own for every member that has still to report.
+ */
+#include "core/combine.h"
+
+#include <string.h>
+
+#include "core/future.h"
+#include "core/memory.h"
+
+typedef struct daytona__combine daytona__combine_t;
+
+struct daytona__combine {
+  daytona_future_t *future;
+  daytona_future_t **members;
+  size_t count, reported;
+  int64_t winner;
+  const daytona_error_t *first_error, *last_error;
+  void (*on_member)(daytona__combine_t *group, size_t index);
+  daytona__timer_t timer; /* deadline only */
+};
+
+/* What an observer of one member needs to know. */
+typedef struct member_ref {
+  daytona__combine_t *group;
+  size_t index;
+} member_ref_t;
+
+void daytona__combine_drop(daytona_future_t *future) {
+  daytona__combine_t *group = future->group;
+  for (size_t i = 0; i < group->count; i++) daytona_future_release(group->members[i]);
+  if (group->winner >= 0) future->result = NULL; /* it was the winner's, who has dropped it */
+}
+
+static void cancel_members(daytona__combine_t *group) {
+  for (size_t i = 0; i < group->count; i++) daytona_future_cancel(group->members[i]);
+}
+
+static void stop_group(daytona_future_t *future) {
+  daytona__timer_stop(&future->group->timer);
+  cancel_members(future->group);
+}
+
+/* Take over the outcome of member `index`. */
+static void settle_as(daytona__combine_t *group, size_t index) {
+  daytona_future_t *member = group->members[index];
+  daytona__timer_stop(&group->timer);
+  group->winner = (int64_t)index;
+  if (member->error != NULL)
+    daytona__future_fail_error(group->future, member->error);
+  else
+    daytona__future_resolve(group->future, member->type, member->result);
+  cancel_members(group);
+}
+
+static void on_all_member(daytona__combine_t *group, size_t index) {
+  const daytona_error_t *error = group->members[index]->error;
+  if (group->first_error == NULL) group->first_error = error;
+  if (group->reported < group->count) return;
+  if (group->first_error != NULL)
+    daytona__future_fail_error(group->future, group->first_error);
+  else
+    daytona__future_succeed(group->future);
+}
+
+static void on_any_member(daytona__combine_t *group, size_t index) {
+  group->last_error = group->members[index]->error;
+  if (group->last_error == NULL)
+    settle_as(group, index);
+  else if (group->reported == group->count)
+    daytona__future_fail_error(group->future, group->last_error);
+}
+
+static void on_race_member(daytona__combine_t *group, size_t index) { settle_as(group, index); }
+
+static void on_member_settled(daytona_future_t *member, void *user) {
+  member_ref_t *ref = user;
+  daytona__combine_t *group = ref->group;
+  daytona_future_t *future = group->future;
+  group->reported++;
+  if (daytona__future_is_pending(future)) group->on_member(group, ref->index);
+  daytona_future_release(future);
+}
+
+static void on_deadline(daytona__timer_t *timer) {
+  daytona__combine_t *group = DAYTONA__CONTAINER(timer, daytona__combine_t, timer);
+  if (!daytona__future_is_pending(group->members[0])) return; /* in time; its report is on the way */
+  daytona__future_fail(group->future, DAYTONA_EDEADLINE, "%s", daytona_errcode_text(DAYTONA_EDEADLINE));
+  cancel_members(group);
+}
+
+/*
+ * Members come from the program: each must be there and turn with the same loop. The answer to a call without a
+ * client turns with none.
+ */
+static bool members_are_valid(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count) {
+  if (futures == NULL && count != 0) return false;
+  for (size_t i = 0; i < count; i++)
+    if (futures[i] == NULL || futures[i]->loop == NULL ||
+        daytona__loop_uv(futures[i]->loop) != daytona__loop_uv(loop))
+      return false;
+  return true;
+}
+
+/*
+ * A combination with its members in place. Dead or failed when memory is short or a member is not valid;
+ * the members are then left alone.
+ */
+static daytona_future_t *group_new(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count,
+                                   void (*on_member)(daytona__combine_t *group, size_t index)) {
+  if (!members_are_valid(loop, futures, count))
+    return daytona__future_failed(loop, NULL, DAYTONA_EINVAL, "a member is missing or of another loop");
+  daytona_future_t *future = daytona__future_new(loop, sizeof(daytona__combine_t), NULL);
+  if (daytona__future_is_dead(future)) return future;
+  daytona__combine_t *group = future->op;
+  group->members = daytona__arena_array(&future->arena, count, sizeof *group->members);
+  member_ref_t *refs = daytona__arena_array(&future->arena, count, sizeof *refs);
+  if (group->members == NULL || refs == NULL) {
+    daytona__future_fail_error(future, daytona__error_static(DAYTONA_ENOMEM));
+    return future;
+  }
+  group->future = future;
+  group->winner = -1;
+  group->on_member = on_member;
+  daytona__timer_init(&group->timer, on_deadline);
+  future->group = group;
+  future->stop = stop_group;
+  for (; group->count < count; group->count++) {
+    size_t i = group->count;
+    refs[i].group = group;
+    refs[i].index = i;
+    group->members[i] = daytona_future_retain(futures[i]);
+    daytona_future_retain(future);
+    if (daytona_future_on_settled(futures[i], on_member_settled, &refs[i]) == 0) continue;
+    daytona_future_release(future);
+    group->count++;
+    daytona__future_fail_error(future, daytona__error_static(DAYTONA_ENOMEM));
+    break;
+  }
+  return future;
+}
+
+daytona_future_t *daytona__combine_all(daytona__loop_t *loop, daytona_future_t *const *futures,
+                                       size_t count) {
+  daytona_future_t *future = group_new(loop, futures, count, on_all_member);
+  if (count == 0 && daytona__future_is_pending(future)) daytona__future_succeed(future);
+  return future;
+}
+
+static daytona_future_t *first_of(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count,
+                                  void (*on_member)(daytona__combine_t *group, size_t index)) {
+  if (count == 0) return daytona__future_failed(loop, NULL, DAYTONA_EINVAL, "no futures to choose from");
+  return group_new(loop, futures, count, on_member);
+}
+
+daytona_future_t *daytona__combine_any(daytona__loop_t *loop, daytona_future_t *const *futures,
+                                       size_t count) {
+  return first_of(loop, futures, count, on_any_member);
+}
+
+daytona_future_t *daytona__combine_race(daytona__loop_t *loop, daytona_future_t *const *futures,
+                                        size_t count) {
+  return first_of(loop, futures, count, on_race_member);
+}
+
+daytona_future_t *daytona_future_deadline(daytona_future_t *future, int64_t timeout_ms) {
+  if (future == NULL || future->loop == NULL) return daytona__future_orphan();
+  if (timeout_ms < 0 && timeout_ms != DAYTONA_NO_TIMEOUT)
+    return daytona__future_failed(future->loop, NULL, DAYTONA_EINVAL, "timeout_ms must not be negative");
+  daytona_future_t *bound = group_new(future->loop, &future, 1, on_race_member);
+  if (daytona__future_is_pending(bound) && timeout_ms >= 0)
+    daytona__timer_start(future->loop, &bound->group->timer, timeout_ms);
+  return bound;
+}
+
+size_t daytona_future_member_count(const daytona_future_t *future) {
+  return future != NULL && future->group != NULL ? future->group->count : 0;
+}
+
+daytona_future_t *daytona_future_member(const daytona_future_t *future, size_t index) {
+  if (future == NULL || future->group == NULL || index >= future->group->count) return NULL;
+  return future->group->members[index];
+}
+
+int64_t daytona_future_winner(const daytona_future_t *future) {
+  return daytona_future_is_settled(future) && future->group != NULL ? future->group->winner : -1;
+}

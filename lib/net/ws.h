@@ -1,0 +1,140 @@
+/*
+ * WebSocket client: from a URL to messages, and exactly one verdict at the end.
+ *
+ * A socket is opened with daytona__ws_open() and belongs to the caller (release it). Events come through
+ * callbacks from turns of the loop, with nothing of wslay or mbedTLS on the stack: at most one on_open,
+ * then data, and as the last of all exactly one on_close, never inside a call. Releasing a socket that
+ * has not ended aborts it and silences it.
+ *
+ * Limits: connect (lookup, TCP, proxy, TLS, upgrade, redirects), idle (no message byte in either
+ * direction while not paused; pings do not count), pong (nothing heard after a ping), close (the peer
+ * does not answer a close frame). Each gives its own verdict.
+ */
+#ifndef DAYTONA_NET_WS_H
+#define DAYTONA_NET_WS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <daytona/error.h>
+
+#include "core/loop.h"
+#include "net/options.h"
+#include "net/resolver.h"
+
+typedef struct daytona__ws daytona__ws_t;
+
+/* What the sockets of one client share: read buffer, trust anchors, proxy rules, random numbers. */
+typedef struct daytona__ws_env daytona__ws_env_t;
+
+/* `common` are the headers of every upgrade, copied. `resolver` is borrowed and outlives the result. */
+int daytona__ws_env_new(daytona__loop_t *loop, const daytona__net_options_t *options,
+                        daytona__resolver_t *resolver, const daytona_header_t *common, size_t common_count,
+                        daytona__ws_env_t **out);
+
+/*
+ * Cancels what is open (each still gets its on_close); `closed` comes when no handle is left. Sockets that
+ * are still held may be released afterwards.
+ */
+void daytona__ws_env_close(daytona__ws_env_t *env, void (*closed)(void *user), void *user);
+
+/* Sockets that still have a handle; for tests and log lines. */
+size_t daytona__ws_env_count(const daytona__ws_env_t *env);
+
+typedef enum daytona__ws_end {
+  DAYTONA__WS_END_FRAME,    /* the peer's close frame: code is DAYTONA_OK, see close_code and reason */
+  DAYTONA__WS_END_EOF,      /* the connection ended without a close frame */
+  DAYTONA__WS_END_RESET,    /* it broke */
+  DAYTONA__WS_END_HTTP,     /* an answer other than 101: see status, headers, body */
+  DAYTONA__WS_END_FAILED,   /* it never opened: lookup, TCP, proxy, TLS, malformed upgrade */
+  DAYTONA__WS_END_PROTOCOL, /* the peer broke the rules or a ceiling (DAYTONA_ELIMIT) */
+  DAYTONA__WS_END_CONNECT_TIMEOUT,
+  DAYTONA__WS_END_IDLE_TIMEOUT,
+  DAYTONA__WS_END_PONG_TIMEOUT,  /* the peer is dead */
+  DAYTONA__WS_END_CLOSE_TIMEOUT, /* it did not answer our close frame */
+  DAYTONA__WS_END_CANCELED,
+  DAYTONA__WS_END_NO_MEMORY
+} daytona__ws_end_t;
+
+/* The verdict. Borrowed for the call. */
+typedef struct daytona__ws_close {
+  daytona__ws_end_t how;
+  daytona_errcode_t code; /* DAYTONA_OK for a close frame; DAYTONA_EFAILED for an HTTP answer, whose
+                             status and body the wire layer turns into the same error as for REST */
+  const char *message;    /* one line; never NULL */
+  bool was_open;          /* on_open had come */
+  bool was_asked;         /* daytona__ws_close() had been called */
+  int close_code;         /* of the peer's close frame; 1005: it had none */
+  const char *reason;     /* NUL-terminated; "" when there is none */
+  size_t reason_size;
+  int status; /* of an HTTP answer */
+  const daytona_header_t *headers;
+  size_t header_count;
+  const char *body; /* at most DAYTONA__ERROR_BODY_MAX of it, NUL-terminated */
+  size_t body_size;
+} daytona__ws_close_t;
+
+typedef struct daytona__ws_piece {
+  bool is_text;  /* the message's type */
+  bool is_first; /* the first piece of a message */
+  bool is_final; /* the last one */
+  const char *bytes;
+  size_t size;
+} daytona__ws_piece_t;
+
+typedef struct daytona__ws_opts {
+  const char *url;                 /* ws, wss, http or https; copied, as all that follows */
+  const daytona_header_t *headers; /* besides the common ones */
+  size_t header_count;
+  const char *const *protocols;
+  size_t protocol_count;
+  int64_t connect_timeout_ms; /* 0: the client's default; -1: none */
+  int64_t idle_timeout_ms;    /* 0 or -1: none */
+  int64_t ping_ms;            /* ping after that much silence; 0: 20 s; -1: never */
+  int64_t pong_timeout_ms;    /* 0: 20 s; -1: the peer is never taken for dead */
+  int64_t close_timeout_ms;   /* 0: 5 s */
+  size_t max_message;         /* 0: DAYTONA__WS_MESSAGE_MAX */
+  size_t max_queued;          /* 0: DAYTONA__WS_QUEUED_DEFAULT */
+  bool allows_invalid_utf8;   /* text messages are handed on whatever their bytes */
+  bool is_bytes;              /* what messages the bytes come in says nothing: several may be one piece */
+
+  void (*on_open)(daytona__ws_t *ws, const char *protocol); /* NULL protocol: none was chosen */
+  void (*on_data)(daytona__ws_t *ws, const daytona__ws_piece_t *piece);
+  void (*on_drain)(daytona__ws_t *ws); /* optional: everything that had to wait has been sent */
+  void (*on_close)(daytona__ws_t *ws, const daytona__ws_close_t *close);
+  void *user;
+} daytona__ws_opts_t;
+
+/* 0, DAYTONA_EINVAL (URL, header or protocol), DAYTONA_ENOMEM, DAYTONA_ECLOSED. */
+int daytona__ws_open(daytona__ws_env_t *env, const daytona__ws_opts_t *opts, daytona__ws_t **out);
+void daytona__ws_release(daytona__ws_t *ws);
+void *daytona__ws_user(const daytona__ws_t *ws);
+
+/*
+ * Send one message in one frame (copied). 0, DAYTONA_ELIMIT (the queue has no room for it: wait for
+ * on_drain), DAYTONA_ECLOSED (not open), DAYTONA_ENOMEM, DAYTONA_EFAILED (no random numbers).
+ */
+int daytona__ws_send(daytona__ws_t *ws, bool is_text, const void *bytes, size_t size);
+
+/* When bytes last came, on the loop's clock; inside on_data that is now, without asking the clock again. */
+int64_t daytona__ws_heard_ms(const daytona__ws_t *ws);
+
+/* Bytes that wait for the peer. */
+size_t daytona__ws_queued(const daytona__ws_t *ws);
+
+/* No on_data while paused, and no reading: the peer feels it. Pings go out, their answers are not missed. */
+void daytona__ws_pause(daytona__ws_t *ws);
+void daytona__ws_resume(daytona__ws_t *ws);
+
+/*
+ * Orderly close: send the frame, wait for the peer's (data keeps coming until then). Before the socket
+ * is open this cancels it. Later calls do nothing. `reason` is cut to 123 bytes. DAYTONA_EINVAL for a
+ * code that may not be sent.
+ */
+int daytona__ws_close(daytona__ws_t *ws, int code, const char *reason);
+
+/* Stop at once, in any state; on_close says DAYTONA__WS_END_CANCELED. */
+void daytona__ws_cancel(daytona__ws_t *ws);
+
+#endif

@@ -1,0 +1,686 @@
+/*
+ * Combinators: who wins, who is cancelled, what is taken over, and when it is told.
+ */
+#include "core/combine.h"
+
+#include <string.h>
+
+#include "core/future.h"
+#include "core/memory.h"
+
+#include "support/alloc.h"
+#include "support/check.h"
+#include "support/loop.h"
+#include "support/op.h"
+
+enum { COUNT = 3 };
+
+/* Three operations, the array that combinators want, and what the combination told. */
+typedef struct trio {
+  support_loop_t *host;
+  support_op_t op[COUNT];
+  daytona_future_t *futures[COUNT];
+  support_seen_t seen;
+} trio_t;
+
+static void trio_start(trio_t *trio, support_loop_t *host) {
+  memset(trio, 0, sizeof *trio);
+  trio->host = host;
+  for (int i = 0; i < COUNT; i++) {
+    support_op_start(host, &trio->op[i]);
+    trio->futures[i] = trio->op[i].future;
+  }
+}
+
+/* End what still runs and give up the members. */
+static void trio_end(trio_t *trio) {
+  for (int i = 0; i < COUNT; i++) {
+    if (trio->op[i].is_running) support_op_succeed(&trio->op[i], NULL);
+    daytona_future_release(trio->futures[i]);
+  }
+}
+
+static daytona_future_t *watch(trio_t *trio, daytona_future_t *group) {
+  assert_int_equal(daytona_future_on_settled(group, support_see, &trio->seen), 0);
+  return group;
+}
+
+#define ALL(trio) watch(&(trio), daytona__combine_all((trio).host->loop, (trio).futures, COUNT))
+#define ANY(trio) watch(&(trio), daytona__combine_any((trio).host->loop, (trio).futures, COUNT))
+#define RACE(trio) watch(&(trio), daytona__combine_race((trio).host->loop, (trio).futures, COUNT))
+
+static int stops(const trio_t *trio) {
+  int count = 0;
+  for (int i = 0; i < COUNT; i++) count += trio->op[i].stop_count;
+  return count;
+}
+
+/* --- all --------------------------------------------------------------------------------------- */
+
+static void all_waits_for_the_last(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *all = ALL(trio);
+  assert_int_equal(daytona_future_member_count(all), COUNT);
+  for (int i = COUNT - 1; i >= 0; i--) {
+    assert_ptr_equal(daytona_future_member(all, (size_t)i), trio.futures[i]);
+    assert_int_equal(trio.seen.count, 0);
+    support_op_succeed(&trio.op[i], "text");
+    assert_int_equal(trio.seen.count, 0);
+    support_loop_drain(trio.host);
+  }
+  assert_int_equal(trio.seen.count, 1);
+  assert_int_equal(trio.seen.code, DAYTONA_OK);
+  assert_null(daytona_future_member(all, COUNT));
+  assert_null(daytona_future_string(all));
+  assert_int_equal(daytona_future_winner(all), -1);
+  trio_end(&trio);
+  assert_string_equal(daytona_future_string(daytona_future_member(all, 1)), "text");
+  daytona_future_release(all);
+}
+
+static void all_fails_with_the_first_failure_and_cancels_nobody(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *all = ALL(trio);
+  support_op_fail(&trio.op[2], DAYTONA_EGONE);
+  support_loop_drain(trio.host);
+  support_op_fail(&trio.op[0], DAYTONA_ECONFLICT);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 0);
+  assert_int_equal(stops(&trio), 0);
+  support_op_succeed(&trio.op[1], NULL);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 1);
+  assert_int_equal(trio.seen.code, DAYTONA_EGONE);
+  assert_string_equal(trio.seen.text, "op: gone");
+  daytona_future_release(all);
+  trio_end(&trio);
+}
+
+static void error_of_a_combination_outlives_its_member(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *bound = daytona_future_deadline(trio.futures[0], 1000);
+  support_op_fail(&trio.op[0], DAYTONA_EGONE);
+  support_loop_drain(trio.host);
+  assert_ptr_not_equal(daytona_future_error(bound), daytona_future_error(trio.futures[0]));
+  trio_end(&trio);
+  assert_string_equal(daytona_future_error(bound)->message, "op: gone");
+  daytona_future_release(bound);
+}
+
+static void all_of_nothing_succeeds_from_a_later_turn(void **state) {
+  support_loop_t *host = *state;
+  support_seen_t seen = {0};
+  daytona_future_t *all = daytona__combine_all(host->loop, NULL, 0);
+  assert_false(daytona_future_is_settled(all));
+  daytona_future_then(all, support_see, &seen);
+  assert_int_equal(seen.count, 0);
+  support_loop_drain(host);
+  assert_int_equal(seen.count, 1);
+  assert_int_equal(seen.code, DAYTONA_OK);
+}
+
+static void cancelling_a_combination_cancels_its_pending_members(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *all = ALL(trio);
+  support_op_succeed(&trio.op[1], NULL);
+  daytona_future_cancel(all);
+  assert_int_equal(trio.seen.count, 0);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 1);
+  assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
+  assert_int_equal(trio.op[0].stop_count, 1);
+  assert_int_equal(trio.op[1].stop_count, 0);
+  assert_int_equal(trio.op[2].stop_count, 1);
+  assert_int_equal(daytona_future_code(trio.futures[0]), DAYTONA_ECANCELED);
+  assert_int_equal(daytona_future_code(trio.futures[1]), DAYTONA_OK);
+  daytona_future_release(all);
+  trio_end(&trio);
+}
+
+/* --- any and race ------------------------------------------------------------------------------ */
+
+static void any_takes_the_first_success_and_cancels_the_rest(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *any = ANY(trio);
+  support_op_fail(&trio.op[0], DAYTONA_EGONE);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 0);
+  assert_int_equal(stops(&trio), 0);
+  support_op_succeed(&trio.op[2], "winner");
+  support_loop_turn(trio.host);
+  assert_int_equal(daytona_future_winner(any), -1); /* decided, not yet told */
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 1);
+  assert_string_equal(trio.seen.text, "winner");
+  assert_int_equal(daytona_future_winner(any), 2);
+  assert_int_equal(trio.op[1].stop_count, 1);
+  trio_end(&trio);
+  assert_string_equal(daytona_future_string(any), "winner");
+  daytona_future_release(any);
+}
+
+static void any_fails_with_the_last_failure(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *any = ANY(trio);
+  support_op_fail(&trio.op[1], DAYTONA_EGONE);
+  support_op_fail(&trio.op[0], DAYTONA_EAUTH);
+  support_loop_drain(trio.host);
+  support_op_fail(&trio.op[2], DAYTONA_ECONFLICT);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 1);
+  assert_int_equal(trio.seen.code, DAYTONA_ECONFLICT);
+  assert_int_equal(daytona_future_winner(any), -1);
+  daytona_future_release(any);
+  trio_end(&trio);
+}
+
+static void race_takes_a_failure_too(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *race = RACE(trio);
+  support_op_fail(&trio.op[1], DAYTONA_EGONE);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 1);
+  assert_int_equal(trio.seen.code, DAYTONA_EGONE);
+  assert_int_equal(daytona_future_winner(race), 1);
+  assert_int_equal(stops(&trio), 2);
+  daytona_future_release(race);
+  trio_end(&trio);
+}
+
+static void race_between_outcomes_of_one_turn_goes_to_the_earlier(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *race = RACE(trio);
+  support_op_succeed(&trio.op[2], "first");
+  support_op_succeed(&trio.op[0], "second");
+  support_loop_drain(trio.host);
+  assert_string_equal(trio.seen.text, "first");
+  assert_int_equal(daytona_future_winner(race), 2);
+  daytona_future_release(race);
+  trio_end(&trio);
+}
+
+static void choosing_among_nothing_fails(void **state) {
+  support_loop_t *host = *state;
+  support_seen_t seen[2] = {0};
+  daytona_future_then(daytona__combine_any(host->loop, NULL, 0), support_see, &seen[0]);
+  daytona_future_then(daytona__combine_race(host->loop, NULL, 0), support_see, &seen[1]);
+  support_loop_drain(host);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(seen[i].count, 1);
+    assert_int_equal(seen[i].code, DAYTONA_EINVAL);
+  }
+}
+
+/* --- members ----------------------------------------------------------------------------------- */
+
+static void members_may_have_settled_before(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  for (int i = 0; i < COUNT; i++) support_op_succeed(&trio.op[i], "done");
+  support_loop_drain(trio.host);
+  support_seen_t seen[3] = {0};
+  daytona_future_then(daytona__combine_all(trio.host->loop, trio.futures, COUNT), support_see, &seen[0]);
+  daytona_future_then(daytona__combine_any(trio.host->loop, trio.futures, COUNT), support_see, &seen[1]);
+  daytona_future_then(daytona__combine_race(trio.host->loop, trio.futures, COUNT), support_see, &seen[2]);
+  assert_int_equal(seen[0].count + seen[1].count + seen[2].count, 0);
+  support_loop_drain(trio.host);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(seen[i].count, 1);
+    assert_int_equal(seen[i].code, DAYTONA_OK);
+  }
+  assert_string_equal(seen[1].text, "done");
+  trio_end(&trio);
+}
+
+static void the_same_future_may_be_a_member_twice(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *twice[2] = {trio.futures[0], trio.futures[0]};
+  support_seen_t seen[2] = {0};
+  daytona_future_then(daytona__combine_all(trio.host->loop, twice, 2), support_see, &seen[0]);
+  daytona_future_t *any = daytona__combine_any(trio.host->loop, twice, 2);
+  daytona_future_on_settled(any, support_see, &seen[1]);
+  support_op_succeed(&trio.op[0], "both");
+  support_loop_drain(trio.host);
+  assert_int_equal(seen[0].count, 1);
+  assert_string_equal(seen[1].text, "both");
+  assert_int_equal(daytona_future_winner(any), 0);
+  assert_ptr_equal(daytona_future_member(any, 1), trio.futures[0]);
+  assert_null(daytona_future_member(any, 2));
+  daytona_future_release(any);
+  trio_end(&trio);
+}
+
+static void combinations_nest_and_pass_the_result_on(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *inner = daytona__combine_any(trio.host->loop, trio.futures, 2);
+  daytona_future_t *bound = daytona_future_deadline(inner, 60000);
+  daytona_future_t *pair[2] = {bound, trio.futures[2]};
+  daytona_future_t *outer = watch(&trio, daytona__combine_race(trio.host->loop, pair, 2));
+  daytona_future_release(inner);
+  daytona_future_release(bound);
+  support_op_succeed(&trio.op[1], "deep");
+  support_loop_drain(trio.host);
+  assert_string_equal(trio.seen.text, "deep");
+  assert_int_equal(trio.op[0].stop_count, 1);
+  assert_int_equal(trio.op[2].stop_count, 1);
+  trio_end(&trio);
+  assert_string_equal(daytona_future_string(outer), "deep");
+  daytona_future_release(outer);
+}
+
+static void cancelling_the_outer_reaches_the_innermost(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *inner = daytona__combine_all(trio.host->loop, trio.futures, COUNT);
+  daytona_future_t *outer = watch(&trio, daytona__combine_all(trio.host->loop, &inner, 1));
+  daytona_future_release(inner);
+  daytona_future_cancel(outer);
+  assert_int_equal(stops(&trio), COUNT);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
+  daytona_future_release(outer);
+  trio_end(&trio);
+}
+
+static int drop_count;
+
+static void count_drop(void *result) { drop_count++; }
+
+static const daytona__type_t type_counted = {"counted", count_drop};
+
+static void a_result_taken_over_is_dropped_once(void **state) {
+  support_loop_t *host = *state;
+  drop_count = 0;
+  daytona_future_t *member = daytona__future_new(host->loop, 0, NULL);
+  daytona_future_t *race = daytona__combine_race(host->loop, &member, 1);
+  daytona_future_t *bound = daytona_future_deadline(race, 1000);
+  daytona__future_resolve(member, &type_counted, &drop_count);
+  daytona_future_release(member);
+  daytona_future_release(race);
+  support_loop_drain(host);
+  assert_ptr_equal(daytona__future_result(bound, &type_counted), &drop_count);
+  assert_int_equal(drop_count, 0);
+  daytona_future_release(bound);
+  assert_int_equal(drop_count, 1);
+}
+
+static void a_released_combination_goes_on(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_release(ANY(trio));
+  support_loop_drain(trio.host);
+  assert_int_equal(stops(&trio), 0);
+  support_op_succeed(&trio.op[0], "alone");
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 1);
+  assert_string_equal(trio.seen.text, "alone");
+  assert_int_equal(stops(&trio), 2);
+  trio_end(&trio);
+}
+
+static void members_must_exist_and_share_the_loop(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  uv_loop_t other_uv;
+  daytona__loop_t *other;
+  assert_int_equal(uv_loop_init(&other_uv), 0);
+  assert_int_equal(daytona__loop_new(&other_uv, NULL, NULL, &other), 0);
+  daytona_future_t *foreign = daytona__future_new(other, 0, NULL);
+  daytona_future_t *lists[2][2] = {{trio.futures[0], NULL}, {trio.futures[0], foreign}};
+  support_seen_t seen[3] = {0};
+  daytona_future_then(daytona__combine_all(trio.host->loop, lists[0], 2), support_see, &seen[0]);
+  daytona_future_then(daytona__combine_any(trio.host->loop, lists[1], 2), support_see, &seen[1]);
+  daytona_future_then(daytona__combine_race(trio.host->loop, NULL, 2), support_see, &seen[2]);
+  support_loop_drain(trio.host);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(seen[i].count, 1);
+    assert_int_equal(seen[i].code, DAYTONA_EINVAL);
+  }
+  assert_int_equal(stops(&trio), 0);
+  daytona_future_release(foreign);
+  daytona__loop_close(other, NULL, NULL);
+  uv_run(&other_uv, UV_RUN_DEFAULT);
+  daytona__loop_release(other);
+  assert_int_equal(uv_loop_close(&other_uv), 0);
+  trio_end(&trio);
+}
+
+/* A call without its client has a future of no loop at all. */
+static void member_of_no_loop_is_refused(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *list[2] = {trio.futures[0], daytona__future_orphan()};
+  support_seen_t seen[3] = {0};
+  daytona_future_then(daytona__combine_all(trio.host->loop, list, 2), support_see, &seen[0]);
+  daytona_future_then(daytona__combine_any(trio.host->loop, list, 2), support_see, &seen[1]);
+  daytona_future_then(daytona__combine_race(trio.host->loop, list, 2), support_see, &seen[2]);
+  support_loop_drain(trio.host);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(seen[i].count, 1);
+    assert_int_equal(seen[i].code, DAYTONA_EINVAL);
+  }
+  assert_int_equal(stops(&trio), 0);
+  trio_end(&trio);
+}
+
+static void members_may_be_of_another_client(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona__loop_t *second;
+  assert_int_equal(daytona__loop_new(&trio.host->uv, NULL, NULL, &second), 0);
+  daytona_future_t *all = watch(&trio, daytona__combine_all(second, trio.futures, COUNT));
+  daytona__loop_close(second, NULL, NULL);
+  support_loop_drain(trio.host);
+  assert_true(daytona__loop_is_closed(second));
+  assert_int_equal(trio.seen.code, DAYTONA_ECLOSED);
+  assert_int_equal(stops(&trio), COUNT);
+  daytona_future_release(all);
+  daytona__loop_release(second);
+  trio_end(&trio);
+}
+
+static void members_without_memory_count_as_failed(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  support_alloc_fail_from(1);
+  daytona_future_t *dead = daytona__future_new(trio.host->loop, 0, NULL);
+  support_alloc_heal();
+  assert_true(daytona__future_is_dead(dead));
+  daytona_future_t *pair[2] = {dead, trio.futures[0]};
+  support_seen_t seen[4] = {0};
+  daytona_future_then(daytona__combine_any(trio.host->loop, pair, 2), support_see, &seen[0]);
+  daytona_future_then(daytona__combine_all(trio.host->loop, pair, 2), support_see, &seen[1]);
+  daytona_future_then(daytona_future_deadline(dead, 10), support_see, &seen[2]);
+  support_loop_drain(trio.host);
+  assert_int_equal(seen[0].count + seen[1].count, 0);
+  assert_int_equal(seen[2].code, DAYTONA_ENOMEM);
+  support_op_succeed(&trio.op[0], "alive");
+  daytona_future_then(daytona__combine_race(trio.host->loop, pair, 2), support_see, &seen[3]);
+  support_loop_drain(trio.host);
+  assert_string_equal(seen[0].text, "alive");
+  assert_int_equal(seen[1].code, DAYTONA_ENOMEM);
+  for (int i = 0; i < 4; i++) assert_int_equal(seen[i].count, 1);
+  trio_end(&trio);
+}
+
+/* --- callbacks --------------------------------------------------------------------------------- */
+
+static void cancel_user(daytona_future_t *future, void *user) { daytona_future_cancel(user); }
+
+static void a_members_callback_may_cancel_the_combination(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *all = daytona__combine_all(trio.host->loop, trio.futures, COUNT);
+  daytona_future_on_settled(all, support_see, &trio.seen);
+  daytona_future_on_settled(trio.futures[0], cancel_user, all);
+  support_op_succeed(&trio.op[0], NULL);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 1);
+  assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
+  assert_int_equal(stops(&trio), 2);
+  daytona_future_release(all);
+  trio_end(&trio);
+}
+
+static void release_user(daytona_future_t *future, void *user) { daytona_future_release(user); }
+
+static void a_members_callback_may_release_the_combination(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *race = daytona__combine_race(trio.host->loop, trio.futures, COUNT);
+  daytona_future_on_settled(trio.futures[0], release_user, race);
+  support_op_succeed(&trio.op[0], NULL);
+  trio_end(&trio);
+  support_loop_drain(trio.host);
+  assert_int_equal(stops(&trio), 0); /* trio_end() came first */
+}
+
+static support_op_t *last_op;
+
+static void end_last(daytona_future_t *future) { support_op_succeed(last_op, "from a stop"); }
+
+static void a_losers_stop_may_settle_other_members(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *member = daytona__future_new(trio.host->loop, 0, NULL);
+  member->stop = end_last;
+  last_op = &trio.op[1];
+  daytona_future_t *list[3] = {trio.futures[0], member, trio.futures[1]};
+  daytona_future_t *any = watch(&trio, daytona__combine_any(trio.host->loop, list, 3));
+  daytona_future_release(member);
+  support_op_succeed(&trio.op[0], "winner");
+  support_loop_drain(trio.host);
+  assert_string_equal(trio.seen.text, "winner");
+  assert_int_equal(daytona_future_code(daytona_future_member(any, 1)), DAYTONA_ECANCELED);
+  assert_string_equal(daytona_future_string(trio.futures[1]), "from a stop");
+  daytona_future_release(any);
+  trio_end(&trio);
+}
+
+/* --- deadlines --------------------------------------------------------------------------------- */
+
+static void deadline_cancels_an_operation_that_is_late(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], 3600000));
+  assert_int_equal(daytona_future_member_count(bound), 1);
+  assert_ptr_equal(daytona_future_member(bound, 0), trio.futures[0]);
+  daytona__loop_advance(trio.host->loop, 3500000);
+  for (int i = 0; i < 5; i++) support_loop_turn(trio.host);
+  assert_int_equal(trio.seen.count, 0);
+  daytona__loop_advance(trio.host->loop, 100000);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 1);
+  assert_int_equal(trio.seen.code, DAYTONA_EDEADLINE);
+  assert_string_equal(trio.seen.text, "the operation exceeded its time limit");
+  assert_int_equal(trio.op[0].stop_count, 1);
+  assert_int_equal(daytona_future_code(trio.futures[0]), DAYTONA_ECANCELED);
+  assert_int_equal(daytona_future_winner(bound), -1);
+  daytona_future_release(bound);
+  trio_end(&trio);
+}
+
+static void deadline_passes_the_result_on_and_stops_its_timer(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], 60000));
+  support_op_succeed(&trio.op[0], "in time");
+  support_loop_drain(trio.host); /* would wait a minute if the timer still ran */
+  assert_string_equal(trio.seen.text, "in time");
+  assert_string_equal(daytona_future_string(bound), "in time");
+  assert_int_equal(daytona_future_winner(bound), 0);
+  daytona__loop_advance(trio.host->loop, 100000);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 1);
+  daytona_future_release(bound);
+  trio_end(&trio);
+}
+
+static void deadline_of_zero_fires_from_a_later_turn(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], 0));
+  assert_int_equal(trio.seen.count, 0);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.code, DAYTONA_EDEADLINE);
+  daytona_future_release(bound);
+  trio_end(&trio);
+}
+
+static void deadline_never_beats_an_outcome_that_is_known(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  support_seen_t seen[2] = {0};
+  daytona_future_then(daytona_future_deadline(trio.futures[0], 5), support_see, &seen[0]);
+  support_op_succeed(&trio.op[0], "known");
+  daytona_future_then(daytona_future_deadline(trio.futures[0], 0), support_see, &seen[1]);
+  daytona__loop_advance(trio.host->loop, 1000); /* both are over before anyone is told */
+  support_loop_drain(trio.host);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(seen[i].count, 1);
+    assert_string_equal(seen[i].text, "known");
+  }
+  trio_end(&trio);
+}
+
+static void no_timeout_means_no_bound(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], DAYTONA_NO_TIMEOUT));
+  assert_int_equal(uv_loop_alive(&trio.host->uv), 0);
+  daytona__loop_advance(trio.host->loop, INT64_C(1) << 40);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 0);
+  support_op_succeed(&trio.op[0], "at last");
+  support_loop_drain(trio.host);
+  assert_string_equal(trio.seen.text, "at last");
+  daytona_future_release(bound);
+  trio_end(&trio);
+}
+
+static void longest_timeout_is_far_away(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], INT64_MAX));
+  for (int i = 0; i < 3; i++) support_loop_turn(trio.host);
+  assert_int_equal(trio.seen.count, 0);
+  daytona_future_cancel(bound);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
+  daytona_future_release(bound);
+  trio_end(&trio);
+}
+
+static void negative_timeout_is_an_error_and_leaves_the_operation(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_then(daytona_future_deadline(trio.futures[0], -2), support_see, &trio.seen);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.code, DAYTONA_EINVAL);
+  assert_int_equal(stops(&trio), 0);
+  trio_end(&trio);
+}
+
+static void cancelling_a_deadline_stops_timer_and_operation(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], 60000));
+  daytona_future_cancel(bound);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.count, 1);
+  assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
+  assert_int_equal(trio.op[0].stop_count, 1);
+  daytona_future_release(bound);
+  trio_end(&trio);
+}
+
+static void cancelling_the_operation_settles_its_deadline(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], 60000));
+  daytona_future_cancel(trio.futures[0]);
+  support_loop_drain(trio.host);
+  assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
+  daytona_future_release(bound);
+  trio_end(&trio);
+}
+
+/* --- memory ------------------------------------------------------------------------------------ */
+
+/* Whatever fails: one report for the combination, and the members are left to their owner. */
+static void combine_without_memory(void *user) {
+  trio_t trio;
+  trio_start(&trio, user);
+  bool is_started = true;
+  for (int i = 0; i < COUNT; i++) is_started = is_started && trio.op[i].is_running;
+  daytona_future_t *groups[4] = {
+    daytona__combine_all(trio.host->loop, trio.futures, COUNT),
+    daytona__combine_any(trio.host->loop, trio.futures, COUNT),
+    daytona__combine_race(trio.host->loop, trio.futures, COUNT),
+    daytona_future_deadline(trio.futures[0], 1000),
+  };
+  support_seen_t seen[4] = {0};
+  for (int i = 0; i < 4; i++) daytona_future_then(groups[i], support_see, &seen[i]);
+  for (int i = 0; i < 4; i++) assert_int_equal(seen[i].count, 0);
+  if (is_started) assert_int_equal(stops(&trio), 0);
+  for (int i = 0; i < COUNT; i++)
+    if (trio.op[i].is_running) support_op_succeed(&trio.op[i], NULL);
+  support_loop_drain(trio.host);
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(seen[i].count, 1);
+    if (seen[i].code != DAYTONA_OK) assert_int_equal(seen[i].code, DAYTONA_ENOMEM);
+  }
+  trio_end(&trio);
+}
+
+static void combinations_survive_every_failing_allocation(void **state) {
+  support_alloc_sweep(combine_without_memory, *state);
+}
+
+static void many_members_settle_together(void **state) {
+  support_loop_t *host = *state;
+  enum { MANY = 5000 };
+  static daytona_future_t *futures[MANY];
+  support_seen_t seen = {0};
+  for (int i = 0; i < MANY; i++) futures[i] = daytona__future_new(host->loop, 0, NULL);
+  daytona_future_then(daytona__combine_all(host->loop, futures, MANY), support_see, &seen);
+  for (int i = 0; i < MANY; i++) {
+    daytona__future_succeed(futures[i]);
+    daytona_future_release(futures[i]);
+  }
+  support_loop_drain(host);
+  assert_int_equal(seen.count, 1);
+  assert_int_equal(seen.code, DAYTONA_OK);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, support_loop_setup, support_loop_teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    TEST(all_waits_for_the_last),
+    TEST(all_fails_with_the_first_failure_and_cancels_nobody),
+    TEST(error_of_a_combination_outlives_its_member),
+    TEST(all_of_nothing_succeeds_from_a_later_turn),
+    TEST(cancelling_a_combination_cancels_its_pending_members),
+    TEST(any_takes_the_first_success_and_cancels_the_rest),
+    TEST(any_fails_with_the_last_failure),
+    TEST(race_takes_a_failure_too),
+    TEST(race_between_outcomes_of_one_turn_goes_to_the_earlier),
+    TEST(choosing_among_nothing_fails),
+    TEST(members_may_have_settled_before),
+    TEST(the_same_future_may_be_a_member_twice),
+    TEST(combinations_nest_and_pass_the_result_on),
+    TEST(cancelling_the_outer_reaches_the_innermost),
+    TEST(a_result_taken_over_is_dropped_once),
+    TEST(a_released_combination_goes_on),
+    TEST(members_must_exist_and_share_the_loop),
+    TEST(member_of_no_loop_is_refused),
+    TEST(members_may_be_of_another_client),
+    TEST(members_without_memory_count_as_failed),
+    TEST(a_members_callback_may_cancel_the_combination),
+    TEST(a_members_callback_may_release_the_combination),
+    TEST(a_losers_stop_may_settle_other_members),
+    TEST(deadline_cancels_an_operation_that_is_late),
+    TEST(deadline_passes_the_result_on_and_stops_its_timer),
+    TEST(deadline_of_zero_fires_from_a_later_turn),
+    TEST(deadline_never_beats_an_outcome_that_is_known),
+    TEST(no_timeout_means_no_bound),
+    TEST(longest_timeout_is_far_away),
+    TEST(negative_timeout_is_an_error_and_leaves_the_operation),
+    TEST(cancelling_a_deadline_stops_timer_and_operation),
+    TEST(cancelling_the_operation_settles_its_deadline),
+    TEST(combinations_survive_every_failing_allocation),
+    TEST(many_members_settle_together),
+  };
+  return cmocka_run_group_tests_name("group", tests, NULL, NULL);
+}
