@@ -21,11 +21,14 @@ static const dl_route routes[] = {
   {"*", "/proxy/{port}/{path*}", NULL, 6},
 };
 
+static dl_routes *joined; /* looked in instead, when there is one */
+
 /* "<flags> x=.. port=.. rest=.." or why not. */
 static void on_request(dl_req *req, void *user) {
   bool bad_escape;
   (void)user;
-  const dl_route *r = dl_route_find(req, routes, DL_COUNT(routes), dl_req_path(req), &bad_escape);
+  const dl_route *r = joined ? dl_routes_find(req, joined, dl_req_path(req), &bad_escape)
+                             : dl_route_find(req, routes, DL_COUNT(routes), dl_req_path(req), &bad_escape);
   const char *x = r ? dl_req_param(req, "x") : NULL, *port = r ? dl_req_param(req, "port") : NULL;
   char *text =
     r ? dl_xprintf("<%u x=%s port=%s rest=%s>", r->flags, x ? x : "-", port ? port : "-", dl_req_rest(req))
@@ -88,12 +91,61 @@ static void the_rest_stays_as_it_came(void **state) {
          "rest=1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18>");
 }
 
+/* ---- tables joined ---- */
+
+#define MANY 1000
+
+/* No number of routes is too large, and the last of them is found like the first. */
+static void tables_of_any_size_are_joined(void **state) {
+  (void)state;
+  dl_route *many = calloc(MANY, sizeof *many);
+  char *error = NULL;
+  for (unsigned i = 0; i < MANY; i++) many[i] = (dl_route){"GET", dl_xprintf("/many/%u/{x}", i), NULL, i};
+  joined = dl_routes_join(
+    (dl_route_table[]){{many, MANY / 2}, {routes, DL_COUNT(routes)}, {many + MANY / 2, MANY / 2}}, 3, &error);
+  assert_non_null(joined);
+  assert_null(error);
+  expect("GET /many/0/a", "<0 x=a ");
+  expect("GET /many/999/a", "<999 x=a ");
+  expect("GET /sandbox/paginated", "<2 ");
+  expect("GET /many/1000/a", "<none>");
+  dl_routes_free(joined);
+  joined = NULL;
+  for (unsigned i = 0; i < MANY; i++) free((char *)many[i].path);
+  free(many);
+}
+
+static void refuses(dl_route a, dl_route b, const char *why) {
+  char *error = NULL;
+  const dl_route_table tables[] = {{&a, 1}, {&b, 1}};
+  dl_routes *r = dl_routes_join(tables, 2, &error);
+  if ((r == NULL) != (why != NULL)) fail_msg("%s and %s: %s", a.path, b.path, r ? "joined" : error);
+  if (why && !strstr(error, why)) fail_msg("%s and %s: %s", a.path, b.path, error);
+  dl_routes_free(r);
+  free(error);
+}
+
+static void routes_that_cannot_work_are_refused(void **state) {
+  (void)state;
+  const char *const same = "take the same requests", *const many = "too many segments or parameters";
+  const dl_route x = {"GET", "/a/{x}", NULL, 0};
+  refuses(x, (dl_route){"GET", "/a/{y}", NULL, 0}, same);
+  refuses(x, (dl_route){"GET", "/a/{x}/", NULL, 0}, same);
+  refuses(x, (dl_route){"*", "/a/{y}", NULL, 0}, same);
+  refuses(x, (dl_route){"POST", "/a/{x}", NULL, 0}, NULL);
+  refuses(x, (dl_route){"GET", "/a/b", NULL, 0}, NULL);
+  refuses(x, (dl_route){"GET", "/a/{x*}", NULL, 0}, NULL);
+  refuses(x, (dl_route){"GET", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16", NULL, 0}, NULL);
+  refuses(x, (dl_route){"GET", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17", NULL, 0}, many);
+  refuses(x, (dl_route){"GET", "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}", NULL, 0}, NULL);
+  refuses(x, (dl_route){"GET", "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}", NULL, 0}, many);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(literal_segments_win),
-    cmocka_unit_test(segments_are_decoded_after_matching),
-    cmocka_unit_test(slashes_and_methods),
-    cmocka_unit_test(the_rest_stays_as_it_came),
+    cmocka_unit_test(literal_segments_win),          cmocka_unit_test(segments_are_decoded_after_matching),
+    cmocka_unit_test(slashes_and_methods),           cmocka_unit_test(the_rest_stays_as_it_came),
+    cmocka_unit_test(tables_of_any_size_are_joined), cmocka_unit_test(routes_that_cannot_work_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

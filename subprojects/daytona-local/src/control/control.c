@@ -8,6 +8,7 @@
 #include "control/dispatch.h"
 #include "control/life/life.h"
 #include "control/objects/snapshots.h"
+#include "control/routes/call.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -123,6 +124,7 @@ static void free_control(dl_control *c) {
   dl_map_clear(&c->sandboxes);
   dl_map_clear(&c->names);
   dl_map_clear(&c->preview_tokens);
+  dl_routes_free(c->routes);
   dl_faults_free(c->faults);
   dl_rates_clear(&c->limits);
   dl_keys_clear(&c->keys);
@@ -153,6 +155,8 @@ static void on_failed_down(void *user) { (void)user; }
 
 dl_control *dl_control_new(uv_loop_t *loop, const dl_control_opts *opts, char **error) {
   dl_control *c = half_built(loop, opts);
+  c->routes = dl_api_routes(error);
+  if (!c->routes) goto out;
   c->store = dl_store_open(loop, c->state_dir, opts->is_durable, error);
   if (!c->store) goto out;
   load_meta(c);

@@ -46,6 +46,7 @@ struct dl_control {
   uv_loop_t *loop;
   dl_control_opts opts;
   dl_http *http;
+  dl_routes *routes;
   dl_store *store;
   dl_runtime *runtime;
   dl_clock clock;
@@ -115,11 +116,6 @@ enum {
 };
 /* The permission a key needs, in the upper half of the flags. */
 #define DL_R_PERM(permission) ((unsigned)(permission) << 16)
-
-typedef struct {
-  const dl_route *routes;
-  size_t count;
-} dl_route_table;
 
 dl_route_table dl_sandbox_routes(void);
 dl_route_table dl_lifecycle_routes(void);

@@ -176,4 +176,20 @@ typedef struct {
 const dl_route *dl_route_find(dl_req *req, const dl_route *routes, size_t count, const char *path,
                               bool *bad_escape);
 
+typedef struct {
+  const dl_route *routes;
+  size_t count;
+} dl_route_table;
+
+/* The rows of several tables as one. */
+typedef struct dl_routes dl_routes;
+
+/* Copies the rows, however many there are. NULL and *error (yours to free) when a path has more segments or
+ * parameters than a request can have, or when two rows take the same requests. */
+dl_routes *dl_routes_join(const dl_route_table *tables, size_t count, char **error);
+/* NULL is fine. */
+void dl_routes_free(dl_routes *r);
+/* As dl_route_find, over all rows. */
+const dl_route *dl_routes_find(dl_req *req, const dl_routes *routes, const char *path, bool *bad_escape);
+
 #endif

@@ -5,6 +5,7 @@
  */
 #include "http/internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,4 +90,64 @@ const dl_route *dl_route_find(dl_req *req, const dl_route *routes, size_t count,
     return NULL;
   }
   return best;
+}
+
+/* ---- tables joined ---- */
+
+struct dl_routes {
+  size_t count;
+  dl_route rows[];
+};
+
+/* Both take some request, and neither path is more specific than the other. */
+static bool is_same(const dl_route *a, const dl_route *b) {
+  span x[SEGMENTS_MAX], y[SEGMENTS_MAX];
+  bool is_any = strcmp(a->method, "*") == 0 || strcmp(b->method, "*") == 0;
+  if (!is_any && strcmp(a->method, b->method) != 0) return false;
+  int n = split(a->path, x);
+  if (n != split(b->path, y)) return false;
+  for (int i = 0; i < n; i++) {
+    if (is_param(&x[i]) != is_param(&y[i]) || is_rest(&x[i]) != is_rest(&y[i])) return false;
+    if (is_param(&x[i])) continue;
+    if (x[i].len != y[i].len || memcmp(x[i].at, y[i].at, x[i].len) != 0) return false;
+  }
+  return true;
+}
+
+static char *check_row(const dl_routes *r, const dl_route *row) {
+  span segments[SEGMENTS_MAX];
+  int n = split(row->path, segments), params = 0;
+  for (int i = 0; i < n; i++) params += is_param(&segments[i]) && !is_rest(&segments[i]);
+  if (n < 0 || params > DL_PARAMS_MAX)
+    return dl_xprintf("the route %s has too many segments or parameters", row->path);
+  for (size_t i = 0; i < r->count; i++)
+    if (is_same(&r->rows[i], row))
+      return dl_xprintf("the routes %s %s and %s %s take the same requests", r->rows[i].method,
+                        r->rows[i].path, row->method, row->path);
+  return NULL;
+}
+
+dl_routes *dl_routes_join(const dl_route_table *tables, size_t count, char **error) {
+  size_t total = 0;
+  for (size_t i = 0; i < count; i++) total += tables[i].count;
+  dl_routes *r = dl_xcalloc(1, sizeof *r + total * sizeof *r->rows);
+  for (size_t i = 0; i < count; i++) {
+    for (size_t j = 0; j < tables[i].count; j++) {
+      char *problem = check_row(r, &tables[i].routes[j]);
+      if (problem) {
+        *error = problem;
+        dl_routes_free(r);
+        return NULL;
+      }
+      r->rows[r->count++] = tables[i].routes[j];
+    }
+  }
+  assert(r->count == total);
+  return r;
+}
+
+void dl_routes_free(dl_routes *r) { free(r); }
+
+const dl_route *dl_routes_find(dl_req *req, const dl_routes *routes, const char *path, bool *bad_escape) {
+  return dl_route_find(req, routes->rows, routes->count, path, bad_escape);
 }

@@ -269,23 +269,17 @@ void dl_run_route(dl_control *c, dl_req *req, const dl_route *route) {
     route->handler(req, c);
 }
 
-static const dl_route *find_route(dl_req *req, const char *path, bool *bad_escape) {
-  static dl_route all[128];
-  static size_t count;
-  if (count == 0) {
-    const dl_route_table tables[] = {dl_sandbox_routes(), dl_lifecycle_routes(), dl_settings_routes(),
-                                     dl_access_routes(),  dl_snapshot_routes(),  dl_volume_routes(),
-                                     dl_info_routes()};
-    for (size_t i = 0; i < DL_COUNT(tables); i++)
-      for (size_t j = 0; j < tables[i].count; j++) all[count++] = tables[i].routes[j];
-  }
-  return dl_route_find(req, all, count, path, bad_escape);
+dl_routes *dl_api_routes(char **error) {
+  const dl_route_table tables[] = {dl_sandbox_routes(), dl_lifecycle_routes(), dl_settings_routes(),
+                                   dl_access_routes(),  dl_snapshot_routes(),  dl_volume_routes(),
+                                   dl_info_routes()};
+  return dl_routes_join(tables, DL_COUNT(tables), error);
 }
 
 void dl_api_handle(dl_control *c, dl_req *req, const char *path) {
   bool bad_escape;
   dl_req_add_header(req, "X-Daytona-Api-Version", DL_API_VERSION);
-  const dl_route *route = find_route(req, path, &bad_escape);
+  const dl_route *route = dl_routes_find(req, c->routes, path, &bad_escape);
   if (bad_escape) {
     dl_fail(c, req, 400, "the path holds a broken percent escape");
     return;

@@ -7,6 +7,8 @@
 
 #include "control/control.h"
 
+/* All routes of the control plane. NULL and *error when two of them contradict each other. */
+dl_routes *dl_api_routes(char **error);
 /* A call of the control plane; `path` is without the prefix. */
 void dl_api_handle(dl_control *c, dl_req *req, const char *path);
 /* False when the request was answered with 401, 403 or 429. */
