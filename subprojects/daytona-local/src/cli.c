@@ -35,6 +35,8 @@ static const char usage[] =
   "  --tls-client-ca FILE     require a client certificate of this CA\n"
   "  --public-url URL         what clients call the server\n"
   "  --proxy-domain HOST:PORT end of preview host names (localhost:PORT)\n"
+  "  --trusted-proxy ADDRESS  believe X-Forwarded-* of this client; may be repeated\n"
+  "  --allow-origin ORIGIN    pages of it may call from a browser (http://app.example); may be repeated\n"
   "  --region NAME            name of the one region (local)\n"
   "  --clock-speed N          run timers and timestamps N times faster\n"
   "  --create-answer started|creating   when a create is answered\n"
@@ -73,7 +75,7 @@ static const char *read_state(dl_cli_opts *o, const char *value) {
 }
 
 static const char *read_key(dl_cli_opts *o, const char *value) {
-  if (!*value || strpbrk(value, " \t\r\n")) return "must not be empty or hold blanks";
+  if (!dl_key_is_usable(value)) return "must not be empty, and hold no blanks and no control characters";
   o->keys = dl_xrealloc(o->keys, (o->key_count + 1) * sizeof *o->keys);
   o->keys[o->key_count++] = (dl_key){dl_xstrdup(value), DL_PERM_ALL};
   return NULL;
@@ -195,7 +197,8 @@ static const char *read_log(dl_cli_opts *o, const char *value) {
 
 /* Texts that live as long as argv. */
 static const char *read_jwt(dl_cli_opts *o, const char *value) {
-  return o->control.jwt_token = value, *value ? NULL : "must not be empty";
+  o->control.jwt_token = value;
+  return dl_key_is_usable(value) ? NULL : "must not be empty, and hold no blanks and no control characters";
 }
 static const char *read_modules(dl_cli_opts *o, const char *value) {
   return o->control.runtime.node_modules = value, NULL;
@@ -217,6 +220,29 @@ static const char *read_domain(dl_cli_opts *o, const char *value) {
 }
 static const char *read_region(dl_cli_opts *o, const char *value) {
   return o->control.region = value, *value ? NULL : "must not be empty";
+}
+
+static const char *keep(char ***list, size_t *count, char *text) {
+  *list = dl_xrealloc(*list, (*count + 1) * sizeof **list);
+  (*list)[(*count)++] = text;
+  return NULL;
+}
+
+static const char *read_trusted_proxy(dl_cli_opts *o, const char *value) {
+  char *address = dl_address_normal(value);
+  return address ? keep(&o->trusted_proxies, &o->trusted_proxy_count, address) : "must be a numeric address";
+}
+
+/* Compared as text with what browsers send, so a path, an empty port or capitals would never be hit. */
+static const char *read_origin(dl_cli_opts *o, const char *value) {
+  const char *host = dl_starts_with(value, "https://")  ? value + 8
+                     : dl_starts_with(value, "http://") ? value + 7
+                                                        : "";
+  bool ok = *host && !strpbrk(host, "/?#@* \t\r\n") && host[strlen(host) - 1] != ':';
+  for (const char *at = host; *at; at++) ok = ok && !(*at >= 'A' && *at <= 'Z');
+  if (!ok && strcmp(value, "null") != 0)
+    return "must be http://HOST[:PORT] or https://HOST[:PORT], in small letters";
+  return keep(&o->allowed_origins, &o->allowed_origin_count, dl_xstrdup(value));
 }
 
 static const char *read_unenforced(dl_cli_opts *o, const char *value) {
@@ -245,6 +271,8 @@ static const struct {
   {"--tls-client-ca", true, read_client_ca},
   {"--public-url", true, read_public_url},
   {"--proxy-domain", true, read_domain},
+  {"--trusted-proxy", true, read_trusted_proxy},
+  {"--allow-origin", true, read_origin},
   {"--region", true, read_region},
   {"--clock-speed", true, read_speed},
   {"--create-answer", true, read_create_answer},
@@ -298,6 +326,10 @@ int dl_cli_parse(int argc, char **argv, dl_cli_opts *o) {
   o->control.tls_cert_pem = o->cert;
   o->control.tls_key_pem = o->key;
   o->control.tls_client_ca_pem = o->client_ca;
+  o->control.front = (dl_front){.trusted_proxies = o->trusted_proxies,
+                                .trusted_proxy_count = o->trusted_proxy_count,
+                                .allowed_origins = o->allowed_origins,
+                                .allowed_origin_count = o->allowed_origin_count};
   return problem ? 2 : 0;
 }
 
@@ -305,6 +337,10 @@ void dl_cli_clear(dl_cli_opts *o) {
   char *const texts[] = {o->cert, o->key, o->client_ca, o->state, o->listen_host, o->organization};
   for (size_t i = 0; i < DL_COUNT(texts); i++) free(texts[i]);
   for (size_t i = 0; i < o->fault_count; i++) free(o->fault_texts[i]);
+  for (size_t i = 0; i < o->trusted_proxy_count; i++) free(o->trusted_proxies[i]);
+  free(o->trusted_proxies);
+  for (size_t i = 0; i < o->allowed_origin_count; i++) free(o->allowed_origins[i]);
+  free(o->allowed_origins);
   dl_keys_free_list(o->keys, o->key_count);
 }
 

@@ -20,6 +20,8 @@ typedef struct {
   char *cert, *key, *client_ca, *state, *listen_host, *organization;
   char *fault_texts[64];
   size_t fault_count;
+  char **trusted_proxies, **allowed_origins;
+  size_t trusted_proxy_count, allowed_origin_count;
   bool is_run, prints_env;
   char **command; /* of run */
 } dl_cli_opts;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "control/faults/faults.h"
 #include "control/auth/keys.h"
+#include "control/auth/origin.h"
 #include "control/auth/rates.h"
 #include "control/routes/validate.h"
 #include "http/url.h"
@@ -12,8 +13,10 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -204,6 +207,117 @@ static void keys_carry_permissions(void **state) {
   dl_keys_clear(&k);
 }
 
+static void keys_are_found_in_header_values(void **state) {
+  (void)state;
+  dl_keys k;
+  const dl_key list[] = {{(char *)"one", DL_PERM_ALL}, {(char *)"two", 1u << DL_PERM_READ_VOLUMES}};
+  dl_keys_init(&k, list, 2, "token", "org");
+  static const char *const with[] = {"Bearer one",     "bearer  two",  "two",    "Basic one",
+                                     "Bearer token",   "Bearer x,one", "\tone ", "a b c two",
+                                     "Bearer \"one\"", "x;one"};
+  static const char *const without[] = {"", "Bearer", "Bearer onetwo", "Bearer app", "Bearer ones", " "};
+  for (size_t i = 0; i < DL_COUNT(with); i++)
+    if (!dl_keys_holds(&k, with[i])) fail_msg("not found: %s", with[i]);
+  for (size_t i = 0; i < DL_COUNT(without); i++)
+    if (dl_keys_holds(&k, without[i])) fail_msg("found: %s", without[i]);
+  dl_keys_clear(&k);
+}
+
+/* Reads a file of `before`, `count` times 'k' and `after`. */
+static dl_key *read_keys(const char *before, size_t count, const char *after, size_t after_len, size_t *out,
+                         char **error) {
+  char path[] = "/tmp/dl-keys-XXXXXX";
+  int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  FILE *file = fdopen(fd, "w");
+  fputs(before, file);
+  for (size_t i = 0; i < count; i++) fputc('k', file);
+  fwrite(after, 1, after_len, file);
+  fclose(file);
+  *error = NULL;
+  dl_key *list = dl_keys_read_file(path, out, error);
+  unlink(path);
+  return list;
+}
+
+static void lines_of_key_files_are_read_whole(void **state) {
+  (void)state;
+  static const size_t lengths[] = {1, 1000, 1022, 1023, 1024, 5000, DL_KEY_LINE_MAX - 13};
+  char *error;
+  size_t count;
+  for (size_t i = 0; i < DL_COUNT(lengths); i++) {
+    static const char rest[] = " read:volumes\nlast";
+    dl_key *list = read_keys("# first\n", lengths[i], rest, strlen(rest), &count, &error);
+    assert_non_null(list);
+    assert_int_equal(count, 2);
+    assert_int_equal(strlen(list[0].key), lengths[i]);
+    assert_int_equal(list[0].permissions, 1u << DL_PERM_READ_VOLUMES);
+    assert_string_equal(list[1].key, "last");
+    dl_keys_free_list(list, count);
+  }
+  dl_key *list = read_keys("a\n#", 20000, "\r\nb\r\n\n", 6, &count, &error); /* a long comment is no key */
+  assert_non_null(list);
+  assert_int_equal(count, 2);
+  assert_string_equal(list[1].key, "b");
+  dl_keys_free_list(list, count);
+}
+
+static void lines_of_key_files_that_cannot_be_are_refused(void **state) {
+  (void)state;
+  static const struct {
+    const char *before;
+    size_t count;
+    const char *after;
+    size_t after_len;
+    const char *problem;
+  } cases[] = {
+    {"a\n", DL_KEY_LINE_MAX + 1, "", 0, "line 2 is too long"},
+    {"a\nb\n#", DL_KEY_LINE_MAX, "\nc\n", 3, "line 3 is too long"},
+    {"a\n", 5, "\0b\n", 3, "line 2 holds a NUL"},
+    {"a\n", 5, "\001b\n", 3, "line 2 has a key with control characters"},
+    {"a\n", 5, " read:everything\n", 17, "line 2 has an unknown permission"},
+    {"# only this\n", 0, "", 0, "holds no key"},
+  };
+  for (size_t i = 0; i < DL_COUNT(cases); i++) {
+    char *error;
+    size_t count;
+    assert_null(
+      read_keys(cases[i].before, cases[i].count, cases[i].after, cases[i].after_len, &count, &error));
+    if (strstr(error, cases[i].problem) == NULL) fail_msg("%s: %s", cases[i].problem, error);
+    free(error);
+  }
+}
+
+static void addresses_have_one_form(void **state) {
+  (void)state;
+  static const char *const cases[][2] = {{"127.0.0.1", "127.0.0.1"},
+                                         {"::ffff:10.0.0.7", "10.0.0.7"},
+                                         {"0:0::1", "::1"},
+                                         {"FE80::A", "fe80::a"},
+                                         {"localhost", NULL},
+                                         {"10.0.0", NULL},
+                                         {"", NULL},
+                                         {"10.0.0.0/8", NULL}};
+  for (size_t i = 0; i < DL_COUNT(cases); i++) {
+    char *address = dl_address_normal(cases[i][0]);
+    if (cases[i][1] == NULL)
+      assert_null(address);
+    else
+      assert_string_equal(address, cases[i][1]);
+    free(address);
+  }
+}
+
+static void headers_of_proxies_are_known(void **state) {
+  (void)state;
+  static const char *const are[] = {
+    "X-Forwarded-For", "x-forwarded-host", "X_Forwarded_Proto", "X-Forwarded-Anything",
+    "Forwarded",       "X-Real-IP",        "x_real_ip"};
+  static const char *const are_not[] = {"X-Forward", "Forwarded-For", "X-Real-IPs", "Host", ""};
+  for (size_t i = 0; i < DL_COUNT(are); i++) assert_true(dl_is_forwarding_header(are[i]));
+  for (size_t i = 0; i < DL_COUNT(are_not); i++) assert_false(dl_is_forwarding_header(are_not[i]));
+}
+
 static void the_clock_only_goes_forward(void **state) {
   (void)state;
   dl_clock c;
@@ -269,6 +383,11 @@ int main(void) {
     cmocka_unit_test(faults_of_streams_are_read_strictly),
     cmocka_unit_test(fault_paths),
     cmocka_unit_test(keys_carry_permissions),
+    cmocka_unit_test(keys_are_found_in_header_values),
+    cmocka_unit_test(lines_of_key_files_are_read_whole),
+    cmocka_unit_test(lines_of_key_files_that_cannot_be_are_refused),
+    cmocka_unit_test(addresses_have_one_form),
+    cmocka_unit_test(headers_of_proxies_are_known),
     cmocka_unit_test(the_clock_only_goes_forward),
     cmocka_unit_test(urls_decode_whole_or_not_at_all),
     cmocka_unit_test(signatures_match_the_documented_values),

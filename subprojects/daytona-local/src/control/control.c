@@ -105,6 +105,9 @@ static int listen_http(dl_control *c, char **error) {
              : dl_xprintf("%s://%s%s%s:%d", c->scheme, is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
   c->proxy_domain =
     c->opts.proxy_domain ? dl_xstrdup(c->opts.proxy_domain) : dl_xprintf("localhost:%d", port);
+  c->front = c->opts.front;
+  c->front.scheme = c->scheme;
+  c->front.url = c->url;
   return 0;
 }
 

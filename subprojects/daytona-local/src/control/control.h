@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "control/faults/faults.h"
 #include "control/auth/keys.h"
+#include "control/auth/origin.h"
 #include "control/auth/rates.h"
 #include "control/objects/sandbox.h"
 #include "control/store/store.h"
@@ -40,6 +41,7 @@ typedef struct {
   double max_cpu, max_memory, max_disk; /* per sandbox; 0: 4, 8, 10 */
   dl_rate_opts limits[DL_BUCKET_COUNT];
   const char *region; /* default "local" */
+  dl_front front;     /* its lists; scheme and url are filled in */
 } dl_control_opts;
 
 struct dl_control {
@@ -53,6 +55,7 @@ struct dl_control {
   dl_faults *faults;
   dl_rates limits;
   dl_keys keys;
+  dl_front front;
   char *state_dir, *url, *scheme, *proxy_domain, *organization_id;
   dl_map sandboxes; /* id -> dl_sandbox */
   dl_map names;     /* name -> dl_sandbox, living ones only */

@@ -158,16 +158,21 @@ static const char *behind(const char *path, const char *prefix) {
   return path[len] == '/' ? path + len : NULL;
 }
 
-static bool preflight(dl_req *req) {
+/* Which pages may call and read: see dl_origin_may_read. Others get no header, so that their browser keeps the answer
+ * from them and sends no request that carries a key. Never with credentials: a cookie is no key of the API. */
+static bool preflight(dl_control *c, dl_req *req) {
   const char *origin = dl_req_header(req, "Origin");
   if (!origin) return false;
+  bool may_read = dl_origin_may_read(&c->front, req, origin);
   const char *wanted = dl_req_header(req, "Access-Control-Request-Headers");
-  dl_req_add_header(req, "Access-Control-Allow-Origin", origin);
   dl_req_add_header(req, "Vary", "Origin");
+  if (may_read) dl_req_add_header(req, "Access-Control-Allow-Origin", origin);
   if (strcmp(dl_req_method(req), "OPTIONS") != 0 || !dl_req_header(req, "Access-Control-Request-Method"))
     return false;
-  dl_req_add_header(req, "Access-Control-Allow-Methods", "GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS");
-  if (wanted) dl_req_add_header(req, "Access-Control-Allow-Headers", wanted);
+  if (may_read) {
+    dl_req_add_header(req, "Access-Control-Allow-Methods", "GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS");
+    if (wanted) dl_req_add_header(req, "Access-Control-Allow-Headers", wanted);
+  }
   dl_reply_empty(req, 204);
   return true;
 }
@@ -194,9 +199,9 @@ void dl_dispatch(dl_req *req, void *control) {
   } else if ((rest = behind(path, "/admin"))) {
     dl_admin_handle(c, req, rest);
   } else if ((rest = behind(path, "/api"))) {
-    if (!hit(c, req, DL_TARGET_CONTROL) && !preflight(req)) dl_api_handle(c, req, rest);
+    if (!hit(c, req, DL_TARGET_CONTROL) && !preflight(c, req)) dl_api_handle(c, req, rest);
   } else if ((rest = behind(path, "/toolbox"))) {
-    if (!hit(c, req, DL_TARGET_TOOLBOX) && !preflight(req)) dl_proxy_toolbox(c, req, rest);
+    if (!hit(c, req, DL_TARGET_TOOLBOX) && !preflight(c, req)) dl_proxy_toolbox(c, req, rest);
   } else if ((rest = behind(path, "/preview"))) {
     preview_by_path(c, req, rest + 1);
   } else if (strcmp(path, "/health") == 0) {

@@ -250,8 +250,11 @@ static void put_header(void *user, const char *name, const char *value) {
   if (dl_http1_is_hop_header(name) || strcasecmp(name, "Host") == 0 ||
       strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Expect") == 0)
     return;
-  if (f->o.drop_header != NULL && f->o.drop_header(f->o.user, name)) return;
-  dl_buf_printf(&f->head, "%s: %s\r\n", name, value);
+  if (f->o.drop_header != NULL && f->o.drop_header(f->o.user, name, value)) return;
+  char *mapped = f->o.map_request_header != NULL ? f->o.map_request_header(f->o.user, name, value) : NULL;
+  if (mapped == NULL || *mapped != '\0')
+    dl_buf_printf(&f->head, "%s: %s\r\n", name, mapped != NULL ? mapped : value);
+  free(mapped);
 }
 
 static bool build_head(forward *f) {

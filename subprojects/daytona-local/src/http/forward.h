@@ -15,7 +15,10 @@ typedef struct {
   const char *target; /* path and query as they are sent; copied */
   const char *host;   /* the Host header; copied. NULL: the one that came */
   /* True: the request header is left out. Hop-by-hop headers and Host always are. Optional. */
-  bool (*drop_header)(void *user, const char *name);
+  bool (*drop_header)(void *user, const char *name, const char *value);
+  /* Another value for a request header (yours is freed after use; an empty one leaves the header out), or NULL to keep it.
+   * Optional. */
+  char *(*map_request_header)(void *user, const char *name, const char *value);
   /* More request headers as "Name: value\r\n" lines, copied. Optional. */
   const char *extra_headers;
   /* Another value for a header of the answer (yours is freed after use), or NULL to keep it. Optional. */

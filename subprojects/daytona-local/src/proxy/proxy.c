@@ -20,6 +20,7 @@
 
 #define TOKEN_QUERY "DAYTONA_SANDBOX_AUTH_KEY"
 #define TOKEN_HEADER "X-Daytona-Preview-Token"
+#define COOKIE "daytona-sandbox-auth-"
 #define SKIP_HEADER "X-Daytona-Skip-Last-Activity-Update"
 
 typedef enum {
@@ -28,6 +29,7 @@ typedef enum {
   BY_TOKEN_HEADER,
   BY_TOKEN_QUERY,
   BY_COOKIE,
+  BY_FOREIGN_COOKIE, /* a good one, sent by a page of another origin: it does not count */
   BY_SIGNATURE,
   BY_HOST,
   BY_PUBLIC
@@ -39,9 +41,9 @@ typedef struct {
   dl_control *control;
   dl_sandbox *sandbox; /* its relay_count holds us, and lives as long as the box */
   char *id;
-  credential who;
   bool counts_as_activity;
   bool is_toolbox; /* paths of the answer are below /toolbox/{id} */
+  bool is_trusted; /* the client is a listed proxy */
 } passage;
 
 /* ---- credentials ---- */
@@ -49,7 +51,7 @@ typedef struct {
 static bool has_cookie(const dl_req *req, const dl_sandbox *sb) {
   const char *cookies = dl_req_header(req, "Cookie");
   if (!cookies) return false;
-  char *name = dl_xprintf("daytona-sandbox-auth-%s=", sb->id);
+  char *name = dl_xprintf(COOKIE "%s=", sb->id);
   const char *at = strstr(cookies, name);
   bool ok = false;
   if (at) {
@@ -73,7 +75,8 @@ static credential find_credential(dl_control *c, dl_req *req, const dl_sandbox *
   if (token && dl_same_secret(sb->preview_token, token)) return BY_TOKEN_HEADER;
   token = dl_query_get(dl_req_query(req), TOKEN_QUERY);
   if (token && dl_same_secret(sb->preview_token, token)) return BY_TOKEN_QUERY;
-  return has_cookie(req, sb) ? BY_COOKIE : BY_NOBODY;
+  if (!has_cookie(req, sb)) return BY_NOBODY;
+  return dl_ambient_credential_counts(&c->front, req) ? BY_COOKIE : BY_FOREIGN_COOKIE;
 }
 
 static bool presented_any(dl_req *req) {
@@ -97,10 +100,13 @@ static int connect_box(void *user, int attempt, bool *is_connecting) {
   return -1;
 }
 
-static bool drop_header(void *user, const char *name) {
+/* No credential of ours reaches a program, whichever of them the request was let in by. */
+static bool drop_header(void *user, const char *name, const char *value) {
   const passage *p = user;
   if (strcasecmp(name, TOKEN_HEADER) == 0 || strcasecmp(name, SKIP_HEADER) == 0) return true;
-  return p->who == BY_KEY && strcasecmp(name, "Authorization") == 0;
+  if (strcasecmp(name, "Authorization") == 0) return dl_keys_holds(&p->control->keys, value);
+  if (strcasecmp(name, "X-Forwarded-For") == 0) return true; /* it is in ours */
+  return dl_is_forwarding_header(name) && !p->is_trusted;
 }
 
 /* The toolbox knows nothing of the prefix in front of its paths. */
@@ -129,51 +135,98 @@ static void on_end(void *user) {
   free(p);
 }
 
-/* The query without what is ours; the rest as it came. */
-static char *query_without(const char *raw, const char *const *names) {
+/* Whether the parameter is named `name`, in whatever spelling it is read as that. */
+static bool is_named(const char *parameter, size_t len, const char *name) {
+  char *key = dl_url_decode(parameter, len, true);
+  bool is_it = key != NULL && strcmp(key, name) == 0;
+  free(key);
+  return is_it;
+}
+
+/* The query without what is ours; the rest as it came. Yours to free. */
+static char *query_without(const char *raw, size_t raw_len, const char *const *names) {
   dl_buf out;
-  dl_buf_init(&out, strlen(raw));
-  while (*raw) {
-    size_t len = strcspn(raw, "&"), name_len = strcspn(raw, "=&");
+  dl_buf_init(&out, raw_len);
+  for (const char *at = raw, *end = raw + raw_len; at < end;) {
+    const char *stop = memchr(at, '&', (size_t)(end - at));
+    size_t len = stop != NULL ? (size_t)(stop - at) : (size_t)(end - at);
+    const char *equals = memchr(at, '=', len);
     bool is_ours = false;
     for (size_t i = 0; names[i]; i++)
-      is_ours = is_ours || (strlen(names[i]) == name_len && strncmp(raw, names[i], name_len) == 0);
+      is_ours = is_ours || is_named(at, equals != NULL ? (size_t)(equals - at) : len, names[i]);
     if (!is_ours && len > 0) {
       if (out.len > 0) dl_buf_append(&out, "&", 1);
-      dl_buf_append(&out, raw, len);
+      dl_buf_append(&out, at, len);
     }
-    raw += len;
-    if (*raw == '&') raw++;
+    at += len + (stop != NULL);
   }
   return dl_buf_take(&out);
 }
 
-static char *query_to_pass(dl_req *req, credential who) {
-  static const char *const token[] = {TOKEN_QUERY, NULL}, *const signature[] = {"signature", "expires", NULL},
-                           *const none[] = {NULL};
-  return query_without(dl_req_raw_query(req), who == BY_TOKEN_QUERY ? token
-                                              : who == BY_SIGNATURE ? signature
-                                                                    : none);
+/* Tokens go whatever the request was let in by. Only the two file calls know signatures; elsewhere those names
+ * belong to the program. */
+static char *query_to_pass(dl_req *req, const char *path, way in) {
+  static const char *const token[] = {TOKEN_QUERY, NULL}, *const all[] = {TOKEN_QUERY, "signature", "expires",
+                                                                          NULL};
+  const char *raw = dl_req_raw_query(req);
+  return query_without(raw, strlen(raw), in == WAY_TOOLBOX && dl_signature_is_for(path) ? all : token);
 }
 
-static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, credential who, const char *path, way in) {
+/* The cookies without those that open sandboxes. */
+static char *cookies_to_pass(const char *value) {
+  dl_buf out;
+  dl_buf_init(&out, strlen(value) + 1);
+  for (const char *at = value; *at != '\0';) {
+    at += strspn(at, "; ");
+    size_t len = strcspn(at, ";");
+    if (len > 0 && !dl_starts_with(at, COOKIE)) {
+      if (out.len > 0) dl_buf_puts(&out, "; ");
+      dl_buf_append(&out, at, len);
+    }
+    at += len;
+  }
+  return dl_buf_take(&out);
+}
+
+/* A page that was opened with a token in its query sends that along as where it came from. */
+static char *referer_to_pass(const char *value) {
+  static const char *const token[] = {TOKEN_QUERY, NULL};
+  const char *query = strchr(value, '?');
+  if (query == NULL) return NULL;
+  char *rest = query_without(query + 1, strlen(query + 1), token);
+  char *out = dl_xprintf("%.*s%s%s", (int)(query - value), value, *rest ? "?" : "", rest);
+  free(rest);
+  return out;
+}
+
+static char *map_request_header(void *user, const char *name, const char *value) {
+  (void)user;
+  if (strcasecmp(name, "Cookie") == 0 && strstr(value, COOKIE) != NULL) return cookies_to_pass(value);
+  return strcasecmp(name, "Referer") == 0 ? referer_to_pass(value) : NULL;
+}
+
+static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, const char *path, way in) {
   passage *p = dl_xcalloc(1, sizeof *p);
-  const char *skip = dl_req_header(req, SKIP_HEADER), *host = dl_req_header(req, "Host");
-  *p = (passage){
-    .control = c, .sandbox = sb, .id = dl_xstrdup(sb->id), .who = who, .is_toolbox = in == WAY_TOOLBOX};
+  const char *skip = dl_req_header(req, SKIP_HEADER);
+  *p = (passage){.control = c,
+                 .sandbox = sb,
+                 .id = dl_xstrdup(sb->id),
+                 .is_toolbox = in == WAY_TOOLBOX,
+                 .is_trusted = dl_is_from_trusted(&c->front, req)};
   p->counts_as_activity = !skip || strcasecmp(skip, "true") != 0;
   if (p->counts_as_activity) {
     sb->last_activity_at = dl_now(c);
     sb->relay_count++;
   }
-  char *query = query_to_pass(req, who);
+  char *query = query_to_pass(req, path, in);
   char *target = dl_xprintf("%s%s%s", path, *query ? "?" : "", query);
-  char *extra = dl_xprintf("X-Forwarded-Host: %s\r\nX-Forwarded-Proto: %s\r\n", host ? host : "", c->scheme);
+  char *extra = dl_forwarding_lines(&c->front, req);
   dl_forward_opts forward = {
     .connect = connect_box,
     .target = target,
     .host = in == WAY_PREVIEW ? NULL : "localhost",
     .drop_header = drop_header,
+    .map_request_header = map_request_header,
     .map_header = map_header,
     .extra_headers = extra,
     .on_failure = on_failure,
@@ -194,6 +247,17 @@ static bool is_running(dl_control *c, dl_req *req, const dl_sandbox *sb) {
   dl_fail_proxy(c, req, 400, "bad request: sandbox %s has no network address (state %s); is it started?",
                 sb->id, dl_sandbox_state_name(sb, false));
   return false;
+}
+
+/* True when nobody may come in by that; answered then. */
+static bool is_refused(dl_control *c, dl_req *req, credential who, const char *missing) {
+  if (who == BY_FOREIGN_COOKIE)
+    dl_fail_proxy(
+      c, req, 403,
+      "forbidden: the cookie counts for pages of the same origin only, and this request comes from another");
+  else if (who == BY_NOBODY)
+    dl_fail_proxy(c, req, 401, "unauthorized: %s", missing);
+  return who == BY_NOBODY || who == BY_FOREIGN_COOKIE;
 }
 
 /* ---- the two ways in ---- */
@@ -228,14 +292,10 @@ void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
     }
     if (verdict == DL_SIGNATURE_GOOD) who = BY_SIGNATURE;
   }
-  if (who == BY_NOBODY) {
-    dl_fail_proxy(c, req, 401,
-                  presented_any(req)
-                    ? "unauthorized: the credentials presented are not valid for this sandbox"
-                    : "unauthorized: authentication is missing");
-    return;
-  }
-  if (is_running(c, req, sb)) pass_on(c, req, sb, who, path + 1 + len, WAY_TOOLBOX);
+  const char *missing = presented_any(req) ? "the credentials presented are not valid for this sandbox"
+                                           : "authentication is missing";
+  if (is_refused(c, req, who, missing)) return;
+  if (is_running(c, req, sb)) pass_on(c, req, sb, path + 1 + len, WAY_TOOLBOX);
 }
 
 static bool needs_credential(const dl_sandbox *sb, int64_t port) {
@@ -271,19 +331,17 @@ void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char 
   if (!sb) {
     sb = dl_find_sandbox(c, name, false);
     if (sb) who = find_credential(c, req, sb);
-    if (sb && who == BY_NOBODY && !needs_credential(sb, port)) who = BY_PUBLIC;
+    bool is_in = who != BY_NOBODY && who != BY_FOREIGN_COOKIE;
+    if (sb && !is_in && !needs_credential(sb, port)) who = BY_PUBLIC;
   }
-  if (!sb || who == BY_NOBODY) {
-    /* The platform redirects to a login page; there is none here. */
-    dl_fail_proxy(c, req, 401, "unauthorized: this preview needs a token");
-    return;
-  }
+  /* The platform redirects to a login page; there is none here. */
+  if (is_refused(c, req, who, "this preview needs a token")) return;
   if (!is_running(c, req, sb)) return;
   if (port == 2280) {
-    pass_on(c, req, sb, who, path, WAY_TOOLBOX_PORT);
+    pass_on(c, req, sb, path, WAY_TOOLBOX_PORT);
     return;
   }
   char *inner = dl_xprintf("/proxy/%lld%s", (long long)port, path);
-  pass_on(c, req, sb, who, inner, WAY_PREVIEW);
+  pass_on(c, req, sb, inner, WAY_PREVIEW);
   free(inner);
 }

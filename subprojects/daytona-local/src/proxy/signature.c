@@ -37,6 +37,10 @@ static const char *signed_method(const char *method, const char *endpoint) {
   return NULL;
 }
 
+bool dl_signature_is_for(const char *endpoint) {
+  return signed_method("GET", endpoint) != NULL || signed_method("POST", endpoint) != NULL;
+}
+
 /* Whoever carries the request out reads the query by rules of its own, for instance when a path is no UTF-8. With
  * more than one path it might take another than the one that was signed. */
 static bool has_one_path(const char *raw) {

@@ -12,6 +12,9 @@ typedef enum { DL_SIGNATURE_BAD, DL_SIGNATURE_NO_PATH, DL_SIGNATURE_GOOD } dl_si
 /* `endpoint` is the path inside the toolbox. */
 dl_signature dl_signature_check(const char *key, dl_req *req, const char *endpoint, int64_t now_ms);
 
+/* The endpoint is one that takes signatures, with some method. */
+bool dl_signature_is_for(const char *endpoint);
+
 /* "v1_..." for a method and an unencoded path; yours to free. */
 char *dl_signature_make(const char *key, const char *method, const char *path, const char *expires);
 

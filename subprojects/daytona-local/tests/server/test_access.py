@@ -6,16 +6,22 @@ import hmac
 import os
 import re
 import socket
+import subprocess
 import tempfile
 import urllib.parse
 
 import harness
+from ws_client import Refused
 
 ECHO = r"""
 import http.server, sys, socketserver
 class H(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     def do_GET(self):
+        if self.path.startswith('/headers'):
+            body = str(self.headers).encode() + self.path.encode()
+            self.send_response(200); self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)
+            return
         if self.headers.get('Upgrade'):
             self.send_response(101); self.send_header('Upgrade', 'echo'); self.send_header('Connection', 'Upgrade'); self.end_headers()
             while True:
@@ -107,6 +113,100 @@ class Previews(harness.Case):
             if "libasan" not in file.read():  # it keeps what was freed
                 self.assertLess(peak - before, 16 * 1024)
 
+    # ---- no credential of ours reaches the program ----
+
+    def signed(self):
+        return self.server.api("GET", "/sandbox/web/ports/8000/signed-preview-url?expiresInSeconds=3600").json["token"]
+
+    def seen(self, path="/headers", **more):
+        """The request head as the program has it."""
+        return self.status(200, self.get(path, **more)).body.decode()
+
+    def test_no_key_reaches_the_program(self):
+        cookie = {"Cookie": "daytona-sandbox-auth-%s=%s" % (self.box, self.token)}
+        for name, how in (("signed host", {"label": "8000-" + self.signed()}), ("key", {}),
+                          ("token", {"headers": {"X-Daytona-Preview-Token": self.token}}), ("cookie", {"headers": cookie}),
+                          ("query", {"path": "/headers?DAYTONA_SANDBOX_AUTH_KEY=" + self.token})):
+            for value in ("Bearer " + self.server.key, "bearer  " + self.server.key, "Basic " + self.server.key):
+                with self.subTest(credential=name, value=value):
+                    headers = {**how.get("headers", {}), "Authorization": value}
+                    if name == "key" and value.startswith("Basic"):
+                        continue
+                    self.assertNotIn(self.server.key, self.seen(**{**how, "headers": headers}))
+        # The program's own stays.
+        self.assertIn("Authorization: Bearer app", self.seen(label="8000-" + self.signed(), headers={"Authorization": "Bearer app"}))
+
+    def test_no_token_reaches_the_program(self):
+        ours = "DAYTONA_SANDBOX_AUTH_KEY=" + self.token
+        headers = {"X-Daytona-Preview-Token": self.token, "Referer": "http://a/b?x=1&%s&y=2" % ours,
+                   "Cookie": "a=1; daytona-sandbox-auth-%s=%s; b=2" % (self.box, self.token)}
+        for name, how in (("key", {"key": self.server.key}), ("signed host", {"label": "8000-" + self.signed()}), ("token", {})):
+            for query in (ours, "DAYTONA%5FSANDBOX_AUTH_KEY=" + self.token, "DAYTONA_SANDBOX_AUTH_KEY=other&" + ours):
+                with self.subTest(credential=name, query=query):
+                    seen = self.seen("/headers?q=%201&" + query + "&r", headers=dict(headers), **how)
+                    self.assertNotIn(self.token, seen)
+                    self.assertTrue(seen.endswith("/headers?q=%201&r"), seen)
+                    self.assertIn("Cookie: a=1; b=2\n", seen)
+                    self.assertIn("Referer: http://a/b?x=1&y=2\n", seen)
+        self.assertIn("&signature=s&expires=e", self.seen("/headers?a&signature=s&expires=e", key=self.server.key))
+        # With nothing left, there is no header.
+        self.assertNotIn("Cookie", self.seen(key=self.server.key, headers={"Cookie": "daytona-sandbox-auth-x=y"}))
+
+    # ---- what a client says about itself ----
+
+    def test_forwarding_headers_are_ours(self):
+        lies = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher", "X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6",
+                "X-Real-IP": "6.6.6.6", "X_Forwarded_Host": "evil.example", "X-Forwarded-Port": "666"}
+        seen = self.seen(key=self.server.key, headers=lies).lower()
+        for lie in ("evil", "gopher", "6.6.6", "666"):
+            self.assertNotIn(lie, seen)
+        self.assertIn("x-forwarded-for: 127.0.0.1\n", seen)
+        self.assertIn("x-forwarded-host: 8000-%s.localhost:%d\n" % (self.box, self.server.port), seen)
+        self.assertIn("x-forwarded-proto: http\n", seen)
+
+    # ---- cookies and pages ----
+
+    def upgrade(self, origin, headers=()):
+        """The answer's status to a handshake for a WebSocket that a page of `origin` begins."""
+        host = "8000-%s.localhost:%d" % (self.box, self.server.port)
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as s:
+            lines = ["GET /ws HTTP/1.1", "Host: " + host, "Connection: Upgrade", "Upgrade: echo",
+                     *([] if origin is None else ["Origin: " + origin]), *headers]
+            s.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+            head = b""
+            while b"\r\n" not in head:
+                head += s.recv(4096)
+            return int(head.split(b" ")[1])
+
+    def test_a_cookie_counts_for_pages_of_the_same_origin(self):
+        host = "8000-%s.localhost:%d" % (self.box, self.server.port)
+        cookie = "Cookie: daytona-sandbox-auth-%s=%s" % (self.box, self.token)
+        for origin in ("http://evil.example", "http://localhost:%d" % self.server.port, "https://" + host, "http://8001-" + host[5:],
+                       "null", "", "http://" + host + ".evil.example", "http://%s:1" % host):
+            with self.subTest(origin=origin):
+                self.assertEqual(self.upgrade(origin, [cookie]), 403)
+                headers = {"Cookie": cookie[8:], "Origin": origin}
+                self.status(403, self.get(method="POST", raw=b"x", headers=headers))
+                # Another credential is no browser's.
+                self.assertEqual(self.upgrade(origin, [cookie, "X-Daytona-Preview-Token: " + self.token]), 101)
+                # A page cannot read what it may not, so reading is left alone.
+                self.status(200, self.get(headers=headers))
+        for origin in ("http://" + host, None):
+            self.assertEqual(self.upgrade(origin, [cookie]), 101)
+        self.assertEqual(self.upgrade(None, [cookie, "Sec-Fetch-Site: cross-site"]), 403)
+        self.assertEqual(self.upgrade(None, [cookie, "Sec-Fetch-Site: same-origin"]), 101)
+
+    def test_a_cookie_from_elsewhere_opens_no_toolbox(self):
+        path = "/toolbox/%s/process/pty/create-connect?id=origin" % self.box
+        cookie = ("Cookie", "daytona-sandbox-auth-%s=%s" % (self.box, self.token))
+        with self.assertRaises(Refused) as caught:
+            self.server.websocket(path, [cookie, ("Origin", "http://8000-%s.localhost:%d" % (self.box, self.server.port))], key="")
+        self.assertEqual(caught.exception.status, 403)
+        answer = self.server.call("POST", "/toolbox/%s/process/execute" % self.box, {"command": "touch from-elsewhere"}, key="",
+                                  headers=dict([cookie, ("Origin", "http://evil.example")]))
+        self.status(403, answer)
+        self.assertEqual(self.server.execute(self.box, "test -e from-elsewhere")["exitCode"], 1)
+
     def test_nothing_listens(self):
         self.assertEqual(self.get(label="8001-" + self.box, key=self.server.key).status, 502)
         self.assertIn(self.get(label="8000-nothing", key=self.server.key).status, (401, 404))
@@ -179,6 +279,64 @@ class Previews(harness.Case):
                     self.assertEqual(action, "reset")
                 if action == "truncate":
                     self.assertEqual(len(got.split(b"\r\n\r\n", 1)[1]), 1000)
+
+
+class BehindAProxy(harness.Case):
+    options = ("--trusted-proxy", "127.0.0.1", "--trusted-proxy", "::1", "--allow-origin", "https://app.example")
+    serve, get = Previews.__dict__["serve"], Previews.get
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.box = cls.server.create(name="web", autoStopInterval=0)["id"]
+        cls.serve(cls.box)
+        cls.token = cls.server.api("GET", "/sandbox/web/ports/8000/preview-url").json["token"]
+
+    def test_a_listed_proxy_is_believed(self):
+        told = {"X-Forwarded-Host": "app.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "10.1.1.1"}
+        seen = self.status(200, self.get("/headers", key=self.server.key, headers=told)).body.decode()
+        for line in ("X-Forwarded-Host: app.example", "X-Forwarded-Proto: https", "X-Forwarded-For: 10.1.1.1, 127.0.0.1"):
+            self.assertEqual(seen.count(line + "\n"), 1, seen)
+        self.assertEqual(seen.count("X-Forwarded"), 3)
+        cookie = {"Cookie": "daytona-sandbox-auth-%s=%s" % (self.box, self.token), **told}
+        self.status(200, self.get(method="POST", raw=b"x", headers={**cookie, "Origin": "https://app.example"}))
+        self.status(403, self.get(method="POST", raw=b"x", headers={**cookie, "Origin": "http://app.example"}))
+
+    def test_what_it_leaves_out_is_ours(self):
+        seen = self.status(200, self.get("/headers", key=self.server.key)).body.decode()
+        self.assertIn("X-Forwarded-Host: 8000-", seen)
+        self.assertIn("X-Forwarded-For: 127.0.0.1\n", seen)
+
+    def test_pages_that_may_call(self):
+        own = "http://127.0.0.1:%d" % self.server.port
+        ask = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        for origin in ("http://localhost:3000", "http://localhost", "https://127.0.0.1:8443", "http://[::1]:3000", "http://web.localhost:1",
+                       "https://app.example", own):
+            answer = self.server.call("OPTIONS", "/api/sandbox", headers={**ask, "Origin": origin}, key="")
+            self.status(204, answer)
+            self.assertEqual(answer.headers["Access-Control-Allow-Origin"], origin)
+            self.assertEqual(answer.headers["Access-Control-Allow-Headers"], "authorization")
+            self.assertIsNone(answer.headers["Access-Control-Allow-Credentials"])
+            answer = self.status(200, self.server.api("GET", "/sandbox", headers={"Origin": origin}))
+            self.assertEqual((answer.headers["Access-Control-Allow-Origin"], answer.headers["Vary"]), (origin, "Origin"))
+        for origin in ("http://evil.example", "null", "http://localhost.evil.example", "http://notlocalhost", "http://localhost:80x",
+                       "http://8000-%s.localhost:%d" % (self.box, self.server.port), "http://app.example", "https://app.example:444",
+                       "ftp://localhost", "localhost", "http://[::1].evil.example"):
+            with self.subTest(origin=origin):
+                for path in ("/api/sandbox", "/toolbox/%s/version" % self.box):
+                    answer = self.status(204, self.server.call("OPTIONS", path, headers={**ask, "Origin": origin}, key=""))
+                    self.assertEqual([name for name in answer.headers if name.lower().startswith("access-control")], [])
+                    self.assertEqual(answer.headers["Vary"], "Origin")
+                    answer = self.server.call("GET", path, headers={"Origin": origin})
+                    self.assertIsNone(self.status(200, answer).headers["Access-Control-Allow-Origin"])
+
+    def test_options_that_cannot_be(self):
+        for option in (["--trusted-proxy", "localhost"], ["--trusted-proxy", "10.0.0.0/8"], ["--allow-origin", "app.example"],
+                       ["--allow-origin", "https://app.example/"], ["--allow-origin", "*"], ["--allow-origin", "https://App.example"],
+                       ["--key", "a\x01b"], ["--jwt-token", ""]):
+            done = subprocess.run([harness.program(), "serve", *option], capture_output=True, text=True, timeout=30)
+            self.assertEqual(done.returncode, 2, option)
+            self.assertIn(option[0] + " must", done.stderr)
 
 
 class Toolbox(harness.Case):
@@ -257,6 +415,7 @@ class Keys(harness.Case):
     def setUpClass(cls):
         with tempfile.NamedTemporaryFile("w", delete=False) as file:
             file.write("# keys\nfull-key\nreader-key read:volumes\nwriter-key write:sandboxes,delete:sandboxes # two\n")
+            file.write("L" * 1023 + " read:volumes\n# " + "comment " * 200 + "as-a-key\n")
         cls.options = ("--key-file", file.name, "--jwt-token", "opaque", "--organization-id",
                        "0b5f5a51-7a2e-4a34-8b8b-3d9e1f6a2c70")
         super().setUpClass()
@@ -271,6 +430,20 @@ class Keys(harness.Case):
         box = self.server.api("POST", "/sandbox", key="writer-key").json["id"]
         self.status(200, self.server.api("DELETE", "/sandbox/" + box, key="writer-key"))
         self.status(403, self.server.call("GET", "/admin/faults", key="writer-key"))
+
+    def test_long_lines_of_the_file(self):
+        self.status(200, self.server.api("GET", "/volumes", key="L" * 1023))
+        self.status(403, self.server.api("POST", "/volumes", {"name": "v"}, key="L" * 1023))
+        for part in ("read:volumes", "as-a-key", "L" * 1022):
+            self.status(401, self.server.api("GET", "/volumes", key=part))
+
+    def test_a_line_that_is_too_long(self):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("one\n" + "L" * 70000)
+            file.flush()
+            done = subprocess.run([harness.program(), "serve", "--key-file", file.name], capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("line 2 is too long", done.stderr)
 
     def test_token_needs_its_organization(self):
         self.status(403, self.server.api("GET", "/sandbox", key="opaque"))

@@ -5,6 +5,8 @@
  */
 #include "control/auth/keys.h"
 
+#include "base/buf.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +32,12 @@ char *dl_key_generate(void) {
   char *key = dl_xprintf("dtn_%s", hex);
   free(hex);
   return key;
+}
+
+bool dl_key_is_usable(const char *key) {
+  for (const unsigned char *at = (const unsigned char *)key; *at != '\0'; at++)
+    if (*at <= ' ' || *at == 0x7f) return false;
+  return *key != '\0';
 }
 
 void dl_keys_init(dl_keys *k, const dl_key *list, size_t count, const char *jwt_token,
@@ -82,6 +90,25 @@ dl_auth dl_keys_check(const dl_keys *k, const char *authorization, const char *o
   return result;
 }
 
+/* Whether `word` of `len` bytes is one of them; as long for a wrong one as for a right one. */
+static bool is_one(const dl_keys *k, const char *word, size_t len) {
+  char *copy = dl_xstrndup(word, len);
+  bool found = k->jwt_token != NULL && dl_same_secret(k->jwt_token, copy);
+  for (size_t i = 0; i < k->count; i++) found = dl_same_secret(k->list[i].key, copy) || found;
+  wipe(copy);
+  return found;
+}
+
+bool dl_keys_holds(const dl_keys *k, const char *value) {
+  static const char between[] = " \t,;\"";
+  for (const char *at = value + strspn(value, between); *at != '\0'; at += strspn(at, between)) {
+    size_t len = strcspn(at, between);
+    if (is_one(k, at, len)) return true;
+    at += len;
+  }
+  return false;
+}
+
 static bool parse_permissions(char *text, unsigned *out) {
   char *save = NULL;
   *out = 0;
@@ -107,6 +134,28 @@ static int parse_line(char *line, dl_key *out) {
   return 1;
 }
 
+/* The next line into `line`, without its end. 1: there is one, 0: no more, -1: too long, or holds a NUL. */
+static int read_line(FILE *file, dl_buf *line) {
+  int byte = 0;
+  dl_buf_reset(line);
+  while ((byte = getc(file)) != EOF && byte != '\n') {
+    char c = (char)byte;
+    if (c == '\0' || !dl_buf_append(line, &c, 1)) return -1;
+  }
+  return byte == '\n' || line->len > 0;
+}
+
+/* NULL, or what is wrong with the line. */
+static const char *take_line(char *line, dl_key **list, size_t *count) {
+  dl_key key;
+  int got = parse_line(line, &key);
+  if (got < 0) return "has an unknown permission";
+  if (got == 0) return NULL;
+  *list = dl_xrealloc(*list, (*count + 1) * sizeof **list);
+  (*list)[(*count)++] = key;
+  return dl_key_is_usable(key.key) ? NULL : "has a key with control characters, which no header can carry";
+}
+
 dl_key *dl_keys_read_file(const char *path, size_t *count, char **error) {
   FILE *file = fopen(path, "re");
   if (!file) {
@@ -114,22 +163,27 @@ dl_key *dl_keys_read_file(const char *path, size_t *count, char **error) {
     return NULL;
   }
   dl_key *list = dl_xcalloc(1, sizeof *list);
-  char line[1024];
-  int number = 0;
+  dl_buf line;
+  const char *problem = NULL;
+  int got = 0, number = 0;
   *count = 0;
-  while (fgets(line, sizeof line, file)) {
-    dl_key key;
+  dl_buf_init(&line, DL_KEY_LINE_MAX);
+  dl_buf_reserve(&line, DL_KEY_LINE_MAX); /* at once: what growing leaves behind would not be wiped */
+  while (!problem && (got = read_line(file, &line)) > 0) {
     number++;
-    int got = parse_line(line, &key);
-    if (got < 0) *error = dl_xprintf("%s line %d: unknown permission", path, number);
-    if (got < 0) break;
-    if (got == 0) continue;
-    list = dl_xrealloc(list, (*count + 1) * sizeof *list);
-    list[(*count)++] = key;
+    if (line.len > 0) problem = take_line(line.data, &list, count);
   }
-  explicit_bzero(line, sizeof line);
+  if (got < 0) number++;
+  if (got < 0) problem = line.len == DL_KEY_LINE_MAX ? "is too long" : "holds a NUL";
+  if (problem)
+    *error = dl_xprintf("%s line %d %s", path, number, problem);
+  else if (ferror(file))
+    *error = dl_xprintf("cannot read the key file %s: %s", path, strerror(errno));
+  else if (*count == 0)
+    *error = dl_xprintf("%s holds no key", path);
+  explicit_bzero(line.data, line.cap);
+  dl_buf_clear(&line);
   fclose(file);
-  if (!*error && *count == 0) *error = dl_xprintf("%s holds no key", path);
   if (!*error) return list;
   dl_keys_free_list(list, *count);
   return NULL;

@@ -20,6 +20,7 @@ typedef enum {
   DL_PERM_MANAGE_SECRETS,
   DL_PERM_COUNT
 } dl_permission;
+#define DL_KEY_LINE_MAX (64u * 1024)
 #define DL_PERM_ALL ((1u << DL_PERM_COUNT) - 1)
 
 typedef struct {
@@ -41,11 +42,16 @@ void dl_keys_clear(dl_keys *k);
 /* `authorization` is the header's value or NULL; `organization` that of the organization header. */
 dl_auth dl_keys_check(const dl_keys *k, const char *authorization, const char *organization,
                       unsigned *permissions);
+/* Whether a word of a header's value is a key or the token, whatever stands before it. */
+bool dl_keys_holds(const dl_keys *k, const char *value);
 const char *dl_permission_name(dl_permission p);
 
 /* A fresh key of the platform's form: dtn_ and 64 hex digits. */
 char *dl_key_generate(void);
-/* Lines of "KEY [permission,permission...]"; '#' starts a comment. NULL list and *error on failure. */
+/* Whether a header can carry it: no blanks, no control characters. */
+bool dl_key_is_usable(const char *key);
+/* Lines of "KEY [permission,permission...]" of at most DL_KEY_LINE_MAX bytes; '#' starts a comment. NULL list
+ * and *error on failure. */
 dl_key *dl_keys_read_file(const char *path, size_t *count, char **error);
 void dl_keys_free_list(dl_key *list, size_t count);
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Addresses of clients and of pages. Nothing here looks at a credential.
+ */
+#include "control/auth/origin.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- proxies in front of us ---- */
+
+char *dl_address_normal(const char *text) {
+  struct in_addr v4;
+  struct in6_addr v6;
+  char out[INET6_ADDRSTRLEN] = "";
+  if (inet_pton(AF_INET, text, &v4) == 1) return dl_xstrdup(inet_ntop(AF_INET, &v4, out, sizeof out));
+  if (inet_pton(AF_INET6, text, &v6) != 1) return NULL;
+  if (IN6_IS_ADDR_V4MAPPED(&v6)) return dl_xstrdup(inet_ntop(AF_INET, v6.s6_addr + 12, out, sizeof out));
+  return dl_xstrdup(inet_ntop(AF_INET6, &v6, out, sizeof out));
+}
+
+bool dl_is_from_trusted(const dl_front *f, const dl_req *req) {
+  char *peer = f->trusted_proxy_count > 0 ? dl_address_normal(dl_req_peer(req)) : NULL;
+  bool found = false;
+  for (size_t i = 0; peer != NULL && i < f->trusted_proxy_count; i++)
+    found = found || strcmp(f->trusted_proxies[i], peer) == 0;
+  free(peer);
+  return found;
+}
+
+/* As strncasecmp, with '_' for '-'. */
+static bool begins_like(const char *name, const char *prefix) {
+  for (; *prefix != '\0'; name++, prefix++) {
+    int have = *name == '_' ? '-' : tolower((unsigned char)*name);
+    if (have != *prefix) return false;
+  }
+  return true;
+}
+
+bool dl_is_forwarding_header(const char *name) {
+  return begins_like(name, "x-forwarded-") || strcasecmp(name, "Forwarded") == 0 ||
+         (begins_like(name, "x-real-ip") && name[strlen("x-real-ip")] == '\0');
+}
+
+/* The address that a trusted proxy says it was called by. */
+static const char *asked_host(const dl_front *f, const dl_req *req) {
+  const char *host = dl_is_from_trusted(f, req) ? dl_req_header(req, "X-Forwarded-Host") : NULL;
+  if (host == NULL) host = dl_req_header(req, "Host");
+  return host != NULL ? host : "";
+}
+
+static void join_addresses(void *user, const char *name, const char *value) {
+  if (strcasecmp(name, "X-Forwarded-For") == 0) dl_buf_printf(user, "%s, ", value);
+}
+
+char *dl_forwarding_lines(const dl_front *f, const dl_req *req) {
+  bool is_trusted = dl_is_from_trusted(f, req);
+  dl_buf lines;
+  dl_buf_init(&lines, 128 * 1024);
+  dl_buf_puts(&lines, "X-Forwarded-For: ");
+  if (is_trusted) dl_req_each_header(req, join_addresses, &lines);
+  dl_buf_printf(&lines, "%s\r\n", dl_req_peer(req));
+  if (!is_trusted || dl_req_header(req, "X-Forwarded-Host") == NULL)
+    dl_buf_printf(&lines, "X-Forwarded-Host: %s\r\n", asked_host(f, req));
+  if (!is_trusted || dl_req_header(req, "X-Forwarded-Proto") == NULL)
+    dl_buf_printf(&lines, "X-Forwarded-Proto: %s\r\n", f->scheme);
+  return dl_buf_take(&lines);
+}
+
+/* ---- pages ---- */
+
+/* What follows "http://" or "https://" of an origin, which a browser writes in small letters. */
+static const char *behind_scheme(const char *origin, const char *scheme) {
+  size_t len = strlen(scheme);
+  return strncmp(origin, scheme, len) == 0 && strncmp(origin + len, "://", 3) == 0 ? origin + len + 3 : NULL;
+}
+
+bool dl_origin_is_own(const dl_front *f, const dl_req *req, const char *origin) {
+  const char *told = dl_is_from_trusted(f, req) ? dl_req_header(req, "X-Forwarded-Proto") : NULL;
+  const char *scheme = told != NULL ? told : f->scheme, *host = behind_scheme(origin, scheme);
+  if (host == NULL && told == NULL) {
+    /* An https in front of us that is not listed shows in --public-url only. */
+    size_t len = strcspn(f->url, ":");
+    if (strncmp(origin, f->url, len) == 0 && strncmp(origin + len, "://", 3) == 0) host = origin + len + 3;
+  }
+  return host != NULL && *host != '\0' && strcasecmp(host, asked_host(f, req)) == 0;
+}
+
+/* A page of a sandbox's program: "3000-abc.localhost". */
+static bool is_preview(const char *host, size_t len) {
+  size_t digits = strspn(host, "0123456789");
+  return digits > 0 && digits < len && host[digits] == '-';
+}
+
+/* A page that this machine serves. */
+static bool is_loopback(const char *origin) {
+  const char *host = behind_scheme(origin, "http");
+  if (host == NULL) host = behind_scheme(origin, "https");
+  if (host == NULL) return false;
+  size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+  const char *port = host + len;
+  if (*port != '\0' && (*port != ':' || strspn(port + 1, "0123456789") != strlen(port + 1))) return false;
+  static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+  for (size_t i = 0; i < DL_COUNT(names); i++)
+    if (len == strlen(names[i]) && strncmp(host, names[i], len) == 0) return true;
+  static const char end[] = ".localhost";
+  size_t end_len = strlen(end);
+  return len > end_len && strncmp(host + len - end_len, end, end_len) == 0 && !is_preview(host, len);
+}
+
+bool dl_origin_may_read(const dl_front *f, const dl_req *req, const char *origin) {
+  for (size_t i = 0; i < f->allowed_origin_count; i++)
+    if (strcmp(f->allowed_origins[i], origin) == 0) return true;
+  return is_loopback(origin) || dl_origin_is_own(f, req, origin);
+}
+
+/* Reading is harmless: a page of another origin cannot look at the answer. */
+static bool only_reads(const dl_req *req) {
+  const char *method = dl_req_method(req);
+  bool is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "OPTIONS") == 0;
+  return is_read && dl_req_header(req, "Upgrade") == NULL;
+}
+
+bool dl_ambient_credential_counts(const dl_front *f, const dl_req *req) {
+  const char *origin = dl_req_header(req, "Origin"), *site = dl_req_header(req, "Sec-Fetch-Site");
+  if (only_reads(req)) return true;
+  if (origin != NULL) return dl_origin_is_own(f, req, origin);
+  /* Every browser names the page for these; who does not is none, or says here that the page is the same. */
+  return site == NULL || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
+}
