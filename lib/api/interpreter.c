@@ -55,7 +55,13 @@ static const daytona__endpoint_t run_endpoint = {.prefix = "Failed to run code: 
                                                  .request = &run_model,
                                                  .is_stream = true};
 
-static const daytona__type_t type_result = {"run result", NULL};
+/* A run that has a result has ended by itself. */
+static int reason_of_run(const void *result) {
+  (void)result;
+  return DAYTONA_STREAM_EXITED;
+}
+
+static const daytona__type_t type_result = {.name = "run result", .stream_reason = reason_of_run};
 
 const daytona_interpreter_run_result_t *daytona_future_interpreter_run_result(
   const daytona_future_t *future) {

@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-#include <daytona/interpreter.h>
-
 #include "wire/error_map.h"
 
-const daytona__type_t daytona__type_stream_end = {"stream end", NULL};
+static int reason_of_end(const void *result) { return ((const daytona_stream_end_t *)result)->reason; }
+
+const daytona__type_t daytona__type_stream_end = {.name = "stream end", .stream_reason = reason_of_end};
 
 const daytona_stream_end_t *daytona_future_stream_end(const daytona_future_t *future) {
   return daytona__future_result(future, &daytona__type_stream_end);
@@ -28,10 +28,10 @@ const char *daytona_stream_reason_text(daytona_stream_reason_t reason) {
 }
 
 daytona_stream_reason_t daytona_future_stream_reason(const daytona_future_t *future) {
-  const daytona_stream_end_t *end = daytona_future_stream_end(future);
+  const daytona__type_t *type = daytona__future_type(future);
   const daytona_error_t *error = daytona_future_error(future);
-  if (end != NULL) return end->reason;
-  if (daytona_future_interpreter_run_result(future) != NULL) return DAYTONA_STREAM_EXITED;
+  if (type != NULL && type->stream_reason != NULL)
+    return (daytona_stream_reason_t)type->stream_reason(future->result);
   if (error == NULL) return DAYTONA_STREAM_OPEN;
   if (error->code == DAYTONA_ECANCELED) return DAYTONA_STREAM_CANCELED;
   if (error->code == DAYTONA_ECLOSED) return DAYTONA_STREAM_CLOSED;

@@ -285,10 +285,14 @@ daytona_errcode_t daytona_future_code(const daytona_future_t *future) {
   return error != NULL ? error->code : DAYTONA_OK;
 }
 
+const daytona__type_t *daytona__future_type(const daytona_future_t *future) {
+  if (future == NULL || future->state != SETTLED || future->error != NULL) return NULL;
+  return future->type;
+}
+
 void *daytona__future_result(const daytona_future_t *future, const daytona__type_t *type) {
-  if (future == NULL || future->state != SETTLED || future->error != NULL || future->type != type)
-    return NULL;
-  return future->result;
+  assert(type != NULL);
+  return daytona__future_type(future) == type ? future->result : NULL;
 }
 
 const char *daytona_future_string(const daytona_future_t *future) {

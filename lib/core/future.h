@@ -20,10 +20,11 @@
 #include "core/arena.h"
 #include "core/loop.h"
 
-/* A kind of result; compared by address. `drop` releases what the arena does not own. */
+/* A kind of result; compared by address. */
 typedef struct daytona__type {
   const char *name;
-  void (*drop)(void *result);
+  void (*drop)(void *result);               /* optional: releases what the arena does not own */
+  int (*stream_reason)(const void *result); /* of streams: a daytona_stream_reason_t */
 } daytona__type_t;
 
 extern const daytona__type_t daytona__type_none;    /* success without a value */
@@ -99,6 +100,9 @@ void daytona__future_abort(daytona_future_t *future, daytona_errcode_t code, con
 /* A future that has failed already with DAYTONA_EINVAL or another code; told in a later turn. */
 daytona_future_t *daytona__future_failed(daytona__loop_t *loop, const char *prefix, daytona_errcode_t code,
                                          const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* What kind of result there is; NULL while there is none. */
+const daytona__type_t *daytona__future_type(const daytona_future_t *future);
 
 /* The result if it is of `type`, else NULL. */
 void *daytona__future_result(const daytona_future_t *future, const daytona__type_t *type);
