@@ -314,7 +314,7 @@ static bool is_there(upload_t *self, size_t index, answer_t *answer, const dayto
                      daytona_error_t *out) {
   const part_t *part = &self->parts[index];
   *out = (daytona_error_t){.code = DAYTONA_EFAILED, .retry_after_ms = -1};
-  out->http_status = self->transfer.op.http.status;
+  out->http_status = self->transfer.op.http.response.status;
   /* With an answer about all of them the place tells which is which, whatever became of the spelling. */
   bool has_all = answer->errors.count == 0 && answer->count == self->count;
   const uploaded_t *file = has_all ? &answer->files[index] : find_file(answer, part->destination, 1);
@@ -381,19 +381,20 @@ static void fail_upload(upload_t *self, const daytona_error_t *error) {
 
 static void on_answer(daytona__op_t *op, const daytona_error_t *error, void *unused) {
   upload_t *self = (upload_t *)op;
-  const daytona__strbuf_t *body = &op->http.response_body;
+  const daytona__response_t *response = &op->http.response;
   answer_t nothing = {0};
   void *decoded = NULL;
   int rc = DAYTONA_EPROTOCOL;
-  if (body->size != 0 && (error == NULL || error->http_status >= 400))
-    rc = daytona__json_decode(&op->future->arena, &answer_model, body->data, body->size, &decoded, NULL);
+  if (response->body_size != 0 && (error == NULL || error->http_status >= 400))
+    rc = daytona__json_decode(&op->future->arena, &answer_model, response->body, response->body_size,
+                              &decoded, NULL);
   answer_t *answer = rc == 0 ? decoded : &nothing;
   bool is_partial = error != NULL && answer->errors.count != 0;
   if (error != NULL && !is_partial)
     fail_upload(self, error);
   else if (rc == DAYTONA_ENOMEM)
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-  else if (error == NULL && body->size != 0 &&
+  else if (error == NULL && response->body_size != 0 &&
            rc != 0) /* a page of something in between, or half an answer */
     daytona__op_reject(op, DAYTONA_EPROTOCOL, "the answer is not one of a sandbox");
   else if (self->is_many)

@@ -337,7 +337,7 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
     pty->ws = NULL;
     daytona__arena_init(&scratch, 0);
     daytona__stream_error(&scratch, close, &error);
-    bool was_missing = close->how == DAYTONA__WS_END_HTTP && close->status == 404;
+    bool was_missing = close->how == DAYTONA__WS_END_HTTP && close->response.status == 404;
     opened(pty, &error, was_missing);
     daytona__arena_clear(&scratch);
     daytona__ws_release(ws);
@@ -345,7 +345,7 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
     bool says_why = close->how == DAYTONA__WS_END_FRAME && close->reason[0] != '\0';
     daytona_stream_reason_t reason = daytona__stream_reason(close);
     if (pty->is_disconnecting) reason = DAYTONA_STREAM_CLOSED;
-    end_with(pty, reason, says_why ? close->reason : close->message);
+    end_with(pty, reason, says_why ? close->reason : close->response.message);
   }
   daytona_pty_release(pty);
 }

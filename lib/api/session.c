@@ -181,7 +181,7 @@ int daytona__session_logs_decode(daytona__arena_t *arena, const char *text, size
 
 static void on_logs(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   daytona__arena_t *arena = &op->future->arena;
-  const daytona__strbuf_t *body = &op->http.response_body;
+  const daytona__response_t *response = &op->http.response;
   if (error != NULL) {
     daytona__op_fail(op, error);
     return;
@@ -190,11 +190,10 @@ static void on_logs(daytona__op_t *op, const daytona_error_t *error, void *answe
   daytona__json_error_t problem = {.code = DAYTONA_OK};
   int rc = logs != NULL ? 0 : DAYTONA_ENOMEM;
   if (rc == 0 && strcmp(op->http.response_type, "application/json") == 0) {
-    rc =
-      daytona__session_logs_decode(arena, body->data != NULL ? body->data : "", body->size, logs, &problem);
-  } else if (rc == 0 && body->size != 0) {
-    logs->output.data = daytona__arena_strndup(arena, body->data, body->size);
-    logs->output.size = body->size;
+    rc = daytona__session_logs_decode(arena, response->body, response->body_size, logs, &problem);
+  } else if (rc == 0 && response->body_size != 0) {
+    logs->output.data = daytona__arena_strndup(arena, response->body, response->body_size);
+    logs->output.size = response->body_size;
     if (logs->output.data == NULL) rc = DAYTONA_ENOMEM;
   }
   if (rc == 0) rc = complete_logs(arena, logs);

@@ -560,7 +560,7 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   else if (!was_lost)
     check(self); /* the first time there is no reason to wait */
   else
-    retry(self, close->message);
+    retry(self, close->response.message);
 }
 
 static void open_socket(follow_t *self) {

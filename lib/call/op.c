@@ -64,7 +64,7 @@ void daytona__op_path(daytona__op_t *op, const char *first, const char *second, 
 
 /* Let go of what was received last, wiped where a secret was in it. */
 static void drop_exchange(daytona__op_t *op) {
-  daytona__strbuf_t *body = &op->http.response_body;
+  daytona__strbuf_t *body = &op->http.collected;
   bool is_secret = op->future->arena.is_secret || (op->data != NULL && op->data->arena.is_secret);
   if (is_secret && body->data != NULL) daytona__wipe(body->data, body->room);
   daytona__http_call_clear(&op->http);
@@ -278,9 +278,9 @@ void daytona__op_send(daytona__op_t *op) {
 
 static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op, daytona_error_t *error) {
   error->code = problem->code;
-  error->http_status = op->http.status;
+  error->http_status = op->http.response.status;
   error->retry_after_ms = -1;
-  error->attempts = op->http.attempts;
+  error->attempts = op->http.response.attempts;
   error->field =
     problem->field[0] != '\0' ? daytona__arena_strdup(daytona__op_arena(op), problem->field) : NULL;
   error->message = daytona__arena_printf(daytona__op_arena(op), "malformed answer: %s%s%s", problem->field,
@@ -298,7 +298,7 @@ static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_
     return DAYTONA_ENOMEM;
   }
   int rc = daytona__json_decode(&op->data->arena, model != NULL ? model : &daytona__sandbox_model,
-                                op->http.response_body.data, op->http.response_body.size, answer, problem);
+                                op->http.response.body, op->http.response.body_size, answer, problem);
   if (rc != 0 || model != NULL) return rc;
   daytona__sandbox_dto_t *dto = *answer;
   daytona__sandbox_dto_finish(dto);
@@ -308,12 +308,12 @@ static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_
   return DAYTONA_EPROTOCOL;
 }
 
-static int decode_array(daytona__op_t *op, const char *text, void **answer, daytona__json_error_t *problem) {
+static int decode_array(daytona__op_t *op, void **answer, daytona__json_error_t *problem) {
   daytona__array_t *array = daytona__arena_alloc(daytona__op_arena(op), sizeof *array);
   void *items = NULL;
   if (array == NULL) return DAYTONA_ENOMEM;
-  int rc = daytona__json_decode_array(daytona__op_arena(op), op->endpoint->response, text,
-                                      op->http.response_body.size, &items, &array->count, problem);
+  int rc = daytona__json_decode_array(daytona__op_arena(op), op->endpoint->response, op->http.response.body,
+                                      op->http.response.body_size, &items, &array->count, problem);
   array->items = items;
   *answer = array;
   return rc;
@@ -321,17 +321,16 @@ static int decode_array(daytona__op_t *op, const char *text, void **answer, dayt
 
 /* Decode the answer of a request that succeeded. 0, or the code with `error` filled in. */
 static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *error) {
-  const daytona__strbuf_t *body = &op->http.response_body;
-  const char *text = body->data != NULL ? body->data : "";
+  const daytona__response_t *response = &op->http.response;
   daytona__json_error_t problem = {.code = DAYTONA_OK};
   int rc = 0;
   if (op->endpoint->gives_sandbox)
-    rc = body->size != 0 ? decode_sandbox(op, answer, &problem) : DAYTONA_EPROTOCOL;
+    rc = response->body_size != 0 ? decode_sandbox(op, answer, &problem) : DAYTONA_EPROTOCOL;
   else if (op->endpoint->gives_array)
-    rc = decode_array(op, text, answer, &problem);
+    rc = decode_array(op, answer, &problem);
   else if (op->endpoint->response != NULL)
-    rc =
-      daytona__json_decode(daytona__op_arena(op), op->endpoint->response, text, body->size, answer, &problem);
+    rc = daytona__json_decode(daytona__op_arena(op), op->endpoint->response, response->body,
+                              response->body_size, answer, &problem);
   if (rc == 0) return 0;
   if (op->endpoint->is_lenient && rc != DAYTONA_ENOMEM) {
     *answer = NULL;
@@ -347,8 +346,8 @@ static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *erro
 /* The answer about the toolbox's address has come: go on with the request itself. */
 static void on_toolbox_url(daytona__op_t *op) {
   void *decoded = NULL;
-  int rc = daytona__json_decode(daytona__op_arena(op), &toolbox_url_model, op->http.response_body.data,
-                                op->http.response_body.size, &decoded, NULL);
+  int rc = daytona__json_decode(daytona__op_arena(op), &toolbox_url_model, op->http.response.body,
+                                op->http.response.body_size, &decoded, NULL);
   if (rc == 0) rc = daytona__sandbox_set_toolbox(op->sandbox, ((const toolbox_url_t *)decoded)->url);
   if (op->sandbox->toolbox_url != NULL) {
     daytona__op_send(op);
@@ -369,8 +368,8 @@ static void on_http_done(daytona__http_call_t *http) {
   daytona_error_t error = {.code = DAYTONA_OK};
   void *answer = NULL;
   op->is_requesting = false;
-  if (http->code != DAYTONA_OK) {
-    daytona__error_from_http(daytona__op_arena(op), http, &error);
+  if (http->response.code != DAYTONA_OK) {
+    daytona__error_from_response(daytona__op_arena(op), &http->response, &error);
     op->done(op, &error, NULL);
   } else if (op->is_finding) {
     on_toolbox_url(op);

@@ -53,21 +53,15 @@ int daytona__stream_open(daytona__op_t *op, daytona__ws_opts_t *opts, daytona__w
 
 void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *close,
                            daytona_error_t *error) {
-  daytona__http_call_t call = {.code = close->code, .message = close->message, .attempts = 1};
-  if (close->how == DAYTONA__WS_END_HTTP) {
-    call.status = close->status;
-    call.response_headers = (daytona_header_t *)close->headers;
-    call.response_header_count = close->header_count;
-    call.response_body.data = (char *)close->body;
-    call.response_body.size = close->body_size;
-  } else if (close->how == DAYTONA__WS_END_FRAME) {
-    call.code = DAYTONA_ECONNECTION;
-    call.message =
-      daytona__arena_printf(arena, "the server closed the connection: %s (%d)",
-                            close->reason[0] != '\0' ? close->reason : "no reason given", close->close_code);
-    if (call.message == NULL) call.message = close->message;
+  daytona__response_t response = close->response;
+  if (close->how == DAYTONA__WS_END_FRAME) {
+    const char *reason = close->reason[0] != '\0' ? close->reason : "no reason given";
+    const char *message =
+      daytona__arena_printf(arena, "the server closed the connection: %s (%d)", reason, close->close_code);
+    response.code = DAYTONA_ECONNECTION;
+    if (message != NULL) response.message = message;
   }
-  daytona__error_from_http(arena, &call, error);
+  daytona__error_from_response(arena, &response, error);
   error->stream_reason = daytona__stream_reason(close);
 }
 

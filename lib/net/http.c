@@ -114,12 +114,16 @@ static daytona__http_call_t *take_apart(daytona__http_transfer_t *t) {
 void daytona__http_finish(daytona__http_transfer_t *t, daytona_errcode_t code, const char *message) {
   daytona__http_t *http = t->http;
   daytona__http_call_t *call = take_apart(t);
-  call->code = code;
-  call->message = message;
+  call->response.code = code;
+  call->response.message = message;
+  if (call->collected.data != NULL) {
+    call->response.body = call->collected.data;
+    call->response.body_size = call->collected.size;
+  }
   if (daytona__log_enabled(http->loop))
     daytona__log(http->loop, DAYTONA_LOG_DEBUG, "http: %s: %s, status %d, attempt %d%s%s", call->method,
-                 daytona_errcode_name((int)code), call->status, call->attempts, message != NULL ? ": " : "",
-                 message != NULL ? message : "");
+                 daytona_errcode_name((int)code), call->response.status, call->response.attempts,
+                 message != NULL ? ": " : "", message != NULL ? message : "");
   call->on_done(call);
 }
 
@@ -185,7 +189,7 @@ static void start_total(daytona__http_transfer_t *t) {
 
 static void run(daytona__http_transfer_t *t) {
   t->state = HTTP_RUNNING;
-  t->call->attempts++;
+  t->call->response.attempts++;
   if (daytona__http_multi_add(t->easy) != 0)
     daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the request");
 }
@@ -204,7 +208,7 @@ static void on_lookup(daytona__lookup_t *lookup, daytona_errcode_t code, const c
     daytona__http_multi_run(t->http);
     return;
   }
-  t->call->attempts++;
+  t->call->response.attempts++;
   snprintf(t->call->text, sizeof t->call->text, "%s", message);
   repeat_or_fail(t, (daytona__http_verdict_t){code, code != DAYTONA_ERESOLVE}, t->call->text);
 }
@@ -356,8 +360,9 @@ static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed
   daytona__target_t to;
   *is_followed = false;
   curl_easy_getinfo(t->easy->curl, CURLINFO_REDIRECT_URL, &location);
-  bool is_asked = call->status == 301 || call->status == 302 || call->status == 303 || call->status == 307 ||
-                  call->status == 308;
+  bool is_asked = call->response.status == 301 || call->response.status == 302 ||
+                  call->response.status == 303 || call->response.status == 307 ||
+                  call->response.status == 308;
   if (!is_asked || location == NULL || call->source != NULL || call->sink != NULL) return DAYTONA_OK;
   *message = "too many redirects";
   if (t->redirects == REDIRECTS_MAX) return DAYTONA_EPROTOCOL;
@@ -369,7 +374,8 @@ static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed
   if (url == NULL) return DAYTONA_ENOMEM;
   const char *method = daytona__http_method(t);
   bool is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-  if (!is_read && (call->status == 303 || (call->status <= 302 && strcmp(method, "POST") == 0)))
+  if (!is_read &&
+      (call->response.status == 303 || (call->response.status <= 302 && strcmp(method, "POST") == 0)))
     t->becomes_get = true;
   if (strcmp(to.host, t->easy->target.host) != 0 || to.port != t->easy->target.port) t->is_foreign = true;
   daytona__free(t->redirect_url);
@@ -387,11 +393,11 @@ static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed
 /* An answer is there, whatever its status. */
 static void answered(daytona__http_transfer_t *t) {
   daytona__http_call_t *call = t->call;
-  bool is_success = call->status / 100 == 2, is_followed;
+  bool is_success = call->response.status / 100 == 2, is_followed;
   const char *message = NULL;
   daytona_errcode_t code = redirect(t, &is_followed, &message);
   if (is_followed) return;
-  if (code == DAYTONA_OK && call->status == 429 && wait_for_limiter(t)) return;
+  if (code == DAYTONA_OK && call->response.status == 429 && wait_for_limiter(t)) return;
   if (code == DAYTONA_OK) {
     message = NULL;
     if (!is_success) code = DAYTONA_EFAILED;
@@ -411,7 +417,7 @@ static bool must_drain(const daytona__http_transfer_t *t, bool is_success) {
 }
 
 static void drain(daytona__http_transfer_t *t, daytona_errcode_t code, const char *message) {
-  t->call->message = message;
+  t->call->response.message = message;
   t->final_code = code;
   if (!t->is_head_told && daytona__http_answer_take(t, true) != 0) {
     daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the answer's headers");
@@ -445,11 +451,11 @@ void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
   t->easy->is_clean = result == CURLE_OK;
   daytona__http_multi_remove(t->easy);
   curl_easy_getinfo(t->easy->curl, CURLINFO_RESPONSE_CODE, &status);
-  call->status = t->status = (int)status;
+  call->response.status = t->status = (int)status;
   /* Old versions take a connection that ends inside the headers for the end of an empty answer. */
   if (result == CURLE_OK && (!t->is_head_whole || status < 200)) {
     result = CURLE_PARTIAL_FILE;
-    call->status = t->status = 0;
+    call->response.status = t->status = 0;
     snprintf(t->easy->error, sizeof t->easy->error, "the answer ended inside its headers");
   }
   if (result == CURLE_OK || t->is_cut) {
@@ -478,8 +484,8 @@ static void tell_early(daytona__task_t *task) {
 /* Failures before there is a transfer still arrive in a later turn. */
 static void fail_early(daytona__http_t *http, daytona__http_call_t *call, daytona_errcode_t code,
                        const char *message) {
-  call->code = code;
-  call->message = message;
+  call->response.code = code;
+  call->response.message = message;
   daytona__task_init(&call->task, tell_early);
   daytona__loop_defer(http->loop, &call->task);
 }
@@ -487,7 +493,8 @@ static void fail_early(daytona__http_t *http, daytona__http_call_t *call, dayton
 void daytona__http_start(daytona__http_t *http, daytona__http_call_t *call) {
   call->http = http;
   call->response_type = "";
-  daytona__strbuf_init(&call->response_body, call->max_body != 0 ? call->max_body : DAYTONA__JSON_BODY_MAX);
+  call->response.body = "";
+  daytona__strbuf_init(&call->collected, call->max_body != 0 ? call->max_body : DAYTONA__JSON_BODY_MAX);
   if (http->is_closing) {
     fail_early(http, call, DAYTONA_ECLOSED, "the client is closed");
     return;

@@ -23,6 +23,7 @@
 #include "core/strbuf.h"
 #include "net/options.h"
 #include "net/resolver.h"
+#include "net/response.h"
 
 typedef struct daytona__http daytona__http_t;
 typedef struct daytona__http_call daytona__http_call_t;
@@ -51,7 +52,7 @@ struct daytona__http_call {
   int64_t source_size; /* -1: unknown, sent chunked */
 
   /*
-   * A streamed answer instead of `response_body`, for 2xx answers only (others are collected for the
+   * A streamed answer instead of `response.body`, for 2xx answers only (others are collected for the
    * error). `sink` is called from a turn of the loop without libcurl on the stack; what it does not take
    * (returns less than `size`) pauses the transfer until daytona__http_resume_receive(). Bytes it did not
    * take are offered again. `on_head` comes once before, with status and headers in place.
@@ -73,22 +74,20 @@ struct daytona__http_call {
   void (*on_done)(daytona__http_call_t *call);
   void *user;
 
-  /* --- the answer; valid in on_done and until daytona__http_call_clear() --- */
-  daytona_errcode_t code;    /* DAYTONA_OK: a 2xx answer is there; DAYTONA_EFAILED: another, see status */
-  const char *message;       /* for transport failures: what went wrong, one line; static or in `text` */
-  int status;                /* 0: no answer */
-  const char *response_type; /* Content-Type without parameters, lower case; "" if none */
-  daytona__strbuf_t response_body;
-  daytona_header_t *response_headers; /* of failures, and with keeps_headers */
-  size_t response_header_count;
-  int attempts;
+  /*
+   * --- the answer; valid in on_done and until daytona__http_call_clear() ---
+   * Headers are there of failures, and with keeps_headers; status and headers in on_head already.
+   */
+  daytona__response_t response;
+  const char *response_type;    /* Content-Type without parameters, lower case; "" if none */
   bool was_sent;                /* the request, or a part of it, may have reached the server */
   daytona_errcode_t user_error; /* set by a source or sink that gives up */
   char text[256];
 
   /* --- private --- */
   daytona__http_transfer_t *transfer;
-  void *storage;
+  daytona__strbuf_t collected; /* becomes response.body */
+  void *storage;               /* of response.headers and response_type */
   daytona__http_t *http;
   daytona__task_t task; /* tells of a failure before there is a transfer */
 };

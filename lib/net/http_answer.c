@@ -19,12 +19,12 @@
 static void reserve_announced(daytona__http_transfer_t *t) {
   curl_off_t size = -1;
   curl_easy_getinfo(t->easy->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &size);
-  if (size > 0 && size <= (1 << 20) && (size_t)size <= t->call->response_body.max)
-    daytona__strbuf_reserve(&t->call->response_body, (size_t)size);
+  if (size > 0 && size <= (1 << 20) && (size_t)size <= t->call->collected.max)
+    daytona__strbuf_reserve(&t->call->collected, (size_t)size);
 }
 
 size_t daytona__http_answer_collect(daytona__http_transfer_t *t, const char *bytes, size_t size) {
-  daytona__strbuf_t *body = &t->call->response_body;
+  daytona__strbuf_t *body = &t->call->collected;
   if (t->status / 100 != 2) {
     size_t max = t->call->max_error_body != 0 ? t->call->max_error_body : DAYTONA__ERROR_BODY_MAX;
     size_t room = max - body->size;
@@ -89,8 +89,8 @@ int daytona__http_answer_take(daytona__http_transfer_t *t, bool with_headers) {
     headers[used].value = put(&text, at->value);
   }
   if (count != 0) {
-    call->response_headers = headers;
-    call->response_header_count = used;
+    call->response.headers = headers;
+    call->response.header_count = used;
   }
   if (type != NULL && !is_json) {
     call->response_type = text;
@@ -100,13 +100,15 @@ int daytona__http_answer_take(daytona__http_transfer_t *t, bool with_headers) {
 }
 
 void daytona__http_answer_reset(daytona__http_call_t *call) {
-  daytona__strbuf_clear(&call->response_body);
+  daytona__strbuf_clear(&call->collected);
   daytona__free(call->storage);
+  call->response.body = "";
+  call->response.body_size = 0;
   call->storage = NULL;
-  call->response_headers = NULL;
-  call->response_header_count = 0;
+  call->response.headers = NULL;
+  call->response.header_count = 0;
   call->response_type = "";
-  call->status = 0;
+  call->response.status = 0;
 }
 
 /* --- Retry-After -------------------------------------------------------------------------------- */

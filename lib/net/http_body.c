@@ -63,7 +63,7 @@ static bool tell_head(daytona__http_transfer_t *t) {
   daytona__http_call_t *call = t->call;
   t->is_head_told = true;
   if (t->state == HTTP_RUNNING) { /* else they were taken when the transfer ended */
-    call->status = t->status;
+    call->response.status = t->status;
     if (daytona__http_answer_take(t, true) != 0) {
       daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the answer's headers");
       return false;
@@ -107,7 +107,7 @@ void daytona__http_stream_run(daytona__task_t *task) {
   if (t->state == HTTP_RUNNING && t->is_curl_paused)
     unpause(t);
   else if (t->state == HTTP_DRAINING)
-    daytona__http_finish(t, t->final_code, t->call->message);
+    daytona__http_finish(t, t->final_code, t->call->response.message);
 out:
   daytona__http_unpin(t);
 }

@@ -6,7 +6,7 @@
  *   http_headers.c header lines of requests
  *   http_easy.c    one request for libcurl: options, headers, pinned names, callbacks
  *   http_answer.c  what came back: bodies, headers, verdicts, Retry-After
- *   http_stream.c  streamed answers: the buffer between libcurl and the sink, pausing
+ *   http_body.c  streamed answers: the buffer between libcurl and the sink, pausing
  *
  * A call's transfer is in one of these states; `link` is on http->waiting while QUEUED, else on
  * http->active. A slot is held while RESOLVING and RUNNING. `easy` is set exactly in those two.
@@ -208,7 +208,7 @@ int64_t daytona__http_retry_after_ms(const daytona__http_transfer_t *t); /* -1: 
 bool daytona__http_was_sent(const daytona__http_transfer_t *t);
 void daytona__http_answer_reset(daytona__http_call_t *call);
 
-/* --- http_stream.c --- */
+/* --- http_body.c --- */
 size_t daytona__http_stream_write(daytona__http_transfer_t *t, const char *bytes, size_t size);
 void daytona__http_stream_run(daytona__task_t *task);
 void daytona__http_stream_init(daytona__http_transfer_t *t);

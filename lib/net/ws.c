@@ -1,5 +1,5 @@
 /*
- * WebSocket client; see websocket.h. This file: life, opening and verdict; ws_stream.c: the open socket.
+ * WebSocket client; see ws.h. This file: life, opening and verdict; ws_messages.c: the open socket.
  *
  * A socket moves through its states in one direction only, save that a redirect leads from UPGRADING
  * back to CONNECTING. finish() is the only way to DONE: it notes the verdict, lets go of the connection
@@ -159,25 +159,25 @@ static void let_go(daytona__ws_t *ws) {
 static void fill_answer(daytona__ws_t *ws, daytona__ws_close_t *close) {
   if (ws->how != DAYTONA__WS_END_HTTP || ws->opening == NULL) return;
   const daytona__http1_head_t *answer = &ws->opening->answer;
-  close->status = answer->status;
-  close->headers = answer->headers;
-  close->header_count = answer->header_count;
+  daytona__response_t *response = &close->response;
+  response->status = answer->status;
+  response->headers = answer->headers;
+  response->header_count = answer->header_count;
   if (answer->body.data == NULL) return;
-  close->body = answer->body.data;
-  close->body_size = answer->body.size;
+  response->body = answer->body.data;
+  response->body_size = answer->body.size;
 }
 
 static void on_tell(daytona__task_t *task) {
   daytona__ws_t *ws = DAYTONA__CONTAINER(task, daytona__ws_t, task);
-  daytona__ws_close_t close = {.how = ws->how,
-                               .code = ws->code,
-                               .message = ws->text,
-                               .was_open = ws->was_open,
-                               .was_asked = ws->was_asked,
-                               .close_code = ws->close_code,
-                               .reason = ws->reason != NULL ? ws->reason : "",
-                               .reason_size = ws->reason_size,
-                               .body = ""};
+  daytona__ws_close_t close = {
+    .how = ws->how,
+    .was_open = ws->was_open,
+    .was_asked = ws->was_asked,
+    .close_code = ws->close_code,
+    .reason = ws->reason != NULL ? ws->reason : "",
+    .reason_size = ws->reason_size,
+    .response = {.code = ws->code, .message = ws->text, .attempts = 1, .body = ""}};
   fill_answer(ws, &close);
   daytona__loop_t *loop = ws->env->net.loop;
   if (!ws->is_silent && ws->opts.on_close != NULL) {

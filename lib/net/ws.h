@@ -22,6 +22,7 @@
 #include "core/loop.h"
 #include "net/options.h"
 #include "net/resolver.h"
+#include "net/response.h"
 
 typedef struct daytona__ws daytona__ws_t;
 
@@ -60,19 +61,17 @@ typedef enum daytona__ws_end {
 /* The verdict. Borrowed for the call. */
 typedef struct daytona__ws_close {
   daytona__ws_end_t how;
-  daytona_errcode_t code; /* DAYTONA_OK for a close frame; DAYTONA_EFAILED for an HTTP answer, whose
-                             status and body the wire layer turns into the same error as for REST */
-  const char *message;    /* one line; never NULL */
-  bool was_open;          /* on_open had come */
-  bool was_asked;         /* daytona__ws_close() had been called */
-  int close_code;         /* of the peer's close frame; 1005: it had none */
-  const char *reason;     /* NUL-terminated; "" when there is none */
+  bool was_open;      /* on_open had come */
+  bool was_asked;     /* daytona__ws_close() had been called */
+  int close_code;     /* of the peer's close frame; 1005: it had none */
+  const char *reason; /* NUL-terminated; "" when there is none */
   size_t reason_size;
-  int status; /* of an HTTP answer */
-  const daytona_header_t *headers;
-  size_t header_count;
-  const char *body; /* at most DAYTONA__ERROR_BODY_MAX of it, NUL-terminated */
-  size_t body_size;
+
+  /*
+   * `code` is DAYTONA_OK for a close frame, and `message` is never NULL. Status, headers and at most
+   * DAYTONA__ERROR_BODY_MAX of the body are those of an HTTP answer other than 101 (DAYTONA_EFAILED).
+   */
+  daytona__response_t response;
 } daytona__ws_close_t;
 
 typedef struct daytona__ws_piece {

@@ -1,5 +1,5 @@
 /*
- * The inside of a WebSocket, shared by websocket.c (life, opening, verdict) and ws_stream.c (the open
+ * The inside of a WebSocket, shared by ws.c (life, opening, verdict) and ws_messages.c (the open
  * socket). Nobody else includes this.
  */
 #ifndef DAYTONA_NET_WS_IMPL_H
@@ -20,7 +20,7 @@ struct daytona__ws_env {
   void *closed_user;
 };
 
-/* In this order; see websocket.c. */
+/* In this order; see ws.c. */
 typedef enum daytona__ws_state {
   DAYTONA__WS_CONNECTING,
   DAYTONA__WS_REDIRECTING, /* the old connection is closing */
@@ -77,7 +77,7 @@ struct daytona__ws {
   char text[160];
 };
 
-/* websocket.c */
+/* ws.c */
 void daytona__ws_hold(daytona__ws_t *ws);
 void daytona__ws_drop(daytona__ws_t *ws);
 void daytona__ws_connect(daytona__ws_t *ws);
@@ -90,7 +90,7 @@ void daytona__ws_finish_code(daytona__ws_t *ws, daytona__ws_end_t how, int code,
 /* The connection has ended: as `conn.tcp.end` says. */
 void daytona__ws_finish_end(daytona__ws_t *ws);
 
-/* ws_stream.c */
+/* ws_messages.c */
 void daytona__ws_messages_init(daytona__ws_t *ws);
 int daytona__ws_messages_begin(daytona__ws_t *ws); /* 0 or DAYTONA_ENOMEM */
 void daytona__ws_on_readable(daytona__ws_conn_t *conn);

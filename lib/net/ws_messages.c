@@ -1,5 +1,5 @@
 /*
- * The open WebSocket: messages in and out, pings, idleness, close; see websocket.h.
+ * The open WebSocket: messages in and out, pings, idleness, close; see ws.h.
  *
  * Receiving is one loop, pump(): it takes events from the codec, which pulls bytes through TLS from the
  * socket, and hands them on. When an event is handed on neither library is on the stack, so a callback

@@ -104,31 +104,31 @@ static void read_body(daytona__arena_t *arena, const char *text, size_t size, da
   error->source = as_string(arena, body->source);
 }
 
-static void describe_answer(daytona__arena_t *arena, const daytona__http_call_t *call,
+static void describe_answer(daytona__arena_t *arena, const daytona__response_t *response,
                             daytona_error_t *error) {
-  const daytona__strbuf_t *body = &call->response_body;
-  if (body->size != 0) read_body(arena, body->data, body->size, error);
+  if (response->body_size != 0) read_body(arena, response->body, response->body_size, error);
   error->code = daytona__error_from_server_code(error->source, error->server_code);
-  if (error->code == DAYTONA_OK) error->code = daytona__error_from_status(call->status);
+  if (error->code == DAYTONA_OK) error->code = daytona__error_from_status(response->status);
   if (error->message == NULL || strspn(error->message, " \t\r\n") == strlen(error->message))
-    error->message =
-      daytona__arena_printf(arena, "HTTP status %d (%s)", call->status, daytona_errcode_text(error->code));
+    error->message = daytona__arena_printf(arena, "HTTP status %d (%s)", response->status,
+                                           daytona_errcode_text(error->code));
 }
 
-void daytona__error_from_http(daytona__arena_t *arena, const daytona__http_call_t *call,
-                              daytona_error_t *error) {
+void daytona__error_from_response(daytona__arena_t *arena, const daytona__response_t *response,
+                                  daytona_error_t *error) {
   memset(error, 0, sizeof *error);
-  error->code = call->code;
-  error->http_status = call->status;
-  error->message = call->message;
-  error->headers = call->response_headers;
-  error->header_count = call->response_header_count;
-  error->attempts = call->attempts;
+  error->code = response->code;
+  error->http_status = response->status;
+  error->message = response->message;
+  error->headers = response->headers;
+  error->header_count = response->header_count;
+  error->attempts = response->attempts;
   error->retry_after_ms = daytona__headers_retry_after(error->headers, error->header_count);
   error->request_id = daytona_error_header(error, "X-Request-Id");
-  bool has_answer = call->status != 0 && (call->status < 200 || call->status > 299);
-  if (has_answer && !daytona_errcode_is(call->code, DAYTONA_ECONNECTION) && call->code != DAYTONA_EDEADLINE &&
-      call->code != DAYTONA_ELIMIT && call->code != DAYTONA_ENOMEM)
-    describe_answer(arena, call, error);
+  bool has_answer = response->status != 0 && (response->status < 200 || response->status > 299);
+  if (has_answer && !daytona_errcode_is(response->code, DAYTONA_ECONNECTION) &&
+      response->code != DAYTONA_EDEADLINE && response->code != DAYTONA_ELIMIT &&
+      response->code != DAYTONA_ENOMEM)
+    describe_answer(arena, response, error);
   if (error->code == DAYTONA_OK) error->code = DAYTONA_EFAILED;
 }

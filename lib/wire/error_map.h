@@ -7,7 +7,7 @@
 #include <daytona/error.h>
 
 #include "core/arena.h"
-#include "net/http.h"
+#include "net/response.h"
 
 /* The code of an HTTP status that is no success. */
 daytona_errcode_t daytona__error_from_status(int status);
@@ -16,10 +16,10 @@ daytona_errcode_t daytona__error_from_status(int status);
 daytona_errcode_t daytona__error_from_server_code(const char *source, const char *code);
 
 /*
- * Describe why `call` failed: `call->code` for transport failures, status and body otherwise. Strings are in
- * `arena` or in `call`; the message has no prefix yet. Short of memory it says less.
+ * Describe why a request failed: `response->code` for transport failures, status and body otherwise. Strings
+ * are in `arena` or in `response`; the message has no prefix yet. Short of memory it says less.
  */
-void daytona__error_from_http(daytona__arena_t *arena, const daytona__http_call_t *call,
-                              daytona_error_t *error);
+void daytona__error_from_response(daytona__arena_t *arena, const daytona__response_t *response,
+                                  daytona_error_t *error);
 
 #endif

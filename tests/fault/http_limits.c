@@ -41,8 +41,8 @@ static void assert_ends_at(request_t *request, int64_t limit_ms, daytona_errcode
   daytona__loop_advance(scene.stage.loop, slack_ms);
   stage_spin(&scene.stage, 3);
   assert_int_equal(request->done, 1);
-  assert_int_equal(request->call.code, code);
-  assert_non_null(request->call.message);
+  assert_int_equal(request->call.response.code, code);
+  assert_non_null(request->call.response.message);
 }
 
 static void prepare(request_t *request, const char *url) { scene_prepare(&scene, request, "GET", url); }
@@ -75,7 +75,7 @@ static void a_peer_that_never_accepts(void **state) {
   stage_spin(&scene.stage, 5);
   assert_ends_at(&request, 3000, DAYTONA_ECONNECT_TIMEOUT);
   assert_false(request.call.was_sent);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.attempts, 1);
   for (int i = 0; i < 4; i++) close(fds[i]);
   scene_clear(&request);
 }
@@ -108,7 +108,7 @@ static void a_tls_handshake_that_dribbles(void **state) {
     daytona__loop_advance(scene.stage.loop, 500);
     stage_spin(&scene.stage, 3);
   }
-  assert_int_equal(request.call.code, DAYTONA_ECONNECT_TIMEOUT);
+  assert_int_equal(request.call.response.code, DAYTONA_ECONNECT_TIMEOUT);
   scene_clear(&request);
 }
 
@@ -152,7 +152,7 @@ static void a_stalled_name_lookup(void **state) {
   assert_int_equal(daytona__http_new(scene.stage.loop, &scene.options, scene.resolver, NULL, 0, &scene.http),
                    0);
   scene_run(&scene, &after, "GET", url);
-  assert_int_equal(after.call.code, DAYTONA_OK);
+  assert_int_equal(after.call.response.code, DAYTONA_OK);
   scene_clear(&request);
   scene_clear(&after);
   uv_cond_destroy(&lookup.changed);
@@ -199,7 +199,7 @@ static void a_silent_peer(void **state) {
   scene_until_requests(&scene, 1);
   assert_ends_at(&request, 2000, DAYTONA_EIDLE_TIMEOUT);
   assert_true(request.call.was_sent);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.attempts, 1);
   scene_clear(&request);
 }
 
@@ -213,7 +213,7 @@ static void bytes_keep_a_call_alive(void **state) {
   for (size_t i = 1; i <= 8; i++) {
     daytona__loop_advance(scene.stage.loop, 1500);
     peer_puts(scene.peer.conns, "x");
-    while (request.call.response_body.size < i && request.done == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
+    while (request.call.collected.size < i && request.done == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
     assert_int_equal(request.done, 0);
   }
   assert_ends_at(&request, 2000, DAYTONA_EIDLE_TIMEOUT);
@@ -244,7 +244,7 @@ static void a_paused_call_is_not_idle(void **state) {
   request.call.sink = take_nothing;
   scene_start(&request);
   scene_until_requests(&scene, 1);
-  while (request.call.status == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
+  while (request.call.response.status == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
   stage_spin(&scene.stage, 3);
   daytona__loop_advance(scene.stage.loop, 3600 * 1000);
   stage_spin(&scene.stage, 5);
@@ -266,13 +266,13 @@ static void a_dribbling_peer(void **state) {
   for (size_t i = 1; i <= 9; i++) {
     daytona__loop_advance(scene.stage.loop, 1000);
     peer_puts(scene.peer.conns, "x");
-    while (request.call.response_body.size < i && request.done == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
+    while (request.call.collected.size < i && request.done == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
     assert_int_equal(request.done, 0);
   }
   daytona__loop_advance(scene.stage.loop, 1000);
   stage_spin(&scene.stage, 3);
   assert_int_equal(request.done, 1);
-  assert_int_equal(request.call.code, DAYTONA_EDEADLINE);
+  assert_int_equal(request.call.response.code, DAYTONA_EDEADLINE);
   scene_clear(&request);
 }
 
@@ -291,7 +291,7 @@ static void a_peer_that_dribbles_headers(void **state) {
   }
   daytona__loop_advance(scene.stage.loop, 1000);
   stage_spin(&scene.stage, 3);
-  assert_int_equal(request.call.code, DAYTONA_EDEADLINE);
+  assert_int_equal(request.call.response.code, DAYTONA_EDEADLINE);
   scene_clear(&request);
 }
 
@@ -302,7 +302,8 @@ static void the_total_limit_includes_repeating(void **state) {
   prepare(&request, url);
   request.call.total_timeout_ms = 200; /* the first wait before repeating is 250 ms */
   scene_start(&request);
-  while (request.call.attempts == 0 || request.call.transfer == NULL) uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
+  while (request.call.response.attempts == 0 || request.call.transfer == NULL)
+    uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
   size_t in_flight = 1, waiting;
   while (in_flight != 0) {
     uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
@@ -311,7 +312,7 @@ static void the_total_limit_includes_repeating(void **state) {
   daytona__loop_advance(scene.stage.loop, 200);
   stage_spin(&scene.stage, 3);
   assert_int_equal(request.done, 1);
-  assert_int_equal(request.call.code, DAYTONA_EDEADLINE);
+  assert_int_equal(request.call.response.code, DAYTONA_EDEADLINE);
   scene_clear(&request);
 }
 
@@ -356,7 +357,7 @@ static void a_thousand_silent_peers_are_dropped_at_once(void **state) {
   scene_until_requests(&scene, COUNT);
   daytona__loop_advance(scene.stage.loop, 60000);
   stage_until_count(&scene.stage, &scene.done, COUNT);
-  for (int i = 0; i < COUNT; i++) assert_int_equal(requests[i].call.code, DAYTONA_EDEADLINE);
+  for (int i = 0; i < COUNT; i++) assert_int_equal(requests[i].call.response.code, DAYTONA_EDEADLINE);
   while (scene.peer.open != 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
 }
 

@@ -89,14 +89,14 @@ static bool try_once(const struct variant *variant, size_t n) {
   }
   bool has_failed = stage_alloc_failed();
   if (error == 0) {
-    bool is_memory = request.call.code == DAYTONA_ENOMEM;
+    bool is_memory = request.call.response.code == DAYTONA_ENOMEM;
     if (is_memory && !has_failed) fail_msg("%s: no memory without reason", variant->name);
     if (!is_memory) {
-      assert_int_equal(request.call.code,
+      assert_int_equal(request.call.response.code,
                        strcmp(variant->name, "failure") == 0 ? DAYTONA_EFAILED : DAYTONA_OK);
-      assert_null(request.call.message);
+      assert_null(request.call.response.message);
     } else {
-      assert_non_null(request.call.message);
+      assert_non_null(request.call.response.message);
     }
     stage_alloc_restore();
     scene_clear(&request);
@@ -105,7 +105,7 @@ static bool try_once(const struct variant *variant, size_t n) {
     request.call.url = peer_url(&scene.peer, "/there");
     scene_start(&request);
     scene_wait(&request);
-    assert_int_equal(request.call.code, DAYTONA_OK);
+    assert_int_equal(request.call.response.code, DAYTONA_OK);
     scene_clear(&request);
   } else {
     assert_int_equal(error, DAYTONA_ENOMEM);

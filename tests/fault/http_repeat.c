@@ -130,11 +130,13 @@ static void the_table_of_failures(void **state) {
       bool is_sent = rows[i].failure > NOT_TLS;
       /* A connection closed on accept may be seen broken before or after the request was written. */
       bool is_open = rows[i].failure == CLOSED_UNREAD && !request.call.was_sent;
-      if (request.call.code != rows[i].code || (request.call.attempts != expected && !is_open) ||
+      if (request.call.response.code != rows[i].code ||
+          (request.call.response.attempts != expected && !is_open) ||
           (request.call.was_sent != is_sent && !is_open))
         fail_msg("row %zu, %s: %s after %d attempts, sent %d: %s", i, methods[k].method,
-                 daytona_errcode_name((int)request.call.code), request.call.attempts, request.call.was_sent,
-                 request.call.message != NULL ? request.call.message : "");
+                 daytona_errcode_name((int)request.call.response.code), request.call.response.attempts,
+                 request.call.was_sent,
+                 request.call.response.message != NULL ? request.call.response.message : "");
       scene_clear(&request);
     }
   }
@@ -164,7 +166,7 @@ static void run_on_pooled(request_t *request, const char *method) {
 static void a_get_on_a_dying_connection_is_sent_again(void **state) {
   request_t request;
   run_on_pooled(&request, "GET");
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   assert_int_equal(scene.peer.requests, 3);
   assert_int_equal(scene.peer.accepted, 2);
   scene_clear(&request);
@@ -173,9 +175,9 @@ static void a_get_on_a_dying_connection_is_sent_again(void **state) {
 static void a_post_on_a_dying_connection_is_not(void **state) {
   request_t request;
   run_on_pooled(&request, "POST");
-  assert_int_equal(request.call.code, DAYTONA_ECONNECTION);
+  assert_int_equal(request.call.response.code, DAYTONA_ECONNECTION);
   assert_true(request.call.was_sent);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.attempts, 1);
   assert_int_equal(scene.peer.requests, 2);
   scene_clear(&request);
 }
@@ -192,8 +194,8 @@ static void a_connection_that_died_while_idle_does_no_harm(void **state) {
   prepare(&request, "POST", peer_url(&scene.peer, "/"));
   scene_start(&request);
   scene_wait(&request);
-  assert_int_equal(request.call.code, DAYTONA_OK);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.attempts, 1);
   scene_clear(&request);
 }
 
@@ -210,16 +212,16 @@ static void the_waits_grow(void **state) {
     do {
       uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
       daytona__http_counts(scene.http, &in_flight, &waiting);
-    } while (request.call.attempts < n || in_flight != 0);
+    } while (request.call.response.attempts < n || in_flight != 0);
     daytona__loop_advance(scene.stage.loop, 250 * n - 60);
     stage_spin(&scene.stage, 3);
-    assert_int_equal(request.call.attempts, n);
+    assert_int_equal(request.call.response.attempts, n);
     daytona__loop_advance(scene.stage.loop, 60 + 101);
     stage_spin(&scene.stage, 3);
-    assert_int_equal(request.call.attempts, n + 1);
+    assert_int_equal(request.call.response.attempts, n + 1);
   }
   scene_wait(&request);
-  assert_int_equal(request.call.code, DAYTONA_ECONNECTION);
+  assert_int_equal(request.call.response.code, DAYTONA_ECONNECTION);
   scene_clear(&request);
 }
 
@@ -240,11 +242,11 @@ static void nothing_of_a_failed_attempt_is_left(void **state) {
   request.call.keeps_headers = true;
   scene_start(&request);
   run_out(&request);
-  assert_int_equal(request.call.code, DAYTONA_OK);
-  assert_int_equal(request.call.attempts, 2);
-  assert_string_equal(request.call.response_body.data, "{}");
-  assert_int_equal(request.call.response_header_count, 2);
-  assert_null(request.call.message);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.attempts, 2);
+  assert_string_equal(request.call.response.body, "{}");
+  assert_int_equal(request.call.response.header_count, 2);
+  assert_null(request.call.response.message);
   scene_clear(&request);
 }
 
@@ -255,7 +257,7 @@ static void a_waiting_repeat_can_be_cancelled(void **state) {
   snprintf(url, sizeof url, "http://127.0.0.1:%d/", peer_dead_port());
   prepare(&request, "GET", url);
   scene_start(&request);
-  while (request.call.attempts < 1 || in_flight != 0) {
+  while (request.call.response.attempts < 1 || in_flight != 0) {
     uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
     daytona__http_counts(scene.http, &in_flight, &waiting);
   }
@@ -263,7 +265,7 @@ static void a_waiting_repeat_can_be_cancelled(void **state) {
   daytona__loop_advance(scene.stage.loop, 10000);
   stage_spin(&scene.stage, 3);
   assert_int_equal(request.done, 0);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.attempts, 1);
 }
 
 /* --- streamed bodies ---------------------------------------------------------------------------- */
@@ -282,8 +284,8 @@ static void a_source_that_was_asked_is_not_repeated(void **state) {
   request.call.source_size = 3;
   scene_start(&request);
   run_out(&request);
-  assert_int_equal(request.call.code, DAYTONA_ECONNECTION);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.code, DAYTONA_ECONNECTION);
+  assert_int_equal(request.call.response.attempts, 1);
   scene_clear(&request);
 }
 
@@ -297,7 +299,7 @@ static void a_source_that_was_not_asked_is(void **state) {
   request.call.source_size = 3;
   scene_start(&request);
   run_out(&request);
-  assert_int_equal(request.call.attempts, 3);
+  assert_int_equal(request.call.response.attempts, 3);
   scene_clear(&request);
 }
 
@@ -315,8 +317,8 @@ static void an_answer_that_reached_the_sink_is_not_repeated(void **state) {
   request.call.sink = take_all;
   scene_start(&request);
   run_out(&request);
-  assert_int_equal(request.call.code, DAYTONA_ETRUNCATED);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.code, DAYTONA_ETRUNCATED);
+  assert_int_equal(request.call.response.attempts, 1);
   assert_int_equal(sunk, strlen("left over"));
   scene_clear(&request);
 }
@@ -359,12 +361,12 @@ static void a_limiter_is_waited_for(void **state) {
     }
     daytona__loop_advance(scene.stage.loop, rows[i].ms - 60);
     stage_spin(&scene.stage, 5);
-    assert_int_equal(request.call.attempts, 1);
+    assert_int_equal(request.call.response.attempts, 1);
     daytona__loop_advance(scene.stage.loop, 60 + 101);
     scene_wait(&request);
-    assert_int_equal(request.call.code, DAYTONA_OK);
-    assert_int_equal(request.call.attempts, 2);
-    assert_string_equal(request.call.response_body.data, "{}");
+    assert_int_equal(request.call.response.code, DAYTONA_OK);
+    assert_int_equal(request.call.response.attempts, 2);
+    assert_string_equal(request.call.response.body, "{}");
     scene_clear(&request);
   }
 }
@@ -388,9 +390,9 @@ static void a_limiter_that_asks_too_much_is_an_error(void **state) {
     request.call.total_timeout_ms = rows[i].total_ms;
     scene_start(&request);
     scene_wait(&request);
-    assert_int_equal(request.call.code, DAYTONA_EFAILED);
-    assert_int_equal(request.call.attempts, 1);
-    assert_true(request.call.response_header_count > 0);
+    assert_int_equal(request.call.response.code, DAYTONA_EFAILED);
+    assert_int_equal(request.call.response.attempts, 1);
+    assert_true(request.call.response.header_count > 0);
     scene_clear(&request);
   }
 }
@@ -407,10 +409,10 @@ static void a_limiter_with_a_date_is_waited_for(void **state) {
   stage_spin(&scene.stage, 5);
   daytona__loop_advance(scene.stage.loop, 20000);
   stage_spin(&scene.stage, 5);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.attempts, 1);
   daytona__loop_advance(scene.stage.loop, 11000);
   scene_wait(&request);
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   scene_clear(&request);
 }
 
@@ -422,8 +424,8 @@ static void an_endless_limiter_ends(void **state) {
   scene.peer.on_request = always_limit;
   scene_start(&request);
   run_out(&request);
-  assert_int_equal(request.call.status, 429);
-  assert_int_equal(request.call.attempts, 5); /* 250 ms at a time, a second in all */
+  assert_int_equal(request.call.response.status, 429);
+  assert_int_equal(request.call.response.attempts, 5); /* 250 ms at a time, a second in all */
   scene_clear(&request);
 }
 

@@ -156,18 +156,17 @@ static void exchange(session_t *session, json_t *request, json_t *response) {
   daytona__http_start(session->client->http, &self.call);
   while (!self.is_done) uv_run(&session->uv, UV_RUN_ONCE);
   int status = (int)json_integer_value(json_object_get(response, "status"));
-  assert_int_equal(self.call.status, status);
+  assert_int_equal(self.call.response.status, status);
   if (status >= 200 && status < 300) {
     const char *text = text_of(response, "body_text");
-    assert_int_equal(self.call.code, DAYTONA_OK);
-    if (text != NULL && strlen(text) == self.call.response_body.size)
-      assert_memory_equal(self.call.response_body.data != NULL ? self.call.response_body.data : "", text,
-                          strlen(text));
+    assert_int_equal(self.call.response.code, DAYTONA_OK);
+    if (text != NULL && strlen(text) == self.call.response.body_size)
+      assert_memory_equal(self.call.response.body != NULL ? self.call.response.body : "", text, strlen(text));
   } else {
     daytona__arena_t arena;
     daytona_error_t error;
     daytona__arena_init(&arena, 0);
-    daytona__error_from_http(&arena, &self.call, &error);
+    daytona__error_from_response(&arena, &self.call.response, &error);
     check_error(daytona__error_copy(&arena, &error, NULL), response);
     daytona__arena_clear(&arena);
   }

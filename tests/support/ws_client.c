@@ -85,19 +85,19 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   assert_int_equal(seen->closed, 0);
   seen->closed++;
   seen->how = close->how;
-  seen->code = close->code;
+  seen->code = close->response.code;
   seen->was_open = close->was_open;
   seen->was_asked = close->was_asked;
   seen->close_code = close->close_code;
-  seen->status = close->status;
-  assert_non_null(close->message);
-  assert_int_equal(strlen(close->body) <= close->body_size, 1);
+  seen->status = close->response.status;
+  assert_non_null(close->response.message);
+  assert_int_equal(strlen(close->response.body) <= close->response.body_size, 1);
   snprintf(seen->reason, sizeof seen->reason, "%s", close->reason);
-  snprintf(seen->message, sizeof seen->message, "%s", close->message);
-  snprintf(seen->body, sizeof seen->body, "%s", close->body);
-  for (size_t i = 0; i < close->header_count; i++)
-    if (strcmp(close->headers[i].name, "X-Test") == 0)
-      snprintf(seen->header, sizeof seen->header, "%s", close->headers[i].value);
+  snprintf(seen->message, sizeof seen->message, "%s", close->response.message);
+  snprintf(seen->body, sizeof seen->body, "%s", close->response.body);
+  for (size_t i = 0; i < close->response.header_count; i++)
+    if (strcmp(close->response.headers[i].name, "X-Test") == 0)
+      snprintf(seen->header, sizeof seen->header, "%s", close->response.headers[i].value);
   if (seen->releases_on_close) {
     seen->ws = NULL;
     daytona__ws_release(ws);

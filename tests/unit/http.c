@@ -40,14 +40,14 @@ static void assert_not_sent(const char *text) {
 static void a_get_is_answered(void **state) {
   request_t request;
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/a?b=c"));
-  assert_int_equal(request.call.code, DAYTONA_OK);
-  assert_int_equal(request.call.status, 200);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.status, 200);
+  assert_int_equal(request.call.response.attempts, 1);
   assert_true(request.call.was_sent);
   assert_string_equal(request.call.response_type, "application/json");
-  assert_int_equal(request.call.response_body.size, 2);
-  assert_string_equal(request.call.response_body.data, "{}");
-  assert_int_equal(request.call.response_header_count, 0);
+  assert_int_equal(request.call.response.body_size, 2);
+  assert_string_equal(request.call.response.body, "{}");
+  assert_int_equal(request.call.response.header_count, 0);
   assert_sent("GET /a?b=c HTTP/1.1\r\n");
   assert_sent("\r\nAuthorization: Bearer secret\r\n");
   assert_sent("\r\nUser-Agent: test/1\r\n");
@@ -84,7 +84,7 @@ static void every_method_keeps_its_name_and_body(void **state) {
     request.call.body_size = rows[i].body != NULL ? strlen(rows[i].body) : 0;
     scene_start(&request);
     scene_wait(&request);
-    assert_int_equal(request.call.code, DAYTONA_OK);
+    assert_int_equal(request.call.response.code, DAYTONA_OK);
     snprintf(start, sizeof start, "%s /x HTTP/1.1\r\n", rows[i].method);
     assert_memory_equal(scene.peer.last_request, start, strlen(start));
     assert_sent(rows[i].line);
@@ -100,12 +100,12 @@ static void head_has_no_body(void **state) {
   request_t request;
   scene.peer.answer = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
   scene_run(&scene, &request, "HEAD", peer_url(&scene.peer, "/"));
-  assert_int_equal(request.call.code, DAYTONA_OK);
-  assert_int_equal(request.call.response_body.size, 0);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.body_size, 0);
   scene_clear(&request);
   scene.peer.answer = scene_ok;
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-  assert_int_equal(request.call.response_body.size, 2);
+  assert_int_equal(request.call.response.body_size, 2);
   scene_clear(&request);
 }
 
@@ -119,7 +119,7 @@ static void own_headers_are_added_and_win(void **state) {
   request.call.accept = "*/*";
   scene_start(&request);
   scene_wait(&request);
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   assert_sent("\r\nX-One: 1\r\n");
   assert_sent("\r\nuser-agent: mine\r\n");
   assert_sent("\r\nX-Empty:");
@@ -154,20 +154,20 @@ static void bad_requests_fail_without_being_sent(void **state) {
     request.call.header_count = 1;
     scene_start(&request);
     scene_wait(&request);
-    assert_int_equal(request.call.code, DAYTONA_EINVAL);
-    assert_non_null(request.call.message);
+    assert_int_equal(request.call.response.code, DAYTONA_EINVAL);
+    assert_non_null(request.call.response.message);
     scene_clear(&request);
   }
   for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
     scene_run(&scene, &request, "GET", urls[i]);
-    assert_int_equal(request.call.code, DAYTONA_EINVAL);
+    assert_int_equal(request.call.response.code, DAYTONA_EINVAL);
     scene_clear(&request);
   }
   scene_run(&scene, &request, NULL, peer_url(&scene.peer, "/"));
-  assert_int_equal(request.call.code, DAYTONA_EINVAL);
+  assert_int_equal(request.call.response.code, DAYTONA_EINVAL);
   scene_clear(&request);
   scene_run(&scene, &request, "GET", NULL);
-  assert_int_equal(request.call.code, DAYTONA_EINVAL);
+  assert_int_equal(request.call.response.code, DAYTONA_EINVAL);
   scene_clear(&request);
   assert_int_equal(scene.peer.accepted, 0);
 }
@@ -178,12 +178,12 @@ static void names_are_pinned(void **state) {
   snprintf(url, sizeof url, "http://localhost:%d/", scene.peer.port);
   for (int i = 0; i < 3; i++) {
     scene_run(&scene, &request, "GET", url);
-    assert_int_equal(request.call.code, DAYTONA_OK);
+    assert_int_equal(request.call.response.code, DAYTONA_OK);
     scene_clear(&request);
   }
   snprintf(url, sizeof url, "http://Some.LocalHost:%d/", scene.peer.port);
   scene_run(&scene, &request, "GET", url);
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   scene_clear(&request);
 }
 
@@ -211,8 +211,8 @@ static void dead_addresses_are_passed_over(void **state) {
     memcpy(addresses, rows[i], sizeof addresses);
     snprintf(url, sizeof url, "http://name%zu.example:%d/", i, scene.peer.port);
     scene_run(&scene, &request, "POST", url);
-    if (request.call.code != DAYTONA_OK) fail_msg("row %zu: %s", i, request.call.message);
-    assert_int_equal(request.call.attempts, 1);
+    if (request.call.response.code != DAYTONA_OK) fail_msg("row %zu: %s", i, request.call.response.message);
+    assert_int_equal(request.call.response.attempts, 1);
     scene_clear(&request);
   }
 }
@@ -226,15 +226,15 @@ static void a_name_that_moves_is_followed(void **state) {
   scene_prepare(&scene, &request, "GET", url);
   request.call.connect_timeout_ms = -1;
   scene_start(&request);
-  while (request.call.attempts == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
+  while (request.call.response.attempts == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
   memcpy(addresses, (const char *[4]){"127.0.0.1"}, sizeof addresses);
   daytona__loop_advance(scene.stage.loop, 61 * 1000); /* the old answer is no longer fresh */
   while (request.done == 0) {
     daytona__loop_advance(scene.stage.loop, 20);
     uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
   }
-  assert_int_equal(request.call.code, DAYTONA_OK);
-  assert_int_equal(request.call.attempts, 2);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.attempts, 2);
   scene_clear(&request);
 }
 
@@ -246,13 +246,13 @@ static void a_failure_brings_body_and_headers(void **state) {
     "HTTP/1.1 404 Not Found\r\nContent-Type: Text/HTML ;x=y\r\nX-Request-Id: abc\r\nContent-Length: "
     "4\r\n\r\noops";
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-  assert_int_equal(request.call.code, DAYTONA_EFAILED);
-  assert_int_equal(request.call.status, 404);
+  assert_int_equal(request.call.response.code, DAYTONA_EFAILED);
+  assert_int_equal(request.call.response.status, 404);
   assert_string_equal(request.call.response_type, "text/html");
-  assert_string_equal(request.call.response_body.data, "oops");
-  assert_int_equal(request.call.response_header_count, 3);
-  assert_string_equal(request.call.response_headers[1].name, "X-Request-Id");
-  assert_string_equal(request.call.response_headers[1].value, "abc");
+  assert_string_equal(request.call.response.body, "oops");
+  assert_int_equal(request.call.response.header_count, 3);
+  assert_string_equal(request.call.response.headers[1].name, "X-Request-Id");
+  assert_string_equal(request.call.response.headers[1].value, "abc");
   scene_clear(&request);
 }
 
@@ -262,8 +262,8 @@ static void headers_of_a_success_are_kept_on_request(void **state) {
   request.call.keeps_headers = true;
   scene_start(&request);
   scene_wait(&request);
-  assert_int_equal(request.call.response_header_count, 2);
-  assert_string_equal(request.call.response_headers[0].name, "Content-Type");
+  assert_int_equal(request.call.response.header_count, 2);
+  assert_string_equal(request.call.response.headers[0].name, "Content-Type");
   scene_clear(&request);
 }
 
@@ -289,10 +289,9 @@ static void odd_but_legal_answers_are_read(void **state) {
     scene.peer.answer = rows[i].answer;
     scene.peer.ends_after_answer = rows[i].ends;
     scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-    assert_int_equal(request.call.code, DAYTONA_OK);
-    assert_int_equal(request.call.response_body.size, strlen(rows[i].body));
-    if (request.call.response_body.size != 0)
-      assert_string_equal(request.call.response_body.data, rows[i].body);
+    assert_int_equal(request.call.response.code, DAYTONA_OK);
+    assert_int_equal(request.call.response.body_size, strlen(rows[i].body));
+    if (request.call.response.body_size != 0) assert_string_equal(request.call.response.body, rows[i].body);
     assert_string_equal(request.call.response_type, rows[i].type);
     scene_clear(&request);
   }
@@ -315,8 +314,8 @@ static void an_answer_over_its_ceiling_fails(void **state) {
     request.call.max_body = rows[i].max;
     scene_start(&request);
     scene_wait(&request);
-    assert_int_equal(request.call.code, rows[i].code);
-    assert_int_equal(request.call.attempts, 1);
+    assert_int_equal(request.call.response.code, rows[i].code);
+    assert_int_equal(request.call.response.attempts, 1);
     scene_clear(&request);
   }
 }
@@ -330,9 +329,9 @@ static void an_endless_error_body_is_cut(void **state) {
   scene.peer.answer = answer;
   scene.peer.answer_size = size;
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-  assert_int_equal(request.call.code, DAYTONA_EFAILED);
-  assert_int_equal(request.call.status, 500);
-  assert_int_equal(request.call.response_body.size, DAYTONA__ERROR_BODY_MAX);
+  assert_int_equal(request.call.response.code, DAYTONA_EFAILED);
+  assert_int_equal(request.call.response.status, 500);
+  assert_int_equal(request.call.response.body_size, DAYTONA__ERROR_BODY_MAX);
   scene_clear(&request);
   free(answer);
 }
@@ -348,8 +347,8 @@ static void a_flood_of_headers_is_refused(void **state) {
   scene.peer.answer = answer;
   scene.peer.answer_size = used;
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-  assert_int_equal(request.call.code, DAYTONA_ELIMIT);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.code, DAYTONA_ELIMIT);
+  assert_int_equal(request.call.response.attempts, 1);
   scene_clear(&request);
   free(answer);
 }
@@ -361,8 +360,8 @@ static void nonsense_is_a_protocol_error(void **state) {
     scene.peer.answer = answers[i];
     scene.peer.ends_after_answer = true;
     scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-    assert_int_equal(request.call.code, DAYTONA_EPROTOCOL);
-    assert_non_null(request.call.message);
+    assert_int_equal(request.call.response.code, DAYTONA_EPROTOCOL);
+    assert_non_null(request.call.response.message);
     scene_clear(&request);
   }
 }
@@ -389,7 +388,7 @@ static void no_more_connections_than_slots(void **state) {
   stage_until_count(&scene.stage, &scene.done, COUNT);
   assert_int_equal(scene.peer.accepted, 10);
   for (int i = 0; i < COUNT; i++) {
-    assert_int_equal(requests[i].call.code, DAYTONA_OK);
+    assert_int_equal(requests[i].call.response.code, DAYTONA_OK);
     scene_clear(&requests[i]);
   }
 }
@@ -454,7 +453,7 @@ static void a_thousand_calls_at_once(void **state) {
   }
   stage_until_count(&scene.stage, &scene.done, COUNT);
   for (int i = 0; i < COUNT; i++) {
-    assert_int_equal(requests[i].call.code, DAYTONA_OK);
+    assert_int_equal(requests[i].call.response.code, DAYTONA_OK);
     scene_clear(&requests[i]);
   }
   free(requests);
@@ -488,7 +487,7 @@ static void cancel_works_in_every_state(void **state) {
   daytona__http_cancel(&queued.call);
   scene_prepare(&scene, &half, "GET", peer_url(&scene.peer, "/"));
   scene_start(&half);
-  while (half.call.response_body.size == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
+  while (half.call.collected.size == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
   daytona__http_cancel(&half.call);
   scene_clear(&half);
   scene.peer.answer = NULL;
@@ -602,9 +601,9 @@ static void a_broken_transport_is_built_anew(void **state) {
   scene.http->is_broken = true; /* as after an error of curl_multi_socket_action */
   daytona__loop_defer(scene.stage.loop, &scene.http->kick);
   stage_until_count(&scene.stage, &scene.done, 3);
-  assert_int_equal(a.call.code, DAYTONA_ECONNECTION);
-  assert_int_equal(b.call.code, DAYTONA_ECONNECTION);
-  assert_int_equal(waiting.call.code, DAYTONA_OK);
+  assert_int_equal(a.call.response.code, DAYTONA_ECONNECTION);
+  assert_int_equal(b.call.response.code, DAYTONA_ECONNECTION);
+  assert_int_equal(waiting.call.response.code, DAYTONA_OK);
   scene_clear(&a);
   scene_clear(&b);
   scene_clear(&waiting);
@@ -617,7 +616,7 @@ static void a_full_queue_refuses(void **state) {
   scene_start(&request);
   scene.http->waiting_count -= DAYTONA__QUEUE_MAX;
   scene_wait(&request);
-  assert_int_equal(request.call.code, DAYTONA_ELIMIT);
+  assert_int_equal(request.call.response.code, DAYTONA_ELIMIT);
   scene_clear(&request);
 }
 

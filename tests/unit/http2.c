@@ -128,8 +128,8 @@ static void calls_share_one_connection(void **state) {
   }
   stage_until_count(&scene.stage, &scene.done, CALLS);
   for (int i = 0; i < CALLS; i++) {
-    assert_int_equal(requests[i].call.code, DAYTONA_OK);
-    assert_string_equal(requests[i].call.response_body.data, "small\n");
+    assert_int_equal(requests[i].call.response.code, DAYTONA_OK);
+    assert_string_equal(requests[i].call.response.body, "small\n");
     scene_clear(&requests[i]);
   }
   assert_int_equal(connections(), 1);
@@ -168,7 +168,7 @@ static void a_paused_stream_does_not_stop_the_others(void **state) {
   }
   stage_until_count(&scene.stage, &scene.done, 4);
   for (int i = 0; i < 4; i++) {
-    assert_int_equal(fast[i].request.call.code, DAYTONA_OK);
+    assert_int_equal(fast[i].request.call.response.code, DAYTONA_OK);
     assert_int_equal(fast[i].taken, LARGE);
     scene_clear(&fast[i].request);
   }
@@ -176,7 +176,7 @@ static void a_paused_stream_does_not_stop_the_others(void **state) {
   slow.is_slow = false;
   daytona__http_resume_receive(&slow.request.call);
   scene_wait(&slow.request);
-  assert_int_equal(slow.request.call.code, DAYTONA_OK);
+  assert_int_equal(slow.request.call.response.code, DAYTONA_OK);
   assert_int_equal(slow.taken, LARGE);
   scene_clear(&slow.request);
 }
@@ -210,10 +210,10 @@ static void a_streamed_request_is_echoed(void **state) {
   upload.waits = false;
   daytona__http_resume_send(&upload.request.call);
   scene_wait(&upload.request);
-  assert_int_equal(upload.request.call.code, DAYTONA_OK);
-  assert_int_equal(upload.request.call.response_body.size, LARGE);
+  assert_int_equal(upload.request.call.response.code, DAYTONA_OK);
+  assert_int_equal(upload.request.call.response.body_size, LARGE);
   for (size_t i = 0; i < LARGE; i += 1009)
-    assert_int_equal((unsigned char)upload.request.call.response_body.data[i], i % 251);
+    assert_int_equal((unsigned char)upload.request.call.response.body[i], i % 251);
   scene_clear(&upload.request);
 }
 
@@ -229,7 +229,7 @@ static void a_cancelled_stream_leaves_the_others(void **state) {
   while (gone.offers == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
   daytona__http_cancel(&gone.request.call);
   scene_wait(&kept.request);
-  assert_int_equal(kept.request.call.code, DAYTONA_OK);
+  assert_int_equal(kept.request.call.response.code, DAYTONA_OK);
   assert_int_equal(kept.taken, LARGE);
   assert_int_equal(connections(), 1);
   scene_clear(&gone.request);
@@ -257,10 +257,10 @@ static void a_server_that_goes_away_fails_all(void **state) {
   for (int i = 0; i < 8; i++) {
     /* libcurl may have had all of an answer by then; it must never take a part for the whole. */
     const daytona__http_call_t *call = &downloads[i].request.call;
-    if (call->code == DAYTONA_OK)
+    if (call->response.code == DAYTONA_OK)
       assert_int_equal(downloads[i].taken, LARGE);
-    else if (!daytona_errcode_is((int)call->code, DAYTONA_ECONNECTION))
-      fail_msg("%s: %s", daytona_errcode_name((int)call->code), call->message);
+    else if (!daytona_errcode_is((int)call->response.code, DAYTONA_ECONNECTION))
+      fail_msg("%s: %s", daytona_errcode_name((int)call->response.code), call->response.message);
     scene_clear(&downloads[i].request);
   }
 }

@@ -32,8 +32,8 @@ static void on_head(daytona__http_call_t *call) {
   stream_t *stream = (stream_t *)call;
   stream->heads++;
   assert_int_equal(stream->offers, 0);
-  stream->status_at_head = call->status;
-  stream->headers_at_head = call->response_header_count;
+  stream->status_at_head = call->response.status;
+  stream->headers_at_head = call->response.header_count;
   if (stream->cancels_in_head) daytona__http_cancel(call);
 }
 
@@ -126,12 +126,12 @@ static void a_large_answer_arrives_in_order(void **state) {
   prepare_get(&stream);
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_OK);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_OK);
   assert_int_equal(stream.taken, 5 << 20);
   assert_int_equal(stream.heads, 1);
   assert_int_equal(stream.status_at_head, 200);
   assert_int_equal(stream.headers_at_head, 2);
-  assert_int_equal(stream.request.call.response_body.size, 0);
+  assert_int_equal(stream.request.call.response.body_size, 0);
   scene_clear(&stream.request);
 }
 
@@ -147,7 +147,7 @@ static void what_is_not_taken_is_offered_again(void **state) {
     assert_true(stream.offers <= offers + 1); /* paused until resumed */
     if (stream.offers > offers) daytona__http_resume_receive(&stream.request.call);
   }
-  assert_int_equal(stream.request.call.code, DAYTONA_OK);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_OK);
   assert_int_equal(stream.taken, 300 * 1024);
   scene_clear(&stream.request);
 }
@@ -185,7 +185,7 @@ static void the_end_waits_for_the_sink(void **state) {
   daytona__http_resume_receive(&stream.request.call);
   scene_wait(&stream.request);
   assert_int_equal(stream.taken, 10);
-  assert_int_equal(stream.request.call.code, DAYTONA_OK);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_OK);
   scene_clear(&stream.request);
 }
 
@@ -208,9 +208,9 @@ static void failures_are_collected_and_not_streamed(void **state) {
   scene_start(&stream.request);
   scene_wait(&stream.request);
   assert_int_equal(stream.heads + stream.offers, 0);
-  assert_int_equal(stream.request.call.code, DAYTONA_EFAILED);
-  assert_string_equal(stream.request.call.response_body.data, "nope");
-  assert_int_equal(stream.request.call.response_header_count, 1);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_EFAILED);
+  assert_string_equal(stream.request.call.response.body, "nope");
+  assert_int_equal(stream.request.call.response.header_count, 1);
   scene_clear(&stream.request);
 }
 
@@ -220,8 +220,8 @@ static void streams_follow_no_redirect(void **state) {
   prepare_get(&stream);
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_EFAILED);
-  assert_int_equal(stream.request.call.status, 302);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_EFAILED);
+  assert_int_equal(stream.request.call.response.status, 302);
   assert_int_equal(scene.peer.requests, 1);
   scene_clear(&stream.request);
 }
@@ -234,9 +234,9 @@ static void a_short_answer_is_an_error_after_its_bytes(void **state) {
   prepare_get(&stream);
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_ETRUNCATED);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_ETRUNCATED);
   assert_int_equal(stream.taken, 100 * 1024 - 1);
-  assert_non_null(stream.request.call.message);
+  assert_non_null(stream.request.call.response.message);
   scene_clear(&stream.request);
 }
 
@@ -247,7 +247,7 @@ static void a_sink_may_give_up(void **state) {
   stream.gives_up = DAYTONA_EIO;
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_EIO);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_EIO);
   assert_int_equal(stream.offers, 1);
   scene_clear(&stream.request);
 }
@@ -314,7 +314,7 @@ static void a_large_request_is_sent_whole(void **state) {
   prepare_put(&stream, 3 << 20);
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_OK);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_OK);
   assert_int_equal(checked, 3 << 20);
   assert_memory_equal(scene.peer.last_request, "POST / HTTP/1.1\r\n", 17);
   assert_null(strstr(scene.peer.last_request, "Expect"));
@@ -329,7 +329,7 @@ static void an_unknown_size_is_sent_in_chunks(void **state) {
   stream.request.call.source_size = -1;
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_OK);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_OK);
   assert_true(checked > 100000);
   scene_clear(&stream.request);
 }
@@ -341,7 +341,7 @@ static void an_empty_request_is_sent(void **state) {
   prepare_put(&stream, 0);
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_OK);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_OK);
   scene_clear(&stream.request);
 }
 
@@ -365,7 +365,7 @@ static void a_source_may_wait(void **state) {
   stream.waits = false;
   daytona__http_resume_send(&stream.request.call);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_OK);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_OK);
   assert_int_equal(checked, 200000);
   scene_clear(&stream.request);
 }
@@ -376,8 +376,8 @@ static void a_source_may_give_up(void **state) {
   stream.gives_up = DAYTONA_EIO;
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_EIO);
-  assert_int_equal(stream.request.call.attempts, 1);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_EIO);
+  assert_int_equal(stream.request.call.response.attempts, 1);
   scene_clear(&stream.request);
 }
 
@@ -387,7 +387,7 @@ static void a_source_that_ends_early_is_an_error(void **state) {
   stream.request.call.source_size = 2000;
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_EIO);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_EIO);
   assert_int_equal(scene.peer.requests, 0);
   scene_clear(&stream.request);
 }
@@ -400,7 +400,7 @@ static void a_source_is_not_asked_for_more_than_announced(void **state) {
   stream.request.call.source_size = 1000;
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_OK);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_OK);
   assert_int_equal(stream.given, 1000);
   scene_clear(&stream.request);
 }
@@ -416,8 +416,8 @@ static void an_early_refusal_is_the_answer(void **state) {
   prepare_put(&stream, 64 << 20);
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_EFAILED);
-  assert_int_equal(stream.request.call.status, 413);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_EFAILED);
+  assert_int_equal(stream.request.call.response.status, 413);
   assert_true(stream.given < 64 << 20);
   scene_clear(&stream.request);
 }
@@ -431,7 +431,7 @@ static void both_ways_at_once(void **state) {
   stream.request.call.on_head = on_head;
   scene_start(&stream.request);
   scene_wait(&stream.request);
-  assert_int_equal(stream.request.call.code, DAYTONA_OK);
+  assert_int_equal(stream.request.call.response.code, DAYTONA_OK);
   assert_int_equal(stream.taken, 1 << 20);
   assert_int_equal(stream.given, 1 << 20);
   scene_clear(&stream.request);
@@ -445,7 +445,7 @@ static void a_plain_request_after_a_stream_is_plain(void **state) {
   scene_wait(&stream.request);
   scene_clear(&stream.request);
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/plain"));
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   assert_memory_equal(scene.peer.last_request, "GET /plain HTTP/1.1\r\n", 21);
   assert_null(strstr(scene.peer.last_request, "Transfer-Encoding"));
   scene_clear(&request);

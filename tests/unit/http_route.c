@@ -74,8 +74,8 @@ static void methods_follow_the_status(void **state) {
     }
     scene_start(&request);
     scene_wait(&request);
-    assert_int_equal(request.call.code, DAYTONA_OK);
-    assert_string_equal(request.call.response_body.data, "{}");
+    assert_int_equal(request.call.response.code, DAYTONA_OK);
+    assert_string_equal(request.call.response.body, "{}");
     snprintf(line, sizeof line, "%s /new?x=1 HTTP/1.1\r\n", rows[i].then);
     assert_memory_equal(scene.peer.last_request, line, strlen(line));
     assert_has(&scene.peer, "Authorization: Bearer secret");
@@ -91,7 +91,7 @@ static void another_host_gets_no_credentials(void **state) {
   request_t request;
   redirect_to(302, peer_url(&other, "/there"));
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   assert_has(&other, "GET /there HTTP/1.1\r\n");
   assert_lacks(&other, "Authorization");
   assert_lacks(&other, "X-Daytona");
@@ -106,9 +106,9 @@ static void bad_redirects_are_refused(void **state) {
     scene.peer.requests = 0;
     redirect_to(302, targets[i]);
     scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-    assert_int_equal(request.call.code, DAYTONA_EPROTOCOL);
-    assert_int_equal(request.call.status, 302);
-    assert_non_null(request.call.message);
+    assert_int_equal(request.call.response.code, DAYTONA_EPROTOCOL);
+    assert_int_equal(request.call.response.status, 302);
+    assert_non_null(request.call.response.message);
     scene_clear(&request);
   }
 }
@@ -122,7 +122,7 @@ static void redirects_in_a_circle_end(void **state) {
   redirect_to(302, "/again");
   scene.peer.on_request = always_redirect;
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-  assert_int_equal(request.call.code, DAYTONA_EPROTOCOL);
+  assert_int_equal(request.call.response.code, DAYTONA_EPROTOCOL);
   assert_int_equal(scene.peer.requests, 6);
   scene_clear(&request);
 }
@@ -131,8 +131,8 @@ static void a_redirect_without_location_is_an_answer(void **state) {
   request_t request;
   scene.peer.answer = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n";
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-  assert_int_equal(request.call.code, DAYTONA_EFAILED);
-  assert_int_equal(request.call.status, 302);
+  assert_int_equal(request.call.response.code, DAYTONA_EFAILED);
+  assert_int_equal(request.call.response.status, 302);
   scene_clear(&request);
 }
 
@@ -142,7 +142,7 @@ static void a_redirect_to_a_name_is_looked_up_here(void **state) {
   snprintf(to, sizeof to, "http://other.localhost:%d/x", other.port);
   redirect_to(307, to);
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   assert_has(&other, "Host: other.localhost:");
   scene_clear(&request);
 }
@@ -163,7 +163,7 @@ static void plain_requests_go_through_the_proxy(void **state) {
   request_t request;
   use_proxy("us%40er:pa%3Ass@", false);
   scene_run(&scene, &request, "GET", "http://sandbox.example/x?y");
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   assert_has(&scene.peer, "GET http://sandbox.example/x?y HTTP/1.1\r\n");
   assert_has(&scene.peer, "\r\nHost: sandbox.example\r\n");
   assert_has(&scene.peer, "\r\nProxy-Authorization: Basic dXNAZXI6cGE6c3M=\r\n");
@@ -177,7 +177,7 @@ static void exceptions_go_direct(void **state) {
   scene.options.proxy.no_proxy = rules;
   use_proxy("", false);
   scene_run(&scene, &request, "GET", peer_url(&other, "/direct"));
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   assert_has(&other, "GET /direct HTTP/1.1\r\n");
   scene_clear(&request);
   scene_run(&scene, &request, "GET",
@@ -196,8 +196,8 @@ static void connect_is_asked_for_https(void **state) {
   scene_prepare(&scene, &request, "POST", "https://sandbox.example/");
   scene_start(&request);
   scene_wait(&request);
-  assert_int_equal(request.call.code, DAYTONA_EPROXY);
-  assert_int_equal(request.call.attempts, 1);
+  assert_int_equal(request.call.response.code, DAYTONA_EPROXY);
+  assert_int_equal(request.call.response.attempts, 1);
   assert_false(request.call.was_sent);
   assert_has(&scene.peer, "CONNECT sandbox.example:443 HTTP/1.1\r\n");
   assert_has(&scene.peer, "Proxy-Authorization: Basic dTpw");
@@ -212,7 +212,7 @@ static void the_proxys_name_is_looked_up_and_not_the_targets(void **state) {
   scene.options.proxy.http_proxy = url;
   scene_reopen(&scene);
   scene_run(&scene, &request, "GET", "http://nowhere.invalid/");
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   assert_has(&scene.peer, "Host: nowhere.invalid\r\n");
   scene_clear(&request);
 }
@@ -230,8 +230,8 @@ static void a_dead_proxy_is_named(void **state) {
     daytona__loop_advance(scene.stage.loop, 5);
     uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
   }
-  assert_int_equal(request.call.code, DAYTONA_EPROXY);
-  assert_int_equal(request.call.attempts, 3);
+  assert_int_equal(request.call.response.code, DAYTONA_EPROXY);
+  assert_int_equal(request.call.response.attempts, 3);
   scene_clear(&request);
 }
 
@@ -258,7 +258,7 @@ static void the_environment_is_not_asked(void **state) {
   scene_run(&scene, &request, "GET", peer_url(&scene.peer, "/"));
   unsetenv("http_proxy");
   unsetenv("ALL_PROXY");
-  assert_int_equal(request.call.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
   scene_clear(&request);
 }
 

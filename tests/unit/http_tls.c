@@ -78,12 +78,13 @@ static void matrix(void **state) {
   open_scene(&s, test);
   run_out(&s, test->fault == TLS_FAULT_STALL);
   daytona__http_call_t *call = &s.request.call;
-  if (call->code != test->expected)
-    fail_msg("%s: %s", daytona_errcode_name((int)call->code), call->message != NULL ? call->message : "");
+  if (call->response.code != test->expected)
+    fail_msg("%s: %s", daytona_errcode_name((int)call->response.code),
+             call->response.message != NULL ? call->response.message : "");
   if (test->expected == DAYTONA_OK)
-    assert_string_equal(call->response_body.data, "{}");
+    assert_string_equal(call->response.body, "{}");
   else
-    assert_non_null(call->message);
+    assert_non_null(call->response.message);
   close_scene(&s);
 }
 
@@ -92,7 +93,7 @@ static void a_connection_serves_many_requests(void **state) {
   open_scene(&s, &tls_cases[0]);
   for (int i = 0; i < 5; i++) {
     scene_run(&s.scene, &s.request, "POST", s.url);
-    assert_int_equal(s.request.call.code, DAYTONA_OK);
+    assert_int_equal(s.request.call.response.code, DAYTONA_OK);
     scene_clear(&s.request);
   }
   assert_int_equal(s.tls.handshakes, 1);
@@ -104,7 +105,7 @@ static void a_bad_certificate_is_not_asked_for_again(void **state) {
   open_scene(&s, &tls_cases[8]);
   assert_string_equal(tls_cases[8].name, "wrong_host");
   run_out(&s, false);
-  assert_int_equal(s.request.call.attempts, 1);
+  assert_int_equal(s.request.call.response.attempts, 1);
   assert_int_equal(s.server.accepted, 1);
   assert_false(s.request.call.was_sent);
   close_scene(&s);
@@ -129,7 +130,7 @@ static void a_reset_while_sending_kills_nobody(void **state) {
   scene_wait(&s.request);
   signal(SIGPIPE, SIG_IGN);
   assert_int_equal(broken_pipes, 0);
-  assert_int_equal(s.request.call.code, DAYTONA_ECONNECTION);
+  assert_int_equal(s.request.call.response.code, DAYTONA_ECONNECTION);
   close_scene(&s);
 }
 
