@@ -27,6 +27,7 @@ DAYTONA_BEGIN
  * for what is missing, unless key (or JWT and organization), URL and target are all given here. It has
  * three sources, the first that knows a name wins: the process environment, the file `.env.local`, the
  * file `.env`, both in the current directory; from the files only names that begin with DAYTONA_ count.
+ * The URL is never taken from a file: whoever can write to the directory would get the key.
  */
 typedef struct daytona_config {
   /** API key; else DAYTONA_API_KEY, unless `jwt_token` is given here. The key wins over a JWT. */
@@ -35,7 +36,8 @@ typedef struct daytona_config {
   const char *jwt_token;
   /** Organization of the JWT; else DAYTONA_ORGANIZATION_ID. Never sent together with a key. */
   const char *organization_id;
-  /** Base URL; else DAYTONA_API_URL, DAYTONA_SERVER_URL, https://app.daytona.io/api. */
+  /** Base URL; else DAYTONA_API_URL, DAYTONA_SERVER_URL (both of the process environment only),
+      https://app.daytona.io/api. */
   const char *api_url;
   /** Old name of `api_url`, used when that is empty. */
   const char *server_url;

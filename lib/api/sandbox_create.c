@@ -155,7 +155,7 @@ static int fill_request(create_t *self, const daytona_sandbox_create_opts_t *opt
   request->user = opts->user;
   request->env = opts->env;
   request->is_public = opts->is_public;
-  request->target = self->life.op.client->settings.target;
+  request->target = self->life.op.client->settings.region;
   request->auto_stop = opts->auto_stop_minutes;
   request->auto_pause = opts->auto_pause_minutes;
   request->auto_archive = opts->auto_archive_minutes;

@@ -13,7 +13,7 @@ typedef struct daytona__settings {
   const char *token;           /* API key or JWT: the bearer */
   const char *organization_id; /* NULL in API key mode */
   const char *api_url;         /* normalised: no trailing slash */
-  const char *target;          /* NULL: none */
+  const char *region;          /* NULL: none */
   int max_starting;
   int64_t request_timeout_ms; /* -1: none */
   daytona__net_options_t net;

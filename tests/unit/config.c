@@ -138,7 +138,7 @@ static void a_key_is_all_that_is_needed(void **state) {
   expect_text(got.settings.token, KEY);
   expect_text(got.settings.api_url, "https://app.daytona.io/api");
   expect_text(got.settings.organization_id, NULL);
-  expect_text(got.settings.target, NULL);
+  expect_text(got.settings.region, NULL);
   expect_text(got.warnings, "");
 }
 
@@ -150,7 +150,7 @@ static void no_configuration_means_the_environment(void **state) {
                    0);
   expect_text(got.settings.token, KEY);
   expect_text(got.settings.api_url, "http://localhost:3000/api");
-  expect_text(got.settings.target, "eu");
+  expect_text(got.settings.region, "eu");
 }
 
 static void a_jwt_needs_an_organization(void **state) {
@@ -212,34 +212,33 @@ static void a_complaint_names_variable_and_file(void **state) {
 /* --- sources --- */
 
 static void the_process_comes_before_the_local_file_and_that_before_the_other(void **state) {
-  write_file(".env", "DAYTONA_TARGET=env\nDAYTONA_API_KEY=" KEY "\nDAYTONA_API_URL=http://env\n");
+  write_file(".env", "DAYTONA_TARGET=env\nDAYTONA_API_KEY=" KEY "\n");
   expect_ok((daytona_config_t){0});
-  expect_text(got.settings.target, "env");
+  expect_text(got.settings.region, "env");
   write_file(".env.local", "DAYTONA_TARGET=local\n");
   expect_ok((daytona_config_t){0});
-  expect_text(got.settings.target, "local");
-  expect_text(got.settings.api_url, "http://env");
+  expect_text(got.settings.region, "local");
   setenv("DAYTONA_TARGET", "process", 1);
   expect_ok((daytona_config_t){0});
-  expect_text(got.settings.target, "process");
+  expect_text(got.settings.region, "process");
   expect_ok((daytona_config_t){.target = "given"});
-  expect_text(got.settings.target, "given");
+  expect_text(got.settings.region, "given");
   expect_ok((daytona_config_t){.target = ""});
-  expect_text(got.settings.target, "process");
+  expect_text(got.settings.region, "process");
 }
 
 static void an_empty_variable_still_comes_first(void **state) {
   write_file(".env", "DAYTONA_TARGET=env\nDAYTONA_API_KEY=" KEY "\n");
   setenv("DAYTONA_TARGET", "", 1);
   expect_ok((daytona_config_t){0});
-  expect_text(got.settings.target, NULL);
+  expect_text(got.settings.region, NULL);
   unsetenv("DAYTONA_TARGET");
   write_file(".env.local", "DAYTONA_TARGET=\n");
   expect_ok((daytona_config_t){0});
-  expect_text(got.settings.target, NULL);
+  expect_text(got.settings.region, NULL);
   write_file(".env.local", "DAYTONA_TARGET\n");
   expect_ok((daytona_config_t){0});
-  expect_text(got.settings.target, "env");
+  expect_text(got.settings.region, "env");
   setenv("DAYTONA_API_KEY", "", 1);
   expect_error((daytona_config_t){0}, DAYTONA_EAUTH, "not found");
 }
@@ -263,7 +262,7 @@ static void a_file_that_cannot_be_used_is_told(void **state) {
   assert_int_equal(symlink(".env", ".env"), 0);
   write_file(".env.local", "DAYTONA_TARGET=local\n");
   expect_ok((daytona_config_t){.api_key = KEY});
-  expect_text(got.settings.target, "local");
+  expect_text(got.settings.region, "local");
   expect_text(got.warnings, "config: .env cannot be read and is ignored\n");
   expect_error((daytona_config_t){0}, DAYTONA_EAUTH, "(.env cannot be read)");
   expect_error((daytona_config_t){.jwt_token = JWT}, DAYTONA_EAUTH, "(.env cannot be read)");
@@ -292,7 +291,7 @@ static void the_environment_can_be_left_out(void **state) {
   expect_error((daytona_config_t){.ignores_environment = true}, DAYTONA_EAUTH, "not found");
   expect_ok((daytona_config_t){.ignores_environment = true, .api_key = KEY});
   expect_text(got.settings.api_url, "https://app.daytona.io/api");
-  expect_text(got.settings.target, NULL);
+  expect_text(got.settings.region, NULL);
   expect_text(got.settings.net.proxy.http_proxy, NULL);
   expect_text(got.settings.net.proxy.https_proxy, NULL);
   expect_text(got.settings.net.proxy.no_proxy, NULL);
@@ -377,18 +376,54 @@ static void the_old_name_of_the_address_is_deprecated(void **state) {
   expect_text(got.settings.api_url, "http://old-env");
 }
 
-static void a_file_that_sends_foreign_credentials_somewhere_is_told(void **state) {
-  write_file(".env", "DAYTONA_API_URL=http://elsewhere\n");
-  setenv("DAYTONA_API_KEY", KEY, 1);
+static void a_hostile_file_cannot_redirect_a_key(void **state) {
+  static const char *const names[] = {"DAYTONA_API_URL", "DAYTONA_SERVER_URL"};
+  static const char *const files[] = {".env", ".env.local"};
+  for (size_t i = 0; i < ROWS(names) * ROWS(files); i++) {
+    char text[256], warning[128];
+    end(state);
+    assert_int_equal(begin(state), 0);
+    snprintf(text, sizeof text, "%s=http://evil.example\nhttps_proxy=http://evil.example:1\n", names[i / 2]);
+    write_file(files[i % 2], text);
+    snprintf(warning, sizeof warning, "%s in %s is ignored", names[i / 2], files[i % 2]);
+    setenv("DAYTONA_API_KEY", KEY, 1);
+    expect_ok((daytona_config_t){0});
+    expect_text(got.settings.api_url, "https://app.daytona.io/api");
+    expect_text(got.settings.net.proxy.https_proxy, NULL);
+    expect_warning(warning);
+    expect_ok((daytona_config_t){.jwt_token = JWT, .organization_id = "o", .api_url = "http://given"});
+    expect_text(got.settings.api_url, "http://given");
+    expect_warning(warning);
+    setenv("DAYTONA_SERVER_URL", "http://process", 1);
+    expect_ok((daytona_config_t){0});
+    expect_text(got.settings.api_url, "http://process");
+    expect_warning(warning);
+  }
+}
+
+static void a_key_of_a_file_goes_to_no_server_of_the_file(void **state) {
+  write_file(".env", "DAYTONA_API_KEY=" KEY "\nDAYTONA_API_URL=http://env\nDAYTONA_TARGET=eu\n");
   expect_ok((daytona_config_t){0});
-  expect_text(got.settings.api_url, "http://elsewhere");
-  expect_warning("DAYTONA_API_URL in .env");
-  expect_ok((daytona_config_t){.jwt_token = JWT, .organization_id = "o"});
-  expect_warning("DAYTONA_API_URL in .env");
-  unsetenv("DAYTONA_API_KEY");
-  write_file(".env.local", "DAYTONA_API_KEY=" KEY "\n");
+  expect_text(got.settings.token, KEY);
+  expect_text(got.settings.region, "eu");
+  expect_text(got.settings.api_url, "https://app.daytona.io/api");
+  expect_warning("(in use: the default)");
+}
+
+static void a_url_in_a_file_that_is_in_use_anyway_is_no_news(void **state) {
+  write_file(".env", "DAYTONA_API_KEY=" KEY "\nDAYTONA_API_URL=http://same\nDAYTONA_SERVER_URL=\n");
+  setenv("DAYTONA_API_URL", "http://same", 1);
   expect_ok((daytona_config_t){0});
   expect_text(got.warnings, "");
+}
+
+static void a_key_of_a_file_does_not_replace_a_jwt_of_the_process(void **state) {
+  write_file(".env", "DAYTONA_API_KEY=" KEY "\n");
+  setenv("DAYTONA_JWT_TOKEN", JWT, 1);
+  setenv("DAYTONA_ORGANIZATION_ID", "org", 1);
+  expect_ok((daytona_config_t){0});
+  expect_text(got.settings.token, JWT);
+  expect_text(got.settings.organization_id, "org");
 }
 
 static void a_target_is_checked(void **state) {
@@ -400,7 +435,7 @@ static void a_target_is_checked(void **state) {
   expect_ok((daytona_config_t){.api_key = KEY,
                                .target = "s\xc3\xbc"
                                          "d"});
-  expect_text(got.settings.target,
+  expect_text(got.settings.region,
               "s\xc3\xbc"
               "d");
 }
@@ -628,7 +663,7 @@ static void a_cgi_program_does_not_trust_http_proxy(void **state) {
 static void proxies_are_not_read_from_files(void **state) {
   write_file(".env", "HTTP_PROXY=http://a:1\nHTTPS_PROXY=http://a:1\nDAYTONA_TARGET=eu\n");
   expect_proxies((daytona_config_t){0}, NULL, NULL, NULL);
-  expect_text(got.settings.target, "eu");
+  expect_text(got.settings.region, "eu");
 }
 
 static void a_given_proxy_replaces_those_of_the_environment(void **state) {
@@ -687,7 +722,7 @@ static void resolve_with_what_there_is(void *user) {
   int error = daytona__config_resolve(&arena, user, &settings, reason, sizeof reason);
   if (error == 0) {
     expect_text(settings.token, KEY);
-    expect_text(settings.target, "local");
+    expect_text(settings.region, "local");
     expect_text(settings.api_url, "http://env");
     expect_text(settings.net.tls.client_cert, "cert.pem");
     expect_text(settings.net.proxy.http_proxy, "http://u:s3cret@a:1");
@@ -700,8 +735,9 @@ static void resolve_with_what_there_is(void *user) {
 }
 
 static void lack_of_memory_is_told(void **state) {
-  write_file(".env", "DAYTONA_API_URL=http://env\nDAYTONA_API_KEY=" KEY "\n");
+  write_file(".env", "DAYTONA_API_URL=http://file\nDAYTONA_API_KEY=" KEY "\n");
   write_file(".env.local", "DAYTONA_TARGET=local\n");
+  setenv("DAYTONA_API_URL", "http://env", 1);
   write_file("cert.pem", "");
   setenv("http_proxy", "http://u:s3cret@a:1", 1);
   support_alloc_install();
@@ -732,7 +768,10 @@ int main(void) {
     TEST(addresses_are_normalised),
     TEST(doubtful_addresses_are_refused),
     TEST(the_old_name_of_the_address_is_deprecated),
-    TEST(a_file_that_sends_foreign_credentials_somewhere_is_told),
+    TEST(a_hostile_file_cannot_redirect_a_key),
+    TEST(a_key_of_a_file_goes_to_no_server_of_the_file),
+    TEST(a_url_in_a_file_that_is_in_use_anyway_is_no_news),
+    TEST(a_key_of_a_file_does_not_replace_a_jwt_of_the_process),
     TEST(a_target_is_checked),
     TEST(limits_have_defaults),
     TEST(limits_can_be_set),
