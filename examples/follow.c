@@ -97,7 +97,7 @@ static void pass_on(build_t *self, local_output_t *to, const char *bytes, size_t
     end(self, rc == UV_EPIPE ? 128 + SIGPIPE : FAILED, true);
   } else if (local_output_queued(to) > OUTPUT_HIGH) {
     self->is_held = true;
-    daytona_session_follow_pause(self->follow);
+    daytona_future_pause(self->follow);
   }
 }
 
@@ -123,7 +123,7 @@ static void on_written(local_output_t *output, void *user) {
     leave(self);
   } else if (self->is_held) {
     self->is_held = false;
-    daytona_session_follow_resume(self->follow);
+    daytona_future_resume(self->follow);
   }
 }
 

@@ -113,7 +113,7 @@ static void print(notebook_t *self, local_output_t *to, const char *text, size_t
     quit(self, rc == UV_EPIPE ? 128 + SIGPIPE : FAILED, true); /* nobody is there to be told */
   } else if (local_output_queued(to) > OUTPUT_HIGH && self->run != NULL) {
     self->is_held = true;
-    daytona_interpreter_run_pause(self->run);
+    daytona_future_pause(self->run);
   }
 }
 
@@ -148,7 +148,7 @@ static void on_written(local_output_t *output, void *user) {
   (void)output;
   if (!is_all_written(self)) return;
   if (self->phase == ENDING) leave(self);
-  if (self->is_held) daytona_interpreter_run_resume(self->run);
+  if (self->is_held) daytona_future_resume(self->run);
   self->is_held = false;
 }
 

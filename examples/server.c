@@ -168,7 +168,7 @@ static void on_output(run_t *run, const char *stream, const char *text, size_t s
     daytona_future_cancel(run->future);
   } else if (queued > OUTPUT_HIGH && !run->is_paused) {
     run->is_paused = true;
-    daytona_interpreter_run_pause(run->future);
+    daytona_future_pause(run->future);
   }
 }
 
@@ -345,7 +345,7 @@ static void on_drained(http_exchange_t *client, void *user) {
   (void)user;
   if (!run->is_paused) return;
   run->is_paused = false;
-  daytona_interpreter_run_resume(run->future);
+  daytona_future_resume(run->future);
 }
 
 /* The code would go on until its time is over. A run that is cancelled has its sandbox deleted: see

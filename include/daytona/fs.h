@@ -176,7 +176,13 @@ DAYTONA_API const daytona_file_match_list_t *daytona_future_file_match_list(cons
 DAYTONA_API const daytona_replace_result_list_t *daytona_future_replace_result_list(
   const daytona_future_t *future);
 
-/* --- transfers --------------------------------------------------------------------------------- */
+/*
+ * --- transfers ---
+ *
+ * daytona_future_pause() stops any of them: no more bytes are sent, or written, or given to a sink, until
+ * daytona_future_resume(). The time of a pause is no silence of the idle limit, but counts for `timeout_ms`; a server may
+ * give up on a connection that stands still for long.
+ */
 
 /** How far a transfer is. Called from a turn of the loop, at most once per piece that was moved. */
 typedef struct daytona_transfer_progress {
@@ -200,7 +206,7 @@ typedef struct daytona_transfer_opts {
 } daytona_transfer_opts_t;
 
 /** Results of a source besides a number of bytes. */
-#define DAYTONA_SOURCE_WAIT ((ptrdiff_t)-1) /**< nothing yet: call daytona_fs_resume() when there is */
+#define DAYTONA_SOURCE_WAIT ((ptrdiff_t)-1) /**< nothing yet: call daytona_future_resume() when there is */
 #define DAYTONA_SOURCE_FAIL ((ptrdiff_t)-2) /**< give up: DAYTONA_EIO; as any other negative */
 
 /**
@@ -213,7 +219,7 @@ typedef ptrdiff_t (*daytona_fs_source_cb)(char *buffer, size_t size, void *user)
 
 /**
  * Take the next bytes of a file; return how many were taken. Fewer than `size` pauses the download until
- * daytona_fs_resume(), which offers the rest again. Called from a turn of the loop; may do anything.
+ * daytona_future_resume(), which offers the rest again. Called from a turn of the loop; may do anything.
  * @param bytes  Borrowed for the call.
  */
 typedef size_t (*daytona_fs_sink_cb)(const char *bytes, size_t size, void *user);
@@ -310,10 +316,6 @@ DAYTONA_API daytona_future_t *daytona_fs_download_file_stream(daytona_sandbox_t 
 DAYTONA_API daytona_future_t *daytona_fs_download_files(daytona_sandbox_t *sandbox,
                                                         const daytona_fs_download_item_t *items, size_t count,
                                                         const daytona_transfer_opts_t *opts);
-
-/** Go on with a stream whose source had nothing or whose sink was full; inside these callbacks too, where it makes
-    them be called again. Does nothing on other futures, settled ones, and NULL. Thread: loop. */
-DAYTONA_API void daytona_fs_resume(daytona_future_t *future);
 
 /** The bytes of a future of daytona_fs_download(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_bytes_t *daytona_future_bytes(const daytona_future_t *future);

@@ -84,6 +84,29 @@ DAYTONA_API int daytona_future_await(daytona_future_t *future);
  */
 DAYTONA_API void daytona_future_cancel(daytona_future_t *future);
 
+/**
+ * Hold a stream or a transfer: no more of its bytes are handed on or taken until daytona_future_resume(), and it does
+ * not end meanwhile, except by its limits of time, daytona_future_cancel(), or a failure. For the futures of
+ * daytona_session_follow(), daytona_interpreter_run_code(), daytona_pty_wait() (it pauses its terminal), and of all
+ * uploads and downloads; each noun's header says what becomes of bytes that arrive. Inside a callback of the same
+ * stream it takes effect at once. Twice is once.
+ *
+ * Of a combination, every member that can be paused is. The time of a deadline goes on.
+ *
+ * @return 0; DAYTONA_EINVAL when there is nothing to pause: the future is NULL, settled, of another kind, or a
+ *         combination without such a member; DAYTONA_ETHREAD on another thread than the loop's.
+ *
+ * Thread: loop.  In callbacks: yes.  After close: DAYTONA_EINVAL, for everything has settled.
+ */
+DAYTONA_API int daytona_future_pause(daytona_future_t *future);
+
+/**
+ * Continue what daytona_future_pause() has stopped, or an upload whose source had nothing, or a download whose sink
+ * was full: these are called again, from a later turn. Harmless when nothing had stopped. Returns as
+ * daytona_future_pause() does.
+ */
+DAYTONA_API int daytona_future_resume(daytona_future_t *future);
+
 /** One more reference. Returns `future`. */
 DAYTONA_API daytona_future_t *daytona_future_retain(daytona_future_t *future);
 

@@ -83,19 +83,12 @@ typedef struct daytona_interpreter_run_code_opts {
  * @param code  Required, not empty, UTF-8.
  *
  * Secrets: code and environment are kept out of log lines.
+ * Pause: daytona_future_pause() stops reading; at most 64 KiB and one message are kept. The server waits for a while,
+ * then drops its slow reader, which fails the run with DAYTONA_ECONNECTION and the reason DAYTONA_STREAM_SLOW_READER.
  * Cancel: the code goes on until its time is over; deleting its context stops it.
  */
 DAYTONA_API daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const char *code,
                                                            const daytona_interpreter_run_code_opts_t *opts);
-
-/**
- * Stop reading the output of a run, and go on. Nothing is handed on meanwhile, and the run does not end; at most 64 KiB
- * and one message are kept. The server waits for a while, then drops its slow reader, which fails the run with
- * DAYTONA_ECONNECTION and the verdict DAYTONA_STREAM_SLOW_READER. Nothing happens with other futures and with a
- * settled one.
- */
-DAYTONA_API void daytona_interpreter_run_pause(daytona_future_t *run);
-DAYTONA_API void daytona_interpreter_run_resume(daytona_future_t *run);
 
 /* --- contexts ---------------------------------------------------------------------------------- */
 

@@ -158,11 +158,16 @@ DAYTONA_API bool daytona_pty_is_connected(const daytona_pty_t *pty);
  */
 DAYTONA_API void daytona_pty_set_output(daytona_pty_t *pty, daytona_pty_output_cb on_output, void *user);
 
-/** No output until daytona_pty_resume(); the verdict waits as well, if there is a callback. Twice is once. */
-DAYTONA_API void daytona_pty_pause(daytona_pty_t *pty);
+/**
+ * No output until daytona_pty_resume(); the verdict waits as well, if there is a callback. Twice is once.
+ * daytona_future_pause() of a daytona_pty_wait() does the same.
+ *
+ * @return 0, or DAYTONA_EINVAL when there is nothing to pause: NULL, or the end was told and no output is kept.
+ */
+DAYTONA_API int daytona_pty_pause(daytona_pty_t *pty);
 
-/** Go on, from a later turn. */
-DAYTONA_API void daytona_pty_resume(daytona_pty_t *pty);
+/** Go on, from a later turn. Returns as daytona_pty_pause() does. */
+DAYTONA_API int daytona_pty_resume(daytona_pty_t *pty);
 
 /**
  * Type `size` bytes. Copied; sent in messages of at most 64 KiB.

@@ -180,14 +180,6 @@ DAYTONA_API daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox,
                                                      const char *command_id,
                                                      const daytona_session_follow_opts_t *opts);
 
-/**
- * No output until daytona_session_follow_resume(): what arrives meanwhile is treated as the policy says, and the
- * end waits as well. `follow` is a future of daytona_session_follow(); nothing happens with others and with a
- * settled one.
- */
-DAYTONA_API void daytona_session_follow_pause(daytona_future_t *follow);
-DAYTONA_API void daytona_session_follow_resume(daytona_future_t *follow);
-
 /* --- logs by hand ------------------------------------------------------------------------------ */
 
 /**

@@ -50,6 +50,7 @@ typedef struct download {
   daytona_fs_sink_cb sink;
   void *sink_user;
 
+  bool is_paused; /* by the program */
   bool has_ended; /* the transport has reported */
   daytona__task_t settle, resume;
 } download_t;
@@ -71,6 +72,12 @@ static DAYTONA__MODEL(paths_model, paths_t, "FilesDownloadRequest", paths_fields
 
 static const daytona__endpoint_t one_endpoint = DOWNLOAD("file");
 static const daytona__endpoint_t many_endpoint = DOWNLOAD("files");
+
+static int pause_download(daytona_future_t *future);
+static int resume_download(daytona_future_t *future);
+
+static const daytona__op_kind_t download_kind = {
+  .name = "download", .pause = pause_download, .resume = resume_download};
 
 static void settle_soon(download_t *self) {
   daytona__loop_defer(self->transfer.op.client->loop, &self->settle);
@@ -160,6 +167,7 @@ static size_t on_data(daytona__multipart_reader_t *reader, const char *bytes, si
     return size;
   }
   if (self->place != IN_FILE) return size;
+  if (self->is_paused) return 0;
   if (self->sink != NULL)
     taken = to_sink(self, bytes, size);
   else if (self->writer != NULL)
@@ -285,7 +293,8 @@ static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t siz
   size_t taken = 0;
   int error = 0;
   bool is_waiting = self->writer != NULL && self->place == IN_NOTHING; /* for a file to get its name */
-  if (self->has_reader && !is_waiting) taken = daytona__multipart_feed(&self->reader, bytes, size, &error);
+  if (self->has_reader && !is_waiting && !self->is_paused)
+    taken = daytona__multipart_feed(&self->reader, bytes, size, &error);
   bool is_pending = daytona__future_is_pending(future);
   if (is_pending && error != 0) {
     self->problem =
@@ -323,9 +332,17 @@ static void on_resume_turn(daytona__task_t *task) {
   if (self->transfer.op.is_requesting) daytona__http_resume_receive(&self->transfer.op.http);
 }
 
-static void on_resume(daytona__transfer_t *transfer) {
-  download_t *self = (download_t *)transfer;
-  if (self->sink != NULL) daytona__loop_defer(transfer->op.client->loop, &self->resume);
+static int pause_download(daytona_future_t *future) {
+  download_t *self = daytona__op_of(future, &download_kind);
+  self->is_paused = true; /* what comes is left with the transport, which then stops as well */
+  return 0;
+}
+
+static int resume_download(daytona_future_t *future) {
+  download_t *self = daytona__op_of(future, &download_kind);
+  self->is_paused = false;
+  daytona__loop_defer(self->transfer.op.client->loop, &self->resume);
+  return 0;
 }
 
 /* --- the end ----------------------------------------------------------------------------------- */
@@ -454,7 +471,7 @@ static download_t *download_new(daytona_sandbox_t *sandbox, const daytona__endpo
                                 const daytona_fs_download_item_t *items, size_t count,
                                 const daytona_transfer_opts_t *opts, daytona_future_t **future) {
   download_t *self =
-    (download_t *)daytona__transfer_new(endpoint, sandbox, sizeof *self, opts, on_resume, future);
+    (download_t *)daytona__transfer_new(endpoint, sandbox, sizeof *self, opts, &download_kind, future);
   if (self == NULL) return NULL;
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;

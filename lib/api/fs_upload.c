@@ -61,7 +61,14 @@ typedef struct upload {
   bool source_is_done;
   bool source_waits; /* it said so, and nobody has resumed it since */
   bool is_resumed;
+  bool is_paused; /* by the program */
 } upload_t;
+
+static int pause_upload(daytona_future_t *future);
+static int resume_upload(daytona_future_t *future);
+
+static const daytona__op_kind_t upload_kind = {
+  .name = "upload", .pause = pause_upload, .resume = resume_upload};
 
 static const daytona__endpoint_t upload_endpoint = {.prefix = "Failed to upload files: ",
                                                     .method = "POST",
@@ -122,7 +129,7 @@ static ptrdiff_t on_source(daytona__http_call_t *call, char *buffer, size_t size
     call->user_error = self->problem_code;
     return DAYTONA__HTTP_SOURCE_FAIL;
   }
-  while (done < size) {
+  while (done < size && !self->is_paused) {
     if (!self->is_in_body) {
       const char *text = self->index < self->count ? self->parts[self->index].head : self->end;
       size_t copied = copy_text(self, text, buffer + done, size - done);
@@ -215,21 +222,30 @@ static void on_pump(daytona__task_t *task) {
   int64_t moved = self->moved;
   self->moved = 0;
   daytona__transfer_progress(&self->transfer, moved);
-  if (daytona__future_is_pending(future)) ask_source(self);
+  if (daytona__future_is_pending(future) && !self->is_paused) ask_source(self);
   if (daytona__future_is_pending(future)) {
     open_next(self);
     if (self->reader != NULL) daytona__file_reader_refill(self->reader);
-    if (self->block_start != self->block_end || self->source_is_done || self->problem_code != DAYTONA_OK)
-      wake(self);
+    bool has_bytes = self->block_start != self->block_end || self->source_is_done;
+    if ((has_bytes && !self->is_paused) || self->problem_code != DAYTONA_OK) wake(self);
   }
   daytona_future_release(future);
 }
 
-static void on_resume(daytona__transfer_t *transfer) {
-  upload_t *self = (upload_t *)transfer;
+static int pause_upload(daytona_future_t *future) {
+  upload_t *self = daytona__op_of(future, &upload_kind);
+  self->is_paused = true; /* libcurl is told to wait when it asks next */
+  return 0;
+}
+
+static int resume_upload(daytona_future_t *future) {
+  upload_t *self = daytona__op_of(future, &upload_kind);
   self->is_resumed = true;
   self->source_waits = false;
-  if (self->is_sending) daytona__loop_defer(transfer->op.client->loop, &self->pump);
+  if (self->is_paused) wake(self);
+  self->is_paused = false;
+  if (self->is_sending) daytona__loop_defer(self->transfer.op.client->loop, &self->pump);
+  return 0;
 }
 
 /* --- the answer -------------------------------------------------------------------------------- */
@@ -491,7 +507,7 @@ static void end_upload(daytona__op_t *op) {
 static upload_t *upload_new(daytona_sandbox_t *sandbox, const daytona_fs_upload_item_t *items, size_t count,
                             const daytona_transfer_opts_t *opts, daytona_future_t **future) {
   upload_t *self =
-    (upload_t *)daytona__transfer_new(&upload_endpoint, sandbox, sizeof *self, opts, on_resume, future);
+    (upload_t *)daytona__transfer_new(&upload_endpoint, sandbox, sizeof *self, opts, &upload_kind, future);
   if (self == NULL) return NULL;
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;

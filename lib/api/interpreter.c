@@ -266,7 +266,11 @@ static void on_located(daytona__op_t *op, const daytona_error_t *error, void *an
 
 /* --- running ----------------------------------------------------------------------------------- */
 
-static const char run_kind[] = "interpreter run";
+static int pause_run(daytona_future_t *future);
+static int resume_run(daytona_future_t *future);
+
+static const daytona__op_kind_t run_kind = {
+  .name = "interpreter run", .pause = pause_run, .resume = resume_run};
 
 /* What is wrong with the options, or NULL. */
 static const char *find_fault(const char *code, const daytona_interpreter_run_code_opts_t *opts) {
@@ -301,7 +305,7 @@ daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const
   if (opts->timeout_ms != 0)
     request.timeout_s = daytona_int(opts->timeout_ms > 0 ? (opts->timeout_ms + 999) / 1000 : 0);
   future->arena.is_secret = true; /* the environment, and the code */
-  self->op.kind = run_kind;
+  future->op_kind = &run_kind;
   self->op.done = on_located;
   self->op.ending = end_run;
   self->on_stdout = opts->on_stdout;
@@ -317,25 +321,18 @@ daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const
   return future;
 }
 
-static run_op_t *run_of(daytona_future_t *future) {
-  if (future == NULL || !daytona__future_is_pending(future) || future->op == NULL || future->group != NULL)
-    return NULL;
-  daytona__op_t *op = future->op;
-  return op->kind == run_kind ? (run_op_t *)op : NULL;
-}
-
-void daytona_interpreter_run_pause(daytona_future_t *future) {
-  run_op_t *self = run_of(future);
-  if (self == NULL) return;
+static int pause_run(daytona_future_t *future) {
+  run_op_t *self = daytona__op_of(future, &run_kind);
   self->is_paused = true;
   if (self->ws != NULL) daytona__ws_pause(self->ws);
+  return 0;
 }
 
-void daytona_interpreter_run_resume(daytona_future_t *future) {
-  run_op_t *self = run_of(future);
-  if (self == NULL) return;
+static int resume_run(daytona_future_t *future) {
+  run_op_t *self = daytona__op_of(future, &run_kind);
   self->is_paused = false;
   if (self->ws != NULL) daytona__ws_resume(self->ws);
+  return 0;
 }
 
 /* --- contexts ---------------------------------------------------------------------------------- */

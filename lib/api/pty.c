@@ -398,14 +398,21 @@ void daytona_pty_set_output(daytona_pty_t *pty, daytona_pty_output_cb on_output,
   tell(pty); /* without a callback the verdict waits for nothing */
 }
 
-void daytona_pty_pause(daytona_pty_t *pty) {
-  if (pty != NULL) pty->is_paused = true;
+/* Nothing of it can come any more. */
+static bool is_over(const daytona_pty_t *pty) { return pty->is_told && daytona__inbox_is_empty(&pty->inbox); }
+
+int daytona_pty_pause(daytona_pty_t *pty) {
+  if (pty == NULL || is_over(pty)) return DAYTONA_EINVAL;
+  pty->is_paused = true;
+  return 0;
 }
 
-void daytona_pty_resume(daytona_pty_t *pty) {
-  if (pty == NULL || !pty->is_paused) return;
+int daytona_pty_resume(daytona_pty_t *pty) {
+  if (pty == NULL || is_over(pty)) return DAYTONA_EINVAL;
+  if (!pty->is_paused) return 0;
   pty->is_paused = false;
   drain_later(pty);
+  return 0;
 }
 
 int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size) {
@@ -423,6 +430,20 @@ int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size) {
     size -= here;
   }
   return 0;
+}
+
+static int pause_wait(daytona_future_t *future);
+static int resume_wait(daytona_future_t *future);
+
+static const daytona__op_kind_t wait_kind = {
+  .name = "terminal's wait", .pause = pause_wait, .resume = resume_wait};
+
+static int pause_wait(daytona_future_t *future) {
+  return daytona_pty_pause(((wait_t *)daytona__op_of(future, &wait_kind))->pty);
+}
+
+static int resume_wait(daytona_future_t *future) {
+  return daytona_pty_resume(((wait_t *)daytona__op_of(future, &wait_kind))->pty);
 }
 
 daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
@@ -443,6 +464,7 @@ daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
     return future;
   }
   future->stop = stop_wait;
+  future->op_kind = &wait_kind;
   daytona__list_append(&pty->waits, &wait->link);
   return future;
 }

@@ -592,10 +592,14 @@ static void on_located(daytona__op_t *op, const daytona_error_t *error, void *an
 
 /* --- public ------------------------------------------------------------------------------------ */
 
-static const char follow_kind[] = "session follow";
+static int pause_follow(daytona_future_t *future);
+static int resume_follow(daytona_future_t *future);
+
+static const daytona__op_kind_t follow_kind = {
+  .name = "session follow", .pause = pause_follow, .resume = resume_follow};
 
 static void init(follow_t *self, const daytona_session_follow_opts_t *opts, size_t buffer) {
-  self->op.kind = follow_kind;
+  self->op.future->op_kind = &follow_kind;
   self->op.done = on_located;
   self->op.ending = end_follow;
   self->on_output[DAYTONA__DEMUX_OUT] = opts->on_stdout;
@@ -643,24 +647,19 @@ daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char 
   return future;
 }
 
-static follow_t *follow_of(daytona_future_t *future) {
-  if (future == NULL || !daytona__future_is_pending(future) || future->op == NULL || future->group != NULL)
-    return NULL;
-  daytona__op_t *op = future->op;
-  return op->kind == follow_kind ? (follow_t *)op : NULL;
-}
-
-void daytona_session_follow_pause(daytona_future_t *future) {
-  follow_t *self = follow_of(future);
-  if (self == NULL || self->is_paused) return;
+static int pause_follow(daytona_future_t *future) {
+  follow_t *self = daytona__op_of(future, &follow_kind);
+  if (self->is_paused) return 0;
   self->is_paused = true;
   daytona__task_cancel(&self->drain);
   if (self->ws != NULL && stops_reading(self)) daytona__ws_pause(self->ws);
+  return 0;
 }
 
-void daytona_session_follow_resume(daytona_future_t *future) {
-  follow_t *self = follow_of(future);
-  if (self == NULL || !self->is_paused) return;
+static int resume_follow(daytona_future_t *future) {
+  follow_t *self = daytona__op_of(future, &follow_kind);
+  if (!self->is_paused) return 0;
   self->is_paused = false;
   daytona__loop_defer(self->op.client->loop, &self->drain);
+  return 0;
 }

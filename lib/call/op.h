@@ -53,7 +53,6 @@ typedef struct daytona__array {
 typedef struct daytona__op daytona__op_t;
 
 struct daytona__op {
-  const char *kind; /* tells longer operations apart, by address; NULL for most */
   daytona_future_t *future;
   daytona_client_t *client;   /* retained */
   daytona_sandbox_t *sandbox; /* retained; NULL for operations of the client */

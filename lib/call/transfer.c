@@ -27,19 +27,14 @@ const daytona_fs_result_list_t *daytona_future_fs_result_list(const daytona_futu
   return daytona__future_result(future, &daytona__type_fs_results);
 }
 
-/* Marks the futures that daytona_fs_resume() may act on: only transfers have this one as their `kind`. */
-static const char transfer_kind[] = "transfer";
-
 daytona__transfer_t *daytona__transfer_new(const daytona__endpoint_t *endpoint, daytona_sandbox_t *sandbox,
                                            size_t size, const daytona_transfer_opts_t *opts,
-                                           void (*resume)(daytona__transfer_t *transfer),
-                                           daytona_future_t **future) {
+                                           const daytona__op_kind_t *kind, daytona_future_t **future) {
   static const daytona_transfer_opts_t defaults;
   if (opts == NULL) opts = &defaults;
   daytona__transfer_t *self = (daytona__transfer_t *)daytona__op_new(endpoint, NULL, sandbox, size, future);
   if (self == NULL) return NULL;
-  self->op.kind = transfer_kind;
-  self->resume = resume;
+  self->op.future->op_kind = kind;
   self->on_progress = opts->on_progress;
   self->user = opts->user;
   self->total = -1;
@@ -63,12 +58,4 @@ void daytona__transfer_progress(daytona__transfer_t *self, int64_t bytes) {
   self->on_progress(&progress, self->user);
   daytona__loop_leave(loop);
   daytona__loop_release(loop);
-}
-
-void daytona_fs_resume(daytona_future_t *future) {
-  if (future == NULL || daytona__future_is_dead(future) || !daytona__future_is_pending(future)) return;
-  daytona__op_t *op = future->op;
-  if (op == NULL || op->kind != transfer_kind) return; /* of others, `op` is whatever they keep there */
-  daytona__transfer_t *self = (daytona__transfer_t *)op;
-  if (self->resume != NULL) self->resume(self);
 }

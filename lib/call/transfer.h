@@ -17,14 +17,12 @@ struct daytona__transfer {
   int64_t bytes, total;
   int64_t idle_timeout_ms; /* -1: none */
   int64_t timeout_ms;      /* -1: none */
-  void (*resume)(daytona__transfer_t *transfer);
 };
 
 /* As daytona__op_new(), with the options checked and taken over. NULL: *future has failed. */
 daytona__transfer_t *daytona__transfer_new(const daytona__endpoint_t *endpoint, daytona_sandbox_t *sandbox,
                                            size_t size, const daytona_transfer_opts_t *opts,
-                                           void (*resume)(daytona__transfer_t *transfer),
-                                           daytona_future_t **future);
+                                           const daytona__op_kind_t *kind, daytona_future_t **future);
 
 /* Note bytes that were moved and tell the user. May end the operation: check daytona__future_is_pending(). */
 void daytona__transfer_progress(daytona__transfer_t *transfer, int64_t bytes);

@@ -30,8 +30,19 @@ typedef struct member_ref {
   size_t index;
 } member_ref_t;
 
+static int pause_members(daytona_future_t *future);
+static int resume_members(daytona_future_t *future);
+
+static const daytona__op_kind_t combine_kind = {
+  .name = "combination", .pause = pause_members, .resume = resume_members};
+
+static daytona__combine_t *group_of(const daytona_future_t *future) {
+  return daytona__op_of(future, &combine_kind);
+}
+
 void daytona__combine_drop(daytona_future_t *future) {
-  daytona__combine_t *group = future->group;
+  daytona__combine_t *group = group_of(future);
+  if (group == NULL) return;
   for (size_t i = 0; i < group->count; i++) daytona_future_release(group->members[i]);
   if (group->winner >= 0) future->result = NULL; /* it was the winner's, who has dropped it */
 }
@@ -41,9 +52,22 @@ static void cancel_members(daytona__combine_t *group) {
 }
 
 static void stop_group(daytona_future_t *future) {
-  daytona__timer_stop(&future->group->timer);
-  cancel_members(future->group);
+  daytona__combine_t *group = group_of(future);
+  daytona__timer_stop(&group->timer);
+  cancel_members(group);
 }
+
+/* Whoever can be paused is; the others do not mind. */
+static int for_members(daytona_future_t *future, int (*change)(daytona_future_t *member)) {
+  const daytona__combine_t *group = group_of(future);
+  int rc = DAYTONA_EINVAL;
+  for (size_t i = 0; i < group->count; i++)
+    if (change(group->members[i]) == 0) rc = 0;
+  return rc;
+}
+
+static int pause_members(daytona_future_t *future) { return for_members(future, daytona_future_pause); }
+static int resume_members(daytona_future_t *future) { return for_members(future, daytona_future_resume); }
 
 /* Take over the outcome of member `index`. */
 static void settle_as(daytona__combine_t *group, size_t index) {
@@ -127,7 +151,7 @@ static daytona_future_t *group_new(daytona__loop_t *loop, daytona_future_t *cons
   group->winner = -1;
   group->on_member = on_member;
   daytona__timer_init(&group->timer, on_deadline);
-  future->group = group;
+  future->op_kind = &combine_kind;
   future->stop = stop_group;
   for (; group->count < count; group->count++) {
     size_t i = group->count;
@@ -173,19 +197,21 @@ daytona_future_t *daytona_future_deadline(daytona_future_t *future, int64_t time
     return daytona__future_failed(future->loop, NULL, DAYTONA_EINVAL, "timeout_ms must not be negative");
   daytona_future_t *bound = group_new(future->loop, &future, 1, on_race_member);
   if (daytona__future_is_pending(bound) && timeout_ms >= 0)
-    daytona__timer_start(future->loop, &bound->group->timer, timeout_ms);
+    daytona__timer_start(future->loop, &group_of(bound)->timer, timeout_ms);
   return bound;
 }
 
 size_t daytona_future_member_count(const daytona_future_t *future) {
-  return future != NULL && future->group != NULL ? future->group->count : 0;
+  const daytona__combine_t *group = group_of(future);
+  return group != NULL ? group->count : 0;
 }
 
 daytona_future_t *daytona_future_member(const daytona_future_t *future, size_t index) {
-  if (future == NULL || future->group == NULL || index >= future->group->count) return NULL;
-  return future->group->members[index];
+  const daytona__combine_t *group = group_of(future);
+  return group != NULL && index < group->count ? group->members[index] : NULL;
 }
 
 int64_t daytona_future_winner(const daytona_future_t *future) {
-  return daytona_future_is_settled(future) && future->group != NULL ? future->group->winner : -1;
+  const daytona__combine_t *group = group_of(future);
+  return group != NULL && daytona_future_is_settled(future) ? group->winner : -1;
 }

@@ -77,7 +77,7 @@ void daytona_future_release(daytona_future_t *future) {
   if (future == NULL || future->is_immortal || --future->refs != 0) return;
   assert(daytona__list_empty(&future->observers) && !daytona__task_is_queued(&future->tell));
   daytona__list_remove(&future->pending); /* an operation that was never started */
-  if (future->group != NULL) daytona__combine_drop(future);
+  daytona__combine_drop(future);
   if (future->result != NULL && future->type->drop != NULL) future->type->drop(future->result);
   daytona__loop_t *loop = future->loop;
   daytona__arena_free_self(&future->arena);
@@ -217,6 +217,11 @@ static void decide(daytona_future_t *future) {
 
 bool daytona__future_is_pending(const daytona_future_t *future) { return future->state == PENDING; }
 
+void *daytona__op_of(const daytona_future_t *future, const daytona__op_kind_t *kind) {
+  assert(kind != NULL);
+  return future != NULL && future->op_kind == kind ? future->op : NULL;
+}
+
 void daytona__future_resolve(daytona_future_t *future, const daytona__type_t *type, void *result) {
   future->type = type;
   future->result = result;
@@ -294,6 +299,20 @@ void *daytona__future_result(const daytona_future_t *future, const daytona__type
   assert(type != NULL);
   return daytona__future_type(future) == type ? future->result : NULL;
 }
+
+/* --- pausing ----------------------------------------------------------------------------------- */
+
+static int pause_or_resume(daytona_future_t *future, bool is_pause) {
+  if (future == NULL || future->state != PENDING || future->op_kind == NULL) return DAYTONA_EINVAL;
+  if (!daytona__loop_on_thread(future->loop)) return DAYTONA_ETHREAD;
+  int (*hook)(daytona_future_t * of) = is_pause ? future->op_kind->pause : future->op_kind->resume;
+  return hook != NULL ? hook(future) : DAYTONA_EINVAL;
+}
+
+int daytona_future_pause(daytona_future_t *future) { return pause_or_resume(future, true); }
+int daytona_future_resume(daytona_future_t *future) { return pause_or_resume(future, false); }
+
+/* --- results ----------------------------------------------------------------------------------- */
 
 const char *daytona_future_string(const daytona_future_t *future) {
   return daytona__future_result(future, &daytona__type_string);

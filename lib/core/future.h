@@ -35,6 +35,16 @@ extern const daytona__type_t daytona__type_strings; /* daytona_strings_t */
 /* Stop the operation: afterwards nothing of it comes back but what holds a reference of its own. */
 typedef void (*daytona__future_stop_cb)(daytona_future_t *future);
 
+/*
+ * What an operation that is more than a request can do while its future is pending; compared by address. NULL where
+ * there is nothing to pause. Both return 0 or DAYTONA_EINVAL.
+ */
+typedef struct daytona__op_kind {
+  const char *name;
+  int (*pause)(daytona_future_t *future);
+  int (*resume)(daytona_future_t *future);
+} daytona__op_kind_t;
+
 /* One registration. The first of each future needs no allocation. */
 typedef struct daytona__observer {
   daytona__list_t link;
@@ -64,14 +74,14 @@ struct daytona_future {
   void *result;
   daytona_error_t *error;
   daytona__future_stop_cb stop;
-  void *op;                /* the operation's state, in the arena */
-  const char *prefix;      /* in front of error messages; static */
-  daytona__list_t pending; /* in the loop's list of unsettled futures */
+  void *op;                          /* the operation's state, in the arena */
+  const daytona__op_kind_t *op_kind; /* says what `op` is; NULL: nothing that others look for */
+  const char *prefix;                /* in front of error messages; static */
+  daytona__list_t pending;           /* in the loop's list of unsettled futures */
   daytona__task_t tell;
   daytona__list_t observers;
   daytona__observer_t first;
   bool first_is_used;
-  struct daytona__combine *group; /* combinators only */
 };
 
 /* A pending future with one reference for the caller. `op_size` bytes of zeroed state come with it. */
@@ -82,6 +92,9 @@ bool daytona__future_is_dead(const daytona_future_t *future);
 void daytona__future_set_limit(daytona_future_t *future, size_t bytes);
 
 bool daytona__future_is_pending(const daytona_future_t *future);
+
+/* The operation's state if it is of `kind`, else NULL. The only way to get at the state of a future that is not one's own. */
+void *daytona__op_of(const daytona_future_t *future, const daytona__op_kind_t *kind);
 
 /* Settle. The result must live in the arena or be released by the type's `drop`. */
 void daytona__future_resolve(daytona_future_t *future, const daytona__type_t *type, void *result);

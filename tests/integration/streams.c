@@ -128,11 +128,11 @@ static void a_paused_log_waits_for_its_reader(void **state) {
     session_must(daytona_session_exec(sandbox, "pause", "echo late; return 2", &async));
   daytona_future_t *follow =
     daytona_session_follow(sandbox, "pause", daytona_future_session_exec_result(started)->command_id, &opts);
-  daytona_session_follow_pause(follow);
+  daytona_future_pause(follow);
   session_done(daytona_session_exec(sandbox, "pause", "true", NULL)); /* the one before it has ended */
   assert_false(daytona_future_is_settled(follow));
   assert_string_equal(heard.out, "");
-  daytona_session_follow_resume(follow);
+  daytona_future_resume(follow);
   session_must(follow);
   assert_string_equal(heard.out, "late\n");
   assert_int_equal(daytona_future_stream_end(follow)->exit_code, 2);
@@ -292,12 +292,12 @@ static void a_run_waits_for_its_reader_and_says_how_it_ended(void **state) {
   const daytona_interpreter_run_code_opts_t opts = {.on_stdout = on_out, .user = &heard};
   daytona_future_t *run =
     daytona_interpreter_run_code(sandbox, "print('x')\nopen('ran', 'w').close()", &opts);
-  daytona_interpreter_run_pause(run);
+  daytona_future_pause(run);
   session_expect(sandbox, "until [ -e ran ]; do sleep 0.02; done", 0, "");
   assert_false(daytona_future_is_settled(run));
   assert_string_equal(heard.out, "");
   assert_int_equal(daytona_future_stream_reason(run), DAYTONA_STREAM_OPEN);
-  daytona_interpreter_run_resume(run);
+  daytona_future_resume(run);
   session_must(run);
   assert_string_equal(heard.out, "x\n");
   assert_int_equal(daytona_future_stream_reason(run), DAYTONA_STREAM_EXITED);

@@ -195,7 +195,7 @@ static daytona_future_t *while_downloading(pausing_t *sink, const char *command)
   shell(command);
   assert_false(daytona_future_is_settled(future));
   sink->goes_on = true;
-  daytona_fs_resume(future);
+  daytona_future_resume(future);
   daytona_future_await(future);
   return future;
 }

@@ -141,7 +141,7 @@ static void hear(log_scene_t *scene, int stream, const char *bytes, size_t size)
   scene->heard.size[stream] += size;
   if ((unsigned)rand() % 8 >= scene->pauses_of_8) return;
   scene->is_paused = true;
-  daytona_session_follow_pause(scene->follow);
+  daytona_future_pause(scene->follow);
 }
 
 static void on_out(const char *bytes, size_t size, void *user) { hear(user, 1, bytes, size); }
@@ -163,7 +163,7 @@ daytona_future_t *log_scene_run(log_scene_t *scene, daytona_session_follow_opts_
     api_spin(api, 8);
     if (scene->is_paused && rand() % 3 == 0) {
       scene->is_paused = false;
-      daytona_session_follow_resume(future);
+      daytona_future_resume(future);
     } else if (!daytona_future_is_settled(future)) {
       api_advance(api, step_ms);
     }

@@ -643,6 +643,64 @@ static void many_members_settle_together(void **state) {
   assert_int_equal(seen.code, DAYTONA_OK);
 }
 
+/* --- pausing ----------------------------------------------------------------------------------- */
+
+static int pauses, resumes;
+
+static int on_pause(daytona_future_t *future) {
+  pauses++;
+  return 0;
+}
+
+static int on_resume(daytona_future_t *future) {
+  resumes++;
+  return 0;
+}
+
+static const daytona__op_kind_t stream_kind = {.name = "stream", .pause = on_pause, .resume = on_resume};
+
+static void pause_reaches_what_can_be_paused_through_combinations(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  assert_int_equal(daytona_future_pause(NULL), DAYTONA_EINVAL);
+  assert_int_equal(daytona_future_resume(trio.futures[0]), DAYTONA_EINVAL); /* a plain operation */
+  daytona_future_t *all = ALL(trio);
+  assert_int_equal(daytona_future_pause(all), DAYTONA_EINVAL); /* nobody in it can be paused */
+  trio.futures[1]->op_kind = trio.futures[2]->op_kind = &stream_kind;
+  daytona_future_t *bound = daytona_future_deadline(all, 1000);
+  pauses = resumes = 0;
+  assert_int_equal(daytona_future_pause(bound), 0);
+  assert_int_equal(pauses, 2);
+  support_op_succeed(&trio.op[1], NULL);
+  assert_int_equal(daytona_future_resume(bound), 0);
+  assert_int_equal(resumes, 1);
+  support_op_succeed(&trio.op[2], NULL);
+  assert_int_equal(daytona_future_resume(bound), DAYTONA_EINVAL);
+  support_op_succeed(&trio.op[0], NULL);
+  support_loop_drain(trio.host);
+  assert_int_equal(daytona_future_pause(bound), DAYTONA_EINVAL); /* it has settled */
+  trio_end(&trio);
+  daytona_future_release(all);
+  daytona_future_release(bound);
+}
+
+static void paused_on_another_thread(void *user) {
+  daytona_future_t *future = user;
+  assert_int_equal(daytona_future_pause(future), DAYTONA_ETHREAD);
+}
+
+static void pause_belongs_to_the_loops_thread(void **state) {
+  trio_t trio;
+  uv_thread_t thread;
+  trio_start(&trio, *state);
+  trio.futures[0]->op_kind = &stream_kind;
+  pauses = 0;
+  assert_int_equal(uv_thread_create(&thread, paused_on_another_thread, trio.futures[0]), 0);
+  uv_thread_join(&thread);
+  assert_int_equal(pauses, 0);
+  trio_end(&trio);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, support_loop_setup, support_loop_teardown)
 
 int main(void) {
@@ -681,6 +739,8 @@ int main(void) {
     TEST(cancelling_the_operation_settles_its_deadline),
     TEST(combinations_survive_every_failing_allocation),
     TEST(many_members_settle_together),
+    TEST(pause_reaches_what_can_be_paused_through_combinations),
+    TEST(pause_belongs_to_the_loops_thread),
   };
   return cmocka_run_group_tests_name("group", tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static void on_err(const char *bytes, size_t size, void *user) {
   hear(user, ((heard_t *)user)->err, bytes, size);
 }
 static void on_settled(daytona_future_t *future, void *user) { ((heard_t *)user)->settled++; }
-static void pause_now(heard_t *heard) { daytona_session_follow_pause(heard->follow); }
+static void pause_now(heard_t *heard) { daytona_future_pause(heard->follow); }
 
 static daytona_future_t *follow(stream_scene_t *scene, heard_t *heard, daytona_session_follow_opts_t opts) {
   opts.on_stdout = on_out;
@@ -463,10 +463,10 @@ static void a_close_is_not_believed_later(void **state) {
     stream_send_close(&scene, 1000, "");
     while (api_count(&scene.api, get_command) == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
     if (while_paused) { /* so that the log is not fetched before the command has ended */
-      daytona_session_follow_pause(future);
+      daytona_future_pause(future);
       api_spin(&scene.api, 50);
       assert_int_equal(api_count(&scene.api, get_logs), 0);
-      daytona_session_follow_resume(future);
+      daytona_future_resume(future);
     }
     expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
     daytona_future_release(future);
@@ -630,11 +630,11 @@ static void a_paused_follow_waits_with_output_and_end(void **state) {
     api_settle(&scene.api);
     assert_int_equal(heard.calls, 1);
     assert_false(daytona_future_is_settled(future));
-    daytona_session_follow_resume(future);
+    daytona_future_resume(future);
     assert_int_equal(heard.calls, 1);
     expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
-    daytona_session_follow_pause(future);
-    daytona_session_follow_resume(future);
+    daytona_future_pause(future);
+    daytona_future_resume(future);
     daytona_future_release(future);
     stream_script_clear(&script);
     stream_close(&scene);
@@ -655,7 +655,7 @@ static void a_full_buffer_drops_the_oldest_and_counts(void **state) {
   while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
   for (int i = 0; i < 50; i++) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
   api_settle(&scene.api);
-  daytona_session_follow_resume(future);
+  daytona_future_resume(future);
   const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
   assert_int_equal(end->received_bytes, strlen(log_out) + strlen(log_err));
   assert_int_equal(end->dropped_bytes, end->received_bytes - strlen(heard.out) - strlen(heard.err));
@@ -686,7 +686,7 @@ static void dropping_leaves_whole_characters(void **state) {
     while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
     for (int i = 0; i < 50; i++) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
     api_settle(&scene.api);
-    daytona_session_follow_resume(future);
+    daytona_future_resume(future);
     const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
     const char *kept = heard.err;
     assert_string_equal(heard.out, "-\n");
@@ -715,7 +715,7 @@ static void close_after_a_pause(bool has_more) {
   while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
   api_advance(&scene.api, 10000);
   api_spin(&scene.api, 5);
-  daytona_session_follow_resume(future);
+  daytona_future_resume(future);
   expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
   daytona_future_release(future);
   stream_script_clear(&script);
@@ -788,7 +788,7 @@ static void a_connection_lost_while_paused_is_made_up_for_later(void **state) {
     }
     assert_false(daytona_future_is_settled(future));
     assert_int_equal(api_count(&scene.api, get_logs), in_fetch);
-    daytona_session_follow_resume(future);
+    daytona_future_resume(future);
     const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
     expect_everything(&heard, end);
     daytona_future_release(future);

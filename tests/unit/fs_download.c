@@ -353,7 +353,7 @@ static size_t on_sink(const char *bytes, size_t size, void *user) {
   sink_t *self = user;
   self->calls++;
   if (self->cancels) daytona_future_cancel(self->future);
-  if (self->resumes_inside) daytona_fs_resume(self->future);
+  if (self->resumes_inside) daytona_future_resume(self->future);
   if (size > self->limit) size = self->limit;
   assert_true(self->size + size < sizeof self->text);
   memcpy(self->text + self->size, bytes, size);
@@ -370,12 +370,12 @@ static void sink_pauses_and_is_asked_again_only_when_resumed(void **state) {
     api_spin(&scene, 5);
     assert_int_equal(sink.calls, calls); /* not before */
     assert_false(daytona_future_is_settled(sink.future) && sink.size < 9);
-    daytona_fs_resume(sink.future);
-    daytona_fs_resume(sink.future);
+    daytona_future_resume(sink.future);
+    daytona_future_resume(sink.future);
   }
   api_must(sink.future);
   assert_string_equal(sink.text, "012\r\n--34");
-  daytona_fs_resume(sink.future); /* too late: nothing */
+  assert_int_equal(daytona_future_resume(sink.future), DAYTONA_EINVAL); /* too late */
   daytona_future_release(sink.future);
 }
 
@@ -460,10 +460,36 @@ static void pause_is_not_silence(void **state) {
   api_spin(&scene, 5);
   assert_false(daytona_future_is_settled(sink.future));
   sink.limit = 100;
-  daytona_fs_resume(sink.future);
+  daytona_future_resume(sink.future);
   api_must(sink.future);
   assert_string_equal(sink.text, "alpha");
   daytona_future_release(sink.future);
+}
+
+/* Whatever the place of the bytes; through a combination; also before anything has come. */
+static void every_download_can_be_paused(void **state) {
+  answers(FILE_PART("a", "5") "alpha" END);
+  for (int way = 0; way < 3; way++) {
+    sink_t sink = {.limit = 100};
+    daytona_future_t *future = way == 0 ? daytona_fs_download(sandbox, "a", NULL)
+                               : way == 1
+                                 ? daytona_fs_download_file(sandbox, "a", in_folder("a"), NULL)
+                                 : daytona_fs_download_file_stream(sandbox, "a", on_sink, &sink, NULL);
+    daytona_future_t *bound = daytona_future_deadline(future, DAYTONA_NO_TIMEOUT);
+    daytona_future_release(future);
+    assert_int_equal(daytona_future_pause(bound), 0);
+    assert_int_equal(daytona_future_pause(bound), 0);
+    api_spin(&scene, 60);
+    assert_false(daytona_future_is_settled(bound));
+    assert_int_equal(sink.calls, 0);
+    assert_int_equal(daytona_future_resume(bound), 0);
+    api_must(bound);
+    if (way == 0) assert_string_equal(daytona_future_bytes(bound)->data, "alpha");
+    if (way == 1) holds("a", "alpha", 5);
+    if (way == 2) assert_string_equal(sink.text, "alpha");
+    assert_int_equal(daytona_future_resume(bound), DAYTONA_EINVAL);
+    daytona_future_release(bound);
+  }
 }
 
 /* --- endings in every state -------------------------------------------------------------------- */
@@ -575,6 +601,7 @@ int main(void) {
     TEST(silence_ends_a_download),
     TEST(whole_transfer_may_have_a_limit),
     TEST(pause_is_not_silence),
+    TEST(every_download_can_be_paused),
     TEST(cancel_leaves_nothing_in_any_state),
     TEST(close_leaves_nothing_in_any_state),
     TEST(every_allocation_may_fail),

@@ -335,7 +335,7 @@ static ptrdiff_t on_source(char *buffer, size_t size, void *user) {
   if (step == NULL) return 0;
   self->next++;
   if (strcmp(step, "wait") == 0) {
-    if (self->resumes_inside) daytona_fs_resume(self->future);
+    if (self->resumes_inside) daytona_future_resume(self->future);
     return DAYTONA_SOURCE_WAIT;
   }
   if (strcmp(step, "fail") == 0) return DAYTONA_SOURCE_FAIL;
@@ -379,11 +379,35 @@ static void source_that_waits_is_asked_again_only_when_resumed(void **state) {
     for (int i = 0; i < 20; i++) api_spin(&scene, 1);
     assert_int_equal(source.calls, calls);
     assert_false(daytona_future_is_settled(source.future));
-    daytona_fs_resume(source.future);
-    daytona_fs_resume(source.future);
+    daytona_future_resume(source.future);
+    daytona_future_resume(source.future);
   }
   api_done(source.future);
   assert_non_null(strstr(api_request(&scene, ROUTE, 0), "one "));
+}
+
+/* From memory, from a local file, from a source: nothing of the body goes while it is paused. */
+static void every_upload_can_be_paused(void **state) {
+  static const char *const steps[] = {"one ", NULL};
+  api_answer(&scene, ROUTE, 200, "{}");
+  for (int way = 0; way < 3; way++) {
+    source_t source = {.steps = steps};
+    daytona_future_t *future = way == 0 ? daytona_fs_upload(sandbox, "bytes", 5, "x", NULL)
+                               : way == 1
+                                 ? daytona_fs_upload_file(sandbox, local("small", 100), "x", NULL)
+                                 : daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", NULL);
+    assert_int_equal(daytona_future_pause(future), 0);
+    for (int i = 0; i < 60; i++) {
+      api_spin(&scene, 1);
+      uv_sleep(1); /* the local file is looked at on the thread pool */
+    }
+    assert_false(daytona_future_is_settled(future));
+    assert_int_equal(source.calls, 0);
+    assert_int_equal(daytona_future_resume(future), 0);
+    api_must(future);
+    assert_int_equal(daytona_future_pause(future), DAYTONA_EINVAL);
+    daytona_future_release(future);
+  }
 }
 
 static void resume_inside_the_source_is_not_lost(void **state) {
@@ -509,7 +533,7 @@ static void waiting_source_is_not_silence_but_a_silent_server_is(void **state) {
   api_advance(&scene, 60 * 60 * 1000);
   api_spin(&scene, 20);
   assert_false(daytona_future_is_settled(source.future));
-  daytona_fs_resume(source.future);
+  daytona_future_resume(source.future);
   api_until_requests(&scene, 1);
   api_advance(&scene, 500);
   api_spin(&scene, 5);
@@ -639,6 +663,7 @@ int main(void) {
     TEST(file_that_shrinks_while_it_is_sent_is_an_error),
     TEST(source_is_sent_chunked),
     TEST(source_that_waits_is_asked_again_only_when_resumed),
+    TEST(every_upload_can_be_paused),
     TEST(resume_inside_the_source_is_not_lost),
     TEST(source_may_give_up_or_cancel),
     TEST(source_may_let_everything_go),

@@ -311,7 +311,7 @@ static void errors_without_end_do_not_cost_memory(void **state) {
 
 static void cancel_it(heard_t *heard) { daytona_future_cancel(heard->run); }
 static void close_client(heard_t *heard) { api_scene_close_client(&heard->scene->api); }
-static void pause_it(heard_t *heard) { daytona_interpreter_run_pause(heard->run); }
+static void pause_it(heard_t *heard) { daytona_future_pause(heard->run); }
 
 static void a_callback_may_do_anything(void **state) {
   static void (*const actions[])(heard_t * heard) = {cancel_it, close_client, pause_it};
@@ -333,7 +333,7 @@ static void a_callback_may_do_anything(void **state) {
       assert_int_equal(heard.calls, 1);
       heard.action = NULL;
       if (i == 2) assert_false(daytona_future_is_settled(future));
-      daytona_interpreter_run_resume(future);
+      daytona_future_resume(future);
       while (!daytona_future_is_settled(future)) uv_run(&scene.api.uv, UV_RUN_ONCE);
       assert_int_equal(daytona_future_code(future), codes[i]);
       daytona_future_release(future);

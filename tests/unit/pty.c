@@ -424,7 +424,14 @@ static void output_is_kept_past_the_end_for_the_callback(void **state) {
   stream_close(&scene);
 }
 
-static void a_paused_terminal_waits_with_output_and_verdict(void **state) {
+static void pause_it_all(daytona_pty_t *pty, daytona_future_t *bound, bool is_pause) {
+  int rc = bound == NULL ? (is_pause ? daytona_pty_pause(pty) : daytona_pty_resume(pty))
+                         : (is_pause ? daytona_future_pause(bound) : daytona_future_resume(bound));
+  assert_int_equal(rc, 0);
+}
+
+/* By the object, or by the future of a wait, also inside a combination. */
+static void a_terminal_is_paused(bool by_future) {
   stream_scene_t scene;
   stream_script_t script = {0};
   heard_t heard = {0};
@@ -432,19 +439,27 @@ static void a_paused_terminal_waits_with_output_and_verdict(void **state) {
   play_text(&script, connected);
   daytona_pty_attach_t how = {.on_output = on_output, .user = &heard};
   daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, how);
-  daytona_pty_pause(pty);
+  daytona_future_t *future = daytona_pty_wait(pty);
+  daytona_future_t *bound = by_future ? daytona_future_deadline(future, DAYTONA_NO_TIMEOUT) : NULL;
+  pause_it_all(pty, bound, true);
   stream_send(&scene, 2, "kept", 4);
   stream_send_close(&scene, 1011, "{\"exitCode\":2}");
-  daytona_future_t *future = daytona_pty_wait(pty);
   api_spin(&scene.api, 30);
   assert_false(daytona_future_is_settled(future));
   assert_int_equal(heard.calls, 0);
-  daytona_pty_resume(pty);
+  pause_it_all(pty, bound, false);
   api_done(future);
   assert_string_equal(heard.out, "kept");
+  assert_int_equal(daytona_pty_pause(pty), DAYTONA_EINVAL); /* it is over */
+  assert_int_equal(daytona_pty_resume(pty), DAYTONA_EINVAL);
+  if (bound != NULL) assert_int_equal(daytona_future_pause(bound), DAYTONA_EINVAL);
+  daytona_future_release(bound);
   assert_int_equal(ends_with(pty, DAYTONA_STREAM_EXITED).exit_code, 2);
   stream_close(&scene);
 }
+
+static void a_paused_terminal_waits_with_output_and_verdict(void **state) { a_terminal_is_paused(false); }
+static void a_wait_pauses_its_terminal(void **state) { a_terminal_is_paused(true); }
 
 static void a_full_buffer_stops_reading_or_drops_the_oldest(void **state) {
   for (int policy = 0; policy < 2; policy++) {
@@ -640,8 +655,8 @@ static void cancelling_a_wait_leaves_the_terminal(void **state) {
 
 static void no_terminal_is_no_crash(void **state) {
   daytona_pty_set_output(NULL, on_output, NULL);
-  daytona_pty_pause(NULL);
-  daytona_pty_resume(NULL);
+  assert_int_equal(daytona_pty_pause(NULL), DAYTONA_EINVAL);
+  assert_int_equal(daytona_pty_resume(NULL), DAYTONA_EINVAL);
   daytona_pty_disconnect(NULL);
   daytona_pty_release(daytona_pty_retain(NULL));
   assert_null(daytona_pty_id(NULL));
@@ -718,6 +733,7 @@ int main(void) {
     cmocka_unit_test(early_output_is_kept_for_the_callback),
     cmocka_unit_test(output_is_kept_past_the_end_for_the_callback),
     cmocka_unit_test(a_paused_terminal_waits_with_output_and_verdict),
+    cmocka_unit_test(a_wait_pauses_its_terminal),
     cmocka_unit_test(a_full_buffer_stops_reading_or_drops_the_oldest),
     cmocka_unit_test(input_goes_in_messages_of_at_most_64_kib),
     cmocka_unit_test(a_callback_may_do_anything),

@@ -495,7 +495,7 @@ typedef struct heard {
 static void on_text(const char *bytes, size_t size, void *user) {
   heard_t *heard = user;
   strncat(heard->text, bytes, size);
-  if (heard->calls++ == 0) daytona_session_follow_pause(heard->follow);
+  if (heard->calls++ == 0) daytona_future_pause(heard->follow);
 }
 
 /* Text, paused at once and resumed later, over a cut. */
@@ -514,7 +514,7 @@ static void follow_with_a_pause(void *user) {
     uv_run(&scene->stream.api.uv, UV_RUN_NOWAIT);
     if (turn % 50 == 49) api_advance(&scene->stream.api, 100);
   }
-  daytona_session_follow_resume(future);
+  daytona_future_resume(future);
   settle_somehow(scene, future);
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
   if (end != NULL && end->reason == DAYTONA_STREAM_EXITED)
