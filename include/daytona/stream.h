@@ -16,6 +16,8 @@
  *   Paused: nothing is handed on, and the verdict waits, too. Pausing in a callback takes effect at once: what has come
  *   already is kept.
  *   Alive: a connection on which nothing was heard for 20 s is asked, and given up when 20 more pass without an answer.
+ *   A run of the interpreter may wait for its turn without being read: before its first output it is given up only when
+ *   what was asked does not even reach the other machine.
  *   Limits hold to within 50 ms of a loop that is not kept busy.
  */
 #ifndef DAYTONA_STREAM_H

@@ -253,6 +253,7 @@ static void on_located(daytona__op_t *op, const daytona_error_t *error, void *an
                              .max_message = MESSAGE_MAX,
                              .max_queued = op->body_size + QUEUE_EXTRA,
                              .allows_invalid_utf8 = true,
+                             .reads_late = true, /* of a run that waits for its turn nothing is read */
                              .on_open = on_open,
                              .on_data = on_data,
                              .on_close = on_close,

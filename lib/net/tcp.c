@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -439,6 +440,19 @@ int daytona__tcp_write(daytona__tcp_t *tcp, const void *bytes, size_t size) {
   size_t done = daytona__tcp_queued(tcp) == 0 ? send_now(tcp, bytes, size) : 0;
   if (done == size || tcp->is_broken) return 0;
   return queue_append(tcp, (const char *)bytes + done, size - done);
+}
+
+bool daytona__tcp_is_stuck(const daytona__tcp_t *tcp) {
+  if (tcp->socket == NULL || daytona__tcp_queued(tcp) != 0) return true;
+#ifdef __linux__
+  uv_os_fd_t fd;
+  struct tcp_info info = {0};
+  socklen_t size = sizeof info;
+  if (uv_fileno((const uv_handle_t *)&tcp->socket->handle, &fd) == 0 &&
+      getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
+    return info.tcpi_retransmits != 0 || info.tcpi_probes != 0;
+#endif
+  return false;
 }
 
 /* --- end --------------------------------------------------------------------------------------- */

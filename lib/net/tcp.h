@@ -88,6 +88,12 @@ int daytona__tcp_write(daytona__tcp_t *tcp, const void *bytes, size_t size);
 /* Bytes accepted and not yet handed to the system. */
 size_t daytona__tcp_queued(const daytona__tcp_t *tcp);
 
+/*
+ * Whether what was sent does not get through: it waits for room, or the system repeats it because the peer's system
+ * is silent. Only the former is known where the system does not tell.
+ */
+bool daytona__tcp_is_stuck(const daytona__tcp_t *tcp);
+
 /* Stop everything; queued writes are dropped. on_closed comes in a later turn and nothing before it. */
 void daytona__tcp_close(daytona__tcp_t *tcp);
 

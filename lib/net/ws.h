@@ -96,6 +96,8 @@ typedef struct daytona__ws_opts {
   size_t max_message;         /* 0: DAYTONA__WS_MESSAGE_MAX */
   size_t max_queued;          /* 0: DAYTONA__WS_QUEUED_DEFAULT */
   bool allows_invalid_utf8;   /* text messages are handed on whatever their bytes */
+  bool reads_late;            /* before its first byte the peer may leave the socket unread: until then
+                                 unanswered pings count only if its system does not take them either */
   bool is_bytes;              /* what messages the bytes come in says nothing: several may be one piece */
 
   void (*on_open)(daytona__ws_t *ws, const char *protocol); /* NULL protocol: none was chosen */

@@ -106,10 +106,15 @@ static void send_ping(daytona__ws_t *ws, int64_t now) {
   ws->pinged_queue = queued;
 }
 
+/* A peer that may read later, and whose system has what was sent, is waiting and not dead. */
+static bool is_waiting(const daytona__ws_t *ws) {
+  return ws->opts.reads_late && !ws->has_spoken && !daytona__tcp_is_stuck(&ws->conn.tcp);
+}
+
 /* A paused socket does not hear its pongs, and one that drains its queue is alive without them. */
 static bool is_excused(daytona__ws_t *ws, int64_t now) {
   size_t queued = daytona__ws_conn_queued(&ws->conn);
-  if (!ws->is_paused && queued >= ws->pinged_queue) return false;
+  if (!ws->is_paused && queued >= ws->pinged_queue && !is_waiting(ws)) return false;
   ws->pinged_ms = now;
   ws->pinged_queue = queued;
   return true;
@@ -166,6 +171,7 @@ static size_t on_pull(daytona__ws_codec_t *codec, void *buffer, size_t size) {
   if (ws->read_end != 0) return 0;
   ptrdiff_t got = daytona__ws_conn_read(&ws->conn, buffer, size);
   ws->read_end = got < 0 ? got : 0;
+  if (got > 0) ws->has_spoken = true;
   return got > 0 ? (size_t)got : 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "call/client_impl.h"
 #include "support/check.h"
 #include "support/session.h"
 
@@ -308,6 +309,33 @@ static void a_run_waits_for_its_reader_and_says_how_it_ended(void **state) {
   daytona_future_release(run);
 }
 
+/* As with the published daemon, which does not read the socket of a run that waits. */
+static void a_run_waits_for_its_turn_although_it_is_not_read(void **state) {
+  static const char first_code[] =
+    "import os, time\nprint('1')\nwhile not os.path.exists('go'): time.sleep(0.01)";
+  const char *rule =
+    "{\"action\":\"leave-unread\",\"after_frames\":1,"
+    "\"match\":{\"path\":\"/toolbox/*/process/interpreter/execute\"}}";
+  heard_t heard = {"", ""};
+  const daytona_interpreter_run_code_opts_t opts = {.on_stdout = on_out, .user = &heard};
+  daytona_future_t *first = daytona_interpreter_run_code(sandbox, first_code, &opts);
+  while (strcmp(heard.out, "1\n") != 0) uv_run(&shared.uv, UV_RUN_ONCE);
+  assert_int_equal(session_admin("POST", "/faults", rule), 201);
+  const daytona_interpreter_run_code_opts_t patient = {.connect_timeout_ms = DAYTONA_NO_TIMEOUT};
+  daytona_future_t *second = daytona_interpreter_run_code(sandbox, "print('2')", &patient);
+  for (int i = 0; i < 7; i++) { /* 70 s of the client's time, in which the first is heard now and then */
+    session_expect(sandbox, "true", 0, "");
+    daytona__loop_advance(shared.client->loop, 10000);
+  }
+  session_expect(sandbox, "touch go", 0, "");
+  session_must(first);
+  session_must(second);
+  assert_string_equal(daytona_future_interpreter_run_result(second)->out.data, "2\n");
+  daytona_future_release(first);
+  daytona_future_release(second);
+  session_admin("DELETE", "/faults", NULL);
+}
+
 /* --- what is not there -------------------------------------------------------------------------- */
 
 static void what_is_not_there_is_named(void **state) {
@@ -352,6 +380,7 @@ int main(void) {
     cmocka_unit_test(code_runs_in_contexts_with_state),
     cmocka_unit_test(contexts_are_listed_without_the_default_one),
     cmocka_unit_test(a_run_waits_for_its_reader_and_says_how_it_ended),
+    cmocka_unit_test(a_run_waits_for_its_turn_although_it_is_not_read),
     cmocka_unit_test(what_is_not_there_is_named),
   };
   return cmocka_run_group_tests(tests, open_shared, close_shared);

@@ -215,7 +215,31 @@ static void a_completed_run_without_a_close_frame_is_not_over(void **state) {
   stream_close(&scene);
 }
 
-/* Every cut is an error, and what came before it has been told. */
+/* The published daemon does not read the socket of a run that waits for its turn. */
+static void a_run_waits_for_its_turn_however_long(void **state) {
+  stream_scene_t scene;
+  heard_t heard = {0};
+  stream_open(&scene);
+  daytona_future_t *future = run(&scene, &heard);
+  while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE); /* it is read, and then nothing more */
+  peer_stop_reading(scene.socket);
+  for (int i = 0; i < 60; i++) {
+    api_advance(&scene.api, 10000);
+    api_spin(&scene.api, 5);
+  }
+  assert_false(daytona_future_is_settled(future));
+  peer_start_reading(scene.socket);
+  stream_send(&scene, 1, out_hi, strlen(out_hi));
+  stream_send(&scene, 1, completed, strlen(completed));
+  stream_send_close(&scene, 1000, "");
+  api_must(future);
+  assert_string_equal(daytona_future_interpreter_run_result(future)->out.data, "hi\n");
+  assert_string_equal(heard.out, "hi\n");
+  daytona_future_release(future);
+  stream_close(&scene);
+}
+
+/* Every cut is an error, and what came before it has been told. Without any byte it waits, as above. */
 static void a_cut_anywhere_is_an_error(void **state) {
   stream_script_t script = {0};
   play(&script, out_hi);
@@ -223,7 +247,7 @@ static void a_cut_anywhere_is_an_error(void **state) {
   play(&script, completed);
   stream_close_frame(&script, 1000, "");
   for (int fate = 0; fate < 3; fate++)
-    for (size_t size = 0; size < script.size; size += fate == 0 ? 1 : 3) {
+    for (size_t size = fate == STREAM_STAYS; size < script.size; size += fate == 0 ? 1 : 3) {
       stream_scene_t scene;
       heard_t heard = {0};
       stream_open(&scene);
@@ -413,6 +437,7 @@ int main(void) {
     cmocka_unit_test(contexts_are_made_listed_and_deleted),
     cmocka_unit_test(only_the_close_frame_ends_a_run),
     cmocka_unit_test(a_completed_run_without_a_close_frame_is_not_over),
+    cmocka_unit_test(a_run_waits_for_its_turn_however_long),
     cmocka_unit_test(a_cut_anywhere_is_an_error),
     cmocka_unit_test(refusals_are_errors_as_from_rest),
     cmocka_unit_test(collected_output_has_a_bound),

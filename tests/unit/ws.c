@@ -399,6 +399,53 @@ static void ws_pings_and_finds_dead_peers(void **state) {
   done(&client, &seen);
 }
 
+/* Some servers leave a socket unread until it has its turn; their system takes the bytes meanwhile. */
+static void ws_waits_for_a_peer_that_does_not_read_yet(void **state) {
+  daytona__ws_opts_t opts = {.ping_ms = 20000, .pong_timeout_ms = 20000, .reads_late = true};
+  ws_client_t client;
+  ws_seen_t seen = {0};
+  ws_client_open(&client, NULL);
+  ws_client_connect_open(&client, &seen, opts);
+  uv_read_stop((uv_stream_t *)&client.peer.link->handle);
+  for (int i = 0; i < 20; i++) {
+    daytona__loop_advance(client.stage.loop, 20001);
+    stage_spin(&client.stage, 5);
+  }
+  assert_int_equal(seen.closed, 0);
+  ws_link_read(client.peer.link);
+  stage_until_count(&client.stage, &client.peer.pings, 20);
+  stage_spin(&client.stage, 5); /* it has spoken: from now on it has to answer */
+  client.peer.answers_pings = false;
+  for (int i = 0; i < 2; i++) {
+    daytona__loop_advance(client.stage.loop, 20001);
+    stage_spin(&client.stage, 5);
+  }
+  ws_client_until_closed(&seen);
+  assert_int_equal(seen.how, DAYTONA__WS_END_PONG_TIMEOUT);
+  done(&client, &seen);
+}
+
+/* With bytes that not even its system takes, the peer is as good as dead. */
+static void ws_gives_up_a_peer_whose_system_takes_nothing(void **state) {
+  daytona__ws_opts_t opts = {.ping_ms = 20000, .pong_timeout_ms = 20000, .reads_late = true};
+  ws_client_t client;
+  ws_seen_t seen = {0};
+  ws_client_open(&client, NULL);
+  ws_client_connect_open(&client, &seen, opts);
+  uv_read_stop((uv_stream_t *)&client.peer.link->handle);
+  size_t size = 64 << 10;
+  char *bytes = calloc(1, size);
+  while (daytona__ws_queued(seen.ws) == 0) assert_int_equal(daytona__ws_send(seen.ws, false, bytes, size), 0);
+  for (int i = 0; i < 3; i++) {
+    daytona__loop_advance(client.stage.loop, 20001);
+    stage_spin(&client.stage, 5);
+  }
+  ws_client_until_closed(&seen);
+  assert_int_equal(seen.how, DAYTONA__WS_END_PONG_TIMEOUT);
+  free(bytes);
+  done(&client, &seen);
+}
+
 static void ws_ends_when_idle_too_long(void **state) {
   ws_client_t client;
   ws_seen_t seen = {0};
@@ -766,6 +813,8 @@ int main(void) {
     cmocka_unit_test(ws_fails_when_nobody_listens),
     cmocka_unit_test(ws_holds_the_connect_limit),
     cmocka_unit_test(ws_pings_and_finds_dead_peers),
+    cmocka_unit_test(ws_waits_for_a_peer_that_does_not_read_yet),
+    cmocka_unit_test(ws_gives_up_a_peer_whose_system_takes_nothing),
     cmocka_unit_test(ws_ends_when_idle_too_long),
     cmocka_unit_test(ws_bounds_the_close),
     cmocka_unit_test(ws_cancels_in_every_state),

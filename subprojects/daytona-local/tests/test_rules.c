@@ -140,6 +140,8 @@ static void faults_of_streams_are_read_strictly(void **state) {
     "{\"action\":\"split\"}",
     "{\"action\":\"split\",\"piece_bytes\":2,\"pause_ms\":1}",
     "{\"action\":\"split\",\"fragment_bytes\":3}",
+    "{\"action\":\"leave-unread\"}",
+    "{\"action\":\"leave-unread\",\"after_frames\":1,\"for_ms\":5}",
   };
   static const char *const bad[] = {
     "{\"action\":\"freeze\"}",
@@ -167,6 +169,8 @@ static void faults_of_streams_are_read_strictly(void **state) {
     "{\"action\":\"split\",\"piece_bytes\":0}",
     "{\"action\":\"split\",\"fragment_bytes\":3,\"pause_ms\":1}",
     "{\"action\":\"dribble\",\"bytes_per_second\":1,\"piece_bytes\":1}",
+    "{\"action\":\"leave-unread\",\"after_frames\":1,\"into_bytes\":1}",
+    "{\"action\":\"leave-unread\",\"phase\":\"after\"}",
   };
   for (size_t i = 0; i < DL_COUNT(good); i++)
     if (add(f, good[i]) == NULL) fail_msg("refused: %s", good[i]);

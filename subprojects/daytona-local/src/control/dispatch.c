@@ -81,9 +81,10 @@ static const struct {
   dl_fault_action action;
   dl_damage_kind kind;
 } stream_actions[] = {
-  {DL_FAULT_TRUNCATE, DL_DAMAGE_END},      {DL_FAULT_RESET, DL_DAMAGE_RESET},
-  {DL_FAULT_FREEZE, DL_DAMAGE_FREEZE},     {DL_FAULT_CLOSE, DL_DAMAGE_CLOSE},
-  {DL_FAULT_DELAY_PONGS, DL_DAMAGE_PONGS}, {DL_FAULT_SPLIT, DL_DAMAGE_SPLIT},
+  {DL_FAULT_TRUNCATE, DL_DAMAGE_END},        {DL_FAULT_RESET, DL_DAMAGE_RESET},
+  {DL_FAULT_FREEZE, DL_DAMAGE_FREEZE},       {DL_FAULT_CLOSE, DL_DAMAGE_CLOSE},
+  {DL_FAULT_DELAY_PONGS, DL_DAMAGE_PONGS},   {DL_FAULT_SPLIT, DL_DAMAGE_SPLIT},
+  {DL_FAULT_LEAVE_UNREAD, DL_DAMAGE_UNREAD},
 };
 
 /* Nothing comes of it when the answer turns out not to be an upgrade. */
@@ -94,7 +95,7 @@ static void damage_stream(dl_req *req, const dl_fault *f) {
                    .after_bytes = f->after_bytes,
                    .after_frames = f->after_frames,
                    .into_bytes = f->into_bytes,
-                   .hold_ms = f->action == DL_FAULT_FREEZE ? f->for_ms : f->delay_ms,
+                   .hold_ms = f->action == DL_FAULT_DELAY_PONGS ? f->delay_ms : f->for_ms,
                    .piece_bytes = f->piece_bytes,
                    .fragment_bytes = f->fragment_bytes,
                    .pause_ms = f->pause_ms,

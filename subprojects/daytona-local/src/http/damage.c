@@ -2,7 +2,7 @@
  *
  * A relay that does damage, once, as a rule says.
  *
- * passing -> frozen -> passing, or passing -> ending -> over. What counts are the bytes and frames
+ * passing -> frozen -> passing, or passing -> ending -> over; not reading is passing one way. What counts are the bytes and frames
  * towards the client; nothing in them is trusted, and a stream that makes no sense as frames simply
  * never reaches another border. While frozen both sides are held: read up to the high mark, then
  * left to flow control. While ending the sandbox's side is gone already, and what the client still
@@ -47,6 +47,7 @@ typedef struct {
   int open_handles;
   stage stage;
   bool is_struck; /* only passes on from here */
+  bool is_unread; /* the client is not read */
   dl_frames walker, client_walker;
   int64_t bytes, frames, into;
   dl_buf to_client, to_box; /* held, or waiting to be cut */
@@ -390,7 +391,7 @@ static void from_box(damaged *d, const char *bytes, size_t len) {
   if (d->stage == FROZEN) {
     dl_buf_append(&d->to_client, bytes, len); /* far from its ceiling: */
     if (d->to_client.len > DL_DUPLEX_HIGH) dl_duplex_read_pause(d->up);
-  } else if (d->is_struck) {
+  } else if (d->is_struck || d->what.kind == DL_DAMAGE_UNREAD) {
     write_down(d, bytes, len);
   } else if (d->what.kind == DL_DAMAGE_SPLIT) {
     pass_split(d, bytes, len);
@@ -404,6 +405,39 @@ static void from_box(damaged *d, const char *bytes, size_t len) {
   }
 }
 
+/* ---- not reading ---- */
+
+static void read_again(uv_timer_t *timer) {
+  damaged *d = timer->data;
+  d->is_unread = false;
+  dl_duplex_watch_hangup(d->down, false);
+  bool is_whole = d->to_box.len == 0 || dl_duplex_write(d->up, d->to_box.data, d->to_box.len);
+  dl_buf_clear(&d->to_box);
+  if (!is_whole)
+    over(d);
+  else if (dl_duplex_queued(d->up) <= DL_DUPLEX_HIGH)
+    dl_duplex_read_resume(d->down);
+}
+
+static void stop_reading(damaged *d, const char *rest, size_t len) {
+  d->is_struck = d->is_unread = true;
+  if (len > 0) dl_buf_append(&d->to_box, rest, len);
+  dl_duplex_read_pause(d->down);
+  dl_duplex_watch_hangup(d->down, true);
+  if (d->what.hold_ms >= 0) uv_timer_start(&d->timer, read_again, (uint64_t)d->what.hold_ms, 0);
+}
+
+/* How much of the client's bytes the sandbox gets before that. */
+static size_t count_client_frames(damaged *d, const char *bytes, size_t len) {
+  size_t passed = 0;
+  while (passed < len && d->frames < d->what.after_frames) {
+    dl_frame_piece piece;
+    passed += dl_frames_next(&d->client_walker, bytes + passed, len - passed, &piece);
+    if (piece.ends) d->frames++;
+  }
+  return passed;
+}
+
 /* The client's close frame is the end of a closing handshake that we began. */
 static void watch_for_close(damaged *d, const char *bytes, size_t len) {
   for (dl_frame_piece piece; len > 0; bytes += piece.len, len -= piece.len) {
@@ -415,6 +449,11 @@ static void watch_for_close(damaged *d, const char *bytes, size_t len) {
 }
 
 static void from_client(damaged *d, const char *bytes, size_t len) {
+  bool counts = d->what.kind == DL_DAMAGE_UNREAD && !d->is_struck;
+  size_t passed = counts ? count_client_frames(d, bytes, len) : len;
+  const char *rest = bytes + passed;
+  size_t rest_len = len - passed;
+  len = passed;
   if (d->what.kind == DL_DAMAGE_CLOSE) watch_for_close(d, bytes, len);
   if (d->stage == FROZEN) {
     dl_buf_append(&d->to_box, bytes, len);
@@ -425,6 +464,7 @@ static void from_client(damaged *d, const char *bytes, size_t len) {
     else if (dl_duplex_queued(d->up) > DL_DUPLEX_HIGH)
       dl_duplex_read_pause(d->down);
   }
+  if (counts && d->stage == PASSING && d->frames == d->what.after_frames) stop_reading(d, rest, rest_len);
 }
 
 static void on_data(dl_duplex *from, const char *bytes, size_t len, void *user) {
@@ -449,12 +489,13 @@ static void on_end(dl_duplex *stream, int error, void *user) {
 static void on_drain(dl_duplex *to, void *user) {
   damaged *d = user;
   if (d->stage != PASSING) return;
-  if (to == d->up)
-    dl_duplex_read_resume(d->down);
-  else if (waiting(d) > 0)
+  if (to == d->up) {
+    if (!d->is_unread) dl_duplex_read_resume(d->down);
+  } else if (waiting(d) > 0) {
     keep_pace(d);
-  else if (d->up != NULL)
+  } else if (d->up != NULL) {
     dl_duplex_read_resume(d->up);
+  }
 }
 
 static void init_handles(damaged *d, uv_loop_t *loop) {
@@ -486,4 +527,6 @@ void dl_damaged_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_
     from_box(d, unsent->data, unsent->len);
   else if (has_limit && damage->after_frames <= 0 && damage->after_bytes <= 0 && damage->into_bytes <= 0)
     strike(d, "", 0);
+  if (damage->kind == DL_DAMAGE_UNREAD && damage->after_frames <= 0 && d->stage == PASSING)
+    stop_reading(d, "", 0);
 }

@@ -17,14 +17,16 @@ typedef enum {
   DL_DAMAGE_CLOSE,  /* a close frame of ours instead of the rest */
   DL_DAMAGE_PONGS,  /* pongs to the client come late, or never */
   DL_DAMAGE_SPLIT,  /* cut into small writes, into fragments, or both */
+  DL_DAMAGE_UNREAD, /* after some frames of the client's nothing of it is read */
 } dl_damage_kind;
 
 typedef struct {
   dl_damage_kind kind;
-  /* When the first four strike, counted towards the client; one of the two, the other is -1. */
+  /* When the first four strike, counted towards the client; one of the two, the other is -1. The last one counts
+   * the client's frames. */
   int64_t after_bytes, after_frames;
   int64_t into_bytes;                  /* so many bytes of the next frame still pass, at most all of it */
-  int64_t hold_ms;                     /* of a freeze or a pong; -1: for ever */
+  int64_t hold_ms;                     /* of a freeze, a pong or not reading; -1: for ever */
   int64_t piece_bytes, fragment_bytes; /* -1: as they come */
   int64_t pause_ms;                    /* between pieces */
   int close_code;                      /* 1005: a close frame without a code */

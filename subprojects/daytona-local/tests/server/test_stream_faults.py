@@ -250,6 +250,30 @@ class StreamFaults(harness.Case):
         self.assertGreaterEqual(time.monotonic() - began, 0.5)
         ws.close()
 
+    def test_a_client_that_is_not_read(self):
+        for count in (0, 1, 3):
+            with self.subTest(frames=count):
+                name = self.copy("echo")
+                ws = self.connect(name, action="leave-unread", after_frames=count, for_ms=400)
+                began = time.monotonic()
+                self.assertEqual(ws.take(len(b"".join(FRAMES))), b"".join(FRAMES))  # what the sandbox sends arrives
+                for n in range(6):
+                    ws.send("%d" % n)
+                self.assertEqual(len(ws.take(count * 7)), count * 7)
+                self.assertLess(time.monotonic() - began, 0.4)
+                self.assertEqual(len(ws.take((6 - count) * 7)), (6 - count) * 7)
+                self.assertGreaterEqual(time.monotonic() - began, 0.4)
+                ws.close()
+
+    def test_a_client_that_is_never_read_may_go(self):
+        name = self.copy("echo")
+        ws = self.connect(name, action="leave-unread")
+        ws.take(len(b"".join(FRAMES)))
+        ws.send("x")
+        ws.close()
+        self.wait_in_box(name + ".end")
+        self.assertEqual(self.read_in_box(name + ".got"), b"")
+
     def test_pongs_of_a_terminal_are_late(self):
         answer = self.server.call("POST", "/toolbox/%s/process/pty" % self.box, {"id": "pongs"})
         self.status(201, answer)

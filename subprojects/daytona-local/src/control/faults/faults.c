@@ -27,9 +27,9 @@ struct dl_faults {
   unsigned next_id;
 };
 
-static const char *const action_names[] = {"delay",       "reset",  "truncate", "short",
-                                           "dribble",     "status", "stall",    "freeze",
-                                           "delay-pongs", "close",  "split",    "stall-accept"};
+static const char *const action_names[] = {"delay",  "reset",        "truncate",    "short",       "dribble",
+                                           "status", "stall",        "freeze",      "delay-pongs", "close",
+                                           "split",  "leave-unread", "stall-accept"};
 static const struct {
   const char *name;
   unsigned bit;
@@ -53,9 +53,10 @@ static const struct {
   {"bytes_per_second", offsetof(dl_fault, bytes_per_second), 1, 1000000000, ALL_ACTIONS},
   {"status", offsetof(dl_fault, status), 200, 599, ALL_ACTIONS},
   {"retry_after", offsetof(dl_fault, retry_after), 0, 86400, FOR(STATUS)},
-  {"after_frames", offsetof(dl_fault, after_frames), 0, INT64_C(1) << 50, CUTS | FOR(CLOSE)},
+  {"after_frames", offsetof(dl_fault, after_frames), 0, INT64_C(1) << 50,
+   CUTS | FOR(CLOSE) | FOR(LEAVE_UNREAD)},
   {"into_bytes", offsetof(dl_fault, into_bytes), 1, INT64_C(1) << 50, CUTS},
-  {"for_ms", offsetof(dl_fault, for_ms), 1, 86400000, FOR(FREEZE)},
+  {"for_ms", offsetof(dl_fault, for_ms), 1, 86400000, FOR(FREEZE) | FOR(LEAVE_UNREAD)},
   {"piece_bytes", offsetof(dl_fault, piece_bytes), 1, 1 << 20, FOR(SPLIT)},
   {"fragment_bytes", offsetof(dl_fault, fragment_bytes), 1, 1 << 20, FOR(SPLIT)},
   {"pause_ms", offsetof(dl_fault, pause_ms), 0, 60000, FOR(SPLIT)},
@@ -171,8 +172,9 @@ static char *read_action(const json_t *value, dl_fault *r) {
     return NULL;
   }
   return dl_xstrdup(
-    "action must be delay, reset, truncate, short, dribble, status, stall, freeze, delay-pongs, close, split "
-    "or stall-accept");
+    "action must be delay, reset, truncate, short, dribble, status, stall, freeze, delay-pongs, close, "
+    "split, "
+    "leave-unread or stall-accept");
 }
 
 static char *read_phase(const json_t *value, dl_fault *r) {
@@ -184,7 +186,7 @@ static char *read_phase(const json_t *value, dl_fault *r) {
 
 static bool is_of_frames(const dl_fault *r) {
   return r->after_frames >= 0 || r->action == DL_FAULT_DELAY_PONGS || r->action == DL_FAULT_CLOSE ||
-         r->action == DL_FAULT_SPLIT;
+         r->action == DL_FAULT_SPLIT || r->action == DL_FAULT_LEAVE_UNREAD;
 }
 
 /* Codes that may stand in a close frame, and 1005 for one that holds none. */

@@ -23,6 +23,7 @@ typedef enum {
   DL_FAULT_DELAY_PONGS, /* a WebSocket's pongs come delay_ms later, or never */
   DL_FAULT_CLOSE,       /* a WebSocket is closed with close_code after after_frames */
   DL_FAULT_SPLIT,       /* a WebSocket's bytes come in pieces, its frames in fragments */
+  DL_FAULT_LEAVE_UNREAD, /* a WebSocket's client is not read after after_frames of its own, for for_ms or for ever */
   DL_FAULT_STALL_ACCEPT /* connections are accepted and never read: a TLS handshake stalls */
 } dl_fault_action;
 
