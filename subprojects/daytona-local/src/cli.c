@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 
+#include "base/buf.h"
 #include "runtime/runtime.h"
 
 #include <errno.h>

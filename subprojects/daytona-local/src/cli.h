@@ -5,7 +5,7 @@
 #ifndef DL_CLI_H
 #define DL_CLI_H
 
-#include "control/control.h"
+#include "server/server.h"
 
 int dl_cli_main(int argc, char **argv);
 

@@ -23,7 +23,7 @@ static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1,
 
 typedef struct {
   uv_loop_t loop;
-  dl_control *control;
+  dl_server *server;
   uv_signal_t signals[DL_COUNT(caught)];
   uv_process_t child;
   bool has_child, is_ending;
@@ -32,16 +32,16 @@ typedef struct {
   int open_signals;
 } app;
 
-static void on_control_closed(void *user) {
+static void on_server_closed(void *user) {
   app *a = user;
-  a->control = NULL;
+  a->server = NULL;
 }
 
 static void end(app *a) {
   if (a->is_ending) return;
   a->is_ending = true;
   for (int i = 0; i < a->open_signals; i++) uv_close((uv_handle_t *)&a->signals[i], NULL);
-  if (a->control) dl_control_close(a->control, on_control_closed, a);
+  if (a->server) dl_server_close(a->server, on_server_closed, a);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -77,7 +77,7 @@ static int add_faults(app *a, const dl_cli_opts *o) {
   for (size_t i = 0; i < o->fault_count; i++) {
     char *error = NULL;
     json_t *rule = dl_json_parse(o->fault_texts[i], strlen(o->fault_texts[i]), &error);
-    if (rule) dl_faults_add(a->control->faults, rule, &error);
+    if (rule) dl_server_add_fault(a->server, rule, &error);
     json_decref(rule);
     if (!error) continue;
     fprintf(stderr, "daytona-local: --fault: %s\n", error);
@@ -94,8 +94,8 @@ static int bring_up(app *a, dl_cli_opts *o) {
   o->control.state_dir = o->state;
   o->control.keys = o->keys;
   o->control.key_count = o->key_count;
-  a->control = dl_control_new(&a->loop, &o->control, &error);
-  if (!a->control) {
+  a->server = dl_server_new(&a->loop, &o->control, &error);
+  if (!a->server) {
     fprintf(stderr, "daytona-local: %s\n", error);
     free(error);
     return 1;
@@ -133,7 +133,7 @@ static int make_path(const char *path) {
 }
 
 static void announce(const app *a, const dl_cli_opts *o, const char *fresh_key) {
-  const char *url = dl_control_url(a->control);
+  const char *url = dl_server_url(a->server);
   if (fresh_key) printf("daytona-local: API key %s\n", fresh_key);
   if (o->prints_env)
     printf("export DAYTONA_API_URL=%s/api\nexport DAYTONA_API_KEY=%s\n", url, o->keys[0].key);
@@ -200,7 +200,7 @@ static char **child_environment(const char *url, const char *key) {
 }
 
 static int spawn(app *a, dl_cli_opts *o) {
-  char **env = child_environment(dl_control_url(a->control), o->keys[0].key);
+  char **env = child_environment(dl_server_url(a->server), o->keys[0].key);
   uv_stdio_container_t stdio[3];
   for (int i = 0; i < 3; i++) stdio[i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = i};
   uv_process_options_t options = {.file = o->command[0],

@@ -6,7 +6,7 @@
  */
 #include "proxy/proxy.h"
 
-#include "control/routes/call.h"
+#include "control/routes/answer.h"
 #include "http/forward.h"
 #include "proxy/signature.h"
 
@@ -69,7 +69,7 @@ static credential find_credential(dl_control *c, dl_req *req, const dl_sandbox *
   unsigned permissions;
   const char *bearer = dl_req_header(req, "Authorization"), *token = dl_req_header(req, TOKEN_HEADER);
   const char *organization = dl_req_header(req, "X-Daytona-Organization-ID");
-  if (bearer && dl_keys_check(&c->keys, bearer, organization ? organization : c->organization_id,
+  if (bearer && dl_keys_check(&c->keys, bearer, organization ? organization : c->objects.organization_id,
                               &permissions) == DL_AUTH_OK)
     return BY_KEY;
   if (token && dl_same_secret(sb->preview_token, token)) return BY_TOKEN_HEADER;
@@ -126,7 +126,7 @@ static void on_failure(void *user, dl_req *req) {
 
 static void on_end(void *user) {
   passage *p = user;
-  dl_sandbox *sb = dl_map_get(&p->control->sandboxes, p->id);
+  dl_sandbox *sb = dl_map_get(&p->control->objects.sandboxes, p->id);
   if (sb) {
     sb->relay_count -= p->counts_as_activity;
     if (p->counts_as_activity) sb->last_activity_at = dl_now(p->control);
@@ -269,15 +269,15 @@ void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
     return;
   }
   char *id = dl_xstrndup(path + 1, len);
-  dl_sandbox *sb = dl_find_sandbox(c, id, false);
+  dl_sandbox *sb = dl_objects_find(&c->objects, id, false);
   free(id);
   unsigned permissions;
   const char *bearer = dl_req_header(req, "Authorization"),
              *organization = dl_req_header(req, "X-Daytona-Organization-ID");
   if (!sb) {
     /* Only somebody with a key learns that it does not exist. */
-    if (dl_keys_check(&c->keys, bearer, organization ? organization : c->organization_id, &permissions) ==
-        DL_AUTH_OK)
+    if (dl_keys_check(&c->keys, bearer, organization ? organization : c->objects.organization_id,
+                      &permissions) == DL_AUTH_OK)
       dl_fail_proxy(c, req, 404, "not found: no such sandbox");
     else
       dl_fail_proxy(c, req, 401, "unauthorized: no usable credential");
@@ -304,7 +304,7 @@ static bool needs_credential(const dl_sandbox *sb, int64_t port) {
 
 /* The sandbox of a signed token, if the token is good for the port now. */
 static dl_sandbox *by_signed_token(dl_control *c, const char *token, int64_t port) {
-  dl_sandbox *sb = dl_map_get(&c->preview_tokens, token);
+  dl_sandbox *sb = dl_map_get(&c->objects.preview_tokens, token);
   size_t i;
   json_t *entry;
   if (!sb) return NULL;
@@ -329,7 +329,7 @@ void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char 
   dl_sandbox *sb = by_signed_token(c, name, port);
   credential who = sb ? BY_HOST : BY_NOBODY;
   if (!sb) {
-    sb = dl_find_sandbox(c, name, false);
+    sb = dl_objects_find(&c->objects, name, false);
     if (sb) who = find_credential(c, req, sb);
     bool is_in = who != BY_NOBODY && who != BY_FOREIGN_COOKIE;
     if (sb && !is_in && !needs_credential(sb, port)) who = BY_PUBLIC;

@@ -6,7 +6,7 @@
 #ifndef DL_PROXY_H
 #define DL_PROXY_H
 
-#include "control/control.h"
+#include "control/context.h"
 
 /* `path` is "/{sandboxId}/{rest}", still encoded. */
 void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path);

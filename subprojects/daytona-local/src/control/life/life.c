@@ -7,8 +7,8 @@
  */
 #include "control/life/life.h"
 
-#include "control/store/jobs.h"
 #include "control/objects/volumes.h"
+#include "control/store/jobs.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,9 +20,31 @@
 
 typedef struct {
   dl_list link;
-  dl_req *req;
+  dl_life_wait wait;
   uv_timer_t timer;
 } waiter;
+
+/* What may follow a state, as bits. A failed one can fail again, for another reason. */
+#define BIT(state) (1u << (state))
+static const unsigned successors[DL_STATE_COUNT] = {
+  [DL_CREATING] = BIT(DL_STARTED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_STARTED] = BIT(DL_STOPPED) | BIT(DL_RESIZING) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_STOPPED] = BIT(DL_STARTED) | BIT(DL_ARCHIVED) | BIT(DL_RESIZING) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_ARCHIVED] = BIT(DL_RESTORING) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_RESTORING] = BIT(DL_STARTED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_RESIZING] = BIT(DL_STARTED) | BIT(DL_STOPPED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_ERROR] = BIT(DL_STOPPED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_DESTROYED] = 0,
+};
+
+/* The only place that changes a state while the server runs. */
+static void set_state(dl_sandbox *sb, dl_state to) {
+  assert(sb->life && !sb->life->is_frozen);
+  assert(sb->state == to || (successors[sb->state] & BIT(to)));
+  assert(to != DL_STARTED || sb->box);
+  assert(!sb->box || (to != DL_ARCHIVED && to != DL_DESTROYED));
+  sb->state = to;
+}
 
 static void hold(dl_sandbox *sb) { sb->hold_count++; }
 
@@ -33,64 +55,69 @@ static void unhold(dl_sandbox *sb) {
 
 static void ignore_commit(bool is_durable, void *user) { (void)is_durable, (void)user; }
 
-void dl_sandbox_save(dl_sandbox *sb) {
-  dl_store_put(sb->control->store, "sandbox", sb->id, dl_sandbox_record(sb));
-  dl_store_commit(sb->control->store, ignore_commit, NULL);
-  dl_timers_mark(sb->control);
+/* Something changed that may make something due earlier. */
+static void mark(dl_life *l) {
+  if (!l->is_frozen && l->on_alarm) uv_timer_start(&l->alarm, l->on_alarm, 0, 0);
 }
 
-void dl_sandbox_touch(dl_sandbox *sb) { sb->updated_at = sb->last_activity_at = dl_now(sb->control); }
+static void save_as(dl_sandbox *sb, dl_state state) {
+  dl_store *store = sb->life->objects->store;
+  dl_store_put(store, "sandbox", sb->id, dl_sandbox_record(sb, state));
+  dl_store_commit(store, ignore_commit, NULL);
+  mark(sb->life);
+}
+
+void dl_life_save(dl_sandbox *sb) { save_as(sb, sb->state); }
+
+static void touch(dl_sandbox *sb) {
+  sb->updated_at = sb->last_activity_at = dl_objects_now(sb->life->objects);
+}
 
 /* One step done: note it, with the new state on its way to disk. */
 static void reached(dl_sandbox *sb, dl_state state, bool is_pending) {
-  dl_debug("sandbox %s: %s", sb->id, dl_sandbox_state_name(sb, false));
-  sb->state = state;
+  set_state(sb, state);
   sb->is_pending = is_pending;
-  dl_sandbox_touch(sb);
-  dl_sandbox_save(sb);
+  dl_debug("sandbox %s: %s", sb->id, dl_sandbox_state_name(sb, false));
+  touch(sb);
+  dl_life_save(sb);
 }
 
-/* ---- who waits for a start ---- */
+/* ---- who waits for something ---- */
+
+static void tell(dl_sandbox *sb, dl_life_wait wait) {
+  if (!wait.cb) return;
+  wait.cb(sb,
+          sb->life->is_frozen     ? DL_LIFE_ENDING
+          : sb->state == DL_ERROR ? DL_LIFE_FAILED
+                                  : DL_LIFE_SETTLED,
+          wait.user);
+}
 
 static void free_waiter(uv_handle_t *handle) { free(DL_CONTAINER(handle, waiter, timer)); }
 
-static dl_req *take_waiter(waiter *w) {
+static dl_life_wait take_waiter(waiter *w) {
   dl_list_unlink(&w->link);
   uv_close((uv_handle_t *)&w->timer, free_waiter);
-  return w->req;
+  return w->wait;
 }
 
 static void on_wait_over(uv_timer_t *timer) {
   dl_sandbox *sb = timer->data;
-  dl_req *req = take_waiter(DL_CONTAINER(timer, waiter, timer));
-  dl_answer_sandbox(sb->control, req, sb);
+  tell(sb, take_waiter(DL_CONTAINER(timer, waiter, timer)));
 }
 
-static void wait_for_start(dl_sandbox *sb, dl_req *req) {
+static void wait_for_start(dl_sandbox *sb, dl_life_wait wait) {
+  if (!wait.cb) return;
   waiter *w = dl_xcalloc(1, sizeof *w);
-  w->req = req;
-  uv_timer_init(sb->control->loop, &w->timer);
+  w->wait = wait;
+  uv_timer_init(sb->life->objects->loop, &w->timer);
   w->timer.data = sb;
   uv_timer_start(&w->timer, on_wait_over, START_WAIT_MS, 0);
   dl_list_push(&sb->waiters, &w->link);
 }
 
 static void tell_waiters(dl_sandbox *sb) {
-  while (!dl_list_empty(&sb->waiters)) {
-    dl_req *req = take_waiter(DL_CONTAINER(sb->waiters.next, waiter, link));
-    if (sb->control->is_closing)
-      dl_fail(sb->control, req, 503, "the server is stopping");
-    else if (sb->state == DL_ERROR)
-      dl_fail(sb->control, req, 400, "Sandbox %s failed to start: %s", sb->id, sb->error_reason);
-    else
-      dl_answer_sandbox(sb->control, req, sb);
-  }
-}
-
-void dl_life_abandon(dl_sandbox *sb) {
-  tell_waiters(sb);
-  if (sb->break_req) dl_fail(sb->control, sb->break_req, 503, "the server is stopping");
-  sb->break_req = NULL;
+  while (!dl_list_empty(&sb->waiters)) tell(sb, take_waiter(DL_CONTAINER(sb->waiters.next, waiter, link)));
 }
 
 /* ---- the box ---- */
@@ -108,33 +135,39 @@ static void on_box_exit(void *user, dl_box *box, const char *reason) {
   dl_sandbox *sb = user;
   (void)box;
   sb->box = NULL;
-  if (sb->control->is_closing) return;
+  if (sb->life->is_frozen) return;
   dl_warn("sandbox %s ended by itself: %s", sb->id, reason);
   if (sb->is_pending) return; /* the operation under way sees it too */
   failed(sb, reason, true);
 }
 
+static void remove_archive(dl_sandbox *sb, dl_job_cb cb) {
+  dl_objects *o = sb->life->objects;
+  char *archive = dl_objects_archive(o, sb);
+  dl_job_remove(o->loop, &o->jobs, archive, cb, sb);
+  free(archive);
+}
+
+static void remove_dir(dl_sandbox *sb, dl_job_cb cb) {
+  dl_objects *o = sb->life->objects;
+  char *dir = dl_objects_dir(o, sb);
+  dl_job_remove(o->loop, &o->jobs, dir, cb, sb);
+  free(dir);
+}
+
 /* The archive goes only when the journal no longer asks for it. */
 static void on_restored_durable(bool is_durable, void *user) {
   dl_sandbox *sb = user;
-  dl_control *c = sb->control;
-  if (is_durable && !c->is_closing && sb->want != DL_WANT_ARCHIVED) {
-    char *archive = dl_sandbox_archive(sb);
-    dl_job_remove(c->loop, &c->jobs, archive, NULL, NULL);
-    free(archive);
-  }
+  if (is_durable && !sb->life->is_frozen && sb->want != DL_WANT_ARCHIVED) remove_archive(sb, NULL);
   unhold(sb);
 }
 
 static void on_box_started(void *user, dl_box *box, const char *error) {
   dl_sandbox *sb = user;
-  dl_control *c = sb->control;
   if (error) box = NULL; /* a failed start names the box too, for the last time */
   if (!box) sb->box = NULL;
-  if (c->is_closing) {
+  if (sb->life->is_frozen) {
     tell_waiters(sb);
-  } else if (sb->want == DL_WANT_DESTROYED) {
-    finish_destroy(sb);
   } else if (!box) {
     failed(sb, error ? error : "the sandbox did not start", true);
   } else {
@@ -144,7 +177,7 @@ static void on_box_started(void *user, dl_box *box, const char *error) {
     reached(sb, DL_STARTED, false);
     if (was_restored) {
       hold(sb);
-      dl_store_commit(c->store, on_restored_durable, sb);
+      dl_store_commit(sb->life->objects->store, on_restored_durable, sb);
     }
     tell_waiters(sb);
   }
@@ -165,12 +198,13 @@ static dl_box_pair *env_pairs(const dl_sandbox *sb, size_t *count) {
 }
 
 static void boot(dl_sandbox *sb) {
-  dl_control *c = sb->control;
-  char *home = dl_sandbox_home(sb), *dir = dl_sandbox_dir(sb), *error = NULL;
+  dl_objects *o = sb->life->objects;
+  char *home = dl_objects_home(o, sb), *dir = dl_objects_dir(o, sb), *error = NULL;
+  assert(sb->is_pending && !sb->box);
   mkdir(dir, 0711);
   size_t env_count, volume_count;
   dl_box_pair *env = env_pairs(sb, &env_count);
-  dl_box_pair *volumes = dl_volume_mounts(c, sb->volumes, &volume_count, &error);
+  dl_box_pair *volumes = dl_volume_mounts(o, sb->volumes, &volume_count, &error);
   hold(sb);
   if (error) {
     on_box_started(sb, NULL, error);
@@ -189,7 +223,7 @@ static void boot(dl_sandbox *sb) {
       .on_exit = on_box_exit,
       .user = sb,
     };
-    sb->box = dl_box_start(c->runtime, &spec, on_box_started, sb);
+    sb->box = dl_box_start(sb->life->runtime, &spec, on_box_started, sb);
   }
   dl_volume_mounts_free(volumes, volume_count);
   free(env);
@@ -200,25 +234,24 @@ static void boot(dl_sandbox *sb) {
 
 /* ---- create and start ---- */
 
-void dl_life_create(dl_sandbox *sb, dl_req *req) {
-  dl_control *c = sb->control;
-  dl_map_put(&c->sandboxes, sb->id, sb);
-  dl_map_put(&c->names, sb->name, sb);
-  dl_list_push(&c->sandbox_list, &sb->link);
-  sb->state = DL_CREATING;
+void dl_life_create(dl_life *l, dl_sandbox *sb) {
+  sb->life = l;
+  dl_objects_add(l->objects, sb);
+  assert(sb->state == DL_CREATING);
   sb->want = DL_WANT_STARTED;
   sb->is_pending = true;
-  dl_sandbox_save(sb);
-  if (c->opts.answers_creating)
-    dl_answer_sandbox(c, req, sb);
-  else
-    wait_for_start(sb, req);
+  dl_life_save(sb);
+}
+
+void dl_life_boot(dl_sandbox *sb, dl_life_wait wait) {
+  assert(sb->state == DL_CREATING);
+  wait_for_start(sb, wait);
   boot(sb);
 }
 
 static void on_unpacked(const char *error, void *user) {
   dl_sandbox *sb = user;
-  if (sb->control->is_closing)
+  if (sb->life->is_frozen)
     tell_waiters(sb);
   else if (error)
     failed(sb, error, false);
@@ -228,69 +261,80 @@ static void on_unpacked(const char *error, void *user) {
 }
 
 static void restore(dl_sandbox *sb) {
-  dl_control *c = sb->control;
-  char *dir = dl_sandbox_dir(sb), *home = dl_sandbox_home(sb), *archive = dl_sandbox_archive(sb);
+  dl_objects *o = sb->life->objects;
+  char *dir = dl_objects_dir(o, sb), *home = dl_objects_home(o, sb), *archive = dl_objects_archive(o, sb);
   mkdir(dir, 0711);
   reached(sb, DL_RESTORING, true);
   hold(sb);
-  dl_job_unpack(c->loop, &c->jobs, archive, home, on_unpacked, sb);
+  dl_job_unpack(o->loop, &o->jobs, archive, home, on_unpacked, sb);
   free(archive);
   free(home);
   free(dir);
 }
 
+static void clear_error(dl_sandbox *sb) {
+  dl_set(&sb->error_reason, NULL);
+  sb->is_recoverable = false;
+  set_state(sb, DL_STOPPED);
+}
+
 static void on_start_written(bool is_durable, void *user) {
   dl_sandbox *sb = user;
   (void)is_durable;
-  if (!sb->control->is_closing && sb->want == DL_WANT_STARTED) restore(sb);
+  if (!sb->life->is_frozen && sb->want == DL_WANT_STARTED) restore(sb);
   unhold(sb);
 }
 
-void dl_life_start(dl_sandbox *sb, dl_req *req) {
-  dl_control *c = sb->control;
+void dl_life_start(dl_sandbox *sb, dl_life_wait wait) {
   if (sb->want == DL_WANT_ARCHIVED && sb->is_pending) {
     sb->cancels_archive = true; /* its end goes on with the start */
     sb->want = DL_WANT_STARTED;
-    dl_sandbox_touch(sb);
-    dl_sandbox_save(sb);
-    if (req) wait_for_start(sb, req);
+    touch(sb);
+    dl_life_save(sb);
+    wait_for_start(sb, wait);
     return;
   }
+  assert(!sb->is_pending && sb->want != DL_WANT_DESTROYED);
+  if (sb->state == DL_ERROR) clear_error(sb);
   bool is_archived = sb->state == DL_ARCHIVED;
   sb->want = DL_WANT_STARTED;
-  if (sb->state == DL_ERROR) sb->state = DL_STOPPED;
   sb->backup_state = "None";
   free(sb->preview_token);
   sb->preview_token = dl_random_token(32, DL_ALPHABET_PREVIEW);
   reached(sb, sb->state, true);
   if (is_archived) {
-    if (req) dl_answer_sandbox(c, req, sb);
+    tell(sb, wait); /* it takes as long as it takes */
     hold(sb);
-    dl_store_commit(c->store, on_start_written, sb);
+    dl_store_commit(sb->life->objects->store, on_start_written, sb);
     return;
   }
-  if (req) wait_for_start(sb, req);
+  wait_for_start(sb, wait);
   boot(sb);
+}
+
+void dl_life_recover(dl_sandbox *sb) {
+  assert(!sb->is_pending && sb->want != DL_WANT_DESTROYED);
+  clear_error(sb);
+  sb->want = DL_WANT_STOPPED;
+  touch(sb);
+  dl_life_save(sb);
 }
 
 /* ---- stop ---- */
 
 static void broken(dl_sandbox *sb) {
-  dl_req *req = sb->break_req;
-  char *reason = dl_xstrdup(sb->error_reason);
-  sb->break_req = NULL;
-  failed(sb, reason, sb->is_recoverable);
-  free(reason);
-  dl_answer_sandbox(sb->control, req, sb);
+  sb->is_breaking = false;
+  reached(sb, DL_ERROR, false);
+  tell_waiters(sb);
 }
 
 static void on_box_stopped(void *user) {
   dl_sandbox *sb = user;
   sb->box = NULL;
-  if (!sb->control->is_closing) {
+  if (!sb->life->is_frozen) {
     if (sb->want == DL_WANT_DESTROYED)
       finish_destroy(sb);
-    else if (sb->break_req)
+    else if (sb->is_breaking)
       broken(sb);
     else
       reached(sb, DL_STOPPED, false);
@@ -316,17 +360,17 @@ void dl_life_stop(dl_sandbox *sb, bool force) {
   end_box(sb, force);
 }
 
-void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_req *req) {
-  if (!sb->box) {
-    failed(sb, reason, is_recoverable);
-    dl_answer_sandbox(sb->control, req, sb);
-    return;
-  }
-  sb->break_req = req;
-  sb->is_pending = true;
+void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_life_wait wait) {
+  assert(!sb->is_pending && sb->state != DL_ARCHIVED && dl_list_empty(&sb->waiters));
+  wait_for_start(sb, wait);
   dl_set(&sb->error_reason, reason);
   sb->is_recoverable = is_recoverable;
-  end_box(sb, true);
+  if (sb->box) {
+    sb->is_breaking = sb->is_pending = true;
+    end_box(sb, true);
+  } else {
+    broken(sb);
+  }
 }
 
 /* ---- archive ---- */
@@ -334,12 +378,12 @@ void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_r
 static void on_archive_settled(const char *error, void *user) {
   dl_sandbox *sb = user;
   (void)error;
-  if (!sb->control->is_closing) {
+  if (!sb->life->is_frozen) {
     reached(sb, DL_ARCHIVED, false);
     /* A start that came too late to cancel the archive begins from it. */
     if (sb->cancels_archive) {
       sb->cancels_archive = false;
-      dl_life_start(sb, NULL);
+      dl_life_start(sb, DL_LIFE_NO_WAIT);
     }
   }
   unhold(sb);
@@ -349,13 +393,10 @@ static void on_archive_settled(const char *error, void *user) {
  * that a start never meets the removal. */
 static void on_archived_durable(bool is_durable, void *user) {
   dl_sandbox *sb = user;
-  dl_control *c = sb->control;
-  if (is_durable && !c->is_closing) {
-    char *dir = dl_sandbox_dir(sb);
+  if (is_durable && !sb->life->is_frozen) {
     hold(sb);
-    dl_job_remove(c->loop, &c->jobs, dir, on_archive_settled, sb);
-    free(dir);
-  } else if (!c->is_closing) {
+    remove_dir(sb, on_archive_settled);
+  } else if (!sb->life->is_frozen) {
     failed(sb, "the archive could not be recorded", true);
   }
   unhold(sb);
@@ -363,28 +404,20 @@ static void on_archived_durable(bool is_durable, void *user) {
 
 /* What is written says archived while what is shown still says archiving. */
 static void record_archived(dl_sandbox *sb) {
-  dl_state shown = sb->state;
   sb->backup_state = "Completed";
-  sb->backup_at = dl_now(sb->control);
-  sb->state = DL_ARCHIVED;
-  dl_sandbox_save(sb);
-  sb->state = shown;
+  sb->backup_at = dl_objects_now(sb->life->objects);
+  save_as(sb, DL_ARCHIVED);
   hold(sb);
-  dl_store_commit(sb->control->store, on_archived_durable, sb);
+  dl_store_commit(sb->life->objects->store, on_archived_durable, sb);
 }
 
 static void on_packed(const char *error, void *user) {
   dl_sandbox *sb = user;
-  dl_control *c = sb->control;
-  if (c->is_closing) {
+  if (sb->life->is_frozen) {
     tell_waiters(sb);
-  } else if (sb->want == DL_WANT_DESTROYED) {
-    finish_destroy(sb);
   } else if (sb->cancels_archive) {
     sb->cancels_archive = false;
-    char *archive = dl_sandbox_archive(sb);
-    dl_job_remove(c->loop, &c->jobs, archive, NULL, NULL);
-    free(archive);
+    remove_archive(sb, NULL);
     boot(sb);
   } else if (error) {
     failed(sb, error, true);
@@ -395,13 +428,14 @@ static void on_packed(const char *error, void *user) {
 }
 
 void dl_life_archive(dl_sandbox *sb) {
-  dl_control *c = sb->control;
+  dl_objects *o = sb->life->objects;
+  assert(sb->state == DL_STOPPED && !sb->is_pending && !sb->box);
   sb->want = DL_WANT_ARCHIVED;
   sb->backup_state = "InProgress";
   reached(sb, sb->state, true);
-  char *home = dl_sandbox_home(sb), *archive = dl_sandbox_archive(sb);
+  char *home = dl_objects_home(o, sb), *archive = dl_objects_archive(o, sb);
   hold(sb);
-  dl_job_pack(c->loop, &c->jobs, home, archive, on_packed, sb);
+  dl_job_pack(o->loop, &o->jobs, home, archive, on_packed, sb);
   free(home);
   free(archive);
 }
@@ -410,121 +444,159 @@ void dl_life_archive(dl_sandbox *sb) {
 
 static void on_files_removed(const char *error, void *user) {
   dl_sandbox *sb = user;
-  dl_control *c = sb->control;
+  dl_objects *o = sb->life->objects;
   (void)error;
-  if (!c->is_closing) {
-    sb->state = DL_DESTROYED;
-    dl_store_put(c->store, "sandbox", sb->id, NULL);
-    dl_store_commit(c->store, ignore_commit, NULL);
-    dl_map_remove(&c->sandboxes, sb->id);
-    dl_list_unlink(&sb->link);
+  if (!sb->life->is_frozen) {
+    set_state(sb, DL_DESTROYED);
+    dl_store_put(o->store, "sandbox", sb->id, NULL);
+    dl_store_commit(o->store, ignore_commit, NULL);
+    dl_objects_remove(o, sb);
     sb->is_gone = true;
   }
   unhold(sb);
 }
 
 static void on_dir_removed(const char *error, void *user) {
-  dl_sandbox *sb = user;
   (void)error;
-  char *archive = dl_sandbox_archive(sb);
-  dl_job_remove(sb->control->loop, &sb->control->jobs, archive, on_files_removed, sb);
-  free(archive);
+  remove_archive(user, on_files_removed);
 }
 
 static void finish_destroy(dl_sandbox *sb) {
+  assert(sb->want == DL_WANT_DESTROYED && !sb->box);
   tell_waiters(sb);
-  char *dir = dl_sandbox_dir(sb);
   hold(sb);
-  dl_job_remove(sb->control->loop, &sb->control->jobs, dir, on_dir_removed, sb);
-  free(dir);
-}
-
-static void forget_tokens(dl_sandbox *sb) {
-  size_t i;
-  json_t *entry;
-  json_array_foreach (sb->signed_tokens, i, entry)
-    dl_map_remove(&sb->control->preview_tokens, dl_json_str(entry, "token"));
+  remove_dir(sb, on_dir_removed);
 }
 
 void dl_life_destroy(dl_sandbox *sb) {
-  dl_control *c = sb->control;
-  if (dl_map_get(&c->names, sb->name) == sb) dl_map_remove(&c->names, sb->name);
-  char *name = dl_xprintf("DESTROYED_%s_%lld", sb->name, (long long)dl_now(c));
+  dl_objects *o = sb->life->objects;
+  assert(!sb->is_pending && sb->want != DL_WANT_DESTROYED);
+  dl_objects_forget_name(o, sb);
+  char *name = dl_xprintf("DESTROYED_%s_%lld", sb->name, (long long)dl_objects_now(o));
   free(sb->name);
   sb->name = name;
   sb->want = DL_WANT_DESTROYED;
-  forget_tokens(sb);
   reached(sb, sb->state, true);
   end_box(sb, true);
 }
 
 /* ---- resize ---- */
 
-typedef struct {
-  dl_sandbox *sandbox;
-  dl_state state;
-  dl_want want;
-} resize;
-
 static void on_resize_durable(bool is_durable, void *user) {
-  resize *r = user;
-  dl_sandbox *sb = r->sandbox;
+  dl_sandbox *sb = user;
   (void)is_durable;
-  if (sb->state == DL_RESIZING && !sb->control->is_closing) {
-    sb->want = r->want;
+  if (sb->state == DL_RESIZING && !sb->life->is_frozen) {
+    sb->want = sb->want_before;
     if (sb->box) {
       const char *missing = dl_box_update_limits(sb->box, sb->cpu, sb->memory);
       if (missing) dl_info("sandbox %s: %s", sb->id, missing);
     }
-    if (r->state == DL_STARTED && !sb->box)
+    if (sb->state_before == DL_STARTED && !sb->box)
       failed(sb, "the sandbox ended while it was resized", true);
     else
-      reached(sb, r->state, false);
+      reached(sb, sb->state_before, false);
   }
   unhold(sb);
-  free(r);
 }
 
 void dl_life_resize(dl_sandbox *sb, double cpu, double memory, double disk) {
-  resize *r = dl_xcalloc(1, sizeof *r);
-  *r = (resize){sb, sb->state, sb->want};
+  assert(!sb->is_pending && (sb->state == DL_STARTED || sb->state == DL_STOPPED));
   sb->cpu = cpu;
   sb->memory = memory;
   sb->disk = disk;
-  dl_sandbox_touch(sb);
-  dl_sandbox_save(sb); /* with the state it has and will have again */
-  sb->state = DL_RESIZING;
+  sb->state_before = sb->state;
+  sb->want_before = sb->want;
   sb->want = DL_WANT_RESIZED;
-  sb->is_pending = true;
+  reached(sb, DL_RESIZING, true); /* the record has the state that it goes back to */
   hold(sb);
-  dl_store_commit(sb->control->store, on_resize_durable, r);
+  dl_store_commit(sb->life->objects->store, on_resize_durable, sb);
 }
 
 /* ---- after a restart ---- */
 
-void dl_life_resume(dl_sandbox *sb) {
-  dl_control *c = sb->control;
+/* No process has outlived the last server, and a record may say anything: here it becomes something that can go on. */
+static void settle(dl_sandbox *sb) {
+  bool wants_start = sb->want == DL_WANT_STARTED;
+  if (sb->want == DL_WANT_RESIZED) sb->want = DL_WANT_STOPPED;
+  if (sb->state == DL_STARTED || sb->state == DL_RESIZING || (sb->state == DL_CREATING && !wants_start))
+    sb->state = DL_STOPPED;
+  if (sb->state == DL_RESTORING && !wants_start) sb->state = DL_ARCHIVED;
+  if (sb->state == DL_DESTROYED) sb->want = DL_WANT_DESTROYED;
+}
+
+static void resume(dl_sandbox *sb) {
+  settle(sb);
   if (sb->want == DL_WANT_DESTROYED) {
     sb->is_pending = true;
-    hold(sb);
     finish_destroy(sb);
-    unhold(sb);
   } else if (sb->state == DL_ERROR) {
     return;
   } else if (sb->want == DL_WANT_STARTED && (sb->state == DL_ARCHIVED || sb->state == DL_RESTORING)) {
     sb->is_pending = true;
     restore(sb);
   } else if (sb->want == DL_WANT_STARTED) {
-    if (sb->state == DL_STARTED) sb->state = DL_STOPPED;
     sb->is_pending = true;
     boot(sb);
-  } else if (sb->want == DL_WANT_STOPPED) {
-    sb->state = DL_STOPPED;
   } else if (sb->want == DL_WANT_ARCHIVED && sb->state == DL_STOPPED) {
     dl_life_archive(sb);
   } else if (sb->state == DL_ARCHIVED) {
-    char *dir = dl_sandbox_dir(sb);
-    dl_job_remove(c->loop, &c->jobs, dir, NULL, NULL);
-    free(dir);
+    remove_dir(sb, NULL);
   }
+}
+
+void dl_life_resume(dl_life *l) {
+  DL_LIST_EACH_SAFE(&l->objects->sandbox_list, node, after) {
+    dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
+    sb->life = l;
+    resume(sb);
+  }
+}
+
+/* ---- all of them ---- */
+
+void dl_life_init(dl_life *l, dl_objects *objects, uv_loop_t *loop) {
+  *l = (dl_life){.objects = objects};
+  uv_timer_init(loop, &l->alarm);
+}
+
+int dl_life_open(dl_life *l, const dl_runtime_opts *opts, char **error) {
+  char text[512] = "";
+  int rc = dl_runtime_new(l->objects->loop, opts, &l->runtime, text, sizeof text);
+  if (rc != 0) *error = dl_xstrdup(text);
+  return rc;
+}
+
+void dl_life_freeze(dl_life *l) {
+  l->is_frozen = true;
+  uv_timer_stop(&l->alarm);
+}
+
+static void on_alarm_closed(uv_handle_t *handle) {
+  dl_life *l = DL_CONTAINER(handle, dl_life, alarm);
+  l->on_closed(l->closed_user);
+}
+
+static void wait_for_jobs(uv_timer_t *timer) {
+  dl_life *l = DL_CONTAINER(timer, dl_life, alarm);
+  if (!dl_list_empty(&l->objects->jobs))
+    uv_timer_start(&l->alarm, wait_for_jobs, 5, 0);
+  else
+    uv_close((uv_handle_t *)&l->alarm, on_alarm_closed);
+}
+
+static void on_runtime_closed(void *user) {
+  dl_life *l = user;
+  l->runtime = NULL;
+  uv_timer_start(&l->alarm, wait_for_jobs, 0, 0);
+}
+
+void dl_life_close(dl_life *l, void (*on_closed)(void *user), void *user) {
+  assert(l->is_frozen && !l->on_closed);
+  l->on_closed = on_closed;
+  l->closed_user = user;
+  DL_LIST_EACH(&l->objects->sandbox_list, node) tell_waiters(DL_CONTAINER(node, dl_sandbox, link));
+  if (l->runtime)
+    dl_runtime_close(l->runtime, on_runtime_closed, l);
+  else
+    on_runtime_closed(l);
 }

@@ -1,37 +1,69 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The only place where a sandbox changes its state. Routes ask for something here after they
- * checked that it may be asked; timers and admin calls use the same functions.
+ * The life of sandboxes: the only place where one changes its state or has to do with its box.
+ * Routes ask for something here after they checked that it may be asked; timers and admin calls
+ * use the same functions. Nothing here knows of requests: who waits for something leaves a callback.
  */
-#ifndef DL_LIFECYCLE_H
-#define DL_LIFECYCLE_H
+#ifndef DL_LIFE_H
+#define DL_LIFE_H
 
-#include "control/control.h"
+#include "control/objects/objects.h"
+#include "runtime/runtime.h"
 
-/* Write the sandbox into the journal; `touch` also moves updatedAt and lastActivityAt. */
-void dl_sandbox_save(dl_sandbox *sb);
-void dl_sandbox_touch(dl_sandbox *sb);
+typedef struct dl_life {
+  dl_objects *objects;
+  dl_runtime *runtime; /* NULL until it could be started */
+  uv_timer_t alarm;
+  uv_timer_cb on_alarm; /* looks for what is due, see timers.c; NULL: nobody does */
+  bool is_frozen;       /* the server ends: no state moves any more */
+  void (*on_closed)(void *user);
+  void *closed_user;
+} dl_life;
 
-/* Register a new sandbox and boot it. `req` is answered when it is up (or at once). */
-void dl_life_create(dl_sandbox *sb, dl_req *req);
-/* stopped, archived or (cancelling) archiving -> started. `req` may be NULL. */
-void dl_life_start(dl_sandbox *sb, dl_req *req);
+/* How a wait has ended. */
+typedef enum {
+  DL_LIFE_SETTLED, /* the sandbox shows it; or it takes longer than anybody should wait */
+  DL_LIFE_FAILED,  /* its error_reason says why */
+  DL_LIFE_ENDING   /* the server ends */
+} dl_life_outcome;
+
+/* Called once. */
+typedef struct {
+  void (*cb)(dl_sandbox *sb, dl_life_outcome outcome, void *user); /* NULL: nobody waits */
+  void *user;
+} dl_life_wait;
+#define DL_LIFE_NO_WAIT ((dl_life_wait){NULL, NULL})
+
+void dl_life_init(dl_life *l, dl_objects *objects, uv_loop_t *loop);
+/* From now on boxes can be started. -1 and *error when the machine cannot isolate. */
+int dl_life_open(dl_life *l, const dl_runtime_opts *opts, char **error);
+/* Every sandbox goes on with what a stopped server left behind. */
+void dl_life_resume(dl_life *l);
+/* The server ends: from here on no state moves. */
+void dl_life_freeze(dl_life *l);
+/* After that: ends every wait and every box, and reports when no work on files is under way any more. */
+void dl_life_close(dl_life *l, void (*on_closed)(void *user), void *user);
+
+/* Write the sandbox into the journal; what is due is looked at again. */
+void dl_life_save(dl_sandbox *sb);
+
+/* A new sandbox is registered and shows "creating"... */
+void dl_life_create(dl_life *l, dl_sandbox *sb);
+/* ...and is booted for the first time. */
+void dl_life_boot(dl_sandbox *sb, dl_life_wait wait);
+/* stopped, archived, failed or (cancelling) archiving -> started. */
+void dl_life_start(dl_sandbox *sb, dl_life_wait wait);
 /* started -> stopped; an ephemeral one is destroyed. */
 void dl_life_stop(dl_sandbox *sb, bool force);
+/* stopped -> archived */
 void dl_life_archive(dl_sandbox *sb);
+/* Out of any state. */
 void dl_life_destroy(dl_sandbox *sb);
+/* started or stopped, and the same again with other sizes. */
 void dl_life_resize(dl_sandbox *sb, double cpu, double memory, double disk);
-/* For tests of error paths: ends the box, shows `error`, then answers `req`. */
-void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_req *req);
-/* Go on with what a stopped server left behind. */
-void dl_life_resume(dl_sandbox *sb);
-
-/* Auto-stop, auto-archive, auto-delete, end of life: look now, and set the alarm for the next. */
-void dl_timers_run(dl_control *c);
-/* Something changed that may make a timer due earlier. */
-void dl_timers_mark(dl_control *c);
-
-/* Answer everybody who waits for a start; for the end of the server. */
-void dl_life_abandon(dl_sandbox *sb);
+/* failed -> stopped */
+void dl_life_recover(dl_sandbox *sb);
+/* For tests of error paths: ends the box and shows `reason`. Not while something is pending, not archived. */
+void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_life_wait wait);
 
 #endif

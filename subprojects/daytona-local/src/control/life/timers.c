@@ -4,7 +4,7 @@
  * alarm is set for the earliest of all; activity only moves times back, so an alarm that comes
  * too early just looks again.
  */
-#include "control/life/life.h"
+#include "control/life/timers.h"
 
 #define MINUTE INT64_C(60000)
 #define ALARM_MAX_MS (60 * 1000)
@@ -39,16 +39,11 @@ static event next_event(dl_sandbox *sb) {
   return e;
 }
 
-static void on_alarm(uv_timer_t *timer) { dl_timers_run(DL_CONTAINER(timer, dl_control, timers)); }
-
-void dl_timers_mark(dl_control *c) {
-  if (!c->is_closing) uv_timer_start(&c->timers, on_alarm, 0, 0);
-}
-
-void dl_timers_run(dl_control *c) {
-  int64_t now = dl_now(c), earliest = INT64_MAX;
-  if (c->is_closing) return;
-  DL_LIST_EACH_SAFE(&c->sandbox_list, node, after) {
+void dl_timers_run(dl_life *l) {
+  dl_objects *o = l->objects;
+  int64_t now = dl_objects_now(o), earliest = INT64_MAX;
+  if (l->is_frozen) return;
+  DL_LIST_EACH_SAFE(&o->sandbox_list, node, after) {
     dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
     /* An open stream is activity for as long as it lives. */
     if (sb->relay_count > 0) sb->last_activity_at = now;
@@ -62,7 +57,14 @@ void dl_timers_run(dl_control *c) {
     e.act(sb);
   }
   if (earliest == INT64_MAX) return;
-  int64_t wait = dl_clock_real_until(&c->clock, earliest);
+  int64_t wait = dl_clock_real_until(&o->clock, earliest);
   /* Never far ahead: the wall clock may be set. */
-  uv_timer_start(&c->timers, on_alarm, (uint64_t)(wait < ALARM_MAX_MS ? wait : ALARM_MAX_MS), 0);
+  uv_timer_start(&l->alarm, l->on_alarm, (uint64_t)(wait < ALARM_MAX_MS ? wait : ALARM_MAX_MS), 0);
+}
+
+static void on_alarm(uv_timer_t *timer) { dl_timers_run(DL_CONTAINER(timer, dl_life, alarm)); }
+
+void dl_timers_start(dl_life *l) {
+  l->on_alarm = on_alarm;
+  uv_timer_start(&l->alarm, on_alarm, 0, 0);
 }

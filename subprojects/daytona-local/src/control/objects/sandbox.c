@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A sandbox as data. One table names the fields that are kept on disk, and drives both
- * directions; the shown forms are built by hand because nearly every key has a rule of its own.
+ * directions.
  */
-#include "control/control.h"
+#include "control/objects/sandbox.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const state_names[DL_STATE_COUNT] = {
-  "creating", "started", "stopped", "archived", "restoring", "resizing", "error", "destroying", "destroyed"};
+static const char *const state_names[DL_STATE_COUNT] = {"creating",  "started",  "stopped", "archived",
+                                                        "restoring", "resizing", "error",   "destroyed"};
 static const char *const want_names[DL_WANT_COUNT] = {"started", "stopped", "archived", "destroyed",
                                                       "resized"};
 
@@ -70,13 +70,12 @@ static const field fields[] = {
 #define AT(sb, f, type) ((type *)(void *)((char *)(sb) + (f)->offset))
 #define AT_CONST(sb, f, type) ((const type *)(const void *)((const char *)(sb) + (f)->offset))
 
-dl_sandbox *dl_sandbox_new(struct dl_control *c, const char *id) {
+dl_sandbox *dl_sandbox_new(const char *id, const char *target, int64_t now) {
   dl_sandbox *sb = dl_xcalloc(1, sizeof *sb);
-  sb->control = c;
   sb->id = dl_xstrdup(id);
   sb->name = dl_xstrdup(id);
   sb->user = dl_xstrdup("daytona");
-  sb->target = dl_xstrdup(c->opts.region);
+  sb->target = dl_xstrdup(target);
   sb->env = json_object();
   sb->labels = json_object();
   sb->volumes = json_array();
@@ -91,7 +90,7 @@ dl_sandbox *dl_sandbox_new(struct dl_control *c, const char *id) {
   sb->auto_archive = 10080;
   sb->auto_delete = -1;
   sb->backup_state = "None";
-  sb->created_at = sb->updated_at = sb->last_activity_at = dl_now(c);
+  sb->created_at = sb->updated_at = sb->last_activity_at = now;
   dl_list_init(&sb->link);
   dl_list_init(&sb->waiters);
   return sb;
@@ -119,12 +118,19 @@ static json_t *encode_field(const dl_sandbox *sb, const field *f) {
   return NULL;
 }
 
-json_t *dl_sandbox_record(const dl_sandbox *sb) {
+json_t *dl_sandbox_record(const dl_sandbox *sb, dl_state state) {
   json_t *record = json_object();
+  dl_want want = sb->want;
+  assert(state < DL_STATE_COUNT && want < DL_WANT_COUNT);
+  /* A resize that is cut off has happened: the sizes are in the record, and so is what it goes back to. */
+  if (state == DL_RESIZING) {
+    state = sb->state_before;
+    want = sb->want_before;
+  }
   for (size_t i = 0; i < DL_COUNT(fields); i++)
     json_object_set_new(record, fields[i].key, encode_field(sb, &fields[i]));
-  json_object_set_new(record, "state", json_string(state_names[sb->state]));
-  json_object_set_new(record, "want", json_string(want_names[sb->want]));
+  json_object_set_new(record, "state", json_string(state_names[state]));
+  json_object_set_new(record, "want", json_string(want_names[want]));
   json_object_set_new(record, "backupState", json_string(sb->backup_state));
   return record;
 }
@@ -148,13 +154,13 @@ static int index_of(const char *const *names, int count, const char *name) {
   return -1;
 }
 
-dl_sandbox *dl_sandbox_from_record(struct dl_control *c, const json_t *record) {
+dl_sandbox *dl_sandbox_from_record(const json_t *record, const char *region) {
   const char *id = dl_json_str(record, "id");
   int state = index_of(state_names, DL_STATE_COUNT, dl_json_str(record, "state"));
   int want = index_of(want_names, DL_WANT_COUNT, dl_json_str(record, "want"));
   int backup = index_of(backup_states, DL_COUNT(backup_states), dl_json_str(record, "backupState"));
   if (!id || !dl_is_uuid(id) || state < 0 || want < 0 || backup < 0) return NULL;
-  dl_sandbox *sb = dl_sandbox_new(c, id);
+  dl_sandbox *sb = dl_sandbox_new(id, region, 0);
   sb->state = (dl_state)state;
   sb->want = (dl_want)want;
   sb->backup_state = backup_states[backup];
@@ -179,6 +185,8 @@ const char *dl_sandbox_state_name(const dl_sandbox *sb, bool in_list) {
   return state_names[sb->state];
 }
 
+const char *dl_want_name(dl_want want) { return want_names[want]; }
+
 bool dl_sandbox_is_busy(const dl_sandbox *sb) {
   static const dl_state reached[DL_WANT_COUNT] = {DL_STARTED, DL_STOPPED, DL_ARCHIVED, DL_DESTROYED,
                                                   DL_RESIZING};
@@ -186,70 +194,3 @@ bool dl_sandbox_is_busy(const dl_sandbox *sb) {
 }
 
 bool dl_sandbox_is_ephemeral(const dl_sandbox *sb) { return sb->auto_delete == 0; }
-
-/* ---- as shown ---- */
-
-static json_t *time_or_null(int64_t ms) { return ms ? json_string(dl_iso_format(ms).text) : json_null(); }
-
-static const char *toolbox_url(const dl_sandbox *sb, char *buffer, size_t size) {
-  snprintf(buffer, size, "%s/toolbox", sb->control->url);
-  return buffer;
-}
-
-/* The keys that both forms have. */
-static json_t *common(const dl_sandbox *sb, bool in_list) {
-  char url[512];
-  json_t *o =
-    json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:O}", "id", sb->id, "organizationId",
-              sb->control->organization_id, "name", sb->name, "target", sb->target, "user", sb->user,
-              "public", sb->is_public, "networkBlockAll", sb->is_blocked, "cpu", dl_json_number(sb->cpu),
-              "gpu", dl_json_number(sb->gpu), "memory", dl_json_number(sb->memory), "disk",
-              dl_json_number(sb->disk), "labels", sb->labels);
-  json_object_set_new(o, "toolboxProxyUrl", json_string(toolbox_url(sb, url, sizeof url)));
-  json_object_set_new(o, "state", json_string(dl_sandbox_state_name(sb, in_list)));
-  json_object_set_new(o, "desiredState", json_string(want_names[sb->want]));
-  json_object_set_new(o, "snapshot", dl_json_str_or_null(sb->snapshot));
-  json_object_set_new(o, "errorReason", dl_json_str_or_null(sb->error_reason));
-  json_object_set_new(o, "recoverable", json_boolean(sb->is_recoverable));
-  json_object_set_new(o, "backupState", json_string(sb->backup_state));
-  json_object_set_new(o, "networkAllowList", dl_json_str_or_null(sb->allow_list));
-  json_object_set_new(o, "domainAllowList", dl_json_str_or_null(sb->domain_list));
-  json_object_set_new(o, "autoStopInterval", json_integer(sb->auto_stop));
-  json_object_set_new(o, "autoArchiveInterval", json_integer(sb->auto_archive));
-  json_object_set_new(o, "autoDeleteInterval", json_integer(sb->auto_delete));
-  json_object_set_new(o, "autoPauseInterval", json_integer(0));
-  json_object_set_new(o, "autoDestroyAt", time_or_null(sb->destroy_at));
-  json_object_set_new(o, "createdAt", json_string(dl_iso_format(sb->created_at).text));
-  json_object_set_new(o, "updatedAt", json_string(dl_iso_format(sb->updated_at).text));
-  json_object_set_new(o, "lastActivityAt", json_string(dl_iso_format(sb->last_activity_at).text));
-  json_object_set_new(o, "sandboxClass", json_string("container"));
-  json_object_set_new(o, "daemonVersion", json_string(DL_API_VERSION));
-  json_object_set_new(o, "runnerId", json_string(sb->control->organization_id));
-  json_object_set_new(o, "kvm", json_false()); /* newer than 0.205, and wanted by SDKs from 0.226 on */
-  json_object_set_new(o, "spot", json_false());
-  json_object_set_new(o, "spotEvictedAt", json_null());
-  json_object_set_new(o, "warmPoolId", json_null());
-  return o;
-}
-
-json_t *dl_sandbox_list_item(const dl_sandbox *sb) { return common(sb, true); }
-
-json_t *dl_sandbox_dto(const dl_sandbox *sb) {
-  json_t *o = common(sb, false);
-  json_object_set(o, "env", sb->env);
-  json_object_set(o, "volumes", sb->volumes);
-  if (sb->backup_at) json_object_set_new(o, "backupCreatedAt", time_or_null(sb->backup_at));
-  json_object_set_new(o, "outboundProxyUrl", dl_json_str_or_null(sb->outbound_proxy));
-  json_object_set_new(o, "otelEndpointOverride", dl_json_str_or_null(sb->otel_endpoint));
-  return o;
-}
-
-char *dl_sandbox_dir(const dl_sandbox *sb) {
-  return dl_xprintf("%s/sandboxes/%s", sb->control->state_dir, sb->id);
-}
-char *dl_sandbox_home(const dl_sandbox *sb) {
-  return dl_xprintf("%s/sandboxes/%s/home", sb->control->state_dir, sb->id);
-}
-char *dl_sandbox_archive(const dl_sandbox *sb) {
-  return dl_xprintf("%s/archives/%s.tar", sb->control->state_dir, sb->id);
-}

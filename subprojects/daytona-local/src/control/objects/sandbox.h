@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A sandbox as data: its fields, what is kept on disk, and the two forms in which it is shown.
+ * A sandbox as data: its fields, and what of them is kept on disk. Its state and what was asked of
+ * it are changed in src/control/life only.
  */
 #ifndef DL_SANDBOX_H
 #define DL_SANDBOX_H
 
 #include "base/jsonx.h"
 #include "base/list.h"
-#include "http/http.h"
-#include "runtime/runtime.h"
 
 /* What was achieved (raw), in the words of the platform. */
 typedef enum {
@@ -19,7 +18,6 @@ typedef enum {
   DL_RESTORING,
   DL_RESIZING,
   DL_ERROR,
-  DL_DESTROYING,
   DL_DESTROYED,
   DL_STATE_COUNT
 } dl_state;
@@ -36,7 +34,6 @@ typedef enum {
 
 typedef struct dl_sandbox {
   dl_list link;
-  struct dl_control *control;
   char *id, *name, *snapshot, *user, *target;
   json_t *env, *labels, *volumes; /* never changed in place: replaced */
   bool is_public, is_blocked;
@@ -56,36 +53,35 @@ typedef struct dl_sandbox {
   json_t *ssh_access;    /* [{id, token, expiresAt, createdAt}] */
 
   /* Not kept on disk. */
-  dl_box *box;
+  struct dl_life *life; /* set when it begins */
+  struct dl_box *box;   /* while there is one; see runtime.h */
   bool is_pending;      /* an operation is under way */
   bool cancels_archive; /* start was asked while archiving */
+  bool is_breaking;     /* its end is to be shown as a failure */
   bool is_gone;         /* destroyed while an operation still holds it */
   unsigned relay_count; /* proxied requests under way: all of them are activity */
-  int hold_count;
-  dl_req *break_req; /* the admin call that forces an error */
-  dl_list waiters;   /* requests waiting for a start, see life.c */
+  unsigned hold_count;
+  dl_list waiters; /* who waits for a start, see life.c */
+  /* What a resize goes back to, valid while the state is DL_RESIZING. */
+  dl_state state_before;
+  dl_want want_before;
 } dl_sandbox;
 
-dl_sandbox *dl_sandbox_new(struct dl_control *c, const char *id);
+/* `target` is its region; `now` stamps it. */
+dl_sandbox *dl_sandbox_new(const char *id, const char *target, int64_t now);
 void dl_sandbox_free(dl_sandbox *sb);
 
-/* The record for the store, and back (NULL for a record that makes no sense). */
-json_t *dl_sandbox_record(const dl_sandbox *sb);
-dl_sandbox *dl_sandbox_from_record(struct dl_control *c, const json_t *record);
+/* The record for the store, and back (NULL for a record that makes no sense). A state that is on its way to disk
+ * before it is shown comes as `state`; else that is the sandbox's own. */
+json_t *dl_sandbox_record(const dl_sandbox *sb, dl_state state);
+dl_sandbox *dl_sandbox_from_record(const json_t *record, const char *region);
 
 /* The state that reads show: raw and wanted combined. */
 const char *dl_sandbox_state_name(const dl_sandbox *sb, bool in_list);
+const char *dl_want_name(dl_want want);
 /* Something was asked for that is not achieved yet. */
 bool dl_sandbox_is_busy(const dl_sandbox *sb);
 bool dl_sandbox_is_ephemeral(const dl_sandbox *sb);
-
-json_t *dl_sandbox_dto(const dl_sandbox *sb);
-json_t *dl_sandbox_list_item(const dl_sandbox *sb);
-
-/* Where its files live; yours to free. */
-char *dl_sandbox_dir(const dl_sandbox *sb);
-char *dl_sandbox_home(const dl_sandbox *sb);
-char *dl_sandbox_archive(const dl_sandbox *sb);
 
 bool dl_state_known(const char *name); /* any of the platform's state names */
 

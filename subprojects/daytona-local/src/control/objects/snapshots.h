@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Snapshots as far as creates need them: the default one, listing and lookup.
+ * Snapshots: the default one, listing and lookup.
  */
 #ifndef DL_SNAPSHOTS_H
 #define DL_SNAPSHOTS_H
 
-#include "control/control.h"
+#include "control/objects/objects.h"
 
 #define DL_DEFAULT_SNAPSHOT "daytona-local/default:1.0"
 
 /* Makes sure the default snapshot is there; its id survives restarts. */
-void dl_snapshots_init(dl_control *c);
+void dl_snapshots_init(dl_objects *o);
+/* By id; borrowed, never NULL. */
+const json_t *dl_snapshots_all(dl_objects *o);
 /* By id or name; NULL or blank text: the default one. Borrowed, NULL when there is none. */
-json_t *dl_snapshot_find(dl_control *c, const char *id_or_name);
-void dl_snapshot_used(dl_control *c, json_t *snapshot);
+json_t *dl_snapshot_find(dl_objects *o, const char *id_or_name);
+void dl_snapshot_used(dl_objects *o, json_t *snapshot);
 
 #endif

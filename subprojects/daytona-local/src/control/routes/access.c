@@ -3,7 +3,7 @@
  * Ways into a sandbox from outside: preview URLs with standing and signed tokens, the toolbox
  * URL, the key for signed file URLs, SSH tokens.
  */
-#include "control/life/life.h"
+#include "control/routes/call.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -35,14 +35,14 @@ static void preview_url(dl_req *req, void *user) {
 /* ---- signed previews ---- */
 
 /* Drops what has expired; a new array because the stored one is shared with the journal. */
-static json_t *living(dl_sandbox *sb, json_t *entries, bool is_preview) {
+static json_t *living(dl_control *c, json_t *entries, bool is_preview) {
   json_t *kept = json_array(), *entry;
   size_t i;
   json_array_foreach (entries, i, entry) {
-    if (dl_json_int(entry, "expiresAt", 0) > dl_now(sb->control))
+    if (dl_json_int(entry, "expiresAt", 0) > dl_now(c))
       json_array_append(kept, entry);
     else if (is_preview)
-      dl_map_remove(&sb->control->preview_tokens, dl_json_str(entry, "token"));
+      dl_map_remove(&c->objects.preview_tokens, dl_json_str(entry, "token"));
   }
   return kept;
 }
@@ -62,7 +62,7 @@ static void signed_preview_url(dl_req *req, void *user) {
     dl_fail(c, req, 400, "expiresInSeconds must be an integer from 1 to 86400");
     return;
   }
-  replace(&sb->signed_tokens, living(sb, sb->signed_tokens, true));
+  replace(&sb->signed_tokens, living(c, sb->signed_tokens, true));
   if (json_array_size(sb->signed_tokens) >= SIGNED_MAX) {
     dl_fail(c, req, 400, "too many signed preview URLs of this sandbox are alive");
     return;
@@ -71,8 +71,8 @@ static void signed_preview_url(dl_req *req, void *user) {
   json_array_append_new(sb->signed_tokens,
                         json_pack("{s:s, s:I, s:I}", "token", token, "port", (json_int_t)port, "expiresAt",
                                   (json_int_t)(dl_now(c) + seconds * 1000)));
-  dl_map_put(&c->preview_tokens, token, sb);
-  dl_sandbox_save(sb);
+  dl_map_put(&c->objects.preview_tokens, token, sb);
+  dl_life_save(sb);
   dl_answer_durable(c, req, 200,
                     json_pack("{s:s, s:I, s:s, s:s}", "sandboxId", sb->id, "port", (json_int_t)port, "token",
                               token, "url", url));
@@ -90,10 +90,10 @@ static void expire_signed(dl_req *req, void *user) {
     if (strcmp(dl_json_str(entry, "token"), token) != 0)
       json_array_append(kept, entry);
     else
-      dl_map_remove(&c->preview_tokens, token);
+      dl_map_remove(&c->objects.preview_tokens, token);
   }
   replace(&sb->signed_tokens, kept);
-  dl_sandbox_save(sb);
+  dl_life_save(sb);
   dl_answer_durable(c, req, 200, NULL);
 }
 
@@ -132,10 +132,10 @@ static void rotate_signing_key(dl_req *req, void *user) {
   free(sb->signing_key);
   sb->signing_key = dl_xprintf("sk%s", key);
   free(key);
-  dl_sandbox_save(sb);
+  dl_life_save(sb);
   rotation *r = dl_xcalloc(1, sizeof *r);
   *r = (rotation){c, req, dl_xstrdup(sb->signing_key)};
-  dl_store_commit(c->store, on_rotated, r);
+  dl_store_commit(c->objects.store, on_rotated, r);
 }
 
 /* ---- SSH ---- */
@@ -165,7 +165,7 @@ static void create_ssh(dl_req *req, void *user) {
   free(token);
   /* A new token revokes every earlier one. */
   replace(&sb->ssh_access, json_pack("[o]", entry));
-  dl_sandbox_save(sb);
+  dl_life_save(sb);
   dl_answer_durable(c, req, 200, ssh_dto(sb, entry));
 }
 
@@ -179,14 +179,14 @@ static void delete_ssh(dl_req *req, void *user) {
     if (token && strcmp(dl_json_str(entry, "token"), token) != 0) json_array_append(kept, entry);
   }
   replace(&sb->ssh_access, kept);
-  dl_sandbox_save(sb);
+  dl_life_save(sb);
   dl_answer_sandbox(c, req, sb);
 }
 
 static void validate_ssh(dl_req *req, void *user) {
   dl_control *c = user;
   const char *token = dl_query_get(dl_req_query(req), "token"), *found = "";
-  DL_LIST_EACH(&c->sandbox_list, node) {
+  DL_LIST_EACH(&c->objects.sandbox_list, node) {
     dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
     json_t *entry = json_array_get(sb->ssh_access, 0);
     if (!token || !entry || sb->want == DL_WANT_DESTROYED) continue;

@@ -3,8 +3,9 @@
  * Calls that move a sandbox between states: whether each may be asked now. The moves themselves
  * are in life.c.
  */
-#include "control/life/life.h"
+#include "control/routes/call.h"
 #include "control/routes/query.h"
+#include "control/routes/started.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static void start(dl_req *req, void *user) {
   else if (!is_archiving && dl_sandbox_is_busy(sb))
     refuse_busy(c, req, sb);
   else
-    dl_life_start(sb, req);
+    dl_life_start(sb, dl_wait_started(c, req));
 }
 
 static void stop(dl_req *req, void *user) {
@@ -96,16 +97,9 @@ static void recover(dl_req *req, void *user) {
   } else if (!sb->is_recoverable) {
     dl_fail(c, req, 400, "Sandbox %s is not recoverable", sb->id);
   } else if (!skip_start) {
-    dl_set(&sb->error_reason, NULL);
-    sb->is_recoverable = false;
-    dl_life_start(sb, req);
+    dl_life_start(sb, dl_wait_started(c, req));
   } else {
-    dl_set(&sb->error_reason, NULL);
-    sb->is_recoverable = false;
-    sb->state = DL_STOPPED;
-    sb->want = DL_WANT_STOPPED;
-    dl_sandbox_touch(sb);
-    dl_sandbox_save(sb);
+    dl_life_recover(sb);
     dl_answer_sandbox(c, req, sb);
   }
 }
@@ -199,4 +193,4 @@ static const dl_route routes[] = {
   {"POST", "/sandbox/{x}/fork", fork_sandbox, DL_R_SANDBOX | DL_R_CREATE | WRITE},
 };
 
-dl_route_table dl_lifecycle_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }
+dl_route_table dl_action_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }

@@ -4,8 +4,10 @@
  */
 #include "control/routes/admin.h"
 
+#include "control/life/timers.h"
+#include "control/routes/admit.h"
 #include "control/routes/call.h"
-#include "control/life/life.h"
+#include "control/routes/started.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +49,7 @@ static void delete_faults(dl_req *req, void *user) {
 
 static json_t *clock_json(const dl_control *c) {
   return json_pack("{s:s, s:o}", "now", dl_iso_format(dl_now(c)).text, "speed",
-                   dl_json_number(c->clock.speed));
+                   dl_json_number(c->objects.clock.speed));
 }
 
 static void get_clock(dl_req *req, void *user) { dl_reply_json(req, 200, clock_json(user)); }
@@ -62,9 +64,9 @@ static void set_clock(dl_req *req, void *user) {
     dl_fail(c, req, 400, "expected jump_ms (forward, up to ten years) or speed (0.001 to 1000000)");
     return;
   }
-  if (speed) dl_clock_set_speed(&c->clock, factor);
-  if (jump) dl_clock_jump(&c->clock, (int64_t)ms);
-  dl_timers_run(c);
+  if (speed) dl_clock_set_speed(&c->objects.clock, factor);
+  if (jump) dl_clock_jump(&c->objects.clock, (int64_t)ms);
+  dl_timers_run(&c->life);
   dl_answer_durable(c, req, 200, clock_json(c));
 }
 
@@ -83,14 +85,14 @@ static void set_state(dl_req *req, void *user) {
     dl_fail(c, req, 400, "an archived sandbox has nothing that could fail");
   } else {
     dl_life_break(sb, reason ? reason : "forced by an admin call", dl_json_bool(body, "recoverable", false),
-                  req);
+                  dl_wait_any(c, req));
   }
 }
 
 static void info(dl_req *req, void *user) {
   dl_control *c = user;
   json_t *boxes = json_object();
-  DL_LIST_EACH(&c->sandbox_list, node) {
+  DL_LIST_EACH(&c->objects.sandbox_list, node) {
     dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
     if (!sb->box || sb->state != DL_STARTED) continue;
     dl_box_info i = dl_box_get_info(sb->box);

@@ -5,7 +5,7 @@
 #ifndef DL_ADMIN_H
 #define DL_ADMIN_H
 
-#include "control/control.h"
+#include "control/context.h"
 
 void dl_admin_handle(dl_control *c, dl_req *req, const char *path);
 

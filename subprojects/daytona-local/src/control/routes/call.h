@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What call.c shares with the dispatcher, the proxy and the admin calls.
+ * What a route's handler has before it: the call's sandbox and body, and the ways to answer.
  */
-#ifndef DL_API_H
-#define DL_API_H
+#ifndef DL_CALL_H
+#define DL_CALL_H
 
-#include "control/control.h"
+#include "control/routes/answer.h"
+#include "control/routes/flags.h"
 
-/* All routes of the control plane. NULL and *error when two of them contradict each other. */
-dl_routes *dl_api_routes(char **error);
-/* A call of the control plane; `path` is without the prefix. */
-void dl_api_handle(dl_control *c, dl_req *req, const char *path);
-/* False when the request was answered with 401, 403 or 429. */
-bool dl_authenticate(dl_control *c, dl_req *req, unsigned *permissions);
-/* NULL for unknown and for destroyed ones. */
-dl_sandbox *dl_find_sandbox(dl_control *c, const char *id_or_name, bool by_name);
+/* The body of a route that wants one: a JSON object, empty when there was no body. Borrowed. */
+const json_t *dl_body(dl_req *req);
+/* The sandbox of a route that names one. */
+dl_sandbox *dl_target(dl_req *req);
+
 /* Body and sandbox as the route's flags say, then its handler. */
 void dl_run_route(dl_control *c, dl_req *req, const dl_route *route);
-/* 429 with Retry-After-<bucket>, or plain Retry-After for a NULL bucket. */
-void dl_fail_limited(dl_control *c, dl_req *req, const char *bucket, int64_t seconds);
 
 #endif

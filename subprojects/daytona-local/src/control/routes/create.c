@@ -4,10 +4,11 @@
  */
 #include "control/routes/create.h"
 
-#include "control/life/life.h"
 #include "control/objects/snapshots.h"
 #include "control/routes/validate.h"
 #include "control/objects/volumes.h"
+#include "control/routes/call.h"
+#include "control/routes/started.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -112,7 +113,7 @@ static bool refuse_build(dl_control *c, dl_req *req, const json_t *body) {
 static bool resolve_target(dl_control *c, dl_req *req, const dl_sandbox *sb) {
   /* One region here; the names of the public ones are accepted so that a configured target works. */
   static const char *const aliases[] = {"us", "eu", "local"};
-  if (strcmp(sb->target, c->opts.region) == 0) return true;
+  if (strcmp(sb->target, c->objects.region) == 0) return true;
   for (size_t i = 0; i < DL_COUNT(aliases); i++)
     if (strcmp(sb->target, aliases[i]) == 0) return true;
   dl_fail(c, req, 404, "Region %s not found", sb->target);
@@ -137,7 +138,7 @@ static bool resolve_volumes(dl_control *c, dl_req *req, const json_t *wanted, js
   json_t *mount, *resolved = json_array();
   json_array_foreach (wanted, i, mount) {
     const char *name = dl_json_str(mount, "volumeId"), *subpath = dl_json_str(mount, "subpath"), *id = NULL;
-    dl_volume_found found = dl_volume_find(c, name, &id);
+    dl_volume_found found = dl_volume_find(&c->objects, name, &id);
     if (found != DL_VOLUME_OK) {
       if (found == DL_VOLUME_MISSING)
         dl_fail(c, req, 404, "Volume %s not found", name);
@@ -213,7 +214,7 @@ static void read_fields(dl_control *c, dl_check *k, dl_sandbox *sb, const json_t
   if (!*sb->user) dl_set(&sb->user, "daytona");
   if (strcmp(sb->user, "daytona") != 0)
     dl_check_add(k, "user must be daytona: daytona-local has no other user");
-  if (!*sb->target) dl_set(&sb->target, c->opts.region);
+  if (!*sb->target) dl_set(&sb->target, c->objects.region);
   sb->auto_archive = dl_clamp_archive(sb->auto_archive);
   if (sb->auto_delete < 0) sb->auto_delete = -1;
   if (ttl > 0) sb->destroy_at = sb->created_at + ttl * 60000;
@@ -230,13 +231,13 @@ static bool fill(dl_control *c, dl_req *req, dl_sandbox *sb, const json_t *body)
   json_array_foreach (volumes, i, mount) check_mount(&k, i, mount);
   if (k.text.len == 0) check_lists(c, &k, sb);
   if (dl_check_failed(&k, c, req) || refuse_build(c, req, body) || !resolve_target(c, req, sb)) return false;
-  json_t *snapshot = dl_snapshot_find(c, dl_json_str(body, "snapshot"));
+  json_t *snapshot = dl_snapshot_find(&c->objects, dl_json_str(body, "snapshot"));
   if (!snapshot) {
     dl_fail(c, req, 400, "Snapshot %s not found", dl_json_str(body, "snapshot"));
     return false;
   }
   if (!resolve_volumes(c, req, volumes, &sb->volumes)) return false;
-  if (dl_map_get(&c->names, sb->name) || dl_map_get(&c->sandboxes, sb->name)) {
+  if (dl_map_get(&c->objects.names, sb->name) || dl_map_get(&c->objects.sandboxes, sb->name)) {
     dl_fail(c, req, 409, "Sandbox with name %s already exists", sb->name);
     return false;
   }
@@ -244,16 +245,19 @@ static bool fill(dl_control *c, dl_req *req, dl_sandbox *sb, const json_t *body)
   sb->cpu = dl_json_num(snapshot, "cpu", 1);
   sb->memory = dl_json_num(snapshot, "mem", 1);
   sb->disk = dl_json_num(snapshot, "disk", 3);
-  dl_snapshot_used(c, snapshot);
-  dl_volume_used(c, sb->volumes);
+  dl_snapshot_used(&c->objects, snapshot);
+  dl_volume_used(&c->objects, sb->volumes);
   return true;
 }
 
 void dl_create_sandbox(dl_req *req, void *user) {
   dl_control *c = user;
-  dl_sandbox *sb = dl_sandbox_new(c, dl_uuid_new().text);
-  if (fill(c, req, sb, dl_body(req)))
-    dl_life_create(sb, req);
-  else
+  dl_sandbox *sb = dl_sandbox_new(dl_uuid_new().text, c->objects.region, dl_now(c));
+  if (!fill(c, req, sb, dl_body(req))) {
     dl_sandbox_free(sb);
+    return;
+  }
+  dl_life_create(&c->life, sb);
+  if (c->opts.answers_creating) dl_answer_sandbox(c, req, sb);
+  dl_life_boot(sb, c->opts.answers_creating ? DL_LIFE_NO_WAIT : dl_wait_started(c, req));
 }

@@ -5,7 +5,7 @@
 #ifndef DL_CREATE_H
 #define DL_CREATE_H
 
-#include "control/control.h"
+#include "control/routes/answer.h"
 
 #define DL_ARCHIVE_MAX_MINUTES 43200
 

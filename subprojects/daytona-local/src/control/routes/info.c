@@ -4,6 +4,7 @@
  * that are empty here (metrics).
  */
 #include "control/objects/snapshots.h"
+#include "control/routes/call.h"
 
 #include <stdlib.h>
 
@@ -36,12 +37,12 @@ static void health(dl_req *req, void *user) {
 
 static void regions(dl_req *req, void *user) {
   dl_control *c = user;
-  json_t *snapshot = dl_snapshot_find(c, NULL);
+  json_t *snapshot = dl_snapshot_find(&c->objects, NULL);
   const char *since = dl_json_str(snapshot, "createdAt");
   dl_reply_json(
     req, 200,
-    json_pack("[{s:s, s:s, s:n, s:s, s:s, s:s, s:n, s:n, s:n, s:n}]", "id", c->opts.region, "name",
-              c->opts.region, "organizationId", "regionType", "shared", "createdAt", since, "updatedAt",
+    json_pack("[{s:s, s:s, s:n, s:s, s:s, s:s, s:n, s:n, s:n, s:n}]", "id", c->objects.region, "name",
+              c->objects.region, "organizationId", "regionType", "shared", "createdAt", since, "updatedAt",
               since, "proxyUrl", "sshGatewayUrl", "snapshotManagerUrl", "otelEndpoint"));
 }
 
@@ -63,7 +64,7 @@ static void key_info(dl_req *req, void *user) {
   dl_reply_json(
     req, 200,
     json_pack("{s:s, s:s, s:s, s:[], s:n, s:n, s:s}", "name", "local", "value", "dtn_********", "createdAt",
-              now.text, "permissions", "lastUsedAt", "expiresAt", "userId", c->organization_id));
+              now.text, "permissions", "lastUsedAt", "expiresAt", "userId", c->objects.organization_id));
 }
 
 static const dl_route routes[] = {

@@ -5,7 +5,7 @@
 #ifndef DL_QUERY_H
 #define DL_QUERY_H
 
-#include "control/control.h"
+#include "control/routes/answer.h"
 
 int64_t dl_query_int(dl_req *req, dl_check *k, const char *key, int64_t min, int64_t max, int64_t fallback);
 /* 1 true, 0 false, -1 absent. */

@@ -5,8 +5,10 @@
  * A cursor is the sort value and the id of the last row shown, so it stays right while rows come
  * and go.
  */
+#include "control/routes/call.h"
 #include "control/routes/create.h"
 #include "control/routes/query.h"
+#include "control/routes/shown.h"
 
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
@@ -189,8 +191,8 @@ static bool select_rows(dl_control *c, dl_req *req, dl_check *k, const sort_key 
   }
   for (size_t i = 0; sorts[i].name; i++)
     if (strcmp(sorts[i].name, chosen) == 0) out->by = sorts[i].by;
-  out->rows = dl_xcalloc(c->sandboxes.count + 1, sizeof *out->rows);
-  DL_LIST_EACH(&c->sandbox_list, node) {
+  out->rows = dl_xcalloc(c->objects.sandboxes.count + 1, sizeof *out->rows);
+  DL_LIST_EACH(&c->objects.sandbox_list, node) {
     dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
     if (matches(req, &f, sb)) out->rows[out->count++] = sb;
   }
@@ -253,7 +255,7 @@ static void list(dl_req *req, void *user) {
     size_t first = cursor ? after_cursor(&r, cursor) : 0, i;
     json_t *items = json_array();
     for (i = first; i < r.count && i - first < (size_t)limit; i++)
-      json_array_append_new(items, dl_sandbox_list_item(r.rows[i]));
+      json_array_append_new(items, dl_sandbox_list_item(c, r.rows[i]));
     char *next = i < r.count ? make_cursor(r.by(r.rows[i - 1])) : NULL;
     dl_reply_json(req, 200, json_pack("{s:o, s:o}", "items", items, "nextCursor", dl_json_str_or_null(next)));
     free(next);
@@ -272,7 +274,7 @@ static void list_pages(dl_req *req, void *user) {
   if (select_rows(c, req, &k, page_sorts, &r)) {
     json_t *items = json_array();
     for (size_t i = (size_t)((page - 1) * limit); i < r.count && i < (size_t)(page * limit); i++)
-      json_array_append_new(items, dl_sandbox_dto(r.rows[i]));
+      json_array_append_new(items, dl_sandbox_dto(c, r.rows[i]));
     dl_reply_json(req, 200,
                   json_pack("{s:o, s:i, s:i, s:i}", "items", items, "total", (int)r.count, "page", (int)page,
                             "totalPages", (int)((r.count + (size_t)limit - 1) / (size_t)limit)));
@@ -281,8 +283,8 @@ static void list_pages(dl_req *req, void *user) {
 }
 
 static void get(dl_req *req, void *user) {
-  (void)user;
-  dl_reply_json(req, 200, dl_sandbox_dto(dl_target(req)));
+  dl_control *c = user;
+  dl_reply_json(req, 200, dl_sandbox_dto(c, dl_target(req)));
 }
 
 static const dl_route routes[] = {

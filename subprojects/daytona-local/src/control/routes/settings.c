@@ -3,7 +3,7 @@
  * Settings of a sandbox: labels, intervals, end of life, network, public flag, activity.
  */
 #include "control/routes/create.h"
-#include "control/life/life.h"
+#include "control/routes/call.h"
 #include "control/routes/validate.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 static void saved(dl_control *c, dl_req *req, dl_sandbox *sb) {
   sb->updated_at = dl_now(c);
-  dl_sandbox_save(sb);
+  dl_life_save(sb);
   dl_answer_sandbox(c, req, sb);
 }
 
@@ -91,7 +91,7 @@ static void last_activity(dl_req *req, void *user) {
   dl_control *c = user;
   dl_sandbox *sb = dl_target(req);
   sb->last_activity_at = dl_now(c);
-  dl_sandbox_save(sb);
+  dl_life_save(sb);
   dl_answer_durable(c, req, 201, NULL);
 }
 

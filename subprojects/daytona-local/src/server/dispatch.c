@@ -3,10 +3,11 @@
  * Where a request goes. Faults come first, so that they also hit what would be refused; admin
  * calls are never hit, so that faults can always be taken away again.
  */
-#include "control/dispatch.h"
+#include "server/dispatch.h"
 
 #include "control/routes/admin.h"
-#include "control/routes/call.h"
+#include "control/routes/answer.h"
+#include "control/routes/api.h"
 #include "proxy/proxy.h"
 
 #include <ctype.h>

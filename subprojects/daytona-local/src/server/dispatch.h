@@ -5,7 +5,7 @@
 #ifndef DL_DISPATCH_H
 #define DL_DISPATCH_H
 
-#include "control/control.h"
+#include "control/context.h"
 
 /* The handler of the HTTP server. */
 void dl_dispatch(dl_req *req, void *control);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a call of the control plane or the proxy works with: the objects, the life of the
+ * sandboxes, who may call, and what the server was told. One per server; every handler gets it.
+ */
+#ifndef DL_CONTEXT_H
+#define DL_CONTEXT_H
+
+#include "control/auth/keys.h"
+#include "control/auth/origin.h"
+#include "control/auth/rates.h"
+#include "control/faults/faults.h"
+#include "control/life/life.h"
+#include "control/objects/objects.h"
+#include "control/options.h"
+#include "http/http.h"
+
+typedef struct dl_control {
+  dl_control_opts opts; /* with the defaults filled in */
+  dl_objects objects;
+  dl_life life;
+  dl_keys keys;
+  dl_rates limits;
+  dl_front front;
+  dl_faults *faults;
+  dl_routes *routes;
+  char *url, *scheme, *proxy_domain; /* of our own addresses */
+  bool is_closing;
+} dl_control;
+
+/* The server's clock. */
+static inline int64_t dl_now(const dl_control *c) { return dl_objects_now(&c->objects); }
+
+#endif

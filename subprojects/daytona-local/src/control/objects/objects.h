@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * All that the server keeps: sandboxes, snapshots and volumes, the journal they are written to,
+ * their files in the state directory, and the clock that stamps them. Sandboxes are in memory and
+ * written as they change; snapshots and volumes are read where the journal has them.
+ */
+#ifndef DL_OBJECTS_H
+#define DL_OBJECTS_H
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "control/objects/sandbox.h"
+#include "control/store/store.h"
+
+#include <uv.h>
+
+typedef struct dl_objects {
+  uv_loop_t *loop;
+  dl_store *store;
+  dl_clock clock;
+  char *state_dir, *organization_id, *region;
+  dl_map sandboxes; /* id -> dl_sandbox */
+  dl_map names;     /* name -> dl_sandbox, living ones only */
+  dl_list sandbox_list;
+  dl_map preview_tokens; /* signed token -> dl_sandbox */
+  dl_list jobs;          /* work on files under way */
+} dl_objects;
+
+typedef struct {
+  const char *state_dir; /* Required. */
+  bool is_durable;
+  const char *organization_id; /* NULL: what is on disk, or a new one */
+  const char *region;          /* Required. */
+  double clock_speed;
+} dl_objects_opts;
+
+/* Opens the state directory and reads every object. -1 and *error when it cannot; dl_objects_close is due
+ * either way. */
+int dl_objects_open(dl_objects *o, uv_loop_t *loop, const dl_objects_opts *opts, char **error);
+/* Writes what is unwritten, then frees everything and reports. No job is under way any more. */
+void dl_objects_close(dl_objects *o, void (*on_closed)(void *user), void *user);
+
+static inline int64_t dl_objects_now(const dl_objects *o) { return dl_clock_now(&o->clock); }
+
+/* A new sandbox takes its place among the others. Its name is free. */
+void dl_objects_add(dl_objects *o, dl_sandbox *sb);
+/* NULL for unknown ones, and for those that are as good as destroyed. */
+dl_sandbox *dl_objects_find(const dl_objects *o, const char *id_or_name, bool by_name);
+/* Its name is free again, and its signed preview tokens lead nowhere. */
+void dl_objects_forget_name(dl_objects *o, dl_sandbox *sb);
+/* It is destroyed: nothing leads to it any more. The caller still has to free it. */
+void dl_objects_remove(dl_objects *o, dl_sandbox *sb);
+
+/* Where its files live; yours to free. */
+char *dl_objects_dir(const dl_objects *o, const dl_sandbox *sb);
+char *dl_objects_home(const dl_objects *o, const dl_sandbox *sb);
+char *dl_objects_archive(const dl_objects *o, const dl_sandbox *sb);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How the server is told to behave.
+ */
+#ifndef DL_OPTIONS_H
+#define DL_OPTIONS_H
+
+#include "control/auth/keys.h"
+#include "control/auth/origin.h"
+#include "control/auth/rates.h"
+#include "runtime/runtime.h"
+
+typedef struct {
+  const char *listen_host;  /* default 127.0.0.1 */
+  int listen_port;          /* 0: any */
+  const char *public_url;   /* what clients call us, without a path; default from the address */
+  const char *proxy_domain; /* preview host names end in it; default localhost:PORT */
+  const char *state_dir;    /* Required. */
+  bool is_durable;
+  const char *tls_cert_pem, *tls_key_pem, *tls_client_ca_pem;
+  const dl_key *keys; /* Required: at least one. */
+  size_t key_count;
+  const char *jwt_token, *organization_id;
+  dl_runtime_opts runtime;              /* run_dir is filled in */
+  double clock_speed;                   /* 0: 1 */
+  bool answers_creating;                /* create answers before the sandbox is up */
+  bool accepts_unenforced;              /* store network lists that nothing here enforces */
+  double max_cpu, max_memory, max_disk; /* per sandbox; 0: 4, 8, 10 */
+  dl_rate_opts limits[DL_BUCKET_COUNT];
+  const char *region; /* default "local" */
+  dl_front front;     /* its lists; scheme and url are filled in */
+} dl_control_opts;
+
+#endif

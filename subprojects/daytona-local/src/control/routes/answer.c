@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The two envelopes, answers that wait for the disk, and collected validation failures.
+ */
+#include "control/routes/answer.h"
+
+#include "control/routes/shown.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+  int status;
+  const char *reason, *code;
+} statuses[] = {
+  {400, "Bad Request", "BAD_REQUEST"},
+  {401, "Unauthorized", "UNAUTHORIZED"},
+  {403, "Forbidden", "FORBIDDEN"},
+  {404, "Not Found", "NOT_FOUND"},
+  {408, "Request Timeout", "REQUEST_TIMEOUT"},
+  {409, "Conflict", "CONFLICT"},
+  {410, "Gone", "GONE"},
+  {413, "Payload Too Large", "BAD_REQUEST"},
+  {422, "Unprocessable Entity", "UNPROCESSABLE_ENTITY"},
+  {429, "Too Many Requests", "TOO_MANY_REQUESTS"},
+  {500, "Internal Server Error", "INTERNAL_SERVER_ERROR"},
+  {501, "Not Implemented", "NOT_IMPLEMENTED"},
+  {502, "Bad Gateway", "BAD_GATEWAY"},
+  {503, "Service Unavailable", "SERVICE_UNAVAILABLE"},
+  {504, "Gateway Timeout", "GATEWAY_TIMEOUT"},
+};
+
+const char *dl_reason(int status) {
+  for (size_t i = 0; i < DL_COUNT(statuses); i++)
+    if (statuses[i].status == status) return statuses[i].reason;
+  return "Error";
+}
+
+static const char *code_of(int status) {
+  for (size_t i = 0; i < DL_COUNT(statuses); i++)
+    if (statuses[i].status == status) return statuses[i].code;
+  return "INTERNAL_SERVER_ERROR";
+}
+
+/* ---- envelopes ---- */
+
+/* Peers' bytes are echoed in messages; what is not UTF-8 cannot be in JSON. */
+static json_t *safe_string(const char *text) {
+  json_t *value = json_string(text);
+  return value ? value : json_string("");
+}
+
+static void fail_with(dl_control *c, dl_req *req, int status, const char *message) {
+  json_t *body = json_pack("{s:o, s:s, s:i, s:s, s:o}", "path", safe_string(dl_req_target(req)), "timestamp",
+                           dl_iso_format(dl_now(c)).text, "statusCode", status, "error", dl_reason(status),
+                           "message", safe_string(message));
+  dl_reply_json(req, status, body);
+}
+
+void dl_fail(dl_control *c, dl_req *req, int status, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  char *message = dl_xvprintf(fmt, args);
+  va_end(args);
+  fail_with(c, req, status, message);
+  free(message);
+}
+
+void dl_fail_proxy(dl_control *c, dl_req *req, int status, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  char *message = dl_xvprintf(fmt, args);
+  va_end(args);
+  json_t *body =
+    json_pack("{s:i, s:o, s:s, s:s, s:s, s:o, s:s}", "statusCode", status, "message", safe_string(message),
+              "code", code_of(status), "source", "DAYTONA_PROXY", "timestamp", dl_iso_format(dl_now(c)).text,
+              "path", safe_string(dl_req_path(req)), "method", dl_req_method(req));
+  free(message);
+  dl_reply_json(req, status, body);
+}
+
+typedef struct {
+  dl_control *control;
+  dl_req *req;
+  int status;
+  json_t *body;
+} durable_answer;
+
+static void on_durable(bool is_durable, void *user) {
+  durable_answer *a = user;
+  if (!is_durable) {
+    json_decref(a->body);
+    dl_fail(a->control, a->req, 500, "the change could not be written to disk");
+  } else if (a->body) {
+    dl_reply_json(a->req, a->status, a->body);
+  } else {
+    dl_reply_empty(a->req, a->status);
+  }
+  free(a);
+}
+
+void dl_answer_durable(dl_control *c, dl_req *req, int status, json_t *body) {
+  durable_answer *a = dl_xcalloc(1, sizeof *a);
+  *a = (durable_answer){c, req, status, body};
+  dl_store_commit(c->objects.store, on_durable, a);
+}
+
+void dl_answer_sandbox(dl_control *c, dl_req *req, dl_sandbox *sb) {
+  dl_answer_durable(c, req, 200, dl_sandbox_dto(c, sb));
+}
+
+/* ---- collected validation failures ---- */
+
+void dl_check_init(dl_check *k) { dl_buf_init(&k->text, 64 * 1024); }
+
+void dl_check_add(dl_check *k, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  char *text = dl_xvprintf(fmt, args);
+  va_end(args);
+  if (k->text.len > 0) dl_buf_puts(&k->text, ", ");
+  dl_buf_puts(&k->text, text);
+  free(text);
+}
+
+bool dl_check_failed(dl_check *k, dl_control *c, dl_req *req) {
+  bool failed = k->text.len > 0;
+  if (failed) fail_with(c, req, 400, k->text.data);
+  dl_buf_clear(&k->text);
+  return failed;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How calls of the control plane and the proxy are answered.
+ */
+#ifndef DL_ANSWER_H
+#define DL_ANSWER_H
+
+#include "control/context.h"
+
+/* The envelope of the control plane. */
+void dl_fail(dl_control *c, dl_req *req, int status, const char *fmt, ...) DL_PRINTF(4, 5);
+/* The envelope of the proxy: code from the status, source DAYTONA_PROXY. */
+void dl_fail_proxy(dl_control *c, dl_req *req, int status, const char *fmt, ...) DL_PRINTF(4, 5);
+/* The reason phrase of a status. */
+const char *dl_reason(int status);
+
+/* Answer once everything put into the store is durable. `body` is taken; NULL: empty. */
+void dl_answer_durable(dl_control *c, dl_req *req, int status, json_t *body);
+void dl_answer_sandbox(dl_control *c, dl_req *req, dl_sandbox *sb);
+
+/* Collects validation failures; several are joined with ", ". */
+typedef struct {
+  dl_buf text;
+} dl_check;
+void dl_check_init(dl_check *k);
+void dl_check_add(dl_check *k, const char *fmt, ...) DL_PRINTF(2, 3);
+/* True and answered 400 if anything was added. Frees the collection either way. */
+bool dl_check_failed(dl_check *k, dl_control *c, dl_req *req);
+
+#endif

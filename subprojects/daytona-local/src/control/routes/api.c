@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The way of a call to its route. The order is the platform's: credential, rate limit, permission,
+ * the resource, then the body.
+ */
+#include "control/routes/api.h"
+
+#include "control/routes/admit.h"
+#include "control/routes/call.h"
+
+dl_routes *dl_api_routes(char **error) {
+  const dl_route_table tables[] = {dl_sandbox_routes(), dl_action_routes(),   dl_settings_routes(),
+                                   dl_access_routes(),  dl_snapshot_routes(), dl_volume_routes(),
+                                   dl_info_routes()};
+  return dl_routes_join(tables, DL_COUNT(tables), error);
+}
+
+void dl_api_handle(dl_control *c, dl_req *req, const char *path) {
+  bool bad_escape;
+  dl_req_add_header(req, "X-Daytona-Api-Version", DL_API_VERSION);
+  const dl_route *route = dl_routes_find(req, c->routes, path, &bad_escape);
+  if (bad_escape) {
+    dl_fail(c, req, 400, "the path holds a broken percent escape");
+    return;
+  }
+  unsigned flags = route ? route->flags : 0, permissions = 0;
+  if (!route) {
+    dl_fail(c, req, 404, "Cannot %s %s", dl_req_method(req), dl_req_path(req));
+    return;
+  }
+  if (!(flags & DL_R_PUBLIC) && !dl_authenticate(c, req, &permissions)) return;
+  if (!dl_within_limit(c, req, flags)) return;
+  unsigned needed = flags >> 16;
+  if (needed && !(permissions & 1u << needed)) {
+    dl_fail(c, req, 403, "this key lacks the permission %s", dl_permission_name((dl_permission)needed));
+    return;
+  }
+  dl_run_route(c, req, route);
+}

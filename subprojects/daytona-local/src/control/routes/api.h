@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The control plane's calls as a whole.
+ */
+#ifndef DL_API_H
+#define DL_API_H
+
+#include "control/context.h"
+
+/* All routes. NULL and *error when two of them contradict each other. */
+dl_routes *dl_api_routes(char **error);
+/* `path` is without the prefix. */
+void dl_api_handle(dl_control *c, dl_req *req, const char *path);
+
+#endif

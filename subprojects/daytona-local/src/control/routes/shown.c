@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A sandbox as clients see it, built by hand because nearly every key has a rule of its own.
+ */
+#include "control/routes/shown.h"
+
+static json_t *time_or_null(int64_t ms) { return ms ? json_string(dl_iso_format(ms).text) : json_null(); }
+
+/* The keys that both forms have. */
+static json_t *common(const dl_control *c, const dl_sandbox *sb, bool in_list) {
+  json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:O}", "id", sb->id,
+                        "organizationId", c->objects.organization_id, "name", sb->name, "target", sb->target,
+                        "user", sb->user, "public", sb->is_public, "networkBlockAll", sb->is_blocked, "cpu",
+                        dl_json_number(sb->cpu), "gpu", dl_json_number(sb->gpu), "memory",
+                        dl_json_number(sb->memory), "disk", dl_json_number(sb->disk), "labels", sb->labels);
+  json_object_set_new(o, "toolboxProxyUrl", json_sprintf("%s/toolbox", c->url));
+  json_object_set_new(o, "state", json_string(dl_sandbox_state_name(sb, in_list)));
+  json_object_set_new(o, "desiredState", json_string(dl_want_name(sb->want)));
+  json_object_set_new(o, "snapshot", dl_json_str_or_null(sb->snapshot));
+  json_object_set_new(o, "errorReason", dl_json_str_or_null(sb->error_reason));
+  json_object_set_new(o, "recoverable", json_boolean(sb->is_recoverable));
+  json_object_set_new(o, "backupState", json_string(sb->backup_state));
+  json_object_set_new(o, "networkAllowList", dl_json_str_or_null(sb->allow_list));
+  json_object_set_new(o, "domainAllowList", dl_json_str_or_null(sb->domain_list));
+  json_object_set_new(o, "autoStopInterval", json_integer(sb->auto_stop));
+  json_object_set_new(o, "autoArchiveInterval", json_integer(sb->auto_archive));
+  json_object_set_new(o, "autoDeleteInterval", json_integer(sb->auto_delete));
+  json_object_set_new(o, "autoPauseInterval", json_integer(0));
+  json_object_set_new(o, "autoDestroyAt", time_or_null(sb->destroy_at));
+  json_object_set_new(o, "createdAt", json_string(dl_iso_format(sb->created_at).text));
+  json_object_set_new(o, "updatedAt", json_string(dl_iso_format(sb->updated_at).text));
+  json_object_set_new(o, "lastActivityAt", json_string(dl_iso_format(sb->last_activity_at).text));
+  json_object_set_new(o, "sandboxClass", json_string("container"));
+  json_object_set_new(o, "daemonVersion", json_string(DL_API_VERSION));
+  json_object_set_new(o, "runnerId", json_string(c->objects.organization_id));
+  json_object_set_new(o, "kvm", json_false()); /* newer than 0.205, and wanted by SDKs from 0.226 on */
+  json_object_set_new(o, "spot", json_false());
+  json_object_set_new(o, "spotEvictedAt", json_null());
+  json_object_set_new(o, "warmPoolId", json_null());
+  return o;
+}
+
+json_t *dl_sandbox_list_item(const dl_control *c, const dl_sandbox *sb) { return common(c, sb, true); }
+
+json_t *dl_sandbox_dto(const dl_control *c, const dl_sandbox *sb) {
+  json_t *o = common(c, sb, false);
+  json_object_set(o, "env", sb->env);
+  json_object_set(o, "volumes", sb->volumes);
+  if (sb->backup_at) json_object_set_new(o, "backupCreatedAt", time_or_null(sb->backup_at));
+  json_object_set_new(o, "outboundProxyUrl", dl_json_str_or_null(sb->outbound_proxy));
+  json_object_set_new(o, "otelEndpointOverride", dl_json_str_or_null(sb->otel_endpoint));
+  return o;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Calls that are answered when a sandbox has started, or has failed.
+ */
+#ifndef DL_STARTED_H
+#define DL_STARTED_H
+
+#include "control/context.h"
+
+/* Answers `req`: with the sandbox, or with the reason why it did not start. */
+dl_life_wait dl_wait_started(dl_control *c, dl_req *req);
+/* Answers `req` with the sandbox, failed or not. */
+dl_life_wait dl_wait_any(dl_control *c, dl_req *req);
+
+#endif

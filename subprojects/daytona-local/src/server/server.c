@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The server as a whole: coming up from what is on disk, and going down in order: no new
+ * requests, boxes, what runs on the thread pool, the journal, memory.
+ */
+#include "server/server.h"
+
+#include "control/life/timers.h"
+#include "control/objects/snapshots.h"
+#include "control/routes/api.h"
+#include "server/dispatch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct dl_server {
+  uv_loop_t *loop;
+  dl_control control;
+  dl_http *http;
+  void (*on_closed)(void *user);
+  void *closed_user;
+};
+
+static void set_defaults(dl_control *c, const dl_control_opts *opts) {
+  c->opts = *opts;
+  if (!c->opts.region) c->opts.region = "local";
+  if (c->opts.clock_speed <= 0) c->opts.clock_speed = 1;
+  if (c->opts.max_cpu <= 0) c->opts.max_cpu = 4;
+  if (c->opts.max_memory <= 0) c->opts.max_memory = 8;
+  if (c->opts.max_disk <= 0) c->opts.max_disk = 10;
+}
+
+static bool on_accept(void *user) { return dl_faults_hit_accept(((dl_control *)user)->faults); }
+
+static int listen_http(dl_server *s, char **error) {
+  dl_control *c = &s->control;
+  dl_http_opts http = {
+    .listen_fd = -1,
+    .host = c->opts.listen_host,
+    .port = c->opts.listen_port,
+    .tls_cert_pem = c->opts.tls_cert_pem,
+    .tls_key_pem = c->opts.tls_key_pem,
+    .tls_client_ca_pem = c->opts.tls_client_ca_pem,
+    .on_request = dl_dispatch,
+    .on_accept = on_accept,
+    .user = c,
+  };
+  s->http = dl_http_new(s->loop, &http, error);
+  if (!s->http) return -1;
+  c->scheme = dl_xstrdup(c->opts.tls_cert_pem ? "https" : "http");
+  const char *host = c->opts.listen_host ? c->opts.listen_host : "127.0.0.1";
+  if (strcmp(host, "0.0.0.0") == 0) host = "127.0.0.1";
+  if (strcmp(host, "::") == 0) host = "::1";
+  bool is_v6 = strchr(host, ':') != NULL;
+  int port = dl_http_port(s->http);
+  c->url = c->opts.public_url
+             ? dl_xstrdup(c->opts.public_url)
+             : dl_xprintf("%s://%s%s%s:%d", c->scheme, is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
+  c->proxy_domain =
+    c->opts.proxy_domain ? dl_xstrdup(c->opts.proxy_domain) : dl_xprintf("localhost:%d", port);
+  c->front = c->opts.front;
+  c->front.scheme = c->scheme;
+  c->front.url = c->url;
+  return 0;
+}
+
+static int start_life(dl_control *c, char **error) {
+  char *run_dir = dl_xprintf("%s/run", c->objects.state_dir);
+  dl_runtime_opts opts = c->opts.runtime;
+  opts.run_dir = run_dir;
+  int rc = dl_life_open(&c->life, &opts, error);
+  free(run_dir);
+  return rc;
+}
+
+static void on_failed_down(void *user) { (void)user; }
+
+dl_server *dl_server_new(uv_loop_t *loop, const dl_control_opts *opts, char **error) {
+  dl_server *s = dl_xcalloc(1, sizeof *s);
+  dl_control *c = &s->control;
+  s->loop = loop;
+  set_defaults(c, opts);
+  dl_rates_init(&c->limits, opts->limits);
+  c->faults = dl_faults_new();
+  dl_life_init(&c->life, &c->objects, loop);
+  const dl_objects_opts objects = {.state_dir = opts->state_dir,
+                                   .is_durable = opts->is_durable,
+                                   .organization_id = opts->organization_id,
+                                   .region = c->opts.region,
+                                   .clock_speed = c->opts.clock_speed};
+  if (dl_objects_open(&c->objects, loop, &objects, error) != 0) goto out;
+  dl_keys_init(&c->keys, opts->keys, opts->key_count, opts->jwt_token, c->objects.organization_id);
+  c->routes = dl_api_routes(error);
+  if (!c->routes || start_life(c, error) != 0 || listen_http(s, error) != 0) goto out;
+  dl_snapshots_init(&c->objects);
+  dl_life_resume(&c->life);
+  dl_timers_start(&c->life);
+  return s;
+out:
+  dl_server_close(s, on_failed_down, NULL);
+  return NULL;
+}
+
+const char *dl_server_url(const dl_server *s) { return s->control.url; }
+
+bool dl_server_add_fault(dl_server *s, const json_t *rule, char **error) {
+  return dl_faults_add(s->control.faults, rule, error) != NULL;
+}
+
+/* ---- the end ---- */
+
+static void on_objects_closed(void *user) {
+  dl_server *s = user;
+  dl_control *c = &s->control;
+  void (*on_closed)(void *) = s->on_closed;
+  void *closed_user = s->closed_user;
+  dl_routes_free(c->routes);
+  dl_faults_free(c->faults);
+  dl_rates_clear(&c->limits);
+  dl_keys_clear(&c->keys);
+  free(c->url);
+  free(c->scheme);
+  free(c->proxy_domain);
+  free(s);
+  on_closed(closed_user);
+}
+
+/* What was written by committed requests is told before the journal closes. */
+static void on_life_closed(void *user) {
+  dl_server *s = user;
+  dl_objects_close(&s->control.objects, on_objects_closed, s);
+}
+
+static void on_http_closed(void *user) {
+  dl_server *s = user;
+  dl_life_close(&s->control.life, on_life_closed, s);
+}
+
+void dl_server_close(dl_server *s, void (*on_closed)(void *user), void *user) {
+  assert(!s->control.is_closing);
+  s->control.is_closing = true;
+  s->on_closed = on_closed;
+  s->closed_user = user;
+  dl_life_freeze(&s->control.life);
+  if (s->http)
+    dl_http_close(s->http, on_http_closed, s);
+  else
+    on_http_closed(s);
+}
