@@ -126,21 +126,30 @@ DAYTONA_API const daytona_error_t *daytona_future_error(const daytona_future_t *
 DAYTONA_API daytona_errcode_t daytona_future_code(const daytona_future_t *future);
 
 /*
- * Combinators. Each retains the futures given and returns a future you own. Cancelling the
- * combination cancels every member that has not settled. One that cannot be made (a member is NULL,
- * of another loop, or of a call without its client or sandbox: DAYTONA_EINVAL; no memory:
- * DAYTONA_ENOMEM) leaves its members alone.
+ * Combinators. Each takes the references that it is given, as daytona_future_then() does, and returns a future you own:
+ *
+ *   daytona_future_then(daytona_future_deadline(daytona_process_exec(...), 300), on_exec, me);
+ *
+ * leaks nothing. Retain a member before, to keep a reference of your own; daytona_future_member() borrows one. Members
+ * are released with the combination. Cancelling the combination cancels every member that has not settled.
+ *
+ * One that cannot be made fails, with DAYTONA_EINVAL (a member is NULL, of another loop, or of a call without its client
+ * or sandbox; an argument out of range) or DAYTONA_ENOMEM. The members are taken all the same: their operations are
+ * detached, as by daytona_future_release(), and not cancelled. (On another thread than the loop's it fails with
+ * DAYTONA_ETHREAD, and members that belong to that loop are not touched.)
+ *
+ * The same future may be a member twice: each place takes a reference.
  */
 
 /**
  * Wait for all of them.
  *
  * Settles once every member has settled: with success if all of them succeeded, else with the error
- * of the member that failed first. Nobody is cancelled because another failed. Read results from the
+ * of the member that failed first. No member is cancelled because another failed. Read results from the
  * members: daytona_future_member().
  *
  * @param client   Whose loop reports; every member must be of the same loop. Retained.
- * @param futures  Array copied, members retained until the combination is released.
+ * @param futures  Array copied, members taken.
  * @param count    0 settles with success.
  */
 DAYTONA_API daytona_future_t *daytona_future_all(daytona_client_t *client, daytona_future_t *const *futures,
@@ -152,13 +161,15 @@ DAYTONA_API daytona_future_t *daytona_future_all(daytona_client_t *client, dayto
  * Settles with the result of the first member that succeeds: the typed accessors of the combination
  * give that result, daytona_future_winner() its index. The members still pending are then cancelled.
  * Fails with the error of the last one to fail when all have failed, DAYTONA_EINVAL when count is 0.
+ *
+ * Arguments as for daytona_future_all().
  */
 DAYTONA_API daytona_future_t *daytona_future_any(daytona_client_t *client, daytona_future_t *const *futures,
                                                  size_t count);
 
 /**
  * The first to settle, with success or failure; the members still pending are then cancelled.
- * Fails with DAYTONA_EINVAL when count is 0.
+ * Fails with DAYTONA_EINVAL when count is 0. Arguments as for daytona_future_all().
  */
 DAYTONA_API daytona_future_t *daytona_future_race(daytona_client_t *client, daytona_future_t *const *futures,
                                                   size_t count);
@@ -169,7 +180,7 @@ DAYTONA_API daytona_future_t *daytona_future_race(daytona_client_t *client, dayt
  * Settles as `future` does, with its result, or after `timeout_ms` with DAYTONA_EDEADLINE; the
  * operation is then cancelled.
  *
- * @param future      Retained.
+ * @param future      Taken. NULL: DAYTONA_EINVAL, reported at once, for there is no loop.
  * @param timeout_ms  Milliseconds from now, at least 0. DAYTONA_NO_TIMEOUT: no bound.
  */
 DAYTONA_API daytona_future_t *daytona_future_deadline(daytona_future_t *future, int64_t timeout_ms);

@@ -233,29 +233,17 @@ int daytona_client_post(daytona_client_t *client, void (*run)(void *user), void 
 
 /* --- combinators, on the client's loop --------------------------------------------------------- */
 
-/* What is wrong with the arguments of a combinator, as a future; or NULL. */
-static daytona_future_t *refuse(daytona_client_t *client, daytona_future_t *const *futures, size_t count) {
-  bool lacks_member = futures == NULL && count != 0;
-  if (client == NULL) return daytona__future_orphan();
-  for (size_t i = 0; i < count && !lacks_member; i++) lacks_member = futures[i] == NULL;
-  if (!lacks_member) return NULL;
-  return daytona__future_failed(client->loop, NULL, DAYTONA_EINVAL, "a future is NULL");
-}
-
 daytona_future_t *daytona_future_all(daytona_client_t *client, daytona_future_t *const *futures,
                                      size_t count) {
-  daytona_future_t *refused = refuse(client, futures, count);
-  return refused != NULL ? refused : daytona__combine_all(client->loop, futures, count);
+  return daytona__combine_all(client != NULL ? client->loop : NULL, futures, count);
 }
 
 daytona_future_t *daytona_future_any(daytona_client_t *client, daytona_future_t *const *futures,
                                      size_t count) {
-  daytona_future_t *refused = refuse(client, futures, count);
-  return refused != NULL ? refused : daytona__combine_any(client->loop, futures, count);
+  return daytona__combine_any(client != NULL ? client->loop : NULL, futures, count);
 }
 
 daytona_future_t *daytona_future_race(daytona_client_t *client, daytona_future_t *const *futures,
                                       size_t count) {
-  daytona_future_t *refused = refuse(client, futures, count);
-  return refused != NULL ? refused : daytona__combine_race(client->loop, futures, count);
+  return daytona__combine_race(client != NULL ? client->loop : NULL, futures, count);
 }

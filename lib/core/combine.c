@@ -1,9 +1,9 @@
 /*
  * Combinations of futures. One record serves the four kinds; what differs is a row of `kinds`.
  *
- * A combination observes its members and retains them until it is released itself, so the result that
- * it takes over from a winner stays where it is, in the winner's arena. While it is pending it holds a
- * reference of its own for every member that has still to report.
+ * A combination takes the references that it is given, whether or not it can be made, and keeps them until it is
+ * released itself, so the result that it takes over from a winner stays where it is, in the winner's arena. While it
+ * is pending it holds a reference of its own for every member that has still to report.
  */
 #include "core/combine.h"
 
@@ -14,21 +14,22 @@
 
 typedef struct daytona__combine daytona__combine_t;
 
+/* What an observer of one member needs to know. */
+typedef struct member_ref {
+  daytona__combine_t *group;
+  size_t index;
+} member_ref_t;
+
 struct daytona__combine {
   daytona_future_t *future;
   daytona_future_t **members;
+  member_ref_t *refs;
   size_t count, reported;
   int64_t winner;
   const daytona_error_t *first_error, *last_error;
   void (*on_member)(daytona__combine_t *group, size_t index);
   daytona__timer_t timer; /* deadline only */
 };
-
-/* What an observer of one member needs to know. */
-typedef struct member_ref {
-  daytona__combine_t *group;
-  size_t index;
-} member_ref_t;
 
 static int pause_members(daytona_future_t *future);
 static int resume_members(daytona_future_t *future);
@@ -122,7 +123,7 @@ static void on_deadline(daytona__timer_t *timer) {
  * client turns with none.
  */
 static bool members_are_valid(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count) {
-  if (futures == NULL && count != 0) return false;
+  if (loop == NULL || (futures == NULL && count != 0)) return false;
   for (size_t i = 0; i < count; i++)
     if (futures[i] == NULL || futures[i]->loop == NULL ||
         daytona__loop_uv(futures[i]->loop) != daytona__loop_uv(loop))
@@ -130,38 +131,64 @@ static bool members_are_valid(daytona__loop_t *loop, daytona_future_t *const *fu
   return true;
 }
 
+/* Let go of members that were given. Those of another thread's loop cannot be touched from here. */
+static void drop_given(daytona_future_t *const *futures, size_t count) {
+  for (size_t i = 0; futures != NULL && i < count; i++)
+    if (futures[i] != NULL && futures[i]->loop != NULL && daytona__loop_on_thread(futures[i]->loop))
+      daytona_future_release(futures[i]);
+}
+
+/* A combination without members that has failed, or is dead; those given are let go. */
+static daytona_future_t *group_failed(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count,
+                                      daytona_errcode_t code, const char *message) {
+  daytona_future_t *failed =
+    loop != NULL ? daytona__future_failed(loop, NULL, code, "%s", message) : daytona__future_orphan();
+  drop_given(futures, count);
+  return failed;
+}
+
+/* Take the members. False: there is no memory, and nothing was taken. */
+static bool take_members(daytona__combine_t *group, daytona_future_t *const *futures, size_t count) {
+  daytona__arena_t *arena = &group->future->arena;
+  group->members = daytona__arena_array(arena, count, sizeof *group->members);
+  group->refs = daytona__arena_array(arena, count, sizeof *group->refs);
+  if (group->members == NULL || group->refs == NULL) return false;
+  group->count = count;
+  for (size_t i = 0; i < count; i++) {
+    group->members[i] = futures[i];
+    group->refs[i] = (member_ref_t){group, i};
+  }
+  return true;
+}
+
 /*
- * A combination with its members in place. Dead or failed when memory is short or a member is not valid;
- * the members are then left alone.
+ * A combination with its members in place. Dead or failed when memory is short or a member is not valid.
  */
 static daytona_future_t *group_new(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count,
                                    void (*on_member)(daytona__combine_t *group, size_t index)) {
   if (!members_are_valid(loop, futures, count))
-    return daytona__future_failed(loop, NULL, DAYTONA_EINVAL, "a member is missing or of another loop");
+    return group_failed(loop, futures, count, DAYTONA_EINVAL, "a member is missing or of another loop");
   daytona_future_t *future = daytona__future_new(loop, sizeof(daytona__combine_t), NULL);
-  if (daytona__future_is_dead(future)) return future;
-  daytona__combine_t *group = future->op;
-  group->members = daytona__arena_array(&future->arena, count, sizeof *group->members);
-  member_ref_t *refs = daytona__arena_array(&future->arena, count, sizeof *refs);
-  if (group->members == NULL || refs == NULL) {
-    daytona__future_fail_error(future, daytona__error_static(DAYTONA_ENOMEM));
+  if (daytona__future_is_dead(future)) {
+    drop_given(futures, count);
     return future;
   }
+  daytona__combine_t *group = future->op;
   group->future = future;
   group->winner = -1;
   group->on_member = on_member;
   daytona__timer_init(&group->timer, on_deadline);
+  if (!take_members(group, futures, count)) {
+    drop_given(futures, count);
+    daytona__future_fail_error(future, daytona__error_static(DAYTONA_ENOMEM));
+    return future;
+  }
   future->op_kind = &combine_kind;
   future->stop = stop_group;
-  for (; group->count < count; group->count++) {
-    size_t i = group->count;
-    refs[i].group = group;
-    refs[i].index = i;
-    group->members[i] = daytona_future_retain(futures[i]);
+  for (size_t i = 0; i < count; i++) {
     daytona_future_retain(future);
-    if (daytona_future_on_settled(futures[i], on_member_settled, &refs[i]) == 0) continue;
+    if (daytona_future_on_settled(futures[i], on_member_settled, &group->refs[i]) == 0) continue;
     daytona_future_release(future);
-    group->count++;
     daytona__future_fail_error(future, daytona__error_static(DAYTONA_ENOMEM));
     break;
   }
@@ -177,7 +204,8 @@ daytona_future_t *daytona__combine_all(daytona__loop_t *loop, daytona_future_t *
 
 static daytona_future_t *first_of(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count,
                                   void (*on_member)(daytona__combine_t *group, size_t index)) {
-  if (count == 0) return daytona__future_failed(loop, NULL, DAYTONA_EINVAL, "no futures to choose from");
+  if (count == 0)
+    return group_failed(loop, futures, count, DAYTONA_EINVAL, "there are no futures to choose from");
   return group_new(loop, futures, count, on_member);
 }
 
@@ -194,7 +222,7 @@ daytona_future_t *daytona__combine_race(daytona__loop_t *loop, daytona_future_t 
 daytona_future_t *daytona_future_deadline(daytona_future_t *future, int64_t timeout_ms) {
   if (future == NULL || future->loop == NULL) return daytona__future_orphan();
   if (timeout_ms < 0 && timeout_ms != DAYTONA_NO_TIMEOUT)
-    return daytona__future_failed(future->loop, NULL, DAYTONA_EINVAL, "timeout_ms must not be negative");
+    return group_failed(future->loop, &future, 1, DAYTONA_EINVAL, "timeout_ms must not be negative");
   daytona_future_t *bound = group_new(future->loop, &future, 1, on_race_member);
   if (daytona__future_is_pending(bound) && timeout_ms >= 0)
     daytona__timer_start(future->loop, &group_of(bound)->timer, timeout_ms);

@@ -8,7 +8,10 @@
 
 #include "core/loop.h"
 
-/* The public combinators, on the loop of the client that was named. */
+/*
+ * The public combinators, on the loop of the client that was named. NULL for the loop: that of no client; the answer has
+ * failed already. The members are taken in every case.
+ */
 daytona_future_t *daytona__combine_all(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count);
 daytona_future_t *daytona__combine_any(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count);
 daytona_future_t *daytona__combine_race(daytona__loop_t *loop, daytona_future_t *const *futures,

@@ -179,14 +179,13 @@ static void many_transfers_run_at_once(void **state) {
   }
   session_done(daytona_future_all(shared.client, futures, AT_ONCE));
   for (int i = 0; i < AT_ONCE; i++) {
-    daytona_future_release(futures[i]);
     snprintf(path, sizeof path, "at-once/%d", i);
     futures[i] = daytona_fs_download(sandbox, path, NULL);
   }
-  session_done(daytona_future_all(shared.client, futures, AT_ONCE));
+  daytona_future_t *all = session_must(daytona_future_all(shared.client, futures, AT_ONCE));
   for (int i = 0; i < AT_ONCE; i++) {
-    assert_memory_equal(daytona_future_bytes(futures[i])->data, contents[i], 20000 + (size_t)i * 100);
-    daytona_future_release(futures[i]);
+    const daytona_bytes_t *bytes = daytona_future_bytes(daytona_future_member(all, (size_t)i));
+    assert_memory_equal(bytes->data, contents[i], 20000 + (size_t)i * 100);
     free(contents[i]);
   }
 }

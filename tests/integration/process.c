@@ -127,12 +127,13 @@ static void many_commands_run_at_once(void **state) {
     snprintf(command, sizeof command, "echo %d", i);
     futures[i] = daytona_process_exec(sandbox, command, NULL);
   }
-  session_done(daytona_future_all(shared.client, futures, AT_ONCE));
+  daytona_future_t *all = session_must(daytona_future_all(shared.client, futures, AT_ONCE));
   for (int i = 0; i < AT_ONCE; i++) {
     snprintf(expected, sizeof expected, "%d\n", i);
-    assert_string_equal(daytona_future_exec_result(futures[i])->result, expected);
-    daytona_future_release(futures[i]);
+    const daytona_future_t *member = daytona_future_member(all, (size_t)i);
+    assert_string_equal(daytona_future_exec_result(member)->result, expected);
   }
+  daytona_future_release(all);
 }
 
 static void run_code(const char *language, const char *code, int exit_code, const char *output) {

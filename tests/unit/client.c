@@ -607,17 +607,19 @@ static void combinators_take_the_futures_of_a_client(void **state) {
   api_answer(&scene, "GET /api/sandbox/x", 200, "{\"id\":\"x\"}");
   both[0] = daytona_sandbox_get(scene.client, "missing", NULL);
   both[1] = daytona_sandbox_get(scene.client, "x", NULL);
+  for (int i = 0; i < 2; i++) daytona_future_retain(both[i]);
   daytona_future_t *any = api_must(daytona_future_any(scene.client, both, 2));
   assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(any)), "x");
   assert_int_equal(daytona_future_winner(any), 1);
   daytona_future_release(any);
+  daytona_future_retain(both[1]);
   api_fails(daytona_future_all(scene.client, both, 2), DAYTONA_ENOTFOUND);
+  daytona_future_retain(both[1]);
   api_done(daytona_future_race(scene.client, &both[1], 1));
-  for (int i = 0; i < 2; i++) daytona_future_release(both[i]);
   api_fails(daytona_future_all(scene.client, hole, 1), DAYTONA_EINVAL);
   api_fails(daytona_future_any(scene.client, NULL, 1), DAYTONA_EINVAL);
   api_fails(daytona_future_race(scene.client, NULL, 0), DAYTONA_EINVAL);
-  api_fails(daytona_future_all(NULL, both, 2), DAYTONA_EINVAL);
+  api_fails(daytona_future_all(NULL, &both[1], 1), DAYTONA_EINVAL);
   api_done(daytona_future_all(scene.client, NULL, 0));
   api_scene_close(&scene);
 }
@@ -628,6 +630,7 @@ static void combination_is_closed_with_its_client(void **state) {
   api_scene_open(&scene);
   api_answer(&scene, "GET /api/sandbox/x", 0, api_silence);
   daytona_future_t *member = daytona_sandbox_get(scene.client, "x", NULL);
+  for (int i = 0; i < 4; i++) daytona_future_retain(member);
   daytona_future_t *futures[] = {
     daytona_future_all(scene.client, &member, 1), daytona_future_any(scene.client, &member, 1),
     daytona_future_race(scene.client, &member, 1), daytona_future_deadline(member, 5000)};

@@ -40,14 +40,21 @@ static void trio_end(trio_t *trio) {
   }
 }
 
+/* Another reference to each, for a combination to take. */
+static daytona_future_t *const *kept(daytona_future_t *const *futures, size_t count) {
+  for (size_t i = 0; i < count; i++) daytona_future_retain(futures[i]);
+  return futures;
+}
+
 static daytona_future_t *watch(trio_t *trio, daytona_future_t *group) {
   assert_int_equal(daytona_future_on_settled(group, support_see, &trio->seen), 0);
   return group;
 }
 
-#define ALL(trio) watch(&(trio), daytona__combine_all((trio).host->loop, (trio).futures, COUNT))
-#define ANY(trio) watch(&(trio), daytona__combine_any((trio).host->loop, (trio).futures, COUNT))
-#define RACE(trio) watch(&(trio), daytona__combine_race((trio).host->loop, (trio).futures, COUNT))
+#define ALL(trio) watch(&(trio), daytona__combine_all((trio).host->loop, kept((trio).futures, COUNT), COUNT))
+#define ANY(trio) watch(&(trio), daytona__combine_any((trio).host->loop, kept((trio).futures, COUNT), COUNT))
+#define RACE(trio) \
+  watch(&(trio), daytona__combine_race((trio).host->loop, kept((trio).futures, COUNT), COUNT))
 
 static int stops(const trio_t *trio) {
   int count = 0;
@@ -101,7 +108,7 @@ static void all_fails_with_the_first_failure_and_cancels_nobody(void **state) {
 static void error_of_a_combination_outlives_its_member(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *bound = daytona_future_deadline(trio.futures[0], 1000);
+  daytona_future_t *bound = daytona_future_deadline(daytona_future_retain(trio.futures[0]), 1000);
   support_op_fail(&trio.op[0], DAYTONA_EGONE);
   support_loop_drain(trio.host);
   assert_ptr_not_equal(daytona_future_error(bound), daytona_future_error(trio.futures[0]));
@@ -227,9 +234,12 @@ static void members_may_have_settled_before(void **state) {
   for (int i = 0; i < COUNT; i++) support_op_succeed(&trio.op[i], "done");
   support_loop_drain(trio.host);
   support_seen_t seen[3] = {0};
-  daytona_future_then(daytona__combine_all(trio.host->loop, trio.futures, COUNT), support_see, &seen[0]);
-  daytona_future_then(daytona__combine_any(trio.host->loop, trio.futures, COUNT), support_see, &seen[1]);
-  daytona_future_then(daytona__combine_race(trio.host->loop, trio.futures, COUNT), support_see, &seen[2]);
+  daytona_future_then(daytona__combine_all(trio.host->loop, kept(trio.futures, COUNT), COUNT), support_see,
+                      &seen[0]);
+  daytona_future_then(daytona__combine_any(trio.host->loop, kept(trio.futures, COUNT), COUNT), support_see,
+                      &seen[1]);
+  daytona_future_then(daytona__combine_race(trio.host->loop, kept(trio.futures, COUNT), COUNT), support_see,
+                      &seen[2]);
   assert_int_equal(seen[0].count + seen[1].count + seen[2].count, 0);
   support_loop_drain(trio.host);
   for (int i = 0; i < 3; i++) {
@@ -245,8 +255,8 @@ static void the_same_future_may_be_a_member_twice(void **state) {
   trio_start(&trio, *state);
   daytona_future_t *twice[2] = {trio.futures[0], trio.futures[0]};
   support_seen_t seen[2] = {0};
-  daytona_future_then(daytona__combine_all(trio.host->loop, twice, 2), support_see, &seen[0]);
-  daytona_future_t *any = daytona__combine_any(trio.host->loop, twice, 2);
+  daytona_future_then(daytona__combine_all(trio.host->loop, kept(twice, 2), 2), support_see, &seen[0]);
+  daytona_future_t *any = daytona__combine_any(trio.host->loop, kept(twice, 2), 2);
   daytona_future_on_settled(any, support_see, &seen[1]);
   support_op_succeed(&trio.op[0], "both");
   support_loop_drain(trio.host);
@@ -262,10 +272,10 @@ static void the_same_future_may_be_a_member_twice(void **state) {
 static void combinations_nest_and_pass_the_result_on(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *inner = daytona__combine_any(trio.host->loop, trio.futures, 2);
-  daytona_future_t *bound = daytona_future_deadline(inner, 60000);
+  daytona_future_t *inner = daytona__combine_any(trio.host->loop, kept(trio.futures, 2), 2);
+  daytona_future_t *bound = daytona_future_deadline(daytona_future_retain(inner), 60000);
   daytona_future_t *pair[2] = {bound, trio.futures[2]};
-  daytona_future_t *outer = watch(&trio, daytona__combine_race(trio.host->loop, pair, 2));
+  daytona_future_t *outer = watch(&trio, daytona__combine_race(trio.host->loop, kept(pair, 2), 2));
   daytona_future_release(inner);
   daytona_future_release(bound);
   support_op_succeed(&trio.op[1], "deep");
@@ -281,8 +291,8 @@ static void combinations_nest_and_pass_the_result_on(void **state) {
 static void cancelling_the_outer_reaches_the_innermost(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *inner = daytona__combine_all(trio.host->loop, trio.futures, COUNT);
-  daytona_future_t *outer = watch(&trio, daytona__combine_all(trio.host->loop, &inner, 1));
+  daytona_future_t *inner = daytona__combine_all(trio.host->loop, kept(trio.futures, COUNT), COUNT);
+  daytona_future_t *outer = watch(&trio, daytona__combine_all(trio.host->loop, kept(&inner, 1), 1));
   daytona_future_release(inner);
   daytona_future_cancel(outer);
   assert_int_equal(stops(&trio), COUNT);
@@ -302,8 +312,8 @@ static void a_result_taken_over_is_dropped_once(void **state) {
   support_loop_t *host = *state;
   drop_count = 0;
   daytona_future_t *member = daytona__future_new(host->loop, 0, NULL);
-  daytona_future_t *race = daytona__combine_race(host->loop, &member, 1);
-  daytona_future_t *bound = daytona_future_deadline(race, 1000);
+  daytona_future_t *race = daytona__combine_race(host->loop, kept(&member, 1), 1);
+  daytona_future_t *bound = daytona_future_deadline(daytona_future_retain(race), 1000);
   daytona__future_resolve(member, &type_counted, &drop_count);
   daytona_future_release(member);
   daytona_future_release(race);
@@ -338,8 +348,8 @@ static void members_must_exist_and_share_the_loop(void **state) {
   daytona_future_t *foreign = daytona__future_new(other, 0, NULL);
   daytona_future_t *lists[2][2] = {{trio.futures[0], NULL}, {trio.futures[0], foreign}};
   support_seen_t seen[3] = {0};
-  daytona_future_then(daytona__combine_all(trio.host->loop, lists[0], 2), support_see, &seen[0]);
-  daytona_future_then(daytona__combine_any(trio.host->loop, lists[1], 2), support_see, &seen[1]);
+  daytona_future_then(daytona__combine_all(trio.host->loop, kept(lists[0], 2), 2), support_see, &seen[0]);
+  daytona_future_then(daytona__combine_any(trio.host->loop, kept(lists[1], 2), 2), support_see, &seen[1]);
   daytona_future_then(daytona__combine_race(trio.host->loop, NULL, 2), support_see, &seen[2]);
   support_loop_drain(trio.host);
   for (int i = 0; i < 3; i++) {
@@ -361,9 +371,9 @@ static void member_of_no_loop_is_refused(void **state) {
   trio_start(&trio, *state);
   daytona_future_t *list[2] = {trio.futures[0], daytona__future_orphan()};
   support_seen_t seen[3] = {0};
-  daytona_future_then(daytona__combine_all(trio.host->loop, list, 2), support_see, &seen[0]);
-  daytona_future_then(daytona__combine_any(trio.host->loop, list, 2), support_see, &seen[1]);
-  daytona_future_then(daytona__combine_race(trio.host->loop, list, 2), support_see, &seen[2]);
+  daytona_future_then(daytona__combine_all(trio.host->loop, kept(list, 2), 2), support_see, &seen[0]);
+  daytona_future_then(daytona__combine_any(trio.host->loop, kept(list, 2), 2), support_see, &seen[1]);
+  daytona_future_then(daytona__combine_race(trio.host->loop, kept(list, 2), 2), support_see, &seen[2]);
   support_loop_drain(trio.host);
   for (int i = 0; i < 3; i++) {
     assert_int_equal(seen[i].count, 1);
@@ -378,7 +388,7 @@ static void members_may_be_of_another_client(void **state) {
   trio_start(&trio, *state);
   daytona__loop_t *second;
   assert_int_equal(daytona__loop_new(&trio.host->uv, NULL, NULL, &second), 0);
-  daytona_future_t *all = watch(&trio, daytona__combine_all(second, trio.futures, COUNT));
+  daytona_future_t *all = watch(&trio, daytona__combine_all(second, kept(trio.futures, COUNT), COUNT));
   daytona__loop_close(second, NULL, NULL);
   support_loop_drain(trio.host);
   assert_true(daytona__loop_is_closed(second));
@@ -398,14 +408,14 @@ static void members_without_memory_count_as_failed(void **state) {
   assert_true(daytona__future_is_dead(dead));
   daytona_future_t *pair[2] = {dead, trio.futures[0]};
   support_seen_t seen[4] = {0};
-  daytona_future_then(daytona__combine_any(trio.host->loop, pair, 2), support_see, &seen[0]);
-  daytona_future_then(daytona__combine_all(trio.host->loop, pair, 2), support_see, &seen[1]);
-  daytona_future_then(daytona_future_deadline(dead, 10), support_see, &seen[2]);
+  daytona_future_then(daytona__combine_any(trio.host->loop, kept(pair, 2), 2), support_see, &seen[0]);
+  daytona_future_then(daytona__combine_all(trio.host->loop, kept(pair, 2), 2), support_see, &seen[1]);
+  daytona_future_then(daytona_future_deadline(daytona_future_retain(dead), 10), support_see, &seen[2]);
   support_loop_drain(trio.host);
   assert_int_equal(seen[0].count + seen[1].count, 0);
   assert_int_equal(seen[2].code, DAYTONA_ENOMEM);
   support_op_succeed(&trio.op[0], "alive");
-  daytona_future_then(daytona__combine_race(trio.host->loop, pair, 2), support_see, &seen[3]);
+  daytona_future_then(daytona__combine_race(trio.host->loop, kept(pair, 2), 2), support_see, &seen[3]);
   support_loop_drain(trio.host);
   assert_string_equal(seen[0].text, "alive");
   assert_int_equal(seen[1].code, DAYTONA_ENOMEM);
@@ -420,7 +430,7 @@ static void cancel_user(daytona_future_t *future, void *user) { daytona_future_c
 static void a_members_callback_may_cancel_the_combination(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *all = daytona__combine_all(trio.host->loop, trio.futures, COUNT);
+  daytona_future_t *all = daytona__combine_all(trio.host->loop, kept(trio.futures, COUNT), COUNT);
   daytona_future_on_settled(all, support_see, &trio.seen);
   daytona_future_on_settled(trio.futures[0], cancel_user, all);
   support_op_succeed(&trio.op[0], NULL);
@@ -437,7 +447,7 @@ static void release_user(daytona_future_t *future, void *user) { daytona_future_
 static void a_members_callback_may_release_the_combination(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *race = daytona__combine_race(trio.host->loop, trio.futures, COUNT);
+  daytona_future_t *race = daytona__combine_race(trio.host->loop, kept(trio.futures, COUNT), COUNT);
   daytona_future_on_settled(trio.futures[0], release_user, race);
   support_op_succeed(&trio.op[0], NULL);
   trio_end(&trio);
@@ -456,7 +466,7 @@ static void a_losers_stop_may_settle_other_members(void **state) {
   member->stop = end_last;
   last_op = &trio.op[1];
   daytona_future_t *list[3] = {trio.futures[0], member, trio.futures[1]};
-  daytona_future_t *any = watch(&trio, daytona__combine_any(trio.host->loop, list, 3));
+  daytona_future_t *any = watch(&trio, daytona__combine_any(trio.host->loop, kept(list, 3), 3));
   daytona_future_release(member);
   support_op_succeed(&trio.op[0], "winner");
   support_loop_drain(trio.host);
@@ -472,7 +482,8 @@ static void a_losers_stop_may_settle_other_members(void **state) {
 static void deadline_cancels_an_operation_that_is_late(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], 3600000));
+  daytona_future_t *bound =
+    watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), 3600000));
   assert_int_equal(daytona_future_member_count(bound), 1);
   assert_ptr_equal(daytona_future_member(bound, 0), trio.futures[0]);
   daytona__loop_advance(trio.host->loop, 3500000);
@@ -493,7 +504,8 @@ static void deadline_cancels_an_operation_that_is_late(void **state) {
 static void deadline_passes_the_result_on_and_stops_its_timer(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], 60000));
+  daytona_future_t *bound =
+    watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), 60000));
   support_op_succeed(&trio.op[0], "in time");
   support_loop_drain(trio.host); /* would wait a minute if the timer still ran */
   assert_string_equal(trio.seen.text, "in time");
@@ -509,7 +521,7 @@ static void deadline_passes_the_result_on_and_stops_its_timer(void **state) {
 static void deadline_of_zero_fires_from_a_later_turn(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], 0));
+  daytona_future_t *bound = watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), 0));
   assert_int_equal(trio.seen.count, 0);
   support_loop_drain(trio.host);
   assert_int_equal(trio.seen.code, DAYTONA_EDEADLINE);
@@ -521,9 +533,11 @@ static void deadline_never_beats_an_outcome_that_is_known(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
   support_seen_t seen[2] = {0};
-  daytona_future_then(daytona_future_deadline(trio.futures[0], 5), support_see, &seen[0]);
+  daytona_future_then(daytona_future_deadline(daytona_future_retain(trio.futures[0]), 5), support_see,
+                      &seen[0]);
   support_op_succeed(&trio.op[0], "known");
-  daytona_future_then(daytona_future_deadline(trio.futures[0], 0), support_see, &seen[1]);
+  daytona_future_then(daytona_future_deadline(daytona_future_retain(trio.futures[0]), 0), support_see,
+                      &seen[1]);
   daytona__loop_advance(trio.host->loop, 1000); /* both are over before anyone is told */
   support_loop_drain(trio.host);
   for (int i = 0; i < 2; i++) {
@@ -536,7 +550,8 @@ static void deadline_never_beats_an_outcome_that_is_known(void **state) {
 static void no_timeout_means_no_bound(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], DAYTONA_NO_TIMEOUT));
+  daytona_future_t *bound =
+    watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), DAYTONA_NO_TIMEOUT));
   assert_int_equal(uv_loop_alive(&trio.host->uv), 0);
   daytona__loop_advance(trio.host->loop, INT64_C(1) << 40);
   support_loop_drain(trio.host);
@@ -551,7 +566,8 @@ static void no_timeout_means_no_bound(void **state) {
 static void longest_timeout_is_far_away(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], INT64_MAX));
+  daytona_future_t *bound =
+    watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), INT64_MAX));
   for (int i = 0; i < 3; i++) support_loop_turn(trio.host);
   assert_int_equal(trio.seen.count, 0);
   daytona_future_cancel(bound);
@@ -564,7 +580,8 @@ static void longest_timeout_is_far_away(void **state) {
 static void negative_timeout_is_an_error_and_leaves_the_operation(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_then(daytona_future_deadline(trio.futures[0], -2), support_see, &trio.seen);
+  daytona_future_then(daytona_future_deadline(daytona_future_retain(trio.futures[0]), -2), support_see,
+                      &trio.seen);
   support_loop_drain(trio.host);
   assert_int_equal(trio.seen.code, DAYTONA_EINVAL);
   assert_int_equal(stops(&trio), 0);
@@ -574,7 +591,8 @@ static void negative_timeout_is_an_error_and_leaves_the_operation(void **state) 
 static void cancelling_a_deadline_stops_timer_and_operation(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], 60000));
+  daytona_future_t *bound =
+    watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), 60000));
   daytona_future_cancel(bound);
   support_loop_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
@@ -587,7 +605,8 @@ static void cancelling_a_deadline_stops_timer_and_operation(void **state) {
 static void cancelling_the_operation_settles_its_deadline(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
-  daytona_future_t *bound = watch(&trio, daytona_future_deadline(trio.futures[0], 60000));
+  daytona_future_t *bound =
+    watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), 60000));
   daytona_future_cancel(trio.futures[0]);
   support_loop_drain(trio.host);
   assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
@@ -604,10 +623,10 @@ static void combine_without_memory(void *user) {
   bool is_started = true;
   for (int i = 0; i < COUNT; i++) is_started = is_started && trio.op[i].is_running;
   daytona_future_t *groups[4] = {
-    daytona__combine_all(trio.host->loop, trio.futures, COUNT),
-    daytona__combine_any(trio.host->loop, trio.futures, COUNT),
-    daytona__combine_race(trio.host->loop, trio.futures, COUNT),
-    daytona_future_deadline(trio.futures[0], 1000),
+    daytona__combine_all(trio.host->loop, kept(trio.futures, COUNT), COUNT),
+    daytona__combine_any(trio.host->loop, kept(trio.futures, COUNT), COUNT),
+    daytona__combine_race(trio.host->loop, kept(trio.futures, COUNT), COUNT),
+    daytona_future_deadline(daytona_future_retain(trio.futures[0]), 1000),
   };
   support_seen_t seen[4] = {0};
   for (int i = 0; i < 4; i++) daytona_future_then(groups[i], support_see, &seen[i]);
@@ -633,7 +652,7 @@ static void many_members_settle_together(void **state) {
   static daytona_future_t *futures[MANY];
   support_seen_t seen = {0};
   for (int i = 0; i < MANY; i++) futures[i] = daytona__future_new(host->loop, 0, NULL);
-  daytona_future_then(daytona__combine_all(host->loop, futures, MANY), support_see, &seen);
+  daytona_future_then(daytona__combine_all(host->loop, kept(futures, MANY), MANY), support_see, &seen);
   for (int i = 0; i < MANY; i++) {
     daytona__future_succeed(futures[i]);
     daytona_future_release(futures[i]);
@@ -641,6 +660,38 @@ static void many_members_settle_together(void **state) {
   support_loop_drain(host);
   assert_int_equal(seen.count, 1);
   assert_int_equal(seen.code, DAYTONA_OK);
+}
+
+/* --- ownership --------------------------------------------------------------------------------- */
+
+/* The obvious line: nobody keeps the member, and nothing is left of it. Members that are bad are taken, too. */
+static void members_are_taken_also_when_there_is_no_combination(void **state) {
+  support_loop_t *host = *state;
+  support_seen_t seen[5] = {0};
+  daytona_future_t *member[5];
+  for (int i = 0; i < 5; i++) {
+    member[i] = daytona__future_new(host->loop, 0, NULL);
+    member[i]->refs++; /* seen from here only */
+  }
+  daytona_future_t *hole[2] = {member[3], NULL};
+  daytona_future_then(daytona_future_deadline(member[0], 300), support_see, &seen[0]);
+  daytona_future_then(daytona_future_deadline(member[1], -9), support_see, &seen[1]);
+  daytona_future_then(daytona__combine_all(NULL, &member[2], 1), support_see, &seen[2]);
+  daytona_future_then(daytona__combine_race(host->loop, hole, 2), support_see, &seen[3]);
+  support_alloc_fail_from(1);
+  daytona_future_then(daytona__combine_any(host->loop, &member[4], 1), support_see, &seen[4]);
+  support_alloc_heal();
+  for (int i = 1; i < 5; i++) assert_int_equal(member[i]->refs, 1);
+  for (int i = 0; i < 5; i++) daytona__future_succeed(member[i]);
+  support_loop_drain(host);
+  assert_int_equal(member[0]->refs, 1);
+  for (int i = 0; i < 5; i++) {
+    static const daytona_errcode_t codes[] = {DAYTONA_OK, DAYTONA_EINVAL, DAYTONA_EINVAL, DAYTONA_EINVAL,
+                                              DAYTONA_ENOMEM};
+    assert_int_equal(seen[i].count, 1);
+    assert_int_equal(seen[i].code, codes[i]);
+    daytona_future_release(member[i]);
+  }
 }
 
 /* --- pausing ----------------------------------------------------------------------------------- */
@@ -667,7 +718,7 @@ static void pause_reaches_what_can_be_paused_through_combinations(void **state) 
   daytona_future_t *all = ALL(trio);
   assert_int_equal(daytona_future_pause(all), DAYTONA_EINVAL); /* nobody in it can be paused */
   trio.futures[1]->op_kind = trio.futures[2]->op_kind = &stream_kind;
-  daytona_future_t *bound = daytona_future_deadline(all, 1000);
+  daytona_future_t *bound = daytona_future_deadline(daytona_future_retain(all), 1000);
   pauses = resumes = 0;
   assert_int_equal(daytona_future_pause(bound), 0);
   assert_int_equal(pauses, 2);
@@ -739,6 +790,7 @@ int main(void) {
     TEST(cancelling_the_operation_settles_its_deadline),
     TEST(combinations_survive_every_failing_allocation),
     TEST(many_members_settle_together),
+    TEST(members_are_taken_also_when_there_is_no_combination),
     TEST(pause_reaches_what_can_be_paused_through_combinations),
     TEST(pause_belongs_to_the_loops_thread),
   };

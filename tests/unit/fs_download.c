@@ -476,7 +476,6 @@ static void every_download_can_be_paused(void **state) {
                                  ? daytona_fs_download_file(sandbox, "a", in_folder("a"), NULL)
                                  : daytona_fs_download_file_stream(sandbox, "a", on_sink, &sink, NULL);
     daytona_future_t *bound = daytona_future_deadline(future, DAYTONA_NO_TIMEOUT);
-    daytona_future_release(future);
     assert_int_equal(daytona_future_pause(bound), 0);
     assert_int_equal(daytona_future_pause(bound), 0);
     api_spin(&scene, 60);

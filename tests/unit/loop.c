@@ -263,7 +263,7 @@ static void post_deadline(void *user) {
   strcat(order, "p");
   support_op_t *op = (support_op_t *)actor->other;
   support_op_start(actor->host, op);
-  daytona_future_t *bound = daytona_future_deadline(op->future, 60000);
+  daytona_future_t *bound = daytona_future_deadline(daytona_future_retain(op->future), 60000);
   daytona_future_release(bound);
 }
 

@@ -440,7 +440,8 @@ static void a_terminal_is_paused(bool by_future) {
   daytona_pty_attach_t how = {.on_output = on_output, .user = &heard};
   daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, how);
   daytona_future_t *future = daytona_pty_wait(pty);
-  daytona_future_t *bound = by_future ? daytona_future_deadline(future, DAYTONA_NO_TIMEOUT) : NULL;
+  daytona_future_t *bound =
+    by_future ? daytona_future_deadline(daytona_future_retain(future), DAYTONA_NO_TIMEOUT) : NULL;
   pause_it_all(pty, bound, true);
   stream_send(&scene, 2, "kept", 4);
   stream_send_close(&scene, 1011, "{\"exitCode\":2}");
