@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "call/params.h"
 #include "core/memory.h"
 #include "wire/error_map.h"
 
@@ -51,6 +52,8 @@ void daytona__op_switch(daytona__op_t *op, const daytona__endpoint_t *endpoint) 
   op->target = NULL;
   op->body = NULL;
   op->body_size = 0;
+  op->headers = NULL;
+  op->header_count = 0;
   daytona__url_clear(&op->url);
   daytona__url_init(&op->url);
   if (op->scratch == NULL) return;
@@ -153,17 +156,21 @@ static int finish_target(daytona__op_t *op) {
 }
 
 int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_ms) {
+  return daytona__op_prepare_args(op, request, NULL, timeout_ms);
+}
+
+int daytona__op_prepare_args(daytona__op_t *op, const void *args, const void *opts, int64_t timeout_ms) {
   if (!daytona__timeout_resolve(timeout_ms, op->client->settings.request_timeout_ms, &op->timeout_ms)) {
     daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
     return DAYTONA_EINVAL;
   }
   int rc = finish_target(op);
   if (rc != 0) return rc;
-  if (op->endpoint->request == NULL) return 0;
+  if (op->endpoint->request == NULL || !daytona__params_have_body(op->endpoint->request)) return 0;
   daytona__json_error_t problem = {0};
   const char *body;
-  rc = daytona__json_encode(daytona__op_arena(op), op->endpoint->request, request, &body, &op->body_size,
-                            &problem);
+  rc = daytona__json_encode_args(daytona__op_arena(op), op->endpoint->request, args, opts, &body,
+                                 &op->body_size, &problem);
   op->body = body;
   if (rc != 0)
     daytona__op_reject(op, rc, "%s%s%s", problem.field, problem.field[0] != '\0' ? ": " : "",
@@ -269,6 +276,8 @@ void daytona__op_send(daytona__op_t *op) {
   op->is_finding = false;
   op->http.body = op->body;
   op->http.body_size = op->body_size;
+  op->http.headers = op->headers;
+  op->http.header_count = op->header_count;
   op->http.is_create = op->endpoint->is_create;
   if (op->outgoing != NULL) op->outgoing(op);
   daytona__http_start(op->client->http, &op->http);

@@ -28,29 +28,44 @@
 
 typedef enum daytona__service { DAYTONA__CONTROL_PLANE, DAYTONA__TOOLBOX } daytona__service_t;
 
-typedef struct daytona__endpoint {
+typedef struct daytona__op daytona__op_t;
+
+/* One REST call; see method.h for how it becomes a public function. */
+typedef struct daytona__method {
   const char *prefix; /* in front of error messages */
   const char *method;
-  const char *path; /* "{}" stands for an argument of daytona__op_path() */
+  const char *path; /* "{}" stands for an argument of daytona__op_path(), "{key}" for a row of `request` */
   daytona__service_t service;
-  const daytona__json_model_t *request;  /* NULL: no body */
+  const daytona__json_model_t *request;  /* the arguments; NULL: none, and no body */
   const daytona__json_model_t *response; /* NULL: the answer's body is not looked at */
+  const daytona__type_t *result; /* of an answer that is an object or array; NULL: success without a value */
+  int64_t timeout_ms;            /* when the caller leaves it 0; 0: the client's request_timeout_ms */
   bool gives_sandbox; /* the answer is a sandbox (a daytona__sandbox_dto_t), or with `response` has some in
                           it: it is decoded into op->data, which the sandboxes made of it share */
   bool gives_array;   /* the answer is an array of `response`: `done` gets a daytona__array_t */
+  bool gives_text;    /* the result is the string of `response`, which is of a daytona__text_t */
+  bool gives_body;    /* the answer is not JSON: `done` and `finish` look at op->http.response */
   bool is_lenient;    /* of a sandbox: an answer that cannot be read counts as success without news */
   bool is_create;     /* may never be sent twice */
+  bool is_secret;     /* all that it holds is wiped */
   bool is_stream;     /* not a request: once the toolbox is known `done` comes without an answer, perhaps at
                           once, and the service opens its socket with daytona__stream_open() */
-} daytona__endpoint_t;
+  const char
+    *absent; /* a result that is NULL means that there is none: DAYTONA_ENOTFOUND with this message */
+  /* Optional: what is wrong with arguments that keep the rules of their rows, or NULL. */
+  const char *(*check)(const void *args, const void *opts);
+  /* Optional: change the answer. `args` is a copy whose strings are there if they are KEPT. 0, or a code with
+     `*problem`, a message. */
+  int (*finish)(daytona__op_t *op, const void *args, void **answer, const char **problem);
+} daytona__method_t;
+
+typedef daytona__method_t daytona__endpoint_t;
 
 /* An answer that is an array of structs. */
 typedef struct daytona__array {
   const void *items;
   size_t count;
 } daytona__array_t;
-
-typedef struct daytona__op daytona__op_t;
 
 struct daytona__op {
   daytona_future_t *future;
@@ -63,6 +78,8 @@ struct daytona__op {
   const char *full_base, *full_target;
   const void *body;
   size_t body_size;
+  daytona_header_t *headers; /* besides those of every request */
+  size_t header_count;
   bool is_requesting; /* `http` is in use */
   bool is_finding;    /* `http` asks where the toolbox is: the request itself was not sent yet */
   bool counts_queue_time;
@@ -96,6 +113,9 @@ daytona_future_t *daytona__op_run(daytona__op_t *op, const void *request, const 
 
 /* Check options and encode the request without sending it yet. 0, or the operation has failed and is gone. */
 int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_ms);
+
+/* The same for arguments with options: rows of `request` that are `in_opts` are members of `opts`. */
+int daytona__op_prepare_args(daytona__op_t *op, const void *args, const void *opts, int64_t timeout_ms);
 
 /* Send what was prepared. May be called again, from `done` or later, for the same request. */
 void daytona__op_send(daytona__op_t *op);

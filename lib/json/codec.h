@@ -38,15 +38,27 @@ typedef enum daytona__json_type {
   DAYTONA__JSON_INLINE,   /* T inside the struct, with the field's `model` */
   DAYTONA__JSON_ARRAY,    /* const T * of `count_offset` elements, with the field's `model` */
   DAYTONA__JSON_NUMBERS,  /* const double * of `count_offset` elements */
-  DAYTONA__JSON_RAW       /* const char *: the value as compact JSON text, whatever it is but null */
+  DAYTONA__JSON_RAW,      /* const char *: the value as compact JSON text, whatever it is but null */
+  DAYTONA__JSON_RESERVED  /* uint64_t[8] of a struct that programs fill in: never sent, never read */
 } daytona__json_type_t;
 
 enum {
   DAYTONA__JSON_SECRET = 1 << 0,   /* redacted as "***" in logs; its copies are wiped */
   DAYTONA__JSON_ALWAYS = 1 << 1,   /* encoded also when zero: "" for strings, {} for maps, [] for arrays */
   DAYTONA__JSON_REQUIRED = 1 << 2, /* its absence from an answer is an error; use it for ids only */
-  DAYTONA__JSON_DECODE_ONLY = 1 << 3
+  DAYTONA__JSON_DECODE_ONLY = 1 << 3,
+  DAYTONA__JSON_OMIT_ZERO = 1 << 4 /* a plain number or BOOL is not encoded when it is zero */
 };
+
+/* Where an argument of a call goes. Everything but IN_BODY is for the rows of call/params.h only. */
+typedef enum daytona__json_where {
+  DAYTONA__IN_BODY,   /* a member of the JSON object */
+  DAYTONA__AS_BODY,   /* the value alone is the body */
+  DAYTONA__IN_PATH,   /* "{key}" in the path stands for it */
+  DAYTONA__IN_QUERY,  /* lists become one "key=value" per element, maps a JSON object */
+  DAYTONA__IN_HEADER, /* strings only */
+  DAYTONA__NOWHERE    /* only checked */
+} daytona__json_where_t;
 
 /* Rows of one table, at most. */
 #define DAYTONA__JSON_FIELDS_MAX 128
@@ -67,6 +79,16 @@ typedef struct daytona__json_field {
   size_t count_offset;                /* arrays: a size_t member */
   const daytona__json_model_t *model; /* OBJECT, INLINE, ARRAY */
   const daytona__json_names_t *names; /* ENUM */
+
+  /* What follows describes arguments of calls; see call/params.h. */
+  daytona__json_where_t where;
+  bool in_opts;              /* a member of the options struct, not of the arguments */
+  unsigned char group;       /* rows with the same number belong together */
+  unsigned rules;            /* DAYTONA__NONEMPTY and so on */
+  const char *name;          /* as the caller knows it, for messages; NULL: the key */
+  const char *fallback;      /* of a STRING: sent when it is NULL */
+  const char *const *one_of; /* of a STRING: the values allowed, NULL-terminated */
+  int64_t min, max;          /* with DAYTONA__MIN, DAYTONA__MAX */
 } daytona__json_field_t;
 
 struct daytona__json_model {
@@ -118,6 +140,18 @@ int daytona__json_decode_string(daytona__arena_t *arena, const char *text, size_
  */
 int daytona__json_encode(daytona__arena_t *arena, const daytona__json_model_t *model, const void *object,
                          const char **out, size_t *size, daytona__json_error_t *error);
+
+/*
+ * The same for the arguments of a call: rows that are `in_opts` are members of `opts`, and only rows of the body
+ * are written. With a row that is AS_BODY, its value alone.
+ */
+int daytona__json_encode_args(daytona__arena_t *arena, const daytona__json_model_t *model, const void *args,
+                              const void *opts, const char **out, size_t *size, daytona__json_error_t *error);
+
+/* Encode the value of one member. */
+int daytona__json_encode_value(daytona__arena_t *arena, const daytona__json_field_t *field,
+                               const void *object, const char **out, size_t *size,
+                               daytona__json_error_t *error);
 
 /*
  * `text` for a log line: members marked secret in `model` and everything under unknown keys are replaced by

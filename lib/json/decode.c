@@ -417,6 +417,12 @@ static bool read_raw(reader_t *r, const place_t *place, const field_t *field, ch
   return true;
 }
 
+/* Whatever a server sends under that name is not ours. */
+static bool read_reserved(reader_t *r, const place_t *place, const field_t *field, char *member) {
+  (void)field, (void)member;
+  return daytona__json_skip(&r->lexer) || fail_text(r, place);
+}
+
 static const struct {
   bool (*read)(reader_t *r, const place_t *place, const field_t *field, char *member);
   size_t size; /* of the member; 0: of its model */
@@ -439,6 +445,7 @@ static const struct {
   [DAYTONA__JSON_ARRAY] = {read_array, sizeof(void *)},
   [DAYTONA__JSON_NUMBERS] = {read_numbers, sizeof(double *)},
   [DAYTONA__JSON_RAW] = {read_raw, sizeof(char *)},
+  [DAYTONA__JSON_RESERVED] = {read_reserved, 8 * sizeof(uint64_t)},
 };
 
 static void clear_member(const field_t *field, char *member) {

@@ -26,6 +26,7 @@ typedef struct writer {
   unsigned depth;
   bool is_secret;
   daytona__json_error_t *error;
+  const char *opts; /* where rows that are `in_opts` have their members */
 } writer_t;
 
 static bool write_object(writer_t *w, const place_t *up, const model_t *model, const char *object);
@@ -216,6 +217,7 @@ static bool is_zero(const field_t *field, const char *object) {
     case DAYTONA__JSON_STRINGS: return MEMBER(daytona_strings_t, object, field)->count == 0;
     case DAYTONA__JSON_ARRAY:
     case DAYTONA__JSON_NUMBERS: return count_of(field, object) == 0;
+    case DAYTONA__JSON_RESERVED: return true;
     case DAYTONA__JSON_INLINE:
       for (size_t i = 0; i < field->model->field_count; i++)
         if (!is_zero(&field->model->fields[i], object + field->offset)) return false;
@@ -225,13 +227,14 @@ static bool is_zero(const field_t *field, const char *object) {
 }
 
 static bool is_left_out(const field_t *field, const char *object) {
-  if ((field->flags & DAYTONA__JSON_DECODE_ONLY) != 0) return true;
-  if ((field->flags & DAYTONA__JSON_ALWAYS) != 0) return false;
+  if ((field->flags & DAYTONA__JSON_DECODE_ONLY) != 0 || field->where != DAYTONA__IN_BODY) return true;
+  if ((field->flags & DAYTONA__JSON_ALWAYS) != 0 || field->fallback != NULL) return false;
   switch (field->type) {
+    case DAYTONA__JSON_RESERVED: return true;
     case DAYTONA__JSON_INT:
     case DAYTONA__JSON_INT32:
     case DAYTONA__JSON_NUMBER:
-    case DAYTONA__JSON_BOOL: return false;
+    case DAYTONA__JSON_BOOL: return (field->flags & DAYTONA__JSON_OMIT_ZERO) != 0 && is_zero(field, object);
     default: return is_zero(field, object);
   }
 }
@@ -246,6 +249,7 @@ static bool write_value(writer_t *w, const place_t *place, const field_t *field,
   bool is_null = is_zero(field, object);
   switch (field->type) {
     case DAYTONA__JSON_STRING:
+      if (is_null && field->fallback != NULL) return put_text(w, place, field->fallback);
       return is_null ? put_empty(w, "\"\"") : put_text(w, place, POINTER(object, field));
     case DAYTONA__JSON_BYTES:
       return put_string(w, place, is_null ? "" : MEMBER(daytona_bytes_t, object, field)->data,
@@ -270,11 +274,12 @@ static bool write_value(writer_t *w, const place_t *place, const field_t *field,
       return put_numbers(w, place, (const double *)(const void *)POINTER(object, field),
                          count_of(field, object));
     case DAYTONA__JSON_RAW: return is_null ? put_empty(w, "{}") : put_raw(w, place, POINTER(object, field));
+    case DAYTONA__JSON_RESERVED: return put_empty(w, "[]");
   }
   return false;
 }
 
-static bool write_object(writer_t *w, const place_t *up, const model_t *model, const char *object) {
+static bool write_object(writer_t *w, const place_t *up, const model_t *model, const char *members) {
   bool is_first = true;
   if (w->depth == DAYTONA__JSON_DEPTH_MAX) {
     daytona__json_blame(w->error, up, DAYTONA_ELIMIT, "the request is nested too deeply");
@@ -284,6 +289,7 @@ static bool write_object(writer_t *w, const place_t *up, const model_t *model, c
   put_char(w, '{');
   for (size_t i = 0; i < model->field_count; i++) {
     const field_t *field = &model->fields[i];
+    const char *object = field->in_opts ? w->opts : members;
     if (is_left_out(field, object)) continue;
     place_t place = {up, field->key, strlen(field->key), 0};
     if (!is_first) put_char(w, ',');
@@ -302,24 +308,57 @@ static bool write_object(writer_t *w, const place_t *up, const model_t *model, c
   return true;
 }
 
-int daytona__json_encode(daytona__arena_t *arena, const daytona__json_model_t *model, const void *object,
-                         const char **out, size_t *size, daytona__json_error_t *error) {
+/* Write an object, or with `field` one value of it. */
+static bool write_root(writer_t *w, const model_t *model, const field_t *field, const char *object) {
+  if (field == NULL) return write_object(w, NULL, model, object);
+  place_t place = {NULL, field->key, strlen(field->key), 0};
+  if ((field->flags & DAYTONA__JSON_SECRET) != 0) w->is_secret = true;
+  if (!write_value(w, &place, field, object)) return false;
+  if (w->size <= DAYTONA__REQUEST_BODY_MAX) return true;
+  daytona__json_blame(w->error, &place, DAYTONA_ELIMIT, "the request body is too large");
+  return false;
+}
+
+static int encode(daytona__arena_t *arena, const model_t *model, const field_t *field, const void *object,
+                  const void *opts, const char **out, size_t *size, daytona__json_error_t *error) {
   daytona__json_error_t unused;
   if (error == NULL) error = &unused;
   memset(error, 0, sizeof *error);
-  writer_t counter = {.error = error};
-  if (!write_object(&counter, NULL, model, object)) return error->code;
+  writer_t counter = {.error = error, .opts = opts};
+  if (!write_root(&counter, model, field, object)) return error->code;
   if (counter.is_secret) arena->is_secret = true;
-  writer_t writer = {.error = error, .out = daytona__arena_alloc(arena, counter.size + 1)};
+  writer_t writer = {.error = error, .opts = opts, .out = daytona__arena_alloc(arena, counter.size + 1)};
   if (writer.out == NULL) {
     daytona__json_blame(error, NULL, DAYTONA_ENOMEM, "%s", daytona_errcode_text(DAYTONA_ENOMEM));
     return error->code;
   }
-  bool ok = write_object(&writer, NULL, model, object);
+  bool ok = write_root(&writer, model, field, object);
   assert(ok && writer.size == counter.size);
   (void)ok;
   writer.out[writer.size] = '\0';
   *out = writer.out;
   if (size != NULL) *size = writer.size;
   return 0;
+}
+
+int daytona__json_encode(daytona__arena_t *arena, const daytona__json_model_t *model, const void *object,
+                         const char **out, size_t *size, daytona__json_error_t *error) {
+  return encode(arena, model, NULL, object, NULL, out, size, error);
+}
+
+int daytona__json_encode_args(daytona__arena_t *arena, const daytona__json_model_t *model, const void *args,
+                              const void *opts, const char **out, size_t *size,
+                              daytona__json_error_t *error) {
+  for (size_t i = 0; i < model->field_count; i++) {
+    const field_t *field = &model->fields[i];
+    if (field->where == DAYTONA__AS_BODY)
+      return encode(arena, NULL, field, field->in_opts ? opts : args, NULL, out, size, error);
+  }
+  return encode(arena, model, NULL, args, opts, out, size, error);
+}
+
+int daytona__json_encode_value(daytona__arena_t *arena, const daytona__json_field_t *field,
+                               const void *object, const char **out, size_t *size,
+                               daytona__json_error_t *error) {
+  return encode(arena, NULL, field, object, NULL, out, size, error);
 }

@@ -71,7 +71,7 @@ static void put_encoded(daytona__url_t *url, const char *value, const char *also
   url->text.size += encoded;
 }
 
-static void put_segment(daytona__url_t *url, const char *value) {
+void daytona__url_segment(daytona__url_t *url, const char *value) {
   if (value == NULL || value[0] == '\0') {
     fail(url, "an id, name or other part of the request's path is missing or empty");
   } else if (strcmp(value, ".") == 0 || strcmp(value, "..") == 0) {
@@ -83,22 +83,32 @@ static void put_segment(daytona__url_t *url, const char *value) {
   }
 }
 
-void daytona__url_path(daytona__url_t *url, const char *base, const char *path, ...) {
-  va_list args;
+void daytona__url_base_of(daytona__url_t *url, const char *base) {
   if (base == NULL || base[0] == '\0') {
     fail(url, "the address of the service is not known");
     return;
   }
-  assert(base[strlen(base) - 1] != '/' && (path[0] == '/' || path[0] == '\0') && !url->has_query);
+  assert(base[strlen(base) - 1] != '/' && !url->has_query);
   if (url->text.data == NULL) daytona__strbuf_reserve(&url->text, FIRST_ROOM);
   daytona__strbuf_puts(&url->text, base);
+}
+
+void daytona__url_text(daytona__url_t *url, const char *text, size_t size) {
+  daytona__strbuf_append(&url->text, text, size);
+}
+
+void daytona__url_path(daytona__url_t *url, const char *base, const char *path, ...) {
+  va_list args;
+  assert(path[0] == '/' || path[0] == '\0');
+  daytona__url_base_of(url, base);
+  if (url->text.error != 0) return;
   va_start(args, path);
   for (const char *hole; (hole = strstr(path, "{}")) != NULL; path = hole + 2) {
-    daytona__strbuf_append(&url->text, path, (size_t)(hole - path));
-    put_segment(url, va_arg(args, const char *));
+    daytona__url_text(url, path, (size_t)(hole - path));
+    daytona__url_segment(url, va_arg(args, const char *));
   }
   va_end(args);
-  daytona__strbuf_puts(&url->text, path);
+  daytona__url_text(url, path, strlen(path));
 }
 
 void daytona__url_query(daytona__url_t *url, const char *key, const char *value) {

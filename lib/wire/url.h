@@ -36,6 +36,11 @@ void daytona__url_init(daytona__url_t *url);
  */
 void daytona__url_path(daytona__url_t *url, const char *base, const char *path, ...);
 
+/* The parts of daytona__url_path(): the base, text that goes as it is, and one argument. */
+void daytona__url_base_of(daytona__url_t *url, const char *base);
+void daytona__url_text(daytona__url_t *url, const char *text, size_t size);
+void daytona__url_segment(daytona__url_t *url, const char *value);
+
 /* Add to the query. What is not given (NULL, unset, an empty list) is left out; "" is sent as "". */
 void daytona__url_query(daytona__url_t *url, const char *key, const char *value);
 void daytona__url_query_int(daytona__url_t *url, const char *key, daytona_opt_int_t value);

@@ -30,6 +30,7 @@ static size_t json_member_size(const daytona__json_field_t *field) {
     case DAYTONA__JSON_MAP:
     case DAYTONA__JSON_PAIRS: return sizeof(daytona_map_t);
     case DAYTONA__JSON_STRINGS: return sizeof(daytona_strings_t);
+    case DAYTONA__JSON_RESERVED: return 8 * sizeof(uint64_t);
     case DAYTONA__JSON_INLINE: return field->model != NULL ? field->model->size : 0;
   }
   return 0;
