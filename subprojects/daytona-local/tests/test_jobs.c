@@ -5,6 +5,7 @@
 #include "control/store/jobs.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -140,12 +141,56 @@ static void removal_follows_no_link_and_knows_no_depth(void **state) {
   assert_null(said);
 }
 
+typedef struct {
+  int dir;
+  _Atomic bool is_over;
+  const char *target;
+} swapping;
+
+/* Exchanges the directory "dir" and the link "link" as fast as it can. */
+static void *swap(void *user) {
+  swapping *s = user;
+  while (!s->is_over)
+    if (renameat2(s->dir, "dir", s->dir, "link", RENAME_EXCHANGE) != 0) symlinkat(s->target, s->dir, "link");
+  return NULL;
+}
+
+static void removal_changes_nothing_behind_a_link_that_comes_late(void **state) {
+  (void)state;
+  enum { DEPTH = 100, ROUNDS = 100 }; /* at this depth a directory is opened to its owner by name */
+  mkdir(path("keep"), 0700);
+  chmod(path("keep"), 0755);
+  swapping s = {.target = path("keep")};
+  for (int round = 0; round < ROUNDS; round++) {
+    mkdir(path("tree"), 0700);
+    s.dir = open(path("tree"), O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < DEPTH; i++) {
+      mkdirat(s.dir, "d", 0700);
+      int next = openat(s.dir, "d", O_RDONLY | O_DIRECTORY);
+      close(s.dir);
+      s.dir = next;
+    }
+    mkdirat(s.dir, "dir", 0);
+    symlinkat(s.target, s.dir, "link");
+    s.is_over = false;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, swap, &s), 0);
+    dl_remove_tree(path("tree"));
+    s.is_over = true;
+    pthread_join(thread, NULL);
+    close(s.dir);
+    assert_int_equal(dl_remove_tree(path("tree")), 0);
+    assert_int_equal(mode_of("keep"), 0755);
+  }
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
     T(a_tree_survives_packing_with_modes_and_links),
     T(a_broken_archive_leaves_nothing_half_done),
     T(removal_follows_no_link_and_knows_no_depth),
+    T(removal_changes_nothing_behind_a_link_that_comes_late),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

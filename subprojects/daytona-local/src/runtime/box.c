@@ -13,6 +13,7 @@
 #include "runtime/prepare.h"
 #include "runtime/proctree.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -73,6 +74,7 @@ static void on_time(uv_timer_t *timer) {
 static void report_start(dl_box *box) {
   if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined) return;
   box->state = DL_BOX_UP;
+  dl_prepare_close(box);
   uv_timer_stop(&box->timer);
   dl_box_start_cb cb = box->start_cb;
   box->start_cb = NULL;
@@ -251,7 +253,7 @@ static char *launch(dl_box *box) {
                                       NULL};
   bool plain = rt->isolation == DL_ISOLATION_NONE;
   dl_launch l = {.program = plain ? rt->exe : rt->bwrap,
-                 .cwd = plain ? box->home_dir : "/",
+                 .cwd = plain ? box->home.source : "/",
                  .envp = (char **)environment,
                  .stage = rt->as_root && !plain,
                  .uid = box->uid};
@@ -308,7 +310,7 @@ static void prepare_work(uv_work_t *work) {
 static unsigned choose_uid(dl_runtime *rt, const char *home) {
   struct stat st;
   if (!rt->as_root) return 0;
-  if (stat(home, &st) == 0 && st.st_uid >= rt->first_uid && st.st_uid - rt->first_uid < rt->uid_count &&
+  if (lstat(home, &st) == 0 && st.st_uid >= rt->first_uid && st.st_uid - rt->first_uid < rt->uid_count &&
       !dl_runtime_uid_taken(rt, st.st_uid))
     return st.st_uid;
   for (unsigned i = 0; i < rt->uid_count; i++) {
@@ -340,8 +342,25 @@ static void set_limits(dl_box *box) {
     box->limits.how[DL_LIMIT_PIDS] = "rlimit";
 }
 
+static void copy_volume(dl_shared_dir *to, const dl_box_volume *from) {
+  to->subpath = dl_xstrdup(from->subpath ? from->subpath : "");
+  to->dir = dl_xstrdup(from->dir);
+  to->source = dl_xprintf("%s%s%s", from->dir, *to->subpath ? "/" : "", to->subpath);
+  to->target = dl_xstrdup(from->target);
+  to->fd = -1;
+}
+
+static void free_shared(dl_shared_dir *d) {
+  assert(d->fd < 0);
+  free(d->source);
+  free(d->target);
+  free(d->dir);
+  free(d->subpath);
+}
+
 static void copy_spec(dl_box *box, const dl_box_spec *spec) {
-  box->home_dir = dl_xstrdup(spec->home_dir);
+  box->home.source = dl_xstrdup(spec->home_dir);
+  box->home.target = dl_xstrdup(DL_BOX_HOME);
   dl_buf_init(&box->env, ENV_MAX);
   for (size_t i = 0; i < spec->env_count; i++) {
     char *pair = dl_xprintf("%s=%s", spec->env[i].name, spec->env[i].value);
@@ -350,10 +369,8 @@ static void copy_spec(dl_box *box, const dl_box_spec *spec) {
     free(pair);
   }
   box->volumes = dl_xcalloc(spec->volume_count + 1, sizeof *box->volumes);
-  for (; box->volume_count < spec->volume_count; box->volume_count++) {
-    box->volumes[box->volume_count].source = dl_xstrdup(spec->volumes[box->volume_count].name);
-    box->volumes[box->volume_count].target = dl_xstrdup(spec->volumes[box->volume_count].value);
-  }
+  for (; box->volume_count < spec->volume_count; box->volume_count++)
+    copy_volume(&box->volumes[box->volume_count], &spec->volumes[box->volume_count]);
   box->cpu = spec->cpu;
   box->memory_gib = spec->memory_gib;
   box->on_exit = spec->on_exit;
@@ -371,7 +388,7 @@ dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb
   box->rt = rt;
   box->start_cb = cb;
   box->start_user = user;
-  box->control_fd = box->info_fd = box->error_fd = box->inner_fd = -1;
+  box->control_fd = box->info_fd = box->error_fd = box->inner_fd = box->home.fd = -1;
   dl_list_init(&box->stop_waiters);
   dl_buf_init(&box->info_text, INFO_TEXT_MAX);
   dl_buf_init(&box->error_text, ERROR_TEXT_MAX);
@@ -387,7 +404,7 @@ dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb
   box->short_id = dl_xprintf("%.12s", box->id);
   box->network_text = network_text(rt, box, spec);
   if (box->failure == NULL) {
-    box->uid = choose_uid(rt, box->home_dir);
+    box->uid = choose_uid(rt, box->home.source);
     if (rt->as_root && box->uid == 0) fail(box, dl_xstrdup("no free user number for the sandbox"));
     box->socket_path = dl_xprintf("/proc/self/fd/%d/%s.sock", rt->run_fd, box->id);
     dl_box_limits_init(&rt->limits, &box->limits, box->id);
@@ -446,22 +463,20 @@ static void free_box(void *user) {
   close_fd(&box->info_fd);
   close_fd(&box->error_fd);
   close_fd(&box->inner_fd);
+  dl_prepare_close(box);
   if (box->socket_path != NULL) unlink(box->socket_path);
   dl_box_limits_clear(&rt->limits, &box->limits);
   dl_list_unlink(&box->link);
   tell_end(box);
-  for (size_t i = 0; i < box->volume_count; i++) {
-    free(box->volumes[i].source);
-    free(box->volumes[i].target);
-  }
+  for (size_t i = 0; i < box->volume_count; i++) free_shared(&box->volumes[i]);
   free(box->volumes);
+  free_shared(&box->home);
   dl_buf_clear(&box->env);
   dl_buf_clear(&box->info_text);
   dl_buf_clear(&box->error_text);
   free(box->failure);
   free(box->socket_path);
   free(box->short_id);
-  free(box->home_dir);
   free(box->id);
   free(box);
   dl_runtime_box_gone(rt);

@@ -40,15 +40,19 @@ static void push_number(dl_command *c, const char *option, int number) {
   PUSH(c, option, text);
 }
 
-/* A bind of something that other users of the host may not be able to reach. */
-static void bind_private(dl_command *c, const dl_runtime *rt, const char *source, const char *target,
-                         bool read_only) {
+/* A bind of something that other users of the host may not be able to reach. `fd`: see dl_bind. */
+static void bind_private(dl_command *c, const dl_runtime *rt, const char *option, const char *source, int fd,
+                         const char *target) {
   c->binds = dl_xrealloc(c->binds, (c->bind_count + 1) * sizeof *c->binds);
   dl_bind *b = &c->binds[c->bind_count];
-  *b = (dl_bind){dl_xstrdup(source), dl_xstrdup(target), read_only, NULL};
+  *b = (dl_bind){.source = dl_xstrdup(source), .fd = fd};
   b->staged = rt->as_root ? dl_xprintf(STAGE_FORMAT, c->bind_count) : dl_xstrdup(source);
-  PUSH(c, read_only ? "--ro-bind" : "--bind", b->staged, target);
+  PUSH(c, option, b->staged, target);
   c->bind_count++;
+}
+
+static void bind_shared(dl_command *c, const dl_runtime *rt, const dl_shared_dir *d) {
+  bind_private(c, rt, "--bind", d->source, d->fd, d->target);
 }
 
 /* /bin, /lib and so on are links into /usr on today's systems; keep whatever the host has. */
@@ -73,7 +77,7 @@ static void push_system(dl_command *c) {
 }
 
 static void push_etc(dl_command *c, const dl_runtime *rt, const dl_box *box) {
-  bind_private(c, rt, rt->etc_dir, "/etc", true);
+  bind_private(c, rt, "--ro-bind", rt->etc_dir, -1, "/etc");
   for (size_t i = 0; DL_ETC_DIRS[i] != NULL; i++) {
     char *path = dl_xprintf("/etc/%s", DL_ETC_DIRS[i]);
     char *ours = dl_xprintf("%s/%s", rt->etc_dir, DL_ETC_DIRS[i]);
@@ -120,26 +124,35 @@ static void push_toolbox(dl_command *c, const dl_runtime *rt, const char *exe, c
   }
 }
 
+/* bubblewrap of an ordinary user binds what the path leads to when it looks. The toolbox compares, before it
+ * does anything else. */
+static void push_expected(dl_command *c, const dl_shared_dir *d) {
+  char *text = dl_xprintf("%llx:%llx:%s", (unsigned long long)d->dev, (unsigned long long)d->ino, d->target);
+  PUSH(c, "--expect", text);
+  free(text);
+}
+
 void dl_command_build(dl_command *c, const dl_runtime *rt, const dl_box *box) {
   memset(c, 0, sizeof *c);
   bool memory_by_rlimit = strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0;
   double data_gib = memory_by_rlimit ? box->memory_gib : 0;
   if (rt->isolation == DL_ISOLATION_NONE) {
-    push_toolbox(c, rt, rt->exe, box->home_dir, rt->node_modules, false, false, data_gib);
+    push_toolbox(c, rt, rt->exe, box->home.source, rt->node_modules, false, false, data_gib);
     return;
   }
   push_namespaces(c, box);
   push_system(c);
   push_etc(c, rt, box);
   PUSH(c, "--dir", "/home");
-  bind_private(c, rt, box->home_dir, DL_BOX_HOME, false);
-  for (size_t i = 0; i < box->volume_count; i++)
-    bind_private(c, rt, box->volumes[i].source, box->volumes[i].target, false);
-  bind_private(c, rt, rt->exe, DL_BOX_EXE, true);
-  if (rt->node_modules != NULL) bind_private(c, rt, rt->node_modules, DL_BOX_NODE_MODULES, true);
+  bind_shared(c, rt, &box->home);
+  for (size_t i = 0; i < box->volume_count; i++) bind_shared(c, rt, &box->volumes[i]);
+  bind_private(c, rt, "--ro-bind", rt->exe, -1, DL_BOX_EXE);
+  if (rt->node_modules != NULL) bind_private(c, rt, "--ro-bind", rt->node_modules, -1, DL_BOX_NODE_MODULES);
   PUSH(c, "--remount-ro", "/", "--chdir", DL_BOX_HOME, "--");
   push_toolbox(c, rt, DL_BOX_EXE, DL_BOX_HOME, rt->node_modules ? DL_BOX_NODE_MODULES : NULL, true,
                box->network == DL_NETWORK_PRIVATE, data_gib);
+  push_expected(c, &box->home);
+  for (size_t i = 0; i < box->volume_count; i++) push_expected(c, &box->volumes[i]);
 }
 
 void dl_command_clear(dl_command *c) {
@@ -147,7 +160,6 @@ void dl_command_clear(dl_command *c) {
   free(c->argv);
   for (size_t i = 0; i < c->bind_count; i++) {
     free(c->binds[i].source);
-    free(c->binds[i].target);
     free(c->binds[i].staged);
   }
   free(c->binds);

@@ -63,12 +63,21 @@ extern const char *const DL_ETC_DIRS[];
 
 /* ---- the command line and the child ---- */
 
+/* A directory or file of the host in the box. */
 typedef struct {
   char *source; /* on the host */
-  char *target; /* in the box */
-  bool read_only;
+  int fd;       /* O_PATH, borrowed: what is bound when it is not -1, wherever `source` leads by then */
   char *staged; /* where the launcher puts it when it runs as root, else the same as source */
 } dl_bind;
+
+/* A home or volume. Boxes can write to it, so what it is was settled once, by opening it. */
+typedef struct {
+  char *source;        /* on the host, as text; only bubblewrap of an ordinary user is given it */
+  char *target;        /* in the box */
+  char *dir, *subpath; /* of a volume: the parts of `source` */
+  int fd;              /* O_PATH; -1 before dl_prepare_dirs and after dl_prepare_close */
+  uint64_t dev, ino;   /* of fd */
+} dl_shared_dir;
 
 typedef struct {
   char **argv;
@@ -130,9 +139,9 @@ struct dl_box {
   dl_list link;
   dl_runtime *rt;
   dl_box_state state;
-  char *id, *home_dir, *socket_path, *short_id;
+  char *id, *socket_path, *short_id;
   dl_buf env; /* NAME=value NUL ... */
-  dl_bind *volumes;
+  dl_shared_dir home, *volumes;
   size_t volume_count;
   dl_network network;
   double cpu, memory_gib;

@@ -27,6 +27,8 @@
 
 #define MAX_BINDS 64
 #define MAX_OPEN_FILES 65536
+/* Where the child finds the descriptor of a bind. */
+#define BIND_FD(i) (DL_FD_END + (int)(i))
 
 static void say(const char *text) {
   ssize_t ignored = write(2, text, strlen(text));
@@ -63,15 +65,23 @@ static void set_limits(void) {
   }
 }
 
-/* Take hold of every source first: the tmpfs may hide some of them. */
+/* By descriptor where there is one: what a box can write to may be something else by its path now. */
+static int take_hold(const dl_bind *bind, size_t i) {
+  int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+  int held = bind->fd < 0 ? open_tree(AT_FDCWD, bind->source, (unsigned)flags)
+                          : open_tree(BIND_FD(i), "", (unsigned)(flags | AT_EMPTY_PATH));
+  if (held < 0) die("cannot take hold of", bind->source);
+  if (bind->fd >= 0) close(BIND_FD(i));
+  return held;
+}
+
+/* Take hold of every source first: the tmpfs may hide some of them, and a descriptor's mount is of the
+ * namespace that it was opened in. */
 static void stage(const dl_command *c) {
   int held[MAX_BINDS];
+  for (size_t i = 0; i < c->bind_count; i++) held[i] = take_hold(&c->binds[i], i);
   const char *step = dl_own_root();
   if (step != NULL) die(step, "");
-  for (size_t i = 0; i < c->bind_count; i++) {
-    held[i] = open_tree(AT_FDCWD, c->binds[i].source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-    if (held[i] < 0) die("cannot take hold of", c->binds[i].source);
-  }
   if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") != 0)
     die("cannot mount a private /tmp", "");
   for (size_t i = 0; i < c->bind_count; i++) {
@@ -82,6 +92,9 @@ static void stage(const dl_command *c) {
     if (made != 0 || move_mount(held[i], "", AT_FDCWD, point, MOVE_MOUNT_F_EMPTY_PATH) != 0)
       die("cannot stage", c->binds[i].source);
     close(held[i]);
+    /* It was made from a mount that others may share with the host's. */
+    if (mount(NULL, point, NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+      die("cannot make private", c->binds[i].source);
   }
 }
 
@@ -97,23 +110,30 @@ static void become(unsigned uid) {
     die("cannot become the sandbox's user", "");
 }
 
-/* Put the descriptors at their numbers and let nothing else through. */
+static void close_from(int first) {
+  struct rlimit files;
+  if (syscall(SYS_close_range, (unsigned)first, ~0U, 0U) == 0) return;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) _exit(127);
+  for (int i = first; i < (int)files.rlim_cur; i++) close(i);
+}
+
+/* Put the descriptors at their numbers and let nothing else through; those of binds only as far as `stage`,
+ * for which they are. */
 static void place_descriptors(const dl_launch *l) {
-  int moved[DL_FD_END];
-  for (int i = 0; i < DL_FD_END; i++) {
-    moved[i] = l->fds[i] < 0 ? -1 : fcntl(l->fds[i], F_DUPFD_CLOEXEC, 64);
-    if (l->fds[i] >= 0 && moved[i] < 0) die("cannot duplicate a descriptor", "");
+  int moved[DL_FD_END + MAX_BINDS];
+  int count = DL_FD_END + (l->stage ? (int)l->command.bind_count : 0);
+  for (int i = 0; i < count; i++) {
+    int from = i < DL_FD_END ? l->fds[i] : l->command.binds[i - DL_FD_END].fd;
+    moved[i] = from < 0 ? -1 : fcntl(from, F_DUPFD_CLOEXEC, DL_FD_END + MAX_BINDS);
+    if (from >= 0 && moved[i] < 0) die("cannot duplicate a descriptor", "");
   }
-  for (int i = 0; i < DL_FD_END; i++) {
+  for (int i = 0; i < count; i++) {
     if (moved[i] < 0)
       close(i);
     else if (dup2(moved[i], i) < 0)
       _exit(127);
   }
-  if (syscall(SYS_close_range, (unsigned)DL_FD_END, ~0U, 0U) == 0) return;
-  struct rlimit files;
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0) _exit(127);
-  for (int i = DL_FD_END; i < (int)files.rlim_cur; i++) close(i);
+  close_from(count);
 }
 
 _Noreturn static void child(const dl_launch *l) {

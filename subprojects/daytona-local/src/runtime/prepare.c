@@ -5,16 +5,19 @@
  * As root every box has a user of its own on the host. The home changes hands when the number
  * differs from the last time. A volume can be shared by boxes with different users, so a default
  * ACL opens whatever is made in it; the server's own 0700 directory above keeps others out.
+ *
+ * Other boxes may write to a volume at this moment. Whatever is below its root is opened once, by
+ * base/beneath.h, and everything after that (mode, ACL, mount) is done to the descriptor.
  */
 #include "runtime/prepare.h"
 
+#include "base/beneath.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 static const char ID_CHARS[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
@@ -37,15 +40,41 @@ static bool is_at_or_below(const char *path, const char *dir) {
   return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
-static char *check_volume(const dl_box_pair *v) {
-  if (v->name == NULL || v->name[0] != '/') return dl_xstrdup("a volume needs an absolute directory");
-  if (!is_plain_path(v->value))
-    return dl_xprintf("a volume cannot be mounted at '%s'", v->value ? v->value : "");
-  if (strcmp(v->value, "/home") == 0 || strcmp(v->value, DL_BOX_HOME) == 0)
-    return dl_xprintf("a volume cannot be mounted over '%s'", v->value);
+/* Compares the next parts of two paths and steps behind them; false at the end of either, or where they differ. */
+static bool same_part(const char **a, const char **b) {
+  *a += strspn(*a, "/");
+  *b += strspn(*b, "/");
+  size_t len = strcspn(*a, "/");
+  if (len == 0 || len != strcspn(*b, "/") || memcmp(*a, *b, len) != 0) return false;
+  *a += len;
+  *b += len;
+  return true;
+}
+
+bool dl_box_target_is_below(const char *target, const char *other) {
+  while (same_part(&target, &other)) {}
+  return other[strspn(other, "/")] == '\0';
+}
+
+static char *check_volume(const dl_box_volume *v) {
+  if (v->dir == NULL || v->dir[0] != '/') return dl_xstrdup("a volume needs an absolute directory");
+  if (!is_plain_path(v->target))
+    return dl_xprintf("a volume cannot be mounted at '%s'", v->target ? v->target : "");
+  if (strcmp(v->target, "/home") == 0 || strcmp(v->target, DL_BOX_HOME) == 0)
+    return dl_xprintf("a volume cannot be mounted over '%s'", v->target);
   for (size_t i = 0; i < DL_COUNT(RESERVED); i++)
-    if (is_at_or_below(v->value, RESERVED[i]))
+    if (is_at_or_below(v->target, RESERVED[i]))
       return dl_xprintf("a volume cannot be mounted below '%s'", RESERVED[i]);
+  return NULL;
+}
+
+/* bubblewrap would make the mount point itself, and follow links that a box has put into the other volume. */
+static char *check_nesting(const dl_box_spec *spec) {
+  for (size_t i = 0; i < spec->volume_count; i++)
+    for (size_t j = 0; j < spec->volume_count; j++)
+      if (i != j && dl_box_target_is_below(spec->volumes[i].target, spec->volumes[j].target))
+        return dl_xprintf("a volume cannot be mounted at '%s', at or below the volume at '%s'",
+                          spec->volumes[i].target, spec->volumes[j].target);
   return NULL;
 }
 
@@ -66,80 +95,122 @@ char *dl_prepare_check(const dl_box_spec *spec) {
     char *failure = check_volume(&spec->volumes[i]);
     if (failure != NULL) return failure;
   }
-  return NULL;
+  return check_nesting(spec);
 }
 
 static char *failed(const char *what, const char *path) {
   return dl_xprintf("cannot %s %s: %s", what, path, strerror(errno));
 }
 
-/* Nothing runs in the home now, so paths cannot change under us; links are never followed. */
-static char *give_tree(const char *dir, unsigned uid) {
-  char *paths[] = {(char *)dir, NULL};
-  FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-  if (tree == NULL) return failed("walk", dir);
-  char *failure = NULL;
-  for (FTSENT *e; failure == NULL && (e = fts_read(tree)) != NULL;) {
-    if (e->fts_info == FTS_DP) continue;
-    if (lchown(e->fts_path, uid, uid) != 0) failure = failed("give away", e->fts_path);
-  }
-  fts_close(tree);
-  return failure;
+/* ---- opening ---- */
+
+static char *open_shared(dl_shared_dir *d, int fd, const char *what) {
+  struct stat st;
+  if (fd < 0) return failed(what, d->source);
+  d->fd = fd;
+  if (fstat(fd, &st) != 0) return failed("look at", d->source);
+  d->dev = (uint64_t)st.st_dev;
+  d->ino = (uint64_t)st.st_ino;
+  return NULL;
 }
 
-static char *ready_home(const dl_box *box, bool as_root) {
+static int give_entry(const dl_beneath_entry *entry, void *user) {
+  const unsigned *uid = user;
+  return fchownat(entry->dir, entry->name, *uid, *uid, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+}
+
+/* The directory itself belongs to root meanwhile, so that what was interrupted is done again. */
+static char *give_tree(const dl_shared_dir *home, unsigned uid) {
+  int rc = fchownat(home->fd, "", 0, 0, AT_EMPTY_PATH) == 0 ? 0 : errno;
+  if (rc == 0) rc = dl_beneath_walk(home->fd, give_entry, &uid);
+  if (rc == 0 && fchownat(home->fd, "", uid, uid, AT_EMPTY_PATH) != 0) rc = errno;
+  errno = rc;
+  return rc == 0 ? NULL : failed("give away", home->source);
+}
+
+/* What is above the home is the server's, so up to here text is as good as a descriptor. */
+static char *ready_home(dl_box *box, bool as_root) {
   struct stat st;
-  if (mkdir(box->home_dir, 0700) != 0 && errno != EEXIST) return failed("make", box->home_dir);
-  if (lstat(box->home_dir, &st) != 0) return failed("look at", box->home_dir);
-  if (!S_ISDIR(st.st_mode)) return dl_xprintf("%s is not a directory", box->home_dir);
-  if (as_root && st.st_uid != box->uid) return give_tree(box->home_dir, box->uid);
-  return NULL;
+  dl_shared_dir *home = &box->home;
+  if (mkdir(home->source, 0700) != 0 && errno != EEXIST) return failed("make", home->source);
+  char *failure =
+    open_shared(home, open(home->source, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), "open");
+  if (failure != NULL || !as_root) return failure;
+  if (fstat(home->fd, &st) != 0) return failed("look at", home->source);
+  return st.st_uid == box->uid ? NULL : give_tree(home, box->uid);
 }
 
 /* Version 2 of the kernel's ACL format: entries of tag, permissions and id, for owner, group and
  * others: all may read, write and enter. */
-static void open_to_all(const char *dir) {
+static void open_to_all(const dl_shared_dir *volume) {
   static const unsigned char acl[] = {
     2, 0, 0,    0,    0x01, 0,    7,    0, 0xff, 0xff, 0xff, 0xff, 0x04, 0,
     7, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0, 7,    0,    0xff, 0xff, 0xff, 0xff,
   };
-  chmod(dir, 0777);
-  if (setxattr(dir, "system.posix_acl_default", acl, sizeof acl, 0) != 0)
-    dl_warn("volume %s: other sandboxes may not be able to change its files: %s", dir, strerror(errno));
+  if (dl_beneath_chmod(volume->fd, 0777) != 0 ||
+      dl_beneath_set_xattr(volume->fd, "system.posix_acl_default", acl, sizeof acl) != 0)
+    dl_warn("volume %s: other sandboxes may not be able to change its files: %s", volume->source,
+            strerror(errno));
 }
 
-/* bubblewrap makes missing mount points itself and would follow a link in the home to do it. */
-static char *check_mount_point(const dl_box *box, const char *target) {
-  if (!is_at_or_below(target, DL_BOX_HOME)) return NULL;
-  char *failure = NULL;
-  int fd = open(box->home_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  const char *p = target + strlen(DL_BOX_HOME);
-  while (fd >= 0 && failure == NULL) {
-    while (*p == '/') p++;
-    if (*p == '\0') break;
-    char *name = dl_xstrndup(p, strcspn(p, "/"));
-    p += strlen(name);
-    int next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
-    if (next >= 0 && fstat(next, &st) == 0 && !S_ISDIR(st.st_mode))
-      failure = dl_xprintf("a volume cannot be mounted at '%s': not a directory", target);
-    free(name);
-    close(fd);
-    fd = next; /* a missing rest is made later */
-  }
-  if (fd >= 0) close(fd);
+static char *ready_volume(dl_shared_dir *volume, bool as_root) {
+  int root = open(volume->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) return failed("find", volume->dir);
+  int fd = dl_beneath_make(root, volume->subpath, 0777, (uid_t)-1);
+  int reason = errno;
+  close(root);
+  if (fd < 0 && (reason == ENOTDIR || reason == ELOOP))
+    return dl_xprintf("the subpath '%s' of a volume is not a directory", volume->subpath);
+  errno = reason;
+  char *failure = open_shared(volume, fd, "make");
+  if (failure == NULL && as_root) open_to_all(volume);
   return failure;
 }
 
-char *dl_prepare_dirs(const dl_box *box, bool as_root) {
+/* One part of a mount point. The way there must be open to the box's user, or the toolbox cannot compare. */
+static int ready_part(int home, const char *path, uid_t owner) {
+  struct stat st;
+  int fd = dl_beneath_make(home, path, 0755, owner);
+  bool ok = fd >= 0 && fstat(fd, &st) == 0 &&
+            ((st.st_mode & 0700) == 0700 || dl_beneath_chmod(fd, (st.st_mode | 0700) & 07777) == 0);
+  int reason = errno;
+  if (fd >= 0) close(fd);
+  return ok ? 0 : reason;
+}
+
+/* The mount points in the home are made here, since bubblewrap would follow links to make them. */
+static char *ready_mount_point(const dl_box *box, const char *target, bool as_root) {
+  if (!is_at_or_below(target, DL_BOX_HOME)) return NULL;
+  const char *rest = target + strlen(DL_BOX_HOME);
+  int rc = 0;
+  rest += strspn(rest, "/");
+  for (size_t len = 0; rc == 0 && rest[len] != '\0';) {
+    len += strcspn(rest + len, "/");
+    char *part = dl_xstrndup(rest, len);
+    rc = ready_part(box->home.fd, part, as_root ? (uid_t)box->uid : (uid_t)-1);
+    free(part);
+    len += strspn(rest + len, "/");
+  }
+  if (rc == 0) return NULL;
+  return dl_xprintf("a volume cannot be mounted at '%s': %s", target,
+                    rc == ENOTDIR ? "not a directory" : strerror(rc));
+}
+
+char *dl_prepare_dirs(dl_box *box, bool as_root) {
   char *failure = ready_home(box, as_root);
   for (size_t i = 0; failure == NULL && i < box->volume_count; i++) {
-    struct stat st;
-    if (stat(box->volumes[i].source, &st) != 0)
-      failure = failed("find", box->volumes[i].source);
-    else if (as_root)
-      open_to_all(box->volumes[i].source);
-    if (failure == NULL) failure = check_mount_point(box, box->volumes[i].target);
+    failure = ready_volume(&box->volumes[i], as_root);
+    if (failure == NULL) failure = ready_mount_point(box, box->volumes[i].target, as_root);
   }
   return failure;
+}
+
+static void close_shared(dl_shared_dir *d) {
+  if (d->fd >= 0) close(d->fd);
+  d->fd = -1;
+}
+
+void dl_prepare_close(dl_box *box) {
+  close_shared(&box->home);
+  for (size_t i = 0; i < box->volume_count; i++) close_shared(&box->volumes[i]);
 }

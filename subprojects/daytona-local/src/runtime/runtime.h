@@ -51,9 +51,17 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **ou
 void dl_runtime_close(dl_runtime *rt, void (*on_closed)(void *user), void *user);
 
 typedef struct {
-  const char *name;  /* environment variable or, for a volume, the host directory */
-  const char *value; /* its value or, for a volume, the absolute path inside the box */
+  const char *name;
+  const char *value;
 } dl_box_pair;
+
+/* A directory of the host that is seen in the box. Boxes may write to it, so `subpath` is opened part by
+ * part, without following links, and mounted by descriptor; parts that are missing are made. */
+typedef struct {
+  const char *dir;     /* Required. Absolute; nobody but the server can change what this path leads to. */
+  const char *subpath; /* Optional. What of it is mounted, relative; default all. */
+  const char *target;  /* Required. The absolute path in the box. Not at or below another volume's. */
+} dl_box_volume;
 
 typedef void (*dl_box_start_cb)(void *user, dl_box *box, const char *error);
 typedef void (*dl_box_stop_cb)(void *user);
@@ -65,7 +73,7 @@ typedef struct {
   const char *home_dir; /* Required. Host directory seen as /home/daytona; made if absent. */
   const dl_box_pair *env;
   size_t env_count;
-  const dl_box_pair *volumes;
+  const dl_box_volume *volumes;
   size_t volume_count;
   dl_network network;
   bool network_block_all; /* Wins over `network`. */
@@ -79,6 +87,9 @@ typedef struct {
 /* Copies `spec`. Never NULL: whatever is wrong comes through `cb`, once. A start that is stopped
  * before it was reported fails with an error, and then the stop callbacks follow. */
 dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb, void *user);
+
+/* Whether the path `target` in a box is `other` or lies below it; however many slashes they have. */
+bool dl_box_target_is_below(const char *target, const char *other);
 
 /* Ends every process in the box: SIGTERM, then SIGKILL after five seconds; `force` is SIGKILL at
  * once, also when an orderly stop is under way. May be called several times. */

@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -176,6 +177,20 @@ static int fail(const char *what, const char *detail) {
   return 1;
 }
 
+/* DEVICE:INODE:PATH, both numbers in hexadecimal: PATH must be that directory, which is the one the server
+ * has opened. A box that was given another one must not come up. */
+static int check_expected(const char *text) {
+  unsigned long long dev, ino;
+  int len = 0;
+  struct stat st;
+  if (sscanf(text, "%llx:%llx:%n", &dev, &ino, &len) != 2 || text[len] != '/')
+    return fail("not DEVICE:INODE:PATH", text);
+  if (stat(text + len, &st) != 0) return fail(text + len, strerror(errno));
+  if (!S_ISDIR(st.st_mode) || st.st_dev != dev || st.st_ino != ino)
+    return fail(text + len, "the directory was exchanged while the sandbox started");
+  return 0;
+}
+
 static int parse(role *r, int argc, char **argv) {
   static const struct option options[] = {{"listen-fd", 1, NULL, 'l'},
                                           {"control-fd", 1, NULL, 'c'},
@@ -188,6 +203,7 @@ static int parse(role *r, int argc, char **argv) {
                                           {"max-data", 1, NULL, 'd'},
                                           {"await-network", 0, NULL, 'a'},
                                           {"reader-patience", 1, NULL, 'r'},
+                                          {"expect", 1, NULL, 'x'},
                                           {NULL, 0, NULL, 0}};
   int64_t number = 0;
   optind = 1;
@@ -206,6 +222,9 @@ static int parse(role *r, int argc, char **argv) {
       case 'h': dl_set(&r->tb.home, optarg); break;
       case 'w': dl_set(&r->tb.work_dir, optarg); break;
       case 'n': dl_set(&r->tb.node_modules, optarg); break;
+      case 'x':
+        if (check_expected(optarg) != 0) return 1;
+        break;
       default: return 2;
     }
   }

@@ -147,11 +147,13 @@ static void bad_specifications_are_refused(void **state) {
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   const char *error = NULL;
   dl_box_spec good = box_spec(&w, "good");
-  const dl_box_pair etc = {w.dir, "/etc/x"}, up = {w.dir, "/data/../etc"},
-                    gone = {"/tmp/dl-boxes-gone", "/data"}, home = {w.dir, "/home/daytona"},
-                    env = {"A=B", "x"};
-  dl_box_spec bad[9];
-  for (int i = 0; i < 9; i++) bad[i] = good;
+  const dl_box_volume etc = {w.dir, NULL, "/etc/x"}, up = {w.dir, NULL, "/data/../etc"},
+                      gone = {"/tmp/dl-boxes-gone", NULL, "/data"}, home = {w.dir, NULL, "/home/daytona"},
+                      parent = {w.dir, "../..", "/data"}, absolute = {w.dir, "/etc", "/data"},
+                      nested[] = {{w.dir, NULL, "/data"}, {w.dir, NULL, "/data/x"}};
+  const dl_box_pair env = {"A=B", "x"};
+  dl_box_spec bad[12];
+  for (int i = 0; i < 12; i++) bad[i] = good;
   bad[0].id = "../x";
   bad[1].id = NULL;
   bad[2].home_dir = "relative";
@@ -163,7 +165,12 @@ static void bad_specifications_are_refused(void **state) {
   bad[4].volume_count = bad[5].volume_count = bad[6].volume_count = bad[7].volume_count = 1;
   bad[8].env = &env;
   bad[8].env_count = 1;
-  for (int i = 0; i < 9; i++) {
+  bad[9].volumes = &parent;
+  bad[10].volumes = &absolute;
+  bad[11].volumes = nested;
+  bad[9].volume_count = bad[10].volume_count = 1;
+  bad[11].volume_count = 2;
+  for (int i = 0; i < 12; i++) {
     if (box_start(&w, &bad[i], &error) != NULL) fail_msg("specification %d was accepted", i);
     assert_true(strlen(error) > 10);
   }
@@ -177,7 +184,7 @@ static void volumes_do_not_follow_links_of_the_box(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   const char *error = NULL;
-  const dl_box_pair volume = {w.dir, "/home/daytona/link/data"};
+  const dl_box_volume volume = {w.dir, NULL, "/home/daytona/link/data"};
   dl_box *box = box_up(&w, "links");
   box_expect(&w, box, "ln -s /oldroot/tmp link && echo ok", "ok\n");
   box_stop(&w, box, false);
@@ -194,7 +201,7 @@ static void volumes_are_shared_by_boxes(void **state) {
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   char *dir = dl_xprintf("%s/volume", w.dir);
   mkdir(dir, 0700);
-  const dl_box_pair volumes[] = {{dir, "/data/shared"}, {dir, "/home/daytona/shared"}};
+  const dl_box_volume volumes[] = {{dir, NULL, "/data/shared"}, {dir, NULL, "/home/daytona/shared"}};
   dl_box_spec spec = box_spec(&w, "one");
   spec.volumes = volumes;
   spec.volume_count = 2;

@@ -57,9 +57,10 @@ def make_certificates(directory):
 
 
 class Server:
-    """One daytona-local serve process on a free port. `tls`: a directory of make_certificates."""
+    """One daytona-local serve process on a free port. `tls`: a directory of make_certificates. `exe`: the program, if it is
+    another copy of it; `user`: the number of the user whose process it is, ours if None."""
 
-    def __init__(self, *options, state=None, key=KEY, log=None, scheme="http", tls=None):
+    def __init__(self, *options, state=None, key=KEY, log=None, scheme="http", tls=None, exe=None, user=None):
         self.owns_state = state is None
         self.state = state or tempfile.mkdtemp(prefix="dl-test-")
         self.key = key
@@ -68,10 +69,11 @@ class Server:
         if tls:
             self.context = ssl.create_default_context(cafile=os.path.join(tls, "ca.pem"))
             options = (*options, "--tls-cert", os.path.join(tls, "server.pem"), "--tls-key", os.path.join(tls, "server.key"))
-        arguments = [program(), "serve", "--listen", "127.0.0.1:0", "--state", self.state]
+        arguments = [exe or program(), "serve", "--listen", "127.0.0.1:0", "--state", self.state]
         if key:
             arguments += ["--key", key]
-        self.process = subprocess.Popen(arguments + list(options), stdout=subprocess.PIPE, stderr=log, text=True)
+        as_user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+        self.process = subprocess.Popen(arguments + list(options), stdout=subprocess.PIPE, stderr=log, text=True, **as_user)
         self.lines = []
         for line in self.process.stdout:
             self.lines.append(line.strip())

@@ -204,7 +204,7 @@ static void boot(dl_sandbox *sb) {
   mkdir(dir, 0711);
   size_t env_count, volume_count;
   dl_box_pair *env = env_pairs(sb, &env_count);
-  dl_box_pair *volumes = dl_volume_mounts(o, sb->volumes, &volume_count, &error);
+  dl_box_volume *volumes = dl_volume_mounts(o, sb->volumes, &volume_count, &error);
   hold(sb);
   if (error) {
     on_box_started(sb, NULL, error);

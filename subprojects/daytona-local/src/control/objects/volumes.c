@@ -40,52 +40,26 @@ dl_volume_found dl_volume_find(dl_objects *o, const char *id_or_name, const char
 
 /* ---- mounting ---- */
 
-/* The directories on the way to a subpath; each must be a real directory, never a link that a
- * sandbox has put there to point out of the volume. */
-static char *make_subpath(const char *root, const char *subpath) {
-  char *path = dl_xstrdup(root), *copy = dl_xstrdup(subpath), *save = NULL;
-  for (char *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
-    if (strcmp(part, ".") == 0) continue;
-    char *next = dl_xprintf("%s/%s", path, part);
-    free(path);
-    path = next;
-    struct stat st;
-    if (mkdir(path, 0777) == 0) chmod(path, 0777);
-    if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
-      free(path);
-      path = NULL;
-      break;
-    }
-  }
-  free(copy);
-  return path;
-}
-
-dl_box_pair *dl_volume_mounts(dl_objects *o, const json_t *volumes, size_t *count, char **error) {
+dl_box_volume *dl_volume_mounts(dl_objects *o, const json_t *volumes, size_t *count, char **error) {
   size_t i;
   json_t *mount;
-  dl_box_pair *pairs = dl_xcalloc(json_array_size(volumes) + 1, sizeof *pairs);
+  dl_box_volume *mounts = dl_xcalloc(json_array_size(volumes) + 1, sizeof *mounts);
   *count = 0;
   json_array_foreach (volumes, i, mount) {
-    const char *id = dl_json_str(mount, "volumeId"), *subpath = dl_json_str(mount, "subpath");
+    const char *id = dl_json_str(mount, "volumeId");
     if (!dl_volume_by_id(o, id)) {
       *error = dl_xprintf("volume %s no longer exists", id);
       break;
     }
-    char *root = directory(o, id);
-    char *path = make_subpath(root, subpath ? subpath : "");
-    free(root);
-    if (!path) {
-      *error = dl_xprintf("subpath %s of volume %s is not a directory", subpath ? subpath : "", id);
-      break;
-    }
-    pairs[(*count)++] = (dl_box_pair){path, dl_json_str(mount, "mountPath")};
+    mounts[(*count)++] = (dl_box_volume){.dir = directory(o, id),
+                                         .subpath = dl_json_str(mount, "subpath"),
+                                         .target = dl_json_str(mount, "mountPath")};
   }
-  return pairs;
+  return mounts;
 }
 
-void dl_volume_mounts_free(dl_box_pair *mounts, size_t count) {
-  for (size_t i = 0; i < count; i++) free((void *)mounts[i].name);
+void dl_volume_mounts_free(dl_box_volume *mounts, size_t count) {
+  for (size_t i = 0; i < count; i++) free((void *)mounts[i].dir);
   free(mounts);
 }
 

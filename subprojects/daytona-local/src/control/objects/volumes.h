@@ -16,9 +16,9 @@ json_t *dl_volume_by_name(dl_objects *o, const char *name);
 /* By id or name; *id is borrowed. */
 dl_volume_found dl_volume_find(dl_objects *o, const char *id_or_name, const char **id);
 
-/* The mounts of a sandbox's volume list; directories are made as needed. *error when one is gone. */
-dl_box_pair *dl_volume_mounts(dl_objects *o, const json_t *volumes, size_t *count, char **error);
-void dl_volume_mounts_free(dl_box_pair *mounts, size_t count);
+/* The mounts of a sandbox's volume list. *error when one is gone. */
+dl_box_volume *dl_volume_mounts(dl_objects *o, const json_t *volumes, size_t *count, char **error);
+void dl_volume_mounts_free(dl_box_volume *mounts, size_t count);
 /* A sandbox that is not destroyed has it. */
 bool dl_volume_is_mounted(dl_objects *o, const char *id);
 /* A new one, yours to release, and on its way to disk. "" is named after its id; the name is free. NULL and errno

@@ -132,6 +132,20 @@ static void check_mount(dl_check *k, size_t i, const json_t *mount) {
   if (problem) dl_check_add(k, "volumes.%zu.subpath %s", i, problem);
 }
 
+/* Nothing may be mounted into a directory that sandboxes can write to: see runtime.h. */
+static void check_nesting(dl_check *k, const json_t *volumes) {
+  size_t i, j;
+  json_t *mount, *other;
+  json_array_foreach (volumes, i, mount) {
+    json_array_foreach (volumes, j, other) {
+      const char *path = dl_json_str(mount, "mountPath"), *above = dl_json_str(other, "mountPath");
+      if (i == j || !path || !above || !dl_box_target_is_below(path, above)) continue;
+      dl_check_add(k, "volumes.%zu.mountPath must not be at or below that of another volume", i);
+      break;
+    }
+  }
+}
+
 /* Resolves the references; false when the request was answered. */
 static bool resolve_volumes(dl_control *c, dl_req *req, const json_t *wanted, json_t **slot) {
   size_t i;
@@ -229,6 +243,7 @@ static bool fill(dl_control *c, dl_req *req, dl_sandbox *sb, const json_t *body)
   json_t *mount;
   json_t *volumes = dl_json_get(body, "volumes");
   json_array_foreach (volumes, i, mount) check_mount(&k, i, mount);
+  check_nesting(&k, volumes);
   if (k.text.len == 0) check_lists(c, &k, sb);
   if (dl_check_failed(&k, c, req) || refuse_build(c, req, body) || !resolve_target(c, req, sb)) return false;
   json_t *snapshot = dl_snapshot_find(&c->objects, dl_json_str(body, "snapshot"));

@@ -5,6 +5,7 @@
  */
 #include "control/store/jobs.h"
 
+#include "base/beneath.h"
 #include "base/map.h"
 
 #include <archive.h>
@@ -12,7 +13,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,10 +38,18 @@ typedef struct {
 
 static int remove_at(int top, int dir, const char *name, int depth);
 
+/* Of a directory without its rights. What has its name may be a link by now, which chmod would follow. */
+static int unlock_dir(int dir, const char *name) {
+  int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd >= 0) dl_beneath_chmod(fd, 0700);
+  return fd;
+}
+
 /* A tree deeper than we recurse moves up and is taken from there. */
 static int lift(int top, int dir, const char *name) {
   char *fresh = dl_random_token(16, DL_ALPHABET_LOWER);
-  fchmodat(dir, name, 0700, 0); /* a directory must be writable to get another parent */
+  int fd = unlock_dir(dir, name); /* a directory must be writable to get another parent */
+  if (fd >= 0) close(fd);
   int rc = renameat(dir, name, top, fresh) == 0 ? EAGAIN : errno;
   free(fresh);
   return rc;
@@ -68,11 +76,11 @@ static int remove_at(int top, int dir, const char *name, int depth) {
   if (unlinkat(dir, name, 0) == 0 || errno == ENOENT) return 0;
   if (errno != EISDIR && errno != EPERM) return errno;
   if (depth > DEPTH_MAX) return lift(top, dir, name);
-  int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
-    fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return errno;
-  fchmod(fd, 0700);
+  int locked = unlock_dir(dir, name);
+  if (locked < 0) return errno;
+  int fd = openat(locked, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), reason = errno;
+  close(locked);
+  if (fd < 0) return reason;
   int rc = empty_dir(top, fd, depth);
   /* EAGAIN goes up in any case: something was lifted and still has to be taken from the top. */
   if (unlinkat(dir, name, AT_REMOVEDIR) == 0) return rc == EAGAIN ? EAGAIN : 0;
@@ -90,7 +98,7 @@ int dl_remove_tree(const char *path) {
 /* ---- packing ---- */
 
 /* What a server without root rights had to open to read it, and the modes that are archived and
- * put back. */
+ * put back. Paths are below the home. */
 typedef struct {
   dl_map modes; /* path -> the entry's mode */
   struct locked {
@@ -100,9 +108,16 @@ typedef struct {
   size_t count;
 } locked_set;
 
-static void unlock(locked_set *l, const char *path, mode_t mode, mode_t needed) {
+static int chmod_beneath(int dir, const char *path, mode_t mode) {
+  int fd = dl_beneath_open(dir, path, O_PATH);
+  int rc = fd < 0 ? -1 : dl_beneath_chmod(fd, mode);
+  if (fd >= 0) close(fd);
+  return rc;
+}
+
+static void unlock(locked_set *l, int dir, const char *name, const char *path, mode_t mode, mode_t needed) {
   struct locked *entry;
-  if ((mode & needed) == needed || chmod(path, (mode | needed) & 07777) != 0) return;
+  if ((mode & needed) == needed || chmod_beneath(dir, name, (mode | needed) & 07777) != 0) return;
   entry = dl_xcalloc(1, sizeof *entry);
   *entry = (struct locked){dl_xstrdup(path), mode & 07777};
   l->list = dl_xrealloc(l->list, (l->count + 1) * sizeof *l->list);
@@ -110,23 +125,25 @@ static void unlock(locked_set *l, const char *path, mode_t mode, mode_t needed) 
   dl_map_put(&l->modes, path, entry);
 }
 
-static void unlock_tree(locked_set *l, const char *dir) {
-  char *const roots[] = {(char *)dir, NULL};
-  if (geteuid() == 0) return;
-  FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-  FTSENT *e;
-  while (walk && (e = fts_read(walk))) {
-    /* A directory is told before it is read. */
-    if (e->fts_info == FTS_D) unlock(l, e->fts_path, e->fts_statp->st_mode, 0700);
-    if (e->fts_info == FTS_F) unlock(l, e->fts_path, e->fts_statp->st_mode, 0400);
-  }
-  if (walk) fts_close(walk);
+/* A directory is visited before it is read. */
+static int unlock_entry(const dl_beneath_entry *e, void *user) {
+  if (S_ISDIR(e->st.st_mode)) unlock(user, e->dir, e->name, e->path, e->st.st_mode, 0700);
+  if (S_ISREG(e->st.st_mode)) unlock(user, e->dir, e->name, e->path, e->st.st_mode, 0400);
+  return 0;
 }
 
-static void lock_again(locked_set *l) {
+/* What stays shut shows when it is read. */
+static void unlock_tree(locked_set *l, int home) {
+  struct stat st;
+  if (geteuid() == 0) return;
+  if (fstat(home, &st) == 0) unlock(l, home, ".", ".", st.st_mode, 0700);
+  dl_beneath_walk(home, unlock_entry, l);
+}
+
+static void lock_again(locked_set *l, int home) {
   while (l->count > 0) {
     struct locked *entry = l->list[--l->count];
-    if (chmod(entry->path, entry->mode) != 0)
+    if (chmod_beneath(home, entry->path, entry->mode) != 0)
       dl_warn("cannot restore the mode of %s: %s", entry->path, strerror(errno));
     free(entry->path);
     free(entry);
@@ -140,9 +157,9 @@ static char *archive_problem(const char *what, struct archive *a) {
   return dl_xprintf("%s: %s", what, text ? text : strerror(archive_errno(a)));
 }
 
-static char *copy_file(struct archive *out, const char *path) {
+static char *copy_file(struct archive *out, int home, const char *path) {
   static _Thread_local char block[COPY_BLOCK];
-  int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  int fd = dl_beneath_open(home, path, O_RDONLY | O_NONBLOCK);
   if (fd < 0) return dl_xprintf("cannot read a file: %s", strerror(errno));
   ssize_t got;
   char *error = NULL;
@@ -153,18 +170,15 @@ static char *copy_file(struct archive *out, const char *path) {
   return error;
 }
 
-static char *pack_entry(struct archive *out, struct archive_entry *entry, const char *root,
+static char *pack_entry(struct archive *out, struct archive_entry *entry, const char *root, int home,
                         const locked_set *locked) {
-  char *source = dl_xstrdup(archive_entry_sourcepath(entry) ? archive_entry_sourcepath(entry)
-                                                            : archive_entry_pathname(entry));
   const char *full = archive_entry_pathname(entry);
-  const struct locked *was = dl_map_get(&locked->modes, full);
-  if (was) archive_entry_set_perm(entry, was->mode);
   size_t root_len = strlen(root);
   char *relative =
     dl_xstrdup(strncmp(full, root, root_len) == 0 && full[root_len] == '/' ? full + root_len + 1 : ".");
+  const struct locked *was = dl_map_get(&locked->modes, relative);
+  if (was) archive_entry_set_perm(entry, was->mode);
   archive_entry_copy_pathname(entry, relative);
-  free(relative);
   const char *link = archive_entry_hardlink(entry);
   if (link && strncmp(link, root, root_len) == 0 && link[root_len] == '/') {
     char *target = dl_xstrdup(link + root_len + 1);
@@ -177,13 +191,14 @@ static char *pack_entry(struct archive *out, struct archive_entry *entry, const 
     if (archive_write_header(out, entry) < ARCHIVE_WARN)
       error = archive_problem("cannot write the archive", out);
     else if (archive_entry_filetype(entry) == AE_IFREG && archive_entry_size(entry) > 0)
-      error = copy_file(out, source);
+      error = copy_file(out, home, relative);
   }
-  free(source);
+  free(relative);
   return error;
 }
 
-static char *pack_tree(struct archive *in, struct archive *out, const char *root, const locked_set *locked) {
+static char *pack_tree(struct archive *in, struct archive *out, const char *root, int home,
+                       const locked_set *locked) {
   struct archive_entry_linkresolver *links = archive_entry_linkresolver_new();
   archive_entry_linkresolver_set_strategy(links, archive_format(out));
   char *error = NULL;
@@ -194,7 +209,7 @@ static char *pack_tree(struct archive *in, struct archive *out, const char *root
     if (rc == ARCHIVE_OK || rc == ARCHIVE_WARN) {
       archive_read_disk_descend(in);
       archive_entry_linkify(links, &entry, &spare);
-      if (entry) error = pack_entry(out, entry, root, locked);
+      if (entry) error = pack_entry(out, entry, root, home, locked);
     }
     archive_entry_free(entry);
     archive_entry_free(spare);
@@ -230,20 +245,23 @@ static char *pack(const char *dir, const char *file) {
   char *temp = dl_xprintf("%s.part", file), *error = NULL;
   struct archive *in = archive_read_disk_new(), *out = archive_write_new();
   locked_set locked = {0};
-  unlock_tree(&locked, dir);
+  int home = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (home < 0) error = dl_xprintf("cannot open the home: %s", strerror(errno));
+  if (!error) unlock_tree(&locked, home);
   archive_read_disk_set_symlink_physical(in);
   archive_write_set_format_pax_restricted(out);
   archive_write_set_bytes_per_block(out, 64 * 1024);
-  if (archive_read_disk_open(in, dir) != ARCHIVE_OK)
+  if (!error && archive_read_disk_open(in, dir) != ARCHIVE_OK)
     error = archive_problem("cannot read the home", in);
-  else if (archive_write_open_filename(out, temp) != ARCHIVE_OK)
+  else if (!error && archive_write_open_filename(out, temp) != ARCHIVE_OK)
     error = archive_problem("cannot make the archive", out);
-  if (!error) error = pack_tree(in, out, dir, &locked);
+  if (!error) error = pack_tree(in, out, dir, home, &locked);
   if (archive_write_close(out) != ARCHIVE_OK && !error)
     error = archive_problem("cannot write the archive", out);
   archive_read_free(in);
   archive_write_free(out);
-  lock_again(&locked);
+  lock_again(&locked, home);
+  if (home >= 0) close(home);
   if (!error) error = publish(temp, file);
   if (error) unlink(temp);
   free(temp);
