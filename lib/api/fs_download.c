@@ -9,6 +9,7 @@
 
 #include "call/transfer.h"
 #include "core/file.h"
+#include "core/header.h"
 #include "core/limits.h"
 #include "core/memory.h"
 #include "wire/error_map.h"
@@ -271,7 +272,7 @@ static void on_head(daytona__http_call_t *call) {
   download_t *self = call->user;
   char type[64], boundary[DAYTONA__BOUNDARY_MAX + 1];
   const char *header =
-    daytona__headers_get(call->response.headers, call->response.header_count, "Content-Type");
+    daytona__header_find(call->response.headers, call->response.header_count, "Content-Type");
   if (!daytona__content_type(header, type, sizeof type) || strcmp(type, "multipart/form-data") != 0) {
     self->problem = "the answer is not multipart/form-data";
   } else if (!daytona__content_type_param(header, "boundary", boundary, sizeof boundary) ||

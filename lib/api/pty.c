@@ -364,7 +364,8 @@ int daytona__pty_attach(daytona_pty_t *pty, daytona__op_t *op, const daytona_pty
                         const char *const *protocols, size_t protocol_count,
                         void (*opened_cb)(daytona_pty_t *pty, const daytona_error_t *error,
                                           bool was_missing)) {
-  daytona__ws_opts_t opts = {.protocols = protocols,
+  daytona__ws_opts_t opts = {.has_secret_protocol = protocol_count > 1, /* the environment is one */
+                             .protocols = protocols,
                              .protocol_count = protocol_count,
                              .connect_timeout_ms = attach->connect_timeout_ms,
                              .allows_invalid_utf8 = true,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/ascii.h"
 #include "core/memory.h"
 #include "core/random.h"
 
@@ -165,19 +166,6 @@ static int copy_env(daytona__arena_t *arena, daytona_map_t env, daytona_map_t *o
   return 0;
 }
 
-/* Base64 for URLs, without padding. `to` has room for four thirds of `size`, rounded up, and a NUL. */
-static void encode_base64url(char *to, const char *bytes, size_t size) {
-  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  unsigned bits = 0, count = 0;
-  for (size_t i = 0; i < size; i++) {
-    bits = bits << 8 | (unsigned char)bytes[i];
-    for (count += 8; count >= 6; count -= 6) *to++ = digits[bits >> (count - 6) & 63];
-    bits &= (1u << count) - 1;
-  }
-  if (count != 0) *to++ = digits[bits << (6 - count) & 63];
-  *to = '\0';
-}
-
 /* The environment as a protocol token, of its JSON. */
 static int make_env_protocol(daytona__arena_t *arena, const create_request_t *request, const char **out) {
   static const char name[] = "X-Daytona-Pty-Envs~";
@@ -188,10 +176,10 @@ static int make_env_protocol(daytona__arena_t *arena, const create_request_t *re
   int rc = daytona__json_encode(arena, &env_model, request, &json, &size, NULL);
   if (rc != 0) return rc;
   size -= before + 1;
-  char *token = daytona__arena_alloc(arena, sizeof name + (size + 2) / 3 * 4);
+  char *token = daytona__arena_alloc(arena, sizeof name + DAYTONA__BASE64_ROOM(size));
   if (token == NULL) return DAYTONA_ENOMEM;
   memcpy(token, name, sizeof name);
-  encode_base64url(token + sizeof name - 1, json + before, size);
+  daytona__base64_url(token + sizeof name - 1, json + before, size);
   *out = token;
   return 0;
 }

@@ -25,9 +25,9 @@
 #include <daytona/error.h>
 
 #include "call/dotenv.h"
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "core/memory.h"
-#include "json/codec.h"
 #include "net/proxy.h"
 #include "wire/url.h"
 

@@ -7,76 +7,38 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/ascii.h"
 #include "core/limits.h"
+#include "json/lexer.h"
 
 enum { USER_MIN = 4 };
 
 /* How a text may be encoded; both at once where a URL stands in JSON. */
 enum { IN_JSON = 1, IN_URL = 2, WAYS = 4 };
 
+/* The longest escape of JSON: a pair of surrogates. */
+enum { ESCAPE_MAX = 12 };
+
 static const char stars[] = "***";
 
 /* --- finding ----------------------------------------------------------------------------------- */
 
-static int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The number of the hexadecimal digits at `at`, or -1. */
-static long hex_number(const char *at, int digits) {
-  long number = 0;
-  for (int i = 0; i < digits; i++) {
-    int digit = hex(at[i]);
-    if (digit < 0) return -1;
-    number = number << 4 | digit;
-  }
-  return number;
-}
-
-static size_t put_utf8(uint32_t c, char out[4]) {
-  if (c < 0x80) {
-    out[0] = (char)c;
-    return 1;
-  }
-  size_t size = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-  static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-  for (size_t i = size - 1; i != 0; i--, c >>= 6) out[i] = (char)(0x80 | (c & 0x3f));
-  out[0] = (char)(lead[size] | c);
-  return size;
-}
-
-/* The character behind a backslash, as JSON means it. Returns how much of the text it was; 0: no escape. */
-static size_t escape(const char *at, char out[4], size_t *size) {
-  static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
-  const char *name = at[1] != '\0' ? strchr(names, at[1]) : NULL;
-  *size = 1;
-  if (name != NULL) {
-    out[0] = bytes[name - names];
-    return 2;
-  }
-  long code = at[1] == 'u' ? hex_number(at + 2, 4) : -1;
-  if (code <= 0) return 0;
-  long low = code >> 10 == 0x36 && at[6] == '\\' && at[7] == 'u' ? hex_number(at + 8, 4) : -1;
-  bool is_pair = low >> 10 == 0x37;
-  *size =
-    put_utf8(is_pair ? (uint32_t)(0x10000 + ((code & 0x3ff) << 10) + (low & 0x3ff)) : (uint32_t)code, out);
-  return is_pair ? 12 : 6;
-}
-
 /* One step of a text that is encoded this way: the bytes that it stands for. */
 static size_t step(const char *at, int way, char out[4], size_t *size) {
   if ((way & IN_JSON) != 0 && *at == '\\') {
-    size_t used = escape(at, out, size);
-    if (used != 0) return used;
+    uint32_t code_point = 0;
+    size_t used = daytona__json_escape(at, at + strnlen(at, ESCAPE_MAX), &code_point);
+    if (used != 0 && code_point != 0) {
+      *size = daytona__utf8_put(code_point, out);
+      return used;
+    }
   }
   *size = 1;
   out[0] = *at;
   if ((way & IN_URL) == 0 || *at != '%') return 1;
-  long byte = hex_number(at + 1, 2);
-  if (byte <= 0) return 1;
-  out[0] = (char)byte;
+  int high = daytona__hex_digit(at[1]), low = high >= 0 ? daytona__hex_digit(at[2]) : -1;
+  if (low < 0 || (high | low) == 0) return 1;
+  out[0] = (char)(high << 4 | low);
   return 3;
 }
 
@@ -173,17 +135,11 @@ void daytona__secrets_add(daytona__secrets_t *secrets, daytona__arena_t *arena, 
 
 /* Without the padding: the secret is what stands in front of it. */
 static const char *base64(daytona__arena_t *arena, const char *text) {
-  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   size_t size = strlen(text);
-  char *copy = daytona__arena_alloc(arena, size / 3 * 4 + 5), *out = copy;
+  char *copy = daytona__arena_alloc(arena, DAYTONA__BASE64_ROOM(size));
   if (copy == NULL) return NULL;
-  uint32_t bits = 0;
-  int count = 0;
-  for (size_t i = 0; i < size; i++) {
-    bits = bits << 8 | (unsigned char)text[i];
-    for (count += 8; count >= 6; count -= 6) *out++ = digits[bits >> (count - 6) & 63];
-  }
-  if (count != 0) *out = digits[bits << (6 - count) & 63];
+  size_t length = daytona__base64(copy, text, size);
+  while (length != 0 && copy[length - 1] == '=') copy[--length] = '\0';
   return copy;
 }
 

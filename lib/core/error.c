@@ -6,9 +6,9 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/future.h"
+#include "core/header.h"
 #include "core/limits.h"
 
 typedef struct code_entry {
@@ -67,9 +67,7 @@ const char *daytona_errcode_text(int code) {
 
 const char *daytona_error_header(const daytona_error_t *error, const char *name) {
   if (error == NULL || name == NULL) return NULL;
-  for (size_t i = 0; i < error->header_count; i++)
-    if (strcasecmp(error->headers[i].name, name) == 0) return error->headers[i].value;
-  return NULL;
+  return daytona__header_find(error->headers, error->header_count, name);
 }
 
 const daytona_error_t *daytona__error_static(daytona_errcode_t code) {

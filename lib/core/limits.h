@@ -83,8 +83,7 @@
 /* The request of an upgrade: URL and headers. */
 #define DAYTONA__REQUEST_HEAD_MAX ((size_t)256 << 10)
 
-/* Redirects followed by one upgrade, and interim (1xx) answers tolerated. */
-#define DAYTONA__REDIRECTS_MAX 5
+/* Interim (1xx) answers tolerated before one. */
 #define DAYTONA__INTERIM_MAX 8
 
 /* A WebSocket message received, all frames together; it is handed on in pieces, never held. */

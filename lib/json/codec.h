@@ -160,7 +160,4 @@ int daytona__json_encode_value(daytona__arena_t *arena, const daytona__json_fiel
 const char *daytona__json_redact(daytona__arena_t *arena, const daytona__json_model_t *model,
                                  const char *text, size_t size);
 
-/* Whether the bytes are UTF-8 as RFC 3629 defines it, without NUL. */
-bool daytona__utf8_is_valid(const char *text, size_t size);
-
 #endif

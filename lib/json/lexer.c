@@ -12,9 +12,9 @@
 
 #include <daytona/error.h>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "json/number.h"
-#include "json/utf8.h"
 
 #define REPLACEMENT UINT32_C(0xFFFD)
 
@@ -75,19 +75,12 @@ const char *daytona__json_skip_plain(const char *at, const char *end) {
   return at;
 }
 
-static int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /* The unit of a "\uXXXX" at `at`, or -1. */
 static int32_t unicode_unit(const char *at, const char *end) {
   int32_t unit = 0;
   if (end - at < 6 || at[0] != '\\' || at[1] != 'u') return -1;
   for (int i = 2; i < 6; i++) {
-    int digit = hex_value(at[i]);
+    int digit = daytona__hex_digit(at[i]);
     if (digit < 0) return -1;
     unit = unit << 4 | digit;
   }
@@ -117,21 +110,6 @@ size_t daytona__json_escape(const char *at, const char *end, uint32_t *code_poin
   return 12;
 }
 
-static size_t utf8_size(uint32_t code_point) {
-  return code_point < 0x80 ? 1 : code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
-}
-
-static size_t put_utf8(uint32_t code_point, char *out) {
-  size_t size = utf8_size(code_point);
-  static const unsigned char lead[] = {0, 0x00, 0xC0, 0xE0, 0xF0};
-  for (size_t i = size - 1; i > 0; i--) {
-    out[i] = (char)(0x80 | (code_point & 0x3F));
-    code_point >>= 6;
-  }
-  out[0] = (char)(lead[size] | code_point);
-  return size;
-}
-
 bool daytona__json_lex_string(daytona__json_lexer_t *lexer, daytona__json_string_t *out) {
   if (lexer->code != 0) return false;
   assert(*lexer->at == '"');
@@ -151,7 +129,7 @@ bool daytona__json_lex_string(daytona__json_lexer_t *lexer, daytona__json_string
       if (length == 0) return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, "a string holds a bad escape");
       out->is_escaped = true;
       if (code_point == 0) out->has_nul = true;
-      out->size += utf8_size(code_point);
+      out->size += daytona__utf8_size(code_point);
     } else {
       length = daytona__utf8_length(at, (size_t)(end - at));
       if (length < 2)
@@ -183,7 +161,7 @@ void daytona__json_copy(const daytona__json_string_t *string, char *out) {
     uint32_t code_point = 0;
     size_t length = daytona__json_escape(at, end, &code_point);
     assert(length != 0);
-    out += put_utf8(code_point, out);
+    out += daytona__utf8_put(code_point, out);
     at += length;
   }
 }

@@ -6,11 +6,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "core/strbuf.h"
 #include "json/codec.h"
 #include "json/lexer.h"
-#include "json/utf8.h"
 
 typedef daytona__json_field_t field_t;
 typedef daytona__json_model_t model_t;

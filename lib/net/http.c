@@ -11,13 +11,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/header.h"
 #include "core/memory.h"
 
 enum {
   REPEATS_MAX = 2,
   REPEAT_STEP_MS = 250,
   REPEAT_JITTER_MS = 100,
-  REDIRECTS_MAX = 5,
 };
 
 /* --- transfers ---------------------------------------------------------------------------------- */
@@ -353,34 +353,30 @@ static bool wait_for_limiter(daytona__http_transfer_t *t) {
 
 /* --- redirects ---------------------------------------------------------------------------------- */
 
+static bool has_body(const daytona__http_call_t *call) {
+  return call->body_size != 0 || call->source != NULL;
+}
+
 /* 0: followed or not to be followed; the transfer is gone if `*is_followed`. */
 static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed, const char **message) {
   daytona__http_call_t *call = t->call;
+  int status = call->response.status;
   char *location = NULL;
   daytona__target_t to;
   *is_followed = false;
   curl_easy_getinfo(t->easy->curl, CURLINFO_REDIRECT_URL, &location);
-  bool is_asked = call->response.status == 301 || call->response.status == 302 ||
-                  call->response.status == 303 || call->response.status == 307 ||
-                  call->response.status == 308;
-  if (!is_asked || location == NULL || call->source != NULL || call->sink != NULL) return DAYTONA_OK;
-  *message = "too many redirects";
-  if (t->redirects == REDIRECTS_MAX) return DAYTONA_EPROTOCOL;
+  bool is_asked = daytona__redirect_is_asked(status) && location != NULL;
+  if (!is_asked || call->source != NULL || call->sink != NULL) return DAYTONA_OK;
   *message = "redirected to a URL that is not followed";
   if (daytona__target_parse(location, &to, NULL) != 0) return DAYTONA_EPROTOCOL;
-  if (t->easy->target.is_secure && !to.is_secure) return DAYTONA_EPROTOCOL;
+  int error = daytona__redirect_follow(&t->redirect, status, daytona__http_method(t), has_body(call),
+                                       &t->easy->target, &to, message);
+  if (error != 0) return (daytona_errcode_t)error;
   char *url = daytona__strdup(location);
   *message = "out of memory for a redirect";
   if (url == NULL) return DAYTONA_ENOMEM;
-  const char *method = daytona__http_method(t);
-  bool is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-  if (!is_read &&
-      (call->response.status == 303 || (call->response.status <= 302 && strcmp(method, "POST") == 0)))
-    t->becomes_get = true;
-  if (strcmp(to.host, t->easy->target.host) != 0 || to.port != t->easy->target.port) t->is_foreign = true;
   daytona__free(t->redirect_url);
   t->redirect_url = url;
-  t->redirects++;
   *is_followed = true;
   detach(t);
   daytona__http_answer_reset(call);
@@ -541,45 +537,6 @@ void daytona__http_counts(const daytona__http_t *http, size_t *in_flight, size_t
 
 /* --- life --------------------------------------------------------------------------------------- */
 
-static bool copy_string(const char **text) {
-  if (*text == NULL) return true;
-  *text = daytona__strdup(*text);
-  return *text != NULL;
-}
-
-static void free_secret(const char *text) {
-  if (text == NULL) return;
-  daytona__wipe((char *)text, strlen(text));
-  daytona__free((char *)text);
-}
-
-/* Every string of the options, so that copying and freeing cannot forget one. */
-static void option_strings(daytona__net_options_t *options, const char **out[9]) {
-  const char **all[] = {&options->tls.ca_file,
-                        &options->tls.ca_path,
-                        &options->tls.client_cert,
-                        &options->tls.client_key,
-                        &options->tls.client_key_password,
-                        &options->proxy.http_proxy,
-                        &options->proxy.https_proxy,
-                        &options->proxy.no_proxy,
-                        NULL};
-  memcpy(out, all, sizeof all);
-}
-
-static bool copy_options(daytona__http_t *http, const daytona__net_options_t *options) {
-  const char **strings[9];
-  bool ok = true;
-  http->options = *options;
-  option_strings(&http->options, strings);
-  for (size_t i = 0; strings[i] != NULL; i++)
-    if (!ok)
-      *strings[i] = NULL;
-    else
-      ok = copy_string(strings[i]);
-  return ok;
-}
-
 static int parse_proxies(daytona__http_t *http) {
   const char *urls[2] = {http->options.proxy.http_proxy, http->options.proxy.https_proxy};
   for (int i = 0; i < 2; i++) {
@@ -595,25 +552,14 @@ static int copy_common(daytona__http_t *http, const daytona_header_t *common, si
   if (count == 0) return 0;
   http->common = daytona__calloc(count, sizeof *http->common);
   if (http->common == NULL) return DAYTONA_ENOMEM;
-  for (size_t i = 0; i < count; i++) {
-    daytona_header_t *copy = &http->common[http->common_count++];
-    copy->name = daytona__strdup(common[i].name);
-    copy->value = daytona__strdup(common[i].value);
-    if (copy->name == NULL || copy->value == NULL) return DAYTONA_ENOMEM;
-  }
-  return 0;
+  http->common_count = count;
+  return daytona__headers_own(http->common, common, count);
 }
 
 static void http_free(daytona__http_t *http) {
-  const char **strings[9];
-  option_strings(&http->options, strings);
-  for (size_t i = 0; strings[i] != NULL; i++) free_secret(*strings[i]);
+  daytona__net_options_disown(&http->options);
   for (int i = 0; i < 2; i++) daytona__proxy_clear(&http->proxies[i]);
-  for (size_t i = 0; i < http->common_count; i++) {
-    free_secret(http->common[i].name);
-    free_secret(http->common[i].value);
-  }
-  daytona__free(http->common);
+  daytona__headers_disown(http->common, http->common_count);
   daytona__http_multi_free(http);
   daytona__free(http);
 }
@@ -637,7 +583,8 @@ int daytona__http_new(daytona__loop_t *loop, const daytona__net_options_t *optio
   daytona__list_init(&http->transfers);
   daytona__task_init(&http->pump, on_pump);
   daytona__task_init(&http->closing, on_closing);
-  int error = copy_options(http, options) ? parse_proxies(http) : DAYTONA_ENOMEM;
+  int error = daytona__net_options_own(&http->options, options);
+  if (error == 0) error = parse_proxies(http);
   if (error == 0) error = copy_common(http, common, common_count);
   if (error == 0) error = daytona__http_multi_init(http);
   if (error == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) error = DAYTONA_ENOMEM;

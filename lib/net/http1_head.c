@@ -1,5 +1,5 @@
 /*
- * Parser of HTTP/1.1 answers; see ws_answer.h.
+ * Parser of HTTP/1.1 answers; see http1_head.h.
  *
  * The head is collected up to its empty line and then cut up in place. Everything is bounded: the head
  * by DAYTONA__UPGRADE_HEAD_MAX, the number of headers, the interim answers, the kept part of the body.
@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/ascii.h"
+#include "core/header.h"
 #include "core/limits.h"
 #include "core/memory.h"
 
@@ -34,10 +36,6 @@ static int fail(daytona__http1_head_t *answer, int code, const char *message) {
 }
 
 /* --- head -------------------------------------------------------------------------------------- */
-
-static bool is_token_char(unsigned char c) {
-  return isalnum(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
 
 /* Cut one line off `*at`: ends it with a NUL, drops CR LF and blanks at its end. */
 static char *take_line(char **at) {
@@ -65,7 +63,7 @@ static int parse_status(const char *line) {
 
 static bool parse_header(char *line, daytona_header_t *out) {
   char *colon = line;
-  while (is_token_char((unsigned char)*colon)) colon++;
+  while (daytona__is_token_char(*colon)) colon++;
   if (colon == line || *colon != ':') return false;
   *colon++ = '\0';
   while (*colon == ' ' || *colon == '\t') colon++;
@@ -143,13 +141,6 @@ static int keep(daytona__http1_head_t *answer, const char *bytes, size_t size) {
   return DAYTONA__HTTP1_HEAD_MORE;
 }
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /* One byte of the chunked framing, outside of data. */
 static int chunk_byte(daytona__http1_head_t *answer, char c) {
   if (c == '\r') return DAYTONA__HTTP1_HEAD_MORE;
@@ -161,7 +152,7 @@ static int chunk_byte(daytona__http1_head_t *answer, char c) {
         answer->line = 0;
         return DAYTONA__HTTP1_HEAD_MORE;
       }
-      int digit = answer->chunk_state == CHUNK_SIZE ? hex_digit(c) : -1;
+      int digit = answer->chunk_state == CHUNK_SIZE ? daytona__hex_digit(c) : -1;
       if (digit < 0) {
         answer->chunk_state = CHUNK_EXTENSION;
         return DAYTONA__HTTP1_HEAD_MORE;
@@ -217,9 +208,7 @@ int daytona__http1_head_body(daytona__http1_head_t *answer, const char *bytes, s
 /* --- headers ----------------------------------------------------------------------------------- */
 
 const char *daytona__http1_head_header(const daytona__http1_head_t *answer, const char *name) {
-  for (size_t i = 0; i < answer->header_count; i++)
-    if (strcasecmp(answer->headers[i].name, name) == 0) return answer->headers[i].value;
-  return NULL;
+  return daytona__header_find(answer->headers, answer->header_count, name);
 }
 
 size_t daytona__http1_head_count(const daytona__http1_head_t *answer, const char *name) {

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "core/ascii.h"
 #include "core/memory.h"
 #include "core/retry_after.h"
 
@@ -56,8 +57,7 @@ static char *put(char **at, const char *text) {
 /* The type without its parameters, in lower case, written to `out` of at least strlen(value) + 1. */
 static size_t bare_type(const char *value, char *out) {
   size_t size = strcspn(value, "; \t");
-  for (size_t i = 0; i < size; i++)
-    out[i] = (char)(value[i] >= 'A' && value[i] <= 'Z' ? value[i] + ('a' - 'A') : value[i]);
+  for (size_t i = 0; i < size; i++) out[i] = daytona__to_lower(value[i]);
   out[size] = '\0';
   return size + 1;
 }

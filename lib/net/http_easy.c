@@ -25,7 +25,7 @@ const char *daytona__http_url(const daytona__http_transfer_t *t) {
 }
 
 const char *daytona__http_method(const daytona__http_transfer_t *t) {
-  return t->becomes_get ? "GET" : t->call->method;
+  return t->redirect.becomes_get ? "GET" : t->call->method;
 }
 
 /* --- libcurl's callbacks ------------------------------------------------------------------------ */
@@ -352,7 +352,7 @@ static bool set_method(daytona__http_easy_t *easy, const char *method, const cha
 }
 
 static bool has_body(const daytona__http_transfer_t *t, const char *method) {
-  if (t->becomes_get) return false;
+  if (t->redirect.becomes_get) return false;
   return t->call->body != NULL || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
          strcmp(method, "PATCH") == 0;
 }
@@ -361,7 +361,7 @@ static bool set_body(daytona__http_transfer_t *t) {
   daytona__http_easy_t *easy = t->easy;
   CURL *curl = easy->curl;
   const char *method = daytona__http_method(t);
-  if (t->call->source != NULL && !t->becomes_get) {
+  if (t->call->source != NULL && !t->redirect.becomes_get) {
     easy->kind = HTTP_KIND_RARE;
     curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->call->source_size);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/header.h"
 #include "core/memory.h"
 
 typedef struct line {
@@ -25,32 +26,10 @@ typedef struct plan {
 
 static const char json_type[] = "application/json";
 
-static bool is_token(const char *text) {
-  if (text == NULL || *text == '\0') return false;
-  for (; *text != '\0'; text++) {
-    unsigned char c = (unsigned char)*text;
-    if (c <= ' ' || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c) != NULL) return false;
-  }
-  return true;
-}
-
-static bool is_value(const char *text) {
-  if (text == NULL) return false;
-  for (; *text != '\0'; text++)
-    if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f) return false;
-  return true;
-}
-
 static bool has_own(const daytona__http_call_t *call, const char *name) {
   for (size_t i = 0; i < call->header_count; i++)
     if (strcasecmp(call->headers[i].name, name) == 0) return true;
   return false;
-}
-
-/* Another host after a redirect gets no credentials and learns nothing about the organization. */
-static bool is_secret(const char *name) {
-  return strcasecmp(name, "Authorization") == 0 || strcasecmp(name, "Cookie") == 0 ||
-         strcasecmp(name, "Proxy-Authorization") == 0 || strncasecmp(name, "X-Daytona-", 10) == 0;
 }
 
 static bool next_line(plan_t *plan, line_t *line) {
@@ -74,7 +53,7 @@ static bool next_line(plan_t *plan, line_t *line) {
       *line = (line_t){"Expect", ""}; /* no waiting for 100-continue */
     }
     if (!is_own && has_own(call, line->name)) continue;
-    if (t->is_foreign && is_secret(line->name)) continue;
+    if (daytona__redirect_hides(&t->redirect, line->name)) continue;
     return true;
   }
   return false;
@@ -161,9 +140,9 @@ static daytona__http_headers_t *shared_add(daytona__http_transfer_t *t, const ch
 
 static bool are_valid(const daytona__http_call_t *call) {
   for (size_t i = 0; i < call->header_count; i++)
-    if (!is_token(call->headers[i].name) || !is_value(call->headers[i].value)) return false;
-  return (call->accept == NULL || is_value(call->accept)) &&
-         (call->content_type == NULL || is_value(call->content_type));
+    if (!daytona__header_is_valid(&call->headers[i])) return false;
+  return (call->accept == NULL || daytona__header_value_is_valid(call->accept)) &&
+         (call->content_type == NULL || daytona__header_value_is_valid(call->content_type));
 }
 
 int daytona__http_headers_make(daytona__http_transfer_t *t, struct curl_slist **out, const char **message) {
@@ -171,7 +150,7 @@ int daytona__http_headers_make(daytona__http_transfer_t *t, struct curl_slist **
   daytona__http_t *http = t->http;
   const char *accept = call->accept != NULL ? call->accept : json_type;
   const char *type = call->content_type != NULL ? call->content_type : json_type;
-  bool is_plain = call->header_count == 0 && !t->is_foreign && !call->skips_common;
+  bool is_plain = call->header_count == 0 && !t->redirect.is_foreign && !call->skips_common;
   daytona__http_headers_t *shared = is_plain ? shared_find(http, accept, type) : NULL;
   if (shared == NULL) {
     if (!are_valid(call)) {

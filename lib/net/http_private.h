@@ -21,6 +21,7 @@
 #include "core/list.h"
 #include "net/http.h"
 #include "net/proxy.h"
+#include "net/redirect.h"
 
 typedef enum daytona__http_state {
   HTTP_QUEUED,
@@ -82,13 +83,12 @@ struct daytona__http_transfer {
   int64_t source_sent, progress;
   size_t header_bytes;
   int status;
-  int repeats, redirects;
+  int repeats;
   int64_t rate_waited_ms;
 
   char *redirect_url; /* instead of call->url */
-  bool is_foreign;    /* redirected to another host: no credentials */
-  bool becomes_get;   /* redirected: the body is not sent again */
-  void *headers;      /* the request's own header list, when it is not a shared one */
+  daytona__redirect_t redirect;
+  void *headers; /* the request's own header list, when it is not a shared one */
 
   /* streamed answers */
   daytona__task_t deliver, resume;

@@ -33,4 +33,12 @@ typedef struct daytona__net_options {
   bool no_http2;
 } daytona__net_options_t;
 
+/* Copies whose strings are ours. 0 or DAYTONA_ENOMEM; `out` can be disowned in both cases. */
+int daytona__tls_options_own(daytona__tls_options_t *out, const daytona__tls_options_t *options);
+int daytona__proxy_options_own(daytona__proxy_options_t *out, const daytona__proxy_options_t *options);
+int daytona__net_options_own(daytona__net_options_t *out, const daytona__net_options_t *options);
+void daytona__tls_options_disown(daytona__tls_options_t *options);
+void daytona__proxy_options_disown(daytona__proxy_options_t *options);
+void daytona__net_options_disown(daytona__net_options_t *options);
+
 #endif

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <uv.h>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "core/memory.h"
 
@@ -79,8 +80,7 @@ static int authority_parse(const char *text, size_t size, char host[DAYTONA__HOS
   const char *rest = start + host_size + (has_brackets ? 1 : 0);
   size_t rest_size = size - (size_t)(rest - text);
   if (host_size == 0 || host_size >= DAYTONA__HOST_ROOM) return DAYTONA_EINVAL;
-  for (size_t i = 0; i < host_size; i++)
-    host[i] = (char)(start[i] >= 'A' && start[i] <= 'Z' ? start[i] + ('a' - 'A') : start[i]);
+  for (size_t i = 0; i < host_size; i++) host[i] = daytona__to_lower(start[i]);
   host[host_size] = '\0';
   address_t address = address_parse(host);
   *is_literal = address.bits != 0;
@@ -125,12 +125,6 @@ int daytona__target_parse(const char *url, daytona__target_t *out, const char **
 
 /* --- proxies ------------------------------------------------------------------------------------ */
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Percent-decoding in place into a new string; a broken or NUL escape is an error. */
 static int decode(const char *text, size_t size, char **out) {
   char *copy = daytona__strndup(text, size);
@@ -141,8 +135,8 @@ static int decode(const char *text, size_t size, char **out) {
       copy[used++] = text[i];
       continue;
     }
-    int high = i + 2 < size ? hex_digit(text[i + 1]) : -1;
-    int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    int high = i + 2 < size ? daytona__hex_digit(text[i + 1]) : -1;
+    int low = high >= 0 ? daytona__hex_digit(text[i + 2]) : -1;
     if (low < 0 || high * 16 + low == 0) {
       daytona__free(copy);
       return DAYTONA_EINVAL;

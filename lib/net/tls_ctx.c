@@ -282,21 +282,10 @@ void daytona__tls_session_keep(daytona__tls_ctx_t *ctx, const char *host, int po
 
 /* --- life -------------------------------------------------------------------------------------- */
 
-static int copy_text(const char *text, const char **out) {
-  *out = text != NULL ? daytona__strdup(text) : NULL;
-  return text == NULL || *out != NULL ? 0 : DAYTONA_ENOMEM;
-}
-
 static void ctx_free(daytona__tls_ctx_t *ctx) {
   for (size_t i = 0; i < DAYTONA__TLS_SESSIONS_MAX; i++) session_drop(&ctx->sessions[i]);
   free_trust(ctx);
-  daytona__free((char *)ctx->options.ca_file);
-  daytona__free((char *)ctx->options.ca_path);
-  daytona__free((char *)ctx->options.client_cert);
-  daytona__free((char *)ctx->options.client_key);
-  char *password = (char *)ctx->options.client_key_password;
-  if (password != NULL) daytona__wipe(password, strlen(password));
-  daytona__free(password);
+  daytona__tls_options_disown(&ctx->options);
   daytona__free(ctx);
 }
 
@@ -309,12 +298,7 @@ int daytona__tls_ctx_new(daytona__loop_t *loop, const daytona__tls_options_t *op
   daytona__list_init(&ctx->waiters);
   daytona__task_init(&ctx->tell, on_tell);
   init_trust(ctx);
-  ctx->options.is_unverified = options->is_unverified;
-  int code = copy_text(options->ca_file, &ctx->options.ca_file);
-  if (code == 0) code = copy_text(options->ca_path, &ctx->options.ca_path);
-  if (code == 0) code = copy_text(options->client_cert, &ctx->options.client_cert);
-  if (code == 0) code = copy_text(options->client_key, &ctx->options.client_key);
-  if (code == 0) code = copy_text(options->client_key_password, &ctx->options.client_key_password);
+  int code = daytona__tls_options_own(&ctx->options, options);
   if (code != 0) {
     ctx_free(ctx);
     return code;

@@ -3,26 +3,24 @@
  */
 #include "net/tunnel.h"
 
-#include <mbedtls/base64.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/ascii.h"
 #include "core/memory.h"
 
 static int add_basic(const daytona__proxy_t *proxy, daytona__strbuf_t *out) {
   const char *user = proxy->user != NULL ? proxy->user : "";
   const char *password = proxy->password != NULL ? proxy->password : "";
-  size_t plain_size = strlen(user) + 1 + strlen(password);
-  size_t room = (plain_size + 2) / 3 * 4 + 1, size = 0;
-  char *plain = daytona__alloc(plain_size + 1);
-  unsigned char *encoded = daytona__alloc(room);
+  size_t size = strlen(user) + 1 + strlen(password), room = DAYTONA__BASE64_ROOM(size);
+  char *plain = daytona__alloc(size + 1), *encoded = daytona__alloc(room);
   int code = DAYTONA_ENOMEM;
   if (plain != NULL && encoded != NULL) {
-    snprintf(plain, plain_size + 1, "%s:%s", user, password);
-    mbedtls_base64_encode(encoded, room, &size, (const unsigned char *)plain, plain_size);
-    code = daytona__strbuf_printf(out, "Proxy-Authorization: Basic %s\r\n", (char *)encoded);
+    snprintf(plain, size + 1, "%s:%s", user, password);
+    daytona__base64(encoded, plain, size);
+    code = daytona__strbuf_printf(out, "Proxy-Authorization: Basic %s\r\n", encoded);
   }
-  if (plain != NULL) daytona__wipe(plain, plain_size);
+  if (plain != NULL) daytona__wipe(plain, size);
   if (encoded != NULL) daytona__wipe(encoded, room);
   daytona__free(plain);
   daytona__free(encoded);

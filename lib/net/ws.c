@@ -13,8 +13,10 @@
 #include <string.h>
 #include <uv.h>
 
+#include "core/header.h"
 #include "core/limits.h"
 #include "core/memory.h"
+#include "core/own.h"
 #include "net/ws_impl.h"
 
 #define CLOSE_TIMEOUT_DEFAULT_MS 5000
@@ -27,29 +29,8 @@
 
 /* --- what a client shares ---------------------------------------------------------------------- */
 
-static void headers_free(daytona_header_t *headers, size_t count) {
-  if (headers == NULL) return;
-  for (size_t i = 0; i < count; i++) {
-    daytona__free((char *)headers[i].name);
-    if (headers[i].value != NULL) daytona__wipe((char *)headers[i].value, strlen(headers[i].value));
-    daytona__free((char *)headers[i].value);
-  }
-  daytona__free(headers);
-}
-
-/* Append copies to a block with room for them. */
-static int headers_copy(daytona_header_t *to, const daytona_header_t *from, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    if (from[i].name == NULL || from[i].value == NULL) return DAYTONA_EINVAL;
-    to[i].name = daytona__strdup(from[i].name);
-    to[i].value = daytona__strdup(from[i].value);
-    if (to[i].name == NULL || to[i].value == NULL) return DAYTONA_ENOMEM;
-  }
-  return 0;
-}
-
 static void env_free(daytona__ws_env_t *env) {
-  headers_free(env->common, env->common_count);
+  daytona__headers_disown(env->common, env->common_count);
   daytona__ws_net_clear(&env->net);
   daytona__free(env);
 }
@@ -62,10 +43,10 @@ int daytona__ws_env_new(daytona__loop_t *loop, const daytona__net_options_t *opt
   daytona__list_init(&env->sockets);
   env->common = daytona__calloc(common_count, sizeof *env->common);
   env->common_count = common_count;
-  int code = env->common != NULL ? headers_copy(env->common, common, common_count) : DAYTONA_ENOMEM;
+  int code = env->common != NULL ? daytona__headers_own(env->common, common, common_count) : DAYTONA_ENOMEM;
   if (code == 0) code = daytona__ws_net_init(&env->net, loop, options, resolver);
   if (code != 0) {
-    headers_free(env->common, common_count);
+    daytona__headers_disown(env->common, common_count);
     daytona__free(env);
     return code;
   }
@@ -110,9 +91,9 @@ size_t daytona__ws_env_count(const daytona__ws_env_t *env) {
 static void opening_free(daytona__ws_t *ws) {
   daytona__ws_opening_t *opening = ws->opening;
   if (opening == NULL) return;
-  headers_free(opening->headers, opening->upgrade.header_count);
+  daytona__headers_disown(opening->headers, opening->upgrade.header_count);
   for (size_t i = 0; i < opening->upgrade.protocol_count; i++)
-    daytona__free(opening->protocols != NULL ? opening->protocols[i] : NULL);
+    if (opening->protocols != NULL) daytona__disown(&opening->protocols[i]);
   daytona__free(opening->protocols);
   daytona__ws_url_clear(&opening->url);
   daytona__http1_head_clear(&opening->answer);
@@ -274,28 +255,28 @@ void daytona__ws_on_opened(daytona__ws_conn_t *conn) {
   daytona__ws_on_readable(conn);
 }
 
-static bool is_redirect(int status) {
-  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-/* Go where the answer points, if it may be followed. False: the answer itself is the verdict. */
+/* Go where the answer points. False: it points nowhere, and is itself the verdict. */
 static bool follow(daytona__ws_t *ws) {
   daytona__ws_opening_t *opening = ws->opening;
-  const char *location = daytona__http1_head_header(&opening->answer, "Location");
-  if (!is_redirect(opening->answer.status) || location == NULL) return false;
-  if (opening->redirects >= DAYTONA__REDIRECTS_MAX) return false;
+  int status = opening->answer.status;
+  const char *location = daytona__http1_head_header(&opening->answer, "Location"), *message;
+  if (!daytona__redirect_is_asked(status) || location == NULL) return false;
   daytona__ws_url_t next = {0};
   int code = daytona__ws_url_follow(&next, &opening->url, location);
   if (code == DAYTONA_ENOMEM) {
     daytona__ws_finish_code(ws, DAYTONA__WS_END_NO_MEMORY, code, NULL);
     return true;
   }
-  if (code != 0 || (opening->url.target.is_secure && !next.target.is_secure)) {
+  message = "redirected to a URL that is not followed";
+  code = code != 0
+           ? DAYTONA_EPROTOCOL
+           : daytona__redirect_follow(&opening->upgrade.redirect, status, "GET", ws->opts.has_secret_protocol,
+                                      &opening->url.target, &next.target, &message);
+  if (code != 0) {
     daytona__ws_url_clear(&next);
-    return false;
+    daytona__ws_finish(ws, DAYTONA__WS_END_HTTP, code, message);
+    return true;
   }
-  opening->redirects++;
-  if (!daytona__ws_url_same_origin(&opening->url, &next)) opening->upgrade.drops_credentials = true;
   daytona__ws_url_clear(&opening->url);
   opening->url = next;
   daytona__http1_head_clear(&opening->answer);
@@ -398,8 +379,7 @@ static int copy_protocols(daytona__ws_opening_t *opening, const daytona__ws_opts
   opening->upgrade.protocol_count = opts->protocol_count;
   for (size_t i = 0; i < opts->protocol_count; i++) {
     if (opts->protocols[i] == NULL) return DAYTONA_EINVAL;
-    opening->protocols[i] = daytona__strdup(opts->protocols[i]);
-    if (opening->protocols[i] == NULL) return DAYTONA_ENOMEM;
+    if (daytona__own(&opening->protocols[i], opts->protocols[i]) != 0) return DAYTONA_ENOMEM;
   }
   return 0;
 }
@@ -415,13 +395,14 @@ static int opening_new(daytona__ws_t *ws, const daytona__ws_opts_t *opts) {
   opening->headers = daytona__calloc(count, sizeof *opening->headers);
   if (opening->headers == NULL) return DAYTONA_ENOMEM;
   opening->upgrade.header_count = count;
-  int code = headers_copy(opening->headers, env->common, env->common_count);
-  if (code == 0) code = headers_copy(opening->headers + env->common_count, opts->headers, opts->header_count);
+  int code = daytona__headers_own(opening->headers, env->common, env->common_count);
+  if (code == 0)
+    code = daytona__headers_own(opening->headers + env->common_count, opts->headers, opts->header_count);
   if (code == 0) code = copy_protocols(opening, opts);
   if (code == 0) code = daytona__ws_url_parse(&opening->url, opts->url);
   opening->upgrade.url = &opening->url;
   opening->upgrade.headers = opening->headers;
-  opening->upgrade.protocols = (const char *const *)opening->protocols;
+  opening->upgrade.protocols = opening->protocols;
   return code == 0 ? daytona__ws_upgrade_validate(&opening->upgrade) : code;
 }
 

@@ -47,7 +47,7 @@ typedef enum daytona__ws_end {
   DAYTONA__WS_END_FRAME,    /* the peer's close frame: code is DAYTONA_OK, see close_code and reason */
   DAYTONA__WS_END_EOF,      /* the connection ended without a close frame */
   DAYTONA__WS_END_RESET,    /* it broke */
-  DAYTONA__WS_END_HTTP,     /* an answer other than 101: see status, headers, body */
+  DAYTONA__WS_END_HTTP,     /* an answer other than 101: see `response` */
   DAYTONA__WS_END_FAILED,   /* it never opened: lookup, TCP, proxy, TLS, malformed upgrade */
   DAYTONA__WS_END_PROTOCOL, /* the peer broke the rules or a ceiling (DAYTONA_ELIMIT) */
   DAYTONA__WS_END_CONNECT_TIMEOUT,
@@ -69,7 +69,8 @@ typedef struct daytona__ws_close {
 
   /*
    * `code` is DAYTONA_OK for a close frame, and `message` is never NULL. Status, headers and at most
-   * DAYTONA__ERROR_BODY_MAX of the body are those of an HTTP answer other than 101 (DAYTONA_EFAILED).
+   * DAYTONA__ERROR_BODY_MAX of the body are those of an HTTP answer other than 101: DAYTONA_EFAILED, or
+   * DAYTONA_EPROTOCOL for a redirect that is not followed.
    */
   daytona__response_t response;
 } daytona__ws_close_t;
@@ -88,6 +89,7 @@ typedef struct daytona__ws_opts {
   size_t header_count;
   const char *const *protocols;
   size_t protocol_count;
+  bool has_secret_protocol;   /* one of them is not for another server: such redirects are refused */
   int64_t connect_timeout_ms; /* 0: the client's default; -1: none */
   int64_t idle_timeout_ms;    /* 0 or -1: none */
   int64_t ping_ms;            /* ping after that much silence; 0: 20 s; -1: never */

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <wslay/wslay.h>
 
+#include "core/ascii.h"
+
 /* --- wslay's callbacks ------------------------------------------------------------------------- */
 
 static ssize_t on_pull(uint8_t *buffer, size_t size, int flags, void *user) {
@@ -52,24 +54,12 @@ static bool violation(daytona__ws_codec_t *codec, daytona__ws_event_t *event, in
   return true;
 }
 
-/* One byte that begins a character: how many follow and the bounds of the first of them (RFC 3629). */
-static bool utf8_lead(daytona__ws_codec_t *codec, uint8_t byte) {
-  codec->utf8_low = 0x80;
-  codec->utf8_high = 0xbf;
-  if (byte < 0x80) return true;
-  if (byte < 0xc2 || byte > 0xf4) return false;
-  codec->utf8_need = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-  if (byte == 0xe0) codec->utf8_low = 0xa0;
-  if (byte == 0xed) codec->utf8_high = 0x9f;
-  if (byte == 0xf0) codec->utf8_low = 0x90;
-  if (byte == 0xf4) codec->utf8_high = 0x8f;
-  return true;
-}
-
 static bool utf8_feed(daytona__ws_codec_t *codec, const uint8_t *bytes, size_t size) {
   for (size_t i = 0; i < size; i++) {
     if (codec->utf8_need == 0) {
-      if (!utf8_lead(codec, bytes[i])) return false;
+      int need = daytona__utf8_lead(bytes[i], &codec->utf8_low, &codec->utf8_high);
+      if (need < 0) return false;
+      codec->utf8_need = (unsigned)need;
       continue;
     }
     if (bytes[i] < codec->utf8_low || bytes[i] > codec->utf8_high) return false;

@@ -65,7 +65,7 @@ typedef struct daytona__ws_codec {
   bool is_first;               /* no piece of this message was handed on yet */
   uint64_t frame_left;         /* of the frame that is being read */
   uint64_t message_left;       /* of the ceiling */
-  uint8_t utf8_need;           /* continuation bytes that must follow */
+  unsigned utf8_need;          /* continuation bytes that must follow */
   uint8_t utf8_low, utf8_high; /* bounds of the next one */
   uint8_t control_size;
   uint8_t control[DAYTONA__WS_CONTROL_MAX + 1]; /* with a NUL behind */

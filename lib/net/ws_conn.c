@@ -47,11 +47,6 @@ typedef struct daytona__ws_setup {
 
 /* --- what a client shares ---------------------------------------------------------------------- */
 
-static int copy_text(const char *text, const char **out) {
-  *out = text != NULL ? daytona__strdup(text) : NULL;
-  return text == NULL || *out != NULL ? 0 : DAYTONA_ENOMEM;
-}
-
 int daytona__ws_net_init(daytona__ws_net_t *net, daytona__loop_t *loop, const daytona__net_options_t *options,
                          daytona__resolver_t *resolver) {
   memset(net, 0, sizeof *net);
@@ -62,24 +57,15 @@ int daytona__ws_net_init(daytona__ws_net_t *net, daytona__loop_t *loop, const da
   daytona__strbuf_init(&net->out, SIZE_MAX / 4);
   daytona__strbuf_init(&net->frame, SIZE_MAX / 4);
   int code = daytona__psa_init();
-  if (code == 0) code = copy_text(options->proxy.http_proxy, &net->proxy.http_proxy);
-  if (code == 0) code = copy_text(options->proxy.https_proxy, &net->proxy.https_proxy);
-  if (code == 0) code = copy_text(options->proxy.no_proxy, &net->proxy.no_proxy);
+  if (code == 0) code = daytona__proxy_options_own(&net->proxy, &options->proxy);
   if (code == 0) code = daytona__tcp_env_init(&net->tcp, loop);
   if (code == 0) code = daytona__tls_ctx_new(loop, &options->tls, &net->tls);
   if (code != 0) daytona__ws_net_clear(net);
   return code;
 }
 
-static void free_secret(const char *text) {
-  if (text != NULL) daytona__wipe((char *)text, strlen(text));
-  daytona__free((char *)text);
-}
-
 void daytona__ws_net_clear(daytona__ws_net_t *net) {
-  free_secret(net->proxy.http_proxy);
-  free_secret(net->proxy.https_proxy);
-  daytona__free((char *)net->proxy.no_proxy);
+  daytona__proxy_options_disown(&net->proxy);
   daytona__tcp_env_clear(&net->tcp);
   daytona__strbuf_clear(&net->out);
   daytona__strbuf_clear(&net->frame);

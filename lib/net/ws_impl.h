@@ -35,10 +35,9 @@ typedef enum daytona__ws_state {
 typedef struct daytona__ws_opening {
   daytona__ws_url_t url;
   daytona_header_t *headers;
-  char **protocols;
+  const char **protocols;
   daytona__ws_upgrade_t upgrade;
   daytona__http1_head_t answer;
-  unsigned redirects;
 } daytona__ws_opening_t;
 
 struct daytona__ws {

@@ -1,29 +1,15 @@
 /*
- * WebSocket upgrade; see upgrade.h. The platform's proxy looks for `Upgrade: websocket` in lower case and
+ * WebSocket upgrade; see ws_upgrade.h. The platform's proxy looks for `Upgrade: websocket` in lower case and
  * reads only the first Sec-WebSocket-Protocol line, hence one line for all protocols.
  */
 #include "net/ws_upgrade.h"
 
-#include <mbedtls/base64.h>
 #include <psa/crypto.h>
 #include <string.h>
 #include <strings.h>
 
-static bool is_token(const char *text) {
-  if (*text == '\0') return false;
-  for (; *text != '\0'; text++)
-    if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f ||
-        strchr("\"(),/:;<=>?@[\\]{}", *text) != NULL)
-      return false;
-  return true;
-}
-
-/* No line end and no other control character but tab. */
-static bool is_value(const char *text) {
-  for (; *text != '\0'; text++)
-    if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f) return false;
-  return true;
-}
+#include "core/ascii.h"
+#include "core/header.h"
 
 /* Headers that belong to the handshake itself. */
 static bool is_ours(const char *name) {
@@ -34,28 +20,20 @@ static bool is_ours(const char *name) {
   return false;
 }
 
-static bool is_credential(const char *name) {
-  return strcasecmp(name, "Authorization") == 0 || strcasecmp(name, "Cookie") == 0;
-}
-
 int daytona__ws_upgrade_validate(const daytona__ws_upgrade_t *upgrade) {
   for (size_t i = 0; i < upgrade->header_count; i++) {
     const daytona_header_t *header = &upgrade->headers[i];
-    if (header->name == NULL || header->value == NULL || !is_token(header->name) ||
-        !is_value(header->value) || is_ours(header->name))
-      return DAYTONA_EINVAL;
+    if (!daytona__header_is_valid(header) || is_ours(header->name)) return DAYTONA_EINVAL;
   }
-  /* Only visible characters and no comma: the version token of the platform has a tilde and dots. */
   for (size_t i = 0; i < upgrade->protocol_count; i++)
-    if (upgrade->protocols[i] == NULL || !is_token(upgrade->protocols[i])) return DAYTONA_EINVAL;
+    if (!daytona__is_token(upgrade->protocols[i])) return DAYTONA_EINVAL;
   return 0;
 }
 
 static int make_key(char *key) {
   unsigned char nonce[16];
-  size_t size;
   if (psa_generate_random(nonce, sizeof nonce) != PSA_SUCCESS) return DAYTONA_EFAILED;
-  mbedtls_base64_encode((unsigned char *)key, DAYTONA__UPGRADE_KEY_ROOM, &size, nonce, sizeof nonce);
+  daytona__base64(key, nonce, sizeof nonce);
   return 0;
 }
 
@@ -64,6 +42,20 @@ static void add_host(const daytona__target_t *target, daytona__strbuf_t *out) {
   daytona__strbuf_printf(out, "Host: %s%s%s", is_v6 ? "[" : "", target->host, is_v6 ? "]" : "");
   if (target->port != (target->is_secure ? 443 : 80)) daytona__strbuf_printf(out, ":%d", target->port);
   daytona__strbuf_puts(out, "\r\n");
+}
+
+/* One line for all. What another origin is not told in a header, it is not told here. */
+static void add_protocols(const daytona__ws_upgrade_t *upgrade, daytona__strbuf_t *out) {
+  const char *before = "Sec-WebSocket-Protocol: ";
+  bool has_line = false;
+  for (size_t i = 0; i < upgrade->protocol_count; i++) {
+    if (daytona__redirect_hides(&upgrade->redirect, upgrade->protocols[i])) continue;
+    daytona__strbuf_puts(out, before);
+    daytona__strbuf_puts(out, upgrade->protocols[i]);
+    before = ", ";
+    has_line = true;
+  }
+  if (has_line) daytona__strbuf_puts(out, "\r\n");
 }
 
 int daytona__ws_upgrade_request(daytona__ws_upgrade_t *upgrade, daytona__strbuf_t *out) {
@@ -75,12 +67,10 @@ int daytona__ws_upgrade_request(daytona__ws_upgrade_t *upgrade, daytona__strbuf_
                          "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
                          upgrade->key);
-  for (size_t i = 0; i < upgrade->protocol_count; i++)
-    daytona__strbuf_printf(out, "%s%s%s", i == 0 ? "Sec-WebSocket-Protocol: " : ", ", upgrade->protocols[i],
-                           i + 1 == upgrade->protocol_count ? "\r\n" : "");
+  add_protocols(upgrade, out);
   for (size_t i = 0; i < upgrade->header_count; i++) {
     const daytona_header_t *header = &upgrade->headers[i];
-    if (upgrade->drops_credentials && is_credential(header->name)) continue;
+    if (daytona__redirect_hides(&upgrade->redirect, header->name)) continue;
     daytona__strbuf_printf(out, "%s: %s\r\n", header->name, header->value);
   }
   return daytona__strbuf_puts(out, "\r\n");
@@ -96,7 +86,7 @@ int daytona__ws_upgrade_accept(const char *key, char *out) {
   if (psa_hash_compute(PSA_ALG_SHA_1, text, key_size + sizeof guid - 1, hash, sizeof hash, &size) !=
       PSA_SUCCESS)
     return DAYTONA_EFAILED;
-  mbedtls_base64_encode((unsigned char *)out, 29, &size, hash, sizeof hash);
+  daytona__base64(out, hash, sizeof hash);
   return 0;
 }
 

@@ -9,11 +9,13 @@
 
 #include <daytona/error.h>
 
+#include "core/ascii.h"
 #include "core/strbuf.h"
 #include "net/http1_head.h"
+#include "net/redirect.h"
 #include "net/ws_url.h"
 
-enum { DAYTONA__UPGRADE_KEY_ROOM = 25 };
+enum { DAYTONA__UPGRADE_KEY_ROOM = DAYTONA__BASE64_ROOM(16) };
 
 typedef struct daytona__ws_upgrade {
   const daytona__ws_url_t *url;
@@ -21,7 +23,7 @@ typedef struct daytona__ws_upgrade {
   size_t header_count;
   const char *const *protocols; /* offered, all in one header line */
   size_t protocol_count;
-  bool drops_credentials;              /* after a redirect to another origin: no Authorization, no Cookie */
+  daytona__redirect_t redirect;        /* how it came to this URL */
   char key[DAYTONA__UPGRADE_KEY_ROOM]; /* Sec-WebSocket-Key; made by the request */
 } daytona__ws_upgrade_t;
 

@@ -92,8 +92,3 @@ void daytona__ws_url_clear(daytona__ws_url_t *url) {
   daytona__free(url->resource);
   memset(url, 0, sizeof *url);
 }
-
-bool daytona__ws_url_same_origin(const daytona__ws_url_t *a, const daytona__ws_url_t *b) {
-  return a->target.is_secure == b->target.is_secure && a->target.port == b->target.port &&
-         strcmp(a->target.host, b->target.host) == 0;
-}

@@ -25,7 +25,4 @@ int daytona__ws_url_follow(daytona__ws_url_t *url, const daytona__ws_url_t *base
 
 void daytona__ws_url_clear(daytona__ws_url_t *url);
 
-/* Same scheme, host and port: credentials for one may be shown to the other. */
-bool daytona__ws_url_same_origin(const daytona__ws_url_t *a, const daytona__ws_url_t *b);
-
 #endif

@@ -13,8 +13,8 @@
 
 #include <daytona/session.h>
 
+#include "core/ascii.h"
 #include "core/memory.h"
-#include "json/utf8.h"
 
 enum { MARKER_SIZE = 3, ROOM = 16 * 1024 };
 

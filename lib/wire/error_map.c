@@ -125,10 +125,7 @@ void daytona__error_from_response(daytona__arena_t *arena, const daytona__respon
   error->attempts = response->attempts;
   error->retry_after_ms = daytona__headers_retry_after(error->headers, error->header_count);
   error->request_id = daytona_error_header(error, "X-Request-Id");
-  bool has_answer = response->status != 0 && (response->status < 200 || response->status > 299);
-  if (has_answer && !daytona_errcode_is(response->code, DAYTONA_ECONNECTION) &&
-      response->code != DAYTONA_EDEADLINE && response->code != DAYTONA_ELIMIT &&
-      response->code != DAYTONA_ENOMEM)
-    describe_answer(arena, response, error);
+  /* With any other code something else went wrong, before or behind the answer. */
+  if (response->code == DAYTONA_EFAILED && response->status != 0) describe_answer(arena, response, error);
   if (error->code == DAYTONA_OK) error->code = DAYTONA_EFAILED;
 }

@@ -7,13 +7,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "core/ascii.h"
 #include "core/retry_after.h"
-
-const char *daytona__headers_get(const daytona_header_t *headers, size_t count, const char *name) {
-  for (size_t i = 0; i < count; i++)
-    if (strcasecmp(headers[i].name, name) == 0) return headers[i].value;
-  return NULL;
-}
 
 int64_t daytona__headers_retry_after(const daytona_header_t *headers, size_t count) {
   int64_t longest = -1, now_ms = (int64_t)time(NULL) * 1000;
@@ -27,18 +22,13 @@ int64_t daytona__headers_retry_after(const daytona_header_t *headers, size_t cou
 
 /* --- content types --- */
 
-static bool is_token_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
 static const char *skip_blank(const char *at) {
   while (*at == ' ' || *at == '\t') at++;
   return at;
 }
 
 static const char *skip_token(const char *at) {
-  while (is_token_char(*at)) at++;
+  while (daytona__is_token_char(*at)) at++;
   return at;
 }
 
@@ -58,8 +48,7 @@ bool daytona__content_type(const char *value, char *out, size_t room) {
   const char *start = NULL, *end = value != NULL ? skip_type(value, &start) : NULL;
   out[0] = '\0';
   if (end == NULL || (size_t)(end - start) >= room) return false;
-  for (; start < end; start++)
-    *out++ = *start >= 'A' && *start <= 'Z' ? (char)(*start + ('a' - 'A')) : *start;
+  for (; start < end; start++) *out++ = daytona__to_lower(*start);
   *out = '\0';
   return true;
 }
@@ -69,7 +58,7 @@ static const char *read_param_value(const char *at, char *out, size_t room) {
   size_t size = 0;
   bool is_quoted = *at == '"';
   if (is_quoted) at++;
-  while (is_quoted ? *at != '"' : is_token_char(*at)) {
+  while (is_quoted ? *at != '"' : daytona__is_token_char(*at)) {
     if (is_quoted && *at == '\\') at++;
     if (*at == '\0') return NULL;
     if (out != NULL && size + 1 >= room) return NULL;
@@ -106,5 +95,3 @@ bool daytona__content_type_is_json(const char *type) {
   size_t size = strlen(type);
   return strcmp(type, "application/json") == 0 || (size > 5 && strcmp(type + size - 5, "+json") == 0);
 }
-
-bool daytona__content_type_is_text(const char *type) { return strncmp(type, "text/", 5) == 0; }

@@ -10,9 +10,6 @@
 
 #include <daytona/error.h>
 
-/* The value of the first header called `name` in any case, or NULL. */
-const char *daytona__headers_get(const daytona_header_t *headers, size_t count, const char *name);
-
 /* The longest wait that any Retry-After or Retry-After-<suffix> asks for, in milliseconds; -1: none. */
 int64_t daytona__headers_retry_after(const daytona_header_t *headers, size_t count);
 
@@ -27,6 +24,5 @@ bool daytona__content_type_param(const char *value, const char *name, char *out,
 
 /* Of a type in the form that daytona__content_type() gives. */
 bool daytona__content_type_is_json(const char *type);
-bool daytona__content_type_is_text(const char *type);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include <daytona/error.h>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "core/random.h"
 #include "json/codec.h"
@@ -165,13 +166,6 @@ static char *next_param(char **line, char **value) {
   return key;
 }
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /* utf-8''%2Fa%20b, in place; NULL if it is none. */
 static const char *extended(char *value) {
   static const char head[] = "utf-8''";
@@ -183,7 +177,8 @@ static const char *extended(char *value) {
       *out++ = *in;
       continue;
     }
-    if ((high = hex_digit(in[1])) < 0 || (low = hex_digit(in[2])) < 0 || (high | low) == 0) return NULL;
+    if ((high = daytona__hex_digit(in[1])) < 0 || (low = daytona__hex_digit(in[2])) < 0 || (high | low) == 0)
+      return NULL;
     *out++ = (char)(high << 4 | low);
     in += 2;
   }

@@ -15,6 +15,7 @@
 
 #include <daytona/error.h>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "core/memory.h"
 #include "json/codec.h"
@@ -25,8 +26,6 @@ enum { FIRST_ROOM = 192, PORT_MAX = 65535 };
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static bool is_alnum(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-static bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 static bool is_unreserved(char c) { return is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
 
@@ -187,7 +186,7 @@ int daytona__url_finish(daytona__url_t *url, daytona__arena_t *arena, const char
 static const char *skip_host(const char *at) {
   if (*at == '[') {
     const char *start = ++at;
-    while (is_hex(*at) || *at == ':' || *at == '.') at++;
+    while (daytona__hex_digit(*at) >= 0 || *at == ':' || *at == '.') at++;
     return *at == ']' && at - start >= 2 ? at + 1 : NULL;
   }
   const char *start = at;
@@ -226,7 +225,8 @@ static const char *base_problem(const char *text, const char **rest) {
   if (at == NULL) return "the URL has no valid port";
   if (*at != '/' && *at != '\0') return "the URL has no valid host";
   for (; *at != '\0'; at++)
-    if (*at == '%' && !(is_hex(at[1]) && is_hex(at[2]))) return "the URL is not percent-encoded";
+    if (*at == '%' && (daytona__hex_digit(at[1]) < 0 || daytona__hex_digit(at[2]) < 0))
+      return "the URL is not percent-encoded";
   return NULL;
 }
 

@@ -1,5 +1,5 @@
 /*
- * See utf8_stream.h. Only the beginning of one character is ever held: at most three bytes that some further
+ * See utf8_split.h. Only the beginning of one character is ever held: at most three bytes that some further
  * byte could complete.
  */
 #include "wire/utf8_split.h"
@@ -7,23 +7,15 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "json/utf8.h"
+#include "core/ascii.h"
 
 static const char replacement[] = "\xEF\xBF\xBD";
-
-/* How many bytes the character that begins with `byte` has; 0: none begins with it. */
-static size_t full_length(unsigned char byte) {
-  if (byte < 0x80) return 1;
-  if (byte < 0xC2) return 0;
-  if (byte < 0xE0) return 2;
-  if (byte < 0xF0) return 3;
-  return byte <= 0xF4 ? 4 : 0;
-}
 
 /* Whether some bytes behind these would make a character: tried with the lowest and the highest ones. */
 static bool may_become(const char *bytes, size_t size) {
   char low[4], high[4];
-  size_t full = full_length((unsigned char)bytes[0]);
+  unsigned char unused[2];
+  size_t full = (size_t)(daytona__utf8_lead((unsigned char)bytes[0], &unused[0], &unused[1]) + 1);
   if (size >= full) return false;
   memset(low, '\x80', sizeof low);
   memset(high, '\xBF', sizeof high);

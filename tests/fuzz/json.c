@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "json/lexer.h"
 #include "fuzz/target.h"

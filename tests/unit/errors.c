@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
+#include "core/ascii.h"
 #include "core/limits.h"
-#include "json/codec.h"
 #include "support/api_scene.h"
 
 static const char line[] = "GET /api/sandbox/x";

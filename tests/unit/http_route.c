@@ -99,6 +99,24 @@ static void another_host_gets_no_credentials(void **state) {
   scene_clear(&request);
 }
 
+static void another_host_gets_no_body(void **state) {
+  static const int statuses[] = {307, 308};
+  for (size_t i = 0; i < 2; i++) {
+    request_t request;
+    scene.peer.requests = 0;
+    other.requests = 0;
+    redirect_to(statuses[i], peer_url(&other, "/there"));
+    scene_prepare(&scene, &request, "POST", peer_url(&scene.peer, "/clone"));
+    request.call.body = "{\"password\":\"s3cret\"}";
+    request.call.body_size = strlen(request.call.body);
+    scene_start(&request);
+    scene_wait(&request);
+    assert_int_equal(request.call.response.code, DAYTONA_EPROTOCOL);
+    assert_int_equal(other.requests, 0);
+    scene_clear(&request);
+  }
+}
+
 static void bad_redirects_are_refused(void **state) {
   static const char *const targets[] = {"ftp://127.0.0.1/x", "file:///etc/passwd", "http://user@127.0.0.1/"};
   for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
@@ -280,6 +298,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     TEST(methods_follow_the_status),
     TEST(another_host_gets_no_credentials),
+    TEST(another_host_gets_no_body),
     TEST(bad_redirects_are_refused),
     TEST(redirects_in_a_circle_end),
     TEST(a_redirect_without_location_is_an_answer),

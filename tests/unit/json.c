@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "core/memory.h"
 #include "json/codec.h"

@@ -197,6 +197,7 @@ static void ws_reports_a_refusal_with_its_body(void **state) {
     const char *answer;
     int status;
     const char *body;
+    int code; /* 0: DAYTONA_EFAILED */
   } cases[] = {
     {"HTTP/1.1 401 Unauthorized\r\nContent-Length: 6\r\nX-Test: a\r\n\r\n{\"a\":1}", 401, "{\"a\":1"},
     {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\nX-Test: a\r\nTransfer-Encoding: "
@@ -206,7 +207,8 @@ static void ws_reports_a_refusal_with_its_body(void **state) {
     {"HTTP/1.1 429 \r\nX-Test: a  \r\nContent-Length: 0\r\n\r\n", 429, ""},
     {"HTTP/1.1 200 OK\r\nX-Test: a\r\nContent-Length: 100\r\n\r\ncut", 200, "cut"},
     {"HTTP/1.1 302 Found\nX-Test: a\n\nno location", 302, "no location"},
-    {"HTTP/1.1 302 Found\r\nX-Test: a\r\nLocation: ftp://x/\r\nContent-Length: 0\r\n\r\n", 302, ""},
+    {"HTTP/1.1 302 Found\r\nX-Test: a\r\nLocation: ftp://x/\r\nContent-Length: 0\r\n\r\n", 302, "",
+     DAYTONA_EPROTOCOL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (size_t step = 0; step < 2; step++) {
@@ -219,7 +221,7 @@ static void ws_reports_a_refusal_with_its_body(void **state) {
       ws_client_until_closed(&seen);
       assert_int_equal(seen.how, DAYTONA__WS_END_HTTP);
       assert_int_equal(seen.status, cases[i].status);
-      assert_int_equal(seen.code, DAYTONA_EFAILED);
+      assert_int_equal(seen.code, cases[i].code != 0 ? cases[i].code : DAYTONA_EFAILED);
       assert_string_equal(seen.body, cases[i].body);
       assert_string_equal(seen.header, "a");
       assert_false(seen.was_open);
@@ -279,28 +281,73 @@ static void ws_follows_redirects_up_to_a_limit(void **state) {
   client.peer.answer = "HTTP/1.1 307 T\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n";
   assert_int_equal(ws_client_connect(&client, &seen, (daytona__ws_opts_t){0}), 0);
   ws_client_until_closed(&seen);
+  assert_int_equal(seen.code, DAYTONA_EPROTOCOL);
   assert_int_equal(seen.status, 307);
   assert_int_equal(client.peer.upgrades, 6);
   done(&client, &seen);
 }
 
-static void ws_shows_credentials_to_the_same_origin_only(void **state) {
+/* A peer that sends every upgrade to another origin. */
+typedef struct detour {
   ws_client_t client;
   ws_peer_t other;
-  ws_seen_t seen = {0};
   char answer[128], url[128];
-  ws_client_open(&client, NULL);
-  ws_peer_open(&other, &client.stage.uv);
-  snprintf(answer, sizeof answer, "HTTP/1.1 302 F\r\nLocation: ws://127.0.0.1:%d/new\r\n\r\n", other.port);
-  client.peer.answer = answer;
-  ws_client_url(&client, "http", url, sizeof url);
-  ws_client_connect_open(&client, &seen, (daytona__ws_opts_t){.url = url});
-  assert_non_null(strstr(other.link->request, "GET /new HTTP/1.1\r\n"));
-  assert_null(strstr(other.link->request, "Authorization"));
-  ws_client_release(&seen);
-  ws_peer_close(&other);
-  while (other.open != 0) uv_run(&client.stage.uv, UV_RUN_ONCE);
-  ws_client_close(&client);
+} detour_t;
+
+static void detour_open(detour_t *detour) {
+  ws_client_open(&detour->client, NULL);
+  ws_peer_open(&detour->other, &detour->client.stage.uv);
+  snprintf(detour->answer, sizeof detour->answer, "HTTP/1.1 302 F\r\nLocation: ws://127.0.0.1:%d/new\r\n\r\n",
+           detour->other.port);
+  detour->client.peer.answer = detour->answer;
+  ws_client_url(&detour->client, "http", detour->url, sizeof detour->url);
+}
+
+static void detour_close(detour_t *detour, ws_seen_t *seen) {
+  ws_client_release(seen);
+  ws_peer_close(&detour->other);
+  while (detour->other.open != 0) uv_run(&detour->client.stage.uv, UV_RUN_ONCE);
+  ws_client_close(&detour->client);
+}
+
+static void ws_tells_another_origin_nothing_about_the_client(void **state) {
+  static const daytona_header_t headers[] = {
+    {"X-Daytona-Organization-ID", "org"}, {"x-daytona-source", "c"}, {"Cookie", "a=b"}, {"X-Other", "kept"}};
+  static const char *const protocols[] = {"X-Daytona-SDK-Version~1", "kept"};
+  detour_t detour;
+  ws_seen_t seen = {0};
+  detour_open(&detour);
+  ws_client_connect_open(
+    &detour.client, &seen,
+    (daytona__ws_opts_t){
+      .url = detour.url, .headers = headers, .header_count = 4, .protocols = protocols, .protocol_count = 2});
+  const char *request = detour.other.link->request;
+  assert_non_null(strstr(request, "GET /new HTTP/1.1\r\n"));
+  assert_null(strstr(request, "Authorization"));
+  assert_null(strstr(request, "X-Daytona-"));
+  assert_null(strstr(request, "x-daytona-"));
+  assert_null(strstr(request, "Cookie"));
+  assert_non_null(strstr(request, "X-Other: kept\r\n"));
+  assert_non_null(strstr(request, "Sec-WebSocket-Protocol: kept\r\n"));
+  detour_close(&detour, &seen);
+}
+
+static void ws_takes_a_secret_protocol_to_no_other_origin(void **state) {
+  static const char *const protocols[] = {"Secret~1"};
+  detour_t detour;
+  ws_seen_t seen = {0};
+  detour_open(&detour);
+  assert_int_equal(
+    ws_client_connect(
+      &detour.client, &seen,
+      (daytona__ws_opts_t){
+        .url = detour.url, .protocols = protocols, .protocol_count = 1, .has_secret_protocol = true}),
+    0);
+  ws_client_until_closed(&seen);
+  assert_int_equal(seen.code, DAYTONA_EPROTOCOL);
+  assert_int_equal(seen.status, 302);
+  assert_int_equal(detour.other.upgrades, 0);
+  detour_close(&detour, &seen);
 }
 
 static void ws_rejects_bad_arguments(void **state) {
@@ -807,7 +854,8 @@ int main(void) {
     cmocka_unit_test(ws_refuses_a_wrong_upgrade),
     cmocka_unit_test(ws_refuses_what_was_not_offered),
     cmocka_unit_test(ws_follows_redirects_up_to_a_limit),
-    cmocka_unit_test(ws_shows_credentials_to_the_same_origin_only),
+    cmocka_unit_test(ws_tells_another_origin_nothing_about_the_client),
+    cmocka_unit_test(ws_takes_a_secret_protocol_to_no_other_origin),
     cmocka_unit_test(ws_rejects_bad_arguments),
     cmocka_unit_test(ws_tells_eof_and_reset_apart),
     cmocka_unit_test(ws_fails_when_nobody_listens),

@@ -132,7 +132,7 @@ static void request_has_everything_in_its_place(void **state) {
   char first[DAYTONA__UPGRADE_KEY_ROOM];
   strcpy(first, upgrade.key);
   daytona__strbuf_clear(&out);
-  upgrade.drops_credentials = true;
+  upgrade.redirect.is_foreign = true;
   assert_int_equal(daytona__ws_upgrade_request(&upgrade, &out), 0);
   assert_null(strstr(out.data, "Authorization"));
   assert_string_not_equal(first, upgrade.key);

@@ -1,0 +1,48 @@
+/*
+ * See redirect.h.
+ */
+#include "net/redirect.h"
+
+#include <string.h>
+#include <strings.h>
+
+bool daytona__redirect_is_asked(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+static bool is_same_origin(const daytona__target_t *a, const daytona__target_t *b) {
+  return a->is_secure == b->is_secure && a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+/* As browsers do: 303 always, and a POST after 301 and 302, too. */
+static bool becomes_get(int status, const char *method) {
+  if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) return false;
+  return status == 303 || (status <= 302 && strcmp(method, "POST") == 0);
+}
+
+int daytona__redirect_follow(daytona__redirect_t *redirect, int status, const char *method, bool has_body,
+                             const daytona__target_t *from, const daytona__target_t *to,
+                             const char **message) {
+  daytona__redirect_t next = *redirect;
+  next.count++;
+  next.is_foreign = next.is_foreign || !is_same_origin(from, to);
+  next.becomes_get = next.becomes_get || becomes_get(status, method);
+  *message = NULL;
+  if (next.count > DAYTONA__REDIRECTS_MAX)
+    *message = "too many redirects";
+  else if (from->is_secure && !to->is_secure)
+    *message = "redirected from TLS to none, which is not followed";
+  else if (next.is_foreign && has_body && !next.becomes_get)
+    *message = "redirected to another server, which is not shown what was sent";
+  if (*message != NULL) return DAYTONA_EPROTOCOL;
+  *redirect = next;
+  return 0;
+}
+
+bool daytona__redirect_hides(const daytona__redirect_t *redirect, const char *name) {
+  static const char *const hidden[] = {"Authorization", "Cookie", "Proxy-Authorization"};
+  if (!redirect->is_foreign) return false;
+  for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
+    if (strcasecmp(name, hidden[i]) == 0) return true;
+  return strncasecmp(name, "X-Daytona-", 10) == 0;
+}
