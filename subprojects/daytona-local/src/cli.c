@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "runtime/runtime.h"
+#include "toolbox/main.h"
 
 #include <errno.h>
 #include <fcntl.h>

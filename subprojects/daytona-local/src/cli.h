@@ -9,9 +9,6 @@
 
 int dl_cli_main(int argc, char **argv);
 
-/* The toolbox role (src/toolbox): argv[0] is "toolbox". */
-int dl_toolbox_main(int argc, char **argv);
-
 /* What serve and run share, filled from their options. */
 typedef struct {
   dl_control_opts control;

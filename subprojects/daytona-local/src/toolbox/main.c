@@ -6,12 +6,20 @@
  * (descriptors, see runtime/internal.h). When the server says so, or is gone, everything in the
  * box is asked to end, and killed at last by the kernel when this process exits.
  */
+#include "toolbox/main.h"
+
+#include "base/buf.h"
 #include "runtime/proctree.h"
+#include "toolbox/core/gate.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/core/spawn.h"
+#include "toolbox/files/files.h"
+#include "toolbox/git/git.h"
 #include "toolbox/info/info.h"
 #include "toolbox/interpreter/interpreter.h"
-#include "toolbox/core/spawn.h"
+#include "toolbox/port/port.h"
+#include "toolbox/process/process.h"
 #include "toolbox/pty/pty.h"
-#include "toolbox/process/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +45,8 @@
 
 typedef struct {
   dl_toolbox tb;
+  dl_http *http;
+  dl_routes *routes;
   int listen_fd, control_fd, env_fd;
   const char *socket_path;
   int64_t max_processes, max_data;
@@ -47,7 +57,7 @@ typedef struct {
   bool is_ending, awaits_network;
 } role;
 
-static const dl_tb_routes *const TABLES[] = {
+static const dl_route_table *const TABLES[] = {
   &DL_TB_EXEC_ROUTES,     &DL_TB_CODE_ROUTES,          &DL_TB_INFO_ROUTES,        &DL_TB_PORT_ROUTES,
   &DL_TB_FORWARD_ROUTES,  &DL_TB_FILES_ROUTES,         &DL_TB_SEARCH_ROUTES,      &DL_TB_UPLOAD_ROUTES,
   &DL_TB_DOWNLOAD_ROUTES, &DL_TB_BULK_DOWNLOAD_ROUTES, &DL_TB_INTERPRETER_ROUTES, &DL_TB_SESSION_ROUTES,
@@ -56,12 +66,10 @@ static const dl_tb_routes *const TABLES[] = {
 
 /* ---- requests ---- */
 
-static const dl_route *find_route(dl_req *req, const char *path, bool *bad_escape) {
-  for (size_t i = 0; i < DL_COUNT(TABLES); i++) {
-    const dl_route *route = dl_route_find(req, TABLES[i]->routes, TABLES[i]->count, path, bad_escape);
-    if (route != NULL) return route;
-  }
-  return NULL;
+static dl_routes *join_routes(char **error) {
+  dl_route_table tables[DL_COUNT(TABLES)];
+  for (size_t i = 0; i < DL_COUNT(TABLES); i++) tables[i] = *TABLES[i];
+  return dl_routes_join(tables, DL_COUNT(tables), error);
 }
 
 /* The router does not count slashes; the platform's does. */
@@ -73,12 +81,12 @@ static bool is_exact(dl_req *req, const dl_route *route, const char *path) {
 }
 
 /* A slash too many or too few leads to the route that differs only in it. */
-static bool redirect(dl_req *req, const char *path) {
+static bool redirect(const role *r, dl_req *req, const char *path) {
   size_t len = strlen(path);
   bool bad = false;
   if (len < 2) return false;
   char *other = path[len - 1] == '/' ? dl_xstrndup(path, len - 1) : dl_xprintf("%s/", path);
-  const dl_route *route = find_route(req, other, &bad);
+  const dl_route *route = dl_routes_find(req, r->routes, other, &bad);
   bool found = route != NULL && is_exact(req, route, other);
   if (found) {
     const char *query = dl_req_raw_query(req);
@@ -92,12 +100,13 @@ static bool redirect(dl_req *req, const char *path) {
 }
 
 static void on_request(dl_req *req, void *user) {
+  role *r = user;
   const char *path = dl_req_path(req);
   bool bad_escape = false;
-  const dl_route *route = find_route(req, path, &bad_escape);
+  const dl_route *route = dl_routes_find(req, r->routes, path, &bad_escape);
   if (route != NULL && is_exact(req, route, path)) {
-    route->handler(req, user);
-  } else if (bad_escape || !redirect(req, path)) {
+    route->handler(req, &r->tb);
+  } else if (bad_escape || !redirect(r, req, path)) {
     static const char text[] = "404 page not found";
     dl_tb_add_request_id(req);
     dl_reply_bytes(req, 404, "text/plain", text, strlen(text));
@@ -126,7 +135,7 @@ static void close_all(role *r) {
   dl_ptys_close(&r->tb);
   dl_interpreters_close(&r->tb);
   dl_reaper_close(r->tb.reaper, on_part_closed, NULL);
-  dl_http_close(r->tb.http, on_part_closed, NULL);
+  dl_http_close(r->http, on_part_closed, NULL);
 }
 
 static void on_ending(uv_timer_t *timer) {
@@ -300,7 +309,7 @@ static int settle_home(role *r) {
 
 static int serve(role *r) {
   char *failure = NULL;
-  dl_http_opts http = {.listen_fd = r->listen_fd, .on_request = on_request, .user = &r->tb};
+  dl_http_opts http = {.listen_fd = r->listen_fd, .on_request = on_request, .user = r};
   r->tb.reaper = dl_reaper_new(r->tb.loop, r->max_data);
   keep_memory_ours();
   r->tb.metrics = dl_tb_metrics_new(r->tb.loop);
@@ -308,8 +317,10 @@ static int serve(role *r) {
   r->tb.sessions = dl_sessions_new();
   r->tb.ptys = dl_ptys_new();
   r->tb.contexts = dl_interpreters_new();
-  r->tb.http = dl_http_new(r->tb.loop, &http, &failure);
-  if (r->tb.http == NULL) return fail("cannot serve", failure);
+  r->routes = join_routes(&failure);
+  if (r->routes == NULL) return fail("cannot serve", failure);
+  r->http = dl_http_new(r->tb.loop, &http, &failure);
+  if (r->http == NULL) return fail("cannot serve", failure);
   uv_timer_init(r->tb.loop, &r->ending);
   uv_signal_init(r->tb.loop, &r->terminate);
   /* A program of the box must not end it; process 1 takes only what it asks for. */
@@ -341,6 +352,7 @@ int dl_toolbox_main(int argc, char **argv) {
     read_environment(&r);
     status = serve(&r);
   }
+  dl_routes_free(r.routes);
   dl_environ_clear(&r.tb.environment);
   free(r.tb.home);
   free(r.tb.work_dir);

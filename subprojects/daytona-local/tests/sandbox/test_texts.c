@@ -3,7 +3,7 @@
  * What programs print and what requests name: artifact lines, invalid UTF-8, environments.
  */
 #include "toolbox/process/artifact.h"
-#include "toolbox/core/toolbox.h"
+#include "toolbox/core/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,10 @@
  * Reading JSON bodies with the daemon's rules: names without case, null is absent, unknown fields
  * pass, wrong types are refused and named.
  */
-#include "toolbox/core/toolbox.h"
+#include "toolbox/core/fields.h"
+
+#include "toolbox/core/environ.h"
+#include "toolbox/core/reply.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,9 @@
  * wait here until the server says that it is, so that no program finds itself without. When no
  * word comes the gate opens by itself: a sandbox with no network is better than none.
  */
-#include "toolbox/core/toolbox.h"
+#include "toolbox/core/gate.h"
+
+#include "http/http.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,9 @@
  *
  * Answers of the toolbox: JSON, and the one error envelope.
  */
-#include "toolbox/core/toolbox.h"
+#include "toolbox/core/reply.h"
+
+#include "toolbox/core/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

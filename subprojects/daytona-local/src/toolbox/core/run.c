@@ -9,6 +9,7 @@
  */
 #include "toolbox/core/run.h"
 
+#include "base/buf.h"
 #include "toolbox/core/spawn.h"
 
 #include <errno.h>

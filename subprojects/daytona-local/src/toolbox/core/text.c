@@ -2,7 +2,7 @@
  *
  * Turning what programs and the system say into what the wire carries.
  */
-#include "toolbox/core/toolbox.h"
+#include "toolbox/core/text.h"
 
 #include <ctype.h>
 #include <stdlib.h>

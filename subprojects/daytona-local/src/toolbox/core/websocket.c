@@ -11,6 +11,9 @@
  */
 #include "toolbox/core/websocket.h"
 
+#include "http/http.h"
+#include "toolbox/core/reply.h"
+
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdlib.h>

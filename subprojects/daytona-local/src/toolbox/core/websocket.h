@@ -8,6 +8,7 @@
 #ifndef DL_WEBSOCKET_H
 #define DL_WEBSOCKET_H
 
+#include "http/http.h"
 #include "toolbox/core/toolbox.h"
 
 typedef struct dl_ws dl_ws;

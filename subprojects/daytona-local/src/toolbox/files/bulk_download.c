@@ -8,7 +8,13 @@
  * declares the size at opening and sends exactly that; a file that says it is empty and is not is read
  * ahead, and goes without a length if it is long.
  */
+#include "base/jsonx.h"
+#include "http/http.h"
+#include "toolbox/core/fields.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/core/text.h"
 #include "toolbox/files/fileio.h"
+#include "toolbox/files/files.h"
 #include "toolbox/files/multipart.h"
 #include "toolbox/files/pump.h"
 
@@ -267,4 +273,4 @@ static void on_bulk_download(dl_req *req, void *user) {
 }
 
 static const dl_route ROUTES[] = {{"POST", "/files/bulk-download", on_bulk_download, 0}};
-const dl_tb_routes DL_TB_BULK_DOWNLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_BULK_DOWNLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

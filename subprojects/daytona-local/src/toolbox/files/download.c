@@ -6,7 +6,10 @@
  * bytes are produced on the pool again. What was declared is what is sent: of a file that grows, the
  * length at opening; of one that shrinks, a broken connection instead of a short answer.
  */
+#include "http/http.h"
+#include "toolbox/core/reply.h"
 #include "toolbox/files/fileio.h"
+#include "toolbox/files/files.h"
 #include "toolbox/files/multipart.h"
 #include "toolbox/files/pump.h"
 #include "toolbox/files/range.h"
@@ -318,4 +321,4 @@ static const dl_route ROUTES[] = {
   {"GET", "/files/download", on_download, 0},
   {"HEAD", "/files/download", on_download, 0},
 };
-const dl_tb_routes DL_TB_DOWNLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_DOWNLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

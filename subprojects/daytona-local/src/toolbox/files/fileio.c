@@ -5,6 +5,11 @@
  */
 #include "toolbox/files/fileio.h"
 
+#include "base/jsonx.h"
+#include "http/http.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/core/text.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

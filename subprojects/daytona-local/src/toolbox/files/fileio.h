@@ -10,6 +10,8 @@
 #ifndef DL_FILEIO_H
 #define DL_FILEIO_H
 
+#include "base/jsonx.h"
+#include "http/http.h"
 #include "toolbox/core/toolbox.h"
 
 #include <stdatomic.h>

@@ -4,7 +4,10 @@
  * missing path is 404, a path that may not be looked at 403, what exists already 409, and every
  * other refusal 400.
  */
+#include "toolbox/core/reply.h"
+#include "toolbox/core/text.h"
 #include "toolbox/files/fileio.h"
+#include "toolbox/files/files.h"
 #include "toolbox/files/tree.h"
 
 #include <errno.h>
@@ -309,4 +312,4 @@ static const dl_route ROUTES[] = {
   {"GET", "/files/info", on_info, 0},          {"POST", "/files/folder", on_folder, 0},
   {"POST", "/files/move", on_move, 0},         {"POST", "/files/permissions", on_permissions, 0},
 };
-const dl_tb_routes DL_TB_FILES_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_FILES_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -6,6 +6,9 @@
  */
 #include "toolbox/files/pump.h"
 
+#include "http/http.h"
+#include "toolbox/core/reply.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,6 +10,7 @@
 #ifndef DL_PUMP_H
 #define DL_PUMP_H
 
+#include "http/http.h"
 #include "toolbox/core/toolbox.h"
 
 #define DL_PUMP_BLOCK (128u * 1024)

@@ -3,7 +3,11 @@
  * Looking for files: by content, by name, and replacing text in them. Nothing is held that is larger
  * than a line (find) or a block (replace).
  */
+#include "toolbox/core/fields.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/core/text.h"
 #include "toolbox/files/fileio.h"
+#include "toolbox/files/files.h"
 #include "toolbox/files/glob.h"
 
 #include <errno.h>
@@ -278,4 +282,4 @@ static const dl_route ROUTES[] = {
   {"GET", "/files/search", on_search, 0},
   {"POST", "/files/replace", on_replace, 0},
 };
-const dl_tb_routes DL_TB_SEARCH_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_SEARCH_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -8,7 +8,10 @@
  * changes nothing. A bulk upload writes the targets themselves, as the platform does: what breaks off
  * leaves the part that came.
  */
+#include "toolbox/core/reply.h"
+#include "toolbox/core/text.h"
 #include "toolbox/files/fileio.h"
+#include "toolbox/files/files.h"
 #include "toolbox/files/multipart.h"
 #include "toolbox/files/pump.h"
 
@@ -381,4 +384,4 @@ static const dl_route ROUTES[] = {
   {"POST", "/files/upload-v2", on_upload_v2, 0},
   {"POST", "/files/bulk-upload", on_bulk_upload, 0},
 };
-const dl_tb_routes DL_TB_UPLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_UPLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

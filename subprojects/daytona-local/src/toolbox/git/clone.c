@@ -8,6 +8,11 @@
  */
 #include "toolbox/git/internal.h"
 
+#include "base/jsonx.h"
+#include "http/http.h"
+#include "toolbox/core/fields.h"
+#include "toolbox/core/text.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -4,6 +4,13 @@
  */
 #include "toolbox/git/internal.h"
 
+#include "base/buf.h"
+#include "base/jsonx.h"
+#include "http/http.h"
+#include "toolbox/core/fields.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/core/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,6 +5,8 @@
  */
 #include "toolbox/git/internal.h"
 
+#include "base/buf.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,6 +5,13 @@
  */
 #include "toolbox/git/internal.h"
 
+#include "base/jsonx.h"
+#include "http/http.h"
+#include "toolbox/core/fields.h"
+#include "toolbox/core/gate.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/git/git.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -83,4 +90,4 @@ static const dl_route ROUTES[] = {
   {"POST", "/git/restore", on_restore, 0},
   {"GET", "/git/status", on_status, 0},
 };
-const dl_tb_routes DL_TB_GIT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_GIT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

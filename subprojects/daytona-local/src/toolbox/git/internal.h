@@ -10,6 +10,8 @@
 #ifndef DL_GIT_H
 #define DL_GIT_H
 
+#include "base/jsonx.h"
+#include "http/http.h"
 #include "toolbox/core/run.h"
 
 #define DL_GIT_SECRETS_MAX 4

@@ -6,6 +6,8 @@
  */
 #include "toolbox/git/internal.h"
 
+#include "toolbox/core/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

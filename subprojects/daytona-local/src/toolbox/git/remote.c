@@ -11,6 +11,10 @@
  */
 #include "toolbox/git/internal.h"
 
+#include "toolbox/core/fields.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/core/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -8,7 +8,9 @@
  */
 #include "toolbox/git/internal.h"
 
+#include "toolbox/core/reply.h"
 #include "toolbox/core/spawn.h"
+#include "toolbox/core/text.h"
 
 #include <errno.h>
 #include <stdio.h>

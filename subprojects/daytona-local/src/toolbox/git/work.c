@@ -8,6 +8,8 @@
  */
 #include "toolbox/git/internal.h"
 
+#include "toolbox/core/fields.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,6 +4,11 @@
  */
 #include "toolbox/info/info.h"
 
+#include "toolbox/core/fields.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/core/text.h"
+#include "toolbox/core/toolbox.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,4 +168,4 @@ static const dl_route ROUTES[] = {
   {"POST", "/init", on_init, 0},
   {"POST", "/env", on_env, 0},
 };
-const dl_tb_routes DL_TB_INFO_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_INFO_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

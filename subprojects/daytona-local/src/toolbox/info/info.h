@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The running measurement behind GET /system/metrics.
+ * What the sandbox says about itself; metrics are a running measurement.
  */
 #ifndef DL_TOOLBOX_INFO_H
 #define DL_TOOLBOX_INFO_H
 
-#include "toolbox/core/toolbox.h"
+#include "http/http.h"
 
+#include <uv.h>
+
+extern const dl_route_table DL_TB_INFO_ROUTES;
+
+typedef struct dl_tb_metrics dl_tb_metrics;
 dl_tb_metrics *dl_tb_metrics_new(uv_loop_t *loop);
 void dl_tb_metrics_close(dl_tb_metrics *m);
 

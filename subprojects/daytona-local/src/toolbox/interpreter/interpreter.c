@@ -9,6 +9,10 @@
  */
 #include "toolbox/interpreter/interpreter.h"
 
+#include "toolbox/core/fields.h"
+#include "toolbox/core/gate.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/core/text.h"
 #include "toolbox/core/websocket.h"
 #include "toolbox/interpreter/worker.h"
 
@@ -424,4 +428,4 @@ static const dl_route ROUTES[] = {
   {"DELETE", "/process/interpreter/context/{id}", on_delete, 0},
   {"GET", "/process/interpreter/execute", on_execute, 0},
 };
-const dl_tb_routes DL_TB_INTERPRETER_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_INTERPRETER_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The interpreter contexts of a toolbox; everything else about them is in the routes.
+ * /process/interpreter: contexts, and code that runs in them.
  */
 #ifndef DL_INTERPRETER_H
 #define DL_INTERPRETER_H
 
+#include "http/http.h"
 #include "toolbox/core/toolbox.h"
+
+extern const dl_route_table DL_TB_INTERPRETER_ROUTES;
 
 dl_list *dl_interpreters_new(void);
 /* Their workers end at once, and clients are told. */

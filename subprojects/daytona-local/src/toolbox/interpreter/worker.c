@@ -5,6 +5,7 @@
  */
 #include "toolbox/interpreter/worker.h"
 
+#include "base/buf.h"
 #include "toolbox/core/scripts.h"
 
 #include <errno.h>

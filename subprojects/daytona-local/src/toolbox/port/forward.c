@@ -4,7 +4,7 @@
  * then IPv6, because some programs only listen there.
  */
 #include "http/forward.h"
-
+#include "toolbox/core/reply.h"
 #include "toolbox/port/port.h"
 
 #include <errno.h>
@@ -74,4 +74,4 @@ static void on_proxy(dl_req *req, void *user) {
 }
 
 static const dl_route ROUTES[] = {{"*", "/proxy/{port}/{path*}", on_proxy, 0}};
-const dl_tb_routes DL_TB_FORWARD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_FORWARD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

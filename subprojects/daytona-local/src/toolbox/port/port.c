@@ -5,6 +5,8 @@
  */
 #include "toolbox/port/port.h"
 
+#include "toolbox/core/reply.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,4 +65,4 @@ static void on_in_use(dl_req *req, void *user) {
 }
 
 static const dl_route ROUTES[] = {{"GET", "/port", on_list, 0}, {"GET", "/port/{port}/in-use", on_in_use, 0}};
-const dl_tb_routes DL_TB_PORT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_PORT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

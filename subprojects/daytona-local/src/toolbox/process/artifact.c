@@ -9,6 +9,8 @@
  */
 #include "toolbox/process/artifact.h"
 
+#include "base/jsonx.h"
+
 #include <stdlib.h>
 #include <string.h>
 

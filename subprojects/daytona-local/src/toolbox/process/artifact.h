@@ -6,6 +6,7 @@
 #define DL_ARTIFACT_H
 
 #include "base/buf.h"
+#include "base/jsonx.h"
 
 #include <jansson.h>
 

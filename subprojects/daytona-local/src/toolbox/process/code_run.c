@@ -6,10 +6,16 @@
  * Every element of argv is one argument of the program. The programs are started without a shell
  * between, so nothing in argv is interpreted.
  */
-#include "toolbox/process/artifact.h"
-#include "toolbox/core/spawn.h"
+#include "http/http.h"
+#include "toolbox/core/fields.h"
+#include "toolbox/core/gate.h"
+#include "toolbox/core/reply.h"
 #include "toolbox/core/run.h"
 #include "toolbox/core/scripts.h"
+#include "toolbox/core/spawn.h"
+#include "toolbox/core/text.h"
+#include "toolbox/process/artifact.h"
+#include "toolbox/process/process.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -235,4 +241,4 @@ static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
 static void on_code_run(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_body); }
 
 static const dl_route ROUTES[] = {{"POST", "/process/code-run", on_code_run, 0}};
-const dl_tb_routes DL_TB_CODE_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_CODE_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

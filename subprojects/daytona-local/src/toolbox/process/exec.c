@@ -6,8 +6,15 @@
  * child that reads standard input eats the rest of it: clients know this from the platform. A
  * client that goes away does not stop the command.
  */
-#include "toolbox/core/spawn.h"
+#include "base/jsonx.h"
+#include "http/http.h"
+#include "toolbox/core/fields.h"
+#include "toolbox/core/gate.h"
+#include "toolbox/core/reply.h"
 #include "toolbox/core/run.h"
+#include "toolbox/core/spawn.h"
+#include "toolbox/core/text.h"
+#include "toolbox/process/process.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -94,4 +101,4 @@ static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
 static void on_execute(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_body); }
 
 static const dl_route ROUTES[] = {{"POST", "/process/execute", on_execute, 0}};
-const dl_tb_routes DL_TB_EXEC_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_EXEC_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

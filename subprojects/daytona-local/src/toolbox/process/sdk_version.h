@@ -5,6 +5,7 @@
 #ifndef DL_SDK_VERSION_H
 #define DL_SDK_VERSION_H
 
+#include "http/http.h"
 #include "toolbox/core/toolbox.h"
 
 typedef enum {

@@ -12,6 +12,9 @@
  */
 #include "toolbox/process/session.h"
 
+#include "runtime/proctree.h"
+#include "toolbox/core/reply.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -22,8 +25,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "runtime/proctree.h"
 
 #define DELETE_GRACE_MS 5000
 #define DELETE_POLL_MS 20
@@ -87,7 +88,7 @@ static void on_handle_closed(uv_handle_t *handle) {
 static void settle(dl_command *c, dl_command_state state, int exit_code) {
   c->state = state;
   c->exit_code = exit_code;
-  if (c->req != NULL) dl_command_answer(c);
+  if (c->req != NULL) c->on_end(c);
   dl_command_release_followers(c);
 }
 

@@ -6,9 +6,9 @@
 #define DL_SESSION_H
 
 #include "toolbox/core/spawn.h"
+#include "toolbox/process/process.h"
 #include "toolbox/process/sdk_version.h"
 #include "toolbox/process/session_run.h"
-#include "toolbox/core/toolbox.h"
 
 #define DL_SESSION_COMMANDS_MAX 100000
 
@@ -24,7 +24,9 @@ typedef struct dl_command {
   dl_command_state state;
   int exit_code; /* when done */
   bool is_async, hides_input;
-  dl_req *req; /* a synchronous execution that waits for the answer, or NULL */
+  /* A synchronous execution that waits for the answer; NULL when there is none. `on_end` gives it, once. */
+  dl_req *req;
+  void (*on_end)(struct dl_command *c);
   dl_log_view view;
   dl_list followers; /* see session_follow.c */
 } dl_command;
@@ -61,15 +63,7 @@ void dl_session_advance(dl_session *s);
 /* Ends the session and everything in it, then answers 204. */
 void dl_session_delete(dl_session *s, dl_req *req);
 
-/* The toolbox's sessions. */
-struct dl_sessions *dl_sessions_new(void);
 dl_list *dl_sessions_list(dl_toolbox *tb);
-/* At the end of the toolbox: nothing on the loop is left soon after. */
-void dl_sessions_close(dl_toolbox *tb);
-
-/* ---- answers of commands (session_routes.c) ---- */
-
-void dl_command_answer(dl_command *c);
 
 /* ---- followers (session_follow.c) ---- */
 

@@ -7,10 +7,10 @@
  * Messages of a marked log end within text where there is any: the official SDKs take a marker at the
  * end of a message for text, and what follows for the stream before.
  */
-#include "toolbox/process/session.h"
-
-#include "toolbox/process/session_log.h"
+#include "toolbox/core/reply.h"
 #include "toolbox/core/websocket.h"
+#include "toolbox/process/session.h"
+#include "toolbox/process/session_log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,9 +3,13 @@
  * /process/session: requests and answers of sessions. What a client sees of a log depends on the
  * version of its SDK (sdk_version.h).
  */
+#include "toolbox/core/fields.h"
+#include "toolbox/core/gate.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/core/text.h"
+#include "toolbox/core/websocket.h"
 #include "toolbox/process/session.h"
 #include "toolbox/process/session_log.h"
-#include "toolbox/core/websocket.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -192,7 +196,7 @@ static void on_delete(dl_req *req, void *user) {
 
 /* ---- commands ---- */
 
-void dl_command_answer(dl_command *c) {
+static void on_command_end(dl_command *c) {
   dl_req *req = c->req;
   dl_buf log;
   c->req = NULL;
@@ -229,6 +233,7 @@ static void submit(dl_session *s, dl_req *req, const char *text, bool is_async, 
       json_pack("{s:s, s:n, s:n, s:n, s:n}", "cmdId", c->id, "output", "stdout", "stderr", "exitCode"));
   } else {
     c->req = req;
+    c->on_end = on_command_end;
     c->view = dl_sdk_rules_of(req).view;
   }
   dl_session_advance(s);
@@ -334,4 +339,4 @@ static const dl_route ROUTES[] = {
   {"GET", "/process/session/{sessionId}/command/{commandId}/logs", on_logs, 0},
   {"POST", "/process/session/{sessionId}/command/{commandId}/input", on_input, 0},
 };
-const dl_tb_routes DL_TB_SESSION_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_SESSION_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

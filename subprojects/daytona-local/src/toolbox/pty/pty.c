@@ -8,7 +8,7 @@
  * too far behind are dropped (websocket.h). The end is the shell's exit with all its output read: the
  * terminal reports that nobody holds it any more, or HOLD_MS have passed.
  */
-#include "toolbox/pty/pty.h"
+#include "toolbox/pty/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

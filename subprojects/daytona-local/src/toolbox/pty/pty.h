@@ -1,60 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Terminals: a login shell on a pseudo-terminal each, and the clients that look at it.
+ * /process/pty: terminals.
  */
 #ifndef DL_PTY_H
 #define DL_PTY_H
 
-#include "toolbox/core/spawn.h"
+#include "http/http.h"
 #include "toolbox/core/toolbox.h"
-#include "toolbox/core/websocket.h"
 
-#define DL_PTY_SIZE_MAX 1000
-/* Bytes of one message of input; a client has to split more. */
-#define DL_PTY_MESSAGE_MAX (64u * 1024)
-
-typedef struct {
-  const char *id, *cwd;
-  json_t *envs; /* an object of texts, or NULL; borrowed */
-  unsigned cols, rows;
-  bool is_lazy;
-} dl_pty_opts;
-
-typedef struct dl_pty {
-  dl_list link;
-  dl_toolbox *tb;
-  char *id, *cwd;
-  json_t *envs; /* with TERM */
-  unsigned cols, rows;
-  bool is_lazy, is_active;
-  dl_tb_time created;
-  dl_process shell;
-  int master_fd;
-  uv_poll_t terminal;
-  uv_timer_t hold, pace;
-  int open_handles;
-  dl_list clients;
-  dl_buf input;
-  bool is_input_held;  /* clients wait until the program has read */
-  bool is_output_held; /* the program waits until a client has read */
-  bool is_output_free; /* no client reads at all: whoever is behind gets dropped */
-  uint64_t taken;      /* by all clients together, when the program began to wait */
-  bool has_exited, is_drained, is_over;
-  int status;
-} dl_pty;
+extern const dl_route_table DL_TB_PTY_ROUTES;
 
 dl_list *dl_ptys_new(void);
-dl_pty *dl_pty_find(dl_toolbox *tb, const char *id);
-/* A terminal that is not started. The id is free. */
-dl_pty *dl_pty_new(dl_toolbox *tb, const dl_pty_opts *opts);
-/* 0, or an errno value: it stays inactive. */
-int dl_pty_start(dl_pty *p);
-/* The kernel tells the program in front. */
-void dl_pty_resize(dl_pty *p, unsigned cols, unsigned rows);
-/* Ends everything on the terminal and tells the clients that it was killed. `p` is gone. */
-void dl_pty_kill(dl_pty *p);
-/* `ws` has just opened, and is ours now. It is told "connected" and sees the output from here on. */
-void dl_pty_attach(dl_pty *p, dl_ws *ws, bool wants_exit_message);
 /* Shells of terminals ignore SIGTERM: this ends them in order. */
 void dl_ptys_hang_up(dl_toolbox *tb);
 void dl_ptys_close(dl_toolbox *tb);

@@ -4,7 +4,11 @@
  * terminal that a socket asks for is told over the socket, as the platform does; only
  * create-connect refuses before the upgrade.
  */
-#include "toolbox/pty/pty.h"
+#include "toolbox/pty/internal.h"
+
+#include "toolbox/core/fields.h"
+#include "toolbox/core/gate.h"
+#include "toolbox/core/reply.h"
 
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
@@ -270,4 +274,4 @@ static const dl_route ROUTES[] = {
   {"GET", "/process/pty/{id}/connect", on_connect, 0},
   {"POST", "/process/pty/{id}/resize", on_resize, 0},
 };
-const dl_tb_routes DL_TB_PTY_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table DL_TB_PTY_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

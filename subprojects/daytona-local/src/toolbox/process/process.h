@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * /process: commands, code runs, and sessions.
+ */
+#ifndef DL_TOOLBOX_PROCESS_H
+#define DL_TOOLBOX_PROCESS_H
+
+#include "http/http.h"
+#include "toolbox/core/toolbox.h"
+
+extern const dl_route_table DL_TB_EXEC_ROUTES, DL_TB_CODE_ROUTES, DL_TB_SESSION_ROUTES;
+
+/* The toolbox's sessions. */
+struct dl_sessions *dl_sessions_new(void);
+/* At the end of the toolbox: nothing on the loop is left soon after. */
+void dl_sessions_close(dl_toolbox *tb);
+
+#endif
