@@ -283,6 +283,19 @@ class Files(harness.Case):
         self.status(204, self.call("DELETE", "/files?path=del&recursive=true"))
         self.assertEqual(self.run_in_box("ls -d del 2>/dev/null; ls keep"), "f\n")
 
+    def test_delete_and_move_take_the_link_itself(self):
+        self.run_in_box("mkdir -p links/keep /dev/shm/links && touch links/keep/f && cd links && ln -s none dangling && ln -s keep folder "
+                        "&& ln -s keep/f file && ln -s keep slash && ln -s keep slashes && ln -s keep moved && ln -s $PWD/keep away && mkdir real")
+        for name in ("dangling", "folder", "file", "slash/"):
+            self.status(204, self.call("DELETE", "/files?path=links/" + name))
+        self.status(204, self.call("DELETE", "/files?path=links/slashes//&recursive=true"))
+        self.fails(self.call("DELETE", "/files?path=links/real/"), 400, "BAD_REQUEST")
+        self.fails(self.call("DELETE", "/files?path=links/dangling"), 404, "FILE_NOT_FOUND")
+        self.status(200, self.call("POST", "/files/move?source=links/moved/&destination=links/there/"))
+        self.status(200, self.call("POST", "/files/move?source=links/away/&destination=/dev/shm/links/away"))
+        self.assertEqual(self.run_in_box("cd links; ls; ls keep; readlink there; readlink /dev/shm/links/away"),
+                         "keep\nreal\nthere\nf\nkeep\n/home/daytona/links/keep\n")
+
     def test_permissions(self):
         self.run_in_box("touch perm")
         self.status(200, self.call("POST", "/files/permissions?path=perm&mode=4750"))

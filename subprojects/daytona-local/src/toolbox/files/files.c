@@ -140,9 +140,16 @@ static void on_folder(dl_req *req, void *user) {
 
 /* ---- delete ---- */
 
+/* With a slash behind it a link stands for where it leads; these calls are about the link. */
+static void cut_slashes(char *path) {
+  size_t len = strlen(path);
+  while (len > 1 && path[len - 1] == '/') path[--len] = '\0';
+}
+
 static void run_delete(dl_fs_job *job) {
   struct stat st;
-  if (stat(job->path, &st) != 0) {
+  cut_slashes(job->path);
+  if (lstat(job->path, &st) != 0) {
     dl_fs_fail_errno(job, errno, "stat", job->path);
     return;
   }
@@ -203,6 +210,8 @@ static int rename_new(const char *from, const char *to) {
 
 static void run_move(dl_fs_job *job) {
   struct stat source, other;
+  cut_slashes(job->path);
+  cut_slashes(job->other);
   char *parent = dl_fs_parent(job->other);
   if (lstat(job->path, &source) != 0) {
     dl_fs_fail_errno(job, errno, "stat", job->path);
