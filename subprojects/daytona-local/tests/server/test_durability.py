@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing that was acknowledged is lost: restarts, and kill -9 at any moment."""
 import http.client
+import json
 import os
 import random
 import shutil
@@ -9,6 +10,8 @@ import tempfile
 import threading
 import time
 import unittest
+import uuid
+import zlib
 
 import harness
 
@@ -98,6 +101,57 @@ class Restart(unittest.TestCase):
         self.again(signal.SIGKILL)
         self.server.wait(one, "started")
         self.assertEqual(self.server.execute(one, "stat -c %s big")["result"], "20000000\n")
+
+
+class Records(unittest.TestCase):
+    """Whatever state a record was left in, the next server goes on from it."""
+
+    STATES = ("creating", "started", "stopped", "archived", "restoring", "resizing", "error", "destroyed")
+    WANTED = ("started", "stopped", "archived", "destroyed", "resized")
+
+    def setUp(self):
+        self.state = tempfile.mkdtemp(prefix="dl-test-")
+
+    def tearDown(self):
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    def a_record(self):
+        """The last record of a sandbox, as the server writes it."""
+        server = harness.Server(state=self.state)
+        server.create(name="first", autoStopInterval=0)
+        server.api("POST", "/sandbox/first/stop")
+        server.wait("first", "stopped")
+        server.stop()
+        with open(self.state + "/journal", encoding="utf-8") as file:
+            records = [json.loads(line.split(" ", 2)[2]) for line in file]
+        return [value for kind, _, value in records if kind == "sandbox"][-1]
+
+    def add(self, record, **changes):
+        record = dict(record, id=str(uuid.uuid4()), **changes)
+        text = json.dumps(["sandbox", record["id"], record], separators=(",", ":")).encode()
+        with open(self.state + "/journal", "ab") as file:
+            file.write(b"%08x %d %s\n" % (zlib.crc32(text), len(text), text))
+        return record["id"]
+
+    def test_every_state_leads_on(self):
+        record = self.a_record()
+        ids = {(state, want): self.add(record, name="%s-%s" % (state, want), state=state, want=want)
+               for state in self.STATES for want in self.WANTED}
+        server = harness.Server(state=self.state)
+        try:
+            for (state, want), box in ids.items():
+                gone = want == "destroyed" or state == "destroyed"
+                rest = (404,) if gone else ("started", "stopped", "archived", "error")
+                server.wait(box, *rest)
+                if not gone and state != "error" and want == "stopped":
+                    self.assertNotIn(server.state_of(box), ("started", "error"), (state, want))
+            for key, box in ids.items():
+                self.assertIn(server.api("DELETE", "/sandbox/" + box).status, (200, 404), key)
+            for box in ids.values():
+                server.wait(box, 404)
+        finally:
+            code = server.stop()
+        self.assertEqual(code, 0)
 
 
 class KillInALoop(unittest.TestCase):

@@ -521,12 +521,14 @@ static void settle(dl_sandbox *sb) {
   if (sb->state == DL_STARTED || sb->state == DL_RESIZING || (sb->state == DL_CREATING && !wants_start))
     sb->state = DL_STOPPED;
   if (sb->state == DL_RESTORING && !wants_start) sb->state = DL_ARCHIVED;
+  if (sb->state == DL_ARCHIVED && sb->want == DL_WANT_STOPPED) sb->want = DL_WANT_ARCHIVED;
   if (sb->state == DL_DESTROYED) sb->want = DL_WANT_DESTROYED;
 }
 
 static void resume(dl_sandbox *sb) {
   settle(sb);
   if (sb->want == DL_WANT_DESTROYED) {
+    dl_objects_forget_name(sb->life->objects, sb);
     sb->is_pending = true;
     finish_destroy(sb);
   } else if (sb->state == DL_ERROR) {
