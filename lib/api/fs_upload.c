@@ -1,17 +1,17 @@
 /*
  * Uploads: one request for any number of files, from memory, local files or a source of the caller.
  *
- * libcurl asks for bytes with itself on the stack; there, only what is at hand is copied: heads of parts, memory, and
- * what a local file or the caller's source has put into a buffer before. pump() fills these buffers in turns of the
- * loop and wakes libcurl up.
+ * libcurl asks for bytes with itself on the stack; there, only what is at hand is copied: heads of parts, and what
+ * their bodies have. on_pump() has the bodies get more in turns of the loop, and wakes libcurl up.
  *
- *   prepare (look at each local file) -> request: head, bytes, head, bytes, ..., end -> answer
+ *   LOOKING (at each local file, for its size) -> SENDING <-> STARVED -> SENT
  */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "call/body.h"
 #include "call/transfer.h"
-#include "core/file.h"
 #include "core/limits.h"
 #include "core/memory.h"
 #include "wire/multipart.h"
@@ -19,49 +19,40 @@
 /* Looking for files in an answer that is not in order, as no answer should be, must not take for ever. */
 #define LOOKS_MAX ((size_t)5 * 1000 * 1000)
 
-/* What the caller's source fills ahead. */
-enum { SOURCE_BLOCK = 64 * 1024 };
-
 /* Of all files together: leaves the heads of parts room in an int64_t. */
 #define BYTES_MAX (INT64_MAX / 2)
 
+typedef enum phase {
+  LOOKING,
+  SENDING,
+  STARVED, /* libcurl was told to wait for more */
+  SENT     /* it has all bytes */
+} phase_t;
+
 typedef struct part {
   const char *destination, *local_path, *head;
-  const char *bytes;
-  int64_t size; /* -1: not known, the caller's source */
+  daytona__body_t body;
 } part_t;
 
 typedef struct upload {
   daytona__transfer_t transfer; /* first */
+  phase_t phase;
   char boundary[DAYTONA__BOUNDARY_MAX + 1], content_type[DAYTONA__BOUNDARY_MAX + 40];
   part_t *parts;
   size_t count;
   bool is_many;
   const char *end;
+  bool is_paused; /* by the program */
 
-  /* where the request is */
-  size_t index; /* part; `count`: the end */
-  bool is_in_body;
-  int64_t offset;  /* in the head, the body or the end */
-  int64_t moved;   /* bytes of files since the user was told */
-  bool is_waiting; /* libcurl was told to wait */
+  /* the request is a row of segments: a head, a body, a head, a body, ..., the end */
+  size_t segment;
+  size_t offset; /* in a head or the end */
+  int64_t moved; /* bytes of files since the user was told */
   daytona__task_t pump;
 
-  daytona__file_reader_t *reader;
-  size_t reader_index; /* part that it reads */
-  size_t prepared;     /* local files looked at so far */
-  bool is_sending;
-  daytona_errcode_t problem_code; /* why the body cannot go on; its text */
-  const char *problem;
-
-  daytona_fs_source_cb source;
-  void *source_user;
-  char *block;
-  size_t block_start, block_end;
-  bool source_is_done;
-  bool source_waits; /* it said so, and nobody has resumed it since */
-  bool is_resumed;
-  bool is_paused; /* by the program */
+  size_t looked; /* parts whose size is known; those before */
+  int64_t began_ms;
+  daytona__timer_t deadline; /* while looking */
 } upload_t;
 
 static int pause_upload(daytona_future_t *future);
@@ -75,160 +66,90 @@ static const daytona__endpoint_t upload_endpoint = {.prefix = "Failed to upload 
                                                     .path = "/files/bulk-upload",
                                                     .service = DAYTONA__TOOLBOX};
 
+static void set_phase(upload_t *self, phase_t to) {
+  static const unsigned allowed[] = {
+    [LOOKING] = 1u << SENDING, [SENDING] = 1u << STARVED | 1u << SENT, [STARVED] = 1u << SENDING, [SENT] = 0};
+  assert((allowed[self->phase] & 1u << to) != 0);
+  assert(to != SENDING || self->looked == self->count);
+  assert((to == SENT) == (self->segment > 2 * self->count));
+  self->phase = to;
+}
+
 /* --- what libcurl gets ------------------------------------------------------------------------- */
 
-static size_t copy_text(upload_t *self, const char *text, char *buffer, size_t size) {
-  size_t left = strlen(text) - (size_t)self->offset;
+/* The body whose turn it is; NULL: a head's, the end's, or nobody's. */
+static daytona__body_t *current_body(upload_t *self) {
+  bool is_body = self->segment % 2 != 0 && self->segment < 2 * self->count;
+  return is_body ? &self->parts[self->segment / 2].body : NULL;
+}
+
+/* Copy from the head or the end that it is the turn of. */
+static size_t copy_text(upload_t *self, char *buffer, size_t size) {
+  const char *text = self->segment == 2 * self->count ? self->end : self->parts[self->segment / 2].head;
+  size_t left = strlen(text) - self->offset;
   if (size > left) size = left;
   memcpy(buffer, text + self->offset, size);
-  self->offset += (int64_t)size;
+  self->offset += size;
+  if (text[self->offset] == '\0') {
+    self->offset = 0;
+    self->segment++;
+  }
   return size;
 }
 
-static void next_phase(upload_t *self) {
-  self->offset = 0;
-  if (self->is_in_body) self->index++;
-  self->is_in_body = !self->is_in_body && self->index < self->count;
-}
-
-/* Bytes of the part's body that are at hand. */
-static size_t copy_body(upload_t *self, const part_t *part, char *buffer, size_t size) {
-  size_t copied;
-  if (part->local_path != NULL) {
-    bool is_ours = self->reader != NULL && self->reader_index == self->index;
-    copied = is_ours ? daytona__file_reader_take(self->reader, buffer, size) : 0;
-  } else if (part->size < 0) {
-    copied = self->block_end - self->block_start < size ? self->block_end - self->block_start : size;
-    memcpy(buffer, self->block + self->block_start, copied);
-    self->block_start += copied;
-  } else {
-    int64_t left = part->size - self->offset;
-    copied = (int64_t)size < left ? size : (size_t)left;
-    if (copied != 0) memcpy(buffer, part->bytes + self->offset, copied);
-  }
-  self->offset += (int64_t)copied;
+static size_t copy_body(upload_t *self, daytona__body_t *body, char *buffer, size_t size) {
+  size_t copied = daytona__body_take(body, buffer, size);
   self->moved += (int64_t)copied;
+  if (daytona__body_is_done(body)) self->segment++;
   return copied;
-}
-
-static bool body_is_done(const upload_t *self, const part_t *part) {
-  if (part->size < 0) return self->source_is_done && self->block_start == self->block_end;
-  return self->offset == part->size;
-}
-
-static void set_problem(upload_t *self, daytona_errcode_t code, const char *text) {
-  if (self->problem_code != DAYTONA_OK) return;
-  self->problem_code = code;
-  self->problem = text;
 }
 
 static ptrdiff_t on_source(daytona__http_call_t *call, char *buffer, size_t size) {
   upload_t *self = call->user;
+  daytona__body_t *body = current_body(self);
   size_t done = 0;
-  if (self->problem_code != DAYTONA_OK) {
-    call->user_error = self->problem_code;
+  const char *text;
+  assert(self->phase != LOOKING);
+  if (body != NULL && (call->user_error = daytona__body_error(body, &text)) != DAYTONA_OK)
     return DAYTONA__HTTP_SOURCE_FAIL;
-  }
-  while (done < size && !self->is_paused) {
-    if (!self->is_in_body) {
-      const char *text = self->index < self->count ? self->parts[self->index].head : self->end;
-      size_t copied = copy_text(self, text, buffer + done, size - done);
-      done += copied;
-      if ((size_t)self->offset != strlen(text)) continue;
-      if (self->index == self->count) break;
-      next_phase(self);
-      continue;
-    }
-    const part_t *part = &self->parts[self->index];
-    size_t copied = copy_body(self, part, buffer + done, size - done);
+  if (self->phase == STARVED) set_phase(self, SENDING);
+  while (done < size && self->segment <= 2 * self->count && !self->is_paused) {
+    size_t segment = self->segment;
+    body = current_body(self);
+    size_t copied = body != NULL ? copy_body(self, body, buffer + done, size - done)
+                                 : copy_text(self, buffer + done, size - done);
     done += copied;
-    if (body_is_done(self, part))
-      next_phase(self);
-    else if (copied == 0)
-      break;
+    if (copied == 0 && self->segment == segment) break;
   }
-  bool is_over = self->index == self->count && !self->is_in_body && (size_t)self->offset == strlen(self->end);
-  if (!is_over || self->moved != 0) daytona__loop_defer(self->transfer.op.client->loop, &self->pump);
-  if (done != 0 || is_over) return (ptrdiff_t)done;
-  self->is_waiting = true;
+  if (self->phase == SENDING && self->segment > 2 * self->count) set_phase(self, SENT);
+  if (self->phase != SENT || self->moved != 0)
+    daytona__loop_defer(self->transfer.op.client->loop, &self->pump);
+  if (done != 0 || self->phase == SENT) return (ptrdiff_t)done;
+  set_phase(self, STARVED);
   return DAYTONA__HTTP_SOURCE_WAIT;
 }
 
-/* --- filling the buffers ----------------------------------------------------------------------- */
+/* --- keeping bytes at hand --------------------------------------------------------------------- */
 
-static void on_file_event(void *user);
-
-/* Ask the caller's source until it has nothing, the block is full, or it has ended the upload. */
-static void ask_source(upload_t *self) {
-  daytona_future_t *future = self->transfer.op.future; /* held by our caller, and it holds the loop */
-  daytona__loop_t *loop = self->transfer.op.client->loop;
-  while (self->source != NULL && !self->source_is_done && !self->source_waits &&
-         self->problem_code == DAYTONA_OK) {
-    if (self->block_start == self->block_end) self->block_start = self->block_end = 0;
-    if (self->block_end == SOURCE_BLOCK) return;
-    size_t room = SOURCE_BLOCK - self->block_end;
-    self->is_resumed = false;
-    daytona__loop_enter(loop);
-    ptrdiff_t got = self->source(self->block + self->block_end, room, self->source_user);
-    daytona__loop_leave(loop);
-    if (!daytona__future_is_pending(future)) return;
-    if (got == DAYTONA_SOURCE_WAIT) {
-      self->source_waits =
-        !self->is_resumed; /* resumed inside: asked again from the turn that this has caused */
-      return;
-    }
-    if (got == 0)
-      self->source_is_done = true;
-    else if (got < 0)
-      set_problem(self, DAYTONA_EIO, "the source has given up");
-    else if ((size_t)got > room)
-      set_problem(self, DAYTONA_EINVAL, "the source claims more bytes than there was room for");
-    else
-      self->block_end += (size_t)got;
-  }
-}
-
-static void open_reader(upload_t *self, size_t index) {
-  self->reader_index = index;
-  self->reader = daytona__file_reader_new(self->transfer.op.client->loop, self->parts[index].local_path,
-                                          on_file_event, self);
-}
-
-static void close_reader(upload_t *self) {
-  daytona__file_reader_t *reader = self->reader;
-  self->reader = NULL;
-  daytona__file_reader_close(reader);
-}
-
-/* The local file whose turn it is. */
-static void open_next(upload_t *self) {
-  const part_t *part = self->index < self->count ? &self->parts[self->index] : NULL;
-  if (self->reader != NULL && self->reader_index != self->index) close_reader(self);
-  if (part == NULL || part->local_path == NULL || part->size == 0 || self->reader != NULL) return;
-  open_reader(self, self->index);
-  if (self->reader == NULL) set_problem(self, DAYTONA_ENOMEM, daytona_errcode_text(DAYTONA_ENOMEM));
-}
-
+/* Have libcurl ask again, if it waits and would get on. A failure is for it to hear of, too, paused or not. */
 static void wake(upload_t *self) {
-  if (!self->is_waiting) return;
-  self->is_waiting = false;
-  daytona__http_resume_send(&self->transfer.op.http);
+  daytona__body_t *body = current_body(self);
+  const char *text;
+  bool has_failed = body != NULL && daytona__body_error(body, &text) != DAYTONA_OK;
+  bool is_ready = body == NULL || daytona__body_is_ready(body);
+  if (self->phase == STARVED && (has_failed || (is_ready && !self->is_paused)))
+    daytona__http_resume_send(&self->transfer.op.http);
 }
 
-/* A local file wakes libcurl itself when the disk has delivered. */
 static void on_pump(daytona__task_t *task) {
   upload_t *self = DAYTONA__CONTAINER(task, upload_t, pump);
   daytona_future_t *future = daytona_future_retain(self->transfer.op.future);
+  daytona__body_t *body = current_body(self);
   int64_t moved = self->moved;
   self->moved = 0;
   daytona__transfer_progress(&self->transfer, moved);
-  if (daytona__future_is_pending(future) && !self->is_paused) ask_source(self);
-  if (daytona__future_is_pending(future)) {
-    open_next(self);
-    if (self->reader != NULL) daytona__file_reader_refill(self->reader);
-    bool has_bytes = self->block_start != self->block_end || self->source_is_done;
-    if ((has_bytes && !self->is_paused) || self->problem_code != DAYTONA_OK) wake(self);
-  }
+  if (daytona__future_is_pending(future) && body != NULL && !self->is_paused) daytona__body_refill(body);
+  if (daytona__future_is_pending(future)) wake(self);
   daytona_future_release(future);
 }
 
@@ -240,11 +161,9 @@ static int pause_upload(daytona_future_t *future) {
 
 static int resume_upload(daytona_future_t *future) {
   upload_t *self = daytona__op_of(future, &upload_kind);
-  self->is_resumed = true;
-  self->source_waits = false;
-  if (self->is_paused) wake(self);
   self->is_paused = false;
-  if (self->is_sending) daytona__loop_defer(self->transfer.op.client->loop, &self->pump);
+  for (size_t i = 0; i < self->count; i++) daytona__body_resume(&self->parts[i].body);
+  if (self->phase != LOOKING) daytona__loop_defer(self->transfer.op.client->loop, &self->pump);
   return 0;
 }
 
@@ -337,7 +256,8 @@ static bool is_there(upload_t *self, size_t index, answer_t *answer, const dayto
   if (file == NULL) out->message = find_error(answer, part->destination, 1);
   if (file == NULL && out->message == NULL) file = find_file(answer, part->destination, SIZE_MAX);
   if (file != NULL) {
-    if (!file->bytes.is_set || part->size < 0 || file->bytes.value == part->size) return true;
+    int64_t sent = part->body.size;
+    if (!file->bytes.is_set || sent < 0 || file->bytes.value == sent) return true;
     out->code = DAYTONA_ETRUNCATED;
     out->message = "the sandbox has written another number of bytes than were sent";
     return false;
@@ -363,7 +283,7 @@ static void resolve_many(upload_t *self, answer_t *answer, const daytona_error_t
     items[i].path = self->parts[i].destination;
     items[i].local_path = self->parts[i].local_path;
     if (is_there(self, i, answer, error, &own)) {
-      items[i].size = self->parts[i].size;
+      items[i].size = self->parts[i].body.size;
       continue;
     }
     items[i].error = daytona__error_copy(arena, &own, upload_endpoint.prefix);
@@ -390,8 +310,16 @@ static void resolve_one(upload_t *self, answer_t *answer, const daytona_error_t 
 }
 
 static void fail_upload(upload_t *self, const daytona_error_t *error) {
+  daytona__arena_t *arena = &self->transfer.op.future->arena;
+  daytona__body_t *body = current_body(self);
+  const char *text = NULL;
   daytona_error_t own = *error;
-  if (self->problem_code != DAYTONA_OK && error->code == self->problem_code) own.message = self->problem;
+  if (error->code == DAYTONA_EDEADLINE && self->transfer.timeout_ms > 0)
+    own.message = daytona__transfer_limit_text(&self->transfer);
+  if (body != NULL && daytona__body_error(body, &text) != DAYTONA_OK && error->code == body->code) {
+    const char *path = self->parts[self->segment / 2].local_path;
+    own.message = path != NULL ? daytona__arena_printf(arena, "%s: %s", path, text) : text;
+  }
   daytona__op_fail(&self->transfer.op, &own);
 }
 
@@ -426,7 +354,7 @@ static void on_outgoing(daytona__op_t *op) {
   op->http.source = on_source;
   op->http.source_size = self->transfer.total < 0 ? -1 : (int64_t)strlen(self->end);
   for (size_t i = 0; i < self->count && op->http.source_size >= 0; i++)
-    op->http.source_size += (int64_t)strlen(self->parts[i].head) + self->parts[i].size;
+    op->http.source_size += (int64_t)strlen(self->parts[i].head) + self->parts[i].body.size;
   op->http.content_type = self->content_type;
   op->http.idle_timeout_ms = self->transfer.idle_timeout_ms;
   op->http.max_error_body = DAYTONA__JSON_BODY_MAX; /* it tells of all files, as success does */
@@ -434,73 +362,99 @@ static void on_outgoing(daytona__op_t *op) {
   op->http.user = self;
 }
 
+/* What looking at the files has left of the whole limit. */
+static int64_t time_left(const upload_t *self) {
+  int64_t limit_ms = self->transfer.timeout_ms;
+  if (limit_ms < 0) return DAYTONA_NO_TIMEOUT;
+  int64_t left_ms = limit_ms - (daytona__loop_now(self->transfer.op.client->loop) - self->began_ms);
+  return left_ms > 0 ? left_ms : 1;
+}
+
 static void send_request(upload_t *self) {
   daytona__op_t *op = &self->transfer.op;
+  daytona__timer_stop(&self->deadline);
   self->transfer.total = 0;
   for (size_t i = 0; i < self->count; i++) {
-    if (self->parts[i].size > BYTES_MAX - self->transfer.total) {
+    int64_t size = self->parts[i].body.size;
+    if (size > BYTES_MAX - self->transfer.total) {
       daytona__op_reject(op, DAYTONA_ELIMIT, "more bytes than one request can have");
       return;
     }
-    if (self->parts[i].size < 0) self->transfer.total = -1; /* the caller's source, which is alone */
-    if (self->transfer.total >= 0) self->transfer.total += self->parts[i].size;
+    if (size < 0) self->transfer.total = -1; /* the caller's source, which is alone */
+    if (self->transfer.total >= 0) self->transfer.total += size;
   }
-  self->is_sending = true;
+  set_phase(self, SENDING);
   op->done = on_answer;
   op->outgoing = on_outgoing;
-  if (daytona__op_prepare(
-        op, NULL, self->transfer.timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : self->transfer.timeout_ms) == 0)
-    daytona__op_send(op);
+  if (daytona__op_prepare(op, NULL, time_left(self)) == 0) daytona__op_send(op);
 }
 
-/* Look at the next local file, so that none that cannot be read is found out in the middle. */
-static void prepare_next(upload_t *self) {
-  while (self->prepared < self->count && self->parts[self->prepared].local_path == NULL) self->prepared++;
-  if (self->prepared == self->count) {
-    send_request(self);
-    return;
+/*
+ * Look at one local file after the other, so that none that cannot be read is found out in the middle. Of many none
+ * stays open.
+ */
+static void look(upload_t *self) {
+  while (self->looked < self->count) {
+    part_t *part = &self->parts[self->looked];
+    const char *text;
+    if (!daytona__body_look(&part->body)) return; /* on_body_event() goes on */
+    if (daytona__body_error(&part->body, &text) != DAYTONA_OK) {
+      daytona__op_reject(&self->transfer.op, part->body.code, "%s: %s", part->local_path, text);
+      return;
+    }
+    if (self->count > 1) daytona__body_rewind(&part->body);
+    self->looked++;
   }
-  open_reader(self, self->prepared);
-  if (self->reader == NULL) daytona__op_fail(&self->transfer.op, daytona__error_static(DAYTONA_ENOMEM));
+  send_request(self);
 }
 
-static void on_prepared(upload_t *self) {
-  const char *text;
-  part_t *part = &self->parts[self->prepared];
-  daytona_errcode_t code = daytona__file_reader_error(self->reader, &text);
-  if (code != DAYTONA_OK) {
-    daytona__op_reject(&self->transfer.op, code, "%s: %s", part->local_path, text);
-    return;
-  }
-  if (!daytona__file_reader_is_open(self->reader)) return;
-  part->size = daytona__file_reader_size(self->reader);
-  self->prepared++;
-  if (self->count > 1) close_reader(self); /* many are opened one by one; a single one stays open */
-  prepare_next(self);
-}
-
-static void on_file_event(void *user) {
+static void on_body_event(void *user) {
   upload_t *self = user;
-  const char *text;
-  if (!self->is_sending) {
-    on_prepared(self);
-    return;
-  }
-  const part_t *part = &self->parts[self->reader_index];
-  daytona_errcode_t code = daytona__file_reader_error(self->reader, &text);
-  if (code != DAYTONA_OK)
-    set_problem(self, code,
-                daytona__arena_printf(&self->transfer.op.future->arena, "%s: %s", part->local_path, text));
-  else if (daytona__file_reader_is_open(self->reader) &&
-           daytona__file_reader_size(self->reader) != part->size)
-    set_problem(self, DAYTONA_EIO, "a local file has changed its size since it was looked at");
-  wake(self);
+  if (self->phase == LOOKING)
+    look(self);
+  else
+    daytona__loop_defer(self->transfer.op.client->loop, &self->pump);
+}
+
+static void on_deadline(daytona__timer_t *timer) {
+  upload_t *self = DAYTONA__CONTAINER(timer, upload_t, deadline);
+  daytona__op_reject(&self->transfer.op, DAYTONA_EDEADLINE, "%s",
+                     daytona__transfer_limit_text(&self->transfer));
 }
 
 static void end_upload(daytona__op_t *op) {
   upload_t *self = (upload_t *)op;
+  daytona__timer_stop(&self->deadline);
   daytona__task_cancel(&self->pump);
-  close_reader(self);
+  for (size_t i = 0; i < self->count; i++) daytona__body_clear(&self->parts[i].body);
+}
+
+static const char *items_problem(const daytona_fs_upload_item_t *items, size_t count) {
+  if (count > DAYTONA__TRANSFER_ITEMS_MAX) return "too many files in one call";
+  if (count == 0 || items == NULL) return "no files are given";
+  for (size_t i = 0; i < count; i++) {
+    const char *path = items[i].destination;
+    bool is_local = items[i].local_path != NULL;
+    if (path == NULL || path[strspn(path, " \t\r\n")] == '\0') return "the path in the sandbox is required";
+    if (is_local && items[i].local_path[0] == '\0') return "local_path is empty";
+    if (!is_local && items[i].bytes == NULL && items[i].size != 0) return "bytes are NULL";
+    if (!is_local && items[i].size > (size_t)INT64_MAX) return "the size is no size of bytes in memory";
+  }
+  return NULL;
+}
+
+static bool init_part(upload_t *self, size_t index, const daytona_fs_upload_item_t *item) {
+  daytona__arena_t *arena = &self->transfer.op.future->arena;
+  part_t *part = &self->parts[index];
+  part->destination = daytona__arena_strdup(arena, item->destination);
+  part->local_path = daytona__arena_strdup(arena, item->local_path);
+  part->head = daytona__multipart_file_head(arena, self->boundary, index, item->destination);
+  if (part->local_path != NULL)
+    daytona__body_file(&part->body, self->transfer.op.client->loop, part->local_path, 0, -1, on_body_event,
+                       self);
+  else if (item->local_path == NULL)
+    daytona__body_memory(&part->body, item->bytes, (int64_t)item->size);
+  return part->destination != NULL && part->head != NULL && part->body.kind != NULL;
 }
 
 /* Make the operation and its parts. NULL: *future has failed. */
@@ -512,39 +466,22 @@ static upload_t *upload_new(daytona_sandbox_t *sandbox, const daytona_fs_upload_
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
   daytona__task_init(&self->pump, on_pump);
+  daytona__timer_init(&self->deadline, on_deadline);
   op->ending = end_upload;
-  const char *problem = NULL;
-  if (count > DAYTONA__TRANSFER_ITEMS_MAX) problem = "too many files in one call";
-  if (count == 0 || items == NULL) problem = "no files are given";
-  for (size_t i = 0; i < count && problem == NULL; i++) {
-    const char *path = items[i].destination;
-    if (path == NULL || path[strspn(path, " \t\r\n")] == '\0')
-      problem = "the path in the sandbox is required";
-    if (items[i].local_path == NULL && items[i].bytes == NULL && items[i].size != 0)
-      problem = "bytes are NULL";
-    if (items[i].local_path == NULL && items[i].size > (size_t)INT64_MAX)
-      problem = "the size is no size of bytes in memory";
-    if (items[i].local_path != NULL && items[i].local_path[0] == '\0') problem = "local_path is empty";
-  }
+  self->began_ms = daytona__loop_now(op->client->loop);
+  const char *problem = items_problem(items, count);
   if (problem != NULL) {
     daytona__op_reject(op, DAYTONA_EINVAL, "%s", problem);
     return NULL;
   }
   self->parts = daytona__arena_array(arena, count, sizeof *self->parts);
-  self->count = count;
-  bool is_short = self->parts == NULL || daytona__multipart_boundary(self->boundary) != 0 ||
-                  (self->end = daytona__multipart_end(arena, self->boundary)) == NULL;
-  for (size_t i = 0; i < count && !is_short; i++) {
-    part_t *part = &self->parts[i];
-    part->destination = daytona__arena_strdup(arena, items[i].destination);
-    part->local_path = daytona__arena_strdup(arena, items[i].local_path);
-    part->head = daytona__multipart_file_head(arena, self->boundary, i, items[i].destination);
-    part->bytes = items[i].bytes;
-    part->size = (int64_t)items[i].size;
-    is_short = part->destination == NULL || part->head == NULL ||
-               (part->local_path == NULL && items[i].local_path != NULL);
+  bool is_whole = self->parts != NULL && daytona__multipart_boundary(self->boundary) == 0 &&
+                  (self->end = daytona__multipart_end(arena, self->boundary)) != NULL;
+  while (is_whole && self->count < count) {
+    is_whole = init_part(self, self->count, &items[self->count]);
+    self->count++;
   }
-  if (is_short) {
+  if (!is_whole) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
     return NULL;
   }
@@ -552,11 +489,17 @@ static upload_t *upload_new(daytona_sandbox_t *sandbox, const daytona_fs_upload_
   return self;
 }
 
+static void begin(upload_t *self) {
+  int64_t limit_ms = self->transfer.timeout_ms;
+  if (limit_ms > 0) daytona__timer_start(self->transfer.op.client->loop, &self->deadline, limit_ms);
+  look(self);
+}
+
 static daytona_future_t *upload_one(daytona_sandbox_t *sandbox, const daytona_fs_upload_item_t *item,
                                     const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
   upload_t *self = upload_new(sandbox, item, 1, opts, &future);
-  if (self != NULL) prepare_next(self);
+  if (self != NULL) begin(self);
   return future;
 }
 
@@ -581,14 +524,8 @@ daytona_future_t *daytona_fs_upload_file_stream(daytona_sandbox_t *sandbox, dayt
   upload_t *self = upload_new(sandbox, &item, 1, opts, &future);
   if (self == NULL) return future;
   if (source == NULL) return daytona__op_reject(&self->transfer.op, DAYTONA_EINVAL, "source is required");
-  self->parts[0].size = -1;
-  self->source = source;
-  self->source_user = user;
-  self->block = daytona__arena_alloc(&future->arena, SOURCE_BLOCK);
-  if (self->block == NULL)
-    daytona__op_fail(&self->transfer.op, daytona__error_static(DAYTONA_ENOMEM));
-  else
-    send_request(self);
+  daytona__body_source(&self->parts[0].body, self->transfer.op.client->loop, source, user);
+  begin(self);
   return future;
 }
 
@@ -598,6 +535,6 @@ daytona_future_t *daytona_fs_upload_files(daytona_sandbox_t *sandbox, const dayt
   upload_t *self = upload_new(sandbox, items, count, opts, &future);
   if (self == NULL) return future;
   self->is_many = true;
-  prepare_next(self);
+  begin(self);
   return future;
 }

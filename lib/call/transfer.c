@@ -59,3 +59,9 @@ void daytona__transfer_progress(daytona__transfer_t *self, int64_t bytes) {
   daytona__loop_leave(loop);
   daytona__loop_release(loop);
 }
+
+const char *daytona__transfer_limit_text(const daytona__transfer_t *self) {
+  const char *text = daytona__arena_printf(&self->op.future->arena, "not finished within %lld ms",
+                                           (long long)self->timeout_ms);
+  return text != NULL ? text : daytona_errcode_text(DAYTONA_EDEADLINE);
+}

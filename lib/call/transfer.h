@@ -27,6 +27,9 @@ daytona__transfer_t *daytona__transfer_new(const daytona__endpoint_t *endpoint, 
 /* Note bytes that were moved and tell the user. May end the operation: check daytona__future_is_pending(). */
 void daytona__transfer_progress(daytona__transfer_t *transfer, int64_t bytes);
 
+/* "not finished within 5000 ms", in the future's arena. */
+const char *daytona__transfer_limit_text(const daytona__transfer_t *transfer);
+
 extern const daytona__type_t daytona__type_fs_results; /* daytona_fs_result_list_t */
 extern const daytona__type_t daytona__type_bytes;      /* daytona_bytes_t */
 

@@ -38,14 +38,17 @@ typedef struct file {
   void *user;
 } file_t;
 
-static int file_init(file_t *file, daytona__loop_t *loop, daytona__file_event_cb on_event, void *user) {
-  for (int i = 0; i < 2; i++)
-    if ((file->blocks[i].data = daytona__alloc(DAYTONA__FILE_BLOCK)) == NULL) return DAYTONA_ENOMEM;
+static void file_init(file_t *file, daytona__loop_t *loop, daytona__file_event_cb on_event, void *user) {
   file->loop = daytona__loop_retain(loop);
   file->fd = -1;
   file->on_event = on_event;
   file->user = user;
-  return 0;
+}
+
+/* Blocks are made when they are needed: whoever only wants to know the size of a file needs none. */
+static bool block_make(block_t *block) {
+  if (block->data == NULL) block->data = daytona__alloc(DAYTONA__FILE_BLOCK);
+  return block->data != NULL;
 }
 
 static void file_free(file_t *file) {
@@ -91,10 +94,11 @@ static void tell(file_t *file) {
 
 struct daytona__file_reader {
   file_t file;          /* first */
-  int64_t size, offset; /* as it was opened; asked for so far */
+  int64_t from, most;   /* the range; -1: all of it */
+  int64_t size, offset; /* of the range, as it was opened; asked for so far */
   int64_t taken;
   int read_turn; /* block that the caller takes from */
-  bool is_open;
+  bool is_open, wants_bytes;
 };
 
 static void reader_step(daytona__file_reader_t *reader);
@@ -145,7 +149,8 @@ static void on_stat(uv_fs_t *req) {
     file_fail(file, "not a regular file", S_ISDIR(stat.st_mode) ? UV_EISDIR : UV_EINVAL);
   else
     reader->is_open = true;
-  reader->size = (int64_t)stat.st_size;
+  reader->size = (int64_t)stat.st_size > reader->from ? (int64_t)stat.st_size - reader->from : 0;
+  if (reader->most >= 0 && reader->size > reader->most) reader->size = reader->most;
   reader_end_job(reader);
 }
 
@@ -160,40 +165,60 @@ static void on_reader_open(uv_fs_t *req) {
   reader_end_job(reader);
 }
 
-/* What the disk does next; then the owner hears of it. */
-static void reader_step(daytona__file_reader_t *reader) {
+static void read_block(daytona__file_reader_t *reader, block_t *block) {
   file_t *file = &reader->file;
-  if (file->is_busy) return;
-  if (file->is_closed) {
-    if (file->fd < 0 || !job_begin(file, uv_fs_close(uv_of(file), &file->req, file->fd, on_reader_closed)))
-      file_free(file);
+  int64_t left = reader->size - reader->offset;
+  if (!block_make(block)) {
+    file_fail(file, "cannot read the local file", UV_ENOMEM);
     return;
   }
+  unsigned room = (unsigned)(left < (int64_t)DAYTONA__FILE_BLOCK ? left : (int64_t)DAYTONA__FILE_BLOCK);
+  uv_buf_t buf = uv_buf_init(block->data, room);
+  job_begin(file,
+            uv_fs_read(uv_of(file), &file->req, file->fd, &buf, 1, reader->from + reader->offset, on_read));
+}
+
+/* What the disk does next. */
+static void reader_work(daytona__file_reader_t *reader) {
+  file_t *file = &reader->file;
   block_t *block = &file->blocks[file->turn];
-  if (file->code == DAYTONA_OK && file->fd >= 0 && !reader->is_open) {
+  if (file->code != DAYTONA_OK || file->fd < 0) return;
+  if (!reader->is_open)
     job_begin(file, uv_fs_fstat(uv_of(file), &file->req, file->fd, on_stat));
-  } else if (file->code == DAYTONA_OK && reader->is_open && block->start == block->end &&
-             reader->offset < reader->size) {
-    int64_t left = reader->size - reader->offset;
-    uv_buf_t buf = uv_buf_init(
-      block->data, (unsigned)(left < (int64_t)DAYTONA__FILE_BLOCK ? left : (int64_t)DAYTONA__FILE_BLOCK));
-    job_begin(file, uv_fs_read(uv_of(file), &file->req, file->fd, &buf, 1, reader->offset, on_read));
+  else if (reader->wants_bytes && block->start == block->end && reader->offset < reader->size)
+    read_block(reader, block);
+}
+
+/* After each job; then the owner hears of it. */
+static void reader_step(daytona__file_reader_t *reader) {
+  file_t *file = &reader->file;
+  assert(!file->is_busy);
+  if (!file->is_closed) {
+    reader_work(reader);
+    tell(file);
+  } else if (file->fd < 0 ||
+             !job_begin(file, uv_fs_close(uv_of(file), &file->req, file->fd, on_reader_closed))) {
+    file_free(file);
   }
-  tell(file);
 }
 
 daytona__file_reader_t *daytona__file_reader_new(daytona__loop_t *loop, const char *path,
                                                  daytona__file_event_cb on_event, void *user) {
   daytona__file_reader_t *reader = daytona__calloc(1, sizeof *reader);
   if (reader == NULL) return NULL;
-  if (file_init(&reader->file, loop, on_event, user) != 0 ||
-      !job_begin(&reader->file, uv_fs_open(daytona__loop_uv(loop), &reader->file.req, path,
-                                           O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0, on_reader_open))) {
-    if (reader->file.loop == NULL) reader->file.loop = daytona__loop_retain(loop);
-    file_free(&reader->file);
-    return NULL;
-  }
-  return reader;
+  file_init(&reader->file, loop, on_event, user);
+  reader->most = -1;
+  if (job_begin(&reader->file, uv_fs_open(daytona__loop_uv(loop), &reader->file.req, path,
+                                          O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0, on_reader_open)))
+    return reader;
+  file_free(&reader->file);
+  return NULL;
+}
+
+void daytona__file_reader_set_range(daytona__file_reader_t *reader, int64_t from, int64_t size) {
+  assert(!reader->is_open && from >= 0);
+  reader->from = from;
+  reader->most = size;
 }
 
 bool daytona__file_reader_is_open(const daytona__file_reader_t *reader) { return reader->is_open; }
@@ -220,13 +245,19 @@ size_t daytona__file_reader_take(daytona__file_reader_t *reader, char *out, size
   return done;
 }
 
-/* Go on reading ahead after bytes were taken; apart, because taking may happen under libcurl. */
+bool daytona__file_reader_has_bytes(const daytona__file_reader_t *reader) {
+  const file_t *file = &reader->file;
+  const block_t *block = &file->blocks[reader->read_turn];
+  return block->start != block->end && !(file->is_busy && file->turn == reader->read_turn);
+}
+
+/* Apart from taking, because that may happen under libcurl. What fails at once is told as if a job had failed. */
 void daytona__file_reader_refill(daytona__file_reader_t *reader) {
   file_t *file = &reader->file;
-  block_t *block = &file->blocks[file->turn];
-  if (file->is_busy || file->is_closed || file->code != DAYTONA_OK || !reader->is_open) return;
-  if (block->start != block->end || reader->offset >= reader->size) return;
-  reader_step(reader);
+  reader->wants_bytes = true;
+  if (file->is_busy || file->is_closed || file->code != DAYTONA_OK) return;
+  reader_work(reader);
+  if (file->code != DAYTONA_OK) tell(file);
 }
 
 bool daytona__file_reader_is_done(const daytona__file_reader_t *reader) {
@@ -241,7 +272,7 @@ daytona_errcode_t daytona__file_reader_error(const daytona__file_reader_t *reade
 void daytona__file_reader_close(daytona__file_reader_t *reader) {
   if (reader == NULL) return;
   reader->file.is_closed = true;
-  reader_step(reader);
+  if (!reader->file.is_busy) reader_step(reader);
 }
 
 /* --- writing ----------------------------------------------------------------------------------- */
@@ -485,11 +516,11 @@ daytona__file_writer_t *daytona__file_writer_new(daytona__loop_t *loop, const ch
                                                  daytona__file_event_cb on_event, void *user) {
   daytona__file_writer_t *writer = daytona__calloc(1, sizeof *writer);
   if (writer == NULL) return NULL;
+  file_init(&writer->file, loop, on_event, user);
   writer->path = daytona__strdup(path);
   writer->mode = -1;
-  if (file_init(&writer->file, loop, on_event, user) == 0 && writer->path != NULL && prepare(writer))
-    return writer;
-  if (writer->file.loop == NULL) writer->file.loop = daytona__loop_retain(loop);
+  bool has_blocks = block_make(&writer->file.blocks[0]) && block_make(&writer->file.blocks[1]);
+  if (has_blocks && writer->path != NULL && prepare(writer)) return writer;
   writer_free(writer);
   return NULL;
 }

@@ -22,15 +22,19 @@ typedef struct daytona__file_writer daytona__file_writer_t;
 
 typedef void (*daytona__file_event_cb)(void *user);
 
-/* Open `path` for reading. NULL without memory. */
+/* Open `path` for reading; nothing is read, nor memory for it taken, before the first refill. NULL without memory. */
 daytona__file_reader_t *daytona__file_reader_new(daytona__loop_t *loop, const char *path,
                                                  daytona__file_event_cb on_event, void *user);
 
-/* Whether it is open; its size then. */
+/* Read `size` bytes from `from` on, as far as there are so many, instead of all; size -1: to the end. At once after new. */
+void daytona__file_reader_set_range(daytona__file_reader_t *reader, int64_t from, int64_t size);
+
+/* Whether it is open; its size then, or that of its range. */
 bool daytona__file_reader_is_open(const daytona__file_reader_t *reader);
 int64_t daytona__file_reader_size(const daytona__file_reader_t *reader);
 
 /* Take bytes that are there; 0 when there are none yet, or no more. */
+bool daytona__file_reader_has_bytes(const daytona__file_reader_t *reader);
 size_t daytona__file_reader_take(daytona__file_reader_t *reader, char *out, size_t size);
 
 /* Whether everything up to the size that it had when it was opened has been taken. */
@@ -39,7 +43,10 @@ bool daytona__file_reader_is_done(const daytona__file_reader_t *reader);
 /* DAYTONA_OK, or DAYTONA_EIO with a text: it cannot be opened or read, is no regular file, or has shrunk. */
 daytona_errcode_t daytona__file_reader_error(const daytona__file_reader_t *reader, const char **text);
 
-/* Read ahead again after bytes were taken. From a turn of ours, because taking happens under libcurl. */
+/*
+ * Read ahead: the first time, and again after bytes were taken. From a turn of ours, because taking happens under
+ * libcurl. Lack of memory is reported inside, by on_event.
+ */
 void daytona__file_reader_refill(daytona__file_reader_t *reader);
 
 void daytona__file_reader_close(daytona__file_reader_t *reader);

@@ -15,12 +15,13 @@
 
 enum { SWEEP_MAX = 10000 };
 
-static atomic_size_t asked, failed;
+static atomic_size_t asked, failed, largest;
 static size_t fail_at; /* 0: never; changed only while one thread allocates */
 static bool keep_failing;
 
-static bool must_fail(void) {
-  size_t number = atomic_fetch_add(&asked, 1) + 1;
+static bool must_fail(size_t size) {
+  size_t number = atomic_fetch_add(&asked, 1) + 1, most = atomic_load(&largest);
+  while (size > most && !atomic_compare_exchange_weak(&largest, &most, size)) continue;
   if (fail_at == 0 || number < fail_at || (number > fail_at && !keep_failing)) return false;
   atomic_fetch_add(&failed, 1);
   return true;
@@ -28,19 +29,19 @@ static bool must_fail(void) {
 
 static void *rough_malloc(size_t size, void *user) {
   assert_ptr_equal(user, &asked);
-  void *block = must_fail() ? NULL : malloc(size);
+  void *block = must_fail(size) ? NULL : malloc(size);
   if (block != NULL) memset(block, 0xa5, size);
   return block;
 }
 
 static void *rough_calloc(size_t count, size_t size, void *user) {
   assert_ptr_equal(user, &asked);
-  return must_fail() ? NULL : calloc(count, size);
+  return must_fail(count * size) ? NULL : calloc(count, size);
 }
 
 static void *rough_realloc(void *block, size_t size, void *user) {
   assert_ptr_equal(user, &asked);
-  return must_fail() ? NULL : realloc(block, size);
+  return must_fail(size) ? NULL : realloc(block, size);
 }
 
 static void rough_free(void *block, void *user) {
@@ -51,6 +52,7 @@ static void rough_free(void *block, void *user) {
 static void arm(size_t nth, bool keep) {
   atomic_store(&asked, 0);
   atomic_store(&failed, 0);
+  atomic_store(&largest, 0);
   fail_at = nth;
   keep_failing = keep;
 }
@@ -72,6 +74,7 @@ void support_alloc_fail_from(size_t nth) { arm(nth, true); }
 void support_alloc_heal(void) { arm(0, false); }
 size_t support_alloc_asked(void) { return atomic_load(&asked); }
 size_t support_alloc_failed(void) { return atomic_load(&failed); }
+size_t support_alloc_largest(void) { return atomic_load(&largest); }
 
 static void sweep(void (*scenario)(void *user), void *user, bool keep) {
   size_t before = daytona__alloc_count();

@@ -21,6 +21,7 @@ void support_alloc_heal(void);
 /* Since the last fail_once, fail_from or heal: allocations asked for, and those that failed. */
 size_t support_alloc_asked(void);
 size_t support_alloc_failed(void);
+size_t support_alloc_largest(void); /* of what was asked for */
 
 /*
  * Run `scenario` with its first allocation failing, then its second, and so on until it asks for no

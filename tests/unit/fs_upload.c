@@ -238,6 +238,63 @@ static void unreadable_file_fails_before_anything_is_sent(void **state) {
   assert_int_equal(scene.request_count, 0);
 }
 
+/* The disk does not answer: the four threads of libuv's pool are busy as if they stood in open(). */
+typedef struct stuck {
+  uv_work_t work;
+  uv_sem_t *go;
+} stuck_t;
+
+static void on_stuck(uv_work_t *work) { uv_sem_wait(((stuck_t *)work)->go); }
+static void on_unstuck(uv_work_t *work, int status) { assert_int_equal(status, 0); }
+
+static void whole_limit_holds_while_a_file_is_looked_at(void **state) {
+  enum { THREADS = 4 };
+  stuck_t stuck[THREADS];
+  uv_sem_t go;
+  assert_int_equal(uv_sem_init(&go, 0), 0);
+  for (int i = 0; i < THREADS; i++) {
+    stuck[i].go = &go;
+    assert_int_equal(uv_queue_work(&scene.uv, &stuck[i].work, on_stuck, on_unstuck), 0);
+  }
+  daytona_transfer_opts_t opts = {.timeout_ms = 5000};
+  daytona_future_t *future = daytona_fs_upload_file(sandbox, local("x", 3), "x", &opts);
+  api_advance(&scene, 4000);
+  api_spin(&scene, 5);
+  assert_false(daytona_future_is_settled(future));
+  api_advance(&scene, 1001);
+  api_must_fail(future, DAYTONA_EDEADLINE);
+  assert_string_equal(daytona_future_error(future)->message,
+                      "Failed to upload files: not finished within 5000 ms");
+  daytona_future_release(future);
+  /* What looking has used is not there for the request. */
+  api_answer(&scene, ROUTE, 0, api_silence);
+  future = daytona_fs_upload_file(sandbox, local("x", 3), "x", &opts);
+  api_advance(&scene, 4000);
+  for (int i = 0; i < THREADS; i++) uv_sem_post(&go);
+  api_until_requests(&scene, 1);
+  assert_false(daytona_future_is_settled(future));
+  api_advance(&scene, 1001);
+  api_must_fail(future, DAYTONA_EDEADLINE);
+  assert_string_equal(daytona_future_error(future)->message,
+                      "Failed to upload files: not finished within 5000 ms");
+  daytona_future_release(future);
+  uv_sem_destroy(&go);
+}
+
+/* Only the size is wanted, of a thousand files at once perhaps. */
+static void looking_at_files_takes_no_buffers(void **state) {
+  daytona_fs_upload_item_t items[50];
+  const char *path = local("empty", 0);
+  for (size_t i = 0; i < 50; i++)
+    items[i] = (daytona_fs_upload_item_t){.destination = "e", .local_path = path};
+  api_answer(&scene, ROUTE, 200, "{}");
+  support_alloc_heal();
+  daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, 50, NULL));
+  assert_int_equal(daytona_future_fs_result_list(future)->failed_count, 0);
+  daytona_future_release(future);
+  assert_true(support_alloc_largest() < 64 * 1024);
+}
+
 /* Sizes that do not fit the arithmetic of a request: refused, not waited for. */
 static void sizes_past_every_limit_are_refused(void **state) {
   daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "x", .size = (size_t)-1},
@@ -657,6 +714,8 @@ int main(void) {
     TEST(each_of_many_has_its_verdict),
     TEST(one_of_thousands_may_fail),
     TEST(unreadable_file_fails_before_anything_is_sent),
+    TEST(whole_limit_holds_while_a_file_is_looked_at),
+    TEST(looking_at_files_takes_no_buffers),
     TEST(sizes_past_every_limit_are_refused),
     TEST(file_that_goes_or_changes_before_its_turn_is_an_error),
     TEST(file_that_goes_while_it_is_sent_is_sent_whole),
