@@ -1,5 +1,5 @@
 /*
- * What every public header needs from the compiler: visibility, C linkage, deprecation.
+ * What every public header needs from the compiler: visibility and C linkage.
  * Only symbols marked DAYTONA_API are exported by the shared library.
  */
 #ifndef DAYTONA_EXPORT_H
@@ -7,10 +7,8 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define DAYTONA_API __attribute__((visibility("default")))
-#define DAYTONA_DEPRECATED(text) __attribute__((deprecated(text)))
 #else
 #define DAYTONA_API
-#define DAYTONA_DEPRECATED(text)
 #endif
 
 #ifdef __cplusplus

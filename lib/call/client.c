@@ -36,6 +36,15 @@ size_t daytona__client_headers(const daytona_client_t *client, const char *versi
   return DAYTONA__COMMON_HEADERS - (organization == NULL);
 }
 
+static int keep_secrets(daytona_client_t *client) {
+  const daytona__proxy_options_t *proxy = &client->settings.net.proxy;
+  daytona__secrets_add(&client->secrets, &client->arena, client->settings.token);
+  daytona__secrets_add_url(&client->secrets, &client->arena, proxy->http_proxy);
+  if (proxy->https_proxy != proxy->http_proxy)
+    daytona__secrets_add_url(&client->secrets, &client->arena, proxy->https_proxy);
+  return client->secrets.is_short ? DAYTONA_ENOMEM : 0;
+}
+
 static int http_new(daytona_client_t *client) {
   const daytona__settings_t *settings = &client->settings;
   daytona_header_t headers[DAYTONA__COMMON_HEADERS];
@@ -81,6 +90,7 @@ int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_
   daytona__list_init(&client->gate);
   daytona__arena_init(&client->arena, 0);
   int rc = daytona__config_resolve(&client->arena, config, &client->settings, NULL, 0);
+  if (rc == 0) rc = keep_secrets(client);
   if (rc == 0)
     rc = daytona__loop_new(loop, config != NULL ? config->log : NULL,
                            config != NULL ? config->log_user : NULL, &client->loop);

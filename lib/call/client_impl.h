@@ -7,6 +7,7 @@
 #include <daytona/client.h>
 
 #include "call/config.h"
+#include "call/secrets.h"
 #include "core/arena.h"
 #include "core/loop.h"
 #include "core/random.h"
@@ -31,8 +32,9 @@ struct daytona_client {
   daytona__loop_t *loop;
   daytona__resolver_t *resolver;
   daytona__http_t *http;
-  daytona__ws_env_t *ws; /* NULL until the first socket; see daytona__client_ws() */
-  const char *bearer;    /* in the arena */
+  daytona__ws_env_t *ws;      /* NULL until the first socket; see daytona__client_ws() */
+  const char *bearer;         /* in the arena */
+  daytona__secrets_t secrets; /* what no error may repeat: the token and the logins of proxies */
   daytona__entropy_t entropy;
   bool is_closing;
   bool is_closed;

@@ -102,8 +102,11 @@ void daytona__op_resolve_sandbox(daytona__op_t *op, daytona_sandbox_t *sandbox) 
   daytona__op_resolve(op, &daytona__type_sandbox, sandbox);
 }
 
+/* A server may repeat the request in what it answers, and errors are what programs log. */
 void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error) {
-  daytona__future_fail_error(op->future, error);
+  daytona_error_t clean = *error;
+  daytona__secrets_clean(&op->client->secrets, &op->future->arena, &clean);
+  daytona__future_fail_error(op->future, &clean);
   op_release(op);
 }
 

@@ -260,10 +260,6 @@ void daytona__file_reader_refill(daytona__file_reader_t *reader) {
   if (file->code != DAYTONA_OK) tell(file);
 }
 
-bool daytona__file_reader_is_done(const daytona__file_reader_t *reader) {
-  return reader->is_open && reader->taken == reader->size;
-}
-
 daytona_errcode_t daytona__file_reader_error(const daytona__file_reader_t *reader, const char **text) {
   *text = reader->file.text;
   return reader->file.code;

@@ -37,9 +37,6 @@ int64_t daytona__file_reader_size(const daytona__file_reader_t *reader);
 bool daytona__file_reader_has_bytes(const daytona__file_reader_t *reader);
 size_t daytona__file_reader_take(daytona__file_reader_t *reader, char *out, size_t size);
 
-/* Whether everything up to the size that it had when it was opened has been taken. */
-bool daytona__file_reader_is_done(const daytona__file_reader_t *reader);
-
 /* DAYTONA_OK, or DAYTONA_EIO with a text: it cannot be opened or read, is no regular file, or has shrunk. */
 daytona_errcode_t daytona__file_reader_error(const daytona__file_reader_t *reader, const char **text);
 

@@ -16,10 +16,6 @@
 /* Elements of one JSON array or object that we decode. */
 #define DAYTONA__JSON_ITEMS_MAX 1000000
 
-/* One string, and one text as a whole, in the log line of a request or answer. */
-#define DAYTONA__LOG_STRING_MAX 64
-#define DAYTONA__LOG_JSON_MAX ((size_t)4 << 10)
-
 /* What an error keeps of the answer's body. */
 #define DAYTONA__ERROR_BODY_MAX ((size_t)64 << 10)
 

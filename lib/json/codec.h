@@ -1,6 +1,6 @@
 /*
  * JSON by field table. One table per model says where each key lives in a C struct; the same table
- * drives decoding, encoding and redaction. The text is read in one pass, straight into the structs.
+ * drives decoding and encoding. The text is read in one pass, straight into the structs.
  *
  * Decoding is lenient, as the protocol asks: unknown keys pass, missing keys and null leave the member
  * zero, integers written as floats are read, unknown enum strings are kept as strings. What cannot be a
@@ -43,7 +43,7 @@ typedef enum daytona__json_type {
 } daytona__json_type_t;
 
 enum {
-  DAYTONA__JSON_SECRET = 1 << 0,   /* redacted as "***" in logs; its copies are wiped */
+  DAYTONA__JSON_SECRET = 1 << 0,   /* the arena that holds it is wiped */
   DAYTONA__JSON_ALWAYS = 1 << 1,   /* encoded also when zero: "" for strings, {} for maps, [] for arrays */
   DAYTONA__JSON_REQUIRED = 1 << 2, /* its absence from an answer is an error; use it for ids only */
   DAYTONA__JSON_DECODE_ONLY = 1 << 3,
@@ -152,12 +152,5 @@ int daytona__json_encode_args(daytona__arena_t *arena, const daytona__json_model
 int daytona__json_encode_value(daytona__arena_t *arena, const daytona__json_field_t *field,
                                const void *object, const char **out, size_t *size,
                                daytona__json_error_t *error);
-
-/*
- * `text` for a log line: members marked secret in `model` and everything under unknown keys are replaced by
- * "***", long strings are cut. Not JSON, or no memory: "(unprintable)".
- */
-const char *daytona__json_redact(daytona__arena_t *arena, const daytona__json_model_t *model,
-                                 const char *text, size_t size);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * The tokens of a JSON text, pulled one by one. Nothing is allocated and nothing is kept: a token is a
- * slice of the text. Decoding, redaction and the check of raw JSON all walk the text with this.
+ * slice of the text. Decoding and the check of raw JSON all walk the text with this.
  *
  * A failed step leaves `code` and `problem`; every later step fails too, so that walking code only has to
  * stop when a step says no. `problem` never holds a part of the text.

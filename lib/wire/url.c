@@ -143,25 +143,6 @@ void daytona__url_query_bool(daytona__url_t *url, const char *key, daytona_opt_b
   if (value.is_set) daytona__url_query(url, key, value.value ? "true" : "false");
 }
 
-void daytona__url_query_time(daytona__url_t *url, const char *key, daytona_opt_int_t unix_ms) {
-  char text[64];
-  struct tm at;
-  if (!unix_ms.is_set) return;
-  int64_t ms = unix_ms.value % 1000;
-  time_t seconds = (time_t)(unix_ms.value / 1000);
-  if (ms < 0) {
-    ms += 1000;
-    seconds--;
-  }
-  if (gmtime_r(&seconds, &at) == NULL || at.tm_year < -1900 || at.tm_year > 9999 - 1900) {
-    fail(url, "a time is outside of the years 0 to 9999");
-    return;
-  }
-  snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03d000+0000", at.tm_year + 1900, at.tm_mon + 1,
-           at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec, (int)ms);
-  daytona__url_query(url, key, text);
-}
-
 void daytona__url_query_list(daytona__url_t *url, const char *key, daytona_strings_t values) {
   for (size_t i = 0; i < values.count; i++) daytona__url_query(url, key, values.items[i]);
 }
@@ -256,9 +237,4 @@ int daytona__url_base(daytona__arena_t *arena, const char *text, const char **ou
   }
   *out = base;
   return 0;
-}
-
-const char *daytona__url_to_ws(daytona__arena_t *arena, const char *url) {
-  if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) return NULL;
-  return daytona__arena_printf(arena, "ws%s", url + 4);
 }

@@ -47,9 +47,6 @@ void daytona__url_query_int(daytona__url_t *url, const char *key, daytona_opt_in
 void daytona__url_query_num(daytona__url_t *url, const char *key, daytona_opt_num_t value);
 void daytona__url_query_bool(daytona__url_t *url, const char *key, daytona_opt_bool_t value);
 
-/* Milliseconds since 1970 as "2026-01-31T08:00:00.250000+0000"; years 0 to 9999. */
-void daytona__url_query_time(daytona__url_t *url, const char *key, daytona_opt_int_t unix_ms);
-
 /* One "key=value" for each value. */
 void daytona__url_query_list(daytona__url_t *url, const char *key, daytona_strings_t values);
 
@@ -69,8 +66,5 @@ void daytona__url_clear(daytona__url_t *url);
  * NULL) then says why, in static words that do not repeat the URL.
  */
 int daytona__url_base(daytona__arena_t *arena, const char *text, const char **out, const char **problem);
-
-/* A http or https URL with the scheme ws or wss; NULL if it is neither, or without memory. */
-const char *daytona__url_to_ws(daytona__arena_t *arena, const char *url);
 
 #endif

@@ -402,6 +402,35 @@ static void hostile_http_leaves_the_client_usable(void **state) {
   api_scene_close(&scene);
 }
 
+/* Whether a text has the key in it, in any spelling that was sent. */
+static bool has_key(const char *text) {
+  return text != NULL && (strstr(text, "s3cret") != NULL || strstr(text, "s3\\u0063ret") != NULL ||
+                          strstr(text, "s3%63ret") != NULL);
+}
+
+static void a_key_that_the_server_repeats_is_in_no_error(void **state) {
+  static const char body[] =
+    "{\"message\":\"no Bearer s3cret-key\",\"code\":\"s3\\u0063ret-key\","
+    "\"source\":\"s3%63ret-key\",\"other\":\"Authorization: Bearer s3cret-key\"}";
+  api_scene_t scene;
+  api_scene_open_bare(&scene);
+  scene.config.api_key = "s3cret-key";
+  api_scene_client(&scene);
+  for (int is_json = 0; is_json < 2; is_json++) {
+    daytona_future_t *future =
+      fail_with(&scene, 500, "X-Echo: Bearer s3cret-key\r\nX-Request-Id: s3cret-key\r\n",
+                is_json ? body : "you sent Bearer s3cret-key", DAYTONA_EINTERNAL);
+    const daytona_error_t *error = daytona_future_error(future);
+    assert_false(has_key(error->message) || has_key(error->body) || has_key(error->server_code) ||
+                 has_key(error->source) || has_key(error->request_id));
+    for (size_t i = 0; i < error->header_count; i++) assert_false(has_key(error->headers[i].value));
+    assert_string_equal(daytona_error_header(error, "X-Echo"), "Bearer ***");
+    assert_int_equal(error->body_size, strlen(error->body));
+    daytona_future_release(future);
+  }
+  api_scene_close(&scene);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_status_has_its_code),
@@ -416,6 +445,7 @@ int main(void) {
     cmocka_unit_test(hostile_answers_leave_the_client_usable),
     cmocka_unit_test(malformed_member_is_named),
     cmocka_unit_test(hostile_http_leaves_the_client_usable),
+    cmocka_unit_test(a_key_that_the_server_repeats_is_in_no_error),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

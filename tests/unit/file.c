@@ -76,7 +76,9 @@ static daytona_errcode_t read_all(daytona__file_reader_t *reader, size_t piece, 
       if (buffer[i] != byte_at(*size + i)) fail_msg("byte %zu differs", *size + i);
     *size += got;
     daytona_errcode_t code = daytona__file_reader_error(reader, &text);
-    if (code != DAYTONA_OK || daytona__file_reader_is_done(reader)) return code;
+    bool is_done =
+      daytona__file_reader_is_open(reader) && (int64_t)*size == daytona__file_reader_size(reader);
+    if (code != DAYTONA_OK || is_done) return code;
     daytona__file_reader_refill(reader);
     if (got == 0) turn_until_event(seen);
   }

@@ -1,5 +1,5 @@
 /*
- * The JSON codec: every type in both directions, leniency, ceilings, paths of errors, redaction, locales,
+ * The JSON codec: every type in both directions, leniency, ceilings, paths of errors, locales,
  * and memory that runs out. jansson judges what is JSON, as a second opinion.
  */
 #include "support/check.h"
@@ -372,7 +372,6 @@ static void empty_answers_are_refused(void **state) {
   assert_int_equal(daytona__json_decode_array(&arena, &all_model, NULL, 0, &out, &count, &error),
                    DAYTONA_EPROTOCOL);
   assert_int_equal(daytona__json_decode_string(&arena, NULL, 0, &string, &error), DAYTONA_EPROTOCOL);
-  assert_string_equal(daytona__json_redact(&arena, &all_model, NULL, 0), "(unprintable)");
 }
 
 static void every_prefix_of_a_text_is_refused(void **state) {
@@ -776,48 +775,6 @@ static void secrets_mark_the_arena(void **state) {
   assert_true(arena.is_secret);
 }
 
-static void expect_line(const char *text, const char *expected) {
-  assert_string_equal(daytona__json_redact(&arena, &all_model, text, strlen(text)), expected);
-}
-
-static void log_lines_hide_secrets_and_the_unknown(void **state) {
-  expect_line("{\"id\": \"i\", \"token\":\"hush\",\"env\":{\"A\":\"hush\"},\"new\":[\"hush\"],\"big\":1}",
-              "{\"id\":\"i\",\"token\":\"***\",\"env\":\"***\",\"new\":\"***\",\"big\":1}");
-  expect_line(
-    "[{\"id\":\"i\",\"points\":[{\"x\":1,\"z\":\"hush\"},\"hush\"],\"map\":{\"k\" : [null, true]}}]",
-    "[{\"id\":\"i\",\"points\":[{\"x\":1,\"z\":\"***\"},\"***\"],\"map\":{\"k\":[null,true]}}]");
-  expect_line("\"hush\"", "\"***\"");
-  expect_line("{\"toke\\u006e\":\"hush\"}", "{\"toke\\u006e\":\"***\"}");
-  expect_line("{\"large\":\"a\\nb\"}", "{\"large\":\"a\\nb\"}");
-}
-
-static void log_lines_are_cut(void **state) {
-  char text[300], expected[300];
-  snprintf(text, sizeof text, "{\"text\":\"%063d\xc3\xa9 and more\"}", 0);
-  snprintf(expected, sizeof expected, "{\"text\":\"%063d...\"}", 0);
-  expect_line(text, expected);
-  snprintf(text, sizeof text, "{\"text\":\"%062d\\n and more\"}", 0);
-  snprintf(expected, sizeof expected, "{\"text\":\"%062d\\n...\"}", 0);
-  expect_line(text, expected);
-  size_t size = 100000;
-  char *list = malloc(size);
-  memset(list, '[', 1);
-  for (size_t i = 1; i < size - 1; i += 2) memcpy(list + i, "1,", 2);
-  memcpy(list + size - 2, "1]", 2);
-  char *whole = malloc(size + 20);
-  int length = snprintf(whole, size + 20, "{\"numbers\":%.*s}", (int)size, list);
-  const char *line = daytona__json_redact(&arena, &all_model, whole, (size_t)length);
-  assert_true(strlen(line) > 4000 && strlen(line) <= DAYTONA__LOG_JSON_MAX + 3);
-  assert_string_equal(line + strlen(line) - 3, "...");
-  free(list);
-  free(whole);
-}
-
-static void log_lines_of_bad_text_say_so(void **state) {
-  static const char *const bad[] = {"", "{", "{\"token\":\"hush}", "{}{}", "{\"id\":\"\xff\"}", "hush"};
-  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) expect_line(bad[i], "(unprintable)");
-}
-
 /* --- memory that runs out --- */
 
 static void decode_and_encode(void *user) {
@@ -842,17 +799,10 @@ static void decode_list(void *user) {
   daytona__arena_clear(&arena);
 }
 
-static void redact_line(void *user) {
-  const char *line = daytona__json_redact(&arena, &all_model, full_text, strlen(full_text));
-  assert_true(line[0] == '{' || (strcmp(line, "(unprintable)") == 0 && support_alloc_failed() != 0));
-  daytona__arena_clear(&arena);
-}
-
 static void every_allocation_may_fail(void **state) {
   support_alloc_install();
   support_alloc_sweep(decode_and_encode, NULL);
   support_alloc_sweep(decode_list, NULL);
-  support_alloc_sweep(redact_line, NULL);
   support_alloc_remove();
 }
 
@@ -965,9 +915,6 @@ int main(void) {
     TEST(numbers_survive_the_round_trip),
     TEST(locale_does_not_matter),
     TEST(secrets_mark_the_arena),
-    TEST(log_lines_hide_secrets_and_the_unknown),
-    TEST(log_lines_are_cut),
-    TEST(log_lines_of_bad_text_say_so),
     TEST(every_allocation_may_fail),
     TEST(utf8_is_judged_as_rfc_3629_does),
     TEST(model_check_finds_mistakes),

@@ -82,7 +82,6 @@ static void query_leaves_out_what_is_not_given(void **state) {
   daytona__url_query_int(&url, "page", (daytona_opt_int_t){0});
   daytona__url_query_num(&url, "cpu", (daytona_opt_num_t){0});
   daytona__url_query_bool(&url, "force", (daytona_opt_bool_t){0});
-  daytona__url_query_time(&url, "from", (daytona_opt_int_t){0});
   daytona__url_query_list(&url, "states", (daytona_strings_t){0});
   expect_url(BASE "/sandbox");
 }
@@ -100,32 +99,6 @@ static void query_writes_every_kind(void **state) {
   expect_url(BASE
              "/sandbox?path=/home/a%20b%2Bc%26d%3De&empty=&page=-9223372036854775808&cpu=0.5"
              "&force=true&skip=false&states=started&states=stopped");
-}
-
-static void query_times_carry_microseconds_and_offset(void **state) {
-  static const struct {
-    int64_t ms;
-    const char *text;
-  } cases[] = {
-    {0, "1970-01-01T00%3A00%3A00.000000%2B0000"},
-    {INT64_C(1769846400250), "2026-01-31T08%3A00%3A00.250000%2B0000"},
-    {-1, "1969-12-31T23%3A59%3A59.999000%2B0000"},
-    {INT64_C(253402300799999), "9999-12-31T23%3A59%3A59.999000%2B0000"},
-  };
-  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    const char *text = NULL;
-    daytona__url_path(&url, "http://h", "");
-    daytona__url_query_time(&url, "t", daytona_int(cases[i].ms));
-    assert_int_equal(daytona__url_finish(&url, &arena, &text), 0);
-    assert_string_equal(text + strlen("http://h?t="), cases[i].text);
-    daytona__url_init(&url);
-  }
-  const int64_t bad[] = {INT64_MAX, INT64_MIN, INT64_C(253402300800000)};
-  for (size_t i = 0; i < 3; i++) {
-    daytona__url_path(&url, "http://h", "");
-    daytona__url_query_time(&url, "t", daytona_int(bad[i]));
-    expect_failure(DAYTONA_EINVAL);
-  }
 }
 
 static void query_refuses_bad_values(void **state) {
@@ -239,13 +212,6 @@ static void base_refuses_over_long_text(void **state) {
   free(text);
 }
 
-static void websocket_scheme_follows_http(void **state) {
-  assert_string_equal(daytona__url_to_ws(&arena, "http://h/a?b"), "ws://h/a?b");
-  assert_string_equal(daytona__url_to_ws(&arena, "https://h"), "wss://h");
-  assert_null(daytona__url_to_ws(&arena, "httpx://h"));
-  assert_null(daytona__url_to_ws(&arena, "ftp://h"));
-}
-
 static void numbers_are_short_exact_and_without_locale(void **state) {
   static const struct {
     double value;
@@ -318,14 +284,12 @@ int main(void) {
     TEST(path_refuses_an_unknown_base),
     TEST(query_leaves_out_what_is_not_given),
     TEST(query_writes_every_kind),
-    TEST(query_times_carry_microseconds_and_offset),
     TEST(query_refuses_bad_values),
     TEST(first_problem_is_kept),
     TEST(over_long_urls_are_refused),
     TEST(base_is_normalised),
     TEST(base_refuses_what_is_no_base),
     TEST(base_refuses_over_long_text),
-    TEST(websocket_scheme_follows_http),
     TEST(numbers_are_short_exact_and_without_locale),
     TEST(every_allocation_may_fail),
   };
