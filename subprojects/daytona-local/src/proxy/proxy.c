@@ -6,6 +6,7 @@
  */
 #include "proxy/proxy.h"
 
+#include "control/objects/previews.h"
 #include "control/routes/answer.h"
 #include "http/forward.h"
 #include "proxy/signature.h"
@@ -302,20 +303,6 @@ static bool needs_credential(const dl_sandbox *sb, int64_t port) {
   return !sb->is_public || port == 2280 || port == 22222 || port == 33333;
 }
 
-/* The sandbox of a signed token, if the token is good for the port now. */
-static dl_sandbox *by_signed_token(dl_control *c, const char *token, int64_t port) {
-  dl_sandbox *sb = dl_map_get(&c->objects.preview_tokens, token);
-  size_t i;
-  json_t *entry;
-  if (!sb) return NULL;
-  json_array_foreach (sb->signed_tokens, i, entry) {
-    if (strcmp(dl_json_str(entry, "token"), token) != 0) continue;
-    bool is_good = dl_json_int(entry, "port", 0) == port && dl_json_int(entry, "expiresAt", 0) > dl_now(c);
-    return is_good ? sb : NULL;
-  }
-  return NULL;
-}
-
 void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char *path) {
   size_t digits = strspn(label, "0123456789");
   char number[8] = {0};
@@ -326,7 +313,7 @@ void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char 
     return;
   }
   const char *name = label + digits + 1;
-  dl_sandbox *sb = by_signed_token(c, name, port);
+  dl_sandbox *sb = dl_preview_find(&c->objects, name, port);
   credential who = sb ? BY_HOST : BY_NOBODY;
   if (!sb) {
     sb = dl_objects_find(&c->objects, name, false);

@@ -70,6 +70,13 @@ static const field fields[] = {
 #define AT(sb, f, type) ((type *)(void *)((char *)(sb) + (f)->offset))
 #define AT_CONST(sb, f, type) ((const type *)(const void *)((const char *)(sb) + (f)->offset))
 
+char *dl_sandbox_new_signing_key(void) {
+  /* A letter in front: the key must never look like a JSON number. */
+  char *key = dl_random_token(40, DL_ALPHABET_MIXED), *full = dl_xprintf("sk%s", key);
+  free(key);
+  return full;
+}
+
 dl_sandbox *dl_sandbox_new(const char *id, const char *target, int64_t now) {
   dl_sandbox *sb = dl_xcalloc(1, sizeof *sb);
   sb->id = dl_xstrdup(id);
@@ -82,10 +89,7 @@ dl_sandbox *dl_sandbox_new(const char *id, const char *target, int64_t now) {
   sb->signed_tokens = json_array();
   sb->ssh_access = json_array();
   sb->preview_token = dl_random_token(32, DL_ALPHABET_PREVIEW);
-  /* A letter in front: the key must never look like a JSON number. */
-  char *key = dl_random_token(40, DL_ALPHABET_MIXED);
-  sb->signing_key = dl_xprintf("sk%s", key);
-  free(key);
+  sb->signing_key = dl_sandbox_new_signing_key();
   sb->auto_stop = 15;
   sb->auto_archive = 10080;
   sb->auto_delete = -1;

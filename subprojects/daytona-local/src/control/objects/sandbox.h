@@ -69,6 +69,8 @@ typedef struct dl_sandbox {
 
 /* `target` is its region; `now` stamps it. */
 dl_sandbox *dl_sandbox_new(const char *id, const char *target, int64_t now);
+/* A key for signed URLs, yours to free. */
+char *dl_sandbox_new_signing_key(void);
 void dl_sandbox_free(dl_sandbox *sb);
 
 /* The record for the store, and back (NULL for a record that makes no sense). A state that is on its way to disk

@@ -84,6 +84,7 @@ typedef struct {
   dl_req *req;
   int status;
   json_t *body;
+  char *text; /* instead of `body` */
 } durable_answer;
 
 static void on_durable(bool is_durable, void *user) {
@@ -93,15 +94,24 @@ static void on_durable(bool is_durable, void *user) {
     dl_fail(a->control, a->req, 500, "the change could not be written to disk");
   } else if (a->body) {
     dl_reply_json(a->req, a->status, a->body);
+  } else if (a->text) {
+    dl_reply_text(a->req, a->status, a->text);
   } else {
     dl_reply_empty(a->req, a->status);
   }
+  free(a->text);
   free(a);
 }
 
 void dl_answer_durable(dl_control *c, dl_req *req, int status, json_t *body) {
   durable_answer *a = dl_xcalloc(1, sizeof *a);
-  *a = (durable_answer){c, req, status, body};
+  *a = (durable_answer){c, req, status, body, NULL};
+  dl_store_commit(c->objects.store, on_durable, a);
+}
+
+void dl_answer_durable_text(dl_control *c, dl_req *req, int status, const char *text) {
+  durable_answer *a = dl_xcalloc(1, sizeof *a);
+  *a = (durable_answer){c, req, status, NULL, dl_xstrdup(text)};
   dl_store_commit(c->objects.store, on_durable, a);
 }
 

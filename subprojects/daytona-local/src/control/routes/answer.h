@@ -16,6 +16,8 @@ const char *dl_reason(int status);
 
 /* Answer once everything put into the store is durable. `body` is taken; NULL: empty. */
 void dl_answer_durable(dl_control *c, dl_req *req, int status, json_t *body);
+/* The same with a text, copied. */
+void dl_answer_durable_text(dl_control *c, dl_req *req, int status, const char *text);
 void dl_answer_sandbox(dl_control *c, dl_req *req, dl_sandbox *sb);
 
 /* Collects validation failures; several are joined with ", ". */

@@ -25,7 +25,10 @@ enum {
 dl_route_table dl_sandbox_routes(void);
 dl_route_table dl_action_routes(void);
 dl_route_table dl_settings_routes(void);
-dl_route_table dl_access_routes(void);
+dl_route_table dl_preview_routes(void);
+dl_route_table dl_signing_routes(void);
+dl_route_table dl_ssh_routes(void);
+dl_route_table dl_build_routes(void);
 dl_route_table dl_snapshot_routes(void);
 dl_route_table dl_volume_routes(void);
 dl_route_table dl_info_routes(void);

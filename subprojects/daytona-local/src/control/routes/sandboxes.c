@@ -287,11 +287,17 @@ static void get(dl_req *req, void *user) {
   dl_reply_json(req, 200, dl_sandbox_dto(c, dl_target(req)));
 }
 
+static void toolbox_url(dl_req *req, void *user) {
+  dl_control *c = user;
+  dl_reply_json(req, 200, json_pack("{s:o}", "url", json_sprintf("%s/toolbox", c->url)));
+}
+
 static const dl_route routes[] = {
   {"POST", "/sandbox", dl_create_sandbox, DL_R_BODY | DL_R_CREATE | DL_R_PERM(DL_PERM_WRITE_SANDBOXES)},
   {"GET", "/sandbox", list, 0},
   {"GET", "/sandbox/paginated", list_pages, 0},
   {"GET", "/sandbox/{x}", get, DL_R_SANDBOX},
+  {"GET", "/sandbox/{x}/toolbox-proxy-url", toolbox_url, DL_R_SANDBOX_ID},
 };
 
 dl_route_table dl_sandbox_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }

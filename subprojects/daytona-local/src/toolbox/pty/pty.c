@@ -1,38 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A terminal from its start to its end.
- *
- * Output goes to every client as it comes; nobody else keeps it. While all clients are busy reading,
- * the program waits, so that a quick program does not cost a good client its connection. When none
- * of them has taken a byte for the patience of the toolbox the program goes on, and clients that are
- * too far behind are dropped (websocket.h). The end is the shell's exit with all its output read: the
- * terminal reports that nobody holds it any more, or HOLD_MS have passed.
+ * /process/pty: requests for terminals, and the way of a socket to its terminal. What is wrong with a
+ * terminal that a socket asks for is told over the socket, as the platform does; only
+ * create-connect refuses before the upgrade.
  */
-#include "toolbox/pty/internal.h"
+#include "toolbox/pty/pty.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "toolbox/core/fields.h"
+#include "toolbox/core/gate.h"
+#include "toolbox/core/reply.h"
+#include "toolbox/pty/terminal.h"
+
+#include <gnutls/gnutls.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/wait.h>
-#include <termios.h>
-#include <unistd.h>
 
-#define OUTPUT_BLOCK (32u * 1024)
-#define BLOCKS_PER_TURN 8
-#define INPUT_HIGH (256u * 1024)
-#define INPUT_MAX (64u * 1024 * 1024) /* only reached by many clients at the same moment */
-#define HOLD_MS 250
+#define CLIENT_QUEUE_MAX 256
+#define ENVS_TOKEN "X-Daytona-Pty-Envs~"
+#define EXIT_TOKEN "X-Daytona-Pty-Exit-Control"
 
-typedef struct {
-  dl_list link;
-  dl_pty *pty;
-  dl_ws *ws;
-  bool wants_exit_message;
-} client;
+/* --- all terminals --- */
 
 dl_list *dl_ptys_new(void) {
   dl_list *all = dl_xmalloc(sizeof *all);
@@ -40,360 +28,13 @@ dl_list *dl_ptys_new(void) {
   return all;
 }
 
-dl_pty *dl_pty_find(dl_toolbox *tb, const char *id) {
+static dl_pty *find_pty(dl_toolbox *tb, const char *id) {
   DL_LIST_EACH(tb->ptys, node) {
     dl_pty *p = DL_CONTAINER(node, dl_pty, link);
     if (strcmp(p->id, id) == 0) return p;
   }
   return NULL;
 }
-
-/* ---- the end ---- */
-
-static void free_pty(dl_pty *p) {
-  if (p->master_fd >= 0) close(p->master_fd);
-  json_decref(p->envs);
-  dl_buf_clear(&p->input);
-  free(p->id);
-  free(p->cwd);
-  free(p);
-}
-
-static void on_handle_closed(uv_handle_t *handle) {
-  dl_pty *p = handle->data;
-  if (--p->open_handles == 0) free_pty(p);
-}
-
-static void dispose(dl_pty *p) {
-  p->is_over = true;
-  dl_process_forget(&p->shell);
-  dl_list_unlink(&p->link);
-  if (p->is_active) uv_close((uv_handle_t *)&p->terminal, on_handle_closed);
-  uv_close((uv_handle_t *)&p->hold, on_handle_closed);
-  uv_close((uv_handle_t *)&p->pace, on_handle_closed);
-}
-
-static const char *reason_of(int code, char *text, size_t size) {
-  if (code == 0) return NULL;
-  if (code == 130) return "Ctrl+C";
-  if (code == 137) return "SIGKILL";
-  if (code == 143) return "SIGTERM";
-  if (code <= 128) return "non-zero exit";
-  snprintf(text, size, "signal %d", code - 128);
-  return text;
-}
-
-static void tell_exit(client *c, int code, const char *reason) {
-  json_t *verdict = json_object();
-  json_object_set_new(verdict, "exitCode", json_integer(code));
-  if (reason != NULL) json_object_set_new(verdict, "exitReason", json_string(reason));
-  char *closing = dl_json_text(verdict);
-  json_object_set_new(verdict, "type", json_string("control"));
-  json_object_set_new(verdict, "status", json_string("exited"));
-  char *message = dl_json_text(verdict);
-  if (!c->wants_exit_message || dl_ws_send(c->ws, DL_WS_TEXT, message, strlen(message)))
-    dl_ws_close(c->ws, code == 0 ? DL_WS_NORMAL : DL_WS_INTERNAL, closing);
-  free(message);
-  free(closing);
-  json_decref(verdict);
-}
-
-/* Output that is queued for a client leaves before the close frame. */
-static void end_clients(dl_pty *p, int code) {
-  char text[32];
-  const char *reason = reason_of(code, text, sizeof text);
-  while (!dl_list_empty(&p->clients)) {
-    client *c = DL_CONTAINER(p->clients.next, client, link);
-    dl_list_unlink(&c->link);
-    tell_exit(c, code, reason);
-    free(c);
-  }
-}
-
-static void finish(dl_pty *p) {
-  if (p->is_over) return;
-  end_clients(p, WIFEXITED(p->status) ? WEXITSTATUS(p->status) : -1);
-  dispose(p);
-}
-
-void dl_pty_kill(dl_pty *p) {
-  if (p->is_active && !p->has_exited) dl_process_kill_tree(&p->shell);
-  end_clients(p, 128 + SIGKILL);
-  dispose(p);
-}
-
-static void go_on(dl_pty *p);
-
-static void on_hold_over(uv_timer_t *timer) { finish(timer->data); }
-
-static void on_shell_exit(dl_process *shell, int status) {
-  dl_pty *p = DL_CONTAINER(shell, dl_pty, shell);
-  p->has_exited = true;
-  p->status = status;
-  if (p->is_drained) {
-    finish(p);
-    return;
-  }
-  if (p->is_active) go_on(p); /* what is left in the terminal is not much, and waits for no client */
-  uv_timer_start(&p->hold, on_hold_over, HOLD_MS, 0);
-}
-
-/* ---- output ---- */
-
-static void on_terminal(uv_poll_t *poll, int status, int events);
-
-static void watch(dl_pty *p) {
-  int events = 0;
-  if (!p->is_drained && !p->is_output_held) events |= UV_READABLE;
-  if (p->input.len > 0 && !p->is_drained) events |= UV_WRITABLE;
-  if (events != 0)
-    uv_poll_start(&p->terminal, events, on_terminal);
-  else
-    uv_poll_stop(&p->terminal);
-}
-
-/* A client that left while the list was walked is not in it any more. */
-static void drop_client(client *c) {
-  dl_list_unlink(&c->link);
-  free(c);
-}
-
-static void broadcast(dl_pty *p, const char *bytes, size_t len) {
-  DL_LIST_EACH_SAFE(&p->clients, node, after) {
-    client *c = DL_CONTAINER(node, client, link);
-    if (!dl_ws_send(c->ws, DL_WS_BINARY, bytes, len)) drop_client(c);
-  }
-}
-
-static bool all_are_busy(const dl_pty *p) {
-  DL_LIST_EACH(&p->clients, node)
-  if (dl_ws_is_idle(DL_CONTAINER(node, client, link)->ws)) return false;
-  return !dl_list_empty(&p->clients);
-}
-
-static uint64_t taken_by_clients(const dl_pty *p) {
-  uint64_t taken = 0;
-  DL_LIST_EACH(&p->clients, node) taken += dl_ws_taken(DL_CONTAINER(node, client, link)->ws);
-  return taken;
-}
-
-static void on_pace(uv_timer_t *timer);
-
-static void start_pace(dl_pty *p) {
-  p->taken = taken_by_clients(p);
-  uv_timer_start(&p->pace, on_pace, p->tb->reader_patience_ms, 0);
-}
-
-/* A client on a thin line may take longer than that for one block. */
-static void on_pace(uv_timer_t *timer) {
-  dl_pty *p = timer->data;
-  if (taken_by_clients(p) != p->taken) {
-    start_pace(p);
-    return;
-  }
-  p->is_output_free = true;
-  p->is_output_held = false;
-  watch(p);
-}
-
-/* Somebody is there who reads, or nobody is there at all. */
-static void go_on(dl_pty *p) {
-  p->is_output_free = p->is_output_held = false;
-  uv_timer_stop(&p->pace);
-  watch(p);
-}
-
-/* One block, as full as the terminal can fill it. False: nothing more for now. */
-static bool read_block(dl_pty *p) {
-  static char block[OUTPUT_BLOCK]; /* one thread, no call in between */
-  size_t len = 0;
-  ssize_t got = 0;
-  while (len < sizeof block) {
-    got = read(p->master_fd, block + len, sizeof block - len);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    len += (size_t)got;
-  }
-  if (got == 0 || (got < 0 && errno != EAGAIN)) p->is_drained = true; /* EIO: nobody holds the terminal */
-  if (len > 0) broadcast(p, block, len);
-  return len == sizeof block;
-}
-
-static void read_output(dl_pty *p) {
-  bool is_full = true;
-  for (int i = 0; i < BLOCKS_PER_TURN && is_full && !p->is_output_held; i++) {
-    is_full = read_block(p);
-    /* Also behind a block that is not full: a program that writes slowly has clients that read slower. */
-    bool is_free = p->is_output_free || p->has_exited || p->is_drained || p->tb->reader_patience_ms == 0;
-    if (is_free || !all_are_busy(p)) continue;
-    p->is_output_held = true;
-    start_pace(p);
-  }
-}
-
-/* ---- input ---- */
-
-static void hold_input(dl_pty *p, bool is_held) {
-  if (p->is_input_held == is_held) return;
-  p->is_input_held = is_held;
-  DL_LIST_EACH(&p->clients, node) {
-    client *c = DL_CONTAINER(node, client, link);
-    if (is_held)
-      dl_ws_read_pause(c->ws);
-    else
-      dl_ws_read_resume(c->ws);
-  }
-}
-
-static void write_input(dl_pty *p) {
-  while (p->input.len > 0) {
-    ssize_t sent = write(p->master_fd, p->input.data, p->input.len < 4096 ? p->input.len : 4096);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) break;
-    dl_buf_consume(&p->input, (size_t)sent);
-  }
-  if (p->input.len < INPUT_HIGH / 2) hold_input(p, false);
-}
-
-static void on_terminal(uv_poll_t *poll, int status, int events) {
-  dl_pty *p = poll->data;
-  if (events & UV_WRITABLE) write_input(p);
-  if ((events & UV_READABLE) || status < 0) read_output(p);
-  if (p->is_drained && p->has_exited)
-    finish(p);
-  else
-    watch(p);
-}
-
-/* ---- clients ---- */
-
-static void on_client_message(dl_ws *ws, const char *bytes, size_t len, void *user) {
-  client *c = user;
-  dl_pty *p = c->pty;
-  (void)ws;
-  if (!dl_buf_append(&p->input, bytes, len)) {
-    dl_ws_close(c->ws, DL_WS_INTERNAL, "PTY session unavailable");
-    drop_client(c);
-    return;
-  }
-  if (p->input.len > INPUT_HIGH) hold_input(p, true);
-  watch(p);
-}
-
-static void on_client_drain(dl_ws *ws, void *user) {
-  client *c = user;
-  dl_pty *p = c->pty;
-  (void)ws;
-  go_on(p);
-}
-
-static void on_client_end(dl_ws *ws, void *user) {
-  client *c = user;
-  dl_pty *p = c->pty;
-  (void)ws;
-  drop_client(c);
-  if (p->is_output_held && !all_are_busy(p)) go_on(p);
-}
-
-void dl_pty_attach(dl_pty *p, dl_ws *ws, bool wants_exit_message) {
-  static const char connected[] = "{\"status\":\"connected\",\"type\":\"control\"}";
-  static const dl_ws_events events = {
-    .on_message = on_client_message, .on_drain = on_client_drain, .on_end = on_client_end};
-  client *c = dl_xcalloc(1, sizeof *c);
-  c->pty = p;
-  c->ws = ws;
-  c->wants_exit_message = wants_exit_message;
-  dl_list_init(&c->link);
-  dl_list_push(&p->clients, &c->link);
-  dl_ws_listen(ws, &events, c);
-  p->is_output_free = false; /* whoever comes reads, until it shows otherwise */
-  if (p->is_input_held) dl_ws_read_pause(ws);
-  if (!dl_ws_send(ws, DL_WS_TEXT, connected, strlen(connected))) drop_client(c);
-}
-
-/* ---- the start ---- */
-
-dl_pty *dl_pty_new(dl_toolbox *tb, const dl_pty_opts *opts) {
-  dl_pty *p = dl_xcalloc(1, sizeof *p);
-  p->tb = tb;
-  p->id = dl_xstrdup(opts->id);
-  p->cwd = dl_tb_path(tb, opts->cwd);
-  p->envs = opts->envs != NULL ? json_copy(opts->envs) : json_object();
-  const char *term = json_string_value(json_object_get(p->envs, "TERM"));
-  if (term == NULL || *term == '\0') json_object_set_new(p->envs, "TERM", json_string("xterm-256color"));
-  p->cols = opts->cols;
-  p->rows = opts->rows;
-  p->is_lazy = opts->is_lazy;
-  p->created = dl_tb_now();
-  p->master_fd = -1;
-  dl_list_init(&p->clients);
-  dl_list_init(&p->shell.link);
-  dl_buf_init(&p->input, INPUT_MAX);
-  uv_timer_init(tb->loop, &p->hold);
-  uv_timer_init(tb->loop, &p->pace);
-  p->hold.data = p->pace.data = p->terminal.data = p;
-  p->open_handles = 2;
-  dl_list_push(tb->ptys, &p->link);
-  return p;
-}
-
-/* Both ends; 0, or an errno value. */
-static int open_terminal(dl_pty *p, int *slave_fd) {
-  char name[128];
-  struct winsize size = {.ws_row = (unsigned short)p->rows, .ws_col = (unsigned short)p->cols};
-  p->master_fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-  if (p->master_fd < 0 || grantpt(p->master_fd) != 0 || unlockpt(p->master_fd) != 0 ||
-      ptsname_r(p->master_fd, name, sizeof name) != 0 || ioctl(p->master_fd, TIOCSWINSZ, &size) != 0)
-    return errno;
-  *slave_fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-  return *slave_fd < 0 ? errno : 0;
-}
-
-static int start_shell(dl_pty *p, int slave_fd) {
-  char *shell = dl_process_shell(&p->tb->environment), *argv[] = {shell, "-i", "-l", NULL};
-  dl_environ environment;
-  const char *name;
-  json_t *value;
-  dl_environ_copy(&environment, &p->tb->environment);
-  json_object_foreach (p->envs, name, value) dl_environ_set(&environment, name, json_string_value(value));
-  dl_process_opts opts = {.file = shell,
-                          .argv = argv,
-                          .envp = environment.pairs,
-                          .cwd = p->cwd,
-                          .fds = {slave_fd, slave_fd, slave_fd},
-                          .is_session = true,
-                          .is_subreaper = true};
-  p->shell.on_exit = on_shell_exit;
-  int error = dl_process_start(p->tb->reaper, &p->shell, &opts);
-  dl_environ_clear(&environment);
-  free(shell);
-  return error;
-}
-
-int dl_pty_start(dl_pty *p) {
-  int slave_fd = -1, error = open_terminal(p, &slave_fd);
-  if (error == 0) error = start_shell(p, slave_fd);
-  if (slave_fd >= 0) close(slave_fd);
-  if (error != 0) {
-    if (p->master_fd >= 0) close(p->master_fd);
-    p->master_fd = -1;
-    return error;
-  }
-  uv_poll_init(p->tb->loop, &p->terminal, p->master_fd);
-  p->open_handles++;
-  p->is_active = true;
-  watch(p);
-  return 0;
-}
-
-void dl_pty_resize(dl_pty *p, unsigned cols, unsigned rows) {
-  struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
-  p->cols = cols;
-  p->rows = rows;
-  ioctl(p->master_fd, TIOCSWINSZ, &size);
-}
-
-/* ---- the end of the toolbox ---- */
 
 void dl_ptys_hang_up(dl_toolbox *tb) {
   DL_LIST_EACH(tb->ptys, node) {
@@ -407,3 +48,263 @@ void dl_ptys_close(dl_toolbox *tb) {
   free(tb->ptys);
   tb->ptys = NULL;
 }
+
+/* --- requests --- */
+
+static json_t *info_json(const dl_pty *p) {
+  json_t *o = json_object();
+  json_object_set_new(o, "id", json_string(p->id));
+  json_object_set_new(o, "cwd", dl_tb_text(p->cwd, strlen(p->cwd)));
+  json_object_set(o, "envs", p->envs);
+  json_object_set_new(o, "cols", json_integer(p->cols));
+  json_object_set_new(o, "rows", json_integer(p->rows));
+  json_object_set_new(o, "createdAt", json_string(p->created.text));
+  json_object_set_new(o, "active", json_boolean(p->is_active));
+  json_object_set_new(o, "lazyStart", json_boolean(p->is_lazy));
+  return o;
+}
+
+static dl_pty *find(dl_toolbox *tb, dl_req *req) {
+  dl_pty *p = find_pty(tb, dl_req_param(req, "id"));
+  if (p == NULL) dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "PTY session not found");
+  return p;
+}
+
+static bool is_good_size(dl_req *req, unsigned cols, unsigned rows) {
+  if (cols <= DL_PTY_SIZE_MAX && rows <= DL_PTY_SIZE_MAX) return true;
+  dl_tb_reply_error(req, 400, "%s must not be more than %d", cols > DL_PTY_SIZE_MAX ? "cols" : "rows",
+                    DL_PTY_SIZE_MAX);
+  return false;
+}
+
+static bool is_free(dl_toolbox *tb, dl_req *req, const char *id) {
+  if (find_pty(tb, id) == NULL) return true;
+  dl_tb_reply_error(req, 409, "PTY session with ID '%s' already exists", id);
+  return false;
+}
+
+/* ---- REST ---- */
+
+static void create(dl_toolbox *tb, dl_req *req, const json_t *body) {
+  dl_pty_opts o = {0};
+  uint32_t cols = 0, rows = 0;
+  if (!dl_tb_field_text(req, body, "id", true, &o.id) || !dl_tb_field_text(req, body, "cwd", false, &o.cwd) ||
+      !dl_tb_field_envs(req, body, "envs", &o.envs) || !dl_tb_field_uint32(req, body, "cols", &cols) ||
+      !dl_tb_field_uint32(req, body, "rows", &rows) ||
+      !dl_tb_field_bool(req, body, "lazyStart", &o.is_lazy) || !is_good_size(req, cols, rows) ||
+      !is_free(tb, req, o.id))
+    return;
+  o.cols = cols > 0 ? cols : 80;
+  o.rows = rows > 0 ? rows : 24;
+  dl_pty *p = dl_pty_new(tb, &o);
+  int error = o.is_lazy ? 0 : dl_pty_start(p);
+  if (error != 0) {
+    dl_pty_kill(p);
+    dl_tb_reply_error(req, 500, "failed to start PTY session: %s", strerror(error));
+  } else {
+    dl_tb_reply_json(req, 201, json_pack("{s:s}", "sessionId", p->id));
+  }
+}
+
+static void on_create_body(dl_req *req, const char *bytes, size_t len, void *user) {
+  json_t *body = dl_tb_body(req, bytes, len);
+  if (body == NULL) return;
+  create(user, req, body);
+  json_decref(body);
+}
+
+static void on_create(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_create_body); }
+
+static void on_list(dl_req *req, void *user) {
+  dl_toolbox *tb = user;
+  json_t *list = json_array();
+  DL_LIST_EACH(tb->ptys, node) json_array_append_new(list, info_json(DL_CONTAINER(node, dl_pty, link)));
+  dl_tb_reply_json(req, 200, json_pack("{s:o}", "sessions", list));
+}
+
+static void on_get(dl_req *req, void *user) {
+  dl_pty *p = find(user, req);
+  if (p != NULL) dl_tb_reply_json(req, 200, info_json(p));
+}
+
+static void on_delete(dl_req *req, void *user) {
+  dl_pty *p = find(user, req);
+  if (p == NULL) return;
+  dl_pty_kill(p);
+  dl_tb_reply_json(req, 200, json_pack("{s:s}", "message", "PTY session deleted"));
+}
+
+static void on_resize_body(dl_req *req, const char *bytes, size_t len, void *user) {
+  uint32_t cols = 0, rows = 0;
+  json_t *body = dl_tb_body(req, bytes, len);
+  if (body == NULL) return;
+  if (dl_tb_field_uint32(req, body, "cols", &cols) && dl_tb_field_uint32(req, body, "rows", &rows) &&
+      is_good_size(req, cols, rows)) {
+    const char *id = dl_req_param(req, "id");
+    dl_pty *p = find_pty(user, id);
+    if (p == NULL) {
+      dl_tb_reply_error_code(req, 410, "SESSION_ENDED", "PTY session %s not found", id);
+    } else if (!p->is_active) {
+      dl_tb_reply_error(req, 500, "cannot resize inactive PTY session");
+    } else {
+      dl_pty_resize(p, cols, rows);
+      dl_tb_reply_json(req, 200, info_json(p));
+    }
+  }
+  json_decref(body);
+}
+
+static void on_resize(dl_req *req, void *user) {
+  dl_req_read_body(req, DL_TB_BODY_MAX, on_resize_body, user);
+}
+
+/* ---- sockets ---- */
+
+/* A socket on its way to a terminal, known by its id because the terminal may go meanwhile. */
+typedef struct {
+  dl_toolbox *tb;
+  char *id, *cwd;
+  json_t *envs;
+  unsigned cols, rows;
+  bool is_new; /* the terminal is to be made */
+  bool wants_exit_message;
+} visit;
+
+static void free_visit(visit *v) {
+  json_decref(v->envs);
+  free(v->id);
+  free(v->cwd);
+  free(v);
+}
+
+static void refuse(dl_ws *ws, const char *why) {
+  json_t *message = json_pack("{s:s, s:s}", "type", "control", "status", "error");
+  char *text = dl_xprintf("Failed to connect to PTY session: %s", why);
+  json_object_set_new(message, "error", dl_tb_text(text, strlen(text)));
+  free(text);
+  text = dl_json_text(message);
+  if (dl_ws_send(ws, DL_WS_TEXT, text, strlen(text))) dl_ws_close(ws, DL_WS_INTERNAL, why);
+  free(text);
+  json_decref(message);
+}
+
+/* The terminal, running; or NULL and the reason. */
+static dl_pty *prepare(visit *v, const char **why) {
+  dl_pty *p = find_pty(v->tb, v->id);
+  *why = "PTY session not found";
+  if (v->is_new) {
+    *why = "the id is in use";
+    if (p != NULL) return NULL;
+    p = dl_pty_new(v->tb, &(dl_pty_opts){v->id, v->cwd, v->envs, v->cols, v->rows, false});
+  }
+  if (p == NULL || p->is_active) return p;
+  int error = dl_pty_start(p);
+  if (error == 0) return p;
+  *why = strerror(error);
+  if (v->is_new) dl_pty_kill(p);
+  return NULL;
+}
+
+static void on_open(dl_ws *ws, void *user) {
+  visit *v = user;
+  const char *why = NULL;
+  dl_pty *p = ws != NULL ? prepare(v, &why) : NULL;
+  if (p != NULL)
+    dl_pty_attach(p, ws, v->wants_exit_message);
+  else if (ws != NULL)
+    refuse(ws, why);
+  free_visit(v);
+}
+
+static void accept_visit(visit *v, dl_req *req) {
+  static const dl_ws_events events = {.on_open = on_open};
+  static const dl_ws_opts opts = {DL_PTY_MESSAGE_MAX, CLIENT_QUEUE_MAX};
+  char *token = dl_ws_token(req, EXIT_TOKEN);
+  v->wants_exit_message = token != NULL;
+  free(token);
+  if (!dl_ws_accept(v->tb, req, &opts, &events, v)) free_visit(v);
+}
+
+static void on_connect_ready(dl_req *req, const char *bytes, size_t len, void *user) {
+  (void)bytes, (void)len;
+  visit *v = dl_xcalloc(1, sizeof *v);
+  v->tb = user;
+  v->id = dl_xstrdup(dl_req_param(req, "id"));
+  accept_visit(v, req);
+}
+
+static void on_connect(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_connect_ready); }
+
+/* From base64url without padding. Yours to free, or NULL. */
+static char *decode_token(const char *token, size_t *len) {
+  size_t size = strlen(token);
+  char *text = dl_xprintf("%s%.*s", token, (int)(3 - (size + 3) % 4), "===");
+  for (char *c = text; *c != '\0'; c++) *c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
+  gnutls_datum_t in = {(unsigned char *)text, (unsigned)strlen(text)}, out = {0};
+  bool ok = gnutls_base64_decode2(&in, &out) == 0;
+  free(text);
+  if (!ok) return NULL;
+  char *copy = dl_xstrndup((const char *)out.data, out.size);
+  *len = out.size;
+  gnutls_free(out.data);
+  return copy;
+}
+
+/* False: the request was answered. *out is yours, or NULL when no environment came along. */
+static bool read_envs(dl_req *req, json_t **out) {
+  char *token = dl_ws_token(req, ENVS_TOKEN), *failure = NULL;
+  size_t len = 0;
+  if (token == NULL) return true;
+  char *text = decode_token(token, &len);
+  json_t *envs = text != NULL ? dl_json_parse(text, len, &failure) : NULL, *found = NULL;
+  free(failure);
+  free(text);
+  free(token);
+  if (envs == NULL) {
+    dl_tb_reply_error(req, 400, "the environment of the terminal cannot be read");
+    return false;
+  }
+  json_t *body = json_object();
+  json_object_set_new(body, "envs", envs);
+  bool ok = dl_tb_field_envs(req, body, "envs", &found);
+  if (found != NULL) *out = json_incref(found);
+  json_decref(body);
+  return ok;
+}
+
+static unsigned size_of(const char *text, unsigned fallback) {
+  int64_t n = 0;
+  return text != NULL && dl_parse_int(text, 0, 65535, &n) && n > 0 ? (unsigned)n : fallback;
+}
+
+static void on_create_connect_ready(dl_req *req, const char *bytes, size_t len, void *user) {
+  const dl_query *q = dl_req_query(req);
+  const char *id = dl_query_get(q, "id"), *cwd = dl_query_get(q, "cwd");
+  unsigned cols = size_of(dl_query_get(q, "cols"), 80), rows = size_of(dl_query_get(q, "rows"), 24);
+  json_t *envs = NULL;
+  (void)bytes, (void)len;
+  if (id == NULL || *id == '\0') {
+    dl_tb_reply_error(req, 400, "session ID is required");
+    return;
+  }
+  if (!is_good_size(req, cols, rows) || !is_free(user, req, id) || !read_envs(req, &envs)) return;
+  visit *v = dl_xcalloc(1, sizeof *v);
+  *v = (visit){.tb = user, .id = dl_xstrdup(id), .envs = envs, .cols = cols, .rows = rows, .is_new = true};
+  dl_set(&v->cwd, cwd);
+  accept_visit(v, req);
+}
+
+static void on_create_connect(dl_req *req, void *user) {
+  dl_tb_read_body_gated(user, req, on_create_connect_ready);
+}
+
+static const dl_route ROUTES[] = {
+  {"POST", "/process/pty", on_create, 0},
+  {"GET", "/process/pty", on_list, 0},
+  {"GET", "/process/pty/create-connect", on_create_connect, 0},
+  {"GET", "/process/pty/{id}", on_get, 0},
+  {"DELETE", "/process/pty/{id}", on_delete, 0},
+  {"GET", "/process/pty/{id}/connect", on_connect, 0},
+  {"POST", "/process/pty/{id}/resize", on_resize, 0},
+};
+const dl_route_table DL_TB_PTY_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

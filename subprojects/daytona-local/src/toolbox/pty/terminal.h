@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of the pty noun share: a terminal, which is a login shell on a pseudo-terminal, and
- * the clients that look at it.
+ * A terminal: a login shell on a pseudo-terminal, and the clients that look at it.
  */
-#ifndef DL_PTY_INTERNAL_H
-#define DL_PTY_INTERNAL_H
+#ifndef DL_PTY_TERMINAL_H
+#define DL_PTY_TERMINAL_H
 
 #include "base/buf.h"
 #include "toolbox/core/spawn.h"
 #include "toolbox/core/text.h"
 #include "toolbox/core/websocket.h"
-#include "toolbox/pty/pty.h"
 
 #define DL_PTY_SIZE_MAX 1000
 /* Bytes of one message of input; a client has to split more. */
@@ -46,7 +44,6 @@ typedef struct dl_pty {
   int status;
 } dl_pty;
 
-dl_pty *dl_pty_find(dl_toolbox *tb, const char *id);
 /* A terminal that is not started. The id is free. */
 dl_pty *dl_pty_new(dl_toolbox *tb, const dl_pty_opts *opts);
 /* 0, or an errno value: it stays inactive. */
