@@ -2,13 +2,17 @@
  * Downloads: one request for any number of files, to memory, local files or a sink of the caller.
  *
  * The answer is multipart: a part for each file, or one that says why there is none. Bytes go from the transport to
- * the reader of multipart.h and from there to the file's place; whichever of them cannot take more stops the ones
+ * the reader of multipart.h and from there to the file's sink; whichever of them cannot take more stops the ones
  * before it, down to the connection.
+ *
+ *   HEAD -> BETWEEN -> IN_FILE -> FINISHING -> BETWEEN ...     FINISHING: the next part waits for the file's end
+ *                   -> IN_ERROR, IN_SKIPPED -> BETWEEN ...
  */
+#include <assert.h>
 #include <string.h>
 
+#include "call/sink.h"
 #include "call/transfer.h"
-#include "core/file.h"
 #include "core/header.h"
 #include "core/limits.h"
 #include "core/memory.h"
@@ -19,11 +23,11 @@
 /* Parts that nobody has asked for, one look at each file for each of them, must not take for ever. */
 #define LOOKS_MAX ((size_t)50 * 1000 * 1000)
 
-typedef enum place { IN_NOTHING, IN_FILE, IN_ERROR, IN_SKIPPED } place_t;
+typedef enum phase { HEAD, BETWEEN, IN_FILE, IN_ERROR, IN_SKIPPED, FINISHING } phase_t;
 
 typedef struct item {
   const char *source, *local_path;
-  daytona__strbuf_t memory;
+  daytona__sink_t sink;
   int64_t size;
   bool has_part;
   const daytona_error_t *error;
@@ -33,23 +37,18 @@ typedef struct download {
   daytona__transfer_t transfer; /* first */
   item_t *items;
   size_t count;
-  bool is_many;
-  daytona__multipart_reader_t reader;
-  bool has_reader;
-  const char *problem; /* why the answer as a whole cannot be used */
+  bool is_many, is_stream;            /* any number of files; to the program */
+  daytona__multipart_reader_t reader; /* from BETWEEN on */
+  const char *problem;                /* why the answer as a whole cannot be used */
   daytona_errcode_t problem_code;
 
-  place_t place;
+  phase_t phase;
   item_t *item; /* whose part it is */
   bool is_json_error;
   daytona__strbuf_t error_body;
-  daytona__file_writer_t *writer;
   size_t memory_left;
   size_t next;  /* item whose part probably comes next: answers keep the order */
   size_t looks; /* at others than that one */
-
-  daytona_fs_sink_cb sink;
-  void *sink_user;
 
   bool is_paused; /* by the program */
   bool has_ended; /* the transport has reported */
@@ -80,6 +79,17 @@ static int resume_download(daytona_future_t *future);
 static const daytona__op_kind_t download_kind = {
   .name = "download", .pause = pause_download, .resume = resume_download};
 
+static void set_phase(download_t *self, phase_t to) {
+  static const unsigned parts = 1u << IN_FILE | 1u << IN_ERROR | 1u << IN_SKIPPED;
+  const unsigned allowed[] = {[HEAD] = 1u << BETWEEN,       [BETWEEN] = parts,
+                              [IN_FILE] = 1u << FINISHING,  [IN_ERROR] = 1u << BETWEEN,
+                              [IN_SKIPPED] = 1u << BETWEEN, [FINISHING] = 1u << BETWEEN};
+  assert((allowed[self->phase] & 1u << to) != 0);
+  assert(to == BETWEEN || to == IN_SKIPPED || self->item != NULL);
+  assert(self->phase != FINISHING || daytona__sink_is_settled(&self->item->sink));
+  self->phase = to;
+}
+
 static void settle_soon(download_t *self) {
   daytona__loop_defer(self->transfer.op.client->loop, &self->settle);
 }
@@ -101,81 +111,52 @@ static item_t *find_item(download_t *self, const char *path) {
   return NULL;
 }
 
-static void on_file_event(void *user);
 static void resolve_many(download_t *self);
 
 static int on_part(daytona__multipart_reader_t *reader, const daytona__multipart_part_t *part) {
   download_t *self = reader->user;
-  self->place = IN_SKIPPED;
+  char type[64];
   self->item = find_item(self, part->filename);
-  if (self->item == NULL) return 0;
-  if (strcmp(part->name, "error") == 0) {
-    char type[64];
-    self->place = IN_ERROR;
+  if (self->item != NULL && strcmp(part->name, "error") == 0) {
+    set_phase(self, IN_ERROR);
     daytona__strbuf_clear(&self->error_body);
     self->is_json_error =
       daytona__content_type(part->content_type, type, sizeof type) && daytona__content_type_is_json(type);
-  } else if (strcmp(part->name, "file") == 0) {
-    self->place = IN_FILE;
+  } else if (self->item != NULL && strcmp(part->name, "file") == 0) {
+    set_phase(self, IN_FILE);
     if (self->count == 1 && part->length > 0) self->transfer.total = part->length;
-    if (self->item->local_path != NULL) {
-      self->writer =
-        daytona__file_writer_new(self->transfer.op.client->loop, self->item->local_path, on_file_event, self);
-      if (self->writer == NULL) return DAYTONA_ENOMEM;
-    }
+    daytona__sink_begin(&self->item->sink);
+  } else {
+    set_phase(self, IN_SKIPPED);
   }
-  if (self->place != IN_SKIPPED) self->item->has_part = true;
+  if (self->phase != IN_SKIPPED) self->item->has_part = true;
   return 0;
 }
 
-static size_t to_memory(download_t *self, const char *bytes, size_t size) {
+/* A failure of the sink is the item's; the rest of its part is dropped. */
+static void note_failure(download_t *self) {
   item_t *item = self->item;
-  if (item->error != NULL) return size;
-  int rc = size > self->memory_left ? DAYTONA_ELIMIT : daytona__strbuf_append(&item->memory, bytes, size);
-  if (rc == 0) {
-    self->memory_left -= size;
-    return size;
-  }
-  item->error =
-    item_error(self, (daytona_errcode_t)rc,
-               rc == DAYTONA_ELIMIT ? "the file is larger than max_bytes" : daytona_errcode_text(rc));
-  self->memory_left += item->memory.size;
-  daytona__strbuf_clear(&item->memory);
-  return size;
-}
-
-static size_t to_file(download_t *self, const char *bytes, size_t size) {
   const char *text;
-  if (daytona__file_writer_error(self->writer, &text) != DAYTONA_OK) return size; /* told at the part's end */
-  return daytona__file_writer_put(self->writer, bytes, size);
-}
-
-static size_t to_sink(download_t *self, const char *bytes, size_t size) {
-  daytona__loop_t *loop = daytona__loop_retain(self->transfer.op.client->loop);
-  daytona__loop_enter(loop);
-  size_t taken = self->sink(bytes, size, self->sink_user);
-  daytona__loop_leave(loop);
-  daytona__loop_release(loop);
-  return taken < size ? taken : size;
+  daytona_errcode_t code = daytona__sink_error(&item->sink, &text);
+  if (code == DAYTONA_OK || item->error != NULL) return;
+  if (item->local_path != NULL)
+    text =
+      daytona__arena_printf(&self->transfer.op.future->arena, "Write failed: %s: %s", item->local_path, text);
+  item->error = item_error(self, code, text);
 }
 
 static size_t on_data(daytona__multipart_reader_t *reader, const char *bytes, size_t size) {
   download_t *self = reader->user;
   daytona_future_t *future = self->transfer.op.future;
-  size_t taken = size;
-  if (self->place == IN_ERROR) {
+  if (self->phase == IN_ERROR) {
     daytona__strbuf_append(&self->error_body, bytes, size); /* past its ceiling the rest is dropped */
     return size;
   }
-  if (self->place != IN_FILE) return size;
+  if (self->phase != IN_FILE) return size;
   if (self->is_paused) return 0;
-  if (self->sink != NULL)
-    taken = to_sink(self, bytes, size);
-  else if (self->writer != NULL)
-    taken = to_file(self, bytes, size);
-  else
-    taken = to_memory(self, bytes, size);
+  size_t taken = daytona__sink_put(&self->item->sink, bytes, size);
   if (!daytona__future_is_pending(future)) return 0; /* the sink has ended the operation */
+  note_failure(self);
   self->item->size += (int64_t)taken;
   daytona__transfer_progress(&self->transfer, (int64_t)taken);
   return daytona__future_is_pending(future) ? taken : 0;
@@ -218,42 +199,33 @@ static void take_error(download_t *self) {
   self->item->error = daytona__error_copy(arena, &error, NULL);
 }
 
-static void close_writer(download_t *self) {
-  daytona__file_writer_t *writer = self->writer;
-  self->writer = NULL;
-  daytona__file_writer_close(writer);
-}
-
-/* A local error is the item's: the rest of its part is dropped, and what was written goes. */
-static bool writer_has_failed(download_t *self) {
-  const char *text;
-  daytona_errcode_t code = daytona__file_writer_error(self->writer, &text);
-  if (code == DAYTONA_OK) return false;
-  if (self->item->error == NULL) {
-    const char *message = daytona__arena_printf(&self->transfer.op.future->arena, "Write failed: %s: %s",
-                                                self->item->local_path, text);
-    self->item->error = item_error(self, code, message);
-  }
+/* Whether the file has got its name, or nothing is left of it: only then the next one may begin. */
+static bool file_has_ended(download_t *self) {
+  item_t *item = self->item;
+  note_failure(self);
+  if (!daytona__sink_is_settled(&item->sink)) return false;
+  set_phase(self, BETWEEN);
+  if (item->local_path != NULL) daytona__sink_clear(&item->sink);
   return true;
 }
 
 static int on_part_end(daytona__multipart_reader_t *reader) {
   download_t *self = reader->user;
-  if (self->place == IN_ERROR) take_error(self);
-  self->place = IN_NOTHING;
-  if (self->writer == NULL) return 0;
-  if (!writer_has_failed(self)) daytona__file_writer_commit(self->writer);
-  if (writer_has_failed(self))
-    close_writer(self);
-  else
-    daytona__multipart_stop(reader); /* the next part waits until this file has its name */
+  if (self->phase == IN_ERROR) take_error(self);
+  if (self->phase != IN_FILE) {
+    set_phase(self, BETWEEN);
+    return 0;
+  }
+  daytona__sink_finish(&self->item->sink);
+  set_phase(self, FINISHING);
+  if (!file_has_ended(self)) daytona__multipart_stop(reader);
   return 0;
 }
 
 /* Whether what the only file of a call can still bring is of no use: then the rest is not worth receiving. */
 static bool is_hopeless(const download_t *self) {
   return self->problem != NULL ||
-         (self->count == 1 && self->place == IN_FILE && self->items[0].error != NULL);
+         (self->count == 1 && self->phase == IN_FILE && self->items[0].error != NULL);
 }
 
 static void give_up(download_t *self) {
@@ -279,7 +251,7 @@ static void on_head(daytona__http_call_t *call) {
              daytona__multipart_init(&self->reader, boundary) != 0) {
     self->problem = "the answer has no usable boundary";
   } else {
-    self->has_reader = true;
+    set_phase(self, BETWEEN);
     self->reader.on_part = on_part;
     self->reader.on_data = on_data;
     self->reader.on_part_end = on_part_end;
@@ -293,8 +265,7 @@ static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t siz
   daytona_future_t *future = daytona_future_retain(self->transfer.op.future);
   size_t taken = 0;
   int error = 0;
-  bool is_waiting = self->writer != NULL && self->place == IN_NOTHING; /* for a file to get its name */
-  if (self->has_reader && !is_waiting && !self->is_paused)
+  if (self->phase != HEAD && self->phase != FINISHING && !self->is_paused)
     taken = daytona__multipart_feed(&self->reader, bytes, size, &error);
   bool is_pending = daytona__future_is_pending(future);
   if (is_pending && error != 0) {
@@ -311,16 +282,15 @@ static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t siz
   return is_pending ? taken : 0;
 }
 
-/* The writer has room again, has given the file its name, or has failed. */
-static void on_file_event(void *user) {
+/* The file of this part has room again, has its name, or has failed. */
+static void on_sink_event(void *user) {
   download_t *self = user;
-  bool has_failed = writer_has_failed(self);
-  if (has_failed && is_hopeless(self)) {
+  note_failure(self);
+  if (is_hopeless(self)) {
     give_up(self);
     return;
   }
-  if (self->place == IN_NOTHING && (has_failed || daytona__file_writer_is_committed(self->writer)))
-    close_writer(self);
+  if (self->phase == FINISHING && !file_has_ended(self)) return;
   if (self->has_ended)
     settle_soon(self);
   else
@@ -348,14 +318,6 @@ static int resume_download(daytona_future_t *future) {
 
 /* --- the end ----------------------------------------------------------------------------------- */
 
-/* The bytes move to the result, whose type frees them. An empty file has a NUL, too. */
-static int take_memory(item_t *item, daytona_bytes_t *out) {
-  out->data = item->memory.data != NULL ? item->memory.data : daytona__calloc(1, 1);
-  out->size = item->memory.size;
-  daytona__strbuf_init(&item->memory, 0);
-  return out->data != NULL ? 0 : DAYTONA_ENOMEM;
-}
-
 static void resolve_many(download_t *self) {
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
@@ -370,7 +332,8 @@ static void resolve_many(download_t *self) {
     out[i].path = item->source;
     out[i].local_path = item->local_path;
     out[i].size = item->size;
-    if (item->error == NULL && item->local_path == NULL && take_memory(item, &out[i].bytes) != 0)
+    if (item->error == NULL && item->local_path == NULL &&
+        daytona__sink_take(&item->sink, &out[i].bytes) != 0)
       item->error = daytona__error_static(DAYTONA_ENOMEM);
     out[i].error = item->error;
     results->failed_count += item->error != NULL;
@@ -387,12 +350,12 @@ static void resolve_one(download_t *self) {
     daytona__op_fail(op, item->error);
     return;
   }
-  if (item->local_path != NULL || self->sink != NULL) {
+  if (item->local_path != NULL || self->is_stream) {
     daytona__op_resolve(op, &daytona__type_none, NULL);
     return;
   }
   daytona_bytes_t *bytes = daytona__arena_alloc(&op->future->arena, sizeof *bytes);
-  if (bytes == NULL || take_memory(item, bytes) != 0)
+  if (bytes == NULL || daytona__sink_take(&item->sink, bytes) != 0)
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
   else
     daytona__op_resolve(op, &daytona__type_bytes, bytes);
@@ -400,7 +363,7 @@ static void resolve_one(download_t *self) {
 
 static void on_settle(daytona__task_t *task) {
   download_t *self = DAYTONA__CONTAINER(task, download_t, settle);
-  if (self->writer != NULL) return; /* its last event comes here again */
+  if (self->phase == FINISHING) return; /* the last event of the sink comes here again */
   if (self->problem != NULL) {
     daytona__op_reject(&self->transfer.op, self->problem_code, "%s", self->problem);
     return;
@@ -426,12 +389,12 @@ static void on_done(daytona__op_t *op, const daytona_error_t *error, void *unuse
     return;
   }
   self->has_ended = true;
-  if (!self->has_reader && self->problem == NULL) {
+  if (self->phase == HEAD && self->problem == NULL) {
     self->problem = "the answer is empty";
     self->problem_code = DAYTONA_EPROTOCOL;
   }
   /* Cut off inside a part: what was written of it is given up. */
-  if (self->writer != NULL && self->place == IN_FILE) close_writer(self);
+  if (self->phase == IN_FILE) daytona__sink_clear(&self->item->sink);
   settle_soon(self);
 }
 
@@ -439,12 +402,9 @@ static void end_download(daytona__op_t *op) {
   download_t *self = (download_t *)op;
   daytona__task_cancel(&self->settle);
   daytona__task_cancel(&self->resume);
-  close_writer(self);
   daytona__strbuf_clear(&self->error_body);
-  if (self->has_reader) daytona__multipart_clear(&self->reader);
-  self->has_reader = false;
-  for (size_t i = 0; self->items != NULL && i < self->count; i++)
-    daytona__strbuf_clear(&self->items[i].memory);
+  if (self->phase != HEAD) daytona__multipart_clear(&self->reader);
+  for (size_t i = 0; i < self->count; i++) daytona__sink_clear(&self->items[i].sink);
 }
 
 /* --- the request ------------------------------------------------------------------------------- */
@@ -494,7 +454,10 @@ static download_t *download_new(daytona_sandbox_t *sandbox, const daytona__endpo
     item_t *item = &self->items[i];
     item->source = daytona__arena_strdup(arena, items[i].source);
     item->local_path = daytona__arena_strdup(arena, items[i].local_path);
-    daytona__strbuf_init(&item->memory, self->memory_left);
+    if (item->local_path != NULL)
+      daytona__sink_file(&item->sink, op->client->loop, item->local_path, on_sink_event, self);
+    else
+      daytona__sink_memory(&item->sink, &self->memory_left);
     self->count++;
     is_short = item->source == NULL || (item->local_path == NULL && items[i].local_path != NULL);
   }
@@ -523,8 +486,8 @@ static daytona_future_t *download_one(daytona_sandbox_t *sandbox, const daytona_
   daytona_future_t *future;
   download_t *self = download_new(sandbox, &one_endpoint, item, 1, opts, &future);
   if (self == NULL) return future;
-  self->sink = sink;
-  self->sink_user = user;
+  self->is_stream = sink != NULL;
+  if (sink != NULL) daytona__sink_program(&self->items[0].sink, self->transfer.op.client->loop, sink, user);
   send_request(self);
   return future;
 }

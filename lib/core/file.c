@@ -283,6 +283,7 @@ struct daytona__file_writer {
   int64_t offset;
   bool is_made; /* the part file exists */
   bool is_committing, is_committed;
+  bool is_abandoned, is_gone; /* what was written is to be removed; it has been */
 };
 
 static void writer_step(daytona__file_writer_t *writer);
@@ -467,14 +468,15 @@ static bool close_file(daytona__file_writer_t *writer) {
   return job_begin(file, uv_fs_close(uv_of(file), &file->req, file->fd, on_file_closed));
 }
 
-/* A writer that was closed takes itself apart, job by job. */
+/* A writer that was closed or abandoned takes itself apart, job by job. */
 static void writer_take_apart(daytona__file_writer_t *writer) {
   file_t *file = &writer->file;
   if (file->fd >= 0 && close_file(writer)) return;
   if (writer->is_made &&
       job_begin(file, uv_fs_unlink(uv_of(file), &file->req, writer->part_path, on_removed)))
     return;
-  writer_free(writer);
+  writer->is_gone = true;
+  if (file->is_closed) writer_free(writer);
 }
 
 /* What the disk does next. False: nothing. */
@@ -500,12 +502,12 @@ static bool writer_work(daytona__file_writer_t *writer) {
 static void writer_step(daytona__file_writer_t *writer) {
   file_t *file = &writer->file;
   if (file->is_busy) return;
-  if (file->is_closed) {
+  bool is_closed = file->is_closed;
+  if (is_closed || writer->is_abandoned)
     writer_take_apart(writer);
-    return;
-  }
-  writer_work(writer);
-  tell(file);
+  else
+    writer_work(writer);
+  if (!is_closed) tell(file);
 }
 
 daytona__file_writer_t *daytona__file_writer_new(daytona__loop_t *loop, const char *path,
@@ -546,6 +548,14 @@ void daytona__file_writer_commit(daytona__file_writer_t *writer) {
   writer->is_committing = true;
   if (!writer->file.is_busy) writer_work(writer);
 }
+
+void daytona__file_writer_abandon(daytona__file_writer_t *writer) {
+  assert(!writer->is_committed);
+  writer->is_abandoned = true;
+  if (!writer->file.is_busy) writer_take_apart(writer);
+}
+
+bool daytona__file_writer_is_gone(const daytona__file_writer_t *writer) { return writer->is_gone; }
 
 bool daytona__file_writer_is_committed(const daytona__file_writer_t *writer) { return writer->is_committed; }
 

@@ -63,6 +63,10 @@ size_t daytona__file_writer_put(daytona__file_writer_t *writer, const char *byte
 void daytona__file_writer_commit(daytona__file_writer_t *writer);
 bool daytona__file_writer_is_committed(const daytona__file_writer_t *writer);
 
+/* Remove what was written; on_event comes when it has gone, unless it has at once. It is still to be closed. */
+void daytona__file_writer_abandon(daytona__file_writer_t *writer);
+bool daytona__file_writer_is_gone(const daytona__file_writer_t *writer);
+
 daytona_errcode_t daytona__file_writer_error(const daytona__file_writer_t *writer, const char **text);
 
 void daytona__file_writer_close(daytona__file_writer_t *writer);

@@ -125,15 +125,15 @@ static void local_disk_that_is_full_is_an_error_and_keeps_the_old_file(void **st
     until_entries(in_folder("small"), 1);
     local_holds(in_folder("small/x"), "old", 3);
   }
-  /* The others of a call are not concerned; one behind it may still find the disk full of what is being removed. */
-  daytona_fs_download_item_t items[] = {{.source = "full/little", .local_path = in_folder("small/y")},
-                                        {.source = "full/large", .local_path = in_folder("small/x")},
+  /* The others of a call are not concerned: what is left of one is removed before the next begins. */
+  daytona_fs_download_item_t items[] = {{.source = "full/large", .local_path = in_folder("small/x")},
+                                        {.source = "full/little", .local_path = in_folder("small/y")},
                                         {.source = "full/large"}};
   daytona_future_t *future = session_must(daytona_fs_download_files(sandbox, items, 3, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
-  assert_int_equal(results->items[1].error->code, DAYTONA_EIO);
-  assert_non_null(strstr(results->items[1].error->message, "no space left on device"));
+  assert_int_equal(results->items[0].error->code, DAYTONA_EIO);
+  assert_non_null(strstr(results->items[0].error->message, "no space left on device"));
   assert_int_equal(results->items[2].bytes.size, 4 << 20);
   daytona_future_release(future);
   until_entries(in_folder("small"), 2);

@@ -189,6 +189,23 @@ static void what_cannot_be_written_is_an_error_and_leaves_nothing(void **state) 
   assert_int_equal(rmdir(in_folder("folder")), 0);
 }
 
+/* Reported only when its room on the disk is free again. */
+static void what_is_abandoned_is_gone_when_it_says_so(void **state) {
+  for (int is_early = 0; is_early < 2; is_early++) {
+    daytona__file_writer_t *writer = daytona__file_writer_new(stage.loop, in_folder("a"), on_event, NULL);
+    if (!is_early) {
+      assert_int_equal(daytona__file_writer_put(writer, "bytes", 5), 5);
+      for (int i = 0; i < 2; i++) turn_until_event(events);
+    }
+    daytona__file_writer_abandon(writer);
+    while (!daytona__file_writer_is_gone(writer)) turn_until_event(events);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_false(daytona__file_writer_is_committed(writer));
+    daytona__file_writer_close(writer);
+  }
+}
+
 static mode_t mode_of(const char *path) {
   struct stat now;
   assert_int_equal(lstat(path, &now), 0);
@@ -350,6 +367,7 @@ int main(void) {
     TEST(files_of_every_size_are_written),
     TEST(folders_are_made),
     TEST(what_cannot_be_written_is_an_error_and_leaves_nothing),
+    TEST(what_is_abandoned_is_gone_when_it_says_so),
     TEST(replaced_file_leaves_its_permissions),
     TEST(link_is_followed_and_stays),
     TEST(what_is_no_file_is_not_replaced),
