@@ -150,6 +150,8 @@ static const struct {
   {CURLE_SSL_ISSUER_ERROR, DAYTONA_ETLS, true},
   {CURLE_SSL_INVALIDCERTSTATUS, DAYTONA_ETLS, true},
   {CURLE_SSL_CLIENTCERT, DAYTONA_ETLS, true},
+  {CURLE_BAD_FUNCTION_ARGUMENT, DAYTONA_ETLS,
+   true}, /* a private key that cannot be used, since 8.16 with OpenSSL */
   {CURLE_USE_SSL_FAILED, DAYTONA_ETLS, true},
   {CURLE_PARTIAL_FILE, DAYTONA_ETRUNCATED, false},
   {CURLE_OPERATION_TIMEDOUT, DAYTONA_ECONNECT_TIMEOUT, true}, /* only its connect limit is set */

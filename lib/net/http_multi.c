@@ -3,12 +3,15 @@
  *
  * libcurl is entered from a turn of ours only, through enter() and leave(); its callbacks note what it
  * wants and never call back into it. Finished transfers are read after every action. Per descriptor there
- * is one poller from the moment the socket is opened (so that the socket callback never needs memory) to
- * the moment libcurl closes it. Its poll handle is stopped before the descriptor is closed, for the number
+ * is one poller from the moment the socket is opened to the moment libcurl closes it, so that the socket
+ * callback needs no memory; for the descriptors that libcurl opens itself (since 8.20 its wake-up) one poller
+ * is kept in reserve while there are transfers. Its poll handle is stopped before the descriptor is closed, for the number
  * may come back at once as another socket, and its memory is used again only after uv_close() has reported.
  *
  * A pooled connection that libcurl stops watching stays armed for reading: the next request on it then
- * costs no system call. An event nobody wants disarms it.
+ * costs no system call. An event nobody wants disarms it: the peer has ended the connection. libcurl, which
+ * since 8.22 looks at most once a second, is told before the next transfer, and within a second in any case,
+ * so that no descriptor stays half closed.
  */
 #include "net/http_private.h"
 
@@ -18,7 +21,7 @@
 
 #include "core/memory.h"
 
-enum { WATCHDOG_MS = 5000, SPARES_MAX = 64 };
+enum { WATCHDOG_MS = 5000, REAP_MS = 1000, SPARES_MAX = 64 };
 
 struct daytona__http_poller {
   uv_poll_t handle;
@@ -41,14 +44,18 @@ static daytona__http_poller_t *poller_find(daytona__http_t *http, int fd) {
   return poller;
 }
 
-static daytona__http_poller_t *poller_new(daytona__http_t *http, int fd) {
+/* Memory for a poller, from the spares first. */
+static daytona__http_poller_t *poller_take(daytona__http_t *http) {
   daytona__http_poller_t *poller = http->spares;
-  if (poller != NULL) {
-    http->spares = poller->next;
-    http->spare_count--;
-  } else if ((poller = daytona__alloc(sizeof *poller)) == NULL) {
-    return NULL;
-  }
+  if (poller == NULL) return daytona__alloc(sizeof *poller);
+  http->spares = poller->next;
+  http->spare_count--;
+  return poller;
+}
+
+/* `poller` is memory for it, taken. */
+static daytona__http_poller_t *poller_new(daytona__http_t *http, daytona__http_poller_t *poller, int fd) {
+  if (poller == NULL) return NULL;
   if (uv_poll_init(daytona__loop_uv(http->loop), &poller->handle, fd) != 0) {
     poller->next = http->spares;
     http->spares = poller;
@@ -145,6 +152,7 @@ static void multi_drop(daytona__http_t *http) {
   curl_multi_cleanup(http->multi);
   leave(http);
   http->multi = NULL;
+  http->has_dead = false;
   daytona__timer_stop(&http->curl_timer);
   daytona__http_forget_pins(http);
 }
@@ -155,7 +163,9 @@ static void multi_drop(daytona__http_t *http) {
  */
 static void rebuild(daytona__http_t *http) {
   daytona__list_t failed, *node, *next;
+  bool is_short = http->broken_code == DAYTONA_ENOMEM;
   http->is_broken = false;
+  http->broken_code = DAYTONA_OK;
   daytona__list_init(&failed);
   for (node = http->active.next; node != &http->active; node = next) {
     next = node->next;
@@ -168,8 +178,10 @@ static void rebuild(daytona__http_t *http) {
   multi_drop(http);
   daytona__log(http->loop, DAYTONA_LOG_ERROR, "http: libcurl failed; its connections were dropped");
   while ((node = daytona__list_shift(&failed)) != NULL)
-    daytona__http_finish(DAYTONA__CONTAINER(node, daytona__http_transfer_t, link), DAYTONA_ECONNECTION,
-                         "the transport failed and was restarted");
+    daytona__http_finish(
+      DAYTONA__CONTAINER(node, daytona__http_transfer_t, link),
+      is_short ? DAYTONA_ENOMEM : DAYTONA_ECONNECTION,
+      is_short ? daytona_errcode_text(DAYTONA_ENOMEM) : "the transport failed and was restarted");
 }
 
 static void act(daytona__http_t *http, curl_socket_t fd, int events) {
@@ -190,6 +202,8 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
   if (poller->wanted == 0) { /* a pooled connection: the peer has closed it, or sends unasked */
     uv_poll_stop(handle);
     poller->armed = 0;
+    http->has_dead = true;
+    if (!daytona__timer_is_running(&http->reaper)) daytona__timer_start(http->loop, &http->reaper, REAP_MS);
     return;
   }
   /*
@@ -230,9 +244,16 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *user, void *s
     }
     if (poller == NULL) return 0; /* closed already */
   }
-  /* Only if libcurl watches again what it had given up before it was a connection. */
-  if (poller == NULL && (poller = poller_new(http, fd)) == NULL) {
+  /* A descriptor of libcurl's own, or one that it had given up before it was a connection. */
+  if (poller == NULL) {
+    daytona__http_poller_t *reserve = http->reserve;
+    if (reserve == NULL) reserve = poller_take(http);
+    http->reserve = NULL;
+    poller = poller_new(http, reserve, fd);
+  }
+  if (poller == NULL) {
     http->is_broken = true;
+    http->broken_code = DAYTONA_ENOMEM;
     return 0;
   }
   poller->wanted = what == CURL_POLL_REMOVE ? 0
@@ -302,6 +323,32 @@ static void on_watchdog(daytona__timer_t *timer) {
   run_timeouts(http);
 }
 
+/*
+ * A pooled connection is dead: none of the idle ones is used again. Versions before 8.16 cannot be told; they
+ * look at a connection whenever they take one from the pool.
+ */
+static void drop_idle(daytona__http_t *http) {
+  if (!http->has_dead) return;
+#if LIBCURL_VERSION_NUM >= 0x081000
+  enter(http);
+  curl_multi_setopt(http->multi, CURLMOPT_NETWORK_CHANGED, CURLMNWC_CLEAR_CONNS);
+  leave(http);
+  http->has_dead = false;
+#endif
+}
+
+/* What the peer has closed is closed here, too. */
+static void on_reaper(daytona__timer_t *timer) {
+  daytona__http_t *http = DAYTONA__CONTAINER(timer, daytona__http_t, reaper);
+  if (http->multi == NULL) return;
+  drop_idle(http);
+  if (!http->has_dead) return;
+  if (http->slot_count == 0) /* with transfers about, old versions find it when the next one begins */
+    multi_drop(http);
+  else
+    daytona__timer_start(http->loop, timer, REAP_MS);
+}
+
 /* The descriptor is ours from here to on_close_socket(): it is polled under no other handle. */
 curl_socket_t daytona__http_on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
   (void)purpose;
@@ -312,7 +359,7 @@ curl_socket_t daytona__http_on_open_socket(void *user, curlsocktype purpose, str
   daytona__http_poller_t *old = poller_find(easy->http, fd);
   int wanted = old != NULL ? old->wanted : 0;
   if (old != NULL) poller_close(old);
-  daytona__http_poller_t *poller = poller_new(easy->http, fd);
+  daytona__http_poller_t *poller = poller_new(easy->http, poller_take(easy->http), fd);
   if (poller != NULL) {
     poller->wanted = wanted;
     daytona__list_append(&easy->http->changed, &poller->change);
@@ -342,6 +389,8 @@ int daytona__http_multi_init(daytona__http_t *http) {
   daytona__timer_init(&http->curl_timer, on_curl_timer);
   daytona__timer_init(&http->watchdog, on_watchdog);
   http->watchdog.is_background = true;
+  daytona__timer_init(&http->reaper, on_reaper);
+  http->reaper.is_background = true;
   return 0;
 }
 
@@ -363,6 +412,8 @@ int daytona__http_multi_add(daytona__http_easy_t *easy) {
   daytona__http_t *http = easy->http;
   assert(!easy->is_added);
   if (http->multi == NULL && multi_make(http) != 0) return DAYTONA_ENOMEM;
+  if (http->reserve == NULL && (http->reserve = poller_take(http)) == NULL) return DAYTONA_ENOMEM;
+  drop_idle(http);
   enter(http);
   CURLMcode code = curl_multi_add_handle(http->multi, easy->curl);
   leave(http);
@@ -398,7 +449,10 @@ void daytona__http_multi_close(daytona__http_t *http) {
   for (size_t i = 0; i <= http->poller_mask; i++)
     while (http->pollers[i] != NULL) poller_close(http->pollers[i]);
   daytona__timer_stop(&http->watchdog);
+  daytona__timer_stop(&http->reaper);
   daytona__task_cancel(&http->kick);
+  daytona__free(http->reserve);
+  http->reserve = NULL;
   while (http->spares != NULL) {
     daytona__http_poller_t *poller = http->spares;
     http->spares = poller->next;

@@ -139,11 +139,14 @@ struct daytona__http {
   /* http_multi.c */
   CURLM *multi; /* NULL: made when needed */
   bool in_curl, is_broken;
-  daytona__timer_t curl_timer, watchdog;
+  bool has_dead; /* a pooled connection was ended by its peer, and libcurl has not noticed yet */
+  daytona_errcode_t broken_code; /* with is_broken: why, DAYTONA_OK for an error of libcurl */
+  daytona__timer_t curl_timer, watchdog, reaper;
   daytona__task_t kick;
   daytona__http_poller_t **pollers; /* by descriptor, chained */
   size_t poller_mask, poller_count, spare_count;
   daytona__http_poller_t *spares;
+  daytona__http_poller_t *reserve; /* for a descriptor that libcurl opened itself, such as its wake-up */
   daytona__list_t changed;
 
   bool is_closing, is_shut; /* asked to close; only sockets are left */

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -197,6 +200,41 @@ static void a_connection_that_died_while_idle_does_no_harm(void **state) {
   assert_int_equal(request.call.response.code, DAYTONA_OK);
   assert_int_equal(request.call.response.attempts, 1);
   scene_clear(&request);
+}
+
+/* Sockets of this process whose peer has closed and which are still open here. */
+static int half_closed(void) {
+  int count = 0;
+  for (int fd = 0; fd < 1024; fd++) {
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_CLOSE_WAIT)
+      count++;
+  }
+  return count;
+}
+
+static void on_host_timer(uv_timer_t *timer) { (void)timer; }
+
+static void a_connection_that_died_while_idle_is_closed_within_seconds(void **state) {
+  request_t request;
+  prepare(&request, "GET", peer_url(&scene.peer, "/"));
+  scene_start(&request);
+  scene_wait(&request);
+  scene_clear(&request);
+  peer_end(scene.peer.conns);
+  for (int i = 0; i < 1000 && half_closed() == 0; i++) uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
+  assert_int_equal(half_closed(), 1);
+  stage_spin(&scene.stage, 3);
+  /* Nothing of ours keeps the loop alive meanwhile: the host does. */
+  uv_timer_t host;
+  uv_timer_init(&scene.stage.uv, &host);
+  uv_timer_start(&host, on_host_timer, 1, 1);
+  daytona__loop_advance(scene.stage.loop, 3000);
+  for (int i = 0; i < 2000 && half_closed() != 0; i++) uv_run(&scene.stage.uv, UV_RUN_ONCE);
+  uv_close((uv_handle_t *)&host, NULL);
+  stage_spin(&scene.stage, 1);
+  assert_int_equal(half_closed(), 0);
 }
 
 /* --- timing and success ------------------------------------------------------------------------- */
@@ -437,6 +475,7 @@ int main(void) {
     TEST(a_get_on_a_dying_connection_is_sent_again),
     TEST(a_post_on_a_dying_connection_is_not),
     TEST(a_connection_that_died_while_idle_does_no_harm),
+    TEST(a_connection_that_died_while_idle_is_closed_within_seconds),
     TEST(the_waits_grow),
     TEST(nothing_of_a_failed_attempt_is_left),
     TEST(a_waiting_repeat_can_be_cancelled),

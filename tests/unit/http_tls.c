@@ -77,15 +77,17 @@ static void matrix(void **state) {
   tls_scene_t s;
   open_scene(&s, test);
   run_out(&s, test->fault == TLS_FAULT_STALL);
-  daytona__http_call_t *call = &s.request.call;
-  if (call->response.code != test->expected)
-    fail_msg("%s: %s", daytona_errcode_name((int)call->response.code),
-             call->response.message != NULL ? call->response.message : "");
+  const daytona__response_t *response = &s.request.call.response;
+  daytona_errcode_t code = response->code;
+  bool has_body = response->body != NULL && strcmp(response->body, "{}") == 0;
+  char message[256];
+  snprintf(message, sizeof message, "%s", response->message != NULL ? response->message : "");
+  close_scene(&s); /* first: a row that fails must not take the others with it */
+  if (code != test->expected) fail_msg("%s: %s", daytona_errcode_name((int)code), message);
   if (test->expected == DAYTONA_OK)
-    assert_string_equal(call->response.body, "{}");
+    assert_true(has_body);
   else
-    assert_non_null(call->response.message);
-  close_scene(&s);
+    assert_string_not_equal(message, "");
 }
 
 static void a_connection_serves_many_requests(void **state) {

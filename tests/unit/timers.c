@@ -34,7 +34,7 @@ static void start(alarm_t *alarm) {
   alarm->is_running = true;
 }
 
-static void stop(alarm_t *alarm) {
+static void stop_watch(alarm_t *alarm) {
   daytona__timer_stop(&alarm->timer);
   alarm->is_running = false;
 }
@@ -54,7 +54,7 @@ static void on_fire(daytona__timer_t *timer) {
     if (alarms[i].is_running) assert_true(alarms[i].timer.due_ms >= timer->due_ms);
   switch (next_random(4)) {
     case 0: start(alarm); break;
-    case 1: stop(&alarms[next_random(COUNT)]); break;
+    case 1: stop_watch(&alarms[next_random(COUNT)]); break;
     case 2: start(&alarms[next_random(COUNT)]); break;
     default: break;
   }
@@ -79,7 +79,7 @@ static void heap_agrees_with_a_model_under_random_use(void **state) {
     switch (next_random(10)) {
       case 0:
       case 1:
-      case 2: stop(alarm); break;
+      case 2: stop_watch(alarm); break;
       case 3: {
         daytona__loop_advance(host->loop, next_random(5000));
         int64_t now = daytona__loop_now(host->loop);
@@ -92,7 +92,7 @@ static void heap_agrees_with_a_model_under_random_use(void **state) {
     }
   }
   assert_true(fired_total > 1000);
-  for (int i = 0; i < COUNT; i++) stop(&alarms[i]);
+  for (int i = 0; i < COUNT; i++) stop_watch(&alarms[i]);
   daytona__loop_let_go(host->loop);
   assert_int_equal(uv_loop_alive(&host->uv), 0);
 }
