@@ -340,7 +340,7 @@ static void resolve_many(download_t *self) {
   }
   results->items = out;
   results->count = self->count;
-  daytona__op_resolve(op, &daytona__type_fs_results, results);
+  daytona__op_resolve(op, &daytona__type_fs_result_list, results);
 }
 
 static void resolve_one(download_t *self) {

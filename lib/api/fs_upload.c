@@ -291,7 +291,7 @@ static void resolve_many(upload_t *self, answer_t *answer, const daytona_error_t
   }
   results->items = items;
   results->count = self->count;
-  daytona__op_resolve(op, &daytona__type_fs_results, results);
+  daytona__op_resolve(op, &daytona__type_fs_result_list, results);
 }
 
 static void resolve_one(upload_t *self, answer_t *answer, const daytona_error_t *error) {

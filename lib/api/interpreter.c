@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-#include "call/op.h"
+#include "call/method.h"
+#include "call/results.h"
 #include "call/stream_end.h"
 
 enum { CLOSE_NORMAL = 1000, CLOSE_NO_CODE = 1005, CLOSE_TIMEOUT = 4008 };
@@ -61,12 +62,8 @@ static int reason_of_run(const void *result) {
   return DAYTONA_STREAM_EXITED;
 }
 
-static const daytona__type_t type_result = {.name = "run result", .stream_reason = reason_of_run};
-
-const daytona_interpreter_run_result_t *daytona_future_interpreter_run_result(
-  const daytona_future_t *future) {
-  return daytona__future_result(future, &type_result);
-}
+const daytona__type_t daytona__type_interpreter_run_result = {.name = "run result",
+                                                              .stream_reason = reason_of_run};
 
 typedef struct run_op {
   daytona__op_t op; /* first */
@@ -123,7 +120,7 @@ static void succeed(run_op_t *self) {
   if (rc != 0)
     fail_with(self, DAYTONA_ENOMEM, NULL);
   else
-    daytona__op_resolve(&self->op, &type_result, &self->result);
+    daytona__op_resolve(&self->op, &daytona__type_interpreter_run_result, &self->result);
 }
 
 /* --- messages ---------------------------------------------------------------------------------- */
@@ -338,14 +335,6 @@ static int resume_run(daytona_future_t *future) {
 
 /* --- contexts ---------------------------------------------------------------------------------- */
 
-typedef struct context_request {
-  const char *cwd;
-} context_request_t;
-
-static const daytona__json_field_t create_fields[] = {DAYTONA__FIELD(context_request_t, STRING, cwd, "cwd")};
-
-static DAYTONA__MODEL(create_model, context_request_t, "CreateContextRequest", create_fields);
-
 static const daytona__json_field_t context_fields[] = {
   DAYTONA__FIELD(daytona_interpreter_context_t, STRING, id, "id", .flags = DAYTONA__JSON_REQUIRED),
   DAYTONA__FIELD(daytona_interpreter_context_t, STRING, cwd, "cwd"),
@@ -362,73 +351,41 @@ static const daytona__json_field_t list_fields[] = {
 
 static DAYTONA__MODEL(list_model, daytona_interpreter_context_list_t, "ListContextsResponse", list_fields);
 
-static const daytona__endpoint_t create_endpoint = {.prefix = "Failed to create interpreter context: ",
-                                                    .method = "POST",
-                                                    .path = "/process/interpreter/context",
-                                                    .service = DAYTONA__TOOLBOX,
-                                                    .request = &create_model,
-                                                    .response = &context_model};
-static const daytona__endpoint_t list_endpoint = {.prefix = "Failed to list interpreter contexts: ",
-                                                  .method = "GET",
-                                                  .path = "/process/interpreter/context",
-                                                  .service = DAYTONA__TOOLBOX,
-                                                  .response = &list_model};
-static const daytona__endpoint_t delete_endpoint = {.prefix = "Failed to delete interpreter context: ",
-                                                    .method = "DELETE",
-                                                    .path = "/process/interpreter/context/{}",
-                                                    .service = DAYTONA__TOOLBOX};
+typedef struct context_args {
+  const char *context_id;
+} context_args_t;
 
-static const daytona__type_t type_context = {"interpreter context", NULL};
-static const daytona__type_t type_contexts = {"interpreter contexts", NULL};
+#define ARGS(...) .request = DAYTONA__ARGS(context_args_t, __VA_ARGS__)
 
-const daytona_interpreter_context_t *daytona_future_interpreter_context(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_context);
-}
+#define CONTEXT(noun, verb, tail, what, ...)                                                   \
+  static const daytona__method_t noun##_method = {.prefix = "Failed to " what ": ",            \
+                                                  .method = verb,                              \
+                                                  .path = "/process/interpreter/context" tail, \
+                                                  .service = DAYTONA__TOOLBOX,                 \
+                                                  __VA_ARGS__}
 
-const daytona_interpreter_context_list_t *daytona_future_interpreter_context_list(
-  const daytona_future_t *future) {
-  return daytona__future_result(future, &type_contexts);
-}
-
-static void on_context(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL)
-    daytona__op_fail(op, error);
-  else
-    daytona__op_resolve(op, &type_context, answer);
-}
-
-static void on_contexts(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL)
-    daytona__op_fail(op, error);
-  else
-    daytona__op_resolve(op, &type_contexts, answer);
-}
+CONTEXT(create, "POST", "", "create interpreter context",
+        ARGS(DAYTONA__OPT(IN_BODY, daytona_interpreter_create_context_opts_t, STRING, cwd, "cwd")),
+        .response = &context_model, .result = &daytona__type_interpreter_context);
 
 daytona_future_t *daytona_interpreter_create_context(daytona_sandbox_t *sandbox,
                                                      const daytona_interpreter_create_context_opts_t *opts) {
-  static const daytona_interpreter_create_context_opts_t defaults;
-  daytona_future_t *future;
-  if (opts == NULL) opts = &defaults;
-  daytona__op_t *op = daytona__op_new(&create_endpoint, NULL, sandbox, 0, &future);
-  if (op == NULL) return future;
-  if (!DAYTONA__RESERVED_OK(opts))
-    return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
-  context_request_t request = {.cwd = opts->cwd};
-  return daytona__op_run(op, &request, &(daytona_call_opts_t){.timeout_ms = opts->timeout_ms}, on_context);
+  return daytona__call(sandbox, &create_method, NULL, DAYTONA__OPTS(opts));
 }
+
+CONTEXT(list, "GET", "", "list interpreter contexts", .response = &list_model,
+        .result = &daytona__type_interpreter_context_list);
 
 daytona_future_t *daytona_interpreter_list_contexts(daytona_sandbox_t *sandbox,
                                                     const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = daytona__op_new(&list_endpoint, NULL, sandbox, 0, &future);
-  return op != NULL ? daytona__op_run(op, NULL, opts, on_contexts) : future;
+  return daytona__call(sandbox, &list_method, NULL, DAYTONA__OPTS(opts));
 }
+
+CONTEXT(delete, "DELETE", "/{context}", "delete interpreter context",
+        ARGS(DAYTONA__ARG(IN_PATH, context_args_t, STRING, context_id, "context",
+                          .rules = DAYTONA__NONEMPTY)));
 
 daytona_future_t *daytona_interpreter_delete_context(daytona_sandbox_t *sandbox, const char *context_id,
                                                      const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = daytona__op_new(&delete_endpoint, NULL, sandbox, 0, &future);
-  if (op == NULL) return future;
-  daytona__op_path(op, context_id, NULL, NULL);
-  return daytona__op_run(op, NULL, opts, daytona__op_done_empty);
+  return daytona__call(sandbox, &delete_method, &(context_args_t){context_id}, DAYTONA__OPTS(opts));
 }

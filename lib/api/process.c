@@ -10,7 +10,8 @@
 #include <limits.h>
 #include <string.h>
 
-#include "call/op.h"
+#include "call/method.h"
+#include "call/results.h"
 #include "core/random.h"
 
 /* How much longer than the server the client waits, so that the server's verdict arrives first. */
@@ -21,35 +22,13 @@ enum { STOP_TIMEOUT_MS = 10000 };
 
 static const char mark_name[] = "DAYTONA_EXEC_ID";
 
-typedef struct exec_request {
+typedef struct exec_args {
   const char *command; /* exec */
-  const char *cwd;
-  const char *code; /* code_run */
+  const char *code;    /* code_run */
   const char *language;
-  daytona_strings_t argv;
-  daytona_map_t env;
+  daytona_map_t env; /* the caller's and the mark */
   daytona_opt_int_t timeout_s;
-} exec_request_t;
-
-#define FIELD(type, member, key, ...) DAYTONA__FIELD(exec_request_t, type, member, key, __VA_ARGS__)
-
-static const daytona__json_field_t exec_fields[] = {
-  FIELD(STRING, command, "command", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
-  FIELD(STRING, cwd, "cwd"),
-  FIELD(MAP, env, "envs", .flags = DAYTONA__JSON_SECRET),
-  FIELD(OPT_INT, timeout_s, "timeout"),
-};
-
-static const daytona__json_field_t code_fields[] = {
-  FIELD(STRING, code, "code", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
-  FIELD(STRING, language, "language"),
-  FIELD(STRINGS, argv, "argv"),
-  FIELD(MAP, env, "envs", .flags = DAYTONA__JSON_SECRET),
-  FIELD(OPT_INT, timeout_s, "timeout"),
-};
-
-static DAYTONA__MODEL(exec_model, exec_request_t, "ExecuteRequest", exec_fields);
-static DAYTONA__MODEL(code_model, exec_request_t, "CodeRunRequest", code_fields);
+} exec_args_t;
 
 typedef struct exec_answer {
   daytona_opt_int_t exit_code;
@@ -65,25 +44,36 @@ static const daytona__json_field_t answer_fields[] = {
 
 static DAYTONA__MODEL(answer_model, exec_answer_t, "ExecuteResponse", answer_fields);
 
-static const daytona__endpoint_t exec_endpoint = {.prefix = "Failed to execute command: ",
-                                                  .method = "POST",
-                                                  .path = "/process/execute",
-                                                  .service = DAYTONA__TOOLBOX,
-                                                  .request = &exec_model,
-                                                  .response = &answer_model};
+#define BODY(type, member, key, ...) DAYTONA__ARG(IN_BODY, exec_args_t, type, member, key, __VA_ARGS__)
+#define SECRET(type, member, key, ...) BODY(type, member, key, .flags = DAYTONA__JSON_SECRET, __VA_ARGS__)
 
-static const daytona__endpoint_t code_endpoint = {.prefix = "Failed to run code: ",
-                                                  .method = "POST",
-                                                  .path = "/process/code-run",
-                                                  .service = DAYTONA__TOOLBOX,
-                                                  .request = &code_model,
-                                                  .response = &answer_model};
+/* What both calls send, and what both options structs must keep to. */
+#define ENV_AND_LIMIT(opts_type)                                                                           \
+  DAYTONA__OPT(NOWHERE, opts_type, MAP, env, "env", .flags = DAYTONA__JSON_SECRET, .rules = DAYTONA__ENV), \
+    DAYTONA__OPT(NOWHERE, opts_type, INT, timeout_ms, "timeout_ms", .rules = DAYTONA__MAX,                 \
+                 .max = (int64_t)UINT32_MAX * 1000),                                                       \
+    SECRET(MAP, env, "envs"), BODY(OPT_INT, timeout_s, "timeout")
 
-static const daytona__type_t type_exec = {"exec result", NULL};
+static const daytona__method_t exec_method = {
+  .prefix = "Failed to execute command: ",
+  .method = "POST",
+  .path = "/process/execute",
+  .service = DAYTONA__TOOLBOX,
+  .request = DAYTONA__ARGS(exec_args_t, SECRET(STRING, command, "command", .rules = DAYTONA__NOT_BLANK),
+                           DAYTONA__OPT(IN_BODY, daytona_process_exec_opts_t, STRING, cwd, "cwd"),
+                           ENV_AND_LIMIT(daytona_process_exec_opts_t)),
+  .response = &answer_model};
 
-const daytona_exec_result_t *daytona_future_exec_result(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_exec);
-}
+static const daytona__method_t code_method = {
+  .prefix = "Failed to run code: ",
+  .method = "POST",
+  .path = "/process/code-run",
+  .service = DAYTONA__TOOLBOX,
+  .request = DAYTONA__ARGS(exec_args_t, SECRET(STRING, code, "code", .rules = DAYTONA__NONEMPTY),
+                           BODY(STRING, language, "language"),
+                           DAYTONA__OPT(IN_BODY, daytona_process_code_run_opts_t, STRINGS, argv, "argv"),
+                           ENV_AND_LIMIT(daytona_process_code_run_opts_t)),
+  .response = &answer_model};
 
 typedef struct exec_op {
   daytona__op_t op;              /* first */
@@ -168,88 +158,60 @@ static void on_executed(daytona__op_t *op, const daytona_error_t *error, void *a
   result->result = reply->result.data != NULL ? reply->result.data : "";
   result->result_size = reply->result.size;
   result->artifacts = reply->artifacts;
-  daytona__op_resolve(op, &type_exec, result);
+  daytona__op_resolve(op, &daytona__type_exec_result, result);
 }
 
 /* --- the request ------------------------------------------------------------------------------- */
 
-static bool is_blank(const char *text) { return text[strspn(text, " \t\r\n\v\f")] == '\0'; }
-
-static bool is_env_name(const char *name) {
-  static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
-  static const char later[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-  return name != NULL && name[0] != '\0' && strchr(first, name[0]) != NULL &&
-         strspn(name, later) == strlen(name);
-}
-
-static bool env_is_bad(const daytona_map_t *env) {
-  if (env->count != 0 && env->items == NULL) return true;
-  for (size_t i = 0; i < env->count; i++)
-    if (!is_env_name(env->items[i].key) || env->items[i].value == NULL) return true;
-  return false;
-}
-
 /* The caller's environment and the mark. */
-static int add_mark(exec_op_t *self, exec_request_t *request) {
-  size_t count = request->env.count;
+static int add_mark(exec_op_t *self, daytona_map_t *env) {
+  size_t count = env->count;
   daytona_pair_t *pairs = daytona__arena_array(&self->op.future->arena, count + 1, sizeof *pairs);
   if (pairs == NULL) return DAYTONA_ENOMEM;
   if (daytona__uuid(&self->op.client->entropy, self->mark) != 0) return DAYTONA_EFAILED;
-  if (count != 0) memcpy(pairs, request->env.items, count * sizeof *pairs);
+  if (count != 0) memcpy(pairs, env->items, count * sizeof *pairs);
   pairs[count].key = mark_name;
   pairs[count].value = self->mark;
-  request->env.items = pairs;
-  request->env.count = count + 1;
+  env->items = pairs;
+  env->count = count + 1;
   return 0;
 }
 
-/* What exec and code_run have in common once their own arguments are checked. */
-static daytona_future_t *run(exec_op_t *self, exec_request_t *request, int64_t timeout_ms,
-                             bool leaves_running, bool counts_queue_time) {
-  daytona__op_t *op = &self->op;
-  daytona_future_t *future = op->future;
+/* What exec and code_run have in common. */
+static daytona_future_t *run(daytona_sandbox_t *sandbox, const daytona__method_t *method, exec_args_t *args,
+                             daytona__opts_t opts, bool leaves_running, bool counts_queue_time) {
+  daytona_future_t *future;
   int64_t wait_ms = DAYTONA_NO_TIMEOUT;
-  if (env_is_bad(&request->env))
-    return daytona__op_reject(op, DAYTONA_EINVAL,
-                              "env has a name that is not a letter or _ followed by letters, digits "
-                              "and _, or an entry without a value");
-  if (timeout_ms < 0 && timeout_ms != DAYTONA_NO_TIMEOUT)
+  exec_op_t *self = (exec_op_t *)daytona__call_new(method, NULL, sandbox, sizeof *self, args, opts, &future);
+  if (self == NULL) return future;
+  daytona__op_t *op = &self->op;
+  if (opts.timeout_ms < 0 && opts.timeout_ms != DAYTONA_NO_TIMEOUT)
     return daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
-  if (timeout_ms > (int64_t)UINT32_MAX * 1000)
-    return daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must be at most %lld",
-                              (long long)UINT32_MAX * 1000);
-  if (timeout_ms > 0) {
-    request->timeout_s = daytona_int((timeout_ms + 999) / 1000);
-    wait_ms = request->timeout_s.value * 1000 + GRACE_MS;
+  if (opts.timeout_ms > 0) {
+    args->timeout_s = daytona_int((opts.timeout_ms + 999) / 1000);
+    wait_ms = args->timeout_s.value * 1000 + GRACE_MS;
   }
-  if (!leaves_running) {
-    int rc = add_mark(self, request);
-    if (rc != 0) return daytona__op_reject(op, rc, "%s", daytona_errcode_text(rc));
-  }
+  int rc = leaves_running ? 0 : add_mark(self, &args->env);
+  if (rc != 0) return daytona__op_reject(op, (daytona_errcode_t)rc, "%s", daytona_errcode_text(rc));
   op->counts_queue_time = counts_queue_time;
   op->ending = end_exec;
   op->done = on_executed;
-  if (daytona__op_prepare(op, request, wait_ms) == 0) daytona__op_send(op);
+  if (daytona__call_prepare(op, args, opts, wait_ms) == 0) daytona__op_send(op);
   return future;
 }
 
 daytona_future_t *daytona_process_exec(daytona_sandbox_t *sandbox, const char *command,
                                        const daytona_process_exec_opts_t *opts) {
   static const daytona_process_exec_opts_t defaults;
-  daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  exec_op_t *self = (exec_op_t *)daytona__op_new(&exec_endpoint, NULL, sandbox, sizeof *self, &future);
-  if (self == NULL) return future;
-  if (!DAYTONA__RESERVED_OK(opts))
-    return daytona__op_reject(&self->op, DAYTONA_EINVAL, "reserved words of the options are not zero");
-  if (command == NULL || is_blank(command))
-    return daytona__op_reject(&self->op, DAYTONA_EINVAL, "command is required");
-  exec_request_t request = {.command = command, .cwd = opts->cwd, .env = opts->env};
-  return run(self, &request, opts->timeout_ms, opts->leaves_running, opts->counts_queue_time);
+  exec_args_t args = {.command = command, .env = opts->env};
+  return run(sandbox, &exec_method, &args, DAYTONA__OPTS(opts), opts->leaves_running,
+             opts->counts_queue_time);
 }
 
 /* The language that the sandbox was created for. */
 static const char *language_of(const daytona_sandbox_t *sandbox) {
+  if (sandbox == NULL) return NULL;
   const char *language = daytona_map_value(&sandbox->info->labels, "code-toolbox-language");
   return language != NULL && language[0] != '\0' ? language : "python";
 }
@@ -257,17 +219,9 @@ static const char *language_of(const daytona_sandbox_t *sandbox) {
 daytona_future_t *daytona_process_code_run(daytona_sandbox_t *sandbox, const char *code,
                                            const daytona_process_code_run_opts_t *opts) {
   static const daytona_process_code_run_opts_t defaults;
-  daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  exec_op_t *self = (exec_op_t *)daytona__op_new(&code_endpoint, NULL, sandbox, sizeof *self, &future);
-  if (self == NULL) return future;
-  if (!DAYTONA__RESERVED_OK(opts))
-    return daytona__op_reject(&self->op, DAYTONA_EINVAL, "reserved words of the options are not zero");
-  if (code == NULL || code[0] == '\0')
-    return daytona__op_reject(&self->op, DAYTONA_EINVAL, "code is required");
-  if (!daytona__strings_are_whole(&opts->argv))
-    return daytona__op_reject(&self->op, DAYTONA_EINVAL, "argv has an element that is NULL");
-  exec_request_t request = {.code = code, .argv = opts->argv, .env = opts->env};
-  request.language = opts->language != NULL ? opts->language : language_of(sandbox);
-  return run(self, &request, opts->timeout_ms, opts->leaves_running, opts->counts_queue_time);
+  exec_args_t args = {.code = code, .env = opts->env};
+  args.language = opts->language != NULL ? opts->language : language_of(sandbox);
+  return run(sandbox, &code_method, &args, DAYTONA__OPTS(opts), opts->leaves_running,
+             opts->counts_queue_time);
 }

@@ -3,7 +3,8 @@
  */
 #include <daytona/pty.h>
 
-#include "call/op.h"
+#include "call/method.h"
+#include "call/results.h"
 
 enum { SIZE_LIMIT = 1000 };
 
@@ -26,95 +27,49 @@ static const daytona__json_field_t list_fields[] = {
 
 static DAYTONA__MODEL(list_model, daytona_pty_list_t, "PtyListResponse", list_fields);
 
-typedef struct resize_request {
+typedef struct pty_args {
+  const char *id;
   int cols, rows;
-} resize_request_t;
+} pty_args_t;
 
-static const daytona__json_field_t resize_fields[] = {
-  DAYTONA__FIELD(resize_request_t, INT32, cols, "cols", .flags = DAYTONA__JSON_ALWAYS),
-  DAYTONA__FIELD(resize_request_t, INT32, rows, "rows", .flags = DAYTONA__JSON_ALWAYS),
-};
+#define ID DAYTONA__ARG(IN_PATH, pty_args_t, STRING, id, "id", .rules = DAYTONA__NONEMPTY)
+#define SIZE(member)                                                                                        \
+  DAYTONA__ARG(IN_BODY, pty_args_t, INT32, member, #member, .rules = DAYTONA__MIN | DAYTONA__MAX, .min = 1, \
+               .max = SIZE_LIMIT)
 
-static DAYTONA__MODEL(resize_model, resize_request_t, "PtyResizeRequest", resize_fields);
+#define PTY(noun, verb, tail, what, ...)                                            \
+  static const daytona__method_t noun##_method = {.prefix = "Failed to " what ": ", \
+                                                  .method = verb,                   \
+                                                  .path = "/process/pty" tail,      \
+                                                  .service = DAYTONA__TOOLBOX,      \
+                                                  __VA_ARGS__}
+#define ARGS(...) .request = DAYTONA__ARGS(pty_args_t, __VA_ARGS__)
 
-static const daytona__endpoint_t list_endpoint = {.prefix = "Failed to list PTY sessions: ",
-                                                  .method = "GET",
-                                                  .path = "/process/pty",
-                                                  .service = DAYTONA__TOOLBOX,
-                                                  .response = &list_model};
-static const daytona__endpoint_t info_endpoint = {.prefix = "Failed to get PTY session info: ",
-                                                  .method = "GET",
-                                                  .path = "/process/pty/{}",
-                                                  .service = DAYTONA__TOOLBOX,
-                                                  .response = &info_model};
-static const daytona__endpoint_t kill_endpoint = {.prefix = "Failed to kill PTY session: ",
-                                                  .method = "DELETE",
-                                                  .path = "/process/pty/{}",
-                                                  .service = DAYTONA__TOOLBOX};
-static const daytona__endpoint_t resize_endpoint = {.prefix = "Failed to resize PTY session: ",
-                                                    .method = "POST",
-                                                    .path = "/process/pty/{}/resize",
-                                                    .service = DAYTONA__TOOLBOX,
-                                                    .request = &resize_model,
-                                                    .response = &info_model};
-
-static const daytona__type_t type_list = {"PTY list", NULL};
-static const daytona__type_t type_info = {"PTY info", NULL};
-
-const daytona_pty_list_t *daytona_future_pty_list(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_list);
-}
-
-const daytona_pty_info_t *daytona_future_pty_info(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_info);
-}
-
-static void on_list(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL)
-    daytona__op_fail(op, error);
-  else
-    daytona__op_resolve(op, &type_list, answer);
-}
-
-static void on_info(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL)
-    daytona__op_fail(op, error);
-  else
-    daytona__op_resolve(op, &type_info, answer);
-}
+PTY(list, "GET", "", "list PTY sessions", .response = &list_model, .result = &daytona__type_pty_list);
 
 daytona_future_t *daytona_pty_list(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = daytona__op_new(&list_endpoint, NULL, sandbox, 0, &future);
-  return op != NULL ? daytona__op_run(op, NULL, opts, on_list) : future;
+  return daytona__call(sandbox, &list_method, NULL, DAYTONA__OPTS(opts));
 }
+
+PTY(get_info, "GET", "/{id}", "get PTY session info", ARGS(ID), .response = &info_model,
+    .result = &daytona__type_pty_info);
 
 daytona_future_t *daytona_pty_get_info(daytona_sandbox_t *sandbox, const char *id,
                                        const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = daytona__op_new(&info_endpoint, NULL, sandbox, 0, &future);
-  if (op == NULL) return future;
-  daytona__op_path(op, id, NULL, NULL);
-  return daytona__op_run(op, NULL, opts, on_info);
+  return daytona__call(sandbox, &get_info_method, &(pty_args_t){id}, DAYTONA__OPTS(opts));
 }
+
+PTY(resize, "POST", "/{id}/resize", "resize PTY session", ARGS(ID, SIZE(cols), SIZE(rows)),
+    .response = &info_model, .result = &daytona__type_pty_info);
 
 daytona_future_t *daytona_pty_resize(daytona_sandbox_t *sandbox, const char *id, int cols, int rows,
                                      const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = daytona__op_new(&resize_endpoint, NULL, sandbox, 0, &future);
-  if (op == NULL) return future;
-  if (cols < 1 || cols > SIZE_LIMIT || rows < 1 || rows > SIZE_LIMIT)
-    return daytona__op_reject(op, DAYTONA_EINVAL, "cols and rows must be 1 to %d", (int)SIZE_LIMIT);
-  daytona__op_path(op, id, NULL, NULL);
-  resize_request_t request = {cols, rows};
-  return daytona__op_run(op, &request, opts, on_info);
+  return daytona__call(sandbox, &resize_method, &(pty_args_t){id, cols, rows}, DAYTONA__OPTS(opts));
 }
+
+PTY(kill, "DELETE", "/{id}", "kill PTY session", ARGS(ID));
 
 daytona_future_t *daytona_pty_kill(daytona_sandbox_t *sandbox, const char *id,
                                    const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = daytona__op_new(&kill_endpoint, NULL, sandbox, 0, &future);
-  if (op == NULL) return future;
-  daytona__op_path(op, id, NULL, NULL);
-  return daytona__op_run(op, NULL, opts, daytona__op_done_empty);
+  return daytona__call(sandbox, &kill_method, &(pty_args_t){id}, DAYTONA__OPTS(opts));
 }

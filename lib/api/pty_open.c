@@ -11,7 +11,8 @@
 
 #include "core/ascii.h"
 #include "core/memory.h"
-#include "core/random.h"
+#include "call/op.h"
+#include "call/results.h"
 
 enum { SIZE_LIMIT = 1000, COLS_DEFAULT = 80, ROWS_DEFAULT = 24, HANDSHAKE_MS = 10000 };
 
@@ -73,11 +74,7 @@ typedef struct open_op {
 
 static void drop_pty(void *result) { daytona_pty_release(result); }
 
-static const daytona__type_t type_pty = {"PTY", drop_pty};
-
-daytona_pty_t *daytona_future_pty(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_pty);
-}
+const daytona__type_t daytona__type_pty = {"PTY", drop_pty};
 
 /* However it ends, the terminal has no opening any more. */
 static void end_open(daytona__op_t *op) {
@@ -115,7 +112,7 @@ static void on_opened(daytona_pty_t *pty, const daytona_error_t *error, bool was
   daytona__op_t *op = &self->op;
   pty->opening = NULL;
   if (error == NULL) {
-    daytona__op_resolve(op, &type_pty, daytona_pty_retain(pty));
+    daytona__op_resolve(op, &daytona__type_pty, daytona_pty_retain(pty));
   } else if (was_missing && !self->is_attaching) {
     create_by_request(self);
   } else {

@@ -3,196 +3,126 @@
  */
 #include <daytona/sandbox.h>
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "call/method.h"
+#include "call/results.h"
 
-#include "call/op.h"
+typedef struct sandbox_args {
+  const char *id_or_name;
+  int64_t minutes;
+  daytona_map_t labels;
+} sandbox_args_t;
 
-/* --- fetch ------------------------------------------------------------------------------------- */
+#define ARGS(...) .request = DAYTONA__ARGS(sandbox_args_t, __VA_ARGS__)
 
-static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL) {
-    daytona__op_fail(op, error);
-    return;
-  }
-  daytona_sandbox_t *sandbox = daytona__sandbox_new(op->client, op->data, answer);
-  if (sandbox == NULL)
-    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-  else
-    daytona__op_resolve_sandbox(op, sandbox);
-}
+#define SANDBOX(noun, verb, tail, what, ...)       \
+  static const daytona__method_t noun##_method = { \
+    .prefix = "Failed to " what ": ", .method = verb, .path = "/sandbox" tail, __VA_ARGS__}
 
-static const daytona__endpoint_t get_endpoint = {
-  .prefix = "Failed to get sandbox: ", .method = "GET", .path = "/sandbox/{}", .gives_sandbox = true};
+/* --- looking ----------------------------------------------------------------------------------- */
+
+SANDBOX(get, "GET", "/{id}", "get sandbox",
+        ARGS(DAYTONA__ARG(IN_PATH, sandbox_args_t, STRING, id_or_name, "id", .rules = DAYTONA__NONEMPTY)),
+        .gives_sandbox = true);
 
 daytona_future_t *daytona_sandbox_get(daytona_client_t *client, const char *id_or_name,
                                       const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = daytona__op_new(&get_endpoint, client, NULL, 0, &future);
-  if (op == NULL) return future;
-  if (id_or_name == NULL || id_or_name[0] == '\0')
-    return daytona__op_reject(op, DAYTONA_EINVAL, "id_or_name is required");
-  daytona__op_path(op, id_or_name, NULL, NULL);
-  return daytona__op_run(op, NULL, opts, on_fetched);
+  return daytona__call(client, &get_method, &(sandbox_args_t){id_or_name}, DAYTONA__OPTS(opts));
 }
 
-/* An operation on a sandbox whose path needs its id and perhaps one or two more arguments. */
-static daytona_future_t *run_on(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
-                                const char *second, const void *request, const daytona_call_opts_t *opts,
-                                void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer)) {
-  daytona_future_t *future;
-  daytona__op_t *op = daytona__op_new(endpoint, NULL, sandbox, 0, &future);
-  if (op == NULL) return future;
-  if (endpoint->service == DAYTONA__CONTROL_PLANE) daytona__op_path(op, sandbox->id, second, NULL);
-  return daytona__op_run(op, request, opts, done);
-}
-
-static const daytona__endpoint_t refresh_endpoint = {.prefix = "Failed to refresh sandbox data: ",
-                                                     .method = "GET",
-                                                     .path = "/sandbox/{}",
-                                                     .gives_sandbox = true};
+SANDBOX(refresh_data, "GET", "/{sandbox}", "refresh sandbox data", .gives_sandbox = true);
 
 daytona_future_t *daytona_sandbox_refresh_data(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts) {
-  return run_on(sandbox, &refresh_endpoint, NULL, NULL, opts, daytona__op_done_sandbox);
+  return daytona__call(sandbox, &refresh_data_method, NULL, DAYTONA__OPTS(opts));
 }
 
-static const daytona__endpoint_t activity_endpoint = {
-  .prefix = "Failed to refresh sandbox activity: ", .method = "POST", .path = "/sandbox/{}/last-activity"};
+SANDBOX(refresh_activity, "POST", "/{sandbox}/last-activity", "refresh sandbox activity");
 
 daytona_future_t *daytona_sandbox_refresh_activity(daytona_sandbox_t *sandbox,
                                                    const daytona_call_opts_t *opts) {
-  return run_on(sandbox, &activity_endpoint, NULL, NULL, opts, daytona__op_done_empty);
+  return daytona__call(sandbox, &refresh_activity_method, NULL, DAYTONA__OPTS(opts));
 }
 
 /* --- folders ----------------------------------------------------------------------------------- */
 
-typedef struct dir {
-  const char *path;
-} dir_t;
-
 static const daytona__json_field_t dir_fields[] = {
-  DAYTONA__FIELD(dir_t, STRING, path, "dir", .flags = DAYTONA__JSON_REQUIRED),
+  DAYTONA__FIELD(daytona__text_t, STRING, text, "dir", .flags = DAYTONA__JSON_REQUIRED),
 };
 
-static DAYTONA__MODEL(dir_model, dir_t, "Directory", dir_fields);
+static DAYTONA__MODEL(dir_model, daytona__text_t, "Directory", dir_fields);
 
-static void on_dir(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL)
-    daytona__op_fail(op, error);
-  else
-    daytona__op_resolve(op, &daytona__type_string, (void *)((const dir_t *)answer)->path);
-}
+#define FOLDER(noun, route, what)                                                       \
+  static const daytona__method_t noun##_method = {.prefix = "Failed to get " what ": ", \
+                                                  .method = "GET",                      \
+                                                  .path = route,                        \
+                                                  .service = DAYTONA__TOOLBOX,          \
+                                                  .response = &dir_model,               \
+                                                  .gives_text = true}
 
-static const daytona__endpoint_t home_endpoint = {.prefix = "Failed to get user home directory: ",
-                                                  .method = "GET",
-                                                  .path = "/user-home-dir",
-                                                  .service = DAYTONA__TOOLBOX,
-                                                  .response = &dir_model};
+FOLDER(home_dir, "/user-home-dir", "user home directory");
 
 daytona_future_t *daytona_sandbox_get_user_home_dir(daytona_sandbox_t *sandbox,
                                                     const daytona_call_opts_t *opts) {
-  return run_on(sandbox, &home_endpoint, NULL, NULL, opts, on_dir);
+  return daytona__call(sandbox, &home_dir_method, NULL, DAYTONA__OPTS(opts));
 }
 
-static const daytona__endpoint_t work_endpoint = {.prefix = "Failed to get working directory path: ",
-                                                  .method = "GET",
-                                                  .path = "/work-dir",
-                                                  .service = DAYTONA__TOOLBOX,
-                                                  .response = &dir_model};
+FOLDER(work_dir, "/work-dir", "working directory path");
 
 daytona_future_t *daytona_sandbox_get_work_dir(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts) {
-  return run_on(sandbox, &work_endpoint, NULL, NULL, opts, on_dir);
+  return daytona__call(sandbox, &work_dir_method, NULL, DAYTONA__OPTS(opts));
 }
 
-/* --- labels ------------------------------------------------------------------------------------ */
+/* --- settings ---------------------------------------------------------------------------------- */
 
-typedef struct labels {
-  daytona_map_t map;
-} labels_t;
+static const daytona__json_field_t label_fields[] = {{.key = "labels", .type = DAYTONA__JSON_MAP}};
 
-static const daytona__json_field_t label_fields[] = {
-  DAYTONA__FIELD(labels_t, MAP, map, "labels", .flags = DAYTONA__JSON_ALWAYS),
-};
+static DAYTONA__MODEL(labels_model, daytona_map_t, "SandboxLabels", label_fields);
 
-static DAYTONA__MODEL(labels_model, labels_t, "SandboxLabels", label_fields);
-
-static void on_labels(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL) {
-    daytona__op_fail(op, error);
-    return;
-  }
-  labels_t *labels = answer;
-  if (daytona__sandbox_set_labels(op->sandbox, &labels->map) != 0)
-    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-  else
-    daytona__op_resolve(op, &daytona__type_map, &labels->map);
+static int finish_labels(daytona__op_t *op, const void *args, void **answer, const char **problem) {
+  return daytona__sandbox_set_labels(op->sandbox, *answer);
 }
 
-static const daytona__endpoint_t labels_endpoint = {.prefix = "Failed to set labels: ",
-                                                    .method = "PUT",
-                                                    .path = "/sandbox/{}/labels",
-                                                    .request = &labels_model,
-                                                    .response = &labels_model};
+SANDBOX(set_labels, "PUT", "/{sandbox}/labels", "set labels",
+        ARGS(DAYTONA__ARG(IN_BODY, sandbox_args_t, MAP, labels, "labels", .flags = DAYTONA__JSON_ALWAYS)),
+        .response = &labels_model, .result = &daytona__type_map, .finish = finish_labels);
 
 daytona_future_t *daytona_sandbox_set_labels(daytona_sandbox_t *sandbox, const daytona_map_t *labels,
                                              const daytona_call_opts_t *opts) {
-  labels_t request = {{NULL, 0}};
-  if (labels != NULL) request.map = *labels;
-  return run_on(sandbox, &labels_endpoint, NULL, &request, opts, on_labels);
+  return daytona__call(sandbox, &set_labels_method, &(sandbox_args_t){.labels = DAYTONA__OR_EMPTY(labels)},
+                       DAYTONA__OPTS(opts));
 }
 
-/* --- archive and intervals --------------------------------------------------------------------- */
-
-static const daytona__endpoint_t archive_endpoint = {.prefix = "Failed to archive sandbox: ",
-                                                     .method = "POST",
-                                                     .path = "/sandbox/{}/archive",
-                                                     .gives_sandbox = true,
-                                                     .is_lenient = true};
+SANDBOX(archive, "POST", "/{sandbox}/archive", "archive sandbox", .gives_sandbox = true, .is_lenient = true);
 
 daytona_future_t *daytona_sandbox_archive(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts) {
-  return run_on(sandbox, &archive_endpoint, NULL, NULL, opts, daytona__op_done_sandbox);
+  return daytona__call(sandbox, &archive_method, NULL, DAYTONA__OPTS(opts));
 }
 
-/* A setter with a number in its path. */
-static daytona_future_t *set_minutes(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
-                                     int64_t minutes, bool takes_negative, const daytona_call_opts_t *opts) {
-  char text[24];
-  if (minutes < 0 && !takes_negative && sandbox != NULL)
-    return daytona__future_failed(sandbox->client->loop, endpoint->prefix, DAYTONA_EINVAL,
-                                  "minutes must not be negative");
-  snprintf(text, sizeof text, "%" PRId64, minutes);
-  return run_on(sandbox, endpoint, text, NULL, opts, daytona__op_done_sandbox);
-}
+#define INTERVAL(noun, route, what, ...)                                                     \
+  SANDBOX(noun, "POST", "/{sandbox}/" route "/{minutes}", "set " what " interval",           \
+          ARGS(DAYTONA__ARG(IN_PATH, sandbox_args_t, INT, minutes, "minutes", __VA_ARGS__)), \
+          .gives_sandbox = true, .is_lenient = true)
 
-static const daytona__endpoint_t auto_stop_endpoint = {.prefix = "Failed to set auto-stop interval: ",
-                                                       .method = "POST",
-                                                       .path = "/sandbox/{}/autostop/{}",
-                                                       .gives_sandbox = true,
-                                                       .is_lenient = true};
+INTERVAL(auto_stop, "autostop", "auto-stop", .rules = DAYTONA__MIN, .min = 0);
 
 daytona_future_t *daytona_sandbox_set_autostop_interval(daytona_sandbox_t *sandbox, int64_t minutes,
                                                         const daytona_call_opts_t *opts) {
-  return set_minutes(sandbox, &auto_stop_endpoint, minutes, false, opts);
+  return daytona__call(sandbox, &auto_stop_method, &(sandbox_args_t){.minutes = minutes},
+                       DAYTONA__OPTS(opts));
 }
 
-static const daytona__endpoint_t auto_archive_endpoint = {.prefix = "Failed to set auto-archive interval: ",
-                                                          .method = "POST",
-                                                          .path = "/sandbox/{}/autoarchive/{}",
-                                                          .gives_sandbox = true,
-                                                          .is_lenient = true};
+INTERVAL(auto_archive, "autoarchive", "auto-archive", .rules = DAYTONA__MIN, .min = 0);
 
 daytona_future_t *daytona_sandbox_set_auto_archive_interval(daytona_sandbox_t *sandbox, int64_t minutes,
                                                             const daytona_call_opts_t *opts) {
-  return set_minutes(sandbox, &auto_archive_endpoint, minutes, false, opts);
+  return daytona__call(sandbox, &auto_archive_method, &(sandbox_args_t){.minutes = minutes},
+                       DAYTONA__OPTS(opts));
 }
 
-static const daytona__endpoint_t auto_delete_endpoint = {.prefix = "Failed to set auto-delete interval: ",
-                                                         .method = "POST",
-                                                         .path = "/sandbox/{}/autodelete/{}",
-                                                         .gives_sandbox = true,
-                                                         .is_lenient = true};
+/* Negative: never. */
+INTERVAL(auto_delete, "autodelete", "auto-delete", .rules = 0);
 
 daytona_future_t *daytona_sandbox_set_auto_delete_interval(daytona_sandbox_t *sandbox, int64_t minutes,
                                                            const daytona_call_opts_t *opts) {
-  return set_minutes(sandbox, &auto_delete_endpoint, minutes, true, opts);
+  return daytona__call(sandbox, &auto_delete_method, &(sandbox_args_t){.minutes = minutes},
+                       DAYTONA__OPTS(opts));
 }

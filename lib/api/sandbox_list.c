@@ -103,11 +103,7 @@ static void drop_page(void *result) {
   for (size_t i = 0; i < page->count; i++) daytona_sandbox_release(page->items[i]);
 }
 
-static const daytona__type_t type_page = {"sandbox page", drop_page};
-
-const daytona_sandbox_page_t *daytona_future_sandbox_page(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_page);
-}
+const daytona__type_t daytona__type_sandbox_page = {"sandbox page", drop_page};
 
 static void on_page(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   daytona_sandbox_t **items;
@@ -123,7 +119,7 @@ static void on_page(daytona__op_t *op, const daytona_error_t *error, void *answe
   page->total = dto->total;
   page->page = dto->page;
   page->total_pages = dto->total_pages;
-  daytona__op_resolve(op, &type_page, page);
+  daytona__op_resolve(op, &daytona__type_sandbox_page, page);
 }
 
 static const daytona__endpoint_t page_endpoint = {.prefix = "Failed to list sandboxes: ",

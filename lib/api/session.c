@@ -4,11 +4,14 @@
  * How the server answers depends on the version that the client names and on its own: newer ones take the log
  * apart, older ones give it as it is, as a member of the answer or as plain text. Whatever is missing is made here.
  */
-#include "api/session.h"
+#include <daytona/session.h>
 
 #include <string.h>
 
-#include "call/op.h"
+#include "call/method.h"
+#include "call/results.h"
+#include "core/ascii.h"
+#include "core/memory.h"
 #include "wire/demux.h"
 
 static const daytona__json_field_t command_fields[] = {
@@ -25,32 +28,6 @@ static const daytona__json_field_t session_fields[] = {
 };
 
 static DAYTONA__MODEL(session_model, daytona_session_t, "Session", session_fields);
-
-typedef struct session_request {
-  const char *id;
-  const char *command;
-  const char *data;
-  bool run_async;
-  bool suppress_input_echo;
-} session_request_t;
-
-#define FIELD(type, member, key, ...) DAYTONA__FIELD(session_request_t, type, member, key, __VA_ARGS__)
-
-static const daytona__json_field_t create_fields[] = {
-  FIELD(STRING, id, "sessionId", .flags = DAYTONA__JSON_ALWAYS),
-};
-static const daytona__json_field_t exec_fields[] = {
-  FIELD(STRING, command, "command", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
-  FIELD(BOOL, run_async, "runAsync"),
-  FIELD(BOOL, suppress_input_echo, "suppressInputEcho"),
-};
-static const daytona__json_field_t input_fields[] = {
-  FIELD(STRING, data, "data", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
-};
-
-static DAYTONA__MODEL(create_model, session_request_t, "CreateSessionRequest", create_fields);
-static DAYTONA__MODEL(exec_model, session_request_t, "SessionExecuteRequest", exec_fields);
-static DAYTONA__MODEL(input_model, session_request_t, "SessionSendInputRequest", input_fields);
 
 static const daytona__json_field_t logs_fields[] = {
   DAYTONA__FIELD(daytona_session_logs_t, BYTES, output, "output"),
@@ -70,89 +47,39 @@ static const daytona__json_field_t result_fields[] = {
 
 static DAYTONA__MODEL(result_model, daytona_session_exec_result_t, "SessionExecuteResponse", result_fields);
 
-#define ENDPOINT(name, text, verb, route, ...)                               \
-  static const daytona__endpoint_t name = {.prefix = text ": ",              \
-                                           .method = verb,                   \
-                                           .path = "/process/session" route, \
-                                           .service = DAYTONA__TOOLBOX,      \
-                                           __VA_ARGS__}
-
-ENDPOINT(create_endpoint, "Failed to create session", "POST", "", .request = &create_model);
-ENDPOINT(get_endpoint, "Failed to get session", "GET", "/{}", .response = &session_model);
-ENDPOINT(list_endpoint, "Failed to list sessions", "GET", "", .response = &session_model,
-         .gives_array = true);
-ENDPOINT(delete_endpoint, "Failed to delete session", "DELETE", "/{}");
-ENDPOINT(exec_endpoint, "Failed to execute session command", "POST", "/{}/exec", .request = &exec_model,
-         .response = &result_model);
-ENDPOINT(command_endpoint, "Failed to get session command", "GET", "/{}/command/{}",
-         .response = &command_model);
-ENDPOINT(logs_endpoint, "Failed to get session command logs", "GET", "/{}/command/{}/logs");
-ENDPOINT(input_endpoint, "Failed to send session command input", "POST", "/{}/command/{}/input",
-         .request = &input_model);
-
-static const daytona__type_t type_session = {"session", NULL};
-static const daytona__type_t type_list = {"session list", NULL};
-static const daytona__type_t type_command = {"session command", NULL};
-static const daytona__type_t type_exec = {"session exec result", NULL};
-static const daytona__type_t type_logs = {"session logs", NULL};
-
-const daytona_session_t *daytona_future_session(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_session);
-}
-
-const daytona_session_list_t *daytona_future_session_list(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_list);
-}
-
-const daytona_session_command_t *daytona_future_session_command(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_command);
-}
-
-const daytona_session_exec_result_t *daytona_future_session_exec_result(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_exec);
-}
-
-const daytona_session_logs_t *daytona_future_session_logs(const daytona_future_t *future) {
-  return daytona__future_result(future, &type_logs);
-}
-
 /* --- logs -------------------------------------------------------------------------------------- */
 
-typedef struct parts {
-  daytona__arena_t *arena;
-  size_t sizes[3];
-  char *ends[3];
-} parts_t;
-
 static void count_part(void *user, int stream, const char *bytes, size_t size) {
+  size_t *sizes = user;
   (void)bytes;
-  ((parts_t *)user)->sizes[stream] += size;
+  sizes[stream] += size;
 }
 
 static void copy_part(void *user, int stream, const char *bytes, size_t size) {
-  parts_t *parts = user;
-  memcpy(parts->ends[stream], bytes, size);
-  parts->ends[stream] += size;
+  char **ends = user;
+  memcpy(ends[stream], bytes, size);
+  ends[stream] += size;
 }
 
-/* Make stdout and stderr of an undivided log, in the arena. */
-static int divide(daytona__arena_t *arena, daytona_session_logs_t *logs) {
-  parts_t parts = {.arena = arena};
-  for (int pass = 0; pass < 2; pass++) {
-    daytona__demux_t demux = {0};
-    daytona__demux_cb each = pass == 0 ? count_part : copy_part;
-    if (logs->output.size != 0)
-      daytona__demux_feed(&demux, logs->output.data, logs->output.size, each, &parts);
-    daytona__demux_end(&demux, each, &parts);
-    if (pass != 0) break;
-    char *text = daytona__arena_alloc(arena, parts.sizes[1] + parts.sizes[2] + 2);
-    if (text == NULL) return DAYTONA_ENOMEM;
-    parts.ends[1] = text;
-    parts.ends[2] = text + parts.sizes[1] + 1;
-    logs->out = (daytona_bytes_t){parts.ends[1], parts.sizes[1]};
-    logs->err = (daytona_bytes_t){parts.ends[2], parts.sizes[2]};
-  }
-  return 0;
+static void walk_log(daytona_bytes_t log, daytona__demux_cb each, void *user) {
+  daytona__demux_t demux = {0};
+  if (log.size != 0) daytona__demux_feed(&demux, log.data, log.size, each, user);
+  daytona__demux_end(&demux, each, user);
+}
+
+/* How many bytes the parts of a log need, each with its NUL. */
+static size_t measure_parts(daytona_bytes_t log, size_t sizes[3]) {
+  memset(sizes, 0, 3 * sizeof sizes[0]);
+  walk_log(log, count_part, sizes);
+  return sizes[1] + sizes[2] + 2;
+}
+
+/* Divide the log into stdout and stderr, which go to `text`: as many zeroed bytes as were measured. */
+static void divide_into(daytona_session_logs_t *logs, const size_t sizes[3], char *text) {
+  char *ends[3] = {NULL, text, text + sizes[1] + 1};
+  logs->out = (daytona_bytes_t){ends[1], sizes[1]};
+  logs->err = (daytona_bytes_t){ends[2], sizes[2]};
+  walk_log(logs->output, copy_part, ends);
 }
 
 static void fill_empty(daytona_bytes_t *bytes) {
@@ -161,174 +88,177 @@ static void fill_empty(daytona_bytes_t *bytes) {
 
 /* Make what the server has not said. */
 static int complete_logs(daytona__arena_t *arena, daytona_session_logs_t *logs) {
-  int rc = 0;
-  if (logs->output.data != NULL && logs->out.data == NULL && logs->err.data == NULL) rc = divide(arena, logs);
+  size_t sizes[3];
+  if (logs->output.data != NULL && logs->out.data == NULL && logs->err.data == NULL) {
+    char *text = daytona__arena_alloc(arena, measure_parts(logs->output, sizes));
+    if (text == NULL) return DAYTONA_ENOMEM;
+    divide_into(logs, sizes, text);
+  }
   fill_empty(&logs->output);
   fill_empty(&logs->out);
   fill_empty(&logs->err);
-  return rc;
-}
-
-int daytona__session_logs_decode(daytona__arena_t *arena, const char *text, size_t size,
-                                 daytona_session_logs_t *out, daytona__json_error_t *error) {
-  void *decoded;
-  int rc = daytona__json_decode(arena, &logs_model, text, size, &decoded, error);
-  if (rc != 0) return rc;
-  *out = *(daytona_session_logs_t *)decoded;
-  fill_empty(&out->output);
   return 0;
 }
 
-static void on_logs(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+static int finish_exec(daytona__op_t *op, const void *args, void **answer, const char **problem) {
+  return complete_logs(&op->future->arena, &((daytona_session_exec_result_t *)*answer)->logs);
+}
+
+static int decode_logs(daytona__op_t *op, void **answer, const char **problem) {
+  daytona__arena_t *arena = &op->future->arena;
+  daytona__json_error_t fault;
+  const daytona__response_t *response = &op->http.response;
+  int rc = daytona__json_decode(arena, &logs_model, response->body, response->body_size, answer, &fault);
+  if (rc != 0) *problem = daytona__arena_printf(arena, "malformed answer: %s", fault.message);
+  return rc;
+}
+
+static int finish_logs(daytona__op_t *op, const void *args, void **answer, const char **problem) {
   daytona__arena_t *arena = &op->future->arena;
   const daytona__response_t *response = &op->http.response;
-  if (error != NULL) {
-    daytona__op_fail(op, error);
-    return;
+  if (strcmp(op->http.response_type, "application/json") == 0) {
+    int rc = decode_logs(op, answer, problem);
+    return rc != 0 ? rc : complete_logs(arena, *answer);
   }
   daytona_session_logs_t *logs = daytona__arena_alloc(arena, sizeof *logs);
-  daytona__json_error_t problem = {.code = DAYTONA_OK};
-  int rc = logs != NULL ? 0 : DAYTONA_ENOMEM;
-  if (rc == 0 && strcmp(op->http.response_type, "application/json") == 0) {
-    rc = daytona__session_logs_decode(arena, response->body, response->body_size, logs, &problem);
-  } else if (rc == 0 && response->body_size != 0) {
-    logs->output.data = daytona__arena_strndup(arena, response->body, response->body_size);
-    logs->output.size = response->body_size;
-    if (logs->output.data == NULL) rc = DAYTONA_ENOMEM;
+  if (logs == NULL) return DAYTONA_ENOMEM;
+  *answer = logs;
+  logs->output.size = response->body_size;
+  logs->output.data = daytona__arena_strndup(arena, response->body, response->body_size);
+  return logs->output.data != NULL ? complete_logs(arena, logs) : DAYTONA_ENOMEM;
+}
+
+int daytona_session_parse_logs(const void *log, size_t size, daytona_session_logs_t **out) {
+  size_t sizes[3];
+  if (out == NULL || (log == NULL && size != 0)) return DAYTONA_EINVAL;
+  if (size > SIZE_MAX / 2 - sizeof **out - 3) return DAYTONA_ELIMIT;
+  /* One block: the record, then the undivided log, then both parts, each with a NUL behind. */
+  size_t room = measure_parts((daytona_bytes_t){log, size}, sizes);
+  daytona_session_logs_t *logs = daytona__calloc(1, sizeof *logs + size + 1 + room);
+  if (logs == NULL) return DAYTONA_ENOMEM;
+  char *text = (char *)(logs + 1);
+  if (size != 0) memcpy(text, log, size);
+  logs->output = (daytona_bytes_t){text, size};
+  divide_into(logs, sizes, text + size + 1);
+  *out = logs;
+  return 0;
+}
+
+/* Take out, in place, what is not UTF-8. */
+static void keep_text(daytona_bytes_t *bytes) {
+  char *text = (char *)bytes->data;
+  size_t kept = 0;
+  for (size_t at = 0; at < bytes->size;) {
+    size_t length = daytona__utf8_length(text + at, bytes->size - at);
+    memmove(text + kept, text + at, length);
+    kept += length;
+    at += length != 0 ? length : 1;
   }
-  if (rc == 0) rc = complete_logs(arena, logs);
-  if (rc != 0)
-    daytona__op_reject(op, rc, "malformed answer: %s",
-                       problem.message[0] != '\0' ? problem.message : daytona_errcode_text(rc));
-  else
-    daytona__op_resolve(op, &type_logs, logs);
+  text[kept] = '\0';
+  bytes->size = kept;
 }
 
-/* --- answers ----------------------------------------------------------------------------------- */
-
-static void on_session(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL)
-    daytona__op_fail(op, error);
-  else
-    daytona__op_resolve(op, &type_session, answer);
+int daytona_session_parse_text_logs(const void *log, size_t size, daytona_session_logs_t **out) {
+  int rc = daytona_session_parse_logs(log, size, out);
+  if (rc != 0) return rc;
+  keep_text(&(*out)->output);
+  keep_text(&(*out)->out);
+  keep_text(&(*out)->err);
+  return 0;
 }
 
-static void on_list(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL) {
-    daytona__op_fail(op, error);
-    return;
-  }
-  const daytona__array_t *array = answer;
-  daytona_session_list_t *list = daytona__arena_alloc(&op->future->arena, sizeof *list);
-  if (list == NULL) {
-    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-    return;
-  }
-  list->items = array->items;
-  list->count = array->count;
-  daytona__op_resolve(op, &type_list, list);
-}
+void daytona_session_logs_release(daytona_session_logs_t *logs) { daytona__free(logs); }
 
-static void on_command(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL)
-    daytona__op_fail(op, error);
-  else
-    daytona__op_resolve(op, &type_command, answer);
-}
+/* --- calls ------------------------------------------------------------------------------------- */
 
-static void on_executed(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  daytona_session_exec_result_t *result = answer;
-  if (error != NULL)
-    daytona__op_fail(op, error);
-  else if (complete_logs(&op->future->arena, &result->logs) != 0)
-    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-  else
-    daytona__op_resolve(op, &type_exec, result);
-}
+typedef struct session_args {
+  const char *session_id, *command_id, *command, *data;
+} session_args_t;
 
-/* --- requests ---------------------------------------------------------------------------------- */
+#define IN_PATH(member, key) \
+  DAYTONA__ARG(IN_PATH, session_args_t, STRING, member, key, .rules = DAYTONA__NONEMPTY)
+#define SECRET_BODY(member, rule) \
+  DAYTONA__ARG(IN_BODY, session_args_t, STRING, member, #member, .flags = DAYTONA__JSON_SECRET, .rules = rule)
+#define OPT(member, key) DAYTONA__OPT(IN_BODY, daytona_session_exec_opts_t, BOOL, member, key)
+#define ARGS(...) .request = DAYTONA__ARGS(session_args_t, __VA_ARGS__)
 
-static daytona__op_t *begin(const daytona__endpoint_t *endpoint, daytona_sandbox_t *sandbox,
-                            const char *session_id, const char *command_id, daytona_future_t **future) {
-  daytona__op_t *op = daytona__op_new(endpoint, NULL, sandbox, 0, future);
-  if (op == NULL) return NULL;
-  if (session_id == NULL || session_id[0] == '\0') {
-    daytona__op_reject(op, DAYTONA_EINVAL, "session_id is required");
-    return NULL;
-  }
-  daytona__op_path(op, session_id, command_id, NULL);
-  return op;
-}
+#define SESSION(noun, verb, tail, what, ...)                                        \
+  static const daytona__method_t noun##_method = {.prefix = "Failed to " what ": ", \
+                                                  .method = verb,                   \
+                                                  .path = "/process/session" tail,  \
+                                                  .service = DAYTONA__TOOLBOX,      \
+                                                  __VA_ARGS__}
+
+SESSION(create, "POST", "", "create session",
+        ARGS(DAYTONA__ARG(IN_BODY, session_args_t, STRING, session_id, "sessionId",
+                          .rules = DAYTONA__NONEMPTY)));
 
 daytona_future_t *daytona_session_create(daytona_sandbox_t *sandbox, const char *session_id,
                                          const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = begin(&create_endpoint, sandbox, session_id, NULL, &future);
-  if (op == NULL) return future;
-  session_request_t request = {.id = session_id};
-  return daytona__op_run(op, &request, opts, daytona__op_done_empty);
+  return daytona__call(sandbox, &create_method, &(session_args_t){session_id}, DAYTONA__OPTS(opts));
 }
+
+SESSION(get, "GET", "/{session}", "get session", ARGS(IN_PATH(session_id, "session")),
+        .response = &session_model, .result = &daytona__type_session);
 
 daytona_future_t *daytona_session_get(daytona_sandbox_t *sandbox, const char *session_id,
                                       const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = begin(&get_endpoint, sandbox, session_id, NULL, &future);
-  return op != NULL ? daytona__op_run(op, NULL, opts, on_session) : future;
+  return daytona__call(sandbox, &get_method, &(session_args_t){session_id}, DAYTONA__OPTS(opts));
 }
 
+SESSION(list, "GET", "", "list sessions", .response = &session_model, .gives_array = true,
+        .result = &daytona__type_session_list);
+
 daytona_future_t *daytona_session_list(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = daytona__op_new(&list_endpoint, NULL, sandbox, 0, &future);
-  return op != NULL ? daytona__op_run(op, NULL, opts, on_list) : future;
+  return daytona__call(sandbox, &list_method, NULL, DAYTONA__OPTS(opts));
 }
+
+SESSION(delete, "DELETE", "/{session}", "delete session", ARGS(IN_PATH(session_id, "session")));
 
 daytona_future_t *daytona_session_delete(daytona_sandbox_t *sandbox, const char *session_id,
                                          const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = begin(&delete_endpoint, sandbox, session_id, NULL, &future);
-  return op != NULL ? daytona__op_run(op, NULL, opts, daytona__op_done_empty) : future;
+  return daytona__call(sandbox, &delete_method, &(session_args_t){session_id}, DAYTONA__OPTS(opts));
 }
+
+SESSION(exec, "POST", "/{session}/exec", "execute session command",
+        ARGS(IN_PATH(session_id, "session"), SECRET_BODY(command, DAYTONA__NOT_BLANK),
+             OPT(run_async, "runAsync"), OPT(suppress_input_echo, "suppressInputEcho")),
+        .response = &result_model, .result = &daytona__type_session_exec_result, .finish = finish_exec,
+        .timeout_ms = DAYTONA_NO_TIMEOUT);
 
 daytona_future_t *daytona_session_exec(daytona_sandbox_t *sandbox, const char *session_id,
                                        const char *command, const daytona_session_exec_opts_t *opts) {
-  static const daytona_session_exec_opts_t defaults;
-  daytona_future_t *future;
-  if (opts == NULL) opts = &defaults;
-  daytona__op_t *op = begin(&exec_endpoint, sandbox, session_id, NULL, &future);
-  if (op == NULL) return future;
-  if (!DAYTONA__RESERVED_OK(opts))
-    return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
-  if (command == NULL || command[strspn(command, " \t\r\n\v\f")] == '\0')
-    return daytona__op_reject(op, DAYTONA_EINVAL, "command is required");
-  session_request_t request = {
-    .command = command, .run_async = opts->run_async, .suppress_input_echo = opts->suppress_input_echo};
-  op->done = on_executed;
-  if (daytona__op_prepare(op, &request, opts->timeout_ms != 0 ? opts->timeout_ms : DAYTONA_NO_TIMEOUT) == 0)
-    daytona__op_send(op);
-  return future;
+  return daytona__call(sandbox, &exec_method, &(session_args_t){session_id, .command = command},
+                       DAYTONA__OPTS(opts));
 }
+
+SESSION(get_command, "GET", "/{session}/command/{command}", "get session command",
+        ARGS(IN_PATH(session_id, "session"), IN_PATH(command_id, "command")), .response = &command_model,
+        .result = &daytona__type_session_command);
 
 daytona_future_t *daytona_session_get_command(daytona_sandbox_t *sandbox, const char *session_id,
                                               const char *command_id, const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = begin(&command_endpoint, sandbox, session_id, command_id, &future);
-  return op != NULL ? daytona__op_run(op, NULL, opts, on_command) : future;
+  return daytona__call(sandbox, &get_command_method, &(session_args_t){session_id, command_id},
+                       DAYTONA__OPTS(opts));
 }
+
+SESSION(get_logs, "GET", "/{session}/command/{command}/logs", "get session command logs",
+        ARGS(IN_PATH(session_id, "session"), IN_PATH(command_id, "command")), .gives_body = true,
+        .result = &daytona__type_session_logs, .finish = finish_logs);
 
 daytona_future_t *daytona_session_get_command_logs(daytona_sandbox_t *sandbox, const char *session_id,
                                                    const char *command_id, const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = begin(&logs_endpoint, sandbox, session_id, command_id, &future);
-  return op != NULL ? daytona__op_run(op, NULL, opts, on_logs) : future;
+  return daytona__call(sandbox, &get_logs_method, &(session_args_t){session_id, command_id},
+                       DAYTONA__OPTS(opts));
 }
+
+SESSION(send_input, "POST", "/{session}/command/{command}/input", "send session command input",
+        ARGS(IN_PATH(session_id, "session"), IN_PATH(command_id, "command"),
+             SECRET_BODY(data, DAYTONA__NONEMPTY)));
 
 daytona_future_t *daytona_session_send_input(daytona_sandbox_t *sandbox, const char *session_id,
                                              const char *command_id, const char *data,
                                              const daytona_call_opts_t *opts) {
-  daytona_future_t *future;
-  daytona__op_t *op = begin(&input_endpoint, sandbox, session_id, command_id, &future);
-  if (op == NULL) return future;
-  if (data == NULL || data[0] == '\0') return daytona__op_reject(op, DAYTONA_EINVAL, "data is required");
-  session_request_t request = {.data = data};
-  return daytona__op_run(op, &request, opts, daytona__op_done_empty);
+  return daytona__call(sandbox, &send_input_method, &(session_args_t){session_id, command_id, .data = data},
+                       DAYTONA__OPTS(opts));
 }

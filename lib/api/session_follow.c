@@ -25,7 +25,6 @@
 
 #include "call/inbox.h"
 #include "call/op.h"
-#include "api/session.h"
 #include "call/stream_end.h"
 #include "core/limits.h"
 #include "core/memory.h"
@@ -449,13 +448,18 @@ static void prepare_fetch(daytona__op_t *op) {
   op->http.sink = on_fetched_bytes;
 }
 
+static const daytona__json_field_t whole_log_fields[] = {{.key = "output", .type = DAYTONA__JSON_BYTES}};
+
+static DAYTONA__MODEL(whole_log_model, daytona_bytes_t, "SessionCommandLogsResponse", whole_log_fields);
+
 /* A server that answers with JSON all the same. */
 static int take_json(follow_t *self) {
-  daytona_session_logs_t logs;
+  void *decoded;
   daytona__arena_t scratch;
   daytona__arena_init(&scratch, 0);
-  int rc = daytona__session_logs_decode(&scratch, self->json.data, self->json.size, &logs, NULL);
-  if (rc == 0) take(self, logs.output.data, logs.output.size);
+  int rc = daytona__json_decode(&scratch, &whole_log_model, self->json.data, self->json.size, &decoded, NULL);
+  const daytona_bytes_t *log = rc == 0 ? decoded : NULL;
+  if (log != NULL && log->size != 0) take(self, log->data, log->size);
   daytona__arena_clear(&scratch);
   return rc;
 }

@@ -9,6 +9,7 @@
 #include "call/op.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -196,7 +197,15 @@ static void fail_for_memory(daytona__op_t *op) { op->done(op, daytona__error_sta
 
 static void on_admitted(daytona__http_call_t *http) {
   daytona__op_t *op = http->user;
+  if (op->began_ms < 0) op->began_ms = daytona__loop_now(op->client->loop);
   if (op->admitted != NULL) op->admitted(op);
+}
+
+/* What is left of the limit for the next request. */
+static int64_t rest_of_limit(const daytona__op_t *op) {
+  if (op->timeout_ms < 0 || op->began_ms < 0) return op->timeout_ms;
+  int64_t rest_ms = op->began_ms + op->timeout_ms - daytona__loop_now(op->client->loop);
+  return rest_ms > 0 ? rest_ms : 1;
 }
 
 static const char *join(daytona__arena_t *arena, const char *base, const char *target) {
@@ -224,7 +233,7 @@ static void start_http(daytona__op_t *op, const char *method, const char *base, 
   memset(&op->http, 0, sizeof op->http);
   op->http.method = method;
   op->http.url = url;
-  op->http.total_timeout_ms = op->timeout_ms;
+  op->http.total_timeout_ms = rest_of_limit(op);
   op->http.counts_queue_time = op->counts_queue_time;
   op->http.on_admitted = on_admitted;
   op->http.on_done = on_http_done;
@@ -261,8 +270,8 @@ static void ask_for_toolbox(daytona__op_t *op) {
   if (op->is_requesting) daytona__http_start(op->client->http, &op->http);
 }
 
-void daytona__op_send(daytona__op_t *op) {
-  assert(op->target != NULL && !op->is_requesting && op->done != NULL);
+/* The next request: that which finds the toolbox, or the operation's own. */
+static void send_next(daytona__op_t *op) {
   if (op->endpoint->service == DAYTONA__TOOLBOX && op->sandbox->toolbox_url == NULL) {
     ask_for_toolbox(op);
     return;
@@ -284,6 +293,12 @@ void daytona__op_send(daytona__op_t *op) {
   op->http.is_create = op->endpoint->is_create;
   if (op->outgoing != NULL) op->outgoing(op);
   daytona__http_start(op->client->http, &op->http);
+}
+
+void daytona__op_send(daytona__op_t *op) {
+  assert(op->target != NULL && !op->is_requesting && op->done != NULL);
+  op->began_ms = op->counts_queue_time ? daytona__loop_now(op->client->loop) : -1;
+  send_next(op);
 }
 
 /* --- the answer -------------------------------------------------------------------------------- */
@@ -362,7 +377,7 @@ static void on_toolbox_url(daytona__op_t *op) {
                                 op->http.response.body_size, &decoded, NULL);
   if (rc == 0) rc = daytona__sandbox_set_toolbox(op->sandbox, ((const toolbox_url_t *)decoded)->url);
   if (op->sandbox->toolbox_url != NULL) {
-    daytona__op_send(op);
+    send_next(op);
     return;
   }
   if (rc == DAYTONA_ENOMEM) {
@@ -375,6 +390,14 @@ static void on_toolbox_url(daytona__op_t *op) {
   op->done(op, &error, NULL);
 }
 
+/* A limit of which only the rest was left is still the caller's. */
+static void name_whole_limit(daytona__op_t *op, daytona_error_t *error) {
+  bool is_rest = op->http.total_timeout_ms < op->timeout_ms && !op->is_finding;
+  if (error->code == DAYTONA_EDEADLINE && is_rest)
+    error->message =
+      daytona__arena_printf(daytona__op_arena(op), "not finished within %" PRId64 " ms", op->timeout_ms);
+}
+
 static void on_http_done(daytona__http_call_t *http) {
   daytona__op_t *op = http->user;
   daytona_error_t error = {.code = DAYTONA_OK};
@@ -382,6 +405,7 @@ static void on_http_done(daytona__http_call_t *http) {
   op->is_requesting = false;
   if (http->response.code != DAYTONA_OK) {
     daytona__error_from_response(daytona__op_arena(op), &http->response, &error);
+    name_whole_limit(op, &error);
     op->done(op, &error, NULL);
   } else if (op->is_finding) {
     on_toolbox_url(op);
@@ -390,22 +414,4 @@ static void on_http_done(daytona__http_call_t *http) {
   } else {
     op->done(op, NULL, answer);
   }
-}
-
-/* --- common endings ---------------------------------------------------------------------------- */
-
-void daytona__op_done_empty(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL)
-    daytona__op_fail(op, error);
-  else
-    daytona__op_resolve(op, &daytona__type_none, NULL);
-}
-
-void daytona__op_done_sandbox(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  if (error != NULL) {
-    daytona__op_fail(op, error);
-    return;
-  }
-  if (answer != NULL) daytona__sandbox_update(op->sandbox, op->data, answer);
-  daytona__op_resolve_sandbox(op, daytona_sandbox_retain(op->sandbox));
 }

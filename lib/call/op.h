@@ -83,7 +83,8 @@ struct daytona__op {
   bool is_requesting; /* `http` is in use */
   bool is_finding;    /* `http` asks where the toolbox is: the request itself was not sent yet */
   bool counts_queue_time;
-  int64_t timeout_ms; /* of each request; -1: none */
+  int64_t timeout_ms; /* of the request, with finding the toolbox; -1: none */
+  int64_t began_ms;   /* when that limit began to run; -1: not yet, the request waits in the queue */
   daytona__http_call_t http;
   daytona__arena_t *scratch; /* optional: holds URL, body and decoded answer of each request instead of the
                                  future's arena, for operations that go on for days; daytona__op_switch() clears it */
@@ -136,10 +137,6 @@ daytona_future_t *daytona__op_reject(daytona__op_t *op, daytona_errcode_t code, 
 void daytona__op_resolve(daytona__op_t *op, const daytona__type_t *type, void *result);
 void daytona__op_resolve_sandbox(daytona__op_t *op, daytona_sandbox_t *sandbox); /* takes the reference */
 void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error);
-
-/* `done` of operations whose answer has no value, and of those that bring their sandbox up to date. */
-void daytona__op_done_empty(daytona__op_t *op, const daytona_error_t *error, void *answer);
-void daytona__op_done_sandbox(daytona__op_t *op, const daytona_error_t *error, void *answer);
 
 /* Whether the reserved words of an options struct are zero. */
 bool daytona__reserved_is_zero(const uint64_t *words, size_t count);

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/memory.h"
+#include "core/header.h"
 
 typedef daytona__json_field_t row_t;
 typedef daytona__json_model_t rows_t;
@@ -328,12 +328,6 @@ void daytona__params_url(daytona__url_t *url, daytona__arena_t *arena, const cha
 
 /* --- headers, secrets, copies ------------------------------------------------------------------ */
 
-static bool is_header_value(const char *text) {
-  for (; *text != '\0'; text++)
-    if ((unsigned char)*text < ' ' || *text == 0x7f) return false;
-  return true;
-}
-
 int daytona__params_headers(daytona__arena_t *arena, const daytona__json_model_t *model, const void *args,
                             const void *opts, daytona_header_t **out, size_t *count) {
   for (size_t i = 0; i < model->field_count; i++) {
@@ -342,7 +336,7 @@ int daytona__params_headers(daytona__arena_t *arena, const daytona__json_model_t
     const char *text = TEXT(row, object_of(row, args, opts));
     if (text == NULL) text = row->fallback;
     if (text == NULL) continue;
-    if (!is_header_value(text)) return DAYTONA_EINVAL;
+    if (!daytona__header_value_is_valid(text)) return DAYTONA_EINVAL;
     if (*out == NULL) *out = daytona__arena_array(arena, model->field_count, sizeof **out);
     const char *copy = daytona__arena_strdup(arena, text);
     if (*out == NULL || copy == NULL) return DAYTONA_ENOMEM;

@@ -256,7 +256,3 @@ const daytona_sandbox_info_t *daytona_sandbox_info(const daytona_sandbox_t *sand
 daytona_client_t *daytona_sandbox_client(const daytona_sandbox_t *sandbox) {
   return sandbox != NULL ? sandbox->client : NULL;
 }
-
-daytona_sandbox_t *daytona_future_sandbox(const daytona_future_t *future) {
-  return daytona__future_result(future, &daytona__type_sandbox);
-}

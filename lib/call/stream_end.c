@@ -12,10 +12,6 @@ static int reason_of_end(const void *result) { return ((const daytona_stream_end
 
 const daytona__type_t daytona__type_stream_end = {.name = "stream end", .stream_reason = reason_of_end};
 
-const daytona_stream_end_t *daytona_future_stream_end(const daytona_future_t *future) {
-  return daytona__future_result(future, &daytona__type_stream_end);
-}
-
 const char *daytona_stream_reason_text(daytona_stream_reason_t reason) {
   switch ((int)reason) {
     case DAYTONA_STREAM_OPEN: return "open";

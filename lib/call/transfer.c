@@ -13,19 +13,11 @@ static void drop_results(void *result) {
   for (size_t i = 0; i < results->count; i++) daytona__free((void *)results->items[i].bytes.data);
 }
 
-const daytona__type_t daytona__type_fs_results = {"file results", drop_results};
+const daytona__type_t daytona__type_fs_result_list = {"file results", drop_results};
 
 static void drop_bytes(void *result) { daytona__free((void *)((daytona_bytes_t *)result)->data); }
 
 const daytona__type_t daytona__type_bytes = {"bytes", drop_bytes};
-
-const daytona_bytes_t *daytona_future_bytes(const daytona_future_t *future) {
-  return daytona__future_result(future, &daytona__type_bytes);
-}
-
-const daytona_fs_result_list_t *daytona_future_fs_result_list(const daytona_future_t *future) {
-  return daytona__future_result(future, &daytona__type_fs_results);
-}
 
 daytona__transfer_t *daytona__transfer_new(const daytona__endpoint_t *endpoint, daytona_sandbox_t *sandbox,
                                            size_t size, const daytona_transfer_opts_t *opts,

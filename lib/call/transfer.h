@@ -30,7 +30,7 @@ void daytona__transfer_progress(daytona__transfer_t *transfer, int64_t bytes);
 /* "not finished within 5000 ms", in the future's arena. */
 const char *daytona__transfer_limit_text(const daytona__transfer_t *transfer);
 
-extern const daytona__type_t daytona__type_fs_results; /* daytona_fs_result_list_t */
-extern const daytona__type_t daytona__type_bytes;      /* daytona_bytes_t */
+extern const daytona__type_t daytona__type_fs_result_list; /* daytona_fs_result_list_t */
+extern const daytona__type_t daytona__type_bytes;          /* daytona_bytes_t */
 
 #endif

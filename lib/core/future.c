@@ -314,18 +314,6 @@ int daytona_future_resume(daytona_future_t *future) { return pause_or_resume(fut
 
 /* --- results ----------------------------------------------------------------------------------- */
 
-const char *daytona_future_string(const daytona_future_t *future) {
-  return daytona__future_result(future, &daytona__type_string);
-}
-
-const daytona_strings_t *daytona_future_strings(const daytona_future_t *future) {
-  return daytona__future_result(future, &daytona__type_strings);
-}
-
-const daytona_map_t *daytona_future_map(const daytona_future_t *future) {
-  return daytona__future_result(future, &daytona__type_map);
-}
-
 int daytona_future_await(daytona_future_t *future) {
   if (future == NULL) return DAYTONA_EINVAL;
   if (future->loop == NULL) return daytona_future_code(future);

@@ -1,20 +1,16 @@
 /*
  * See demux.h. A marker is a run of three equal bytes, so the first complete one in a run begins where the run
  * does, and a possible marker at the end of what has come is a run of one or two. That run is all the state
- * besides the current stream. Also the public one-shot forms.
+ * besides the current stream.
  *
  * Bytes are copied while they are searched, many at a time: the markers between lines of one stream are closed
  * up without another look at the lines.
  */
 #include "wire/demux.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <daytona/session.h>
-
-#include "core/ascii.h"
-#include "core/memory.h"
 
 enum { MARKER_SIZE = 3, ROOM = 16 * 1024 };
 
@@ -162,72 +158,3 @@ void daytona__demux_end(daytona__demux_t *demux, daytona__demux_cb emit, void *u
   demux->kept = 0;
   if (size != 0 && demux->stream != DAYTONA__DEMUX_NONE) emit(user, demux->stream, kept, size);
 }
-
-/* --- in one go --------------------------------------------------------------------------------- */
-
-/* One block: the record, then the undivided log, then both parts, each with a NUL behind. */
-typedef struct split {
-  daytona_session_logs_t *logs;
-  char *ends[3]; /* where stdout and stderr grow, by stream */
-} split_t;
-
-static void count_part(void *user, int stream, const char *bytes, size_t size) {
-  size_t *sizes = user;
-  (void)bytes;
-  sizes[stream] += size;
-}
-
-static void copy_part(void *user, int stream, const char *bytes, size_t size) {
-  split_t *split = user;
-  memcpy(split->ends[stream], bytes, size);
-  split->ends[stream] += size;
-}
-
-int daytona_session_parse_logs(const void *log, size_t size, daytona_session_logs_t **out) {
-  size_t sizes[3] = {0};
-  daytona__demux_t demux = {0};
-  split_t split;
-  if (out == NULL || (log == NULL && size != 0)) return DAYTONA_EINVAL;
-  if (size > SIZE_MAX / 2 - sizeof *split.logs - 3) return DAYTONA_ELIMIT;
-  if (size != 0) daytona__demux_feed(&demux, log, size, count_part, sizes);
-  daytona__demux_end(&demux, count_part, sizes);
-  split.logs = daytona__calloc(1, sizeof *split.logs + size + sizes[1] + sizes[2] + 3);
-  if (split.logs == NULL) return DAYTONA_ENOMEM;
-  char *text = (char *)(split.logs + 1);
-  if (size != 0) memcpy(text, log, size);
-  split.ends[1] = text + size + 1;
-  split.ends[2] = split.ends[1] + sizes[1] + 1;
-  split.logs->output = (daytona_bytes_t){text, size};
-  split.logs->out = (daytona_bytes_t){split.ends[1], sizes[1]};
-  split.logs->err = (daytona_bytes_t){split.ends[2], sizes[2]};
-  memset(&demux, 0, sizeof demux);
-  if (size != 0) daytona__demux_feed(&demux, log, size, copy_part, &split);
-  daytona__demux_end(&demux, copy_part, &split);
-  *out = split.logs;
-  return 0;
-}
-
-/* Take out, in place, what is not UTF-8. */
-static void keep_text(daytona_bytes_t *bytes) {
-  char *text = (char *)bytes->data;
-  size_t kept = 0;
-  for (size_t at = 0; at < bytes->size;) {
-    size_t length = daytona__utf8_length(text + at, bytes->size - at);
-    memmove(text + kept, text + at, length);
-    kept += length;
-    at += length != 0 ? length : 1;
-  }
-  text[kept] = '\0';
-  bytes->size = kept;
-}
-
-int daytona_session_parse_text_logs(const void *log, size_t size, daytona_session_logs_t **out) {
-  int rc = daytona_session_parse_logs(log, size, out);
-  if (rc != 0) return rc;
-  keep_text(&(*out)->output);
-  keep_text(&(*out)->out);
-  keep_text(&(*out)->err);
-  return 0;
-}
-
-void daytona_session_logs_release(daytona_session_logs_t *logs) { daytona__free(logs); }
