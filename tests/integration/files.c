@@ -188,6 +188,7 @@ static void many_transfers_run_at_once(void **state) {
     assert_memory_equal(bytes->data, contents[i], 20000 + (size_t)i * 100);
     free(contents[i]);
   }
+  daytona_future_release(all);
 }
 
 /* --- large files ------------------------------------------------------------------------------- */
