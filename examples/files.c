@@ -115,7 +115,7 @@ static void forget_folder(example_t *self) {
 static void finish(daytona_future_t *future, void *user) {
   example_t *self = user;
   if (daytona_future_error(future) != NULL) {
-    fprintf(stderr, "%s\n", daytona_future_error(future)->message);
+    fprintf(stderr, "%s\n", daytona_future_message(future));
     self->status = EXIT_FAILURE;
   }
   daytona_sandbox_release(self->sandbox);
@@ -136,7 +136,7 @@ static void on_downloaded(daytona_future_t *future, void *user) {
   example_t *self = user;
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   if (results == NULL) {
-    delete_sandbox(self, daytona_future_error(future)->message);
+    delete_sandbox(self, daytona_future_message(future));
     return;
   }
   if (isatty(1)) printf("\n");
@@ -155,7 +155,7 @@ static void on_ran(daytona_future_t *future, void *user) {
   char archive[PATH_MAX], sums[PATH_MAX];
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   if (result == NULL || result->exit_code != 0) {
-    delete_sandbox(self, result != NULL ? result->result : daytona_future_error(future)->message);
+    delete_sandbox(self, result != NULL ? result->result : daytona_future_message(future));
     return;
   }
   fputs(result->result, stdout);
@@ -171,8 +171,8 @@ static void on_uploaded(daytona_future_t *future, void *user) {
   example_t *self = user;
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   if (results == NULL || results->failed_count != 0) {
-    delete_sandbox(
-      self, results == NULL ? daytona_future_error(future)->message : "not everything could be uploaded");
+    delete_sandbox(self,
+                   results == NULL ? daytona_future_message(future) : "not everything could be uploaded");
     return;
   }
   daytona_future_then(

@@ -187,7 +187,7 @@ static void on_verdict(daytona_future_t *future, void *user) {
   char what[256], resumed[64] = "";
   if (self->is_ending) return;
   if (verdict == NULL) {
-    end_with(self, daytona_future_error(future)->message);
+    end_with(self, daytona_future_message(future));
     return;
   }
   if (verdict->reason == DAYTONA_STREAM_EXITED)
@@ -208,7 +208,7 @@ static void on_verdict(daytona_future_t *future, void *user) {
 /* Usually the follow's verdict is there first. */
 static void on_stopped(daytona_future_t *future, void *user) {
   build_t *self = user;
-  if (daytona_future_error(future) != NULL) end_with(self, daytona_future_error(future)->message);
+  if (daytona_future_error(future) != NULL) end_with(self, daytona_future_message(future));
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -283,7 +283,7 @@ static void on_started(daytona_future_t *future, void *user) {
   if (self->is_ending) {
     leave(self); /* a signal came meanwhile */
   } else if (started == NULL) {
-    end_with(self, daytona_future_error(future)->message);
+    end_with(self, daytona_future_message(future));
   } else {
     self->began_ns = uv_hrtime();
     self->follow = daytona_session_follow(self->box.sandbox, self->session, started->command_id, &opts);
@@ -306,7 +306,7 @@ static void on_session(daytona_future_t *future, void *user) {
   if (self->is_ending)
     leave(self);
   else
-    end_with(self, self->has_session ? "out of memory" : daytona_future_error(future)->message);
+    end_with(self, self->has_session ? "out of memory" : daytona_future_message(future));
 }
 
 static void on_box(box_t *box, const char *problem, void *user) {

@@ -226,7 +226,7 @@ static void on_set_up(daytona_future_t *future, void *user) {
   if (self->phase >= ENDING) return;
   long pid = result != NULL ? strtol(result->out.data, NULL, 10) : 0;
   if (pid <= 0) {
-    fail(self, result == NULL          ? daytona_future_error(future)->message
+    fail(self, result == NULL          ? daytona_future_message(future)
                : result->error != NULL ? result->error->traceback
                                        : "this Python cannot be used");
     return;
@@ -249,7 +249,7 @@ static void on_context(daytona_future_t *future, void *user) {
   if (self->phase >= ENDING) return; /* on its way out; the context goes with the sandbox, or is idle */
   if (context != NULL) self->context = strdup(context->id);
   if (self->context == NULL)
-    fail(self, context == NULL ? daytona_future_error(future)->message : "out of memory");
+    fail(self, context == NULL ? daytona_future_message(future) : "out of memory");
   else
     look(self);
 }
@@ -364,7 +364,7 @@ static void on_interrupted(daytona_future_t *future, void *user) {
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   self->is_interrupting = false;
   if (self->phase == RUNNING && result == NULL)
-    say(self, "interpreter: not interrupted: %s", daytona_future_error(future)->message);
+    say(self, "interpreter: not interrupted: %s", daytona_future_message(future));
   if (self->phase == STARTING && self->run == NULL && self->pid != 0)
     look(self); /* the cell ended meanwhile */
 }

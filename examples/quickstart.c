@@ -66,7 +66,7 @@ static void on_step(daytona_future_t *future, void *user) {
   quickstart_t *self = user;
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   if (result == NULL) {
-    fprintf(stderr, "%s\n", daytona_future_error(future)->message);
+    fprintf(stderr, "%s\n", daytona_future_message(future));
     self->status = EXIT_FAILURE;
     delete_sandbox(self);
     return;
@@ -94,7 +94,7 @@ static void on_created(daytona_future_t *future, void *user) {
   quickstart_t *self = user;
   daytona_sandbox_t *sandbox = daytona_future_sandbox(future);
   if (sandbox == NULL) {
-    fprintf(stderr, "%s\n", daytona_future_error(future)->message);
+    fprintf(stderr, "%s\n", daytona_future_message(future));
     finish(self, EXIT_FAILURE);
     return;
   }

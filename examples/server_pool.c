@@ -69,7 +69,7 @@ static void on_context(daytona_future_t *future, void *user) {
     slot->state = SLOT_IDLE;
     slot->retry_ms = 0;
   } else { /* then another sandbox, not at once */
-    if (context == NULL) fprintf(stderr, "server: %s\n", daytona_future_error(future)->message);
+    if (context == NULL) fprintf(stderr, "server: %s\n", daytona_future_message(future));
     slot->state = SLOT_DELETING;
     slot->retry_ms = RETRY_FIRST_MS;
   }

@@ -354,7 +354,7 @@ static void on_verdict(daytona_future_t *future, void *user) {
   int status =
     verdict != NULL && verdict->has_exit_code && verdict->exit_code >= 0 ? verdict->exit_code : LOST;
   if (verdict == NULL)
-    snprintf(self->message, sizeof self->message, "terminal: %s", daytona_future_error(future)->message);
+    snprintf(self->message, sizeof self->message, "terminal: %s", daytona_future_message(future));
   else if (verdict->reason == DAYTONA_STREAM_EXITED && self->is_tty)
     snprintf(self->message, sizeof self->message, "Connection to %s closed.", name);
   else if (verdict->reason == DAYTONA_STREAM_KILLED)

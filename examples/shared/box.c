@@ -39,7 +39,7 @@ static void opened(box_t *box, daytona_future_t *future) {
     return;
   }
   if (box->sandbox != NULL) uv_timer_start(&box->awake, on_awake, AWAKE_MS, AWAKE_MS);
-  box->on_opened(box, box->sandbox == NULL ? daytona_future_error(future)->message : NULL, box->user);
+  box->on_opened(box, box->sandbox == NULL ? daytona_future_message(future) : NULL, box->user);
 }
 
 static void on_started(daytona_future_t *future, void *user) { opened(user, future); }

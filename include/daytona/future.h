@@ -119,6 +119,25 @@ DAYTONA_API void daytona_future_release(daytona_future_t *future);
 /** Whether it has settled: a result or an error is there, and callbacks have been or are being told. */
 DAYTONA_API bool daytona_future_is_settled(const daytona_future_t *future);
 
+/**
+ * One line for people, whatever has become of it: the message of daytona_future_error(), or "pending", "ok", or "there is
+ * none" when daytona_future_is_absent(). Never NULL. Borrowed from the future.
+ */
+DAYTONA_API const char *daytona_future_message(const daytona_future_t *future);
+
+/**
+ * What there is to read: "pending", "error", "none" after a success without a value, "value" of a promise; else the
+ * name of the result, which is that of its accessor: "exec_result" for daytona_future_exec_result(). Static.
+ */
+DAYTONA_API const char *daytona_future_kind(const daytona_future_t *future);
+
+/**
+ * Whether it succeeded and found that what was asked for does not exist: a setting that is not set, a remote of
+ * that name, the next sandbox of a walk that is at its end. The accessor is then NULL. That is an answer and no
+ * failure; each call that has it says so. False while pending, after a failure, and for calls that never give a value.
+ */
+DAYTONA_API bool daytona_future_is_absent(const daytona_future_t *future);
+
 /** Why it failed. NULL while pending and after success. Borrowed from the future. */
 DAYTONA_API const daytona_error_t *daytona_future_error(const daytona_future_t *future);
 
@@ -195,8 +214,12 @@ DAYTONA_API daytona_future_t *daytona_future_member(const daytona_future_t *futu
 DAYTONA_API int64_t daytona_future_winner(const daytona_future_t *future);
 
 /*
- * Results of plain kinds. Each accessor returns NULL (or 0 bytes) while the future is pending, after
- * a failure, and when the future is of another kind. The nouns' headers have the others.
+ * Results of plain kinds; the nouns' headers have the others. Ask daytona_future_code() first: with DAYTONA_OK there is a
+ * result, and its accessor gives it. Each accessor returns NULL while the future is pending, after a failure, and when
+ * daytona_future_is_absent().
+ *
+ * The accessor of another kind of result is an error of the program. It returns NULL, too, and an error goes to the
+ * client's log; in debug builds of the library the program ends there.
  */
 
 /** A string result: a path, a URL. Borrowed from the future. */

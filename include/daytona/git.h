@@ -197,7 +197,7 @@ DAYTONA_API daytona_future_t *daytona_git_remote_add(daytona_sandbox_t *sandbox,
 DAYTONA_API daytona_future_t *daytona_git_list_remotes(daytona_sandbox_t *sandbox, const char *path,
                                                        const daytona_call_opts_t *opts);
 
-/** The URL of one remote. Settles with daytona_future_string(), which is NULL if there is no such remote. */
+/** The URL of one remote. Settles with daytona_future_string(); daytona_future_is_absent() if there is no such remote. */
 DAYTONA_API daytona_future_t *daytona_git_remote_get(daytona_sandbox_t *sandbox, const char *path,
                                                      const char *name, const daytona_call_opts_t *opts);
 
@@ -213,7 +213,7 @@ typedef struct daytona_git_config_opts {
 DAYTONA_API daytona_future_t *daytona_git_set_config(daytona_sandbox_t *sandbox, const char *key,
                                                      const char *value,
                                                      const daytona_git_config_opts_t *opts);
-/** Read a setting. Settles with daytona_future_string(), which is NULL if it is not set. */
+/** Read a setting. Settles with daytona_future_string(); daytona_future_is_absent() if it is not set. */
 DAYTONA_API daytona_future_t *daytona_git_get_config(daytona_sandbox_t *sandbox, const char *key,
                                                      const daytona_git_config_opts_t *opts);
 /** Set user.name and user.email. */

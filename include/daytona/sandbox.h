@@ -309,8 +309,8 @@ DAYTONA_API int daytona_sandbox_iter_new(daytona_client_t *client, const daytona
                                          daytona_sandbox_iter_t **out);
 
 /**
- * The next sandbox. Settles with daytona_future_sandbox(), or with success and a NULL sandbox at the end, and
- * at the end again for every further call. After a failure the same step may be asked for again.
+ * The next sandbox. Settles with daytona_future_sandbox(). At the end, and for every further call, it succeeds and
+ * daytona_future_is_absent(). After a failure the same step may be asked for again.
  *
  * Sandboxes of a walk lack what list items lack; see daytona_sandbox_info_t. One step at a time: while one is pending a
  * further one fails with DAYTONA_EREENTRANT.

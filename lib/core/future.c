@@ -296,8 +296,30 @@ const daytona__type_t *daytona__future_type(const daytona_future_t *future) {
 }
 
 void *daytona__future_result(const daytona_future_t *future, const daytona__type_t *type) {
+  const daytona__type_t *own = daytona__future_type(future);
   assert(type != NULL);
-  return daytona__future_type(future) == type ? future->result : NULL;
+  if (own == type) return future->result;
+  if (own != NULL)
+    daytona__misuse(future->loop, "future: wrong accessor: asked for \"%s\", but the result is \"%s\"",
+                    type->name, own->name);
+  return NULL;
+}
+
+bool daytona_future_is_absent(const daytona_future_t *future) {
+  const daytona__type_t *type = daytona__future_type(future);
+  return type != NULL && type != &daytona__type_none && future->result == NULL;
+}
+
+const char *daytona_future_kind(const daytona_future_t *future) {
+  if (!daytona_future_is_settled(future)) return "pending";
+  return future->error != NULL ? "error" : future->type->name;
+}
+
+const char *daytona_future_message(const daytona_future_t *future) {
+  if (future == NULL) return "there is no future";
+  if (!daytona_future_is_settled(future)) return "pending";
+  if (future->error != NULL) return future->error->message;
+  return daytona_future_is_absent(future) ? "there is none" : "ok";
 }
 
 /* --- pausing ----------------------------------------------------------------------------------- */

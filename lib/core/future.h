@@ -20,10 +20,12 @@
 #include "core/arena.h"
 #include "core/loop.h"
 
-/* A kind of result; compared by address. */
+/*
+ * A kind of result; compared by address. A NULL result of any kind but none says that what was asked for does not exist.
+ */
 typedef struct daytona__type {
-  const char *name;
-  void (*drop)(void *result);               /* optional: releases what the arena does not own */
+  const char *name;           /* daytona_future_<name>() gives it out, where there is an accessor */
+  void (*drop)(void *result); /* optional: releases what the arena does not own */
   int (*stream_reason)(const void *result); /* of streams: a daytona_stream_reason_t */
 } daytona__type_t;
 
@@ -117,7 +119,10 @@ daytona_future_t *daytona__future_failed(daytona__loop_t *loop, const char *pref
 /* What kind of result there is; NULL while there is none. */
 const daytona__type_t *daytona__future_type(const daytona_future_t *future);
 
-/* The result if it is of `type`, else NULL. */
+/*
+ * The result if it is of `type`; NULL if it is not there, or there is none. A result of another type is a misuse: the
+ * program has called the wrong accessor. daytona__future_type() asks without that.
+ */
 void *daytona__future_result(const daytona_future_t *future, const daytona__type_t *type);
 
 void daytona__future_init_immortal(daytona_future_t *future, daytona__loop_t *loop, daytona_errcode_t code);

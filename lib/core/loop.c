@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <daytona/error.h>
@@ -464,14 +465,39 @@ bool daytona__loop_in_callback(const daytona__loop_t *loop) { return callback_de
 
 bool daytona__log_enabled(const daytona__loop_t *loop) { return loop->log != NULL; }
 
-void daytona__log(daytona__loop_t *loop, daytona_log_level_t level, const char *format, ...) {
-  if (loop->log == NULL) return;
-  char line[1024];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(line, sizeof line, format, args);
-  va_end(args);
+enum { LINE_MAX_SIZE = 1024 };
+
+/* One line, whatever is in the arguments. */
+static void make_line(char line[LINE_MAX_SIZE], const char *format, va_list args) {
+  vsnprintf(line, LINE_MAX_SIZE, format, args);
   for (char *at = line; *at != '\0'; at++)
     if ((unsigned char)*at < ' ' || *at == 0x7f) *at = ' ';
+}
+
+void daytona__log(daytona__loop_t *loop, daytona_log_level_t level, const char *format, ...) {
+  if (loop->log == NULL) return;
+  char line[LINE_MAX_SIZE];
+  va_list args;
+  va_start(args, format);
+  make_line(line, format, args);
+  va_end(args);
   loop->log(level, line, loop->log_user);
+}
+
+#if defined(DAYTONA__MISUSE_STOPS) && !defined(NDEBUG)
+bool daytona__misuse_stops = true;
+#else
+bool daytona__misuse_stops = false;
+#endif
+
+void daytona__misuse(daytona__loop_t *loop, const char *format, ...) {
+  char line[LINE_MAX_SIZE];
+  va_list args;
+  va_start(args, format);
+  make_line(line, format, args);
+  va_end(args);
+  if (loop->log != NULL) loop->log(DAYTONA_LOG_ERROR, line, loop->log_user);
+  if (!daytona__misuse_stops) return;
+  fprintf(stderr, "libdaytona: %s\n", line);
+  abort();
 }

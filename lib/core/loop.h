@@ -101,4 +101,11 @@ void daytona__log(daytona__loop_t *loop, daytona_log_level_t level, const char *
   __attribute__((format(printf, 3, 4)));
 bool daytona__log_enabled(const daytona__loop_t *loop);
 
+/*
+ * A programmer's error that the call it was made in can survive: logged as an error, and in a debug build the end of the
+ * program, unless a test has turned `daytona__misuse_stops` off.
+ */
+void daytona__misuse(daytona__loop_t *loop, const char *format, ...) __attribute__((format(printf, 2, 3)));
+extern bool daytona__misuse_stops;
+
 #endif

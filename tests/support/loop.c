@@ -3,17 +3,25 @@
  */
 #include "support/loop.h"
 
+#include <stdio.h>
+
 #include "support/alloc.h"
 #include "support/check.h"
 
 enum { GUARD_MS = 20000 };
 
+static void on_log(daytona_log_level_t level, const char *line, void *user) {
+  support_loop_t *host = user;
+  snprintf(host->logged, sizeof host->logged, "%d %s", (int)level, line);
+}
+
 void support_loop_init(support_loop_t *host) {
   support_alloc_install();
   host->closed_count = 0;
   host->is_closing = false;
+  host->logged[0] = '\0';
   assert_int_equal(uv_loop_init(&host->uv), 0);
-  assert_int_equal(daytona__loop_new(&host->uv, NULL, NULL, &host->loop), 0);
+  assert_int_equal(daytona__loop_new(&host->uv, on_log, host, &host->loop), 0);
 }
 
 void support_loop_turn(support_loop_t *host) { uv_run(&host->uv, UV_RUN_NOWAIT); }

@@ -15,6 +15,7 @@ typedef struct support_loop {
   daytona__loop_t *loop;
   bool is_closing;
   int closed_count; /* times that daytona__loop_close() has reported */
+  char logged[256]; /* the newest log line, with its level in front */
 } support_loop_t;
 
 /* Makes both. The test's allocator is installed before, so that everything is counted. */

@@ -52,6 +52,7 @@ void support_see(daytona_future_t *future, void *user) {
   seen->future = future;
   seen->thread = uv_thread_self();
   const daytona_error_t *error = daytona_future_error(future);
-  const char *text = error != NULL ? error->message : daytona_future_string(future);
+  bool is_string = daytona__future_type(future) == &daytona__type_string;
+  const char *text = error != NULL ? error->message : is_string ? daytona_future_string(future) : NULL;
   snprintf(seen->text, sizeof seen->text, "%s", text != NULL ? text : "");
 }

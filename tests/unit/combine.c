@@ -11,6 +11,7 @@
 #include "support/alloc.h"
 #include "support/check.h"
 #include "support/loop.h"
+#include "support/misuse.h"
 #include "support/op.h"
 
 enum { COUNT = 3 };
@@ -79,7 +80,7 @@ static void all_waits_for_the_last(void **state) {
   assert_int_equal(trio.seen.count, 1);
   assert_int_equal(trio.seen.code, DAYTONA_OK);
   assert_null(daytona_future_member(all, COUNT));
-  assert_null(daytona_future_string(all));
+  assert_wrong_accessor(daytona_future_string(all));
   assert_int_equal(daytona_future_winner(all), -1);
   trio_end(&trio);
   assert_string_equal(daytona_future_string(daytona_future_member(all, 1)), "text");

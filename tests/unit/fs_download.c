@@ -12,6 +12,7 @@
 #include "support/api_scene.h"
 #include "support/check.h"
 #include "support/local_files.h"
+#include "support/misuse.h"
 
 #define B "DAYTONA-FILE-BOUNDARY"
 #define ROUTE "POST /toolbox/sb-1/files/bulk-download"
@@ -98,7 +99,7 @@ static void bytes_come_to_memory(void **state) {
   const daytona_bytes_t *bytes = daytona_future_bytes(future);
   assert_int_equal(bytes->size, 5);
   assert_string_equal(bytes->data, "alpha");
-  assert_null(daytona_future_fs_result_list(future));
+  assert_wrong_accessor(daytona_future_fs_result_list(future));
   daytona_future_release(future);
   const char *request = api_request(&scene, ROUTE, 0);
   assert_string_equal(api_body_of(request), "{\"paths\":[\"a.txt\"]}");

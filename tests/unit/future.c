@@ -2,7 +2,12 @@
  * Futures: one completion, from a later turn, whatever callers do meanwhile.
  * A test per promise of <daytona/future.h>; memory and threads have files of their own.
  */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/future.h"
 #include "core/memory.h"
@@ -552,35 +557,122 @@ static void await_ends_when_the_client_closes(void **state) {
 
 /* --- results ----------------------------------------------------------------------------------- */
 
-static void accessors_check_the_kind(void **state) {
-  support_loop_t *host = *state;
+/* Four futures: a string, nothing, a failure, a map; and a string that there is none of. */
+typedef struct kinds {
+  support_op_t text, none, failed;
+  daytona_future_t *labels, *absent;
+} kinds_t;
+
+static void kinds_init(kinds_t *kinds, support_loop_t *host) {
   static const daytona_pair_t pair = {"k", "v"};
   static daytona_map_t map = {&pair, 1};
-  support_op_t text, none, failed;
-  daytona_future_t *labels = daytona__future_new(host->loop, 0, NULL);
-  support_op_start(host, &text);
-  support_op_start(host, &none);
-  support_op_start(host, &failed);
-  assert_null(daytona_future_string(text.future));
-  support_op_succeed(&text, "text");
-  support_op_succeed(&none, NULL);
-  support_op_fail(&failed, DAYTONA_EGONE);
-  daytona__future_resolve(labels, &daytona__type_map, &map);
+  support_op_start(host, &kinds->text);
+  support_op_start(host, &kinds->none);
+  support_op_start(host, &kinds->failed);
+  kinds->labels = daytona__future_new(host->loop, 0, NULL);
+  kinds->absent = daytona__future_new(host->loop, 0, NULL);
+  assert_null(daytona_future_string(kinds->text.future));
+  support_op_succeed(&kinds->text, "text");
+  support_op_succeed(&kinds->none, NULL);
+  support_op_fail(&kinds->failed, DAYTONA_EGONE);
+  daytona__future_resolve(kinds->labels, &daytona__type_map, &map);
+  daytona__future_resolve(kinds->absent, &daytona__type_string, NULL);
   support_loop_drain(host);
-  assert_string_equal(daytona_future_string(text.future), "text");
-  assert_null(daytona_future_map(text.future));
-  assert_ptr_equal(daytona_future_map(labels), &map);
-  assert_null(daytona_future_string(labels));
-  assert_null(daytona_future_string(none.future));
-  assert_null(daytona_future_map(none.future));
-  assert_null(daytona_future_string(failed.future));
-  assert_int_equal(daytona_future_member_count(text.future), 0);
-  assert_null(daytona_future_member(text.future, 0));
-  assert_int_equal(daytona_future_winner(text.future), -1);
-  daytona_future_release(text.future);
-  daytona_future_release(none.future);
-  daytona_future_release(failed.future);
-  daytona_future_release(labels);
+}
+
+static void kinds_clear(kinds_t *kinds) {
+  daytona_future_release(kinds->text.future);
+  daytona_future_release(kinds->none.future);
+  daytona_future_release(kinds->failed.future);
+  daytona_future_release(kinds->labels);
+  daytona_future_release(kinds->absent);
+}
+
+static void accessors_give_their_own_kind(void **state) {
+  kinds_t kinds;
+  support_loop_t *host = *state;
+  kinds_init(&kinds, host);
+  assert_string_equal(daytona_future_string(kinds.text.future), "text");
+  assert_string_equal(daytona_future_map(kinds.labels)->items[0].value, "v");
+  assert_null(daytona_future_string(kinds.failed.future)); /* of whatever kind it would have been */
+  assert_null(daytona_future_map(kinds.failed.future));
+  assert_null(daytona_future_string(kinds.absent));
+  assert_null(daytona_future_string(NULL));
+  assert_int_equal(daytona_future_member_count(kinds.text.future), 0);
+  assert_null(daytona_future_member(kinds.text.future, 0));
+  assert_int_equal(daytona_future_winner(kinds.text.future), -1);
+  assert_string_equal(host->logged, "");
+  kinds_clear(&kinds);
+}
+
+static void a_wrong_accessor_is_logged_and_gives_null(void **state) {
+  kinds_t kinds;
+  support_loop_t *host = *state;
+  kinds_init(&kinds, host);
+  bool stops = daytona__misuse_stops;
+  daytona__misuse_stops = false;
+  assert_null(daytona_future_map(kinds.text.future));
+  assert_string_equal(host->logged,
+                      "1 future: wrong accessor: asked for \"map\", but the result is \"string\"");
+  assert_null(daytona_future_string(kinds.none.future));
+  assert_string_equal(host->logged,
+                      "1 future: wrong accessor: asked for \"string\", but the result is \"none\"");
+  assert_null(daytona_future_map(kinds.absent));
+  assert_non_null(strstr(host->logged, "asked for \"map\""));
+  daytona__misuse_stops = stops;
+  kinds_clear(&kinds);
+}
+
+/* In a debug build: what the test run uses. */
+static void a_wrong_accessor_ends_a_debug_build(void **state) {
+  kinds_t kinds;
+  int status = 0;
+  kinds_init(&kinds, *state);
+  fflush(NULL);
+  pid_t child = daytona__misuse_stops ? fork() : -1;
+  if (child == 0) {
+    int nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, 2);
+    signal(SIGABRT, SIG_DFL);
+    daytona_future_map(kinds.text.future);
+    _exit(0);
+  }
+  bool is_debug = child > 0;
+  if (is_debug) {
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+  }
+  kinds_clear(&kinds);
+  if (!is_debug) skip();
+}
+
+static void every_future_has_a_message_and_a_kind(void **state) {
+  kinds_t kinds;
+  daytona_future_t *pending = daytona__future_new(((support_loop_t *)*state)->loop, 0, NULL);
+  kinds_init(&kinds, *state);
+  const struct {
+    const daytona_future_t *future;
+    const char *message, *kind;
+    bool is_absent;
+  } expected[] = {
+    {kinds.text.future, "ok", "string", false},
+    {kinds.none.future, "ok", "none", false},
+    {kinds.failed.future, "op: gone", "error", false},
+    {kinds.labels, "ok", "map", false},
+    {kinds.absent, "there is none", "string", true},
+    {pending, "pending", "pending", false},
+    {NULL, "there is no future", "pending", false},
+    {daytona__future_orphan(), "the client or sandbox is NULL", "error", false},
+  };
+  for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+    assert_string_equal(daytona_future_message(expected[i].future), expected[i].message);
+    assert_string_equal(daytona_future_kind(expected[i].future), expected[i].kind);
+    assert_int_equal(daytona_future_is_absent(expected[i].future), expected[i].is_absent);
+  }
+  daytona__future_succeed(pending);
+  assert_string_equal(daytona_future_message(pending), "pending"); /* until a later turn */
+  daytona_future_release(pending);
+  kinds_clear(&kinds);
 }
 
 static void failed_futures_are_told_from_a_later_turn(void **state) {
@@ -657,7 +749,10 @@ int main(void) {
     TEST(await_is_refused_in_callbacks),
     TEST(await_is_refused_in_callbacks_of_another_client),
     TEST(await_ends_when_the_client_closes),
-    TEST(accessors_check_the_kind),
+    TEST(accessors_give_their_own_kind),
+    TEST(a_wrong_accessor_is_logged_and_gives_null),
+    TEST(a_wrong_accessor_ends_a_debug_build),
+    TEST(every_future_has_a_message_and_a_kind),
     TEST(failed_futures_are_told_from_a_later_turn),
     TEST(state_of_an_operation_is_zeroed_and_bounded),
     TEST(typical_operation_takes_one_block),

@@ -14,6 +14,7 @@
 #include "support/alloc.h"
 #include "core/limits.h"
 #include "support/api_scene.h"
+#include "support/misuse.h"
 
 static const char clone[] = "POST /toolbox/sb-1/git/clone";
 static const char push[] = "POST /toolbox/sb-1/git/push";
@@ -296,7 +297,7 @@ static void branches_of_old_and_new_servers_are_read(void **state) {
     else
       assert_string_equal(found->current, cases[i].current);
     assert_string_equal(api_line_of(scene.requests[i]), "GET /toolbox/sb-1/git/branches?path=a%20b/%C3%BC");
-    assert_null(daytona_future_git_status(future));
+    assert_wrong_accessor(daytona_future_git_status(future));
     daytona_future_release(future);
   }
   close_with(&scene, sandbox);
@@ -312,6 +313,7 @@ static void one_remote_is_found_by_its_name(void **state) {
   daytona_future_t *missing = api_must(daytona_git_remote_get(sandbox, "x", "c", NULL));
   assert_string_equal(daytona_future_string(found), "2");
   assert_null(daytona_future_string(missing));
+  assert_true(daytona_future_is_absent(missing));
   daytona_future_release(found);
   daytona_future_release(missing);
   close_with(&scene, sandbox);

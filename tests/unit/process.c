@@ -15,6 +15,7 @@
 #include "call/sandbox_object.h"
 #include "core/limits.h"
 #include "support/api_scene.h"
+#include "support/misuse.h"
 
 static const char exec[] = "POST /toolbox/sb-1/process/execute";
 static const char code_run[] = "POST /toolbox/sb-1/process/code-run";
@@ -578,7 +579,7 @@ static void folders_are_strings_of_the_toolbox(void **state) {
   daytona_future_t *work = api_must(daytona_sandbox_get_work_dir(sandbox, NULL));
   assert_string_equal(daytona_future_string(home), "/home/x");
   assert_string_equal(daytona_future_string(work), "/w");
-  assert_null(daytona_future_exec_result(work));
+  assert_wrong_accessor(daytona_future_exec_result(work));
   daytona_future_release(home);
   daytona_future_release(work);
   api_fails(daytona_sandbox_get_work_dir(sandbox, NULL), DAYTONA_EPROTOCOL);

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "support/api_scene.h"
+#include "support/misuse.h"
 
 #define PORTS "/api/sandbox/sb-1/ports/"
 #define SSH "/api/sandbox/sb-1/ssh-access"
@@ -57,7 +58,7 @@ static void signed_link_says_how_long_if_asked(void **state) {
   api_done(daytona_sandbox_create_signed_preview_url(sandbox, 1, NULL));
   daytona_future_t *future = api_must(daytona_sandbox_create_signed_preview_url(sandbox, 1, &opts));
   assert_int_equal(daytona_future_preview_link(future)->port, 7);
-  assert_null(daytona_future_ssh_access(future));
+  assert_wrong_accessor(daytona_future_ssh_access(future));
   daytona_future_release(future);
   assert_string_equal(api_line_of(scene.requests[0]), "GET " PORTS "1/signed-preview-url");
   assert_string_equal(api_line_of(scene.requests[1]),
@@ -72,7 +73,7 @@ static void signed_link_is_ended_by_its_token(void **state) {
   api_answer(&scene, "POST " PORTS "65535/signed-preview-url/a%2Fb%20c/expire", 204, "");
   daytona_future_t *future =
     api_must(daytona_sandbox_expire_signed_preview_url(sandbox, 65535, "a/b c", NULL));
-  assert_null(daytona_future_preview_link(future));
+  assert_wrong_accessor(daytona_future_preview_link(future));
   daytona_future_release(future);
   assert_string_equal(api_body_of(scene.requests[0]), "");
   close_with(&scene, sandbox);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support/check.h"
+#include "support/misuse.h"
 #include "support/stream_scene.h"
 
 #define SESSION "/toolbox/sb-1/process/session"
@@ -34,7 +35,7 @@ static void each_call_asks_for_its_resource(void **state) {
   const daytona_session_t *session = daytona_future_session(future);
   assert_int_equal(session->command_count, 2);
   assert_true(session->commands[0].exit_code.is_set && !session->commands[1].exit_code.is_set);
-  assert_null(daytona_future_session_list(future));
+  assert_wrong_accessor(daytona_future_session_list(future));
   daytona_future_release(future);
   future = api_must(daytona_session_list(scene.sandbox, NULL));
   assert_int_equal(daytona_future_session_list(future)->count, 2);
