@@ -8,6 +8,7 @@
 
 #include "http/http.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define GATE_LIMIT_MS 2000
@@ -44,6 +45,7 @@ void dl_tb_gate_open(struct dl_tb_gate *g) {
   uv_timer_stop(&g->limit);
   while (!dl_list_empty(&g->waiters)) {
     waiter *w = DL_CONTAINER(g->waiters.next, waiter, link);
+    assert(w->tb->gate == g);
     dl_list_unlink(&w->link);
     w->cb(w->req, w->body, w->len, w->tb);
     free(w);

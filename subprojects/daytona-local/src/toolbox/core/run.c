@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "toolbox/core/spawn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -51,6 +52,7 @@ typedef struct run {
 
 static void on_handle_closed(uv_handle_t *handle) {
   run *r = handle->data;
+  assert(r->is_reported && r->open_handles > 0);
   if (--r->open_handles > 0) return;
   for (size_t i = 0; i < r->stream_count; i++) {
     if (r->streams[i].fd >= 0) close(r->streams[i].fd);
@@ -80,6 +82,7 @@ static bool is_drained(const run *r) {
 static void report(run *r, bool timed_out) {
   stream *out = &r->streams[0], *err = &r->streams[1];
   if (r->is_reported) return;
+  assert(timed_out || r->has_exited || r->start_error != 0);
   r->is_reported = true;
   dl_process_forget(&r->process);
   note_truncation(out);
@@ -119,6 +122,7 @@ static void on_limit(uv_timer_t *timer) {
 static void on_start_failed(uv_timer_t *timer) { report(timer->data, false); }
 
 static void keep(stream *s, const char *bytes, size_t len) {
+  assert(s->text.len <= DL_TB_OUTPUT_MAX);
   size_t room = DL_TB_OUTPUT_MAX - s->text.len;
   if (len > room) {
     len = room;
@@ -156,6 +160,7 @@ static void close_input(run *r) {
 static void on_writable(uv_poll_t *poll, int status, int events) {
   run *r = poll->data;
   (void)events;
+  assert(r->in_fd >= 0 && r->input_at < r->input.len);
   ssize_t sent = write(r->in_fd, r->input.data + r->input_at, r->input.len - r->input_at);
   if (sent > 0) r->input_at += (size_t)sent;
   bool again = sent < 0 && (errno == EAGAIN || errno == EINTR) && status == 0;

@@ -10,6 +10,7 @@
 
 #include "runtime/proctree.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -96,6 +97,7 @@ static void on_signal_closed(uv_handle_t *handle) {
 }
 
 void dl_reaper_close(dl_reaper *r, void (*on_closed)(void *user), void *user) {
+  assert(r->on_closed == NULL);
   r->on_closed = on_closed;
   r->user = user;
   DL_LIST_EACH_SAFE(&r->processes, node, after) dl_list_unlink(node);
@@ -127,6 +129,7 @@ static int become(const dl_reaper *r, const dl_process_opts *o) {
 
 int dl_process_start(dl_reaper *r, dl_process *p, const dl_process_opts *opts) {
   sigset_t all, before;
+  assert(p->on_exit != NULL && dl_list_empty(&p->link)); /* not started already */
   volatile int failure = 0;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);

@@ -14,6 +14,7 @@
 #include "http/http.h"
 #include "toolbox/core/reply.h"
 
+#include <assert.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ struct dl_ws {
 
 static void on_timer_closed(uv_handle_t *handle) {
   dl_ws *ws = handle->data;
+  assert(ws->stream == NULL && dl_list_empty(&ws->frames));
   if (ws->codec != NULL) wslay_event_context_free(ws->codec);
   free(ws);
 }
@@ -112,6 +114,7 @@ static void write_frame(dl_ws *ws, frame *f) {
 static void pump(dl_ws *ws) {
   while (!dl_list_empty(&ws->frames) && dl_duplex_queued(ws->stream) == 0) {
     frame *f = DL_CONTAINER(ws->frames.next, frame, link);
+    assert(ws->frame_count > 0);
     dl_list_unlink(&f->link);
     ws->frame_count--;
     write_frame(ws, f);
@@ -138,6 +141,8 @@ static void push(dl_ws *ws, frame *f) {
 }
 
 bool dl_ws_send(dl_ws *ws, int opcode, const void *bytes, size_t len) {
+  assert(ws->is_open &&
+         !ws->is_closing); /* its user has not been told of an end, and has not asked for one */
   if (ws->frame_count >= ws->frame_max) {
     drop_frames(ws);
     dl_ws_close(ws, DL_WS_POLICY, "slow consumer");
@@ -155,6 +160,7 @@ static void begin_close(dl_ws *ws) {
 }
 
 void dl_ws_close(dl_ws *ws, int code, const char *reason) {
+  assert(ws->is_open && !ws->is_closing);
   char payload[2 + REASON_MAX] = {(char)(code >> 8), (char)code};
   size_t len = strlen(reason);
   if (len > REASON_MAX) len = REASON_MAX;
@@ -205,7 +211,7 @@ static void end_from_client(dl_ws *ws) {
 
 static void on_data(dl_duplex *stream, const char *bytes, size_t len, void *user) {
   dl_ws *ws = user;
-  (void)stream;
+  assert(stream == ws->stream && ws->in_len == 0);
   ws->in = bytes;
   ws->in_len = len;
   bool failed = wslay_event_recv(ws->codec) != 0;

@@ -14,6 +14,7 @@
 #include "toolbox/files/pump.h"
 #include "toolbox/files/range.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -66,6 +67,7 @@ static void put_range_head(download *d, const dl_range *range) {
 }
 
 static ssize_t take_text(download *d, char *out, size_t max) {
+  assert(d->text_at <= d->text.len);
   size_t left = d->text.len - d->text_at;
   if (max > left) max = left;
   memcpy(out, d->text.data + d->text_at, max);
@@ -99,6 +101,7 @@ static ssize_t produce_sized(download *d, char *out, size_t max) {
     }
     const dl_range *range = &d->ranges[d->range_at];
     int64_t left = range->len - d->sent_of_range;
+    assert(left >= 0);
     if (left == 0) {
       d->is_range_open = false;
       d->range_at++;

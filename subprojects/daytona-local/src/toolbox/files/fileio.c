@@ -10,6 +10,7 @@
 #include "toolbox/core/reply.h"
 #include "toolbox/core/text.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -101,6 +102,8 @@ static void on_work(uv_work_t *work) {
 static void on_worked(uv_work_t *work, int status) {
   dl_fs_job *job = work->data;
   (void)status; /* never cancelled */
+  assert(job->tb->live_count > 0);
+  assert(job->message == NULL || job->status >= 400);
   job->tb->live_count--;
   dl_req_on_gone(job->req, NULL, NULL);
   if (job->message != NULL) {

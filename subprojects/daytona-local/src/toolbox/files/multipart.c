@@ -8,6 +8,7 @@
  */
 #include "toolbox/files/multipart.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,14 @@ void dl_multipart_clear(dl_multipart *m) {
   dl_buf_clear(&m->disposition);
 }
 
+/* BETWEEN -> HEAD -> CONTENT -> BETWEEN, and OVER from anywhere, once. */
+static void set_state(dl_multipart *m, int to) {
+  assert(m->state != OVER);
+  assert(to == OVER || (m->state == BETWEEN && to == HEAD) || (m->state == HEAD && to == CONTENT) ||
+         (m->state == CONTENT && to == BETWEEN));
+  m->state = to;
+}
+
 /* Text in quotes with escapes, for messages. */
 static char *quoted(const char *text, size_t len) {
   dl_buf out;
@@ -53,7 +62,7 @@ static char *quoted(const char *text, size_t len) {
 }
 
 static void fail(dl_multipart *m, char *text) {
-  m->state = OVER;
+  set_state(m, OVER);
   m->error = text;
 }
 
@@ -102,13 +111,13 @@ static bool is_final_line(const dl_multipart *m, const char *line, size_t len) {
 
 static void take_line(dl_multipart *m, const char *line, size_t len) {
   if (is_delimiter_line(m, line, len)) {
-    m->state = HEAD;
+    set_state(m, HEAD);
     m->has_parts = true;
     m->expects_part = m->last_was_disposition = false;
     m->head_len = 0;
     dl_buf_reset(&m->disposition);
   } else if (is_final_line(m, line, len)) {
-    m->state = OVER;
+    set_state(m, OVER);
   } else if (m->expects_part) {
     fail_line(m, "multipart: expecting a new Part; got line ", line, len);
   } else if (m->has_parts) {
@@ -125,7 +134,7 @@ static void begin_part(dl_multipart *m) {
   const char *value = m->disposition.data ? m->disposition.data : "";
   char *name = dl_header_is(value, "form-data") ? dl_header_param(value, "name") : NULL;
   char *filename = dl_header_param(value, "filename");
-  m->state = CONTENT;
+  set_state(m, CONTENT);
   m->has_data = false;
   m->events->on_part(m->user, &(dl_part){name ? name : "", filename});
   free(name);
@@ -178,7 +187,7 @@ static void give(dl_multipart *m, const char *bytes, size_t len) {
 }
 
 static void end_part(dl_multipart *m) {
-  m->state = BETWEEN;
+  set_state(m, BETWEEN);
   m->events->on_part_end(m->user, true);
 }
 
@@ -252,6 +261,7 @@ static void work(dl_multipart *m, bool is_end) {
     }
     at += len;
   }
+  assert(at <= m->input.len);
   if (m->state == OVER)
     dl_buf_reset(&m->input);
   else
@@ -274,7 +284,7 @@ void dl_multipart_finish(dl_multipart *m, bool is_whole) {
   if (m->state == OVER) return;
   const char *rest = m->input.data ? m->input.data : "";
   if (m->state == BETWEEN && is_final_line(m, rest, m->input.len)) {
-    m->state = OVER;
+    set_state(m, OVER);
     return;
   }
   if (m->state == HEAD && m->input.len > 0) take_head_line(m, rest, m->input.len);

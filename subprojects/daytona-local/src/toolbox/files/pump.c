@@ -9,6 +9,7 @@
 #include "http/http.h"
 #include "toolbox/core/reply.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,7 @@ static void sink_work(uv_work_t *work) {
 static void sink_worked(uv_work_t *work, int status) {
   sink *s = work->data;
   (void)status;
+  assert(s->is_working && s->tb->live_count > 0);
   s->tb->live_count--;
   s->is_working = false;
   if (s->is_finishing) {
@@ -64,6 +66,7 @@ static bool is_worth_it(const sink *s) { return s->is_ended || s->filling.len ==
 
 static void submit(sink *s) {
   if (s->is_working || s->is_finishing || !is_worth_it(s)) return;
+  assert(s->filling.len <= DL_PUMP_BLOCK);
   block empty = s->emptying;
   s->emptying = s->filling;
   empty.len = 0;
@@ -89,6 +92,7 @@ static size_t on_data(dl_req *req, const char *bytes, size_t len, void *user) {
 static void on_end(dl_req *req, bool is_complete, void *user) {
   sink *s = user;
   (void)req;
+  assert(!s->is_ended);
   s->is_ended = true;
   s->is_complete = is_complete;
   submit(s);
@@ -128,6 +132,7 @@ static void source_work(uv_work_t *work) {
 static void source_worked(uv_work_t *work, int status) {
   source *s = work->data;
   (void)status;
+  assert(s->is_working && s->tb->live_count > 0 && s->got <= (ssize_t)DL_PUMP_BLOCK);
   s->tb->live_count--;
   s->is_working = false;
   if (s->is_releasing) {
@@ -156,6 +161,7 @@ static void fetch(source *s) {
 
 /* The block that was filled goes to the socket, and the empty one to the pool. */
 static void turn_over(source *s) {
+  assert(!s->is_working && s->emptying.at == s->emptying.len);
   block empty = s->emptying;
   s->emptying = s->filling;
   s->emptying.at = 0;

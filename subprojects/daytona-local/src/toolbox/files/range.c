@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 
+#include <assert.h>
 #include <string.h>
 #include <stdlib.h>
 
@@ -67,6 +68,8 @@ dl_range_kind dl_range_parse(const char *text, int64_t size, dl_range *out, size
     else
       sum += out[(*count)++].len;
   }
+  for (size_t i = 0; i < *count; i++)
+    assert(out[i].start >= 0 && out[i].len > 0 && out[i].len <= size - out[i].start);
   if (*count == 0) return has_outside && size > 0 ? DL_RANGE_OUTSIDE : DL_RANGE_NONE;
   return sum > size ? DL_RANGE_NONE : DL_RANGE_SOME;
 }

@@ -12,6 +12,7 @@
 #include "toolbox/core/spawn.h"
 #include "toolbox/core/text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,7 @@ static void wipe(char *text) {
 }
 
 static void end(dl_git *g) {
+  assert(g->secret_count <= DL_GIT_SECRETS_MAX);
   for (size_t i = 0; i < g->environment.count; i++)
     explicit_bzero(g->environment.pairs[i], strlen(g->environment.pairs[i]));
   dl_environ_clear(&g->environment);
@@ -166,7 +168,10 @@ void dl_git_exec_program(dl_git *g, const char *name, const char *cwd, dl_git_st
     dl_git_fail_as(g, 500, NULL, "%s is not installed in the sandbox", name);
     return;
   }
-  for (size_t i = 0; i < ARGS_MAX && args[i] != NULL; i++) argv[i + 1] = (char *)args[i];
+  for (size_t i = 0; args[i] != NULL; i++) {
+    assert(i < ARGS_MAX);
+    argv[i + 1] = (char *)args[i];
+  }
   g->step = step;
   dl_run_opts run = {.file = file,
                      .argv = argv,

@@ -16,6 +16,7 @@
 #include "toolbox/core/websocket.h"
 #include "toolbox/interpreter/worker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,9 +95,13 @@ static context *new_context(dl_toolbox *tb, const char *id, const char *cwd) {
 
 /* ---- the verdict of a run ---- */
 
-static run *current(context *c) { return DL_CONTAINER(c->runs.next, run, link); }
+static run *current(context *c) {
+  assert(!dl_list_empty(&c->runs));
+  return DL_CONTAINER(c->runs.next, run, link);
+}
 
 static void close_run(context *c, run *r, int code, const char *reason) {
+  assert(r->context == c && c->run_count > 0);
   if (r->ws != NULL) dl_ws_close(r->ws, code, reason);
   c->run_count--;
   free_run(r);
@@ -106,6 +111,7 @@ static void dispose(context *c) {
   dl_worker_kill(c->worker);
   c->worker = NULL;
   while (!dl_list_empty(&c->runs)) close_run(c, current(c), DL_WS_GOING_AWAY, "context shutdown");
+  assert(c->run_count == 0);
   if (c->delete_req != NULL)
     dl_tb_reply_json(c->delete_req, 200, json_pack("{s:s}", "message", "Context deleted successfully"));
   dl_list_unlink(&c->link);
@@ -114,6 +120,7 @@ static void dispose(context *c) {
 }
 
 static void finish_run(context *c, int code, const char *reason) {
+  assert(c->is_running);
   c->is_running = c->is_interrupted = c->is_free_running = false;
   uv_timer_stop(&c->limit);
   uv_timer_stop(&c->pace);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "toolbox/core/scripts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -40,6 +41,7 @@ static void on_handle_closed(uv_handle_t *handle) {
 }
 
 static void dispose(dl_worker *w) {
+  assert(!w->is_over);
   w->is_over = true;
   dl_process_forget(&w->process);
   uv_close((uv_handle_t *)&w->reader, on_handle_closed);
@@ -99,6 +101,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 static void on_exit_told(dl_process *p, int status) {
   dl_worker *w = DL_CONTAINER(p, dl_worker, process);
   (void)status;
+  assert(!w->is_over && !w->has_exited);
   w->has_exited = true;
   w->is_paused = false;
   read_lines(w, 1024);
@@ -127,6 +130,7 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
 }
 
 void dl_worker_send(dl_worker *w, const char *line) {
+  assert(!w->is_over);
   dl_buf_puts(&w->input, line);
   dl_buf_puts(&w->input, "\n");
   uv_poll_start(&w->writer, UV_WRITABLE, on_writable);

@@ -15,6 +15,7 @@
 #include "runtime/proctree.h"
 #include "toolbox/core/reply.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -69,6 +70,7 @@ static void free_command(dl_command *c) {
 
 static void free_session(dl_session *s) {
   while (!dl_list_empty(&s->commands)) free_command(DL_CONTAINER(s->commands.next, dl_command, link));
+  assert(s->current == NULL && s->run == NULL);
   dl_list_unlink(&s->link);
   dl_buf_clear(&s->report);
   if (s->in_fd >= 0) close(s->in_fd);
@@ -85,8 +87,15 @@ static void on_handle_closed(uv_handle_t *handle) {
 
 /* ---- commands ---- */
 
+/* waiting -> running -> done or lost; lost also without having run. */
+static void set_state(dl_command *c, dl_command_state to) {
+  assert((c->state == DL_COMMAND_WAITING && (to == DL_COMMAND_RUNNING || to == DL_COMMAND_LOST)) ||
+         (c->state == DL_COMMAND_RUNNING && (to == DL_COMMAND_DONE || to == DL_COMMAND_LOST)));
+  c->state = to;
+}
+
 static void settle(dl_command *c, dl_command_state state, int exit_code) {
-  c->state = state;
+  set_state(c, state);
   c->exit_code = exit_code;
   if (c->req != NULL) c->on_end(c);
   dl_command_release_followers(c);
@@ -155,8 +164,9 @@ static bool tell_shell(dl_session *s, const dl_command *c) {
 
 static void start_command(dl_session *s, dl_command *c) {
   static const dl_session_run_events events = {on_output, on_drained};
+  assert(s->current == NULL && s->run == NULL);
   s->current = c;
-  c->state = DL_COMMAND_RUNNING;
+  set_state(c, DL_COMMAND_RUNNING);
   s->run = dl_session_run_new(s->tb, c->dir, &events, s);
   if (s->run != NULL && tell_shell(s, c)) return;
   dl_session_run_close(s->run);
@@ -253,6 +263,7 @@ static void on_report(uv_poll_t *poll, int status, int events) {
 
 static void on_shell_exit(dl_process *p, int status) {
   dl_session *s = DL_CONTAINER(p, dl_session, shell);
+  assert(s->is_alive);
   s->is_alive = false;
   read_report(s);
   if (s->current != NULL) on_reported(s, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
@@ -337,6 +348,7 @@ static void on_removed(uv_work_t *work, int status) {
 
 /* Every command gets its end, then the directory goes, then the answer. */
 static void finish_delete(dl_session *s) {
+  assert(s->is_deleting && !s->is_removing);
   uv_timer_stop(&s->deletion);
   dl_process_forget(&s->shell);
   s->is_alive = false;

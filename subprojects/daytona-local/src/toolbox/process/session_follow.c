@@ -12,6 +12,7 @@
 #include "toolbox/process/session.h"
 #include "toolbox/process/session_log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -57,6 +58,7 @@ static follower *new_follower(dl_command *c, dl_req *req) {
 }
 
 static void free_follower(follower *f) {
+  assert(f->out_at <= f->out.len && f->ws == NULL);
   dl_list_unlink(&f->link);
   close(f->fd);
   dl_buf_clear(&f->out);

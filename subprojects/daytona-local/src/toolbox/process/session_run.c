@@ -10,6 +10,7 @@
 
 #include "toolbox/process/session_log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -130,6 +131,7 @@ static void read_source(source *s, int rounds) {
 
 static void tell_if_drained(dl_session_run *run) {
   if (!run->is_done || run->is_told || !run->sources[0].is_ended || !run->sources[1].is_ended) return;
+  assert(!run->is_closed);
   run->is_told = true;
   run->events.on_drained(run->user);
 }
@@ -142,6 +144,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 }
 
 void dl_session_run_done(dl_session_run *run) {
+  assert(!run->is_closed);
   run->is_done = true;
   for (int i = 0; i < 2; i++) {
     uv_poll_start(&run->sources[i].poll, UV_READABLE, on_readable);

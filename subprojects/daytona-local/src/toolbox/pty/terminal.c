@@ -10,6 +10,7 @@
  */
 #include "toolbox/pty/terminal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -47,10 +48,12 @@ static void free_pty(dl_pty *p) {
 
 static void on_handle_closed(uv_handle_t *handle) {
   dl_pty *p = handle->data;
+  assert(p->is_over && p->open_handles > 0);
   if (--p->open_handles == 0) free_pty(p);
 }
 
 static void dispose(dl_pty *p) {
+  assert(!p->is_over && dl_list_empty(&p->clients));
   p->is_over = true;
   dl_process_forget(&p->shell);
   dl_list_unlink(&p->link);
@@ -114,6 +117,7 @@ static void on_hold_over(uv_timer_t *timer) { finish(timer->data); }
 
 static void on_shell_exit(dl_process *shell, int status) {
   dl_pty *p = DL_CONTAINER(shell, dl_pty, shell);
+  assert(p->is_active && !p->has_exited);
   p->has_exited = true;
   p->status = status;
   if (p->is_drained) {
@@ -286,6 +290,7 @@ void dl_pty_attach(dl_pty *p, dl_ws *ws, bool wants_exit_message) {
   static const dl_ws_events events = {
     .on_message = on_client_message, .on_drain = on_client_drain, .on_end = on_client_end};
   client *c = dl_xcalloc(1, sizeof *c);
+  assert(!p->is_over);
   c->pty = p;
   c->ws = ws;
   c->wants_exit_message = wants_exit_message;
@@ -357,6 +362,7 @@ static int start_shell(dl_pty *p, int slave_fd) {
 }
 
 int dl_pty_start(dl_pty *p) {
+  assert(!p->is_active && !p->is_over && p->master_fd < 0);
   int slave_fd = -1, error = open_terminal(p, &slave_fd);
   if (error == 0) error = start_shell(p, slave_fd);
   if (slave_fd >= 0) close(slave_fd);
