@@ -15,7 +15,7 @@
 #include "core/limits.h"
 #include "core/memory.h"
 
-enum { INPUT_MAX = 64 * 1024, FRAME_HEAD = 14, CONTROL_MAX = 16 * 1024 };
+enum { INPUT_MAX = 64 * 1024, CONTROL_MAX = 16 * 1024 };
 
 /* Control messages, and reasons of close frames. */
 typedef struct control {
@@ -417,20 +417,11 @@ int daytona_pty_resume(daytona_pty_t *pty) {
 }
 
 int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size) {
-  const char *from = bytes;
   if (pty == NULL || (bytes == NULL && size != 0)) return DAYTONA_EINVAL;
   if (!daytona_pty_is_connected(pty)) return DAYTONA_ECONNECTION;
-  size_t overhead = (size / INPUT_MAX + 1) * FRAME_HEAD, queued = daytona__ws_queued(pty->ws);
-  if (size > DAYTONA__WS_QUEUED_DEFAULT || queued + size + overhead > DAYTONA__WS_QUEUED_DEFAULT)
-    return DAYTONA_ELIMIT;
-  while (size != 0) {
-    size_t here = size < INPUT_MAX ? size : INPUT_MAX;
-    int rc = daytona__ws_send(pty->ws, false, from, here);
-    if (rc != 0) return rc == DAYTONA_ECLOSED ? DAYTONA_ECONNECTION : rc;
-    from += here;
-    size -= here;
-  }
-  return 0;
+  if (size == 0) return 0;
+  int rc = daytona__ws_send_all(pty->ws, false, bytes, size, INPUT_MAX);
+  return rc == DAYTONA_ECLOSED ? DAYTONA_ECONNECTION : rc;
 }
 
 static int pause_wait(daytona_future_t *future);

@@ -120,6 +120,12 @@ void *daytona__ws_user(const daytona__ws_t *ws);
  */
 int daytona__ws_send(daytona__ws_t *ws, bool is_text, const void *bytes, size_t size);
 
+/*
+ * The same in messages of at most `most` bytes: all of them or, after DAYTONA_ELIMIT, none. Room is asked for once, so
+ * what frames and records add may exceed the ceiling a little. Other failures may come after a part was sent.
+ */
+int daytona__ws_send_all(daytona__ws_t *ws, bool is_text, const void *bytes, size_t size, size_t most);
+
 /* When bytes last came, on the loop's clock; inside on_data that is now, without asking the clock again. */
 int64_t daytona__ws_heard_ms(const daytona__ws_t *ws);
 

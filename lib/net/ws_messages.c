@@ -5,6 +5,7 @@
  * socket, and hands them on. When an event is handed on neither library is on the stack, so a callback
  * may do anything; the loop looks at the state again after each.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "core/limits.h"
@@ -34,13 +35,25 @@ static int send_frame(daytona__ws_t *ws, int opcode, const void *bytes, size_t s
 }
 
 int daytona__ws_send(daytona__ws_t *ws, bool is_text, const void *bytes, size_t size) {
+  return daytona__ws_send_all(ws, is_text, bytes, size, SIZE_MAX);
+}
+
+int daytona__ws_send_all(daytona__ws_t *ws, bool is_text, const void *bytes, size_t size, size_t most) {
+  assert(most != 0);
   if (ws->state != DAYTONA__WS_STREAMING) return DAYTONA_ECLOSED;
   size_t queued = daytona__ws_conn_queued(&ws->conn);
   if (size > ws->opts.max_queued || queued > ws->opts.max_queued - size) {
     ws->needs_drain = queued != 0;
     return DAYTONA_ELIMIT;
   }
-  int code = send_frame(ws, is_text ? DAYTONA__WS_OP_TEXT : DAYTONA__WS_OP_BINARY, bytes, size);
+  const char *at = bytes;
+  int code = 0;
+  do { /* an empty message is one, too */
+    size_t here = size < most ? size : most;
+    code = send_frame(ws, is_text ? DAYTONA__WS_OP_TEXT : DAYTONA__WS_OP_BINARY, at, here);
+    at += here;
+    size -= here;
+  } while (code == 0 && size != 0);
   if (code == 0 && ws->opts.idle_timeout_ms > 0) ws->data_ms = daytona__loop_now(ws->env->net.loop);
   if (daytona__ws_conn_queued(&ws->conn) != 0) ws->needs_drain = true;
   return code;

@@ -23,6 +23,7 @@ SEAMS = {
     "daytona__loop_is_closed",         # the order of a close
     "daytona__resolver_set_getaddrinfo",
     "daytona__ws_env_count",           # sockets that still have a handle
+    "daytona__ws_queued",              # bytes that wait for the peer
 }
 
 # Functions of our own; headers of libcurl bring some, and compilers make constants.
