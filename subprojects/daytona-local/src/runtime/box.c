@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -192,13 +191,6 @@ static void on_info(uv_poll_t *poll, int status, int events) {
 
 /* ---- starting ---- */
 
-static int memory_file(const char *name, const void *bytes, size_t len) {
-  int fd = memfd_create(name, MFD_CLOEXEC);
-  if (fd < 0) return -1;
-  if (write(fd, bytes, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) != 0) close_fd(&fd);
-  return fd;
-}
-
 static int listen_on(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -230,10 +222,12 @@ static int open_descriptors(dl_box *box, dl_launch *l, int ends[3]) {
   l->fds[2] = error[1];
   l->fds[DL_FD_LISTEN] = listen_on(box->socket_path);
   l->fds[DL_FD_CONTROL] = control[1];
-  l->fds[DL_FD_ENV] = memory_file("env", box->env.data ? box->env.data : "", box->env.len);
+  l->fds[DL_FD_ENV] = dl_memory_file("env", box->env.data ? box->env.data : "", box->env.len);
   l->fds[DL_FD_INFO] = info[1];
-  l->fds[DL_FD_HOSTS] = memory_file("hosts", hosts, strlen(hosts));
-  for (int i = 0; i < DL_FD_END; i++) ok = ok && l->fds[i] >= 0;
+  l->fds[DL_FD_HOSTS] = dl_memory_file("hosts", hosts, strlen(hosts));
+  l->fds[DL_FD_FILTER] = box->rt->isolation == DL_ISOLATION_NONE ? -1 : dl_syscalls_open();
+  for (int i = 0; i < DL_FD_END; i++)
+    ok = ok && (l->fds[i] >= 0 || (i == DL_FD_FILTER && box->rt->isolation == DL_ISOLATION_NONE));
   ends[0] = control[0];
   ends[1] = info[0];
   ends[2] = error[0];

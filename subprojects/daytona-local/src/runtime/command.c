@@ -100,6 +100,7 @@ static void push_namespaces(dl_command *c, const dl_box *box) {
   push_number(c, "--gid", DL_BOX_UID);
   PUSH(c, "--die-with-parent", "--as-pid-1", "--new-session", "--cap-drop", "ALL");
   push_number(c, "--info-fd", DL_FD_INFO);
+  push_number(c, "--seccomp", DL_FD_FILTER);
 }
 
 static void push_toolbox(dl_command *c, const dl_runtime *rt, const char *exe, const char *home,

@@ -2,7 +2,8 @@
  *
  * What the files of the runtime share. One noun per file: etc (the crafted /etc), limits
  * (cgroups), command (the bubblewrap command line), launch (the forked child), own_root
- * (mount namespaces, in a chroot too), network (slirp), box (the life of one box), runtime (all of them).
+ * (mount namespaces, in a chroot too), syscalls (the filter), network (slirp), box (the life of one box),
+ * runtime (all of them).
  */
 #ifndef DL_RUNTIME_INTERNAL_H
 #define DL_RUNTIME_INTERNAL_H
@@ -21,7 +22,8 @@ enum {
   DL_FD_ENV = 5,     /* NAME=value texts, each ended by NUL */
   DL_FD_INFO = 6,    /* bubblewrap's answer, see box.c */
   DL_FD_HOSTS = 7,   /* content of /etc/hosts */
-  DL_FD_END = 8
+  DL_FD_FILTER = 8,  /* which system calls there are, see syscalls.c; bubblewrap reads and closes it */
+  DL_FD_END = 9
 };
 
 #define DL_BOX_HOME "/home/daytona"
@@ -61,7 +63,17 @@ char *dl_etc_make(const char *dir);
 /* Directories of the host's /etc that are mounted over the empty ones in ours. */
 extern const char *const DL_ETC_DIRS[];
 
+/* ---- system calls ---- */
+
+/* NULL, or why there is no filter of them on this machine. */
+const char *dl_syscalls_missing(void);
+/* A descriptor with the filter, in the form that bubblewrap takes; yours to close. -1 with errno. */
+int dl_syscalls_open(void);
+
 /* ---- the command line and the child ---- */
+
+/* A file in memory with these bytes, to be read from its start; -1 with errno. */
+int dl_memory_file(const char *name, const void *bytes, size_t len);
 
 /* A directory or file of the host in the box. */
 typedef struct {

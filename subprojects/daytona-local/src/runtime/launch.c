@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -150,6 +151,16 @@ _Noreturn static void child(const dl_launch *l) {
   reset_signals();
   execve(l->program, l->command.argv, l->envp);
   die("cannot run", l->program);
+}
+
+int dl_memory_file(const char *name, const void *bytes, size_t len) {
+  int fd = memfd_create(name, MFD_CLOEXEC);
+  if (fd < 0) return -1;
+  if (write(fd, bytes, len) == (ssize_t)len && lseek(fd, 0, SEEK_SET) == 0) return fd;
+  int failure = errno;
+  close(fd);
+  errno = failure;
+  return -1;
 }
 
 pid_t dl_launch_run(const dl_launch *l) {

@@ -55,6 +55,8 @@ static void on_child_signal(uv_signal_t *handle, int number) {
 
 /* Run /bin/true the way a box runs. The only place that waits: once, before the server serves. */
 static int probe(dl_runtime *rt, char *error, size_t size) {
+  char filter_fd[8];
+  snprintf(filter_fd, sizeof filter_fd, "%d", DL_FD_FILTER);
   char *argv[] = {"bwrap",
                   "--unshare-user",
                   "--disable-userns",
@@ -70,6 +72,8 @@ static int probe(dl_runtime *rt, char *error, size_t size) {
                   "--new-session",
                   "--cap-drop",
                   "ALL",
+                  "--seccomp",
+                  filter_fd,
                   "--ro-bind",
                   "/",
                   "/",
@@ -89,8 +93,10 @@ static int probe(dl_runtime *rt, char *error, size_t size) {
   for (int i = 0; i < DL_FD_END; i++) l.fds[i] = -1;
   l.fds[0] = l.fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
   l.fds[2] = ends[1];
+  l.fds[DL_FD_FILTER] = dl_syscalls_open();
   pid_t pid = dl_launch_run(&l);
   close(l.fds[0]);
+  if (l.fds[DL_FD_FILTER] >= 0) close(l.fds[DL_FD_FILTER]);
   close(ends[1]);
   char text[512] = "";
   size_t len = 0;
@@ -139,6 +145,7 @@ static int find_tools(dl_runtime *rt, const dl_runtime_opts *opts, char *error, 
   rt->bwrap = find_program("bwrap");
   rt->slirp = find_program("slirp4netns");
   if (rt->bwrap == NULL) return refuse(error, size, "bubblewrap (bwrap) is not installed", "");
+  if (dl_syscalls_missing() != NULL) return refuse(error, size, dl_syscalls_missing(), "");
   return probe(rt, error, size);
 }
 

@@ -5,7 +5,9 @@
 #include "boxes.h"
 
 #include "base/base.h"
+#include "base/buf.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -240,6 +243,215 @@ static void gains_no_rights(void **state) {
   refuses("mknod dev b 8 0 || hostname other");
 }
 
+/* Runs a Python program in which `call(number, ...)` makes a system call and gives its result, or -errno. It prints
+ * what is not as it should be. */
+static void expect_calls(const char *program) {
+  char *command = dl_xprintf(
+    "cat > calls.py <<'END'\n"
+    "import ctypes, os, signal, socket\n"
+    "libc = ctypes.CDLL(None, use_errno=True)\n"
+    "libc.syscall.restype = ctypes.c_long\n"
+    "def call(number, *args):\n"
+    "    args = [ctypes.c_long(a) if isinstance(a, int) else a for a in args]\n"
+    "    done = libc.syscall(ctypes.c_long(number), *args)\n"
+    "    return -ctypes.get_errno() if done == -1 else done\n"
+    "def expect(name, have, want):\n"
+    "    if have != want: print(name, 'is', have, 'and not', want)\n"
+    "%s\nEND\npython3 calls.py",
+    program);
+  box_expect(&w, box, command, "");
+  free(command);
+}
+
+static void is_refused_system_calls(void **state) {
+  (void)state;
+  NEED_BOXES();
+#define CALL(name, error) \
+  { #name, SYS_##name, error }
+  static const struct {
+    const char *name;
+    long number;
+    int error;
+  } refused[] = {
+    CALL(io_uring_setup, ENOSYS),
+    CALL(io_uring_enter, ENOSYS),
+    CALL(io_uring_register, ENOSYS),
+    CALL(bpf, EPERM),
+    CALL(perf_event_open, EPERM),
+    CALL(syslog, EPERM),
+    CALL(lookup_dcookie, EPERM),
+    CALL(kcmp, EPERM),
+    CALL(userfaultfd, EPERM),
+    CALL(add_key, EPERM),
+    CALL(request_key, EPERM),
+    CALL(keyctl, EPERM),
+    CALL(kexec_load, EPERM),
+    CALL(kexec_file_load, EPERM),
+    CALL(init_module, EPERM),
+    CALL(finit_module, EPERM),
+    CALL(delete_module, EPERM),
+    CALL(reboot, EPERM),
+    CALL(open_by_handle_at, EPERM),
+    CALL(fanotify_init, EPERM),
+    CALL(fanotify_mark, EPERM),
+    CALL(mount, EPERM),
+    CALL(umount2, EPERM),
+    CALL(pivot_root, EPERM),
+    CALL(setns, EPERM),
+    CALL(open_tree, ENOSYS),
+    CALL(move_mount, ENOSYS),
+    CALL(fsopen, ENOSYS),
+    CALL(fsconfig, ENOSYS),
+    CALL(fsmount, ENOSYS),
+    CALL(fspick, ENOSYS),
+    {"mount_setattr", 442, ENOSYS},
+    {"open_tree_attr", 467, ENOSYS},
+    CALL(swapon, EPERM),
+    CALL(swapoff, EPERM),
+    CALL(acct, EPERM),
+    CALL(quotactl, EPERM),
+    {"quotactl_fd", 443, ENOSYS},
+    CALL(settimeofday, EPERM),
+    CALL(clock_settime, EPERM),
+    CALL(vhangup, EPERM),
+    CALL(nfsservctl, ENOSYS),
+#ifdef __x86_64__
+    CALL(iopl, EPERM),
+    CALL(ioperm, EPERM),
+    CALL(uselib, ENOSYS),
+    CALL(ustat, ENOSYS),
+    CALL(sysfs, ENOSYS),
+    CALL(_sysctl, ENOSYS),
+    CALL(create_module, ENOSYS),
+    CALL(query_module, ENOSYS),
+    CALL(get_kernel_syms, ENOSYS),
+    {"getpid of x32", 0x40000000 + SYS_getpid, ENOSYS},
+#endif
+    {"the first unknown one", 470, ENOSYS},
+    {"one of the future", 1000, ENOSYS},
+    {"none", -1, ENOSYS},
+  };
+#undef CALL
+  dl_buf program;
+  dl_buf_init(&program, 65536);
+  for (size_t i = 0; i < DL_COUNT(refused); i++)
+    dl_buf_printf(&program, "expect('%s', call(%ld, 0, 0, 0, 0, 0, 0), %d)\n", refused[i].name,
+                  refused[i].number, -refused[i].error);
+  expect_calls(program.data);
+  dl_buf_clear(&program);
+}
+
+static void makes_no_sockets_but_ordinary_ones(void **state) {
+  (void)state;
+  NEED_BOXES();
+  /* unix, inet, netlink, inet6; the kernel takes the lower half for the family. */
+  char *program = dl_xprintf(
+    "for number in (%d, %d):\n"
+    "    for family in (*range(64), (7 << 32) + 40, -1):\n"
+    "        done = call(number, family, 3, 0, 0)\n"
+    "        if family in (1, 2, 16, 10): expect(family, done == -97 and number == %d, False)\n"
+    "        else: expect(family, done, -97)\n"
+    "expect('unix', call(%d, (7 << 32) + 1, 1, 0) > 2, True)\n",
+    SYS_socket, SYS_socketpair, SYS_socket, SYS_socket);
+  expect_calls(program);
+  free(program);
+}
+
+static void calls_by_no_other_architecture(void **state) {
+  (void)state;
+  NEED_BOXES();
+#ifdef __x86_64__
+  /* mov eax, 20 (getpid of i386); int 0x80; ret. Where the kernel knows no such calls it is a signal. */
+  expect_calls(
+    "import mmap\n"
+    "if os.fork() == 0:\n"
+    "    code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)\n"
+    "    code.write(bytes.fromhex('b814000000cd80c3'))\n"
+    "    address = ctypes.addressof(ctypes.c_char.from_buffer(code))\n"
+    "    os._exit(0 if ctypes.CFUNCTYPE(ctypes.c_int)(address)() == -38 else 1)\n"
+    "status = os.wait()[1]\n"
+    "if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGSEGV: expect('status', status, 0)");
+#endif
+}
+
+static void may_do_what_ordinary_programs_do(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *program = dl_xprintf(
+    "import threading, multiprocessing, subprocess, select\n"
+    "thread = threading.Thread(target=lambda: expect('a thread', os.getpid() > 1, True))\n"
+    "thread.start(); thread.join()\n"
+    "if __name__ == '__main__':\n"
+    "    with multiprocessing.Pool(2) as pool: expect('a pool', pool.map(abs, [-1, -2]), [1, 2])\n"
+    "expect('a program', subprocess.run(['true']).returncode, 0)\n"
+    "expect('interfaces', socket.if_nameindex()[0][1], 'lo')\n" /* by netlink */
+    "expect('a pair', len(socket.socketpair()), 2)\n"
+    "select.epoll().close()\n"
+    "os.close(os.memfd_create('x'))\n"
+    "expect('inotify', call(%d, 0) > 2, True)\n"
+    "expect('a personality', call(%d, 0xffffffff), 0)\n"
+    "expect('no random addresses', call(%d, 0x40000), 0)\n"
+    "expect('another personality', call(%d, 0x400000), -1)\n"
+    "expect('files of its own', call(%d, 0x400), 0)\n"
+    "expect('a memory policy', call(%d, 0, 0, 0, 0, 0) in (0, -38), True)\n"
+    /* What a debugger does: stop a program, read it, let it go on. */
+    "text = ctypes.create_string_buffer(b'seen', 4)\n"
+    "child = os.fork()\n"
+    "if child == 0:\n"
+    "    libc.ptrace(0, 0, None, None)\n"
+    "    os.kill(os.getpid(), signal.SIGSTOP)\n"
+    "    os._exit(7)\n"
+    "expect('a stop', os.WIFSTOPPED(os.waitpid(child, 0)[1]), True)\n"
+    "copy = ctypes.create_string_buffer(4)\n"
+    "class Vec(ctypes.Structure): _fields_ = [('base', ctypes.c_void_p), ('len', ctypes.c_size_t)]\n"
+    "to, of = Vec(ctypes.addressof(copy), 4), Vec(ctypes.addressof(text), 4)\n"
+    "expect('reading', libc.process_vm_readv(child, ctypes.byref(to), 1, ctypes.byref(of), 1, 0), 4)\n"
+    "expect('what was read', copy.raw, b'seen')\n"
+    "libc.ptrace(7, child, None, None)\n"
+    "expect('the end', os.WEXITSTATUS(os.waitpid(child, 0)[1]), 7)",
+    SYS_inotify_init1, SYS_personality, SYS_personality, SYS_personality, SYS_unshare, SYS_get_mempolicy);
+  expect_calls(program);
+  free(program);
+  box_expect(&w, box,
+             "git init -q repo && cd repo && echo x > f && git add f && "
+             "git -c user.name=a -c user.email=b commit -qm c && git log --format=%s",
+             "c\n");
+  box_expect(&w, box,
+             "! command -v node >/dev/null || node -e 'require(\"fs\").promises.readFile(\"/etc/passwd\")"
+             ".then(b => process.exit(b.length ? 0 : 1))'",
+             "");
+  box_expect(&w, box, "! command -v strace >/dev/null || strace -o /dev/null true", "");
+  box_expect(
+    &w, box,
+    "! command -v gdb >/dev/null || gdb -q -batch -ex run /usr/bin/true 2>&1 | grep -q 'exited normally'",
+    "");
+}
+
+static void adds_filters_of_its_own(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *program = dl_xprintf(
+    "import struct\n"
+    "def install(steps):\n"
+    "    code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in steps))\n"
+    "    prog = struct.pack('HxxxxxxP', len(steps), ctypes.addressof(code))\n"
+    "    return libc.prctl(22, 2, prog, 0, 0)\n"
+    /* getppid is error 5 now */
+    "expect('a filter', install([(0x20, 0, 0, 0), (0x15, 0, 1, %d), (6, 0, 0, 0x50005), (6, 0, 0, "
+    "0x7fff0000)]), 0)\n"
+    "expect('its own', call(%d), -5)\n"
+    "expect('the first', call(%d, 0, 0), -38)\n"
+    "expect('another', call(%d), os.getpid())\n"
+    /* one that allows everything allows nothing more */
+    "expect('a loose filter', install([(6, 0, 0, 0x7fff0000)]), 0)\n"
+    "expect('its own', call(%d), -5)\n"
+    "expect('the first', call(%d, 0, 0), -38)",
+    SYS_getppid, SYS_getppid, SYS_io_uring_setup, SYS_getpid, SYS_getppid, SYS_io_uring_setup);
+  expect_calls(program);
+  free(program);
+  box_expect(&w, box, "grep -c 'Seccomp:.2' /proc/1/status", "1\n");
+}
+
 static void inherits_nothing(void **state) {
   (void)state;
   NEED_BOXES();
@@ -286,6 +498,11 @@ int main(int argc, char **argv) {
     cmocka_unit_test(reaches_no_network_when_blocked),
     cmocka_unit_test(writes_to_no_system_directory),
     cmocka_unit_test(gains_no_rights),
+    cmocka_unit_test(is_refused_system_calls),
+    cmocka_unit_test(makes_no_sockets_but_ordinary_ones),
+    cmocka_unit_test(calls_by_no_other_architecture),
+    cmocka_unit_test(may_do_what_ordinary_programs_do),
+    cmocka_unit_test(adds_filters_of_its_own),
     cmocka_unit_test(inherits_nothing),
     cmocka_unit_test(starts_no_more_processes_than_allowed),
   };
