@@ -120,7 +120,8 @@ static void on_step(daytona_future_t *future, void *user) {
   example_t *self = user;
   const step_t *step = &steps[self->next++];
   const daytona_error_t *error = daytona_future_error(future);
-  const daytona_exec_result_t *shell = error == NULL ? daytona_future_exec_result(future) : NULL;
+  bool is_shell = strcmp(daytona_future_kind(future), "exec_result") == 0;
+  const daytona_exec_result_t *shell = is_shell ? daytona_future_exec_result(future) : NULL;
   if (error != NULL || (shell != NULL && shell->exit_code != 0)) {
     fprintf(stderr, "%s\n", error != NULL ? error->message : shell->result);
     self->status = EXIT_FAILURE;

@@ -62,7 +62,7 @@ static int reason_of_run(const void *result) {
   return DAYTONA_STREAM_EXITED;
 }
 
-const daytona__type_t daytona__type_interpreter_run_result = {.name = "run result",
+const daytona__type_t daytona__type_interpreter_run_result = {.name = "interpreter_run_result",
                                                               .stream_reason = reason_of_run};
 
 typedef struct run_op {

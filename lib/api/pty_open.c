@@ -74,7 +74,7 @@ typedef struct open_op {
 
 static void drop_pty(void *result) { daytona_pty_release(result); }
 
-const daytona__type_t daytona__type_pty = {"PTY", drop_pty};
+const daytona__type_t daytona__type_pty = {"pty", drop_pty};
 
 /* However it ends, the terminal has no opening any more. */
 static void end_open(daytona__op_t *op) {

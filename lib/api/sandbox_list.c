@@ -103,7 +103,7 @@ static void drop_page(void *result) {
   for (size_t i = 0; i < page->count; i++) daytona_sandbox_release(page->items[i]);
 }
 
-const daytona__type_t daytona__type_sandbox_page = {"sandbox page", drop_page};
+const daytona__type_t daytona__type_sandbox_page = {"sandbox_page", drop_page};
 
 static void on_page(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   daytona_sandbox_t **items;

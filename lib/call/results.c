@@ -7,8 +7,8 @@
   c_type daytona_future_##accessor(const daytona_future_t *future) {  \
     return daytona__future_result(future, &daytona__type_##accessor); \
   }
-#define PLAIN(accessor, c_type, label)                              \
-  const daytona__type_t daytona__type_##accessor = {.name = label}; \
+#define PLAIN(accessor, c_type)                                         \
+  const daytona__type_t daytona__type_##accessor = {.name = #accessor}; \
   ACCESSOR(accessor, c_type)
 
 DAYTONA__PLAIN_RESULT_MAP(PLAIN)

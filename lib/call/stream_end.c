@@ -10,7 +10,7 @@
 
 static int reason_of_end(const void *result) { return ((const daytona_stream_end_t *)result)->reason; }
 
-const daytona__type_t daytona__type_stream_end = {.name = "stream end", .stream_reason = reason_of_end};
+const daytona__type_t daytona__type_stream_end = {.name = "stream_end", .stream_reason = reason_of_end};
 
 const char *daytona_stream_reason_text(daytona_stream_reason_t reason) {
   switch ((int)reason) {

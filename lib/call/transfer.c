@@ -13,7 +13,7 @@ static void drop_results(void *result) {
   for (size_t i = 0; i < results->count; i++) daytona__free((void *)results->items[i].bytes.data);
 }
 
-const daytona__type_t daytona__type_fs_result_list = {"file results", drop_results};
+const daytona__type_t daytona__type_fs_result_list = {"fs_result_list", drop_results};
 
 static void drop_bytes(void *result) { daytona__free((void *)((daytona_bytes_t *)result)->data); }
 

@@ -344,6 +344,10 @@ static daytona_future_t *ask_files(daytona_sandbox_t *sandbox, json_t *request) 
   return NULL;
 }
 
+static bool is_kind(const daytona_future_t *future, const char *kind) {
+  return strcmp(daytona_future_kind(future), kind) == 0;
+}
+
 static void check_files(daytona_future_t *future, json_t *response) {
   json_t *body = body_of(response), *first = json_array_get(body, 0);
   if (json_integer_value(json_object_get(response, "status")) >= 400) {
@@ -352,18 +356,18 @@ static void check_files(daytona_future_t *future, json_t *response) {
   } else if (daytona_future_code(future) != DAYTONA_OK) {
     fail_msg("%s", daytona_future_error(future)->message);
   }
-  if (daytona_future_file_list(future) != NULL) {
+  if (is_kind(future, "file_list")) {
     const daytona_file_list_t *list = daytona_future_file_list(future);
     assert_int_equal(list->count, json_array_size(body));
     if (first != NULL) assert_string_equal(list->items[0].name, text_of(first, "name"));
   }
-  if (daytona_future_file_info(future) != NULL) {
+  if (is_kind(future, "file_info")) {
     const daytona_file_info_t *info = daytona_future_file_info(future);
     assert_string_equal(info->mode, text_of(body, "mode"));
     assert_int_equal(info->size, json_integer_value(json_object_get(body, "size")));
     assert_int_equal(info->is_dir, json_is_true(json_object_get(body, "isDir")));
   }
-  if (daytona_future_strings(future) != NULL)
+  if (is_kind(future, "strings"))
     assert_int_equal(daytona_future_strings(future)->count, json_array_size(json_object_get(body, "files")));
   json_decref(body);
 }

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "call/results.h"
 #include "call/sandbox_object.h"
 #include "support/api_scene.h"
 
@@ -597,6 +598,16 @@ static void idle_client_lets_the_program_end(void **state) {
   api_scene_close(&scene);
 }
 
+/* --- kinds of results -------------------------------------------------------------------------- */
+
+static void a_kind_has_the_name_of_its_accessor(void **state) {
+  (void)state;
+#define HAS_NAME(accessor, c_type) assert_string_equal(daytona__type_##accessor.name, #accessor);
+  DAYTONA__PLAIN_RESULT_MAP(HAS_NAME)
+  DAYTONA__OWNED_RESULT_MAP(HAS_NAME)
+#undef HAS_NAME
+}
+
 /* --- what else a client does -------------------------------------------------------------------- */
 
 static void combinators_take_the_futures_of_a_client(void **state) {
@@ -730,6 +741,7 @@ int main(void) {
     cmocka_unit_test(futures_and_sandboxes_outlive_the_client),
     cmocka_unit_test(two_clients_on_one_loop_do_not_meet),
     cmocka_unit_test(idle_client_lets_the_program_end),
+    cmocka_unit_test(a_kind_has_the_name_of_its_accessor),
     cmocka_unit_test(combinators_take_the_futures_of_a_client),
     cmocka_unit_test(combination_is_closed_with_its_client),
     cmocka_unit_test(posts_run_in_a_turn_of_the_loop),
