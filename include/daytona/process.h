@@ -8,10 +8,13 @@
  *
  * Stopping what runs remotely: the server kills a command whose `timeout_ms` is over, and tells so with
  * DAYTONA_EPROCESS_TIMEOUT. The protocol has no call to stop a command earlier, and a broken connection does not stop
- * it. So each command is marked with the environment variable DAYTONA_EXEC_ID; cancelling its future, or
- * running into the client's own deadline, sends a second command that kills every process with that mark. It is
- * sent in the background and may fail unseen (the sandbox unreachable, a process that cleared its environment or
- * belongs to another user). Closing the client stops nothing. `leaves_running` turns all of this off.
+ * it. So each command is marked with the environment variable DAYTONA_EXEC_ID (a caller's own of that name is refused
+ * with DAYTONA_EINVAL); cancelling its future, or running into the client's own deadline, sends a second command, which
+ * waits for no free connection and kills every process with that mark and all below such processes. It is sent in the
+ * background and may fail unseen: the sandbox cannot be reached, a process belongs to another user, or it cannot be
+ * found because neither it has the mark (its environment was cleared, or overwritten by a title) nor any process above
+ * it (its parent has gone, or it took the place of the command's shell). Closing the client stops nothing.
+ * `leaves_running` turns all of this off.
  *
  * Protocol: toolbox, POST /process/execute and /process/code-run.
  */
@@ -59,7 +62,8 @@ typedef struct daytona_process_exec_opts {
  * The text is fed to a shell as it is; it may be a script of many lines. An exit code other than 0 is a result, not
  * an error. Output that a background child keeps open delays the answer: redirect it.
  * Settles with daytona_future_exec_result(). Fails with DAYTONA_EPROCESS_TIMEOUT (or its parent DAYTONA_ETIMEOUT
- * from older servers) when `timeout_ms` is over; output so far is lost then.
+ * from older servers) when `timeout_ms` is over; output so far is lost then. The whole answer must fit 64 MiB: with more
+ * output the command runs to its end, and the call fails with DAYTONA_ELIMIT. Redirect it to a file, or use a session.
  *
  * @param sandbox  Retained until the future settles.
  * @param command  Required, not blank. At most 64 MiB with the environment.

@@ -81,19 +81,39 @@ typedef struct exec_op {
   bool has_verdict;              /* the sandbox has answered: nothing is running any more */
 } exec_op_t;
 
+/* How to run it, besides the options that are sent. */
+typedef struct run_how {
+  bool leaves_running, counts_queue_time;
+  bool is_urgent; /* waits for no connection */
+} run_how_t;
+
 /* --- stopping ---------------------------------------------------------------------------------- */
 
 /*
- * Kill every process whose environment holds the mark, until none is left. The command may arrive before
- * the one that it is to stop, so it looks again for a second before it believes that there is none.
+ * Kill every process whose environment holds the mark, and everything below such processes whatever its environment,
+ * until none is left. They are held first, so that none begins another or loses its parent while the next are looked
+ * for. The command may arrive before the one that it is to stop, so it looks again for a second before it believes
+ * that there is none.
  */
 static const char stop_script[] =
   "n=0; s=\n"
   "while :; do\n"
-  "  m=$(grep -lF '%s=%s' /proc/[0-9]*/environ 2>/dev/null)\n"
-  "  if [ -n \"$m\" ]; then\n"
-  "    s=1\n"
-  "    for f in $m; do p=${f#/proc/}; kill -KILL \"${p%%/environ}\" 2>/dev/null; done\n"
+  "  p=; e=\n"
+  "  for f in $(grep -lF '%s=%s' /proc/[0-9]*/environ 2>/dev/null); do\n"
+  "    f=${f#/proc/}; f=${f%%/environ}; p=\"$p $f\"; e=\"$e|$f\"\n"
+  "  done\n"
+  "  if [ -n \"$p\" ]; then\n"
+  "    s=1; c=$p\n"
+  "    while [ -n \"$c\" ]; do\n"
+  "      kill -STOP $c 2>/dev/null\n"
+  "      c=\n"
+  "      for f in $(grep -lE \"^PPid:[[:space:]]*(${e#|})\\$\" /proc/[0-9]*/status 2>/dev/null); do\n"
+  "        f=${f#/proc/}; f=${f%%/status}\n"
+  "        case \" $p$c \" in *\" $f \"*) ;; *) c=\"$c $f\"; e=\"$e|$f\";; esac\n"
+  "      done\n"
+  "      p=\"$p$c\"\n"
+  "    done\n"
+  "    kill -KILL $p 2>/dev/null\n"
   "  elif [ -n \"$s\" ] || [ \"$n\" -ge 10 ]; then\n"
   "    break\n"
   "  fi\n"
@@ -110,13 +130,18 @@ static void on_stopped(daytona_future_t *future, void *user) {
   daytona_sandbox_release(sandbox);
 }
 
+static daytona_future_t *run(daytona_sandbox_t *sandbox, const daytona__method_t *method, exec_args_t *args,
+                             daytona__opts_t opts, run_how_t how);
+
+/* What is to be stopped may hold the connections that this would wait for. */
 static void stop_remote(daytona_sandbox_t *sandbox, const char *mark) {
   daytona__arena_t scratch;
-  daytona_process_exec_opts_t opts = {.timeout_ms = STOP_TIMEOUT_MS, .leaves_running = true};
+  daytona_process_exec_opts_t opts = {.timeout_ms = STOP_TIMEOUT_MS};
   daytona__arena_init(&scratch, 0);
-  const char *script = daytona__arena_printf(&scratch, stop_script, mark_name, mark);
-  if (script != NULL)
-    daytona_future_then(daytona_process_exec(sandbox, script, &opts), on_stopped,
+  exec_args_t args = {.command = daytona__arena_printf(&scratch, stop_script, mark_name, mark)};
+  run_how_t how = {.leaves_running = true, .is_urgent = true};
+  if (args.command != NULL)
+    daytona_future_then(run(sandbox, &exec_method, &args, DAYTONA__OPTS(&opts), how), on_stopped,
                         daytona_sandbox_retain(sandbox));
   daytona__arena_clear(&scratch);
 }
@@ -179,7 +204,7 @@ static int add_mark(exec_op_t *self, daytona_map_t *env) {
 
 /* What exec and code_run have in common. */
 static daytona_future_t *run(daytona_sandbox_t *sandbox, const daytona__method_t *method, exec_args_t *args,
-                             daytona__opts_t opts, bool leaves_running, bool counts_queue_time) {
+                             daytona__opts_t opts, run_how_t how) {
   daytona_future_t *future;
   int64_t wait_ms = DAYTONA_NO_TIMEOUT;
   exec_op_t *self = (exec_op_t *)daytona__call_new(method, NULL, sandbox, sizeof *self, args, opts, &future);
@@ -191,9 +216,13 @@ static daytona_future_t *run(daytona_sandbox_t *sandbox, const daytona__method_t
     args->timeout_s = daytona_int((opts.timeout_ms + 999) / 1000);
     wait_ms = args->timeout_s.value * 1000 + GRACE_MS;
   }
-  int rc = leaves_running ? 0 : add_mark(self, &args->env);
+  if (!how.leaves_running && daytona_map_value(&args->env, mark_name) != NULL)
+    return daytona__op_reject(op, DAYTONA_EINVAL, "env must not have %s unless leaves_running is set",
+                              mark_name);
+  int rc = how.leaves_running ? 0 : add_mark(self, &args->env);
   if (rc != 0) return daytona__op_reject(op, (daytona_errcode_t)rc, "%s", daytona_errcode_text(rc));
-  op->counts_queue_time = counts_queue_time;
+  op->counts_queue_time = how.counts_queue_time;
+  op->is_urgent = how.is_urgent;
   op->ending = end_exec;
   op->done = on_executed;
   if (daytona__call_prepare(op, args, opts, wait_ms) == 0) daytona__op_send(op);
@@ -205,8 +234,8 @@ daytona_future_t *daytona_process_exec(daytona_sandbox_t *sandbox, const char *c
   static const daytona_process_exec_opts_t defaults;
   if (opts == NULL) opts = &defaults;
   exec_args_t args = {.command = command, .env = opts->env};
-  return run(sandbox, &exec_method, &args, DAYTONA__OPTS(opts), opts->leaves_running,
-             opts->counts_queue_time);
+  run_how_t how = {.leaves_running = opts->leaves_running, .counts_queue_time = opts->counts_queue_time};
+  return run(sandbox, &exec_method, &args, DAYTONA__OPTS(opts), how);
 }
 
 /* The language that the sandbox was created for. */
@@ -222,6 +251,6 @@ daytona_future_t *daytona_process_code_run(daytona_sandbox_t *sandbox, const cha
   if (opts == NULL) opts = &defaults;
   exec_args_t args = {.code = code, .env = opts->env};
   args.language = opts->language != NULL ? opts->language : language_of(sandbox);
-  return run(sandbox, &code_method, &args, DAYTONA__OPTS(opts), opts->leaves_running,
-             opts->counts_queue_time);
+  run_how_t how = {.leaves_running = opts->leaves_running, .counts_queue_time = opts->counts_queue_time};
+  return run(sandbox, &code_method, &args, DAYTONA__OPTS(opts), how);
 }

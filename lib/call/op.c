@@ -235,6 +235,7 @@ static void start_http(daytona__op_t *op, const char *method, const char *base, 
   op->http.url = url;
   op->http.total_timeout_ms = rest_of_limit(op);
   op->http.counts_queue_time = op->counts_queue_time;
+  op->http.is_urgent = op->is_urgent;
   op->http.on_admitted = on_admitted;
   op->http.on_done = on_http_done;
   op->http.user = op;

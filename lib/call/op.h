@@ -82,7 +82,7 @@ struct daytona__op {
   size_t header_count;
   bool is_requesting; /* `http` is in use */
   bool is_finding;    /* `http` asks where the toolbox is: the request itself was not sent yet */
-  bool counts_queue_time;
+  bool counts_queue_time, is_urgent;
   int64_t timeout_ms; /* of the request, with finding the toolbox; -1: none */
   int64_t began_ms;   /* when that limit began to run; -1: not yet, the request waits in the queue */
   daytona__http_call_t http;

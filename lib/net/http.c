@@ -18,6 +18,7 @@ enum {
   REPEATS_MAX = 2,
   REPEAT_STEP_MS = 250,
   REPEAT_JITTER_MS = 100,
+  URGENT_SLOTS = 1,
 };
 
 /* --- transfers ---------------------------------------------------------------------------------- */
@@ -269,16 +270,20 @@ static void begin(daytona__http_transfer_t *t) {
   daytona__http_unpin(t);
 }
 
+/* Whether the first that waits may begin. One more than the others have is kept for what is urgent. */
+static bool has_slot(const daytona__http_t *http) {
+  if (daytona__list_empty(&http->waiting)) return false;
+  const daytona__http_transfer_t *first =
+    DAYTONA__CONTAINER(http->waiting.next, daytona__http_transfer_t, link);
+  return http->slot_count < http->max_connections + (first->call->is_urgent ? URGENT_SLOTS : 0);
+}
+
 /* Only what waited when the turn began: a call started by a callback of this turn waits for the next. */
 static void on_pump(daytona__task_t *task) {
   daytona__http_t *http = DAYTONA__CONTAINER(task, daytona__http_t, pump);
-  for (size_t n = http->waiting_count; n != 0 && http->slot_count < http->max_connections; n--) {
-    daytona__list_t *node = daytona__list_shift(&http->waiting);
-    if (node == NULL) break;
-    begin(DAYTONA__CONTAINER(node, daytona__http_transfer_t, link));
-  }
-  if (http->waiting_count != 0 && http->slot_count < http->max_connections)
-    daytona__loop_defer(http->loop, &http->pump);
+  for (size_t n = http->waiting_count; n != 0 && has_slot(http); n--)
+    begin(DAYTONA__CONTAINER(daytona__list_shift(&http->waiting), daytona__http_transfer_t, link));
+  if (has_slot(http)) daytona__loop_defer(http->loop, &http->pump);
   daytona__http_multi_run(http);
 }
 
@@ -500,7 +505,7 @@ void daytona__http_start(daytona__http_t *http, daytona__http_call_t *call) {
     fail_early(http, call, DAYTONA_EINVAL, "malformed request");
     return;
   }
-  if (http->waiting_count >= DAYTONA__QUEUE_MAX) {
+  if (http->waiting_count >= DAYTONA__QUEUE_MAX && !call->is_urgent) {
     fail_early(http, call, DAYTONA_ELIMIT, "too many requests are waiting for a connection");
     return;
   }
@@ -510,10 +515,10 @@ void daytona__http_start(daytona__http_t *http, daytona__http_call_t *call) {
     return;
   }
   t->state = HTTP_QUEUED;
-  daytona__list_append(&http->waiting, &t->link);
+  daytona__list_append(call->is_urgent ? http->waiting.next : &http->waiting, &t->link);
   http->waiting_count++;
   if (call->counts_queue_time) start_total(t);
-  if (http->slot_count < http->max_connections) daytona__loop_defer(http->loop, &http->pump);
+  if (has_slot(http)) daytona__loop_defer(http->loop, &http->pump);
 }
 
 void daytona__http_cancel(daytona__http_call_t *call) {

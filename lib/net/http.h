@@ -64,6 +64,7 @@ struct daytona__http_call {
   int64_t idle_timeout_ms;    /* 0 or -1: none */
   int64_t total_timeout_ms;   /* 0 or -1: none */
   bool counts_queue_time;
+  bool is_urgent;        /* goes before all that waits, and has a slot more than others */
   bool is_create;        /* never repeat after the request may have reached the server */
   bool keeps_headers;    /* response headers are wanted on success too */
   bool skips_common;     /* for another service: none of the common headers */

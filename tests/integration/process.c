@@ -108,6 +108,25 @@ static void cancel_kills_the_remote_command_and_its_children(void **state) {
   assert_true(comes_true("sleep 0.05; ! pgrep -f 'sleep 471[1]'"));
 }
 
+/* Processes without the mark: their parents have it. */
+static void cancel_kills_children_that_have_no_environment(void **state) {
+  static const char *const commands[] = {
+    "env -i sleep 4713",
+    "env -i setsid sleep 4713 & wait",
+    "(env -i sh -c 'env -i sleep 4713; true'; true) & wait",
+    "trap '' TERM INT HUP; env -i sleep 4713; sleep 4713",
+    "python3 -c 'import subprocess; subprocess.run([\"/usr/bin/sleep\", \"4713\"], env={})'",
+    "perl -e '$0 = \"x\" x 3000; fork; exec \"sleep 4713\"'",
+  };
+  for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    daytona_future_t *future = daytona_process_exec(sandbox, commands[i], NULL);
+    if (!comes_true("pgrep -f 'sleep 471[3]'")) fail_msg("does not begin: %s", commands[i]);
+    daytona_future_cancel(future);
+    session_fails(future, DAYTONA_ECANCELED);
+    if (!comes_true("sleep 0.05; ! pgrep -f 'sleep 471[3]'")) fail_msg("is left: %s", commands[i]);
+  }
+}
+
 static void cancel_leaves_running_what_it_was_told_to(void **state) {
   daytona_process_exec_opts_t opts = {.leaves_running = true};
   daytona_future_t *future = daytona_process_exec(sandbox, "sleep 4712; touch done", &opts);
@@ -213,6 +232,7 @@ int main(void) {
     cmocka_unit_test(long_script_arrives_whole),
     cmocka_unit_test(timeout_is_kept_by_the_server),
     cmocka_unit_test(cancel_kills_the_remote_command_and_its_children),
+    cmocka_unit_test(cancel_kills_children_that_have_no_environment),
     cmocka_unit_test(cancel_leaves_running_what_it_was_told_to),
     cmocka_unit_test(many_commands_run_at_once),
     cmocka_unit_test(code_of_three_languages_runs),

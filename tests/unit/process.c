@@ -345,6 +345,49 @@ static void lost_answer_stops_the_command(void **state) {
   }
 }
 
+/* All connections are busy with commands that take for ever, and more commands wait for one. */
+static void stopping_does_not_wait_for_a_free_connection(void **state) {
+  (void)state;
+  char mark[64];
+  api_scene_t scene;
+  api_scene_open_bare(&scene);
+  scene.config.max_connections = 2;
+  api_scene_client(&scene);
+  daytona_sandbox_t *sandbox = api_sandbox(&scene, "sb-1", "started");
+  api_answer(&scene, exec, 0, api_silence);
+  daytona_future_t *commands[6];
+  for (int i = 0; i < 6; i++) commands[i] = daytona_process_exec(sandbox, "sleep 9", NULL);
+  api_until_requests(&scene, 2);
+  api_spin(&scene, 10);
+  assert_int_equal(scene.request_count, 2);
+  snprintf(mark, sizeof mark, "%s", mark_of(scene.requests[0]));
+  daytona_future_cancel(commands[0]);
+  assert_stops(&scene, mark, 2); /* and only then the ones that wait */
+  for (int i = 1; i < 6; i++) daytona_future_cancel(commands[i]);
+  for (int i = 0; i < 6; i++) api_fails(commands[i], DAYTONA_ECANCELED);
+  api_until_requests(&scene, 4);
+  close_with(&scene, sandbox);
+}
+
+static void mark_of_the_caller_is_refused(void **state) {
+  (void)state;
+  static const daytona_pair_t env[] = {{"A", "1"}, {"DAYTONA_EXEC_ID", "mine"}};
+  daytona_process_exec_opts_t opts = {.env = {env, 2}};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_future_t *future = api_must_fail(daytona_process_exec(sandbox, "ls", &opts), DAYTONA_EINVAL);
+  assert_non_null(strstr(daytona_future_error(future)->message, "DAYTONA_EXEC_ID"));
+  daytona_future_release(future);
+  api_fails(daytona_process_code_run(sandbox, "1", &(daytona_process_code_run_opts_t){.env = {env, 2}}),
+            DAYTONA_EINVAL);
+  assert_int_equal(scene.request_count, 0);
+  opts.leaves_running = true; /* nobody looks for it */
+  api_answer(&scene, exec, 200, ok);
+  api_done(daytona_process_exec(sandbox, "ls", &opts));
+  assert_non_null(strstr(api_body_of(scene.requests[0]), "\"DAYTONA_EXEC_ID\":\"mine\"}"));
+  close_with(&scene, sandbox);
+}
+
 static void unmarked_command_is_left_alone(void **state) {
   (void)state;
   api_scene_t scene;
@@ -600,6 +643,8 @@ int main(void) {
     cmocka_unit_test(nothing_is_stopped_that_was_not_sent_or_has_answered),
     cmocka_unit_test(command_cancelled_while_connecting_is_not_stopped),
     cmocka_unit_test(lost_answer_stops_the_command),
+    cmocka_unit_test(stopping_does_not_wait_for_a_free_connection),
+    cmocka_unit_test(mark_of_the_caller_is_refused),
     cmocka_unit_test(unmarked_command_is_left_alone),
     cmocka_unit_test(closing_the_client_stops_nothing),
     cmocka_unit_test(client_gives_up_five_seconds_after_the_server),
