@@ -11,6 +11,7 @@ ca-certificates       /etc/ssl/certs/ca-certificates.crt
 gcc                   cc
 libc6-dev             stdio.h
 binutils              strip
+dpkg-dev              dpkg-architecture
 meson                 meson
 ninja-build           ninja
 pkgconf               pkg-config
