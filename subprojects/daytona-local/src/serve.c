@@ -5,6 +5,7 @@
  */
 #include "cli.h"
 
+#include "base/thread.h"
 #include "control/store/jobs.h"
 
 #include <errno.h>
@@ -55,6 +56,7 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 /* Before anything is made that an early signal could leave behind: it is acted on when the loop runs. */
 static void open_loop(app *a) {
+  dl_thread_is_loop();
   uv_loop_init(&a->loop);
   for (size_t i = 0; i < DL_COUNT(caught); i++) {
     uv_signal_init(&a->loop, &a->signals[i]);

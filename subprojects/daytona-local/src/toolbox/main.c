@@ -9,6 +9,7 @@
 #include "toolbox/main.h"
 
 #include "base/buf.h"
+#include "base/thread.h"
 #include "runtime/proctree.h"
 #include "toolbox/core/gate.h"
 #include "toolbox/core/reply.h"
@@ -345,6 +346,7 @@ int dl_toolbox_main(int argc, char **argv) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   keep_descriptors_ours();
   set_limit(RLIMIT_NPROC, r.max_processes);
+  dl_thread_is_loop();
   r.tb.loop = uv_default_loop();
   status = settle_home(&r);
   if (status == 0) status = open_socket(&r);

@@ -10,17 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *sort_key;
-static bool sort_descending;
+typedef struct {
+  const char *key;
+  bool is_descending;
+} order;
 
-static int compare(const void *a, const void *b) {
+/* General ones last, and those without a value after the others. */
+static int compare(const void *a, const void *b, void *user) {
   const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+  const order *o = user;
   int general = dl_json_bool(x, "general", false) - dl_json_bool(y, "general", false);
   if (general) return general;
-  const char *u = dl_json_str(x, sort_key), *v = dl_json_str(y, sort_key);
+  const char *u = dl_json_str(x, o->key), *v = dl_json_str(y, o->key);
   if (!u || !v) return (u == NULL) - (v == NULL);
-  int order = strcmp(u, v);
-  return sort_descending ? -order : order;
+  int difference = strcmp(u, v);
+  return o->is_descending ? -difference : difference;
 }
 
 static void list(dl_req *req, void *user) {
@@ -30,8 +34,8 @@ static void list(dl_req *req, void *user) {
   dl_check_init(&check);
   int64_t page = dl_query_int(req, &check, "page", 1, 1000000, 1),
           limit = dl_query_int(req, &check, "limit", 1, 200, 100);
-  sort_key = dl_query_enum(req, &check, "sort", sorts);
-  sort_descending = dl_query_descending(req, &check);
+  order by = {dl_query_enum(req, &check, "sort", sorts), false};
+  by.is_descending = dl_query_descending(req, &check);
   if (dl_check_failed(&check, c, req)) return;
   const char *name = dl_query_get(dl_req_query(req), "name");
   json_t *all = (json_t *)dl_snapshots_all(&c->objects);
@@ -41,7 +45,7 @@ static void list(dl_req *req, void *user) {
   json_object_foreach (all, id, snapshot) {
     if (!name || strcasestr(dl_json_str(snapshot, "name"), name)) sorted[count++] = snapshot;
   }
-  qsort(sorted, count, sizeof *sorted, compare);
+  qsort_r(sorted, count, sizeof *sorted, compare, &by);
   for (size_t i = (size_t)((page - 1) * limit); i < count && i < (size_t)(page * limit); i++)
     json_array_append(items, sorted[i]);
   free(sorted);

@@ -4,8 +4,10 @@
  */
 #include "toolbox/core/reply.h"
 
+#include "base/thread.h"
 #include "toolbox/core/text.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@ void dl_tb_add_request_id(dl_req *req) {
 }
 
 void dl_tb_reply_json(dl_req *req, int status, json_t *value) {
+  assert(dl_on_loop_thread());
   dl_tb_add_request_id(req);
   dl_reply_json(req, status, value);
 }

@@ -6,6 +6,7 @@
 #include "toolbox/files/fileio.h"
 
 #include "base/jsonx.h"
+#include "base/thread.h"
 #include "http/http.h"
 #include "toolbox/core/reply.h"
 #include "toolbox/core/text.h"
@@ -96,6 +97,7 @@ bool dl_fs_job_require(dl_fs_job *job, const char *name, const char *value) {
 
 static void on_work(uv_work_t *work) {
   dl_fs_job *job = work->data;
+  assert(dl_off_loop_thread());
   job->run(job);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "toolbox/files/pump.h"
 
+#include "base/thread.h"
 #include "http/http.h"
 #include "toolbox/core/reply.h"
 
@@ -41,6 +42,7 @@ static void submit(sink *s);
 
 static void sink_work(uv_work_t *work) {
   sink *s = work->data;
+  assert(dl_off_loop_thread());
   if (s->emptying.len > 0) s->events->consume(s->user, s->emptying.bytes, s->emptying.len);
   if (s->is_finishing) s->events->finish(s->user, s->is_complete);
 }
@@ -123,6 +125,7 @@ static void fetch(source *s);
 
 static void source_work(uv_work_t *work) {
   source *s = work->data;
+  assert(dl_off_loop_thread());
   if (s->is_releasing)
     s->events->release(s->user);
   else
@@ -152,6 +155,7 @@ static void source_worked(uv_work_t *work, int status) {
 
 static void fetch(source *s) {
   if (s->is_working) return;
+  assert(dl_on_loop_thread());
   s->is_releasing = s->req == NULL;
   if (s->filling.bytes == NULL) s->filling.bytes = dl_xmalloc(DL_PUMP_BLOCK);
   s->is_working = true;
