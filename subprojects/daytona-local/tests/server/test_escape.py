@@ -123,7 +123,7 @@ class Escape:
         with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
             for has_started in pool.map(lambda _: self.create_and_look(mounts), range(CREATES)):
                 started += has_started
-        self.run_in(attacker, "pkill -f swap.py")
+        self.run_in(attacker, "pkill -f '[s]wap.py'")
         self.is_untouched()
         print("# %d of %d sandboxes started" % (started, CREATES), flush=True)
         self.assertLess(started, CREATES, "everything started: there was no race")
