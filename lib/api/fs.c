@@ -15,12 +15,9 @@ typedef struct fs_args {
 #define OPT(opts_type, type, member, key, ...) \
   DAYTONA__OPT(IN_QUERY, opts_type, type, member, key, __VA_ARGS__)
 
-#define FILES(noun, verb, tail, what, ...)                                          \
-  static const daytona__method_t noun##_method = {.prefix = "Failed to " what ": ", \
-                                                  .method = verb,                   \
-                                                  .path = "/files" tail,            \
-                                                  .service = DAYTONA__TOOLBOX,      \
-                                                  __VA_ARGS__}
+#define FILES(noun, http_verb, tail, what, ...)                                                     \
+  DAYTONA__METHOD(noun, .prefix = "Failed to " what ": ", .verb = http_verb, .path = "/files" tail, \
+                  .service = DAYTONA__TOOLBOX, __VA_ARGS__)
 #define ARGS(...) .request = DAYTONA__ARGS(fs_args_t, __VA_ARGS__)
 
 static const daytona__json_field_t info_fields[] = {

@@ -64,14 +64,12 @@ static const daytona__json_field_t paths_fields[] = {
 };
 static DAYTONA__MODEL(paths_model, paths_t, "FilesDownloadRequest", paths_fields);
 
-#define DOWNLOAD(what)                                                                           \
-  {                                                                                              \
-    .prefix = "Failed to download " what ": ", .method = "POST", .path = "/files/bulk-download", \
-    .service = DAYTONA__TOOLBOX, .request = &paths_model                                         \
-  }
+#define DOWNLOAD(noun, what)                                                       \
+  DAYTONA__METHOD(noun, .prefix = "Failed to download " what ": ", .verb = "POST", \
+                  .path = "/files/bulk-download", .service = DAYTONA__TOOLBOX, .request = &paths_model)
 
-static const daytona__endpoint_t one_endpoint = DOWNLOAD("file");
-static const daytona__endpoint_t many_endpoint = DOWNLOAD("files");
+DOWNLOAD(one, "file");
+DOWNLOAD(many, "files");
 
 static int pause_download(daytona_future_t *future);
 static int resume_download(daytona_future_t *future);
@@ -428,11 +426,11 @@ static const char *items_problem(const daytona_fs_download_item_t *items, size_t
   return NULL;
 }
 
-static download_t *download_new(daytona_sandbox_t *sandbox, const daytona__endpoint_t *endpoint,
+static download_t *download_new(daytona_sandbox_t *sandbox, const daytona__method_t *method,
                                 const daytona_fs_download_item_t *items, size_t count,
                                 const daytona_transfer_opts_t *opts, daytona_future_t **future) {
   download_t *self =
-    (download_t *)daytona__transfer_new(endpoint, sandbox, sizeof *self, opts, &download_kind, future);
+    (download_t *)daytona__transfer_new(method, sandbox, sizeof *self, opts, &download_kind, future);
   if (self == NULL) return NULL;
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
@@ -484,7 +482,7 @@ static daytona_future_t *download_one(daytona_sandbox_t *sandbox, const daytona_
                                       daytona_fs_sink_cb sink, void *user,
                                       const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
-  download_t *self = download_new(sandbox, &one_endpoint, item, 1, opts, &future);
+  download_t *self = download_new(sandbox, &one_method, item, 1, opts, &future);
   if (self == NULL) return future;
   self->is_stream = sink != NULL;
   if (sink != NULL) daytona__sink_program(&self->items[0].sink, self->transfer.op.client->loop, sink, user);
@@ -516,7 +514,7 @@ daytona_future_t *daytona_fs_download_files(daytona_sandbox_t *sandbox,
                                             const daytona_fs_download_item_t *items, size_t count,
                                             const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
-  download_t *self = download_new(sandbox, &many_endpoint, items, count, opts, &future);
+  download_t *self = download_new(sandbox, &many_method, items, count, opts, &future);
   if (self == NULL) return future;
   self->is_many = true;
   if (count == 0)

@@ -61,10 +61,8 @@ static int resume_upload(daytona_future_t *future);
 static const daytona__op_kind_t upload_kind = {
   .name = "upload", .pause = pause_upload, .resume = resume_upload};
 
-static const daytona__endpoint_t upload_endpoint = {.prefix = "Failed to upload files: ",
-                                                    .method = "POST",
-                                                    .path = "/files/bulk-upload",
-                                                    .service = DAYTONA__TOOLBOX};
+DAYTONA__METHOD(upload, .prefix = "Failed to upload files: ", .verb = "POST", .path = "/files/bulk-upload",
+                .service = DAYTONA__TOOLBOX);
 
 static void set_phase(upload_t *self, phase_t to) {
   static const unsigned allowed[] = {
@@ -286,7 +284,7 @@ static void resolve_many(upload_t *self, answer_t *answer, const daytona_error_t
       items[i].size = self->parts[i].body.size;
       continue;
     }
-    items[i].error = daytona__error_copy(arena, &own, upload_endpoint.prefix);
+    items[i].error = daytona__error_copy(arena, &own, upload_method.prefix);
     results->failed_count++;
   }
   results->items = items;
@@ -461,7 +459,7 @@ static bool init_part(upload_t *self, size_t index, const daytona_fs_upload_item
 static upload_t *upload_new(daytona_sandbox_t *sandbox, const daytona_fs_upload_item_t *items, size_t count,
                             const daytona_transfer_opts_t *opts, daytona_future_t **future) {
   upload_t *self =
-    (upload_t *)daytona__transfer_new(&upload_endpoint, sandbox, sizeof *self, opts, &upload_kind, future);
+    (upload_t *)daytona__transfer_new(&upload_method, sandbox, sizeof *self, opts, &upload_kind, future);
   if (self == NULL) return NULL;
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;

@@ -32,14 +32,10 @@ typedef struct git_args {
         .rules = DAYTONA__TOGETHER)
 
 /* Requests are unbounded by default: a clone may take its time. */
-#define GIT(noun, verb, tail, what, ...)                                            \
-  static const daytona__method_t noun##_method = {.prefix = "Failed to " what ": ", \
-                                                  .method = verb,                   \
-                                                  .path = "/git/" tail,             \
-                                                  .service = DAYTONA__TOOLBOX,      \
-                                                  .timeout_ms = DAYTONA_NO_TIMEOUT, \
-                                                  .is_secret = true,                \
-                                                  __VA_ARGS__}
+#define GIT(noun, http_verb, tail, what, ...)                                                       \
+  DAYTONA__METHOD(noun, .prefix = "Failed to " what ": ", .verb = http_verb, .path = "/git/" tail,  \
+                  .service = DAYTONA__TOOLBOX, .timeout_ms = DAYTONA_NO_TIMEOUT, .is_secret = true, \
+                  __VA_ARGS__)
 #define ARGS(...) .request = DAYTONA__ARGS(git_args_t, __VA_ARGS__)
 
 /* --- answers ----------------------------------------------------------------------------------- */

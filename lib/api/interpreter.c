@@ -49,12 +49,8 @@ static const daytona__json_field_t message_fields[] = {
 
 static DAYTONA__MODEL(message_model, message_t, "InterpreterMessage", message_fields);
 
-static const daytona__endpoint_t run_endpoint = {.prefix = "Failed to run code: ",
-                                                 .method = "GET",
-                                                 .path = "/process/interpreter/execute",
-                                                 .service = DAYTONA__TOOLBOX,
-                                                 .request = &run_model,
-                                                 .is_stream = true};
+DAYTONA__METHOD(run, .prefix = "Failed to run code: ", .verb = "GET", .path = "/process/interpreter/execute",
+                .service = DAYTONA__TOOLBOX, .request = &run_model, .is_stream = true);
 
 /* A run that has a result has ended by itself. */
 static int reason_of_run(const void *result) {
@@ -294,7 +290,7 @@ daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const
   static const daytona_interpreter_run_code_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  run_op_t *self = (run_op_t *)daytona__op_new(&run_endpoint, NULL, sandbox, sizeof *self, &future);
+  run_op_t *self = (run_op_t *)daytona__op_new(&run_method, NULL, sandbox, sizeof *self, &future);
   if (self == NULL) return future;
   const char *fault = find_fault(code, opts);
   if (fault != NULL) return daytona__op_reject(&self->op, DAYTONA_EINVAL, "%s", fault);
@@ -357,12 +353,9 @@ typedef struct context_args {
 
 #define ARGS(...) .request = DAYTONA__ARGS(context_args_t, __VA_ARGS__)
 
-#define CONTEXT(noun, verb, tail, what, ...)                                                   \
-  static const daytona__method_t noun##_method = {.prefix = "Failed to " what ": ",            \
-                                                  .method = verb,                              \
-                                                  .path = "/process/interpreter/context" tail, \
-                                                  .service = DAYTONA__TOOLBOX,                 \
-                                                  __VA_ARGS__}
+#define CONTEXT(noun, http_verb, tail, what, ...)                            \
+  DAYTONA__METHOD(noun, .prefix = "Failed to " what ": ", .verb = http_verb, \
+                  .path = "/process/interpreter/context" tail, .service = DAYTONA__TOOLBOX, __VA_ARGS__)
 
 CONTEXT(create, "POST", "", "create interpreter context",
         ARGS(DAYTONA__OPT(IN_BODY, daytona_interpreter_create_context_opts_t, STRING, cwd, "cwd")),

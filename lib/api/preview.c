@@ -31,11 +31,9 @@ static int finish_link(daytona__op_t *op, const void *args, void **answer, const
   DAYTONA__ARG(IN_PATH, preview_args_t, INT32, port, "port", .rules = DAYTONA__MIN | DAYTONA__MAX, .min = 1, \
                .max = 65535)
 
-#define PREVIEW(noun, verb, tail, what, ...)                                                      \
-  static const daytona__method_t noun##_method = {.prefix = "Failed to " what ": ",               \
-                                                  .method = verb,                                 \
-                                                  .path = "/sandbox/{sandbox}/ports/{port}" tail, \
-                                                  __VA_ARGS__}
+#define PREVIEW(noun, http_verb, tail, what, ...)                            \
+  DAYTONA__METHOD(noun, .prefix = "Failed to " what ": ", .verb = http_verb, \
+                  .path = "/sandbox/{sandbox}/ports/{port}" tail, __VA_ARGS__)
 #define ARGS(...) .request = DAYTONA__ARGS(preview_args_t, __VA_ARGS__)
 #define LINK .response = &link_model, .result = &daytona__type_preview_link, .finish = finish_link
 

@@ -54,26 +54,22 @@ static DAYTONA__MODEL(answer_model, exec_answer_t, "ExecuteResponse", answer_fie
                  .max = (int64_t)UINT32_MAX * 1000),                                                       \
     SECRET(MAP, env, "envs"), BODY(OPT_INT, timeout_s, "timeout")
 
-static const daytona__method_t exec_method = {
-  .prefix = "Failed to execute command: ",
-  .method = "POST",
-  .path = "/process/execute",
+DAYTONA__METHOD(
+  exec, .prefix = "Failed to execute command: ", .verb = "POST", .path = "/process/execute",
   .service = DAYTONA__TOOLBOX,
   .request = DAYTONA__ARGS(exec_args_t, SECRET(STRING, command, "command", .rules = DAYTONA__NOT_BLANK),
                            DAYTONA__OPT(IN_BODY, daytona_process_exec_opts_t, STRING, cwd, "cwd"),
                            ENV_AND_LIMIT(daytona_process_exec_opts_t)),
-  .response = &answer_model};
+  .response = &answer_model);
 
-static const daytona__method_t code_method = {
-  .prefix = "Failed to run code: ",
-  .method = "POST",
-  .path = "/process/code-run",
+DAYTONA__METHOD(
+  code, .prefix = "Failed to run code: ", .verb = "POST", .path = "/process/code-run",
   .service = DAYTONA__TOOLBOX,
   .request = DAYTONA__ARGS(exec_args_t, SECRET(STRING, code, "code", .rules = DAYTONA__NONEMPTY),
                            BODY(STRING, language, "language"),
                            DAYTONA__OPT(IN_BODY, daytona_process_code_run_opts_t, STRINGS, argv, "argv"),
                            ENV_AND_LIMIT(daytona_process_code_run_opts_t)),
-  .response = &answer_model};
+  .response = &answer_model);
 
 typedef struct exec_op {
   daytona__op_t op;              /* first */

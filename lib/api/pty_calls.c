@@ -37,12 +37,9 @@ typedef struct pty_args {
   DAYTONA__ARG(IN_BODY, pty_args_t, INT32, member, #member, .rules = DAYTONA__MIN | DAYTONA__MAX, .min = 1, \
                .max = SIZE_LIMIT)
 
-#define PTY(noun, verb, tail, what, ...)                                            \
-  static const daytona__method_t noun##_method = {.prefix = "Failed to " what ": ", \
-                                                  .method = verb,                   \
-                                                  .path = "/process/pty" tail,      \
-                                                  .service = DAYTONA__TOOLBOX,      \
-                                                  __VA_ARGS__}
+#define PTY(noun, http_verb, tail, what, ...)                                                             \
+  DAYTONA__METHOD(noun, .prefix = "Failed to " what ": ", .verb = http_verb, .path = "/process/pty" tail, \
+                  .service = DAYTONA__TOOLBOX, __VA_ARGS__)
 #define ARGS(...) .request = DAYTONA__ARGS(pty_args_t, __VA_ARGS__)
 
 PTY(list, "GET", "", "list PTY sessions", .response = &list_model, .result = &daytona__type_pty_list);

@@ -46,21 +46,12 @@ static DAYTONA__MODEL(env_model, create_request_t, "PtyEnvs", env_fields);
 
 #define CREATE_PREFIX "Failed to create PTY session: "
 
-static const daytona__endpoint_t create_endpoint = {.prefix = CREATE_PREFIX,
-                                                    .method = "GET",
-                                                    .path = "/process/pty/create-connect",
-                                                    .service = DAYTONA__TOOLBOX,
-                                                    .is_stream = true};
-static const daytona__endpoint_t post_endpoint = {.prefix = CREATE_PREFIX,
-                                                  .method = "POST",
-                                                  .path = "/process/pty",
-                                                  .service = DAYTONA__TOOLBOX,
-                                                  .request = &create_model};
-static const daytona__endpoint_t connect_endpoint = {.prefix = "Failed to connect PTY session: ",
-                                                     .method = "GET",
-                                                     .path = "/process/pty/{}/connect",
-                                                     .service = DAYTONA__TOOLBOX,
-                                                     .is_stream = true};
+DAYTONA__METHOD(create, .prefix = CREATE_PREFIX, .verb = "GET", .path = "/process/pty/create-connect",
+                .service = DAYTONA__TOOLBOX, .is_stream = true);
+DAYTONA__METHOD(post, .prefix = CREATE_PREFIX, .verb = "POST", .path = "/process/pty",
+                .service = DAYTONA__TOOLBOX, .request = &create_model);
+DAYTONA__METHOD(connect, .prefix = "Failed to connect PTY session: ", .verb = "GET",
+                .path = "/process/pty/{}/connect", .service = DAYTONA__TOOLBOX, .is_stream = true);
 
 typedef struct open_op {
   daytona__op_t op; /* first */
@@ -101,7 +92,7 @@ static void on_created(daytona__op_t *op, const daytona_error_t *error, void *an
 /* The old way: a request, then the upgrade. */
 static void create_by_request(open_op_t *self) {
   daytona__op_t *op = &self->op;
-  daytona__op_switch(op, &post_endpoint);
+  daytona__op_switch(op, &post_method);
   op->done = on_created;
   self->request.is_lazy = true;
   if (daytona__op_prepare(op, &self->request, 0) == 0) daytona__op_send(op);
@@ -134,7 +125,7 @@ static void on_created(daytona__op_t *op, const daytona_error_t *error, void *an
     return;
   }
   self->is_attaching = true;
-  daytona__op_switch(op, &connect_endpoint);
+  daytona__op_switch(op, &connect_method);
   daytona__op_path(op, self->pty->id, NULL, NULL);
   if (daytona__op_prepare(op, NULL, DAYTONA_NO_TIMEOUT) == 0) attach(self);
 }
@@ -234,7 +225,7 @@ daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox, const daytona_p
   static const daytona_pty_create_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  open_op_t *self = (open_op_t *)daytona__op_new(&create_endpoint, NULL, sandbox, sizeof *self, &future);
+  open_op_t *self = (open_op_t *)daytona__op_new(&create_method, NULL, sandbox, sizeof *self, &future);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
   if (!DAYTONA__RESERVED_OK(opts))
@@ -264,7 +255,7 @@ daytona_future_t *daytona_pty_connect(daytona_sandbox_t *sandbox, const char *id
   static const daytona_pty_connect_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  open_op_t *self = (open_op_t *)daytona__op_new(&connect_endpoint, NULL, sandbox, sizeof *self, &future);
+  open_op_t *self = (open_op_t *)daytona__op_new(&connect_method, NULL, sandbox, sizeof *self, &future);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
   if (!DAYTONA__RESERVED_OK(opts))

@@ -14,9 +14,9 @@ typedef struct sandbox_args {
 
 #define ARGS(...) .request = DAYTONA__ARGS(sandbox_args_t, __VA_ARGS__)
 
-#define SANDBOX(noun, verb, tail, what, ...)       \
-  static const daytona__method_t noun##_method = { \
-    .prefix = "Failed to " what ": ", .method = verb, .path = "/sandbox" tail, __VA_ARGS__}
+#define SANDBOX(noun, http_verb, tail, what, ...)                                                     \
+  DAYTONA__METHOD(noun, .prefix = "Failed to " what ": ", .verb = http_verb, .path = "/sandbox" tail, \
+                  __VA_ARGS__)
 
 /* --- looking ----------------------------------------------------------------------------------- */
 
@@ -50,13 +50,9 @@ static const daytona__json_field_t dir_fields[] = {
 
 static DAYTONA__MODEL(dir_model, daytona__text_t, "Directory", dir_fields);
 
-#define FOLDER(noun, route, what)                                                       \
-  static const daytona__method_t noun##_method = {.prefix = "Failed to get " what ": ", \
-                                                  .method = "GET",                      \
-                                                  .path = route,                        \
-                                                  .service = DAYTONA__TOOLBOX,          \
-                                                  .response = &dir_model,               \
-                                                  .gives_text = true}
+#define FOLDER(noun, route, what)                                                           \
+  DAYTONA__METHOD(noun, .prefix = "Failed to get " what ": ", .verb = "GET", .path = route, \
+                  .service = DAYTONA__TOOLBOX, .response = &dir_model, .gives_text = true)
 
 FOLDER(home_dir, "/user-home-dir", "user home directory");
 

@@ -21,55 +21,41 @@ static const char language_label[] = "code-toolbox-language";
 /* How the search for a lost sandbox paces itself, and how long it lasts at the most. */
 enum { SEARCH_FIRST_MS = 250, SEARCH_MAX_MS = 2000, SEARCH_WHOLE_MS = 15000 };
 
-typedef struct create_request {
-  const char *name, *snapshot, *user, *target;
-  daytona_map_t env, labels;
-  daytona_opt_bool_t is_public;
-  daytona_opt_int_t auto_stop, auto_pause, auto_archive, auto_delete, ttl;
-  const daytona_volume_mount_t *volumes;
-  size_t volume_count;
-  daytona_opt_bool_t network_block_all;
-  const char *network_allow_list, *domain_allow_list;
-  daytona_map_t secrets;
-  const char *outbound_proxy_url, *otel_endpoint_override, *linked_sandbox;
-  daytona_opt_bool_t is_spot;
-} create_request_t;
+/* What is made here; everything else goes as it stands in the options. */
+typedef struct create_args {
+  const char *name, *snapshot, *target;
+  daytona_map_t labels; /* the caller's and that of the language */
+  daytona_opt_int_t auto_delete;
+} create_args_t;
 
-#define FIELD(type, member, key, ...) DAYTONA__FIELD(create_request_t, type, member, key, __VA_ARGS__)
+static const char *const languages[] = {"python", "typescript", "javascript", NULL};
 
-static const daytona__json_field_t create_fields[] = {
-  FIELD(STRING, name, "name"),
-  FIELD(STRING, snapshot, "snapshot"),
-  FIELD(STRING, user, "user"),
-  FIELD(MAP, env, "env", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
-  FIELD(MAP, labels, "labels", .flags = DAYTONA__JSON_ALWAYS),
-  FIELD(OPT_BOOL, is_public, "public"),
-  FIELD(STRING, target, "target"),
-  FIELD(OPT_INT, auto_stop, "autoStopInterval"),
-  FIELD(OPT_INT, auto_pause, "autoPauseInterval"),
-  FIELD(OPT_INT, auto_archive, "autoArchiveInterval"),
-  FIELD(OPT_INT, auto_delete, "autoDeleteInterval"),
-  FIELD(OPT_INT, ttl, "ttlMinutes"),
-  DAYTONA__FIELD_ARRAY(create_request_t, volumes, volume_count, "volumes", &daytona__volume_mount_model,
-                       .flags = DAYTONA__JSON_ALWAYS),
-  FIELD(PAIRS, secrets, "secrets"),
-  FIELD(OPT_BOOL, network_block_all, "networkBlockAll"),
-  FIELD(STRING, network_allow_list, "networkAllowList"),
-  FIELD(STRING, domain_allow_list, "domainAllowList"),
-  FIELD(STRING, outbound_proxy_url, "outboundProxyUrl", .flags = DAYTONA__JSON_SECRET),
-  FIELD(STRING, otel_endpoint_override, "otelEndpointOverride"),
-  FIELD(STRING, linked_sandbox, "linkedSandbox"),
-  FIELD(OPT_BOOL, is_spot, "spot"),
-};
+#define ARG(type, member, key, ...) DAYTONA__ARG(IN_BODY, create_args_t, type, member, key, __VA_ARGS__)
+#define OPT_AT(place, type, member, key, ...) \
+  DAYTONA__OPT(place, daytona_sandbox_create_opts_t, type, member, key, __VA_ARGS__)
+#define OPT(type, member, key, ...) OPT_AT(IN_BODY, type, member, key, __VA_ARGS__)
+#define MINUTES(member, key) OPT(OPT_INT, member##_minutes, key, .rules = DAYTONA__MIN, .min = 0)
 
-static DAYTONA__MODEL(create_model, create_request_t, "CreateSandbox", create_fields);
+static const char *check_life(const void *args, const void *opts);
 
-static const daytona__endpoint_t create_endpoint = {.prefix = "Failed to create sandbox: ",
-                                                    .method = "POST",
-                                                    .path = "/sandbox",
-                                                    .request = &create_model,
-                                                    .gives_sandbox = true,
-                                                    .is_create = true};
+DAYTONA__METHOD(
+  create, .prefix = "Failed to create sandbox: ", .verb = "POST", .path = "/sandbox",
+  .request = DAYTONA__ARGS(
+    create_args_t, OPT_AT(NOWHERE, STRING, language, "language", .one_of = languages),
+    OPT_AT(NOWHERE, MAP, labels, "labels"), ARG(STRING, name, "name"), ARG(STRING, snapshot, "snapshot"),
+    OPT(STRING, user, "user"), OPT(MAP, env, "env", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
+    ARG(MAP, labels, "labels", .flags = DAYTONA__JSON_ALWAYS), OPT(OPT_BOOL, is_public, "public"),
+    ARG(STRING, target, "target"), MINUTES(auto_stop, "autoStopInterval"),
+    MINUTES(auto_pause, "autoPauseInterval"), MINUTES(auto_archive, "autoArchiveInterval"),
+    ARG(OPT_INT, auto_delete, "autoDeleteInterval"), MINUTES(ttl, "ttlMinutes"),
+    OPT(ARRAY, volumes, "volumes", .count_offset = offsetof(daytona_sandbox_create_opts_t, volume_count),
+        .model = &daytona__volume_mount_model, .flags = DAYTONA__JSON_ALWAYS),
+    OPT(PAIRS, secrets, "secrets"), OPT(OPT_BOOL, network_block_all, "networkBlockAll"),
+    OPT(STRING, network_allow_list, "networkAllowList"), OPT(STRING, domain_allow_list, "domainAllowList"),
+    OPT(STRING, outbound_proxy_url, "outboundProxyUrl", .flags = DAYTONA__JSON_SECRET),
+    OPT(STRING, otel_endpoint_override, "otelEndpointOverride"), OPT(STRING, linked_sandbox, "linkedSandbox"),
+    OPT(OPT_BOOL, is_spot, "spot")),
+  .gives_sandbox = true, .is_create = true, .check = check_life);
 
 typedef struct create {
   daytona__life_t life; /* first */
@@ -83,46 +69,17 @@ typedef struct create {
 
 /* --- arguments --------------------------------------------------------------------------------- */
 
-static bool is_language(const char *text) {
-  return strcmp(text, "python") == 0 || strcmp(text, "typescript") == 0 || strcmp(text, "javascript") == 0;
-}
-
 static bool is_given(const char *text) { return text != NULL && text[0] != '\0'; }
-static bool is_negative(daytona_opt_int_t value) { return value.is_set && value.value < 0; }
 static bool is_nonzero(daytona_opt_int_t value) { return value.is_set && value.value != 0; }
 
-static bool has_bad_pair(const daytona_map_t *map) {
-  if (map->count != 0 && map->items == NULL) return true;
-  for (size_t i = 0; i < map->count; i++)
-    if (!is_given(map->items[i].key) || map->items[i].value == NULL) return true;
-  return false;
-}
-
-static bool has_bad_volume(const daytona_sandbox_create_opts_t *opts) {
-  if (opts->volume_count != 0 && opts->volumes == NULL) return true;
-  for (size_t i = 0; i < opts->volume_count; i++)
-    if (!is_given(opts->volumes[i].volume_id) || !is_given(opts->volumes[i].mount_path)) return true;
-  return false;
-}
-
-/* What is wrong with the options, or NULL. */
-static const char *problem_of(const daytona_sandbox_create_opts_t *opts) {
+/* Ways to end a sandbox that exclude each other. */
+static const char *check_life(const void *args, const void *given) {
+  const daytona_sandbox_create_opts_t *opts = given;
   bool is_ephemeral =
     opts->is_ephemeral || (opts->auto_delete_minutes.is_set && opts->auto_delete_minutes.value == 0);
-  if (!DAYTONA__RESERVED_OK(opts)) return "reserved words of the options are not zero";
-  if (opts->language != NULL && !is_language(opts->language))
-    return "language must be python, typescript or javascript";
-  if (is_negative(opts->auto_stop_minutes)) return "auto_stop_minutes must not be negative";
-  if (is_negative(opts->auto_pause_minutes)) return "auto_pause_minutes must not be negative";
-  if (is_negative(opts->auto_archive_minutes)) return "auto_archive_minutes must not be negative";
-  if (is_negative(opts->ttl_minutes)) return "ttl_minutes must not be negative";
   if (is_nonzero(opts->auto_stop_minutes) && is_nonzero(opts->auto_pause_minutes))
     return "auto_stop_minutes and auto_pause_minutes exclude each other";
   if (is_nonzero(opts->auto_pause_minutes) && is_ephemeral) return "an ephemeral sandbox cannot be paused";
-  if (has_bad_pair(&opts->env)) return "env has an entry without a name or a value";
-  if (has_bad_pair(&opts->labels)) return "labels have an entry without a name or a value";
-  if (has_bad_pair(&opts->secrets)) return "secrets have an entry without a name or a value";
-  if (has_bad_volume(opts)) return "a volume lacks its volume_id or mount_path";
   return NULL;
 }
 
@@ -141,8 +98,7 @@ static int add_language(daytona__arena_t *arena, const daytona_sandbox_create_op
   return 0;
 }
 
-static int fill_request(create_t *self, const daytona_sandbox_create_opts_t *opts,
-                        create_request_t *request) {
+static int fill_args(create_t *self, const daytona_sandbox_create_opts_t *opts, create_args_t *args) {
   daytona__arena_t *arena = &self->life.op.future->arena;
   char uuid[DAYTONA__UUID_SIZE];
   if (is_given(opts->name))
@@ -150,28 +106,11 @@ static int fill_request(create_t *self, const daytona_sandbox_create_opts_t *opt
   else if (daytona__uuid(&self->life.op.client->entropy, uuid) == 0)
     self->name = daytona__arena_strdup(arena, uuid);
   if (self->name == NULL) return DAYTONA_ENOMEM;
-  request->name = self->name;
-  request->snapshot = is_given(opts->snapshot) ? opts->snapshot : NULL;
-  request->user = opts->user;
-  request->env = opts->env;
-  request->is_public = opts->is_public;
-  request->target = self->life.op.client->settings.region;
-  request->auto_stop = opts->auto_stop_minutes;
-  request->auto_pause = opts->auto_pause_minutes;
-  request->auto_archive = opts->auto_archive_minutes;
-  request->auto_delete = opts->is_ephemeral ? daytona_int(0) : opts->auto_delete_minutes;
-  request->ttl = opts->ttl_minutes;
-  request->volumes = opts->volumes;
-  request->volume_count = opts->volume_count;
-  request->network_block_all = opts->network_block_all;
-  request->network_allow_list = opts->network_allow_list;
-  request->domain_allow_list = opts->domain_allow_list;
-  request->secrets = opts->secrets;
-  request->outbound_proxy_url = opts->outbound_proxy_url;
-  request->otel_endpoint_override = opts->otel_endpoint_override;
-  request->linked_sandbox = opts->linked_sandbox;
-  request->is_spot = opts->is_spot;
-  return add_language(arena, opts, &request->labels);
+  args->name = self->name;
+  args->snapshot = is_given(opts->snapshot) ? opts->snapshot : NULL;
+  args->target = self->life.op.client->settings.region;
+  args->auto_delete = opts->is_ephemeral ? daytona_int(0) : opts->auto_delete_minutes;
+  return add_language(arena, opts, &args->labels);
 }
 
 /* --- after the answer -------------------------------------------------------------------------- */
@@ -179,7 +118,7 @@ static int fill_request(create_t *self, const daytona_sandbox_create_opts_t *opt
 static void go_on_with(create_t *self, void *answer) {
   daytona__op_t *op = &self->life.op;
   self->is_searching = false;
-  self->life.name = self->name;
+  self->life.new_name = self->name;
   op->sandbox = daytona__sandbox_new(op->client, op->data, answer);
   if (op->sandbox == NULL)
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
@@ -196,8 +135,7 @@ static bool is_ambiguous(const daytona__op_t *op, const daytona_error_t *error) 
   return error->http_status < 300 && op->http.was_sent && error->code != DAYTONA_ENOMEM;
 }
 
-static const daytona__endpoint_t search_endpoint = {
-  .method = "GET", .path = "/sandbox/{}", .gives_sandbox = true};
+DAYTONA__METHOD(search, .verb = "GET", .path = "/sandbox/{}", .gives_sandbox = true);
 
 static void give_up_search(create_t *self) {
   daytona_error_t error = *self->lost;
@@ -245,7 +183,7 @@ static void search(create_t *self, const daytona_error_t *error) {
   daytona__log(op->client->loop, DAYTONA_LOG_WARN,
                "sandbox %s: the answer to its creation was lost (%s); looking for it", self->name,
                self->lost->message);
-  daytona__op_switch(op, &search_endpoint);
+  daytona__op_switch(op, &search_method);
   daytona__op_path(op, self->name, NULL, NULL);
   op->done = on_searched;
   if (daytona__op_prepare(op, NULL, SEARCH_WHOLE_MS) == 0) daytona__op_send(op);
@@ -273,19 +211,19 @@ daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
                                          const daytona_sandbox_create_opts_t *opts) {
   static const daytona_sandbox_create_opts_t defaults;
   daytona_future_t *future;
+  create_args_t args = {NULL};
   if (opts == NULL) opts = &defaults;
-  create_t *self = (create_t *)daytona__life_new(&create_endpoint, client, NULL, sizeof *self, &future);
+  const daytona__life_opts_t life_opts = {.opts = DAYTONA__OPTS(opts),
+                                          .counts_queue_time = opts->counts_queue_time};
+  create_t *self =
+    (create_t *)daytona__life_new(&create_method, client, NULL, sizeof *self, &args, life_opts, &future);
   if (self == NULL) return future;
   daytona__op_t *op = &self->life.op;
   self->end_life = op->ending;
   op->ending = end_create;
   self->life.late = on_late;
   daytona__timer_init(&self->search, on_search_pause_over);
-  const char *problem = problem_of(opts);
-  if (problem != NULL) return daytona__op_reject(op, DAYTONA_EINVAL, "%s", problem);
-  if (daytona__life_options(&self->life, opts->timeout_ms, opts->counts_queue_time) != 0) return future;
-  create_request_t request = {0};
-  int rc = fill_request(self, opts, &request);
+  int rc = fill_args(self, opts, &args);
   if (rc != 0) return daytona__op_reject(op, rc, "%s", daytona_errcode_text(rc));
   self->life.what = daytona__arena_printf(&future->arena, "creating the sandbox named %s", self->name);
   if (self->life.what == NULL) self->life.what = "creating the sandbox";
@@ -293,6 +231,7 @@ daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
   /* A quarter of the time is kept for finding out what became of a request that got no answer. */
   int64_t whole_ms = self->life.timeout_ms;
   int64_t request_ms = whole_ms < 0 ? DAYTONA_NO_TIMEOUT : whole_ms - whole_ms / 4;
-  if (daytona__op_prepare(op, &request, request_ms) == 0) daytona__life_start(&self->life, true);
+  if (daytona__call_prepare(op, &args, life_opts.opts, request_ms) == 0)
+    daytona__life_start(&self->life, true);
   return future;
 }

@@ -122,17 +122,14 @@ static void on_page(daytona__op_t *op, const daytona_error_t *error, void *answe
   daytona__op_resolve(op, &daytona__type_sandbox_page, page);
 }
 
-static const daytona__endpoint_t page_endpoint = {.prefix = "Failed to list sandboxes: ",
-                                                  .method = "GET",
-                                                  .path = "/sandbox/paginated",
-                                                  .response = &page_model,
-                                                  .gives_sandbox = true};
+DAYTONA__METHOD(page, .prefix = "Failed to list sandboxes: ", .verb = "GET", .path = "/sandbox/paginated",
+                .response = &page_model, .gives_sandbox = true);
 
 daytona_future_t *daytona_sandbox_list(daytona_client_t *client, const daytona_sandbox_list_opts_t *opts) {
   static const daytona_sandbox_list_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  daytona__op_t *op = daytona__op_new(&page_endpoint, client, NULL, 0, &future);
+  daytona__op_t *op = daytona__op_new(&page_method, client, NULL, 0, &future);
   if (op == NULL) return future;
   if (!DAYTONA__RESERVED_OK(opts))
     return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
@@ -175,13 +172,10 @@ static void on_found(daytona__op_t *op, const daytona_error_t *error, void *answ
     daytona__op_fail(op, error != NULL ? error : daytona__error_static(DAYTONA_ENOMEM));
 }
 
-static const daytona__endpoint_t find_by_labels = {.prefix = "Failed to find sandbox: ",
-                                                   .method = "GET",
-                                                   .path = "/sandbox/paginated",
-                                                   .response = &page_model,
-                                                   .gives_sandbox = true};
-static const daytona__endpoint_t find_by_name = {
-  .prefix = "Failed to find sandbox: ", .method = "GET", .path = "/sandbox/{}", .gives_sandbox = true};
+DAYTONA__METHOD(find_by_labels, .prefix = "Failed to find sandbox: ", .verb = "GET",
+                .path = "/sandbox/paginated", .response = &page_model, .gives_sandbox = true);
+DAYTONA__METHOD(find_by_name, .prefix = "Failed to find sandbox: ", .verb = "GET", .path = "/sandbox/{}",
+                .gives_sandbox = true);
 
 daytona_future_t *daytona_sandbox_find_one(daytona_client_t *client,
                                            const daytona_sandbox_find_one_opts_t *opts) {
@@ -189,7 +183,8 @@ daytona_future_t *daytona_sandbox_find_one(daytona_client_t *client,
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   bool has_name = opts->id_or_name != NULL && opts->id_or_name[0] != '\0';
-  daytona__op_t *op = daytona__op_new(has_name ? &find_by_name : &find_by_labels, client, NULL, 0, &future);
+  daytona__op_t *op =
+    daytona__op_new(has_name ? &find_by_name_method : &find_by_labels_method, client, NULL, 0, &future);
   if (op == NULL) return future;
   if (!DAYTONA__RESERVED_OK(opts))
     return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
@@ -226,11 +221,8 @@ typedef struct step {
   daytona_sandbox_iter_t *iter;
 } step_t;
 
-static const daytona__endpoint_t step_endpoint = {.prefix = "Failed to list sandboxes: ",
-                                                  .method = "GET",
-                                                  .path = "/sandbox",
-                                                  .response = &page_model,
-                                                  .gives_sandbox = true};
+DAYTONA__METHOD(step, .prefix = "Failed to list sandboxes: ", .verb = "GET", .path = "/sandbox",
+                .response = &page_model, .gives_sandbox = true);
 
 /* UNKNOWN, which the server does not know either, is passed on: it says so better than we could. */
 static bool is_state(daytona_sandbox_state_t state) {
@@ -282,7 +274,7 @@ static void add_query(daytona__op_t *op, const daytona_sandbox_query_t *query) {
 static int build_query(daytona_sandbox_iter_t *iter, const daytona_sandbox_query_t *query) {
   daytona_future_t *future;
   const char *url;
-  daytona__op_t *op = daytona__op_new(&step_endpoint, iter->client, NULL, 0, &future);
+  daytona__op_t *op = daytona__op_new(&step_method, iter->client, NULL, 0, &future);
   if (op == NULL) {
     int code = iter->client->is_closing ? DAYTONA_ECLOSED : DAYTONA_ENOMEM;
     daytona_future_release(future);
@@ -409,7 +401,7 @@ static void on_step(daytona__op_t *op, const daytona_error_t *error, void *answe
 static void send_step(step_t *step) {
   daytona__op_t *op = &step->op;
   daytona_sandbox_iter_t *iter = step->iter;
-  daytona__op_switch(op, &step_endpoint);
+  daytona__op_switch(op, &step_method);
   const char *tail = strchr(iter->query, '?');
   daytona__op_path(op, NULL, NULL, NULL);
   daytona__url_query(&op->url, "cursor", iter->cursor);
@@ -432,7 +424,7 @@ static void end_step(daytona__op_t *op) {
 daytona_future_t *daytona_sandbox_iter_next(daytona_sandbox_iter_t *iter) {
   daytona_future_t *future;
   if (iter == NULL) return daytona__future_orphan();
-  step_t *step = (step_t *)daytona__op_new(&step_endpoint, iter->client, NULL, sizeof *step, &future);
+  step_t *step = (step_t *)daytona__op_new(&step_method, iter->client, NULL, sizeof *step, &future);
   if (step == NULL) return future;
   if (iter->is_busy)
     return daytona__op_reject(&step->op, DAYTONA_EREENTRANT, "a step of this walk is pending");

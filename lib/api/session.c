@@ -182,12 +182,9 @@ typedef struct session_args {
 #define OPT(member, key) DAYTONA__OPT(IN_BODY, daytona_session_exec_opts_t, BOOL, member, key)
 #define ARGS(...) .request = DAYTONA__ARGS(session_args_t, __VA_ARGS__)
 
-#define SESSION(noun, verb, tail, what, ...)                                        \
-  static const daytona__method_t noun##_method = {.prefix = "Failed to " what ": ", \
-                                                  .method = verb,                   \
-                                                  .path = "/process/session" tail,  \
-                                                  .service = DAYTONA__TOOLBOX,      \
-                                                  __VA_ARGS__}
+#define SESSION(noun, http_verb, tail, what, ...)                            \
+  DAYTONA__METHOD(noun, .prefix = "Failed to " what ": ", .verb = http_verb, \
+                  .path = "/process/session" tail, .service = DAYTONA__TOOLBOX, __VA_ARGS__)
 
 SESSION(create, "POST", "", "create session",
         ARGS(DAYTONA__ARG(IN_BODY, session_args_t, STRING, session_id, "sessionId",

@@ -89,11 +89,9 @@ typedef struct follow {
   daytona_stream_end_t *end;
 } follow_t;
 
-static const daytona__endpoint_t follow_endpoint = {.prefix = "Failed to follow session command logs: ",
-                                                    .method = "GET",
-                                                    .path = "/process/session/{}/command/{}/logs",
-                                                    .service = DAYTONA__TOOLBOX,
-                                                    .is_stream = true};
+DAYTONA__METHOD(follow, .prefix = "Failed to follow session command logs: ", .verb = "GET",
+                .path = "/process/session/{}/command/{}/logs", .service = DAYTONA__TOOLBOX,
+                .is_stream = true);
 
 /* What a check wants to know; the command's text, which may be long, is left out. */
 typedef struct check_answer {
@@ -106,16 +104,12 @@ static const daytona__json_field_t check_fields[] = {
 
 static DAYTONA__MODEL(check_model, check_answer_t, "Command", check_fields);
 
-static const daytona__endpoint_t check_endpoint = {.prefix = "Failed to follow session command logs: ",
-                                                   .method = "GET",
-                                                   .path = "/process/session/{}/command/{}",
-                                                   .service = DAYTONA__TOOLBOX,
-                                                   .response = &check_model};
+DAYTONA__METHOD(check, .prefix = "Failed to follow session command logs: ", .verb = "GET",
+                .path = "/process/session/{}/command/{}", .service = DAYTONA__TOOLBOX,
+                .response = &check_model);
 
-static const daytona__endpoint_t fetch_endpoint = {.prefix = "Failed to follow session command logs: ",
-                                                   .method = "GET",
-                                                   .path = "/process/session/{}/command/{}/logs",
-                                                   .service = DAYTONA__TOOLBOX};
+DAYTONA__METHOD(fetch, .prefix = "Failed to follow session command logs: ", .verb = "GET",
+                .path = "/process/session/{}/command/{}/logs", .service = DAYTONA__TOOLBOX);
 
 static void check(follow_t *self);
 static void fetch(follow_t *self);
@@ -397,11 +391,11 @@ static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *an
 }
 
 /* A request of the follow's own, on the operation's only slot. */
-static void request(follow_t *self, const daytona__endpoint_t *endpoint, int64_t timeout_ms,
+static void request(follow_t *self, const daytona__method_t *method, int64_t timeout_ms,
                     void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer),
                     void (*outgoing)(daytona__op_t *op)) {
   daytona__op_t *op = &self->op;
-  daytona__op_switch(op, endpoint);
+  daytona__op_switch(op, method);
   daytona__op_path(op, self->session_id, self->command_id, NULL);
   op->done = done;
   op->outgoing = outgoing;
@@ -410,7 +404,7 @@ static void request(follow_t *self, const daytona__endpoint_t *endpoint, int64_t
 
 static void check(follow_t *self) {
   self->phase = self->ws != NULL ? WATCHING : CHECKING;
-  request(self, &check_endpoint, 0, on_checked, NULL);
+  request(self, &check_method, 0, on_checked, NULL);
 }
 
 /* --- the log over a plain request -------------------------------------------------------------- */
@@ -503,7 +497,7 @@ static void fetch(follow_t *self) {
   self->is_json = false;
   daytona__strbuf_init(&self->json, DAYTONA__JSON_BODY_MAX);
   begin_source(self);
-  request(self, &fetch_endpoint, DAYTONA_NO_TIMEOUT, on_fetched, prepare_fetch);
+  request(self, &fetch_method, DAYTONA_NO_TIMEOUT, on_fetched, prepare_fetch);
 }
 
 /* --- the socket -------------------------------------------------------------------------------- */
@@ -578,7 +572,7 @@ static void open_socket(follow_t *self) {
   daytona__op_t *op = &self->op;
   self->phase = OPENING;
   begin_source(self);
-  daytona__op_switch(op, &follow_endpoint);
+  daytona__op_switch(op, &follow_method);
   daytona__op_path(op, self->session_id, self->command_id, NULL);
   daytona__url_query(&op->url, "follow", "true");
   if (daytona__op_prepare(op, NULL, DAYTONA_NO_TIMEOUT) != 0) return;
@@ -627,7 +621,7 @@ daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char 
   size_t buffer = 0;
   int64_t limit_ms, connect_ms;
   if (opts == NULL) opts = &defaults;
-  follow_t *self = (follow_t *)daytona__op_new(&follow_endpoint, NULL, sandbox, sizeof *self, &future);
+  follow_t *self = (follow_t *)daytona__op_new(&follow_method, NULL, sandbox, sizeof *self, &future);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
   if (!DAYTONA__RESERVED_OK(opts))

@@ -35,15 +35,13 @@ typedef struct ssh_args {
   DAYTONA__ARGS(ssh_args_t, DAYTONA__ARG(IN_QUERY, ssh_args_t, STRING, token, "token", \
                                          .flags = DAYTONA__JSON_SECRET, .rules = DAYTONA__NONEMPTY))
 
-static const daytona__method_t create_method = {
-  .prefix = "Failed to create SSH access: ",
-  .method = "POST",
-  .path = "/sandbox/{sandbox}/ssh-access",
-  .request = DAYTONA__ARGS(
-    ssh_args_t, DAYTONA__OPT(IN_QUERY, daytona_sandbox_create_ssh_access_opts_t, OPT_NUM, expires_in_minutes,
-                             "expiresInMinutes", .rules = DAYTONA__POSITIVE)),
-  .response = &access_model,
-  .result = &daytona__type_ssh_access};
+DAYTONA__METHOD(create, .prefix = "Failed to create SSH access: ", .verb = "POST",
+                .path = "/sandbox/{sandbox}/ssh-access",
+                .request = DAYTONA__ARGS(ssh_args_t,
+                                         DAYTONA__OPT(IN_QUERY, daytona_sandbox_create_ssh_access_opts_t,
+                                                      OPT_NUM, expires_in_minutes, "expiresInMinutes",
+                                                      .rules = DAYTONA__POSITIVE)),
+                .response = &access_model, .result = &daytona__type_ssh_access);
 
 daytona_future_t *daytona_sandbox_create_ssh_access(daytona_sandbox_t *sandbox,
                                                     const daytona_sandbox_create_ssh_access_opts_t *opts) {
@@ -51,10 +49,8 @@ daytona_future_t *daytona_sandbox_create_ssh_access(daytona_sandbox_t *sandbox,
 }
 
 /* The answer is a sandbox; nothing in it is news, and it may lack members that a GET has. */
-static const daytona__method_t revoke_method = {.prefix = "Failed to revoke SSH access: ",
-                                                .method = "DELETE",
-                                                .path = "/sandbox/{sandbox}/ssh-access",
-                                                .request = TOKEN};
+DAYTONA__METHOD(revoke, .prefix = "Failed to revoke SSH access: ", .verb = "DELETE",
+                .path = "/sandbox/{sandbox}/ssh-access", .request = TOKEN);
 
 daytona_future_t *daytona_sandbox_revoke_ssh_access(daytona_sandbox_t *sandbox, const char *token,
                                                     const daytona_call_opts_t *opts) {
@@ -67,13 +63,9 @@ static int finish_validation(daytona__op_t *op, const void *args, void **answer,
   return 0;
 }
 
-static const daytona__method_t validate_method = {.prefix = "Failed to validate SSH access: ",
-                                                  .method = "GET",
-                                                  .path = "/sandbox/ssh-access/validate",
-                                                  .request = TOKEN,
-                                                  .response = &validation_model,
-                                                  .result = &daytona__type_ssh_validation,
-                                                  .finish = finish_validation};
+DAYTONA__METHOD(validate, .prefix = "Failed to validate SSH access: ", .verb = "GET",
+                .path = "/sandbox/ssh-access/validate", .request = TOKEN, .response = &validation_model,
+                .result = &daytona__type_ssh_validation, .finish = finish_validation);
 
 daytona_future_t *daytona_sandbox_validate_ssh_access(daytona_sandbox_t *sandbox, const char *token,
                                                       const daytona_call_opts_t *opts) {

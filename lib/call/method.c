@@ -33,7 +33,7 @@ static bool has_hidden(const daytona__json_model_t *rows) {
 
 /* Check and place the arguments. 0, or the code with `problem` filled in. */
 static int place(daytona__op_t *op, const void *args, const void *opts, daytona__params_problem_t *problem) {
-  const daytona__method_t *method = op->endpoint;
+  const daytona__method_t *method = op->method;
   const daytona__json_model_t *rows = method->request;
   daytona__arena_t *arena = &op->future->arena;
   if (rows != NULL && !daytona__params_check(rows, args, opts, problem)) return DAYTONA_EINVAL;
@@ -42,8 +42,9 @@ static int place(daytona__op_t *op, const void *args, const void *opts, daytona_
     snprintf(problem->text, sizeof problem->text, "%s", fault);
     return DAYTONA_EINVAL;
   }
-  daytona__params_url(&op->url, arena, op->client->settings.api_url, method->path,
-                      op->sandbox != NULL ? op->sandbox->id : NULL, rows, args, opts);
+  if (method->path != NULL)
+    daytona__params_url(&op->url, arena, op->client->settings.api_url, method->path,
+                        op->sandbox != NULL ? op->sandbox->id : NULL, rows, args, opts);
   if (rows == NULL) return 0;
   int rc = daytona__params_headers(arena, rows, args, opts, &op->headers, &op->header_count);
   if (rc != 0)
@@ -101,7 +102,7 @@ static int take_sandbox(daytona__op_t *op, void **answer) {
 /* Make the result of an answer that has been decoded. 0, or the code with `problem`, which may stay NULL. */
 static int make_result(call_t *self, void **answer, const char **problem) {
   daytona__op_t *op = &self->op;
-  const daytona__method_t *method = op->endpoint;
+  const daytona__method_t *method = op->method;
   if (method->finish != NULL) {
     int rc = method->finish(op, self->kept, answer, problem);
     if (rc != 0) return rc;
@@ -130,14 +131,14 @@ static void on_answer(daytona__op_t *op, const daytona_error_t *error, void *ans
   if (rc != 0)
     fail_with(self, rc, problem);
   else
-    daytona__op_resolve(op, type_of(op->endpoint), answer);
+    daytona__op_resolve(op, type_of(op->method), answer);
 }
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
 /* Keep what the ending needs of the arguments. */
 static int keep(call_t *self, const void *args, const void *opts) {
-  const daytona__method_t *method = self->op.endpoint;
+  const daytona__method_t *method = self->op.method;
   daytona__arena_t *arena = &self->op.future->arena;
   if (method->request == NULL) return 0;
   if (has_hidden(method->request) &&

@@ -1,11 +1,11 @@
 /*
  * Methods: a REST call as a row of a table.
  *
- *   static const daytona__method_t move_method = {
- *     .prefix = "Failed to move files: ", .method = "POST", .path = "/files/move", .service = DAYTONA__TOOLBOX,
+ *   DAYTONA__METHOD(move, .prefix = "Failed to move files: ", .verb = "POST", .path = "/files/move",
+ *     .service = DAYTONA__TOOLBOX,
  *     .request = DAYTONA__ARGS(move_args_t,
  *       DAYTONA__ARG(IN_QUERY, move_args_t, STRING, source, "source", .rules = DAYTONA__NONEMPTY),
- *       DAYTONA__ARG(IN_QUERY, move_args_t, STRING, destination, "destination", .rules = DAYTONA__NONEMPTY))};
+ *       DAYTONA__ARG(IN_QUERY, move_args_t, STRING, destination, "destination", .rules = DAYTONA__NONEMPTY)));
  *
  *   daytona_future_t *daytona_fs_move_files(daytona_sandbox_t *sandbox, const char *source, const char *destination,
  *                                           const daytona_call_opts_t *opts) {

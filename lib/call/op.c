@@ -25,7 +25,7 @@ static void op_release(daytona__op_t *op);
 
 static void on_stop(daytona_future_t *future) { op_release(future->op); }
 
-daytona__op_t *daytona__op_new(const daytona__endpoint_t *endpoint, daytona_client_t *client,
+daytona__op_t *daytona__op_new(const daytona__method_t *method, daytona_client_t *client,
                                daytona_sandbox_t *sandbox, size_t size, daytona_future_t **future) {
   if (sandbox != NULL) client = sandbox->client;
   if (client == NULL) {
@@ -33,23 +33,24 @@ daytona__op_t *daytona__op_new(const daytona__endpoint_t *endpoint, daytona_clie
     return NULL;
   }
   if (client->is_closing) {
-    *future = daytona__future_failed(client->loop, endpoint->prefix, DAYTONA_ECLOSED, "%s",
+    *future = daytona__future_failed(client->loop, method->prefix, DAYTONA_ECLOSED, "%s",
                                      daytona_errcode_text(DAYTONA_ECLOSED));
     return NULL;
   }
-  *future = daytona__future_new(client->loop, size != 0 ? size : sizeof(daytona__op_t), endpoint->prefix);
+  *future = daytona__future_new(client->loop, size != 0 ? size : sizeof(daytona__op_t), method->prefix);
   if (daytona__future_is_dead(*future)) return NULL;
   daytona__op_t *op = (*future)->op;
   op->future = daytona_future_retain(*future);
   op->client = daytona_client_retain(client);
   op->sandbox = sandbox != NULL ? daytona_sandbox_retain(sandbox) : NULL;
   (*future)->stop = on_stop;
-  daytona__op_switch(op, endpoint);
+  daytona__op_switch(op, method);
   return op;
 }
 
-void daytona__op_switch(daytona__op_t *op, const daytona__endpoint_t *endpoint) {
-  op->endpoint = endpoint;
+void daytona__op_switch(daytona__op_t *op, const daytona__method_t *method) {
+  assert(daytona__method_is_registered(method));
+  op->method = method;
   op->target = NULL;
   op->body = NULL;
   op->body_size = 0;
@@ -63,7 +64,7 @@ void daytona__op_switch(daytona__op_t *op, const daytona__endpoint_t *endpoint) 
 }
 
 void daytona__op_path(daytona__op_t *op, const char *first, const char *second, const char *third) {
-  daytona__url_path(&op->url, op->client->settings.api_url, op->endpoint->path, first, second, third);
+  daytona__url_path(&op->url, op->client->settings.api_url, op->method->path, first, second, third);
 }
 
 /* Let go of what was received last, wiped where a secret was in it. */
@@ -144,10 +145,12 @@ bool daytona__timeout_resolve(int64_t given, int64_t fallback, int64_t *out) {
 }
 
 /* Finish the URL and keep its tail. */
-static int finish_target(daytona__op_t *op) {
+static int finish_target(daytona__op_t *op, const void *args, const void *opts) {
   const char *url;
   /* Not yet asked for; a path for which there was no memory has no text either. */
-  if (op->url.text.data == NULL && op->url.text.error == 0) daytona__op_path(op, NULL, NULL, NULL);
+  if (op->url.text.data == NULL && op->url.text.error == 0)
+    daytona__params_url(&op->url, daytona__op_arena(op), op->client->settings.api_url, op->method->path,
+                        op->sandbox != NULL ? op->sandbox->id : NULL, op->method->request, args, opts);
   const char *problem = op->url.problem;
   int rc = daytona__url_finish(&op->url, daytona__op_arena(op), &url);
   if (rc != 0) {
@@ -168,12 +171,12 @@ int daytona__op_prepare_args(daytona__op_t *op, const void *args, const void *op
     daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
     return DAYTONA_EINVAL;
   }
-  int rc = finish_target(op);
+  int rc = finish_target(op, args, opts);
   if (rc != 0) return rc;
-  if (op->endpoint->request == NULL || !daytona__params_have_body(op->endpoint->request)) return 0;
+  if (op->method->request == NULL || !daytona__params_have_body(op->method->request)) return 0;
   daytona__json_error_t problem = {0};
   const char *body;
-  rc = daytona__json_encode_args(daytona__op_arena(op), op->endpoint->request, args, opts, &body,
+  rc = daytona__json_encode_args(daytona__op_arena(op), op->method->request, args, opts, &body,
                                  &op->body_size, &problem);
   op->body = body;
   if (rc != 0)
@@ -222,7 +225,7 @@ static void start_http(daytona__op_t *op, const char *method, const char *base, 
   const char *url = op->full_url != NULL && op->full_base == base && op->full_target == target
                       ? op->full_url
                       : join(daytona__op_arena(op), base, target);
-  op->full_url = op->endpoint->service == DAYTONA__CONTROL_PLANE ? url : NULL;
+  op->full_url = op->method->service == DAYTONA__CONTROL_PLANE ? url : NULL;
   op->full_base = base;
   op->full_target = target;
   if (url == NULL) {
@@ -273,17 +276,17 @@ static void ask_for_toolbox(daytona__op_t *op) {
 
 /* The next request: that which finds the toolbox, or the operation's own. */
 static void send_next(daytona__op_t *op) {
-  if (op->endpoint->service == DAYTONA__TOOLBOX && op->sandbox->toolbox_url == NULL) {
+  if (op->method->service == DAYTONA__TOOLBOX && op->sandbox->toolbox_url == NULL) {
     ask_for_toolbox(op);
     return;
   }
-  if (op->endpoint->is_stream) {
+  if (op->method->is_stream) {
     op->done(op, NULL, NULL);
     return;
   }
   start_http(
-    op, op->endpoint->method,
-    op->endpoint->service == DAYTONA__TOOLBOX ? op->sandbox->toolbox_url : op->client->settings.api_url,
+    op, op->method->verb,
+    op->method->service == DAYTONA__TOOLBOX ? op->sandbox->toolbox_url : op->client->settings.api_url,
     op->target);
   if (!op->is_requesting) return;
   op->is_finding = false;
@@ -291,7 +294,7 @@ static void send_next(daytona__op_t *op) {
   op->http.body_size = op->body_size;
   op->http.headers = op->headers;
   op->http.header_count = op->header_count;
-  op->http.is_create = op->endpoint->is_create;
+  op->http.is_create = op->method->is_create;
   if (op->outgoing != NULL) op->outgoing(op);
   daytona__http_start(op->client->http, &op->http);
 }
@@ -318,7 +321,7 @@ static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op,
 
 /* The answer is a sandbox, or holds some (then the endpoint names the model). */
 static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_t *problem) {
-  const daytona__json_model_t *model = op->endpoint->response;
+  const daytona__json_model_t *model = op->method->response;
   daytona__sandbox_data_release(op->data);
   op->data = daytona__sandbox_data_new();
   if (op->data == NULL) {
@@ -340,7 +343,7 @@ static int decode_array(daytona__op_t *op, void **answer, daytona__json_error_t 
   daytona__array_t *array = daytona__arena_alloc(daytona__op_arena(op), sizeof *array);
   void *items = NULL;
   if (array == NULL) return DAYTONA_ENOMEM;
-  int rc = daytona__json_decode_array(daytona__op_arena(op), op->endpoint->response, op->http.response.body,
+  int rc = daytona__json_decode_array(daytona__op_arena(op), op->method->response, op->http.response.body,
                                       op->http.response.body_size, &items, &array->count, problem);
   array->items = items;
   *answer = array;
@@ -352,15 +355,15 @@ static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *erro
   const daytona__response_t *response = &op->http.response;
   daytona__json_error_t problem = {.code = DAYTONA_OK};
   int rc = 0;
-  if (op->endpoint->gives_sandbox)
+  if (op->method->gives_sandbox)
     rc = response->body_size != 0 ? decode_sandbox(op, answer, &problem) : DAYTONA_EPROTOCOL;
-  else if (op->endpoint->gives_array)
+  else if (op->method->gives_array)
     rc = decode_array(op, answer, &problem);
-  else if (op->endpoint->response != NULL)
-    rc = daytona__json_decode(daytona__op_arena(op), op->endpoint->response, response->body,
+  else if (op->method->response != NULL)
+    rc = daytona__json_decode(daytona__op_arena(op), op->method->response, response->body,
                               response->body_size, answer, &problem);
   if (rc == 0) return 0;
-  if (op->endpoint->is_lenient && rc != DAYTONA_ENOMEM) {
+  if (op->method->is_lenient && rc != DAYTONA_ENOMEM) {
     *answer = NULL;
     return 0;
   }

@@ -1,19 +1,10 @@
 /*
- * Operations: what a service file states so that a request becomes a future.
- *
- *   static const daytona__endpoint_t endpoint = {
- *     .prefix = "Failed to get working directory path: ", .method = "GET", .path = "/work-dir",
- *     .service = DAYTONA__TOOLBOX, .response = &dir_model};
- *
- *   daytona_future_t *future;
- *   daytona__op_t *op = daytona__op_new(&endpoint, NULL, sandbox, 0, &future);
- *   if (op == NULL) return future;
- *   return daytona__op_run(op, NULL, opts, on_dir);
+ * Operations: what runs between a call and the end of its future. Most are one request and made by daytona__call() of
+ * method.h; those with more to them are written on daytona__op_t.
  *
  * An operation lives in its future's arena and holds one reference to the future while it runs. `done` comes
  * from a turn of the loop with the decoded answer or with an error; it settles the future with
- * daytona__op_resolve() or daytona__op_fail(), or sends the next request of a longer operation. However it
- * ends, daytona__op_end() lets everything go.
+ * daytona__op_resolve() or daytona__op_fail(), or sends the next request of a longer operation.
  */
 #ifndef DAYTONA_CALL_OP_H
 #define DAYTONA_CALL_OP_H
@@ -31,9 +22,12 @@ typedef enum daytona__service { DAYTONA__CONTROL_PLANE, DAYTONA__TOOLBOX } dayto
 typedef struct daytona__op daytona__op_t;
 
 /* One REST call; see method.h for how it becomes a public function. */
-typedef struct daytona__method {
-  const char *prefix; /* in front of error messages */
-  const char *method;
+typedef struct daytona__method daytona__method_t;
+
+struct daytona__method {
+  const daytona__method_t *const *entry; /* set by DAYTONA__METHOD */
+  const char *prefix;                    /* in front of error messages */
+  const char *verb;
   const char *path; /* "{}" stands for an argument of daytona__op_path(), "{key}" for a row of `request` */
   daytona__service_t service;
   const daytona__json_model_t *request;  /* the arguments; NULL: none, and no body */
@@ -50,16 +44,28 @@ typedef struct daytona__method {
   bool is_secret;     /* all that it holds is wiped */
   bool is_stream;     /* not a request: once the toolbox is known `done` comes without an answer, perhaps at
                           once, and the service opens its socket with daytona__stream_open() */
-  const char
-    *absent; /* a result that is NULL means that there is none: DAYTONA_ENOTFOUND with this message */
+  const char *absent; /* the message of DAYTONA_ENOTFOUND when the result is NULL; NULL: that is no error */
   /* Optional: what is wrong with arguments that keep the rules of their rows, or NULL. */
   const char *(*check)(const void *args, const void *opts);
   /* Optional: change the answer. `args` is a copy whose strings are there if they are KEPT. 0, or a code with
      `*problem`, a message. */
   int (*finish)(daytona__op_t *op, const void *args, void **answer, const char **problem);
-} daytona__method_t;
+};
 
-typedef daytona__method_t daytona__endpoint_t;
+/*
+ * How methods are defined:  DAYTONA__METHOD(move, .prefix = ...);  makes move_method, and registers it, so that the
+ * tests know of every method there is. One that is not registered cannot be called in builds with asserts.
+ */
+#define DAYTONA__METHOD(noun, ...)                                                                       \
+  static const daytona__method_t noun##_method;                                                          \
+  static const daytona__method_t *const noun##_entry __attribute__((section("daytona_methods"), used)) = \
+    &noun##_method;                                                                                      \
+  static const daytona__method_t noun##_method = {.entry = &noun##_entry, __VA_ARGS__}
+
+/* Whether a method has an entry in the section of methods. */
+static inline bool daytona__method_is_registered(const daytona__method_t *method) {
+  return method->entry != NULL && *method->entry == method;
+}
 
 /* An answer that is an array of structs. */
 typedef struct daytona__array {
@@ -71,7 +77,7 @@ struct daytona__op {
   daytona_future_t *future;
   daytona_client_t *client;   /* retained */
   daytona_sandbox_t *sandbox; /* retained; NULL for operations of the client */
-  const daytona__endpoint_t *endpoint;
+  const daytona__method_t *method;
   daytona__url_t url;   /* path and query are collected here */
   const char *target;   /* the finished one, relative to the service's base */
   const char *full_url; /* the one sent last, and what it was made of */
@@ -101,7 +107,7 @@ struct daytona__op {
  * whose first member the operation is; 0 for the operation alone. NULL: *future has failed already, for a
  * closed client, lack of memory, or because both `client` and `sandbox` are NULL.
  */
-daytona__op_t *daytona__op_new(const daytona__endpoint_t *endpoint, daytona_client_t *client,
+daytona__op_t *daytona__op_new(const daytona__method_t *method, daytona_client_t *client,
                                daytona_sandbox_t *sandbox, size_t size, daytona_future_t **future);
 
 /* Fill in the path's arguments. Without arguments it need not be called. Queries: daytona__url_query*(&op->url). */
@@ -127,7 +133,7 @@ static inline daytona__arena_t *daytona__op_arena(const daytona__op_t *op) {
 }
 
 /* Go on with another request: its path is to be filled in again. */
-void daytona__op_switch(daytona__op_t *op, const daytona__endpoint_t *endpoint);
+void daytona__op_switch(daytona__op_t *op, const daytona__method_t *method);
 
 /* Fail before anything was sent: a bad argument. Returns the future. */
 daytona_future_t *daytona__op_reject(daytona__op_t *op, daytona_errcode_t code, const char *format, ...)

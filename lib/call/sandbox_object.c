@@ -11,14 +11,17 @@
 
 #include <daytona/client.h>
 
+#include "call/params.h"
 #include "core/memory.h"
 #include "wire/url.h"
 
 /* --- tables ------------------------------------------------------------------------------------ */
 
 static const daytona__json_field_t volume_fields[] = {
-  DAYTONA__FIELD(daytona_volume_mount_t, STRING, volume_id, "volumeId"),
-  DAYTONA__FIELD(daytona_volume_mount_t, STRING, mount_path, "mountPath"),
+  DAYTONA__FIELD(daytona_volume_mount_t, STRING, volume_id, "volumeId", .name = "volume_id",
+                 .rules = DAYTONA__NONEMPTY),
+  DAYTONA__FIELD(daytona_volume_mount_t, STRING, mount_path, "mountPath", .name = "mount_path",
+                 .rules = DAYTONA__NONEMPTY),
   DAYTONA__FIELD(daytona_volume_mount_t, STRING, subpath, "subpath"),
 };
 

@@ -20,7 +20,7 @@ struct daytona__transfer {
 };
 
 /* As daytona__op_new(), with the options checked and taken over. NULL: *future has failed. */
-daytona__transfer_t *daytona__transfer_new(const daytona__endpoint_t *endpoint, daytona_sandbox_t *sandbox,
+daytona__transfer_t *daytona__transfer_new(const daytona__method_t *method, daytona_sandbox_t *sandbox,
                                            size_t size, const daytona_transfer_opts_t *opts,
                                            const daytona__op_kind_t *kind, daytona_future_t **future);
 

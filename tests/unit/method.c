@@ -1,7 +1,11 @@
 /*
  * What every method has in common: one limit on the whole call, and what its row says about the answer.
  */
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "call/method.h"
 #include "support/api_scene.h"
@@ -101,8 +105,35 @@ static void each_poll_of_a_wait_has_the_whole_limit(void **state) {
   close_with(&scene, sandbox);
 }
 
+/* --- the registry ------------------------------------------------------------------------------ */
+
+static const daytona__method_t stray_method = {
+  .prefix = "Failed to stray: ", .verb = "GET", .path = "/stray", .service = DAYTONA__TOOLBOX};
+
+/* The sweep over all methods would not know of it. */
+static void method_that_is_not_registered_cannot_be_called(void **state) {
+  (void)state;
+  int status = 0;
+  assert_false(daytona__method_is_registered(&stray_method));
+  fflush(NULL);
+  pid_t child = fork();
+  if (child == 0) {
+    api_scene_t scene;
+    freopen("/dev/null", "w", stderr);
+    api_scene_open(&scene);
+    signal(SIGABRT, SIG_DFL);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    daytona__call(api_sandbox(&scene, "sb-1", "started"), &stray_method, NULL,
+                  DAYTONA__OPTS((daytona_call_opts_t *)NULL));
+    _exit(0);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test(method_that_is_not_registered_cannot_be_called),
     cmocka_unit_test(finding_the_toolbox_uses_up_the_limit_of_the_call),
     cmocka_unit_test(limit_may_be_over_before_the_toolbox_is_found),
     cmocka_unit_test(each_poll_of_a_wait_has_the_whole_limit),

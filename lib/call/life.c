@@ -1,0 +1,209 @@
+/*
+ * Changing the state of something and waiting for it; see life.h.
+ *
+ * Waiting polls at once, then every 100 ms, after five seconds with intervals that grow by a tenth up to one
+ * second. A poll that fails is followed by one more: only when that fails as well, or brings nothing, does the
+ * first error count, so a single lost answer does not end a wait.
+ */
+#include "call/life.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+enum { POLL_FIRST_MS = 100, POLL_STEADY_MS = 5000, POLL_MAX_MS = 1000 };
+enum { LIFE_TIMEOUT_DEFAULT_MS = 60000, STATES_MAX = 64 };
+
+static bool has_state(uint64_t states, int state) { return (states >> state & 1) != 0; }
+
+bool daytona__wait_is_met(const daytona__wait_rule_t *rule, int state) {
+  assert(state >= 0 && state < STATES_MAX);
+  bool is_listed = has_state(rule->goals, state);
+  return rule->is_complement ? !is_listed && !has_state(rule->failures, state) : is_listed;
+}
+
+/* --- the limit on the whole -------------------------------------------------------------------- */
+
+static void on_limit(daytona__timer_t *timer) {
+  daytona__life_t *life = DAYTONA__CONTAINER(timer, daytona__life_t, limit);
+  if (life->late != NULL && life->late(life)) return;
+  daytona_error_t error = {.code = DAYTONA_EDEADLINE, .retry_after_ms = -1};
+  const char *name = life->rule != NULL ? life->rule->of->name(&life->op) : NULL;
+  error.message = daytona__arena_printf(&life->op.future->arena, "%s took longer than %" PRId64 " ms%s%s%s",
+                                        life->what, life->timeout_ms, name != NULL ? " (" : "",
+                                        name != NULL ? name : "", name != NULL ? ")" : "");
+  daytona__op_fail(&life->op, &error);
+}
+
+static void start_limit(daytona__life_t *life) {
+  if (life->is_limited || life->timeout_ms < 0) return;
+  life->is_limited = true;
+  daytona__timer_start(life->op.client->loop, &life->limit, life->timeout_ms);
+}
+
+/* --- making ------------------------------------------------------------------------------------ */
+
+static void end_timers(daytona__op_t *op) {
+  daytona__life_t *life = (daytona__life_t *)op;
+  daytona__timer_stop(&life->limit);
+  daytona__timer_stop(&life->pause);
+  daytona__gate_leave(&life->pass);
+}
+
+static void on_request_admitted(daytona__op_t *op) { start_limit((daytona__life_t *)op); }
+
+static void on_pause_over(daytona__timer_t *timer) {
+  daytona__op_send(&DAYTONA__CONTAINER(timer, daytona__life_t, pause)->op);
+}
+
+daytona__life_t *daytona__life_new(const daytona__method_t *method, daytona_client_t *client,
+                                   daytona_sandbox_t *sandbox, size_t size, const void *args,
+                                   daytona__life_opts_t opts, daytona_future_t **future) {
+  daytona__op_t *op = daytona__call_new(method, client, sandbox, size, args, opts.opts, future);
+  if (op == NULL) return NULL;
+  daytona__life_t *life = (daytona__life_t *)op;
+  life->what = "the operation";
+  life->counts_queue_time = opts.counts_queue_time;
+  if (!daytona__timeout_resolve(opts.opts.timeout_ms, LIFE_TIMEOUT_DEFAULT_MS, &life->timeout_ms)) {
+    daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
+    return NULL;
+  }
+  op->ending = end_timers;
+  op->admitted = on_request_admitted;
+  daytona__timer_init(&life->limit, on_limit);
+  daytona__timer_init(&life->pause, on_pause_over);
+  return life;
+}
+
+static void on_gate(daytona__gate_pass_t *pass) {
+  daytona__op_send(&DAYTONA__CONTAINER(pass, daytona__life_t, pass)->op);
+}
+
+void daytona__life_start(daytona__life_t *life, bool has_gate) {
+  if (life->counts_queue_time) start_limit(life);
+  if (has_gate)
+    daytona__gate_enter(life->op.client, &life->pass, on_gate);
+  else
+    daytona__op_send(&life->op);
+}
+
+/* --- waiting ----------------------------------------------------------------------------------- */
+
+/* End the wait if the state as it is known decides it. */
+static bool settle_by_state(daytona__life_t *life) {
+  const daytona__wait_rule_t *rule = life->rule;
+  int state = rule->of->state_of(&life->op);
+  if (daytona__wait_is_met(rule, state)) {
+    rule->of->settle(&life->op);
+  } else if (has_state(rule->failures, state)) {
+    const daytona_error_t error = {
+      .code = DAYTONA_ESANDBOX_FAILED, .retry_after_ms = -1, .message = rule->of->describe(&life->op)};
+    daytona__op_fail(&life->op, &error);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+static void poll_again(daytona__life_t *life) {
+  int64_t elapsed = daytona__loop_now(life->op.client->loop) - life->wait_began_ms;
+  if (elapsed >= POLL_STEADY_MS) {
+    life->interval_ms += life->interval_ms / 10;
+    if (life->interval_ms > POLL_MAX_MS) life->interval_ms = POLL_MAX_MS;
+  }
+  daytona__timer_start(life->op.client->loop, &life->pause, life->interval_ms);
+}
+
+/* The first error of a poll is the operation's. Who asked for a new object must learn that it may exist. */
+static void fail_poll(daytona__life_t *life) {
+  daytona_error_t error = *life->poll_error;
+  if (life->new_name != NULL)
+    error.message = daytona__arena_printf(&life->op.future->arena, "%s (waiting for the sandbox named %s)",
+                                          life->poll_error->message, life->new_name);
+  daytona__op_fail(&life->op, &error);
+}
+
+static void on_poll_failed(daytona__life_t *life, const daytona_error_t *error) {
+  if (life->poll_error != NULL) {
+    fail_poll(life);
+    return;
+  }
+  life->poll_error = daytona__error_copy(&life->op.future->arena, error, NULL);
+  daytona__op_send(&life->op);
+}
+
+static void on_polled(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  daytona__life_t *life = (daytona__life_t *)op;
+  const daytona__waited_t *of = life->rule->of;
+  if (error != NULL && life->rule->is_safe && error->http_status == 404) {
+    of->gone(op);
+    error = NULL;
+  }
+  if (error != NULL) {
+    on_poll_failed(life, error);
+    return;
+  }
+  if (answer != NULL) of->take(op, answer);
+  if (settle_by_state(life)) return;
+  if (life->poll_error != NULL)
+    fail_poll(life);
+  else
+    poll_again(life);
+}
+
+void daytona__life_wait(daytona__life_t *life, const daytona__wait_rule_t *rule) {
+  daytona__op_t *op = &life->op;
+  life->rule = rule;
+  if (daytona__wait_is_met(rule, rule->of->state_of(op))) {
+    rule->of->settle(op);
+    return;
+  }
+  daytona__op_switch(op, rule->fetch);
+  op->done = on_polled;
+  life->wait_began_ms = daytona__loop_now(op->client->loop);
+  life->interval_ms = POLL_FIRST_MS;
+  if (daytona__op_prepare(op, NULL, 0) == 0) daytona__op_send(op);
+}
+
+/* --- request and wait -------------------------------------------------------------------------- */
+
+typedef struct life_op {
+  daytona__life_t life; /* first */
+  const daytona__life_kind_t *kind;
+  bool skips_wait;
+} life_op_t;
+
+static void on_life_answer(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  life_op_t *self = (life_op_t *)op;
+  const daytona__wait_rule_t *rule = self->kind->rule;
+  if (error != NULL) {
+    daytona__op_fail(op, error);
+    return;
+  }
+  if (answer != NULL) rule->of->take(op, answer);
+  if (self->skips_wait)
+    rule->of->settle(op);
+  else
+    daytona__life_wait(&self->life, rule);
+}
+
+daytona_future_t *daytona__life_run(daytona_sandbox_t *sandbox, const daytona__life_kind_t *kind,
+                                    const void *args, daytona__life_opts_t opts) {
+  daytona_future_t *future;
+  life_op_t *self =
+    (life_op_t *)daytona__life_new(kind->method, NULL, sandbox, sizeof *self, args, opts, &future);
+  if (self == NULL) return future;
+  self->kind = kind;
+  self->skips_wait = opts.skips_wait;
+  self->life.what = kind->what;
+  self->life.rule = kind->rule;
+  self->life.op.done = on_life_answer;
+  if (kind->method->path == NULL) {
+    if (self->life.counts_queue_time) start_limit(&self->life);
+    daytona__life_wait(&self->life, kind->rule);
+    return future;
+  }
+  /* The request itself may take as long as the whole, which the limit bounds. */
+  if (daytona__call_prepare(&self->life.op, args, opts.opts, DAYTONA_NO_TIMEOUT) == 0)
+    daytona__life_start(&self->life, kind->has_gate);
+  return future;
+}

@@ -1,0 +1,89 @@
+/*
+ * Operations that change the state of an object and wait for it: their common course.
+ *
+ *   gate (what starts) -> request -> poll until a goal or a failure
+ *
+ * A limit on the whole runs from the moment the first request leaves the queue. What is waited for is a rule: a
+ * method that fetches the object, how to read its state, and which states end the wait.
+ */
+#ifndef DAYTONA_CALL_LIFE_H
+#define DAYTONA_CALL_LIFE_H
+
+#include "call/gate.h"
+#include "call/method.h"
+
+/* How to read an object of the kind that an operation is about. */
+typedef struct daytona__waited {
+  int (*state_of)(const daytona__op_t *op);      /* a number below 64 */
+  void (*take)(daytona__op_t *op, void *answer); /* optional: bring it up to date with an answer */
+  void (*settle)(daytona__op_t *op);             /* succeed with it */
+  void (*gone)(daytona__op_t *op);               /* note that it is there no more */
+  const char *(*describe)(
+    const daytona__op_t *op); /* "sandbox sb-1 is in state error: no disk"; NULL: no memory */
+  const char *(*name)(const daytona__op_t *op); /* "sandbox sb-1"; NULL: not known yet, or no memory */
+} daytona__waited_t;
+
+typedef struct daytona__wait_rule {
+  const daytona__waited_t *of;
+  const daytona__method_t *fetch; /* its path needs no more than the operation's sandbox */
+  uint64_t goals;                 /* bit per state */
+  uint64_t failures;              /* end the wait with DAYTONA_ESANDBOX_FAILED, unless they are goals */
+  bool is_complement; /* any state that is in neither is a goal; those of `goals` are waited out */
+  bool is_safe;       /* 404 means gone; an answer that cannot be read is passed over */
+} daytona__wait_rule_t;
+
+typedef struct daytona__life daytona__life_t;
+
+struct daytona__life {
+  daytona__op_t op; /* first */
+  daytona__gate_pass_t pass;
+  daytona__timer_t limit;
+  daytona__timer_t pause;
+  int64_t timeout_ms; /* of the whole; -1: none */
+  bool counts_queue_time;
+  bool is_limited;                     /* the limit runs */
+  const char *what;                    /* for the message of the limit: "starting the sandbox" */
+  const char *new_name;                /* of an object that errors from now on must name; NULL: none */
+  bool (*late)(daytona__life_t *life); /* optional: the limit is over; true if that has ended the operation */
+  const daytona__wait_rule_t *rule;
+  int64_t wait_began_ms, interval_ms;
+  daytona_error_t *poll_error; /* a poll has failed: the next one decides */
+};
+
+/* An operation that is one request and the wait after it. */
+typedef struct daytona__life_kind {
+  const daytona__method_t *method; /* for a wait alone: its path is NULL */
+  const char *what;
+  const daytona__wait_rule_t *rule;
+  bool has_gate;
+} daytona__life_kind_t;
+
+/* Its options that all have. */
+typedef struct daytona__life_opts {
+  daytona__opts_t opts;
+  bool counts_queue_time;
+  bool skips_wait; /* succeed with the answer to the request */
+} daytona__life_opts_t;
+
+/* Run one of these. */
+daytona_future_t *daytona__life_run(daytona_sandbox_t *sandbox, const daytona__life_kind_t *kind,
+                                    const void *args, daytona__life_opts_t opts);
+
+/*
+ * Operations with more to them: make one as daytona__call_new(). `size` is that of the structure whose first member it
+ * is. Go on with daytona__call_prepare() and daytona__life_start().
+ */
+daytona__life_t *daytona__life_new(const daytona__method_t *method, daytona_client_t *client,
+                                   daytona_sandbox_t *sandbox, size_t size, const void *args,
+                                   daytona__life_opts_t opts, daytona_future_t **future);
+
+/* Send the prepared request, with or without the gate before it. */
+void daytona__life_start(daytona__life_t *life, bool has_gate);
+
+/* Wait for `rule` and settle. */
+void daytona__life_wait(daytona__life_t *life, const daytona__wait_rule_t *rule);
+
+/* Whether `state` ends a wait for `rule` well. */
+bool daytona__wait_is_met(const daytona__wait_rule_t *rule, int state);
+
+#endif
