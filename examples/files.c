@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <uv.h>
+
 #include <daytona/daytona.h>
 
 enum { FILES_MAX = 1000 };

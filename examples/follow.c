@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <uv.h>
+
 #include <daytona/daytona.h>
 
 #include "shared/box.h"

@@ -19,6 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <uv.h>
+
 #include <daytona/daytona.h>
 
 #include "shared/box.h"

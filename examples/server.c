@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uv.h>
+
 #include <daytona/daytona.h>
 
 #include "server_http.h"

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <uv.h>
+
 #include <daytona/daytona.h>
 
 enum { POOL_MAX = 64 };

@@ -20,6 +20,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <uv.h>
+
 #include <daytona/daytona.h>
 
 #include "shared/box.h"

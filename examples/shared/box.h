@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+#include <uv.h>
+
 #include <daytona/daytona.h>
 
 typedef struct box box_t;

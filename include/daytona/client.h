@@ -11,14 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uv.h>
-
 #include <daytona/export.h>
 #include <daytona/future.h>
 #include <daytona/log.h>
 #include <daytona/types.h>
 
 DAYTONA_BEGIN
+
+/** libuv's loop, as <uv.h> calls it uv_loop_t. No header of the library includes that one. */
+struct uv_loop_s;
 
 /**
  * How a client is set up. All zero, and NULL instead of it, means: everything from the environment.
@@ -107,7 +108,8 @@ typedef struct daytona_config {
  * Thread: the one that runs the loop. Reads two small files and the environment, so call it before the
  * loop is busy.
  */
-DAYTONA_API int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_client_t **out);
+DAYTONA_API int daytona_client_new(struct uv_loop_s *loop, const daytona_config_t *config,
+                                   daytona_client_t **out);
 
 /**
  * Say what daytona_client_new() would think of a configuration.
@@ -151,7 +153,7 @@ DAYTONA_API void daytona_client_release(daytona_client_t *client);
 DAYTONA_API bool daytona_client_is_closing(const daytona_client_t *client);
 
 /** The loop given to daytona_client_new(); NULL for NULL. Thread: any. */
-DAYTONA_API uv_loop_t *daytona_client_loop(const daytona_client_t *client);
+DAYTONA_API struct uv_loop_s *daytona_client_loop(const daytona_client_t *client);
 
 /**
  * Have `run` called on the loop's thread. The only function of a client for other threads; hold a

@@ -68,6 +68,11 @@ static inline daytona_opt_bool_t daytona_bool(bool value) {
   return opt;
 }
 
+/** The three above for programs that cannot use inline functions: `out` is filled in. Thread: any. */
+DAYTONA_API void daytona_opt_int_set(daytona_opt_int_t *out, int64_t value);
+DAYTONA_API void daytona_opt_num_set(daytona_opt_num_t *out, double value);
+DAYTONA_API void daytona_opt_bool_set(daytona_opt_bool_t *out, bool value);
+
 /** One entry of a string map. Both strings are NUL-terminated UTF-8. */
 typedef struct daytona_pair {
   const char *key;

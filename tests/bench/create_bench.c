@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uv.h>
+
 #include <daytona/daytona.h>
 
 static daytona_future_t *must(daytona_future_t *future) {

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include <uv.h>
+
 #include <daytona/daytona.h>
 
 typedef struct session {

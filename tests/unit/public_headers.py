@@ -14,8 +14,7 @@ import tap  # noqa: E402
 
 import declarations  # noqa: E402
 
-# <uv.h> wants the POSIX types, which a strict C compiler hides.
-WARNINGS = ["-D_DEFAULT_SOURCE", "-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+WARNINGS = ["-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
 LANGUAGES = [("c", "c99"), ("c", "c11"), ("c++", "c++98"), ("c++", "c++17")]
 
 # What macros and inline functions expand to is only seen when they are used.
@@ -28,6 +27,9 @@ int use(void) {
   daytona_opt_int_t i = daytona_int(DAYTONA_NO_TIMEOUT);
   daytona_opt_num_t n = daytona_num(0.5);
   daytona_opt_bool_t b = daytona_bool(true);
+  daytona_opt_int_set(&i, 1);
+  daytona_opt_num_set(&n, 0.5);
+  daytona_opt_bool_set(&b, true);
   return i.is_set && n.is_set && b.value && names[0][0] == DAYTONA_VERSION[0];
 }
 """
@@ -57,6 +59,22 @@ def every_header_is_installed():
     assert listed == wanted, f"missing: {wanted - listed}, too many: {listed - wanted}"
 
 
+def no_header_includes_another_library():
+    standard = {"stdbool.h", "stddef.h", "stdint.h"}
+    for header in declarations.headers():
+        included = set(re.findall(r"#\s*include\s*[<\"]([^>\"]+)", header.read_text()))
+        others = {name for name in included if not name.startswith("daytona/")} - standard
+        assert not others, f"{header.name} includes {others}"
+
+
+def every_inline_function_has_an_exported_twin():
+    text = "".join(declarations.without_comments(h.read_text()) for h in declarations.headers())
+    inline = set(re.findall(r"static inline daytona_opt_(\w+)_t daytona_", text))
+    assert len(inline) == len(re.findall(r"static inline", text)), "an inline function of another shape"
+    missing = [kind for kind in inline if f"daytona_opt_{kind}_set" not in declarations.functions()]
+    assert not missing, f"no twin: {missing}"
+
+
 def every_public_name_has_the_prefix():
     for header in declarations.headers():
         code = declarations.without_comments(header.read_text())
@@ -70,6 +88,8 @@ def main():
     flags = sys.argv[3:]
     compilers = {"c": sys.argv[1].split(), "c++": sys.argv[2].split()}
     cases = [(f.__name__, f) for f in (umbrella_includes_every_header, every_header_is_installed,
+                                       no_header_includes_another_library,
+                                       every_inline_function_has_an_exported_twin,
                                        every_public_name_has_the_prefix)]
     for language, standard in LANGUAGES:
         compile_as = partial(compile_text, compilers, flags, language, standard)

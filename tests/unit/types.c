@@ -20,6 +20,21 @@ static void optional_values_know_that_they_are_set(void **state) {
   assert_true(daytona_bool(true).value);
 }
 
+static void exported_twins_fill_in_the_same(void **state) {
+  daytona_opt_int_t i = {0};
+  daytona_opt_num_t n = {0};
+  daytona_opt_bool_t b = {.value = true};
+  daytona_opt_int_set(&i, INT64_MIN);
+  daytona_opt_num_set(&n, 0.25);
+  daytona_opt_bool_set(&b, false);
+  assert_true(i.is_set && i.value == daytona_int(INT64_MIN).value);
+  assert_true(n.is_set && n.value == 0.25);
+  assert_true(b.is_set && !b.value);
+  daytona_opt_int_set(NULL, 1);
+  daytona_opt_num_set(NULL, 1);
+  daytona_opt_bool_set(NULL, true);
+}
+
 static void maps_are_searched_byte_by_byte(void **state) {
   static const daytona_pair_t pairs[] = {{"a", "1"}, {"A", "2"}, {"a", "3"}, {"", "empty"}, {"n", NULL}};
   const daytona_map_t map = {pairs, 5}, none = {0};
@@ -42,6 +57,7 @@ static void waiting_for_ever_is_no_valid_time(void **state) { assert_true(DAYTON
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(optional_values_know_that_they_are_set),
+    cmocka_unit_test(exported_twins_fill_in_the_same),
     cmocka_unit_test(maps_are_searched_byte_by_byte),
     cmocka_unit_test(header_and_library_have_one_version),
     cmocka_unit_test(waiting_for_ever_is_no_valid_time),
