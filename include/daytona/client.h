@@ -61,7 +61,8 @@ typedef struct daytona_config {
       (seconds, or `none`), else 200. DAYTONA_NO_TIMEOUT: no race between them. */
   int64_t happy_eyeballs_ms;
 
-  /** Optional. PEM file with the trusted certificates, instead of the system's. */
+  /** Optional. PEM file with the trusted certificates, instead of the system's. Read again when it has changed,
+      by the next new connection; a file that cannot be used leaves what was read before in force. */
   const char *ca_file;
   /** Optional. Folder of trusted certificates, as OpenSSL's c_rehash makes it. */
   const char *ca_path;

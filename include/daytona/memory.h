@@ -22,8 +22,9 @@ typedef struct daytona_allocator {
 /**
  * Take all memory of the library from `allocator`.
  *
- * Covers what libdaytona allocates itself. libuv and libcurl have hooks of their own, which belong
- * to the program and are not touched.
+ * Covers what libdaytona allocates itself, which it does on the threads of its clients' loops only: with clients in
+ * several threads the functions must be safe in threads, and with one they need not. What it has libuv's thread pool do takes
+ * memory from malloc. libuv, libcurl and mbedTLS have hooks of their own, which belong to the program and are not touched.
  *
  * @param allocator  Copied. NULL restores malloc and free.
  * @return 0, or DAYTONA_EINVAL if a function is missing, or DAYTONA_EREENTRANT if blocks of the

@@ -9,12 +9,14 @@
 #include "call/client_impl.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/future.h"
 #include "core/combine.h"
 #include "core/memory.h"
+#include "net/trust.h"
 
 /*
  * The version whose behaviour we ask the toolbox for. It decides how sessions answer: from 0.167.0 on with
@@ -43,6 +45,18 @@ static int keep_secrets(daytona_client_t *client) {
   if (proxy->https_proxy != proxy->http_proxy)
     daytona__secrets_add_url(&client->secrets, &client->arena, proxy->https_proxy);
   return client->secrets.is_short ? DAYTONA_ENOMEM : 0;
+}
+
+/* Both TLS stacks are to trust the same, so the system's certificates are looked for once. */
+static int choose_trust(daytona_client_t *client) {
+  daytona__tls_options_t *tls = &client->settings.net.tls;
+  char path[PATH_MAX];
+  bool is_folder;
+  if (tls->is_unverified || tls->ca_file != NULL || tls->ca_path != NULL) return 0;
+  if (!daytona__trust_of_system(path, sizeof path, &is_folder)) return 0; /* told when it is needed */
+  const char *copy = daytona__arena_strdup(&client->arena, path);
+  *(is_folder ? &tls->ca_path : &tls->ca_file) = copy;
+  return copy != NULL ? 0 : DAYTONA_ENOMEM;
 }
 
 static int http_new(daytona_client_t *client) {
@@ -91,6 +105,7 @@ int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_
   daytona__arena_init(&client->arena, 0);
   int rc = daytona__config_resolve(&client->arena, config, &client->settings, NULL, 0);
   if (rc == 0) rc = keep_secrets(client);
+  if (rc == 0) rc = choose_trust(client);
   if (rc == 0)
     rc = daytona__loop_new(loop, config != NULL ? config->log : NULL,
                            config != NULL ? config->log_user : NULL, &client->loop);

@@ -27,6 +27,7 @@ static void on_phase(daytona__timer_t *timer);
 static void on_total(daytona__timer_t *timer);
 static void on_lookup(daytona__lookup_t *lookup, daytona_errcode_t code, const char *message,
                       const daytona__addresses_t *addresses);
+static void on_trust(daytona__trust_waiter_t *waiter, int code, const char *message);
 
 static daytona__http_transfer_t *transfer_new(daytona__http_t *http, daytona__http_call_t *call) {
   daytona__list_t *node = daytona__list_shift(&http->transfers);
@@ -43,6 +44,8 @@ static daytona__http_transfer_t *transfer_new(daytona__http_t *http, daytona__ht
   daytona__timer_init(&t->total, on_total);
   daytona__http_stream_init(t);
   daytona__list_init(&t->lookup.link);
+  daytona__list_init(&t->waiter.link);
+  t->waiter.on_ready = on_trust;
   daytona__task_init(&t->lookup.task, NULL);
   t->lookup.on_done = on_lookup;
   t->http = http;
@@ -76,13 +79,16 @@ static bool holds_slot(const daytona__http_transfer_t *t) {
 /* Take the transfer away from libcurl and the resolver, and give its slot to the next one. */
 static void detach(daytona__http_transfer_t *t) {
   daytona__http_t *http = t->http;
-  if (t->state == HTTP_RESOLVING) daytona__resolver_cancel(&t->lookup);
+  if (t->state == HTTP_RESOLVING) {
+    daytona__trust_cancel(&t->waiter);
+    daytona__resolver_cancel(&t->lookup);
+  }
   if (t->easy != NULL) {
     daytona__http_easy_t *easy = t->easy;
     t->call->was_sent |= daytona__http_was_sent(t);
     daytona__http_multi_remove(easy);
     /* Whether libcurl has read the pinned name is not known before it is connected. */
-    if (easy->has_pin && !t->is_connected) daytona__http_forget_pins(http);
+    if (easy->has_pin && !t->is_connected) daytona__http_forget_pins(easy->hub);
     t->easy = NULL;
     daytona__http_easy_put(easy);
   }
@@ -197,16 +203,37 @@ static void run(daytona__http_transfer_t *t) {
 
 static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_verdict_t verdict, const char *message);
 
+static bool has_tls(const daytona__http_easy_t *easy) {
+  const daytona__proxy_t *proxy = daytona__http_easy_proxy(easy);
+  return easy->target.is_secure || (proxy != NULL && proxy->kind == DAYTONA__PROXY_HTTPS);
+}
+
+/* With addresses, unless the host is one. */
+static void connect_to(daytona__http_transfer_t *t, const daytona__addresses_t *addresses) {
+  daytona__http_easy_t *easy = t->easy;
+  const daytona__proxy_t *proxy = daytona__http_easy_proxy(easy);
+  easy->hub = daytona__http_hub_of(t->http, has_tls(easy));
+  if (easy->hub == NULL && t->http->has_trust && has_tls(easy)) { /* it broke during the lookup */
+    daytona__trust_wait(&t->http->trust, &t->waiter);
+    return;
+  }
+  if (easy->hub == NULL) {
+    daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the request");
+    return;
+  }
+  if (addresses != NULL)
+    daytona__http_easy_pin(easy, proxy != NULL ? proxy->host : easy->target.host,
+                           proxy != NULL ? proxy->port : easy->target.port, addresses);
+  run(t);
+}
+
 static void on_lookup(daytona__lookup_t *lookup, daytona_errcode_t code, const char *message,
                       const daytona__addresses_t *addresses) {
   daytona__http_transfer_t *t = DAYTONA__CONTAINER(lookup, daytona__http_transfer_t, lookup);
+  daytona__http_t *http = t->http;
   if (code == DAYTONA_OK) {
-    const daytona__proxy_t *proxy = daytona__http_easy_proxy(t->easy);
-    const daytona__target_t *target = &t->easy->target;
-    daytona__http_easy_pin(t->easy, proxy != NULL ? proxy->host : target->host,
-                           proxy != NULL ? proxy->port : target->port, addresses);
-    run(t);
-    daytona__http_multi_run(t->http);
+    connect_to(t, addresses);
+    daytona__http_multi_run(http);
     return;
   }
   t->call->response.attempts++;
@@ -216,21 +243,30 @@ static void on_lookup(daytona__lookup_t *lookup, daytona_errcode_t code, const c
 
 /* The host to connect to must be an address, known, or looked up: libcurl never does that itself. */
 static void resolve(daytona__http_transfer_t *t) {
+  const daytona__proxy_t *proxy = daytona__http_easy_proxy(t->easy);
+  if (proxy == NULL && t->easy->target.is_literal) {
+    connect_to(t, NULL);
+    return;
+  }
+  const char *host = proxy != NULL ? proxy->host : t->easy->target.host;
+  const daytona__addresses_t *known = daytona__resolver_peek(t->http->resolver, host);
+  if (known != NULL)
+    connect_to(t, known);
+  else
+    daytona__resolver_start(t->http->resolver, host, &t->lookup);
+}
+
+static void on_trust(daytona__trust_waiter_t *waiter, int code, const char *message) {
+  daytona__http_transfer_t *t = DAYTONA__CONTAINER(waiter, daytona__http_transfer_t, waiter);
   daytona__http_t *http = t->http;
-  daytona__http_easy_t *easy = t->easy;
-  const daytona__proxy_t *proxy = daytona__http_easy_proxy(easy);
-  if (proxy == NULL && easy->target.is_literal) {
-    run(t);
+  if (code != 0) {
+    t->call->response.attempts++;
+    snprintf(t->call->text, sizeof t->call->text, "%s", message);
+    daytona__http_finish(t, (daytona_errcode_t)code, t->call->text);
     return;
   }
-  const char *host = proxy != NULL ? proxy->host : easy->target.host;
-  const daytona__addresses_t *known = daytona__resolver_peek(http->resolver, host);
-  if (known == NULL) {
-    daytona__resolver_start(http->resolver, host, &t->lookup);
-    return;
-  }
-  daytona__http_easy_pin(easy, host, proxy != NULL ? proxy->port : easy->target.port, known);
-  run(t);
+  resolve(t);
+  daytona__http_multi_run(http);
 }
 
 static void attempt(daytona__http_transfer_t *t) {
@@ -250,7 +286,10 @@ static void attempt(daytona__http_transfer_t *t) {
     return;
   }
   if (connect_limit(t) > 0) daytona__timer_start(t->http->loop, &t->phase, connect_limit(t));
-  resolve(t);
+  if (t->http->has_trust && has_tls(t->easy) && !daytona__trust_is_fresh(&t->http->trust))
+    daytona__trust_wait(&t->http->trust, &t->waiter);
+  else
+    resolve(t);
 }
 
 static void begin(daytona__http_transfer_t *t) {
@@ -468,6 +507,7 @@ void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
     return;
   }
   daytona__http_verdict_t verdict = daytona__http_judge(t, result);
+  if (verdict.code == DAYTONA_ETLS) daytona__trust_doubt(&t->http->trust);
   const char *message = failure_text(t, verdict, result);
   if (must_drain(t, false))
     drain(t, verdict.code, message);
@@ -582,6 +622,7 @@ int daytona__http_new(daytona__loop_t *loop, const daytona__net_options_t *optio
   int limit = options->max_connections > 0 ? options->max_connections : DAYTONA__CONNECTIONS_DEFAULT;
   http->max_connections = (size_t)(limit < DAYTONA__CONNECTIONS_MAX ? limit : DAYTONA__CONNECTIONS_MAX);
   http->random = uv_hrtime() | 1;
+  daytona__list_init(&http->hubs);
   daytona__list_init(&http->waiting);
   daytona__list_init(&http->active);
   daytona__list_init(&http->easies);
@@ -592,6 +633,7 @@ int daytona__http_new(daytona__loop_t *loop, const daytona__net_options_t *optio
   if (error == 0) error = parse_proxies(http);
   if (error == 0) error = copy_common(http, common, common_count);
   if (error == 0) error = daytona__http_multi_init(http);
+  if (error == 0) daytona__http_trust_init(http);
   if (error == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) error = DAYTONA_ENOMEM;
   if (error != 0) {
     http_free(http);
@@ -613,10 +655,9 @@ void daytona__http_close_step(daytona__http_t *http) {
   daytona__loop_release(loop);
 }
 
-static void on_closing(daytona__task_t *task) {
-  daytona__http_t *http = DAYTONA__CONTAINER(task, daytona__http_t, closing);
+static void on_trust_closed(void *user) {
+  daytona__http_t *http = user;
   daytona__list_t *node;
-  assert(daytona__list_empty(&http->waiting) && daytona__list_empty(&http->active));
   daytona__task_cancel(&http->pump);
   daytona__http_easy_free_all(http);
   daytona__http_multi_close(http);
@@ -625,6 +666,12 @@ static void on_closing(daytona__task_t *task) {
   while ((node = daytona__list_shift(&http->transfers)) != NULL)
     daytona__free(DAYTONA__CONTAINER(node, daytona__http_transfer_t, link));
   daytona__http_close_step(http);
+}
+
+static void on_closing(daytona__task_t *task) {
+  daytona__http_t *http = DAYTONA__CONTAINER(task, daytona__http_t, closing);
+  assert(daytona__list_empty(&http->waiting) && daytona__list_empty(&http->active));
+  daytona__trust_close(&http->trust, on_trust_closed, http);
 }
 
 void daytona__http_close(daytona__http_t *http, void (*closed)(void *user), void *user) {

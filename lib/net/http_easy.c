@@ -133,15 +133,21 @@ static bool set_checks(CURL *curl, bool is_verified) {
          curl_easy_setopt(curl, CURLOPT_SSLVERSION, least) == CURLE_OK;
 }
 
+bool daytona__http_easy_trust(CURL *curl, const char *ca_file, const char *ca_path) {
+  /* Without a directory libcurl parses the bundle once and keeps it, instead of at each handshake. Some TLS libraries
+     know no directories, which is told only if there is one. */
+  bool ok = set_both(curl, CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH, ca_path) || ca_path == NULL;
+  if (ca_file != NULL || ca_path != NULL)
+    ok = set_both(curl, CURLOPT_CAINFO, CURLOPT_PROXY_CAINFO, ca_file) && ok;
+  curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, -1L); /* a changed file is noticed here: http_trust.c */
+  return ok;
+}
+
 static bool configure_tls(daytona__http_easy_t *easy) {
   CURL *curl = easy->curl;
   const daytona__tls_options_t *tls = &easy->http->options.tls;
   bool ok = set_checks(curl, !tls->is_unverified);
-  /* Without a directory libcurl parses the bundle once and keeps it, instead of at each handshake. Some TLS libraries
-     know no directories, which is told only if there is one. */
-  ok = (set_both(curl, CURLOPT_CAPATH, CURLOPT_PROXY_CAPATH, tls->ca_path) || tls->ca_path == NULL) && ok;
-  if (tls->ca_file != NULL || tls->ca_path != NULL)
-    ok = set_both(curl, CURLOPT_CAINFO, CURLOPT_PROXY_CAINFO, tls->ca_file) && ok;
+  ok = daytona__http_easy_trust(curl, tls->ca_file, tls->ca_path) && ok;
   if (tls->client_cert == NULL) return ok;
   const char *key = tls->client_key != NULL ? tls->client_key : tls->client_cert;
   ok = set_both(curl, CURLOPT_SSLCERT, CURLOPT_PROXY_SSLCERT, tls->client_cert) && ok;
@@ -240,6 +246,7 @@ void daytona__http_easy_put(daytona__http_easy_t *easy) {
   daytona__http_t *http = easy->http;
   bool is_wanted = http->easy_count < http->max_connections && !http->is_closing;
   easy->transfer = NULL;
+  easy->hub = NULL;
   easy->has_pin = false;
   if (!is_wanted || !make_usable(easy)) {
     easy_free(easy);
@@ -268,22 +275,22 @@ void daytona__http_easy_free_all(daytona__http_t *http) {
 
 /* --- pinned names ------------------------------------------------------------------------------- */
 
-void daytona__http_forget_pins(daytona__http_t *http) {
-  while (http->pin_count != 0) daytona__free(http->pins[--http->pin_count]);
+void daytona__http_forget_pins(daytona__http_hub_t *hub) {
+  while (hub->pin_count != 0) daytona__free(hub->pins[--hub->pin_count]);
 }
 
 /* Whether libcurl's cache holds exactly these addresses already; remembers that it is about to. */
-static bool pin_is_known(daytona__http_t *http, const char *host, int port,
+static bool pin_is_known(daytona__http_hub_t *hub, const char *host, int port,
                          const daytona__addresses_t *addresses) {
   daytona__http_pin_t *pin = NULL;
-  for (size_t i = 0; i < http->pin_count && pin == NULL; i++)
-    if (http->pins[i]->port == port && strcmp(http->pins[i]->host, host) == 0) pin = http->pins[i];
+  for (size_t i = 0; i < hub->pin_count && pin == NULL; i++)
+    if (hub->pins[i]->port == port && strcmp(hub->pins[i]->host, host) == 0) pin = hub->pins[i];
   size_t size = addresses->count * sizeof addresses->items[0];
   if (pin != NULL && pin->addresses.count == addresses->count &&
       memcmp(pin->addresses.items, addresses->items, size) == 0)
     return true;
-  if (pin == NULL && http->pin_count < HTTP_PINS && (pin = daytona__calloc(1, sizeof *pin)) != NULL) {
-    http->pins[http->pin_count++] = pin;
+  if (pin == NULL && hub->pin_count < HTTP_PINS && (pin = daytona__calloc(1, sizeof *pin)) != NULL) {
+    hub->pins[hub->pin_count++] = pin;
     snprintf(pin->host, sizeof pin->host, "%s", host);
     pin->port = port;
   }
@@ -293,7 +300,7 @@ static bool pin_is_known(daytona__http_t *http, const char *host, int port,
 
 void daytona__http_easy_pin(daytona__http_easy_t *easy, const char *host, int port,
                             const daytona__addresses_t *addresses) {
-  if (pin_is_known(easy->http, host, port, addresses)) return;
+  if (pin_is_known(easy->hub, host, port, addresses)) return;
   size_t used = (size_t)snprintf(easy->pin_text, sizeof easy->pin_text, "%s:%d:", host, port);
   for (size_t i = 0; i < addresses->count; i++) {
     char text[INET6_ADDRSTRLEN] = "";

@@ -26,6 +26,7 @@ enum { WATCHDOG_MS = 5000, REAP_MS = 1000, SPARES_MAX = 64 };
 struct daytona__http_poller {
   uv_poll_t handle;
   daytona__http_t *http;
+  daytona__http_hub_t *hub;
   daytona__http_poller_t *next; /* of the bucket, or of the spares */
   daytona__list_t change;       /* http->changed */
   int fd;
@@ -54,7 +55,8 @@ static daytona__http_poller_t *poller_take(daytona__http_t *http) {
 }
 
 /* `poller` is memory for it, taken. */
-static daytona__http_poller_t *poller_new(daytona__http_t *http, daytona__http_poller_t *poller, int fd) {
+static daytona__http_poller_t *poller_new(daytona__http_hub_t *hub, daytona__http_poller_t *poller, int fd) {
+  daytona__http_t *http = hub->http;
   if (poller == NULL) return NULL;
   if (uv_poll_init(daytona__loop_uv(http->loop), &poller->handle, fd) != 0) {
     poller->next = http->spares;
@@ -64,6 +66,7 @@ static daytona__http_poller_t *poller_new(daytona__http_t *http, daytona__http_p
   }
   poller->handle.data = poller;
   poller->http = http;
+  poller->hub = hub;
   poller->fd = fd;
   poller->wanted = poller->armed = 0;
   daytona__list_init(&poller->change);
@@ -111,8 +114,8 @@ static void poller_arm(daytona__http_poller_t *poller) {
   int error = events != 0 ? uv_poll_start(&poller->handle, events, on_poll) : uv_poll_stop(&poller->handle);
   poller->armed = error == 0 ? events : 0;
   if (error != 0) {
-    poller->http->is_broken = true;
-    daytona__loop_defer(poller->http->loop, &poller->http->kick);
+    poller->hub->is_broken = true;
+    daytona__loop_defer(poller->http->loop, &poller->hub->kick);
   }
 }
 
@@ -131,12 +134,12 @@ static void leave(daytona__http_t *http) {
 }
 
 /* Completing calls may start and cancel others: the queue of messages is asked anew each time. */
-static void drain(daytona__http_t *http) {
-  while (http->multi != NULL) {
+static void drain(daytona__http_hub_t *hub) {
+  while (hub->multi != NULL) {
     int left;
-    enter(http);
-    CURLMsg *message = curl_multi_info_read(http->multi, &left);
-    leave(http);
+    enter(hub->http);
+    CURLMsg *message = curl_multi_info_read(hub->multi, &left);
+    leave(hub->http);
     if (message == NULL) return;
     if (message->msg != CURLMSG_DONE) continue;
     CURLcode result = message->data.result;
@@ -146,36 +149,54 @@ static void drain(daytona__http_t *http) {
   }
 }
 
-static void multi_drop(daytona__http_t *http) {
-  if (http->multi == NULL) return;
+static void on_hub_gone(daytona__task_t *task) {
+  daytona__free(DAYTONA__CONTAINER(task, daytona__http_hub_t, kick));
+}
+
+/* The memory goes in a later turn: whoever is on the stack may still look at it. */
+static void hub_drop(daytona__http_hub_t *hub) {
+  daytona__http_t *http = hub->http;
+  if (hub->multi == NULL) return;
+  assert(hub->easy_count == 0);
   enter(http);
-  curl_multi_cleanup(http->multi);
+  curl_multi_cleanup(hub->multi);
   leave(http);
-  http->multi = NULL;
-  http->has_dead = false;
-  daytona__timer_stop(&http->curl_timer);
-  daytona__http_forget_pins(http);
+  hub->multi = NULL;
+  for (size_t i = 0; i <= http->poller_mask; i++)
+    for (daytona__http_poller_t *poller = http->pollers[i], *next; poller != NULL; poller = next) {
+      next = poller->next;
+      if (poller->hub == hub) poller_close(poller); /* closed by libcurl without telling */
+    }
+  for (int i = 0; i < 2; i++)
+    if (http->current[i] == hub) http->current[i] = NULL;
+  daytona__list_remove(&hub->link);
+  daytona__timer_stop(&hub->timer);
+  daytona__timer_stop(&hub->reaper);
+  daytona__http_forget_pins(hub);
+  daytona__task_cancel(&hub->kick);
+  daytona__task_init(&hub->kick, on_hub_gone);
+  daytona__loop_defer(http->loop, &hub->kick);
 }
 
 /*
  * After an error of curl_multi_socket_action the state of every transfer is undefined. All of them fail,
  * and the next one gets a new multi handle.
  */
-static void rebuild(daytona__http_t *http) {
+static void rebuild(daytona__http_hub_t *hub) {
+  daytona__http_t *http = hub->http;
   daytona__list_t failed, *node, *next;
-  bool is_short = http->broken_code == DAYTONA_ENOMEM;
-  http->is_broken = false;
-  http->broken_code = DAYTONA_OK;
+  bool is_short = hub->broken_code == DAYTONA_ENOMEM;
   daytona__list_init(&failed);
   for (node = http->active.next; node != &http->active; node = next) {
     next = node->next;
     daytona__http_transfer_t *t = DAYTONA__CONTAINER(node, daytona__http_transfer_t, link);
-    if (t->state != HTTP_RUNNING) continue;
+    if (t->state != HTTP_RUNNING || t->easy->hub != hub) continue;
     daytona__http_multi_remove(t->easy);
     daytona__list_remove(node);
     daytona__list_append(&failed, node);
   }
-  multi_drop(http);
+  if (hub == http->current[true]) daytona__trust_forget(&http->trust);
+  hub_drop(hub);
   daytona__log(http->loop, DAYTONA_LOG_ERROR, "http: libcurl failed; its connections were dropped");
   while ((node = daytona__list_shift(&failed)) != NULL)
     daytona__http_finish(
@@ -184,26 +205,28 @@ static void rebuild(daytona__http_t *http) {
       is_short ? daytona_errcode_text(DAYTONA_ENOMEM) : "the transport failed and was restarted");
 }
 
-static void act(daytona__http_t *http, curl_socket_t fd, int events) {
-  if (http->multi == NULL) return;
+static void act(daytona__http_hub_t *hub, curl_socket_t fd, int events) {
+  if (hub->multi == NULL) return;
   int running;
-  enter(http);
-  CURLMcode code = curl_multi_socket_action(http->multi, fd, events, &running);
-  leave(http);
-  if (code != CURLM_OK || http->is_broken)
-    rebuild(http);
+  enter(hub->http);
+  CURLMcode code = curl_multi_socket_action(hub->multi, fd, events, &running);
+  leave(hub->http);
+  if (code != CURLM_OK || hub->is_broken)
+    rebuild(hub);
   else
-    drain(http);
+    drain(hub);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events) {
   daytona__http_poller_t *poller = handle->data;
   daytona__http_t *http = poller->http;
+  daytona__http_hub_t *hub = poller->hub;
   if (poller->wanted == 0) { /* a pooled connection: the peer has closed it, or sends unasked */
     uv_poll_stop(handle);
     poller->armed = 0;
-    http->has_dead = true;
-    if (!daytona__timer_is_running(&http->reaper)) daytona__timer_start(http->loop, &http->reaper, REAP_MS);
+    hub->has_dead = true;
+    hub->sweeps = 0;
+    if (!daytona__timer_is_running(&hub->reaper)) daytona__timer_start(http->loop, &hub->reaper, REAP_MS);
     return;
   }
   /*
@@ -218,7 +241,7 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
   } else if (events & UV_READABLE) {
     mask = CURL_CSELECT_IN | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
   }
-  act(http, poller->fd, mask);
+  act(hub, poller->fd, mask);
 }
 
 /* --- what libcurl asks for ---------------------------------------------------------------------- */
@@ -235,7 +258,8 @@ static bool was_connected(CURL *curl) {
 
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *user, void *socket_user) {
   (void)socket_user;
-  daytona__http_t *http = user;
+  daytona__http_hub_t *hub = user;
+  daytona__http_t *http = hub->http;
   daytona__http_poller_t *poller = poller_find(http, fd);
   if (what == CURL_POLL_REMOVE) {
     if (poller != NULL && !was_connected(curl)) {
@@ -249,11 +273,11 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *user, void *s
     daytona__http_poller_t *reserve = http->reserve;
     if (reserve == NULL) reserve = poller_take(http);
     http->reserve = NULL;
-    poller = poller_new(http, reserve, fd);
+    poller = poller_new(hub, reserve, fd);
   }
   if (poller == NULL) {
-    http->is_broken = true;
-    http->broken_code = DAYTONA_ENOMEM;
+    hub->is_broken = true;
+    hub->broken_code = DAYTONA_ENOMEM;
     return 0;
   }
   poller->wanted = what == CURL_POLL_REMOVE ? 0
@@ -264,89 +288,136 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *user, void *s
   return 0;
 }
 
-static void timer_arm(daytona__http_t *http, long timeout_ms) {
-  daytona__timer_stop(&http->curl_timer);
+static void timer_arm(daytona__http_hub_t *hub, long timeout_ms) {
+  daytona__http_t *http = hub->http;
+  daytona__timer_stop(&hub->timer);
   if (timeout_ms < 0) return;
   if (timeout_ms == 0) { /* never from inside a callback: the next turn */
-    daytona__loop_defer(http->loop, &http->kick);
+    daytona__loop_defer(http->loop, &hub->kick);
     return;
   }
-  http->curl_timer.is_background = http->slot_count == 0;
-  daytona__timer_start(http->loop, &http->curl_timer, timeout_ms);
+  hub->timer.is_background = http->slot_count == 0;
+  daytona__timer_start(http->loop, &hub->timer, timeout_ms);
 }
 
 static int on_timeout(CURLM *multi, long timeout_ms, void *user) {
   (void)multi;
-  daytona__http_t *http = user;
-  if (!http->is_closing) timer_arm(http, timeout_ms);
+  daytona__http_hub_t *hub = user;
+  if (!hub->http->is_closing) timer_arm(hub, timeout_ms);
   return 0;
 }
 
 /* libcurl does not repeat a timeout that it has asked for; a timer that fired early must. */
-static void run_timeouts(daytona__http_t *http) {
-  act(http, CURL_SOCKET_TIMEOUT, 0);
-  if (http->multi == NULL || daytona__timer_is_running(&http->curl_timer) ||
-      daytona__task_is_queued(&http->kick))
+static void run_timeouts(daytona__http_hub_t *hub) {
+  act(hub, CURL_SOCKET_TIMEOUT, 0);
+  if (hub->multi == NULL || daytona__timer_is_running(&hub->timer) || daytona__task_is_queued(&hub->kick))
     return;
   long timeout_ms = -1;
-  if (curl_multi_timeout(http->multi, &timeout_ms) == CURLM_OK && timeout_ms >= 0)
-    timer_arm(http, timeout_ms);
+  if (curl_multi_timeout(hub->multi, &timeout_ms) == CURLM_OK && timeout_ms >= 0) timer_arm(hub, timeout_ms);
 }
 
-static void on_curl_timer(daytona__timer_t *timer) {
-  run_timeouts(DAYTONA__CONTAINER(timer, daytona__http_t, curl_timer));
+static void on_hub_timer(daytona__timer_t *timer) {
+  run_timeouts(DAYTONA__CONTAINER(timer, daytona__http_hub_t, timer));
 }
 
 static void on_kick(daytona__task_t *task) {
-  daytona__http_t *http = DAYTONA__CONTAINER(task, daytona__http_t, kick);
-  if (!http->is_closing) act(http, CURL_SOCKET_TIMEOUT, 0);
+  daytona__http_hub_t *hub = DAYTONA__CONTAINER(task, daytona__http_hub_t, kick);
+  if (hub->http->is_closing) return;
+  act(hub, CURL_SOCKET_TIMEOUT, 0);
+  if (hub->is_old && hub->easy_count == 0) hub_drop(hub);
+}
+
+/* A hub may go while others are worked with, but not its memory. */
+enum { HUBS_MAX = 8 };
+
+static size_t hubs_of(const daytona__http_t *http, daytona__http_hub_t *hubs[HUBS_MAX]) {
+  size_t count = 0;
+  for (daytona__list_t *node = http->hubs.next; node != &http->hubs && count < HUBS_MAX; node = node->next)
+    hubs[count++] = DAYTONA__CONTAINER(node, daytona__http_hub_t, link);
+  return count;
 }
 
 void daytona__http_multi_run(daytona__http_t *http) {
-  if (!daytona__task_is_queued(&http->kick)) return;
-  daytona__task_cancel(&http->kick);
-  on_kick(&http->kick);
+  daytona__http_hub_t *hubs[HUBS_MAX];
+  size_t count = hubs_of(http, hubs);
+  for (size_t i = 0; i < count; i++) {
+    if (hubs[i]->multi == NULL || !daytona__task_is_queued(&hubs[i]->kick)) continue;
+    daytona__task_cancel(&hubs[i]->kick);
+    on_kick(&hubs[i]->kick);
+  }
 }
 
 /* Offers every watched socket to libcurl, in case that a wake-up was lost (HTTP/2, old versions). */
 static void on_watchdog(daytona__timer_t *timer) {
   daytona__http_t *http = DAYTONA__CONTAINER(timer, daytona__http_t, watchdog);
+  daytona__http_hub_t *hubs[HUBS_MAX];
   int fds[256];
-  size_t count = 0;
+  size_t count = 0, hub_count = hubs_of(http, hubs);
   for (size_t i = 0; i <= http->poller_mask; i++)
     for (daytona__http_poller_t *poller = http->pollers[i]; poller != NULL; poller = poller->next)
       if (poller->wanted != 0 && count < sizeof fds / sizeof fds[0]) fds[count++] = poller->fd;
   if (http->slot_count != 0) daytona__timer_start(http->loop, timer, WATCHDOG_MS);
   daytona__http_easy_trim(http);
-  for (size_t i = 0; i < count; i++)
-    if (poller_find(http, fds[i]) != NULL) act(http, fds[i], 0);
-  run_timeouts(http);
+  for (size_t i = 0; i < count; i++) {
+    daytona__http_poller_t *poller = poller_find(http, fds[i]);
+    if (poller != NULL) act(poller->hub, fds[i], 0);
+  }
+  for (size_t i = 0; i < hub_count; i++) run_timeouts(hubs[i]);
 }
 
 /*
  * A pooled connection is dead: none of the idle ones is used again. Versions before 8.16 cannot be told; they
  * look at a connection whenever they take one from the pool.
  */
-static void drop_idle(daytona__http_t *http) {
-  if (!http->has_dead) return;
+static void drop_idle(daytona__http_hub_t *hub) {
+  if (!hub->has_dead) return;
 #if LIBCURL_VERSION_NUM >= 0x081000
-  enter(http);
-  curl_multi_setopt(http->multi, CURLMOPT_NETWORK_CHANGED, CURLMNWC_CLEAR_CONNS);
-  leave(http);
-  http->has_dead = false;
+  enter(hub->http);
+  curl_multi_setopt(hub->multi, CURLMOPT_NETWORK_CHANGED, CURLMNWC_CLEAR_CONNS);
+  leave(hub->http);
+  hub->has_dead = false;
 #endif
+}
+
+static curl_socket_t on_no_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
+  return CURL_SOCKET_BAD;
+}
+
+/*
+ * Those versions look for dead connections when a transfer begins, at most once a second, which this one does and
+ * nothing else: it fails for want of a socket. To drop the handle would lose the certificates that it knows.
+ */
+static void sweep(daytona__http_hub_t *hub) {
+  int running;
+  CURL *curl = curl_easy_init();
+  if (curl == NULL) return;
+  curl_easy_setopt(curl, CURLOPT_URL, "http://127.0.0.1:1/");
+  curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_no_socket);
+  enter(hub->http);
+  if (curl_multi_add_handle(hub->multi, curl) == CURLM_OK) {
+    curl_multi_socket_action(hub->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    curl_multi_remove_handle(hub->multi, curl);
+  }
+  leave(hub->http);
+  curl_easy_cleanup(curl);
 }
 
 /* What the peer has closed is closed here, too. */
 static void on_reaper(daytona__timer_t *timer) {
-  daytona__http_t *http = DAYTONA__CONTAINER(timer, daytona__http_t, reaper);
-  if (http->multi == NULL) return;
-  drop_idle(http);
-  if (!http->has_dead) return;
-  if (http->slot_count == 0) /* with transfers about, old versions find it when the next one begins */
-    multi_drop(http);
-  else
+  daytona__http_hub_t *hub = DAYTONA__CONTAINER(timer, daytona__http_hub_t, reaper);
+  daytona__http_t *http = hub->http;
+  drop_idle(hub);
+  if (!hub->has_dead) return;
+  if (http->slot_count != 0) { /* with transfers about, old versions find it when the next one begins */
     daytona__timer_start(http->loop, timer, REAP_MS);
+  } else if (hub != http->current[true] || !http->has_trust) {
+    hub_drop(hub);
+  } else {
+    sweep(hub);
+    if (hub->sweeps++ == 0) daytona__timer_start(http->loop, timer, REAP_MS);
+  }
 }
 
 /* The descriptor is ours from here to on_close_socket(): it is polled under no other handle. */
@@ -359,7 +430,7 @@ curl_socket_t daytona__http_on_open_socket(void *user, curlsocktype purpose, str
   daytona__http_poller_t *old = poller_find(easy->http, fd);
   int wanted = old != NULL ? old->wanted : 0;
   if (old != NULL) poller_close(old);
-  daytona__http_poller_t *poller = poller_new(easy->http, poller_take(easy->http), fd);
+  daytona__http_poller_t *poller = poller_new(easy->hub, poller_take(easy->http), fd);
   if (poller != NULL) {
     poller->wanted = wanted;
     daytona__list_append(&easy->http->changed, &poller->change);
@@ -385,46 +456,70 @@ int daytona__http_multi_init(daytona__http_t *http) {
   if (http->pollers == NULL) return DAYTONA_ENOMEM;
   http->poller_mask = buckets - 1;
   daytona__list_init(&http->changed);
-  daytona__task_init(&http->kick, on_kick);
-  daytona__timer_init(&http->curl_timer, on_curl_timer);
   daytona__timer_init(&http->watchdog, on_watchdog);
   http->watchdog.is_background = true;
-  daytona__timer_init(&http->reaper, on_reaper);
-  http->reaper.is_background = true;
   return 0;
 }
 
-static int multi_make(daytona__http_t *http) {
-  CURLM *multi = curl_multi_init();
-  if (multi == NULL) return DAYTONA_ENOMEM;
+/* `multi` is ours from now on. NULL: out of memory, and it is gone. */
+static daytona__http_hub_t *hub_new(daytona__http_t *http, CURLM *multi) {
+  daytona__http_hub_t *hub = multi != NULL ? daytona__calloc(1, sizeof *hub) : NULL;
+  if (hub == NULL) {
+    curl_multi_cleanup(multi);
+    return NULL;
+  }
   curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, http);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, hub);
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timeout);
-  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http);
+  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, hub);
   curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
   /* Connections kept. How many are opened is decided by our slots: libcurl's own cap has been wrong. */
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)http->max_connections);
-  http->multi = multi;
+  hub->http = http;
+  hub->multi = multi;
+  daytona__task_init(&hub->kick, on_kick);
+  daytona__timer_init(&hub->timer, on_hub_timer);
+  daytona__timer_init(&hub->reaper, on_reaper);
+  hub->reaper.is_background = true;
+  daytona__list_append(&http->hubs, &hub->link);
+  return hub;
+}
+
+daytona__http_hub_t *daytona__http_hub_of(daytona__http_t *http, bool with_tls) {
+  daytona__http_hub_t **current = &http->current[with_tls];
+  if (*current == NULL && (!with_tls || !http->has_trust)) *current = hub_new(http, curl_multi_init());
+  return *current;
+}
+
+int daytona__http_hub_take(daytona__http_t *http, CURLM *multi) {
+  daytona__http_hub_t *old = http->current[true], *hub = hub_new(http, multi);
+  if (hub == NULL) return DAYTONA_ENOMEM;
+  http->current[true] = hub;
+  if (old == NULL) return 0;
+  old->is_old = true;
+  if (old->easy_count == 0) hub_drop(old);
   return 0;
 }
 
 int daytona__http_multi_add(daytona__http_easy_t *easy) {
   daytona__http_t *http = easy->http;
-  assert(!easy->is_added);
-  if (http->multi == NULL && multi_make(http) != 0) return DAYTONA_ENOMEM;
+  daytona__http_hub_t *hub = easy->hub;
+  assert(!easy->is_added && hub->multi != NULL);
   if (http->reserve == NULL && (http->reserve = poller_take(http)) == NULL) return DAYTONA_ENOMEM;
-  drop_idle(http);
+  drop_idle(hub);
   enter(http);
-  CURLMcode code = curl_multi_add_handle(http->multi, easy->curl);
+  CURLMcode code = curl_multi_add_handle(hub->multi, easy->curl);
   leave(http);
   if (code != CURLM_OK) return DAYTONA_ENOMEM;
   easy->is_added = true;
+  hub->easy_count++;
   if (!daytona__timer_is_running(&http->watchdog))
     daytona__timer_start(http->loop, &http->watchdog, WATCHDOG_MS);
   return 0;
 }
 
 void daytona__http_multi_remove(daytona__http_easy_t *easy) {
+  daytona__http_hub_t *hub = easy->hub;
   if (!easy->is_added) return;
   enter(easy->http);
   /* Old versions lose what they keep of a paused HTTP/2 answer: take it, and drop it. */
@@ -432,9 +527,12 @@ void daytona__http_multi_remove(daytona__http_easy_t *easy) {
     easy->transfer->is_discarding = true;
     curl_easy_pause(easy->curl, CURLPAUSE_CONT);
   }
-  curl_multi_remove_handle(easy->http->multi, easy->curl);
+  curl_multi_remove_handle(hub->multi, easy->curl);
   leave(easy->http);
   easy->is_added = false;
+  assert(hub->easy_count != 0);
+  hub->easy_count--;
+  if (hub->is_old && hub->easy_count == 0) daytona__loop_defer(easy->http->loop, &hub->kick);
 }
 
 CURLcode daytona__http_multi_pause(daytona__http_easy_t *easy, int bits) {
@@ -445,12 +543,12 @@ CURLcode daytona__http_multi_pause(daytona__http_easy_t *easy, int bits) {
 }
 
 void daytona__http_multi_close(daytona__http_t *http) {
-  multi_drop(http);
+  daytona__list_t *node;
+  while ((node = http->hubs.next) != &http->hubs)
+    hub_drop(DAYTONA__CONTAINER(node, daytona__http_hub_t, link));
   for (size_t i = 0; i <= http->poller_mask; i++)
     while (http->pollers[i] != NULL) poller_close(http->pollers[i]);
   daytona__timer_stop(&http->watchdog);
-  daytona__timer_stop(&http->reaper);
-  daytona__task_cancel(&http->kick);
   daytona__free(http->reserve);
   http->reserve = NULL;
   while (http->spares != NULL) {

@@ -4,6 +4,7 @@
  *   http.c         calls: the queue, time limits, repeating, cancelling, the end
  *   http_multi.c   libcurl's multi handle on the loop: sockets, timers, finished transfers
  *   http_headers.c header lines of requests
+ *   http_trust.c   certificates, parsed off the loop
  *   http_easy.c    one request for libcurl: options, headers, pinned names, callbacks
  *   http_answer.c  what came back: bodies, headers, verdicts, Retry-After
  *   http_body.c  streamed answers: the buffer between libcurl and the sink, pausing
@@ -22,6 +23,7 @@
 #include "net/http.h"
 #include "net/proxy.h"
 #include "net/redirect.h"
+#include "net/trust.h"
 
 typedef enum daytona__http_state {
   HTTP_QUEUED,
@@ -45,6 +47,7 @@ typedef struct daytona__http_easy {
   CURL *curl;
   daytona__http_t *http;
   daytona__http_transfer_t *transfer; /* NULL while idle */
+  struct daytona__http_hub *hub;      /* where it is, or is about to be */
   bool is_added;                      /* to the multi */
   bool has_pin;                       /* this request carries CURLOPT_RESOLVE */
   bool is_clean;                      /* its last transfer has come to a good end */
@@ -72,6 +75,7 @@ struct daytona__http_transfer {
   daytona__timer_t total;
   int64_t last_byte_ms;
   daytona__lookup_t lookup;
+  daytona__trust_waiter_t waiter; /* before the lookup, while certificates are read */
 
   bool was_admitted, is_connected, is_source_asked, is_sink_touched;
   bool is_head_whole;          /* the empty line after the headers has come */
@@ -115,6 +119,26 @@ enum { HTTP_SHARED_HEADERS = 16, HTTP_PINS = 16, HTTP_IDLE_EASIES = 64, HTTP_IDL
 
 typedef struct daytona__http_poller daytona__http_poller_t;
 
+/*
+ * One multi handle of libcurl's: connections, and what libcurl keeps beside them of names and certificates. There is one for
+ * requests without TLS and one for those with it, which is replaced when the certificates were renewed: the old one
+ * takes no more requests and goes when its last one has ended.
+ */
+typedef struct daytona__http_hub {
+  daytona__list_t link; /* http->hubs */
+  daytona__http_t *http;
+  CURLM *multi;      /* NULL: it is gone, and the memory follows in a later turn */
+  size_t easy_count; /* handles in it */
+  bool is_old, is_broken;
+  bool has_dead; /* a pooled connection was ended by its peer, and libcurl has not noticed yet */
+  int sweeps;    /* looks at it since then */
+  daytona_errcode_t broken_code; /* with is_broken: why, DAYTONA_OK for an error of libcurl */
+  daytona__timer_t timer, reaper;
+  daytona__task_t kick;
+  daytona__http_pin_t *pins[HTTP_PINS];
+  size_t pin_count;
+} daytona__http_hub_t;
+
 struct daytona__http {
   daytona__loop_t *loop;
   daytona__resolver_t *resolver;
@@ -133,16 +157,16 @@ struct daytona__http {
   size_t easy_count, transfer_count;
   daytona__http_headers_t shared[HTTP_SHARED_HEADERS];
   size_t shared_count;
-  daytona__http_pin_t *pins[HTTP_PINS];
-  size_t pin_count;
+
+  /* http_trust.c */
+  bool has_trust; /* certificates of a file: secure requests wait for `trust` */
+  daytona__trust_t trust;
 
   /* http_multi.c */
-  CURLM *multi; /* NULL: made when needed */
-  bool in_curl, is_broken;
-  bool has_dead; /* a pooled connection was ended by its peer, and libcurl has not noticed yet */
-  daytona_errcode_t broken_code; /* with is_broken: why, DAYTONA_OK for an error of libcurl */
-  daytona__timer_t curl_timer, watchdog, reaper;
-  daytona__task_t kick;
+  daytona__list_t hubs;
+  daytona__http_hub_t *current[2]; /* [with TLS]; NULL: made when needed */
+  bool in_curl;
+  daytona__timer_t watchdog;
   daytona__http_poller_t **pollers; /* by descriptor, chained */
   size_t poller_mask, poller_count, spare_count;
   daytona__http_poller_t *spares;
@@ -169,6 +193,10 @@ static inline void daytona__http_touch(daytona__http_transfer_t *t) {
 
 /* --- http_multi.c --- */
 int daytona__http_multi_init(daytona__http_t *http);
+/* Where a request of that kind goes now, made if there is none; NULL: out of memory. */
+daytona__http_hub_t *daytona__http_hub_of(daytona__http_t *http, bool with_tls);
+/* From now on secure requests go to `multi`, which is ours then. 0, or DAYTONA_ENOMEM. */
+int daytona__http_hub_take(daytona__http_t *http, CURLM *multi);
 int daytona__http_multi_add(daytona__http_easy_t *easy);
 void daytona__http_multi_remove(daytona__http_easy_t *easy);
 CURLcode daytona__http_multi_pause(daytona__http_easy_t *easy, int bits);
@@ -180,6 +208,9 @@ void daytona__http_close_step(daytona__http_t *http); /* http.c: called when the
 curl_socket_t daytona__http_on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address);
 int daytona__http_on_close_socket(void *user, curl_socket_t fd);
 
+/* --- http_trust.c --- */
+void daytona__http_trust_init(daytona__http_t *http);
+
 /* --- http_easy.c --- */
 daytona__http_easy_t *daytona__http_easy_get(daytona__http_t *http);
 void daytona__http_easy_put(daytona__http_easy_t *easy);
@@ -188,7 +219,9 @@ void daytona__http_easy_free_all(daytona__http_t *http);
 int daytona__http_easy_prepare(daytona__http_transfer_t *t, const char **message);
 void daytona__http_easy_pin(daytona__http_easy_t *easy, const char *host, int port,
                             const daytona__addresses_t *addresses);
-void daytona__http_forget_pins(daytona__http_t *http);
+void daytona__http_forget_pins(daytona__http_hub_t *hub);
+/* The trusted certificates of a handle, for the server and for a proxy. False: they cannot be set. */
+bool daytona__http_easy_trust(CURL *curl, const char *ca_file, const char *ca_path);
 const daytona__proxy_t *daytona__http_easy_proxy(const daytona__http_easy_t *easy);
 const char *daytona__http_url(const daytona__http_transfer_t *t);
 const char *daytona__http_method(const daytona__http_transfer_t *t);

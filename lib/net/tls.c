@@ -24,6 +24,7 @@
 
 struct daytona__tls {
   daytona__tls_ctx_t *ctx;
+  daytona__tls_anchors_t *anchors; /* of the time when it began */
   daytona__tls_io_t io;
   mbedtls_ssl_context ssl;
   bool is_established;
@@ -109,11 +110,13 @@ int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port, const 
   daytona__tls_t *tls = daytona__calloc(1, sizeof *tls);
   if (tls == NULL) return DAYTONA_ENOMEM;
   tls->ctx = ctx;
+  tls->anchors = daytona__tls_anchors_retain(ctx->anchors);
   tls->io = *io;
   tls->port = port;
   mbedtls_ssl_init(&tls->ssl);
   tls->host = daytona__strdup(host);
-  int status = tls->host != NULL ? mbedtls_ssl_setup(&tls->ssl, &ctx->conf) : MBEDTLS_ERR_SSL_ALLOC_FAILED;
+  int status =
+    tls->host != NULL ? mbedtls_ssl_setup(&tls->ssl, &tls->anchors->conf) : MBEDTLS_ERR_SSL_ALLOC_FAILED;
   if (status == 0) status = set_peer(tls);
   if (status != 0) {
     daytona__tls_free(tls);
@@ -129,6 +132,7 @@ int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port, const 
 void daytona__tls_free(daytona__tls_t *tls) {
   if (tls == NULL) return;
   mbedtls_ssl_free(&tls->ssl);
+  daytona__tls_anchors_release(tls->anchors);
   daytona__free(tls->host);
   daytona__free(tls);
 }
@@ -143,6 +147,11 @@ static bool wants_again(const daytona__tls_t *tls, int status) {
   return status == MBEDTLS_ERR_SSL_WANT_READ && !tls->is_starved;
 }
 
+/* Not one that was verified by certificates that have been replaced. */
+static void keep_session(daytona__tls_t *tls) {
+  if (tls->anchors == tls->ctx->anchors) daytona__tls_session_keep(tls->ctx, tls->host, tls->port, &tls->ssl);
+}
+
 int daytona__tls_handshake(daytona__tls_t *tls) {
   int status;
   do {
@@ -150,12 +159,15 @@ int daytona__tls_handshake(daytona__tls_t *tls) {
     status = mbedtls_ssl_handshake(&tls->ssl);
   } while (wants_again(tls, status));
   if (status == MBEDTLS_ERR_SSL_WANT_READ) return 0;
-  if (status != 0) return fail(tls, status);
+  if (status != 0) {
+    daytona__trust_doubt(&tls->ctx->trust);
+    return fail(tls, status);
+  }
   tls->is_established = true;
 #if DAYTONA__MBEDTLS_3
   if (mbedtls_ssl_get_version_number(&tls->ssl) == MBEDTLS_SSL_VERSION_TLS1_3) return 1;
 #endif
-  daytona__tls_session_keep(tls->ctx, tls->host, tls->port, &tls->ssl);
+  keep_session(tls);
   return 1;
 }
 
@@ -168,7 +180,7 @@ ptrdiff_t daytona__tls_read(daytona__tls_t *tls, void *buffer, size_t size) {
     if (status == MBEDTLS_ERR_SSL_WANT_READ) return 0;
 #if DAYTONA__MBEDTLS_3
     if (status == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-      daytona__tls_session_keep(tls->ctx, tls->host, tls->port, &tls->ssl);
+      keep_session(tls);
       continue; /* not an error and not the end of what is there */
     }
 #endif

@@ -3,7 +3,7 @@
  * below, plain bytes are read and written above.
  *
  * What is shared by the connections of a client (trust anchors, client certificate, settings, sessions
- * for resumption) is a counted context, loaded once on the thread pool. The host name is always set and
+ * for resumption) is a context, loaded on the thread pool. The host name is always set and
  * checked unless verification is off altogether. For a target that is an IP address no name is sent and
  * the certificate must carry that address as a subject alternative name.
  */
@@ -18,24 +18,17 @@
 #include "core/list.h"
 #include "core/loop.h"
 #include "net/options.h"
+#include "net/trust.h"
 
 typedef struct daytona__tls_ctx daytona__tls_ctx_t;
 typedef struct daytona__tls daytona__tls_t;
-
-/* Told when the context is loaded: 0, or a code and a message borrowed from the context. */
-typedef struct daytona__tls_waiter daytona__tls_waiter_t;
-struct daytona__tls_waiter {
-  daytona__list_t link;
-  void (*on_loaded)(daytona__tls_waiter_t *waiter, int code, const char *message);
-};
 
 /* Copies the options. Loads nothing yet. */
 int daytona__tls_ctx_new(daytona__loop_t *loop, const daytona__tls_options_t *options,
                          daytona__tls_ctx_t **out);
 
-/* Report to `waiter` in a later turn; the first call loads. Cancelling is harmless after the report. */
-void daytona__tls_ctx_wait(daytona__tls_ctx_t *ctx, daytona__tls_waiter_t *waiter);
-void daytona__tls_waiter_cancel(daytona__tls_waiter_t *waiter);
+/* Report to `waiter` in a later turn that the context is loaded, of the newest version of its files; see trust.h. */
+void daytona__tls_ctx_wait(daytona__tls_ctx_t *ctx, daytona__trust_waiter_t *waiter);
 
 /* All connections must be gone. `closed` comes in a later turn, when no thread uses the context. */
 void daytona__tls_ctx_close(daytona__tls_ctx_t *ctx, void (*closed)(void *user), void *user);

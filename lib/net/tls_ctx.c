@@ -1,31 +1,27 @@
 /*
  * TLS context of a client; see tls.h.
  *
- * Reading and parsing a CA bundle takes several milliseconds, so it happens on the thread pool, when the
- * first secure connection asks for it, and once. While the state is LOADING only the pool thread touches
- * the mbedTLS members.
+ * What connections share (trusted and own certificates, settings) is made on the thread pool, see trust.h, and
+ * counted: when the files have changed, new connections get new anchors, and those that are open keep theirs. Sessions
+ * are forgotten then: who resumes one is not verified again.
  */
 #include <assert.h>
 #include <mbedtls/error.h>
 #include <mbedtls/platform.h>
 #include <psa/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/memory.h"
+#include "core/random.h"
 #include "net/tls_impl.h"
-
-enum { CTX_NEW, CTX_LOADING, CTX_LOADED, CTX_FAILED, CTX_CLOSING };
 
 /* Tickets are offered for as long as servers commonly accept them; a fresh one replaces one of this age. */
 #define SESSION_OFFER_MS (10 * 60 * 1000)
 #define SESSION_RENEW_MS (60 * 1000)
 
-/* Where distributions keep their CA bundle; the first that exists is used. */
-static const char *const system_bundles[] = {
-  "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
-  "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem"};
+static void session_drop(daytona__tls_session_t *slot);
 
 /* --- PSA --------------------------------------------------------------------------------------- */
 
@@ -39,11 +35,12 @@ int daytona__psa_init(void) {
   return psa_status;
 }
 
+/* Not PSA's: its generator belongs to the process, and threads may share it only in some builds of mbedTLS. */
 int daytona__tls_random(void *unused, unsigned char *out, size_t size) {
-  return psa_generate_random(out, size) == PSA_SUCCESS ? 0 : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+  return daytona__random(out, size) == 0 ? 0 : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 }
 
-/* --- loading ----------------------------------------------------------------------------------- */
+/* --- loading, on the pool ---------------------------------------------------------------------- */
 
 int daytona__tls_map(int error) {
   switch (error) {
@@ -55,75 +52,81 @@ int daytona__tls_map(int error) {
   }
 }
 
-static int load_failed(daytona__tls_ctx_t *ctx, const char *what, const char *path, int error) {
+/* What a loading has in hand. */
+typedef struct loading {
+  daytona__trust_t *trust;
+  const daytona__tls_options_t *options;
+  daytona__tls_anchors_t *anchors;
+} loading_t;
+
+static int load_failed(const loading_t *self, const char *what, const char *path, int error) {
   char reason[128];
   mbedtls_strerror(error, reason, sizeof reason);
-  snprintf(ctx->message, sizeof ctx->message, "%s %s: %s", what, path, reason);
+  snprintf(self->trust->message, sizeof self->trust->message, "%s %s: %s", what, path, reason);
   return daytona__tls_map(error);
 }
 
-static int load_trusted(daytona__tls_ctx_t *ctx) {
-  const char *file = ctx->options.ca_file;
-  if (ctx->options.is_unverified) return 0;
-  if (file == NULL && ctx->options.ca_path == NULL) {
-    for (size_t i = 0; file == NULL && i < sizeof system_bundles / sizeof *system_bundles; i++)
-      if (access(system_bundles[i], R_OK) == 0) file = system_bundles[i];
-    if (file == NULL) {
-      snprintf(ctx->message, sizeof ctx->message,
-               "no CA bundle was found on this system; name one in the configuration");
-      return DAYTONA_ETLS;
-    }
+static int load_trusted(const loading_t *self) {
+  const char *file = self->options->ca_file, *path = self->options->ca_path;
+  mbedtls_x509_crt *trusted = &self->anchors->trusted;
+  char *message = self->trust->message;
+  size_t size = sizeof self->trust->message;
+  if (self->options->is_unverified) return 0;
+  if (file == NULL && path == NULL) {
+    snprintf(message, size, "no CA bundle was found on this system; name one in the configuration");
+    return DAYTONA_ETLS;
   }
   /* A positive result counts entries that could not be parsed; the others are good to use. */
-  int status = file != NULL ? mbedtls_x509_crt_parse_file(&ctx->trusted, file) : 0;
-  if (status < 0) return load_failed(ctx, "CA file", file, status);
-  const char *path = ctx->options.ca_path;
-  status = path != NULL ? mbedtls_x509_crt_parse_path(&ctx->trusted, path) : 0;
-  if (status < 0) return load_failed(ctx, "CA directory", path, status);
-  if (ctx->trusted.version != 0) return 0;
-  snprintf(ctx->message, sizeof ctx->message, "no CA certificate in %s", file != NULL ? file : path);
+  int status = file != NULL ? mbedtls_x509_crt_parse_file(trusted, file) : 0;
+  if (status < 0) return load_failed(self, "CA file", file, status);
+  status = path != NULL ? mbedtls_x509_crt_parse_path(trusted, path) : 0;
+  if (status < 0) return load_failed(self, "CA directory", path, status);
+  if (trusted->version != 0) return 0;
+  snprintf(message, size, "no CA certificate in %s", file != NULL ? file : path);
   return DAYTONA_ETLS;
 }
 
-static int load_own(daytona__tls_ctx_t *ctx) {
-  const char *file = ctx->options.client_cert;
+static int load_own(const loading_t *self) {
+  const daytona__tls_options_t *options = self->options;
+  daytona__tls_anchors_t *anchors = self->anchors;
+  const char *file = options->client_cert;
   if (file == NULL) return 0;
-  int status = mbedtls_x509_crt_parse_file(&ctx->own, file);
-  if (status != 0) return load_failed(ctx, "client certificate", file, status);
-  if (ctx->options.client_key != NULL) file = ctx->options.client_key;
+  int status = mbedtls_x509_crt_parse_file(&anchors->own, file);
+  if (status != 0) return load_failed(self, "client certificate", file, status);
+  if (options->client_key != NULL) file = options->client_key;
 #if DAYTONA__MBEDTLS_3
   status =
-    mbedtls_pk_parse_keyfile(&ctx->key, file, ctx->options.client_key_password, daytona__tls_random, NULL);
+    mbedtls_pk_parse_keyfile(&anchors->key, file, options->client_key_password, daytona__tls_random, NULL);
 #else
-  status = mbedtls_pk_parse_keyfile(&ctx->key, file, ctx->options.client_key_password);
+  status = mbedtls_pk_parse_keyfile(&anchors->key, file, options->client_key_password);
 #endif
-  if (status != 0) return load_failed(ctx, "client key", file, status);
+  if (status != 0) return load_failed(self, "client key", file, status);
     /* Said here: a server would only say that it cannot decrypt. */
 #if DAYTONA__MBEDTLS_3
-  status = mbedtls_pk_check_pair(&ctx->own.pk, &ctx->key, daytona__tls_random, NULL);
+  status = mbedtls_pk_check_pair(&anchors->own.pk, &anchors->key, daytona__tls_random, NULL);
 #else
-  status = mbedtls_pk_check_pair(&ctx->own.pk, &ctx->key);
+  status = mbedtls_pk_check_pair(&anchors->own.pk, &anchors->key);
 #endif
   if (status != 0) {
-    snprintf(ctx->message, sizeof ctx->message, "client key %s: it does not belong to the client certificate",
-             file);
+    snprintf(self->trust->message, sizeof self->trust->message,
+             "client key %s: it does not belong to the client certificate", file);
     return daytona__tls_map(status);
   }
-  status = mbedtls_ssl_conf_own_cert(&ctx->conf, &ctx->own, &ctx->key);
-  return status == 0 ? 0 : load_failed(ctx, "client certificate", file, status);
+  status = mbedtls_ssl_conf_own_cert(&anchors->conf, &anchors->own, &anchors->key);
+  return status == 0 ? 0 : load_failed(self, "client certificate", file, status);
 }
 
-static int load_config(daytona__tls_ctx_t *ctx) {
+static int load_config(const loading_t *self) {
   static const char *alpn[] = {"http/1.1", NULL};
-  mbedtls_ssl_config *conf = &ctx->conf;
+  mbedtls_ssl_config *conf = &self->anchors->conf;
   int status = mbedtls_ssl_config_defaults(conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
                                            MBEDTLS_SSL_PRESET_DEFAULT);
   if (status == 0) status = mbedtls_ssl_conf_alpn_protocols(conf, alpn);
-  if (status != 0) return load_failed(ctx, "TLS", "settings", status);
+  if (status != 0) return load_failed(self, "TLS", "settings", status);
   mbedtls_ssl_conf_rng(conf, daytona__tls_random, NULL);
   mbedtls_ssl_conf_authmode(
-    conf, ctx->options.is_unverified ? MBEDTLS_SSL_VERIFY_NONE : MBEDTLS_SSL_VERIFY_REQUIRED);
-  mbedtls_ssl_conf_ca_chain(conf, &ctx->trusted, NULL);
+    conf, self->options->is_unverified ? MBEDTLS_SSL_VERIFY_NONE : MBEDTLS_SSL_VERIFY_REQUIRED);
+  mbedtls_ssl_conf_ca_chain(conf, &self->anchors->trusted, NULL);
 #if DAYTONA__MBEDTLS_3
   mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
 #else
@@ -142,77 +145,62 @@ static int load_config(daytona__tls_ctx_t *ctx) {
   return 0;
 }
 
-static void on_load(uv_work_t *work) {
-  daytona__tls_ctx_t *ctx = work->data;
-  ctx->code = load_config(ctx);
-  if (ctx->code == 0) ctx->code = load_trusted(ctx);
-  if (ctx->code == 0) ctx->code = load_own(ctx);
+static void anchors_free(void *anchors) {
+  daytona__tls_anchors_t *self = anchors;
+  mbedtls_ssl_config_free(&self->conf);
+  mbedtls_x509_crt_free(&self->trusted);
+  mbedtls_x509_crt_free(&self->own);
+  mbedtls_pk_free(&self->key);
+  free(self);
 }
 
-static void report_closed(daytona__tls_ctx_t *ctx);
-
-static void on_loaded(uv_work_t *work, int status) {
-  daytona__tls_ctx_t *ctx = work->data;
-  if (ctx->state == CTX_CLOSING) {
-    report_closed(ctx);
-    return;
+static void *load(daytona__trust_t *trust) {
+  daytona__tls_ctx_t *ctx = DAYTONA__CONTAINER(trust, daytona__tls_ctx_t, trust);
+  daytona__tls_anchors_t *anchors = calloc(1, sizeof *anchors); /* malloc's: see trust.h */
+  loading_t self = {trust, &ctx->options, anchors};
+  if (anchors == NULL) {
+    snprintf(trust->message, sizeof trust->message, "%s", daytona_errcode_text(DAYTONA_ENOMEM));
+    trust->code = DAYTONA_ENOMEM;
+    return NULL;
   }
-  ctx->state = ctx->code == 0 ? CTX_LOADED : CTX_FAILED;
-  daytona__loop_defer(ctx->loop, &ctx->tell);
+  anchors->refs = 1;
+  mbedtls_x509_crt_init(&anchors->trusted);
+  mbedtls_x509_crt_init(&anchors->own);
+  mbedtls_pk_init(&anchors->key);
+  mbedtls_ssl_config_init(&anchors->conf);
+  trust->code = load_config(&self);
+  if (trust->code == 0) trust->code = load_trusted(&self);
+  if (trust->code == 0) trust->code = load_own(&self);
+  if (trust->code == 0) return anchors;
+  anchors_free(anchors);
+  return NULL;
 }
 
-static void on_tell(daytona__task_t *task) {
-  daytona__tls_ctx_t *ctx = DAYTONA__CONTAINER(task, daytona__tls_ctx_t, tell);
-  if (ctx->state == CTX_CLOSING) {
-    report_closed(ctx);
-    return;
-  }
-  daytona__list_t batch, *node;
-  char
-    message[sizeof ctx->message]; /* whoever is told may begin another loading, which then owns these two */
-  int code = ctx->code;
-  memcpy(message, ctx->message, sizeof message);
-  daytona__list_move(&ctx->waiters, &batch);
-  while ((node = daytona__list_shift(&batch)) != NULL) {
-    daytona__tls_waiter_t *waiter = DAYTONA__CONTAINER(node, daytona__tls_waiter_t, link);
-    waiter->on_loaded(waiter, code, message);
-  }
+/* --- anchors ----------------------------------------------------------------------------------- */
+
+static int use(daytona__trust_t *trust, void *loaded) {
+  daytona__tls_ctx_t *ctx = DAYTONA__CONTAINER(trust, daytona__tls_ctx_t, trust);
+  for (size_t i = 0; i < DAYTONA__TLS_SESSIONS_MAX; i++) session_drop(&ctx->sessions[i]);
+  daytona__tls_anchors_release(ctx->anchors);
+  ctx->anchors = loaded;
+  return 0;
 }
 
-static void init_trust(daytona__tls_ctx_t *ctx) {
-  mbedtls_x509_crt_init(&ctx->trusted);
-  mbedtls_x509_crt_init(&ctx->own);
-  mbedtls_pk_init(&ctx->key);
-  mbedtls_ssl_config_init(&ctx->conf);
+daytona__tls_anchors_t *daytona__tls_anchors_retain(daytona__tls_anchors_t *anchors) {
+  assert(anchors != NULL && anchors->refs != 0);
+  anchors->refs++;
+  return anchors;
 }
 
-static void free_trust(daytona__tls_ctx_t *ctx) {
-  mbedtls_ssl_config_free(&ctx->conf);
-  mbedtls_x509_crt_free(&ctx->trusted);
-  mbedtls_x509_crt_free(&ctx->own);
-  mbedtls_pk_free(&ctx->key);
+void daytona__tls_anchors_release(daytona__tls_anchors_t *anchors) {
+  if (anchors == NULL) return;
+  assert(anchors->refs != 0);
+  if (--anchors->refs == 0) anchors_free(anchors);
 }
 
-void daytona__tls_ctx_wait(daytona__tls_ctx_t *ctx, daytona__tls_waiter_t *waiter) {
-  assert(ctx->state != CTX_CLOSING);
-  daytona__list_append(&ctx->waiters, &waiter->link);
-  /* What failed, for lack of memory perhaps, may succeed now. But a verdict that is still to be told holds for all. */
-  if (ctx->state == CTX_FAILED && !daytona__task_is_queued(&ctx->tell)) {
-    free_trust(ctx);
-    init_trust(ctx);
-    ctx->state = CTX_NEW;
-  }
-  if (ctx->state == CTX_NEW) {
-    ctx->state = CTX_LOADING;
-    int status = uv_queue_work(daytona__loop_uv(ctx->loop), &ctx->work, on_load, on_loaded);
-    assert(status == 0);
-    (void)status;
-  } else if (ctx->state != CTX_LOADING) {
-    daytona__loop_defer(ctx->loop, &ctx->tell);
-  }
+void daytona__tls_ctx_wait(daytona__tls_ctx_t *ctx, daytona__trust_waiter_t *waiter) {
+  daytona__trust_wait(&ctx->trust, waiter);
 }
-
-void daytona__tls_waiter_cancel(daytona__tls_waiter_t *waiter) { daytona__list_remove(&waiter->link); }
 
 /* --- sessions ---------------------------------------------------------------------------------- */
 
@@ -284,7 +272,7 @@ void daytona__tls_session_keep(daytona__tls_ctx_t *ctx, const char *host, int po
 
 static void ctx_free(daytona__tls_ctx_t *ctx) {
   for (size_t i = 0; i < DAYTONA__TLS_SESSIONS_MAX; i++) session_drop(&ctx->sessions[i]);
-  free_trust(ctx);
+  daytona__tls_anchors_release(ctx->anchors);
   daytona__tls_options_disown(&ctx->options);
   daytona__free(ctx);
 }
@@ -293,35 +281,38 @@ int daytona__tls_ctx_new(daytona__loop_t *loop, const daytona__tls_options_t *op
                          daytona__tls_ctx_t **out) {
   daytona__tls_ctx_t *ctx = daytona__calloc(1, sizeof *ctx);
   if (ctx == NULL) return DAYTONA_ENOMEM;
-  ctx->loop = loop;
-  ctx->work.data = ctx;
-  daytona__list_init(&ctx->waiters);
-  daytona__task_init(&ctx->tell, on_tell);
-  init_trust(ctx);
   int code = daytona__tls_options_own(&ctx->options, options);
   if (code != 0) {
     ctx_free(ctx);
     return code;
   }
+  ctx->loop = loop;
+  if (!options->is_unverified) {
+    ctx->trust.files[0] = ctx->options.ca_file;
+    ctx->trust.files[1] = ctx->options.ca_path;
+  }
+  ctx->trust.files[2] = ctx->options.client_cert;
+  ctx->trust.files[3] = ctx->options.client_key;
+  ctx->trust.load = load;
+  ctx->trust.use = use;
+  ctx->trust.drop = anchors_free;
+  ctx->trust.stays_on_loop = !DAYTONA__MBEDTLS_IN_THREADS;
+  daytona__trust_init(&ctx->trust, loop);
   *out = ctx;
   return 0;
 }
 
-static void report_closed(daytona__tls_ctx_t *ctx) {
+static void on_trust_closed(void *user) {
+  daytona__tls_ctx_t *ctx = user;
   void (*closed)(void *user) = ctx->closed;
-  void *user = ctx->closed_user;
+  void *closed_user = ctx->closed_user;
   ctx_free(ctx);
-  closed(user);
+  closed(closed_user);
 }
 
 void daytona__tls_ctx_close(daytona__tls_ctx_t *ctx, void (*closed)(void *user), void *user) {
-  assert(ctx->state != CTX_CLOSING && daytona__list_empty(&ctx->waiters));
-  bool is_loading = ctx->state == CTX_LOADING;
-  ctx->state = CTX_CLOSING;
+  assert(ctx->closed == NULL);
   ctx->closed = closed;
   ctx->closed_user = user;
-  if (is_loading)
-    uv_cancel((uv_req_t *)&ctx->work); /* whether it comes in time or not, on_loaded comes */
-  else
-    daytona__loop_defer(ctx->loop, &ctx->tell);
+  daytona__trust_close(&ctx->trust, on_trust_closed, ctx);
 }

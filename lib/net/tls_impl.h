@@ -14,6 +14,13 @@
 
 #define DAYTONA__MBEDTLS_3 (MBEDTLS_VERSION_NUMBER >= 0x03000000)
 
+/* Whether another thread may work with mbedTLS at the same time; see docs/websocket.md. */
+#if defined(MBEDTLS_THREADING_C)
+#define DAYTONA__MBEDTLS_IN_THREADS 1
+#else
+#define DAYTONA__MBEDTLS_IN_THREADS 0
+#endif
+
 /* A session that can be offered again to the same host and port. */
 typedef struct daytona__tls_session {
   char *host; /* NULL: free */
@@ -22,26 +29,29 @@ typedef struct daytona__tls_session {
   mbedtls_ssl_session session;
 } daytona__tls_session_t;
 
-struct daytona__tls_ctx {
-  daytona__loop_t *loop;
-  daytona__tls_options_t options; /* copies */
-  int state;
-  int code; /* of loading */
-  char message[256];
-  daytona__list_t waiters;
-  daytona__task_t tell;
-  uv_work_t work;
-  void (*closed)(void *user);
-  void *closed_user;
-
+/* What the connections of one version of the files share. Counted, on the loop. */
+typedef struct daytona__tls_anchors {
+  size_t refs;
   mbedtls_x509_crt trusted;
   mbedtls_x509_crt own;
   mbedtls_pk_context key;
   mbedtls_ssl_config conf;
+} daytona__tls_anchors_t;
+
+daytona__tls_anchors_t *daytona__tls_anchors_retain(daytona__tls_anchors_t *anchors);
+void daytona__tls_anchors_release(daytona__tls_anchors_t *anchors); /* takes NULL */
+
+struct daytona__tls_ctx {
+  daytona__loop_t *loop;
+  daytona__tls_options_t options; /* copies */
+  daytona__trust_t trust;
+  daytona__tls_anchors_t *anchors; /* NULL until they are loaded */
+  void (*closed)(void *user);
+  void *closed_user;
   daytona__tls_session_t sessions[DAYTONA__TLS_SESSIONS_MAX];
 };
 
-/* Random numbers for mbedTLS, from PSA. */
+/* Random numbers for mbedTLS, from the system. */
 int daytona__tls_random(void *unused, unsigned char *out, size_t size);
 
 /*

@@ -9,13 +9,13 @@
 #include "net/ws_conn.h"
 
 #include <assert.h>
-#include <psa/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <uv.h>
 
 #include "core/limits.h"
 #include "core/memory.h"
+#include "core/random.h"
 #include "net/tunnel.h"
 
 enum {
@@ -39,7 +39,7 @@ typedef struct daytona__ws_setup {
   daytona__target_t target;
   daytona__proxy_t proxy;
   bool has_proxy, tunnel_was_sent;
-  daytona__tls_waiter_t waiter;
+  daytona__trust_waiter_t waiter;
   daytona__lookup_t lookup;
   daytona__task_t report; /* a failure inside the call that began it */
   daytona__http1_head_t answer;
@@ -75,7 +75,7 @@ void daytona__ws_net_clear(daytona__ws_net_t *net) {
 int daytona__ws_net_random(daytona__ws_net_t *net, void *buffer, size_t size) {
   assert(size <= sizeof net->random);
   if (net->random_left < size) {
-    if (psa_generate_random(net->random, sizeof net->random) != PSA_SUCCESS) return DAYTONA_EFAILED;
+    if (daytona__random(net->random, sizeof net->random) != 0) return DAYTONA_EFAILED;
     net->random_left = sizeof net->random;
   }
   net->random_left -= size;
@@ -165,7 +165,7 @@ void daytona__ws_conn_set_reading(daytona__ws_conn_t *conn, bool wants_read) {
 static void setup_free(daytona__ws_conn_t *conn) {
   setup_t *setup = conn->setup;
   if (setup == NULL) return;
-  daytona__tls_waiter_cancel(&setup->waiter);
+  daytona__trust_cancel(&setup->waiter);
   daytona__resolver_cancel(&setup->lookup);
   daytona__task_cancel(&setup->report);
   daytona__proxy_clear(&setup->proxy);
@@ -326,7 +326,7 @@ static void start_lookup(daytona__ws_conn_t *conn) {
                           &setup->lookup);
 }
 
-static void on_context(daytona__tls_waiter_t *waiter, int code, const char *message) {
+static void on_context(daytona__trust_waiter_t *waiter, int code, const char *message) {
   setup_t *setup = DAYTONA__CONTAINER(waiter, setup_t, waiter);
   if (code != 0)
     fail(setup->conn, code, message);
@@ -381,7 +381,7 @@ int daytona__ws_conn_open(daytona__ws_conn_t *conn, const daytona__target_t *tar
   daytona__task_init(&setup->lookup.task, NULL);
   daytona__task_init(&setup->report, on_report);
   daytona__http1_head_init(&setup->answer);
-  setup->waiter.on_loaded = on_context;
+  setup->waiter.on_ready = on_context;
   setup->lookup.on_done = on_looked_up;
   conn->phase = PHASE_CONTEXT;
   conn->code = pick_proxy(conn, setup);

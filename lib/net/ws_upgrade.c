@@ -10,6 +10,7 @@
 
 #include "core/ascii.h"
 #include "core/header.h"
+#include "core/random.h"
 
 /* Headers that belong to the handshake itself. */
 static bool is_ours(const char *name) {
@@ -32,7 +33,7 @@ int daytona__ws_upgrade_validate(const daytona__ws_upgrade_t *upgrade) {
 
 static int make_key(char *key) {
   unsigned char nonce[16];
-  if (psa_generate_random(nonce, sizeof nonce) != PSA_SUCCESS) return DAYTONA_EFAILED;
+  if (daytona__random(nonce, sizeof nonce) != 0) return DAYTONA_EFAILED;
   daytona__base64(key, nonce, sizeof nonce);
   return 0;
 }

@@ -30,7 +30,7 @@ typedef struct daytona__ws_upgrade {
 /* Whether header and protocol texts can stand in a request: 0 or DAYTONA_EINVAL. */
 int daytona__ws_upgrade_validate(const daytona__ws_upgrade_t *upgrade);
 
-/* Append the request, with a fresh key from the PSA generator. 0, DAYTONA_ENOMEM, DAYTONA_EFAILED, DAYTONA_ELIMIT. */
+/* Append the request, with a fresh random key. 0, DAYTONA_ENOMEM, DAYTONA_EFAILED, DAYTONA_ELIMIT. */
 int daytona__ws_upgrade_request(daytona__ws_upgrade_t *upgrade, daytona__strbuf_t *out);
 
 /*

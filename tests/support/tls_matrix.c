@@ -111,3 +111,18 @@ void tls_case_options(const tls_case_t *test, daytona__tls_options_t *options) {
   options->client_key = key;
   if (test->client[size] == ':') options->client_key_password = test->client + size + 1;
 }
+
+const char *tls_certificate_renew(const char *from) {
+  static char to[256];
+  char source[256], fresh[256], bytes[65536];
+  tls_certificate_path(from, "", source, sizeof source);
+  tls_certificate_path("renewed", ".new", fresh, sizeof fresh);
+  tls_certificate_path("renewed", ".pem", to, sizeof to);
+  FILE *in = fopen(source, "rb"), *out = fopen(fresh, "wb");
+  if (in == NULL || out == NULL) abort();
+  size_t size = fread(bytes, 1, sizeof bytes, in);
+  if (fwrite(bytes, 1, size, out) != size) abort();
+  fclose(in);
+  if (fclose(out) != 0 || rename(fresh, to) != 0) abort();
+  return to;
+}

@@ -107,4 +107,7 @@ void tls_case_options(const tls_case_t *test, daytona__tls_options_t *options);
 /* "DIR/NAME" into `out`. */
 void tls_certificate_path(const char *name, const char *suffix, char *out, size_t size);
 
+/* Put DIR/FROM in the place of DIR/renewed.pem at once, as who renews a file does, and tell its name. */
+const char *tls_certificate_renew(const char *from);
+
 #endif

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <curl/curl.h>
 
 #include "call/results.h"
 #include "call/sandbox_object.h"
@@ -717,6 +719,33 @@ static void thousand_operations_in_flight_close_within_100_ms(void **state) {
   api_scene_close(&stand.scene);
 }
 
+/* --- certificates ------------------------------------------------------------------------------ */
+
+static void both_stacks_trust_what_libcurl_was_built_to_use(void **state) {
+  api_scene_t scene;
+  char *wanted = NULL;
+  api_scene_open(&scene);
+  CURL *curl = curl_easy_init();
+  assert_int_equal(curl_easy_getinfo(curl, CURLINFO_CAINFO, &wanted), CURLE_OK);
+  const daytona__tls_options_t *tls = &scene.client->settings.net.tls;
+  if (wanted != NULL && access(wanted, R_OK) == 0)
+    assert_string_equal(tls->ca_file, wanted);
+  else
+    assert_true(tls->ca_file == NULL || access(tls->ca_file, R_OK) == 0);
+  curl_easy_cleanup(curl);
+  api_scene_close(&scene);
+}
+
+static void given_certificates_are_the_only_ones(void **state) {
+  api_scene_t scene;
+  api_scene_open_bare(&scene);
+  scene.config.ca_path = "/";
+  api_scene_client(&scene);
+  assert_null(scene.client->settings.net.tls.ca_file);
+  assert_string_equal(scene.client->settings.net.tls.ca_path, "/");
+  api_scene_close(&scene);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(closing_before_the_next_turn),
@@ -746,6 +775,8 @@ int main(void) {
     cmocka_unit_test(combination_is_closed_with_its_client),
     cmocka_unit_test(posts_run_in_a_turn_of_the_loop),
     cmocka_unit_test(thousand_operations_in_flight_close_within_100_ms),
+    cmocka_unit_test(both_stacks_trust_what_libcurl_was_built_to_use),
+    cmocka_unit_test(given_certificates_are_the_only_ones),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

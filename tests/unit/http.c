@@ -598,8 +598,8 @@ static void a_broken_transport_is_built_anew(void **state) {
   scene_start(&waiting);
   scene_until_requests(&scene, 2);
   scene.peer.answer = scene_ok;
-  scene.http->is_broken = true; /* as after an error of curl_multi_socket_action */
-  daytona__loop_defer(scene.stage.loop, &scene.http->kick);
+  scene.http->current[false]->is_broken = true; /* as after an error of curl_multi_socket_action */
+  daytona__loop_defer(scene.stage.loop, &scene.http->current[false]->kick);
   stage_until_count(&scene.stage, &scene.done, 3);
   assert_int_equal(a.call.response.code, DAYTONA_ECONNECTION);
   assert_int_equal(b.call.response.code, DAYTONA_ECONNECTION);

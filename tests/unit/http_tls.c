@@ -113,6 +113,62 @@ static void a_bad_certificate_is_not_asked_for_again(void **state) {
   close_scene(&s);
 }
 
+static daytona_errcode_t ask(tls_scene_t *s) {
+  scene_clear(&s->request);
+  scene_run(&s->scene, &s->request, "POST", s->url);
+  return s->request.call.response.code;
+}
+
+/* The peer ends what is open, so that the next request needs a connection, and the clock goes on. */
+static void renew(tls_scene_t *s, const char *from) {
+  tls_certificate_renew(from);
+  ws_link_shut(s->server.link);
+  stage_spin(&s->scene.stage, 20);
+  daytona__loop_advance(s->scene.stage.loop, 1100);
+}
+
+static void renewed_certificates_count_for_the_next_connection(void **state) {
+  tls_scene_t s;
+  open_scene(&s, &tls_cases[0]);
+  s.scene.options.tls.ca_file = tls_certificate_renew("ca.pem");
+  scene_reopen(&s.scene);
+  assert_int_equal(ask(&s), DAYTONA_OK);
+  renew(&s, "other_ca.pem");
+  assert_int_equal(ask(&s), DAYTONA_ETLS);
+  /* After a refusal the file is looked at, whenever that was done last. */
+  tls_certificate_renew("ca.pem");
+  assert_int_equal(ask(&s), DAYTONA_OK);
+  renew(&s, "empty.pem"); /* of no use: what was known stays in force */
+  assert_int_equal(ask(&s), DAYTONA_OK);
+  close_scene(&s);
+}
+
+/* Requests that run go on on the connections that they have. */
+static void a_renewal_leaves_connections_alone(void **state) {
+  tls_scene_t s;
+  open_scene(&s, &tls_cases[0]);
+  s.scene.options.tls.ca_file = tls_certificate_renew("ca.pem");
+  scene_reopen(&s.scene);
+  s.server.on_raw = swallow;
+  swallowed = 0;
+  request_t slow;
+  scene_prepare(&s.scene, &slow, "GET", s.url);
+  scene_start(&slow);
+  while (swallowed == 0) uv_run(&s.scene.stage.uv, UV_RUN_ONCE);
+  ws_link_t *link = s.server.link;
+  s.server.on_raw = answer;
+  for (int i = 0; i < 3; i++) {
+    tls_certificate_renew("ca.pem");
+    daytona__loop_advance(s.scene.stage.loop, 1100);
+    assert_int_equal(ask(&s), DAYTONA_OK);
+  }
+  ws_link_send(link, scene_ok, strlen(scene_ok));
+  scene_wait(&slow);
+  assert_int_equal(slow.call.response.code, DAYTONA_OK);
+  scene_clear(&slow);
+  close_scene(&s);
+}
+
 static volatile sig_atomic_t broken_pipes;
 static void on_broken_pipe(int signal_number) { broken_pipes++; }
 
@@ -137,7 +193,7 @@ static void a_reset_while_sending_kills_nobody(void **state) {
 }
 
 int main(void) {
-  static struct CMUnitTest tests[TLS_CASES + 3];
+  static struct CMUnitTest tests[TLS_CASES + 5];
   size_t count = 0;
   signal(SIGPIPE, SIG_IGN); /* the test's own server writes through libuv, which does not care */
   has_certificates = tls_certificates_make() != NULL;
@@ -146,6 +202,8 @@ int main(void) {
   tests[count++] = (struct CMUnitTest)cmocka_unit_test(a_connection_serves_many_requests);
   tests[count++] = (struct CMUnitTest)cmocka_unit_test(a_bad_certificate_is_not_asked_for_again);
   tests[count++] = (struct CMUnitTest)cmocka_unit_test(a_reset_while_sending_kills_nobody);
+  tests[count++] = (struct CMUnitTest)cmocka_unit_test(renewed_certificates_count_for_the_next_connection);
+  tests[count++] = (struct CMUnitTest)cmocka_unit_test(a_renewal_leaves_connections_alone);
   int failed = _cmocka_run_group_tests("http_tls", tests, count, NULL, NULL);
   tls_certificates_remove();
   return failed;

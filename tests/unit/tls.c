@@ -199,6 +199,38 @@ static void tls_loads_again_what_failed(void **state) {
   scene_close(&scene);
 }
 
+/* Open another socket; what becomes of it. */
+static daytona_errcode_t open_another(scene_t *scene) {
+  ws_client_release(&scene->seen);
+  memset(&scene->seen, 0, sizeof scene->seen);
+  assert_int_equal(ws_client_connect(&scene->client, &scene->seen, (daytona__ws_opts_t){.url = scene->url}),
+                   0);
+  while (scene->seen.opened + scene->seen.closed == 0) stage_spin(&scene->client.stage, 1);
+  return scene->seen.opened != 0 ? DAYTONA_OK : scene->seen.code;
+}
+
+static void tls_renewed_certificates_count_for_the_next_connection(void **state) {
+  tls_case_t test = *good;
+  scene_t scene;
+  tls_certificate_renew("ca.pem");
+  test.ca = "renewed.pem";
+  scene_open(&scene, &test);
+  assert_int_equal(open_another(&scene), DAYTONA_OK);
+  ws_seen_t old = {0};
+  scene_connect(&scene, &old);
+  tls_certificate_renew("other_ca.pem");
+  daytona__loop_advance(scene.client.stage.loop, 1100);
+  assert_int_equal(open_another(&scene), DAYTONA_ETLS); /* no session is resumed either */
+  tls_certificate_renew("ca.pem");
+  assert_int_equal(open_another(&scene), DAYTONA_OK);
+  tls_certificate_renew("empty.pem");
+  daytona__loop_advance(scene.client.stage.loop, 1100);
+  assert_int_equal(open_another(&scene), DAYTONA_OK); /* of no use: what was known stays in force */
+  assert_int_equal(old.closed, 0);
+  ws_client_release(&old);
+  scene_close(&scene);
+}
+
 static void tls_survives_each_failed_allocation(void **state) {
   bool has_failed = true;
   for (size_t nth = 0; has_failed; nth++) {
@@ -265,12 +297,12 @@ static int server_receive(void *user, unsigned char *buffer, size_t size) {
 }
 
 typedef struct loaded {
-  daytona__tls_waiter_t waiter;
+  daytona__trust_waiter_t waiter;
   bool is_done;
   int code;
 } loaded_t;
 
-static void on_loaded(daytona__tls_waiter_t *waiter, int code, const char *message) {
+static void on_loaded(daytona__trust_waiter_t *waiter, int code, const char *message) {
   loaded_t *loaded = DAYTONA__CONTAINER(waiter, loaded_t, waiter);
   loaded->is_done = true;
   loaded->code = code;
@@ -325,7 +357,7 @@ static void tls_is_the_same_however_cut(void **state) {
   tls_certificate_path("ca", ".pem", ca, sizeof ca);
   daytona__tls_options_t options = {.ca_file = ca};
   daytona__tls_ctx_t *ctx;
-  loaded_t loaded = {.waiter.on_loaded = on_loaded};
+  loaded_t loaded = {.waiter.on_ready = on_loaded};
   assert_int_equal(daytona__tls_ctx_new(stage.loop, &options, &ctx), 0);
   daytona__tls_ctx_wait(ctx, &loaded.waiter);
   stage_until(&stage, &loaded.is_done);
@@ -475,6 +507,7 @@ int main(void) {
     cmocka_unit_test(tls_close_is_orderly),
     cmocka_unit_test(tls_cancels_while_loading),
     cmocka_unit_test(tls_loads_again_what_failed),
+    cmocka_unit_test(tls_renewed_certificates_count_for_the_next_connection),
     cmocka_unit_test(tls_survives_each_failed_allocation),
     cmocka_unit_test(tls_is_the_same_however_cut),
     cmocka_unit_test(proxy_tunnels_plain),
