@@ -46,6 +46,8 @@ DAYTONA_BEGIN
   X(DAYTONA_ETLS, -26, DAYTONA_ECONNECTION, DAYTONA_OK, "TLS handshake or certificate failed")             \
   X(DAYTONA_EPROXY, -27, DAYTONA_ECONNECTION, DAYTONA_OK, "proxy refused the connection")                  \
   X(DAYTONA_ETRUNCATED, -28, DAYTONA_ECONNECTION, DAYTONA_OK, "the answer ended early")                    \
+  X(DAYTONA_EUPGRADE, -29, DAYTONA_ECONNECTION, DAYTONA_OK,                                                \
+    "the upgrade to a WebSocket was refused on the way")                                                   \
   /* the client itself */                                                                                  \
   X(DAYTONA_ECANCELED, -40, DAYTONA_EFAILED, DAYTONA_OK, "cancelled")                                      \
   X(DAYTONA_ECLOSED, -41, DAYTONA_EFAILED, DAYTONA_OK, "the client is closed")                             \

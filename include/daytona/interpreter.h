@@ -77,8 +77,9 @@ typedef struct daytona_interpreter_run_code_opts {
  * KeyboardInterrupt escape, or its context was deleted), with DAYTONA_ECONNECTION and the server's words when the
  * worker died or the context is unknown, and when the connection broke: the code may then still be running. Output
  * that came before a failure has been given to the callbacks. daytona_future_stream_reason() of <daytona/stream.h> tells such
- * failures apart: a lost connection, a slow reader, a client that took this one's place. Fails with DAYTONA_ELIMIT when
- * code and environment are over 64 MiB, or one message of the server is over 8 MiB.
+ * failures apart: a lost connection, a slow reader, a client that took this one's place. Fails with DAYTONA_EUPGRADE
+ * when something on the way lets no WebSocket through, and with DAYTONA_ELIMIT when code and environment are over
+ * 64 MiB, or one message of the server is over 8 MiB.
  *
  * @param code  Required, not empty, UTF-8.
  *

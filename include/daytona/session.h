@@ -174,6 +174,8 @@ typedef struct daytona_session_follow_opts {
  * same place, or at its end if it became shorter. It is given up after ten failures in a row (about a minute).
  * While the follow is paused with DAYTONA_BUFFER_STOP nothing is fetched: the sandbox keeps the log.
  *
+ * Where something on the way lets no WebSocket through, the log is fetched with plain requests alone, a second apart.
+ *
  * Cancel: ends the following; the command goes on.  Protocol: the WebSocket .../logs?follow=true, and plain requests.
  */
 DAYTONA_API daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char *session_id,

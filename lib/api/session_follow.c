@@ -10,6 +10,8 @@
  *
  *   HOLDING: the reader has paused, and the sandbox keeps the log; CHECKING comes when he goes on.
  *
+ * Where sockets cannot be had or do not show the log, plain requests alone make up for them, a second apart.
+ *
  * `offset` and `sum` describe the bytes of the log that were accepted. Every source begins at the log's beginning,
  * so as many bytes are skipped and summed up; only if both agree is what follows known to be the rest. The fetch names
  * an older protocol version, for which the server sends the log's own bytes: JSON would replace what is not UTF-8.
@@ -42,11 +44,26 @@ enum {
   POLL_MS = 1000,
   WATCH_MS = 15000,  /* silence after which the command is looked at */
   STABLE_MS = 10000, /* a connection that lived so long was none that failed */
+  REFUSALS_MAX = 3,  /* answers like 502 to an upgrade: a front may be restarting */
   SETTLED_MS = 500,  /* the server waits longer than this before it ends a complete log */
   FETCH_IDLE_MS = 30000
 };
 
-typedef enum phase { OPENING, STREAMING, WATCHING, CHECKING, FETCHING, WAITING, HOLDING, ENDING } phase_t;
+typedef enum phase {
+  LOCATING,  /* the toolbox */
+  OPENING,   /* a socket */
+  STREAMING, /* it is open */
+  WATCHING,  /* it is open and silent, and the command is being looked at */
+  CHECKING,  /* the command is being looked at; there is no socket */
+  FETCHING,  /* the log, with a plain request */
+  WAITING,
+  HOLDING,
+  ENDING /* the verdict is known, and waits for a reader who has paused */
+} phase_t;
+
+/* How the last socket has ended. WHOLE: in good order and some time after the last output, so that nothing is missing
+   if the command has finished; that holds until the command has been looked at. */
+typedef enum socket_end { BROKEN, ORDERLY, WHOLE } socket_end_t;
 
 typedef struct follow {
   daytona__op_t op; /* first */
@@ -57,17 +74,14 @@ typedef struct follow {
   bool as_text;
   int64_t connect_timeout_ms;
 
-  daytona__ws_t *ws;
-  bool was_open; /* some socket once was */
-  bool
-    ended_whole; /* the last one: in good order, and some time after the last output; until the next check */
-  bool ended_orderly;    /* the last one: in good order, whenever that was */
-  uint64_t fetched_from; /* `offset` when the fetch began */
-  bool is_polling;       /* sockets do not show the log that the plain request shows */
-  bool is_counted;       /* what the fetch is for: the same as the one before */
-  bool was_lost;         /* some socket has ended */
-  int failures;          /* in a row */
-  int64_t opened_ms, last_data_ms;
+  daytona__ws_t *ws; /* while OPENING, STREAMING and WATCHING */
+  unsigned sockets_opened, sockets_ended, refusals;
+  socket_end_t last_end;
+  bool is_polling;                 /* no sockets any more: requests alone */
+  unsigned fetches, polls;         /* that have come whole; those while polling */
+  uint64_t fetched_from;           /* `offset` when the fetch began */
+  int failures;                    /* in a row */
+  int64_t opened_ms, last_data_ms; /* of the last socket */
   daytona__timer_t timer, deadline;
 
   uint64_t offset, skip;             /* of the log: accepted; of this source: still to be skipped */
@@ -111,6 +125,10 @@ DAYTONA__METHOD(check, .prefix = "Failed to follow session command logs: ", .ver
 DAYTONA__METHOD(fetch, .prefix = "Failed to follow session command logs: ", .verb = "GET",
                 .path = "/process/session/{}/command/{}/logs", .service = DAYTONA__TOOLBOX);
 
+static const daytona__json_field_t whole_log_fields[] = {{.key = "output", .type = DAYTONA__JSON_BYTES}};
+
+static DAYTONA__MODEL(whole_log_model, daytona_bytes_t, "SessionCommandLogsResponse", whole_log_fields);
+
 static void check(follow_t *self);
 static void fetch(follow_t *self);
 static void open_socket(follow_t *self);
@@ -118,6 +136,31 @@ static void open_socket(follow_t *self);
 static bool is_over(const follow_t *self) { return !daytona__future_is_pending(self->op.future); }
 static bool stops_reading(const follow_t *self) { return self->inbox.max == 0; }
 static int64_t now(const follow_t *self) { return daytona__loop_now(self->op.client->loop); }
+
+/* Whether the log was seen: then a failure is one of the connection, and not that there is nothing to follow. */
+static bool knows_log(const follow_t *self) { return self->sockets_opened != 0 || self->fetches != 0; }
+
+static void set_phase(follow_t *self, phase_t to) {
+#define TO(phase) (1u << (phase))
+  static const unsigned allowed[] = {
+    [LOCATING] = TO(OPENING) | TO(ENDING),
+    [OPENING] = TO(STREAMING) | TO(CHECKING) | TO(WAITING) | TO(ENDING),
+    [STREAMING] = TO(STREAMING) | TO(WATCHING) | TO(CHECKING) | TO(WAITING) | TO(ENDING),
+    [WATCHING] = TO(STREAMING) | TO(CHECKING) | TO(FETCHING) | TO(HOLDING) | TO(ENDING),
+    [CHECKING] = TO(FETCHING) | TO(HOLDING) | TO(WAITING) | TO(ENDING),
+    [FETCHING] = TO(OPENING) | TO(WAITING) | TO(ENDING),
+    [WAITING] = TO(CHECKING) | TO(ENDING),
+    [HOLDING] = TO(CHECKING) | TO(ENDING),
+    [ENDING] = TO(ENDING), /* a time limit beats a verdict that waits */
+  };
+#undef TO
+  bool has_socket = to == OPENING || to == STREAMING || to == WATCHING;
+  assert((allowed[self->phase] & 1u << to) != 0);
+  assert(has_socket == (self->ws != NULL));
+  assert(to != OPENING || !self->is_polling);
+  assert(to != HOLDING || (self->is_paused && stops_reading(self)));
+  self->phase = to;
+}
 
 /* --- ending ------------------------------------------------------------------------------------ */
 
@@ -154,7 +197,7 @@ static void finish(follow_t *self, daytona_stream_reason_t reason, const char *m
   if (line == NULL) self->lacks_memory = true;
   drop_socket(self);
   daytona__timer_stop(&self->timer);
-  self->phase = ENDING;
+  set_phase(self, ENDING);
   self->end->reason = reason;
   self->end->message = line;
   if (line != NULL) daytona__one_line(line, DAYTONA__ERROR_MESSAGE_MAX);
@@ -298,26 +341,13 @@ static void end_source(follow_t *self) {
 /* --- waiting ----------------------------------------------------------------------------------- */
 
 static void wait_for(follow_t *self, int64_t ms) {
-  self->phase = WAITING;
+  set_phase(self, WAITING);
   daytona__timer_start(self->op.client->loop, &self->timer, ms);
 }
 
 static void watch(follow_t *self) {
-  self->phase = STREAMING;
+  set_phase(self, STREAMING);
   daytona__timer_start(self->op.client->loop, &self->timer, WATCH_MS);
-}
-
-/* The requests work, whether or not they had bytes to bring: a quiet command is no failure. */
-static void poll_again(follow_t *self) {
-  self->failures = 0;
-  wait_for(self, POLL_MS);
-}
-
-/* Whether there is nobody to take what a fetch would bring. */
-static bool holds(follow_t *self) {
-  if (!self->is_paused || !stops_reading(self)) return false;
-  self->phase = HOLDING;
-  return true;
 }
 
 /* One more failure: try again later, or give up. */
@@ -333,11 +363,9 @@ static void retry(follow_t *self, const char *message) {
 
 static void on_timer(daytona__timer_t *timer) {
   follow_t *self = DAYTONA__CONTAINER(timer, follow_t, timer);
-  bool is_watch = self->phase == STREAMING;
+  assert(self->phase == STREAMING || self->phase == WAITING);
   int64_t quiet_ms = now(self) - self->last_data_ms;
-  if (!is_watch)
-    check(self);
-  else if (self->is_paused || quiet_ms < WATCH_MS)
+  if (self->phase == STREAMING && (self->is_paused || quiet_ms < WATCH_MS))
     watch(self);
   else
     check(self);
@@ -360,34 +388,40 @@ static bool is_gone(const daytona_error_t *error) {
   return daytona_error_is(error, DAYTONA_ENOTFOUND) || daytona_error_is(error, DAYTONA_EGONE);
 }
 
+/* Whether asking again would give the same: the server has understood, and says no. */
+static bool is_final(const daytona_error_t *error) {
+  return error->http_status / 100 == 4 && error->http_status != 408 && error->http_status != 429;
+}
+
+/*
+ * What the answer means depends on the socket. While there is one, it knows best unless the command is over. After one
+ * that ended WHOLE a command that has finished is the end; after any other the log has to be looked at.
+ */
 static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   follow_t *self = (follow_t *)op;
   const check_answer_t *command = answer;
-  bool has_finished = command != NULL && command->exit_code.is_set;
-  bool is_whole = self->ended_whole && self->phase == CHECKING;
-  self->ended_whole = false; /* the log may grow until the command is looked at again */
+  assert(self->phase == CHECKING || self->phase == WATCHING);
+  bool has_finished = command != NULL && command->exit_code.is_set,
+       has_gone = error != NULL && is_gone(error);
+  bool is_whole = self->phase == CHECKING && self->last_end == WHOLE;
+  if (self->last_end == WHOLE) self->last_end = ORDERLY; /* the log may grow until it is looked at again */
   if (error != NULL && error->code == DAYTONA_ENOMEM) {
     daytona__op_fail(op, error);
-    return;
-  }
-  bool has_gone = error != NULL && is_gone(error);
-  if (self->phase == WATCHING && !has_finished &&
-      !has_gone) { /* running, or not to be asked: the socket knows best */
+  } else if (self->phase == WATCHING && !has_finished && !has_gone) {
     watch(self);
-    return;
-  }
-  if (error != NULL) {
-    if (has_gone)
-      finish(self, DAYTONA_STREAM_KILLED, "the session was deleted");
+  } else if (has_gone && knows_log(self)) {
+    finish(self, DAYTONA_STREAM_KILLED, "the session was deleted");
+  } else if (error != NULL && is_final(error) && !knows_log(self)) {
+    daytona__op_fail(op, error); /* there is nothing to follow */
+  } else if (error != NULL) {
+    retry(self, error->message);
+  } else {
+    self->exit_code = command->exit_code;
+    if (has_finished && is_whole)
+      finish_exited(self);
     else
-      retry(self, error->message);
-    return;
+      fetch(self);
   }
-  self->exit_code = command->exit_code;
-  if (has_finished && is_whole)
-    finish_exited(self);
-  else
-    fetch(self);
 }
 
 /* A request of the follow's own, on the operation's only slot. */
@@ -403,7 +437,7 @@ static void request(follow_t *self, const daytona__method_t *method, int64_t tim
 }
 
 static void check(follow_t *self) {
-  self->phase = self->ws != NULL ? WATCHING : CHECKING;
+  set_phase(self, self->ws != NULL ? WATCHING : CHECKING);
   request(self, &check_method, 0, on_checked, NULL);
 }
 
@@ -417,6 +451,7 @@ static void on_head(daytona__http_call_t *http) {
 static size_t on_fetched_bytes(daytona__http_call_t *http, const char *bytes, size_t size) {
   follow_t *self = http->user;
   daytona_future_t *future = self->op.future;
+  assert(self->phase == FETCHING);
   if (self->is_json) {
     int rc = daytona__strbuf_append(&self->json, bytes, size);
     if (rc != 0) http->user_error = (daytona_errcode_t)rc;
@@ -442,10 +477,6 @@ static void prepare_fetch(daytona__op_t *op) {
   op->http.sink = on_fetched_bytes;
 }
 
-static const daytona__json_field_t whole_log_fields[] = {{.key = "output", .type = DAYTONA__JSON_BYTES}};
-
-static DAYTONA__MODEL(whole_log_model, daytona_bytes_t, "SessionCommandLogsResponse", whole_log_fields);
-
 /* A server that answers with JSON all the same. */
 static int take_json(follow_t *self) {
   void *decoded;
@@ -458,13 +489,34 @@ static int take_json(follow_t *self) {
   return rc;
 }
 
+/* The log has come whole, as it was when the command was looked at or longer. */
+static void go_on_after_fetch(follow_t *self) {
+  end_source(self);
+  bool was_needed = self->last_end == BROKEN || !self->exit_code.is_set || self->offset != self->fetched_from;
+  bool was_lost = self->sockets_opened != 0 && self->polls == 0; /* what polls make up for counts once */
+  if (was_needed && was_lost) self->end->resumed_count++;
+  self->fetches++;
+  self->polls += self->is_polling;
+  if (self->exit_code.is_set) {
+    finish_exited(self);
+  } else if (self->is_polling) {
+    self->failures =
+      0; /* the requests work, whether or not they had bytes to bring: a quiet command is none */
+    wait_for(self, POLL_MS);
+  } else {
+    open_socket(self);
+  }
+}
+
 static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   follow_t *self = (follow_t *)op;
   daytona_future_t *future = daytona_future_retain(op->future);
+  assert(self->phase == FETCHING);
   int rc = error == NULL && self->json.size != 0 ? take_json(self) : 0;
   daytona__strbuf_clear(&self->json);
-  if (is_over(self)) goto out;
-  if (self->lacks_memory || rc == DAYTONA_ENOMEM || (error != NULL && error->code == DAYTONA_ENOMEM)) {
+  if (is_over(self)) {
+    /* a callback has ended it */
+  } else if (self->lacks_memory || rc == DAYTONA_ENOMEM || (error != NULL && error->code == DAYTONA_ENOMEM)) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
   } else if (rc != 0) {
     retry(self, "the server's answer with the log is malformed");
@@ -473,26 +525,19 @@ static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *an
   } else if (error != NULL) {
     retry(self, error->message);
   } else {
-    end_source(self);
-    bool was_needed = !self->ended_orderly || !self->exit_code.is_set || self->offset != self->fetched_from;
-    if (was_needed && !self->is_counted) self->end->resumed_count++;
-    self->is_counted = self->is_polling;
-    if (self->exit_code.is_set)
-      finish_exited(self);
-    else if (self->is_polling)
-      poll_again(self);
-    else
-      open_socket(self);
+    go_on_after_fetch(self);
   }
-out:
   daytona_future_release(future);
 }
 
 static void fetch(follow_t *self) {
   drop_socket(self);
   daytona__timer_stop(&self->timer);
-  if (holds(self)) return;
-  self->phase = FETCHING;
+  if (self->is_paused && stops_reading(self)) { /* there is nobody to take what it would bring */
+    set_phase(self, HOLDING);
+    return;
+  }
+  set_phase(self, FETCHING);
   self->fetched_from = self->offset;
   self->is_json = false;
   daytona__strbuf_init(&self->json, DAYTONA__JSON_BODY_MAX);
@@ -505,7 +550,8 @@ static void fetch(follow_t *self) {
 static void on_open(daytona__ws_t *ws, const char *protocol) {
   follow_t *self = daytona__ws_user(ws);
   (void)protocol;
-  self->was_open = true;
+  self->sockets_opened++;
+  self->refusals = 0;
   self->opened_ms = self->last_data_ms = now(self);
   if (self->is_paused && stops_reading(self)) daytona__ws_pause(ws);
   watch(self);
@@ -514,6 +560,7 @@ static void on_open(daytona__ws_t *ws, const char *protocol) {
 static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
   follow_t *self = daytona__ws_user(ws);
   daytona_future_t *future = daytona_future_retain(self->op.future);
+  assert(self->phase == STREAMING || self->phase == WATCHING);
   self->last_data_ms = daytona__ws_heard_ms(ws);
   bool is_same = take(self, piece->bytes, piece->size);
   if (is_over(self)) {
@@ -522,41 +569,47 @@ static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
     daytona__op_fail(&self->op, daytona__error_static(DAYTONA_ENOMEM));
   } else if (!is_same) {
     self->is_polling = true;
+    self->last_end = BROKEN;
     drop_socket(self);
-    self->ended_whole = self->ended_orderly = false;
     if (self->phase == WATCHING)
-      self->phase = CHECKING; /* the answer is on its way */
+      set_phase(self, CHECKING); /* the answer is on its way */
     else
       check(self);
   }
   daytona_future_release(future);
 }
 
+static socket_end_t end_of_socket(const follow_t *self, const daytona__ws_close_t *close) {
+  if (!close->was_open || daytona__stream_is_lost(close)) return BROKEN;
+  return now(self) - self->last_data_ms >= SETTLED_MS ? WHOLE : ORDERLY;
+}
+
 static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   follow_t *self = daytona__ws_user(ws);
   daytona__op_t *op = &self->op;
-  bool is_checking = self->phase == WATCHING, was_lost = self->was_lost;
-  self->was_lost = true;
+  bool is_checking = self->phase == WATCHING, is_first = self->sockets_ended++ == 0;
+  bool was_refused = daytona__stream_was_refused(close);
   drop_socket(self);
   daytona__timer_stop(&self->timer);
   if (close->how == DAYTONA__WS_END_NO_MEMORY) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
     return;
   }
-  if (!self->was_open) {
+  if (!knows_log(self) && !was_refused) {
     daytona_error_t error;
     daytona__stream_error(&op->future->arena, close, &error);
     daytona__op_fail(op, &error);
     return;
   }
+  if (was_refused && (close->response.status < 500 || ++self->refusals >= REFUSALS_MAX))
+    self->is_polling = true;
   if (close->how == DAYTONA__WS_END_FRAME) self->end->close_code = close->close_code;
-  self->ended_orderly = close->was_open && !daytona__stream_is_lost(close);
-  self->ended_whole = self->ended_orderly && now(self) - self->last_data_ms >= SETTLED_MS;
+  self->last_end = end_of_socket(self, close);
   if (close->was_open && now(self) - self->opened_ms >= STABLE_MS) self->failures = 0;
   if (is_checking)
-    self->phase = CHECKING;
-  else if (!was_lost)
-    check(self); /* the first time there is no reason to wait */
+    set_phase(self, CHECKING); /* the answer is on its way */
+  else if (is_first)
+    check(self); /* there is no reason to wait */
   else
     retry(self, close->response.message);
 }
@@ -570,14 +623,16 @@ static void open_socket(follow_t *self) {
                              .on_close = on_close,
                              .user = self};
   daytona__op_t *op = &self->op;
-  self->phase = OPENING;
   begin_source(self);
   daytona__op_switch(op, &follow_method);
   daytona__op_path(op, self->session_id, self->command_id, NULL);
   daytona__url_query(&op->url, "follow", "true");
   if (daytona__op_prepare(op, NULL, DAYTONA_NO_TIMEOUT) != 0) return;
   int rc = daytona__stream_open(op, &opts, &self->ws);
-  if (rc != 0) daytona__op_reject(op, (daytona_errcode_t)rc, "%s", daytona_errcode_text(rc));
+  if (rc != 0)
+    daytona__op_reject(op, (daytona_errcode_t)rc, "%s", daytona_errcode_text(rc));
+  else
+    set_phase(self, OPENING);
 }
 
 /* The toolbox is known. */

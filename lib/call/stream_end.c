@@ -47,9 +47,20 @@ int daytona__stream_open(daytona__op_t *op, daytona__ws_opts_t *opts, daytona__w
   return daytona__ws_open(env, opts, out);
 }
 
+bool daytona__stream_was_refused(const daytona__ws_close_t *close) {
+  return close->how == DAYTONA__WS_END_HTTP && !daytona__error_is_of_platform(&close->response);
+}
+
 void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *close,
                            daytona_error_t *error) {
   daytona__response_t response = close->response;
+  if (daytona__stream_was_refused(close)) {
+    const char *message = daytona__arena_printf(
+      arena, "the upgrade to a WebSocket was answered with status %d on the way to the sandbox",
+      response.status);
+    response.code = DAYTONA_EUPGRADE;
+    if (message != NULL) response.message = message;
+  }
   if (close->how == DAYTONA__WS_END_FRAME) {
     const char *reason = close->reason[0] != '\0' ? close->reason : "no reason given";
     const char *message =

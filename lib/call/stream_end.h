@@ -21,6 +21,12 @@ extern const daytona__type_t daytona__type_stream_end; /* a daytona_stream_end_t
  */
 int daytona__stream_open(daytona__op_t *op, daytona__ws_opts_t *opts, daytona__ws_t **out);
 
+/*
+ * Whether something on the way answered the upgrade instead of the sandbox, as fronts do that let no WebSocket through:
+ * plain requests may work all the same.
+ */
+bool daytona__stream_was_refused(const daytona__ws_close_t *close);
+
 /* Why a socket did not open, as for a REST call. Strings are in `arena` or borrowed from `close`. */
 void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *close, daytona_error_t *error);
 

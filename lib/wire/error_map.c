@@ -104,6 +104,20 @@ static void read_body(daytona__arena_t *arena, const char *text, size_t size, da
   error->source = as_string(arena, body->source);
 }
 
+bool daytona__error_is_of_platform(const daytona__response_t *response) {
+  daytona__arena_t scratch;
+  daytona_error_t error = {0};
+  if (response->status < 400) return false;
+  if (response->status == 429) return true;
+  if (response->body_size == 0)
+    return response->status > 400 && response->status < 500 && response->status != 426;
+  daytona__arena_init(&scratch, 0);
+  read_body(&scratch, response->body, response->body_size, &error);
+  bool has_shape = error.message != error.body || error.server_code != NULL;
+  daytona__arena_clear(&scratch);
+  return has_shape;
+}
+
 static void describe_answer(daytona__arena_t *arena, const daytona__response_t *response,
                             daytona_error_t *error) {
   if (response->body_size != 0) read_body(arena, response->body, response->body_size, error);

@@ -485,7 +485,10 @@ static bool cut_run_everywhere(void *user) {
   cut_run(user, recorded.script.size, STREAM_ENDS);
   for (size_t i = 0; i < count; i++)
     for (int fate = STREAM_STAYS; fate <= STREAM_BREAKS; fate++)
-      if (fate != STREAM_STAYS || i % 3 == 0) cut_run(user, cuts[i], (stream_fate_t)fate);
+      if (fate != STREAM_STAYS)
+        cut_run(user, cuts[i], (stream_fate_t)fate);
+      else if (i % 3 == 0) /* without any byte of the server it waits for its turn */
+        cut_run(user, cuts[i] != 0 ? cuts[i] : 1, STREAM_STAYS);
   return true;
 }
 

@@ -10,6 +10,19 @@
 #include "check.h"
 #include "ws_peer.h"
 
+#define HTML(line, length, body) \
+  "HTTP/1.1 " line "\r\nContent-Type: text/html\r\nContent-Length: " length "\r\n\r\n" body
+
+const stream_front_t stream_fronts[STREAM_FRONTS] = {
+  {200, HTML("200 OK", "18", "<html>hello</html>")},
+  {403, HTML("403 Forbidden", "22", "<html>Forbidden</html>")},
+  {404, HTML("404 Not Found", "22", "<html>Not Found</html>")},
+  {401, HTML("401 Unauthorized", "20", "<html>log in!</html>")},
+  {400, HTML("400 Bad Request", "0", "")},
+  {426, HTML("426 Upgrade Required", "0", "")},
+  {502, HTML("502 Bad Gateway", "24", "<html>Bad Gateway</html>")},
+};
+
 /* --- scripts ----------------------------------------------------------------------------------- */
 
 void stream_frame(stream_script_t *script, int opcode, const char *bytes, size_t size) {
@@ -115,7 +128,7 @@ static void on_request(peer_conn_t *conn, const char *request, size_t size) {
   }
   size_t number = scene->upgrades++;
   snprintf(scene->upgrade, sizeof scene->upgrade, "%s", request);
-  if (scene->refusal != NULL) {
+  if (scene->refusal != NULL && (scene->refusals == 0 || number < scene->refusals)) {
     peer_puts(conn, scene->refusal);
     return;
   }
@@ -190,6 +203,7 @@ void stream_forget(stream_scene_t *scene) {
   scene->upgrades = scene->frames = scene->largest = scene->received_size = scene->in_size = 0;
   scene->socket = scene->breaking = NULL;
   scene->refusal = NULL;
+  scene->refusals = 0;
   scene->close_code = 0;
 }
 

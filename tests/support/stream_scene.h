@@ -29,6 +29,7 @@ typedef struct stream_scene {
   peer_conn_t *breaking;
   int turns;
   const char *refusal; /* the answer to upgrades instead of 101 */
+  size_t refusals;     /* to so many of them; 0: to all */
   size_t upgrades;
   char upgrade[4096];  /* the newest request for one */
   peer_conn_t *socket; /* the newest */
@@ -63,6 +64,14 @@ void stream_script_clear(stream_script_t *script);
 /* From the newest socket, now. */
 void stream_send(stream_scene_t *scene, int opcode, const char *bytes, size_t size);
 void stream_send_close(stream_scene_t *scene, int code, const char *reason);
+
+/* What fronts answer that let no WebSocket through, and how many there are: pages, or nothing. */
+typedef struct stream_front {
+  int status;
+  const char *answer;
+} stream_front_t;
+extern const stream_front_t stream_fronts[];
+enum { STREAM_FRONTS = 7 };
 
 /* A text/plain answer for `line`. */
 void stream_answer_text(stream_scene_t *scene, const char *line, const char *text);

@@ -797,6 +797,69 @@ static void a_connection_lost_while_paused_is_made_up_for_later(void **state) {
   }
 }
 
+/* --- upgrades that something on the way refuses -------------------------------------------------- */
+
+static void a_follow_without_sockets_makes_do_with_requests(void **state) {
+  for (int i = 0; i < STREAM_FRONTS; i++) {
+    stream_scene_t scene;
+    heard_t heard = {0};
+    stream_open(&scene);
+    scene.refusal = stream_fronts[i].answer;
+    for (int n = 0; n < 5; n++) api_answer(&scene.api, get_command, 200, running);
+    api_answer(&scene.api, get_command, 200, finished);
+    stream_answer_text(&scene, get_logs, "\1\1\1o");
+    stream_answer_text(&scene, get_logs, "\1\1\1one\n");
+    stream_answer_text(&scene, get_logs, log_text);
+    daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+    const daytona_stream_end_t *end = end_of(&scene, future, DAYTONA_STREAM_EXITED);
+    expect_everything(&heard, end);
+    assert_int_equal(end->resumed_count, 0);
+    assert_int_equal(scene.upgrades, stream_fronts[i].status < 500 ? 1 : 3);
+    daytona_future_release(future);
+    stream_close(&scene);
+  }
+}
+
+/* A front that restarts answers 502 for a while. */
+static void a_front_that_comes_back_is_asked_for_a_socket_again(void **state) {
+  stream_scene_t scene;
+  stream_script_t script;
+  heard_t heard = {0};
+  stream_open(&scene);
+  make_script(&script);
+  stream_play(&scene, &script, 0, STREAM_STAYS);
+  stream_play(&scene, &script, 0, STREAM_STAYS);
+  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  scene.refusal = stream_fronts[STREAM_FRONTS - 1].answer;
+  scene.refusals = 2;
+  for (int n = 0; n < 2; n++) api_answer(&scene.api, get_command, 200, running);
+  api_answer(&scene.api, get_command, 200, finished);
+  for (int n = 0; n < 2; n++) stream_answer_text(&scene, get_logs, "\1\1\1o");
+  stream_answer_text(&scene, get_logs, log_text);
+  daytona_future_t *future = follow(&scene, &heard, (daytona_session_follow_opts_t){0});
+  expect_everything(&heard, end_of(&scene, future, DAYTONA_STREAM_EXITED));
+  assert_int_equal(scene.upgrades, 3);
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+static void nothing_to_follow_is_an_error_without_sockets_too(void **state) {
+  static const struct {
+    int status;
+    daytona_errcode_t code;
+  } answers[] = {{404, DAYTONA_ENOTFOUND}, {401, DAYTONA_EAUTH}, {403, DAYTONA_EFORBIDDEN}};
+  for (int i = 0; i < 3; i++) {
+    stream_scene_t scene;
+    heard_t heard = {0};
+    stream_open(&scene);
+    scene.refusal = stream_fronts[1].answer;
+    api_answer(&scene.api, get_command, answers[i].status, "{\"message\":\"no\"}");
+    api_fails(follow(&scene, &heard, (daytona_session_follow_opts_t){0}), answers[i].code);
+    stream_close(&scene);
+  }
+}
+
 /* --- ending early ------------------------------------------------------------------------------ */
 
 static void cancel_now(heard_t *heard) { daytona_future_cancel(heard->follow); }
@@ -941,6 +1004,9 @@ int main(void) {
     cmocka_unit_test(a_deleted_session_ends_a_silent_socket),
     cmocka_unit_test(a_connection_lost_while_paused_is_made_up_for_later),
     cmocka_unit_test(dropping_leaves_whole_characters),
+    cmocka_unit_test(a_follow_without_sockets_makes_do_with_requests),
+    cmocka_unit_test(a_front_that_comes_back_is_asked_for_a_socket_again),
+    cmocka_unit_test(nothing_to_follow_is_an_error_without_sockets_too),
     cmocka_unit_test(a_callback_may_end_the_follow),
     cmocka_unit_test(a_follow_may_be_cancelled_or_closed_at_any_time),
     cmocka_unit_test(a_follow_survives_lack_of_memory),

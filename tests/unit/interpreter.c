@@ -272,7 +272,28 @@ static void refusals_are_errors_as_from_rest(void **state) {
   stream_open(&scene);
   scene.refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
   api_fails(run(&scene, &heard), DAYTONA_EAUTH);
+  scene.refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 16\r\n\r\n{\"message\":\"no\"}";
+  api_fails(run(&scene, &heard), DAYTONA_EFORBIDDEN);
   stream_close(&scene);
+}
+
+static void an_upgrade_that_is_refused_on_the_way_says_so(void **state) {
+  for (int i = 0; i < STREAM_FRONTS; i++) {
+    stream_scene_t scene;
+    heard_t heard = {0};
+    char status[16];
+    stream_open(&scene);
+    scene.refusal = stream_fronts[i].answer;
+    snprintf(status, sizeof status, "status %d", stream_fronts[i].status);
+    daytona_future_t *future = api_must_fail(run(&scene, &heard), DAYTONA_EUPGRADE);
+    const daytona_error_t *error = daytona_future_error(future);
+    assert_int_equal(error->http_status, stream_fronts[i].status);
+    assert_non_null(strstr(error->message, "upgrade"));
+    assert_non_null(strstr(error->message, status));
+    assert_int_equal(scene.upgrades, 1);
+    daytona_future_release(future);
+    stream_close(&scene);
+  }
 }
 
 static void collected_output_has_a_bound(void **state) {
@@ -440,6 +461,7 @@ int main(void) {
     cmocka_unit_test(a_run_waits_for_its_turn_however_long),
     cmocka_unit_test(a_cut_anywhere_is_an_error),
     cmocka_unit_test(refusals_are_errors_as_from_rest),
+    cmocka_unit_test(an_upgrade_that_is_refused_on_the_way_says_so),
     cmocka_unit_test(collected_output_has_a_bound),
     cmocka_unit_test(a_message_has_a_bound),
     cmocka_unit_test(errors_without_end_do_not_cost_memory),
