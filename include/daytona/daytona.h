@@ -16,6 +16,7 @@
 #include <daytona/log.h>
 #include <daytona/memory.h>
 #include <daytona/process.h>
+#include <daytona/promise.h>
 #include <daytona/pty.h>
 #include <daytona/sandbox.h>
 #include <daytona/session.h>

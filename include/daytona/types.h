@@ -91,6 +91,12 @@ typedef struct daytona_strings {
   size_t count;
 } daytona_strings_t;
 
+/**
+ * The library has no use for `user` any more and will not pass it to a callback again: the moment to free it. Called
+ * once for every pointer that it was given together with, whatever becomes of the call.
+ */
+typedef void (*daytona_destroy_cb)(void *user);
+
 /** Bytes that need not be text. `data` is followed by a NUL that `size` does not count. */
 typedef struct daytona_bytes {
   const char *data;

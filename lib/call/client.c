@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/future.h"
+#include "call/op.h"
 #include "core/combine.h"
+#include "core/future.h"
 #include "core/memory.h"
+#include "core/promise.h"
 #include "net/trust.h"
 
 /*
@@ -254,6 +256,18 @@ uv_loop_t *daytona_client_loop(const daytona_client_t *client) {
 int daytona_client_post(daytona_client_t *client, void (*run)(void *user), void *user) {
   if (client == NULL || run == NULL) return DAYTONA_EINVAL;
   return daytona__loop_post(client->loop, run, user);
+}
+
+/* --- promises, on the client's loop -------------------------------------------------------------- */
+
+int daytona_promise_new(daytona_client_t *client, const daytona_promise_opts_t *opts, daytona_promise_t **out,
+                        daytona_future_t **future) {
+  static const daytona_promise_opts_t defaults;
+  if (opts == NULL) opts = &defaults;
+  if (client == NULL || out == NULL || future == NULL || !DAYTONA__RESERVED_OK(opts)) return DAYTONA_EINVAL;
+  if (!daytona__loop_on_thread(client->loop)) return DAYTONA_ETHREAD;
+  if (client->is_closing) return DAYTONA_ECLOSED;
+  return daytona__promise_new(client->loop, opts, out, future);
 }
 
 /* --- combinators, on the client's loop --------------------------------------------------------- */

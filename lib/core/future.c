@@ -99,6 +99,30 @@ static void call_user(daytona_future_t *future, daytona_future_cb callback, void
   daytona__loop_release(loop);
 }
 
+void daytona__future_own(daytona_future_t *future, daytona_destroy_cb destroy, void *user) {
+  if (destroy == NULL) return;
+  if (future->is_immortal) {
+    destroy(user);
+    return;
+  }
+  assert(future->state != SETTLED);
+  daytona__owned_t *owned = future->owned;
+  while (owned->destroy != NULL) owned++;
+  assert(owned < future->owned + DAYTONA__OWNED_MAX);
+  *owned = (daytona__owned_t){destroy, user};
+}
+
+/* After the observers, who may use the same pointer. */
+static void give_back(daytona_future_t *future) {
+  for (int i = 0; i < DAYTONA__OWNED_MAX && future->owned[i].destroy != NULL; i++) {
+    daytona__owned_t owned = future->owned[i];
+    future->owned[i].destroy = NULL;
+    daytona__loop_enter(future->loop);
+    owned.destroy(owned.user);
+    daytona__loop_leave(future->loop);
+  }
+}
+
 static void tell_observers(daytona__task_t *task) {
   daytona_future_t *future = DAYTONA__CONTAINER(task, daytona_future_t, tell);
   future->state = SETTLED;
@@ -115,6 +139,7 @@ static void tell_observers(daytona__task_t *task) {
     call_user(future, callback, user);
     daytona_future_release(future); /* the observer's; the loop's own comes last */
   }
+  give_back(future);
   daytona_future_release(future);
 }
 

@@ -66,6 +66,14 @@ typedef struct daytona__notice {
   void *user;
 } daytona__notice_t;
 
+/* What the program has lent to an operation, to be given back once its callbacks cannot come any more. */
+typedef struct daytona__owned {
+  daytona_destroy_cb destroy; /* NULL: nothing */
+  void *user;
+} daytona__owned_t;
+
+enum { DAYTONA__OWNED_MAX = 2 };
+
 struct daytona_future {
   daytona__arena_t arena;
   daytona__loop_t *loop;
@@ -84,6 +92,7 @@ struct daytona_future {
   daytona__list_t observers;
   daytona__observer_t first;
   bool first_is_used;
+  daytona__owned_t owned[DAYTONA__OWNED_MAX];
 };
 
 /* A pending future with one reference for the caller. `op_size` bytes of zeroed state come with it. */
@@ -97,6 +106,12 @@ bool daytona__future_is_pending(const daytona_future_t *future);
 
 /* The operation's state if it is of `kind`, else NULL. The only way to get at the state of a future that is not one's own. */
 void *daytona__op_of(const daytona_future_t *future, const daytona__op_kind_t *kind);
+
+/*
+ * Have `destroy` called with `user` once the future has settled and its callbacks of that turn were called; at once if
+ * there is no such future (it is dead). A NULL `destroy` is nothing.
+ */
+void daytona__future_own(daytona_future_t *future, daytona_destroy_cb destroy, void *user);
 
 /* Settle. The result must live in the arena or be released by the type's `drop`. */
 void daytona__future_resolve(daytona_future_t *future, const daytona__type_t *type, void *result);

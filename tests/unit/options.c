@@ -138,6 +138,15 @@ static void reserved_words_of_configuration_and_query_must_be_zero(void **state)
     assert_int_equal(daytona_sandbox_iter_new(scene.client, &query, &iter), DAYTONA_EINVAL);
     assert_null(iter);
   }
+  for (size_t i = 0; i < sizeof((daytona_promise_opts_t *)0)->reserved / sizeof(uint64_t); i++) {
+    daytona_promise_opts_t opts = {0};
+    daytona_promise_t *promise = NULL;
+    daytona_future_t *future = NULL;
+    opts.reserved[i] = 1;
+    assert_int_equal(daytona_promise_new(scene.client, &opts, &promise, &future), DAYTONA_EINVAL);
+    assert_null(promise);
+    assert_null(future);
+  }
   for (size_t i = 0; i < sizeof scene.config.reserved / sizeof(uint64_t); i++) {
     daytona_config_t config = scene.config;
     daytona_client_t *client = NULL;

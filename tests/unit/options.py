@@ -29,7 +29,7 @@ STREAMS = {"daytona_interpreter_run_code", "daytona_pty_connect", "daytona_pty_c
            "daytona_session_follow"}
 
 # Functions of another shape than "returns a future", tested by hand in options.c.
-BY_HAND = {"daytona_client_new", "daytona_config_check", "daytona_sandbox_iter_new"}
+BY_HAND = {"daytona_client_new", "daytona_config_check", "daytona_promise_new", "daytona_sandbox_iter_new"}
 
 # Transfers, whose answers are not JSON; options.c tests their reserved words apart.
 TRANSFER = "daytona_transfer_opts_t"
