@@ -20,7 +20,7 @@ libcurl4-openssl-dev  curl/curl.h
 libwslay-dev          wslay/wslay.h
 libmbedtls-dev        mbedtls/ssl.h
 libjansson-dev        jansson.h
-libmicrohttpd-dev     microhttpd.h
+libgnutls28-dev       gnutls/gnutls.h
 libarchive-dev        archive.h
 libcmocka-dev         cmocka.h
 '

@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -358,6 +359,217 @@ static void bad_requests_do_no_harm(void **state) {
   raw_until_end(&f->client);
 }
 
+static void up_bytes(fixture *f, size_t count) {
+  while (f->client.got.len < count && !f->client.is_ended) uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+static void a_client_that_waits_is_invited(void **state) {
+  fixture *f = *state;
+  f->handler = echo;
+  raw_send(&f->client, "POST /a " HEAD "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+  up_bytes(f, 25);
+  assert_string_equal(f->client.got.data, "HTTP/1.1 100 Continue\r\n\r\n");
+  raw_send(&f->client, "hello");
+  assert_true(raw_until(&f->client, "\r\n\r\nhello"));
+  raw_send(&f->client, "POST /a " HEAD "Content-Length: 2\r\n\r\nok");
+  assert_true(raw_until(&f->client, "\r\n\r\nok"));
+}
+
+static void a_client_that_waits_is_refused_instead(void **state) {
+  fixture *f = *state;
+  f->handler = refuse;
+  raw_send(&f->client, "POST /a " HEAD "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+  raw_until_end(&f->client);
+  assert_int_equal(f->client.error, 0);
+  assert_int_equal(strncmp(f->client.got.data, "HTTP/1.1 401 ", 13), 0);
+  assert_non_null(strstr(f->client.got.data, "Connection: close"));
+}
+
+static void a_body_that_is_declared_too_large_is_not_invited(void **state) {
+  fixture *f = *state;
+  f->handler = echo;
+  raw_send(&f->client, "POST /a " HEAD "Content-Length: 5000\r\nExpect: 100-continue\r\n\r\n");
+  raw_until_end(&f->client);
+  assert_int_equal(strncmp(f->client.got.data, "HTTP/1.1 413 ", 13), 0);
+}
+
+static void half_close(fixture *f) { dl_duplex_shutdown(f->client.stream); }
+
+/* Sends the request, and its end, and waits until the server has seen both. */
+static void send_half_closed(fixture *f, const char *text) {
+  raw_send(&f->client, text);
+  while (dl_duplex_queued(f->client.stream) > 0) uv_run(&f->loop, UV_RUN_ONCE);
+  half_close(f);
+}
+
+static void a_client_that_sends_no_more_gets_its_answer(void **state) {
+  fixture *f = *state;
+  f->handler = hold_and_watch;
+  send_half_closed(f, "GET /later " HEAD "\r\n");
+  /* It is asked whether it is still there, and is. */
+  assert_true(raw_until(&f->client, "100 Continue\r\n\r\n"));
+  for (int i = 0; i < 20; i++) uv_run(&f->loop, UV_RUN_NOWAIT);
+  assert_false(f->was_gone);
+  dl_reply_text(f->held, 200, "late");
+  raw_until_end(&f->client);
+  assert_non_null(strstr(f->client.got.data, "\r\n\r\nlate"));
+  assert_int_equal(f->client.error, 0);
+}
+
+static void a_stream_to_a_client_that_sends_no_more_is_whole(void **state) {
+  fixture *f = *state;
+  f->handler = stream_out;
+  uv_timer_init(&f->loop, &f->timer);
+  f->timer.data = f;
+  send_half_closed(f, "GET /s " HEAD "\r\n");
+  raw_until_end(&f->client);
+  assert_true(f->was_closed && f->was_complete);
+  /* The size of one chunk, or of the last one, has a digit more. */
+  assert_true(strstr(f->client.got.data, "\r\n0\r\n\r\n") != NULL ||
+              strstr(f->client.got.data, "\r\n00\r\n\r\n") != NULL);
+  uv_close((uv_handle_t *)&f->timer, NULL);
+}
+
+static ssize_t pull_never(void *user, char *out, size_t max) {
+  (void)out, (void)max;
+  ((fixture *)user)->pulls++;
+  return DL_PULL_LATER;
+}
+
+static void stream_nothing(dl_req *req, void *user) {
+  static const dl_pull_events events = {pull_never, on_stream_close};
+  dl_reply_stream(req, 200, -1, &events, user);
+}
+
+static void who_leaves_a_quiet_stream_is_noticed(void **state) {
+  fixture *f = *state;
+  f->handler = stream_nothing;
+  raw_send(&f->client, "GET /s " HEAD "\r\n");
+  assert_true(raw_until(&f->client, "\r\n\r\n"));
+  dl_duplex_close(f->client.stream);
+  f->client.stream = NULL;
+  while (!f->was_closed) uv_run(&f->loop, UV_RUN_ONCE);
+  assert_false(f->was_complete);
+}
+
+static void requests_in_one_go_are_answered_in_order(void **state) {
+  fixture *f = *state;
+  dl_buf text;
+  f->handler = echo;
+  dl_buf_init(&text, 1 << 20);
+  for (int i = 0; i < 200; i++)
+    dl_buf_printf(&text, "POST /a " HEAD "Content-Length: 4\r\n\r\n<%02d>", i % 100);
+  send_half_closed(f, text.data);
+  raw_until_end(&f->client);
+  const char *at = f->client.got.data;
+  for (int i = 0; i < 200; i++) {
+    char want[16];
+    snprintf(want, sizeof want, "\r\n\r\n<%02d>", i % 100);
+    at = strstr(at, "\r\n\r\n");
+    assert_non_null(at);
+    assert_int_equal(strncmp(at, want, strlen(want)), 0);
+    at += strlen(want);
+  }
+  assert_string_equal(at, "");
+  dl_buf_clear(&text);
+}
+
+static void what_is_no_request_is_refused_and_lingers(void **state) {
+  fixture *f = *state;
+  f->handler = echo;
+  /* More than a socket holds behind the error: it must not destroy the answer. */
+  static char rest[4000000];
+  memset(rest, 'x', sizeof rest);
+  raw_send(&f->client, "GET / HTTP/1.1\r\n\r\n");
+  dl_duplex_write(f->client.stream, rest, sizeof rest);
+  raw_until_end(&f->client);
+  assert_int_equal(f->client.error, 0);
+  assert_int_equal(strncmp(f->client.got.data, "HTTP/1.1 400 ", 13), 0);
+}
+
+static void a_broken_body_tells_the_handler_and_the_client(void **state) {
+  fixture *f = *state;
+  f->handler = stream_in;
+  raw_send(&f->client, "POST /up " HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nnonsense\r\n");
+  raw_until_end(&f->client);
+  assert_true(f->body_aborted);
+  assert_int_equal(f->streamed, 3);
+  assert_int_equal(strncmp(f->client.got.data, "HTTP/1.1 400 ", 13), 0);
+}
+
+static void answers_to_head_have_no_body(void **state) {
+  fixture *f = *state;
+  f->handler = stream_out;
+  raw_send(&f->client, "HEAD /s " HEAD "\r\n");
+  assert_true(raw_until(&f->client, "\r\n\r\n"));
+  while (!f->was_closed) uv_run(&f->loop, UV_RUN_ONCE);
+  assert_int_equal(f->pulls, 0);
+  f->handler = echo;
+  dl_buf_reset(&f->client.got);
+  raw_send(&f->client, "HEAD /a " HEAD "Content-Length: 2\r\n\r\nok");
+  assert_true(raw_until(&f->client, "Content-Length: 2\r\n\r\n"));
+  raw_send(&f->client, "POST /a " HEAD "Content-Length: 5\r\n\r\nafter");
+  assert_true(raw_until(&f->client, "\r\n\r\nafter"));
+}
+
+static void an_old_client_gets_a_plain_stream_and_an_end(void **state) {
+  fixture *f = *state;
+  f->handler = stream_out;
+  uv_timer_init(&f->loop, &f->timer);
+  f->timer.data = f;
+  raw_send(&f->client, "GET /s HTTP/1.0\r\n\r\n");
+  raw_until_end(&f->client);
+  assert_non_null(strstr(f->client.got.data, "\r\n\r\ntick tick tick "));
+  assert_null(strstr(f->client.got.data, "chunked"));
+  uv_close((uv_handle_t *)&f->timer, NULL);
+}
+
+static void add_bad_headers(dl_req *req, void *user) {
+  (void)user;
+  dl_req_add_header(req, "X-Good", "a\tb");
+  dl_req_add_header(req, "X-Bad", "a\nb");
+  dl_req_add_header(req, "X-Bad", "a\001b");
+  dl_req_add_header(req, "X Bad", "a");
+  dl_req_add_header(req, "", "a");
+  dl_req_add_header(req, "Content-Length", "99");
+  dl_req_add_header(req, "connection", "upgrade");
+  dl_req_add_header(req, "Transfer-Encoding", "chunked");
+  dl_reply_text(req, 200, "ok");
+}
+
+static void answers_hold_only_headers_that_are_some(void **state) {
+  fixture *f = *state;
+  f->handler = add_bad_headers;
+  raw_send(&f->client, "GET / " HEAD "\r\n");
+  assert_true(raw_until(&f->client, "\r\n\r\nok"));
+  assert_non_null(strstr(f->client.got.data, "\r\nX-Good: a\tb\r\n"));
+  static const char *const none[] = {"Bad", "99", "upgrade", "chunked", "\r\n:"};
+  for (size_t i = 0; i < DL_COUNT(none); i++) assert_null(strstr(f->client.got.data, none[i]));
+}
+
+static ssize_t pull_too_little(void *user, char *out, size_t max) {
+  fixture *f = user;
+  (void)max;
+  if (f->pulls++ > 0) return DL_PULL_END;
+  memcpy(out, "abc", 3);
+  return 3;
+}
+
+static void stream_too_little(dl_req *req, void *user) {
+  static const dl_pull_events events = {pull_too_little, on_stream_close};
+  dl_reply_stream(req, 200, 10, &events, user);
+}
+
+static void a_stream_that_ends_early_breaks_the_connection(void **state) {
+  fixture *f = *state;
+  f->handler = stream_too_little;
+  raw_send(&f->client, "GET / " HEAD "\r\n");
+  raw_until_end(&f->client);
+  assert_true(f->was_closed);
+  assert_false(f->was_complete);
+  assert_non_null(strstr(f->client.got.data, "Content-Length: 10"));
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
@@ -377,6 +589,19 @@ int main(void) {
     T(reset_is_seen_as_a_reset),
     T(dribbled_answer_takes_its_time),
     T(bad_requests_do_no_harm),
+    T(a_client_that_waits_is_invited),
+    T(a_client_that_waits_is_refused_instead),
+    T(a_body_that_is_declared_too_large_is_not_invited),
+    T(a_client_that_sends_no_more_gets_its_answer),
+    T(a_stream_to_a_client_that_sends_no_more_is_whole),
+    T(who_leaves_a_quiet_stream_is_noticed),
+    T(requests_in_one_go_are_answered_in_order),
+    T(what_is_no_request_is_refused_and_lingers),
+    T(a_broken_body_tells_the_handler_and_the_client),
+    T(answers_to_head_have_no_body),
+    T(an_old_client_gets_a_plain_stream_and_an_end),
+    T(answers_hold_only_headers_that_are_some),
+    T(a_stream_that_ends_early_breaks_the_connection),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -30,7 +31,8 @@ struct dl_duplex {
   int watched; /* what the poll handle is set to */
   uint64_t sent;
   int error;
-  bool is_connecting, is_paused, is_ended, is_broken, is_closing, is_flushing, wants_drain, wants_hangup;
+  bool is_connecting, is_paused, is_ended, is_broken, is_closing, is_flushing, wants_drain;
+  bool wants_hangup, has_told_hangup, wants_break;
 };
 
 static char read_buffer[READ_CHUNK]; /* the server has one loop; bytes are borrowed for the call */
@@ -46,7 +48,9 @@ static void watch(dl_duplex *d) {
   if (pending(d) > 0 || d->is_connecting || d->error || d->wants_drain) want |= UV_WRITABLE;
   /* A socket is nearly always writable: this asks for one turn to hand over what we hold. */
   if (d->unread.len > 0 && !d->is_paused) want |= UV_WRITABLE;
-  if (d->wants_hangup && d->is_paused && !d->is_ended) want |= UV_DISCONNECT;
+  /* Errors come with any event that is asked for: this one hardly ever comes by itself. */
+  bool is_silent = d->is_ended ? d->wants_break : d->is_paused && d->wants_hangup;
+  if (is_silent && !d->is_broken) want |= d->is_ended || d->has_told_hangup ? UV_PRIORITIZED : UV_DISCONNECT;
   if (want == d->watched) return;
   d->watched = want;
   if (want)
@@ -169,6 +173,26 @@ static void on_readable(dl_duplex *d) {
   }
 }
 
+static bool is_hung_up(const dl_duplex *d) {
+  struct pollfd p = {.fd = d->fd};
+  return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/* The peer has gone, wholly or in one direction, and nobody reads. */
+static void on_silence_broken(dl_duplex *d, int events) {
+  if (is_hung_up(d)) {
+    tell_end(d, UV_ECONNRESET);
+  } else if (events & UV_PRIORITIZED) {
+    d->wants_break = d->wants_hangup =
+      false; /* an urgent byte, which nobody wants: it would wake us for ever */
+  } else if (d->events && d->events->on_hangup) {
+    d->has_told_hangup = true;
+    d->events->on_hangup(d, d->user);
+  } else {
+    tell_end(d, UV_ECONNRESET);
+  }
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events) {
   dl_duplex *d = poll->data;
   int was = d->watched;
@@ -180,7 +204,8 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   if (events & was & UV_WRITABLE) on_writable(d);
   if (!d->is_closing && !d->is_paused && !d->is_ended && d->unread.len > 0) deliver_unread(d);
   if ((events & was & UV_READABLE) && !d->is_closing) on_readable(d);
-  if ((events & was & UV_DISCONNECT) && !d->is_closing) tell_end(d, UV_ECONNRESET);
+  if ((events & was & (UV_DISCONNECT | UV_PRIORITIZED)) && !d->is_closing && !d->is_broken)
+    on_silence_broken(d, events & was);
   if (!d->is_closing) watch(d);
 }
 
@@ -232,8 +257,29 @@ void dl_duplex_read_resume(dl_duplex *d) {
   watch(d);
 }
 
+/* How much of it leaves at once, with nothing queued before it; a failure is told later, by the poll callback. */
+static size_t send_now(dl_duplex *d, const char *bytes, size_t len) {
+  size_t taken = 0;
+  while (taken < len) {
+    ssize_t sent = send(d->fd, bytes + taken, len - taken, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) d->error = -errno;
+    if (sent < 0) break;
+    taken += (size_t)sent;
+    d->sent += (uint64_t)sent;
+  }
+  return taken;
+}
+
 bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
   if (d->is_closing || d->error || d->is_broken) return false;
+  if (pending(d) == 0 && !d->is_connecting) {
+    size_t sent = send_now(d, bytes, len);
+    bytes = (const char *)bytes + sent;
+    len -= sent;
+    if (d->error) watch(d);
+    if (d->error || len == 0) return true;
+  }
   if (d->out_at > 0 && d->out_at >= pending(d)) {
     dl_buf_consume(&d->out, d->out_at);
     d->out_at = 0;
@@ -243,8 +289,7 @@ bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
     watch(d);
     return false;
   }
-  if (!d->is_connecting) flush(d);
-  if (pending(d) > 0) d->wants_drain = true;
+  d->wants_drain = true;
   watch(d);
   return true;
 }
@@ -252,6 +297,13 @@ bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
 size_t dl_duplex_queued(const dl_duplex *d) { return pending(d); }
 
 uint64_t dl_duplex_sent(const dl_duplex *d) { return d->sent; }
+
+int dl_duplex_fd(const dl_duplex *d) { return d->fd; }
+
+void dl_duplex_ask_drain(dl_duplex *d) {
+  d->wants_drain = true;
+  watch(d);
+}
 
 void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms) {
   if (!d || d->is_closing) return;
@@ -267,6 +319,11 @@ void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms) {
 
 void dl_duplex_watch_hangup(dl_duplex *d, bool is_on) {
   d->wants_hangup = is_on;
+  watch(d);
+}
+
+void dl_duplex_watch_break(dl_duplex *d) {
+  d->wants_break = true;
   watch(d);
 }
 

@@ -21,6 +21,9 @@ typedef struct {
   void (*on_end)(dl_duplex *d, int error, void *user);
   /* Everything written has left. Optional. */
   void (*on_drain)(dl_duplex *d, void *user);
+  /* With dl_duplex_watch_hangup: the peer sends nothing more than what has come and was not read yet. Once.
+   * Optional; without it that is a break, and what was not read is lost. */
+  void (*on_hangup)(dl_duplex *d, void *user);
 } dl_duplex_events;
 
 /* How a stream gets rid of its descriptor; by default close(2). */
@@ -46,8 +49,14 @@ void dl_duplex_close(dl_duplex *d);
 void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms);
 /* Break the stream from outside: its user hears on_end with `error`. True if the user closed it. */
 bool dl_duplex_fail(dl_duplex *d, int error);
-/* While reading is paused, tell a peer that has hung up as a break; what it sent last is lost then. */
+/* While reading is paused, tell that the peer has hung up. */
 void dl_duplex_watch_hangup(dl_duplex *d, bool is_on);
+/* After its end, a peer is either gone or only sends no more. Tell as a break that nothing reaches it any more, which
+ * shows at once on a Unix socket, and on TCP when something was sent to it. */
+void dl_duplex_watch_break(dl_duplex *d);
+/* on_drain comes in the next turn, also when nothing is queued. */
+void dl_duplex_ask_drain(dl_duplex *d);
+int dl_duplex_fd(const dl_duplex *d);
 
 /* ---- for damage on purpose ---- */
 

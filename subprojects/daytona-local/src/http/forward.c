@@ -260,7 +260,7 @@ static void put_header(void *user, const char *name, const char *value) {
 static bool build_head(forward *f) {
   dl_req *req = f->req;
   const char *host = f->o.host != NULL ? f->o.host : dl_req_header(req, "Host");
-  const char *upgrade = dl_req_header(req, "Upgrade");
+  const char *upgrade = dl_req_upgrade(req);
   int64_t length = dl_req_content_length(req);
   f->is_upgrade_request = upgrade != NULL;
   f->is_chunked_request = length < 0;

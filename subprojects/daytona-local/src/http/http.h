@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The HTTP/1.1 server of both roles: libmicrohttpd run from a libuv loop.
+ * The HTTP/1.1 server of both roles, on a libuv loop.
  *
  * One rule covers every request: the handler is called once, when the head has arrived, and
  * **answers exactly once**, at once or on any later turn of the loop, also when the peer has gone
@@ -11,7 +11,13 @@
  *     handler -> dl_req_read_body(ceiling, cb) -> dl_reply_*   413 when larger; cb is then not called
  *     handler -> dl_req_stream_body(cbs) -> dl_reply_*         bytes as they come, with back-pressure
  *
- * The body is always read to its end before an answer leaves, so that connections stay usable.
+ * The body is read to its end before an answer leaves, so that connections stay usable; a body that nobody wants
+ * any more has five seconds and 64 MiB for that, then the answer comes with the end of the connection. A client that
+ * waits for 100 Continue gets it when the handler has returned without an answer.
+ *
+ * Whatever is no request for sure is answered 4xx without a handler, and its connection ends. Limits and time limits
+ * are in docs/local-server.md.
+ *
  * All callbacks come on the loop thread. Closing the server and all of dl_req_* and dl_reply_*
  * may be called from inside any of them.
  */
@@ -34,7 +40,7 @@ typedef struct {
   int port;         /* 0: any free one, see dl_http_port */
   /* PEM texts, copied; NULL: plain HTTP. With a client CA, a client must show a certificate of it. */
   const char *tls_cert_pem, *tls_key_pem, *tls_client_ca_pem;
-  unsigned connection_max;    /* 0: 8192 */
+  unsigned connection_max;    /* 0: 8192, or what three quarters of the descriptors are enough for */
   dl_http_handler on_request; /* Required. */
   /* True: keep this fresh connection open but never read or answer it. Optional. */
   bool (*on_accept)(void *user);
@@ -61,6 +67,8 @@ const dl_query *dl_req_query(dl_req *req);
 const char *dl_req_header(const dl_req *req, const char *name);
 void dl_req_each_header(const dl_req *req, void (*each)(void *user, const char *name, const char *value),
                         void *user);
+/* The protocol that is asked for, or NULL; without its word in Connection the header asks for nothing. */
+const char *dl_req_upgrade(const dl_req *req);
 /* Declared length, -1 when chunked, 0 when there is no body. */
 int64_t dl_req_content_length(const dl_req *req);
 /* Address of the peer, "unix" on a Unix socket. */
@@ -92,13 +100,15 @@ typedef struct {
 void dl_req_stream_body(dl_req *req, const dl_body_events *events, void *user);
 void dl_req_body_resume(dl_req *req);
 
-/* Tell once if the peer goes away before the answer was given. The answer is still due. */
+/* Tell once if the peer goes away before the answer was given. The answer is still due. A peer that only sends no more
+ * has not gone: it is asked with an interim answer, so that one that has gone shows. */
 void dl_req_on_gone(dl_req *req, void (*on_gone)(dl_req *req, void *user), void *user);
 bool dl_req_is_gone(const dl_req *req);
 
 /* ---- the answer ---- */
 
-/* For the coming answer; refused (ignored) after it. Values with line breaks are left out. */
+/* For the coming answer; ignored after it. Left out: names that are no token, values with control characters, and
+ * what is ours (Connection, Content-Length, Transfer-Encoding, Date). */
 void dl_req_add_header(dl_req *req, const char *name, const char *value);
 
 /* Forget the headers added so far. */

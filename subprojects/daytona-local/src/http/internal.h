@@ -1,38 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of src/http share about a request and a server. Nobody else includes this.
+ * What the files of src/http share about a server, its connections and a request. Nobody else includes this.
+ *
+ *     server.c   accepting, room for everybody, time limits, the end of it all
+ *     conn.c     one connection: bytes to requests, one after the other, and answers to bytes
+ *     request.c  what was asked and its body
+ *     reply.c    what is answered: decided at any time, and turned into blocks of bytes
+ *     shape.c    damage on purpose
  */
 #ifndef DL_HTTP_INTERNAL_H
 #define DL_HTTP_INTERNAL_H
 
 #include "base/list.h"
 #include "http/http.h"
+#include "http/http1.h"
 #include "http/tls.h"
 
-#include <microhttpd.h>
-
 #define DL_PARAMS_MAX 8
-/* What a peer may still send after we have decided to refuse its body; then we hang up. */
+/* What a peer may still send after we have decided to refuse its body; then it gets the answer and the end. */
 #define DL_DRAIN_MAX (64 * 1024 * 1024)
+
+typedef struct dl_conn dl_conn;
+
+/* What a connection waits for. All of them but the last have a time limit (server.c). */
+typedef enum {
+  DL_PHASE_HEAD,   /* the first request, or the rest of the head of a next one */
+  DL_PHASE_IDLE,   /* the beginning of a next request */
+  DL_PHASE_BODY,   /* more of the body */
+  DL_PHASE_DRAIN,  /* the rest of a body that nobody wants any more */
+  DL_PHASE_ANSWER, /* the client to take some of the answer */
+  DL_PHASE_LINGER, /* the client's end after ours */
+  DL_PHASE_COUNT,
+  DL_PHASE_BUSY = DL_PHASE_COUNT /* us */
+} dl_phase;
 
 struct dl_http {
   uv_loop_t *loop;
-  struct MHD_Daemon *mhd;
   dl_tls *tls; /* NULL: plain HTTP */
   dl_http_opts opts;
   int listen_fd, port;
-  uv_poll_t listen_poll, mhd_poll;
-  uv_timer_t timer, accept_timer; /* the second while accepting rests */
+  size_t head_max;
+  unsigned count, count_max;
+  uv_poll_t listen_poll;
+  uv_timer_t work_timer, limit_timer, accept_timer; /* the last while accepting rests */
   uv_prepare_t prepare;
   uv_check_t check;
   int open_handles;
-  bool is_dirty, is_running, is_closing, is_stopped;
-  bool has_told_accept; /* that it failed, since the last that worked */
-  dl_list requests;     /* every dl_req with a connection */
-  dl_list upgrades;     /* struct dl_upgrade, connections handed out */
-  dl_list silent;       /* accepted and never served */
+  bool is_working, is_closing, is_stopped;
+  bool has_told_accept;           /* that it failed, since the last that worked */
+  dl_list conns;                  /* every connection, also those handed out by an upgrade */
+  dl_list dirty;                  /* those with something to do before the loop sleeps */
+  dl_list phases[DL_PHASE_COUNT]; /* those that wait, the longest first */
+  dl_list silent;                 /* accepted and never served */
+  dl_buf scratch;                 /* what goes out next; empty between calls */
+  char date[40];
+  time_t date_at;
   void (*on_closed)(void *user);
   void *closed_user;
+};
+
+struct dl_conn {
+  dl_list link, dirty_link, phase_link;
+  dl_http *server;
+  dl_duplex *stream; /* NULL once it is over */
+  int fd;            /* the stream's; for TLS the plain side */
+  char peer[64];
+  dl_phase phase;
+  uint64_t deadline, sent_before;
+  unsigned depth; /* of our calls on the stack: it is freed when none is left */
+  dl_http1 parser;
+  dl_buf held; /* read, and not for now */
+  dl_req *req; /* NULL between requests */
+  bool is_over, is_upgraded, is_lingering, has_shut_down;
+  bool client_ended;  /* it sends nothing more; it may read */
+  bool has_probed;    /* whether it does */
+  bool is_paused;     /* the handler takes no more of the body for now */
+  bool wants_close;   /* after this answer */
+  bool is_drain_over; /* the body was given up: the answer goes in front of it */
+  bool owes_continue; /* the client waits for 100 Continue */
+  /* Of the answer under way. */
+  bool is_head_sent, has_body, is_chunked, is_all_sent;
+  int64_t body_sent;
 };
 
 typedef enum { DL_BODY_DROP, DL_BODY_BUFFER, DL_BODY_STREAM } dl_body_mode;
@@ -46,16 +94,23 @@ typedef enum {
 } dl_answer_kind;
 
 typedef struct {
+  const char *name, *value;
+} dl_field;
+
+typedef struct {
   char *name, *value;
 } dl_header;
 
 struct dl_req {
-  dl_list link;
   dl_http *server;
-  struct MHD_Connection *conn; /* NULL once the connection is over */
-  int fd;
-  char method[24]; /* longer ones are of no route anyway */
-  char *target, *path;
+  dl_conn *conn; /* NULL once the connection is over */
+  dl_buf head;   /* what the texts of the request lie in */
+  dl_field *fields;
+  size_t field_count;
+  int64_t content_length; /* as dl_req_content_length */
+  bool is_upgrade;
+  const char *method, *target;
+  char *path;
   const char *raw_query;
   dl_query query;
   bool has_query;
@@ -68,12 +123,9 @@ struct dl_req {
   void *data;
   void (*drop)(void *data);
 
-  bool has_started;  /* the handler was called */
-  bool is_suspended; /* by us, in libmicrohttpd's terms */
   bool is_body_done;
   dl_body_mode body_mode;
   dl_buf body;
-  size_t body_max;
   dl_body_cb on_body;
   dl_body_events body_events;
   void *body_user;
@@ -82,7 +134,6 @@ struct dl_req {
 
   void (*on_gone)(dl_req *req, void *user);
   void *gone_user;
-  uv_poll_t *gone_poll;
 
   bool is_answered; /* the handler's duty is done */
   dl_answer_kind answer;
@@ -103,36 +154,69 @@ struct dl_req {
   void (*hook_drop)(void *user);
 
   dl_shape shape;
-  bool is_shaped, is_delay_over, is_thawed, is_frozen_peer_gone;
+  bool is_shaped, is_delay_over, is_thawed;
   dl_damage *damage;
   uv_timer_t *shape_timer;
   int64_t shape_sent, shape_allowance;
   unsigned shape_polls;
 };
 
-/* The server must look at its connections before the loop sleeps. */
-void dl_http_mark(dl_http *h);
-/* The client's own socket, beneath TLS; -1 when it has gone. */
-int dl_req_wire(const dl_req *req);
-void dl_req_suspend(dl_req *req);
-void dl_req_resume(dl_req *req);
-/* libmicrohttpd's view of a request: start, body bytes, end of body, answer. */
-enum MHD_Result dl_req_step(dl_req *req, const char *bytes, size_t *len);
-dl_req *dl_req_new(dl_http *h, struct MHD_Connection *conn, const char *target);
+/* ---- server.c ---- */
+
+/* It has something to do before the loop sleeps. */
+void dl_conn_mark(dl_conn *c);
+/* It waits for that from now on, or still does; with `is_new` its limit begins anew. */
+void dl_http_wait(dl_conn *c, dl_phase phase, bool is_new);
+
+/* ---- conn.c ---- */
+
+/* `fd` is taken; it counts as one of the server's until it is freed. */
+void dl_conn_new(dl_http *h, int fd, const char *peer);
+/* The end, at once; a request on it is told. */
+void dl_conn_end(dl_conn *c);
+/* The server's own end: also of a connection that was handed out. */
+void dl_conn_drop(dl_conn *c);
+/* Whatever can be done now. */
+void dl_conn_work(dl_conn *c);
+/* The limit of the phase has passed. */
+void dl_conn_expire(dl_conn *c);
+
+/* ---- request.c ---- */
+
+/* Takes the head out of the parser. */
+dl_req *dl_req_new(dl_conn *c);
+/* Bytes of the body; returns how many were taken. */
+size_t dl_req_take_body(dl_req *req, const char *bytes, size_t len);
+void dl_req_finish_body(dl_req *req);
+/* Answers 413 if the declared length is past what the handler wants. */
+bool dl_req_refuse_body(dl_req *req);
 /* The connection is over, or the request on it. */
 void dl_req_finished(dl_req *req, bool is_complete);
-/* Queue the decided answer. */
-enum MHD_Result dl_req_send(dl_req *req);
 void dl_req_maybe_free(dl_req *req);
-/* Damage on purpose (shape.c): bytes that may be sent now, 0 to wait, negative DL_PULL_ABORT. */
+/* The answer, or its next part, may have become possible. */
+void dl_req_resume(dl_req *req);
+/* The client's own socket, beneath TLS; -1 when it has gone. */
+int dl_req_wire(const dl_req *req);
+
+/* ---- reply.c ---- */
+
+const char *dl_http_reason(int status);
+/* The head of the decided answer, with its framing. */
+void dl_reply_put_head(dl_conn *c, dl_buf *out);
+/* The head and body of an answer of our own, for what is no request. */
+void dl_reply_put_refusal(dl_http *h, dl_buf *out, int status, const char *message);
+/* The next bytes of the answer's body, at most `max`; 0 or DL_PULL_*. */
+ssize_t dl_reply_pull(dl_req *req, char *out, size_t max);
+
+/* ---- shape.c ---- */
+
+/* Bytes that may be sent now, 0 to wait, negative DL_PULL_ABORT. */
 ssize_t dl_shape_allow(dl_req *req, size_t want);
 void dl_shape_count(dl_req *req, size_t sent);
-/* The answer waits, perhaps because of the damage. */
-void dl_shape_suspended(dl_req *req);
 /* True while the answer has to wait. */
 bool dl_shape_holds(dl_req *req);
+/* Nothing more is sent for now, to whoever is there. */
+bool dl_shape_is_frozen(const dl_req *req);
 void dl_shape_drop(dl_req *req);
-/* End every connection that was handed out by an upgrade. */
-void dl_upgrades_end(dl_http *h);
 
 #endif

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Answers. An answer is first decided (dl_reply_*, any time) and later sent (dl_req_send, from
- * the daemon, when the body has been read). Deciding twice is a bug of the handler.
+ * Answers. An answer is first decided (dl_reply_*, any time) and later turned into bytes for the
+ * connection, when the body has been read. Deciding twice is a bug of the handler.
  */
 #include "http/internal.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <strings.h>
+#include <time.h>
 
-#define PULL_BLOCK (32 * 1024)
+/* ---- deciding ---- */
 
-typedef struct {
-  dl_list link;
-  dl_http *server;
-  struct MHD_UpgradeResponseHandle *handle;
-  dl_duplex *stream;
-} upgrade;
+/* What an answer may not hold is ours: the framing, and what would be read as another header. */
+static bool may_add(const char *name, const char *value) {
+  static const char *const ours[] = {"Connection", "Content-Length", "Transfer-Encoding", "Date"};
+  for (size_t i = 0; i < DL_COUNT(ours); i++)
+    if (strcasecmp(name, ours[i]) == 0) return false;
+  return dl_http1_is_token(name) && dl_http1_is_value(value);
+}
 
 void dl_req_add_header(dl_req *req, const char *name, const char *value) {
-  if (req->is_answered || strpbrk(name, "\r\n: ") || strpbrk(value, "\r\n")) return;
+  if (req->is_answered || !may_add(name, value)) return;
   req->headers = dl_xrealloc(req->headers, (req->header_count + 1) * sizeof *req->headers);
   req->headers[req->header_count++] = (dl_header){dl_xstrdup(name), dl_xstrdup(value)};
 }
@@ -101,7 +102,7 @@ void dl_reply_upgrade(dl_req *req, void (*on_upgraded)(dl_duplex *d, void *user)
   req->on_upgraded = on_upgraded;
   req->upgrade_user = user;
   if (!req->conn) on_upgraded(NULL, user);
-  decided(req, DL_ANSWER_UPGRADE, MHD_HTTP_SWITCHING_PROTOCOLS);
+  decided(req, DL_ANSWER_UPGRADE, 101);
 }
 
 void dl_reply_reset(dl_req *req) {
@@ -110,20 +111,9 @@ void dl_reply_reset(dl_req *req) {
   decided(req, DL_ANSWER_RESET, 0);
 }
 
-static void on_silent_peer_gone(dl_req *req, void *user) {
-  (void)user;
-  req->answer = DL_ANSWER_RESET;
-  dl_req_resume(req);
-}
-
 void dl_reply_never(dl_req *req) {
   req->reply_hook = NULL;
-  req->answer = DL_ANSWER_NEVER;
-  req->is_answered = true;
-  if (req->conn)
-    dl_req_on_gone(req, on_silent_peer_gone, NULL);
-  else
-    dl_req_maybe_free(req);
+  decided(req, DL_ANSWER_NEVER, 0);
 }
 
 void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user,
@@ -134,7 +124,137 @@ void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *u
   req->hook_drop = drop;
 }
 
-/* ---- sending ---- */
+/* ---- the head ---- */
+
+static const struct {
+  int status;
+  const char *reason;
+} reasons[] = {
+  {101, "Switching Protocols"},
+  {200, "OK"},
+  {201, "Created"},
+  {202, "Accepted"},
+  {203, "Non-Authoritative Information"},
+  {204, "No Content"},
+  {205, "Reset Content"},
+  {206, "Partial Content"},
+  {207, "Multi-Status"},
+  {300, "Multiple Choices"},
+  {301, "Moved Permanently"},
+  {302, "Found"},
+  {303, "See Other"},
+  {304, "Not Modified"},
+  {307, "Temporary Redirect"},
+  {308, "Permanent Redirect"},
+  {400, "Bad Request"},
+  {401, "Unauthorized"},
+  {402, "Payment Required"},
+  {403, "Forbidden"},
+  {404, "Not Found"},
+  {405, "Method Not Allowed"},
+  {406, "Not Acceptable"},
+  {407, "Proxy Authentication Required"},
+  {408, "Request Timeout"},
+  {409, "Conflict"},
+  {410, "Gone"},
+  {411, "Length Required"},
+  {412, "Precondition Failed"},
+  {413, "Payload Too Large"},
+  {414, "URI Too Long"},
+  {415, "Unsupported Media Type"},
+  {416, "Range Not Satisfiable"},
+  {417, "Expectation Failed"},
+  {421, "Misdirected Request"},
+  {422, "Unprocessable Entity"},
+  {423, "Locked"},
+  {424, "Failed Dependency"},
+  {425, "Too Early"},
+  {426, "Upgrade Required"},
+  {428, "Precondition Required"},
+  {429, "Too Many Requests"},
+  {431, "Request Header Fields Too Large"},
+  {451, "Unavailable For Legal Reasons"},
+  {500, "Internal Server Error"},
+  {501, "Not Implemented"},
+  {502, "Bad Gateway"},
+  {503, "Service Unavailable"},
+  {504, "Gateway Timeout"},
+  {505, "HTTP Version Not Supported"},
+  {507, "Insufficient Storage"},
+  {511, "Network Authentication Required"},
+};
+
+const char *dl_http_reason(int status) {
+  for (size_t i = 0; i < DL_COUNT(reasons); i++)
+    if (reasons[i].status == status) return reasons[i].reason;
+  return "Unknown";
+}
+
+static const char *date(dl_http *h) {
+  static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  time_t now = time(NULL);
+  struct tm t;
+  if (now == h->date_at || gmtime_r(&now, &t) == NULL) return h->date;
+  h->date_at = now;
+  snprintf(h->date, sizeof h->date, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday % 7],
+           t.tm_mday % 100, months[t.tm_mon % 12], (t.tm_year + 1900) % 10000, t.tm_hour % 100,
+           t.tm_min % 100, t.tm_sec % 100);
+  return h->date;
+}
+
+static void put_first_lines(dl_http *h, dl_buf *out, int status) {
+  dl_buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, dl_http_reason(status), date(h));
+}
+
+static bool status_has_body(int status) { return status >= 200 && status != 204 && status != 304; }
+
+/* What is known of the body's length is said also where no body follows, to a HEAD. */
+static void put_framing(dl_conn *c, dl_buf *out) {
+  const dl_req *req = c->req;
+  bool is_head = strcmp(req->method, "HEAD") == 0;
+  if (!status_has_body(req->status)) return;
+  c->has_body = !is_head;
+  if (req->length >= 0) {
+    dl_buf_printf(out, "Content-Length: %lld\r\n", (long long)req->length);
+  } else if (c->parser.minor > 0) {
+    dl_buf_puts(out, "Transfer-Encoding: chunked\r\n");
+    c->is_chunked = !is_head;
+  } else {
+    c->wants_close = true; /* its end is that of the body */
+  }
+}
+
+void dl_reply_put_head(dl_conn *c, dl_buf *out) {
+  dl_req *req = c->req;
+  if (req->answer == DL_ANSWER_BYTES) req->length = (int64_t)req->bytes_len;
+  if (req->shape.short_after >= 0 && req->length > req->shape.short_after)
+    req->length = req->shape.short_after;
+  put_first_lines(c->server, out, req->status);
+  for (size_t i = 0; i < req->header_count; i++)
+    dl_buf_printf(out, "%s: %s\r\n", req->headers[i].name, req->headers[i].value);
+  put_framing(c, out);
+  if (req->answer == DL_ANSWER_UPGRADE)
+    dl_buf_puts(out, "Connection: Upgrade\r\n\r\n");
+  else
+    dl_buf_puts(out, c->wants_close ? "Connection: close\r\n\r\n" : "\r\n");
+}
+
+void dl_reply_put_refusal(dl_http *h, dl_buf *out, int status, const char *message) {
+  json_t *body =
+    json_pack("{s:i, s:s, s:s}", "statusCode", status, "error", dl_http_reason(status), "message", message);
+  char *text = dl_json_text(body);
+  json_decref(body);
+  put_first_lines(h, out, status);
+  dl_buf_printf(
+    out,
+    "Content-Type: application/json; charset=utf-8\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+    strlen(text), text);
+  free(text);
+}
+
+/* ---- the body ---- */
 
 static ssize_t copy_bytes(dl_req *req, char *out, size_t max) {
   size_t left = req->bytes_len - req->bytes_at;
@@ -145,96 +265,17 @@ static ssize_t copy_bytes(dl_req *req, char *out, size_t max) {
   return (ssize_t)max;
 }
 
-static ssize_t on_pull(void *cls, uint64_t pos, char *out, size_t max) {
-  dl_req *req = cls;
-  (void)pos;
-  if (req->server->is_closing) return MHD_CONTENT_READER_END_WITH_ERROR;
+ssize_t dl_reply_pull(dl_req *req, char *out, size_t max) {
   if (req->is_shaped) {
-    if (req->shape.short_after >= 0 && req->shape_sent >= req->shape.short_after)
-      return MHD_CONTENT_READER_END_OF_STREAM;
+    if (req->shape.short_after >= 0 && req->shape_sent >= req->shape.short_after) return DL_PULL_END;
     ssize_t allowed = dl_shape_allow(req, max);
-    if (allowed < 0) return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (allowed <= 0) return allowed;
     max = (size_t)allowed;
   }
-  ssize_t got = DL_PULL_LATER;
-  if (max > 0)
-    got = req->answer == DL_ANSWER_BYTES ? copy_bytes(req, out, max)
-                                         : req->pull_events.pull(req->pull_user, out, max);
-  if (got == DL_PULL_LATER) {
-    dl_req_suspend(req);
-    dl_shape_suspended(req);
-    return 0;
-  }
-  if (got == DL_PULL_END) {
-    req->is_pull_complete = true;
-    return MHD_CONTENT_READER_END_OF_STREAM;
-  }
-  if (got < 0) return MHD_CONTENT_READER_END_WITH_ERROR;
-  assert((size_t)got <= max);
-  if (req->is_shaped) dl_shape_count(req, (size_t)got);
-  if (req->length >= 0 && (int64_t)pos + got == req->length) req->is_pull_complete = true;
+  ssize_t got = req->answer == DL_ANSWER_BYTES ? copy_bytes(req, out, max)
+                                               : req->pull_events.pull(req->pull_user, out, max);
+  if (got == DL_PULL_END) req->is_pull_complete = true;
+  assert(got <= (ssize_t)max);
+  if (got > 0 && req->is_shaped) dl_shape_count(req, (size_t)got);
   return got;
-}
-
-static void release_upgrade(int fd, void *owner) {
-  (void)fd; /* it belongs to the daemon */
-  upgrade *up = owner;
-  MHD_upgrade_action(up->handle, MHD_UPGRADE_ACTION_CLOSE);
-  dl_http_mark(up->server);
-  dl_list_unlink(&up->link);
-  free(up);
-}
-
-static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, const char *extra,
-                       size_t extra_len, MHD_socket fd, struct MHD_UpgradeResponseHandle *handle) {
-  (void)conn, (void)con_cls;
-  dl_req *req = cls;
-  upgrade *up = dl_xcalloc(1, sizeof *up);
-  up->server = req->server;
-  up->handle = handle;
-  dl_list_push(&req->server->upgrades, &up->link);
-  up->stream = dl_duplex_new(req->server->loop, fd, false, release_upgrade, up);
-  if (up->stream && req->damage && req->server->tls)
-    dl_duplex_set_wire(up->stream, fcntl(dl_req_wire(req), F_DUPFD_CLOEXEC, 0));
-  if (up->stream && extra_len > 0) dl_duplex_unread(up->stream, extra, extra_len);
-  req->is_upgraded = true;
-  req->on_upgraded(up->stream, req->upgrade_user);
-}
-
-void dl_upgrades_end(dl_http *h) {
-  dl_list streams;
-  dl_list_init(&streams);
-  dl_list_splice(&streams, &h->upgrades);
-  while (!dl_list_empty(&streams)) {
-    upgrade *up = DL_CONTAINER(streams.next, upgrade, link);
-    /* Its user hears an end, and may close it from there; the daemon needs it closed now. */
-    dl_duplex *stream = up->stream;
-    if (!dl_duplex_fail(stream, UV_ECANCELED)) dl_duplex_close(stream);
-  }
-}
-
-static struct MHD_Response *build(dl_req *req) {
-  bool has_pull = req->answer == DL_ANSWER_PULL || (req->answer == DL_ANSWER_BYTES && req->is_shaped);
-  if (req->answer == DL_ANSWER_UPGRADE) return MHD_create_response_for_upgrade(on_upgrade, req);
-  if (has_pull) {
-    if (req->answer == DL_ANSWER_BYTES) req->length = (int64_t)req->bytes_len;
-    if (req->shape.short_after >= 0 && req->length > req->shape.short_after)
-      req->length = req->shape.short_after;
-    uint64_t length = req->length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)req->length;
-    return MHD_create_response_from_callback(length, PULL_BLOCK, on_pull, req, NULL);
-  }
-  char *bytes = req->bytes;
-  req->bytes = NULL;
-  if (!bytes) return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
-  return MHD_create_response_from_buffer(req->bytes_len, bytes, MHD_RESPMEM_MUST_FREE);
-}
-
-enum MHD_Result dl_req_send(dl_req *req) {
-  struct MHD_Response *response = build(req);
-  if (!response) return MHD_NO;
-  for (size_t i = 0; i < req->header_count; i++)
-    MHD_add_response_header(response, req->headers[i].name, req->headers[i].value);
-  enum MHD_Result queued = MHD_queue_response(req->conn, (unsigned)req->status, response);
-  MHD_destroy_response(response);
-  return queued;
 }

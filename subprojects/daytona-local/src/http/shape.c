@@ -62,18 +62,9 @@ static void on_thaw(uv_timer_t *timer) {
   dl_req_resume(req);
 }
 
-static bool is_frozen(const dl_req *req) {
-  return req->shape.freeze_after >= 0 && req->shape_sent >= req->shape.freeze_after && !req->is_thawed;
-}
-
-static void on_frozen_peer_gone(dl_req *req, void *user) {
-  (void)user;
-  req->is_frozen_peer_gone = true;
-  dl_req_resume(req);
-}
-
-void dl_shape_suspended(dl_req *req) {
-  if (req->is_shaped && is_frozen(req)) dl_req_on_gone(req, on_frozen_peer_gone, NULL);
+bool dl_shape_is_frozen(const dl_req *req) {
+  return req->is_shaped && req->shape.freeze_after >= 0 && req->shape_sent >= req->shape.freeze_after &&
+         !req->is_thawed;
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -88,7 +79,7 @@ static void on_delivery_poll(uv_timer_t *timer) { dl_req_resume(timer->data); }
 /* A reset destroys what the client has not got yet, so the bytes before it are seen to first. */
 static ssize_t reset_once_delivered(dl_req *req) {
   int wire = dl_req_wire(req);
-  if (!dl_socket_is_delivered(req->fd, wire) && req->shape_polls++ < DELIVERY_POLLS_MAX) {
+  if (!dl_socket_is_delivered(req->conn->fd, wire) && req->shape_polls++ < DELIVERY_POLLS_MAX) {
     start_timer(req, on_delivery_poll, DELIVERY_POLL_MS, 0);
     return 0;
   }
@@ -111,8 +102,7 @@ ssize_t dl_shape_allow(dl_req *req, size_t want) {
   }
   if (s->short_after >= 0 && allowed > s->short_after - req->shape_sent)
     allowed = s->short_after - req->shape_sent;
-  if (is_frozen(req)) {
-    if (req->is_frozen_peer_gone) return DL_PULL_ABORT;
+  if (dl_shape_is_frozen(req)) {
     if (s->freeze_ms >= 0) start_timer(req, on_thaw, (uint64_t)s->freeze_ms, 0);
     return 0;
   }

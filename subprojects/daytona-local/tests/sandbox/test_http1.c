@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The reader of HTTP/1.x answers: every text is fed whole, byte by byte, and cut at every place.
+ * The reader of HTTP/1.x, answers and requests: every text is fed whole, byte by byte, and cut at every place.
  */
 #include "http/http1.h"
 
@@ -142,6 +142,11 @@ static void nonsense_is_broken(void **state) {
     "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
     "HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
     "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nA: b\001\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nA\002: b\r\n\r\n",
+    "HTTP/1.1 200 O\001K\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n",
+    "HTTP/1.1 099 OK\r\n\r\n",
     "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
     "HTTP/1.1 200 OK\r\nContent-Length: 5x\r\n\r\n",
     "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
@@ -164,6 +169,224 @@ static void a_head_has_a_ceiling(void **state) {
   close_reading(&r, DL_HTTP1_BROKEN, NULL, NULL, 0);
 }
 
+/* ---- requests ---- */
+
+/* One request as "METHOD target | headers | body | flags"; or the refusal. Yours to free. */
+static char *describe(reading *r) {
+  const dl_http1 *p = &r->parser;
+  if (p->state == DL_HTTP1_BROKEN) return dl_xprintf("%d", p->refusal);
+  if (p->state == DL_HTTP1_HEAD) return dl_xstrdup("head");
+  dl_http1_each_header(p, note_header, &r->headers);
+  return dl_xprintf("%s %s | %s | %s%s%s%s%s", p->method, p->target, r->headers.data ? r->headers.data : "",
+                    r->body.data ? r->body.data : "", p->wants_close ? " close" : "",
+                    p->expects_continue ? " continue" : "", p->is_upgrade ? " upgrade" : "",
+                    p->state == DL_HTTP1_BODY ? " more" : "");
+}
+
+static void read_request(const char *text, size_t len, size_t cut, size_t step, const char *want,
+                         size_t unread) {
+  reading r;
+  dl_http1_init_request(&r.parser, 4096);
+  dl_buf_init(&r.body, 1 << 20);
+  dl_buf_init(&r.headers, 1 << 20);
+  r.taken = 0;
+  if (step == 0) {
+    feed(&r, text, cut);
+    feed(&r, text + cut, len - cut);
+  }
+  for (size_t i = 0; step > 0 && i < len; i += step) feed(&r, text + i, step < len - i ? step : len - i);
+  char *got = describe(&r);
+  if (strcmp(got, want) != 0) fail_msg("\"%s\": %s (%s), not %s", text, got, r.parser.problem, want);
+  if (r.parser.state != DL_HTTP1_BROKEN) assert_int_equal(r.taken, len - unread);
+  free(got);
+  dl_http1_clear(&r.parser);
+  dl_buf_clear(&r.body);
+  dl_buf_clear(&r.headers);
+}
+
+static void expect_request_of(const char *text, size_t len, const char *want, size_t unread) {
+  for (size_t cut = 0; cut <= len; cut++) read_request(text, len, cut, 0, want, unread);
+  for (size_t step = 1; step < 4; step++) read_request(text, len, 0, step, want, unread);
+}
+
+static void expect_request(const char *text, const char *want, size_t unread) {
+  expect_request_of(text, strlen(text), want, unread);
+}
+
+static void reads_requests(void **state) {
+  (void)state;
+  expect_request("GET /a?b HTTP/1.1\r\nHost: x\r\nX:  y \t\r\nY:\r\n\r\nNEXT", "GET /a?b | Host=x;X=y;Y=; | ",
+                 4);
+  expect_request("GET / HTTP/1.0\r\n\r\nNEXT", "GET / |  |  close", 4);
+  expect_request("\r\nPOST / HTTP/1.1\r\nHost:\r\nContent-Length: 5\r\n\r\nhelloNEXT",
+                 "POST / | Host=;Content-Length=5; | hello", 4);
+  expect_request("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel",
+                 "POST / | Host=x;Content-Length=5; | hel more", 0);
+  expect_request(
+    "POST / HTTP/1.1\r\nHost: x\r\ntransfer-encoding: CHUNKED\r\n\r\n3;a=\"b\"\r\nabc\r\n00B "
+    "\r\n0123456789a\r\n000\r\nT: u\r\n\r\nNEXT",
+    "POST / | Host=x;transfer-encoding=CHUNKED; | abc0123456789a", 4);
+  expect_request("GET http://x:1/p?q HTTP/1.1\r\nhost: X:1\r\n\r\n", "GET /p?q | host=X:1; | ", 0);
+  expect_request("GET https://x HTTP/1.1\r\nHost: x\r\n\r\n", "GET / | Host=x; | ", 0);
+  expect_request("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "OPTIONS * | Host=x; | ", 0);
+}
+
+static void reads_what_is_asked_of_the_connection(void **state) {
+  (void)state;
+  expect_request("GET / HTTP/1.1\r\nHost: x\r\nConnection: a, Close ,b\r\n\r\n",
+                 "GET / | Host=x;Connection=a, Close ,b; |  close", 0);
+  expect_request("GET / HTTP/1.1\r\nHost: x\r\nConnection: closed\r\n\r\n",
+                 "GET / | Host=x;Connection=closed; | ", 0);
+  expect_request("GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: y\r\n\r\n",
+                 "GET / | Host=x;Connection=keep-alive, Upgrade;Upgrade=y; |  upgrade", 0);
+  expect_request("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: y\r\n\r\n", "GET / | Host=x;Upgrade=y; | ", 0);
+  expect_request("GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\n\r\n",
+                 "GET / | Host=x;Expect=100-Continue; |  continue", 0);
+}
+
+#define POST "POST / HTTP/1.1\r\nHost: x\r\n"
+#define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+
+static void what_can_be_read_in_two_ways_is_refused(void **state) {
+  (void)state;
+  static const char *const texts[] = {
+    POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    POST "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+    POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
+    POST "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    POST "Content-Length: 1, 1\r\n\r\n",
+    POST "Content-Length: -1\r\n\r\n",
+    POST "Content-Length: 1x\r\n\r\n",
+    POST "Content-Length: 9999999999999999999\r\n\r\n",
+    POST "Content-Length : 1\r\n\r\n",
+    POST "Content-Length: 1\n\r\n",
+    POST "Transfer-Encoding: gzip\r\n\r\n",
+    POST "Transfer-Encoding: gzip, chunked\r\n\r\n",
+    POST "Transfer-Encoding: xchunked\r\n\r\n",
+    POST "Transfer-Encoding: identity\r\n\r\n",
+    POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+    POST "Authorization: a\r\nauthorization: b\r\n\r\n",
+    POST "Host: x\r\n\r\n",
+    POST " folded: x\r\n\r\n",
+    POST "X: y\r\n folded\r\n\r\n",
+    POST "X: a\x01\r\n\r\n",
+    POST "X: a\x7f\r\n\r\n",
+    POST "X: a\rb\r\n\r\n",
+    POST "X\r\n\r\n",
+    POST ": x\r\n\r\n",
+    POST "a b: x\r\n\r\n",
+    "GET / HTTP/1.1\r\n\r\n",
+    "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "GET / HTTP/1.1\nHost: x\r\n\r\n",
+    "GET /\r\n\r\n",
+    "GET  / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET / HTTP/1.1 \r\nHost: x\r\n\r\n",
+    "GET x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET / X\r\n\r\n",
+    "GET / \r\n\r\n",
+    "GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /#a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET http://y/ HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET http://x?y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: x/y\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a@x\r\n\r\n",
+    "G T / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "\x16\x03\x01",
+    "\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    CHUNKED "1\nx\r\n0\r\n\r\n",
+    CHUNKED "1\r\nx\n0\r\n\r\n",
+    CHUNKED "1\r\nx\r\n0\n\r\n",
+    CHUNKED "1\r\nx\r\n0\r\n\n",
+    CHUNKED "1\r\nxy\r\n",
+    CHUNKED "1\rx\r\n",
+    CHUNKED "x\r\n",
+    CHUNKED "\r\n",
+    CHUNKED ";a\r\n",
+    CHUNKED " 1\r\n",
+    CHUNKED "-1\r\n",
+    CHUNKED "1;\x01\r\n",
+    CHUNKED "1000000000000000\r\n",
+    CHUNKED "0\r\nT: \x01\r\n\r\n",
+    CHUNKED "0\r\nT: u\n\r\n",
+  };
+  for (size_t i = 0; i < DL_COUNT(texts); i++) expect_request(texts[i], "400", 0);
+  expect_request_of(POST "X: a\0b\r\n\r\n", sizeof(POST "X: a\0b\r\n\r\n") - 1, "400", 0);
+  expect_request_of(CHUNKED "1\0\r\n", sizeof(CHUNKED "1\0\r\n") - 1, "400", 0);
+  expect_request_of("GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n", sizeof("GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n") - 1,
+                    "400", 0);
+  expect_request(POST "Expect: x\r\n\r\n", "417", 0);
+  expect_request("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505", 0);
+}
+
+/* `before`, then so much of `filler`; the parser has a head of 4096 bytes. */
+static void expect_endless(const char *before, const char *filler, size_t size, const char *want) {
+  dl_buf text;
+  dl_buf_init(&text, 1 << 20);
+  dl_buf_puts(&text, before);
+  while (text.len < size) dl_buf_puts(&text, filler);
+  read_request(text.data, text.len, 0, 0, want, 0);
+  read_request(text.data, text.len, 0, 1, want, 0);
+  read_request(text.data, text.len, 0, 1000, want, 0);
+  dl_buf_clear(&text);
+}
+
+static void what_does_not_end_is_refused(void **state) {
+  (void)state;
+  expect_endless("GET /", "a", 5000, "414");
+  expect_endless("G", "G", 5000, "414");
+  expect_endless("GET / HTTP/1.1\r\nX: ", "a", 5000, "431");
+  expect_endless("GET / HTTP/1.1\r\n", "X: a\r\n", 5000, "431");
+  expect_endless(CHUNKED, "0", 5000, "400");
+  expect_endless(CHUNKED "1;", "a", 5000, "400");
+  expect_endless(CHUNKED "0\r\nT: ", "a", 9000, "431");
+  expect_endless(CHUNKED "0\r\n", "T: a\r\n", 9000, "431");
+  expect_endless(CHUNKED, "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n",
+                 40000, "400");
+}
+
+static void lengths_are_exact(void **state) {
+  (void)state;
+  static const int64_t lengths[] = {0, 9007199254740993, 999999999999999999};
+  for (size_t i = 0; i < DL_COUNT(lengths); i++) {
+    dl_http1 p;
+    const char *body;
+    size_t body_len;
+    char *text = dl_xprintf(POST "Content-Length: %lld\r\n\r\n", (long long)lengths[i]);
+    dl_http1_init_request(&p, 4096);
+    dl_http1_feed(&p, text, strlen(text), &body, &body_len);
+    assert_true(p.length == lengths[i]);
+    dl_http1_clear(&p);
+    free(text);
+  }
+}
+
+static void what_was_not_taken_comes_again(void **state) {
+  (void)state;
+  static const char *const texts[] = {POST "Content-Length: 6\r\n\r\nabcdef",
+                                      CHUNKED "6\r\nabcdef\r\n0\r\n\r\n",
+                                      CHUNKED "4\r\nabcd\r\n2\r\nef\r\n0\r\n\r\n"};
+  for (size_t i = 0; i < DL_COUNT(texts); i++) {
+    dl_http1 p;
+    dl_buf got;
+    dl_http1_init_request(&p, 4096);
+    dl_buf_init(&got, 100);
+    for (size_t at = 0, len = strlen(texts[i]); at < len;) {
+      const char *body;
+      size_t body_len;
+      at += dl_http1_feed(&p, texts[i] + at, len - at, &body, &body_len);
+      size_t left = body_len > 1 ? body_len - 1 : 0; /* one byte at a time is taken */
+      dl_buf_append(&got, body, body_len - left);
+      dl_http1_untake(&p, left);
+      at -= left;
+      assert_true(left == 0 || p.state == DL_HTTP1_BODY);
+    }
+    assert_int_equal(p.state, DL_HTTP1_DONE);
+    assert_string_equal(got.data, "abcdef");
+    dl_http1_clear(&p);
+    dl_buf_clear(&got);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(reads_bodies_of_known_length),
@@ -175,6 +398,12 @@ int main(void) {
     cmocka_unit_test(an_upgrade_leaves_what_follows),
     cmocka_unit_test(nonsense_is_broken),
     cmocka_unit_test(a_head_has_a_ceiling),
+    cmocka_unit_test(reads_requests),
+    cmocka_unit_test(reads_what_is_asked_of_the_connection),
+    cmocka_unit_test(what_can_be_read_in_two_ways_is_refused),
+    cmocka_unit_test(what_does_not_end_is_refused),
+    cmocka_unit_test(lengths_are_exact),
+    cmocka_unit_test(what_was_not_taken_comes_again),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
