@@ -30,6 +30,8 @@ PACKAGES_SERVER='
 bubblewrap            bwrap
 slirp4netns           slirp4netns
 python3               python3
+python3-pip           py:pip
+python3-venv          py:ensurepip
 nodejs                node
 node-typescript       tsc
 git                   git
@@ -45,7 +47,6 @@ nghttp2-server        /usr/sbin/nghttpd
 '
 
 PACKAGES_INTEROP='
-python3-venv          py:ensurepip
 npm                   npm
 '
 

@@ -214,8 +214,7 @@ static void watch(dl_box *box, uv_poll_t *poll, int fd, uv_poll_cb cb) {
 
 static int open_descriptors(dl_box *box, dl_launch *l, int ends[3]) {
   int control[2] = {-1, -1}, info[2] = {-1, -1}, error[2] = {-1, -1};
-  char *hosts =
-    dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n", box->short_id);
+  char *hosts = dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n", box->id);
   bool ok = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0 && pipe2(info, O_CLOEXEC) == 0 &&
             pipe2(error, O_CLOEXEC) == 0;
   l->fds[0] = l->fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -365,6 +364,10 @@ static void copy_spec(dl_box *box, const dl_box_spec *spec) {
   box->volumes = dl_xcalloc(spec->volume_count + 1, sizeof *box->volumes);
   for (; box->volume_count < spec->volume_count; box->volume_count++)
     copy_volume(&box->volumes[box->volume_count], &spec->volumes[box->volume_count]);
+  size_t words = 0;
+  while (spec->entrypoint != NULL && spec->entrypoint[words] != NULL) words++;
+  box->entrypoint = dl_xcalloc(words + 1, sizeof *box->entrypoint);
+  for (size_t i = 0; i < words; i++) box->entrypoint[i] = dl_xstrdup(spec->entrypoint[i]);
   box->cpu = spec->cpu;
   box->memory_gib = spec->memory_gib;
   box->on_exit = spec->on_exit;
@@ -395,7 +398,6 @@ dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb
   } else {
     box->id = dl_xstrdup("");
   }
-  box->short_id = dl_xprintf("%.12s", box->id);
   box->network_text = network_text(rt, box, spec);
   if (box->failure == NULL) {
     box->uid = choose_uid(rt, box->home.source);
@@ -464,13 +466,14 @@ static void free_box(void *user) {
   tell_end(box);
   for (size_t i = 0; i < box->volume_count; i++) free_shared(&box->volumes[i]);
   free(box->volumes);
+  for (size_t i = 0; box->entrypoint != NULL && box->entrypoint[i] != NULL; i++) free(box->entrypoint[i]);
+  free(box->entrypoint);
   free_shared(&box->home);
   dl_buf_clear(&box->env);
   dl_buf_clear(&box->info_text);
   dl_buf_clear(&box->error_text);
   free(box->failure);
   free(box->socket_path);
-  free(box->short_id);
   free(box->id);
   free(box);
   dl_runtime_box_gone(rt);

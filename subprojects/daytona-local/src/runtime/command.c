@@ -53,6 +53,7 @@ static void bind_private(dl_command *c, const dl_runtime *rt, const char *option
 
 static void bind_shared(dl_command *c, const dl_runtime *rt, const dl_shared_dir *d) {
   bind_private(c, rt, "--bind", d->source, d->fd, d->target);
+  c->binds[c->bind_count - 1].is_mount = d->is_mount;
 }
 
 /* /bin, /lib and so on are links into /usr on today's systems; keep whatever the host has. */
@@ -95,7 +96,7 @@ static void push_namespaces(dl_command *c, const dl_box *box) {
   PUSH(c, "bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
        "--unshare-cgroup-try");
   if (box->network != DL_NETWORK_HOST) push(c, "--unshare-net");
-  PUSH(c, "--hostname", box->short_id);
+  PUSH(c, "--hostname", box->id);
   push_number(c, "--uid", DL_BOX_UID);
   push_number(c, "--gid", DL_BOX_UID);
   PUSH(c, "--die-with-parent", "--as-pid-1", "--new-session", "--cap-drop", "ALL");
@@ -110,7 +111,9 @@ static void push_toolbox(dl_command *c, const dl_runtime *rt, const char *exe, c
   push_number(c, "--listen-fd", DL_FD_LISTEN);
   push_number(c, "--control-fd", DL_FD_CONTROL);
   push_number(c, "--env-fd", DL_FD_ENV);
-  PUSH(c, "--home", home);
+  char *bin = dl_xprintf("%s/" DL_ETC_BIN, isolated ? "/etc" : rt->etc_dir);
+  PUSH(c, "--home", home, "--bin-dir", bin);
+  free(bin);
   if (node_modules != NULL) PUSH(c, "--node-modules", node_modules);
   if (isolated) {
     snprintf(number, sizeof number, "%u", rt->max_processes);
@@ -133,12 +136,19 @@ static void push_expected(dl_command *c, const dl_shared_dir *d) {
   free(text);
 }
 
+static void push_entrypoint(dl_command *c, const dl_box *box) {
+  if (box->entrypoint[0] == NULL) return;
+  push(c, "--");
+  for (size_t i = 0; box->entrypoint[i] != NULL; i++) push(c, box->entrypoint[i]);
+}
+
 void dl_command_build(dl_command *c, const dl_runtime *rt, const dl_box *box) {
   memset(c, 0, sizeof *c);
   bool memory_by_rlimit = strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0;
   double data_gib = memory_by_rlimit ? box->memory_gib : 0;
   if (rt->isolation == DL_ISOLATION_NONE) {
     push_toolbox(c, rt, rt->exe, box->home.source, rt->node_modules, false, false, data_gib);
+    push_entrypoint(c, box);
     return;
   }
   push_namespaces(c, box);
@@ -154,6 +164,7 @@ void dl_command_build(dl_command *c, const dl_runtime *rt, const dl_box *box) {
                box->network == DL_NETWORK_PRIVATE, data_gib);
   push_expected(c, &box->home);
   for (size_t i = 0; i < box->volume_count; i++) push_expected(c, &box->volumes[i]);
+  push_entrypoint(c, box);
 }
 
 void dl_command_clear(dl_command *c) {

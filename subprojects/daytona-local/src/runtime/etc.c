@@ -41,6 +41,34 @@ static const struct {
    "PS1='\\u@\\h:\\w\\$ '\n"},
 };
 
+#define PIP_STAND_IN                                                                                       \
+  "#!/bin/sh\n"                                                                                            \
+  "if python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec(\"pip\") is None)'; then\n"        \
+  "  exec python3 -m pip \"$@\"\n"                                                                         \
+  "fi\n"                                                                                                   \
+  "echo \"${0##*/}: there is none on this machine, whose system a sandbox of daytona-local sees: install " \
+  "the \""                                                                                                 \
+  "\"packages python3-pip and python3-venv there\" >&2\n"                                                  \
+  "exit 127\n"
+#define NPM_STAND_IN                                                                                       \
+  "#!/bin/sh\n"                                                                                            \
+  "echo \"${0##*/}: there is none on this machine, whose system a sandbox of daytona-local sees: install " \
+  "the \""                                                                                                 \
+  "\"package npm there (apt-get install --no-install-recommends npm)\" >&2\n"                              \
+  "exit 127\n"
+
+/* Programs that clients expect and that a machine may have under another name only, or not at all. Their directory
+ * is the last one of PATH, so whatever the machine has comes before them. */
+static const struct {
+  const char *name, *text;
+} STAND_INS[] = {
+  {DL_ETC_BIN "/python", "#!/bin/sh\nexec python3 \"$@\"\n"},
+  {DL_ETC_BIN "/pip", PIP_STAND_IN},
+  {DL_ETC_BIN "/pip3", PIP_STAND_IN},
+  {DL_ETC_BIN "/npm", NPM_STAND_IN},
+  {DL_ETC_BIN "/npx", NPM_STAND_IN},
+};
+
 static const char *const COPIED[] = {
   "ld.so.cache", "ld.so.conf", "localtime",  "timezone",       "protocols",
   "services",    "mime.types", "os-release", "debian_version", "locale.alias",
@@ -62,11 +90,11 @@ const char *const DL_ETC_DIRS[] = {
   NULL,
 };
 
-static char *write_text(const char *dir, const char *name, const char *text, size_t len) {
+static char *write_file(const char *dir, const char *name, const char *text, size_t len, mode_t mode) {
   char *path = dl_xprintf("%s/%s", dir, name);
-  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
   char *failure = NULL;
-  if (fd < 0 || write(fd, text, len) != (ssize_t)len || fchmod(fd, 0644) != 0)
+  if (fd < 0 || write(fd, text, len) != (ssize_t)len || fchmod(fd, mode) != 0)
     failure = dl_xprintf("cannot write %s: %s", path, strerror(errno));
   if (fd >= 0) close(fd);
   free(path);
@@ -83,7 +111,7 @@ static char *copy_file(const char *dir, const char *name) {
       st.st_size <= MAX_COPY) {
     char *text = dl_xmalloc((size_t)st.st_size + 1);
     ssize_t got = read(fd, text, (size_t)st.st_size);
-    if (got > 0) failure = write_text(dir, name, text, (size_t)got);
+    if (got > 0) failure = write_file(dir, name, text, (size_t)got, 0644);
     free(text);
   }
   if (fd >= 0) close(fd);
@@ -111,9 +139,13 @@ static char *link_hostname(const char *dir) {
 char *dl_etc_make(const char *dir) {
   char *failure = make_dir(dir, "");
   if (failure == NULL) failure = make_dir(dir, "ssl");
+  if (failure == NULL) failure = make_dir(dir, "daytona");
+  if (failure == NULL) failure = make_dir(dir, DL_ETC_BIN);
   if (failure == NULL) failure = link_hostname(dir);
   for (size_t i = 0; failure == NULL && i < DL_COUNT(WRITTEN); i++)
-    failure = write_text(dir, WRITTEN[i].name, WRITTEN[i].text, strlen(WRITTEN[i].text));
+    failure = write_file(dir, WRITTEN[i].name, WRITTEN[i].text, strlen(WRITTEN[i].text), 0644);
+  for (size_t i = 0; failure == NULL && i < DL_COUNT(STAND_INS); i++)
+    failure = write_file(dir, STAND_INS[i].name, STAND_INS[i].text, strlen(STAND_INS[i].text), 0755);
   for (size_t i = 0; failure == NULL && i < DL_COUNT(COPIED); i++) failure = copy_file(dir, COPIED[i]);
   for (size_t i = 0; failure == NULL && DL_ETC_DIRS[i] != NULL; i++) {
     char *host = dl_xprintf("/etc/%s", DL_ETC_DIRS[i]);

@@ -62,6 +62,8 @@ char *dl_box_limits_join(const dl_limits *l, const dl_box_limits *bl, pid_t pid)
 char *dl_etc_make(const char *dir);
 /* Directories of the host's /etc that are mounted over the empty ones in ours. */
 extern const char *const DL_ETC_DIRS[];
+/* Below it: the last directory of PATH, with stand-ins for programs that the machine may lack. */
+#define DL_ETC_BIN "daytona/bin"
 
 /* ---- system calls ---- */
 
@@ -77,9 +79,10 @@ int dl_memory_file(const char *name, const void *bytes, size_t len);
 
 /* A directory or file of the host in the box. */
 typedef struct {
-  char *source; /* on the host */
-  int fd;       /* O_PATH, borrowed: what is bound when it is not -1, wherever `source` leads by then */
-  char *staged; /* where the launcher puts it when it runs as root, else the same as source */
+  char *source;  /* on the host */
+  int fd;        /* O_PATH, borrowed: what is bound when it is not -1, wherever `source` leads by then */
+  bool is_mount; /* fd is a mount of the box's own already */
+  char *staged;  /* where the launcher puts it when it runs as root, else the same as source */
 } dl_bind;
 
 /* A home or volume. Boxes can write to it, so what it is was settled once, by opening it. */
@@ -88,6 +91,7 @@ typedef struct {
   char *target;        /* in the box */
   char *dir, *subpath; /* of a volume: the parts of `source` */
   int fd;              /* O_PATH; -1 before dl_prepare_dirs and after dl_prepare_close */
+  bool is_mount;       /* fd is a mount made by dl_idmap_mount */
   uint64_t dev, ino;   /* of fd */
 } dl_shared_dir;
 
@@ -118,6 +122,13 @@ const char *dl_own_root(void);
  * on its standard error, followed by exit 127. */
 pid_t dl_launch_run(const dl_launch *l);
 
+/* ---- mounts with other users ---- */
+
+/* A mount, attached to nothing yet, of the directory `fd`: files that `stored` has on the disk are shown as those of
+ * `shown`, and what `shown` makes is stored as that of `stored`. The same for groups. For root. A descriptor of yours,
+ * or -1 with errno, as where the file system or the kernel cannot do it. */
+int dl_idmap_mount(int fd, unsigned stored, unsigned shown);
+
 /* ---- the runtime ---- */
 
 struct dl_runtime {
@@ -129,6 +140,7 @@ struct dl_runtime {
   int run_fd; /* O_PATH of run_dir: socket paths of any length go through it */
   bool as_root;
   unsigned first_uid, uid_count, next_uid, max_processes;
+  unsigned volume_uid; /* whom all files of volumes belong to on the disk, where that can be */
   int reader_patience_ms;
   dl_limits limits;
   dl_list boxes;
@@ -151,10 +163,11 @@ struct dl_box {
   dl_list link;
   dl_runtime *rt;
   dl_box_state state;
-  char *id, *socket_path, *short_id;
+  char *id, *socket_path;
   dl_buf env; /* NAME=value NUL ... */
   dl_shared_dir home, *volumes;
   size_t volume_count;
+  char **entrypoint; /* NULL at its end */
   dl_network network;
   double cpu, memory_gib;
   unsigned uid;

@@ -68,6 +68,7 @@ static void set_limits(void) {
 
 /* By descriptor where there is one: what a box can write to may be something else by its path now. */
 static int take_hold(const dl_bind *bind, size_t i) {
+  if (bind->is_mount) return BIND_FD(i);
   int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
   int held = bind->fd < 0 ? open_tree(AT_FDCWD, bind->source, (unsigned)flags)
                           : open_tree(BIND_FD(i), "", (unsigned)(flags | AT_EMPTY_PATH));

@@ -3,8 +3,10 @@
  * Checks a specification and readies the home and volume directories.
  *
  * As root every box has a user of its own on the host. The home changes hands when the number
- * differs from the last time. A volume can be shared by boxes with different users, so a default
- * ACL opens whatever is made in it; the server's own 0700 directory above keeps others out.
+ * differs from the last time. A volume can be shared by boxes with different users: on the disk its files belong to one
+ * user of its own, and each box is given a mount that shows them as its own user's. Where the file system or the kernel
+ * has no such mounts, a default ACL opens whatever is made, though not what is closed afterwards. The server's own 0700
+ * directory above keeps others out.
  *
  * Other boxes may write to a volume at this moment. Whatever is below its root is opened once, by
  * base/beneath.h, and everything after that (mode, ACL, mount) is done to the descriptor.
@@ -153,17 +155,53 @@ static void open_to_all(const dl_shared_dir *volume) {
             strerror(errno));
 }
 
-static char *ready_volume(dl_shared_dir *volume, bool as_root) {
+/* What boxes have made there through an ACL, by an older version or on another kernel. */
+static int give_to_volumes(const dl_beneath_entry *entry, void *user) {
+  const dl_runtime *rt = user;
+  uid_t uid = entry->st.st_uid;
+  if (uid < rt->first_uid || uid - rt->first_uid >= rt->uid_count) return 0;
+  return fchownat(entry->dir, entry->name, rt->volume_uid, rt->volume_uid, AT_SYMLINK_NOFOLLOW) == 0 ? 0
+                                                                                                     : errno;
+}
+
+/* The root of the volume changes hands last, so that what was interrupted is done again. 0, or an errno value. */
+static int settle_owner(dl_runtime *rt, int root) {
+  struct stat st;
+  if (fstat(root, &st) != 0) return errno;
+  if (st.st_uid == rt->volume_uid) return 0;
+  int rc = dl_beneath_walk(root, give_to_volumes, rt);
+  if (rc == 0 && fchownat(root, "", rt->volume_uid, rt->volume_uid, AT_EMPTY_PATH) != 0) rc = errno;
+  return rc;
+}
+
+/* Puts a mount with the box's user in the place of the descriptor; false where there is none to be had. */
+static bool show_as_own(const dl_box *box, dl_shared_dir *volume, int root) {
+  int mount = dl_idmap_mount(volume->fd, box->rt->volume_uid, box->uid);
+  if (mount < 0) {
+    dl_debug("volume %s: no mount with other users: %s", volume->dir, strerror(errno));
+    return false;
+  }
+  if (settle_owner(box->rt, root) != 0 || dl_beneath_chmod(volume->fd, 0777) != 0) {
+    close(mount);
+    return false;
+  }
+  close(volume->fd);
+  volume->fd = mount;
+  volume->is_mount = true;
+  return true;
+}
+
+static char *ready_volume(const dl_box *box, dl_shared_dir *volume, bool as_root) {
   int root = open(volume->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return failed("find", volume->dir);
-  int fd = dl_beneath_make(root, volume->subpath, 0777, (uid_t)-1);
-  int reason = errno;
+  int fd = dl_beneath_make(root, volume->subpath, 0777, as_root ? (uid_t)box->rt->volume_uid : (uid_t)-1);
+  char *failure = NULL;
+  if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+    failure = dl_xprintf("the subpath '%s' of a volume is not a directory", volume->subpath);
+  else
+    failure = open_shared(volume, fd, "make");
+  if (failure == NULL && as_root && !show_as_own(box, volume, root)) open_to_all(volume);
   close(root);
-  if (fd < 0 && (reason == ENOTDIR || reason == ELOOP))
-    return dl_xprintf("the subpath '%s' of a volume is not a directory", volume->subpath);
-  errno = reason;
-  char *failure = open_shared(volume, fd, "make");
-  if (failure == NULL && as_root) open_to_all(volume);
   return failure;
 }
 
@@ -199,7 +237,7 @@ static char *ready_mount_point(const dl_box *box, const char *target, bool as_ro
 char *dl_prepare_dirs(dl_box *box, bool as_root) {
   char *failure = ready_home(box, as_root);
   for (size_t i = 0; failure == NULL && i < box->volume_count; i++) {
-    failure = ready_volume(&box->volumes[i], as_root);
+    failure = ready_volume(box, &box->volumes[i], as_root);
     if (failure == NULL) failure = ready_mount_point(box, box->volumes[i].target, as_root);
   }
   return failure;

@@ -168,7 +168,8 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **ou
   rt->isolation = opts->isolation;
   rt->network = opts->network == DL_NETWORK_DEFAULT ? DL_NETWORK_PRIVATE : opts->network;
   rt->first_uid = opts->first_uid ? opts->first_uid : FIRST_UID;
-  rt->uid_count = opts->uid_count ? opts->uid_count : UID_COUNT;
+  rt->uid_count = (opts->uid_count ? opts->uid_count : UID_COUNT) - 1;
+  rt->volume_uid = rt->first_uid + rt->uid_count; /* the last one is no box's */
   rt->max_processes = opts->max_processes ? opts->max_processes : MAX_PROCESSES;
   rt->reader_patience_ms = opts->reader_patience_ms;
   rt->as_root = geteuid() == 0 && opts->isolation == DL_ISOLATION_BWRAP;

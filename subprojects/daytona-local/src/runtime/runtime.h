@@ -38,7 +38,7 @@ typedef struct {
   dl_network network;       /* For boxes that say DL_NETWORK_DEFAULT; default private. */
   const char *node_modules; /* Optional. Directory with typescript or ts-node, seen read-only. */
   unsigned first_uid;       /* Server runs as root: boxes run as first_uid.., default 200000 */
-  unsigned uid_count;       /* default 65536 */
+  unsigned uid_count;       /* default 65536, at least 2; the last one owns the files of volumes */
   unsigned max_processes;   /* Per box, default 4096 */
   int reader_patience_ms;   /* See toolbox.h; 0: the toolbox's default, -1: none */
 } dl_runtime_opts;
@@ -76,12 +76,13 @@ typedef struct {
   const dl_box_volume *volumes;
   size_t volume_count;
   dl_network network;
-  bool network_block_all; /* Wins over `network`. */
-  double cpu;             /* 0: no limit */
-  double memory_gib;      /* 0: no limit */
-  double disk_gib;        /* never enforced, see dl_box_info */
-  dl_box_exit_cb on_exit; /* Optional. */
-  void *user;             /* For on_exit. */
+  bool network_block_all;        /* Wins over `network`. */
+  double cpu;                    /* 0: no limit */
+  double memory_gib;             /* 0: no limit */
+  double disk_gib;               /* never enforced, see dl_box_info */
+  const char *const *entrypoint; /* Optional. What the box is started with; NULL at its end. */
+  dl_box_exit_cb on_exit;        /* Optional. */
+  void *user;                    /* For on_exit. */
 } dl_box_spec;
 
 /* Copies `spec`. Never NULL: whatever is wrong comes through `cb`, once. A start that is stopped

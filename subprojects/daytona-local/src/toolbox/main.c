@@ -49,7 +49,8 @@ typedef struct {
   dl_http *http;
   dl_routes *routes;
   int listen_fd, control_fd, env_fd;
-  const char *socket_path;
+  const char *socket_path, *bin_dir;
+  char **entrypoint; /* NULL: none */
   int64_t max_processes, max_data;
   uv_poll_t control;
   uv_timer_t ending;
@@ -202,19 +203,13 @@ static int check_expected(const char *text) {
 }
 
 static int parse(role *r, int argc, char **argv) {
-  static const struct option options[] = {{"listen-fd", 1, NULL, 'l'},
-                                          {"control-fd", 1, NULL, 'c'},
-                                          {"env-fd", 1, NULL, 'e'},
-                                          {"socket", 1, NULL, 's'},
-                                          {"home", 1, NULL, 'h'},
-                                          {"work-dir", 1, NULL, 'w'},
-                                          {"node-modules", 1, NULL, 'n'},
-                                          {"max-processes", 1, NULL, 'p'},
-                                          {"max-data", 1, NULL, 'd'},
-                                          {"await-network", 0, NULL, 'a'},
-                                          {"reader-patience", 1, NULL, 'r'},
-                                          {"expect", 1, NULL, 'x'},
-                                          {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"listen-fd", 1, NULL, 'l'},     {"control-fd", 1, NULL, 'c'},
+                                          {"env-fd", 1, NULL, 'e'},        {"socket", 1, NULL, 's'},
+                                          {"home", 1, NULL, 'h'},          {"work-dir", 1, NULL, 'w'},
+                                          {"node-modules", 1, NULL, 'n'},  {"bin-dir", 1, NULL, 'b'},
+                                          {"max-processes", 1, NULL, 'p'}, {"max-data", 1, NULL, 'd'},
+                                          {"await-network", 0, NULL, 'a'}, {"reader-patience", 1, NULL, 'r'},
+                                          {"expect", 1, NULL, 'x'},        {NULL, 0, NULL, 0}};
   int64_t number = 0;
   optind = 1;
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -229,6 +224,7 @@ static int parse(role *r, int argc, char **argv) {
       case 'r': r->tb.reader_patience_ms = (uint64_t)number; break;
       case 's': r->socket_path = optarg; break;
       case 'a': r->awaits_network = true; break;
+      case 'b': r->bin_dir = optarg; break;
       case 'h': dl_set(&r->tb.home, optarg); break;
       case 'w': dl_set(&r->tb.work_dir, optarg); break;
       case 'n': dl_set(&r->tb.node_modules, optarg); break;
@@ -238,7 +234,8 @@ static int parse(role *r, int argc, char **argv) {
       default: return 2;
     }
   }
-  if (optind != argc) return fail("unexpected argument", argv[optind]);
+  if (optind < argc && strcmp(argv[optind - 1], "--") != 0) return fail("unexpected argument", argv[optind]);
+  if (optind < argc) r->entrypoint = argv + optind;
   if ((r->listen_fd < 0) == (r->socket_path == NULL)) return fail("usage", "give --listen-fd or --socket");
   return 0;
 }
@@ -257,12 +254,19 @@ static int open_socket(role *r) {
 
 static void read_environment(role *r) {
   dl_environ *e = &r->tb.environment;
-  dl_environ_set(e, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  /* Where pip puts programs first; stand-ins for missing ones last. */
+  char *path = dl_xprintf("%s/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin%s%s",
+                          r->tb.home, r->bin_dir != NULL ? ":" : "", r->bin_dir != NULL ? r->bin_dir : "");
+  dl_environ_set(e, "PATH", path);
+  free(path);
   dl_environ_set(e, "HOME", r->tb.home);
   dl_environ_set(e, "USER", "daytona");
   dl_environ_set(e, "LOGNAME", "daytona");
   dl_environ_set(e, "SHELL", "/bin/bash");
   dl_environ_set(e, "LANG", "C.UTF-8");
+  /* The system is read-only in a box, so pip installs into the home by itself, and there is nothing to protect from
+   * it. Not PIP_USER: with it pip refuses to work in a virtual environment. */
+  if (getpid() == 1) dl_environ_set(e, "PIP_BREAK_SYSTEM_PACKAGES", "1");
   if (r->env_fd < 0) return;
   dl_buf text;
   dl_buf_init(&text, ENV_TEXT_MAX);
@@ -332,6 +336,8 @@ static int serve(role *r) {
     uv_poll_start(&r->control, UV_READABLE, on_control);
     if (send(r->control_fd, "R", 1, MSG_NOSIGNAL) != 1) return fail("control socket", strerror(errno));
   }
+  int error = r->entrypoint != NULL ? dl_entrypoint_start(&r->tb, r->entrypoint) : 0;
+  if (error != 0) dl_warn("the entrypoint %s does not run: %s", r->entrypoint[0], strerror(error));
   uv_run(r->tb.loop, UV_RUN_DEFAULT);
   uv_loop_close(r->tb.loop);
   return 0;

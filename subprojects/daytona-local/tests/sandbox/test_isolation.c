@@ -72,7 +72,7 @@ static void is_the_sandbox_user_in_its_home(void **state) {
   (void)state;
   NEED_BOXES();
   box_expect(&w, box, "id -u; id -g; id -un; hostname; pwd; cat /etc/hostname",
-             "1000\n1000\ndaytona\nattacker-000\n/home/daytona\nattacker-000\n");
+             "1000\n1000\ndaytona\nattacker-0000000\n/home/daytona\nattacker-0000000\n");
   box_expect(&w, box, "echo hello > file && cat file && stat -c '%U %a' .", "hello\ndaytona 700\n");
 }
 
@@ -462,7 +462,7 @@ static void inherits_nothing(void **state) {
              "python3 -c 'import os; print(sorted(int(f) for f in os.listdir(\"/proc/self/fd\"))[:-1])'",
              "[0, 1, 2]\n");
   box_expect(&w, box, "env | cut -d= -f1 | sort | tr '\\n' ' '",
-             "HOME LANG LOGNAME PATH PWD SHELL SHLVL USER _ ");
+             "HOME LANG LOGNAME PATH PIP_BREAK_SYSTEM_PACKAGES PWD SHELL SHLVL USER _ ");
   box_expect(&w, box, "ulimit -c", "0\n");
 }
 

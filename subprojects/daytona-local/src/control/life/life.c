@@ -7,6 +7,7 @@
  */
 #include "control/life/life.h"
 
+#include "control/objects/snapshots.h"
 #include "control/objects/volumes.h"
 #include "control/store/jobs.h"
 
@@ -185,16 +186,29 @@ static void on_box_started(void *user, dl_box *box, const char *error) {
 }
 
 static dl_box_pair *env_pairs(const dl_sandbox *sb, size_t *count) {
-  dl_box_pair *pairs = dl_xcalloc(json_object_size(sb->env) + 3, sizeof *pairs);
+  dl_box_pair *pairs = dl_xcalloc(json_object_size(sb->env) + 5, sizeof *pairs);
   const char *name;
   json_t *value;
   size_t n = 0;
   pairs[n++] = (dl_box_pair){"DAYTONA_SANDBOX_ID", sb->id};
   pairs[n++] = (dl_box_pair){"DAYTONA_SANDBOX_USER", sb->user};
   if (sb->snapshot) pairs[n++] = (dl_box_pair){"DAYTONA_SANDBOX_SNAPSHOT", sb->snapshot};
+  pairs[n++] = (dl_box_pair){"DAYTONA_ORGANIZATION_ID", sb->life->objects->organization_id};
+  pairs[n++] = (dl_box_pair){"DAYTONA_REGION_ID", sb->target};
   json_object_foreach (sb->env, name, value) pairs[n++] = (dl_box_pair){name, json_string_value(value)};
   *count = n;
   return pairs;
+}
+
+/* Borrowed texts, NULL at the end; the array is yours to free. */
+static const char **entrypoint_of(const dl_sandbox *sb) {
+  const json_t *snapshot = dl_snapshot_find(sb->life->objects, sb->snapshot);
+  const json_t *words = snapshot ? dl_json_get(snapshot, "entrypoint") : NULL;
+  const char **out = dl_xcalloc(json_array_size(words) + 1, sizeof *out);
+  size_t i;
+  json_t *word;
+  json_array_foreach (words, i, word) out[i] = json_string_value(word);
+  return out;
 }
 
 static void boot(dl_sandbox *sb) {
@@ -204,6 +218,7 @@ static void boot(dl_sandbox *sb) {
   mkdir(dir, 0711);
   size_t env_count, volume_count;
   dl_box_pair *env = env_pairs(sb, &env_count);
+  const char **entrypoint = entrypoint_of(sb);
   dl_box_volume *volumes = dl_volume_mounts(o, sb->volumes, &volume_count, &error);
   hold(sb);
   if (error) {
@@ -220,12 +235,14 @@ static void boot(dl_sandbox *sb) {
       .cpu = sb->cpu,
       .memory_gib = sb->memory,
       .disk_gib = sb->disk,
+      .entrypoint = entrypoint,
       .on_exit = on_box_exit,
       .user = sb,
     };
     sb->box = dl_box_start(sb->life->runtime, &spec, on_box_started, sb);
   }
   dl_volume_mounts_free(volumes, volume_count);
+  free(entrypoint);
   free(env);
   free(error);
   free(dir);

@@ -24,16 +24,31 @@ json_t *dl_snapshot_find(dl_objects *o, const char *id_or_name) {
   return found ? found : by_name(o, id_or_name);
 }
 
+/* As on the platform: something that stays. */
+static json_t *default_entrypoint(void) { return json_pack("[s, s]", "sleep", "infinity"); }
+
+/* State directories of older versions have it without an entrypoint. */
+static void complete(dl_objects *o, json_t *snapshot) {
+  if (json_is_array(dl_json_get(snapshot, "entrypoint"))) return;
+  json_t *updated = json_copy(snapshot);
+  json_object_set_new(updated, "entrypoint", default_entrypoint());
+  dl_store_put(o->store, "snapshot", dl_json_str(snapshot, "id"), updated);
+}
+
 void dl_snapshots_init(dl_objects *o) {
-  if (by_name(o, DL_DEFAULT_SNAPSHOT)) return;
+  json_t *found = by_name(o, DL_DEFAULT_SNAPSHOT);
+  if (found) {
+    complete(o, found);
+    return;
+  }
   dl_uuid id = dl_uuid_new();
   dl_iso now = dl_iso_format(dl_objects_now(o));
   json_t *snapshot = json_pack(
-    "{s:s, s:b, s:s, s:s, s:s, s:i, s:n, s:i, s:i, s:i, s:i, s:n, s:s, s:s, s:n, s:[s], s:s, s:s, s:n}", "id",
+    "{s:s, s:b, s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:i, s:i, s:n, s:s, s:s, s:n, s:[s], s:s, s:s, s:n}", "id",
     id.text, "general", 1, "name", DL_DEFAULT_SNAPSHOT, "imageName", DL_DEFAULT_SNAPSHOT, "state", "active",
-    "size", 0, "entrypoint", "cpu", 1, "gpu", 0, "mem", 1, "disk", 3, "errorReason", "createdAt", now.text,
-    "updatedAt", now.text, "lastUsedAt", "regionIds", o->region, "ref", DL_DEFAULT_SNAPSHOT, "sandboxClass",
-    "container", "sourceSandboxId");
+    "size", 0, "entrypoint", default_entrypoint(), "cpu", 1, "gpu", 0, "mem", 1, "disk", 3, "errorReason",
+    "createdAt", now.text, "updatedAt", now.text, "lastUsedAt", "regionIds", o->region, "ref",
+    DL_DEFAULT_SNAPSHOT, "sandboxClass", "container", "sourceSandboxId");
   dl_store_put(o->store, "snapshot", id.text, snapshot);
 }
 

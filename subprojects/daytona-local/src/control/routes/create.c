@@ -80,10 +80,25 @@ static void check_env(dl_check *k, const json_t *env) {
 
 static bool has_number(const json_t *body, const char *key) { return dl_json_num(body, key, 0) != 0; }
 
+/* Generated clients send every field. What is empty asks for nothing: null, "", [], {}, and an object of such. */
+static bool asks_for(const json_t *body, const char *key) {
+  const json_t *value = dl_json_get(body, key);
+  const char *name;
+  json_t *inner;
+  if (!value) return false;
+  if (json_is_string(value)) return json_string_length(value) > 0;
+  if (json_is_array(value)) return json_array_size(value) > 0;
+  if (!json_is_object(value)) return true;
+  json_object_foreach ((json_t *)value, name, inner) {
+    if (asks_for(value, name)) return true;
+  }
+  return false;
+}
+
 /* True when the request was answered. */
 static bool refuse_build(dl_control *c, dl_req *req, const json_t *body) {
-  if (dl_json_get(body, "buildInfo")) {
-    if (dl_json_get(body, "snapshot") || dl_json_get(body, "linkedSandbox"))
+  if (asks_for(body, "buildInfo")) {
+    if (asks_for(body, "snapshot") || asks_for(body, "linkedSandbox"))
       dl_fail(c, req, 400, "buildInfo cannot be combined with snapshot or linkedSandbox");
     else
       dl_fail(c, req, 400,
@@ -91,15 +106,15 @@ static bool refuse_build(dl_control *c, dl_req *req, const json_t *body) {
     return true;
   }
   if (has_number(body, "cpu") || has_number(body, "gpu") || has_number(body, "memory") ||
-      has_number(body, "disk") || dl_json_get(body, "gpuType")) {
+      has_number(body, "disk") || asks_for(body, "gpuType")) {
     dl_fail(c, req, 400, "Cannot specify Sandbox resources when using a snapshot");
     return true;
   }
-  if (dl_json_get(body, "linkedSandbox")) {
+  if (asks_for(body, "linkedSandbox")) {
     dl_fail(c, req, 400, "daytona-local has no linked sandboxes");
     return true;
   }
-  if (json_array_size(dl_json_get(body, "secrets")) > 0) {
+  if (asks_for(body, "secrets")) {
     dl_fail(c, req, 400, "daytona-local has no secrets");
     return true;
   }
@@ -178,6 +193,8 @@ static void check_lists(dl_control *c, dl_check *k, dl_sandbox *sb) {
   if (k->text.len == 0) dl_check_enforceable(c, k, sb->allow_list, sb->domain_list);
   if (sb->allow_list && !*sb->allow_list) dl_set(&sb->allow_list, NULL);
   if (sb->domain_list && !*sb->domain_list) dl_set(&sb->domain_list, NULL);
+  if (sb->outbound_proxy && !*sb->outbound_proxy) dl_set(&sb->outbound_proxy, NULL);
+  if (sb->otel_endpoint && !*sb->otel_endpoint) dl_set(&sb->otel_endpoint, NULL);
 }
 
 void dl_check_enforceable(dl_control *c, dl_check *k, const char *allow_list, const char *domain_list) {

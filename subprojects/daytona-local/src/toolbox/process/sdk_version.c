@@ -40,8 +40,9 @@ static bool is_below(const version *v, unsigned long minor) {
 dl_sdk_rules dl_sdk_rules_for(const char *text, bool wants_split) {
   version v;
   if (text == NULL) return (dl_sdk_rules){wants_split ? DL_LOG_VIEW_MARKED : DL_LOG_VIEW_STRIPPED, false};
-  if (!parse(text, &v)) return (dl_sdk_rules){DL_LOG_VIEW_MARKED, false};
   bool is_dev = strstr(text, "dev") != NULL;
+  /* A build from source may call itself "dev" and nothing else. */
+  if (!parse(text, &v)) return (dl_sdk_rules){is_dev ? DL_LOG_VIEW_SPLIT : DL_LOG_VIEW_MARKED, false};
   dl_sdk_rules rules = {DL_LOG_VIEW_MARKED, is_below(&v, 103) && strcmp(text, "0.0.0-dev") != 0};
   if (is_dev || !is_below(&v, 167))
     rules.view = DL_LOG_VIEW_SPLIT;

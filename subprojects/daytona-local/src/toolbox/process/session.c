@@ -9,6 +9,8 @@
  *
  * When the shell has ended, the command it was in gets its exit status, and those behind it are
  * lost; the session stays until it is deleted.
+ *
+ * The session of the entrypoint has no shell: its one command is the program that the sandbox was started with.
  */
 #include "toolbox/process/session.h"
 
@@ -30,6 +32,7 @@
 #define DELETE_GRACE_MS 5000
 #define DELETE_POLL_MS 20
 #define REPORT_MAX 4096
+#define ENTRYPOINT_MAX (1024u * 1024) /* of its text */
 
 struct dl_sessions {
   dl_list list;
@@ -201,10 +204,8 @@ static int make_dirs(const char *path) {
   return error;
 }
 
-int dl_session_submit(dl_session *s, const char *text, dl_command **out) {
-  dl_uuid id = dl_uuid_new();
-  if (s->command_count >= DL_SESSION_COMMANDS_MAX) return EDQUOT;
-  char *dir = dl_xprintf("%s/%s", s->dir, id.text);
+static int add_command(dl_session *s, const char *id, const char *text, dl_command **out) {
+  char *dir = dl_xprintf("%s/%s", s->dir, id);
   int error = make_dirs(dir);
   if (error != 0) {
     free(dir);
@@ -216,12 +217,17 @@ int dl_session_submit(dl_session *s, const char *text, dl_command **out) {
   c->session = s;
   c->text = dl_xstrdup(text);
   c->dir = dir;
-  memcpy(c->id, id.text, sizeof c->id);
+  snprintf(c->id, sizeof c->id, "%s", id);
   dl_list_init(&c->followers);
   dl_list_push(&s->commands, &c->link);
   s->command_count++;
   *out = c;
   return 0;
+}
+
+int dl_session_submit(dl_session *s, const char *text, dl_command **out) {
+  if (s->command_count >= DL_SESSION_COMMANDS_MAX) return EDQUOT;
+  return add_command(s, dl_uuid_new().text, text, out);
 }
 
 /* ---- the shell ---- */
@@ -270,6 +276,28 @@ static void on_shell_exit(dl_process *p, int status) {
   dl_session_advance(s);
 }
 
+static dl_session *new_session(dl_toolbox *tb, const char *id) {
+  dl_session *s = dl_xcalloc(1, sizeof *s);
+  s->tb = tb;
+  s->id = dl_xstrdup(id);
+  s->dir = dl_xprintf("%s/.daytona/sessions/%s", tb->home, id);
+  s->in_fd = s->status_fd = -1;
+  dl_list_init(&s->link);
+  dl_list_init(&s->commands);
+  dl_list_init(&s->shell.link);
+  dl_buf_init(&s->report, REPORT_MAX);
+  return s;
+}
+
+/* From here on it is found, and only closing its handles frees it. */
+static void publish(dl_session *s) {
+  uv_poll_init(s->tb->loop, &s->status, s->status_fd);
+  uv_timer_init(s->tb->loop, &s->deletion);
+  s->status.data = s->deletion.data = s;
+  s->open_handles = 2;
+  dl_list_push(&s->tb->sessions->list, &s->link);
+}
+
 static int start_shell(dl_session *s, const char *cwd) {
   int in[2] = {-1, -1}, out[2] = {-1, -1}, null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   bool ok = null_fd >= 0 && pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0;
@@ -295,15 +323,7 @@ static int start_shell(dl_session *s, const char *cwd) {
 }
 
 int dl_session_create(dl_toolbox *tb, const char *id, const char *cwd) {
-  dl_session *s = dl_xcalloc(1, sizeof *s);
-  s->tb = tb;
-  s->id = dl_xstrdup(id);
-  s->dir = dl_xprintf("%s/.daytona/sessions/%s", tb->home, id);
-  s->in_fd = s->status_fd = -1;
-  dl_list_init(&s->link);
-  dl_list_init(&s->commands);
-  dl_list_init(&s->shell.link);
-  dl_buf_init(&s->report, REPORT_MAX);
+  dl_session *s = new_session(tb, id);
   int error = make_dirs(s->dir);
   if (error == 0) error = start_shell(s, cwd);
   if (error != 0) {
@@ -311,22 +331,97 @@ int dl_session_create(dl_toolbox *tb, const char *id, const char *cwd) {
     return error;
   }
   s->is_alive = s->is_reading = true;
-  uv_poll_init(tb->loop, &s->status, s->status_fd);
-  uv_timer_init(tb->loop, &s->deletion);
-  s->status.data = s->deletion.data = s;
-  s->open_handles = 2;
+  publish(s);
   uv_poll_start(&s->status, UV_READABLE, on_report);
-  dl_list_push(&tb->sessions->list, &s->link);
   return 0;
 }
 
-/* ---- the end ---- */
+/* ---- the entrypoint ---- */
 
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
   (void)st, (void)kind, (void)ftw;
   remove(path);
   return 0;
 }
+
+static int open_output(const dl_command *c, const char *name) {
+  char *path = dl_xprintf("%s/%s", c->dir, name);
+  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  free(path);
+  return fd;
+}
+
+/* 0, or an errno value. The command's run has made its pipes. */
+static int start_program(dl_session *s, const dl_command *c, char *const *argv) {
+  int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), out = open_output(c, "stdout.pipe"),
+      err = open_output(c, "stderr.pipe"), error = 0;
+  char *file = dl_process_find(&s->tb->environment, argv[0]);
+  dl_process_opts opts = {.file = file,
+                          .argv = argv,
+                          .envp = s->tb->environment.pairs,
+                          .cwd = s->tb->work_dir,
+                          .fds = {null_fd, out, err},
+                          .is_subreaper = true};
+  s->shell.on_exit = on_shell_exit;
+  if (file == NULL)
+    error = ENOENT;
+  else if (null_fd < 0 || out < 0 || err < 0)
+    error = EIO;
+  else
+    error = dl_process_start(s->tb->reaper, &s->shell, &opts);
+  if (null_fd >= 0) close(null_fd);
+  if (out >= 0) close(out);
+  if (err >= 0) close(err);
+  free(file);
+  return error;
+}
+
+static char *quote_all(char *const *argv) {
+  dl_buf text;
+  dl_buf_init(&text, ENTRYPOINT_MAX);
+  for (size_t i = 0; argv[i] != NULL; i++) {
+    char *word = quote(argv[i]);
+    if (i > 0) dl_buf_puts(&text, " ");
+    dl_buf_puts(&text, word);
+    free(word);
+  }
+  return dl_buf_take(&text);
+}
+
+int dl_entrypoint_start(dl_toolbox *tb, char *const *argv) {
+  static const dl_session_run_events events = {on_output, on_drained};
+  dl_session *s = new_session(tb, DL_ENTRYPOINT_ID);
+  dl_command *c = NULL;
+  int ends[2] = {-1, -1};
+  nftw(s->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* of the sandbox's last life */
+  int error = make_dirs(s->dir);
+  if (error == 0 && pipe2(ends, O_CLOEXEC) != 0) error = errno;
+  char *text = quote_all(argv);
+  if (error == 0) error = add_command(s, DL_ENTRYPOINT_ID "_command", text, &c);
+  free(text);
+  if (ends[1] >= 0)
+    close(ends[1]); /* nothing is reported: the end of the program is the end of the command */
+  s->status_fd = ends[0];
+  if (error != 0) {
+    free_session(s);
+    return error;
+  }
+  publish(s);
+  s->current = c;
+  set_state(c, DL_COMMAND_RUNNING);
+  s->run = dl_session_run_new(tb, c->dir, &events, s);
+  error = s->run == NULL ? errno : start_program(s, c, argv);
+  s->is_alive = error == 0;
+  if (s->is_alive) return 0;
+  c->exit_code = 127;
+  if (s->run != NULL)
+    dl_session_run_done(s->run);
+  else
+    on_drained(s);
+  return error;
+}
+
+/* ---- the end ---- */
 
 static void remove_dir(uv_work_t *work) {
   dl_session *s = work->data;

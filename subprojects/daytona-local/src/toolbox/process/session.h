@@ -11,6 +11,8 @@
 #include "toolbox/process/session_run.h"
 
 #define DL_SESSION_COMMANDS_MAX 100000
+/* The session of what the sandbox was started with; no client can make or change it. */
+#define DL_ENTRYPOINT_ID "entrypoint"
 
 typedef enum { DL_COMMAND_WAITING, DL_COMMAND_RUNNING, DL_COMMAND_DONE, DL_COMMAND_LOST } dl_command_state;
 
@@ -68,7 +70,7 @@ dl_list *dl_sessions_list(dl_toolbox *tb);
 /* ---- followers (session_follow.c) ---- */
 
 /* The log over a WebSocket; `is_following`: until the command has ended. */
-void dl_command_follow_socket(dl_command *c, dl_req *req, bool is_following);
+void dl_command_follow_socket(dl_command *c, dl_req *req, dl_log_view view, bool is_following);
 /* The log as a chunked body, without markers, until the command has ended. */
 void dl_command_follow_stream(dl_command *c, dl_req *req);
 /* The log has grown. */

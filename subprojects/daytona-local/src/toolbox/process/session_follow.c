@@ -157,12 +157,12 @@ static void on_end(dl_ws *ws, void *user) {
   end_socket(user);
 }
 
-void dl_command_follow_socket(dl_command *c, dl_req *req, bool is_following) {
+void dl_command_follow_socket(dl_command *c, dl_req *req, dl_log_view view, bool is_following) {
   static const dl_ws_events events = {.on_open = on_open, .on_drain = on_drain, .on_end = on_end};
   static const dl_ws_opts opts = {CLIENT_MESSAGE_MAX, 2 * BLOCK / MESSAGE_MAX};
   follower *f = new_follower(c, req);
   if (f == NULL) return;
-  f->is_stripped = dl_sdk_rules_of(req).view == DL_LOG_VIEW_STRIPPED;
+  f->is_stripped = view == DL_LOG_VIEW_STRIPPED;
   f->is_over = f->is_over || !is_following;
   uv_timer_init(c->session->tb->loop, &f->again);
   f->again.data = f;

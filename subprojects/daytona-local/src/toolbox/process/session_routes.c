@@ -19,7 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ENTRYPOINT "entrypoint"
 #define TRUNCATED "\2\2\2[log truncated for this answer]\n"
 
 /* ---- logs ---- */
@@ -81,8 +80,7 @@ static void reply_log_text(dl_req *req, const dl_buf *log, bool is_stripped) {
   dl_buf_clear(&out);
 }
 
-static void reply_log(dl_req *req, const dl_command *c) {
-  dl_log_view view = dl_sdk_rules_of(req).view;
+static void reply_log(dl_req *req, const dl_command *c, dl_log_view view) {
   dl_buf log;
   int error = read_log(c, &log);
   if (error == EACCES) {
@@ -117,7 +115,7 @@ static dl_command *find_command(dl_toolbox *tb, dl_req *req) {
 }
 
 static bool is_entrypoint(dl_req *req, const char *what) {
-  if (strcmp(dl_req_param(req, "sessionId"), ENTRYPOINT) != 0) return false;
+  if (strcmp(dl_req_param(req, "sessionId"), DL_ENTRYPOINT_ID) != 0) return false;
   dl_tb_reply_error(req, 400, "the entrypoint session cannot %s", what);
   return true;
 }
@@ -148,7 +146,7 @@ static bool is_good_id(const char *id) {
 static void create(dl_toolbox *tb, dl_req *req, const json_t *body) {
   const char *id = NULL;
   if (!dl_tb_field_text(req, body, "sessionId", true, &id)) return;
-  if (strcmp(id, ENTRYPOINT) == 0) {
+  if (strcmp(id, DL_ENTRYPOINT_ID) == 0) {
     dl_tb_reply_error(req, 400, "the session id '%s' is reserved", id);
   } else if (!is_good_id(id)) {
     dl_tb_reply_error(req, 400, "the session id is not fit for a directory's name");
@@ -178,7 +176,8 @@ static void on_list(dl_req *req, void *user) {
   json_t *list = json_array();
   DL_LIST_EACH(dl_sessions_list(user), node) {
     const dl_session *s = DL_CONTAINER(node, dl_session, link);
-    if (!s->is_deleting) json_array_append_new(list, session_json(s));
+    bool is_entrypoint = strcmp(s->id, DL_ENTRYPOINT_ID) == 0;
+    if (!s->is_deleting && !is_entrypoint) json_array_append_new(list, session_json(s));
   }
   dl_tb_reply_json(req, 200, list);
 }
@@ -270,17 +269,20 @@ static void on_command(dl_req *req, void *user) {
   if (c != NULL) dl_tb_reply_json(req, 200, command_json(c));
 }
 
-static void on_logs(dl_req *req, void *user) {
-  dl_command *c = find_command(user, req);
-  if (c == NULL) return;
+static void logs_of(dl_command *c, dl_req *req, dl_log_view view) {
   const char *follow = dl_query_get(dl_req_query(req), "follow");
   bool is_following = follow != NULL && strcmp(follow, "true") == 0;
   if (dl_ws_is_wanted(req))
-    dl_command_follow_socket(c, req, is_following);
+    dl_command_follow_socket(c, req, view, is_following);
   else if (is_following)
     dl_command_follow_stream(c, req);
   else
-    reply_log(req, c);
+    reply_log(req, c, view);
+}
+
+static void on_logs(dl_req *req, void *user) {
+  dl_command *c = find_command(user, req);
+  if (c != NULL) logs_of(c, req, dl_sdk_rules_of(req).view);
 }
 
 static void input(dl_command *c, dl_req *req, const char *data) {
@@ -321,17 +323,33 @@ static void on_input(dl_req *req, void *user) {
   if (!is_entrypoint(req, "take input")) dl_req_read_body(req, DL_TB_BODY_MAX, on_input_body, user);
 }
 
-/* A sandbox of ours is never started with a command of its own. */
+/* ---- the entrypoint ---- */
+
+static dl_session *find_entrypoint(dl_toolbox *tb, dl_req *req) {
+  dl_session *s = dl_session_find(tb, DL_ENTRYPOINT_ID);
+  if (s == NULL) dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "session not found");
+  return s;
+}
+
 static void on_entrypoint(dl_req *req, void *user) {
-  (void)user;
-  dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "session not found");
+  const dl_session *s = find_entrypoint(user, req);
+  if (s != NULL) dl_tb_reply_json(req, 200, session_json(s));
+}
+
+/* Unlike those of other commands these are never without markers. */
+static void on_entrypoint_logs(dl_req *req, void *user) {
+  dl_session *s = find_entrypoint(user, req);
+  dl_log_view view = dl_sdk_rules_of(req).view;
+  if (s != NULL)
+    logs_of(DL_CONTAINER(s->commands.next, dl_command, link), req,
+            view == DL_LOG_VIEW_STRIPPED ? DL_LOG_VIEW_MARKED : view);
 }
 
 static const dl_route ROUTES[] = {
   {"POST", "/process/session", on_create, 0},
   {"GET", "/process/session", on_list, 0},
   {"GET", "/process/session/entrypoint", on_entrypoint, 0},
-  {"GET", "/process/session/entrypoint/logs", on_entrypoint, 0},
+  {"GET", "/process/session/entrypoint/logs", on_entrypoint_logs, 0},
   {"GET", "/process/session/{sessionId}", on_get, 0},
   {"DELETE", "/process/session/{sessionId}", on_delete, 0},
   {"POST", "/process/session/{sessionId}/exec", on_exec, 0},
