@@ -40,6 +40,7 @@ procps                ps
 
 PACKAGES_TESTS='
 g++                   c++
+clang-format          clang-format
 openssl               openssl
 curl                  curl
 locales               /usr/share/i18n/locales/de_DE

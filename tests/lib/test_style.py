@@ -1,0 +1,41 @@
+"""One style for both trees: the formatter has nothing to say about any source."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import tap  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TREES = ["lib", "include", "examples", "tests", "subprojects/daytona-local"]
+
+
+def sources():
+    for tree in TREES:
+        for path in sorted((ROOT / tree).rglob("*.[ch]")):
+            yield path
+
+
+def wanted_version():
+    return re.match(r"# clang-format (\S+)", (ROOT / ".clang-format").read_text()).group(1)
+
+
+def every_source_is_formatted():
+    if shutil.which("clang-format") is None:
+        raise tap.Skip("clang-format is not installed")
+    have = re.search(r"version (\d+\.\d+\.\d+)", subprocess.check_output(["clang-format", "--version"], text=True)).group(1)
+    if have != wanted_version():
+        raise tap.Skip(f"clang-format is {have}, and {wanted_version()} is the one that the sources are formatted by")
+    run = subprocess.run(["clang-format", "--dry-run", "-Werror", *map(str, sources())], cwd=ROOT, capture_output=True, text=True)
+    places = [line.removeprefix(str(ROOT) + "/") for line in run.stderr.splitlines() if "error:" in line]
+    assert run.returncode == 0, "\n".join(places[:20])
+
+
+TESTS = [every_source_is_formatted]
+
+
+if __name__ == "__main__":
+    raise SystemExit(tap.run_all(TESTS))
