@@ -36,6 +36,13 @@ static void mount_paths(void **state) {
   static const char *const bad_sub[] = {"/a", "..", "a/../b", "a//b"};
   ALL(dl_check_subpath, true, good_sub);
   ALL(dl_check_subpath, false, bad_sub);
+  char name[300] = "/";
+  memset(name + 1, 'n', 255);
+  assert_null(dl_check_mount_path(name));
+  assert_null(dl_check_subpath(name + 1));
+  name[256] = 'n';
+  assert_string_equal(dl_check_mount_path(name), "is too long");
+  assert_string_equal(dl_check_subpath(name + 1), "is too long");
 }
 
 static void network_lists(void **state) {
@@ -68,6 +75,62 @@ static void display_texts(void **state) {
                                     "see www.x", "mailto:a", "tel:1", "a\x01",    "a\x7f"};
   ALL(dl_check_display, true, good);
   ALL(dl_check_display, false, bad);
+}
+
+/* "env": {"A": count times 'x'} */
+static json_t *env_of(size_t count) {
+  char *text = dl_xmalloc(count + 1);
+  memset(text, 'x', count);
+  text[count] = '\0';
+  json_t *body = json_pack("{s:{s:s}}", "env", "AB", text);
+  free(text);
+  return body;
+}
+
+static void texts_of_a_body(void **state) {
+  (void)state;
+  static const struct {
+    const char *body, *problem; /* NULL: fine */
+  } cases[] = {
+    {"{}", NULL},
+    {"{\"a\":\"tab\\tand\\nbreak\\r\",\"b\":[1,true,null,{\"c\":\"\\u00e9\"}]}", NULL},
+    {"{\"env\":{\"A\":\"\\u001b[0m\\u007f\"}}", NULL},
+    {"{\"labels\":{\"note\":\"x\\u0000y\"}}", "labels.note must not contain a NUL character"},
+    {"{\"name\":\"a\\u0000b\"}", "name must not contain a NUL character"},
+    {"{\"env\":{\"A\":\"\\u0000\"}}", "env.A must not contain a NUL character"},
+    {"{\"env\":{\"A\\u0001\":\"\"}}", "env.A? must not contain control characters"},
+    {"{\"labels\":{\"note\":\"\\u001b[0m\"}}", "labels.note must not contain control characters"},
+    {"{\"labels\":{\"a\\u007f\":\"\"}}", "labels.a? must not contain control characters"},
+    {"{\"volumes\":[{},{\"mountPath\":\"/a\\u0001\"}]}",
+     "volumes.1.mountPath must not contain control characters"},
+    {"{\"whatever\":{\"deep\":[[\"\\u0000\"]]}}", "whatever.deep.0.0 must not contain a NUL character"},
+    {"{\"x\":{\"env\":{\"A\":\"\\u0001\"}}}", "x.env.A must not contain control characters"},
+  };
+  for (size_t i = 0; i < DL_COUNT(cases); i++) {
+    char *error = NULL;
+    json_t *body = dl_json_parse(cases[i].body, strlen(cases[i].body), &error);
+    assert_non_null(body);
+    char *problem = dl_check_texts(body);
+    if (cases[i].problem == NULL)
+      assert_null(problem);
+    else
+      assert_string_equal(problem ? problem : "nothing", cases[i].problem);
+    free(problem);
+    json_decref(body);
+  }
+  for (size_t len = DL_ENV_ENTRY_MAX - 6; len < DL_ENV_ENTRY_MAX; len++) {
+    json_t *body = env_of(len);
+    char *problem = dl_check_texts(body);
+    assert_int_equal(problem == NULL, strlen("AB=") + len + 1 <= DL_ENV_ENTRY_MAX);
+    if (problem) assert_non_null(strstr(problem, "env.AB is too long"));
+    free(problem);
+    json_object_set_new(body, "label", json_incref(json_object_get(json_object_get(body, "env"), "AB")));
+    json_object_del(body, "env");
+    problem = dl_check_texts(body);
+    assert_non_null(strstr(problem, "label is too long"));
+    free(problem);
+    json_decref(body);
+  }
 }
 
 static void rates_block_to_the_end_of_the_window(void **state) {
@@ -382,6 +445,7 @@ int main(void) {
     cmocka_unit_test(mount_paths),
     cmocka_unit_test(network_lists),
     cmocka_unit_test(display_texts),
+    cmocka_unit_test(texts_of_a_body),
     cmocka_unit_test(rates_block_to_the_end_of_the_window),
     cmocka_unit_test(faults_match_in_order_and_run_out),
     cmocka_unit_test(faults_of_streams_are_read_strictly),

@@ -65,6 +65,23 @@ class Create(harness.Case):
         answer = self.status(400, self.server.api("POST", "/sandbox", {"autoStopInterval": -1, "public": 3})).json
         self.assertEqual(len(answer["message"].split(", ")), 2)
 
+    def test_texts_that_cannot_be(self):
+        for body, named in (({"labels": {"note": "x\0y"}}, "labels.note"), ({"name": "a\0b"}, "name"), ({"labels": {"n": "\x1b[0m"}}, "labels.n"),
+                            ({"labels": {"a\x7f": "b"}}, "labels.a?"), ({"env": {"A": "b\0"}}, "env.A"), ({"env": {"A\x01": "b"}}, "env.A?"),
+                            ({"env": {"BIG": "x" * 200000}}, "env.BIG is too long"), ({"labels": {"l": "x" * 70000}}, "labels.l is too long"),
+                            ({"name": "x" * 1025}, "name is too long"), ({"labels": {"k" * 1025: ""}}, "is too long"),
+                            ({"user": "daytona\0"}, "user"), ({"volumes": [{"volumeId": "v", "mountPath": "/a\0b"}]}, "volumes.0.mountPath"),
+                            ({"unknown": ["\0"]}, "unknown.0")):
+            answer = self.status(400, self.server.api("POST", "/sandbox", body)).json
+            self.assertIn(named, answer["message"])
+        box = self.server.create(env={"ESC": "\x1b[1m", "BIG": "x" * 131000})["id"]
+        self.assertEqual(self.server.execute(box, "printf %s \"${#BIG} $ESC\"")["result"], "131000 \x1b[1m")
+        self.status(400, self.server.api("PUT", "/sandbox/%s/labels" % box, {"labels": {"note": "x\0y"}}))
+        self.status(400, self.server.api("POST", "/volumes", {"name": "a\0b"}))
+        self.status(400, self.server.api("POST", "/volumes", {"name": "v" * 1025}))
+        self.status(200, self.server.api("GET", "/sandbox"))
+        self.status(200, self.server.api("DELETE", "/sandbox/" + box))
+
     def test_duplicate_name_is_409_and_free_after_delete(self):
         box = self.server.create(name="twin")
         self.status(409, self.server.api("POST", "/sandbox", {"name": "twin"}))

@@ -4,6 +4,8 @@
  */
 #include "control/routes/call.h"
 
+#include "control/routes/validate.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,12 @@ static void on_body(dl_req *req, const char *text, size_t len, void *user) {
   }
   if (!json_is_object(k->body)) {
     dl_fail(c, req, 400, "the body must be a JSON object");
+    return;
+  }
+  char *problem = dl_check_texts(k->body);
+  if (problem) {
+    dl_fail(c, req, 400, "%s", problem);
+    free(problem);
     return;
   }
   k->route->handler(req, c);

@@ -4,13 +4,88 @@
  */
 #include "control/routes/validate.h"
 
+#include "base/buf.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define LIST_MAX 10
+
+/* ---- all texts of a body ---- */
+
+typedef struct {
+  dl_buf path; /* "volumes.0.mountPath" */
+  char *problem;
+} text_walk;
+
+static bool has_control(const char *text) {
+  for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+    if ((*c < 0x20 && !strchr("\t\n\r", *c)) || *c == 0x7f) return true;
+  return false;
+}
+
+static void complain(text_walk *w, const char *what) {
+  /* A key that is the problem itself must not make the answer unreadable. */
+  for (char *c = w->path.data; c && *c; c++)
+    if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+  if (!w->problem) w->problem = dl_xprintf("%.200s %s", w->path.data ? w->path.data : "the body", what);
+}
+
+/* `name` is that of a variable, or NULL. */
+static void check_text(text_walk *w, const json_t *value, const char *name) {
+  const char *text = json_string_value(value);
+  size_t len = json_string_length(value);
+  if (strlen(text) != len)
+    complain(w, "must not contain a NUL character");
+  else if (name && len + strlen(name) + 2 > DL_ENV_ENTRY_MAX)
+    complain(w, "is too long: with its name no program could be given it (131072 bytes)");
+  else if (!name && len > DL_TEXT_MAX)
+    complain(w, "is too long (65536 bytes at most)");
+  else if (!name && has_control(text))
+    complain(w, "must not contain control characters");
+}
+
+static void check_value(text_walk *w, const json_t *value, const char *name);
+
+static void step_into(text_walk *w, const char *key, const json_t *value, const char *name) {
+  size_t len = w->path.len;
+  dl_buf_printf(&w->path, "%s%.100s", len > 0 ? "." : "", key);
+  if (has_control(key)) complain(w, "must not contain control characters");
+  if (strlen(key) > DL_NAME_MAX) complain(w, "is too long for a name");
+  check_value(w, value, name);
+  w->path.len = len;
+  w->path.data[len] = '\0';
+}
+
+static void check_value(text_walk *w, const json_t *value, const char *name) {
+  bool is_env = strcmp(w->path.data ? w->path.data : "", "env") == 0;
+  const char *key;
+  json_t *member;
+  size_t i;
+  if (w->problem) return;
+  if (json_is_string(value)) check_text(w, value, name);
+  if (json_is_object(value))
+    json_object_foreach ((json_t *)value, key, member) step_into(w, key, member, is_env ? key : NULL);
+  json_array_foreach (value, i, member) {
+    char number[24];
+    snprintf(number, sizeof number, "%zu", i);
+    step_into(w, number, member, NULL);
+  }
+}
+
+char *dl_check_texts(const json_t *body) {
+  text_walk w = {0};
+  dl_buf_init(&w.path, 64 * 1024);
+  check_value(&w, body, NULL);
+  dl_buf_clear(&w.path);
+  return w.problem;
+}
+
+/* ---- single fields ---- */
 
 static bool has_component(const char *path, const char *name) {
   size_t len = strlen(name);
@@ -22,12 +97,22 @@ static bool has_component(const char *path, const char *name) {
   return false;
 }
 
+/* Longer than the name of any file can be. */
+static bool has_long_component(const char *path) {
+  for (; *path; path += strspn(path, "/")) {
+    size_t len = strcspn(path, "/");
+    if (len > 255) return true;
+    path += len;
+  }
+  return false;
+}
+
 const char *dl_check_mount_path(const char *path) {
   static const char *const forbidden[] = {"/proc", "/sys",  "/dev", "/boot", "/etc",
                                           "/bin",  "/sbin", "/lib", "/lib64"};
   if (path[0] != '/') return "must be an absolute path";
   if (path[1] == '\0' || strcmp(path, "//") == 0) return "must not be the root directory";
-  if (strlen(path) > 1024) return "is too long";
+  if (strlen(path) > 1024 || has_long_component(path)) return "is too long";
   if (has_component(path, ".") || has_component(path, "..")) return "must not contain . or .. components";
   if (strstr(path + 1, "//")) return "must not contain empty components";
   const char *clean = path[1] == '/' ? path + 1 : path;
@@ -41,7 +126,7 @@ const char *dl_check_mount_path(const char *path) {
 
 const char *dl_check_subpath(const char *path) {
   if (path[0] == '/') return "must be relative";
-  if (strlen(path) > 1024) return "is too long";
+  if (strlen(path) > 1024 || has_long_component(path)) return "is too long";
   if (strstr(path, "..")) return "must not contain ..";
   if (strstr(path, "//")) return "must not contain empty components";
   return NULL;
@@ -104,9 +189,9 @@ const char *dl_check_domain_list(const char *list) { return each_part(list, chec
 const char *dl_check_display(const char *text) {
   static const char *const links[] = {
     "http://", "https://", "ftp://", "javascript:", "data:", "vbscript:", "file:", "mailto:", "tel:", "www."};
+  if (strlen(text) > DL_NAME_MAX) return "is too long";
+  if (has_control(text)) return "must not contain control characters";
   for (const char *c = text; *c; c++) {
-    if ((unsigned char)*c < 0x20 && !strchr("\t\n\r", *c)) return "must not contain control characters";
-    if (*c == 0x7f) return "must not contain control characters";
     if (*c == '<' && (isalpha((unsigned char)c[1]) || c[1] == '/' || c[1] == '!'))
       return "must not contain markup";
     for (size_t i = 0; i < DL_COUNT(links); i++)
