@@ -8,7 +8,8 @@
  *   Fails with DAYTONA_EINVAL for a missing id or sandbox or an option out of range, DAYTONA_ENOTFOUND for an unknown
  *   terminal, and as any request does: DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT, DAYTONA_EAUTH and their kinds.
  *   Time: milliseconds. Default of `timeout_ms`: request_timeout_ms of the client. DAYTONA_NO_TIMEOUT: none.
- *   Limits: 256 KiB for the head of an upgrade, with id, folder and environment in it (DAYTONA_ELIMIT).
+ *   Limits: 192 KiB for an environment, as JSON (DAYTONA_ELIMIT, before anything is sent). What is over 4 KiB with the
+ *   folder is sent in a request of its own, since fronts refuse long headers.
  *   Cancel: ends the waiting; what the server has begun it finishes. A terminal that was being created may go on
  *   without a client: kill it by its id.
  *   Retry: only requests that cannot have reached the sandbox are repeated; of others, only GET and DELETE.
@@ -73,6 +74,9 @@ typedef struct daytona_pty_create_opts {
   const char *cwd;   /**< Optional. Default: the work folder. */
   daytona_map_t env; /**< Optional. TERM is xterm-256color unless given. */
   int cols, rows;    /**< Optional. Default: 80 and 24; at most 1000. */
+  const char
+    *wait_for; /**< Optional, 1 to 256 bytes. Settle only when the terminal has printed this, the end of the
+                             shell's prompt, say; within handshake_timeout_ms. Default: settle when attached. */
   daytona_pty_attach_t attach;
   uint64_t reserved[8]; /**< Must be zero. */
 } daytona_pty_create_opts_t;
@@ -82,7 +86,13 @@ typedef struct daytona_pty_create_opts {
  *
  * Settles with daytona_future_pty() when the server has said that the client is attached, or that the shell has ended
  * already: there is no other call to wait for the connection. Fails with DAYTONA_ECONFLICT when the id is in use.
- * Servers that cannot create and attach in one step are asked for one after the other.
+ * Servers that cannot create and attach in one step are asked for one after the other. Fails with DAYTONA_EUPGRADE when
+ * something on the way lets no WebSocket through.
+ *
+ * A shell that has not begun to read, or that has no line editor, gets its input by lines, of which the sandbox's kernel
+ * keeps 4095 bytes and drops the rest without a word. So wait for the prompt before a longer line is typed: with
+ * `wait_for`, or by looking at the output. Until a terminal that was created here has printed anything,
+ * daytona_pty_write() refuses such lines.
  *
  * Secrets: the environment is kept out of log lines and is wiped from memory when the future goes.
  */
@@ -174,7 +184,8 @@ DAYTONA_API int daytona_pty_resume(daytona_pty_t *pty);
  *
  * @param bytes  Copied. Any bytes; NULL is allowed when there are none.
  * @return 0; DAYTONA_ELIMIT when the 4 MiB of input that may wait for the server have no room for all of it (nothing
- *         was taken: wait for on_drained; more than 4 MiB at once never fit); DAYTONA_ECONNECTION when it is not
+ *         was taken: wait for on_drained; more than 4 MiB at once never fit), or when a line over 4095 bytes is typed
+ *         before the shell has printed anything; DAYTONA_ECONNECTION when it is not
  *         connected; DAYTONA_EINVAL for a NULL argument; DAYTONA_ENOMEM, when a part may have been taken.
  */
 DAYTONA_API int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size);

@@ -4,6 +4,8 @@
  * The end comes in one of several ways, and whichever is first counts: a control message "exited", a close frame
  * whose reason is JSON with the exit code (its close code 1011 is no error then), any other close frame, or a broken
  * connection. end_with() notes it once; tell() tells it when the output before it was handed on.
+ *
+ *   NEW <-> OPENING -> ATTACHED -> LEAVING -> ENDED -> TOLD        ENDED: from each of the three before it
  */
 #include "api/pty_impl.h"
 
@@ -16,6 +18,9 @@
 #include "core/memory.h"
 
 enum { INPUT_MAX = 64 * 1024, CONTROL_MAX = 16 * 1024 };
+
+/* The longest line that a kernel keeps for a program which reads lines; of a longer one it drops the rest. */
+enum { LINE_MAX_BYTES = 4095 };
 
 /* Control messages, and reasons of close frames. */
 typedef struct control {
@@ -41,6 +46,24 @@ typedef struct wait {
   daytona_future_t *future; /* a reference while it is in the list */
   daytona_pty_t *pty;       /* retained */
 } wait_t;
+
+static void set_phase(daytona_pty_t *pty, daytona__pty_phase_t to) {
+#define TO(phase) (1u << DAYTONA__PTY_##phase)
+  static const unsigned allowed[] = {
+    [DAYTONA__PTY_NEW] = TO(OPENING),
+    [DAYTONA__PTY_OPENING] = TO(NEW) | TO(ATTACHED) | TO(ENDED),
+    [DAYTONA__PTY_ATTACHED] = TO(LEAVING) | TO(ENDED),
+    [DAYTONA__PTY_LEAVING] = TO(ENDED),
+    [DAYTONA__PTY_ENDED] = TO(TOLD),
+    [DAYTONA__PTY_TOLD] = 0,
+  };
+#undef TO
+  bool has_socket = to >= DAYTONA__PTY_OPENING && to <= DAYTONA__PTY_LEAVING;
+  assert((allowed[pty->phase] & 1u << to) != 0);
+  assert(has_socket == (pty->ws != NULL));
+  assert(to != DAYTONA__PTY_ENDED || pty->end.reason != DAYTONA_STREAM_OPEN);
+  pty->phase = to;
+}
 
 /* --- life -------------------------------------------------------------------------------------- */
 
@@ -76,7 +99,7 @@ daytona_pty_t *daytona_pty_retain(daytona_pty_t *pty) {
 
 void daytona_pty_release(daytona_pty_t *pty) {
   if (pty == NULL || --pty->refs != 0) return;
-  assert(daytona__list_empty(&pty->waits) && pty->opening == NULL);
+  assert(daytona__list_empty(&pty->waits) && pty->opener.op == NULL);
   daytona__ws_release(pty->ws);
   daytona__task_cancel(&pty->drain);
   daytona__inbox_clear(&pty->inbox);
@@ -120,24 +143,26 @@ static void tell(daytona_pty_t *pty) {
   daytona__list_t batch, *node;
   bool is_waiting = pty->on_output != NULL && !pty->sandbox->client->is_closing &&
                     (pty->is_paused || !daytona__inbox_is_empty(&pty->inbox));
-  if (!pty->is_ended || pty->is_told || is_waiting) return;
-  pty->is_told = true;
+  if (pty->phase != DAYTONA__PTY_ENDED || is_waiting) return;
+  set_phase(pty, DAYTONA__PTY_TOLD);
   pty->end.message = pty->message;
   pty->end.dropped_bytes = pty->inbox.dropped;
   daytona__list_move(&pty->waits, &batch);
   while ((node = daytona__list_shift(&batch)) != NULL) settle_wait(DAYTONA__CONTAINER(node, wait_t, link));
 }
 
+static bool has_ended(const daytona_pty_t *pty) { return pty->phase >= DAYTONA__PTY_ENDED; }
+
 /* `pty` is held by the caller. */
 static void end_with(daytona_pty_t *pty, daytona_stream_reason_t reason, const char *message) {
   daytona__ws_t *ws = pty->ws;
-  if (pty->is_ended) return;
-  pty->is_ended = true;
+  if (has_ended(pty)) return;
   pty->end.reason = reason;
   snprintf(pty->message, sizeof pty->message, "%s", message);
   daytona__one_line(pty->message, sizeof pty->message - 4);
   pty->ws = NULL;
   daytona__ws_release(ws);
+  set_phase(pty, DAYTONA__PTY_ENDED);
   tell(pty);
 }
 
@@ -147,7 +172,7 @@ static bool end_with_exit(daytona_pty_t *pty, const control_t *control) {
     return false;
   const char *why = control->error != NULL ? control->error : control->exit_reason;
   bool was_killed = control->exit_reason != NULL && strcmp(control->exit_reason, "SIGKILL") == 0;
-  if (pty->is_ended) return true;
+  if (has_ended(pty)) return true;
   pty->end.has_exit_code = true;
   pty->end.exit_code = (int)control->exit_code.value;
   end_with(pty, was_killed ? DAYTONA_STREAM_KILLED : DAYTONA_STREAM_EXITED,
@@ -155,14 +180,22 @@ static bool end_with_exit(daytona_pty_t *pty, const control_t *control) {
   return true;
 }
 
-/* The handshake is over, well or not. */
-static void opened(daytona_pty_t *pty, const daytona_error_t *error, bool was_missing) {
-  if (pty->opening != NULL) pty->opened(pty, error, was_missing);
+/* The handshake is over, well or not; or what it had led to is. */
+static void opened(daytona_pty_t *pty, const daytona_error_t *error, const daytona__ws_close_t *close) {
+  daytona__pty_opener_t *opener = &pty->opener;
+  void (*on_opened)(daytona__op_t *, const daytona_error_t *, const daytona__ws_close_t *) =
+    opener->on_opened;
+  if (opener->op == NULL) return;
+  opener->on_opened = NULL;
+  if (on_opened != NULL)
+    on_opened(opener->op, error, close);
+  else if (has_ended(pty))
+    opener->on_ended(opener->op);
 }
 
 static void lack_memory(daytona_pty_t *pty) {
   end_with(pty, DAYTONA_STREAM_FAILED, daytona_errcode_text(DAYTONA_ENOMEM));
-  opened(pty, daytona__error_static(DAYTONA_ENOMEM), false);
+  opened(pty, daytona__error_static(DAYTONA_ENOMEM), NULL);
 }
 
 /* --- output ------------------------------------------------------------------------------------ */
@@ -180,8 +213,9 @@ static bool may_call(const daytona_pty_t *pty) {
 }
 
 static void output(daytona_pty_t *pty, const char *bytes, size_t size) {
-  if (size == 0 || pty->is_ended) return;
+  if (size == 0 || has_ended(pty)) return;
   pty->end.received_bytes += size;
+  if (pty->opener.op != NULL) pty->opener.on_printed(pty->opener.op, bytes, size);
   if (may_call(pty) && daytona__inbox_is_empty(&pty->inbox)) {
     call_user(pty, bytes, size);
     return;
@@ -233,10 +267,11 @@ static void take_error(daytona_pty_t *pty, const char *text) {
                            .retry_after_ms = -1,
                            .attempts = 1,
                            .message = text};
-  if (pty->opening != NULL)
-    opened(pty, &error, false);
+  if (pty->phase == DAYTONA__PTY_OPENING)
+    opened(pty, &error, NULL);
   else
     end_with(pty, DAYTONA_STREAM_FAILED, text);
+  if (has_ended(pty)) opened(pty, NULL, NULL);
 }
 
 /* False: it is no control message, so it is output. */
@@ -254,11 +289,12 @@ static bool take_control(daytona_pty_t *pty, const char *text, size_t size) {
     const char *status = control->status != NULL ? control->status : "";
     is_control = control->type != NULL && strcmp(control->type, "control") == 0;
     if (is_control && strcmp(status, "connected") == 0) {
-      opened(pty, NULL, false);
+      if (pty->phase == DAYTONA__PTY_OPENING) set_phase(pty, DAYTONA__PTY_ATTACHED);
+      opened(pty, NULL, NULL);
     } else if (is_control && strcmp(status, "error") == 0) {
       take_error(pty, control->error != NULL ? control->error : "the terminal failed");
     } else if (is_control && strcmp(status, "exited") == 0 && end_with_exit(pty, control)) {
-      opened(pty, NULL, false);
+      opened(pty, NULL, NULL);
     }
   }
   daytona__arena_clear(&scratch);
@@ -330,22 +366,22 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   daytona__arena_t scratch;
   daytona_error_t error;
   if (close->how == DAYTONA__WS_END_FRAME) pty->end.close_code = close->close_code;
-  bool has_exit = take_reason(pty, close);
-  if (has_exit) {
-    opened(pty, NULL, false);
-  } else if (pty->opening != NULL) {
+  if (take_reason(pty, close)) {
+    opened(pty, NULL, NULL);
+  } else if (pty->phase == DAYTONA__PTY_OPENING) {
     pty->ws = NULL;
+    set_phase(pty, DAYTONA__PTY_NEW);
     daytona__arena_init(&scratch, 0);
     daytona__stream_error(&scratch, close, &error);
-    bool was_missing = close->how == DAYTONA__WS_END_HTTP && close->response.status == 404;
-    opened(pty, &error, was_missing);
+    opened(pty, &error, close);
     daytona__arena_clear(&scratch);
     daytona__ws_release(ws);
   } else {
     bool says_why = close->how == DAYTONA__WS_END_FRAME && close->reason[0] != '\0';
     daytona_stream_reason_t reason = daytona__stream_reason(close);
-    if (pty->is_disconnecting) reason = DAYTONA_STREAM_CLOSED;
+    if (pty->phase == DAYTONA__PTY_LEAVING) reason = DAYTONA_STREAM_CLOSED;
     end_with(pty, reason, says_why ? close->reason : close->response.message);
+    opened(pty, NULL, NULL);
   }
   daytona_pty_release(pty);
 }
@@ -360,12 +396,9 @@ static void on_open(daytona__ws_t *ws, const char *protocol) {
   (void)ws, (void)protocol; /* the server's word that we are attached comes as a message */
 }
 
-int daytona__pty_attach(daytona_pty_t *pty, daytona__op_t *op, const daytona_pty_attach_t *attach,
-                        const char *const *protocols, size_t protocol_count,
-                        void (*opened_cb)(daytona_pty_t *pty, const daytona_error_t *error,
-                                          bool was_missing)) {
-  daytona__ws_opts_t opts = {.has_secret_protocol = protocol_count > 1, /* the environment is one */
-                             .protocols = protocols,
+int daytona__pty_attach(daytona_pty_t *pty, const daytona_pty_attach_t *attach, const char *const *protocols,
+                        size_t protocol_count, const daytona__pty_opener_t *opener) {
+  daytona__ws_opts_t opts = {.protocols = protocols,
                              .protocol_count = protocol_count,
                              .connect_timeout_ms = attach->connect_timeout_ms,
                              .allows_invalid_utf8 = true,
@@ -374,10 +407,10 @@ int daytona__pty_attach(daytona_pty_t *pty, daytona__op_t *op, const daytona_pty
                              .on_drain = on_sent,
                              .on_close = on_close,
                              .user = pty};
-  int rc = daytona__stream_open(op, &opts, &pty->ws);
+  int rc = daytona__stream_open(opener->op, &opts, &pty->ws);
   if (rc != 0) return rc;
-  pty->opening = op;
-  pty->opened = opened_cb;
+  pty->opener = *opener;
+  set_phase(pty, DAYTONA__PTY_OPENING);
   return 0;
 }
 
@@ -388,7 +421,7 @@ const char *daytona_pty_id(const daytona_pty_t *pty) { return pty != NULL ? pty-
 daytona_sandbox_t *daytona_pty_sandbox(const daytona_pty_t *pty) { return pty != NULL ? pty->sandbox : NULL; }
 
 bool daytona_pty_is_connected(const daytona_pty_t *pty) {
-  return pty != NULL && pty->ws != NULL && pty->opening == NULL && !pty->is_ended && !pty->is_disconnecting;
+  return pty != NULL && pty->phase == DAYTONA__PTY_ATTACHED && pty->opener.op == NULL;
 }
 
 void daytona_pty_set_output(daytona_pty_t *pty, daytona_pty_output_cb on_output, void *user) {
@@ -400,7 +433,9 @@ void daytona_pty_set_output(daytona_pty_t *pty, daytona_pty_output_cb on_output,
 }
 
 /* Nothing of it can come any more. */
-static bool is_over(const daytona_pty_t *pty) { return pty->is_told && daytona__inbox_is_empty(&pty->inbox); }
+static bool is_over(const daytona_pty_t *pty) {
+  return pty->phase == DAYTONA__PTY_TOLD && daytona__inbox_is_empty(&pty->inbox);
+}
 
 int daytona_pty_pause(daytona_pty_t *pty) {
   if (pty == NULL || is_over(pty)) return DAYTONA_EINVAL;
@@ -416,11 +451,27 @@ int daytona_pty_resume(daytona_pty_t *pty) {
   return 0;
 }
 
+/* Before a fresh terminal has printed anything its shell has not begun to read, so the kernel collects lines. */
+static bool reads_lines(const daytona_pty_t *pty) { return pty->is_fresh && pty->end.received_bytes == 0; }
+
+/* Whether no line gets longer than is kept; `*line_bytes` is what the unfinished one has. */
+static bool fits_lines(size_t *line_bytes, const char *bytes, size_t size) {
+  for (size_t i = 0; i < size; i++) {
+    bool is_end = bytes[i] == '\n' || bytes[i] == '\r';
+    *line_bytes = is_end ? 0 : *line_bytes + 1;
+    if (*line_bytes > LINE_MAX_BYTES) return false;
+  }
+  return true;
+}
+
 int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size) {
   if (pty == NULL || (bytes == NULL && size != 0)) return DAYTONA_EINVAL;
   if (!daytona_pty_is_connected(pty)) return DAYTONA_ECONNECTION;
   if (size == 0) return 0;
+  size_t line_bytes = pty->line_bytes;
+  if (reads_lines(pty) && !fits_lines(&line_bytes, bytes, size)) return DAYTONA_ELIMIT;
   int rc = daytona__ws_send_all(pty->ws, false, bytes, size, INPUT_MAX);
+  if (rc == 0) pty->line_bytes = line_bytes;
   return rc == DAYTONA_ECLOSED ? DAYTONA_ECONNECTION : rc;
 }
 
@@ -441,7 +492,7 @@ static int resume_wait(daytona_future_t *future) {
 daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
   if (pty == NULL) return daytona__future_orphan();
   daytona_client_t *client = pty->sandbox->client;
-  if (client->is_closing && !pty->is_told)
+  if (client->is_closing && pty->phase != DAYTONA__PTY_TOLD)
     return daytona__future_failed(client->loop, NULL, DAYTONA_ECLOSED, "%s",
                                   daytona_errcode_text(DAYTONA_ECLOSED));
   daytona_future_t *future =
@@ -451,7 +502,7 @@ daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
   daytona__list_init(&wait->link);
   wait->future = daytona_future_retain(future);
   wait->pty = daytona_pty_retain(pty);
-  if (pty->is_told) {
+  if (pty->phase == DAYTONA__PTY_TOLD) {
     settle_wait(wait);
     return future;
   }
@@ -462,12 +513,12 @@ daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
 }
 
 const daytona_stream_end_t *daytona_pty_end(const daytona_pty_t *pty) {
-  return pty != NULL && pty->is_told ? &pty->end : NULL;
+  return pty != NULL && pty->phase == DAYTONA__PTY_TOLD ? &pty->end : NULL;
 }
 
 void daytona_pty_disconnect(daytona_pty_t *pty) {
   if (pty == NULL || !daytona_pty_is_connected(pty)) return;
-  pty->is_disconnecting = true;
+  set_phase(pty, DAYTONA__PTY_LEAVING);
   if (pty->is_ws_paused) { /* the peer's close frame is behind what was not read */
     pty->is_ws_paused = false;
     daytona__ws_resume(pty->ws);

@@ -33,6 +33,7 @@ struct daytona_sandbox {
   daytona__sandbox_data_t *labels;    /* holds labels set since that answer; NULL: they are in data */
   const daytona_sandbox_info_t *info; /* in data */
   char *toolbox_url;                  /* base of toolbox calls with the id; NULL: not known yet */
+  bool creates_ptys_in_turn;          /* its daemon does not create a terminal and attach to it in one step */
 };
 
 extern const daytona__json_model_t daytona__sandbox_model;      /* a daytona__sandbox_dto_t */

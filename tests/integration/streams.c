@@ -166,6 +166,53 @@ static void a_terminal_is_used_and_exits(void **state) {
   daytona_future_release(future);
 }
 
+static void on_long_output(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
+  char *last = user; /* what was printed last */
+  size_t keep = size < 64 ? 64 - size : 0;
+  memmove(last, last + 64 - keep, keep);
+  memcpy(last + keep, bytes + (size < 64 ? 0 : size - 64), 64 - keep);
+}
+
+/* A line that is longer than the kernel keeps for a shell that has not begun to read. */
+static void a_long_first_line_arrives_whole_behind_the_prompt(void **state) {
+  static char line[6100];
+  int size = snprintf(line, sizeof line, "printf %%s %06000d | wc -c; exit\n", 0);
+  for (int i = 0; i < 5; i++) {
+    char last[65] = "";
+    const daytona_pty_create_opts_t opts = {.wait_for = "$ ",
+                                            .attach = {.on_output = on_long_output, .user = last}};
+    daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
+    assert_int_equal(daytona_pty_write(daytona_future_pty(future), line, (size_t)size), 0);
+    session_done(daytona_pty_wait(daytona_future_pty(future)));
+    for (size_t at = 0; at < 64; at++)
+      if (last[at] == '\0') last[at] = ' ';
+    if (strstr(last, "6000") == NULL) fail_msg("%s", last);
+    daytona_future_release(future);
+  }
+  daytona_future_t *future = session_must(daytona_pty_create(sandbox, NULL));
+  if (daytona_pty_write(daytona_future_pty(future), line, (size_t)size) != DAYTONA_ELIMIT)
+    print_message("the shell was faster than the test\n");
+  session_done(daytona_pty_kill(sandbox, daytona_pty_id(daytona_future_pty(future)), NULL));
+  daytona_future_release(future);
+}
+
+/* Larger than any head of a request may be. */
+static void a_terminal_takes_a_large_environment(void **state) {
+  static char value[120001];
+  char last[65] = "";
+  memset(value, 'v', sizeof value - 1);
+  const daytona_pair_t env[] = {{"LARGE", value}};
+  const daytona_pty_create_opts_t opts = {
+    .env = {env, 1}, .wait_for = "$ ", .attach = {.on_output = on_long_output, .user = last}};
+  daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
+  assert_int_equal(daytona_pty_write(daytona_future_pty(future), "echo ${#LARGE}; exit\n", 21), 0);
+  session_done(daytona_pty_wait(daytona_future_pty(future)));
+  for (size_t at = 0; at < 64; at++)
+    if (last[at] == '\0') last[at] = ' ';
+  assert_non_null(strstr(last, "120000"));
+  daytona_future_release(future);
+}
+
 static void a_killed_terminal_says_so(void **state) {
   daytona_future_t *future =
     session_must(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "kill"}));
@@ -374,6 +421,8 @@ int main(void) {
     cmocka_unit_test(sessions_and_their_commands_are_listed),
     cmocka_unit_test(a_paused_log_waits_for_its_reader),
     cmocka_unit_test(a_terminal_is_used_and_exits),
+    cmocka_unit_test(a_long_first_line_arrives_whole_behind_the_prompt),
+    cmocka_unit_test(a_terminal_takes_a_large_environment),
     cmocka_unit_test(a_killed_terminal_says_so),
     cmocka_unit_test(a_terminal_keeps_its_output_for_a_reader_who_is_not_there),
     cmocka_unit_test(a_terminal_that_is_left_goes_on),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "call/sandbox_object.h"
 #include "support/alloc.h"
 #include "support/check.h"
 #include "support/stream_scene.h"
@@ -130,6 +131,194 @@ static void older_servers_create_and_attach_in_turn(void **state) {
   assert_int_equal(scene.upgrades, 2);
   assert_non_null(strstr(scene.upgrade, "GET " PTY "/t/connect HTTP/1.1"));
   assert_null(strstr(scene.upgrade, "Pty-Envs"));
+  daytona_future_release(future);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* What is known of a server is not found out again and again. */
+static void older_servers_are_asked_in_turn_at_once_the_second_time(void **state) {
+  stream_scene_t scene;
+  stream_script_t script = {0}, none = {0};
+  stream_open(&scene);
+  scene.refusal = missing_answer;
+  scene.refusals = 1;
+  api_answer(&scene.api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
+  play_text(&script, connected);
+  stream_play(&scene, &none, 0, STREAM_STAYS); /* of the upgrade that was refused */
+  for (int i = 0; i < 2; i++) stream_play(&scene, &script, script.size, STREAM_STAYS);
+  for (int i = 0; i < 2; i++) {
+    api_done(daytona_pty_create(scene.sandbox, &(daytona_pty_create_opts_t){.id = "t"}));
+    assert_int_equal(scene.upgrades, 2 + i);
+    assert_non_null(strstr(scene.upgrade, "GET " PTY "/t/connect HTTP/1.1"));
+  }
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* Of all sizes up to the limit; the head of the upgrade stays short whatever it is. */
+static void a_large_environment_goes_in_a_body(void **state) {
+  static const size_t sizes[] = {2000, 5000, 50000, 190000, 200000};
+  static char value[200001];
+  for (size_t i = 0; i < 5; i++) {
+    stream_scene_t scene;
+    stream_script_t script = {0};
+    memset(value, 'v', sizes[i]);
+    value[sizes[i]] = '\0';
+    const daytona_pair_t env[] = {{"A", value}};
+    const daytona_pty_create_opts_t opts = {.id = "t", .env = {env, 1}};
+    stream_open(&scene);
+    play_text(&script, connected);
+    stream_play(&scene, &script, script.size, STREAM_STAYS);
+    api_answer(&scene.api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
+    if (sizes[i] > 192 * 1024) {
+      api_fails(daytona_pty_create(scene.sandbox, &opts), DAYTONA_ELIMIT);
+      assert_int_equal(scene.upgrades + scene.api.request_count, 0);
+    } else {
+      api_done(daytona_pty_create(scene.sandbox, &opts));
+      assert_int_equal(api_count(&scene.api, "POST " PTY), sizes[i] > 4000);
+      if (sizes[i] > 4000) assert_non_null(strstr(api_body_of(scene.api.requests[0]), value));
+      assert_non_null(strstr(scene.upgrade, "\r\n\r\n")); /* it has room for 4 KiB */
+    }
+    stream_script_clear(&script);
+    stream_close(&scene);
+  }
+}
+
+static void an_environment_that_a_front_refuses_goes_in_a_body(void **state) {
+  static const daytona_pair_t env[] = {{"A", "1"}};
+  stream_scene_t scene;
+  stream_script_t script = {0}, none = {0};
+  stream_open(&scene);
+  scene.refusal =
+    "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/html\r\n"
+    "Content-Length: 9\r\n\r\n<p>No</p>";
+  scene.refusals = 1;
+  play_text(&script, connected);
+  stream_play(&scene, &none, 0, STREAM_STAYS);
+  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  api_answer(&scene.api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
+  api_done(daytona_pty_create(scene.sandbox, &(daytona_pty_create_opts_t){.id = "t", .env = {env, 1}}));
+  assert_int_equal(scene.upgrades, 2);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+/* Once, and nothing is left in the sandbox that nobody can reach. */
+static void an_upgrade_that_is_refused_on_the_way_says_so(void **state) {
+  for (int i = 0; i < STREAM_FRONTS; i++)
+    for (int way = 0; way < 3; way++) {
+      stream_scene_t scene;
+      char status[16];
+      stream_open(&scene);
+      scene.refusal = stream_fronts[i].answer;
+      scene.sandbox->creates_ptys_in_turn = way == 2;
+      api_answer(&scene.api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
+      api_answer(&scene.api, "DELETE " PTY "/t", 200, "{}");
+      const daytona_pty_create_opts_t opts = {.id = "t"};
+      snprintf(status, sizeof status, "status %d", stream_fronts[i].status);
+      daytona_future_t *future = api_must_fail(
+        way == 0 ? daytona_pty_connect(scene.sandbox, "t", NULL) : daytona_pty_create(scene.sandbox, &opts),
+        DAYTONA_EUPGRADE);
+      assert_non_null(strstr(daytona_future_error(future)->message, "upgrade"));
+      assert_non_null(strstr(daytona_future_error(future)->message, status));
+      assert_int_equal(daytona_future_error(future)->http_status, stream_fronts[i].status);
+      daytona_future_release(future);
+      assert_int_equal(scene.upgrades, 1);
+      api_settle(&scene.api);
+      assert_int_equal(api_count(&scene.api, "POST " PTY), way == 2);
+      assert_int_equal(api_count(&scene.api, "DELETE " PTY "/t"), way == 2);
+      stream_close(&scene);
+    }
+}
+
+/* --- the prompt -------------------------------------------------------------------------------- */
+
+static void a_terminal_may_be_waited_for_until_its_prompt(void **state) {
+  static const char printed[] = "welc$ome\r\nbox:~$$ ";
+  for (size_t piece = 1; piece < sizeof printed; piece++)
+    for (int is_early = 0; is_early < 2;
+         is_early++) { /* output may come before the word that we are attached */
+      stream_scene_t scene;
+      stream_script_t script = {0};
+      heard_t heard = {0};
+      size_t size = sizeof printed - 1;
+      stream_open(&scene);
+      if (!is_early) play_text(&script, connected);
+      for (size_t at = 0; at < size - 1; at += piece)
+        stream_frame(&script, 2, printed + at, at + piece < size - 1 ? piece : size - 1 - at);
+      if (is_early) play_text(&script, connected);
+      stream_play(&scene, &script, script.size, STREAM_STAYS);
+      const daytona_pty_create_opts_t opts = {
+        .id = "t", .wait_for = "$ ", .attach = {.on_output = on_output, .user = &heard}};
+      daytona_future_t *future = daytona_pty_create(scene.sandbox, &opts);
+      while (strlen(heard.out) < size - 1) uv_run(&scene.api.uv, UV_RUN_ONCE);
+      api_spin(&scene.api, 10);
+      assert_false(daytona_future_is_settled(future));
+      stream_send(&scene, 2, " ", 1);
+      api_must(future);
+      assert_true(daytona_pty_is_connected(daytona_future_pty(future)));
+      api_spin(&scene.api, 5);
+      assert_string_equal(heard.out, printed);
+      daytona_future_release(future);
+      stream_script_clear(&script);
+      stream_close(&scene);
+    }
+}
+
+static void a_prompt_that_does_not_come_is_a_time_out_and_a_shell_that_ends_is_not(void **state) {
+  for (int ends = 0; ends < 2; ends++) {
+    stream_scene_t scene;
+    stream_script_t script = {0};
+    stream_open(&scene);
+    play_text(&script, connected);
+    play_output(&script, "no such luck");
+    if (ends) stream_close_frame(&script, 1011, "{\"exitCode\":3}");
+    stream_play(&scene, &script, script.size, STREAM_STAYS);
+    daytona_future_t *future =
+      daytona_pty_create(scene.sandbox, &(daytona_pty_create_opts_t){.id = "t", .wait_for = "$ "});
+    if (ends) {
+      api_must(future);
+      assert_int_equal(
+        ends_with(daytona_pty_retain(daytona_future_pty(future)), DAYTONA_STREAM_EXITED).exit_code, 3);
+    } else {
+      while (scene.upgrades == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+      api_spin(&scene.api, 10);
+      api_advance(&scene.api, 10001);
+      api_must_fail(future, DAYTONA_ETIMEOUT);
+      assert_non_null(strstr(daytona_future_error(future)->message, "waited for"));
+    }
+    daytona_future_release(future);
+    stream_script_clear(&script);
+    stream_close(&scene);
+  }
+}
+
+/* The kernel would keep 4095 bytes of a line for a shell that has not begun to read, and drop the rest. */
+static void a_long_line_is_refused_before_the_shell_has_printed_anything(void **state) {
+  static char line[5000];
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  heard_t heard = {0};
+  stream_open(&scene);
+  memset(line, 'x', sizeof line);
+  play_text(&script, connected);
+  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  const daytona_pty_create_opts_t opts = {.id = "t", .attach = {.on_output = on_output, .user = &heard}};
+  daytona_future_t *future = api_must(daytona_pty_create(scene.sandbox, &opts));
+  daytona_pty_t *pty = daytona_future_pty(future);
+  assert_int_equal(daytona_pty_write(pty, line, 4096), DAYTONA_ELIMIT);
+  assert_int_equal(daytona_pty_write(pty, line, 4000), 0);
+  assert_int_equal(daytona_pty_write(pty, line, 96), DAYTONA_ELIMIT); /* of the same line */
+  assert_int_equal(daytona_pty_write(pty, line, 95), 0);
+  assert_int_equal(daytona_pty_write(pty, "\r", 1), 0);
+  line[2500] = '\n';
+  assert_int_equal(daytona_pty_write(pty, line, sizeof line), 0);
+  stream_send(&scene, 2, "$ ", 2);
+  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  assert_int_equal(daytona_pty_write(pty, line, 2499), 0);
+  while (scene.received_size < 4096 + 5000 + 2499) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  assert_int_equal(scene.received_size, 4096 + 5000 + 2499);
   daytona_future_release(future);
   stream_script_clear(&script);
   stream_close(&scene);
@@ -721,6 +910,13 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(creating_is_one_upgrade),
     cmocka_unit_test(older_servers_create_and_attach_in_turn),
+    cmocka_unit_test(older_servers_are_asked_in_turn_at_once_the_second_time),
+    cmocka_unit_test(a_large_environment_goes_in_a_body),
+    cmocka_unit_test(an_environment_that_a_front_refuses_goes_in_a_body),
+    cmocka_unit_test(an_upgrade_that_is_refused_on_the_way_says_so),
+    cmocka_unit_test(a_terminal_may_be_waited_for_until_its_prompt),
+    cmocka_unit_test(a_prompt_that_does_not_come_is_a_time_out_and_a_shell_that_ends_is_not),
+    cmocka_unit_test(a_long_line_is_refused_before_the_shell_has_printed_anything),
     cmocka_unit_test(refusals_are_errors_as_from_rest),
     cmocka_unit_test(the_handshake_may_fail_in_band),
     cmocka_unit_test(a_server_that_says_nothing_runs_into_the_time_limit),
