@@ -103,12 +103,10 @@ static void pass_on(build_t *self, local_output_t *to, const char *bytes, size_t
   }
 }
 
-static void on_stdout(const char *bytes, size_t size, void *user) {
-  pass_on(user, &((build_t *)user)->out, bytes, size);
-}
-
-static void on_stderr(const char *bytes, size_t size, void *user) {
-  pass_on(user, &((build_t *)user)->err, bytes, size);
+static void on_output(const daytona_output_t *output, void *user) {
+  build_t *self = user;
+  pass_on(self, output->stream == DAYTONA_OUTPUT_STDERR ? &self->err : &self->out, output->bytes,
+          output->size);
 }
 
 static void leave(build_t *self);
@@ -280,7 +278,7 @@ static void on_started(daytona_future_t *future, void *user) {
   build_t *self = user;
   const daytona_session_exec_result_t *started = daytona_future_session_exec_result(future);
   daytona_session_follow_opts_t opts = {
-    .on_stdout = on_stdout, .on_stderr = on_stderr, .user = self, .timeout_ms = self->timeout_ms};
+    .on_stdout = on_output, .on_stderr = on_output, .user = self, .timeout_ms = self->timeout_ms};
   self->is_starting = false;
   if (self->is_ending) {
     leave(self); /* a signal came meanwhile */

@@ -131,12 +131,9 @@ static void say(notebook_t *self, const char *format, ...) {
   print(self, &self->err, text, strlen(text));
 }
 
-static void on_stdout(const char *text, size_t size, void *user) {
-  print(user, &((notebook_t *)user)->out, text, size);
-}
-
-static void on_stderr(const char *text, size_t size, void *user) {
-  print(user, &((notebook_t *)user)->err, text, size);
+static void on_output(const daytona_output_t *output, void *user) {
+  notebook_t *self = user;
+  print(self, output->stream == DAYTONA_OUTPUT_STDERR ? &self->err : &self->out, output->bytes, output->size);
 }
 
 static void leave(notebook_t *self);
@@ -345,8 +342,8 @@ static void run_cell(notebook_t *self, const char *source) {
     .env = {self->env, self->env_count},
     .timeout_ms = self->timeout_ms != 0 ? self->timeout_ms : DAYTONA_NO_TIMEOUT,
     .max_output_bytes = 1, /* it was printed, nobody asks for it again */
-    .on_stdout = on_stdout,
-    .on_stderr = on_stderr,
+    .on_stdout = on_output,
+    .on_stderr = on_output,
     .user = self};
   char *code = cells_call("__cell__", self->number + 1, source);
   if (code == NULL) {

@@ -158,12 +158,14 @@ static void give_up_waiting(run_t *run, const char *why) {
 }
 
 /* Without memory the run is given up: an answer with a hole must not look whole. */
-static void on_output(run_t *run, const char *stream, const char *text, size_t size) {
+static void on_output(const daytona_output_t *output, void *user) {
+  run_t *run = user;
   line_t line;
   size_t queued = SIZE_MAX;
   if (run->client == NULL) return;
   if (open_line(&line)) {
-    put_member(&line, stream, text, size);
+    put_member(&line, output->stream == DAYTONA_OUTPUT_STDERR ? "stderr" : "stdout", output->bytes,
+               output->size);
     queued = send_line(run, &line);
   }
   if (queued == SIZE_MAX) {
@@ -173,10 +175,6 @@ static void on_output(run_t *run, const char *stream, const char *text, size_t s
     daytona_future_pause(run->future);
   }
 }
-
-static void on_stdout(const char *text, size_t size, void *user) { on_output(user, "stdout", text, size); }
-
-static void on_stderr(const char *text, size_t size, void *user) { on_output(user, "stderr", text, size); }
 
 static void put_error(line_t *line, const daytona_interpreter_run_error_t *error) {
   put_member(line, "name", error->name, strlen(error->name));
@@ -234,8 +232,8 @@ static void start(run_t *run, slot_t *slot) {
     .context_id = slot->context,
     .timeout_ms = (int64_t)self->timeout_s * 1000,
     .max_output_bytes = 1, /* it is streamed, nobody asks for it again */
-    .on_stdout = on_stdout,
-    .on_stderr = on_stderr,
+    .on_stdout = on_output,
+    .on_stderr = on_output,
     .user = run};
   run->slot = slot;
   run->next = self->running;

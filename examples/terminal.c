@@ -259,15 +259,15 @@ static void open_input(terminal_t *self) {
 
 /* --- output ------------------------------------------------------------------------------------ */
 
-static void on_output(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
+static void on_output(const daytona_output_t *output, void *user) {
   terminal_t *self = user;
-  int rc = local_output_write(&self->output, bytes, size);
+  int rc = local_output_write(&self->output, output->bytes, output->size);
   if (rc != 0) {
     snprintf(self->message, sizeof self->message, "terminal: stdout: %s", uv_strerror(rc));
     end(self, LOST, true);
   } else if (local_output_queued(&self->output) > OUTPUT_HIGH) {
     self->is_output_held = true;
-    daytona_pty_pause(pty);
+    daytona_pty_pause(output->pty);
   }
 }
 

@@ -22,6 +22,7 @@
 #include <daytona/export.h>
 #include <daytona/future.h>
 #include <daytona/sandbox.h>
+#include <daytona/stream.h>
 #include <daytona/types.h>
 
 DAYTONA_BEGIN
@@ -45,14 +46,8 @@ typedef struct daytona_interpreter_run_result {
 DAYTONA_API const daytona_interpreter_run_result_t *daytona_future_interpreter_run_result(
   const daytona_future_t *future);
 
-/**
- * The code printed something. Zero or more times, on the loop, before the run's future settles. `text` is valid during
- * the call; `size` is never 0. You may call anything, cancelling the run and closing the client included.
- */
-typedef void (*daytona_run_output_cb)(const char *text, size_t size, void *user);
-
-/** The code ended with an exception. At most once per run of honest servers; rules as above. */
-typedef void (*daytona_run_error_cb)(const daytona_interpreter_run_error_t *error, void *user);
+/** The code ended with an exception. At most once per run of honest servers; rules as for daytona_output_cb. */
+typedef void (*daytona_interpreter_error_cb)(const daytona_interpreter_run_error_t *error, void *user);
 
 typedef struct daytona_interpreter_run_code_opts {
   const char *context_id; /**< Optional. Default: the context that every sandbox has. */
@@ -60,13 +55,13 @@ typedef struct daytona_interpreter_run_code_opts {
   int64_t timeout_ms;     /**< Optional. Default: the server's, 600 s; DAYTONA_NO_TIMEOUT: none. Rounded up to
                                         whole seconds. Counted by the server, from when the code starts: before that
                                         it may wait for other runs of its context. */
-  size_t max_output_bytes;         /**< Of each of the result's texts. Default: 16 MiB; at most 256 MiB. */
-  daytona_run_output_cb on_stdout; /**< Optional. */
-  daytona_run_output_cb on_stderr; /**< Optional. */
-  daytona_run_error_cb on_error;   /**< Optional. */
-  void *user;                      /**< For all three. */
-  int64_t connect_timeout_ms;      /**< Optional. Default: the client's. */
-  uint64_t reserved[8];            /**< Must be zero. */
+  size_t max_output_bytes;     /**< Of each of the result's texts. Default: 16 MiB; at most 256 MiB. */
+  daytona_output_cb on_stdout; /**< Optional. */
+  daytona_output_cb on_stderr; /**< Optional. */
+  daytona_interpreter_error_cb on_error; /**< Optional. */
+  void *user;                            /**< For all three. */
+  int64_t connect_timeout_ms;            /**< Optional. Default: the client's. */
+  uint64_t reserved[8];                  /**< Must be zero. */
 } daytona_interpreter_run_code_opts_t;
 
 /**

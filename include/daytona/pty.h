@@ -42,13 +42,6 @@ DAYTONA_BEGIN
 typedef struct daytona_pty daytona_pty_t;
 
 /**
- * The terminal printed something. Zero or more times, on the loop, before the verdict is told. `bytes` are valid
- * during the call and cut anywhere; `size` is never 0. You may call anything on `pty`, closing and releasing it
- * included.
- */
-typedef void (*daytona_pty_output_cb)(daytona_pty_t *pty, const char *bytes, size_t size, void *user);
-
-/**
  * All input that had to wait has been sent: the moment to write more. On the loop, once each time that input began to
  * wait, before the verdict. You may call anything on `pty`, closing and releasing it included.
  */
@@ -56,7 +49,7 @@ typedef void (*daytona_pty_drained_cb)(daytona_pty_t *pty, void *user);
 
 /** How a client is attached: a part of both options below. */
 typedef struct daytona_pty_attach {
-  daytona_pty_output_cb on_output;   /**< Optional. May be set later: until then output is kept. */
+  daytona_output_cb on_output;       /**< Optional. May be set later: until then output is kept. */
   daytona_pty_drained_cb on_drained; /**< Optional. */
   void *user;                        /**< For both. */
   daytona_buffer_policy_t policy; /**< Of what arrives while there is no callback, or while it is paused. With
@@ -166,7 +159,7 @@ DAYTONA_API bool daytona_pty_is_connected(const daytona_pty_t *pty);
  * Set or replace the callback and its `user`; what was kept comes from a later turn, also after the verdict. NULL: keep
  * output again, up to `buffer_bytes` as the policy says. `on_drained` keeps the `user` of the options.
  */
-DAYTONA_API void daytona_pty_set_output(daytona_pty_t *pty, daytona_pty_output_cb on_output, void *user);
+DAYTONA_API void daytona_pty_set_output(daytona_pty_t *pty, daytona_output_cb on_output, void *user);
 
 /**
  * No output until daytona_pty_resume(); the verdict waits as well, if there is a callback. Twice is once.

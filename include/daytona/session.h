@@ -138,17 +138,10 @@ DAYTONA_API daytona_future_t *daytona_session_send_input(daytona_sandbox_t *sand
 
 /* --- following a log --------------------------------------------------------------------------- */
 
-/**
- * Output of the command arrived. Zero or more times, on the loop, before the follow's future settles; never after
- * that. `bytes` are valid during the call and need not be text; `size` is never 0. You may call anything,
- * cancelling the follow and closing the client included.
- */
-typedef void (*daytona_session_output_cb)(const char *bytes, size_t size, void *user);
-
 typedef struct daytona_session_follow_opts {
-  daytona_session_output_cb on_stdout; /**< Optional. */
-  daytona_session_output_cb on_stderr; /**< Optional. */
-  void *user;                          /**< For both. */
+  daytona_output_cb on_stdout; /**< Optional. */
+  daytona_output_cb on_stderr; /**< Optional. */
+  void *user;                  /**< For both. */
   bool as_text; /**< Whole UTF-8 characters only, however they were cut; what is not UTF-8 becomes U+FFFD. */
   daytona_buffer_policy_t policy; /**< Default: DAYTONA_BUFFER_STOP. */
   size_t buffer_bytes;            /**< For DROP_OLDEST. Default: 1 MiB; at most 64 MiB. */

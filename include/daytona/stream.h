@@ -85,6 +85,31 @@ DAYTONA_API const daytona_stream_end_t *daytona_future_stream_end(const daytona_
  */
 DAYTONA_API daytona_stream_reason_t daytona_future_stream_reason(const daytona_future_t *future);
 
+/** What a program printed to. */
+typedef enum daytona_output_stream {
+  DAYTONA_OUTPUT_STDOUT = 1, /**< also everything that a terminal shows */
+  DAYTONA_OUTPUT_STDERR = 2,
+  DAYTONA_OUTPUT_STREAM_FORCE_INT = 0x7fffffff /**< keeps the size of the enum */
+} daytona_output_stream_t;
+
+struct daytona_pty;
+
+/** Output that has arrived. Only handed out by the library, so it can grow. Valid during the call, with its bytes. */
+typedef struct daytona_output {
+  const char *bytes;              /**< need not be text, and are cut anywhere; no NUL behind them */
+  size_t size;                    /**< never 0 */
+  daytona_output_stream_t stream; /**< so one callback may serve both */
+  daytona_future_t *future;       /**< of the follow or the run; NULL for a terminal. Borrowed: for
+                                       daytona_future_pause(), daytona_future_cancel() */
+  struct daytona_pty *pty;        /**< the terminal, a daytona_pty_t; NULL for others. Borrowed */
+} daytona_output_t;
+
+/**
+ * Output has arrived. Zero or more times, on the loop, before the stream's end is reported; never after that. You may call
+ * anything: pausing, cancelling, releasing, closing the client.
+ */
+typedef void (*daytona_output_cb)(const daytona_output_t *output, void *user);
+
 /** What becomes of output that arrives while a stream is paused. */
 typedef enum daytona_buffer_policy {
   DAYTONA_BUFFER_STOP = 0, /**< stop reading; the server waits, or drops its slow reader */

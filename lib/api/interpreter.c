@@ -63,8 +63,8 @@ const daytona__type_t daytona__type_interpreter_run_result = {.name = "interpret
 
 typedef struct run_op {
   daytona__op_t op; /* first */
-  daytona_run_output_cb on_stdout, on_stderr;
-  daytona_run_error_cb on_error;
+  daytona_output_cb on_stdout, on_stderr;
+  daytona_interpreter_error_cb on_error;
   void *user;
   int64_t connect_timeout_ms;
   daytona__ws_t *ws;
@@ -129,18 +129,18 @@ static int collect(daytona__strbuf_t *to, const daytona_bytes_t *text, bool *is_
 }
 
 static void take_output(run_op_t *self, const daytona_bytes_t *text, bool is_stderr) {
-  daytona__loop_t *loop = self->op.client->loop;
-  daytona_run_output_cb callback = is_stderr ? self->on_stderr : self->on_stdout;
   daytona__strbuf_t *to = is_stderr ? &self->err : &self->out;
   if (text->size == 0) return;
   if (collect(to, text, is_stderr ? &self->result.err_is_truncated : &self->result.out_is_truncated) != 0) {
     fail_with(self, DAYTONA_ENOMEM, NULL);
     return;
   }
-  if (callback == NULL) return;
-  daytona__loop_enter(loop);
-  callback(text->data, text->size, self->user);
-  daytona__loop_leave(loop);
+  const daytona_output_t output = {.bytes = text->data,
+                                   .size = text->size,
+                                   .stream = is_stderr ? DAYTONA_OUTPUT_STDERR : DAYTONA_OUTPUT_STDOUT,
+                                   .future = self->op.future};
+  daytona__stream_output(self->op.client->loop, is_stderr ? self->on_stderr : self->on_stdout, &output,
+                         self->user);
 }
 
 static const char *text_of(daytona__arena_t *arena, const daytona_bytes_t *bytes) {

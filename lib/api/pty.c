@@ -201,10 +201,8 @@ static void lack_memory(daytona_pty_t *pty) {
 /* --- output ------------------------------------------------------------------------------------ */
 
 static void call_user(daytona_pty_t *pty, const char *bytes, size_t size) {
-  daytona__loop_t *loop = loop_of(pty);
-  daytona__loop_enter(loop);
-  pty->on_output(pty, bytes, size, pty->output_user);
-  daytona__loop_leave(loop);
+  const daytona_output_t output = {.bytes = bytes, .size = size, .stream = DAYTONA_OUTPUT_STDOUT, .pty = pty};
+  daytona__stream_output(loop_of(pty), pty->on_output, &output, pty->output_user);
 }
 
 /* Once the client's close has been reported, the program is not called any more. */
@@ -424,7 +422,7 @@ bool daytona_pty_is_connected(const daytona_pty_t *pty) {
   return pty != NULL && pty->phase == DAYTONA__PTY_ATTACHED && pty->opener.op == NULL;
 }
 
-void daytona_pty_set_output(daytona_pty_t *pty, daytona_pty_output_cb on_output, void *user) {
+void daytona_pty_set_output(daytona_pty_t *pty, daytona_output_cb on_output, void *user) {
   if (pty == NULL) return;
   pty->on_output = on_output;
   pty->output_user = user;

@@ -38,7 +38,7 @@ struct daytona_pty {
   daytona__pty_phase_t phase;
   daytona_sandbox_t *sandbox; /* retained */
   char *id;
-  daytona_pty_output_cb on_output;
+  daytona_output_cb on_output;
   daytona_pty_drained_cb on_drained;
   void *user, *output_user;
 

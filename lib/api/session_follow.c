@@ -69,7 +69,7 @@ typedef struct follow {
   daytona__op_t op; /* first */
   phase_t phase;
   const char *session_id, *command_id;
-  daytona_session_output_cb on_output[3]; /* by stream */
+  daytona_output_cb on_output[3]; /* by stream */
   void *user;
   bool as_text;
   int64_t connect_timeout_ms;
@@ -227,11 +227,12 @@ static void finish_exited(follow_t *self) {
 /* --- output ------------------------------------------------------------------------------------ */
 
 static void call_user(follow_t *self, int stream, const char *bytes, size_t size) {
-  daytona__loop_t *loop = self->op.client->loop;
-  if (self->on_output[stream] == NULL) return;
-  daytona__loop_enter(loop);
-  self->on_output[stream](bytes, size, self->user);
-  daytona__loop_leave(loop);
+  const daytona_output_t output = {
+    .bytes = bytes,
+    .size = size,
+    .stream = stream == DAYTONA__DEMUX_ERR ? DAYTONA_OUTPUT_STDERR : DAYTONA_OUTPUT_STDOUT,
+    .future = self->op.future};
+  daytona__stream_output(self->op.client->loop, self->on_output[stream], &output, self->user);
 }
 
 static void hand_on(follow_t *self, int stream, const char *bytes, size_t size) {

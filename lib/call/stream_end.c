@@ -4,6 +4,7 @@
  */
 #include "call/stream_end.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "wire/error_map.h"
@@ -49,6 +50,15 @@ int daytona__stream_open(daytona__op_t *op, daytona__ws_opts_t *opts, daytona__w
 
 bool daytona__stream_was_refused(const daytona__ws_close_t *close) {
   return close->how == DAYTONA__WS_END_HTTP && !daytona__error_is_of_platform(&close->response);
+}
+
+void daytona__stream_output(daytona__loop_t *loop, daytona_output_cb callback, const daytona_output_t *output,
+                            void *user) {
+  assert(output->size != 0 && (output->future == NULL) != (output->pty == NULL));
+  if (callback == NULL) return;
+  daytona__loop_enter(loop);
+  callback(output, user);
+  daytona__loop_leave(loop);
 }
 
 void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *close,

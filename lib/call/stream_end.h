@@ -27,6 +27,10 @@ int daytona__stream_open(daytona__op_t *op, daytona__ws_opts_t *opts, daytona__w
  */
 bool daytona__stream_was_refused(const daytona__ws_close_t *close);
 
+/* Call the program with output that has arrived. A NULL callback is nothing. */
+void daytona__stream_output(daytona__loop_t *loop, daytona_output_cb callback, const daytona_output_t *output,
+                            void *user);
+
 /* Why a socket did not open, as for a REST call. Strings are in `arena` or borrowed from `close`. */
 void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *close, daytona_error_t *error);
 

@@ -66,7 +66,7 @@ static void end(const char *unit, uint64_t count) {
 
 /* --- one stream -------------------------------------------------------------------------------- */
 
-static daytona_pty_t *attach(daytona_pty_output_cb on_output) {
+static daytona_pty_t *attach(daytona_output_cb on_output) {
   daytona_pty_connect_opts_t opts = {.attach = {.on_output = on_output}};
   daytona_future_t *future = daytona_pty_connect(bench.sandbox, "bench", &opts);
   if (daytona_future_await(future) != 0) give_up(daytona_future_error(future)->message);
@@ -79,9 +79,9 @@ static void type(daytona_pty_t *terminal, const char *bytes, size_t size) {
   if (daytona_pty_write(terminal, bytes, size) != 0) give_up("typing has failed");
 }
 
-static void on_output(daytona_pty_t *terminal, const char *bytes, size_t size, void *user) {
-  (void)terminal, (void)bytes, (void)user;
-  bench.got += size;
+static void on_output(const daytona_output_t *output, void *user) {
+  (void)user;
+  bench.got += output->size;
 }
 
 static void run_terminal(uint64_t blocks) {
@@ -100,9 +100,9 @@ static void type_more(daytona_pty_t *terminal) {
     type(terminal, text, sizeof text);
 }
 
-static void on_typed(daytona_pty_t *terminal, const char *bytes, size_t size, void *user) {
-  on_output(terminal, bytes, size, user);
-  type_more(terminal);
+static void on_typed(const daytona_output_t *output, void *user) {
+  on_output(output, user);
+  type_more(output->pty);
 }
 
 static void run_typed(uint64_t blocks) {
@@ -113,10 +113,10 @@ static void run_typed(uint64_t blocks) {
   daytona_pty_release(terminal);
 }
 
-static void on_key(daytona_pty_t *terminal, const char *bytes, size_t size, void *user) {
-  (void)bytes, (void)user;
-  bench.got += size;
-  if (bench.got < bench.wanted) type(terminal, "k", 1);
+static void on_key(const daytona_output_t *output, void *user) {
+  (void)user;
+  bench.got += output->size;
+  if (bench.got < bench.wanted) type(output->pty, "k", 1);
 }
 
 static void run_echo(uint64_t count) {
@@ -128,9 +128,8 @@ static void run_echo(uint64_t count) {
 }
 
 /* The first line says that it begins; then the blocks come, perhaps in the same piece. */
-static void on_line(const char *bytes, size_t size, void *user) {
-  (void)bytes;
-  bench.got += size;
+static void on_line(const daytona_output_t *output, void *user) {
+  bench.got += output->size;
   if (bench.wanted == 0) begin(*(uint64_t *)user * LOG_BYTES + LOG_FIRST);
 }
 
@@ -159,8 +158,8 @@ static void on_attached(daytona_future_t *future, void *user) {
   }
 }
 
-static void on_first_line(const char *bytes, size_t size, void *user) {
-  (void)bytes, (void)size, (void)user;
+static void on_first_line(const daytona_output_t *output, void *user) {
+  (void)output, (void)user;
   bench.opened++;
 }
 

@@ -284,11 +284,11 @@ static void a_log_is_heard_once_and_whole(void **state) {
 
 /* --- terminals --------------------------------------------------------------------------------- */
 
-static void on_output(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
+static void on_output(const daytona_output_t *output, void *user) {
   log_heard_t *heard = user;
-  (void)pty;
-  heard->hash = log_hash(heard->hash, 0, bytes, size);
-  heard->size[0] += size;
+  (void)output->pty;
+  heard->hash = log_hash(heard->hash, 0, output->bytes, output->size);
+  heard->size[0] += output->size;
 }
 
 static bool is_control(const frame_t *frame, const char *status) {
@@ -417,8 +417,12 @@ static void hear_run(log_heard_t *heard, int stream, const char *bytes, size_t s
   heard->size[stream] += size;
 }
 
-static void on_stdout(const char *text, size_t size, void *user) { hear_run(user, 1, text, size); }
-static void on_stderr(const char *text, size_t size, void *user) { hear_run(user, 2, text, size); }
+static void on_stdout(const daytona_output_t *output, void *user) {
+  hear_run(user, 1, output->bytes, output->size);
+}
+static void on_stderr(const daytona_output_t *output, void *user) {
+  hear_run(user, 2, output->bytes, output->size);
+}
 
 static void on_error(const daytona_interpreter_run_error_t *error, void *user) {
   hear_run(user, 0, error->value, strlen(error->value));

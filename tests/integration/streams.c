@@ -35,8 +35,12 @@ static void add(char *to, const char *bytes, size_t size) {
   to[at + size] = '\0';
 }
 
-static void on_out(const char *bytes, size_t size, void *user) { add(((heard_t *)user)->out, bytes, size); }
-static void on_err(const char *bytes, size_t size, void *user) { add(((heard_t *)user)->err, bytes, size); }
+static void on_out(const daytona_output_t *output, void *user) {
+  add(((heard_t *)user)->out, output->bytes, output->size);
+}
+static void on_err(const daytona_output_t *output, void *user) {
+  add(((heard_t *)user)->err, output->bytes, output->size);
+}
 
 /* --- sessions ---------------------------------------------------------------------------------- */
 
@@ -144,15 +148,11 @@ static void a_paused_log_waits_for_its_reader(void **state) {
 
 /* --- terminals --------------------------------------------------------------------------------- */
 
-static void on_pty(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
-  on_out(bytes, size, user);
-}
-
 static void a_terminal_is_used_and_exits(void **state) {
   static const daytona_pair_t env[] = {{"GREETING", "good day"}};
   heard_t heard = {"", ""};
   const daytona_pty_create_opts_t opts = {
-    .cols = 100, .rows = 30, .env = {env, 1}, .attach = {.on_output = on_pty, .user = &heard}};
+    .cols = 100, .rows = 30, .env = {env, 1}, .attach = {.on_output = on_out, .user = &heard}};
   daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
   daytona_pty_t *pty = daytona_future_pty(future);
   session_done(daytona_pty_resize(sandbox, daytona_pty_id(pty), 120, 40, NULL));
@@ -248,7 +248,7 @@ static void a_terminal_keeps_its_output_for_a_reader_who_is_not_there(void **sta
   daytona_future_t *future = session_must(daytona_pty_create(sandbox, NULL));
   daytona_pty_t *pty = daytona_future_pty(future);
   type(pty, "echo 'ear''ly'", "early"); /* the echo of what is typed has the quotes */
-  daytona_pty_set_output(pty, on_pty, &heard);
+  daytona_pty_set_output(pty, on_out, &heard);
   until_heard(&heard, "early\r\n");
   daytona_pty_pause(pty);
   type(pty, "echo 'la''te'", "late");

@@ -28,16 +28,12 @@ typedef struct heard {
   char out[8192];
 } heard_t;
 
-static void on_out(const char *bytes, size_t size, void *user) {
+static void on_out(const daytona_output_t *output, void *user) {
   heard_t *heard = user;
   size_t at = strlen(heard->out);
-  assert_true(at + size < sizeof heard->out);
-  memcpy(heard->out + at, bytes, size);
-  heard->out[at + size] = '\0';
-}
-
-static void on_pty(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
-  on_out(bytes, size, user);
+  assert_true(at + output->size < sizeof heard->out);
+  memcpy(heard->out + at, output->bytes, output->size);
+  heard->out[at + output->size] = '\0';
 }
 
 static void follow_a_log(daytona_sandbox_t *sandbox) {
@@ -85,7 +81,7 @@ static void follow_through_a_reset(daytona_sandbox_t *sandbox) {
 
 static void use_a_terminal(daytona_sandbox_t *sandbox) {
   heard_t heard = {""};
-  const daytona_pty_create_opts_t opts = {.attach = {.on_output = on_pty, .user = &heard}};
+  const daytona_pty_create_opts_t opts = {.attach = {.on_output = on_out, .user = &heard}};
   daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
   daytona_pty_t *pty = daytona_future_pty(future);
   assert_int_equal(daytona_pty_write(pty, "echo $((6 * 7)) answers; exit 5\n", 32), 0);

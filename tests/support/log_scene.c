@@ -144,8 +144,8 @@ static void hear(log_scene_t *scene, int stream, const char *bytes, size_t size)
   daytona_future_pause(scene->follow);
 }
 
-static void on_out(const char *bytes, size_t size, void *user) { hear(user, 1, bytes, size); }
-static void on_err(const char *bytes, size_t size, void *user) { hear(user, 2, bytes, size); }
+static void on_out(const daytona_output_t *output, void *user) { hear(user, 1, output->bytes, output->size); }
+static void on_err(const daytona_output_t *output, void *user) { hear(user, 2, output->bytes, output->size); }
 static void on_settled(daytona_future_t *future, void *user) { ((log_scene_t *)user)->settled++; }
 
 daytona_future_t *log_scene_run(log_scene_t *scene, daytona_session_follow_opts_t opts, int64_t step_ms) {

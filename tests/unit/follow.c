@@ -40,11 +40,15 @@ static void hear(heard_t *heard, char *to, const char *bytes, size_t size) {
   heard->calls++;
 }
 
-static void on_out(const char *bytes, size_t size, void *user) {
-  hear(user, ((heard_t *)user)->out, bytes, size);
+static void on_out(const daytona_output_t *output, void *user) {
+  assert_int_equal(output->stream, DAYTONA_OUTPUT_STDOUT);
+  assert_ptr_equal(output->future, ((heard_t *)user)->follow);
+  assert_null(output->pty);
+  hear(user, ((heard_t *)user)->out, output->bytes, output->size);
 }
-static void on_err(const char *bytes, size_t size, void *user) {
-  hear(user, ((heard_t *)user)->err, bytes, size);
+static void on_err(const daytona_output_t *output, void *user) {
+  assert_int_equal(output->stream, DAYTONA_OUTPUT_STDERR);
+  hear(user, ((heard_t *)user)->err, output->bytes, output->size);
 }
 static void on_settled(daytona_future_t *future, void *user) { ((heard_t *)user)->settled++; }
 static void pause_now(heard_t *heard) { daytona_future_pause(heard->follow); }
@@ -130,8 +134,12 @@ static void note(order_t *order, char stream, const char *bytes, size_t size) {
   order->calls++;
 }
 
-static void note_out(const char *bytes, size_t size, void *user) { note(user, 'O', bytes, size); }
-static void note_err(const char *bytes, size_t size, void *user) { note(user, 'E', bytes, size); }
+static void note_out(const daytona_output_t *output, void *user) {
+  note(user, 'O', output->bytes, output->size);
+}
+static void note_err(const daytona_output_t *output, void *user) {
+  note(user, 'E', output->bytes, output->size);
+}
 
 static void follow_one_frame(const char *log, size_t size, order_t *order) {
   stream_scene_t scene;

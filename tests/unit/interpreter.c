@@ -35,17 +35,20 @@ static void act(heard_t *heard) {
   if (heard->action != NULL) heard->action(heard);
 }
 
-static void on_out(const char *text, size_t size, void *user) {
+static void on_out(const daytona_output_t *output, void *user) {
   heard_t *heard = user;
+  assert_int_equal(output->stream, DAYTONA_OUTPUT_STDOUT);
+  assert_true(output->future != NULL && output->pty == NULL);
   act(heard);
-  strncat(heard->out, text, size); /* still there, whatever was done */
+  strncat(heard->out, output->bytes, output->size); /* still there, whatever was done */
 }
 
-static void on_err(const char *text, size_t size, void *user) {
+static void on_err(const daytona_output_t *output, void *user) {
   heard_t *heard = user;
+  assert_int_equal(output->stream, DAYTONA_OUTPUT_STDERR);
   act(heard);
-  memcpy(heard->err + heard->err_size, text, size);
-  heard->err_size += size;
+  memcpy(heard->err + heard->err_size, output->bytes, output->size);
+  heard->err_size += output->size;
 }
 
 static void on_error(const daytona_interpreter_run_error_t *error, void *user) {

@@ -27,14 +27,15 @@ typedef struct heard {
   void (*action)(struct heard *heard);
 } heard_t;
 
-static void on_output(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
+static void on_output(const daytona_output_t *output, void *user) {
   heard_t *heard = user;
   size_t at = strlen(heard->out);
-  assert_true(size != 0 && at + size < sizeof heard->out);
+  assert_true(output->size != 0 && at + output->size < sizeof heard->out);
   heard->calls++;
-  heard->pty = pty;
+  assert_true(output->stream == DAYTONA_OUTPUT_STDOUT && output->future == NULL);
+  heard->pty = output->pty;
   if (heard->action != NULL) heard->action(heard);
-  memcpy(heard->out + at, bytes, size); /* still there, whatever was done */
+  memcpy(heard->out + at, output->bytes, output->size); /* still there, whatever was done */
 }
 
 static void on_drained(daytona_pty_t *pty, void *user) { ((heard_t *)user)->drained++; }

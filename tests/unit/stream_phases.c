@@ -365,9 +365,9 @@ static void input_waits_for_a_slow_server_in_bounds(void **state) {
   close_scene(&scene);
 }
 
-static void count_output(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
-  (void)pty, (void)bytes;
-  *(size_t *)user += size;
+static void count_output(const daytona_output_t *output, void *user) {
+  (void)output->pty, (void)output->bytes;
+  *(size_t *)user += output->size;
 }
 
 /* A large buffer is handed on over many turns. */
@@ -492,9 +492,9 @@ typedef struct heard {
   int calls;
 } heard_t;
 
-static void on_text(const char *bytes, size_t size, void *user) {
+static void on_text(const daytona_output_t *output, void *user) {
   heard_t *heard = user;
-  strncat(heard->text, bytes, size);
+  strncat(heard->text, output->bytes, output->size);
   if (heard->calls++ == 0) daytona_future_pause(heard->follow);
 }
 

@@ -160,9 +160,9 @@ static void follow_with_a_cut(scene_t *scene) {
   daytona_future_release(future);
 }
 
-static void on_output(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
-  (void)pty, (void)bytes;
-  *(size_t *)user += size;
+static void on_output(const daytona_output_t *output, void *user) {
+  (void)output->pty, (void)output->bytes;
+  *(size_t *)user += output->size;
 }
 
 /* Input of many records and writes, output of as many, and an end in good order. */
