@@ -12,6 +12,9 @@
 
 /* --- one answer with several sandboxes --------------------------------------------------------- */
 
+/* Sandboxes of one answer; servers give at most 200. */
+enum { PAGE_MAX = 1000 };
+
 typedef struct page_dto {
   daytona__sandbox_dto_t *items;
   size_t count;
@@ -20,7 +23,7 @@ typedef struct page_dto {
 } page_dto_t;
 
 static const daytona__json_field_t page_fields[] = {
-  DAYTONA__FIELD_ARRAY(page_dto_t, items, count, "items", &daytona__sandbox_model),
+  DAYTONA__FIELD_ARRAY(page_dto_t, items, count, "items", &daytona__sandbox_model, .max_count = PAGE_MAX),
   DAYTONA__FIELD(page_dto_t, INT, total, "total"),
   DAYTONA__FIELD(page_dto_t, INT, page, "page"),
   DAYTONA__FIELD(page_dto_t, INT, total_pages, "totalPages"),

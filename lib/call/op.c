@@ -17,7 +17,12 @@
 #include "core/memory.h"
 #include "wire/error_map.h"
 
+/* As much of an answer as is read in one turn. */
+enum { READ_PART = 256 * 1024 };
+
 static void on_http_done(daytona__http_call_t *http);
+static void on_reading(daytona__task_t *task);
+static void stop_reading(daytona__op_t *op);
 
 /* --- beginning --------------------------------------------------------------------------------- */
 
@@ -44,6 +49,7 @@ daytona__op_t *daytona__op_new(const daytona__method_t *method, daytona_client_t
   op->client = daytona_client_retain(client);
   op->sandbox = sandbox != NULL ? daytona_sandbox_retain(sandbox) : NULL;
   (*future)->stop = on_stop;
+  daytona__task_init(&op->reading, on_reading);
   daytona__op_switch(op, method);
   return op;
 }
@@ -83,6 +89,7 @@ static void op_release(daytona__op_t *op) {
   daytona_client_t *client = op->client;
   if (op->is_requesting) daytona__http_cancel(&op->http);
   op->is_requesting = false;
+  stop_reading(op);
   if (op->ending != NULL) op->ending(op);
   drop_exchange(op);
   daytona__url_clear(&op->url);
@@ -268,6 +275,7 @@ static void ask_for_toolbox(daytona__op_t *op) {
   }
   start_http(op, "GET", "", path);
   op->is_finding = true;
+  op->http.max_body = DAYTONA__URL_MAX * 2;
   /* A plain request, also when what comes after it may take for ever. */
   int64_t limit_ms = op->client->settings.request_timeout_ms;
   if (limit_ms > 0 && (op->timeout_ms < 0 || op->timeout_ms > limit_ms)) op->http.total_timeout_ms = limit_ms;
@@ -319,19 +327,21 @@ static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op,
   return problem->code;
 }
 
-/* The answer is a sandbox, or holds some (then the endpoint names the model). */
-static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_t *problem) {
-  const daytona__json_model_t *model = op->method->response;
+/* What the answer is read as, and where it goes; no model: it is not read. 0, or the code of an error. */
+static int plan_reading(daytona__op_t *op, daytona__arena_t **arena, const daytona__json_model_t **model) {
+  *arena = daytona__op_arena(op);
+  *model = op->method->response;
+  if (!op->method->gives_sandbox) return 0;
+  if (op->http.response.body_size == 0) return DAYTONA_EPROTOCOL;
   daytona__sandbox_data_release(op->data);
   op->data = daytona__sandbox_data_new();
-  if (op->data == NULL) {
-    problem->code = DAYTONA_ENOMEM;
-    return DAYTONA_ENOMEM;
-  }
-  int rc = daytona__json_decode(&op->data->arena, model != NULL ? model : &daytona__sandbox_model,
-                                op->http.response.body, op->http.response.body_size, answer, problem);
-  if (rc != 0 || model != NULL) return rc;
-  daytona__sandbox_dto_t *dto = *answer;
+  if (op->data == NULL) return DAYTONA_ENOMEM;
+  *arena = &op->data->arena;
+  if (*model == NULL) *model = &daytona__sandbox_model; /* else it holds some */
+  return 0;
+}
+
+static int finish_sandbox(daytona__sandbox_dto_t *dto, daytona__json_error_t *problem) {
   daytona__sandbox_dto_finish(dto);
   if (dto->info.id[0] != '\0') return 0;
   /* Every path of the sandbox is made of its id. */
@@ -339,39 +349,82 @@ static int decode_sandbox(daytona__op_t *op, void **answer, daytona__json_error_
   return DAYTONA_EPROTOCOL;
 }
 
-static int decode_array(daytona__op_t *op, void **answer, daytona__json_error_t *problem) {
+/* What was read, in the form in which it is handed on. */
+static int finish_reading(daytona__op_t *op, void *object, size_t count, void **answer,
+                          daytona__json_error_t *problem) {
+  *answer = object;
+  if (op->method->gives_sandbox && op->method->response == NULL) return finish_sandbox(object, problem);
+  if (op->method->gives_sandbox || !op->method->gives_array) return 0;
   daytona__array_t *array = daytona__arena_alloc(daytona__op_arena(op), sizeof *array);
-  void *items = NULL;
   if (array == NULL) return DAYTONA_ENOMEM;
-  int rc = daytona__json_decode_array(daytona__op_arena(op), op->method->response, op->http.response.body,
-                                      op->http.response.body_size, &items, &array->count, problem);
-  array->items = items;
+  *array = (daytona__array_t){object, count};
   *answer = array;
-  return rc;
+  return 0;
 }
 
-/* Decode the answer of a request that succeeded. 0, or the code with `error` filled in. */
-static int decode_answer(daytona__op_t *op, void **answer, daytona_error_t *error) {
+static void hand_on(daytona__op_t *op, int rc, const daytona__json_error_t *problem, void *answer) {
+  daytona_error_t error = {.code = DAYTONA_OK};
+  daytona__json_error_t own = *problem;
+  if (rc == 0 || (op->method->is_lenient && rc != DAYTONA_ENOMEM)) {
+    op->done(op, NULL, rc == 0 ? answer : NULL);
+    return;
+  }
+  if (own.code == DAYTONA_OK) {
+    own.code = (daytona_errcode_t)rc;
+    snprintf(own.message, sizeof own.message, "%s",
+             rc == DAYTONA_EPROTOCOL ? "the body is empty" : daytona_errcode_text(rc));
+  }
+  decode_error(&own, op, &error);
+  op->done(op, &error, NULL);
+}
+
+static void stop_reading(daytona__op_t *op) {
+  daytona__task_cancel(&op->reading);
+  daytona__json_decoder_free(op->decoder);
+  op->decoder = NULL;
+}
+
+/* One part of a long answer. */
+static void on_reading(daytona__task_t *task) {
+  daytona__op_t *op = DAYTONA__CONTAINER(task, daytona__op_t, reading);
+  int rc = daytona__json_decoder_run(op->decoder, READ_PART);
+  if (rc == DAYTONA__JSON_GOES_ON) {
+    daytona__loop_defer(op->client->loop, &op->reading);
+    return;
+  }
+  daytona__json_error_t problem = *daytona__json_decoder_error(op->decoder);
+  size_t count = 0;
+  void *object = rc == 0 ? daytona__json_decoder_result(op->decoder, &count) : NULL, *answer = NULL;
+  stop_reading(op);
+  if (rc == 0) rc = finish_reading(op, object, count, &answer, &problem);
+  hand_on(op, rc, &problem, answer);
+}
+
+/* Read the answer of a request that succeeded: a long one in parts, so that others have their turns. */
+static void read_answer(daytona__op_t *op) {
   const daytona__response_t *response = &op->http.response;
+  const daytona__json_model_t *model;
   daytona__json_error_t problem = {.code = DAYTONA_OK};
-  int rc = 0;
-  if (op->method->gives_sandbox)
-    rc = response->body_size != 0 ? decode_sandbox(op, answer, &problem) : DAYTONA_EPROTOCOL;
-  else if (op->method->gives_array)
-    rc = decode_array(op, answer, &problem);
-  else if (op->method->response != NULL)
-    rc = daytona__json_decode(daytona__op_arena(op), op->method->response, response->body,
-                              response->body_size, answer, &problem);
-  if (rc == 0) return 0;
-  if (op->method->is_lenient && rc != DAYTONA_ENOMEM) {
-    *answer = NULL;
-    return 0;
+  daytona__arena_t *arena;
+  void *object = NULL, *answer = NULL;
+  size_t count = 0;
+  bool is_array = op->method->gives_array && !op->method->gives_sandbox;
+  int rc = plan_reading(op, &arena, &model);
+  if (rc == 0 && model != NULL && response->body_size > READ_PART) {
+    op->decoder = daytona__json_decoder_new(arena, model, is_array, response->body, response->body_size);
+    if (op->decoder != NULL) {
+      daytona__loop_defer(op->client->loop, &op->reading);
+      return;
+    }
+    rc = DAYTONA_ENOMEM;
   }
-  if (problem.code == DAYTONA_OK) {
-    problem.code = rc;
-    strcpy(problem.message, "the body is empty");
-  }
-  return decode_error(&problem, op, error);
+  if (rc == 0 && model != NULL)
+    rc = is_array
+           ? daytona__json_decode_array(arena, model, response->body, response->body_size, &object, &count,
+                                        &problem)
+           : daytona__json_decode(arena, model, response->body, response->body_size, &object, &problem);
+  if (rc == 0) rc = finish_reading(op, object, count, &answer, &problem);
+  hand_on(op, rc, &problem, answer);
 }
 
 /* The answer about the toolbox's address has come: go on with the request itself. */
@@ -405,7 +458,6 @@ static void name_whole_limit(daytona__op_t *op, daytona_error_t *error) {
 static void on_http_done(daytona__http_call_t *http) {
   daytona__op_t *op = http->user;
   daytona_error_t error = {.code = DAYTONA_OK};
-  void *answer = NULL;
   op->is_requesting = false;
   if (http->response.code != DAYTONA_OK) {
     daytona__error_from_response(daytona__op_arena(op), &http->response, &error);
@@ -413,9 +465,7 @@ static void on_http_done(daytona__http_call_t *http) {
     op->done(op, &error, NULL);
   } else if (op->is_finding) {
     on_toolbox_url(op);
-  } else if (decode_answer(op, &answer, &error) != 0) {
-    op->done(op, &error, NULL);
   } else {
-    op->done(op, NULL, answer);
+    read_answer(op);
   }
 }

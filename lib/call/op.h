@@ -94,7 +94,9 @@ struct daytona__op {
   daytona__http_call_t http;
   daytona__arena_t *scratch; /* optional: holds URL, body and decoded answer of each request instead of the
                                  future's arena, for operations that go on for days; daytona__op_switch() clears it */
-  daytona__sandbox_data_t *data; /* holds the answer when it is a sandbox */
+  daytona__sandbox_data_t *data;    /* holds the answer when it is a sandbox */
+  daytona__json_decoder_t *decoder; /* a long answer is being read, a part in each turn; else NULL */
+  daytona__task_t reading;
   void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer);
   void (*outgoing)(daytona__op_t *op); /* optional: last changes to `http` before the request goes */
   void (*admitted)(daytona__op_t *op); /* optional: a request has left the queue */

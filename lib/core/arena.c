@@ -42,16 +42,18 @@ static daytona__chunk_t *chunk_new(daytona__arena_t *arena, size_t need) {
   return chunk;
 }
 
+/* Behind the newest chunk, so that its free room is not lost. */
+static void chunk_link(daytona__arena_t *arena, daytona__chunk_t *chunk) {
+  daytona__chunk_t **at = arena->chunks != NULL ? &arena->chunks->next : &arena->chunks;
+  chunk->next = *at;
+  *at = chunk;
+}
+
 static void *alloc_slow(daytona__arena_t *arena, size_t size) {
   if (size >= CHUNK_MAX / 2) {
     daytona__chunk_t *own = chunk_new(arena, size);
     if (own == NULL) return NULL;
-    if (arena->chunks != NULL) {
-      own->next = arena->chunks->next;
-      arena->chunks->next = own;
-    } else {
-      arena->chunks = own;
-    }
+    chunk_link(arena, own);
     return (char *)own + HEADER;
   }
   size_t payload = CHUNK_MIN;
@@ -78,6 +80,36 @@ void *daytona__arena_alloc(daytona__arena_t *arena, size_t size) {
 void *daytona__arena_array(daytona__arena_t *arena, size_t count, size_t size) {
   if (size != 0 && count > SIZE_MAX / size) return NULL;
   return daytona__arena_alloc(arena, count * size);
+}
+
+void *daytona__arena_loose(void *block, size_t size) {
+  if (size > DAYTONA__ARENA_MAX) return NULL;
+  char *chunk = daytona__realloc(block != NULL ? (char *)block - HEADER : NULL, HEADER + size);
+  return chunk != NULL ? chunk + HEADER : NULL;
+}
+
+void daytona__arena_loose_free(void *block) {
+  if (block != NULL) daytona__free((char *)block - HEADER);
+}
+
+void *daytona__arena_take(daytona__arena_t *arena, void *block, size_t size) {
+  size_t limit = arena->limit != 0 ? arena->limit : DAYTONA__ARENA_MAX;
+  if (size < CHUNK_MAX / 2) {
+    void *copy = daytona__arena_alloc(arena, size);
+    if (copy == NULL) return NULL;
+    memcpy(copy, block, size);
+    if (arena->is_secret) daytona__wipe(block, size);
+    daytona__arena_loose_free(block);
+    return copy;
+  }
+  if (size > limit || arena->used > limit - size) return NULL;
+  daytona__chunk_t *chunk = daytona__realloc((char *)block - HEADER, HEADER + size);
+  if (chunk == NULL)
+    chunk = (daytona__chunk_t *)(void *)((char *)block - HEADER); /* it could not be made smaller */
+  chunk->size = HEADER + size;
+  arena->used += size;
+  chunk_link(arena, chunk);
+  return (char *)chunk + HEADER;
 }
 
 char *daytona__arena_strndup(daytona__arena_t *arena, const char *text, size_t size) {

@@ -25,6 +25,14 @@ void daytona__arena_init(daytona__arena_t *arena, size_t limit);
 void *daytona__arena_alloc(daytona__arena_t *arena, size_t size);
 void *daytona__arena_array(daytona__arena_t *arena, size_t count, size_t size);
 
+/*
+ * A loose block, which may grow (the old one stays on failure, which is NULL) before it becomes a part of an arena: a
+ * large one as it is, a small one as a copy. What is behind `size` is lost then. Not zeroed.
+ */
+void *daytona__arena_loose(void *block, size_t size);
+void daytona__arena_loose_free(void *block);
+void *daytona__arena_take(daytona__arena_t *arena, void *block, size_t size);
+
 /* Copies with a NUL behind. A NULL text gives NULL. */
 char *daytona__arena_strdup(daytona__arena_t *arena, const char *text);
 char *daytona__arena_strndup(daytona__arena_t *arena, const char *text, size_t size);

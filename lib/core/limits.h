@@ -10,7 +10,11 @@
 /* A JSON answer. The largest honest ones are screenshots and charts (base64 PNG), well under this. */
 #define DAYTONA__JSON_BODY_MAX ((size_t)64 << 20)
 
-/* Nesting of a JSON answer, which is how deep the decoder recurses; our models need fewer than 16. */
+/* What a decoded answer may take: so many bytes, and so many for each byte of its text. */
+#define DAYTONA__JSON_MEMORY_BASE ((size_t)1 << 20)
+#define DAYTONA__JSON_MEMORY_FACTOR 16
+
+/* Nesting of a JSON answer, for each level of which the decoder has a frame; our models need fewer than 16. */
 #define DAYTONA__JSON_DEPTH_MAX 64
 
 /* Elements of one JSON array or object that we decode. */

@@ -77,6 +77,7 @@ typedef struct daytona__json_field {
   unsigned flags;
   size_t offset;
   size_t count_offset;                /* arrays: a size_t member */
+  size_t max_count;                   /* lists of an answer: more elements are DAYTONA_ELIMIT; 0: any */
   const daytona__json_model_t *model; /* OBJECT, INLINE, ARRAY */
   const daytona__json_names_t *names; /* ENUM */
 
@@ -131,6 +132,24 @@ int daytona__json_decode_array(daytona__arena_t *arena, const daytona__json_mode
 /* Decode a bare JSON string. */
 int daytona__json_decode_string(daytona__arena_t *arena, const char *text, size_t size, const char **out,
                                 daytona__json_error_t *error);
+
+/*
+ * The same in parts, for long texts: daytona__json_decoder_run() does about so many bytes of work and gives 0 when all is
+ * read, DAYTONA__JSON_GOES_ON when there is more, or the code of an error. `text` stays until then. NULL: no memory.
+ */
+typedef struct daytona__json_decoder daytona__json_decoder_t;
+enum { DAYTONA__JSON_GOES_ON = 1 };
+daytona__json_decoder_t *daytona__json_decoder_new(daytona__arena_t *arena,
+                                                   const daytona__json_model_t *model, bool is_array,
+                                                   const char *text, size_t size);
+int daytona__json_decoder_run(daytona__json_decoder_t *decoder, size_t work);
+const daytona__json_error_t *daytona__json_decoder_error(const daytona__json_decoder_t *decoder);
+
+/* After 0: the struct, or the first of `*count` of them. In the arena. */
+void *daytona__json_decoder_result(const daytona__json_decoder_t *decoder, size_t *count);
+
+/* At any time. Takes NULL. */
+void daytona__json_decoder_free(daytona__json_decoder_t *decoder);
 
 /*
  * Encode `object` as compact JSON in `arena`, keys in the order of the table. Members that are zero

@@ -18,6 +18,9 @@
 
 #define REPLACEMENT UINT32_C(0xFFFD)
 
+/* Of one number, in front of the point, behind it, or in the exponent. */
+enum { DIGITS_MAX = 64 * 1024 };
+
 static const char ends_early[] = "the JSON text ends early";
 static const char not_json[] = "the text is not valid JSON";
 
@@ -110,50 +113,70 @@ size_t daytona__json_escape(const char *at, const char *end, uint32_t *code_poin
   return 12;
 }
 
-bool daytona__json_lex_string(daytona__json_lexer_t *lexer, daytona__json_string_t *out) {
-  if (lexer->code != 0) return false;
-  assert(*lexer->at == '"');
-  const char *at = lexer->at + 1, *end = lexer->end;
+void daytona__json_string_begin(daytona__json_lexer_t *lexer, daytona__json_string_t *out) {
+  assert(lexer->code == 0 && *lexer->at == '"');
   memset(out, 0, sizeof *out);
-  out->raw = at;
-  for (;;) {
-    const char *run = at;
-    at = daytona__json_skip_plain(at, end);
-    out->size += (size_t)(at - run);
-    if (at == end) return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, ends_early);
-    if (*at == '"') break;
-    uint32_t code_point = 0;
-    size_t length;
-    if (*at == '\\') {
-      length = daytona__json_escape(at, end, &code_point);
-      if (length == 0) return daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, "a string holds a bad escape");
-      out->is_escaped = true;
-      if (code_point == 0) out->has_nul = true;
-      out->size += daytona__utf8_size(code_point);
-    } else {
-      length = daytona__utf8_length(at, (size_t)(end - at));
-      if (length < 2)
-        return daytona__json_lex_fail(
-          lexer, DAYTONA_EPROTOCOL,
-          length == 1 ? "a string holds a control character" : "a string is not valid UTF-8");
-      out->size += length;
-    }
-    at += length;
-  }
-  out->raw_size = (size_t)(at - out->raw);
-  lexer->at = at + 1;
-  return true;
+  out->raw = ++lexer->at;
 }
 
-void daytona__json_copy(const daytona__json_string_t *string, char *out) {
-  const char *at = string->raw, *end = at + string->raw_size;
-  if (!string->is_escaped) {
-    memcpy(out, at, string->raw_size);
-    return;
+/* One character that is not plain ASCII. How much of the text it was; 0: it may not stand there. */
+static size_t lex_special(const char *at, const char *end, daytona__json_string_t *out,
+                          const char **problem) {
+  uint32_t code_point = 0;
+  if (*at == '\\') {
+    size_t length = daytona__json_escape(at, end, &code_point);
+    *problem = "a string holds a bad escape";
+    if (length == 0) return 0;
+    out->is_escaped = true;
+    if (code_point == 0) out->has_nul = true;
+    out->size += daytona__utf8_size(code_point);
+    return length;
   }
-  while (at < end) {
-    const char *escape = memchr(at, '\\', (size_t)(end - at));
-    size_t run = (size_t)((escape != NULL ? escape : end) - at);
+  size_t length = daytona__utf8_length(at, (size_t)(end - at));
+  *problem = length == 1 ? "a string holds a control character" : "a string is not valid UTF-8";
+  out->size += length;
+  return length < 2 ? 0 : length;
+}
+
+daytona__json_part_t daytona__json_string_go(daytona__json_lexer_t *lexer, daytona__json_string_t *out,
+                                             size_t limit) {
+  const char *at = lexer->at, *end = lexer->end, *problem;
+  const char *stop = limit < (size_t)(end - at) ? at + limit : end;
+  for (;;) {
+    const char *run = at;
+    if (at < stop) at = daytona__json_skip_plain(at, stop);
+    out->size += (size_t)(at - run);
+    if (at >= stop && stop != end) {
+      lexer->at = at;
+      return DAYTONA__JSON_MORE;
+    }
+    problem = ends_early;
+    if (at == end) break;
+    if (*at == '"') {
+      out->raw_size = (size_t)(at - out->raw);
+      lexer->at = at + 1;
+      return DAYTONA__JSON_DONE;
+    }
+    size_t length = lex_special(at, end, out, &problem);
+    if (length == 0) break;
+    at += length;
+  }
+  lexer->at = out->raw - 1; /* the string is at fault, from its quote on */
+  daytona__json_lex_fail(lexer, DAYTONA_EPROTOCOL, problem);
+  return DAYTONA__JSON_FAILED;
+}
+
+bool daytona__json_lex_string(daytona__json_lexer_t *lexer, daytona__json_string_t *out) {
+  if (lexer->code != 0) return false;
+  daytona__json_string_begin(lexer, out);
+  return daytona__json_string_go(lexer, out, SIZE_MAX) == DAYTONA__JSON_DONE;
+}
+
+char *daytona__json_copy_some(const char **from, const char *end, char *out, size_t limit) {
+  const char *at = *from, *stop = limit < (size_t)(end - at) ? at + limit : end;
+  while (at < stop) {
+    const char *escape = memchr(at, '\\', (size_t)(stop - at));
+    size_t run = (size_t)((escape != NULL ? escape : stop) - at);
     memcpy(out, at, run);
     out += run;
     at += run;
@@ -164,6 +187,16 @@ void daytona__json_copy(const daytona__json_string_t *string, char *out) {
     out += daytona__utf8_put(code_point, out);
     at += length;
   }
+  *from = at;
+  return out;
+}
+
+void daytona__json_copy(const daytona__json_string_t *string, char *out) {
+  const char *from = string->raw;
+  if (string->is_escaped)
+    daytona__json_copy_some(&from, from + string->raw_size, out, SIZE_MAX);
+  else
+    memcpy(out, from, string->raw_size);
 }
 
 /* --- numbers and words --- */
@@ -172,10 +205,13 @@ static bool is_digit_at(const daytona__json_lexer_t *lexer) {
   return lexer->at < lexer->end && *lexer->at >= '0' && *lexer->at <= '9';
 }
 
+/* A step must not take long: a number that goes on for ever is none. */
 static bool skip_digits(daytona__json_lexer_t *lexer) {
+  const char *start = lexer->at;
   if (!is_digit_at(lexer)) return unexpected(lexer);
-  while (is_digit_at(lexer)) lexer->at++;
-  return true;
+  while (is_digit_at(lexer) && lexer->at - start < DIGITS_MAX) lexer->at++;
+  if (!is_digit_at(lexer)) return true;
+  return daytona__json_lex_fail(lexer, DAYTONA_ELIMIT, "a number has too many digits");
 }
 
 static bool skip_char(daytona__json_lexer_t *lexer, char c) {
@@ -270,7 +306,6 @@ static bool next(daytona__json_lexer_t *lexer, daytona__json_walk_t *walk, char 
   if (walk->count != 0) {
     if (c != ',') return unexpected(lexer);
     lexer->at++;
-    daytona__json_peek(lexer);
   }
   if (walk->count == DAYTONA__JSON_ITEMS_MAX)
     return daytona__json_lex_fail(lexer, DAYTONA_ELIMIT, "an object or array has too many elements");
@@ -282,14 +317,26 @@ bool daytona__json_next_item(daytona__json_lexer_t *lexer, daytona__json_walk_t 
   return next(lexer, walk, ']');
 }
 
-bool daytona__json_next_member(daytona__json_lexer_t *lexer, daytona__json_walk_t *walk,
-                               daytona__json_string_t *key) {
-  if (!next(lexer, walk, '}')) return false;
+bool daytona__json_next_member(daytona__json_lexer_t *lexer, daytona__json_walk_t *walk) {
+  return next(lexer, walk, '}');
+}
+
+bool daytona__json_key_begin(daytona__json_lexer_t *lexer, daytona__json_string_t *key) {
   if (daytona__json_peek(lexer) != '"') return unexpected(lexer);
-  if (!daytona__json_lex_string(lexer, key)) return false;
+  daytona__json_string_begin(lexer, key);
+  return true;
+}
+
+bool daytona__json_colon(daytona__json_lexer_t *lexer) {
   if (daytona__json_peek(lexer) != ':') return unexpected(lexer);
   lexer->at++;
   return true;
+}
+
+static bool next_pair(daytona__json_lexer_t *lexer, daytona__json_walk_t *walk) {
+  daytona__json_string_t key;
+  return daytona__json_next_member(lexer, walk) && daytona__json_key_begin(lexer, &key) &&
+         daytona__json_string_go(lexer, &key, SIZE_MAX) == DAYTONA__JSON_DONE && daytona__json_colon(lexer);
 }
 
 bool daytona__json_skip(daytona__json_lexer_t *lexer) {
@@ -303,7 +350,7 @@ bool daytona__json_skip(daytona__json_lexer_t *lexer) {
     case 'n': return daytona__json_lex_word(lexer, "null");
     case '{':
       if (!daytona__json_open(lexer)) return false;
-      while (daytona__json_next_member(lexer, &walk, &string) && daytona__json_skip(lexer)) continue;
+      while (next_pair(lexer, &walk) && daytona__json_skip(lexer)) continue;
       return lexer->code == 0;
     case '[':
       if (!daytona__json_open(lexer)) return false;

@@ -52,12 +52,15 @@ bool daytona__json_lex_fail(daytona__json_lexer_t *lexer, int code, const char *
 bool daytona__json_open(daytona__json_lexer_t *lexer);
 
 /*
- * To the next member or element: true with the lexer in front of its value. False at the end, which is
+ * To the next member or element: true with the lexer behind the comma, if there was one. False at the end, which is
  * consumed then, and on failure: look at `code` after the loop.
  */
-bool daytona__json_next_member(daytona__json_lexer_t *lexer, daytona__json_walk_t *walk,
-                               daytona__json_string_t *key);
+bool daytona__json_next_member(daytona__json_lexer_t *lexer, daytona__json_walk_t *walk);
 bool daytona__json_next_item(daytona__json_lexer_t *lexer, daytona__json_walk_t *walk);
+
+/* A member's key, to be read on with daytona__json_string_go(); and the colon behind it. */
+bool daytona__json_key_begin(daytona__json_lexer_t *lexer, daytona__json_string_t *key);
+bool daytona__json_colon(daytona__json_lexer_t *lexer);
 
 /* The token that peek() showed. `word` is "true", "false" or "null". */
 bool daytona__json_lex_string(daytona__json_lexer_t *lexer, daytona__json_string_t *out);
@@ -70,8 +73,21 @@ bool daytona__json_skip(daytona__json_lexer_t *lexer);
 /* Whether nothing but white space is left. */
 bool daytona__json_at_end(daytona__json_lexer_t *lexer);
 
+/* The same for a string in parts, of about `limit` bytes of the text each. */
+typedef enum daytona__json_part {
+  DAYTONA__JSON_FAILED,
+  DAYTONA__JSON_DONE,
+  DAYTONA__JSON_MORE
+} daytona__json_part_t;
+void daytona__json_string_begin(daytona__json_lexer_t *lexer, daytona__json_string_t *out);
+daytona__json_part_t daytona__json_string_go(daytona__json_lexer_t *lexer, daytona__json_string_t *out,
+                                             size_t limit);
+
 /* The string's `size` bytes. No NUL is added. */
 void daytona__json_copy(const daytona__json_string_t *string, char *out);
+
+/* The same in parts: from `*from`, which moves on, about `limit` bytes. Returns the end of what was written. */
+char *daytona__json_copy_some(const char **from, const char *end, char *out, size_t limit);
 
 /* The first byte that ends a run of plain ASCII within a string: quote, backslash, control, high. Or `end`. */
 const char *daytona__json_skip_plain(const char *at, const char *end);

@@ -32,6 +32,27 @@ static void check_round_trip(daytona__arena_t *arena, const char *text, size_t s
   FUZZ_CHECK(strcmp(first, second) == 0);
 }
 
+/* However a text is divided into parts, the same comes of it. */
+static void check_parts(daytona__arena_t *arena, const char *text, size_t size, size_t work) {
+  const char *first, *second;
+  daytona__json_error_t error;
+  void *object;
+  size_t first_size, second_size;
+  int rc, code = daytona__json_decode(arena, &all_model, text, size, &object, &error);
+  daytona__json_decoder_t *decoder = daytona__json_decoder_new(arena, &all_model, false, text, size);
+  FUZZ_CHECK(decoder != NULL);
+  while ((rc = daytona__json_decoder_run(decoder, work)) == DAYTONA__JSON_GOES_ON) continue;
+  FUZZ_CHECK(rc == code);
+  const daytona__json_error_t *problem = daytona__json_decoder_error(decoder);
+  FUZZ_CHECK(strcmp(error.field, problem->field) == 0 && strcmp(error.message, problem->message) == 0);
+  if (code == 0 && daytona__json_encode(arena, &all_model, object, &first, &first_size, NULL) == 0) {
+    object = daytona__json_decoder_result(decoder, NULL);
+    FUZZ_CHECK(daytona__json_encode(arena, &all_model, object, &second, &second_size, NULL) == 0);
+    FUZZ_CHECK(first_size == second_size && strcmp(first, second) == 0);
+  }
+  daytona__json_decoder_free(decoder);
+}
+
 static void check_other_entries(daytona__arena_t *arena, const char *text, size_t size) {
   daytona__json_error_t error;
   const char *string;
@@ -94,6 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) text = ""; /* jansson takes no NULL */
   daytona__arena_init(&arena, 0);
   check_round_trip(&arena, text, size);
+  check_parts(&arena, text, size, 1);
+  check_parts(&arena, text, size, 40);
   check_other_entries(&arena, text, size);
   check_against_jansson(&arena, text, size);
   daytona__arena_clear(&arena);

@@ -775,6 +775,138 @@ static void secrets_mark_the_arena(void **state) {
   assert_true(arena.is_secret);
 }
 
+/* --- reading in parts --- */
+
+static void every_text_is_the_same_in_parts(void **state) {
+  for (size_t work = 1; work < 400; work += work < 40 ? 1 : 37) {
+    const char *text;
+    size_t size, count = 0, runs = 1;
+    int rc;
+    daytona__json_decoder_t *decoder =
+      daytona__json_decoder_new(&arena, &all_model, false, full_text, strlen(full_text));
+    assert_non_null(decoder);
+    while ((rc = daytona__json_decoder_run(decoder, work)) == DAYTONA__JSON_GOES_ON) runs++;
+    assert_int_equal(rc, 0);
+    assert_true(work > 40 || runs > 10);
+    void *object = daytona__json_decoder_result(decoder, &count);
+    assert_int_equal(daytona__json_encode(&arena, &all_model, object, &text, &size, NULL), 0);
+    assert_string_equal(text, full_text);
+    daytona__json_decoder_free(decoder);
+    daytona__arena_clear(&arena);
+  }
+}
+
+static void reading_can_be_given_up_at_any_point(void **state) {
+  for (size_t runs = 0; runs < 300; runs++) {
+    daytona__json_decoder_t *decoder =
+      daytona__json_decoder_new(&arena, &all_model, false, full_text, strlen(full_text));
+    for (size_t i = 0; i < runs; i++) daytona__json_decoder_run(decoder, 1);
+    daytona__json_decoder_free(decoder);
+    daytona__arena_clear(&arena);
+  }
+}
+
+/* One kind of thing that can be long: `begin`, then `piece` again and again, then `end`. */
+static const struct {
+  const char *begin, *piece, *end;
+  int code;
+} long_texts[] = {
+  {"{\"id\":\"", "abcdefgh", "\"}", 0},
+  {"{\"id\":\"", "\\u0041", "\"}", 0},
+  {"{\"id\":\"i\",\"text\":\"", "\\u00e9\xc3\xa9", "\"}", 0},
+  {"{\"", "key", "\":1,\"id\":\"i\"}", 0},
+  {"{\"id\":\"i\",\"unknown\":\"", "\\n", "\"}", 0},
+  {"{\"id\":\"i\",\"unknown\":[1", ",[]", "]}", 0},
+  {"{\"id\":\"i\",\"unknown\":[{}", ",{\"a\":{\"b\":[\"c\",true,null]}}", "]}", 0},
+  {"{\"id\":\"i\"", ",\"u\":1", "}", 0},
+  {"{\"id\":\"i\",\"big\":1", ",\"big\":2", "}", 0},
+  {"{\"id\":\"i\"", "        \n", "}", 0},
+  {"{\"id\":\"i\"}", "\t", "", 0},
+  {"{\"id\"", "\r", ":\"i\"}", 0},
+  {"{\"id\":\"i\",\"map\":{\"", "key", "\":\"v\"}}", 0},
+  {"{\"id\":\"i\",\"map\":{\"k\":\"", "value", "\"}}", 0},
+  {"{\"id\":\"i\",\"numbers\":[0", ",1", "]}", 0},
+  {"{\"id\":\"i\",\"strings\":[\"\"", ",\"\"", "]}", 0},
+  {"{\"id\":\"i\",\"raw\":[1", " , {\"a\" : \"b\\n\"}", "]}", 0},
+  {"{\"id\":\"i\",\"raw\":\"", "\\\"", "\"}", 0},
+  {"{\"id\":\"i\",\"big\":", "1", "}", DAYTONA_ELIMIT},
+  {"{\"id\":\"i\",\"map\":{\"a\":\"b\"", ",\"k\":\"v\"", "}}", DAYTONA_ELIMIT},
+};
+
+static char *long_text(size_t row, size_t wanted, size_t *size) {
+  const char *piece = long_texts[row].piece;
+  char *text = malloc(wanted + 256), *at = text;
+  assert_non_null(text);
+  at += sprintf(at, "%s", long_texts[row].begin);
+  for (size_t length = strlen(piece); (size_t)(at - text) < wanted; at += length) memcpy(at, piece, length);
+  at += sprintf(at, "%s", long_texts[row].end);
+  *size = (size_t)(at - text);
+  return text;
+}
+
+/* What is long is read in so many parts as it has, whatever it is, and takes memory in proportion. */
+static void no_part_is_long(void **state) {
+  enum { WORK = 4096, SIZE = 1 << 20 };
+  for (size_t row = 0; row < sizeof long_texts / sizeof long_texts[0]; row++) {
+    size_t size, parts = 1;
+    int rc;
+    char *text = long_text(row, SIZE, &size);
+    daytona__json_decoder_t *decoder = daytona__json_decoder_new(&arena, &all_model, false, text, size);
+    while ((rc = daytona__json_decoder_run(decoder, WORK)) == DAYTONA__JSON_GOES_ON) parts++;
+    if (rc != long_texts[row].code)
+      fail_msg("row %zu: %s: %s", row, daytona_errcode_name(rc),
+               daytona__json_decoder_error(decoder)->message);
+    if (rc == 0 && parts < SIZE / WORK / 2) fail_msg("row %zu: %zu parts", row, parts);
+    assert_true(arena.used <= DAYTONA__JSON_MEMORY_BASE + size * DAYTONA__JSON_MEMORY_FACTOR);
+    daytona__json_decoder_free(decoder);
+    daytona__arena_clear(&arena);
+    free(text);
+  }
+}
+
+typedef struct wide {
+  const char *id;
+  char more[400];
+} wide_t;
+
+static const daytona__json_field_t wide_fields[] = {DAYTONA__FIELD(wide_t, STRING, id, "id")};
+static DAYTONA__MODEL(wide_model, wide_t, "Wide", wide_fields);
+
+static const daytona__json_field_t page_fields[] = {{.key = "items",
+                                                     .type = DAYTONA__JSON_ARRAY,
+                                                     .offset = 0,
+                                                     .count_offset = sizeof(void *),
+                                                     .model = &wide_model,
+                                                     .max_count = 200}};
+static const daytona__json_model_t page_model = {"Page", 2 * sizeof(void *), page_fields, 1};
+
+static void a_few_bytes_do_not_ask_for_many(void **state) {
+  enum { COUNT = 400000 };
+  size_t size = 0, count = 0;
+  void *out = NULL;
+  char *text = malloc(COUNT * 11 + 16);
+  text[size++] = '[';
+  for (int i = 0; i < COUNT; i++) size += (size_t)sprintf(text + size, "%s{\"id\":\"a\"}", i == 0 ? "" : ",");
+  text[size++] = ']';
+  assert_int_equal(daytona__json_decode_array(&arena, &wide_model, text, size, &out, &count, &error),
+                   DAYTONA_ELIMIT);
+  assert_true(arena.used <= DAYTONA__JSON_MEMORY_BASE + size * DAYTONA__JSON_MEMORY_FACTOR);
+  free(text);
+}
+
+static void a_page_has_no_more_than_it_can_have(void **state) {
+  for (int count = 199; count <= 201; count++) {
+    char text[4096];
+    void *out = NULL;
+    int size = sprintf(text, "{\"items\":[null");
+    for (int i = 0; i < count; i++) size += sprintf(text + size, ",{\"id\":\"a\"}");
+    size += sprintf(text + size, "]}");
+    int code = daytona__json_decode(&arena, &page_model, text, (size_t)size, &out, &error);
+    assert_int_equal(code, count <= 200 ? 0 : DAYTONA_ELIMIT);
+    if (count > 200) assert_string_equal(error.field, "items");
+  }
+}
+
 /* --- memory that runs out --- */
 
 static void decode_and_encode(void *user) {
@@ -799,8 +931,25 @@ static void decode_list(void *user) {
   daytona__arena_clear(&arena);
 }
 
+static void decode_in_parts(void *user) {
+  const char *text = NULL;
+  size_t size;
+  daytona__json_decoder_t *decoder =
+    daytona__json_decoder_new(&arena, &all_model, false, full_text, strlen(full_text));
+  int code = DAYTONA_ENOMEM;
+  if (decoder != NULL)
+    while ((code = daytona__json_decoder_run(decoder, 20)) == DAYTONA__JSON_GOES_ON) continue;
+  if (code == 0)
+    code = daytona__json_encode(&arena, &all_model, daytona__json_decoder_result(decoder, NULL), &text, &size,
+                                &error);
+  assert_true(code == 0 || (code == DAYTONA_ENOMEM && support_alloc_failed() != 0));
+  daytona__json_decoder_free(decoder);
+  daytona__arena_clear(&arena);
+}
+
 static void every_allocation_may_fail(void **state) {
   support_alloc_install();
+  support_alloc_sweep(decode_in_parts, NULL);
   support_alloc_sweep(decode_and_encode, NULL);
   support_alloc_sweep(decode_list, NULL);
   support_alloc_remove();
@@ -915,6 +1064,11 @@ int main(void) {
     TEST(numbers_survive_the_round_trip),
     TEST(locale_does_not_matter),
     TEST(secrets_mark_the_arena),
+    TEST(every_text_is_the_same_in_parts),
+    TEST(reading_can_be_given_up_at_any_point),
+    TEST(no_part_is_long),
+    TEST(a_few_bytes_do_not_ask_for_many),
+    TEST(a_page_has_no_more_than_it_can_have),
     TEST(every_allocation_may_fail),
     TEST(utf8_is_judged_as_rfc_3629_does),
     TEST(model_check_finds_mistakes),

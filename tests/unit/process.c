@@ -629,6 +629,79 @@ static void folders_are_strings_of_the_toolbox(void **state) {
   close_with(&scene, sandbox);
 }
 
+/* --- long answers ------------------------------------------------------------------------------ */
+
+/* An exec answer of `size` bytes of output. */
+static void answer_long(api_scene_t *scene, size_t size) {
+  static const char head[] = "{\"exitCode\":0,\"result\":\"", tail[] = "\"}";
+  char *body = malloc(sizeof head + size + sizeof tail);
+  assert_non_null(body);
+  memcpy(body, head, sizeof head - 1);
+  memset(body + sizeof head - 1, 'x', size);
+  memcpy(body + sizeof head - 1 + size, tail, sizeof tail);
+  api_answer(scene, exec, 200, body);
+  free(body);
+}
+
+/* Turn until the request is over and its answer is being read. */
+static void until_read(api_scene_t *scene, const daytona_future_t *future) {
+  size_t in_flight = 1, waiting;
+  while (in_flight != 0) {
+    uv_run(&scene->uv, UV_RUN_NOWAIT);
+    daytona__http_counts(scene->client->http, &in_flight, &waiting);
+  }
+  assert_false(daytona_future_is_settled(future));
+}
+
+static void a_long_answer_leaves_turns_to_others(void **state) {
+  (void)state;
+  enum { SIZE = 4 << 20 };
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  answer_long(&scene, SIZE);
+  daytona_future_t *future = daytona_process_exec(sandbox, "x", &unmarked);
+  until_read(&scene, future);
+  size_t turns = 0;
+  for (; !daytona_future_is_settled(future); turns++) uv_run(&scene.uv, UV_RUN_NOWAIT);
+  assert_true(turns >= SIZE / (256 << 10));
+  assert_int_equal(daytona_future_exec_result(future)->result_size, SIZE);
+  daytona_future_release(future);
+  close_with(&scene, sandbox);
+}
+
+static void a_long_answer_can_be_given_up(void **state) {
+  (void)state;
+  for (int closes = 0; closes < 2; closes++) {
+    api_scene_t scene;
+    daytona_sandbox_t *sandbox = open_with(&scene);
+    answer_long(&scene, 2 << 20);
+    daytona_future_t *future = daytona_process_exec(sandbox, "x", &unmarked);
+    until_read(&scene, future);
+    if (closes)
+      api_scene_close_client(&scene);
+    else
+      daytona_future_cancel(future);
+    api_fails(future, closes ? DAYTONA_ECLOSED : DAYTONA_ECANCELED);
+    close_with(&scene, sandbox);
+  }
+}
+
+static void a_long_answer_that_is_malformed_says_where(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  static const char head[] = "{\"result\":\"", tail[] = "\",\"exitCode\":\"no number\"}";
+  static char body[sizeof head + (1 << 20) + sizeof tail];
+  memset(body, 'x', sizeof body);
+  memcpy(body, head, sizeof head - 1);
+  memcpy(body + sizeof body - sizeof tail, tail, sizeof tail);
+  api_answer(&scene, exec, 200, body);
+  daytona_future_t *future = api_must_fail(daytona_process_exec(sandbox, "x", &unmarked), DAYTONA_EPROTOCOL);
+  assert_string_equal(daytona_future_error(future)->field, "exitCode");
+  daytona_future_release(future);
+  close_with(&scene, sandbox);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(exec_body_is_the_command_and_its_mark),
@@ -655,6 +728,9 @@ int main(void) {
     cmocka_unit_test(looking_for_the_toolbox_has_the_limit_of_a_request),
     cmocka_unit_test(cancel_while_the_toolbox_is_looked_for_stops_nothing),
     cmocka_unit_test(refresh_moves_the_toolbox_and_nothing_takes_it_away),
+    cmocka_unit_test(a_long_answer_leaves_turns_to_others),
+    cmocka_unit_test(a_long_answer_can_be_given_up),
+    cmocka_unit_test(a_long_answer_that_is_malformed_says_where),
     cmocka_unit_test(folders_are_strings_of_the_toolbox),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
