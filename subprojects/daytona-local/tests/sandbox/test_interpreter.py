@@ -55,6 +55,11 @@ def delete(tb, context):
 
 # ---- tests: each gets the toolbox ----
 
+def lone_surrogates_become_replacement_characters(tb):
+    r = run(tb, "import sys\nprint('a\\ud800b\\udfffc\u00fc')\nprint('\\udc80', file=sys.stderr)\nraise ValueError('\\ud800')")
+    assert (r.out, r.err, r.error['value']) == ('a\ufffdb\ufffdc\u00fc\n', '\ufffd\n', '\ufffd'), r.messages
+
+
 def state_stays_in_the_default_context(tb):
     r = run(tb, 'import math\nn = 41\ndef inc(v):\n    return v + 1')
     assert (r.messages, r.code, r.reason) == (
@@ -71,7 +76,7 @@ def streams_come_in_chunks(tb):
         ('stdout', 'out 0\n'), ('stderr', 'err 0\n'), ('stdout', 'out 1\n'), ('stderr', 'err 1\n'), ('stdout', 'tailü'),
         ('control', 'completed')]
     r = run(tb, "print('x' * 1000000)\nprint('\\ud800é😀')")
-    assert r.out == 'x' * 1000000 + '\n?é😀\n'
+    assert r.out == 'x' * 1000000 + '\n\ufffdé😀\n'
 
 
 def exceptions_name_the_code_only(tb):

@@ -270,6 +270,47 @@ def code_run_without_the_program_says_so(tb):
     assert json.loads(data) == {'exitCode': 127, 'result': 'python3: command not found\n'}
 
 
+def code_run(box, language, code, argv=()):
+    return json.loads(box.call('POST', '/process/code-run', {'language': language, 'code': code, 'argv': list(argv)})[1])
+
+
+def code_run_says_what_is_wrong_with_typescript(tb):
+    if not shutil.which('node', path='/usr/local/bin:/usr/bin:/bin'):
+        return
+    for code, place in (('const x: = 5;', '(1,10): error TS1110'), ('console.log(1)\nclass {\n', '(3,1): error TS1005')):
+        for argv in ((), ('a',)):
+            body = code_run(tb, 'typescript', code, argv)
+            assert body.get('statusCode') == 501 or (body['exitCode'] == 1 and '[code].ts' in body['result']), body
+            assert 'TS' not in body.get('result', '') or place in body['result'], body
+    body = code_run(tb, 'typescript', 'let x: string = 5; console.log(x)')  # types are not checked
+    assert body.get('statusCode') == 501 or body == {'exitCode': 0, 'result': '5\n'}, body
+
+
+def code_run_shows_nothing_of_ours_in_javascript_errors(tb):
+    if not shutil.which('node', path='/usr/local/bin:/usr/bin:/bin'):
+        return
+    for code in ('x.y', ' "use strict"; undeclared = 3', 'const x = ;', '#!/usr/bin/env node\nx.y', '-x'):
+        for argv in ((), ('a', '-b')):
+            body = code_run(tb, 'javascript', code, argv)
+            lines = body['result'].splitlines()
+            assert body['exitCode'] == 1 and 'splice' not in body['result'], body
+            assert lines[0].endswith(f':{1 + code.count(chr(10))}') and lines[1] == code.split('\n')[-1], body
+    long = 'console.log(process.argv.slice(1))//' + 'x' * 200000
+    assert code_run(tb, 'javascript', long, ('a',)) == {'exitCode': 0, 'result': "[ 'a' ]\n"}
+    assert code_run(tb, 'javascript', long) == {'exitCode': 0, 'result': '[]\n'}
+
+
+def files_that_open_and_cannot_be_read_are_errors(tb):
+    text = os.path.join(tb.dir, 'readable')
+    with open(text, 'w') as f:
+        f.write('text')
+    answer, data = tb.call('POST', '/files/bulk-download', {'paths': ['/proc/self/mem', text]})
+    assert answer.status == 200 and data.count(b'name="error"') == 1 and data.count(b'name="file"') == 1, data
+    assert b'FILE_READ_FAILED' in data and b'failed to read file: read /proc/self/mem' in data, data
+    answer, data = tb.call('GET', '/files/download?path=/proc/self/mem')
+    assert answer.status == 500 and json.loads(data)['code'] == 'FILE_READ_FAILED', data
+
+
 def proxy_passes_requests_on(tb):
     for port in (serve(), serve(Server6, '::1')):
         answer, data = tb.call('GET', f'/proxy/{port}/a%2Fb//c?x=%20&y', headers={'Cookie': 'k=v', 'Connection': 'close, X-Y'})

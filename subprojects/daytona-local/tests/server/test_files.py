@@ -380,7 +380,9 @@ class Files(harness.Case):
         self.assertEqual(int(answer.headers["Content-Length"]), len(answer.body))
         self.assertEqual(re.findall(rb"\r\n\r\n(\d+)\r\n", answer.body), [b"01", b"89"])
         self.assertEqual(ask(416, Range="bytes=10-").headers["Content-Range"], "bytes */10")
-        ask(416, Range="lines=1-2")
+        for headers in (ask(416, Range="bytes=10-").headers, ask(416, Range="lines=1-2").headers, ask(304, If_None_Match="*").headers):
+            for name in ("Content-Disposition", "Last-Modified", "Cache-Control", "Accept-Ranges"):
+                self.assertIn(name, headers)
         answer = ask(200, "HEAD")
         self.assertEqual((answer.body, answer.headers["Content-Length"]), (b"", "10"))
         date = answer.headers["Last-Modified"]

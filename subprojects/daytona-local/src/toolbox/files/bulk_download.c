@@ -108,7 +108,7 @@ static void put_error(bulk *b, const char *path, int status, const char *code, c
   json_decref(e);
 }
 
-static void put_errno(bulk *b, const char *path, int error) {
+static void put_errno(bulk *b, const char *step, const char *path, int error) {
   char *text;
   if (error == ENOENT)
     text = dl_xprintf("file not found: %s", path);
@@ -117,8 +117,8 @@ static void put_errno(bulk *b, const char *path, int error) {
   else if (error == EISDIR)
     text = dl_xprintf("invalid file path: path points to a directory: %s", path);
   else {
-    char *os = dl_fs_os_text("open", path, error);
-    text = dl_xprintf("failed to open file: %s", os);
+    char *os = dl_fs_os_text(step, path, error);
+    text = dl_xprintf("failed to %s file: %s", step, os);
     free(os);
   }
   if (error == ENOENT)
@@ -144,34 +144,39 @@ static int open_path(bulk *b, const char *path, struct stat *st) {
   return error;
 }
 
+static void close_file(bulk *b) {
+  if (b->fd >= 0) close(b->fd);
+  b->fd = -1;
+}
+
 static void begin_file(bulk *b, const char *path) {
   struct stat st;
   int error = open_path(b, path, &st);
   if (error != 0) {
-    put_errno(b, path, error);
+    put_errno(b, "open", path, error);
     return;
   }
-  char *probe = NULL;
-  ssize_t probed = 0;
+  /* A file that says it is empty may have content, and one that opens may not be readable. */
+  char *probe = NULL, byte;
   b->left = st.st_size;
   b->offset = 0;
-  if (st.st_size == 0) {
-    probe = dl_xmalloc(PROBE_MAX);
-    probed = dl_fs_read_at(b->fd, probe, PROBE_MAX, 0);
-    if (probed > 0) b->offset = probed;
-    if (probed == PROBE_MAX) b->left = -1;
+  if (st.st_size == 0) probe = dl_xmalloc(PROBE_MAX);
+  ssize_t probed = dl_fs_read_at(b->fd, probe ? probe : &byte, probe ? PROBE_MAX : 1, 0);
+  if (probed < 0) {
+    put_errno(b, "read", path, errno);
+    close_file(b);
+    free(probe);
+    return;
   }
+  if (!probe) probed = 0;
+  b->offset = probed;
+  if (probed == PROBE_MAX) b->left = -1;
   begin_part(b, "file", path);
   if (b->left >= 0)
     dl_buf_printf(&b->text, "Content-Length: %lld\r\n", (long long)(probed > 0 ? probed : b->left));
   dl_buf_printf(&b->text, "Content-Type: %s\r\n\r\n", type_of(path));
   if (probed > 0) dl_buf_append(&b->text, probe, (size_t)probed);
   free(probe);
-}
-
-static void close_file(bulk *b) {
-  if (b->fd >= 0) close(b->fd);
-  b->fd = -1;
 }
 
 /* The next text; false at the end of all. */

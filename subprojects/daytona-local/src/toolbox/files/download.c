@@ -32,6 +32,7 @@ typedef struct {
   dl_req *req;
   char *path;
   int fd, error;
+  bool is_unreadable; /* it opened, but reading fails with `error` */
   struct stat st;
   /* A file without a length of its own. */
   char *probe;
@@ -170,6 +171,7 @@ static const char *wanted_range(const download *d) {
   return parse_http_date(condition, &date) && date == d->st.st_mtime ? range : NULL;
 }
 
+/* `type`: NULL where the answer has one of its own. */
 static void add_headers(download *d, const char *type) {
   char date[64] = "", *name = dl_fs_base(d->path);
   struct tm parts;
@@ -180,7 +182,7 @@ static void add_headers(download *d, const char *type) {
   dl_req_add_header(d->req, "Content-Description", "File Transfer");
   dl_req_add_header(d->req, "Content-Disposition", text.data);
   dl_req_add_header(d->req, "Content-Transfer-Encoding", "binary");
-  dl_req_add_header(d->req, "Content-Type", type);
+  if (type != NULL) dl_req_add_header(d->req, "Content-Type", type);
   dl_req_add_header(d->req, "Expires", "0");
   dl_req_add_header(d->req, "Cache-Control", "must-revalidate");
   dl_req_add_header(d->req, "Pragma", "public");
@@ -204,6 +206,7 @@ static void add_content_range(download *d, const dl_range *range) {
 
 static void reply_bad_range(download *d, dl_range_kind kind) {
   if (kind == DL_RANGE_OUTSIDE) add_content_range(d, NULL);
+  add_headers(d, NULL);
   dl_tb_add_request_id(d->req);
   dl_reply_text(d->req, 416,
                 kind == DL_RANGE_OUTSIDE ? "invalid range: failed to overlap\n" : "invalid range\n");
@@ -261,19 +264,28 @@ static void open_file(uv_work_t *work) {
     d->error = errno;
   } else if (!S_ISREG(d->st.st_mode)) {
     d->error = S_ISDIR(d->st.st_mode) ? EISDIR : EINVAL;
-  } else if (d->st.st_size == 0) {
+  } else if (d->st.st_size > 0) {
+    char byte;
+    d->is_unreadable = dl_fs_read_at(d->fd, &byte, 1, 0) < 0;
+  } else {
     d->probe = dl_xmalloc(PROBE_MAX);
     ssize_t got = dl_fs_read_at(d->fd, d->probe, PROBE_MAX, 0);
+    d->is_unreadable = got < 0;
     d->is_unsized = got > 0;
     d->probe_len = got > 0 ? (size_t)got : 0;
     d->is_probe_all = d->probe_len < PROBE_MAX;
   }
+  if (d->is_unreadable) d->error = errno;
 }
 
 static void reply_open_error(download *d) {
   const char *code;
   int status = dl_fs_errno_status(d->error, &code);
-  if (status == 404)
+  if (d->is_unreadable && status == 400) {
+    char *text = dl_fs_os_text("read", d->path, d->error);
+    dl_tb_reply_error_code(d->req, 500, "FILE_READ_FAILED", "failed to read file: %s", text);
+    free(text);
+  } else if (status == 404)
     dl_tb_reply_error_code(d->req, status, code, "file not found: %s", d->path);
   else if (status == 403)
     dl_tb_reply_error_code(d->req, status, code, "permission denied: %s", d->path);

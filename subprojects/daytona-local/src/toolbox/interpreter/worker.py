@@ -5,6 +5,7 @@ and of its children first, who find /dev/null there instead."""
 import io
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -13,6 +14,15 @@ import types
 CHUNK_AT = 1024     # characters after which a piece without a line end is sent, too
 CHUNK_MAX = 16384   # characters of one message
 TEXT_MAX = 65536    # characters of an exception's text or traceback
+
+
+def sendable(text):
+    """Lone surrogates stand for no character."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        return re.sub('[\ud800-\udfff]', '\ufffd', text)
 
 
 class Channel:
@@ -83,13 +93,13 @@ class Stream(io.TextIOBase):
 
     def send(self):
         with self.channel.lock:
-            text, self.text = self.text.encode('utf-8', 'replace').decode(), ''
+            text, self.text = sendable(self.text), ''
             for at in range(0, len(text), CHUNK_MAX):
                 self.channel.send(self.kind, text=text[at:at + CHUNK_MAX])
 
 
 def clean(text):
-    return text[:TEXT_MAX].encode('utf-8', 'replace').decode()
+    return sendable(text[:TEXT_MAX])
 
 
 def describe(error):

@@ -25,6 +25,8 @@
 /* How ts_driver.js says that it has found nothing to translate with. */
 #define NO_TYPESCRIPT "dtn_no_typescript\n"
 #define NO_TYPESCRIPT_STATUS 97
+/* The kernel takes 128 KiB for one argument. */
+#define ARGUMENT_MAX (128u * 1024 - 64)
 
 typedef struct {
   dl_req *req;
@@ -41,7 +43,7 @@ typedef struct {
 
 typedef struct language {
   const char *name, *program;
-  void (*prepare)(const dl_toolbox *tb, const char *code, plan *p);
+  void (*prepare)(const dl_toolbox *tb, const char *code, bool has_args, plan *p);
 } language;
 
 /* ---- the languages ---- */
@@ -69,8 +71,8 @@ static bool imports_matplotlib(const char *code) {
 }
 
 /* The wrapper takes the program from its last line, see charts.py. */
-static void prepare_python(const dl_toolbox *tb, const char *code, plan *p) {
-  (void)tb;
+static void prepare_python(const dl_toolbox *tb, const char *code, bool has_args, plan *p) {
+  (void)tb, (void)has_args;
   p->args[0] = "-u";
   p->args[1] = "-";
   if (!imports_matplotlib(code)) {
@@ -83,13 +85,12 @@ static void prepare_python(const dl_toolbox *tb, const char *code, plan *p) {
   dl_buf_puts(&p->input, "\")\n");
 }
 
-/* Node calls the program "-" in process.argv[1]; clients expect their own arguments there. The
- * statement that removes it must not come before a "use strict". */
-static void prepare_javascript(const dl_toolbox *tb, const char *code, plan *p) {
+/* With arguments Node calls a program on standard input "-" in process.argv[1], where clients expect their own. The
+ * statement that removes it shows in errors of the line it is in, so it is for code alone that is too long for an
+ * argument of its own. It must not come before a "use strict". */
+static void put_with_splice(const char *code, plan *p) {
   static const char statement[] = ";process.argv.splice(1,1);";
   size_t at = strspn(code, " \t\r\n");
-  (void)tb;
-  p->args[0] = "-";
   if (strncmp(code + at, "'use strict'", 12) == 0 || strncmp(code + at, "\"use strict\"", 12) == 0)
     at += 12;
   else
@@ -101,6 +102,20 @@ static void prepare_javascript(const dl_toolbox *tb, const char *code, plan *p) 
     code += 2;
   }
   dl_buf_puts(&p->input, code + at);
+}
+
+static void prepare_javascript(const dl_toolbox *tb, const char *code, bool has_args, plan *p) {
+  (void)tb;
+  if (!has_args) { /* then there is no "-" either */
+    dl_buf_puts(&p->input, code);
+  } else if (strlen(code) < ARGUMENT_MAX) {
+    p->owned = dl_xprintf("--eval=%s", code);
+    p->args[0] = p->owned;
+    p->args[1] = "--";
+  } else {
+    p->args[0] = "-";
+    put_with_splice(code, p);
+  }
 }
 
 /* The directory of the typescript package, or "" to let Node do what it can by itself. */
@@ -121,7 +136,8 @@ static char *find_typescript(const dl_toolbox *tb) {
   return found != NULL ? found : dl_xstrdup("");
 }
 
-static void prepare_typescript(const dl_toolbox *tb, const char *code, plan *p) {
+static void prepare_typescript(const dl_toolbox *tb, const char *code, bool has_args, plan *p) {
+  (void)has_args;
   p->owned = find_typescript(tb);
   p->args[0] = "-e";
   p->args[1] = DL_SCRIPT_TS_DRIVER_JS;
@@ -185,7 +201,7 @@ static void start(dl_toolbox *tb, dl_req *req, const language *l, const char *co
   }
   plan p = {.program = l->program};
   dl_buf_init(&p.input, DL_TB_BODY_MAX * 2);
-  l->prepare(tb, code, &p);
+  l->prepare(tb, code, json_array_size(argv) > 0, &p);
   char **args = dl_xcalloc(DL_COUNT(p.args) + json_array_size(argv) + 2, sizeof *args);
   size_t count = 0, i;
   json_t *item;
