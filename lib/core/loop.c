@@ -448,6 +448,8 @@ void daytona__loop_job_begin(daytona__loop_t *loop) {
   daytona__loop_retain(loop);
 }
 
+unsigned daytona__loop_job_count(const daytona__loop_t *loop) { return loop->jobs; }
+
 void daytona__loop_job_end(daytona__loop_t *loop) {
   assert(loop->jobs > 0);
   if (--loop->jobs == 0 && loop->state == LOOP_CLOSING) daytona__loop_defer(loop, &loop->closing);

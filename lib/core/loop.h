@@ -80,6 +80,7 @@ void daytona__loop_let_go(daytona__loop_t *loop);
 /* A job on the thread pool, which cannot be stopped: the close of the loop is reported after its end. */
 void daytona__loop_job_begin(daytona__loop_t *loop);
 void daytona__loop_job_end(daytona__loop_t *loop);
+unsigned daytona__loop_job_count(const daytona__loop_t *loop); /* for tests: those under way */
 
 /* User code is on the thread's stack between these two; daytona_future_await() asks. */
 void daytona__loop_enter(daytona__loop_t *loop);

@@ -199,7 +199,7 @@ static void with_little_memory(void *user) {
   if (error->body != NULL) assert_null(strstr(error->body, "other-secret"));
   daytona_future_release(future);
   api_settle(user);
-  for (int i = 0; i < 20; i++) api_spin(user, 1), uv_sleep(i / 10);
+  while (daytona__loop_job_count(((api_scene_t *)user)->client->loop) != 0) api_spin(user, 1);
 }
 
 static void without_memory_nothing_is_shown(void **state) {

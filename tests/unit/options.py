@@ -1,28 +1,10 @@
 """Write the calls of options.c: one for every public function that takes a struct with reserved words."""
 
-import re
 import sys
 from pathlib import Path
 
+import calls
 import declarations
-from declarations import headers, without_comments
-
-# What a call passes for its other parameters, by type.
-ARGUMENTS = {
-    "daytona_client_t *": "client",
-    "daytona_sandbox_t *": "sandbox",
-    "const char *": '"x"',
-    "int": "80",
-    "int64_t": "5",
-    "const daytona_map_t *": "NULL",
-    "const daytona_strings_t *": "&one_name",
-}
-
-# Parameters that not any value will do for, by function and position.
-PARTICULAR = {("daytona_fs_create_folder", 2): '"755"'}
-
-# Structs of which all zero is refused, and why: the least that a call needs.
-LEAST = {"daytona_sandbox_resize_opts_t": ".cpu = {true, 2}", "daytona_fs_set_file_permissions_opts_t": ".mode = \"755\""}
 
 # Streams, which a plain answer refuses; their own tests see to the reserved words.
 STREAMS = {"daytona_interpreter_run_code", "daytona_pty_connect", "daytona_pty_create",
@@ -35,25 +17,11 @@ BY_HAND = {"daytona_client_new", "daytona_config_check", "daytona_promise_new", 
 TRANSFER = "daytona_transfer_opts_t"
 
 
-def structs(text):
-    for body, name in re.findall(r"typedef struct \w+ \{(.*?)\n\} (\w+);", text, flags=re.S):
-        words = re.search(r"uint64_t reserved\[(\d+)\]", body)
-        if words:
-            yield name, int(words.group(1))
-
-
-def parameters(text):
-    for parameter in text.split(","):
-        kind = re.match(r"\s*(.*?)(\w+)\s*$", parameter.strip(), flags=re.S)
-        yield re.sub(r"\s+", " ", kind.group(1)).strip()
-
-
 def main(out, depfile):
-    text = "\n".join(without_comments(header.read_text()) for header in headers())
-    reserved = dict(structs(text))
+    text = calls.headers_text()
+    reserved = dict(calls.structs_with_reserved(text))
     used, lines = set(), []
-    for result, name, raw in re.findall(r"DAYTONA_API\s+([\w\s]+?\*?)\s*(daytona_\w+)\(([^)]*)\)\s*;", text):
-        kinds = list(parameters(raw))
+    for _, name, kinds in calls.functions(text):
         option = [kind for kind in kinds if kind[6:].rstrip(" *") in reserved]
         if not option:
             continue
@@ -62,12 +30,12 @@ def main(out, depfile):
         used.add(kind)
         if name in BY_HAND or name in STREAMS or kind == TRANSFER:
             continue
-        arguments = ", ".join(PARTICULAR.get((name, i)) or ARGUMENTS[kind] for i, kind in enumerate(kinds[:-1]))
-        lines.append(f"CASE({name}, {kind}, ({LEAST.get(kind, '0')}), ({arguments}), {reserved[kind]})")
+        lines.append(f"CASE({name}, {kind}, ({calls.LEAST.get(kind, '0')}), ({calls.arguments(name, kinds)}), "
+                     f"{reserved[kind]})")
     assert used == set(reserved), f"taken by no function: {set(reserved) - used}"
     assert len(lines) >= 20, "the declarations were not understood"
     Path(out).write_text("\n".join(lines) + "\n")
-    sources = [*headers(), Path(declarations.__file__)]
+    sources = [*declarations.headers(), Path(declarations.__file__), Path(calls.__file__)]
     Path(depfile).write_text(f"{Path(out).name}: {' '.join(map(str, sources))}\n")
 
 

@@ -143,22 +143,6 @@ static void do_walk(life_t *life) {
   daytona_sandbox_iter_release(iter);
 }
 
-static void do_others(life_t *life) {
-  const daytona_sandbox_create_signed_preview_url_opts_t sign = {.expires_in_seconds = daytona_int(60)};
-  const daytona_sandbox_resize_opts_t resize = {.cpu = daytona_int(2)};
-  const daytona_sandbox_find_one_opts_t find = {.id_or_name = "sb-1"};
-  then(life, daytona_sandbox_find_one(life->client, &find), take_sandbox);
-  finish(life);
-  if (life->sandbox == NULL) return;
-  then(life, daytona_sandbox_get_preview_link(life->sandbox, 80, NULL), note);
-  then(life, daytona_sandbox_create_signed_preview_url(life->sandbox, 80, &sign), note);
-  then(life, daytona_sandbox_create_ssh_access(life->sandbox, NULL), note);
-  then(life, daytona_sandbox_revoke_ssh_access(life->sandbox, "t", NULL), note);
-  then(life, daytona_sandbox_get_work_dir(life->sandbox, NULL), note);
-  then(life, daytona_sandbox_resize(life->sandbox, &resize), note);
-  then(life, daytona_process_code_run(life->sandbox, "1", NULL), note);
-}
-
 /* An error answer is described as far as memory goes. */
 static void on_refused(daytona_future_t *future, void *user) {
   daytona_errcode_t code = daytona_future_code(future);
@@ -186,9 +170,9 @@ static void do_all_and_close(life_t *life) {
   daytona_client_close(life->client, NULL, NULL);
 }
 
-static void (*const scenes[])(life_t *life) = {do_create,  do_get,      do_exec,      do_cancelled_exec,
-                                               do_life,    do_list,     do_walk,      do_others,
-                                               do_refused, do_get_long, do_exec_long, do_all_and_close};
+static void (*const scenes[])(life_t *life) = {do_create,   do_get,       do_exec,         do_cancelled_exec,
+                                               do_life,     do_list,      do_walk,         do_refused,
+                                               do_get_long, do_exec_long, do_all_and_close};
 
 static void (*scene_now)(life_t *life);
 
