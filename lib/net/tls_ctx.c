@@ -44,10 +44,14 @@ int daytona__tls_random(void *unused, unsigned char *out, size_t size) {
 
 int daytona__tls_map(int error) {
   switch (error) {
+#if DAYTONA__MBEDTLS_4 /* all of them are one code of PSA */
+    case PSA_ERROR_INSUFFICIENT_MEMORY: return DAYTONA_ENOMEM;
+#else
     case MBEDTLS_ERR_SSL_ALLOC_FAILED:
     case MBEDTLS_ERR_X509_ALLOC_FAILED:
     case MBEDTLS_ERR_MPI_ALLOC_FAILED:
     case MBEDTLS_ERR_PK_ALLOC_FAILED: return DAYTONA_ENOMEM;
+#endif
     default: return DAYTONA_ETLS;
   }
 }
@@ -94,7 +98,7 @@ static int load_own(const loading_t *self) {
   int status = mbedtls_x509_crt_parse_file(&anchors->own, file);
   if (status != 0) return load_failed(self, "client certificate", file, status);
   if (options->client_key != NULL) file = options->client_key;
-#if DAYTONA__MBEDTLS_3
+#if DAYTONA__MBEDTLS_KEY_RNG
   status =
     mbedtls_pk_parse_keyfile(&anchors->key, file, options->client_key_password, daytona__tls_random, NULL);
 #else
@@ -102,7 +106,7 @@ static int load_own(const loading_t *self) {
 #endif
   if (status != 0) return load_failed(self, "client key", file, status);
     /* Said here: a server would only say that it cannot decrypt. */
-#if DAYTONA__MBEDTLS_3
+#if DAYTONA__MBEDTLS_KEY_RNG
   status = mbedtls_pk_check_pair(&anchors->own.pk, &anchors->key, daytona__tls_random, NULL);
 #else
   status = mbedtls_pk_check_pair(&anchors->own.pk, &anchors->key);
@@ -123,7 +127,9 @@ static int load_config(const loading_t *self) {
                                            MBEDTLS_SSL_PRESET_DEFAULT);
   if (status == 0) status = mbedtls_ssl_conf_alpn_protocols(conf, alpn);
   if (status != 0) return load_failed(self, "TLS", "settings", status);
+#if !DAYTONA__MBEDTLS_4
   mbedtls_ssl_conf_rng(conf, daytona__tls_random, NULL);
+#endif
   mbedtls_ssl_conf_authmode(
     conf, self->options->is_unverified ? MBEDTLS_SSL_VERIFY_NONE : MBEDTLS_SSL_VERIFY_REQUIRED);
   mbedtls_ssl_conf_ca_chain(conf, &self->anchors->trusted, NULL);
@@ -137,7 +143,8 @@ static int load_config(const loading_t *self) {
 #endif
 #if defined(MBEDTLS_SSL_SESSION_TICKETS)
   mbedtls_ssl_conf_session_tickets(conf, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
-#if MBEDTLS_VERSION_NUMBER >= 0x03060100 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
+/* 4 always reports them. */
+#if MBEDTLS_VERSION_NUMBER >= 0x03060100 && !DAYTONA__MBEDTLS_4 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
   mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
     conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
 #endif

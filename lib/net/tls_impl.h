@@ -13,6 +13,9 @@
 #include "net/tls.h"
 
 #define DAYTONA__MBEDTLS_3 (MBEDTLS_VERSION_NUMBER >= 0x03000000)
+#define DAYTONA__MBEDTLS_4 (MBEDTLS_VERSION_NUMBER >= 0x04000000)
+/* Only 3.x wants a random generator for keys; before there was none, and 4 has PSA's. */
+#define DAYTONA__MBEDTLS_KEY_RNG (DAYTONA__MBEDTLS_3 && !DAYTONA__MBEDTLS_4)
 
 /* Whether another thread may work with mbedTLS at the same time; see docs/websocket.md. */
 #if defined(MBEDTLS_THREADING_C)

@@ -50,7 +50,7 @@ class Program:
         self.is_alone = not entry.get("is_parallel", True) or bool(self.suites & TIMED_SUITES)
 
     def label(self, wanted):
-        suite = next((s for s in wanted if s in self.suites), "?")
+        suite = next((s for s in (w.partition("/")[0] for w in wanted) if s in self.suites), "?")
         return f"{suite}/{self.name}"
 
 
@@ -246,10 +246,15 @@ class Report:
 
 
 def collect(build, wanted, only):
-    """The programs of the wanted suites, in the order in which the suites were named."""
+    """The programs of the wanted suites, in the order in which the suites were named.
+
+    A suite may be followed by a slash and the beginning of the names that are wanted of it."""
+    prefixes = dict(entry.partition("/")[::2] for entry in wanted)
+    order = list(prefixes)
     programs = [Program(build, entry) for entry in introspect(build, "--tests")]
-    programs = [p for p in programs if p.suites & set(wanted) and only in p.name]
-    return sorted(programs, key=lambda p: min(wanted.index(s) for s in p.suites if s in wanted))
+    programs = [p for p in programs if only in p.name and
+                any(s in prefixes and p.name.startswith(prefixes[s]) for s in p.suites)]
+    return sorted(programs, key=lambda p: min(order.index(s) for s in p.suites if s in prefixes))
 
 
 def run_build(build, wanted, options, report):

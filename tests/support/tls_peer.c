@@ -19,9 +19,11 @@ typedef struct state {
   size_t sent;
 } state_t;
 
+#if MBEDTLS_VERSION_NUMBER < 0x04000000 /* since then PSA's is taken without being named */
 static int random_bytes(void *unused, unsigned char *out, size_t size) {
   return psa_generate_random(out, size) == PSA_SUCCESS ? 0 : -1;
 }
+#endif
 
 static int on_send(void *user, const unsigned char *bytes, size_t size) {
   state_t *state = user;
@@ -129,7 +131,7 @@ void tls_peer_notify(ws_peer_t *peer) {
 }
 
 static void load_key(tls_peer_t *tls, const char *path) {
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000 && MBEDTLS_VERSION_NUMBER < 0x04000000
   int status = mbedtls_pk_parse_keyfile(&tls->key, path, NULL, random_bytes, NULL);
 #else
   int status = mbedtls_pk_parse_keyfile(&tls->key, path, NULL);
@@ -156,7 +158,9 @@ void tls_peer_open(tls_peer_t *tls, ws_peer_t *peer, const char *server, bool as
   int status = mbedtls_ssl_config_defaults(&tls->conf, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
                                            MBEDTLS_SSL_PRESET_DEFAULT);
   assert(status == 0);
+#if MBEDTLS_VERSION_NUMBER < 0x04000000
   mbedtls_ssl_conf_rng(&tls->conf, random_bytes, NULL);
+#endif
   tls_certificate_path(server, ".pem", path, sizeof path);
   status = mbedtls_x509_crt_parse_file(&tls->certificate, path);
   assert(status == 0);
@@ -164,7 +168,11 @@ void tls_peer_open(tls_peer_t *tls, ws_peer_t *peer, const char *server, bool as
   load_key(tls, path);
   status = mbedtls_ssl_conf_own_cert(&tls->conf, &tls->certificate, &tls->key);
   assert(status == 0);
+#if MBEDTLS_VERSION_NUMBER < 0x04000000
   status = mbedtls_ssl_ticket_setup(&tls->tickets, random_bytes, NULL, MBEDTLS_CIPHER_AES_256_GCM, 3600);
+#else
+  status = mbedtls_ssl_ticket_setup(&tls->tickets, PSA_ALG_GCM, PSA_KEY_TYPE_AES, 256, 3600);
+#endif
   assert(status == 0);
   mbedtls_ssl_conf_session_tickets_cb(&tls->conf, mbedtls_ssl_ticket_write, mbedtls_ssl_ticket_parse,
                                       &tls->tickets);
