@@ -200,9 +200,11 @@ typedef struct daytona_transfer_opts {
   int64_t timeout_ms; /**< Optional. The whole transfer: DAYTONA_EDEADLINE. Default: none. */
   size_t max_bytes; /**< Downloads to memory, all files together: more is DAYTONA_ELIMIT, of the file that did
                                 not fit any more. Default 256 MiB. */
-  daytona_fs_progress_cb on_progress; /**< Optional. */
-  void *user;                         /**< For on_progress. Borrowed until completion. */
-  uint64_t reserved[8];               /**< Must be zero. */
+  daytona_fs_progress_cb on_progress;     /**< Optional. */
+  void *user;                             /**< For on_progress. Borrowed until completion. */
+  daytona_destroy_cb destroy_user;        /**< Optional. For `user`. */
+  daytona_destroy_cb destroy_stream_user; /**< Optional. For the `user` of a source or a sink. */
+  uint64_t reserved[8];                   /**< Must be zero. */
 } daytona_transfer_opts_t;
 
 /** Results of a source besides a number of bytes. */

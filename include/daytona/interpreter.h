@@ -59,7 +59,8 @@ typedef struct daytona_interpreter_run_code_opts {
   daytona_output_cb on_stdout; /**< Optional. */
   daytona_output_cb on_stderr; /**< Optional. */
   daytona_interpreter_error_cb on_error; /**< Optional. */
-  void *user;                            /**< For all three. */
+  void *user;                            /**< For all three. Borrowed until the run has settled. */
+  daytona_destroy_cb destroy_user;       /**< Optional. For `user`. */
   int64_t connect_timeout_ms;            /**< Optional. Default: the client's. */
   uint64_t reserved[8];                  /**< Must be zero. */
 } daytona_interpreter_run_code_opts_t;

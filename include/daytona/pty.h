@@ -51,7 +51,10 @@ typedef void (*daytona_pty_drained_cb)(daytona_pty_t *pty, void *user);
 typedef struct daytona_pty_attach {
   daytona_output_cb on_output;       /**< Optional. May be set later: until then output is kept. */
   daytona_pty_drained_cb on_drained; /**< Optional. */
-  void *user;                        /**< For both. */
+  void *user;                        /**< For both. Borrowed until the last reference has gone. */
+  daytona_destroy_cb
+    destroy_user; /**< Optional. For `user`: called when the terminal has gone, inside the release
+                                          of its last reference, or when it has never been attached. */
   daytona_buffer_policy_t policy; /**< Of what arrives while there is no callback, or while it is paused. With
                                           STOP the client stops reading once `buffer_bytes` are kept, and the
                                           server then drops it as a slow reader. */

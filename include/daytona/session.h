@@ -139,9 +139,10 @@ DAYTONA_API daytona_future_t *daytona_session_send_input(daytona_sandbox_t *sand
 /* --- following a log --------------------------------------------------------------------------- */
 
 typedef struct daytona_session_follow_opts {
-  daytona_output_cb on_stdout; /**< Optional. */
-  daytona_output_cb on_stderr; /**< Optional. */
-  void *user;                  /**< For both. */
+  daytona_output_cb on_stdout;     /**< Optional. */
+  daytona_output_cb on_stderr;     /**< Optional. */
+  void *user;                      /**< For both. Borrowed until the follow has settled. */
+  daytona_destroy_cb destroy_user; /**< Optional. For `user`. */
   bool as_text; /**< Whole UTF-8 characters only, however they were cut; what is not UTF-8 becomes U+FFFD. */
   daytona_buffer_policy_t policy; /**< Default: DAYTONA_BUFFER_STOP. */
   size_t buffer_bytes;            /**< For DROP_OLDEST. Default: 1 MiB; at most 64 MiB. */

@@ -93,7 +93,10 @@ typedef struct daytona_strings {
 
 /**
  * The library has no use for `user` any more and will not pass it to a callback again: the moment to free it. Called
- * once for every pointer that it was given together with, whatever becomes of the call.
+ * once for every call that it was given to, whatever becomes of that: also when an argument is bad or the client is
+ * closed. From a turn of the loop, after the callbacks of the call's future, unless its place says otherwise; before the
+ * call returns when there is nothing to remember it in (no memory, another thread than the loop's, no client or
+ * sandbox). You may call anything.
  */
 typedef void (*daytona_destroy_cb)(void *user);
 

@@ -493,21 +493,21 @@ static daytona_future_t *download_one(daytona_sandbox_t *sandbox, const daytona_
 daytona_future_t *daytona_fs_download(daytona_sandbox_t *sandbox, const char *remote_path,
                                       const daytona_transfer_opts_t *opts) {
   daytona_fs_download_item_t item = {.source = remote_path};
-  return download_one(sandbox, &item, NULL, NULL, opts);
+  return daytona__transfer_own(download_one(sandbox, &item, NULL, NULL, opts), opts, false, NULL);
 }
 
 daytona_future_t *daytona_fs_download_file(daytona_sandbox_t *sandbox, const char *remote_path,
                                            const char *local_path, const daytona_transfer_opts_t *opts) {
   daytona_fs_download_item_t item = {.source = remote_path,
                                      .local_path = local_path != NULL ? local_path : ""};
-  return download_one(sandbox, &item, NULL, NULL, opts);
+  return daytona__transfer_own(download_one(sandbox, &item, NULL, NULL, opts), opts, false, NULL);
 }
 
 daytona_future_t *daytona_fs_download_file_stream(daytona_sandbox_t *sandbox, const char *remote_path,
                                                   daytona_fs_sink_cb sink, void *user,
                                                   const daytona_transfer_opts_t *opts) {
   daytona_fs_download_item_t item = {.source = sink != NULL ? remote_path : NULL};
-  return download_one(sandbox, &item, sink, user, opts);
+  return daytona__transfer_own(download_one(sandbox, &item, sink, user, opts), opts, true, user);
 }
 
 daytona_future_t *daytona_fs_download_files(daytona_sandbox_t *sandbox,
@@ -515,11 +515,12 @@ daytona_future_t *daytona_fs_download_files(daytona_sandbox_t *sandbox,
                                             const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
   download_t *self = download_new(sandbox, &many_method, items, count, opts, &future);
-  if (self == NULL) return future;
-  self->is_many = true;
-  if (count == 0)
-    resolve_many(self);
-  else
-    send_request(self);
-  return future;
+  if (self != NULL) {
+    self->is_many = true;
+    if (count == 0)
+      resolve_many(self);
+    else
+      send_request(self);
+  }
+  return daytona__transfer_own(future, opts, false, NULL);
 }

@@ -498,7 +498,7 @@ static daytona_future_t *upload_one(daytona_sandbox_t *sandbox, const daytona_fs
   daytona_future_t *future;
   upload_t *self = upload_new(sandbox, item, 1, opts, &future);
   if (self != NULL) begin(self);
-  return future;
+  return daytona__transfer_own(future, opts, false, NULL);
 }
 
 daytona_future_t *daytona_fs_upload(daytona_sandbox_t *sandbox, const void *bytes, size_t size,
@@ -520,19 +520,22 @@ daytona_future_t *daytona_fs_upload_file_stream(daytona_sandbox_t *sandbox, dayt
   daytona_future_t *future;
   daytona_fs_upload_item_t item = {.destination = remote_path};
   upload_t *self = upload_new(sandbox, &item, 1, opts, &future);
-  if (self == NULL) return future;
-  if (source == NULL) return daytona__op_reject(&self->transfer.op, DAYTONA_EINVAL, "source is required");
-  daytona__body_source(&self->parts[0].body, self->transfer.op.client->loop, source, user);
-  begin(self);
-  return future;
+  if (self != NULL && source == NULL) {
+    daytona__op_reject(&self->transfer.op, DAYTONA_EINVAL, "source is required");
+  } else if (self != NULL) {
+    daytona__body_source(&self->parts[0].body, self->transfer.op.client->loop, source, user);
+    begin(self);
+  }
+  return daytona__transfer_own(future, opts, true, user);
 }
 
 daytona_future_t *daytona_fs_upload_files(daytona_sandbox_t *sandbox, const daytona_fs_upload_item_t *items,
                                           size_t count, const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
   upload_t *self = upload_new(sandbox, items, count, opts, &future);
-  if (self == NULL) return future;
-  self->is_many = true;
-  begin(self);
-  return future;
+  if (self != NULL) {
+    self->is_many = true;
+    begin(self);
+  }
+  return daytona__transfer_own(future, opts, false, NULL);
 }

@@ -291,6 +291,7 @@ daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   run_op_t *self = (run_op_t *)daytona__op_new(&run_method, NULL, sandbox, sizeof *self, &future);
+  daytona__future_own(future, opts->destroy_user, opts->user);
   if (self == NULL) return future;
   const char *fault = find_fault(code, opts);
   if (fault != NULL) return daytona__op_reject(&self->op, DAYTONA_EINVAL, "%s", fault);

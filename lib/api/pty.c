@@ -83,6 +83,7 @@ daytona_pty_t *daytona__pty_new(daytona_sandbox_t *sandbox, const char *id,
   pty->on_output = attach->on_output;
   pty->on_drained = attach->on_drained;
   pty->user = pty->output_user = attach->user;
+  pty->destroy_user = attach->destroy_user;
   pty->stops_reading = attach->policy == DAYTONA_BUFFER_STOP;
   pty->buffer_bytes = buffer;
   daytona__inbox_init(&pty->inbox, pty->stops_reading ? 0 : buffer);
@@ -97,6 +98,16 @@ daytona_pty_t *daytona_pty_retain(daytona_pty_t *pty) {
   return pty;
 }
 
+static daytona__loop_t *loop_of(const daytona_pty_t *pty) { return pty->sandbox->client->loop; }
+
+/* No callback can come any more. */
+static void give_back(const daytona_pty_t *pty) {
+  if (pty->destroy_user == NULL) return;
+  daytona__loop_enter(loop_of(pty));
+  pty->destroy_user(pty->user);
+  daytona__loop_leave(loop_of(pty));
+}
+
 void daytona_pty_release(daytona_pty_t *pty) {
   if (pty == NULL || --pty->refs != 0) return;
   assert(daytona__list_empty(&pty->waits) && pty->opener.op == NULL);
@@ -104,12 +115,11 @@ void daytona_pty_release(daytona_pty_t *pty) {
   daytona__task_cancel(&pty->drain);
   daytona__inbox_clear(&pty->inbox);
   daytona__strbuf_clear(&pty->text);
+  give_back(pty);
   daytona_sandbox_release(pty->sandbox);
   daytona__free(pty->id);
   daytona__free(pty);
 }
-
-static daytona__loop_t *loop_of(const daytona_pty_t *pty) { return pty->sandbox->client->loop; }
 
 /* --- the verdict ------------------------------------------------------------------------------- */
 

@@ -41,6 +41,7 @@ struct daytona_pty {
   daytona_output_cb on_output;
   daytona_pty_drained_cb on_drained;
   void *user, *output_user;
+  daytona_destroy_cb destroy_user;
 
   daytona__ws_t *ws; /* from OPENING to LEAVING */
   daytona__pty_opener_t opener;

@@ -268,6 +268,7 @@ static bool begin(open_op_t *self, const char *id, const daytona_pty_attach_t *g
     fail_with(op, DAYTONA_ENOMEM);
     return false;
   }
+  daytona__future_disown(op->future); /* the terminal gives `user` back */
   if (handshake_ms > 0) daytona__timer_start(op->client->loop, &self->timer, handshake_ms);
   return true;
 }
@@ -307,6 +308,7 @@ daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox, const daytona_p
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   open_op_t *self = (open_op_t *)daytona__op_new(&create_method, NULL, sandbox, sizeof *self, &future);
+  daytona__future_own(future, opts->attach.destroy_user, opts->attach.user);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
   if (!DAYTONA__RESERVED_OK(opts))
@@ -346,6 +348,7 @@ daytona_future_t *daytona_pty_connect(daytona_sandbox_t *sandbox, const char *id
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
   open_op_t *self = (open_op_t *)daytona__op_new(&connect_method, NULL, sandbox, sizeof *self, &future);
+  daytona__future_own(future, opts->attach.destroy_user, opts->attach.user);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
   if (!DAYTONA__RESERVED_OK(opts))

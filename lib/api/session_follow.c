@@ -678,6 +678,7 @@ daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char 
   int64_t limit_ms, connect_ms;
   if (opts == NULL) opts = &defaults;
   follow_t *self = (follow_t *)daytona__op_new(&follow_method, NULL, sandbox, sizeof *self, &future);
+  daytona__future_own(future, opts->destroy_user, opts->user);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
   if (!DAYTONA__RESERVED_OK(opts))

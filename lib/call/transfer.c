@@ -41,6 +41,14 @@ daytona__transfer_t *daytona__transfer_new(const daytona__method_t *method, dayt
   return NULL;
 }
 
+daytona_future_t *daytona__transfer_own(daytona_future_t *future, const daytona_transfer_opts_t *opts,
+                                        bool is_stream, void *stream_user) {
+  if (opts == NULL) return future;
+  daytona__future_own(future, opts->destroy_user, opts->user);
+  if (is_stream) daytona__future_own(future, opts->destroy_stream_user, stream_user);
+  return future;
+}
+
 void daytona__transfer_progress(daytona__transfer_t *self, int64_t bytes) {
   self->bytes += bytes;
   if (self->on_progress == NULL || bytes == 0) return;

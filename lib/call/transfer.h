@@ -24,6 +24,10 @@ daytona__transfer_t *daytona__transfer_new(const daytona__method_t *method, dayt
                                            size_t size, const daytona_transfer_opts_t *opts,
                                            const daytona__op_kind_t *kind, daytona_future_t **future);
 
+/* What the program has lent to the call whose future this is, with `stream_user` of a source or sink. Returns it. */
+daytona_future_t *daytona__transfer_own(daytona_future_t *future, const daytona_transfer_opts_t *opts,
+                                        bool is_stream, void *stream_user);
+
 /* Note bytes that were moved and tell the user. May end the operation: check daytona__future_is_pending(). */
 void daytona__transfer_progress(daytona__transfer_t *transfer, int64_t bytes);
 

@@ -112,6 +112,11 @@ void daytona__future_own(daytona_future_t *future, daytona_destroy_cb destroy, v
   *owned = (daytona__owned_t){destroy, user};
 }
 
+void daytona__future_disown(daytona_future_t *future) {
+  assert(!future->is_immortal && future->state != SETTLED);
+  memset(future->owned, 0, sizeof future->owned);
+}
+
 /* After the observers, who may use the same pointer. */
 static void give_back(daytona_future_t *future) {
   for (int i = 0; i < DAYTONA__OWNED_MAX && future->owned[i].destroy != NULL; i++) {

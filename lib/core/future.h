@@ -113,6 +113,9 @@ void *daytona__op_of(const daytona_future_t *future, const daytona__op_kind_t *k
  */
 void daytona__future_own(daytona_future_t *future, daytona_destroy_cb destroy, void *user);
 
+/* Somebody else gives back what the future owns. */
+void daytona__future_disown(daytona_future_t *future);
+
 /* Settle. The result must live in the arena or be released by the type's `drop`. */
 void daytona__future_resolve(daytona_future_t *future, const daytona__type_t *type, void *result);
 void daytona__future_succeed(daytona_future_t *future);

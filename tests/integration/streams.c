@@ -166,11 +166,11 @@ static void a_terminal_is_used_and_exits(void **state) {
   daytona_future_release(future);
 }
 
-static void on_long_output(daytona_pty_t *pty, const char *bytes, size_t size, void *user) {
+static void on_long_output(const daytona_output_t *output, void *user) {
   char *last = user; /* what was printed last */
-  size_t keep = size < 64 ? 64 - size : 0;
+  size_t size = output->size, keep = size < 64 ? 64 - size : 0;
   memmove(last, last + 64 - keep, keep);
-  memcpy(last + keep, bytes + (size < 64 ? 0 : size - 64), 64 - keep);
+  memcpy(last + keep, output->bytes + (size < 64 ? 0 : size - 64), 64 - keep);
 }
 
 /* A line that is longer than the kernel keeps for a shell that has not begun to read. */

@@ -53,7 +53,10 @@ typedef struct scene {
   peer_deaf_t deaf;
   char deaf_url[64];
   phase_t phase;
+  int lent, given_back; /* `user` pointers of the operations */
 } scene_t;
+
+static void give_back(void *user) { ((scene_t *)user)->given_back++; }
 
 /* A sandbox whose toolbox is there, or not known. */
 static daytona_sandbox_t *sandbox_at(api_scene_t *api, const char *url) {
@@ -95,6 +98,7 @@ static void open_scene(scene_t *scene, phase_t phase) {
 
 static void close_scene(scene_t *scene) {
   stream_close(&scene->stream);
+  assert_int_equal(scene->given_back, scene->lent);
   peer_deaf_end(&scene->deaf);
 }
 
@@ -128,11 +132,17 @@ static void reach(scene_t *scene) {
 
 static daytona_future_t *begin(scene_t *scene, service_t service, int64_t connect_ms, int64_t whole_ms) {
   daytona_sandbox_t *sandbox = scene->stream.sandbox;
-  const daytona_session_follow_opts_t follow = {.connect_timeout_ms = connect_ms, .timeout_ms = whole_ms};
-  const daytona_pty_attach_t attach = {.connect_timeout_ms = connect_ms, .handshake_timeout_ms = whole_ms};
+  const daytona_session_follow_opts_t follow = {
+    .connect_timeout_ms = connect_ms, .timeout_ms = whole_ms, .user = scene, .destroy_user = give_back};
+  const daytona_pty_attach_t attach = {.connect_timeout_ms = connect_ms,
+                                       .handshake_timeout_ms = whole_ms,
+                                       .user = scene,
+                                       .destroy_user = give_back};
   const daytona_pty_create_opts_t create = {.id = "t", .attach = attach};
   const daytona_pty_connect_opts_t connect = {.attach = attach};
-  const daytona_interpreter_run_code_opts_t run = {.connect_timeout_ms = connect_ms};
+  const daytona_interpreter_run_code_opts_t run = {
+    .connect_timeout_ms = connect_ms, .user = scene, .destroy_user = give_back};
+  scene->lent++;
   switch (service) {
     case FOLLOW: return daytona_session_follow(sandbox, "s", "c", &follow);
     case CREATE: return daytona_pty_create(sandbox, &create);
@@ -154,6 +164,7 @@ static void an_operation_may_be_ended_in_every_phase(void **state) {
       daytona_future_t *future = begin(&scene, cases[i].service, 0, DAYTONA_NO_TIMEOUT);
       reach(&scene);
       if (daytona_future_is_settled(future)) fail_msg("case %d ended by itself", i);
+      assert_int_equal(scene.given_back, 0);
       if (way == CANCEL) daytona_future_cancel(future);
       if (way == CLOSE) api_scene_close_client(&scene.stream.api);
       if (way != RELEASE) {
