@@ -300,7 +300,8 @@ static void on_drain(dl_duplex *d, void *user) {
   dl_conn_mark(user);
 }
 
-/* While the handler has paused the body: with a length it is known now whether it can still become whole. */
+/* While the handler has paused the body, or more waits than may be held: with a length it is known now whether the body
+ * can still become whole. */
 static void on_hangup(dl_duplex *d, void *user) {
   dl_conn *c = user;
   int unread = 0;
@@ -308,7 +309,10 @@ static void on_hangup(dl_duplex *d, void *user) {
   if (c->req == NULL || ioctl(c->fd, FIONREAD, &unread) != 0) return;
   bool is_cut =
     !c->req->is_body_done && !c->parser.is_chunked && (int64_t)c->held.len + unread < c->parser.left;
-  if (is_cut || c->req->answer == DL_ANSWER_NEVER) dl_conn_end(c);
+  if (is_cut || c->req->answer == DL_ANSWER_NEVER)
+    dl_conn_end(c);
+  else if (c->req->is_body_done && c->req->on_gone != NULL)
+    probe(c);
 }
 
 static const dl_duplex_events EVENTS = {on_data, on_end, on_drain, on_hangup};
