@@ -82,6 +82,8 @@ typedef struct daytona_interpreter_run_code_opts {
  * Secrets: code and environment are kept out of log lines.
  * Pause: daytona_future_pause() stops reading; at most 64 KiB and one message are kept. The server waits for a while,
  * then drops its slow reader, which fails the run with DAYTONA_ECONNECTION and the reason DAYTONA_STREAM_SLOW_READER.
+ * (A server that cannot say so just ends the connection: behind a pause after which much was still to be read that is
+ * taken for it, and else it is DAYTONA_STREAM_LOST.)
  * Cancel: the code goes on until its time is over; deleting its context stops it.
  */
 DAYTONA_API daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const char *code,

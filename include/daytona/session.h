@@ -106,6 +106,8 @@ typedef struct daytona_session_exec_opts {
  *
  * Settles with daytona_future_session_exec_result(). An exit code other than 0 is a result, not a failure. `exit` ends the
  * session's shell, and the call then never settles: use `return`. Unless run_async is given its stdin is empty.
+ * A command has ended when nothing holds its output open any more: a program left in the background (`server &`) delays
+ * this command and all after it until it ends, unless its output goes elsewhere (`server >log 2>&1 &`).
  * Published servers answer an unknown session with status 500 (DAYTONA_EINTERNAL).
  *
  * @param command  Required, not blank, UTF-8.

@@ -7,6 +7,7 @@
  */
 #include <daytona/interpreter.h>
 
+#include <assert.h>
 #include <string.h>
 
 #include "call/method.h"
@@ -61,8 +62,16 @@ static int reason_of_run(const void *result) {
 const daytona__type_t daytona__type_interpreter_run_result = {.name = "interpreter_run_result",
                                                               .stream_reason = reason_of_run};
 
+typedef enum phase {
+  LOCATING, /* the toolbox */
+  OPENING,  /* the socket */
+  RUNNING,  /* the code was sent: it waits for its turn, or runs */
+  ENDED
+} phase_t;
+
 typedef struct run_op {
   daytona__op_t op; /* first */
+  phase_t phase;
   daytona_output_cb on_stdout, on_stderr;
   daytona_interpreter_error_cb on_error;
   void *user;
@@ -76,10 +85,19 @@ typedef struct run_op {
   daytona_interpreter_run_result_t result;
 } run_op_t;
 
+static void set_phase(run_op_t *self, phase_t to) {
+  static const unsigned allowed[] = {
+    [LOCATING] = 1u << OPENING, [OPENING] = 1u << RUNNING, [RUNNING] = 0, [ENDED] = 0};
+  assert(to == ENDED || (allowed[self->phase] & 1u << to) != 0);
+  assert(self->phase != ENDED && (to == ENDED || self->ws != NULL));
+  self->phase = to;
+}
+
 /* --- ending ------------------------------------------------------------------------------------ */
 
 static void end_run(daytona__op_t *op) {
   run_op_t *self = (run_op_t *)op;
+  set_phase(self, ENDED);
   daytona__ws_t *ws = self->ws;
   self->ws = NULL;
   daytona__ws_release(ws);
@@ -198,6 +216,7 @@ static void take_message(run_op_t *self, const char *text, size_t size) {
 static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
   run_op_t *self = daytona__ws_user(ws);
   daytona_future_t *future = daytona_future_retain(self->op.future);
+  assert(self->phase == RUNNING);
   int rc = daytona__strbuf_append(&self->message, piece->bytes, piece->size);
   if (rc == DAYTONA_ELIMIT) {
     fail_with(self, DAYTONA_EPROTOCOL, "a message of the interpreter is too long");
@@ -217,6 +236,7 @@ static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
 static void on_open(daytona__ws_t *ws, const char *protocol) {
   run_op_t *self = daytona__ws_user(ws);
   (void)protocol;
+  set_phase(self, RUNNING);
   int rc = daytona__ws_send(ws, true, self->op.body, self->op.body_size);
   if (rc != 0)
     fail_with(self, rc, NULL);
@@ -256,6 +276,8 @@ static void on_located(daytona__op_t *op, const daytona_error_t *error, void *an
     daytona__op_fail(op, error);
   else if (rc != 0)
     fail_with(self, rc, NULL);
+  else
+    set_phase(self, OPENING);
 }
 
 /* --- running ----------------------------------------------------------------------------------- */

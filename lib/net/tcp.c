@@ -26,6 +26,11 @@
 /* RFC 8305 names 250 ms as the time to wait for one address before the next is tried beside it. */
 #define RACE_DEFAULT_MS 250
 
+/*
+ * A reader is said to have been slow if so much waited for it, came without such a pause, and ended within so long.
+ */
+enum { BEHIND_BYTES = 64 * 1024, BEHIND_PAUSE_MS = 1000, BEHIND_MAX_MS = 30000 };
+
 struct daytona__tcp_socket {
   uv_tcp_t handle;
   uv_connect_t connect;
@@ -248,6 +253,23 @@ static void keep_rest(daytona__tcp_t *tcp) {
   tcp->in = tcp->stash;
 }
 
+/* Whether what comes may still be from the time when nobody read. */
+static bool may_be_behind(const daytona__tcp_t *tcp, int64_t now) {
+  return tcp->is_behind && now - tcp->read_ms <= BEHIND_PAUSE_MS && now - tcp->resumed_ms <= BEHIND_MAX_MS;
+}
+
+static void note_progress(daytona__tcp_t *tcp, size_t size) {
+  if (!tcp->is_behind) return;
+  int64_t now = daytona__loop_now(tcp->env->loop);
+  tcp->is_behind = may_be_behind(tcp, now);
+  tcp->behind_bytes += size;
+  tcp->read_ms = now;
+}
+
+bool daytona__tcp_was_behind(const daytona__tcp_t *tcp) {
+  return tcp->behind_bytes >= BEHIND_BYTES && may_be_behind(tcp, daytona__loop_now(tcp->env->loop));
+}
+
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
   daytona__tcp_socket_t *socket = stream->data;
   daytona__tcp_t *tcp = socket->tcp;
@@ -260,6 +282,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
     tcp->in = buffer->base;
     tcp->in_size = (size_t)size;
     tcp->turn_bytes += (size_t)size;
+    note_progress(tcp, (size_t)size);
   }
   tcp->on_readable(tcp);
   if (tcp->is_closing) {
@@ -289,6 +312,11 @@ static void reading_start(daytona__tcp_t *tcp) {
 }
 
 void daytona__tcp_set_reading(daytona__tcp_t *tcp, bool wants_read) {
+  if (tcp->wants_read && !wants_read) {
+    tcp->is_behind = true;
+    tcp->behind_bytes = 0;
+  }
+  if (!tcp->wants_read && wants_read) tcp->resumed_ms = tcp->read_ms = daytona__loop_now(tcp->env->loop);
   tcp->wants_read = wants_read;
   if (wants_read)
     reading_start(tcp);

@@ -55,6 +55,12 @@ struct daytona__tcp {
   size_t in_size;
   char *stash;
   size_t turn_bytes; /* read since reading last yielded to others */
+
+  /* since the owner last stopped reading; ends with a pause in what comes */
+  bool is_behind;
+  size_t behind_bytes;
+  int64_t resumed_ms, read_ms; /* reading went on; bytes came last */
+
   daytona__task_t task;
 };
 
@@ -84,6 +90,12 @@ void daytona__tcp_set_reading(daytona__tcp_t *tcp, bool wants_read);
  * peer sent before it.
  */
 int daytona__tcp_write(daytona__tcp_t *tcp, const void *bytes, size_t size);
+
+/*
+ * Whether the connection ended while its owner had much to read yet after a pause in reading. Then the peer has perhaps
+ * given up a reader that was too slow for it.
+ */
+bool daytona__tcp_was_behind(const daytona__tcp_t *tcp);
 
 /* Bytes accepted and not yet handed to the system. */
 size_t daytona__tcp_queued(const daytona__tcp_t *tcp);

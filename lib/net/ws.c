@@ -155,6 +155,7 @@ static void on_tell(daytona__task_t *task) {
     .how = ws->how,
     .was_open = ws->was_open,
     .was_asked = ws->was_asked,
+    .was_behind = ws->was_behind,
     .close_code = ws->close_code,
     .reason = ws->reason != NULL ? ws->reason : "",
     .reason_size = ws->reason_size,

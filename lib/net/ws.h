@@ -63,6 +63,7 @@ typedef struct daytona__ws_close {
   daytona__ws_end_t how;
   bool was_open;      /* on_open had come */
   bool was_asked;     /* daytona__ws_close() had been called */
+  bool was_behind;    /* it had been paused, and much was still to be read when the connection ended */
   int close_code;     /* of the peer's close frame; 1005: it had none */
   const char *reason; /* NUL-terminated; "" when there is none */
   size_t reason_size;

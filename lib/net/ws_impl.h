@@ -45,7 +45,7 @@ struct daytona__ws {
   daytona__list_t link;
   unsigned refs;
   daytona__ws_state_t state;
-  bool has_conn, is_silent, is_paused, was_open, was_asked, needs_drain;
+  bool has_conn, is_silent, is_paused, was_open, was_asked, was_behind, needs_drain;
   bool is_told;            /* the verdict was */
   bool has_spoken;         /* the peer has sent something behind its 101 */
   daytona__ws_opts_t opts; /* with defaults filled in; the pointers to copied things are NULL */

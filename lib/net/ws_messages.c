@@ -234,6 +234,7 @@ static void violated(daytona__ws_t *ws, const daytona__ws_event_t *event) {
 }
 
 static void read_ended(daytona__ws_t *ws) {
+  ws->was_behind = daytona__tcp_was_behind(&ws->conn.tcp);
   if (ws->read_end == DAYTONA__WS_CONN_FAIL)
     daytona__ws_finish_code(ws, DAYTONA__WS_END_RESET, ws->conn.code, ws->conn.message);
   else

@@ -269,6 +269,44 @@ static void a_cut_anywhere_is_an_error(void **state) {
   stream_script_clear(&script);
 }
 
+/* Whoever does not read cannot be told why the connection goes. */
+static void a_slow_reader_is_told_from_a_lost_connection(void **state) {
+  static const struct {
+    size_t lines;
+    bool goes_on;
+    daytona_stream_reason_t reason;
+  } ends[] = {
+    {4000, false, DAYTONA_STREAM_SLOW_READER},
+    {10, false, DAYTONA_STREAM_LOST},
+    {4000, true, DAYTONA_STREAM_LOST}, /* it had caught up */
+  };
+  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+    stream_scene_t scene;
+    stream_script_t script = {0};
+    const daytona_interpreter_run_code_opts_t opts = {0};
+    stream_open(&scene);
+    daytona_future_t *future = daytona_interpreter_run_code(scene.sandbox, "1", &opts);
+    while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    daytona_future_pause(future);
+    for (size_t n = 0; n < ends[i].lines; n++) play(&script, out_hi);
+    peer_send(scene.socket, script.bytes, script.size);
+    if (!ends[i].goes_on) peer_end(scene.socket);
+    api_spin(&scene.api, 50);
+    daytona_future_resume(future);
+    if (ends[i].goes_on) {
+      api_spin(&scene.api, 200);
+      api_advance(&scene.api, 5000);
+      peer_end(scene.socket);
+    }
+    api_must_fail(future, DAYTONA_ECONNECTION);
+    if (daytona_future_stream_reason(future) != ends[i].reason)
+      fail_msg("%zu: %s", i, daytona_stream_reason_text(daytona_future_stream_reason(future)));
+    daytona_future_release(future);
+    stream_script_clear(&script);
+    stream_close(&scene);
+  }
+}
+
 static void refusals_are_errors_as_from_rest(void **state) {
   stream_scene_t scene;
   heard_t heard = {0};
@@ -463,6 +501,7 @@ int main(void) {
     cmocka_unit_test(a_completed_run_without_a_close_frame_is_not_over),
     cmocka_unit_test(a_run_waits_for_its_turn_however_long),
     cmocka_unit_test(a_cut_anywhere_is_an_error),
+    cmocka_unit_test(a_slow_reader_is_told_from_a_lost_connection),
     cmocka_unit_test(refusals_are_errors_as_from_rest),
     cmocka_unit_test(an_upgrade_that_is_refused_on_the_way_says_so),
     cmocka_unit_test(collected_output_has_a_bound),
