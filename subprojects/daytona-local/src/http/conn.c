@@ -134,7 +134,7 @@ static void linger(dl_conn *c) {
   c->has_shut_down = true;
 }
 
-/* For what is no request, or stops being one in its body. The handler is told as if the client had gone. */
+/* For what is no request, or stops being one in its body. For the handler it is the same as a client that has gone. */
 static void refuse(dl_conn *c, int status, const char *problem) {
   if (c->req != NULL && c->req->is_answered) {
     /* The answer is known, and is a better one. */

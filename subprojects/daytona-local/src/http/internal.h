@@ -172,7 +172,7 @@ void dl_http_wait(dl_conn *c, dl_phase phase, bool is_new);
 
 /* `fd` is taken; it counts as one of the server's until it is freed. */
 void dl_conn_new(dl_http *h, int fd, const char *peer);
-/* The end, at once; a request on it is told. */
+/* The end, at once; a request on it hears of it (dl_req_finished). */
 void dl_conn_end(dl_conn *c);
 /* The server's own end: also of a connection that was handed out. */
 void dl_conn_drop(dl_conn *c);

@@ -395,7 +395,7 @@ static void stop(dl_http *h) {
   }
   close(h->listen_fd);
   close_silent(h);
-  /* Each call takes at least one off the list, and whom it tells may end others. */
+  /* Each call takes at least one off the list, and the callbacks it invokes may end others. */
   while (!dl_list_empty(&h->conns)) dl_conn_drop(DL_CONTAINER(h->conns.next, dl_conn, link));
   if (h->tls) {
     h->open_handles++;
@@ -408,6 +408,6 @@ void dl_http_close(dl_http *h, void (*on_closed)(void *user), void *user) {
   h->is_closing = true;
   h->on_closed = on_closed;
   h->closed_user = user;
-  /* Requests are told from the loop, never from inside this call. */
+  /* Callbacks of requests come from the loop, never from inside this call. */
   uv_timer_start(&h->work_timer, on_work_timer, 0, 0);
 }

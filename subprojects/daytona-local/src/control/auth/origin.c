@@ -80,9 +80,9 @@ static const char *behind_scheme(const char *origin, const char *scheme) {
 }
 
 bool dl_origin_is_own(const dl_front *f, const dl_req *req, const char *origin) {
-  const char *told = dl_is_from_trusted(f, req) ? dl_req_header(req, "X-Forwarded-Proto") : NULL;
-  const char *scheme = told != NULL ? told : f->scheme, *host = behind_scheme(origin, scheme);
-  if (host == NULL && told == NULL) {
+  const char *forwarded = dl_is_from_trusted(f, req) ? dl_req_header(req, "X-Forwarded-Proto") : NULL;
+  const char *scheme = forwarded != NULL ? forwarded : f->scheme, *host = behind_scheme(origin, scheme);
+  if (host == NULL && forwarded == NULL) {
     /* An https in front of us that is not listed shows in --public-url only. */
     size_t len = strcspn(f->url, ":");
     if (strncmp(origin, f->url, len) == 0 && strncmp(origin + len, "://", 3) == 0) host = origin + len + 3;

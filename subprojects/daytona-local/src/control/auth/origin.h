@@ -25,7 +25,7 @@ char *dl_address_normal(const char *text);
 /* The peer of the connection is one of --trusted-proxy. */
 bool dl_is_from_trusted(const dl_front *f, const dl_req *req);
 /* A header that only a trusted proxy may set: X-Forwarded-*, Forwarded, X-Real-IP. Programs behind CGI and WSGI
- * cannot tell '_' from '-', so neither is told here. */
+ * take '_' and '-' in names for the same, so that is done here, too. */
 bool dl_is_forwarding_header(const char *name);
 /* Our own of them as header lines: For, and Host and Proto unless a trusted proxy has set them. Yours to free. */
 char *dl_forwarding_lines(const dl_front *f, const dl_req *req);
