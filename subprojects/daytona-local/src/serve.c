@@ -6,21 +6,28 @@
 #include "cli.h"
 
 #include "base/thread.h"
-#include "control/store/jobs.h"
+#include "control/store/removal.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_PORT 3986
+/* From the signal on; five seconds are promised. */
+#define END_LIMIT_MS 4500
 
 /* Whatever would end us without our taking the command and the files along. */
 static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2};
+
+static atomic_bool has_ended;
 
 typedef struct {
   uv_loop_t loop;
@@ -33,6 +40,31 @@ typedef struct {
   int open_signals;
 } app;
 
+/* ---- the end ---- */
+
+/* Where the end does not come: a thread in a system call on a disk that does not answer cannot be ended, only left. */
+static void *watch_end(void *user) {
+  (void)user;
+  const struct timespec limit = {.tv_sec = END_LIMIT_MS / 1000, .tv_nsec = END_LIMIT_MS % 1000 * 1000000};
+  nanosleep(&limit, NULL);
+  if (atomic_load(&has_ended)) return NULL;
+  dl_error("gave up waiting for %s after %d ms; the next start goes on from what is on the disk",
+           dl_server_closing_step(), END_LIMIT_MS);
+  _exit(1);
+}
+
+static void limit_end(void) {
+  pthread_t thread;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  if (pthread_create(&thread, NULL, watch_end, NULL) == 0)
+    pthread_detach(thread);
+  else
+    dl_warn("nothing limits the time that the end takes");
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 static void on_server_closed(void *user) {
   app *a = user;
   a->server = NULL;
@@ -42,7 +74,9 @@ static void end(app *a) {
   if (a->is_ending) return;
   a->is_ending = true;
   for (int i = 0; i < a->open_signals; i++) uv_close((uv_handle_t *)&a->signals[i], NULL);
-  if (a->server) dl_server_close(a->server, on_server_closed, a);
+  if (!a->server) return;
+  limit_end();
+  dl_server_close(a->server, on_server_closed, a);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -108,6 +142,7 @@ static int bring_up(app *a, dl_cli_opts *o) {
 static int tear_down(app *a, int rc) {
   end(a);
   uv_run(&a->loop, UV_RUN_DEFAULT);
+  atomic_store(&has_ended, true);
   if (uv_loop_close(&a->loop) != 0) dl_warn("handles are still open");
   return rc;
 }
@@ -250,6 +285,6 @@ int dl_cli_run(dl_cli_opts *o) {
     }
   }
   rc = tear_down(&a, rc);
-  if (is_private) dl_remove_tree(o->state);
+  if (is_private) dl_remove_tree(o->state, NULL);
   return rc;
 }

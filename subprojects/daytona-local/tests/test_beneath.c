@@ -6,7 +6,7 @@
 
 #include "base/base.h"
 #include "base/buf.h"
-#include "control/store/jobs.h"
+#include "control/store/removal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +57,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
   (void)state;
   close(root);
-  return dl_remove_tree(top);
+  return dl_remove_tree(top, NULL);
 }
 
 typedef int (*opener)(int root, const char *path, int flags);

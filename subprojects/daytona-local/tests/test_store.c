@@ -3,7 +3,7 @@
  * The journal: cut at every byte it yields a prefix of whole records, and what was committed is
  * read again.
  */
-#include "control/store/jobs.h"
+#include "control/store/removal.h"
 #include "control/store/store.h"
 
 #include <setjmp.h>
@@ -98,7 +98,7 @@ static void committed_changes_are_read_again(void **state) {
   free(error);
   close_store(&loop, s);
   uv_loop_close(&loop);
-  dl_remove_tree(dir);
+  dl_remove_tree(dir, NULL);
 }
 
 static void a_long_history_is_compacted(void **state) {
@@ -128,7 +128,7 @@ static void a_long_history_is_compacted(void **state) {
   assert_int_equal(dl_json_int(json_object_get(dl_store_all(s, "a"), "same"), "n", -1), 99);
   close_store(&loop, s);
   uv_loop_close(&loop);
-  dl_remove_tree(dir);
+  dl_remove_tree(dir, NULL);
   free(path);
   free(big);
 }

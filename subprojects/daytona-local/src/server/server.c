@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The server as a whole: coming up from what is on disk, and going down in order: no new
- * requests, boxes, what runs on the thread pool, the journal, memory.
+ * requests, boxes, work on files, the journal, memory.
  */
 #include "server/server.h"
 
 #include "control/life/timers.h"
+#include "control/objects/leftovers.h"
 #include "control/objects/snapshots.h"
 #include "control/routes/api.h"
 #include "server/dispatch.h"
@@ -93,6 +94,7 @@ dl_server *dl_server_new(uv_loop_t *loop, const dl_control_opts *opts, char **er
   dl_keys_init(&c->keys, opts->keys, opts->key_count, opts->jwt_token, c->objects.organization_id);
   c->routes = dl_api_routes(error);
   if (!c->routes || start_life(c, error) != 0 || listen_http(s, error) != 0) goto out;
+  dl_leftovers_sweep(&c->objects);
   dl_snapshots_init(&c->objects);
   dl_life_resume(&c->life);
   dl_timers_start(&c->life);
@@ -109,6 +111,11 @@ bool dl_server_add_fault(dl_server *s, const json_t *rule, char **error) {
 }
 
 /* ---- the end ---- */
+
+/* Read by the thread that ends the program when something does not. */
+static const char *_Atomic closing_step = "the start";
+
+const char *dl_server_closing_step(void) { return closing_step; }
 
 static void on_objects_closed(void *user) {
   dl_server *s = user;
@@ -129,11 +136,13 @@ static void on_objects_closed(void *user) {
 /* What was written by committed requests is told before the journal closes. */
 static void on_life_closed(void *user) {
   dl_server *s = user;
+  closing_step = "the journal";
   dl_objects_close(&s->control.objects, on_objects_closed, s);
 }
 
 static void on_http_closed(void *user) {
   dl_server *s = user;
+  closing_step = "sandboxes, archives and removals";
   dl_life_close(&s->control.life, on_life_closed, s);
 }
 
@@ -142,6 +151,7 @@ void dl_server_close(dl_server *s, void (*on_closed)(void *user), void *user) {
   s->control.is_closing = true;
   s->on_closed = on_closed;
   s->closed_user = user;
+  closing_step = "requests";
   dl_life_freeze(&s->control.life);
   if (s->http)
     dl_http_close(s->http, on_http_closed, s);

@@ -60,7 +60,8 @@ class Server:
     """One daytona-local serve process on a free port. `tls`: a directory of make_certificates. `exe`: the program, if it is
     another copy of it; `user`: the number of the user whose process it is, ours if None."""
 
-    def __init__(self, *options, state=None, key=KEY, log=None, scheme="http", tls=None, exe=None, user=None):
+    def __init__(self, *options, state=None, key=KEY, log=None, scheme="http", tls=None, exe=None, user=None,
+                 env=None):
         self.owns_state = state is None
         self.state = state or tempfile.mkdtemp(prefix="dl-test-")
         self.key = key
@@ -73,7 +74,8 @@ class Server:
         if key:
             arguments += ["--key", key]
         as_user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-        self.process = subprocess.Popen(arguments + list(options), stdout=subprocess.PIPE, stderr=log, text=True, **as_user)
+        self.process = subprocess.Popen(arguments + list(options), stdout=subprocess.PIPE, stderr=log, text=True,
+                                        env=env, **as_user)
         self.lines = []
         for line in self.process.stdout:
             self.lines.append(line.strip())
@@ -245,6 +247,18 @@ def main():
     suite.run(result)
     print("1..%d" % result.number, flush=True)
     sys.exit(0 if result.wasSuccessful() else 1)
+
+
+def until(condition, limit=20):
+    """Waits for what comes by itself; returns what `condition` returned."""
+    end = time.monotonic() + limit
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError("it did not come")
+        time.sleep(0.01)
 
 
 def processes():

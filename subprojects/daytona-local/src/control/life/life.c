@@ -7,6 +7,7 @@
  */
 #include "control/life/life.h"
 
+#include "control/objects/leftovers.h"
 #include "control/objects/snapshots.h"
 #include "control/objects/volumes.h"
 #include "control/store/jobs.h"
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define START_WAIT_MS 30000
 
@@ -126,6 +128,7 @@ static void tell_waiters(dl_sandbox *sb) {
 static void finish_destroy(dl_sandbox *sb);
 
 static void failed(dl_sandbox *sb, const char *reason, bool is_recoverable) {
+  sb->gives_way = sb->cancels_archive = false;
   dl_set(&sb->error_reason, reason);
   sb->is_recoverable = is_recoverable;
   reached(sb, DL_ERROR, false);
@@ -142,24 +145,24 @@ static void on_box_exit(void *user, dl_box *box, const char *reason) {
   failed(sb, reason, true);
 }
 
-static void remove_archive(dl_sandbox *sb, dl_job_cb cb) {
+static void discard_archive(dl_sandbox *sb, dl_job_cb cb) {
   dl_objects *o = sb->life->objects;
   char *archive = dl_objects_archive(o, sb);
-  dl_job_remove(o->loop, &o->jobs, archive, cb, sb);
+  dl_discard(o, archive, cb, sb);
   free(archive);
 }
 
-static void remove_dir(dl_sandbox *sb, dl_job_cb cb) {
+static void discard_dir(dl_sandbox *sb, dl_job_cb cb) {
   dl_objects *o = sb->life->objects;
   char *dir = dl_objects_dir(o, sb);
-  dl_job_remove(o->loop, &o->jobs, dir, cb, sb);
+  dl_discard(o, dir, cb, sb);
   free(dir);
 }
 
 /* The archive goes only when the journal no longer asks for it. */
 static void on_restored_durable(bool is_durable, void *user) {
   dl_sandbox *sb = user;
-  if (is_durable && !sb->life->is_frozen && sb->want != DL_WANT_ARCHIVED) remove_archive(sb, NULL);
+  if (is_durable && !sb->life->is_frozen && sb->want != DL_WANT_ARCHIVED) discard_archive(sb, NULL);
   unhold(sb);
 }
 
@@ -215,6 +218,7 @@ static void boot(dl_sandbox *sb) {
   dl_objects *o = sb->life->objects;
   char *home = dl_objects_home(o, sb), *dir = dl_objects_dir(o, sb), *error = NULL;
   assert(sb->is_pending && !sb->box);
+  sb->gives_way = false; /* a boot is over soon, and ends in a state that can be destroyed */
   mkdir(dir, 0711);
   size_t env_count, volume_count;
   dl_box_pair *env = env_pairs(sb, &env_count);
@@ -268,8 +272,11 @@ void dl_life_boot(dl_sandbox *sb, dl_life_wait wait) {
 
 static void on_unpacked(const char *error, void *user) {
   dl_sandbox *sb = user;
+  sb->job = NULL;
   if (sb->life->is_frozen)
     tell_waiters(sb);
+  else if (sb->want == DL_WANT_DESTROYED)
+    finish_destroy(sb);
   else if (error)
     failed(sb, error, false);
   else
@@ -281,9 +288,10 @@ static void restore(dl_sandbox *sb) {
   dl_objects *o = sb->life->objects;
   char *dir = dl_objects_dir(o, sb), *home = dl_objects_home(o, sb), *archive = dl_objects_archive(o, sb);
   mkdir(dir, 0711);
+  sb->gives_way = true;
   reached(sb, DL_RESTORING, true);
   hold(sb);
-  dl_job_unpack(o->loop, &o->jobs, archive, home, on_unpacked, sb);
+  sb->job = dl_job_unpack(o->jobs, archive, home, on_unpacked, sb);
   free(archive);
   free(home);
   free(dir);
@@ -299,12 +307,14 @@ static void on_start_written(bool is_durable, void *user) {
   dl_sandbox *sb = user;
   (void)is_durable;
   if (!sb->life->is_frozen && sb->want == DL_WANT_STARTED) restore(sb);
+  if (!sb->life->is_frozen && sb->want == DL_WANT_DESTROYED) finish_destroy(sb);
   unhold(sb);
 }
 
 void dl_life_start(dl_sandbox *sb, dl_life_wait wait) {
   if (sb->want == DL_WANT_ARCHIVED && sb->is_pending) {
     sb->cancels_archive = true; /* its end goes on with the start */
+    if (sb->job) dl_job_cancel(sb->job);
     sb->want = DL_WANT_STARTED;
     touch(sb);
     dl_life_save(sb);
@@ -321,6 +331,7 @@ void dl_life_start(dl_sandbox *sb, dl_life_wait wait) {
   reached(sb, sb->state, true);
   if (is_archived) {
     tell(sb, wait); /* it takes as long as it takes */
+    sb->gives_way = true;
     hold(sb);
     dl_store_commit(sb->life->objects->store, on_start_written, sb);
     return;
@@ -395,7 +406,12 @@ void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_l
 static void on_archive_settled(const char *error, void *user) {
   dl_sandbox *sb = user;
   (void)error;
-  if (!sb->life->is_frozen) {
+  if (sb->life->is_frozen) {
+    tell_waiters(sb);
+  } else if (sb->want == DL_WANT_DESTROYED) {
+    finish_destroy(sb);
+  } else {
+    sb->gives_way = false;
     reached(sb, DL_ARCHIVED, false);
     /* A start that came too late to cancel the archive begins from it. */
     if (sb->cancels_archive) {
@@ -410,9 +426,11 @@ static void on_archive_settled(const char *error, void *user) {
  * that a start never meets the removal. */
 static void on_archived_durable(bool is_durable, void *user) {
   dl_sandbox *sb = user;
-  if (is_durable && !sb->life->is_frozen) {
+  if (!sb->life->is_frozen && sb->want == DL_WANT_DESTROYED) {
+    finish_destroy(sb);
+  } else if (is_durable && !sb->life->is_frozen) {
     hold(sb);
-    remove_dir(sb, on_archive_settled);
+    discard_dir(sb, on_archive_settled);
   } else if (!sb->life->is_frozen) {
     failed(sb, "the archive could not be recorded", true);
   }
@@ -430,11 +448,14 @@ static void record_archived(dl_sandbox *sb) {
 
 static void on_packed(const char *error, void *user) {
   dl_sandbox *sb = user;
+  sb->job = NULL;
   if (sb->life->is_frozen) {
     tell_waiters(sb);
+  } else if (sb->want == DL_WANT_DESTROYED) {
+    finish_destroy(sb);
   } else if (sb->cancels_archive) {
     sb->cancels_archive = false;
-    remove_archive(sb, NULL);
+    discard_archive(sb, NULL);
     boot(sb);
   } else if (error) {
     failed(sb, error, true);
@@ -451,8 +472,9 @@ void dl_life_archive(dl_sandbox *sb) {
   sb->backup_state = "InProgress";
   reached(sb, sb->state, true);
   char *home = dl_objects_home(o, sb), *archive = dl_objects_archive(o, sb);
+  sb->gives_way = true;
   hold(sb);
-  dl_job_pack(o->loop, &o->jobs, home, archive, on_packed, sb);
+  sb->job = dl_job_pack(o->jobs, home, archive, on_packed, sb);
   free(home);
   free(archive);
 }
@@ -475,26 +497,30 @@ static void on_files_removed(const char *error, void *user) {
 
 static void on_dir_removed(const char *error, void *user) {
   (void)error;
-  remove_archive(user, on_files_removed);
+  discard_archive(user, on_files_removed);
 }
 
 static void finish_destroy(dl_sandbox *sb) {
   assert(sb->want == DL_WANT_DESTROYED && !sb->box);
+  sb->gives_way = false;
   tell_waiters(sb);
   hold(sb);
-  remove_dir(sb, on_dir_removed);
+  discard_dir(sb, on_dir_removed);
 }
 
 void dl_life_destroy(dl_sandbox *sb) {
   dl_objects *o = sb->life->objects;
-  assert(!sb->is_pending && sb->want != DL_WANT_DESTROYED);
+  assert((!sb->is_pending || sb->gives_way) && sb->want != DL_WANT_DESTROYED);
   dl_objects_forget_name(o, sb);
   char *name = dl_xprintf("DESTROYED_%s_%lld", sb->name, (long long)dl_objects_now(o));
   free(sb->name);
   sb->name = name;
   sb->want = DL_WANT_DESTROYED;
   reached(sb, sb->state, true);
-  end_box(sb, true);
+  if (!sb->gives_way)
+    end_box(sb, true);
+  else if (sb->job)
+    dl_job_cancel(sb->job); /* its end goes on with the removal */
 }
 
 /* ---- resize ---- */
@@ -542,8 +568,29 @@ static void settle(dl_sandbox *sb) {
   if (sb->state == DL_DESTROYED) sb->want = DL_WANT_DESTROYED;
 }
 
+static bool exists(char *path) {
+  bool found = access(path, F_OK) == 0;
+  free(path);
+  return found;
+}
+
+/* Of a home and an archive only one is right. The record says which; but where only the archive is there, the record of
+ * it is the one that a damaged journal has lost. */
+static void settle_files(dl_sandbox *sb) {
+  const dl_objects *o = sb->life->objects;
+  if (sb->want == DL_WANT_DESTROYED || sb->state != DL_STOPPED || !exists(dl_objects_archive(o, sb))) return;
+  if (exists(dl_objects_home(o, sb))) {
+    if (sb->want != DL_WANT_ARCHIVED) discard_archive(sb, NULL);
+    return;
+  }
+  dl_warn("sandbox %s has an archive and no home: it is taken as archived", sb->id);
+  sb->state = DL_ARCHIVED;
+  if (sb->want == DL_WANT_STOPPED) sb->want = DL_WANT_ARCHIVED;
+}
+
 static void resume(dl_sandbox *sb) {
   settle(sb);
+  settle_files(sb);
   if (sb->want == DL_WANT_DESTROYED) {
     dl_objects_forget_name(sb->life->objects, sb);
     sb->is_pending = true;
@@ -559,7 +606,7 @@ static void resume(dl_sandbox *sb) {
   } else if (sb->want == DL_WANT_ARCHIVED && sb->state == DL_STOPPED) {
     dl_life_archive(sb);
   } else if (sb->state == DL_ARCHIVED) {
-    remove_dir(sb, NULL);
+    discard_dir(sb, NULL);
   }
 }
 
@@ -588,6 +635,8 @@ int dl_life_open(dl_life *l, const dl_runtime_opts *opts, char **error) {
 void dl_life_freeze(dl_life *l) {
   l->is_frozen = true;
   uv_timer_stop(&l->alarm);
+  /* At once, so that they end while the rest does. Their sandboxes keep what they have, the next server begins anew. */
+  if (l->objects->jobs) dl_jobs_stop(l->objects->jobs);
 }
 
 static void on_alarm_closed(uv_handle_t *handle) {
@@ -595,18 +644,19 @@ static void on_alarm_closed(uv_handle_t *handle) {
   l->on_closed(l->closed_user);
 }
 
-static void wait_for_jobs(uv_timer_t *timer) {
-  dl_life *l = DL_CONTAINER(timer, dl_life, alarm);
-  if (!dl_list_empty(&l->objects->jobs))
-    uv_timer_start(&l->alarm, wait_for_jobs, 5, 0);
-  else
-    uv_close((uv_handle_t *)&l->alarm, on_alarm_closed);
+static void on_jobs_closed(void *user) {
+  dl_life *l = user;
+  l->objects->jobs = NULL;
+  uv_close((uv_handle_t *)&l->alarm, on_alarm_closed);
 }
 
 static void on_runtime_closed(void *user) {
   dl_life *l = user;
   l->runtime = NULL;
-  uv_timer_start(&l->alarm, wait_for_jobs, 0, 0);
+  if (l->objects->jobs)
+    dl_jobs_close(l->objects->jobs, on_jobs_closed, l);
+  else
+    on_jobs_closed(l);
 }
 
 void dl_life_close(dl_life *l, void (*on_closed)(void *user), void *user) {

@@ -39,9 +39,9 @@ void dl_life_init(dl_life *l, dl_objects *objects, uv_loop_t *loop);
 int dl_life_open(dl_life *l, const dl_runtime_opts *opts, char **error);
 /* Every sandbox goes on with what a stopped server left behind. */
 void dl_life_resume(dl_life *l);
-/* The server ends: from here on no state moves. */
+/* The server ends: from here on no state moves, and work on files is given up. */
 void dl_life_freeze(dl_life *l);
-/* After that: ends every wait and every box, and reports when no work on files is under way any more. */
+/* After that: ends every wait and every box, closes the jobs, and reports. */
 void dl_life_close(dl_life *l, void (*on_closed)(void *user), void *user);
 
 /* Write the sandbox into the journal; what is due is looked at again. */
@@ -57,7 +57,7 @@ void dl_life_start(dl_sandbox *sb, dl_life_wait wait);
 void dl_life_stop(dl_sandbox *sb, bool force);
 /* stopped -> archived */
 void dl_life_archive(dl_sandbox *sb);
-/* Out of any state. */
+/* Out of any state; an archive or a restore under way is interrupted. */
 void dl_life_destroy(dl_sandbox *sb);
 /* started or stopped, and the same again with other sizes. */
 void dl_life_resize(dl_sandbox *sb, double cpu, double memory, double disk);

@@ -31,7 +31,7 @@ static event next_event(dl_sandbox *sb) {
   if (sb->state == DL_STOPPED) {
     /* Deletion first: when both are due at once, archiving would be for nothing. */
     if (sb->auto_delete > 0) consider(&e, sb->last_activity_at + sb->auto_delete * MINUTE, dl_life_destroy);
-    if (!dl_sandbox_is_ephemeral(sb))
+    if (!dl_sandbox_is_ephemeral(sb) && sb->want != DL_WANT_ARCHIVED)
       consider(&e, sb->last_activity_at + sb->auto_archive * MINUTE, dl_life_archive);
   }
   if (sb->state == DL_ARCHIVED && sb->auto_delete > 0)
@@ -48,7 +48,9 @@ void dl_timers_run(dl_life *l) {
     /* An open stream is activity for as long as it lives. */
     if (sb->relay_count > 0) sb->last_activity_at = now;
     event e = next_event(sb);
-    if (!e.act || dl_sandbox_is_busy(sb)) continue; /* the end of the operation marks us again */
+    bool gives_way = sb->gives_way && e.act == dl_life_destroy;
+    if (!e.act || (dl_sandbox_is_busy(sb) && !gives_way))
+      continue; /* the end of the operation marks us again */
     if (e.due > now) {
       if (e.due < earliest) earliest = e.due;
       continue;

@@ -14,7 +14,7 @@
 /* --- opening --- */
 
 static int make_dirs(const char *root, char **error) {
-  static const char *const names[] = {"sandboxes", "volumes", "archives"};
+  static const char *const names[] = {"sandboxes", "volumes", "archives", "trash"};
   for (size_t i = 0; i < DL_COUNT(names); i++) {
     char *path = dl_xprintf("%s/%s", root, names[i]);
     int rc = mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -1;
@@ -66,13 +66,14 @@ static void load_sandboxes(dl_objects *o) {
 int dl_objects_open(dl_objects *o, uv_loop_t *loop, const dl_objects_opts *opts, char **error) {
   *o = (dl_objects){.loop = loop};
   dl_list_init(&o->sandbox_list);
-  dl_list_init(&o->jobs);
   dl_clock_init(&o->clock, opts->clock_speed);
   o->region = dl_xstrdup(opts->region);
   o->state_dir = realpath(opts->state_dir, NULL);
   if (!o->state_dir) o->state_dir = dl_xstrdup(opts->state_dir);
   o->store = dl_store_open(loop, o->state_dir, opts->is_durable, error);
   if (!o->store || make_dirs(o->state_dir, error) != 0) return -1;
+  o->jobs = dl_jobs_new(loop, opts->is_durable, error);
+  if (!o->jobs) return -1;
   load_meta(o, opts->organization_id);
   load_sandboxes(o);
   return 0;
@@ -103,7 +104,7 @@ static void on_store_closed(void *user) {
 }
 
 void dl_objects_close(dl_objects *o, void (*on_closed)(void *user), void *user) {
-  assert(dl_list_empty(&o->jobs));
+  assert(!o->jobs);
   closing *k = dl_xcalloc(1, sizeof *k);
   *k = (closing){o, on_closed, user};
   if (o->store)

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "control/objects/sandbox.h"
+#include "control/store/jobs.h"
 #include "control/store/store.h"
 
 #include <uv.h>
@@ -24,7 +25,7 @@ typedef struct dl_objects {
   dl_map names;     /* name -> dl_sandbox, living ones only */
   dl_list sandbox_list;
   dl_map preview_tokens; /* signed token -> dl_sandbox */
-  dl_list jobs;          /* work on files under way */
+  dl_jobs *jobs;         /* work on files */
 } dl_objects;
 
 typedef struct {
@@ -38,7 +39,7 @@ typedef struct {
 /* Opens the state directory and reads every object. -1 and *error when it cannot; dl_objects_close is due
  * either way. */
 int dl_objects_open(dl_objects *o, uv_loop_t *loop, const dl_objects_opts *opts, char **error);
-/* Writes what is unwritten, then frees everything and reports. No job is under way any more. */
+/* Writes what is unwritten, then frees everything and reports. The jobs are closed: see dl_life_close. */
 void dl_objects_close(dl_objects *o, void (*on_closed)(void *user), void *user);
 
 static inline int64_t dl_objects_now(const dl_objects *o) { return dl_clock_now(&o->clock); }

@@ -57,6 +57,8 @@ typedef struct dl_sandbox {
   struct dl_box *box;   /* while there is one; see runtime.h */
   bool is_pending;      /* an operation is under way */
   bool cancels_archive; /* start was asked while archiving */
+  bool gives_way;       /* that operation is an archive or a restore, which a destroy may interrupt */
+  struct dl_job *job;   /* its packing or unpacking, while that runs */
   bool is_breaking;     /* its end is to be shown as a failure */
   bool is_gone;         /* destroyed while an operation still holds it */
   unsigned relay_count; /* proxied requests under way: all of them are activity */

@@ -6,7 +6,7 @@
  */
 #include "control/objects/volumes.h"
 
-#include "control/store/jobs.h"
+#include "control/objects/leftovers.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -107,7 +107,7 @@ json_t *dl_volume_create(dl_objects *o, const char *name) {
 void dl_volume_remove(dl_objects *o, const char *id) {
   assert(!dl_volume_is_mounted(o, id));
   char *dir = directory(o, id);
-  dl_job_remove(o->loop, &o->jobs, dir, NULL, NULL);
+  dl_discard(o, dir, NULL, NULL);
   free(dir);
   dl_store_put(o->store, "volume", id, NULL);
 }

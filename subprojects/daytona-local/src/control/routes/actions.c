@@ -75,7 +75,7 @@ static void archive(dl_req *req, void *user) {
 static void delete_sandbox(dl_req *req, void *user) {
   dl_control *c = user;
   dl_sandbox *sb = dl_target(req);
-  if (sb->is_pending || sb->want == DL_WANT_DESTROYED) {
+  if ((sb->is_pending && !sb->gives_way) || sb->want == DL_WANT_DESTROYED) {
     refuse_busy(c, req, sb);
     return;
   }

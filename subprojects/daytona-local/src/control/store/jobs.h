@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Slow work on files, done on the thread pool: packing a home, unpacking it, removing a tree.
+ * Slow work on files: packing a home, unpacking it, removing a tree. Each kind has threads of its own, two at a time,
+ * the rest waits in order; a job can be given up at any moment.
  */
 #ifndef DL_JOBS_H
 #define DL_JOBS_H
@@ -9,20 +10,29 @@
 
 #include <uv.h>
 
-/* `error` is NULL on success, else borrowed for the call. On the loop, on a later turn. */
+typedef struct dl_jobs dl_jobs;
+/* Valid until its callback. */
+typedef struct dl_job dl_job;
+
+/* `error` is NULL on success, else borrowed for the call. On the loop, on a later turn, once. */
 typedef void (*dl_job_cb)(const char *error, void *user);
 
-/* Every job is linked into `jobs` until it was reported. */
+/* `is_durable` false leaves out the syncs. NULL and *error when there are no threads. */
+dl_jobs *dl_jobs_new(uv_loop_t *loop, bool is_durable, char **error);
 
-/* `dir` as a tar file at `file`, complete and synced or not there at all. */
-void dl_job_pack(uv_loop_t *loop, dl_list *jobs, const char *dir, const char *file, dl_job_cb cb, void *user);
+/* The directory `dir` as a tar file at `file`, complete and synced or not there at all; `dir` is as it was. */
+dl_job *dl_job_pack(dl_jobs *jobs, const char *dir, const char *file, dl_job_cb cb, void *user);
 /* The other way; `dir` appears when all is in it. */
-void dl_job_unpack(uv_loop_t *loop, dl_list *jobs, const char *file, const char *dir, dl_job_cb cb,
-                   void *user);
+dl_job *dl_job_unpack(dl_jobs *jobs, const char *file, const char *dir, dl_job_cb cb, void *user);
 /* A file or a whole tree; absent is fine. */
-void dl_job_remove(uv_loop_t *loop, dl_list *jobs, const char *path, dl_job_cb cb, void *user);
+dl_job *dl_job_remove(dl_jobs *jobs, const char *path, dl_job_cb cb, void *user);
 
-/* As dl_job_remove, at once, for programs that are about to end. */
-int dl_remove_tree(const char *path);
+/* Give the job up: it ends soon, at once when it has not begun, with an error unless it was over already. */
+void dl_job_cancel(dl_job *job);
+
+/* Gives up every job, those to come too. */
+void dl_jobs_stop(dl_jobs *jobs);
+/* Stops, waits until every callback was made, and frees. */
+void dl_jobs_close(dl_jobs *jobs, void (*on_closed)(void *user), void *user);
 
 #endif

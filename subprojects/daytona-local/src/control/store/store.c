@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The journal. Invariants: `all` holds what the journal says once every batch is written; one
- * batch is on the thread pool at a time and `waiting` is what follows it; the file is only ever
+ * batch is on the writing thread at a time and `waiting` is what follows it; the file is only ever
  * appended to, or replaced as a whole by rename.
  *
  * A record is one line: "<crc32 as 8 hex digits> <bytes of the JSON> <JSON>\n".
@@ -9,7 +9,7 @@
 #include "control/store/store.h"
 
 #include "base/buf.h"
-#include "base/list.h"
+#include "base/lane.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -33,15 +33,15 @@ typedef struct {
 } commit;
 
 struct dl_store {
-  uv_loop_t *loop;
-  uv_work_t work;
+  dl_lane *lane; /* nothing else runs there: what is slow elsewhere never keeps a change from the disk */
+  dl_work work;
   char *dir;
   int dir_fd, fd, lock_fd;
   bool is_durable, is_working, has_failed, is_closing;
   json_t *all; /* kind -> id -> value */
   dl_buf waiting;
   dl_list commits; /* waiting for the next batch */
-  /* The batch on the thread pool. */
+  /* The batch on the writing thread. */
   char *batch;
   size_t batch_len;
   bool batch_is_rewrite;
@@ -180,14 +180,17 @@ static bool take_lock(int fd) {
   return false;
 }
 
+static void write_batch(dl_work *work);
+static void on_written(dl_work *work);
+
 dl_store *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, char **error) {
   dl_store *s = dl_xcalloc(1, sizeof *s);
-  s->loop = loop;
   s->dir = dl_xstrdup(dir);
   s->is_durable = is_durable;
   s->fd = s->lock_fd = s->dir_fd = -1;
   s->all = json_object();
-  s->work.data = s;
+  s->work.run = write_batch;
+  s->work.done = on_written;
   dl_buf_init(&s->waiting, JOURNAL_MAX);
   dl_list_init(&s->commits);
   dl_list_init(&s->batch_commits);
@@ -205,7 +208,10 @@ dl_store *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, char 
     *error = dl_xprintf("the state directory %s is in use by another server", dir);
     goto out;
   }
-  if (load(s, error) == 0) return s;
+  if (load(s, error) != 0) goto out;
+  s->lane = dl_lane_new(loop, 1, 0);
+  if (s->lane) return s;
+  *error = dl_xprintf("cannot make a thread: %s", strerror(errno));
 out:
   free_store(s);
   return NULL;
@@ -250,8 +256,8 @@ static int rewrite(dl_store *s) {
   return 0;
 }
 
-static void on_work(uv_work_t *work) {
-  dl_store *s = work->data;
+static void write_batch(dl_work *work) {
+  dl_store *s = DL_CONTAINER(work, dl_store, work);
   if (s->batch_is_rewrite) {
     s->batch_error = rewrite(s);
     return;
@@ -262,10 +268,9 @@ static void on_work(uv_work_t *work) {
 
 static void next_batch(dl_store *s);
 
-static void on_work_done(uv_work_t *work, int status) {
-  dl_store *s = work->data;
-  assert(status == 0);
-  (void)status;
+static void on_written(dl_work *work) {
+  dl_store *s = DL_CONTAINER(work, dl_store, work);
+  assert(s->is_working);
   s->is_working = false;
   if (s->batch_error != 0) {
     dl_error("cannot write the journal in %s: %s", s->dir, strerror(-s->batch_error));
@@ -303,14 +308,19 @@ static void serialize_all(dl_store *s, dl_buf *out) {
   }
 }
 
+static void on_lane_closed(void *user) {
+  dl_store *s = user;
+  void (*on_closed)(void *) = s->on_closed;
+  void *closed_user = s->closed_user;
+  free_store(s);
+  if (on_closed) on_closed(closed_user);
+}
+
 static void next_batch(dl_store *s) {
   if (s->is_working) return;
   if (s->waiting.len == 0 && dl_list_empty(&s->commits)) {
     if (!s->is_closing) return;
-    void (*on_closed)(void *) = s->on_closed;
-    void *user = s->closed_user;
-    free_store(s);
-    if (on_closed) on_closed(user);
+    dl_lane_close(s->lane, on_lane_closed, s);
     return;
   }
   bool is_history = s->journal_bytes > COMPACT_BYTES && s->journal_bytes > s->live_bytes * COMPACT_RATIO;
@@ -323,7 +333,7 @@ static void next_batch(dl_store *s) {
   s->batch = dl_buf_take(&s->waiting);
   dl_list_splice(&s->batch_commits, &s->commits);
   s->is_working = true;
-  uv_queue_work(s->loop, &s->work, on_work, on_work_done);
+  dl_lane_add(s->lane, &s->work);
 }
 
 void dl_store_put(dl_store *s, const char *kind, const char *id, json_t *value) {

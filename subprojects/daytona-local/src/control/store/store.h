@@ -3,7 +3,7 @@
  * State on disk: an append-only journal of objects, one JSON record per change.
  *
  * A change is put (in memory, in order) and then committed: the commit callback comes once
- * everything put before it is on the disk. Writing and syncing happen on the thread pool, several
+ * everything put before it is on the disk. Writing and syncing happen on a thread of its own, several
  * changes share one sync. Each record carries its length and checksum, so that a kill at any
  * moment leaves a readable prefix: what was committed is there, what was cut off is not.
  */

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Archives, removals and a disk that does not answer: nothing waits behind them, and everything ends."""
+import glob
+import os
+import shutil
+import tempfile
+import time
+import unittest
+
+import harness
+
+END_LIMIT = 5
+
+
+class Stuck(unittest.TestCase):
+    """A server whose disk calls can be held up: see stuck.c."""
+
+    def setUp(self):
+        # Not /tmp: as root the server starts programs where that one is another.
+        self.flags = tempfile.mkdtemp(prefix="dl-test-", dir="/var/tmp")
+        self.state = tempfile.mkdtemp(prefix="dl-test-")
+        self.env = dict(os.environ, LD_PRELOAD=os.environ["DL_STUCK_LIBRARY"], DL_STUCK=self.flags)
+        self.env["ASAN_OPTIONS"] = "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")
+        self.server = self.serve()
+
+    def tearDown(self):
+        for name in os.listdir(self.flags):
+            os.unlink(os.path.join(self.flags, name))
+        code = self.server.stop()
+        shutil.rmtree(self.state, ignore_errors=True)
+        shutil.rmtree(self.flags, ignore_errors=True)
+        self.assertEqual(code, 0)
+
+    def serve(self):
+        return harness.Server(state=self.state, env=self.env)
+
+    def hold(self, name):
+        open(os.path.join(self.flags, name), "w").close()
+
+    def release(self, name):
+        os.unlink(os.path.join(self.flags, name))
+
+    def wait_until_held(self, name, count=1):
+        path = os.path.join(self.flags, name + ".count")
+        harness.until(lambda: os.path.exists(path) and os.path.getsize(path) >= count)
+
+    def stopped(self, command="head -c 300000 /dev/urandom > data"):
+        box = self.server.create(autoStopInterval=0)["id"]
+        self.server.execute(box, command)
+        self.server.api("POST", "/sandbox/%s/stop" % box)
+        self.server.wait(box, "stopped")
+        return box
+
+    def archive(self, box):
+        self.assertEqual(self.server.api("POST", "/sandbox/%s/archive" % box, timeout=10).status, 200)
+
+    def archives(self):
+        return sorted(os.path.basename(path) for path in glob.glob(self.state + "/archives/*"))
+
+    def end(self, expected):
+        """SIGTERM must end it in time, whatever is held up."""
+        began = time.monotonic()
+        code = self.server.stop()
+        self.assertLess(time.monotonic() - began, END_LIMIT)
+        self.assertEqual(code, expected)
+
+    # ---- what others may still do
+
+    def test_nothing_waits_behind_archives(self):
+        boxes = [self.stopped() for _ in range(5)]
+        self.hold("pread")
+        for box in boxes:
+            self.archive(box)
+        self.wait_until_held("pread", 2)
+        self.assertEqual(self.server.api("POST", "/volumes", {"name": "v"}, timeout=10).status, 200)
+        made = self.server.api("POST", "/sandbox", {"autoStopInterval": 0}, timeout=30)
+        self.assertEqual(made.json["state"], "started")
+        self.assertEqual(self.server.api("DELETE", "/sandbox/" + made.json["id"], timeout=10).status, 200)
+        self.server.wait(made.json["id"], 404)
+        self.assertEqual([self.server.state_of(box) for box in boxes], ["archiving"] * 5)
+        self.assertEqual(os.path.getsize(self.flags + "/pread.count"), 2, "more than two archives at once")
+        self.release("pread")
+        for box in boxes:
+            self.server.wait(box, "archived")
+
+    def test_delete_gives_an_archive_up(self):
+        boxes = [self.stopped() for _ in range(4)]
+        self.hold("pread")
+        for box in boxes:
+            self.archive(box)
+        self.wait_until_held("pread", 2)
+        for box in boxes:
+            self.assertEqual(self.server.api("DELETE", "/sandbox/" + box, timeout=10).json["state"], "destroying")
+        for box in boxes[2:]:  # these had not begun
+            self.server.wait(box, 404)
+        self.release("pread")
+        for box in boxes:
+            self.server.wait(box, 404)
+        self.assertEqual(self.archives(), [])
+        self.assertEqual(os.listdir(self.state + "/sandboxes"), [])
+
+    def test_start_gives_an_archive_up_and_the_home_is_whole(self):
+        box = self.stopped("head -c 4000000 /dev/urandom > data; sha256sum data > sum")
+        self.hold("pread.slow")
+        self.archive(box)
+        harness.until(lambda: self.archives() == [box + ".tar.part"])
+        began = time.monotonic()
+        self.assertEqual(self.server.api("POST", "/sandbox/%s/start" % box).json["state"], "started")
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(self.server.execute(box, "sha256sum -c sum")["exitCode"], 0)
+        self.assertEqual(self.archives(), [])
+
+    def test_delete_gives_a_restore_up(self):
+        box = self.stopped()
+        self.archive(box)
+        self.server.wait(box, "archived")
+        self.hold("fdatasync")
+        # Its first step waits for the journal.
+        other = self.server.connection()
+        other.request("POST", "/api/sandbox/%s/start" % box, headers={"Authorization": "Bearer " + self.server.key})
+        self.wait_until_held("fdatasync")
+        answer = self.server.connection(10)
+        answer.request("DELETE", "/api/sandbox/" + box, headers={"Authorization": "Bearer " + self.server.key})
+        self.release("fdatasync")
+        self.assertEqual(answer.getresponse().status, 200)
+        other.close()
+        answer.close()
+        self.server.wait(box, 404)
+        self.assertEqual(self.archives(), [])
+
+    # ---- the end
+
+    def test_end_during_a_stuck_archive(self):
+        box = self.stopped("echo kept > f")
+        self.hold("pread")
+        self.archive(box)
+        self.wait_until_held("pread")
+        self.end(1)
+        self.release("pread")
+        self.server = self.serve()
+        self.server.wait(box, "archived")
+        self.assertEqual(self.archives(), [box + ".tar"])
+        self.server.api("POST", "/sandbox/%s/start" % box)
+        self.server.wait(box, "started")
+        self.assertEqual(self.server.execute(box, "cat f")["result"], "kept\n")
+
+    def test_end_during_archives_is_orderly(self):
+        boxes = [self.stopped("head -c 20000000 /dev/zero > data; echo kept > f") for _ in range(3)]
+        self.hold("pread.slow")
+        for box in boxes:
+            self.archive(box)
+        harness.until(lambda: len(self.archives()) == 2)
+        self.end(0)
+        self.assertEqual(self.archives(), [])
+        self.release("pread.slow")
+        self.server = self.serve()
+        for box in boxes:
+            self.server.wait(box, "archived")
+            self.server.api("POST", "/sandbox/%s/start" % box)
+            self.server.wait(box, "started")
+            self.assertEqual(self.server.execute(box, "cat f")["result"], "kept\n")
+
+    def test_end_during_a_stuck_removal(self):
+        box = self.stopped()
+        self.hold("unlinkat")
+        self.assertEqual(self.server.api("DELETE", "/sandbox/" + box).status, 200)
+        self.wait_until_held("unlinkat")
+        self.assertEqual(self.server.api("POST", "/volumes", {"name": "v"}, timeout=10).status, 200)
+        self.end(1)
+        self.release("unlinkat")
+        self.server = self.serve()
+        self.server.wait(box, 404)
+        harness.until(lambda: os.listdir(self.state + "/sandboxes") + os.listdir(self.state + "/trash") == [])
+
+    def test_end_during_a_stuck_journal(self):
+        self.hold("fdatasync")
+        client = self.server.connection()
+        client.request("POST", "/api/volumes", b'{"name":"v"}', {"Authorization": "Bearer " + self.server.key})
+        self.wait_until_held("fdatasync")
+        self.end(1)
+        client.close()
+        self.release("fdatasync")
+        self.server = self.serve()
+        self.server.create(autoStopInterval=0)
+
+    def test_end_during_a_stuck_boot(self):
+        self.server.stop()
+        bwrap = shutil.which("bwrap")
+        with open(self.flags + "/bwrap", "w") as file:
+            file.write('#!/bin/sh\n[ -e "%s/boot" ] && exec sleep 300\nexec %s "$@"\n' % (self.flags, bwrap))
+        os.chmod(self.flags + "/bwrap", 0o755)
+        os.chmod(self.flags, 0o755)
+        self.env["PATH"] = self.flags + ":" + os.environ["PATH"]
+        self.server = self.serve()
+        self.hold("boot")
+        client = self.server.connection()
+        client.request("POST", "/api/sandbox", b"{}", {"Authorization": "Bearer " + self.server.key})
+        harness.until(lambda: self.server.api("GET", "/sandbox").json["items"])
+        self.end(0)
+        client.close()
+        self.release("boot")
+        self.server = self.serve()
+        box = self.server.api("GET", "/sandbox").json["items"][0]["id"]
+        self.server.wait(box, "started")
+
+
+class Holes(harness.Case):
+    """Files of terabytes without a block: what a sandbox makes in a moment must not keep the server for hours."""
+
+    def test_four_homes_full_of_nothing(self):
+        boxes = [self.server.create(autoStopInterval=0)["id"] for _ in range(4)]
+        probe = self.server.execute(boxes[0], "truncate -s 15T big && stat -c %s big")
+        if probe["exitCode"] != 0:
+            self.skipTest("the file system takes no file of 15 TiB")
+        for box in boxes:
+            self.server.execute(box, "truncate -s 15T big; printf end | dd of=big bs=1 seek=9999999999999 conv=notrunc status=none")
+            self.server.api("POST", "/sandbox/%s/stop" % box)
+        for box in boxes:
+            self.server.wait(box, "stopped")
+        for box in boxes:
+            self.status(200, self.server.api("POST", "/sandbox/%s/archive" % box, timeout=10))
+        self.status(200, self.server.api("POST", "/volumes", {"name": "v"}, timeout=10))
+        for box in boxes:
+            self.server.wait(box, "archived")
+            self.assertLess(os.path.getsize("%s/archives/%s.tar" % (self.server.state, box)), 1 << 20)
+        self.server.api("POST", "/sandbox/%s/start" % boxes[0])
+        self.server.wait(boxes[0], "started")
+        found = self.server.execute(boxes[0], "stat -c %s big; du -k big | cut -f1; tail -c +10000000000000 big | head -c 3")
+        size, used, end = found["result"].split("\n")
+        self.assertEqual((int(size), end), (15 << 40, "end"))
+        self.assertLess(int(used), 1000)
+
+
+if __name__ == "__main__":
+    harness.main()
