@@ -114,7 +114,10 @@ typedef struct daytona_error {
   size_t body_size;
   int64_t retry_after_ms; /**< from Retry-After or Retry-After-<bucket>; -1 when not given */
   int attempts;           /**< how often the request was sent; 0 if it never was */
-  int stream_reason;      /**< why a stream's connection ended, a daytona_stream_reason_t; 0: it was none */
+  const char
+    *sandbox; /**< id, or if that is not known the name, of a sandbox that the operation made or may have made
+                            and that is still there, for the caller to use or delete; NULL: none */
+  int stream_reason; /**< why a stream's connection ended, a daytona_stream_reason_t; 0: it was none */
 } daytona_error_t;
 
 /**

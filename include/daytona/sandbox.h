@@ -194,6 +194,7 @@ typedef struct daytona_sandbox_create_opts {
   daytona_opt_bool_t is_spot;           /**< Optional. GPU sandboxes only: may be evicted. */
   int64_t timeout_ms;                   /**< Optional. Default 60000. */
   bool counts_queue_time;               /**< Let waiting for a free place count as well. */
+  bool keeps_on_cancel;                 /**< Cancelling leaves alone what was made. */
   uint64_t reserved[8];                 /**< Must be zero. */
 } daytona_sandbox_create_opts_t;
 
@@ -208,13 +209,16 @@ typedef struct daytona_sandbox_create_opts {
  * silent server, a 5xx), the sandbox is looked for by its name: when it exists, the operation goes on with it;
  * when it does not, the first error is reported. Three quarters of timeout_ms are for the request, the rest for this.
  * A name of your own should be one that no sandbox had before: an older sandbox of that name cannot be told from
- * the one asked for. After a failure that came later than the request the message names the sandbox, which may
- * exist: find it with daytona_sandbox_find_one() and delete it.
+ * the one asked for. After a failure that came later than the request error->sandbox and the message
+ * name the sandbox, which may exist: delete it, or go on with it.
  *
  * @param client  Retained until the future settles.
  * @param opts    Copied. NULL means all defaults.
  *
- * Cancel: before the request is sent, nothing has happened; after, the sandbox may come into being.
+ * Cancel: before the request is sent, nothing has happened. After, the sandbox may exist: error->sandbox has its id or
+ * name. Where it is certain that this call made it (its id is known, or it got no name from you) it is deleted in the
+ * background, for up to 10 s, with the outcome in the log; keeps_on_cancel prevents that. A closed client deletes
+ * nothing, nor does a time-out.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
                                                      const daytona_sandbox_create_opts_t *opts);

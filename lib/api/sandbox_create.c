@@ -7,6 +7,9 @@
  *
  *   gate -> POST -> (answer) ---------------------> wait until started
  *                \-> (answer lost) -> GET by name -/     \-> not there: the first error
+ *
+ * A create that is cancelled deletes what it made, if it is certain that it was this one: by the id of its answer, or
+ * by a name that was made up here; never by a name of the caller's, which may be that of another sandbox.
  */
 #include <daytona/sandbox.h>
 
@@ -20,6 +23,9 @@ static const char language_label[] = "code-toolbox-language";
 
 /* How the search for a lost sandbox paces itself, and how long it lasts at the most. */
 enum { SEARCH_FIRST_MS = 250, SEARCH_MAX_MS = 2000, SEARCH_WHOLE_MS = 15000 };
+
+/* How long a cancelled create tries to delete what it made, and how often. */
+enum { REMOVAL_WHOLE_MS = 10000, REMOVAL_PAUSE_MS = 500 };
 
 /* What is made here; everything else goes as it stands in the options. */
 typedef struct create_args {
@@ -60,6 +66,8 @@ DAYTONA__METHOD(
 typedef struct create {
   daytona__life_t life; /* first */
   const char *name;
+  bool has_own_name; /* made up here: no other sandbox has it */
+  bool keeps_on_cancel;
   bool is_searching;
   daytona_error_t *lost; /* why the answer to the request never came */
   daytona__timer_t search;
@@ -105,6 +113,8 @@ static int fill_args(create_t *self, const daytona_sandbox_create_opts_t *opts, 
     self->name = daytona__arena_strdup(arena, opts->name);
   else if (daytona__uuid(&self->life.op.client->entropy, uuid) == 0)
     self->name = daytona__arena_strdup(arena, uuid);
+  self->has_own_name = !is_given(opts->name);
+  self->keeps_on_cancel = opts->keeps_on_cancel;
   if (self->name == NULL) return DAYTONA_ENOMEM;
   args->name = self->name;
   args->snapshot = is_given(opts->snapshot) ? opts->snapshot : NULL;
@@ -139,6 +149,7 @@ DAYTONA__METHOD(search, .verb = "GET", .path = "/sandbox/{}", .gives_sandbox = t
 
 static void give_up_search(create_t *self) {
   daytona_error_t error = *self->lost;
+  error.sandbox = self->name;
   error.message = daytona__arena_printf(
     &self->life.op.future->arena,
     "%s (the request may have been carried out; no sandbox named %s was found afterwards)",
@@ -199,6 +210,101 @@ static void on_created(daytona__op_t *op, const daytona_error_t *error, void *an
     daytona__op_fail(op, error);
 }
 
+/* --- what is left behind ----------------------------------------------------------------------- */
+
+/* The sandbox that exists, or may: from the moment that the request has left the queue. */
+static const char *orphan(const daytona__life_t *life) {
+  const daytona__op_t *op = &life->op;
+  if (op->sandbox != NULL) return op->sandbox->id;
+  return op->began_ms >= 0 || ((const create_t *)life)->is_searching ? ((const create_t *)life)->name : NULL;
+}
+
+DAYTONA__METHOD(remove, .prefix = "Failed to delete a cancelled sandbox: ", .verb = "DELETE",
+                .path = "/sandbox/{}", .is_background = true);
+
+typedef struct removal {
+  daytona__op_t op; /* first */
+  char *target;     /* id or name */
+  daytona__timer_t pause;
+  int64_t began_ms;
+} removal_t;
+
+static void end_removal(daytona__op_t *op) { daytona__timer_stop(&((removal_t *)op)->pause); }
+
+static void on_removal_pause_over(daytona__timer_t *timer) {
+  daytona__op_send(&DAYTONA__CONTAINER(timer, removal_t, pause)->op);
+}
+
+/* It may not be there yet, or be busy with its start: both pass. */
+static void on_removed(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  removal_t *self = (removal_t *)op;
+  daytona__loop_t *loop = op->client->loop;
+  if (error == NULL) {
+    daytona__log(loop, DAYTONA_LOG_INFO, "sandbox %s: its creation was cancelled; it is deleted",
+                 self->target);
+    daytona__op_resolve(op, &daytona__type_none, NULL);
+    return;
+  }
+  int64_t left_ms = self->began_ms + REMOVAL_WHOLE_MS - daytona__loop_now(loop);
+  bool may_pass = error->http_status == 404 || error->http_status == 409 || error->http_status >= 500 ||
+                  error->http_status == 0;
+  if (may_pass && left_ms > REMOVAL_PAUSE_MS) {
+    daytona__timer_start(loop, &self->pause, REMOVAL_PAUSE_MS);
+    return;
+  }
+  daytona__log(
+    loop, error->http_status == 404 ? DAYTONA_LOG_INFO : DAYTONA_LOG_WARN,
+    "sandbox %s: its creation was cancelled; it %s: %s", self->target,
+    error->http_status == 404 ? "was not there to be deleted" : "could not be deleted and may exist",
+    error->message);
+  daytona__op_fail(op, error);
+}
+
+/* Detached from the create, which has settled. False: there is no memory for it, or no client. */
+static bool remove_later(daytona_client_t *client, const char *target) {
+  daytona_future_t *future;
+  removal_t *self = (removal_t *)daytona__op_new(&remove_method, client, NULL, sizeof *self, &future);
+  if (self != NULL) {
+    self->op.ending = end_removal;
+    self->op.done = on_removed;
+    self->began_ms = daytona__loop_now(client->loop);
+    daytona__timer_init(&self->pause, on_removal_pause_over);
+    self->target = daytona__arena_strdup(&future->arena, target);
+    if (self->target == NULL) {
+      daytona__op_fail(&self->op, daytona__error_static(DAYTONA_ENOMEM));
+      self = NULL;
+    } else {
+      daytona__op_path(&self->op, self->target, NULL, NULL);
+      if (daytona__op_prepare(&self->op, NULL, REMOVAL_WHOLE_MS) == 0)
+        daytona__op_send(&self->op);
+      else
+        self = NULL;
+    }
+  }
+  daytona_future_release(future);
+  return self != NULL;
+}
+
+/* Cancelled, or the client closes. A closing client sends nothing. */
+static void stop_create(daytona_future_t *future) {
+  create_t *self = future->op;
+  daytona__op_t *op = &self->life.op;
+  daytona_error_t error = {.code = DAYTONA_ECANCELED, .retry_after_ms = -1, .sandbox = orphan(&self->life)};
+  bool is_certain = op->sandbox != NULL || self->has_own_name;
+  if (op->client->is_closing) {
+    error.code = DAYTONA_ECLOSED;
+    error.message = "the client was closed";
+  } else if (error.sandbox == NULL) {
+    error.message = "cancelled";
+  } else if (is_certain && !self->keeps_on_cancel && remove_later(op->client, error.sandbox)) {
+    error.message = daytona__arena_printf(
+      &future->arena, "cancelled; sandbox %s will be deleted if it was made", error.sandbox);
+  } else {
+    error.message = daytona__arena_printf(&future->arena, "cancelled; sandbox %s may exist", error.sandbox);
+  }
+  daytona__op_fail(op, &error);
+}
+
 /* --- the operation ----------------------------------------------------------------------------- */
 
 static void end_create(daytona__op_t *op) {
@@ -219,6 +325,8 @@ daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
     (create_t *)daytona__life_new(&create_method, client, NULL, sizeof *self, &args, life_opts, &future);
   if (self == NULL) return future;
   daytona__op_t *op = &self->life.op;
+  future->stop = stop_create;
+  self->life.orphan = orphan;
   self->end_life = op->ending;
   op->ending = end_create;
   self->life.late = on_late;

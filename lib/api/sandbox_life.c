@@ -32,8 +32,17 @@ static const char *name(const daytona__op_t *op) {
                              : NULL;
 }
 
-static const daytona__waited_t waited_sandbox = {
-  .state_of = state_of, .take = take, .settle = settle, .gone = gone, .describe = describe, .name = name};
+static const char *state_name(const daytona__op_t *op) {
+  return op->sandbox != NULL ? op->sandbox->info->state_name : NULL;
+}
+
+static const daytona__waited_t waited_sandbox = {.state_of = state_of,
+                                                 .take = take,
+                                                 .settle = settle,
+                                                 .gone = gone,
+                                                 .describe = describe,
+                                                 .name = name,
+                                                 .state_name = state_name};
 
 DAYTONA__METHOD(poll, .verb = "GET", .path = "/sandbox/{sandbox}", .gives_sandbox = true);
 DAYTONA__METHOD(safe_poll, .verb = "GET", .path = "/sandbox/{sandbox}", .gives_sandbox = true,

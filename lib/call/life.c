@@ -21,16 +21,24 @@ bool daytona__wait_is_met(const daytona__wait_rule_t *rule, int state) {
   return rule->is_complement ? !is_listed && !has_state(rule->failures, state) : is_listed;
 }
 
+const char *daytona__life_orphan(const daytona__life_t *life) {
+  return life->orphan != NULL ? life->orphan(life) : NULL;
+}
+
 /* --- the limit on the whole -------------------------------------------------------------------- */
 
 static void on_limit(daytona__timer_t *timer) {
   daytona__life_t *life = DAYTONA__CONTAINER(timer, daytona__life_t, limit);
   if (life->late != NULL && life->late(life)) return;
-  daytona_error_t error = {.code = DAYTONA_EDEADLINE, .retry_after_ms = -1};
-  const char *name = life->rule != NULL ? life->rule->of->name(&life->op) : NULL;
-  error.message = daytona__arena_printf(&life->op.future->arena, "%s took longer than %" PRId64 " ms%s%s%s",
-                                        life->what, life->timeout_ms, name != NULL ? " (" : "",
-                                        name != NULL ? name : "", name != NULL ? ")" : "");
+  daytona_error_t error = {
+    .code = DAYTONA_EDEADLINE, .retry_after_ms = -1, .sandbox = daytona__life_orphan(life)};
+  const daytona__waited_t *of = life->rule != NULL ? life->rule->of : NULL;
+  const char *name = of != NULL ? of->name(&life->op) : NULL;
+  const char *state = of != NULL ? of->state_name(&life->op) : NULL;
+  error.message = daytona__arena_printf(
+    &life->op.future->arena, "%s took longer than %" PRId64 " ms%s%s%s%s%s", life->what, life->timeout_ms,
+    name != NULL ? " (" : "", name != NULL ? name : "", name != NULL && state != NULL ? ", last state: " : "",
+    name != NULL && state != NULL ? state : "", name != NULL ? ")" : "");
   daytona__op_fail(&life->op, &error);
 }
 
@@ -95,8 +103,10 @@ static bool settle_by_state(daytona__life_t *life) {
   if (daytona__wait_is_met(rule, state)) {
     rule->of->settle(&life->op);
   } else if (has_state(rule->failures, state)) {
-    const daytona_error_t error = {
-      .code = DAYTONA_ESANDBOX_FAILED, .retry_after_ms = -1, .message = rule->of->describe(&life->op)};
+    const daytona_error_t error = {.code = DAYTONA_ESANDBOX_FAILED,
+                                   .retry_after_ms = -1,
+                                   .message = rule->of->describe(&life->op),
+                                   .sandbox = daytona__life_orphan(life)};
     daytona__op_fail(&life->op, &error);
   } else {
     return false;
@@ -116,6 +126,7 @@ static void poll_again(daytona__life_t *life) {
 /* The first error of a poll is the operation's. Who asked for a new object must learn that it may exist. */
 static void fail_poll(daytona__life_t *life) {
   daytona_error_t error = *life->poll_error;
+  error.sandbox = daytona__life_orphan(life);
   if (life->new_name != NULL)
     error.message = daytona__arena_printf(&life->op.future->arena, "%s (waiting for the sandbox named %s)",
                                           life->poll_error->message, life->new_name);

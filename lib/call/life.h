@@ -20,7 +20,8 @@ typedef struct daytona__waited {
   void (*gone)(daytona__op_t *op);               /* note that it is there no more */
   const char *(*describe)(
     const daytona__op_t *op); /* "sandbox sb-1 is in state error: no disk"; NULL: no memory */
-  const char *(*name)(const daytona__op_t *op); /* "sandbox sb-1"; NULL: not known yet, or no memory */
+  const char *(*name)(const daytona__op_t *op);       /* "sandbox sb-1"; NULL: not known yet, or no memory */
+  const char *(*state_name)(const daytona__op_t *op); /* as received last; NULL: not known yet */
 } daytona__waited_t;
 
 typedef struct daytona__wait_rule {
@@ -45,6 +46,8 @@ struct daytona__life {
   const char *what;                    /* for the message of the limit: "starting the sandbox" */
   const char *new_name;                /* of an object that errors from now on must name; NULL: none */
   bool (*late)(daytona__life_t *life); /* optional: the limit is over; true if that has ended the operation */
+  const char *(*orphan)(
+    const daytona__life_t *life); /* optional: what a failure leaves behind, for error->sandbox */
   const daytona__wait_rule_t *rule;
   int64_t wait_began_ms, interval_ms;
   daytona_error_t *poll_error; /* a poll has failed: the next one decides */
@@ -82,6 +85,9 @@ void daytona__life_start(daytona__life_t *life, bool has_gate);
 
 /* Wait for `rule` and settle. */
 void daytona__life_wait(daytona__life_t *life, const daytona__wait_rule_t *rule);
+
+/* What a failure leaves behind, or NULL. */
+const char *daytona__life_orphan(const daytona__life_t *life);
 
 /* Whether `state` ends a wait for `rule` well. */
 bool daytona__wait_is_met(const daytona__wait_rule_t *rule, int state);

@@ -42,6 +42,7 @@ struct daytona__method {
   bool is_lenient;    /* of a sandbox: an answer that cannot be read counts as success without news */
   bool is_create;     /* may never be sent twice */
   bool is_secret;     /* all that it holds is wiped */
+  bool is_background; /* sent after the call that caused it has settled: no future of a program carries it */
   bool is_stream;     /* not a request: once the toolbox is known `done` comes without an answer, perhaps at
                           once, and the service opens its socket with daytona__stream_open() */
   const char *absent; /* the message of DAYTONA_ENOTFOUND when the result is NULL; NULL: that is no error */

@@ -121,6 +121,7 @@ daytona_error_t *daytona__error_copy(daytona__arena_t *arena, const daytona_erro
   copy->source = daytona__arena_strdup(arena, error->source);
   copy->request_id = daytona__arena_strdup(arena, error->request_id);
   copy->field = daytona__arena_strdup(arena, error->field);
+  copy->sandbox = daytona__arena_strdup(arena, error->sandbox);
   copy->headers = copy_headers(arena, error);
   if (copy->headers == NULL) copy->header_count = 0;
   if (copy->body_size > DAYTONA__ERROR_BODY_MAX) copy->body_size = DAYTONA__ERROR_BODY_MAX;

@@ -6,10 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "support/alloc.h"
 #include "support/api_scene.h"
 
 static const char post[] = "POST /api/sandbox";
@@ -454,9 +456,12 @@ static void limit_on_the_whole_names_the_sandbox(void **state) {
   daytona_future_t *future = daytona_sandbox_create(scene.client, &named);
   int64_t passed = api_hurry(&scene, future, 100);
   assert_true(passed >= 58000 && passed <= 60100);
-  assert_string_equal(daytona_future_error(api_must_fail(future, DAYTONA_EDEADLINE))->message,
+  const daytona_error_t *error = daytona_future_error(api_must_fail(future, DAYTONA_EDEADLINE));
+  assert_string_equal(error->message,
                       "Failed to create sandbox: creating the sandbox named box took longer than 60000 ms "
-                      "(sandbox sb-1)");
+                      "(sandbox sb-1, last state: creating)");
+  assert_string_equal(error->sandbox, "sb-1");
+  assert_int_equal(api_count(&scene, "DELETE /api/sandbox/sb-1"), 0);
   daytona_future_release(future);
   api_scene_close(&scene);
 }
@@ -496,16 +501,126 @@ static void cancel_ends_each_phase(void **state) {
     if (phase != 0) api_until_requests(&scene, phase == 1 ? 1 : 2);
     if (phase == 2 || phase == 4) api_settle(&scene);
     assert_false(daytona_future_is_settled(future));
-    daytona_future_cancel(future);
     size_t before = scene.request_count;
-    api_fails(future, DAYTONA_ECANCELED);
+    api_answer(&scene, "DELETE /api/sandbox/sb-1", 200, "");
+    daytona_future_cancel(future);
+    const daytona_error_t *error = daytona_future_error(api_must_fail(future, DAYTONA_ECANCELED));
+    if (phase == 0)
+      assert_null(error->sandbox);
+    else
+      assert_string_equal(error->sandbox, phase == 2 || phase == 3 ? "sb-1" : "box");
+    daytona_future_release(future);
+    api_settle(&scene);
     api_advance(&scene, 30000);
     api_spin(&scene, 20);
-    assert_int_equal(scene.request_count, before);
+    /* Only what this call has certainly made is deleted. */
+    assert_int_equal(api_count(&scene, "DELETE /api/sandbox/sb-1"), phase == 2 || phase == 3 ? 1 : 0);
+    assert_int_equal(scene.request_count, before + (phase == 2 || phase == 3 ? 1 : 0));
     assert_int_equal(before, phase == 0 ? 0 : phase == 1 ? 1 : 2);
     assert_int_equal(scene.client->starting, 0);
     api_scene_close(&scene);
   }
+}
+
+/* The name was made up by the client, so it is nobody else's; the sandbox comes into being a while later. */
+static void cancel_deletes_by_a_name_of_its_own_until_it_is_there(void **state) {
+  (void)state;
+  api_scene_t scene;
+  char line[128];
+  api_scene_open(&scene);
+  api_answer(&scene, post, 0, api_silence);
+  daytona_future_t *future = daytona_sandbox_create(scene.client, NULL);
+  api_until_requests(&scene, 1);
+  const char *name = name_of(api_request(&scene, post, 0));
+  snprintf(line, sizeof line, "DELETE /api/sandbox/%s", name);
+  api_answer(&scene, line, 404, "");
+  api_answer(&scene, line, 409, "");
+  api_answer(&scene, line, 200, "");
+  daytona_future_cancel(future);
+  const daytona_error_t *error = daytona_future_error(api_must_fail(future, DAYTONA_ECANCELED));
+  assert_string_equal(error->sandbox, name);
+  assert_non_null(strstr(error->message, name));
+  daytona_future_release(future);
+  for (int i = 0; i < 20; i++) {
+    api_settle(&scene);
+    api_advance(&scene, 500);
+  }
+  assert_int_equal(api_count(&scene, line), 3);
+  api_scene_close(&scene);
+}
+
+static void cancel_gives_up_deleting_after_ten_seconds(void **state) {
+  (void)state;
+  api_scene_t scene;
+  char line[128];
+  api_scene_open(&scene);
+  api_answer(&scene, post, 0, api_silence);
+  daytona_future_t *future = daytona_sandbox_create(scene.client, NULL);
+  api_until_requests(&scene, 1);
+  snprintf(line, sizeof line, "DELETE /api/sandbox/%s", name_of(api_request(&scene, post, 0)));
+  api_answer(&scene, line, 404, "");
+  daytona_future_cancel(future);
+  api_fails(future, DAYTONA_ECANCELED);
+  for (int i = 0; i < 60; i++) {
+    api_settle(&scene);
+    api_advance(&scene, 500);
+  }
+  size_t count = api_count(&scene, line);
+  assert_true(count >= 15 && count <= 20);
+  api_scene_close(&scene);
+}
+
+static void cancel_and_close_leave_alone_what_they_should(void **state) {
+  (void)state;
+  const daytona_sandbox_create_opts_t keeping = {.keeps_on_cancel = true};
+  for (int closes = 0; closes <= 1; closes++) {
+    api_scene_t scene;
+    api_scene_open(&scene);
+    api_answer(&scene, post, 200, api_sandbox_json(&scene, "sb-1", "creating", ""));
+    api_answer(&scene, "GET /api/sandbox/sb-1", 0, api_silence);
+    daytona_future_t *future = daytona_sandbox_create(scene.client, closes ? NULL : &keeping);
+    api_until_requests(&scene, 2);
+    if (closes)
+      api_scene_close_client(&scene);
+    else
+      daytona_future_cancel(future);
+    const daytona_error_t *error =
+      daytona_future_error(api_must_fail(future, closes ? DAYTONA_ECLOSED : DAYTONA_ECANCELED));
+    assert_string_equal(error->sandbox, "sb-1");
+    daytona_future_release(future);
+    if (!closes) {
+      api_settle(&scene);
+      api_advance(&scene, 30000);
+      api_spin(&scene, 20);
+    }
+    api_scene_close(&scene);
+    assert_int_equal(scene.request_count, 2);
+  }
+}
+
+static void create_and_cancel(void *user) {
+  api_scene_t *scene = user;
+  daytona_future_t *future = daytona_sandbox_create(scene->client, NULL);
+  while (!daytona_future_is_settled(future) && api_count(scene, "GET /api/sandbox/sb-1") == 0)
+    uv_run(&scene->uv, UV_RUN_ONCE);
+  daytona_future_cancel(future);
+  while (!daytona_future_is_settled(future)) uv_run(&scene->uv, UV_RUN_ONCE);
+  daytona_future_release(future);
+  api_settle(scene);
+  for (size_t i = 0; i < scene->request_count; i++) free(scene->requests[i]);
+  scene->request_count = 0;
+}
+
+static void every_allocation_of_a_cancelled_create_may_fail(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, post, 200, api_sandbox_json(&scene, "sb-1", "creating", ""));
+  api_answer(&scene, "GET /api/sandbox/sb-1", 0, api_silence);
+  api_answer(&scene, "DELETE /api/sandbox/sb-1", 200, "");
+  create_and_cancel(&scene);
+  support_alloc_sweep(create_and_cancel, &scene);
+  api_scene_close(&scene);
 }
 
 int main(void) {
@@ -531,6 +646,10 @@ int main(void) {
     cmocka_unit_test(limit_on_the_whole_names_the_sandbox),
     cmocka_unit_test(no_timeout_waits_for_a_silent_server),
     cmocka_unit_test(cancel_ends_each_phase),
+    cmocka_unit_test(cancel_deletes_by_a_name_of_its_own_until_it_is_there),
+    cmocka_unit_test(cancel_gives_up_deleting_after_ten_seconds),
+    cmocka_unit_test(cancel_and_close_leave_alone_what_they_should),
+    cmocka_unit_test(every_allocation_of_a_cancelled_create_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -460,7 +460,8 @@ static void whole_operation_is_bounded_by_its_limit(void **state) {
     int64_t passed = api_hurry(&scene, future, limits[i].effective / 50);
     char expected[160];
     snprintf(expected, sizeof expected,
-             "Failed to start sandbox: starting the sandbox took longer than %d ms (sandbox sb-1)",
+             "Failed to start sandbox: starting the sandbox took longer than %d ms (sandbox sb-1, last "
+             "state: starting)",
              (int)limits[i].effective);
     const daytona_error_t *error = daytona_future_error(api_must_fail(future, DAYTONA_EDEADLINE));
     assert_string_equal(error->message, expected);
