@@ -143,7 +143,7 @@ static void on_downloaded(daytona_future_t *future, void *user) {
   }
   if (isatty(1)) printf("\n");
   for (size_t i = 0; i < results->count; i++) {
-    const daytona_fs_result_t *item = &results->items[i];
+    const daytona_fs_result_t *item = results->items[i];
     if (item->error != NULL)
       printf("%s: %s\n", item->path, item->error->message);
     else

@@ -57,7 +57,7 @@ static void show_status(daytona_future_t *future) {
   const daytona_git_status_t *status = daytona_future_git_status(future);
   printf("  on branch %s%s\n", status->current_branch, status->is_published ? ", published" : "");
   for (size_t i = 0; i < status->file_count; i++)
-    printf("  %s: %s\n", status->files[i].name, status->files[i].staging);
+    printf("  %s: %s\n", status->files[i]->name, status->files[i]->staging);
 }
 
 static daytona_future_t *add_files(daytona_sandbox_t *sandbox) {

@@ -101,14 +101,14 @@ typedef struct daytona_header {
  * Strings live as long as the future that carries the error; absent ones are NULL.
  */
 typedef struct daytona_error {
-  daytona_errcode_t code;          /**< never DAYTONA_OK */
-  int http_status;                 /**< status of the answer, or 0 when there was none */
-  const char *message;             /**< one line for people, with the operation in front; never NULL */
-  const char *server_code;         /**< machine code from the body, such as "FILE_NOT_FOUND" */
-  const char *source;              /**< "DAYTONA_API", "DAYTONA_DAEMON", "DAYTONA_PROXY" */
-  const char *request_id;          /**< value of X-Request-Id, if the server sent one */
-  const char *field;               /**< path of the JSON field that was wrong, such as "items[2].id" */
-  const daytona_header_t *headers; /**< headers of the answer */
+  daytona_errcode_t code;                 /**< never DAYTONA_OK */
+  int http_status;                        /**< status of the answer, or 0 when there was none */
+  const char *message;                    /**< one line for people, with the operation in front; never NULL */
+  const char *server_code;                /**< machine code from the body, such as "FILE_NOT_FOUND" */
+  const char *source;                     /**< "DAYTONA_API", "DAYTONA_DAEMON", "DAYTONA_PROXY" */
+  const char *request_id;                 /**< value of X-Request-Id, if the server sent one */
+  const char *field;                      /**< path of the JSON field that was wrong, such as "items[2].id" */
+  const daytona_header_t *const *headers; /**< headers of the answer */
   size_t header_count;
   const char *body; /**< raw body of the answer, at most 64 KiB of it */
   size_t body_size;

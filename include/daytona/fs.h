@@ -69,7 +69,7 @@ typedef struct daytona_file_info {
 } daytona_file_info_t;
 
 typedef struct daytona_file_list {
-  const daytona_file_info_t *items;
+  const daytona_file_info_t *const *items;
   size_t count;
 } daytona_file_list_t;
 
@@ -81,7 +81,7 @@ typedef struct daytona_file_match {
 } daytona_file_match_t;
 
 typedef struct daytona_file_match_list {
-  const daytona_file_match_t *items;
+  const daytona_file_match_t *const *items;
   size_t count;
 } daytona_file_match_list_t;
 
@@ -93,7 +93,7 @@ typedef struct daytona_replace_result {
 } daytona_replace_result_t;
 
 typedef struct daytona_replace_result_list {
-  const daytona_replace_result_t *items;
+  const daytona_replace_result_t *const *items;
   size_t count;
 } daytona_replace_result_list_t;
 
@@ -275,7 +275,7 @@ typedef struct daytona_fs_result {
 } daytona_fs_result_t;
 
 typedef struct daytona_fs_result_list {
-  const daytona_fs_result_t *items; /**< in the order asked for */
+  const daytona_fs_result_t *const *items; /**< in the order asked for */
   size_t count;
   size_t failed_count;
 } daytona_fs_result_list_t;

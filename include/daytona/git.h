@@ -107,7 +107,7 @@ typedef struct daytona_git_file_status {
 
 typedef struct daytona_git_status {
   const char *current_branch; /**< "HEAD" when detached */
-  const daytona_git_file_status_t *files;
+  const daytona_git_file_status_t *const *files;
   size_t file_count;
   int64_t ahead, behind; /**< commits, against the upstream branch */
   bool is_published;     /**< there is an upstream branch */

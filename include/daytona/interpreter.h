@@ -100,7 +100,7 @@ typedef struct daytona_interpreter_context {
 } daytona_interpreter_context_t;
 
 typedef struct daytona_interpreter_context_list {
-  const daytona_interpreter_context_t *items; /**< without the default one */
+  const daytona_interpreter_context_t *const *items; /**< without the default one */
   size_t count;
 } daytona_interpreter_context_list_t;
 

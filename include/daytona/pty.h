@@ -120,7 +120,7 @@ typedef struct daytona_pty_info {
 } daytona_pty_info_t;
 
 typedef struct daytona_pty_list {
-  const daytona_pty_info_t *items;
+  const daytona_pty_info_t *const *items;
   size_t count;
 } daytona_pty_list_t;
 

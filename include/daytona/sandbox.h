@@ -116,7 +116,7 @@ typedef struct daytona_sandbox_info {
   daytona_opt_int_t auto_archive_minutes;
   daytona_opt_int_t auto_delete_minutes; /**< negative: never; 0: when stopped */
   const char *auto_destroy_at;
-  const daytona_volume_mount_t *volumes; /**< not in list items */
+  const daytona_volume_mount_t *const *volumes; /**< not in list items */
   size_t volume_count;
   const char *dockerfile;   /**< of an image build; not in list items */
   const char *snapshot_ref; /**< of an image build; not in list items */

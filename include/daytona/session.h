@@ -44,12 +44,12 @@ typedef struct daytona_session_command {
 
 typedef struct daytona_session {
   const char *id;
-  const daytona_session_command_t *commands; /**< in no order; NULL when there are none */
+  const daytona_session_command_t *const *commands; /**< in no order; NULL when there are none */
   size_t command_count;
 } daytona_session_t;
 
 typedef struct daytona_session_list {
-  const daytona_session_t *items; /**< in no order */
+  const daytona_session_t *const *items; /**< in no order */
   size_t count;
 } daytona_session_list_t;
 

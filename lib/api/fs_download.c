@@ -321,7 +321,9 @@ static void resolve_many(download_t *self) {
   daytona__arena_t *arena = &op->future->arena;
   daytona_fs_result_list_t *results = daytona__arena_alloc(arena, sizeof *results);
   daytona_fs_result_t *out = daytona__arena_array(arena, self->count, sizeof *out);
-  if (results == NULL || out == NULL) {
+  if (results != NULL && out != NULL)
+    results->items = daytona__arena_pointers(arena, out, self->count, sizeof *out);
+  if (results == NULL || results->items == NULL) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
     return;
   }
@@ -336,7 +338,6 @@ static void resolve_many(download_t *self) {
     out[i].error = item->error;
     results->failed_count += item->error != NULL;
   }
-  results->items = out;
   results->count = self->count;
   daytona__op_resolve(op, &daytona__type_fs_result_list, results);
 }

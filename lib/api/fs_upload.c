@@ -273,7 +273,9 @@ static void resolve_many(upload_t *self, answer_t *answer, const daytona_error_t
   daytona_error_t own;
   daytona_fs_result_list_t *results = daytona__arena_alloc(arena, sizeof *results);
   daytona_fs_result_t *items = daytona__arena_array(arena, self->count, sizeof *items);
-  if (results == NULL || items == NULL) {
+  if (results != NULL && items != NULL)
+    results->items = daytona__arena_pointers(arena, items, self->count, sizeof *items);
+  if (results == NULL || results->items == NULL) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
     return;
   }
@@ -287,7 +289,6 @@ static void resolve_many(upload_t *self, answer_t *answer, const daytona_error_t
     items[i].error = daytona__error_copy(arena, &own, upload_method.prefix);
     results->failed_count++;
   }
-  results->items = items;
   results->count = self->count;
   daytona__op_resolve(op, &daytona__type_fs_result_list, results);
 }

@@ -50,7 +50,7 @@ static DAYTONA__MODEL(file_model, daytona_git_file_status_t, "FileStatus", file_
 
 static const daytona__json_field_t status_fields[] = {
   DAYTONA__FIELD(daytona_git_status_t, STRING, current_branch, "currentBranch"),
-  DAYTONA__FIELD_ARRAY(daytona_git_status_t, files, file_count, "fileStatus", &file_model),
+  DAYTONA__FIELD_LIST(daytona_git_status_t, files, file_count, "fileStatus", &file_model),
   DAYTONA__FIELD(daytona_git_status_t, INT, ahead, "ahead"),
   DAYTONA__FIELD(daytona_git_status_t, INT, behind, "behind"),
   DAYTONA__FIELD(daytona_git_status_t, BOOL, is_published, "branchPublished"),

@@ -365,7 +365,7 @@ static const daytona__json_field_t context_fields[] = {
 static DAYTONA__MODEL(context_model, daytona_interpreter_context_t, "InterpreterContext", context_fields);
 
 static const daytona__json_field_t list_fields[] = {
-  DAYTONA__FIELD_ARRAY(daytona_interpreter_context_list_t, items, count, "contexts", &context_model),
+  DAYTONA__FIELD_LIST(daytona_interpreter_context_list_t, items, count, "contexts", &context_model),
 };
 
 static DAYTONA__MODEL(list_model, daytona_interpreter_context_list_t, "ListContextsResponse", list_fields);

@@ -22,7 +22,7 @@ static const daytona__json_field_t info_fields[] = {
 static DAYTONA__MODEL(info_model, daytona_pty_info_t, "PtySessionInfo", info_fields);
 
 static const daytona__json_field_t list_fields[] = {
-  DAYTONA__FIELD_ARRAY(daytona_pty_list_t, items, count, "sessions", &info_model),
+  DAYTONA__FIELD_LIST(daytona_pty_list_t, items, count, "sessions", &info_model),
 };
 
 static DAYTONA__MODEL(list_model, daytona_pty_list_t, "PtyListResponse", list_fields);

@@ -24,7 +24,7 @@ static DAYTONA__MODEL(command_model, daytona_session_command_t, "Command", comma
 
 static const daytona__json_field_t session_fields[] = {
   DAYTONA__FIELD(daytona_session_t, STRING, id, "sessionId", .flags = DAYTONA__JSON_REQUIRED),
-  DAYTONA__FIELD_ARRAY(daytona_session_t, commands, command_count, "commands", &command_model),
+  DAYTONA__FIELD_LIST(daytona_session_t, commands, command_count, "commands", &command_model),
 };
 
 static DAYTONA__MODEL(session_model, daytona_session_t, "Session", session_fields);

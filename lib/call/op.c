@@ -420,8 +420,8 @@ static void read_answer(daytona__op_t *op) {
   }
   if (rc == 0 && model != NULL)
     rc = is_array
-           ? daytona__json_decode_array(arena, model, response->body, response->body_size, &object, &count,
-                                        &problem)
+           ? daytona__json_decode_list(arena, model, response->body, response->body_size, &object, &count,
+                                       &problem)
            : daytona__json_decode(arena, model, response->body, response->body_size, &object, &problem);
   if (rc == 0) rc = finish_reading(op, object, count, &answer, &problem);
   hand_on(op, rc, &problem, answer);

@@ -68,9 +68,9 @@ static inline bool daytona__method_is_registered(const daytona__method_t *method
   return method->entry != NULL && *method->entry == method;
 }
 
-/* An answer that is an array of structs. */
+/* An answer that is an array: the form of every public list. */
 typedef struct daytona__array {
-  const void *items;
+  const void *const *items;
   size_t count;
 } daytona__array_t;
 

@@ -89,15 +89,15 @@ static const char *blot(const daytona__secrets_t *secrets, daytona__arena_t *are
   return clean;
 }
 
-static const daytona_header_t *clean_headers(const daytona__secrets_t *secrets, daytona__arena_t *arena,
-                                             const daytona_error_t *error) {
+static const daytona_header_t *const *clean_headers(const daytona__secrets_t *secrets,
+                                                    daytona__arena_t *arena, const daytona_error_t *error) {
   daytona_header_t *headers = daytona__arena_array(arena, error->header_count, sizeof *headers);
-  if (headers == NULL) return NULL;
-  for (size_t i = 0; i < error->header_count; i++) {
-    headers[i].name = error->headers[i].name;
-    headers[i].value = blot(secrets, arena, error->headers[i].value);
+  for (size_t i = 0; headers != NULL && i < error->header_count; i++) {
+    headers[i].name = error->headers[i]->name;
+    headers[i].value = blot(secrets, arena, error->headers[i]->value);
   }
-  return headers;
+  return headers != NULL ? daytona__arena_pointers(arena, headers, error->header_count, sizeof *headers)
+                         : NULL;
 }
 
 void daytona__secrets_clean(const daytona__secrets_t *secrets, daytona__arena_t *arena,

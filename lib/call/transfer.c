@@ -10,7 +10,7 @@ enum { IDLE_DEFAULT_MS = 30 * 60 * 1000 };
 /* Downloaded bytes are blocks of their own, not in the arena: they are not copied once more at the end. */
 static void drop_results(void *result) {
   const daytona_fs_result_list_t *results = result;
-  for (size_t i = 0; i < results->count; i++) daytona__free((void *)results->items[i].bytes.data);
+  for (size_t i = 0; i < results->count; i++) daytona__free((void *)results->items[i]->bytes.data);
 }
 
 const daytona__type_t daytona__type_fs_result_list = {"fs_result_list", drop_results};

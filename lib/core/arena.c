@@ -119,6 +119,12 @@ char *daytona__arena_strndup(daytona__arena_t *arena, const char *text, size_t s
   return copy;
 }
 
+void *daytona__arena_pointers(daytona__arena_t *arena, const void *items, size_t count, size_t size) {
+  const void **pointers = daytona__arena_array(arena, count, sizeof *pointers);
+  for (size_t i = 0; pointers != NULL && i < count; i++) pointers[i] = (const char *)items + i * size;
+  return pointers;
+}
+
 char *daytona__arena_strdup(daytona__arena_t *arena, const char *text) {
   return text != NULL ? daytona__arena_strndup(arena, text, strlen(text)) : NULL;
 }

@@ -33,6 +33,9 @@ void *daytona__arena_loose(void *block, size_t size);
 void daytona__arena_loose_free(void *block);
 void *daytona__arena_take(daytona__arena_t *arena, void *block, size_t size);
 
+/* Pointers to `count` elements of `size` bytes that lie side by side: the form of every public list. */
+void *daytona__arena_pointers(daytona__arena_t *arena, const void *items, size_t count, size_t size);
+
 /* Copies with a NUL behind. A NULL text gives NULL. */
 char *daytona__arena_strdup(daytona__arena_t *arena, const char *text);
 char *daytona__arena_strndup(daytona__arena_t *arena, const char *text, size_t size);

@@ -67,7 +67,9 @@ const char *daytona_errcode_text(int code) {
 
 const char *daytona_error_header(const daytona_error_t *error, const char *name) {
   if (error == NULL || name == NULL) return NULL;
-  return daytona__header_find(error->headers, error->header_count, name);
+  for (size_t i = 0; i < error->header_count; i++)
+    if (strcasecmp(error->headers[i]->name, name) == 0) return error->headers[i]->value;
+  return NULL;
 }
 
 const daytona_error_t *daytona__error_static(daytona_errcode_t code) {
@@ -76,16 +78,16 @@ const daytona_error_t *daytona__error_static(daytona_errcode_t code) {
   return &static_errors[0];
 }
 
-static const daytona_header_t *copy_headers(daytona__arena_t *arena, const daytona_error_t *error) {
-  if (error->header_count == 0) return NULL;
-  daytona_header_t *headers = daytona__arena_array(arena, error->header_count, sizeof *headers);
-  if (headers == NULL) return NULL;
-  for (size_t i = 0; i < error->header_count; i++) {
-    headers[i].name = daytona__arena_strdup(arena, error->headers[i].name);
-    headers[i].value = daytona__arena_strdup(arena, error->headers[i].value);
+static const daytona_header_t *const *copy_headers(daytona__arena_t *arena, const daytona_error_t *error) {
+  daytona_header_t *headers =
+    error->header_count != 0 ? daytona__arena_array(arena, error->header_count, sizeof *headers) : NULL;
+  for (size_t i = 0; headers != NULL && i < error->header_count; i++) {
+    headers[i].name = daytona__arena_strdup(arena, error->headers[i]->name);
+    headers[i].value = daytona__arena_strdup(arena, error->headers[i]->value);
     if (headers[i].name == NULL || headers[i].value == NULL) return NULL;
   }
-  return headers;
+  return headers != NULL ? daytona__arena_pointers(arena, headers, error->header_count, sizeof *headers)
+                         : NULL;
 }
 
 void daytona__one_line(char *text, size_t max) {

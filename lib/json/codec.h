@@ -37,9 +37,10 @@ typedef enum daytona__json_type {
   DAYTONA__JSON_OBJECT,   /* const T *, with the field's `model` */
   DAYTONA__JSON_INLINE,   /* T inside the struct, with the field's `model` */
   DAYTONA__JSON_ARRAY,    /* const T * of `count_offset` elements, with the field's `model` */
-  DAYTONA__JSON_NUMBERS,  /* const double * of `count_offset` elements */
-  DAYTONA__JSON_RAW,      /* const char *: the value as compact JSON text, whatever it is but null */
-  DAYTONA__JSON_RESERVED  /* uint64_t[8] of a struct that programs fill in: never sent, never read */
+  DAYTONA__JSON_LIST, /* const T *const *, the same by pointers: what programs are given, so that T can grow */
+  DAYTONA__JSON_NUMBERS, /* const double * of `count_offset` elements */
+  DAYTONA__JSON_RAW,     /* const char *: the value as compact JSON text, whatever it is but null */
+  DAYTONA__JSON_RESERVED /* uint64_t[8] of a struct that programs fill in: never sent, never read */
 } daytona__json_type_t;
 
 enum {
@@ -107,6 +108,11 @@ struct daytona__json_model {
     .key = wire_key, .type = DAYTONA__JSON_ARRAY, .offset = offsetof(struct_type, member),    \
     .count_offset = offsetof(struct_type, count_member), .model = element_model, __VA_ARGS__  \
   }
+#define DAYTONA__FIELD_LIST(struct_type, member, count_member, wire_key, element_model, ...) \
+  {                                                                                          \
+    .key = wire_key, .type = DAYTONA__JSON_LIST, .offset = offsetof(struct_type, member),    \
+    .count_offset = offsetof(struct_type, count_member), .model = element_model, __VA_ARGS__ \
+  }
 #define DAYTONA__MODEL(variable, struct_type, model_name, table)                  \
   const daytona__json_model_t variable = {model_name, sizeof(struct_type), table, \
                                           sizeof(table) / sizeof((table)[0])}
@@ -125,9 +131,9 @@ typedef struct daytona__json_error {
 int daytona__json_decode(daytona__arena_t *arena, const daytona__json_model_t *model, const char *text,
                          size_t size, void **out, daytona__json_error_t *error);
 
-/* Decode an array of objects: *out gets `*count` structs side by side. null gives an empty array. */
-int daytona__json_decode_array(daytona__arena_t *arena, const daytona__json_model_t *model, const char *text,
-                               size_t size, void **out, size_t *count, daytona__json_error_t *error);
+/* Decode an array of objects: *out is `*count` pointers to structs, as for a LIST. null gives an empty one. */
+int daytona__json_decode_list(daytona__arena_t *arena, const daytona__json_model_t *model, const char *text,
+                              size_t size, void **out, size_t *count, daytona__json_error_t *error);
 
 /* Decode a bare JSON string. */
 int daytona__json_decode_string(daytona__arena_t *arena, const char *text, size_t size, const char **out,

@@ -450,6 +450,7 @@ static size_t *count_of(const field_t *field, char *member) {
 }
 
 static bool skip_value(reader_t *r, const place_t *place);
+static bool read_object_member(reader_t *r, const place_t *place, const field_t *field, char *member);
 
 /* null keeps its place as NaN: the numbers of a chart belong to those beside them. */
 static bool read_number_or_null(reader_t *r, const place_t *place, char *slot) {
@@ -471,6 +472,7 @@ static bool read_element(reader_t *r, frame_t *f) {
   if (slot == NULL) return false;
   if (field->type == DAYTONA__JSON_NUMBERS) return read_number_or_null(r, &item, slot);
   if (field->type == DAYTONA__JSON_STRINGS) return read_string(r, &item, field, AS_TEXT, slot);
+  if (field->type == DAYTONA__JSON_LIST) return read_object_member(r, &item, field, slot);
   return open_object(r, &item, field->model, slot);
 }
 
@@ -735,6 +737,7 @@ static bool read_value(reader_t *r, const place_t *place, const field_t *field, 
     case DAYTONA__JSON_STRINGS: return read_list(r, place, field, sizeof(char *), member);
     case DAYTONA__JSON_NUMBERS: return read_list(r, place, field, sizeof(double), member);
     case DAYTONA__JSON_ARRAY: return read_list(r, place, field, field->model->size, member);
+    case DAYTONA__JSON_LIST: return read_list(r, place, field, sizeof(void *), member);
     case DAYTONA__JSON_OBJECT: return read_object_member(r, place, field, member);
     case DAYTONA__JSON_INLINE: return open_object(r, place, field->model, member);
     case DAYTONA__JSON_RAW: return read_raw(r, place, field, member);
@@ -761,13 +764,15 @@ static void clear_member(const field_t *field, char *member) {
     [DAYTONA__JSON_OBJECT] = sizeof(void *),
     [DAYTONA__JSON_INLINE] = 0,
     [DAYTONA__JSON_ARRAY] = sizeof(void *),
+    [DAYTONA__JSON_LIST] = sizeof(void *),
     [DAYTONA__JSON_NUMBERS] = sizeof(double *),
     [DAYTONA__JSON_RAW] = sizeof(char *),
     [DAYTONA__JSON_RESERVED] = 8 * sizeof(uint64_t),
   };
   size_t size = sizes[field->type];
   memset(member, 0, size != 0 ? size : field->model->size);
-  if (field->type == DAYTONA__JSON_ARRAY || field->type == DAYTONA__JSON_NUMBERS)
+  if (field->type == DAYTONA__JSON_ARRAY || field->type == DAYTONA__JSON_LIST ||
+      field->type == DAYTONA__JSON_NUMBERS)
     *count_of(field, member) = 0;
 }
 
@@ -883,14 +888,14 @@ static bool begin(reader_t *r, daytona__arena_t *arena, const char *text, size_t
 /* The frame of the whole text. */
 static bool begin_value(reader_t *r, const model_t *model, bool is_array) {
   static const place_t top = {NULL, "", 0, 0};
-  r->root = (field_t){.type = DAYTONA__JSON_ARRAY, .model = model};
+  r->root = (field_t){.type = DAYTONA__JSON_LIST, .model = model};
   if (!is_array) {
     if ((r->result = daytona__arena_alloc(r->arena, model->size)) == NULL)
       return fail_room(r, NULL, model->size);
     return open_object(r, &top, model, r->result);
   }
   if (daytona__json_peek(&r->lexer) == 'n') return read_null(r, NULL);
-  return read_list(r, &top, &r->root, model->size, (char *)&r->result);
+  return read_list(r, &top, &r->root, sizeof(void *), (char *)&r->result);
 }
 
 int daytona__json_decode(daytona__arena_t *arena, const daytona__json_model_t *model, const char *text,
@@ -902,8 +907,8 @@ int daytona__json_decode(daytona__arena_t *arena, const daytona__json_model_t *m
   return r.error->code;
 }
 
-int daytona__json_decode_array(daytona__arena_t *arena, const daytona__json_model_t *model, const char *text,
-                               size_t size, void **out, size_t *count, daytona__json_error_t *error) {
+int daytona__json_decode_list(daytona__arena_t *arena, const daytona__json_model_t *model, const char *text,
+                              size_t size, void **out, size_t *count, daytona__json_error_t *error) {
   reader_t r;
   if (begin(&r, arena, text, size, error) && begin_value(&r, model, true) &&
       run(&r, SIZE_MAX) == DAYTONA__JSON_DONE) {

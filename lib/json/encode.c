@@ -181,6 +181,21 @@ static bool put_array(writer_t *w, const place_t *place, const field_t *field, c
   return true;
 }
 
+/* The same by pointers. */
+static bool put_list(writer_t *w, const place_t *place, const field_t *field, const void *const *items,
+                     size_t count) {
+  if (!has_items(w, place, items, count)) return false;
+  put_char(w, '[');
+  for (size_t i = 0; i < count; i++) {
+    place_t item = {place, NULL, 0, i};
+    if (i != 0) put_char(w, ',');
+    if (items[i] == NULL) return fail(w, &item, "the element is missing");
+    if (!write_object(w, &item, field->model, items[i])) return false;
+  }
+  put_char(w, ']');
+  return true;
+}
+
 static bool put_numbers(writer_t *w, const place_t *place, const double *numbers, size_t count) {
   if (!has_items(w, place, numbers, count)) return false;
   put_char(w, '[');
@@ -216,6 +231,7 @@ static bool is_zero(const field_t *field, const char *object) {
     case DAYTONA__JSON_PAIRS: return MEMBER(daytona_map_t, object, field)->count == 0;
     case DAYTONA__JSON_STRINGS: return MEMBER(daytona_strings_t, object, field)->count == 0;
     case DAYTONA__JSON_ARRAY:
+    case DAYTONA__JSON_LIST:
     case DAYTONA__JSON_NUMBERS: return count_of(field, object) == 0;
     case DAYTONA__JSON_RESERVED: return true;
     case DAYTONA__JSON_INLINE:
@@ -270,6 +286,9 @@ static bool write_value(writer_t *w, const place_t *place, const field_t *field,
     case DAYTONA__JSON_INLINE: return write_object(w, place, field->model, object + field->offset);
     case DAYTONA__JSON_ARRAY:
       return put_array(w, place, field, POINTER(object, field), count_of(field, object));
+    case DAYTONA__JSON_LIST:
+      return put_list(w, place, field, (const void *const *)(const void *)POINTER(object, field),
+                      count_of(field, object));
     case DAYTONA__JSON_NUMBERS:
       return put_numbers(w, place, (const double *)(const void *)POINTER(object, field),
                          count_of(field, object));

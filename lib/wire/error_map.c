@@ -134,10 +134,12 @@ void daytona__error_from_response(daytona__arena_t *arena, const daytona__respon
   error->code = response->code;
   error->http_status = response->status;
   error->message = response->message;
-  error->headers = response->headers;
-  error->header_count = response->header_count;
+  if (response->header_count != 0)
+    error->headers =
+      daytona__arena_pointers(arena, response->headers, response->header_count, sizeof *response->headers);
+  error->header_count = error->headers != NULL ? response->header_count : 0;
   error->attempts = response->attempts;
-  error->retry_after_ms = daytona__headers_retry_after(error->headers, error->header_count);
+  error->retry_after_ms = daytona__headers_retry_after(response->headers, response->header_count);
   error->request_id = daytona_error_header(error, "X-Request-Id");
   /* With any other code something else went wrong, before or behind the answer. */
   if (response->code == DAYTONA_EFAILED && response->status != 0) describe_answer(arena, response, error);

@@ -58,7 +58,7 @@ static void check_other_entries(daytona__arena_t *arena, const char *text, size_
   const char *string;
   void *items;
   size_t count;
-  int code = daytona__json_decode_array(arena, &point_model, text, size, &items, &count, &error);
+  int code = daytona__json_decode_list(arena, &point_model, text, size, &items, &count, &error);
   FUZZ_CHECK(code == (int)error.code && (code == 0 || error.message[0] != '\0'));
   if (daytona__json_decode_string(arena, text, size, &string, NULL) == 0)
     FUZZ_CHECK(daytona__utf8_is_valid(string, strlen(string)));

@@ -108,14 +108,14 @@ static void plain_calls_do_what_they_say(void **state) {
   session_done(daytona_fs_upload(sandbox, "red fox\nblue\n", 13, "calls/one.txt", NULL));
   daytona_future_t *future = session_must(daytona_fs_find_files(sandbox, "calls", "fox", NULL));
   assert_int_equal(daytona_future_file_match_list(future)->count, 1);
-  assert_string_equal(daytona_future_file_match_list(future)->items[0].content, "red fox");
+  assert_string_equal(daytona_future_file_match_list(future)->items[0]->content, "red fox");
   daytona_future_release(future);
   future = session_must(daytona_fs_search_files(sandbox, "calls", "*.txt", NULL));
   assert_int_equal(daytona_future_strings(future)->count, 1);
   daytona_future_release(future);
   future = session_must(daytona_fs_replace_in_files(sandbox, &files, "fox", "", NULL));
-  assert_true(daytona_future_replace_result_list(future)->items[0].is_success);
-  assert_false(daytona_future_replace_result_list(future)->items[1].is_success);
+  assert_true(daytona_future_replace_result_list(future)->items[0]->is_success);
+  assert_false(daytona_future_replace_result_list(future)->items[1]->is_success);
   daytona_future_release(future);
   expect_bytes("calls/one.txt", "red \nblue\n", 10);
   daytona_fs_set_file_permissions_opts_t private = {.mode = "600"};
@@ -146,17 +146,17 @@ static void many_files_with_some_failing(void **state) {
   daytona_future_t *future = session_must(daytona_fs_upload_files(sandbox, up, COUNT, NULL));
   assert_int_equal(daytona_future_fs_result_list(future)->failed_count, COUNT / 50);
   for (int i = 0; i < COUNT; i++)
-    assert_int_equal(daytona_future_fs_result_list(future)->items[i].error != NULL, i % 50 == 7);
+    assert_int_equal(daytona_future_fs_result_list(future)->items[i]->error != NULL, i % 50 == 7);
   daytona_future_release(future);
   future = session_must(daytona_fs_download_files(sandbox, down, COUNT, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, COUNT / 50);
   for (int i = 0; i < COUNT; i++) {
     if (i % 50 == 7) {
-      assert_true(daytona_error_is(results->items[i].error, DAYTONA_ENOTFOUND));
+      assert_true(daytona_error_is(results->items[i]->error, DAYTONA_ENOTFOUND));
       assert_int_equal(access(locals[i], F_OK), -1);
     } else if (i % 2 == 0) {
-      assert_string_equal(results->items[i].bytes.data, names[i]);
+      assert_string_equal(results->items[i]->bytes.data, names[i]);
     } else {
       struct stat stat_now;
       assert_int_equal(stat(locals[i], &stat_now), 0);

@@ -162,11 +162,11 @@ static void status_tells_files_and_upstream(void **state) {
   assert_int_equal(status->ahead, 1);
   assert_int_equal(status->behind, 0);
   assert_int_equal(status->file_count, 2);
-  assert_string_equal(status->files[0].name, "a.txt");
-  assert_string_equal(status->files[0].staging, "Unmodified");
-  assert_string_equal(status->files[0].worktree, "Modified");
-  assert_string_equal(status->files[1].name, "grün \"q\".txt");
-  assert_string_equal(status->files[1].staging, "Untracked");
+  assert_string_equal(status->files[0]->name, "a.txt");
+  assert_string_equal(status->files[0]->staging, "Unmodified");
+  assert_string_equal(status->files[0]->worktree, "Modified");
+  assert_string_equal(status->files[1]->name, "grün \"q\".txt");
+  assert_string_equal(status->files[1]->staging, "Untracked");
   daytona_future_release(future);
 }
 
@@ -449,7 +449,7 @@ static void conflicts_in_files_are_shown(void **state) {
     "echo main > a.txt && git commit -q -am main && ! git merge -q side > /dev/null");
   daytona_future_t *future = session_must(daytona_git_get_status(sandbox, "conflict/copy", NULL));
   assert_int_equal(daytona_future_git_status(future)->file_count, 1);
-  assert_string_equal(daytona_future_git_status(future)->files[0].worktree, "Updated but unmerged");
+  assert_string_equal(daytona_future_git_status(future)->files[0]->worktree, "Updated but unmerged");
   daytona_future_release(future);
   session_fails(daytona_git_commit(sandbox, "conflict/copy", "m", "a", "e@x", NULL),
                 DAYTONA_EGIT_MERGE_CONFLICT);

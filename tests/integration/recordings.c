@@ -359,7 +359,7 @@ static void check_files(daytona_future_t *future, json_t *response) {
   if (is_kind(future, "file_list")) {
     const daytona_file_list_t *list = daytona_future_file_list(future);
     assert_int_equal(list->count, json_array_size(body));
-    if (first != NULL) assert_string_equal(list->items[0].name, text_of(first, "name"));
+    if (first != NULL) assert_string_equal(list->items[0]->name, text_of(first, "name"));
   }
   if (is_kind(future, "file_info")) {
     const daytona_file_info_t *info = daytona_future_file_info(future);
@@ -388,7 +388,7 @@ static bool check_download(daytona_sandbox_t *sandbox, json_t *request, json_t *
   for (const char *at = text; at != NULL && (at = strstr(at, "name=\"error\"")) != NULL; at++) errors++;
   if (text != NULL && strstr(text, "\r\nfake\r\n") == NULL) assert_int_equal(results->failed_count, errors);
   for (size_t n = 0; n < i; n++) {
-    const daytona_fs_result_t *item = &results->items[n];
+    const daytona_fs_result_t *item = results->items[n];
     if (item->error != NULL) assert_true(item->error->message[0] != '\0');
     if (item->error == NULL && text != NULL && strlen(item->bytes.data) == item->bytes.size)
       assert_non_null(strstr(text, item->bytes.data));

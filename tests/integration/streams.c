@@ -110,9 +110,9 @@ static void sessions_and_their_commands_are_listed(void **state) {
   const daytona_session_list_t *list = daytona_future_session_list(future);
   for (int i = 0; i < 2; i++) {
     size_t at = 0;
-    while (at < list->count && strcmp(list->items[at].id, ids[i]) != 0) at++;
+    while (at < list->count && strcmp(list->items[at]->id, ids[i]) != 0) at++;
     assert_true(at < list->count);
-    assert_int_equal(list->items[at].command_count, i == 0);
+    assert_int_equal(list->items[at]->command_count, i == 0);
   }
   daytona_future_release(future);
   future = session_must(daytona_session_get_command(sandbox, "first", id, NULL));
@@ -275,7 +275,7 @@ static void a_terminal_that_is_left_goes_on(void **state) {
   future = session_must(daytona_pty_list(sandbox, NULL));
   const daytona_pty_list_t *list = daytona_future_pty_list(future);
   size_t at = 0;
-  while (at < list->count && strcmp(list->items[at].id, "left") != 0) at++;
+  while (at < list->count && strcmp(list->items[at]->id, "left") != 0) at++;
   assert_true(at < list->count);
   daytona_future_release(future);
   future = session_must(daytona_pty_get_info(sandbox, "left", NULL));
@@ -327,10 +327,10 @@ static void contexts_are_listed_without_the_default_one(void **state) {
   daytona_future_t *future = session_must(daytona_interpreter_list_contexts(sandbox, NULL));
   const daytona_interpreter_context_list_t *list = daytona_future_interpreter_context_list(future);
   assert_int_equal(list->count, 1);
-  assert_string_equal(list->items[0].id, daytona_future_interpreter_context(made)->id);
-  assert_string_equal(list->items[0].cwd, "/tmp");
-  assert_string_equal(list->items[0].language, "python");
-  session_done(daytona_interpreter_delete_context(sandbox, list->items[0].id, NULL));
+  assert_string_equal(list->items[0]->id, daytona_future_interpreter_context(made)->id);
+  assert_string_equal(list->items[0]->cwd, "/tmp");
+  assert_string_equal(list->items[0]->language, "python");
+  session_done(daytona_interpreter_delete_context(sandbox, list->items[0]->id, NULL));
   daytona_future_release(future);
   daytona_future_release(made);
 }

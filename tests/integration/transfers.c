@@ -132,9 +132,9 @@ static void local_disk_that_is_full_is_an_error_and_keeps_the_old_file(void **st
   daytona_future_t *future = session_must(daytona_fs_download_files(sandbox, items, 3, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
-  assert_int_equal(results->items[0].error->code, DAYTONA_EIO);
-  assert_non_null(strstr(results->items[0].error->message, "no space left on device"));
-  assert_int_equal(results->items[2].bytes.size, 4 << 20);
+  assert_int_equal(results->items[0]->error->code, DAYTONA_EIO);
+  assert_non_null(strstr(results->items[0]->error->message, "no space left on device"));
+  assert_int_equal(results->items[2]->bytes.size, 4 << 20);
   daytona_future_release(future);
   until_entries(in_folder("small"), 2);
   local_holds(in_folder("small/x"), "old", 3);
@@ -155,8 +155,8 @@ static void sandbox_disk_that_is_full_is_an_error_of_that_file(void **state) {
   daytona_future_t *future = session_must(daytona_fs_upload_files(sandbox, items, 3, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
-  assert_non_null(strstr(results->items[1].error->message, "/dev/shm/y: write: "));
-  assert_non_null(strstr(results->items[1].error->message, "no space left on device"));
+  assert_non_null(strstr(results->items[1]->error->message, "/dev/shm/y: write: "));
+  assert_non_null(strstr(results->items[1]->error->message, "no space left on device"));
   daytona_future_release(future);
   expect_bytes("full/before", bytes, 100000);
   expect_bytes("full/behind", bytes, 100000);

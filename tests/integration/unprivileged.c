@@ -64,7 +64,7 @@ static void folder_that_may_not_be_written_is_an_error(void **state) {
                                         {.source = "source", .local_path = in_folder("open")}};
   daytona_future_t *future = session_must(daytona_fs_download_files(sandbox, items, 2, NULL));
   assert_int_equal(daytona_future_fs_result_list(future)->failed_count, 1);
-  assert_int_equal(daytona_future_fs_result_list(future)->items[0].error->code, DAYTONA_EIO);
+  assert_int_equal(daytona_future_fs_result_list(future)->items[0]->error->code, DAYTONA_EIO);
   daytona_future_release(future);
   local_holds(in_folder("open"), "new", 3);
   assert_int_equal(chmod(in_folder("locked"), 0700), 0);
@@ -112,14 +112,14 @@ static void what_the_sandbox_may_not_write_is_an_error_of_that_file(void **state
   daytona_future_t *future = session_must(daytona_fs_upload_files(sandbox, items, 2, NULL));
   assert_int_equal(daytona_future_fs_result_list(future)->failed_count, 1);
   assert_non_null(
-    strstr(daytona_future_fs_result_list(future)->items[0].error->message, "permission denied"));
+    strstr(daytona_future_fs_result_list(future)->items[0]->error->message, "permission denied"));
   daytona_future_release(future);
   session_fails(daytona_fs_create_folder(sandbox, "shut/in", NULL, NULL), DAYTONA_EFAILED);
   session_fails(daytona_fs_delete_file(sandbox, "shut/f", NULL), DAYTONA_EFAILED);
   const char *names[] = {"shut/f"};
   daytona_strings_t files = {names, 1};
   future = session_must(daytona_fs_replace_in_files(sandbox, &files, "old", "new", NULL));
-  assert_false(daytona_future_replace_result_list(future)->items[0].is_success);
+  assert_false(daytona_future_replace_result_list(future)->items[0]->is_success);
   daytona_future_release(future);
   session_expect(sandbox, "cat shut/f wide/g; ls shut", 0, "old\n2f\n");
 }

@@ -90,6 +90,7 @@ static void put_value(FILE *out, const daytona__json_model_t *model, const dayto
     case DAYTONA__JSON_OBJECT:
     case DAYTONA__JSON_INLINE: put_object(out, field->model, -1); break;
     case DAYTONA__JSON_ARRAY:
+    case DAYTONA__JSON_LIST:
       fputc('[', out);
       put_object(out, field->model, -1);
       fputc(']', out);

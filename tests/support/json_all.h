@@ -40,6 +40,8 @@ typedef struct all {
   point_t at;
   const point_t *points;
   size_t point_count;
+  const point_t *const *list;
+  size_t list_count;
   const double *numbers;
   size_t number_count;
   const char *raw;
@@ -65,6 +67,7 @@ static const daytona__json_field_t all_fields[] = {
   DAYTONA__FIELD(all_t, OBJECT, point, "point", .model = &point_model),
   DAYTONA__FIELD(all_t, INLINE, at, "at", .model = &point_model),
   DAYTONA__FIELD_ARRAY(all_t, points, point_count, "points", &point_model),
+  DAYTONA__FIELD_LIST(all_t, list, list_count, "list", &point_model),
   DAYTONA__FIELD(all_t, NUMBERS, numbers, "numbers", .count_offset = offsetof(all_t, number_count)),
   DAYTONA__FIELD(all_t, RAW, raw, "raw"),
   DAYTONA__FIELD(all_t, STRING, token, "token", .flags = DAYTONA__JSON_SECRET),
@@ -77,7 +80,8 @@ static const char full_text[] =
   "\"big\":-9223372036854775808,\"small\":2147483647,\"number\":0.1,\"flag\":true,\"optInt\":0,"
   "\"optNum\":-2.5,\"optBool\":false,\"color\":\"green\",\"map\":{\"k\":\"v\",\"\":\"\"},"
   "\"pairs\":[{\"a\":\"1\"},{\"b\":\"2\"}],\"strings\":[\"x\",\"\"],\"point\":{\"x\":1,\"y\":2},"
-  "\"at\":{\"x\":3,\"y\":0},\"points\":[{\"x\":5,\"y\":6},{\"x\":7,\"y\":8}],\"numbers\":[1,0.5,1e+300],"
+  "\"at\":{\"x\":3,\"y\":0},\"points\":[{\"x\":5,\"y\":6},{\"x\":7,\"y\":8}],\"list\":[{\"x\":9,\"y\":0}],"
+  "\"numbers\":[1,0.5,1e+300],"
   "\"raw\":{\"any\":[1,\" a \\\" b\",null]},\"token\":\"hush\",\"env\":{\"KEY\":\"hush\"}}";
 
 #endif

@@ -16,6 +16,7 @@ static size_t json_member_size(const daytona__json_field_t *field) {
     case DAYTONA__JSON_STRING:
     case DAYTONA__JSON_OBJECT:
     case DAYTONA__JSON_ARRAY:
+    case DAYTONA__JSON_LIST:
     case DAYTONA__JSON_NUMBERS:
     case DAYTONA__JSON_RAW: return sizeof(void *);
     case DAYTONA__JSON_BYTES: return sizeof(daytona_bytes_t);
@@ -39,9 +40,10 @@ static size_t json_member_size(const daytona__json_field_t *field) {
 static const char *json_field_problem(const daytona__json_model_t *model,
                                       const daytona__json_field_t *field) {
   size_t size = json_member_size(field);
-  bool is_counted = field->type == DAYTONA__JSON_ARRAY || field->type == DAYTONA__JSON_NUMBERS;
+  bool is_counted = field->type == DAYTONA__JSON_ARRAY || field->type == DAYTONA__JSON_LIST ||
+                    field->type == DAYTONA__JSON_NUMBERS;
   bool is_modelled = field->type == DAYTONA__JSON_OBJECT || field->type == DAYTONA__JSON_INLINE ||
-                     field->type == DAYTONA__JSON_ARRAY;
+                     field->type == DAYTONA__JSON_ARRAY || field->type == DAYTONA__JSON_LIST;
   if (field->key == NULL || field->key[0] == '\0') return "a field without a key";
   if (strlen(field->key) >= 128) return "a key that is too long";
   if (size == 0) return "an unknown type, or no model";

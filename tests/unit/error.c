@@ -128,7 +128,8 @@ static void every_code_has_a_static_record(void **state) {
 static void headers_are_found_in_any_case(void **state) {
   static const daytona_header_t headers[] = {
     {"X-Request-Id", "1"}, {"retry-after", "2"}, {"Retry-After", "3"}};
-  const daytona_error_t error = {.code = DAYTONA_EFAILED, .headers = headers, .header_count = 3};
+  const daytona_header_t *const list[] = {&headers[0], &headers[1], &headers[2]};
+  const daytona_error_t error = {.code = DAYTONA_EFAILED, .headers = list, .header_count = 3};
   const daytona_error_t none = {.code = DAYTONA_EFAILED};
   assert_string_equal(daytona_error_header(&error, "x-request-id"), "1");
   assert_string_equal(daytona_error_header(&error, "RETRY-AFTER"), "2");
@@ -144,6 +145,7 @@ static void copies_are_deep(void **state) {
   char text[] = "no such file", code[] = "FILE_NOT_FOUND", source[] = "DAYTONA_DAEMON", id[] = "id-1",
        field[] = "items[2].id", name[] = "A", value[] = "b", body[] = "{\0}";
   daytona_header_t header = {name, value};
+  const daytona_header_t *const list[] = {&header};
   const daytona_error_t error = {.code = DAYTONA_EFILE_NOT_FOUND,
                                  .http_status = 404,
                                  .message = text,
@@ -151,7 +153,7 @@ static void copies_are_deep(void **state) {
                                  .source = source,
                                  .request_id = id,
                                  .field = field,
-                                 .headers = &header,
+                                 .headers = list,
                                  .header_count = 1,
                                  .body = body,
                                  .body_size = 3,
@@ -241,12 +243,13 @@ static void bodies_are_bounded(void **state) {
 static void copy_all(void *user) {
   static char body[40000], value[2000];
   const daytona_header_t headers[] = {{"a", value}, {"b", value}};
+  const daytona_header_t *const list[] = {&headers[0], &headers[1]};
   memset(value, 'v', sizeof value - 1);
   memset(body, 'b', sizeof body);
   const daytona_error_t error = {.code = DAYTONA_ECONFLICT,
                                  .message = "text",
                                  .server_code = "CODE",
-                                 .headers = headers,
+                                 .headers = list,
                                  .header_count = 2,
                                  .body = body,
                                  .body_size = sizeof body,
@@ -256,7 +259,7 @@ static void copy_all(void *user) {
   const daytona_error_t *copy = daytona__error_copy(&local, &error, "op: ");
   assert_int_equal(copy->code, DAYTONA_ECONFLICT);
   assert_non_null(copy->message);
-  for (size_t i = 0; i < copy->header_count; i++) assert_string_equal(copy->headers[i].value, value);
+  for (size_t i = 0; i < copy->header_count; i++) assert_string_equal(copy->headers[i]->value, value);
   assert_true(copy->body_size == 0 || copy->body != NULL);
   if (support_alloc_failed() == 0) assert_int_equal(copy->body_size, sizeof body);
   daytona__arena_clear(&local);

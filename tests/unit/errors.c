@@ -423,7 +423,7 @@ static void a_key_that_the_server_repeats_is_in_no_error(void **state) {
     const daytona_error_t *error = daytona_future_error(future);
     assert_false(has_key(error->message) || has_key(error->body) || has_key(error->server_code) ||
                  has_key(error->source) || has_key(error->request_id));
-    for (size_t i = 0; i < error->header_count; i++) assert_false(has_key(error->headers[i].value));
+    for (size_t i = 0; i < error->header_count; i++) assert_false(has_key(error->headers[i]->value));
     assert_string_equal(daytona_error_header(error, "X-Echo"), "Bearer ***");
     assert_int_equal(error->body_size, strlen(error->body));
     daytona_future_release(future);

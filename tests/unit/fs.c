@@ -109,12 +109,12 @@ static void answers_are_results(void **state) {
   assert_string_equal(info->name, "n");
   assert_true(info->size == 9007199254740993 && info->is_dir);
   assert_null(info->modified_at);
-  assert_string_equal(daytona_future_file_list(futures[3])->items[0].path, "p/n");
-  assert_int_equal(daytona_future_file_match_list(futures[4])->items[0].line, 7);
+  assert_string_equal(daytona_future_file_list(futures[3])->items[0]->path, "p/n");
+  assert_int_equal(daytona_future_file_match_list(futures[4])->items[0]->line, 7);
   assert_string_equal(daytona_future_strings(futures[5])->items[0], "f");
   const daytona_replace_result_list_t *replaced = daytona_future_replace_result_list(futures[7]);
-  assert_true(replaced->count == 2 && replaced->items[0].is_success && replaced->items[0].error == NULL);
-  assert_true(!replaced->items[1].is_success && strcmp(replaced->items[1].error, "no") == 0);
+  assert_true(replaced->count == 2 && replaced->items[0]->is_success && replaced->items[0]->error == NULL);
+  assert_true(!replaced->items[1]->is_success && strcmp(replaced->items[1]->error, "no") == 0);
   for (int i = 0; i < CALLS; i++) {
     if (i != 2) assert_wrong_accessor(daytona_future_file_info(futures[i]));
     daytona_future_release(futures[i]);

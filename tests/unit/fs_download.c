@@ -223,9 +223,9 @@ static void limit_counts_all_files_of_a_call(void **state) {
   daytona_future_t *future = api_must(daytona_fs_download_files(sandbox, items, 3, &opts));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
-  assert_int_equal(results->items[1].error->code, DAYTONA_ELIMIT);
-  assert_null(results->items[1].bytes.data);
-  assert_string_equal(results->items[2].bytes.data, "cccc");
+  assert_int_equal(results->items[1]->error->code, DAYTONA_ELIMIT);
+  assert_null(results->items[1]->bytes.data);
+  assert_string_equal(results->items[2]->bytes.data, "cccc");
   daytona_future_release(future);
 }
 
@@ -242,12 +242,12 @@ static void many_files_have_errors_of_their_own(void **state) {
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->count, 5);
   assert_int_equal(results->failed_count, 2);
-  assert_string_equal(results->items[0].bytes.data, "alpha");
-  assert_int_equal(results->items[1].error->code, DAYTONA_EFILE_NOT_FOUND);
-  assert_int_equal(results->items[2].size, 3);
+  assert_string_equal(results->items[0]->bytes.data, "alpha");
+  assert_int_equal(results->items[1]->error->code, DAYTONA_EFILE_NOT_FOUND);
+  assert_int_equal(results->items[2]->size, 3);
   holds("two", "two", 3);
-  assert_int_equal(results->items[3].error->code, DAYTONA_EPROTOCOL);
-  assert_string_equal(results->items[4].bytes.data, "");
+  assert_int_equal(results->items[3]->error->code, DAYTONA_EPROTOCOL);
+  assert_string_equal(results->items[4]->bytes.data, "");
   daytona_future_release(future);
   future = api_must(daytona_fs_download_files(sandbox, NULL, 0, NULL));
   assert_int_equal(daytona_future_fs_result_list(future)->count, 0);
@@ -282,8 +282,8 @@ static void file_that_cannot_be_written_is_its_own_error(void **state) {
   daytona_future_t *future = api_must(daytona_fs_download_files(sandbox, items, 2, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
-  assert_int_equal(results->items[0].error->code, DAYTONA_EIO);
-  assert_non_null(strstr(results->items[0].error->message, "Write failed: "));
+  assert_int_equal(results->items[0]->error->code, DAYTONA_EIO);
+  assert_non_null(strstr(results->items[0]->error->message, "Write failed: "));
   daytona_future_release(future);
   holds("b", "beta", 4);
   api_forget(&scene, ROUTE);
@@ -536,11 +536,11 @@ static void with_little_memory(void *user) {
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_true((code == 0) == (results != NULL));
   for (size_t i = 0; results != NULL && i < results->count; i++) {
-    assert_int_equal(results->items[i].path != NULL, 1);
-    if (results->items[i].error == NULL && results->items[i].local_path == NULL)
-      assert_int_equal(strlen(results->items[i].bytes.data), results->items[i].size);
-    if (i != 2 && results->items[i].error != NULL)
-      assert_int_equal(results->items[i].error->code, DAYTONA_ENOMEM);
+    assert_int_equal(results->items[i]->path != NULL, 1);
+    if (results->items[i]->error == NULL && results->items[i]->local_path == NULL)
+      assert_int_equal(strlen(results->items[i]->bytes.data), results->items[i]->size);
+    if (i != 2 && results->items[i]->error != NULL)
+      assert_int_equal(results->items[i]->error->code, DAYTONA_ENOMEM);
   }
   if (code != 0 && code != DAYTONA_ENOMEM && !daytona_errcode_is(code, DAYTONA_ECONNECTION))
     fail_msg("%s", daytona_errcode_name(code));

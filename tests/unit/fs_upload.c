@@ -109,8 +109,8 @@ static void many_files_are_one_request(void **state) {
   daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, 5, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   for (size_t i = 0; i < 5; i++)
-    if (results->items[i].error != NULL) fail_msg("%zu: %s", i, results->items[i].error->message);
-  assert_int_equal(results->items[4].size, 1); /* the same destination twice */
+    if (results->items[i]->error != NULL) fail_msg("%zu: %s", i, results->items[i]->error->message);
+  assert_int_equal(results->items[4]->size, 1); /* the same destination twice */
   daytona_future_release(future);
   assert_string_equal(
     body_of(0), PART("0", "m", "m") "mm\r\n" PART("1", "e", "e") "\r\n" PART("2", "l", "l") "abc\r\n" PART(
@@ -186,12 +186,12 @@ static void each_of_many_has_its_verdict(void **state) {
   daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, 5, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 3);
-  assert_null(results->items[0].error);
-  assert_string_equal(results->items[1].error->message, "Failed to upload files: /no/b: mkdir /no: denied");
-  assert_int_equal(results->items[1].error->http_status, 400);
-  assert_int_equal(results->items[2].error->code, DAYTONA_ETRUNCATED);
-  assert_non_null(strstr(results->items[3].error->message, "does not say"));
-  assert_null(results->items[4].error);
+  assert_null(results->items[0]->error);
+  assert_string_equal(results->items[1]->error->message, "Failed to upload files: /no/b: mkdir /no: denied");
+  assert_int_equal(results->items[1]->error->http_status, 400);
+  assert_int_equal(results->items[2]->error->code, DAYTONA_ETRUNCATED);
+  assert_non_null(strstr(results->items[3]->error->message, "does not say"));
+  assert_null(results->items[4]->error);
   daytona_future_release(future);
 }
 
@@ -214,7 +214,7 @@ static void one_of_thousands_may_fail(void **state) {
   daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, COUNT, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
-  assert_string_equal(results->items[FAILED].error->message,
+  assert_string_equal(results->items[FAILED]->error->message,
                       "Failed to upload files: /a/folder/file-1234: create: denied");
   daytona_future_release(future);
 }
@@ -622,9 +622,9 @@ static void sandbox_that_is_full_says_so(void **state) {
                                       {.destination = "b", .bytes = "2", .size = 1}};
   api_answer(&scene, ROUTE, 400, full);
   daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, 2, NULL));
-  assert_null(daytona_future_fs_result_list(future)->items[0].error);
+  assert_null(daytona_future_fs_result_list(future)->items[0]->error);
   assert_non_null(
-    strstr(daytona_future_fs_result_list(future)->items[1].error->message, "no space left on device"));
+    strstr(daytona_future_fs_result_list(future)->items[1]->error->message, "no space left on device"));
   daytona_future_release(future);
 }
 

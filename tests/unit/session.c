@@ -34,13 +34,13 @@ static void each_call_asks_for_its_resource(void **state) {
   daytona_future_t *future = api_must(daytona_session_get(scene.sandbox, "s", NULL));
   const daytona_session_t *session = daytona_future_session(future);
   assert_int_equal(session->command_count, 2);
-  assert_true(session->commands[0].exit_code.is_set && !session->commands[1].exit_code.is_set);
+  assert_true(session->commands[0]->exit_code.is_set && !session->commands[1]->exit_code.is_set);
   assert_wrong_accessor(daytona_future_session_list(future));
   daytona_future_release(future);
   future = api_must(daytona_session_list(scene.sandbox, NULL));
   assert_int_equal(daytona_future_session_list(future)->count, 2);
-  assert_string_equal(daytona_future_session_list(future)->items[1].id, "t");
-  assert_int_equal(daytona_future_session_list(future)->items[0].command_count, 0);
+  assert_string_equal(daytona_future_session_list(future)->items[1]->id, "t");
+  assert_int_equal(daytona_future_session_list(future)->items[0]->command_count, 0);
   daytona_future_release(future);
   api_done(daytona_session_delete(scene.sandbox, "a/b", NULL));
   future = api_must(daytona_session_get_command(scene.sandbox, "s", "c", NULL));
