@@ -112,6 +112,8 @@ static daytona__http_call_t *take_apart(daytona__http_transfer_t *t) {
   daytona__task_cancel(&t->deliver);
   daytona__free(t->redirect_url);
   t->redirect_url = NULL;
+  daytona__free(t->last_words);
+  t->last_words = NULL;
   t->call = NULL;
   call->transfer = NULL;
   if (t->pins == 0) transfer_free(t);
@@ -276,6 +278,7 @@ static void attempt(daytona__http_transfer_t *t) {
   t->status = 0;
   t->header_bytes = 0;
   t->progress = 0;
+  t->fd = CURL_SOCKET_BAD;
   t->easy = daytona__http_easy_get(t->http);
   int error = t->easy == NULL ? DAYTONA_ENOMEM : 0;
   if (error == 0 && (error = daytona__target_parse(daytona__http_url(t), &t->easy->target, NULL)) != 0)
@@ -498,12 +501,19 @@ void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
     call->response.status = t->status = 0;
     snprintf(t->easy->error, sizeof t->easy->error, "the answer ended inside its headers");
   }
-  if (result == CURLE_OK || t->is_cut) {
+  /* An upload that was refused while it was sent: the status says it, even if the rest of the answer did not come. */
+  bool was_refused = t->is_source_asked && t->is_head_whole && status >= 400;
+  if (result == CURLE_OK || t->is_cut || was_refused) {
     call->was_sent = true;
     if (must_drain(t, status / 100 == 2))
       drain(t, DAYTONA_OK, NULL);
     else
       answered(t);
+    return;
+  }
+  if (t->last_words != NULL && !t->is_head_whole && daytona__http_take_last_words(t)) {
+    call->was_sent = true;
+    daytona__http_finish(t, DAYTONA_EFAILED, NULL);
     return;
   }
   daytona__http_verdict_t verdict = daytona__http_judge(t, result);

@@ -7,12 +7,17 @@
 #include "net/http_private.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <strings.h>
 #include <time.h>
 
 #include "core/ascii.h"
 #include "core/memory.h"
 #include "core/retry_after.h"
+#include "net/http1_head.h"
+
+/* Of an answer that libcurl has not read; it refuses, and so it is short. */
+enum { LAST_WORDS_MAX = 4096 };
 
 /* --- bodies ------------------------------------------------------------------------------------- */
 
@@ -38,6 +43,46 @@ size_t daytona__http_answer_collect(daytona__http_transfer_t *t, const char *byt
   }
   t->fail_code = (daytona_errcode_t)body->error;
   return 0;
+}
+
+/* --- last words --------------------------------------------------------------------------------- */
+
+/*
+ * A server that refuses an upload may answer and reset the connection at once. libcurl then fails in sending and reads
+ * no more, although the answer is there.
+ */
+void daytona__http_keep_last_words(daytona__http_t *http, curl_socket_t fd) {
+  char words[LAST_WORDS_MAX];
+  for (daytona__list_t *node = http->active.next; node != &http->active; node = node->next) {
+    daytona__http_transfer_t *t = DAYTONA__CONTAINER(node, daytona__http_transfer_t, link);
+    bool is_its = t->state == HTTP_RUNNING && t->is_source_asked && t->fd == fd && !t->is_head_whole;
+    if (!is_its || t->last_words != NULL || t->easy->target.is_secure || t->easy->proxy != NULL) continue;
+    ssize_t got = recv(fd, words, sizeof words, MSG_DONTWAIT);
+    t->last_words = got > 0 ? daytona__alloc((size_t)got) : NULL;
+    if (t->last_words == NULL) return;
+    memcpy(t->last_words, words, (size_t)got);
+    t->last_words_size = (size_t)got;
+    return;
+  }
+}
+
+/* True: they are a refusal, and it is the answer. */
+bool daytona__http_take_last_words(daytona__http_transfer_t *t) {
+  daytona__http1_head_t head;
+  int code = DAYTONA__HTTP1_HEAD_MORE;
+  size_t at = 0;
+  daytona__http1_head_init(&head);
+  while (code == DAYTONA__HTTP1_HEAD_MORE && at < t->last_words_size)
+    code = daytona__http1_head_head(&head, t->last_words[at++]);
+  bool is_refusal = code == DAYTONA__HTTP1_HEAD_DONE && head.status >= 400;
+  if (is_refusal && daytona__http1_head_begin_body(&head) == DAYTONA__HTTP1_HEAD_MORE)
+    daytona__http1_head_body(&head, t->last_words + at, t->last_words_size - at);
+  if (is_refusal) {
+    t->call->response.status = t->status = head.status;
+    if (head.body.size != 0) daytona__http_answer_collect(t, head.body.data, head.body.size);
+  }
+  daytona__http1_head_clear(&head);
+  return is_refusal;
 }
 
 /* --- headers ------------------------------------------------------------------------------------ */

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/memory.h"
 
@@ -79,6 +80,12 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
   return daytona__http_answer_collect(t, bytes, size * count);
 }
 
+/* Whether the server has said something already. */
+static bool has_answer(const daytona__http_transfer_t *t) {
+  char byte;
+  return t->fd != CURL_SOCKET_BAD && recv(t->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static size_t on_source(char *buffer, size_t size, size_t count, void *user) {
   daytona__http_transfer_t *t = ((daytona__http_easy_t *)user)->transfer;
   daytona__http_call_t *call = t->call;
@@ -90,6 +97,13 @@ static size_t on_source(char *buffer, size_t size, size_t count, void *user) {
       room = (size_t)(call->source_size - t->source_sent);
   }
   t->is_source_asked = true;
+  /* A server that refuses may answer before it has everything, and then reset the connection: what it said is read
+     before more is sent into that. */
+  if (has_answer(t)) {
+    t->is_send_paused = true;
+    daytona__http_resume_send(call);
+    return CURL_READFUNC_PAUSE;
+  }
   ptrdiff_t got = call->source(call, buffer, room);
   if (got == DAYTONA__HTTP_SOURCE_WAIT) {
     t->is_send_paused = true;

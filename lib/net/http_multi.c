@@ -256,11 +256,19 @@ static bool was_connected(CURL *curl) {
   return easy != NULL && easy->transfer != NULL && easy->transfer->is_connected;
 }
 
+/* Which socket a transfer uses is not to be had from libcurl otherwise, before it has ended. */
+static void note_socket(CURL *curl, curl_socket_t fd, int what) {
+  daytona__http_easy_t *easy = NULL;
+  curl_easy_getinfo(curl, CURLINFO_PRIVATE, &easy);
+  if (easy != NULL && easy->transfer != NULL && what != CURL_POLL_REMOVE) easy->transfer->fd = fd;
+}
+
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *user, void *socket_user) {
   (void)socket_user;
   daytona__http_hub_t *hub = user;
   daytona__http_t *http = hub->http;
   daytona__http_poller_t *poller = poller_find(http, fd);
+  note_socket(curl, fd, what);
   if (what == CURL_POLL_REMOVE) {
     if (poller != NULL && !was_connected(curl)) {
       poller_close(poller);
@@ -434,6 +442,7 @@ curl_socket_t daytona__http_on_open_socket(void *user, curlsocktype purpose, str
   if (poller != NULL) {
     poller->wanted = wanted;
     daytona__list_append(&easy->http->changed, &poller->change);
+    if (easy->transfer != NULL) easy->transfer->fd = fd;
     return fd;
   }
   close(fd);
@@ -444,6 +453,7 @@ curl_socket_t daytona__http_on_open_socket(void *user, curlsocktype purpose, str
 int daytona__http_on_close_socket(void *user, curl_socket_t fd) {
   daytona__http_poller_t *poller = poller_find(user, fd);
   if (poller != NULL) poller_close(poller);
+  daytona__http_keep_last_words(user, fd);
   return close(fd);
 }
 

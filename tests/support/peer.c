@@ -207,6 +207,10 @@ void peer_reset(peer_conn_t *conn) {
     uv_close((uv_handle_t *)&conn->tcp, on_conn_closed);
 }
 
+void peer_leave(peer_conn_t *conn) {
+  if (!conn->is_closing) conn_close(conn);
+}
+
 void peer_stop_reading(peer_conn_t *conn) { uv_read_stop((uv_stream_t *)&conn->tcp); }
 
 void peer_start_reading(peer_conn_t *conn) {

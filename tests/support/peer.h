@@ -57,6 +57,8 @@ void peer_send(peer_conn_t *conn, const char *bytes, size_t size); /* copied */
 void peer_puts(peer_conn_t *conn, const char *text);
 void peer_end(peer_conn_t *conn);   /* orderly: after what was sent */
 void peer_reset(peer_conn_t *conn); /* RST */
+void peer_leave(
+  peer_conn_t *conn); /* close with what was not read yet: what was sent arrives, and then RST */
 void peer_stop_reading(peer_conn_t *conn);
 void peer_start_reading(peer_conn_t *conn);
 

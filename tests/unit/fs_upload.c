@@ -577,6 +577,82 @@ static void bulk_upload_cut_anywhere_fails(void **state) {
   }
 }
 
+/* A server that refuses before it has read: it answers, and leaves some turns later with the rest unread. */
+typedef struct refusing {
+  uv_idle_t idle;
+  peer_conn_t *conn;
+  int turns, wait;
+  const char *answer;
+} refusing_t;
+
+static refusing_t refusing;
+
+static void on_refusing_turn(uv_idle_t *idle) {
+  if (++refusing.turns <= refusing.wait) return;
+  uv_idle_stop(idle);
+  for (peer_conn_t *conn = scene.peer.conns; conn != NULL; conn = conn->next)
+    if (conn == refusing.conn) {
+      peer_leave(conn);
+      return;
+    }
+}
+
+static void on_refused_bytes(peer_conn_t *conn, const char *bytes, size_t size) {
+  if (conn == refusing.conn) return;
+  refusing.conn = conn;
+  refusing.turns = 0;
+  peer_stop_reading(conn);
+  peer_puts(conn, refusing.answer);
+  uv_idle_start(&refusing.idle, on_refusing_turn);
+}
+
+static void on_refused_accept(peer_conn_t *conn) {
+  conn->is_raw = true;
+  conn->peer->on_bytes = on_refused_bytes;
+}
+
+static daytona_future_t *refused_upload(int way, source_t *source) {
+  static char bytes[3 << 20];
+  if (way == 0) return daytona_fs_upload(sandbox, bytes, sizeof bytes, "x", NULL);
+  if (way == 1) return daytona_fs_upload_file(sandbox, local("x", sizeof bytes), "x", NULL);
+  return source->future = daytona_fs_upload_file_stream(sandbox, on_source, source, "x", NULL);
+}
+
+static void refusal_that_comes_while_sending_is_reported_as_itself(void **state) {
+  static const char *const steps[] = {"one", "wait", "two", NULL};
+  static const struct {
+    const char *answer, *message;
+    daytona_errcode_t code;
+  } answers[] = {
+    {"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 21\r\n\r\n{\"message\":\"not you\"}",
+     "not you", DAYTONA_EAUTH},
+    {"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 21\r\n\r\n{\"message\":\"too big\"}", "too big",
+     DAYTONA_EFAILED},
+  };
+  uv_idle_init(&scene.uv, &refusing.idle);
+  scene.peer.on_accept = on_refused_accept;
+  for (peer_conn_t *conn = scene.peer.conns; conn != NULL; conn = conn->next) on_refused_accept(conn);
+  for (int i = 0; i < 2; i++)
+    for (int way = 0; way < 3; way++)
+      for (refusing.wait = 0; refusing.wait < 30; refusing.wait += refusing.wait < 6 ? 1 : 8) {
+        source_t source = {.steps = steps};
+        refusing.answer = answers[i].answer;
+        refusing.conn = NULL;
+        daytona_future_t *future = refused_upload(way, &source);
+        int code = daytona_future_await(future);
+        if (code != (int)answers[i].code)
+          fail_msg("answer %d, way %d, after %d turns: %s: %s", i, way, refusing.wait,
+                   daytona_errcode_name(code), daytona_future_error(future)->message);
+        if (strstr(daytona_future_error(future)->message, answers[i].message) == NULL)
+          fail_msg("answer %d, way %d, after %d turns: %s", i, way, refusing.wait,
+                   daytona_future_error(future)->message);
+        daytona_future_release(future);
+        uv_idle_stop(&refusing.idle);
+        api_spin(&scene, 5);
+      }
+  uv_close((uv_handle_t *)&refusing.idle, NULL);
+}
+
 /* --- limits -------------------------------------------------------------------------------------- */
 
 static void waiting_source_is_not_silence_but_a_silent_server_is(void **state) {
@@ -727,6 +803,7 @@ int main(void) {
     TEST(source_may_give_up_or_cancel),
     TEST(source_may_let_everything_go),
     TEST(bulk_upload_cut_anywhere_fails),
+    TEST(refusal_that_comes_while_sending_is_reported_as_itself),
     TEST(waiting_source_is_not_silence_but_a_silent_server_is),
     TEST(sandbox_that_is_full_says_so),
     TEST(progress_tells_bytes_and_total),

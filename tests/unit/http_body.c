@@ -4,9 +4,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -381,6 +385,63 @@ static void a_source_may_give_up(void **state) {
   scene_clear(&stream.request);
 }
 
+/*
+ * A server that refuses while libcurl is about to send: its answer and a reset arrive between the look for an answer
+ * and the bytes that the source gives. It is played without libuv, inside the source.
+ */
+static int refusing_listener;
+static const char *refusal;
+
+static void refuse_now(void) {
+  int fd = accept(refusing_listener, NULL, NULL);
+  struct linger at_once = {1, 0};
+  assert_true(fd >= 0);
+  assert_int_equal(send(fd, refusal, strlen(refusal), 0), (ssize_t)strlen(refusal));
+  assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+  assert_int_equal(close(fd), 0);
+}
+
+static ptrdiff_t on_refused_source(daytona__http_call_t *call, char *buffer, size_t size) {
+  stream_t *stream = (stream_t *)call;
+  if (stream->given == 0) refuse_now();
+  memset(buffer, 'x', size);
+  stream->given += size;
+  return (ptrdiff_t)size;
+}
+
+static void a_refusal_is_heard_although_sending_fails(void **state) {
+  static const char *const answers[] = {
+    "HTTP/1.1 413 No\r\nContent-Length: 6\r\n\r\ntoo big, and more",
+    "HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n6\r\ntoo bi\r\n",
+    "HTTP/1.1 413 No\r\n", /* cut */
+    "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntoo bi",
+  };
+  static const int statuses[] = {413, 401, 0, 0};
+  for (int i = 0; i < 4; i++) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    char url[64];
+    stream_t stream = {0};
+    refusal = answers[i];
+    refusing_listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(refusing_listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(refusing_listener, 5), 0);
+    assert_int_equal(getsockname(refusing_listener, (struct sockaddr *)&address, &size), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", ntohs(address.sin_port));
+    scene_prepare(&scene, &stream.request, "POST", url);
+    stream.request.call.source = on_refused_source;
+    stream.request.call.source_size = 10 << 20;
+    scene_start(&stream.request);
+    scene_wait(&stream.request);
+    daytona__response_t *response = &stream.request.call.response;
+    assert_int_equal(response->code, statuses[i] != 0 ? DAYTONA_EFAILED : DAYTONA_ECONNECTION);
+    assert_int_equal(response->status, statuses[i]);
+    if (statuses[i] != 0) assert_int_equal(strncmp(response->body, "too bi", 6), 0);
+    scene_clear(&stream.request);
+    close(refusing_listener);
+  }
+}
+
 static void a_source_that_ends_early_is_an_error(void **state) {
   stream_t stream;
   prepare_put(&stream, 1000);
@@ -472,6 +533,7 @@ int main(void) {
     TEST(an_empty_request_is_sent),
     TEST(a_source_may_wait),
     TEST(a_source_may_give_up),
+    TEST(a_refusal_is_heard_although_sending_fails),
     TEST(a_source_that_ends_early_is_an_error),
     TEST(a_source_is_not_asked_for_more_than_announced),
     TEST(an_early_refusal_is_the_answer),
