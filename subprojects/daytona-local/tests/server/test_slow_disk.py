@@ -4,6 +4,7 @@ import glob
 import os
 import shutil
 import tempfile
+import threading
 import time
 import unittest
 
@@ -64,6 +65,20 @@ class Stuck(unittest.TestCase):
         self.assertLess(time.monotonic() - began, END_LIMIT)
         self.assertEqual(code, expected)
 
+    def test_a_volume_keeps_its_files_until_its_deletion_is_on_disk(self):
+        volume = self.server.api("POST", "/volumes", {"name": "v"}).json["id"]
+        path = "%s/volumes/%s" % (self.state, volume)
+        open(path + "/kept", "w").close()
+        self.hold("fdatasync")
+        delete = threading.Thread(target=lambda: self.server.api("DELETE", "/volumes/" + volume))
+        delete.start()
+        self.wait_until_held("fdatasync")
+        self.assertTrue(os.path.exists(path + "/kept"))
+        self.release("fdatasync")
+        delete.join()
+        harness.until(lambda: not os.path.exists(path))
+        self.assertEqual(self.server.api("GET", "/volumes/" + volume).status, 404)
+
     # ---- what others may still do
 
     def test_nothing_waits_behind_archives(self):
@@ -96,7 +111,7 @@ class Stuck(unittest.TestCase):
         self.release("pread")
         for box in boxes:
             self.server.wait(box, 404)
-        self.assertEqual(self.archives(), [])
+        harness.until(lambda: not self.archives())
         self.assertEqual(os.listdir(self.state + "/sandboxes"), [])
 
     def test_start_gives_an_archive_up_and_the_home_is_whole(self):
@@ -126,7 +141,7 @@ class Stuck(unittest.TestCase):
         other.close()
         answer.close()
         self.server.wait(box, 404)
-        self.assertEqual(self.archives(), [])
+        harness.until(lambda: not self.archives())  # an archived sandbox is gone for clients before its files are
 
     # ---- the end
 

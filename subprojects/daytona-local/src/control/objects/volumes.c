@@ -104,10 +104,23 @@ json_t *dl_volume_create(dl_objects *o, const char *name) {
   return volume;
 }
 
+typedef struct {
+  dl_objects *objects;
+  char *dir;
+} removal;
+
+/* Files go when the journal no longer has the volume; without that they are still wanted. */
+static void on_removal_written(bool is_durable, void *user) {
+  removal *r = user;
+  if (is_durable && r->objects->jobs) dl_discard(r->objects, r->dir, NULL, NULL);
+  free(r->dir);
+  free(r);
+}
+
 void dl_volume_remove(dl_objects *o, const char *id) {
   assert(!dl_volume_is_mounted(o, id));
-  char *dir = directory(o, id);
-  dl_discard(o, dir, NULL, NULL);
-  free(dir);
+  removal *r = dl_xcalloc(1, sizeof *r);
+  *r = (removal){o, directory(o, id)};
   dl_store_put(o->store, "volume", id, NULL);
+  dl_store_commit(o->store, on_removal_written, r);
 }

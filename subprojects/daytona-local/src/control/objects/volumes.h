@@ -24,7 +24,7 @@ bool dl_volume_is_mounted(dl_objects *o, const char *id);
 /* A new one, yours to release, and on its way to disk. "" is named after its id; the name is free. NULL and errno
  * when its directory cannot be made. */
 json_t *dl_volume_create(dl_objects *o, const char *name);
-/* It and its files. It is not mounted. */
+/* It, and its files once that is on disk. It is not mounted. */
 void dl_volume_remove(dl_objects *o, const char *id);
 /* Note that sandboxes use them now. */
 void dl_volume_used(dl_objects *o, const json_t *volumes);
