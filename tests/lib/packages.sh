@@ -103,6 +103,10 @@ ensure_packages() {
     say "error: there is no apt-get here; install what corresponds to these Debian packages"
     return 1
   fi
+  if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null 2>&1; then
+    say "error: packages are missing, and there is no sudo. As root: apt-get update && apt-get install --no-install-recommends ${missing% }"
+    return 1
+  fi
   say "installing: $missing"
   as_root apt-get -q update >&2 || { say "error: apt-get update failed"; return 1; }
   # shellcheck disable=SC2086  # one word per package is meant

@@ -32,6 +32,7 @@ static int perform(CURL *curl, const char *method, const char *url, const char *
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+  curl_easy_setopt(curl, CURLOPT_NOPROXY, "*"); /* it is a server of the caller's own */
   if (json) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, json);
   CURLcode rc = curl_easy_perform(curl);
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -45,15 +46,23 @@ static int perform(CURL *curl, const char *method, const char *url, const char *
   return rc != CURLE_OK || status >= 400;
 }
 
+static const char usage[] =
+  "usage: daytona-local admin GET|POST|PUT|DELETE PATH [JSON]\n"
+  "\n"
+  "One admin call to the server that DAYTONA_LOCAL_ADMIN_URL or DAYTONA_API_URL names, with "
+  "DAYTONA_API_KEY.\n"
+  "\n"
+  "  GET /admin/info                 version, clock, what each running sandbox really has\n"
+  "  GET /admin/clock                POST '{\"jump_ms\":60000}' or '{\"speed\":10}' changes it\n"
+  "  PUT /admin/sandbox/ID/state     '{\"state\":\"error\",\"errorReason\":\"...\"}'\n"
+  "  GET /admin/faults               POST adds a rule, DELETE takes all away, DELETE /admin/faults/ID one\n";
+
+static bool is_help(const char *word) { return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0; }
+
 int dl_cli_admin(int argc, char **argv) {
   const char *key = getenv("DAYTONA_API_KEY");
-  if (argc < 2 || argc > 3) {
-    fputs(
-      "usage: daytona-local admin GET|POST|PUT|DELETE PATH [JSON]   (as in: admin POST /admin/clock "
-      "'{\"jump_ms\":60000}')\n",
-      stderr);
-    return 2;
-  }
+  if (argc == 1 && is_help(argv[0])) return fputs(usage, stdout) < 0;
+  if (argc < 2 || argc > 3) return fputs(usage, stderr), 2;
   char *url = admin_url(argv[1]);
   if (!url || !key) {
     fputs("daytona-local: DAYTONA_API_KEY and DAYTONA_API_URL (or DAYTONA_LOCAL_ADMIN_URL) must be set\n",

@@ -22,11 +22,30 @@ static const char usage[] =
   "usage: daytona-local serve [OPTIONS]            a sandbox server on 127.0.0.1\n"
   "       daytona-local run [OPTIONS] -- CMD...    one for the life of a command, nothing left behind\n"
   "       daytona-local admin METHOD PATH [JSON]   an admin call to the server in the environment\n"
-  "       daytona-local --help | --version\n"
+  "       daytona-local COMMAND --help | --help | --version\n";
+
+static const char serve_usage[] =
+  "usage: daytona-local serve [OPTIONS]\n"
   "\n"
-  "  --listen HOST:PORT       where to listen (serve: 127.0.0.1:3986, run: any free port)\n"
-  "  --state DIR              state directory (serve: $XDG_STATE_HOME/daytona-local)\n"
-  "  --key KEY                API key; without one a fresh key is made (and printed by serve)\n"
+  "A sandbox server that stays. Without --key it makes one at its first start and keeps it in DIR/key.\n"
+  "\n"
+  "  --listen HOST:PORT       where to listen (127.0.0.1:3986)\n"
+  "  --state DIR              state directory ($XDG_STATE_HOME/daytona-local, or "
+  "~/.local/state/daytona-local)\n"
+  "  --print-env              print shell lines that set DAYTONA_API_URL and _KEY; nothing else goes to "
+  "stdout\n";
+
+static const char run_usage[] =
+  "usage: daytona-local run [OPTIONS] -- CMD...\n"
+  "\n"
+  "A server for the life of a command, with a fresh key in its environment.\n"
+  "\n"
+  "  --listen HOST:PORT       where to listen (any free port of 127.0.0.1)\n"
+  "  --state DIR              state directory, kept (else one in $TMPDIR, /var/tmp or /tmp that is "
+  "removed)\n";
+
+static const char common_usage[] =
+  "  --key KEY                API key; may be repeated\n"
   "  --key-file FILE          keys, one per line, each with optional permissions\n"
   "  --jwt-token TOKEN        accept this token with the organization header\n"
   "  --organization-id ID     the organization's id\n"
@@ -48,10 +67,8 @@ static const char usage[] =
   "  --reader-patience MS     how long a program waits for a client that takes nothing (10000)\n"
   "  --max-cpu N --max-memory GIB --max-disk GIB   per sandbox (4, 8, 10)\n"
   "  --fault JSON             a fault rule, see README.md; may be repeated\n"
-  "  --print-env              serve: print shell lines that set DAYTONA_API_URL and _KEY\n"
-  "  --log error|warn|info|debug\n";
-
-void dl_cli_usage(void) { fputs(usage, stdout); }
+  "  --log error|warn|info|debug\n"
+  "  --log-requests           a line per request: method, path without query and tokens, status, ms\n";
 
 /* ---- option readers: NULL, or what is wrong ---- */
 
@@ -250,6 +267,12 @@ static const char *read_origin(dl_cli_opts *o, const char *value) {
 static const char *read_unenforced(dl_cli_opts *o, const char *value) {
   return (void)value, o->control.accepts_unenforced = true, NULL;
 }
+static const char *read_log_requests(dl_cli_opts *o, const char *value) {
+  return (void)value, o->control.logs_requests = true, NULL;
+}
+static const char *read_help(dl_cli_opts *o, const char *value) {
+  return (void)value, o->wants_help = true, NULL;
+}
 static const char *read_print_env(dl_cli_opts *o, const char *value) {
   return (void)value, o->prints_env = true, NULL;
 }
@@ -287,6 +310,9 @@ static const struct {
   {"--fault", true, read_fault},
   {"--print-env", false, read_print_env},
   {"--log", true, read_log},
+  {"--log-requests", false, read_log_requests},
+  {"--help", false, read_help},
+  {"-h", false, read_help},
 };
 
 /* Takes one option at argv[*at], as "--name value" or "--name=value"; NULL or what is wrong. */
@@ -322,6 +348,7 @@ int dl_cli_parse(int argc, char **argv, dl_cli_opts *o) {
     if (problem) fprintf(stderr, "daytona-local: %s %s\n", name, problem);
     free(name);
     if (problem) return 2;
+    if (o->wants_help) return 0;
   }
   const char *problem = check(o);
   if (problem) fprintf(stderr, "daytona-local: %s\n", problem);
@@ -346,18 +373,37 @@ void dl_cli_clear(dl_cli_opts *o) {
   dl_keys_free_list(o->keys, o->key_count);
 }
 
+static bool is_any_of(const char *word, const char *const *names) {
+  for (; *names; names++)
+    if (strcmp(word, *names) == 0) return true;
+  return false;
+}
+
+static int unknown_command(const char *word) {
+  if (!*word) return fputs(usage, stderr), 2;
+  fprintf(stderr,
+          "daytona-local: unknown command '%s': there are serve, run and admin; see daytona-local --help\n",
+          word);
+  return 2;
+}
+
 int dl_cli_main(int argc, char **argv) {
+  static const char *const help[] = {"--help", "-h", "help", NULL}, *const version[] = {"--version", "-V",
+                                                                                        "version", NULL};
   const char *command = argc > 1 ? argv[1] : "";
   if (strcmp(command, "toolbox") == 0) return dl_toolbox_main(argc - 1, argv + 1);
   if (strcmp(command, "own-root") == 0) return dl_own_root_main(argc - 2, argv + 2);
   if (strcmp(command, "admin") == 0) return dl_cli_admin(argc - 2, argv + 2);
-  if (strcmp(command, "--version") == 0) return puts("daytona-local " DL_VERSION) < 0;
-  if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0) return dl_cli_usage(), 0;
+  if (is_any_of(command, version)) return puts("daytona-local " DL_VERSION) < 0;
+  if (is_any_of(command, help)) return fputs(usage, stdout) < 0;
   bool is_run = strcmp(command, "run") == 0;
-  if (!is_run && strcmp(command, "serve") != 0) return fputs(usage, stderr), 2;
+  if (!is_run && strcmp(command, "serve") != 0) return unknown_command(command);
   dl_cli_opts o = {.is_run = is_run};
   int rc = dl_cli_parse(argc - 2, argv + 2, &o);
-  if (rc == 0) rc = is_run ? dl_cli_run(&o) : dl_cli_serve(&o);
+  if (rc == 0 && o.wants_help)
+    printf("%s%s", is_run ? run_usage : serve_usage, common_usage);
+  else if (rc == 0 && (rc = dl_init_split()) == 0)
+    rc = is_run ? dl_cli_run(&o) : dl_cli_serve(&o);
   dl_cli_clear(&o);
   return rc;
 }

@@ -19,15 +19,17 @@ typedef struct {
   size_t fault_count;
   char **trusted_proxies, **allowed_origins;
   size_t trusted_proxy_count, allowed_origin_count;
-  bool is_run, prints_env;
+  bool is_run, prints_env, wants_help;
   char **command; /* of run */
 } dl_cli_opts;
 
 /* 0, or an exit status after the reason was printed. */
 int dl_cli_parse(int argc, char **argv, dl_cli_opts *out);
 void dl_cli_clear(dl_cli_opts *o);
-void dl_cli_usage(void);
 
+/* As process 1: the caller goes on in a child, and process 1 never returns. 0, or an exit status after the reason was
+ * printed. Before there are threads. */
+int dl_init_split(void);
 int dl_cli_serve(dl_cli_opts *o);
 int dl_cli_run(dl_cli_opts *o);
 int dl_cli_admin(int argc, char **argv);

@@ -5,10 +5,12 @@
  */
 #include "cli.h"
 
+#include "base/buf.h"
 #include "base/thread.h"
 #include "control/store/removal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -155,53 +157,151 @@ static char *default_state(void) {
   return home && home[0] == '/' ? dl_xprintf("%s/.local/state/daytona-local", home) : NULL;
 }
 
-static int make_path(const char *path) {
-  char *copy = dl_xstrdup(path);
-  for (char *at = copy + 1; *at; at++) {
-    if (*at != '/') continue;
-    *at = '\0';
-    mkdir(copy, 0755);
-    *at = '/';
-  }
-  int rc = mkdir(copy, 0700) == 0 || errno == EEXIST ? 0 : -1;
-  if (rc) fprintf(stderr, "daytona-local: cannot make %s: %s\n", path, strerror(errno));
-  free(copy);
-  return rc;
+static int make_one(const char *path, mode_t mode) {
+  struct stat st;
+  if (mkdir(path, mode) == 0 || (stat(path, &st) == 0 && S_ISDIR(st.st_mode))) return 0;
+  return errno == EEXIST ? ENOTDIR : errno;
 }
 
-static void announce(const app *a, const dl_cli_opts *o, const char *fresh_key) {
-  const char *url = dl_server_url(a->server);
-  if (fresh_key) printf("daytona-local: API key %s\n", fresh_key);
-  if (o->prints_env)
+/* `path` and what is missing above it. The reason names the first part that cannot be made, and the way out. */
+static int make_path(const char *path) {
+  char *copy = dl_xstrdup(path);
+  int error = 0;
+  for (char *at = copy + 1; error == 0 && (at = strchr(at, '/')) != NULL; *at++ = '/') {
+    *at = '\0';
+    error = make_one(copy, 0755);
+    if (error) break;
+  }
+  if (error == 0) error = make_one(copy, 0700);
+  if (error)
+    fprintf(
+      stderr,
+      "daytona-local: cannot make %s: %s; --state DIR names another place for the state of the server\n",
+      copy, strerror(error));
+  free(copy);
+  return error ? -1 : 0;
+}
+
+/* ---- the key of a server that is given none ---- */
+
+static int write_key(const char *path, const char *key) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return errno;
+  bool ok = dprintf(fd, "%s\n", key) > 0 && fsync(fd) == 0;
+  int error = ok ? 0 : errno;
+  close(fd);
+  if (!ok) unlink(path);
+  return error;
+}
+
+/* Others could call the server with a key that they can read. */
+static const char *check_key_file(const char *path) {
+  struct stat st;
+  if (lstat(path, &st) != 0) return strerror(errno);
+  if (!S_ISREG(st.st_mode)) return "it is no regular file";
+  if (st.st_uid != geteuid()) return "it belongs to another user";
+  return (st.st_mode & 077) != 0 ? "other users may read it (chmod 600)" : NULL;
+}
+
+/* Made at the first start and kept, so that what clients have been given stays true. 0, or an exit status. */
+static int keep_key(dl_cli_opts *o) {
+  char *path = dl_xprintf("%s/key", o->state), *key = dl_key_generate(), *error = NULL;
+  int rc = write_key(path, key);
+  if (rc == 0) {
+    fprintf(stderr, "daytona-local: API key %s (kept in %s)\n", key, path);
+    o->keys = dl_xcalloc(1, sizeof *o->keys);
+    o->keys[o->key_count++] = (dl_key){dl_xstrdup(key), DL_PERM_ALL};
+  } else if (rc == EEXIST) {
+    const char *problem = check_key_file(path);
+    if (!problem) o->keys = dl_keys_read_file(path, &o->key_count, &error);
+    if (o->keys)
+      fprintf(stderr, "daytona-local: the API key is the one in %s\n", path);
+    else
+      fprintf(stderr, "daytona-local: cannot use the key in %s: %s\n", path, problem ? problem : error);
+  } else {
+    fprintf(stderr, "daytona-local: cannot keep the key in %s: %s; --key and --key-file give one\n", path,
+            strerror(rc));
+  }
+  explicit_bzero(key, strlen(key));
+  free(key);
+  free(path);
+  free(error);
+  return o->keys ? 0 : 1;
+}
+
+/* ---- what the user is told ---- */
+
+static bool is_loopback(const char *host) { return dl_starts_with(host, "127.") || strcmp(host, "::1") == 0; }
+
+static void warn_of_an_open_door(const dl_cli_opts *o) {
+  if (!o->cert)
+    fprintf(
+      stderr,
+      "daytona-local: WARNING: open to the network over plain HTTP: who reads along has the key, and may run "
+      "programs here; --tls-cert and --tls-key encrypt\n");
+  if (!o->control.public_url || !o->control.proxy_domain)
+    fprintf(stderr,
+            "daytona-local: answers name it by localhost or an address of this machine, with the port that "
+            "the client "
+            "used; for clients that call it by another name, give --public-url and --proxy-domain\n");
+}
+
+/* What a sandbox may miss, since it sees this machine's programs. */
+static void tell_missing_programs(void) {
+  static const char *const names[] = {"bash", "python3", "node", "git", "ps"};
+  static const char *const dirs[] = {"/usr/local/bin", "/usr/bin", "/bin"};
+  dl_buf missing;
+  dl_buf_init(&missing, 256);
+  for (size_t i = 0; i < DL_COUNT(names); i++) {
+    bool found = false;
+    for (size_t j = 0; j < DL_COUNT(dirs); j++) {
+      char *path = dl_xprintf("%s/%s", dirs[j], names[i]);
+      found = found || access(path, X_OK) == 0;
+      free(path);
+    }
+    if (!found) dl_buf_printf(&missing, "%s%s", missing.len > 0 ? ", " : "", names[i]);
+  }
+  if (missing.len > 0)
+    fprintf(stderr, "daytona-local: sandboxes have no %s, because this machine has none (see README.md)\n",
+            missing.data);
+  dl_buf_clear(&missing);
+}
+
+/* Messages go to stderr. stdout is for what a shell is to evaluate. */
+static void announce(const app *a, const dl_cli_opts *o) {
+  const char *url = dl_server_url(a->server), *host = o->listen_host ? o->listen_host : "127.0.0.1";
+  bool is_v6 = strchr(host, ':') != NULL;
+  if (o->prints_env) {
     printf("export DAYTONA_API_URL=%s/api\nexport DAYTONA_API_KEY=%s\n", url, o->keys[0].key);
+    fflush(stdout);
+  }
   if (o->control.runtime.isolation == DL_ISOLATION_NONE)
     fprintf(stderr,
             "daytona-local: WARNING: --isolation=none: sandboxes are plain processes of this user and can do "
             "everything it can\n");
-  printf("daytona-local: listening on %s/api\n", url);
-  fflush(stdout);
+  if (!is_loopback(host)) warn_of_an_open_door(o);
+  tell_missing_programs();
+  fprintf(stderr, "daytona-local: listening on %s://%s%s%s:%d/api%s%s\n", o->cert ? "https" : "http",
+          is_v6 ? "[" : "", host, is_v6 ? "]" : "", dl_server_port(a->server),
+          o->control.public_url ? ", for clients " : "", o->control.public_url ? o->control.public_url : "");
 }
 
 int dl_cli_serve(dl_cli_opts *o) {
   app a = {0};
-  char *fresh_key = NULL;
   if (!o->state) o->state = default_state();
-  if (!o->state) return fputs("daytona-local: --state is needed\n", stderr), 2;
+  if (!o->state)
+    return fputs("daytona-local: --state is needed, since neither XDG_STATE_HOME nor HOME is set\n", stderr),
+           2;
   if (make_path(o->state) != 0) return 1;
   if (!o->listen_host) o->control.listen_port = DEFAULT_PORT;
-  if (o->key_count == 0) {
-    fresh_key = dl_key_generate();
-    o->keys = dl_xcalloc(1, sizeof *o->keys);
-    o->keys[o->key_count++] = (dl_key){dl_xstrdup(fresh_key), DL_PERM_ALL};
-  }
+  if (o->key_count == 0 && keep_key(o) != 0) return 1;
   o->control.is_durable = true;
   open_loop(&a);
   int rc = bring_up(&a, o);
   if (rc == 0) {
-    announce(&a, o, fresh_key);
+    announce(&a, o);
     uv_run(&a.loop, UV_RUN_DEFAULT);
   }
-  free(fresh_key);
   return tear_down(&a, rc);
 }
 
@@ -258,19 +358,31 @@ static int spawn(app *a, dl_cli_opts *o) {
   return rc == 0 ? 0 : rc == UV_ENOENT ? 127 : 126;
 }
 
+/* Homes lie here. /var/tmp comes before /tmp, because where /tmp is in memory, files in it would count against a
+ * sandbox's memory limit. Whoever sets TMPDIR means it. 0, or -1 after the reason was printed. */
+static int make_private_state(dl_cli_opts *o) {
+  const char *tmp = getenv("TMPDIR");
+  bool is_told = tmp && tmp[0] == '/';
+  const char *const places[] = {is_told ? tmp : "/var/tmp", is_told ? NULL : "/tmp"};
+  int error = 0;
+  for (size_t i = 0; i < DL_COUNT(places) && places[i]; i++) {
+    o->state = dl_xprintf("%s/daytona-local-XXXXXX", places[i]);
+    if (mkdtemp(o->state)) return 0;
+    if (i == 0) error = errno;
+    free(o->state);
+    o->state = NULL;
+  }
+  fprintf(stderr,
+          "daytona-local: cannot make a directory in %s: %s; TMPDIR or --state DIR names another place\n",
+          is_told ? tmp : "/var/tmp or /tmp", strerror(error));
+  return -1;
+}
+
 int dl_cli_run(dl_cli_opts *o) {
   app a = {0};
-  const char *tmp = getenv("TMPDIR");
   bool is_private = !o->state;
   open_loop(&a);
-  if (is_private) {
-    /* Homes lie here. Where /tmp is in memory, files in it would count against a sandbox's memory limit. */
-    o->state = dl_xprintf("%s/daytona-local-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/var/tmp");
-    if (!mkdtemp(o->state)) {
-      fprintf(stderr, "daytona-local: cannot make %s: %s\n", o->state, strerror(errno));
-      return tear_down(&a, 1);
-    }
-  }
+  if (is_private && make_private_state(o) != 0) return tear_down(&a, 1);
   char *key = dl_key_generate();
   o->keys = dl_xrealloc(o->keys, (o->key_count + 1) * sizeof *o->keys);
   memmove(o->keys + 1, o->keys, o->key_count++ * sizeof *o->keys);

@@ -72,6 +72,8 @@ extern const char DL_ALPHABET_PREVIEW[]; /* a-z 0-9 - _ */
 /* ---- wall time in milliseconds since 1970, UTC ---- */
 
 int64_t dl_wall_ms(void);
+/* The same pace from an unknown beginning, and no jumps. */
+int64_t dl_steady_ms(void);
 #define DL_ISO_LEN 24
 typedef struct {
   char text[DL_ISO_LEN + 8];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Virtual time = base_virtual + (real - base_real) * speed; it never runs backwards.
+ * Virtual time = base_virtual + (steady - base_steady) * speed; it never runs backwards.
  */
 #include "base/clock.h"
 
@@ -8,19 +8,22 @@
 
 void dl_clock_init(dl_clock *c, double speed) {
   c->speed = speed;
-  c->base_real = c->base_virtual = dl_wall_ms();
+  c->base_steady = c->first_steady = dl_steady_ms();
+  c->base_virtual = c->first_wall = dl_wall_ms();
 }
 
 int64_t dl_clock_now(const dl_clock *c) {
-  int64_t real = dl_wall_ms() - c->base_real;
-  if (real < 0) real = 0; /* the machine's clock was set back */
-  return c->base_virtual + (int64_t)((double)real * c->speed);
+  return c->base_virtual + (int64_t)((double)(dl_steady_ms() - c->base_steady) * c->speed);
+}
+
+int64_t dl_clock_followed(const dl_clock *c) {
+  int64_t jumped = (dl_wall_ms() - c->first_wall) - (dl_steady_ms() - c->first_steady);
+  return dl_clock_now(c) + jumped;
 }
 
 static void rebase(dl_clock *c) {
-  int64_t now = dl_clock_now(c);
-  c->base_virtual = now;
-  c->base_real = dl_wall_ms();
+  c->base_virtual = dl_clock_now(c);
+  c->base_steady = dl_steady_ms();
 }
 
 void dl_clock_jump(dl_clock *c, int64_t ms) {

@@ -2,6 +2,9 @@
  *
  * The clock of the control plane: UTC milliseconds that can run faster than the wall and be
  * moved forward. Timestamps, timers, expiries and rate-limit windows all live on it.
+ *
+ * It begins at the machine's time and does not follow it when that jumps (a laptop that wakes up, NTP after the
+ * boot): nothing becomes due by that. A server that is started again has the machine's time.
  */
 #ifndef DL_CLOCK_H
 #define DL_CLOCK_H
@@ -10,11 +13,14 @@
 
 typedef struct {
   double speed;
-  int64_t base_real, base_virtual; /* where the present speed began */
+  int64_t base_steady, base_virtual; /* where the present speed began */
+  int64_t first_steady, first_wall;  /* of the beginning */
 } dl_clock;
 
 void dl_clock_init(dl_clock *c, double speed);
 int64_t dl_clock_now(const dl_clock *c);
+/* The same, had the machine's clock been followed: to compare with what a client has made with a clock of its own. */
+int64_t dl_clock_followed(const dl_clock *c);
 /* Forward only. */
 void dl_clock_jump(dl_clock *c, int64_t ms);
 void dl_clock_set_speed(dl_clock *c, double speed);

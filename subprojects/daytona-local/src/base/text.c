@@ -60,6 +60,12 @@ bool dl_parse_bool(const char *text, bool *out) {
   return true;
 }
 
+int64_t dl_steady_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 int64_t dl_wall_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);

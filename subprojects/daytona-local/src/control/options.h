@@ -24,6 +24,7 @@ typedef struct {
   dl_runtime_opts runtime;              /* run_dir is filled in */
   double clock_speed;                   /* 0: 1 */
   bool answers_creating;                /* create answers before the sandbox is up */
+  bool logs_requests;                   /* a line on stderr for each */
   bool accepts_unenforced;              /* store network lists that nothing here enforces */
   double max_cpu, max_memory, max_disk; /* per sandbox; 0: 4, 8, 10 */
   dl_rate_opts limits[DL_BUCKET_COUNT];

@@ -174,6 +174,7 @@ static void begin_request(dl_conn *c) {
   c->body_sent = 0;
   c->owes_continue = c->parser.expects_continue && c->parser.state != DL_HTTP1_DONE;
   dl_req *req = c->req = dl_req_new(c);
+  req->began_ns = uv_hrtime();
   h->opts.on_request(req, h->opts.user);
   if (c->is_over) return;
   if (c->parser.state == DL_HTTP1_DONE) {

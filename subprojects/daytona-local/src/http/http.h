@@ -44,6 +44,9 @@ typedef struct {
   dl_http_handler on_request; /* Required. */
   /* True: keep this fresh connection open but never read or answer it. Optional. */
   bool (*on_accept)(void *user);
+  /* The answer to a request that the handler got is decided, and its peer is there: its status (0: a reset, or none at
+   * all), and how long that took. `req` is borrowed for the call. Optional. */
+  void (*on_decided)(const dl_req *req, int status, uint64_t took_ms, void *user);
   void *user;
 } dl_http_opts;
 

@@ -135,7 +135,8 @@ struct dl_req {
   void (*on_gone)(dl_req *req, void *user);
   void *gone_user;
 
-  bool is_answered; /* the handler's duty is done */
+  uint64_t began_ns; /* given to the handler */
+  bool is_answered;  /* the handler's duty is done */
   dl_answer_kind answer;
   int status;
   dl_header *headers;

@@ -48,9 +48,12 @@ static bool begin(dl_req *req) {
 
 /* The answer is decided: `req` may be freed by this call. */
 static void decided(dl_req *req, dl_answer_kind kind, int status) {
+  const dl_http_opts *opts = req->conn ? &req->server->opts : NULL; /* else the server may be gone as well */
   req->answer = kind;
   req->status = status;
   req->is_answered = true;
+  if (opts && opts->on_decided)
+    opts->on_decided(req, status, (uv_hrtime() - req->began_ns) / 1000000, opts->user);
   req->on_gone = NULL;
   if (!req->conn)
     dl_req_maybe_free(req);

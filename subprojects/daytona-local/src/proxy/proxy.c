@@ -44,6 +44,8 @@ typedef struct {
   char *id;
   bool counts_as_activity;
   bool is_toolbox; /* paths of the answer are below /toolbox/{id} */
+  int64_t port;    /* of a preview's program, else 0 */
+  char *prefix;    /* what the client has in front of its paths; "" for a preview by host name */
   bool is_trusted; /* the client is a listed proxy */
 } passage;
 
@@ -110,9 +112,31 @@ static bool drop_header(void *user, const char *name, const char *value) {
   return dl_is_forwarding_header(name) && !p->is_trusted;
 }
 
+/* A program takes "localhost:PORT" for its own address, and makes its redirects from that. For the client this is
+ * the path alone, below what it has called. NULL: the value leads elsewhere, or is a path already. */
+static char *map_preview_location(const passage *p, const char *value) {
+  static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
+  const char *host = dl_starts_with(value, "http://")    ? value + 7
+                     : dl_starts_with(value, "https://") ? value + 8
+                                                         : NULL;
+  for (size_t i = 0; host != NULL && i < DL_COUNT(hosts); i++) {
+    char *own = dl_xprintf("%s:%lld", hosts[i], (long long)p->port);
+    const char *rest = dl_starts_with(host, own) ? host + strlen(own) : NULL;
+    free(own);
+    if (rest != NULL && (*rest == '\0' || strchr("/?#", *rest) != NULL))
+      return dl_xprintf("%s%s%s", p->prefix,
+                        *rest != '/'     ? "/"
+                        : rest[1] == '/' ? "/."
+                                         : "",
+                        rest); /* "//x" is a host */
+  }
+  return NULL;
+}
+
 /* The toolbox knows nothing of the prefix in front of its paths. */
 static char *map_header(void *user, const char *name, const char *value) {
   const passage *p = user;
+  if (p->port > 0 && strcasecmp(name, "Location") == 0) return map_preview_location(p, value);
   if (!p->is_toolbox || strcasecmp(name, "Location") != 0 || value[0] != '/') return NULL;
   char *prefix = dl_xprintf("/toolbox/%s", p->id);
   char *mapped = dl_starts_with(value, prefix) ? NULL : dl_xprintf("%s%s", prefix, value);
@@ -132,6 +156,7 @@ static void on_end(void *user) {
     sb->relay_count -= p->counts_as_activity;
     if (p->counts_as_activity) sb->last_activity_at = dl_now(p->control);
   }
+  free(p->prefix);
   free(p->id);
   free(p);
 }
@@ -206,13 +231,17 @@ static char *map_request_header(void *user, const char *name, const char *value)
   return strcasecmp(name, "Referer") == 0 ? referer_to_pass(value) : NULL;
 }
 
-static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, const char *path, way in) {
+/* `preview_port`: 0 where there is none; `prefix`: see passage. */
+static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, const char *path, way in,
+                    int64_t preview_port, const char *prefix) {
   passage *p = dl_xcalloc(1, sizeof *p);
   const char *skip = dl_req_header(req, SKIP_HEADER);
   *p = (passage){.control = c,
                  .sandbox = sb,
                  .id = dl_xstrdup(sb->id),
                  .is_toolbox = in == WAY_TOOLBOX,
+                 .port = preview_port,
+                 .prefix = dl_xstrdup(prefix),
                  .is_trusted = dl_is_from_trusted(&c->front, req)};
   p->counts_as_activity = !skip || strcasecmp(skip, "true") != 0;
   if (p->counts_as_activity) {
@@ -286,7 +315,8 @@ void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
   }
   credential who = find_credential(c, req, sb);
   if (who == BY_NOBODY && dl_query_get(dl_req_query(req), "signature")) {
-    dl_signature verdict = dl_signature_check(sb->signing_key, req, path + 1 + len, dl_now(c));
+    dl_signature verdict =
+      dl_signature_check(sb->signing_key, req, path + 1 + len, dl_clock_followed(&c->objects.clock));
     if (verdict == DL_SIGNATURE_NO_PATH) {
       dl_fail_proxy(c, req, 400, "bad request: a signed URL needs a path");
       return;
@@ -296,14 +326,14 @@ void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
   const char *missing = presented_any(req) ? "the credentials presented are not valid for this sandbox"
                                            : "authentication is missing";
   if (is_refused(c, req, who, missing)) return;
-  if (is_running(c, req, sb)) pass_on(c, req, sb, path + 1 + len, WAY_TOOLBOX);
+  if (is_running(c, req, sb)) pass_on(c, req, sb, path + 1 + len, WAY_TOOLBOX, 0, "");
 }
 
 static bool needs_credential(const dl_sandbox *sb, int64_t port) {
   return !sb->is_public || port == 2280 || port == 22222 || port == 33333;
 }
 
-void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char *path) {
+void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char *prefix, const char *path) {
   size_t digits = strspn(label, "0123456789");
   char number[8] = {0};
   int64_t port = 0;
@@ -325,10 +355,10 @@ void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char 
   if (is_refused(c, req, who, "this preview needs a token")) return;
   if (!is_running(c, req, sb)) return;
   if (port == 2280) {
-    pass_on(c, req, sb, path, WAY_TOOLBOX_PORT);
+    pass_on(c, req, sb, path, WAY_TOOLBOX_PORT, 0, "");
     return;
   }
   char *inner = dl_xprintf("/proxy/%lld%s", (long long)port, path);
-  pass_on(c, req, sb, inner, WAY_PREVIEW);
+  pass_on(c, req, sb, inner, WAY_PREVIEW, port, prefix);
   free(inner);
 }

@@ -10,7 +10,8 @@
 
 /* `path` is "/{sandboxId}/{rest}", still encoded. */
 void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path);
-/* `label` is "{port}-{sandbox id or signed token}"; `path` goes to the program on that port. */
-void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char *path);
+/* `label` is "{port}-{sandbox id or signed token}"; `path` goes to the program on that port; `prefix` is what the client
+ * has in front of it. */
+void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char *prefix, const char *path);
 
 #endif

@@ -323,8 +323,10 @@ static const char *network_text(const dl_runtime *rt, dl_box *box, const dl_box_
   if (box->network == DL_NETWORK_HOST) return "host";
   if (box->network == DL_NETWORK_NONE) return "none";
   const char *missing = dl_network_missing(rt);
-  if (missing != NULL) box->network = DL_NETWORK_NONE;
-  return missing != NULL ? missing : "private";
+  if (missing == NULL) return "private";
+  box->network = DL_NETWORK_NONE;
+  snprintf(box->network_reason, sizeof box->network_reason, "none (%s)", missing);
+  return box->network_reason;
 }
 
 static void set_limits(dl_box *box) {

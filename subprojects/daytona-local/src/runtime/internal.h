@@ -174,6 +174,7 @@ struct dl_box {
   dl_box_limits limits;
   struct dl_box_network *net;
   const char *network_text;
+  char network_reason[64];
 
   uv_work_t prepare, join;
   char *join_failure; /* belongs to the thread pool while is_joining */
@@ -203,7 +204,7 @@ bool dl_runtime_uid_taken(const dl_runtime *rt, unsigned uid);
 
 /* ---- network ---- */
 
-/* NULL: private boxes of this runtime get outside access; else why not. */
+/* NULL: private boxes of this runtime get outside access; else why not (a static text). */
 const char *dl_network_missing(const dl_runtime *rt);
 /* Start slirp4netns for the box whose process 1 is inner_pid; `ready` comes once. NULL when that did
  * not work. */

@@ -141,6 +141,7 @@ static void place_descriptors(const dl_launch *l) {
 _Noreturn static void child(const dl_launch *l) {
   /* First, so that a lock or connection of the server does not live on in us when it is killed. */
   place_descriptors(l);
+  int program = open(l->program, O_PATH | O_CLOEXEC); /* the stage may hide its path */
   setsid();
   if (l->stage) {
     stage(&l->command);
@@ -151,6 +152,8 @@ _Noreturn static void child(const dl_launch *l) {
   set_limits();
   reset_signals();
   execve(l->program, l->command.argv, l->envp);
+  /* Only then: some kernels name the process after the descriptor. */
+  execveat(program, "", l->command.argv, l->envp, AT_EMPTY_PATH);
   die("cannot run", l->program);
 }
 

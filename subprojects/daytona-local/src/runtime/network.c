@@ -35,9 +35,9 @@ struct dl_box_network {
 };
 
 const char *dl_network_missing(const dl_runtime *rt) {
-  if (rt->slirp == NULL) return "none (slirp4netns is not installed)";
+  if (rt->slirp == NULL) return "slirp4netns is not installed";
   int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-  if (fd < 0) return "none (no access to /dev/net/tun)";
+  if (fd < 0) return "no access to /dev/net/tun";
   close(fd);
   return NULL;
 }

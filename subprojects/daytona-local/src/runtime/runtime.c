@@ -23,6 +23,35 @@
 #define MAX_PROCESSES 4096
 #define PROBE_LIMIT_MS 5000
 
+/* The first number in a file of /proc/sys, or -1. */
+static long setting(const char *path) {
+  char text[32] = "";
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t got = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+  if (fd >= 0) close(fd);
+  return got > 0 ? strtol(text, NULL, 10) : -1;
+}
+
+/* Why this machine may not let bubblewrap isolate, and what helps. `said` is what bubblewrap has said. */
+static const char *way_out(const char *said, bool as_root) {
+  if (strstr(said, "nknown option") != NULL) return "bubblewrap 0.8 or newer is needed";
+  if (setting("/proc/sys/user/max_user_namespaces") == 0)
+    return "user namespaces are switched off: sysctl user.max_user_namespaces=10000 allows them";
+  if (!as_root && setting("/proc/sys/kernel/unprivileged_userns_clone") == 0)
+    return "user namespaces are for root only: sysctl kernel.unprivileged_userns_clone=1 allows them for "
+           "all, or run "
+           "the server as root";
+  if (!as_root && setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
+    return "AppArmor keeps user namespaces from programs without a profile: give bwrap one, or sysctl "
+           "kernel.apparmor_restrict_unprivileged_userns=0, or run the server as root";
+  if (strstr(said, "sandbox's user") != NULL)
+    return "the user ids from 200000 on are needed, and this container has fewer";
+  if (strstr(said, "/proc") != NULL || strstr(said, "ermitted") != NULL)
+    return "in a container it needs --privileged, or --cap-add SYS_ADMIN --security-opt seccomp=unconfined "
+           "--security-opt apparmor=unconfined --security-opt systempaths=unconfined";
+  return "see docs/local-server.md";
+}
+
 static int refuse(char *error, size_t size, const char *what, const char *detail) {
   snprintf(error, size, "%s%s%s", what, *detail ? ": " : "", detail);
   return -1;
@@ -117,7 +146,11 @@ static int probe(dl_runtime *rt, char *error, size_t size) {
   if (pid > 0 && !ended) kill(pid, SIGKILL);
   if (pid > 0) waitpid(pid, &status, 0);
   if (status == 0) return 0;
-  return refuse(error, size, "this machine does not let bubblewrap isolate", text);
+  snprintf(error, size,
+           "this machine does not let bubblewrap isolate%s%s; %s; --isolation=none goes without, and keeps "
+           "nothing apart",
+           *text ? ": " : "", text, way_out(text, rt->as_root));
+  return -1;
 }
 
 static int make_run_dir(dl_runtime *rt, const char *dir, char *error, size_t size) {
@@ -136,6 +169,11 @@ static int make_run_dir(dl_runtime *rt, const char *dir, char *error, size_t siz
 
 static int find_tools(dl_runtime *rt, const dl_runtime_opts *opts, char *error, size_t size) {
   rt->exe = realpath(opts->exe ? opts->exe : "/proc/self/exe", NULL);
+  if (rt->exe == NULL && errno == EACCES)
+    return refuse(error, size, "our own program is not open to this user",
+                  "a folder above it keeps others out (a clone in root's home?)");
+  if (rt->exe == NULL && opts->exe == NULL && access("/proc/self", F_OK) != 0)
+    return refuse(error, size, "cannot find our own program", "/proc is not mounted");
   if (rt->exe == NULL) return refuse(error, size, "cannot find our own program", strerror(errno));
   if (opts->node_modules != NULL) {
     rt->node_modules = realpath(opts->node_modules, NULL);
@@ -144,7 +182,9 @@ static int find_tools(dl_runtime *rt, const dl_runtime_opts *opts, char *error, 
   if (rt->isolation == DL_ISOLATION_NONE) return 0;
   rt->bwrap = find_program("bwrap");
   rt->slirp = find_program("slirp4netns");
-  if (rt->bwrap == NULL) return refuse(error, size, "bubblewrap (bwrap) is not installed", "");
+  if (rt->bwrap == NULL)
+    return refuse(error, size, "bubblewrap (bwrap) is not installed",
+                  "apt-get install bubblewrap; --isolation=none goes without, and keeps nothing apart");
   if (dl_syscalls_missing() != NULL) return refuse(error, size, dl_syscalls_missing(), "");
   return probe(rt, error, size);
 }
@@ -178,6 +218,8 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **ou
     free_runtime(rt);
     return -1;
   }
+  if (rt->isolation == DL_ISOLATION_BWRAP && rt->network == DL_NETWORK_PRIVATE && dl_network_missing(rt))
+    dl_warn("sandboxes have no network: %s", dl_network_missing(rt));
   /* A server that was killed at the wrong moment leaves half of a bubblewrap behind. */
   if (getpid() != 1 && !(geteuid() == 0 && !rt->as_root))
     dl_proctree_kill_orphans("bwrap", DL_BOX_EXE, rt->as_root ? rt->first_uid : geteuid(),

@@ -5,6 +5,7 @@
  */
 #include "server/dispatch.h"
 
+#include "base/buf.h"
 #include "control/routes/admin.h"
 #include "control/routes/answer.h"
 #include "control/routes/api.h"
@@ -179,14 +180,16 @@ static bool preflight(dl_control *c, dl_req *req) {
   return true;
 }
 
-static void to_preview(dl_control *c, dl_req *req, const char *label, const char *path) {
-  if (!hit(c, req, DL_TARGET_PREVIEW)) dl_proxy_preview(c, req, label, path);
+static void to_preview(dl_control *c, dl_req *req, const char *label, const char *prefix, const char *path) {
+  if (!hit(c, req, DL_TARGET_PREVIEW)) dl_proxy_preview(c, req, label, prefix, path);
 }
 
 static void preview_by_path(dl_control *c, dl_req *req, const char *rest) {
   size_t len = strcspn(rest, "/");
   char *label = dl_xstrndup(rest, len);
-  to_preview(c, req, label, rest[len] ? rest + len : "/");
+  char *prefix = dl_xprintf("/preview/%s", label);
+  to_preview(c, req, label, prefix, rest[len] ? rest + len : "/");
+  free(prefix);
   free(label);
 }
 
@@ -197,7 +200,7 @@ void dl_dispatch(dl_req *req, void *control) {
   if (c->is_closing) {
     dl_fail(c, req, 503, "the server is stopping");
   } else if (label) {
-    to_preview(c, req, label, path);
+    to_preview(c, req, label, "", path);
   } else if ((rest = behind(path, "/admin"))) {
     dl_admin_handle(c, req, rest);
   } else if ((rest = behind(path, "/api"))) {
@@ -211,5 +214,73 @@ void dl_dispatch(dl_req *req, void *control) {
   } else {
     dl_fail_proxy(c, req, 404, "not found: not found");
   }
+  free(label);
+}
+
+/* ---- the log of requests ---- */
+
+#define LOGGED_PATH_MAX 1024
+
+/* Where a token may stand in a path: behind these segments, as one segment or, in a preview's label, behind a port. */
+static bool is_token_next(const char *path, size_t at) {
+  static const char *const before[] = {"/signed-preview-url/", "/preview/"};
+  for (size_t i = 0; i < DL_COUNT(before); i++) {
+    size_t len = strlen(before[i]);
+    if (at >= len && strncmp(path + at - len, before[i], len) == 0) return true;
+  }
+  return false;
+}
+
+/* The id of a sandbox is no secret, and a port says what is looked at. */
+static char *shown_segment(const char *segment, size_t len) {
+  char *text = dl_xstrndup(segment, len);
+  size_t digits = strspn(text, "0123456789");
+  bool has_port = digits > 0 && digits < 6 && text[digits] == '-';
+  if (has_port && !dl_is_uuid(text + digits + 1)) {
+    char *masked = dl_xprintf("%.*s-***", (int)digits, text);
+    free(text);
+    return masked;
+  }
+  if (!has_port) dl_set(&text, "***");
+  return text;
+}
+
+/* Anything may be in a path that is not printable. */
+static void put_shown(dl_buf *out, const char *text, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if (c > ' ' && c < 0x7f)
+      dl_buf_append(out, text + i, 1);
+    else
+      dl_buf_printf(out, "%%%02X", c);
+  }
+}
+
+void dl_log_request(const dl_req *req, int status, uint64_t took_ms, void *control) {
+  const char *path = dl_req_path(req);
+  char *label = preview_label(dl_req_header(req, "Host")), *shown = NULL;
+  dl_buf out;
+  (void)control;
+  dl_buf_init(&out, 4 * LOGGED_PATH_MAX);
+  if (label) {
+    shown = shown_segment(label, strlen(label));
+    dl_buf_printf(&out, "//%s", shown);
+    free(shown);
+  }
+  for (size_t at = 0; path[at] != '\0' && at < LOGGED_PATH_MAX;) {
+    size_t len = strcspn(path + at, "/");
+    if (len > 0 && !label && is_token_next(path, at)) {
+      shown = shown_segment(path + at, len);
+      put_shown(&out, shown, strlen(shown));
+      free(shown);
+    } else {
+      put_shown(&out, path + at, len);
+    }
+    at += len;
+    if (path[at] == '/') put_shown(&out, path + at++, 1);
+  }
+  fprintf(stderr, "daytona-local: %s %s %d %llu ms\n", dl_req_method(req), out.data ? out.data : "", status,
+          (unsigned long long)took_ms);
+  dl_buf_clear(&out);
   free(label);
 }

@@ -10,4 +10,8 @@
 /* The handler of the HTTP server. */
 void dl_dispatch(dl_req *req, void *control);
 
+/* One line for an answered request: method, path, status, milliseconds. Without the query and without tokens in the
+ * path. For dl_http_opts.on_decided. */
+void dl_log_request(const dl_req *req, int status, uint64_t took_ms, void *control);
+
 #endif

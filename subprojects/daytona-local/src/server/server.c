@@ -45,6 +45,7 @@ static int listen_http(dl_server *s, char **error) {
     .tls_client_ca_pem = c->opts.tls_client_ca_pem,
     .on_request = dl_dispatch,
     .on_accept = on_accept,
+    .on_decided = c->opts.logs_requests ? dl_log_request : NULL,
     .user = c,
   };
   s->http = dl_http_new(s->loop, &http, error);
@@ -63,6 +64,9 @@ static int listen_http(dl_server *s, char **error) {
   c->front = c->opts.front;
   c->front.scheme = c->scheme;
   c->front.url = c->url;
+  c->front.domain = c->proxy_domain;
+  c->front.has_public_url = c->opts.public_url != NULL;
+  c->front.has_proxy_domain = c->opts.proxy_domain != NULL;
   return 0;
 }
 
@@ -105,6 +109,8 @@ out:
 }
 
 const char *dl_server_url(const dl_server *s) { return s->control.url; }
+
+int dl_server_port(const dl_server *s) { return dl_http_port(s->http); }
 
 bool dl_server_add_fault(dl_server *s, const json_t *rule, char **error) {
   return dl_faults_add(s->control.faults, rule, error) != NULL;

@@ -16,7 +16,8 @@ dl_server *dl_server_new(uv_loop_t *loop, const dl_control_opts *opts, char **er
 void dl_server_close(dl_server *s, void (*on_closed)(void *user), void *user);
 /* What a close is waiting for, in words. From any thread. */
 const char *dl_server_closing_step(void);
-const char *dl_server_url(const dl_server *s); /* http://127.0.0.1:PORT */
+const char *dl_server_url(const dl_server *s); /* for clients: http://127.0.0.1:PORT, or --public-url */
+int dl_server_port(const dl_server *s);
 /* False and *error when it is no rule of a fault. */
 bool dl_server_add_fault(dl_server *s, const json_t *rule, char **error);
 

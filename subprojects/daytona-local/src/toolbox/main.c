@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/thread.h"
 #include "runtime/proctree.h"
+#include "toolbox/absent/absent.h"
 #include "toolbox/core/gate.h"
 #include "toolbox/core/reply.h"
 #include "toolbox/core/spawn.h"
@@ -63,7 +64,7 @@ static const dl_route_table *const TABLES[] = {
   &DL_TB_EXEC_ROUTES,     &DL_TB_CODE_ROUTES,          &DL_TB_INFO_ROUTES,        &DL_TB_PORT_ROUTES,
   &DL_TB_FORWARD_ROUTES,  &DL_TB_FILES_ROUTES,         &DL_TB_SEARCH_ROUTES,      &DL_TB_UPLOAD_ROUTES,
   &DL_TB_DOWNLOAD_ROUTES, &DL_TB_BULK_DOWNLOAD_ROUTES, &DL_TB_INTERPRETER_ROUTES, &DL_TB_SESSION_ROUTES,
-  &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,
+  &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,           &DL_TB_ABSENT_ROUTES,
 };
 
 /* ---- requests ---- */

@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -74,22 +75,33 @@ class Server:
         if key:
             arguments += ["--key", key]
         as_user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-        self.process = subprocess.Popen(arguments + list(options), stdout=subprocess.PIPE, stderr=log, text=True,
-                                        env=env, **as_user)
-        self.lines = []
-        for line in self.process.stdout:
-            self.lines.append(line.strip())
-            found = re.search(r"listening on (https?)://127\.0\.0\.1:(\d+)/api", line)
+        self.process = subprocess.Popen(arguments + list(options), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, env=env, **as_user)
+        self.lines, self.port, self.is_told = [], None, threading.Event()
+        self.reader = threading.Thread(target=self.read_messages, args=((log or sys.stderr).fileno(),), daemon=True)
+        self.reader.start()
+        self.is_told.wait()
+        if self.port is None:
+            raise RuntimeError("the server did not start: exit %s" % self.process.wait())
+
+    def read_messages(self, log):
+        """Passes them on to `log`, but for those of an ordinary start."""
+        for data in self.process.stderr:
+            line = data.decode(errors="replace").strip()
+            self.lines.append(line)
+            found = re.search(r"listening on https?://127\.0\.0\.1:(\d+)/api", line)
             if found:
-                self.port = int(found.group(2))
-                return
-        raise RuntimeError("the server did not start: exit %s" % self.process.wait())
+                self.port = int(found.group(1))
+                self.is_told.set()
+            else:
+                os.write(log, data)
+        self.is_told.set()
 
     def stop(self, number=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(number)
-        self.process.stdout.close()
         code = self.process.wait(30)
+        self.reader.join(5)
         if self.owns_state:
             shutil.rmtree(self.state, ignore_errors=True)
         return code

@@ -22,6 +22,9 @@ class H(http.server.BaseHTTPRequestHandler):
             body = str(self.headers).encode() + self.path.encode()
             self.send_response(200); self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)
             return
+        if self.path.startswith('/to/'):
+            self.send_response(302); self.send_header('Location', self.path[4:].replace('HOST', self.headers['Host'])); self.send_header('Content-Length', '0'); self.end_headers()
+            return
         if self.headers.get('Upgrade'):
             self.send_response(101); self.send_header('Upgrade', 'echo'); self.send_header('Connection', 'Upgrade'); self.end_headers()
             while True:
@@ -98,6 +101,20 @@ class Previews(harness.Case):
     def test_path_form(self):
         answer = self.server.call("GET", "/preview/8000-%s/deep/path?q=1" % self.box)
         self.assertIn(b"GET /deep/path?q=1", self.status(200, answer).body)
+
+    def test_redirects_lead_back_to_the_preview(self):
+        """A program knows itself as localhost:PORT, and a browser does not."""
+        by_path = "/preview/8000-" + self.box
+        for to, seen, below in (("http://HOST/new", "/new", by_path + "/new"), ("https://HOST/new?q=1", "/new?q=1", by_path + "/new?q=1"),
+                                ("http://127.0.0.1:8000", "/", by_path + "/"), ("http://HOST?q", "/?q", by_path + "/?q"),
+                                ("http://HOST//evil.example", "/.//evil.example", by_path + "/.//evil.example"),
+                                ("http://localhost:8001/x", "http://localhost:8001/x", "http://localhost:8001/x"),
+                                ("http://localhost:80001/x", "http://localhost:80001/x", "http://localhost:80001/x"),
+                                ("https://example.com/x", "https://example.com/x", "https://example.com/x"), ("x/y", "x/y", "x/y")):
+            with self.subTest(to=to):
+                self.assertEqual(self.status(302, self.get("/to/" + to, key=self.server.key)).headers["Location"], seen)
+                answer = self.server.call("GET", "/preview/8000-%s/to/%s" % (self.box, to))
+                self.assertEqual(self.status(302, answer).headers["Location"], below)
 
     def test_head_and_large_bodies_stream(self):
         answer = self.get(key=self.server.key, method="HEAD")

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the official clients of four languages send and rely on, beyond what ours does."""
 import base64
+import http.client
 import io
+import json
 import os
+import socket
+import subprocess
+import threading
 import unittest
 import zipfile
 
@@ -151,6 +156,112 @@ class Sandbox(harness.Case):
         commands = self.server.call("GET", "/toolbox/%s/process/session/entrypoint" % box).json["commands"]
         self.assertEqual(len(commands), 1)
         self.assertNotIn("exitCode", commands[0])
+
+
+class Addresses(harness.Case):
+    """Answers name the server as the client has called it, as far as that can be believed."""
+
+    def seen(self, server, host, **headers):
+        """(URL of toolbox calls, preview URL, what the configuration says) for a client that sends `host`."""
+        ask = lambda path: server.api("GET", path, host=host, headers={k.replace("_", "-"): v for k, v in headers.items()}).json
+        toolbox = {ask("/sandbox/web")["toolboxProxyUrl"], ask("/sandbox")["items"][0]["toolboxProxyUrl"], ask("/sandbox/paginated")["items"][0]
+                   ["toolboxProxyUrl"], ask("/sandbox/%s/toolbox-proxy-url" % self.box)["url"],
+                   ask("/config")["proxyToolboxUrl"]}
+        preview = {ask("/sandbox/web/ports/3000/preview-url")["url"],
+                   ask("/config")["proxyTemplateUrl"].replace("{{PORT}}", "3000").replace("{{sandboxId}}", self.box)}
+        self.assertEqual((len(toolbox), len(preview)), (1, 1), (toolbox, preview))
+        return toolbox.pop(), preview.pop().replace(self.box, "ID")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.box = cls.server.create(name="web")["id"]
+
+    def test_loopback_names_and_own_addresses_have_the_clients_port(self):
+        for host in ("localhost:13986", "127.0.0.1:13986", "[::1]:13986", "web.localhost:13986", "LOCALHOST:13986", "127.1.2.3:13986"):
+            with self.subTest(host=host):
+                self.assertEqual(self.seen(self.server, host), ("http://%s/toolbox" % host.lower(), "http://3000-ID.localhost:13986"))
+        self.assertEqual(self.seen(self.server, "localhost"), ("http://localhost/toolbox", "http://3000-ID.localhost"))
+        own = [a for a in subprocess.run(["hostname", "-I"], capture_output=True, text=True).stdout.split() if ":" not in a]
+        for address in own[:1]:
+            self.assertEqual(self.seen(self.server, address + ":81"), ("http://%s:81/toolbox" % address, "http://3000-ID.localhost:81"))
+
+    def test_no_other_name_is_believed(self):
+        port = self.server.port
+        for host in ("evil.example", "evil.example:%d" % port, "192.0.2.7:80", "localhost.evil.example", "localhost:0", "localhost:99999",
+                     "localhost:80x", "notlocalhost", "127.0.0.1.evil.example"):
+            with self.subTest(host=host):
+                self.assertEqual(self.seen(self.server, host), ("http://127.0.0.1:%d/toolbox" % port, "http://3000-ID.localhost:%d" % port))
+        # Nor a header that anybody can send.
+        self.assertEqual(self.seen(self.server, "localhost:81", X_Forwarded_Host="evil.example", X_Forwarded_Proto="https")[0],
+                         "http://localhost:81/toolbox")
+
+    def test_a_mapped_port_works_from_create_to_exec(self):
+        """With a client that only knows the mapped port."""
+        outside = socket.create_server(("127.0.0.1", 0))
+        port = outside.getsockname()[1]
+
+        def pump(a, b):
+            try:
+                while data := a.recv(65536):
+                    b.sendall(data)
+                b.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+        def serve():
+            while True:
+                try:
+                    a, _ = outside.accept()
+                except OSError:
+                    return
+                b = socket.create_connection(("127.0.0.1", self.server.port))
+                for pair in ((a, b), (b, a)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+        threading.Thread(target=serve, daemon=True).start()
+        connection = http.client.HTTPConnection("localhost", port, timeout=40)
+        key = {"Authorization": "Bearer " + self.server.key, "Content-Type": "application/json"}
+        connection.request("POST", "/api/sandbox", "{}", key)
+        made = json.loads(connection.getresponse().read())
+        self.assertEqual(made["toolboxProxyUrl"], "http://localhost:%d/toolbox" % port)
+        connection.request("POST", "/toolbox/%s/process/execute" % made["id"], '{"command":"echo $((6*7))"}', key)
+        self.assertEqual(json.loads(connection.getresponse().read())["result"], "42\n")
+        connection.close()
+        outside.close()
+
+    def test_options_say_it_for_everybody(self):
+        server = harness.Server("--public-url", "https://sandboxes.test", "--proxy-domain", "previews.test", "--isolation=none")
+        try:
+            self.box = server.create(name="web")["id"]
+            for host in ("localhost:81", "evil.example", "sandboxes.test"):
+                self.assertEqual(self.seen(server, host), ("https://sandboxes.test/toolbox", "https://3000-ID.previews.test"))
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+    def test_a_listed_proxy_is_believed(self):
+        server = harness.Server("--trusted-proxy", "127.0.0.1", "--proxy-domain", "previews.test", "--isolation=none")
+        try:
+            self.box = server.create(name="web")["id"]
+            told = {"X_Forwarded_Host": "front.test:8443", "X_Forwarded_Proto": "https"}
+            self.assertEqual(self.seen(server, "10.0.0.1", **told), ("https://front.test:8443/toolbox", "https://3000-ID.previews.test"))
+            for bad in ("a b", "a/b", "user@host", "a,b", ""):
+                told["X_Forwarded_Host"] = bad
+                self.assertEqual(self.seen(server, "10.0.0.1", **told)[0], "http://127.0.0.1:%d/toolbox" % server.port)
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+
+class Absent(harness.Case):
+    def test_what_is_not_there_is_named(self):
+        box = self.server.create()["id"]
+        for method, path, word in (("POST", "/lsp/start", "language servers"), ("POST", "/lsp/completions", "language servers"),
+                                   ("GET", "/lsp/document-symbols?x=y", "language servers"), ("POST", "/computeruse/start", "desktop"),
+                                   ("GET", "/computeruse/status", "desktop"), ("POST", "/computeruse/mouse/click", "desktop"),
+                                   ("GET", "/computeruse/process/xvfb/status", "desktop")):
+            answer = self.server.call(method, "/toolbox/%s%s" % (box, path), {} if method == "POST" else None)
+            self.assertEqual((self.status(501, answer).json["code"], answer.json["source"]), ("NOT_IMPLEMENTED", "DAYTONA_DAEMON"))
+            self.assertIn(word, answer.json["message"])
+        self.status(404, self.server.call("GET", "/toolbox/%s/nothing" % box))
 
 
 class SharedVolume(harness.Case):

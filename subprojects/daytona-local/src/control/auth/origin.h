@@ -14,6 +14,9 @@
 /* Where the server stands; all borrowed. */
 typedef struct {
   const char *scheme, *url; /* its own scheme; what clients call it, as in dl_control */
+  const char *domain;       /* what host names of previews end in */
+  bool has_public_url,
+    has_proxy_domain; /* these two are what the options say, for every client: see called.h */
   /* Numeric addresses in their normal form (dl_address_normal), and origins as browsers write them. */
   char *const *trusted_proxies, *const *allowed_origins;
   size_t trusted_proxy_count, allowed_origin_count;

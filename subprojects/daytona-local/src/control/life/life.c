@@ -626,7 +626,7 @@ void dl_life_init(dl_life *l, dl_objects *objects, uv_loop_t *loop) {
 }
 
 int dl_life_open(dl_life *l, const dl_runtime_opts *opts, char **error) {
-  char text[512] = "";
+  char text[2048] = "";
   int rc = dl_runtime_new(l->objects->loop, opts, &l->runtime, text, sizeof text);
   if (rc != 0) *error = dl_xstrdup(text);
   return rc;

@@ -4,6 +4,7 @@
  */
 #include "control/routes/answer.h"
 
+#include "control/auth/called.h"
 #include "control/routes/shown.h"
 
 #include <stdlib.h>
@@ -116,7 +117,9 @@ void dl_answer_durable_text(dl_control *c, dl_req *req, int status, const char *
 }
 
 void dl_answer_sandbox(dl_control *c, dl_req *req, dl_sandbox *sb) {
-  dl_answer_durable(c, req, 200, dl_sandbox_dto(c, sb));
+  char *url = dl_called_url(&c->front, req);
+  dl_answer_durable(c, req, 200, dl_sandbox_dto(c, url, sb));
+  free(url);
 }
 
 /* ---- collected validation failures ---- */

@@ -3,6 +3,7 @@
  * What the server says about itself: configuration, health, regions, and the calls of families
  * that are empty here (metrics).
  */
+#include "control/auth/called.h"
 #include "control/objects/snapshots.h"
 #include "control/routes/call.h"
 
@@ -15,13 +16,18 @@ static json_t *limit_json(const dl_control *c, dl_bucket bucket) {
 
 static void config(dl_req *req, void *user) {
   dl_control *c = user;
+  char *url = dl_called_url(&c->front, req), *scheme = dl_called_scheme(&c->front, req),
+       *domain = dl_called_domain(&c->front, req);
   json_t *o =
     json_pack("{s:s, s:{s:o, s:s, s:s}, s:b, s:{}, s:o, s:o, s:s, s:s, s:i, s:b, s:s}", "version",
-              DL_API_VERSION, "oidc", "issuer", json_sprintf("%s/oidc", c->url), "clientId", "local",
-              "audience", "local", "linkedAccountsEnabled", 0, "announcements", "proxyTemplateUrl",
-              json_sprintf("%s://{{PORT}}-{{sandboxId}}.%s", c->scheme, c->proxy_domain), "proxyToolboxUrl",
-              json_sprintf("%s/toolbox", c->url), "defaultSnapshot", DL_DEFAULT_SNAPSHOT, "dashboardUrl",
-              c->url, "maxAutoArchiveInterval", 43200, "maintananceMode", 0, "environment", "local");
+              DL_API_VERSION, "oidc", "issuer", json_sprintf("%s/oidc", url), "clientId", "local", "audience",
+              "local", "linkedAccountsEnabled", 0, "announcements", "proxyTemplateUrl",
+              json_sprintf("%s://{{PORT}}-{{sandboxId}}.%s", scheme, domain), "proxyToolboxUrl",
+              json_sprintf("%s/toolbox", url), "defaultSnapshot", DL_DEFAULT_SNAPSHOT, "dashboardUrl", url,
+              "maxAutoArchiveInterval", 43200, "maintananceMode", 0, "environment", "local");
+  free(url);
+  free(scheme);
+  free(domain);
   json_object_set_new(
     o, "rateLimit",
     json_pack("{s:o, s:o, s:o, s:o}", "failedAuth", limit_json(c, DL_BUCKET_FAILED_AUTH), "authenticated",

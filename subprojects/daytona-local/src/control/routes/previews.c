@@ -2,6 +2,7 @@
  *
  * Calls for preview URLs, with the standing token of a sandbox or with signed ones.
  */
+#include "control/auth/called.h"
 #include "control/objects/previews.h"
 #include "control/routes/call.h"
 
@@ -13,8 +14,12 @@ static bool read_port(dl_control *c, dl_req *req, int64_t *port) {
   return false;
 }
 
-static char *host_url(const dl_control *c, int64_t port, const char *label) {
-  return dl_xprintf("%s://%lld-%s.%s", c->scheme, (long long)port, label, c->proxy_domain);
+static char *host_url(const dl_control *c, const dl_req *req, int64_t port, const char *label) {
+  char *scheme = dl_called_scheme(&c->front, req), *domain = dl_called_domain(&c->front, req);
+  char *url = dl_xprintf("%s://%lld-%s.%s", scheme, (long long)port, label, domain);
+  free(domain);
+  free(scheme);
+  return url;
 }
 
 static void preview_url(dl_req *req, void *user) {
@@ -22,7 +27,7 @@ static void preview_url(dl_req *req, void *user) {
   dl_sandbox *sb = dl_target(req);
   int64_t port;
   if (!read_port(c, req, &port)) return;
-  char *url = host_url(c, port, sb->id);
+  char *url = host_url(c, req, port, sb->id);
   dl_reply_json(req, 200,
                 json_pack("{s:s, s:s, s:s}", "sandboxId", sb->id, "url", url, "token", sb->preview_token));
   free(url);
@@ -45,7 +50,7 @@ static void signed_preview_url(dl_req *req, void *user) {
     dl_fail(c, req, 400, "too many signed preview URLs of this sandbox are alive");
     return;
   }
-  char *url = host_url(c, port, token);
+  char *url = host_url(c, req, port, token);
   dl_life_save(sb);
   dl_answer_durable(c, req, 200,
                     json_pack("{s:s, s:I, s:s, s:s}", "sandboxId", sb->id, "port", (json_int_t)port, "token",

@@ -5,6 +5,7 @@
  * A cursor is the sort value and the id of the last row shown, so it stays right while rows come
  * and go.
  */
+#include "control/auth/called.h"
 #include "control/routes/call.h"
 #include "control/routes/create.h"
 #include "control/routes/query.h"
@@ -254,8 +255,10 @@ static void list(dl_req *req, void *user) {
   if (select_rows(c, req, &k, list_sorts, &r)) {
     size_t first = cursor ? after_cursor(&r, cursor) : 0, i;
     json_t *items = json_array();
+    char *url = dl_called_url(&c->front, req);
     for (i = first; i < r.count && i - first < (size_t)limit; i++)
-      json_array_append_new(items, dl_sandbox_list_item(c, r.rows[i]));
+      json_array_append_new(items, dl_sandbox_list_item(c, url, r.rows[i]));
+    free(url);
     char *next = i < r.count ? make_cursor(r.by(r.rows[i - 1])) : NULL;
     dl_reply_json(req, 200, json_pack("{s:o, s:o}", "items", items, "nextCursor", dl_json_str_or_null(next)));
     free(next);
@@ -273,8 +276,10 @@ static void list_pages(dl_req *req, void *user) {
   rows r = {0};
   if (select_rows(c, req, &k, page_sorts, &r)) {
     json_t *items = json_array();
+    char *url = dl_called_url(&c->front, req);
     for (size_t i = (size_t)((page - 1) * limit); i < r.count && i < (size_t)(page * limit); i++)
-      json_array_append_new(items, dl_sandbox_dto(c, r.rows[i]));
+      json_array_append_new(items, dl_sandbox_dto(c, url, r.rows[i]));
+    free(url);
     dl_reply_json(req, 200,
                   json_pack("{s:o, s:i, s:i, s:i}", "items", items, "total", (int)r.count, "page", (int)page,
                             "totalPages", (int)((r.count + (size_t)limit - 1) / (size_t)limit)));
@@ -284,12 +289,16 @@ static void list_pages(dl_req *req, void *user) {
 
 static void get(dl_req *req, void *user) {
   dl_control *c = user;
-  dl_reply_json(req, 200, dl_sandbox_dto(c, dl_target(req)));
+  char *url = dl_called_url(&c->front, req);
+  dl_reply_json(req, 200, dl_sandbox_dto(c, url, dl_target(req)));
+  free(url);
 }
 
 static void toolbox_url(dl_req *req, void *user) {
   dl_control *c = user;
-  dl_reply_json(req, 200, json_pack("{s:o}", "url", json_sprintf("%s/toolbox", c->url)));
+  char *url = dl_called_url(&c->front, req);
+  dl_reply_json(req, 200, json_pack("{s:o}", "url", json_sprintf("%s/toolbox", url)));
+  free(url);
 }
 
 static const dl_route routes[] = {

@@ -7,13 +7,13 @@
 static json_t *time_or_null(int64_t ms) { return ms ? json_string(dl_iso_format(ms).text) : json_null(); }
 
 /* The keys that both forms have. */
-static json_t *common(const dl_control *c, const dl_sandbox *sb, bool in_list) {
+static json_t *common(const dl_control *c, const char *url, const dl_sandbox *sb, bool in_list) {
   json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:O}", "id", sb->id,
                         "organizationId", c->objects.organization_id, "name", sb->name, "target", sb->target,
                         "user", sb->user, "public", sb->is_public, "networkBlockAll", sb->is_blocked, "cpu",
                         dl_json_number(sb->cpu), "gpu", dl_json_number(sb->gpu), "memory",
                         dl_json_number(sb->memory), "disk", dl_json_number(sb->disk), "labels", sb->labels);
-  json_object_set_new(o, "toolboxProxyUrl", json_sprintf("%s/toolbox", c->url));
+  json_object_set_new(o, "toolboxProxyUrl", json_sprintf("%s/toolbox", url));
   json_object_set_new(o, "state", json_string(dl_sandbox_state_name(sb, in_list)));
   json_object_set_new(o, "desiredState", json_string(dl_want_name(sb->want)));
   json_object_set_new(o, "snapshot", dl_json_str_or_null(sb->snapshot));
@@ -40,10 +40,12 @@ static json_t *common(const dl_control *c, const dl_sandbox *sb, bool in_list) {
   return o;
 }
 
-json_t *dl_sandbox_list_item(const dl_control *c, const dl_sandbox *sb) { return common(c, sb, true); }
+json_t *dl_sandbox_list_item(const dl_control *c, const char *url, const dl_sandbox *sb) {
+  return common(c, url, sb, true);
+}
 
-json_t *dl_sandbox_dto(const dl_control *c, const dl_sandbox *sb) {
-  json_t *o = common(c, sb, false);
+json_t *dl_sandbox_dto(const dl_control *c, const char *url, const dl_sandbox *sb) {
+  json_t *o = common(c, url, sb, false);
   json_object_set(o, "env", sb->env);
   json_object_set(o, "volumes", sb->volumes);
   if (sb->backup_at) json_object_set_new(o, "backupCreatedAt", time_or_null(sb->backup_at));

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * By which address a client reaches the server, which is what its answers name. Behind a mapped port the client knows
+ * another one than the server.
+ *
+ * Host is what the client has written, and anybody can write anything there. So only the names of this machine itself are
+ * believed, with the port that comes with them: loopback names and the numeric addresses of its interfaces. What a listed
+ * proxy says (X-Forwarded-Host, X-Forwarded-Proto) is believed whatever it is. For every other name the answers have the
+ * server's own address; --public-url and --proxy-domain say better, and nothing changes what they say.
+ */
+#ifndef DL_CALLED_H
+#define DL_CALLED_H
+
+#include "control/auth/origin.h"
+
+/* The URL without a path, for answers to this request. Yours to free. */
+char *dl_called_url(const dl_front *f, const dl_req *req);
+/* The beginning of preview URLs, "http" or "https"; and what their host names end in. Both yours to free. */
+char *dl_called_scheme(const dl_front *f, const dl_req *req);
+char *dl_called_domain(const dl_front *f, const dl_req *req);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * /lsp, /computeruse and /recordings: what the platform's toolbox has and this one has not.
+ */
+#ifndef DL_TOOLBOX_ABSENT_H
+#define DL_TOOLBOX_ABSENT_H
+
+#include "http/http.h"
+
+extern const dl_route_table DL_TB_ABSENT_ROUTES;
+
+#endif
