@@ -18,7 +18,7 @@ EMPTY = {"name": [""], "snapshot": [""], "user": [""], "env": [{}], "labels": [{
          "networkAllowList": [""], "domainAllowList": [""], "outboundProxyUrl": [""], "otelEndpointOverride": [""], "target": [""],
          "cpu": [0], "gpu": [0], "gpuType": [[], ""], "spot": [False], "memory": [0], "disk": [0], "autoStopInterval": [0, 15],
          "autoPauseInterval": [0], "autoArchiveInterval": [0, 10080], "autoDeleteInterval": [-1], "ttlMinutes": [0], "volumes": [[]],
-         "buildInfo": [{}, {"dockerfileContent": "", "contextHashes": []}], "linkedSandbox": [""], "secrets": [[]]}
+         "buildInfo": [{}, {"dockerfileContent": "", "contextHashes": []}], "linkedSandbox": [""], "secrets": [[]], "kvm": [False], "queueTimeout": []}
 
 
 def make_wheel():
@@ -45,10 +45,19 @@ class Create(harness.Case):
 
     def test_all_of_them_at_once(self):
         plain = self.server.create()
-        for values in ({f: v[0] for f, v in EMPTY.items()}, {f: None for f in EMPTY}):
+        for values in ({f: v[0] for f, v in EMPTY.items() if v}, {f: None for f in EMPTY}):
             made = self.status(200, self.server.api("POST", "/sandbox", values)).json
             for field in ("outboundProxyUrl", "otelEndpointOverride", "networkAllowList", "domainAllowList", "target", "user", "snapshot"):
                 self.assertEqual(made[field], plain[field], field)
+
+    def test_fields_of_newer_clients(self):
+        self.assertIsNone(self.server.create()["queueTimeout"])
+        made = self.server.create(queueTimeout=5, kvm=False, name="queued")
+        self.assertEqual((made["queueTimeout"], made["kvm"]), (5, False))
+        self.assertEqual([i["queueTimeout"] for i in self.server.api("GET", "/sandbox").json["items"] if i["name"] == "queued"], [5])
+        for body in ({"queueTimeout": 0}, {"queueTimeout": 1.5}, {"queueTimeout": "5"}, {"queueTimeout": -1}, {"kvm": True}):
+            self.status(400, self.server.api("POST", "/sandbox", body))
+        self.assertTrue(self.server.api("GET", "/config").json["oidc"]["provider"])
 
     def test_what_asks_for_something_is_refused(self):
         sentence = "Cannot specify Sandbox resources when using a snapshot"

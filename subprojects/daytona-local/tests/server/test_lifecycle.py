@@ -11,7 +11,7 @@ REQUIRED = ["id", "organizationId", "name", "snapshot", "user", "env", "labels",
             "errorReason", "recoverable", "backupState", "autoStopInterval", "autoArchiveInterval",
             "autoDeleteInterval", "autoPauseInterval", "autoDestroyAt", "volumes", "createdAt", "updatedAt",
             "lastActivityAt", "sandboxClass", "daemonVersion", "runnerId", "toolboxProxyUrl", "outboundProxyUrl",
-            "otelEndpointOverride", "spot", "spotEvictedAt", "warmPoolId"]
+            "otelEndpointOverride", "queueTimeout", "spot", "spotEvictedAt", "warmPoolId"]
 
 
 class Create(harness.Case):

@@ -58,6 +58,7 @@ static const field fields[] = {
   FIELD("autoArchive", F_TIME, auto_archive),
   FIELD("autoDelete", F_TIME, auto_delete),
   FIELD("destroyAt", F_TIME, destroy_at),
+  FIELD("queueTimeout", F_TIME, queue_timeout),
   FIELD("createdAt", F_TIME, created_at),
   FIELD("updatedAt", F_TIME, updated_at),
   FIELD("lastActivityAt", F_TIME, last_activity_at),

@@ -47,6 +47,7 @@ typedef struct dl_sandbox {
   int64_t backup_at;                            /* 0: none */
   int64_t auto_stop, auto_archive, auto_delete; /* minutes */
   int64_t destroy_at;                           /* 0: no end of life */
+  int64_t queue_timeout;                        /* minutes, kept only: nothing queues here; 0: none */
   int64_t created_at, updated_at, last_activity_at;
   char *preview_token, *signing_key;
   json_t *signed_tokens; /* [{token, port, expiresAt}] */

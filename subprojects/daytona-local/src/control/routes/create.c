@@ -208,6 +208,17 @@ int64_t dl_clamp_archive(int64_t minutes) {
   return minutes == 0 || minutes > DL_ARCHIVE_MAX_MINUTES ? DL_ARCHIVE_MAX_MINUTES : minutes;
 }
 
+/* How long to wait for a place to run. Here there is always one, so it is checked and shown. */
+static void take_queue_timeout(dl_check *k, const json_t *body, int64_t *slot) {
+  json_t *value = dl_json_get(body, "queueTimeout");
+  if (!is_type(k, body, "queueTimeout", json_is_number(value), "a number") || !value) return;
+  double n = json_number_value(value);
+  if (n != floor(n) || n < 1 || n > MINUTES_MAX)
+    dl_check_add(k, "queueTimeout must be an integer not less than 1");
+  else
+    *slot = (int64_t)n;
+}
+
 static void check_pause(dl_check *k, const json_t *body) {
   json_t *pause = dl_json_get(body, "autoPauseInterval");
   if (!is_type(k, body, "autoPauseInterval", json_is_number(pause), "a number")) return;
@@ -216,6 +227,7 @@ static void check_pause(dl_check *k, const json_t *body) {
 
 static void read_fields(dl_control *c, dl_check *k, dl_sandbox *sb, const json_t *body) {
   int64_t ttl = 0;
+  bool wants_kvm = false;
   take_text(k, body, "name", &sb->name);
   take_text(k, body, "user", &sb->user);
   take_text(k, body, "target", &sb->target);
@@ -233,6 +245,9 @@ static void read_fields(dl_control *c, dl_check *k, dl_sandbox *sb, const json_t
   take_minutes(k, body, "ttlMinutes", 0, &ttl);
   is_type(k, body, "snapshot", json_is_string(dl_json_get(body, "snapshot")), "a string");
   is_type(k, body, "volumes", json_is_array(dl_json_get(body, "volumes")), "an array");
+  take_queue_timeout(k, body, &sb->queue_timeout);
+  take_bool(k, body, "kvm", &wants_kvm);
+  if (wants_kvm) dl_check_add(k, "kvm is not supported by containers");
   check_pause(k, body);
   check_env(k, sb->env);
   if (!*sb->name) dl_set(&sb->name, sb->id);

@@ -19,9 +19,9 @@ static void config(dl_req *req, void *user) {
   char *url = dl_called_url(&c->front, req), *scheme = dl_called_scheme(&c->front, req),
        *domain = dl_called_domain(&c->front, req);
   json_t *o =
-    json_pack("{s:s, s:{s:o, s:s, s:s}, s:b, s:{}, s:o, s:o, s:s, s:s, s:i, s:b, s:s}", "version",
+    json_pack("{s:s, s:{s:o, s:s, s:s, s:s}, s:b, s:{}, s:o, s:o, s:s, s:s, s:i, s:b, s:s}", "version",
               DL_API_VERSION, "oidc", "issuer", json_sprintf("%s/oidc", url), "clientId", "local", "audience",
-              "local", "linkedAccountsEnabled", 0, "announcements", "proxyTemplateUrl",
+              "local", "provider", "local", "linkedAccountsEnabled", 0, "announcements", "proxyTemplateUrl",
               json_sprintf("%s://{{PORT}}-{{sandboxId}}.%s", scheme, domain), "proxyToolboxUrl",
               json_sprintf("%s/toolbox", url), "defaultSnapshot", DL_DEFAULT_SNAPSHOT, "dashboardUrl", url,
               "maxAutoArchiveInterval", 43200, "maintananceMode", 0, "environment", "local");

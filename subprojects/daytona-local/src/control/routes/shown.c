@@ -27,6 +27,7 @@ static json_t *common(const dl_control *c, const char *url, const dl_sandbox *sb
   json_object_set_new(o, "autoDeleteInterval", json_integer(sb->auto_delete));
   json_object_set_new(o, "autoPauseInterval", json_integer(0));
   json_object_set_new(o, "autoDestroyAt", time_or_null(sb->destroy_at));
+  json_object_set_new(o, "queueTimeout", sb->queue_timeout ? json_integer(sb->queue_timeout) : json_null());
   json_object_set_new(o, "createdAt", json_string(dl_iso_format(sb->created_at).text));
   json_object_set_new(o, "updatedAt", json_string(dl_iso_format(sb->updated_at).text));
   json_object_set_new(o, "lastActivityAt", json_string(dl_iso_format(sb->last_activity_at).text));
