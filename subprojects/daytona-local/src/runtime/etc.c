@@ -61,12 +61,13 @@ static const struct {
  * is the last one of PATH, so whatever the machine has comes before them. */
 static const struct {
   const char *name, *text;
+  bool is_python; /* only where python3 is */
 } STAND_INS[] = {
-  {DL_ETC_BIN "/python", "#!/bin/sh\nexec python3 \"$@\"\n"},
-  {DL_ETC_BIN "/pip", PIP_STAND_IN},
-  {DL_ETC_BIN "/pip3", PIP_STAND_IN},
-  {DL_ETC_BIN "/npm", NPM_STAND_IN},
-  {DL_ETC_BIN "/npx", NPM_STAND_IN},
+  {DL_ETC_BIN "/python", "#!/bin/sh\nexec python3 \"$@\"\n", true},
+  {DL_ETC_BIN "/pip", PIP_STAND_IN, false},
+  {DL_ETC_BIN "/pip3", PIP_STAND_IN, false},
+  {DL_ETC_BIN "/npm", NPM_STAND_IN, false},
+  {DL_ETC_BIN "/npx", NPM_STAND_IN, false},
 };
 
 static const char *const COPIED[] = {
@@ -118,6 +119,19 @@ static char *copy_file(const char *dir, const char *name) {
   return failure;
 }
 
+/* An earlier server may have left it. */
+static void remove_file(const char *dir, const char *name) {
+  char *path = dl_xprintf("%s/%s", dir, name);
+  unlink(path);
+  free(path);
+}
+
+/* Whoever looks for a python must not find one that cannot run. */
+static bool has_python(void) {
+  return access("/usr/local/bin/python3", X_OK) == 0 || access("/usr/bin/python3", X_OK) == 0 ||
+         access("/bin/python3", X_OK) == 0;
+}
+
 static char *make_dir(const char *dir, const char *name) {
   char *path = dl_xprintf("%s/%s", dir, name);
   bool made = mkdir(path, 0755) == 0 || errno == EEXIST;
@@ -145,7 +159,10 @@ char *dl_etc_make(const char *dir) {
   for (size_t i = 0; failure == NULL && i < DL_COUNT(WRITTEN); i++)
     failure = write_file(dir, WRITTEN[i].name, WRITTEN[i].text, strlen(WRITTEN[i].text), 0644);
   for (size_t i = 0; failure == NULL && i < DL_COUNT(STAND_INS); i++)
-    failure = write_file(dir, STAND_INS[i].name, STAND_INS[i].text, strlen(STAND_INS[i].text), 0755);
+    if (!STAND_INS[i].is_python || has_python())
+      failure = write_file(dir, STAND_INS[i].name, STAND_INS[i].text, strlen(STAND_INS[i].text), 0755);
+    else
+      remove_file(dir, STAND_INS[i].name);
   for (size_t i = 0; failure == NULL && i < DL_COUNT(COPIED); i++) failure = copy_file(dir, COPIED[i]);
   for (size_t i = 0; failure == NULL && DL_ETC_DIRS[i] != NULL; i++) {
     char *host = dl_xprintf("/etc/%s", DL_ETC_DIRS[i]);

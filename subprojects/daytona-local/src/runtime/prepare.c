@@ -191,6 +191,15 @@ static bool show_as_own(const dl_box *box, dl_shared_dir *volume, int root) {
   return true;
 }
 
+/* Boxes will make files of their own users in it, so the next one with a mount has to settle the owner again. */
+static void open_without_mount(const dl_box *box, const dl_shared_dir *volume, int root) {
+  struct stat st;
+  if (fstat(root, &st) == 0 && st.st_uid == box->rt->volume_uid &&
+      fchownat(root, "", 0, 0, AT_EMPTY_PATH) != 0)
+    dl_warn("volume %s: %s", volume->dir, strerror(errno));
+  open_to_all(volume);
+}
+
 static char *ready_volume(const dl_box *box, dl_shared_dir *volume, bool as_root) {
   int root = open(volume->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return failed("find", volume->dir);
@@ -200,7 +209,7 @@ static char *ready_volume(const dl_box *box, dl_shared_dir *volume, bool as_root
     failure = dl_xprintf("the subpath '%s' of a volume is not a directory", volume->subpath);
   else
     failure = open_shared(volume, fd, "make");
-  if (failure == NULL && as_root && !show_as_own(box, volume, root)) open_to_all(volume);
+  if (failure == NULL && as_root && !show_as_own(box, volume, root)) open_without_mount(box, volume, root);
   close(root);
   return failure;
 }

@@ -5,8 +5,10 @@ import http.client
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import unittest
 import zipfile
@@ -314,6 +316,32 @@ class SharedVolume(harness.Case):
         os.chmod(root + "/by-root", 0o666)
         box = self.server.create(volumes=[{"volumeId": "old", "mountPath": "/v"}])["id"]
         self.out(box, "echo y > /v/dir/y; echo y > /v/by-root; rm -r /v/dir /v/by-root")
+
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("unshare"), "needs root and unshare")
+    def test_a_file_system_without_such_mounts(self):
+        """overlayfs, as below a container: what is not closed on purpose is shared all the same."""
+        top = tempfile.mkdtemp(prefix="dl-test-")
+        self.addCleanup(shutil.rmtree, top)
+        for name in ("lower", "upper", "work", "state"):
+            os.mkdir(os.path.join(top, name))
+        wrapper = os.path.join(top, "wrapper")
+        with open(wrapper, "w") as file:
+            file.write("#!/bin/sh\nexec unshare -m sh -c 'cd %s && mount --make-rprivate / && mount -t overlay overlay "
+                       "-o lowerdir=lower,upperdir=upper,workdir=work state && exec \"$0\" \"$@\"' %s \"$@\"\n"
+                       % (top, os.path.abspath(harness.program())))
+        os.chmod(wrapper, 0o755)
+        try:
+            server = harness.Server(exe=wrapper, state=os.path.join(top, "state"))
+        except RuntimeError:
+            self.skipTest("no overlayfs here")
+        try:
+            server.api("POST", "/volumes", {"name": "both"})
+            one, two = (server.create(volumes=[{"volumeId": "both", "mountPath": "/v"}])["id"] for _ in range(2))
+            for box, other in ((one, two), (two, one)):
+                self.assertEqual(server.execute(box, "mkdir /v/d; echo a > /v/d/f")["exitCode"], 0)
+                self.assertEqual(server.execute(other, "echo b >> /v/d/f; cat /v/d/f; rm -r /v/d"), {"exitCode": 0, "result": "a\nb\n"})
+        finally:
+            self.assertEqual(server.stop(), 0)
 
     @unittest.skipUnless(os.geteuid() == 0, "sandboxes have the server's own user")
     def test_no_file_of_a_volume_is_roots(self):
