@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "call/params.h"
+#include "core/large.h"
 #include "core/memory.h"
 #include "wire/error_map.h"
 
@@ -77,7 +78,8 @@ void daytona__op_path(daytona__op_t *op, const char *first, const char *second, 
 static void drop_exchange(daytona__op_t *op) {
   daytona__strbuf_t *body = &op->http.collected;
   bool is_secret = op->future->arena.is_secret || (op->data != NULL && op->data->arena.is_secret);
-  if (is_secret && body->data != NULL) daytona__wipe(body->data, body->room);
+  daytona__free_large(op->client->loop, body->data, body->room, is_secret);
+  daytona__strbuf_init(body, body->max);
   daytona__http_call_clear(&op->http);
 }
 

@@ -147,6 +147,20 @@ char *daytona__arena_printf(daytona__arena_t *arena, const char *format, ...) {
   return text;
 }
 
+void *daytona__arena_pop(daytona__arena_t *arena, size_t least, size_t *size) {
+  /* Large blocks stand behind the newest; the oldest may hold the arena itself, and is never large. */
+  for (daytona__chunk_t **at = &arena->chunks; *at != NULL; at = &(*at)->next) {
+    daytona__chunk_t *chunk = *at;
+    if (chunk->size <= least) continue;
+    assert(arena->end < (char *)chunk || arena->end > (char *)chunk + chunk->size);
+    *at = chunk->next;
+    *size = chunk->size;
+    arena->used -= chunk->size - HEADER;
+    return chunk;
+  }
+  return NULL;
+}
+
 void daytona__arena_clear(daytona__arena_t *arena) {
   daytona__chunk_t *chunk = arena->chunks;
   bool is_secret = arena->is_secret;

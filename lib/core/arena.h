@@ -43,6 +43,9 @@ char *daytona__arena_printf(daytona__arena_t *arena, const char *format, ...)
   __attribute__((format(printf, 2, 3)));
 char *daytona__arena_vprintf(daytona__arena_t *arena, const char *format, va_list args);
 
+/* Take out a block of more than `least` bytes, and its size; NULL: there is none. What is in it is lost. */
+void *daytona__arena_pop(daytona__arena_t *arena, size_t least, size_t *size);
+
 /* Frees everything; the arena is empty and usable afterwards. */
 void daytona__arena_clear(daytona__arena_t *arena);
 

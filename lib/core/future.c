@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/combine.h"
+#include "core/large.h"
 #include "core/limits.h"
 #include "core/memory.h"
 
@@ -80,6 +81,7 @@ void daytona_future_release(daytona_future_t *future) {
   daytona__combine_drop(future);
   if (future->result != NULL && future->type->drop != NULL) future->type->drop(future->result);
   daytona__loop_t *loop = future->loop;
+  daytona__arena_drop_large(loop, &future->arena);
   daytona__arena_free_self(&future->arena);
   daytona__loop_release(loop);
 }

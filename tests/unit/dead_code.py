@@ -21,7 +21,6 @@ SEAMS = {
     "daytona__http_counts",            # requests in flight and waiting
     "daytona__loop_advance",           # the clock
     "daytona__loop_job_count",         # until the thread pool is done
-    "daytona__loop_is_closed",         # the order of a close
     "daytona__resolver_set_getaddrinfo",
     "daytona__ws_env_count",           # sockets that still have a handle
     "daytona__ws_queued",              # bytes that wait for the peer
