@@ -145,7 +145,7 @@ DAYTONA_API daytona_sandbox_state_t daytona_sandbox_state(const daytona_sandbox_
 /**
  * All that the server reported last.
  *
- * Borrowed, and replaced as a whole when an operation brings news: read it, copy what you keep, and do
+ * Borrowed, and changed, in place or as a whole, when an operation brings news: read it, copy what you keep, and do
  * not hold the pointer over a return to the loop.
  */
 DAYTONA_API const daytona_sandbox_info_t *daytona_sandbox_info(const daytona_sandbox_t *sandbox);

@@ -76,6 +76,15 @@ static bool job_begin(file_t *file, int rc) {
   return true;
 }
 
+/* On this thread, when there is no memory for a job: a descriptor must not stay. */
+static void close_now(file_t *file) {
+  uv_fs_t req;
+  if (file->fd < 0) return;
+  uv_fs_close(NULL, &req, file->fd, NULL);
+  uv_fs_req_cleanup(&req);
+  file->fd = -1;
+}
+
 static ssize_t job_end(file_t *file) {
   ssize_t result = file->req.result;
   uv_fs_req_cleanup(&file->req);
@@ -198,6 +207,7 @@ static void reader_step(daytona__file_reader_t *reader) {
     tell(file);
   } else if (file->fd < 0 ||
              !job_begin(file, uv_fs_close(uv_of(file), &file->req, file->fd, on_reader_closed))) {
+    close_now(file);
     file_free(file);
   }
 }
@@ -465,7 +475,9 @@ static bool prepare(daytona__file_writer_t *writer) {
 
 static bool close_file(daytona__file_writer_t *writer) {
   file_t *file = &writer->file;
-  return job_begin(file, uv_fs_close(uv_of(file), &file->req, file->fd, on_file_closed));
+  if (job_begin(file, uv_fs_close(uv_of(file), &file->req, file->fd, on_file_closed))) return true;
+  close_now(file);
+  return false;
 }
 
 /* A writer that was closed or abandoned takes itself apart, job by job. */

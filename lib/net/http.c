@@ -56,7 +56,8 @@ static daytona__http_transfer_t *transfer_new(daytona__http_t *http, daytona__ht
 
 static void transfer_free(daytona__http_transfer_t *t) {
   daytona__http_t *http = t->http;
-  assert(t->easy == NULL && t->call == NULL);
+  assert(t->easy == NULL && t->call == NULL && t->pins == 0 && t->headers == NULL);
+  assert(!daytona__timer_is_running(&t->phase) && !daytona__timer_is_running(&t->total));
   daytona__http_stream_free(t);
   if (http->transfer_count < HTTP_IDLE_TRANSFERS && !http->is_closing) {
     daytona__list_append(http->transfers.next, &t->link);
@@ -69,11 +70,27 @@ static void transfer_free(daytona__http_transfer_t *t) {
 void daytona__http_pin(daytona__http_transfer_t *t) { t->pins++; }
 
 void daytona__http_unpin(daytona__http_transfer_t *t) {
+  assert(t->pins != 0);
   if (--t->pins == 0 && t->call == NULL) transfer_free(t);
 }
 
 static bool holds_slot(const daytona__http_transfer_t *t) {
   return t->state == HTTP_RESOLVING || t->state == HTTP_RUNNING;
+}
+
+/* The only place that changes a state; see http_private.h. */
+static void set_state(daytona__http_transfer_t *t, daytona__http_state_t to) {
+  static const unsigned char allowed[] = {
+    [HTTP_QUEUED] = 1 << HTTP_RESOLVING,
+    [HTTP_RESOLVING] = 1 << HTTP_RUNNING | 1 << HTTP_DELAYED,
+    [HTTP_RUNNING] = 1 << HTTP_DELAYED,
+    [HTTP_DELAYED] = 1 << HTTP_QUEUED | 1 << HTTP_DRAINING,
+    [HTTP_DRAINING] = 0,
+  };
+  assert((allowed[t->state] >> to & 1) != 0);
+  assert(to != HTTP_RUNNING || (t->easy != NULL && t->easy->hub != NULL));
+  assert(to == HTTP_RUNNING || t->easy == NULL);
+  t->state = to;
 }
 
 /* Take the transfer away from libcurl and the resolver, and give its slot to the next one. */
@@ -96,8 +113,9 @@ static void detach(daytona__http_transfer_t *t) {
   daytona__timer_stop(&t->phase);
   daytona__task_cancel(&t->resume);
   if (!holds_slot(t)) return;
+  assert(http->slot_count != 0);
   http->slot_count--;
-  t->state = HTTP_DELAYED;
+  set_state(t, HTTP_DELAYED);
   if (http->waiting_count != 0) daytona__loop_defer(http->loop, &http->pump);
 }
 
@@ -197,7 +215,7 @@ static void start_total(daytona__http_transfer_t *t) {
 /* --- an attempt --------------------------------------------------------------------------------- */
 
 static void run(daytona__http_transfer_t *t) {
-  t->state = HTTP_RUNNING;
+  set_state(t, HTTP_RUNNING);
   t->call->response.attempts++;
   if (daytona__http_multi_add(t->easy) != 0)
     daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the request");
@@ -298,7 +316,8 @@ static void attempt(daytona__http_transfer_t *t) {
 static void begin(daytona__http_transfer_t *t) {
   daytona__http_t *http = t->http;
   daytona__http_call_t *call = t->call;
-  t->state = HTTP_RESOLVING;
+  assert(http->waiting_count != 0 && http->slot_count < http->max_connections);
+  set_state(t, HTTP_RESOLVING);
   http->slot_count++;
   http->waiting_count--;
   daytona__list_append(&http->active, &t->link);
@@ -354,7 +373,7 @@ bool daytona__http_may_repeat(const daytona__http_transfer_t *t) {
 static void requeue(daytona__http_transfer_t *t) {
   daytona__http_t *http = t->http;
   daytona__list_remove(&t->link);
-  t->state = HTTP_QUEUED;
+  set_state(t, HTTP_QUEUED);
   daytona__list_append(http->waiting.next, &t->link); /* in front: it has waited before */
   http->waiting_count++;
   daytona__loop_defer(http->loop, &http->pump);
@@ -363,7 +382,7 @@ static void requeue(daytona__http_transfer_t *t) {
 static void delay(daytona__http_transfer_t *t, int64_t ms) {
   daytona__http_t *http = t->http;
   detach(t);
-  t->state = HTTP_DELAYED;
+  assert(t->state == HTTP_DELAYED);
   daytona__http_answer_reset(t->call);
   daytona__timer_start(http->loop, &t->phase, ms);
 }
@@ -467,7 +486,7 @@ static void drain(daytona__http_transfer_t *t, daytona_errcode_t code, const cha
     return;
   }
   detach(t);
-  t->state = HTTP_DRAINING;
+  set_state(t, HTTP_DRAINING);
   daytona__loop_defer(t->http->loop, &t->deliver);
 }
 
@@ -542,6 +561,7 @@ static void fail_early(daytona__http_t *http, daytona__http_call_t *call, dayton
 }
 
 void daytona__http_start(daytona__http_t *http, daytona__http_call_t *call) {
+  assert(daytona__loop_on_thread(http->loop) && call->transfer == NULL && call->on_done != NULL);
   call->http = http;
   call->response_type = "";
   call->response.body = "";
@@ -564,7 +584,7 @@ void daytona__http_start(daytona__http_t *http, daytona__http_call_t *call) {
     fail_early(http, call, DAYTONA_ENOMEM, "out of memory for the request");
     return;
   }
-  t->state = HTTP_QUEUED;
+  assert(t->state == HTTP_QUEUED);
   daytona__list_append(call->is_urgent ? http->waiting.next : &http->waiting, &t->link);
   http->waiting_count++;
   if (call->counts_queue_time) start_total(t);
@@ -572,6 +592,7 @@ void daytona__http_start(daytona__http_t *http, daytona__http_call_t *call) {
 }
 
 void daytona__http_cancel(daytona__http_call_t *call) {
+  assert(call->transfer == NULL || call->transfer->call == call);
   if (call->transfer != NULL) {
     assert(!call->http->in_curl);
     take_apart(call->transfer);

@@ -13,7 +13,10 @@
 
 enum { STREAM_FIRST = 32 * 1024, STREAM_MAX = 256 * 1024 };
 
-static size_t stream_size(const daytona__http_transfer_t *t) { return t->stream_end - t->stream_start; }
+static size_t stream_size(const daytona__http_transfer_t *t) {
+  assert(t->stream_start <= t->stream_end && t->stream_end <= t->stream_room);
+  return t->stream_end - t->stream_start;
+}
 
 static bool stream_make_room(daytona__http_transfer_t *t, size_t size) {
   if (t->stream_room - t->stream_end >= size) return true;
@@ -88,6 +91,7 @@ static void offer(daytona__http_transfer_t *t) {
     else
       taken = size;
     t->stream_start += taken;
+    assert(t->stream_start <= t->stream_end);
   }
   if (stream_size(t) == 0) t->stream_start = t->stream_end = 0;
 }

@@ -258,6 +258,7 @@ static bool make_usable(daytona__http_easy_t *easy) {
 
 void daytona__http_easy_put(daytona__http_easy_t *easy) {
   daytona__http_t *http = easy->http;
+  assert(!easy->is_added && http->easy_count <= http->max_connections);
   bool is_wanted = http->easy_count < http->max_connections && !http->is_closing;
   easy->transfer = NULL;
   easy->hub = NULL;

@@ -523,6 +523,7 @@ int daytona__http_multi_add(daytona__http_easy_t *easy) {
   if (code != CURLM_OK) return DAYTONA_ENOMEM;
   easy->is_added = true;
   hub->easy_count++;
+  assert(hub->easy_count <= http->max_connections);
   if (!daytona__timer_is_running(&http->watchdog))
     daytona__timer_start(http->loop, &http->watchdog, WATCHDOG_MS);
   return 0;

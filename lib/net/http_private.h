@@ -9,7 +9,7 @@
  *   http_answer.c  what came back: bodies, headers, verdicts, Retry-After
  *   http_body.c  streamed answers: the buffer between libcurl and the sink, pausing
  *
- * A call's transfer is in one of these states; `link` is on http->waiting while QUEUED, else on
+ * A call's transfer is in one of these states, which change in set_state() of http.c alone; `link` is on http->waiting while QUEUED, else on
  * http->active. A slot is held while RESOLVING and RUNNING. `easy` is set exactly in those two.
  */
 #ifndef DAYTONA_NET_HTTP_PRIVATE_H

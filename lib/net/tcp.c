@@ -327,6 +327,7 @@ void daytona__tcp_set_reading(daytona__tcp_t *tcp, bool wants_read) {
 ptrdiff_t daytona__tcp_read(daytona__tcp_t *tcp, void *buffer, size_t size) {
   if (tcp->is_closing) return DAYTONA__TCP_END;
   if (tcp->in_size == 0) return tcp->end != 0 ? DAYTONA__TCP_END : 0;
+  assert(tcp->in != NULL);
   if (size > tcp->in_size) size = tcp->in_size;
   memcpy(buffer, tcp->in, size);
   tcp->in += size;
@@ -369,11 +370,13 @@ size_t daytona__tcp_queued(const daytona__tcp_t *tcp) {
 static void queue_drop(daytona__tcp_writer_t *writer) {
   while (writer->first != NULL) {
     block_t *block = writer->first;
+    assert(block->done <= block->size && writer->queued >= block->size - block->done);
+    writer->queued -= block->size - block->done;
     writer->first = block->next;
     daytona__free(block);
   }
+  assert(writer->queued == 0); /* the sum of the blocks */
   writer->last = &writer->first;
-  writer->queued = 0;
 }
 
 /* What the socket takes of it now. An error breaks the writing side for good. */
@@ -399,17 +402,21 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
   while (writer->first != NULL) {
     block_t *block = writer->first;
     size_t sent = send_now(tcp, block->bytes + block->done, block->size - block->done);
+    assert(sent <= block->size - block->done && sent <= writer->queued);
     block->done += sent;
     writer->queued -= sent;
-    if (tcp->is_broken) queue_drop(writer);
     if (tcp->is_broken || block->done < block->size) break;
     writer->first = block->next;
     if (writer->first == NULL) writer->last = &writer->first;
     daytona__free(block);
   }
-  if (writer->queued != 0 && status == 0) return;
+  /* libuv polls no longer after an error, so nothing that is left would ever be sent. */
+  if (status != 0 && writer->queued != 0) tcp->is_broken = true;
+  if (tcp->is_broken) queue_drop(writer);
+  assert((writer->first == NULL) == (writer->queued == 0));
+  if (writer->queued != 0) return;
   uv_poll_stop(poll);
-  if (writer->queued == 0) tcp->on_drained(tcp);
+  tcp->on_drained(tcp);
 }
 
 static int writer_new(daytona__tcp_t *tcp) {
@@ -452,6 +459,7 @@ static int queue_append(daytona__tcp_t *tcp, const char *bytes, size_t size) {
   if (code != 0) return code;
   if (block == NULL) return DAYTONA_ENOMEM;
   daytona__tcp_writer_t *writer = tcp->writer;
+  assert(!tcp->is_closing && (writer->first == NULL) == (writer->queued == 0));
   block->next = NULL;
   block->size = size;
   block->done = 0;

@@ -101,6 +101,23 @@ static void opening_free(daytona__ws_t *ws) {
   ws->opening = NULL;
 }
 
+void daytona__ws_set_state(daytona__ws_t *ws, daytona__ws_state_t to) {
+  static const unsigned char allowed[] = {
+    [DAYTONA__WS_CONNECTING] = 1 << DAYTONA__WS_UPGRADING | 1 << DAYTONA__WS_DONE,
+    [DAYTONA__WS_REDIRECTING] = 1 << DAYTONA__WS_CONNECTING | 1 << DAYTONA__WS_DONE,
+    [DAYTONA__WS_UPGRADING] = 1 << DAYTONA__WS_REDIRECTING | 1 << DAYTONA__WS_ANSWERING |
+                              1 << DAYTONA__WS_STREAMING | 1 << DAYTONA__WS_DONE,
+    [DAYTONA__WS_ANSWERING] = 1 << DAYTONA__WS_DONE,
+    [DAYTONA__WS_STREAMING] = 1 << DAYTONA__WS_CLOSING | 1 << DAYTONA__WS_DONE,
+    [DAYTONA__WS_CLOSING] = 1 << DAYTONA__WS_DONE,
+    [DAYTONA__WS_DONE] = 0,
+  };
+  assert((allowed[ws->state] >> to & 1) != 0);
+  assert(ws->opening != NULL || to > DAYTONA__WS_STREAMING); /* until it is open */
+  assert(ws->env != NULL && daytona__loop_on_thread(ws->env->net.loop));
+  ws->state = to;
+}
+
 static void unref(daytona__ws_t *ws) {
   assert(ws->refs > 0);
   if (--ws->refs == 0) daytona__free(ws);
@@ -110,6 +127,7 @@ static void unref(daytona__ws_t *ws) {
 static void retire(daytona__ws_t *ws) {
   daytona__ws_env_t *env = ws->env;
   if (!ws->is_told || ws->has_conn) return;
+  assert(ws->state == DAYTONA__WS_DONE && !daytona__timer_is_running(&ws->beat));
   opening_free(ws);
   daytona__ws_codec_clear(&ws->codec);
   daytona__list_remove(&ws->link);
@@ -175,7 +193,7 @@ void daytona__ws_finish(daytona__ws_t *ws, daytona__ws_end_t how, int code, cons
   if (ws->state == DAYTONA__WS_DONE) return;
   bool is_orderly = how == DAYTONA__WS_END_FRAME || how == DAYTONA__WS_END_PROTOCOL;
   ws->was_open = ws->state == DAYTONA__WS_STREAMING || ws->state == DAYTONA__WS_CLOSING;
-  ws->state = DAYTONA__WS_DONE;
+  daytona__ws_set_state(ws, DAYTONA__WS_DONE);
   ws->how = how;
   ws->code = (daytona_errcode_t)code;
   snprintf(ws->text, sizeof ws->text, "%s", message);
@@ -231,7 +249,7 @@ void daytona__ws_connect(daytona__ws_t *ws) {
   conn->on_readable = daytona__ws_on_readable;
   conn->on_drained = daytona__ws_on_drained;
   conn->on_closed = on_conn_closed;
-  ws->state = DAYTONA__WS_CONNECTING;
+  if (ws->state == DAYTONA__WS_REDIRECTING) daytona__ws_set_state(ws, DAYTONA__WS_CONNECTING);
   int code = daytona__ws_conn_open(conn, &ws->opening->url.target);
   if (code != 0) daytona__ws_finish_code(ws, DAYTONA__WS_END_FAILED, code, NULL);
 }
@@ -252,7 +270,7 @@ void daytona__ws_on_opened(daytona__ws_conn_t *conn) {
     daytona__ws_finish_code(ws, DAYTONA__WS_END_FAILED, code, NULL);
     return;
   }
-  ws->state = DAYTONA__WS_UPGRADING;
+  daytona__ws_set_state(ws, DAYTONA__WS_UPGRADING);
   daytona__ws_on_readable(conn);
 }
 
@@ -281,7 +299,7 @@ static bool follow(daytona__ws_t *ws) {
   daytona__ws_url_clear(&opening->url);
   opening->url = next;
   daytona__http1_head_clear(&opening->answer);
-  ws->state = DAYTONA__WS_REDIRECTING;
+  daytona__ws_set_state(ws, DAYTONA__WS_REDIRECTING);
   daytona__ws_conn_close(&ws->conn);
   return true;
 }
@@ -326,7 +344,7 @@ static void answered(daytona__ws_t *ws) {
   if (follow(ws)) return;
   int code = daytona__http1_head_begin_body(&ws->opening->answer);
   if (code == DAYTONA__HTTP1_HEAD_MORE)
-    ws->state = DAYTONA__WS_ANSWERING;
+    daytona__ws_set_state(ws, DAYTONA__WS_ANSWERING);
   else
     finish_answer(ws); /* with a malformed length there is no body, but still a status */
 }

@@ -31,6 +31,10 @@ enum {
   PHASE_CLOSED
 };
 
+/* One frame: the largest is a request body that goes as a message. And what TLS, twice perhaps, makes of it. */
+#define FRAME_MAX (DAYTONA__REQUEST_BODY_MAX + ((size_t)64 << 10))
+#define OUT_MAX (FRAME_MAX + FRAME_MAX / 64 + ((size_t)64 << 10))
+
 /* A scratch buffer larger than this is not kept. */
 #define SCRATCH_KEEP ((size_t)64 << 10)
 
@@ -54,8 +58,8 @@ int daytona__ws_net_init(daytona__ws_net_t *net, daytona__loop_t *loop, const da
   net->resolver = resolver;
   net->race_ms = options->happy_eyeballs_ms;
   net->connect_timeout_ms = options->connect_timeout_ms;
-  daytona__strbuf_init(&net->out, SIZE_MAX / 4);
-  daytona__strbuf_init(&net->frame, SIZE_MAX / 4);
+  daytona__strbuf_init(&net->out, OUT_MAX);
+  daytona__strbuf_init(&net->frame, FRAME_MAX);
   int code = daytona__psa_init();
   if (code == 0) code = daytona__proxy_options_own(&net->proxy, &options->proxy);
   if (code == 0) code = daytona__tcp_env_init(&net->tcp, loop);
@@ -162,6 +166,14 @@ void daytona__ws_conn_set_reading(daytona__ws_conn_t *conn, bool wants_read) {
 
 /* --- opening ----------------------------------------------------------------------------------- */
 
+/* The only place that changes a phase: to the next one, or to an end. */
+static void set_phase(daytona__ws_conn_t *conn, int to) {
+  assert(conn->phase < PHASE_FAILED || to == PHASE_CLOSED);
+  assert(to == conn->phase + 1 || to >= PHASE_FAILED);
+  assert(to < PHASE_LOOKUP || to >= PHASE_OPEN || conn->setup != NULL);
+  conn->phase = to;
+}
+
 static void setup_free(daytona__ws_conn_t *conn) {
   setup_t *setup = conn->setup;
   if (setup == NULL) return;
@@ -175,7 +187,7 @@ static void setup_free(daytona__ws_conn_t *conn) {
 }
 
 static void opened(daytona__ws_conn_t *conn, int phase) {
-  conn->phase = phase;
+  set_phase(conn, phase);
   setup_free(conn);
   conn->on_opened(conn);
 }
@@ -209,6 +221,7 @@ static int step_tls(daytona__ws_conn_t *conn, const char *host, int port) {
       return -1;
     }
     conn->level_count++;
+    assert(conn->level_count <= sizeof conn->levels / sizeof conn->levels[0]);
   }
   daytona__tls_t *tls = conn->levels[conn->level_count - 1].tls;
   int code = daytona__tls_handshake(tls);
@@ -274,10 +287,11 @@ static void advance(daytona__ws_conn_t *conn) {
       done = step_tls(conn, setup->target.host, setup->target.port);
     }
     if (done <= 0) return;
-    if (++conn->phase == PHASE_OPEN) {
+    if (conn->phase == PHASE_TLS) {
       opened(conn, PHASE_OPEN);
       return;
     }
+    set_phase(conn, conn->phase + 1);
   }
 }
 
@@ -295,7 +309,7 @@ static void on_tcp_connected(daytona__tcp_t *tcp, int status) {
     fail(conn, status == UV_ENOMEM ? DAYTONA_ENOMEM : DAYTONA_ECONNECTION, daytona__tcp_strerror(status));
     return;
   }
-  conn->phase = PHASE_PROXY_TLS;
+  set_phase(conn, PHASE_PROXY_TLS);
   daytona__tcp_set_reading(tcp, true);
   advance(conn);
 }
@@ -313,7 +327,7 @@ static void on_looked_up(daytona__lookup_t *lookup, daytona_errcode_t code, cons
     fail(conn, code, message);
     return;
   }
-  conn->phase = PHASE_TCP;
+  set_phase(conn, PHASE_TCP);
   int port = setup->has_proxy ? setup->proxy.port : setup->target.port;
   int started = daytona__tcp_connect(&conn->tcp, addresses, port, conn->net->race_ms);
   if (started != 0) fail(conn, started, daytona_errcode_text(started));
@@ -321,7 +335,7 @@ static void on_looked_up(daytona__lookup_t *lookup, daytona_errcode_t code, cons
 
 static void start_lookup(daytona__ws_conn_t *conn) {
   setup_t *setup = conn->setup;
-  conn->phase = PHASE_LOOKUP;
+  set_phase(conn, PHASE_LOOKUP);
   daytona__resolver_start(conn->net->resolver, setup->has_proxy ? setup->proxy.host : setup->target.host,
                           &setup->lookup);
 }
@@ -383,7 +397,7 @@ int daytona__ws_conn_open(daytona__ws_conn_t *conn, const daytona__target_t *tar
   daytona__http1_head_init(&setup->answer);
   setup->waiter.on_ready = on_context;
   setup->lookup.on_done = on_looked_up;
-  conn->phase = PHASE_CONTEXT;
+  set_phase(conn, PHASE_CONTEXT);
   conn->code = pick_proxy(conn, setup);
   if (conn->code != 0) {
     if (conn->message == NULL) conn->message = daytona_errcode_text(conn->code);
@@ -398,7 +412,7 @@ int daytona__ws_conn_open(daytona__ws_conn_t *conn, const daytona__target_t *tar
 
 void daytona__ws_conn_close(daytona__ws_conn_t *conn) {
   if (conn->phase == PHASE_CLOSED) return;
-  conn->phase = PHASE_CLOSED;
+  set_phase(conn, PHASE_CLOSED);
   setup_free(conn);
   for (unsigned i = 0; i < conn->level_count; i++) daytona__tls_free(conn->levels[i].tls);
   conn->level_count = 0;

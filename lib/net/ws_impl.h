@@ -84,6 +84,9 @@ void daytona__ws_connect(daytona__ws_t *ws);
 void daytona__ws_on_opened(daytona__ws_conn_t *conn);
 void daytona__ws_upgrade_pump(daytona__ws_t *ws);
 
+/* The only place that changes a state, in the order of the enumeration but for redirects. */
+void daytona__ws_set_state(daytona__ws_t *ws, daytona__ws_state_t to);
+
 /* The end, once; the verdict is told in a later turn. */
 void daytona__ws_finish(daytona__ws_t *ws, daytona__ws_end_t how, int code, const char *message);
 void daytona__ws_finish_code(daytona__ws_t *ws, daytona__ws_end_t how, int code, const char *message);

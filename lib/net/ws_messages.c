@@ -98,7 +98,7 @@ int daytona__ws_close(daytona__ws_t *ws, int code, const char *reason) {
     daytona__ws_finish_code(ws, DAYTONA__WS_END_RESET, sent, NULL);
     return 0;
   }
-  ws->state = DAYTONA__WS_CLOSING;
+  daytona__ws_set_state(ws, DAYTONA__WS_CLOSING);
   daytona__timer_stop(&ws->beat);
   daytona__timer_start(ws->env->net.loop, &ws->timer, ws->opts.close_timeout_ms);
   return 0;
@@ -201,6 +201,7 @@ static void answer_ping(daytona__ws_t *ws, const daytona__ws_event_t *event) {
     send_frame(ws, DAYTONA__WS_OP_PONG, event->data, event->size);
     return;
   }
+  assert(event->size <= sizeof ws->pong); /* the codec sees to it */
   ws->pong_size = (uint8_t)event->size;
   memcpy(ws->pong, event->data, event->size);
 }
@@ -256,6 +257,7 @@ static bool join(daytona__ws_t *ws, joined_t *joined, const daytona__ws_event_t 
       event->size > sizeof joined->bytes - joined->size)
     return false;
   if (event->size != 0) memcpy(joined->bytes + joined->size, event->data, event->size);
+  assert(joined->size + event->size <= sizeof joined->bytes);
   joined->size += event->size;
   ws->data_ms = ws->heard_ms;
   return true;
@@ -327,6 +329,7 @@ void daytona__ws_on_drained(daytona__ws_conn_t *conn) {
     send_frame(ws, DAYTONA__WS_OP_PONG, ws->pong, ws->pong_size);
   }
   if (!ws->needs_drain || ws->state != DAYTONA__WS_STREAMING) return;
+  if (conn->tcp.is_broken) return; /* there is room because nothing is sent any more; reading tells the end */
   ws->needs_drain = false;
   if (ws->opts.on_drain == NULL || ws->is_silent) return;
   daytona__loop_enter(ws->env->net.loop);
@@ -369,7 +372,7 @@ void daytona__ws_messages_init(daytona__ws_t *ws) {
 int daytona__ws_messages_begin(daytona__ws_t *ws) {
   int code = daytona__ws_codec_init(&ws->codec);
   if (code != 0) return code;
-  ws->state = DAYTONA__WS_STREAMING;
+  daytona__ws_set_state(ws, DAYTONA__WS_STREAMING);
   ws->heard_ms = ws->last_ms = ws->data_ms = daytona__loop_now(ws->env->net.loop);
   if (ws->is_paused) daytona__ws_conn_set_reading(&ws->conn, false);
   daytona__timer_start(ws->env->net.loop, &ws->beat, 1);

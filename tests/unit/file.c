@@ -359,6 +359,41 @@ static void every_allocation_may_fail(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
 
+/* --- jobs that cannot begin -------------------------------------------------------------------- */
+
+static bool close_fails;
+
+int __real_uv_fs_close(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb);
+int __wrap_uv_fs_close(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb);
+int __wrap_uv_fs_close(uv_loop_t *loop, uv_fs_t *req, uv_file file, uv_fs_cb cb) {
+  if (!close_fails || cb == NULL) return __real_uv_fs_close(loop, req, file, cb);
+  memset(req, 0, sizeof *req);
+  return UV_ENOMEM;
+}
+
+static int open_descriptors(void) {
+  int count = 0;
+  for (int fd = 0; fd < 1024; fd++) count += fcntl(fd, F_GETFD) != -1;
+  return count;
+}
+
+static void no_descriptor_stays_when_closing_cannot_begin(void **state) {
+  int before = open_descriptors();
+  size_t seen = events;
+  daytona__file_reader_t *reader = daytona__file_reader_new(stage.loop, make("a", 10), on_event, NULL);
+  while (!daytona__file_reader_is_open(reader)) {
+    turn_until_event(seen);
+    seen = events;
+  }
+  assert_int_equal(open_descriptors(), before + 1);
+  close_fails = true;
+  daytona__file_reader_close(reader);
+  stage_spin(&stage, 5);
+  close_fails = false;
+  assert_int_equal(open_descriptors(), before);
+  unlink(in_folder("a"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     TEST(files_of_every_size_are_read),
@@ -375,6 +410,7 @@ int main(void) {
     TEST(disk_without_room_is_an_error_and_leaves_nothing),
     TEST(close_works_in_every_state),
     TEST(every_allocation_may_fail),
+    TEST(no_descriptor_stays_when_closing_cannot_begin),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -714,6 +714,30 @@ static void ws_bounds_its_queue_and_tells_when_drained(void **state) {
   done(&client, &seen);
 }
 
+/* Its queue is empty then, but not because there was room. */
+static void ws_of_a_broken_connection_is_not_drained(void **state) {
+  ws_client_t client;
+  ws_seen_t seen = {0};
+  ws_client_open(&client, NULL);
+  ws_client_connect_open(&client, &seen, (daytona__ws_opts_t){0});
+  ws_link_t *link = client.peer.link;
+  uv_read_stop((uv_stream_t *)&link->handle);
+  size_t size = 64 << 10;
+  char *bytes = calloc(1, size);
+  while (daytona__ws_send(seen.ws, false, bytes, size) == 0) continue;
+  free(bytes);
+  daytona__ws_pause(seen.ws);
+  ws_link_reset(link);
+  while (daytona__ws_queued(seen.ws) != 0) uv_run(&client.stage.uv, UV_RUN_ONCE);
+  stage_spin(&client.stage, 5);
+  assert_int_equal(seen.drains, 0);
+  daytona__ws_resume(seen.ws);
+  ws_client_until_closed(&seen);
+  assert_true(seen.how == DAYTONA__WS_END_RESET ||
+              seen.how == DAYTONA__WS_END_EOF); /* who met the reset first */
+  done(&client, &seen);
+}
+
 /* A peer that never stops sending gets its share of a turn, not all of it. */
 static void ws_flood_leaves_turns_to_others(void **state) {
   ws_client_t client;
@@ -871,6 +895,7 @@ int main(void) {
     cmocka_unit_test(ws_pause_stops_reading_and_loses_nothing),
     cmocka_unit_test(ws_joins_messages_when_asked),
     cmocka_unit_test(ws_bounds_its_queue_and_tells_when_drained),
+    cmocka_unit_test(ws_of_a_broken_connection_is_not_drained),
     cmocka_unit_test(ws_flood_leaves_turns_to_others),
     cmocka_unit_test(ws_sends_long_frames_whole),
     cmocka_unit_test(ws_survives_each_failed_allocation),
