@@ -32,7 +32,6 @@
 #include "wire/url.h"
 
 #define DEFAULT_URL "https://app.daytona.io/api"
-#define CONNECT_TIMEOUT_DEFAULT_MS 30000
 #define REQUEST_TIMEOUT_DEFAULT_MS 300000
 #define RATE_LIMIT_WAIT_DEFAULT_MS 30000
 
@@ -282,7 +281,7 @@ static void resolve_limits(config_lookup_t *lookup) {
   settings->max_starting =
     count(lookup, "max_starting", config->max_starting, DAYTONA__STARTING_DEFAULT, INT_MAX);
   net->connect_timeout_ms = duration(lookup, "connect_timeout_ms", config->connect_timeout_ms,
-                                     CONNECT_TIMEOUT_DEFAULT_MS, DAYTONA_NO_TIMEOUT);
+                                     DAYTONA__CONNECT_TIMEOUT_DEFAULT_MS, DAYTONA_NO_TIMEOUT);
   settings->request_timeout_ms = duration(lookup, "request_timeout_ms", config->request_timeout_ms,
                                           REQUEST_TIMEOUT_DEFAULT_MS, DAYTONA_NO_TIMEOUT);
   net->rate_limit_wait_ms = duration(lookup, "rate_limit_wait_ms", config->rate_limit_wait_ms,

@@ -9,6 +9,15 @@
 #include "core/arena.h"
 #include "net/options.h"
 
+/* A name, id, label or path given by the program. */
+#define DAYTONA__NAME_MAX ((size_t)4 << 10)
+
+/* An API key, a JWT, an organization's id: they go into headers, and servers refuse far shorter ones. */
+#define DAYTONA__TOKEN_MAX ((size_t)32 << 10)
+
+/* Sandboxes of one client that may be in creation or start at once, unless configured otherwise. */
+#define DAYTONA__STARTING_DEFAULT 100
+
 typedef struct daytona__settings {
   const char *token;           /* API key or JWT: the bearer */
   const char *organization_id; /* NULL in API key mode */

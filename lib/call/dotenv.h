@@ -12,6 +12,12 @@
 
 #include "core/arena.h"
 
+/* A .env file. */
+#define DAYTONA__DOTENV_MAX ((size_t)1 << 20)
+
+/* The same with names, values and bookkeeping; a few lines of ${NAME} could ask for any amount. */
+#define DAYTONA__DOTENV_MEMORY_MAX ((size_t)16 << 20)
+
 typedef struct daytona__dotenv_entry daytona__dotenv_entry_t;
 
 typedef struct daytona__dotenv {

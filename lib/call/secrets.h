@@ -13,6 +13,7 @@
 
 #include "core/arena.h"
 
+/* Texts that one request, or one client, keeps secret. */
 enum { DAYTONA__SECRETS_MAX = 8 };
 
 typedef struct daytona__secrets {

@@ -8,6 +8,12 @@
 
 #include "call/op.h"
 
+/* A download to memory, unless the call says otherwise. */
+#define DAYTONA__DOWNLOAD_DEFAULT ((size_t)256 << 20)
+
+/* Files in one call. */
+#define DAYTONA__TRANSFER_ITEMS_MAX 100000
+
 typedef struct daytona__transfer daytona__transfer_t;
 
 struct daytona__transfer {

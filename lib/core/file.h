@@ -17,6 +17,10 @@
 
 #include "core/loop.h"
 
+/* Between a local disk and a socket, for each file that is being transferred: one block being read or written
+   on the thread pool while the other is sent or filled. */
+#define DAYTONA__FILE_BLOCK ((size_t)256 << 10)
+
 typedef struct daytona__file_reader daytona__file_reader_t;
 typedef struct daytona__file_writer daytona__file_writer_t;
 

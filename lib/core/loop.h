@@ -17,6 +17,12 @@
 
 #include "core/list.h"
 
+/* Callers of one client whom its loop can tell about lack of memory, from a later turn, at once. */
+#define DAYTONA__NOTICES_RESERVED 16
+
+/* The longest delay of a timer, so that sums of times cannot overflow: over 35,000 years. */
+#define DAYTONA__DELAY_MAX_MS ((int64_t)1 << 50)
+
 typedef struct daytona__loop daytona__loop_t;
 
 /* Something to do in a later turn. Embedded in its object, which must live until it ran. */

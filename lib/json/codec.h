@@ -20,6 +20,10 @@
 
 #include "core/arena.h"
 
+/* What a decoded answer may take: so many bytes, and so many for each byte of its text. */
+#define DAYTONA__JSON_MEMORY_BASE ((size_t)1 << 20)
+#define DAYTONA__JSON_MEMORY_FACTOR 16
+
 typedef enum daytona__json_type {
   DAYTONA__JSON_STRING,   /* const char * ; strings with an embedded NUL are refused */
   DAYTONA__JSON_BYTES,    /* daytona_bytes_t from a JSON string, may hold NUL */

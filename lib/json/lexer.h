@@ -12,6 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Nesting of a JSON answer, for each level of which the decoder has a frame; our models need fewer than 16. */
+#define DAYTONA__JSON_DEPTH_MAX 64
+
+/* Elements of one JSON array or object that we decode. */
+#define DAYTONA__JSON_ITEMS_MAX 1000000
+
 typedef struct daytona__json_lexer {
   const char *at, *end;
   unsigned depth;      /* open objects and arrays */

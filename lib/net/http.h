@@ -25,6 +25,12 @@
 #include "net/resolver.h"
 #include "net/response.h"
 
+/* All headers of one answer; libcurl stops at 300 KiB in newer versions. */
+#define DAYTONA__HEADERS_MAX ((size_t)256 << 10)
+
+/* Requests that wait for a connection; beyond it a call fails with DAYTONA_ELIMIT. */
+#define DAYTONA__QUEUE_MAX 1000000
+
 typedef struct daytona__http daytona__http_t;
 typedef struct daytona__http_call daytona__http_call_t;
 typedef struct daytona__http_transfer daytona__http_transfer_t; /* private */

@@ -15,6 +15,13 @@
 
 #include "core/strbuf.h"
 
+/* Status line and headers of an answer to an upgrade or to CONNECT, and how many headers. */
+#define DAYTONA__UPGRADE_HEAD_MAX ((size_t)64 << 10)
+#define DAYTONA__UPGRADE_HEADERS_MAX 256
+
+/* Interim (1xx) answers tolerated before one. */
+#define DAYTONA__INTERIM_MAX 8
+
 typedef struct daytona__http1_head {
   int status;
   daytona_header_t *headers; /* names and values point into `head` */

@@ -8,6 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Lookup, TCP, proxy and TLS together, unless configured otherwise. */
+#define DAYTONA__CONNECT_TIMEOUT_DEFAULT_MS 30000
+
+/* Connections of one client, unless configured otherwise. */
+#define DAYTONA__CONNECTIONS_DEFAULT 250
+#define DAYTONA__CONNECTIONS_MAX 65535
+
 typedef struct daytona__tls_options {
   const char *ca_file;     /* PEM bundle; NULL: the system's */
   const char *ca_path;     /* hashed directory; NULL: none given */

@@ -16,6 +16,13 @@
 #include "core/limits.h"
 #include "core/loop.h"
 
+/* Addresses kept of one name; and names kept by one client. */
+#define DAYTONA__ADDRESSES_MAX 16
+#define DAYTONA__NAMES_MAX 256
+
+/* Name lookups on the thread pool at once: it has four threads for the whole process. */
+#define DAYTONA__LOOKUPS_MAX 2
+
 typedef struct daytona__resolver daytona__resolver_t;
 
 typedef struct daytona__addresses {

@@ -20,6 +20,9 @@
 #include "core/loop.h"
 #include "net/resolver.h"
 
+/* One read from a socket, into a buffer that all sockets of a client share. */
+#define DAYTONA__READ_BUFFER ((size_t)64 << 10)
+
 typedef struct daytona__tcp daytona__tcp_t;
 typedef struct daytona__tcp_socket daytona__tcp_socket_t; /* private */
 typedef struct daytona__tcp_race daytona__tcp_race_t;     /* private */

@@ -12,6 +12,9 @@
 #include "core/limits.h"
 #include "net/tls.h"
 
+/* TLS sessions kept for resumption by one client. */
+#define DAYTONA__TLS_SESSIONS_MAX 16
+
 #define DAYTONA__MBEDTLS_3 (MBEDTLS_VERSION_NUMBER >= 0x03000000)
 #define DAYTONA__MBEDTLS_4 (MBEDTLS_VERSION_NUMBER >= 0x04000000)
 /* Only 3.x wants a random generator for keys; before there was none, and 4 has PSA's. */

@@ -22,7 +22,6 @@
 #define CLOSE_TIMEOUT_DEFAULT_MS 5000
 #define PING_DEFAULT_MS 20000
 #define PONG_DEFAULT_MS 20000
-#define CONNECT_DEFAULT_MS 30000
 
 /* How long what was written before a close may take to leave. */
 #define LINGER_MS 2000
@@ -384,7 +383,8 @@ static void apply_defaults(daytona__ws_t *ws, const daytona__ws_opts_t *opts) {
   own->headers = NULL;
   own->protocols = NULL;
   int64_t connect = ws->env->net.connect_timeout_ms;
-  own->connect_timeout_ms = or_default(own->connect_timeout_ms, or_default(connect, CONNECT_DEFAULT_MS));
+  own->connect_timeout_ms =
+    or_default(own->connect_timeout_ms, or_default(connect, DAYTONA__CONNECT_TIMEOUT_DEFAULT_MS));
   own->ping_ms = or_default(own->ping_ms, PING_DEFAULT_MS);
   own->pong_timeout_ms = or_default(own->pong_timeout_ms, PONG_DEFAULT_MS);
   own->close_timeout_ms = or_default(own->close_timeout_ms, CLOSE_TIMEOUT_DEFAULT_MS);

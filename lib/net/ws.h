@@ -24,6 +24,18 @@
 #include "net/resolver.h"
 #include "net/response.h"
 
+/* The request of an upgrade: URL and headers. */
+#define DAYTONA__REQUEST_HEAD_MAX ((size_t)256 << 10)
+
+/* A WebSocket message received, all frames together; it is handed on in pieces, never held. */
+#define DAYTONA__WS_MESSAGE_MAX ((size_t)64 << 20)
+
+/* Bytes that a WebSocket holds for a slow peer, unless configured otherwise. */
+#define DAYTONA__WS_QUEUED_DEFAULT ((size_t)4 << 20)
+
+/* With more than this waiting to be sent, of several pings only the last is answered. */
+#define DAYTONA__WS_PONG_BACKLOG ((size_t)16 << 10)
+
 typedef struct daytona__ws daytona__ws_t;
 
 /* What the sockets of one client share: read buffer, trust anchors, proxy rules, random numbers. */

@@ -26,9 +26,9 @@ enum {
   DAYTONA__WS_OP_CLOSE = 8,
   DAYTONA__WS_OP_PING = 9,
   DAYTONA__WS_OP_PONG = 10,
-  DAYTONA__WS_CONTROL_MAX = 125,
-  DAYTONA__WS_HEADER_MAX = 14,
-  DAYTONA__WS_NO_STATUS = 1005 /* a close frame without a code */
+  DAYTONA__WS_CONTROL_MAX = 125, /* bytes of a control frame's payload (RFC 6455) */
+  DAYTONA__WS_HEADER_MAX = 14,   /* bytes in front of a payload that is sent */
+  DAYTONA__WS_NO_STATUS = 1005   /* a close frame without a code */
 };
 
 typedef enum daytona__ws_event_kind {

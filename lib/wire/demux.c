@@ -9,6 +9,7 @@
 #include "wire/demux.h"
 
 #include <stdbool.h>
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ typedef struct joined {
 
 static void emit_joined(const daytona__demux_t *demux, joined_t *joined) {
   size_t size = joined->size;
+  assert(size <= sizeof joined->bytes);
   joined->size = 0;
   if (size != 0 && demux->stream != DAYTONA__DEMUX_NONE)
     joined->emit(joined->user, demux->stream, joined->bytes, size);

@@ -77,6 +77,7 @@ static void hold(daytona__multipart_reader_t *reader, const char *bytes, size_t 
 static bool give_held(daytona__multipart_reader_t *reader) {
   reader->held_start +=
     give(reader, reader->held + reader->held_start, reader->held_size - reader->held_start);
+  assert(reader->held_start <= reader->held_size);
   if (reader->held_start != reader->held_size) return false;
   reader->held_start = reader->held_size = 0;
   return true;
@@ -104,6 +105,7 @@ static int match(daytona__multipart_reader_t *reader, char c, size_t *used) {
     *used = 0;
     return unmatch(reader, c);
   }
+  assert(reader->matched < reader->delimiter_size);
   if (++reader->matched == reader->delimiter_size) reader->state = JUDGING;
   return 0;
 }

@@ -17,6 +17,9 @@
 #include "core/arena.h"
 #include "core/strbuf.h"
 
+/* The headers of one part of a multipart answer; honest ones are well under a kilobyte, but hold the path twice. */
+#define DAYTONA__PART_HEADERS_MAX ((size_t)64 << 10)
+
 #define DAYTONA__BOUNDARY_MAX 70 /* RFC 2046 */
 
 typedef struct daytona__multipart_part {

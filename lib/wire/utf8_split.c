@@ -4,6 +4,7 @@
  */
 #include "wire/utf8_split.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -36,6 +37,7 @@ static size_t complete(daytona__utf8_split_t *stream, const char *bytes, size_t 
                        void *user) {
   size_t used = 0;
   while (stream->size != 0 && used < size) {
+    assert(stream->size < sizeof stream->kept);
     stream->kept[stream->size] = bytes[used];
     if (daytona__utf8_length(stream->kept, stream->size + 1) != 0) {
       size_t length = stream->size + 1;
@@ -66,6 +68,7 @@ void daytona__utf8_feed(daytona__utf8_split_t *stream, const char *bytes, size_t
     if (at > start) emit(user, bytes + start, at - start);
     size_t left = size - at;
     if (left < 4 && may_become(bytes + at, left)) {
+      assert(stream->size == 0 && left <= sizeof stream->kept);
       memcpy(stream->kept, bytes + at, left);
       stream->size = left;
       return;

@@ -17,6 +17,7 @@
 #include "core/limits.h"
 #include "core/memory.h"
 #include "json/codec.h"
+#include "json/lexer.h"
 #include "support/alloc.h"
 #include "support/json_all.h"
 #include "support/json_model.h"
