@@ -437,7 +437,12 @@ static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed
   if (daytona__target_parse(location, &to, NULL) != 0) return DAYTONA_EPROTOCOL;
   int error = daytona__redirect_follow(&t->redirect, status, daytona__http_method(t), has_body(call),
                                        &t->easy->target, &to, message);
-  if (error != 0) return (daytona_errcode_t)error;
+  if (error != 0) {
+    snprintf(call->text, sizeof call->text, "%s: %s://%.100s:%d", *message, to.is_secure ? "https" : "http",
+             to.host, to.port);
+    *message = call->text;
+    return (daytona_errcode_t)error;
+  }
   char *url = daytona__strdup(location);
   *message = "out of memory for a redirect";
   if (url == NULL) return DAYTONA_ENOMEM;

@@ -14,6 +14,12 @@ static bool is_same_origin(const daytona__target_t *a, const daytona__target_t *
   return a->is_secure == b->is_secure && a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
+/* The same server over TLS: what was sent to it in the clear may be sent to it again. */
+static bool is_upgrade(const daytona__target_t *from, const daytona__target_t *to) {
+  bool has_port = from->port == to->port || (from->port == 80 && to->port == 443);
+  return !from->is_secure && to->is_secure && has_port && strcmp(from->host, to->host) == 0;
+}
+
 /* As browsers do: 303 always, and a POST after 301 and 302, too. */
 static bool becomes_get(int status, const char *method) {
   if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) return false;
@@ -24,6 +30,7 @@ int daytona__redirect_follow(daytona__redirect_t *redirect, int status, const ch
                              const daytona__target_t *from, const daytona__target_t *to,
                              const char **message) {
   daytona__redirect_t next = *redirect;
+  bool is_elsewhere = redirect->is_elsewhere || (!is_same_origin(from, to) && !is_upgrade(from, to));
   next.count++;
   next.is_foreign = next.is_foreign || !is_same_origin(from, to);
   next.becomes_get = next.becomes_get || becomes_get(status, method);
@@ -32,9 +39,10 @@ int daytona__redirect_follow(daytona__redirect_t *redirect, int status, const ch
     *message = "too many redirects";
   else if (from->is_secure && !to->is_secure)
     *message = "redirected from TLS to none, which is not followed";
-  else if (next.is_foreign && has_body && !next.becomes_get)
+  else if (is_elsewhere && has_body && !next.becomes_get)
     *message = "redirected to another server, which is not shown what was sent";
   if (*message != NULL) return DAYTONA_EPROTOCOL;
+  next.is_elsewhere = is_elsewhere;
   *redirect = next;
   return 0;
 }

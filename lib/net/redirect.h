@@ -3,7 +3,8 @@
  *
  * Followed are 301, 302, 303, 307 and 308 with a Location, DAYTONA__REDIRECTS_MAX of them for one request, and never
  * from TLS to none. Once a request has left the origin that it was for, it carries neither credentials nor
- * X-Daytona- headers, and a body (which may hold passwords) is not sent at all: the redirect is refused.
+ * X-Daytona- headers, and a body (which may hold passwords) is not sent at all: the redirect is refused, unless it leads
+ * from http to https of the same host.
  */
 #ifndef DAYTONA_NET_REDIRECT_H
 #define DAYTONA_NET_REDIRECT_H
@@ -18,8 +19,9 @@
 /* All zero at the first attempt. */
 typedef struct daytona__redirect {
   unsigned count;
-  bool is_foreign;  /* it has been to another origin; stays so */
-  bool becomes_get; /* its body is not sent again */
+  bool is_foreign;   /* it has been to another origin; stays so */
+  bool is_elsewhere; /* and not just to the same server over TLS */
+  bool becomes_get;  /* its body is not sent again */
 } daytona__redirect_t;
 
 bool daytona__redirect_is_asked(int status);

@@ -140,6 +140,27 @@ static void a_body_stays_with_the_server_it_was_for(void **state) {
   assert_int_equal(follow(&redirect, 307, "GET", true, "http://b/", "http://c/"), 0);
 }
 
+static void a_body_goes_on_to_the_same_host_over_tls(void **state) {
+  static const struct {
+    const char *from, *to;
+    int code;
+  } rows[] = {
+    {"http://a/", "https://a/x", 0},
+    {"http://a:8080/", "https://a:8080/", 0},
+    {"http://a:8080/", "https://a/", DAYTONA_EPROTOCOL},
+    {"http://a/", "https://a:8443/", DAYTONA_EPROTOCOL},
+    {"http://a/", "https://b/", DAYTONA_EPROTOCOL},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    daytona__redirect_t redirect = {0};
+    assert_int_equal(follow(&redirect, 308, "POST", true, rows[i].from, rows[i].to), rows[i].code);
+    assert_int_equal(redirect.is_foreign, rows[i].code == 0);
+    if (rows[i].code != 0) continue;
+    assert_true(daytona__redirect_hides(&redirect, "Authorization"));
+    assert_int_equal(follow(&redirect, 308, "POST", true, rows[i].to, "https://b/"), DAYTONA_EPROTOCOL);
+  }
+}
+
 static void tls_is_kept_and_circles_end(void **state) {
   daytona__redirect_t redirect = {0};
   assert_int_equal(follow(&redirect, 302, "GET", false, "https://a/", "http://a/"), DAYTONA_EPROTOCOL);
@@ -161,6 +182,7 @@ int main(void) {
     TEST(another_origin_is_another_scheme_host_or_port),
     TEST(a_request_that_was_abroad_gets_nothing_back),
     TEST(a_body_stays_with_the_server_it_was_for),
+    TEST(a_body_goes_on_to_the_same_host_over_tls),
     TEST(tls_is_kept_and_circles_end),
   };
   return cmocka_run_group_tests_name("ascii", tests, NULL, NULL);

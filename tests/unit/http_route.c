@@ -112,6 +112,7 @@ static void another_host_gets_no_body(void **state) {
     scene_start(&request);
     scene_wait(&request);
     assert_int_equal(request.call.response.code, DAYTONA_EPROTOCOL);
+    assert_non_null(strstr(request.call.response.message, "http://127.0.0.1:")); /* where to */
     assert_int_equal(other.requests, 0);
     scene_clear(&request);
   }
