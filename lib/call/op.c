@@ -445,7 +445,7 @@ static void on_toolbox_url(daytona__op_t *op) {
   }
   daytona_error_t error = {.code = DAYTONA_EPROTOCOL,
                            .retry_after_ms = -1,
-                           .message = "the server does not say where the sandbox's toolbox is"};
+                           .message = "the server names no address of the sandbox's toolbox that can be used"};
   op->done(op, &error, NULL);
 }
 

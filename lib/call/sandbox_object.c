@@ -11,8 +11,10 @@
 
 #include <daytona/client.h>
 
+#include "call/client_impl.h"
 #include "call/params.h"
 #include "core/memory.h"
+#include "net/proxy.h"
 #include "wire/url.h"
 
 /* --- tables ------------------------------------------------------------------------------------ */
@@ -160,6 +162,19 @@ daytona_sandbox_t *daytona__sandbox_new(daytona_client_t *client, daytona__sandb
   return sandbox;
 }
 
+/* An address that requests can be sent to, and not in the clear when those to the control plane are not. */
+static bool is_usable(const daytona_sandbox_t *sandbox, const char *base) {
+  const daytona_client_t *client = sandbox->client;
+  daytona__target_t toolbox, api;
+  if (daytona__target_parse(base, &toolbox, NULL) != 0) return false;
+  if (toolbox.is_secure || daytona__target_parse(client->settings.api_url, &api, NULL) != 0 || !api.is_secure)
+    return true;
+  daytona__log(client->loop, DAYTONA_LOG_ERROR,
+               "sandbox %s: its toolbox is at an http address, which gets no key of an https server",
+               sandbox->id);
+  return false;
+}
+
 int daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_url) {
   daytona__arena_t scratch;
   const char *base;
@@ -172,7 +187,7 @@ int daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_u
     return 0;
   daytona__arena_init(&scratch, 0);
   int rc = daytona__url_base(&scratch, proxy_url, &base, NULL);
-  if (rc == 0) {
+  if (rc == 0 && is_usable(sandbox, base)) {
     daytona__url_t url;
     const char *with_id;
     daytona__url_init(&url);

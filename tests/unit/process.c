@@ -536,6 +536,7 @@ static void toolbox_that_cannot_be_found_fails_the_call(void **state) {
                  {200, "{\"url\":\"\"}", DAYTONA_EPROTOCOL},
                  {200, "{\"url\":\"ftp://x\"}", DAYTONA_EPROTOCOL},
                  {200, "{\"url\":\"http://\"}", DAYTONA_EPROTOCOL},
+                 {200, "{\"url\":\"http://Q.0x.0/8\"}", DAYTONA_EPROTOCOL},
                  {200, "{\"url\":7}", DAYTONA_EPROTOCOL},
                  {200, "", DAYTONA_EPROTOCOL},
                  {200, "{\"url\":\"http://h/a b\\r\\nX: y\"}", DAYTONA_EPROTOCOL}};

@@ -262,6 +262,23 @@ static void streams_take_the_route(void **state) {
   close_scene(&scene);
 }
 
+/* What an https server says of an http toolbox is not believed. */
+static void a_key_does_not_leave_tls(void **state) {
+  static scene_t scene;
+  if (!has_certificates) {
+    print_message("# skipped: openssl(1) is not installed\n");
+    skip();
+  }
+  open_scene(&scene, &routes[0]);
+  daytona_sandbox_t *sandbox = scene.log.stream.sandbox;
+  const char *before = sandbox->toolbox_url;
+  assert_int_equal(daytona__sandbox_set_toolbox(sandbox, "http://localhost:1/toolbox"), 0);
+  assert_ptr_equal(sandbox->toolbox_url, before);
+  assert_int_equal(daytona__sandbox_set_toolbox(sandbox, "https://localhost:1/toolbox"), 0);
+  assert_string_equal(sandbox->toolbox_url, "https://localhost:1/toolbox/sb-1");
+  close_scene(&scene);
+}
+
 /* Records of TLS are larger than what is in them, and a peer that does not read lets them pile up. */
 static void input_is_taken_whole_or_not_at_all(void **state) {
   static scene_t scene;
@@ -305,7 +322,8 @@ static void input_is_taken_whole_or_not_at_all(void **state) {
 }
 
 int main(void) {
-  struct CMUnitTest tests[ROUTES + 1] = {[ROUTES] = cmocka_unit_test(input_is_taken_whole_or_not_at_all)};
+  struct CMUnitTest tests[ROUTES + 2] = {[ROUTES] = cmocka_unit_test(input_is_taken_whole_or_not_at_all),
+                                         [ROUTES + 1] = cmocka_unit_test(a_key_does_not_leave_tls)};
   for (size_t i = 0; i < ROUTES; i++)
     tests[i] = (struct CMUnitTest){
       .name = routes[i].name, .test_func = streams_take_the_route, .initial_state = (void *)&routes[i]};
