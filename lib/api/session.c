@@ -86,46 +86,112 @@ static void fill_empty(daytona_bytes_t *bytes) {
   if (bytes->data == NULL) bytes->data = "";
 }
 
-/* Make what the server has not said. */
-static int complete_logs(daytona__arena_t *arena, daytona_session_logs_t *logs) {
+/* Making what the server has not said, as much in a turn as takes no time to speak of. */
+typedef struct log_work {
+  daytona_session_logs_t *logs;
+  enum { COPYING, COUNTING, DIVIDING } phase;
+  size_t at; /* how much of the log that is done with */
+  daytona__demux_t demux;
   size_t sizes[3];
-  if (logs->output.data != NULL && logs->out.data == NULL && logs->err.data == NULL) {
-    char *text = daytona__arena_alloc(arena, measure_parts(logs->output, sizes));
-    if (text == NULL) return DAYTONA_ENOMEM;
-    divide_into(logs, sizes, text);
-  }
-  fill_empty(&logs->output);
-  fill_empty(&logs->out);
-  fill_empty(&logs->err);
+  char *ends[3];
+} log_work_t;
+
+enum { LOG_PART = 1 << 20 };
+
+/* The next part of the log; false at its end. */
+static bool walk_part(log_work_t *work, daytona__demux_cb each, void *user) {
+  daytona_bytes_t log = work->logs->output;
+  size_t size = log.size - work->at < LOG_PART ? log.size - work->at : LOG_PART;
+  if (size != 0) daytona__demux_feed(&work->demux, log.data + work->at, size, each, user);
+  work->at += size;
+  if (work->at < log.size) return true;
+  daytona__demux_end(&work->demux, each, user);
+  work->at = 0;
+  memset(&work->demux, 0, sizeof work->demux);
+  return false;
+}
+
+/* A log that is the whole body: copy a part of it. */
+static bool copy_some(log_work_t *work, const daytona__response_t *response) {
+  size_t left = response->body_size - work->at, size = left < LOG_PART ? left : LOG_PART;
+  if (size != 0) memcpy((char *)work->logs->output.data + work->at, response->body + work->at, size);
+  work->at += size;
+  if (work->at < response->body_size) return true;
+  work->at = 0;
+  work->phase = COUNTING;
+  return false;
+}
+
+static bool is_undivided(const daytona_session_logs_t *logs) {
+  return logs->output.data != NULL && logs->out.data == NULL && logs->err.data == NULL;
+}
+
+static int begin_dividing(log_work_t *work, daytona__arena_t *arena) {
+  char *text = daytona__arena_alloc(arena, work->sizes[1] + work->sizes[2] + 2);
+  if (text == NULL) return DAYTONA_ENOMEM;
+  work->ends[1] = text;
+  work->ends[2] = text + work->sizes[1] + 1;
+  work->phase = DIVIDING;
   return 0;
 }
 
-static int finish_exec(daytona__op_t *op, const void *args, void **answer, const char **problem) {
-  return complete_logs(&op->future->arena, &((daytona_session_exec_result_t *)*answer)->logs);
+static void end_logs(daytona_session_logs_t *logs) {
+  fill_empty(&logs->output);
+  fill_empty(&logs->out);
+  fill_empty(&logs->err);
 }
 
-static int decode_logs(daytona__op_t *op, void **answer, const char **problem) {
-  daytona__arena_t *arena = &op->future->arena;
-  daytona__json_error_t fault;
-  const daytona__response_t *response = &op->http.response;
-  int rc = daytona__json_decode(arena, &logs_model, response->body, response->body_size, answer, &fault);
-  if (rc != 0) *problem = daytona__arena_printf(arena, "malformed answer: %s", fault.message);
+/* 0: done; DAYTONA__FINISH_AGAIN; or DAYTONA_ENOMEM. Each call does one part. */
+static int complete_logs(daytona__op_t *op, log_work_t *work) {
+  daytona_session_logs_t *logs = work->logs;
+  int rc = 0;
+  if (work->phase == COPYING && copy_some(work, &op->http.response)) return DAYTONA__FINISH_AGAIN;
+  if (work->phase == COUNTING && is_undivided(logs)) {
+    if (walk_part(work, count_part, work->sizes)) return DAYTONA__FINISH_AGAIN;
+    rc = begin_dividing(work, &op->future->arena);
+  }
+  if (rc == 0 && work->phase == DIVIDING) {
+    if (walk_part(work, copy_part, work->ends)) return DAYTONA__FINISH_AGAIN;
+    logs->out = (daytona_bytes_t){work->ends[1] - work->sizes[1], work->sizes[1]};
+    logs->err = (daytona_bytes_t){work->ends[2] - work->sizes[2], work->sizes[2]};
+  }
+  if (rc == 0) end_logs(logs);
   return rc;
 }
 
-static int finish_logs(daytona__op_t *op, const void *args, void **answer, const char **problem) {
+static log_work_t *begin_logs(daytona__op_t *op, daytona_session_logs_t *logs) {
+  log_work_t *work = op->work = daytona__arena_alloc(&op->future->arena, sizeof *work);
+  if (work == NULL) return NULL;
+  work->logs = logs;
+  work->phase = COUNTING;
+  return work;
+}
+
+static int finish_exec(daytona__op_t *op, const void *args, void **answer, const char **problem) {
+  log_work_t *work = op->work;
+  if (work == NULL) work = begin_logs(op, &((daytona_session_exec_result_t *)*answer)->logs);
+  return work != NULL ? complete_logs(op, work) : DAYTONA_ENOMEM;
+}
+
+/* A log that came as text. */
+static int begin_text(daytona__op_t *op, void **answer) {
   daytona__arena_t *arena = &op->future->arena;
-  const daytona__response_t *response = &op->http.response;
-  if (strcmp(op->http.response_type, "application/json") == 0) {
-    int rc = decode_logs(op, answer, problem);
-    return rc != 0 ? rc : complete_logs(arena, *answer);
-  }
-  daytona_session_logs_t *logs = daytona__arena_alloc(arena, sizeof *logs);
-  if (logs == NULL) return DAYTONA_ENOMEM;
-  *answer = logs;
-  logs->output.size = response->body_size;
-  logs->output.data = daytona__arena_strndup(arena, response->body, response->body_size);
-  return logs->output.data != NULL ? complete_logs(arena, logs) : DAYTONA_ENOMEM;
+  size_t size = op->http.response.body_size;
+  daytona_session_logs_t *logs = *answer = daytona__arena_alloc(arena, sizeof *logs);
+  log_work_t *work = logs != NULL ? begin_logs(op, logs) : NULL;
+  if (work == NULL) return DAYTONA_ENOMEM;
+  logs->output = (daytona_bytes_t){daytona__arena_alloc(arena, size + 1), size};
+  work->phase = COPYING;
+  return logs->output.data != NULL ? 0 : DAYTONA_ENOMEM;
+}
+
+static int finish_logs(daytona__op_t *op, const void *args, void **answer, const char **problem) {
+  int rc = 0;
+  if (op->work == NULL && *answer == NULL)
+    rc = begin_text(op, answer);
+  else if (op->work == NULL && begin_logs(op, *answer) == NULL)
+    rc = DAYTONA_ENOMEM;
+  return rc == 0 ? complete_logs(op, op->work) : rc;
 }
 
 int daytona_session_parse_logs(const void *log, size_t size, daytona_session_logs_t **out) {
@@ -240,8 +306,8 @@ daytona_future_t *daytona_session_get_command(daytona_sandbox_t *sandbox, const 
 }
 
 SESSION(get_logs, "GET", "/{session}/command/{command}/logs", "get session command logs",
-        ARGS(IN_PATH(session_id, "session"), IN_PATH(command_id, "command")), .gives_body = true,
-        .result = &daytona__type_session_logs, .finish = finish_logs);
+        ARGS(IN_PATH(session_id, "session"), IN_PATH(command_id, "command")), .response = &logs_model,
+        .may_be_text = true, .result = &daytona__type_session_logs, .finish = finish_logs);
 
 daytona_future_t *daytona_session_get_command_logs(daytona_sandbox_t *sandbox, const char *session_id,
                                                    const char *command_id, const daytona_call_opts_t *opts) {

@@ -13,6 +13,8 @@ typedef struct call {
   daytona__op_t op;            /* first */
   daytona__secrets_t *secrets; /* NULL: none */
   void *kept;                  /* the arguments, for `finish` */
+  void *answer;                /* while `finish` goes on */
+  daytona__task_t again;
 } call_t;
 
 /* Stands for options that were not given. */
@@ -120,18 +122,30 @@ static const daytona__type_t *type_of(const daytona__method_t *method) {
   return method->result != NULL ? method->result : &daytona__type_none;
 }
 
-static void on_answer(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  call_t *self = (call_t *)op;
+/* The answer has been decoded, and perhaps a part of the result made of it. */
+static void go_on(call_t *self) {
+  daytona__op_t *op = &self->op;
   const char *problem = NULL;
-  if (error != NULL) {
-    fail(self, error);
-    return;
-  }
-  int rc = make_result(self, &answer, &problem);
-  if (rc != 0)
+  int rc = make_result(self, &self->answer, &problem);
+  if (rc == DAYTONA__FINISH_AGAIN)
+    daytona__loop_defer(op->client->loop, &self->again);
+  else if (rc != 0)
     fail_with(self, rc, problem);
   else
-    daytona__op_resolve(op, type_of(op->method), answer);
+    daytona__op_resolve(op, type_of(op->method), self->answer);
+}
+
+static void on_again(daytona__task_t *task) { go_on(DAYTONA__CONTAINER(task, call_t, again)); }
+
+static void on_ending(daytona__op_t *op) { daytona__task_cancel(&((call_t *)op)->again); }
+
+static void on_answer(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  call_t *self = (call_t *)op;
+  self->answer = answer;
+  if (error != NULL)
+    fail(self, error);
+  else
+    go_on(self);
 }
 
 /* --- the whole --------------------------------------------------------------------------------- */
@@ -156,9 +170,11 @@ static daytona_future_t *call(daytona_client_t *client, daytona_sandbox_t *sandb
   call_t *self = (call_t *)daytona__call_new(method, client, sandbox, sizeof *self, args, opts, &future);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
+  daytona__task_init(&self->again, on_again);
   int rc = keep(self, args, opts_of(&opts));
   if (rc != 0) return daytona__op_reject(op, (daytona_errcode_t)rc, "%s", daytona_errcode_text(rc));
   op->done = on_answer;
+  op->ending = on_ending;
   int64_t timeout_ms = opts.timeout_ms != 0 ? opts.timeout_ms : method->timeout_ms;
   if (daytona__call_prepare(op, args, opts, timeout_ms) == 0) daytona__op_send(op);
   return future;

@@ -333,6 +333,7 @@ static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op,
 static int plan_reading(daytona__op_t *op, daytona__arena_t **arena, const daytona__json_model_t **model) {
   *arena = daytona__op_arena(op);
   *model = op->method->response;
+  if (op->method->may_be_text && strcmp(op->http.response_type, "application/json") != 0) *model = NULL;
   if (!op->method->gives_sandbox) return 0;
   if (op->http.response.body_size == 0) return DAYTONA_EPROTOCOL;
   daytona__sandbox_data_release(op->data);
@@ -443,9 +444,10 @@ static void on_toolbox_url(daytona__op_t *op) {
     fail_for_memory(op);
     return;
   }
-  daytona_error_t error = {.code = DAYTONA_EPROTOCOL,
-                           .retry_after_ms = -1,
-                           .message = "the server names no address of the sandbox's toolbox that can be used"};
+  daytona_error_t error = {
+    .code = DAYTONA_EPROTOCOL,
+    .retry_after_ms = -1,
+    .message = "the server names no address of the sandbox's toolbox that can be used"};
   op->done(op, &error, NULL);
 }
 

@@ -51,6 +51,8 @@ struct daytona__method {
   /* Optional: change the answer. `args` is a copy whose strings are there if they are KEPT. 0, or a code with
      `*problem`, a message. */
   int (*finish)(daytona__op_t *op, const void *args, void **answer, const char **problem);
+  bool
+    may_be_text; /* the answer is JSON or not, as its type says: `finish` gets no answer then, but the body */
 };
 
 /*
@@ -62,6 +64,9 @@ struct daytona__method {
   static const daytona__method_t *const noun##_entry __attribute__((section("daytona_methods"), used)) = \
     &noun##_method;                                                                                      \
   static const daytona__method_t noun##_method = {.entry = &noun##_entry, __VA_ARGS__}
+
+/* What `finish` returns when it has done a part of its work and is to be called again in the next turn. */
+enum { DAYTONA__FINISH_AGAIN = 1 };
 
 /* Whether a method has an entry in the section of methods. */
 static inline bool daytona__method_is_registered(const daytona__method_t *method) {
@@ -96,6 +101,7 @@ struct daytona__op {
   daytona__arena_t *scratch; /* optional: holds URL, body and decoded answer of each request instead of the
                                  future's arena, for operations that go on for days; daytona__op_switch() clears it */
   daytona__sandbox_data_t *data;    /* holds the answer when it is a sandbox */
+  void *work;                       /* what `finish` keeps while it goes on; in the future's arena */
   daytona__json_decoder_t *decoder; /* a long answer is being read, a part in each turn; else NULL */
   daytona__task_t reading;
   void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer);

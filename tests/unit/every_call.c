@@ -392,7 +392,7 @@ static const struct {
 
 /* Whether an answer without its text is enough: the method's row does not look at it, or makes do without. */
 static bool needs_no_answer(const daytona__method_t *method) {
-  return method == NULL || method->is_lenient || method->gives_body ||
+  return method == NULL || method->is_lenient || method->gives_body || method->may_be_text ||
          (method->response == NULL && !method->gives_sandbox);
 }
 

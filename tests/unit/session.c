@@ -3,6 +3,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "support/check.h"
@@ -126,12 +127,78 @@ static void logs_come_as_json_and_as_text(void **state) {
   stream_close(&scene);
 }
 
+/* --- long logs --------------------------------------------------------------------------------- */
+
+enum { LONG_LINES = 200000 };
+
+/* A log of both streams as it is, or in JSON. */
+static char *long_log(bool is_json) {
+  const char *out = is_json ? "\\u0001\\u0001\\u0001out line\\n" : "\1\1\1out line\n";
+  const char *err = is_json ? "\\u0002\\u0002\\u0002err\\n" : "\2\2\2err\n";
+  char *text = malloc(LONG_LINES * (strlen(out) + strlen(err)) + 64), *at = text;
+  assert_non_null(text);
+  if (is_json) at += sprintf(at, "{\"output\":\"");
+  for (int i = 0; i < LONG_LINES; i++) at += sprintf(at, "%s%s", out, err);
+  if (is_json) at += sprintf(at, "\"}");
+  return text;
+}
+
+static daytona_future_t *ask_for_long_log(stream_scene_t *scene, bool is_json) {
+  char *text = long_log(is_json);
+  if (is_json)
+    api_answer(&scene->api, get_logs, 200, text);
+  else
+    stream_answer_text(scene, get_logs, text);
+  free(text);
+  return daytona_session_get_command_logs(scene->sandbox, "s", "c", NULL);
+}
+
+/* Decoding and dividing it takes many turns, and gives the same as if it took one. */
+static void a_long_log_is_divided_over_many_turns(void **state) {
+  for (int is_json = 0; is_json < 2; is_json++) {
+    stream_scene_t scene;
+    stream_open(&scene);
+    daytona_future_t *future = api_must(ask_for_long_log(&scene, is_json));
+    const daytona_session_logs_t *logs = daytona_future_session_logs(future);
+    assert_int_equal(logs->output.size, LONG_LINES * 19);
+    assert_int_equal(logs->out.size, LONG_LINES * 9);
+    assert_int_equal(logs->err.size, LONG_LINES * 4);
+    for (size_t i = 0; i < LONG_LINES; i++) {
+      assert_memory_equal(logs->out.data + i * 9, "out line\n", 9);
+      assert_memory_equal(logs->err.data + i * 4, "err\n", 4);
+    }
+    assert_int_equal(logs->out.data[logs->out.size] + logs->err.data[logs->err.size], 0);
+    daytona_future_release(future);
+    stream_close(&scene);
+  }
+}
+
+static void a_long_log_can_be_given_up_at_any_turn(void **state) {
+  for (int turns = 0; turns < 8; turns++) {
+    stream_scene_t scene;
+    stream_open(&scene);
+    daytona_future_t *future = ask_for_long_log(&scene, turns % 2 != 0);
+    size_t in_flight = 1, waiting;
+    while (in_flight != 0) {
+      uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+      daytona__http_counts(scene.api.client->http, &in_flight, &waiting);
+    }
+    for (int i = 0; i < turns; i++) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+    assert_false(daytona_future_is_settled(future));
+    daytona_future_cancel(future);
+    api_fails(future, DAYTONA_ECANCELED);
+    stream_close(&scene);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_call_asks_for_its_resource),
     cmocka_unit_test(bad_arguments_do_not_leave_the_client),
     cmocka_unit_test(a_missing_part_of_the_output_is_made_from_the_log),
     cmocka_unit_test(logs_come_as_json_and_as_text),
+    cmocka_unit_test(a_long_log_is_divided_over_many_turns),
+    cmocka_unit_test(a_long_log_can_be_given_up_at_any_turn),
   };
   signal(SIGPIPE, SIG_IGN); /* the peer writes to clients that have gone */
   return cmocka_run_group_tests(tests, NULL, NULL);
