@@ -4,16 +4,12 @@
  * failure comes again; the order of the kernel's events is not ours, and that is the point.
  */
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "http_scene.h"
+#include "support/check.h"
 
 enum { CALLS = 400, STEPS = 6000 };
 

@@ -2,15 +2,11 @@
  * Lack of memory at every single allocation, from the making of the transport to its close: each call still
  * ends once, with DAYTONA_ENOMEM or well, and nothing is lost.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "http_scene.h"
+#include "support/check.h"
 
 static const daytona_header_t common[] = {{"Authorization", "Bearer secret"}};
 static const daytona_header_t own[] = {{"X-One", "1"}};

@@ -2,9 +2,6 @@
  * Which failures are repeated: a table of method, failure and what had gone over the wire. Nothing that a
  * server may have executed is sent again, unless the method says that this does no harm.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +10,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include <cmocka.h>
-
 #include "http_scene.h"
+#include "support/check.h"
 
 static scene_t scene;
 

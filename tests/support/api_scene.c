@@ -3,16 +3,13 @@
  */
 #include "api_scene.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include <cmocka.h>
-
 #include "alloc.h"
+#include "support/check.h"
 
 enum { GUARD_MS = 20 * 1000 };
 

@@ -4,19 +4,15 @@
  */
 #define _GNU_SOURCE /* memmem */
 #include "peer.h"
+#include "support/check.h"
 
 #include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 typedef struct sending {
   uv_write_t write;

@@ -3,13 +3,8 @@
  */
 #include "stage.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "alloc.h"
+#include "support/check.h"
 
 enum { GUARD_MS = 20 * 1000 };
 

@@ -3,21 +3,17 @@
  * of it, with a thousand operations in flight. What every call has in common is in every_call.c. Each time every future settles once, nothing is left on the loop and
  * nothing allocated.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <curl/curl.h>
 
 #include "call/results.h"
 #include "call/sandbox_object.h"
 #include "support/api_scene.h"
+#include "support/check.h"
 
 /* --- operations -------------------------------------------------------------------------------- */
 

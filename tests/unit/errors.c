@@ -2,19 +2,14 @@
  * From an error answer to an error: the code of every status and of every code of the daemon, the message from
  * whatever the body is, and that hostile answers leave the client usable.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "core/ascii.h"
 #include "core/limits.h"
 #include "support/api_scene.h"
+#include "support/check.h"
 
 static const char line[] = "GET /api/sandbox/x";
 static const char prefix[] = "Failed to get sandbox: ";

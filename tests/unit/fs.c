@@ -1,17 +1,12 @@
 /*
  * The plain file calls: what is asked, and what becomes of answers and errors of newer and older servers.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "support/alloc.h"
 #include "support/api_scene.h"
+#include "support/check.h"
 #include "support/misuse.h"
 
 static api_scene_t scene;

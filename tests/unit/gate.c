@@ -2,16 +2,11 @@
  * The gate before starting sandboxes: how many at once, in which order, and that every way out of it gives
  * the place back.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "support/api_scene.h"
+#include "support/check.h"
 
 static const char post[] = "POST /api/sandbox";
 

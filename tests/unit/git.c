@@ -1,19 +1,14 @@
 /*
  * Git: what is sent, what an answer may be, and that no secret comes back in an error.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "support/alloc.h"
 #include "core/limits.h"
+#include "support/alloc.h"
 #include "support/api_scene.h"
+#include "support/check.h"
 #include "support/misuse.h"
 
 static const char clone[] = "POST /toolbox/sb-1/git/clone";

@@ -2,17 +2,13 @@
  * The HTTP transport against a scripted peer: requests, answers, limits of size, cancelling, closing.
  * Time limits and repeating are in tests/fault.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "http_scene.h"
 #include "net/http_private.h"
+#include "support/check.h"
 
 static scene_t scene;
 

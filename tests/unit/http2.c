@@ -2,20 +2,17 @@
  * HTTP/2 against a real server (nghttpd of Debian's nghttp2-server): sharing connections, flow control with
  * paused sinks, streamed requests, and a server that goes away.
  */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <curl/curl.h>
 
 #include "http_scene.h"
 #include "net/http_private.h"
+#include "support/check.h"
 #include "support/tls_matrix.h"
 
 enum { LARGE = 3 << 20, CALLS = 80 };

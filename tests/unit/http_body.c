@@ -1,9 +1,6 @@
 /*
  * Streamed bodies, both ways: order, pausing, giving up, cancelling from inside, bounded memory.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -12,10 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "core/memory.h"
 #include "http_scene.h"
+#include "support/check.h"
 
 static scene_t scene;
 

@@ -1,16 +1,12 @@
 /*
  * Where a request goes: redirects, proxies, and what travels with it.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "http_scene.h"
+#include "support/check.h"
 
 static scene_t scene;
 static peer_t other; /* another host: another port of this one */

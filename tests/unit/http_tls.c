@@ -1,16 +1,12 @@
 /*
  * TLS under HTTP, which is libcurl's: the same matrix of certificates and faults as for WebSockets.
  */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "http_scene.h"
+#include "support/check.h"
 #include "support/tls_peer.h"
 
 static bool has_certificates;

@@ -2,14 +2,9 @@
  * Every field table of the library can be right, and marks what must not be logged. The tables come from units
  * that models.py makes of the sources that define them.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <strings.h>
 
-#include <cmocka.h>
-
+#include "support/check.h"
 #include "support/json_model.h"
 
 enum { MODELS_MAX = 512 };

@@ -2,16 +2,11 @@
  * Every options struct of the public headers: all zero asks for the same as NULL, and a reserved word that is not
  * zero is refused before anything is sent. The calls are generated from the headers by options.py.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "support/api_scene.h"
+#include "support/check.h"
 
 static const char *const names[] = {"x"};
 static const daytona_strings_t one_name = {names, 1};

@@ -2,19 +2,14 @@
  * Commands and code: what is sent, when a command is stopped that nobody waits for any more, what counts as an
  * answer, how long the client waits, and where the toolbox is.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "call/sandbox_object.h"
 #include "core/limits.h"
 #include "support/api_scene.h"
+#include "support/check.h"
 #include "support/misuse.h"
 
 static const char exec[] = "POST /toolbox/sb-1/process/execute";

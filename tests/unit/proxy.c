@@ -3,15 +3,10 @@
  */
 #include "net/proxy.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "stage.h"
+#include "support/check.h"
 
 static void targets_are_read(void **state) {
   static const struct {

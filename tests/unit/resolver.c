@@ -5,15 +5,11 @@
 #include "net/resolver.h"
 
 #include <netdb.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "stage.h"
+#include "support/check.h"
 
 /* --- a getaddrinfo under control ---------------------------------------------------------------- */
 

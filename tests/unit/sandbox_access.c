@@ -6,17 +6,12 @@
 
 #include <malloc.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "support/api_scene.h"
+#include "support/check.h"
 #include "support/misuse.h"
 
 #define PORTS "/api/sandbox/sb-1/ports/"

@@ -1,18 +1,13 @@
 /*
  * Creating a sandbox: what is sent, what is refused before, and what happens when the answer is lost.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "support/alloc.h"
 #include "support/api_scene.h"
+#include "support/check.h"
 
 static const char post[] = "POST /api/sandbox";
 

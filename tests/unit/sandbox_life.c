@@ -2,19 +2,14 @@
  * The life of a sandbox: what is sent, how waiting paces itself, which states and errors end it, and the limit
  * on the whole.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "call/sandbox_object.h"
 #include "api/sandbox_life.h"
+#include "call/sandbox_object.h"
 #include "core/memory.h"
 #include "support/api_scene.h"
+#include "support/check.h"
 
 static const char poll[] = "GET /api/sandbox/sb-1";
 static const char start[] = "POST /api/sandbox/sb-1/start";

@@ -1,16 +1,11 @@
 /*
  * Lists of sandboxes: the exact queries, the pages, the walk by cursor, and finding one.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "support/api_scene.h"
+#include "support/check.h"
 
 static const char paged[] = "GET /api/sandbox/paginated";
 static const char walked[] = "GET /api/sandbox";

@@ -2,17 +2,12 @@
  * Each allocation of a client's life fails in turn, once alone and once with all after it: making the client,
  * every kind of operation, cancelling, closing. Each future settles once, nothing leaks, the close reports.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "support/alloc.h"
 #include "support/api_scene.h"
+#include "support/check.h"
 
 typedef struct life {
   api_scene_t *scene;
