@@ -11,6 +11,7 @@
 #include "http/forward.h"
 #include "proxy/signature.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,9 +153,10 @@ static void on_failure(void *user, dl_req *req) {
 static void on_end(void *user) {
   passage *p = user;
   dl_sandbox *sb = dl_map_get(&p->control->objects.sandboxes, p->id);
-  if (sb) {
-    sb->relay_count -= p->counts_as_activity;
-    if (p->counts_as_activity) sb->last_activity_at = dl_now(p->control);
+  if (sb && p->counts_as_activity) {
+    assert(sb->relay_count > 0);
+    sb->relay_count--;
+    sb->last_activity_at = dl_now(p->control);
   }
   free(p->prefix);
   free(p->id);

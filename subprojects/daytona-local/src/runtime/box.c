@@ -35,6 +35,12 @@
 
 static void end_box(dl_box *box);
 
+/* One state after the other, and gone from any of them. */
+static void set_state(dl_box *box, dl_box_state to) {
+  assert(box->state != DL_BOX_GONE && (to == DL_BOX_GONE || to == box->state + 1));
+  box->state = to;
+}
+
 static void fail(dl_box *box, char *reason) {
   if (box->failure == NULL)
     box->failure = reason;
@@ -72,7 +78,8 @@ static void on_time(uv_timer_t *timer) {
 
 static void report_start(dl_box *box) {
   if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined) return;
-  box->state = DL_BOX_UP;
+  assert(box->start_cb != NULL && !box->has_exited);
+  set_state(box, DL_BOX_UP);
   dl_prepare_close(box);
   uv_timer_stop(&box->timer);
   dl_box_start_cb cb = box->start_cb;
@@ -273,7 +280,7 @@ static void on_prepared(uv_work_t *work, int status) {
   if (box->failure == NULL && box->stop_wanted)
     fail(box, dl_xstrdup("the sandbox was stopped before it had started"));
   if (box->failure == NULL) {
-    box->state = DL_BOX_STARTING;
+    set_state(box, DL_BOX_STARTING);
     fail(box, launch(box));
   }
   if (box->failure != NULL) {
@@ -428,7 +435,7 @@ void dl_box_stop(dl_box *box, bool force, dl_box_stop_cb cb, void *user) {
   if (box->state == DL_BOX_PREPARING || box->state == DL_BOX_GONE) return;
   bool orderly = !force && box->is_ready;
   if (box->state == DL_BOX_STARTING) fail(box, dl_xstrdup("the sandbox was stopped before it had started"));
-  if (box->state == DL_BOX_UP) box->state = DL_BOX_STOPPING;
+  if (box->state == DL_BOX_UP) set_state(box, DL_BOX_STOPPING);
   if (!orderly) {
     kill_now(box);
   } else if (!box->term_sent) {
@@ -440,7 +447,7 @@ void dl_box_stop(dl_box *box, bool force, dl_box_stop_cb cb, void *user) {
 
 static void tell_end(dl_box *box) {
   dl_box_state before = box->state;
-  box->state = DL_BOX_GONE;
+  set_state(box, DL_BOX_GONE);
   const char *reason = box->failure ? box->failure : "the sandbox ended";
   if (box->start_cb != NULL)
     box->start_cb(box->start_user, box, reason);
@@ -457,6 +464,7 @@ static void tell_end(dl_box *box) {
 static void free_box(void *user) {
   dl_box *box = user;
   dl_runtime *rt = box->rt;
+  assert(box->has_exited && !box->is_joining && box->open_handles == 0);
   close_fd(&box->control_fd);
   close_fd(&box->info_fd);
   close_fd(&box->error_fd);
@@ -507,6 +515,7 @@ static void end_box(dl_box *box) {
 }
 
 void dl_box_child_exited(dl_box *box, int status) {
+  assert(!box->has_exited && box->pid > 0);
   box->has_exited = true;
   drain(box->error_fd, &box->error_text);
   const char *said = box->error_text.data ? box->error_text.data : "";
