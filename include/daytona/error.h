@@ -117,7 +117,8 @@ typedef struct daytona_error {
   const char
     *sandbox; /**< id, or if that is not known the name, of a sandbox that the operation made or may have made
                             and that is still there, for the caller to use or delete; NULL: none */
-  int stream_reason; /**< why a stream's connection ended, a daytona_stream_reason_t; 0: it was none */
+  int
+    system_errno; /**< errno of the local file or socket that failed, such as ENOSPC; 0: none, or not known */
 } daytona_error_t;
 
 /**

@@ -92,8 +92,10 @@ static void settle_soon(download_t *self) {
   daytona__loop_defer(self->transfer.op.client->loop, &self->settle);
 }
 
-static const daytona_error_t *item_error(download_t *self, daytona_errcode_t code, const char *message) {
-  daytona_error_t error = {.code = code, .message = message, .retry_after_ms = -1};
+static const daytona_error_t *item_error(download_t *self, daytona_errcode_t code, int system_errno,
+                                         const char *message) {
+  daytona_error_t error = {
+    .code = code, .system_errno = system_errno, .message = message, .retry_after_ms = -1};
   return daytona__error_copy(&self->transfer.op.future->arena, &error, NULL);
 }
 
@@ -140,7 +142,7 @@ static void note_failure(download_t *self) {
   if (item->local_path != NULL)
     text =
       daytona__arena_printf(&self->transfer.op.future->arena, "Write failed: %s: %s", item->local_path, text);
-  item->error = item_error(self, code, text);
+  item->error = item_error(self, code, item->sink.system_errno, text);
 }
 
 static size_t on_data(daytona__multipart_reader_t *reader, const char *bytes, size_t size) {
@@ -374,7 +376,7 @@ static void on_settle(daytona__task_t *task) {
   }
   for (size_t i = 0; i < self->count; i++)
     if (!self->items[i].has_part && self->items[i].error == NULL)
-      self->items[i].error = item_error(self, DAYTONA_EPROTOCOL, "No data received for this file");
+      self->items[i].error = item_error(self, DAYTONA_EPROTOCOL, 0, "No data received for this file");
   if (self->is_many)
     resolve_many(self);
   else

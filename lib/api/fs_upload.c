@@ -318,6 +318,7 @@ static void fail_upload(upload_t *self, const daytona_error_t *error) {
   if (body != NULL && daytona__body_error(body, &text) != DAYTONA_OK && error->code == body->code) {
     const char *path = self->parts[self->segment / 2].local_path;
     own.message = path != NULL ? daytona__arena_printf(arena, "%s: %s", path, text) : text;
+    own.system_errno = body->system_errno;
   }
   daytona__op_fail(&self->transfer.op, &own);
 }
@@ -388,6 +389,16 @@ static void send_request(upload_t *self) {
   if (daytona__op_prepare(op, NULL, time_left(self)) == 0) daytona__op_send(op);
 }
 
+static void fail_look(upload_t *self, const part_t *part, const char *text) {
+  daytona__op_t *op = &self->transfer.op;
+  const daytona_error_t error = {
+    .code = part->body.code,
+    .system_errno = part->body.system_errno,
+    .message = daytona__arena_printf(&op->future->arena, "%s: %s", part->local_path, text),
+    .retry_after_ms = -1};
+  daytona__op_fail(op, &error);
+}
+
 /*
  * Look at one local file after the other, so that none that cannot be read is found out in the middle. Of many none
  * stays open.
@@ -398,7 +409,7 @@ static void look(upload_t *self) {
     const char *text;
     if (!daytona__body_look(&part->body)) return; /* on_body_event() goes on */
     if (daytona__body_error(&part->body, &text) != DAYTONA_OK) {
-      daytona__op_reject(&self->transfer.op, part->body.code, "%s: %s", part->local_path, text);
+      fail_look(self, part, text);
       return;
     }
     if (self->count > 1) daytona__body_rewind(&part->body);

@@ -255,7 +255,7 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
     fail_with(self, DAYTONA_ETIMEOUT,
               close->reason[0] != '\0' ? close->reason : "the code exceeded its time limit");
   } else {
-    daytona__stream_error(&self->op.future->arena, close, &error);
+    daytona__stream_error(self->op.future, &self->op.future->arena, close, &error);
     daytona__op_fail(&self->op, &error);
   }
 }

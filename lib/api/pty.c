@@ -380,7 +380,7 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
     pty->ws = NULL;
     set_phase(pty, DAYTONA__PTY_NEW);
     daytona__arena_init(&scratch, 0);
-    daytona__stream_error(&scratch, close, &error);
+    daytona__stream_error(pty->opener.op->future, &scratch, close, &error);
     opened(pty, &error, close);
     daytona__arena_clear(&scratch);
     daytona__ws_release(ws);

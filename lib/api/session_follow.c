@@ -598,7 +598,7 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   }
   if (!knows_log(self) && !was_refused) {
     daytona_error_t error;
-    daytona__stream_error(&op->future->arena, close, &error);
+    daytona__stream_error(op->future, &op->future->arena, close, &error);
     daytona__op_fail(op, &error);
     return;
   }

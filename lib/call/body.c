@@ -99,12 +99,17 @@ static void check_size(daytona__body_t *body) {
   set_state(body, DAYTONA__BODY_READY);
 }
 
+static void fail_file(daytona__body_t *body, daytona_errcode_t code, const char *text) {
+  body->system_errno = daytona__file_reader_errno(body->of.file.reader);
+  fail(body, code, text);
+}
+
 static void on_file_event(void *user) {
   daytona__body_t *body = user;
   const char *text;
   daytona_errcode_t code = daytona__file_reader_error(body->of.file.reader, &text);
   if (code != DAYTONA_OK && body->state != DAYTONA__BODY_FAILED)
-    fail(body, code, text);
+    fail_file(body, code, text);
   else if (body->state == DAYTONA__BODY_OPENING && daytona__file_reader_is_open(body->of.file.reader))
     check_size(body);
   if (body->state != DAYTONA__BODY_OPENING) body->on_event(body->user);

@@ -49,6 +49,7 @@ typedef struct daytona__body {
   int64_t taken; /* bytes, since the beginning or the last rewind */
   daytona_errcode_t code;
   const char *text;
+  int system_errno;             /* with it: of a local file */
   void (*on_event)(void *user); /* files only; the owner may do anything to the body inside */
   void *user;
   union {

@@ -92,6 +92,7 @@ static void look(daytona__sink_t *sink) {
   daytona__file_writer_t *writer = sink->to.file.writer;
   if (sink->state == DAYTONA__SINK_OPEN || sink->state == DAYTONA__SINK_FINISHING) {
     sink->code = daytona__file_writer_error(writer, &sink->text);
+    sink->system_errno = daytona__file_writer_errno(writer);
     if (sink->code != DAYTONA_OK) {
       set_state(sink, DAYTONA__SINK_FAILING);
       daytona__file_writer_abandon(writer);

@@ -46,6 +46,7 @@ typedef struct daytona__sink {
   daytona__loop_t *loop;
   daytona_errcode_t code;
   const char *text;
+  int system_errno;             /* with it: of a local file */
   void (*on_event)(void *user); /* files only */
   void *user;
   union {

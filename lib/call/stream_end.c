@@ -33,7 +33,7 @@ daytona_stream_reason_t daytona_future_stream_reason(const daytona_future_t *fut
   if (error->code == DAYTONA_ECANCELED) return DAYTONA_STREAM_CANCELED;
   if (error->code == DAYTONA_ECLOSED) return DAYTONA_STREAM_CLOSED;
   if (daytona_error_is(error, DAYTONA_ETIMEOUT)) return DAYTONA_STREAM_TIMEOUT;
-  if (error->stream_reason != 0) return (daytona_stream_reason_t)error->stream_reason;
+  if (future->stream_reason != 0) return (daytona_stream_reason_t)future->stream_reason;
   return daytona_error_is(error, DAYTONA_ECONNECTION) ? DAYTONA_STREAM_LOST : DAYTONA_STREAM_FAILED;
 }
 
@@ -61,8 +61,8 @@ void daytona__stream_output(daytona__loop_t *loop, daytona_output_cb callback, c
   daytona__loop_leave(loop);
 }
 
-void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *close,
-                           daytona_error_t *error) {
+void daytona__stream_error(daytona_future_t *future, daytona__arena_t *arena,
+                           const daytona__ws_close_t *close, daytona_error_t *error) {
   daytona__response_t response = close->response;
   if (daytona__stream_was_refused(close)) {
     const char *message = daytona__arena_printf(
@@ -79,7 +79,7 @@ void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *c
     if (message != NULL) response.message = message;
   }
   daytona__error_from_response(arena, &response, error);
-  error->stream_reason = daytona__stream_reason(close);
+  future->stream_reason = (uint8_t)daytona__stream_reason(close);
 }
 
 bool daytona__stream_is_lost(const daytona__ws_close_t *close) {

@@ -31,8 +31,12 @@ bool daytona__stream_was_refused(const daytona__ws_close_t *close);
 void daytona__stream_output(daytona__loop_t *loop, daytona_output_cb callback, const daytona_output_t *output,
                             void *user);
 
-/* Why a socket did not open, as for a REST call. Strings are in `arena` or borrowed from `close`. */
-void daytona__stream_error(daytona__arena_t *arena, const daytona__ws_close_t *close, daytona_error_t *error);
+/*
+ * Why a socket did not open, as for a REST call, and for daytona_future_stream_reason() of `future`. Strings are in
+ * `arena` or borrowed from `close`.
+ */
+void daytona__stream_error(daytona_future_t *future, daytona__arena_t *arena,
+                           const daytona__ws_close_t *close, daytona_error_t *error);
 
 /* Whether the connection broke, as opposed to having been ended by one side on purpose. */
 bool daytona__stream_is_lost(const daytona__ws_close_t *close);

@@ -26,7 +26,7 @@ struct daytona__combine {
   member_ref_t *refs;
   size_t count, reported;
   int64_t winner;
-  const daytona_error_t *first_error, *last_error;
+  const daytona_future_t *first_failed;
   void (*on_member)(daytona__combine_t *group, size_t index);
   daytona__timer_t timer; /* deadline only */
 };
@@ -70,34 +70,39 @@ static int for_members(daytona_future_t *future, int (*change)(daytona_future_t 
 static int pause_members(daytona_future_t *future) { return for_members(future, daytona_future_pause); }
 static int resume_members(daytona_future_t *future) { return for_members(future, daytona_future_resume); }
 
+static void fail_as(daytona__combine_t *group, const daytona_future_t *member) {
+  group->future->stream_reason = member->stream_reason;
+  daytona__future_fail_error(group->future, member->error);
+}
+
 /* Take over the outcome of member `index`. */
 static void settle_as(daytona__combine_t *group, size_t index) {
   daytona_future_t *member = group->members[index];
   daytona__timer_stop(&group->timer);
   group->winner = (int64_t)index;
   if (member->error != NULL)
-    daytona__future_fail_error(group->future, member->error);
+    fail_as(group, member);
   else
     daytona__future_resolve(group->future, member->type, member->result);
   cancel_members(group);
 }
 
 static void on_all_member(daytona__combine_t *group, size_t index) {
-  const daytona_error_t *error = group->members[index]->error;
-  if (group->first_error == NULL) group->first_error = error;
+  const daytona_future_t *member = group->members[index];
+  if (group->first_failed == NULL && member->error != NULL) group->first_failed = member;
   if (group->reported < group->count) return;
-  if (group->first_error != NULL)
-    daytona__future_fail_error(group->future, group->first_error);
+  if (group->first_failed != NULL)
+    fail_as(group, group->first_failed);
   else
     daytona__future_succeed(group->future);
 }
 
 static void on_any_member(daytona__combine_t *group, size_t index) {
-  group->last_error = group->members[index]->error;
-  if (group->last_error == NULL)
+  const daytona_future_t *member = group->members[index];
+  if (member->error == NULL)
     settle_as(group, index);
   else if (group->reported == group->count)
-    daytona__future_fail_error(group->future, group->last_error);
+    fail_as(group, member);
 }
 
 static void on_race_member(daytona__combine_t *group, size_t index) { settle_as(group, index); }

@@ -33,6 +33,7 @@ typedef struct file {
   int turn; /* block that the disk works on next */
   bool is_busy, is_closed;
   daytona_errcode_t code;
+  int system_errno;
   char text[160];
   daytona__file_event_cb on_event;
   void *user;
@@ -60,6 +61,7 @@ static void file_free(file_t *file) {
 static void file_fail(file_t *file, const char *what, int error) {
   if (file->code != DAYTONA_OK) return;
   file->code = error == UV_ENOMEM ? DAYTONA_ENOMEM : DAYTONA_EIO;
+  file->system_errno = daytona__system_errno(error);
   snprintf(file->text, sizeof file->text, "%s: %s", what, uv_strerror(error));
 }
 
@@ -269,6 +271,8 @@ void daytona__file_reader_refill(daytona__file_reader_t *reader) {
   reader_work(reader);
   if (file->code != DAYTONA_OK) tell(file);
 }
+
+int daytona__file_reader_errno(const daytona__file_reader_t *reader) { return reader->file.system_errno; }
 
 daytona_errcode_t daytona__file_reader_error(const daytona__file_reader_t *reader, const char **text) {
   *text = reader->file.text;
@@ -570,6 +574,8 @@ void daytona__file_writer_abandon(daytona__file_writer_t *writer) {
 bool daytona__file_writer_is_gone(const daytona__file_writer_t *writer) { return writer->is_gone; }
 
 bool daytona__file_writer_is_committed(const daytona__file_writer_t *writer) { return writer->is_committed; }
+
+int daytona__file_writer_errno(const daytona__file_writer_t *writer) { return writer->file.system_errno; }
 
 daytona_errcode_t daytona__file_writer_error(const daytona__file_writer_t *writer, const char **text) {
   *text = writer->file.text;

@@ -50,6 +50,9 @@ daytona_errcode_t daytona__file_reader_error(const daytona__file_reader_t *reade
  */
 void daytona__file_reader_refill(daytona__file_reader_t *reader);
 
+int daytona__file_reader_errno(
+  const daytona__file_reader_t *reader); /* the system's; 0: it is not the one who said so */
+
 void daytona__file_reader_close(daytona__file_reader_t *reader);
 
 /*
@@ -72,6 +75,7 @@ void daytona__file_writer_abandon(daytona__file_writer_t *writer);
 bool daytona__file_writer_is_gone(const daytona__file_writer_t *writer);
 
 daytona_errcode_t daytona__file_writer_error(const daytona__file_writer_t *writer, const char **text);
+int daytona__file_writer_errno(const daytona__file_writer_t *writer);
 
 void daytona__file_writer_close(daytona__file_writer_t *writer);
 

@@ -54,6 +54,11 @@ bool daytona__loop_is_closed(const daytona__loop_t *loop);
 
 uv_loop_t *daytona__loop_uv(const daytona__loop_t *loop);
 
+/* The system's number of an error of libuv; 0: it is one of libuv's own, or none. */
+static inline int daytona__system_errno(int uv_error) {
+  return uv_error < 0 && uv_error > UV_EAI_ADDRFAMILY ? -uv_error : 0;
+}
+
 /* Whether the calling thread is the one that made the loop's client. */
 bool daytona__loop_on_thread(const daytona__loop_t *loop);
 

@@ -143,6 +143,8 @@ void daytona__http_finish(daytona__http_transfer_t *t, daytona_errcode_t code, c
   daytona__http_call_t *call = take_apart(t);
   call->response.code = code;
   call->response.message = message;
+  /* What a limit has ended was not ended by the socket that failed before it. */
+  if (code != DAYTONA_ECONNECTION && code != DAYTONA_ETRUNCATED) call->response.system_errno = 0;
   if (call->collected.data != NULL) {
     call->response.body = call->collected.data;
     call->response.body_size = call->collected.size;
@@ -540,6 +542,9 @@ void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
     daytona__http_finish(t, DAYTONA_EFAILED, NULL);
     return;
   }
+  long system_errno = 0;
+  curl_easy_getinfo(t->easy->curl, CURLINFO_OS_ERRNO, &system_errno);
+  call->response.system_errno = (int)system_errno;
   daytona__http_verdict_t verdict = daytona__http_judge(t, result);
   if (verdict.code == DAYTONA_ETLS) daytona__trust_doubt(&t->http->trust);
   const char *message = failure_text(t, verdict, result);

@@ -16,6 +16,7 @@ typedef struct daytona__response {
   const char *message;    /* for transport failures: what went wrong, one line */
   int status;             /* 0: no response */
   int attempts;
+  int system_errno; /* of the socket that failed; 0: not known */
   const daytona_header_t *headers;
   size_t header_count;
   const char *body; /* NUL-terminated, never NULL once the request has ended */

@@ -390,8 +390,10 @@ static size_t send_now(daytona__tcp_t *tcp, const char *bytes, size_t size) {
       done += (size_t)sent;
     else if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
       break;
-    else if (sent == 0 || errno != EINTR)
+    else if (sent == 0 || errno != EINTR) {
       tcp->is_broken = true;
+      tcp->write_errno = sent < 0 ? errno : 0;
+    }
   }
   return done;
 }

@@ -176,7 +176,8 @@ static void on_tell(daytona__task_t *task) {
     .close_code = ws->close_code,
     .reason = ws->reason != NULL ? ws->reason : "",
     .reason_size = ws->reason_size,
-    .response = {.code = ws->code, .message = ws->text, .attempts = 1, .body = ""}};
+    .response = {
+      .code = ws->code, .message = ws->text, .attempts = 1, .body = "", .system_errno = ws->system_errno}};
   fill_answer(ws, &close);
   daytona__loop_t *loop = ws->env->net.loop;
   if (!ws->is_silent && ws->opts.on_close != NULL) {
@@ -195,6 +196,7 @@ void daytona__ws_finish(daytona__ws_t *ws, daytona__ws_end_t how, int code, cons
   daytona__ws_set_state(ws, DAYTONA__WS_DONE);
   ws->how = how;
   ws->code = (daytona_errcode_t)code;
+  ws->system_errno = code == DAYTONA_ECONNECTION ? daytona__ws_conn_errno(&ws->conn) : 0;
   snprintf(ws->text, sizeof ws->text, "%s", message);
   daytona__timer_stop(&ws->beat);
   daytona__timer_stop(&ws->timer);

@@ -144,6 +144,11 @@ ptrdiff_t daytona__ws_conn_read(daytona__ws_conn_t *conn, void *buffer, size_t s
   return conn->code != 0 ? DAYTONA__WS_CONN_FAIL : got;
 }
 
+int daytona__ws_conn_errno(const daytona__ws_conn_t *conn) {
+  if (conn->system_errno != 0) return conn->system_errno;
+  return conn->tcp.end != 0 ? daytona__system_errno(conn->tcp.end) : conn->tcp.write_errno;
+}
+
 int daytona__ws_conn_write(daytona__ws_conn_t *conn, const void *bytes, size_t size) {
   if (conn->phase != PHASE_OPEN) return DAYTONA_ECLOSED;
   if (conn->level_count == 0) return daytona__tcp_write(&conn->tcp, bytes, size);
@@ -306,6 +311,7 @@ static void on_tcp_readable(daytona__tcp_t *tcp) {
 static void on_tcp_connected(daytona__tcp_t *tcp, int status) {
   daytona__ws_conn_t *conn = DAYTONA__CONTAINER(tcp, daytona__ws_conn_t, tcp);
   if (status != 0) {
+    conn->system_errno = daytona__system_errno(status);
     fail(conn, status == UV_ENOMEM ? DAYTONA_ENOMEM : DAYTONA_ECONNECTION, daytona__tcp_strerror(status));
     return;
   }

@@ -62,6 +62,7 @@ struct daytona__ws_conn {
   void (*on_closed)(daytona__ws_conn_t *conn); /* the memory is the owner's again */
 
   int code;            /* the failure, DAYTONA_OK as long as there is none */
+  int system_errno;    /* of a connection that was not made */
   const char *message; /* one line, valid as long as the connection */
   daytona__tcp_t tcp;
 
@@ -81,6 +82,9 @@ void daytona__ws_conn_init(daytona__ws_conn_t *conn, daytona__ws_net_t *net);
 int daytona__ws_conn_open(daytona__ws_conn_t *conn, const daytona__target_t *target);
 
 ptrdiff_t daytona__ws_conn_read(daytona__ws_conn_t *conn, void *buffer, size_t size);
+
+/* The system's number of what has ended the connection; 0: not known. */
+int daytona__ws_conn_errno(const daytona__ws_conn_t *conn);
 
 /* Send or queue all of it: 0 or a DAYTONA_E code, after which the connection is of no use. */
 int daytona__ws_conn_write(daytona__ws_conn_t *conn, const void *bytes, size_t size);

@@ -45,6 +45,7 @@ struct daytona__ws {
   daytona__list_t link;
   unsigned refs;
   daytona__ws_state_t state;
+  int system_errno; /* of the socket, with `code` */
   bool has_conn, is_silent, is_paused, was_open, was_asked, was_behind, needs_drain;
   bool is_told;            /* the verdict was */
   bool has_spoken;         /* the peer has sent something behind its 101 */

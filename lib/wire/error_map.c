@@ -139,6 +139,7 @@ void daytona__error_from_response(daytona__arena_t *arena, const daytona__respon
       daytona__arena_pointers(arena, response->headers, response->header_count, sizeof *response->headers);
   error->header_count = error->headers != NULL ? response->header_count : 0;
   error->attempts = response->attempts;
+  error->system_errno = response->system_errno;
   error->retry_after_ms = daytona__headers_retry_after(response->headers, response->header_count);
   error->request_id = daytona_error_header(error, "X-Request-Id");
   /* With any other code something else went wrong, before or behind the answer. */

@@ -2,14 +2,17 @@
  * From an error answer to an error: the code of every status and of every code of the daemon, the message from
  * whatever the body is, and that hostile answers leave the client usable.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "call/sandbox_object.h"
 #include "core/ascii.h"
 #include "core/limits.h"
 #include "support/api_scene.h"
 #include "support/check.h"
+#include "support/stream_scene.h"
 
 static const char line[] = "GET /api/sandbox/x";
 static const char prefix[] = "Failed to get sandbox: ";
@@ -426,6 +429,97 @@ static void a_key_that_the_server_repeats_is_in_no_error(void **state) {
   api_scene_close(&scene);
 }
 
+/* --- the system's number ----------------------------------------------------------------------- */
+
+static void expect_errno(daytona_future_t *future, daytona_errcode_t code, int number) {
+  api_must_fail(future, code);
+  assert_int_equal(daytona_future_error(future)->system_errno, number);
+  daytona_future_release(future);
+}
+
+/* A port that nobody listens at. */
+static int dead_port(void) {
+  uv_loop_t loop;
+  uv_tcp_t tcp;
+  struct sockaddr_in address;
+  int size = sizeof address;
+  assert_int_equal(uv_loop_init(&loop), 0);
+  uv_tcp_init(&loop, &tcp);
+  uv_ip4_addr("127.0.0.1", 0, &address);
+  assert_int_equal(uv_tcp_bind(&tcp, (const struct sockaddr *)&address, 0), 0);
+  assert_int_equal(uv_tcp_getsockname(&tcp, (struct sockaddr *)&address, &size), 0);
+  uv_close((uv_handle_t *)&tcp, NULL);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&loop), 0);
+  return ntohs(address.sin_port);
+}
+
+static void local_files_give_the_systems_number(void **state) {
+  (void)state;
+  static const char body[] =
+    "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n";
+  stream_scene_t scene;
+  char whole[512];
+  stream_open(&scene);
+  expect_errno(daytona_fs_upload_file(scene.sandbox, "/nowhere/x", "x", NULL), DAYTONA_EIO, ENOENT);
+  expect_errno(daytona_fs_upload_file(scene.sandbox, "/dev/null/x", "x", NULL), DAYTONA_EIO, ENOTDIR);
+  expect_errno(fail_with(&scene.api, 404, "", "{}", DAYTONA_ENOTFOUND), DAYTONA_ENOTFOUND, 0);
+  snprintf(
+    whole, sizeof whole,
+    "HTTP/1.1 200 OK\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %zu\r\n\r\n%s",
+    sizeof body - 1, body);
+  api_answer(&scene.api, "POST /toolbox/sb-1/files/bulk-download", 0, whole);
+  expect_errno(daytona_fs_download_file(scene.sandbox, "a", "/dev/null/x", NULL), DAYTONA_EIO, ENOTDIR);
+  stream_close(&scene);
+}
+
+static void sockets_give_the_systems_number(void **state) {
+  (void)state;
+  static const char message[] = "{\"type\":\"stdout\",\"text\":\"x\"}";
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  char url[64];
+  daytona_client_t *client;
+  stream_open(&scene);
+  daytona_config_t config = scene.api.config;
+  snprintf(url, sizeof url, "http://127.0.0.1:%d/api", dead_port());
+  config.api_url = url;
+  assert_int_equal(daytona_client_new(&scene.api.uv, &config, &client), 0);
+  expect_errno(daytona_sandbox_get(client, "x", NULL), DAYTONA_ECONNECTION, ECONNREFUSED);
+  daytona_client_release(client);
+  /* A stream that broke; the number and the reason go through a combination, too. */
+  stream_frame(&script, 1, message, strlen(message));
+  stream_play(&scene, &script, script.size, STREAM_BREAKS);
+  daytona_future_t *run =
+    daytona_future_deadline(daytona_interpreter_run_code(scene.sandbox, "1", NULL), 60000);
+  daytona_future_retain(run);
+  expect_errno(run, DAYTONA_ECONNECTION, ECONNRESET);
+  assert_int_equal(daytona_future_stream_reason(run), DAYTONA_STREAM_LOST);
+  daytona_future_release(run);
+  /* And one that was never made. */
+  snprintf(scene.sandbox->toolbox_url, strlen(scene.sandbox->toolbox_url) + 1, "http://127.0.0.1:%d",
+           dead_port());
+  expect_errno(daytona_interpreter_run_code(scene.sandbox, "1", NULL), DAYTONA_ECONNECTION, ECONNREFUSED);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
+static void a_slow_reader_is_named_through_combinations(void **state) {
+  (void)state;
+  stream_scene_t scene;
+  stream_script_t script = {0};
+  stream_open(&scene);
+  stream_close_frame(&script, 1008, "slow consumer");
+  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  daytona_future_t *run = daytona_interpreter_run_code(scene.sandbox, "1", NULL);
+  daytona_future_t *any = api_must_fail(daytona_future_any(scene.api.client, &run, 1), DAYTONA_ECONNECTION);
+  assert_int_equal(daytona_future_stream_reason(any), DAYTONA_STREAM_SLOW_READER);
+  assert_int_equal(daytona_future_stream_reason(daytona_future_member(any, 0)), DAYTONA_STREAM_SLOW_READER);
+  daytona_future_release(any);
+  stream_script_clear(&script);
+  stream_close(&scene);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_status_has_its_code),
@@ -441,6 +535,9 @@ int main(void) {
     cmocka_unit_test(malformed_member_is_named),
     cmocka_unit_test(hostile_http_leaves_the_client_usable),
     cmocka_unit_test(a_key_that_the_server_repeats_is_in_no_error),
+    cmocka_unit_test(local_files_give_the_systems_number),
+    cmocka_unit_test(sockets_give_the_systems_number),
+    cmocka_unit_test(a_slow_reader_is_named_through_combinations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
