@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The journal: cut at every byte it yields a prefix of whole records, and what was committed is
- * read again.
+ * The journal: cut at every byte it yields a prefix of whole records, damaged in any place it yields all others, and
+ * what was committed is read again.
  */
+#include "control/store/journal.h"
 #include "control/store/removal.h"
 #include "control/store/store.h"
 
@@ -13,11 +14,16 @@
 
 #include <cmocka.h>
 
-static char *three_records(size_t ends[3]) {
+enum { RECORDS = 5 };
+
+/* 0 and 1 are new, 0 again, 2 with text that looks like a record, 1 removed. */
+static char *five_records(size_t ends[RECORDS]) {
+  static const char *const ids[RECORDS] = {"0", "1", "0", "2", "1"};
   char *text = dl_xstrdup("");
-  for (int i = 0; i < 3; i++) {
-    json_t *value = json_pack("{s:i, s:s}", "n", i, "text", "line\nbreak \xc3\xa9");
-    char *line = dl_store_encode("kind", i == 2 ? "0" : i ? "1" : "0", value);
+  for (int i = 0; i < RECORDS; i++) {
+    json_t *value = json_pack("{s:i, s:s}", "n", i, "text",
+                              i == 3 ? "\n8a9e0f3c 13 [\"kind\",\"9\",1]\n" : "line\nbreak \xc3\xa9");
+    char *line = dl_journal_encode("kind", ids[i], i == 4 ? NULL : value);
     char *longer = dl_xprintf("%s%s", text, line);
     free(text);
     free(line);
@@ -28,36 +34,166 @@ static char *three_records(size_t ends[3]) {
   return text;
 }
 
-static void a_cut_at_any_byte_leaves_whole_records(void **state) {
+/* The state after some of the five, as text. */
+static char *state_without(const char *text, const size_t ends[RECORDS], int missing) {
+  json_t *all = json_object();
+  dl_replay r;
+  for (int i = 0; i < RECORDS; i++) {
+    size_t start = i ? ends[i - 1] : 0;
+    if (i == missing) continue;
+    dl_journal_replay(all, text + start, ends[i] - start, &r);
+    assert_int_equal(r.record_count, 1);
+    dl_replay_clear(&r);
+  }
+  char *state = dl_json_text(all);
+  json_decref(all);
+  return state;
+}
+
+static char *replayed(const char *text, size_t len, dl_replay *r) {
+  json_t *all = json_object();
+  char *copy = malloc(len ? len : 1); /* exact, so that reading past the end is caught */
+  memcpy(copy, text, len);
+  dl_journal_replay(all, copy, len, r);
+  free(copy);
+  char *state = dl_json_text(all);
+  json_decref(all);
+  return state;
+}
+
+static void a_cut_at_any_byte_is_an_unfinished_write(void **state) {
   (void)state;
-  size_t ends[3];
-  char *text = three_records(ends);
-  for (size_t len = 0; len <= ends[2]; len++) {
-    json_t *all = json_object();
-    char *copy = malloc(len ? len : 1); /* exact, so that reading past the cut is caught */
-    memcpy(copy, text, len);
-    size_t used = dl_store_replay(all, copy, len);
-    size_t expected = len >= ends[2] ? ends[2] : len >= ends[1] ? ends[1] : len >= ends[0] ? ends[0] : 0;
-    assert_int_equal(used, expected);
-    json_t *first = json_object_get(json_object_get(all, "kind"), "0");
-    if (expected >= ends[0]) assert_int_equal(dl_json_int(first, "n", -1), expected == ends[2] ? 2 : 0);
-    free(copy);
-    json_decref(all);
+  size_t ends[RECORDS];
+  char *text = five_records(ends);
+  for (size_t len = 0; len <= ends[RECORDS - 1]; len++) {
+    for (size_t zeros = 0; zeros < 40; zeros += 13) {
+      dl_replay r;
+      char *longer = dl_xmalloc(len + zeros + 1);
+      memcpy(longer, text, len);
+      memset(longer + len, 0, zeros);
+      free(replayed(longer, len + zeros, &r));
+      free(longer);
+      size_t count = 0, whole = 0;
+      /* A record that lacks nothing but its line end is whole. */
+      while (count < RECORDS && len + 1 >= ends[count]) whole = ends[count++];
+      assert_int_equal(r.record_count, count);
+      bool lacks_end = whole > len;
+      assert_int_equal(r.needs_rewrite, lacks_end);
+      if (!lacks_end) {
+        assert_int_equal(r.read_bytes, whole);
+        assert_int_equal(r.unfinished_bytes, len + zeros - whole);
+      }
+      if (!lacks_end || zeros < 2) assert_int_equal(r.bad_count, 0);
+      dl_replay_clear(&r);
+    }
   }
   free(text);
 }
 
-static void a_changed_byte_ends_the_replay(void **state) {
+/* The record that byte belongs to. */
+static int record_at(const size_t ends[RECORDS], size_t at) {
+  int i = 0;
+  while (at >= ends[i]) i++;
+  return i;
+}
+
+static void check_damaged(const char *text, const size_t ends[RECORDS], const char *damaged, size_t len,
+                          int record) {
+  dl_replay r;
+  char *whole = state_without(text, ends, -1), *without = state_without(text, ends, record);
+  char *got = replayed(damaged, len, &r);
+  bool is_whole = r.record_count == RECORDS;
+  assert_in_range(r.record_count, RECORDS - 1, RECORDS);
+  assert_string_equal(got, is_whole ? whole : without);
+  assert_int_equal(r.unfinished_bytes, 0); /* it is never taken for a write that was cut off */
+  assert_true(is_whole ? r.needs_rewrite : r.bad_bytes > 0);
+  assert_int_equal(is_whole, r.bad_count == 0);
+  dl_replay_clear(&r);
+  free(got);
+  free(whole);
+  free(without);
+}
+
+static void a_flipped_bit_loses_its_record_at_most(void **state) {
   (void)state;
-  size_t ends[3];
-  char *text = three_records(ends);
-  for (size_t at = ends[0]; at < ends[1]; at++) {
-    json_t *all = json_object();
-    text[at] ^= 1;
-    assert_int_equal(dl_store_replay(all, text, ends[2]), ends[0]);
-    text[at] ^= 1;
-    json_decref(all);
+  size_t ends[RECORDS];
+  char *text = five_records(ends);
+  for (size_t at = 0; at < ends[RECORDS - 1]; at++) {
+    for (int bit = 0; bit < 8; bit++) {
+      size_t len = ends[RECORDS - 1];
+      char *damaged = dl_xmalloc(len);
+      memcpy(damaged, text, len);
+      damaged[at] = (char)(damaged[at] ^ (1 << bit));
+      check_damaged(text, ends, damaged, len, record_at(ends, at));
+      free(damaged);
+    }
   }
+  free(text);
+}
+
+static void any_byte_in_any_place_loses_its_record_at_most(void **state) {
+  (void)state;
+  static const char bytes[] = "\0\n 0af9\"[],:{}\\\xff";
+  size_t ends[RECORDS];
+  char *text = five_records(ends), *damaged = dl_xstrdup(text);
+  for (size_t at = 0; at < ends[RECORDS - 1]; at++) {
+    for (size_t i = 0; i < sizeof bytes - 1; i++) {
+      if (text[at] == bytes[i]) continue;
+      damaged[at] = bytes[i];
+      check_damaged(text, ends, damaged, ends[RECORDS - 1], record_at(ends, at));
+      damaged[at] = text[at];
+    }
+  }
+  free(damaged);
+  free(text);
+}
+
+static void what_is_lost_is_named(void **state) {
+  (void)state;
+  static const char *const lost[RECORDS] = {NULL, NULL, "kind 0", "kind 2", "kind 1"};
+  size_t ends[RECORDS];
+  char *text = five_records(ends);
+  for (int i = 0; i < RECORDS; i++) {
+    dl_replay r;
+    text[ends[i] - 4] ^= 1; /* in the value */
+    free(replayed(text, ends[RECORDS - 1], &r));
+    text[ends[i] - 4] ^= 1;
+    assert_int_equal(r.bad_count, 1);
+    assert_int_equal(r.unnamed_count, 0);
+    assert_int_equal(r.bad_bytes, ends[i] - (i ? ends[i - 1] : 0));
+    /* What was written once more is not lost. */
+    assert_int_equal(json_object_size(r.lost), lost[i] != NULL);
+    if (lost[i]) assert_non_null(json_object_get(r.lost, lost[i]));
+    dl_replay_clear(&r);
+  }
+  free(text);
+}
+
+static void a_hole_of_any_kind_loses_what_it_covers(void **state) {
+  (void)state;
+  size_t ends[RECORDS], len;
+  char *text = five_records(ends), *damaged = dl_xstrdup(text);
+  len = ends[RECORDS - 1];
+  for (size_t from = 0; from < len; from += 3) {
+    for (size_t to = from + 1; to <= len && to < from + 200; to += 7) {
+      for (int kind = 0; kind < 3; kind++) {
+        dl_replay r;
+        size_t left = len;
+        memcpy(damaged, text, len);
+        if (kind == 2) {
+          memmove(damaged + from, damaged + to, len - to); /* a piece is missing */
+          left = len - (to - from);
+        } else {
+          memset(damaged + from, kind == 0 ? 0 : 0x5a, to - from);
+        }
+        free(replayed(damaged, left, &r));
+        int first = record_at(ends, from), last = record_at(ends, to - 1);
+        assert_true(r.record_count + (size_t)(last - first + 1) + (kind == 2) >= RECORDS);
+        dl_replay_clear(&r);
+      }
+    }
+  }
+  free(damaged);
   free(text);
 }
 
@@ -135,8 +271,11 @@ static void a_long_history_is_compacted(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(a_cut_at_any_byte_leaves_whole_records),
-    cmocka_unit_test(a_changed_byte_ends_the_replay),
+    cmocka_unit_test(a_cut_at_any_byte_is_an_unfinished_write),
+    cmocka_unit_test(a_flipped_bit_loses_its_record_at_most),
+    cmocka_unit_test(any_byte_in_any_place_loses_its_record_at_most),
+    cmocka_unit_test(what_is_lost_is_named),
+    cmocka_unit_test(a_hole_of_any_kind_loses_what_it_covers),
     cmocka_unit_test(committed_changes_are_read_again),
     cmocka_unit_test(a_long_history_is_compacted),
   };

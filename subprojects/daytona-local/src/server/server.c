@@ -7,7 +7,9 @@
 
 #include "control/life/timers.h"
 #include "control/objects/leftovers.h"
+#include "control/objects/orphans.h"
 #include "control/objects/snapshots.h"
+#include "control/objects/volumes.h"
 #include "control/routes/api.h"
 #include "server/dispatch.h"
 
@@ -99,6 +101,8 @@ dl_server *dl_server_new(uv_loop_t *loop, const dl_control_opts *opts, char **er
   c->routes = dl_api_routes(error);
   if (!c->routes || start_life(c, error) != 0 || listen_http(s, error) != 0) goto out;
   dl_leftovers_sweep(&c->objects);
+  dl_orphans_report(&c->objects);
+  dl_volumes_check(&c->objects);
   dl_snapshots_init(&c->objects);
   dl_life_resume(&c->life);
   dl_timers_start(&c->life);

@@ -154,6 +154,131 @@ class Records(unittest.TestCase):
         self.assertEqual(code, 0)
 
 
+class Damage(unittest.TestCase):
+    """A journal that is damaged in its middle: what can be read counts, and nothing is thrown away."""
+
+    def setUp(self):
+        self.state = tempfile.mkdtemp(prefix="dl-test-")
+        self.log = tempfile.TemporaryFile("w+")
+        self.server = self.serve()
+
+    def tearDown(self):
+        code = self.server.stop()
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.assertEqual(code, 0)
+
+    def serve(self):
+        return harness.Server(state=self.state, log=self.log)
+
+    def journal(self, name="journal"):
+        with open(os.path.join(self.state, name), "rb") as file:
+            return file.read()
+
+    def write(self, data):
+        with open(self.state + "/journal", "wb") as file:
+            file.write(data)
+
+    def kept(self):
+        return sorted(name for name in os.listdir(self.state) if name.startswith("journal.damaged-"))
+
+    def damage(self):
+        return self.server.call("GET", "/admin/info").json["damage"]
+
+    def test_one_bit_in_each_record_in_turn(self):
+        for number in range(4):
+            box = self.server.create(name="box-%d" % number, autoStopInterval=0)["id"]
+            self.server.api("POST", "/sandbox/%s/stop" % box)
+            self.server.wait(box, "stopped")
+        self.server.api("POST", "/volumes", {"name": "v"})
+        self.server.stop()
+        whole = self.journal()
+        at = 0
+        lines = whole.splitlines(keepends=True)
+        for line in lines:
+            damaged = bytearray(whole)
+            damaged[at + len(line) // 2] ^= 4
+            at += len(line)
+            self.write(damaged)
+            self.server = self.serve()
+            boxes = {box["name"] for box in self.server.api("GET", "/sandbox").json["items"]}
+            self.assertEqual(boxes, {"box-%d" % number for number in range(4)}, line)
+            found = self.damage()
+            self.assertEqual((found["records"], found["bytes"]), (1, len(line)), line)
+            self.assertEqual(self.journal(found["file"]), bytes(damaged))
+            self.assertEqual(len(self.kept()), 1)
+            self.server.stop()
+            self.server = self.serve()
+            self.assertIsNone(self.damage())
+            self.server.stop()
+            os.unlink(os.path.join(self.state, self.kept()[0]))
+        self.log.seek(0)
+        text = self.log.read()
+        self.assertIn("journal was damaged: 1 records (", text)
+        self.assertIn("a change is lost; what was written before it counts", text)
+        self.write(whole)
+        self.server = self.serve()
+        self.assertEqual(self.server.api("GET", "/volumes").json[0]["name"], "v")
+
+    def test_what_no_record_owns_is_reported_adopted_or_removed(self):
+        api = self.server.api
+        boxes = [self.server.create(autoStopInterval=0, labels={"n": str(n)})["id"] for n in range(3)]
+        volumes = [api("POST", "/volumes", {"name": "v%d" % n}).json["id"] for n in range(2)]
+        for box in boxes:
+            self.server.execute(box, "echo %s > f" % box)
+            api("POST", "/sandbox/%s/stop" % box)
+            self.server.wait(box, "stopped")
+        api("POST", "/sandbox/%s/archive" % boxes[2])
+        self.server.wait(boxes[2], "archived")
+        for volume in volumes:
+            with open("%s/volumes/%s/f" % (self.state, volume), "w") as file:
+                file.write(volume)
+        self.server.stop()
+        # Every record of them, so that nothing is known.
+        self.write(b"".join(line.replace(b'{"id"', b'{"iX"') if any(one.encode() in line for one in boxes + volumes) else line
+                            for line in self.journal().splitlines(keepends=True)))
+        self.server = self.serve()
+        api = self.server.api
+        self.assertEqual(api("GET", "/sandbox").json["items"], [])
+        self.assertEqual({entry["id"] for entry in self.damage()["lost"]}, set(boxes + volumes))
+        orphans = {entry["id"]: entry for entry in self.server.call("GET", "/admin/orphans").json["items"]}
+        self.assertEqual(set(orphans), set(boxes + volumes))
+        self.assertEqual(orphans[boxes[2]]["paths"], ["%s/archives/%s.tar" % (self.state, boxes[2])])
+        self.log.seek(0)
+        text = self.log.read()
+        for one in boxes + volumes:
+            self.assertRegex(text, "%s(.tar)? belongs to no" % one)
+        adopted = self.server.call("POST", "/admin/orphans/" + boxes[0])
+        self.assertEqual((adopted.status, adopted.json["state"]), (200, "stopped"))
+        adopted = self.server.call("POST", "/admin/orphans/" + boxes[2])
+        self.assertEqual((adopted.status, adopted.json["state"]), (200, "archived"))
+        self.assertEqual(self.server.call("POST", "/admin/orphans/" + volumes[0]).json["state"], "ready")
+        for one in (boxes[1], volumes[1]):
+            self.assertEqual(self.server.call("DELETE", "/admin/orphans/" + one).status, 204)
+            self.assertEqual(self.server.call("DELETE", "/admin/orphans/" + one).status, 404)
+        for bad in (boxes[0], "nothing", "..", "%2e%2e"):
+            self.assertEqual(self.server.call("POST", "/admin/orphans/" + bad).status, 404, bad)
+        self.server.stop()
+        self.server = self.serve()
+        api = self.server.api
+        self.assertEqual(self.server.call("GET", "/admin/orphans").json["items"], [])
+        for box in (boxes[0], boxes[2]):
+            self.assertEqual(api("POST", "/sandbox/%s/start" % box).status, 200)
+            self.server.wait(box, "started")
+            self.assertEqual(self.server.execute(box, "cat f")["result"], box + "\n")
+        self.assertEqual(os.listdir("%s/volumes/%s" % (self.state, volumes[0])), ["f"])
+        self.assertFalse(os.path.exists("%s/volumes/%s" % (self.state, volumes[1])))
+        self.assertFalse(os.path.exists("%s/sandboxes/%s" % (self.state, boxes[1])))
+
+    def test_a_volume_without_its_directory_shows_that(self):
+        volume = self.server.api("POST", "/volumes", {"name": "v"}).json["id"]
+        self.server.stop()
+        os.rmdir("%s/volumes/%s" % (self.state, volume))
+        self.server = self.serve()
+        self.assertEqual(self.server.api("GET", "/volumes/" + volume).json["state"], "error")
+        self.assertEqual(self.server.api("POST", "/sandbox", {"volumes": [{"volumeId": "v", "mountPath": "/v"}]}).status, 400)
+        self.assertEqual(self.server.api("DELETE", "/volumes/" + volume).status, 200)
+
+
 class KillInALoop(unittest.TestCase):
     """Changes from four threads, killed at a random moment, again and again."""
 

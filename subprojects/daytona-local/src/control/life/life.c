@@ -264,6 +264,14 @@ void dl_life_create(dl_life *l, dl_sandbox *sb) {
   dl_life_save(sb);
 }
 
+void dl_life_adopt(dl_life *l, dl_sandbox *sb, bool is_archived) {
+  sb->life = l;
+  sb->state = is_archived ? DL_ARCHIVED : DL_STOPPED;
+  sb->want = is_archived ? DL_WANT_ARCHIVED : DL_WANT_STOPPED;
+  dl_objects_add(l->objects, sb);
+  dl_life_save(sb);
+}
+
 void dl_life_boot(dl_sandbox *sb, dl_life_wait wait) {
   assert(sb->state == DL_CREATING);
   wait_for_start(sb, wait);
@@ -578,7 +586,11 @@ static bool exists(char *path) {
  * it is the one that a damaged journal has lost. */
 static void settle_files(dl_sandbox *sb) {
   const dl_objects *o = sb->life->objects;
-  if (sb->want == DL_WANT_DESTROYED || sb->state != DL_STOPPED || !exists(dl_objects_archive(o, sb))) return;
+  if (sb->want == DL_WANT_DESTROYED || sb->state != DL_STOPPED) return;
+  if (!exists(dl_objects_archive(o, sb))) {
+    if (!exists(dl_objects_home(o, sb))) dl_warn("sandbox %s has no files any more", sb->id);
+    return;
+  }
   if (exists(dl_objects_home(o, sb))) {
     if (sb->want != DL_WANT_ARCHIVED) discard_archive(sb, NULL);
     return;

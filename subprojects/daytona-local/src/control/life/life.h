@@ -51,6 +51,8 @@ void dl_life_save(dl_sandbox *sb);
 void dl_life_create(dl_life *l, dl_sandbox *sb);
 /* ...and is booted for the first time. */
 void dl_life_boot(dl_sandbox *sb, dl_life_wait wait);
+/* A sandbox whose files are there already, stopped or archived. */
+void dl_life_adopt(dl_life *l, dl_sandbox *sb, bool is_archived);
 /* stopped, archived, failed or (cancelling) archiving -> started. */
 void dl_life_start(dl_sandbox *sb, dl_life_wait wait);
 /* started -> stopped; an ephemeral one is destroyed. */

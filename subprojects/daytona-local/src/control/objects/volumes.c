@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 json_t *dl_volume_by_id(dl_objects *o, const char *id) {
   return json_object_get(dl_store_all(o->store, "volume"), id);
@@ -90,18 +91,43 @@ bool dl_volume_is_mounted(dl_objects *o, const char *id) {
 
 /* --- making and removing --- */
 
+static json_t *record(dl_objects *o, const char *id, const char *name) {
+  dl_iso now = dl_iso_format(dl_objects_now(o));
+  json_t *volume = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:n, s:n}", "id", id, "name", *name ? name : id,
+                             "organizationId", o->organization_id, "state", "ready", "createdAt", now.text,
+                             "updatedAt", now.text, "lastUsedAt", "errorReason");
+  dl_store_put(o->store, "volume", id, json_incref(volume));
+  return volume;
+}
+
 json_t *dl_volume_create(dl_objects *o, const char *name) {
   dl_uuid id = dl_uuid_new();
   char *dir = directory(o, id.text);
   bool is_made = mkdir(dir, 0777) == 0 && chmod(dir, 0777) == 0;
   free(dir);
-  if (!is_made) return NULL;
-  dl_iso now = dl_iso_format(dl_objects_now(o));
-  json_t *volume = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:n, s:n}", "id", id.text, "name",
-                             *name ? name : id.text, "organizationId", o->organization_id, "state", "ready",
-                             "createdAt", now.text, "updatedAt", now.text, "lastUsedAt", "errorReason");
-  dl_store_put(o->store, "volume", id.text, json_incref(volume));
-  return volume;
+  return is_made ? record(o, id.text, name) : NULL;
+}
+
+json_t *dl_volume_adopt(dl_objects *o, const char *id) {
+  dl_uuid fresh = dl_uuid_new();
+  return record(o, id, dl_volume_by_name(o, id) ? fresh.text : id);
+}
+
+void dl_volumes_check(dl_objects *o) {
+  const char *id;
+  json_t *volume;
+  void *next;
+  json_object_foreach_safe ((json_t *)dl_store_all(o->store, "volume"), next, id, volume) {
+    char *dir = directory(o, id);
+    bool is_there = access(dir, F_OK) == 0;
+    free(dir);
+    if (is_there || strcmp(dl_json_str(volume, "state"), "ready") != 0) continue;
+    dl_error("volume %s has no directory any more", id);
+    json_t *updated = json_copy(volume);
+    json_object_set_new(updated, "state", json_string("error"));
+    json_object_set_new(updated, "errorReason", json_string("its directory is missing"));
+    dl_store_put(o->store, "volume", id, updated);
+  }
 }
 
 typedef struct {

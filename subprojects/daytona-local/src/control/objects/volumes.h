@@ -24,6 +24,10 @@ bool dl_volume_is_mounted(dl_objects *o, const char *id);
 /* A new one, yours to release, and on its way to disk. "" is named after its id; the name is free. NULL and errno
  * when its directory cannot be made. */
 json_t *dl_volume_create(dl_objects *o, const char *name);
+/* The same for a directory that is there and has no volume. */
+json_t *dl_volume_adopt(dl_objects *o, const char *id);
+/* At the start: a volume whose directory is gone shows an error. */
+void dl_volumes_check(dl_objects *o);
 /* It, and its files once that is on disk. It is not mounted. */
 void dl_volume_remove(dl_objects *o, const char *id);
 /* Note that sandboxes use them now. */

@@ -7,6 +7,7 @@
 #include "control/life/timers.h"
 #include "control/routes/admit.h"
 #include "control/routes/call.h"
+#include "control/routes/orphans.h"
 #include "control/routes/started.h"
 
 #include <stdlib.h>
@@ -101,8 +102,10 @@ static void info(dl_req *req, void *user) {
       json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "isolation", i.isolation, "network", i.network, "memory",
                 i.memory, "cpu", i.cpu, "processes", i.processes, "disk", i.disk));
   }
+  json_t *damage = (json_t *)dl_store_damage(c->objects.store);
   dl_reply_json(req, 200,
-                json_pack("{s:s, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes", boxes));
+                json_pack("{s:s, s:o, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes",
+                          boxes, "damage", damage ? json_incref(damage) : json_null()));
 }
 
 static const dl_route routes[] = {
@@ -113,6 +116,9 @@ static const dl_route routes[] = {
   {"DELETE", "/faults/{id}", delete_fault, 0},
   {"GET", "/clock", get_clock, 0},
   {"POST", "/clock", set_clock, DL_R_BODY},
+  {"GET", "/orphans", dl_orphans_get, 0},
+  {"POST", "/orphans/{id}", dl_orphan_adopt, 0},
+  {"DELETE", "/orphans/{id}", dl_orphan_delete, 0},
   {"PUT", "/sandbox/{x}/state", set_state, DL_R_BODY | DL_R_SANDBOX},
 };
 

@@ -3,13 +3,12 @@
  * The journal. Invariants: `all` holds what the journal says once every batch is written; one
  * batch is on the writing thread at a time and `waiting` is what follows it; the file is only ever
  * appended to, or replaced as a whole by rename.
- *
- * A record is one line: "<crc32 as 8 hex digits> <bytes of the JSON> <JSON>\n".
  */
 #include "control/store/store.h"
 
 #include "base/buf.h"
 #include "base/lane.h"
+#include "control/store/journal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,6 +18,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define JOURNAL_MAX (size_t)(1u << 30)
@@ -38,7 +38,8 @@ struct dl_store {
   char *dir;
   int dir_fd, fd, lock_fd;
   bool is_durable, is_working, has_failed, is_closing;
-  json_t *all; /* kind -> id -> value */
+  json_t *all;    /* kind -> id -> value */
+  json_t *damage; /* what could not be read at the start; NULL: nothing */
   dl_buf waiting;
   dl_list commits; /* waiting for the next batch */
   /* The batch on the writing thread. */
@@ -52,76 +53,10 @@ struct dl_store {
   void *closed_user;
 };
 
-static uint32_t crc32_of(const char *bytes, size_t len) {
-  uint32_t crc = 0xffffffffu;
-  for (size_t i = 0; i < len; i++) {
-    crc ^= (unsigned char)bytes[i];
-    for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (0xedb88320u & -(crc & 1u));
-  }
-  return ~crc;
-}
-
-char *dl_store_encode(const char *kind, const char *id, const json_t *value) {
-  json_t *record = json_pack("[s, s, O?]", kind, id, value);
-  char *text = dl_json_text(record);
-  json_decref(record);
-  size_t len = strlen(text);
-  char *line = dl_xprintf("%08x %zu %s\n", crc32_of(text, len), len, text);
-  free(text);
-  return line;
-}
-
-static void apply(json_t *all, const char *kind, const char *id, json_t *value) {
-  json_t *objects = json_object_get(all, kind);
-  if (!objects) {
-    objects = json_object();
-    json_object_set_new(all, kind, objects);
-  }
-  if (value && !json_is_null(value))
-    json_object_set(objects, id, value);
-  else
-    json_object_del(objects, id);
-}
-
-/* The length of the whole record at the front, 0 if there is none. */
-static size_t replay_one(json_t *all, const char *text, size_t len) {
-  unsigned crc;
-  size_t body_len;
-  int head = 0;
-  char start[48] = {0};
-  memcpy(start, text, len < sizeof start - 1 ? len : sizeof start - 1);
-  if (sscanf(start, "%8x %zu %n", &crc, &body_len, &head) != 2 || head == 0) return 0;
-  /* %n also skips blanks of the body, but a body starts with '['. */
-  if (body_len >= len || (size_t)head + body_len >= len || text[(size_t)head + body_len] != '\n') return 0;
-  const char *body = text + head;
-  if (crc32_of(body, body_len) != crc) return 0;
-  json_error_t error;
-  json_t *record = json_loadb(body, body_len, JSON_ALLOW_NUL, &error), *value;
-  const char *kind, *id;
-  size_t used = 0;
-  if (record && json_unpack(record, "[s, s, o]", &kind, &id, &value) == 0) {
-    apply(all, kind, id, value);
-    used = (size_t)head + body_len + 1;
-  }
-  json_decref(record);
-  return used;
-}
-
-size_t dl_store_replay(json_t *all, const char *text, size_t len) {
-  size_t at = 0;
-  while (at < len) {
-    size_t used = replay_one(all, text + at, len - at);
-    if (used == 0) break;
-    at += used;
-  }
-  return at;
-}
-
-/* ---- opening ---- */
-
 static bool read_all(int fd, dl_buf *out) {
   for (;;) {
     char *at = dl_buf_reserve(out, 256 * 1024);
+    if (!at) errno = EFBIG;
     if (!at) return false;
     ssize_t got = read(fd, at, 256 * 1024);
     if (got < 0 && errno == EINTR) continue;
@@ -130,40 +65,164 @@ static bool read_all(int fd, dl_buf *out) {
   }
 }
 
-static int load(dl_store *s, char **error) {
-  s->fd = openat(s->dir_fd, "journal", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (s->fd < 0) {
-    *error = dl_xprintf("cannot open %s/journal: %s", s->dir, strerror(errno));
-    return -1;
-  }
-  dl_buf text;
-  dl_buf_init(&text, JOURNAL_MAX);
-  if (!read_all(s->fd, &text)) {
-    *error = dl_xprintf("cannot read %s/journal", s->dir);
-    dl_buf_clear(&text);
-    return -1;
-  }
-  size_t whole = dl_store_replay(s->all, text.data ? text.data : "", text.len);
-  if (whole < text.len) {
-    /* The end of a write that was cut off: it was never acknowledged. */
-    dl_warn("%s/journal: dropping %zu bytes of an unfinished write", s->dir, text.len - whole);
-    if (ftruncate(s->fd, (off_t)whole) != 0) dl_warn("cannot truncate the journal: %s", strerror(errno));
-  }
-  s->journal_bytes = whole;
-  dl_buf_clear(&text);
-  if (lseek(s->fd, (off_t)whole, SEEK_SET) < 0 ||
-      (s->is_durable && (fsync(s->fd) != 0 || fsync(s->dir_fd) != 0))) {
-    *error = dl_xprintf("cannot sync %s/journal: %s", s->dir, strerror(errno));
-    return -1;
+/* ---- files ---- */
+
+static int write_all(int fd, const char *bytes, size_t len) {
+  while (len > 0) {
+    ssize_t done = write(fd, bytes, len);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return -errno;
+    bytes += done;
+    len -= (size_t)done;
   }
   return 0;
 }
+
+/* A whole new journal beside the old one, which it then replaces. */
+static int rewrite(dl_store *s, const char *bytes, size_t len) {
+  int fd = openat(s->dir_fd, "journal.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return -errno;
+  int rc = write_all(fd, bytes, len);
+  if (rc == 0 && s->is_durable && fsync(fd) != 0) rc = -errno;
+  if (rc == 0 && renameat(s->dir_fd, "journal.new", s->dir_fd, "journal") != 0) rc = -errno;
+  if (rc == 0 && s->is_durable && fsync(s->dir_fd) != 0) rc = -errno;
+  if (rc != 0) {
+    close(fd);
+    return rc;
+  }
+  close(s->fd);
+  s->fd = fd;
+  return 0;
+}
+
+/* False when it is more than a journal may be. */
+static bool serialize_all(dl_store *s, dl_buf *out) {
+  const char *kind, *id;
+  json_t *objects, *value;
+  bool fits = true;
+  json_object_foreach (s->all, kind, objects) {
+    json_object_foreach (objects, id, value) {
+      char *line = dl_journal_encode(kind, id, value);
+      fits = fits && dl_buf_puts(out, line);
+      free(line);
+    }
+  }
+  return fits;
+}
+
+/* ---- a damaged journal ---- */
+
+/* The file as it is under another name, by link or, where there are none, as a copy. NULL with errno. */
+static char *keep_aside(dl_store *s, const dl_buf *text) {
+  char stamp[32];
+  time_t now = time(NULL);
+  struct tm utc;
+  strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+  for (int i = 0; i < 100; i++) {
+    char *name =
+      i == 0 ? dl_xprintf("journal.damaged-%s", stamp) : dl_xprintf("journal.damaged-%s-%d", stamp, i);
+    if (linkat(s->dir_fd, "journal", s->dir_fd, name, 0) == 0) return name;
+    int fd = errno == EEXIST ? -1 : openat(s->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int failure = errno;
+    if (fd >= 0) {
+      int rc = write_all(fd, text->data, text->len);
+      if (rc == 0 && fsync(fd) != 0) rc = -errno;
+      close(fd);
+      if (rc == 0) return name;
+      unlinkat(s->dir_fd, name, 0);
+      failure = -rc;
+    }
+    free(name);
+    errno = failure;
+    if (failure != EEXIST) break;
+  }
+  return NULL;
+}
+
+/* Said once, and kept for whoever asks. */
+static void report(dl_store *s, const dl_replay *r, const char *name) {
+  const char *key;
+  json_t *any, *lost = json_array();
+  dl_error(
+    "%s/journal was damaged: %zu records (%zu bytes) cannot be read, %zu are kept; the file as it was is "
+    "%s/%s",
+    s->dir, r->bad_count, r->bad_bytes, r->record_count, s->dir, name);
+  json_object_foreach (r->lost, key, any) {
+    const char *id = strchr(key, ' ') + 1;
+    char *kind = dl_xstrndup(key, (size_t)(id - 1 - key));
+    bool is_known = json_object_get(json_object_get(s->all, kind), id) != NULL;
+    dl_error("%s: %s", key,
+             is_known ? "a change is lost; what was written before it counts"
+                      : "is lost, unless it had been removed before");
+    json_array_append_new(lost, json_pack("{s:s, s:s, s:b}", "kind", kind, "id", id, "isKnown", is_known));
+    free(kind);
+  }
+  if (r->unnamed_count > 0) dl_error("%zu of the records do not show what they were about", r->unnamed_count);
+  s->damage =
+    json_pack("{s:s, s:I, s:I, s:I, s:o}", "file", name, "records", (json_int_t)r->bad_count, "bytes",
+              (json_int_t)r->bad_bytes, "unnamed", (json_int_t)r->unnamed_count, "lost", lost);
+}
+
+/* What can be read becomes the journal, beside the file as it was. */
+static int repair(dl_store *s, const dl_replay *r, const dl_buf *text, char **error) {
+  dl_buf good;
+  char *name = keep_aside(s, text);
+  if (!name) {
+    *error = dl_xprintf("%s/journal is damaged and cannot be kept aside: %s", s->dir, strerror(errno));
+    return -1;
+  }
+  dl_buf_init(&good, JOURNAL_MAX);
+  int rc = serialize_all(s, &good) ? rewrite(s, good.data ? good.data : "", good.len) : -EFBIG;
+  if (rc == 0) s->journal_bytes = s->live_bytes = good.len;
+  if (rc != 0) *error = dl_xprintf("cannot repair %s/journal: %s", s->dir, strerror(-rc));
+  if (rc == 0) report(s, r, name);
+  dl_buf_clear(&good);
+  free(name);
+  return rc;
+}
+
+/* The end of a write that was cut off was never acknowledged. */
+static int cut_off(dl_store *s, const dl_replay *r, char **error) {
+  s->journal_bytes = r->read_bytes;
+  if (r->unfinished_bytes > 0)
+    dl_warn("%s/journal: dropping %zu bytes of an unfinished write", s->dir, r->unfinished_bytes);
+  if ((r->unfinished_bytes == 0 || ftruncate(s->fd, (off_t)r->read_bytes) == 0) &&
+      lseek(s->fd, (off_t)r->read_bytes, SEEK_SET) >= 0)
+    return 0;
+  *error = dl_xprintf("cannot shorten %s/journal: %s", s->dir, strerror(errno));
+  return -1;
+}
+
+static int load(dl_store *s, char **error) {
+  dl_buf text;
+  dl_buf_init(&text, JOURNAL_MAX);
+  s->fd = openat(s->dir_fd, "journal", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (s->fd < 0 || !read_all(s->fd, &text)) {
+    *error = dl_xprintf("cannot read %s/journal: %s", s->dir, strerror(errno));
+    dl_buf_clear(&text);
+    return -1;
+  }
+  dl_replay r;
+  dl_journal_replay(s->all, text.data ? text.data : "", text.len, &r);
+  bool is_damaged = r.bad_bytes > 0 || r.needs_rewrite;
+  int rc = is_damaged ? repair(s, &r, &text, error) : cut_off(s, &r, error);
+  dl_replay_clear(&r);
+  dl_buf_clear(&text);
+  if (rc == 0 && s->is_durable && (fsync(s->fd) != 0 || fsync(s->dir_fd) != 0)) {
+    *error = dl_xprintf("cannot sync %s/journal: %s", s->dir, strerror(errno));
+    rc = -1;
+  }
+  return rc;
+}
+
+/* ---- opening ---- */
 
 static void free_store(dl_store *s) {
   if (s->fd >= 0) close(s->fd);
   if (s->lock_fd >= 0) close(s->lock_fd);
   if (s->dir_fd >= 0) close(s->dir_fd);
   json_decref(s->all);
+  json_decref(s->damage);
   dl_buf_clear(&s->waiting);
   free(s->dir);
   free(s);
@@ -217,6 +276,8 @@ out:
   return NULL;
 }
 
+const json_t *dl_store_damage(const dl_store *s) { return s->damage; }
+
 const json_t *dl_store_all(dl_store *s, const char *kind) {
   json_t *objects = json_object_get(s->all, kind);
   if (!objects) {
@@ -228,38 +289,10 @@ const json_t *dl_store_all(dl_store *s, const char *kind) {
 
 /* ---- writing ---- */
 
-static int write_all(int fd, const char *bytes, size_t len) {
-  while (len > 0) {
-    ssize_t done = write(fd, bytes, len);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return -errno;
-    bytes += done;
-    len -= (size_t)done;
-  }
-  return 0;
-}
-
-/* A whole new journal beside the old one, which it then replaces. */
-static int rewrite(dl_store *s) {
-  int fd = openat(s->dir_fd, "journal.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return -errno;
-  int rc = write_all(fd, s->batch, s->batch_len);
-  if (rc == 0 && s->is_durable && fsync(fd) != 0) rc = -errno;
-  if (rc == 0 && renameat(s->dir_fd, "journal.new", s->dir_fd, "journal") != 0) rc = -errno;
-  if (rc == 0 && s->is_durable && fsync(s->dir_fd) != 0) rc = -errno;
-  if (rc != 0) {
-    close(fd);
-    return rc;
-  }
-  close(s->fd);
-  s->fd = fd;
-  return 0;
-}
-
 static void write_batch(dl_work *work) {
   dl_store *s = DL_CONTAINER(work, dl_store, work);
   if (s->batch_is_rewrite) {
-    s->batch_error = rewrite(s);
+    s->batch_error = rewrite(s, s->batch, s->batch_len);
     return;
   }
   s->batch_error = write_all(s->fd, s->batch, s->batch_len);
@@ -296,18 +329,6 @@ static void on_written(dl_work *work) {
   next_batch(s);
 }
 
-static void serialize_all(dl_store *s, dl_buf *out) {
-  const char *kind, *id;
-  json_t *objects, *value;
-  json_object_foreach (s->all, kind, objects) {
-    json_object_foreach (objects, id, value) {
-      char *line = dl_store_encode(kind, id, value);
-      dl_buf_puts(out, line);
-      free(line);
-    }
-  }
-}
-
 static void on_lane_closed(void *user) {
   dl_store *s = user;
   void (*on_closed)(void *) = s->on_closed;
@@ -337,8 +358,8 @@ static void next_batch(dl_store *s) {
 }
 
 void dl_store_put(dl_store *s, const char *kind, const char *id, json_t *value) {
-  apply(s->all, kind, id, value);
-  char *line = dl_store_encode(kind, id, value);
+  dl_journal_apply(s->all, kind, id, value);
+  char *line = dl_journal_encode(kind, id, value);
   if (!dl_buf_puts(&s->waiting, line)) dl_error("too much unwritten state");
   free(line);
   json_decref(value);

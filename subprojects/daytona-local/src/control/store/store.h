@@ -4,8 +4,9 @@
  *
  * A change is put (in memory, in order) and then committed: the commit callback comes once
  * everything put before it is on the disk. Writing and syncing happen on a thread of its own, several
- * changes share one sync. Each record carries its length and checksum, so that a kill at any
- * moment leaves a readable prefix: what was committed is there, what was cut off is not.
+ * changes share one sync. A kill at any moment leaves what was committed, and perhaps the
+ * beginning of a record, which is dropped. Whatever else cannot be read is damage: the file is kept
+ * aside as journal.damaged-DATE, and every record that can be read counts (see journal.h).
  */
 #ifndef DL_STORE_H
 #define DL_STORE_H
@@ -24,6 +25,10 @@ dl_store *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, char 
 /* The objects of a kind, by id; borrowed, never NULL. */
 const json_t *dl_store_all(dl_store *s, const char *kind);
 
+/* What could not be read when the store was opened: {file, records, bytes, unnamed, lost: [{kind, id, isKnown}]}. Borrowed;
+ * NULL: nothing. */
+const json_t *dl_store_damage(const dl_store *s);
+
 /* `value` is taken; NULL removes the object. */
 void dl_store_put(dl_store *s, const char *kind, const char *id, json_t *value);
 /* Always on a later turn of the loop. */
@@ -31,12 +36,5 @@ void dl_store_commit(dl_store *s, dl_store_cb cb, void *user);
 
 /* Finishes what was put, tells every commit, then `on_closed`; memory and lock go with it. */
 void dl_store_close(dl_store *s, void (*on_closed)(void *user), void *user);
-
-/* ---- for tests ---- */
-
-/* One journal line for a record, yours to free. */
-char *dl_store_encode(const char *kind, const char *id, const json_t *value);
-/* Reads records from the front of `text`; returns how many bytes were whole records. */
-size_t dl_store_replay(json_t *all, const char *text, size_t len);
 
 #endif
