@@ -85,7 +85,7 @@ static void timeout_is_kept_by_the_server(void **state) {
   assert_true(daytona_error_is(daytona_future_error(future), DAYTONA_ETIMEOUT));
   assert_int_equal(daytona_future_error(future)->http_status, 408);
   daytona_future_release(future);
-  session_expect(sandbox, "ls began; pgrep -x sleep", 1, "began\n");
+  session_expect(sandbox, "ls began; pgrep -f 'sleep 3[0]'", 1, "began\n");
 }
 
 /* Turn the loop until the sandbox shows what `command` checks, by running it again and again. */

@@ -33,7 +33,7 @@ class Processes(Topic):
             assert time.monotonic() - begin < 6
 
             async def is_over():  # what was killed may not have been reaped yet
-                return (await self.exec(sandbox, "pgrep -x sleep")).exit_code == 1
+                return (await self.exec(sandbox, "pgrep -f 'sleep 6[0]'")).exit_code == 1
             await eventually(is_over, 5)
 
     async def exec_unicode(self):

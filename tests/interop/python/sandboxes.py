@@ -60,7 +60,7 @@ class Sandboxes(Topic):
             await done(sandbox.start())
             assert sandbox.state == sdk.SandboxState.STARTED
             assert (await self.exec(sandbox, "cat note.txt")).result == "kept\n"
-            assert (await self.exec(sandbox, "pgrep -x sleep")).exit_code == 1
+            assert (await self.exec(sandbox, "pgrep -f 'sleep 100[0]'")).exit_code == 1
 
     async def force_stop(self):
         async with self.sandbox() as sandbox:

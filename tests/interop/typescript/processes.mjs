@@ -33,7 +33,7 @@ export const scenarios = {
       await raises(sdk.DaytonaProcessExecutionTimeoutError, () => exec(sandbox, 'sleep 60', undefined, undefined, 1), 408)
       assert(Date.now() - begin < 6000)
       // What was killed may not have been reaped yet.
-      await eventually(async () => (await exec(sandbox, 'pgrep -x sleep')).exitCode === 1, 5)
+      await eventually(async () => (await exec(sandbox, "pgrep -f 'sleep 6[0]'")).exitCode === 1, 5)
     })
   },
 

@@ -68,7 +68,7 @@ export const scenarios = {
       await sandbox.start()
       assert.equal(sandbox.state, SandboxState.STARTED)
       assert.equal((await exec(sandbox, 'cat note.txt')).result, 'kept\n')
-      assert.equal((await exec(sandbox, 'pgrep -x sleep')).exitCode, 1)
+      assert.equal((await exec(sandbox, "pgrep -f 'sleep 100[0]'")).exitCode, 1)
     })
   },
 
