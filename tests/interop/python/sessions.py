@@ -219,6 +219,9 @@ class Sessions(Topic):
             await raises(sdk.DaytonaError, lambda: Followed(process, session, none).end)
             await raises(sdk.DaytonaError, lambda: Followed(process, none, none).end)
             await raises(sdk.DaytonaBadRequestError, lambda: self._run(process, session, " "), 400)
-            await raises(sdk.DaytonaNotFoundError, process.get_entrypoint_session, 404)
+            entrypoint = await done(process.get_entrypoint_session())
+            assert [(c.id, c.exit_code) for c in entrypoint.commands] == [("entrypoint_command", None)], entrypoint
+            assert (await done(process.get_entrypoint_logs())).stdout == ""
+            await raises(sdk.DaytonaBadRequestError, lambda: process.delete_session("entrypoint"), 400)
             ended = await self._run(process, session, "true")
             await raises(sdk.DaytonaError, lambda: process.send_session_command_input(session, ended.cmd_id, "x"), 410)
