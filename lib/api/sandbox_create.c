@@ -140,6 +140,9 @@ static void go_on_with(create_t *self, void *answer) {
 
 /* Whether the request may have made a sandbox although it failed. */
 static bool is_ambiguous(const daytona__op_t *op, const daytona_error_t *error) {
+  if (op->http.is_other_protocol) return false;
+  if (error->http_status >= 300 && error->http_status < 400)
+    return false; /* a redirect that was not followed */
   if (error->http_status >= 500 || error->http_status == 408) return true;
   if (error->code == DAYTONA_EPROTOCOL) return true;
   return error->http_status < 300 && op->http.was_sent && error->code != DAYTONA_ENOMEM;

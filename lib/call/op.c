@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 
 #include "call/params.h"
 #include "core/large.h"
@@ -459,6 +460,22 @@ static void name_whole_limit(daytona__op_t *op, daytona_error_t *error) {
       daytona__arena_printf(daytona__op_arena(op), "not finished within %" PRId64 " ms", op->timeout_ms);
 }
 
+/* Whether a 404 is about the path and not about an object: no JSON, or what frameworks say of unknown routes. */
+static bool is_unknown_route(const daytona_error_t *error) {
+  if (error->body == NULL || error->body[strspn(error->body, " \r\n")] != '{') return true;
+  return strncmp(error->message, "Cannot ", 7) == 0 || strcasecmp(error->message, "not found") == 0;
+}
+
+/* A path that names no object is always there: when it is not, the server's URL leads to something else. */
+static void name_wrong_base(daytona__op_t *op, daytona_error_t *error) {
+  if (error->http_status != 404 || error->server_code != NULL || op->is_finding) return;
+  if (op->method->service != DAYTONA__CONTROL_PLANE || strchr(op->method->path, '{') != NULL) return;
+  if (!is_unknown_route(error)) return;
+  error->message =
+    daytona__arena_printf(&op->future->arena, "%s (%s is not there: is api_url, %s, that of a Daytona API?)",
+                          error->message, op->method->path, op->client->settings.api_url);
+}
+
 static void on_http_done(daytona__http_call_t *http) {
   daytona__op_t *op = http->user;
   daytona_error_t error = {.code = DAYTONA_OK};
@@ -466,6 +483,7 @@ static void on_http_done(daytona__http_call_t *http) {
   if (http->response.code != DAYTONA_OK) {
     daytona__error_from_response(daytona__op_arena(op), &http->response, &error);
     name_whole_limit(op, &error);
+    name_wrong_base(op, &error);
     op->done(op, &error, NULL);
   } else if (op->is_finding) {
     on_toolbox_url(op);

@@ -19,6 +19,7 @@ enum {
   REPEAT_STEP_MS = 250,
   REPEAT_JITTER_MS = 100,
   URGENT_SLOTS = 1,
+  BEGINS_PER_TURN = 16,
 };
 
 /* --- transfers ---------------------------------------------------------------------------------- */
@@ -341,10 +342,14 @@ static bool has_slot(const daytona__http_t *http) {
   return http->slot_count < http->max_connections + (first->call->is_urgent ? URGENT_SLOTS : 0);
 }
 
-/* Only what waited when the turn began: a call started by a callback of this turn waits for the next. */
+/*
+ * Only what waited when the turn began: a call started by a callback of this turn waits for the next. A burst is
+ * spread over turns, for a new connection costs libcurl some 50 us, and the loop is the host's.
+ */
 static void on_pump(daytona__task_t *task) {
   daytona__http_t *http = DAYTONA__CONTAINER(task, daytona__http_t, pump);
-  for (size_t n = http->waiting_count; n != 0 && has_slot(http); n--)
+  size_t most = http->waiting_count < BEGINS_PER_TURN ? http->waiting_count : BEGINS_PER_TURN;
+  for (size_t n = most; n != 0 && has_slot(http); n--)
     begin(DAYTONA__CONTAINER(daytona__list_shift(&http->waiting), daytona__http_transfer_t, link));
   if (has_slot(http)) daytona__loop_defer(http->loop, &http->pump);
   daytona__http_multi_run(http);
@@ -437,11 +442,15 @@ static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed
   if (!is_asked || call->source != NULL || call->sink != NULL) return DAYTONA_OK;
   *message = "redirected to a URL that is not followed";
   if (daytona__target_parse(location, &to, NULL) != 0) return DAYTONA_EPROTOCOL;
+  const char *reason;
   int error = daytona__redirect_follow(&t->redirect, status, daytona__http_method(t), has_body(call),
-                                       &t->easy->target, &to, message);
+                                       &t->easy->target, &to, &reason);
   if (error != 0) {
-    snprintf(call->text, sizeof call->text, "%s: %s://%.100s:%d", *message, to.is_secure ? "https" : "http",
-             to.host, to.port);
+    snprintf(
+      call->text, sizeof call->text,
+      "redirected to %s://%s:%d, which is not followed: %s. If that is the server, set its URL (api_url, "
+      "DAYTONA_API_URL)",
+      to.is_secure ? "https" : "http", to.host, to.port, reason);
     *message = call->text;
     return (daytona_errcode_t)error;
   }
@@ -501,6 +510,12 @@ static const char *failure_text(daytona__http_transfer_t *t, daytona__http_verdi
                                 CURLcode result) {
   daytona__http_call_t *call = t->call;
   const char *text = t->easy->error[0] != '\0' ? t->easy->error : curl_easy_strerror(result);
+  const char *mix_up = daytona__http_mix_up(t, result);
+  if (mix_up != NULL) {
+    snprintf(call->text, sizeof call->text, "%s:%d %s", t->easy->target.host, t->easy->target.port, mix_up);
+    call->is_other_protocol = true;
+    return call->text;
+  }
   if (t->is_repeat_refused)
     text = "a pooled connection broke after the request was sent; it may have been executed";
   else if (t->fail_code == DAYTONA_ELIMIT)

@@ -88,8 +88,9 @@ struct daytona__http_call {
   daytona__response_t response;
   const char *response_type;    /* Content-Type without parameters, lower case; "" if none */
   bool was_sent;                /* the request, or a part of it, may have reached the server */
+  bool is_other_protocol;       /* what the peer answered was no HTTP: nothing was carried out */
   daytona_errcode_t user_error; /* set by a source or sink that gives up */
-  char text[256];
+  char text[512];
 
   /* --- private --- */
   daytona__http_transfer_t *transfer;

@@ -202,6 +202,22 @@ static const struct {
   {CURLE_OPERATION_TIMEDOUT, DAYTONA_ECONNECT_TIMEOUT, true}, /* only its connect limit is set */
 };
 
+/* What a server that was asked in the wrong protocol makes TLS libraries and libcurl say. */
+static const char *const no_tls[] = {"wrong version number",  "packet length too long", "http request",
+                                     "unexpected TLS packet", "invalid SSL record",     "INVALID_RECORD"};
+
+const char *daytona__http_mix_up(const daytona__http_transfer_t *t, CURLcode result) {
+  const daytona__http_easy_t *easy = t->easy;
+  if (t->is_repeat_refused || t->fail_code != DAYTONA_OK || easy->proxy != NULL) return NULL;
+  if (easy->target.is_secure) {
+    for (size_t i = 0; result == CURLE_SSL_CONNECT_ERROR && i < sizeof no_tls / sizeof no_tls[0]; i++)
+      if (strstr(easy->error, no_tls[i]) != NULL) return "does not speak TLS: is http:// meant?";
+  } else if (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_WEIRD_SERVER_REPLY) {
+    if (strstr(easy->error, "HTTP/0.9") != NULL) return "does not answer in HTTP: is https:// meant?";
+  }
+  return NULL;
+}
+
 /* libcurl has one code for many things on a broken connection; the state of the transfer tells them apart. */
 static daytona__http_verdict_t judge_connection(const daytona__http_transfer_t *t) {
   const daytona__http_easy_t *easy = t->easy;
@@ -225,6 +241,8 @@ static daytona__http_verdict_t judge_connection(const daytona__http_transfer_t *
 daytona__http_verdict_t daytona__http_judge(daytona__http_transfer_t *t, CURLcode result) {
   if (t->is_repeat_refused) return (daytona__http_verdict_t){DAYTONA_ECONNECTION, true};
   if (t->fail_code != DAYTONA_OK) return (daytona__http_verdict_t){t->fail_code, true};
+  if (daytona__http_mix_up(t, result) != NULL)
+    return (daytona__http_verdict_t){t->easy->target.is_secure ? DAYTONA_ETLS : DAYTONA_EPROTOCOL, true};
   for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
     if (verdicts[i].result == result)
       return (daytona__http_verdict_t){verdicts[i].code, verdicts[i].is_final};

@@ -240,6 +240,8 @@ typedef struct daytona__http_verdict {
   daytona_errcode_t code;
   bool is_final; /* would fail in the same way again */
 } daytona__http_verdict_t;
+/* How a server that speaks another protocol gave itself away, as the end of a sentence; NULL: it did not. */
+const char *daytona__http_mix_up(const daytona__http_transfer_t *t, CURLcode result);
 daytona__http_verdict_t daytona__http_judge(daytona__http_transfer_t *t, CURLcode result);
 int daytona__http_answer_take(daytona__http_transfer_t *t, bool with_headers);
 void daytona__http_keep_last_words(daytona__http_t *http, curl_socket_t fd);

@@ -20,10 +20,11 @@ static bool is_upgrade(const daytona__target_t *from, const daytona__target_t *t
   return !from->is_secure && to->is_secure && has_port && strcmp(from->host, to->host) == 0;
 }
 
-/* As browsers do: 303 always, and a POST after 301 and 302, too. */
-static bool becomes_get(int status, const char *method) {
-  if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) return false;
-  return status == 303 || (status <= 302 && strcmp(method, "POST") == 0);
+static bool is_get(const char *method) { return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0; }
+
+/* Browsers make a GET of a POST after 301 and 302, which would do something else than was asked for. */
+static bool loses_request(int status, const char *method) {
+  return status <= 302 && strcmp(method, "POST") == 0;
 }
 
 int daytona__redirect_follow(daytona__redirect_t *redirect, int status, const char *method, bool has_body,
@@ -33,14 +34,16 @@ int daytona__redirect_follow(daytona__redirect_t *redirect, int status, const ch
   bool is_elsewhere = redirect->is_elsewhere || (!is_same_origin(from, to) && !is_upgrade(from, to));
   next.count++;
   next.is_foreign = next.is_foreign || !is_same_origin(from, to);
-  next.becomes_get = next.becomes_get || becomes_get(status, method);
+  next.becomes_get = next.becomes_get || (status == 303 && !is_get(method));
   *message = NULL;
   if (next.count > DAYTONA__REDIRECTS_MAX)
-    *message = "too many redirects";
+    *message = "there were too many";
   else if (from->is_secure && !to->is_secure)
-    *message = "redirected from TLS to none, which is not followed";
+    *message = "from TLS to none";
+  else if (loses_request(status, method))
+    *message = "it would turn the request into another";
   else if (is_elsewhere && has_body && !next.becomes_get)
-    *message = "redirected to another server, which is not shown what was sent";
+    *message = "another server is not shown what was sent";
   if (*message != NULL) return DAYTONA_EPROTOCOL;
   next.is_elsewhere = is_elsewhere;
   *redirect = next;

@@ -21,13 +21,13 @@ typedef struct daytona__redirect {
   unsigned count;
   bool is_foreign;   /* it has been to another origin; stays so */
   bool is_elsewhere; /* and not just to the same server over TLS */
-  bool becomes_get;  /* its body is not sent again */
+  bool becomes_get;  /* after a 303: its body is not sent again */
 } daytona__redirect_t;
 
 bool daytona__redirect_is_asked(int status);
 
 /*
- * Follow an answer of `from` to `to`: 0, or DAYTONA_EPROTOCOL and why not in `*message`. `has_body`: the request
+ * Follow an answer of `from` to `to`: 0, or DAYTONA_EPROTOCOL and the reason in `*message`, the end of a sentence. `has_body`: the request
  * carried something besides its headers that only the server it was for may see.
  */
 int daytona__redirect_follow(daytona__redirect_t *redirect, int status, const char *method, bool has_body,

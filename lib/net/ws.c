@@ -287,14 +287,16 @@ static bool follow(daytona__ws_t *ws) {
     daytona__ws_finish_code(ws, DAYTONA__WS_END_NO_MEMORY, code, NULL);
     return true;
   }
-  message = "redirected to a URL that is not followed";
+  char text[160];
+  message = "it is no WebSocket URL";
   code = code != 0
            ? DAYTONA_EPROTOCOL
            : daytona__redirect_follow(&opening->upgrade.redirect, status, "GET", ws->opts.has_secret_protocol,
                                       &opening->url.target, &next.target, &message);
   if (code != 0) {
+    snprintf(text, sizeof text, "redirected to a URL that is not followed: %s", message);
     daytona__ws_url_clear(&next);
-    daytona__ws_finish(ws, DAYTONA__WS_END_HTTP, code, message);
+    daytona__ws_finish(ws, DAYTONA__WS_END_HTTP, code, text);
     return true;
   }
   daytona__ws_url_clear(&opening->url);

@@ -455,9 +455,17 @@ static void a_thousand_calls_at_once(void **state) {
   free(requests);
 }
 
+enum { BUSY_COUNT = 200 };
+
+static void answer_all_with_the_last(peer_conn_t *conn, const char *request, size_t size) {
+  if (conn->peer->requests < BUSY_COUNT) return;
+  for (peer_conn_t *each = conn->peer->conns; each != NULL; each = each->next) peer_puts(each, scene_ok);
+}
+
 static void what_a_busy_moment_took_is_given_back(void **state) {
-  enum { COUNT = 200 };
+  enum { COUNT = BUSY_COUNT };
   static request_t requests[COUNT];
+  scene.peer.on_request = answer_all_with_the_last;
   scene.options.max_connections = COUNT;
   scene_reopen(&scene);
   for (int i = 0; i < COUNT; i++) {
@@ -470,6 +478,31 @@ static void what_a_busy_moment_took_is_given_back(void **state) {
   daytona__loop_advance(scene.stage.loop, 5000);
   stage_spin(&scene.stage, 5);
   assert_int_equal(scene.http->easy_count, HTTP_IDLE_EASIES);
+}
+
+/* 200 calls at once are no more than 16 new connections in one turn of the loop. */
+static void a_burst_is_spread_over_turns(void **state) {
+  enum { BURST = BUSY_COUNT };
+  static request_t requests[BURST];
+  size_t before = 0, in_flight, waiting;
+  scene.options.max_connections = BURST;
+  scene_reopen(&scene);
+  for (int i = 0; i < BURST; i++) {
+    scene_prepare(&scene, &requests[i], "GET", peer_url(&scene.peer, "/"));
+    scene_start(&requests[i]);
+  }
+  for (int turn = 0; turn < 5; turn++) {
+    uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
+    daytona__http_counts(scene.http, &in_flight, &waiting);
+    assert_true(in_flight <= before + 16);
+    before = in_flight;
+  }
+  assert_true(before != 0);
+  stage_until_count(&scene.stage, &scene.done, BURST);
+  for (int i = 0; i < BURST; i++) {
+    assert_int_equal(requests[i].call.response.code, DAYTONA_OK);
+    scene_clear(&requests[i]);
+  }
 }
 
 /* --- cancelling and closing --------------------------------------------------------------------- */
@@ -650,6 +683,7 @@ int main(void) {
     TEST(admission_is_told_and_may_cancel),
     TEST(a_thousand_calls_at_once),
     TEST(what_a_busy_moment_took_is_given_back),
+    TEST(a_burst_is_spread_over_turns),
     TEST(cancel_works_in_every_state),
     TEST(cancel_takes_back_an_early_failure),
     TEST(a_callback_may_cancel_others),

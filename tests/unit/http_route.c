@@ -52,11 +52,10 @@ static void methods_follow_the_status(void **state) {
     const char *method, *then;
     bool has_body;
   } rows[] = {
-    {301, "GET", "GET", false},    {302, "GET", "GET", false},      {303, "GET", "GET", false},
-    {307, "GET", "GET", false},    {308, "GET", "GET", false},      {301, "POST", "GET", false},
-    {302, "POST", "GET", false},   {303, "POST", "GET", false},     {307, "POST", "POST", true},
-    {308, "POST", "POST", true},   {303, "PUT", "GET", false},      {302, "PUT", "PUT", true},
-    {303, "DELETE", "GET", false}, {307, "DELETE", "DELETE", true},
+    {301, "GET", "GET", false},  {302, "GET", "GET", false},    {303, "GET", "GET", false},
+    {307, "GET", "GET", false},  {308, "GET", "GET", false},    {303, "POST", "GET", false},
+    {307, "POST", "POST", true}, {308, "POST", "POST", true},   {303, "PUT", "GET", false},
+    {302, "PUT", "PUT", true},   {303, "DELETE", "GET", false}, {307, "DELETE", "DELETE", true},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     request_t request;
@@ -112,6 +111,57 @@ static void another_host_gets_no_body(void **state) {
     assert_int_equal(other.requests, 0);
     scene_clear(&request);
   }
+}
+
+static void a_post_is_not_made_a_get(void **state) {
+  static const int statuses[] = {301, 302};
+  for (int i = 0; i < 2; i++) {
+    request_t request;
+    scene.peer.requests = 0;
+    redirect_to(statuses[i], "/elsewhere");
+    scene_prepare(&scene, &request, "POST", peer_url(&scene.peer, "/here"));
+    scene_start(&request);
+    scene_wait(&request);
+    assert_int_equal(request.call.response.code, DAYTONA_EPROTOCOL);
+    assert_int_equal(request.call.response.status, statuses[i]);
+    assert_non_null(strstr(request.call.response.message, "127.0.0.1"));
+    assert_non_null(strstr(request.call.response.message, "DAYTONA_API_URL"));
+    assert_int_equal(scene.peer.requests, 1);
+    scene_clear(&request);
+  }
+}
+
+/* Asked in the wrong protocol, servers give themselves away; nothing was carried out, and nothing is repeated. */
+static void speak_tls(peer_conn_t *conn, const char *request, size_t size) {
+  static const char alert[] = "\x15\x03\x03\x00\x02\x02\x16";
+  peer_send(conn, alert, sizeof alert - 1);
+  peer_end(conn);
+}
+
+static void refuse_bytes(peer_conn_t *conn, const char *bytes, size_t size) {
+  peer_puts(conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+  peer_end(conn);
+}
+
+static void a_server_of_another_protocol_is_named(void **state) {
+  char url[64];
+  request_t request;
+  scene.peer.on_request = speak_tls;
+  scene_run(&scene, &request, "POST", peer_url(&scene.peer, "/"));
+  assert_int_equal(request.call.response.code, DAYTONA_EPROTOCOL);
+  assert_non_null(strstr(request.call.response.message, "is https:// meant?"));
+  assert_int_equal(request.call.response.attempts, 1);
+  assert_true(request.call.is_other_protocol);
+  scene_clear(&request);
+
+  scene.peer.accepts_raw = true;
+  scene.peer.on_bytes = refuse_bytes;
+  snprintf(url, sizeof url, "https://127.0.0.1:%d/", scene.peer.port);
+  scene_run(&scene, &request, "POST", url);
+  assert_int_equal(request.call.response.code, DAYTONA_ETLS);
+  assert_non_null(strstr(request.call.response.message, "is http:// meant?"));
+  assert_int_equal(request.call.response.attempts, 1);
+  scene_clear(&request);
 }
 
 static void bad_redirects_are_refused(void **state) {
@@ -296,6 +346,8 @@ int main(void) {
     TEST(methods_follow_the_status),
     TEST(another_host_gets_no_credentials),
     TEST(another_host_gets_no_body),
+    TEST(a_post_is_not_made_a_get),
+    TEST(a_server_of_another_protocol_is_named),
     TEST(bad_redirects_are_refused),
     TEST(redirects_in_a_circle_end),
     TEST(a_redirect_without_location_is_an_answer),

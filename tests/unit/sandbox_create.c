@@ -593,6 +593,40 @@ static void cancel_and_close_leave_alone_what_they_should(void **state) {
   }
 }
 
+static void a_wrong_base_url_is_named(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, post, 404, "404 page not found");
+  daytona_future_t *future = api_must_fail(daytona_sandbox_create(scene.client, NULL), DAYTONA_ENOTFOUND);
+  assert_non_null(strstr(daytona_future_error(future)->message, scene.api_url));
+  assert_non_null(strstr(daytona_future_error(future)->message, "api_url"));
+  assert_int_equal(scene.request_count, 1);
+  daytona_future_release(future);
+  api_scene_close(&scene);
+}
+
+/* A redirect that is not followed, or an answer that is no HTTP: nothing was made, nothing is looked for. */
+static void what_was_not_carried_out_is_not_looked_for(void **state) {
+  (void)state;
+  static const char *const answers[] = {
+    "HTTP/1.1 301 Moved\r\nLocation: https://api.example.invalid/sandbox\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 302 Found\r\nLocation: /api/sandbox/\r\nContent-Length: 0\r\n\r\n",
+    "\x15\x03\x03 this is TLS",
+  };
+  for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+    api_scene_t scene;
+    api_scene_open(&scene);
+    scene.peer.ends_after_answer = true;
+    api_answer(&scene, post, 0, answers[i]);
+    daytona_future_t *future = daytona_sandbox_create(scene.client, NULL);
+    api_hurry(&scene, future, 100);
+    api_fails(future, DAYTONA_EPROTOCOL);
+    assert_int_equal(scene.request_count, 1);
+    api_scene_close(&scene);
+  }
+}
+
 static void create_and_cancel(void *user) {
   api_scene_t *scene = user;
   daytona_future_t *future = daytona_sandbox_create(scene->client, NULL);
@@ -645,6 +679,8 @@ int main(void) {
     cmocka_unit_test(cancel_gives_up_deleting_after_ten_seconds),
     cmocka_unit_test(cancel_and_close_leave_alone_what_they_should),
     cmocka_unit_test(every_allocation_of_a_cancelled_create_may_fail),
+    cmocka_unit_test(a_wrong_base_url_is_named),
+    cmocka_unit_test(what_was_not_carried_out_is_not_looked_for),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
