@@ -20,7 +20,7 @@ static void on_stop(daytona_future_t *future) {
   end(op);
 }
 
-void support_op_start(support_loop_t *host, support_op_t *op) {
+void support_op_start(stage_t *host, support_op_t *op) {
   memset(op, 0, sizeof *op);
   op->future = daytona__future_new(host->loop, sizeof(support_op_t *), "op: ");
   if (daytona__future_is_dead(op->future)) return;

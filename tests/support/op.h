@@ -6,7 +6,7 @@
 
 #include "core/future.h"
 
-#include "support/loop.h"
+#include "support/stage.h"
 
 /* Keeps a reference of its own while it runs, as real operations do. The caller owns `future`. */
 typedef struct support_op {
@@ -15,7 +15,7 @@ typedef struct support_op {
   int stop_count;
 } support_op_t;
 
-void support_op_start(support_loop_t *host, support_op_t *op);
+void support_op_start(stage_t *host, support_op_t *op);
 /* End it. With `text` the result is that string; NULL gives success without a value. */
 void support_op_succeed(support_op_t *op, const char *text);
 void support_op_fail(support_op_t *op, daytona_errcode_t code);

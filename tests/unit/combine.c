@@ -10,7 +10,7 @@
 
 #include "support/alloc.h"
 #include "support/check.h"
-#include "support/loop.h"
+#include "support/stage.h"
 #include "support/misuse.h"
 #include "support/op.h"
 
@@ -18,13 +18,13 @@ enum { COUNT = 3 };
 
 /* Three operations, the array that combinators want, and what the combination told. */
 typedef struct trio {
-  support_loop_t *host;
+  stage_t *host;
   support_op_t op[COUNT];
   daytona_future_t *futures[COUNT];
   support_seen_t seen;
 } trio_t;
 
-static void trio_start(trio_t *trio, support_loop_t *host) {
+static void trio_start(trio_t *trio, stage_t *host) {
   memset(trio, 0, sizeof *trio);
   trio->host = host;
   for (int i = 0; i < COUNT; i++) {
@@ -75,7 +75,7 @@ static void all_waits_for_the_last(void **state) {
     assert_int_equal(trio.seen.count, 0);
     support_op_succeed(&trio.op[i], "text");
     assert_int_equal(trio.seen.count, 0);
-    support_loop_drain(trio.host);
+    stage_drain(trio.host);
   }
   assert_int_equal(trio.seen.count, 1);
   assert_int_equal(trio.seen.code, DAYTONA_OK);
@@ -92,13 +92,13 @@ static void all_fails_with_the_first_failure_and_cancels_nobody(void **state) {
   trio_start(&trio, *state);
   daytona_future_t *all = ALL(trio);
   support_op_fail(&trio.op[2], DAYTONA_EGONE);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   support_op_fail(&trio.op[0], DAYTONA_ECONFLICT);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 0);
   assert_int_equal(stops(&trio), 0);
   support_op_succeed(&trio.op[1], NULL);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
   assert_int_equal(trio.seen.code, DAYTONA_EGONE);
   assert_string_equal(trio.seen.text, "op: gone");
@@ -111,7 +111,7 @@ static void error_of_a_combination_outlives_its_member(void **state) {
   trio_start(&trio, *state);
   daytona_future_t *bound = daytona_future_deadline(daytona_future_retain(trio.futures[0]), 1000);
   support_op_fail(&trio.op[0], DAYTONA_EGONE);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_ptr_not_equal(daytona_future_error(bound), daytona_future_error(trio.futures[0]));
   trio_end(&trio);
   assert_string_equal(daytona_future_error(bound)->message, "op: gone");
@@ -119,13 +119,13 @@ static void error_of_a_combination_outlives_its_member(void **state) {
 }
 
 static void all_of_nothing_succeeds_from_a_later_turn(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_seen_t seen = {0};
   daytona_future_t *all = daytona__combine_all(host->loop, NULL, 0);
   assert_false(daytona_future_is_settled(all));
   daytona_future_then(all, support_see, &seen);
   assert_int_equal(seen.count, 0);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(seen.count, 1);
   assert_int_equal(seen.code, DAYTONA_OK);
 }
@@ -137,7 +137,7 @@ static void cancelling_a_combination_cancels_its_pending_members(void **state) {
   support_op_succeed(&trio.op[1], NULL);
   daytona_future_cancel(all);
   assert_int_equal(trio.seen.count, 0);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
   assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
   assert_int_equal(trio.op[0].stop_count, 1);
@@ -156,13 +156,13 @@ static void any_takes_the_first_success_and_cancels_the_rest(void **state) {
   trio_start(&trio, *state);
   daytona_future_t *any = ANY(trio);
   support_op_fail(&trio.op[0], DAYTONA_EGONE);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 0);
   assert_int_equal(stops(&trio), 0);
   support_op_succeed(&trio.op[2], "winner");
-  support_loop_turn(trio.host);
+  stage_turn(trio.host);
   assert_int_equal(daytona_future_winner(any), -1); /* decided, not yet told */
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
   assert_string_equal(trio.seen.text, "winner");
   assert_int_equal(daytona_future_winner(any), 2);
@@ -178,9 +178,9 @@ static void any_fails_with_the_last_failure(void **state) {
   daytona_future_t *any = ANY(trio);
   support_op_fail(&trio.op[1], DAYTONA_EGONE);
   support_op_fail(&trio.op[0], DAYTONA_EAUTH);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   support_op_fail(&trio.op[2], DAYTONA_ECONFLICT);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
   assert_int_equal(trio.seen.code, DAYTONA_ECONFLICT);
   assert_int_equal(daytona_future_winner(any), -1);
@@ -193,7 +193,7 @@ static void race_takes_a_failure_too(void **state) {
   trio_start(&trio, *state);
   daytona_future_t *race = RACE(trio);
   support_op_fail(&trio.op[1], DAYTONA_EGONE);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
   assert_int_equal(trio.seen.code, DAYTONA_EGONE);
   assert_int_equal(daytona_future_winner(race), 1);
@@ -208,7 +208,7 @@ static void race_between_outcomes_of_one_turn_goes_to_the_earlier(void **state) 
   daytona_future_t *race = RACE(trio);
   support_op_succeed(&trio.op[2], "first");
   support_op_succeed(&trio.op[0], "second");
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_string_equal(trio.seen.text, "first");
   assert_int_equal(daytona_future_winner(race), 2);
   daytona_future_release(race);
@@ -216,11 +216,11 @@ static void race_between_outcomes_of_one_turn_goes_to_the_earlier(void **state) 
 }
 
 static void choosing_among_nothing_fails(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_seen_t seen[2] = {0};
   daytona_future_then(daytona__combine_any(host->loop, NULL, 0), support_see, &seen[0]);
   daytona_future_then(daytona__combine_race(host->loop, NULL, 0), support_see, &seen[1]);
-  support_loop_drain(host);
+  stage_drain(host);
   for (int i = 0; i < 2; i++) {
     assert_int_equal(seen[i].count, 1);
     assert_int_equal(seen[i].code, DAYTONA_EINVAL);
@@ -233,7 +233,7 @@ static void members_may_have_settled_before(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
   for (int i = 0; i < COUNT; i++) support_op_succeed(&trio.op[i], "done");
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   support_seen_t seen[3] = {0};
   daytona_future_then(daytona__combine_all(trio.host->loop, kept(trio.futures, COUNT), COUNT), support_see,
                       &seen[0]);
@@ -242,7 +242,7 @@ static void members_may_have_settled_before(void **state) {
   daytona_future_then(daytona__combine_race(trio.host->loop, kept(trio.futures, COUNT), COUNT), support_see,
                       &seen[2]);
   assert_int_equal(seen[0].count + seen[1].count + seen[2].count, 0);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   for (int i = 0; i < 3; i++) {
     assert_int_equal(seen[i].count, 1);
     assert_int_equal(seen[i].code, DAYTONA_OK);
@@ -260,7 +260,7 @@ static void the_same_future_may_be_a_member_twice(void **state) {
   daytona_future_t *any = daytona__combine_any(trio.host->loop, kept(twice, 2), 2);
   daytona_future_on_settled(any, support_see, &seen[1]);
   support_op_succeed(&trio.op[0], "both");
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(seen[0].count, 1);
   assert_string_equal(seen[1].text, "both");
   assert_int_equal(daytona_future_winner(any), 0);
@@ -280,7 +280,7 @@ static void combinations_nest_and_pass_the_result_on(void **state) {
   daytona_future_release(inner);
   daytona_future_release(bound);
   support_op_succeed(&trio.op[1], "deep");
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_string_equal(trio.seen.text, "deep");
   assert_int_equal(trio.op[0].stop_count, 1);
   assert_int_equal(trio.op[2].stop_count, 1);
@@ -297,7 +297,7 @@ static void cancelling_the_outer_reaches_the_innermost(void **state) {
   daytona_future_release(inner);
   daytona_future_cancel(outer);
   assert_int_equal(stops(&trio), COUNT);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
   daytona_future_release(outer);
   trio_end(&trio);
@@ -310,7 +310,7 @@ static void count_drop(void *result) { drop_count++; }
 static const daytona__type_t type_counted = {"counted", count_drop};
 
 static void a_result_taken_over_is_dropped_once(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   drop_count = 0;
   daytona_future_t *member = daytona__future_new(host->loop, 0, NULL);
   daytona_future_t *race = daytona__combine_race(host->loop, kept(&member, 1), 1);
@@ -318,7 +318,7 @@ static void a_result_taken_over_is_dropped_once(void **state) {
   daytona__future_resolve(member, &type_counted, &drop_count);
   daytona_future_release(member);
   daytona_future_release(race);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_ptr_equal(daytona__future_result(bound, &type_counted), &drop_count);
   assert_int_equal(drop_count, 0);
   daytona_future_release(bound);
@@ -329,10 +329,10 @@ static void a_released_combination_goes_on(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
   daytona_future_release(ANY(trio));
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(stops(&trio), 0);
   support_op_succeed(&trio.op[0], "alone");
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
   assert_string_equal(trio.seen.text, "alone");
   assert_int_equal(stops(&trio), 2);
@@ -352,7 +352,7 @@ static void members_must_exist_and_share_the_loop(void **state) {
   daytona_future_then(daytona__combine_all(trio.host->loop, kept(lists[0], 2), 2), support_see, &seen[0]);
   daytona_future_then(daytona__combine_any(trio.host->loop, kept(lists[1], 2), 2), support_see, &seen[1]);
   daytona_future_then(daytona__combine_race(trio.host->loop, NULL, 2), support_see, &seen[2]);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   for (int i = 0; i < 3; i++) {
     assert_int_equal(seen[i].count, 1);
     assert_int_equal(seen[i].code, DAYTONA_EINVAL);
@@ -375,7 +375,7 @@ static void member_of_no_loop_is_refused(void **state) {
   daytona_future_then(daytona__combine_all(trio.host->loop, kept(list, 2), 2), support_see, &seen[0]);
   daytona_future_then(daytona__combine_any(trio.host->loop, kept(list, 2), 2), support_see, &seen[1]);
   daytona_future_then(daytona__combine_race(trio.host->loop, kept(list, 2), 2), support_see, &seen[2]);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   for (int i = 0; i < 3; i++) {
     assert_int_equal(seen[i].count, 1);
     assert_int_equal(seen[i].code, DAYTONA_EINVAL);
@@ -391,7 +391,7 @@ static void members_may_be_of_another_client(void **state) {
   assert_int_equal(daytona__loop_new(&trio.host->uv, NULL, NULL, &second), 0);
   daytona_future_t *all = watch(&trio, daytona__combine_all(second, kept(trio.futures, COUNT), COUNT));
   daytona__loop_close(second, NULL, NULL);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_true(daytona__loop_is_closed(second));
   assert_int_equal(trio.seen.code, DAYTONA_ECLOSED);
   assert_int_equal(stops(&trio), COUNT);
@@ -412,12 +412,12 @@ static void members_without_memory_count_as_failed(void **state) {
   daytona_future_then(daytona__combine_any(trio.host->loop, kept(pair, 2), 2), support_see, &seen[0]);
   daytona_future_then(daytona__combine_all(trio.host->loop, kept(pair, 2), 2), support_see, &seen[1]);
   daytona_future_then(daytona_future_deadline(daytona_future_retain(dead), 10), support_see, &seen[2]);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(seen[0].count + seen[1].count, 0);
   assert_int_equal(seen[2].code, DAYTONA_ENOMEM);
   support_op_succeed(&trio.op[0], "alive");
   daytona_future_then(daytona__combine_race(trio.host->loop, kept(pair, 2), 2), support_see, &seen[3]);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_string_equal(seen[0].text, "alive");
   assert_int_equal(seen[1].code, DAYTONA_ENOMEM);
   for (int i = 0; i < 4; i++) assert_int_equal(seen[i].count, 1);
@@ -435,7 +435,7 @@ static void a_members_callback_may_cancel_the_combination(void **state) {
   daytona_future_on_settled(all, support_see, &trio.seen);
   daytona_future_on_settled(trio.futures[0], cancel_user, all);
   support_op_succeed(&trio.op[0], NULL);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
   assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
   assert_int_equal(stops(&trio), 2);
@@ -452,7 +452,7 @@ static void a_members_callback_may_release_the_combination(void **state) {
   daytona_future_on_settled(trio.futures[0], release_user, race);
   support_op_succeed(&trio.op[0], NULL);
   trio_end(&trio);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(stops(&trio), 0); /* trio_end() came first */
 }
 
@@ -470,7 +470,7 @@ static void a_losers_stop_may_settle_other_members(void **state) {
   daytona_future_t *any = watch(&trio, daytona__combine_any(trio.host->loop, kept(list, 3), 3));
   daytona_future_release(member);
   support_op_succeed(&trio.op[0], "winner");
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_string_equal(trio.seen.text, "winner");
   assert_int_equal(daytona_future_code(daytona_future_member(any, 1)), DAYTONA_ECANCELED);
   assert_string_equal(daytona_future_string(trio.futures[1]), "from a stop");
@@ -488,10 +488,10 @@ static void deadline_cancels_an_operation_that_is_late(void **state) {
   assert_int_equal(daytona_future_member_count(bound), 1);
   assert_ptr_equal(daytona_future_member(bound, 0), trio.futures[0]);
   daytona__loop_advance(trio.host->loop, 3500000);
-  for (int i = 0; i < 5; i++) support_loop_turn(trio.host);
+  for (int i = 0; i < 5; i++) stage_turn(trio.host);
   assert_int_equal(trio.seen.count, 0);
   daytona__loop_advance(trio.host->loop, 100000);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
   assert_int_equal(trio.seen.code, DAYTONA_EDEADLINE);
   assert_string_equal(trio.seen.text, "the operation exceeded its time limit");
@@ -508,12 +508,12 @@ static void deadline_passes_the_result_on_and_stops_its_timer(void **state) {
   daytona_future_t *bound =
     watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), 60000));
   support_op_succeed(&trio.op[0], "in time");
-  support_loop_drain(trio.host); /* would wait a minute if the timer still ran */
+  stage_drain(trio.host); /* would wait a minute if the timer still ran */
   assert_string_equal(trio.seen.text, "in time");
   assert_string_equal(daytona_future_string(bound), "in time");
   assert_int_equal(daytona_future_winner(bound), 0);
   daytona__loop_advance(trio.host->loop, 100000);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
   daytona_future_release(bound);
   trio_end(&trio);
@@ -524,7 +524,7 @@ static void deadline_of_zero_fires_from_a_later_turn(void **state) {
   trio_start(&trio, *state);
   daytona_future_t *bound = watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), 0));
   assert_int_equal(trio.seen.count, 0);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.code, DAYTONA_EDEADLINE);
   daytona_future_release(bound);
   trio_end(&trio);
@@ -540,7 +540,7 @@ static void deadline_never_beats_an_outcome_that_is_known(void **state) {
   daytona_future_then(daytona_future_deadline(daytona_future_retain(trio.futures[0]), 0), support_see,
                       &seen[1]);
   daytona__loop_advance(trio.host->loop, 1000); /* both are over before anyone is told */
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   for (int i = 0; i < 2; i++) {
     assert_int_equal(seen[i].count, 1);
     assert_string_equal(seen[i].text, "known");
@@ -555,10 +555,10 @@ static void no_timeout_means_no_bound(void **state) {
     watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), DAYTONA_NO_TIMEOUT));
   assert_int_equal(uv_loop_alive(&trio.host->uv), 0);
   daytona__loop_advance(trio.host->loop, INT64_C(1) << 40);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 0);
   support_op_succeed(&trio.op[0], "at last");
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_string_equal(trio.seen.text, "at last");
   daytona_future_release(bound);
   trio_end(&trio);
@@ -569,10 +569,10 @@ static void longest_timeout_is_far_away(void **state) {
   trio_start(&trio, *state);
   daytona_future_t *bound =
     watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), INT64_MAX));
-  for (int i = 0; i < 3; i++) support_loop_turn(trio.host);
+  for (int i = 0; i < 3; i++) stage_turn(trio.host);
   assert_int_equal(trio.seen.count, 0);
   daytona_future_cancel(bound);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
   daytona_future_release(bound);
   trio_end(&trio);
@@ -583,7 +583,7 @@ static void negative_timeout_is_an_error_and_leaves_the_operation(void **state) 
   trio_start(&trio, *state);
   daytona_future_then(daytona_future_deadline(daytona_future_retain(trio.futures[0]), -2), support_see,
                       &trio.seen);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.code, DAYTONA_EINVAL);
   assert_int_equal(stops(&trio), 0);
   trio_end(&trio);
@@ -595,7 +595,7 @@ static void cancelling_a_deadline_stops_timer_and_operation(void **state) {
   daytona_future_t *bound =
     watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), 60000));
   daytona_future_cancel(bound);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.count, 1);
   assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
   assert_int_equal(trio.op[0].stop_count, 1);
@@ -609,7 +609,7 @@ static void cancelling_the_operation_settles_its_deadline(void **state) {
   daytona_future_t *bound =
     watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), 60000));
   daytona_future_cancel(trio.futures[0]);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(trio.seen.code, DAYTONA_ECANCELED);
   daytona_future_release(bound);
   trio_end(&trio);
@@ -635,7 +635,7 @@ static void combine_without_memory(void *user) {
   if (is_started) assert_int_equal(stops(&trio), 0);
   for (int i = 0; i < COUNT; i++)
     if (trio.op[i].is_running) support_op_succeed(&trio.op[i], NULL);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   for (int i = 0; i < 4; i++) {
     assert_int_equal(seen[i].count, 1);
     if (seen[i].code != DAYTONA_OK) assert_int_equal(seen[i].code, DAYTONA_ENOMEM);
@@ -648,7 +648,7 @@ static void combinations_survive_every_failing_allocation(void **state) {
 }
 
 static void many_members_settle_together(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   enum { MANY = 5000 };
   static daytona_future_t *futures[MANY];
   support_seen_t seen = {0};
@@ -658,7 +658,7 @@ static void many_members_settle_together(void **state) {
     daytona__future_succeed(futures[i]);
     daytona_future_release(futures[i]);
   }
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(seen.count, 1);
   assert_int_equal(seen.code, DAYTONA_OK);
 }
@@ -667,7 +667,7 @@ static void many_members_settle_together(void **state) {
 
 /* The obvious line: nobody keeps the member, and nothing is left of it. Members that are bad are taken, too. */
 static void members_are_taken_also_when_there_is_no_combination(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_seen_t seen[5] = {0};
   daytona_future_t *member[5];
   for (int i = 0; i < 5; i++) {
@@ -684,7 +684,7 @@ static void members_are_taken_also_when_there_is_no_combination(void **state) {
   support_alloc_heal();
   for (int i = 1; i < 5; i++) assert_int_equal(member[i]->refs, 1);
   for (int i = 0; i < 5; i++) daytona__future_succeed(member[i]);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(member[0]->refs, 1);
   for (int i = 0; i < 5; i++) {
     static const daytona_errcode_t codes[] = {DAYTONA_OK, DAYTONA_EINVAL, DAYTONA_EINVAL, DAYTONA_EINVAL,
@@ -729,7 +729,7 @@ static void pause_reaches_what_can_be_paused_through_combinations(void **state) 
   support_op_succeed(&trio.op[2], NULL);
   assert_int_equal(daytona_future_resume(bound), DAYTONA_EINVAL);
   support_op_succeed(&trio.op[0], NULL);
-  support_loop_drain(trio.host);
+  stage_drain(trio.host);
   assert_int_equal(daytona_future_pause(bound), DAYTONA_EINVAL); /* it has settled */
   trio_end(&trio);
   daytona_future_release(all);
@@ -753,7 +753,7 @@ static void pause_belongs_to_the_loops_thread(void **state) {
   trio_end(&trio);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, support_loop_setup, support_loop_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -14,7 +14,7 @@
 
 #include "support/alloc.h"
 #include "support/check.h"
-#include "support/loop.h"
+#include "support/stage.h"
 #include "support/op.h"
 
 /* Callbacks in the order in which they came: one letter each. */
@@ -24,11 +24,11 @@ static void note(daytona_future_t *future, void *user) { strcat(order, user); }
 
 static int setup(void **state) {
   order[0] = '\0';
-  return support_loop_setup(state);
+  return stage_setup(state);
 }
 
 static void settles_from_a_later_turn(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_seen_t seen = {0};
   support_op_start(host, &op);
@@ -37,17 +37,17 @@ static void settles_from_a_later_turn(void **state) {
   assert_int_equal(seen.count, 0);
   assert_false(daytona_future_is_settled(op.future));
   assert_null(daytona_future_string(op.future));
-  support_loop_turn(host);
+  stage_turn(host);
   assert_int_equal(seen.count, 1);
   assert_string_equal(seen.text, "value");
   assert_ptr_equal(seen.future, op.future);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(seen.count, 1);
   daytona_future_release(op.future);
 }
 
 static void failure_shows_only_once_settled(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_op_start(host, &op);
   assert_null(daytona_future_error(op.future));
@@ -55,7 +55,7 @@ static void failure_shows_only_once_settled(void **state) {
   support_op_fail(&op, DAYTONA_ECONFLICT);
   assert_null(daytona_future_error(op.future));
   assert_int_equal(daytona_future_code(op.future), DAYTONA_OK);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(daytona_future_code(op.future), DAYTONA_ECONFLICT);
   assert_string_equal(daytona_future_error(op.future)->message, "op: conflict");
   assert_int_equal(daytona_future_error(op.future)->retry_after_ms, -1);
@@ -63,18 +63,18 @@ static void failure_shows_only_once_settled(void **state) {
 }
 
 static void settles_without_any_callback(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_op_start(host, &op);
   support_op_succeed(&op, NULL);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_true(daytona_future_is_settled(op.future));
   assert_null(daytona_future_error(op.future));
   daytona_future_release(op.future);
 }
 
 static void tells_observers_in_order_of_registration(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_op_start(host, &op);
   daytona_future_on_settled(op.future, note, "a");
@@ -83,23 +83,23 @@ static void tells_observers_in_order_of_registration(void **state) {
   daytona_future_on_settled(op.future, note, "c");
   daytona_future_then(op.future, note, "d");
   assert_string_equal(order, "");
-  support_loop_drain(host);
+  stage_drain(host);
   assert_string_equal(order, "abcd");
 }
 
 static void tells_late_observers_from_a_later_turn(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_op_start(host, &op);
   support_op_succeed(&op, NULL);
-  support_loop_drain(host);
+  stage_drain(host);
   daytona_future_on_settled(op.future, note, "a");
   daytona_future_on_settled(op.future, note, "b");
   assert_string_equal(order, "");
-  support_loop_drain(host);
+  stage_drain(host);
   assert_string_equal(order, "ab");
   daytona_future_then(op.future, note, "c");
-  support_loop_drain(host);
+  stage_drain(host);
   assert_string_equal(order, "abc");
 }
 
@@ -111,21 +111,21 @@ static void observe_again(daytona_future_t *future, void *user) {
 }
 
 static void observers_added_in_a_callback_come_after_the_others(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_op_start(host, &op);
   daytona_future_on_settled(op.future, observe_again, NULL);
   daytona_future_on_settled(op.future, note, "b");
   support_op_succeed(&op, NULL);
   daytona_future_release(op.future);
-  support_loop_turn(host);
+  stage_turn(host);
   assert_string_equal(order, "ab");
-  support_loop_drain(host);
+  stage_drain(host);
   assert_string_equal(order, "abcd");
 }
 
 static void on_settled_wants_a_callback(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_op_start(host, &op);
   assert_int_equal(daytona_future_on_settled(op.future, NULL, NULL), DAYTONA_EINVAL);
@@ -149,11 +149,11 @@ static void resolve_counted(daytona_future_t *future) {
 }
 
 static void last_release_drops_the_result_once(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   drop_count = 0;
   daytona_future_t *future = daytona__future_new(host->loop, 0, NULL);
   resolve_counted(future);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_ptr_equal(daytona_future_retain(future), future);
   daytona_future_release(future);
   assert_int_equal(drop_count, 0);
@@ -168,13 +168,13 @@ static void released_while_being_told_of(daytona_future_t *future, void *user) {
 }
 
 static void then_releases_after_the_callback(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   int told = 0;
   drop_count = 0;
   daytona_future_t *future = daytona__future_new(host->loop, 0, NULL);
   resolve_counted(future);
   daytona_future_then(future, released_while_being_told_of, &told);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(told, 1);
   assert_int_equal(drop_count, 1);
 }
@@ -184,35 +184,35 @@ static void keep(daytona_future_t *future, void *user) {
 }
 
 static void callback_may_retain_the_future(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   daytona_future_t *kept = NULL;
   support_op_t op;
   support_op_start(host, &op);
   support_op_succeed(&op, "kept");
   daytona_future_then(op.future, keep, &kept);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_string_equal(daytona_future_string(kept), "kept");
   daytona_future_release(kept);
 }
 
 static void release_detaches_and_callbacks_still_come(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_seen_t seen = {0};
   support_op_start(host, &op);
   daytona_future_on_settled(op.future, support_see, &seen);
   daytona_future_release(op.future);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_true(op.is_running);
   assert_int_equal(op.stop_count, 0);
   support_op_succeed(&op, "on its own");
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(seen.count, 1);
   assert_string_equal(seen.text, "on its own");
 }
 
 static void then_without_callback_detaches(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_op_start(host, &op);
   daytona_future_then(op.future, NULL, NULL);
@@ -249,20 +249,20 @@ static void release_twice(daytona_future_t *future, void *user) {
 }
 
 static void callback_may_release_the_programs_reference(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_op_start(host, &op);
   daytona_future_on_settled(op.future, release_twice, NULL);
   daytona_future_on_settled(op.future, note, "b");
   support_op_succeed(&op, NULL);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_string_equal(order, "rb");
 }
 
 /* --- cancelling -------------------------------------------------------------------------------- */
 
 static void cancel_stops_and_tells_from_a_later_turn(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_seen_t seen = {0};
   support_op_start(host, &op);
@@ -271,9 +271,9 @@ static void cancel_stops_and_tells_from_a_later_turn(void **state) {
   assert_int_equal(op.stop_count, 1);
   assert_int_equal(seen.count, 0);
   daytona_future_cancel(op.future);
-  support_loop_drain(host);
+  stage_drain(host);
   daytona_future_cancel(op.future);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(op.stop_count, 1);
   assert_int_equal(seen.count, 1);
   assert_int_equal(seen.code, DAYTONA_ECANCELED);
@@ -282,14 +282,14 @@ static void cancel_stops_and_tells_from_a_later_turn(void **state) {
 }
 
 static void cancel_after_the_outcome_is_known_does_nothing(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_seen_t seen = {0};
   support_op_start(host, &op);
   support_op_succeed(&op, "won");
   daytona_future_cancel(op.future);
   daytona_future_then(op.future, support_see, &seen);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(seen.code, DAYTONA_OK);
   assert_string_equal(seen.text, "won");
   assert_int_equal(op.stop_count, 0);
@@ -304,7 +304,7 @@ static void settle_in_stop(daytona_future_t *future) {
 }
 
 static void stop_may_settle_the_future_itself(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_seen_t first = {0}, second = {0};
   daytona_future_t *future = daytona__future_new(host->loop, 0, NULL);
   future->stop = settle_in_stop;
@@ -314,7 +314,7 @@ static void stop_may_settle_the_future_itself(void **state) {
   future->stop = cancel_in_stop;
   daytona_future_cancel(future);
   daytona_future_then(future, support_see, &second);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_string_equal(first.text, "too late");
   assert_int_equal(second.code, DAYTONA_ECANCELED);
   assert_int_equal(first.count + second.count, 2);
@@ -328,7 +328,7 @@ static void stop_settles_others(daytona_future_t *future) {
 }
 
 static void stop_may_settle_other_futures(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t pair[2];
   support_seen_t seen[3] = {0};
   others = pair;
@@ -341,7 +341,7 @@ static void stop_may_settle_other_futures(void **state) {
   daytona_future_on_settled(future, support_see, &seen[2]);
   daytona_future_cancel(future);
   daytona_future_release(future);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(seen[0].code, DAYTONA_OK);
   assert_int_equal(seen[1].code, DAYTONA_ECANCELED);
   assert_int_equal(seen[2].code, DAYTONA_ECANCELED);
@@ -357,7 +357,7 @@ static void cancel_other(daytona_future_t *future, void *user) {
 }
 
 static void callback_may_cancel_futures(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t first, second;
   support_seen_t seen = {0};
   support_op_start(host, &first);
@@ -365,11 +365,11 @@ static void callback_may_cancel_futures(void **state) {
   daytona_future_on_settled(second.future, support_see, &seen);
   daytona_future_on_settled(first.future, cancel_other, second.future);
   support_op_succeed(&first, NULL);
-  support_loop_turn(host);
+  stage_turn(host);
   assert_string_equal(order, "x");
   assert_int_equal(second.stop_count, 1);
   assert_int_equal(seen.count, 0);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(seen.count, 1);
   assert_int_equal(seen.code, DAYTONA_ECANCELED);
   daytona_future_release(first.future);
@@ -377,13 +377,13 @@ static void callback_may_cancel_futures(void **state) {
 }
 
 static void abort_settles_with_the_code_given(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_seen_t seen = {0};
   support_op_start(host, &op);
   daytona__future_abort(op.future, DAYTONA_ECLOSED, "the client is closed");
   daytona_future_then(op.future, support_see, &seen);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(op.stop_count, 1);
   assert_int_equal(seen.code, DAYTONA_ECLOSED);
   assert_string_equal(seen.text, "op: the client is closed");
@@ -392,7 +392,7 @@ static void abort_settles_with_the_code_given(void **state) {
 /* --- inside callbacks -------------------------------------------------------------------------- */
 
 typedef struct chain {
-  support_loop_t *host;
+  stage_t *host;
   int left;
   support_op_t op;
 } chain_t;
@@ -409,24 +409,24 @@ static void start_next(daytona_future_t *future, void *user) {
 }
 
 static void callback_may_start_operations_told_in_turns_of_their_own(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   chain_t chain = {.host = host, .left = 3};
   support_op_start(host, &chain.op);
   support_op_succeed(&chain.op, NULL);
   daytona_future_then(chain.op.future, start_next, &chain);
   for (size_t turn = 1; turn <= 4; turn++) {
-    support_loop_turn(host);
+    stage_turn(host);
     assert_int_equal(strlen(order), turn);
   }
 }
 
 static void close_host(daytona_future_t *future, void *user) {
   strcat(order, "x");
-  support_loop_begin_close(user);
+  stage_begin_close(user);
 }
 
 static void callback_may_close(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op, pending;
   support_op_start(host, &op);
   support_op_start(host, &pending);
@@ -435,7 +435,7 @@ static void callback_may_close(void **state) {
   daytona_future_then(op.future, note, "b");
   support_seen_t seen = {0};
   daytona_future_then(pending.future, support_see, &seen);
-  support_loop_until_set(host, &host->closed_count);
+  stage_until_set(host, &host->closed_count);
   assert_string_equal(order, "xb");
   assert_int_equal(seen.count, 1);
   assert_int_equal(seen.code, DAYTONA_ECLOSED);
@@ -463,7 +463,7 @@ static void succeed_now(daytona__task_t *task) { end_delayed(DAYTONA__CONTAINER(
 static void on_timer(daytona__timer_t *timer) { end_delayed(DAYTONA__CONTAINER(timer, delayed_t, timer)); }
 
 static void await_returns_the_outcome(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   delayed_t delayed = {.code = DAYTONA_OK};
   daytona__task_init(&delayed.task, succeed_now);
   for (int i = 0; i < 2; i++) {
@@ -478,7 +478,7 @@ static void await_returns_the_outcome(void **state) {
 }
 
 static void await_waits_for_background_timers(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   delayed_t delayed = {.code = DAYTONA_OK};
   support_op_start(host, &delayed.op);
   daytona__timer_init(&delayed.timer, on_timer);
@@ -496,13 +496,13 @@ static void await_inside(daytona_future_t *future, void *user) {
 }
 
 static void await_is_refused_in_callbacks(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op, other;
   support_op_start(host, &op);
   support_op_start(host, &other);
   support_op_succeed(&op, NULL);
   daytona_future_then(op.future, await_inside, other.future);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_string_equal(order, "i");
   support_op_succeed(&other, NULL);
   assert_int_equal(daytona_future_await(other.future), 0);
@@ -512,7 +512,7 @@ static void await_is_refused_in_callbacks(void **state) {
 static void note_closed(void *user) { *(int *)user = 1; }
 
 static void await_is_refused_in_callbacks_of_another_client(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   daytona__loop_t *second;
   int is_closed = 0;
   assert_int_equal(daytona__loop_new(&host->uv, NULL, NULL, &second), 0);
@@ -523,11 +523,11 @@ static void await_is_refused_in_callbacks_of_another_client(void **state) {
   support_op_succeed(&op, NULL);
   daytona_future_on_settled(op.future, await_inside, other);
   daytona_future_then(op.future, note, "b");
-  support_loop_drain(host);
+  stage_drain(host);
   assert_string_equal(order, "ib");
   daytona_future_release(other);
   daytona__loop_close(second, note_closed, &is_closed);
-  support_loop_until_set(host, &is_closed);
+  stage_until_set(host, &is_closed);
   daytona__loop_release(second);
 }
 
@@ -537,17 +537,17 @@ static void close_before_await(daytona__task_t *task) {
 }
 
 static void await_ends_when_the_client_closes(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   daytona__loop_t *second;
   assert_int_equal(daytona__loop_new(&host->uv, NULL, NULL, &second), 0);
-  support_loop_t other = {.loop = second};
+  stage_t other = {.loop = second};
   delayed_t delayed = {0};
   support_op_start(&other, &delayed.op);
   daytona__task_init(&delayed.task, close_before_await);
   daytona__loop_defer(second, &delayed.task);
   assert_int_equal(daytona_future_await(delayed.op.future), DAYTONA_ECLOSED);
   daytona_future_release(delayed.op.future);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_true(daytona__loop_is_closed(second));
   daytona_future_t *late = daytona__future_failed(second, NULL, DAYTONA_ECLOSED, "closed");
   assert_int_equal(daytona_future_await(late), DAYTONA_ECLOSED);
@@ -563,7 +563,7 @@ typedef struct kinds {
   daytona_future_t *labels, *absent;
 } kinds_t;
 
-static void kinds_init(kinds_t *kinds, support_loop_t *host) {
+static void kinds_init(kinds_t *kinds, stage_t *host) {
   static const daytona_pair_t pair = {"k", "v"};
   static daytona_map_t map = {&pair, 1};
   support_op_start(host, &kinds->text);
@@ -577,7 +577,7 @@ static void kinds_init(kinds_t *kinds, support_loop_t *host) {
   support_op_fail(&kinds->failed, DAYTONA_EGONE);
   daytona__future_resolve(kinds->labels, &daytona__type_map, &map);
   daytona__future_resolve(kinds->absent, &daytona__type_string, NULL);
-  support_loop_drain(host);
+  stage_drain(host);
 }
 
 static void kinds_clear(kinds_t *kinds) {
@@ -590,7 +590,7 @@ static void kinds_clear(kinds_t *kinds) {
 
 static void accessors_give_their_own_kind(void **state) {
   kinds_t kinds;
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   kinds_init(&kinds, host);
   assert_string_equal(daytona_future_string(kinds.text.future), "text");
   assert_string_equal(daytona_future_map(kinds.labels)->items[0].value, "v");
@@ -607,7 +607,7 @@ static void accessors_give_their_own_kind(void **state) {
 
 static void a_wrong_accessor_is_logged_and_gives_null(void **state) {
   kinds_t kinds;
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   kinds_init(&kinds, host);
   bool stops = daytona__misuse_stops;
   daytona__misuse_stops = false;
@@ -648,7 +648,7 @@ static void a_wrong_accessor_ends_a_debug_build(void **state) {
 
 static void every_future_has_a_message_and_a_kind(void **state) {
   kinds_t kinds;
-  daytona_future_t *pending = daytona__future_new(((support_loop_t *)*state)->loop, 0, NULL);
+  daytona_future_t *pending = daytona__future_new(((stage_t *)*state)->loop, 0, NULL);
   kinds_init(&kinds, *state);
   const struct {
     const daytona_future_t *future;
@@ -676,21 +676,21 @@ static void every_future_has_a_message_and_a_kind(void **state) {
 }
 
 static void failed_futures_are_told_from_a_later_turn(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_seen_t seen = {0};
   daytona_future_t *future =
     daytona__future_failed(host->loop, "sandbox_get: ", DAYTONA_EINVAL, "%s is required", "id");
   assert_false(daytona_future_is_settled(future));
   daytona_future_then(future, support_see, &seen);
   assert_int_equal(seen.count, 0);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(seen.count, 1);
   assert_int_equal(seen.code, DAYTONA_EINVAL);
   assert_string_equal(seen.text, "sandbox_get: id is required");
 }
 
 static void state_of_an_operation_is_zeroed_and_bounded(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   enum { SIZE = 5000 };
   static const char zeroes[SIZE];
   daytona_future_t *future = daytona__future_new(host->loop, SIZE, NULL);
@@ -703,7 +703,7 @@ static void state_of_an_operation_is_zeroed_and_bounded(void **state) {
 }
 
 static void typical_operation_takes_one_block(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_seen_t seen = {0};
   size_t before = daytona__alloc_count();
   daytona_future_t *future = daytona__future_new(host->loop, 200, "exec: ");
@@ -712,12 +712,12 @@ static void typical_operation_takes_one_block(void **state) {
   assert_int_equal(daytona__alloc_count(), before + 1);
   daytona__future_fail(future, DAYTONA_ETIMEOUT, "too slow");
   daytona_future_release(future);
-  support_loop_turn(host);
+  stage_turn(host);
   assert_int_equal(seen.count, 1);
   assert_int_equal(daytona__alloc_count(), before);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, support_loop_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, stage_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

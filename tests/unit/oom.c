@@ -9,11 +9,11 @@
 
 #include "support/alloc.h"
 #include "support/check.h"
-#include "support/loop.h"
+#include "support/stage.h"
 #include "support/op.h"
 
 static void an_operation_without_memory_fails_from_a_later_turn(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_seen_t seen = {0};
   support_alloc_fail_from(1);
   daytona_future_t *future = daytona__future_new(host->loop, 100, "op: ");
@@ -21,7 +21,7 @@ static void an_operation_without_memory_fails_from_a_later_turn(void **state) {
   assert_true(daytona_future_is_settled(future));
   daytona_future_then(future, support_see, &seen);
   assert_int_equal(seen.count, 0);
-  support_loop_drain(host);
+  stage_drain(host);
   support_alloc_heal();
   assert_int_equal(seen.count, 1);
   assert_int_equal(seen.code, DAYTONA_ENOMEM);
@@ -29,7 +29,7 @@ static void an_operation_without_memory_fails_from_a_later_turn(void **state) {
 }
 
 static void the_dead_future_takes_everything(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   daytona_future_t *dead = daytona__loop_oom_future(host->loop);
   daytona_future_cancel(dead);
   daytona__future_abort(dead, DAYTONA_ECLOSED, "closed");
@@ -47,7 +47,7 @@ static char order[DAYTONA__NOTICES_RESERVED * 4];
 static void note(daytona_future_t *future, void *user) { strcat(order, user); }
 
 static void the_reserve_is_used_again(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   daytona_future_t *dead = daytona__loop_oom_future(host->loop);
   for (int round = 0; round < 3; round++) {
     order[0] = '\0';
@@ -58,7 +58,7 @@ static void the_reserve_is_used_again(void **state) {
     assert_int_equal(daytona_future_on_settled(dead, note, "never"), DAYTONA_ENOMEM);
     daytona_future_then(dead, note, "now"); /* better early than never */
     assert_string_equal(order, "now");
-    support_loop_drain(host);
+    stage_drain(host);
     support_alloc_heal();
     assert_int_equal(strlen(order), 3 + DAYTONA__NOTICES_RESERVED);
   }
@@ -70,20 +70,20 @@ static void callback_on_dead(daytona_future_t *future, void *user) {
 }
 
 static void a_notice_may_ask_for_another(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   int left = DAYTONA__NOTICES_RESERVED * 3;
   support_alloc_fail_from(1);
   daytona_future_then(daytona__loop_oom_future(host->loop), callback_on_dead, &left);
   assert_int_equal(left, DAYTONA__NOTICES_RESERVED * 3);
-  support_loop_turn(host);
+  stage_turn(host);
   assert_int_equal(left, DAYTONA__NOTICES_RESERVED * 3 - 1);
-  support_loop_drain(host);
+  stage_drain(host);
   support_alloc_heal();
   assert_int_equal(left, 0);
 }
 
 static void the_first_observer_needs_no_memory(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_seen_t first = {0}, second = {0}, third = {0};
   support_op_start(host, &op);
@@ -93,12 +93,12 @@ static void the_first_observer_needs_no_memory(void **state) {
   daytona_future_retain(op.future);
   daytona_future_then(op.future, support_see, &third);
   assert_int_equal(third.count, 0);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(third.count, 1); /* of another future: this one is pending */
   assert_int_equal(third.code, DAYTONA_ENOMEM);
   assert_ptr_not_equal(third.future, op.future);
   support_op_succeed(&op, NULL);
-  support_loop_drain(host);
+  stage_drain(host);
   support_alloc_heal();
   assert_int_equal(first.count, 1);
   assert_int_equal(second.count, 0);
@@ -107,7 +107,7 @@ static void the_first_observer_needs_no_memory(void **state) {
 }
 
 static void the_room_of_an_observer_is_used_again(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_seen_t seen = {0};
   support_op_start(host, &op);
@@ -115,7 +115,7 @@ static void the_room_of_an_observer_is_used_again(void **state) {
   support_alloc_fail_from(1);
   for (int i = 1; i <= 3; i++) {
     assert_int_equal(daytona_future_on_settled(op.future, support_see, &seen), 0);
-    support_loop_drain(host);
+    stage_drain(host);
     assert_int_equal(seen.count, i);
   }
   support_alloc_heal();
@@ -123,7 +123,7 @@ static void the_room_of_an_observer_is_used_again(void **state) {
 }
 
 static void an_error_without_memory_keeps_its_code(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   support_seen_t seen = {0};
   support_op_start(host, &op);
@@ -133,14 +133,14 @@ static void an_error_without_memory_keeps_its_code(void **state) {
   op.is_running = false;
   daytona_future_then(op.future, support_see, &seen);
   daytona_future_release(op.future); /* the operation's */
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(seen.code, DAYTONA_ECONFLICT);
   assert_string_equal(seen.text, "conflict");
 }
 
 /* What a program does in one go: several observers, a failure with a long text, a cancel. */
 static void use_futures(void *user) {
-  support_loop_t *host = user;
+  stage_t *host = user;
   support_op_t ops[3];
   support_seen_t seen[6] = {0};
   char text[3000];
@@ -159,7 +159,7 @@ static void use_futures(void *user) {
   }
   daytona_future_cancel(ops[2].future);
   for (int i = 0; i < 6; i++) assert_int_equal(seen[i].count, 0);
-  support_loop_drain(host);
+  stage_drain(host);
   for (int i = 0; i < 6; i++) assert_int_equal(seen[i].count, 1);
   static const daytona_errcode_t wanted[3] = {DAYTONA_OK, DAYTONA_EGONE, DAYTONA_ECANCELED};
   for (int i = 0; i < 6; i++)
@@ -174,21 +174,21 @@ static void futures_survive_every_failing_allocation(void **state) {
 static void count_closed(void *user) { ++*(int *)user; }
 
 static void live_and_close(void *user) {
-  support_loop_t *host = user;
+  stage_t *host = user;
   daytona__loop_t *loop;
   if (daytona__loop_new(&host->uv, NULL, NULL, &loop) != 0) return;
-  support_loop_t other = {.loop = loop};
+  stage_t other = {.loop = loop};
   support_op_t op;
   support_seen_t seen[2] = {0};
   int closed = 0;
   support_op_start(&other, &op);
   daytona_future_then(op.future, support_see, &seen[0]);
   daytona__loop_close(loop, count_closed, &closed);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(closed, 1);
   daytona_future_then(daytona__future_failed(loop, NULL, DAYTONA_ECLOSED, "closed"), support_see, &seen[1]);
   assert_int_equal(seen[1].count, 0);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(seen[0].count, 1);
   assert_int_equal(seen[1].count, 1);
   daytona__loop_release(loop);
@@ -198,7 +198,7 @@ static void a_life_survives_every_failing_allocation(void **state) {
   support_alloc_sweep(live_and_close, *state);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, support_loop_setup, support_loop_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -12,7 +12,7 @@
 
 #include "support/alloc.h"
 #include "support/check.h"
-#include "support/loop.h"
+#include "support/stage.h"
 #include "support/op.h"
 
 enum { THREADS = 4, POSTS = 2000 };
@@ -21,7 +21,7 @@ typedef struct letter {
   int thread, number;
 } letter_t;
 
-static support_loop_t *host;
+static stage_t *host;
 static letter_t letters[THREADS][POSTS];
 static int next_number[THREADS];
 static int run_count, all_arrived;
@@ -45,7 +45,7 @@ static void post_all(void *user) {
 }
 
 static int setup(void **state) {
-  support_loop_setup(state);
+  stage_setup(state);
   host = *state;
   memset(next_number, 0, sizeof next_number);
   run_count = all_arrived = 0;
@@ -65,9 +65,9 @@ static void threads_join(uv_thread_t *threads) {
 static void posts_run_once_on_the_loop_in_each_threads_order(void **state) {
   uv_thread_t threads[THREADS];
   threads_start(threads, post_all);
-  support_loop_until_set(host, &all_arrived);
+  stage_until_set(host, &all_arrived);
   threads_join(threads);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(run_count, THREADS * POSTS);
 }
 
@@ -75,7 +75,7 @@ static void a_post_does_not_keep_the_loop_alive(void **state) {
   letters[0][0] = (letter_t){0, 0};
   assert_int_equal(daytona__loop_post(host->loop, on_letter, &letters[0][0]), 0);
   assert_int_equal(uv_loop_alive(&host->uv), 0);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(run_count, 0);
 }
 
@@ -83,8 +83,8 @@ static void a_post_without_memory_is_refused(void **state) {
   support_alloc_fail_once(1);
   assert_int_equal(daytona__loop_post(host->loop, on_letter, &letters[0][0]), DAYTONA_ENOMEM);
   support_alloc_heal();
-  support_loop_begin_close(host);
-  support_loop_until_set(host, &host->closed_count);
+  stage_begin_close(host);
+  stage_until_set(host, &host->closed_count);
   assert_int_equal(run_count, 0);
 }
 
@@ -112,10 +112,10 @@ static void every_post_is_run_or_refused_while_closing(void **state) {
   executed = 0;
   threads_start(threads, post_until_closed);
   daytona__loop_hold(host->loop);
-  support_loop_until(host, all_started, NULL);
+  stage_until_true(host, all_started, NULL);
   daytona__loop_let_go(host->loop);
-  support_loop_begin_close(host);
-  support_loop_until_set(host, &host->closed_count);
+  stage_begin_close(host);
+  stage_until_set(host, &host->closed_count);
   threads_join(threads);
   assert_int_equal(atomic_load(&refused), THREADS);
   assert_int_equal(executed, atomic_load(&accepted));
@@ -149,7 +149,7 @@ static void await_is_refused_in_posts(void **state) {
   support_op_start(host, &op);
   assert_int_equal(daytona__loop_post(host->loop, await_in_post, op.future), 0);
   daytona__loop_hold(host->loop);
-  support_loop_until_set(host, &run_count);
+  stage_until_set(host, &run_count);
   daytona__loop_let_go(host->loop);
   support_op_succeed(&op, NULL);
   daytona_future_release(op.future);
@@ -186,7 +186,7 @@ static void calls_from_a_wrong_thread_fail_on_the_loops_thread(void **state) {
   assert_int_equal(await_code, DAYTONA_ETHREAD);
   assert_int_equal(seen[0].count, 0);
   daytona__loop_hold(host->loop);
-  support_loop_until(host, all_told, NULL);
+  stage_until_true(host, all_told, NULL);
   daytona__loop_let_go(host->loop);
   for (int i = 0; i < 3; i++) {
     assert_int_equal(seen[i].count, 1);
@@ -198,8 +198,8 @@ static void calls_from_a_wrong_thread_fail_on_the_loops_thread(void **state) {
 
 static void calls_from_a_wrong_thread_after_the_close_are_told_there(void **state) {
   memset(seen, 0, sizeof seen);
-  support_loop_begin_close(host);
-  support_loop_until_set(host, &host->closed_count);
+  stage_begin_close(host);
+  stage_until_set(host, &host->closed_count);
   run_elsewhere(call_from_here);
   for (int i = 0; i < 3; i++) {
     assert_int_equal(seen[i].count, 1);
@@ -235,7 +235,7 @@ static void a_callback_does_not_stop_another_threads_await(void **state) {
   support_op_start(host, &op);
   support_op_succeed(&op, NULL);
   daytona_future_then(op.future, start_a_life, NULL);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(run_count, 1);
   assert_int_equal(await_code, 0);
 }
@@ -250,7 +250,7 @@ static void await_is_refused_on_another_thread(void **state) {
   daytona_future_release(awaited.future);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, support_loop_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, stage_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

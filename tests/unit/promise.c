@@ -10,13 +10,13 @@
 #include "support/alloc.h"
 #include "support/api_scene.h"
 #include "support/check.h"
-#include "support/loop.h"
+#include "support/stage.h"
 #include "support/misuse.h"
 #include "support/op.h"
 
 /* What came, in order: 'c' on_cancel, 's' the future's callback, 'u' destroy_user, 'v' the value's destroy. */
 typedef struct scene {
-  support_loop_t *host;
+  stage_t *host;
   daytona_promise_t *promise;
   daytona_future_t *future;
   char order[16];
@@ -49,7 +49,7 @@ static void destroy_value(void *value) {
   note(current, 'v');
 }
 
-static void begin(scene_t *scene, support_loop_t *host) {
+static void begin(scene_t *scene, stage_t *host) {
   const daytona_promise_opts_t opts = {.on_cancel = on_cancel, .user = scene, .destroy_user = destroy_user};
   memset(scene, 0, sizeof *scene);
   scene->host = host;
@@ -61,11 +61,11 @@ static void begin(scene_t *scene, support_loop_t *host) {
 /* The turn comes, and then everything goes. */
 static void finish(scene_t *scene, const char *order) {
   assert_string_equal(scene->order, "");
-  support_loop_drain(scene->host);
+  stage_drain(scene->host);
   assert_string_equal(scene->order, order);
   daytona_promise_release(scene->promise);
   daytona_future_release(scene->future);
-  support_loop_drain(scene->host);
+  stage_drain(scene->host);
 }
 
 static void resolving_gives_the_value_from_a_later_turn(void **state) {
@@ -74,7 +74,7 @@ static void resolving_gives_the_value_from_a_later_turn(void **state) {
   assert_int_equal(daytona_promise_resolve(scene.promise, "value", destroy_value), 0);
   assert_false(daytona_future_is_settled(scene.future));
   assert_null(daytona_future_value(scene.future));
-  support_loop_drain(scene.host);
+  stage_drain(scene.host);
   assert_string_equal(daytona_future_value(scene.future), "value");
   assert_string_equal(daytona_future_kind(scene.future), "value");
   assert_wrong_accessor(daytona_future_string(scene.future));
@@ -96,7 +96,7 @@ static void no_value_is_absent(void **state) {
   scene_t scene;
   begin(&scene, *state);
   assert_int_equal(daytona_promise_resolve(scene.promise, NULL, NULL), 0);
-  support_loop_drain(scene.host);
+  stage_drain(scene.host);
   assert_true(daytona_future_is_absent(scene.future));
   assert_null(daytona_future_value(scene.future));
   daytona_promise_release(scene.promise);
@@ -175,7 +175,7 @@ static void a_promise_outlives_its_future(void **state) {
   daytona_future_release(scene.future);
   scene.future = NULL;
   assert_int_equal(daytona_promise_resolve(scene.promise, "value", destroy_value), 0);
-  support_loop_drain(scene.host);
+  stage_drain(scene.host);
   assert_string_equal(scene.order, "su");
   daytona_promise_release(scene.promise);
   assert_string_equal(scene.order, "suv"); /* its reference was the last */
@@ -191,7 +191,7 @@ static void a_second_outcome_is_refused(void **state) {
 }
 
 static void a_promise_may_be_a_member_of_combinations(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   support_op_t op;
   scene_t scene;
   begin(&scene, host);
@@ -203,7 +203,7 @@ static void a_promise_may_be_a_member_of_combinations(void **state) {
   assert_int_equal(daytona_promise_resolve(scene.promise, "value", destroy_value), 0);
   daytona_promise_release(scene.promise);
   daytona_future_release(scene.future);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(op.stop_count, 1);
   assert_string_equal(daytona_future_value(bound), "value");
   assert_string_equal(scene.order, "su");
@@ -255,7 +255,7 @@ static void promises_belong_to_the_loops_thread(void **state) {
 
 /* The one block is made at the beginning: nothing after it can fail for lack of memory. */
 static void only_the_making_needs_memory(void **state) {
-  support_loop_t *host = *state;
+  stage_t *host = *state;
   scene_t scene = {.host = host};
   const daytona_promise_opts_t opts = {.user = &scene, .destroy_user = destroy_user};
   support_alloc_fail_from(1);
@@ -267,7 +267,7 @@ static void only_the_making_needs_memory(void **state) {
   begin(&scene, host);
   support_alloc_fail_from(1);
   assert_int_equal(daytona_promise_resolve(scene.promise, "value", destroy_value), 0);
-  support_loop_drain(host);
+  stage_drain(host);
   support_alloc_heal();
   assert_string_equal(scene.order, "su");
   daytona_promise_release(scene.promise);
@@ -312,7 +312,7 @@ static void null_is_no_promise(void **state) {
   assert_null(daytona_future_value(NULL));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, support_loop_setup, support_loop_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

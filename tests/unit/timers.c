@@ -7,7 +7,7 @@
 #include "core/loop.h"
 
 #include "support/check.h"
-#include "support/loop.h"
+#include "support/stage.h"
 
 enum { COUNT = 400, STEPS = 30000, MANY = 50000 };
 
@@ -17,7 +17,7 @@ typedef struct alarm {
   int fired;
 } alarm_t;
 
-static support_loop_t *host;
+static stage_t *host;
 static alarm_t alarms[COUNT];
 static unsigned seed;
 static int64_t last_due;
@@ -84,7 +84,7 @@ static void heap_agrees_with_a_model_under_random_use(void **state) {
         daytona__loop_advance(host->loop, next_random(5000));
         int64_t now = daytona__loop_now(host->loop);
         last_due = 0;
-        support_loop_turn(host);
+        stage_turn(host);
         check_all(now);
         break;
       }
@@ -118,14 +118,14 @@ static void many_timers_cost_little_and_fire_in_order(void **state) {
   }
   for (int i = 0; i < MANY; i += 2) daytona__timer_stop(&timers[i]);
   daytona__loop_advance(host->loop, 1000000);
-  support_loop_drain(host);
+  stage_drain(host);
   assert_int_equal(fired_total, MANY / 2);
   free(timers);
 }
 
 typedef struct ticker {
   daytona__timer_t timer;
-  support_loop_t *host;
+  stage_t *host;
   int left;
 } ticker_t;
 
@@ -139,9 +139,9 @@ static void a_timer_restarted_as_it_fires_waits_for_another_turn(void **state) {
   daytona__timer_init(&ticker.timer, tick);
   daytona__timer_start(ticker.host->loop, &ticker.timer, 0);
   daytona__loop_advance(ticker.host->loop, 1);
-  support_loop_turn(*state);
+  stage_turn(*state);
   assert_int_equal(ticker.left, 2);
-  support_loop_drain(*state);
+  stage_drain(*state);
   assert_int_equal(ticker.left, 0);
 }
 
@@ -151,11 +151,11 @@ static void starting_again_moves_a_timer(void **state) {
   daytona__timer_start(ticker.host->loop, &ticker.timer, 1000);
   daytona__timer_start(ticker.host->loop, &ticker.timer, 600000);
   daytona__loop_advance(ticker.host->loop, 2000);
-  support_loop_turn(*state);
+  stage_turn(*state);
   assert_int_equal(ticker.left, 1);
   daytona__timer_start(ticker.host->loop, &ticker.timer, 3000);
   daytona__loop_advance(ticker.host->loop, 3000);
-  support_loop_drain(*state);
+  stage_drain(*state);
   assert_int_equal(ticker.left, 0);
 }
 
@@ -164,7 +164,7 @@ static void timers_follow_real_time_too(void **state) {
   daytona__timer_init(&ticker.timer, tick);
   uint64_t before = uv_hrtime();
   daytona__timer_start(ticker.host->loop, &ticker.timer, 20);
-  support_loop_drain(*state);
+  stage_drain(*state);
   assert_int_equal(ticker.left, 0);
   assert_true(uv_hrtime() - before >= 19000000);
 }
@@ -174,7 +174,7 @@ static void the_farthest_time_does_not_overflow(void **state) {
   daytona__timer_init(&ticker.timer, tick);
   daytona__loop_advance(ticker.host->loop, 100);
   daytona__timer_start(ticker.host->loop, &ticker.timer, INT64_MAX);
-  support_loop_turn(*state);
+  stage_turn(*state);
   assert_int_equal(ticker.left, 1);
   daytona__timer_stop(&ticker.timer);
   daytona__timer_stop(&ticker.timer);
@@ -189,7 +189,7 @@ static void a_stopped_timer_hurries_nobody(void **state) {
   daytona__timer_start(kept.host->loop, &stopped.timer, 5);
   daytona__timer_start(kept.host->loop, &kept.timer, 30);
   daytona__timer_stop(&stopped.timer);
-  support_loop_drain(*state);
+  stage_drain(*state);
   assert_int_equal(stopped.left, 1);
   assert_int_equal(kept.left, 0);
   assert_true(uv_hrtime() - before >= 29000000);
@@ -207,7 +207,7 @@ static void a_timer_before_the_first_is_in_time(void **state) {
   daytona__timer_stop(&late.timer);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, support_loop_setup, support_loop_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_setup, stage_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
