@@ -272,6 +272,13 @@ void api_settle(api_scene_t *scene) {
   while (is_busy(scene)) uv_run(&scene->uv, UV_RUN_ONCE);
 }
 
+void api_until_no_job(api_scene_t *scene) {
+  do {
+    while (daytona__loop_job_count(scene->client->loop) != 0) uv_run(&scene->uv, UV_RUN_ONCE);
+    api_spin(scene, 3);
+  } while (daytona__loop_job_count(scene->client->loop) != 0);
+}
+
 void api_advance(api_scene_t *scene, int64_t ms) { daytona__loop_advance(scene->client->loop, ms); }
 
 int64_t api_now(const api_scene_t *scene) { return daytona__loop_now(scene->client->loop); }

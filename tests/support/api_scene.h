@@ -89,6 +89,8 @@ void api_until(api_scene_t *scene, bool (*is_reached)(void *user), void *user);
 void api_spin(api_scene_t *scene, int turns);
 /* Until nothing is in flight: what comes next waits for the clock. */
 void api_settle(api_scene_t *scene);
+/* Until no job of the client is on the thread pool, such as one on a local file, and then some turns. */
+void api_until_no_job(api_scene_t *scene);
 
 void api_advance(api_scene_t *scene, int64_t ms);
 int64_t api_now(const api_scene_t *scene);

@@ -454,10 +454,8 @@ static void every_upload_can_be_paused(void **state) {
                                  ? daytona_fs_upload_file(sandbox, local("small", 100), "x", NULL)
                                  : daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", NULL);
     assert_int_equal(daytona_future_pause(future), 0);
-    for (int i = 0; i < 60; i++) {
-      api_spin(&scene, 1);
-      uv_sleep(1); /* the local file is looked at on the thread pool */
-    }
+    api_until_no_job(&scene); /* the local file is looked at */
+    api_spin(&scene, 60);
     assert_false(daytona_future_is_settled(future));
     assert_int_equal(source.calls, 0);
     assert_int_equal(daytona_future_resume(future), 0);
@@ -750,7 +748,7 @@ static void with_little_memory(void *user) {
     fail_msg("%s", daytona_errcode_name(code));
   daytona_future_release(future);
   api_settle(&scene);
-  for (int i = 0; i < 20; i++) api_spin(&scene, 1), uv_sleep(i / 10);
+  api_until_no_job(&scene);
 }
 
 static void every_allocation_may_fail(void **state) {
