@@ -40,12 +40,23 @@ size_t daytona__client_headers(const daytona_client_t *client, const char *versi
   return DAYTONA__COMMON_HEADERS - (organization == NULL);
 }
 
+/* What is shorter is in every other word, and no secret. */
+enum { SECRET_MIN = 6 };
+
+static void drop_short(daytona__secrets_t *secrets) {
+  size_t kept = 0;
+  for (size_t i = 0; i < secrets->count; i++)
+    if (strlen(secrets->texts[i]) >= SECRET_MIN) secrets->texts[kept++] = secrets->texts[i];
+  secrets->count = kept;
+}
+
 static int keep_secrets(daytona_client_t *client) {
   const daytona__proxy_options_t *proxy = &client->settings.net.proxy;
   daytona__secrets_add(&client->secrets, &client->arena, client->settings.token);
   daytona__secrets_add_url(&client->secrets, &client->arena, proxy->http_proxy);
   if (proxy->https_proxy != proxy->http_proxy)
     daytona__secrets_add_url(&client->secrets, &client->arena, proxy->https_proxy);
+  drop_short(&client->secrets);
   return client->secrets.is_short ? DAYTONA_ENOMEM : 0;
 }
 

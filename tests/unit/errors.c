@@ -520,6 +520,15 @@ static void a_slow_reader_is_named_through_combinations(void **state) {
   stream_close(&scene);
 }
 
+static void a_key_of_a_few_letters_leaves_words_alone(void **state) {
+  api_scene_t scene;
+  api_scene_open_bare(&scene);
+  scene.config.api_key = "k";
+  api_scene_client(&scene);
+  expect(&scene, 500, "{\"message\":\"broken kettle\"}", DAYTONA_EINTERNAL, "broken kettle");
+  api_scene_close(&scene);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_status_has_its_code),
@@ -538,6 +547,7 @@ int main(void) {
     cmocka_unit_test(local_files_give_the_systems_number),
     cmocka_unit_test(sockets_give_the_systems_number),
     cmocka_unit_test(a_slow_reader_is_named_through_combinations),
+    cmocka_unit_test(a_key_of_a_few_letters_leaves_words_alone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
