@@ -72,9 +72,9 @@ static const char common_usage[] =
 
 /* ---- option readers: NULL, or what is wrong ---- */
 
-typedef const char *(*reader)(dl_cli_opts *o, const char *value);
+typedef const char *(*reader_fn)(dl_cli_opts_t *o, const char *value);
 
-static const char *read_listen(dl_cli_opts *o, const char *value) {
+static const char *read_listen(dl_cli_opts_t *o, const char *value) {
   const char *colon = strrchr(value, ':');
   int64_t port;
   if (!colon || !dl_parse_int(colon + 1, 0, 65535, &port)) return "must be HOST:PORT";
@@ -88,22 +88,22 @@ static const char *read_listen(dl_cli_opts *o, const char *value) {
   return NULL;
 }
 
-static const char *read_state(dl_cli_opts *o, const char *value) {
+static const char *read_state(dl_cli_opts_t *o, const char *value) {
   dl_set(&o->state, value);
   return *value ? NULL : "must not be empty";
 }
 
-static const char *read_key(dl_cli_opts *o, const char *value) {
+static const char *read_key(dl_cli_opts_t *o, const char *value) {
   if (!dl_key_is_usable(value)) return "must not be empty, and hold no blanks and no control characters";
   o->keys = dl_xrealloc(o->keys, (o->key_count + 1) * sizeof *o->keys);
-  o->keys[o->key_count++] = (dl_key){dl_xstrdup(value), DL_PERM_ALL};
+  o->keys[o->key_count++] = (dl_key_t){dl_xstrdup(value), DL_PERM_ALL};
   return NULL;
 }
 
-static const char *read_key_file(dl_cli_opts *o, const char *value) {
+static const char *read_key_file(dl_cli_opts_t *o, const char *value) {
   char *error = NULL;
   size_t count = 0;
-  dl_key *list = dl_keys_read_file(value, &count, &error);
+  dl_key_t *list = dl_keys_read_file(value, &count, &error);
   if (!list) {
     fprintf(stderr, "daytona-local: %s\n", error);
     free(error);
@@ -119,7 +119,7 @@ static const char *read_key_file(dl_cli_opts *o, const char *value) {
 static const char *read_pem(char **slot, const char *path) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return "cannot be read";
-  dl_buf text;
+  dl_buf_t text;
   dl_buf_init(&text, PEM_MAX);
   ssize_t got = 1;
   while (got > 0) {
@@ -133,22 +133,22 @@ static const char *read_pem(char **slot, const char *path) {
   return got == 0 && strstr(*slot, "-----BEGIN") ? NULL : "is not a PEM file";
 }
 
-static const char *read_cert(dl_cli_opts *o, const char *value) { return read_pem(&o->cert, value); }
-static const char *read_cert_key(dl_cli_opts *o, const char *value) { return read_pem(&o->key, value); }
-static const char *read_client_ca(dl_cli_opts *o, const char *value) {
+static const char *read_cert(dl_cli_opts_t *o, const char *value) { return read_pem(&o->cert, value); }
+static const char *read_cert_key(dl_cli_opts_t *o, const char *value) { return read_pem(&o->key, value); }
+static const char *read_client_ca(dl_cli_opts_t *o, const char *value) {
   return read_pem(&o->client_ca, value);
 }
 
-static const char *read_isolation(dl_cli_opts *o, const char *value) {
+static const char *read_isolation(dl_cli_opts_t *o, const char *value) {
   bool is_none = strcmp(value, "none") == 0;
   o->control.runtime.isolation = is_none ? DL_ISOLATION_NONE : DL_ISOLATION_BWRAP;
   return is_none || strcmp(value, "bwrap") == 0 ? NULL : "must be bwrap or none";
 }
 
-static const char *read_network(dl_cli_opts *o, const char *value) {
+static const char *read_network(dl_cli_opts_t *o, const char *value) {
   static const struct {
     const char *name;
-    dl_network network;
+    dl_network_t network;
   } networks[] = {{"private", DL_NETWORK_PRIVATE}, {"none", DL_NETWORK_NONE}, {"host", DL_NETWORK_HOST}};
   for (size_t i = 0; i < DL_COUNT(networks); i++) {
     if (strcmp(networks[i].name, value) != 0) continue;
@@ -158,28 +158,28 @@ static const char *read_network(dl_cli_opts *o, const char *value) {
   return "must be private, host or none";
 }
 
-static const char *read_organization(dl_cli_opts *o, const char *value) {
+static const char *read_organization(dl_cli_opts_t *o, const char *value) {
   dl_set(&o->organization, value);
   o->control.organization_id = o->organization;
   return dl_is_uuid(value) ? NULL : "must be a UUID";
 }
 
-static const char *read_speed(dl_cli_opts *o, const char *value) {
+static const char *read_speed(dl_cli_opts_t *o, const char *value) {
   bool ok = dl_parse_double(value, &o->control.clock_speed) && o->control.clock_speed >= 0.001 &&
             o->control.clock_speed <= 1e6;
   return ok ? NULL : "must be a number from 0.001 to 1000000";
 }
 
-static const char *read_create_answer(dl_cli_opts *o, const char *value) {
+static const char *read_create_answer(dl_cli_opts_t *o, const char *value) {
   o->control.answers_creating = strcmp(value, "creating") == 0;
   return o->control.answers_creating || strcmp(value, "started") == 0 ? NULL : "must be started or creating";
 }
 
-static const char *read_limit(dl_cli_opts *o, const char *value) {
+static const char *read_limit(dl_cli_opts_t *o, const char *value) {
   return dl_rates_parse(value, o->control.limits) ? NULL : "must be BUCKET=LIMIT/SECONDS";
 }
 
-static const char *read_fault(dl_cli_opts *o, const char *value) {
+static const char *read_fault(dl_cli_opts_t *o, const char *value) {
   if (o->fault_count == DL_COUNT(o->fault_texts)) return "given too often";
   o->fault_texts[o->fault_count++] = dl_xstrdup(value);
   return NULL;
@@ -189,25 +189,25 @@ static const char *read_size(double *slot, const char *value) {
   return dl_parse_double(value, slot) && *slot >= 1 && *slot <= 4096 ? NULL
                                                                      : "must be a number from 1 to 4096";
 }
-static const char *read_max_cpu(dl_cli_opts *o, const char *value) {
+static const char *read_max_cpu(dl_cli_opts_t *o, const char *value) {
   return read_size(&o->control.max_cpu, value);
 }
-static const char *read_max_memory(dl_cli_opts *o, const char *value) {
+static const char *read_max_memory(dl_cli_opts_t *o, const char *value) {
   return read_size(&o->control.max_memory, value);
 }
-static const char *read_max_disk(dl_cli_opts *o, const char *value) {
+static const char *read_max_disk(dl_cli_opts_t *o, const char *value) {
   return read_size(&o->control.max_disk, value);
 }
 
-static const char *read_patience(dl_cli_opts *o, const char *value) {
+static const char *read_patience(dl_cli_opts_t *o, const char *value) {
   int64_t ms;
   if (!dl_parse_int(value, 0, 86400000, &ms)) return "must be milliseconds";
   o->control.runtime.reader_patience_ms = ms > 0 ? (int)ms : -1;
   return NULL;
 }
 
-static const char *read_log(dl_cli_opts *o, const char *value) {
-  dl_log_level level;
+static const char *read_log(dl_cli_opts_t *o, const char *value) {
+  dl_log_level_t level;
   (void)o;
   if (!dl_log_level_parse(value, &level)) return "must be error, warn, info or debug";
   dl_log_set_level(level);
@@ -215,15 +215,15 @@ static const char *read_log(dl_cli_opts *o, const char *value) {
 }
 
 /* Texts that live as long as argv. */
-static const char *read_jwt(dl_cli_opts *o, const char *value) {
+static const char *read_jwt(dl_cli_opts_t *o, const char *value) {
   o->control.jwt_token = value;
   return dl_key_is_usable(value) ? NULL : "must not be empty, and hold no blanks and no control characters";
 }
-static const char *read_modules(dl_cli_opts *o, const char *value) {
+static const char *read_modules(dl_cli_opts_t *o, const char *value) {
   return o->control.runtime.node_modules = value, NULL;
 }
 /* Clients take it for the beginning of their URLs: what is not one would only show in their errors. */
-static const char *read_public_url(dl_cli_opts *o, const char *value) {
+static const char *read_public_url(dl_cli_opts_t *o, const char *value) {
   const char *rest = dl_starts_with(value, "https://")  ? value + 8
                      : dl_starts_with(value, "http://") ? value + 7
                                                         : NULL;
@@ -234,10 +234,10 @@ static const char *read_public_url(dl_cli_opts *o, const char *value) {
   return NULL;
 }
 
-static const char *read_domain(dl_cli_opts *o, const char *value) {
+static const char *read_domain(dl_cli_opts_t *o, const char *value) {
   return o->control.proxy_domain = value, NULL;
 }
-static const char *read_region(dl_cli_opts *o, const char *value) {
+static const char *read_region(dl_cli_opts_t *o, const char *value) {
   return o->control.region = value, *value ? NULL : "must not be empty";
 }
 
@@ -247,13 +247,13 @@ static const char *keep(char ***list, size_t *count, char *text) {
   return NULL;
 }
 
-static const char *read_trusted_proxy(dl_cli_opts *o, const char *value) {
+static const char *read_trusted_proxy(dl_cli_opts_t *o, const char *value) {
   char *address = dl_address_normal(value);
   return address ? keep(&o->trusted_proxies, &o->trusted_proxy_count, address) : "must be a numeric address";
 }
 
 /* Compared as text with what browsers send, so a path, an empty port or capitals would never be hit. */
-static const char *read_origin(dl_cli_opts *o, const char *value) {
+static const char *read_origin(dl_cli_opts_t *o, const char *value) {
   const char *host = dl_starts_with(value, "https://")  ? value + 8
                      : dl_starts_with(value, "http://") ? value + 7
                                                         : "";
@@ -264,23 +264,23 @@ static const char *read_origin(dl_cli_opts *o, const char *value) {
   return keep(&o->allowed_origins, &o->allowed_origin_count, dl_xstrdup(value));
 }
 
-static const char *read_unenforced(dl_cli_opts *o, const char *value) {
+static const char *read_unenforced(dl_cli_opts_t *o, const char *value) {
   return (void)value, o->control.accepts_unenforced = true, NULL;
 }
-static const char *read_log_requests(dl_cli_opts *o, const char *value) {
+static const char *read_log_requests(dl_cli_opts_t *o, const char *value) {
   return (void)value, o->control.logs_requests = true, NULL;
 }
-static const char *read_help(dl_cli_opts *o, const char *value) {
+static const char *read_help(dl_cli_opts_t *o, const char *value) {
   return (void)value, o->wants_help = true, NULL;
 }
-static const char *read_print_env(dl_cli_opts *o, const char *value) {
+static const char *read_print_env(dl_cli_opts_t *o, const char *value) {
   return (void)value, o->prints_env = true, NULL;
 }
 
 static const struct {
   const char *name;
   bool has_value;
-  reader read;
+  reader_fn read;
 } options[] = {
   {"--listen", true, read_listen},
   {"--state", true, read_state},
@@ -316,7 +316,7 @@ static const struct {
 };
 
 /* Takes one option at argv[*at], as "--name value" or "--name=value"; NULL or what is wrong. */
-static const char *take_option(dl_cli_opts *o, char **argv, int *at) {
+static const char *take_option(dl_cli_opts_t *o, char **argv, int *at) {
   const char *arg = argv[*at];
   size_t len = strcspn(arg, "=");
   for (size_t i = 0; i < DL_COUNT(options); i++) {
@@ -329,7 +329,7 @@ static const char *take_option(dl_cli_opts *o, char **argv, int *at) {
   return "is not an option; see --help";
 }
 
-static const char *check(const dl_cli_opts *o) {
+static const char *check(const dl_cli_opts_t *o) {
   if (!o->cert != !o->key) return "--tls-cert and --tls-key go together";
   if (o->client_ca && !o->cert) return "--tls-client-ca needs --tls-cert";
   if (o->is_run && (!o->command || !o->command[0])) return "run needs a command behind --";
@@ -337,7 +337,7 @@ static const char *check(const dl_cli_opts *o) {
   return NULL;
 }
 
-int dl_cli_parse(int argc, char **argv, dl_cli_opts *o) {
+int dl_cli_parse(int argc, char **argv, dl_cli_opts_t *o) {
   for (int i = 0; i < argc; i++) {
     if (strcmp(argv[i], "--") == 0) {
       o->command = argv + i + 1;
@@ -355,14 +355,14 @@ int dl_cli_parse(int argc, char **argv, dl_cli_opts *o) {
   o->control.tls_cert_pem = o->cert;
   o->control.tls_key_pem = o->key;
   o->control.tls_client_ca_pem = o->client_ca;
-  o->control.front = (dl_front){.trusted_proxies = o->trusted_proxies,
-                                .trusted_proxy_count = o->trusted_proxy_count,
-                                .allowed_origins = o->allowed_origins,
-                                .allowed_origin_count = o->allowed_origin_count};
+  o->control.front = (dl_front_t){.trusted_proxies = o->trusted_proxies,
+                                  .trusted_proxy_count = o->trusted_proxy_count,
+                                  .allowed_origins = o->allowed_origins,
+                                  .allowed_origin_count = o->allowed_origin_count};
   return problem ? 2 : 0;
 }
 
-void dl_cli_clear(dl_cli_opts *o) {
+void dl_cli_clear(dl_cli_opts_t *o) {
   char *const texts[] = {o->cert, o->key, o->client_ca, o->state, o->listen_host, o->organization};
   for (size_t i = 0; i < DL_COUNT(texts); i++) free(texts[i]);
   for (size_t i = 0; i < o->fault_count; i++) free(o->fault_texts[i]);
@@ -398,7 +398,7 @@ int dl_cli_main(int argc, char **argv) {
   if (is_any_of(command, help)) return fputs(usage, stdout) < 0;
   bool is_run = strcmp(command, "run") == 0;
   if (!is_run && strcmp(command, "serve") != 0) return unknown_command(command);
-  dl_cli_opts o = {.is_run = is_run};
+  dl_cli_opts_t o = {.is_run = is_run};
   int rc = dl_cli_parse(argc - 2, argv + 2, &o);
   if (rc == 0 && o.wants_help)
     printf("%s%s", is_run ? run_usage : serve_usage, common_usage);

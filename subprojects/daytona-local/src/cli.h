@@ -11,8 +11,8 @@ int dl_cli_main(int argc, char **argv);
 
 /* What serve and run share, filled from their options. */
 typedef struct {
-  dl_control_opts control;
-  dl_key *keys;
+  dl_control_opts_t control;
+  dl_key_t *keys;
   size_t key_count;
   char *cert, *key, *client_ca, *state, *listen_host, *organization;
   char *fault_texts[64];
@@ -21,17 +21,17 @@ typedef struct {
   size_t trusted_proxy_count, allowed_origin_count;
   bool is_run, prints_env, wants_help;
   char **command; /* of run */
-} dl_cli_opts;
+} dl_cli_opts_t;
 
 /* 0, or an exit status after the reason was printed. */
-int dl_cli_parse(int argc, char **argv, dl_cli_opts *out);
-void dl_cli_clear(dl_cli_opts *o);
+int dl_cli_parse(int argc, char **argv, dl_cli_opts_t *out);
+void dl_cli_clear(dl_cli_opts_t *o);
 
 /* As process 1: the caller goes on in a child, and process 1 never returns. 0, or an exit status after the reason was
  * printed. Before there are threads. */
 int dl_init_split(void);
-int dl_cli_serve(dl_cli_opts *o);
-int dl_cli_run(dl_cli_opts *o);
+int dl_cli_serve(dl_cli_opts_t *o);
+int dl_cli_run(dl_cli_opts_t *o);
 int dl_cli_admin(int argc, char **argv);
 
 #endif

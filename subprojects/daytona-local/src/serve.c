@@ -33,14 +33,14 @@ static atomic_bool has_ended;
 
 typedef struct {
   uv_loop_t loop;
-  dl_server *server;
+  dl_server_t *server;
   uv_signal_t signals[DL_COUNT(caught)];
   uv_process_t child;
   bool has_child, is_ending;
   int64_t exit_status;
   int term_signal;
   int open_signals;
-} app;
+} app_t;
 
 /* ---- the end ---- */
 
@@ -68,11 +68,11 @@ static void limit_end(void) {
 }
 
 static void on_server_closed(void *user) {
-  app *a = user;
+  app_t *a = user;
   a->server = NULL;
 }
 
-static void end(app *a) {
+static void end(app_t *a) {
   if (a->is_ending) return;
   a->is_ending = true;
   for (int i = 0; i < a->open_signals; i++) uv_close((uv_handle_t *)&a->signals[i], NULL);
@@ -82,7 +82,7 @@ static void end(app *a) {
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
-  app *a = handle->data;
+  app_t *a = handle->data;
   /* The terminal has told the whole foreground group already. */
   bool was_told = (number == SIGINT || number == SIGQUIT) && tcgetpgrp(STDIN_FILENO) == getpgrp();
   if (a->has_child && !was_told) uv_process_kill(&a->child, number);
@@ -91,7 +91,7 @@ static void on_signal(uv_signal_t *handle, int number) {
 }
 
 /* Before anything is made that an early signal could leave behind: it is acted on when the loop runs. */
-static void open_loop(app *a) {
+static void open_loop(app_t *a) {
   dl_thread_is_loop();
   uv_loop_init(&a->loop);
   for (size_t i = 0; i < DL_COUNT(caught); i++) {
@@ -111,7 +111,7 @@ static void raise_limits(void) {
   setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static int add_faults(app *a, const dl_cli_opts *o) {
+static int add_faults(app_t *a, const dl_cli_opts_t *o) {
   for (size_t i = 0; i < o->fault_count; i++) {
     char *error = NULL;
     json_t *rule = dl_json_parse(o->fault_texts[i], strlen(o->fault_texts[i]), &error);
@@ -126,7 +126,7 @@ static int add_faults(app *a, const dl_cli_opts *o) {
 }
 
 /* 0 when the server is up. */
-static int bring_up(app *a, dl_cli_opts *o) {
+static int bring_up(app_t *a, dl_cli_opts_t *o) {
   char *error = NULL;
   raise_limits();
   o->control.state_dir = o->state;
@@ -141,7 +141,7 @@ static int bring_up(app *a, dl_cli_opts *o) {
   return add_faults(a, o);
 }
 
-static int tear_down(app *a, int rc) {
+static int tear_down(app_t *a, int rc) {
   end(a);
   uv_run(&a->loop, UV_RUN_DEFAULT);
   atomic_store(&has_ended, true);
@@ -204,13 +204,13 @@ static const char *check_key_file(const char *path) {
 }
 
 /* Made at the first start and kept, so that what clients have been given stays true. 0, or an exit status. */
-static int keep_key(dl_cli_opts *o) {
+static int keep_key(dl_cli_opts_t *o) {
   char *path = dl_xprintf("%s/key", o->state), *key = dl_key_generate(), *error = NULL;
   int rc = write_key(path, key);
   if (rc == 0) {
     fprintf(stderr, "daytona-local: API key %s (kept in %s)\n", key, path);
     o->keys = dl_xcalloc(1, sizeof *o->keys);
-    o->keys[o->key_count++] = (dl_key){dl_xstrdup(key), DL_PERM_ALL};
+    o->keys[o->key_count++] = (dl_key_t){dl_xstrdup(key), DL_PERM_ALL};
   } else if (rc == EEXIST) {
     const char *problem = check_key_file(path);
     if (!problem) o->keys = dl_keys_read_file(path, &o->key_count, &error);
@@ -233,7 +233,7 @@ static int keep_key(dl_cli_opts *o) {
 
 static bool is_loopback(const char *host) { return dl_starts_with(host, "127.") || strcmp(host, "::1") == 0; }
 
-static void warn_of_an_open_door(const dl_cli_opts *o) {
+static void warn_of_an_open_door(const dl_cli_opts_t *o) {
   if (!o->cert)
     fprintf(
       stderr,
@@ -250,7 +250,7 @@ static void warn_of_an_open_door(const dl_cli_opts *o) {
 static void tell_missing_programs(void) {
   static const char *const names[] = {"bash", "python3", "node", "git", "ps"};
   static const char *const dirs[] = {"/usr/local/bin", "/usr/bin", "/bin"};
-  dl_buf missing;
+  dl_buf_t missing;
   dl_buf_init(&missing, 256);
   for (size_t i = 0; i < DL_COUNT(names); i++) {
     bool found = false;
@@ -268,7 +268,7 @@ static void tell_missing_programs(void) {
 }
 
 /* Messages go to stderr. stdout is for what a shell is to evaluate. */
-static void announce(const app *a, const dl_cli_opts *o) {
+static void announce(const app_t *a, const dl_cli_opts_t *o) {
   const char *url = dl_server_url(a->server), *host = o->listen_host ? o->listen_host : "127.0.0.1";
   bool is_v6 = strchr(host, ':') != NULL;
   if (o->prints_env) {
@@ -286,8 +286,8 @@ static void announce(const app *a, const dl_cli_opts *o) {
           o->control.public_url ? ", for clients " : "", o->control.public_url ? o->control.public_url : "");
 }
 
-int dl_cli_serve(dl_cli_opts *o) {
-  app a = {0};
+int dl_cli_serve(dl_cli_opts_t *o) {
+  app_t a = {0};
   if (!o->state) o->state = default_state();
   if (!o->state)
     return fputs("daytona-local: --state is needed, since neither XDG_STATE_HOME nor HOME is set\n", stderr),
@@ -310,7 +310,7 @@ int dl_cli_serve(dl_cli_opts *o) {
 static void on_child_closed(uv_handle_t *handle) { end(handle->data); }
 
 static void on_child_exit(uv_process_t *child, int64_t status, int term_signal) {
-  app *a = child->data;
+  app_t *a = child->data;
   a->has_child = false;
   a->exit_status = status;
   a->term_signal = term_signal;
@@ -336,7 +336,7 @@ static char **child_environment(const char *url, const char *key) {
   return env;
 }
 
-static int spawn(app *a, dl_cli_opts *o) {
+static int spawn(app_t *a, dl_cli_opts_t *o) {
   char **env = child_environment(dl_server_url(a->server), o->keys[0].key);
   uv_stdio_container_t stdio[3];
   for (int i = 0; i < 3; i++) stdio[i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = i};
@@ -360,7 +360,7 @@ static int spawn(app *a, dl_cli_opts *o) {
 
 /* Homes lie here. /var/tmp comes before /tmp, because where /tmp is in memory, files in it would count against a
  * sandbox's memory limit. Whoever sets TMPDIR means it. 0, or -1 after the reason was printed. */
-static int make_private_state(dl_cli_opts *o) {
+static int make_private_state(dl_cli_opts_t *o) {
   const char *tmp = getenv("TMPDIR");
   bool is_told = tmp && tmp[0] == '/';
   const char *const places[] = {is_told ? tmp : "/var/tmp", is_told ? NULL : "/tmp"};
@@ -378,15 +378,15 @@ static int make_private_state(dl_cli_opts *o) {
   return -1;
 }
 
-int dl_cli_run(dl_cli_opts *o) {
-  app a = {0};
+int dl_cli_run(dl_cli_opts_t *o) {
+  app_t a = {0};
   bool is_private = !o->state;
   open_loop(&a);
   if (is_private && make_private_state(o) != 0) return tear_down(&a, 1);
   char *key = dl_key_generate();
   o->keys = dl_xrealloc(o->keys, (o->key_count + 1) * sizeof *o->keys);
   memmove(o->keys + 1, o->keys, o->key_count++ * sizeof *o->keys);
-  o->keys[0] = (dl_key){key, DL_PERM_ALL};
+  o->keys[0] = (dl_key_t){key, DL_PERM_ALL};
   o->control.is_durable = !is_private;
   int rc = bring_up(&a, o);
   if (rc == 0) {

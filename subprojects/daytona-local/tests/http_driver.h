@@ -9,19 +9,19 @@
 
 typedef struct {
   uv_loop_t *loop;
-  dl_duplex *stream;
-  dl_buf got;
+  dl_duplex_t *stream;
+  dl_buf_t got;
   bool is_ended;
   int error;
-} raw_client;
+} raw_client_t;
 
-void raw_open(raw_client *c, uv_loop_t *loop, int port);
-void raw_send(raw_client *c, const char *text);
+void raw_open(raw_client_t *c, uv_loop_t *loop, int port);
+void raw_send(raw_client_t *c, const char *text);
 /* Turn the loop until `text` has arrived; false if the connection ended before. */
-bool raw_until(raw_client *c, const char *text);
+bool raw_until(raw_client_t *c, const char *text);
 /* Turn the loop until the connection has ended. */
-void raw_until_end(raw_client *c);
-void raw_close(raw_client *c);
-void turn_until_closed(uv_loop_t *loop, dl_http *h);
+void raw_until_end(raw_client_t *c);
+void raw_close(raw_client_t *c);
+void turn_until_closed(uv_loop_t *loop, dl_http_t *h);
 
 #endif

@@ -84,7 +84,7 @@ static void secrets_compare_by_content(void **state) {
 
 static void names_are_random_and_well_formed(void **state) {
   (void)state;
-  dl_uuid a = dl_uuid_new(), b = dl_uuid_new();
+  dl_uuid_t a = dl_uuid_new(), b = dl_uuid_new();
   assert_true(dl_is_uuid(a.text));
   assert_int_equal(a.text[14], '4');
   assert_non_null(strchr("89ab", a.text[19]));
@@ -99,7 +99,7 @@ static void names_are_random_and_well_formed(void **state) {
 
 static void buffers_stop_at_their_ceiling(void **state) {
   (void)state;
-  dl_buf b;
+  dl_buf_t b;
   dl_buf_init(&b, 10);
   assert_true(dl_buf_puts(&b, "12345678"));
   assert_false(dl_buf_puts(&b, "abc"));
@@ -118,7 +118,7 @@ static void buffers_stop_at_their_ceiling(void **state) {
 
 static void maps_survive_growth_and_removal(void **state) {
   (void)state;
-  dl_map m = {0};
+  dl_map_t m = {0};
   static int values[1000];
   char key[16];
   assert_null(dl_map_get(&m, "none"));

@@ -60,8 +60,8 @@ static int teardown(void **state) {
   return dl_remove_tree(top, NULL);
 }
 
-typedef int (*opener)(int root, const char *path, int flags);
-static const opener OPENERS[] = {dl_beneath_open, dl_beneath_open_parts};
+typedef int (*opener_fn)(int root, const char *path, int flags);
+static const opener_fn OPENERS[] = {dl_beneath_open, dl_beneath_open_parts};
 
 static void opens_what_lies_below(void **state) {
   (void)state;
@@ -196,10 +196,10 @@ typedef struct {
   char seen[1024];
   size_t count;
   const char *stops_at, *moves_at;
-} notes;
+} notes_t;
 
-static int note(const dl_beneath_entry *entry, void *user) {
-  notes *n = user;
+static int note(const dl_beneath_entry_t *entry, void *user) {
+  notes_t *n = user;
   struct stat st;
   n->count++;
   assert_int_equal(fstatat(entry->dir, entry->name, &st, AT_SYMLINK_NOFOLLOW), 0);
@@ -214,14 +214,14 @@ static int note(const dl_beneath_entry *entry, void *user) {
   return n->stops_at && strcmp(entry->path, n->stops_at) == 0 ? EINTR : 0;
 }
 
-static bool comes_after(const notes *n, const char *first, const char *then) {
+static bool comes_after(const notes_t *n, const char *first, const char *then) {
   const char *a = strstr(n->seen, first), *b = strstr(n->seen, then);
   return a && b && a < b;
 }
 
 static void walks_over_everything_once(void **state) {
   (void)state;
-  notes n = {0};
+  notes_t n = {0};
   assert_int_equal(dl_beneath_walk(root, note, &n), 0);
   assert_int_equal(n.count, 8);
   assert_true(comes_after(&n, " a", " a/b") && comes_after(&n, " a/b", " a/b/file"));
@@ -232,7 +232,7 @@ static void walks_over_everything_once(void **state) {
 
 static void a_walk_ends_when_it_is_told(void **state) {
   (void)state;
-  notes n = {.stops_at = "a/b"};
+  notes_t n = {.stops_at = "a/b"};
   assert_int_equal(dl_beneath_walk(root, note, &n), EINTR);
   assert_null(strstr(n.seen, "file "));
   assert_int_equal(dl_beneath_walk(-1, note, &n), EBADF);
@@ -240,7 +240,7 @@ static void a_walk_ends_when_it_is_told(void **state) {
 
 static void a_walk_does_not_follow_what_is_moved_away(void **state) {
   (void)state;
-  notes n = {.moves_at = "a/b/file"};
+  notes_t n = {.moves_at = "a/b/file"};
   assert_int_equal(dl_beneath_walk(root, note, &n), ESTALE);
   assert_null(strstr(n.seen, "out"));
 }
@@ -248,7 +248,7 @@ static void a_walk_does_not_follow_what_is_moved_away(void **state) {
 static void no_tree_is_too_deep(void **state) {
   (void)state;
   enum { DEPTH = 3000 };
-  dl_buf path;
+  dl_buf_t path;
   dl_buf_init(&path, 1 << 20);
   int at = dup(root);
   for (int i = 0; i < DEPTH; i++) {
@@ -260,7 +260,7 @@ static void no_tree_is_too_deep(void **state) {
   }
   make_file(at, "bottom", "inside");
   close(at);
-  notes n = {0};
+  notes_t n = {0};
   assert_int_equal(dl_beneath_walk(root, note, &n), 0);
   assert_int_equal(n.count, 8 + DEPTH + 1);
   dl_buf_puts(&path, "bottom");

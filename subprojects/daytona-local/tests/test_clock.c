@@ -29,7 +29,7 @@ static void jumps_of_the_machine_change_nothing(void **state) {
   (void)state;
   static const int64_t jumps[] = {7200000, -3600000, 1, -1, INT32_MAX};
   for (size_t i = 0; i < DL_COUNT(jumps); i++) {
-    dl_clock c;
+    dl_clock_t c;
     wall_ms = 1790000000000;
     steady_ms = 5000;
     dl_clock_init(&c, 20);
@@ -48,7 +48,7 @@ static void jumps_of_the_machine_change_nothing(void **state) {
 
 static void moves_of_its_own_stay(void **state) {
   (void)state;
-  dl_clock c;
+  dl_clock_t c;
   wall_ms = 1000000;
   steady_ms = 0;
   dl_clock_init(&c, 1);

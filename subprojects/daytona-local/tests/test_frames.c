@@ -17,15 +17,15 @@ typedef struct {
   int first_byte;
   uint64_t size;
   bool is_masked;
-} spec;
+} spec_t;
 
 /* Every form of length, at its limits, with and without a mask, empty ones among them. */
-static const spec SPECS[] = {
+static const spec_t SPECS[] = {
   {0x82, 0, false}, {0x81, 5, false},   {0x02, 125, false},   {0x00, 126, false},   {0x80, 127, true},
   {0x8a, 0, true},  {0x89, 125, false}, {0x82, 65535, false}, {0xf2, 65536, false}, {0x82, 70000, true},
   {0x8f, 1, false}, {0x88, 2, false},   {0x82, 1, true}};
 
-static void put_frame(dl_buf *out, const spec *s) {
+static void put_frame(dl_buf_t *out, const spec_t *s) {
   unsigned char head[DL_FRAME_HEAD_MAX];
   size_t n = dl_frames_put_head(head, s->first_byte, s->size);
   if (s->is_masked) head[1] |= 0x80;
@@ -35,30 +35,30 @@ static void put_frame(dl_buf *out, const spec *s) {
   for (uint64_t i = 0; i < s->size; i++) dl_buf_append(out, "\x88\x02\xff\x7f" + i % 4, 1);
 }
 
-static dl_buf all_frames(void) {
-  dl_buf out;
+static dl_buf_t all_frames(void) {
+  dl_buf_t out;
   dl_buf_init(&out, 16 * 1024 * 1024);
   for (size_t i = 0; i < DL_COUNT(SPECS); i++) put_frame(&out, &SPECS[i]);
   return out;
 }
 
 typedef struct {
-  dl_frames walker;
-  dl_buf seen; /* what the pieces hold, together */
+  dl_frames_t walker;
+  dl_buf_t seen; /* what the pieces hold, together */
   size_t begun, ended;
-} walk;
+} walk_t;
 
-static void check_frame(const walk *w) {
-  const spec *s = &SPECS[w->ended];
+static void check_frame(const walk_t *w) {
+  const spec_t *s = &SPECS[w->ended];
   assert_int_equal(w->walker.head[0], s->first_byte);
   assert_int_equal(dl_frames_opcode(&w->walker), s->first_byte & 15);
   assert_int_equal(dl_frames_is_masked(&w->walker), s->is_masked);
   assert_int_equal(w->walker.size, s->size);
 }
 
-static void feed(walk *w, const char *bytes, size_t len) {
+static void feed(walk_t *w, const char *bytes, size_t len) {
   while (len > 0) {
-    dl_frame_piece piece;
+    dl_frame_piece_t piece;
     size_t taken = dl_frames_next(&w->walker, bytes, len, &piece);
     assert_true(taken > 0 && taken <= len && piece.len == taken && piece.bytes == bytes);
     dl_buf_append(&w->seen, piece.bytes, piece.len);
@@ -72,7 +72,7 @@ static void feed(walk *w, const char *bytes, size_t len) {
   }
 }
 
-static void finish(walk *w, const dl_buf *all) {
+static void finish(walk_t *w, const dl_buf_t *all) {
   assert_int_equal(w->ended, DL_COUNT(SPECS));
   assert_int_equal(w->begun, DL_COUNT(SPECS));
   assert_int_equal(w->seen.len, all->len);
@@ -80,8 +80,8 @@ static void finish(walk *w, const dl_buf *all) {
   dl_buf_clear(&w->seen);
 }
 
-static walk new_walk(void) {
-  walk w = {0};
+static walk_t new_walk(void) {
+  walk_t w = {0};
   dl_buf_init(&w.seen, 16 * 1024 * 1024);
   assert_true(dl_frames_at_border(&w.walker));
   return w;
@@ -89,8 +89,8 @@ static walk new_walk(void) {
 
 static void frames_are_found_in_one_piece(void **state) {
   (void)state;
-  dl_buf all = all_frames();
-  walk w = new_walk();
+  dl_buf_t all = all_frames();
+  walk_t w = new_walk();
   feed(&w, all.data, all.len);
   finish(&w, &all);
   dl_buf_clear(&all);
@@ -98,8 +98,8 @@ static void frames_are_found_in_one_piece(void **state) {
 
 static void frames_are_found_byte_by_byte(void **state) {
   (void)state;
-  dl_buf all = all_frames();
-  walk w = new_walk();
+  dl_buf_t all = all_frames();
+  walk_t w = new_walk();
   for (size_t i = 0; i < all.len; i++) feed(&w, all.data + i, 1);
   finish(&w, &all);
   dl_buf_clear(&all);
@@ -107,9 +107,9 @@ static void frames_are_found_byte_by_byte(void **state) {
 
 static void frames_are_found_at_random_cuts(void **state) {
   (void)state;
-  dl_buf all = all_frames();
+  dl_buf_t all = all_frames();
   for (unsigned seed = 1; seed <= 50; seed++) {
-    walk w = new_walk();
+    walk_t w = new_walk();
     srand(seed);
     for (size_t at = 0; at < all.len;) {
       size_t n = (size_t)rand() % (seed % 2 ? 20 : 5000) + 1;
@@ -125,8 +125,8 @@ static void frames_are_found_at_random_cuts(void **state) {
 static void a_length_that_cannot_be_ends_the_search(void **state) {
   (void)state;
   static const char head[] = "\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff";
-  dl_frames w = {0};
-  dl_frame_piece piece;
+  dl_frames_t w = {0};
+  dl_frame_piece_t piece;
   for (size_t i = 0; i < 10; i++) assert_int_equal(dl_frames_next(&w, head + i, 1, &piece), 1);
   assert_true(w.is_lost && piece.is_head_whole && !piece.ends);
   assert_int_equal(dl_frames_next(&w, head, 10, &piece), 10);

@@ -14,29 +14,29 @@
 
 typedef struct {
   uv_loop_t loop;
-  dl_http *http;
-  raw_client client;
-  dl_http_handler handler;
-  dl_req *held;
+  dl_http_t *http;
+  raw_client_t client;
+  dl_http_handler_cb handler;
+  dl_req_t *held;
   bool was_gone, was_closed, was_complete;
   size_t streamed, taken;
   int pulls;
   uv_timer_t timer;
-  dl_duplex *upgraded;
+  dl_duplex_t *upgraded;
   bool body_aborted;
-} fixture;
+} fixture_t;
 
-static void on_request(dl_req *req, void *user) {
-  fixture *f = user;
+static void on_request(dl_req_t *req, void *user) {
+  fixture_t *f = user;
   f->handler(req, user);
 }
 
 static int setup(void **state) {
-  fixture *f = calloc(1, sizeof *f);
+  fixture_t *f = calloc(1, sizeof *f);
   char *error = NULL;
   uv_loop_init(&f->loop);
   f->http =
-    dl_http_new(&f->loop, &(dl_http_opts){.listen_fd = -1, .on_request = on_request, .user = f}, &error);
+    dl_http_new(&f->loop, &(dl_http_opts_t){.listen_fd = -1, .on_request = on_request, .user = f}, &error);
   assert_non_null(f->http);
   raw_open(&f->client, &f->loop, dl_http_port(f->http));
   *state = f;
@@ -44,7 +44,7 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   if (f->http) turn_until_closed(&f->loop, f->http);
   raw_close(&f->client);
   uv_run(&f->loop, UV_RUN_DEFAULT);
@@ -55,14 +55,14 @@ static int teardown(void **state) {
 
 #define HEAD "HTTP/1.1\r\nHost: x\r\n"
 
-static void echo_body(dl_req *req, const char *body, size_t len, void *user) {
+static void echo_body(dl_req_t *req, const char *body, size_t len, void *user) {
   (void)user;
   dl_reply_bytes(req, 200, "text/plain", body, len);
 }
-static void echo(dl_req *req, void *user) { dl_req_read_body(req, 1024, echo_body, user); }
+static void echo(dl_req_t *req, void *user) { dl_req_read_body(req, 1024, echo_body, user); }
 
 static void body_is_echoed_twice_on_one_connection(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = echo;
   raw_send(&f->client, "POST /a " HEAD "Content-Length: 5\r\n\r\nhello");
   assert_true(raw_until(&f->client, "\r\n\r\nhello"));
@@ -71,7 +71,7 @@ static void body_is_echoed_twice_on_one_connection(void **state) {
 }
 
 static void too_large_body_is_413_and_the_connection_lives(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = echo;
   char big[3000];
   memset(big, 'x', sizeof big);
@@ -88,13 +88,13 @@ static void too_large_body_is_413_and_the_connection_lives(void **state) {
   assert_true(raw_until(&f->client, "\r\n\r\nok"));
 }
 
-static void refuse(dl_req *req, void *user) {
+static void refuse(dl_req_t *req, void *user) {
   (void)user;
   dl_reply_text(req, 401, "no");
 }
 
 static void refusal_comes_after_the_body_was_read(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = refuse;
   raw_send(&f->client, "POST /a " HEAD "Content-Length: 4\r\n\r\nab");
   for (int i = 0; i < 20; i++) uv_run(&f->loop, UV_RUN_NOWAIT);
@@ -103,18 +103,18 @@ static void refusal_comes_after_the_body_was_read(void **state) {
   assert_true(raw_until(&f->client, "\r\n\r\nno"));
 }
 
-static void hold(dl_req *req, void *user) { ((fixture *)user)->held = req; }
-static void on_gone(dl_req *req, void *user) {
+static void hold(dl_req_t *req, void *user) { ((fixture_t *)user)->held = req; }
+static void on_gone(dl_req_t *req, void *user) {
   (void)req;
-  ((fixture *)user)->was_gone = true;
+  ((fixture_t *)user)->was_gone = true;
 }
-static void hold_and_watch(dl_req *req, void *user) {
+static void hold_and_watch(dl_req_t *req, void *user) {
   hold(req, user);
   dl_req_on_gone(req, on_gone, user);
 }
 
 static void answer_may_come_later(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = hold;
   raw_send(&f->client, "GET /later?x=1&x=a%20b " HEAD "\r\n");
   while (!f->held) uv_run(&f->loop, UV_RUN_ONCE);
@@ -130,7 +130,7 @@ static void answer_may_come_later(void **state) {
 }
 
 static void peer_going_away_is_told_and_the_answer_goes_nowhere(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = hold_and_watch;
   raw_send(&f->client, "GET /later " HEAD "\r\n");
   while (!f->held) uv_run(&f->loop, UV_RUN_ONCE);
@@ -142,7 +142,7 @@ static void peer_going_away_is_told_and_the_answer_goes_nowhere(void **state) {
 }
 
 static void closing_the_server_ends_held_requests(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = hold_and_watch;
   raw_send(&f->client, "GET /later " HEAD "\r\n");
   while (!f->held) uv_run(&f->loop, UV_RUN_ONCE);
@@ -154,12 +154,12 @@ static void closing_the_server_ends_held_requests(void **state) {
 }
 
 static void wake_timer(uv_timer_t *t) {
-  fixture *f = t->data;
+  fixture_t *f = t->data;
   dl_reply_wake(f->held);
 }
 
 static ssize_t pull(void *user, char *out, size_t max) {
-  fixture *f = user;
+  fixture_t *f = user;
   (void)max;
   int n = f->pulls++;
   if (n == 6) return DL_PULL_END;
@@ -171,21 +171,21 @@ static ssize_t pull(void *user, char *out, size_t max) {
   return 5;
 }
 static void on_stream_close(void *user, bool is_complete) {
-  fixture *f = user;
+  fixture_t *f = user;
   f->was_closed = true;
   f->was_complete = is_complete;
 }
-static const dl_pull_events pull_events = {pull, on_stream_close};
-static void stream_out(dl_req *req, void *user) {
+static const dl_pull_events_t pull_events = {pull, on_stream_close};
+static void stream_out(dl_req_t *req, void *user) {
   hold(req, user);
   dl_reply_stream(req, 200, -1, &pull_events, user);
 }
-static void stream_out_known(dl_req *req, void *user) {
+static void stream_out_known(dl_req_t *req, void *user) {
   hold(req, user);
   dl_reply_stream(req, 200, 15, &pull_events, user);
 }
 
-static void run_stream(fixture *f) {
+static void run_stream(fixture_t *f) {
   uv_timer_init(&f->loop, &f->timer);
   f->timer.data = f;
   raw_send(&f->client, "GET /s " HEAD "\r\n");
@@ -195,7 +195,7 @@ static void run_stream(fixture *f) {
 }
 
 static void chunked_stream_waits_for_its_source(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = stream_out;
   run_stream(f);
   assert_true(raw_until(&f->client, "\r\n0\r\n\r\n"));
@@ -203,38 +203,38 @@ static void chunked_stream_waits_for_its_source(void **state) {
 }
 
 static void stream_of_known_length_is_plain(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = stream_out_known;
   run_stream(f);
   assert_true(raw_until(&f->client, "\r\n\r\ntick tick tick "));
   assert_non_null(strstr(f->client.got.data, "Content-Length: 15"));
 }
 
-static size_t take_some(dl_req *req, const char *bytes, size_t len, void *user) {
+static size_t take_some(dl_req_t *req, const char *bytes, size_t len, void *user) {
   (void)bytes, (void)req;
-  fixture *f = user;
+  fixture_t *f = user;
   size_t room = 1000 - f->taken;
   if (len > room) len = room;
   f->taken += len;
   f->streamed += len;
   return len;
 }
-static void on_body_end(dl_req *req, bool is_complete, void *user) {
-  fixture *f = user;
+static void on_body_end(dl_req_t *req, bool is_complete, void *user) {
+  fixture_t *f = user;
   f->body_aborted = !is_complete;
   f->held = NULL;
   char *text = dl_xprintf("got %zu", f->streamed);
   dl_reply_text(req, 200, text);
   free(text);
 }
-static const dl_body_events body_events = {take_some, on_body_end};
-static void stream_in(dl_req *req, void *user) {
+static const dl_body_events_t body_events = {take_some, on_body_end};
+static void stream_in(dl_req_t *req, void *user) {
   hold(req, user);
   dl_req_stream_body(req, &body_events, user);
 }
 
 static void streamed_body_obeys_back_pressure(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = stream_in;
   char big[10000];
   memset(big, 'y', sizeof big);
@@ -250,7 +250,7 @@ static void streamed_body_obeys_back_pressure(void **state) {
 }
 
 static void streamed_body_cut_by_the_peer_is_told(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = stream_in;
   raw_send(&f->client, "POST /up " HEAD "Content-Length: 10000\r\n\r\nabc");
   while (f->streamed < 3) uv_run(&f->loop, UV_RUN_ONCE);
@@ -259,28 +259,28 @@ static void streamed_body_cut_by_the_peer_is_told(void **state) {
   while (!f->body_aborted) uv_run(&f->loop, UV_RUN_ONCE);
 }
 
-static void up_data(dl_duplex *d, const char *bytes, size_t len, void *user) {
+static void up_data(dl_duplex_t *d, const char *bytes, size_t len, void *user) {
   (void)user;
   dl_duplex_write(d, bytes, len);
 }
-static void up_end(dl_duplex *d, int error, void *user) {
+static void up_end(dl_duplex_t *d, int error, void *user) {
   (void)error;
-  ((fixture *)user)->was_closed = true;
+  ((fixture_t *)user)->was_closed = true;
   dl_duplex_close(d);
 }
-static const dl_duplex_events up_events = {up_data, up_end, NULL};
-static void on_upgraded(dl_duplex *d, void *user) {
-  ((fixture *)user)->upgraded = d;
+static const dl_duplex_events_t up_events = {up_data, up_end, NULL};
+static void on_upgraded(dl_duplex_t *d, void *user) {
+  ((fixture_t *)user)->upgraded = d;
   if (d) dl_duplex_listen(d, &up_events, user);
 }
-static void upgrade(dl_req *req, void *user) {
+static void upgrade(dl_req_t *req, void *user) {
   dl_req_add_header(req, "Upgrade", "echo");
   dl_reply_upgrade(req, on_upgraded, user);
 }
 #define UPGRADE "GET /ws " HEAD "Connection: Upgrade\r\nUpgrade: echo\r\n\r\n"
 
 static void upgraded_connection_is_a_stream(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = upgrade;
   raw_send(&f->client, UPGRADE "early");
   assert_true(raw_until(&f->client, "\r\n\r\nearly"));
@@ -293,7 +293,7 @@ static void upgraded_connection_is_a_stream(void **state) {
 }
 
 static void closing_the_server_ends_upgraded_streams(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = upgrade;
   raw_send(&f->client, UPGRADE);
   while (!f->upgraded) uv_run(&f->loop, UV_RUN_ONCE);
@@ -302,30 +302,30 @@ static void closing_the_server_ends_upgraded_streams(void **state) {
   assert_true(f->was_closed);
 }
 
-static void shaped(dl_req *req, dl_shape shape) {
+static void shaped(dl_req_t *req, dl_shape_t shape) {
   dl_req_shape(req, &shape);
   dl_reply_text(req, 200, "0123456789");
 }
-static void truncating(dl_req *req, void *user) {
+static void truncating(dl_req_t *req, void *user) {
   (void)user;
-  dl_shape s = DL_SHAPE_NONE;
+  dl_shape_t s = DL_SHAPE_NONE;
   s.truncate_after = 4;
   shaped(req, s);
 }
-static void resetting(dl_req *req, void *user) {
+static void resetting(dl_req_t *req, void *user) {
   (void)user;
   dl_reply_reset(req);
 }
-static void dribbling(dl_req *req, void *user) {
+static void dribbling(dl_req_t *req, void *user) {
   (void)user;
-  dl_shape s = DL_SHAPE_NONE;
+  dl_shape_t s = DL_SHAPE_NONE;
   s.bytes_per_second = 200;
   s.delay_ms = 10;
   shaped(req, s);
 }
 
 static void truncated_answer_declares_more_than_it_sends(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = truncating;
   raw_send(&f->client, "GET / " HEAD "\r\n");
   raw_until_end(&f->client);
@@ -335,7 +335,7 @@ static void truncated_answer_declares_more_than_it_sends(void **state) {
 }
 
 static void reset_is_seen_as_a_reset(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = resetting;
   raw_send(&f->client, "GET / " HEAD "\r\n");
   raw_until_end(&f->client);
@@ -344,7 +344,7 @@ static void reset_is_seen_as_a_reset(void **state) {
 }
 
 static void dribbled_answer_takes_its_time(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = dribbling;
   uint64_t start = uv_hrtime();
   raw_send(&f->client, "GET / " HEAD "\r\n");
@@ -353,18 +353,18 @@ static void dribbled_answer_takes_its_time(void **state) {
 }
 
 static void bad_requests_do_no_harm(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = echo;
   raw_send(&f->client, "\r\n\r\nGET\r\n\r\n");
   raw_until_end(&f->client);
 }
 
-static void up_bytes(fixture *f, size_t count) {
+static void up_bytes(fixture_t *f, size_t count) {
   while (f->client.got.len < count && !f->client.is_ended) uv_run(&f->loop, UV_RUN_ONCE);
 }
 
 static void a_client_that_waits_is_invited(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = echo;
   raw_send(&f->client, "POST /a " HEAD "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n");
   up_bytes(f, 25);
@@ -376,7 +376,7 @@ static void a_client_that_waits_is_invited(void **state) {
 }
 
 static void a_client_that_waits_is_refused_instead(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = refuse;
   raw_send(&f->client, "POST /a " HEAD "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n");
   raw_until_end(&f->client);
@@ -386,24 +386,24 @@ static void a_client_that_waits_is_refused_instead(void **state) {
 }
 
 static void a_body_that_is_declared_too_large_is_not_invited(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = echo;
   raw_send(&f->client, "POST /a " HEAD "Content-Length: 5000\r\nExpect: 100-continue\r\n\r\n");
   raw_until_end(&f->client);
   assert_int_equal(strncmp(f->client.got.data, "HTTP/1.1 413 ", 13), 0);
 }
 
-static void half_close(fixture *f) { dl_duplex_shutdown(f->client.stream); }
+static void half_close(fixture_t *f) { dl_duplex_shutdown(f->client.stream); }
 
 /* Sends the request, and its end, and waits until the server has seen both. */
-static void send_half_closed(fixture *f, const char *text) {
+static void send_half_closed(fixture_t *f, const char *text) {
   raw_send(&f->client, text);
   while (dl_duplex_queued(f->client.stream) > 0) uv_run(&f->loop, UV_RUN_ONCE);
   half_close(f);
 }
 
 static void a_client_that_sends_no_more_gets_its_answer(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = hold_and_watch;
   send_half_closed(f, "GET /later " HEAD "\r\n");
   /* It is asked whether it is still there, and is. */
@@ -417,7 +417,7 @@ static void a_client_that_sends_no_more_gets_its_answer(void **state) {
 }
 
 static void a_stream_to_a_client_that_sends_no_more_is_whole(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = stream_out;
   uv_timer_init(&f->loop, &f->timer);
   f->timer.data = f;
@@ -432,17 +432,17 @@ static void a_stream_to_a_client_that_sends_no_more_is_whole(void **state) {
 
 static ssize_t pull_never(void *user, char *out, size_t max) {
   (void)out, (void)max;
-  ((fixture *)user)->pulls++;
+  ((fixture_t *)user)->pulls++;
   return DL_PULL_LATER;
 }
 
-static void stream_nothing(dl_req *req, void *user) {
-  static const dl_pull_events events = {pull_never, on_stream_close};
+static void stream_nothing(dl_req_t *req, void *user) {
+  static const dl_pull_events_t events = {pull_never, on_stream_close};
   dl_reply_stream(req, 200, -1, &events, user);
 }
 
 static void who_leaves_a_quiet_stream_is_noticed(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = stream_nothing;
   raw_send(&f->client, "GET /s " HEAD "\r\n");
   assert_true(raw_until(&f->client, "\r\n\r\n"));
@@ -453,8 +453,8 @@ static void who_leaves_a_quiet_stream_is_noticed(void **state) {
 }
 
 static void requests_in_one_go_are_answered_in_order(void **state) {
-  fixture *f = *state;
-  dl_buf text;
+  fixture_t *f = *state;
+  dl_buf_t text;
   f->handler = echo;
   dl_buf_init(&text, 1 << 20);
   for (int i = 0; i < 200; i++)
@@ -475,7 +475,7 @@ static void requests_in_one_go_are_answered_in_order(void **state) {
 }
 
 static void what_is_no_request_is_refused_and_lingers(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = echo;
   /* More than a socket holds behind the error: it must not destroy the answer. */
   static char rest[4000000];
@@ -488,7 +488,7 @@ static void what_is_no_request_is_refused_and_lingers(void **state) {
 }
 
 static void a_broken_body_tells_the_handler_and_the_client(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = stream_in;
   raw_send(&f->client, "POST /up " HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nnonsense\r\n");
   raw_until_end(&f->client);
@@ -498,7 +498,7 @@ static void a_broken_body_tells_the_handler_and_the_client(void **state) {
 }
 
 static void answers_to_head_have_no_body(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = stream_out;
   raw_send(&f->client, "HEAD /s " HEAD "\r\n");
   assert_true(raw_until(&f->client, "\r\n\r\n"));
@@ -513,7 +513,7 @@ static void answers_to_head_have_no_body(void **state) {
 }
 
 static void an_old_client_gets_a_plain_stream_and_an_end(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = stream_out;
   uv_timer_init(&f->loop, &f->timer);
   f->timer.data = f;
@@ -524,7 +524,7 @@ static void an_old_client_gets_a_plain_stream_and_an_end(void **state) {
   uv_close((uv_handle_t *)&f->timer, NULL);
 }
 
-static void add_bad_headers(dl_req *req, void *user) {
+static void add_bad_headers(dl_req_t *req, void *user) {
   (void)user;
   dl_req_add_header(req, "X-Good", "a\tb");
   dl_req_add_header(req, "X-Bad", "a\nb");
@@ -538,7 +538,7 @@ static void add_bad_headers(dl_req *req, void *user) {
 }
 
 static void answers_hold_only_headers_that_are_some(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = add_bad_headers;
   raw_send(&f->client, "GET / " HEAD "\r\n");
   assert_true(raw_until(&f->client, "\r\n\r\nok"));
@@ -548,20 +548,20 @@ static void answers_hold_only_headers_that_are_some(void **state) {
 }
 
 static ssize_t pull_too_little(void *user, char *out, size_t max) {
-  fixture *f = user;
+  fixture_t *f = user;
   (void)max;
   if (f->pulls++ > 0) return DL_PULL_END;
   memcpy(out, "abc", 3);
   return 3;
 }
 
-static void stream_too_little(dl_req *req, void *user) {
-  static const dl_pull_events events = {pull_too_little, on_stream_close};
+static void stream_too_little(dl_req_t *req, void *user) {
+  static const dl_pull_events_t events = {pull_too_little, on_stream_close};
   dl_reply_stream(req, 200, 10, &events, user);
 }
 
 static void a_stream_that_ends_early_breaks_the_connection(void **state) {
-  fixture *f = *state;
+  fixture_t *f = *state;
   f->handler = stream_too_little;
   raw_send(&f->client, "GET / " HEAD "\r\n");
   raw_until_end(&f->client);

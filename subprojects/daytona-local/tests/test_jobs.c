@@ -19,7 +19,7 @@
 
 static char top[64];
 static uv_loop_t loop;
-static dl_jobs *jobs;
+static dl_jobs_t *jobs;
 static char *said;
 static bool is_done, is_durable = true;
 
@@ -148,11 +148,11 @@ typedef struct {
   int dir;
   _Atomic bool is_over;
   const char *target;
-} swapping;
+} swapping_t;
 
 /* Exchanges the directory "dir" and the link "link" as fast as it can. */
 static void *swap(void *user) {
-  swapping *s = user;
+  swapping_t *s = user;
   while (!s->is_over)
     if (renameat2(s->dir, "dir", s->dir, "link", RENAME_EXCHANGE) != 0) symlinkat(s->target, s->dir, "link");
   return NULL;
@@ -163,7 +163,7 @@ static void removal_changes_nothing_behind_a_link_that_comes_late(void **state) 
   enum { DEPTH = 100, ROUNDS = 100 }; /* at this depth a directory is opened to its owner by name */
   mkdir(path("keep"), 0700);
   chmod(path("keep"), 0755);
-  swapping s = {.target = path("keep")};
+  swapping_t s = {.target = path("keep")};
   for (int round = 0; round < ROUNDS; round++) {
     mkdir(path("tree"), 0700);
     s.dir = open(path("tree"), O_RDONLY | O_DIRECTORY);
@@ -312,7 +312,7 @@ static void until(const char *name) {
 }
 
 /* An archive that is a pipe without an end holds up who reads it. */
-static int hold_two(dl_job *all[4]) {
+static int hold_two(dl_job_t *all[4]) {
   static const char *const names[] = {"0", "1", "2", "3"};
   assert_int_equal(mkfifo(path("pipe"), 0600), 0);
   for (int i = 0; i < 4; i++) all[i] = dl_job_unpack(jobs, path("pipe"), path(names[i]), on_error, NULL);
@@ -336,7 +336,7 @@ static void release(int fd, int expected) {
 
 static void two_at_a_time_and_all_are_given_up(void **state) {
   (void)state;
-  dl_job *all[4];
+  dl_job_t *all[4];
   int fd = hold_two(all);
   assert_int_not_equal(access(path("2.part"), F_OK), 0);
   for (int i = 3; i >= 0; i--) dl_job_cancel(all[i]);
@@ -349,7 +349,7 @@ static void two_at_a_time_and_all_are_given_up(void **state) {
 
 static void one_kind_does_not_wait_for_another(void **state) {
   (void)state;
-  dl_job *all[4];
+  dl_job_t *all[4];
   int fd = hold_two(all);
   mkdir(path("home"), 0700);
   put("home/file", "x", 0600);
@@ -367,7 +367,7 @@ static void one_kind_does_not_wait_for_another(void **state) {
 
 static void a_stop_ends_jobs_to_come_too(void **state) {
   (void)state;
-  dl_job *all[4];
+  dl_job_t *all[4];
   int fd = hold_two(all);
   mkdir(path("home"), 0700);
   dl_jobs_stop(jobs);

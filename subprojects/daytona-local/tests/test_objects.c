@@ -12,12 +12,12 @@
 
 #include <cmocka.h>
 
-static dl_objects o;
+static dl_objects_t o;
 
 /* No journal and no files: nothing here needs them. */
 static int set_up(void **state) {
   (void)state;
-  o = (dl_objects){0};
+  o = (dl_objects_t){0};
   dl_list_init(&o.sandbox_list);
   dl_clock_init(&o.clock, 1);
   return 0;
@@ -26,15 +26,15 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
   (void)state;
   while (!dl_list_empty(&o.sandbox_list))
-    dl_sandbox_free(DL_CONTAINER(o.sandbox_list.next, dl_sandbox, link));
+    dl_sandbox_free(DL_CONTAINER(o.sandbox_list.next, dl_sandbox_t, link));
   dl_map_clear(&o.sandboxes);
   dl_map_clear(&o.names);
   dl_map_clear(&o.preview_tokens);
   return 0;
 }
 
-static dl_sandbox *add(const char *name) {
-  dl_sandbox *sb = dl_sandbox_new(dl_uuid_new().text, "local", dl_objects_now(&o));
+static dl_sandbox_t *add(const char *name) {
+  dl_sandbox_t *sb = dl_sandbox_new(dl_uuid_new().text, "local", dl_objects_now(&o));
   dl_set(&sb->name, name);
   dl_objects_add(&o, sb);
   return sb;
@@ -42,7 +42,7 @@ static dl_sandbox *add(const char *name) {
 
 static void sandboxes_are_found_by_id_and_name(void **state) {
   (void)state;
-  dl_sandbox *a = add("a"), *b = add("b");
+  dl_sandbox_t *a = add("a"), *b = add("b");
   assert_ptr_equal(dl_objects_find(&o, a->id, false), a);
   assert_ptr_equal(dl_objects_find(&o, "b", true), b);
   assert_null(dl_objects_find(&o, "b", false));
@@ -52,7 +52,7 @@ static void sandboxes_are_found_by_id_and_name(void **state) {
 /* One that shows "destroying" is still found; its name is free at once. */
 static void a_sandbox_that_leaves_is_found_as_long_as_it_shows(void **state) {
   (void)state;
-  dl_sandbox *sb = add("a");
+  dl_sandbox_t *sb = add("a");
   sb->state = DL_STARTED;
   sb->want = DL_WANT_DESTROYED;
   dl_objects_forget_name(&o, sb);
@@ -69,7 +69,7 @@ static void a_sandbox_that_leaves_is_found_as_long_as_it_shows(void **state) {
 
 static void a_preview_token_opens_its_port_until_it_expires(void **state) {
   (void)state;
-  dl_sandbox *sb = add("a");
+  dl_sandbox_t *sb = add("a");
   int64_t now = dl_objects_now(&o);
   char *token = dl_preview_add(&o, sb, 3000, now + 60000),
        *other = dl_preview_add(&o, sb, 3000, now + 3600000);
@@ -89,7 +89,7 @@ static void a_preview_token_opens_its_port_until_it_expires(void **state) {
 /* Expired ones are dropped when the next is made, in the list and in the map. */
 static void preview_tokens_are_bounded(void **state) {
   (void)state;
-  dl_sandbox *sb = add("a");
+  dl_sandbox_t *sb = add("a");
   int64_t now = dl_objects_now(&o);
   size_t count = 0;
   for (char *token; (token = dl_preview_add(&o, sb, 80, now + 60000)) != NULL; free(token)) count++;
@@ -108,7 +108,7 @@ static void preview_tokens_are_bounded(void **state) {
 /* The journal keeps the old list; a change makes a new one. */
 static void a_record_does_not_change_with_its_sandbox(void **state) {
   (void)state;
-  dl_sandbox *sb = add("a");
+  dl_sandbox_t *sb = add("a");
   free(dl_preview_add(&o, sb, 80, dl_objects_now(&o) + 60000));
   dl_ssh_create(&o, sb, 60000);
   json_t *record = dl_sandbox_record(sb, sb->state), *before = json_deep_copy(record);
@@ -122,7 +122,7 @@ static void a_record_does_not_change_with_its_sandbox(void **state) {
 
 static void one_ssh_token_is_good(void **state) {
   (void)state;
-  dl_sandbox *sb = add("a"), *other = add("b");
+  dl_sandbox_t *sb = add("a"), *other = add("b");
   char *first = dl_xstrdup(dl_json_str(dl_ssh_create(&o, sb, 60000), "token"));
   const char *foreign = dl_json_str(dl_ssh_create(&o, other, 60000), "token");
   assert_ptr_equal(dl_ssh_find(&o, first), sb);
@@ -142,7 +142,7 @@ static void one_ssh_token_is_good(void **state) {
 
 static void an_expired_ssh_token_opens_nothing(void **state) {
   (void)state;
-  dl_sandbox *sb = add("a");
+  dl_sandbox_t *sb = add("a");
   const char *token = dl_json_str(dl_ssh_create(&o, sb, 60000), "token");
   dl_clock_jump(&o.clock, 61000);
   assert_null(dl_ssh_find(&o, token));
@@ -153,14 +153,14 @@ static void an_expired_ssh_token_opens_nothing(void **state) {
 /* No server can go on from "resizing": what is recorded is what the sandbox goes back to, with its new sizes. */
 static void a_resize_is_recorded_as_done(void **state) {
   (void)state;
-  dl_sandbox *sb = add("a");
+  dl_sandbox_t *sb = add("a");
   sb->state_before = DL_STARTED;
   sb->want_before = DL_WANT_STARTED;
   sb->state = DL_RESIZING;
   sb->want = DL_WANT_RESIZED;
   sb->cpu = 3;
   json_t *record = dl_sandbox_record(sb, sb->state);
-  dl_sandbox *back = dl_sandbox_from_record(record, "local");
+  dl_sandbox_t *back = dl_sandbox_from_record(record, "local");
   assert_int_equal(back->state, DL_STARTED);
   assert_int_equal(back->want, DL_WANT_STARTED);
   assert_true(back->cpu == 3);
@@ -171,7 +171,7 @@ static void a_resize_is_recorded_as_done(void **state) {
 static void records_that_make_no_sense_are_refused(void **state) {
   (void)state;
   static const char *const keys[] = {"id", "state", "want", "backupState"};
-  dl_sandbox *sb = add("a");
+  dl_sandbox_t *sb = add("a");
   for (size_t i = 0; i < DL_COUNT(keys); i++) {
     json_t *record = dl_sandbox_record(sb, sb->state);
     json_object_set_new(record, keys[i], json_string("nonsense"));

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-static const dl_route routes[] = {
+static const dl_route_t routes[] = {
   {"GET", "/sandbox", NULL, 0},
   {"GET", "/sandbox/{x}", NULL, 1},
   {"GET", "/sandbox/paginated", NULL, 2},
@@ -21,14 +21,14 @@ static const dl_route routes[] = {
   {"*", "/proxy/{port}/{path*}", NULL, 6},
 };
 
-static dl_routes *joined; /* looked in instead, when there is one */
+static dl_routes_t *joined; /* looked in instead, when there is one */
 
 /* "<flags> x=.. port=.. rest=.." or why not. */
-static void on_request(dl_req *req, void *user) {
+static void on_request(dl_req_t *req, void *user) {
   bool bad_escape;
   (void)user;
-  const dl_route *r = joined ? dl_routes_find(req, joined, dl_req_path(req), &bad_escape)
-                             : dl_route_find(req, routes, DL_COUNT(routes), dl_req_path(req), &bad_escape);
+  const dl_route_t *r = joined ? dl_routes_find(req, joined, dl_req_path(req), &bad_escape)
+                               : dl_route_find(req, routes, DL_COUNT(routes), dl_req_path(req), &bad_escape);
   const char *x = r ? dl_req_param(req, "x") : NULL, *port = r ? dl_req_param(req, "port") : NULL;
   char *text =
     r ? dl_xprintf("<%u x=%s port=%s rest=%s>", r->flags, x ? x : "-", port ? port : "-", dl_req_rest(req))
@@ -40,9 +40,9 @@ static void on_request(dl_req *req, void *user) {
 static void expect(const char *request, const char *answer) {
   uv_loop_t loop;
   char *error = NULL;
-  raw_client c;
+  raw_client_t c;
   uv_loop_init(&loop);
-  dl_http *h = dl_http_new(&loop, &(dl_http_opts){.listen_fd = -1, .on_request = on_request}, &error);
+  dl_http_t *h = dl_http_new(&loop, &(dl_http_opts_t){.listen_fd = -1, .on_request = on_request}, &error);
   raw_open(&c, &loop, dl_http_port(h));
   char *text = dl_xprintf("%s HTTP/1.1\r\nHost: x\r\n\r\n", request);
   raw_send(&c, text);
@@ -98,11 +98,12 @@ static void the_rest_stays_as_it_came(void **state) {
 /* No number of routes is too large, and the last of them is found like the first. */
 static void tables_of_any_size_are_joined(void **state) {
   (void)state;
-  dl_route *many = calloc(MANY, sizeof *many);
+  dl_route_t *many = calloc(MANY, sizeof *many);
   char *error = NULL;
-  for (unsigned i = 0; i < MANY; i++) many[i] = (dl_route){"GET", dl_xprintf("/many/%u/{x}", i), NULL, i};
+  for (unsigned i = 0; i < MANY; i++) many[i] = (dl_route_t){"GET", dl_xprintf("/many/%u/{x}", i), NULL, i};
   joined = dl_routes_join(
-    (dl_route_table[]){{many, MANY / 2}, {routes, DL_COUNT(routes)}, {many + MANY / 2, MANY / 2}}, 3, &error);
+    (dl_route_table_t[]){{many, MANY / 2}, {routes, DL_COUNT(routes)}, {many + MANY / 2, MANY / 2}}, 3,
+    &error);
   assert_non_null(joined);
   assert_null(error);
   expect("GET /many/0/a", "<0 x=a ");
@@ -115,10 +116,10 @@ static void tables_of_any_size_are_joined(void **state) {
   free(many);
 }
 
-static void refuses(dl_route a, dl_route b, const char *why) {
+static void refuses(dl_route_t a, dl_route_t b, const char *why) {
   char *error = NULL;
-  const dl_route_table tables[] = {{&a, 1}, {&b, 1}};
-  dl_routes *r = dl_routes_join(tables, 2, &error);
+  const dl_route_table_t tables[] = {{&a, 1}, {&b, 1}};
+  dl_routes_t *r = dl_routes_join(tables, 2, &error);
   if ((r == NULL) != (why != NULL)) fail_msg("%s and %s: %s", a.path, b.path, r ? "joined" : error);
   if (why && !strstr(error, why)) fail_msg("%s and %s: %s", a.path, b.path, error);
   dl_routes_free(r);
@@ -128,17 +129,17 @@ static void refuses(dl_route a, dl_route b, const char *why) {
 static void routes_that_cannot_work_are_refused(void **state) {
   (void)state;
   const char *const same = "take the same requests", *const many = "too many segments or parameters";
-  const dl_route x = {"GET", "/a/{x}", NULL, 0};
-  refuses(x, (dl_route){"GET", "/a/{y}", NULL, 0}, same);
-  refuses(x, (dl_route){"GET", "/a/{x}/", NULL, 0}, same);
-  refuses(x, (dl_route){"*", "/a/{y}", NULL, 0}, same);
-  refuses(x, (dl_route){"POST", "/a/{x}", NULL, 0}, NULL);
-  refuses(x, (dl_route){"GET", "/a/b", NULL, 0}, NULL);
-  refuses(x, (dl_route){"GET", "/a/{x*}", NULL, 0}, NULL);
-  refuses(x, (dl_route){"GET", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16", NULL, 0}, NULL);
-  refuses(x, (dl_route){"GET", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17", NULL, 0}, many);
-  refuses(x, (dl_route){"GET", "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}", NULL, 0}, NULL);
-  refuses(x, (dl_route){"GET", "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}", NULL, 0}, many);
+  const dl_route_t x = {"GET", "/a/{x}", NULL, 0};
+  refuses(x, (dl_route_t){"GET", "/a/{y}", NULL, 0}, same);
+  refuses(x, (dl_route_t){"GET", "/a/{x}/", NULL, 0}, same);
+  refuses(x, (dl_route_t){"*", "/a/{y}", NULL, 0}, same);
+  refuses(x, (dl_route_t){"POST", "/a/{x}", NULL, 0}, NULL);
+  refuses(x, (dl_route_t){"GET", "/a/b", NULL, 0}, NULL);
+  refuses(x, (dl_route_t){"GET", "/a/{x*}", NULL, 0}, NULL);
+  refuses(x, (dl_route_t){"GET", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16", NULL, 0}, NULL);
+  refuses(x, (dl_route_t){"GET", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17", NULL, 0}, many);
+  refuses(x, (dl_route_t){"GET", "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}", NULL, 0}, NULL);
+  refuses(x, (dl_route_t){"GET", "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}", NULL, 0}, many);
 }
 
 int main(void) {

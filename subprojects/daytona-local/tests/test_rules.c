@@ -135,8 +135,8 @@ static void texts_of_a_body(void **state) {
 
 static void rates_block_to_the_end_of_the_window(void **state) {
   (void)state;
-  dl_rates r;
-  dl_rate_opts opts[DL_BUCKET_COUNT] = {0};
+  dl_rates_t r;
+  dl_rate_opts_t opts[DL_BUCKET_COUNT] = {0};
   assert_true(dl_rates_parse("sandbox-create=2/10", opts));
   assert_true(dl_rates_parse("anonymous=5", opts));
   assert_int_equal(opts[DL_BUCKET_ANONYMOUS].window_ms, 60000);
@@ -146,7 +146,7 @@ static void rates_block_to_the_end_of_the_window(void **state) {
   assert_false(dl_rates_take(&r, DL_BUCKET_LIFECYCLE, "o", 1, 0).is_limited);
   assert_int_equal(dl_rates_take(&r, DL_BUCKET_CREATE, "o", 1, 100000).remaining, 1);
   assert_int_equal(dl_rates_take(&r, DL_BUCKET_CREATE, "o", 1, 101000).remaining, 0);
-  dl_verdict v = dl_rates_take(&r, DL_BUCKET_CREATE, "o", 1, 104001);
+  dl_verdict_t v = dl_rates_take(&r, DL_BUCKET_CREATE, "o", 1, 104001);
   assert_true(v.is_blocked);
   assert_int_equal(v.reset_seconds, 6);
   assert_false(dl_rates_take(&r, DL_BUCKET_CREATE, "other", 1, 104001).is_blocked);
@@ -154,10 +154,10 @@ static void rates_block_to_the_end_of_the_window(void **state) {
   dl_rates_clear(&r);
 }
 
-static const dl_fault *add(dl_faults *f, const char *text) {
+static const dl_fault_t *add(dl_faults_t *f, const char *text) {
   char *error = NULL;
   json_t *rule = dl_json_parse(text, strlen(text), &error);
-  const dl_fault *added = dl_faults_add(f, rule, &error);
+  const dl_fault_t *added = dl_faults_add(f, rule, &error);
   json_decref(rule);
   free(error);
   return added;
@@ -165,8 +165,8 @@ static const dl_fault *add(dl_faults *f, const char *text) {
 
 static void faults_match_in_order_and_run_out(void **state) {
   (void)state;
-  dl_faults *f = dl_faults_new();
-  dl_fault hit;
+  dl_faults_t *f = dl_faults_new();
+  dl_fault_t hit;
   assert_null(add(f, "[]"));
   assert_null(add(f, "{\"action\":\"reset\",\"extra\":1}"));
   assert_non_null(add(f,
@@ -189,7 +189,7 @@ static void faults_match_in_order_and_run_out(void **state) {
 
 static void faults_of_streams_are_read_strictly(void **state) {
   (void)state;
-  dl_faults *f = dl_faults_new();
+  dl_faults_t *f = dl_faults_new();
   static const char *const good[] = {
     "{\"action\":\"reset\",\"after_frames\":0}",
     "{\"action\":\"truncate\",\"after_frames\":3,\"into_bytes\":1}",
@@ -239,7 +239,7 @@ static void faults_of_streams_are_read_strictly(void **state) {
     if (add(f, good[i]) == NULL) fail_msg("refused: %s", good[i]);
   for (size_t i = 0; i < DL_COUNT(bad); i++)
     if (add(f, bad[i]) != NULL) fail_msg("taken: %s", bad[i]);
-  dl_fault hit;
+  dl_fault_t hit;
   assert_true(dl_faults_hit(f, DL_TARGET_TOOLBOX, "GET", "/", false, &hit));
   assert_int_equal(hit.action, DL_FAULT_FREEZE); /* the first one that is not about frames */
   assert_true(dl_faults_hit(f, DL_TARGET_TOOLBOX, "GET", "/", true, &hit));
@@ -259,9 +259,9 @@ static void fault_paths(void **state) {
 
 static void keys_carry_permissions(void **state) {
   (void)state;
-  dl_keys k;
+  dl_keys_t k;
   unsigned p = 0;
-  const dl_key list[] = {{(char *)"one", DL_PERM_ALL}, {(char *)"two", 1u << DL_PERM_READ_VOLUMES}};
+  const dl_key_t list[] = {{(char *)"one", DL_PERM_ALL}, {(char *)"two", 1u << DL_PERM_READ_VOLUMES}};
   dl_keys_init(&k, list, 2, "token", "org");
   assert_int_equal(dl_keys_check(&k, "Bearer two", "nonsense", &p), DL_AUTH_OK);
   assert_int_equal(p, 1u << DL_PERM_READ_VOLUMES);
@@ -276,8 +276,8 @@ static void keys_carry_permissions(void **state) {
 
 static void keys_are_found_in_header_values(void **state) {
   (void)state;
-  dl_keys k;
-  const dl_key list[] = {{(char *)"one", DL_PERM_ALL}, {(char *)"two", 1u << DL_PERM_READ_VOLUMES}};
+  dl_keys_t k;
+  const dl_key_t list[] = {{(char *)"one", DL_PERM_ALL}, {(char *)"two", 1u << DL_PERM_READ_VOLUMES}};
   dl_keys_init(&k, list, 2, "token", "org");
   static const char *const with[] = {"Bearer one",     "bearer  two",  "two",    "Basic one",
                                      "Bearer token",   "Bearer x,one", "\tone ", "a b c two",
@@ -291,8 +291,8 @@ static void keys_are_found_in_header_values(void **state) {
 }
 
 /* Reads a file of `before`, `count` times 'k' and `after`. */
-static dl_key *read_keys(const char *before, size_t count, const char *after, size_t after_len, size_t *out,
-                         char **error) {
+static dl_key_t *read_keys(const char *before, size_t count, const char *after, size_t after_len, size_t *out,
+                           char **error) {
   char path[] = "/tmp/dl-keys-XXXXXX";
   int fd = mkstemp(path);
   assert_true(fd >= 0);
@@ -302,7 +302,7 @@ static dl_key *read_keys(const char *before, size_t count, const char *after, si
   fwrite(after, 1, after_len, file);
   fclose(file);
   *error = NULL;
-  dl_key *list = dl_keys_read_file(path, out, error);
+  dl_key_t *list = dl_keys_read_file(path, out, error);
   unlink(path);
   return list;
 }
@@ -314,7 +314,7 @@ static void lines_of_key_files_are_read_whole(void **state) {
   size_t count;
   for (size_t i = 0; i < DL_COUNT(lengths); i++) {
     static const char rest[] = " read:volumes\nlast";
-    dl_key *list = read_keys("# first\n", lengths[i], rest, strlen(rest), &count, &error);
+    dl_key_t *list = read_keys("# first\n", lengths[i], rest, strlen(rest), &count, &error);
     assert_non_null(list);
     assert_int_equal(count, 2);
     assert_int_equal(strlen(list[0].key), lengths[i]);
@@ -322,7 +322,7 @@ static void lines_of_key_files_are_read_whole(void **state) {
     assert_string_equal(list[1].key, "last");
     dl_keys_free_list(list, count);
   }
-  dl_key *list = read_keys("a\n#", 20000, "\r\nb\r\n\n", 6, &count, &error); /* a long comment is no key */
+  dl_key_t *list = read_keys("a\n#", 20000, "\r\nb\r\n\n", 6, &count, &error); /* a long comment is no key */
   assert_non_null(list);
   assert_int_equal(count, 2);
   assert_string_equal(list[1].key, "b");
@@ -387,7 +387,7 @@ static void headers_of_proxies_are_known(void **state) {
 
 static void the_clock_only_goes_forward(void **state) {
   (void)state;
-  dl_clock c;
+  dl_clock_t c;
   dl_clock_init(&c, 1000);
   int64_t start = dl_clock_now(&c);
   dl_clock_jump(&c, 5000);
@@ -410,7 +410,7 @@ static void urls_decode_whole_or_not_at_all(void **state) {
   text = dl_url_encode("a/b \xc3\xa9~");
   assert_string_equal(text, "a%2Fb%20%C3%A9~");
   free(text);
-  dl_query q;
+  dl_query_t q;
   size_t at = 0;
   dl_query_parse(&q, "a=1&b&a[]=2&=x&a=%zz&&c=%20+");
   assert_string_equal(dl_query_next(&q, "a", &at), "1");

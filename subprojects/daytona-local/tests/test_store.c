@@ -37,7 +37,7 @@ static char *five_records(size_t ends[RECORDS]) {
 /* The state after some of the five, as text. */
 static char *state_without(const char *text, const size_t ends[RECORDS], int missing) {
   json_t *all = json_object();
-  dl_replay r;
+  dl_replay_t r;
   for (int i = 0; i < RECORDS; i++) {
     size_t start = i ? ends[i - 1] : 0;
     if (i == missing) continue;
@@ -50,7 +50,7 @@ static char *state_without(const char *text, const size_t ends[RECORDS], int mis
   return state;
 }
 
-static char *replayed(const char *text, size_t len, dl_replay *r) {
+static char *replayed(const char *text, size_t len, dl_replay_t *r) {
   json_t *all = json_object();
   char *copy = malloc(len ? len : 1); /* exact, so that reading past the end is caught */
   memcpy(copy, text, len);
@@ -67,7 +67,7 @@ static void a_cut_at_any_byte_is_an_unfinished_write(void **state) {
   char *text = five_records(ends);
   for (size_t len = 0; len <= ends[RECORDS - 1]; len++) {
     for (size_t zeros = 0; zeros < 40; zeros += 13) {
-      dl_replay r;
+      dl_replay_t r;
       char *longer = dl_xmalloc(len + zeros + 1);
       memcpy(longer, text, len);
       memset(longer + len, 0, zeros);
@@ -99,7 +99,7 @@ static int record_at(const size_t ends[RECORDS], size_t at) {
 
 static void check_damaged(const char *text, const size_t ends[RECORDS], const char *damaged, size_t len,
                           int record) {
-  dl_replay r;
+  dl_replay_t r;
   char *whole = state_without(text, ends, -1), *without = state_without(text, ends, record);
   char *got = replayed(damaged, len, &r);
   bool is_whole = r.record_count == RECORDS;
@@ -154,7 +154,7 @@ static void what_is_lost_is_named(void **state) {
   size_t ends[RECORDS];
   char *text = five_records(ends);
   for (int i = 0; i < RECORDS; i++) {
-    dl_replay r;
+    dl_replay_t r;
     text[ends[i] - 4] ^= 1; /* in the value */
     free(replayed(text, ends[RECORDS - 1], &r));
     text[ends[i] - 4] ^= 1;
@@ -177,7 +177,7 @@ static void a_hole_of_any_kind_loses_what_it_covers(void **state) {
   for (size_t from = 0; from < len; from += 3) {
     for (size_t to = from + 1; to <= len && to < from + 200; to += 7) {
       for (int kind = 0; kind < 3; kind++) {
-        dl_replay r;
+        dl_replay_t r;
         size_t left = len;
         memcpy(damaged, text, len);
         if (kind == 2) {
@@ -200,7 +200,7 @@ static void a_hole_of_any_kind_loses_what_it_covers(void **state) {
 static void on_commit(bool is_durable, void *user) { *(int *)user += is_durable ? 1 : 100; }
 static void on_closed(void *user) { *(bool *)user = true; }
 
-static void close_store(uv_loop_t *loop, dl_store *s) {
+static void close_store(uv_loop_t *loop, dl_store_t *s) {
   bool is_closed = false;
   dl_store_close(s, on_closed, &is_closed);
   uv_run(loop, UV_RUN_DEFAULT);
@@ -214,7 +214,7 @@ static void committed_changes_are_read_again(void **state) {
   int commits = 0;
   uv_loop_init(&loop);
   assert_non_null(mkdtemp(dir));
-  dl_store *s = dl_store_open(&loop, dir, true, &error);
+  dl_store_t *s = dl_store_open(&loop, dir, true, &error);
   assert_non_null(s);
   dl_store_put(s, "a", "1", json_integer(1));
   dl_store_commit(s, on_commit, &commits);
@@ -228,7 +228,7 @@ static void committed_changes_are_read_again(void **state) {
   s = dl_store_open(&loop, dir, true, &error);
   assert_null(json_object_get(dl_store_all(s, "a"), "1"));
   assert_int_equal(json_integer_value(json_object_get(dl_store_all(s, "a"), "2")), 2);
-  dl_store *second = dl_store_open(&loop, dir, true, &error);
+  dl_store_t *second = dl_store_open(&loop, dir, true, &error);
   assert_null(second);
   assert_non_null(strstr(error, "in use"));
   free(error);
@@ -247,7 +247,7 @@ static void a_long_history_is_compacted(void **state) {
   big[100000] = '\0';
   uv_loop_init(&loop);
   assert_non_null(mkdtemp(dir));
-  dl_store *s = dl_store_open(&loop, dir, false, &error);
+  dl_store_t *s = dl_store_open(&loop, dir, false, &error);
   for (int i = 0; i < 100; i++) {
     dl_store_put(s, "a", "same", json_pack("{s:i, s:s}", "n", i, "text", big));
     dl_store_commit(s, on_commit, &commits);

@@ -19,7 +19,7 @@ const char DL_ALPHABET_LOWER[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 const char DL_ALPHABET_MIXED[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const char DL_ALPHABET_PREVIEW[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
 
-static dl_log_level log_level = DL_LOG_WARN;
+static dl_log_level_t log_level = DL_LOG_WARN;
 static const char *const log_names[] = {"error", "warn", "info", "debug"};
 
 static _Noreturn void out_of_memory(void) {
@@ -88,18 +88,18 @@ bool dl_starts_with(const char *text, const char *prefix) {
   return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-void dl_log_set_level(dl_log_level level) { log_level = level; }
+void dl_log_set_level(dl_log_level_t level) { log_level = level; }
 
-bool dl_log_level_parse(const char *text, dl_log_level *out) {
+bool dl_log_level_parse(const char *text, dl_log_level_t *out) {
   for (size_t i = 0; i < DL_COUNT(log_names); i++) {
     if (strcmp(text, log_names[i]) != 0) continue;
-    *out = (dl_log_level)i;
+    *out = (dl_log_level_t)i;
     return true;
   }
   return false;
 }
 
-void dl_log(dl_log_level level, const char *fmt, ...) {
+void dl_log(dl_log_level_t level, const char *fmt, ...) {
   if (level > log_level) return;
   va_list args;
   va_start(args, fmt);
@@ -123,12 +123,12 @@ void dl_random_bytes(void *out, size_t len) {
   }
 }
 
-dl_uuid dl_uuid_new(void) {
+dl_uuid_t dl_uuid_new(void) {
   unsigned char b[16];
   dl_random_bytes(b, sizeof b);
   b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
   b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-  dl_uuid id;
+  dl_uuid_t id;
   snprintf(id.text, sizeof id.text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
            b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
            b[15]);

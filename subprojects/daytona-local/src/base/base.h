@@ -38,12 +38,12 @@ bool dl_starts_with(const char *text, const char *prefix);
 
 /* ---- log: one line per fact on stderr, never a secret ---- */
 
-typedef enum { DL_LOG_ERROR, DL_LOG_WARN, DL_LOG_INFO, DL_LOG_DEBUG } dl_log_level;
+typedef enum { DL_LOG_ERROR, DL_LOG_WARN, DL_LOG_INFO, DL_LOG_DEBUG } dl_log_level_t;
 
-void dl_log_set_level(dl_log_level level);
+void dl_log_set_level(dl_log_level_t level);
 /* "error", "warn", "info", "debug"; false for anything else. */
-bool dl_log_level_parse(const char *text, dl_log_level *out);
-void dl_log(dl_log_level level, const char *fmt, ...) DL_PRINTF(2, 3);
+bool dl_log_level_parse(const char *text, dl_log_level_t *out);
+void dl_log(dl_log_level_t level, const char *fmt, ...) DL_PRINTF(2, 3);
 
 #define dl_error(...) dl_log(DL_LOG_ERROR, __VA_ARGS__)
 #define dl_warn(...) dl_log(DL_LOG_WARN, __VA_ARGS__)
@@ -55,10 +55,10 @@ void dl_log(dl_log_level level, const char *fmt, ...) DL_PRINTF(2, 3);
 #define DL_UUID_LEN 36
 typedef struct {
   char text[DL_UUID_LEN + 1];
-} dl_uuid;
+} dl_uuid_t;
 
 void dl_random_bytes(void *out, size_t len);
-dl_uuid dl_uuid_new(void);
+dl_uuid_t dl_uuid_new(void);
 /* Any RFC 4122 UUID in its 36 character form, either case. */
 bool dl_is_uuid(const char *text);
 /* `len` characters drawn evenly from `alphabet` (at most 256 of them). */
@@ -77,10 +77,10 @@ int64_t dl_steady_ms(void);
 #define DL_ISO_LEN 24
 typedef struct {
   char text[DL_ISO_LEN + 8];
-} dl_iso;
+} dl_iso_t;
 
 /* 2026-08-20T09:15:30.123Z */
-dl_iso dl_iso_format(int64_t wall_ms);
+dl_iso_t dl_iso_format(int64_t wall_ms);
 /* ISO 8601 date or date-time with optional fraction (any length) and `Z` or +hh:mm. */
 bool dl_iso_parse(const char *text, int64_t *out);
 

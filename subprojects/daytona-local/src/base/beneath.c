@@ -145,11 +145,11 @@ int dl_beneath_make(int root, const char *path, mode_t mode, uid_t owner) {
 
 typedef struct {
   char text[32];
-} fd_path;
+} fd_path_t;
 
 /* A link of the kernel's that leads to the very file of the descriptor, whatever its path is now. */
-static fd_path path_of(int fd) {
-  fd_path path;
+static fd_path_t path_of(int fd) {
+  fd_path_t path;
   snprintf(path.text, sizeof path.text, "/proc/self/fd/%d", fd);
   return path;
 }
@@ -170,17 +170,17 @@ typedef struct level {
   ino_t ino;
   char **names; /* directories in it that are still to be entered, last first */
   size_t count, cap, path_len;
-} level;
+} level_t;
 
 typedef struct {
-  level *deepest;
+  level_t *deepest;
   int fd; /* of the deepest level */
-  dl_buf path;
-  dl_beneath_visit visit;
+  dl_buf_t path;
+  dl_beneath_visit_cb visit;
   void *user;
-} walk;
+} walk_t;
 
-static void remember(level *l, const char *name) {
+static void remember(level_t *l, const char *name) {
   if (l->count == l->cap) {
     l->cap = l->cap ? l->cap * 2 : 8;
     l->names = dl_xrealloc(l->names, l->cap * sizeof *l->names);
@@ -188,17 +188,17 @@ static void remember(level *l, const char *name) {
   l->names[l->count++] = dl_xstrdup(name);
 }
 
-static bool push_path(walk *w, const char *name) {
+static bool push_path(walk_t *w, const char *name) {
   return (w->path.len == 0 || dl_buf_append(&w->path, "/", 1)) && dl_buf_append(&w->path, name, strlen(name));
 }
 
-static void cut_path(walk *w, size_t len) {
+static void cut_path(walk_t *w, size_t len) {
   w->path.len = len;
   if (w->path.data != NULL) w->path.data[len] = '\0';
 }
 
-static int visit_one(walk *w, level *l, const char *name) {
-  dl_beneath_entry entry = {.dir = w->fd, .name = name};
+static int visit_one(walk_t *w, level_t *l, const char *name) {
+  dl_beneath_entry_t entry = {.dir = w->fd, .name = name};
   if (fstatat(w->fd, name, &entry.st, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? 0 : errno;
   if (!push_path(w, name)) return ENAMETOOLONG;
   entry.path = w->path.data;
@@ -208,7 +208,7 @@ static int visit_one(walk *w, level *l, const char *name) {
   return rc;
 }
 
-static int visit_all(walk *w, level *l) {
+static int visit_all(walk_t *w, level_t *l) {
   int fd = openat(w->fd, ".", O_RDONLY | ENTER_FLAGS), rc = 0;
   DIR *stream = fd < 0 ? NULL : fdopendir(fd);
   if (stream == NULL) {
@@ -226,9 +226,9 @@ static int visit_all(walk *w, level *l) {
 }
 
 /* Takes `fd`, the directory whose path is w->path. */
-static int enter(walk *w, int fd) {
+static int enter(walk_t *w, int fd) {
   struct stat st;
-  level *l = dl_xcalloc(1, sizeof *l);
+  level_t *l = dl_xcalloc(1, sizeof *l);
   l->up = w->deepest;
   l->path_len = w->path.len;
   w->deepest = l;
@@ -240,18 +240,18 @@ static int enter(walk *w, int fd) {
   return visit_all(w, l);
 }
 
-static void drop_level(walk *w) {
-  level *l = w->deepest;
+static void drop_level(walk_t *w) {
+  level_t *l = w->deepest;
   while (l->count > 0) free(l->names[--l->count]);
   free(l->names);
   w->deepest = l->up;
   free(l);
 }
 
-static int leave(walk *w) {
+static int leave(walk_t *w) {
   struct stat st;
   drop_level(w);
-  level *l = w->deepest;
+  level_t *l = w->deepest;
   if (l == NULL) return 0;
   cut_path(w, l->path_len);
   int up = openat(w->fd, "..", O_PATH | ENTER_FLAGS);
@@ -261,13 +261,13 @@ static int leave(walk *w) {
   return st.st_dev == l->dev && st.st_ino == l->ino ? 0 : ESTALE;
 }
 
-int dl_beneath_walk(int root, dl_beneath_visit visit, void *user) {
-  walk w = {.fd = -1, .visit = visit, .user = user};
+int dl_beneath_walk(int root, dl_beneath_visit_cb visit, void *user) {
+  walk_t w = {.fd = -1, .visit = visit, .user = user};
   dl_buf_init(&w.path, WALK_PATH_MAX);
   int top = openat(root, ".", O_PATH | ENTER_FLAGS);
   int rc = top < 0 ? errno : enter(&w, top);
   while (rc == 0 && w.deepest != NULL) {
-    level *l = w.deepest;
+    level_t *l = w.deepest;
     if (l->count == 0) {
       rc = leave(&w);
       continue;

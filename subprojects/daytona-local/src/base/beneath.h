@@ -36,14 +36,14 @@ typedef struct {
   const char *name; /* its name there */
   const char *path; /* its path from the root of the walk */
   struct stat st;   /* of itself, also if it is a link */
-} dl_beneath_entry;
+} dl_beneath_entry_t;
 
 /* 0 to continue, or an errno value that ends the walk. */
-typedef int (*dl_beneath_visit)(const dl_beneath_entry *entry, void *user);
+typedef int (*dl_beneath_visit_cb)(const dl_beneath_entry_t *entry, void *user);
 
 /* Calls `visit` for everything below `root` (not for root itself), each directory before what is in it.
  * Other file systems are not entered. Any depth, with a fixed number of descriptors. 0, what visit
  * returned, or an errno value; ESTALE when a directory was moved meanwhile. */
-int dl_beneath_walk(int root, dl_beneath_visit visit, void *user);
+int dl_beneath_walk(int root, dl_beneath_visit_cb visit, void *user);
 
 #endif

@@ -9,19 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-void dl_buf_init(dl_buf *b, size_t max) { *b = (dl_buf){.max = max}; }
+void dl_buf_init(dl_buf_t *b, size_t max) { *b = (dl_buf_t){.max = max}; }
 
-void dl_buf_clear(dl_buf *b) {
+void dl_buf_clear(dl_buf_t *b) {
   free(b->data);
-  *b = (dl_buf){.max = b->max};
+  *b = (dl_buf_t){.max = b->max};
 }
 
-void dl_buf_reset(dl_buf *b) {
+void dl_buf_reset(dl_buf_t *b) {
   b->len = 0;
   if (b->data) b->data[0] = '\0';
 }
 
-char *dl_buf_reserve(dl_buf *b, size_t len) {
+char *dl_buf_reserve(dl_buf_t *b, size_t len) {
   if (len > b->max - b->len) return NULL;
   size_t need = b->len + len;
   if (need > b->cap || !b->data) {
@@ -35,13 +35,13 @@ char *dl_buf_reserve(dl_buf *b, size_t len) {
   return b->data + b->len;
 }
 
-void dl_buf_grew(dl_buf *b, size_t len) {
+void dl_buf_grew(dl_buf_t *b, size_t len) {
   assert(len <= b->cap - b->len);
   b->len += len;
   b->data[b->len] = '\0';
 }
 
-bool dl_buf_append(dl_buf *b, const void *bytes, size_t len) {
+bool dl_buf_append(dl_buf_t *b, const void *bytes, size_t len) {
   char *at = dl_buf_reserve(b, len);
   if (!at) return false;
   if (len > 0) memcpy(at, bytes, len);
@@ -49,9 +49,9 @@ bool dl_buf_append(dl_buf *b, const void *bytes, size_t len) {
   return true;
 }
 
-bool dl_buf_puts(dl_buf *b, const char *text) { return dl_buf_append(b, text, strlen(text)); }
+bool dl_buf_puts(dl_buf_t *b, const char *text) { return dl_buf_append(b, text, strlen(text)); }
 
-bool dl_buf_printf(dl_buf *b, const char *fmt, ...) {
+bool dl_buf_printf(dl_buf_t *b, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   char *text = dl_xvprintf(fmt, args);
@@ -61,7 +61,7 @@ bool dl_buf_printf(dl_buf *b, const char *fmt, ...) {
   return ok;
 }
 
-void dl_buf_consume(dl_buf *b, size_t len) {
+void dl_buf_consume(dl_buf_t *b, size_t len) {
   assert(len <= b->len);
   if (len == 0) return;
   memmove(b->data, b->data + len, b->len - len);
@@ -69,8 +69,8 @@ void dl_buf_consume(dl_buf *b, size_t len) {
   b->data[b->len] = '\0';
 }
 
-char *dl_buf_take(dl_buf *b) {
+char *dl_buf_take(dl_buf_t *b) {
   char *data = b->data ? b->data : dl_xstrdup("");
-  *b = (dl_buf){.max = b->max};
+  *b = (dl_buf_t){.max = b->max};
   return data;
 }

@@ -11,21 +11,21 @@
 typedef struct {
   char *data;
   size_t len, cap, max;
-} dl_buf;
+} dl_buf_t;
 
-void dl_buf_init(dl_buf *b, size_t max);
-void dl_buf_clear(dl_buf *b);
+void dl_buf_init(dl_buf_t *b, size_t max);
+void dl_buf_clear(dl_buf_t *b);
 /* Forget the content, keep the memory. */
-void dl_buf_reset(dl_buf *b);
-bool dl_buf_append(dl_buf *b, const void *bytes, size_t len);
-bool dl_buf_puts(dl_buf *b, const char *text);
-bool dl_buf_printf(dl_buf *b, const char *fmt, ...) DL_PRINTF(2, 3);
+void dl_buf_reset(dl_buf_t *b);
+bool dl_buf_append(dl_buf_t *b, const void *bytes, size_t len);
+bool dl_buf_puts(dl_buf_t *b, const char *text);
+bool dl_buf_printf(dl_buf_t *b, const char *fmt, ...) DL_PRINTF(2, 3);
 /* Room for `len` more bytes; NULL when that passes the ceiling. Commit with dl_buf_grew. */
-char *dl_buf_reserve(dl_buf *b, size_t len);
-void dl_buf_grew(dl_buf *b, size_t len);
+char *dl_buf_reserve(dl_buf_t *b, size_t len);
+void dl_buf_grew(dl_buf_t *b, size_t len);
 /* Drop `len` bytes from the front. */
-void dl_buf_consume(dl_buf *b, size_t len);
+void dl_buf_consume(dl_buf_t *b, size_t len);
 /* The text becomes the caller's; the buffer is empty afterwards. Never NULL. */
-char *dl_buf_take(dl_buf *b);
+char *dl_buf_take(dl_buf_t *b);
 
 #endif

@@ -15,16 +15,16 @@ typedef struct {
   double speed;
   int64_t base_steady, base_virtual; /* where the present speed began */
   int64_t first_steady, first_wall;  /* of the beginning */
-} dl_clock;
+} dl_clock_t;
 
-void dl_clock_init(dl_clock *c, double speed);
-int64_t dl_clock_now(const dl_clock *c);
+void dl_clock_init(dl_clock_t *c, double speed);
+int64_t dl_clock_now(const dl_clock_t *c);
 /* The same, had the machine's clock been followed: to compare with what a client has made with a clock of its own. */
-int64_t dl_clock_followed(const dl_clock *c);
+int64_t dl_clock_followed(const dl_clock_t *c);
 /* Forward only. */
-void dl_clock_jump(dl_clock *c, int64_t ms);
-void dl_clock_set_speed(dl_clock *c, double speed);
+void dl_clock_jump(dl_clock_t *c, int64_t ms);
+void dl_clock_set_speed(dl_clock_t *c, double speed);
 /* How long to wait in real milliseconds until `when`; at least 0. */
-int64_t dl_clock_real_until(const dl_clock *c, int64_t when);
+int64_t dl_clock_real_until(const dl_clock_t *c, int64_t when);
 
 #endif

@@ -19,7 +19,7 @@ struct dl_lane {
   pthread_mutex_t mutex;
   pthread_cond_t changed;
   uv_async_t async;
-  dl_list waiting, finished;
+  dl_list_t waiting, finished;
   size_t open_count;
   int nice;
   bool is_ending;
@@ -29,14 +29,14 @@ struct dl_lane {
   void *closed_user;
 };
 
-static dl_work *first(dl_list *list) {
-  dl_work *work = DL_CONTAINER(list->next, dl_work, link);
+static dl_work_t *first(dl_list_t *list) {
+  dl_work_t *work = DL_CONTAINER(list->next, dl_work_t, link);
   dl_list_unlink(&work->link);
   return work;
 }
 
 static void *serve(void *user) {
-  dl_lane *lane = user;
+  dl_lane_t *lane = user;
   assert(dl_off_loop_thread());
   /* On Linux the priority belongs to the thread. */
   if (lane->nice != 0) setpriority(PRIO_PROCESS, 0, lane->nice);
@@ -44,7 +44,7 @@ static void *serve(void *user) {
   for (;;) {
     while (dl_list_empty(&lane->waiting) && !lane->is_ending) pthread_cond_wait(&lane->changed, &lane->mutex);
     if (dl_list_empty(&lane->waiting)) break;
-    dl_work *work = first(&lane->waiting);
+    dl_work_t *work = first(&lane->waiting);
     pthread_mutex_unlock(&lane->mutex);
     work->run(work);
     pthread_mutex_lock(&lane->mutex);
@@ -56,22 +56,22 @@ static void *serve(void *user) {
 }
 
 static void on_finished(uv_async_t *async) {
-  dl_lane *lane = async->data;
-  dl_list done;
+  dl_lane_t *lane = async->data;
+  dl_list_t done;
   assert(dl_on_loop_thread());
   dl_list_init(&done);
   pthread_mutex_lock(&lane->mutex);
   dl_list_splice(&done, &lane->finished);
   pthread_mutex_unlock(&lane->mutex);
   while (!dl_list_empty(&done)) {
-    dl_work *work = first(&done);
+    dl_work_t *work = first(&done);
     assert(lane->open_count > 0);
     if (--lane->open_count == 0) uv_unref((uv_handle_t *)&lane->async);
     work->done(work); /* may add work, or close the lane once nothing is left */
   }
 }
 
-static void join_threads(dl_lane *lane) {
+static void join_threads(dl_lane_t *lane) {
   pthread_mutex_lock(&lane->mutex);
   lane->is_ending = true;
   pthread_cond_broadcast(&lane->changed);
@@ -80,7 +80,7 @@ static void join_threads(dl_lane *lane) {
 }
 
 static void free_lane(uv_handle_t *handle) {
-  dl_lane *lane = handle->data;
+  dl_lane_t *lane = handle->data;
   void (*on_closed)(void *) = lane->on_closed;
   void *user = lane->closed_user;
   pthread_cond_destroy(&lane->changed);
@@ -91,7 +91,7 @@ static void free_lane(uv_handle_t *handle) {
 }
 
 /* Signals are for the loop's thread alone. */
-static int start_threads(dl_lane *lane, unsigned count) {
+static int start_threads(dl_lane_t *lane, unsigned count) {
   sigset_t all, before;
   int rc = 0;
   sigfillset(&all);
@@ -102,8 +102,8 @@ static int start_threads(dl_lane *lane, unsigned count) {
   return rc;
 }
 
-dl_lane *dl_lane_new(uv_loop_t *loop, unsigned thread_count, int nice) {
-  dl_lane *lane = dl_xcalloc(1, sizeof *lane);
+dl_lane_t *dl_lane_new(uv_loop_t *loop, unsigned thread_count, int nice) {
+  dl_lane_t *lane = dl_xcalloc(1, sizeof *lane);
   int rc = -uv_async_init(loop, &lane->async, on_finished);
   if (rc != 0) {
     free(lane);
@@ -125,7 +125,7 @@ dl_lane *dl_lane_new(uv_loop_t *loop, unsigned thread_count, int nice) {
   return NULL;
 }
 
-void dl_lane_add(dl_lane *lane, dl_work *work) {
+void dl_lane_add(dl_lane_t *lane, dl_work_t *work) {
   assert(dl_on_loop_thread());
   if (lane->open_count++ == 0) uv_ref((uv_handle_t *)&lane->async);
   pthread_mutex_lock(&lane->mutex);
@@ -135,7 +135,7 @@ void dl_lane_add(dl_lane *lane, dl_work *work) {
   pthread_mutex_unlock(&lane->mutex);
 }
 
-bool dl_lane_withdraw(dl_lane *lane, dl_work *work) {
+bool dl_lane_withdraw(dl_lane_t *lane, dl_work_t *work) {
   bool is_waiting = false;
   assert(dl_on_loop_thread());
   pthread_mutex_lock(&lane->mutex);
@@ -149,7 +149,7 @@ bool dl_lane_withdraw(dl_lane *lane, dl_work *work) {
   return is_waiting;
 }
 
-void dl_lane_close(dl_lane *lane, void (*on_closed)(void *user), void *user) {
+void dl_lane_close(dl_lane_t *lane, void (*on_closed)(void *user), void *user) {
   assert(lane->open_count == 0);
   lane->on_closed = on_closed;
   lane->closed_user = user;

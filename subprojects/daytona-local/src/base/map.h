@@ -10,17 +10,17 @@
 typedef struct {
   char *key; /* NULL: free; key with value DL_MAP_GRAVE: removed */
   void *value;
-} dl_map_slot;
+} dl_map_slot_t;
 
 typedef struct {
-  dl_map_slot *slots;
+  dl_map_slot_t *slots;
   size_t capacity, used, count; /* used counts graves too */
-} dl_map;
+} dl_map_t;
 
-void *dl_map_get(const dl_map *m, const char *key);
+void *dl_map_get(const dl_map_t *m, const char *key);
 /* Replaces an older value. `value` is not NULL. */
-void dl_map_put(dl_map *m, const char *key, void *value);
-void dl_map_remove(dl_map *m, const char *key);
-void dl_map_clear(dl_map *m);
+void dl_map_put(dl_map_t *m, const char *key, void *value);
+void dl_map_remove(dl_map_t *m, const char *key);
+void dl_map_clear(dl_map_t *m);
 
 #endif

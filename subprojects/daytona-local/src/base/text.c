@@ -72,8 +72,8 @@ int64_t dl_wall_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-dl_iso dl_iso_format(int64_t wall_ms) {
-  dl_iso iso;
+dl_iso_t dl_iso_format(int64_t wall_ms) {
+  dl_iso_t iso;
   time_t seconds = (time_t)(wall_ms / 1000);
   int millis = (int)(wall_ms % 1000);
   if (millis < 0) {

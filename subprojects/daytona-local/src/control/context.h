@@ -16,19 +16,19 @@
 #include "http/http.h"
 
 typedef struct dl_control {
-  dl_control_opts opts; /* with the defaults filled in */
-  dl_objects objects;
-  dl_life life;
-  dl_keys keys;
-  dl_rates limits;
-  dl_front front;
-  dl_faults *faults;
-  dl_routes *routes;
+  dl_control_opts_t opts; /* with the defaults filled in */
+  dl_objects_t objects;
+  dl_life_t life;
+  dl_keys_t keys;
+  dl_rates_t limits;
+  dl_front_t front;
+  dl_faults_t *faults;
+  dl_routes_t *routes;
   char *url, *scheme, *proxy_domain; /* of our own addresses */
   bool is_closing;
-} dl_control;
+} dl_control_t;
 
 /* The server's clock. */
-static inline int64_t dl_now(const dl_control *c) { return dl_objects_now(&c->objects); }
+static inline int64_t dl_now(const dl_control_t *c) { return dl_objects_now(&c->objects); }
 
 #endif

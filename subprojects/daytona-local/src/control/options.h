@@ -18,18 +18,18 @@ typedef struct {
   const char *state_dir;    /* Required. */
   bool is_durable;
   const char *tls_cert_pem, *tls_key_pem, *tls_client_ca_pem;
-  const dl_key *keys; /* Required: at least one. */
+  const dl_key_t *keys; /* Required: at least one. */
   size_t key_count;
   const char *jwt_token, *organization_id;
-  dl_runtime_opts runtime;              /* run_dir is filled in */
+  dl_runtime_opts_t runtime;            /* run_dir is filled in */
   double clock_speed;                   /* 0: 1 */
   bool answers_creating;                /* create answers before the sandbox is up */
   bool logs_requests;                   /* a line on stderr for each */
   bool accepts_unenforced;              /* store network lists that nothing here enforces */
   double max_cpu, max_memory, max_disk; /* per sandbox; 0: 4, 8, 10 */
-  dl_rate_opts limits[DL_BUCKET_COUNT];
+  dl_rate_opts_t limits[DL_BUCKET_COUNT];
   const char *region; /* default "local" */
-  dl_front front;     /* its lists; scheme and url are filled in */
-} dl_control_opts;
+  dl_front_t front;   /* its lists; scheme and url are filled in */
+} dl_control_opts_t;
 
 #endif

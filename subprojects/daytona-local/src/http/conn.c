@@ -34,9 +34,9 @@
 
 /* ---- its life ---- */
 
-static void enter(dl_conn *c) { c->depth++; }
+static void enter(dl_conn_t *c) { c->depth++; }
 
-static void leave(dl_conn *c) {
+static void leave(dl_conn_t *c) {
   assert(c->depth > 0);
   if (--c->depth > 0 || !c->is_over || c->stream != NULL) return;
   assert(c->req == NULL);
@@ -49,7 +49,7 @@ static void leave(dl_conn *c) {
 
 /* The stream lets go of its descriptor: by dl_conn_end, or by whom it was handed out to. */
 static void on_released(int fd, void *user) {
-  dl_conn *c = user;
+  dl_conn_t *c = user;
   enter(c);
   close(fd);
   c->stream = NULL;
@@ -57,26 +57,26 @@ static void on_released(int fd, void *user) {
   leave(c);
 }
 
-void dl_conn_end(dl_conn *c) {
+void dl_conn_end(dl_conn_t *c) {
   if (c->is_over) return;
   enter(c);
   c->is_over = true;
   dl_list_unlink(&c->phase_link);
   dl_list_unlink(&c->dirty_link);
-  dl_req *req = c->req;
+  dl_req_t *req = c->req;
   c->req = NULL;
   if (req != NULL) dl_req_finished(req, false);
   dl_duplex_close(c->stream);
   leave(c);
 }
 
-void dl_conn_drop(dl_conn *c) {
+void dl_conn_drop(dl_conn_t *c) {
   enter(c);
   if (!c->is_upgraded) {
     dl_conn_end(c);
   } else if (c->stream != NULL) {
     /* Its user hears an end, and may close it from there. */
-    dl_duplex *stream = c->stream;
+    dl_duplex_t *stream = c->stream;
     if (!dl_duplex_fail(stream, UV_ECANCELED)) dl_duplex_close(stream);
   }
   leave(c);
@@ -84,14 +84,14 @@ void dl_conn_drop(dl_conn *c) {
 
 /* ---- what it waits for ---- */
 
-static bool wants_input(const dl_conn *c) {
+static bool wants_input(const dl_conn_t *c) {
   if (c->is_over || c->is_lingering || c->is_drain_over || c->server->is_closing) return false;
   return c->req == NULL || (!c->req->is_body_done && !c->is_paused);
 }
 
 /* Reading goes on while there is room, so that the client's end is seen; a body that its handler has paused has
  * none, and there only a client that has gone is looked for. */
-static void settle_reading(dl_conn *c) {
+static void settle_reading(dl_conn_t *c) {
   if (c->is_over || c->client_ended) return;
   bool has_room = c->is_lingering || (c->held.len < HELD_MAX && !c->is_paused);
   dl_duplex_watch_hangup(c->stream, !has_room);
@@ -101,7 +101,7 @@ static void settle_reading(dl_conn *c) {
     dl_duplex_read_pause(c->stream);
 }
 
-static dl_phase phase_of(const dl_conn *c) {
+static dl_phase_t phase_of(const dl_conn_t *c) {
   if (c->is_lingering) return DL_PHASE_LINGER;
   if (c->req == NULL) {
     bool is_next = c->phase != DL_PHASE_HEAD && c->parser.head.len == 0 && c->held.len == 0;
@@ -112,7 +112,7 @@ static dl_phase phase_of(const dl_conn *c) {
   return c->req->is_answered ? DL_PHASE_DRAIN : DL_PHASE_BODY;
 }
 
-static void settle(dl_conn *c) {
+static void settle(dl_conn_t *c) {
   if (c->is_over || c->is_upgraded) return;
   settle_reading(c);
   dl_http_wait(c, phase_of(c), false);
@@ -121,7 +121,7 @@ static void settle(dl_conn *c) {
 /* ---- the end of the answers ---- */
 
 /* Our end goes out when everything before it has left; then the client's is awaited. */
-static void linger(dl_conn *c) {
+static void linger(dl_conn_t *c) {
   if (c->is_over) return;
   c->is_lingering = true;
   dl_buf_clear(&c->held);
@@ -135,18 +135,18 @@ static void linger(dl_conn *c) {
 }
 
 /* For what is no request, or stops being one in its body. For the handler it is the same as a client that has gone. */
-static void refuse(dl_conn *c, int status, const char *problem) {
+static void refuse(dl_conn_t *c, int status, const char *problem) {
   if (c->req != NULL && c->req->is_answered) {
     /* The answer is known, and is a better one. */
     c->is_drain_over = true;
     dl_conn_mark(c);
     return;
   }
-  dl_req *req = c->req;
+  dl_req_t *req = c->req;
   c->req = NULL;
   if (req != NULL) dl_req_finished(req, false);
   if (c->is_over) return;
-  dl_buf *out = &c->server->scratch;
+  dl_buf_t *out = &c->server->scratch;
   dl_reply_put_refusal(c->server, out, status, problem);
   dl_duplex_write(c->stream, out->data, out->len);
   dl_buf_reset(out);
@@ -155,25 +155,25 @@ static void refuse(dl_conn *c, int status, const char *problem) {
 
 /* ---- from bytes to requests ---- */
 
-static void put_continue(dl_conn *c) {
+static void put_continue(dl_conn_t *c) {
   static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
   dl_duplex_write(c->stream, text, strlen(text));
 }
 
-static void body_ended(dl_conn *c) {
+static void body_ended(dl_conn_t *c) {
   c->is_paused = false;
   c->owes_continue = false;
   dl_req_finish_body(c->req);
   if (!c->is_over) dl_conn_mark(c);
 }
 
-static void begin_request(dl_conn *c) {
-  dl_http *h = c->server;
+static void begin_request(dl_conn_t *c) {
+  dl_http_t *h = c->server;
   c->wants_close = c->parser.wants_close;
   c->is_head_sent = c->has_body = c->is_chunked = c->is_all_sent = c->is_drain_over = c->has_probed = false;
   c->body_sent = 0;
   c->owes_continue = c->parser.expects_continue && c->parser.state != DL_HTTP1_DONE;
-  dl_req *req = c->req = dl_req_new(c);
+  dl_req_t *req = c->req = dl_req_new(c);
   req->began_ns = uv_hrtime();
   h->opts.on_request(req, h->opts.user);
   if (c->is_over) return;
@@ -188,7 +188,7 @@ static void begin_request(dl_conn *c) {
   c->owes_continue = false;
 }
 
-static void take_body(dl_conn *c, const char *bytes, size_t len) {
+static void take_body(dl_conn_t *c, const char *bytes, size_t len) {
   size_t taken = dl_req_take_body(c->req, bytes, len);
   assert(taken <= len);
   if (c->is_over) return;
@@ -206,7 +206,7 @@ static void take_body(dl_conn *c, const char *bytes, size_t len) {
 }
 
 /* Returns how many it took: all, or up to where something must happen first. */
-static size_t take_input(dl_conn *c, const char *bytes, size_t len) {
+static size_t take_input(dl_conn_t *c, const char *bytes, size_t len) {
   size_t taken = 0;
   while (taken < len && wants_input(c)) {
     const char *body;
@@ -229,10 +229,10 @@ static size_t take_input(dl_conn *c, const char *bytes, size_t len) {
 
 /* ---- a client that sends no more ---- */
 
-static bool is_stream_open(const dl_conn *c) { return c->is_head_sent && c->has_body && !c->is_all_sent; }
+static bool is_stream_open(const dl_conn_t *c) { return c->is_head_sent && c->has_body && !c->is_all_sent; }
 
 /* Sends what a client that is there reads over. One that has gone answers with a reset. */
-static void probe(dl_conn *c) {
+static void probe(dl_conn_t *c) {
   if (c->has_probed || dl_duplex_queued(c->stream) > 0) return;
   c->has_probed = true;
   if (!c->is_head_sent && c->parser.minor > 0)
@@ -242,8 +242,8 @@ static void probe(dl_conn *c) {
 }
 
 /* The client has ended, and everything that it sent has been taken. */
-static void client_is_through(dl_conn *c) {
-  dl_req *req = c->req;
+static void client_is_through(dl_conn_t *c) {
+  dl_req_t *req = c->req;
   if (c->is_lingering) {
     linger(c);
   } else if (req == NULL && c->parser.head.len == 0) {
@@ -261,7 +261,7 @@ static void client_is_through(dl_conn *c) {
 
 /* ---- events of the stream ---- */
 
-static void take_held(dl_conn *c) {
+static void take_held(dl_conn_t *c) {
   if (c->held.len == 0 || !wants_input(c)) return;
   /* It does not change while its parts are looked at: new bytes come from the loop only. */
   size_t taken = take_input(c, c->held.data, c->held.len);
@@ -270,8 +270,8 @@ static void take_held(dl_conn *c) {
   if (c->held.len == 0) dl_buf_clear(&c->held);
 }
 
-static void on_data(dl_duplex *d, const char *bytes, size_t len, void *user) {
-  dl_conn *c = user;
+static void on_data(dl_duplex_t *d, const char *bytes, size_t len, void *user) {
+  dl_conn_t *c = user;
   (void)d;
   if (c->is_lingering) return;
   enter(c);
@@ -282,8 +282,8 @@ static void on_data(dl_duplex *d, const char *bytes, size_t len, void *user) {
   leave(c);
 }
 
-static void on_end(dl_duplex *d, int error, void *user) {
-  dl_conn *c = user;
+static void on_end(dl_duplex_t *d, int error, void *user) {
+  dl_conn_t *c = user;
   (void)d;
   enter(c);
   c->client_ended = true;
@@ -296,15 +296,15 @@ static void on_end(dl_duplex *d, int error, void *user) {
   leave(c);
 }
 
-static void on_drain(dl_duplex *d, void *user) {
+static void on_drain(dl_duplex_t *d, void *user) {
   (void)d;
   dl_conn_mark(user);
 }
 
 /* While the handler has paused the body, or more waits than may be held: with a length it is known now whether the body
  * can still become whole. */
-static void on_hangup(dl_duplex *d, void *user) {
-  dl_conn *c = user;
+static void on_hangup(dl_duplex_t *d, void *user) {
+  dl_conn_t *c = user;
   int unread = 0;
   (void)d;
   if (c->req == NULL || ioctl(c->fd, FIONREAD, &unread) != 0) return;
@@ -316,13 +316,13 @@ static void on_hangup(dl_duplex *d, void *user) {
     probe(c);
 }
 
-static const dl_duplex_events EVENTS = {on_data, on_end, on_drain, on_hangup};
+static const dl_duplex_events_t EVENTS = {on_data, on_end, on_drain, on_hangup};
 
 /* ---- from answers to bytes ---- */
 
 /* The request is over; the next one may wait already. */
-static void answer_sent(dl_conn *c) {
-  dl_req *req = c->req;
+static void answer_sent(dl_conn_t *c) {
+  dl_req_t *req = c->req;
   c->req = NULL;
   dl_req_finished(req, true);
   if (c->is_over) return;
@@ -336,9 +336,9 @@ static void answer_sent(dl_conn *c) {
   if (c->held.len > 0) dl_conn_mark(c);
 }
 
-static void hand_over(dl_conn *c) {
-  dl_req *req = c->req;
-  dl_duplex *stream = c->stream;
+static void hand_over(dl_conn_t *c) {
+  dl_req_t *req = c->req;
+  dl_duplex_t *stream = c->stream;
   c->is_upgraded = true;
   c->req = NULL;
   dl_list_unlink(&c->phase_link);
@@ -356,8 +356,8 @@ static void hand_over(dl_conn *c) {
 }
 
 /* Puts up to one block of the body behind what is in `out`. 0 or DL_PULL_*, as the answer says, else how much. */
-static ssize_t put_block(dl_conn *c, dl_buf *out) {
-  dl_req *req = c->req;
+static ssize_t put_block(dl_conn_t *c, dl_buf_t *out) {
+  dl_req_t *req = c->req;
   size_t max = PULL_BLOCK, room = c->is_chunked ? CHUNK_HEAD_MAX : 0;
   if (req->length >= 0 && (int64_t)max > req->length - c->body_sent)
     max = (size_t)(req->length - c->body_sent);
@@ -385,14 +385,14 @@ static ssize_t put_block(dl_conn *c, dl_buf *out) {
   return got;
 }
 
-static void flush(dl_conn *c, dl_buf *out) {
+static void flush(dl_conn_t *c, dl_buf_t *out) {
   if (out->len > 0 && c->stream != NULL) dl_duplex_write(c->stream, out->data, out->len);
   dl_buf_reset(out);
 }
 
 /* Sends what there is. False when the answer has ended, in whichever way. */
-static bool send_block(dl_conn *c) {
-  dl_buf *out = &c->server->scratch;
+static bool send_block(dl_conn_t *c) {
+  dl_buf_t *out = &c->server->scratch;
   bool is_first = !c->is_head_sent;
   if (is_first) dl_reply_put_head(c, out);
   c->is_head_sent = true;
@@ -415,7 +415,7 @@ static bool send_block(dl_conn *c) {
   return true;
 }
 
-static void send_answer(dl_conn *c) {
+static void send_answer(dl_conn_t *c) {
   for (int i = 0; c->req != NULL && !c->is_over; i++) {
     if (dl_duplex_queued(c->stream) > 0) return; /* on_drain comes back here */
     if (c->is_head_sent && c->is_all_sent) {
@@ -434,8 +434,8 @@ static void send_answer(dl_conn *c) {
 }
 
 /* Whether the answer may go out: behind the body, or in front of one that will not be read. */
-static bool is_due(dl_conn *c) {
-  const dl_req *req = c->req;
+static bool is_due(dl_conn_t *c) {
+  const dl_req_t *req = c->req;
   if (!req->is_answered || req->answer == DL_ANSWER_NEVER) return false;
   if (c->is_head_sent || req->is_body_done) return true;
   if (!c->is_drain_over && !c->owes_continue) return false;
@@ -443,11 +443,11 @@ static bool is_due(dl_conn *c) {
   return true;
 }
 
-static bool is_through(const dl_conn *c) {
+static bool is_through(const dl_conn_t *c) {
   return !c->is_over && !c->is_upgraded && c->client_ended && c->held.len == 0;
 }
 
-static void work(dl_conn *c) {
+static void work(dl_conn_t *c) {
   take_held(c);
   if (is_through(c) && (c->req == NULL || !c->req->is_body_done)) client_is_through(c);
   if (c->is_over || c->req == NULL) return;
@@ -460,7 +460,7 @@ static void work(dl_conn *c) {
   if (is_through(c) && c->req != NULL) client_is_through(c);
 }
 
-void dl_conn_work(dl_conn *c) {
+void dl_conn_work(dl_conn_t *c) {
   enter(c);
   if (c->is_lingering)
     linger(c);
@@ -470,7 +470,7 @@ void dl_conn_work(dl_conn *c) {
   leave(c);
 }
 
-void dl_conn_expire(dl_conn *c) {
+void dl_conn_expire(dl_conn_t *c) {
   enter(c);
   bool takes_some = dl_duplex_sent(c->stream) != c->sent_before;
   if (c->phase == DL_PHASE_HEAD && c->parser.head.len > 0)
@@ -490,8 +490,8 @@ void dl_conn_expire(dl_conn *c) {
 
 /* ---- the start ---- */
 
-void dl_conn_new(dl_http *h, int fd, const char *peer) {
-  dl_conn *c = dl_xcalloc(1, sizeof *c);
+void dl_conn_new(dl_http_t *h, int fd, const char *peer) {
+  dl_conn_t *c = dl_xcalloc(1, sizeof *c);
   c->server = h;
   c->fd = fd;
   snprintf(c->peer, sizeof c->peer, "%s", peer);

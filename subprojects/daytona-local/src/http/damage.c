@@ -28,58 +28,58 @@
 #define OPCODE_CLOSE 8
 #define OPCODE_PONG 10
 
-typedef enum { PASSING, FROZEN, DELIVERING, ENDING, OVER } stage;
+typedef enum { PASSING, FROZEN, DELIVERING, ENDING, OVER } stage_t;
 
 typedef struct {
-  dl_list link;
+  dl_list_t link;
   uint64_t due;
   size_t len;
   char bytes[PONG_MAX];
-} pong;
+} pong_t;
 
 typedef struct {
-  dl_damage what;
-  dl_duplex *up, *down; /* `up` is NULL once it has ended or was let go */
+  dl_damage_t what;
+  dl_duplex_t *up, *down; /* `up` is NULL once it has ended or was let go */
   void (*on_over)(void *user);
   void *user;
   uv_timer_t timer, limit;
   uv_idle_t idle;
   int open_handles;
-  stage stage;
+  stage_t stage;
   bool is_struck; /* only passes on from here */
   bool is_unread; /* the client is not read */
-  dl_frames walker, client_walker;
+  dl_frames_t walker, client_walker;
   int64_t bytes, frames, into;
-  dl_buf to_client, to_box; /* held, or waiting to be cut */
+  dl_buf_t to_client, to_box; /* held, or waiting to be cut */
   size_t to_client_at;
   int vain_turns; /* since the last piece */
-  dl_list pongs;
+  dl_list_t pongs;
   size_t pong_count;
-  pong *pong; /* under way */
+  pong_t *pong; /* under way */
   bool is_fragmenting;
   uint64_t fragment_left, frame_left;
   int next_first_byte;
-} damaged;
+} damaged_t;
 
 /* ---- the end ---- */
 
 static void on_handle_closed(uv_handle_t *handle) {
-  damaged *d = handle->data;
+  damaged_t *d = handle->data;
   if (--d->open_handles > 0) return;
   dl_buf_clear(&d->to_client);
   dl_buf_clear(&d->to_box);
   free(d);
 }
 
-static void drop_pongs(damaged *d) {
+static void drop_pongs(damaged_t *d) {
   DL_LIST_EACH_SAFE(&d->pongs, node, after) {
     dl_list_unlink(node);
-    free(DL_CONTAINER(node, pong, link));
+    free(DL_CONTAINER(node, pong_t, link));
   }
   d->pong_count = 0;
 }
 
-static void over(damaged *d) {
+static void over(damaged_t *d) {
   if (d->stage == OVER) return;
   d->stage = OVER;
   dl_duplex_close_flushed(d->down, FLUSH_LIMIT_MS);
@@ -95,12 +95,12 @@ static void over(damaged *d) {
 
 static void on_limit(uv_timer_t *timer) { over(timer->data); }
 
-static void let_box_go(damaged *d) {
+static void let_box_go(damaged_t *d) {
   dl_duplex_close_flushed(d->up, FLUSH_LIMIT_MS);
   d->up = NULL;
 }
 
-static bool write_down(damaged *d, const void *bytes, size_t len) {
+static bool write_down(damaged_t *d, const void *bytes, size_t len) {
   if (len == 0) return true;
   if (!dl_duplex_write(d->down, bytes, len)) {
     over(d);
@@ -110,13 +110,13 @@ static bool write_down(damaged *d, const void *bytes, size_t len) {
   return true;
 }
 
-static size_t waiting(const damaged *d) { return d->to_client.len - d->to_client_at; }
+static size_t waiting(const damaged_t *d) { return d->to_client.len - d->to_client_at; }
 
 /* ---- what strikes ---- */
 
 /* A reset destroys what the client has not got yet, so the bytes before the cut are seen to first. */
 static void on_delivery(uv_timer_t *timer) {
-  damaged *d = timer->data;
+  damaged_t *d = timer->data;
   if (!dl_duplex_is_delivered(d->down)) return;
   uv_timer_stop(timer);
   if (d->what.kind == DL_DAMAGE_RESET) {
@@ -128,7 +128,7 @@ static void on_delivery(uv_timer_t *timer) {
   dl_duplex_shutdown(d->down);
 }
 
-static void begin_delivery(damaged *d) {
+static void begin_delivery(damaged_t *d) {
   d->stage = DELIVERING;
   let_box_go(d);
   dl_duplex_read_resume(d->down);
@@ -136,7 +136,7 @@ static void begin_delivery(damaged *d) {
   uv_timer_start(&d->limit, on_limit, ENDING_LIMIT_MS, 0);
 }
 
-static void send_close(damaged *d) {
+static void send_close(damaged_t *d) {
   unsigned char frame[DL_FRAME_HEAD_MAX + 2 + DL_CLOSE_REASON_MAX];
   size_t reason = strlen(d->what.close_reason), size = d->what.close_code == 1005 ? 0 : 2 + reason;
   size_t at = dl_frames_put_head(frame, 0x80 | OPCODE_CLOSE, size);
@@ -153,7 +153,7 @@ static void send_close(damaged *d) {
 }
 
 static void thaw(uv_timer_t *timer) {
-  damaged *d = timer->data;
+  damaged_t *d = timer->data;
   d->stage = PASSING;
   dl_duplex_watch_hangup(d->down, false);
   if (!write_down(d, d->to_client.data, d->to_client.len)) return;
@@ -168,7 +168,7 @@ static void thaw(uv_timer_t *timer) {
   if (dl_duplex_queued(d->down) <= DL_DUPLEX_HIGH) dl_duplex_read_resume(d->up);
 }
 
-static void strike(damaged *d, const char *rest, size_t len) {
+static void strike(damaged_t *d, const char *rest, size_t len) {
   d->is_struck = true;
   if (d->what.kind == DL_DAMAGE_CLOSE) {
     send_close(d);
@@ -184,7 +184,7 @@ static void strike(damaged *d, const char *rest, size_t len) {
 
 /* ---- how much of the bytes to the client passes before that ---- */
 
-static size_t count_bytes(damaged *d, size_t len, bool *is_reached) {
+static size_t count_bytes(damaged_t *d, size_t len, bool *is_reached) {
   int64_t left = d->what.after_bytes - d->bytes;
   if ((int64_t)len > left) len = (size_t)left;
   d->bytes += (int64_t)len;
@@ -192,16 +192,16 @@ static size_t count_bytes(damaged *d, size_t len, bool *is_reached) {
   return len;
 }
 
-static bool is_at_frame(const damaged *d) {
+static bool is_at_frame(const damaged_t *d) {
   if (d->frames < d->what.after_frames) return false;
   return d->what.into_bytes <= d->into || d->frames > d->what.after_frames;
 }
 
-static size_t count_frames(damaged *d, const char *bytes, size_t len, bool *is_reached) {
+static size_t count_frames(damaged_t *d, const char *bytes, size_t len, bool *is_reached) {
   size_t passed = 0;
   *is_reached = is_at_frame(d);
   while (passed < len && !*is_reached) {
-    dl_frame_piece piece;
+    dl_frame_piece_t piece;
     size_t room = len - passed;
     bool is_last = d->frames == d->what.after_frames;
     if (is_last && (int64_t)room > d->what.into_bytes - d->into)
@@ -214,7 +214,7 @@ static size_t count_frames(damaged *d, const char *bytes, size_t len, bool *is_r
   return passed;
 }
 
-static void pass_until(damaged *d, const char *bytes, size_t len) {
+static void pass_until(damaged_t *d, const char *bytes, size_t len) {
   bool is_reached = false;
   size_t passed =
     d->what.after_frames >= 0 ? count_frames(d, bytes, len, &is_reached) : count_bytes(d, len, &is_reached);
@@ -223,15 +223,15 @@ static void pass_until(damaged *d, const char *bytes, size_t len) {
 
 /* ---- pongs ---- */
 
-static void send_due_pongs(damaged *d);
+static void send_due_pongs(damaged_t *d);
 
 static void on_pong_due(uv_timer_t *timer) { send_due_pongs(timer->data); }
 
 /* Only between two frames; when the time comes in the middle of one, its end does this. */
-static void send_due_pongs(damaged *d) {
+static void send_due_pongs(damaged_t *d) {
   uint64_t now = uv_now(d->timer.loop);
   while (d->stage != OVER && !dl_list_empty(&d->pongs) && dl_frames_at_border(&d->walker)) {
-    pong *p = DL_CONTAINER(d->pongs.next, pong, link);
+    pong_t *p = DL_CONTAINER(d->pongs.next, pong_t, link);
     if (p->due > now) {
       uv_timer_start(&d->timer, on_pong_due, p->due - now, 0);
       return;
@@ -243,7 +243,7 @@ static void send_due_pongs(damaged *d) {
   }
 }
 
-static void keep_pong(damaged *d, pong *p) {
+static void keep_pong(damaged_t *d, pong_t *p) {
   if (d->what.hold_ms < 0 || d->pong_count >= PONGS_MAX) {
     free(p);
     return;
@@ -254,8 +254,8 @@ static void keep_pong(damaged *d, pong *p) {
   if (d->pong_count == 1) uv_timer_start(&d->timer, on_pong_due, (uint64_t)d->what.hold_ms, 0);
 }
 
-static void pass_without_pongs(damaged *d, const dl_frame_piece *piece) {
-  dl_frames *w = &d->walker;
+static void pass_without_pongs(damaged_t *d, const dl_frame_piece_t *piece) {
+  dl_frames_t *w = &d->walker;
   if (piece->is_head_whole && dl_frames_opcode(w) == OPCODE_PONG && w->size <= 125) {
     d->pong = dl_xcalloc(1, sizeof *d->pong);
     dl_list_init(&d->pong->link);
@@ -278,12 +278,12 @@ static void pass_without_pongs(damaged *d, const dl_frame_piece *piece) {
 
 /* ---- pieces ---- */
 
-static void on_pace(damaged *d);
+static void on_pace(damaged_t *d);
 static void on_idle(uv_idle_t *idle) { on_pace(idle->data); }
 static void on_pause_over(uv_timer_t *timer) { on_pace(timer->data); }
 
 /* The next piece goes in a turn of its own, when the one before is on its way: the kernel would join them. */
-static void keep_pace(damaged *d) {
+static void keep_pace(damaged_t *d) {
   if (waiting(d) == 0 || dl_duplex_queued(d->down) > 0) return; /* on_drain goes on */
   bool is_slow = d->vain_turns >= VAIN_TURNS_MAX && !dl_duplex_is_sent(d->down);
   if (d->what.pause_ms > 0 || is_slow)
@@ -292,7 +292,7 @@ static void keep_pace(damaged *d) {
     uv_idle_start(&d->idle, on_idle);
 }
 
-static void on_pace(damaged *d) {
+static void on_pace(damaged_t *d) {
   size_t len = waiting(d);
   uv_idle_stop(&d->idle);
   d->vain_turns++;
@@ -314,7 +314,7 @@ static void on_pace(damaged *d) {
   keep_pace(d);
 }
 
-static void put(damaged *d, const void *bytes, size_t len) {
+static void put(damaged_t *d, const void *bytes, size_t len) {
   if (d->what.piece_bytes < 0) {
     write_down(d, bytes, len);
     return;
@@ -328,8 +328,8 @@ static void put(damaged *d, const void *bytes, size_t len) {
 
 /* ---- fragments ---- */
 
-static void begin_fragments(damaged *d) {
-  const dl_frames *w = &d->walker;
+static void begin_fragments(damaged_t *d) {
+  const dl_frames_t *w = &d->walker;
   int opcode = dl_frames_opcode(w);
   bool is_data = opcode <= 2 && !dl_frames_is_masked(w) && !w->is_lost;
   d->is_fragmenting = is_data && w->size > (uint64_t)d->what.fragment_bytes;
@@ -342,7 +342,7 @@ static void begin_fragments(damaged *d) {
   d->next_first_byte = w->head[0] & 0x7f; /* kind and reserved bits stand in the first fragment only */
 }
 
-static void pass_in_fragments(damaged *d, const dl_frame_piece *piece) {
+static void pass_in_fragments(damaged_t *d, const dl_frame_piece_t *piece) {
   const char *bytes = piece->bytes;
   size_t len = piece->len;
   if (piece->is_head_whole) begin_fragments(d);
@@ -368,9 +368,9 @@ static void pass_in_fragments(damaged *d, const dl_frame_piece *piece) {
   }
 }
 
-static void pass_split(damaged *d, const char *bytes, size_t len) {
+static void pass_split(damaged_t *d, const char *bytes, size_t len) {
   while (len > 0 && d->stage != OVER) {
-    dl_frame_piece piece = {.len = len};
+    dl_frame_piece_t piece = {.len = len};
     if (d->what.fragment_bytes < 0) {
       put(d, bytes, len);
     } else {
@@ -387,7 +387,7 @@ static void pass_split(damaged *d, const char *bytes, size_t len) {
 
 /* ---- both directions ---- */
 
-static void from_box(damaged *d, const char *bytes, size_t len) {
+static void from_box(damaged_t *d, const char *bytes, size_t len) {
   if (d->stage == FROZEN) {
     dl_buf_append(&d->to_client, bytes, len); /* far from its ceiling: */
     if (d->to_client.len > DL_DUPLEX_HIGH) dl_duplex_read_pause(d->up);
@@ -396,7 +396,7 @@ static void from_box(damaged *d, const char *bytes, size_t len) {
   } else if (d->what.kind == DL_DAMAGE_SPLIT) {
     pass_split(d, bytes, len);
   } else if (d->what.kind == DL_DAMAGE_PONGS) {
-    for (dl_frame_piece piece; len > 0 && d->stage != OVER; bytes += piece.len, len -= piece.len) {
+    for (dl_frame_piece_t piece; len > 0 && d->stage != OVER; bytes += piece.len, len -= piece.len) {
       dl_frames_next(&d->walker, bytes, len, &piece);
       pass_without_pongs(d, &piece);
     }
@@ -408,7 +408,7 @@ static void from_box(damaged *d, const char *bytes, size_t len) {
 /* ---- not reading ---- */
 
 static void read_again(uv_timer_t *timer) {
-  damaged *d = timer->data;
+  damaged_t *d = timer->data;
   d->is_unread = false;
   dl_duplex_watch_hangup(d->down, false);
   bool is_whole = d->to_box.len == 0 || dl_duplex_write(d->up, d->to_box.data, d->to_box.len);
@@ -419,7 +419,7 @@ static void read_again(uv_timer_t *timer) {
     dl_duplex_read_resume(d->down);
 }
 
-static void stop_reading(damaged *d, const char *rest, size_t len) {
+static void stop_reading(damaged_t *d, const char *rest, size_t len) {
   d->is_struck = d->is_unread = true;
   if (len > 0) dl_buf_append(&d->to_box, rest, len);
   dl_duplex_read_pause(d->down);
@@ -428,10 +428,10 @@ static void stop_reading(damaged *d, const char *rest, size_t len) {
 }
 
 /* How much of the client's bytes the sandbox gets before that. */
-static size_t count_client_frames(damaged *d, const char *bytes, size_t len) {
+static size_t count_client_frames(damaged_t *d, const char *bytes, size_t len) {
   size_t passed = 0;
   while (passed < len && d->frames < d->what.after_frames) {
-    dl_frame_piece piece;
+    dl_frame_piece_t piece;
     passed += dl_frames_next(&d->client_walker, bytes + passed, len - passed, &piece);
     if (piece.ends) d->frames++;
   }
@@ -439,8 +439,8 @@ static size_t count_client_frames(damaged *d, const char *bytes, size_t len) {
 }
 
 /* The client's close frame is the end of a closing handshake that we began. */
-static void watch_for_close(damaged *d, const char *bytes, size_t len) {
-  for (dl_frame_piece piece; len > 0; bytes += piece.len, len -= piece.len) {
+static void watch_for_close(damaged_t *d, const char *bytes, size_t len) {
+  for (dl_frame_piece_t piece; len > 0; bytes += piece.len, len -= piece.len) {
     dl_frames_next(&d->client_walker, bytes, len, &piece);
     if (d->stage != ENDING || !piece.ends || dl_frames_opcode(&d->client_walker) != OPCODE_CLOSE) continue;
     over(d);
@@ -448,7 +448,7 @@ static void watch_for_close(damaged *d, const char *bytes, size_t len) {
   }
 }
 
-static void from_client(damaged *d, const char *bytes, size_t len) {
+static void from_client(damaged_t *d, const char *bytes, size_t len) {
   bool counts = d->what.kind == DL_DAMAGE_UNREAD && !d->is_struck;
   size_t passed = counts ? count_client_frames(d, bytes, len) : len;
   const char *rest = bytes + passed;
@@ -467,8 +467,8 @@ static void from_client(damaged *d, const char *bytes, size_t len) {
   if (counts && d->stage == PASSING && d->frames == d->what.after_frames) stop_reading(d, rest, rest_len);
 }
 
-static void on_data(dl_duplex *from, const char *bytes, size_t len, void *user) {
-  damaged *d = user;
+static void on_data(dl_duplex_t *from, const char *bytes, size_t len, void *user) {
+  damaged_t *d = user;
   if (from == d->up)
     from_box(d, bytes, len);
   else
@@ -476,8 +476,8 @@ static void on_data(dl_duplex *from, const char *bytes, size_t len, void *user) 
 }
 
 /* A frozen client does not learn of the sandbox's end, and one that gets pieces gets them all. */
-static void on_end(dl_duplex *stream, int error, void *user) {
-  damaged *d = user;
+static void on_end(dl_duplex_t *stream, int error, void *user) {
+  damaged_t *d = user;
   (void)error;
   if (stream == d->up && (d->stage == FROZEN || waiting(d) > 0)) {
     let_box_go(d);
@@ -486,8 +486,8 @@ static void on_end(dl_duplex *stream, int error, void *user) {
   over(d);
 }
 
-static void on_drain(dl_duplex *to, void *user) {
-  damaged *d = user;
+static void on_drain(dl_duplex_t *to, void *user) {
+  damaged_t *d = user;
   if (d->stage != PASSING) return;
   if (to == d->up) {
     if (!d->is_unread) dl_duplex_read_resume(d->down);
@@ -498,7 +498,7 @@ static void on_drain(dl_duplex *to, void *user) {
   }
 }
 
-static void init_handles(damaged *d, uv_loop_t *loop) {
+static void init_handles(damaged_t *d, uv_loop_t *loop) {
   uv_timer_init(loop, &d->timer);
   uv_timer_init(loop, &d->limit);
   uv_idle_init(loop, &d->idle);
@@ -506,11 +506,11 @@ static void init_handles(damaged *d, uv_loop_t *loop) {
   d->open_handles = 3;
 }
 
-void dl_damaged_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage,
-                      const dl_buf *unsent, void (*on_over)(void *user), void *user) {
-  static const dl_duplex_events events = {on_data, on_end, on_drain};
-  damaged *d = dl_xcalloc(1, sizeof *d);
-  *d = (damaged){.what = *damage, .up = up, .down = down, .on_over = on_over, .user = user};
+void dl_damaged_start(uv_loop_t *loop, dl_duplex_t *up, dl_duplex_t *down, const dl_damage_t *damage,
+                      const dl_buf_t *unsent, void (*on_over)(void *user), void *user) {
+  static const dl_duplex_events_t events = {on_data, on_end, on_drain};
+  damaged_t *d = dl_xcalloc(1, sizeof *d);
+  *d = (damaged_t){.what = *damage, .up = up, .down = down, .on_over = on_over, .user = user};
   dl_list_init(&d->pongs);
   dl_buf_init(&d->to_client, 3 * DL_DUPLEX_MAX);
   dl_buf_init(&d->to_box, DL_DUPLEX_MAX);

@@ -18,10 +18,10 @@ typedef enum {
   DL_DAMAGE_PONGS,  /* pongs to the client come late, or never */
   DL_DAMAGE_SPLIT,  /* cut into small writes, into fragments, or both */
   DL_DAMAGE_UNREAD, /* after some frames of the client's nothing of it is read */
-} dl_damage_kind;
+} dl_damage_kind_t;
 
 typedef struct {
-  dl_damage_kind kind;
+  dl_damage_kind_t kind;
   /* When the first four strike, counted towards the client; one of the two, the other is -1. The last one counts
    * the client's frames. */
   int64_t after_bytes, after_frames;
@@ -31,15 +31,15 @@ typedef struct {
   int64_t pause_ms;                    /* between pieces */
   int close_code;                      /* 1005: a close frame without a code */
   char close_reason[DL_CLOSE_REASON_MAX + 1];
-} dl_damage;
+} dl_damage_t;
 
 /* Both streams are taken. `damage` is copied; NULL: none. `unsent` goes to the client first.
  * `on_over` comes once, when both sides have been let go. */
-void dl_relay_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage,
-                    const dl_buf *unsent, void (*on_over)(void *user), void *user);
+void dl_relay_start(uv_loop_t *loop, dl_duplex_t *up, dl_duplex_t *down, const dl_damage_t *damage,
+                    const dl_buf_t *unsent, void (*on_over)(void *user), void *user);
 
 /* For damage.c: the same, with damage. */
-void dl_damaged_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage,
-                      const dl_buf *unsent, void (*on_over)(void *user), void *user);
+void dl_damaged_start(uv_loop_t *loop, dl_duplex_t *up, dl_duplex_t *down, const dl_damage_t *damage,
+                      const dl_buf_t *unsent, void (*on_over)(void *user), void *user);
 
 #endif

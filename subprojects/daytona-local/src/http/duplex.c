@@ -24,9 +24,9 @@ struct dl_duplex {
   int fd, wire;
   dl_duplex_release_cb release;
   void *owner;
-  const dl_duplex_events *events;
+  const dl_duplex_events_t *events;
   void *user;
-  dl_buf out, unread;
+  dl_buf_t out, unread;
   size_t out_at;
   int watched; /* what the poll handle is set to */
   uint64_t sent;
@@ -39,9 +39,9 @@ static char read_buffer[READ_CHUNK]; /* the server has one loop; bytes are borro
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-static size_t pending(const dl_duplex *d) { return d->out.len - d->out_at; }
+static size_t pending(const dl_duplex_t *d) { return d->out.len - d->out_at; }
 
-static void watch(dl_duplex *d) {
+static void watch(dl_duplex_t *d) {
   if (d->is_closing) return;
   int want = 0;
   if (!d->is_paused && !d->is_ended && !d->is_connecting && !d->is_flushing) want |= UV_READABLE;
@@ -60,14 +60,14 @@ static void watch(dl_duplex *d) {
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
-  dl_duplex *d = handle->data;
+  dl_duplex_t *d = handle->data;
   if (--d->open_handles > 0) return;
   dl_buf_clear(&d->out);
   dl_buf_clear(&d->unread);
   free(d);
 }
 
-void dl_duplex_close(dl_duplex *d) {
+void dl_duplex_close(dl_duplex_t *d) {
   if (!d || d->is_closing) return;
   int fd = d->fd;
   d->is_closing = true;
@@ -82,7 +82,7 @@ void dl_duplex_close(dl_duplex *d) {
   d->fd = d->wire = -1;
 }
 
-static void tell_end(dl_duplex *d, int error) {
+static void tell_end(dl_duplex_t *d, int error) {
   if (d->is_broken || (d->is_ended && !error)) return;
   d->is_ended = true;
   d->is_broken = error != 0;
@@ -101,7 +101,7 @@ static void tell_end(dl_duplex *d, int error) {
 }
 
 /* True while the stream is fit for use. A failure is noted and told from the poll callback. */
-static bool flush(dl_duplex *d) {
+static bool flush(dl_duplex_t *d) {
   while (pending(d) > 0) {
     ssize_t sent = send(d->fd, d->out.data + d->out_at, pending(d), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
@@ -126,7 +126,7 @@ static bool flush(dl_duplex *d) {
   return true;
 }
 
-static void on_writable(dl_duplex *d) {
+static void on_writable(dl_duplex_t *d) {
   if (d->is_connecting) {
     int error = 0;
     socklen_t len = sizeof error;
@@ -151,14 +151,14 @@ static void on_writable(dl_duplex *d) {
   if (d->events && d->events->on_drain) d->events->on_drain(d, d->user);
 }
 
-static void deliver_unread(dl_duplex *d) {
-  dl_buf held = d->unread;
+static void deliver_unread(dl_duplex_t *d) {
+  dl_buf_t held = d->unread;
   dl_buf_init(&d->unread, DL_DUPLEX_MAX);
   if (d->events && d->events->on_data) d->events->on_data(d, held.data, held.len, d->user);
   dl_buf_clear(&held);
 }
 
-static void on_readable(dl_duplex *d) {
+static void on_readable(dl_duplex_t *d) {
   /* A few rounds only, so that one busy stream does not starve the others. */
   for (int round = 0; round < 4 && !d->is_closing && !d->is_paused && !d->is_ended; round++) {
     ssize_t got = recv(d->fd, read_buffer, sizeof read_buffer, MSG_DONTWAIT);
@@ -173,13 +173,13 @@ static void on_readable(dl_duplex *d) {
   }
 }
 
-static bool is_hung_up(const dl_duplex *d) {
+static bool is_hung_up(const dl_duplex_t *d) {
   struct pollfd p = {.fd = d->fd};
   return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP)) != 0;
 }
 
 /* The peer has gone, wholly or in one direction, and nobody reads. */
-static void on_silence_broken(dl_duplex *d, int events) {
+static void on_silence_broken(dl_duplex_t *d, int events) {
   if (is_hung_up(d)) {
     tell_end(d, UV_ECONNRESET);
   } else if (events & UV_PRIORITIZED) {
@@ -194,7 +194,7 @@ static void on_silence_broken(dl_duplex *d, int events) {
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
-  dl_duplex *d = poll->data;
+  dl_duplex_t *d = poll->data;
   int was = d->watched;
   if (status < 0) {
     /* libuv has stopped the handle; the socket itself says what is wrong. */
@@ -211,9 +211,9 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 
 static void on_flush_limit(uv_timer_t *timer) { dl_duplex_close(timer->data); }
 
-dl_duplex *dl_duplex_new(uv_loop_t *loop, int fd, bool is_connecting, dl_duplex_release_cb release,
-                         void *owner) {
-  dl_duplex *d = dl_xcalloc(1, sizeof *d);
+dl_duplex_t *dl_duplex_new(uv_loop_t *loop, int fd, bool is_connecting, dl_duplex_release_cb release,
+                           void *owner) {
+  dl_duplex_t *d = dl_xcalloc(1, sizeof *d);
   d->fd = d->wire = fd;
   d->release = release;
   d->owner = owner;
@@ -237,28 +237,28 @@ dl_duplex *dl_duplex_new(uv_loop_t *loop, int fd, bool is_connecting, dl_duplex_
   return d;
 }
 
-void dl_duplex_listen(dl_duplex *d, const dl_duplex_events *events, void *user) {
+void dl_duplex_listen(dl_duplex_t *d, const dl_duplex_events_t *events, void *user) {
   d->events = events;
   d->user = user;
 }
 
-void dl_duplex_unread(dl_duplex *d, const void *bytes, size_t len) {
+void dl_duplex_unread(dl_duplex_t *d, const void *bytes, size_t len) {
   if (!dl_buf_append(&d->unread, bytes, len)) d->error = UV_ENOBUFS;
   watch(d);
 }
 
-void dl_duplex_read_pause(dl_duplex *d) {
+void dl_duplex_read_pause(dl_duplex_t *d) {
   d->is_paused = true;
   watch(d);
 }
 
-void dl_duplex_read_resume(dl_duplex *d) {
+void dl_duplex_read_resume(dl_duplex_t *d) {
   d->is_paused = false;
   watch(d);
 }
 
 /* How much of it leaves at once, with nothing queued before it; a failure is told later, by the poll callback. */
-static size_t send_now(dl_duplex *d, const char *bytes, size_t len) {
+static size_t send_now(dl_duplex_t *d, const char *bytes, size_t len) {
   size_t taken = 0;
   while (taken < len) {
     ssize_t sent = send(d->fd, bytes + taken, len - taken, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -271,7 +271,7 @@ static size_t send_now(dl_duplex *d, const char *bytes, size_t len) {
   return taken;
 }
 
-bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
+bool dl_duplex_write(dl_duplex_t *d, const void *bytes, size_t len) {
   if (d->is_closing || d->error || d->is_broken) return false;
   if (pending(d) == 0 && !d->is_connecting) {
     size_t sent = send_now(d, bytes, len);
@@ -294,18 +294,18 @@ bool dl_duplex_write(dl_duplex *d, const void *bytes, size_t len) {
   return true;
 }
 
-size_t dl_duplex_queued(const dl_duplex *d) { return pending(d); }
+size_t dl_duplex_queued(const dl_duplex_t *d) { return pending(d); }
 
-uint64_t dl_duplex_sent(const dl_duplex *d) { return d->sent; }
+uint64_t dl_duplex_sent(const dl_duplex_t *d) { return d->sent; }
 
-int dl_duplex_fd(const dl_duplex *d) { return d->fd; }
+int dl_duplex_fd(const dl_duplex_t *d) { return d->fd; }
 
-void dl_duplex_ask_drain(dl_duplex *d) {
+void dl_duplex_ask_drain(dl_duplex_t *d) {
   d->wants_drain = true;
   watch(d);
 }
 
-void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms) {
+void dl_duplex_close_flushed(dl_duplex_t *d, unsigned limit_ms) {
   if (!d || d->is_closing) return;
   if (pending(d) == 0 || d->error) {
     dl_duplex_close(d);
@@ -317,21 +317,21 @@ void dl_duplex_close_flushed(dl_duplex *d, unsigned limit_ms) {
   watch(d);
 }
 
-void dl_duplex_watch_hangup(dl_duplex *d, bool is_on) {
+void dl_duplex_watch_hangup(dl_duplex_t *d, bool is_on) {
   d->wants_hangup = is_on;
   watch(d);
 }
 
-void dl_duplex_watch_break(dl_duplex *d) {
+void dl_duplex_watch_break(dl_duplex_t *d) {
   d->wants_break = true;
   watch(d);
 }
 
 /* ---- for damage on purpose ---- */
 
-void dl_duplex_set_wire(dl_duplex *d, int fd) { d->wire = fd; }
+void dl_duplex_set_wire(dl_duplex_t *d, int fd) { d->wire = fd; }
 
-int dl_duplex_wire(const dl_duplex *d) { return d->wire; }
+int dl_duplex_wire(const dl_duplex_t *d) { return d->wire; }
 
 /* What the other end of `fd` has not taken (a pipe) or not acknowledged (TCP). */
 static bool holds_nothing(int fd, unsigned long question) {
@@ -339,12 +339,12 @@ static bool holds_nothing(int fd, unsigned long question) {
   return ioctl(fd, question, &count) != 0 || count == 0;
 }
 
-bool dl_duplex_is_sent(const dl_duplex *d) {
+bool dl_duplex_is_sent(const dl_duplex_t *d) {
   if (pending(d) > 0 || !holds_nothing(d->wire, SIOCOUTQNSD)) return false;
   return d->wire == d->fd || holds_nothing(d->fd, SIOCOUTQ);
 }
 
-bool dl_duplex_is_delivered(const dl_duplex *d) {
+bool dl_duplex_is_delivered(const dl_duplex_t *d) {
   return pending(d) == 0 && dl_socket_is_delivered(d->fd, d->wire);
 }
 
@@ -352,9 +352,9 @@ bool dl_socket_is_delivered(int fd, int wire) {
   return holds_nothing(fd, SIOCOUTQ) && holds_nothing(wire, SIOCOUTQ);
 }
 
-void dl_duplex_shutdown(dl_duplex *d) { shutdown(d->fd, SHUT_WR); }
+void dl_duplex_shutdown(dl_duplex_t *d) { shutdown(d->fd, SHUT_WR); }
 
-void dl_duplex_reset(dl_duplex *d) { dl_socket_reset(d->wire); }
+void dl_duplex_reset(dl_duplex_t *d) { dl_socket_reset(d->wire); }
 
 void dl_socket_reset(int fd) {
   struct linger now = {.l_onoff = 1, .l_linger = 0};
@@ -364,7 +364,7 @@ void dl_socket_reset(int fd) {
   if (connect(fd, &none, sizeof none) != 0) shutdown(fd, SHUT_RDWR);
 }
 
-bool dl_duplex_fail(dl_duplex *d, int error) {
+bool dl_duplex_fail(dl_duplex_t *d, int error) {
   assert(error != 0);
   if (!d->is_closing) tell_end(d, error);
   return d->is_closing;

@@ -21,22 +21,22 @@
 #define HELD_MAX (4u * 1024 * 1024)
 
 typedef struct {
-  dl_req *req; /* NULL once answered in full */
-  dl_forward_opts o;
-  dl_buf head;
+  dl_req_t *req; /* NULL once answered in full */
+  dl_forward_opts_t o;
+  dl_buf_t head;
   uv_loop_t *loop;
-  dl_duplex *up; /* NULL once it is over, or the relay's after an upgrade */
-  dl_http1 answer;
-  dl_buf held;
+  dl_duplex_t *up; /* NULL once it is over, or the relay's after an upgrade */
+  dl_http1_t answer;
+  dl_buf_t held;
   size_t held_at;
   int attempt;
   bool is_chunked_request, is_upgrade_request;
   bool is_connected, is_body_ended, is_replied, is_broken;
-} forward;
+} forward_t;
 
-static void start_attempt(forward *f);
+static void start_attempt(forward_t *f);
 
-static void free_forward(forward *f) {
+static void free_forward(forward_t *f) {
   dl_duplex_close(f->up);
   if (f->o.on_end != NULL) f->o.on_end(f->o.user);
   dl_buf_clear(&f->head);
@@ -45,14 +45,14 @@ static void free_forward(forward *f) {
   free(f);
 }
 
-static void drop_upstream(forward *f) {
+static void drop_upstream(forward_t *f) {
   dl_duplex_close(f->up);
   f->up = NULL;
 }
 
 /* No answer can come any more. Before the reply: the caller's; after it: the client's connection
  * breaks in the middle, so that it cannot take the part for the whole. */
-static void break_off(forward *f) {
+static void break_off(forward_t *f) {
   drop_upstream(f);
   f->is_broken = true;
   if (f->is_replied) {
@@ -68,7 +68,7 @@ static void break_off(forward *f) {
 /* ---- the answer, towards the client ---- */
 
 static ssize_t on_pull(void *user, char *out, size_t max) {
-  forward *f = user;
+  forward_t *f = user;
   size_t left = f->held.len - f->held_at;
   if (left > 0) {
     if (max > left) max = left;
@@ -91,7 +91,7 @@ static void on_pull_closed(void *user, bool is_complete) {
 }
 
 static void copy_header(void *user, const char *name, const char *value) {
-  forward *f = user;
+  forward_t *f = user;
   bool is_upgrade = f->answer.state == DL_HTTP1_UPGRADE && strcasecmp(name, "Upgrade") == 0;
   if (dl_http1_is_hop_header(name) && !is_upgrade) return;
   if (strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Date") == 0) return;
@@ -102,16 +102,16 @@ static void copy_header(void *user, const char *name, const char *value) {
 
 static void on_relay_over(void *user) { free_forward(user); }
 
-static void on_upgraded(dl_duplex *down, void *user) {
-  forward *f = user;
-  dl_duplex *up = f->up;
-  dl_damage *damage = down != NULL ? dl_req_take_damage(f->req) : NULL;
+static void on_upgraded(dl_duplex_t *down, void *user) {
+  forward_t *f = user;
+  dl_duplex_t *up = f->up;
+  dl_damage_t *damage = down != NULL ? dl_req_take_damage(f->req) : NULL;
   f->req = NULL;
   if (down == NULL || up == NULL) {
     dl_duplex_close(down);
     free_forward(f);
   } else {
-    dl_buf unsent = f->held;
+    dl_buf_t unsent = f->held;
     dl_buf_init(&f->held, HELD_MAX);
     f->up = NULL;
     dl_relay_start(f->loop, up, down, damage, &unsent, on_relay_over, f);
@@ -120,8 +120,8 @@ static void on_upgraded(dl_duplex *down, void *user) {
   free(damage);
 }
 
-static void reply(forward *f) {
-  static const dl_pull_events events = {on_pull, on_pull_closed};
+static void reply(forward_t *f) {
+  static const dl_pull_events_t events = {on_pull, on_pull_closed};
   f->is_replied = true;
   dl_req_on_gone(f->req, NULL, NULL);
   dl_http1_each_header(&f->answer, copy_header, f);
@@ -139,8 +139,8 @@ static void reply(forward *f) {
 
 /* ---- the answer, from upstream ---- */
 
-static void on_up_data(dl_duplex *up, const char *bytes, size_t len, void *user) {
-  forward *f = user;
+static void on_up_data(dl_duplex_t *up, const char *bytes, size_t len, void *user) {
+  forward_t *f = user;
   bool had_head = f->answer.state != DL_HTTP1_HEAD;
   if (f->held_at > f->held.len / 2) {
     dl_buf_consume(&f->held, f->held_at);
@@ -170,8 +170,8 @@ static void on_up_data(dl_duplex *up, const char *bytes, size_t len, void *user)
     reply(f);
 }
 
-static void on_up_end(dl_duplex *up, int error, void *user) {
-  forward *f = user;
+static void on_up_end(dl_duplex_t *up, int error, void *user) {
+  forward_t *f = user;
   (void)up;
   if (!f->is_connected && error != 0) {
     drop_upstream(f);
@@ -189,20 +189,20 @@ static void on_up_end(dl_duplex *up, int error, void *user) {
 
 /* ---- the request, towards upstream ---- */
 
-static void connected(forward *f) {
+static void connected(forward_t *f) {
   f->is_connected = true;
   if (!f->is_body_ended) dl_req_body_resume(f->req);
 }
 
-static void on_up_drain(dl_duplex *up, void *user) {
+static void on_up_drain(dl_duplex_t *up, void *user) {
   (void)up;
   connected(user);
 }
 
-static const dl_duplex_events UPSTREAM = {on_up_data, on_up_end, on_up_drain};
+static const dl_duplex_events_t UPSTREAM = {on_up_data, on_up_end, on_up_drain};
 
-static size_t on_body_data(dl_req *req, const char *bytes, size_t len, void *user) {
-  forward *f = user;
+static size_t on_body_data(dl_req_t *req, const char *bytes, size_t len, void *user) {
+  forward_t *f = user;
   (void)req;
   if (f->up != NULL && (!f->is_connected || dl_duplex_queued(f->up) > DL_DUPLEX_HIGH)) return 0;
   if (f->up == NULL) return len; /* it has answered without reading everything */
@@ -217,8 +217,8 @@ static size_t on_body_data(dl_req *req, const char *bytes, size_t len, void *use
   return len;
 }
 
-static void on_body_end(dl_req *req, bool is_complete, void *user) {
-  forward *f = user;
+static void on_body_end(dl_req_t *req, bool is_complete, void *user) {
+  forward_t *f = user;
   (void)req;
   f->is_body_ended = true;
   if (!is_complete)
@@ -227,12 +227,12 @@ static void on_body_end(dl_req *req, bool is_complete, void *user) {
     dl_duplex_write(f->up, "0\r\n\r\n", 5);
 }
 
-static void on_gone(dl_req *req, void *user) {
+static void on_gone(dl_req_t *req, void *user) {
   (void)req;
   break_off(user);
 }
 
-static void start_attempt(forward *f) {
+static void start_attempt(forward_t *f) {
   bool is_connecting = false;
   int fd = f->o.connect(f->o.user, f->attempt, &is_connecting);
   f->up = fd >= 0 ? dl_duplex_new(f->loop, fd, is_connecting, NULL, NULL) : NULL;
@@ -246,7 +246,7 @@ static void start_attempt(forward *f) {
 }
 
 static void put_header(void *user, const char *name, const char *value) {
-  forward *f = user;
+  forward_t *f = user;
   if (dl_http1_is_hop_header(name) || strcasecmp(name, "Host") == 0 ||
       strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Expect") == 0)
     return;
@@ -257,8 +257,8 @@ static void put_header(void *user, const char *name, const char *value) {
   free(mapped);
 }
 
-static bool build_head(forward *f) {
-  dl_req *req = f->req;
+static bool build_head(forward_t *f) {
+  dl_req_t *req = f->req;
   const char *host = f->o.host != NULL ? f->o.host : dl_req_header(req, "Host");
   const char *upgrade = dl_req_upgrade(req);
   int64_t length = dl_req_content_length(req);
@@ -279,9 +279,9 @@ static bool build_head(forward *f) {
   return dl_buf_puts(&f->head, "\r\n");
 }
 
-void dl_forward(dl_req *req, const dl_forward_opts *opts) {
-  static const dl_body_events events = {on_body_data, on_body_end};
-  forward *f = dl_xcalloc(1, sizeof *f);
+void dl_forward(dl_req_t *req, const dl_forward_opts_t *opts) {
+  static const dl_body_events_t events = {on_body_data, on_body_end};
+  forward_t *f = dl_xcalloc(1, sizeof *f);
   f->req = req;
   f->loop = dl_http_loop(dl_req_server(req));
   f->o = *opts;

@@ -25,15 +25,15 @@ typedef struct {
   char *(*map_header)(void *user, const char *name, const char *value);
   /* The answer's head is known and about to be passed on: add headers with dl_req_add_header.
    * Optional. */
-  void (*on_head)(void *user, dl_req *req, int status);
+  void (*on_head)(void *user, dl_req_t *req, int status);
   /* There was no answer to pass on; reply to `req`. Required. */
-  void (*on_failure)(void *user, dl_req *req);
+  void (*on_failure)(void *user, dl_req_t *req);
   /* The last call of all. Optional. */
   void (*on_end)(void *user);
   void *user;
-} dl_forward_opts;
+} dl_forward_opts_t;
 
 /* From a handler, before anything was done with the request. */
-void dl_forward(dl_req *req, const dl_forward_opts *opts);
+void dl_forward(dl_req_t *req, const dl_forward_opts_t *opts);
 
 #endif

@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
-static void begin(dl_frames *w) {
+static void begin(dl_frames_t *w) {
   w->head_len = 0;
   w->head_need = 2;
   w->is_over = false;
@@ -22,7 +22,7 @@ static unsigned need_of(unsigned char second) {
   return need + ((second & 0x80) ? 4 : 0);
 }
 
-static void read_size(dl_frames *w) {
+static void read_size(dl_frames_t *w) {
   unsigned length = w->head[1] & 127, width = length == 127 ? 8 : length == 126 ? 2 : 0;
   w->size = width > 0 ? 0 : length;
   for (unsigned i = 0; i < width; i++) w->size = w->size << 8 | w->head[2 + i];
@@ -31,9 +31,9 @@ static void read_size(dl_frames *w) {
   w->is_over = w->size == 0;
 }
 
-size_t dl_frames_next(dl_frames *w, const char *bytes, size_t len, dl_frame_piece *out) {
+size_t dl_frames_next(dl_frames_t *w, const char *bytes, size_t len, dl_frame_piece_t *out) {
   assert(len > 0);
-  *out = (dl_frame_piece){.bytes = bytes, .len = len};
+  *out = (dl_frame_piece_t){.bytes = bytes, .len = len};
   if (w->is_lost) return len;
   if (w->is_over || w->head_need == 0) begin(w);
   if (w->head_len < w->head_need) {

@@ -17,7 +17,7 @@ typedef struct {
   uint64_t size, left; /* of its payload; known once the head is whole */
   bool is_over;
   bool is_lost; /* no frame can be that long: there are no borders any more, only bytes */
-} dl_frames;
+} dl_frames_t;
 
 /* Bytes that belong to one frame, and to its head or to its payload. */
 typedef struct {
@@ -25,16 +25,16 @@ typedef struct {
   size_t len;
   bool in_head, begins, ends;
   bool is_head_whole; /* the head ends with this piece, and the frame can be asked for */
-} dl_frame_piece;
+} dl_frame_piece_t;
 
 /* The next piece of `len` > 0 bytes; returns how many it takes, at least one. */
-size_t dl_frames_next(dl_frames *w, const char *bytes, size_t len, dl_frame_piece *out);
+size_t dl_frames_next(dl_frames_t *w, const char *bytes, size_t len, dl_frame_piece_t *out);
 
-static inline bool dl_frames_at_border(const dl_frames *w) {
+static inline bool dl_frames_at_border(const dl_frames_t *w) {
   return !w->is_lost && (w->is_over || w->head_len == 0);
 }
-static inline int dl_frames_opcode(const dl_frames *w) { return w->head[0] & 15; }
-static inline bool dl_frames_is_masked(const dl_frames *w) { return (w->head[1] & 0x80) != 0; }
+static inline int dl_frames_opcode(const dl_frames_t *w) { return w->head[0] & 15; }
+static inline bool dl_frames_is_masked(const dl_frames_t *w) { return (w->head[1] & 0x80) != 0; }
 
 /* Writes the head of an unmasked frame; returns its length. */
 size_t dl_frames_put_head(unsigned char out[DL_FRAME_HEAD_MAX], int first_byte, uint64_t size);

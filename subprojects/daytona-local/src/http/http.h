@@ -28,10 +28,10 @@
 #include "http/damage.h"
 #include "http/url.h"
 
-typedef struct dl_http dl_http;
-typedef struct dl_req dl_req;
+typedef struct dl_http dl_http_t;
+typedef struct dl_req dl_req_t;
 
-typedef void (*dl_http_handler)(dl_req *req, void *user);
+typedef void (*dl_http_handler_cb)(dl_req_t *req, void *user);
 
 typedef struct {
   /* A bound socket (TCP or Unix), taken; it need not be listening. -1: use host and port. */
@@ -40,90 +40,90 @@ typedef struct {
   int port;         /* 0: any free one, see dl_http_port */
   /* PEM texts, copied; NULL: plain HTTP. With a client CA, a client must show a certificate of it. */
   const char *tls_cert_pem, *tls_key_pem, *tls_client_ca_pem;
-  unsigned connection_max;    /* 0: 8192, or what three quarters of the descriptors are enough for */
-  dl_http_handler on_request; /* Required. */
+  unsigned connection_max;       /* 0: 8192, or what three quarters of the descriptors are enough for */
+  dl_http_handler_cb on_request; /* Required. */
   /* True: keep this fresh connection open but never read or answer it. Optional. */
   bool (*on_accept)(void *user);
   /* The answer to a request that the handler got is decided, and its peer is there: its status (0: a reset, or none at
    * all), and how long that took. `req` is borrowed for the call. Optional. */
-  void (*on_decided)(const dl_req *req, int status, uint64_t took_ms, void *user);
+  void (*on_decided)(const dl_req_t *req, int status, uint64_t took_ms, void *user);
   void *user;
-} dl_http_opts;
+} dl_http_opts_t;
 
 /* NULL and *error (yours to free) if it cannot listen. */
-dl_http *dl_http_new(uv_loop_t *loop, const dl_http_opts *opts, char **error);
-int dl_http_port(const dl_http *h);
-uv_loop_t *dl_http_loop(const dl_http *h);
+dl_http_t *dl_http_new(uv_loop_t *loop, const dl_http_opts_t *opts, char **error);
+int dl_http_port(const dl_http_t *h);
+uv_loop_t *dl_http_loop(const dl_http_t *h);
 /* Connections end, streamed bodies and answers are told, then `on_closed` is called. */
-void dl_http_close(dl_http *h, void (*on_closed)(void *user), void *user);
+void dl_http_close(dl_http_t *h, void (*on_closed)(void *user), void *user);
 
 /* ---- what was asked; all borrowed, valid as long as the request ---- */
 
-const char *dl_req_method(const dl_req *req);
+const char *dl_req_method(const dl_req_t *req);
 /* As received: still encoded, query included. */
-const char *dl_req_target(const dl_req *req);
+const char *dl_req_target(const dl_req_t *req);
 /* As received, without the query. */
-const char *dl_req_path(const dl_req *req);
+const char *dl_req_path(const dl_req_t *req);
 /* As received, without the '?'; "" when there is none. */
-const char *dl_req_raw_query(const dl_req *req);
-const dl_query *dl_req_query(dl_req *req);
-const char *dl_req_header(const dl_req *req, const char *name);
-void dl_req_each_header(const dl_req *req, void (*each)(void *user, const char *name, const char *value),
+const char *dl_req_raw_query(const dl_req_t *req);
+const dl_query_t *dl_req_query(dl_req_t *req);
+const char *dl_req_header(const dl_req_t *req, const char *name);
+void dl_req_each_header(const dl_req_t *req, void (*each)(void *user, const char *name, const char *value),
                         void *user);
 /* The protocol that is asked for, or NULL; without its word in Connection the header asks for nothing. */
-const char *dl_req_upgrade(const dl_req *req);
+const char *dl_req_upgrade(const dl_req_t *req);
 /* Declared length, -1 when chunked, 0 when there is no body. */
-int64_t dl_req_content_length(const dl_req *req);
+int64_t dl_req_content_length(const dl_req_t *req);
 /* Address of the peer, "unix" on a Unix socket. */
-const char *dl_req_peer(const dl_req *req);
-dl_http *dl_req_server(const dl_req *req);
+const char *dl_req_peer(const dl_req_t *req);
+dl_http_t *dl_req_server(const dl_req_t *req);
 /* A value of the path template, decoded. NULL when the template has none of that name. */
-const char *dl_req_param(const dl_req *req, const char *name);
+const char *dl_req_param(const dl_req_t *req, const char *name);
 /* The undecoded rest of the path matched by "{name*}", without its leading slash. */
-const char *dl_req_rest(const dl_req *req);
+const char *dl_req_rest(const dl_req_t *req);
 
 /* The handler's own pointer, and how to drop it when the request is over. */
-void dl_req_set_data(dl_req *req, void *data, void (*drop)(void *data));
-void *dl_req_data(const dl_req *req);
+void dl_req_set_data(dl_req_t *req, void *data, void (*drop)(void *data));
+void *dl_req_data(const dl_req_t *req);
 
 /* ---- the request body ---- */
 
-typedef void (*dl_body_cb)(dl_req *req, const char *body, size_t len, void *user);
+typedef void (*dl_body_cb)(dl_req_t *req, const char *body, size_t len, void *user);
 /* Body complete: `body` is NUL-terminated (not counted) and lives as long as the request. When
  * the peer goes away first, or the body passes `max`, the callback does not come and the
  * request answers itself. */
-void dl_req_read_body(dl_req *req, size_t max, dl_body_cb on_body, void *user);
+void dl_req_read_body(dl_req_t *req, size_t max, dl_body_cb on_body, void *user);
 
 typedef struct {
   /* Returns how many bytes were taken; fewer than `len` pauses until dl_req_body_resume. */
-  size_t (*on_data)(dl_req *req, const char *bytes, size_t len, void *user);
+  size_t (*on_data)(dl_req_t *req, const char *bytes, size_t len, void *user);
   /* The body is complete, or (is_complete false) the peer went away in the middle. */
-  void (*on_end)(dl_req *req, bool is_complete, void *user);
-} dl_body_events;
-void dl_req_stream_body(dl_req *req, const dl_body_events *events, void *user);
-void dl_req_body_resume(dl_req *req);
+  void (*on_end)(dl_req_t *req, bool is_complete, void *user);
+} dl_body_events_t;
+void dl_req_stream_body(dl_req_t *req, const dl_body_events_t *events, void *user);
+void dl_req_body_resume(dl_req_t *req);
 
 /* Tell once if the peer goes away before the answer was given. The answer is still due. A peer that only sends no more
  * has not gone: it is asked with an interim answer, so that one that has gone shows. */
-void dl_req_on_gone(dl_req *req, void (*on_gone)(dl_req *req, void *user), void *user);
-bool dl_req_is_gone(const dl_req *req);
+void dl_req_on_gone(dl_req_t *req, void (*on_gone)(dl_req_t *req, void *user), void *user);
+bool dl_req_is_gone(const dl_req_t *req);
 
 /* ---- the answer ---- */
 
 /* For the coming answer; ignored after it. Left out: names that are no token, values with control characters, and
  * what is ours (Connection, Content-Length, Transfer-Encoding, Date). */
-void dl_req_add_header(dl_req *req, const char *name, const char *value);
+void dl_req_add_header(dl_req_t *req, const char *name, const char *value);
 
 /* Forget the headers added so far. */
-void dl_req_clear_headers(dl_req *req);
+void dl_req_clear_headers(dl_req_t *req);
 
-void dl_reply_empty(dl_req *req, int status);
+void dl_reply_empty(dl_req_t *req, int status);
 /* application/json; charset=utf-8. `value` is taken. */
-void dl_reply_json(dl_req *req, int status, json_t *value);
+void dl_reply_json(dl_req_t *req, int status, json_t *value);
 /* text/plain; charset=utf-8. Copied. */
-void dl_reply_text(dl_req *req, int status, const char *text);
+void dl_reply_text(dl_req_t *req, int status, const char *text);
 /* `content_type` NULL: none. Copied. */
-void dl_reply_bytes(dl_req *req, int status, const char *content_type, const void *bytes, size_t len);
+void dl_reply_bytes(dl_req_t *req, int status, const char *content_type, const void *bytes, size_t len);
 
 #define DL_PULL_LATER 0 /* nothing now: dl_reply_wake will be called */
 #define DL_PULL_END (-1)
@@ -133,19 +133,19 @@ typedef struct {
   ssize_t (*pull)(void *user, char *out, size_t max);
   /* Once: all was sent (is_complete) or the connection ended. The request is gone after it. */
   void (*on_close)(void *user, bool is_complete);
-} dl_pull_events;
+} dl_pull_events_t;
 /* `length` -1: unknown, sent chunked. */
-void dl_reply_stream(dl_req *req, int status, int64_t length, const dl_pull_events *events, void *user);
+void dl_reply_stream(dl_req_t *req, int status, int64_t length, const dl_pull_events_t *events, void *user);
 /* The stream has something to pull again. */
-void dl_reply_wake(dl_req *req);
+void dl_reply_wake(dl_req_t *req);
 
 /* 101 with the headers added before (Upgrade among them; Connection is ours). `on_upgraded` gets
  * the connection, or NULL if the peer has gone; the request is over after it. */
-void dl_reply_upgrade(dl_req *req, void (*on_upgraded)(dl_duplex *d, void *user), void *user);
+void dl_reply_upgrade(dl_req_t *req, void (*on_upgraded)(dl_duplex_t *d, void *user), void *user);
 
 /* No answer: break the connection with a reset, or keep it silent until the peer or we give up. */
-void dl_reply_reset(dl_req *req);
-void dl_reply_never(dl_req *req);
+void dl_reply_reset(dl_req_t *req);
+void dl_reply_never(dl_req_t *req);
 
 /* ---- damage on purpose: how the coming answer is sent ---- */
 
@@ -157,20 +157,20 @@ typedef struct {
   int64_t freeze_after;      /* send nothing more after that many body bytes; -1: no */
   int64_t freeze_ms;         /* and go on after that time; -1: never */
   unsigned bytes_per_second; /* 0: no limit */
-} dl_shape;
+} dl_shape_t;
 #define DL_SHAPE_NONE \
-  ((dl_shape){.truncate_after = -1, .short_after = -1, .reset_after = -1, .freeze_after = -1})
-void dl_req_shape(dl_req *req, const dl_shape *shape);
+  ((dl_shape_t){.truncate_after = -1, .short_after = -1, .reset_after = -1, .freeze_after = -1})
+void dl_req_shape(dl_req_t *req, const dl_shape_t *shape);
 
 /* The same for an upgraded connection that is passed on (dl_forward). Copied. */
-void dl_req_set_damage(dl_req *req, const dl_damage *damage);
+void dl_req_set_damage(dl_req_t *req, const dl_damage_t *damage);
 /* Yours to free; NULL when there is none. */
-dl_damage *dl_req_take_damage(dl_req *req);
+dl_damage_t *dl_req_take_damage(dl_req_t *req);
 
 /* Called when the answer was decided, before it is sent; true: it was taken care of (the hook
  * called dl_reply_reset, dl_reply_never or another reply on `req`). Used once; `drop` comes when
  * the request goes, whether or not the hook was used. */
-void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user,
+void dl_req_on_reply(dl_req_t *req, bool (*hook)(dl_req_t *req, void *user), void *user,
                      void (*drop)(void *user));
 
 /* ---- routes ---- */
@@ -180,29 +180,30 @@ typedef struct {
   /* Segments match on the encoded path and are decoded afterwards: "/sandbox/{idOrName}/start". A
    * last segment "{name*}" matches any rest, an empty one included. */
   const char *path;
-  dl_http_handler handler;
+  dl_http_handler_cb handler;
   unsigned flags; /* for the caller's use */
-} dl_route;
+} dl_route_t;
 
 /* The most specific route: literal segments win over parameters, from the left. Sets the
  * request's parameters. NULL: no route; *bad_escape tells when a segment could not be decoded. */
-const dl_route *dl_route_find(dl_req *req, const dl_route *routes, size_t count, const char *path,
-                              bool *bad_escape);
+const dl_route_t *dl_route_find(dl_req_t *req, const dl_route_t *routes, size_t count, const char *path,
+                                bool *bad_escape);
 
 typedef struct {
-  const dl_route *routes;
+  const dl_route_t *routes;
   size_t count;
-} dl_route_table;
+} dl_route_table_t;
 
 /* The rows of several tables as one. */
-typedef struct dl_routes dl_routes;
+typedef struct dl_routes dl_routes_t;
 
 /* Copies the rows, however many there are. NULL and *error (yours to free) when a path has more segments or
  * parameters than a request can have, or when two rows take the same requests. */
-dl_routes *dl_routes_join(const dl_route_table *tables, size_t count, char **error);
+dl_routes_t *dl_routes_join(const dl_route_table_t *tables, size_t count, char **error);
 /* NULL is fine. */
-void dl_routes_free(dl_routes *r);
+void dl_routes_free(dl_routes_t *r);
 /* As dl_route_find, over all rows. */
-const dl_route *dl_routes_find(dl_req *req, const dl_routes *routes, const char *path, bool *bad_escape);
+const dl_route_t *dl_routes_find(dl_req_t *req, const dl_routes_t *routes, const char *path,
+                                 bool *bad_escape);
 
 #endif

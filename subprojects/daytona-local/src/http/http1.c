@@ -32,7 +32,7 @@ enum {
 /* What each chunk may have for its line without counting. */
 #define EXCESS_FREE 16u
 
-void dl_http1_init(dl_http1 *p, bool is_head_request) {
+void dl_http1_init(dl_http1_t *p, bool is_head_request) {
   memset(p, 0, sizeof *p);
   p->is_head_request = is_head_request;
   p->length = -1;
@@ -40,16 +40,16 @@ void dl_http1_init(dl_http1 *p, bool is_head_request) {
   dl_buf_init(&p->head, p->head_max);
 }
 
-void dl_http1_init_request(dl_http1 *p, size_t head_max) {
+void dl_http1_init_request(dl_http1_t *p, size_t head_max) {
   memset(p, 0, sizeof *p);
   p->is_request = true;
   p->head_max = head_max;
   dl_buf_init(&p->head, p->head_max);
 }
 
-void dl_http1_clear(dl_http1 *p) { dl_buf_clear(&p->head); }
+void dl_http1_clear(dl_http1_t *p) { dl_buf_clear(&p->head); }
 
-static void break_off(dl_http1 *p, int refusal, const char *problem) {
+static void break_off(dl_http1_t *p, int refusal, const char *problem) {
   p->state = DL_HTTP1_BROKEN;
   p->refusal = refusal;
   p->problem = problem;
@@ -112,7 +112,7 @@ static bool has_word(const char *list, const char *word) {
 
 /* ---- headers ---- */
 
-void dl_http1_each_header(const dl_http1 *p, void (*each)(void *user, const char *name, const char *value),
+void dl_http1_each_header(const dl_http1_t *p, void (*each)(void *user, const char *name, const char *value),
                           void *user) {
   const char *at = p->head.data + p->headers_at;
   for (size_t i = 0; i < p->header_count; i++) {
@@ -123,7 +123,7 @@ void dl_http1_each_header(const dl_http1 *p, void (*each)(void *user, const char
 }
 
 static void note_answer_header(void *user, const char *name, const char *value) {
-  dl_http1 *p = user;
+  dl_http1_t *p = user;
   int64_t length = -1;
   if (strcasecmp(name, "Content-Length") == 0) {
     if (!parse_length(value, &length) || (p->length >= 0 && p->length != length)) p->state = DL_HTTP1_BROKEN;
@@ -142,14 +142,14 @@ static const char *const SINGLE[] = {
   "Origin", "Expect",         "Upgrade",           "X-Daytona-Preview-Token"};
 
 typedef struct {
-  dl_http1 *parser;
+  dl_http1_t *parser;
   unsigned seen; /* bits, as in SINGLE */
   bool has_length, has_host, names_upgrade;
-} request_headers;
+} request_headers_t;
 
 static void note_request_header(void *user, const char *name, const char *value) {
-  request_headers *h = user;
-  dl_http1 *p = h->parser;
+  request_headers_t *h = user;
+  dl_http1_t *p = h->parser;
   for (size_t i = 0; i < DL_COUNT(SINGLE); i++) {
     if (strcasecmp(name, SINGLE[i]) != 0) continue;
     if (h->seen & 1u << i) break_off(p, 400, "a header that may stand once stands twice");
@@ -177,7 +177,7 @@ static void note_request_header(void *user, const char *name, const char *value)
 /* ---- heads ---- */
 
 /* Moves one header line to `out` as name and value. NULL, or what is wrong with it. */
-static const char *split_header(dl_buf *out, const char *line, size_t len) {
+static const char *split_header(dl_buf_t *out, const char *line, size_t len) {
   const char *colon = memchr(line, ':', len);
   if (line[0] == ' ' || line[0] == '\t') return "a header is folded";
   if (colon == NULL) return "a header has no colon";
@@ -193,8 +193,8 @@ static const char *split_header(dl_buf *out, const char *line, size_t len) {
 }
 
 /* Turns the head into NUL-ended texts. NULL, or what is wrong with it. */
-static const char *split_head(dl_http1 *p) {
-  dl_buf texts;
+static const char *split_head(dl_http1_t *p) {
+  dl_buf_t texts;
   const char *problem = NULL, *line = p->head.data, *end = line + p->head.len;
   dl_buf_init(&texts, p->head_max + 2);
   for (bool is_first = true; problem == NULL; is_first = false) {
@@ -219,7 +219,7 @@ static const char *split_head(dl_http1 *p) {
   return texts.len == 0 ? "there is no first line" : problem;
 }
 
-static void begin_body(dl_http1 *p) {
+static void begin_body(dl_http1_t *p) {
   p->state = DL_HTTP1_BODY;
   p->chunk_state = CHUNK_SIZE;
   if (p->is_chunked) {
@@ -230,7 +230,7 @@ static void begin_body(dl_http1 *p) {
   if (p->left == 0) p->state = DL_HTTP1_DONE;
 }
 
-static void answer_head_complete(dl_http1 *p) {
+static void answer_head_complete(dl_http1_t *p) {
   const char *first = p->head.data;
   if (split_head(p) != NULL || strncmp(p->head.data, "HTTP/1.", 7) != 0 || strlen(p->head.data) < 12 ||
       p->head.data[8] != ' ' || strspn(p->head.data + 9, "0123456789") != 3) {
@@ -264,7 +264,7 @@ static bool is_host(const char *text) {
 }
 
 /* Splits "GET /path HTTP/1.1" in place. */
-static void read_request_line(dl_http1 *p) {
+static void read_request_line(dl_http1_t *p) {
   char *line = p->head.data, *blank = strchr(line, ' '), *target = blank != NULL ? blank + 1 : NULL;
   char *last = target != NULL ? strchr(target, ' ') : NULL;
   if (last == NULL || last == target || strchr(last + 1, ' ') != NULL || strchr(line, '\t') != NULL ||
@@ -288,7 +288,7 @@ static void read_request_line(dl_http1 *p) {
 
 /* Only paths, as this server has no business with other hosts. The absolute form that proxies get must name the
  * same host as the header, and leaves its path. */
-static void read_target(dl_http1 *p) {
+static void read_target(dl_http1_t *p) {
   const char *target = p->target;
   size_t scheme = strncasecmp(target, "http://", 7) == 0    ? 7
                   : strncasecmp(target, "https://", 8) == 0 ? 8
@@ -306,7 +306,7 @@ static void read_target(dl_http1 *p) {
   if (strchr(p->target, '#') != NULL) break_off(p, 400, "the target holds a fragment");
 }
 
-static void request_head_complete(dl_http1 *p) {
+static void request_head_complete(dl_http1_t *p) {
   const char *problem = split_head(p);
   p->state = DL_HTTP1_BODY;
   if (problem != NULL) {
@@ -315,7 +315,7 @@ static void request_head_complete(dl_http1 *p) {
   }
   read_request_line(p);
   if (p->state == DL_HTTP1_BROKEN) return;
-  request_headers h = {.parser = p};
+  request_headers_t h = {.parser = p};
   dl_http1_each_header(p, note_request_header, &h);
   if (p->header_count > DL_HTTP1_HEADERS_MAX) break_off(p, 431, "there are too many headers");
   if (h.has_length && p->is_chunked)
@@ -332,7 +332,7 @@ static void request_head_complete(dl_http1 *p) {
 }
 
 /* A line of the head is whole. True when it was the last one. */
-static bool take_line_end(dl_http1 *p) {
+static bool take_line_end(dl_http1_t *p) {
   const char *end = p->head.data + p->head.len;
   bool has_cr = p->head.len >= 2 && end[-2] == '\r';
   if (p->is_request && !has_cr) {
@@ -350,7 +350,7 @@ static bool take_line_end(dl_http1 *p) {
   return p->head.len > blank ? end[-(ptrdiff_t)blank - 1] == '\n' : p->is_request;
 }
 
-static size_t feed_head(dl_http1 *p, const char *bytes, size_t len) {
+static size_t feed_head(dl_http1_t *p, const char *bytes, size_t len) {
   size_t taken = 0;
   while (taken < len && p->state == DL_HTTP1_HEAD) {
     const char *at = bytes + taken, *stop = memchr(at, '\n', len - taken);
@@ -374,7 +374,7 @@ static size_t feed_head(dl_http1 *p, const char *bytes, size_t len) {
 
 /* ---- what stands between chunks ---- */
 
-static void chunk_size_known(dl_http1 *p) {
+static void chunk_size_known(dl_http1_t *p) {
   p->chunk_state = p->left > 0 ? CHUNK_DATA : TRAILER_START;
   size_t line = p->line_len, free_bytes = EXCESS_FREE + (p->left > 1 << 20 ? 1 << 20 : (size_t)p->left);
   p->excess = p->excess + line > free_bytes ? p->excess + line - free_bytes : 0;
@@ -383,7 +383,7 @@ static void chunk_size_known(dl_http1 *p) {
     break_off(p, 400, "the chunks hold more of lines than of data");
 }
 
-static void feed_chunk_size(dl_http1 *p, char byte) {
+static void feed_chunk_size(dl_http1_t *p, char byte) {
   static const char digits[] = "0123456789abcdef";
   const char *digit = byte != '\0' ? strchr(digits, byte >= 'A' && byte <= 'F' ? byte | 0x20 : byte) : NULL;
   if (digit != NULL && p->digits < CHUNK_DIGITS_MAX) {
@@ -395,7 +395,7 @@ static void feed_chunk_size(dl_http1 *p, char byte) {
 }
 
 /* One byte of a line about a chunk. */
-static void feed_chunk_line(dl_http1 *p, char byte) {
+static void feed_chunk_line(dl_http1_t *p, char byte) {
   bool is_size = p->chunk_state == CHUNK_SIZE && p->digits > 0;
   if (++p->line_len > DL_HTTP1_CHUNK_LINE_MAX)
     break_off(p, 400, "the line of a chunk is too long");
@@ -415,7 +415,7 @@ static void feed_chunk_line(dl_http1 *p, char byte) {
     feed_chunk_size(p, byte);
 }
 
-static void feed_chunk_end(dl_http1 *p, char byte) {
+static void feed_chunk_end(dl_http1_t *p, char byte) {
   if (p->chunk_state == CHUNK_DATA_CR && byte == '\r')
     p->chunk_state = CHUNK_DATA_LF;
   else if (byte == '\n' && (p->chunk_state == CHUNK_DATA_LF || !p->is_request))
@@ -425,7 +425,7 @@ static void feed_chunk_end(dl_http1 *p, char byte) {
 }
 
 /* Trailers are read over: nobody here wants them, and nothing in them may be believed. */
-static void feed_trailer(dl_http1 *p, char byte) {
+static void feed_trailer(dl_http1_t *p, char byte) {
   bool is_start = p->chunk_state == TRAILER_START, is_lf_due = p->chunk_state >= TRAILER_LF;
   if (++p->line_len > DL_HTTP1_TRAILERS_MAX)
     break_off(p, 431, "the trailers are too large");
@@ -445,7 +445,7 @@ static void feed_trailer(dl_http1 *p, char byte) {
     p->chunk_state = TRAILER;
 }
 
-static void feed_chunk_frame(dl_http1 *p, char byte) {
+static void feed_chunk_frame(dl_http1_t *p, char byte) {
   if (p->chunk_state <= CHUNK_SIZE_LF)
     feed_chunk_line(p, byte);
   else if (p->chunk_state <= CHUNK_DATA_LF)
@@ -456,7 +456,7 @@ static void feed_chunk_frame(dl_http1 *p, char byte) {
 
 /* ---- the body ---- */
 
-static size_t feed_data(dl_http1 *p, const char *bytes, size_t len, const char **body, size_t *body_len) {
+static size_t feed_data(dl_http1_t *p, const char *bytes, size_t len, const char **body, size_t *body_len) {
   if (p->left >= 0 && (uint64_t)len > (uint64_t)p->left) len = (size_t)p->left;
   *body = bytes;
   *body_len = len;
@@ -470,7 +470,7 @@ static size_t feed_data(dl_http1 *p, const char *bytes, size_t len, const char *
   return len;
 }
 
-void dl_http1_untake(dl_http1 *p, size_t len) {
+void dl_http1_untake(dl_http1_t *p, size_t len) {
   if (len == 0 || p->left < 0) return;
   assert(p->state == DL_HTTP1_BODY || p->state == DL_HTTP1_DONE);
   p->state = DL_HTTP1_BODY;
@@ -478,7 +478,7 @@ void dl_http1_untake(dl_http1 *p, size_t len) {
   if (p->is_chunked) p->chunk_state = CHUNK_DATA;
 }
 
-size_t dl_http1_feed(dl_http1 *p, const char *bytes, size_t len, const char **body, size_t *body_len) {
+size_t dl_http1_feed(dl_http1_t *p, const char *bytes, size_t len, const char **body, size_t *body_len) {
   *body = NULL;
   *body_len = 0;
   if (len == 0) return 0;
@@ -491,7 +491,7 @@ size_t dl_http1_feed(dl_http1 *p, const char *bytes, size_t len, const char **bo
   return taken;
 }
 
-bool dl_http1_end(dl_http1 *p) {
+bool dl_http1_end(dl_http1_t *p) {
   if (p->state == DL_HTTP1_BODY && !p->is_chunked && p->left < 0) p->state = DL_HTTP1_DONE;
   return p->state == DL_HTTP1_DONE;
 }

@@ -22,15 +22,15 @@ typedef enum {
   DL_HTTP1_DONE,    /* the message is complete; what follows is not part of it */
   DL_HTTP1_UPGRADE, /* an answer of 101: what follows is another protocol */
   DL_HTTP1_BROKEN
-} dl_http1_state;
+} dl_http1_state_t;
 
 typedef struct {
-  dl_http1_state state;
+  dl_http1_state_t state;
   bool is_request, is_head_request, is_chunked;
   int64_t length; /* declared body length, -1: chunked or until the end of the stream */
   /* The lines once the head is complete, each without its end: first line, then name and value of each header, all
    * of them followed by a NUL. */
-  dl_buf head;
+  dl_buf_t head;
   size_t headers_at, header_count;
   size_t head_max;
   bool has_skipped_line, has_first_line;
@@ -47,25 +47,25 @@ typedef struct {
   int64_t left; /* bytes left in it or in the chunk; -1: until the end of the stream */
   int chunk_state;
   size_t digits, line_len, excess;
-} dl_http1;
+} dl_http1_t;
 
-void dl_http1_init(dl_http1 *p, bool is_head_request);
-void dl_http1_init_request(dl_http1 *p, size_t head_max);
-void dl_http1_clear(dl_http1 *p);
+void dl_http1_init(dl_http1_t *p, bool is_head_request);
+void dl_http1_init_request(dl_http1_t *p, size_t head_max);
+void dl_http1_clear(dl_http1_t *p);
 
 /* Takes some of the bytes and returns how many; after each call the state tells what is known.
  * *body and *body_len are set to body bytes among those taken (0 when none). Call again with the
  * rest until all is taken or the state says it is over. Interim answers are skipped. */
-size_t dl_http1_feed(dl_http1 *p, const char *bytes, size_t len, const char **body, size_t *body_len);
+size_t dl_http1_feed(dl_http1_t *p, const char *bytes, size_t len, const char **body, size_t *body_len);
 
 /* The last `len` body bytes were not taken after all, and will be fed again before anything else. */
-void dl_http1_untake(dl_http1 *p, size_t len);
+void dl_http1_untake(dl_http1_t *p, size_t len);
 
 /* The stream ended. True if the answer is complete by that. */
-bool dl_http1_end(dl_http1 *p);
+bool dl_http1_end(dl_http1_t *p);
 
 /* Calls `each` for every header, in order. After the head is complete. */
-void dl_http1_each_header(const dl_http1 *p, void (*each)(void *user, const char *name, const char *value),
+void dl_http1_each_header(const dl_http1_t *p, void (*each)(void *user, const char *name, const char *value),
                           void *user);
 
 /* A header that belongs to one connection and is never passed on. */

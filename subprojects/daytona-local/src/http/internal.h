@@ -20,7 +20,7 @@
 /* What a peer may still send after we have decided to refuse its body; then it gets the answer and the end. */
 #define DL_DRAIN_MAX (64 * 1024 * 1024)
 
-typedef struct dl_conn dl_conn;
+typedef struct dl_conn dl_conn_t;
 
 /* What a connection waits for. All of them but the last have a time limit (server.c). */
 typedef enum {
@@ -32,12 +32,12 @@ typedef enum {
   DL_PHASE_LINGER, /* the client's end after ours */
   DL_PHASE_COUNT,
   DL_PHASE_BUSY = DL_PHASE_COUNT /* us */
-} dl_phase;
+} dl_phase_t;
 
 struct dl_http {
   uv_loop_t *loop;
-  dl_tls *tls; /* NULL: plain HTTP */
-  dl_http_opts opts;
+  dl_tls_t *tls; /* NULL: plain HTTP */
+  dl_http_opts_t opts;
   int listen_fd, port;
   size_t head_max;
   unsigned count, count_max;
@@ -47,12 +47,12 @@ struct dl_http {
   uv_check_t check;
   int open_handles;
   bool is_working, is_closing, is_stopped;
-  bool has_told_accept;           /* that it failed, since the last that worked */
-  dl_list conns;                  /* every connection, also those handed out by an upgrade */
-  dl_list dirty;                  /* those with something to do before the loop sleeps */
-  dl_list phases[DL_PHASE_COUNT]; /* those that wait, the longest first */
-  dl_list silent;                 /* accepted and never served */
-  dl_buf scratch;                 /* what goes out next; empty between calls */
+  bool has_told_accept;             /* that it failed, since the last that worked */
+  dl_list_t conns;                  /* every connection, also those handed out by an upgrade */
+  dl_list_t dirty;                  /* those with something to do before the loop sleeps */
+  dl_list_t phases[DL_PHASE_COUNT]; /* those that wait, the longest first */
+  dl_list_t silent;                 /* accepted and never served */
+  dl_buf_t scratch;                 /* what goes out next; empty between calls */
   char date[40];
   time_t date_at;
   void (*on_closed)(void *user);
@@ -60,17 +60,17 @@ struct dl_http {
 };
 
 struct dl_conn {
-  dl_list link, dirty_link, phase_link;
-  dl_http *server;
-  dl_duplex *stream; /* NULL once it is over */
-  int fd;            /* the stream's; for TLS the plain side */
+  dl_list_t link, dirty_link, phase_link;
+  dl_http_t *server;
+  dl_duplex_t *stream; /* NULL once it is over */
+  int fd;              /* the stream's; for TLS the plain side */
   char peer[64];
-  dl_phase phase;
+  dl_phase_t phase;
   uint64_t deadline, sent_before;
   unsigned depth; /* of our calls on the stack: it is freed when none is left */
-  dl_http1 parser;
-  dl_buf held; /* read, and not for now */
-  dl_req *req; /* NULL between requests */
+  dl_http1_t parser;
+  dl_buf_t held; /* read, and not for now */
+  dl_req_t *req; /* NULL between requests */
   bool is_over, is_upgraded, is_lingering, has_shut_down;
   bool client_ended;  /* it sends nothing more; it may read */
   bool has_probed;    /* whether it does */
@@ -83,7 +83,7 @@ struct dl_conn {
   int64_t body_sent;
 };
 
-typedef enum { DL_BODY_DROP, DL_BODY_BUFFER, DL_BODY_STREAM } dl_body_mode;
+typedef enum { DL_BODY_DROP, DL_BODY_BUFFER, DL_BODY_STREAM } dl_body_mode_t;
 typedef enum {
   DL_ANSWER_NONE,
   DL_ANSWER_BYTES,
@@ -91,28 +91,28 @@ typedef enum {
   DL_ANSWER_UPGRADE,
   DL_ANSWER_RESET,
   DL_ANSWER_NEVER
-} dl_answer_kind;
+} dl_answer_kind_t;
 
 typedef struct {
   const char *name, *value;
-} dl_field;
+} dl_field_t;
 
 typedef struct {
   char *name, *value;
-} dl_header;
+} dl_header_t;
 
 struct dl_req {
-  dl_http *server;
-  dl_conn *conn; /* NULL once the connection is over */
-  dl_buf head;   /* what the texts of the request lie in */
-  dl_field *fields;
+  dl_http_t *server;
+  dl_conn_t *conn; /* NULL once the connection is over */
+  dl_buf_t head;   /* what the texts of the request lie in */
+  dl_field_t *fields;
   size_t field_count;
   int64_t content_length; /* as dl_req_content_length */
   bool is_upgrade;
   const char *method, *target;
   char *path;
   const char *raw_query;
-  dl_query query;
+  dl_query_t query;
   bool has_query;
   char peer[64];
   const char *param_names[DL_PARAMS_MAX];
@@ -124,39 +124,39 @@ struct dl_req {
   void (*drop)(void *data);
 
   bool is_body_done;
-  dl_body_mode body_mode;
-  dl_buf body;
+  dl_body_mode_t body_mode;
+  dl_buf_t body;
   dl_body_cb on_body;
-  dl_body_events body_events;
+  dl_body_events_t body_events;
   void *body_user;
   int64_t dropped;
   bool is_too_large;
 
-  void (*on_gone)(dl_req *req, void *user);
+  void (*on_gone)(dl_req_t *req, void *user);
   void *gone_user;
 
   uint64_t began_ns; /* given to the handler */
   bool is_answered;  /* the handler's duty is done */
-  dl_answer_kind answer;
+  dl_answer_kind_t answer;
   int status;
-  dl_header *headers;
+  dl_header_t *headers;
   size_t header_count;
   char *bytes; /* malloc'ed */
   size_t bytes_len, bytes_at;
   int64_t length;
-  dl_pull_events pull_events;
+  dl_pull_events_t pull_events;
   void *pull_user;
   bool is_pull_open, is_pull_complete;
-  void (*on_upgraded)(dl_duplex *d, void *user);
+  void (*on_upgraded)(dl_duplex_t *d, void *user);
   void *upgrade_user;
   bool is_upgraded;
-  bool (*reply_hook)(dl_req *req, void *user);
+  bool (*reply_hook)(dl_req_t *req, void *user);
   void *hook_user;
   void (*hook_drop)(void *user);
 
-  dl_shape shape;
+  dl_shape_t shape;
   bool is_shaped, is_delay_over, is_thawed;
-  dl_damage *damage;
+  dl_damage_t *damage;
   uv_timer_t *shape_timer;
   int64_t shape_sent, shape_allowance;
   unsigned shape_polls;
@@ -165,59 +165,59 @@ struct dl_req {
 /* ---- server.c ---- */
 
 /* It has something to do before the loop sleeps. */
-void dl_conn_mark(dl_conn *c);
+void dl_conn_mark(dl_conn_t *c);
 /* It waits for that from now on, or still does; with `is_new` its limit begins anew. */
-void dl_http_wait(dl_conn *c, dl_phase phase, bool is_new);
+void dl_http_wait(dl_conn_t *c, dl_phase_t phase, bool is_new);
 
 /* ---- conn.c ---- */
 
 /* `fd` is taken; it counts as one of the server's until it is freed. */
-void dl_conn_new(dl_http *h, int fd, const char *peer);
+void dl_conn_new(dl_http_t *h, int fd, const char *peer);
 /* The end, at once; a request on it hears of it (dl_req_finished). */
-void dl_conn_end(dl_conn *c);
+void dl_conn_end(dl_conn_t *c);
 /* The server's own end: also of a connection that was handed out. */
-void dl_conn_drop(dl_conn *c);
+void dl_conn_drop(dl_conn_t *c);
 /* Whatever can be done now. */
-void dl_conn_work(dl_conn *c);
+void dl_conn_work(dl_conn_t *c);
 /* The limit of the phase has passed. */
-void dl_conn_expire(dl_conn *c);
+void dl_conn_expire(dl_conn_t *c);
 
 /* ---- request.c ---- */
 
 /* Takes the head out of the parser. */
-dl_req *dl_req_new(dl_conn *c);
+dl_req_t *dl_req_new(dl_conn_t *c);
 /* Bytes of the body; returns how many were taken. */
-size_t dl_req_take_body(dl_req *req, const char *bytes, size_t len);
-void dl_req_finish_body(dl_req *req);
+size_t dl_req_take_body(dl_req_t *req, const char *bytes, size_t len);
+void dl_req_finish_body(dl_req_t *req);
 /* Answers 413 if the declared length is past what the handler wants. */
-bool dl_req_refuse_body(dl_req *req);
+bool dl_req_refuse_body(dl_req_t *req);
 /* The connection is over, or the request on it. */
-void dl_req_finished(dl_req *req, bool is_complete);
-void dl_req_maybe_free(dl_req *req);
+void dl_req_finished(dl_req_t *req, bool is_complete);
+void dl_req_maybe_free(dl_req_t *req);
 /* The answer, or its next part, may have become possible. */
-void dl_req_resume(dl_req *req);
+void dl_req_resume(dl_req_t *req);
 /* The client's own socket, beneath TLS; -1 when it has gone. */
-int dl_req_wire(const dl_req *req);
+int dl_req_wire(const dl_req_t *req);
 
 /* ---- reply.c ---- */
 
 const char *dl_http_reason(int status);
 /* The head of the decided answer, with its framing. */
-void dl_reply_put_head(dl_conn *c, dl_buf *out);
+void dl_reply_put_head(dl_conn_t *c, dl_buf_t *out);
 /* The head and body of an answer of our own, for what is no request. */
-void dl_reply_put_refusal(dl_http *h, dl_buf *out, int status, const char *message);
+void dl_reply_put_refusal(dl_http_t *h, dl_buf_t *out, int status, const char *message);
 /* The next bytes of the answer's body, at most `max`; 0 or DL_PULL_*. */
-ssize_t dl_reply_pull(dl_req *req, char *out, size_t max);
+ssize_t dl_reply_pull(dl_req_t *req, char *out, size_t max);
 
 /* ---- shape.c ---- */
 
 /* Bytes that may be sent now, 0 to wait, negative DL_PULL_ABORT. */
-ssize_t dl_shape_allow(dl_req *req, size_t want);
-void dl_shape_count(dl_req *req, size_t sent);
+ssize_t dl_shape_allow(dl_req_t *req, size_t want);
+void dl_shape_count(dl_req_t *req, size_t sent);
 /* True while the answer has to wait. */
-bool dl_shape_holds(dl_req *req);
+bool dl_shape_holds(dl_req_t *req);
 /* Nothing more is sent for now, to whoever is there. */
-bool dl_shape_is_frozen(const dl_req *req);
-void dl_shape_drop(dl_req *req);
+bool dl_shape_is_frozen(const dl_req_t *req);
+void dl_shape_drop(dl_req_t *req);
 
 #endif

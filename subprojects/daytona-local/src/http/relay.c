@@ -10,21 +10,21 @@
 #define FLUSH_LIMIT_MS 5000
 
 typedef struct {
-  dl_duplex *up, *down;
+  dl_duplex_t *up, *down;
   void (*on_over)(void *user);
   void *user;
-} relay;
+} relay_t;
 
-static void end(relay *r) {
+static void end(relay_t *r) {
   dl_duplex_close_flushed(r->down, FLUSH_LIMIT_MS);
   dl_duplex_close_flushed(r->up, FLUSH_LIMIT_MS);
   r->on_over(r->user);
   free(r);
 }
 
-static void on_data(dl_duplex *from, const char *bytes, size_t len, void *user) {
-  relay *r = user;
-  dl_duplex *to = from == r->up ? r->down : r->up;
+static void on_data(dl_duplex_t *from, const char *bytes, size_t len, void *user) {
+  relay_t *r = user;
+  dl_duplex_t *to = from == r->up ? r->down : r->up;
   if (!dl_duplex_write(to, bytes, len)) {
     end(r);
     return;
@@ -32,25 +32,25 @@ static void on_data(dl_duplex *from, const char *bytes, size_t len, void *user) 
   if (dl_duplex_queued(to) > DL_DUPLEX_HIGH) dl_duplex_read_pause(from);
 }
 
-static void on_end(dl_duplex *d, int error, void *user) {
+static void on_end(dl_duplex_t *d, int error, void *user) {
   (void)d, (void)error;
   end(user);
 }
 
-static void on_drain(dl_duplex *to, void *user) {
-  relay *r = user;
+static void on_drain(dl_duplex_t *to, void *user) {
+  relay_t *r = user;
   dl_duplex_read_resume(to == r->up ? r->down : r->up);
 }
 
-void dl_relay_start(uv_loop_t *loop, dl_duplex *up, dl_duplex *down, const dl_damage *damage,
-                    const dl_buf *unsent, void (*on_over)(void *user), void *user) {
-  static const dl_duplex_events events = {on_data, on_end, on_drain};
+void dl_relay_start(uv_loop_t *loop, dl_duplex_t *up, dl_duplex_t *down, const dl_damage_t *damage,
+                    const dl_buf_t *unsent, void (*on_over)(void *user), void *user) {
+  static const dl_duplex_events_t events = {on_data, on_end, on_drain};
   if (damage != NULL) {
     dl_damaged_start(loop, up, down, damage, unsent, on_over, user);
     return;
   }
-  relay *r = dl_xcalloc(1, sizeof *r);
-  *r = (relay){up, down, on_over, user};
+  relay_t *r = dl_xcalloc(1, sizeof *r);
+  *r = (relay_t){up, down, on_over, user};
   dl_duplex_listen(down, &events, r);
   dl_duplex_listen(up, &events, r);
   if (unsent->len > 0) dl_duplex_write(down, unsent->data, unsent->len);

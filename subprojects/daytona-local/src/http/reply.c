@@ -21,13 +21,13 @@ static bool may_add(const char *name, const char *value) {
   return dl_http1_is_token(name) && dl_http1_is_value(value);
 }
 
-void dl_req_add_header(dl_req *req, const char *name, const char *value) {
+void dl_req_add_header(dl_req_t *req, const char *name, const char *value) {
   if (req->is_answered || !may_add(name, value)) return;
   req->headers = dl_xrealloc(req->headers, (req->header_count + 1) * sizeof *req->headers);
-  req->headers[req->header_count++] = (dl_header){dl_xstrdup(name), dl_xstrdup(value)};
+  req->headers[req->header_count++] = (dl_header_t){dl_xstrdup(name), dl_xstrdup(value)};
 }
 
-void dl_req_clear_headers(dl_req *req) {
+void dl_req_clear_headers(dl_req_t *req) {
   for (size_t i = 0; i < req->header_count; i++) {
     free(req->headers[i].name);
     free(req->headers[i].value);
@@ -38,17 +38,18 @@ void dl_req_clear_headers(dl_req *req) {
 }
 
 /* False when a hook has taken the answer over. */
-static bool begin(dl_req *req) {
+static bool begin(dl_req_t *req) {
   assert(!req->is_answered);
-  bool (*hook)(dl_req *, void *) = req->reply_hook;
+  bool (*hook)(dl_req_t *, void *) = req->reply_hook;
   req->reply_hook = NULL;
   if (hook && hook(req, req->hook_user)) return false;
   return true;
 }
 
 /* The answer is decided: `req` may be freed by this call. */
-static void decided(dl_req *req, dl_answer_kind kind, int status) {
-  const dl_http_opts *opts = req->conn ? &req->server->opts : NULL; /* else the server may be gone as well */
+static void decided(dl_req_t *req, dl_answer_kind_t kind, int status) {
+  const dl_http_opts_t *opts =
+    req->conn ? &req->server->opts : NULL; /* else the server may be gone as well */
   req->answer = kind;
   req->status = status;
   req->is_answered = true;
@@ -61,7 +62,7 @@ static void decided(dl_req *req, dl_answer_kind kind, int status) {
     dl_req_resume(req);
 }
 
-void dl_reply_bytes(dl_req *req, int status, const char *content_type, const void *bytes, size_t len) {
+void dl_reply_bytes(dl_req_t *req, int status, const char *content_type, const void *bytes, size_t len) {
   if (!begin(req)) return;
   if (content_type) dl_req_add_header(req, "Content-Type", content_type);
   if (len > 0) req->bytes = dl_xstrndup(bytes, len);
@@ -69,20 +70,20 @@ void dl_reply_bytes(dl_req *req, int status, const char *content_type, const voi
   decided(req, DL_ANSWER_BYTES, status);
 }
 
-void dl_reply_empty(dl_req *req, int status) { dl_reply_bytes(req, status, NULL, "", 0); }
+void dl_reply_empty(dl_req_t *req, int status) { dl_reply_bytes(req, status, NULL, "", 0); }
 
-void dl_reply_text(dl_req *req, int status, const char *text) {
+void dl_reply_text(dl_req_t *req, int status, const char *text) {
   dl_reply_bytes(req, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
-void dl_reply_json(dl_req *req, int status, json_t *value) {
+void dl_reply_json(dl_req_t *req, int status, json_t *value) {
   char *text = dl_json_text(value);
   json_decref(value);
   dl_reply_bytes(req, status, "application/json; charset=utf-8", text, strlen(text));
   free(text);
 }
 
-void dl_reply_stream(dl_req *req, int status, int64_t length, const dl_pull_events *events, void *user) {
+void dl_reply_stream(dl_req_t *req, int status, int64_t length, const dl_pull_events_t *events, void *user) {
   if (!begin(req)) {
     if (events->on_close) events->on_close(user, false);
     return;
@@ -95,9 +96,9 @@ void dl_reply_stream(dl_req *req, int status, int64_t length, const dl_pull_even
   decided(req, DL_ANSWER_PULL, status);
 }
 
-void dl_reply_wake(dl_req *req) { dl_req_resume(req); }
+void dl_reply_wake(dl_req_t *req) { dl_req_resume(req); }
 
-void dl_reply_upgrade(dl_req *req, void (*on_upgraded)(dl_duplex *d, void *user), void *user) {
+void dl_reply_upgrade(dl_req_t *req, void (*on_upgraded)(dl_duplex_t *d, void *user), void *user) {
   if (!begin(req)) {
     on_upgraded(NULL, user);
     return;
@@ -108,18 +109,18 @@ void dl_reply_upgrade(dl_req *req, void (*on_upgraded)(dl_duplex *d, void *user)
   decided(req, DL_ANSWER_UPGRADE, 101);
 }
 
-void dl_reply_reset(dl_req *req) {
+void dl_reply_reset(dl_req_t *req) {
   if (req->conn) dl_socket_reset(dl_req_wire(req));
   req->reply_hook = NULL;
   decided(req, DL_ANSWER_RESET, 0);
 }
 
-void dl_reply_never(dl_req *req) {
+void dl_reply_never(dl_req_t *req) {
   req->reply_hook = NULL;
   decided(req, DL_ANSWER_NEVER, 0);
 }
 
-void dl_req_on_reply(dl_req *req, bool (*hook)(dl_req *req, void *user), void *user,
+void dl_req_on_reply(dl_req_t *req, bool (*hook)(dl_req_t *req, void *user), void *user,
                      void (*drop)(void *user)) {
   assert(!req->hook_drop);
   req->reply_hook = hook;
@@ -193,7 +194,7 @@ const char *dl_http_reason(int status) {
   return "Unknown";
 }
 
-static const char *date(dl_http *h) {
+static const char *date(dl_http_t *h) {
   static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -207,15 +208,15 @@ static const char *date(dl_http *h) {
   return h->date;
 }
 
-static void put_first_lines(dl_http *h, dl_buf *out, int status) {
+static void put_first_lines(dl_http_t *h, dl_buf_t *out, int status) {
   dl_buf_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, dl_http_reason(status), date(h));
 }
 
 static bool status_has_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
 /* What is known of the body's length is said also where no body follows, to a HEAD. */
-static void put_framing(dl_conn *c, dl_buf *out) {
-  const dl_req *req = c->req;
+static void put_framing(dl_conn_t *c, dl_buf_t *out) {
+  const dl_req_t *req = c->req;
   bool is_head = strcmp(req->method, "HEAD") == 0;
   if (!status_has_body(req->status)) return;
   c->has_body = !is_head;
@@ -229,8 +230,8 @@ static void put_framing(dl_conn *c, dl_buf *out) {
   }
 }
 
-void dl_reply_put_head(dl_conn *c, dl_buf *out) {
-  dl_req *req = c->req;
+void dl_reply_put_head(dl_conn_t *c, dl_buf_t *out) {
+  dl_req_t *req = c->req;
   if (req->answer == DL_ANSWER_BYTES) req->length = (int64_t)req->bytes_len;
   if (req->shape.short_after >= 0 && req->length > req->shape.short_after)
     req->length = req->shape.short_after;
@@ -244,7 +245,7 @@ void dl_reply_put_head(dl_conn *c, dl_buf *out) {
     dl_buf_puts(out, c->wants_close ? "Connection: close\r\n\r\n" : "\r\n");
 }
 
-void dl_reply_put_refusal(dl_http *h, dl_buf *out, int status, const char *message) {
+void dl_reply_put_refusal(dl_http_t *h, dl_buf_t *out, int status, const char *message) {
   json_t *body =
     json_pack("{s:i, s:s, s:s}", "statusCode", status, "error", dl_http_reason(status), "message", message);
   char *text = dl_json_text(body);
@@ -259,7 +260,7 @@ void dl_reply_put_refusal(dl_http *h, dl_buf *out, int status, const char *messa
 
 /* ---- the body ---- */
 
-static ssize_t copy_bytes(dl_req *req, char *out, size_t max) {
+static ssize_t copy_bytes(dl_req_t *req, char *out, size_t max) {
   size_t left = req->bytes_len - req->bytes_at;
   if (left == 0) return DL_PULL_END;
   if (max > left) max = left;
@@ -268,7 +269,7 @@ static ssize_t copy_bytes(dl_req *req, char *out, size_t max) {
   return (ssize_t)max;
 }
 
-ssize_t dl_reply_pull(dl_req *req, char *out, size_t max) {
+ssize_t dl_reply_pull(dl_req_t *req, char *out, size_t max) {
   if (req->is_shaped) {
     if (req->shape.short_after >= 0 && req->shape_sent >= req->shape.short_after) return DL_PULL_END;
     ssize_t allowed = dl_shape_allow(req, max);

@@ -12,30 +12,30 @@
 typedef struct {
   const char *at;
   size_t len;
-} span;
+} span_t;
 
 #define SEGMENTS_MAX 16
 
 /* Doubled slashes count as one. -1 when there are too many segments. */
-static int split(const char *path, span *out) {
+static int split(const char *path, span_t *out) {
   int n = 0;
   while (*path) {
     while (*path == '/') path++;
     size_t len = strcspn(path, "/");
     if (len == 0) break;
     if (n == SEGMENTS_MAX) return -1;
-    out[n++] = (span){path, len};
+    out[n++] = (span_t){path, len};
     path += len;
   }
   return n;
 }
 
-static bool is_param(const span *s) { return s->len > 2 && s->at[0] == '{'; }
-static bool is_rest(const span *s) { return is_param(s) && s->at[s->len - 2] == '*'; }
+static bool is_param(const span_t *s) { return s->len > 2 && s->at[0] == '{'; }
+static bool is_rest(const span_t *s) { return is_param(s) && s->at[s->len - 2] == '*'; }
 
 /* One bit per segment, set for a literal, the first segment highest; -1: no match. */
-static long match(const char *pattern, const span *have, int count) {
-  span want[SEGMENTS_MAX];
+static long match(const char *pattern, const span_t *have, int count) {
+  span_t want[SEGMENTS_MAX];
   int n = split(pattern, want);
   long score = 1;
   for (int i = 0; i < n; i++) {
@@ -49,8 +49,8 @@ static long match(const char *pattern, const span *have, int count) {
   return n == count ? score << (SEGMENTS_MAX - n) : -1;
 }
 
-static bool bind_params(dl_req *req, const char *pattern, const span *have, int count) {
-  span want[SEGMENTS_MAX];
+static bool bind_params(dl_req_t *req, const char *pattern, const span_t *have, int count) {
+  span_t want[SEGMENTS_MAX];
   int n = split(pattern, want);
   for (int i = 0; i < n; i++) {
     if (is_rest(&want[i])) {
@@ -68,10 +68,10 @@ static bool bind_params(dl_req *req, const char *pattern, const span *have, int 
   return true;
 }
 
-const dl_route *dl_route_find(dl_req *req, const dl_route *routes, size_t count, const char *path,
-                              bool *bad_escape) {
-  span have[SEGMENTS_MAX];
-  const dl_route *best = NULL;
+const dl_route_t *dl_route_find(dl_req_t *req, const dl_route_t *routes, size_t count, const char *path,
+                                bool *bad_escape) {
+  span_t have[SEGMENTS_MAX];
+  const dl_route_t *best = NULL;
   long best_score = -1;
   *bad_escape = false;
   int n = split(path, have);
@@ -96,12 +96,12 @@ const dl_route *dl_route_find(dl_req *req, const dl_route *routes, size_t count,
 
 struct dl_routes {
   size_t count;
-  dl_route rows[];
+  dl_route_t rows[];
 };
 
 /* Both take some request, and neither path is more specific than the other. */
-static bool is_same(const dl_route *a, const dl_route *b) {
-  span x[SEGMENTS_MAX], y[SEGMENTS_MAX];
+static bool is_same(const dl_route_t *a, const dl_route_t *b) {
+  span_t x[SEGMENTS_MAX], y[SEGMENTS_MAX];
   bool is_any = strcmp(a->method, "*") == 0 || strcmp(b->method, "*") == 0;
   if (!is_any && strcmp(a->method, b->method) != 0) return false;
   int n = split(a->path, x);
@@ -114,8 +114,8 @@ static bool is_same(const dl_route *a, const dl_route *b) {
   return true;
 }
 
-static char *check_row(const dl_routes *r, const dl_route *row) {
-  span segments[SEGMENTS_MAX];
+static char *check_row(const dl_routes_t *r, const dl_route_t *row) {
+  span_t segments[SEGMENTS_MAX];
   int n = split(row->path, segments), params = 0;
   for (int i = 0; i < n; i++) params += is_param(&segments[i]) && !is_rest(&segments[i]);
   if (n < 0 || params > DL_PARAMS_MAX)
@@ -127,10 +127,10 @@ static char *check_row(const dl_routes *r, const dl_route *row) {
   return NULL;
 }
 
-dl_routes *dl_routes_join(const dl_route_table *tables, size_t count, char **error) {
+dl_routes_t *dl_routes_join(const dl_route_table_t *tables, size_t count, char **error) {
   size_t total = 0;
   for (size_t i = 0; i < count; i++) total += tables[i].count;
-  dl_routes *r = dl_xcalloc(1, sizeof *r + total * sizeof *r->rows);
+  dl_routes_t *r = dl_xcalloc(1, sizeof *r + total * sizeof *r->rows);
   for (size_t i = 0; i < count; i++) {
     for (size_t j = 0; j < tables[i].count; j++) {
       char *problem = check_row(r, &tables[i].routes[j]);
@@ -146,8 +146,9 @@ dl_routes *dl_routes_join(const dl_route_table *tables, size_t count, char **err
   return r;
 }
 
-void dl_routes_free(dl_routes *r) { free(r); }
+void dl_routes_free(dl_routes_t *r) { free(r); }
 
-const dl_route *dl_routes_find(dl_req *req, const dl_routes *routes, const char *path, bool *bad_escape) {
+const dl_route_t *dl_routes_find(dl_req_t *req, const dl_routes_t *routes, const char *path,
+                                 bool *bad_escape) {
   return dl_route_find(req, routes->rows, routes->count, path, bad_escape);
 }

@@ -44,30 +44,30 @@ static const unsigned limits_ms[DL_PHASE_COUNT] = {
 };
 
 typedef struct {
-  dl_list link;
+  dl_list_t link;
   int fd;
-} silent_socket;
+} silent_socket_t;
 
-static void stop(dl_http *h);
+static void stop(dl_http_t *h);
 
 /* ---- work ---- */
 
-void dl_conn_mark(dl_conn *c) {
+void dl_conn_mark(dl_conn_t *c) {
   if (c->is_over || c->is_upgraded || !dl_list_empty(&c->dirty_link)) return;
   dl_list_push(&c->server->dirty, &c->dirty_link);
 }
 
 static void on_work_timer(uv_timer_t *timer) { (void)timer; }
 
-static void work(dl_http *h) {
+static void work(dl_http_t *h) {
   if (h->is_working || h->is_stopped) return;
   h->is_working = true;
   for (int i = 0; i < ROUNDS_PER_TURN && !dl_list_empty(&h->dirty) && !h->is_closing; i++) {
-    dl_list now;
+    dl_list_t now;
     dl_list_init(&now);
     dl_list_splice(&now, &h->dirty);
     while (!dl_list_empty(&now)) {
-      dl_conn *c = DL_CONTAINER(now.next, dl_conn, dirty_link);
+      dl_conn_t *c = DL_CONTAINER(now.next, dl_conn_t, dirty_link);
       dl_list_unlink(&c->dirty_link);
       dl_conn_work(c);
     }
@@ -79,23 +79,23 @@ static void work(dl_http *h) {
     uv_timer_start(&h->work_timer, on_work_timer, 0, 0);
 }
 
-static void on_prepare(uv_prepare_t *p) { work(DL_CONTAINER(p, dl_http, prepare)); }
-static void on_check(uv_check_t *c) { work(DL_CONTAINER(c, dl_http, check)); }
+static void on_prepare(uv_prepare_t *p) { work(DL_CONTAINER(p, dl_http_t, prepare)); }
+static void on_check(uv_check_t *c) { work(DL_CONTAINER(c, dl_http_t, check)); }
 
 /* ---- time limits ---- */
 
 static void on_limit(uv_timer_t *timer);
 
 /* The timer goes off no later than that. */
-static void look_again(dl_http *h, uint64_t deadline) {
+static void look_again(dl_http_t *h, uint64_t deadline) {
   uint64_t now = uv_now(h->loop), due = deadline > now ? deadline - now : 0;
   if (uv_is_active((uv_handle_t *)&h->limit_timer) && uv_timer_get_due_in(&h->limit_timer) <= due) return;
   uv_timer_start(&h->limit_timer, on_limit, due, 0);
 }
 
-void dl_http_wait(dl_conn *c, dl_phase phase, bool is_new) {
+void dl_http_wait(dl_conn_t *c, dl_phase_t phase, bool is_new) {
   if (c->is_over || (c->phase == phase && !is_new)) return;
-  dl_http *h = c->server;
+  dl_http_t *h = c->server;
   dl_list_unlink(&c->phase_link);
   c->phase = phase;
   if (phase == DL_PHASE_BUSY) return;
@@ -106,12 +106,12 @@ void dl_http_wait(dl_conn *c, dl_phase phase, bool is_new) {
 }
 
 static void on_limit(uv_timer_t *timer) {
-  dl_http *h = timer->data;
+  dl_http_t *h = timer->data;
   uint64_t now = uv_now(h->loop);
   for (int phase = 0; phase < DL_PHASE_COUNT; phase++) {
-    dl_list *list = &h->phases[phase];
+    dl_list_t *list = &h->phases[phase];
     while (!dl_list_empty(list)) {
-      dl_conn *c = DL_CONTAINER(list->next, dl_conn, phase_link);
+      dl_conn_t *c = DL_CONTAINER(list->next, dl_conn_t, phase_link);
       if (c->deadline > now) {
         look_again(h, c->deadline);
         break;
@@ -125,17 +125,17 @@ static void on_limit(uv_timer_t *timer) {
 /* ---- room ---- */
 
 /* Whoever has waited longest in that phase, if for as long as that. */
-static dl_conn *find_waiting(dl_http *h, dl_phase phase, unsigned for_ms) {
-  dl_list *list = &h->phases[phase];
+static dl_conn_t *find_waiting(dl_http_t *h, dl_phase_t phase, unsigned for_ms) {
+  dl_list_t *list = &h->phases[phase];
   if (dl_list_empty(list)) return NULL;
-  dl_conn *c = DL_CONTAINER(list->next, dl_conn, phase_link);
+  dl_conn_t *c = DL_CONTAINER(list->next, dl_conn_t, phase_link);
   uint64_t since = c->deadline - limits_ms[phase];
   return since + for_ms <= uv_now(h->loop) ? c : NULL;
 }
 
 /* A client that has taken nothing of its answer for a while. */
-static dl_conn *find_stuck(dl_http *h, unsigned for_ms) {
-  for (dl_conn *c; (c = find_waiting(h, DL_PHASE_ANSWER, for_ms)) != NULL;) {
+static dl_conn_t *find_stuck(dl_http_t *h, unsigned for_ms) {
+  for (dl_conn_t *c; (c = find_waiting(h, DL_PHASE_ANSWER, for_ms)) != NULL;) {
     if (dl_duplex_sent(c->stream) == c->sent_before) return c;
     dl_http_wait(c, DL_PHASE_ANSWER, true);
   }
@@ -143,15 +143,15 @@ static dl_conn *find_stuck(dl_http *h, unsigned for_ms) {
 }
 
 /* False when everybody is at work. Newcomers get the time that a request takes to come before they go themselves. */
-static bool make_room(dl_http *h) {
+static bool make_room(dl_http_t *h) {
   static const struct {
-    dl_phase phase;
+    dl_phase_t phase;
     unsigned for_ms;
   } order[] = {
     {DL_PHASE_LINGER, 0},    {DL_PHASE_HEAD, 1000}, {DL_PHASE_DRAIN, 1000}, {DL_PHASE_IDLE, 5000},
     {DL_PHASE_ANSWER, 5000}, {DL_PHASE_HEAD, 0},    {DL_PHASE_DRAIN, 0},    {DL_PHASE_IDLE, 0},
   };
-  dl_conn *found = NULL;
+  dl_conn_t *found = NULL;
   for (size_t i = 0; i < DL_COUNT(order) && found == NULL; i++)
     found = order[i].phase == DL_PHASE_ANSWER ? find_stuck(h, order[i].for_ms)
                                               : find_waiting(h, order[i].phase, order[i].for_ms);
@@ -161,7 +161,7 @@ static bool make_room(dl_http *h) {
 
 /* As many as there are descriptors for, with some left for sandboxes. A client of the server costs two, as most have
  * a connection to a sandbox, and four with TLS. */
-static unsigned room_for(const dl_http *h, bool is_unix) {
+static unsigned room_for(const dl_http_t *h, bool is_unix) {
   struct rlimit files;
   if (h->opts.connection_max > 0) return h->opts.connection_max;
   if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return CONNECTIONS_MAX;
@@ -177,13 +177,13 @@ static unsigned room_for(const dl_http *h, bool is_unix) {
 static void on_listen(uv_poll_t *poll, int status, int events);
 
 static void on_accept_rested(uv_timer_t *timer) {
-  dl_http *h = timer->data;
+  dl_http_t *h = timer->data;
   uv_poll_start(&h->listen_poll, UV_READABLE, on_listen);
 }
 
 /* No room, descriptors or memory: the client stays in the queue and the socket stays readable, so
  * asking again at once would keep us busy with nothing else. */
-static void rest_accepting(dl_http *h, const char *why) {
+static void rest_accepting(dl_http_t *h, const char *why) {
   if (!h->has_told_accept) dl_warn("cannot accept: %s", why);
   h->has_told_accept = true;
   uv_poll_stop(&h->listen_poll);
@@ -210,10 +210,10 @@ static void set_options(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &steps, sizeof steps);
 }
 
-static void take(dl_http *h, int fd, const struct sockaddr_storage *addr) {
+static void take(dl_http_t *h, int fd, const struct sockaddr_storage *addr) {
   char peer[64] = "unix";
   if (h->opts.on_accept && h->opts.on_accept(h->opts.user)) {
-    silent_socket *s = dl_xcalloc(1, sizeof *s);
+    silent_socket_t *s = dl_xcalloc(1, sizeof *s);
     s->fd = fd;
     dl_list_push(&h->silent, &s->link);
     return;
@@ -224,14 +224,14 @@ static void take(dl_http *h, int fd, const struct sockaddr_storage *addr) {
   if (fd >= 0) dl_conn_new(h, fd, peer);
 }
 
-static bool is_somebody_waiting(const dl_http *h) {
+static bool is_somebody_waiting(const dl_http_t *h) {
   struct pollfd p = {.fd = h->listen_fd, .events = POLLIN};
   return poll(&p, 1, 0) > 0;
 }
 
 static void on_listen(uv_poll_t *poll, int status, int events) {
   (void)events;
-  dl_http *h = DL_CONTAINER(poll, dl_http, listen_poll);
+  dl_http_t *h = DL_CONTAINER(poll, dl_http_t, listen_poll);
   if (status < 0) return;
   /* Of a few places, not all are taken anew before those who took them were heard. */
   unsigned most = h->count_max / 4 < ACCEPTS_PER_TURN ? h->count_max / 4 + 1 : ACCEPTS_PER_TURN;
@@ -259,7 +259,7 @@ static void on_listen(uv_poll_t *poll, int status, int events) {
 
 /* ---- start ---- */
 
-static int listen_on(const dl_http_opts *opts, char **error) {
+static int listen_on(const dl_http_opts_t *opts, char **error) {
   int fd = opts->listen_fd;
   if (fd < 0) {
     struct sockaddr_storage addr = {0};
@@ -305,7 +305,7 @@ static int port_of(int fd) {
   return 0;
 }
 
-static void start_watching(dl_http *h) {
+static void start_watching(dl_http_t *h) {
   uv_poll_init(h->loop, &h->listen_poll, h->listen_fd);
   uv_poll_start(&h->listen_poll, UV_READABLE, on_listen);
   uv_timer_init(h->loop, &h->work_timer);
@@ -325,9 +325,9 @@ static bool is_unix_socket(int fd) {
   return getsockname(fd, (struct sockaddr *)&addr, &len) == 0 && addr.ss_family == AF_UNIX;
 }
 
-dl_http *dl_http_new(uv_loop_t *loop, const dl_http_opts *opts, char **error) {
+dl_http_t *dl_http_new(uv_loop_t *loop, const dl_http_opts_t *opts, char **error) {
   assert(opts->on_request);
-  dl_http *h = dl_xcalloc(1, sizeof *h);
+  dl_http_t *h = dl_xcalloc(1, sizeof *h);
   h->loop = loop;
   h->opts = *opts;
   h->opts.tls_cert_pem = h->opts.tls_key_pem = h->opts.tls_client_ca_pem = NULL;
@@ -357,13 +357,13 @@ out:
   return NULL;
 }
 
-int dl_http_port(const dl_http *h) { return h->port; }
-uv_loop_t *dl_http_loop(const dl_http *h) { return h->loop; }
+int dl_http_port(const dl_http_t *h) { return h->port; }
+uv_loop_t *dl_http_loop(const dl_http_t *h) { return h->loop; }
 
 /* ---- end ---- */
 
 static void on_part_closed(void *server) {
-  dl_http *h = server;
+  dl_http_t *h = server;
   if (--h->open_handles > 0) return;
   void (*on_closed)(void *) = h->on_closed;
   void *user = h->closed_user;
@@ -375,15 +375,15 @@ static void on_part_closed(void *server) {
 
 static void on_handle_closed(uv_handle_t *handle) { on_part_closed(handle->data); }
 
-static void close_silent(dl_http *h) {
+static void close_silent(dl_http_t *h) {
   DL_LIST_EACH_SAFE(&h->silent, node, after) {
-    silent_socket *s = DL_CONTAINER(node, silent_socket, link);
+    silent_socket_t *s = DL_CONTAINER(node, silent_socket_t, link);
     close(s->fd);
     free(s);
   }
 }
 
-static void stop(dl_http *h) {
+static void stop(dl_http_t *h) {
   if (h->is_stopped) return;
   h->is_stopped = true;
   uv_handle_t *const handles[] = {(uv_handle_t *)&h->listen_poll, (uv_handle_t *)&h->work_timer,
@@ -396,14 +396,14 @@ static void stop(dl_http *h) {
   close(h->listen_fd);
   close_silent(h);
   /* Each call takes at least one off the list, and the callbacks it invokes may end others. */
-  while (!dl_list_empty(&h->conns)) dl_conn_drop(DL_CONTAINER(h->conns.next, dl_conn, link));
+  while (!dl_list_empty(&h->conns)) dl_conn_drop(DL_CONTAINER(h->conns.next, dl_conn_t, link));
   if (h->tls) {
     h->open_handles++;
     dl_tls_close(h->tls, on_part_closed, h);
   }
 }
 
-void dl_http_close(dl_http *h, void (*on_closed)(void *user), void *user) {
+void dl_http_close(dl_http_t *h, void (*on_closed)(void *user), void *user) {
   if (h->is_closing) return;
   h->is_closing = true;
   h->on_closed = on_closed;

@@ -29,7 +29,7 @@ struct dl_tls {
   uv_loop_t *loop;
   gnutls_certificate_credentials_t credentials;
   bool wants_client_certificate, is_closing;
-  dl_list connections;
+  dl_list_t connections;
   struct connection **by_plain; /* indexed by descriptor */
   size_t by_plain_count, alive;
   void (*on_closed)(void *user);
@@ -40,28 +40,28 @@ struct dl_tls {
 typedef struct {
   char *bytes;
   size_t at, len;
-} held;
+} held_t;
 
 typedef struct connection {
-  dl_list link;
-  dl_tls *tls;
+  dl_list_t link;
+  dl_tls_t *tls;
   gnutls_session_t session;
   uv_poll_t outer, inner;
   uv_timer_t limit;
   int open_handles, outer_fd, inner_fd, plain_fd, outer_watch, inner_watch;
-  held to_inner, to_client; /* of the latter the library may have encrypted a part */
-  bool is_ready;            /* the handshake is done */
+  held_t to_inner, to_client; /* of the latter the library may have encrypted a part */
+  bool is_ready;              /* the handshake is done */
   bool is_refused;
   bool client_hung_up, inner_hung_up; /* no more will come; what is on its way is still to be read */
   bool is_cut_off; /* the client's bytes ended, not necessarily with the word of TLS for it */
   bool client_ended, inner_ended, has_said_bye, is_over;
-} connection;
+} connection_t;
 
 static char block[BLOCK]; /* one loop; bytes do not stay in it */
 
 /* ---- the end ---- */
 
-static void maybe_free_tls(dl_tls *t) {
+static void maybe_free_tls(dl_tls_t *t) {
   if (!t->is_closing || t->alive > 0) return;
   gnutls_certificate_free_credentials(t->credentials);
   free(t->by_plain);
@@ -72,9 +72,9 @@ static void maybe_free_tls(dl_tls *t) {
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
-  connection *c = handle->data;
+  connection_t *c = handle->data;
   if (--c->open_handles > 0) return;
-  dl_tls *t = c->tls;
+  dl_tls_t *t = c->tls;
   gnutls_deinit(c->session);
   free(c->to_inner.bytes);
   free(c->to_client.bytes);
@@ -83,7 +83,7 @@ static void on_handle_closed(uv_handle_t *handle) {
   maybe_free_tls(t);
 }
 
-static void end(connection *c) {
+static void end(connection_t *c) {
   if (c->is_over) return;
   c->is_over = true;
   dl_list_unlink(&c->link);
@@ -99,7 +99,7 @@ static void end(connection *c) {
 
 static void on_limit(uv_timer_t *timer) { end(timer->data); }
 
-static void refuse(connection *c, int why) {
+static void refuse(connection_t *c, int why) {
   dl_debug("tls: %s", gnutls_strerror_name(why));
   /* As far as it goes at once. For no certificate the library has a word in TLS 1.3 only. */
   if (why == GNUTLS_E_NO_CERTIFICATE_FOUND)
@@ -112,7 +112,7 @@ static void refuse(connection *c, int why) {
   uv_timer_start(&c->limit, on_limit, LINGER_MS, 0);
 }
 
-static void drop_what_comes(connection *c) {
+static void drop_what_comes(connection_t *c) {
   for (int i = 0; i < ROUNDS; i++) {
     ssize_t got = recv(c->outer_fd, block, sizeof block, MSG_DONTWAIT);
     if (got > 0 || (got < 0 && errno == EINTR)) continue;
@@ -123,17 +123,17 @@ static void drop_what_comes(connection *c) {
 
 /* ---- what is held ---- */
 
-static void hold(held *h, const char *bytes, size_t len) {
+static void hold(held_t *h, const char *bytes, size_t len) {
   if (len == 0) return;
-  *h = (held){.bytes = dl_xmalloc(len), .len = len};
+  *h = (held_t){.bytes = dl_xmalloc(len), .len = len};
   memcpy(h->bytes, bytes, len);
 }
 
-static void let_go(held *h, size_t count) {
+static void let_go(held_t *h, size_t count) {
   h->at += count;
   if (h->at < h->len) return;
   free(h->bytes);
-  *h = (held){0};
+  *h = (held_t){0};
 }
 
 /* ---- towards the daemon ---- */
@@ -141,7 +141,7 @@ static void let_go(held *h, size_t count) {
 /* The library may not see an end without the word of TLS for it: it would write nothing any more, and clients that
  * only send no more want their answer. */
 static ssize_t pull(gnutls_transport_ptr_t user, void *out, size_t max) {
-  connection *c = user;
+  connection_t *c = user;
   ssize_t got = recv(c->outer_fd, out, max, MSG_DONTWAIT);
   if (got != 0) {
     if (got < 0) gnutls_transport_set_errno(c->session, errno);
@@ -153,7 +153,7 @@ static ssize_t pull(gnutls_transport_ptr_t user, void *out, size_t max) {
 }
 
 /* Returns how much it takes now. */
-static size_t send_inner(connection *c, const char *bytes, size_t len) {
+static size_t send_inner(connection_t *c, const char *bytes, size_t len) {
   size_t taken = 0;
   while (taken < len) {
     ssize_t sent = send(c->inner_fd, bytes + taken, len - taken, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -165,8 +165,8 @@ static size_t send_inner(connection *c, const char *bytes, size_t len) {
   return taken;
 }
 
-static void decrypt(connection *c) {
-  held *h = &c->to_inner;
+static void decrypt(connection_t *c) {
+  held_t *h = &c->to_inner;
   if (h->bytes != NULL) let_go(h, send_inner(c, h->bytes + h->at, h->len - h->at));
   for (int i = 0; !c->client_ended && h->bytes == NULL; i++) {
     /* What the library has read already shows on no socket. */
@@ -193,7 +193,7 @@ static void decrypt(connection *c) {
 
 /* ---- towards the client ---- */
 
-static void say_bye(connection *c) {
+static void say_bye(connection_t *c) {
   if (gnutls_bye(c->session, GNUTLS_SHUT_WR) == GNUTLS_E_AGAIN) return;
   c->has_said_bye = true;
   if (c->client_ended) {
@@ -205,7 +205,7 @@ static void say_bye(connection *c) {
 }
 
 /* Returns how much the client takes now, in as many records as it takes. The rest must be offered again as it is. */
-static size_t send_client(connection *c, const char *bytes, size_t len) {
+static size_t send_client(connection_t *c, const char *bytes, size_t len) {
   size_t taken = 0, max = gnutls_record_get_max_size(c->session); /* with TLS 1.2 the library forgets it */
   while (taken < len) {
     ssize_t sent = gnutls_record_send(c->session, bytes + taken, len - taken < max ? len - taken : max);
@@ -220,8 +220,8 @@ static size_t send_client(connection *c, const char *bytes, size_t len) {
   return taken;
 }
 
-static void encrypt(connection *c) {
-  held *h = &c->to_client;
+static void encrypt(connection_t *c) {
+  held_t *h = &c->to_client;
   if (h->bytes != NULL) let_go(h, send_client(c, h->bytes + h->at, h->len - h->at));
   for (int i = 0; i < ROUNDS && !c->is_over && !c->inner_ended && h->bytes == NULL; i++) {
     ssize_t got = recv(c->inner_fd, block, sizeof block, MSG_DONTWAIT);
@@ -251,7 +251,7 @@ static void set_watch(uv_poll_t *poll, int *have, int want, uv_poll_cb cb) {
     uv_poll_stop(poll);
 }
 
-static void watch(connection *c) {
+static void watch(connection_t *c) {
   if (c->is_over) return;
   int outer = c->client_hung_up ? 0 : UV_DISCONNECT, inner = c->inner_hung_up ? 0 : UV_DISCONNECT;
   if (c->is_refused) {
@@ -269,7 +269,7 @@ static void watch(connection *c) {
   set_watch(&c->inner, &c->inner_watch, inner, on_inner);
 }
 
-static void shake_hands(connection *c) {
+static void shake_hands(connection_t *c) {
   int rc;
   do rc = gnutls_handshake(c->session);
   while (rc == GNUTLS_E_INTERRUPTED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED);
@@ -280,7 +280,7 @@ static void shake_hands(connection *c) {
     end(c);
 }
 
-static void advance(connection *c) {
+static void advance(connection_t *c) {
   if (!c->is_ready) shake_hands(c);
   if (c->is_ready) decrypt(c);
   if (c->is_ready && !c->is_over && !c->is_refused) encrypt(c);
@@ -288,7 +288,7 @@ static void advance(connection *c) {
 }
 
 static void on_outer(uv_poll_t *poll, int status, int events) {
-  connection *c = poll->data;
+  connection_t *c = poll->data;
   if (events & UV_DISCONNECT) c->client_hung_up = true;
   if (status < 0) c->outer_watch = 0; /* libuv has stopped it; the socket itself says what is wrong */
   int error = 0;
@@ -303,7 +303,7 @@ static void on_outer(uv_poll_t *poll, int status, int events) {
 }
 
 static void on_inner(uv_poll_t *poll, int status, int events) {
-  connection *c = poll->data;
+  connection_t *c = poll->data;
   if (status < 0) c->inner_watch = 0;
   if (!c->is_ready) {
     end(c); /* the daemon has lost patience before there was a request */
@@ -325,7 +325,7 @@ static int verify_client(gnutls_session_t session) {
   return status == 0 ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
 }
 
-static int open_session(connection *c) {
+static int open_session(connection_t *c) {
   static const gnutls_datum_t protocols[] = {{(unsigned char *)"http/1.1", 8}};
   int rc = gnutls_init(&c->session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
   if (rc != 0) return rc;
@@ -340,7 +340,7 @@ static int open_session(connection *c) {
   return 0;
 }
 
-static void remember(dl_tls *t, connection *c) {
+static void remember(dl_tls_t *t, connection_t *c) {
   size_t need = (size_t)c->plain_fd + 1;
   if (need > t->by_plain_count) {
     t->by_plain = dl_xrealloc(t->by_plain, 2 * need * sizeof *t->by_plain);
@@ -350,14 +350,14 @@ static void remember(dl_tls *t, connection *c) {
   t->by_plain[c->plain_fd] = c;
 }
 
-int dl_tls_accept(dl_tls *t, int fd) {
+int dl_tls_accept(dl_tls_t *t, int fd) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) {
     close(fd);
     return -1;
   }
-  connection *c = dl_xcalloc(1, sizeof *c);
-  *c = (connection){.tls = t, .outer_fd = fd, .inner_fd = pair[0], .plain_fd = pair[1]};
+  connection_t *c = dl_xcalloc(1, sizeof *c);
+  *c = (connection_t){.tls = t, .outer_fd = fd, .inner_fd = pair[0], .plain_fd = pair[1]};
   if (open_session(c) != 0) {
     close(fd);
     close(pair[0]);
@@ -377,16 +377,16 @@ int dl_tls_accept(dl_tls *t, int fd) {
   return pair[1];
 }
 
-int dl_tls_wire(const dl_tls *t, int plain_fd) {
+int dl_tls_wire(const dl_tls_t *t, int plain_fd) {
   if (t == NULL || plain_fd < 0 || (size_t)plain_fd >= t->by_plain_count || t->by_plain[plain_fd] == NULL)
     return -1;
   return t->by_plain[plain_fd]->outer_fd;
 }
 
-dl_tls *dl_tls_new(uv_loop_t *loop, const char *cert_pem, const char *key_pem, const char *client_ca_pem) {
+dl_tls_t *dl_tls_new(uv_loop_t *loop, const char *cert_pem, const char *key_pem, const char *client_ca_pem) {
   gnutls_datum_t cert = {(unsigned char *)cert_pem, (unsigned)strlen(cert_pem)};
   gnutls_datum_t key = {(unsigned char *)key_pem, (unsigned)strlen(key_pem)};
-  dl_tls *t = dl_xcalloc(1, sizeof *t);
+  dl_tls_t *t = dl_xcalloc(1, sizeof *t);
   t->loop = loop;
   t->wants_client_certificate = client_ca_pem != NULL;
   dl_list_init(&t->connections);
@@ -404,13 +404,13 @@ dl_tls *dl_tls_new(uv_loop_t *loop, const char *cert_pem, const char *key_pem, c
 }
 
 /* The daemon's side is over, and has been heard as far as it goes without waiting. */
-void dl_tls_close(dl_tls *t, void (*on_closed)(void *user), void *user) {
+void dl_tls_close(dl_tls_t *t, void (*on_closed)(void *user), void *user) {
   t->is_closing = true;
   t->on_closed = on_closed;
   t->user = user;
   t->alive++; /* ourselves, so that the end is told once */
   DL_LIST_EACH_SAFE(&t->connections, node, after) {
-    connection *c = DL_CONTAINER(node, connection, link);
+    connection_t *c = DL_CONTAINER(node, connection_t, link);
     if (c->is_ready && !c->is_refused) encrypt(c);
     end(c);
   }

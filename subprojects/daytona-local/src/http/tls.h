@@ -11,16 +11,16 @@
 
 #include <uv.h>
 
-typedef struct dl_tls dl_tls;
+typedef struct dl_tls dl_tls_t;
 
 /* PEM texts. With a client CA, clients must show a certificate of it. NULL when they cannot be used. */
-dl_tls *dl_tls_new(uv_loop_t *loop, const char *cert_pem, const char *key_pem, const char *client_ca_pem);
+dl_tls_t *dl_tls_new(uv_loop_t *loop, const char *cert_pem, const char *key_pem, const char *client_ca_pem);
 /* Every connection ends; `on_closed` comes when the loop is rid of them. */
-void dl_tls_close(dl_tls *t, void (*on_closed)(void *user), void *user);
+void dl_tls_close(dl_tls_t *t, void (*on_closed)(void *user), void *user);
 
 /* An accepted, non-blocking socket is taken; returns the plain end, yours to close, or -1. */
-int dl_tls_accept(dl_tls *t, int fd);
+int dl_tls_accept(dl_tls_t *t, int fd);
 /* The client's socket behind a plain end that is still open; -1 when the client has gone. Borrowed. */
-int dl_tls_wire(const dl_tls *t, int plain_fd);
+int dl_tls_wire(const dl_tls_t *t, int plain_fd);
 
 #endif

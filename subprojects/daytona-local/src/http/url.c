@@ -40,7 +40,7 @@ bad:
 }
 
 char *dl_url_encode(const char *text) {
-  dl_buf out;
+  dl_buf_t out;
   dl_buf_init(&out, strlen(text) * 3);
   for (const char *c = text; *c; c++) {
     if (isalnum((unsigned char)*c) || strchr("-._~", *c))
@@ -51,7 +51,7 @@ char *dl_url_encode(const char *text) {
   return dl_buf_take(&out);
 }
 
-static void add_pair(dl_query *q, const char *text, size_t len) {
+static void add_pair(dl_query_t *q, const char *text, size_t len) {
   if (len == 0 || q->count == DL_QUERY_MAX) return;
   const char *eq = memchr(text, '=', len);
   size_t key_len = eq ? (size_t)(eq - text) : len;
@@ -63,11 +63,11 @@ static void add_pair(dl_query *q, const char *text, size_t len) {
     return;
   }
   q->pairs = dl_xrealloc(q->pairs, (q->count + 1) * sizeof *q->pairs);
-  q->pairs[q->count++] = (dl_query_pair){key, value};
+  q->pairs[q->count++] = (dl_query_pair_t){key, value};
 }
 
-void dl_query_parse(dl_query *q, const char *raw) {
-  *q = (dl_query){0};
+void dl_query_parse(dl_query_t *q, const char *raw) {
+  *q = (dl_query_t){0};
   while (raw && *raw) {
     size_t len = strcspn(raw, "&");
     add_pair(q, raw, len);
@@ -76,22 +76,22 @@ void dl_query_parse(dl_query *q, const char *raw) {
   }
 }
 
-void dl_query_clear(dl_query *q) {
+void dl_query_clear(dl_query_t *q) {
   for (size_t i = 0; i < q->count; i++) {
     free(q->pairs[i].key);
     free(q->pairs[i].value);
   }
   free(q->pairs);
-  *q = (dl_query){0};
+  *q = (dl_query_t){0};
 }
 
-const char *dl_query_get(const dl_query *q, const char *key) {
+const char *dl_query_get(const dl_query_t *q, const char *key) {
   for (size_t i = 0; i < q->count; i++)
     if (strcmp(q->pairs[i].key, key) == 0) return q->pairs[i].value;
   return NULL;
 }
 
-const char *dl_query_next(const dl_query *q, const char *key, size_t *at) {
+const char *dl_query_next(const dl_query_t *q, const char *key, size_t *at) {
   size_t len = strlen(key);
   for (; *at < q->count; (*at)++) {
     const char *have = q->pairs[*at].key;

@@ -15,20 +15,20 @@ char *dl_url_encode(const char *text);
 
 typedef struct {
   char *key, *value;
-} dl_query_pair;
+} dl_query_pair_t;
 
 typedef struct {
-  dl_query_pair *pairs; /* in the order received, decoded; undecodable pairs are left out */
+  dl_query_pair_t *pairs; /* in the order received, decoded; undecodable pairs are left out */
   size_t count;
-} dl_query;
+} dl_query_t;
 
 #define DL_QUERY_MAX 512
 
-void dl_query_parse(dl_query *q, const char *raw);
-void dl_query_clear(dl_query *q);
+void dl_query_parse(dl_query_t *q, const char *raw);
+void dl_query_clear(dl_query_t *q);
 /* The first value of `key`, or NULL. */
-const char *dl_query_get(const dl_query *q, const char *key);
+const char *dl_query_get(const dl_query_t *q, const char *key);
 /* The values of `key` and `key[]`, in order, from index *at on; NULL at the end. */
-const char *dl_query_next(const dl_query *q, const char *key, size_t *at);
+const char *dl_query_next(const dl_query_t *q, const char *key, size_t *at);
 
 #endif

@@ -35,24 +35,24 @@ typedef enum {
   BY_SIGNATURE,
   BY_HOST,
   BY_PUBLIC
-} credential;
+} credential_t;
 
-typedef enum { WAY_TOOLBOX, WAY_TOOLBOX_PORT, WAY_PREVIEW } way;
+typedef enum { WAY_TOOLBOX, WAY_TOOLBOX_PORT, WAY_PREVIEW } way_t;
 
 typedef struct {
-  dl_control *control;
-  dl_sandbox *sandbox; /* its relay_count holds us, and lives as long as the box */
+  dl_control_t *control;
+  dl_sandbox_t *sandbox; /* its relay_count holds us, and lives as long as the box */
   char *id;
   bool counts_as_activity;
   bool is_toolbox; /* paths of the answer are below /toolbox/{id} */
   int64_t port;    /* of a preview's program, else 0 */
   char *prefix;    /* what the client has in front of its paths; "" for a preview by host name */
   bool is_trusted; /* the client is a listed proxy */
-} passage;
+} passage_t;
 
 /* ---- credentials ---- */
 
-static bool has_cookie(const dl_req *req, const dl_sandbox *sb) {
+static bool has_cookie(const dl_req_t *req, const dl_sandbox_t *sb) {
   const char *cookies = dl_req_header(req, "Cookie");
   if (!cookies) return false;
   char *name = dl_xprintf(COOKIE "%s=", sb->id);
@@ -69,7 +69,7 @@ static bool has_cookie(const dl_req *req, const dl_sandbox *sb) {
 }
 
 /* In the documented order; a wrong one does not spoil a later one. */
-static credential find_credential(dl_control *c, dl_req *req, const dl_sandbox *sb) {
+static credential_t find_credential(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
   unsigned permissions;
   const char *bearer = dl_req_header(req, "Authorization"), *token = dl_req_header(req, TOKEN_HEADER);
   const char *organization = dl_req_header(req, "X-Daytona-Organization-ID");
@@ -83,7 +83,7 @@ static credential find_credential(dl_control *c, dl_req *req, const dl_sandbox *
   return dl_ambient_credential_counts(&c->front, req) ? BY_COOKIE : BY_FOREIGN_COOKIE;
 }
 
-static bool presented_any(dl_req *req) {
+static bool presented_any(dl_req_t *req) {
   return dl_req_header(req, "Authorization") || dl_req_header(req, TOKEN_HEADER) ||
          dl_query_get(dl_req_query(req), TOKEN_QUERY) || dl_query_get(dl_req_query(req), "signature");
 }
@@ -91,7 +91,7 @@ static bool presented_any(dl_req *req) {
 /* ---- passing on ---- */
 
 static int connect_box(void *user, int attempt, bool *is_connecting) {
-  passage *p = user;
+  passage_t *p = user;
   struct sockaddr_un addr = {.sun_family = AF_UNIX};
   *is_connecting = false;
   if (attempt > 0 || !p->sandbox->box || p->sandbox->state != DL_STARTED) return -1;
@@ -106,7 +106,7 @@ static int connect_box(void *user, int attempt, bool *is_connecting) {
 
 /* No credential of ours reaches a program, whichever of them the request was let in by. */
 static bool drop_header(void *user, const char *name, const char *value) {
-  const passage *p = user;
+  const passage_t *p = user;
   if (strcasecmp(name, TOKEN_HEADER) == 0 || strcasecmp(name, SKIP_HEADER) == 0) return true;
   if (strcasecmp(name, "Authorization") == 0) return dl_keys_holds(&p->control->keys, value);
   if (strcasecmp(name, "X-Forwarded-For") == 0) return true; /* it is in ours */
@@ -115,7 +115,7 @@ static bool drop_header(void *user, const char *name, const char *value) {
 
 /* A program takes "localhost:PORT" for its own address, and makes its redirects from that. For the client this is
  * the path alone, below what it has called. NULL: the value leads elsewhere, or is a path already. */
-static char *map_preview_location(const passage *p, const char *value) {
+static char *map_preview_location(const passage_t *p, const char *value) {
   static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
   const char *host = dl_starts_with(value, "http://")    ? value + 7
                      : dl_starts_with(value, "https://") ? value + 8
@@ -136,7 +136,7 @@ static char *map_preview_location(const passage *p, const char *value) {
 
 /* The toolbox knows nothing of the prefix in front of its paths. */
 static char *map_header(void *user, const char *name, const char *value) {
-  const passage *p = user;
+  const passage_t *p = user;
   if (p->port > 0 && strcasecmp(name, "Location") == 0) return map_preview_location(p, value);
   if (!p->is_toolbox || strcasecmp(name, "Location") != 0 || value[0] != '/') return NULL;
   char *prefix = dl_xprintf("/toolbox/%s", p->id);
@@ -145,14 +145,14 @@ static char *map_header(void *user, const char *name, const char *value) {
   return mapped;
 }
 
-static void on_failure(void *user, dl_req *req) {
-  passage *p = user;
+static void on_failure(void *user, dl_req_t *req) {
+  passage_t *p = user;
   dl_fail_proxy(p->control, req, 502, "bad gateway: the sandbox %s does not answer", p->id);
 }
 
 static void on_end(void *user) {
-  passage *p = user;
-  dl_sandbox *sb = dl_map_get(&p->control->objects.sandboxes, p->id);
+  passage_t *p = user;
+  dl_sandbox_t *sb = dl_map_get(&p->control->objects.sandboxes, p->id);
   if (sb && p->counts_as_activity) {
     assert(sb->relay_count > 0);
     sb->relay_count--;
@@ -173,7 +173,7 @@ static bool is_named(const char *parameter, size_t len, const char *name) {
 
 /* The query without what is ours; the rest as it came. Yours to free. */
 static char *query_without(const char *raw, size_t raw_len, const char *const *names) {
-  dl_buf out;
+  dl_buf_t out;
   dl_buf_init(&out, raw_len);
   for (const char *at = raw, *end = raw + raw_len; at < end;) {
     const char *stop = memchr(at, '&', (size_t)(end - at));
@@ -193,7 +193,7 @@ static char *query_without(const char *raw, size_t raw_len, const char *const *n
 
 /* Tokens go whatever the request was let in by. Only the two file calls know signatures; elsewhere those names
  * belong to the program. */
-static char *query_to_pass(dl_req *req, const char *path, way in) {
+static char *query_to_pass(dl_req_t *req, const char *path, way_t in) {
   static const char *const token[] = {TOKEN_QUERY, NULL}, *const all[] = {TOKEN_QUERY, "signature", "expires",
                                                                           NULL};
   const char *raw = dl_req_raw_query(req);
@@ -202,7 +202,7 @@ static char *query_to_pass(dl_req *req, const char *path, way in) {
 
 /* The cookies without those that open sandboxes. */
 static char *cookies_to_pass(const char *value) {
-  dl_buf out;
+  dl_buf_t out;
   dl_buf_init(&out, strlen(value) + 1);
   for (const char *at = value; *at != '\0';) {
     at += strspn(at, "; ");
@@ -234,17 +234,17 @@ static char *map_request_header(void *user, const char *name, const char *value)
 }
 
 /* `preview_port`: 0 where there is none; `prefix`: see passage. */
-static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, const char *path, way in,
+static void pass_on(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char *path, way_t in,
                     int64_t preview_port, const char *prefix) {
-  passage *p = dl_xcalloc(1, sizeof *p);
+  passage_t *p = dl_xcalloc(1, sizeof *p);
   const char *skip = dl_req_header(req, SKIP_HEADER);
-  *p = (passage){.control = c,
-                 .sandbox = sb,
-                 .id = dl_xstrdup(sb->id),
-                 .is_toolbox = in == WAY_TOOLBOX,
-                 .port = preview_port,
-                 .prefix = dl_xstrdup(prefix),
-                 .is_trusted = dl_is_from_trusted(&c->front, req)};
+  *p = (passage_t){.control = c,
+                   .sandbox = sb,
+                   .id = dl_xstrdup(sb->id),
+                   .is_toolbox = in == WAY_TOOLBOX,
+                   .port = preview_port,
+                   .prefix = dl_xstrdup(prefix),
+                   .is_trusted = dl_is_from_trusted(&c->front, req)};
   p->counts_as_activity = !skip || strcasecmp(skip, "true") != 0;
   if (p->counts_as_activity) {
     sb->last_activity_at = dl_now(c);
@@ -253,7 +253,7 @@ static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, const char *path
   char *query = query_to_pass(req, path, in);
   char *target = dl_xprintf("%s%s%s", path, *query ? "?" : "", query);
   char *extra = dl_forwarding_lines(&c->front, req);
-  dl_forward_opts forward = {
+  dl_forward_opts_t forward = {
     .connect = connect_box,
     .target = target,
     .host = in == WAY_PREVIEW ? NULL : "localhost",
@@ -272,7 +272,7 @@ static void pass_on(dl_control *c, dl_req *req, dl_sandbox *sb, const char *path
 }
 
 /* True when the sandbox can take requests; otherwise answered. */
-static bool is_running(dl_control *c, dl_req *req, const dl_sandbox *sb) {
+static bool is_running(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
   if (sb->state == DL_STARTED && sb->want != DL_WANT_STOPPED && sb->want != DL_WANT_DESTROYED && sb->box)
     return true;
   if (sb->state == DL_RESIZING && sb->box) return true;
@@ -282,7 +282,7 @@ static bool is_running(dl_control *c, dl_req *req, const dl_sandbox *sb) {
 }
 
 /* True when nobody may come in by that; answered then. */
-static bool is_refused(dl_control *c, dl_req *req, credential who, const char *missing) {
+static bool is_refused(dl_control_t *c, dl_req_t *req, credential_t who, const char *missing) {
   if (who == BY_FOREIGN_COOKIE)
     dl_fail_proxy(
       c, req, 403,
@@ -294,14 +294,14 @@ static bool is_refused(dl_control *c, dl_req *req, credential who, const char *m
 
 /* ---- the two ways in ---- */
 
-void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
+void dl_proxy_toolbox(dl_control_t *c, dl_req_t *req, const char *path) {
   size_t len = strcspn(path + 1, "/");
   if (path[1 + len] != '/') {
     dl_fail_proxy(c, req, 404, "not found: not found");
     return;
   }
   char *id = dl_xstrndup(path + 1, len);
-  dl_sandbox *sb = dl_objects_find(&c->objects, id, false);
+  dl_sandbox_t *sb = dl_objects_find(&c->objects, id, false);
   free(id);
   unsigned permissions;
   const char *bearer = dl_req_header(req, "Authorization"),
@@ -315,9 +315,9 @@ void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
       dl_fail_proxy(c, req, 401, "unauthorized: no usable credential");
     return;
   }
-  credential who = find_credential(c, req, sb);
+  credential_t who = find_credential(c, req, sb);
   if (who == BY_NOBODY && dl_query_get(dl_req_query(req), "signature")) {
-    dl_signature verdict =
+    dl_signature_t verdict =
       dl_signature_check(sb->signing_key, req, path + 1 + len, dl_clock_followed(&c->objects.clock));
     if (verdict == DL_SIGNATURE_NO_PATH) {
       dl_fail_proxy(c, req, 400, "bad request: a signed URL needs a path");
@@ -331,11 +331,12 @@ void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path) {
   if (is_running(c, req, sb)) pass_on(c, req, sb, path + 1 + len, WAY_TOOLBOX, 0, "");
 }
 
-static bool needs_credential(const dl_sandbox *sb, int64_t port) {
+static bool needs_credential(const dl_sandbox_t *sb, int64_t port) {
   return !sb->is_public || port == 2280 || port == 22222 || port == 33333;
 }
 
-void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char *prefix, const char *path) {
+void dl_proxy_preview(dl_control_t *c, dl_req_t *req, const char *label, const char *prefix,
+                      const char *path) {
   size_t digits = strspn(label, "0123456789");
   char number[8] = {0};
   int64_t port = 0;
@@ -345,8 +346,8 @@ void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char 
     return;
   }
   const char *name = label + digits + 1;
-  dl_sandbox *sb = dl_preview_find(&c->objects, name, port);
-  credential who = sb ? BY_HOST : BY_NOBODY;
+  dl_sandbox_t *sb = dl_preview_find(&c->objects, name, port);
+  credential_t who = sb ? BY_HOST : BY_NOBODY;
   if (!sb) {
     sb = dl_objects_find(&c->objects, name, false);
     if (sb) who = find_credential(c, req, sb);

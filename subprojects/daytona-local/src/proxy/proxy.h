@@ -9,9 +9,10 @@
 #include "control/context.h"
 
 /* `path` is "/{sandboxId}/{rest}", still encoded. */
-void dl_proxy_toolbox(dl_control *c, dl_req *req, const char *path);
+void dl_proxy_toolbox(dl_control_t *c, dl_req_t *req, const char *path);
 /* `label` is "{port}-{sandbox id or signed token}"; `path` goes to the program on that port; `prefix` is what the client
  * has in front of it. */
-void dl_proxy_preview(dl_control *c, dl_req *req, const char *label, const char *prefix, const char *path);
+void dl_proxy_preview(dl_control_t *c, dl_req_t *req, const char *label, const char *prefix,
+                      const char *path);
 
 #endif

@@ -56,8 +56,8 @@ static bool has_one_path(const char *raw) {
   return count == 1;
 }
 
-dl_signature dl_signature_check(const char *key, dl_req *req, const char *endpoint, int64_t now_ms) {
-  const dl_query *q = dl_req_query(req);
+dl_signature_t dl_signature_check(const char *key, dl_req_t *req, const char *endpoint, int64_t now_ms) {
+  const dl_query_t *q = dl_req_query(req);
   const char *method = signed_method(dl_req_method(req), endpoint), *path = dl_query_get(q, "path");
   const char *expires = dl_query_get(q, "expires"), *signature = dl_query_get(q, "signature");
   int64_t seconds;

@@ -7,10 +7,10 @@
 
 #include "http/http.h"
 
-typedef enum { DL_SIGNATURE_BAD, DL_SIGNATURE_NO_PATH, DL_SIGNATURE_GOOD } dl_signature;
+typedef enum { DL_SIGNATURE_BAD, DL_SIGNATURE_NO_PATH, DL_SIGNATURE_GOOD } dl_signature_t;
 
 /* `endpoint` is the path inside the toolbox. */
-dl_signature dl_signature_check(const char *key, dl_req *req, const char *endpoint, int64_t now_ms);
+dl_signature_t dl_signature_check(const char *key, dl_req_t *req, const char *endpoint, int64_t now_ms);
 
 /* The endpoint is one that takes signatures, with some method. */
 bool dl_signature_is_for(const char *endpoint);

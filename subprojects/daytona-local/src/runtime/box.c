@@ -33,15 +33,15 @@
 #define INFO_TEXT_MAX 4096
 #define ENV_MAX (4 * 1024 * 1024)
 
-static void end_box(dl_box *box);
+static void end_box(dl_box_t *box);
 
 /* One state after the other, and gone from any of them. */
-static void set_state(dl_box *box, dl_box_state to) {
+static void set_state(dl_box_t *box, dl_box_state_t to) {
   assert(box->state != DL_BOX_GONE && (to == DL_BOX_GONE || to == box->state + 1));
   box->state = to;
 }
 
-static void fail(dl_box *box, char *reason) {
+static void fail(dl_box_t *box, char *reason) {
   if (box->failure == NULL)
     box->failure = reason;
   else
@@ -55,7 +55,7 @@ static void close_fd(int *fd) {
 
 /* ---- killing ---- */
 
-static void kill_now(dl_box *box) {
+static void kill_now(dl_box_t *box) {
   if (box->has_exited || box->pid <= 0) return;
   if (box->rt->isolation == DL_ISOLATION_NONE)
     dl_proctree_kill(box->pid, true);
@@ -68,7 +68,7 @@ static void kill_now(dl_box *box) {
 }
 
 static void on_time(uv_timer_t *timer) {
-  dl_box *box = timer->data;
+  dl_box_t *box = timer->data;
   if (box->state == DL_BOX_STARTING)
     fail(box, dl_xprintf("the sandbox did not start within %d s", START_LIMIT_MS / 1000));
   kill_now(box);
@@ -76,7 +76,7 @@ static void on_time(uv_timer_t *timer) {
 
 /* ---- what the box tells ---- */
 
-static void report_start(dl_box *box) {
+static void report_start(dl_box_t *box) {
   if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined) return;
   assert(box->start_cb != NULL && !box->has_exited);
   set_state(box, DL_BOX_UP);
@@ -87,20 +87,20 @@ static void report_start(dl_box *box) {
   cb(box->start_user, box, NULL);
 }
 
-static void on_network(dl_box *box, bool works) {
+static void on_network(dl_box_t *box, bool works) {
   if (!works) box->network_text = "none (slirp4netns does not work)";
   send(box->control_fd, "N", 1, MSG_NOSIGNAL); /* a box that is gone tells by itself */
 }
 
 /* When the box's first process runs and its number is known. */
-static void start_network(dl_box *box) {
+static void start_network(dl_box_t *box) {
   if (!box->is_ready || box->inner_pid == 0 || box->state != DL_BOX_STARTING) return;
   if (box->network != DL_NETWORK_PRIVATE) return;
   if ((box->net = dl_network_start(box, on_network)) == NULL) on_network(box, false);
 }
 
 static void on_control(uv_poll_t *poll, int status, int events) {
-  dl_box *box = poll->data;
+  dl_box_t *box = poll->data;
   char bytes[64];
   ssize_t got = read(box->control_fd, bytes, sizeof bytes);
   if (got < 0 && (errno == EAGAIN || errno == EINTR) && status == 0) return;
@@ -116,7 +116,7 @@ static void on_control(uv_poll_t *poll, int status, int events) {
 }
 
 /* Reads what is there; false at the end of the stream. */
-static bool drain(int fd, dl_buf *into) {
+static bool drain(int fd, dl_buf_t *into) {
   char bytes[1024];
   for (;;) {
     ssize_t got = read(fd, bytes, sizeof bytes);
@@ -130,7 +130,7 @@ static bool drain(int fd, dl_buf *into) {
 }
 
 static void on_error_text(uv_poll_t *poll, int status, int events) {
-  dl_box *box = poll->data;
+  dl_box_t *box = poll->data;
   (void)events;
   if (!drain(box->error_fd, &box->error_text) || status != 0) uv_poll_stop(poll);
   if (box->state == DL_BOX_STARTING || box->error_text.len == 0) return;
@@ -139,12 +139,12 @@ static void on_error_text(uv_poll_t *poll, int status, int events) {
 }
 
 static void join_work(uv_work_t *work) {
-  dl_box *box = work->data;
+  dl_box_t *box = work->data;
   box->join_failure = dl_box_limits_join(&box->rt->limits, &box->limits, box->inner_pid);
 }
 
 static void on_joined(uv_work_t *work, int status) {
-  dl_box *box = work->data;
+  dl_box_t *box = work->data;
   (void)status;
   box->is_joining = false;
   box->has_joined = true;
@@ -161,7 +161,7 @@ static void on_joined(uv_work_t *work, int status) {
   report_start(box);
 }
 
-static void join_groups(dl_box *box) {
+static void join_groups(dl_box_t *box) {
   box->join.data = box;
   box->is_joining = true;
   uv_queue_work(box->rt->loop, &box->join, join_work, on_joined);
@@ -180,7 +180,7 @@ static bool is_child_of(pid_t pid, pid_t parent) {
 
 /* bubblewrap tells the number of the box's first process as JSON before it lets it go on. */
 static void on_info(uv_poll_t *poll, int status, int events) {
-  dl_box *box = poll->data;
+  dl_box_t *box = poll->data;
   (void)events;
   bool more = drain(box->info_fd, &box->info_text) && status == 0;
   const char *at = box->info_text.data ? strstr(box->info_text.data, "\"child-pid\":") : NULL;
@@ -212,14 +212,14 @@ static int listen_on(const char *path) {
   return fd;
 }
 
-static void watch(dl_box *box, uv_poll_t *poll, int fd, uv_poll_cb cb) {
+static void watch(dl_box_t *box, uv_poll_t *poll, int fd, uv_poll_cb cb) {
   uv_poll_init(box->rt->loop, poll, fd);
   poll->data = box;
   uv_poll_start(poll, UV_READABLE, cb);
   box->open_handles++;
 }
 
-static int open_descriptors(dl_box *box, dl_launch *l, int ends[3]) {
+static int open_descriptors(dl_box_t *box, dl_launch_t *l, int ends[3]) {
   int control[2] = {-1, -1}, info[2] = {-1, -1}, error[2] = {-1, -1};
   char *hosts = dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n", box->id);
   bool ok = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0 && pipe2(info, O_CLOEXEC) == 0 &&
@@ -242,21 +242,21 @@ static int open_descriptors(dl_box *box, dl_launch *l, int ends[3]) {
   return ok ? 0 : -1;
 }
 
-static void close_launch(dl_launch *l) {
+static void close_launch(dl_launch_t *l) {
   for (int i = 1; i < DL_FD_END; i++) close_fd(&l->fds[i]); /* 0 is the same as 1 */
   dl_command_clear(&l->command);
 }
 
-static char *launch(dl_box *box) {
-  dl_runtime *rt = box->rt;
+static char *launch(dl_box_t *box) {
+  dl_runtime_t *rt = box->rt;
   static char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8",
                                       NULL};
   bool plain = rt->isolation == DL_ISOLATION_NONE;
-  dl_launch l = {.program = plain ? rt->exe : rt->bwrap,
-                 .cwd = plain ? box->home.source : "/",
-                 .envp = (char **)environment,
-                 .stage = rt->as_root && !plain,
-                 .uid = box->uid};
+  dl_launch_t l = {.program = plain ? rt->exe : rt->bwrap,
+                   .cwd = plain ? box->home.source : "/",
+                   .envp = (char **)environment,
+                   .stage = rt->as_root && !plain,
+                   .uid = box->uid};
   int ends[3];
   for (int i = 0; i < DL_FD_END; i++) l.fds[i] = -1;
   char *failure = NULL;
@@ -275,7 +275,7 @@ static char *launch(dl_box *box) {
 }
 
 static void on_prepared(uv_work_t *work, int status) {
-  dl_box *box = work->data;
+  dl_box_t *box = work->data;
   if (status != 0) fail(box, dl_xstrdup("cannot prepare the sandbox's directories"));
   if (box->failure == NULL && box->stop_wanted)
     fail(box, dl_xstrdup("the sandbox was stopped before it had started"));
@@ -302,12 +302,12 @@ static void on_prepared(uv_work_t *work, int status) {
 }
 
 static void prepare_work(uv_work_t *work) {
-  dl_box *box = work->data;
+  dl_box_t *box = work->data;
   if (box->failure == NULL) box->failure = dl_prepare_dirs(box, box->rt->as_root);
 }
 
 /* Keep the user a home already belongs to when nobody else has it now. */
-static unsigned choose_uid(dl_runtime *rt, const char *home) {
+static unsigned choose_uid(dl_runtime_t *rt, const char *home) {
   struct stat st;
   if (!rt->as_root) return 0;
   if (lstat(home, &st) == 0 && st.st_uid >= rt->first_uid && st.st_uid - rt->first_uid < rt->uid_count &&
@@ -320,7 +320,7 @@ static unsigned choose_uid(dl_runtime *rt, const char *home) {
   return 0;
 }
 
-static const char *network_text(const dl_runtime *rt, dl_box *box, const dl_box_spec *spec) {
+static const char *network_text(const dl_runtime_t *rt, dl_box_t *box, const dl_box_spec_t *spec) {
   box->network = spec->network == DL_NETWORK_DEFAULT ? rt->network : spec->network;
   if (rt->isolation == DL_ISOLATION_NONE) {
     box->network = DL_NETWORK_HOST;
@@ -336,15 +336,15 @@ static const char *network_text(const dl_runtime *rt, dl_box *box, const dl_box_
   return box->network_reason;
 }
 
-static void set_limits(dl_box *box) {
-  const dl_runtime *rt = box->rt;
+static void set_limits(dl_box_t *box) {
+  const dl_runtime_t *rt = box->rt;
   dl_box_limits_set(&rt->limits, &box->limits, box->cpu, box->memory_gib, rt->max_processes);
   if (strcmp(box->limits.how[DL_LIMIT_MEMORY], "none") == 0) box->limits.how[DL_LIMIT_MEMORY] = "rlimit";
   if (strcmp(box->limits.how[DL_LIMIT_PIDS], "none") == 0 && rt->isolation == DL_ISOLATION_BWRAP)
     box->limits.how[DL_LIMIT_PIDS] = "rlimit";
 }
 
-static void copy_volume(dl_shared_dir *to, const dl_box_volume *from) {
+static void copy_volume(dl_shared_dir_t *to, const dl_box_volume_t *from) {
   to->subpath = dl_xstrdup(from->subpath ? from->subpath : "");
   to->dir = dl_xstrdup(from->dir);
   to->source = dl_xprintf("%s%s%s", from->dir, *to->subpath ? "/" : "", to->subpath);
@@ -352,7 +352,7 @@ static void copy_volume(dl_shared_dir *to, const dl_box_volume *from) {
   to->fd = -1;
 }
 
-static void free_shared(dl_shared_dir *d) {
+static void free_shared(dl_shared_dir_t *d) {
   assert(d->fd < 0);
   free(d->source);
   free(d->target);
@@ -360,7 +360,7 @@ static void free_shared(dl_shared_dir *d) {
   free(d->subpath);
 }
 
-static void copy_spec(dl_box *box, const dl_box_spec *spec) {
+static void copy_spec(dl_box_t *box, const dl_box_spec_t *spec) {
   box->home.source = dl_xstrdup(spec->home_dir);
   box->home.target = dl_xstrdup(DL_BOX_HOME);
   dl_buf_init(&box->env, ENV_MAX);
@@ -383,14 +383,14 @@ static void copy_spec(dl_box *box, const dl_box_spec *spec) {
   box->exit_user = spec->user;
 }
 
-static bool id_is_live(const dl_runtime *rt, const char *id) {
+static bool id_is_live(const dl_runtime_t *rt, const char *id) {
   DL_LIST_EACH(&rt->boxes, node)
-  if (strcmp(DL_CONTAINER(node, dl_box, link)->id, id) == 0) return true;
+  if (strcmp(DL_CONTAINER(node, dl_box_t, link)->id, id) == 0) return true;
   return false;
 }
 
-dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb, void *user) {
-  dl_box *box = dl_xcalloc(1, sizeof *box);
+dl_box_t *dl_box_start(dl_runtime_t *rt, const dl_box_spec_t *spec, dl_box_start_cb cb, void *user) {
+  dl_box_t *box = dl_xcalloc(1, sizeof *box);
   box->rt = rt;
   box->start_cb = cb;
   box->start_user = user;
@@ -424,9 +424,9 @@ dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb
 
 /* ---- stopping ---- */
 
-void dl_box_stop(dl_box *box, bool force, dl_box_stop_cb cb, void *user) {
+void dl_box_stop(dl_box_t *box, bool force, dl_box_stop_cb cb, void *user) {
   if (cb != NULL) {
-    dl_stop_waiter *w = dl_xcalloc(1, sizeof *w);
+    dl_stop_waiter_t *w = dl_xcalloc(1, sizeof *w);
     w->cb = cb;
     w->user = user;
     dl_list_push(&box->stop_waiters, &w->link);
@@ -445,8 +445,8 @@ void dl_box_stop(dl_box *box, bool force, dl_box_stop_cb cb, void *user) {
   }
 }
 
-static void tell_end(dl_box *box) {
-  dl_box_state before = box->state;
+static void tell_end(dl_box_t *box) {
+  dl_box_state_t before = box->state;
   set_state(box, DL_BOX_GONE);
   const char *reason = box->failure ? box->failure : "the sandbox ended";
   if (box->start_cb != NULL)
@@ -454,7 +454,7 @@ static void tell_end(dl_box *box) {
   else if (before == DL_BOX_UP && box->on_exit != NULL)
     box->on_exit(box->exit_user, box, reason);
   while (!dl_list_empty(&box->stop_waiters)) {
-    dl_stop_waiter *w = DL_CONTAINER(box->stop_waiters.next, dl_stop_waiter, link);
+    dl_stop_waiter_t *w = DL_CONTAINER(box->stop_waiters.next, dl_stop_waiter_t, link);
     dl_list_unlink(&w->link);
     w->cb(w->user);
     free(w);
@@ -462,8 +462,8 @@ static void tell_end(dl_box *box) {
 }
 
 static void free_box(void *user) {
-  dl_box *box = user;
-  dl_runtime *rt = box->rt;
+  dl_box_t *box = user;
+  dl_runtime_t *rt = box->rt;
   assert(box->has_exited && !box->is_joining && box->open_handles == 0);
   close_fd(&box->control_fd);
   close_fd(&box->info_fd);
@@ -489,7 +489,7 @@ static void free_box(void *user) {
   dl_runtime_box_gone(rt);
 }
 
-static void end_network(dl_box *box) {
+static void end_network(dl_box_t *box) {
   if (box->net != NULL)
     dl_network_stop(box->net, free_box, box);
   else
@@ -497,11 +497,11 @@ static void end_network(dl_box *box) {
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
-  dl_box *box = handle->data;
+  dl_box_t *box = handle->data;
   if (--box->open_handles == 0) end_network(box);
 }
 
-static void end_box(dl_box *box) {
+static void end_box(dl_box_t *box) {
   box->is_ended = true;
   if (box->is_joining) return; /* on_joined comes back here */
   if (box->open_handles == 0) {
@@ -514,7 +514,7 @@ static void end_box(dl_box *box) {
   uv_close((uv_handle_t *)&box->timer, on_handle_closed);
 }
 
-void dl_box_child_exited(dl_box *box, int status) {
+void dl_box_child_exited(dl_box_t *box, int status) {
   assert(!box->has_exited && box->pid > 0);
   box->has_exited = true;
   drain(box->error_fd, &box->error_text);
@@ -532,10 +532,10 @@ void dl_box_child_exited(dl_box *box, int status) {
 
 /* ---- asking ---- */
 
-const char *dl_box_socket_path(const dl_box *box) { return box->socket_path; }
+const char *dl_box_socket_path(const dl_box_t *box) { return box->socket_path; }
 
-dl_box_info dl_box_get_info(const dl_box *box) {
-  return (dl_box_info){
+dl_box_info_t dl_box_get_info(const dl_box_t *box) {
+  return (dl_box_info_t){
     .isolation = box->rt->isolation == DL_ISOLATION_NONE ? "none" : "bwrap",
     .network = box->network_text,
     .memory = box->limits.how[DL_LIMIT_MEMORY],
@@ -545,7 +545,7 @@ dl_box_info dl_box_get_info(const dl_box *box) {
   };
 }
 
-const char *dl_box_update_limits(dl_box *box, double cpu, double memory_gib) {
+const char *dl_box_update_limits(dl_box_t *box, double cpu, double memory_gib) {
   bool by_rlimit = strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0;
   bool memory_changes = memory_gib > box->memory_gib || memory_gib < box->memory_gib;
   box->cpu = cpu;

@@ -19,7 +19,7 @@
 #define TMP_SIZE "1073741824"
 #define SHM_SIZE "268435456"
 
-static void push(dl_command *c, const char *text) {
+static void push(dl_command_t *c, const char *text) {
   if (c->argc + 2 > c->argv_cap) {
     c->argv_cap = c->argv_cap ? c->argv_cap * 2 : 128;
     c->argv = dl_xrealloc(c->argv, c->argv_cap * sizeof *c->argv);
@@ -34,30 +34,30 @@ static void push(dl_command *c, const char *text) {
     for (size_t i_ = 0; i_ < DL_COUNT(words); i_++) push((c), words[i_]); \
   } while (0)
 
-static void push_number(dl_command *c, const char *option, int number) {
+static void push_number(dl_command_t *c, const char *option, int number) {
   char text[16];
   snprintf(text, sizeof text, "%d", number);
   PUSH(c, option, text);
 }
 
-/* A bind of something that other users of the host may not be able to reach. `fd`: see dl_bind. */
-static void bind_private(dl_command *c, const dl_runtime *rt, const char *option, const char *source, int fd,
-                         const char *target) {
+/* A bind of something that other users of the host may not be able to reach. `fd`: see dl_bind_t. */
+static void bind_private(dl_command_t *c, const dl_runtime_t *rt, const char *option, const char *source,
+                         int fd, const char *target) {
   c->binds = dl_xrealloc(c->binds, (c->bind_count + 1) * sizeof *c->binds);
-  dl_bind *b = &c->binds[c->bind_count];
-  *b = (dl_bind){.source = dl_xstrdup(source), .fd = fd};
+  dl_bind_t *b = &c->binds[c->bind_count];
+  *b = (dl_bind_t){.source = dl_xstrdup(source), .fd = fd};
   b->staged = rt->as_root ? dl_xprintf(STAGE_FORMAT, c->bind_count) : dl_xstrdup(source);
   PUSH(c, option, b->staged, target);
   c->bind_count++;
 }
 
-static void bind_shared(dl_command *c, const dl_runtime *rt, const dl_shared_dir *d) {
+static void bind_shared(dl_command_t *c, const dl_runtime_t *rt, const dl_shared_dir_t *d) {
   bind_private(c, rt, "--bind", d->source, d->fd, d->target);
   c->binds[c->bind_count - 1].is_mount = d->is_mount;
 }
 
 /* /bin, /lib and so on are links into /usr on today's systems; keep whatever the host has. */
-static void push_system(dl_command *c) {
+static void push_system(dl_command_t *c) {
   static const char *const TOP[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
   PUSH(c, "--ro-bind", "/usr", "/usr");
   for (size_t i = 0; i < DL_COUNT(TOP); i++) {
@@ -77,7 +77,7 @@ static void push_system(dl_command *c) {
   PUSH(c, "--dir", "/root", "--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp");
 }
 
-static void push_etc(dl_command *c, const dl_runtime *rt, const dl_box *box) {
+static void push_etc(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *box) {
   bind_private(c, rt, "--ro-bind", rt->etc_dir, -1, "/etc");
   for (size_t i = 0; DL_ETC_DIRS[i] != NULL; i++) {
     char *path = dl_xprintf("/etc/%s", DL_ETC_DIRS[i]);
@@ -92,7 +92,7 @@ static void push_etc(dl_command *c, const dl_runtime *rt, const dl_box *box) {
   if (box->network == DL_NETWORK_HOST) PUSH(c, "--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf");
 }
 
-static void push_namespaces(dl_command *c, const dl_box *box) {
+static void push_namespaces(dl_command_t *c, const dl_box_t *box) {
   PUSH(c, "bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
        "--unshare-cgroup-try");
   if (box->network != DL_NETWORK_HOST) push(c, "--unshare-net");
@@ -104,7 +104,7 @@ static void push_namespaces(dl_command *c, const dl_box *box) {
   push_number(c, "--seccomp", DL_FD_FILTER);
 }
 
-static void push_toolbox(dl_command *c, const dl_runtime *rt, const char *exe, const char *home,
+static void push_toolbox(dl_command_t *c, const dl_runtime_t *rt, const char *exe, const char *home,
                          const char *node_modules, bool isolated, bool has_network, double memory_gib) {
   char number[32];
   PUSH(c, exe, "toolbox");
@@ -130,19 +130,19 @@ static void push_toolbox(dl_command *c, const dl_runtime *rt, const char *exe, c
 
 /* bubblewrap of an ordinary user binds what the path leads to when it looks. The toolbox compares, before it
  * does anything else. */
-static void push_expected(dl_command *c, const dl_shared_dir *d) {
+static void push_expected(dl_command_t *c, const dl_shared_dir_t *d) {
   char *text = dl_xprintf("%llx:%llx:%s", (unsigned long long)d->dev, (unsigned long long)d->ino, d->target);
   PUSH(c, "--expect", text);
   free(text);
 }
 
-static void push_entrypoint(dl_command *c, const dl_box *box) {
+static void push_entrypoint(dl_command_t *c, const dl_box_t *box) {
   if (box->entrypoint[0] == NULL) return;
   push(c, "--");
   for (size_t i = 0; box->entrypoint[i] != NULL; i++) push(c, box->entrypoint[i]);
 }
 
-void dl_command_build(dl_command *c, const dl_runtime *rt, const dl_box *box) {
+void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *box) {
   memset(c, 0, sizeof *c);
   bool memory_by_rlimit = strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0;
   double data_gib = memory_by_rlimit ? box->memory_gib : 0;
@@ -167,7 +167,7 @@ void dl_command_build(dl_command *c, const dl_runtime *rt, const dl_box *box) {
   push_entrypoint(c, box);
 }
 
-void dl_command_clear(dl_command *c) {
+void dl_command_clear(dl_command_t *c) {
   for (size_t i = 0; i < c->argc; i++) free(c->argv[i]);
   free(c->argv);
   for (size_t i = 0; i < c->bind_count; i++) {

@@ -38,23 +38,23 @@ enum { DL_LIMIT_MEMORY, DL_LIMIT_CPU, DL_LIMIT_PIDS, DL_LIMIT_COUNT };
 typedef struct {
   int version;                /* 1, 2, or 0: nothing usable */
   char *base[DL_LIMIT_COUNT]; /* our own directory per controller; NULL: not usable. One for all in 2 */
-} dl_limits;
+} dl_limits_t;
 
 typedef struct {
-  const char *how[DL_LIMIT_COUNT]; /* static texts of dl_box_info */
+  const char *how[DL_LIMIT_COUNT]; /* static texts of dl_box_info_t */
   char *dir[DL_LIMIT_COUNT];       /* owned; in version 2 the same path three times */
-} dl_box_limits;
+} dl_box_limits_t;
 
-void dl_limits_init(dl_limits *l);
+void dl_limits_init(dl_limits_t *l);
 /* Removes our directories. Nothing may run in them any more. */
-void dl_limits_clear(dl_limits *l);
-void dl_box_limits_init(const dl_limits *l, dl_box_limits *bl, const char *box_id);
-void dl_box_limits_clear(const dl_limits *l, dl_box_limits *bl);
-void dl_box_limits_set(const dl_limits *l, dl_box_limits *bl, double cpu, double memory_gib,
+void dl_limits_clear(dl_limits_t *l);
+void dl_box_limits_init(const dl_limits_t *l, dl_box_limits_t *bl, const char *box_id);
+void dl_box_limits_clear(const dl_limits_t *l, dl_box_limits_t *bl);
+void dl_box_limits_set(const dl_limits_t *l, dl_box_limits_t *bl, double cpu, double memory_gib,
                        unsigned processes);
 /* Put a process into the box's groups. Can take 10 ms: the kernel waits for all processors. Touches
  * nothing but the file system. NULL, or the reason (yours to free). */
-char *dl_box_limits_join(const dl_limits *l, const dl_box_limits *bl, pid_t pid);
+char *dl_box_limits_join(const dl_limits_t *l, const dl_box_limits_t *bl, pid_t pid);
 
 /* ---- etc ---- */
 
@@ -83,7 +83,7 @@ typedef struct {
   int fd;        /* O_PATH, borrowed: what is bound when it is not -1, wherever `source` leads by then */
   bool is_mount; /* fd is a mount of the box's own already */
   char *staged;  /* where the launcher puts it when it runs as root, else the same as source */
-} dl_bind;
+} dl_bind_t;
 
 /* A home or volume. Boxes can write to it, so what it is was settled once, by opening it. */
 typedef struct {
@@ -93,26 +93,26 @@ typedef struct {
   int fd;              /* O_PATH; -1 before dl_prepare_dirs and after dl_prepare_close */
   bool is_mount;       /* fd is a mount made by dl_idmap_mount */
   uint64_t dev, ino;   /* of fd */
-} dl_shared_dir;
+} dl_shared_dir_t;
 
 typedef struct {
   char **argv;
   size_t argc, argv_cap;
-  dl_bind *binds;
+  dl_bind_t *binds;
   size_t bind_count;
-} dl_command;
+} dl_command_t;
 
-void dl_command_clear(dl_command *c);
+void dl_command_clear(dl_command_t *c);
 
 typedef struct {
-  dl_command command;
+  dl_command_t command;
   int fds[DL_FD_END];  /* source descriptors by target number; -1: closed in the child */
   const char *program; /* absolute path */
   const char *cwd;
   char **envp;
   bool stage; /* running as root: move the binds below DL_STAGE_DIR and become uid */
   unsigned uid;
-} dl_launch;
+} dl_launch_t;
 
 /* Gives the process a mount namespace of its own, whose root is the process's; a chroot is none in it. For root, and
  * with one thread. NULL, or what failed, with errno. Only makes system calls. */
@@ -120,7 +120,7 @@ const char *dl_own_root(void);
 
 /* fork and exec. -1 with errno when there is no new process; anything later is said by the child
  * on its standard error, followed by exit 127. */
-pid_t dl_launch_run(const dl_launch *l);
+pid_t dl_launch_run(const dl_launch_t *l);
 
 /* ---- mounts with other users ---- */
 
@@ -134,16 +134,16 @@ int dl_idmap_mount(int fd, unsigned stored, unsigned shown);
 struct dl_runtime {
   uv_loop_t *loop;
   uv_signal_t child_signal;
-  dl_isolation isolation;
-  dl_network network;
+  dl_isolation_t isolation;
+  dl_network_t network;
   char *run_dir, *etc_dir, *exe, *node_modules, *bwrap, *slirp;
   int run_fd; /* O_PATH of run_dir: socket paths of any length go through it */
   bool as_root;
   unsigned first_uid, uid_count, next_uid, max_processes;
   unsigned volume_uid; /* whom all files of volumes belong to on the disk, where that can be */
   int reader_patience_ms;
-  dl_limits limits;
-  dl_list boxes;
+  dl_limits_t limits;
+  dl_list_t boxes;
   bool is_closing;
   void (*on_closed)(void *user);
   void *closed_user;
@@ -152,26 +152,26 @@ struct dl_runtime {
 struct dl_box_network;
 
 typedef struct {
-  dl_list link;
+  dl_list_t link;
   dl_box_stop_cb cb;
   void *user;
-} dl_stop_waiter;
+} dl_stop_waiter_t;
 
-typedef enum { DL_BOX_PREPARING, DL_BOX_STARTING, DL_BOX_UP, DL_BOX_STOPPING, DL_BOX_GONE } dl_box_state;
+typedef enum { DL_BOX_PREPARING, DL_BOX_STARTING, DL_BOX_UP, DL_BOX_STOPPING, DL_BOX_GONE } dl_box_state_t;
 
 struct dl_box {
-  dl_list link;
-  dl_runtime *rt;
-  dl_box_state state;
+  dl_list_t link;
+  dl_runtime_t *rt;
+  dl_box_state_t state;
   char *id, *socket_path;
-  dl_buf env; /* NAME=value NUL ... */
-  dl_shared_dir home, *volumes;
+  dl_buf_t env; /* NAME=value NUL ... */
+  dl_shared_dir_t home, *volumes;
   size_t volume_count;
   char **entrypoint; /* NULL at its end */
-  dl_network network;
+  dl_network_t network;
   double cpu, memory_gib;
   unsigned uid;
-  dl_box_limits limits;
+  dl_box_limits_t limits;
   struct dl_box_network *net;
   const char *network_text;
   char network_reason[64];
@@ -187,28 +187,28 @@ struct dl_box {
   int control_fd, info_fd, error_fd;
   uv_poll_t control, info, error;
   uv_timer_t timer;
-  dl_buf info_text, error_text;
+  dl_buf_t info_text, error_text;
   int open_handles;
 
   dl_box_start_cb start_cb;
   void *start_user;
   dl_box_exit_cb on_exit;
   void *exit_user;
-  dl_list stop_waiters;
+  dl_list_t stop_waiters;
 };
 
-void dl_command_build(dl_command *c, const dl_runtime *rt, const dl_box *box);
-void dl_box_child_exited(dl_box *box, int status);
-void dl_runtime_box_gone(dl_runtime *rt);
-bool dl_runtime_uid_taken(const dl_runtime *rt, unsigned uid);
+void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *box);
+void dl_box_child_exited(dl_box_t *box, int status);
+void dl_runtime_box_gone(dl_runtime_t *rt);
+bool dl_runtime_uid_taken(const dl_runtime_t *rt, unsigned uid);
 
 /* ---- network ---- */
 
 /* NULL: private boxes of this runtime get outside access; else why not (a static text). */
-const char *dl_network_missing(const dl_runtime *rt);
+const char *dl_network_missing(const dl_runtime_t *rt);
 /* Start slirp4netns for the box whose process 1 is inner_pid; `ready` comes once. NULL when that did
  * not work. */
-struct dl_box_network *dl_network_start(dl_box *box, void (*ready)(dl_box *box, bool works));
+struct dl_box_network *dl_network_start(dl_box_t *box, void (*ready)(dl_box_t *box, bool works));
 /* Ends it; `done` comes on a later turn. */
 void dl_network_stop(struct dl_box_network *net, void (*done)(void *user), void *user);
 

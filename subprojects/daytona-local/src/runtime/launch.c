@@ -67,7 +67,7 @@ static void set_limits(void) {
 }
 
 /* By descriptor where there is one: what a box can write to may be something else by its path now. */
-static int take_hold(const dl_bind *bind, size_t i) {
+static int take_hold(const dl_bind_t *bind, size_t i) {
   if (bind->is_mount) return BIND_FD(i);
   int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
   int held = bind->fd < 0 ? open_tree(AT_FDCWD, bind->source, (unsigned)flags)
@@ -79,7 +79,7 @@ static int take_hold(const dl_bind *bind, size_t i) {
 
 /* Take hold of every source first: the tmpfs may hide some of them, and a descriptor's mount is of the
  * namespace that it was opened in. */
-static void stage(const dl_command *c) {
+static void stage(const dl_command_t *c) {
   int held[MAX_BINDS];
   for (size_t i = 0; i < c->bind_count; i++) held[i] = take_hold(&c->binds[i], i);
   const char *step = dl_own_root();
@@ -121,7 +121,7 @@ static void close_from(int first) {
 
 /* Put the descriptors at their numbers and let nothing else through; those of binds only as far as `stage`,
  * for which they are. */
-static void place_descriptors(const dl_launch *l) {
+static void place_descriptors(const dl_launch_t *l) {
   int moved[DL_FD_END + MAX_BINDS];
   int count = DL_FD_END + (l->stage ? (int)l->command.bind_count : 0);
   for (int i = 0; i < count; i++) {
@@ -138,7 +138,7 @@ static void place_descriptors(const dl_launch *l) {
   close_from(count);
 }
 
-_Noreturn static void child(const dl_launch *l) {
+_Noreturn static void child(const dl_launch_t *l) {
   /* First, so that a lock or connection of the server does not live on in us when it is killed. */
   place_descriptors(l);
   int program = open(l->program, O_PATH | O_CLOEXEC); /* the stage may hide its path */
@@ -167,7 +167,7 @@ int dl_memory_file(const char *name, const void *bytes, size_t len) {
   return -1;
 }
 
-pid_t dl_launch_run(const dl_launch *l) {
+pid_t dl_launch_run(const dl_launch_t *l) {
   if (l->command.bind_count > MAX_BINDS) {
     errno = E2BIG;
     return -1;

@@ -140,7 +140,7 @@ static bool hand_out_controllers(const char *dir) {
   return done;
 }
 
-static bool init_version1(dl_limits *l) {
+static bool init_version1(dl_limits_t *l) {
   for (int i = 0; i < DL_LIMIT_COUNT; i++) {
     char *dir = group_dir(CONTROLLERS[i]);
     if (dir != NULL) l->base[i] = make_own(dir);
@@ -150,7 +150,7 @@ static bool init_version1(dl_limits *l) {
   return l->version == 1;
 }
 
-void dl_limits_init(dl_limits *l) {
+void dl_limits_init(dl_limits_t *l) {
   memset(l, 0, sizeof *l);
   if (init_version1(l)) return;
   char *dir = group_dir("");
@@ -167,7 +167,7 @@ void dl_limits_init(dl_limits *l) {
   free(dir);
 }
 
-void dl_limits_clear(dl_limits *l) {
+void dl_limits_clear(dl_limits_t *l) {
   for (int i = 0; i < DL_LIMIT_COUNT; i++) {
     if (l->base[i] != NULL) rmdir(l->base[i]);
     free(l->base[i]);
@@ -175,7 +175,7 @@ void dl_limits_clear(dl_limits *l) {
   memset(l, 0, sizeof *l);
 }
 
-void dl_box_limits_init(const dl_limits *l, dl_box_limits *bl, const char *box_id) {
+void dl_box_limits_init(const dl_limits_t *l, dl_box_limits_t *bl, const char *box_id) {
   memset(bl, 0, sizeof *bl);
   for (int i = 0; i < DL_LIMIT_COUNT; i++) {
     bl->how[i] = "none";
@@ -188,7 +188,7 @@ void dl_box_limits_init(const dl_limits *l, dl_box_limits *bl, const char *box_i
   }
 }
 
-void dl_box_limits_clear(const dl_limits *l, dl_box_limits *bl) {
+void dl_box_limits_clear(const dl_limits_t *l, dl_box_limits_t *bl) {
   for (int i = 0; i < DL_LIMIT_COUNT; i++) {
     if (bl->dir[i] != NULL && rmdir(bl->dir[i]) != 0 && errno != ENOENT && l->version == 1)
       dl_debug("runtime: cannot remove %s: %s", bl->dir[i], strerror(errno));
@@ -233,7 +233,7 @@ static bool set_pids(const char *dir, unsigned processes) {
   return write_file(dir, "pids.max", text) == 0;
 }
 
-void dl_box_limits_set(const dl_limits *l, dl_box_limits *bl, double cpu, double memory_gib,
+void dl_box_limits_set(const dl_limits_t *l, dl_box_limits_t *bl, double cpu, double memory_gib,
                        unsigned processes) {
   const char *name = l->version == 2 ? "cgroup2" : "cgroup1";
   char **dir = bl->dir;
@@ -245,7 +245,7 @@ void dl_box_limits_set(const dl_limits *l, dl_box_limits *bl, double cpu, double
   bl->how[DL_LIMIT_PIDS] = pids ? name : "none";
 }
 
-char *dl_box_limits_join(const dl_limits *l, const dl_box_limits *bl, pid_t pid) {
+char *dl_box_limits_join(const dl_limits_t *l, const dl_box_limits_t *bl, pid_t pid) {
   char number[32];
   char *failed = NULL;
   snprintf(number, sizeof number, "%ld", (long)pid);

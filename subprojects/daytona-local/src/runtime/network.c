@@ -25,8 +25,8 @@ struct dl_box_network {
   uv_poll_t ready;
   int alive_fd; /* the end of the pipe whose closing ends slirp4netns */
   int ready_fd; /* readable when it is ready, or has died */
-  dl_box *box;
-  void (*on_ready)(dl_box *box, bool works);
+  dl_box_t *box;
+  void (*on_ready)(dl_box_t *box, bool works);
   int open_handles;
   char *box_id;
   bool has_exited;
@@ -34,7 +34,7 @@ struct dl_box_network {
   void *user;
 };
 
-const char *dl_network_missing(const dl_runtime *rt) {
+const char *dl_network_missing(const dl_runtime_t *rt) {
   if (rt->slirp == NULL) return "slirp4netns is not installed";
   int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
   if (fd < 0) return "no access to /dev/net/tun";
@@ -85,7 +85,7 @@ static int open_namespaces(pid_t pid, int *net_fd, int *user_fd) {
 }
 
 /* fds: the network namespace, its user namespace, the pipe to live by, the pipe to be ready on. */
-static int spawn(struct dl_box_network *net, dl_runtime *rt, const int fds[4]) {
+static int spawn(struct dl_box_network *net, dl_runtime_t *rt, const int fds[4]) {
   uv_stdio_container_t stdio[7];
   for (int i = 0; i < 3; i++) stdio[i].flags = UV_IGNORE;
   for (int i = 0; i < 4; i++) {
@@ -116,7 +116,7 @@ static void close_all(int *fds, size_t count) {
     if (fds[i] >= 0) close(fds[i]);
 }
 
-struct dl_box_network *dl_network_start(dl_box *box, void (*ready)(dl_box *box, bool works)) {
+struct dl_box_network *dl_network_start(dl_box_t *box, void (*ready)(dl_box_t *box, bool works)) {
   struct dl_box_network *net = dl_xcalloc(1, sizeof *net);
   int fds[4] = {-1, -1, -1, -1}, alive[2] = {-1, -1}, told[2] = {-1, -1};
   bool is_open = open_namespaces(box->inner_pid, &fds[0], &fds[1]) == 0 && pipe2(alive, O_CLOEXEC) == 0 &&

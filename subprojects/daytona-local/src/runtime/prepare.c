@@ -58,7 +58,7 @@ bool dl_box_target_is_below(const char *target, const char *other) {
   return other[strspn(other, "/")] == '\0';
 }
 
-static char *check_volume(const dl_box_volume *v) {
+static char *check_volume(const dl_box_volume_t *v) {
   if (v->dir == NULL || v->dir[0] != '/') return dl_xstrdup("a volume needs an absolute directory");
   if (!is_plain_path(v->target))
     return dl_xprintf("a volume cannot be mounted at '%s'", v->target ? v->target : "");
@@ -71,7 +71,7 @@ static char *check_volume(const dl_box_volume *v) {
 }
 
 /* bubblewrap would make the mount point itself, and follow links that a box has put into the other volume. */
-static char *check_nesting(const dl_box_spec *spec) {
+static char *check_nesting(const dl_box_spec_t *spec) {
   for (size_t i = 0; i < spec->volume_count; i++)
     for (size_t j = 0; j < spec->volume_count; j++)
       if (i != j && dl_box_target_is_below(spec->volumes[i].target, spec->volumes[j].target))
@@ -80,7 +80,7 @@ static char *check_nesting(const dl_box_spec *spec) {
   return NULL;
 }
 
-char *dl_prepare_check(const dl_box_spec *spec) {
+char *dl_prepare_check(const dl_box_spec_t *spec) {
   if (spec->id == NULL || *spec->id == '\0' || strlen(spec->id) > 64 ||
       spec->id[strspn(spec->id, ID_CHARS)] != '\0')
     return dl_xstrdup("a sandbox needs an id of letters, digits, '-' and '_'");
@@ -106,7 +106,7 @@ static char *failed(const char *what, const char *path) {
 
 /* ---- opening ---- */
 
-static char *open_shared(dl_shared_dir *d, int fd, const char *what) {
+static char *open_shared(dl_shared_dir_t *d, int fd, const char *what) {
   struct stat st;
   if (fd < 0) return failed(what, d->source);
   d->fd = fd;
@@ -116,13 +116,13 @@ static char *open_shared(dl_shared_dir *d, int fd, const char *what) {
   return NULL;
 }
 
-static int give_entry(const dl_beneath_entry *entry, void *user) {
+static int give_entry(const dl_beneath_entry_t *entry, void *user) {
   const unsigned *uid = user;
   return fchownat(entry->dir, entry->name, *uid, *uid, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
 }
 
 /* The directory itself belongs to root meanwhile, so that what was interrupted is done again. */
-static char *give_tree(const dl_shared_dir *home, unsigned uid) {
+static char *give_tree(const dl_shared_dir_t *home, unsigned uid) {
   int rc = fchownat(home->fd, "", 0, 0, AT_EMPTY_PATH) == 0 ? 0 : errno;
   if (rc == 0) rc = dl_beneath_walk(home->fd, give_entry, &uid);
   if (rc == 0 && fchownat(home->fd, "", uid, uid, AT_EMPTY_PATH) != 0) rc = errno;
@@ -131,9 +131,9 @@ static char *give_tree(const dl_shared_dir *home, unsigned uid) {
 }
 
 /* What is above the home is the server's, so up to here text is as good as a descriptor. */
-static char *ready_home(dl_box *box, bool as_root) {
+static char *ready_home(dl_box_t *box, bool as_root) {
   struct stat st;
-  dl_shared_dir *home = &box->home;
+  dl_shared_dir_t *home = &box->home;
   if (mkdir(home->source, 0700) != 0 && errno != EEXIST) return failed("make", home->source);
   char *failure =
     open_shared(home, open(home->source, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), "open");
@@ -144,7 +144,7 @@ static char *ready_home(dl_box *box, bool as_root) {
 
 /* Version 2 of the kernel's ACL format: entries of tag, permissions and id, for owner, group and
  * others: all may read, write and enter. */
-static void open_to_all(const dl_shared_dir *volume) {
+static void open_to_all(const dl_shared_dir_t *volume) {
   static const unsigned char acl[] = {
     2, 0, 0,    0,    0x01, 0,    7,    0, 0xff, 0xff, 0xff, 0xff, 0x04, 0,
     7, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0, 7,    0,    0xff, 0xff, 0xff, 0xff,
@@ -156,8 +156,8 @@ static void open_to_all(const dl_shared_dir *volume) {
 }
 
 /* What boxes have made there through an ACL, by an older version or on another kernel. */
-static int give_to_volumes(const dl_beneath_entry *entry, void *user) {
-  const dl_runtime *rt = user;
+static int give_to_volumes(const dl_beneath_entry_t *entry, void *user) {
+  const dl_runtime_t *rt = user;
   uid_t uid = entry->st.st_uid;
   if (uid < rt->first_uid || uid - rt->first_uid >= rt->uid_count) return 0;
   return fchownat(entry->dir, entry->name, rt->volume_uid, rt->volume_uid, AT_SYMLINK_NOFOLLOW) == 0 ? 0
@@ -165,7 +165,7 @@ static int give_to_volumes(const dl_beneath_entry *entry, void *user) {
 }
 
 /* The root of the volume changes hands last, so that what was interrupted is done again. 0, or an errno value. */
-static int settle_owner(dl_runtime *rt, int root) {
+static int settle_owner(dl_runtime_t *rt, int root) {
   struct stat st;
   if (fstat(root, &st) != 0) return errno;
   if (st.st_uid == rt->volume_uid) return 0;
@@ -175,7 +175,7 @@ static int settle_owner(dl_runtime *rt, int root) {
 }
 
 /* Puts a mount with the box's user in the place of the descriptor; false where there is none to be had. */
-static bool show_as_own(const dl_box *box, dl_shared_dir *volume, int root) {
+static bool show_as_own(const dl_box_t *box, dl_shared_dir_t *volume, int root) {
   int mount = dl_idmap_mount(volume->fd, box->rt->volume_uid, box->uid);
   if (mount < 0) {
     dl_debug("volume %s: no mount with other users: %s", volume->dir, strerror(errno));
@@ -192,7 +192,7 @@ static bool show_as_own(const dl_box *box, dl_shared_dir *volume, int root) {
 }
 
 /* Boxes will make files of their own users in it, so the next one with a mount has to settle the owner again. */
-static void open_without_mount(const dl_box *box, const dl_shared_dir *volume, int root) {
+static void open_without_mount(const dl_box_t *box, const dl_shared_dir_t *volume, int root) {
   struct stat st;
   if (fstat(root, &st) == 0 && st.st_uid == box->rt->volume_uid &&
       fchownat(root, "", 0, 0, AT_EMPTY_PATH) != 0)
@@ -200,7 +200,7 @@ static void open_without_mount(const dl_box *box, const dl_shared_dir *volume, i
   open_to_all(volume);
 }
 
-static char *ready_volume(const dl_box *box, dl_shared_dir *volume, bool as_root) {
+static char *ready_volume(const dl_box_t *box, dl_shared_dir_t *volume, bool as_root) {
   int root = open(volume->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return failed("find", volume->dir);
   int fd = dl_beneath_make(root, volume->subpath, 0777, as_root ? (uid_t)box->rt->volume_uid : (uid_t)-1);
@@ -226,7 +226,7 @@ static int ready_part(int home, const char *path, uid_t owner) {
 }
 
 /* The mount points in the home are made here, since bubblewrap would follow links to make them. */
-static char *ready_mount_point(const dl_box *box, const char *target, bool as_root) {
+static char *ready_mount_point(const dl_box_t *box, const char *target, bool as_root) {
   if (!is_at_or_below(target, DL_BOX_HOME)) return NULL;
   const char *rest = target + strlen(DL_BOX_HOME);
   int rc = 0;
@@ -243,7 +243,7 @@ static char *ready_mount_point(const dl_box *box, const char *target, bool as_ro
                     rc == ENOTDIR ? "not a directory" : strerror(rc));
 }
 
-char *dl_prepare_dirs(dl_box *box, bool as_root) {
+char *dl_prepare_dirs(dl_box_t *box, bool as_root) {
   char *failure = ready_home(box, as_root);
   for (size_t i = 0; failure == NULL && i < box->volume_count; i++) {
     failure = ready_volume(box, &box->volumes[i], as_root);
@@ -252,12 +252,12 @@ char *dl_prepare_dirs(dl_box *box, bool as_root) {
   return failure;
 }
 
-static void close_shared(dl_shared_dir *d) {
+static void close_shared(dl_shared_dir_t *d) {
   if (d->fd >= 0) close(d->fd);
   d->fd = -1;
 }
 
-void dl_prepare_close(dl_box *box) {
+void dl_prepare_close(dl_box_t *box) {
   close_shared(&box->home);
   for (size_t i = 0; i < box->volume_count; i++) close_shared(&box->volumes[i]);
 }

@@ -21,12 +21,12 @@
 typedef struct {
   pid_t pid, parent;
   bool is_inside;
-} entry;
+} entry_t;
 
 typedef struct {
-  entry *entries;
+  entry_t *entries;
   size_t count, cap;
-} table;
+} table_t;
 
 /* How much of a file of the process fits `text`, with a NUL after it; 0 if it cannot be read. */
 static size_t read_file(pid_t pid, const char *name, char *text, size_t size) {
@@ -52,7 +52,7 @@ static pid_t parent_of(pid_t pid) {
   return state == 'Z' ? -1 : (pid_t)parent;
 }
 
-static void read_table(table *t) {
+static void read_table(table_t *t) {
   DIR *d = opendir("/proc");
   t->count = 0;
   if (d == NULL) return;
@@ -63,23 +63,23 @@ static void read_table(table *t) {
       t->cap = t->cap ? t->cap * 2 : 256;
       t->entries = dl_xrealloc(t->entries, t->cap * sizeof *t->entries);
     }
-    t->entries[t->count++] = (entry){(pid_t)pid, parent_of((pid_t)pid), false};
+    t->entries[t->count++] = (entry_t){(pid_t)pid, parent_of((pid_t)pid), false};
   }
   closedir(d);
 }
 
-static bool is_inside(const table *t, pid_t pid, pid_t root) {
+static bool is_inside(const table_t *t, pid_t pid, pid_t root) {
   if (pid == root) return true;
   for (size_t i = 0; i < t->count; i++)
     if (t->entries[i].pid == pid) return t->entries[i].is_inside;
   return false;
 }
 
-static void mark(table *t, pid_t root) {
+static void mark(table_t *t, pid_t root) {
   for (bool again = true; again;) {
     again = false;
     for (size_t i = 0; i < t->count; i++) {
-      entry *e = &t->entries[i];
+      entry_t *e = &t->entries[i];
       if (e->is_inside || e->pid == root || !is_inside(t, e->parent, root)) continue;
       e->is_inside = again = true;
     }
@@ -93,7 +93,7 @@ static bool contains(const pid_t *pids, size_t count, pid_t pid) {
 }
 
 void dl_proctree_kill(pid_t root, bool include_root) {
-  table t = {0};
+  table_t t = {0};
   pid_t *stopped = NULL;
   size_t count = 0;
   bool found = true;
@@ -117,7 +117,7 @@ void dl_proctree_kill(pid_t root, bool include_root) {
 }
 
 size_t dl_proctree_signal(pid_t root, int number) {
-  table t = {0};
+  table_t t = {0};
   size_t count = 0;
   read_table(&t);
   mark(&t, root);
@@ -135,7 +135,7 @@ static bool is_run_by(pid_t pid, unsigned first_uid, unsigned uid_count) {
 }
 
 void dl_proctree_kill_orphans(const char *name, const char *word, unsigned first_uid, unsigned uid_count) {
-  table t = {0};
+  table_t t = {0};
   char text[16384];
   read_table(&t);
   for (size_t i = 0; i < t.count; i++) {

@@ -72,10 +72,10 @@ static char *find_program(const char *name) {
 }
 
 static void on_child_signal(uv_signal_t *handle, int number) {
-  dl_runtime *rt = handle->data;
+  dl_runtime_t *rt = handle->data;
   (void)number;
   DL_LIST_EACH_SAFE(&rt->boxes, node, after) {
-    dl_box *box = DL_CONTAINER(node, dl_box, link);
+    dl_box_t *box = DL_CONTAINER(node, dl_box_t, link);
     int status;
     if (box->pid > 0 && !box->has_exited && waitpid(box->pid, &status, WNOHANG) == box->pid)
       dl_box_child_exited(box, status);
@@ -83,7 +83,7 @@ static void on_child_signal(uv_signal_t *handle, int number) {
 }
 
 /* Run /bin/true the way a box runs. The only place that waits: once, before the server serves. */
-static int probe(dl_runtime *rt, char *error, size_t size) {
+static int probe(dl_runtime_t *rt, char *error, size_t size) {
   char filter_fd[8];
   snprintf(filter_fd, sizeof filter_fd, "%d", DL_FD_FILTER);
   char *argv[] = {"bwrap",
@@ -116,7 +116,7 @@ static int probe(dl_runtime *rt, char *error, size_t size) {
   char *const envp[] = {NULL};
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return refuse(error, size, "cannot make a pipe", strerror(errno));
-  dl_launch l = {
+  dl_launch_t l = {
     .program = rt->bwrap, .cwd = "/", .envp = (char **)envp, .stage = rt->as_root, .uid = rt->first_uid};
   l.command.argv = argv;
   for (int i = 0; i < DL_FD_END; i++) l.fds[i] = -1;
@@ -153,7 +153,7 @@ static int probe(dl_runtime *rt, char *error, size_t size) {
   return -1;
 }
 
-static int make_run_dir(dl_runtime *rt, const char *dir, char *error, size_t size) {
+static int make_run_dir(dl_runtime_t *rt, const char *dir, char *error, size_t size) {
   if (mkdir(dir, 0700) != 0 && errno != EEXIST) return refuse(error, size, dir, strerror(errno));
   rt->run_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (rt->run_fd < 0 || chmod(dir, 0700) != 0) return refuse(error, size, dir, strerror(errno));
@@ -167,7 +167,7 @@ static int make_run_dir(dl_runtime *rt, const char *dir, char *error, size_t siz
   return -1;
 }
 
-static int find_tools(dl_runtime *rt, const dl_runtime_opts *opts, char *error, size_t size) {
+static int find_tools(dl_runtime_t *rt, const dl_runtime_opts_t *opts, char *error, size_t size) {
   rt->exe = realpath(opts->exe ? opts->exe : "/proc/self/exe", NULL);
   if (rt->exe == NULL && errno == EACCES)
     return refuse(error, size, "our own program is not open to this user",
@@ -189,7 +189,7 @@ static int find_tools(dl_runtime *rt, const dl_runtime_opts *opts, char *error, 
   return probe(rt, error, size);
 }
 
-static void free_runtime(dl_runtime *rt) {
+static void free_runtime(dl_runtime_t *rt) {
   dl_limits_clear(&rt->limits);
   if (rt->run_fd >= 0) close(rt->run_fd);
   free(rt->run_dir);
@@ -201,8 +201,9 @@ static void free_runtime(dl_runtime *rt) {
   free(rt);
 }
 
-int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **out, char *error, size_t size) {
-  dl_runtime *rt = dl_xcalloc(1, sizeof *rt);
+int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts_t *opts, dl_runtime_t **out, char *error,
+                   size_t size) {
+  dl_runtime_t *rt = dl_xcalloc(1, sizeof *rt);
   rt->loop = loop;
   rt->run_fd = -1;
   rt->isolation = opts->isolation;
@@ -233,31 +234,32 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **ou
   return 0;
 }
 
-bool dl_runtime_uid_taken(const dl_runtime *rt, unsigned uid) {
+bool dl_runtime_uid_taken(const dl_runtime_t *rt, unsigned uid) {
   DL_LIST_EACH(&rt->boxes, node)
-  if (DL_CONTAINER(node, dl_box, link)->uid == uid) return true;
+  if (DL_CONTAINER(node, dl_box_t, link)->uid == uid) return true;
   return false;
 }
 
 static void on_signal_closed(uv_handle_t *handle) {
-  dl_runtime *rt = handle->data;
+  dl_runtime_t *rt = handle->data;
   void (*on_closed)(void *) = rt->on_closed;
   void *user = rt->closed_user;
   free_runtime(rt);
   if (on_closed != NULL) on_closed(user);
 }
 
-void dl_runtime_box_gone(dl_runtime *rt) {
+void dl_runtime_box_gone(dl_runtime_t *rt) {
   if (dl_list_empty(&rt->boxes)) uv_unref((uv_handle_t *)&rt->child_signal);
   if (!rt->is_closing || !dl_list_empty(&rt->boxes)) return;
   if (!uv_is_closing((uv_handle_t *)&rt->child_signal))
     uv_close((uv_handle_t *)&rt->child_signal, on_signal_closed);
 }
 
-void dl_runtime_close(dl_runtime *rt, void (*on_closed)(void *user), void *user) {
+void dl_runtime_close(dl_runtime_t *rt, void (*on_closed)(void *user), void *user) {
   rt->is_closing = true;
   rt->on_closed = on_closed;
   rt->closed_user = user;
-  DL_LIST_EACH_SAFE(&rt->boxes, node, after) dl_box_stop(DL_CONTAINER(node, dl_box, link), true, NULL, NULL);
+  DL_LIST_EACH_SAFE(&rt->boxes, node, after)
+  dl_box_stop(DL_CONTAINER(node, dl_box_t, link), true, NULL, NULL);
   dl_runtime_box_gone(rt);
 }

@@ -16,44 +16,44 @@
 #include <stddef.h>
 #include <uv.h>
 
-typedef struct dl_runtime dl_runtime;
-typedef struct dl_box dl_box;
+typedef struct dl_runtime dl_runtime_t;
+typedef struct dl_box dl_box_t;
 
 typedef enum {
   DL_ISOLATION_BWRAP, /* own namespaces through bubblewrap */
   DL_ISOLATION_NONE   /* a plain process of the server's user; said in the box's info */
-} dl_isolation;
+} dl_isolation_t;
 
 typedef enum {
   DL_NETWORK_DEFAULT, /* what the runtime was told */
   DL_NETWORK_PRIVATE, /* own namespace, outside access through slirp4netns where it works */
   DL_NETWORK_NONE,    /* own namespace, loopback only */
   DL_NETWORK_HOST     /* the host's network */
-} dl_network;
+} dl_network_t;
 
 typedef struct {
   const char *run_dir; /* Required. Sockets and the crafted /etc; made with mode 0700. */
   const char *exe;     /* Optional. The program for the toolbox role; default /proc/self/exe. */
-  dl_isolation isolation;
-  dl_network network;       /* For boxes that say DL_NETWORK_DEFAULT; default private. */
+  dl_isolation_t isolation;
+  dl_network_t network;     /* For boxes that say DL_NETWORK_DEFAULT; default private. */
   const char *node_modules; /* Optional. Directory with typescript or ts-node, seen read-only. */
   unsigned first_uid;       /* Server runs as root: boxes run as first_uid.., default 200000 */
   unsigned uid_count;       /* default 65536, at least 2; the last one owns the files of volumes */
   unsigned max_processes;   /* Per box, default 4096 */
   int reader_patience_ms;   /* See toolbox.h; 0: the toolbox's default, -1: none */
-} dl_runtime_opts;
+} dl_runtime_opts_t;
 
 /* 0, or -1 with the reason in `error`: no bubblewrap, no user namespaces, bad directory. */
-int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts *opts, dl_runtime **out, char *error,
+int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts_t *opts, dl_runtime_t **out, char *error,
                    size_t error_size);
 
 /* Kills every box at once, then reports and frees. Boxes still known get their end callback. */
-void dl_runtime_close(dl_runtime *rt, void (*on_closed)(void *user), void *user);
+void dl_runtime_close(dl_runtime_t *rt, void (*on_closed)(void *user), void *user);
 
 typedef struct {
   const char *name;
   const char *value;
-} dl_box_pair;
+} dl_box_pair_t;
 
 /* A directory of the host that is seen in the box. Boxes may write to it, so `subpath` is opened part by
  * part, without following links, and mounted by descriptor; parts that are missing are made. */
@@ -61,43 +61,43 @@ typedef struct {
   const char *dir;     /* Required. Absolute; nobody but the server can change what this path leads to. */
   const char *subpath; /* Optional. What of it is mounted, relative; default all. */
   const char *target;  /* Required. The absolute path in the box. Not at or below another volume's. */
-} dl_box_volume;
+} dl_box_volume_t;
 
-typedef void (*dl_box_start_cb)(void *user, dl_box *box, const char *error);
+typedef void (*dl_box_start_cb)(void *user, dl_box_t *box, const char *error);
 typedef void (*dl_box_stop_cb)(void *user);
 /* The box ended by itself. */
-typedef void (*dl_box_exit_cb)(void *user, dl_box *box, const char *reason);
+typedef void (*dl_box_exit_cb)(void *user, dl_box_t *box, const char *reason);
 
 typedef struct {
   const char *id;       /* Required, unique among live boxes: letters, digits, `-`, `_` */
   const char *home_dir; /* Required. Host directory seen as /home/daytona; made if absent. */
-  const dl_box_pair *env;
+  const dl_box_pair_t *env;
   size_t env_count;
-  const dl_box_volume *volumes;
+  const dl_box_volume_t *volumes;
   size_t volume_count;
-  dl_network network;
+  dl_network_t network;
   bool network_block_all;        /* Wins over `network`. */
   double cpu;                    /* 0: no limit */
   double memory_gib;             /* 0: no limit */
-  double disk_gib;               /* never enforced, see dl_box_info */
+  double disk_gib;               /* never enforced, see dl_box_info_t */
   const char *const *entrypoint; /* Optional. What the box is started with; NULL at its end. */
   dl_box_exit_cb on_exit;        /* Optional. */
   void *user;                    /* For on_exit. */
-} dl_box_spec;
+} dl_box_spec_t;
 
 /* Copies `spec`. Never NULL: whatever is wrong comes through `cb`, once. A start that is stopped
  * before it was reported fails with an error, and then the stop callbacks follow. */
-dl_box *dl_box_start(dl_runtime *rt, const dl_box_spec *spec, dl_box_start_cb cb, void *user);
+dl_box_t *dl_box_start(dl_runtime_t *rt, const dl_box_spec_t *spec, dl_box_start_cb cb, void *user);
 
 /* Whether the path `target` in a box is `other` or lies below it; however many slashes they have. */
 bool dl_box_target_is_below(const char *target, const char *other);
 
 /* Ends every process in the box: SIGTERM, then SIGKILL after five seconds; `force` is SIGKILL at
  * once, also when an orderly stop is under way. May be called several times. */
-void dl_box_stop(dl_box *box, bool force, dl_box_stop_cb cb, void *user);
+void dl_box_stop(dl_box_t *box, bool force, dl_box_stop_cb cb, void *user);
 
 /* Connectable from start to stop. Borrowed from the box. */
-const char *dl_box_socket_path(const dl_box *box);
+const char *dl_box_socket_path(const dl_box_t *box);
 
 /* What the box really has: short texts, borrowed from the box. */
 typedef struct {
@@ -107,12 +107,12 @@ typedef struct {
   const char *cpu;       /* "cgroup2", "cgroup1", "unlimited" or "none" */
   const char *processes; /* "cgroup2", "cgroup1", "rlimit" or "none" */
   const char *disk;      /* always "none" */
-} dl_box_info;
+} dl_box_info_t;
 /* "none" means: asked for, but nothing here can enforce it. */
-dl_box_info dl_box_get_info(const dl_box *box);
+dl_box_info_t dl_box_get_info(const dl_box_t *box);
 
 /* New limits for a running box. The text says what could not be enforced, NULL if nothing. */
-const char *dl_box_update_limits(dl_box *box, double cpu, double memory_gib);
+const char *dl_box_update_limits(dl_box_t *box, double cpu, double memory_gib);
 
 /* A role of the binary that only the runtime itself asks for, "own-root": runs a program in a mount namespace of its
  * own, out of a chroot if need be. argv[0] is the program's path. */

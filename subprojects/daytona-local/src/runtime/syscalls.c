@@ -131,32 +131,34 @@ static const unsigned PERSONALITIES[] = {
 typedef struct {
   struct sock_filter steps[PROGRAM_MAX];
   unsigned short count;
-} program;
+} program_t;
 
-static void add(program *p, struct sock_filter step) {
+static void add(program_t *p, struct sock_filter step) {
   assert(p->count < PROGRAM_MAX);
   p->steps[p->count++] = step;
 }
 
-static void load(program *p, size_t offset) {
+static void load(program_t *p, size_t offset) {
   add(p, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offset));
 }
 
-static void answer(program *p, unsigned what) { add(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what)); }
+static void answer(program_t *p, unsigned what) {
+  add(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what));
+}
 
-static void refuse(program *p, int error) {
+static void refuse(program_t *p, int error) {
   answer(p, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA));
 }
 
 /* Skips so many steps if what was loaded is `value`, or if it is not. */
-static void skip(program *p, unsigned value, size_t if_equal, size_t if_not) {
+static void skip(program_t *p, unsigned value, size_t if_equal, size_t if_not) {
   assert(if_equal <= 255 && if_not <= 255);
   add(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, (unsigned char)if_equal,
                                       (unsigned char)if_not));
 }
 
 /* Call `number` takes only these as its first argument, of which the kernel looks at the lower half. */
-static void allow_only(program *p, unsigned number, const unsigned *values, size_t count, int error) {
+static void allow_only(program_t *p, unsigned number, const unsigned *values, size_t count, int error) {
   skip(p, number, 0, count + 3);
   load(p, offsetof(struct seccomp_data, args)); /* little-endian: the lower half comes first */
   for (size_t i = 0; i < count; i++) skip(p, values[i], count - i, 0);
@@ -164,7 +166,7 @@ static void allow_only(program *p, unsigned number, const unsigned *values, size
   answer(p, SECCOMP_RET_ALLOW);
 }
 
-static void write_program(program *p) {
+static void write_program(program_t *p) {
   load(p, offsetof(struct seccomp_data, arch));
   skip(p, OUR_ARCH, 1, 0);
   refuse(p, ENOSYS);
@@ -184,7 +186,7 @@ static void write_program(program *p) {
 const char *dl_syscalls_missing(void) { return NULL; }
 
 int dl_syscalls_open(void) {
-  program p = {.count = 0};
+  program_t p = {.count = 0};
   write_program(&p);
   return dl_memory_file("syscalls", p.steps, p.count * sizeof p.steps[0]);
 }

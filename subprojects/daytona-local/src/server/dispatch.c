@@ -17,12 +17,12 @@
 #include <string.h>
 
 typedef struct {
-  dl_control *control;
-  dl_fault fault; /* its texts are our own */
-} pending_fault;
+  dl_control_t *control;
+  dl_fault_t fault; /* its texts are our own */
+} pending_fault_t;
 
 static void drop_pending(void *user) {
-  pending_fault *p = user;
+  pending_fault_t *p = user;
   free(p->fault.bucket);
   free(p->fault.message);
   free(p->fault.code);
@@ -32,7 +32,7 @@ static void drop_pending(void *user) {
 
 /* ---- faults ---- */
 
-static void answer_status(dl_control *c, dl_req *req, const dl_fault *f) {
+static void answer_status(dl_control_t *c, dl_req_t *req, const dl_fault_t *f) {
   const char *message = f->message ? f->message : dl_reason((int)f->status);
   if (f->retry_after >= 0) {
     char *name = f->bucket ? dl_xprintf("Retry-After-%s", f->bucket) : dl_xstrdup("Retry-After");
@@ -51,7 +51,7 @@ static void answer_status(dl_control *c, dl_req *req, const dl_fault *f) {
   dl_reply_json(req, (int)f->status, body);
 }
 
-static void strike(dl_control *c, dl_req *req, const dl_fault *f) {
+static void strike(dl_control_t *c, dl_req_t *req, const dl_fault_t *f) {
   dl_req_clear_headers(req);
   if (f->action == DL_FAULT_RESET)
     dl_reply_reset(req);
@@ -61,14 +61,14 @@ static void strike(dl_control *c, dl_req *req, const dl_fault *f) {
     answer_status(c, req, f);
 }
 
-static bool on_reply(dl_req *req, void *user) {
-  pending_fault *p = user;
+static bool on_reply(dl_req_t *req, void *user) {
+  pending_fault_t *p = user;
   strike(p->control, req, &p->fault);
   return true;
 }
 
-static void strike_after(dl_control *c, dl_req *req, const dl_fault *f) {
-  pending_fault *p = dl_xcalloc(1, sizeof *p);
+static void strike_after(dl_control_t *c, dl_req_t *req, const dl_fault_t *f) {
+  pending_fault_t *p = dl_xcalloc(1, sizeof *p);
   p->control = c;
   p->fault = *f;
   p->fault.method = p->fault.path = NULL;
@@ -80,8 +80,8 @@ static void strike_after(dl_control *c, dl_req *req, const dl_fault *f) {
 }
 
 static const struct {
-  dl_fault_action action;
-  dl_damage_kind kind;
+  dl_fault_action_t action;
+  dl_damage_kind_t kind;
 } stream_actions[] = {
   {DL_FAULT_TRUNCATE, DL_DAMAGE_END},        {DL_FAULT_RESET, DL_DAMAGE_RESET},
   {DL_FAULT_FREEZE, DL_DAMAGE_FREEZE},       {DL_FAULT_CLOSE, DL_DAMAGE_CLOSE},
@@ -90,18 +90,18 @@ static const struct {
 };
 
 /* Nothing comes of it when the answer turns out not to be an upgrade. */
-static void damage_stream(dl_req *req, const dl_fault *f) {
+static void damage_stream(dl_req_t *req, const dl_fault_t *f) {
   for (size_t i = 0; i < DL_COUNT(stream_actions); i++) {
     if (stream_actions[i].action != f->action) continue;
-    dl_damage d = {.kind = stream_actions[i].kind,
-                   .after_bytes = f->after_bytes,
-                   .after_frames = f->after_frames,
-                   .into_bytes = f->into_bytes,
-                   .hold_ms = f->action == DL_FAULT_DELAY_PONGS ? f->delay_ms : f->for_ms,
-                   .piece_bytes = f->piece_bytes,
-                   .fragment_bytes = f->fragment_bytes,
-                   .pause_ms = f->pause_ms,
-                   .close_code = (int)f->close_code};
+    dl_damage_t d = {.kind = stream_actions[i].kind,
+                     .after_bytes = f->after_bytes,
+                     .after_frames = f->after_frames,
+                     .into_bytes = f->into_bytes,
+                     .hold_ms = f->action == DL_FAULT_DELAY_PONGS ? f->delay_ms : f->for_ms,
+                     .piece_bytes = f->piece_bytes,
+                     .fragment_bytes = f->fragment_bytes,
+                     .pause_ms = f->pause_ms,
+                     .close_code = (int)f->close_code};
     if (f->action == DL_FAULT_CLOSE && d.after_frames < 0) d.after_frames = 0;
     if (d.piece_bytes < 0 && d.fragment_bytes < 0) d.piece_bytes = 1;
     if (f->close_reason) snprintf(d.close_reason, sizeof d.close_reason, "%s", f->close_reason);
@@ -110,8 +110,8 @@ static void damage_stream(dl_req *req, const dl_fault *f) {
 }
 
 /* True when the request needs no handler any more. */
-static bool apply_fault(dl_control *c, dl_req *req, const dl_fault *f) {
-  dl_shape shape = DL_SHAPE_NONE;
+static bool apply_fault(dl_control_t *c, dl_req_t *req, const dl_fault_t *f) {
+  dl_shape_t shape = DL_SHAPE_NONE;
   bool is_whole = f->action == DL_FAULT_STATUS || f->action == DL_FAULT_STALL ||
                   (f->action == DL_FAULT_RESET && f->after_bytes < 0 && f->after_frames < 0);
   if (f->delay_ms > 0 && f->action != DL_FAULT_DELAY_PONGS) shape.delay_ms = (unsigned)f->delay_ms;
@@ -133,8 +133,8 @@ static bool apply_fault(dl_control *c, dl_req *req, const dl_fault *f) {
   return !f->is_after;
 }
 
-static bool hit(dl_control *c, dl_req *req, dl_fault_target target) {
-  dl_fault f;
+static bool hit(dl_control_t *c, dl_req_t *req, dl_fault_target_t target) {
+  dl_fault_t f;
   const char *upgrade = dl_req_header(req, "Upgrade"); /* may be h2c, which is nothing of frames */
   bool is_upgrade = upgrade && strcasestr(upgrade, "websocket");
   if (!dl_faults_hit(c->faults, target, dl_req_method(req), dl_req_path(req), is_upgrade, &f)) return false;
@@ -163,7 +163,7 @@ static const char *behind(const char *path, const char *prefix) {
 
 /* Which pages may call and read: see dl_origin_may_read. Others get no header, so that their browser keeps the answer
  * from them and sends no request that carries a key. Never with credentials: a cookie is no key of the API. */
-static bool preflight(dl_control *c, dl_req *req) {
+static bool preflight(dl_control_t *c, dl_req_t *req) {
   const char *origin = dl_req_header(req, "Origin");
   if (!origin) return false;
   bool may_read = dl_origin_may_read(&c->front, req, origin);
@@ -180,11 +180,12 @@ static bool preflight(dl_control *c, dl_req *req) {
   return true;
 }
 
-static void to_preview(dl_control *c, dl_req *req, const char *label, const char *prefix, const char *path) {
+static void to_preview(dl_control_t *c, dl_req_t *req, const char *label, const char *prefix,
+                       const char *path) {
   if (!hit(c, req, DL_TARGET_PREVIEW)) dl_proxy_preview(c, req, label, prefix, path);
 }
 
-static void preview_by_path(dl_control *c, dl_req *req, const char *rest) {
+static void preview_by_path(dl_control_t *c, dl_req_t *req, const char *rest) {
   size_t len = strcspn(rest, "/");
   char *label = dl_xstrndup(rest, len);
   char *prefix = dl_xprintf("/preview/%s", label);
@@ -193,8 +194,8 @@ static void preview_by_path(dl_control *c, dl_req *req, const char *rest) {
   free(label);
 }
 
-void dl_dispatch(dl_req *req, void *control) {
-  dl_control *c = control;
+void dl_dispatch(dl_req_t *req, void *control) {
+  dl_control_t *c = control;
   const char *path = dl_req_path(req), *rest;
   char *label = preview_label(dl_req_header(req, "Host"));
   if (c->is_closing) {
@@ -246,7 +247,7 @@ static char *shown_segment(const char *segment, size_t len) {
 }
 
 /* Anything may be in a path that is not printable. */
-static void put_shown(dl_buf *out, const char *text, size_t len) {
+static void put_shown(dl_buf_t *out, const char *text, size_t len) {
   for (size_t i = 0; i < len; i++) {
     unsigned char c = (unsigned char)text[i];
     if (c > ' ' && c < 0x7f)
@@ -256,10 +257,10 @@ static void put_shown(dl_buf *out, const char *text, size_t len) {
   }
 }
 
-void dl_log_request(const dl_req *req, int status, uint64_t took_ms, void *control) {
+void dl_log_request(const dl_req_t *req, int status, uint64_t took_ms, void *control) {
   const char *path = dl_req_path(req);
   char *label = preview_label(dl_req_header(req, "Host")), *shown = NULL;
-  dl_buf out;
+  dl_buf_t out;
   (void)control;
   dl_buf_init(&out, 4 * LOGGED_PATH_MAX);
   if (label) {

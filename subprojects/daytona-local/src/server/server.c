@@ -19,13 +19,13 @@
 
 struct dl_server {
   uv_loop_t *loop;
-  dl_control control;
-  dl_http *http;
+  dl_control_t control;
+  dl_http_t *http;
   void (*on_closed)(void *user);
   void *closed_user;
 };
 
-static void set_defaults(dl_control *c, const dl_control_opts *opts) {
+static void set_defaults(dl_control_t *c, const dl_control_opts_t *opts) {
   c->opts = *opts;
   if (!c->opts.region) c->opts.region = "local";
   if (c->opts.clock_speed <= 0) c->opts.clock_speed = 1;
@@ -34,11 +34,11 @@ static void set_defaults(dl_control *c, const dl_control_opts *opts) {
   if (c->opts.max_disk <= 0) c->opts.max_disk = 10;
 }
 
-static bool on_accept(void *user) { return dl_faults_hit_accept(((dl_control *)user)->faults); }
+static bool on_accept(void *user) { return dl_faults_hit_accept(((dl_control_t *)user)->faults); }
 
-static int listen_http(dl_server *s, char **error) {
-  dl_control *c = &s->control;
-  dl_http_opts http = {
+static int listen_http(dl_server_t *s, char **error) {
+  dl_control_t *c = &s->control;
+  dl_http_opts_t http = {
     .listen_fd = -1,
     .host = c->opts.listen_host,
     .port = c->opts.listen_port,
@@ -72,9 +72,9 @@ static int listen_http(dl_server *s, char **error) {
   return 0;
 }
 
-static int start_life(dl_control *c, char **error) {
+static int start_life(dl_control_t *c, char **error) {
   char *run_dir = dl_xprintf("%s/run", c->objects.state_dir);
-  dl_runtime_opts opts = c->opts.runtime;
+  dl_runtime_opts_t opts = c->opts.runtime;
   opts.run_dir = run_dir;
   int rc = dl_life_open(&c->life, &opts, error);
   free(run_dir);
@@ -83,19 +83,19 @@ static int start_life(dl_control *c, char **error) {
 
 static void on_failed_down(void *user) { (void)user; }
 
-dl_server *dl_server_new(uv_loop_t *loop, const dl_control_opts *opts, char **error) {
-  dl_server *s = dl_xcalloc(1, sizeof *s);
-  dl_control *c = &s->control;
+dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char **error) {
+  dl_server_t *s = dl_xcalloc(1, sizeof *s);
+  dl_control_t *c = &s->control;
   s->loop = loop;
   set_defaults(c, opts);
   dl_rates_init(&c->limits, opts->limits);
   c->faults = dl_faults_new();
   dl_life_init(&c->life, &c->objects, loop);
-  const dl_objects_opts objects = {.state_dir = opts->state_dir,
-                                   .is_durable = opts->is_durable,
-                                   .organization_id = opts->organization_id,
-                                   .region = c->opts.region,
-                                   .clock_speed = c->opts.clock_speed};
+  const dl_objects_opts_t objects = {.state_dir = opts->state_dir,
+                                     .is_durable = opts->is_durable,
+                                     .organization_id = opts->organization_id,
+                                     .region = c->opts.region,
+                                     .clock_speed = c->opts.clock_speed};
   if (dl_objects_open(&c->objects, loop, &objects, error) != 0) goto out;
   dl_keys_init(&c->keys, opts->keys, opts->key_count, opts->jwt_token, c->objects.organization_id);
   c->routes = dl_api_routes(error);
@@ -112,11 +112,11 @@ out:
   return NULL;
 }
 
-const char *dl_server_url(const dl_server *s) { return s->control.url; }
+const char *dl_server_url(const dl_server_t *s) { return s->control.url; }
 
-int dl_server_port(const dl_server *s) { return dl_http_port(s->http); }
+int dl_server_port(const dl_server_t *s) { return dl_http_port(s->http); }
 
-bool dl_server_add_fault(dl_server *s, const json_t *rule, char **error) {
+bool dl_server_add_fault(dl_server_t *s, const json_t *rule, char **error) {
   return dl_faults_add(s->control.faults, rule, error) != NULL;
 }
 
@@ -128,8 +128,8 @@ static const char *_Atomic closing_step = "the start";
 const char *dl_server_closing_step(void) { return closing_step; }
 
 static void on_objects_closed(void *user) {
-  dl_server *s = user;
-  dl_control *c = &s->control;
+  dl_server_t *s = user;
+  dl_control_t *c = &s->control;
   void (*on_closed)(void *) = s->on_closed;
   void *closed_user = s->closed_user;
   dl_routes_free(c->routes);
@@ -145,18 +145,18 @@ static void on_objects_closed(void *user) {
 
 /* What was written by committed requests is told before the journal closes. */
 static void on_life_closed(void *user) {
-  dl_server *s = user;
+  dl_server_t *s = user;
   closing_step = "the journal";
   dl_objects_close(&s->control.objects, on_objects_closed, s);
 }
 
 static void on_http_closed(void *user) {
-  dl_server *s = user;
+  dl_server_t *s = user;
   closing_step = "sandboxes, archives and removals";
   dl_life_close(&s->control.life, on_life_closed, s);
 }
 
-void dl_server_close(dl_server *s, void (*on_closed)(void *user), void *user) {
+void dl_server_close(dl_server_t *s, void (*on_closed)(void *user), void *user) {
   assert(!s->control.is_closing);
   s->control.is_closing = true;
   s->on_closed = on_closed;

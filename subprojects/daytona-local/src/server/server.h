@@ -8,17 +8,17 @@
 #include "base/jsonx.h"
 #include "control/options.h"
 
-typedef struct dl_server dl_server;
+typedef struct dl_server dl_server_t;
 
 /* NULL and *error when it cannot start. Boots the sandboxes that were started. */
-dl_server *dl_server_new(uv_loop_t *loop, const dl_control_opts *opts, char **error);
+dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char **error);
 /* Stops serving, ends every box, writes what is unwritten, and reports. */
-void dl_server_close(dl_server *s, void (*on_closed)(void *user), void *user);
+void dl_server_close(dl_server_t *s, void (*on_closed)(void *user), void *user);
 /* What a close is waiting for, in words. From any thread. */
 const char *dl_server_closing_step(void);
-const char *dl_server_url(const dl_server *s); /* for clients: http://127.0.0.1:PORT, or --public-url */
-int dl_server_port(const dl_server *s);
+const char *dl_server_url(const dl_server_t *s); /* for clients: http://127.0.0.1:PORT, or --public-url */
+int dl_server_port(const dl_server_t *s);
 /* False and *error when it is no rule of a fault. */
-bool dl_server_add_fault(dl_server *s, const json_t *rule, char **error);
+bool dl_server_add_fault(dl_server_t *s, const json_t *rule, char **error);
 
 #endif

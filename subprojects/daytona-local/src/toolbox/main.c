@@ -46,9 +46,9 @@
 #define ENV_TEXT_MAX (8 * 1024 * 1024)
 
 typedef struct {
-  dl_toolbox tb;
-  dl_http *http;
-  dl_routes *routes;
+  dl_toolbox_t tb;
+  dl_http_t *http;
+  dl_routes_t *routes;
   int listen_fd, control_fd, env_fd;
   const char *socket_path, *bin_dir;
   char **entrypoint; /* NULL: none */
@@ -58,9 +58,9 @@ typedef struct {
   uv_signal_t terminate;
   uint64_t end_at_ms;
   bool is_ending, awaits_network;
-} role;
+} role_t;
 
-static const dl_route_table *const TABLES[] = {
+static const dl_route_table_t *const TABLES[] = {
   &DL_TB_EXEC_ROUTES,     &DL_TB_CODE_ROUTES,          &DL_TB_INFO_ROUTES,        &DL_TB_PORT_ROUTES,
   &DL_TB_FORWARD_ROUTES,  &DL_TB_FILES_ROUTES,         &DL_TB_SEARCH_ROUTES,      &DL_TB_UPLOAD_ROUTES,
   &DL_TB_DOWNLOAD_ROUTES, &DL_TB_BULK_DOWNLOAD_ROUTES, &DL_TB_INTERPRETER_ROUTES, &DL_TB_SESSION_ROUTES,
@@ -69,14 +69,14 @@ static const dl_route_table *const TABLES[] = {
 
 /* ---- requests ---- */
 
-static dl_routes *join_routes(char **error) {
-  dl_route_table tables[DL_COUNT(TABLES)];
+static dl_routes_t *join_routes(char **error) {
+  dl_route_table_t tables[DL_COUNT(TABLES)];
   for (size_t i = 0; i < DL_COUNT(TABLES); i++) tables[i] = *TABLES[i];
   return dl_routes_join(tables, DL_COUNT(tables), error);
 }
 
 /* The router does not count slashes; the platform's does. */
-static bool is_exact(dl_req *req, const dl_route *route, const char *path) {
+static bool is_exact(dl_req_t *req, const dl_route_t *route, const char *path) {
   size_t have = strlen(path), want = strlen(route->path);
   if (strchr(route->path, '*') != NULL) return *dl_req_rest(req) != '\0' || path[have - 1] == '/';
   if (strstr(path, "//") != NULL) return false;
@@ -84,12 +84,12 @@ static bool is_exact(dl_req *req, const dl_route *route, const char *path) {
 }
 
 /* A slash too many or too few leads to the route that differs only in it. */
-static bool redirect(const role *r, dl_req *req, const char *path) {
+static bool redirect(const role_t *r, dl_req_t *req, const char *path) {
   size_t len = strlen(path);
   bool bad = false;
   if (len < 2) return false;
   char *other = path[len - 1] == '/' ? dl_xstrndup(path, len - 1) : dl_xprintf("%s/", path);
-  const dl_route *route = dl_routes_find(req, r->routes, other, &bad);
+  const dl_route_t *route = dl_routes_find(req, r->routes, other, &bad);
   bool found = route != NULL && is_exact(req, route, other);
   if (found) {
     const char *query = dl_req_raw_query(req);
@@ -102,11 +102,11 @@ static bool redirect(const role *r, dl_req *req, const char *path) {
   return found;
 }
 
-static void on_request(dl_req *req, void *user) {
-  role *r = user;
+static void on_request(dl_req_t *req, void *user) {
+  role_t *r = user;
   const char *path = dl_req_path(req);
   bool bad_escape = false;
-  const dl_route *route = dl_routes_find(req, r->routes, path, &bad_escape);
+  const dl_route_t *route = dl_routes_find(req, r->routes, path, &bad_escape);
   if (route != NULL && is_exact(req, route, path)) {
     route->handler(req, &r->tb);
   } else if (bad_escape || !redirect(r, req, path)) {
@@ -127,7 +127,7 @@ static void on_part_closed(void *user) { (void)user; }
 
 /* The loop ends when all of this is closed. Only without isolation: process 1 just exits, and the
  * kernel ends whatever is left in the box. */
-static void close_all(role *r) {
+static void close_all(role_t *r) {
   if (getpid() == 1) _exit(0);
   if (r->control_fd >= 0) uv_close((uv_handle_t *)&r->control, NULL);
   uv_close((uv_handle_t *)&r->ending, NULL);
@@ -142,14 +142,14 @@ static void close_all(role *r) {
 }
 
 static void on_ending(uv_timer_t *timer) {
-  role *r = timer->data;
+  role_t *r = timer->data;
   if (uv_now(r->tb.loop) >= r->end_at_ms) _exit(0);
   if (!has_others() && r->tb.live_count == 0) close_all(r);
 }
 
 /* SIGTERM for everybody, then wait until nobody is left. Process 1 may signal all; without
  * isolation that would be the whole machine, so there the tree is killed at once. */
-static void begin_end(role *r) {
+static void begin_end(role_t *r) {
   if (r->is_ending) return;
   r->is_ending = true;
   dl_ptys_hang_up(&r->tb);
@@ -164,7 +164,7 @@ static void begin_end(role *r) {
 }
 
 static void on_control(uv_poll_t *poll, int status, int events) {
-  role *r = poll->data;
+  role_t *r = poll->data;
   char byte = 0;
   (void)events;
   ssize_t got = recv(r->control_fd, &byte, 1, MSG_DONTWAIT);
@@ -203,7 +203,7 @@ static int check_expected(const char *text) {
   return 0;
 }
 
-static int parse(role *r, int argc, char **argv) {
+static int parse(role_t *r, int argc, char **argv) {
   static const struct option options[] = {{"listen-fd", 1, NULL, 'l'},     {"control-fd", 1, NULL, 'c'},
                                           {"env-fd", 1, NULL, 'e'},        {"socket", 1, NULL, 's'},
                                           {"home", 1, NULL, 'h'},          {"work-dir", 1, NULL, 'w'},
@@ -241,7 +241,7 @@ static int parse(role *r, int argc, char **argv) {
   return 0;
 }
 
-static int open_socket(role *r) {
+static int open_socket(role_t *r) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (r->socket_path == NULL) return 0;
   if (strlen(r->socket_path) >= sizeof address.sun_path) return fail(r->socket_path, "path too long");
@@ -253,8 +253,8 @@ static int open_socket(role *r) {
   return 0;
 }
 
-static void read_environment(role *r) {
-  dl_environ *e = &r->tb.environment;
+static void read_environment(role_t *r) {
+  dl_environ_t *e = &r->tb.environment;
   /* Where pip puts programs first; stand-ins for missing ones last. */
   char *path = dl_xprintf("%s/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin%s%s",
                           r->tb.home, r->bin_dir != NULL ? ":" : "", r->bin_dir != NULL ? r->bin_dir : "");
@@ -269,7 +269,7 @@ static void read_environment(role *r) {
    * it. Not PIP_USER: with it pip refuses to work in a virtual environment. */
   if (getpid() == 1) dl_environ_set(e, "PIP_BREAK_SYSTEM_PACKAGES", "1");
   if (r->env_fd < 0) return;
-  dl_buf text;
+  dl_buf_t text;
   dl_buf_init(&text, ENV_TEXT_MAX);
   char block[4096];
   for (ssize_t got; (got = read(r->env_fd, block, sizeof block)) > 0;)
@@ -305,7 +305,7 @@ static void keep_memory_ours(void) {
   if (getpid() == 1) prctl(PR_SET_DUMPABLE, 0);
 }
 
-static int settle_home(role *r) {
+static int settle_home(role_t *r) {
   const char *home = getenv("HOME");
   if (r->tb.home == NULL) r->tb.home = dl_xstrdup(home != NULL && home[0] == '/' ? home : "/");
   if (r->tb.work_dir == NULL) r->tb.work_dir = dl_xstrdup(r->tb.home);
@@ -313,9 +313,9 @@ static int settle_home(role *r) {
   return 0;
 }
 
-static int serve(role *r) {
+static int serve(role_t *r) {
   char *failure = NULL;
-  dl_http_opts http = {.listen_fd = r->listen_fd, .on_request = on_request, .user = r};
+  dl_http_opts_t http = {.listen_fd = r->listen_fd, .on_request = on_request, .user = r};
   r->tb.reaper = dl_reaper_new(r->tb.loop, r->max_data);
   keep_memory_ours();
   r->tb.metrics = dl_tb_metrics_new(r->tb.loop);
@@ -345,7 +345,7 @@ static int serve(role *r) {
 }
 
 int dl_toolbox_main(int argc, char **argv) {
-  role r = {.tb.reader_patience_ms = READER_PATIENCE_MS, .listen_fd = -1, .control_fd = -1, .env_fd = -1};
+  role_t r = {.tb.reader_patience_ms = READER_PATIENCE_MS, .listen_fd = -1, .control_fd = -1, .env_fd = -1};
   int status = parse(&r, argc, argv);
   if (status != 0) return status;
   signal(SIGPIPE, SIG_IGN);

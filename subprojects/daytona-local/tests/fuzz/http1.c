@@ -26,21 +26,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 typedef struct {
   uint64_t sum; /* of everything that was told, in order */
   size_t messages, bytes, taken;
-  dl_http1_state state;
+  dl_http1_state_t state;
   int refusal;
-} told;
+} told_t;
 
-static void add(told *t, const char *bytes, size_t len) {
+static void add(told_t *t, const char *bytes, size_t len) {
   for (size_t i = 0; i < len; i++) t->sum = (t->sum ^ (unsigned char)bytes[i]) * 1099511628211u;
 }
 
 typedef struct {
-  told *t;
+  told_t *t;
   size_t hosts, lengths, codings, keys;
-} headers;
+} headers_t;
 
 static void on_header(void *user, const char *name, const char *value) {
-  headers *h = user;
+  headers_t *h = user;
   CHECK(dl_http1_is_token(name) && dl_http1_is_value(value));
   size_t len = strlen(value);
   CHECK(len == 0 || (strchr(" \t", value[0]) == NULL && strchr(" \t", value[len - 1]) == NULL));
@@ -53,8 +53,8 @@ static void on_header(void *user, const char *name, const char *value) {
 }
 
 /* The head is complete: nothing in it may have two meanings. */
-static void tell_head(told *t, const dl_http1 *p) {
-  headers h = {.t = t};
+static void tell_head(told_t *t, const dl_http1_t *p) {
+  headers_t h = {.t = t};
   dl_http1_each_header(p, on_header, &h);
   t->messages++;
   if (!p->is_request) {
@@ -71,7 +71,7 @@ static void tell_head(told *t, const dl_http1 *p) {
   add(t, p->target, strlen(p->target) + 1);
 }
 
-static void begin(dl_http1 *p, bool is_request) {
+static void begin(dl_http1_t *p, bool is_request) {
   if (is_request)
     dl_http1_init_request(p, REQUEST_HEAD_MAX);
   else
@@ -80,8 +80,8 @@ static void begin(dl_http1 *p, bool is_request) {
 
 /* One message after the other, in pieces of 1 to `step` bytes, the same ones every time; 0: all at once. Every other
  * piece of a body is taken in part only. */
-static void read_all(told *t, const char *bytes, size_t len, size_t step, bool is_request) {
-  dl_http1 p;
+static void read_all(told_t *t, const char *bytes, size_t len, size_t step, bool is_request) {
+  dl_http1_t p;
   unsigned random = (unsigned)step;
   memset(t, 0, sizeof *t);
   begin(&p, is_request);
@@ -122,7 +122,7 @@ static void read_all(told *t, const char *bytes, size_t len, size_t step, bool i
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  told whole, pieces;
+  told_t whole, pieces;
   if (size < 1) return 0;
   bool is_request = data[0] % 2 == 0;
   read_all(&whole, (const char *)data + 1, size - 1, 0, is_request);

@@ -23,14 +23,14 @@ typedef struct {
   uint64_t sum; /* of everything that was told, in order */
   size_t bytes, parts;
   bool is_in_part;
-} told;
+} told_t;
 
-static void add(told *t, const char *bytes, size_t len) {
+static void add(told_t *t, const char *bytes, size_t len) {
   for (size_t i = 0; i < len; i++) t->sum = (t->sum ^ (unsigned char)bytes[i]) * 1099511628211u;
 }
 
-static void on_part(void *user, const dl_part *part) {
-  told *t = user;
+static void on_part(void *user, const dl_part_t *part) {
+  told_t *t = user;
   CHECK(!t->is_in_part && part->name != NULL);
   t->is_in_part = true;
   t->parts++;
@@ -39,23 +39,23 @@ static void on_part(void *user, const dl_part *part) {
 }
 
 static void on_data(void *user, const char *bytes, size_t len) {
-  told *t = user;
+  told_t *t = user;
   CHECK(t->is_in_part && len != 0);
   t->bytes += len;
   add(t, bytes, len);
 }
 
 static void on_part_end(void *user, bool is_complete) {
-  told *t = user;
+  told_t *t = user;
   CHECK(t->is_in_part);
   t->is_in_part = false;
   add(t, is_complete ? ";" : "!", 1);
 }
 
 /* In pieces of 1 to `step` bytes, the same ones every time; 0: all at once. */
-static void read_form(told *t, const char *bytes, size_t len, size_t step, bool is_whole) {
-  static const dl_multipart_events EVENTS = {on_part, on_data, on_part_end};
-  dl_multipart m;
+static void read_form(told_t *t, const char *bytes, size_t len, size_t step, bool is_whole) {
+  static const dl_multipart_events_t EVENTS = {on_part, on_data, on_part_end};
+  dl_multipart_t m;
   unsigned random = (unsigned)step;
   memset(t, 0, sizeof *t);
   dl_multipart_init(&m, "B", &EVENTS, t);
@@ -80,7 +80,7 @@ static void read_form(told *t, const char *bytes, size_t len, size_t step, bool 
 /* As a header too, and a boundary, and a path. */
 static void read_texts(const uint8_t *data, size_t size) {
   char *text = malloc(size + 1);
-  dl_buf out;
+  dl_buf_t out;
   CHECK(text != NULL);
   memcpy(text, data, size);
   text[size] = '\0';
@@ -93,7 +93,7 @@ static void read_texts(const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  told whole, pieces;
+  told_t whole, pieces;
   if (size < 2) return 0;
   bool is_whole = data[1] % 2 == 0;
   read_form(&whole, (const char *)data + 2, size - 2, 0, is_whole);

@@ -24,16 +24,16 @@
 typedef struct {
   uv_work_t work;
   char *path, *request;
-  dl_buf answer;
+  dl_buf_t answer;
   bool is_done;
-} exchange;
+} exchange_t;
 
 static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
   (void)st, (void)flag, (void)ftw;
   return remove(path);
 }
 
-const char *world_open(world *w, dl_runtime_opts opts) {
+const char *world_open(world_t *w, dl_runtime_opts_t opts) {
   static char error[512];
   static char run_dir[128];
   memset(w, 0, sizeof *w);
@@ -53,7 +53,7 @@ const char *world_open(world *w, dl_runtime_opts opts) {
 
 static void set_flag(void *user) { *(bool *)user = true; }
 
-void world_close(world *w) {
+void world_close(world_t *w) {
   bool is_closed = false;
   dl_runtime_close(w->rt, set_flag, &is_closed);
   uv_run(&w->loop, UV_RUN_DEFAULT);
@@ -62,29 +62,29 @@ void world_close(world *w) {
   nftw(w->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-dl_box_spec box_spec(world *w, const char *id) {
+dl_box_spec_t box_spec(world_t *w, const char *id) {
   static char homes[4][192];
   static int next;
   char *home = homes[next++ % 4];
   snprintf(home, sizeof homes[0], "%s/home-%s", w->dir, id);
-  return (dl_box_spec){.id = id, .home_dir = home, .network_block_all = true};
+  return (dl_box_spec_t){.id = id, .home_dir = home, .network_block_all = true};
 }
 
 typedef struct {
   bool is_done;
-  dl_box *box;
+  dl_box_t *box;
   char error[512];
-} start;
+} start_t;
 
-static void on_start(void *user, dl_box *box, const char *error) {
-  start *s = user;
+static void on_start(void *user, dl_box_t *box, const char *error) {
+  start_t *s = user;
   s->is_done = true;
   s->box = error == NULL ? box : NULL;
   if (error != NULL) snprintf(s->error, sizeof s->error, "%s", error);
 }
 
-dl_box *box_start(world *w, const dl_box_spec *spec, const char **error) {
-  static start s;
+dl_box_t *box_start(world_t *w, const dl_box_spec_t *spec, const char **error) {
+  static start_t s;
   memset(&s, 0, sizeof s);
   dl_box_start(w->rt, spec, on_start, &s);
   assert_false(s.is_done); /* never inside the call */
@@ -96,12 +96,12 @@ dl_box *box_start(world *w, const dl_box_spec *spec, const char **error) {
   return s.box;
 }
 
-dl_box *box_up(world *w, const char *id) {
-  dl_box_spec spec = box_spec(w, id);
+dl_box_t *box_up(world_t *w, const char *id) {
+  dl_box_spec_t spec = box_spec(w, id);
   return box_start(w, &spec, NULL);
 }
 
-void box_stop(world *w, dl_box *box, bool force) {
+void box_stop(world_t *w, dl_box_t *box, bool force) {
   bool is_done = false;
   dl_box_stop(box, force, set_flag, &is_done);
   assert_false(is_done);
@@ -109,7 +109,7 @@ void box_stop(world *w, dl_box *box, bool force) {
 }
 
 static void exchange_work(uv_work_t *work) {
-  exchange *x = work->data;
+  exchange_t *x = work->data;
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   strcpy(address.sun_path, x->path);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -124,13 +124,13 @@ static void exchange_work(uv_work_t *work) {
 
 static void on_exchanged(uv_work_t *work, int status) {
   (void)status;
-  ((exchange *)work->data)->is_done = true;
+  ((exchange_t *)work->data)->is_done = true;
 }
 
-outcome box_run(world *w, dl_box *box, const char *command) {
+outcome_t box_run(world_t *w, dl_box_t *box, const char *command) {
   json_t *body = json_pack("{s:s,s:i}", "command", command, "timeout", 20);
   char *text = json_dumps(body, 0);
-  exchange x = {.path = dl_xstrdup(dl_box_socket_path(box))};
+  exchange_t x = {.path = dl_xstrdup(dl_box_socket_path(box))};
   x.request = dl_xprintf(
     "POST /process/execute HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
     strlen(text), text);
@@ -142,8 +142,8 @@ outcome box_run(world *w, dl_box *box, const char *command) {
   json_t *answer = start_of_body != NULL ? json_loads(start_of_body + 4, 0, NULL) : NULL;
   if (json_object_get(answer, "exitCode") == NULL)
     fail_msg("'%s' was answered with: %s", command, x.answer.data ? x.answer.data : "nothing");
-  outcome o = {(long)json_integer_value(json_object_get(answer, "exitCode")),
-               dl_xstrdup(json_string_value(json_object_get(answer, "result")))};
+  outcome_t o = {(long)json_integer_value(json_object_get(answer, "exitCode")),
+                 dl_xstrdup(json_string_value(json_object_get(answer, "result")))};
   json_decref(answer);
   json_decref(body);
   dl_buf_clear(&x.answer);
@@ -153,15 +153,15 @@ outcome box_run(world *w, dl_box *box, const char *command) {
   return o;
 }
 
-void box_expect(world *w, dl_box *box, const char *command, const char *text) {
-  outcome o = box_run(w, box, command);
+void box_expect(world_t *w, dl_box_t *box, const char *command, const char *text) {
+  outcome_t o = box_run(w, box, command);
   if (o.exit_code != 0 || strcmp(o.text, text) != 0)
     fail_msg("'%s': exit code %ld, output '%s', expected '%s'", command, o.exit_code, o.text, text);
   free(o.text);
 }
 
-void box_refuses(world *w, dl_box *box, const char *command) {
-  outcome o = box_run(w, box, command);
+void box_refuses(world_t *w, dl_box_t *box, const char *command) {
+  outcome_t o = box_run(w, box, command);
   if (o.exit_code == 0) fail_msg("'%s' succeeded: %s", command, o.text);
   free(o.text);
 }

@@ -12,34 +12,34 @@
 
 typedef struct {
   uv_loop_t loop;
-  dl_runtime *rt;
+  dl_runtime_t *rt;
   char dir[64]; /* a fresh directory of mode 0700 */
-} world;
+} world_t;
 
 /* NULL, or why boxes cannot be made here (for a skip). */
-const char *world_open(world *w, dl_runtime_opts opts);
+const char *world_open(world_t *w, dl_runtime_opts_t opts);
 /* Ends everything; the loop must be empty then. */
-void world_close(world *w);
+void world_close(world_t *w);
 
 /* A specification with a home of its own; texts live until the next call but three. */
-dl_box_spec box_spec(world *w, const char *id);
+dl_box_spec_t box_spec(world_t *w, const char *id);
 /* Start and wait; NULL and *error (static) when it failed. */
-dl_box *box_start(world *w, const dl_box_spec *spec, const char **error);
+dl_box_t *box_start(world_t *w, const dl_box_spec_t *spec, const char **error);
 /* As above, and the test fails when it does not start. */
-dl_box *box_up(world *w, const char *id);
-void box_stop(world *w, dl_box *box, bool force);
+dl_box_t *box_up(world_t *w, const char *id);
+void box_stop(world_t *w, dl_box_t *box, bool force);
 
 typedef struct {
   long exit_code;
   char *text; /* yours to free */
-} outcome;
+} outcome_t;
 
 /* POST /process/execute. The loop turns meanwhile. */
-outcome box_run(world *w, dl_box *box, const char *command);
+outcome_t box_run(world_t *w, dl_box_t *box, const char *command);
 /* The output of a command that must succeed, compared and freed. */
-void box_expect(world *w, dl_box *box, const char *command, const char *text);
+void box_expect(world_t *w, dl_box_t *box, const char *command, const char *text);
 /* A command that must not succeed. */
-void box_refuses(world *w, dl_box *box, const char *command);
+void box_refuses(world_t *w, dl_box_t *box, const char *command);
 
 /* How many processes of this machine have `mark` in their command line. */
 int count_processes(const char *mark);

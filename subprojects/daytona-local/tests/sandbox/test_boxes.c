@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-static world w;
+static world_t w;
 
 /* A number that no other test has in its commands at the same time. */
 static const char *mark(int n) {
@@ -32,16 +32,16 @@ static const char *mark(int n) {
 }
 
 /* Every test has a runtime of its own and checks at its end that nothing is left. */
-#define OPEN_WORLD(...)                                               \
-  do {                                                                \
-    const char *why = world_open(&w, (dl_runtime_opts){__VA_ARGS__}); \
-    if (why != NULL) {                                                \
-      print_message("skipped: %s\n", why);                            \
-      skip();                                                         \
-    }                                                                 \
+#define OPEN_WORLD(...)                                                 \
+  do {                                                                  \
+    const char *why = world_open(&w, (dl_runtime_opts_t){__VA_ARGS__}); \
+    if (why != NULL) {                                                  \
+      print_message("skipped: %s\n", why);                              \
+      skip();                                                           \
+    }                                                                   \
   } while (0)
 
-static void a_daemon(dl_box *box, const char *seconds) {
+static void a_daemon(dl_box_t *box, const char *seconds) {
   char *command = dl_xprintf(
     "(setsid sleep %s >/dev/null 2>&1 &) ; (setsid setsid sleep %s >/dev/null 2>&1 &) ; "
     "while [ $(pgrep -c -f '^sleep %s') != 2 ]; do :; done; echo up",
@@ -53,7 +53,7 @@ static void a_daemon(dl_box *box, const char *seconds) {
 static void stop_ends_every_process(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
-  dl_box *box = box_up(&w, "stop-all");
+  dl_box_t *box = box_up(&w, "stop-all");
   a_daemon(box, mark(1));
   assert_int_equal(count_processes(mark(1)), 2);
   box_stop(&w, box, false);
@@ -64,7 +64,7 @@ static void stop_ends_every_process(void **state) {
 static void forced_stop_ends_what_ignores_signals(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
-  dl_box *box = box_up(&w, "stop-force");
+  dl_box_t *box = box_up(&w, "stop-force");
   /* "ok" comes once the sleep is there, which is later than the shell's fork. */
   char *command = dl_xprintf(
     "(trap '' TERM HUP INT; exec setsid sleep %s) >/dev/null 2>&1 & "
@@ -81,7 +81,7 @@ static void forced_stop_ends_what_ignores_signals(void **state) {
 static void orderly_stop_lets_programs_finish(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
-  dl_box *box = box_up(&w, "stop-orderly");
+  dl_box_t *box = box_up(&w, "stop-orderly");
   box_expect(
     &w, box,
     "(trap 'echo bye > left; exit' TERM; echo ready > up; while :; do sleep 0.01; done) >/dev/null 2>&1 & "
@@ -96,16 +96,16 @@ static void orderly_stop_lets_programs_finish(void **state) {
 typedef struct {
   bool is_told;
   char reason[256];
-} death;
+} death_t;
 
-static void on_exit_told(void *user, dl_box *box, const char *reason) {
-  death *d = user;
+static void on_exit_told(void *user, dl_box_t *box, const char *reason) {
+  death_t *d = user;
   (void)box;
   d->is_told = true;
   snprintf(d->reason, sizeof d->reason, "%s", reason);
 }
 
-static void note_start(void *user, dl_box *box, const char *error) {
+static void note_start(void *user, dl_box_t *box, const char *error) {
   on_exit_told(user, box, error ? error : "up");
 }
 
@@ -114,11 +114,11 @@ static void note_stop(void *user) { *(bool *)user = true; }
 static void death_of_a_box_is_told(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
-  death d = {0};
-  dl_box_spec spec = box_spec(&w, "dies");
+  death_t d = {0};
+  dl_box_spec_t spec = box_spec(&w, "dies");
   spec.on_exit = on_exit_told;
   spec.user = &d;
-  dl_box *box = box_start(&w, &spec, NULL);
+  dl_box_t *box = box_start(&w, &spec, NULL);
   char *socket = dl_xstrdup(dl_box_socket_path(box));
   a_daemon(box, mark(3));
   /* From the host, as an administrator or the kernel's memory killer would. */
@@ -146,13 +146,13 @@ static void bad_specifications_are_refused(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   const char *error = NULL;
-  dl_box_spec good = box_spec(&w, "good");
-  const dl_box_volume etc = {w.dir, NULL, "/etc/x"}, up = {w.dir, NULL, "/data/../etc"},
-                      gone = {"/tmp/dl-boxes-gone", NULL, "/data"}, home = {w.dir, NULL, "/home/daytona"},
-                      parent = {w.dir, "../..", "/data"}, absolute = {w.dir, "/etc", "/data"},
-                      nested[] = {{w.dir, NULL, "/data"}, {w.dir, NULL, "/data/x"}};
-  const dl_box_pair env = {"A=B", "x"};
-  dl_box_spec bad[12];
+  dl_box_spec_t good = box_spec(&w, "good");
+  const dl_box_volume_t etc = {w.dir, NULL, "/etc/x"}, up = {w.dir, NULL, "/data/../etc"},
+                        gone = {"/tmp/dl-boxes-gone", NULL, "/data"}, home = {w.dir, NULL, "/home/daytona"},
+                        parent = {w.dir, "../..", "/data"}, absolute = {w.dir, "/etc", "/data"},
+                        nested[] = {{w.dir, NULL, "/data"}, {w.dir, NULL, "/data/x"}};
+  const dl_box_pair_t env = {"A=B", "x"};
+  dl_box_spec_t bad[12];
   for (int i = 0; i < 12; i++) bad[i] = good;
   bad[0].id = "../x";
   bad[1].id = NULL;
@@ -184,11 +184,11 @@ static void volumes_do_not_follow_links_of_the_box(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   const char *error = NULL;
-  const dl_box_volume volume = {w.dir, NULL, "/home/daytona/link/data"};
-  dl_box *box = box_up(&w, "links");
+  const dl_box_volume_t volume = {w.dir, NULL, "/home/daytona/link/data"};
+  dl_box_t *box = box_up(&w, "links");
   box_expect(&w, box, "ln -s /oldroot/tmp link && echo ok", "ok\n");
   box_stop(&w, box, false);
-  dl_box_spec spec = box_spec(&w, "links");
+  dl_box_spec_t spec = box_spec(&w, "links");
   spec.volumes = &volume;
   spec.volume_count = 1;
   assert_null(box_start(&w, &spec, &error));
@@ -201,15 +201,15 @@ static void volumes_are_shared_by_boxes(void **state) {
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   char *dir = dl_xprintf("%s/volume", w.dir);
   mkdir(dir, 0700);
-  const dl_box_volume volumes[] = {{dir, NULL, "/data/shared"}, {dir, NULL, "/home/daytona/shared"}};
-  dl_box_spec spec = box_spec(&w, "one");
+  const dl_box_volume_t volumes[] = {{dir, NULL, "/data/shared"}, {dir, NULL, "/home/daytona/shared"}};
+  dl_box_spec_t spec = box_spec(&w, "one");
   spec.volumes = volumes;
   spec.volume_count = 2;
-  dl_box *one = box_start(&w, &spec, NULL);
-  dl_box_spec second = box_spec(&w, "two");
+  dl_box_t *one = box_start(&w, &spec, NULL);
+  dl_box_spec_t second = box_spec(&w, "two");
   second.volumes = volumes;
   second.volume_count = 1;
-  dl_box *two = box_start(&w, &second, NULL);
+  dl_box_t *two = box_start(&w, &second, NULL);
   box_expect(&w, one, "mkdir ~/shared/dir && echo first > ~/shared/dir/file && cat /data/shared/dir/file",
              "first\n");
   box_expect(
@@ -224,16 +224,16 @@ static void volumes_are_shared_by_boxes(void **state) {
 static void homes_and_environments_persist(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
-  const dl_box_pair env[] = {
+  const dl_box_pair_t env[] = {
     {"GREETING", "two words = fine\nand lines"}, {"HOME", "/tmp"}, {"LD_PRELOAD", "/x.so"}};
-  dl_box_spec spec = box_spec(&w, "again");
+  dl_box_spec_t spec = box_spec(&w, "again");
   spec.env = env;
   spec.env_count = 2;
-  dl_box *box = box_start(&w, &spec, NULL);
+  dl_box_t *box = box_start(&w, &spec, NULL);
   box_expect(&w, box, "echo kept > ~daytona/kept; mkdir -p ~daytona/d; echo \"$GREETING\"; echo $HOME",
              "two words = fine\nand lines\n/tmp\n");
   box_stop(&w, box, false);
-  dl_box *before = box_up(&w, "another"); /* may take over the user number */
+  dl_box_t *before = box_up(&w, "another"); /* may take over the user number */
   (void)before;
   box = box_up(&w, "again");
   box_expect(&w, box, "cat kept && echo more >> kept && touch d/x && stat -c %U kept", "kept\ndaytona\n");
@@ -243,10 +243,10 @@ static void homes_and_environments_persist(void **state) {
 static void stopping_while_starting_reports_both(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
-  death started = {0};
+  death_t started = {0};
   bool stopped[2] = {false, false};
-  dl_box_spec spec = box_spec(&w, "never");
-  dl_box *box = dl_box_start(w.rt, &spec, note_start, &started);
+  dl_box_spec_t spec = box_spec(&w, "never");
+  dl_box_t *box = dl_box_start(w.rt, &spec, note_start, &started);
   dl_box_stop(box, false, note_stop, &stopped[0]);
   dl_box_stop(box, true, note_stop, &stopped[1]);
   assert_false(started.is_told || stopped[0] || stopped[1]);
@@ -262,11 +262,11 @@ static void killing_while_starting_leaves_nothing(void **state) {
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   char id[40];
   for (int turns = 1; turns < 40; turns++) {
-    death started = {0};
+    death_t started = {0};
     bool stopped = false;
     snprintf(id, sizeof id, "m%s-%d", mark(6), turns);
-    dl_box_spec spec = box_spec(&w, id);
-    dl_box *box = dl_box_start(w.rt, &spec, note_start, &started);
+    dl_box_spec_t spec = box_spec(&w, id);
+    dl_box_t *box = dl_box_start(w.rt, &spec, note_start, &started);
     for (int i = 0; i < turns && !started.is_told; i++) uv_run(&w.loop, UV_RUN_NOWAIT);
     dl_box_stop(box, true, note_stop, &stopped);
     while (!stopped) uv_run(&w.loop, UV_RUN_ONCE);
@@ -281,11 +281,11 @@ static void many_boxes_start_and_end_together(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   enum { COUNT = 16 };
-  death started[COUNT] = {{0}};
+  death_t started[COUNT] = {{0}};
   char ids[COUNT][16];
   for (int i = 0; i < COUNT; i++) {
     snprintf(ids[i], sizeof ids[i], "many-%d", i);
-    dl_box_spec spec = box_spec(&w, ids[i]);
+    dl_box_spec_t spec = box_spec(&w, ids[i]);
     dl_box_start(w.rt, &spec, note_start, &started[i]);
   }
   for (int i = 0; i < COUNT; i++) {
@@ -299,10 +299,10 @@ static void memory_limit_holds_and_can_be_raised(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   static const char take[] = "python3 -c 'x = b\"x\" * (200 << 20); print(len(x))'";
-  dl_box_spec spec = box_spec(&w, "memory");
+  dl_box_spec_t spec = box_spec(&w, "memory");
   spec.memory_gib = 0.125;
-  dl_box *box = box_start(&w, &spec, NULL);
-  dl_box_info info = dl_box_get_info(box);
+  dl_box_t *box = box_start(&w, &spec, NULL);
+  dl_box_info_t info = dl_box_get_info(box);
   print_message("# memory: %s, cpu: %s, processes: %s\n", info.memory, info.cpu, info.processes);
   box_refuses(&w, box, take);
   box_expect(&w, box, "echo still here", "still here\n");
@@ -318,9 +318,9 @@ static void memory_limit_holds_and_can_be_raised(void **state) {
 static void private_network_is_its_own(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
-  dl_box_spec spec = box_spec(&w, "private");
+  dl_box_spec_t spec = box_spec(&w, "private");
   spec.network_block_all = false;
-  dl_box *box = box_start(&w, &spec, NULL);
+  dl_box_t *box = box_start(&w, &spec, NULL);
   const char *network = dl_box_get_info(box).network;
   print_message("# network: %s\n", network);
   box_refuses(&w, box, "python3 -c 'import socket; socket.create_connection((\"10.0.2.2\", 22), 2)'");
@@ -335,7 +335,7 @@ static void without_isolation_stop_still_ends_the_tree(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_NONE);
   for (int force = 0; force < 2; force++) {
-    dl_box *box = box_up(&w, "plain");
+    dl_box_t *box = box_up(&w, "plain");
     assert_string_equal(dl_box_get_info(box).isolation, "none");
     assert_string_equal(dl_box_get_info(box).network, "host (isolation is off: cannot be blocked)");
     box_expect(&w, box, "echo $HOME | sed 's/.*home-//'; pwd | sed 's/.*home-//'", "plain\nplain\n");
@@ -350,8 +350,8 @@ static void without_isolation_stop_still_ends_the_tree(void **state) {
 
 /* In a process of its own: a server with one box, until it is killed. */
 static int victim(int out, const char *victim_mark) {
-  if (world_open(&w, (dl_runtime_opts){.isolation = DL_ISOLATION_BWRAP}) != NULL) return 1;
-  dl_box *box = box_up(&w, "orphan");
+  if (world_open(&w, (dl_runtime_opts_t){.isolation = DL_ISOLATION_BWRAP}) != NULL) return 1;
+  dl_box_t *box = box_up(&w, "orphan");
   a_daemon(box, victim_mark);
   dprintf(out, "%s\n", w.dir);
   return uv_run(&w.loop, UV_RUN_DEFAULT);

@@ -13,23 +13,23 @@
 #include <cmocka.h>
 
 typedef struct {
-  dl_http1 parser;
-  dl_buf body, headers;
+  dl_http1_t parser;
+  dl_buf_t body, headers;
   size_t taken;
-} reading;
+} reading_t;
 
 static void note_header(void *user, const char *name, const char *value) {
   dl_buf_printf(user, "%s=%s;", name, value);
 }
 
-static void open_reading(reading *r, bool is_head) {
+static void open_reading(reading_t *r, bool is_head) {
   dl_http1_init(&r->parser, is_head);
   dl_buf_init(&r->body, 1 << 20);
   dl_buf_init(&r->headers, 1 << 20);
   r->taken = 0;
 }
 
-static void feed(reading *r, const char *bytes, size_t len) {
+static void feed(reading_t *r, const char *bytes, size_t len) {
   while (len > 0 && (r->parser.state == DL_HTTP1_HEAD || r->parser.state == DL_HTTP1_BODY)) {
     const char *body;
     size_t body_len, taken = dl_http1_feed(&r->parser, bytes, len, &body, &body_len);
@@ -40,7 +40,7 @@ static void feed(reading *r, const char *bytes, size_t len) {
   }
 }
 
-static void close_reading(reading *r, dl_http1_state state, const char *headers, const char *body,
+static void close_reading(reading_t *r, dl_http1_state_t state, const char *headers, const char *body,
                           size_t taken) {
   if (r->parser.state != state) fail_msg("state %d instead of %d", r->parser.state, state);
   if (headers != NULL) {
@@ -56,10 +56,10 @@ static void close_reading(reading *r, dl_http1_state state, const char *headers,
   dl_buf_clear(&r->headers);
 }
 
-static void expect(const char *text, bool is_head, dl_http1_state state, const char *headers,
+static void expect(const char *text, bool is_head, dl_http1_state_t state, const char *headers,
                    const char *body, size_t unread) {
   size_t len = strlen(text);
-  reading r;
+  reading_t r;
   for (size_t cut = 0; cut <= len; cut++) {
     open_reading(&r, is_head);
     feed(&r, text, cut);
@@ -90,7 +90,7 @@ static void reads_chunked_bodies(void **state) {
 static void reads_until_the_end_without_a_length(void **state) {
   (void)state;
   expect("HTTP/1.1 200 OK\r\n\r\nall of it", false, DL_HTTP1_BODY, "", "all of it", 0);
-  reading r;
+  reading_t r;
   open_reading(&r, false);
   feed(&r, "HTTP/1.1 200 OK\r\n\r\nx", 20);
   assert_true(dl_http1_end(&r.parser));
@@ -103,7 +103,7 @@ static void an_early_end_is_not_complete(void **state) {
                                       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
                                       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"};
   for (size_t i = 0; i < DL_COUNT(texts); i++) {
-    reading r;
+    reading_t r;
     open_reading(&r, false);
     feed(&r, texts[i], strlen(texts[i]));
     assert_false(dl_http1_end(&r.parser));
@@ -162,7 +162,7 @@ static void nonsense_is_broken(void **state) {
 
 static void a_head_has_a_ceiling(void **state) {
   (void)state;
-  reading r;
+  reading_t r;
   open_reading(&r, false);
   feed(&r, "HTTP/1.1 200 OK\r\n", 17);
   for (int i = 0; i < 10000; i++) feed(&r, "Header: value\r\n", 15);
@@ -172,8 +172,8 @@ static void a_head_has_a_ceiling(void **state) {
 /* ---- requests ---- */
 
 /* One request as "METHOD target | headers | body | flags"; or the refusal. Yours to free. */
-static char *describe(reading *r) {
-  const dl_http1 *p = &r->parser;
+static char *describe(reading_t *r) {
+  const dl_http1_t *p = &r->parser;
   if (p->state == DL_HTTP1_BROKEN) return dl_xprintf("%d", p->refusal);
   if (p->state == DL_HTTP1_HEAD) return dl_xstrdup("head");
   dl_http1_each_header(p, note_header, &r->headers);
@@ -185,7 +185,7 @@ static char *describe(reading *r) {
 
 static void read_request(const char *text, size_t len, size_t cut, size_t step, const char *want,
                          size_t unread) {
-  reading r;
+  reading_t r;
   dl_http1_init_request(&r.parser, 4096);
   dl_buf_init(&r.body, 1 << 20);
   dl_buf_init(&r.headers, 1 << 20);
@@ -320,7 +320,7 @@ static void what_can_be_read_in_two_ways_is_refused(void **state) {
 
 /* `before`, then so much of `filler`; the parser has a head of 4096 bytes. */
 static void expect_endless(const char *before, const char *filler, size_t size, const char *want) {
-  dl_buf text;
+  dl_buf_t text;
   dl_buf_init(&text, 1 << 20);
   dl_buf_puts(&text, before);
   while (text.len < size) dl_buf_puts(&text, filler);
@@ -348,7 +348,7 @@ static void lengths_are_exact(void **state) {
   (void)state;
   static const int64_t lengths[] = {0, 9007199254740993, 999999999999999999};
   for (size_t i = 0; i < DL_COUNT(lengths); i++) {
-    dl_http1 p;
+    dl_http1_t p;
     const char *body;
     size_t body_len;
     char *text = dl_xprintf(POST "Content-Length: %lld\r\n\r\n", (long long)lengths[i]);
@@ -366,8 +366,8 @@ static void what_was_not_taken_comes_again(void **state) {
                                       CHUNKED "6\r\nabcdef\r\n0\r\n\r\n",
                                       CHUNKED "4\r\nabcd\r\n2\r\nef\r\n0\r\n\r\n"};
   for (size_t i = 0; i < DL_COUNT(texts); i++) {
-    dl_http1 p;
-    dl_buf got;
+    dl_http1_t p;
+    dl_buf_t got;
     dl_http1_init_request(&p, 4096);
     dl_buf_init(&got, 100);
     for (size_t at = 0, len = strlen(texts[i]); at < len;) {

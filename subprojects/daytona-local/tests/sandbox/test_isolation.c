@@ -24,8 +24,8 @@
 
 #include <cmocka.h>
 
-static world w;
-static dl_box *box, *other;
+static world_t w;
+static dl_box_t *box, *other;
 static const char *skip_reason;
 
 #define NEED_BOXES()                               \
@@ -39,7 +39,7 @@ static const char *skip_reason;
 static int open_boxes(void **state) {
   (void)state;
   setenv("DL_TEST_SECRET", "the-server-key", 1);
-  skip_reason = world_open(&w, (dl_runtime_opts){.isolation = DL_ISOLATION_BWRAP, .max_processes = 64});
+  skip_reason = world_open(&w, (dl_runtime_opts_t){.isolation = DL_ISOLATION_BWRAP, .max_processes = 64});
   if (skip_reason != NULL) return 0;
   box = box_up(&w, "attacker-0000000");
   other = box_up(&w, "victim-00000000");
@@ -332,7 +332,7 @@ static void is_refused_system_calls(void **state) {
     {"none", -1, ENOSYS},
   };
 #undef CALL
-  dl_buf program;
+  dl_buf_t program;
   dl_buf_init(&program, 65536);
   for (size_t i = 0; i < DL_COUNT(refused); i++)
     dl_buf_printf(&program, "expect('%s', call(%ld, 0, 0, 0, 0, 0, 0), %d)\n", refused[i].name,
@@ -469,16 +469,16 @@ static void inherits_nothing(void **state) {
 static void starts_no_more_processes_than_allowed(void **state) {
   (void)state;
   NEED_BOXES();
-  outcome o = box_run(&w, box,
-                      "python3 -c '\n"
-                      "import os, time\n"
-                      "n = 0\n"
-                      "try:\n"
-                      "    while n < 1000:\n"
-                      "        if os.fork() == 0: time.sleep(30); os._exit(0)\n"
-                      "        n += 1\n"
-                      "except OSError: pass\n"
-                      "print(n < 64)' ; pkill -9 python3; true");
+  outcome_t o = box_run(&w, box,
+                        "python3 -c '\n"
+                        "import os, time\n"
+                        "n = 0\n"
+                        "try:\n"
+                        "    while n < 1000:\n"
+                        "        if os.fork() == 0: time.sleep(30); os._exit(0)\n"
+                        "        n += 1\n"
+                        "except OSError: pass\n"
+                        "print(n < 64)' ; pkill -9 python3; true");
   assert_non_null(strstr(o.text, "True"));
   free(o.text);
 }

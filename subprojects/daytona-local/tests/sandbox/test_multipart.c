@@ -16,17 +16,17 @@
 #include <cmocka.h>
 
 /* Everything told, as one text: [name|filename] data; */
-static void told_part(void *user, const dl_part *part) {
+static void told_part(void *user, const dl_part_t *part) {
   dl_buf_printf(user, "[%s|%s]", part->name, part->filename ? part->filename : "-");
 }
 static void told_data(void *user, const char *bytes, size_t len) { dl_buf_append(user, bytes, len); }
 static void told_end(void *user, bool is_complete) { dl_buf_puts(user, is_complete ? ";" : "!"); }
-static const dl_multipart_events TELL = {told_part, told_data, told_end};
+static const dl_multipart_events_t TELL = {told_part, told_data, told_end};
 
 /* `step` 0: whole; otherwise pieces of 1 to `step` bytes. */
 static char *read_form(const char *boundary, const char *body, size_t len, unsigned step, bool is_whole) {
-  dl_buf told;
-  dl_multipart m;
+  dl_buf_t told;
+  dl_multipart_t m;
   dl_buf_init(&told, 1 << 24);
   dl_multipart_init(&m, boundary, &TELL, &told);
   for (size_t at = 0; at < len;) {
@@ -131,7 +131,7 @@ static void random_content_comes_out_as_it_went_in(void **state) {
   static const char alphabet[] = "\r\n-B x";
   srand(7);
   for (int round = 0; round < 300; round++) {
-    dl_buf body, wanted;
+    dl_buf_t body, wanted;
     size_t len = (size_t)rand() % (round % 50 == 0 ? 300000 : 200);
     dl_buf_init(&body, 1 << 20);
     dl_buf_init(&wanted, 1 << 20);
@@ -180,7 +180,7 @@ static void header_parameters_are_decoded(void **state) {
 }
 
 static void expect_name(const char *path, const char *wanted) {
-  dl_buf out;
+  dl_buf_t out;
   dl_buf_init(&out, 65536);
   dl_filename_params(&out, path);
   assert_string_equal(out.data, wanted);
@@ -196,8 +196,8 @@ static void file_names_are_encoded_twice(void **state) {
   expect_name("!#$&+-.^_`|~/", "filename=\"!#$&+-.^_`|~/\"; filename*=utf-8''!#$&+-.^_`|~%2F");
 }
 
-static void expect_range(const char *text, int64_t size, dl_range_kind kind, const char *wanted) {
-  dl_range ranges[DL_RANGES_MAX];
+static void expect_range(const char *text, int64_t size, dl_range_kind_t kind, const char *wanted) {
+  dl_range_t ranges[DL_RANGES_MAX];
   size_t count;
   char have[256] = "";
   assert_int_equal(dl_range_parse(text, size, ranges, &count), kind);

@@ -16,7 +16,7 @@
 
 /* The rest of `output`, and the charts as compact JSON ("null" when there are none). */
 static void expect_take(const char *output, const char *rest_text, const char *charts_text) {
-  dl_buf rest;
+  dl_buf_t rest;
   json_t *charts;
   dl_artifacts_take(output, strlen(output), &rest, &charts);
   assert_string_equal(rest.data ? rest.data : "", rest_text);
@@ -119,7 +119,7 @@ static void environment_names_are_checked(void **state) {
 
 static void environments_set_replace_and_unset(void **state) {
   (void)state;
-  dl_environ e = {0}, copy;
+  dl_environ_t e = {0}, copy;
   dl_environ_set(&e, "A", "1");
   dl_environ_set(&e, "AB", "2");
   dl_environ_set(&e, "A", "x=y");

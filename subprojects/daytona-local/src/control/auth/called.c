@@ -17,11 +17,11 @@ typedef struct {
   char name[NAME_MAX_BYTES + 1]; /* without brackets, in small letters */
   char port[8];                  /* with its colon, or empty: the scheme's own */
   bool is_v6;
-} authority;
+} authority_t;
 
-static bool read_authority(const char *text, authority *out) {
+static bool read_authority(const char *text, authority_t *out) {
   static const char chars[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
-  *out = (authority){.is_v6 = text[0] == '['};
+  *out = (authority_t){.is_v6 = text[0] == '['};
   text += out->is_v6;
   size_t len = strcspn(text, out->is_v6 ? "]" : ":");
   if (len == 0 || len > NAME_MAX_BYTES || (out->is_v6 && text[len] != ']')) return false;
@@ -38,7 +38,7 @@ static bool read_authority(const char *text, authority *out) {
   return true;
 }
 
-static bool is_loopback(const authority *a) {
+static bool is_loopback(const authority_t *a) {
   static const char end[] = ".localhost";
   size_t len = strlen(a->name), end_len = sizeof end - 1;
   struct in_addr v4;
@@ -54,7 +54,7 @@ static bool same_address(const struct sockaddr *have, int family, const unsigned
 }
 
 /* A numeric address of one of this machine's interfaces. */
-static bool is_own(const authority *a) {
+static bool is_own(const authority_t *a) {
   unsigned char wanted[16];
   int family = a->is_v6 ? AF_INET6 : AF_INET;
   struct ifaddrs *all;
@@ -67,33 +67,33 @@ static bool is_own(const authority *a) {
 }
 
 /* By which name the client has called, if that is believed. */
-static bool believed(const dl_front *f, const dl_req *req, authority *out) {
+static bool believed(const dl_front_t *f, const dl_req_t *req, authority_t *out) {
   const char *told = dl_is_from_trusted(f, req) ? dl_req_header(req, "X-Forwarded-Host") : NULL;
   if (told != NULL) return read_authority(told, out);
   const char *host = dl_req_header(req, "Host");
   return host != NULL && read_authority(host, out) && (is_loopback(out) || is_own(out));
 }
 
-static const char *called_scheme(const dl_front *f, const dl_req *req) {
+static const char *called_scheme(const dl_front_t *f, const dl_req_t *req) {
   const char *told = dl_is_from_trusted(f, req) ? dl_req_header(req, "X-Forwarded-Proto") : NULL;
   bool is_known = told != NULL && (strcmp(told, "http") == 0 || strcmp(told, "https") == 0);
   return is_known ? told : f->scheme;
 }
 
-char *dl_called_url(const dl_front *f, const dl_req *req) {
-  authority a;
+char *dl_called_url(const dl_front_t *f, const dl_req_t *req) {
+  authority_t a;
   if (f->has_public_url || !believed(f, req, &a)) return dl_xstrdup(f->url);
   return dl_xprintf("%s://%s%s%s%s", called_scheme(f, req), a.is_v6 ? "[" : "", a.name, a.is_v6 ? "]" : "",
                     a.port);
 }
 
-char *dl_called_scheme(const dl_front *f, const dl_req *req) {
+char *dl_called_scheme(const dl_front_t *f, const dl_req_t *req) {
   if (f->has_public_url) return dl_xstrndup(f->url, strcspn(f->url, ":"));
   return dl_xstrdup(called_scheme(f, req));
 }
 
-char *dl_called_domain(const dl_front *f, const dl_req *req) {
-  authority a;
+char *dl_called_domain(const dl_front_t *f, const dl_req_t *req) {
+  authority_t a;
   if (f->has_proxy_domain || dl_is_from_trusted(f, req) || !believed(f, req, &a))
     return dl_xstrdup(f->domain);
   return dl_xprintf("localhost%s", a.port); /* an address has no names below it */

@@ -14,9 +14,9 @@
 #include "control/auth/origin.h"
 
 /* The URL without a path, for answers to this request. Yours to free. */
-char *dl_called_url(const dl_front *f, const dl_req *req);
+char *dl_called_url(const dl_front_t *f, const dl_req_t *req);
 /* The beginning of preview URLs, "http" or "https"; and what their host names end in. Both yours to free. */
-char *dl_called_scheme(const dl_front *f, const dl_req *req);
-char *dl_called_domain(const dl_front *f, const dl_req *req);
+char *dl_called_scheme(const dl_front_t *f, const dl_req_t *req);
+char *dl_called_domain(const dl_front_t *f, const dl_req_t *req);
 
 #endif

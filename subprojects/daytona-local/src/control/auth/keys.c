@@ -25,7 +25,7 @@ static const char *const permission_names[DL_PERM_COUNT] = {
   "manage:secrets",
 };
 
-const char *dl_permission_name(dl_permission p) { return permission_names[p]; }
+const char *dl_permission_name(dl_permission_t p) { return permission_names[p]; }
 
 char *dl_key_generate(void) {
   char *hex = dl_random_token(64, DL_ALPHABET_HEX);
@@ -40,10 +40,10 @@ bool dl_key_is_usable(const char *key) {
   return *key != '\0';
 }
 
-void dl_keys_init(dl_keys *k, const dl_key *list, size_t count, const char *jwt_token,
+void dl_keys_init(dl_keys_t *k, const dl_key_t *list, size_t count, const char *jwt_token,
                   const char *organization_id) {
-  *k = (dl_keys){.list = dl_xcalloc(count, sizeof *list), .count = count};
-  for (size_t i = 0; i < count; i++) k->list[i] = (dl_key){dl_xstrdup(list[i].key), list[i].permissions};
+  *k = (dl_keys_t){.list = dl_xcalloc(count, sizeof *list), .count = count};
+  for (size_t i = 0; i < count; i++) k->list[i] = (dl_key_t){dl_xstrdup(list[i].key), list[i].permissions};
   dl_set(&k->jwt_token, jwt_token);
   dl_set(&k->organization_id, organization_id);
 }
@@ -53,16 +53,16 @@ static void wipe(char *secret) {
   free(secret);
 }
 
-void dl_keys_free_list(dl_key *list, size_t count) {
+void dl_keys_free_list(dl_key_t *list, size_t count) {
   for (size_t i = 0; i < count; i++) wipe(list[i].key);
   free(list);
 }
 
-void dl_keys_clear(dl_keys *k) {
+void dl_keys_clear(dl_keys_t *k) {
   dl_keys_free_list(k->list, k->count);
   wipe(k->jwt_token);
   free(k->organization_id);
-  *k = (dl_keys){0};
+  *k = (dl_keys_t){0};
 }
 
 static const char *bearer(const char *authorization) {
@@ -72,11 +72,11 @@ static const char *bearer(const char *authorization) {
   return *authorization ? authorization : NULL;
 }
 
-dl_auth dl_keys_check(const dl_keys *k, const char *authorization, const char *organization,
-                      unsigned *permissions) {
+dl_auth_t dl_keys_check(const dl_keys_t *k, const char *authorization, const char *organization,
+                        unsigned *permissions) {
   const char *token = bearer(authorization);
   if (!token) return DL_AUTH_UNKNOWN;
-  dl_auth result = DL_AUTH_UNKNOWN;
+  dl_auth_t result = DL_AUTH_UNKNOWN;
   for (size_t i = 0; i < k->count; i++) {
     if (!dl_same_secret(k->list[i].key, token)) continue;
     *permissions = k->list[i].permissions;
@@ -91,7 +91,7 @@ dl_auth dl_keys_check(const dl_keys *k, const char *authorization, const char *o
 }
 
 /* Whether `word` of `len` bytes is one of them; as long for a wrong one as for a right one. */
-static bool is_one(const dl_keys *k, const char *word, size_t len) {
+static bool is_one(const dl_keys_t *k, const char *word, size_t len) {
   char *copy = dl_xstrndup(word, len);
   bool found = k->jwt_token != NULL && dl_same_secret(k->jwt_token, copy);
   for (size_t i = 0; i < k->count; i++) found = dl_same_secret(k->list[i].key, copy) || found;
@@ -99,7 +99,7 @@ static bool is_one(const dl_keys *k, const char *word, size_t len) {
   return found;
 }
 
-bool dl_keys_holds(const dl_keys *k, const char *value) {
+bool dl_keys_holds(const dl_keys_t *k, const char *value) {
   static const char between[] = " \t,;\"";
   for (const char *at = value + strspn(value, between); *at != '\0'; at += strspn(at, between)) {
     size_t len = strcspn(at, between);
@@ -122,7 +122,7 @@ static bool parse_permissions(char *text, unsigned *out) {
 }
 
 /* 1: a key was read, 0: nothing on the line, -1: not understood. */
-static int parse_line(char *line, dl_key *out) {
+static int parse_line(char *line, dl_key_t *out) {
   line[strcspn(line, "#\r\n")] = '\0';
   line += strspn(line, " \t");
   size_t len = strcspn(line, " \t");
@@ -135,7 +135,7 @@ static int parse_line(char *line, dl_key *out) {
 }
 
 /* The next line into `line`, without its end. 1: there is one, 0: no more, -1: too long, or holds a NUL. */
-static int read_line(FILE *file, dl_buf *line) {
+static int read_line(FILE *file, dl_buf_t *line) {
   int byte = 0;
   dl_buf_reset(line);
   while ((byte = getc(file)) != EOF && byte != '\n') {
@@ -146,8 +146,8 @@ static int read_line(FILE *file, dl_buf *line) {
 }
 
 /* NULL, or what is wrong with the line. */
-static const char *take_line(char *line, dl_key **list, size_t *count) {
-  dl_key key;
+static const char *take_line(char *line, dl_key_t **list, size_t *count) {
+  dl_key_t key;
   int got = parse_line(line, &key);
   if (got < 0) return "has an unknown permission";
   if (got == 0) return NULL;
@@ -156,14 +156,14 @@ static const char *take_line(char *line, dl_key **list, size_t *count) {
   return dl_key_is_usable(key.key) ? NULL : "has a key with control characters, which no header can carry";
 }
 
-dl_key *dl_keys_read_file(const char *path, size_t *count, char **error) {
+dl_key_t *dl_keys_read_file(const char *path, size_t *count, char **error) {
   FILE *file = fopen(path, "re");
   if (!file) {
     *error = dl_xprintf("cannot read the key file %s: %s", path, strerror(errno));
     return NULL;
   }
-  dl_key *list = dl_xcalloc(1, sizeof *list);
-  dl_buf line;
+  dl_key_t *list = dl_xcalloc(1, sizeof *list);
+  dl_buf_t line;
   const char *problem = NULL;
   int got = 0, number = 0;
   *count = 0;

@@ -19,32 +19,32 @@ typedef enum {
   DL_PERM_DELETE_VOLUMES,
   DL_PERM_MANAGE_SECRETS,
   DL_PERM_COUNT
-} dl_permission;
+} dl_permission_t;
 #define DL_KEY_LINE_MAX (64u * 1024)
 #define DL_PERM_ALL ((1u << DL_PERM_COUNT) - 1)
 
 typedef struct {
   char *key;
-  unsigned permissions; /* bits 1 << dl_permission */
-} dl_key;
+  unsigned permissions; /* bits 1 << dl_permission_t */
+} dl_key_t;
 
 typedef struct {
-  dl_key *list;
+  dl_key_t *list;
   size_t count;
   char *jwt_token, *organization_id;
-} dl_keys;
+} dl_keys_t;
 
-typedef enum { DL_AUTH_OK, DL_AUTH_UNKNOWN, DL_AUTH_NO_ORGANIZATION } dl_auth;
+typedef enum { DL_AUTH_OK, DL_AUTH_UNKNOWN, DL_AUTH_NO_ORGANIZATION } dl_auth_t;
 
-void dl_keys_init(dl_keys *k, const dl_key *list, size_t count, const char *jwt_token,
+void dl_keys_init(dl_keys_t *k, const dl_key_t *list, size_t count, const char *jwt_token,
                   const char *organization_id);
-void dl_keys_clear(dl_keys *k);
+void dl_keys_clear(dl_keys_t *k);
 /* `authorization` is the header's value or NULL; `organization` that of the organization header. */
-dl_auth dl_keys_check(const dl_keys *k, const char *authorization, const char *organization,
-                      unsigned *permissions);
+dl_auth_t dl_keys_check(const dl_keys_t *k, const char *authorization, const char *organization,
+                        unsigned *permissions);
 /* Whether a word of a header's value is a key or the token, whatever stands before it. */
-bool dl_keys_holds(const dl_keys *k, const char *value);
-const char *dl_permission_name(dl_permission p);
+bool dl_keys_holds(const dl_keys_t *k, const char *value);
+const char *dl_permission_name(dl_permission_t p);
 
 /* A fresh key of the platform's form: dtn_ and 64 hex digits. */
 char *dl_key_generate(void);
@@ -52,7 +52,7 @@ char *dl_key_generate(void);
 bool dl_key_is_usable(const char *key);
 /* Lines of "KEY [permission,permission...]" of at most DL_KEY_LINE_MAX bytes; '#' starts a comment. NULL list
  * and *error on failure. */
-dl_key *dl_keys_read_file(const char *path, size_t *count, char **error);
-void dl_keys_free_list(dl_key *list, size_t count);
+dl_key_t *dl_keys_read_file(const char *path, size_t *count, char **error);
+void dl_keys_free_list(dl_key_t *list, size_t count);
 
 #endif

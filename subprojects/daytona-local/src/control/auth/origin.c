@@ -23,7 +23,7 @@ char *dl_address_normal(const char *text) {
   return dl_xstrdup(inet_ntop(AF_INET6, &v6, out, sizeof out));
 }
 
-bool dl_is_from_trusted(const dl_front *f, const dl_req *req) {
+bool dl_is_from_trusted(const dl_front_t *f, const dl_req_t *req) {
   char *peer = f->trusted_proxy_count > 0 ? dl_address_normal(dl_req_peer(req)) : NULL;
   bool found = false;
   for (size_t i = 0; peer != NULL && i < f->trusted_proxy_count; i++)
@@ -47,7 +47,7 @@ bool dl_is_forwarding_header(const char *name) {
 }
 
 /* The address that a trusted proxy says it was called by. */
-static const char *asked_host(const dl_front *f, const dl_req *req) {
+static const char *asked_host(const dl_front_t *f, const dl_req_t *req) {
   const char *host = dl_is_from_trusted(f, req) ? dl_req_header(req, "X-Forwarded-Host") : NULL;
   if (host == NULL) host = dl_req_header(req, "Host");
   return host != NULL ? host : "";
@@ -57,9 +57,9 @@ static void join_addresses(void *user, const char *name, const char *value) {
   if (strcasecmp(name, "X-Forwarded-For") == 0) dl_buf_printf(user, "%s, ", value);
 }
 
-char *dl_forwarding_lines(const dl_front *f, const dl_req *req) {
+char *dl_forwarding_lines(const dl_front_t *f, const dl_req_t *req) {
   bool is_trusted = dl_is_from_trusted(f, req);
-  dl_buf lines;
+  dl_buf_t lines;
   dl_buf_init(&lines, 128 * 1024);
   dl_buf_puts(&lines, "X-Forwarded-For: ");
   if (is_trusted) dl_req_each_header(req, join_addresses, &lines);
@@ -79,7 +79,7 @@ static const char *behind_scheme(const char *origin, const char *scheme) {
   return strncmp(origin, scheme, len) == 0 && strncmp(origin + len, "://", 3) == 0 ? origin + len + 3 : NULL;
 }
 
-bool dl_origin_is_own(const dl_front *f, const dl_req *req, const char *origin) {
+bool dl_origin_is_own(const dl_front_t *f, const dl_req_t *req, const char *origin) {
   const char *forwarded = dl_is_from_trusted(f, req) ? dl_req_header(req, "X-Forwarded-Proto") : NULL;
   const char *scheme = forwarded != NULL ? forwarded : f->scheme, *host = behind_scheme(origin, scheme);
   if (host == NULL && forwarded == NULL) {
@@ -112,20 +112,20 @@ static bool is_loopback(const char *origin) {
   return len > end_len && strncmp(host + len - end_len, end, end_len) == 0 && !is_preview(host, len);
 }
 
-bool dl_origin_may_read(const dl_front *f, const dl_req *req, const char *origin) {
+bool dl_origin_may_read(const dl_front_t *f, const dl_req_t *req, const char *origin) {
   for (size_t i = 0; i < f->allowed_origin_count; i++)
     if (strcmp(f->allowed_origins[i], origin) == 0) return true;
   return is_loopback(origin) || dl_origin_is_own(f, req, origin);
 }
 
 /* Reading is harmless: a page of another origin cannot look at the answer. */
-static bool only_reads(const dl_req *req) {
+static bool only_reads(const dl_req_t *req) {
   const char *method = dl_req_method(req);
   bool is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "OPTIONS") == 0;
   return is_read && dl_req_header(req, "Upgrade") == NULL;
 }
 
-bool dl_ambient_credential_counts(const dl_front *f, const dl_req *req) {
+bool dl_ambient_credential_counts(const dl_front_t *f, const dl_req_t *req) {
   const char *origin = dl_req_header(req, "Origin"), *site = dl_req_header(req, "Sec-Fetch-Site");
   if (only_reads(req)) return true;
   if (origin != NULL) return dl_origin_is_own(f, req, origin);

@@ -12,35 +12,35 @@
 
 typedef struct {
   int64_t start, count;
-} window;
+} window_t;
 
 static const char *const names[DL_BUCKET_COUNT] = {"authenticated", "sandbox-create", "sandbox-lifecycle",
                                                    "anonymous", "failed-auth"};
 
-const char *dl_bucket_name(dl_bucket bucket) { return names[bucket]; }
+const char *dl_bucket_name(dl_bucket_t bucket) { return names[bucket]; }
 
-bool dl_bucket_parse(const char *name, dl_bucket *out) {
+bool dl_bucket_parse(const char *name, dl_bucket_t *out) {
   for (int i = 0; i < DL_BUCKET_COUNT; i++) {
     if (strcmp(names[i], name) != 0) continue;
-    *out = (dl_bucket)i;
+    *out = (dl_bucket_t)i;
     return true;
   }
   return false;
 }
 
-void dl_rates_init(dl_rates *l, const dl_rate_opts opts[DL_BUCKET_COUNT]) {
-  *l = (dl_rates){0};
+void dl_rates_init(dl_rates_t *l, const dl_rate_opts_t opts[DL_BUCKET_COUNT]) {
+  *l = (dl_rates_t){0};
   memcpy(l->opts, opts, sizeof l->opts);
 }
 
-void dl_rates_clear(dl_rates *l) {
+void dl_rates_clear(dl_rates_t *l) {
   for (size_t i = 0; i < l->windows.capacity; i++) free(l->windows.slots[i].value);
   dl_map_clear(&l->windows);
 }
 
-static window *window_of(dl_rates *l, dl_bucket bucket, const char *who) {
+static window_t *window_of(dl_rates_t *l, dl_bucket_t bucket, const char *who) {
   char *key = dl_xprintf("%d/%s", (int)bucket, who);
-  window *w = dl_map_get(&l->windows, key);
+  window_t *w = dl_map_get(&l->windows, key);
   if (!w) {
     if (l->windows.count >= WINDOWS_MAX) dl_rates_clear(l);
     w = dl_xcalloc(1, sizeof *w);
@@ -50,15 +50,15 @@ static window *window_of(dl_rates *l, dl_bucket bucket, const char *who) {
   return w;
 }
 
-dl_verdict dl_rates_take(dl_rates *l, dl_bucket bucket, const char *who, int cost, int64_t now) {
-  const dl_rate_opts *o = &l->opts[bucket];
-  if (o->limit == 0) return (dl_verdict){0};
-  window *w = window_of(l, bucket, who);
-  if (now >= w->start + o->window_ms) *w = (window){now, 0};
+dl_verdict_t dl_rates_take(dl_rates_t *l, dl_bucket_t bucket, const char *who, int cost, int64_t now) {
+  const dl_rate_opts_t *o = &l->opts[bucket];
+  if (o->limit == 0) return (dl_verdict_t){0};
+  window_t *w = window_of(l, bucket, who);
+  if (now >= w->start + o->window_ms) *w = (window_t){now, 0};
   bool is_blocked = cost > 0 ? w->count >= o->limit : w->count > o->limit - 1;
   if (!is_blocked) w->count += cost;
   int64_t left = w->start + o->window_ms - now;
-  return (dl_verdict){
+  return (dl_verdict_t){
     .is_limited = true,
     .is_blocked = is_blocked,
     .limit = o->limit,
@@ -67,10 +67,10 @@ dl_verdict dl_rates_take(dl_rates *l, dl_bucket bucket, const char *who, int cos
   };
 }
 
-bool dl_rates_parse(const char *text, dl_rate_opts opts[DL_BUCKET_COUNT]) {
+bool dl_rates_parse(const char *text, dl_rate_opts_t opts[DL_BUCKET_COUNT]) {
   char name[32] = {0};
   size_t len = strcspn(text, "=");
-  dl_bucket bucket;
+  dl_bucket_t bucket;
   if (text[len] != '=' || len >= sizeof name) return false;
   memcpy(name, text, len);
   char *number = dl_xstrdup(text + len + 1);
@@ -80,6 +80,6 @@ bool dl_rates_parse(const char *text, dl_rate_opts opts[DL_BUCKET_COUNT]) {
   bool ok = dl_bucket_parse(name, &bucket) && dl_parse_int(number, 1, 1000000000, &limit) &&
             (!slash || dl_parse_int(slash + 1, 1, 86400, &seconds));
   free(number);
-  if (ok) opts[bucket] = (dl_rate_opts){limit, seconds * 1000};
+  if (ok) opts[bucket] = (dl_rate_opts_t){limit, seconds * 1000};
   return ok;
 }

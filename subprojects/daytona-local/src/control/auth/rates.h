@@ -15,31 +15,31 @@ typedef enum {
   DL_BUCKET_ANONYMOUS,
   DL_BUCKET_FAILED_AUTH,
   DL_BUCKET_COUNT
-} dl_bucket;
+} dl_bucket_t;
 
 typedef struct {
   int64_t limit; /* 0: no such bucket */
   int64_t window_ms;
-} dl_rate_opts;
+} dl_rate_opts_t;
 
 typedef struct {
-  dl_rate_opts opts[DL_BUCKET_COUNT];
-  dl_map windows; /* "<bucket>/<who>" -> window */
-} dl_rates;
+  dl_rate_opts_t opts[DL_BUCKET_COUNT];
+  dl_map_t windows; /* "<bucket>/<who>" -> window */
+} dl_rates_t;
 
 typedef struct {
   bool is_limited; /* the bucket exists */
   bool is_blocked;
   int64_t limit, remaining, reset_seconds;
-} dl_verdict;
+} dl_verdict_t;
 
-const char *dl_bucket_name(dl_bucket bucket);
-bool dl_bucket_parse(const char *name, dl_bucket *out);
-void dl_rates_init(dl_rates *l, const dl_rate_opts opts[DL_BUCKET_COUNT]);
-void dl_rates_clear(dl_rates *l);
+const char *dl_bucket_name(dl_bucket_t bucket);
+bool dl_bucket_parse(const char *name, dl_bucket_t *out);
+void dl_rates_init(dl_rates_t *l, const dl_rate_opts_t opts[DL_BUCKET_COUNT]);
+void dl_rates_clear(dl_rates_t *l);
 /* Count one call (`cost` 0: only look). */
-dl_verdict dl_rates_take(dl_rates *l, dl_bucket bucket, const char *who, int cost, int64_t now);
+dl_verdict_t dl_rates_take(dl_rates_t *l, dl_bucket_t bucket, const char *who, int cost, int64_t now);
 /* "sandbox-create=300/60": limit and window in seconds. */
-bool dl_rates_parse(const char *text, dl_rate_opts opts[DL_BUCKET_COUNT]);
+bool dl_rates_parse(const char *text, dl_rate_opts_t opts[DL_BUCKET_COUNT]);
 
 #endif

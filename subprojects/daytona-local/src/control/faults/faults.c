@@ -16,13 +16,13 @@
 #define RULES_MAX 1000
 
 typedef struct {
-  dl_list link;
-  dl_fault rule;
-} entry;
+  dl_list_t link;
+  dl_fault_t rule;
+} entry_t;
 
 struct dl_faults {
-  dl_list entries;
-  dl_list used; /* one finished entry, whose texts may still be borrowed */
+  dl_list_t entries;
+  dl_list_t used; /* one finished entry, whose texts may still be borrowed */
   size_t count;
   unsigned next_id;
 };
@@ -46,41 +46,41 @@ static const struct {
   int64_t min, max;
   unsigned actions; /* those it means something to */
 } numbers[] = {
-  {"times", offsetof(dl_fault, times), 1, 1000000000, ALL_ACTIONS},
-  {"skip", offsetof(dl_fault, skip), 0, 1000000000, ALL_ACTIONS},
-  {"delay_ms", offsetof(dl_fault, delay_ms), 0, 86400000, ALL_ACTIONS},
-  {"after_bytes", offsetof(dl_fault, after_bytes), 0, INT64_C(1) << 50, ALL_ACTIONS},
-  {"bytes_per_second", offsetof(dl_fault, bytes_per_second), 1, 1000000000, ALL_ACTIONS},
-  {"status", offsetof(dl_fault, status), 200, 599, ALL_ACTIONS},
-  {"retry_after", offsetof(dl_fault, retry_after), 0, 86400, FOR(STATUS)},
-  {"after_frames", offsetof(dl_fault, after_frames), 0, INT64_C(1) << 50,
+  {"times", offsetof(dl_fault_t, times), 1, 1000000000, ALL_ACTIONS},
+  {"skip", offsetof(dl_fault_t, skip), 0, 1000000000, ALL_ACTIONS},
+  {"delay_ms", offsetof(dl_fault_t, delay_ms), 0, 86400000, ALL_ACTIONS},
+  {"after_bytes", offsetof(dl_fault_t, after_bytes), 0, INT64_C(1) << 50, ALL_ACTIONS},
+  {"bytes_per_second", offsetof(dl_fault_t, bytes_per_second), 1, 1000000000, ALL_ACTIONS},
+  {"status", offsetof(dl_fault_t, status), 200, 599, ALL_ACTIONS},
+  {"retry_after", offsetof(dl_fault_t, retry_after), 0, 86400, FOR(STATUS)},
+  {"after_frames", offsetof(dl_fault_t, after_frames), 0, INT64_C(1) << 50,
    CUTS | FOR(CLOSE) | FOR(LEAVE_UNREAD)},
-  {"into_bytes", offsetof(dl_fault, into_bytes), 1, INT64_C(1) << 50, CUTS},
-  {"for_ms", offsetof(dl_fault, for_ms), 1, 86400000, FOR(FREEZE) | FOR(LEAVE_UNREAD)},
-  {"piece_bytes", offsetof(dl_fault, piece_bytes), 1, 1 << 20, FOR(SPLIT)},
-  {"fragment_bytes", offsetof(dl_fault, fragment_bytes), 1, 1 << 20, FOR(SPLIT)},
-  {"pause_ms", offsetof(dl_fault, pause_ms), 0, 60000, FOR(SPLIT)},
-  {"close_code", offsetof(dl_fault, close_code), 1000, 4999, FOR(CLOSE)},
+  {"into_bytes", offsetof(dl_fault_t, into_bytes), 1, INT64_C(1) << 50, CUTS},
+  {"for_ms", offsetof(dl_fault_t, for_ms), 1, 86400000, FOR(FREEZE) | FOR(LEAVE_UNREAD)},
+  {"piece_bytes", offsetof(dl_fault_t, piece_bytes), 1, 1 << 20, FOR(SPLIT)},
+  {"fragment_bytes", offsetof(dl_fault_t, fragment_bytes), 1, 1 << 20, FOR(SPLIT)},
+  {"pause_ms", offsetof(dl_fault_t, pause_ms), 0, 60000, FOR(SPLIT)},
+  {"close_code", offsetof(dl_fault_t, close_code), 1000, 4999, FOR(CLOSE)},
 };
 static const struct {
   const char *key;
   size_t offset;
-} texts[] = {{"bucket", offsetof(dl_fault, bucket)},
-             {"message", offsetof(dl_fault, message)},
-             {"code", offsetof(dl_fault, code)},
-             {"close_reason", offsetof(dl_fault, close_reason)}};
+} texts[] = {{"bucket", offsetof(dl_fault_t, bucket)},
+             {"message", offsetof(dl_fault_t, message)},
+             {"code", offsetof(dl_fault_t, code)},
+             {"close_reason", offsetof(dl_fault_t, close_reason)}};
 
 #define NUMBER(rule, i) (*(int64_t *)(void *)((char *)(rule) + numbers[i].offset))
 #define TEXT(rule, i) (*(char **)(void *)((char *)(rule) + texts[i].offset))
 
-dl_faults *dl_faults_new(void) {
-  dl_faults *f = dl_xcalloc(1, sizeof *f);
+dl_faults_t *dl_faults_new(void) {
+  dl_faults_t *f = dl_xcalloc(1, sizeof *f);
   dl_list_init(&f->entries);
   dl_list_init(&f->used);
   return f;
 }
 
-static void free_entry(entry *e) {
+static void free_entry(entry_t *e) {
   dl_list_unlink(&e->link);
   free(e->rule.method);
   free(e->rule.path);
@@ -88,16 +88,16 @@ static void free_entry(entry *e) {
   free(e);
 }
 
-static void free_all(dl_list *list) {
-  while (!dl_list_empty(list)) free_entry(DL_CONTAINER(list->next, entry, link));
+static void free_all(dl_list_t *list) {
+  while (!dl_list_empty(list)) free_entry(DL_CONTAINER(list->next, entry_t, link));
 }
 
-void dl_faults_clear(dl_faults *f) {
+void dl_faults_clear(dl_faults_t *f) {
   free_all(&f->entries);
   f->count = 0;
 }
 
-void dl_faults_free(dl_faults *f) {
+void dl_faults_free(dl_faults_t *f) {
   if (!f) return;
   free_all(&f->entries);
   free_all(&f->used);
@@ -123,7 +123,7 @@ static bool read_targets(const json_t *value, unsigned *out) {
   return ok;
 }
 
-static char *read_match(const json_t *match, dl_fault *r) {
+static char *read_match(const json_t *match, dl_fault_t *r) {
   const char *key;
   json_t *value;
   if (!json_is_object(match)) return dl_xstrdup("match must be an object");
@@ -139,7 +139,7 @@ static char *read_match(const json_t *match, dl_fault *r) {
   return NULL;
 }
 
-static bool read_number(dl_fault *r, const char *key, const json_t *value, char **error) {
+static bool read_number(dl_fault_t *r, const char *key, const json_t *value, char **error) {
   for (size_t i = 0; i < DL_COUNT(numbers); i++) {
     if (strcmp(numbers[i].key, key) != 0) continue;
     json_int_t n = json_integer_value(value);
@@ -153,7 +153,7 @@ static bool read_number(dl_fault *r, const char *key, const json_t *value, char 
   return false;
 }
 
-static bool read_text(dl_fault *r, const char *key, const json_t *value, char **error) {
+static bool read_text(dl_fault_t *r, const char *key, const json_t *value, char **error) {
   for (size_t i = 0; i < DL_COUNT(texts); i++) {
     if (strcmp(texts[i].key, key) != 0) continue;
     if (json_is_string(value))
@@ -165,10 +165,10 @@ static bool read_text(dl_fault *r, const char *key, const json_t *value, char **
   return false;
 }
 
-static char *read_action(const json_t *value, dl_fault *r) {
+static char *read_action(const json_t *value, dl_fault_t *r) {
   for (size_t i = 0; i < DL_COUNT(action_names); i++) {
     if (!json_is_string(value) || strcmp(json_string_value(value), action_names[i]) != 0) continue;
-    r->action = (dl_fault_action)i;
+    r->action = (dl_fault_action_t)i;
     return NULL;
   }
   return dl_xstrdup(
@@ -177,14 +177,14 @@ static char *read_action(const json_t *value, dl_fault *r) {
     "leave-unread or stall-accept");
 }
 
-static char *read_phase(const json_t *value, dl_fault *r) {
+static char *read_phase(const json_t *value, dl_fault_t *r) {
   const char *text = json_string_value(value);
   r->is_after = text && strcmp(text, "after") == 0;
   return r->is_after || (text && strcmp(text, "before") == 0) ? NULL
                                                               : dl_xstrdup("phase must be before or after");
 }
 
-static bool is_of_frames(const dl_fault *r) {
+static bool is_of_frames(const dl_fault_t *r) {
   return r->after_frames >= 0 || r->action == DL_FAULT_DELAY_PONGS || r->action == DL_FAULT_CLOSE ||
          r->action == DL_FAULT_SPLIT || r->action == DL_FAULT_LEAVE_UNREAD;
 }
@@ -194,7 +194,7 @@ static bool is_close_code(int64_t code) {
   return (code >= 1000 && code <= 1014 && code != 1004 && code != 1006) || (code >= 3000 && code <= 4999);
 }
 
-static char *check_close(const dl_fault *r) {
+static char *check_close(const dl_fault_t *r) {
   size_t reason = r->close_reason ? strlen(r->close_reason) : 0;
   if (r->action != DL_FAULT_CLOSE)
     return r->close_reason ? dl_xstrdup("close_reason goes with action close") : NULL;
@@ -208,7 +208,7 @@ static char *check_close(const dl_fault *r) {
 }
 
 /* What an action on a stream needs to make sense. */
-static char *check_stream(const dl_fault *r) {
+static char *check_stream(const dl_fault_t *r) {
   for (size_t i = 0; i < DL_COUNT(numbers); i++)
     if (NUMBER(r, i) >= 0 && !(numbers[i].actions & 1u << r->action))
       return dl_xprintf("%s does not go with action %s", numbers[i].key, action_names[r->action]);
@@ -227,7 +227,7 @@ static char *check_stream(const dl_fault *r) {
 }
 
 /* What an action needs to make sense. */
-static char *check_rule(const dl_fault *r) {
+static char *check_rule(const dl_fault_t *r) {
   if (r->action == DL_FAULT_STATUS && r->status < 0) return dl_xstrdup("status is missing");
   if (r->action == DL_FAULT_DELAY && r->delay_ms <= 0) return dl_xstrdup("delay_ms is missing");
   if (r->action == DL_FAULT_TRUNCATE && r->after_bytes < 0 && r->after_frames < 0)
@@ -238,7 +238,7 @@ static char *check_rule(const dl_fault *r) {
   return check_stream(r);
 }
 
-static char *read_rule(const json_t *rule, dl_fault *r) {
+static char *read_rule(const json_t *rule, dl_fault_t *r) {
   const char *key;
   json_t *value;
   bool has_action = false;
@@ -264,8 +264,8 @@ static char *read_rule(const json_t *rule, dl_fault *r) {
   return has_action ? check_rule(r) : dl_xstrdup("action is missing");
 }
 
-const dl_fault *dl_faults_add(dl_faults *f, const json_t *rule, char **error) {
-  entry *e = dl_xcalloc(1, sizeof *e);
+const dl_fault_t *dl_faults_add(dl_faults_t *f, const json_t *rule, char **error) {
+  entry_t *e = dl_xcalloc(1, sizeof *e);
   dl_list_init(&e->link);
   *error = f->count >= RULES_MAX ? dl_xstrdup("too many faults") : read_rule(rule, &e->rule);
   if (*error) {
@@ -278,9 +278,9 @@ const dl_fault *dl_faults_add(dl_faults *f, const json_t *rule, char **error) {
   return &e->rule;
 }
 
-bool dl_faults_remove(dl_faults *f, const char *id) {
+bool dl_faults_remove(dl_faults_t *f, const char *id) {
   DL_LIST_EACH_SAFE(&f->entries, node, after) {
-    entry *e = DL_CONTAINER(node, entry, link);
+    entry_t *e = DL_CONTAINER(node, entry_t, link);
     if (strcmp(e->rule.id, id) != 0) continue;
     free_entry(e);
     f->count--;
@@ -291,7 +291,7 @@ bool dl_faults_remove(dl_faults *f, const char *id) {
 
 /* ---- showing ---- */
 
-json_t *dl_fault_json(const dl_fault *r) {
+json_t *dl_fault_json(const dl_fault_t *r) {
   json_t *match = json_object(), *targets = json_array();
   if (r->method) json_object_set_new(match, "method", json_string(r->method));
   if (r->path) json_object_set_new(match, "path", json_string(r->path));
@@ -309,10 +309,10 @@ json_t *dl_fault_json(const dl_fault *r) {
   return o;
 }
 
-json_t *dl_faults_list(const dl_faults *f) {
+json_t *dl_faults_list(const dl_faults_t *f) {
   json_t *list = json_array();
   DL_LIST_EACH(&f->entries, node)
-  json_array_append_new(list, dl_fault_json(&DL_CONTAINER(node, entry, link)->rule));
+  json_array_append_new(list, dl_fault_json(&DL_CONTAINER(node, entry_t, link)->rule));
   return list;
 }
 
@@ -334,7 +334,7 @@ bool dl_fault_path_matches(const char *pattern, const char *path) {
   }
 }
 
-static bool use(dl_faults *f, entry *e, dl_fault *out) {
+static bool use(dl_faults_t *f, entry_t *e, dl_fault_t *out) {
   if (e->rule.skip > 0) {
     e->rule.skip--;
     return false;
@@ -349,11 +349,11 @@ static bool use(dl_faults *f, entry *e, dl_fault *out) {
   return true;
 }
 
-bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, const char *path,
-                   bool is_upgrade, dl_fault *out) {
+bool dl_faults_hit(dl_faults_t *f, dl_fault_target_t target, const char *method, const char *path,
+                   bool is_upgrade, dl_fault_t *out) {
   DL_LIST_EACH_SAFE(&f->entries, node, after) {
-    entry *e = DL_CONTAINER(node, entry, link);
-    const dl_fault *r = &e->rule;
+    entry_t *e = DL_CONTAINER(node, entry_t, link);
+    const dl_fault_t *r = &e->rule;
     if (r->action == DL_FAULT_STALL_ACCEPT || (r->targets && !(r->targets & target))) continue;
     if (is_of_frames(r) && !is_upgrade) continue;
     if (r->method && strcasecmp(r->method, method) != 0) continue;
@@ -363,9 +363,9 @@ bool dl_faults_hit(dl_faults *f, dl_fault_target target, const char *method, con
   return false;
 }
 
-bool dl_faults_hit_accept(dl_faults *f) {
+bool dl_faults_hit_accept(dl_faults_t *f) {
   DL_LIST_EACH_SAFE(&f->entries, node, after) {
-    entry *e = DL_CONTAINER(node, entry, link);
+    entry_t *e = DL_CONTAINER(node, entry_t, link);
     if (e->rule.action == DL_FAULT_STALL_ACCEPT && use(f, e, NULL)) return true;
   }
   return false;

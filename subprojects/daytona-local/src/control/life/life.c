@@ -22,10 +22,10 @@
 #define START_WAIT_MS 30000
 
 typedef struct {
-  dl_list link;
-  dl_life_wait wait;
+  dl_list_t link;
+  dl_life_wait_t wait;
   uv_timer_t timer;
-} waiter;
+} waiter_t;
 
 /* What may follow a state, as bits. A failed one can fail again, for another reason. */
 #define BIT(state) (1u << (state))
@@ -41,7 +41,7 @@ static const unsigned successors[DL_STATE_COUNT] = {
 };
 
 /* The only place that changes a state while the server runs. */
-static void set_state(dl_sandbox *sb, dl_state to) {
+static void set_state(dl_sandbox_t *sb, dl_state_t to) {
   assert(sb->life && !sb->life->is_frozen);
   assert(sb->state == to || (successors[sb->state] & BIT(to)));
   assert(to != DL_STARTED || sb->box);
@@ -49,9 +49,9 @@ static void set_state(dl_sandbox *sb, dl_state to) {
   sb->state = to;
 }
 
-static void hold(dl_sandbox *sb) { sb->hold_count++; }
+static void hold(dl_sandbox_t *sb) { sb->hold_count++; }
 
-static void unhold(dl_sandbox *sb) {
+static void unhold(dl_sandbox_t *sb) {
   assert(sb->hold_count > 0);
   if (--sb->hold_count == 0 && sb->is_gone) dl_sandbox_free(sb);
 }
@@ -59,25 +59,25 @@ static void unhold(dl_sandbox *sb) {
 static void ignore_commit(bool is_durable, void *user) { (void)is_durable, (void)user; }
 
 /* Something changed that may make something due earlier. */
-static void mark(dl_life *l) {
+static void mark(dl_life_t *l) {
   if (!l->is_frozen && l->on_alarm) uv_timer_start(&l->alarm, l->on_alarm, 0, 0);
 }
 
-static void save_as(dl_sandbox *sb, dl_state state) {
-  dl_store *store = sb->life->objects->store;
+static void save_as(dl_sandbox_t *sb, dl_state_t state) {
+  dl_store_t *store = sb->life->objects->store;
   dl_store_put(store, "sandbox", sb->id, dl_sandbox_record(sb, state));
   dl_store_commit(store, ignore_commit, NULL);
   mark(sb->life);
 }
 
-void dl_life_save(dl_sandbox *sb) { save_as(sb, sb->state); }
+void dl_life_save(dl_sandbox_t *sb) { save_as(sb, sb->state); }
 
-static void touch(dl_sandbox *sb) {
+static void touch(dl_sandbox_t *sb) {
   sb->updated_at = sb->last_activity_at = dl_objects_now(sb->life->objects);
 }
 
 /* One step done: note it, with the new state on its way to disk. */
-static void reached(dl_sandbox *sb, dl_state state, bool is_pending) {
+static void reached(dl_sandbox_t *sb, dl_state_t state, bool is_pending) {
   set_state(sb, state);
   sb->is_pending = is_pending;
   dl_debug("sandbox %s: %s", sb->id, dl_sandbox_state_name(sb, false));
@@ -87,7 +87,7 @@ static void reached(dl_sandbox *sb, dl_state state, bool is_pending) {
 
 /* ---- who waits for something ---- */
 
-static void tell(dl_sandbox *sb, dl_life_wait wait) {
+static void tell(dl_sandbox_t *sb, dl_life_wait_t wait) {
   if (!wait.cb) return;
   wait.cb(sb,
           sb->life->is_frozen     ? DL_LIFE_ENDING
@@ -96,22 +96,22 @@ static void tell(dl_sandbox *sb, dl_life_wait wait) {
           wait.user);
 }
 
-static void free_waiter(uv_handle_t *handle) { free(DL_CONTAINER(handle, waiter, timer)); }
+static void free_waiter(uv_handle_t *handle) { free(DL_CONTAINER(handle, waiter_t, timer)); }
 
-static dl_life_wait take_waiter(waiter *w) {
+static dl_life_wait_t take_waiter(waiter_t *w) {
   dl_list_unlink(&w->link);
   uv_close((uv_handle_t *)&w->timer, free_waiter);
   return w->wait;
 }
 
 static void on_wait_over(uv_timer_t *timer) {
-  dl_sandbox *sb = timer->data;
-  tell(sb, take_waiter(DL_CONTAINER(timer, waiter, timer)));
+  dl_sandbox_t *sb = timer->data;
+  tell(sb, take_waiter(DL_CONTAINER(timer, waiter_t, timer)));
 }
 
-static void wait_for_start(dl_sandbox *sb, dl_life_wait wait) {
+static void wait_for_start(dl_sandbox_t *sb, dl_life_wait_t wait) {
   if (!wait.cb) return;
-  waiter *w = dl_xcalloc(1, sizeof *w);
+  waiter_t *w = dl_xcalloc(1, sizeof *w);
   w->wait = wait;
   uv_timer_init(sb->life->objects->loop, &w->timer);
   w->timer.data = sb;
@@ -119,15 +119,15 @@ static void wait_for_start(dl_sandbox *sb, dl_life_wait wait) {
   dl_list_push(&sb->waiters, &w->link);
 }
 
-static void tell_waiters(dl_sandbox *sb) {
-  while (!dl_list_empty(&sb->waiters)) tell(sb, take_waiter(DL_CONTAINER(sb->waiters.next, waiter, link)));
+static void tell_waiters(dl_sandbox_t *sb) {
+  while (!dl_list_empty(&sb->waiters)) tell(sb, take_waiter(DL_CONTAINER(sb->waiters.next, waiter_t, link)));
 }
 
 /* ---- the box ---- */
 
-static void finish_destroy(dl_sandbox *sb);
+static void finish_destroy(dl_sandbox_t *sb);
 
-static void failed(dl_sandbox *sb, const char *reason, bool is_recoverable) {
+static void failed(dl_sandbox_t *sb, const char *reason, bool is_recoverable) {
   sb->gives_way = sb->cancels_archive = false;
   dl_set(&sb->error_reason, reason);
   sb->is_recoverable = is_recoverable;
@@ -135,8 +135,8 @@ static void failed(dl_sandbox *sb, const char *reason, bool is_recoverable) {
   tell_waiters(sb);
 }
 
-static void on_box_exit(void *user, dl_box *box, const char *reason) {
-  dl_sandbox *sb = user;
+static void on_box_exit(void *user, dl_box_t *box, const char *reason) {
+  dl_sandbox_t *sb = user;
   (void)box;
   sb->box = NULL;
   if (sb->life->is_frozen) return;
@@ -145,15 +145,15 @@ static void on_box_exit(void *user, dl_box *box, const char *reason) {
   failed(sb, reason, true);
 }
 
-static void discard_archive(dl_sandbox *sb, dl_job_cb cb) {
-  dl_objects *o = sb->life->objects;
+static void discard_archive(dl_sandbox_t *sb, dl_job_cb cb) {
+  dl_objects_t *o = sb->life->objects;
   char *archive = dl_objects_archive(o, sb);
   dl_discard(o, archive, cb, sb);
   free(archive);
 }
 
-static void discard_dir(dl_sandbox *sb, dl_job_cb cb) {
-  dl_objects *o = sb->life->objects;
+static void discard_dir(dl_sandbox_t *sb, dl_job_cb cb) {
+  dl_objects_t *o = sb->life->objects;
   char *dir = dl_objects_dir(o, sb);
   dl_discard(o, dir, cb, sb);
   free(dir);
@@ -161,13 +161,13 @@ static void discard_dir(dl_sandbox *sb, dl_job_cb cb) {
 
 /* The archive goes only when the journal no longer asks for it. */
 static void on_restored_durable(bool is_durable, void *user) {
-  dl_sandbox *sb = user;
+  dl_sandbox_t *sb = user;
   if (is_durable && !sb->life->is_frozen && sb->want != DL_WANT_ARCHIVED) discard_archive(sb, NULL);
   unhold(sb);
 }
 
-static void on_box_started(void *user, dl_box *box, const char *error) {
-  dl_sandbox *sb = user;
+static void on_box_started(void *user, dl_box_t *box, const char *error) {
+  dl_sandbox_t *sb = user;
   if (error) box = NULL; /* a failed start names the box too, for the last time */
   if (!box) sb->box = NULL;
   if (sb->life->is_frozen) {
@@ -188,23 +188,23 @@ static void on_box_started(void *user, dl_box *box, const char *error) {
   unhold(sb);
 }
 
-static dl_box_pair *env_pairs(const dl_sandbox *sb, size_t *count) {
-  dl_box_pair *pairs = dl_xcalloc(json_object_size(sb->env) + 5, sizeof *pairs);
+static dl_box_pair_t *env_pairs(const dl_sandbox_t *sb, size_t *count) {
+  dl_box_pair_t *pairs = dl_xcalloc(json_object_size(sb->env) + 5, sizeof *pairs);
   const char *name;
   json_t *value;
   size_t n = 0;
-  pairs[n++] = (dl_box_pair){"DAYTONA_SANDBOX_ID", sb->id};
-  pairs[n++] = (dl_box_pair){"DAYTONA_SANDBOX_USER", sb->user};
-  if (sb->snapshot) pairs[n++] = (dl_box_pair){"DAYTONA_SANDBOX_SNAPSHOT", sb->snapshot};
-  pairs[n++] = (dl_box_pair){"DAYTONA_ORGANIZATION_ID", sb->life->objects->organization_id};
-  pairs[n++] = (dl_box_pair){"DAYTONA_REGION_ID", sb->target};
-  json_object_foreach (sb->env, name, value) pairs[n++] = (dl_box_pair){name, json_string_value(value)};
+  pairs[n++] = (dl_box_pair_t){"DAYTONA_SANDBOX_ID", sb->id};
+  pairs[n++] = (dl_box_pair_t){"DAYTONA_SANDBOX_USER", sb->user};
+  if (sb->snapshot) pairs[n++] = (dl_box_pair_t){"DAYTONA_SANDBOX_SNAPSHOT", sb->snapshot};
+  pairs[n++] = (dl_box_pair_t){"DAYTONA_ORGANIZATION_ID", sb->life->objects->organization_id};
+  pairs[n++] = (dl_box_pair_t){"DAYTONA_REGION_ID", sb->target};
+  json_object_foreach (sb->env, name, value) pairs[n++] = (dl_box_pair_t){name, json_string_value(value)};
   *count = n;
   return pairs;
 }
 
 /* Borrowed texts, NULL at the end; the array is yours to free. */
-static const char **entrypoint_of(const dl_sandbox *sb) {
+static const char **entrypoint_of(const dl_sandbox_t *sb) {
   const json_t *snapshot = dl_snapshot_find(sb->life->objects, sb->snapshot);
   const json_t *words = snapshot ? dl_json_get(snapshot, "entrypoint") : NULL;
   const char **out = dl_xcalloc(json_array_size(words) + 1, sizeof *out);
@@ -214,21 +214,21 @@ static const char **entrypoint_of(const dl_sandbox *sb) {
   return out;
 }
 
-static void boot(dl_sandbox *sb) {
-  dl_objects *o = sb->life->objects;
+static void boot(dl_sandbox_t *sb) {
+  dl_objects_t *o = sb->life->objects;
   char *home = dl_objects_home(o, sb), *dir = dl_objects_dir(o, sb), *error = NULL;
   assert(sb->is_pending && !sb->box);
   sb->gives_way = false; /* a boot is over soon, and ends in a state that can be destroyed */
   mkdir(dir, 0711);
   size_t env_count, volume_count;
-  dl_box_pair *env = env_pairs(sb, &env_count);
+  dl_box_pair_t *env = env_pairs(sb, &env_count);
   const char **entrypoint = entrypoint_of(sb);
-  dl_box_volume *volumes = dl_volume_mounts(o, sb->volumes, &volume_count, &error);
+  dl_box_volume_t *volumes = dl_volume_mounts(o, sb->volumes, &volume_count, &error);
   hold(sb);
   if (error) {
     on_box_started(sb, NULL, error);
   } else {
-    dl_box_spec spec = {
+    dl_box_spec_t spec = {
       .id = sb->id,
       .home_dir = home,
       .env = env,
@@ -255,7 +255,7 @@ static void boot(dl_sandbox *sb) {
 
 /* ---- create and start ---- */
 
-void dl_life_create(dl_life *l, dl_sandbox *sb) {
+void dl_life_create(dl_life_t *l, dl_sandbox_t *sb) {
   sb->life = l;
   dl_objects_add(l->objects, sb);
   assert(sb->state == DL_CREATING);
@@ -264,7 +264,7 @@ void dl_life_create(dl_life *l, dl_sandbox *sb) {
   dl_life_save(sb);
 }
 
-void dl_life_adopt(dl_life *l, dl_sandbox *sb, bool is_archived) {
+void dl_life_adopt(dl_life_t *l, dl_sandbox_t *sb, bool is_archived) {
   sb->life = l;
   sb->state = is_archived ? DL_ARCHIVED : DL_STOPPED;
   sb->want = is_archived ? DL_WANT_ARCHIVED : DL_WANT_STOPPED;
@@ -272,14 +272,14 @@ void dl_life_adopt(dl_life *l, dl_sandbox *sb, bool is_archived) {
   dl_life_save(sb);
 }
 
-void dl_life_boot(dl_sandbox *sb, dl_life_wait wait) {
+void dl_life_boot(dl_sandbox_t *sb, dl_life_wait_t wait) {
   assert(sb->state == DL_CREATING);
   wait_for_start(sb, wait);
   boot(sb);
 }
 
 static void on_unpacked(const char *error, void *user) {
-  dl_sandbox *sb = user;
+  dl_sandbox_t *sb = user;
   sb->job = NULL;
   if (sb->life->is_frozen)
     tell_waiters(sb);
@@ -292,8 +292,8 @@ static void on_unpacked(const char *error, void *user) {
   unhold(sb);
 }
 
-static void restore(dl_sandbox *sb) {
-  dl_objects *o = sb->life->objects;
+static void restore(dl_sandbox_t *sb) {
+  dl_objects_t *o = sb->life->objects;
   char *dir = dl_objects_dir(o, sb), *home = dl_objects_home(o, sb), *archive = dl_objects_archive(o, sb);
   mkdir(dir, 0711);
   sb->gives_way = true;
@@ -305,21 +305,21 @@ static void restore(dl_sandbox *sb) {
   free(dir);
 }
 
-static void clear_error(dl_sandbox *sb) {
+static void clear_error(dl_sandbox_t *sb) {
   dl_set(&sb->error_reason, NULL);
   sb->is_recoverable = false;
   set_state(sb, DL_STOPPED);
 }
 
 static void on_start_written(bool is_durable, void *user) {
-  dl_sandbox *sb = user;
+  dl_sandbox_t *sb = user;
   (void)is_durable;
   if (!sb->life->is_frozen && sb->want == DL_WANT_STARTED) restore(sb);
   if (!sb->life->is_frozen && sb->want == DL_WANT_DESTROYED) finish_destroy(sb);
   unhold(sb);
 }
 
-void dl_life_start(dl_sandbox *sb, dl_life_wait wait) {
+void dl_life_start(dl_sandbox_t *sb, dl_life_wait_t wait) {
   if (sb->want == DL_WANT_ARCHIVED && sb->is_pending) {
     sb->cancels_archive = true; /* its end goes on with the start */
     if (sb->job) dl_job_cancel(sb->job);
@@ -348,7 +348,7 @@ void dl_life_start(dl_sandbox *sb, dl_life_wait wait) {
   boot(sb);
 }
 
-void dl_life_recover(dl_sandbox *sb) {
+void dl_life_recover(dl_sandbox_t *sb) {
   assert(!sb->is_pending && sb->want != DL_WANT_DESTROYED);
   clear_error(sb);
   sb->want = DL_WANT_STOPPED;
@@ -358,14 +358,14 @@ void dl_life_recover(dl_sandbox *sb) {
 
 /* ---- stop ---- */
 
-static void broken(dl_sandbox *sb) {
+static void broken(dl_sandbox_t *sb) {
   sb->is_breaking = false;
   reached(sb, DL_ERROR, false);
   tell_waiters(sb);
 }
 
 static void on_box_stopped(void *user) {
-  dl_sandbox *sb = user;
+  dl_sandbox_t *sb = user;
   sb->box = NULL;
   if (!sb->life->is_frozen) {
     if (sb->want == DL_WANT_DESTROYED)
@@ -378,7 +378,7 @@ static void on_box_stopped(void *user) {
   unhold(sb);
 }
 
-static void end_box(dl_sandbox *sb, bool force) {
+static void end_box(dl_sandbox_t *sb, bool force) {
   hold(sb);
   if (sb->box)
     dl_box_stop(sb->box, force, on_box_stopped, sb);
@@ -386,7 +386,7 @@ static void end_box(dl_sandbox *sb, bool force) {
     on_box_stopped(sb);
 }
 
-void dl_life_stop(dl_sandbox *sb, bool force) {
+void dl_life_stop(dl_sandbox_t *sb, bool force) {
   if (dl_sandbox_is_ephemeral(sb)) {
     dl_life_destroy(sb);
     return;
@@ -396,7 +396,7 @@ void dl_life_stop(dl_sandbox *sb, bool force) {
   end_box(sb, force);
 }
 
-void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_life_wait wait) {
+void dl_life_break(dl_sandbox_t *sb, const char *reason, bool is_recoverable, dl_life_wait_t wait) {
   assert(!sb->is_pending && sb->state != DL_ARCHIVED && dl_list_empty(&sb->waiters));
   wait_for_start(sb, wait);
   dl_set(&sb->error_reason, reason);
@@ -412,7 +412,7 @@ void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_l
 /* ---- archive ---- */
 
 static void on_archive_settled(const char *error, void *user) {
-  dl_sandbox *sb = user;
+  dl_sandbox_t *sb = user;
   (void)error;
   if (sb->life->is_frozen) {
     tell_waiters(sb);
@@ -433,7 +433,7 @@ static void on_archive_settled(const char *error, void *user) {
 /* The journal says archived: now the directory can go, and only then is the operation over, so
  * that a start never meets the removal. */
 static void on_archived_durable(bool is_durable, void *user) {
-  dl_sandbox *sb = user;
+  dl_sandbox_t *sb = user;
   if (!sb->life->is_frozen && sb->want == DL_WANT_DESTROYED) {
     finish_destroy(sb);
   } else if (is_durable && !sb->life->is_frozen) {
@@ -446,7 +446,7 @@ static void on_archived_durable(bool is_durable, void *user) {
 }
 
 /* What is written says archived while what is shown still says archiving. */
-static void record_archived(dl_sandbox *sb) {
+static void record_archived(dl_sandbox_t *sb) {
   sb->backup_state = "Completed";
   sb->backup_at = dl_objects_now(sb->life->objects);
   save_as(sb, DL_ARCHIVED);
@@ -455,7 +455,7 @@ static void record_archived(dl_sandbox *sb) {
 }
 
 static void on_packed(const char *error, void *user) {
-  dl_sandbox *sb = user;
+  dl_sandbox_t *sb = user;
   sb->job = NULL;
   if (sb->life->is_frozen) {
     tell_waiters(sb);
@@ -473,8 +473,8 @@ static void on_packed(const char *error, void *user) {
   unhold(sb);
 }
 
-void dl_life_archive(dl_sandbox *sb) {
-  dl_objects *o = sb->life->objects;
+void dl_life_archive(dl_sandbox_t *sb) {
+  dl_objects_t *o = sb->life->objects;
   assert(sb->state == DL_STOPPED && !sb->is_pending && !sb->box);
   sb->want = DL_WANT_ARCHIVED;
   sb->backup_state = "InProgress";
@@ -490,8 +490,8 @@ void dl_life_archive(dl_sandbox *sb) {
 /* ---- destroy ---- */
 
 static void on_files_removed(const char *error, void *user) {
-  dl_sandbox *sb = user;
-  dl_objects *o = sb->life->objects;
+  dl_sandbox_t *sb = user;
+  dl_objects_t *o = sb->life->objects;
   (void)error;
   if (!sb->life->is_frozen) {
     set_state(sb, DL_DESTROYED);
@@ -508,7 +508,7 @@ static void on_dir_removed(const char *error, void *user) {
   discard_archive(user, on_files_removed);
 }
 
-static void finish_destroy(dl_sandbox *sb) {
+static void finish_destroy(dl_sandbox_t *sb) {
   assert(sb->want == DL_WANT_DESTROYED && !sb->box);
   sb->gives_way = false;
   tell_waiters(sb);
@@ -516,8 +516,8 @@ static void finish_destroy(dl_sandbox *sb) {
   discard_dir(sb, on_dir_removed);
 }
 
-void dl_life_destroy(dl_sandbox *sb) {
-  dl_objects *o = sb->life->objects;
+void dl_life_destroy(dl_sandbox_t *sb) {
+  dl_objects_t *o = sb->life->objects;
   assert((!sb->is_pending || sb->gives_way) && sb->want != DL_WANT_DESTROYED);
   dl_objects_forget_name(o, sb);
   char *name = dl_xprintf("DESTROYED_%s_%lld", sb->name, (long long)dl_objects_now(o));
@@ -534,7 +534,7 @@ void dl_life_destroy(dl_sandbox *sb) {
 /* ---- resize ---- */
 
 static void on_resize_durable(bool is_durable, void *user) {
-  dl_sandbox *sb = user;
+  dl_sandbox_t *sb = user;
   (void)is_durable;
   if (sb->state == DL_RESIZING && !sb->life->is_frozen) {
     sb->want = sb->want_before;
@@ -550,7 +550,7 @@ static void on_resize_durable(bool is_durable, void *user) {
   unhold(sb);
 }
 
-void dl_life_resize(dl_sandbox *sb, double cpu, double memory, double disk) {
+void dl_life_resize(dl_sandbox_t *sb, double cpu, double memory, double disk) {
   assert(!sb->is_pending && (sb->state == DL_STARTED || sb->state == DL_STOPPED));
   sb->cpu = cpu;
   sb->memory = memory;
@@ -566,7 +566,7 @@ void dl_life_resize(dl_sandbox *sb, double cpu, double memory, double disk) {
 /* ---- after a restart ---- */
 
 /* No process has outlived the last server, and a record may say anything: here it becomes something that can go on. */
-static void settle(dl_sandbox *sb) {
+static void settle(dl_sandbox_t *sb) {
   bool wants_start = sb->want == DL_WANT_STARTED;
   if (sb->want == DL_WANT_RESIZED) sb->want = DL_WANT_STOPPED;
   if (sb->state == DL_STARTED || sb->state == DL_RESIZING || (sb->state == DL_CREATING && !wants_start))
@@ -584,8 +584,8 @@ static bool exists(char *path) {
 
 /* Of a home and an archive only one is right. The record says which; but where only the archive is there, the record of
  * it is the one that a damaged journal has lost. */
-static void settle_files(dl_sandbox *sb) {
-  const dl_objects *o = sb->life->objects;
+static void settle_files(dl_sandbox_t *sb) {
+  const dl_objects_t *o = sb->life->objects;
   if (sb->want == DL_WANT_DESTROYED || sb->state != DL_STOPPED) return;
   if (!exists(dl_objects_archive(o, sb))) {
     if (!exists(dl_objects_home(o, sb))) dl_warn("sandbox %s has no files any more", sb->id);
@@ -600,7 +600,7 @@ static void settle_files(dl_sandbox *sb) {
   if (sb->want == DL_WANT_STOPPED) sb->want = DL_WANT_ARCHIVED;
 }
 
-static void resume(dl_sandbox *sb) {
+static void resume(dl_sandbox_t *sb) {
   settle(sb);
   settle_files(sb);
   if (sb->want == DL_WANT_DESTROYED) {
@@ -622,9 +622,9 @@ static void resume(dl_sandbox *sb) {
   }
 }
 
-void dl_life_resume(dl_life *l) {
+void dl_life_resume(dl_life_t *l) {
   DL_LIST_EACH_SAFE(&l->objects->sandbox_list, node, after) {
-    dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
+    dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
     sb->life = l;
     resume(sb);
   }
@@ -632,19 +632,19 @@ void dl_life_resume(dl_life *l) {
 
 /* ---- all of them ---- */
 
-void dl_life_init(dl_life *l, dl_objects *objects, uv_loop_t *loop) {
-  *l = (dl_life){.objects = objects};
+void dl_life_init(dl_life_t *l, dl_objects_t *objects, uv_loop_t *loop) {
+  *l = (dl_life_t){.objects = objects};
   uv_timer_init(loop, &l->alarm);
 }
 
-int dl_life_open(dl_life *l, const dl_runtime_opts *opts, char **error) {
+int dl_life_open(dl_life_t *l, const dl_runtime_opts_t *opts, char **error) {
   char text[2048] = "";
   int rc = dl_runtime_new(l->objects->loop, opts, &l->runtime, text, sizeof text);
   if (rc != 0) *error = dl_xstrdup(text);
   return rc;
 }
 
-void dl_life_freeze(dl_life *l) {
+void dl_life_freeze(dl_life_t *l) {
   l->is_frozen = true;
   uv_timer_stop(&l->alarm);
   /* At once, so that they end while the rest does. Their sandboxes keep what they have, the next server begins anew. */
@@ -652,18 +652,18 @@ void dl_life_freeze(dl_life *l) {
 }
 
 static void on_alarm_closed(uv_handle_t *handle) {
-  dl_life *l = DL_CONTAINER(handle, dl_life, alarm);
+  dl_life_t *l = DL_CONTAINER(handle, dl_life_t, alarm);
   l->on_closed(l->closed_user);
 }
 
 static void on_jobs_closed(void *user) {
-  dl_life *l = user;
+  dl_life_t *l = user;
   l->objects->jobs = NULL;
   uv_close((uv_handle_t *)&l->alarm, on_alarm_closed);
 }
 
 static void on_runtime_closed(void *user) {
-  dl_life *l = user;
+  dl_life_t *l = user;
   l->runtime = NULL;
   if (l->objects->jobs)
     dl_jobs_close(l->objects->jobs, on_jobs_closed, l);
@@ -671,11 +671,11 @@ static void on_runtime_closed(void *user) {
     on_jobs_closed(l);
 }
 
-void dl_life_close(dl_life *l, void (*on_closed)(void *user), void *user) {
+void dl_life_close(dl_life_t *l, void (*on_closed)(void *user), void *user) {
   assert(l->is_frozen && !l->on_closed);
   l->on_closed = on_closed;
   l->closed_user = user;
-  DL_LIST_EACH(&l->objects->sandbox_list, node) tell_waiters(DL_CONTAINER(node, dl_sandbox, link));
+  DL_LIST_EACH(&l->objects->sandbox_list, node) tell_waiters(DL_CONTAINER(node, dl_sandbox_t, link));
   if (l->runtime)
     dl_runtime_close(l->runtime, on_runtime_closed, l);
   else

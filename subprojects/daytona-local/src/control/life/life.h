@@ -11,61 +11,61 @@
 #include "runtime/runtime.h"
 
 typedef struct dl_life {
-  dl_objects *objects;
-  dl_runtime *runtime; /* NULL until it could be started */
+  dl_objects_t *objects;
+  dl_runtime_t *runtime; /* NULL until it could be started */
   uv_timer_t alarm;
   uv_timer_cb on_alarm; /* looks for what is due, see timers.c; NULL: nobody does */
   bool is_frozen;       /* the server ends: no state moves any more */
   void (*on_closed)(void *user);
   void *closed_user;
-} dl_life;
+} dl_life_t;
 
 /* How a wait has ended. */
 typedef enum {
   DL_LIFE_SETTLED, /* the sandbox shows it; or it takes longer than anybody should wait */
   DL_LIFE_FAILED,  /* its error_reason says why */
   DL_LIFE_ENDING   /* the server ends */
-} dl_life_outcome;
+} dl_life_outcome_t;
 
 /* Called once. */
 typedef struct {
-  void (*cb)(dl_sandbox *sb, dl_life_outcome outcome, void *user); /* NULL: nobody waits */
+  void (*cb)(dl_sandbox_t *sb, dl_life_outcome_t outcome, void *user); /* NULL: nobody waits */
   void *user;
-} dl_life_wait;
-#define DL_LIFE_NO_WAIT ((dl_life_wait){NULL, NULL})
+} dl_life_wait_t;
+#define DL_LIFE_NO_WAIT ((dl_life_wait_t){NULL, NULL})
 
-void dl_life_init(dl_life *l, dl_objects *objects, uv_loop_t *loop);
+void dl_life_init(dl_life_t *l, dl_objects_t *objects, uv_loop_t *loop);
 /* From now on boxes can be started. -1 and *error when the machine cannot isolate. */
-int dl_life_open(dl_life *l, const dl_runtime_opts *opts, char **error);
+int dl_life_open(dl_life_t *l, const dl_runtime_opts_t *opts, char **error);
 /* Every sandbox goes on with what a stopped server left behind. */
-void dl_life_resume(dl_life *l);
+void dl_life_resume(dl_life_t *l);
 /* The server ends: from here on no state moves, and work on files is given up. */
-void dl_life_freeze(dl_life *l);
+void dl_life_freeze(dl_life_t *l);
 /* After that: ends every wait and every box, closes the jobs, and reports. */
-void dl_life_close(dl_life *l, void (*on_closed)(void *user), void *user);
+void dl_life_close(dl_life_t *l, void (*on_closed)(void *user), void *user);
 
 /* Write the sandbox into the journal; what is due is looked at again. */
-void dl_life_save(dl_sandbox *sb);
+void dl_life_save(dl_sandbox_t *sb);
 
 /* A new sandbox is registered and shows "creating"... */
-void dl_life_create(dl_life *l, dl_sandbox *sb);
+void dl_life_create(dl_life_t *l, dl_sandbox_t *sb);
 /* ...and is booted for the first time. */
-void dl_life_boot(dl_sandbox *sb, dl_life_wait wait);
+void dl_life_boot(dl_sandbox_t *sb, dl_life_wait_t wait);
 /* A sandbox whose files are there already, stopped or archived. */
-void dl_life_adopt(dl_life *l, dl_sandbox *sb, bool is_archived);
+void dl_life_adopt(dl_life_t *l, dl_sandbox_t *sb, bool is_archived);
 /* stopped, archived, failed or (cancelling) archiving -> started. */
-void dl_life_start(dl_sandbox *sb, dl_life_wait wait);
+void dl_life_start(dl_sandbox_t *sb, dl_life_wait_t wait);
 /* started -> stopped; an ephemeral one is destroyed. */
-void dl_life_stop(dl_sandbox *sb, bool force);
+void dl_life_stop(dl_sandbox_t *sb, bool force);
 /* stopped -> archived */
-void dl_life_archive(dl_sandbox *sb);
+void dl_life_archive(dl_sandbox_t *sb);
 /* Out of any state; an archive or a restore under way is interrupted. */
-void dl_life_destroy(dl_sandbox *sb);
+void dl_life_destroy(dl_sandbox_t *sb);
 /* started or stopped, and the same again with other sizes. */
-void dl_life_resize(dl_sandbox *sb, double cpu, double memory, double disk);
+void dl_life_resize(dl_sandbox_t *sb, double cpu, double memory, double disk);
 /* failed -> stopped */
-void dl_life_recover(dl_sandbox *sb);
+void dl_life_recover(dl_sandbox_t *sb);
 /* For tests of error paths: ends the box and shows `reason`. Not while something is pending, not archived. */
-void dl_life_break(dl_sandbox *sb, const char *reason, bool is_recoverable, dl_life_wait wait);
+void dl_life_break(dl_sandbox_t *sb, const char *reason, bool is_recoverable, dl_life_wait_t wait);
 
 #endif

@@ -11,19 +11,19 @@
 
 typedef struct {
   int64_t due;
-  void (*act)(dl_sandbox *sb);
-} event;
+  void (*act)(dl_sandbox_t *sb);
+} event_t;
 
-static void stop_gently(dl_sandbox *sb) { dl_life_stop(sb, false); }
+static void stop_gently(dl_sandbox_t *sb) { dl_life_stop(sb, false); }
 
-static void consider(event *e, int64_t due, void (*act)(dl_sandbox *sb)) {
+static void consider(event_t *e, int64_t due, void (*act)(dl_sandbox_t *sb)) {
   if (e->act && e->due <= due) return;
-  *e = (event){due, act};
+  *e = (event_t){due, act};
 }
 
 /* The next thing that will happen to a sandbox; no `act` when nothing will. */
-static event next_event(dl_sandbox *sb) {
-  event e = {0};
+static event_t next_event(dl_sandbox_t *sb) {
+  event_t e = {0};
   if (sb->want == DL_WANT_DESTROYED) return e;
   if (sb->destroy_at) consider(&e, sb->destroy_at, dl_life_destroy);
   if (sb->state == DL_STARTED && sb->auto_stop > 0)
@@ -39,15 +39,15 @@ static event next_event(dl_sandbox *sb) {
   return e;
 }
 
-void dl_timers_run(dl_life *l) {
-  dl_objects *o = l->objects;
+void dl_timers_run(dl_life_t *l) {
+  dl_objects_t *o = l->objects;
   int64_t now = dl_objects_now(o), earliest = INT64_MAX;
   if (l->is_frozen) return;
   DL_LIST_EACH_SAFE(&o->sandbox_list, node, after) {
-    dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
+    dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
     /* An open stream is activity for as long as it lives. */
     if (sb->relay_count > 0) sb->last_activity_at = now;
-    event e = next_event(sb);
+    event_t e = next_event(sb);
     bool gives_way = sb->gives_way && e.act == dl_life_destroy;
     if (!e.act || (dl_sandbox_is_busy(sb) && !gives_way))
       continue; /* the end of the operation marks us again */
@@ -64,9 +64,9 @@ void dl_timers_run(dl_life *l) {
   uv_timer_start(&l->alarm, l->on_alarm, (uint64_t)(wait < ALARM_MAX_MS ? wait : ALARM_MAX_MS), 0);
 }
 
-static void on_alarm(uv_timer_t *timer) { dl_timers_run(DL_CONTAINER(timer, dl_life, alarm)); }
+static void on_alarm(uv_timer_t *timer) { dl_timers_run(DL_CONTAINER(timer, dl_life_t, alarm)); }
 
-void dl_timers_start(dl_life *l) {
+void dl_timers_start(dl_life_t *l) {
   l->on_alarm = on_alarm;
   uv_timer_start(&l->alarm, on_alarm, 0, 0);
 }

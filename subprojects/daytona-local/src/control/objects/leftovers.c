@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void dl_discard(dl_objects *o, const char *path, dl_job_cb cb, void *user) {
+void dl_discard(dl_objects_t *o, const char *path, dl_job_cb cb, void *user) {
   char *name = dl_random_token(20, DL_ALPHABET_LOWER), *trash = dl_xprintf("%s/trash/%s", o->state_dir, name);
   bool is_moved = rename(path, trash) == 0;
   if (!is_moved && errno != ENOENT) dl_warn("cannot move %s to the trash: %s", path, strerror(errno));
@@ -26,7 +26,7 @@ static bool is_part(const char *name) {
   return len > 5 && strcmp(name + len - 5, ".part") == 0;
 }
 
-static void sweep(dl_objects *o, const char *where, bool (*is_ours)(const char *name)) {
+static void sweep(dl_objects_t *o, const char *where, bool (*is_ours)(const char *name)) {
   char *dir = dl_xprintf("%s/%s", o->state_dir, where);
   DIR *stream = opendir(dir);
   struct dirent *entry;
@@ -41,7 +41,7 @@ static void sweep(dl_objects *o, const char *where, bool (*is_ours)(const char *
   free(dir);
 }
 
-void dl_leftovers_sweep(dl_objects *o) {
+void dl_leftovers_sweep(dl_objects_t *o) {
   sweep(o, "trash", NULL);
   sweep(o, "archives", is_part);
 }

@@ -9,9 +9,9 @@
 
 /* Takes a file or a tree away from its place at once, and removes it when there is time: whatever is made in that
  * place next is not touched. `cb` as for dl_job_remove. */
-void dl_discard(dl_objects *o, const char *path, dl_job_cb cb, void *user);
+void dl_discard(dl_objects_t *o, const char *path, dl_job_cb cb, void *user);
 
 /* At the start: removes what an earlier server was still removing or had written half. */
-void dl_leftovers_sweep(dl_objects *o);
+void dl_leftovers_sweep(dl_objects_t *o);
 
 #endif

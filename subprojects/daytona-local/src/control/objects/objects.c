@@ -26,7 +26,7 @@ static int make_dirs(const char *root, char **error) {
 }
 
 /* The organization's id is made once and kept. */
-static void load_meta(dl_objects *o, const char *wanted) {
+static void load_meta(dl_objects_t *o, const char *wanted) {
   json_t *meta = json_object_get(dl_store_all(o->store, "meta"), "organization");
   const char *id = wanted ? wanted : dl_json_str(meta, "id");
   o->organization_id = dl_xstrdup(id ? id : dl_uuid_new().text);
@@ -34,19 +34,19 @@ static void load_meta(dl_objects *o, const char *wanted) {
     dl_store_put(o->store, "meta", "organization", json_pack("{s:s}", "id", o->organization_id));
 }
 
-static void load_tokens(dl_objects *o, dl_sandbox *sb) {
+static void load_tokens(dl_objects_t *o, dl_sandbox_t *sb) {
   size_t i;
   json_t *entry;
   json_array_foreach (sb->signed_tokens, i, entry)
     dl_map_put(&o->preview_tokens, dl_json_str(entry, "token"), sb);
 }
 
-static void load_sandboxes(dl_objects *o) {
+static void load_sandboxes(dl_objects_t *o) {
   const char *id;
   json_t *record;
   int64_t latest = 0;
   json_object_foreach ((json_t *)dl_store_all(o->store, "sandbox"), id, record) {
-    dl_sandbox *sb = dl_sandbox_from_record(record, o->region);
+    dl_sandbox_t *sb = dl_sandbox_from_record(record, o->region);
     if (!sb) {
       dl_error("the record of sandbox %s makes no sense and is left alone", id);
       continue;
@@ -63,8 +63,8 @@ static void load_sandboxes(dl_objects *o) {
   if (latest > now) dl_clock_jump(&o->clock, latest - now);
 }
 
-int dl_objects_open(dl_objects *o, uv_loop_t *loop, const dl_objects_opts *opts, char **error) {
-  *o = (dl_objects){.loop = loop};
+int dl_objects_open(dl_objects_t *o, uv_loop_t *loop, const dl_objects_opts_t *opts, char **error) {
+  *o = (dl_objects_t){.loop = loop};
   dl_list_init(&o->sandbox_list);
   dl_clock_init(&o->clock, opts->clock_speed);
   o->region = dl_xstrdup(opts->region);
@@ -82,31 +82,31 @@ int dl_objects_open(dl_objects *o, uv_loop_t *loop, const dl_objects_opts *opts,
 /* --- closing --- */
 
 typedef struct {
-  dl_objects *objects;
+  dl_objects_t *objects;
   void (*on_closed)(void *user);
   void *user;
-} closing;
+} closing_t;
 
 static void on_store_closed(void *user) {
-  closing *k = user;
-  dl_objects *o = k->objects;
+  closing_t *k = user;
+  dl_objects_t *o = k->objects;
   while (!dl_list_empty(&o->sandbox_list))
-    dl_sandbox_free(DL_CONTAINER(o->sandbox_list.next, dl_sandbox, link));
+    dl_sandbox_free(DL_CONTAINER(o->sandbox_list.next, dl_sandbox_t, link));
   dl_map_clear(&o->sandboxes);
   dl_map_clear(&o->names);
   dl_map_clear(&o->preview_tokens);
   free(o->state_dir);
   free(o->organization_id);
   free(o->region);
-  closing told = *k;
+  closing_t told = *k;
   free(k);
   told.on_closed(told.user);
 }
 
-void dl_objects_close(dl_objects *o, void (*on_closed)(void *user), void *user) {
+void dl_objects_close(dl_objects_t *o, void (*on_closed)(void *user), void *user) {
   assert(!o->jobs);
-  closing *k = dl_xcalloc(1, sizeof *k);
-  *k = (closing){o, on_closed, user};
+  closing_t *k = dl_xcalloc(1, sizeof *k);
+  *k = (closing_t){o, on_closed, user};
   if (o->store)
     dl_store_close(o->store, on_store_closed, k);
   else
@@ -115,22 +115,22 @@ void dl_objects_close(dl_objects *o, void (*on_closed)(void *user), void *user) 
 
 /* --- sandboxes --- */
 
-void dl_objects_add(dl_objects *o, dl_sandbox *sb) {
+void dl_objects_add(dl_objects_t *o, dl_sandbox_t *sb) {
   assert(!dl_map_get(&o->sandboxes, sb->id) && !dl_map_get(&o->names, sb->name));
   dl_map_put(&o->sandboxes, sb->id, sb);
   dl_map_put(&o->names, sb->name, sb);
   dl_list_push(&o->sandbox_list, &sb->link);
 }
 
-dl_sandbox *dl_objects_find(const dl_objects *o, const char *id_or_name, bool by_name) {
-  dl_sandbox *sb = dl_map_get(&o->sandboxes, id_or_name);
+dl_sandbox_t *dl_objects_find(const dl_objects_t *o, const char *id_or_name, bool by_name) {
+  dl_sandbox_t *sb = dl_map_get(&o->sandboxes, id_or_name);
   if (!sb && by_name) sb = dl_map_get(&o->names, id_or_name);
   /* A running or stopped one shows "destroying" first; the others are gone at once. */
   bool is_leaving = sb && sb->want == DL_WANT_DESTROYED;
   return is_leaving && sb->state != DL_STARTED && sb->state != DL_STOPPED ? NULL : sb;
 }
 
-void dl_objects_forget_name(dl_objects *o, dl_sandbox *sb) {
+void dl_objects_forget_name(dl_objects_t *o, dl_sandbox_t *sb) {
   size_t i;
   json_t *entry;
   if (dl_map_get(&o->names, sb->name) == sb) dl_map_remove(&o->names, sb->name);
@@ -138,21 +138,21 @@ void dl_objects_forget_name(dl_objects *o, dl_sandbox *sb) {
     dl_map_remove(&o->preview_tokens, dl_json_str(entry, "token"));
 }
 
-void dl_objects_remove(dl_objects *o, dl_sandbox *sb) {
+void dl_objects_remove(dl_objects_t *o, dl_sandbox_t *sb) {
   assert(sb->state == DL_DESTROYED);
   assert(dl_map_get(&o->sandboxes, sb->id) == sb && dl_map_get(&o->names, sb->name) != sb);
   dl_map_remove(&o->sandboxes, sb->id);
   dl_list_unlink(&sb->link);
 }
 
-char *dl_objects_dir(const dl_objects *o, const dl_sandbox *sb) {
+char *dl_objects_dir(const dl_objects_t *o, const dl_sandbox_t *sb) {
   return dl_xprintf("%s/sandboxes/%s", o->state_dir, sb->id);
 }
 
-char *dl_objects_home(const dl_objects *o, const dl_sandbox *sb) {
+char *dl_objects_home(const dl_objects_t *o, const dl_sandbox_t *sb) {
   return dl_xprintf("%s/sandboxes/%s/home", o->state_dir, sb->id);
 }
 
-char *dl_objects_archive(const dl_objects *o, const dl_sandbox *sb) {
+char *dl_objects_archive(const dl_objects_t *o, const dl_sandbox_t *sb) {
   return dl_xprintf("%s/archives/%s.tar", o->state_dir, sb->id);
 }

@@ -18,15 +18,15 @@
 
 typedef struct dl_objects {
   uv_loop_t *loop;
-  dl_store *store;
-  dl_clock clock;
+  dl_store_t *store;
+  dl_clock_t clock;
   char *state_dir, *organization_id, *region;
-  dl_map sandboxes; /* id -> dl_sandbox */
-  dl_map names;     /* name -> dl_sandbox, living ones only */
-  dl_list sandbox_list;
-  dl_map preview_tokens; /* signed token -> dl_sandbox */
-  dl_jobs *jobs;         /* work on files */
-} dl_objects;
+  dl_map_t sandboxes; /* id -> dl_sandbox_t */
+  dl_map_t names;     /* name -> dl_sandbox_t, living ones only */
+  dl_list_t sandbox_list;
+  dl_map_t preview_tokens; /* signed token -> dl_sandbox_t */
+  dl_jobs_t *jobs;         /* work on files */
+} dl_objects_t;
 
 typedef struct {
   const char *state_dir; /* Required. */
@@ -34,28 +34,28 @@ typedef struct {
   const char *organization_id; /* NULL: what is on disk, or a new one */
   const char *region;          /* Required. */
   double clock_speed;
-} dl_objects_opts;
+} dl_objects_opts_t;
 
 /* Opens the state directory and reads every object. -1 and *error when it cannot; dl_objects_close is due
  * either way. */
-int dl_objects_open(dl_objects *o, uv_loop_t *loop, const dl_objects_opts *opts, char **error);
+int dl_objects_open(dl_objects_t *o, uv_loop_t *loop, const dl_objects_opts_t *opts, char **error);
 /* Writes what is unwritten, then frees everything and reports. The jobs are closed: see dl_life_close. */
-void dl_objects_close(dl_objects *o, void (*on_closed)(void *user), void *user);
+void dl_objects_close(dl_objects_t *o, void (*on_closed)(void *user), void *user);
 
-static inline int64_t dl_objects_now(const dl_objects *o) { return dl_clock_now(&o->clock); }
+static inline int64_t dl_objects_now(const dl_objects_t *o) { return dl_clock_now(&o->clock); }
 
 /* A new sandbox takes its place among the others. Its name is free. */
-void dl_objects_add(dl_objects *o, dl_sandbox *sb);
+void dl_objects_add(dl_objects_t *o, dl_sandbox_t *sb);
 /* NULL for unknown ones, and for those that are as good as destroyed. */
-dl_sandbox *dl_objects_find(const dl_objects *o, const char *id_or_name, bool by_name);
+dl_sandbox_t *dl_objects_find(const dl_objects_t *o, const char *id_or_name, bool by_name);
 /* Its name is free again, and its signed preview tokens lead nowhere. */
-void dl_objects_forget_name(dl_objects *o, dl_sandbox *sb);
+void dl_objects_forget_name(dl_objects_t *o, dl_sandbox_t *sb);
 /* It is destroyed: nothing leads to it any more. The caller still has to free it. */
-void dl_objects_remove(dl_objects *o, dl_sandbox *sb);
+void dl_objects_remove(dl_objects_t *o, dl_sandbox_t *sb);
 
 /* Where its files live; yours to free. */
-char *dl_objects_dir(const dl_objects *o, const dl_sandbox *sb);
-char *dl_objects_home(const dl_objects *o, const dl_sandbox *sb);
-char *dl_objects_archive(const dl_objects *o, const dl_sandbox *sb);
+char *dl_objects_dir(const dl_objects_t *o, const dl_sandbox_t *sb);
+char *dl_objects_home(const dl_objects_t *o, const dl_sandbox_t *sb);
+char *dl_objects_archive(const dl_objects_t *o, const dl_sandbox_t *sb);
 
 #endif

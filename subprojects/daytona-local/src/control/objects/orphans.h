@@ -9,14 +9,14 @@
 #include "control/objects/objects.h"
 
 /* [{kind: "sandbox" or "volume", id, paths: [...]}] */
-json_t *dl_orphans_list(const dl_objects *o);
+json_t *dl_orphans_list(const dl_objects_t *o);
 /* At the start: one line in the log for each, but what is empty (a create that was cut off) is removed. */
-void dl_orphans_report(const dl_objects *o);
+void dl_orphans_report(const dl_objects_t *o);
 
-typedef enum { DL_ORPHAN_NONE, DL_ORPHAN_HOME, DL_ORPHAN_ARCHIVE, DL_ORPHAN_VOLUME } dl_orphan_kind;
+typedef enum { DL_ORPHAN_NONE, DL_ORPHAN_HOME, DL_ORPHAN_ARCHIVE, DL_ORPHAN_VOLUME } dl_orphan_kind_t;
 /* What there is of that id; a home wins over an archive, which is older. NONE too where an object owns it. */
-dl_orphan_kind dl_orphan_find(const dl_objects *o, const char *id);
+dl_orphan_kind_t dl_orphan_find(const dl_objects_t *o, const char *id);
 /* Removes all there is of it. */
-void dl_orphan_discard(dl_objects *o, const char *id);
+void dl_orphan_discard(dl_objects_t *o, const char *id);
 
 #endif

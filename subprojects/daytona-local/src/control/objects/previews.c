@@ -11,7 +11,7 @@
 #define SIGNED_MAX 1000
 
 /* Keeps what `stays` says; the others lead nowhere any more. */
-static void keep(dl_objects *o, dl_sandbox *sb, bool (*stays)(const json_t *entry, const void *user),
+static void keep(dl_objects_t *o, dl_sandbox_t *sb, bool (*stays)(const json_t *entry, const void *user),
                  const void *user) {
   json_t *kept = json_array(), *entry;
   size_t i;
@@ -34,7 +34,7 @@ static bool is_other(const json_t *entry, const void *user) {
   return strcmp(dl_json_str(entry, "token"), user) != 0;
 }
 
-char *dl_preview_add(dl_objects *o, dl_sandbox *sb, int64_t port, int64_t expires_at) {
+char *dl_preview_add(dl_objects_t *o, dl_sandbox_t *sb, int64_t port, int64_t expires_at) {
   int64_t now = dl_objects_now(o);
   keep(o, sb, is_good, &now);
   if (json_array_size(sb->signed_tokens) >= SIGNED_MAX) return NULL;
@@ -46,10 +46,10 @@ char *dl_preview_add(dl_objects *o, dl_sandbox *sb, int64_t port, int64_t expire
   return token;
 }
 
-void dl_preview_remove(dl_objects *o, dl_sandbox *sb, const char *token) { keep(o, sb, is_other, token); }
+void dl_preview_remove(dl_objects_t *o, dl_sandbox_t *sb, const char *token) { keep(o, sb, is_other, token); }
 
-dl_sandbox *dl_preview_find(const dl_objects *o, const char *token, int64_t port) {
-  dl_sandbox *sb = dl_map_get(&o->preview_tokens, token);
+dl_sandbox_t *dl_preview_find(const dl_objects_t *o, const char *token, int64_t port) {
+  dl_sandbox_t *sb = dl_map_get(&o->preview_tokens, token);
   int64_t now = dl_objects_now(o);
   size_t i;
   json_t *entry;

@@ -23,16 +23,16 @@ static const char *const known_states[] = {
 
 static const char *const backup_states[] = {"None", "Pending", "InProgress", "Completed", "Error"};
 
-typedef enum { F_TEXT, F_JSON, F_BOOL, F_NUMBER, F_TIME } field_kind;
+typedef enum { F_TEXT, F_JSON, F_BOOL, F_NUMBER, F_TIME } field_kind_t;
 typedef struct {
   const char *key;
-  field_kind kind;
+  field_kind_t kind;
   size_t offset;
-} field;
+} field_t;
 
 #define FIELD(key, kind, member) \
-  { key, kind, offsetof(dl_sandbox, member) }
-static const field fields[] = {
+  { key, kind, offsetof(dl_sandbox_t, member) }
+static const field_t fields[] = {
   FIELD("id", F_TEXT, id),
   FIELD("name", F_TEXT, name),
   FIELD("snapshot", F_TEXT, snapshot),
@@ -78,8 +78,8 @@ char *dl_sandbox_new_signing_key(void) {
   return full;
 }
 
-dl_sandbox *dl_sandbox_new(const char *id, const char *target, int64_t now) {
-  dl_sandbox *sb = dl_xcalloc(1, sizeof *sb);
+dl_sandbox_t *dl_sandbox_new(const char *id, const char *target, int64_t now) {
+  dl_sandbox_t *sb = dl_xcalloc(1, sizeof *sb);
   sb->id = dl_xstrdup(id);
   sb->name = dl_xstrdup(id);
   sb->user = dl_xstrdup("daytona");
@@ -101,7 +101,7 @@ dl_sandbox *dl_sandbox_new(const char *id, const char *target, int64_t now) {
   return sb;
 }
 
-void dl_sandbox_free(dl_sandbox *sb) {
+void dl_sandbox_free(dl_sandbox_t *sb) {
   dl_list_unlink(&sb->link);
   for (size_t i = 0; i < DL_COUNT(fields); i++) {
     if (fields[i].kind == F_TEXT) free(*AT(sb, &fields[i], char *));
@@ -112,10 +112,10 @@ void dl_sandbox_free(dl_sandbox *sb) {
 
 /* ---- on disk ---- */
 
-static json_t *encode_field(const dl_sandbox *sb, const field *f) {
+static json_t *encode_field(const dl_sandbox_t *sb, const field_t *f) {
   switch (f->kind) {
     case F_TEXT: return dl_json_str_or_null(*AT_CONST(sb, f, char *));
-    case F_JSON: return json_incref(*AT((dl_sandbox *)sb, f, json_t *));
+    case F_JSON: return json_incref(*AT((dl_sandbox_t *)sb, f, json_t *));
     case F_BOOL: return json_boolean(*AT_CONST(sb, f, bool));
     case F_NUMBER: return dl_json_number(*AT_CONST(sb, f, double));
     case F_TIME: return json_integer(*AT_CONST(sb, f, int64_t));
@@ -123,9 +123,9 @@ static json_t *encode_field(const dl_sandbox *sb, const field *f) {
   return NULL;
 }
 
-json_t *dl_sandbox_record(const dl_sandbox *sb, dl_state state) {
+json_t *dl_sandbox_record(const dl_sandbox_t *sb, dl_state_t state) {
   json_t *record = json_object();
-  dl_want want = sb->want;
+  dl_want_t want = sb->want;
   assert(state < DL_STATE_COUNT && want < DL_WANT_COUNT);
   /* A resize that is cut off has happened: the sizes are in the record, and so is what it goes back to. */
   if (state == DL_RESIZING) {
@@ -140,7 +140,7 @@ json_t *dl_sandbox_record(const dl_sandbox *sb, dl_state state) {
   return record;
 }
 
-static void decode_field(dl_sandbox *sb, const field *f, json_t *value) {
+static void decode_field(dl_sandbox_t *sb, const field_t *f, json_t *value) {
   switch (f->kind) {
     case F_TEXT: dl_set(AT(sb, f, char *), json_string_value(value)); break;
     case F_JSON:
@@ -159,15 +159,15 @@ static int index_of(const char *const *names, int count, const char *name) {
   return -1;
 }
 
-dl_sandbox *dl_sandbox_from_record(const json_t *record, const char *region) {
+dl_sandbox_t *dl_sandbox_from_record(const json_t *record, const char *region) {
   const char *id = dl_json_str(record, "id");
   int state = index_of(state_names, DL_STATE_COUNT, dl_json_str(record, "state"));
   int want = index_of(want_names, DL_WANT_COUNT, dl_json_str(record, "want"));
   int backup = index_of(backup_states, DL_COUNT(backup_states), dl_json_str(record, "backupState"));
   if (!id || !dl_is_uuid(id) || state < 0 || want < 0 || backup < 0) return NULL;
-  dl_sandbox *sb = dl_sandbox_new(id, region, 0);
-  sb->state = (dl_state)state;
-  sb->want = (dl_want)want;
+  dl_sandbox_t *sb = dl_sandbox_new(id, region, 0);
+  sb->state = (dl_state_t)state;
+  sb->want = (dl_want_t)want;
   sb->backup_state = backup_states[backup];
   for (size_t i = 0; i < DL_COUNT(fields); i++) {
     json_t *value = json_object_get(record, fields[i].key);
@@ -180,7 +180,7 @@ dl_sandbox *dl_sandbox_from_record(const json_t *record, const char *region) {
 
 bool dl_state_known(const char *name) { return index_of(known_states, DL_COUNT(known_states), name) >= 0; }
 
-const char *dl_sandbox_state_name(const dl_sandbox *sb, bool in_list) {
+const char *dl_sandbox_state_name(const dl_sandbox_t *sb, bool in_list) {
   if (sb->state == DL_STARTED && sb->want == DL_WANT_STOPPED) return "stopping";
   if (sb->state == DL_STARTED && sb->want == DL_WANT_DESTROYED) return "destroying";
   if (sb->state == DL_STOPPED && sb->want == DL_WANT_STARTED) return "starting";
@@ -190,12 +190,12 @@ const char *dl_sandbox_state_name(const dl_sandbox *sb, bool in_list) {
   return state_names[sb->state];
 }
 
-const char *dl_want_name(dl_want want) { return want_names[want]; }
+const char *dl_want_name(dl_want_t want) { return want_names[want]; }
 
-bool dl_sandbox_is_busy(const dl_sandbox *sb) {
-  static const dl_state reached[DL_WANT_COUNT] = {DL_STARTED, DL_STOPPED, DL_ARCHIVED, DL_DESTROYED,
-                                                  DL_RESIZING};
+bool dl_sandbox_is_busy(const dl_sandbox_t *sb) {
+  static const dl_state_t reached[DL_WANT_COUNT] = {DL_STARTED, DL_STOPPED, DL_ARCHIVED, DL_DESTROYED,
+                                                    DL_RESIZING};
   return sb->is_pending || (sb->state != DL_ERROR && sb->state != reached[sb->want]);
 }
 
-bool dl_sandbox_is_ephemeral(const dl_sandbox *sb) { return sb->auto_delete == 0; }
+bool dl_sandbox_is_ephemeral(const dl_sandbox_t *sb) { return sb->auto_delete == 0; }

@@ -20,7 +20,7 @@ typedef enum {
   DL_ERROR,
   DL_DESTROYED,
   DL_STATE_COUNT
-} dl_state;
+} dl_state_t;
 
 /* What was asked for. */
 typedef enum {
@@ -30,17 +30,17 @@ typedef enum {
   DL_WANT_DESTROYED,
   DL_WANT_RESIZED,
   DL_WANT_COUNT
-} dl_want;
+} dl_want_t;
 
 typedef struct dl_sandbox {
-  dl_list link;
+  dl_list_t link;
   char *id, *name, *snapshot, *user, *target;
   json_t *env, *labels, *volumes; /* never changed in place: replaced */
   bool is_public, is_blocked;
   char *allow_list, *domain_list, *outbound_proxy, *otel_endpoint;
   double cpu, gpu, memory, disk;
-  dl_state state;
-  dl_want want;
+  dl_state_t state;
+  dl_want_t want;
   char *error_reason;
   bool is_recoverable;
   const char *backup_state;                     /* static text */
@@ -64,29 +64,29 @@ typedef struct dl_sandbox {
   bool is_gone;         /* destroyed while an operation still holds it */
   unsigned relay_count; /* proxied requests under way: all of them are activity */
   unsigned hold_count;
-  dl_list waiters; /* who waits for a start, see life.c */
+  dl_list_t waiters; /* who waits for a start, see life.c */
   /* What a resize goes back to, valid while the state is DL_RESIZING. */
-  dl_state state_before;
-  dl_want want_before;
-} dl_sandbox;
+  dl_state_t state_before;
+  dl_want_t want_before;
+} dl_sandbox_t;
 
 /* `target` is its region; `now` stamps it. */
-dl_sandbox *dl_sandbox_new(const char *id, const char *target, int64_t now);
+dl_sandbox_t *dl_sandbox_new(const char *id, const char *target, int64_t now);
 /* A key for signed URLs, yours to free. */
 char *dl_sandbox_new_signing_key(void);
-void dl_sandbox_free(dl_sandbox *sb);
+void dl_sandbox_free(dl_sandbox_t *sb);
 
 /* The record for the store, and back (NULL for a record that makes no sense). A state that is on its way to disk
  * before it is shown comes as `state`; else that is the sandbox's own. */
-json_t *dl_sandbox_record(const dl_sandbox *sb, dl_state state);
-dl_sandbox *dl_sandbox_from_record(const json_t *record, const char *region);
+json_t *dl_sandbox_record(const dl_sandbox_t *sb, dl_state_t state);
+dl_sandbox_t *dl_sandbox_from_record(const json_t *record, const char *region);
 
 /* The state that reads show: raw and wanted combined. */
-const char *dl_sandbox_state_name(const dl_sandbox *sb, bool in_list);
-const char *dl_want_name(dl_want want);
+const char *dl_sandbox_state_name(const dl_sandbox_t *sb, bool in_list);
+const char *dl_want_name(dl_want_t want);
 /* Something was asked for that is not achieved yet. */
-bool dl_sandbox_is_busy(const dl_sandbox *sb);
-bool dl_sandbox_is_ephemeral(const dl_sandbox *sb);
+bool dl_sandbox_is_busy(const dl_sandbox_t *sb);
+bool dl_sandbox_is_ephemeral(const dl_sandbox_t *sb);
 
 bool dl_state_known(const char *name); /* any of the platform's state names */
 

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void replace(dl_sandbox *sb, json_t *list) {
+static void replace(dl_sandbox_t *sb, json_t *list) {
   json_decref(sb->ssh_access);
   sb->ssh_access = list;
 }
 
-const json_t *dl_ssh_create(dl_objects *o, dl_sandbox *sb, int64_t lives_ms) {
+const json_t *dl_ssh_create(dl_objects_t *o, dl_sandbox_t *sb, int64_t lives_ms) {
   char *token = dl_random_token(32, DL_ALPHABET_MIXED);
   int64_t now = dl_objects_now(o);
   replace(sb, json_pack("[{s:s, s:s, s:I, s:I}]", "id", dl_uuid_new().text, "token", token, "createdAt",
@@ -21,7 +21,7 @@ const json_t *dl_ssh_create(dl_objects *o, dl_sandbox *sb, int64_t lives_ms) {
   return json_array_get(sb->ssh_access, 0);
 }
 
-void dl_ssh_revoke(dl_sandbox *sb, const char *token) {
+void dl_ssh_revoke(dl_sandbox_t *sb, const char *token) {
   json_t *kept = json_array(), *entry;
   size_t i;
   json_array_foreach (sb->ssh_access, i, entry) {
@@ -31,10 +31,10 @@ void dl_ssh_revoke(dl_sandbox *sb, const char *token) {
 }
 
 /* Every token is compared, so that the time says nothing about them. */
-dl_sandbox *dl_ssh_find(const dl_objects *o, const char *token) {
-  dl_sandbox *found = NULL;
+dl_sandbox_t *dl_ssh_find(const dl_objects_t *o, const char *token) {
+  dl_sandbox_t *found = NULL;
   DL_LIST_EACH(&o->sandbox_list, node) {
-    dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
+    dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
     json_t *entry = json_array_get(sb->ssh_access, 0);
     if (!entry || sb->want == DL_WANT_DESTROYED) continue;
     bool is_ours = dl_same_secret(dl_json_str(entry, "token"), token);

@@ -14,11 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-json_t *dl_volume_by_id(dl_objects *o, const char *id) {
+json_t *dl_volume_by_id(dl_objects_t *o, const char *id) {
   return json_object_get(dl_store_all(o->store, "volume"), id);
 }
 
-json_t *dl_volume_by_name(dl_objects *o, const char *name) {
+json_t *dl_volume_by_name(dl_objects_t *o, const char *name) {
   const char *id;
   json_t *volume;
   json_object_foreach ((json_t *)dl_store_all(o->store, "volume"), id, volume) {
@@ -27,11 +27,11 @@ json_t *dl_volume_by_name(dl_objects *o, const char *name) {
   return NULL;
 }
 
-static char *directory(const dl_objects *o, const char *id) {
+static char *directory(const dl_objects_t *o, const char *id) {
   return dl_xprintf("%s/volumes/%s", o->state_dir, id);
 }
 
-dl_volume_found dl_volume_find(dl_objects *o, const char *id_or_name, const char **id) {
+dl_volume_found_t dl_volume_find(dl_objects_t *o, const char *id_or_name, const char **id) {
   json_t *volume = dl_volume_by_id(o, id_or_name);
   if (!volume) volume = dl_volume_by_name(o, id_or_name);
   if (!volume) return DL_VOLUME_MISSING;
@@ -41,10 +41,10 @@ dl_volume_found dl_volume_find(dl_objects *o, const char *id_or_name, const char
 
 /* ---- mounting ---- */
 
-dl_box_volume *dl_volume_mounts(dl_objects *o, const json_t *volumes, size_t *count, char **error) {
+dl_box_volume_t *dl_volume_mounts(dl_objects_t *o, const json_t *volumes, size_t *count, char **error) {
   size_t i;
   json_t *mount;
-  dl_box_volume *mounts = dl_xcalloc(json_array_size(volumes) + 1, sizeof *mounts);
+  dl_box_volume_t *mounts = dl_xcalloc(json_array_size(volumes) + 1, sizeof *mounts);
   *count = 0;
   json_array_foreach (volumes, i, mount) {
     const char *id = dl_json_str(mount, "volumeId");
@@ -52,19 +52,19 @@ dl_box_volume *dl_volume_mounts(dl_objects *o, const json_t *volumes, size_t *co
       *error = dl_xprintf("volume %s no longer exists", id);
       break;
     }
-    mounts[(*count)++] = (dl_box_volume){.dir = directory(o, id),
-                                         .subpath = dl_json_str(mount, "subpath"),
-                                         .target = dl_json_str(mount, "mountPath")};
+    mounts[(*count)++] = (dl_box_volume_t){.dir = directory(o, id),
+                                           .subpath = dl_json_str(mount, "subpath"),
+                                           .target = dl_json_str(mount, "mountPath")};
   }
   return mounts;
 }
 
-void dl_volume_mounts_free(dl_box_volume *mounts, size_t count) {
+void dl_volume_mounts_free(dl_box_volume_t *mounts, size_t count) {
   for (size_t i = 0; i < count; i++) free((void *)mounts[i].dir);
   free(mounts);
 }
 
-void dl_volume_used(dl_objects *o, const json_t *volumes) {
+void dl_volume_used(dl_objects_t *o, const json_t *volumes) {
   size_t i;
   json_t *mount;
   json_array_foreach (volumes, i, mount) {
@@ -76,9 +76,9 @@ void dl_volume_used(dl_objects *o, const json_t *volumes) {
   }
 }
 
-bool dl_volume_is_mounted(dl_objects *o, const char *id) {
+bool dl_volume_is_mounted(dl_objects_t *o, const char *id) {
   DL_LIST_EACH(&o->sandbox_list, node) {
-    dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
+    dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
     size_t i;
     json_t *mount;
     if (sb->want == DL_WANT_DESTROYED) continue;
@@ -91,8 +91,8 @@ bool dl_volume_is_mounted(dl_objects *o, const char *id) {
 
 /* --- making and removing --- */
 
-static json_t *record(dl_objects *o, const char *id, const char *name) {
-  dl_iso now = dl_iso_format(dl_objects_now(o));
+static json_t *record(dl_objects_t *o, const char *id, const char *name) {
+  dl_iso_t now = dl_iso_format(dl_objects_now(o));
   json_t *volume = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:n, s:n}", "id", id, "name", *name ? name : id,
                              "organizationId", o->organization_id, "state", "ready", "createdAt", now.text,
                              "updatedAt", now.text, "lastUsedAt", "errorReason");
@@ -100,20 +100,20 @@ static json_t *record(dl_objects *o, const char *id, const char *name) {
   return volume;
 }
 
-json_t *dl_volume_create(dl_objects *o, const char *name) {
-  dl_uuid id = dl_uuid_new();
+json_t *dl_volume_create(dl_objects_t *o, const char *name) {
+  dl_uuid_t id = dl_uuid_new();
   char *dir = directory(o, id.text);
   bool is_made = mkdir(dir, 0777) == 0 && chmod(dir, 0777) == 0;
   free(dir);
   return is_made ? record(o, id.text, name) : NULL;
 }
 
-json_t *dl_volume_adopt(dl_objects *o, const char *id) {
-  dl_uuid fresh = dl_uuid_new();
+json_t *dl_volume_adopt(dl_objects_t *o, const char *id) {
+  dl_uuid_t fresh = dl_uuid_new();
   return record(o, id, dl_volume_by_name(o, id) ? fresh.text : id);
 }
 
-void dl_volumes_check(dl_objects *o) {
+void dl_volumes_check(dl_objects_t *o) {
   const char *id;
   json_t *volume;
   void *next;
@@ -131,22 +131,22 @@ void dl_volumes_check(dl_objects *o) {
 }
 
 typedef struct {
-  dl_objects *objects;
+  dl_objects_t *objects;
   char *dir;
-} removal;
+} removal_t;
 
 /* Files go when the journal no longer has the volume; without that they are still wanted. */
 static void on_removal_written(bool is_durable, void *user) {
-  removal *r = user;
+  removal_t *r = user;
   if (is_durable && r->objects->jobs) dl_discard(r->objects, r->dir, NULL, NULL);
   free(r->dir);
   free(r);
 }
 
-void dl_volume_remove(dl_objects *o, const char *id) {
+void dl_volume_remove(dl_objects_t *o, const char *id) {
   assert(!dl_volume_is_mounted(o, id));
-  removal *r = dl_xcalloc(1, sizeof *r);
-  *r = (removal){o, directory(o, id)};
+  removal_t *r = dl_xcalloc(1, sizeof *r);
+  *r = (removal_t){o, directory(o, id)};
   dl_store_put(o->store, "volume", id, NULL);
   dl_store_commit(o->store, on_removal_written, r);
 }

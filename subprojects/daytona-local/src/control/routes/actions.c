@@ -11,20 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_errored(const dl_sandbox *sb) { return sb->state == DL_ERROR; }
+static bool is_errored(const dl_sandbox_t *sb) { return sb->state == DL_ERROR; }
 
-static void refuse_state(dl_control *c, dl_req *req, const dl_sandbox *sb, const char *what) {
+static void refuse_state(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb, const char *what) {
   dl_fail(c, req, 400, "Sandbox %s cannot be %s in state %s", sb->id, what, dl_sandbox_state_name(sb, false));
 }
 
-static void refuse_busy(dl_control *c, dl_req *req, const dl_sandbox *sb) {
+static void refuse_busy(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
   dl_fail(c, req, 409, "Sandbox %s: a state change is in progress (%s)", sb->id,
           dl_sandbox_state_name(sb, false));
 }
 
-static void start(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void start(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   bool is_archiving = sb->state == DL_STOPPED && sb->want == DL_WANT_ARCHIVED;
   if (is_errored(sb))
     refuse_state(c, req, sb, "started");
@@ -36,10 +36,10 @@ static void start(dl_req *req, void *user) {
     dl_life_start(sb, dl_wait_started(c, req));
 }
 
-static void stop(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
-  dl_check k;
+static void stop(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
+  dl_check_t k;
   dl_check_init(&k);
   bool force = dl_query_bool(req, &k, "force") == 1;
   if (dl_check_failed(&k, c, req)) return;
@@ -55,9 +55,9 @@ static void stop(dl_req *req, void *user) {
   }
 }
 
-static void archive(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void archive(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   if (dl_sandbox_is_ephemeral(sb)) {
     dl_fail(c, req, 400, "Sandbox %s is ephemeral and cannot be archived", sb->id);
   } else if (is_errored(sb)) {
@@ -72,9 +72,9 @@ static void archive(dl_req *req, void *user) {
   }
 }
 
-static void delete_sandbox(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void delete_sandbox(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   if ((sb->is_pending && !sb->gives_way) || sb->want == DL_WANT_DESTROYED) {
     refuse_busy(c, req, sb);
     return;
@@ -83,10 +83,10 @@ static void delete_sandbox(dl_req *req, void *user) {
   dl_answer_sandbox(c, req, sb);
 }
 
-static void recover(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
-  dl_check k;
+static void recover(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
+  dl_check_t k;
   dl_check_init(&k);
   bool skip_start = dl_query_bool(req, &k, "skipStart") == 1;
   if (dl_check_failed(&k, c, req)) return;
@@ -104,9 +104,9 @@ static void recover(dl_req *req, void *user) {
   }
 }
 
-static void pause_sandbox(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void pause_sandbox(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   /* The state is looked at before the class. */
   if (sb->is_pending)
     refuse_busy(c, req, sb);
@@ -116,13 +116,13 @@ static void pause_sandbox(dl_req *req, void *user) {
     dl_fail(c, req, 422, "Sandboxes of class container cannot be paused");
 }
 
-static void fork_sandbox(dl_req *req, void *user) {
+static void fork_sandbox(dl_req_t *req, void *user) {
   dl_fail(user, req, 422, "Sandboxes of class container cannot be forked");
 }
 
-static void snapshot_sandbox(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void snapshot_sandbox(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   const char *name = dl_json_str(dl_body(req), "name");
   if (!name || !*name)
     dl_fail(c, req, 400, "name should not be empty");
@@ -136,7 +136,7 @@ static void snapshot_sandbox(dl_req *req, void *user) {
 
 /* ---- resize ---- */
 
-static double take_size(dl_check *k, const json_t *body, const char *key, double max, double current) {
+static double take_size(dl_check_t *k, const json_t *body, const char *key, double max, double current) {
   json_t *value = dl_json_get(body, key);
   double n = json_number_value(value);
   if (!value) return current;
@@ -148,11 +148,11 @@ static double take_size(dl_check *k, const json_t *body, const char *key, double
   return n;
 }
 
-static void resize(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void resize(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   const json_t *body = dl_body(req);
-  dl_check k;
+  dl_check_t k;
   dl_check_init(&k);
   double cpu = take_size(&k, body, "cpu", c->opts.max_cpu, sb->cpu);
   double memory = take_size(&k, body, "memory", c->opts.max_memory, sb->memory);
@@ -180,7 +180,7 @@ static void resize(dl_req *req, void *user) {
 }
 
 #define WRITE DL_R_PERM(DL_PERM_WRITE_SANDBOXES)
-static const dl_route routes[] = {
+static const dl_route_t routes[] = {
   {"DELETE", "/sandbox/{x}", delete_sandbox,
    DL_R_SANDBOX | DL_R_LIFECYCLE | DL_R_PERM(DL_PERM_DELETE_SANDBOXES)},
   {"POST", "/sandbox/{x}/start", start, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
@@ -193,4 +193,4 @@ static const dl_route routes[] = {
   {"POST", "/sandbox/{x}/fork", fork_sandbox, DL_R_SANDBOX | DL_R_CREATE | WRITE},
 };
 
-dl_route_table dl_action_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }
+dl_route_table_t dl_action_routes(void) { return (dl_route_table_t){routes, DL_COUNT(routes)}; }

@@ -17,15 +17,15 @@
 
 /* ---- faults ---- */
 
-static void list_faults(dl_req *req, void *user) {
-  dl_control *c = user;
+static void list_faults(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   dl_reply_json(req, 200, json_pack("{s:o}", "items", dl_faults_list(c->faults)));
 }
 
-static void add_fault(dl_req *req, void *user) {
-  dl_control *c = user;
+static void add_fault(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   char *error = NULL;
-  const dl_fault *rule = dl_faults_add(c->faults, dl_body(req), &error);
+  const dl_fault_t *rule = dl_faults_add(c->faults, dl_body(req), &error);
   if (rule)
     dl_reply_json(req, 201, dl_fault_json(rule));
   else
@@ -33,30 +33,30 @@ static void add_fault(dl_req *req, void *user) {
   free(error);
 }
 
-static void delete_fault(dl_req *req, void *user) {
-  dl_control *c = user;
+static void delete_fault(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   if (dl_faults_remove(c->faults, dl_req_param(req, "id")))
     dl_reply_empty(req, 204);
   else
     dl_fail(c, req, 404, "no fault %s", dl_req_param(req, "id"));
 }
 
-static void delete_faults(dl_req *req, void *user) {
-  dl_faults_clear(((dl_control *)user)->faults);
+static void delete_faults(dl_req_t *req, void *user) {
+  dl_faults_clear(((dl_control_t *)user)->faults);
   dl_reply_empty(req, 204);
 }
 
 /* ---- clock ---- */
 
-static json_t *clock_json(const dl_control *c) {
+static json_t *clock_json(const dl_control_t *c) {
   return json_pack("{s:s, s:o}", "now", dl_iso_format(dl_now(c)).text, "speed",
                    dl_json_number(c->objects.clock.speed));
 }
 
-static void get_clock(dl_req *req, void *user) { dl_reply_json(req, 200, clock_json(user)); }
+static void get_clock(dl_req_t *req, void *user) { dl_reply_json(req, 200, clock_json(user)); }
 
-static void set_clock(dl_req *req, void *user) {
-  dl_control *c = user;
+static void set_clock(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   const json_t *body = dl_body(req);
   json_t *jump = dl_json_get(body, "jump_ms"), *speed = dl_json_get(body, "speed");
   double ms = json_number_value(jump), factor = json_number_value(speed);
@@ -73,9 +73,9 @@ static void set_clock(dl_req *req, void *user) {
 
 /* ---- forced states ---- */
 
-static void set_state(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void set_state(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   const json_t *body = dl_body(req);
   const char *state = dl_json_str(body, "state"), *reason = dl_json_str(body, "errorReason");
   if (!state || strcmp(state, "error") != 0) {
@@ -90,13 +90,13 @@ static void set_state(dl_req *req, void *user) {
   }
 }
 
-static void info(dl_req *req, void *user) {
-  dl_control *c = user;
+static void info(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   json_t *boxes = json_object();
   DL_LIST_EACH(&c->objects.sandbox_list, node) {
-    dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
+    dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
     if (!sb->box || sb->state != DL_STARTED) continue;
-    dl_box_info i = dl_box_get_info(sb->box);
+    dl_box_info_t i = dl_box_get_info(sb->box);
     json_object_set_new(
       boxes, sb->id,
       json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "isolation", i.isolation, "network", i.network, "memory",
@@ -108,7 +108,7 @@ static void info(dl_req *req, void *user) {
                           boxes, "damage", damage ? json_incref(damage) : json_null()));
 }
 
-static const dl_route routes[] = {
+static const dl_route_t routes[] = {
   {"GET", "/info", info, 0},
   {"GET", "/faults", list_faults, 0},
   {"POST", "/faults", add_fault, DL_R_BODY},
@@ -122,10 +122,10 @@ static const dl_route routes[] = {
   {"PUT", "/sandbox/{x}/state", set_state, DL_R_BODY | DL_R_SANDBOX},
 };
 
-void dl_admin_handle(dl_control *c, dl_req *req, const char *path) {
+void dl_admin_handle(dl_control_t *c, dl_req_t *req, const char *path) {
   bool bad_escape;
   unsigned permissions;
-  const dl_route *route = dl_route_find(req, routes, DL_COUNT(routes), path, &bad_escape);
+  const dl_route_t *route = dl_route_find(req, routes, DL_COUNT(routes), path, &bad_escape);
   if (!dl_authenticate(c, req, &permissions)) return;
   if (permissions != DL_PERM_ALL)
     dl_fail(c, req, 403, "admin calls need a key with all permissions");

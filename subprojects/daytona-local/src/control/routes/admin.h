@@ -7,6 +7,6 @@
 
 #include "control/context.h"
 
-void dl_admin_handle(dl_control *c, dl_req *req, const char *path);
+void dl_admin_handle(dl_control_t *c, dl_req_t *req, const char *path);
 
 #endif

@@ -11,7 +11,7 @@
 
 /* ---- rate limits ---- */
 
-static void add_limit_header(dl_req *req, const char *what, const char *bucket, int64_t value) {
+static void add_limit_header(dl_req_t *req, const char *what, const char *bucket, int64_t value) {
   char *name = bucket ? dl_xprintf("%s-%s", what, bucket) : dl_xstrdup(what);
   char *text = dl_xprintf("%lld", (long long)(value < 0 ? 0 : value));
   dl_req_add_header(req, name, text);
@@ -19,7 +19,7 @@ static void add_limit_header(dl_req *req, const char *what, const char *bucket, 
   free(text);
 }
 
-static void add_limit_headers(dl_req *req, dl_bucket bucket, const dl_verdict *v) {
+static void add_limit_headers(dl_req_t *req, dl_bucket_t bucket, const dl_verdict_t *v) {
   const char *name = dl_bucket_name(bucket);
   add_limit_header(req, "X-RateLimit-Limit", name, v->limit);
   add_limit_header(req, "X-RateLimit-Remaining", name, v->remaining);
@@ -27,19 +27,19 @@ static void add_limit_headers(dl_req *req, dl_bucket bucket, const dl_verdict *v
 }
 
 /* 429 with Retry-After-<bucket>, or plain Retry-After for a NULL bucket. */
-static void fail_limited(dl_control *c, dl_req *req, const char *bucket, int64_t seconds) {
+static void fail_limited(dl_control_t *c, dl_req_t *req, const char *bucket, int64_t seconds) {
   add_limit_header(req, "Retry-After", bucket, seconds);
   dl_fail(c, req, 429, "ThrottlerException: Too Many Requests");
 }
 
-bool dl_within_limit(dl_control *c, dl_req *req, unsigned flags) {
+bool dl_within_limit(dl_control_t *c, dl_req_t *req, unsigned flags) {
   if (flags & DL_R_UNLIMITED) return true;
-  dl_bucket bucket = flags & DL_R_CREATE      ? DL_BUCKET_CREATE
-                     : flags & DL_R_LIFECYCLE ? DL_BUCKET_LIFECYCLE
-                     : flags & DL_R_ANONYMOUS ? DL_BUCKET_ANONYMOUS
-                                              : DL_BUCKET_AUTHENTICATED;
+  dl_bucket_t bucket = flags & DL_R_CREATE      ? DL_BUCKET_CREATE
+                       : flags & DL_R_LIFECYCLE ? DL_BUCKET_LIFECYCLE
+                       : flags & DL_R_ANONYMOUS ? DL_BUCKET_ANONYMOUS
+                                                : DL_BUCKET_AUTHENTICATED;
   const char *who = flags & DL_R_PUBLIC ? dl_req_peer(req) : c->objects.organization_id;
-  dl_verdict v = dl_rates_take(&c->limits, bucket, who, 1, dl_now(c));
+  dl_verdict_t v = dl_rates_take(&c->limits, bucket, who, 1, dl_now(c));
   if (!v.is_limited) return true;
   if (v.is_blocked) {
     fail_limited(c, req, dl_bucket_name(bucket), v.reset_seconds);
@@ -52,15 +52,15 @@ bool dl_within_limit(dl_control *c, dl_req *req, unsigned flags) {
 /* ---- credentials ---- */
 
 /* An address that keeps failing is refused before its credential is looked at. */
-static bool refuse_failing_peer(dl_control *c, dl_req *req) {
-  dl_verdict v = dl_rates_take(&c->limits, DL_BUCKET_FAILED_AUTH, dl_req_peer(req), 0, dl_now(c));
+static bool refuse_failing_peer(dl_control_t *c, dl_req_t *req) {
+  dl_verdict_t v = dl_rates_take(&c->limits, DL_BUCKET_FAILED_AUTH, dl_req_peer(req), 0, dl_now(c));
   if (!v.is_limited || !v.is_blocked) return false;
   add_limit_headers(req, DL_BUCKET_FAILED_AUTH, &v);
   fail_limited(c, req, NULL, v.reset_seconds);
   return true;
 }
 
-bool dl_authenticate(dl_control *c, dl_req *req, unsigned *permissions) {
+bool dl_authenticate(dl_control_t *c, dl_req_t *req, unsigned *permissions) {
   if (refuse_failing_peer(c, req)) return false;
   const char *organization = dl_req_header(req, "X-Daytona-Organization-ID");
   switch (dl_keys_check(&c->keys, dl_req_header(req, "Authorization"), organization, permissions)) {
@@ -71,7 +71,7 @@ bool dl_authenticate(dl_control *c, dl_req *req, unsigned *permissions) {
       return false;
     case DL_AUTH_UNKNOWN: break;
   }
-  dl_verdict v = dl_rates_take(&c->limits, DL_BUCKET_FAILED_AUTH, dl_req_peer(req), 1, dl_now(c));
+  dl_verdict_t v = dl_rates_take(&c->limits, DL_BUCKET_FAILED_AUTH, dl_req_peer(req), 1, dl_now(c));
   if (v.is_limited) add_limit_headers(req, DL_BUCKET_FAILED_AUTH, &v);
   dl_fail(c, req, 401, "Invalid credentials");
   return false;

@@ -51,14 +51,14 @@ static json_t *safe_string(const char *text) {
   return value ? value : json_string("");
 }
 
-static void fail_with(dl_control *c, dl_req *req, int status, const char *message) {
+static void fail_with(dl_control_t *c, dl_req_t *req, int status, const char *message) {
   json_t *body = json_pack("{s:o, s:s, s:i, s:s, s:o}", "path", safe_string(dl_req_target(req)), "timestamp",
                            dl_iso_format(dl_now(c)).text, "statusCode", status, "error", dl_reason(status),
                            "message", safe_string(message));
   dl_reply_json(req, status, body);
 }
 
-void dl_fail(dl_control *c, dl_req *req, int status, const char *fmt, ...) {
+void dl_fail(dl_control_t *c, dl_req_t *req, int status, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   char *message = dl_xvprintf(fmt, args);
@@ -67,7 +67,7 @@ void dl_fail(dl_control *c, dl_req *req, int status, const char *fmt, ...) {
   free(message);
 }
 
-void dl_fail_proxy(dl_control *c, dl_req *req, int status, const char *fmt, ...) {
+void dl_fail_proxy(dl_control_t *c, dl_req_t *req, int status, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   char *message = dl_xvprintf(fmt, args);
@@ -81,15 +81,15 @@ void dl_fail_proxy(dl_control *c, dl_req *req, int status, const char *fmt, ...)
 }
 
 typedef struct {
-  dl_control *control;
-  dl_req *req;
+  dl_control_t *control;
+  dl_req_t *req;
   int status;
   json_t *body;
   char *text; /* instead of `body` */
-} durable_answer;
+} durable_answer_t;
 
 static void on_durable(bool is_durable, void *user) {
-  durable_answer *a = user;
+  durable_answer_t *a = user;
   if (!is_durable) {
     json_decref(a->body);
     dl_fail(a->control, a->req, 500, "the change could not be written to disk");
@@ -104,19 +104,19 @@ static void on_durable(bool is_durable, void *user) {
   free(a);
 }
 
-void dl_answer_durable(dl_control *c, dl_req *req, int status, json_t *body) {
-  durable_answer *a = dl_xcalloc(1, sizeof *a);
-  *a = (durable_answer){c, req, status, body, NULL};
+void dl_answer_durable(dl_control_t *c, dl_req_t *req, int status, json_t *body) {
+  durable_answer_t *a = dl_xcalloc(1, sizeof *a);
+  *a = (durable_answer_t){c, req, status, body, NULL};
   dl_store_commit(c->objects.store, on_durable, a);
 }
 
-void dl_answer_durable_text(dl_control *c, dl_req *req, int status, const char *text) {
-  durable_answer *a = dl_xcalloc(1, sizeof *a);
-  *a = (durable_answer){c, req, status, NULL, dl_xstrdup(text)};
+void dl_answer_durable_text(dl_control_t *c, dl_req_t *req, int status, const char *text) {
+  durable_answer_t *a = dl_xcalloc(1, sizeof *a);
+  *a = (durable_answer_t){c, req, status, NULL, dl_xstrdup(text)};
   dl_store_commit(c->objects.store, on_durable, a);
 }
 
-void dl_answer_sandbox(dl_control *c, dl_req *req, dl_sandbox *sb) {
+void dl_answer_sandbox(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb) {
   char *url = dl_called_url(&c->front, req);
   dl_answer_durable(c, req, 200, dl_sandbox_dto(c, url, sb));
   free(url);
@@ -124,9 +124,9 @@ void dl_answer_sandbox(dl_control *c, dl_req *req, dl_sandbox *sb) {
 
 /* ---- collected validation failures ---- */
 
-void dl_check_init(dl_check *k) { dl_buf_init(&k->text, 64 * 1024); }
+void dl_check_init(dl_check_t *k) { dl_buf_init(&k->text, 64 * 1024); }
 
-void dl_check_add(dl_check *k, const char *fmt, ...) {
+void dl_check_add(dl_check_t *k, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   char *text = dl_xvprintf(fmt, args);
@@ -136,7 +136,7 @@ void dl_check_add(dl_check *k, const char *fmt, ...) {
   free(text);
 }
 
-bool dl_check_failed(dl_check *k, dl_control *c, dl_req *req) {
+bool dl_check_failed(dl_check_t *k, dl_control_t *c, dl_req_t *req) {
   bool failed = k->text.len > 0;
   if (failed) fail_with(c, req, 400, k->text.data);
   dl_buf_clear(&k->text);

@@ -8,17 +8,17 @@
 #include "control/routes/admit.h"
 #include "control/routes/call.h"
 
-dl_routes *dl_api_routes(char **error) {
-  const dl_route_table tables[] = {
+dl_routes_t *dl_api_routes(char **error) {
+  const dl_route_table_t tables[] = {
     dl_sandbox_routes(), dl_action_routes(), dl_settings_routes(), dl_preview_routes(), dl_signing_routes(),
     dl_ssh_routes(),     dl_build_routes(),  dl_snapshot_routes(), dl_volume_routes(),  dl_info_routes()};
   return dl_routes_join(tables, DL_COUNT(tables), error);
 }
 
-void dl_api_handle(dl_control *c, dl_req *req, const char *path) {
+void dl_api_handle(dl_control_t *c, dl_req_t *req, const char *path) {
   bool bad_escape;
   dl_req_add_header(req, "X-Daytona-Api-Version", DL_API_VERSION);
-  const dl_route *route = dl_routes_find(req, c->routes, path, &bad_escape);
+  const dl_route_t *route = dl_routes_find(req, c->routes, path, &bad_escape);
   if (bad_escape) {
     dl_fail(c, req, 400, "the path holds a broken percent escape");
     return;
@@ -32,7 +32,7 @@ void dl_api_handle(dl_control *c, dl_req *req, const char *path) {
   if (!dl_within_limit(c, req, flags)) return;
   unsigned needed = flags >> 16;
   if (needed && !(permissions & 1u << needed)) {
-    dl_fail(c, req, 403, "this key lacks the permission %s", dl_permission_name((dl_permission)needed));
+    dl_fail(c, req, 403, "this key lacks the permission %s", dl_permission_name((dl_permission_t)needed));
     return;
   }
   dl_run_route(c, req, route);

@@ -8,8 +8,8 @@
 #include "control/context.h"
 
 /* All routes. NULL and *error when two of them contradict each other. */
-dl_routes *dl_api_routes(char **error);
+dl_routes_t *dl_api_routes(char **error);
 /* `path` is without the prefix. */
-void dl_api_handle(dl_control *c, dl_req *req, const char *path);
+void dl_api_handle(dl_control_t *c, dl_req_t *req, const char *path);
 
 #endif

@@ -13,21 +13,21 @@
 #define BODY_MAX (1024 * 1024)
 
 typedef struct {
-  const dl_route *route;
-  dl_sandbox *sandbox;
+  const dl_route_t *route;
+  dl_sandbox_t *sandbox;
   json_t *body;
-} call;
+} call_t;
 
 static void drop_call(void *data) {
-  call *k = data;
+  call_t *k = data;
   json_decref(k->body);
   free(k);
 }
 
-const json_t *dl_body(dl_req *req) { return ((call *)dl_req_data(req))->body; }
-dl_sandbox *dl_target(dl_req *req) { return ((call *)dl_req_data(req))->sandbox; }
+const json_t *dl_body(dl_req_t *req) { return ((call_t *)dl_req_data(req))->body; }
+dl_sandbox_t *dl_target(dl_req_t *req) { return ((call_t *)dl_req_data(req))->sandbox; }
 
-static bool resolve(dl_control *c, dl_req *req, call *k) {
+static bool resolve(dl_control_t *c, dl_req_t *req, call_t *k) {
   bool by_name = k->route->flags & DL_R_SANDBOX;
   if (!by_name && !(k->route->flags & DL_R_SANDBOX_ID)) return true;
   const char *x = dl_req_param(req, "x");
@@ -36,9 +36,9 @@ static bool resolve(dl_control *c, dl_req *req, call *k) {
   return k->sandbox != NULL;
 }
 
-static void on_body(dl_req *req, const char *text, size_t len, void *user) {
-  dl_control *c = user;
-  call *k = dl_req_data(req);
+static void on_body(dl_req_t *req, const char *text, size_t len, void *user) {
+  dl_control_t *c = user;
+  call_t *k = dl_req_data(req);
   /* Time has passed since the head: the sandbox may be gone. */
   if (!resolve(c, req, k)) return;
   size_t blank = strspn(text, " \t\r\n");
@@ -64,8 +64,8 @@ static void on_body(dl_req *req, const char *text, size_t len, void *user) {
   k->route->handler(req, c);
 }
 
-void dl_run_route(dl_control *c, dl_req *req, const dl_route *route) {
-  call *k = dl_xcalloc(1, sizeof *k);
+void dl_run_route(dl_control_t *c, dl_req_t *req, const dl_route_t *route) {
+  call_t *k = dl_xcalloc(1, sizeof *k);
   k->route = route;
   dl_req_set_data(req, k, drop_call);
   if (!resolve(c, req, k)) return;

@@ -19,24 +19,24 @@
 
 /* ---- typed fields of the body ---- */
 
-static bool is_type(dl_check *k, const json_t *body, const char *key, bool ok, const char *what) {
+static bool is_type(dl_check_t *k, const json_t *body, const char *key, bool ok, const char *what) {
   if (!dl_json_get(body, key) || ok) return true;
   dl_check_add(k, "%s must be %s", key, what);
   return false;
 }
 
-static void take_text(dl_check *k, const json_t *body, const char *key, char **slot) {
+static void take_text(dl_check_t *k, const json_t *body, const char *key, char **slot) {
   json_t *value = dl_json_get(body, key);
   if (is_type(k, body, key, json_is_string(value), "a string") && value)
     dl_set(slot, json_string_value(value));
 }
 
-static void take_bool(dl_check *k, const json_t *body, const char *key, bool *slot) {
+static void take_bool(dl_check_t *k, const json_t *body, const char *key, bool *slot) {
   json_t *value = dl_json_get(body, key);
   if (is_type(k, body, key, json_is_boolean(value), "a boolean value") && value) *slot = json_is_true(value);
 }
 
-static void take_minutes(dl_check *k, const json_t *body, const char *key, double min, int64_t *slot) {
+static void take_minutes(dl_check_t *k, const json_t *body, const char *key, double min, int64_t *slot) {
   json_t *value = dl_json_get(body, key);
   double n = json_number_value(value);
   if (!is_type(k, body, key, json_is_number(value), "a number") || !value) return;
@@ -58,14 +58,14 @@ static bool is_text_map(const json_t *map) {
   return true;
 }
 
-static void take_map(dl_check *k, const json_t *body, const char *key, json_t **slot) {
+static void take_map(dl_check_t *k, const json_t *body, const char *key, json_t **slot) {
   json_t *value = dl_json_get(body, key);
   if (!is_type(k, body, key, is_text_map(value), "an object of strings") || !value) return;
   json_decref(*slot);
   *slot = json_incref(value);
 }
 
-static void check_env(dl_check *k, const json_t *env) {
+static void check_env(dl_check_t *k, const json_t *env) {
   const char *name;
   json_t *value;
   json_object_foreach ((json_t *)env, name, value)
@@ -92,7 +92,7 @@ static bool asks_for(const json_t *body, const char *key) {
 }
 
 /* True when the request was answered. */
-static bool refuse_build(dl_control *c, dl_req *req, const json_t *body) {
+static bool refuse_build(dl_control_t *c, dl_req_t *req, const json_t *body) {
   if (asks_for(body, "buildInfo")) {
     if (asks_for(body, "snapshot") || asks_for(body, "linkedSandbox"))
       dl_fail(c, req, 400, "buildInfo cannot be combined with snapshot or linkedSandbox");
@@ -121,7 +121,7 @@ static bool refuse_build(dl_control *c, dl_req *req, const json_t *body) {
   return false;
 }
 
-static bool resolve_target(dl_control *c, dl_req *req, const dl_sandbox *sb) {
+static bool resolve_target(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
   /* One region here; the names of the public ones are accepted so that a configured target works. */
   static const char *const aliases[] = {"us", "eu", "local"};
   if (strcmp(sb->target, c->objects.region) == 0) return true;
@@ -131,7 +131,7 @@ static bool resolve_target(dl_control *c, dl_req *req, const dl_sandbox *sb) {
   return false;
 }
 
-static void check_mount(dl_check *k, size_t i, const json_t *mount) {
+static void check_mount(dl_check_t *k, size_t i, const json_t *mount) {
   const char *path = dl_json_str(mount, "mountPath"), *volume = dl_json_str(mount, "volumeId");
   const char *subpath = dl_json_str(mount, "subpath");
   const char *problem = path ? dl_check_mount_path(path) : "must be a string";
@@ -144,7 +144,7 @@ static void check_mount(dl_check *k, size_t i, const json_t *mount) {
 }
 
 /* Nothing may be mounted into a directory that sandboxes can write to: see runtime.h. */
-static void check_nesting(dl_check *k, const json_t *volumes) {
+static void check_nesting(dl_check_t *k, const json_t *volumes) {
   size_t i, j;
   json_t *mount, *other;
   json_array_foreach (volumes, i, mount) {
@@ -158,12 +158,12 @@ static void check_nesting(dl_check *k, const json_t *volumes) {
 }
 
 /* Resolves the references; false when the request was answered. */
-static bool resolve_volumes(dl_control *c, dl_req *req, const json_t *wanted, json_t **slot) {
+static bool resolve_volumes(dl_control_t *c, dl_req_t *req, const json_t *wanted, json_t **slot) {
   size_t i;
   json_t *mount, *resolved = json_array();
   json_array_foreach (wanted, i, mount) {
     const char *name = dl_json_str(mount, "volumeId"), *subpath = dl_json_str(mount, "subpath"), *id = NULL;
-    dl_volume_found found = dl_volume_find(&c->objects, name, &id);
+    dl_volume_found_t found = dl_volume_find(&c->objects, name, &id);
     if (found != DL_VOLUME_OK) {
       if (found == DL_VOLUME_MISSING)
         dl_fail(c, req, 404, "Volume %s not found", name);
@@ -181,7 +181,7 @@ static bool resolve_volumes(dl_control *c, dl_req *req, const json_t *wanted, js
   return true;
 }
 
-static void check_lists(dl_control *c, dl_check *k, dl_sandbox *sb) {
+static void check_lists(dl_control_t *c, dl_check_t *k, dl_sandbox_t *sb) {
   const char *problem = sb->allow_list ? dl_check_allow_list(sb->allow_list) : NULL;
   if (problem) dl_check_add(k, "networkAllowList %s", problem);
   problem = sb->domain_list ? dl_check_domain_list(sb->domain_list) : NULL;
@@ -193,7 +193,7 @@ static void check_lists(dl_control *c, dl_check *k, dl_sandbox *sb) {
   if (sb->otel_endpoint && !*sb->otel_endpoint) dl_set(&sb->otel_endpoint, NULL);
 }
 
-void dl_check_enforceable(dl_control *c, dl_check *k, const char *allow_list, const char *domain_list) {
+void dl_check_enforceable(dl_control_t *c, dl_check_t *k, const char *allow_list, const char *domain_list) {
   if (c->opts.accepts_unenforced) return;
   const char *what = allow_list && *allow_list     ? "networkAllowList"
                      : domain_list && *domain_list ? "domainAllowList"
@@ -209,7 +209,7 @@ int64_t dl_clamp_archive(int64_t minutes) {
 }
 
 /* How long to wait for a place to run. Here there is always one, so it is checked and shown. */
-static void take_queue_timeout(dl_check *k, const json_t *body, int64_t *slot) {
+static void take_queue_timeout(dl_check_t *k, const json_t *body, int64_t *slot) {
   json_t *value = dl_json_get(body, "queueTimeout");
   if (!is_type(k, body, "queueTimeout", json_is_number(value), "a number") || !value) return;
   double n = json_number_value(value);
@@ -219,13 +219,13 @@ static void take_queue_timeout(dl_check *k, const json_t *body, int64_t *slot) {
     *slot = (int64_t)n;
 }
 
-static void check_pause(dl_check *k, const json_t *body) {
+static void check_pause(dl_check_t *k, const json_t *body) {
   json_t *pause = dl_json_get(body, "autoPauseInterval");
   if (!is_type(k, body, "autoPauseInterval", json_is_number(pause), "a number")) return;
   if (json_number_value(pause) != 0) dl_check_add(k, "autoPauseInterval is not supported by containers");
 }
 
-static void read_fields(dl_control *c, dl_check *k, dl_sandbox *sb, const json_t *body) {
+static void read_fields(dl_control_t *c, dl_check_t *k, dl_sandbox_t *sb, const json_t *body) {
   int64_t ttl = 0;
   bool wants_kvm = false;
   take_text(k, body, "name", &sb->name);
@@ -263,8 +263,8 @@ static void read_fields(dl_control *c, dl_check *k, dl_sandbox *sb, const json_t
 }
 
 /* False when the request was answered. */
-static bool fill(dl_control *c, dl_req *req, dl_sandbox *sb, const json_t *body) {
-  dl_check k;
+static bool fill(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t *body) {
+  dl_check_t k;
   dl_check_init(&k);
   read_fields(c, &k, sb, body);
   size_t i;
@@ -293,9 +293,9 @@ static bool fill(dl_control *c, dl_req *req, dl_sandbox *sb, const json_t *body)
   return true;
 }
 
-void dl_create_sandbox(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_sandbox_new(dl_uuid_new().text, c->objects.region, dl_now(c));
+void dl_create_sandbox(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_sandbox_new(dl_uuid_new().text, c->objects.region, dl_now(c));
   if (!fill(c, req, sb, dl_body(req))) {
     dl_sandbox_free(sb);
     return;

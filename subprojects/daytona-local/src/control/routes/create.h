@@ -9,9 +9,9 @@
 
 #define DL_ARCHIVE_MAX_MINUTES 43200
 
-void dl_create_sandbox(dl_req *req, void *control);
+void dl_create_sandbox(dl_req_t *req, void *control);
 /* Network lists are refused unless the server was told to store what it cannot enforce. */
-void dl_check_enforceable(dl_control *c, dl_check *k, const char *allow_list, const char *domain_list);
+void dl_check_enforceable(dl_control_t *c, dl_check_t *k, const char *allow_list, const char *domain_list);
 int64_t dl_clamp_archive(int64_t minutes);
 
 #endif

@@ -22,15 +22,15 @@ enum {
 #define DL_R_PERM(permission) ((unsigned)(permission) << 16)
 
 /* One per file of nouns; api.c joins them. */
-dl_route_table dl_sandbox_routes(void);
-dl_route_table dl_action_routes(void);
-dl_route_table dl_settings_routes(void);
-dl_route_table dl_preview_routes(void);
-dl_route_table dl_signing_routes(void);
-dl_route_table dl_ssh_routes(void);
-dl_route_table dl_build_routes(void);
-dl_route_table dl_snapshot_routes(void);
-dl_route_table dl_volume_routes(void);
-dl_route_table dl_info_routes(void);
+dl_route_table_t dl_sandbox_routes(void);
+dl_route_table_t dl_action_routes(void);
+dl_route_table_t dl_settings_routes(void);
+dl_route_table_t dl_preview_routes(void);
+dl_route_table_t dl_signing_routes(void);
+dl_route_table_t dl_ssh_routes(void);
+dl_route_table_t dl_build_routes(void);
+dl_route_table_t dl_snapshot_routes(void);
+dl_route_table_t dl_volume_routes(void);
+dl_route_table_t dl_info_routes(void);
 
 #endif

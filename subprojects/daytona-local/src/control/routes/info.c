@@ -9,13 +9,13 @@
 
 #include <stdlib.h>
 
-static json_t *limit_json(const dl_control *c, dl_bucket bucket) {
-  const dl_rate_opts *o = &c->limits.opts[bucket];
+static json_t *limit_json(const dl_control_t *c, dl_bucket_t bucket) {
+  const dl_rate_opts_t *o = &c->limits.opts[bucket];
   return json_pack("{s:I, s:I}", "ttl", (json_int_t)(o->window_ms / 1000), "limit", (json_int_t)o->limit);
 }
 
-static void config(dl_req *req, void *user) {
-  dl_control *c = user;
+static void config(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   char *url = dl_called_url(&c->front, req), *scheme = dl_called_scheme(&c->front, req),
        *domain = dl_called_domain(&c->front, req);
   json_t *o =
@@ -36,13 +36,13 @@ static void config(dl_req *req, void *user) {
   dl_reply_json(req, 200, o);
 }
 
-static void health(dl_req *req, void *user) {
+static void health(dl_req_t *req, void *user) {
   (void)user;
   dl_reply_json(req, 200, json_pack("{s:s}", "status", "ok"));
 }
 
-static void regions(dl_req *req, void *user) {
-  dl_control *c = user;
+static void regions(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   json_t *snapshot = dl_snapshot_find(&c->objects, NULL);
   const char *since = dl_json_str(snapshot, "createdAt");
   dl_reply_json(
@@ -52,9 +52,9 @@ static void regions(dl_req *req, void *user) {
               since, "proxyUrl", "sshGatewayUrl", "snapshotManagerUrl", "otelEndpoint"));
 }
 
-static void metrics(dl_req *req, void *user) {
-  dl_control *c = user;
-  const dl_query *q = dl_req_query(req);
+static void metrics(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  const dl_query_t *q = dl_req_query(req);
   const char *from = dl_query_get(q, "from"), *to = dl_query_get(q, "to");
   int64_t when;
   if (!from || !to || !dl_iso_parse(from, &when) || !dl_iso_parse(to, &when)) {
@@ -64,16 +64,16 @@ static void metrics(dl_req *req, void *user) {
   dl_reply_json(req, 200, json_pack("{s:[]}", "series"));
 }
 
-static void key_info(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_iso now = dl_iso_format(dl_now(c));
+static void key_info(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_iso_t now = dl_iso_format(dl_now(c));
   dl_reply_json(
     req, 200,
     json_pack("{s:s, s:s, s:s, s:[], s:n, s:n, s:s}", "name", "local", "value", "dtn_********", "createdAt",
               now.text, "permissions", "lastUsedAt", "expiresAt", "userId", c->objects.organization_id));
 }
 
-static const dl_route routes[] = {
+static const dl_route_t routes[] = {
   {"GET", "/config", config, DL_R_PUBLIC | DL_R_UNLIMITED},
   {"GET", "/health", health, DL_R_PUBLIC | DL_R_ANONYMOUS},
   {"GET", "/shared-regions", regions, DL_R_PUBLIC | DL_R_UNLIMITED},
@@ -82,4 +82,4 @@ static const dl_route routes[] = {
   {"GET", "/api-keys/current", key_info, 0},
 };
 
-dl_route_table dl_info_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }
+dl_route_table_t dl_info_routes(void) { return (dl_route_table_t){routes, DL_COUNT(routes)}; }

@@ -7,9 +7,9 @@
 
 #include "control/routes/call.h"
 
-void dl_orphans_get(dl_req *req, void *user);
+void dl_orphans_get(dl_req_t *req, void *user);
 /* The files get an object again: a stopped or archived sandbox, or a volume. */
-void dl_orphan_adopt(dl_req *req, void *user);
-void dl_orphan_delete(dl_req *req, void *user);
+void dl_orphan_adopt(dl_req_t *req, void *user);
+void dl_orphan_delete(dl_req_t *req, void *user);
 
 #endif

@@ -8,13 +8,13 @@
 
 #include <stdlib.h>
 
-static bool read_port(dl_control *c, dl_req *req, int64_t *port) {
+static bool read_port(dl_control_t *c, dl_req_t *req, int64_t *port) {
   if (dl_parse_int(dl_req_param(req, "port"), 1, 65535, port)) return true;
   dl_fail(c, req, 400, "port must be an integer from 1 to 65535");
   return false;
 }
 
-static char *host_url(const dl_control *c, const dl_req *req, int64_t port, const char *label) {
+static char *host_url(const dl_control_t *c, const dl_req_t *req, int64_t port, const char *label) {
   char *scheme = dl_called_scheme(&c->front, req), *domain = dl_called_domain(&c->front, req);
   char *url = dl_xprintf("%s://%lld-%s.%s", scheme, (long long)port, label, domain);
   free(domain);
@@ -22,9 +22,9 @@ static char *host_url(const dl_control *c, const dl_req *req, int64_t port, cons
   return url;
 }
 
-static void preview_url(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void preview_url(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   int64_t port;
   if (!read_port(c, req, &port)) return;
   char *url = host_url(c, req, port, sb->id);
@@ -35,9 +35,9 @@ static void preview_url(dl_req *req, void *user) {
 
 /* --- signed ones --- */
 
-static void signed_preview_url(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void signed_preview_url(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   const char *text = dl_query_get(dl_req_query(req), "expiresInSeconds");
   int64_t port, seconds = 60;
   if (!read_port(c, req, &port)) return;
@@ -59,18 +59,18 @@ static void signed_preview_url(dl_req *req, void *user) {
   free(url);
 }
 
-static void expire_signed(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void expire_signed(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   dl_preview_remove(&c->objects, sb, dl_req_param(req, "token"));
   dl_life_save(sb);
   dl_answer_durable(c, req, 200, NULL);
 }
 
-static const dl_route routes[] = {
+static const dl_route_t routes[] = {
   {"GET", "/sandbox/{x}/ports/{port}/preview-url", preview_url, DL_R_SANDBOX},
   {"GET", "/sandbox/{x}/ports/{port}/signed-preview-url", signed_preview_url, DL_R_SANDBOX},
   {"POST", "/sandbox/{x}/ports/{port}/signed-preview-url/{token}/expire", expire_signed, DL_R_SANDBOX},
 };
 
-dl_route_table dl_preview_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }
+dl_route_table_t dl_preview_routes(void) { return (dl_route_table_t){routes, DL_COUNT(routes)}; }

@@ -20,14 +20,14 @@ typedef struct {
   const char *text; /* NULL: by number */
   double number;
   const char *id;
-} sort_value;
+} sort_value_t;
 
-typedef sort_value (*sort_by)(const dl_sandbox *sb);
+typedef sort_value_t (*sort_by_fn)(const dl_sandbox_t *sb);
 
 #define BY_TEXT(fn, expr) \
-  static sort_value fn(const dl_sandbox *sb) { return (sort_value){(expr), 0, sb->id}; }
+  static sort_value_t fn(const dl_sandbox_t *sb) { return (sort_value_t){(expr), 0, sb->id}; }
 #define BY_NUMBER(fn, expr) \
-  static sort_value fn(const dl_sandbox *sb) { return (sort_value){NULL, (double)(expr), sb->id}; }
+  static sort_value_t fn(const dl_sandbox_t *sb) { return (sort_value_t){NULL, (double)(expr), sb->id}; }
 BY_TEXT(by_name, sb->name)
 BY_TEXT(by_id, sb->id)
 BY_TEXT(by_state, dl_sandbox_state_name(sb, true))
@@ -42,43 +42,43 @@ BY_NUMBER(by_updated, sb->updated_at)
 
 typedef struct {
   const char *name;
-  sort_by by;
-} sort_key;
+  sort_by_fn by;
+} sort_key_t;
 
 /* The first is the default. */
-static const sort_key list_sorts[] = {{"lastActivityAt", by_activity},
-                                      {"name", by_name},
-                                      {"cpu", by_cpu},
-                                      {"memoryGib", by_memory},
-                                      {"diskGib", by_disk},
-                                      {"createdAt", by_created},
-                                      {NULL, NULL}};
-static const sort_key page_sorts[] = {{"createdAt", by_created},
-                                      {"id", by_id},
-                                      {"name", by_name},
-                                      {"state", by_state},
-                                      {"snapshot", by_snapshot},
-                                      {"region", by_region},
-                                      {"updatedAt", by_updated},
-                                      {"lastActivityAt", by_activity},
-                                      {NULL, NULL}};
+static const sort_key_t list_sorts[] = {{"lastActivityAt", by_activity},
+                                        {"name", by_name},
+                                        {"cpu", by_cpu},
+                                        {"memoryGib", by_memory},
+                                        {"diskGib", by_disk},
+                                        {"createdAt", by_created},
+                                        {NULL, NULL}};
+static const sort_key_t page_sorts[] = {{"createdAt", by_created},
+                                        {"id", by_id},
+                                        {"name", by_name},
+                                        {"state", by_state},
+                                        {"snapshot", by_snapshot},
+                                        {"region", by_region},
+                                        {"updatedAt", by_updated},
+                                        {"lastActivityAt", by_activity},
+                                        {NULL, NULL}};
 
 typedef struct {
-  sort_by by;
+  sort_by_fn by;
   bool is_descending;
-  dl_sandbox **rows;
+  dl_sandbox_t **rows;
   size_t count;
-} rows;
+} rows_t;
 
-static int compare_values(sort_value a, sort_value b, bool is_descending) {
+static int compare_values(sort_value_t a, sort_value_t b, bool is_descending) {
   int order = a.text && b.text ? strcmp(a.text, b.text) : (a.number > b.number) - (a.number < b.number);
   if (order == 0) return strcmp(a.id, b.id);
   return is_descending ? -order : order;
 }
 
 static int compare_rows(const void *a, const void *b, void *user) {
-  const rows *r = user;
-  return compare_values(r->by(*(dl_sandbox *const *)a), r->by(*(dl_sandbox *const *)b), r->is_descending);
+  const rows_t *r = user;
+  return compare_values(r->by(*(dl_sandbox_t *const *)a), r->by(*(dl_sandbox_t *const *)b), r->is_descending);
 }
 
 /* ---- filters ---- */
@@ -89,9 +89,9 @@ typedef struct {
   bool includes_errored;
   int64_t min[3], max[3];
   int64_t created[2], activity[2], destroy[2];
-} filter;
+} filter_t;
 
-static void read_labels(dl_req *req, dl_check *k, filter *f) {
+static void read_labels(dl_req_t *req, dl_check_t *k, filter_t *f) {
   const char *text = dl_query_get(dl_req_query(req), "labels"), *key;
   char *error = NULL;
   json_t *value;
@@ -104,7 +104,7 @@ static void read_labels(dl_req *req, dl_check *k, filter *f) {
   if (!ok) dl_check_add(k, "labels must be a JSON object of strings");
 }
 
-static void check_states(dl_req *req, dl_check *k) {
+static void check_states(dl_req_t *req, dl_check_t *k) {
   size_t at = 0;
   const char *state;
   while ((state = dl_query_next(dl_req_query(req), "states", &at)))
@@ -117,10 +117,10 @@ static void check_states(dl_req *req, dl_check *k) {
       dl_check_add(k, "sandboxClasses: %s is not a class", state);
 }
 
-static void read_filter(dl_req *req, dl_check *k, filter *f) {
+static void read_filter(dl_req_t *req, dl_check_t *k, filter_t *f) {
   static const char *const minima[] = {"minCpu", "minMemoryGiB", "minDiskGiB"};
   static const char *const maxima[] = {"maxCpu", "maxMemoryGiB", "maxDiskGiB"};
-  *f = (filter){0};
+  *f = (filter_t){0};
   read_labels(req, k, f);
   check_states(req, k);
   f->is_public = dl_query_bool(req, k, "isPublic");
@@ -147,7 +147,7 @@ static bool starts_with_nocase(const char *text, const char *prefix) {
   return !prefix || strncasecmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static bool labels_match(const dl_sandbox *sb, json_t *wanted) {
+static bool labels_match(const dl_sandbox_t *sb, json_t *wanted) {
   const char *key;
   json_t *value;
   json_object_foreach (wanted, key, value) {
@@ -156,8 +156,8 @@ static bool labels_match(const dl_sandbox *sb, json_t *wanted) {
   return true;
 }
 
-static bool matches(dl_req *req, const filter *f, const dl_sandbox *sb) {
-  const dl_query *q = dl_req_query(req);
+static bool matches(dl_req_t *req, const filter_t *f, const dl_sandbox_t *sb) {
+  const dl_query_t *q = dl_req_query(req);
   const double sizes[] = {sb->cpu, sb->memory, sb->disk};
   if (sb->state == DL_DESTROYED) return false;
   if (sb->want == DL_WANT_DESTROYED && sb->state == DL_ERROR && !f->includes_errored) return false;
@@ -179,8 +179,8 @@ static bool matches(dl_req *req, const filter *f, const dl_sandbox *sb) {
 }
 
 /* False when the request was answered. */
-static bool select_rows(dl_control *c, dl_req *req, dl_check *k, const sort_key *sorts, rows *out) {
-  filter f;
+static bool select_rows(dl_control_t *c, dl_req_t *req, dl_check_t *k, const sort_key_t *sorts, rows_t *out) {
+  filter_t f;
   const char *names[16] = {0};
   for (size_t i = 0; sorts[i].name; i++) names[i] = sorts[i].name;
   read_filter(req, k, &f);
@@ -194,7 +194,7 @@ static bool select_rows(dl_control *c, dl_req *req, dl_check *k, const sort_key 
     if (strcmp(sorts[i].name, chosen) == 0) out->by = sorts[i].by;
   out->rows = dl_xcalloc(c->objects.sandboxes.count + 1, sizeof *out->rows);
   DL_LIST_EACH(&c->objects.sandbox_list, node) {
-    dl_sandbox *sb = DL_CONTAINER(node, dl_sandbox, link);
+    dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
     if (matches(req, &f, sb)) out->rows[out->count++] = sb;
   }
   qsort_r(out->rows, out->count, sizeof *out->rows, compare_rows, out);
@@ -204,7 +204,7 @@ static bool select_rows(dl_control *c, dl_req *req, dl_check *k, const sort_key 
 
 /* ---- cursors ---- */
 
-static char *make_cursor(sort_value v) {
+static char *make_cursor(sort_value_t v) {
   json_t *o = json_pack("{s:s}", "id", v.id);
   if (v.text)
     json_object_set_new(o, "text", json_string(v.text));
@@ -233,9 +233,9 @@ static json_t *read_cursor(const char *text) {
   return NULL;
 }
 
-static size_t after_cursor(const rows *r, const json_t *cursor) {
-  sort_value last = {dl_json_str(cursor, "text"), dl_json_num(cursor, "number", 0),
-                     dl_json_str(cursor, "id")};
+static size_t after_cursor(const rows_t *r, const json_t *cursor) {
+  sort_value_t last = {dl_json_str(cursor, "text"), dl_json_num(cursor, "number", 0),
+                       dl_json_str(cursor, "id")};
   size_t i = 0;
   while (i < r->count && compare_values(r->by(r->rows[i]), last, r->is_descending) <= 0) i++;
   return i;
@@ -243,15 +243,15 @@ static size_t after_cursor(const rows *r, const json_t *cursor) {
 
 /* ---- calls ---- */
 
-static void list(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_check k;
+static void list(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_check_t k;
   dl_check_init(&k);
   int64_t limit = dl_query_int(req, &k, "limit", 1, 200, 100);
   const char *text = dl_query_get(dl_req_query(req), "cursor");
   json_t *cursor = text && *text ? read_cursor(text) : NULL;
   if (text && *text && !cursor) dl_check_add(&k, "cursor is not valid");
-  rows r = {0};
+  rows_t r = {0};
   if (select_rows(c, req, &k, list_sorts, &r)) {
     size_t first = cursor ? after_cursor(&r, cursor) : 0, i;
     json_t *items = json_array();
@@ -267,13 +267,13 @@ static void list(dl_req *req, void *user) {
   free(r.rows);
 }
 
-static void list_pages(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_check k;
+static void list_pages(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_check_t k;
   dl_check_init(&k);
   int64_t limit = dl_query_int(req, &k, "limit", 1, 200, 100),
           page = dl_query_int(req, &k, "page", 1, 1000000, 1);
-  rows r = {0};
+  rows_t r = {0};
   if (select_rows(c, req, &k, page_sorts, &r)) {
     json_t *items = json_array();
     char *url = dl_called_url(&c->front, req);
@@ -287,21 +287,21 @@ static void list_pages(dl_req *req, void *user) {
   free(r.rows);
 }
 
-static void get(dl_req *req, void *user) {
-  dl_control *c = user;
+static void get(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   char *url = dl_called_url(&c->front, req);
   dl_reply_json(req, 200, dl_sandbox_dto(c, url, dl_target(req)));
   free(url);
 }
 
-static void toolbox_url(dl_req *req, void *user) {
-  dl_control *c = user;
+static void toolbox_url(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   char *url = dl_called_url(&c->front, req);
   dl_reply_json(req, 200, json_pack("{s:o}", "url", json_sprintf("%s/toolbox", url)));
   free(url);
 }
 
-static const dl_route routes[] = {
+static const dl_route_t routes[] = {
   {"POST", "/sandbox", dl_create_sandbox, DL_R_BODY | DL_R_CREATE | DL_R_PERM(DL_PERM_WRITE_SANDBOXES)},
   {"GET", "/sandbox", list, 0},
   {"GET", "/sandbox/paginated", list_pages, 0},
@@ -309,4 +309,4 @@ static const dl_route routes[] = {
   {"GET", "/sandbox/{x}/toolbox-proxy-url", toolbox_url, DL_R_SANDBOX_ID},
 };
 
-dl_route_table dl_sandbox_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }
+dl_route_table_t dl_sandbox_routes(void) { return (dl_route_table_t){routes, DL_COUNT(routes)}; }

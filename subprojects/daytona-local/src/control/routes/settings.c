@@ -11,15 +11,15 @@
 
 #define MINUTES_MAX INT64_C(1000000000)
 
-static void saved(dl_control *c, dl_req *req, dl_sandbox *sb) {
+static void saved(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb) {
   sb->updated_at = dl_now(c);
   dl_life_save(sb);
   dl_answer_sandbox(c, req, sb);
 }
 
-static void set_labels(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void set_labels(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   json_t *labels = dl_json_get(dl_body(req), "labels"), *value;
   const char *key;
   bool ok = json_is_object(labels);
@@ -35,32 +35,32 @@ static void set_labels(dl_req *req, void *user) {
 }
 
 /* Minutes from the path; false when the request was answered. */
-static bool minutes(dl_control *c, dl_req *req, int64_t min, int64_t *out) {
+static bool minutes(dl_control_t *c, dl_req_t *req, int64_t min, int64_t *out) {
   if (dl_parse_int(dl_req_param(req, "minutes"), min, MINUTES_MAX, out)) return true;
   dl_fail(c, req, 400, "the interval must be an integer%s", min == 0 ? " of at least 0" : "");
   return false;
 }
 
-static void set_auto_stop(dl_req *req, void *user) {
-  dl_sandbox *sb = dl_target(req);
+static void set_auto_stop(dl_req_t *req, void *user) {
+  dl_sandbox_t *sb = dl_target(req);
   if (minutes(user, req, 0, &sb->auto_stop)) saved(user, req, sb);
 }
 
-static void set_auto_archive(dl_req *req, void *user) {
-  dl_sandbox *sb = dl_target(req);
+static void set_auto_archive(dl_req_t *req, void *user) {
+  dl_sandbox_t *sb = dl_target(req);
   if (!minutes(user, req, 0, &sb->auto_archive)) return;
   sb->auto_archive = dl_clamp_archive(sb->auto_archive);
   saved(user, req, sb);
 }
 
-static void set_auto_delete(dl_req *req, void *user) {
-  dl_sandbox *sb = dl_target(req);
+static void set_auto_delete(dl_req_t *req, void *user) {
+  dl_sandbox_t *sb = dl_target(req);
   if (!minutes(user, req, -MINUTES_MAX, &sb->auto_delete)) return;
   if (sb->auto_delete < 0) sb->auto_delete = -1;
   saved(user, req, sb);
 }
 
-static void set_auto_pause(dl_req *req, void *user) {
+static void set_auto_pause(dl_req_t *req, void *user) {
   int64_t value;
   if (!minutes(user, req, 0, &value)) return;
   if (value != 0)
@@ -69,17 +69,17 @@ static void set_auto_pause(dl_req *req, void *user) {
     dl_answer_sandbox(user, req, dl_target(req));
 }
 
-static void set_ttl(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void set_ttl(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   int64_t value;
   if (!minutes(c, req, 0, &value)) return;
   sb->destroy_at = value ? dl_now(c) + value * 60000 : 0;
   saved(c, req, sb);
 }
 
-static void set_public(dl_req *req, void *user) {
-  dl_sandbox *sb = dl_target(req);
+static void set_public(dl_req_t *req, void *user) {
+  dl_sandbox_t *sb = dl_target(req);
   if (!dl_parse_bool(dl_req_param(req, "public"), &sb->is_public)) {
     dl_fail(user, req, 400, "public must be true or false");
     return;
@@ -87,9 +87,9 @@ static void set_public(dl_req *req, void *user) {
   saved(user, req, sb);
 }
 
-static void last_activity(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void last_activity(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   sb->last_activity_at = dl_now(c);
   dl_life_save(sb);
   dl_answer_durable(c, req, 201, NULL);
@@ -99,9 +99,9 @@ static void last_activity(dl_req *req, void *user) {
 
 typedef struct {
   json_t *block, *allow, *domains;
-} network;
+} network_t;
 
-static void check_network(dl_control *c, dl_check *k, const network *n) {
+static void check_network(dl_control_t *c, dl_check_t *k, const network_t *n) {
   const char *allow = json_string_value(n->allow), *domains = json_string_value(n->domains), *problem;
   if (!n->block && !n->allow && !n->domains)
     dl_check_add(k, "at least one of networkBlockAll, networkAllowList, domainAllowList must be given");
@@ -113,7 +113,7 @@ static void check_network(dl_control *c, dl_check *k, const network *n) {
   if (k->text.len == 0) dl_check_enforceable(c, k, allow, domains);
 }
 
-static void apply_network(dl_sandbox *sb, const network *n) {
+static void apply_network(dl_sandbox_t *sb, const network_t *n) {
   const char *allow = json_string_value(n->allow), *domains = json_string_value(n->domains);
   if (json_is_true(n->block)) {
     sb->is_blocked = true;
@@ -131,14 +131,14 @@ static void apply_network(dl_sandbox *sb, const network *n) {
   if (domains) dl_set(&sb->domain_list, *domains ? domains : NULL);
 }
 
-static void set_network(dl_req *req, void *user) {
-  dl_control *c = user;
-  dl_sandbox *sb = dl_target(req);
+static void set_network(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req);
   const json_t *body = dl_body(req);
   /* Here, and only here, null is not the same as absent for the flag. */
-  network n = {json_object_get(body, "networkBlockAll"), dl_json_get(body, "networkAllowList"),
-               dl_json_get(body, "domainAllowList")};
-  dl_check k;
+  network_t n = {json_object_get(body, "networkBlockAll"), dl_json_get(body, "networkAllowList"),
+                 dl_json_get(body, "domainAllowList")};
+  dl_check_t k;
   dl_check_init(&k);
   check_network(c, &k, &n);
   bool is_running = sb->state != DL_STOPPED && sb->state != DL_ARCHIVED;
@@ -151,7 +151,7 @@ static void set_network(dl_req *req, void *user) {
 }
 
 #define WRITE (DL_R_SANDBOX | DL_R_PERM(DL_PERM_WRITE_SANDBOXES))
-static const dl_route routes[] = {
+static const dl_route_t routes[] = {
   {"PUT", "/sandbox/{x}/labels", set_labels, DL_R_BODY | WRITE},
   {"POST", "/sandbox/{x}/autostop/{minutes}", set_auto_stop, WRITE},
   {"POST", "/sandbox/{x}/autoarchive/{minutes}", set_auto_archive, WRITE},
@@ -163,4 +163,4 @@ static const dl_route routes[] = {
   {"POST", "/sandbox/{x}/network-settings", set_network, DL_R_BODY | WRITE},
 };
 
-dl_route_table dl_settings_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }
+dl_route_table_t dl_settings_routes(void) { return (dl_route_table_t){routes, DL_COUNT(routes)}; }

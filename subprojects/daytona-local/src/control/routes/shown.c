@@ -7,7 +7,7 @@
 static json_t *time_or_null(int64_t ms) { return ms ? json_string(dl_iso_format(ms).text) : json_null(); }
 
 /* The keys that both forms have. */
-static json_t *common(const dl_control *c, const char *url, const dl_sandbox *sb, bool in_list) {
+static json_t *common(const dl_control_t *c, const char *url, const dl_sandbox_t *sb, bool in_list) {
   json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:O}", "id", sb->id,
                         "organizationId", c->objects.organization_id, "name", sb->name, "target", sb->target,
                         "user", sb->user, "public", sb->is_public, "networkBlockAll", sb->is_blocked, "cpu",
@@ -41,11 +41,11 @@ static json_t *common(const dl_control *c, const char *url, const dl_sandbox *sb
   return o;
 }
 
-json_t *dl_sandbox_list_item(const dl_control *c, const char *url, const dl_sandbox *sb) {
+json_t *dl_sandbox_list_item(const dl_control_t *c, const char *url, const dl_sandbox_t *sb) {
   return common(c, url, sb, true);
 }
 
-json_t *dl_sandbox_dto(const dl_control *c, const char *url, const dl_sandbox *sb) {
+json_t *dl_sandbox_dto(const dl_control_t *c, const char *url, const dl_sandbox_t *sb) {
   json_t *o = common(c, url, sb, false);
   json_object_set(o, "env", sb->env);
   json_object_set(o, "volumes", sb->volumes);

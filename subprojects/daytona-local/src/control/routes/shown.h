@@ -8,7 +8,7 @@
 #include "control/context.h"
 
 /* `url`: the server's, as the client calls it (dl_called_url). */
-json_t *dl_sandbox_dto(const dl_control *c, const char *url, const dl_sandbox *sb);
-json_t *dl_sandbox_list_item(const dl_control *c, const char *url, const dl_sandbox *sb);
+json_t *dl_sandbox_dto(const dl_control_t *c, const char *url, const dl_sandbox_t *sb);
+json_t *dl_sandbox_list_item(const dl_control_t *c, const char *url, const dl_sandbox_t *sb);
 
 #endif

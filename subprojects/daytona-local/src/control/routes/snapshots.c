@@ -13,12 +13,12 @@
 typedef struct {
   const char *key;
   bool is_descending;
-} order;
+} order_t;
 
 /* General ones last, and those without a value after the others. */
 static int compare(const void *a, const void *b, void *user) {
   const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-  const order *o = user;
+  const order_t *o = user;
   int general = dl_json_bool(x, "general", false) - dl_json_bool(y, "general", false);
   if (general) return general;
   const char *u = dl_json_str(x, o->key), *v = dl_json_str(y, o->key);
@@ -27,14 +27,14 @@ static int compare(const void *a, const void *b, void *user) {
   return o->is_descending ? -difference : difference;
 }
 
-static void list(dl_req *req, void *user) {
-  dl_control *c = user;
+static void list(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   static const char *const sorts[] = {"lastUsedAt", "name", "state", "createdAt", NULL};
-  dl_check check;
+  dl_check_t check;
   dl_check_init(&check);
   int64_t page = dl_query_int(req, &check, "page", 1, 1000000, 1),
           limit = dl_query_int(req, &check, "limit", 1, 200, 100);
-  order by = {dl_query_enum(req, &check, "sort", sorts), false};
+  order_t by = {dl_query_enum(req, &check, "sort", sorts), false};
   by.is_descending = dl_query_descending(req, &check);
   if (dl_check_failed(&check, c, req)) return;
   const char *name = dl_query_get(dl_req_query(req), "name");
@@ -54,8 +54,8 @@ static void list(dl_req *req, void *user) {
                           "totalPages", (int)((count + (size_t)limit - 1) / (size_t)limit)));
 }
 
-static void get(dl_req *req, void *user) {
-  dl_control *c = user;
+static void get(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   const char *x = dl_req_param(req, "x");
   json_t *snapshot = dl_snapshot_find(&c->objects, x);
   if (snapshot)
@@ -64,14 +64,14 @@ static void get(dl_req *req, void *user) {
     dl_fail(c, req, 404, "Snapshot %s not found", x);
 }
 
-static void create(dl_req *req, void *user) {
+static void create(dl_req_t *req, void *user) {
   dl_fail(user, req, 400,
           "daytona-local cannot make snapshots: it neither pulls images nor runs builds; use the "
           "snapshot " DL_DEFAULT_SNAPSHOT);
 }
 
-static void delete_snapshot(dl_req *req, void *user) {
-  dl_control *c = user;
+static void delete_snapshot(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   const char *x = dl_req_param(req, "x");
   if (!dl_snapshot_find(&c->objects, x))
     dl_fail(c, req, 404, "Snapshot %s not found", x);
@@ -81,8 +81,8 @@ static void delete_snapshot(dl_req *req, void *user) {
     dl_fail(c, req, 403, "the default snapshot cannot be deleted");
 }
 
-static void activate(dl_req *req, void *user) {
-  dl_control *c = user;
+static void activate(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   const char *x = dl_req_param(req, "x");
   if (!dl_snapshot_find(&c->objects, x))
     dl_fail(c, req, 404, "Snapshot %s not found", x);
@@ -90,7 +90,7 @@ static void activate(dl_req *req, void *user) {
     dl_fail(c, req, 400, "Snapshot %s is already active", x);
 }
 
-static const dl_route routes[] = {
+static const dl_route_t routes[] = {
   {"GET", "/snapshots", list, 0},
   {"POST", "/snapshots", create, DL_R_BODY | DL_R_PERM(DL_PERM_WRITE_SNAPSHOTS)},
   {"GET", "/snapshots/{x}", get, 0},
@@ -98,4 +98,4 @@ static const dl_route routes[] = {
   {"POST", "/snapshots/{x}/activate", activate, DL_R_PERM(DL_PERM_WRITE_SNAPSHOTS)},
 };
 
-dl_route_table dl_snapshot_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }
+dl_route_table_t dl_snapshot_routes(void) { return (dl_route_table_t){routes, DL_COUNT(routes)}; }

@@ -9,13 +9,13 @@
 #include <stdlib.h>
 
 typedef struct {
-  dl_control *control;
-  dl_req *req;
+  dl_control_t *control;
+  dl_req_t *req;
   bool takes_failure;
-} ticket;
+} ticket_t;
 
-static void on_outcome(dl_sandbox *sb, dl_life_outcome outcome, void *user) {
-  ticket t = *(ticket *)user;
+static void on_outcome(dl_sandbox_t *sb, dl_life_outcome_t outcome, void *user) {
+  ticket_t t = *(ticket_t *)user;
   free(user);
   if (outcome == DL_LIFE_ENDING)
     dl_fail(t.control, t.req, 503, "the server is stopping");
@@ -25,11 +25,11 @@ static void on_outcome(dl_sandbox *sb, dl_life_outcome outcome, void *user) {
     dl_answer_sandbox(t.control, t.req, sb);
 }
 
-static dl_life_wait new_ticket(dl_control *c, dl_req *req, bool takes_failure) {
-  ticket *t = dl_xcalloc(1, sizeof *t);
-  *t = (ticket){c, req, takes_failure};
-  return (dl_life_wait){on_outcome, t};
+static dl_life_wait_t new_ticket(dl_control_t *c, dl_req_t *req, bool takes_failure) {
+  ticket_t *t = dl_xcalloc(1, sizeof *t);
+  *t = (ticket_t){c, req, takes_failure};
+  return (dl_life_wait_t){on_outcome, t};
 }
 
-dl_life_wait dl_wait_started(dl_control *c, dl_req *req) { return new_ticket(c, req, false); }
-dl_life_wait dl_wait_any(dl_control *c, dl_req *req) { return new_ticket(c, req, true); }
+dl_life_wait_t dl_wait_started(dl_control_t *c, dl_req_t *req) { return new_ticket(c, req, false); }
+dl_life_wait_t dl_wait_any(dl_control_t *c, dl_req_t *req) { return new_ticket(c, req, true); }

@@ -8,8 +8,8 @@
 #include "control/context.h"
 
 /* Answers `req`: with the sandbox, or with the reason why it did not start. */
-dl_life_wait dl_wait_started(dl_control *c, dl_req *req);
+dl_life_wait_t dl_wait_started(dl_control_t *c, dl_req_t *req);
 /* Answers `req` with the sandbox, failed or not. */
-dl_life_wait dl_wait_any(dl_control *c, dl_req *req);
+dl_life_wait_t dl_wait_any(dl_control_t *c, dl_req_t *req);
 
 #endif

@@ -18,9 +18,9 @@
 /* ---- all texts of a body ---- */
 
 typedef struct {
-  dl_buf path; /* "volumes.0.mountPath" */
+  dl_buf_t path; /* "volumes.0.mountPath" */
   char *problem;
-} text_walk;
+} text_walk_t;
 
 static bool has_control(const char *text) {
   for (const unsigned char *c = (const unsigned char *)text; *c; c++)
@@ -28,7 +28,7 @@ static bool has_control(const char *text) {
   return false;
 }
 
-static void complain(text_walk *w, const char *what) {
+static void complain(text_walk_t *w, const char *what) {
   /* A key that is the problem itself must not make the answer unreadable. */
   for (char *c = w->path.data; c && *c; c++)
     if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
@@ -36,7 +36,7 @@ static void complain(text_walk *w, const char *what) {
 }
 
 /* `name` is that of a variable, or NULL. */
-static void check_text(text_walk *w, const json_t *value, const char *name) {
+static void check_text(text_walk_t *w, const json_t *value, const char *name) {
   const char *text = json_string_value(value);
   size_t len = json_string_length(value);
   if (strlen(text) != len)
@@ -49,9 +49,9 @@ static void check_text(text_walk *w, const json_t *value, const char *name) {
     complain(w, "must not contain control characters");
 }
 
-static void check_value(text_walk *w, const json_t *value, const char *name);
+static void check_value(text_walk_t *w, const json_t *value, const char *name);
 
-static void step_into(text_walk *w, const char *key, const json_t *value, const char *name) {
+static void step_into(text_walk_t *w, const char *key, const json_t *value, const char *name) {
   size_t len = w->path.len;
   dl_buf_printf(&w->path, "%s%.100s", len > 0 ? "." : "", key);
   if (has_control(key)) complain(w, "must not contain control characters");
@@ -61,7 +61,7 @@ static void step_into(text_walk *w, const char *key, const json_t *value, const 
   w->path.data[len] = '\0';
 }
 
-static void check_value(text_walk *w, const json_t *value, const char *name) {
+static void check_value(text_walk_t *w, const json_t *value, const char *name) {
   bool is_env = strcmp(w->path.data ? w->path.data : "", "env") == 0;
   const char *key;
   json_t *member;
@@ -78,7 +78,7 @@ static void check_value(text_walk *w, const json_t *value, const char *name) {
 }
 
 char *dl_check_texts(const json_t *body) {
-  text_walk w = {0};
+  text_walk_t w = {0};
   dl_buf_init(&w.path, 64 * 1024);
   check_value(&w, body, NULL);
   dl_buf_clear(&w.path);

@@ -21,8 +21,8 @@ static int by_use(const void *a, const void *b) {
   return used ? used : compare_text(dl_json_str(y, "createdAt"), dl_json_str(x, "createdAt"));
 }
 
-static void list(dl_req *req, void *user) {
-  dl_control *c = user;
+static void list(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   json_t *all = (json_t *)dl_store_all(c->objects.store, "volume"), *volume, *out = json_array();
   size_t count = 0, size = json_object_size(all);
   json_t **sorted = dl_xcalloc(size + 1, sizeof *sorted);
@@ -34,8 +34,8 @@ static void list(dl_req *req, void *user) {
   dl_reply_json(req, 200, out);
 }
 
-static void create(dl_req *req, void *user) {
-  dl_control *c = user;
+static void create(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   const json_t *body = dl_body(req);
   const char *name = dl_json_str(body, "name");
   const char *problem = name ? dl_check_display(name) : "must be a string";
@@ -58,27 +58,27 @@ static void create(dl_req *req, void *user) {
   dl_answer_durable(c, req, 200, shown);
 }
 
-static void answer(dl_control *c, dl_req *req, json_t *volume, const char *what) {
+static void answer(dl_control_t *c, dl_req_t *req, json_t *volume, const char *what) {
   if (volume)
     dl_reply_json(req, 200, json_incref(volume));
   else
     dl_fail(c, req, 404, "Volume %s not found", what);
 }
 
-static void get(dl_req *req, void *user) {
-  dl_control *c = user;
+static void get(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   const char *id = dl_req_param(req, "id");
   answer(c, req, dl_volume_by_id(&c->objects, id), id);
 }
 
-static void get_by_name(dl_req *req, void *user) {
-  dl_control *c = user;
+static void get_by_name(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   const char *name = dl_req_param(req, "name");
   answer(c, req, dl_volume_by_name(&c->objects, name), name);
 }
 
-static void delete_volume(dl_req *req, void *user) {
-  dl_control *c = user;
+static void delete_volume(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
   const char *id = dl_req_param(req, "id");
   if (!dl_volume_by_id(&c->objects, id)) {
     dl_fail(c, req, 404, "Volume %s not found", id);
@@ -90,7 +90,7 @@ static void delete_volume(dl_req *req, void *user) {
   }
 }
 
-static const dl_route routes[] = {
+static const dl_route_t routes[] = {
   {"GET", "/volumes", list, DL_R_PERM(DL_PERM_READ_VOLUMES)},
   {"POST", "/volumes", create, DL_R_BODY | DL_R_PERM(DL_PERM_WRITE_VOLUMES)},
   {"GET", "/volumes/by-name/{name}", get_by_name, DL_R_PERM(DL_PERM_READ_VOLUMES)},
@@ -98,4 +98,4 @@ static const dl_route routes[] = {
   {"DELETE", "/volumes/{id}", delete_volume, DL_R_PERM(DL_PERM_DELETE_VOLUMES)},
 };
 
-dl_route_table dl_volume_routes(void) { return (dl_route_table){routes, DL_COUNT(routes)}; }
+dl_route_table_t dl_volume_routes(void) { return (dl_route_table_t){routes, DL_COUNT(routes)}; }

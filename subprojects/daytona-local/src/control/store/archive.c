@@ -47,7 +47,7 @@ typedef struct {
   size_t path_len;  /* its own path is that much of the packer's */
   struct stat stat; /* with the mode that it shall have */
   bool is_opened;   /* its mode was changed to read it */
-} level;
+} level_t;
 
 typedef struct {
   struct archive *out;
@@ -58,12 +58,12 @@ typedef struct {
   bool has_failed; /* nothing more is written */
   char *zeros;
   size_t zeros_len;
-  int dir;      /* the folder of the top level */
-  dl_buf path;  /* from the home; empty for the home itself */
-  dl_buf names; /* of all levels, each ended by NUL */
-  level *levels;
+  int dir;        /* the folder of the top level */
+  dl_buf_t path;  /* from the home; empty for the home itself */
+  dl_buf_t names; /* of all levels, each ended by NUL */
+  level_t *levels;
   size_t depth, capacity;
-} packer;
+} packer_t;
 
 static char *archive_problem(const char *what, struct archive *a) {
   const char *text = archive_error_string(a);
@@ -80,7 +80,7 @@ static int on_open(struct archive *a, void *user) {
 }
 
 /* Begin to write what is behind us, and wait for what was begun before. */
-static void flush_behind(packer *p) {
+static void flush_behind(packer_t *p) {
   if (p->written - p->flushed < WRITEBACK) return;
   sync_file_range(p->out_fd, p->flushed, p->written - p->flushed, SYNC_FILE_RANGE_WRITE);
   if (p->flushed >= WRITEBACK)
@@ -90,7 +90,7 @@ static void flush_behind(packer *p) {
 }
 
 static la_ssize_t on_write(struct archive *a, void *user, const void *bytes, size_t len) {
-  packer *p = user;
+  packer_t *p = user;
   ssize_t done;
   if (p->has_failed) return -1;
   do done = write(p->out_fd, bytes, len);
@@ -106,7 +106,7 @@ static la_ssize_t on_write(struct archive *a, void *user, const void *bytes, siz
 
 /* ---- data ---- */
 
-static char *write_zeros(packer *p, off_t count) {
+static char *write_zeros(packer_t *p, off_t count) {
   while (count > 0) {
     if (atomic_load(p->stop)) return dl_xstrdup(DL_GIVEN_UP);
     size_t part = count < (off_t)p->zeros_len ? (size_t)count : p->zeros_len;
@@ -118,7 +118,7 @@ static char *write_zeros(packer *p, off_t count) {
 }
 
 /* A file that became shorter meanwhile ends in zeros: its length is in the archive already. */
-static char *write_piece(packer *p, int fd, off_t at, off_t end) {
+static char *write_piece(packer_t *p, int fd, off_t at, off_t end) {
   static _Thread_local char block[BLOCK];
   while (at < end) {
     if (atomic_load(p->stop)) return dl_xstrdup(DL_GIVEN_UP);
@@ -134,7 +134,7 @@ static char *write_piece(packer *p, int fd, off_t at, off_t end) {
 }
 
 /* The writer wants every byte of the file, those of holes too, but keeps only the pieces of the entry's list. */
-static char *write_content(packer *p, struct archive_entry *entry, int fd) {
+static char *write_content(packer_t *p, struct archive_entry *entry, int fd) {
   la_int64_t at = 0, size = archive_entry_size(entry), offset, len;
   char *error = NULL;
   if (archive_entry_sparse_reset(entry) == 0) return write_piece(p, fd, 0, size);
@@ -147,7 +147,7 @@ static char *write_content(packer *p, struct archive_entry *entry, int fd) {
 }
 
 /* The pieces of data as the file system knows them. A file without any hole gets no list. */
-static char *list_pieces(packer *p, struct archive_entry *entry, int fd) {
+static char *list_pieces(packer_t *p, struct archive_entry *entry, int fd) {
   off_t size = archive_entry_size(entry), start = 0, end = 0, at = 0;
   size_t count = 0;
   while (at < size) {
@@ -175,7 +175,7 @@ static char *list_pieces(packer *p, struct archive_entry *entry, int fd) {
 
 /* ---- one entry ---- */
 
-static char *write_entry(packer *p, struct archive_entry *entry, int fd) {
+static char *write_entry(packer_t *p, struct archive_entry *entry, int fd) {
   bool has_content = archive_entry_filetype(entry) == AE_IFREG && archive_entry_size(entry) > 0 &&
                      !archive_entry_hardlink(entry);
   char *error = has_content ? list_pieces(p, entry, fd) : NULL;
@@ -186,7 +186,7 @@ static char *write_entry(packer *p, struct archive_entry *entry, int fd) {
 }
 
 /* `fd` is the open file of a regular one. */
-static char *pack_entry(packer *p, const struct stat *st, int fd, const char *target) {
+static char *pack_entry(packer_t *p, const struct stat *st, int fd, const char *target) {
   struct archive_entry *entry = archive_entry_new(), *spare = NULL;
   archive_entry_copy_stat(entry, st);
   archive_entry_copy_pathname(entry, p->path.len > 0 ? p->path.data : ".");
@@ -199,7 +199,7 @@ static char *pack_entry(packer *p, const struct stat *st, int fd, const char *ta
 }
 
 /* Opens what the server's user may not read, and says so. */
-static int open_entry(const packer *p, const char *name, const struct stat *st, bool *is_opened) {
+static int open_entry(const packer_t *p, const char *name, const struct stat *st, bool *is_opened) {
   int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | (S_ISDIR(st->st_mode) ? O_DIRECTORY : 0);
   mode_t needed = S_ISDIR(st->st_mode) ? 0700 : 0400, mode = st->st_mode & 07777;
   *is_opened = false;
@@ -214,7 +214,7 @@ static int open_entry(const packer *p, const char *name, const struct stat *st, 
   return fd;
 }
 
-static char *pack_file(packer *p, const char *name, const struct stat *st) {
+static char *pack_file(packer_t *p, const char *name, const struct stat *st) {
   bool is_opened;
   int fd = open_entry(p, name, st, &is_opened);
   if (fd < 0) return problem("read a file");
@@ -232,7 +232,7 @@ static char *pack_file(packer *p, const char *name, const struct stat *st) {
   return error;
 }
 
-static char *pack_link(packer *p, const char *name, const struct stat *st) {
+static char *pack_link(packer_t *p, const char *name, const struct stat *st) {
   char target[PATH_MAX + 1];
   ssize_t len = readlinkat(p->dir, name, target, sizeof target - 1);
   if (len < 0) return problem("read a link");
@@ -242,7 +242,7 @@ static char *pack_link(packer *p, const char *name, const struct stat *st) {
 
 /* ---- walking ---- */
 
-static char *list_names(packer *p) {
+static char *list_names(packer_t *p) {
   int fd = openat(p->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
   if (!stream) {
@@ -264,31 +264,31 @@ static char *list_names(packer *p) {
 }
 
 /* `fd` becomes the folder of the walk. */
-static char *enter(packer *p, int fd, const struct stat *st, bool is_opened) {
+static char *enter(packer_t *p, int fd, const struct stat *st, bool is_opened) {
   if (p->depth == p->capacity) {
     p->capacity = p->capacity ? 2 * p->capacity : 64;
     p->levels = dl_xrealloc(p->levels, p->capacity * sizeof *p->levels);
   }
   if (p->dir >= 0) close(p->dir);
   p->dir = fd;
-  p->levels[p->depth++] = (level){p->names.len, p->names.len, p->path.len, *st, is_opened};
+  p->levels[p->depth++] = (level_t){p->names.len, p->names.len, p->path.len, *st, is_opened};
   char *error = pack_entry(p, st, -1, NULL);
   return error ? error : list_names(p);
 }
 
-static void trim(dl_buf *b, size_t len) {
+static void trim(dl_buf_t *b, size_t len) {
   b->len = len;
   if (b->data) b->data[len] = '\0';
 }
 
 /* Back to the folder above, which must still be the one that we came from. */
-static char *leave(packer *p) {
-  level *top = &p->levels[--p->depth];
+static char *leave(packer_t *p) {
+  level_t *top = &p->levels[--p->depth];
   char *error = NULL;
   trim(&p->names, top->names_at);
   int above = -1;
   if (p->depth > 0) {
-    const level *to = &p->levels[p->depth - 1];
+    const level_t *to = &p->levels[p->depth - 1];
     struct stat st;
     above = openat(p->dir, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (above < 0)
@@ -305,7 +305,7 @@ static char *leave(packer *p) {
   return error;
 }
 
-static char *pack_name(packer *p, const char *name) {
+static char *pack_name(packer_t *p, const char *name) {
   struct stat st;
   bool fits = (p->path.len == 0 || dl_buf_puts(&p->path, "/")) && dl_buf_puts(&p->path, name);
   if (!fits) return dl_xstrdup("a path is too long");
@@ -324,7 +324,7 @@ static char *pack_name(packer *p, const char *name) {
   return error;
 }
 
-static char *walk(packer *p, const char *root) {
+static char *walk(packer_t *p, const char *root) {
   struct stat st;
   bool is_opened = false;
   if (fstatat(p->dir, root, &st, AT_SYMLINK_NOFOLLOW) != 0) return problem("read the home");
@@ -333,7 +333,7 @@ static char *walk(packer *p, const char *root) {
   if (fd < 0) return problem("read the home");
   char *error = enter(p, fd, &st, is_opened);
   while (!error && p->depth > 0) {
-    level *top = &p->levels[p->depth - 1];
+    level_t *top = &p->levels[p->depth - 1];
     if (top->next < p->names.len) {
       /* The name moves when the buffer grows below it. */
       char *name = dl_xstrdup(p->names.data + top->next);
@@ -350,7 +350,7 @@ static char *walk(packer *p, const char *root) {
   return error;
 }
 
-static char *make_zeros(packer *p) {
+static char *make_zeros(packer_t *p) {
   for (p->zeros_len = ZEROS_MAX; p->zeros_len >= BLOCK; p->zeros_len /= 16) {
     p->zeros = mmap(NULL, p->zeros_len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p->zeros != MAP_FAILED) return NULL;
@@ -360,7 +360,7 @@ static char *make_zeros(packer *p) {
 }
 
 static char *write_archive(const char *dir, int out_fd, const atomic_bool *stop) {
-  packer p = {.out = archive_write_new(), .stop = stop, .out_fd = out_fd, .dir = AT_FDCWD};
+  packer_t p = {.out = archive_write_new(), .stop = stop, .out_fd = out_fd, .dir = AT_FDCWD};
   dl_buf_init(&p.path, PATH_LEN_MAX);
   dl_buf_init(&p.names, NAMES_MAX);
   archive_write_set_format_pax_restricted(p.out);
@@ -482,10 +482,10 @@ typedef struct {
   bool
     only_begins; /* to write, so that the disk gets it all at once, and the syncs that follow find little to do */
   bool is_shut; /* something cannot be opened */
-} syncing;
+} syncing_t;
 
-static int sync_entry(const dl_beneath_entry *e, void *user) {
-  syncing *s = user;
+static int sync_entry(const dl_beneath_entry_t *e, void *user) {
+  syncing_t *s = user;
   if (atomic_load(s->stop)) return ECANCELED;
   if (!S_ISREG(e->st.st_mode) && !S_ISDIR(e->st.st_mode)) return 0;
   int fd = openat(e->dir, e->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc = 0;
@@ -501,7 +501,7 @@ static int sync_entry(const dl_beneath_entry *e, void *user) {
 
 /* The archive is removed once its files are acknowledged: before, all of them must be on the disk. */
 static char *sync_all(const char *dir, const atomic_bool *stop) {
-  syncing s = {stop, true, false};
+  syncing_t s = {stop, true, false};
   int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   int rc = fd < 0 ? errno : dl_beneath_walk(fd, sync_entry, &s);
   s.only_begins = false;

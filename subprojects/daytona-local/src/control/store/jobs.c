@@ -18,22 +18,22 @@
 /* Archives must not take the processor from requests. */
 #define ARCHIVE_NICE 10
 
-typedef enum { JOB_PACK, JOB_UNPACK, JOB_REMOVE, JOB_KINDS } job_kind;
+typedef enum { JOB_PACK, JOB_UNPACK, JOB_REMOVE, JOB_KINDS } job_kind_t;
 
 struct dl_jobs {
-  dl_lane *lanes[JOB_KINDS];
+  dl_lane_t *lanes[JOB_KINDS];
   int open_lanes;
   bool is_durable, is_stopped, is_closing;
-  dl_list all;
+  dl_list_t all;
   void (*on_closed)(void *user);
   void *closed_user;
 };
 
 struct dl_job {
-  dl_list link;
-  dl_work work;
-  dl_jobs *jobs;
-  job_kind kind;
+  dl_list_t link;
+  dl_work_t work;
+  dl_jobs_t *jobs;
+  job_kind_t kind;
   char *from, *to;
   atomic_bool stop;
   char *error;
@@ -41,8 +41,8 @@ struct dl_job {
   void *user;
 };
 
-static void run(dl_work *work) {
-  dl_job *job = DL_CONTAINER(work, dl_job, work);
+static void run(dl_work_t *work) {
+  dl_job_t *job = DL_CONTAINER(work, dl_job_t, work);
   if (job->kind == JOB_PACK)
     job->error = dl_archive_pack(job->from, job->to, job->jobs->is_durable, &job->stop);
   if (job->kind == JOB_UNPACK)
@@ -55,7 +55,7 @@ static void run(dl_work *work) {
 }
 
 static void on_lane_closed(void *user) {
-  dl_jobs *jobs = user;
+  dl_jobs_t *jobs = user;
   if (--jobs->open_lanes > 0) return;
   void (*on_closed)(void *) = jobs->on_closed;
   void *closed_user = jobs->closed_user;
@@ -63,15 +63,15 @@ static void on_lane_closed(void *user) {
   if (on_closed) on_closed(closed_user);
 }
 
-static void close_when_empty(dl_jobs *jobs) {
+static void close_when_empty(dl_jobs_t *jobs) {
   if (!jobs->is_closing || !dl_list_empty(&jobs->all)) return;
   for (int i = 0, count = jobs->open_lanes; i < count; i++)
     dl_lane_close(jobs->lanes[i], on_lane_closed, jobs);
 }
 
-static void done(dl_work *work) {
-  dl_job *job = DL_CONTAINER(work, dl_job, work);
-  dl_jobs *jobs = job->jobs;
+static void done(dl_work_t *work) {
+  dl_job_t *job = DL_CONTAINER(work, dl_job_t, work);
+  dl_jobs_t *jobs = job->jobs;
   if (job->error && !atomic_load(&job->stop)) dl_warn("%s", job->error);
   if (job->cb) job->cb(job->error, job->user);
   dl_list_unlink(&job->link);
@@ -82,8 +82,8 @@ static void done(dl_work *work) {
   close_when_empty(jobs);
 }
 
-dl_jobs *dl_jobs_new(uv_loop_t *loop, bool is_durable, char **error) {
-  dl_jobs *jobs = dl_xcalloc(1, sizeof *jobs);
+dl_jobs_t *dl_jobs_new(uv_loop_t *loop, bool is_durable, char **error) {
+  dl_jobs_t *jobs = dl_xcalloc(1, sizeof *jobs);
   jobs->is_durable = is_durable;
   dl_list_init(&jobs->all);
   for (int kind = 0; kind < JOB_KINDS; kind++) {
@@ -101,9 +101,9 @@ dl_jobs *dl_jobs_new(uv_loop_t *loop, bool is_durable, char **error) {
   return jobs;
 }
 
-static dl_job *submit(dl_jobs *jobs, job_kind kind, const char *from, const char *to, dl_job_cb cb,
-                      void *user) {
-  dl_job *job = dl_xcalloc(1, sizeof *job);
+static dl_job_t *submit(dl_jobs_t *jobs, job_kind_t kind, const char *from, const char *to, dl_job_cb cb,
+                        void *user) {
+  dl_job_t *job = dl_xcalloc(1, sizeof *job);
   job->jobs = jobs;
   job->kind = kind;
   job->from = dl_xstrdup(from);
@@ -119,27 +119,27 @@ static dl_job *submit(dl_jobs *jobs, job_kind kind, const char *from, const char
   return job;
 }
 
-dl_job *dl_job_pack(dl_jobs *jobs, const char *dir, const char *file, dl_job_cb cb, void *user) {
+dl_job_t *dl_job_pack(dl_jobs_t *jobs, const char *dir, const char *file, dl_job_cb cb, void *user) {
   return submit(jobs, JOB_PACK, dir, file, cb, user);
 }
-dl_job *dl_job_unpack(dl_jobs *jobs, const char *file, const char *dir, dl_job_cb cb, void *user) {
+dl_job_t *dl_job_unpack(dl_jobs_t *jobs, const char *file, const char *dir, dl_job_cb cb, void *user) {
   return submit(jobs, JOB_UNPACK, file, dir, cb, user);
 }
-dl_job *dl_job_remove(dl_jobs *jobs, const char *path, dl_job_cb cb, void *user) {
+dl_job_t *dl_job_remove(dl_jobs_t *jobs, const char *path, dl_job_cb cb, void *user) {
   return submit(jobs, JOB_REMOVE, path, NULL, cb, user);
 }
 
-void dl_job_cancel(dl_job *job) {
+void dl_job_cancel(dl_job_t *job) {
   atomic_store(&job->stop, true);
   if (dl_lane_withdraw(job->jobs->lanes[job->kind], &job->work)) job->error = dl_xstrdup(DL_GIVEN_UP);
 }
 
-void dl_jobs_stop(dl_jobs *jobs) {
+void dl_jobs_stop(dl_jobs_t *jobs) {
   jobs->is_stopped = true;
-  DL_LIST_EACH(&jobs->all, node) dl_job_cancel(DL_CONTAINER(node, dl_job, link));
+  DL_LIST_EACH(&jobs->all, node) dl_job_cancel(DL_CONTAINER(node, dl_job_t, link));
 }
 
-void dl_jobs_close(dl_jobs *jobs, void (*on_closed)(void *user), void *user) {
+void dl_jobs_close(dl_jobs_t *jobs, void (*on_closed)(void *user), void *user) {
   jobs->is_closing = true;
   jobs->on_closed = on_closed;
   jobs->closed_user = user;

@@ -63,7 +63,7 @@ typedef struct {
   json_t *record; /* [kind, id, value] */
   size_t len;     /* with its line end, if it has one */
   bool has_end, is_as_written;
-} found;
+} found_t;
 
 /* The number at `text`; how many of its characters it has, 0 for none. */
 static size_t read_hex(const char *text, size_t len, uint32_t *out) {
@@ -113,7 +113,7 @@ static bool is_kind(const char *text) {
 }
 
 /* The record at the front. Where its length is wrong the end of the line is tried. */
-static bool read_record(const char *text, size_t len, found *out) {
+static bool read_record(const char *text, size_t len, found_t *out) {
   uint32_t crc;
   size_t body_len, head = read_head(text, len, &crc, &body_len);
   if (head == 0 || len - head < 2 || text[head] != '[' || text[head + 1] != '"') return false;
@@ -133,8 +133,9 @@ static bool read_record(const char *text, size_t len, found *out) {
   char canonical[HEAD_MAX + 8];
   int canonical_len = snprintf(canonical, sizeof canonical, "%08x %zu ", crc, body_len);
   bool has_end = head + body_len < len && body[body_len] == '\n';
-  *out = (found){record, head + body_len + has_end, has_end,
-                 is_right && has_end && (size_t)canonical_len == head && memcmp(canonical, text, head) == 0};
+  *out =
+    (found_t){record, head + body_len + has_end, has_end,
+              is_right && has_end && (size_t)canonical_len == head && memcmp(canonical, text, head) == 0};
   return true;
 }
 
@@ -160,7 +161,7 @@ static bool read_names(const char *text, size_t len, char kind[KIND_MAX + 1], ch
 }
 
 /* Every line that shows whose it is counts as a record, and so does the first; another may be the rest of one. */
-static void note_damage(dl_replay *r, const char *text, size_t len) {
+static void note_damage(dl_replay_t *r, const char *text, size_t len) {
   char kind[KIND_MAX + 1], id[ID_MAX + 1], key[KIND_MAX + ID_MAX + 2];
   r->bad_bytes += len;
   for (bool is_first = true; len > 0; is_first = false) {
@@ -200,12 +201,12 @@ static bool is_unfinished(const char *text, size_t len) {
 /* ---- all of them ---- */
 
 /* Where the next record begins at or behind `at`; `len` if there is none. */
-static size_t find_record(const char *text, size_t len, size_t at, found *out) {
+static size_t find_record(const char *text, size_t len, size_t at, found_t *out) {
   while (at < len && !read_record(text + at, len - at, out)) at++;
   return at;
 }
 
-static void take(json_t *all, dl_replay *r, const found *f) {
+static void take(json_t *all, dl_replay_t *r, const found_t *f) {
   const char *kind = json_string_value(json_array_get(f->record, 0)),
              *id = json_string_value(json_array_get(f->record, 1));
   char key[KIND_MAX + ID_MAX + 2];
@@ -217,12 +218,12 @@ static void take(json_t *all, dl_replay *r, const found *f) {
   if (!f->is_as_written) r->needs_rewrite = true;
 }
 
-void dl_journal_replay(json_t *all, const char *text, size_t len, dl_replay *out) {
-  dl_replay *r = out;
+void dl_journal_replay(json_t *all, const char *text, size_t len, dl_replay_t *out) {
+  dl_replay_t *r = out;
   bool lacks_end = false; /* the last record: the byte behind it may be what its line end has become */
-  *r = (dl_replay){.lost = json_object()};
+  *r = (dl_replay_t){.lost = json_object()};
   for (size_t at = 0; at < len;) {
-    found f;
+    found_t f;
     size_t next = find_record(text, len, at, &f);
     if (lacks_end && next == at + 1)
       r->bad_bytes++;
@@ -237,4 +238,4 @@ void dl_journal_replay(json_t *all, const char *text, size_t len, dl_replay *out
   }
 }
 
-void dl_replay_clear(dl_replay *r) { json_decref(r->lost); }
+void dl_replay_clear(dl_replay_t *r) { json_decref(r->lost); }

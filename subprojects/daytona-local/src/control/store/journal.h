@@ -27,10 +27,10 @@ typedef struct {
   size_t unnamed_count;        /* so many of them do not show whose they were */
   json_t *lost; /* {"kind id": true}: objects whose last change was in one, as far as that can be read */
   bool needs_rewrite; /* a record could be read although it was not as it was written */
-} dl_replay;
+} dl_replay_t;
 
 /* Reads every record of `text` into `all` (kind -> id -> value), in order. */
-void dl_journal_replay(json_t *all, const char *text, size_t len, dl_replay *out);
-void dl_replay_clear(dl_replay *r);
+void dl_journal_replay(json_t *all, const char *text, size_t len, dl_replay_t *out);
+void dl_replay_clear(dl_replay_t *r);
 
 #endif

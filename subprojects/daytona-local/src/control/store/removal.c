@@ -21,9 +21,9 @@
 typedef struct {
   int top; /* where trees go that are too deep; -1 outside of the tree */
   const atomic_bool *stop;
-} removal;
+} removal_t;
 
-static int remove_at(removal *r, int dir, const char *name, int depth);
+static int remove_at(removal_t *r, int dir, const char *name, int depth);
 
 /* Of a directory without its rights. What has its name may be a link by now, which chmod would follow. */
 static int unlock_dir(int dir, const char *name) {
@@ -33,7 +33,7 @@ static int unlock_dir(int dir, const char *name) {
 }
 
 /* A tree deeper than we recurse moves up and is taken from there. */
-static int lift(const removal *r, int dir, const char *name) {
+static int lift(const removal_t *r, int dir, const char *name) {
   char *fresh = dl_random_token(16, DL_ALPHABET_LOWER);
   int fd = unlock_dir(dir, name); /* a directory must be writable to get another parent */
   if (fd >= 0) close(fd);
@@ -42,7 +42,7 @@ static int lift(const removal *r, int dir, const char *name) {
   return rc;
 }
 
-static int empty_dir(removal *r, int fd, int depth) {
+static int empty_dir(removal_t *r, int fd, int depth) {
   DIR *stream = fdopendir(fd);
   if (!stream) {
     close(fd);
@@ -63,7 +63,7 @@ static int empty_dir(removal *r, int fd, int depth) {
   return rc;
 }
 
-static int remove_at(removal *r, int dir, const char *name, int depth) {
+static int remove_at(removal_t *r, int dir, const char *name, int depth) {
   if (r->stop && atomic_load(r->stop)) return ECANCELED;
   if (unlinkat(dir, name, 0) == 0 || errno == ENOENT) return 0;
   if (errno != EISDIR && errno != EPERM) return errno;
@@ -80,7 +80,7 @@ static int remove_at(removal *r, int dir, const char *name, int depth) {
 }
 
 int dl_remove_tree(const char *path, const atomic_bool *stop) {
-  removal r = {-1, stop};
+  removal_t r = {-1, stop};
   int rc;
   /* Each round leaves only what was lifted, which is a hundred levels less deep. */
   do rc = remove_at(&r, AT_FDCWD, path, 0);

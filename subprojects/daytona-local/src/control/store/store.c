@@ -27,33 +27,33 @@
 #define COMPACT_RATIO 4
 
 typedef struct {
-  dl_list link;
+  dl_list_t link;
   dl_store_cb cb;
   void *user;
-} commit;
+} commit_t;
 
 struct dl_store {
-  dl_lane *lane; /* nothing else runs there: what is slow elsewhere never keeps a change from the disk */
-  dl_work work;
+  dl_lane_t *lane; /* nothing else runs there: what is slow elsewhere never keeps a change from the disk */
+  dl_work_t work;
   char *dir;
   int dir_fd, fd, lock_fd;
   bool is_durable, is_working, has_failed, is_closing;
   json_t *all;    /* kind -> id -> value */
   json_t *damage; /* what could not be read at the start; NULL: nothing */
-  dl_buf waiting;
-  dl_list commits; /* waiting for the next batch */
+  dl_buf_t waiting;
+  dl_list_t commits; /* waiting for the next batch */
   /* The batch on the writing thread. */
   char *batch;
   size_t batch_len;
   bool batch_is_rewrite;
   int batch_error;
-  dl_list batch_commits;
+  dl_list_t batch_commits;
   size_t journal_bytes, live_bytes;
   void (*on_closed)(void *user);
   void *closed_user;
 };
 
-static bool read_all(int fd, dl_buf *out) {
+static bool read_all(int fd, dl_buf_t *out) {
   for (;;) {
     char *at = dl_buf_reserve(out, 256 * 1024);
     if (!at) errno = EFBIG;
@@ -79,7 +79,7 @@ static int write_all(int fd, const char *bytes, size_t len) {
 }
 
 /* A whole new journal beside the old one, which it then replaces. */
-static int rewrite(dl_store *s, const char *bytes, size_t len) {
+static int rewrite(dl_store_t *s, const char *bytes, size_t len) {
   int fd = openat(s->dir_fd, "journal.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return -errno;
   int rc = write_all(fd, bytes, len);
@@ -96,7 +96,7 @@ static int rewrite(dl_store *s, const char *bytes, size_t len) {
 }
 
 /* False when it is more than a journal may be. */
-static bool serialize_all(dl_store *s, dl_buf *out) {
+static bool serialize_all(dl_store_t *s, dl_buf_t *out) {
   const char *kind, *id;
   json_t *objects, *value;
   bool fits = true;
@@ -113,7 +113,7 @@ static bool serialize_all(dl_store *s, dl_buf *out) {
 /* ---- a damaged journal ---- */
 
 /* The file as it is under another name, by link or, where there are none, as a copy. NULL with errno. */
-static char *keep_aside(dl_store *s, const dl_buf *text) {
+static char *keep_aside(dl_store_t *s, const dl_buf_t *text) {
   char stamp[32];
   time_t now = time(NULL);
   struct tm utc;
@@ -140,7 +140,7 @@ static char *keep_aside(dl_store *s, const dl_buf *text) {
 }
 
 /* Said once, and kept for whoever asks. */
-static void report(dl_store *s, const dl_replay *r, const char *name) {
+static void report(dl_store_t *s, const dl_replay_t *r, const char *name) {
   const char *key;
   json_t *any, *lost = json_array();
   dl_error(
@@ -164,8 +164,8 @@ static void report(dl_store *s, const dl_replay *r, const char *name) {
 }
 
 /* What can be read becomes the journal, beside the file as it was. */
-static int repair(dl_store *s, const dl_replay *r, const dl_buf *text, char **error) {
-  dl_buf good;
+static int repair(dl_store_t *s, const dl_replay_t *r, const dl_buf_t *text, char **error) {
+  dl_buf_t good;
   char *name = keep_aside(s, text);
   if (!name) {
     *error = dl_xprintf("%s/journal is damaged and cannot be kept aside: %s", s->dir, strerror(errno));
@@ -182,7 +182,7 @@ static int repair(dl_store *s, const dl_replay *r, const dl_buf *text, char **er
 }
 
 /* The end of a write that was cut off was never acknowledged. */
-static int cut_off(dl_store *s, const dl_replay *r, char **error) {
+static int cut_off(dl_store_t *s, const dl_replay_t *r, char **error) {
   s->journal_bytes = r->read_bytes;
   if (r->unfinished_bytes > 0)
     dl_warn("%s/journal: dropping %zu bytes of an unfinished write", s->dir, r->unfinished_bytes);
@@ -193,8 +193,8 @@ static int cut_off(dl_store *s, const dl_replay *r, char **error) {
   return -1;
 }
 
-static int load(dl_store *s, char **error) {
-  dl_buf text;
+static int load(dl_store_t *s, char **error) {
+  dl_buf_t text;
   dl_buf_init(&text, JOURNAL_MAX);
   s->fd = openat(s->dir_fd, "journal", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (s->fd < 0 || !read_all(s->fd, &text)) {
@@ -202,7 +202,7 @@ static int load(dl_store *s, char **error) {
     dl_buf_clear(&text);
     return -1;
   }
-  dl_replay r;
+  dl_replay_t r;
   dl_journal_replay(s->all, text.data ? text.data : "", text.len, &r);
   bool is_damaged = r.bad_bytes > 0 || r.needs_rewrite;
   int rc = is_damaged ? repair(s, &r, &text, error) : cut_off(s, &r, error);
@@ -217,7 +217,7 @@ static int load(dl_store *s, char **error) {
 
 /* ---- opening ---- */
 
-static void free_store(dl_store *s) {
+static void free_store(dl_store_t *s) {
   if (s->fd >= 0) close(s->fd);
   if (s->lock_fd >= 0) close(s->lock_fd);
   if (s->dir_fd >= 0) close(s->dir_fd);
@@ -239,11 +239,11 @@ static bool take_lock(int fd) {
   return false;
 }
 
-static void write_batch(dl_work *work);
-static void on_written(dl_work *work);
+static void write_batch(dl_work_t *work);
+static void on_written(dl_work_t *work);
 
-dl_store *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, char **error) {
-  dl_store *s = dl_xcalloc(1, sizeof *s);
+dl_store_t *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, char **error) {
+  dl_store_t *s = dl_xcalloc(1, sizeof *s);
   s->dir = dl_xstrdup(dir);
   s->is_durable = is_durable;
   s->fd = s->lock_fd = s->dir_fd = -1;
@@ -276,9 +276,9 @@ out:
   return NULL;
 }
 
-const json_t *dl_store_damage(const dl_store *s) { return s->damage; }
+const json_t *dl_store_damage(const dl_store_t *s) { return s->damage; }
 
-const json_t *dl_store_all(dl_store *s, const char *kind) {
+const json_t *dl_store_all(dl_store_t *s, const char *kind) {
   json_t *objects = json_object_get(s->all, kind);
   if (!objects) {
     objects = json_object();
@@ -289,8 +289,8 @@ const json_t *dl_store_all(dl_store *s, const char *kind) {
 
 /* ---- writing ---- */
 
-static void write_batch(dl_work *work) {
-  dl_store *s = DL_CONTAINER(work, dl_store, work);
+static void write_batch(dl_work_t *work) {
+  dl_store_t *s = DL_CONTAINER(work, dl_store_t, work);
   if (s->batch_is_rewrite) {
     s->batch_error = rewrite(s, s->batch, s->batch_len);
     return;
@@ -299,10 +299,10 @@ static void write_batch(dl_work *work) {
   if (s->batch_error == 0 && s->is_durable && fdatasync(s->fd) != 0) s->batch_error = -errno;
 }
 
-static void next_batch(dl_store *s);
+static void next_batch(dl_store_t *s);
 
-static void on_written(dl_work *work) {
-  dl_store *s = DL_CONTAINER(work, dl_store, work);
+static void on_written(dl_work_t *work) {
+  dl_store_t *s = DL_CONTAINER(work, dl_store_t, work);
   assert(s->is_working);
   s->is_working = false;
   if (s->batch_error != 0) {
@@ -318,11 +318,11 @@ static void on_written(dl_work *work) {
   bool ok = s->batch_error == 0;
   free(s->batch);
   s->batch = NULL;
-  dl_list done;
+  dl_list_t done;
   dl_list_init(&done);
   dl_list_splice(&done, &s->batch_commits);
   DL_LIST_EACH_SAFE(&done, node, after) {
-    commit *c = DL_CONTAINER(node, commit, link);
+    commit_t *c = DL_CONTAINER(node, commit_t, link);
     c->cb(ok, c->user);
     free(c);
   }
@@ -330,14 +330,14 @@ static void on_written(dl_work *work) {
 }
 
 static void on_lane_closed(void *user) {
-  dl_store *s = user;
+  dl_store_t *s = user;
   void (*on_closed)(void *) = s->on_closed;
   void *closed_user = s->closed_user;
   free_store(s);
   if (on_closed) on_closed(closed_user);
 }
 
-static void next_batch(dl_store *s) {
+static void next_batch(dl_store_t *s) {
   if (s->is_working) return;
   if (s->waiting.len == 0 && dl_list_empty(&s->commits)) {
     if (!s->is_closing) return;
@@ -357,7 +357,7 @@ static void next_batch(dl_store *s) {
   dl_lane_add(s->lane, &s->work);
 }
 
-void dl_store_put(dl_store *s, const char *kind, const char *id, json_t *value) {
+void dl_store_put(dl_store_t *s, const char *kind, const char *id, json_t *value) {
   dl_journal_apply(s->all, kind, id, value);
   char *line = dl_journal_encode(kind, id, value);
   if (!dl_buf_puts(&s->waiting, line)) dl_error("too much unwritten state");
@@ -365,15 +365,15 @@ void dl_store_put(dl_store *s, const char *kind, const char *id, json_t *value) 
   json_decref(value);
 }
 
-void dl_store_commit(dl_store *s, dl_store_cb cb, void *user) {
-  commit *c = dl_xcalloc(1, sizeof *c);
+void dl_store_commit(dl_store_t *s, dl_store_cb cb, void *user) {
+  commit_t *c = dl_xcalloc(1, sizeof *c);
   c->cb = cb;
   c->user = user;
   dl_list_push(&s->commits, &c->link);
   next_batch(s);
 }
 
-void dl_store_close(dl_store *s, void (*on_closed)(void *user), void *user) {
+void dl_store_close(dl_store_t *s, void (*on_closed)(void *user), void *user) {
   s->is_closing = true;
   s->on_closed = on_closed;
   s->closed_user = user;

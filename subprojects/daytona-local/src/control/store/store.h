@@ -15,26 +15,26 @@
 
 #include <uv.h>
 
-typedef struct dl_store dl_store;
+typedef struct dl_store dl_store_t;
 typedef void (*dl_store_cb)(bool is_durable, void *user);
 
 /* Locks `dir` (made with mode 0700 when absent) against a second server. `is_durable` false
  * leaves out the syncs, for a directory that is thrown away anyway. NULL and *error otherwise. */
-dl_store *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, char **error);
+dl_store_t *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, char **error);
 
 /* The objects of a kind, by id; borrowed, never NULL. */
-const json_t *dl_store_all(dl_store *s, const char *kind);
+const json_t *dl_store_all(dl_store_t *s, const char *kind);
 
 /* What could not be read when the store was opened: {file, records, bytes, unnamed, lost: [{kind, id, isKnown}]}. Borrowed;
  * NULL: nothing. */
-const json_t *dl_store_damage(const dl_store *s);
+const json_t *dl_store_damage(const dl_store_t *s);
 
 /* `value` is taken; NULL removes the object. */
-void dl_store_put(dl_store *s, const char *kind, const char *id, json_t *value);
+void dl_store_put(dl_store_t *s, const char *kind, const char *id, json_t *value);
 /* Always on a later turn of the loop. */
-void dl_store_commit(dl_store *s, dl_store_cb cb, void *user);
+void dl_store_commit(dl_store_t *s, dl_store_cb cb, void *user);
 
 /* Finishes what was put, tells every commit, then `on_closed`; memory and lock go with it. */
-void dl_store_close(dl_store *s, void (*on_closed)(void *user), void *user);
+void dl_store_close(dl_store_t *s, void (*on_closed)(void *user), void *user);
 
 #endif

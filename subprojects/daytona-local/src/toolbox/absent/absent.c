@@ -6,7 +6,7 @@
 
 #include "toolbox/core/reply.h"
 
-static void on_lsp(dl_req *req, void *user) {
+static void on_lsp(dl_req_t *req, void *user) {
   (void)user;
   dl_tb_reply_error_code(
     req, 501, "NOT_IMPLEMENTED",
@@ -14,7 +14,7 @@ static void on_lsp(dl_req *req, void *user) {
     "with the process calls");
 }
 
-static void on_desktop(dl_req *req, void *user) {
+static void on_desktop(dl_req_t *req, void *user) {
   (void)user;
   dl_tb_reply_error_code(
     req, 501, "NOT_IMPLEMENTED",
@@ -22,7 +22,7 @@ static void on_desktop(dl_req *req, void *user) {
     "screenshots or recordings");
 }
 
-static const dl_route ROUTES[] = {
+static const dl_route_t ROUTES[] = {
   {"GET", "/lsp/{rest*}", on_lsp, 0},
   {"POST", "/lsp/{rest*}", on_lsp, 0},
   {"GET", "/computeruse/{rest*}", on_desktop, 0},
@@ -31,4 +31,4 @@ static const dl_route ROUTES[] = {
   {"GET", "/recordings/{rest*}", on_desktop, 0},
   {"GET", "/recordings", on_desktop, 0},
 };
-const dl_route_table DL_TB_ABSENT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table_t DL_TB_ABSENT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

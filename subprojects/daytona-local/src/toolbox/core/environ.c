@@ -15,14 +15,14 @@ bool dl_environ_name_ok(const char *name) {
   return true;
 }
 
-static char **find(const dl_environ *e, const char *name) {
+static char **find(const dl_environ_t *e, const char *name) {
   size_t len = strlen(name);
   for (size_t i = 0; i < e->count; i++)
     if (strncmp(e->pairs[i], name, len) == 0 && e->pairs[i][len] == '=') return &e->pairs[i];
   return NULL;
 }
 
-void dl_environ_set(dl_environ *e, const char *name, const char *value) {
+void dl_environ_set(dl_environ_t *e, const char *name, const char *value) {
   char *pair = dl_xprintf("%s=%s", name, value);
   char **old = find(e, name);
   if (old != NULL) {
@@ -35,7 +35,7 @@ void dl_environ_set(dl_environ *e, const char *name, const char *value) {
   e->pairs[e->count] = NULL;
 }
 
-void dl_environ_unset(dl_environ *e, const char *name) {
+void dl_environ_unset(dl_environ_t *e, const char *name) {
   char **old = find(e, name);
   if (old == NULL) return;
   free(*old);
@@ -43,19 +43,19 @@ void dl_environ_unset(dl_environ *e, const char *name) {
   memmove(old, old + 1, ((size_t)(e->pairs + e->count - old) + 1) * sizeof *old);
 }
 
-const char *dl_environ_get(const dl_environ *e, const char *name) {
+const char *dl_environ_get(const dl_environ_t *e, const char *name) {
   char **pair = find(e, name);
   return pair != NULL ? *pair + strlen(name) + 1 : NULL;
 }
 
-void dl_environ_copy(dl_environ *to, const dl_environ *from) {
+void dl_environ_copy(dl_environ_t *to, const dl_environ_t *from) {
   to->count = from->count;
   to->pairs = dl_xcalloc(from->count + 1, sizeof *to->pairs);
   for (size_t i = 0; i < from->count; i++) to->pairs[i] = dl_xstrdup(from->pairs[i]);
 }
 
-void dl_environ_clear(dl_environ *e) {
+void dl_environ_clear(dl_environ_t *e) {
   for (size_t i = 0; i < e->count; i++) free(e->pairs[i]);
   free(e->pairs);
-  *e = (dl_environ){0};
+  *e = (dl_environ_t){0};
 }

@@ -10,14 +10,14 @@
 typedef struct {
   char **pairs; /* always ends with NULL once something was set */
   size_t count;
-} dl_environ;
+} dl_environ_t;
 
 /* [A-Za-z_][A-Za-z0-9_]* */
 bool dl_environ_name_ok(const char *name);
-void dl_environ_set(dl_environ *e, const char *name, const char *value);
-void dl_environ_unset(dl_environ *e, const char *name);
-const char *dl_environ_get(const dl_environ *e, const char *name);
-void dl_environ_copy(dl_environ *to, const dl_environ *from);
-void dl_environ_clear(dl_environ *e);
+void dl_environ_set(dl_environ_t *e, const char *name, const char *value);
+void dl_environ_unset(dl_environ_t *e, const char *name);
+const char *dl_environ_get(const dl_environ_t *e, const char *name);
+void dl_environ_copy(dl_environ_t *to, const dl_environ_t *from);
+void dl_environ_clear(dl_environ_t *e);
 
 #endif

@@ -26,13 +26,13 @@ static const char *type_name(const json_t *value) {
   }
 }
 
-static bool refuse(dl_req *req, const json_t *value, const char *name, const char *wanted) {
+static bool refuse(dl_req_t *req, const json_t *value, const char *name, const char *wanted) {
   dl_tb_reply_error_code(req, BAD_BODY, "invalid request body: field '%s' must be %s, not %s", name, wanted,
                          type_name(value));
   return false;
 }
 
-json_t *dl_tb_body(dl_req *req, const char *body, size_t len) {
+json_t *dl_tb_body(dl_req_t *req, const char *body, size_t len) {
   char *failure = NULL;
   json_t *value = dl_json_parse_first(body, len, &failure);
   if (value == NULL) {
@@ -50,7 +50,7 @@ json_t *dl_tb_body(dl_req *req, const char *body, size_t len) {
   return NULL;
 }
 
-bool dl_tb_field_text(dl_req *req, const json_t *body, const char *name, bool required, const char **out) {
+bool dl_tb_field_text(dl_req_t *req, const json_t *body, const char *name, bool required, const char **out) {
   json_t *value = dl_json_get_nocase(body, name);
   if (value != NULL && !json_is_string(value)) return refuse(req, value, name, "a string");
   const char *text = json_string_value(value);
@@ -66,7 +66,7 @@ bool dl_tb_field_text(dl_req *req, const json_t *body, const char *name, bool re
   return true;
 }
 
-bool dl_tb_field_uint32(dl_req *req, const json_t *body, const char *name, uint32_t *out) {
+bool dl_tb_field_uint32(dl_req_t *req, const json_t *body, const char *name, uint32_t *out) {
   json_t *value = dl_json_get_nocase(body, name);
   if (value == NULL) return true;
   json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
@@ -76,7 +76,7 @@ bool dl_tb_field_uint32(dl_req *req, const json_t *body, const char *name, uint3
   return true;
 }
 
-bool dl_tb_field_bool(dl_req *req, const json_t *body, const char *name, bool *out) {
+bool dl_tb_field_bool(dl_req_t *req, const json_t *body, const char *name, bool *out) {
   json_t *value = dl_json_get_nocase(body, name);
   if (value == NULL) return true;
   if (!json_is_boolean(value)) return refuse(req, value, name, "true or false");
@@ -88,7 +88,7 @@ static bool is_c_text(const json_t *value) {
   return json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value);
 }
 
-bool dl_tb_field_texts(dl_req *req, const json_t *body, const char *name, json_t **out) {
+bool dl_tb_field_texts(dl_req_t *req, const json_t *body, const char *name, json_t **out) {
   json_t *value = dl_json_get_nocase(body, name);
   if (value == NULL) return true;
   if (!json_is_array(value)) return refuse(req, value, name, "an array of strings");
@@ -100,7 +100,7 @@ bool dl_tb_field_texts(dl_req *req, const json_t *body, const char *name, json_t
   return true;
 }
 
-bool dl_tb_field_text_map(dl_req *req, const json_t *body, const char *name, json_t **out) {
+bool dl_tb_field_text_map(dl_req_t *req, const json_t *body, const char *name, json_t **out) {
   json_t *value = dl_json_get_nocase(body, name);
   if (value == NULL) return true;
   if (!json_is_object(value)) return refuse(req, value, name, "an object of strings");
@@ -112,7 +112,7 @@ bool dl_tb_field_text_map(dl_req *req, const json_t *body, const char *name, jso
   return true;
 }
 
-bool dl_tb_field_envs(dl_req *req, const json_t *body, const char *name, json_t **out) {
+bool dl_tb_field_envs(dl_req_t *req, const json_t *body, const char *name, json_t **out) {
   json_t *found = NULL;
   if (!dl_tb_field_text_map(req, body, name, &found)) return false;
   const char *key;

@@ -14,17 +14,17 @@
 #define GATE_LIMIT_MS 2000
 
 typedef struct {
-  dl_list link;
-  dl_toolbox *tb;
-  dl_req *req;
+  dl_list_t link;
+  dl_toolbox_t *tb;
+  dl_req_t *req;
   dl_body_cb cb;
   const char *body; /* lives as long as the request */
   size_t len;
-} waiter;
+} waiter_t;
 
 struct dl_tb_gate {
   uv_timer_t limit;
-  dl_list waiters;
+  dl_list_t waiters;
   bool is_open;
 };
 
@@ -44,7 +44,7 @@ void dl_tb_gate_open(struct dl_tb_gate *g) {
   g->is_open = true;
   uv_timer_stop(&g->limit);
   while (!dl_list_empty(&g->waiters)) {
-    waiter *w = DL_CONTAINER(g->waiters.next, waiter, link);
+    waiter_t *w = DL_CONTAINER(g->waiters.next, waiter_t, link);
     assert(w->tb->gate == g);
     dl_list_unlink(&w->link);
     w->cb(w->req, w->body, w->len, w->tb);
@@ -59,9 +59,9 @@ void dl_tb_gate_close(struct dl_tb_gate *g) {
   uv_close((uv_handle_t *)&g->limit, on_closed);
 }
 
-static void on_body(dl_req *req, const char *body, size_t len, void *user) {
-  waiter *w = user;
-  dl_toolbox *tb = w->tb;
+static void on_body(dl_req_t *req, const char *body, size_t len, void *user) {
+  waiter_t *w = user;
+  dl_toolbox_t *tb = w->tb;
   dl_req_set_data(req, NULL, NULL);
   if (tb->gate->is_open) {
     dl_body_cb cb = w->cb;
@@ -74,9 +74,9 @@ static void on_body(dl_req *req, const char *body, size_t len, void *user) {
   dl_list_push(&tb->gate->waiters, &w->link);
 }
 
-void dl_tb_read_body_gated(dl_toolbox *tb, dl_req *req, dl_body_cb cb) {
-  waiter *w = dl_xcalloc(1, sizeof *w);
-  *w = (waiter){.tb = tb, .req = req, .cb = cb};
+void dl_tb_read_body_gated(dl_toolbox_t *tb, dl_req_t *req, dl_body_cb cb) {
+  waiter_t *w = dl_xcalloc(1, sizeof *w);
+  *w = (waiter_t){.tb = tb, .req = req, .cb = cb};
   dl_list_init(&w->link);
   dl_req_set_data(req, w, free); /* when the body never comes */
   dl_req_read_body(req, DL_TB_BODY_MAX, on_body, w);

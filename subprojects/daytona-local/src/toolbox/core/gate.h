@@ -13,6 +13,6 @@ void dl_tb_gate_open(struct dl_tb_gate *g);
 void dl_tb_gate_close(struct dl_tb_gate *g);
 /* For requests that start a program: reads the body, and calls `cb` with the toolbox as `user` when
  * the network of the sandbox is ready. */
-void dl_tb_read_body_gated(dl_toolbox *tb, dl_req *req, dl_body_cb cb);
+void dl_tb_read_body_gated(dl_toolbox_t *tb, dl_req_t *req, dl_body_cb cb);
 
 #endif

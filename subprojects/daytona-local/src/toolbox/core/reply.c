@@ -21,10 +21,10 @@ static const struct {
   {408, "REQUEST_TIMEOUT"}, {409, "CONFLICT"},     {410, "GONE"},      {422, "UNPROCESSABLE_ENTITY"},
 };
 
-dl_tb_time dl_tb_now(void) {
+dl_tb_time_t dl_tb_now(void) {
   struct timespec now;
   struct tm parts;
-  dl_tb_time out;
+  dl_tb_time_t out;
   char seconds[24];
   clock_gettime(CLOCK_REALTIME, &now);
   gmtime_r(&now.tv_sec, &parts);
@@ -33,11 +33,11 @@ dl_tb_time dl_tb_now(void) {
   return out;
 }
 
-void dl_tb_add_request_id(dl_req *req) {
+void dl_tb_add_request_id(dl_req_t *req) {
   if (dl_req_header(req, "X-Request-Id") == NULL) dl_req_add_header(req, "X-Request-Id", dl_uuid_new().text);
 }
 
-void dl_tb_reply_json(dl_req *req, int status, json_t *value) {
+void dl_tb_reply_json(dl_req_t *req, int status, json_t *value) {
   assert(dl_on_loop_thread());
   dl_tb_add_request_id(req);
   dl_reply_json(req, status, value);
@@ -50,7 +50,7 @@ static const char *code_of(int status) {
 }
 
 /* Paths come from the wire and may be anything. */
-static json_t *path_text(dl_req *req) {
+static json_t *path_text(dl_req_t *req) {
   const char *path = dl_req_path(req);
   char *decoded = dl_url_decode(path, strlen(path), false);
   json_t *text = dl_tb_text(decoded ? decoded : path, strlen(decoded ? decoded : path));
@@ -58,7 +58,7 @@ static json_t *path_text(dl_req *req) {
   return text;
 }
 
-static void reply_envelope(dl_req *req, int status, const char *code, const char *fmt, va_list args) {
+static void reply_envelope(dl_req_t *req, int status, const char *code, const char *fmt, va_list args) {
   char *message = dl_xvprintf(fmt, args);
   json_t *e = json_object();
   json_object_set_new(e, "statusCode", json_integer(status));
@@ -76,14 +76,14 @@ static void reply_envelope(dl_req *req, int status, const char *code, const char
   free(message);
 }
 
-void dl_tb_reply_error(dl_req *req, int status, const char *fmt, ...) {
+void dl_tb_reply_error(dl_req_t *req, int status, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   reply_envelope(req, status, code_of(status), fmt, args);
   va_end(args);
 }
 
-void dl_tb_reply_error_code(dl_req *req, int status, const char *code, const char *fmt, ...) {
+void dl_tb_reply_error_code(dl_req_t *req, int status, const char *code, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   reply_envelope(req, status, code, fmt, args);

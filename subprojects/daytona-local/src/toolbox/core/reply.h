@@ -10,12 +10,13 @@
 #include "http/http.h"
 
 /* `value` is taken. */
-void dl_tb_reply_json(dl_req *req, int status, json_t *value);
+void dl_tb_reply_json(dl_req_t *req, int status, json_t *value);
 /* The error envelope; the code follows from the status. */
-void dl_tb_reply_error(dl_req *req, int status, const char *fmt, ...) DL_PRINTF(3, 4);
+void dl_tb_reply_error(dl_req_t *req, int status, const char *fmt, ...) DL_PRINTF(3, 4);
 /* The same with a code of its own. */
-void dl_tb_reply_error_code(dl_req *req, int status, const char *code, const char *fmt, ...) DL_PRINTF(4, 5);
+void dl_tb_reply_error_code(dl_req_t *req, int status, const char *code, const char *fmt, ...)
+  DL_PRINTF(4, 5);
 /* For answers made by hand: adds the id unless the request brought one. */
-void dl_tb_add_request_id(dl_req *req);
+void dl_tb_add_request_id(dl_req_t *req);
 
 #endif

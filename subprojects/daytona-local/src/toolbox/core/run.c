@@ -29,29 +29,29 @@ typedef struct {
   struct run *run;
   uv_poll_t reader;
   int fd;
-  dl_buf text;
+  dl_buf_t text;
   bool is_drained, is_truncated, has_reader;
-} stream;
+} stream_t;
 
 typedef struct run {
-  dl_process process;
-  dl_toolbox *tb;
-  stream streams[2]; /* the output; errors, when they are split */
+  dl_process_t process;
+  dl_toolbox_t *tb;
+  stream_t streams[2]; /* the output; errors, when they are split */
   size_t stream_count;
   uv_poll_t writer;
   uv_timer_t limit, hold; /* the timeout; the wait for pipe holders */
   int in_fd;
-  dl_buf input;
+  dl_buf_t input;
   size_t input_at;
   int open_handles, status;
   bool has_exited, is_reported, has_writer;
   int start_error;
   dl_run_cb cb;
   void *user;
-} run;
+} run_t;
 
 static void on_handle_closed(uv_handle_t *handle) {
-  run *r = handle->data;
+  run_t *r = handle->data;
   assert(r->is_reported && r->open_handles > 0);
   if (--r->open_handles > 0) return;
   for (size_t i = 0; i < r->stream_count; i++) {
@@ -64,30 +64,30 @@ static void on_handle_closed(uv_handle_t *handle) {
   free(r);
 }
 
-static void note_truncation(stream *s) {
+static void note_truncation(stream_t *s) {
   if (!s->is_truncated) return;
   char *note = dl_xprintf("\n[output truncated after %u bytes]\n", DL_TB_OUTPUT_MAX);
   dl_buf_append(&s->text, note, strlen(note));
   free(note);
 }
 
-static const char *text_of(const stream *s) { return s->text.data != NULL ? s->text.data : ""; }
+static const char *text_of(const stream_t *s) { return s->text.data != NULL ? s->text.data : ""; }
 
-static bool is_drained(const run *r) {
+static bool is_drained(const run_t *r) {
   for (size_t i = 0; i < r->stream_count; i++)
     if (!r->streams[i].is_drained) return false;
   return true;
 }
 
-static void report(run *r, bool timed_out) {
-  stream *out = &r->streams[0], *err = &r->streams[1];
+static void report(run_t *r, bool timed_out) {
+  stream_t *out = &r->streams[0], *err = &r->streams[1];
   if (r->is_reported) return;
   assert(timed_out || r->has_exited || r->start_error != 0);
   r->is_reported = true;
   dl_process_forget(&r->process);
   note_truncation(out);
   note_truncation(err);
-  dl_run_result result = {
+  dl_run_result_t result = {
     r->start_error, timed_out,    r->status,     text_of(out),
     out->text.len,  text_of(err), err->text.len, out->is_truncated || err->is_truncated};
   r->cb(r->user, &result);
@@ -100,8 +100,8 @@ static void report(run *r, bool timed_out) {
 
 static void on_hold_over(uv_timer_t *timer) { report(timer->data, false); }
 
-static void on_exit_told(dl_process *p, int status) {
-  run *r = DL_CONTAINER(p, run, process);
+static void on_exit_told(dl_process_t *p, int status) {
+  run_t *r = DL_CONTAINER(p, run_t, process);
   r->has_exited = true;
   r->status = status;
   if (is_drained(r))
@@ -111,7 +111,7 @@ static void on_exit_told(dl_process *p, int status) {
 }
 
 static void on_limit(uv_timer_t *timer) {
-  run *r = timer->data;
+  run_t *r = timer->data;
   if (!r->has_exited)
     dl_process_kill_tree(&r->process);
   else
@@ -121,7 +121,7 @@ static void on_limit(uv_timer_t *timer) {
 
 static void on_start_failed(uv_timer_t *timer) { report(timer->data, false); }
 
-static void keep(stream *s, const char *bytes, size_t len) {
+static void keep(stream_t *s, const char *bytes, size_t len) {
   assert(s->text.len <= DL_TB_OUTPUT_MAX);
   size_t room = DL_TB_OUTPUT_MAX - s->text.len;
   if (len > room) {
@@ -132,8 +132,8 @@ static void keep(stream *s, const char *bytes, size_t len) {
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events) {
-  stream *s = DL_CONTAINER(poll, stream, reader);
-  run *r = s->run;
+  stream_t *s = DL_CONTAINER(poll, stream_t, reader);
+  run_t *r = s->run;
   static char block[READ_BLOCK]; /* one thread, no call in between */
   (void)events;
   for (int i = 0; i < READS_PER_TURN; i++) {
@@ -151,14 +151,14 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   }
 }
 
-static void close_input(run *r) {
+static void close_input(run_t *r) {
   if (r->has_writer) uv_poll_stop(&r->writer);
   close(r->in_fd);
   r->in_fd = -1;
 }
 
 static void on_writable(uv_poll_t *poll, int status, int events) {
-  run *r = poll->data;
+  run_t *r = poll->data;
   (void)events;
   assert(r->in_fd >= 0 && r->input_at < r->input.len);
   ssize_t sent = write(r->in_fd, r->input.data + r->input_at, r->input.len - r->input_at);
@@ -169,7 +169,7 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
 }
 
 /* Most inputs fit the pipe at once; the rest follows as the program reads. */
-static void give_input(run *r, const dl_run_opts *opts) {
+static void give_input(run_t *r, const dl_run_opts_t *opts) {
   ssize_t sent = write(r->in_fd, opts->input, opts->input_len);
   if (sent < 0) sent = 0;
   if ((size_t)sent == opts->input_len) {
@@ -185,21 +185,21 @@ static void give_input(run *r, const dl_run_opts *opts) {
   uv_poll_start(&r->writer, UV_WRITABLE, on_writable);
 }
 
-static int start(run *r, const dl_run_opts *opts, int in, const int out[2]) {
+static int start(run_t *r, const dl_run_opts_t *opts, int in, const int out[2]) {
   char *none[] = {NULL};
-  dl_process_opts p = {.file = opts->file,
-                       .argv = opts->argv,
-                       .envp = opts->environment->count > 0 ? opts->environment->pairs : none,
-                       .cwd = opts->cwd,
-                       .fds = {in, out[0], out[1]},
-                       .is_subreaper = true};
+  dl_process_opts_t p = {.file = opts->file,
+                         .argv = opts->argv,
+                         .envp = opts->environment->count > 0 ? opts->environment->pairs : none,
+                         .cwd = opts->cwd,
+                         .fds = {in, out[0], out[1]},
+                         .is_subreaper = true};
   r->process.on_exit = on_exit_told;
   dl_list_init(&r->process.link);
   return dl_process_start(r->tb->reaper, &r->process, &p);
 }
 
 /* Makes the pipes, starts the program, keeps our ends. 0 or an errno value. */
-static int open_and_start(run *r, const dl_run_opts *opts) {
+static int open_and_start(run_t *r, const dl_run_opts_t *opts) {
   int in[2] = {-1, -1}, out[2][2] = {{-1, -1}, {-1, -1}}, error = 0;
   if (pipe2(in, O_CLOEXEC) != 0) error = errno;
   for (size_t i = 0; i < r->stream_count && error == 0; i++)
@@ -214,14 +214,14 @@ static int open_and_start(run *r, const dl_run_opts *opts) {
   return error;
 }
 
-static void init_handles(run *r) {
+static void init_handles(run_t *r) {
   uv_timer_init(r->tb->loop, &r->limit);
   uv_timer_init(r->tb->loop, &r->hold);
   r->limit.data = r->hold.data = r;
   r->open_handles = 2;
   if (r->start_error != 0) return;
   for (size_t i = 0; i < r->stream_count; i++) {
-    stream *s = &r->streams[i];
+    stream_t *s = &r->streams[i];
     fcntl(s->fd, F_SETFL, O_NONBLOCK);
     uv_poll_init(r->tb->loop, &s->reader, s->fd);
     s->reader.data = r;
@@ -230,8 +230,8 @@ static void init_handles(run *r) {
   }
 }
 
-void dl_run(dl_toolbox *tb, const dl_run_opts *opts, dl_run_cb cb, void *user) {
-  run *r = dl_xcalloc(1, sizeof *r);
+void dl_run(dl_toolbox_t *tb, const dl_run_opts_t *opts, dl_run_cb cb, void *user) {
+  run_t *r = dl_xcalloc(1, sizeof *r);
   r->tb = tb;
   tb->live_count++;
   r->cb = cb;
@@ -254,6 +254,6 @@ void dl_run(dl_toolbox *tb, const dl_run_opts *opts, dl_run_cb cb, void *user) {
   if (opts->timeout_s > 0) uv_timer_start(&r->limit, on_limit, (uint64_t)opts->timeout_s * 1000, 0);
 }
 
-int dl_run_exit_code(const dl_run_result *result) {
+int dl_run_exit_code(const dl_run_result_t *result) {
   return WIFSIGNALED(result->status) ? 128 + WTERMSIG(result->status) : WEXITSTATUS(result->status);
 }

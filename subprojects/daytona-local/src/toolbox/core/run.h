@@ -17,28 +17,28 @@ typedef struct {
   const char *errors; /* standard error, where it was asked for apart; "" otherwise */
   size_t errors_len;
   bool is_truncated; /* there was more than DL_TB_OUTPUT_MAX */
-} dl_run_result;
+} dl_run_result_t;
 
-typedef void (*dl_run_cb)(void *user, const dl_run_result *result);
+typedef void (*dl_run_cb)(void *user, const dl_run_result_t *result);
 
 typedef struct {
   const char *file;
   char *const *argv;
-  const dl_environ *environment;
+  const dl_environ_t *environment;
   const char *cwd;
   const char *input; /* given on standard input, through a pipe; copied */
   size_t input_len;
   uint32_t timeout_s; /* 0: none */
   bool splits_errors; /* standard error into a pipe of its own */
-} dl_run_opts;
+} dl_run_opts_t;
 
 /* stdout and stderr go into one pipe, in the order written, unless split. Reports once, never inside the call.
  * The end is the program's exit with the pipe closed by everybody, or DL_RUN_HOLD_MS after the
  * exit while others still hold the pipe, or the timeout: then everything started is killed. */
 #define DL_RUN_HOLD_MS 30000
-void dl_run(dl_toolbox *tb, const dl_run_opts *opts, dl_run_cb cb, void *user);
+void dl_run(dl_toolbox_t *tb, const dl_run_opts_t *opts, dl_run_cb cb, void *user);
 
 /* 0..255, 128 + number for a signal. */
-int dl_run_exit_code(const dl_run_result *result);
+int dl_run_exit_code(const dl_run_result_t *result);
 
 #endif

@@ -32,34 +32,34 @@ struct dl_reaper {
   uv_signal_t signal;
   int oom_fd; /* our own oom_score_adj, or -1 */
   int oom_score;
-  dl_list processes;
+  dl_list_t processes;
   struct rlimit data_limit;
   void (*on_closed)(void *user);
   void *user;
 };
 
-static dl_process *find_process(dl_reaper *r, pid_t pid) {
+static dl_process_t *find_process(dl_reaper_t *r, pid_t pid) {
   DL_LIST_EACH(&r->processes, node) {
-    dl_process *p = DL_CONTAINER(node, dl_process, link);
+    dl_process_t *p = DL_CONTAINER(node, dl_process_t, link);
     if (p->pid == pid) return p;
   }
   return NULL;
 }
 
 static void on_child_signal(uv_signal_t *handle, int number) {
-  dl_reaper *r = handle->data;
+  dl_reaper_t *r = handle->data;
   int status;
   pid_t pid;
   (void)number;
   while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-    dl_process *p = find_process(r, pid);
+    dl_process_t *p = find_process(r, pid);
     if (p == NULL) continue; /* an orphan, or forgotten */
     dl_list_unlink(&p->link);
     p->on_exit(p, status);
   }
 }
 
-static void open_oom_score(dl_reaper *r) {
+static void open_oom_score(dl_reaper_t *r) {
   char text[16] = "";
   r->oom_fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
   if (r->oom_fd >= 0 && pread(r->oom_fd, text, sizeof text - 1, 0) > 0) r->oom_score = atoi(text);
@@ -67,7 +67,7 @@ static void open_oom_score(dl_reaper *r) {
 
 /* A program inherits the score, and cannot set its own before it is one: after vfork it still shares our
  * memory, whose files in /proc are closed to it. So it is ours that changes for that moment. */
-static void set_oom_score(const dl_reaper *r, int score) {
+static void set_oom_score(const dl_reaper_t *r, int score) {
   char text[16];
   int len = snprintf(text, sizeof text, "%d", score);
   if (r->oom_fd < 0) return;
@@ -75,8 +75,8 @@ static void set_oom_score(const dl_reaper *r, int score) {
   (void)ignored;
 }
 
-dl_reaper *dl_reaper_new(uv_loop_t *loop, int64_t data_max) {
-  dl_reaper *r = dl_xcalloc(1, sizeof *r);
+dl_reaper_t *dl_reaper_new(uv_loop_t *loop, int64_t data_max) {
+  dl_reaper_t *r = dl_xcalloc(1, sizeof *r);
   open_oom_score(r);
   getrlimit(RLIMIT_DATA, &r->data_limit);
   if (data_max > 0 && (rlim_t)data_max < r->data_limit.rlim_max)
@@ -90,13 +90,13 @@ dl_reaper *dl_reaper_new(uv_loop_t *loop, int64_t data_max) {
 }
 
 static void on_signal_closed(uv_handle_t *handle) {
-  dl_reaper *r = handle->data;
+  dl_reaper_t *r = handle->data;
   r->on_closed(r->user);
   if (r->oom_fd >= 0) close(r->oom_fd);
   free(r);
 }
 
-void dl_reaper_close(dl_reaper *r, void (*on_closed)(void *user), void *user) {
+void dl_reaper_close(dl_reaper_t *r, void (*on_closed)(void *user), void *user) {
   assert(r->on_closed == NULL);
   r->on_closed = on_closed;
   r->user = user;
@@ -105,7 +105,7 @@ void dl_reaper_close(dl_reaper *r, void (*on_closed)(void *user), void *user) {
 }
 
 /* In the child. Returns only on failure. */
-static int become(const dl_reaper *r, const dl_process_opts *o) {
+static int become(const dl_reaper_t *r, const dl_process_opts_t *o) {
   struct sigaction sa = {.sa_handler = SIG_DFL};
   sigset_t none;
   int fds[3];
@@ -127,7 +127,7 @@ static int become(const dl_reaper *r, const dl_process_opts *o) {
   return errno;
 }
 
-int dl_process_start(dl_reaper *r, dl_process *p, const dl_process_opts *opts) {
+int dl_process_start(dl_reaper_t *r, dl_process_t *p, const dl_process_opts_t *opts) {
   sigset_t all, before;
   assert(p->on_exit != NULL && dl_list_empty(&p->link)); /* not started already */
   volatile int failure = 0;
@@ -149,15 +149,15 @@ int dl_process_start(dl_reaper *r, dl_process *p, const dl_process_opts *opts) {
   return 0;
 }
 
-void dl_process_forget(dl_process *p) { dl_list_unlink(&p->link); }
+void dl_process_forget(dl_process_t *p) { dl_list_unlink(&p->link); }
 
-void dl_process_kill_tree(dl_process *p) {
+void dl_process_kill_tree(dl_process_t *p) {
   kill(-p->pid, SIGSTOP);
   dl_proctree_kill(p->pid, true);
   kill(-p->pid, SIGKILL);
 }
 
-char *dl_process_find(const dl_environ *e, const char *name) {
+char *dl_process_find(const dl_environ_t *e, const char *name) {
   const char *path = dl_environ_get(e, "PATH");
   if (path == NULL) path = "/usr/local/bin:/usr/bin:/bin";
   while (*path != '\0') {
@@ -171,7 +171,7 @@ char *dl_process_find(const dl_environ *e, const char *name) {
   return NULL;
 }
 
-char *dl_process_shell(const dl_environ *e) {
+char *dl_process_shell(const dl_environ_t *e) {
   static const char *const PREFERRED[] = {"/usr/bin/zsh", "/bin/zsh", "/usr/bin/bash", "/bin/bash"};
   char text[8192] = "";
   int fd = open("/etc/shells", O_RDONLY | O_CLOEXEC);

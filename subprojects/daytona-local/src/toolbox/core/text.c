@@ -23,7 +23,7 @@ static size_t sequence(const unsigned char *p, size_t left) {
 
 json_t *dl_tb_text(const char *bytes, size_t len) {
   if (dl_utf8_valid(bytes, len)) return json_stringn_nocheck(bytes, len);
-  dl_buf out;
+  dl_buf_t out;
   dl_buf_init(&out, len * 3 + 1);
   for (size_t at = 0; at < len;) {
     size_t n = sequence((const unsigned char *)bytes + at, len - at);
@@ -38,7 +38,7 @@ json_t *dl_tb_text(const char *bytes, size_t len) {
   return text;
 }
 
-char *dl_tb_path(const dl_toolbox *tb, const char *path) {
+char *dl_tb_path(const dl_toolbox_t *tb, const char *path) {
   if (path == NULL || *path == '\0') return dl_xstrdup(tb->work_dir);
   return path[0] == '/' ? dl_xstrdup(path) : dl_xprintf("%s/%s", tb->work_dir, path);
 }
@@ -52,7 +52,7 @@ void dl_tb_errno_text(int error, char *out, size_t size) {
   out[0] = (char)tolower((unsigned char)out[0]);
 }
 
-void dl_tb_put_base64(dl_buf *out, const char *text) {
+void dl_tb_put_base64(dl_buf_t *out, const char *text) {
   static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const unsigned char *p = (const unsigned char *)text;
   for (size_t left = strlen(text); left > 0;) {

@@ -23,18 +23,18 @@ typedef struct dl_toolbox {
   uv_loop_t *loop;
   struct dl_reaper *reaper; /* see spawn.h */
   struct dl_tb_gate *gate;  /* see gate.h */
-  dl_environ environment;   /* of everything started from now on */
+  dl_environ_t environment; /* of everything started from now on */
   char *home, *work_dir;
   char *node_modules; /* or NULL */
   /* What the nouns keep. */
   struct dl_tb_metrics *metrics;
   struct dl_sessions *sessions;
-  dl_list *ptys;
-  dl_list *contexts; /* of the interpreter */
+  dl_list_t *ptys;
+  dl_list_t *contexts; /* of the interpreter */
   /* How long the output of a program waits for a client that takes nothing of it; 0: not at all. */
   uint64_t reader_patience_ms;
   size_t live_count; /* operations that still have handles on the loop and will answer */
-} dl_toolbox;
+} dl_toolbox_t;
 
 /* A flag of a route: a slash at the end of the path makes no difference. */
 #define DL_TB_ANY_SLASH 1u

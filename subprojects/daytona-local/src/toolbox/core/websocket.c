@@ -28,18 +28,18 @@
 #define EXIT_CONTROL "X-Daytona-Pty-Exit-Control"
 
 typedef struct {
-  dl_list link;
+  dl_list_t link;
   size_t len;
   char bytes[];
-} frame;
+} frame_t;
 
 struct dl_ws {
   uv_timer_t limit;
-  dl_duplex *stream; /* NULL once over */
+  dl_duplex_t *stream; /* NULL once over */
   wslay_event_context_ptr codec;
-  dl_ws_events events;
+  dl_ws_events_t events;
   void *user;
-  dl_list frames;
+  dl_list_t frames;
   size_t frame_count, frame_max;
   const char *in; /* borrowed for one feed */
   size_t in_len;
@@ -49,21 +49,21 @@ struct dl_ws {
 /* ---- the end ---- */
 
 static void on_timer_closed(uv_handle_t *handle) {
-  dl_ws *ws = handle->data;
+  dl_ws_t *ws = handle->data;
   assert(ws->stream == NULL && dl_list_empty(&ws->frames));
   if (ws->codec != NULL) wslay_event_context_free(ws->codec);
   free(ws);
 }
 
-static void drop_frames(dl_ws *ws) {
+static void drop_frames(dl_ws_t *ws) {
   DL_LIST_EACH_SAFE(&ws->frames, node, after) {
     dl_list_unlink(node);
-    free(DL_CONTAINER(node, frame, link));
+    free(DL_CONTAINER(node, frame_t, link));
   }
   ws->frame_count = 0;
 }
 
-static void finish(dl_ws *ws) {
+static void finish(dl_ws_t *ws) {
   if (uv_is_closing((uv_handle_t *)&ws->limit)) return;
   dl_duplex_close(ws->stream);
   ws->stream = NULL;
@@ -73,13 +73,13 @@ static void finish(dl_ws *ws) {
 }
 
 /* The user hears no more. True if it has not been told before. */
-static bool leave_open(dl_ws *ws) {
+static bool leave_open(dl_ws_t *ws) {
   bool was_open = ws->is_open && !ws->is_closing;
   ws->is_closing = true;
   return was_open;
 }
 
-static void tell_end(dl_ws *ws) {
+static void tell_end(dl_ws_t *ws) {
   if (leave_open(ws)) ws->events.on_end(ws, ws->user);
 }
 
@@ -87,8 +87,8 @@ static void on_limit(uv_timer_t *timer) { finish(timer->data); }
 
 /* ---- writing ---- */
 
-static frame *make_frame(int opcode, const void *bytes, size_t len) {
-  frame *f = dl_xmalloc(sizeof *f + 10 + len);
+static frame_t *make_frame(int opcode, const void *bytes, size_t len) {
+  frame_t *f = dl_xmalloc(sizeof *f + 10 + len);
   unsigned char *p = (unsigned char *)f->bytes;
   size_t n = 0;
   dl_list_init(&f->link);
@@ -106,14 +106,14 @@ static frame *make_frame(int opcode, const void *bytes, size_t len) {
   return f;
 }
 
-static void write_frame(dl_ws *ws, frame *f) {
+static void write_frame(dl_ws_t *ws, frame_t *f) {
   dl_duplex_write(ws->stream, f->bytes, f->len); /* a failure is told by the stream itself */
   free(f);
 }
 
-static void pump(dl_ws *ws) {
+static void pump(dl_ws_t *ws) {
   while (!dl_list_empty(&ws->frames) && dl_duplex_queued(ws->stream) == 0) {
-    frame *f = DL_CONTAINER(ws->frames.next, frame, link);
+    frame_t *f = DL_CONTAINER(ws->frames.next, frame_t, link);
     assert(ws->frame_count > 0);
     dl_list_unlink(&f->link);
     ws->frame_count--;
@@ -128,19 +128,19 @@ static void pump(dl_ws *ws) {
   }
 }
 
-bool dl_ws_is_idle(const dl_ws *ws) {
+bool dl_ws_is_idle(const dl_ws_t *ws) {
   return dl_list_empty(&ws->frames) && dl_duplex_queued(ws->stream) == 0;
 }
 
-uint64_t dl_ws_taken(const dl_ws *ws) { return dl_duplex_sent(ws->stream); }
+uint64_t dl_ws_taken(const dl_ws_t *ws) { return dl_duplex_sent(ws->stream); }
 
-static void push(dl_ws *ws, frame *f) {
+static void push(dl_ws_t *ws, frame_t *f) {
   dl_list_push(&ws->frames, &f->link);
   ws->frame_count++;
   pump(ws);
 }
 
-bool dl_ws_send(dl_ws *ws, int opcode, const void *bytes, size_t len) {
+bool dl_ws_send(dl_ws_t *ws, int opcode, const void *bytes, size_t len) {
   assert(ws->is_open &&
          !ws->is_closing); /* its user has not been told of an end, and has not asked for one */
   if (ws->frame_count >= ws->frame_max) {
@@ -154,12 +154,12 @@ bool dl_ws_send(dl_ws *ws, int opcode, const void *bytes, size_t len) {
 }
 
 /* From here on the queue has to be gone in time, and the client's bytes are only read away. */
-static void begin_close(dl_ws *ws) {
+static void begin_close(dl_ws_t *ws) {
   uv_timer_start(&ws->limit, on_limit, FLUSH_LIMIT_MS, 0);
   dl_duplex_read_resume(ws->stream);
 }
 
-void dl_ws_close(dl_ws *ws, int code, const char *reason) {
+void dl_ws_close(dl_ws_t *ws, int code, const char *reason) {
   assert(ws->is_open && !ws->is_closing);
   char payload[2 + REASON_MAX] = {(char)(code >> 8), (char)code};
   size_t len = strlen(reason);
@@ -174,7 +174,7 @@ void dl_ws_close(dl_ws *ws, int code, const char *reason) {
 /* ---- reading ---- */
 
 static ssize_t on_codec_read(wslay_event_context_ptr codec, uint8_t *out, size_t max, int flags, void *user) {
-  dl_ws *ws = user;
+  dl_ws_t *ws = user;
   (void)flags;
   if (ws->in_len == 0) {
     wslay_event_set_error(codec, WSLAY_ERR_WOULDBLOCK);
@@ -189,7 +189,7 @@ static ssize_t on_codec_read(wslay_event_context_ptr codec, uint8_t *out, size_t
 
 static ssize_t on_codec_write(wslay_event_context_ptr codec, const uint8_t *bytes, size_t len, int flags,
                               void *user) {
-  dl_ws *ws = user;
+  dl_ws_t *ws = user;
   (void)codec, (void)flags;
   if (!ws->is_closing) dl_duplex_write(ws->stream, bytes, len);
   return (ssize_t)len;
@@ -197,20 +197,20 @@ static ssize_t on_codec_write(wslay_event_context_ptr codec, const uint8_t *byte
 
 static void on_codec_message(wslay_event_context_ptr codec, const struct wslay_event_on_msg_recv_arg *message,
                              void *user) {
-  dl_ws *ws = user;
+  dl_ws_t *ws = user;
   (void)codec;
   if (wslay_is_ctrl_frame(message->opcode) || ws->is_closing || ws->events.on_message == NULL) return;
   ws->events.on_message(ws, (const char *)message->msg, message->msg_length, ws->user);
 }
 
-static void end_from_client(dl_ws *ws) {
+static void end_from_client(dl_ws_t *ws) {
   tell_end(ws);
   drop_frames(ws);
   begin_close(ws);
 }
 
-static void on_data(dl_duplex *stream, const char *bytes, size_t len, void *user) {
-  dl_ws *ws = user;
+static void on_data(dl_duplex_t *stream, const char *bytes, size_t len, void *user) {
+  dl_ws_t *ws = user;
   assert(stream == ws->stream && ws->in_len == 0);
   ws->in = bytes;
   ws->in_len = len;
@@ -232,15 +232,15 @@ static void on_data(dl_duplex *stream, const char *bytes, size_t len, void *user
   }
 }
 
-static void on_stream_end(dl_duplex *stream, int error, void *user) {
-  dl_ws *ws = user;
+static void on_stream_end(dl_duplex_t *stream, int error, void *user) {
+  dl_ws_t *ws = user;
   (void)stream, (void)error;
   tell_end(ws);
   finish(ws);
 }
 
-static void on_stream_drain(dl_duplex *stream, void *user) {
-  dl_ws *ws = user;
+static void on_stream_drain(dl_duplex_t *stream, void *user) {
+  dl_ws_t *ws = user;
   pump(ws);
   if (ws->is_closing || !dl_ws_is_idle(ws)) return;
   if (!ws->is_paused) dl_duplex_read_resume(stream);
@@ -249,27 +249,27 @@ static void on_stream_drain(dl_duplex *stream, void *user) {
   if (ws->events.on_drain != NULL) ws->events.on_drain(ws, ws->user);
 }
 
-void dl_ws_listen(dl_ws *ws, const dl_ws_events *events, void *user) {
+void dl_ws_listen(dl_ws_t *ws, const dl_ws_events_t *events, void *user) {
   ws->events = *events;
   ws->user = user;
 }
 
-void dl_ws_read_pause(dl_ws *ws) {
+void dl_ws_read_pause(dl_ws_t *ws) {
   ws->is_paused = true;
   dl_duplex_read_pause(ws->stream);
 }
 
-void dl_ws_read_resume(dl_ws *ws) {
+void dl_ws_read_resume(dl_ws_t *ws) {
   ws->is_paused = false;
   dl_duplex_read_resume(ws->stream);
 }
 
 /* ---- the handshake ---- */
 
-static const dl_duplex_events STREAM = {on_data, on_stream_end, on_stream_drain};
+static const dl_duplex_events_t STREAM = {on_data, on_stream_end, on_stream_drain};
 
-static void on_upgraded(dl_duplex *stream, void *user) {
-  dl_ws *ws = user;
+static void on_upgraded(dl_duplex_t *stream, void *user) {
+  dl_ws_t *ws = user;
   ws->stream = stream;
   if (stream == NULL) {
     ws->events.on_open(NULL, ws->user);
@@ -293,9 +293,9 @@ static bool lists(const char *list, const char *word) {
   return false;
 }
 
-bool dl_ws_is_wanted(dl_req *req) { return lists(dl_req_header(req, "Upgrade"), "websocket"); }
+bool dl_ws_is_wanted(dl_req_t *req) { return lists(dl_req_header(req, "Upgrade"), "websocket"); }
 
-static char *find_token(dl_req *req, const char *prefix) {
+static char *find_token(dl_req_t *req, const char *prefix) {
   const char *list = dl_req_header(req, "Sec-WebSocket-Protocol");
   while (list != NULL && *list != '\0') {
     list += strspn(list, ", \t");
@@ -306,21 +306,21 @@ static char *find_token(dl_req *req, const char *prefix) {
   return NULL;
 }
 
-char *dl_ws_token(dl_req *req, const char *prefix) {
+char *dl_ws_token(dl_req_t *req, const char *prefix) {
   char *token = find_token(req, prefix);
   if (token != NULL) memmove(token, token + strlen(prefix), strlen(token + strlen(prefix)) + 1);
   return token;
 }
 
 /* Clients may insist on the choice of one that they offered; never choose another. */
-static void choose_protocol(dl_req *req) {
+static void choose_protocol(dl_req_t *req) {
   char *token = find_token(req, "X-Daytona-SDK-Version~");
   if (token == NULL) token = find_token(req, EXIT_CONTROL);
   if (token != NULL) dl_req_add_header(req, "Sec-WebSocket-Protocol", token);
   free(token);
 }
 
-static void add_accept(dl_req *req, const char *key) {
+static void add_accept(dl_req_t *req, const char *key) {
   unsigned char digest[20];
   char *text = dl_xprintf("%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
   gnutls_hash_fast(GNUTLS_DIG_SHA1, text, strlen(text), digest);
@@ -333,7 +333,7 @@ static void add_accept(dl_req *req, const char *key) {
   free(text);
 }
 
-static bool is_handshake(dl_req *req) {
+static bool is_handshake(dl_req_t *req) {
   const char *version = dl_req_header(req, "Sec-WebSocket-Version"),
              *key = dl_req_header(req, "Sec-WebSocket-Key");
   return dl_ws_is_wanted(req) && lists(dl_req_header(req, "Connection"), "upgrade") && version != NULL &&
@@ -341,7 +341,7 @@ static bool is_handshake(dl_req *req) {
          strcmp(dl_req_method(req), "GET") == 0;
 }
 
-bool dl_ws_accept(dl_toolbox *tb, dl_req *req, const dl_ws_opts *opts, const dl_ws_events *events,
+bool dl_ws_accept(dl_toolbox_t *tb, dl_req_t *req, const dl_ws_opts_t *opts, const dl_ws_events_t *events,
                   void *user) {
   static const char refusal[] = "Bad Request\n";
   static const struct wslay_event_callbacks callbacks = {.recv_callback = on_codec_read,
@@ -353,7 +353,7 @@ bool dl_ws_accept(dl_toolbox *tb, dl_req *req, const dl_ws_opts *opts, const dl_
     dl_reply_bytes(req, 400, "text/plain", refusal, strlen(refusal));
     return false;
   }
-  dl_ws *ws = dl_xcalloc(1, sizeof *ws);
+  dl_ws_t *ws = dl_xcalloc(1, sizeof *ws);
   ws->events = *events;
   ws->user = user;
   ws->frame_max = opts->queue_max;

@@ -11,7 +11,7 @@
 #include "http/http.h"
 #include "toolbox/core/toolbox.h"
 
-typedef struct dl_ws dl_ws;
+typedef struct dl_ws dl_ws_t;
 
 #define DL_WS_TEXT 1
 #define DL_WS_BINARY 2
@@ -24,42 +24,42 @@ typedef struct dl_ws dl_ws;
 
 typedef struct {
   /* The connection stands; NULL: the client has gone meanwhile, and nothing else comes. */
-  void (*on_open)(dl_ws *ws, void *user);
+  void (*on_open)(dl_ws_t *ws, void *user);
   /* A whole message, borrowed for the call. Optional: messages are then read and dropped. */
-  void (*on_message)(dl_ws *ws, const char *bytes, size_t len, void *user);
+  void (*on_message)(dl_ws_t *ws, const char *bytes, size_t len, void *user);
   /* The queue is empty again after it was not. Optional. */
-  void (*on_drain)(dl_ws *ws, void *user);
+  void (*on_drain)(dl_ws_t *ws, void *user);
   /* The client has closed or broken off. The last event; `ws` is gone after it. */
-  void (*on_end)(dl_ws *ws, void *user);
-} dl_ws_events;
+  void (*on_end)(dl_ws_t *ws, void *user);
+} dl_ws_events_t;
 
 typedef struct {
   size_t message_max; /* bytes of a message from the client; larger ones end it with 1009 */
   size_t queue_max;   /* frames waiting for the client */
-} dl_ws_opts;
+} dl_ws_opts_t;
 
 /* True if the request asks for a WebSocket, in any case of letters. */
-bool dl_ws_is_wanted(dl_req *req);
+bool dl_ws_is_wanted(dl_req_t *req);
 /* Answers the request with 101 and reports in on_open (never inside this call unless the client
  * has gone), or answers 400 and returns false: no event comes. */
-bool dl_ws_accept(dl_toolbox *tb, dl_req *req, const dl_ws_opts *opts, const dl_ws_events *events,
+bool dl_ws_accept(dl_toolbox_t *tb, dl_req_t *req, const dl_ws_opts_t *opts, const dl_ws_events_t *events,
                   void *user);
 /* Events go there from now on. */
-void dl_ws_listen(dl_ws *ws, const dl_ws_events *events, void *user);
+void dl_ws_listen(dl_ws_t *ws, const dl_ws_events_t *events, void *user);
 /* What follows `prefix` in the first offered sub-protocol that begins with it; yours to free, or NULL. */
-char *dl_ws_token(dl_req *req, const char *prefix);
+char *dl_ws_token(dl_req_t *req, const char *prefix);
 
 /* Copied. False: the client is too slow. It is then closed with 1008, no event follows, and `ws`
  * must not be used any more. */
-bool dl_ws_send(dl_ws *ws, int opcode, const void *bytes, size_t len);
+bool dl_ws_send(dl_ws_t *ws, int opcode, const void *bytes, size_t len);
 /* Nothing waits for the client. */
-bool dl_ws_is_idle(const dl_ws *ws);
+bool dl_ws_is_idle(const dl_ws_t *ws);
 /* Bytes that the client has taken so far. */
-uint64_t dl_ws_taken(const dl_ws *ws);
-void dl_ws_read_pause(dl_ws *ws);
-void dl_ws_read_resume(dl_ws *ws);
+uint64_t dl_ws_taken(const dl_ws_t *ws);
+void dl_ws_read_pause(dl_ws_t *ws);
+void dl_ws_read_resume(dl_ws_t *ws);
 /* What is queued leaves first, then the close frame, then the connection; all within a limit. No
  * event follows, and `ws` must not be used any more. `reason` is cut to what a frame holds. */
-void dl_ws_close(dl_ws *ws, int code, const char *reason);
+void dl_ws_close(dl_ws_t *ws, int code, const char *reason);
 
 #endif

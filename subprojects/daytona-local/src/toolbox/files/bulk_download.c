@@ -35,11 +35,11 @@ typedef struct {
   size_t at; /* the next path */
   char *boundary;
   bool has_parts, is_closed;
-  dl_buf text; /* goes first */
+  dl_buf_t text; /* goes first */
   size_t text_at;
   int fd;               /* of the file under way, or -1 */
   int64_t offset, left; /* left -1: up to its end */
-} bulk;
+} bulk_t;
 
 static const struct {
   const char *extension, *type;
@@ -83,7 +83,7 @@ static const char *type_of(const char *path) {
 
 /* ---- heads ---- */
 
-static void begin_part(bulk *b, const char *name, const char *path) {
+static void begin_part(bulk_t *b, const char *name, const char *path) {
   dl_buf_printf(&b->text, "%s--%s\r\nContent-Disposition: form-data; name=\"%s\"; ",
                 b->has_parts ? "\r\n" : "", b->boundary, name);
   dl_filename_params(&b->text, path);
@@ -91,7 +91,7 @@ static void begin_part(bulk *b, const char *name, const char *path) {
   b->has_parts = true;
 }
 
-static void put_error(bulk *b, const char *path, int status, const char *code, const char *message) {
+static void put_error(bulk_t *b, const char *path, int status, const char *code, const char *message) {
   json_t *e = json_object();
   json_object_set_new(e, "statusCode", json_integer(status));
   json_object_set_new(e, "message", dl_tb_text(message, strlen(message)));
@@ -108,7 +108,7 @@ static void put_error(bulk *b, const char *path, int status, const char *code, c
   json_decref(e);
 }
 
-static void put_errno(bulk *b, const char *step, const char *path, int error) {
+static void put_errno(bulk_t *b, const char *step, const char *path, int error) {
   char *text;
   if (error == ENOENT)
     text = dl_xprintf("file not found: %s", path);
@@ -135,7 +135,7 @@ static void put_errno(bulk *b, const char *step, const char *path, int error) {
 /* ---- one path after the other ---- */
 
 /* 0 with b->fd open, or errno. */
-static int open_path(bulk *b, const char *path, struct stat *st) {
+static int open_path(bulk_t *b, const char *path, struct stat *st) {
   b->fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   int error = b->fd < 0 || fstat(b->fd, st) != 0 ? errno : 0;
   if (error == 0 && !S_ISREG(st->st_mode)) error = S_ISDIR(st->st_mode) ? EISDIR : EINVAL;
@@ -144,12 +144,12 @@ static int open_path(bulk *b, const char *path, struct stat *st) {
   return error;
 }
 
-static void close_file(bulk *b) {
+static void close_file(bulk_t *b) {
   if (b->fd >= 0) close(b->fd);
   b->fd = -1;
 }
 
-static void begin_file(bulk *b, const char *path) {
+static void begin_file(bulk_t *b, const char *path) {
   struct stat st;
   int error = open_path(b, path, &st);
   if (error != 0) {
@@ -180,7 +180,7 @@ static void begin_file(bulk *b, const char *path) {
 }
 
 /* The next text; false at the end of all. */
-static bool go_on(bulk *b) {
+static bool go_on(bulk_t *b) {
   if (b->at < json_array_size(b->paths)) {
     const char *path = json_string_value(json_array_get(b->paths, b->at++));
     if (*path == '\0')
@@ -195,7 +195,7 @@ static bool go_on(bulk *b) {
 }
 
 /* Up to `max` bytes; 0 when this round has nothing to give, -1 when the file breaks off. */
-static ssize_t fill_some(bulk *b, char *out, size_t max) {
+static ssize_t fill_some(bulk_t *b, char *out, size_t max) {
   size_t text_left = b->text.len - b->text_at;
   if (text_left > 0) {
     if (max > text_left) max = text_left;
@@ -217,7 +217,7 @@ static ssize_t fill_some(bulk *b, char *out, size_t max) {
 
 /* Fills the block as far as it goes: many small files make one block. */
 static ssize_t produce(void *user, char *out, size_t max) {
-  bulk *b = user;
+  bulk_t *b = user;
   size_t have = 0;
   while (have < max) {
     bool is_idle = b->fd < 0 && b->text_at == b->text.len;
@@ -231,7 +231,7 @@ static ssize_t produce(void *user, char *out, size_t max) {
 }
 
 static void release(void *user) {
-  bulk *b = user;
+  bulk_t *b = user;
   close_file(b);
   json_decref(b->paths);
   dl_buf_clear(&b->text);
@@ -247,8 +247,8 @@ static bool has_long_path(const json_t *paths) {
   return false;
 }
 
-static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
-  static const dl_source_events events = {produce, release};
+static void on_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
+  static const dl_source_events_t events = {produce, release};
   json_t *body = dl_tb_body(req, bytes, len), *paths = NULL;
   if (body == NULL) return;
   bool is_good = dl_tb_field_texts(req, body, "paths", &paths);
@@ -257,9 +257,9 @@ static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
   } else if (is_good && has_long_path(paths)) {
     dl_tb_reply_error(req, 400, "a path is longer than %u bytes", PATH_TEXT_MAX);
   } else if (is_good) {
-    bulk *b = dl_xcalloc(1, sizeof *b);
+    bulk_t *b = dl_xcalloc(1, sizeof *b);
     char *suffix = dl_random_token(32, DL_ALPHABET_LOWER);
-    *b = (bulk){
+    *b = (bulk_t){
       .paths = json_incref(paths), .fd = -1, .boundary = dl_xprintf("DAYTONA-FILE-BOUNDARY-%s", suffix)};
     dl_buf_init(&b->text, HEAD_MAX);
     char *type = dl_xprintf("multipart/form-data; boundary=%s", b->boundary);
@@ -273,9 +273,9 @@ static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
   json_decref(body);
 }
 
-static void on_bulk_download(dl_req *req, void *user) {
+static void on_bulk_download(dl_req_t *req, void *user) {
   dl_req_read_body(req, DL_TB_BODY_MAX, on_body, user);
 }
 
-static const dl_route ROUTES[] = {{"POST", "/files/bulk-download", on_bulk_download, 0}};
-const dl_route_table DL_TB_BULK_DOWNLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+static const dl_route_t ROUTES[] = {{"POST", "/files/bulk-download", on_bulk_download, 0}};
+const dl_route_table_t DL_TB_BULK_DOWNLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

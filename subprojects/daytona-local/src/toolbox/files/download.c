@@ -28,8 +28,8 @@
 
 typedef struct {
   uv_work_t work;
-  dl_toolbox *tb;
-  dl_req *req;
+  dl_toolbox_t *tb;
+  dl_req_t *req;
   char *path;
   int fd, error;
   bool is_unreadable; /* it opened, but reading fails with `error` */
@@ -39,16 +39,16 @@ typedef struct {
   size_t probe_len;
   bool is_unsized, is_probe_all;
   /* What is sent: text, then bytes of the file, for each range; text at the end. */
-  dl_range ranges[DL_RANGES_MAX];
+  dl_range_t ranges[DL_RANGES_MAX];
   size_t range_count, range_at;
   int64_t sent_of_range;
   char *boundary; /* of several ranges */
-  dl_buf text;
+  dl_buf_t text;
   size_t text_at;
   bool is_range_open, is_finished;
-} download;
+} download_t;
 
-static void free_download(download *d) {
+static void free_download(download_t *d) {
   if (d->fd >= 0) close(d->fd);
   free(d->path);
   free(d->probe);
@@ -59,7 +59,7 @@ static void free_download(download *d) {
 
 /* ---- the bytes, on the pool ---- */
 
-static void put_range_head(download *d, const dl_range *range) {
+static void put_range_head(download_t *d, const dl_range_t *range) {
   dl_buf_printf(
     &d->text,
     "%s--%s\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes %lld-%lld/%lld\r\n\r\n",
@@ -67,7 +67,7 @@ static void put_range_head(download *d, const dl_range *range) {
     (long long)(range->start + range->len - 1), (long long)d->st.st_size);
 }
 
-static ssize_t take_text(download *d, char *out, size_t max) {
+static ssize_t take_text(download_t *d, char *out, size_t max) {
   assert(d->text_at <= d->text.len);
   size_t left = d->text.len - d->text_at;
   if (max > left) max = left;
@@ -81,7 +81,7 @@ static ssize_t take_text(download *d, char *out, size_t max) {
 }
 
 /* The next text, or the opening of the next range; false at the end. */
-static bool go_on(download *d) {
+static bool go_on(download_t *d) {
   if (d->range_at < d->range_count) {
     d->is_range_open = true;
     d->sent_of_range = 0;
@@ -93,14 +93,14 @@ static bool go_on(download *d) {
   return dl_buf_printf(&d->text, "\r\n--%s--\r\n", d->boundary);
 }
 
-static ssize_t produce_sized(download *d, char *out, size_t max) {
+static ssize_t produce_sized(download_t *d, char *out, size_t max) {
   for (;;) {
     if (d->text.len > d->text_at) return take_text(d, out, max);
     if (!d->is_range_open) {
       if (!go_on(d)) return 0;
       continue;
     }
-    const dl_range *range = &d->ranges[d->range_at];
+    const dl_range_t *range = &d->ranges[d->range_at];
     int64_t left = range->len - d->sent_of_range;
     assert(left >= 0);
     if (left == 0) {
@@ -117,7 +117,7 @@ static ssize_t produce_sized(download *d, char *out, size_t max) {
 }
 
 static ssize_t produce(void *user, char *out, size_t max) {
-  download *d = user;
+  download_t *d = user;
   if (!d->is_unsized) return produce_sized(d, out, max);
   if (d->probe_len > 0) {
     size_t len = d->probe_len < max ? d->probe_len : max;
@@ -150,7 +150,7 @@ static bool parse_http_date(const char *text, time_t *out) {
 }
 
 /* 0, or the status that the conditions ask for. There are no entity tags here. */
-static int check_conditions(const download *d) {
+static int check_conditions(const download_t *d) {
   const char *match = dl_req_header(d->req, "If-Match"), *none = dl_req_header(d->req, "If-None-Match");
   time_t date;
   if (match != NULL && strcmp(match, "*") != 0) return 412;
@@ -164,7 +164,7 @@ static int check_conditions(const download *d) {
 }
 
 /* A part of another version would spoil the client's. */
-static const char *wanted_range(const download *d) {
+static const char *wanted_range(const download_t *d) {
   const char *range = dl_req_header(d->req, "Range"), *condition = dl_req_header(d->req, "If-Range");
   time_t date;
   if (range == NULL || condition == NULL) return range;
@@ -172,10 +172,10 @@ static const char *wanted_range(const download *d) {
 }
 
 /* `type`: NULL where the answer has one of its own. */
-static void add_headers(download *d, const char *type) {
+static void add_headers(download_t *d, const char *type) {
   char date[64] = "", *name = dl_fs_base(d->path);
   struct tm parts;
-  dl_buf text;
+  dl_buf_t text;
   dl_buf_init(&text, 65536);
   dl_buf_puts(&text, "attachment; ");
   dl_filename_params(&text, name);
@@ -194,7 +194,7 @@ static void add_headers(download *d, const char *type) {
   free(name);
 }
 
-static void add_content_range(download *d, const dl_range *range) {
+static void add_content_range(download_t *d, const dl_range_t *range) {
   char text[96];
   if (range == NULL)
     snprintf(text, sizeof text, "bytes */%lld", (long long)d->st.st_size);
@@ -204,7 +204,7 @@ static void add_content_range(download *d, const dl_range *range) {
   dl_req_add_header(d->req, "Content-Range", text);
 }
 
-static void reply_bad_range(download *d, dl_range_kind kind) {
+static void reply_bad_range(download_t *d, dl_range_kind_t kind) {
   if (kind == DL_RANGE_OUTSIDE) add_content_range(d, NULL);
   add_headers(d, NULL);
   dl_tb_add_request_id(d->req);
@@ -214,7 +214,7 @@ static void reply_bad_range(download *d, dl_range_kind kind) {
 }
 
 /* The length of the whole answer of several ranges. */
-static int64_t prepare_parts(download *d) {
+static int64_t prepare_parts(download_t *d) {
   int64_t length = 0;
   d->boundary = dl_random_token(40, DL_ALPHABET_LOWER);
   for (d->range_at = 0; d->range_at < d->range_count; d->range_at++) {
@@ -227,18 +227,18 @@ static int64_t prepare_parts(download *d) {
   return length;
 }
 
-static void send_file(download *d) {
-  static const dl_source_events events = {produce, release};
-  dl_range_kind kind = d->is_unsized
-                         ? DL_RANGE_NONE
-                         : dl_range_parse(wanted_range(d), d->st.st_size, d->ranges, &d->range_count);
+static void send_file(download_t *d) {
+  static const dl_source_events_t events = {produce, release};
+  dl_range_kind_t kind = d->is_unsized
+                           ? DL_RANGE_NONE
+                           : dl_range_parse(wanted_range(d), d->st.st_size, d->ranges, &d->range_count);
   int64_t length = d->st.st_size;
   if (kind == DL_RANGE_BAD || kind == DL_RANGE_OUTSIDE) {
     reply_bad_range(d, kind);
     return;
   }
   if (kind == DL_RANGE_NONE) {
-    d->ranges[0] = (dl_range){0, d->st.st_size};
+    d->ranges[0] = (dl_range_t){0, d->st.st_size};
     d->range_count = 1;
     if (d->is_unsized) length = d->is_probe_all ? (int64_t)d->probe_len : -1;
     add_headers(d, "application/octet-stream");
@@ -258,7 +258,7 @@ static void send_file(download *d) {
 /* ---- opening ---- */
 
 static void open_file(uv_work_t *work) {
-  download *d = work->data;
+  download_t *d = work->data;
   d->fd = open(d->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (d->fd < 0 || fstat(d->fd, &d->st) != 0) {
     d->error = errno;
@@ -278,7 +278,7 @@ static void open_file(uv_work_t *work) {
   if (d->is_unreadable) d->error = errno;
 }
 
-static void reply_open_error(download *d) {
+static void reply_open_error(download_t *d) {
   const char *code;
   int status = dl_fs_errno_status(d->error, &code);
   if (d->is_unreadable && status == 400) {
@@ -300,7 +300,7 @@ static void reply_open_error(download *d) {
 }
 
 static void on_opened(uv_work_t *work, int uv_status) {
-  download *d = work->data;
+  download_t *d = work->data;
   (void)uv_status;
   d->tb->live_count--;
   if (d->error != 0) {
@@ -318,9 +318,9 @@ static void on_opened(uv_work_t *work, int uv_status) {
   free_download(d);
 }
 
-static void on_download(dl_req *req, void *user) {
-  download *d = dl_xcalloc(1, sizeof *d);
-  *d = (download){.tb = user, .req = req, .fd = -1, .path = dl_fs_query(req, "path")};
+static void on_download(dl_req_t *req, void *user) {
+  download_t *d = dl_xcalloc(1, sizeof *d);
+  *d = (download_t){.tb = user, .req = req, .fd = -1, .path = dl_fs_query(req, "path")};
   d->work.data = d;
   dl_buf_init(&d->text, 65536);
   if (d->path == NULL || *d->path == '\0') {
@@ -332,8 +332,8 @@ static void on_download(dl_req *req, void *user) {
   uv_queue_work(d->tb->loop, &d->work, open_file, on_opened);
 }
 
-static const dl_route ROUTES[] = {
+static const dl_route_t ROUTES[] = {
   {"GET", "/files/download", on_download, 0},
   {"HEAD", "/files/download", on_download, 0},
 };
-const dl_route_table DL_TB_DOWNLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table_t DL_TB_DOWNLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -49,7 +49,7 @@ static char *decode(const char *text, size_t len) {
   return out;
 }
 
-char *dl_fs_query(const dl_req *req, const char *key) {
+char *dl_fs_query(const dl_req_t *req, const char *key) {
   for (const char *at = dl_req_raw_query(req); *at != '\0';) {
     size_t len = strcspn(at, "&");
     const char *equals = memchr(at, '=', len);
@@ -65,8 +65,8 @@ char *dl_fs_query(const dl_req *req, const char *key) {
 
 /* ---- jobs ---- */
 
-dl_fs_job *dl_fs_job_new(dl_toolbox *tb, dl_req *req, void (*run)(dl_fs_job *job)) {
-  dl_fs_job *job = dl_xcalloc(1, sizeof *job);
+dl_fs_job_t *dl_fs_job_new(dl_toolbox_t *tb, dl_req_t *req, void (*run)(dl_fs_job_t *job)) {
+  dl_fs_job_t *job = dl_xcalloc(1, sizeof *job);
   job->tb = tb;
   job->req = req;
   job->run = run;
@@ -76,7 +76,7 @@ dl_fs_job *dl_fs_job_new(dl_toolbox *tb, dl_req *req, void (*run)(dl_fs_job *job
   return job;
 }
 
-void dl_fs_job_free(dl_fs_job *job) {
+void dl_fs_job_free(dl_fs_job_t *job) {
   free(job->path);
   free(job->other);
   free(job->mode);
@@ -88,7 +88,7 @@ void dl_fs_job_free(dl_fs_job *job) {
   free(job);
 }
 
-bool dl_fs_job_require(dl_fs_job *job, const char *name, const char *value) {
+bool dl_fs_job_require(dl_fs_job_t *job, const char *name, const char *value) {
   if (value != NULL && *value != '\0') return true;
   dl_tb_reply_error(job->req, 400, "%s is required", name);
   dl_fs_job_free(job);
@@ -96,13 +96,13 @@ bool dl_fs_job_require(dl_fs_job *job, const char *name, const char *value) {
 }
 
 static void on_work(uv_work_t *work) {
-  dl_fs_job *job = work->data;
+  dl_fs_job_t *job = work->data;
   assert(dl_off_loop_thread());
   job->run(job);
 }
 
 static void on_worked(uv_work_t *work, int status) {
-  dl_fs_job *job = work->data;
+  dl_fs_job_t *job = work->data;
   (void)status; /* never cancelled */
   assert(job->tb->live_count > 0);
   assert(job->message == NULL || job->status >= 400);
@@ -120,13 +120,13 @@ static void on_worked(uv_work_t *work, int status) {
   dl_fs_job_free(job);
 }
 
-static void on_gone(dl_req *req, void *user) {
+static void on_gone(dl_req_t *req, void *user) {
   (void)req;
-  dl_fs_job *job = user;
+  dl_fs_job_t *job = user;
   atomic_store(&job->is_abandoned, true);
 }
 
-void dl_fs_job_start(dl_fs_job *job) {
+void dl_fs_job_start(dl_fs_job_t *job) {
   job->tb->live_count++;
   dl_req_on_gone(job->req, on_gone, job);
   uv_queue_work(job->tb->loop, &job->work, on_work, on_worked);
@@ -134,7 +134,7 @@ void dl_fs_job_start(dl_fs_job *job) {
 
 /* ---- errors ---- */
 
-void dl_fs_fail(dl_fs_job *job, int status, const char *code, const char *fmt, ...) {
+void dl_fs_fail(dl_fs_job_t *job, int status, const char *code, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   free(job->message);
@@ -157,7 +157,7 @@ char *dl_fs_os_text(const char *what, const char *path, int error) {
   return dl_xprintf("%s %s: %s", what, path, text);
 }
 
-void dl_fs_fail_errno(dl_fs_job *job, int error, const char *what, const char *path) {
+void dl_fs_fail_errno(dl_fs_job_t *job, int error, const char *what, const char *path) {
   const char *code;
   int status = dl_fs_errno_status(error, &code);
   if (status == 404) {
@@ -307,21 +307,21 @@ ssize_t dl_fs_read_at(int fd, char *out, size_t len, int64_t at) {
 #define NAMES_MAX 1000000u /* in one folder */
 
 typedef struct {
-  dl_fs_visit visit;
+  dl_fs_visit_cb visit;
   void *user;
   bool is_whole; /* nothing was left out */
-} walking;
+} walking_t;
 
 typedef struct {
   char **names;
   size_t count, room;
-} name_list;
+} name_list_t;
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static void read_names(walking *w, const char *path, name_list *list) {
+static void read_names(walking_t *w, const char *path, name_list_t *list) {
   DIR *dir = opendir(path);
-  *list = (name_list){0};
+  *list = (name_list_t){0};
   if (dir == NULL) {
     w->is_whole = false;
     return;
@@ -342,8 +342,8 @@ static void read_names(walking *w, const char *path, name_list *list) {
   if (list->count > 0) qsort(list->names, list->count, sizeof *list->names, by_name);
 }
 
-static bool walk(walking *w, const char *path, const char *rel, int64_t depth) {
-  name_list list;
+static bool walk(walking_t *w, const char *path, const char *rel, int64_t depth) {
+  name_list_t list;
   bool goes_on = true;
   if (depth == 0) return true;
   read_names(w, path, &list);
@@ -365,13 +365,13 @@ static bool walk(walking *w, const char *path, const char *rel, int64_t depth) {
   return goes_on;
 }
 
-void dl_fs_walk_below(const char *root, int64_t depth, dl_fs_visit visit, void *user) {
-  walking w = {visit, user, true};
+void dl_fs_walk_below(const char *root, int64_t depth, dl_fs_visit_cb visit, void *user) {
+  walking_t w = {visit, user, true};
   walk(&w, root, "", depth);
 }
 
-bool dl_fs_walk(const char *root, dl_fs_visit visit, void *user) {
-  walking w = {visit, user, true};
+bool dl_fs_walk(const char *root, dl_fs_visit_cb visit, void *user) {
+  walking_t w = {visit, user, true};
   struct stat st;
   if (lstat(root, &st) != 0) return false;
   if (visit(user, root, "", &st) && S_ISDIR(st.st_mode)) walk(&w, root, "", -1);

@@ -21,12 +21,12 @@
 #define DL_FS_ENTRIES_MAX 200000u
 #define DL_FS_TEXT_MAX (64u * 1024 * 1024)
 
-typedef struct dl_fs_job dl_fs_job;
+typedef struct dl_fs_job dl_fs_job_t;
 struct dl_fs_job {
   uv_work_t work;
-  dl_toolbox *tb;
-  dl_req *req;
-  void (*run)(dl_fs_job *job);               /* on the thread pool */
+  dl_toolbox_t *tb;
+  dl_req_t *req;
+  void (*run)(dl_fs_job_t *job);             /* on the thread pool */
   char *path, *other, *mode, *owner, *group; /* from the query, or NULL */
   json_t *body;
   int64_t depth;
@@ -42,18 +42,18 @@ struct dl_fs_job {
 
 /* The value of a query key, percent-decoded to any bytes but NUL (a path need not be UTF-8). NULL when
  * absent or not decodable. Yours to free. */
-char *dl_fs_query(const dl_req *req, const char *key);
+char *dl_fs_query(const dl_req_t *req, const char *key);
 
-dl_fs_job *dl_fs_job_new(dl_toolbox *tb, dl_req *req, void (*run)(dl_fs_job *job));
+dl_fs_job_t *dl_fs_job_new(dl_toolbox_t *tb, dl_req_t *req, void (*run)(dl_fs_job_t *job));
 /* Runs it, answers and frees it. */
-void dl_fs_job_start(dl_fs_job *job);
-void dl_fs_job_free(dl_fs_job *job);
+void dl_fs_job_start(dl_fs_job_t *job);
+void dl_fs_job_free(dl_fs_job_t *job);
 /* Answers 400 and frees the job when one of its texts is missing. */
-bool dl_fs_job_require(dl_fs_job *job, const char *name, const char *value);
+bool dl_fs_job_require(dl_fs_job_t *job, const char *name, const char *value);
 
-void dl_fs_fail(dl_fs_job *job, int status, const char *code, const char *fmt, ...) DL_PRINTF(4, 5);
+void dl_fs_fail(dl_fs_job_t *job, int status, const char *code, const char *fmt, ...) DL_PRINTF(4, 5);
 /* A file that cannot be looked at: 404 FILE_NOT_FOUND, 403 FILE_ACCESS_DENIED, else 400. */
-void dl_fs_fail_errno(dl_fs_job *job, int error, const char *what, const char *path);
+void dl_fs_fail_errno(dl_fs_job_t *job, int error, const char *what, const char *path);
 /* The status and code of that. */
 int dl_fs_errno_status(int error, const char **code);
 
@@ -77,10 +77,10 @@ ssize_t dl_fs_read_at(int fd, char *out, size_t len, int64_t at);
 
 /* Walks in lexical order. Links are not followed, and what cannot be read is left out. `visit` gets
  * the path below the root as `rel`, and returns false to end the walk. */
-typedef bool (*dl_fs_visit)(void *user, const char *path, const char *rel, const struct stat *st);
+typedef bool (*dl_fs_visit_cb)(void *user, const char *path, const char *rel, const struct stat *st);
 /* The root itself first, with rel "". False when something had to be left out. */
-bool dl_fs_walk(const char *root, dl_fs_visit visit, void *user);
+bool dl_fs_walk(const char *root, dl_fs_visit_cb visit, void *user);
 /* Without the root, which may be a link to a folder; `depth` levels. */
-void dl_fs_walk_below(const char *root, int64_t depth, dl_fs_visit visit, void *user);
+void dl_fs_walk_below(const char *root, int64_t depth, dl_fs_visit_cb visit, void *user);
 
 #endif

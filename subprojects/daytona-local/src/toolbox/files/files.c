@@ -28,7 +28,7 @@ static bool parse_mode(const char *text, mode_t *out) {
   return true;
 }
 
-static void fail_text(dl_fs_job *job, const char *what, const char *path, int error) {
+static void fail_text(dl_fs_job_t *job, const char *what, const char *path, int error) {
   char *text = dl_fs_os_text(what, path, error);
   dl_fs_fail(job, 400, "BAD_REQUEST", "%s", text);
   free(text);
@@ -37,12 +37,12 @@ static void fail_text(dl_fs_job *job, const char *what, const char *path, int er
 /* ---- list, info ---- */
 
 typedef struct {
-  dl_fs_job *job;
+  dl_fs_job_t *job;
   size_t count;
-} listing;
+} listing_t;
 
 static bool list_one(void *user, const char *path, const char *rel, const struct stat *found) {
-  listing *l = user;
+  listing_t *l = user;
   (void)rel;
   struct stat st = *found;
   if (atomic_load(&l->job->is_abandoned)) return false;
@@ -60,9 +60,9 @@ static bool list_one(void *user, const char *path, const char *rel, const struct
   return true;
 }
 
-static void run_list(dl_fs_job *job) {
+static void run_list(dl_fs_job_t *job) {
   struct stat st;
-  listing l = {job, 0};
+  listing_t l = {job, 0};
   if (stat(job->path, &st) != 0) {
     dl_fs_fail_errno(job, errno, "stat", job->path);
   } else if (!S_ISDIR(st.st_mode)) {
@@ -76,7 +76,7 @@ static void run_list(dl_fs_job *job) {
 }
 
 /* Go clients before 0.188.0 refuse fields that they do not know. */
-static bool knows_path_field(const dl_req *req) {
+static bool knows_path_field(const dl_req_t *req) {
   const char *source = dl_req_header(req, "X-Daytona-Source"),
              *version = dl_req_header(req, "X-Daytona-SDK-Version");
   unsigned major = 0, minor = 0;
@@ -85,8 +85,8 @@ static bool knows_path_field(const dl_req *req) {
   return version != NULL && sscanf(version, "%u.%u", &major, &minor) == 2 && (major > 0 || minor >= 188);
 }
 
-static void on_list(dl_req *req, void *user) {
-  dl_fs_job *job = dl_fs_job_new(user, req, run_list);
+static void on_list(dl_req_t *req, void *user) {
+  dl_fs_job_t *job = dl_fs_job_new(user, req, run_list);
   char *depth = dl_fs_query(req, "depth");
   bool is_good = depth == NULL || *depth == '\0' || dl_parse_int(depth, 1, INT32_MAX, &job->depth);
   if (depth == NULL || *depth == '\0') job->depth = 1;
@@ -101,7 +101,7 @@ static void on_list(dl_req *req, void *user) {
   dl_fs_job_start(job);
 }
 
-static void run_info(dl_fs_job *job) {
+static void run_info(dl_fs_job_t *job) {
   struct stat st;
   if (stat(job->path, &st) != 0) {
     dl_fs_fail_errno(job, errno, "stat", job->path);
@@ -112,14 +112,14 @@ static void run_info(dl_fs_job *job) {
   free(name);
 }
 
-static void on_info(dl_req *req, void *user) {
-  dl_fs_job *job = dl_fs_job_new(user, req, run_info);
+static void on_info(dl_req_t *req, void *user) {
+  dl_fs_job_t *job = dl_fs_job_new(user, req, run_info);
   if (dl_fs_job_require(job, "path", job->path)) dl_fs_job_start(job);
 }
 
 /* ---- folder ---- */
 
-static void run_folder(dl_fs_job *job) {
+static void run_folder(dl_fs_job_t *job) {
   char *failed = NULL;
   mode_t mode = 0755;
   if (job->mode != NULL && *job->mode != '\0' && !parse_mode(job->mode, &mode)) {
@@ -132,8 +132,8 @@ static void run_folder(dl_fs_job *job) {
   job->status = error != 0 ? job->status : 201;
 }
 
-static void on_folder(dl_req *req, void *user) {
-  dl_fs_job *job = dl_fs_job_new(user, req, run_folder);
+static void on_folder(dl_req_t *req, void *user) {
+  dl_fs_job_t *job = dl_fs_job_new(user, req, run_folder);
   job->mode = dl_fs_query(req, "mode");
   if (dl_fs_job_require(job, "path", job->path)) dl_fs_job_start(job);
 }
@@ -146,7 +146,7 @@ static void cut_slashes(char *path) {
   while (len > 1 && path[len - 1] == '/') path[--len] = '\0';
 }
 
-static void run_delete(dl_fs_job *job) {
+static void run_delete(dl_fs_job_t *job) {
   struct stat st;
   cut_slashes(job->path);
   if (lstat(job->path, &st) != 0) {
@@ -164,8 +164,8 @@ static void run_delete(dl_fs_job *job) {
   job->status = error != 0 ? job->status : 204;
 }
 
-static void on_delete(dl_req *req, void *user) {
-  dl_fs_job *job = dl_fs_job_new(user, req, run_delete);
+static void on_delete(dl_req_t *req, void *user) {
+  dl_fs_job_t *job = dl_fs_job_new(user, req, run_delete);
   char *recursive = dl_fs_query(req, "recursive");
   job->flag = recursive != NULL && strcmp(recursive, "true") == 0;
   free(recursive);
@@ -182,7 +182,7 @@ static bool is_below(const char *path, const char *root) {
   return strncmp(real, real_root, len) == 0 && (real[len] == '/' || real[len] == '\0' || len == 1);
 }
 
-static void copy_and_delete(dl_fs_job *job) {
+static void copy_and_delete(dl_fs_job_t *job) {
   char *failed = NULL;
   int error = dl_tree_copy(job->path, job->other, &failed);
   if (error != 0) {
@@ -208,7 +208,7 @@ static int rename_new(const char *from, const char *to) {
   return rename(from, to) == 0 ? 0 : errno;
 }
 
-static void run_move(dl_fs_job *job) {
+static void run_move(dl_fs_job_t *job) {
   struct stat source, other;
   cut_slashes(job->path);
   cut_slashes(job->other);
@@ -239,8 +239,8 @@ static void run_move(dl_fs_job *job) {
   free(parent);
 }
 
-static void on_move(dl_req *req, void *user) {
-  dl_fs_job *job = dl_fs_job_new(user, req, run_move);
+static void on_move(dl_req_t *req, void *user) {
+  dl_fs_job_t *job = dl_fs_job_new(user, req, run_move);
   free(job->path);
   job->path = dl_fs_query(req, "source");
   job->other = dl_fs_query(req, "destination");
@@ -280,7 +280,7 @@ static bool find_group(const char *text, gid_t *out) {
 
 static bool is_set(const char *text) { return text != NULL && *text != '\0'; }
 
-static void run_permissions(dl_fs_job *job) {
+static void run_permissions(dl_fs_job_t *job) {
   struct stat st;
   mode_t mode;
   uid_t uid = (uid_t)-1;
@@ -308,17 +308,17 @@ static void run_permissions(dl_fs_job *job) {
   }
 }
 
-static void on_permissions(dl_req *req, void *user) {
-  dl_fs_job *job = dl_fs_job_new(user, req, run_permissions);
+static void on_permissions(dl_req_t *req, void *user) {
+  dl_fs_job_t *job = dl_fs_job_new(user, req, run_permissions);
   job->mode = dl_fs_query(req, "mode");
   job->owner = dl_fs_query(req, "owner");
   job->group = dl_fs_query(req, "group");
   if (dl_fs_job_require(job, "path", job->path)) dl_fs_job_start(job);
 }
 
-static const dl_route ROUTES[] = {
+static const dl_route_t ROUTES[] = {
   {"GET", "/files", on_list, DL_TB_ANY_SLASH}, {"DELETE", "/files", on_delete, DL_TB_ANY_SLASH},
   {"GET", "/files/info", on_info, 0},          {"POST", "/files/folder", on_folder, 0},
   {"POST", "/files/move", on_move, 0},         {"POST", "/files/permissions", on_permissions, 0},
 };
-const dl_route_table DL_TB_FILES_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table_t DL_TB_FILES_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -7,7 +7,7 @@
 
 #include "http/http.h"
 
-extern const dl_route_table DL_TB_FILES_ROUTES, DL_TB_SEARCH_ROUTES, DL_TB_UPLOAD_ROUTES,
+extern const dl_route_table_t DL_TB_FILES_ROUTES, DL_TB_SEARCH_ROUTES, DL_TB_UPLOAD_ROUTES,
   DL_TB_DOWNLOAD_ROUTES, DL_TB_BULK_DOWNLOAD_ROUTES;
 
 #endif

@@ -108,7 +108,7 @@ static unsigned next_code(const char **at) {
   return code;
 }
 
-static void put_latin1(dl_buf *out, const char *text) {
+static void put_latin1(dl_buf_t *out, const char *text) {
   while (*text != '\0') {
     unsigned code = next_code(&text);
     if (code == '\r' || code == '\n') continue;
@@ -119,7 +119,7 @@ static void put_latin1(dl_buf *out, const char *text) {
   }
 }
 
-void dl_filename_params(dl_buf *out, const char *path) {
+void dl_filename_params(dl_buf_t *out, const char *path) {
   dl_buf_puts(out, "filename=\"");
   put_latin1(out, path);
   dl_buf_puts(out, "\"; filename*=utf-8''");

@@ -18,15 +18,16 @@ enum { BETWEEN, HEAD, CONTENT, OVER };
 
 #define FEED_MAX (64u * 1024)
 
-void dl_multipart_init(dl_multipart *m, const char *boundary, const dl_multipart_events *events, void *user) {
-  *m = (dl_multipart){.events = events, .user = user, .state = BETWEEN, .nl_len = 2};
+void dl_multipart_init(dl_multipart_t *m, const char *boundary, const dl_multipart_events_t *events,
+                       void *user) {
+  *m = (dl_multipart_t){.events = events, .user = user, .state = BETWEEN, .nl_len = 2};
   m->delimiter = dl_xprintf("\r\n--%s", boundary);
   m->delimiter_len = strlen(m->delimiter);
   dl_buf_init(&m->input, FEED_MAX + DL_MULTIPART_HEAD_MAX + 4096);
   dl_buf_init(&m->disposition, DL_MULTIPART_HEAD_MAX);
 }
 
-void dl_multipart_clear(dl_multipart *m) {
+void dl_multipart_clear(dl_multipart_t *m) {
   free(m->delimiter);
   free(m->error);
   dl_buf_clear(&m->input);
@@ -34,7 +35,7 @@ void dl_multipart_clear(dl_multipart *m) {
 }
 
 /* BETWEEN -> HEAD -> CONTENT -> BETWEEN, and OVER from anywhere, once. */
-static void set_state(dl_multipart *m, int to) {
+static void set_state(dl_multipart_t *m, int to) {
   assert(m->state != OVER);
   assert(to == OVER || (m->state == BETWEEN && to == HEAD) || (m->state == HEAD && to == CONTENT) ||
          (m->state == CONTENT && to == BETWEEN));
@@ -43,7 +44,7 @@ static void set_state(dl_multipart *m, int to) {
 
 /* Text in quotes with escapes, for messages. */
 static char *quoted(const char *text, size_t len) {
-  dl_buf out;
+  dl_buf_t out;
   dl_buf_init(&out, len * 4 + 2);
   dl_buf_puts(&out, "\"");
   for (size_t i = 0; i < len; i++) {
@@ -61,12 +62,12 @@ static char *quoted(const char *text, size_t len) {
   return dl_buf_take(&out);
 }
 
-static void fail(dl_multipart *m, char *text) {
+static void fail(dl_multipart_t *m, char *text) {
   set_state(m, OVER);
   m->error = text;
 }
 
-static void fail_line(dl_multipart *m, const char *what, const char *line, size_t len) {
+static void fail_line(dl_multipart_t *m, const char *what, const char *line, size_t len) {
   char *text = quoted(line, len);
   fail(m, dl_xprintf("%s%s", what, text));
   free(text);
@@ -80,16 +81,16 @@ static size_t skip_blanks(const char *text, size_t len) {
   return n;
 }
 
-static bool is_line_break(const dl_multipart *m, const char *text, size_t len) {
+static bool is_line_break(const dl_multipart_t *m, const char *text, size_t len) {
   return len == m->nl_len && memcmp(text, m->delimiter + 2 - m->nl_len, len) == 0;
 }
 
-static const char *dash_boundary(const dl_multipart *m) { return m->delimiter + 2; }
-static size_t dash_boundary_len(const dl_multipart *m) { return m->delimiter_len - 2; }
+static const char *dash_boundary(const dl_multipart_t *m) { return m->delimiter + 2; }
+static size_t dash_boundary_len(const dl_multipart_t *m) { return m->delimiter_len - 2; }
 
 /* `--boundary` and a line break. A first delimiter that ends with a bare line feed makes every line
  * break of the form a bare line feed. */
-static bool is_delimiter_line(dl_multipart *m, const char *line, size_t len) {
+static bool is_delimiter_line(dl_multipart_t *m, const char *line, size_t len) {
   size_t at = dash_boundary_len(m);
   if (len < at || memcmp(line, dash_boundary(m), at) != 0) return false;
   at += skip_blanks(line + at, len - at);
@@ -100,7 +101,7 @@ static bool is_delimiter_line(dl_multipart *m, const char *line, size_t len) {
   return is_line_break(m, line + at, len - at);
 }
 
-static bool is_final_line(const dl_multipart *m, const char *line, size_t len) {
+static bool is_final_line(const dl_multipart_t *m, const char *line, size_t len) {
   size_t at = dash_boundary_len(m);
   if (len < at + 2 || memcmp(line, dash_boundary(m), at) != 0 || memcmp(line + at, "--", 2) != 0)
     return false;
@@ -109,7 +110,7 @@ static bool is_final_line(const dl_multipart *m, const char *line, size_t len) {
   return at == len || is_line_break(m, line + at, len - at);
 }
 
-static void take_line(dl_multipart *m, const char *line, size_t len) {
+static void take_line(dl_multipart_t *m, const char *line, size_t len) {
   if (is_delimiter_line(m, line, len)) {
     set_state(m, HEAD);
     m->has_parts = true;
@@ -130,18 +131,18 @@ static void take_line(dl_multipart *m, const char *line, size_t len) {
 
 /* ---- the head of a part ---- */
 
-static void begin_part(dl_multipart *m) {
+static void begin_part(dl_multipart_t *m) {
   const char *value = m->disposition.data ? m->disposition.data : "";
   char *name = dl_header_is(value, "form-data") ? dl_header_param(value, "name") : NULL;
   char *filename = dl_header_param(value, "filename");
   set_state(m, CONTENT);
   m->has_data = false;
-  m->events->on_part(m->user, &(dl_part){name ? name : "", filename});
+  m->events->on_part(m->user, &(dl_part_t){name ? name : "", filename});
   free(name);
   free(filename);
 }
 
-static void take_head_line(dl_multipart *m, const char *line, size_t len) {
+static void take_head_line(dl_multipart_t *m, const char *line, size_t len) {
   static const char wanted[] = "Content-Disposition";
   while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r')) len--;
   if (len == 0) {
@@ -180,19 +181,19 @@ static int judge(const char *at, size_t left, bool is_end) {
   return at[1] == '-' ? 1 : -1;
 }
 
-static void give(dl_multipart *m, const char *bytes, size_t len) {
+static void give(dl_multipart_t *m, const char *bytes, size_t len) {
   if (len == 0) return;
   m->has_data = true;
   m->events->on_data(m->user, bytes, len);
 }
 
-static void end_part(dl_multipart *m) {
+static void end_part(dl_multipart_t *m) {
   set_state(m, BETWEEN);
   m->events->on_part_end(m->user, true);
 }
 
 /* The end of `bytes` that may be the start of a delimiter. */
-static size_t held_back(const dl_multipart *m, const char *bytes, size_t len) {
+static size_t held_back(const dl_multipart_t *m, const char *bytes, size_t len) {
   const char *delimiter = m->delimiter + 2 - m->nl_len;
   size_t delimiter_len = m->delimiter_len - 2 + m->nl_len;
   size_t window = len < delimiter_len ? len : delimiter_len - 1;
@@ -203,7 +204,7 @@ static size_t held_back(const dl_multipart *m, const char *bytes, size_t len) {
 }
 
 /* Returns how many bytes were used; 0 when more are needed. */
-static size_t take_content(dl_multipart *m, const char *bytes, size_t len, bool is_end) {
+static size_t take_content(dl_multipart_t *m, const char *bytes, size_t len, bool is_end) {
   const char *delimiter = m->delimiter + 2 - m->nl_len;
   size_t delimiter_len = m->delimiter_len - 2 + m->nl_len, dash_len = dash_boundary_len(m);
   if (!m->has_data) {
@@ -236,7 +237,7 @@ static size_t take_content(dl_multipart *m, const char *bytes, size_t len, bool 
 /* ---- the whole ---- */
 
 /* Uses up as much of the input as can be judged. */
-static void work(dl_multipart *m, bool is_end) {
+static void work(dl_multipart_t *m, bool is_end) {
   size_t at = 0;
   while (m->state != OVER && at < m->input.len) {
     const char *bytes = m->input.data + at;
@@ -268,7 +269,7 @@ static void work(dl_multipart *m, bool is_end) {
     dl_buf_consume(&m->input, at);
 }
 
-void dl_multipart_feed(dl_multipart *m, const char *bytes, size_t len) {
+void dl_multipart_feed(dl_multipart_t *m, const char *bytes, size_t len) {
   while (len > 0 && m->state != OVER) {
     size_t part = len < FEED_MAX ? len : FEED_MAX;
     dl_buf_append(&m->input, bytes, part); /* the rest of the last round is always below its room */
@@ -278,7 +279,7 @@ void dl_multipart_feed(dl_multipart *m, const char *bytes, size_t len) {
   }
 }
 
-void dl_multipart_finish(dl_multipart *m, bool is_whole) {
+void dl_multipart_finish(dl_multipart_t *m, bool is_whole) {
   const char *why = is_whole ? "EOF" : "unexpected EOF";
   if (m->state != OVER) work(m, true);
   if (m->state == OVER) return;

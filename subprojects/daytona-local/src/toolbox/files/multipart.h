@@ -15,36 +15,37 @@
 typedef struct {
   const char *name;     /* "" when it is no form-data or has none */
   const char *filename; /* NULL: none was given */
-} dl_part;
+} dl_part_t;
 
 typedef struct {
   /* Everything is borrowed for the call. For each part: on_part, any number of on_data, on_part_end. */
-  void (*on_part)(void *user, const dl_part *part);
+  void (*on_part)(void *user, const dl_part_t *part);
   void (*on_data)(void *user, const char *bytes, size_t len);
   /* False: the body broke off inside this part. */
   void (*on_part_end)(void *user, bool is_complete);
-} dl_multipart_events;
+} dl_multipart_events_t;
 
 typedef struct {
-  const dl_multipart_events *events;
+  const dl_multipart_events_t *events;
   void *user;
   int state;
   char *delimiter; /* line break, two dashes, boundary */
   size_t delimiter_len, nl_len;
-  dl_buf input, disposition;
+  dl_buf_t input, disposition;
   size_t head_len;
   bool has_parts, expects_part, has_data, last_was_disposition;
   char *error; /* set once: what is wrong; nothing is read after it */
-} dl_multipart;
+} dl_multipart_t;
 
 /* The boundary of a Content-Type, yours to free; NULL when it names no multipart form. */
 char *dl_multipart_boundary(const char *content_type);
 
-void dl_multipart_init(dl_multipart *m, const char *boundary, const dl_multipart_events *events, void *user);
-void dl_multipart_feed(dl_multipart *m, const char *bytes, size_t len);
+void dl_multipart_init(dl_multipart_t *m, const char *boundary, const dl_multipart_events_t *events,
+                       void *user);
+void dl_multipart_feed(dl_multipart_t *m, const char *bytes, size_t len);
 /* The body is over (is_whole false: less came than was declared). `error` tells whether it was good. */
-void dl_multipart_finish(dl_multipart *m, bool is_whole);
-void dl_multipart_clear(dl_multipart *m);
+void dl_multipart_finish(dl_multipart_t *m, bool is_whole);
+void dl_multipart_clear(dl_multipart_t *m);
 
 /* One parameter of a header value such as Content-Disposition, decoded; a `name*` wins over `name`.
  * NULL when absent. Yours to free. */
@@ -53,6 +54,6 @@ char *dl_header_param(const char *value, const char *name);
 bool dl_header_is(const char *value, const char *type);
 
 /* Appends: filename="LATIN-1"; filename*=utf-8''PERCENT-ENCODED */
-void dl_filename_params(dl_buf *out, const char *path);
+void dl_filename_params(dl_buf_t *out, const char *path);
 
 #endif

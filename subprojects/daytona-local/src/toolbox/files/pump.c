@@ -17,10 +17,10 @@
 typedef struct {
   char *bytes;
   size_t len, at, room;
-} block;
+} block_t;
 
 /* Blocks are born small: most files are. */
-static void reserve(block *b, size_t len) {
+static void reserve(block_t *b, size_t len) {
   if (b->len + len <= b->room) return;
   while (b->room < b->len + len) b->room = b->room ? b->room * 2 : 4096;
   b->bytes = dl_xrealloc(b->bytes, b->room);
@@ -30,25 +30,25 @@ static void reserve(block *b, size_t len) {
 
 typedef struct {
   uv_work_t work;
-  dl_toolbox *tb;
-  dl_req *req;
-  const dl_sink_events *events;
+  dl_toolbox_t *tb;
+  dl_req_t *req;
+  const dl_sink_events_t *events;
   void *user;
-  block filling, emptying;
+  block_t filling, emptying;
   bool is_working, is_ended, is_complete, is_finishing;
-} sink;
+} sink_t;
 
-static void submit(sink *s);
+static void submit(sink_t *s);
 
 static void sink_work(uv_work_t *work) {
-  sink *s = work->data;
+  sink_t *s = work->data;
   assert(dl_off_loop_thread());
   if (s->emptying.len > 0) s->events->consume(s->user, s->emptying.bytes, s->emptying.len);
   if (s->is_finishing) s->events->finish(s->user, s->is_complete);
 }
 
 static void sink_worked(uv_work_t *work, int status) {
-  sink *s = work->data;
+  sink_t *s = work->data;
   (void)status;
   assert(s->is_working && s->tb->live_count > 0);
   s->tb->live_count--;
@@ -64,12 +64,12 @@ static void sink_worked(uv_work_t *work, int status) {
   if (!s->is_ended) dl_req_body_resume(s->req);
 }
 
-static bool is_worth_it(const sink *s) { return s->is_ended || s->filling.len == DL_PUMP_BLOCK; }
+static bool is_worth_it(const sink_t *s) { return s->is_ended || s->filling.len == DL_PUMP_BLOCK; }
 
-static void submit(sink *s) {
+static void submit(sink_t *s) {
   if (s->is_working || s->is_finishing || !is_worth_it(s)) return;
   assert(s->filling.len <= DL_PUMP_BLOCK);
-  block empty = s->emptying;
+  block_t empty = s->emptying;
   s->emptying = s->filling;
   empty.len = 0;
   s->filling = empty;
@@ -79,8 +79,8 @@ static void submit(sink *s) {
   uv_queue_work(s->tb->loop, &s->work, sink_work, sink_worked);
 }
 
-static size_t on_data(dl_req *req, const char *bytes, size_t len, void *user) {
-  sink *s = user;
+static size_t on_data(dl_req_t *req, const char *bytes, size_t len, void *user) {
+  sink_t *s = user;
   (void)req;
   size_t room = DL_PUMP_BLOCK - s->filling.len;
   if (len > room) len = room;
@@ -91,8 +91,8 @@ static size_t on_data(dl_req *req, const char *bytes, size_t len, void *user) {
   return len;
 }
 
-static void on_end(dl_req *req, bool is_complete, void *user) {
-  sink *s = user;
+static void on_end(dl_req_t *req, bool is_complete, void *user) {
+  sink_t *s = user;
   (void)req;
   assert(!s->is_ended);
   s->is_ended = true;
@@ -100,10 +100,10 @@ static void on_end(dl_req *req, bool is_complete, void *user) {
   submit(s);
 }
 
-void dl_sink_start(dl_toolbox *tb, dl_req *req, const dl_sink_events *events, void *user) {
-  static const dl_body_events body = {on_data, on_end};
-  sink *s = dl_xcalloc(1, sizeof *s);
-  *s = (sink){.tb = tb, .req = req, .events = events, .user = user};
+void dl_sink_start(dl_toolbox_t *tb, dl_req_t *req, const dl_sink_events_t *events, void *user) {
+  static const dl_body_events_t body = {on_data, on_end};
+  sink_t *s = dl_xcalloc(1, sizeof *s);
+  *s = (sink_t){.tb = tb, .req = req, .events = events, .user = user};
   s->work.data = s;
   dl_req_stream_body(req, &body, s);
 }
@@ -112,19 +112,19 @@ void dl_sink_start(dl_toolbox *tb, dl_req *req, const dl_sink_events *events, vo
 
 typedef struct {
   uv_work_t work;
-  dl_toolbox *tb;
-  dl_req *req; /* NULL once the answer is over */
-  const dl_source_events *events;
+  dl_toolbox_t *tb;
+  dl_req_t *req; /* NULL once the answer is over */
+  const dl_source_events_t *events;
   void *user;
-  block filling, emptying; /* the pool fills one, the socket empties the other */
+  block_t filling, emptying; /* the pool fills one, the socket empties the other */
   ssize_t got;
   bool is_working, is_ended, is_broken, is_releasing;
-} source;
+} source_t;
 
-static void fetch(source *s);
+static void fetch(source_t *s);
 
 static void source_work(uv_work_t *work) {
-  source *s = work->data;
+  source_t *s = work->data;
   assert(dl_off_loop_thread());
   if (s->is_releasing)
     s->events->release(s->user);
@@ -133,7 +133,7 @@ static void source_work(uv_work_t *work) {
 }
 
 static void source_worked(uv_work_t *work, int status) {
-  source *s = work->data;
+  source_t *s = work->data;
   (void)status;
   assert(s->is_working && s->tb->live_count > 0 && s->got <= (ssize_t)DL_PUMP_BLOCK);
   s->tb->live_count--;
@@ -153,7 +153,7 @@ static void source_worked(uv_work_t *work, int status) {
     dl_reply_wake(s->req);
 }
 
-static void fetch(source *s) {
+static void fetch(source_t *s) {
   if (s->is_working) return;
   assert(dl_on_loop_thread());
   s->is_releasing = s->req == NULL;
@@ -164,9 +164,9 @@ static void fetch(source *s) {
 }
 
 /* The block that was filled goes to the socket, and the empty one to the pool. */
-static void turn_over(source *s) {
+static void turn_over(source_t *s) {
   assert(!s->is_working && s->emptying.at == s->emptying.len);
-  block empty = s->emptying;
+  block_t empty = s->emptying;
   s->emptying = s->filling;
   s->emptying.at = 0;
   empty.len = 0;
@@ -175,7 +175,7 @@ static void turn_over(source *s) {
 }
 
 static ssize_t pull(void *user, char *out, size_t max) {
-  source *s = user;
+  source_t *s = user;
   if (s->emptying.at == s->emptying.len) {
     if (s->is_working) return DL_PULL_LATER;
     if (s->filling.len > 0)
@@ -193,17 +193,17 @@ static ssize_t pull(void *user, char *out, size_t max) {
 }
 
 static void on_close(void *user, bool is_complete) {
-  source *s = user;
+  source_t *s = user;
   (void)is_complete;
   s->req = NULL;
   fetch(s);
 }
 
-void dl_source_start(dl_toolbox *tb, dl_req *req, int status, int64_t length, const dl_source_events *events,
-                     void *user) {
-  static const dl_pull_events pulls = {pull, on_close};
-  source *s = dl_xcalloc(1, sizeof *s);
-  *s = (source){.tb = tb, .req = req, .events = events, .user = user};
+void dl_source_start(dl_toolbox_t *tb, dl_req_t *req, int status, int64_t length,
+                     const dl_source_events_t *events, void *user) {
+  static const dl_pull_events_t pulls = {pull, on_close};
+  source_t *s = dl_xcalloc(1, sizeof *s);
+  *s = (source_t){.tb = tb, .req = req, .events = events, .user = user};
   s->work.data = s;
   if (strcmp(dl_req_method(req), "HEAD") != 0) fetch(s);
   dl_tb_add_request_id(req);

@@ -20,21 +20,21 @@ typedef struct {
   /* The body is over; false: the client has gone in the middle of it. Pool. */
   void (*finish)(void *user, bool is_complete);
   /* After finish. Answers `req` and frees `user`. */
-  void (*answer)(void *user, dl_req *req);
-} dl_sink_events;
+  void (*answer)(void *user, dl_req_t *req);
+} dl_sink_events_t;
 
 /* Takes the whole request body. */
-void dl_sink_start(dl_toolbox *tb, dl_req *req, const dl_sink_events *events, void *user);
+void dl_sink_start(dl_toolbox_t *tb, dl_req_t *req, const dl_sink_events_t *events, void *user);
 
 typedef struct {
   /* Fills up to `max` bytes; 0: the end; -1: break the connection. Pool. */
   ssize_t (*produce)(void *user, char *out, size_t max);
   /* The last call: close files, free `user`. Pool. */
   void (*release)(void *user);
-} dl_source_events;
+} dl_source_events_t;
 
 /* Answers with what is produced. `length` -1: unknown, chunked. */
-void dl_source_start(dl_toolbox *tb, dl_req *req, int status, int64_t length, const dl_source_events *events,
-                     void *user);
+void dl_source_start(dl_toolbox_t *tb, dl_req_t *req, int status, int64_t length,
+                     const dl_source_events_t *events, void *user);
 
 #endif

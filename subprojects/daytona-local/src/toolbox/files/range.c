@@ -26,7 +26,7 @@ static bool number(const char *text, size_t len, int64_t *out) {
 }
 
 /* 1 a range, 0 nothing of it is in the file, -1 no range at all. */
-static int parse_one(const char *text, size_t len, int64_t size, dl_range *out) {
+static int parse_one(const char *text, size_t len, int64_t size, dl_range_t *out) {
   const char *dash = memchr(text, '-', len);
   int64_t first, last;
   if (dash == NULL) return -1;
@@ -35,7 +35,7 @@ static int parse_one(const char *text, size_t len, int64_t size, dl_range *out) 
   if (first_len == 0) {
     if (!number(end, last_len, &last)) return -1;
     if (last > size) last = size;
-    *out = (dl_range){size - last, last};
+    *out = (dl_range_t){size - last, last};
     return last > 0;
   }
   if (!number(start, first_len, &first)) return -1;
@@ -45,11 +45,11 @@ static int parse_one(const char *text, size_t len, int64_t size, dl_range *out) 
     return -1;
   if (first >= size) return 0;
   if (last >= size) last = size - 1;
-  *out = (dl_range){first, last - first + 1};
+  *out = (dl_range_t){first, last - first + 1};
   return 1;
 }
 
-dl_range_kind dl_range_parse(const char *text, int64_t size, dl_range *out, size_t *count) {
+dl_range_kind_t dl_range_parse(const char *text, int64_t size, dl_range_t *out, size_t *count) {
   int64_t sum = 0;
   bool has_outside = false;
   *count = 0;

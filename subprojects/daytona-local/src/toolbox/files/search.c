@@ -22,13 +22,13 @@
 #define MATCHES_MAX 100000u
 
 typedef struct {
-  dl_fs_job *job;
+  dl_fs_job_t *job;
   json_t *found;
   size_t count, bytes;
-} hunt;
+} hunt_t;
 
 /* False: the answer is full. */
-static bool count_in(hunt *h, size_t bytes) {
+static bool count_in(hunt_t *h, size_t bytes) {
   h->bytes += bytes;
   if (++h->count <= MATCHES_MAX && h->bytes <= DL_FS_TEXT_MAX) return true;
   dl_fs_fail(h->job, 422, "UNPROCESSABLE_ENTITY", "too many matches below %s", h->job->path);
@@ -37,7 +37,7 @@ static bool count_in(hunt *h, size_t bytes) {
 
 /* ---- find ---- */
 
-static bool take_line(hunt *h, const char *path, const char *line, size_t len, int64_t number) {
+static bool take_line(hunt_t *h, const char *path, const char *line, size_t len, int64_t number) {
   const char *pattern = h->job->other;
   if (memmem(line, len, pattern, strlen(pattern)) == NULL) return true;
   if (len > 0 && line[len - 1] == '\r') len--;
@@ -51,7 +51,7 @@ static bool take_line(hunt *h, const char *path, const char *line, size_t len, i
 }
 
 /* Lines of `fd` until one is too long; false when the hunt is over. */
-static bool scan_lines(hunt *h, const char *path, int fd) {
+static bool scan_lines(hunt_t *h, const char *path, int fd) {
   char *buffer = dl_xmalloc(LINE_MAX_BYTES);
   size_t have = 0;
   int64_t number = 0;
@@ -78,7 +78,7 @@ static bool scan_lines(hunt *h, const char *path, int fd) {
 }
 
 static bool find_in(void *user, const char *path, const char *rel, const struct stat *st) {
-  hunt *h = user;
+  hunt_t *h = user;
   (void)rel;
   if (atomic_load(&h->job->is_abandoned)) return false;
   if (!S_ISREG(st->st_mode)) return true;
@@ -89,14 +89,14 @@ static bool find_in(void *user, const char *path, const char *rel, const struct 
   return goes_on;
 }
 
-static void run_find(dl_fs_job *job) {
+static void run_find(dl_fs_job_t *job) {
   job->json = json_array();
-  hunt h = {.job = job, .found = job->json};
+  hunt_t h = {.job = job, .found = job->json};
   dl_fs_walk(job->path, find_in, &h);
 }
 
-static void on_find(dl_req *req, void *user) {
-  dl_fs_job *job = dl_fs_job_new(user, req, run_find);
+static void on_find(dl_req_t *req, void *user) {
+  dl_fs_job_t *job = dl_fs_job_new(user, req, run_find);
   job->other = dl_fs_query(req, "pattern");
   if (dl_fs_job_require(job, "path", job->path) && dl_fs_job_require(job, "pattern", job->other))
     dl_fs_job_start(job);
@@ -105,7 +105,7 @@ static void on_find(dl_req *req, void *user) {
 /* ---- search ---- */
 
 static bool match_name(void *user, const char *path, const char *rel, const struct stat *st) {
-  hunt *h = user;
+  hunt_t *h = user;
   (void)rel, (void)st;
   if (atomic_load(&h->job->is_abandoned)) return false;
   char *name = dl_fs_base(path);
@@ -117,15 +117,15 @@ static bool match_name(void *user, const char *path, const char *rel, const stru
   return true;
 }
 
-static void run_search(dl_fs_job *job) {
-  hunt h = {.job = job, .found = json_array()};
+static void run_search(dl_fs_job_t *job) {
+  hunt_t h = {.job = job, .found = json_array()};
   if (dl_glob_valid(job->other)) dl_fs_walk(job->path, match_name, &h);
   job->json = json_object();
   json_object_set_new(job->json, "files", h.found);
 }
 
-static void on_search(dl_req *req, void *user) {
-  dl_fs_job *job = dl_fs_job_new(user, req, run_search);
+static void on_search(dl_req_t *req, void *user) {
+  dl_fs_job_t *job = dl_fs_job_new(user, req, run_search);
   job->other = dl_fs_query(req, "pattern");
   if (dl_fs_job_require(job, "path", job->path) && dl_fs_job_require(job, "pattern", job->other))
     dl_fs_job_start(job);
@@ -138,11 +138,11 @@ typedef struct {
   size_t pattern_len, value_len;
   int out;
   int64_t hits;
-} replacing;
+} replacing_t;
 
 /* Writes `bytes` with every pattern in it replaced; returns how many bytes were used: what may be the
  * start of a pattern waits for more, unless this is the end. -1 and errno. */
-static ssize_t replace_block(replacing *r, const char *bytes, size_t len, bool is_end) {
+static ssize_t replace_block(replacing_t *r, const char *bytes, size_t len, bool is_end) {
   size_t used = 0;
   for (const char *hit; (hit = memmem(bytes + used, len - used, r->pattern, r->pattern_len)) != NULL;
        r->hits++) {
@@ -156,7 +156,7 @@ static ssize_t replace_block(replacing *r, const char *bytes, size_t len, bool i
   return dl_fs_write_all(r->out, bytes + used, left - keep) ? (ssize_t)(len - keep) : -1;
 }
 
-static int replace_into(replacing *r, int in) {
+static int replace_into(replacing_t *r, int in) {
   size_t room = BLOCK + r->pattern_len, have = 0;
   char *buffer = dl_xmalloc(room);
   int error = 0;
@@ -227,7 +227,7 @@ static char *replace_in(const char *path, const char *pattern, const char *value
   int spool = error == 0 ? open_spool(path) : -1;
   if (error == 0 && spool < 0) error = errno;
   if (error == 0) {
-    replacing r = {pattern, value, strlen(pattern), strlen(value), spool, 0};
+    replacing_t r = {pattern, value, strlen(pattern), strlen(value), spool, 0};
     error = replace_into(&r, file);
     if (error == 0 && r.hits > 0) error = copy_back(spool, file);
   }
@@ -236,7 +236,7 @@ static char *replace_in(const char *path, const char *pattern, const char *value
   return error == 0 ? NULL : dl_fs_os_text("write", path, error);
 }
 
-static void run_replace(dl_fs_job *job) {
+static void run_replace(dl_fs_job_t *job) {
   const char *pattern = json_string_value(dl_json_get_nocase(job->body, "pattern"));
   const char *value = json_string_value(dl_json_get_nocase(job->body, "newValue"));
   json_t *file;
@@ -253,7 +253,7 @@ static void run_replace(dl_fs_job *job) {
   }
 }
 
-static void on_replace_body(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_replace_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
   json_t *body = dl_tb_body(req, bytes, len), *files = NULL;
   const char *pattern = NULL, *value = NULL;
   if (body == NULL) return;
@@ -261,7 +261,7 @@ static void on_replace_body(dl_req *req, const char *bytes, size_t len, void *us
       dl_tb_field_text(req, body, "pattern", true, &pattern) &&
       dl_tb_field_text(req, body, "newValue", false, &value)) {
     if (files != NULL && value != NULL) {
-      dl_fs_job *job = dl_fs_job_new(user, req, run_replace);
+      dl_fs_job_t *job = dl_fs_job_new(user, req, run_replace);
       job->body = body;
       dl_fs_job_start(job);
       return;
@@ -273,13 +273,13 @@ static void on_replace_body(dl_req *req, const char *bytes, size_t len, void *us
   json_decref(body);
 }
 
-static void on_replace(dl_req *req, void *user) {
+static void on_replace(dl_req_t *req, void *user) {
   dl_req_read_body(req, DL_TB_BODY_MAX, on_replace_body, user);
 }
 
-static const dl_route ROUTES[] = {
+static const dl_route_t ROUTES[] = {
   {"GET", "/files/find", on_find, 0},
   {"GET", "/files/search", on_search, 0},
   {"POST", "/files/replace", on_replace, 0},
 };
-const dl_route_table DL_TB_SEARCH_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table_t DL_TB_SEARCH_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

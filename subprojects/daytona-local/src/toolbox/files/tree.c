@@ -25,13 +25,13 @@ typedef struct {
   int fd;
   char **names; /* of the folders below the first one, down to `fd` */
   size_t depth, room;
-} descent;
+} descent_t;
 
 static int open_dir(int at, const char *name) {
   return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int go_down(descent *d, const char *name) {
+static int go_down(descent_t *d, const char *name) {
   int fd = open_dir(d->fd, name);
   if (fd < 0) return errno;
   if (d->depth == d->room) {
@@ -44,7 +44,7 @@ static int go_down(descent *d, const char *name) {
   return 0;
 }
 
-static int go_up(descent *d) {
+static int go_up(descent_t *d) {
   int fd = open_dir(d->fd, "..");
   if (fd < 0) return errno;
   close(d->fd);
@@ -56,7 +56,7 @@ static int go_up(descent *d) {
 }
 
 /* Removes what is no folder. *next: a folder to enter (yours to free), or NULL when all is gone. */
-static int clear_level(const descent *d, char **next) {
+static int clear_level(const descent_t *d, char **next) {
   int copy = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
   DIR *dir = copy < 0 ? NULL : fdopendir(copy);
   *next = NULL;
@@ -77,7 +77,7 @@ static int clear_level(const descent *d, char **next) {
 }
 
 static int remove_dir(const char *path) {
-  descent d = {.fd = open_dir(AT_FDCWD, path)};
+  descent_t d = {.fd = open_dir(AT_FDCWD, path)};
   int error = d.fd < 0 ? errno : 0;
   while (error == 0) {
     char *next;
@@ -152,7 +152,7 @@ typedef struct {
   const char *to;
   char **failed;
   int error;
-} copying;
+} copying_t;
 
 static int copy_one(const char *from, const char *to, const struct stat *st) {
   if (S_ISREG(st->st_mode)) return copy_file(from, to, st);
@@ -164,7 +164,7 @@ static int copy_one(const char *from, const char *to, const struct stat *st) {
 }
 
 static bool visit(void *user, const char *path, const char *rel, const struct stat *st) {
-  copying *c = user;
+  copying_t *c = user;
   char *to = *rel ? dl_fs_join(c->to, rel) : dl_xstrdup(c->to);
   c->error = copy_one(path, to, st);
   if (c->error != 0) *c->failed = dl_xstrdup(path);
@@ -173,7 +173,7 @@ static bool visit(void *user, const char *path, const char *rel, const struct st
 }
 
 static bool visit_modes(void *user, const char *path, const char *rel, const struct stat *st) {
-  const copying *c = user;
+  const copying_t *c = user;
   (void)path;
   if (!S_ISDIR(st->st_mode)) return true;
   char *to = *rel ? dl_fs_join(c->to, rel) : dl_xstrdup(c->to);
@@ -185,7 +185,7 @@ static bool visit_modes(void *user, const char *path, const char *rel, const str
 }
 
 int dl_tree_copy(const char *from, const char *to, char **failed) {
-  copying c = {to, failed, 0};
+  copying_t c = {to, failed, 0};
   /* A copy is whole or it has failed: the source is removed after it. */
   if (!dl_fs_walk(from, visit, &c) && c.error == 0) {
     c.error = EACCES;

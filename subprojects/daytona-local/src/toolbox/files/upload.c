@@ -47,17 +47,17 @@ typedef struct {
   char *path, *target, *spool; /* spool NULL: the target itself is written */
   mode_t parent_mode;
   bool is_v2, is_form, has_file, in_file;
-  dl_multipart form;
+  dl_multipart_t form;
   int fd;
   char *error; /* the first one */
-} single;
+} single_t;
 
-static void set_error(single *u, const char *what, const char *path, int error) {
+static void set_error(single_t *u, const char *what, const char *path, int error) {
   if (u->error == NULL) u->error = dl_fs_os_text(what, path, error);
 }
 
 /* Where the bytes go: a new file beside the target, or the target itself if that cannot be. */
-static void open_single(single *u) {
+static void open_single(single_t *u) {
   char *parent = dl_fs_parent(u->path), *failed = NULL, real[PATH_MAX];
   int error = dl_fs_make_dirs(parent, u->parent_mode, &failed);
   struct stat st;
@@ -87,13 +87,13 @@ static void open_single(single *u) {
   free(parent);
 }
 
-static void write_single(single *u, const char *bytes, size_t len) {
+static void write_single(single_t *u, const char *bytes, size_t len) {
   if (u->error != NULL || u->fd < 0) return;
   if (!dl_fs_write_all(u->fd, bytes, len)) set_error(u, "write", u->path, errno);
 }
 
-static void on_single_part(void *user, const dl_part *part) {
-  single *u = user;
+static void on_single_part(void *user, const dl_part_t *part) {
+  single_t *u = user;
   /* The first part that fits is the file. Without a file name it would be a plain field. */
   u->in_file = !u->has_file && strcmp(part->name, "file") == 0 &&
                (u->is_v2 || (part->filename != NULL && *part->filename != '\0'));
@@ -103,25 +103,25 @@ static void on_single_part(void *user, const dl_part *part) {
 }
 
 static void on_single_data(void *user, const char *bytes, size_t len) {
-  single *u = user;
+  single_t *u = user;
   if (u->in_file) write_single(u, bytes, len);
 }
 
 static void on_single_part_end(void *user, bool is_complete) {
-  single *u = user;
+  single_t *u = user;
   if (!is_complete && u->error == NULL) u->error = dl_xstrdup("unexpected EOF");
   u->in_file = false;
 }
 
 /* A raw body is the file. */
-static void begin_raw(single *u) {
+static void begin_raw(single_t *u) {
   if (u->has_file) return;
   u->has_file = true;
   if (u->error == NULL) open_single(u);
 }
 
 static void consume_single(void *user, const char *bytes, size_t len) {
-  single *u = user;
+  single_t *u = user;
   if (u->is_form) {
     dl_multipart_feed(&u->form, bytes, len);
     return;
@@ -131,7 +131,7 @@ static void consume_single(void *user, const char *bytes, size_t len) {
 }
 
 static void finish_single(void *user, bool is_complete) {
-  single *u = user;
+  single_t *u = user;
   if (u->is_form) {
     dl_multipart_finish(&u->form, is_complete);
     if (u->form.error != NULL && u->error == NULL) u->error = dl_xstrdup(u->form.error);
@@ -148,8 +148,8 @@ static void finish_single(void *user, bool is_complete) {
   if (u->error != NULL) unlink(u->spool);
 }
 
-static void answer_single(void *user, dl_req *req) {
-  single *u = user;
+static void answer_single(void *user, dl_req_t *req) {
+  single_t *u = user;
   if (u->error != NULL) {
     dl_tb_reply_error(req, 400, "%s", u->error);
   } else if (u->is_v2) {
@@ -171,11 +171,11 @@ static void answer_single(void *user, dl_req *req) {
   free(u);
 }
 
-static void start_single(dl_toolbox *tb, dl_req *req, bool is_v2) {
-  static const dl_multipart_events parts = {on_single_part, on_single_data, on_single_part_end};
-  static const dl_sink_events body = {consume_single, finish_single, answer_single};
+static void start_single(dl_toolbox_t *tb, dl_req_t *req, bool is_v2) {
+  static const dl_multipart_events_t parts = {on_single_part, on_single_data, on_single_part_end};
+  static const dl_sink_events_t body = {consume_single, finish_single, answer_single};
   char *boundary = dl_multipart_boundary(dl_req_header(req, "Content-Type"));
-  single *u = dl_xcalloc(1, sizeof *u);
+  single_t *u = dl_xcalloc(1, sizeof *u);
   u->fd = -1;
   u->is_v2 = is_v2;
   u->is_form = boundary != NULL;
@@ -191,51 +191,51 @@ static void start_single(dl_toolbox *tb, dl_req *req, bool is_v2) {
   dl_sink_start(tb, req, &body, u);
 }
 
-static void on_upload(dl_req *req, void *user) { start_single(user, req, false); }
-static void on_upload_v2(dl_req *req, void *user) { start_single(user, req, true); }
+static void on_upload(dl_req_t *req, void *user) { start_single(user, req, false); }
+static void on_upload_v2(dl_req_t *req, void *user) { start_single(user, req, true); }
 
 /* ---- many files ---- */
 
-typedef enum { IN_OTHER, IN_PATH, IN_FILE } bulk_part;
+typedef enum { IN_OTHER, IN_PATH, IN_FILE } bulk_part_t;
 
 typedef struct {
   bool is_form;
-  dl_multipart form;
+  dl_multipart_t form;
   json_t *paths; /* texts by index; raw bytes, never written out */
   json_t *files, *errors;
   size_t count;
-  bulk_part part;
+  bulk_part_t part;
   char *index, *path;
-  dl_buf text; /* of a path */
+  dl_buf_t text; /* of a path */
   int fd;
   int64_t bytes;
-} bulk;
+} bulk_t;
 
 /* Takes `text`. */
-static void add_error(bulk *b, char *text) {
+static void add_error(bulk_t *b, char *text) {
   if (b->count++ < FILES_MAX) json_array_append_new(b->errors, dl_tb_text(text, strlen(text)));
   free(text);
 }
 
-static void add_os_error(bulk *b, const char *step, const char *what, const char *path, int error) {
+static void add_os_error(bulk_t *b, const char *step, const char *what, const char *path, int error) {
   char *text = dl_fs_os_text(what, path, error);
   add_error(b, dl_xprintf("%s: %s: %s", b->path, step, text));
   free(text);
 }
 
 /* "files[INDEX].path" and "files[INDEX].file". */
-static bulk_part part_kind(const char *name, char **index) {
+static bulk_part_t part_kind(const char *name, char **index) {
   size_t len = strlen(name);
   if (len < 12 || strncmp(name, "files[", 6) != 0 || name[len - 6] != ']' || name[len - 5] != '.')
     return IN_OTHER;
-  bulk_part kind = strcmp(name + len - 4, "path") == 0   ? IN_PATH
-                   : strcmp(name + len - 4, "file") == 0 ? IN_FILE
-                                                         : IN_OTHER;
+  bulk_part_t kind = strcmp(name + len - 4, "path") == 0   ? IN_PATH
+                     : strcmp(name + len - 4, "file") == 0 ? IN_FILE
+                                                           : IN_OTHER;
   if (kind != IN_OTHER) *index = dl_xstrndup(name + 6, len - 12);
   return kind;
 }
 
-static void begin_file(bulk *b) {
+static void begin_file(bulk_t *b) {
   const char *path = json_string_value(json_object_get(b->paths, b->index));
   char *failed = NULL;
   if (path == NULL) {
@@ -257,8 +257,8 @@ static void begin_file(bulk *b) {
   free(parent);
 }
 
-static void on_bulk_part(void *user, const dl_part *part) {
-  bulk *b = user;
+static void on_bulk_part(void *user, const dl_part_t *part) {
+  bulk_t *b = user;
   b->part = part_kind(part->name, &b->index);
   dl_buf_reset(&b->text);
   if (b->part != IN_OTHER && b->count >= FILES_MAX) {
@@ -271,7 +271,7 @@ static void on_bulk_part(void *user, const dl_part *part) {
 }
 
 static void on_bulk_data(void *user, const char *bytes, size_t len) {
-  bulk *b = user;
+  bulk_t *b = user;
   if (b->part == IN_PATH && !dl_buf_append(&b->text, bytes, len)) {
     add_error(b, dl_xprintf("path[%s]: path too long", b->index));
     b->part = IN_OTHER;
@@ -286,7 +286,7 @@ static void on_bulk_data(void *user, const char *bytes, size_t len) {
   b->fd = -1;
 }
 
-static void end_path(bulk *b) {
+static void end_path(bulk_t *b) {
   const char *text = b->text.data ? b->text.data : "";
   size_t len = b->text.len;
   while (len > 0 && isspace((unsigned char)*text)) text++, len--;
@@ -299,7 +299,7 @@ static void end_path(bulk *b) {
   json_object_set_new_nocheck(b->paths, b->index, json_stringn_nocheck(text, len));
 }
 
-static void end_file(bulk *b, bool is_complete) {
+static void end_file(bulk_t *b, bool is_complete) {
   if (b->fd < 0) return;
   bool is_closed = close(b->fd) == 0;
   b->fd = -1;
@@ -317,7 +317,7 @@ static void end_file(bulk *b, bool is_complete) {
 }
 
 static void on_bulk_part_end(void *user, bool is_complete) {
-  bulk *b = user;
+  bulk_t *b = user;
   if (b->part == IN_PATH && is_complete) end_path(b);
   if (b->part == IN_FILE) end_file(b, is_complete);
   free(b->index);
@@ -327,18 +327,18 @@ static void on_bulk_part_end(void *user, bool is_complete) {
 }
 
 static void consume_bulk(void *user, const char *bytes, size_t len) {
-  bulk *b = user;
+  bulk_t *b = user;
   if (b->is_form) dl_multipart_feed(&b->form, bytes, len);
 }
 
 static void finish_bulk(void *user, bool is_complete) {
-  bulk *b = user;
+  bulk_t *b = user;
   if (!b->is_form) return;
   dl_multipart_finish(&b->form, is_complete);
   if (b->form.error != NULL) add_error(b, dl_xprintf("reading part: %s", b->form.error));
 }
 
-static void free_bulk(bulk *b) {
+static void free_bulk(bulk_t *b) {
   if (b->is_form) dl_multipart_clear(&b->form);
   dl_buf_clear(&b->text);
   json_decref(b->paths);
@@ -349,8 +349,8 @@ static void free_bulk(bulk *b) {
   free(b);
 }
 
-static void answer_bulk(void *user, dl_req *req) {
-  bulk *b = user;
+static void answer_bulk(void *user, dl_req_t *req) {
+  bulk_t *b = user;
   if (!b->is_form) {
     dl_tb_reply_error(req, 400, "invalid multipart form");
   } else {
@@ -363,11 +363,11 @@ static void answer_bulk(void *user, dl_req *req) {
   free_bulk(b);
 }
 
-static void on_bulk_upload(dl_req *req, void *user) {
-  static const dl_multipart_events parts = {on_bulk_part, on_bulk_data, on_bulk_part_end};
-  static const dl_sink_events body = {consume_bulk, finish_bulk, answer_bulk};
+static void on_bulk_upload(dl_req_t *req, void *user) {
+  static const dl_multipart_events_t parts = {on_bulk_part, on_bulk_data, on_bulk_part_end};
+  static const dl_sink_events_t body = {consume_bulk, finish_bulk, answer_bulk};
   char *boundary = dl_multipart_boundary(dl_req_header(req, "Content-Type"));
-  bulk *b = dl_xcalloc(1, sizeof *b);
+  bulk_t *b = dl_xcalloc(1, sizeof *b);
   b->fd = -1;
   b->paths = json_object();
   b->files = json_array();
@@ -379,9 +379,9 @@ static void on_bulk_upload(dl_req *req, void *user) {
   dl_sink_start(user, req, &body, b);
 }
 
-static const dl_route ROUTES[] = {
+static const dl_route_t ROUTES[] = {
   {"POST", "/files/upload", on_upload, 0},
   {"POST", "/files/upload-v2", on_upload_v2, 0},
   {"POST", "/files/bulk-upload", on_bulk_upload, 0},
 };
-const dl_route_table DL_TB_UPLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table_t DL_TB_UPLOAD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -22,7 +22,7 @@
 
 /* ---- the target ---- */
 
-typedef enum { TARGET_FREE, TARGET_EMPTY, TARGET_FULL, TARGET_REPOSITORY, TARGET_BAD } target_kind;
+typedef enum { TARGET_FREE, TARGET_EMPTY, TARGET_FULL, TARGET_REPOSITORY, TARGET_BAD } target_kind_t;
 
 static bool has_entry(const char *folder, const char *name) {
   struct stat st;
@@ -33,7 +33,7 @@ static bool has_entry(const char *folder, const char *name) {
 }
 
 /* TARGET_BAD leaves the reason in errno. */
-static target_kind look_at(const char *path) {
+static target_kind_t look_at(const char *path) {
   DIR *dir = opendir(path);
   if (dir == NULL) return errno == ENOENT ? TARGET_FREE : TARGET_BAD;
   bool is_empty = true;
@@ -46,9 +46,9 @@ static target_kind look_at(const char *path) {
 }
 
 /* False: answered. */
-static bool target_ok(dl_git *g, bool may_be_full) {
+static bool target_ok(dl_git_t *g, bool may_be_full) {
   char reason[128];
-  target_kind kind = look_at(g->path);
+  target_kind_t kind = look_at(g->path);
   dl_tb_errno_text(errno, reason, sizeof reason);
   g->is_new_folder = kind == TARGET_FREE;
   if (kind == TARGET_FREE || kind == TARGET_EMPTY || (kind == TARGET_FULL && may_be_full)) return true;
@@ -63,15 +63,15 @@ static bool target_ok(dl_git *g, bool may_be_full) {
 
 /* ---- clone ---- */
 
-static void on_commit_checked_out(dl_git *g, const dl_run_result *result) {
+static void on_commit_checked_out(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result)) dl_git_store_url(g);
 }
 
-static void checkout_commit(dl_git *g) {
+static void checkout_commit(dl_git_t *g) {
   DL_GIT_RUN(g, on_commit_checked_out, "checkout", "-q", "--detach", g->target, "--");
 }
 
-static void on_commit_fetched(dl_git *g, const dl_run_result *result) {
+static void on_commit_fetched(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_exit_code(result) == 0)
     checkout_commit(g);
   else
@@ -79,7 +79,7 @@ static void on_commit_fetched(dl_git *g, const dl_run_result *result) {
 }
 
 /* A commit of another branch, or below the depth, is fetched by itself where the remote allows it. */
-static void on_commit_looked_up(dl_git *g, const dl_run_result *result) {
+static void on_commit_looked_up(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_exit_code(result) == 0)
     checkout_commit(g);
   else if (!dl_git_is_hash(g->target))
@@ -91,13 +91,13 @@ static void on_commit_looked_up(dl_git *g, const dl_run_result *result) {
 }
 
 /* Only .git is in there, and git has just made it. */
-static void on_empty_removed(dl_git *g, const dl_run_result *result) {
+static void on_empty_removed(dl_git_t *g, const dl_run_result_t *result) {
   (void)result;
   if (g->is_new_folder) rmdir(g->path);
   dl_git_fail_as(g, 404, "GIT_REPO_NOT_FOUND", "remote repository is empty");
 }
 
-static void on_head(dl_git *g, const dl_run_result *result) {
+static void on_head(dl_git_t *g, const dl_run_result_t *result) {
   bool has_commit;
   if (!dl_git_answered(g, result, &has_commit)) return;
   if (!has_commit) {
@@ -111,11 +111,11 @@ static void on_head(dl_git *g, const dl_run_result *result) {
   }
 }
 
-static void on_cloned(dl_git *g, const dl_run_result *result) {
+static void on_cloned(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result)) DL_GIT_RUN(g, on_head, "rev-parse", "-q", "--verify", "HEAD^{commit}");
 }
 
-static void run_clone(dl_git *g) {
+static void run_clone(dl_git_t *g) {
   char *branch = g->name != NULL && *g->name != '\0' ? dl_xprintf("--branch=%s", g->name) : NULL;
   char *depth = g->depth > 0 ? dl_xprintf("--depth=%u", g->depth) : NULL;
   const char *args[10] = {"clone", "-q", "--single-branch"};
@@ -138,14 +138,14 @@ static bool is_ssh(const char *url) {
   return url[colon] == ':' && url[colon + 1] != ':' && strstr(url, "://") == NULL;
 }
 
-void dl_git_clone(dl_toolbox *tb, dl_req *req, json_t *body) {
+void dl_git_clone(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   const char *path = NULL, *url = NULL;
   bool skips_tls = false;
   if (!dl_tb_field_text(req, body, "url", true, &url) || !dl_tb_field_text(req, body, "path", true, &path)) {
     json_decref(body);
     return;
   }
-  dl_git *g = dl_git_new(tb, req, body, path);
+  dl_git_t *g = dl_git_new(tb, req, body, path);
   if (!dl_tb_field_text(req, body, "branch", false, &g->name) ||
       !dl_tb_field_text(req, body, "commit_id", false, &g->target) ||
       !dl_tb_field_text(req, body, "username", false, &g->username) ||
@@ -159,7 +159,7 @@ void dl_git_clone(dl_toolbox *tb, dl_req *req, json_t *body) {
   g->url = url;
   g->remote = "origin";
   g->is_clone = true;
-  dl_git_url u = dl_git_url_split(url);
+  dl_git_url_t u = dl_git_url_split(url);
   g->plain_url = dl_xstrdup(u.plain);
   dl_git_url_clear(&u);
   if (is_ssh(url)) {
@@ -174,7 +174,7 @@ void dl_git_clone(dl_toolbox *tb, dl_req *req, json_t *body) {
 
 /* ---- init ---- */
 
-void dl_git_init(dl_toolbox *tb, dl_req *req, json_t *body) {
+void dl_git_init(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   const char *path = NULL, *initial = NULL;
   bool is_bare = false;
   if (!dl_tb_field_text(req, body, "path", true, &path) || !dl_tb_field_bool(req, body, "bare", &is_bare) ||
@@ -182,7 +182,7 @@ void dl_git_init(dl_toolbox *tb, dl_req *req, json_t *body) {
     json_decref(body);
     return;
   }
-  dl_git *g = dl_git_new(tb, req, body, path);
+  dl_git_t *g = dl_git_new(tb, req, body, path);
   if (!target_ok(g, true)) return;
   char *option = initial != NULL && *initial != '\0' ? dl_xprintf("--initial-branch=%s", initial) : NULL;
   const char *args[8] = {"init", "-q"};

@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* "--global" and so on; NULL: answered. A local setting needs the path of a repository. */
-static const char *scope_option(dl_req *req, const char *scope, const char *path) {
+static const char *scope_option(dl_req_t *req, const char *scope, const char *path) {
   if (scope == NULL || *scope == '\0' || strcmp(scope, "global") == 0) return "--global";
   if (strcmp(scope, "system") == 0) return "--system";
   if (strcmp(scope, "local") != 0)
@@ -28,13 +28,14 @@ static const char *scope_option(dl_req *req, const char *scope, const char *path
 }
 
 /* Settings of the user and the system need no repository. */
-static dl_git *new_for(dl_toolbox *tb, dl_req *req, json_t *body, const char *option, const char *path) {
+static dl_git_t *new_for(dl_toolbox_t *tb, dl_req_t *req, json_t *body, const char *option,
+                         const char *path) {
   return dl_git_new(tb, req, body, strcmp(option, "--local") == 0 ? path : NULL);
 }
 
 /* ---- one setting ---- */
 
-static void on_value(dl_git *g, const dl_run_result *result) {
+static void on_value(dl_git_t *g, const dl_run_result_t *result) {
   bool is_set = dl_git_exit_code(result) == 0;
   bool is_unset = dl_git_exit_code(result) == 1 && result->errors_len == 0;
   if (!is_set && !is_unset)
@@ -45,8 +46,8 @@ static void on_value(dl_git *g, const dl_run_result *result) {
       json_pack("{s:o}", "value", is_set ? dl_tb_text(result->output, strlen(result->output)) : json_null()));
 }
 
-void dl_git_config_get(dl_toolbox *tb, dl_req *req) {
-  const dl_query *query = dl_req_query(req);
+void dl_git_config_get(dl_toolbox_t *tb, dl_req_t *req) {
+  const dl_query_t *query = dl_req_query(req);
   const char *key = dl_query_get(query, "key"), *path = dl_query_get(query, "path");
   if (key == NULL || *key == '\0') {
     dl_tb_reply_error(req, 400, "key is required");
@@ -59,7 +60,7 @@ void dl_git_config_get(dl_toolbox *tb, dl_req *req) {
 }
 
 /* The fields that both POSTs share. NULL: answered. */
-static dl_git *begin(dl_toolbox *tb, dl_req *req, json_t *body, const char **option) {
+static dl_git_t *begin(dl_toolbox_t *tb, dl_req_t *req, json_t *body, const char **option) {
   const char *scope = NULL, *path = NULL;
   if (dl_tb_field_text(req, body, "scope", false, &scope) &&
       dl_tb_field_text(req, body, "path", false, &path) && (*option = scope_option(req, scope, path)) != NULL)
@@ -68,9 +69,9 @@ static dl_git *begin(dl_toolbox *tb, dl_req *req, json_t *body, const char **opt
   return NULL;
 }
 
-void dl_git_config_set(dl_toolbox *tb, dl_req *req, json_t *body) {
+void dl_git_config_set(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   const char *option = NULL, *value = "";
-  dl_git *g = begin(tb, req, body, &option);
+  dl_git_t *g = begin(tb, req, body, &option);
   if (g == NULL) return;
   if (!dl_tb_field_text(req, body, "key", true, &g->name) ||
       !dl_tb_field_text(req, body, "value", false, &value) || !dl_git_name_ok(req, "key", g->name)) {
@@ -82,14 +83,14 @@ void dl_git_config_set(dl_toolbox *tb, dl_req *req, json_t *body) {
 
 /* ---- the user ---- */
 
-static void on_name_set(dl_git *g, const dl_run_result *result) {
+static void on_name_set(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result))
     DL_GIT_RUN(g, dl_git_done, "config", g->target, "--replace-all", "user.email", g->name);
 }
 
-void dl_git_config_user(dl_toolbox *tb, dl_req *req, json_t *body) {
+void dl_git_config_user(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   const char *option = NULL, *name = NULL;
-  dl_git *g = begin(tb, req, body, &option);
+  dl_git_t *g = begin(tb, req, body, &option);
   if (g == NULL) return;
   if (!dl_tb_field_text(req, body, "name", true, &name) ||
       !dl_tb_field_text(req, body, "email", true, &g->name)) {
@@ -102,9 +103,9 @@ void dl_git_config_user(dl_toolbox *tb, dl_req *req, json_t *body) {
 
 /* ---- stored credentials ---- */
 
-static void on_helper_set(dl_git *g, const dl_run_result *result) {
+static void on_helper_set(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
-  dl_buf input;
+  dl_buf_t input;
   dl_buf_init(&input, DL_TB_BODY_MAX * 2);
   dl_buf_printf(&input, "protocol=%s\nhost=%s\nusername=%s\npassword=%s\n\n", g->target, g->name, g->username,
                 g->password);
@@ -114,8 +115,8 @@ static void on_helper_set(dl_git *g, const dl_run_result *result) {
   dl_buf_clear(&input);
 }
 
-void dl_git_credentials(dl_toolbox *tb, dl_req *req, json_t *body) {
-  dl_git *g = dl_git_new(tb, req, body, NULL);
+void dl_git_credentials(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
+  dl_git_t *g = dl_git_new(tb, req, body, NULL);
   if (!dl_tb_field_text(req, body, "username", true, &g->username) ||
       !dl_tb_field_text(req, body, "password", true, &g->password) ||
       !dl_tb_field_text(req, body, "host", false, &g->name) ||

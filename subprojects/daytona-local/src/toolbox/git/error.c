@@ -14,7 +14,7 @@
 
 static const struct {
   const char *words;
-  dl_git_error error;
+  dl_git_error_t error;
 } MEANINGS[] = {
   {"[remote rejected]", {422, "GIT_REMOTE_REJECTED"}},
   {"[rejected]", {409, "GIT_PUSH_REJECTED"}},
@@ -86,10 +86,10 @@ static const struct {
   {"Read-only file system", {403, NULL}},
 };
 
-dl_git_error dl_git_classify(const char *text) {
+dl_git_error_t dl_git_classify(const char *text) {
   for (size_t i = 0; i < DL_COUNT(MEANINGS); i++)
     if (strstr(text, MEANINGS[i].words) != NULL) return MEANINGS[i].error;
-  return (dl_git_error){500, NULL};
+  return (dl_git_error_t){500, NULL};
 }
 
 /* Lines that say nothing to a client. */
@@ -109,7 +109,7 @@ static bool is_noise(const char *line, size_t len) {
 
 char *dl_git_summary(const char *text) {
   static const char *const PREFIXES[] = {"fatal: ", "error: ", "remote: "};
-  dl_buf out;
+  dl_buf_t out;
   dl_buf_init(&out, SUMMARY_MAX);
   while (*text != '\0') {
     size_t len = strcspn(text, "\r\n");
@@ -134,7 +134,7 @@ char *dl_git_summary(const char *text) {
 static char *without(char *text, const char *secret) {
   size_t len = strlen(secret);
   if (strstr(text, secret) == NULL) return text;
-  dl_buf out;
+  dl_buf_t out;
   dl_buf_init(&out, strlen(text) * 3 + 4);
   const char *from = text;
   for (const char *at; (at = strstr(from, secret)) != NULL; from = at + len) {

@@ -18,7 +18,7 @@
 #define HASH_LEN 40
 
 /* git would take these for options, or for what was checked out before. */
-bool dl_git_name_ok(dl_req *req, const char *what, const char *name) {
+bool dl_git_name_ok(dl_req_t *req, const char *what, const char *name) {
   if (name == NULL || (name[0] != '-' && !dl_starts_with(name, "@{"))) return true;
   dl_tb_reply_error(req, 400, "invalid %s: must not begin with '-' or '@{'", what);
   return false;
@@ -30,7 +30,7 @@ bool dl_git_is_hash(const char *text) {
   return len == HASH_LEN && text[len] == '\0';
 }
 
-const char *dl_git_query_path(dl_req *req) {
+const char *dl_git_query_path(dl_req_t *req) {
   const char *path = dl_query_get(dl_req_query(req), "path");
   if (path != NULL && *path != '\0') return path;
   dl_tb_reply_error(req, 400, "path is required");
@@ -38,14 +38,14 @@ const char *dl_git_query_path(dl_req *req) {
 }
 
 /* One pair of functions per endpoint: the router knows plain handlers, the body comes later. */
-#define WITH_BODY(name)                                                                \
-  static void body_of_##name(dl_req *req, const char *bytes, size_t len, void *user) { \
-    json_t *body = dl_tb_body(req, bytes, len);                                        \
-    if (body != NULL) dl_git_##name(user, req, body);                                  \
-  }                                                                                    \
-  static void on_##name(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, body_of_##name); }
+#define WITH_BODY(name)                                                                  \
+  static void body_of_##name(dl_req_t *req, const char *bytes, size_t len, void *user) { \
+    json_t *body = dl_tb_body(req, bytes, len);                                          \
+    if (body != NULL) dl_git_##name(user, req, body);                                    \
+  }                                                                                      \
+  static void on_##name(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, body_of_##name); }
 #define QUERY(name) \
-  static void on_##name(dl_req *req, void *user) { dl_git_##name(user, req); }
+  static void on_##name(dl_req_t *req, void *user) { dl_git_##name(user, req); }
 
 WITH_BODY(add)
 WITH_BODY(commit)
@@ -68,7 +68,7 @@ QUERY(history)
 QUERY(remotes)
 QUERY(config_get)
 
-static const dl_route ROUTES[] = {
+static const dl_route_t ROUTES[] = {
   {"POST", "/git/add", on_add, 0},
   {"GET", "/git/branches", on_branches, 0},
   {"POST", "/git/branches", on_branch_create, 0},
@@ -90,4 +90,4 @@ static const dl_route ROUTES[] = {
   {"POST", "/git/restore", on_restore, 0},
   {"GET", "/git/status", on_status, 0},
 };
-const dl_route_table DL_TB_GIT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table_t DL_TB_GIT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -7,6 +7,6 @@
 
 #include "http/http.h"
 
-extern const dl_route_table DL_TB_GIT_ROUTES;
+extern const dl_route_table_t DL_TB_GIT_ROUTES;
 
 #endif

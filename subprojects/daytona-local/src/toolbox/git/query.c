@@ -27,7 +27,7 @@ static json_t *text_of(const char *text) { return dl_tb_text(text, strlen(text))
 typedef struct {
   const char *name;
   const char *staging, *worktree;
-} changed_file;
+} changed_file_t;
 
 static const char *word_of(char letter) {
   switch (letter) {
@@ -53,7 +53,7 @@ static const char *after_blanks(const char *line, int count) {
   return line;
 }
 
-static bool read_file_line(const char *line, changed_file *file) {
+static bool read_file_line(const char *line, changed_file_t *file) {
   char kind = line[0];
   if (strlen(line) < 4) return false;
   file->name = after_blanks(line, kind == '?' ? 1 : kind == '1' ? 8 : kind == 'u' ? 10 : 0);
@@ -87,18 +87,18 @@ static void read_branch_line(const char *line, json_t *status) {
 }
 
 static int by_name(const void *a, const void *b) {
-  const changed_file *x = a, *y = b;
+  const changed_file_t *x = a, *y = b;
   int order = strcmp(x->name, y->name);
   return order != 0 ? order : (x < y ? -1 : x > y);
 }
 
-static json_t *files_json(changed_file *files, size_t count) {
+static json_t *files_json(changed_file_t *files, size_t count) {
   json_t *list = json_array();
   if (count > 0) qsort(files, count, sizeof *files, by_name);
   for (size_t i = 0; i < count; i++) {
     /* A file that was taken out of the index only has two lines; clients know one, untracked. */
     bool is_twice = i + 1 < count && strcmp(files[i].name, files[i + 1].name) == 0;
-    const changed_file *f = &files[is_twice && strcmp(files[i + 1].staging, "Untracked") == 0 ? i + 1 : i];
+    const changed_file_t *f = &files[is_twice && strcmp(files[i + 1].staging, "Untracked") == 0 ? i + 1 : i];
     json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:s}", "name", text_of(f->name), "extra", "",
                                           "staging", f->staging, "worktree", f->worktree));
     i += is_twice;
@@ -106,11 +106,11 @@ static json_t *files_json(changed_file *files, size_t count) {
   return list;
 }
 
-static void on_status(dl_git *g, const dl_run_result *result) {
+static void on_status(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
   const char *at = result->output, *end = at + result->output_len;
   size_t count = 0, room = 0;
-  changed_file *files = NULL;
+  changed_file_t *files = NULL;
   bool has_commit = true;
   json_t *status = json_pack("{s:s, s:b, s:i, s:i, s:b}", "currentBranch", "HEAD", "branchPublished", 0,
                              "ahead", 0, "behind", 0, "detached", 0);
@@ -133,7 +133,7 @@ static void on_status(dl_git *g, const dl_run_result *result) {
   free(files);
 }
 
-void dl_git_status(dl_toolbox *tb, dl_req *req) {
+void dl_git_status(dl_toolbox_t *tb, dl_req_t *req) {
   const char *path = dl_git_query_path(req);
   if (path == NULL) return;
   DL_GIT_RUN(dl_git_new(tb, req, NULL, path), on_status, "status", "--porcelain=v2", "-z", "--branch",
@@ -142,7 +142,7 @@ void dl_git_status(dl_toolbox *tb, dl_req *req) {
 
 /* ---- branches ---- */
 
-static void on_branch_list(dl_git *g, const dl_run_result *result) {
+static void on_branch_list(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
   static const char PREFIX[] = "refs/heads/";
   json_t *names = json_array();
@@ -155,14 +155,14 @@ static void on_branch_list(dl_git *g, const dl_run_result *result) {
   dl_git_reply(g, 200, json_pack("{s:o, s:o}", "branches", names, "current", text_of(g->branch)));
 }
 
-static void on_current(dl_git *g, const dl_run_result *result) {
+static void on_current(dl_git_t *g, const dl_run_result_t *result) {
   bool is_attached;
   if (!dl_git_answered(g, result, &is_attached)) return;
   g->branch = dl_xstrndup(result->output, is_attached ? strcspn(result->output, "\n") : 0);
   DL_GIT_RUN(g, on_branch_list, "for-each-ref", "--format=%(refname)", "refs/heads/");
 }
 
-void dl_git_branches(dl_toolbox *tb, dl_req *req) {
+void dl_git_branches(dl_toolbox_t *tb, dl_req_t *req) {
   const char *path = dl_git_query_path(req);
   if (path == NULL) return;
   DL_GIT_RUN(dl_git_new(tb, req, NULL, path), on_current, "symbolic-ref", "-q", "--short", "HEAD");
@@ -182,7 +182,7 @@ static json_t *date_json(const char *date) {
   return text;
 }
 
-static void on_history(dl_git *g, const dl_run_result *result) {
+static void on_history(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
   const char *at = result->output, *end = at + result->output_len;
   json_t *commits = json_array();
@@ -198,7 +198,7 @@ static void on_history(dl_git *g, const dl_run_result *result) {
   dl_git_reply(g, 200, commits);
 }
 
-void dl_git_history(dl_toolbox *tb, dl_req *req) {
+void dl_git_history(dl_toolbox_t *tb, dl_req_t *req) {
   const char *path = dl_git_query_path(req);
   if (path == NULL) return;
   DL_GIT_RUN(dl_git_new(tb, req, NULL, path), on_history, "log", "-z", "--encoding=UTF-8", "--no-notes",

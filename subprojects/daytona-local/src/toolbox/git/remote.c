@@ -23,12 +23,12 @@
 
 #define ORIGIN "origin"
 
-static void on_url(dl_git *g, const dl_run_result *result);
+static void on_url(dl_git_t *g, const dl_run_result_t *result);
 
 /* ---- before talking to a remote ---- */
 
-void dl_git_prepare_url(dl_git *g, const char *url) {
-  dl_git_url u = dl_git_url_split(url);
+void dl_git_prepare_url(dl_git_t *g, const char *url) {
+  dl_git_url_t u = dl_git_url_split(url);
   if (u.had_user) {
     char *key = dl_xprintf("url.%s.insteadOf", u.plain);
     dl_git_set(g, key, url);
@@ -45,20 +45,20 @@ void dl_git_prepare_url(dl_git *g, const char *url) {
 }
 
 /* Nothing in the name of a branch may make a pattern or a pair of it. */
-static bool branch_ok(dl_req *req, const char *name) {
+static bool branch_ok(dl_req_t *req, const char *name) {
   if (name == NULL || strpbrk(name, " ~^:?*[\\") == NULL) return dl_git_name_ok(req, "branch name", name);
   dl_tb_reply_error(req, 400, "invalid branch name");
   return false;
 }
 
 /* The fields that push and pull share. NULL: answered. */
-static dl_git *begin(dl_toolbox *tb, dl_req *req, json_t *body, const char **branch) {
+static dl_git_t *begin(dl_toolbox_t *tb, dl_req_t *req, json_t *body, const char **branch) {
   const char *path = NULL;
   if (!dl_tb_field_text(req, body, "path", true, &path)) {
     json_decref(body);
     return NULL;
   }
-  dl_git *g = dl_git_new(tb, req, body, path);
+  dl_git_t *g = dl_git_new(tb, req, body, path);
   if (!dl_tb_field_text(req, body, "username", false, &g->username) ||
       !dl_tb_field_text(req, body, "password", false, &g->password) ||
       !dl_tb_field_text(req, body, "remote", false, &g->remote) ||
@@ -72,14 +72,14 @@ static dl_git *begin(dl_toolbox *tb, dl_req *req, json_t *body, const char **bra
   return g;
 }
 
-static void find_url(dl_git *g) {
+static void find_url(dl_git_t *g) {
   if (g->is_push)
     DL_GIT_RUN(g, on_url, "remote", "get-url", "--push", g->remote);
   else
     DL_GIT_RUN(g, on_url, "remote", "get-url", g->remote);
 }
 
-static void on_current(dl_git *g, const dl_run_result *result) {
+static void on_current(dl_git_t *g, const dl_run_result_t *result) {
   bool is_attached;
   if (!dl_git_answered(g, result, &is_attached)) return;
   if (!is_attached) {
@@ -90,7 +90,7 @@ static void on_current(dl_git *g, const dl_run_result *result) {
   find_url(g);
 }
 
-static void find_branch(dl_git *g, const char *branch) {
+static void find_branch(dl_git_t *g, const char *branch) {
   if (branch == NULL || *branch == '\0') {
     DL_GIT_RUN(g, on_current, "symbolic-ref", "-q", "--short", "HEAD");
     return;
@@ -101,19 +101,19 @@ static void find_branch(dl_git *g, const char *branch) {
 
 /* ---- push ---- */
 
-static void push(dl_git *g) {
+static void push(dl_git_t *g) {
   char *refspec = dl_xprintf("refs/heads/%s:refs/heads/%s", g->branch, g->branch);
   const char *option = g->flag ? "--set-upstream" : "--no-verify";
   DL_GIT_RUN(g, dl_git_done, "push", "--porcelain", option, g->remote, refspec);
   free(refspec);
 }
 
-static void on_tracked(dl_git *g, const dl_run_result *result) {
+static void on_tracked(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result)) push(g);
 }
 
 /* A clone follows one branch. An upstream that it does not follow would count for nothing. */
-static void on_followed(dl_git *g, const dl_run_result *result) {
+static void on_followed(dl_git_t *g, const dl_run_result_t *result) {
   bool has_rules;
   if (!dl_git_answered(g, result, &has_rules)) return;
   char *rule = dl_xprintf("refs/heads/%s:", g->branch);
@@ -124,7 +124,7 @@ static void on_followed(dl_git *g, const dl_run_result *result) {
   free(rule);
 }
 
-static void on_pushed_branch(dl_git *g, const dl_run_result *result) {
+static void on_pushed_branch(dl_git_t *g, const dl_run_result_t *result) {
   bool is_there;
   if (!dl_git_answered(g, result, &is_there)) return;
   if (!is_there) {
@@ -138,9 +138,9 @@ static void on_pushed_branch(dl_git *g, const dl_run_result *result) {
   }
 }
 
-void dl_git_push(dl_toolbox *tb, dl_req *req, json_t *body) {
+void dl_git_push(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   const char *branch = NULL;
-  dl_git *g = begin(tb, req, body, &branch);
+  dl_git_t *g = begin(tb, req, body, &branch);
   if (g == NULL) return;
   g->is_push = true;
   if (!dl_tb_field_bool(req, body, "set_upstream", &g->flag))
@@ -151,9 +151,11 @@ void dl_git_push(dl_toolbox *tb, dl_req *req, json_t *body) {
 
 /* ---- pull ---- */
 
-static void merge(dl_git *g) { DL_GIT_RUN(g, dl_git_done, "merge", "-q", "--ff-only", "--no-stat", g->hash); }
+static void merge(dl_git_t *g) {
+  DL_GIT_RUN(g, dl_git_done, "merge", "-q", "--ff-only", "--no-stat", g->hash);
+}
 
-static void on_clean(dl_git *g, const dl_run_result *result) {
+static void on_clean(dl_git_t *g, const dl_run_result_t *result) {
   bool is_clean;
   if (!dl_git_answered(g, result, &is_clean)) return;
   if (is_clean)
@@ -162,7 +164,7 @@ static void on_clean(dl_git *g, const dl_run_result *result) {
     dl_git_fail_as(g, 409, "GIT_DIRTY_WORKTREE", "worktree contains unstaged changes");
 }
 
-static void on_is_behind(dl_git *g, const dl_run_result *result) {
+static void on_is_behind(dl_git_t *g, const dl_run_result_t *result) {
   bool is_behind;
   if (!dl_git_answered(g, result, &is_behind)) return;
   if (!is_behind)
@@ -172,7 +174,7 @@ static void on_is_behind(dl_git *g, const dl_run_result *result) {
     DL_GIT_RUN(g, on_clean, "diff", "--quiet", "--no-ext-diff", "--ignore-submodules", "--");
 }
 
-static void on_is_current(dl_git *g, const dl_run_result *result) {
+static void on_is_current(dl_git_t *g, const dl_run_result_t *result) {
   bool is_current;
   if (!dl_git_answered(g, result, &is_current)) return;
   if (is_current)
@@ -181,7 +183,7 @@ static void on_is_current(dl_git *g, const dl_run_result *result) {
     DL_GIT_RUN(g, on_is_behind, "merge-base", "--is-ancestor", "HEAD", g->hash);
 }
 
-static void on_own_head(dl_git *g, const dl_run_result *result) {
+static void on_own_head(dl_git_t *g, const dl_run_result_t *result) {
   bool has_commit;
   if (!dl_git_answered(g, result, &has_commit)) return;
   if (has_commit)
@@ -190,25 +192,25 @@ static void on_own_head(dl_git *g, const dl_run_result *result) {
     merge(g);
 }
 
-static void on_fetch_head(dl_git *g, const dl_run_result *result) {
+static void on_fetch_head(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
   g->hash = dl_xstrndup(result->output, strcspn(result->output, "\n"));
   DL_GIT_RUN(g, on_own_head, "rev-parse", "-q", "--verify", "HEAD^{commit}");
 }
 
-static void on_fetched(dl_git *g, const dl_run_result *result) {
+static void on_fetched(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
   g->timeout_s = DL_GIT_LOCAL_S;
   DL_GIT_RUN(g, on_fetch_head, "rev-parse", "--verify", "FETCH_HEAD^{commit}");
 }
 
-void dl_git_pull(dl_toolbox *tb, dl_req *req, json_t *body) {
+void dl_git_pull(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   const char *branch = NULL;
-  dl_git *g = begin(tb, req, body, &branch);
+  dl_git_t *g = begin(tb, req, body, &branch);
   if (g != NULL) find_branch(g, branch);
 }
 
-static void on_url(dl_git *g, const dl_run_result *result) {
+static void on_url(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
   char *url = dl_xstrndup(result->output, strcspn(result->output, "\n"));
   char *ref = dl_xprintf("refs/heads/%s", g->branch);
@@ -236,13 +238,13 @@ static void append_remote(json_t *list, const char *entry) {
     json_decref(name); /* a second URL of the same remote */
     return;
   }
-  dl_git_url u = dl_git_url_split(line_end + 1);
+  dl_git_url_t u = dl_git_url_split(line_end + 1);
   json_array_append_new(list,
                         json_pack("{s:o, s:o}", "name", name, "url", dl_tb_text(u.plain, strlen(u.plain))));
   dl_git_url_clear(&u);
 }
 
-static void on_remotes(dl_git *g, const dl_run_result *result) {
+static void on_remotes(dl_git_t *g, const dl_run_result_t *result) {
   bool has_some;
   if (!dl_git_answered(g, result, &has_some)) return;
   json_t *list = json_array();
@@ -252,7 +254,7 @@ static void on_remotes(dl_git *g, const dl_run_result *result) {
   dl_git_reply(g, 200, json_pack("{s:o}", "remotes", list));
 }
 
-void dl_git_remotes(dl_toolbox *tb, dl_req *req) {
+void dl_git_remotes(dl_toolbox_t *tb, dl_req_t *req) {
   const char *path = dl_git_query_path(req);
   if (path == NULL) return;
   DL_GIT_RUN(dl_git_new(tb, req, NULL, path), on_remotes, "config", "--local", "--null", "--get-regexp",
@@ -261,7 +263,7 @@ void dl_git_remotes(dl_toolbox *tb, dl_req *req) {
 
 /* ---- adding ---- */
 
-static void after_stored(dl_git *g) {
+static void after_stored(dl_git_t *g) {
   if (g->flag) {
     dl_git_prepare_url(g, g->url);
     DL_GIT_RUN(g, dl_git_created, "fetch", "-q", g->remote);
@@ -270,7 +272,7 @@ static void after_stored(dl_git *g) {
   }
 }
 
-static void put_quoted(dl_buf *out, const char *text) {
+static void put_quoted(dl_buf_t *out, const char *text) {
   dl_buf_puts(out, "\"");
   for (; *text != '\0'; text++) {
     if (*text == '"' || *text == '\\') dl_buf_puts(out, "\\");
@@ -281,7 +283,7 @@ static void put_quoted(dl_buf *out, const char *text) {
 
 /* The settings file is open to everybody who may read the folder; git leaves it so as well. */
 static int append_url(const char *file, const char *remote, const char *url) {
-  dl_buf text;
+  dl_buf_t text;
   dl_buf_init(&text, DL_TB_BODY_MAX * 2);
   dl_buf_puts(&text, "[remote ");
   put_quoted(&text, remote);
@@ -296,7 +298,7 @@ static int append_url(const char *file, const char *remote, const char *url) {
   return error;
 }
 
-static void on_settings_file(dl_git *g, const dl_run_result *result) {
+static void on_settings_file(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
   char *name = dl_xstrndup(result->output, strcspn(result->output, "\n"));
   char *file = name[0] == '/' ? dl_xstrdup(name) : dl_xprintf("%s/%s", g->path, name);
@@ -312,11 +314,11 @@ static void on_settings_file(dl_git *g, const dl_run_result *result) {
   dl_git_fail_as(g, 500, NULL, "cannot write the settings of the repository: %s", reason);
 }
 
-static void on_plain_unset(dl_git *g, const dl_run_result *result) {
+static void on_plain_unset(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result)) DL_GIT_RUN(g, on_settings_file, "rev-parse", "--git-path", "config");
 }
 
-void dl_git_store_url(dl_git *g) {
+void dl_git_store_url(dl_git_t *g) {
   if (strpbrk(g->url, "\r\n") != NULL || strcmp(g->url, g->plain_url) == 0) {
     after_stored(g);
     return;
@@ -326,11 +328,11 @@ void dl_git_store_url(dl_git *g) {
   free(key);
 }
 
-static void on_remote_set(dl_git *g, const dl_run_result *result) {
+static void on_remote_set(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result)) dl_git_store_url(g);
 }
 
-static void on_remote_looked_up(dl_git *g, const dl_run_result *result) {
+static void on_remote_looked_up(dl_git_t *g, const dl_run_result_t *result) {
   int code = dl_git_exit_code(result);
   bool is_there = code == 0;
   if (!is_there && strstr(result->errors, "No such remote") == NULL)
@@ -343,13 +345,13 @@ static void on_remote_looked_up(dl_git *g, const dl_run_result *result) {
     DL_GIT_RUN(g, on_remote_set, "remote", "add", g->remote, g->plain_url);
 }
 
-void dl_git_remote_add(dl_toolbox *tb, dl_req *req, json_t *body) {
+void dl_git_remote_add(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   const char *path = NULL;
   if (!dl_tb_field_text(req, body, "path", true, &path)) {
     json_decref(body);
     return;
   }
-  dl_git *g = dl_git_new(tb, req, body, path);
+  dl_git_t *g = dl_git_new(tb, req, body, path);
   if (!dl_tb_field_text(req, body, "name", true, &g->remote) ||
       !dl_tb_field_text(req, body, "url", true, &g->url) || !dl_tb_field_bool(req, body, "fetch", &g->flag) ||
       !dl_tb_field_bool(req, body, "overwrite", &g->is_overwrite) ||
@@ -357,7 +359,7 @@ void dl_git_remote_add(dl_toolbox *tb, dl_req *req, json_t *body) {
     dl_git_drop(g);
     return;
   }
-  dl_git_url u = dl_git_url_split(g->url);
+  dl_git_url_t u = dl_git_url_split(g->url);
   if (u.had_user) dl_git_keep_secret(g, *u.password != '\0' ? u.password : u.username);
   g->plain_url = dl_xstrdup(u.plain);
   dl_git_url_clear(&u);

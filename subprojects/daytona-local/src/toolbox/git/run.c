@@ -59,7 +59,7 @@ static const char *const VARIABLES[][2] = {
   {"LANGUAGE", "C"},
 };
 
-static void drop_git_variables(dl_environ *e) {
+static void drop_git_variables(dl_environ_t *e) {
   for (size_t i = e->count; i-- > 0;) {
     if (!dl_starts_with(e->pairs[i], "GIT_") || dl_starts_with(e->pairs[i], "GIT_SSL_")) continue;
     char *name = dl_xstrndup(e->pairs[i], strcspn(e->pairs[i], "="));
@@ -69,7 +69,7 @@ static void drop_git_variables(dl_environ *e) {
 }
 
 /* git compares real paths. */
-static void set_ceiling(dl_git *g) {
+static void set_ceiling(dl_git_t *g) {
   char *real = realpath(g->path, NULL);
   char *folder = dl_xstrdup(real != NULL ? real : g->path);
   char *slash = strrchr(folder, '/');
@@ -79,8 +79,8 @@ static void set_ceiling(dl_git *g) {
   free(real);
 }
 
-dl_git *dl_git_new(dl_toolbox *tb, dl_req *req, json_t *body, const char *path) {
-  dl_git *g = dl_xcalloc(1, sizeof *g);
+dl_git_t *dl_git_new(dl_toolbox_t *tb, dl_req_t *req, json_t *body, const char *path) {
+  dl_git_t *g = dl_xcalloc(1, sizeof *g);
   g->tb = tb;
   g->req = req;
   g->body = body;
@@ -100,7 +100,7 @@ static void wipe(char *text) {
   free(text);
 }
 
-static void end(dl_git *g) {
+static void end(dl_git_t *g) {
   assert(g->secret_count <= DL_GIT_SECRETS_MAX);
   for (size_t i = 0; i < g->environment.count; i++)
     explicit_bzero(g->environment.pairs[i], strlen(g->environment.pairs[i]));
@@ -114,7 +114,7 @@ static void end(dl_git *g) {
   free(g);
 }
 
-void dl_git_set(dl_git *g, const char *key, const char *value) {
+void dl_git_set(dl_git_t *g, const char *key, const char *value) {
   char name[48], count[16];
   snprintf(name, sizeof name, "GIT_CONFIG_KEY_%u", g->setting_count);
   dl_environ_set(&g->environment, name, key);
@@ -124,18 +124,18 @@ void dl_git_set(dl_git *g, const char *key, const char *value) {
   dl_environ_set(&g->environment, "GIT_CONFIG_COUNT", count);
 }
 
-void dl_git_keep_secret(dl_git *g, const char *text) {
+void dl_git_keep_secret(dl_git_t *g, const char *text) {
   if (text == NULL || *text == '\0' || g->secret_count == DL_GIT_SECRETS_MAX) return;
   g->secrets[g->secret_count++] = dl_xstrdup(text);
 }
 
-void dl_git_use_credentials(dl_git *g, const char *url, const char *username, const char *password) {
+void dl_git_use_credentials(dl_git_t *g, const char *url, const char *username, const char *password) {
   char *base = dl_git_url_base(url);
   dl_git_keep_secret(g, password);
   if (base == NULL) return;
   char *key = dl_xprintf("http.%s.extraHeader", base);
   char *plain = dl_xprintf("%s:%s", username, password);
-  dl_buf value;
+  dl_buf_t value;
   dl_buf_init(&value, SIZE_MAX);
   dl_buf_puts(&value, BASIC);
   dl_tb_put_base64(&value, plain);
@@ -150,18 +150,18 @@ void dl_git_use_credentials(dl_git *g, const char *url, const char *username, co
   free(base);
 }
 
-static void on_run(void *user, const dl_run_result *result) {
-  dl_git *g = user;
+static void on_run(void *user, const dl_run_result_t *result) {
+  dl_git_t *g = user;
   g->step(g, result);
 }
 
-void dl_git_exec(dl_git *g, const char *cwd, dl_git_step step, const char *input, size_t input_len,
+void dl_git_exec(dl_git_t *g, const char *cwd, dl_git_step_fn step, const char *input, size_t input_len,
                  const char *const *args) {
   dl_git_exec_program(g, "git", cwd, step, input, input_len, args);
 }
 
-void dl_git_exec_program(dl_git *g, const char *name, const char *cwd, dl_git_step step, const char *input,
-                         size_t input_len, const char *const *args) {
+void dl_git_exec_program(dl_git_t *g, const char *name, const char *cwd, dl_git_step_fn step,
+                         const char *input, size_t input_len, const char *const *args) {
   char *argv[ARGS_MAX + 2] = {(char *)name};
   char *file = dl_process_find(&g->environment, name);
   if (file == NULL) {
@@ -173,30 +173,30 @@ void dl_git_exec_program(dl_git *g, const char *name, const char *cwd, dl_git_st
     argv[i + 1] = (char *)args[i];
   }
   g->step = step;
-  dl_run_opts run = {.file = file,
-                     .argv = argv,
-                     .environment = &g->environment,
-                     .cwd = cwd != NULL ? cwd : g->path,
-                     .input = input,
-                     .input_len = input_len,
-                     .timeout_s = g->timeout_s,
-                     .splits_errors = true};
+  dl_run_opts_t run = {.file = file,
+                       .argv = argv,
+                       .environment = &g->environment,
+                       .cwd = cwd != NULL ? cwd : g->path,
+                       .input = input,
+                       .input_len = input_len,
+                       .timeout_s = g->timeout_s,
+                       .splits_errors = true};
   dl_run(g->tb, &run, on_run, g);
   free(file);
 }
 
-int dl_git_exit_code(const dl_run_result *result) {
+int dl_git_exit_code(const dl_run_result_t *result) {
   if (result->start_error != 0 || result->timed_out || !WIFEXITED(result->status)) return -1;
   return WEXITSTATUS(result->status);
 }
 
-bool dl_git_ok(dl_git *g, const dl_run_result *result) {
+bool dl_git_ok(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_exit_code(result) == 0 && !result->is_truncated) return true;
   dl_git_fail(g, result);
   return false;
 }
 
-bool dl_git_answered(dl_git *g, const dl_run_result *result, bool *yes) {
+bool dl_git_answered(dl_git_t *g, const dl_run_result_t *result, bool *yes) {
   int code = dl_git_exit_code(result);
   *yes = code == 0;
   if ((code == 0 || code == 1) && !result->is_truncated) return true;
@@ -204,9 +204,9 @@ bool dl_git_answered(dl_git *g, const dl_run_result *result, bool *yes) {
   return false;
 }
 
-void dl_git_drop(dl_git *g) { end(g); }
+void dl_git_drop(dl_git_t *g) { end(g); }
 
-void dl_git_reply(dl_git *g, int status, json_t *value) {
+void dl_git_reply(dl_git_t *g, int status, json_t *value) {
   if (value != NULL) {
     dl_tb_reply_json(g->req, status, value);
   } else {
@@ -216,15 +216,15 @@ void dl_git_reply(dl_git *g, int status, json_t *value) {
   end(g);
 }
 
-void dl_git_done(dl_git *g, const dl_run_result *result) {
+void dl_git_done(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result)) dl_git_reply(g, 200, NULL);
 }
 
-void dl_git_created(dl_git *g, const dl_run_result *result) {
+void dl_git_created(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result)) dl_git_reply(g, 201, NULL);
 }
 
-void dl_git_fail_as(dl_git *g, int status, const char *code, const char *fmt, ...) {
+void dl_git_fail_as(dl_git_t *g, int status, const char *code, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
   char *message = dl_xvprintf(fmt, args);
@@ -239,7 +239,7 @@ void dl_git_fail_as(dl_git *g, int status, const char *code, const char *fmt, ..
   end(g);
 }
 
-static void fail_start(dl_git *g, int error) {
+static void fail_start(dl_git_t *g, int error) {
   char reason[128];
   dl_tb_errno_text(error, reason, sizeof reason);
   if (error == ENOENT || error == ENOTDIR)
@@ -250,7 +250,7 @@ static void fail_start(dl_git *g, int error) {
     dl_git_fail_as(g, 500, NULL, "cannot run git: %s", reason);
 }
 
-void dl_git_fail(dl_git *g, const dl_run_result *result) {
+void dl_git_fail(dl_git_t *g, const dl_run_result_t *result) {
   if (result->start_error != 0) {
     fail_start(g, result->start_error);
   } else if (result->timed_out) {
@@ -263,7 +263,7 @@ void dl_git_fail(dl_git *g, const dl_run_result *result) {
     /* What failed is on standard error, except for a push and a commit. */
     char *text = dl_xprintf("%s\n%.8192s", result->errors, result->output);
     char *summary = dl_git_summary(text);
-    dl_git_error e = dl_git_classify(text);
+    dl_git_error_t e = dl_git_classify(text);
     if (*summary == '\0')
       dl_git_fail_as(g, e.status, e.code, "git ended with %d", dl_git_exit_code(result));
     else

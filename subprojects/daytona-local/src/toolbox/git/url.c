@@ -17,12 +17,12 @@ static const char *authority_of(const char *url) {
   return NULL;
 }
 
-dl_git_url dl_git_url_split(const char *url) {
+dl_git_url_t dl_git_url_split(const char *url) {
   const char *authority = authority_of(url);
   size_t len = authority != NULL ? strcspn(authority, "/?#") : 0;
   const char *at = len > 0 ? memrchr(authority, '@', len) : NULL;
-  if (at == NULL) return (dl_git_url){.plain = dl_xstrdup(url)};
-  dl_git_url u = {.plain = dl_xprintf("%.*s%s", (int)(authority - url), url, at + 1), .had_user = true};
+  if (at == NULL) return (dl_git_url_t){.plain = dl_xstrdup(url)};
+  dl_git_url_t u = {.plain = dl_xprintf("%.*s%s", (int)(authority - url), url, at + 1), .had_user = true};
   size_t user_len = (size_t)(at - authority);
   const char *colon = memchr(authority, ':', user_len);
   size_t name_len = colon != NULL ? (size_t)(colon - authority) : user_len;
@@ -39,11 +39,11 @@ static void wipe(char *text) {
   free(text);
 }
 
-void dl_git_url_clear(dl_git_url *u) {
+void dl_git_url_clear(dl_git_url_t *u) {
   free(u->plain);
   wipe(u->username);
   wipe(u->password);
-  *u = (dl_git_url){0};
+  *u = (dl_git_url_t){0};
 }
 
 char *dl_git_url_base(const char *url) {

@@ -16,7 +16,7 @@
 /* ---- helpers ---- */
 
 /* Starts a request whose body has `path`; NULL: it was answered. */
-static dl_git *begin(dl_toolbox *tb, dl_req *req, json_t *body) {
+static dl_git_t *begin(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   const char *path = NULL;
   if (dl_tb_field_text(req, body, "path", true, &path)) return dl_git_new(tb, req, body, path);
   json_decref(body);
@@ -24,7 +24,7 @@ static dl_git *begin(dl_toolbox *tb, dl_req *req, json_t *body) {
 }
 
 /* The required list `files` as pathspecs for standard input. False: answered. */
-static bool read_files(dl_git *g, bool is_required, dl_buf *out) {
+static bool read_files(dl_git_t *g, bool is_required, dl_buf_t *out) {
   json_t *files = NULL;
   dl_buf_init(out, DL_TB_BODY_MAX);
   if (!dl_tb_field_texts(g->req, g->body, "files", &files)) {
@@ -48,16 +48,16 @@ static bool read_files(dl_git *g, bool is_required, dl_buf *out) {
   return true;
 }
 
-static void keep_hash(dl_git *g, const dl_run_result *result) {
+static void keep_hash(dl_git_t *g, const dl_run_result_t *result) {
   free(g->hash);
   g->hash = dl_xstrndup(result->output, strcspn(result->output, "\n"));
 }
 
 /* ---- add ---- */
 
-void dl_git_add(dl_toolbox *tb, dl_req *req, json_t *body) {
-  dl_buf files;
-  dl_git *g = begin(tb, req, body);
+void dl_git_add(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
+  dl_buf_t files;
+  dl_git_t *g = begin(tb, req, body);
   if (g == NULL || !read_files(g, true, &files)) return;
   dl_git_exec(g, NULL, dl_git_done, files.data, files.len,
               (const char *const[]){"add", "--pathspec-from-file=-", "--pathspec-file-nul", NULL});
@@ -66,13 +66,13 @@ void dl_git_add(dl_toolbox *tb, dl_req *req, json_t *body) {
 
 /* ---- commit ---- */
 
-static void on_new_head(dl_git *g, const dl_run_result *result) {
+static void on_new_head(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
   keep_hash(g, result);
   dl_git_reply(g, 200, json_pack("{s:s}", "hash", g->hash));
 }
 
-static void on_committed(dl_git *g, const dl_run_result *result) {
+static void on_committed(dl_git_t *g, const dl_run_result_t *result) {
   /* "nothing to commit", "nothing added to commit", "no changes added to commit" */
   if (dl_git_exit_code(result) == 1 && strstr(result->output, "to commit") != NULL) {
     dl_git_fail_as(g, 500, NULL, "cannot create empty commit: clean working tree");
@@ -81,10 +81,10 @@ static void on_committed(dl_git *g, const dl_run_result *result) {
   if (dl_git_ok(g, result)) DL_GIT_RUN(g, on_new_head, "rev-parse", "--verify", "HEAD");
 }
 
-void dl_git_commit(dl_toolbox *tb, dl_req *req, json_t *body) {
+void dl_git_commit(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   const char *message = NULL, *author = NULL, *email = NULL;
   bool allow_empty = false;
-  dl_git *g = begin(tb, req, body);
+  dl_git_t *g = begin(tb, req, body);
   if (g == NULL) return;
   if (!dl_tb_field_text(req, body, "message", true, &message) ||
       !dl_tb_field_text(req, body, "author", true, &author) ||
@@ -106,7 +106,7 @@ void dl_git_commit(dl_toolbox *tb, dl_req *req, json_t *body) {
 
 /* ---- branches ---- */
 
-static void on_branch_base(dl_git *g, const dl_run_result *result) {
+static void on_branch_base(dl_git_t *g, const dl_run_result_t *result) {
   bool has_commit;
   if (!dl_git_answered(g, result, &has_commit)) return;
   if (!has_commit)
@@ -115,8 +115,8 @@ static void on_branch_base(dl_git *g, const dl_run_result *result) {
     DL_GIT_RUN(g, dl_git_created, "checkout", "-q", "--no-track", "-b", g->name);
 }
 
-void dl_git_branch_create(dl_toolbox *tb, dl_req *req, json_t *body) {
-  dl_git *g = begin(tb, req, body);
+void dl_git_branch_create(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
+  dl_git_t *g = begin(tb, req, body);
   if (g == NULL) return;
   if (!dl_tb_field_text(req, body, "name", true, &g->name) || !dl_git_name_ok(req, "branch name", g->name))
     dl_git_drop(g);
@@ -124,11 +124,11 @@ void dl_git_branch_create(dl_toolbox *tb, dl_req *req, json_t *body) {
     DL_GIT_RUN(g, on_branch_base, "rev-parse", "-q", "--verify", "HEAD^{commit}");
 }
 
-static void on_deleted(dl_git *g, const dl_run_result *result) {
+static void on_deleted(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result)) dl_git_reply(g, 204, NULL);
 }
 
-static void on_current_to_delete(dl_git *g, const dl_run_result *result) {
+static void on_current_to_delete(dl_git_t *g, const dl_run_result_t *result) {
   bool is_attached;
   if (!dl_git_answered(g, result, &is_attached)) return;
   size_t len = strcspn(result->output, "\n");
@@ -142,8 +142,8 @@ static void on_current_to_delete(dl_git *g, const dl_run_result *result) {
 
 /* Without a current branch a repository has no status and no history, so that one stays. A branch
  * that does not exist is deleted already. */
-void dl_git_branch_delete(dl_toolbox *tb, dl_req *req, json_t *body) {
-  dl_git *g = begin(tb, req, body);
+void dl_git_branch_delete(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
+  dl_git_t *g = begin(tb, req, body);
   if (g == NULL) return;
   if (!dl_tb_field_text(req, body, "name", true, &g->name) || !dl_git_name_ok(req, "branch name", g->name))
     dl_git_drop(g);
@@ -153,12 +153,12 @@ void dl_git_branch_delete(dl_toolbox *tb, dl_req *req, json_t *body) {
 
 /* ---- checkout ---- */
 
-static void not_found(dl_git *g) {
+static void not_found(dl_git_t *g) {
   dl_git_fail_as(g, 404, "GIT_BRANCH_NOT_FOUND", "failed to checkout branch or commit '%s': %s not found",
                  g->name, dl_git_is_hash(g->name) ? "object" : "reference");
 }
 
-static void on_clean(dl_git *g, const dl_run_result *result) {
+static void on_clean(dl_git_t *g, const dl_run_result_t *result) {
   bool is_clean;
   if (!dl_git_answered(g, result, &is_clean)) return;
   if (!is_clean)
@@ -169,18 +169,18 @@ static void on_clean(dl_git *g, const dl_run_result *result) {
     DL_GIT_RUN(g, dl_git_done, "checkout", "-q", "--detach", g->name, "--");
 }
 
-static void check_clean(dl_git *g) {
+static void check_clean(dl_git_t *g) {
   DL_GIT_RUN(g, on_clean, "diff", "--quiet", "--no-ext-diff", "--ignore-submodules", "--");
 }
 
-static void on_commit_looked_up(dl_git *g, const dl_run_result *result) {
+static void on_commit_looked_up(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_exit_code(result) == 0)
     check_clean(g);
   else
     not_found(g);
 }
 
-static void on_branch_looked_up(dl_git *g, const dl_run_result *result) {
+static void on_branch_looked_up(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_answered(g, result, &g->flag)) return;
   if (g->flag) {
     check_clean(g);
@@ -193,8 +193,8 @@ static void on_branch_looked_up(dl_git *g, const dl_run_result *result) {
   }
 }
 
-void dl_git_checkout(dl_toolbox *tb, dl_req *req, json_t *body) {
-  dl_git *g = begin(tb, req, body);
+void dl_git_checkout(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
+  dl_git_t *g = begin(tb, req, body);
   if (g == NULL) return;
   if (!dl_tb_field_text(req, body, "branch", true, &g->name) ||
       !dl_git_name_ok(req, "branch name", g->name)) {
@@ -208,9 +208,9 @@ void dl_git_checkout(dl_toolbox *tb, dl_req *req, json_t *body) {
 
 /* ---- reset and restore ---- */
 
-static void run_reset(dl_git *g, const char *revision) {
+static void run_reset(dl_git_t *g, const char *revision) {
   const char *mode = g->name;
-  dl_buf files;
+  dl_buf_t files;
   if (!read_files(g, false, &files)) return;
   if (files.len > 0) {
     dl_git_exec(
@@ -227,13 +227,13 @@ static void run_reset(dl_git *g, const char *revision) {
 }
 
 /* Looks a revision up and goes on with `step`. */
-static void find_revision(dl_git *g, dl_git_step step) {
+static void find_revision(dl_git_t *g, dl_git_step_fn step) {
   char *object = dl_xprintf("%s^{commit}", g->target);
   DL_GIT_RUN(g, step, "rev-parse", "-q", "--verify", object);
   free(object);
 }
 
-static bool has_revision(dl_git *g, const dl_run_result *result) {
+static bool has_revision(dl_git_t *g, const dl_run_result_t *result) {
   bool is_found;
   if (!dl_git_answered(g, result, &is_found)) return false;
   if (!is_found)
@@ -243,7 +243,7 @@ static bool has_revision(dl_git *g, const dl_run_result *result) {
   return is_found;
 }
 
-static void on_reset_target(dl_git *g, const dl_run_result *result) {
+static void on_reset_target(dl_git_t *g, const dl_run_result_t *result) {
   if (has_revision(g, result)) run_reset(g, g->hash);
 }
 
@@ -254,9 +254,9 @@ static bool is_reset_mode(const char *mode) {
   return false;
 }
 
-void dl_git_reset(dl_toolbox *tb, dl_req *req, json_t *body) {
+void dl_git_reset(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   json_t *files = NULL;
-  dl_git *g = begin(tb, req, body);
+  dl_git_t *g = begin(tb, req, body);
   if (g == NULL) return;
   g->name = "mixed";
   if (!dl_tb_field_text(req, body, "mode", false, &g->name) ||
@@ -276,9 +276,9 @@ void dl_git_reset(dl_toolbox *tb, dl_req *req, json_t *body) {
     find_revision(g, on_reset_target);
 }
 
-static void run_restore(dl_git *g, const char *source) {
+static void run_restore(dl_git_t *g, const char *source) {
   bool staged = false, worktree = false;
-  dl_buf files;
+  dl_buf_t files;
   if (!read_files(g, true, &files)) return;
   json_t *value = dl_json_get_nocase(g->body, "staged");
   staged = json_is_true(value);
@@ -300,13 +300,13 @@ static void run_restore(dl_git *g, const char *source) {
   dl_buf_clear(&files);
 }
 
-static void on_restore_source(dl_git *g, const dl_run_result *result) {
+static void on_restore_source(dl_git_t *g, const dl_run_result_t *result) {
   if (has_revision(g, result)) run_restore(g, g->hash);
 }
 
-void dl_git_restore(dl_toolbox *tb, dl_req *req, json_t *body) {
+void dl_git_restore(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   bool ignored = false;
-  dl_git *g = begin(tb, req, body);
+  dl_git_t *g = begin(tb, req, body);
   if (g == NULL) return;
   if (!dl_tb_field_bool(req, body, "staged", &ignored) ||
       !dl_tb_field_bool(req, body, "worktree", &ignored) ||

@@ -48,8 +48,8 @@ static void on_window(uv_timer_t *timer) {
   m->at_before_ms = now;
 }
 
-dl_tb_metrics *dl_tb_metrics_new(uv_loop_t *loop) {
-  dl_tb_metrics *m = dl_xcalloc(1, sizeof *m);
+dl_tb_metrics_t *dl_tb_metrics_new(uv_loop_t *loop) {
+  dl_tb_metrics_t *m = dl_xcalloc(1, sizeof *m);
   uv_timer_init(loop, &m->timer);
   m->timer.data = m;
   uv_timer_start(&m->timer, on_window, 0, CPU_WINDOW_MS);
@@ -59,7 +59,7 @@ dl_tb_metrics *dl_tb_metrics_new(uv_loop_t *loop) {
 
 static void on_timer_closed(uv_handle_t *handle) { free(handle->data); }
 
-void dl_tb_metrics_close(dl_tb_metrics *m) { uv_close((uv_handle_t *)&m->timer, on_timer_closed); }
+void dl_tb_metrics_close(dl_tb_metrics_t *m) { uv_close((uv_handle_t *)&m->timer, on_timer_closed); }
 
 static int64_t meminfo(const char *name) {
   char line[128];
@@ -72,8 +72,8 @@ static int64_t meminfo(const char *name) {
   return found * 1024;
 }
 
-static void on_metrics(dl_req *req, void *user) {
-  dl_toolbox *tb = user;
+static void on_metrics(dl_req_t *req, void *user) {
+  dl_toolbox_t *tb = user;
   struct statvfs disk = {0};
   int64_t total = meminfo("MemTotal"), cached = meminfo("Cached");
   int64_t used = total - meminfo("MemFree") - meminfo("Buffers") - cached;
@@ -93,23 +93,25 @@ static void on_metrics(dl_req *req, void *user) {
   dl_tb_reply_json(req, 200, m);
 }
 
-static void reply_one(dl_req *req, const char *key, const char *text) {
+static void reply_one(dl_req_t *req, const char *key, const char *text) {
   json_t *answer = json_object();
   json_object_set_new(answer, key, dl_tb_text(text, strlen(text)));
   dl_tb_reply_json(req, 200, answer);
 }
 
-static void on_version(dl_req *req, void *user) {
+static void on_version(dl_req_t *req, void *user) {
   (void)user;
   reply_one(req, "version", DL_TOOLBOX_VERSION);
 }
 
-static void on_work_dir(dl_req *req, void *user) { reply_one(req, "dir", ((dl_toolbox *)user)->work_dir); }
+static void on_work_dir(dl_req_t *req, void *user) {
+  reply_one(req, "dir", ((dl_toolbox_t *)user)->work_dir);
+}
 
-static void on_home_dir(dl_req *req, void *user) { reply_one(req, "dir", ((dl_toolbox *)user)->home); }
+static void on_home_dir(dl_req_t *req, void *user) { reply_one(req, "dir", ((dl_toolbox_t *)user)->home); }
 
 /* The platform hands its telemetry token over here. We have no use for it and do not keep it. */
-static void on_init_body(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_init_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
   const char *token = NULL;
   (void)user;
   json_t *body = dl_tb_body(req, bytes, len);
@@ -119,9 +121,9 @@ static void on_init_body(dl_req *req, const char *bytes, size_t len, void *user)
   json_decref(body);
 }
 
-static void on_init(dl_req *req, void *user) { dl_req_read_body(req, DL_TB_BODY_MAX, on_init_body, user); }
+static void on_init(dl_req_t *req, void *user) { dl_req_read_body(req, DL_TB_BODY_MAX, on_init_body, user); }
 
-static void unset_by_prefix(dl_environ *e, const char *prefix, const json_t *keep) {
+static void unset_by_prefix(dl_environ_t *e, const char *prefix, const json_t *keep) {
   for (size_t i = e->count; i-- > 0;) {
     const char *equals = strchr(e->pairs[i], '=');
     char *name = dl_xstrndup(e->pairs[i], (size_t)(equals - e->pairs[i]));
@@ -130,7 +132,7 @@ static void unset_by_prefix(dl_environ *e, const char *prefix, const json_t *kee
   }
 }
 
-static json_t *environment_json(const dl_environ *e) {
+static json_t *environment_json(const dl_environ_t *e) {
   json_t *all = json_object();
   for (size_t i = 0; i < e->count; i++) {
     const char *equals = strchr(e->pairs[i], '=');
@@ -141,8 +143,8 @@ static json_t *environment_json(const dl_environ *e) {
   return all;
 }
 
-static void on_env_body(dl_req *req, const char *bytes, size_t len, void *user) {
-  dl_toolbox *tb = user;
+static void on_env_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
+  dl_toolbox_t *tb = user;
   json_t *body = dl_tb_body(req, bytes, len), *set = NULL, *unset = NULL, *item;
   const char *prefix = NULL, *name;
   if (body == NULL) return;
@@ -157,9 +159,9 @@ static void on_env_body(dl_req *req, const char *bytes, size_t len, void *user) 
   json_decref(body);
 }
 
-static void on_env(dl_req *req, void *user) { dl_req_read_body(req, DL_TB_BODY_MAX, on_env_body, user); }
+static void on_env(dl_req_t *req, void *user) { dl_req_read_body(req, DL_TB_BODY_MAX, on_env_body, user); }
 
-static const dl_route ROUTES[] = {
+static const dl_route_t ROUTES[] = {
   {"GET", "/version", on_version, 0},
   {"GET", "/work-dir", on_work_dir, 0},
   {"GET", "/user-home-dir", on_home_dir, 0},
@@ -168,4 +170,4 @@ static const dl_route ROUTES[] = {
   {"POST", "/init", on_init, 0},
   {"POST", "/env", on_env, 0},
 };
-const dl_route_table DL_TB_INFO_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table_t DL_TB_INFO_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

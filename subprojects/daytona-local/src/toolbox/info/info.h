@@ -9,10 +9,10 @@
 
 #include <uv.h>
 
-extern const dl_route_table DL_TB_INFO_ROUTES;
+extern const dl_route_table_t DL_TB_INFO_ROUTES;
 
-typedef struct dl_tb_metrics dl_tb_metrics;
-dl_tb_metrics *dl_tb_metrics_new(uv_loop_t *loop);
-void dl_tb_metrics_close(dl_tb_metrics *m);
+typedef struct dl_tb_metrics dl_tb_metrics_t;
+dl_tb_metrics_t *dl_tb_metrics_new(uv_loop_t *loop);
+void dl_tb_metrics_close(dl_tb_metrics_t *m);
 
 #endif

@@ -28,57 +28,57 @@
 #define CLOSE_TIMEOUT 4008
 
 typedef struct {
-  dl_list link;
-  dl_list runs; /* the first one is under way if `is_running` */
-  dl_toolbox *tb;
+  dl_list_t link;
+  dl_list_t runs; /* the first one is under way if `is_running` */
+  dl_toolbox_t *tb;
   char *id, *cwd;
-  dl_tb_time created;
-  dl_worker *worker; /* NULL: it will be started */
+  dl_tb_time_t created;
+  dl_worker_t *worker; /* NULL: it will be started */
   uv_timer_t limit, pace;
   int open_handles;
   size_t run_count;
   uint64_t taken; /* by the client, when the worker began to wait for it */
   bool is_default, is_running, is_interrupted, is_free_running, is_deleted;
-  dl_req *delete_req;
-} context;
+  dl_req_t *delete_req;
+} context_t;
 
 typedef struct {
-  dl_list link;
-  dl_toolbox *tb;
-  context *context; /* NULL before the first message */
-  dl_ws *ws;        /* NULL once the client has gone */
-  char *request;    /* for the worker */
+  dl_list_t link;
+  dl_toolbox_t *tb;
+  context_t *context; /* NULL before the first message */
+  dl_ws_t *ws;        /* NULL once the client has gone */
+  char *request;      /* for the worker */
   int64_t timeout_s;
-} run;
+} run_t;
 
-static void advance(context *c);
+static void advance(context_t *c);
 
 /* ---- memory ---- */
 
 static void on_handle_closed(uv_handle_t *handle) {
-  context *c = handle->data;
+  context_t *c = handle->data;
   if (--c->open_handles > 0) return;
   free(c->id);
   free(c->cwd);
   free(c);
 }
 
-static void free_run(run *r) {
+static void free_run(run_t *r) {
   dl_list_unlink(&r->link);
   free(r->request);
   free(r);
 }
 
-static context *find_context(dl_toolbox *tb, const char *id) {
+static context_t *find_context(dl_toolbox_t *tb, const char *id) {
   DL_LIST_EACH(tb->contexts, node) {
-    context *c = DL_CONTAINER(node, context, link);
+    context_t *c = DL_CONTAINER(node, context_t, link);
     if (strcmp(c->id, id) == 0) return c;
   }
   return NULL;
 }
 
-static context *new_context(dl_toolbox *tb, const char *id, const char *cwd) {
-  context *c = dl_xcalloc(1, sizeof *c);
+static context_t *new_context(dl_toolbox_t *tb, const char *id, const char *cwd) {
+  context_t *c = dl_xcalloc(1, sizeof *c);
   c->tb = tb;
   c->id = dl_xstrdup(id);
   c->cwd = dl_tb_path(tb, cwd);
@@ -95,19 +95,19 @@ static context *new_context(dl_toolbox *tb, const char *id, const char *cwd) {
 
 /* ---- the verdict of a run ---- */
 
-static run *current(context *c) {
+static run_t *current(context_t *c) {
   assert(!dl_list_empty(&c->runs));
-  return DL_CONTAINER(c->runs.next, run, link);
+  return DL_CONTAINER(c->runs.next, run_t, link);
 }
 
-static void close_run(context *c, run *r, int code, const char *reason) {
+static void close_run(context_t *c, run_t *r, int code, const char *reason) {
   assert(r->context == c && c->run_count > 0);
   if (r->ws != NULL) dl_ws_close(r->ws, code, reason);
   c->run_count--;
   free_run(r);
 }
 
-static void dispose(context *c) {
+static void dispose(context_t *c) {
   dl_worker_kill(c->worker);
   c->worker = NULL;
   while (!dl_list_empty(&c->runs)) close_run(c, current(c), DL_WS_GOING_AWAY, "context shutdown");
@@ -119,7 +119,7 @@ static void dispose(context *c) {
   uv_close((uv_handle_t *)&c->pace, on_handle_closed);
 }
 
-static void finish_run(context *c, int code, const char *reason) {
+static void finish_run(context_t *c, int code, const char *reason) {
   assert(c->is_running);
   c->is_running = c->is_interrupted = c->is_free_running = false;
   uv_timer_stop(&c->limit);
@@ -136,15 +136,15 @@ static void finish_run(context *c, int code, const char *reason) {
 
 static void on_pace(uv_timer_t *timer);
 
-static void start_pace(context *c, const run *r) {
+static void start_pace(context_t *c, const run_t *r) {
   c->taken = dl_ws_taken(r->ws);
   uv_timer_start(&c->pace, on_pace, c->tb->reader_patience_ms, 0);
 }
 
 /* A client that has taken something meanwhile is slow, and gets more time. */
 static void on_pace(uv_timer_t *timer) {
-  context *c = timer->data;
-  const run *r = current(c);
+  context_t *c = timer->data;
+  const run_t *r = current(c);
   if (r->ws != NULL && dl_ws_taken(r->ws) != c->taken) {
     start_pace(c, r);
     return;
@@ -154,7 +154,7 @@ static void on_pace(uv_timer_t *timer) {
 }
 
 /* Output waits for a client that is reading; one that is not gets dropped when its queue is full. */
-static void forward(context *c, run *r, json_t *message) {
+static void forward(context_t *c, run_t *r, json_t *message) {
   char *text = dl_json_text(message);
   if (r->ws != NULL && !dl_ws_send(r->ws, DL_WS_TEXT, text, strlen(text))) r->ws = NULL;
   free(text);
@@ -184,7 +184,7 @@ static bool is_known(const char *type) {
 }
 
 static void on_worker_line(void *user, const char *line, size_t len) {
-  context *c = user;
+  context_t *c = user;
   char *failure = NULL;
   json_t *said = dl_json_parse(line, len, &failure);
   const char *type = said != NULL ? dl_json_str(said, "type") : NULL;
@@ -203,20 +203,20 @@ static void on_worker_line(void *user, const char *line, size_t len) {
 }
 
 static void on_worker_end(void *user) {
-  context *c = user;
+  context_t *c = user;
   c->worker = NULL;
   if (c->is_running) finish_run(c, DL_WS_GOING_AWAY, "worker process ended");
 }
 
 /* ---- running ---- */
 
-static int ensure_worker(context *c) {
-  static const dl_worker_events events = {on_worker_line, on_worker_end};
+static int ensure_worker(context_t *c) {
+  static const dl_worker_events_t events = {on_worker_line, on_worker_end};
   return c->worker != NULL ? 0 : dl_worker_start(c->tb, c->cwd, &events, c, &c->worker);
 }
 
 static void on_limit(uv_timer_t *timer) {
-  context *c = timer->data;
+  context_t *c = timer->data;
   if (!c->is_interrupted) {
     c->is_interrupted = true;
     dl_worker_interrupt(c->worker);
@@ -235,9 +235,9 @@ static const char *why(int error) {
   return error == ENOENT ? "no Python, or no such directory" : strerror(error);
 }
 
-static void advance(context *c) {
+static void advance(context_t *c) {
   while (!c->is_running && !dl_list_empty(&c->runs)) {
-    run *r = current(c);
+    run_t *r = current(c);
     int error = ensure_worker(c);
     if (error != 0) {
       char *reason = dl_xprintf("failed to start the context: %s", why(error));
@@ -266,7 +266,7 @@ static bool read_envs(const json_t *envs) {
 }
 
 /* 0, or the close code and *reason (yours to free). */
-static int read_request(run *r, const json_t *body, char **reason) {
+static int read_request(run_t *r, const json_t *body, char **reason) {
   json_t *code = dl_json_get_nocase(body, "code"), *timeout = dl_json_get_nocase(body, "timeout");
   json_t *id = dl_json_get_nocase(body, "contextId"), *envs = dl_json_get_nocase(body, "envs");
   if ((code != NULL && !json_is_string(code)) || (timeout != NULL && !json_is_integer(timeout)) ||
@@ -276,7 +276,7 @@ static int read_request(run *r, const json_t *body, char **reason) {
   }
   r->timeout_s = timeout != NULL ? json_integer_value(timeout) : TIMEOUT_S;
   const char *name = id != NULL ? json_string_value(id) : "default";
-  context *c = find_context(r->tb, name);
+  context_t *c = find_context(r->tb, name);
   if (c == NULL && strcmp(name, "default") == 0) c = new_context(r->tb, name, NULL);
   if (code == NULL || json_string_length(code) == 0)
     *reason = dl_xstrdup("code is required");
@@ -299,8 +299,8 @@ static int read_request(run *r, const json_t *body, char **reason) {
   return 0;
 }
 
-static void on_message(dl_ws *ws, const char *bytes, size_t len, void *user) {
-  run *r = user;
+static void on_message(dl_ws_t *ws, const char *bytes, size_t len, void *user) {
+  run_t *r = user;
   char *failure = NULL, *reason = NULL;
   if (r->context != NULL) return; /* only the first one counts */
   json_t *body = dl_json_parse(bytes, len, &failure);
@@ -319,15 +319,15 @@ static void on_message(dl_ws *ws, const char *bytes, size_t len, void *user) {
   advance(r->context);
 }
 
-static void on_open(dl_ws *ws, void *user) {
-  run *r = user;
+static void on_open(dl_ws_t *ws, void *user) {
+  run_t *r = user;
   r->ws = ws;
   if (ws == NULL) free_run(r);
 }
 
-static void on_drain(dl_ws *ws, void *user) {
-  run *r = user;
-  context *c = r->context;
+static void on_drain(dl_ws_t *ws, void *user) {
+  run_t *r = user;
+  context_t *c = r->context;
   (void)ws;
   if (c == NULL || !c->is_running || current(c) != r) return;
   c->is_free_running = false;
@@ -336,33 +336,33 @@ static void on_drain(dl_ws *ws, void *user) {
 }
 
 /* The code goes on without its client. */
-static void on_end(dl_ws *ws, void *user) {
-  run *r = user;
+static void on_end(dl_ws_t *ws, void *user) {
+  run_t *r = user;
   on_drain(ws, r);
   r->ws = NULL;
   if (r->context == NULL) free_run(r);
 }
 
-static void on_execute_ready(dl_req *req, const char *bytes, size_t len, void *user) {
-  static const dl_ws_events events = {on_open, on_message, on_drain, on_end};
-  static const dl_ws_opts opts = {DL_TB_BODY_MAX, QUEUE_MAX};
-  run *r = dl_xcalloc(1, sizeof *r);
+static void on_execute_ready(dl_req_t *req, const char *bytes, size_t len, void *user) {
+  static const dl_ws_events_t events = {on_open, on_message, on_drain, on_end};
+  static const dl_ws_opts_t opts = {DL_TB_BODY_MAX, QUEUE_MAX};
+  run_t *r = dl_xcalloc(1, sizeof *r);
   (void)bytes, (void)len;
   r->tb = user;
   dl_list_init(&r->link);
   if (!dl_ws_accept(user, req, &opts, &events, r)) free_run(r);
 }
 
-static void on_execute(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_execute_ready); }
+static void on_execute(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, on_execute_ready); }
 
 /* ---- contexts ---- */
 
-static json_t *context_json(const context *c) {
+static json_t *context_json(const context_t *c) {
   return json_pack("{s:s, s:o, s:s, s:b, s:s}", "id", c->id, "cwd", dl_tb_text(c->cwd, strlen(c->cwd)),
                    "createdAt", c->created.text, "active", c->worker != NULL, "language", "python");
 }
 
-static void on_create_body(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_create_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
   const char *cwd = NULL, *language = "python";
   json_t *body = dl_tb_body(req, bytes, len);
   if (body == NULL) return;
@@ -371,7 +371,7 @@ static void on_create_body(dl_req *req, const char *bytes, size_t len, void *use
     if (*language != '\0' && strcmp(language, "python") != 0) {
       dl_tb_reply_error(req, 400, "the language '%s' is not supported, only python is", language);
     } else {
-      context *c = new_context(user, dl_uuid_new().text, cwd);
+      context_t *c = new_context(user, dl_uuid_new().text, cwd);
       int error = ensure_worker(c);
       if (error == 0) {
         dl_tb_reply_json(req, 200, context_json(c));
@@ -384,22 +384,22 @@ static void on_create_body(dl_req *req, const char *bytes, size_t len, void *use
   json_decref(body);
 }
 
-static void on_create(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_create_body); }
+static void on_create(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, on_create_body); }
 
-static void on_list(dl_req *req, void *user) {
-  dl_toolbox *tb = user;
+static void on_list(dl_req_t *req, void *user) {
+  dl_toolbox_t *tb = user;
   json_t *list = json_array();
   DL_LIST_EACH(tb->contexts, node) {
-    const context *c = DL_CONTAINER(node, context, link);
+    const context_t *c = DL_CONTAINER(node, context_t, link);
     if (!c->is_default && !c->is_deleted) json_array_append_new(list, context_json(c));
   }
   dl_tb_reply_json(req, 200, json_pack("{s:o}", "contexts", list));
 }
 
 /* A run under way is interrupted, and has the usual time to end. */
-static void on_delete(dl_req *req, void *user) {
+static void on_delete(dl_req_t *req, void *user) {
   const char *id = dl_req_param(req, "id");
-  context *c = find_context(user, id);
+  context_t *c = find_context(user, id);
   if (strcmp(id, "default") == 0) {
     dl_tb_reply_error(req, 400, "the default context cannot be deleted");
   } else if (c == NULL || c->is_deleted) {
@@ -417,22 +417,22 @@ static void on_delete(dl_req *req, void *user) {
   }
 }
 
-dl_list *dl_interpreters_new(void) {
-  dl_list *all = dl_xmalloc(sizeof *all);
+dl_list_t *dl_interpreters_new(void) {
+  dl_list_t *all = dl_xmalloc(sizeof *all);
   dl_list_init(all);
   return all;
 }
 
-void dl_interpreters_close(dl_toolbox *tb) {
-  while (!dl_list_empty(tb->contexts)) dispose(DL_CONTAINER(tb->contexts->next, context, link));
+void dl_interpreters_close(dl_toolbox_t *tb) {
+  while (!dl_list_empty(tb->contexts)) dispose(DL_CONTAINER(tb->contexts->next, context_t, link));
   free(tb->contexts);
   tb->contexts = NULL;
 }
 
-static const dl_route ROUTES[] = {
+static const dl_route_t ROUTES[] = {
   {"POST", "/process/interpreter/context", on_create, 0},
   {"GET", "/process/interpreter/context", on_list, 0},
   {"DELETE", "/process/interpreter/context/{id}", on_delete, 0},
   {"GET", "/process/interpreter/execute", on_execute, 0},
 };
-const dl_route_table DL_TB_INTERPRETER_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table_t DL_TB_INTERPRETER_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -8,10 +8,10 @@
 #include "http/http.h"
 #include "toolbox/core/toolbox.h"
 
-extern const dl_route_table DL_TB_INTERPRETER_ROUTES;
+extern const dl_route_table_t DL_TB_INTERPRETER_ROUTES;
 
-dl_list *dl_interpreters_new(void);
+dl_list_t *dl_interpreters_new(void);
 /* Their workers end at once, and clients are told. */
-void dl_interpreters_close(dl_toolbox *tb);
+void dl_interpreters_close(dl_toolbox_t *tb);
 
 #endif

@@ -21,17 +21,17 @@
 #define REQUEST_MAX (128u * 1024 * 1024) /* code of the longest message, with every character escaped */
 
 struct dl_worker {
-  dl_process process;
+  dl_process_t process;
   uv_poll_t reader, writer;
   int in_fd, out_fd, open_handles;
-  dl_buf line, input;
+  dl_buf_t line, input;
   bool is_paused, is_over, has_exited;
-  dl_worker_events events;
+  dl_worker_events_t events;
   void *user;
 };
 
 static void on_handle_closed(uv_handle_t *handle) {
-  dl_worker *w = handle->data;
+  dl_worker_t *w = handle->data;
   if (--w->open_handles > 0) return;
   close(w->in_fd);
   close(w->out_fd);
@@ -40,7 +40,7 @@ static void on_handle_closed(uv_handle_t *handle) {
   free(w);
 }
 
-static void dispose(dl_worker *w) {
+static void dispose(dl_worker_t *w) {
   assert(!w->is_over);
   w->is_over = true;
   dl_process_forget(&w->process);
@@ -48,20 +48,20 @@ static void dispose(dl_worker *w) {
   uv_close((uv_handle_t *)&w->writer, on_handle_closed);
 }
 
-void dl_worker_kill(dl_worker *w) {
+void dl_worker_kill(dl_worker_t *w) {
   if (w == NULL || w->is_over) return;
   if (!w->has_exited) dl_process_kill_tree(&w->process);
   dispose(w);
 }
 
-static void fail(dl_worker *w) {
+static void fail(dl_worker_t *w) {
   dl_worker_kill(w);
   w->events.on_end(w->user);
 }
 
 /* ---- lines from it ---- */
 
-static void take(dl_worker *w, const char *bytes, size_t len) {
+static void take(dl_worker_t *w, const char *bytes, size_t len) {
   while (len > 0 && !w->is_over) {
     const char *end = memchr(bytes, '\n', len);
     size_t n = end != NULL ? (size_t)(end - bytes) : len;
@@ -70,7 +70,7 @@ static void take(dl_worker *w, const char *bytes, size_t len) {
       return;
     }
     if (end != NULL) {
-      dl_buf line = w->line;
+      dl_buf_t line = w->line;
       dl_buf_init(&w->line, DL_WORKER_LINE_MAX);
       if (line.len > 0) w->events.on_line(w->user, line.data, line.len);
       dl_buf_clear(&line);
@@ -81,7 +81,7 @@ static void take(dl_worker *w, const char *bytes, size_t len) {
   }
 }
 
-static void read_lines(dl_worker *w, int rounds) {
+static void read_lines(dl_worker_t *w, int rounds) {
   char block[READ_BLOCK];
   for (int i = 0; i < rounds && !w->is_over && !w->is_paused; i++) {
     ssize_t got = read(w->out_fd, block, sizeof block);
@@ -98,8 +98,8 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 }
 
 /* What it has said is still in the pipe; at the end nobody waits for a slow client. */
-static void on_exit_told(dl_process *p, int status) {
-  dl_worker *w = DL_CONTAINER(p, dl_worker, process);
+static void on_exit_told(dl_process_t *p, int status) {
+  dl_worker_t *w = DL_CONTAINER(p, dl_worker_t, process);
   (void)status;
   assert(!w->is_over && !w->has_exited);
   w->has_exited = true;
@@ -108,12 +108,12 @@ static void on_exit_told(dl_process *p, int status) {
   if (!w->is_over) fail(w);
 }
 
-void dl_worker_pause(dl_worker *w) {
+void dl_worker_pause(dl_worker_t *w) {
   w->is_paused = !w->has_exited;
   if (w->is_paused) uv_poll_stop(&w->reader);
 }
 
-void dl_worker_resume(dl_worker *w) {
+void dl_worker_resume(dl_worker_t *w) {
   w->is_paused = false;
   uv_poll_start(&w->reader, UV_READABLE, on_readable);
 }
@@ -121,7 +121,7 @@ void dl_worker_resume(dl_worker *w) {
 /* ---- lines to it ---- */
 
 static void on_writable(uv_poll_t *poll, int status, int events) {
-  dl_worker *w = poll->data;
+  dl_worker_t *w = poll->data;
   (void)events;
   ssize_t sent = write(w->in_fd, w->input.data, w->input.len);
   if (sent > 0) dl_buf_consume(&w->input, (size_t)sent);
@@ -129,29 +129,29 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
   if (is_broken || w->input.len == 0) uv_poll_stop(poll); /* its exit will be told */
 }
 
-void dl_worker_send(dl_worker *w, const char *line) {
+void dl_worker_send(dl_worker_t *w, const char *line) {
   assert(!w->is_over);
   dl_buf_puts(&w->input, line);
   dl_buf_puts(&w->input, "\n");
   uv_poll_start(&w->writer, UV_WRITABLE, on_writable);
 }
 
-void dl_worker_interrupt(dl_worker *w) {
+void dl_worker_interrupt(dl_worker_t *w) {
   if (!w->has_exited) kill(-w->process.pid, SIGINT);
 }
 
 /* ---- the start ---- */
 
-static int start(dl_worker *w, dl_toolbox *tb, const char *cwd, const char *python) {
+static int start(dl_worker_t *w, dl_toolbox_t *tb, const char *cwd, const char *python) {
   int in[2] = {-1, -1}, out[2] = {-1, -1}, null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   bool ok = null_fd >= 0 && pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0;
   char *argv[] = {(char *)python, "-c", (char *)DL_SCRIPT_WORKER_PY, NULL};
-  dl_process_opts opts = {.file = python,
-                          .argv = argv,
-                          .envp = tb->environment.pairs,
-                          .cwd = cwd,
-                          .fds = {in[0], out[1], null_fd},
-                          .is_subreaper = true};
+  dl_process_opts_t opts = {.file = python,
+                            .argv = argv,
+                            .envp = tb->environment.pairs,
+                            .cwd = cwd,
+                            .fds = {in[0], out[1], null_fd},
+                            .is_subreaper = true};
   w->process.on_exit = on_exit_told;
   int error = ok ? dl_process_start(tb->reaper, &w->process, &opts) : errno;
   if (in[0] >= 0) close(in[0]);
@@ -169,12 +169,12 @@ static int start(dl_worker *w, dl_toolbox *tb, const char *cwd, const char *pyth
   return error;
 }
 
-int dl_worker_start(dl_toolbox *tb, const char *cwd, const dl_worker_events *events, void *user,
-                    dl_worker **out) {
+int dl_worker_start(dl_toolbox_t *tb, const char *cwd, const dl_worker_events_t *events, void *user,
+                    dl_worker_t **out) {
   char *python = dl_process_find(&tb->environment, "python3");
   if (python == NULL) python = dl_process_find(&tb->environment, "python");
   if (python == NULL) return ENOENT;
-  dl_worker *w = dl_xcalloc(1, sizeof *w);
+  dl_worker_t *w = dl_xcalloc(1, sizeof *w);
   dl_list_init(&w->process.link);
   int error = start(w, tb, cwd, python);
   free(python);

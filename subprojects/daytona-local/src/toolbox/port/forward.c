@@ -17,10 +17,10 @@
 
 typedef struct {
   int port;
-} hop;
+} hop_t;
 
 static int connect_loopback(void *user, int attempt, bool *is_connecting) {
-  const hop *h = user;
+  const hop_t *h = user;
   struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)h->port)};
   struct sockaddr_in6 v6 = {
     .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)h->port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
@@ -37,17 +37,17 @@ static int connect_loopback(void *user, int attempt, bool *is_connecting) {
   return attempt == 0 ? connect_loopback(user, 1, is_connecting) : -1;
 }
 
-static void on_head(void *user, dl_req *req, int status) {
+static void on_head(void *user, dl_req_t *req, int status) {
   (void)user;
   if (status != 101) dl_tb_add_request_id(req);
 }
 
-static void on_failure(void *user, dl_req *req) {
-  const hop *h = user;
+static void on_failure(void *user, dl_req_t *req) {
+  const hop_t *h = user;
   dl_tb_reply_error(req, 502, "nothing answers on port %d", h->port);
 }
 
-static void on_proxy(dl_req *req, void *user) {
+static void on_proxy(dl_req_t *req, void *user) {
   int port = 0;
   (void)user;
   if (!dl_tb_port_parse(dl_req_param(req, "port"), &port)) {
@@ -55,11 +55,11 @@ static void on_proxy(dl_req *req, void *user) {
     return;
   }
   const char *query = dl_req_raw_query(req), *rest = dl_req_rest(req);
-  hop *h = dl_xcalloc(1, sizeof *h);
+  hop_t *h = dl_xcalloc(1, sizeof *h);
   h->port = port;
   char *target = dl_xprintf("/%s%s%s", rest ? rest : "", *query ? "?" : "", query);
   char *host = dl_xprintf("localhost:%d", port);
-  dl_forward_opts forward = {
+  dl_forward_opts_t forward = {
     .connect = connect_loopback,
     .target = target,
     .host = host,
@@ -73,5 +73,5 @@ static void on_proxy(dl_req *req, void *user) {
   free(host);
 }
 
-static const dl_route ROUTES[] = {{"*", "/proxy/{port}/{path*}", on_proxy, 0}};
-const dl_route_table DL_TB_FORWARD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+static const dl_route_t ROUTES[] = {{"*", "/proxy/{port}/{path*}", on_proxy, 0}};
+const dl_route_table_t DL_TB_FORWARD_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

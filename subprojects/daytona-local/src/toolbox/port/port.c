@@ -42,7 +42,7 @@ static void read_ports(unsigned char seen[65536 / 8]) {
   mark_ports("/proc/self/net/tcp6", seen);
 }
 
-static void on_list(dl_req *req, void *user) {
+static void on_list(dl_req_t *req, void *user) {
   unsigned char seen[65536 / 8];
   (void)user;
   read_ports(seen);
@@ -52,7 +52,7 @@ static void on_list(dl_req *req, void *user) {
   dl_tb_reply_json(req, 200, json_pack("{s:o}", "ports", ports));
 }
 
-static void on_in_use(dl_req *req, void *user) {
+static void on_in_use(dl_req_t *req, void *user) {
   unsigned char seen[65536 / 8];
   int port = 0;
   (void)user;
@@ -64,5 +64,6 @@ static void on_in_use(dl_req *req, void *user) {
   dl_tb_reply_json(req, 200, json_pack("{s:b}", "isInUse", seen[port / 8] >> port % 8 & 1));
 }
 
-static const dl_route ROUTES[] = {{"GET", "/port", on_list, 0}, {"GET", "/port/{port}/in-use", on_in_use, 0}};
-const dl_route_table DL_TB_PORT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+static const dl_route_t ROUTES[] = {{"GET", "/port", on_list, 0},
+                                    {"GET", "/port/{port}/in-use", on_in_use, 0}};
+const dl_route_table_t DL_TB_PORT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -7,7 +7,7 @@
 
 #include "http/http.h"
 
-extern const dl_route_table DL_TB_PORT_ROUTES, DL_TB_FORWARD_ROUTES;
+extern const dl_route_table_t DL_TB_PORT_ROUTES, DL_TB_FORWARD_ROUTES;
 
 /* A decimal port number, 1 to 65535. */
 bool dl_tb_port_parse(const char *text, int *out);

@@ -17,20 +17,20 @@
 #define MAX_DEPTH 4
 #define LINE_MAX_BYTES (32u * 1024 * 1024)
 
-typedef enum { TEXT, TEXT_OR_NUMBER, NUMBER, NUMBERS, TEXTS, POINTS, ELEMENTS } kind;
+typedef enum { TEXT, TEXT_OR_NUMBER, NUMBER, NUMBERS, TEXTS, POINTS, ELEMENTS } kind_t;
 
 typedef struct {
   const char *name;
-  kind kind;
-} field;
+  kind_t kind;
+} field_t;
 
-static const field CHART[] = {
+static const field_t CHART[] = {
   {"type", TEXT},           {"title", TEXT},      {"png", TEXT},        {"x_label", TEXT},
   {"y_label", TEXT},        {"x_ticks", NUMBERS}, {"y_ticks", NUMBERS}, {"x_tick_labels", TEXTS},
   {"y_tick_labels", TEXTS}, {"x_scale", TEXT},    {"y_scale", TEXT},    {"elements", ELEMENTS},
 };
 
-static const field ELEMENT[] = {
+static const field_t ELEMENT[] = {
   {"label", TEXT},
   {"points", POINTS},
   {"value", TEXT_OR_NUMBER},
@@ -58,9 +58,9 @@ static const field ELEMENT[] = {
   {"elements", ELEMENTS},
 };
 
-static bool copy_fields(json_t *to, const json_t *from, const field *fields, size_t count, int depth);
+static bool copy_fields(json_t *to, const json_t *from, const field_t *fields, size_t count, int depth);
 
-static bool all_of(const json_t *array, kind k) {
+static bool all_of(const json_t *array, kind_t k) {
   size_t i;
   json_t *item;
   if (!json_is_array(array)) return false;
@@ -88,7 +88,7 @@ static json_t *copy_elements(const json_t *from, int depth) {
 }
 
 /* A new value; NULL when it does not fit. */
-static json_t *copy_value(json_t *value, kind k, int depth) {
+static json_t *copy_value(json_t *value, kind_t k, int depth) {
   switch (k) {
     case TEXT: return json_is_string(value) ? json_incref(value) : NULL;
     case NUMBER: return json_is_number(value) ? json_incref(value) : NULL;
@@ -111,7 +111,7 @@ static bool is_empty(const json_t *value) {
          (json_is_array(value) && json_array_size(value) == 0);
 }
 
-static bool copy_fields(json_t *to, const json_t *from, const field *fields, size_t count, int depth) {
+static bool copy_fields(json_t *to, const json_t *from, const field_t *fields, size_t count, int depth) {
   for (size_t i = 0; i < count; i++) {
     json_t *value = json_object_get(from, fields[i].name);
     if (value == NULL || json_is_null(value)) continue;
@@ -147,7 +147,7 @@ static void take_line(const char *text, size_t len, json_t **charts) {
   json_decref(artifact);
 }
 
-void dl_artifacts_take(const char *output, size_t len, dl_buf *rest, json_t **charts) {
+void dl_artifacts_take(const char *output, size_t len, dl_buf_t *rest, json_t **charts) {
   static const size_t prefix = sizeof DL_ARTIFACT_PREFIX - 1;
   dl_buf_init(rest, len + 1);
   *charts = NULL;

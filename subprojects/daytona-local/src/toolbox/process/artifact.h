@@ -14,7 +14,7 @@
 
 /* Lines of `output` that begin with the prefix are left out of `rest`, which is initialised here;
  * their charts, as far as they make sense, are in *charts (a new array, NULL if there is none). */
-void dl_artifacts_take(const char *output, size_t len, dl_buf *rest, json_t **charts);
+void dl_artifacts_take(const char *output, size_t len, dl_buf_t *rest, json_t **charts);
 
 /* The chart as it is sent to clients, or NULL if `value` does not fit. A new reference. */
 json_t *dl_artifact_chart(const json_t *value);

@@ -29,22 +29,22 @@
 #define ARGUMENT_MAX (128u * 1024 - 64)
 
 typedef struct {
-  dl_req *req;
+  dl_req_t *req;
   const struct language *language;
-} code_run;
+} code_run_t;
 
 /* What is run: arguments before argv, and the text for standard input. */
 typedef struct {
   const char *program;
   const char *args[6];
-  dl_buf input;
+  dl_buf_t input;
   char *owned;
-} plan;
+} plan_t;
 
 typedef struct language {
   const char *name, *program;
-  void (*prepare)(const dl_toolbox *tb, const char *code, bool has_args, plan *p);
-} language;
+  void (*prepare)(const dl_toolbox_t *tb, const char *code, bool has_args, plan_t *p);
+} language_t;
 
 /* ---- the languages ---- */
 
@@ -71,7 +71,7 @@ static bool imports_matplotlib(const char *code) {
 }
 
 /* The wrapper takes the program from its last line, see charts.py. */
-static void prepare_python(const dl_toolbox *tb, const char *code, bool has_args, plan *p) {
+static void prepare_python(const dl_toolbox_t *tb, const char *code, bool has_args, plan_t *p) {
   (void)tb, (void)has_args;
   p->args[0] = "-u";
   p->args[1] = "-";
@@ -88,7 +88,7 @@ static void prepare_python(const dl_toolbox *tb, const char *code, bool has_args
 /* With arguments Node calls a program on standard input "-" in process.argv[1], where clients expect their own. The
  * statement that removes it shows in errors of the line it is in, so it is for code alone that is too long for an
  * argument of its own. It must not come before a "use strict". */
-static void put_with_splice(const char *code, plan *p) {
+static void put_with_splice(const char *code, plan_t *p) {
   static const char statement[] = ";process.argv.splice(1,1);";
   size_t at = strspn(code, " \t\r\n");
   if (strncmp(code + at, "'use strict'", 12) == 0 || strncmp(code + at, "\"use strict\"", 12) == 0)
@@ -104,7 +104,7 @@ static void put_with_splice(const char *code, plan *p) {
   dl_buf_puts(&p->input, code + at);
 }
 
-static void prepare_javascript(const dl_toolbox *tb, const char *code, bool has_args, plan *p) {
+static void prepare_javascript(const dl_toolbox_t *tb, const char *code, bool has_args, plan_t *p) {
   (void)tb;
   if (!has_args) { /* then there is no "-" either */
     dl_buf_puts(&p->input, code);
@@ -119,7 +119,7 @@ static void prepare_javascript(const dl_toolbox *tb, const char *code, bool has_
 }
 
 /* The directory of the typescript package, or "" to let Node do what it can by itself. */
-static char *find_typescript(const dl_toolbox *tb) {
+static char *find_typescript(const dl_toolbox_t *tb) {
   char *own[] = {tb->node_modules ? dl_xstrdup(tb->node_modules) : NULL,
                  dl_xprintf("%s/node_modules", tb->work_dir),
                  dl_xprintf("%s/node_modules", tb->home),
@@ -136,7 +136,7 @@ static char *find_typescript(const dl_toolbox *tb) {
   return found != NULL ? found : dl_xstrdup("");
 }
 
-static void prepare_typescript(const dl_toolbox *tb, const char *code, bool has_args, plan *p) {
+static void prepare_typescript(const dl_toolbox_t *tb, const char *code, bool has_args, plan_t *p) {
   (void)has_args;
   p->owned = find_typescript(tb);
   p->args[0] = "-e";
@@ -146,7 +146,7 @@ static void prepare_typescript(const dl_toolbox *tb, const char *code, bool has_
   dl_buf_puts(&p->input, code);
 }
 
-static const language LANGUAGES[] = {
+static const language_t LANGUAGES[] = {
   {"python", "python3", prepare_python},
   {"javascript", "node", prepare_javascript},
   {"typescript", "node", prepare_typescript},
@@ -154,9 +154,9 @@ static const language LANGUAGES[] = {
 
 /* ---- the answer ---- */
 
-static void reply(dl_req *req, int exit_code, const char *output, size_t len) {
+static void reply(dl_req_t *req, int exit_code, const char *output, size_t len) {
   json_t *charts, *answer = json_object();
-  dl_buf rest;
+  dl_buf_t rest;
   dl_artifacts_take(output, len, &rest, &charts);
   json_object_set_new(answer, "exitCode", json_integer(exit_code));
   json_object_set_new(answer, "result", dl_tb_text(rest.data ? rest.data : "", rest.len));
@@ -165,8 +165,8 @@ static void reply(dl_req *req, int exit_code, const char *output, size_t len) {
   dl_tb_reply_json(req, 200, answer);
 }
 
-static void on_done(void *user, const dl_run_result *result) {
-  code_run *c = user;
+static void on_done(void *user, const dl_run_result_t *result) {
+  code_run_t *c = user;
   if (result->timed_out) {
     dl_tb_reply_error_code(c->req, 408, "PROCESS_EXECUTION_TIMEOUT", "command execution timeout");
   } else if (result->start_error != 0) {
@@ -190,8 +190,8 @@ static void on_done(void *user, const dl_run_result *result) {
 
 /* ---- the request ---- */
 
-static void start(dl_toolbox *tb, dl_req *req, const language *l, const char *code, const json_t *argv,
-                  const dl_environ *environment, uint32_t timeout_s) {
+static void start(dl_toolbox_t *tb, dl_req_t *req, const language_t *l, const char *code, const json_t *argv,
+                  const dl_environ_t *environment, uint32_t timeout_s) {
   char *file = dl_process_find(environment, l->program);
   if (file == NULL) { /* what a shell would have said */
     char *message = dl_xprintf("%s: command not found\n", l->program);
@@ -199,7 +199,7 @@ static void start(dl_toolbox *tb, dl_req *req, const language *l, const char *co
     free(message);
     return;
   }
-  plan p = {.program = l->program};
+  plan_t p = {.program = l->program};
   dl_buf_init(&p.input, DL_TB_BODY_MAX * 2);
   l->prepare(tb, code, json_array_size(argv) > 0, &p);
   char **args = dl_xcalloc(DL_COUNT(p.args) + json_array_size(argv) + 2, sizeof *args);
@@ -208,16 +208,16 @@ static void start(dl_toolbox *tb, dl_req *req, const language *l, const char *co
   args[count++] = (char *)p.program;
   for (i = 0; i < DL_COUNT(p.args) && p.args[i] != NULL; i++) args[count++] = (char *)p.args[i];
   json_array_foreach (argv, i, item) args[count++] = (char *)json_string_value(item);
-  code_run *c = dl_xcalloc(1, sizeof *c);
+  code_run_t *c = dl_xcalloc(1, sizeof *c);
   c->req = req;
   c->language = l;
-  dl_run_opts run = {.file = file,
-                     .argv = args,
-                     .environment = environment,
-                     .cwd = tb->work_dir,
-                     .input = p.input.data ? p.input.data : "",
-                     .input_len = p.input.len,
-                     .timeout_s = timeout_s};
+  dl_run_opts_t run = {.file = file,
+                       .argv = args,
+                       .environment = environment,
+                       .cwd = tb->work_dir,
+                       .input = p.input.data ? p.input.data : "",
+                       .input_len = p.input.len,
+                       .timeout_s = timeout_s};
   dl_run(tb, &run, on_done, c);
   dl_buf_clear(&p.input);
   free(p.owned);
@@ -225,7 +225,7 @@ static void start(dl_toolbox *tb, dl_req *req, const language *l, const char *co
   free(file);
 }
 
-static void run_code(dl_toolbox *tb, dl_req *req, const json_t *body) {
+static void run_code(dl_toolbox_t *tb, dl_req_t *req, const json_t *body) {
   const char *code = NULL, *name = NULL, *key;
   json_t *argv = NULL, *envs = NULL, *value;
   uint32_t timeout_s = 0;
@@ -233,28 +233,28 @@ static void run_code(dl_toolbox *tb, dl_req *req, const json_t *body) {
       !dl_tb_field_text(req, body, "language", true, &name) || !dl_tb_field_texts(req, body, "argv", &argv) ||
       !dl_tb_field_uint32(req, body, "timeout", &timeout_s) || !dl_tb_field_envs(req, body, "envs", &envs))
     return;
-  const language *l = NULL;
+  const language_t *l = NULL;
   for (size_t i = 0; i < DL_COUNT(LANGUAGES); i++)
     if (strcmp(LANGUAGES[i].name, name) == 0) l = &LANGUAGES[i];
   if (l == NULL) {
     dl_tb_reply_error(req, 400, "unsupported language: %s", name);
     return;
   }
-  dl_environ environment;
+  dl_environ_t environment;
   dl_environ_copy(&environment, &tb->environment);
   json_object_foreach (envs, key, value) dl_environ_set(&environment, key, json_string_value(value));
   start(tb, req, l, code, argv, &environment, timeout_s);
   dl_environ_clear(&environment);
 }
 
-static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
   json_t *body = dl_tb_body(req, bytes, len);
   if (body == NULL) return;
   run_code(user, req, body);
   json_decref(body);
 }
 
-static void on_code_run(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_body); }
+static void on_code_run(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, on_body); }
 
-static const dl_route ROUTES[] = {{"POST", "/process/code-run", on_code_run, 0}};
-const dl_route_table DL_TB_CODE_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+static const dl_route_t ROUTES[] = {{"POST", "/process/code-run", on_code_run, 0}};
+const dl_route_table_t DL_TB_CODE_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

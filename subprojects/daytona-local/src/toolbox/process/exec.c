@@ -22,12 +22,12 @@
 #include <sys/wait.h>
 
 typedef struct {
-  dl_req *req;
+  dl_req_t *req;
   char *shell;
-} execution;
+} execution_t;
 
-static void on_done(void *user, const dl_run_result *result) {
-  execution *e = user;
+static void on_done(void *user, const dl_run_result_t *result) {
+  execution_t *e = user;
   if (result->timed_out) {
     dl_tb_reply_error_code(e->req, 408, "PROCESS_EXECUTION_TIMEOUT", "command execution timeout");
   } else {
@@ -57,7 +57,7 @@ static bool is_blank(const char *text) {
   return *text == '\0';
 }
 
-static void execute(dl_toolbox *tb, dl_req *req, const json_t *body) {
+static void execute(dl_toolbox_t *tb, dl_req_t *req, const json_t *body) {
   const char *command = NULL, *cwd = NULL;
   uint32_t timeout_s = 0;
   json_t *envs = NULL;
@@ -69,36 +69,36 @@ static void execute(dl_toolbox *tb, dl_req *req, const json_t *body) {
     dl_tb_reply_error(req, 400, "empty command");
     return;
   }
-  dl_environ environment;
+  dl_environ_t environment;
   dl_environ_copy(&environment, &tb->environment);
   const char *name;
   json_t *value;
   json_object_foreach (envs, name, value) dl_environ_set(&environment, name, json_string_value(value));
-  execution *e = dl_xcalloc(1, sizeof *e);
+  execution_t *e = dl_xcalloc(1, sizeof *e);
   e->req = req;
   e->shell = dl_process_shell(&tb->environment);
   char *dir = dl_tb_path(tb, cwd);
   char *argv[] = {e->shell, NULL};
-  dl_run_opts run = {.file = e->shell,
-                     .argv = argv,
-                     .environment = &environment,
-                     .cwd = dir,
-                     .input = command,
-                     .input_len = strlen(command),
-                     .timeout_s = timeout_s};
+  dl_run_opts_t run = {.file = e->shell,
+                       .argv = argv,
+                       .environment = &environment,
+                       .cwd = dir,
+                       .input = command,
+                       .input_len = strlen(command),
+                       .timeout_s = timeout_s};
   dl_run(tb, &run, on_done, e);
   free(dir);
   dl_environ_clear(&environment);
 }
 
-static void on_body(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
   json_t *body = dl_tb_body(req, bytes, len);
   if (body == NULL) return;
   execute(user, req, body);
   json_decref(body);
 }
 
-static void on_execute(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_body); }
+static void on_execute(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, on_body); }
 
-static const dl_route ROUTES[] = {{"POST", "/process/execute", on_execute, 0}};
-const dl_route_table DL_TB_EXEC_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+static const dl_route_t ROUTES[] = {{"POST", "/process/execute", on_execute, 0}};
+const dl_route_table_t DL_TB_EXEC_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

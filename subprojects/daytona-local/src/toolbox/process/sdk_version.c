@@ -14,10 +14,10 @@
 typedef struct {
   unsigned long numbers[3];
   bool is_prerelease;
-} version;
+} version_t;
 
-static bool parse(const char *text, version *out) {
-  *out = (version){{0}, false};
+static bool parse(const char *text, version_t *out) {
+  *out = (version_t){{0}, false};
   if (*text == 'v') text++;
   for (int i = 0; i < 3; i++) {
     char *end;
@@ -31,19 +31,19 @@ static bool parse(const char *text, version *out) {
   return *text == '\0' || *text == '+' || out->is_prerelease;
 }
 
-static bool is_below(const version *v, unsigned long minor) {
+static bool is_below(const version_t *v, unsigned long minor) {
   if (v->numbers[0] > 0) return false;
   if (v->numbers[1] != minor) return v->numbers[1] < minor;
   return v->numbers[2] == 0 && v->is_prerelease;
 }
 
-dl_sdk_rules dl_sdk_rules_for(const char *text, bool wants_split) {
-  version v;
-  if (text == NULL) return (dl_sdk_rules){wants_split ? DL_LOG_VIEW_MARKED : DL_LOG_VIEW_STRIPPED, false};
+dl_sdk_rules_t dl_sdk_rules_for(const char *text, bool wants_split) {
+  version_t v;
+  if (text == NULL) return (dl_sdk_rules_t){wants_split ? DL_LOG_VIEW_MARKED : DL_LOG_VIEW_STRIPPED, false};
   bool is_dev = strstr(text, "dev") != NULL;
   /* A build from source may call itself "dev" and nothing else. */
-  if (!parse(text, &v)) return (dl_sdk_rules){is_dev ? DL_LOG_VIEW_SPLIT : DL_LOG_VIEW_MARKED, false};
-  dl_sdk_rules rules = {DL_LOG_VIEW_MARKED, is_below(&v, 103) && strcmp(text, "0.0.0-dev") != 0};
+  if (!parse(text, &v)) return (dl_sdk_rules_t){is_dev ? DL_LOG_VIEW_SPLIT : DL_LOG_VIEW_MARKED, false};
+  dl_sdk_rules_t rules = {DL_LOG_VIEW_MARKED, is_below(&v, 103) && strcmp(text, "0.0.0-dev") != 0};
   if (is_dev || !is_below(&v, 167))
     rules.view = DL_LOG_VIEW_SPLIT;
   else if (is_below(&v, 27))
@@ -51,12 +51,12 @@ dl_sdk_rules dl_sdk_rules_for(const char *text, bool wants_split) {
   return rules;
 }
 
-dl_sdk_rules dl_sdk_rules_of(dl_req *req) {
+dl_sdk_rules_t dl_sdk_rules_of(dl_req_t *req) {
   const char *split = dl_req_header(req, "X-Daytona-Split-Output"),
              *header = dl_req_header(req, "X-Daytona-SDK-Version");
   char *token = dl_ws_token(req, "X-Daytona-SDK-Version~");
   const char *text = header != NULL && *header != '\0' ? header : token;
-  dl_sdk_rules rules = dl_sdk_rules_for(text, split != NULL && strcmp(split, "true") == 0);
+  dl_sdk_rules_t rules = dl_sdk_rules_for(text, split != NULL && strcmp(split, "true") == 0);
   free(token);
   return rules;
 }

@@ -35,7 +35,7 @@
 #define ENTRYPOINT_MAX (1024u * 1024) /* of its text */
 
 struct dl_sessions {
-  dl_list list;
+  dl_list_t list;
 };
 
 struct dl_sessions *dl_sessions_new(void) {
@@ -44,19 +44,19 @@ struct dl_sessions *dl_sessions_new(void) {
   return all;
 }
 
-dl_list *dl_sessions_list(dl_toolbox *tb) { return &tb->sessions->list; }
+dl_list_t *dl_sessions_list(dl_toolbox_t *tb) { return &tb->sessions->list; }
 
-dl_session *dl_session_find(dl_toolbox *tb, const char *id) {
+dl_session_t *dl_session_find(dl_toolbox_t *tb, const char *id) {
   DL_LIST_EACH(&tb->sessions->list, node) {
-    dl_session *s = DL_CONTAINER(node, dl_session, link);
+    dl_session_t *s = DL_CONTAINER(node, dl_session_t, link);
     if (strcmp(s->id, id) == 0) return s;
   }
   return NULL;
 }
 
-dl_command *dl_session_command(dl_session *s, const char *id) {
+dl_command_t *dl_session_command(dl_session_t *s, const char *id) {
   DL_LIST_EACH(&s->commands, node) {
-    dl_command *c = DL_CONTAINER(node, dl_command, link);
+    dl_command_t *c = DL_CONTAINER(node, dl_command_t, link);
     if (strcmp(c->id, id) == 0) return c;
   }
   return NULL;
@@ -64,15 +64,15 @@ dl_command *dl_session_command(dl_session *s, const char *id) {
 
 /* ---- memory ---- */
 
-static void free_command(dl_command *c) {
+static void free_command(dl_command_t *c) {
   dl_list_unlink(&c->link);
   free(c->text);
   free(c->dir);
   free(c);
 }
 
-static void free_session(dl_session *s) {
-  while (!dl_list_empty(&s->commands)) free_command(DL_CONTAINER(s->commands.next, dl_command, link));
+static void free_session(dl_session_t *s) {
+  while (!dl_list_empty(&s->commands)) free_command(DL_CONTAINER(s->commands.next, dl_command_t, link));
   assert(s->current == NULL && s->run == NULL);
   dl_list_unlink(&s->link);
   dl_buf_clear(&s->report);
@@ -84,20 +84,20 @@ static void free_session(dl_session *s) {
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
-  dl_session *s = handle->data;
+  dl_session_t *s = handle->data;
   if (--s->open_handles == 0) free_session(s);
 }
 
 /* ---- commands ---- */
 
 /* waiting -> running -> done or lost; lost also without having run. */
-static void set_state(dl_command *c, dl_command_state to) {
+static void set_state(dl_command_t *c, dl_command_state_t to) {
   assert((c->state == DL_COMMAND_WAITING && (to == DL_COMMAND_RUNNING || to == DL_COMMAND_LOST)) ||
          (c->state == DL_COMMAND_RUNNING && (to == DL_COMMAND_DONE || to == DL_COMMAND_LOST)));
   c->state = to;
 }
 
-static void settle(dl_command *c, dl_command_state state, int exit_code) {
+static void settle(dl_command_t *c, dl_command_state_t state, int exit_code) {
   set_state(c, state);
   c->exit_code = exit_code;
   if (c->req != NULL) c->on_end(c);
@@ -120,13 +120,13 @@ static void write_text(const char *dir, const char *name, const char *text) {
 }
 
 static void on_output(void *user) {
-  dl_session *s = user;
+  dl_session_t *s = user;
   dl_command_wake(s->current);
 }
 
 static void on_drained(void *user) {
-  dl_session *s = user;
-  dl_command *c = s->current;
+  dl_session_t *s = user;
+  dl_command_t *c = s->current;
   char code[16];
   snprintf(code, sizeof code, "%d", c->exit_code);
   write_text(c->dir, "exit_code", code);
@@ -139,7 +139,7 @@ static void on_drained(void *user) {
 
 /* In single quotes, for a shell. */
 static char *quote(const char *text) {
-  dl_buf out;
+  dl_buf_t out;
   dl_buf_init(&out, strlen(text) * 4 + 3);
   dl_buf_puts(&out, "'");
   for (; *text != '\0'; text++)
@@ -151,7 +151,7 @@ static char *quote(const char *text) {
   return dl_buf_take(&out);
 }
 
-static bool tell_shell(dl_session *s, const dl_command *c) {
+static bool tell_shell(dl_session_t *s, const dl_command_t *c) {
   char *dir = quote(c->dir);
   char *input = c->is_async ? dl_xprintf("%s/input.pipe", dir) : dl_xstrdup("/dev/null");
   char *line =
@@ -165,8 +165,8 @@ static bool tell_shell(dl_session *s, const dl_command *c) {
   return ok;
 }
 
-static void start_command(dl_session *s, dl_command *c) {
-  static const dl_session_run_events events = {on_output, on_drained};
+static void start_command(dl_session_t *s, dl_command_t *c) {
+  static const dl_session_run_events_t events = {on_output, on_drained};
   assert(s->current == NULL && s->run == NULL);
   s->current = c;
   set_state(c, DL_COMMAND_RUNNING);
@@ -178,9 +178,9 @@ static void start_command(dl_session *s, dl_command *c) {
   settle(c, DL_COMMAND_LOST, 0);
 }
 
-void dl_session_advance(dl_session *s) {
+void dl_session_advance(dl_session_t *s) {
   DL_LIST_EACH_SAFE(&s->commands, node, after) {
-    dl_command *c = DL_CONTAINER(node, dl_command, link);
+    dl_command_t *c = DL_CONTAINER(node, dl_command_t, link);
     if (s->current != NULL) return;
     if (c->state != DL_COMMAND_WAITING) continue;
     if (s->is_alive && !s->is_deleting)
@@ -204,7 +204,7 @@ static int make_dirs(const char *path) {
   return error;
 }
 
-static int add_command(dl_session *s, const char *id, const char *text, dl_command **out) {
+static int add_command(dl_session_t *s, const char *id, const char *text, dl_command_t **out) {
   char *dir = dl_xprintf("%s/%s", s->dir, id);
   int error = make_dirs(dir);
   if (error != 0) {
@@ -213,7 +213,7 @@ static int add_command(dl_session *s, const char *id, const char *text, dl_comma
   }
   write_text(dir, "cmd.sh", text);
   write_text(dir, "output.log", "");
-  dl_command *c = dl_xcalloc(1, sizeof *c);
+  dl_command_t *c = dl_xcalloc(1, sizeof *c);
   c->session = s;
   c->text = dl_xstrdup(text);
   c->dir = dir;
@@ -225,25 +225,25 @@ static int add_command(dl_session *s, const char *id, const char *text, dl_comma
   return 0;
 }
 
-int dl_session_submit(dl_session *s, const char *text, dl_command **out) {
+int dl_session_submit(dl_session_t *s, const char *text, dl_command_t **out) {
   if (s->command_count >= DL_SESSION_COMMANDS_MAX) return EDQUOT;
   return add_command(s, dl_uuid_new().text, text, out);
 }
 
 /* ---- the shell ---- */
 
-static void stop_reading(dl_session *s) {
+static void stop_reading(dl_session_t *s) {
   if (s->is_reading) uv_poll_stop(&s->status);
   s->is_reading = false;
 }
 
-static void on_reported(dl_session *s, int code) {
+static void on_reported(dl_session_t *s, int code) {
   if (s->current == NULL || code < 0) return;
   s->current->exit_code = code & 255;
   dl_session_run_done(s->run);
 }
 
-static void read_report(dl_session *s) {
+static void read_report(dl_session_t *s) {
   char block[256];
   for (;;) {
     ssize_t got = read(s->status_fd, block, sizeof block);
@@ -267,8 +267,8 @@ static void on_report(uv_poll_t *poll, int status, int events) {
   read_report(poll->data);
 }
 
-static void on_shell_exit(dl_process *p, int status) {
-  dl_session *s = DL_CONTAINER(p, dl_session, shell);
+static void on_shell_exit(dl_process_t *p, int status) {
+  dl_session_t *s = DL_CONTAINER(p, dl_session_t, shell);
   assert(s->is_alive);
   s->is_alive = false;
   read_report(s);
@@ -276,8 +276,8 @@ static void on_shell_exit(dl_process *p, int status) {
   dl_session_advance(s);
 }
 
-static dl_session *new_session(dl_toolbox *tb, const char *id) {
-  dl_session *s = dl_xcalloc(1, sizeof *s);
+static dl_session_t *new_session(dl_toolbox_t *tb, const char *id) {
+  dl_session_t *s = dl_xcalloc(1, sizeof *s);
   s->tb = tb;
   s->id = dl_xstrdup(id);
   s->dir = dl_xprintf("%s/.daytona/sessions/%s", tb->home, id);
@@ -290,7 +290,7 @@ static dl_session *new_session(dl_toolbox *tb, const char *id) {
 }
 
 /* From here on it is found, and only closing its handles frees it. */
-static void publish(dl_session *s) {
+static void publish(dl_session_t *s) {
   uv_poll_init(s->tb->loop, &s->status, s->status_fd);
   uv_timer_init(s->tb->loop, &s->deletion);
   s->status.data = s->deletion.data = s;
@@ -298,16 +298,16 @@ static void publish(dl_session *s) {
   dl_list_push(&s->tb->sessions->list, &s->link);
 }
 
-static int start_shell(dl_session *s, const char *cwd) {
+static int start_shell(dl_session_t *s, const char *cwd) {
   int in[2] = {-1, -1}, out[2] = {-1, -1}, null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   bool ok = null_fd >= 0 && pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0;
   char *shell = dl_process_shell(&s->tb->environment), *argv[] = {shell, NULL};
-  dl_process_opts opts = {.file = shell,
-                          .argv = argv,
-                          .envp = s->tb->environment.pairs,
-                          .cwd = cwd,
-                          .fds = {in[0], out[1], null_fd},
-                          .is_subreaper = true};
+  dl_process_opts_t opts = {.file = shell,
+                            .argv = argv,
+                            .envp = s->tb->environment.pairs,
+                            .cwd = cwd,
+                            .fds = {in[0], out[1], null_fd},
+                            .is_subreaper = true};
   s->shell.on_exit = on_shell_exit;
   int error = ok ? dl_process_start(s->tb->reaper, &s->shell, &opts) : errno;
   free(shell);
@@ -322,8 +322,8 @@ static int start_shell(dl_session *s, const char *cwd) {
   return 0;
 }
 
-int dl_session_create(dl_toolbox *tb, const char *id, const char *cwd) {
-  dl_session *s = new_session(tb, id);
+int dl_session_create(dl_toolbox_t *tb, const char *id, const char *cwd) {
+  dl_session_t *s = new_session(tb, id);
   int error = make_dirs(s->dir);
   if (error == 0) error = start_shell(s, cwd);
   if (error != 0) {
@@ -344,7 +344,7 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
   return 0;
 }
 
-static int open_output(const dl_command *c, const char *name) {
+static int open_output(const dl_command_t *c, const char *name) {
   char *path = dl_xprintf("%s/%s", c->dir, name);
   int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
   free(path);
@@ -352,16 +352,16 @@ static int open_output(const dl_command *c, const char *name) {
 }
 
 /* 0, or an errno value. The command's run has made its pipes. */
-static int start_program(dl_session *s, const dl_command *c, char *const *argv) {
+static int start_program(dl_session_t *s, const dl_command_t *c, char *const *argv) {
   int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), out = open_output(c, "stdout.pipe"),
       err = open_output(c, "stderr.pipe"), error = 0;
   char *file = dl_process_find(&s->tb->environment, argv[0]);
-  dl_process_opts opts = {.file = file,
-                          .argv = argv,
-                          .envp = s->tb->environment.pairs,
-                          .cwd = s->tb->work_dir,
-                          .fds = {null_fd, out, err},
-                          .is_subreaper = true};
+  dl_process_opts_t opts = {.file = file,
+                            .argv = argv,
+                            .envp = s->tb->environment.pairs,
+                            .cwd = s->tb->work_dir,
+                            .fds = {null_fd, out, err},
+                            .is_subreaper = true};
   s->shell.on_exit = on_shell_exit;
   if (file == NULL)
     error = ENOENT;
@@ -377,7 +377,7 @@ static int start_program(dl_session *s, const dl_command *c, char *const *argv) 
 }
 
 static char *quote_all(char *const *argv) {
-  dl_buf text;
+  dl_buf_t text;
   dl_buf_init(&text, ENTRYPOINT_MAX);
   for (size_t i = 0; argv[i] != NULL; i++) {
     char *word = quote(argv[i]);
@@ -388,10 +388,10 @@ static char *quote_all(char *const *argv) {
   return dl_buf_take(&text);
 }
 
-int dl_entrypoint_start(dl_toolbox *tb, char *const *argv) {
-  static const dl_session_run_events events = {on_output, on_drained};
-  dl_session *s = new_session(tb, DL_ENTRYPOINT_ID);
-  dl_command *c = NULL;
+int dl_entrypoint_start(dl_toolbox_t *tb, char *const *argv) {
+  static const dl_session_run_events_t events = {on_output, on_drained};
+  dl_session_t *s = new_session(tb, DL_ENTRYPOINT_ID);
+  dl_command_t *c = NULL;
   int ends[2] = {-1, -1};
   nftw(s->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* of the sandbox's last life */
   int error = make_dirs(s->dir);
@@ -424,12 +424,12 @@ int dl_entrypoint_start(dl_toolbox *tb, char *const *argv) {
 /* ---- the end ---- */
 
 static void remove_dir(uv_work_t *work) {
-  dl_session *s = work->data;
+  dl_session_t *s = work->data;
   nftw(s->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 static void on_removed(uv_work_t *work, int status) {
-  dl_session *s = work->data;
+  dl_session_t *s = work->data;
   (void)status;
   dl_list_unlink(&s->link); /* the id is free now */
   s->tb->live_count--;
@@ -442,7 +442,7 @@ static void on_removed(uv_work_t *work, int status) {
 }
 
 /* Every command gets its end, then the directory goes, then the answer. */
-static void finish_delete(dl_session *s) {
+static void finish_delete(dl_session_t *s) {
   assert(s->is_deleting && !s->is_removing);
   uv_timer_stop(&s->deletion);
   dl_process_forget(&s->shell);
@@ -452,7 +452,7 @@ static void finish_delete(dl_session *s) {
   s->run = NULL;
   s->current = NULL;
   DL_LIST_EACH_SAFE(&s->commands, node, after) {
-    dl_command *c = DL_CONTAINER(node, dl_command, link);
+    dl_command_t *c = DL_CONTAINER(node, dl_command_t, link);
     if (c->state == DL_COMMAND_WAITING || c->state == DL_COMMAND_RUNNING) settle(c, DL_COMMAND_LOST, 0);
   }
   s->tb->live_count++;
@@ -461,7 +461,7 @@ static void finish_delete(dl_session *s) {
 }
 
 static void on_deletion(uv_timer_t *timer) {
-  dl_session *s = timer->data;
+  dl_session_t *s = timer->data;
   bool has_children = s->is_alive && dl_proctree_signal(s->shell.pid, 0) > 0;
   if (has_children && uv_now(s->tb->loop) < s->give_up_ms) return;
   if (s->is_alive) dl_process_kill_tree(&s->shell);
@@ -470,7 +470,7 @@ static void on_deletion(uv_timer_t *timer) {
 
 /* The shell is stopped first: after the end of what it waits for it would go on in its script. Its
  * children then have some time to end in order, and the shell goes last. */
-void dl_session_delete(dl_session *s, dl_req *req) {
+void dl_session_delete(dl_session_t *s, dl_req_t *req) {
   s->is_deleting = true;
   s->delete_req = req;
   stop_reading(s);
@@ -483,9 +483,9 @@ void dl_session_delete(dl_session *s, dl_req *req) {
   uv_timer_start(&s->deletion, on_deletion, 0, DELETE_POLL_MS);
 }
 
-void dl_sessions_close(dl_toolbox *tb) {
+void dl_sessions_close(dl_toolbox_t *tb) {
   while (!dl_list_empty(&tb->sessions->list)) {
-    dl_session *s = DL_CONTAINER(tb->sessions->list.next, dl_session, link);
+    dl_session_t *s = DL_CONTAINER(tb->sessions->list.next, dl_session_t, link);
     dl_list_unlink(&s->link);
     if (s->is_removing) continue;
     s->is_deleting = true;

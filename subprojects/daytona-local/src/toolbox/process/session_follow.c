@@ -26,18 +26,18 @@
 #define CLIENT_MESSAGE_MAX (64u * 1024)
 
 typedef struct {
-  dl_list link;
+  dl_list_t link;
   int fd;
   bool is_stripped, is_over; /* over: the end of the file is the end of the log */
-  dl_demux demux;
-  dl_buf out; /* stripped bytes that were not sent yet */
+  dl_demux_t demux;
+  dl_buf_t out; /* stripped bytes that were not sent yet */
   size_t out_at;
-  dl_ws *ws;
-  dl_req *req;
+  dl_ws_t *ws;
+  dl_req_t *req;
   uv_timer_t again; /* of a socket: go on in another turn */
-} follower;
+} follower_t;
 
-static follower *new_follower(dl_command *c, dl_req *req) {
+static follower_t *new_follower(dl_command_t *c, dl_req_t *req) {
   char *path = dl_xprintf("%s/output.log", c->dir);
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   free(path);
@@ -48,7 +48,7 @@ static follower *new_follower(dl_command *c, dl_req *req) {
       dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "log not found");
     return NULL;
   }
-  follower *f = dl_xcalloc(1, sizeof *f);
+  follower_t *f = dl_xcalloc(1, sizeof *f);
   f->fd = fd;
   f->req = req;
   f->is_over = c->state == DL_COMMAND_DONE || c->state == DL_COMMAND_LOST;
@@ -57,7 +57,7 @@ static follower *new_follower(dl_command *c, dl_req *req) {
   return f;
 }
 
-static void free_follower(follower *f) {
+static void free_follower(follower_t *f) {
   assert(f->out_at <= f->out.len && f->ws == NULL);
   dl_list_unlink(&f->link);
   close(f->fd);
@@ -73,9 +73,9 @@ static size_t count_marks_at_end(const char *bytes, size_t len) {
 }
 
 /* Fills `out` when it is empty. False: nothing more for now. */
-static bool refill(follower *f) {
+static bool refill(follower_t *f) {
   char block[BLOCK];
-  dl_buf *const all[3] = {&f->out, &f->out, &f->out};
+  dl_buf_t *const all[3] = {&f->out, &f->out, &f->out};
   if (f->out_at < f->out.len) return true;
   dl_buf_reset(&f->out);
   f->out_at = 0;
@@ -101,7 +101,7 @@ static bool refill(follower *f) {
 
 static void on_timer_closed(uv_handle_t *handle) { free_follower(handle->data); }
 
-static void end_socket(follower *f) {
+static void end_socket(follower_t *f) {
   dl_list_unlink(&f->link);
   f->ws = NULL;
   if (!uv_is_closing((uv_handle_t *)&f->again)) uv_close((uv_handle_t *)&f->again, on_timer_closed);
@@ -109,7 +109,7 @@ static void end_socket(follower *f) {
 
 static void on_again(uv_timer_t *timer);
 
-static void send_more(follower *f) {
+static void send_more(follower_t *f) {
   if (f->ws == NULL) return;
   for (int i = 0; i < BLOCKS_PER_TURN; i++) {
     if (!dl_ws_is_idle(f->ws)) return; /* on_drain goes on */
@@ -137,8 +137,8 @@ static void send_more(follower *f) {
 
 static void on_again(uv_timer_t *timer) { send_more(timer->data); }
 
-static void on_open(dl_ws *ws, void *user) {
-  follower *f = user;
+static void on_open(dl_ws_t *ws, void *user) {
+  follower_t *f = user;
   if (ws == NULL) {
     end_socket(f);
     return;
@@ -147,20 +147,20 @@ static void on_open(dl_ws *ws, void *user) {
   send_more(f);
 }
 
-static void on_drain(dl_ws *ws, void *user) {
+static void on_drain(dl_ws_t *ws, void *user) {
   (void)ws;
   send_more(user);
 }
 
-static void on_end(dl_ws *ws, void *user) {
+static void on_end(dl_ws_t *ws, void *user) {
   (void)ws;
   end_socket(user);
 }
 
-void dl_command_follow_socket(dl_command *c, dl_req *req, dl_log_view view, bool is_following) {
-  static const dl_ws_events events = {.on_open = on_open, .on_drain = on_drain, .on_end = on_end};
-  static const dl_ws_opts opts = {CLIENT_MESSAGE_MAX, 2 * BLOCK / MESSAGE_MAX};
-  follower *f = new_follower(c, req);
+void dl_command_follow_socket(dl_command_t *c, dl_req_t *req, dl_log_view_t view, bool is_following) {
+  static const dl_ws_events_t events = {.on_open = on_open, .on_drain = on_drain, .on_end = on_end};
+  static const dl_ws_opts_t opts = {CLIENT_MESSAGE_MAX, 2 * BLOCK / MESSAGE_MAX};
+  follower_t *f = new_follower(c, req);
   if (f == NULL) return;
   f->is_stripped = view == DL_LOG_VIEW_STRIPPED;
   f->is_over = f->is_over || !is_following;
@@ -173,7 +173,7 @@ void dl_command_follow_socket(dl_command *c, dl_req *req, dl_log_view view, bool
 /* ---- as a body ---- */
 
 static ssize_t on_pull(void *user, char *out, size_t max) {
-  follower *f = user;
+  follower_t *f = user;
   if (!refill(f)) return f->is_over ? DL_PULL_END : DL_PULL_LATER;
   size_t len = f->out.len - f->out_at;
   if (len > max) len = max;
@@ -187,9 +187,9 @@ static void on_pull_closed(void *user, bool is_complete) {
   free_follower(user);
 }
 
-void dl_command_follow_stream(dl_command *c, dl_req *req) {
-  static const dl_pull_events events = {on_pull, on_pull_closed};
-  follower *f = new_follower(c, req);
+void dl_command_follow_stream(dl_command_t *c, dl_req_t *req) {
+  static const dl_pull_events_t events = {on_pull, on_pull_closed};
+  follower_t *f = new_follower(c, req);
   if (f == NULL) return;
   f->is_stripped = true;
   dl_list_push(&c->followers, &f->link);
@@ -200,7 +200,7 @@ void dl_command_follow_stream(dl_command *c, dl_req *req) {
 
 /* ---- the command's side ---- */
 
-static void wake(follower *f) {
+static void wake(follower_t *f) {
   /* Always in a turn of its own: a socket that ends must not change the list that is walked. */
   if (f->ws != NULL)
     uv_timer_start(&f->again, on_again, 0, 0);
@@ -208,13 +208,13 @@ static void wake(follower *f) {
     dl_reply_wake(f->req);
 }
 
-void dl_command_wake(dl_command *c) {
-  DL_LIST_EACH_SAFE(&c->followers, node, after) wake(DL_CONTAINER(node, follower, link));
+void dl_command_wake(dl_command_t *c) {
+  DL_LIST_EACH_SAFE(&c->followers, node, after) wake(DL_CONTAINER(node, follower_t, link));
 }
 
-void dl_command_release_followers(dl_command *c) {
+void dl_command_release_followers(dl_command_t *c) {
   while (!dl_list_empty(&c->followers)) {
-    follower *f = DL_CONTAINER(c->followers.next, follower, link);
+    follower_t *f = DL_CONTAINER(c->followers.next, follower_t, link);
     dl_list_unlink(&f->link);
     f->is_over = true;
     wake(f);

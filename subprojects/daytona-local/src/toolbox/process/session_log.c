@@ -9,14 +9,14 @@
 
 #define MARKER_LEN 3
 
-void dl_labeller_init(dl_labeller *l, int stream) {
+void dl_labeller_init(dl_labeller_t *l, int stream) {
   l->stream = stream;
   dl_buf_init(&l->line, DL_LOG_LINE_MAX);
 }
 
-void dl_labeller_clear(dl_labeller *l) { dl_buf_clear(&l->line); }
+void dl_labeller_clear(dl_labeller_t *l) { dl_buf_clear(&l->line); }
 
-static void put_record(dl_labeller *l, dl_buf *out, bool with_end) {
+static void put_record(dl_labeller_t *l, dl_buf_t *out, bool with_end) {
   char marker[MARKER_LEN];
   memset(marker, l->stream, sizeof marker);
   dl_buf_append(out, marker, sizeof marker);
@@ -25,7 +25,7 @@ static void put_record(dl_labeller *l, dl_buf *out, bool with_end) {
   dl_buf_reset(&l->line);
 }
 
-static void put_bytes(dl_labeller *l, const char *bytes, size_t len, dl_buf *out) {
+static void put_bytes(dl_labeller_t *l, const char *bytes, size_t len, dl_buf_t *out) {
   while (len > 0) {
     size_t n = DL_LOG_LINE_MAX - l->line.len;
     if (n > len) n = len;
@@ -36,7 +36,7 @@ static void put_bytes(dl_labeller *l, const char *bytes, size_t len, dl_buf *out
   }
 }
 
-void dl_labeller_feed(dl_labeller *l, const char *bytes, size_t len, dl_buf *out) {
+void dl_labeller_feed(dl_labeller_t *l, const char *bytes, size_t len, dl_buf_t *out) {
   const char *end = bytes + len;
   while (bytes < end) {
     const char *stop = bytes;
@@ -47,21 +47,21 @@ void dl_labeller_feed(dl_labeller *l, const char *bytes, size_t len, dl_buf *out
   }
 }
 
-void dl_labeller_end(dl_labeller *l, dl_buf *out) {
+void dl_labeller_end(dl_labeller_t *l, dl_buf_t *out) {
   if (l->line.len > 0) put_record(l, out, true);
 }
 
-static void put(const dl_demux *d, const char *bytes, size_t len, dl_buf *const out[3]) {
+static void put(const dl_demux_t *d, const char *bytes, size_t len, dl_buf_t *const out[3]) {
   if (out[d->stream] != NULL) dl_buf_append(out[d->stream], bytes, len);
 }
 
-static void release_held(dl_demux *d, dl_buf *const out[3]) {
+static void release_held(dl_demux_t *d, dl_buf_t *const out[3]) {
   const char bytes[MARKER_LEN] = {(char)d->held, (char)d->held, (char)d->held};
   put(d, bytes, d->held_count, out);
   d->held_count = 0;
 }
 
-void dl_demux_feed(dl_demux *d, const char *bytes, size_t len, dl_buf *const out[3]) {
+void dl_demux_feed(dl_demux_t *d, const char *bytes, size_t len, dl_buf_t *const out[3]) {
   const char *end = bytes + len;
   while (bytes < end) {
     unsigned char c = (unsigned char)*bytes;
@@ -82,4 +82,4 @@ void dl_demux_feed(dl_demux *d, const char *bytes, size_t len, dl_buf *const out
   }
 }
 
-void dl_demux_end(dl_demux *d, dl_buf *const out[3]) { release_held(d, out); }
+void dl_demux_end(dl_demux_t *d, dl_buf_t *const out[3]) { release_held(d, out); }

@@ -24,7 +24,7 @@
 /* ---- logs ---- */
 
 /* The whole log, or as much as an answer may hold. 0, or an errno value. */
-static int read_log(const dl_command *c, dl_buf *out) {
+static int read_log(const dl_command_t *c, dl_buf_t *out) {
   char *path = dl_xprintf("%s/output.log", c->dir);
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), error = fd < 0 ? errno : 0;
   free(path);
@@ -44,18 +44,18 @@ static int read_log(const dl_command *c, dl_buf *out) {
   return error;
 }
 
-static void split(const dl_buf *log, dl_buf *before, dl_buf *out, dl_buf *err) {
-  dl_demux d = {0};
-  dl_buf *const to[3] = {before, out, err};
+static void split(const dl_buf_t *log, dl_buf_t *before, dl_buf_t *out, dl_buf_t *err) {
+  dl_demux_t d = {0};
+  dl_buf_t *const to[3] = {before, out, err};
   dl_demux_feed(&d, log->data, log->len, to);
   dl_demux_end(&d, to);
 }
 
-static json_t *text_of(const dl_buf *b) { return dl_tb_text(b->data != NULL ? b->data : "", b->len); }
+static json_t *text_of(const dl_buf_t *b) { return dl_tb_text(b->data != NULL ? b->data : "", b->len); }
 
 /* The fields "output", "stdout" and "stderr". */
-static void put_log(json_t *answer, const dl_buf *log, dl_log_view view) {
-  dl_buf out, err;
+static void put_log(json_t *answer, const dl_buf_t *log, dl_log_view_t view) {
+  dl_buf_t out, err;
   dl_buf_init(&out, log->len);
   dl_buf_init(&err, log->len);
   if (view == DL_LOG_VIEW_STRIPPED) split(log, &out, &out, &out);
@@ -67,8 +67,8 @@ static void put_log(json_t *answer, const dl_buf *log, dl_log_view view) {
   dl_buf_clear(&err);
 }
 
-static void reply_log_text(dl_req *req, const dl_buf *log, bool is_stripped) {
-  dl_buf out;
+static void reply_log_text(dl_req_t *req, const dl_buf_t *log, bool is_stripped) {
+  dl_buf_t out;
   dl_buf_init(&out, log->len);
   if (is_stripped)
     split(log, &out, &out, &out);
@@ -80,8 +80,8 @@ static void reply_log_text(dl_req *req, const dl_buf *log, bool is_stripped) {
   dl_buf_clear(&out);
 }
 
-static void reply_log(dl_req *req, const dl_command *c, dl_log_view view) {
-  dl_buf log;
+static void reply_log(dl_req_t *req, const dl_command_t *c, dl_log_view_t view) {
+  dl_buf_t log;
   int error = read_log(c, &log);
   if (error == EACCES) {
     dl_tb_reply_error(req, 403, "the log may not be read");
@@ -99,28 +99,28 @@ static void reply_log(dl_req *req, const dl_command *c, dl_log_view view) {
 
 /* ---- what is asked for ---- */
 
-static dl_session *find_session(dl_toolbox *tb, dl_req *req) {
-  dl_session *s = dl_session_find(tb, dl_req_param(req, "sessionId"));
+static dl_session_t *find_session(dl_toolbox_t *tb, dl_req_t *req) {
+  dl_session_t *s = dl_session_find(tb, dl_req_param(req, "sessionId"));
   if (s != NULL && !s->is_deleting) return s;
   dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "session not found");
   return NULL;
 }
 
-static dl_command *find_command(dl_toolbox *tb, dl_req *req) {
-  dl_session *s = find_session(tb, req);
+static dl_command_t *find_command(dl_toolbox_t *tb, dl_req_t *req) {
+  dl_session_t *s = find_session(tb, req);
   if (s == NULL) return NULL;
-  dl_command *c = dl_session_command(s, dl_req_param(req, "commandId"));
+  dl_command_t *c = dl_session_command(s, dl_req_param(req, "commandId"));
   if (c == NULL) dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "command not found");
   return c;
 }
 
-static bool is_entrypoint(dl_req *req, const char *what) {
+static bool is_entrypoint(dl_req_t *req, const char *what) {
   if (strcmp(dl_req_param(req, "sessionId"), DL_ENTRYPOINT_ID) != 0) return false;
   dl_tb_reply_error(req, 400, "the entrypoint session cannot %s", what);
   return true;
 }
 
-static json_t *command_json(const dl_command *c) {
+static json_t *command_json(const dl_command_t *c) {
   json_t *o = json_object();
   json_object_set_new(o, "id", json_string(c->id));
   json_object_set_new(o, "command", dl_tb_text(c->text, strlen(c->text)));
@@ -128,10 +128,10 @@ static json_t *command_json(const dl_command *c) {
   return o;
 }
 
-static json_t *session_json(const dl_session *s) {
+static json_t *session_json(const dl_session_t *s) {
   json_t *o = json_object(), *commands = json_array();
   DL_LIST_EACH(&s->commands, node)
-  json_array_append_new(commands, command_json(DL_CONTAINER(node, dl_command, link)));
+  json_array_append_new(commands, command_json(DL_CONTAINER(node, dl_command_t, link)));
   json_object_set_new(o, "sessionId", json_string(s->id));
   json_object_set_new(o, "commands", commands);
   return o;
@@ -143,7 +143,7 @@ static bool is_good_id(const char *id) {
   return strcmp(id, ".") != 0 && strcmp(id, "..") != 0 && strchr(id, '/') == NULL && strlen(id) <= NAME_MAX;
 }
 
-static void create(dl_toolbox *tb, dl_req *req, const json_t *body) {
+static void create(dl_toolbox_t *tb, dl_req_t *req, const json_t *body) {
   const char *id = NULL;
   if (!dl_tb_field_text(req, body, "sessionId", true, &id)) return;
   if (strcmp(id, DL_ENTRYPOINT_ID) == 0) {
@@ -163,41 +163,41 @@ static void create(dl_toolbox *tb, dl_req *req, const json_t *body) {
   }
 }
 
-static void on_create_body(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_create_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
   json_t *body = dl_tb_body(req, bytes, len);
   if (body == NULL) return;
   create(user, req, body);
   json_decref(body);
 }
 
-static void on_create(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_create_body); }
+static void on_create(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, on_create_body); }
 
-static void on_list(dl_req *req, void *user) {
+static void on_list(dl_req_t *req, void *user) {
   json_t *list = json_array();
   DL_LIST_EACH(dl_sessions_list(user), node) {
-    const dl_session *s = DL_CONTAINER(node, dl_session, link);
+    const dl_session_t *s = DL_CONTAINER(node, dl_session_t, link);
     bool is_entrypoint = strcmp(s->id, DL_ENTRYPOINT_ID) == 0;
     if (!s->is_deleting && !is_entrypoint) json_array_append_new(list, session_json(s));
   }
   dl_tb_reply_json(req, 200, list);
 }
 
-static void on_get(dl_req *req, void *user) {
-  dl_session *s = find_session(user, req);
+static void on_get(dl_req_t *req, void *user) {
+  dl_session_t *s = find_session(user, req);
   if (s != NULL) dl_tb_reply_json(req, 200, session_json(s));
 }
 
-static void on_delete(dl_req *req, void *user) {
+static void on_delete(dl_req_t *req, void *user) {
   if (is_entrypoint(req, "be deleted")) return;
-  dl_session *s = find_session(user, req);
+  dl_session_t *s = find_session(user, req);
   if (s != NULL) dl_session_delete(s, req);
 }
 
 /* ---- commands ---- */
 
-static void on_command_end(dl_command *c) {
-  dl_req *req = c->req;
-  dl_buf log;
+static void on_command_end(dl_command_t *c) {
+  dl_req_t *req = c->req;
+  dl_buf_t log;
   c->req = NULL;
   if (c->state != DL_COMMAND_DONE) {
     dl_tb_reply_error_code(req, 410, "SESSION_ENDED", "failed to execute command: session ended");
@@ -217,8 +217,8 @@ static bool is_blank(const char *text) {
   return *text == '\0';
 }
 
-static void submit(dl_session *s, dl_req *req, const char *text, bool is_async, bool hides_input) {
-  dl_command *c = NULL;
+static void submit(dl_session_t *s, dl_req_t *req, const char *text, bool is_async, bool hides_input) {
+  dl_command_t *c = NULL;
   int error = dl_session_submit(s, text, &c);
   if (error != 0) {
     dl_tb_reply_error(req, 500, "failed to execute command: %s", strerror(error));
@@ -238,7 +238,7 @@ static void submit(dl_session *s, dl_req *req, const char *text, bool is_async, 
   dl_session_advance(s);
 }
 
-static void on_exec_body(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_exec_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
   const char *text = NULL;
   bool is_async = false, is_async_too = false, hides_input = false;
   json_t *body = dl_tb_body(req, bytes, len);
@@ -250,7 +250,7 @@ static void on_exec_body(dl_req *req, const char *bytes, size_t len, void *user)
   if (ok && is_blank(text)) {
     dl_tb_reply_error_code(req, 400, "INVALID_REQUEST_BODY", "the command is empty");
   } else if (ok) {
-    dl_session *s = find_session(user, req);
+    dl_session_t *s = find_session(user, req);
     if (s != NULL && !s->is_alive)
       dl_tb_reply_error_code(req, 410, "SESSION_ENDED",
                              "failed to execute command: the session's shell has ended");
@@ -260,16 +260,16 @@ static void on_exec_body(dl_req *req, const char *bytes, size_t len, void *user)
   json_decref(body);
 }
 
-static void on_exec(dl_req *req, void *user) {
+static void on_exec(dl_req_t *req, void *user) {
   if (!is_entrypoint(req, "execute commands")) dl_tb_read_body_gated(user, req, on_exec_body);
 }
 
-static void on_command(dl_req *req, void *user) {
-  dl_command *c = find_command(user, req);
+static void on_command(dl_req_t *req, void *user) {
+  dl_command_t *c = find_command(user, req);
   if (c != NULL) dl_tb_reply_json(req, 200, command_json(c));
 }
 
-static void logs_of(dl_command *c, dl_req *req, dl_log_view view) {
+static void logs_of(dl_command_t *c, dl_req_t *req, dl_log_view_t view) {
   const char *follow = dl_query_get(dl_req_query(req), "follow");
   bool is_following = follow != NULL && strcmp(follow, "true") == 0;
   if (dl_ws_is_wanted(req))
@@ -280,12 +280,12 @@ static void logs_of(dl_command *c, dl_req *req, dl_log_view view) {
     reply_log(req, c, view);
 }
 
-static void on_logs(dl_req *req, void *user) {
-  dl_command *c = find_command(user, req);
+static void on_logs(dl_req_t *req, void *user) {
+  dl_command_t *c = find_command(user, req);
   if (c != NULL) logs_of(c, req, dl_sdk_rules_of(req).view);
 }
 
-static void input(dl_command *c, dl_req *req, const char *data) {
+static void input(dl_command_t *c, dl_req_t *req, const char *data) {
   if (c->state == DL_COMMAND_DONE) {
     dl_tb_reply_error_code(req, 410, "COMMAND_ALREADY_COMPLETED",
                            "command has already completed with exit code %d", c->exit_code);
@@ -308,44 +308,44 @@ static void input(dl_command *c, dl_req *req, const char *data) {
   }
 }
 
-static void on_input_body(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_input_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
   const char *data = NULL;
   json_t *body = dl_tb_body(req, bytes, len);
   if (body == NULL) return;
   if (dl_tb_field_text(req, body, "data", true, &data)) {
-    dl_command *c = find_command(user, req);
+    dl_command_t *c = find_command(user, req);
     if (c != NULL) input(c, req, data);
   }
   json_decref(body);
 }
 
-static void on_input(dl_req *req, void *user) {
+static void on_input(dl_req_t *req, void *user) {
   if (!is_entrypoint(req, "take input")) dl_req_read_body(req, DL_TB_BODY_MAX, on_input_body, user);
 }
 
 /* ---- the entrypoint ---- */
 
-static dl_session *find_entrypoint(dl_toolbox *tb, dl_req *req) {
-  dl_session *s = dl_session_find(tb, DL_ENTRYPOINT_ID);
+static dl_session_t *find_entrypoint(dl_toolbox_t *tb, dl_req_t *req) {
+  dl_session_t *s = dl_session_find(tb, DL_ENTRYPOINT_ID);
   if (s == NULL) dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "session not found");
   return s;
 }
 
-static void on_entrypoint(dl_req *req, void *user) {
-  const dl_session *s = find_entrypoint(user, req);
+static void on_entrypoint(dl_req_t *req, void *user) {
+  const dl_session_t *s = find_entrypoint(user, req);
   if (s != NULL) dl_tb_reply_json(req, 200, session_json(s));
 }
 
 /* Unlike those of other commands these are never without markers. */
-static void on_entrypoint_logs(dl_req *req, void *user) {
-  dl_session *s = find_entrypoint(user, req);
-  dl_log_view view = dl_sdk_rules_of(req).view;
+static void on_entrypoint_logs(dl_req_t *req, void *user) {
+  dl_session_t *s = find_entrypoint(user, req);
+  dl_log_view_t view = dl_sdk_rules_of(req).view;
   if (s != NULL)
-    logs_of(DL_CONTAINER(s->commands.next, dl_command, link), req,
+    logs_of(DL_CONTAINER(s->commands.next, dl_command_t, link), req,
             view == DL_LOG_VIEW_STRIPPED ? DL_LOG_VIEW_MARKED : view);
 }
 
-static const dl_route ROUTES[] = {
+static const dl_route_t ROUTES[] = {
   {"POST", "/process/session", on_create, 0},
   {"GET", "/process/session", on_list, 0},
   {"GET", "/process/session/entrypoint", on_entrypoint, 0},
@@ -357,4 +357,4 @@ static const dl_route ROUTES[] = {
   {"GET", "/process/session/{sessionId}/command/{commandId}/logs", on_logs, 0},
   {"POST", "/process/session/{sessionId}/command/{commandId}/input", on_input, 0},
 };
-const dl_route_table DL_TB_SESSION_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table_t DL_TB_SESSION_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

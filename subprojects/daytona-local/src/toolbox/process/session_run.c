@@ -25,28 +25,28 @@
 #define RECORDS_MAX (4 * READ_BLOCK + 4 * DL_LOG_LINE_MAX)
 
 typedef struct {
-  dl_session_run *run;
+  dl_session_run_t *run;
   uv_poll_t poll;
   int fd;
-  dl_labeller labeller;
+  dl_labeller_t labeller;
   bool is_ended;
-} source;
+} source_t;
 
 struct dl_session_run {
   char *dir;
-  source sources[2];
+  source_t sources[2];
   uv_poll_t writer;
   int in_fd, log_fd;
-  dl_buf records, input;
+  dl_buf_t records, input;
   int open_handles;
   bool is_done, is_told, is_closed;
-  dl_session_run_events events;
+  dl_session_run_events_t events;
   void *user;
 };
 
 static const char *const PIPES[] = {"stdout.pipe", "stderr.pipe", "input.pipe"};
 
-static void free_run(dl_session_run *run) {
+static void free_run(dl_session_run_t *run) {
   for (int i = 0; i < 2; i++) {
     if (run->sources[i].fd >= 0) close(run->sources[i].fd);
     dl_labeller_clear(&run->sources[i].labeller);
@@ -60,16 +60,16 @@ static void free_run(dl_session_run *run) {
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
-  dl_session_run *run = handle->data;
+  dl_session_run_t *run = handle->data;
   if (--run->open_handles == 0) free_run(run);
 }
 
 static void on_source_closed(uv_handle_t *handle) {
-  dl_session_run *run = ((source *)handle->data)->run;
+  dl_session_run_t *run = ((source_t *)handle->data)->run;
   if (--run->open_handles == 0) free_run(run);
 }
 
-static void remove_pipes(const dl_session_run *run) {
+static void remove_pipes(const dl_session_run_t *run) {
   for (size_t i = 0; i < DL_COUNT(PIPES); i++) {
     char *path = dl_xprintf("%s/%s", run->dir, PIPES[i]);
     unlink(path);
@@ -77,7 +77,7 @@ static void remove_pipes(const dl_session_run *run) {
   }
 }
 
-void dl_session_run_close(dl_session_run *run) {
+void dl_session_run_close(dl_session_run_t *run) {
   if (run == NULL || run->is_closed) return;
   run->is_closed = true;
   remove_pipes(run);
@@ -88,7 +88,7 @@ void dl_session_run_close(dl_session_run *run) {
 /* ---- output ---- */
 
 /* What the disk does not take is lost; the command goes on. */
-static void store(dl_session_run *run) {
+static void store(dl_session_run_t *run) {
   const char *at = run->records.data;
   for (size_t left = run->records.len; left > 0;) {
     ssize_t sent = write(run->log_fd, at, left);
@@ -102,7 +102,7 @@ static void store(dl_session_run *run) {
   if (has_grown) run->events.on_output(run->user);
 }
 
-static void end_source(source *s) {
+static void end_source(source_t *s) {
   if (s->is_ended) return;
   s->is_ended = true;
   uv_poll_stop(&s->poll);
@@ -111,7 +111,7 @@ static void end_source(source *s) {
 }
 
 /* Reads what there is, at most `rounds` blocks. */
-static void read_source(source *s, int rounds) {
+static void read_source(source_t *s, int rounds) {
   static char block[READ_BLOCK]; /* one thread, no call in between */
   for (int i = 0; i < rounds; i++) {
     ssize_t got = read(s->fd, block, sizeof block);
@@ -129,7 +129,7 @@ static void read_source(source *s, int rounds) {
   }
 }
 
-static void tell_if_drained(dl_session_run *run) {
+static void tell_if_drained(dl_session_run_t *run) {
   if (!run->is_done || run->is_told || !run->sources[0].is_ended || !run->sources[1].is_ended) return;
   assert(!run->is_closed);
   run->is_told = true;
@@ -137,13 +137,13 @@ static void tell_if_drained(dl_session_run *run) {
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events) {
-  source *s = poll->data;
+  source_t *s = poll->data;
   (void)status, (void)events;
   read_source(s, READS_PER_TURN);
   tell_if_drained(s->run);
 }
 
-void dl_session_run_done(dl_session_run *run) {
+void dl_session_run_done(dl_session_run_t *run) {
   assert(!run->is_closed);
   run->is_done = true;
   for (int i = 0; i < 2; i++) {
@@ -153,13 +153,13 @@ void dl_session_run_done(dl_session_run *run) {
   tell_if_drained(run);
 }
 
-void dl_session_run_echo(dl_session_run *run, const char *bytes, size_t len) {
+void dl_session_run_echo(dl_session_run_t *run, const char *bytes, size_t len) {
   static const char marker[] = {DL_LOG_STDOUT, DL_LOG_STDOUT, DL_LOG_STDOUT};
-  dl_buf record;
+  dl_buf_t record;
   dl_buf_init(&record, sizeof marker + len);
   dl_buf_append(&record, marker, sizeof marker);
   dl_buf_append(&record, bytes, len);
-  dl_buf kept = run->records;
+  dl_buf_t kept = run->records;
   run->records = record;
   store(run);
   dl_buf_clear(&run->records);
@@ -169,14 +169,14 @@ void dl_session_run_echo(dl_session_run *run, const char *bytes, size_t len) {
 /* ---- input ---- */
 
 static void on_writable(uv_poll_t *poll, int status, int events) {
-  dl_session_run *run = poll->data;
+  dl_session_run_t *run = poll->data;
   (void)status, (void)events;
   ssize_t sent = write(run->in_fd, run->input.data, run->input.len);
   if (sent > 0) dl_buf_consume(&run->input, (size_t)sent);
   if (run->input.len == 0) uv_poll_stop(poll);
 }
 
-bool dl_session_run_input(dl_session_run *run, const char *bytes, size_t len) {
+bool dl_session_run_input(dl_session_run_t *run, const char *bytes, size_t len) {
   if (!dl_buf_append(&run->input, bytes, len)) return false;
   uv_poll_start(&run->writer, UV_WRITABLE, on_writable);
   return true;
@@ -191,7 +191,7 @@ static int open_pipe(const char *dir, const char *name, int flags) {
   return fd;
 }
 
-static bool open_all(dl_session_run *run) {
+static bool open_all(dl_session_run_t *run) {
   char *log = dl_xprintf("%s/output.log", run->dir);
   run->log_fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   free(log);
@@ -200,9 +200,9 @@ static bool open_all(dl_session_run *run) {
   return run->log_fd >= 0 && run->in_fd >= 0 && run->sources[0].fd >= 0 && run->sources[1].fd >= 0;
 }
 
-dl_session_run *dl_session_run_new(dl_toolbox *tb, const char *dir, const dl_session_run_events *events,
-                                   void *user) {
-  dl_session_run *run = dl_xcalloc(1, sizeof *run);
+dl_session_run_t *dl_session_run_new(dl_toolbox_t *tb, const char *dir, const dl_session_run_events_t *events,
+                                     void *user) {
+  dl_session_run_t *run = dl_xcalloc(1, sizeof *run);
   run->dir = dl_xstrdup(dir);
   run->events = *events;
   run->user = user;
@@ -216,7 +216,7 @@ dl_session_run *dl_session_run_new(dl_toolbox *tb, const char *dir, const dl_ses
     return NULL;
   }
   for (int i = 0; i < 2; i++) {
-    source *s = &run->sources[i];
+    source_t *s = &run->sources[i];
     s->run = run;
     dl_labeller_init(&s->labeller, i == 0 ? DL_LOG_STDOUT : DL_LOG_STDERR);
     uv_poll_init(tb->loop, &s->poll, s->fd);

@@ -22,36 +22,36 @@
 
 /* --- all terminals --- */
 
-dl_list *dl_ptys_new(void) {
-  dl_list *all = dl_xmalloc(sizeof *all);
+dl_list_t *dl_ptys_new(void) {
+  dl_list_t *all = dl_xmalloc(sizeof *all);
   dl_list_init(all);
   return all;
 }
 
-static dl_pty *find_pty(dl_toolbox *tb, const char *id) {
+static dl_pty_t *find_pty(dl_toolbox_t *tb, const char *id) {
   DL_LIST_EACH(tb->ptys, node) {
-    dl_pty *p = DL_CONTAINER(node, dl_pty, link);
+    dl_pty_t *p = DL_CONTAINER(node, dl_pty_t, link);
     if (strcmp(p->id, id) == 0) return p;
   }
   return NULL;
 }
 
-void dl_ptys_hang_up(dl_toolbox *tb) {
+void dl_ptys_hang_up(dl_toolbox_t *tb) {
   DL_LIST_EACH(tb->ptys, node) {
-    dl_pty *p = DL_CONTAINER(node, dl_pty, link);
+    dl_pty_t *p = DL_CONTAINER(node, dl_pty_t, link);
     if (p->is_active && !p->has_exited) kill(p->shell.pid, SIGHUP);
   }
 }
 
-void dl_ptys_close(dl_toolbox *tb) {
-  while (!dl_list_empty(tb->ptys)) dl_pty_kill(DL_CONTAINER(tb->ptys->next, dl_pty, link));
+void dl_ptys_close(dl_toolbox_t *tb) {
+  while (!dl_list_empty(tb->ptys)) dl_pty_kill(DL_CONTAINER(tb->ptys->next, dl_pty_t, link));
   free(tb->ptys);
   tb->ptys = NULL;
 }
 
 /* --- requests --- */
 
-static json_t *info_json(const dl_pty *p) {
+static json_t *info_json(const dl_pty_t *p) {
   json_t *o = json_object();
   json_object_set_new(o, "id", json_string(p->id));
   json_object_set_new(o, "cwd", dl_tb_text(p->cwd, strlen(p->cwd)));
@@ -64,20 +64,20 @@ static json_t *info_json(const dl_pty *p) {
   return o;
 }
 
-static dl_pty *find(dl_toolbox *tb, dl_req *req) {
-  dl_pty *p = find_pty(tb, dl_req_param(req, "id"));
+static dl_pty_t *find(dl_toolbox_t *tb, dl_req_t *req) {
+  dl_pty_t *p = find_pty(tb, dl_req_param(req, "id"));
   if (p == NULL) dl_tb_reply_error_code(req, 404, "PROCESS_NOT_FOUND", "PTY session not found");
   return p;
 }
 
-static bool is_good_size(dl_req *req, unsigned cols, unsigned rows) {
+static bool is_good_size(dl_req_t *req, unsigned cols, unsigned rows) {
   if (cols <= DL_PTY_SIZE_MAX && rows <= DL_PTY_SIZE_MAX) return true;
   dl_tb_reply_error(req, 400, "%s must not be more than %d", cols > DL_PTY_SIZE_MAX ? "cols" : "rows",
                     DL_PTY_SIZE_MAX);
   return false;
 }
 
-static bool is_free(dl_toolbox *tb, dl_req *req, const char *id) {
+static bool is_free(dl_toolbox_t *tb, dl_req_t *req, const char *id) {
   if (find_pty(tb, id) == NULL) return true;
   dl_tb_reply_error(req, 409, "PTY session with ID '%s' already exists", id);
   return false;
@@ -85,8 +85,8 @@ static bool is_free(dl_toolbox *tb, dl_req *req, const char *id) {
 
 /* ---- REST ---- */
 
-static void create(dl_toolbox *tb, dl_req *req, const json_t *body) {
-  dl_pty_opts o = {0};
+static void create(dl_toolbox_t *tb, dl_req_t *req, const json_t *body) {
+  dl_pty_opts_t o = {0};
   uint32_t cols = 0, rows = 0;
   if (!dl_tb_field_text(req, body, "id", true, &o.id) || !dl_tb_field_text(req, body, "cwd", false, &o.cwd) ||
       !dl_tb_field_envs(req, body, "envs", &o.envs) || !dl_tb_field_uint32(req, body, "cols", &cols) ||
@@ -96,7 +96,7 @@ static void create(dl_toolbox *tb, dl_req *req, const json_t *body) {
     return;
   o.cols = cols > 0 ? cols : 80;
   o.rows = rows > 0 ? rows : 24;
-  dl_pty *p = dl_pty_new(tb, &o);
+  dl_pty_t *p = dl_pty_new(tb, &o);
   int error = o.is_lazy ? 0 : dl_pty_start(p);
   if (error != 0) {
     dl_pty_kill(p);
@@ -106,42 +106,42 @@ static void create(dl_toolbox *tb, dl_req *req, const json_t *body) {
   }
 }
 
-static void on_create_body(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_create_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
   json_t *body = dl_tb_body(req, bytes, len);
   if (body == NULL) return;
   create(user, req, body);
   json_decref(body);
 }
 
-static void on_create(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_create_body); }
+static void on_create(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, on_create_body); }
 
-static void on_list(dl_req *req, void *user) {
-  dl_toolbox *tb = user;
+static void on_list(dl_req_t *req, void *user) {
+  dl_toolbox_t *tb = user;
   json_t *list = json_array();
-  DL_LIST_EACH(tb->ptys, node) json_array_append_new(list, info_json(DL_CONTAINER(node, dl_pty, link)));
+  DL_LIST_EACH(tb->ptys, node) json_array_append_new(list, info_json(DL_CONTAINER(node, dl_pty_t, link)));
   dl_tb_reply_json(req, 200, json_pack("{s:o}", "sessions", list));
 }
 
-static void on_get(dl_req *req, void *user) {
-  dl_pty *p = find(user, req);
+static void on_get(dl_req_t *req, void *user) {
+  dl_pty_t *p = find(user, req);
   if (p != NULL) dl_tb_reply_json(req, 200, info_json(p));
 }
 
-static void on_delete(dl_req *req, void *user) {
-  dl_pty *p = find(user, req);
+static void on_delete(dl_req_t *req, void *user) {
+  dl_pty_t *p = find(user, req);
   if (p == NULL) return;
   dl_pty_kill(p);
   dl_tb_reply_json(req, 200, json_pack("{s:s}", "message", "PTY session deleted"));
 }
 
-static void on_resize_body(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_resize_body(dl_req_t *req, const char *bytes, size_t len, void *user) {
   uint32_t cols = 0, rows = 0;
   json_t *body = dl_tb_body(req, bytes, len);
   if (body == NULL) return;
   if (dl_tb_field_uint32(req, body, "cols", &cols) && dl_tb_field_uint32(req, body, "rows", &rows) &&
       is_good_size(req, cols, rows)) {
     const char *id = dl_req_param(req, "id");
-    dl_pty *p = find_pty(user, id);
+    dl_pty_t *p = find_pty(user, id);
     if (p == NULL) {
       dl_tb_reply_error_code(req, 410, "SESSION_ENDED", "PTY session %s not found", id);
     } else if (!p->is_active) {
@@ -154,7 +154,7 @@ static void on_resize_body(dl_req *req, const char *bytes, size_t len, void *use
   json_decref(body);
 }
 
-static void on_resize(dl_req *req, void *user) {
+static void on_resize(dl_req_t *req, void *user) {
   dl_req_read_body(req, DL_TB_BODY_MAX, on_resize_body, user);
 }
 
@@ -162,22 +162,22 @@ static void on_resize(dl_req *req, void *user) {
 
 /* A socket on its way to a terminal, known by its id because the terminal may go meanwhile. */
 typedef struct {
-  dl_toolbox *tb;
+  dl_toolbox_t *tb;
   char *id, *cwd;
   json_t *envs;
   unsigned cols, rows;
   bool is_new; /* the terminal is to be made */
   bool wants_exit_message;
-} visit;
+} visit_t;
 
-static void free_visit(visit *v) {
+static void free_visit(visit_t *v) {
   json_decref(v->envs);
   free(v->id);
   free(v->cwd);
   free(v);
 }
 
-static void refuse(dl_ws *ws, const char *why) {
+static void refuse(dl_ws_t *ws, const char *why) {
   json_t *message = json_pack("{s:s, s:s}", "type", "control", "status", "error");
   char *text = dl_xprintf("Failed to connect to PTY session: %s", why);
   json_object_set_new(message, "error", dl_tb_text(text, strlen(text)));
@@ -189,13 +189,13 @@ static void refuse(dl_ws *ws, const char *why) {
 }
 
 /* The terminal, running; or NULL and the reason. */
-static dl_pty *prepare(visit *v, const char **why) {
-  dl_pty *p = find_pty(v->tb, v->id);
+static dl_pty_t *prepare(visit_t *v, const char **why) {
+  dl_pty_t *p = find_pty(v->tb, v->id);
   *why = "PTY session not found";
   if (v->is_new) {
     *why = "the id is in use";
     if (p != NULL) return NULL;
-    p = dl_pty_new(v->tb, &(dl_pty_opts){v->id, v->cwd, v->envs, v->cols, v->rows, false});
+    p = dl_pty_new(v->tb, &(dl_pty_opts_t){v->id, v->cwd, v->envs, v->cols, v->rows, false});
   }
   if (p == NULL || p->is_active) return p;
   int error = dl_pty_start(p);
@@ -205,10 +205,10 @@ static dl_pty *prepare(visit *v, const char **why) {
   return NULL;
 }
 
-static void on_open(dl_ws *ws, void *user) {
-  visit *v = user;
+static void on_open(dl_ws_t *ws, void *user) {
+  visit_t *v = user;
   const char *why = NULL;
-  dl_pty *p = ws != NULL ? prepare(v, &why) : NULL;
+  dl_pty_t *p = ws != NULL ? prepare(v, &why) : NULL;
   if (p != NULL)
     dl_pty_attach(p, ws, v->wants_exit_message);
   else if (ws != NULL)
@@ -216,24 +216,24 @@ static void on_open(dl_ws *ws, void *user) {
   free_visit(v);
 }
 
-static void accept_visit(visit *v, dl_req *req) {
-  static const dl_ws_events events = {.on_open = on_open};
-  static const dl_ws_opts opts = {DL_PTY_MESSAGE_MAX, CLIENT_QUEUE_MAX};
+static void accept_visit(visit_t *v, dl_req_t *req) {
+  static const dl_ws_events_t events = {.on_open = on_open};
+  static const dl_ws_opts_t opts = {DL_PTY_MESSAGE_MAX, CLIENT_QUEUE_MAX};
   char *token = dl_ws_token(req, EXIT_TOKEN);
   v->wants_exit_message = token != NULL;
   free(token);
   if (!dl_ws_accept(v->tb, req, &opts, &events, v)) free_visit(v);
 }
 
-static void on_connect_ready(dl_req *req, const char *bytes, size_t len, void *user) {
+static void on_connect_ready(dl_req_t *req, const char *bytes, size_t len, void *user) {
   (void)bytes, (void)len;
-  visit *v = dl_xcalloc(1, sizeof *v);
+  visit_t *v = dl_xcalloc(1, sizeof *v);
   v->tb = user;
   v->id = dl_xstrdup(dl_req_param(req, "id"));
   accept_visit(v, req);
 }
 
-static void on_connect(dl_req *req, void *user) { dl_tb_read_body_gated(user, req, on_connect_ready); }
+static void on_connect(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, on_connect_ready); }
 
 /* From base64url without padding. Yours to free, or NULL. */
 static char *decode_token(const char *token, size_t *len) {
@@ -251,7 +251,7 @@ static char *decode_token(const char *token, size_t *len) {
 }
 
 /* False: the request was answered. *out is yours, or NULL when no environment came along. */
-static bool read_envs(dl_req *req, json_t **out) {
+static bool read_envs(dl_req_t *req, json_t **out) {
   char *token = dl_ws_token(req, ENVS_TOKEN), *failure = NULL;
   size_t len = 0;
   if (token == NULL) return true;
@@ -277,8 +277,8 @@ static unsigned size_of(const char *text, unsigned fallback) {
   return text != NULL && dl_parse_int(text, 0, 65535, &n) && n > 0 ? (unsigned)n : fallback;
 }
 
-static void on_create_connect_ready(dl_req *req, const char *bytes, size_t len, void *user) {
-  const dl_query *q = dl_req_query(req);
+static void on_create_connect_ready(dl_req_t *req, const char *bytes, size_t len, void *user) {
+  const dl_query_t *q = dl_req_query(req);
   const char *id = dl_query_get(q, "id"), *cwd = dl_query_get(q, "cwd");
   unsigned cols = size_of(dl_query_get(q, "cols"), 80), rows = size_of(dl_query_get(q, "rows"), 24);
   json_t *envs = NULL;
@@ -288,17 +288,17 @@ static void on_create_connect_ready(dl_req *req, const char *bytes, size_t len, 
     return;
   }
   if (!is_good_size(req, cols, rows) || !is_free(user, req, id) || !read_envs(req, &envs)) return;
-  visit *v = dl_xcalloc(1, sizeof *v);
-  *v = (visit){.tb = user, .id = dl_xstrdup(id), .envs = envs, .cols = cols, .rows = rows, .is_new = true};
+  visit_t *v = dl_xcalloc(1, sizeof *v);
+  *v = (visit_t){.tb = user, .id = dl_xstrdup(id), .envs = envs, .cols = cols, .rows = rows, .is_new = true};
   dl_set(&v->cwd, cwd);
   accept_visit(v, req);
 }
 
-static void on_create_connect(dl_req *req, void *user) {
+static void on_create_connect(dl_req_t *req, void *user) {
   dl_tb_read_body_gated(user, req, on_create_connect_ready);
 }
 
-static const dl_route ROUTES[] = {
+static const dl_route_t ROUTES[] = {
   {"POST", "/process/pty", on_create, 0},
   {"GET", "/process/pty", on_list, 0},
   {"GET", "/process/pty/create-connect", on_create_connect, 0},
@@ -307,4 +307,4 @@ static const dl_route ROUTES[] = {
   {"GET", "/process/pty/{id}/connect", on_connect, 0},
   {"POST", "/process/pty/{id}/resize", on_resize, 0},
 };
-const dl_route_table DL_TB_PTY_ROUTES = {ROUTES, DL_COUNT(ROUTES)};
+const dl_route_table_t DL_TB_PTY_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -8,11 +8,11 @@
 #include "http/http.h"
 #include "toolbox/core/toolbox.h"
 
-extern const dl_route_table DL_TB_PTY_ROUTES;
+extern const dl_route_table_t DL_TB_PTY_ROUTES;
 
-dl_list *dl_ptys_new(void);
+dl_list_t *dl_ptys_new(void);
 /* Shells of terminals ignore SIGTERM: this ends them in order. */
-void dl_ptys_hang_up(dl_toolbox *tb);
-void dl_ptys_close(dl_toolbox *tb);
+void dl_ptys_hang_up(dl_toolbox_t *tb);
+void dl_ptys_close(dl_toolbox_t *tb);
 
 #endif

@@ -29,15 +29,15 @@
 #define HOLD_MS 250
 
 typedef struct {
-  dl_list link;
-  dl_pty *pty;
-  dl_ws *ws;
+  dl_list_t link;
+  dl_pty_t *pty;
+  dl_ws_t *ws;
   bool wants_exit_message;
-} client;
+} client_t;
 
 /* ---- the end ---- */
 
-static void free_pty(dl_pty *p) {
+static void free_pty(dl_pty_t *p) {
   if (p->master_fd >= 0) close(p->master_fd);
   json_decref(p->envs);
   dl_buf_clear(&p->input);
@@ -47,12 +47,12 @@ static void free_pty(dl_pty *p) {
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
-  dl_pty *p = handle->data;
+  dl_pty_t *p = handle->data;
   assert(p->is_over && p->open_handles > 0);
   if (--p->open_handles == 0) free_pty(p);
 }
 
-static void dispose(dl_pty *p) {
+static void dispose(dl_pty_t *p) {
   assert(!p->is_over && dl_list_empty(&p->clients));
   p->is_over = true;
   dl_process_forget(&p->shell);
@@ -72,7 +72,7 @@ static const char *reason_of(int code, char *text, size_t size) {
   return text;
 }
 
-static void tell_exit(client *c, int code, const char *reason) {
+static void tell_exit(client_t *c, int code, const char *reason) {
   json_t *verdict = json_object();
   json_object_set_new(verdict, "exitCode", json_integer(code));
   if (reason != NULL) json_object_set_new(verdict, "exitReason", json_string(reason));
@@ -88,35 +88,35 @@ static void tell_exit(client *c, int code, const char *reason) {
 }
 
 /* Output that is queued for a client leaves before the close frame. */
-static void end_clients(dl_pty *p, int code) {
+static void end_clients(dl_pty_t *p, int code) {
   char text[32];
   const char *reason = reason_of(code, text, sizeof text);
   while (!dl_list_empty(&p->clients)) {
-    client *c = DL_CONTAINER(p->clients.next, client, link);
+    client_t *c = DL_CONTAINER(p->clients.next, client_t, link);
     dl_list_unlink(&c->link);
     tell_exit(c, code, reason);
     free(c);
   }
 }
 
-static void finish(dl_pty *p) {
+static void finish(dl_pty_t *p) {
   if (p->is_over) return;
   end_clients(p, WIFEXITED(p->status) ? WEXITSTATUS(p->status) : -1);
   dispose(p);
 }
 
-void dl_pty_kill(dl_pty *p) {
+void dl_pty_kill(dl_pty_t *p) {
   if (p->is_active && !p->has_exited) dl_process_kill_tree(&p->shell);
   end_clients(p, 128 + SIGKILL);
   dispose(p);
 }
 
-static void go_on(dl_pty *p);
+static void go_on(dl_pty_t *p);
 
 static void on_hold_over(uv_timer_t *timer) { finish(timer->data); }
 
-static void on_shell_exit(dl_process *shell, int status) {
-  dl_pty *p = DL_CONTAINER(shell, dl_pty, shell);
+static void on_shell_exit(dl_process_t *shell, int status) {
+  dl_pty_t *p = DL_CONTAINER(shell, dl_pty_t, shell);
   assert(p->is_active && !p->has_exited);
   p->has_exited = true;
   p->status = status;
@@ -132,7 +132,7 @@ static void on_shell_exit(dl_process *shell, int status) {
 
 static void on_terminal(uv_poll_t *poll, int status, int events);
 
-static void watch(dl_pty *p) {
+static void watch(dl_pty_t *p) {
   int events = 0;
   if (!p->is_drained && !p->is_output_held) events |= UV_READABLE;
   if (p->input.len > 0 && !p->is_drained) events |= UV_WRITABLE;
@@ -143,40 +143,40 @@ static void watch(dl_pty *p) {
 }
 
 /* A client that left while the list was walked is not in it any more. */
-static void drop_client(client *c) {
+static void drop_client(client_t *c) {
   dl_list_unlink(&c->link);
   free(c);
 }
 
-static void broadcast(dl_pty *p, const char *bytes, size_t len) {
+static void broadcast(dl_pty_t *p, const char *bytes, size_t len) {
   DL_LIST_EACH_SAFE(&p->clients, node, after) {
-    client *c = DL_CONTAINER(node, client, link);
+    client_t *c = DL_CONTAINER(node, client_t, link);
     if (!dl_ws_send(c->ws, DL_WS_BINARY, bytes, len)) drop_client(c);
   }
 }
 
-static bool all_are_busy(const dl_pty *p) {
+static bool all_are_busy(const dl_pty_t *p) {
   DL_LIST_EACH(&p->clients, node)
-  if (dl_ws_is_idle(DL_CONTAINER(node, client, link)->ws)) return false;
+  if (dl_ws_is_idle(DL_CONTAINER(node, client_t, link)->ws)) return false;
   return !dl_list_empty(&p->clients);
 }
 
-static uint64_t taken_by_clients(const dl_pty *p) {
+static uint64_t taken_by_clients(const dl_pty_t *p) {
   uint64_t taken = 0;
-  DL_LIST_EACH(&p->clients, node) taken += dl_ws_taken(DL_CONTAINER(node, client, link)->ws);
+  DL_LIST_EACH(&p->clients, node) taken += dl_ws_taken(DL_CONTAINER(node, client_t, link)->ws);
   return taken;
 }
 
 static void on_pace(uv_timer_t *timer);
 
-static void start_pace(dl_pty *p) {
+static void start_pace(dl_pty_t *p) {
   p->taken = taken_by_clients(p);
   uv_timer_start(&p->pace, on_pace, p->tb->reader_patience_ms, 0);
 }
 
 /* A client on a thin line may take longer than that for one block. */
 static void on_pace(uv_timer_t *timer) {
-  dl_pty *p = timer->data;
+  dl_pty_t *p = timer->data;
   if (taken_by_clients(p) != p->taken) {
     start_pace(p);
     return;
@@ -187,14 +187,14 @@ static void on_pace(uv_timer_t *timer) {
 }
 
 /* Somebody is there who reads, or nobody is there at all. */
-static void go_on(dl_pty *p) {
+static void go_on(dl_pty_t *p) {
   p->is_output_free = p->is_output_held = false;
   uv_timer_stop(&p->pace);
   watch(p);
 }
 
 /* One block, as full as the terminal can fill it. False: nothing more for now. */
-static bool read_block(dl_pty *p) {
+static bool read_block(dl_pty_t *p) {
   static char block[OUTPUT_BLOCK]; /* one thread, no call in between */
   size_t len = 0;
   ssize_t got = 0;
@@ -209,7 +209,7 @@ static bool read_block(dl_pty *p) {
   return len == sizeof block;
 }
 
-static void read_output(dl_pty *p) {
+static void read_output(dl_pty_t *p) {
   bool is_full = true;
   for (int i = 0; i < BLOCKS_PER_TURN && is_full && !p->is_output_held; i++) {
     is_full = read_block(p);
@@ -223,11 +223,11 @@ static void read_output(dl_pty *p) {
 
 /* ---- input ---- */
 
-static void hold_input(dl_pty *p, bool is_held) {
+static void hold_input(dl_pty_t *p, bool is_held) {
   if (p->is_input_held == is_held) return;
   p->is_input_held = is_held;
   DL_LIST_EACH(&p->clients, node) {
-    client *c = DL_CONTAINER(node, client, link);
+    client_t *c = DL_CONTAINER(node, client_t, link);
     if (is_held)
       dl_ws_read_pause(c->ws);
     else
@@ -235,7 +235,7 @@ static void hold_input(dl_pty *p, bool is_held) {
   }
 }
 
-static void write_input(dl_pty *p) {
+static void write_input(dl_pty_t *p) {
   while (p->input.len > 0) {
     ssize_t sent = write(p->master_fd, p->input.data, p->input.len < 4096 ? p->input.len : 4096);
     if (sent < 0 && errno == EINTR) continue;
@@ -246,7 +246,7 @@ static void write_input(dl_pty *p) {
 }
 
 static void on_terminal(uv_poll_t *poll, int status, int events) {
-  dl_pty *p = poll->data;
+  dl_pty_t *p = poll->data;
   if (events & UV_WRITABLE) write_input(p);
   if ((events & UV_READABLE) || status < 0) read_output(p);
   if (p->is_drained && p->has_exited)
@@ -257,9 +257,9 @@ static void on_terminal(uv_poll_t *poll, int status, int events) {
 
 /* ---- clients ---- */
 
-static void on_client_message(dl_ws *ws, const char *bytes, size_t len, void *user) {
-  client *c = user;
-  dl_pty *p = c->pty;
+static void on_client_message(dl_ws_t *ws, const char *bytes, size_t len, void *user) {
+  client_t *c = user;
+  dl_pty_t *p = c->pty;
   (void)ws;
   if (!dl_buf_append(&p->input, bytes, len)) {
     dl_ws_close(c->ws, DL_WS_INTERNAL, "PTY session unavailable");
@@ -270,26 +270,26 @@ static void on_client_message(dl_ws *ws, const char *bytes, size_t len, void *us
   watch(p);
 }
 
-static void on_client_drain(dl_ws *ws, void *user) {
-  client *c = user;
-  dl_pty *p = c->pty;
+static void on_client_drain(dl_ws_t *ws, void *user) {
+  client_t *c = user;
+  dl_pty_t *p = c->pty;
   (void)ws;
   go_on(p);
 }
 
-static void on_client_end(dl_ws *ws, void *user) {
-  client *c = user;
-  dl_pty *p = c->pty;
+static void on_client_end(dl_ws_t *ws, void *user) {
+  client_t *c = user;
+  dl_pty_t *p = c->pty;
   (void)ws;
   drop_client(c);
   if (p->is_output_held && !all_are_busy(p)) go_on(p);
 }
 
-void dl_pty_attach(dl_pty *p, dl_ws *ws, bool wants_exit_message) {
+void dl_pty_attach(dl_pty_t *p, dl_ws_t *ws, bool wants_exit_message) {
   static const char connected[] = "{\"status\":\"connected\",\"type\":\"control\"}";
-  static const dl_ws_events events = {
+  static const dl_ws_events_t events = {
     .on_message = on_client_message, .on_drain = on_client_drain, .on_end = on_client_end};
-  client *c = dl_xcalloc(1, sizeof *c);
+  client_t *c = dl_xcalloc(1, sizeof *c);
   assert(!p->is_over);
   c->pty = p;
   c->ws = ws;
@@ -304,8 +304,8 @@ void dl_pty_attach(dl_pty *p, dl_ws *ws, bool wants_exit_message) {
 
 /* ---- the start ---- */
 
-dl_pty *dl_pty_new(dl_toolbox *tb, const dl_pty_opts *opts) {
-  dl_pty *p = dl_xcalloc(1, sizeof *p);
+dl_pty_t *dl_pty_new(dl_toolbox_t *tb, const dl_pty_opts_t *opts) {
+  dl_pty_t *p = dl_xcalloc(1, sizeof *p);
   p->tb = tb;
   p->id = dl_xstrdup(opts->id);
   p->cwd = dl_tb_path(tb, opts->cwd);
@@ -329,7 +329,7 @@ dl_pty *dl_pty_new(dl_toolbox *tb, const dl_pty_opts *opts) {
 }
 
 /* Both ends; 0, or an errno value. */
-static int open_terminal(dl_pty *p, int *slave_fd) {
+static int open_terminal(dl_pty_t *p, int *slave_fd) {
   char name[128];
   struct winsize size = {.ws_row = (unsigned short)p->rows, .ws_col = (unsigned short)p->cols};
   p->master_fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -340,20 +340,20 @@ static int open_terminal(dl_pty *p, int *slave_fd) {
   return *slave_fd < 0 ? errno : 0;
 }
 
-static int start_shell(dl_pty *p, int slave_fd) {
+static int start_shell(dl_pty_t *p, int slave_fd) {
   char *shell = dl_process_shell(&p->tb->environment), *argv[] = {shell, "-i", "-l", NULL};
-  dl_environ environment;
+  dl_environ_t environment;
   const char *name;
   json_t *value;
   dl_environ_copy(&environment, &p->tb->environment);
   json_object_foreach (p->envs, name, value) dl_environ_set(&environment, name, json_string_value(value));
-  dl_process_opts opts = {.file = shell,
-                          .argv = argv,
-                          .envp = environment.pairs,
-                          .cwd = p->cwd,
-                          .fds = {slave_fd, slave_fd, slave_fd},
-                          .is_session = true,
-                          .is_subreaper = true};
+  dl_process_opts_t opts = {.file = shell,
+                            .argv = argv,
+                            .envp = environment.pairs,
+                            .cwd = p->cwd,
+                            .fds = {slave_fd, slave_fd, slave_fd},
+                            .is_session = true,
+                            .is_subreaper = true};
   p->shell.on_exit = on_shell_exit;
   int error = dl_process_start(p->tb->reaper, &p->shell, &opts);
   dl_environ_clear(&environment);
@@ -361,7 +361,7 @@ static int start_shell(dl_pty *p, int slave_fd) {
   return error;
 }
 
-int dl_pty_start(dl_pty *p) {
+int dl_pty_start(dl_pty_t *p) {
   assert(!p->is_active && !p->is_over && p->master_fd < 0);
   int slave_fd = -1, error = open_terminal(p, &slave_fd);
   if (error == 0) error = start_shell(p, slave_fd);
@@ -378,7 +378,7 @@ int dl_pty_start(dl_pty *p) {
   return 0;
 }
 
-void dl_pty_resize(dl_pty *p, unsigned cols, unsigned rows) {
+void dl_pty_resize(dl_pty_t *p, unsigned cols, unsigned rows) {
   struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
   p->cols = cols;
   p->rows = rows;
