@@ -257,12 +257,14 @@ typedef struct daytona_fs_upload_item {
   const char *local_path;  /**< Optional. Copied. */
   const void *bytes;       /**< Borrowed until completion. */
   size_t size;
+  uint64_t reserved[8]; /**< Must be zero. */
 } daytona_fs_upload_item_t;
 
 /** One file of a download: to memory, or to `local_path` when that is given. */
 typedef struct daytona_fs_download_item {
   const char *source;     /**< Required. Path in the sandbox. Copied. */
   const char *local_path; /**< Optional. Copied. Folders are made; the file appears when it is whole. */
+  uint64_t reserved[8];   /**< Must be zero. */
 } daytona_fs_download_item_t;
 
 /** What became of one file. */

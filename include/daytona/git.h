@@ -43,6 +43,7 @@ DAYTONA_BEGIN
 typedef struct daytona_git_credentials {
   const char *username;
   const char *password; /**< or a token */
+  uint64_t reserved[8]; /**< Must be zero. */
 } daytona_git_credentials_t;
 
 typedef struct daytona_git_clone_opts {

@@ -62,6 +62,7 @@ typedef struct daytona_pty_attach {
   int64_t connect_timeout_ms;     /**< Optional. Default: the client's. */
   int64_t handshake_timeout_ms; /**< Optional. Default: 10 s, from the call until the server has said that the
                                           client is attached. DAYTONA_ETIMEOUT. DAYTONA_NO_TIMEOUT: none. */
+  uint64_t reserved[8];         /**< Must be zero. */
 } daytona_pty_attach_t;
 
 typedef struct daytona_pty_create_opts {

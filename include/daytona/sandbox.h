@@ -75,6 +75,7 @@ typedef struct daytona_volume_mount {
   const char *volume_id;  /**< Required. Id or name. */
   const char *mount_path; /**< Required. Absolute; not a system folder. */
   const char *subpath;    /**< Optional. Folder inside the volume. */
+  uint64_t reserved[8];   /**< Must be zero. */
 } daytona_volume_mount_t;
 
 /**

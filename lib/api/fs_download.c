@@ -423,6 +423,7 @@ static const char *items_problem(const daytona_fs_download_item_t *items, size_t
   if (count > DAYTONA__TRANSFER_ITEMS_MAX) return "too many files in one call";
   if (count != 0 && items == NULL) return "the files are NULL";
   for (size_t i = 0; i < count; i++) {
+    if (!DAYTONA__RESERVED_OK(&items[i])) return "reserved words of an item are not zero";
     if (items[i].source == NULL || items[i].source[0] == '\0') return "the path in the sandbox is required";
     if (items[i].local_path != NULL && items[i].local_path[0] == '\0') return "local_path is empty";
   }

@@ -443,6 +443,7 @@ static const char *items_problem(const daytona_fs_upload_item_t *items, size_t c
   if (count > DAYTONA__TRANSFER_ITEMS_MAX) return "too many files in one call";
   if (count == 0 || items == NULL) return "no files are given";
   for (size_t i = 0; i < count; i++) {
+    if (!DAYTONA__RESERVED_OK(&items[i])) return "reserved words of an item are not zero";
     const char *path = items[i].destination;
     bool is_local = items[i].local_path != NULL;
     if (path == NULL || path[strspn(path, " \t\r\n")] == '\0') return "the path in the sandbox is required";

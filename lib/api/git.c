@@ -26,8 +26,9 @@ typedef struct git_args {
 
 /* Credentials count only together. */
 #define CREDENTIALS(opts_type)                                                                          \
-  OPT(opts_type, STRING, credentials.username, "username", .flags = DAYTONA__JSON_SECRET, .group = 1,   \
-      .rules = DAYTONA__TOGETHER | DAYTONA__HIDE_USER),                                                 \
+  DAYTONA__OPT(NOWHERE, opts_type, RESERVED, credentials.reserved, "reserved"),                         \
+    OPT(opts_type, STRING, credentials.username, "username", .flags = DAYTONA__JSON_SECRET, .group = 1, \
+        .rules = DAYTONA__TOGETHER | DAYTONA__HIDE_USER),                                               \
     OPT(opts_type, STRING, credentials.password, "password", .flags = DAYTONA__JSON_SECRET, .group = 1, \
         .rules = DAYTONA__TOGETHER)
 

@@ -253,6 +253,10 @@ static bool begin(open_op_t *self, const char *id, const daytona_pty_attach_t *g
   daytona__timer_init(&self->timer, on_timer);
   op->done = on_located;
   op->ending = end_open;
+  if (!DAYTONA__RESERVED_OK(given)) {
+    daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of attach are not zero");
+    return false;
+  }
   if (daytona__stream_buffer(given->policy, given->buffer_bytes, &buffer) != 0) {
     daytona__op_reject(op, DAYTONA_EINVAL, "policy is unknown or buffer_bytes is over 64 MiB");
     return false;

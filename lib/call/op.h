@@ -45,7 +45,6 @@ struct daytona__method {
   bool is_background; /* sent after the call that caused it has settled: no future of a program carries it */
   bool is_stream;     /* not a request: once the toolbox is known `done` comes without an answer, perhaps at
                           once, and the service opens its socket with daytona__stream_open() */
-  const char *absent; /* the message of DAYTONA_ENOTFOUND when the result is NULL; NULL: that is no error */
   /* Optional: what is wrong with arguments that keep the rules of their rows, or NULL. */
   const char *(*check)(const void *args, const void *opts);
   /* Optional: change the answer. `args` is a copy whose strings are there if they are KEPT. 0, or a code with

@@ -147,9 +147,14 @@ static bool check_map(const checker_t *c, const row_t *row, const daytona_map_t 
 }
 
 static bool check_reserved(const checker_t *c, const row_t *row, const uint64_t *words) {
-  for (size_t i = 0; i < 8; i++)
-    if (words[i] != 0) return fail(c, "reserved words of %s%s are not zero", c->prefix, name_of(row));
-  return true;
+  bool is_zero = true;
+  for (size_t i = 0; i < 8; i++) is_zero = is_zero && words[i] == 0;
+  if (is_zero) return true;
+  char name[NAME_MAX_SIZE + 40]; /* "volumes[1].reserved" */
+  snprintf(name, sizeof name, "%s%s", c->prefix, name_of(row));
+  char *last = strrchr(name, '.');
+  if (last != NULL) *last = '\0';
+  return fail(c, "reserved words of %s are not zero", name);
 }
 
 static bool check_rows(const checker_t *c, const rows_t *rows, const void *args);

@@ -20,6 +20,7 @@
 /* --- tables ------------------------------------------------------------------------------------ */
 
 static const daytona__json_field_t volume_fields[] = {
+  DAYTONA__FIELD(daytona_volume_mount_t, RESERVED, reserved, "reserved"),
   DAYTONA__FIELD(daytona_volume_mount_t, STRING, volume_id, "volumeId", .name = "volume_id",
                  .rules = DAYTONA__NONEMPTY),
   DAYTONA__FIELD(daytona_volume_mount_t, STRING, mount_path, "mountPath", .name = "mount_path",

@@ -38,6 +38,9 @@ typedef daytona_future_t *(*call_t)(daytona_client_t *client, daytona_sandbox_t 
 
 /* ARGUMENTS of a call, with the options behind them. */
 #define UNPACK(...) __VA_ARGS__
+#define NESTED(function, type, arguments, inner, member)
+#define ITEM(function, type, arguments, inner, member, count)
+#define PARAMETER(function, type, arguments)
 #define CASE(function, type, least, arguments, words)                                            \
   static daytona_future_t *call_##function(daytona_client_t *client, daytona_sandbox_t *sandbox, \
                                            const void *opts) {                                   \
@@ -59,6 +62,47 @@ static const struct {
 #define CASE(function, type, least, arguments, words)                                     \
   {#function, call_##function, &least_##function, sizeof(type), offsetof(type, reserved), \
    words,     IS_ZERO(#least)},
+#include "options_cases.h"
+#undef CASE
+};
+
+#undef NESTED
+#undef ITEM
+#undef PARAMETER
+
+/* Structs inside of options and in arrays: each call with one reserved word of theirs set. */
+typedef daytona_future_t *(*inner_call_t)(daytona_client_t *client, daytona_sandbox_t *sandbox, size_t word);
+
+#define CASE(function, type, least, arguments, words)
+#define INNER(function, member, arguments, prepare)                                                          \
+  static daytona_future_t *inner_##function##_##member(daytona_client_t *client, daytona_sandbox_t *sandbox, \
+                                                       size_t word) {                                        \
+    (void)client, (void)sandbox;                                                                             \
+    prepare;                                                                                                 \
+    return function arguments;                                                                               \
+  }
+#define NESTED(function, type, arguments, inner, member)              \
+  INNER(function, member, (UNPACK arguments, &opts), type opts = {0}; \
+        opts.member.reserved[word] = (uint64_t)1 << 63)
+#define ITEM(function, type, arguments, inner, member, count)                           \
+  INNER(function, member, (UNPACK arguments, &opts), inner item = {0}; type opts = {0}; \
+        item.reserved[word] = 1; opts.member = &item; opts.count = 1)
+#define PARAMETER(function, type, arguments) \
+  INNER(function, items, (UNPACK arguments, NULL), type item = {0}; item.reserved[word] = 1)
+#include "options_cases.h"
+#undef NESTED
+#undef ITEM
+#undef PARAMETER
+
+static const struct {
+  const char *name;
+  inner_call_t call;
+  size_t words;
+} inner_cases[] = {
+#define NESTED(function, type, arguments, inner, member) \
+  {#function, inner_##function##_##member, sizeof((inner *)0)->reserved / sizeof(uint64_t)},
+#define ITEM(function, type, arguments, inner, member, count) NESTED(function, type, arguments, inner, member)
+#define PARAMETER(function, type, arguments) NESTED(function, type, arguments, type, items)
 #include "options_cases.h"
 #undef CASE
 };
@@ -113,6 +157,25 @@ static void reserved_words_must_be_zero(void **state) {
       if (code != DAYTONA_EINVAL || line[0] != '\0')
         fail_msg("%s, word %zu: %s %s", cases[i].name, word, daytona_errcode_name(code), line);
     }
+  daytona_sandbox_release(sandbox);
+  api_scene_close(&scene);
+}
+
+static void reserved_words_inside_of_others_must_be_zero(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  daytona_sandbox_t *sandbox = api_sandbox(&scene, "sb-1", "started");
+  size_t before = scene.peer.requests;
+  for (size_t i = 0; i < sizeof inner_cases / sizeof inner_cases[0]; i++)
+    for (size_t word = 0; word < inner_cases[i].words; word++) {
+      daytona_future_t *future = inner_cases[i].call(scene.client, sandbox, word);
+      api_must_fail(future, DAYTONA_EINVAL);
+      const char *message = daytona_future_error(future)->message;
+      if (strstr(message, "reserved words of") == NULL) fail_msg("%s: %s", inner_cases[i].name, message);
+      daytona_future_release(future);
+    }
+  assert_int_equal(scene.peer.requests, before);
   daytona_sandbox_release(sandbox);
   api_scene_close(&scene);
 }
@@ -192,6 +255,7 @@ int main(void) {
     cmocka_unit_test(reserved_words_of_transfers_must_be_zero),
     cmocka_unit_test(all_zero_is_all_defaults),
     cmocka_unit_test(reserved_words_must_be_zero),
+    cmocka_unit_test(reserved_words_inside_of_others_must_be_zero),
     cmocka_unit_test(reserved_words_of_configuration_and_query_must_be_zero),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
-"""Write the calls of options.c: one for every public function that takes a struct with reserved words."""
+"""Write the calls of options.c: one for every public function that takes a struct with reserved words, and one for every
+such struct inside of another or in an array."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -17,12 +19,47 @@ BY_HAND = {"daytona_client_new", "daytona_config_check", "daytona_promise_new", 
 TRANSFER = "daytona_transfer_opts_t"
 
 
+def bodies(text):
+    return {name: body for body, name in re.findall(r"typedef struct \w+ \{(.*?)\n\} (\w+);", text, flags=re.S)}
+
+
+def inner(body, reserved):
+    """(kind, struct, member) of what a struct holds that has reserved words itself: by value, or as an array."""
+    for kind, member in re.findall(r"^\s*(daytona_\w+_t) (\w+);", body, flags=re.M):
+        if kind in reserved:
+            yield "NESTED", kind, member
+    for kind, member in re.findall(r"const (daytona_\w+_t) \*(\w+);", body):
+        if kind in reserved:
+            yield "ITEM", kind, member
+
+
+def inner_cases(text, reserved):
+    """Cases for reserved words inside of options and of items, and the structs that they are about."""
+    structs = bodies(text)
+    for name, kinds in calls.calls(text):
+        arguments = calls.arguments(name, kinds)
+        for kind in kinds:  # an array of items, one of which the call is given
+            item = re.fullmatch(r"const (daytona_\w+_t) \*", kind)
+            if item and item.group(1) in reserved and item.group(1) != calls.options_of(kinds):
+                given = re.sub(re.escape(calls.ARGUMENTS[kind]), "&item", arguments)
+                yield item.group(1), f"PARAMETER({name}, {item.group(1)}, ({given}))"
+        options = calls.options_of(kinds)
+        for how, kind, member in inner(structs.get(options, ""), reserved):
+            count = re.search(rf"\*{member};[^\n]*\n\s*size_t (\w+);", structs[options])
+            extra = f", {count.group(1)}" if how == "ITEM" else ""
+            yield kind, f"{how}({name}, {options}, ({arguments}), {kind}, {member}{extra})"
+
+
 def main(out, depfile):
     text = calls.headers_text()
     reserved = dict(calls.structs_with_reserved(text))
     used, lines = set(), []
+    inside = set()
+    for kind, line in inner_cases(text, reserved):
+        inside.add(kind)
+        lines.append(line)
     for _, name, kinds in calls.functions(text):
-        option = [kind for kind in kinds if kind[6:].rstrip(" *") in reserved]
+        option = [kind for kind in kinds if kind[6:].rstrip(" *") in set(reserved) - inside]
         if not option:
             continue
         assert len(option) == 1 and kinds[-1] == option[0] or name in BY_HAND, f"{name}: unknown shape"
@@ -32,7 +69,7 @@ def main(out, depfile):
             continue
         lines.append(f"CASE({name}, {kind}, ({calls.LEAST.get(kind, '0')}), ({calls.arguments(name, kinds)}), "
                      f"{reserved[kind]})")
-    assert used == set(reserved), f"taken by no function: {set(reserved) - used}"
+    assert used | inside == set(reserved), f"taken by no function: {set(reserved) - used - inside}"
     assert len(lines) >= 20, "the declarations were not understood"
     Path(out).write_text("\n".join(lines) + "\n")
     sources = [*declarations.headers(), Path(declarations.__file__), Path(calls.__file__)]

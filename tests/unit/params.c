@@ -149,8 +149,7 @@ static void rules_hold_inside_of_items_and_nested_structs(void **state) {
                used[] = {{.name = "a", .reserved = {0, 0, 0, 0, 0, 0, 0, 1}}};
   const opts_t good = {.inner = {.name = "n"}};
   refuses(rows, &(args_t){.items = bad, .item_count = 2}, &good, "items[1].name is required");
-  refuses(rows, &(args_t){.items = used, .item_count = 1}, &good,
-          "reserved words of items[0].reserved are not zero");
+  refuses(rows, &(args_t){.items = used, .item_count = 1}, &good, "reserved words of items[0] are not zero");
   refuses(rows, &(args_t){.items = NULL, .item_count = 1}, &good, "items has a count but no items");
   refuses(rows, &(args_t){.items = bad, .item_count = 1}, NULL, "inner.name is required");
   accepts(rows, &(args_t){.items = bad, .item_count = 1}, &good);
