@@ -18,7 +18,7 @@ typedef struct call {
 } call_t;
 
 /* Stands for options that were not given. */
-static const uint64_t no_opts[64];
+static const uint64_t no_opts[128];
 
 static const void *opts_of(const daytona__opts_t *opts) {
   assert(opts->size <= sizeof no_opts);
@@ -47,6 +47,7 @@ static int place(daytona__op_t *op, const void *args, const void *opts, daytona_
   if (method->path != NULL)
     daytona__params_url(&op->url, arena, op->client->settings.api_url, method->path,
                         op->sandbox != NULL ? op->sandbox->id : NULL, rows, args, opts);
+  if (method->query != NULL) method->query(&op->url, args, opts);
   if (rows == NULL) return 0;
   int rc = daytona__params_headers(arena, rows, args, opts, &op->headers, &op->header_count);
   if (rc != 0)
@@ -157,7 +158,7 @@ static int keep(call_t *self, const void *args, const void *opts) {
       (self->secrets = daytona__arena_alloc(arena, sizeof *self->secrets)) == NULL)
     return DAYTONA_ENOMEM;
   if (!daytona__params_hide(arena, method->request, args, opts, self->secrets)) return DAYTONA_ENOMEM;
-  if (method->finish == NULL) return 0;
+  if (method->finish == NULL || args == NULL) return 0;
   self->kept = daytona__params_keep(arena, method->request, args);
   return self->kept != NULL ? 0 : DAYTONA_ENOMEM;
 }

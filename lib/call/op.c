@@ -141,13 +141,6 @@ bool daytona__reserved_is_zero(const uint64_t *words, size_t count) {
   return true;
 }
 
-bool daytona__strings_are_whole(const daytona_strings_t *strings) {
-  if (strings->count != 0 && strings->items == NULL) return false;
-  for (size_t i = 0; i < strings->count; i++)
-    if (strings->items[i] == NULL) return false;
-  return true;
-}
-
 bool daytona__timeout_resolve(int64_t given, int64_t fallback, int64_t *out) {
   if (given < 0 && given != DAYTONA_NO_TIMEOUT) return false;
   *out = given == 0 ? fallback : given;
@@ -193,17 +186,6 @@ int daytona__op_prepare_args(daytona__op_t *op, const void *args, const void *op
     daytona__op_reject(op, rc, "%s%s%s", problem.field, problem.field[0] != '\0' ? ": " : "",
                        problem.message[0] != '\0' ? problem.message : daytona_errcode_text(rc));
   return rc;
-}
-
-daytona_future_t *daytona__op_run(daytona__op_t *op, const void *request, const daytona_call_opts_t *opts,
-                                  void (*done)(daytona__op_t *op, const daytona_error_t *error,
-                                               void *answer)) {
-  daytona_future_t *future = op->future;
-  if (opts != NULL && !DAYTONA__RESERVED_OK(opts))
-    return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
-  op->done = done;
-  if (daytona__op_prepare(op, request, opts != NULL ? opts->timeout_ms : 0) == 0) daytona__op_send(op);
-  return future;
 }
 
 static void fail_for_memory(daytona__op_t *op) { op->done(op, daytona__error_static(DAYTONA_ENOMEM), NULL); }
@@ -335,13 +317,13 @@ static int plan_reading(daytona__op_t *op, daytona__arena_t **arena, const dayto
   *arena = daytona__op_arena(op);
   *model = op->method->response;
   if (op->method->may_be_text && strcmp(op->http.response_type, "application/json") != 0) *model = NULL;
-  if (!op->method->gives_sandbox) return 0;
+  if (!op->method->gives_sandbox && !op->method->keeps_answer) return 0;
   if (op->http.response.body_size == 0) return DAYTONA_EPROTOCOL;
   daytona__sandbox_data_release(op->data);
   op->data = daytona__sandbox_data_new();
   if (op->data == NULL) return DAYTONA_ENOMEM;
   *arena = &op->data->arena;
-  if (*model == NULL) *model = &daytona__sandbox_model; /* else it holds some */
+  if (op->method->gives_sandbox) *model = &daytona__sandbox_model;
   return 0;
 }
 
@@ -357,8 +339,8 @@ static int finish_sandbox(daytona__sandbox_dto_t *dto, daytona__json_error_t *pr
 static int finish_reading(daytona__op_t *op, void *object, size_t count, void **answer,
                           daytona__json_error_t *problem) {
   *answer = object;
-  if (op->method->gives_sandbox && op->method->response == NULL) return finish_sandbox(object, problem);
-  if (op->method->gives_sandbox || !op->method->gives_array) return 0;
+  if (op->method->gives_sandbox) return finish_sandbox(object, problem);
+  if (!op->method->gives_array) return 0;
   daytona__array_t *array = daytona__arena_alloc(daytona__op_arena(op), sizeof *array);
   if (array == NULL) return DAYTONA_ENOMEM;
   *array = (daytona__array_t){object, count};
@@ -412,7 +394,7 @@ static void read_answer(daytona__op_t *op) {
   daytona__arena_t *arena;
   void *object = NULL, *answer = NULL;
   size_t count = 0;
-  bool is_array = op->method->gives_array && !op->method->gives_sandbox;
+  bool is_array = op->method->gives_array;
   int rc = plan_reading(op, &arena, &model);
   if (rc == 0 && model != NULL && response->body_size > READ_PART) {
     op->decoder = daytona__json_decoder_new(arena, model, is_array, response->body, response->body_size);

@@ -34,8 +34,8 @@ struct daytona__method {
   const daytona__json_model_t *response; /* NULL: the answer's body is not looked at */
   const daytona__type_t *result; /* of an answer that is an object or array; NULL: success without a value */
   int64_t timeout_ms;            /* when the caller leaves it 0; 0: the client's request_timeout_ms */
-  bool gives_sandbox; /* the answer is a sandbox (a daytona__sandbox_dto_t), or with `response` has some in
-                          it: it is decoded into op->data, which the sandboxes made of it share */
+  bool gives_sandbox;            /* the answer is a sandbox: a daytona__sandbox_dto_t in op->data */
+  bool keeps_answer;  /* the answer is decoded into op->data, too: what is made of it shares that */
   bool gives_array;   /* the answer is an array of `response`: `done` gets a daytona__array_t */
   bool gives_text;    /* the result is the string of `response`, which is of a daytona__text_t */
   bool gives_body;    /* the answer is not JSON: `done` and `finish` look at op->http.response */
@@ -47,6 +47,8 @@ struct daytona__method {
                           once, and the service opens its socket with daytona__stream_open() */
   /* Optional: what is wrong with arguments that keep the rules of their rows, or NULL. */
   const char *(*check)(const void *args, const void *opts);
+  /* Optional: add to the query what rows cannot say. */
+  void (*query)(daytona__url_t *url, const void *args, const void *opts);
   /* Optional: change the answer. `args` is a copy whose strings are there if they are KEPT. 0, or a code with
      `*problem`, a message. */
   int (*finish)(daytona__op_t *op, const void *args, void **answer, const char **problem);
@@ -121,11 +123,6 @@ daytona__op_t *daytona__op_new(const daytona__method_t *method, daytona_client_t
 /* Fill in the path's arguments. Without arguments it need not be called. Queries: daytona__url_query*(&op->url). */
 void daytona__op_path(daytona__op_t *op, const char *first, const char *second, const char *third);
 
-/* Send the first request. `opts` may be NULL. Returns the future. */
-daytona_future_t *daytona__op_run(daytona__op_t *op, const void *request, const daytona_call_opts_t *opts,
-                                  void (*done)(daytona__op_t *op, const daytona_error_t *error,
-                                               void *answer));
-
 /* Check options and encode the request without sending it yet. 0, or the operation has failed and is gone. */
 int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_ms);
 
@@ -156,9 +153,6 @@ void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error);
 bool daytona__reserved_is_zero(const uint64_t *words, size_t count);
 #define DAYTONA__RESERVED_OK(opts) \
   daytona__reserved_is_zero((opts)->reserved, sizeof(opts)->reserved / sizeof(opts)->reserved[0])
-
-/* Whether a list of strings given by the program has all of its elements. */
-bool daytona__strings_are_whole(const daytona_strings_t *strings);
 
 /* Resolve a timeout of options: 0 means `fallback`, DAYTONA_NO_TIMEOUT -1. False for other negatives. */
 bool daytona__timeout_resolve(int64_t given, int64_t fallback, int64_t *out);

@@ -184,11 +184,11 @@ static void query_travels_exactly(void **state) {
   assert_string_equal(step(iter), "");
 #define QUERY                                                                                                \
   "limit=3&id=i&name=n&" LABELS_QUERY                                                                        \
-  "&states=started&states=stopped&snapshots=s%201&snapshots=s%2B2&regionIds=eu"                              \
+  "&snapshots=s%201&snapshots=s%2B2&regionIds=eu"                                                            \
   "&minCpu=0&maxCpu=4&minMemoryGiB=1&maxMemoryGiB=8&minDiskGiB=2&maxDiskGiB=9&isPublic=false&isRecoverable=" \
   "true"                                                                                                     \
   "&createdAtAfter=2026-01-01T00%3A00%3A00%2B0100&createdAtBefore=b&lastEventAfter=c&lastEventBefore=d"      \
-  "&autoDestroyAtAfter=e&autoDestroyAtBefore=f&sort=memoryGib&order=desc"
+  "&autoDestroyAtAfter=e&autoDestroyAtBefore=f&sort=memoryGib&order=desc&states=started&states=stopped"
   assert_string_equal(api_line_of(scene.requests[0]), "GET /api/sandbox?" QUERY);
   assert_string_equal(api_line_of(scene.requests[1]), "GET /api/sandbox?cursor=x/y%2Bz&" QUERY);
   daytona_sandbox_iter_release(iter);
