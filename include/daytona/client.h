@@ -1,8 +1,8 @@
 /*
- * The client: credentials, connections and limits, on a loop of yours.
+ * The client: credentials, connections and limits, on your loop.
  *
- * A client belongs to the thread that made it; that thread runs the loop. Make one per program or per
- * account, not one per sandbox: it shares its connections among all of its sandboxes.
+ * A client belongs to the thread that made it, and that thread must run the loop. Make one client
+ * per program or account, not one per sandbox: all sandboxes of a client share its connections.
  */
 #ifndef DAYTONA_CLIENT_H
 #define DAYTONA_CLIENT_H
@@ -22,13 +22,13 @@ DAYTONA_BEGIN
 struct uv_loop_s;
 
 /**
- * How a client is set up. All zero, and NULL instead of it, means: everything from the environment.
+ * How a client is set up. All zero, or NULL in its place, takes everything from the environment.
  *
- * Each of the first six is taken from here if it is set and not empty. The environment is consulted
- * for what is missing, unless key (or JWT and organization), URL and target are all given here. It has
- * three sources, the first that knows a name wins: the process environment, the file `.env.local`, the
- * file `.env`, both in the current directory; from the files only names that begin with DAYTONA_ count.
- * The URL is never taken from a file: whoever can write to the directory would get the key.
+ * Each of the first six fields is used if it is set and not empty. Missing ones come from the environment,
+ * unless the key (or JWT and organization), URL and target are all given here. The environment has three
+ * sources, and the first that defines a name wins: the process environment, then `.env.local`, then `.env`
+ * in the current directory; in these files only names that begin with DAYTONA_ count. The URL is never
+ * taken from a file: otherwise anyone who can write to the directory could obtain the key.
  */
 typedef struct daytona_config {
   /** API key; else DAYTONA_API_KEY, unless `jwt_token` is given here. The key wins over a JWT. */
@@ -49,20 +49,20 @@ typedef struct daytona_config {
   int max_connections;
   /** Optional. Sandboxes in creation or start at once. Default 100. Further ones wait in order. */
   int max_starting;
-  /** Optional. Lookup, TCP, TLS and proxy together. Default 30000. DAYTONA_NO_TIMEOUT: none. */
+  /** Optional. Limit of lookup, TCP, TLS and proxy together. Default 30000. DAYTONA_NO_TIMEOUT: none. */
   int64_t connect_timeout_ms;
-  /** Optional. One plain request with its retries. Default 300000. DAYTONA_NO_TIMEOUT: none. Does not bound
-      commands, transfers and streams. */
+  /** Optional. Limit of one plain request with its retries. Default 300000. DAYTONA_NO_TIMEOUT:
+      none. Does not apply to commands, git calls, transfers and streams. */
   int64_t request_timeout_ms;
-  /** Optional. How long one request may wait, in all, for a 429 with a Retry-After to clear. Default
-      30000. DAYTONA_NO_TIMEOUT: as long as the operation may. DAYTONA_NO_WAIT: fail at once. */
+  /** Optional. Total time that one request may wait because of 429 responses with a Retry-After. Default
+      30000. DAYTONA_NO_TIMEOUT: no limit but that of the operation. DAYTONA_NO_WAIT: fail at once. */
   int64_t rate_limit_wait_ms;
   /** Optional. Head start of one address family over the other. Default: DAYTONA_HAPPY_EYEBALLS_DELAY
-      (seconds, or `none`), else 200. DAYTONA_NO_TIMEOUT: no race between them. */
+      (seconds, or `none`), else 200. DAYTONA_NO_TIMEOUT: the families are not raced. */
   int64_t happy_eyeballs_ms;
 
-  /** Optional. PEM file with the trusted certificates, instead of the system's. Read again when it has changed,
-      by the next new connection; a file that cannot be used leaves what was read before in force. */
+  /** Optional. PEM file with the trusted certificates, instead of the system's. Read again after it has changed,
+      by the next new connection; if it cannot be used then, the certificates read before stay in force. */
   const char *ca_file;
   /** Optional. Folder of trusted certificates, as OpenSSL's c_rehash makes it. */
   const char *ca_path;
@@ -72,7 +72,7 @@ typedef struct daytona_config {
   const char *client_key;
   /** Optional. Password of `client_key`. */
   const char *client_key_password;
-  /** Accept any certificate and host name. Everything is readable to anyone on the way: tests only. */
+  /** Accept any certificate and host name. Anyone on the network path can read everything: tests only. */
   bool insecure_skip_verify;
 
   /** Optional. Proxy URL for every request; "" for none. Default: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and
@@ -92,7 +92,7 @@ typedef struct daytona_config {
   uint64_t reserved[8]; /**< Must be zero. */
 } daytona_config_t;
 
-/** For `rate_limit_wait_ms`: do not wait for a 429 to clear. */
+/** For `rate_limit_wait_ms`: do not retry after a 429 response. */
 #define DAYTONA_NO_WAIT ((int64_t)-2)
 
 /**
@@ -100,10 +100,10 @@ typedef struct daytona_config {
  *
  * @param loop    Borrowed until the close has been reported. The client never runs, stops or walks it.
  * @param config  Copied. NULL: everything from the environment.
- * @param out     The client, one reference yours; untouched on failure.
+ * @param out     The client, with one reference that you own; untouched on failure.
  * @return 0; DAYTONA_EAUTH without credentials, or with a JWT and no organization; DAYTONA_EINVAL for a
  *         value out of range or a malformed URL; DAYTONA_ENOMEM; DAYTONA_ETLS if a certificate file cannot
- *         be read. daytona_config_check() tells the same in words. What is in such a file is looked at when
+ *         be read. daytona_config_check() gives the reason as text. The content of such a file is checked when
  *         the first secure connection is made: requests fail with DAYTONA_ETLS if it cannot be used.
  *
  * Thread: the one that runs the loop. Reads two small files and the environment, so call it before the
@@ -113,31 +113,31 @@ DAYTONA_API int daytona_client_new(struct uv_loop_s *loop, const daytona_config_
                                    daytona_client_t **out);
 
 /**
- * Say what daytona_client_new() would think of a configuration.
+ * Validate a configuration without making a client.
  *
  * @param config  Borrowed for the call. NULL: everything from the environment.
- * @param reason  Gets one line without secrets, NUL-terminated; empty when all is well. May be NULL.
- * @param size    Size of `reason`.
+ * @param reason  Receives one NUL-terminated line without secrets; empty on success. May be NULL.
+ * @param size    Size of `reason` in bytes.
  * @return As daytona_client_new().
  */
 DAYTONA_API int daytona_config_check(const daytona_config_t *config, char *reason, size_t size);
 
-/** The client is closed: no handle, descriptor, thread-pool request or byte of it is left on the loop. */
+/** The client is closed: it has no handle, descriptor, thread-pool request or memory left on the loop. */
 typedef void (*daytona_client_closed_cb)(void *user);
 
 /**
- * Begin the orderly end.
+ * Begin an orderly close.
  *
- * Every pending operation fails with DAYTONA_ECLOSED, told by its callbacks as usual; connections are
- * closed; then `closed` is called, last of all, and uv_loop_close() finds nothing of ours. A name lookup
- * that is running on the thread pool cannot be stopped: the report waits for it to return.
- * Nothing is sent to the server: sandboxes and commands go on running.
+ * Every pending operation fails with DAYTONA_ECLOSED, reported to its callbacks as usual.
+ * Connections are closed. `closed` is called last of all; after it uv_loop_close() finds no handle
+ * of the library. A name lookup that is running on the thread pool cannot be stopped, so the report
+ * waits for it to return. Nothing is sent to the server: sandboxes and commands keep running.
  *
- * @param closed  Optional. May be called twice or more; every callback given is called once.
+ * @param closed  Optional. The function may be called more than once; each callback is called once.
  *
  * Thread: loop.  In callbacks: yes.
- * After it has been reported, further calls fail with DAYTONA_ECLOSED in a later turn of the loop, which
- * must still run.
+ * After the report, further calls fail with DAYTONA_ECLOSED
+ * in a later turn of the loop, so the loop must still run.
  */
 DAYTONA_API void daytona_client_close(daytona_client_t *client, daytona_client_closed_cb closed, void *user);
 
@@ -145,8 +145,8 @@ DAYTONA_API void daytona_client_close(daytona_client_t *client, daytona_client_c
 DAYTONA_API daytona_client_t *daytona_client_retain(daytona_client_t *client);
 
 /**
- * Give up a reference. Sandboxes and pending operations hold references of their own; when the last one
- * goes, a client that was never closed closes itself. NULL is allowed. Thread: loop.
+ * Release a reference. Sandboxes and pending operations hold their own references; when the last
+ * one is released, a client that was never closed closes itself. NULL is allowed. Thread: loop.
  */
 DAYTONA_API void daytona_client_release(daytona_client_t *client);
 
@@ -157,11 +157,11 @@ DAYTONA_API bool daytona_client_is_closing(const daytona_client_t *client);
 DAYTONA_API struct uv_loop_s *daytona_client_loop(const daytona_client_t *client);
 
 /**
- * Have `run` called on the loop's thread. The only function of a client for other threads; hold a
+ * Call `run` on the loop's thread. The only function of a client for other threads; hold a
  * reference to the client for as long as they may call it. Does not keep the loop alive.
  *
  * @param run   Called once, in the order of posting, from a turn of the loop.
- * @param user  Passed on.
+ * @param user  Passed to `run`. Borrowed until then.
  * @return 0, DAYTONA_ENOMEM, DAYTONA_EINVAL without `run`, or DAYTONA_ECLOSED after the client was closed;
  *         then `run` is not called.
  *

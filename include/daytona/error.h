@@ -3,7 +3,7 @@
  *
  * The codes follow the class tree of the official SDKs (NotFound, Conflict, Timeout, the git, file,
  * process, LSP, desktop errors of the toolbox) plus what only a client can know: cancelled, closed,
- * out of memory, a limit, a malformed answer. daytona_error_is() walks the tree.
+ * out of memory, a limit, a malformed response. daytona_error_is() walks the tree.
  */
 #ifndef DAYTONA_ERROR_H
 #define DAYTONA_ERROR_H
@@ -22,7 +22,7 @@ DAYTONA_BEGIN
  */
 #define DAYTONA_ERROR_MAP(X)                                                                               \
   X(DAYTONA_EFAILED, -1, DAYTONA_OK, DAYTONA_OK, "the operation failed")                                   \
-  /* answers of a server, by HTTP status */                                                                \
+  /* responses of a server, by HTTP status */                                                              \
   X(DAYTONA_EINVAL, -2, DAYTONA_EFAILED, DAYTONA_OK, "bad request or argument")                            \
   X(DAYTONA_EAUTH, -3, DAYTONA_EFAILED, DAYTONA_OK, "authentication failed")                               \
   X(DAYTONA_EFORBIDDEN, -4, DAYTONA_EFAILED, DAYTONA_OK, "forbidden")                                      \
@@ -97,32 +97,31 @@ typedef struct daytona_header {
 } daytona_header_t;
 
 /**
- * Why an operation failed. Only handed out by the library, so it can grow.
+ * Why an operation failed. Made only by the library, so later versions may add fields.
  * Strings live as long as the future that carries the error; absent ones are NULL.
  */
 typedef struct daytona_error {
   daytona_errcode_t code;                 /**< never DAYTONA_OK */
-  int http_status;                        /**< status of the answer, or 0 when there was none */
+  int http_status;                        /**< status of the response, or 0 when there was none */
   const char *message;                    /**< one line for people, with the operation in front; never NULL */
   const char *server_code;                /**< machine code from the body, such as "FILE_NOT_FOUND" */
   const char *source;                     /**< "DAYTONA_API", "DAYTONA_DAEMON", "DAYTONA_PROXY" */
   const char *request_id;                 /**< value of X-Request-Id, if the server sent one */
   const char *field;                      /**< path of the JSON field that was wrong, such as "items[2].id" */
-  const daytona_header_t *const *headers; /**< headers of the answer */
+  const daytona_header_t *const *headers; /**< headers of the response */
   size_t header_count;
-  const char *body; /**< raw body of the answer, at most 64 KiB of it */
+  const char *body; /**< raw body of the response, its first 64 KiB at most */
   size_t body_size;
   int64_t retry_after_ms; /**< from Retry-After or Retry-After-<bucket>; -1 when not given */
-  int attempts;           /**< how often the request was sent; 0 if it never was */
+  int attempts;           /**< how many times the request was sent */
   const char
-    *sandbox; /**< id, or if that is not known the name, of a sandbox that the operation made or may have made
-                            and that is still there, for the caller to use or delete; NULL: none */
-  int
-    system_errno; /**< errno of the local file or socket that failed, such as ENOSPC; 0: none, or not known */
+    *sandbox; /**< id (or the name, if the id is not known) of a sandbox that the operation made or may have
+                            made and did not delete: use it or delete it. NULL: none */
+  int system_errno; /**< errno of the local file or socket that failed, such as ENOSPC; 0: none or unknown */
 } daytona_error_t;
 
 /**
- * Whether `error` is of kind `kind` or below it: a DAYTONA_EFILE_NOT_FOUND is a DAYTONA_ENOTFOUND and
+ * Whether `error` is of kind `kind` or a kind below it: DAYTONA_EFILE_NOT_FOUND is a DAYTONA_ENOTFOUND and
  * a DAYTONA_EFAILED. False for NULL. Thread: any.
  */
 DAYTONA_API bool daytona_error_is(const daytona_error_t *error, daytona_errcode_t kind);
@@ -130,13 +129,13 @@ DAYTONA_API bool daytona_error_is(const daytona_error_t *error, daytona_errcode_
 /** The same for a bare code. Thread: any. */
 DAYTONA_API bool daytona_errcode_is(int code, daytona_errcode_t kind);
 
-/** "DAYTONA_ENOTFOUND" for DAYTONA_ENOTFOUND; "DAYTONA_OK" for 0; "unknown" otherwise. Static. Thread: any. */
+/** "DAYTONA_ENOTFOUND" for DAYTONA_ENOTFOUND; "DAYTONA_OK" for 0; "unknown" for others. Static. Thread: any. */
 DAYTONA_API const char *daytona_errcode_name(int code);
 
 /** A short English text for a code. Static, never NULL. Thread: any. */
 DAYTONA_API const char *daytona_errcode_text(int code);
 
-/** The value of the first header called `name` in any case, or NULL. Borrowed. Thread: any. */
+/** The value of the first header called `name`, ignoring case, or NULL. Borrowed. Thread: any. */
 DAYTONA_API const char *daytona_error_header(const daytona_error_t *error, const char *name);
 
 DAYTONA_END

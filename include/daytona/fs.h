@@ -1,39 +1,39 @@
 /*
  * Files in a sandbox.
  *
- * Remote paths may be absolute or relative to the work folder; the library never rewrites them. They are UTF-8,
- * because they travel in JSON and in URLs: others are DAYTONA_EINVAL. Only destinations of uploads may be any
- * bytes; the server drops white space around these.
+ * Remote paths may be absolute or relative to the work folder; the library never changes them.
+ * They must be UTF-8 (otherwise DAYTONA_EINVAL), because they are sent in JSON and in URLs.
+ * Only destinations of uploads may be any bytes; the server removes white space around these.
  *
  * Unless a function says otherwise:
- *   Fails with DAYTONA_EFILE_NOT_FOUND, _EFILE_ACCESS_DENIED, _EINVALID_FILE_PATH, _EFILE_READ_FAILED, or their
- *   parents from older servers, which may send nothing but a status; DAYTONA_EINVAL for an argument that is missing
- *   or not allowed, before anything is sent; DAYTONA_EPROTOCOL for an answer that is none; DAYTONA_ENOMEM; and the
- *   errors of every request (connection, authentication, limits of time).
+ *   Fails with DAYTONA_EFILE_NOT_FOUND, _EFILE_ACCESS_DENIED, _EINVALID_FILE_PATH, _EFILE_READ_FAILED,
+ *   or with their parents from older servers, which may send a status only; with DAYTONA_EINVAL for an
+ *   argument that is missing or not allowed, before anything is sent; DAYTONA_EPROTOCOL for a malformed
+ *   response; DAYTONA_ENOMEM; and the errors of every request (connection, authentication, time limits).
  *   Arguments: strings, arrays and option structs are copied; the sandbox is retained until the future settles.
- *   Options may be NULL, which stands for all defaults.
- *   Results belong to the future and go with its last reference. Each has one accessor, which is NULL for a future
- *   that is pending, has failed, or is of another call; it may be called any number of times.
+ *   Options may be NULL, which means all defaults.
+ *   Results belong to the future and are freed with its last reference. Each has one accessor,
+ *   which returns NULL for a future that is pending, has failed, or is of another call.
  *   Thread: loop.  In callbacks: yes.  After close: fails with DAYTONA_ECLOSED.
- *   Cancel: of a call that is no transfer ends the waiting; what the server has begun it finishes.
- *   Retry: only requests that cannot have reached the sandbox are repeated; of others, only GET and DELETE (a
- *   repeated delete may find that the first one worked: DAYTONA_EFILE_NOT_FOUND), and no transfer once its first
- *   byte was asked for or handed out.
- *   Time: milliseconds. `timeout_ms` bounds the call with its repetitions; the default is the client's.
+ *   Cancel: stops waiting; the server may still complete the request. Transfers: see below.
+ *   Retry: only requests that cannot have reached the sandbox are retried; of others, only GET
+ *   and DELETE (a retried delete may find that the first one worked: DAYTONA_EFILE_NOT_FOUND).
+ *   A transfer is not retried once its first byte was taken from its source or delivered.
+ *   Time: milliseconds. `timeout_ms` bounds the call with its retries. Default: request_timeout_ms of the client.
  *
- * Transfers hold no file in memory and never block the loop on a disk: local files are read and written on libuv's
- * thread pool, and whichever of disk and network is slower sets the pace (512 KiB for each file under way). They
- * are bounded by an idle limit, not by a total one: the longest time without a byte in either direction. While a
- * source or a sink of the program makes it wait, that is no silence. Callbacks of a transfer come from turns of the
- * loop, may start, cancel, close and release anything, and do not come any more once its future has settled.
+ * Transfers keep no file in memory and never block the loop on a disk: local files are read and written on libuv's
+ * thread pool, and the slower of disk and network sets the pace (512 KiB of buffers for each active file). They
+ * are limited by an idle timeout, not by a total one: the longest time without a byte in either direction. Time
+ * spent waiting for a source or a sink of the program does not count. Callbacks of a transfer come from turns of
+ * the loop, may start, cancel, close and release anything, and are not called after its future has settled.
  *
- * Cancelling a transfer ends it at once. What was uploaded so far stays in the sandbox as a partial file, also when
- * the transfer fails in the middle. A download to a path writes to a new file beside it,
- * PATH.part-XXXXXXXXXXXXXXXX, which takes the place of PATH in one step when all is there: whatever goes wrong
- * before, PATH is as it was and the part file is removed, soon after the future has settled and before the client
- * has closed. (Only a program that is killed leaves it, and a cancel in the last moment may find PATH complete.) A
- * file that is replaced hands its permissions on; the folder must be writable, the file itself need not be; a link
- * is followed; what is no regular file, such as a device, is DAYTONA_EIO. Folders on the way are made.
+ * Cancelling a transfer ends it at once. What was uploaded so far stays in the sandbox as a partial file, also
+ * when the transfer fails midway. A download to a path writes to a new file beside it, PATH.part-XXXXXXXXXXXXXXXX,
+ * which replaces PATH in one step when it is complete. If the download fails before that, PATH is unchanged, and
+ * the part file is removed soon after the future has settled and before the client has closed. (The part file
+ * stays only if the program is killed. After a cancel in the last moment PATH may be complete.) A replaced file
+ * passes its permissions on; the folder must be writable, the file need not be; links are followed; a PATH that is
+ * not a regular file, such as a device, is DAYTONA_EIO. Missing parent folders are made.
  *
  * Protocol: toolbox, /files; uploads POST /files/bulk-upload, downloads POST /files/bulk-download.
  */
@@ -56,9 +56,8 @@ DAYTONA_BEGIN
 /** A file or folder. */
 typedef struct daytona_file_info {
   const char *name; /**< base name */
-  const char
-    *path;      /**< the listed folder, as it was given, and the way from there; in lists of newer servers */
-  int64_t size; /**< bytes */
+  const char *path; /**< the listed folder as given, and the path below it; only in lists of newer servers */
+  int64_t size;     /**< bytes */
   bool is_dir;
   const char *mode;        /**< such as "-rw-r--r--" */
   const char *permissions; /**< octal digits, such as "0644" */
@@ -73,7 +72,7 @@ typedef struct daytona_file_list {
   size_t count;
 } daytona_file_list_t;
 
-/** A line that holds what was searched for. */
+/** A line that contains the searched text. */
 typedef struct daytona_file_match {
   const char *file;
   int64_t line;        /**< from 1 */
@@ -85,7 +84,7 @@ typedef struct daytona_file_match_list {
   size_t count;
 } daytona_file_match_list_t;
 
-/** What became of one file of a replacement. */
+/** The outcome of a replacement in one file. */
 typedef struct daytona_replace_result {
   const char *file;
   bool is_success;
@@ -98,7 +97,7 @@ typedef struct daytona_replace_result_list {
 } daytona_replace_result_list_t;
 
 /**
- * Make a folder with its parents. Settles without a value; an existing folder is fine.
+ * Make a folder and its parents. Settles without a value; succeeds if the folder exists.
  * @param path  Required, as in all calls of this header.
  * @param mode  Optional. One to five octal digits such as "755". Default "755".
  */
@@ -107,22 +106,22 @@ DAYTONA_API daytona_future_t *daytona_fs_create_folder(daytona_sandbox_t *sandbo
 
 typedef struct daytona_fs_delete_file_opts {
   bool is_recursive;    /**< Needed for folders. */
-  int64_t timeout_ms;   /**< Optional. */
+  int64_t timeout_ms;   /**< Optional. Default: request_timeout_ms of the client. */
   uint64_t reserved[8]; /**< Must be zero. */
 } daytona_fs_delete_file_opts_t;
 
 /** Delete a file, or a folder with everything in it; links are not followed. Settles without a value. A folder
-    without `is_recursive` is DAYTONA_EINVAL, from the server. */
+    without `is_recursive`: DAYTONA_EINVAL, from the server. */
 DAYTONA_API daytona_future_t *daytona_fs_delete_file(daytona_sandbox_t *sandbox, const char *path,
                                                      const daytona_fs_delete_file_opts_t *opts);
 
-/** Describe one entry; links are followed. Settles with daytona_future_file_info(). */
+/** Get information about one entry; links are followed. Settles with daytona_future_file_info(). */
 DAYTONA_API daytona_future_t *daytona_fs_get_file_info(daytona_sandbox_t *sandbox, const char *path,
                                                        const daytona_call_opts_t *opts);
 
 typedef struct daytona_fs_list_files_opts {
   daytona_opt_int_t depth; /**< Optional. Levels, at least 1. Default 1. Newer servers only. */
-  int64_t timeout_ms;      /**< Optional. */
+  int64_t timeout_ms;      /**< Optional. Default: request_timeout_ms of the client. */
   uint64_t reserved[8];    /**< Must be zero. */
 } daytona_fs_list_files_opts_t;
 
@@ -131,13 +130,13 @@ typedef struct daytona_fs_list_files_opts {
 DAYTONA_API daytona_future_t *daytona_fs_list_files(daytona_sandbox_t *sandbox, const char *path,
                                                     const daytona_fs_list_files_opts_t *opts);
 
-/** Search inside files below `path` for a literal text, which is required. Settles with
-    daytona_future_file_match_list(), which is empty when nothing is found. */
+/** Search the content of files below `path` for a literal text. `pattern` is required.
+    Settles with daytona_future_file_match_list(), which is empty when nothing is found. */
 DAYTONA_API daytona_future_t *daytona_fs_find_files(daytona_sandbox_t *sandbox, const char *path,
                                                     const char *pattern, const daytona_call_opts_t *opts);
 
-/** Names below `path` that a shell pattern (required) matches. Settles with daytona_future_strings(), which may be
-    empty. */
+/** Find names below `path` that match a shell pattern. `pattern` is
+    required. Settles with daytona_future_strings(), which may be empty. */
 DAYTONA_API daytona_future_t *daytona_fs_search_files(daytona_sandbox_t *sandbox, const char *path,
                                                       const char *pattern, const daytona_call_opts_t *opts);
 
@@ -147,7 +146,7 @@ DAYTONA_API daytona_future_t *daytona_fs_move_files(daytona_sandbox_t *sandbox, 
 
 /**
  * Replace a literal text in files. Settles with daytona_future_replace_result_list(), one per file in the order given;
- * a file that failed is no failure of the call.
+ * a failed file does not fail the call.
  * @param files      Required, at least one, none NULL.
  * @param pattern    Required, not empty.
  * @param new_value  Required, may be empty.
@@ -161,11 +160,11 @@ typedef struct daytona_fs_set_file_permissions_opts {
   const char *mode;     /**< Optional. One to five octal digits. */
   const char *owner;    /**< Optional. Name or number. */
   const char *group;    /**< Optional. Name or number. */
-  int64_t timeout_ms;   /**< Optional. */
+  int64_t timeout_ms;   /**< Optional. Default: request_timeout_ms of the client. */
   uint64_t reserved[8]; /**< Must be zero. */
 } daytona_fs_set_file_permissions_opts_t;
 
-/** Change mode, owner, group; at least one is given, or DAYTONA_EINVAL. Settles without a value. */
+/** Change mode, owner, group; at least one is required, else DAYTONA_EINVAL. Settles without a value. */
 DAYTONA_API daytona_future_t *daytona_fs_set_file_permissions(
   daytona_sandbox_t *sandbox, const char *path, const daytona_fs_set_file_permissions_opts_t *opts);
 
@@ -179,12 +178,12 @@ DAYTONA_API const daytona_replace_result_list_t *daytona_future_replace_result_l
 /*
  * --- transfers ---
  *
- * daytona_future_pause() stops any of them: no more bytes are sent, or written, or given to a sink, until
- * daytona_future_resume(). The time of a pause is no silence of the idle limit, but counts for `timeout_ms`; a server may
- * give up on a connection that stands still for long.
+ * daytona_future_pause() stops any of them: no more bytes are sent, written, or delivered
+ * to a sink, until daytona_future_resume(). A pause does not count for the idle timeout,
+ * but counts for `timeout_ms`; a server may close a connection that is idle for long.
  */
 
-/** How far a transfer is. Called from a turn of the loop, at most once per piece that was moved. */
+/** Progress of a transfer. Called from a turn of the loop, at most once per chunk transferred. */
 typedef struct daytona_transfer_progress {
   int64_t bytes; /**< of all files of the call so far */
   int64_t total; /**< -1 while it is not known */
@@ -195,11 +194,11 @@ typedef void (*daytona_fs_progress_cb)(const daytona_transfer_progress_t *progre
 /** Options of transfers. */
 typedef struct daytona_transfer_opts {
   int64_t
-    idle_timeout_ms; /**< Optional. Longest silence: DAYTONA_EIDLE_TIMEOUT. Default 1800000. DAYTONA_NO_TIMEOUT:
+    idle_timeout_ms; /**< Optional. Longest idle time: DAYTONA_EIDLE_TIMEOUT. Default 1800000. DAYTONA_NO_TIMEOUT:
                                 none. Other negative values are DAYTONA_EINVAL. */
-  int64_t timeout_ms; /**< Optional. The whole transfer: DAYTONA_EDEADLINE. Default: none. */
-  size_t max_bytes; /**< Downloads to memory, all files together: more is DAYTONA_ELIMIT, of the file that did
-                                not fit any more. Default 256 MiB. */
+  int64_t timeout_ms; /**< Optional. Limit of the whole transfer: DAYTONA_EDEADLINE. Default: none. */
+  size_t max_bytes;   /**< Optional. Limit of all files downloaded to memory. A file above it fails with
+                                DAYTONA_ELIMIT. Default 256 MiB. */
   daytona_fs_progress_cb on_progress;     /**< Optional. */
   void *user;                             /**< For on_progress. Borrowed until completion. */
   daytona_destroy_cb destroy_user;        /**< Optional. For `user`. */
@@ -207,45 +206,45 @@ typedef struct daytona_transfer_opts {
   uint64_t reserved[8];                   /**< Must be zero. */
 } daytona_transfer_opts_t;
 
-/** Results of a source besides a number of bytes. */
-#define DAYTONA_SOURCE_WAIT ((ptrdiff_t)-1) /**< nothing yet: call daytona_future_resume() when there is */
-#define DAYTONA_SOURCE_FAIL ((ptrdiff_t)-2) /**< give up: DAYTONA_EIO; as any other negative */
+/** Return values of a source other than a number of bytes. */
+#define DAYTONA_SOURCE_WAIT ((ptrdiff_t)-1) /**< no data yet: call daytona_future_resume() when there is */
+#define DAYTONA_SOURCE_FAIL ((ptrdiff_t)-2) /**< fail with DAYTONA_EIO, as any other negative number does */
 
 /**
- * Fill `buffer` with the next bytes to send; return their number, 0 at the end, or one of the above. More than
- * `size` is DAYTONA_EINVAL for the upload. Called from a turn of the loop, up to 64 KiB ahead of the network; may
- * do anything, except wait.
+ * Fill `buffer` with the next bytes to send. Returns their number, 0 at the end, or one of
+ * the above. A number over `size` fails the upload with DAYTONA_EINVAL. Called from a turn
+ * of the loop, up to 64 KiB ahead of the network. You may call anything, but must not block.
  * @param buffer  Borrowed for the call.
  */
 typedef ptrdiff_t (*daytona_fs_source_cb)(char *buffer, size_t size, void *user);
 
 /**
- * Take the next bytes of a file; return how many were taken. Fewer than `size` pauses the download until
- * daytona_future_resume(), which offers the rest again. Called from a turn of the loop; may do anything.
+ * Receive the next bytes of a file. Returns how many were taken. Fewer than `size` pauses the download until
+ * daytona_future_resume(), which delivers the rest again. Called from a turn of the loop. You may call anything.
  * @param bytes  Borrowed for the call.
  */
 typedef size_t (*daytona_fs_sink_cb)(const char *bytes, size_t size, void *user);
 
 /**
- * Upload bytes from memory. Settles without a value. Missing folders are made, an existing file is overwritten.
- * Fails, as all uploads do, with DAYTONA_EFAILED and the server's words when the sandbox cannot write the file (its
- * disk is full, no permission), with DAYTONA_ETRUNCATED when it has written another number of bytes, and with
- * DAYTONA_ELIMIT for more than 2^62 bytes.
+ * Upload bytes from memory. Settles without a value. Missing folders are made; an existing file
+ * is overwritten. Fails, as all uploads do, with DAYTONA_EFAILED and the server's message when
+ * the sandbox cannot write the file (disk full, no permission), with DAYTONA_ETRUNCATED when the
+ * sandbox has written another number of bytes, and with DAYTONA_ELIMIT for more than 2^62 bytes.
  * @param bytes  Borrowed until completion. May be NULL when `size` is 0.
  */
 DAYTONA_API daytona_future_t *daytona_fs_upload(daytona_sandbox_t *sandbox, const void *bytes, size_t size,
                                                 const char *remote_path, const daytona_transfer_opts_t *opts);
 
 /**
- * Upload a local file. Settles without a value. DAYTONA_EIO if it cannot be opened (nothing is sent then), is not a
- * regular file, or gets shorter while it is sent; what is appended meanwhile is not sent. It is opened once: that
- * it is removed or replaced meanwhile changes nothing.
+ * Upload a local file. Settles without a value. Fails with DAYTONA_EIO if it cannot be opened (then
+ * nothing is sent), is not a regular file, or becomes shorter while it is sent; bytes appended
+ * meanwhile are not sent. It is opened once: removing or replacing it meanwhile has no effect.
  */
 DAYTONA_API daytona_future_t *daytona_fs_upload_file(daytona_sandbox_t *sandbox, const char *local_path,
                                                      const char *remote_path,
                                                      const daytona_transfer_opts_t *opts);
 
-/** Upload what `source` gives. Settles without a value. @param user  For `source`; borrowed until completion. */
+/** Upload the bytes of `source`. Settles without a value. @param user  For `source`; borrowed until completion. */
 DAYTONA_API daytona_future_t *daytona_fs_upload_file_stream(daytona_sandbox_t *sandbox,
                                                             daytona_fs_source_cb source, void *user,
                                                             const char *remote_path,
@@ -263,59 +262,60 @@ typedef struct daytona_fs_upload_item {
 /** One file of a download: to memory, or to `local_path` when that is given. */
 typedef struct daytona_fs_download_item {
   const char *source;     /**< Required. Path in the sandbox. Copied. */
-  const char *local_path; /**< Optional. Copied. Folders are made; the file appears when it is whole. */
+  const char *local_path; /**< Optional. Copied. Parent folders are made; appears when it is complete. */
   uint64_t reserved[8];   /**< Must be zero. */
 } daytona_fs_download_item_t;
 
-/** What became of one file. */
+/** The outcome of one file. */
 typedef struct daytona_fs_result {
-  const char *path;             /**< in the sandbox, as asked for */
-  const char *local_path;       /**< as asked for, or NULL */
+  const char *path;             /**< in the sandbox, as given */
+  const char *local_path;       /**< as given, or NULL */
   daytona_bytes_t bytes;        /**< downloads to memory */
-  int64_t size;                 /**< bytes moved */
+  int64_t size;                 /**< bytes transferred */
   const daytona_error_t *error; /**< NULL on success */
 } daytona_fs_result_t;
 
 typedef struct daytona_fs_result_list {
-  const daytona_fs_result_t *const *items; /**< in the order asked for */
+  const daytona_fs_result_t *const *items; /**< in the order given */
   size_t count;
   size_t failed_count;
 } daytona_fs_result_list_t;
 
 /**
- * Upload many files with one request. Settles with daytona_future_fs_result_list(): a file that the sandbox could not
- * write has an error of its own, the others are there. Fails as a whole when the request does, when a local file
- * cannot be read (all are looked at before anything is sent), or when one has gone or has another size when its
- * turn comes; files in front of it are in the sandbox then.
+ * Upload many files with one request. Settles with daytona_future_fs_result_list(): a file that the
+ * sandbox could not write has its own error, and the others are complete. Fails as a whole when the
+ * request fails, when a local file cannot be read (all are checked before anything is sent), or when
+ * a file is gone or has another size when its turn comes; earlier files are then in the sandbox.
  * @param count  From 1 to 100,000.
  */
 DAYTONA_API daytona_future_t *daytona_fs_upload_files(daytona_sandbox_t *sandbox,
                                                       const daytona_fs_upload_item_t *items, size_t count,
                                                       const daytona_transfer_opts_t *opts);
 
-/** Download to memory. Settles with daytona_future_bytes(). An answer that ends early, as it does when the sandbox
-    cannot read on, is DAYTONA_ETRUNCATED or a connection error, here as in all downloads: never a short file. */
+/** Download to memory. Settles with daytona_future_bytes(). A response that ends early, because the sandbox
+    cannot read further, fails with DAYTONA_ETRUNCATED or a connection error, as in all downloads: there are no
+    short files. */
 DAYTONA_API daytona_future_t *daytona_fs_download(daytona_sandbox_t *sandbox, const char *remote_path,
                                                   const daytona_transfer_opts_t *opts);
 
-/** Download to a local file, which appears when it is whole; folders are made. Settles without a value. DAYTONA_EIO
-    if it cannot be written (disk full, no permission). */
+/** Download to a local file, which appears when it is complete; parent folders are made. Settles
+    without a value. Fails with DAYTONA_EIO if it cannot be written (disk full, no permission). */
 DAYTONA_API daytona_future_t *daytona_fs_download_file(daytona_sandbox_t *sandbox, const char *remote_path,
                                                        const char *local_path,
                                                        const daytona_transfer_opts_t *opts);
 
-/** Download into `sink`. Settles without a value when the last byte was taken. @param user  For `sink`; borrowed
-    until completion. */
+/** Download into `sink`. Settles without a value after the last byte
+    was taken. @param user  For `sink`; borrowed until completion. */
 DAYTONA_API daytona_future_t *daytona_fs_download_file_stream(daytona_sandbox_t *sandbox,
                                                               const char *remote_path,
                                                               daytona_fs_sink_cb sink, void *user,
                                                               const daytona_transfer_opts_t *opts);
 
 /**
- * Download many files with one request. Settles with daytona_future_fs_result_list(); each file has its own error, also
- * when it cannot be written here. Fails as a whole when the request does, or its answer breaks off; files that were
- * whole by then have their names.
- * @param count  At most 100,000. With 0 nothing is asked.
+ * Download many files with one request. Settles with daytona_future_fs_result_list(); each file
+ * has its own error, also when it cannot be written locally. Fails as a whole when the request
+ * fails or its response ends early; files that were complete by then stay under their names.
+ * @param count  At most 100,000. With 0 no request is sent.
  */
 DAYTONA_API daytona_future_t *daytona_fs_download_files(daytona_sandbox_t *sandbox,
                                                         const daytona_fs_download_item_t *items, size_t count,

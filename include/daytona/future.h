@@ -2,9 +2,9 @@
  * Futures: what every operation returns.
  *
  * The rules, without exception:
- *   1. An operation never returns NULL. A bad argument, a closed client, lack of memory: all of it is
- *      a future that fails. (A call without its client or sandbox has no loop to report on: that one
- *      future has failed at once, and daytona_future_then() calls back before it returns.)
+ *   1. An operation never returns NULL. A bad argument, a closed client or lack of memory gives
+ *      a future that fails. (A call without its client or sandbox has no loop to report on: its
+ *      future has already failed, and daytona_future_then() calls back before it returns.)
  *   2. A future settles exactly once, with a result or with an error.
  *   3. Callbacks run on the loop's thread and from a later turn of the loop, never inside the call
  *      that asked for them.
@@ -15,8 +15,8 @@
  * Futures are counted references that belong to the loop's thread; none of these functions may be
  * called from another thread, unless it says so.
  *
- * NULL in place of a future is nothing to release, cancel or wait for: it has not settled and has neither
- * error nor result; where there is a code to return, that is DAYTONA_EINVAL.
+ * NULL is allowed in place of a future, and there is nothing to release, cancel or wait for: it has
+ * not settled and has neither error nor result. Functions that return a code return DAYTONA_EINVAL.
  */
 #ifndef DAYTONA_FUTURE_H
 #define DAYTONA_FUTURE_H
@@ -43,22 +43,22 @@ typedef struct daytona_client daytona_client_t;
 typedef void (*daytona_future_cb)(daytona_future_t *future, void *user);
 
 /**
- * Hand a reference over and be told once.
+ * Take the reference to `future` and call `callback` once, when it has settled.
  *
  * The usual way to consume an operation: `daytona_future_then(daytona_process_exec(...), on_exec, me)`.
  *
  * @param future    Taken: released after `callback` returned.
  * @param callback  Optional. NULL detaches the operation, as daytona_future_release() does. The first
- *                  registration with a future needs no memory; a later one for which there is none
- *                  is told of another future, which has failed with DAYTONA_ENOMEM.
+ *                  registration with a future needs no memory. If there is no memory for a later one,
+ *                  its callback receives a different future, which has failed with DAYTONA_ENOMEM.
  *
  * Thread: loop.  In callbacks: yes.  After close: the callback still comes, with DAYTONA_ECLOSED.
  */
 DAYTONA_API void daytona_future_then(daytona_future_t *future, daytona_future_cb callback, void *user);
 
 /**
- * Be told once and keep the reference. Any number of callbacks per future, called in the order of
- * registration; also after it has settled, from a later turn.
+ * Call `callback` once, when `future` has settled, and leave the reference with you. Any number of callbacks,
+ * called in the order of registration. If it has settled already, the call comes from a later turn.
  *
  * @return 0, or DAYTONA_ENOMEM (then `callback` is never called), or DAYTONA_EINVAL without a callback.
  *         With a future that was made on another thread than the loop's, also DAYTONA_ECLOSED.
@@ -66,32 +66,32 @@ DAYTONA_API void daytona_future_then(daytona_future_t *future, daytona_future_cb
 DAYTONA_API int daytona_future_on_settled(daytona_future_t *future, daytona_future_cb callback, void *user);
 
 /**
- * Turn the loop until `future` has settled. For tools and tests; servers use callbacks.
+ * Run the loop until `future` has settled. For tools and tests; servers use callbacks.
  *
  * Runs whatever else is on the loop meanwhile. The reference stays yours.
  *
- * @return 0 when it settled with a result, its error code otherwise, or DAYTONA_EREENTRANT when
- *         called from a callback of the library, of whichever client, or DAYTONA_ETHREAD on another
- *         thread than the loop's (nothing has run then).
+ * @return 0 when it settled with a result, otherwise its error code; DAYTONA_EREENTRANT
+ *         when called from a callback of any client of the library; DAYTONA_ETHREAD on
+ *         a thread other than the loop's (the loop is not run then).
  */
 DAYTONA_API int daytona_future_await(daytona_future_t *future);
 
 /**
  * Settle `future` with DAYTONA_ECANCELED, unless it has settled, and stop its operation.
  *
- * Each operation says in its header what a cancel cannot undo on the server. Callbacks still come,
- * from a later turn. Cancelling twice, or too late, does nothing.
+ * Each operation's header says what a cancel cannot undo on the server. Callbacks are still
+ * called, from a later turn. Cancelling twice, or after it has settled, does nothing.
  */
 DAYTONA_API void daytona_future_cancel(daytona_future_t *future);
 
 /**
- * Hold a stream or a transfer: no more of its bytes are handed on or taken until daytona_future_resume(), and it does
- * not end meanwhile, except by its limits of time, daytona_future_cancel(), or a failure. For the futures of
- * daytona_session_follow(), daytona_interpreter_run_code(), daytona_pty_wait() (it pauses its terminal), and of all
- * uploads and downloads; each noun's header says what becomes of bytes that arrive. Inside a callback of the same
- * stream it takes effect at once. Twice is once.
+ * Pause a stream or a transfer: none of its bytes are delivered or taken until daytona_future_resume(),
+ * and meanwhile only its time limits, daytona_future_cancel() or a failure can end it. For the futures
+ * of daytona_session_follow(), daytona_interpreter_run_code(), daytona_pty_wait() (which pauses its
+ * terminal), and of all uploads and downloads; each header says what happens to bytes that arrive. In a
+ * callback of the same stream it takes effect at once. Pausing again has no effect.
  *
- * Of a combination, every member that can be paused is. The time of a deadline goes on.
+ * Pausing a combination pauses every member that can be paused. The time of a deadline keeps running.
  *
  * @return 0; DAYTONA_EINVAL when there is nothing to pause: the future is NULL, settled, of another kind, or a
  *         combination without such a member; DAYTONA_ETHREAD on another thread than the loop's.
@@ -101,9 +101,9 @@ DAYTONA_API void daytona_future_cancel(daytona_future_t *future);
 DAYTONA_API int daytona_future_pause(daytona_future_t *future);
 
 /**
- * Continue what daytona_future_pause() has stopped, or an upload whose source had nothing, or a download whose sink
- * was full: these are called again, from a later turn. Harmless when nothing had stopped. Returns as
- * daytona_future_pause() does.
+ * Continue what daytona_future_pause() has stopped, an upload whose source had no
+ * data, or a download whose sink was full: the callback is called again from a later
+ * turn. Does nothing when nothing was stopped. Returns as daytona_future_pause() does.
  */
 DAYTONA_API int daytona_future_resume(daytona_future_t *future);
 
@@ -111,37 +111,37 @@ DAYTONA_API int daytona_future_resume(daytona_future_t *future);
 DAYTONA_API daytona_future_t *daytona_future_retain(daytona_future_t *future);
 
 /**
- * Give up a reference. An operation whose future nobody holds any more is detached: it goes on, and
- * callbacks registered before are still called. NULL is allowed.
+ * Release a reference. When the last reference to a pending future is released, its operation
+ * is detached: it continues, and callbacks registered before are still called. NULL is allowed.
  */
 DAYTONA_API void daytona_future_release(daytona_future_t *future);
 
-/** Whether it has settled: a result or an error is there, and callbacks have been or are being told. */
+/** Whether it has settled: it has a result or an error, and its callbacks have been or will be called. */
 DAYTONA_API bool daytona_future_is_settled(const daytona_future_t *future);
 
 /**
- * One line for people, whatever has become of it: the message of daytona_future_error(), or "pending", "ok", or "there is
- * none" when daytona_future_is_absent(). Never NULL. Borrowed from the future.
+ * One line for people in every state: the message of daytona_future_error(), or "pending", "ok",
+ * or "there is none" when daytona_future_is_absent(). Never NULL. Borrowed from the future.
  */
 DAYTONA_API const char *daytona_future_message(const daytona_future_t *future);
 
 /**
- * What there is to read: "pending", "error", "none" after a success without a value, "value" of a promise; else the
- * name of the result, which is that of its accessor: "exec_result" for daytona_future_exec_result(). Static.
+ * The kind of result: "pending", "error", "none" after success without a value, "value" of a promise; otherwise
+ * the name in the accessor of the result, such as "exec_result" for daytona_future_exec_result(). Static.
  */
 DAYTONA_API const char *daytona_future_kind(const daytona_future_t *future);
 
 /**
- * Whether it succeeded and found that what was asked for does not exist: a setting that is not set, a remote of
- * that name, the next sandbox of a walk that is at its end. The accessor is then NULL. That is an answer and no
- * failure; each call that has it says so. False while pending, after a failure, and for calls that never give a value.
+ * Whether it succeeded and found that the requested thing does not exist: a setting that is not set, a remote that is
+ * not there, the next sandbox at the end of an iteration. The accessor then returns NULL. This is a success, not a
+ * failure; calls that can end so say so. False while pending, after a failure, and for calls that never give a value.
  */
 DAYTONA_API bool daytona_future_is_absent(const daytona_future_t *future);
 
 /** Why it failed. NULL while pending and after success. Borrowed from the future. */
 DAYTONA_API const daytona_error_t *daytona_future_error(const daytona_future_t *future);
 
-/** The code of daytona_future_error(), or DAYTONA_OK: also while pending. */
+/** The code of daytona_future_error(); DAYTONA_OK while pending and after success. */
 DAYTONA_API daytona_errcode_t daytona_future_code(const daytona_future_t *future);
 
 /*
@@ -149,25 +149,25 @@ DAYTONA_API daytona_errcode_t daytona_future_code(const daytona_future_t *future
  *
  *   daytona_future_then(daytona_future_deadline(daytona_process_exec(...), 300), on_exec, me);
  *
- * leaks nothing. Retain a member before, to keep a reference of your own; daytona_future_member() borrows one. Members
- * are released with the combination. Cancelling the combination cancels every member that has not settled.
+ * leaks nothing. To keep a reference of your own, retain a member first; daytona_future_member() borrows one.
+ * Members are released with the combination. Cancelling the combination cancels every member that has not settled.
  *
- * One that cannot be made fails, with DAYTONA_EINVAL (a member is NULL, of another loop, or of a call without its client
- * or sandbox; an argument out of range) or DAYTONA_ENOMEM. The members are taken all the same: their operations are
- * detached, as by daytona_future_release(), and not cancelled. (On another thread than the loop's it fails with
- * DAYTONA_ETHREAD, and members that belong to that loop are not touched.)
+ * A combination that cannot be made fails with DAYTONA_EINVAL (a member is NULL, of another loop, or of a
+ * call without its client or sandbox; an argument is out of range) or DAYTONA_ENOMEM. Its members are taken
+ * all the same: their operations are detached, as by daytona_future_release(), and not cancelled. (On a
+ * thread other than the loop's it fails with DAYTONA_ETHREAD, and members of that loop are not touched.)
  *
- * The same future may be a member twice: each place takes a reference.
+ * The same future may be a member more than once: each occurrence takes a reference.
  */
 
 /**
- * Wait for all of them.
+ * Wait for all members.
  *
  * Settles once every member has settled: with success if all of them succeeded, else with the error
  * of the member that failed first. No member is cancelled because another failed. Read results from the
  * members: daytona_future_member().
  *
- * @param client   Whose loop reports; every member must be of the same loop. Retained.
+ * @param client   Its loop reports, and every member must belong to that loop. Retained.
  * @param futures  Array copied, members taken.
  * @param count    0 settles with success.
  */
@@ -175,7 +175,7 @@ DAYTONA_API daytona_future_t *daytona_future_all(daytona_client_t *client, dayto
                                                  size_t count);
 
 /**
- * The first success.
+ * Wait for the first success.
  *
  * Settles with the result of the first member that succeeds: the typed accessors of the combination
  * give that result, daytona_future_winner() its index. The members still pending are then cancelled.
@@ -187,20 +187,20 @@ DAYTONA_API daytona_future_t *daytona_future_any(daytona_client_t *client, dayto
                                                  size_t count);
 
 /**
- * The first to settle, with success or failure; the members still pending are then cancelled.
+ * Wait for the first member to settle, with success or failure; pending members are then cancelled.
  * Fails with DAYTONA_EINVAL when count is 0. Arguments as for daytona_future_all().
  */
 DAYTONA_API daytona_future_t *daytona_future_race(daytona_client_t *client, daytona_future_t *const *futures,
                                                   size_t count);
 
 /**
- * Bound `future` in time.
+ * Put a time limit on `future`.
  *
  * Settles as `future` does, with its result, or after `timeout_ms` with DAYTONA_EDEADLINE; the
  * operation is then cancelled.
  *
- * @param future      Taken. NULL: DAYTONA_EINVAL, reported at once, for there is no loop.
- * @param timeout_ms  Milliseconds from now, at least 0. DAYTONA_NO_TIMEOUT: no bound.
+ * @param future      Taken. NULL: fails with DAYTONA_EINVAL at once, because there is no loop.
+ * @param timeout_ms  Milliseconds from now, at least 0. DAYTONA_NO_TIMEOUT: no limit.
  */
 DAYTONA_API daytona_future_t *daytona_future_deadline(daytona_future_t *future, int64_t timeout_ms);
 
@@ -210,16 +210,16 @@ DAYTONA_API size_t daytona_future_member_count(const daytona_future_t *future);
 /** Member `index` of a combination, or NULL. Borrowed from the combination. */
 DAYTONA_API daytona_future_t *daytona_future_member(const daytona_future_t *future, size_t index);
 
-/** Index of the member whose outcome a settled any, race or deadline has taken; -1 when there is none. */
+/** Index of the member whose outcome a settled any, race or deadline took; -1 when there is none. */
 DAYTONA_API int64_t daytona_future_winner(const daytona_future_t *future);
 
 /*
- * Results of plain kinds; the nouns' headers have the others. Ask daytona_future_code() first: with DAYTONA_OK there is a
- * result, and its accessor gives it. Each accessor returns NULL while the future is pending, after a failure, and when
- * daytona_future_is_absent().
+ * Results of simple kinds; the other headers have their own. Check daytona_future_code()
+ * first: with DAYTONA_OK the accessor gives the result. Each accessor returns NULL while
+ * the future is pending, after a failure, and when daytona_future_is_absent().
  *
- * The accessor of another kind of result is an error of the program. It returns NULL, too, and an error goes to the
- * client's log; in debug builds of the library the program ends there.
+ * Calling the accessor of another kind of result is a bug in the program: it returns
+ * NULL and logs an error to the client's log; a debug build of the library aborts.
  */
 
 /** A string result: a path, a URL. Borrowed from the future. */

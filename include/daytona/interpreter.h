@@ -1,14 +1,14 @@
 /*
- * The Python interpreter: code that is run in contexts whose variables stay between runs.
+ * The Python interpreter: runs code in contexts that keep their variables between runs.
  *
  * Unless a function says otherwise:
  *   Thread: loop.  In callbacks: yes.  After close: fails with DAYTONA_ECLOSED.
  *   Arguments: strings and option structs are copied; the sandbox is retained until the future settles.
  *   Fails with DAYTONA_EINVAL for a missing argument or an option out of range, DAYTONA_ENOTFOUND for an unknown context,
- *   and as any request does: DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT, DAYTONA_EAUTH and their kinds.
+ *   and as any request does: DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT, DAYTONA_EAUTH and codes below them.
  *   Time: milliseconds. Default of `timeout_ms`: request_timeout_ms of the client. DAYTONA_NO_TIMEOUT: none.
- *   Cancel: ends the waiting; what the server has begun it finishes.
- *   Retry: only requests that cannot have reached the sandbox are repeated; of others, only GET and DELETE.
+ *   Cancel: stops waiting; the server may still complete the request.
+ *   Retry: only requests that cannot have reached the sandbox are retried; of others, only GET and DELETE.
  *
  * Protocol: toolbox, /process/interpreter.
  */
@@ -34,11 +34,11 @@ typedef struct daytona_interpreter_run_error {
   const char *traceback;
 } daytona_interpreter_run_error_t;
 
-/** What a run left behind. Texts have a NUL behind them, and may have some inside: see their sizes. */
+/** The result of a run. Texts are NUL-terminated but may also contain NULs: use their sizes. */
 typedef struct daytona_interpreter_run_result {
   daytona_bytes_t out;                          /**< stdout, UTF-8; at most max_output_bytes of it */
   daytona_bytes_t err;                          /**< stderr */
-  bool out_is_truncated, err_is_truncated;      /**< the callbacks got everything */
+  bool out_is_truncated, err_is_truncated;      /**< the callbacks received all */
   const daytona_interpreter_run_error_t *error; /**< NULL: the code ended without one */
 } daytona_interpreter_run_result_t;
 
@@ -46,18 +46,18 @@ typedef struct daytona_interpreter_run_result {
 DAYTONA_API const daytona_interpreter_run_result_t *daytona_future_interpreter_run_result(
   const daytona_future_t *future);
 
-/** The code ended with an exception. At most once per run of honest servers; rules as for daytona_output_cb. */
+/** The code ended with an exception. Called at most once per run; rules as for daytona_output_cb. */
 typedef void (*daytona_interpreter_error_cb)(const daytona_interpreter_run_error_t *error, void *user);
 
 typedef struct daytona_interpreter_run_code_opts {
   const char *context_id; /**< Optional. Default: the context that every sandbox has. */
   daytona_map_t env;      /**< Optional. For this run only. */
   int64_t timeout_ms;     /**< Optional. Default: the server's, 600 s; DAYTONA_NO_TIMEOUT: none. Rounded up to
-                                        whole seconds. Counted by the server, from when the code starts: before that
-                                        it may wait for other runs of its context. */
-  size_t max_output_bytes;     /**< Of each of the result's texts. Default: 16 MiB; at most 256 MiB. */
-  daytona_output_cb on_stdout; /**< Optional. */
-  daytona_output_cb on_stderr; /**< Optional. */
+                                        whole seconds. The server counts it from the start of the code, which may
+                                        wait before that for other runs of its context. */
+  size_t max_output_bytes;               /**< Of each text of the result. Default: 16 MiB; at most 256 MiB. */
+  daytona_output_cb on_stdout;           /**< Optional. */
+  daytona_output_cb on_stderr;           /**< Optional. */
   daytona_interpreter_error_cb on_error; /**< Optional. */
   void *user;                            /**< For all three. Borrowed until the run has settled. */
   daytona_destroy_cb destroy_user;       /**< Optional. For `user`. */
@@ -68,23 +68,23 @@ typedef struct daytona_interpreter_run_code_opts {
 /**
  * Run code in a context.
  *
- * Settles with daytona_future_interpreter_run_result(), also when the code ended with an exception: that is a result. Only the
- * server's close frame ends a run. Fails with DAYTONA_ETIMEOUT when the code exceeded its time (or let a
- * KeyboardInterrupt escape, or its context was deleted), with DAYTONA_ECONNECTION and the server's words when the
- * worker died or the context is unknown, and when the connection broke: the code may then still be running. Output
- * that came before a failure has been given to the callbacks. daytona_future_stream_reason() of <daytona/stream.h> tells such
- * failures apart: a lost connection, a slow reader, a client that took this one's place. Fails with DAYTONA_EUPGRADE
- * when something on the way lets no WebSocket through, and with DAYTONA_ELIMIT when code and environment are over
- * 64 MiB, or one message of the server is over 8 MiB.
+ * Settles with daytona_future_interpreter_run_result(), also when the code ended with an exception: that is a
+ * result. Only the server's close frame ends a run. Fails with DAYTONA_ETIMEOUT when the code exceeded its time
+ * (or let a KeyboardInterrupt escape, or its context was deleted); with DAYTONA_ECONNECTION and the server's
+ * message when the worker died or the context is unknown, or when the connection broke: the code may then still
+ * be running. Output that arrived before a failure has been delivered. daytona_future_stream_reason() of
+ * <daytona/stream.h> distinguishes such failures: a lost connection, a slow reader, a client that took this
+ * one's place. Fails with DAYTONA_EUPGRADE when a proxy on the way blocks WebSockets, and with DAYTONA_ELIMIT
+ * when code and environment exceed 64 MiB, or one message of the server exceeds 8 MiB.
  *
  * @param code  Required, not empty, UTF-8.
  *
- * Secrets: code and environment are kept out of log lines.
- * Pause: daytona_future_pause() stops reading; at most 64 KiB and one message are kept. The server waits for a while,
- * then drops its slow reader, which fails the run with DAYTONA_ECONNECTION and the reason DAYTONA_STREAM_SLOW_READER.
- * (A server that cannot say so just ends the connection: behind a pause after which much was still to be read that is
- * taken for it, and else it is DAYTONA_STREAM_LOST.)
- * Cancel: the code goes on until its time is over; deleting its context stops it.
+ * Secrets: code and environment are not logged.
+ * Pause: daytona_future_pause() stops reading; at most 64 KiB and one message are kept. The server waits for a
+ * while, then disconnects the slow reader, which fails the run with DAYTONA_ECONNECTION and
+ * DAYTONA_STREAM_SLOW_READER. (A server that cannot report this only ends the connection. If that follows a pause
+ * after which much was still unread, the reason is DAYTONA_STREAM_SLOW_READER, otherwise DAYTONA_STREAM_LOST.)
+ * Cancel: the code runs on until its time limit; deleting its context stops it.
  */
 DAYTONA_API daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const char *code,
                                                            const daytona_interpreter_run_code_opts_t *opts);
@@ -95,8 +95,8 @@ typedef struct daytona_interpreter_context {
   const char *id;
   const char *cwd;
   const char *created_at; /**< RFC 3339, as the server wrote it */
-  bool is_active;       /**< false: its worker has ended; the next run starts it again, with nothing in it */
-  const char *language; /**< "python" */
+  bool is_active;         /**< false: its worker has ended; the next run starts a new, empty one */
+  const char *language;   /**< "python" */
 } daytona_interpreter_context_t;
 
 typedef struct daytona_interpreter_context_list {
@@ -111,17 +111,17 @@ typedef struct daytona_interpreter_create_context_opts {
 } daytona_interpreter_create_context_opts_t;
 
 /**
- * Make a context. Settles with daytona_future_interpreter_context(). DAYTONA_EINTERNAL when its worker cannot start, as
- * in a `cwd` that is none.
+ * Make a context. Settles with daytona_future_interpreter_context(). Fails with
+ * DAYTONA_EINTERNAL when its worker cannot start, for example if `cwd` does not exist.
  */
 DAYTONA_API daytona_future_t *daytona_interpreter_create_context(
   daytona_sandbox_t *sandbox, const daytona_interpreter_create_context_opts_t *opts);
 
-/** All contexts but the default one. Settles with daytona_future_interpreter_context_list(). */
+/** List all contexts but the default one. Settles with daytona_future_interpreter_context_list(). */
 DAYTONA_API daytona_future_t *daytona_interpreter_list_contexts(daytona_sandbox_t *sandbox,
                                                                 const daytona_call_opts_t *opts);
 
-/** End a context and what runs in it. Settles without a value. DAYTONA_EINVAL for the id "default". */
+/** End a context and the code that runs in it. Settles without a value. DAYTONA_EINVAL for the id "default". */
 DAYTONA_API daytona_future_t *daytona_interpreter_delete_context(daytona_sandbox_t *sandbox,
                                                                  const char *context_id,
                                                                  const daytona_call_opts_t *opts);

@@ -10,21 +10,21 @@
 
 DAYTONA_BEGIN
 
-/** Four functions with the meaning of their namesakes in <stdlib.h>; all of them are required. */
+/** Four functions that behave as those of the same names in <stdlib.h>; all are required. */
 typedef struct daytona_allocator {
   void *(*malloc_fn)(size_t size, void *user);
   void *(*calloc_fn)(size_t count, size_t size, void *user);
   void *(*realloc_fn)(void *block, size_t size, void *user);
   void (*free_fn)(void *block, void *user);
-  void *user; /**< Passed to each of them. */
+  void *user; /**< Passed to each function. */
 } daytona_allocator_t;
 
 /**
- * Take all memory of the library from `allocator`.
+ * Allocate all memory of the library with `allocator`.
  *
- * Covers what libdaytona allocates itself, which it does on the threads of its clients' loops only: with clients in
- * several threads the functions must be safe in threads, and with one they need not. What it has libuv's thread pool do takes
- * memory from malloc. libuv, libcurl and mbedTLS have hooks of their own, which belong to the program and are not touched.
+ * Covers what libdaytona itself allocates, which happens only on the threads of its clients' loops: with
+ * clients in several threads the functions must be thread-safe. Work that it gives to libuv's thread pool
+ * allocates with malloc. libuv, libcurl and mbedTLS have allocator hooks of their own, which are not touched.
  *
  * @param allocator  Copied. NULL restores malloc and free.
  * @return 0, or DAYTONA_EINVAL if a function is missing, or DAYTONA_EREENTRANT if blocks of the

@@ -6,20 +6,20 @@
  *   Arguments: strings and option structs are copied; the sandbox is retained until the future settles, and by each
  *   terminal object.
  *   Fails with DAYTONA_EINVAL for a missing id or sandbox or an option out of range, DAYTONA_ENOTFOUND for an unknown
- *   terminal, and as any request does: DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT, DAYTONA_EAUTH and their kinds.
+ *   terminal, and as any request does: DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT, DAYTONA_EAUTH and codes below them.
  *   Time: milliseconds. Default of `timeout_ms`: request_timeout_ms of the client. DAYTONA_NO_TIMEOUT: none.
- *   Limits: 192 KiB for an environment, as JSON (DAYTONA_ELIMIT, before anything is sent). What is over 4 KiB with the
- *   folder is sent in a request of its own, since fronts refuse long headers.
- *   Cancel: ends the waiting; what the server has begun it finishes. A terminal that was being created may go on
- *   without a client: kill it by its id.
- *   Retry: only requests that cannot have reached the sandbox are repeated; of others, only GET and DELETE.
+ *   Limits: 192 KiB for an environment, as JSON (DAYTONA_ELIMIT, before anything is sent). If it and the
+ *   folder exceed 4 KiB, they are sent in a request of their own, since proxies refuse long headers.
+ *   Cancel: stops waiting; the server may still complete the request. A terminal that was being created may keep
+ *   running without a client: kill it by its id.
+ *   Retry: only requests that cannot have reached the sandbox are retried; of others, only GET and DELETE.
  *
- * Functions on an attached terminal take a NULL terminal for one that has ended. They are for the loop's thread, in
- * callbacks, too, and with those that return nothing nothing can fail. After the report of the client's close they do
- * nothing; what was kept is then not handed on any more.
+ * Functions on an attached terminal treat a NULL terminal as one that has ended. Call them
+ * on the loop's thread, also in callbacks. Functions that return void cannot fail. After the
+ * client's close is reported they do nothing, and output that was kept is not delivered.
  *
- * Any number of clients may be attached to one terminal. Detaching, in whatever way, leaves its process running.
- * What was printed before a client was attached is not repeated for it; daytona_pty_create() misses nothing.
+ * Any number of clients may be attached to one terminal. Detaching, in any way, leaves its process running. A
+ * client does not receive what was printed before it was attached; daytona_pty_create() receives everything.
  *
  * Protocol: toolbox, /process/pty.
  */
@@ -42,38 +42,39 @@ DAYTONA_BEGIN
 typedef struct daytona_pty daytona_pty_t;
 
 /**
- * All input that had to wait has been sent: the moment to write more. On the loop, once each time that input began to
- * wait, before the verdict. You may call anything on `pty`, closing and releasing it included.
+ * All input that had to wait has been sent, and more can be written. Called on the loop, once each time that input
+ * had to wait, before the outcome is reported. You may call anything on `pty`, closing and releasing it included.
  */
 typedef void (*daytona_pty_drained_cb)(daytona_pty_t *pty, void *user);
 
-/** How a client is attached: a part of both options below. */
+/** How a client is attached: part of both option structs below. */
 typedef struct daytona_pty_attach {
-  daytona_output_cb on_output;       /**< Optional. May be set later: until then output is kept. */
+  daytona_output_cb on_output;       /**< Optional. May be set later; until then output is kept. */
   daytona_pty_drained_cb on_drained; /**< Optional. */
-  void *user;                        /**< For both. Borrowed until the last reference has gone. */
-  daytona_destroy_cb
-    destroy_user; /**< Optional. For `user`: called when the terminal has gone, inside the release
-                                          of its last reference, or when it has never been attached. */
-  daytona_buffer_policy_t policy; /**< Of what arrives while there is no callback, or while it is paused. With
-                                          STOP the client stops reading once `buffer_bytes` are kept, and the
-                                          server then drops it as a slow reader. */
-  size_t buffer_bytes;            /**< Default: 1 MiB; at most 64 MiB. */
-  int64_t connect_timeout_ms;     /**< Optional. Default: the client's. */
-  int64_t handshake_timeout_ms; /**< Optional. Default: 10 s, from the call until the server has said that the
+  void *user;                        /**< For both. Borrowed until the last reference is released. */
+  daytona_destroy_cb destroy_user; /**< Optional. For `user`: called inside the release of the terminal's last
+                                          reference, or when the terminal was never attached. */
+  daytona_buffer_policy_t
+    policy;                   /**< For output that arrives while there is no callback, or while paused. With
+                                          STOP the client stops reading when `buffer_bytes` are kept, and the
+                                          server then disconnects it as a slow reader. */
+  size_t buffer_bytes;        /**< Default: 1 MiB; at most 64 MiB. */
+  int64_t connect_timeout_ms; /**< Optional. Default: the client's. */
+  int64_t
+    handshake_timeout_ms; /**< Optional. Default: 10000, from the call until the server confirms that the
                                           client is attached. DAYTONA_ETIMEOUT. DAYTONA_NO_TIMEOUT: none. */
-  uint64_t reserved[8];         /**< Must be zero. */
+  uint64_t reserved[8];   /**< Must be zero. */
 } daytona_pty_attach_t;
 
 typedef struct daytona_pty_create_opts {
-  const char *id;    /**< Optional. Default: a fresh UUID. Ids of ended terminals may be used again, but old
-                             servers may then end the new one: use fresh ids. */
+  const char *id;    /**< Optional. Default: a new UUID. Ids of ended terminals may be used again, but old
+                             servers may then end the new terminal: use new ids. */
   const char *cwd;   /**< Optional. Default: the work folder. */
   daytona_map_t env; /**< Optional. TERM is xterm-256color unless given. */
   int cols, rows;    /**< Optional. Default: 80 and 24; at most 1000. */
   const char
-    *wait_for; /**< Optional, 1 to 256 bytes. Settle only when the terminal has printed this, the end of the
-                             shell's prompt, say; within handshake_timeout_ms. Default: settle when attached. */
+    *wait_for; /**< Optional, 1 to 256 bytes. Settle when the terminal has printed this text, such as the end
+                             of the prompt, within handshake_timeout_ms. Default: settle when attached. */
   daytona_pty_attach_t attach;
   uint64_t reserved[8]; /**< Must be zero. */
 } daytona_pty_create_opts_t;
@@ -81,17 +82,17 @@ typedef struct daytona_pty_create_opts {
 /**
  * Start a shell on a new terminal and attach to it.
  *
- * Settles with daytona_future_pty() when the server has said that the client is attached, or that the shell has ended
- * already: there is no other call to wait for the connection. Fails with DAYTONA_ECONFLICT when the id is in use.
- * Servers that cannot create and attach in one step are asked for one after the other. Fails with DAYTONA_EUPGRADE when
- * something on the way lets no WebSocket through.
+ * Settles with daytona_future_pty() when the server confirms that the client is attached, or reports
+ * that the shell has already ended; no other call is needed to wait for the connection. Fails with
+ * DAYTONA_ECONFLICT when the id is in use. For servers that cannot create and attach in one step,
+ * two requests are sent. Fails with DAYTONA_EUPGRADE when a proxy on the way blocks WebSockets.
  *
- * A shell that has not begun to read, or that has no line editor, gets its input by lines, of which the sandbox's kernel
- * keeps 4095 bytes and drops the rest without a word. So wait for the prompt before a longer line is typed: with
- * `wait_for`, or by looking at the output. Until a terminal that was created here has printed anything,
- * daytona_pty_write() refuses such lines.
+ * Before a shell has begun to read, or if it has no line editor, its input is processed by
+ * lines: the sandbox's kernel keeps 4095 bytes of a line and silently drops the rest. So wait
+ * for the prompt before a longer line is written: with `wait_for`, or by checking the output.
+ * Until a terminal created here has printed something, daytona_pty_write() refuses such lines.
  *
- * Secrets: the environment is kept out of log lines and is wiped from memory when the future goes.
+ * Secrets: the environment is not logged and is wiped from memory when the future is freed.
  */
 DAYTONA_API daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox,
                                                  const daytona_pty_create_opts_t *opts);
@@ -116,7 +117,7 @@ typedef struct daytona_pty_info {
   daytona_map_t env;
   int cols, rows;
   const char *created_at; /**< RFC 3339, as the server wrote it */
-  bool is_active;         /**< its process runs */
+  bool is_active;         /**< its process is running */
   bool is_lazy;           /**< it starts when the first client attaches */
 } daytona_pty_info_t;
 
@@ -125,14 +126,14 @@ typedef struct daytona_pty_list {
   size_t count;
 } daytona_pty_list_t;
 
-/** All terminals. Settles with daytona_future_pty_list(). */
+/** List all terminals. Settles with daytona_future_pty_list(). */
 DAYTONA_API daytona_future_t *daytona_pty_list(daytona_sandbox_t *sandbox, const daytona_call_opts_t *opts);
 
-/** One terminal. Settles with daytona_future_pty_info(). DAYTONA_ENOTFOUND for one that has ended. */
+/** Get one terminal. Settles with daytona_future_pty_info(). DAYTONA_ENOTFOUND if it has ended. */
 DAYTONA_API daytona_future_t *daytona_pty_get_info(daytona_sandbox_t *sandbox, const char *id,
                                                    const daytona_call_opts_t *opts);
 
-/** Change the size, 1 to 1000 each. Settles with daytona_future_pty_info(). DAYTONA_EGONE for one that has ended. */
+/** Change the size, 1 to 1000 each. Settles with daytona_future_pty_info(). DAYTONA_EGONE if it has ended. */
 DAYTONA_API daytona_future_t *daytona_pty_resize(daytona_sandbox_t *sandbox, const char *id, int cols,
                                                  int rows, const daytona_call_opts_t *opts);
 
@@ -149,60 +150,61 @@ DAYTONA_API const daytona_pty_info_t *daytona_future_pty_info(const daytona_futu
 /** One more reference. Returns `pty`. */
 DAYTONA_API daytona_pty_t *daytona_pty_retain(daytona_pty_t *pty);
 
-/** Give up a reference; with the last one the client is detached and no callback comes any more. NULL is allowed. */
+/** Release a reference; releasing the last one detaches the client, and no callback is called after it. NULL is allowed. */
 DAYTONA_API void daytona_pty_release(daytona_pty_t *pty);
 
-/** Borrowed from `pty`; for daytona_pty_resize(), daytona_pty_kill() and the like. */
+/** Id and sandbox, borrowed from `pty`; for daytona_pty_resize(), daytona_pty_kill() and others. */
 DAYTONA_API const char *daytona_pty_id(const daytona_pty_t *pty);
 DAYTONA_API daytona_sandbox_t *daytona_pty_sandbox(const daytona_pty_t *pty);
 
-/** Whether input can be sent: attached, and neither ended nor being disconnected. */
+/** Whether input can be sent: the client is attached, and the terminal neither ended nor being disconnected. */
 DAYTONA_API bool daytona_pty_is_connected(const daytona_pty_t *pty);
 
 /**
- * Set or replace the callback and its `user`; what was kept comes from a later turn, also after the verdict. NULL: keep
- * output again, up to `buffer_bytes` as the policy says. `on_drained` keeps the `user` of the options.
+ * Set or replace the callback and its `user`; kept output is delivered from a later turn, also after the outcome.
+ * NULL: keep output again, up to `buffer_bytes` as the policy says. `on_drained` keeps the `user` of the options.
  */
 DAYTONA_API void daytona_pty_set_output(daytona_pty_t *pty, daytona_output_cb on_output, void *user);
 
 /**
- * No output until daytona_pty_resume(); the verdict waits as well, if there is a callback. Twice is once.
- * daytona_future_pause() of a daytona_pty_wait() does the same.
+ * Stop output until daytona_pty_resume(); the outcome waits too, if there is a callback.
+ * Pausing again has no effect. daytona_future_pause() of a daytona_pty_wait() does the same.
  *
- * @return 0, or DAYTONA_EINVAL when there is nothing to pause: NULL, or the end was told and no output is kept.
+ * @return 0, or DAYTONA_EINVAL when there is nothing to pause: NULL, or the outcome was reported and no output is kept.
  */
 DAYTONA_API int daytona_pty_pause(daytona_pty_t *pty);
 
-/** Go on, from a later turn. Returns as daytona_pty_pause() does. */
+/** Continue the output, from a later turn. Returns as daytona_pty_pause() does. */
 DAYTONA_API int daytona_pty_resume(daytona_pty_t *pty);
 
 /**
- * Type `size` bytes. Copied; sent in messages of at most 64 KiB.
+ * Write `size` bytes to the terminal, in messages of at most 64 KiB.
  *
- * @param bytes  Copied. Any bytes; NULL is allowed when there are none.
- * @return 0; DAYTONA_ELIMIT when the 4 MiB of input that may wait for the server have no room for all of it (nothing
- *         was taken: wait for on_drained; more than 4 MiB at once never fit), or when a line over 4095 bytes is typed
- *         before the shell has printed anything; DAYTONA_ECONNECTION when it is not
+ * @param bytes  Copied. Any bytes; NULL is allowed when `size` is 0.
+ * @return 0; DAYTONA_ELIMIT when the queue of 4 MiB of unsent input has no room for all of it (nothing
+ *         was taken: wait for on_drained; more than 4 MiB at once never fit), or when a line over 4095
+ *         bytes is written before the shell has printed anything; DAYTONA_ECONNECTION when it is not
  *         connected; DAYTONA_EINVAL for a NULL argument; DAYTONA_ENOMEM, when a part may have been taken.
  */
 DAYTONA_API int daytona_pty_write(daytona_pty_t *pty, const void *bytes, size_t size);
 
 /**
- * Wait for the verdict. Settles with daytona_future_stream_end(): DAYTONA_STREAM_EXITED with the shell's exit code;
- * KILLED with 137; LOST; SLOW_READER; CLOSED after daytona_pty_disconnect(); FAILED with the server's words, or for
- * lack of memory. All output has been handed on before, unless there was no callback for it. Any number of waits,
- * also after the end. `pty` is retained until the future settles. Closing the client fails the wait with DAYTONA_ECLOSED.
+ * Wait for the outcome. Settles with daytona_future_stream_end(): DAYTONA_STREAM_EXITED with the shell's exit
+ * code; KILLED with 137; LOST; SLOW_READER; CLOSED after daytona_pty_disconnect(); FAILED with the server's
+ * message, or for lack of memory. All output has been delivered before, unless there is no callback. There may
+ * be any number of waits, also after the end. `pty` is retained until the future settles. Closing the client
+ * fails it with DAYTONA_ECLOSED.
  *
- * Cancel: ends the waiting only.
+ * Cancel: stops waiting; the terminal is not affected.
  */
 DAYTONA_API daytona_future_t *daytona_pty_wait(daytona_pty_t *pty);
 
-/** The verdict, or NULL while it has not been told. Borrowed from `pty`. */
+/** The outcome, or NULL until it has been reported. Borrowed from `pty`. */
 DAYTONA_API const daytona_stream_end_t *daytona_pty_end(const daytona_pty_t *pty);
 
 /**
- * Detach in good order; the process goes on. Output that is on its way still comes, unless the terminal is paused with
- * its buffer full. A server that does not answer is not waited for longer than 5 s. Later calls do nothing.
+ * Detach in an orderly way; the process keeps running. Output on its way is still delivered, unless the terminal
+ * is paused with its buffer full. The server's response is awaited for at most 5 s. Later calls do nothing.
  */
 DAYTONA_API void daytona_pty_disconnect(daytona_pty_t *pty);
 

@@ -1,21 +1,21 @@
 /*
- * Sandboxes: create, find, list, and their life.
+ * Sandboxes: create, find, list, and their lifecycle.
  *
- * A sandbox object is a snapshot of what the server said last, with an identity that never changes. It is
- * refreshed by every operation on it that brings news. It is counted: futures lend theirs, so
- * daytona_sandbox_retain() what you keep. It keeps its client's memory alive, not its connections.
+ * A sandbox object is a snapshot of the server's last report, with an id that never changes. Every operation
+ * on it that returns newer data updates it. It is reference-counted: futures lend their reference, so call
+ * daytona_sandbox_retain() on what you keep. It keeps the memory of its client, not its connections.
  *
- * Times called `timeout_ms` of lifecycle calls bound the whole operation, waiting for the state
- * included. The default is 60000; DAYTONA_NO_TIMEOUT is no limit; other negative values are refused with
- * DAYTONA_EINVAL. Time spent waiting for a free connection or a place among the starting sandboxes does
- * not count, unless `counts_queue_time` is set. When it is over, the future fails with DAYTONA_EDEADLINE; on
- * the server the operation goes on.
+ * `timeout_ms` of lifecycle calls (create, start, stop, recover, delete, resize and the waits) bounds the whole
+ * call, including the wait for the state. Default 60000; DAYTONA_NO_TIMEOUT is no limit; other negative values fail
+ * with DAYTONA_EINVAL. Time spent waiting for a free connection or a place among the starting sandboxes does not
+ * count, unless `counts_queue_time` is set. At the limit the future fails with DAYTONA_EDEADLINE, and the server
+ * continues the operation. All other calls: default request_timeout_ms of the client. Times are in milliseconds.
  *
  * Unless a function says otherwise:
  *   Thread: loop.  In callbacks: yes.  After close: fails with DAYTONA_ECLOSED.
  *   Arguments: strings and option structs are copied; objects are retained until the future settles.
- *   Cancel: stops the waiting and the request; what the server has begun it finishes.
- *   Retry: requests that cannot have reached the server are repeated, up to twice; of requests that may have
+ *   Cancel: stops waiting and aborts the request; the server may still complete it.
+ *   Retry: requests that cannot have reached the server are retried, up to twice; of requests that may have
  *   reached it, only GET, PUT and DELETE are.
  *
  * Protocol: control plane of Daytona (/sandbox...), see docs/protocol.md.
@@ -35,7 +35,7 @@ DAYTONA_BEGIN
 
 typedef struct daytona_sandbox daytona_sandbox_t;
 
-/** X(NAME, number, wire string). Numbers never change; 0 is also every state that this version does not know. */
+/** X(NAME, number, wire string). Numbers never change; 0 also stands for states unknown to this version. */
 #define DAYTONA_SANDBOX_STATE_MAP(X)            \
   X(UNKNOWN, 0, "unknown")                      \
   X(CREATING, 1, "creating")                    \
@@ -67,7 +67,7 @@ typedef enum daytona_sandbox_state {
     DAYTONA_SANDBOX_STATE_FORCE_INT = 0x7fffffff /**< keeps the size of the enum */
 } daytona_sandbox_state_t;
 
-/** The wire string of a state: "started". "unknown" for numbers that are none. Static. Thread: any. */
+/** The wire string of a state: "started". "unknown" for unknown values. Static. Thread: any. */
 DAYTONA_API const char *daytona_sandbox_state_name(daytona_sandbox_state_t state);
 
 /** A volume in a sandbox. */
@@ -79,8 +79,8 @@ typedef struct daytona_volume_mount {
 } daytona_volume_mount_t;
 
 /**
- * What the server said of a sandbox. Strings that it left out are NULL; fields that items of
- * daytona_sandbox_iter_next() lack are empty until daytona_sandbox_refresh_data().
+ * What the server reported about a sandbox. Strings that it omitted are NULL; fields whose comment says "not in list
+ * items" are empty in sandboxes of daytona_sandbox_iter_next() until daytona_sandbox_refresh_data().
  */
 typedef struct daytona_sandbox_info {
   const char *id;
@@ -131,23 +131,23 @@ typedef struct daytona_sandbox_info {
   const char *toolbox_proxy_url;
 } daytona_sandbox_info_t;
 
-/** One more reference. Returns `sandbox`, also if that is NULL: what a future that failed gives can be passed on. */
+/** One more reference. Returns `sandbox`, also if that is NULL: the result of a failed future can be passed. */
 DAYTONA_API daytona_sandbox_t *daytona_sandbox_retain(daytona_sandbox_t *sandbox);
 
-/** Give up a reference; the sandbox on the server is not touched. NULL is allowed. */
+/** Release a reference; the sandbox on the server is not changed. NULL is allowed. */
 DAYTONA_API void daytona_sandbox_release(daytona_sandbox_t *sandbox);
 
-/** The id. Lives as long as the object. NULL for NULL, as are the info and the client. */
+/** The id. Lives as long as the object. For NULL, this and the info and client are NULL. */
 DAYTONA_API const char *daytona_sandbox_id(const daytona_sandbox_t *sandbox);
 
 /** The state that the server reported last. DAYTONA_SANDBOX_UNKNOWN for NULL. */
 DAYTONA_API daytona_sandbox_state_t daytona_sandbox_state(const daytona_sandbox_t *sandbox);
 
 /**
- * All that the server reported last.
+ * Everything that the server reported last.
  *
- * Borrowed, and changed, in place or as a whole, when an operation brings news: read it, copy what you keep, and do
- * not hold the pointer over a return to the loop.
+ * Borrowed, and changed in place or replaced when an operation returns newer data:
+ * copy what you keep, and do not hold the pointer across a return to the loop.
  */
 DAYTONA_API const daytona_sandbox_info_t *daytona_sandbox_info(const daytona_sandbox_t *sandbox);
 
@@ -164,14 +164,14 @@ DAYTONA_API daytona_sandbox_t *daytona_future_sandbox(const daytona_future_t *fu
 /* --- create ------------------------------------------------------------------------------------ */
 
 typedef struct daytona_sandbox_create_opts {
-  /** Optional. Unique in the organization. Default: a fresh UUID, which lets an ambiguous create be resolved. */
+  /** Optional. Unique in the organization. Default: a new UUID, by which a create with an unknown outcome is found. */
   const char *name;
   /** Optional. Id or name of a snapshot. Default: the server's. */
   const char *snapshot;
   /** Optional. Operating system user. Default: the server's, `daytona`. */
   const char *user;
-  /** Optional. `python` (default), `typescript` or `javascript`: what daytona_process_code_run() runs. Kept
-      as the label `code-toolbox-language`, which overrides one given in `labels`. */
+  /** Optional. `python` (default), `typescript` or `javascript`: what daytona_process_code_run()
+      runs. Stored as the label `code-toolbox-language`, which overrides one given in `labels`. */
   const char *language;
   daytona_map_t env;                    /**< Optional. Environment of every process in the sandbox. */
   daytona_map_t labels;                 /**< Optional. */
@@ -181,7 +181,7 @@ typedef struct daytona_sandbox_create_opts {
   daytona_opt_int_t
     auto_archive_minutes; /**< Optional. Stopped time; 0: the maximum. Server default: 7 days. */
   daytona_opt_int_t auto_delete_minutes; /**< Optional. Stopped time; negative: never; 0: on stop. */
-  daytona_opt_int_t ttl_minutes;         /**< Optional. Life from creation; 0: no end. */
+  daytona_opt_int_t ttl_minutes;         /**< Optional. Lifetime from creation; 0: unlimited. */
   bool is_ephemeral; /**< Delete when stopped: auto_delete_minutes of 0, whatever that says. */
   const daytona_volume_mount_t *volumes; /**< Optional. Copied. */
   size_t volume_count;
@@ -191,11 +191,11 @@ typedef struct daytona_sandbox_create_opts {
   daytona_map_t secrets;                /**< Optional. Environment variable to name of a stored secret. */
   const char *outbound_proxy_url;       /**< Optional. */
   const char *otel_endpoint_override;   /**< Optional. */
-  const char *linked_sandbox;           /**< Optional. Id or name of a sandbox to run beside. */
-  daytona_opt_bool_t is_spot;           /**< Optional. GPU sandboxes only: may be evicted. */
+  const char *linked_sandbox;           /**< Optional. Id or name of a sandbox to run next to. */
+  daytona_opt_bool_t is_spot;           /**< Optional. GPU sandboxes only; may be evicted. */
   int64_t timeout_ms;                   /**< Optional. Default 60000. */
-  bool counts_queue_time;               /**< Let waiting for a free place count as well. */
-  bool keeps_on_cancel;                 /**< Cancelling leaves alone what was made. */
+  bool counts_queue_time;               /**< Count the wait for a free place as well. */
+  bool keeps_on_cancel;                 /**< Cancelling does not delete the sandbox. */
   uint64_t reserved[8];                 /**< Must be zero. */
 } daytona_sandbox_create_opts_t;
 
@@ -206,20 +206,20 @@ typedef struct daytona_sandbox_create_opts {
  * DAYTONA_ECONFLICT for a name in use, DAYTONA_ESANDBOX_FAILED when the sandbox ends in an error state,
  * DAYTONA_ERATELIMIT, DAYTONA_EDEADLINE and any error of transport.
  *
- * Never sent twice once it may have reached the server. If the answer is lost (a broken connection, a
- * silent server, a 5xx), the sandbox is looked for by its name: when it exists, the operation goes on with it;
- * when it does not, the first error is reported. Three quarters of timeout_ms are for the request, the rest for this.
- * A name of your own should be one that no sandbox had before: an older sandbox of that name cannot be told from
- * the one asked for. After a failure that came later than the request error->sandbox and the message
- * name the sandbox, which may exist: delete it, or go on with it.
+ * Never sent again once it may have reached the server. If the response is lost (a broken connection,
+ * no response, a 5xx), the sandbox is looked up by its name: if it exists, the operation continues
+ * with it; if not, the first error is reported. Three quarters of timeout_ms are for the request, the
+ * rest for the lookup. A name of your own must never have been used before: an older sandbox of that
+ * name cannot be distinguished from the requested one. After a failure that came later than the
+ * request, error->sandbox and the message name the sandbox, which may exist: delete it, or use it.
  *
  * @param client  Retained until the future settles.
  * @param opts    Copied. NULL means all defaults.
  *
- * Cancel: before the request is sent, nothing has happened. After, the sandbox may exist: error->sandbox has its id or
- * name. Where it is certain that this call made it (its id is known, or it got no name from you) it is deleted in the
- * background, for up to 10 s, with the outcome in the log; keeps_on_cancel prevents that. A closed client deletes
- * nothing, nor does a time-out.
+ * Cancel: before the request is sent, nothing happens. After it, the sandbox may exist:
+ * error->sandbox has its id or name. If it is certain that this call made it (its id is known,
+ * or you gave no name), it is deleted in the background, for up to 10 s, and the outcome is
+ * logged; keeps_on_cancel prevents that. Closing the client or a timeout deletes nothing.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
                                                      const daytona_sandbox_create_opts_t *opts);
@@ -227,29 +227,29 @@ DAYTONA_API daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
 /* --- find -------------------------------------------------------------------------------------- */
 
 /**
- * Fetch one sandbox. Settles with daytona_future_sandbox(); DAYTONA_ENOTFOUND if there is none.
+ * Fetch one sandbox. Settles with daytona_future_sandbox(); fails with DAYTONA_ENOTFOUND if there is none.
  *
  * @param id_or_name  Required, not empty.
- * @param opts        Optional.
+ * @param opts        Optional. `timeout_ms`: default request_timeout_ms of the client.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_get(daytona_client_t *client, const char *id_or_name,
                                                   const daytona_call_opts_t *opts);
 
 typedef struct daytona_sandbox_find_one_opts {
-  const char *id_or_name; /**< Optional. When given, labels are not looked at. */
+  const char *id_or_name; /**< Optional. When given, labels are ignored. */
   daytona_map_t labels;   /**< Optional. Every pair must be present. */
   int64_t timeout_ms;     /**< Optional. Default: request_timeout_ms of the client. */
   uint64_t reserved[8];   /**< Must be zero. */
 } daytona_sandbox_find_one_opts_t;
 
 /**
- * The sandbox of that id or name, or else the first one with those labels.
- * Settles with daytona_future_sandbox(); DAYTONA_ENOTFOUND if there is none.
+ * Fetch the sandbox with that id or name, or else the first one with those labels.
+ * Settles with daytona_future_sandbox(); fails with DAYTONA_ENOTFOUND if there is none.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_find_one(daytona_client_t *client,
                                                        const daytona_sandbox_find_one_opts_t *opts);
 
-/** One page of sandboxes. They belong to the future; retain those you keep. */
+/** One page of sandboxes, borrowed from the future; retain those you keep. */
 typedef struct daytona_sandbox_page {
   daytona_sandbox_t *const *items;
   size_t count;
@@ -267,8 +267,8 @@ typedef struct daytona_sandbox_list_opts {
 } daytona_sandbox_list_opts_t;
 
 /**
- * One page of the list. Settles with daytona_future_sandbox_page(). The server has deprecated this form in
- * favour of daytona_sandbox_iter_new().
+ * Fetch one page of the list. Settles with daytona_future_sandbox_page(). The server has deprecated this call;
+ * prefer daytona_sandbox_iter_new().
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_list(daytona_client_t *client,
                                                    const daytona_sandbox_list_opts_t *opts);
@@ -276,7 +276,7 @@ DAYTONA_API daytona_future_t *daytona_sandbox_list(daytona_client_t *client,
 /** The page of a future of daytona_sandbox_list(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_sandbox_page_t *daytona_future_sandbox_page(const daytona_future_t *future);
 
-/** What an iteration looks for. Times are RFC 3339 text. All zero: everything, in the server's order. */
+/** The filter of an iteration. Times are RFC 3339 text. All zero: all sandboxes, in the server's order. */
 typedef struct daytona_sandbox_query {
   const char *id_prefix;                 /**< Optional. Any case. */
   const char *name_prefix;               /**< Optional. Any case. */
@@ -300,52 +300,52 @@ typedef struct daytona_sandbox_query {
   uint64_t reserved[8];        /**< Must be zero. */
 } daytona_sandbox_query_t;
 
-/** A walk over all sandboxes that match a query, page by page. */
+/** An iteration over all sandboxes that match a query, page by page. */
 typedef struct daytona_sandbox_iter daytona_sandbox_iter_t;
 
 /**
- * Begin a walk. No request is sent before the first daytona_sandbox_iter_next().
+ * Begin an iteration. No request is sent before the first daytona_sandbox_iter_next().
  *
  * @param query  Copied. NULL means everything.
- * @param out    The iterator, one reference yours.
+ * @param out    The iterator, with one reference that you own. Untouched on failure.
  * @return 0, DAYTONA_EINVAL for a bad query, DAYTONA_ENOMEM, DAYTONA_ECLOSED.
  */
 DAYTONA_API int daytona_sandbox_iter_new(daytona_client_t *client, const daytona_sandbox_query_t *query,
                                          daytona_sandbox_iter_t **out);
 
 /**
- * The next sandbox. Settles with daytona_future_sandbox(). At the end, and for every further call, it succeeds and
- * daytona_future_is_absent(). After a failure the same step may be asked for again.
+ * Fetch the next sandbox. Settles with daytona_future_sandbox(). At the end, and for every further call,
+ * it succeeds and daytona_future_is_absent() is true. After a failure the same step may be retried.
  *
- * Sandboxes of a walk lack what list items lack; see daytona_sandbox_info_t. One step at a time: while one is pending a
- * further one fails with DAYTONA_EREENTRANT.
+ * Some fields are not in list items; see daytona_sandbox_info_t. One step
+ * at a time: a call while another is pending fails with DAYTONA_EREENTRANT.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_iter_next(daytona_sandbox_iter_t *iter);
 
-/** Give up the iterator. A pending step still settles. NULL is allowed. */
+/** Release the iterator. A pending step still settles. NULL is allowed. */
 DAYTONA_API void daytona_sandbox_iter_release(daytona_sandbox_iter_t *iter);
 
 /* --- data -------------------------------------------------------------------------------------- */
 
-/** Fetch the sandbox again. Settles with daytona_future_sandbox(), the same object, brought up to date. */
+/** Fetch the sandbox again. Settles with daytona_future_sandbox(), the same object, updated. */
 DAYTONA_API daytona_future_t *daytona_sandbox_refresh_data(daytona_sandbox_t *sandbox,
                                                            const daytona_call_opts_t *opts);
 
-/** Count as activity, which puts auto-stop off. Settles without a value. */
+/** Report activity, which postpones auto-stop. Settles without a value. */
 DAYTONA_API daytona_future_t *daytona_sandbox_refresh_activity(daytona_sandbox_t *sandbox,
                                                                const daytona_call_opts_t *opts);
 
-/** Home folder of the sandbox's user. Settles with daytona_future_string(). Protocol: toolbox. */
+/** Get the home folder of the sandbox's user. Settles with daytona_future_string(). Protocol: toolbox. */
 DAYTONA_API daytona_future_t *daytona_sandbox_get_user_home_dir(daytona_sandbox_t *sandbox,
                                                                 const daytona_call_opts_t *opts);
 
-/** The folder that relative paths start at. Settles with daytona_future_string(). Protocol: toolbox. */
+/** Get the folder at which relative paths start. Settles with daytona_future_string(). Protocol: toolbox. */
 DAYTONA_API daytona_future_t *daytona_sandbox_get_work_dir(daytona_sandbox_t *sandbox,
                                                            const daytona_call_opts_t *opts);
 
 /**
- * Replace all labels, that of the language included: repeat `code-toolbox-language` to keep it.
- * Settles with daytona_future_map(): the labels as the server has them now.
+ * Replace all labels, including the language: give `code-toolbox-language` again to keep it.
+ * Settles with daytona_future_map(): the labels as the server stored them.
  *
  * @param labels  Copied. NULL or empty removes all.
  */
@@ -353,14 +353,14 @@ DAYTONA_API daytona_future_t *daytona_sandbox_set_labels(daytona_sandbox_t *sand
                                                          const daytona_map_t *labels,
                                                          const daytona_call_opts_t *opts);
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- lifecycle --------------------------------------------------------------------------------- */
 
 /** Options of lifecycle calls. */
 typedef struct daytona_sandbox_lifecycle_opts {
   int64_t timeout_ms;     /**< Optional. Default 60000. */
-  bool is_forced;         /**< stop: kill at once instead of asking processes to end. */
-  bool waits;             /**< delete: wait until it is gone. */
-  bool counts_queue_time; /**< Let waiting for a free place count as well. */
+  bool is_forced;         /**< stop: kill processes at once instead of letting them end. */
+  bool waits;             /**< delete: wait until the sandbox no longer exists. */
+  bool counts_queue_time; /**< Count the wait for a free place as well. */
   uint64_t reserved[8];   /**< Must be zero. */
 } daytona_sandbox_lifecycle_opts_t;
 
@@ -368,7 +368,7 @@ typedef struct daytona_sandbox_lifecycle_opts {
 DAYTONA_API daytona_future_t *daytona_sandbox_start(daytona_sandbox_t *sandbox,
                                                     const daytona_sandbox_lifecycle_opts_t *opts);
 
-/** Stop and wait until it is stopped, or gone if it is ephemeral. Settles with daytona_future_sandbox(). */
+/** Stop and wait until it is stopped, or deleted if it is ephemeral. Settles with daytona_future_sandbox(). */
 DAYTONA_API daytona_future_t *daytona_sandbox_stop(daytona_sandbox_t *sandbox,
                                                    const daytona_sandbox_lifecycle_opts_t *opts);
 
@@ -377,8 +377,8 @@ DAYTONA_API daytona_future_t *daytona_sandbox_stop(daytona_sandbox_t *sandbox,
 DAYTONA_API daytona_future_t *daytona_sandbox_recover(daytona_sandbox_t *sandbox,
                                                       const daytona_sandbox_lifecycle_opts_t *opts);
 
-/** Delete. Settles with daytona_future_sandbox() when the server has accepted it, or with `waits` when it is
-    gone (state DESTROYED). */
+/** Delete. Settles with daytona_future_sandbox() when the server has accepted
+    it, or, with `waits`, when the sandbox no longer exists (state DESTROYED). */
 DAYTONA_API daytona_future_t *daytona_sandbox_delete(daytona_sandbox_t *sandbox,
                                                      const daytona_sandbox_lifecycle_opts_t *opts);
 
@@ -387,55 +387,55 @@ DAYTONA_API daytona_future_t *daytona_sandbox_delete(daytona_sandbox_t *sandbox,
 DAYTONA_API daytona_future_t *daytona_sandbox_archive(daytona_sandbox_t *sandbox,
                                                       const daytona_call_opts_t *opts);
 
-/** New resources. At least one is given; each is at least 1. */
+/** New resources. At least one is required; each is at least 1. */
 typedef struct daytona_sandbox_resize_opts {
-  daytona_opt_int_t cpu;        /**< cores; a started sandbox only grows */
-  daytona_opt_int_t memory_gib; /**< a started sandbox only grows */
-  daytona_opt_int_t disk_gib;   /**< stopped sandboxes only; only grows */
+  daytona_opt_int_t cpu;        /**< cores; cannot shrink while started */
+  daytona_opt_int_t memory_gib; /**< cannot shrink while started */
+  daytona_opt_int_t disk_gib;   /**< stopped sandboxes only; cannot shrink */
   int64_t timeout_ms;           /**< Optional. Default 60000. */
   bool counts_queue_time;
   uint64_t reserved[8]; /**< Must be zero. */
 } daytona_sandbox_resize_opts_t;
 
 /**
- * Change the resources and wait until that is done. Settles with daytona_future_sandbox().
+ * Change the resources and wait until the change is complete. Settles with daytona_future_sandbox().
  * @param opts  Required. Copied.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_resize(daytona_sandbox_t *sandbox,
                                                      const daytona_sandbox_resize_opts_t *opts);
 
-/** Wait until it is started. Succeeds at once, without a request, if it was when last heard of. Fails with
+/** Wait until it is started. Succeeds without a request if the last report said so. Fails with
     DAYTONA_ESANDBOX_FAILED in an error state. Settles with daytona_future_sandbox(). */
 DAYTONA_API daytona_future_t *daytona_sandbox_wait_for_start(daytona_sandbox_t *sandbox,
                                                              const daytona_sandbox_lifecycle_opts_t *opts);
 
-/** The same until it is stopped or destroyed. */
+/** As daytona_sandbox_wait_for_start(), until it is stopped or destroyed. */
 DAYTONA_API daytona_future_t *daytona_sandbox_wait_for_stop(daytona_sandbox_t *sandbox,
                                                             const daytona_sandbox_lifecycle_opts_t *opts);
 
-/** The same until it is no longer being resized. */
+/** As daytona_sandbox_wait_for_start(), until it is no longer being resized. */
 DAYTONA_API daytona_future_t *daytona_sandbox_wait_for_resize_complete(
   daytona_sandbox_t *sandbox, const daytona_sandbox_lifecycle_opts_t *opts);
 
-/** Stop after so many idle minutes; 0: never; negative: DAYTONA_EINVAL. Settles with daytona_future_sandbox(), like
+/** Set the idle minutes after which it stops; 0: never; negative: DAYTONA_EINVAL. Settles with daytona_future_sandbox(), like
     the next two. */
 DAYTONA_API daytona_future_t *daytona_sandbox_set_autostop_interval(daytona_sandbox_t *sandbox,
                                                                     int64_t minutes,
                                                                     const daytona_call_opts_t *opts);
 
-/** Archive after so many stopped minutes; 0: the server's maximum, which also bounds larger values. */
+/** Set the stopped minutes after which it is archived; 0: the server's maximum, which also bounds larger values. */
 DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_archive_interval(daytona_sandbox_t *sandbox,
                                                                         int64_t minutes,
                                                                         const daytona_call_opts_t *opts);
 
-/** Delete after so many stopped minutes; 0: when stopped; negative: never. */
+/** Set the stopped minutes after which it is deleted; 0: when stopped; negative: never. */
 DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_delete_interval(daytona_sandbox_t *sandbox,
                                                                        int64_t minutes,
                                                                        const daytona_call_opts_t *opts);
 
 /* --- previews ---------------------------------------------------------------------------------- */
 
-/** Where a port of the sandbox is reachable from outside. */
+/** The address at which a port of the sandbox is reachable from outside. */
 typedef struct daytona_preview_link {
   const char *sandbox_id;
   int64_t port;
@@ -444,7 +444,7 @@ typedef struct daytona_preview_link {
 } daytona_preview_link_t;
 
 /**
- * The URL of a port, with the token for it. Nothing needs to listen there yet.
+ * Get the URL of a port and its token. No process needs to listen on the port yet.
  * Settles with daytona_future_preview_link().
  *
  * @param port  1 to 65535.
@@ -454,15 +454,15 @@ DAYTONA_API daytona_future_t *daytona_sandbox_get_preview_link(daytona_sandbox_t
 
 typedef struct daytona_sandbox_create_signed_preview_url_opts {
   daytona_opt_int_t expires_in_seconds; /**< Optional. 1 to 86400. Server default: 60. */
-  int64_t timeout_ms;                   /**< Optional. */
+  int64_t timeout_ms;                   /**< Optional. Default: request_timeout_ms of the client. */
   uint64_t reserved[8];                 /**< Must be zero. */
 } daytona_sandbox_create_signed_preview_url_opts_t;
 
-/** A URL that carries its own permission. Settles with daytona_future_preview_link(). */
+/** Make a URL that needs no separate token. Settles with daytona_future_preview_link(). */
 DAYTONA_API daytona_future_t *daytona_sandbox_create_signed_preview_url(
   daytona_sandbox_t *sandbox, int port, const daytona_sandbox_create_signed_preview_url_opts_t *opts);
 
-/** End a signed URL early. Settles without a value. `token` is that of the link. */
+/** Invalidate a signed URL. Settles without a value. `token` is that of the link. */
 DAYTONA_API daytona_future_t *daytona_sandbox_expire_signed_preview_url(daytona_sandbox_t *sandbox, int port,
                                                                         const char *token,
                                                                         const daytona_call_opts_t *opts);
@@ -472,7 +472,7 @@ DAYTONA_API const daytona_preview_link_t *daytona_future_preview_link(const dayt
 
 /* --- SSH --------------------------------------------------------------------------------------- */
 
-/** A permission to log in. */
+/** A permission to log in over SSH. */
 typedef struct daytona_ssh_access {
   const char *id;
   const char *sandbox_id;
@@ -485,17 +485,17 @@ typedef struct daytona_ssh_access {
 
 typedef struct daytona_sandbox_create_ssh_access_opts {
   daytona_opt_num_t expires_in_minutes; /**< Optional. More than 0. Server default: 60. */
-  int64_t timeout_ms;                   /**< Optional. */
+  int64_t timeout_ms;                   /**< Optional. Default: request_timeout_ms of the client. */
   uint64_t reserved[8];                 /**< Must be zero. */
 } daytona_sandbox_create_ssh_access_opts_t;
 
-/** Permit SSH; earlier tokens of the sandbox end. Settles with daytona_future_ssh_access(). */
+/** Permit SSH; earlier tokens of the sandbox become invalid. Settles with daytona_future_ssh_access(). */
 DAYTONA_API daytona_future_t *daytona_sandbox_create_ssh_access(
   daytona_sandbox_t *sandbox, const daytona_sandbox_create_ssh_access_opts_t *opts);
 
 /**
- * Withdraw one SSH token. Settles without a value.
- * @param token  Required. An empty one is refused, because the server would withdraw all.
+ * Revoke one SSH token. Settles without a value.
+ * @param token  Required. An empty one is DAYTONA_EINVAL, because the server would revoke all.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_revoke_ssh_access(daytona_sandbox_t *sandbox, const char *token,
                                                                 const daytona_call_opts_t *opts);
@@ -505,7 +505,7 @@ typedef struct daytona_ssh_validation {
   const char *sandbox_id; /**< "" for a token that is not valid */
 } daytona_ssh_validation_t;
 
-/** Ask whether a token is good. Ordinary keys may get DAYTONA_EFORBIDDEN. Settles with
+/** Check whether a token is valid. Ordinary keys may get DAYTONA_EFORBIDDEN. Settles with
     daytona_future_ssh_validation(). */
 DAYTONA_API daytona_future_t *daytona_sandbox_validate_ssh_access(daytona_sandbox_t *sandbox,
                                                                   const char *token,
@@ -514,7 +514,7 @@ DAYTONA_API daytona_future_t *daytona_sandbox_validate_ssh_access(daytona_sandbo
 /** The access of a future of daytona_sandbox_create_ssh_access(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_ssh_access_t *daytona_future_ssh_access(const daytona_future_t *future);
 
-/** The answer of daytona_sandbox_validate_ssh_access(), or NULL. Borrowed from the future. */
+/** The result of daytona_sandbox_validate_ssh_access(), or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_ssh_validation_t *daytona_future_ssh_validation(const daytona_future_t *future);
 
 DAYTONA_END

@@ -17,16 +17,16 @@ DAYTONA_BEGIN
 /** The version of this header; compare with daytona_version(). */
 #define DAYTONA_VERSION "0.1.0"
 
-/** For a `timeout_ms`, where 0 means "the default": wait for ever. */
+/** For a `timeout_ms`: no time limit. (0 means the default.) */
 #define DAYTONA_NO_TIMEOUT ((int64_t)-1)
 
 /** Options of calls that need nothing else. */
 typedef struct daytona_call_opts {
-  int64_t timeout_ms;   /**< Optional. The default is stated by each noun's header or function. */
+  int64_t timeout_ms;   /**< Optional. Milliseconds. The header or function states the default. */
   uint64_t reserved[8]; /**< Must be zero. */
 } daytona_call_opts_t;
 
-/** An integer for which zero has a meaning of its own. All zero: not given. */
+/** An integer for which 0 is a valid value. All zero: not given. */
 typedef struct daytona_opt_int {
   bool is_set;
   int64_t value;
@@ -38,7 +38,7 @@ typedef struct daytona_opt_num {
   double value;
 } daytona_opt_num_t;
 
-/** A flag for which false has a meaning of its own. All zero: not given. */
+/** A flag for which false differs from not given. All zero: not given. */
 typedef struct daytona_opt_bool {
   bool is_set;
   bool value;
@@ -92,11 +92,11 @@ typedef struct daytona_strings {
 } daytona_strings_t;
 
 /**
- * The library has no use for `user` any more and will not pass it to a callback again: the moment to free it. Called
- * once for every call that it was given to, whatever becomes of that: also when an argument is bad or the client is
- * closed. From a turn of the loop, after the callbacks of the call's future, unless its place says otherwise; before the
- * call returns when there is nothing to remember it in (no memory, another thread than the loop's, no client or
- * sandbox). You may call anything.
+ * The library will not use `user` any more: you may free it. Called exactly once for each call
+ * that was given `user`, whatever the outcome of the call, also when an argument is bad or the
+ * client is closed. Runs from a turn of the loop, after the callbacks of the call's future, unless
+ * the option's comment says otherwise. Runs before the call returns when it cannot be deferred (no
+ * memory, a thread other than the loop's, no client or sandbox). You may call anything.
  */
 typedef void (*daytona_destroy_cb)(void *user);
 
@@ -108,7 +108,7 @@ typedef struct daytona_bytes {
 
 /**
  * The value of `key`, or NULL if the map has no such key. Keys are compared byte by byte.
- * Borrowed from the map. Thread: any, while nobody changes the map.
+ * Borrowed from the map. Thread: any, while no thread changes the map.
  */
 DAYTONA_API const char *daytona_map_value(const daytona_map_t *map, const char *key);
 
