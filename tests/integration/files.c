@@ -37,7 +37,7 @@ static int close_shared(void **state) {
 static const char *in_folder(const char *name) { return local_path(folder, name); }
 
 static void expect_bytes(const char *path, const char *bytes, size_t size) {
-  daytona_future_t *future = session_must(daytona_fs_download(sandbox, path, NULL));
+  daytona_future_t *future = api_must(daytona_fs_download(sandbox, path, NULL));
   assert_int_equal(daytona_future_bytes(future)->size, size);
   assert_memory_equal(daytona_future_bytes(future)->data, bytes, size);
   daytona_future_release(future);
@@ -47,10 +47,10 @@ static void files_of_every_size_come_back(void **state) {
   static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 262143, 262145, 5 * 1024 * 1024};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     char *bytes = local_pattern(sizes[i], (unsigned)i);
-    session_done(daytona_fs_upload(sandbox, bytes, sizes[i], "sizes/memory", NULL));
+    api_done(daytona_fs_upload(sandbox, bytes, sizes[i], "sizes/memory", NULL));
     expect_bytes("sizes/memory", bytes, sizes[i]);
-    session_done(daytona_fs_download_file(sandbox, "sizes/memory", in_folder("size"), NULL));
-    session_done(daytona_fs_upload_file(sandbox, in_folder("size"), "sizes/disk", NULL));
+    api_done(daytona_fs_download_file(sandbox, "sizes/memory", in_folder("size"), NULL));
+    api_done(daytona_fs_upload_file(sandbox, in_folder("size"), "sizes/disk", NULL));
     expect_bytes("sizes/disk", bytes, sizes[i]);
     free(bytes);
   }
@@ -68,7 +68,7 @@ static void content_may_look_like_the_wire(void **state) {
     "----DaytonaUpload\r\n",
   };
   for (size_t i = 0; i < sizeof contents / sizeof contents[0]; i++) {
-    session_done(daytona_fs_upload(sandbox, contents[i], strlen(contents[i]), "like", NULL));
+    api_done(daytona_fs_upload(sandbox, contents[i], strlen(contents[i]), "like", NULL));
     expect_bytes("like", contents[i], strlen(contents[i]));
   }
 }
@@ -81,22 +81,21 @@ static void odd_names_are_kept(void **state) {
   char path[128];
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     snprintf(path, sizeof path, "/home/daytona/odd/%s", names[i]);
-    session_done(daytona_fs_upload(sandbox, path, strlen(path), path, NULL));
+    api_done(daytona_fs_upload(sandbox, path, strlen(path), path, NULL));
     expect_bytes(path, path, strlen(path));
-    daytona_future_t *future = session_must(daytona_fs_get_file_info(sandbox, path, NULL));
+    daytona_future_t *future = api_must(daytona_fs_get_file_info(sandbox, path, NULL));
     assert_string_equal(daytona_future_file_info(future)->name, names[i]);
     daytona_future_release(future);
   }
-  daytona_future_t *future = session_must(daytona_fs_list_files(sandbox, "/home/daytona/odd", NULL));
+  daytona_future_t *future = api_must(daytona_fs_list_files(sandbox, "/home/daytona/odd", NULL));
   assert_int_equal(daytona_future_file_list(future)->count, sizeof names / sizeof names[0]);
   daytona_future_release(future);
   session_expect(sandbox, "touch \"odd/$(printf 'bad\\377')\"", 0, "");
-  future =
-    session_must(daytona_fs_list_files(sandbox, "/home/daytona/odd", NULL)); /* a name that is no UTF-8 */
+  future = api_must(daytona_fs_list_files(sandbox, "/home/daytona/odd", NULL)); /* a name that is no UTF-8 */
   daytona_future_release(future);
-  session_fails(daytona_fs_download(sandbox, "/home/daytona/odd/bad\xff", NULL), DAYTONA_EINVAL);
-  session_fails(daytona_fs_get_file_info(sandbox, "/home/daytona/odd/bad\xff", NULL), DAYTONA_EINVAL);
-  session_done(
+  api_fails_as(daytona_fs_download(sandbox, "/home/daytona/odd/bad\xff", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_fs_get_file_info(sandbox, "/home/daytona/odd/bad\xff", NULL), DAYTONA_EINVAL);
+  api_done(
     daytona_fs_upload(sandbox, "raw", 3, " /home/daytona/odd/up\xfe\n", NULL)); /* blanks around it go */
   session_expect(sandbox, "cat \"odd/$(printf 'up\\376')\"", 0, "raw");
 }
@@ -104,32 +103,32 @@ static void odd_names_are_kept(void **state) {
 static void plain_calls_do_what_they_say(void **state) {
   const char *listed[] = {"calls/one.txt", "calls/none.txt"};
   daytona_strings_t files = {listed, 2};
-  session_done(daytona_fs_create_folder(sandbox, "calls/deep", "750", NULL));
-  session_done(daytona_fs_upload(sandbox, "red fox\nblue\n", 13, "calls/one.txt", NULL));
-  daytona_future_t *future = session_must(daytona_fs_find_files(sandbox, "calls", "fox", NULL));
+  api_done(daytona_fs_create_folder(sandbox, "calls/deep", "750", NULL));
+  api_done(daytona_fs_upload(sandbox, "red fox\nblue\n", 13, "calls/one.txt", NULL));
+  daytona_future_t *future = api_must(daytona_fs_find_files(sandbox, "calls", "fox", NULL));
   assert_int_equal(daytona_future_file_match_list(future)->count, 1);
   assert_string_equal(daytona_future_file_match_list(future)->items[0]->content, "red fox");
   daytona_future_release(future);
-  future = session_must(daytona_fs_search_files(sandbox, "calls", "*.txt", NULL));
+  future = api_must(daytona_fs_search_files(sandbox, "calls", "*.txt", NULL));
   assert_int_equal(daytona_future_strings(future)->count, 1);
   daytona_future_release(future);
-  future = session_must(daytona_fs_replace_in_files(sandbox, &files, "fox", "", NULL));
+  future = api_must(daytona_fs_replace_in_files(sandbox, &files, "fox", "", NULL));
   assert_true(daytona_future_replace_result_list(future)->items[0]->is_success);
   assert_false(daytona_future_replace_result_list(future)->items[1]->is_success);
   daytona_future_release(future);
   expect_bytes("calls/one.txt", "red \nblue\n", 10);
   daytona_fs_set_file_permissions_opts_t private = {.mode = "600"};
-  session_done(daytona_fs_set_file_permissions(sandbox, "calls/one.txt", &private));
-  future = session_must(daytona_fs_get_file_info(sandbox, "calls/one.txt", NULL));
+  api_done(daytona_fs_set_file_permissions(sandbox, "calls/one.txt", &private));
+  future = api_must(daytona_fs_get_file_info(sandbox, "calls/one.txt", NULL));
   assert_string_equal(daytona_future_file_info(future)->permissions, "0600");
   daytona_future_release(future);
-  session_fails(daytona_fs_move_files(sandbox, "calls/one.txt", "calls/deep", NULL), DAYTONA_ECONFLICT);
-  session_done(daytona_fs_move_files(sandbox, "calls/one.txt", "calls/deep/two.txt", NULL));
-  session_fails(daytona_fs_get_file_info(sandbox, "calls/one.txt", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_fs_delete_file(sandbox, "calls", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_fs_move_files(sandbox, "calls/one.txt", "calls/deep", NULL), DAYTONA_ECONFLICT);
+  api_done(daytona_fs_move_files(sandbox, "calls/one.txt", "calls/deep/two.txt", NULL));
+  api_fails_as(daytona_fs_get_file_info(sandbox, "calls/one.txt", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_fs_delete_file(sandbox, "calls", NULL), DAYTONA_EINVAL);
   daytona_fs_delete_file_opts_t all = {.is_recursive = true};
-  session_done(daytona_fs_delete_file(sandbox, "calls", &all));
-  session_fails(daytona_fs_list_files(sandbox, "calls", NULL), DAYTONA_EFAILED);
+  api_done(daytona_fs_delete_file(sandbox, "calls", &all));
+  api_fails_as(daytona_fs_list_files(sandbox, "calls", NULL), DAYTONA_EFAILED);
 }
 
 static void many_files_with_some_failing(void **state) {
@@ -143,12 +142,12 @@ static void many_files_with_some_failing(void **state) {
     up[i] = (daytona_fs_upload_item_t){.destination = names[i], .bytes = names[i], .size = strlen(names[i])};
     down[i] = (daytona_fs_download_item_t){.source = names[i], .local_path = i % 2 != 0 ? locals[i] : NULL};
   }
-  daytona_future_t *future = session_must(daytona_fs_upload_files(sandbox, up, COUNT, NULL));
+  daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, up, COUNT, NULL));
   assert_int_equal(daytona_future_fs_result_list(future)->failed_count, COUNT / 50);
   for (int i = 0; i < COUNT; i++)
     assert_int_equal(daytona_future_fs_result_list(future)->items[i]->error != NULL, i % 50 == 7);
   daytona_future_release(future);
-  future = session_must(daytona_fs_download_files(sandbox, down, COUNT, NULL));
+  future = api_must(daytona_fs_download_files(sandbox, down, COUNT, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, COUNT / 50);
   for (int i = 0; i < COUNT; i++) {
@@ -177,12 +176,12 @@ static void many_transfers_run_at_once(void **state) {
     snprintf(path, sizeof path, "at-once/%d", i);
     futures[i] = daytona_fs_upload(sandbox, contents[i], 20000 + (size_t)i * 100, path, NULL);
   }
-  session_done(daytona_future_all(shared.client, futures, AT_ONCE));
+  api_done(daytona_future_all(shared.client, futures, AT_ONCE));
   for (int i = 0; i < AT_ONCE; i++) {
     snprintf(path, sizeof path, "at-once/%d", i);
     futures[i] = daytona_fs_download(sandbox, path, NULL);
   }
-  daytona_future_t *all = session_must(daytona_future_all(shared.client, futures, AT_ONCE));
+  daytona_future_t *all = api_must(daytona_future_all(shared.client, futures, AT_ONCE));
   for (int i = 0; i < AT_ONCE; i++) {
     const daytona_bytes_t *bytes = daytona_future_bytes(daytona_future_member(all, (size_t)i));
     assert_memory_equal(bytes->data, contents[i], 20000 + (size_t)i * 100);
@@ -227,12 +226,12 @@ static void huge_file_passes_in_bounded_memory(void **state) {
   assert_non_null(fgets(expected, sizeof expected, sum));
   pclose(sum);
   long before = reset_peak();
-  session_done(daytona_fs_upload_file(sandbox, in_folder("huge"), "huge", NULL));
+  api_done(daytona_fs_upload_file(sandbox, in_folder("huge"), "huge", NULL));
   long upload = peak_kb() - before;
   unlink(in_folder("huge"));
   session_expect(sandbox, "sha256sum < huge", 0, expected);
   before = reset_peak();
-  session_done(daytona_fs_download_file(sandbox, "huge", in_folder("huge"), NULL));
+  api_done(daytona_fs_download_file(sandbox, "huge", in_folder("huge"), NULL));
   long download = peak_kb() - before;
   session_expect(sandbox, "rm huge", 0, "");
   sum = popen(command, "r");
@@ -259,23 +258,23 @@ static void add_fault(const char *action) {
 
 static void answer_cut_anywhere_is_an_error_and_leaves_no_file(void **state) {
   char action[128];
-  session_done(daytona_fs_upload(sandbox, "0123456789", 10, "cut", NULL));
+  api_done(daytona_fs_upload(sandbox, "0123456789", 10, "cut", NULL));
   for (int at = 0; at < 220; at += 11) {
     for (int resets = 0; resets < 2; resets++) {
       snprintf(action, sizeof action, "\"action\":\"%s\",\"after_bytes\":%d", resets ? "reset" : "truncate",
                at);
       add_fault(action);
-      session_fails(daytona_fs_download_file(sandbox, "cut", in_folder("cut"), NULL), DAYTONA_EFAILED);
+      api_fails_as(daytona_fs_download_file(sandbox, "cut", in_folder("cut"), NULL), DAYTONA_EFAILED);
       session_admin("DELETE", "/faults", NULL);
     }
   }
   uv_run(&shared.uv, UV_RUN_NOWAIT);
   assert_int_equal(access(in_folder("cut"), F_OK), -1);
-  session_done(daytona_fs_download_file(sandbox, "cut", in_folder("cut"), NULL));
+  api_done(daytona_fs_download_file(sandbox, "cut", in_folder("cut"), NULL));
 }
 
 static void dribbling_server_is_waited_for(void **state) {
-  session_done(daytona_fs_upload(sandbox, "0123456789", 10, "slow", NULL));
+  api_done(daytona_fs_upload(sandbox, "0123456789", 10, "slow", NULL));
   add_fault("\"action\":\"dribble\",\"bytes_per_second\":2000");
   expect_bytes("slow", "0123456789", 10);
 }
@@ -283,19 +282,19 @@ static void dribbling_server_is_waited_for(void **state) {
 static void silent_server_is_not_waited_for(void **state) {
   daytona_transfer_opts_t opts = {.idle_timeout_ms = 300};
   add_fault("\"action\":\"stall\"");
-  session_fails(daytona_fs_download(sandbox, "slow", &opts), DAYTONA_EIDLE_TIMEOUT);
+  api_fails_as(daytona_fs_download(sandbox, "slow", &opts), DAYTONA_EIDLE_TIMEOUT);
 }
 
 static void file_of_proc_and_growing_file_come_as_they_are(void **state) {
-  daytona_future_t *future = session_must(daytona_fs_download(sandbox, "/proc/self/status", NULL));
+  daytona_future_t *future = api_must(daytona_fs_download(sandbox, "/proc/self/status", NULL));
   assert_non_null(strstr(daytona_future_bytes(future)->data, "Name:"));
   daytona_future_release(future);
 }
 
 static void errors_of_the_sandbox_are_typed(void **state) {
-  session_fails(daytona_fs_download(sandbox, "none", NULL), DAYTONA_EFILE_NOT_FOUND);
-  session_fails(daytona_fs_download(sandbox, "/home", NULL), DAYTONA_EINVALID_FILE_PATH);
-  session_fails(daytona_fs_upload(sandbox, "x", 1, "/proc/no/x", NULL), DAYTONA_EFAILED);
+  api_fails_as(daytona_fs_download(sandbox, "none", NULL), DAYTONA_EFILE_NOT_FOUND);
+  api_fails_as(daytona_fs_download(sandbox, "/home", NULL), DAYTONA_EINVALID_FILE_PATH);
+  api_fails_as(daytona_fs_upload(sandbox, "x", 1, "/proc/no/x", NULL), DAYTONA_EFAILED);
   session_expect(sandbox, "mkdir locked && echo x > locked/f && chmod 000 locked/f", 0, "");
   daytona_future_t *future = daytona_fs_download(sandbox, "locked/f", NULL);
   assert_int_equal(daytona_future_await(future), DAYTONA_EFILE_ACCESS_DENIED);
@@ -322,7 +321,7 @@ static void what_is_appended_while_it_is_sent_stays_out(void **state) {
   fclose(file);
   appender_t appender = {.left = 3, .path = in_folder("log")};
   daytona_transfer_opts_t opts = {.on_progress = on_progress, .user = &appender};
-  session_done(daytona_fs_upload_file(sandbox, in_folder("log"), "log", &opts));
+  api_done(daytona_fs_upload_file(sandbox, in_folder("log"), "log", &opts));
   expect_bytes("log", bytes, 3 << 20);
   free(bytes);
 }

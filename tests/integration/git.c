@@ -72,7 +72,7 @@ static int open_shared(void **state) {
   daytona_config_t config = {.log = on_log};
   session_open(&shared, &config);
   sandbox = session_sandbox(&shared, NULL);
-  session_done(daytona_git_configure_user(sandbox, "Shared", "shared@example.com", NULL));
+  api_done(daytona_git_configure_user(sandbox, "Shared", "shared@example.com", NULL));
   return 0;
 }
 
@@ -102,11 +102,11 @@ static void make_place(const char *name) {
   shell(command);
   snprintf(url, sizeof url, "%s/origin.git", name);
   snprintf(path, sizeof path, "%s/copy", name);
-  session_done(daytona_git_clone(sandbox, url, path, &opts));
+  api_done(daytona_git_clone(sandbox, url, path, &opts));
 }
 
 static void fails_exactly(daytona_future_t *future, daytona_errcode_t code, int status) {
-  session_must_fail(future, code);
+  api_must_fail_as(future, code);
   assert_int_equal(daytona_future_code(future), code);
   assert_int_equal(daytona_future_error(future)->http_status, status);
   daytona_future_release(future);
@@ -114,12 +114,12 @@ static void fails_exactly(daytona_future_t *future, daytona_errcode_t code, int 
 
 static void commit_to(const char *path, const char *message) {
   daytona_git_commit_opts_t opts = {.allow_empty = true};
-  session_done(daytona_git_commit(sandbox, path, message, "Ann Ä", "ann@example.com", &opts));
+  api_done(daytona_git_commit(sandbox, path, message, "Ann Ä", "ann@example.com", &opts));
 }
 
 static void add(const char *path, const char *file) {
   daytona_strings_t files = {&file, 1};
-  session_done(daytona_git_add(sandbox, path, &files, NULL));
+  api_done(daytona_git_add(sandbox, path, &files, NULL));
 }
 
 /* --- tests ------------------------------------------------------------------------------------- */
@@ -127,24 +127,24 @@ static void add(const char *path, const char *file) {
 static void clone_takes_branch_commit_and_depth(void **state) {
   make_place("clone");
   daytona_git_clone_opts_t branch = {.branch = "feature"}, depth = {.depth = daytona_int(1)};
-  session_done(daytona_git_clone(sandbox, "clone/origin.git", "clone/c1", NULL));
-  session_done(daytona_git_clone(sandbox, "clone/origin.git", "clone/c2", &branch));
+  api_done(daytona_git_clone(sandbox, "clone/origin.git", "clone/c1", NULL));
+  api_done(daytona_git_clone(sandbox, "clone/origin.git", "clone/c2", &branch));
   expect("git -C clone/c2 branch --show-current", "feature\n");
-  session_done(daytona_git_clone(sandbox, "file:///home/daytona/clone/origin.git", "clone/c3", &depth));
+  api_done(daytona_git_clone(sandbox, "file:///home/daytona/clone/origin.git", "clone/c3", &depth));
   expect("git -C clone/c3 rev-list --count HEAD", "1\n");
   daytona_future_t *future =
-    session_must(daytona_process_exec(sandbox, "git -C clone/seed rev-parse main", NULL));
+    api_must(daytona_process_exec(sandbox, "git -C clone/seed rev-parse main", NULL));
   char hash[41];
   snprintf(hash, sizeof hash, "%.40s", daytona_future_exec_result(future)->result);
   daytona_future_release(future);
   daytona_git_clone_opts_t commit = {.commit_id = hash};
-  session_done(daytona_git_clone(sandbox, "clone/origin.git", "clone/c4", &commit));
-  future = session_must(daytona_git_get_status(sandbox, "clone/c4", NULL));
+  api_done(daytona_git_clone(sandbox, "clone/origin.git", "clone/c4", &commit));
+  future = api_must(daytona_git_get_status(sandbox, "clone/c4", NULL));
   const daytona_git_status_t *status = daytona_future_git_status(future);
   assert_true(status->is_detached);
   assert_string_equal(status->current_branch, "HEAD");
   daytona_future_release(future);
-  future = session_must(daytona_git_list_branches(sandbox, "clone/c4", NULL));
+  future = api_must(daytona_git_list_branches(sandbox, "clone/c4", NULL));
   assert_null(daytona_future_git_branches(future)->current);
   daytona_future_release(future);
 }
@@ -153,7 +153,7 @@ static void status_tells_files_and_upstream(void **state) {
   make_place("status");
   shell("cd status/copy && echo x >> a.txt && echo n > 'grün \"q\".txt'");
   commit_to("status/copy", "ahead");
-  daytona_future_t *future = session_must(daytona_git_get_status(sandbox, "status/copy", NULL));
+  daytona_future_t *future = api_must(daytona_git_get_status(sandbox, "status/copy", NULL));
   const daytona_git_status_t *status = daytona_future_git_status(future);
   assert_string_equal(status->current_branch, "main");
   assert_string_equal(status->upstream, "origin/main");
@@ -173,10 +173,10 @@ static void status_tells_files_and_upstream(void **state) {
 static void add_and_commit_give_the_hash(void **state) {
   make_place("commit");
   shell("echo new > commit/copy/new.txt");
-  session_fails(daytona_git_commit(sandbox, "commit/copy", "m", "a", "e", NULL), DAYTONA_EINTERNAL);
+  api_fails_as(daytona_git_commit(sandbox, "commit/copy", "m", "a", "e", NULL), DAYTONA_EINTERNAL);
   add("commit/copy", ".");
-  daytona_future_t *future = session_must(
-    daytona_git_commit(sandbox, "commit/copy", "größer\n\nbody", "Ann Ä", "ann@example.com", NULL));
+  daytona_future_t *future =
+    api_must(daytona_git_commit(sandbox, "commit/copy", "größer\n\nbody", "Ann Ä", "ann@example.com", NULL));
   char head[42];
   snprintf(head, sizeof head, "%s\n", daytona_future_string(future));
   assert_int_equal(strlen(head), 41);
@@ -187,8 +187,8 @@ static void add_and_commit_give_the_hash(void **state) {
 
 static void branches_are_made_checked_out_and_deleted(void **state) {
   make_place("branches");
-  session_done(daytona_git_create_branch(sandbox, "branches/copy", "topic/ü", NULL));
-  daytona_future_t *future = session_must(daytona_git_list_branches(sandbox, "branches/copy", NULL));
+  api_done(daytona_git_create_branch(sandbox, "branches/copy", "topic/ü", NULL));
+  daytona_future_t *future = api_must(daytona_git_list_branches(sandbox, "branches/copy", NULL));
   const daytona_git_branches_t *branches = daytona_future_git_branches(future);
   assert_int_equal(branches->names.count, 2);
   assert_string_equal(branches->names.items[0], "main");
@@ -197,10 +197,10 @@ static void branches_are_made_checked_out_and_deleted(void **state) {
   daytona_future_release(future);
   fails_exactly(daytona_git_create_branch(sandbox, "branches/copy", "main", NULL), DAYTONA_EGIT_BRANCH_EXISTS,
                 409);
-  session_fails(daytona_git_create_branch(sandbox, "branches/copy", "a b", NULL), DAYTONA_EINVAL);
-  session_fails(daytona_git_delete_branch(sandbox, "branches/copy", "topic/ü", NULL), DAYTONA_ECONFLICT);
-  session_done(daytona_git_checkout_branch(sandbox, "branches/copy", "main", NULL));
-  session_done(daytona_git_delete_branch(sandbox, "branches/copy", "topic/ü", NULL));
+  api_fails_as(daytona_git_create_branch(sandbox, "branches/copy", "a b", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_git_delete_branch(sandbox, "branches/copy", "topic/ü", NULL), DAYTONA_ECONFLICT);
+  api_done(daytona_git_checkout_branch(sandbox, "branches/copy", "main", NULL));
+  api_done(daytona_git_delete_branch(sandbox, "branches/copy", "topic/ü", NULL));
   fails_exactly(daytona_git_checkout_branch(sandbox, "branches/copy", "topic/ü", NULL),
                 DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
   expect("git -C branches/copy branch --show-current", "main\n");
@@ -221,22 +221,22 @@ static void dirty_checkout_and_pull_change_nothing(void **state) {
 static void push_and_pull_move_commits(void **state) {
   make_place("move");
   commit_to("move/copy", "mine");
-  session_done(daytona_git_push(sandbox, "move/copy", NULL));
+  api_done(daytona_git_push(sandbox, "move/copy", NULL));
   expect("git -C move/origin.git log -1 --format=%s main", "mine\n");
   shell(
     "cd move/seed && git pull -q origin main && git commit -q --allow-empty -m theirs && git push -q origin "
     "main");
-  session_done(daytona_git_pull(sandbox, "move/copy", NULL));
+  api_done(daytona_git_pull(sandbox, "move/copy", NULL));
   expect("git -C move/copy log -1 --format=%s", "theirs\n");
-  session_done(daytona_git_create_branch(sandbox, "move/copy", "topic", NULL));
+  api_done(daytona_git_create_branch(sandbox, "move/copy", "topic", NULL));
   daytona_git_remote_opts_t upstream = {.remote = "origin", .branch = "topic", .set_upstream = true};
-  session_done(daytona_git_push(sandbox, "move/copy", &upstream));
-  daytona_future_t *future = session_must(daytona_git_get_status(sandbox, "move/copy", NULL));
+  api_done(daytona_git_push(sandbox, "move/copy", &upstream));
+  daytona_future_t *future = api_must(daytona_git_get_status(sandbox, "move/copy", NULL));
   assert_string_equal(daytona_future_git_status(future)->upstream, "origin/topic");
   daytona_future_release(future);
   daytona_git_remote_opts_t unknown = {.branch = "nosuch"}, none = {.remote = "nosuch"};
   fails_exactly(daytona_git_pull(sandbox, "move/copy", &unknown), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
-  session_fails(daytona_git_push(sandbox, "move/copy", &none), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_git_push(sandbox, "move/copy", &none), DAYTONA_ENOTFOUND);
 }
 
 static void diverged_branches_are_conflicts(void **state) {
@@ -251,7 +251,7 @@ static void diverged_branches_are_conflicts(void **state) {
     "chmod +x pre-receive");
   shell("cd diverged/copy && git reset -q --hard origin/main && git commit -q --allow-empty -m hooked");
   daytona_future_t *future =
-    session_must_fail(daytona_git_push(sandbox, "diverged/copy", NULL), DAYTONA_EGIT_REMOTE_REJECTED);
+    api_must_fail_as(daytona_git_push(sandbox, "diverged/copy", NULL), DAYTONA_EGIT_REMOTE_REJECTED);
   assert_non_null(strstr(daytona_future_error(future)->message, "not today"));
   assert_int_equal(daytona_future_error(future)->http_status, 422);
   daytona_future_release(future);
@@ -271,7 +271,7 @@ static void missing_repositories_and_remotes_are_named(void **state) {
                 DAYTONA_EGIT_TRANSPORT_FAILED, 502);
   fails_exactly(daytona_git_clone(sandbox, "git@example.com:a/b.git", "missing/x", NULL),
                 DAYTONA_EGIT_AUTH_FAILED, 401);
-  session_fails(daytona_git_clone(sandbox, "missing/origin.git", "missing/copy", NULL), DAYTONA_ECONFLICT);
+  api_fails_as(daytona_git_clone(sandbox, "missing/origin.git", "missing/copy", NULL), DAYTONA_ECONFLICT);
 }
 
 static void reset_and_restore_take_changes_back(void **state) {
@@ -281,46 +281,46 @@ static void reset_and_restore_take_changes_back(void **state) {
   shell("echo x > reset/copy/a.txt");
   add("reset/copy", "a.txt");
   daytona_git_reset_opts_t unstage = {.files = files};
-  session_done(daytona_git_reset(sandbox, "reset/copy", &unstage));
+  api_done(daytona_git_reset(sandbox, "reset/copy", &unstage));
   expect("git -C reset/copy diff --cached --name-only", "");
-  session_done(daytona_git_restore(sandbox, "reset/copy", &files, NULL));
+  api_done(daytona_git_restore(sandbox, "reset/copy", &files, NULL));
   expect("cat reset/copy/a.txt", "one\n");
   commit_to("reset/copy", "second");
   daytona_git_reset_opts_t back = {.mode = "hard", .target = "HEAD~1"}, nowhere = {.target = "nosuch"};
-  session_done(daytona_git_reset(sandbox, "reset/copy", &back));
+  api_done(daytona_git_reset(sandbox, "reset/copy", &back));
   expect("git -C reset/copy log -1 --format=%s", "first\n");
   fails_exactly(daytona_git_reset(sandbox, "reset/copy", &nowhere), DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
   shell("echo x > reset/copy/a.txt");
   add("reset/copy", "a.txt");
   daytona_git_restore_opts_t both = {
     .staged = daytona_bool(true), .worktree = daytona_bool(true), .source = "HEAD"};
-  session_done(daytona_git_restore(sandbox, "reset/copy", &files, &both));
+  api_done(daytona_git_restore(sandbox, "reset/copy", &files, &both));
   expect("git -C reset/copy status --porcelain", "");
 }
 
 static void init_and_remotes(void **state) {
   daytona_git_init_opts_t bare = {.is_bare = true}, named = {.initial_branch = "trunk"};
-  session_done(daytona_git_init(sandbox, "init/bare.git", &bare));
-  session_done(daytona_git_init(sandbox, "init/work", &named));
-  session_fails(daytona_git_init(sandbox, "init/work", NULL), DAYTONA_ECONFLICT);
-  session_done(daytona_git_remote_add(sandbox, "init/work", "origin", "../bare.git", NULL));
-  session_fails(daytona_git_remote_add(sandbox, "init/work", "origin", "x", NULL), DAYTONA_ECONFLICT);
+  api_done(daytona_git_init(sandbox, "init/bare.git", &bare));
+  api_done(daytona_git_init(sandbox, "init/work", &named));
+  api_fails_as(daytona_git_init(sandbox, "init/work", NULL), DAYTONA_ECONFLICT);
+  api_done(daytona_git_remote_add(sandbox, "init/work", "origin", "../bare.git", NULL));
+  api_fails_as(daytona_git_remote_add(sandbox, "init/work", "origin", "x", NULL), DAYTONA_ECONFLICT);
   daytona_git_remote_add_opts_t overwrite = {.overwrites = true}, fetch = {.fetches = true};
-  session_done(
+  api_done(
     daytona_git_remote_add(sandbox, "init/work", "origin", "https://u:hidden@example.com/x.git", &overwrite));
-  daytona_future_t *future = session_must(daytona_git_list_remotes(sandbox, "init/work", NULL));
+  daytona_future_t *future = api_must(daytona_git_list_remotes(sandbox, "init/work", NULL));
   assert_int_equal(daytona_future_map(future)->count, 1);
   assert_string_equal(daytona_map_value(daytona_future_map(future), "origin"), "https://example.com/x.git");
   daytona_future_release(future);
-  future = session_must(daytona_git_remote_get(sandbox, "init/work", "origin", NULL));
+  future = api_must(daytona_git_remote_get(sandbox, "init/work", "origin", NULL));
   assert_string_equal(daytona_future_string(future), "https://example.com/x.git");
   daytona_future_release(future);
-  future = session_must(daytona_git_remote_get(sandbox, "init/work", "nosuch", NULL));
+  future = api_must(daytona_git_remote_get(sandbox, "init/work", "nosuch", NULL));
   assert_null(daytona_future_string(future));
   daytona_future_release(future);
   fails_exactly(daytona_git_remote_add(sandbox, "init/work", "gone", "/nowhere.git", &fetch),
                 DAYTONA_EGIT_REPO_NOT_FOUND, 404);
-  future = session_must(daytona_git_list_branches(sandbox, "init/work", NULL));
+  future = api_must(daytona_git_list_branches(sandbox, "init/work", NULL));
   assert_string_equal(daytona_future_git_branches(future)->current, "trunk");
   daytona_future_release(future);
 }
@@ -328,26 +328,26 @@ static void init_and_remotes(void **state) {
 static void settings_are_read_and_written(void **state) {
   make_place("config");
   daytona_git_config_opts_t local = {.scope = "local", .path = "config/copy"};
-  session_done(daytona_git_set_config(sandbox, "x.y", "global", NULL));
-  session_done(daytona_git_set_config(sandbox, "x.y", "", &local));
-  daytona_future_t *future = session_must(daytona_git_get_config(sandbox, "x.y", NULL));
+  api_done(daytona_git_set_config(sandbox, "x.y", "global", NULL));
+  api_done(daytona_git_set_config(sandbox, "x.y", "", &local));
+  daytona_future_t *future = api_must(daytona_git_get_config(sandbox, "x.y", NULL));
   assert_string_equal(daytona_future_string(future), "global");
   daytona_future_release(future);
-  future = session_must(daytona_git_get_config(sandbox, "x.y", &local));
+  future = api_must(daytona_git_get_config(sandbox, "x.y", &local));
   assert_string_equal(daytona_future_string(future), "");
   daytona_future_release(future);
-  future = session_must(daytona_git_get_config(sandbox, "x.unset", NULL));
+  future = api_must(daytona_git_get_config(sandbox, "x.unset", NULL));
   assert_null(daytona_future_string(future));
   daytona_future_release(future);
-  session_done(daytona_git_configure_user(sandbox, "Bob", "bob@example.com", &local));
+  api_done(daytona_git_configure_user(sandbox, "Bob", "bob@example.com", &local));
   expect("cd config/copy && git config user.name && git config user.email", "Bob\nbob@example.com\n");
-  session_fails(daytona_git_get_config(sandbox, "nodot", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_git_get_config(sandbox, "nodot", NULL), DAYTONA_EINVAL);
 }
 
 static void credentials_open_a_repository_over_http(void **state) {
   char url[128], port[8], with_user[160];
   shell(web_server);
-  daytona_future_t *future = session_must(daytona_process_exec(sandbox, "cat /tmp/port", NULL));
+  daytona_future_t *future = api_must(daytona_process_exec(sandbox, "cat /tmp/port", NULL));
   snprintf(port, sizeof port, "%s", daytona_future_exec_result(future)->result);
   daytona_future_release(future);
   make_place("web");
@@ -362,17 +362,17 @@ static void credentials_open_a_repository_over_http(void **state) {
   daytona_future_t *refused[] = {daytona_git_clone(sandbox, url, "web/c", &bad),
                                  daytona_git_clone(sandbox, with_user, "web/d", NULL)};
   for (int i = 0; i < 2; i++) {
-    session_must_fail(refused[i], DAYTONA_EGIT_AUTH_FAILED);
+    api_must_fail_as(refused[i], DAYTONA_EGIT_AUTH_FAILED);
     assert_null(strstr(daytona_future_error(refused[i])->message, "top-secret"));
     daytona_future_release(refused[i]);
   }
-  session_done(daytona_git_clone(sandbox, url, "web/c", &good));
+  api_done(daytona_git_clone(sandbox, url, "web/c", &good));
   commit_to("web/c", "over http");
   fails_exactly(daytona_git_push(sandbox, "web/c", &wrong), DAYTONA_EGIT_AUTH_FAILED, 401);
-  session_done(daytona_git_push(sandbox, "web/c", &known));
+  api_done(daytona_git_push(sandbox, "web/c", &known));
   expect("git -C /tmp/web/x.git log -1 --format=%s main", "over http\n");
   fails_exactly(daytona_git_pull(sandbox, "web/c", NULL), DAYTONA_EGIT_AUTH_FAILED, 401);
-  session_done(daytona_git_pull(sandbox, "web/c", &known));
+  api_done(daytona_git_pull(sandbox, "web/c", &known));
   session_expect(sandbox, "grep -r -e top-secret -e YW5uOnRvcC1zZWNyZXQ web/c", 1, "");
   session_expect(sandbox,
                  "cat /tmp/web/seen | grep -c git-remote-http > /dev/null && ! grep -e top-secret -e "
@@ -385,12 +385,12 @@ static void credentials_open_a_repository_over_http(void **state) {
   fails_exactly(daytona_git_push(sandbox, "web/c", &known), DAYTONA_EGIT_PUSH_REJECTED, 409);
   fails_exactly(daytona_git_pull(sandbox, "web/c", &known), DAYTONA_EGIT_MERGE_CONFLICT, 409);
   shell("cd web/c && git reset -q --hard HEAD~1");
-  session_done(daytona_git_pull(sandbox, "web/c", &known));
+  api_done(daytona_git_pull(sandbox, "web/c", &known));
   commit_to("web/c", "refused");
   shell(
     "printf '#!/bin/sh\\necho not on my watch >&2\\nexit 1\\n' > /tmp/web/x.git/hooks/update && chmod +x "
     "/tmp/web/x.git/hooks/update");
-  future = session_must_fail(daytona_git_push(sandbox, "web/c", &known), DAYTONA_EGIT_REMOTE_REJECTED);
+  future = api_must_fail_as(daytona_git_push(sandbox, "web/c", &known), DAYTONA_EGIT_REMOTE_REJECTED);
   assert_non_null(strstr(daytona_future_error(future)->message, "not on my watch"));
   daytona_future_release(future);
   daytona_git_clone_opts_t unknown = {.credentials = {"ann", "top-secret"}, .branch = "nosuch"};
@@ -398,8 +398,8 @@ static void credentials_open_a_repository_over_http(void **state) {
   char host[32];
   snprintf(host, sizeof host, "127.0.0.1:%s", port);
   daytona_git_dangerously_authenticate_opts_t where = {.host = host, .protocol = "http"};
-  session_done(daytona_git_dangerously_authenticate(sandbox, "ann", "top-secret", &where));
-  session_done(daytona_git_pull(sandbox, "web/c", NULL));
+  api_done(daytona_git_dangerously_authenticate(sandbox, "ann", "top-secret", &where));
+  api_done(daytona_git_pull(sandbox, "web/c", NULL));
 }
 
 /* The last test: whatever the others did with secrets, none of it may be there. */
@@ -413,7 +413,7 @@ static void no_secret_was_logged(void **state) {
 static void empty_and_detached_repositories_are_told_apart(void **state) {
   make_place("states");
   shell("git init -q --bare states/empty.git");
-  daytona_future_t *future = session_must_fail(
+  daytona_future_t *future = api_must_fail_as(
     daytona_git_clone(sandbox, "states/empty.git", "states/e", NULL), DAYTONA_EGIT_REPO_NOT_FOUND);
   daytona_future_release(future);
   session_expect(sandbox, "ls states/e", 2, NULL); /* nothing half done */
@@ -421,22 +421,22 @@ static void empty_and_detached_repositories_are_told_apart(void **state) {
   fails_exactly(daytona_git_clone(sandbox, "states/origin.git", "states/u", &unknown),
                 DAYTONA_EGIT_BRANCH_NOT_FOUND, 404);
   daytona_git_init_opts_t trunk = {.initial_branch = "trunk"};
-  session_done(daytona_git_init(sandbox, "states/new", &trunk));
-  session_fails(daytona_git_get_status(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
+  api_done(daytona_git_init(sandbox, "states/new", &trunk));
+  api_fails_as(daytona_git_get_status(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
   fails_exactly(daytona_git_create_branch(sandbox, "states/new", "x", NULL), DAYTONA_EGIT_BRANCH_NOT_FOUND,
                 404);
-  session_fails(daytona_git_push(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_git_pull(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_git_push(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_git_pull(sandbox, "states/new", NULL), DAYTONA_ENOTFOUND);
   shell("cd states/copy && git checkout -q --detach");
-  future = session_must(daytona_git_get_status(sandbox, "states/copy", NULL));
+  future = api_must(daytona_git_get_status(sandbox, "states/copy", NULL));
   assert_true(daytona_future_git_status(future)->is_detached);
   assert_string_equal(daytona_future_git_status(future)->current_branch, "HEAD");
   assert_null(daytona_future_git_status(future)->upstream);
   daytona_future_release(future);
-  session_fails(daytona_git_push(sandbox, "states/copy", NULL), DAYTONA_EINVAL);
-  session_fails(daytona_git_pull(sandbox, "states/copy", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_git_push(sandbox, "states/copy", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_git_pull(sandbox, "states/copy", NULL), DAYTONA_EINVAL);
   commit_to("states/copy", "on no branch");
-  session_done(daytona_git_create_branch(sandbox, "states/copy", "kept", NULL));
+  api_done(daytona_git_create_branch(sandbox, "states/copy", "kept", NULL));
   expect("git -C states/copy log -1 --format=%s kept", "on no branch\n");
 }
 
@@ -447,16 +447,16 @@ static void conflicts_in_files_are_shown(void **state) {
     "cd conflict/copy && git checkout -q -b side && echo side > a.txt && git commit -q -am side && git "
     "checkout -q main && "
     "echo main > a.txt && git commit -q -am main && ! git merge -q side > /dev/null");
-  daytona_future_t *future = session_must(daytona_git_get_status(sandbox, "conflict/copy", NULL));
+  daytona_future_t *future = api_must(daytona_git_get_status(sandbox, "conflict/copy", NULL));
   assert_int_equal(daytona_future_git_status(future)->file_count, 1);
   assert_string_equal(daytona_future_git_status(future)->files[0]->worktree, "Updated but unmerged");
   daytona_future_release(future);
-  session_fails(daytona_git_commit(sandbox, "conflict/copy", "m", "a", "e@x", NULL),
-                DAYTONA_EGIT_MERGE_CONFLICT);
-  session_fails(daytona_git_checkout_branch(sandbox, "conflict/copy", "side", NULL), DAYTONA_ECONFLICT);
+  api_fails_as(daytona_git_commit(sandbox, "conflict/copy", "m", "a", "e@x", NULL),
+               DAYTONA_EGIT_MERGE_CONFLICT);
+  api_fails_as(daytona_git_checkout_branch(sandbox, "conflict/copy", "side", NULL), DAYTONA_ECONFLICT);
   daytona_git_reset_opts_t hard = {.mode = "hard"};
-  session_done(daytona_git_reset(sandbox, "conflict/copy", &hard));
-  session_done(daytona_git_checkout_branch(sandbox, "conflict/copy", "side", NULL));
+  api_done(daytona_git_reset(sandbox, "conflict/copy", &hard));
+  api_done(daytona_git_checkout_branch(sandbox, "conflict/copy", "side", NULL));
 }
 
 int main(void) {

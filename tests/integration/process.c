@@ -38,17 +38,17 @@ static void cwd_and_env_are_used(void **state) {
   daytona_pair_t env[] = {{"A", "1 'quoted' \"twice\" $HOME"}, {"B", ""}};
   daytona_process_exec_opts_t opts = {.cwd = "/tmp", .env = {env, 2}};
   daytona_future_t *future =
-    session_must(daytona_process_exec(sandbox, "pwd; printf '%s|%s\\n' \"$A\" \"${B-unset}\"", &opts));
+    api_must(daytona_process_exec(sandbox, "pwd; printf '%s|%s\\n' \"$A\" \"${B-unset}\"", &opts));
   assert_string_equal(daytona_future_exec_result(future)->result, "/tmp\n1 'quoted' \"twice\" $HOME|\n");
   daytona_future_release(future);
   daytona_process_exec_opts_t nowhere = {.cwd = "/no/such/folder"};
-  future = session_must(daytona_process_exec(sandbox, "true", &nowhere));
+  future = api_must(daytona_process_exec(sandbox, "true", &nowhere));
   assert_int_equal(daytona_future_exec_result(future)->exit_code, -1);
   daytona_future_release(future);
 }
 
 static void output_may_hold_a_nul(void **state) {
-  daytona_future_t *future = session_must(daytona_process_exec(sandbox, "printf 'a\\000b'", NULL));
+  daytona_future_t *future = api_must(daytona_process_exec(sandbox, "printf 'a\\000b'", NULL));
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   assert_int_equal(result->result_size, 3);
   assert_memory_equal(result->result, "a\0b", 3);
@@ -57,7 +57,7 @@ static void output_may_hold_a_nul(void **state) {
 
 static void big_output_arrives_whole(void **state) {
   daytona_future_t *future =
-    session_must(daytona_process_exec(sandbox, "head -c 8388608 /dev/zero | tr '\\0' x", NULL));
+    api_must(daytona_process_exec(sandbox, "head -c 8388608 /dev/zero | tr '\\0' x", NULL));
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   assert_int_equal(result->result_size, 8388608);
   for (size_t i = 0; i < result->result_size; i++)
@@ -78,7 +78,7 @@ static void long_script_arrives_whole(void **state) {
 static void timeout_is_kept_by_the_server(void **state) {
   daytona_process_exec_opts_t opts = {.timeout_ms = 400}; /* becomes a second */
   uint64_t began = uv_hrtime();
-  daytona_future_t *future = session_must_fail(
+  daytona_future_t *future = api_must_fail_as(
     daytona_process_exec(sandbox, "touch began; sleep 30 & sleep 30", &opts), DAYTONA_EPROCESS_TIMEOUT);
   uint64_t took_ms = (uv_hrtime() - began) / 1000000;
   assert_true(took_ms >= 900 && took_ms < 4000);
@@ -91,7 +91,7 @@ static void timeout_is_kept_by_the_server(void **state) {
 /* Turn the loop until the sandbox shows what `command` checks, by running it again and again. */
 static bool comes_true(const char *command) {
   for (int i = 0; i < 100; i++) {
-    daytona_future_t *future = session_must(daytona_process_exec(sandbox, command, NULL));
+    daytona_future_t *future = api_must(daytona_process_exec(sandbox, command, NULL));
     bool is_true = daytona_future_exec_result(future)->exit_code == 0;
     daytona_future_release(future);
     if (is_true) return true;
@@ -104,7 +104,7 @@ static void cancel_kills_the_remote_command_and_its_children(void **state) {
     daytona_process_exec(sandbox, "setsid sleep 4711 & (sleep 4711; true) & touch running; sleep 4711", NULL);
   assert_true(comes_true("test -e running"));
   daytona_future_cancel(future);
-  session_fails(future, DAYTONA_ECANCELED);
+  api_fails_as(future, DAYTONA_ECANCELED);
   assert_true(comes_true("sleep 0.05; ! pgrep -f 'sleep 471[1]'"));
 }
 
@@ -122,7 +122,7 @@ static void cancel_kills_children_that_have_no_environment(void **state) {
     daytona_future_t *future = daytona_process_exec(sandbox, commands[i], NULL);
     if (!comes_true("pgrep -f 'sleep 471[3]'")) fail_msg("does not begin: %s", commands[i]);
     daytona_future_cancel(future);
-    session_fails(future, DAYTONA_ECANCELED);
+    api_fails_as(future, DAYTONA_ECANCELED);
     if (!comes_true("sleep 0.05; ! pgrep -f 'sleep 471[3]'")) fail_msg("is left: %s", commands[i]);
   }
 }
@@ -132,7 +132,7 @@ static void cancel_leaves_running_what_it_was_told_to(void **state) {
   daytona_future_t *future = daytona_process_exec(sandbox, "sleep 4712; touch done", &opts);
   assert_true(comes_true("pgrep -f 'sleep 471[2]'"));
   daytona_future_cancel(future);
-  session_fails(future, DAYTONA_ECANCELED);
+  api_fails_as(future, DAYTONA_ECANCELED);
   session_expect(sandbox, "sleep 1.2; pgrep -fc 'sleep 471[2]'", 0, NULL);
   session_expect(sandbox, "pkill -f 'sleep 471[2]'", 0, "");
 }
@@ -146,7 +146,7 @@ static void many_commands_run_at_once(void **state) {
     snprintf(command, sizeof command, "echo %d", i);
     futures[i] = daytona_process_exec(sandbox, command, NULL);
   }
-  daytona_future_t *all = session_must(daytona_future_all(shared.client, futures, AT_ONCE));
+  daytona_future_t *all = api_must(daytona_future_all(shared.client, futures, AT_ONCE));
   for (int i = 0; i < AT_ONCE; i++) {
     snprintf(expected, sizeof expected, "%d\n", i);
     const daytona_future_t *member = daytona_future_member(all, (size_t)i);
@@ -157,7 +157,7 @@ static void many_commands_run_at_once(void **state) {
 
 static void run_code(const char *language, const char *code, int exit_code, const char *output) {
   daytona_process_code_run_opts_t opts = {.language = language};
-  daytona_future_t *future = session_must(daytona_process_code_run(sandbox, code, &opts));
+  daytona_future_t *future = api_must(daytona_process_code_run(sandbox, code, &opts));
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   if (result->exit_code != exit_code) fail_msg("exit code %d: %s", result->exit_code, result->result);
   if (output != NULL) assert_string_equal(result->result, output);
@@ -170,14 +170,14 @@ static void code_of_three_languages_runs(void **state) {
   run_code("javascript", "console.log('node', 6 * 7)", 0, "node 42\n");
   run_code("typescript", "const n: number = 6 * 7; console.log('ts', n)", 0, "ts 42\n");
   daytona_process_code_run_opts_t unknown = {.language = "cobol"};
-  session_fails(daytona_process_code_run(sandbox, "x", &unknown), DAYTONA_EINVAL);
+  api_fails_as(daytona_process_code_run(sandbox, "x", &unknown), DAYTONA_EINVAL);
 }
 
 static void code_gets_arguments_and_environment(void **state) {
   const char *argv[] = {"one", "two"};
   daytona_pair_t env[] = {{"FROM", "env"}};
   daytona_process_code_run_opts_t opts = {.argv = {argv, 2}, .env = {env, 1}};
-  daytona_future_t *future = session_must(
+  daytona_future_t *future = api_must(
     daytona_process_code_run(sandbox, "import os, sys\nprint(sys.argv[1:], os.environ['FROM'])", &opts));
   assert_string_equal(daytona_future_exec_result(future)->result, "['one', 'two'] env\n");
   assert_null(daytona_future_exec_result(future)->artifacts);
@@ -189,7 +189,7 @@ static void charts_stay_reachable_as_raw_artifacts(void **state) {
     "print('dtn_artifact_k39fd2:{\"type\":\"chart\",\"value\":{\"type\":\"line\",\"title\":\"T\","
     "\"elements\":[]}}')\n"
     "print('after')";
-  daytona_future_t *future = session_must(daytona_process_code_run(sandbox, code, NULL));
+  daytona_future_t *future = api_must(daytona_process_code_run(sandbox, code, NULL));
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   assert_string_equal(result->result, "after\n");
   assert_non_null(result->artifacts);
@@ -198,10 +198,10 @@ static void charts_stay_reachable_as_raw_artifacts(void **state) {
 }
 
 static void folders_are_told(void **state) {
-  daytona_future_t *future = session_must(daytona_sandbox_get_user_home_dir(sandbox, NULL));
+  daytona_future_t *future = api_must(daytona_sandbox_get_user_home_dir(sandbox, NULL));
   assert_string_equal(daytona_future_string(future), "/home/daytona");
   daytona_future_release(future);
-  future = session_must(daytona_sandbox_get_work_dir(sandbox, NULL));
+  future = api_must(daytona_sandbox_get_work_dir(sandbox, NULL));
   assert_string_equal(daytona_future_string(future), "/home/daytona");
   daytona_future_release(future);
 }
@@ -213,13 +213,13 @@ static void bad_arguments_fail_through_the_future(void **state) {
     {.timeout_ms = INT64_MAX}, {.cwd = "\xff"},        {.reserved = {1}},
   };
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-    session_fails(daytona_process_exec(sandbox, "true", &bad[i]), DAYTONA_EINVAL);
-  session_fails(daytona_process_exec(sandbox, NULL, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_process_exec(sandbox, " \n\t", NULL), DAYTONA_EINVAL);
-  session_fails(daytona_process_exec(sandbox, "echo \xc3\x28", NULL), DAYTONA_EINVAL);
-  session_fails(daytona_process_code_run(sandbox, "", NULL), DAYTONA_EINVAL);
+    api_fails_as(daytona_process_exec(sandbox, "true", &bad[i]), DAYTONA_EINVAL);
+  api_fails_as(daytona_process_exec(sandbox, NULL, NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_process_exec(sandbox, " \n\t", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_process_exec(sandbox, "echo \xc3\x28", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_process_code_run(sandbox, "", NULL), DAYTONA_EINVAL);
   daytona_process_code_run_opts_t argv = {.argv = {NULL, 2}};
-  session_fails(daytona_process_code_run(sandbox, "1", &argv), DAYTONA_EINVAL);
+  api_fails_as(daytona_process_code_run(sandbox, "1", &argv), DAYTONA_EINVAL);
   session_expect(sandbox, "echo still usable", 0, "still usable\n");
 }
 

@@ -506,10 +506,10 @@ static void check_run(daytona_sandbox_t *sandbox, json_t *texts, int close_code)
 }
 
 static void check_pty(daytona_sandbox_t *sandbox, size_t inputs, size_t size, json_t *end) {
-  daytona_future_t *future = session_must(daytona_pty_connect(sandbox, "recorded", NULL));
+  daytona_future_t *future = api_must(daytona_pty_connect(sandbox, "recorded", NULL));
   daytona_pty_t *pty = daytona_future_pty(future);
   for (size_t i = 0; i < inputs; i++) daytona_pty_write(pty, "x", 1);
-  daytona_future_t *wait = session_must(daytona_pty_wait(pty));
+  daytona_future_t *wait = api_must(daytona_pty_wait(pty));
   const daytona_stream_end_t *verdict = daytona_future_stream_end(wait);
   json_t *reason = json_loads(text_of(end, "close_reason"), 0, NULL);
   assert_true(verdict->has_exit_code);

@@ -48,19 +48,19 @@ static void sandbox_is_found_by_id_name_and_labels(void **state) {
   daytona_sandbox_find_one_opts_t by_label = {.labels = {labels, 1}};
   daytona_sandbox_find_one_opts_t by_name = {.id_or_name = "to be found/ü"};
   daytona_future_t *found[] = {
-    session_must(daytona_sandbox_get(session->client, daytona_sandbox_id(sandbox), NULL)),
-    session_must(daytona_sandbox_get(session->client, "to be found/ü", NULL)),
-    session_must(daytona_sandbox_find_one(session->client, &by_label)),
-    session_must(daytona_sandbox_find_one(session->client, &by_name)),
+    api_must(daytona_sandbox_get(session->client, daytona_sandbox_id(sandbox), NULL)),
+    api_must(daytona_sandbox_get(session->client, "to be found/ü", NULL)),
+    api_must(daytona_sandbox_find_one(session->client, &by_label)),
+    api_must(daytona_sandbox_find_one(session->client, &by_name)),
   };
   for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
     assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(found[i])), daytona_sandbox_id(sandbox));
     daytona_future_release(found[i]);
   }
   session_delete(sandbox);
-  session_fails(daytona_sandbox_get(session->client, "to be found/ü", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_sandbox_find_one(session->client, &by_label), DAYTONA_ENOTFOUND);
-  session_fails(daytona_sandbox_find_one(session->client, &by_name), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_sandbox_get(session->client, "to be found/ü", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_sandbox_find_one(session->client, &by_label), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_sandbox_find_one(session->client, &by_name), DAYTONA_ENOTFOUND);
 }
 
 enum { LISTED = 5 };
@@ -77,7 +77,7 @@ static void pages_and_the_walk_show_every_sandbox_once(void **state) {
   for (int number = 1; number <= 3; number++) {
     daytona_sandbox_list_opts_t opts = {
       .labels = {label, 1}, .page = daytona_int(number), .limit = daytona_int(2)};
-    daytona_future_t *future = session_must(daytona_sandbox_list(session->client, &opts));
+    daytona_future_t *future = api_must(daytona_sandbox_list(session->client, &opts));
     const daytona_sandbox_page_t *page = daytona_future_sandbox_page(future);
     assert_int_equal(page->total, LISTED);
     assert_int_equal(page->total_pages, 3);
@@ -98,7 +98,7 @@ static void pages_and_the_walk_show_every_sandbox_once(void **state) {
   daytona_sandbox_iter_t *iter;
   assert_int_equal(daytona_sandbox_iter_new(session->client, &query, &iter), 0);
   for (int at = 0;; at++) {
-    daytona_future_t *future = session_must(daytona_sandbox_iter_next(iter));
+    daytona_future_t *future = api_must(daytona_sandbox_iter_next(iter));
     daytona_sandbox_t *sandbox = daytona_future_sandbox(future);
     if (sandbox == NULL) {
       assert_int_equal(at, LISTED);
@@ -110,7 +110,7 @@ static void pages_and_the_walk_show_every_sandbox_once(void **state) {
     seen[at]++;
     daytona_future_release(future);
   }
-  session_done(daytona_sandbox_iter_next(iter)); /* the end stays the end */
+  api_done(daytona_sandbox_iter_next(iter)); /* the end stays the end */
   daytona_sandbox_iter_release(iter);
   for (int i = 0; i < LISTED; i++) {
     assert_int_equal(seen[i], 2);
@@ -123,8 +123,8 @@ static void a_second_step_of_a_walk_is_refused(void **state) {
   daytona_sandbox_iter_t *iter;
   assert_int_equal(daytona_sandbox_iter_new(session->client, NULL, &iter), 0);
   daytona_future_t *first = daytona_sandbox_iter_next(iter);
-  session_fails(daytona_sandbox_iter_next(iter), DAYTONA_EREENTRANT);
-  session_done(first);
+  api_fails_as(daytona_sandbox_iter_next(iter), DAYTONA_EREENTRANT);
+  api_done(first);
   daytona_sandbox_iter_release(iter);
 }
 
@@ -133,14 +133,14 @@ static void labels_are_replaced(void **state) {
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
   daytona_pair_t pairs[] = {{"a", "1"}, {"b", "2"}};
   daytona_map_t labels = {pairs, 2};
-  daytona_future_t *future = session_must(daytona_sandbox_set_labels(sandbox, &labels, NULL));
+  daytona_future_t *future = api_must(daytona_sandbox_set_labels(sandbox, &labels, NULL));
   assert_string_equal(daytona_map_value(daytona_future_map(future), "b"), "2");
   daytona_future_release(future);
   assert_string_equal(daytona_map_value(&daytona_sandbox_info(sandbox)->labels, "a"), "1");
-  session_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  api_done(daytona_sandbox_refresh_data(sandbox, NULL));
   assert_int_equal(daytona_sandbox_info(sandbox)->labels.count, 2);
-  session_done(daytona_sandbox_set_labels(sandbox, NULL, NULL));
-  session_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  api_done(daytona_sandbox_set_labels(sandbox, NULL, NULL));
+  api_done(daytona_sandbox_refresh_data(sandbox, NULL));
   assert_int_equal(daytona_sandbox_info(sandbox)->labels.count, 0);
   session_delete(sandbox);
 }
@@ -149,14 +149,14 @@ static void stop_and_start_keep_files(void **state) {
   session_t *session = *state;
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
   session_expect(sandbox, "echo kept > note", 0, "");
-  session_done(daytona_sandbox_stop(sandbox, NULL));
+  api_done(daytona_sandbox_stop(sandbox, NULL));
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STOPPED);
-  session_fails(daytona_process_exec(sandbox, "true", NULL), DAYTONA_EFAILED);
-  session_done(daytona_sandbox_start(sandbox, NULL));
+  api_fails_as(daytona_process_exec(sandbox, "true", NULL), DAYTONA_EFAILED);
+  api_done(daytona_sandbox_start(sandbox, NULL));
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTED);
   session_expect(sandbox, "cat note", 0, "kept\n");
   daytona_sandbox_lifecycle_opts_t forced = {.is_forced = true};
-  session_done(daytona_sandbox_stop(sandbox, &forced));
+  api_done(daytona_sandbox_stop(sandbox, &forced));
   session_delete(sandbox);
 }
 
@@ -164,10 +164,10 @@ static void archived_sandbox_comes_back_with_its_files(void **state) {
   session_t *session = *state;
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
   session_expect(sandbox, "mkdir -p d/e; echo deep > d/e/f; ln -s d/e/f l", 0, "");
-  session_fails(daytona_sandbox_archive(sandbox, NULL), DAYTONA_EINVAL); /* not stopped */
-  session_done(daytona_sandbox_stop(sandbox, NULL));
-  session_done(daytona_sandbox_archive(sandbox, NULL));
-  session_done(daytona_sandbox_start(sandbox, NULL));
+  api_fails_as(daytona_sandbox_archive(sandbox, NULL), DAYTONA_EINVAL); /* not stopped */
+  api_done(daytona_sandbox_stop(sandbox, NULL));
+  api_done(daytona_sandbox_archive(sandbox, NULL));
+  api_done(daytona_sandbox_start(sandbox, NULL));
   session_expect(sandbox, "cat l", 0, "deep\n");
   session_delete(sandbox);
 }
@@ -177,27 +177,27 @@ static void ephemeral_sandbox_is_gone_after_stop(void **state) {
   daytona_sandbox_create_opts_t opts = {.is_ephemeral = true};
   daytona_sandbox_t *sandbox = session_sandbox(session, &opts);
   assert_int_equal(daytona_sandbox_info(sandbox)->auto_delete_minutes.value, 0);
-  session_done(daytona_sandbox_stop(sandbox, NULL));
+  api_done(daytona_sandbox_stop(sandbox, NULL));
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_DESTROYED);
-  session_fails(daytona_sandbox_refresh_data(sandbox, NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_sandbox_refresh_data(sandbox, NULL), DAYTONA_ENOTFOUND);
   daytona_sandbox_release(sandbox);
 }
 
 static void intervals_are_set(void **state) {
   session_t *session = *state;
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
-  session_done(daytona_sandbox_set_autostop_interval(sandbox, 0, NULL));
-  session_done(daytona_sandbox_set_auto_archive_interval(sandbox, 90, NULL));
-  session_done(daytona_sandbox_set_auto_delete_interval(sandbox, -1, NULL));
-  session_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  api_done(daytona_sandbox_set_autostop_interval(sandbox, 0, NULL));
+  api_done(daytona_sandbox_set_auto_archive_interval(sandbox, 90, NULL));
+  api_done(daytona_sandbox_set_auto_delete_interval(sandbox, -1, NULL));
+  api_done(daytona_sandbox_refresh_data(sandbox, NULL));
   const daytona_sandbox_info_t *info = daytona_sandbox_info(sandbox);
   assert_true(info->auto_stop_minutes.is_set);
   assert_int_equal(info->auto_stop_minutes.value, 0);
   assert_int_equal(info->auto_archive_minutes.value, 90);
   assert_int_equal(info->auto_delete_minutes.value, -1);
-  session_fails(daytona_sandbox_set_autostop_interval(sandbox, -1, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_set_auto_archive_interval(sandbox, -1, NULL), DAYTONA_EINVAL);
-  session_done(daytona_sandbox_refresh_activity(sandbox, NULL));
+  api_fails_as(daytona_sandbox_set_autostop_interval(sandbox, -1, NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_set_auto_archive_interval(sandbox, -1, NULL), DAYTONA_EINVAL);
+  api_done(daytona_sandbox_refresh_activity(sandbox, NULL));
   session_delete(sandbox);
 }
 
@@ -205,16 +205,16 @@ static void resize_waits_for_the_new_size(void **state) {
   session_t *session = *state;
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
   daytona_sandbox_resize_opts_t opts = {.cpu = daytona_int(2), .memory_gib = daytona_int(2)};
-  session_done(daytona_sandbox_resize(sandbox, &opts));
+  api_done(daytona_sandbox_resize(sandbox, &opts));
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTED);
-  session_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  api_done(daytona_sandbox_refresh_data(sandbox, NULL));
   assert_true(daytona_sandbox_info(sandbox)->cpu == 2);
   assert_true(daytona_sandbox_info(sandbox)->memory_gib == 2);
   daytona_sandbox_resize_opts_t disk = {.disk_gib = daytona_int(20)};
-  session_fails(daytona_sandbox_resize(sandbox, &disk), DAYTONA_EINVAL); /* while it runs */
+  api_fails_as(daytona_sandbox_resize(sandbox, &disk), DAYTONA_EINVAL); /* while it runs */
   daytona_sandbox_resize_opts_t zero = {.cpu = daytona_int(0)};
-  session_fails(daytona_sandbox_resize(sandbox, &zero), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_resize(sandbox, NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_resize(sandbox, &zero), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_resize(sandbox, NULL), DAYTONA_EINVAL);
   session_delete(sandbox);
 }
 
@@ -227,14 +227,14 @@ static void failed_sandbox_tells_its_reason_and_recovers(void **state) {
                                  "{\"state\":\"error\",\"errorReason\":\"disk broke\","
                                  "\"recoverable\":true}"),
                    200);
-  session_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  api_done(daytona_sandbox_refresh_data(sandbox, NULL));
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_ERROR);
   assert_true(daytona_sandbox_info(sandbox)->is_recoverable);
   daytona_future_t *future =
-    session_must_fail(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_ESANDBOX_FAILED);
+    api_must_fail_as(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_ESANDBOX_FAILED);
   assert_non_null(strstr(daytona_future_error(future)->message, "disk broke"));
   daytona_future_release(future);
-  session_done(daytona_sandbox_recover(sandbox, NULL));
+  api_done(daytona_sandbox_recover(sandbox, NULL));
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTED);
   session_delete(sandbox);
 }
@@ -242,10 +242,10 @@ static void failed_sandbox_tells_its_reason_and_recovers(void **state) {
 static void waits_end_at_once_in_the_state_they_wait_for(void **state) {
   session_t *session = *state;
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
-  session_done(daytona_sandbox_wait_for_start(sandbox, NULL));
-  session_done(daytona_sandbox_wait_for_resize_complete(sandbox, NULL));
-  session_done(daytona_sandbox_stop(sandbox, NULL));
-  session_done(daytona_sandbox_wait_for_stop(sandbox, NULL));
+  api_done(daytona_sandbox_wait_for_start(sandbox, NULL));
+  api_done(daytona_sandbox_wait_for_resize_complete(sandbox, NULL));
+  api_done(daytona_sandbox_stop(sandbox, NULL));
+  api_done(daytona_sandbox_wait_for_stop(sandbox, NULL));
   session_delete(sandbox);
 }
 
@@ -265,17 +265,17 @@ static void errors_say_what_and_why(void **state) {
   daytona_sandbox_create_opts_t taken = {.name = "taken"};
   daytona_sandbox_t *sandbox = session_sandbox(session, &taken);
   daytona_future_t *future =
-    session_must_fail(daytona_sandbox_create(session->client, &taken), DAYTONA_ECONFLICT);
+    api_must_fail_as(daytona_sandbox_create(session->client, &taken), DAYTONA_ECONFLICT);
   const daytona_error_t *error = daytona_future_error(future);
   assert_int_equal(error->http_status, 409);
   assert_ptr_equal(strstr(error->message, "Failed to create sandbox: "), error->message);
   assert_non_null(daytona_error_header(error, "content-type"));
   daytona_future_release(future);
   daytona_sandbox_create_opts_t unknown = {.snapshot = "no/such:snapshot"};
-  session_fails(daytona_sandbox_create(session->client, &unknown), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_create(session->client, &unknown), DAYTONA_EINVAL);
   daytona_volume_mount_t mount = {"no-such-volume", "/mnt/x", NULL};
   daytona_sandbox_create_opts_t volume = {.volumes = &mount, .volume_count = 1};
-  session_fails(daytona_sandbox_create(session->client, &volume), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_sandbox_create(session->client, &volume), DAYTONA_ENOTFOUND);
   session_delete(sandbox);
 }
 
@@ -283,7 +283,7 @@ static void wrong_key_is_an_authentication_error(void **state) {
   session_t other;
   daytona_config_t config = {.api_key = "dtn_wrong"};
   session_open(&other, &config);
-  daytona_future_t *future = session_must_fail(daytona_sandbox_get(other.client, "x", NULL), DAYTONA_EAUTH);
+  daytona_future_t *future = api_must_fail_as(daytona_sandbox_get(other.client, "x", NULL), DAYTONA_EAUTH);
   assert_null(strstr(daytona_future_error(future)->message, "dtn_wrong"));
   daytona_future_release(future);
   session_close(&other);
@@ -299,7 +299,7 @@ static void preview_reaches_a_server_in_the_sandbox(void **state) {
     "for i in $(seq 100); do python3 -c \"import socket; socket.create_connection(('127.0.0.1', 3000))\""
     " 2>/dev/null && exit 0; sleep 0.05; done; exit 1",
     0, "");
-  daytona_future_t *future = session_must(daytona_sandbox_get_preview_link(sandbox, 3000, NULL));
+  daytona_future_t *future = api_must(daytona_sandbox_get_preview_link(sandbox, 3000, NULL));
   const daytona_preview_link_t *link = daytona_future_preview_link(future);
   assert_int_equal(link->port, 3000);
   snprintf(header, sizeof header, "X-Daytona-Preview-Token: %s", link->token);
@@ -308,22 +308,22 @@ static void preview_reaches_a_server_in_the_sandbox(void **state) {
   assert_int_not_equal(session_fetch(link->url, NULL, body, sizeof body), 200);
   daytona_future_release(future);
   daytona_sandbox_create_signed_preview_url_opts_t opts = {.expires_in_seconds = daytona_int(600)};
-  future = session_must(daytona_sandbox_create_signed_preview_url(sandbox, 3000, &opts));
+  future = api_must(daytona_sandbox_create_signed_preview_url(sandbox, 3000, &opts));
   link = daytona_future_preview_link(future);
   assert_int_equal(session_fetch(link->url, NULL, body, sizeof body), 200);
   snprintf(token, sizeof token, "%s", link->token);
-  session_done(daytona_sandbox_expire_signed_preview_url(sandbox, 3000, token, NULL));
+  api_done(daytona_sandbox_expire_signed_preview_url(sandbox, 3000, token, NULL));
   assert_int_not_equal(session_fetch(link->url, NULL, body, sizeof body), 200);
   daytona_future_release(future);
   daytona_sandbox_create_signed_preview_url_opts_t too_long = {.expires_in_seconds = daytona_int(86401)};
-  session_fails(daytona_sandbox_create_signed_preview_url(sandbox, 3000, &too_long), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_get_preview_link(sandbox, 0, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_get_preview_link(sandbox, 65536, NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_create_signed_preview_url(sandbox, 3000, &too_long), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_get_preview_link(sandbox, 0, NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_get_preview_link(sandbox, 65536, NULL), DAYTONA_EINVAL);
   session_delete(sandbox);
 }
 
 static bool is_valid(daytona_sandbox_t *sandbox, const char *token) {
-  daytona_future_t *future = session_must(daytona_sandbox_validate_ssh_access(sandbox, token, NULL));
+  daytona_future_t *future = api_must(daytona_sandbox_validate_ssh_access(sandbox, token, NULL));
   bool valid = daytona_future_ssh_validation(future)->is_valid;
   daytona_future_release(future);
   return valid;
@@ -334,16 +334,16 @@ static void ssh_tokens_are_made_checked_and_withdrawn(void **state) {
   char token[128];
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
   daytona_sandbox_create_ssh_access_opts_t opts = {.expires_in_minutes = daytona_num(1.5)};
-  daytona_future_t *future = session_must(daytona_sandbox_create_ssh_access(sandbox, &opts));
+  daytona_future_t *future = api_must(daytona_sandbox_create_ssh_access(sandbox, &opts));
   const daytona_ssh_access_t *access = daytona_future_ssh_access(future);
   assert_non_null(strstr(access->ssh_command, access->token));
   snprintf(token, sizeof token, "%s", access->token);
   daytona_future_release(future);
   assert_true(is_valid(sandbox, token));
-  session_done(daytona_sandbox_revoke_ssh_access(sandbox, "another", NULL));
+  api_done(daytona_sandbox_revoke_ssh_access(sandbox, "another", NULL));
   assert_true(is_valid(sandbox, token)); /* only the named one is withdrawn */
-  session_fails(daytona_sandbox_revoke_ssh_access(sandbox, "", NULL), DAYTONA_EINVAL);
-  session_done(daytona_sandbox_revoke_ssh_access(sandbox, token, NULL));
+  api_fails_as(daytona_sandbox_revoke_ssh_access(sandbox, "", NULL), DAYTONA_EINVAL);
+  api_done(daytona_sandbox_revoke_ssh_access(sandbox, token, NULL));
   assert_false(is_valid(sandbox, token));
   session_delete(sandbox);
 }
@@ -366,19 +366,19 @@ static void bad_arguments_fail_through_the_future(void **state) {
     {.reserved = {0, 1}},
   };
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-    session_fails(daytona_sandbox_create(client, &bad[i]), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_get(client, NULL, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_get(client, "", NULL), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_get(client, "..", NULL), DAYTONA_EINVAL);
+    api_fails_as(daytona_sandbox_create(client, &bad[i]), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_get(client, NULL, NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_get(client, "", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_get(client, "..", NULL), DAYTONA_EINVAL);
   daytona_call_opts_t negative = {.timeout_ms = -2};
-  session_fails(daytona_sandbox_get(client, "x", &negative), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_get(client, "x", &negative), DAYTONA_EINVAL);
   daytona_sandbox_list_opts_t page = {.page = daytona_int(0)}, limit = {.limit = daytona_int(0)};
-  session_fails(daytona_sandbox_list(client, &page), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_list(client, &limit), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_start(NULL, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_create(NULL, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_sandbox_start(NULL, NULL), DAYTONA_EINVAL);
-  session_fails(daytona_process_exec(NULL, "true", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_list(client, &page), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_list(client, &limit), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_start(NULL, NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_create(NULL, NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_sandbox_start(NULL, NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_process_exec(NULL, "true", NULL), DAYTONA_EINVAL);
 }
 
 int main(void) {

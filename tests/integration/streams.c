@@ -45,34 +45,34 @@ static void on_err(const daytona_output_t *output, void *user) {
 /* --- sessions ---------------------------------------------------------------------------------- */
 
 static void a_session_keeps_its_state(void **state) {
-  session_done(daytona_session_create(sandbox, "state", NULL));
-  session_fails(daytona_session_create(sandbox, "state", NULL), DAYTONA_ECONFLICT);
-  daytona_future_t *future = session_must(daytona_session_exec(sandbox, "state", "cd /tmp; A=1", NULL));
+  api_done(daytona_session_create(sandbox, "state", NULL));
+  api_fails_as(daytona_session_create(sandbox, "state", NULL), DAYTONA_ECONFLICT);
+  daytona_future_t *future = api_must(daytona_session_exec(sandbox, "state", "cd /tmp; A=1", NULL));
   assert_int_equal(daytona_future_session_exec_result(future)->exit_code.value, 0);
   daytona_future_release(future);
-  future = session_must(daytona_session_exec(sandbox, "state", "pwd; echo $A >&2; return 4", NULL));
+  future = api_must(daytona_session_exec(sandbox, "state", "pwd; echo $A >&2; return 4", NULL));
   const daytona_session_exec_result_t *result = daytona_future_session_exec_result(future);
   assert_int_equal(result->exit_code.value, 4);
   assert_string_equal(result->logs.out.data, "/tmp\n");
   assert_string_equal(result->logs.err.data, "1\n");
   daytona_future_t *logs =
-    session_must(daytona_session_get_command_logs(sandbox, "state", result->command_id, NULL));
+    api_must(daytona_session_get_command_logs(sandbox, "state", result->command_id, NULL));
   assert_string_equal(daytona_future_session_logs(logs)->out.data, "/tmp\n");
   daytona_future_release(logs);
   daytona_future_release(future);
-  future = session_must(daytona_session_get(sandbox, "state", NULL));
+  future = api_must(daytona_session_get(sandbox, "state", NULL));
   assert_int_equal(daytona_future_session(future)->command_count, 2);
   daytona_future_release(future);
-  session_done(daytona_session_delete(sandbox, "state", NULL));
-  session_fails(daytona_session_get(sandbox, "state", NULL), DAYTONA_ENOTFOUND);
+  api_done(daytona_session_delete(sandbox, "state", NULL));
+  api_fails_as(daytona_session_get(sandbox, "state", NULL), DAYTONA_ENOTFOUND);
 }
 
 static void follow_a_log(bool hides_input) {
   const daytona_session_exec_opts_t async = {.run_async = true, .suppress_input_echo = hides_input};
   heard_t heard = {"", ""};
   const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .user = &heard};
-  session_done(daytona_session_create(sandbox, "log", NULL));
-  daytona_future_t *started = session_must(
+  api_done(daytona_session_create(sandbox, "log", NULL));
+  daytona_future_t *started = api_must(
     daytona_session_exec(sandbox, "log", "read x; echo got $x; printf '\\377\\n' >&2; return 3", &async));
   const char *id = daytona_future_session_exec_result(started)->command_id;
   daytona_future_t *follow = daytona_session_follow(sandbox, "log", id, &opts);
@@ -82,7 +82,7 @@ static void follow_a_log(bool hides_input) {
     daytona_future_release(input);
     if (was_taken) break;
   }
-  session_must(follow);
+  api_must(follow);
   const daytona_stream_end_t *end = daytona_future_stream_end(follow);
   assert_int_equal(end->reason, DAYTONA_STREAM_EXITED);
   assert_int_equal(end->exit_code, 3);
@@ -92,8 +92,8 @@ static void follow_a_log(bool hides_input) {
   assert_string_equal(heard.err, "\377\n");
   daytona_future_release(follow);
   daytona_future_release(started);
-  session_fails(daytona_session_follow(sandbox, "log", "no-such-command", NULL), DAYTONA_ENOTFOUND);
-  session_done(daytona_session_delete(sandbox, "log", NULL));
+  api_fails_as(daytona_session_follow(sandbox, "log", "no-such-command", NULL), DAYTONA_ENOTFOUND);
+  api_done(daytona_session_delete(sandbox, "log", NULL));
 }
 
 static void a_log_is_followed_to_its_end(void **state) {
@@ -103,10 +103,10 @@ static void a_log_is_followed_to_its_end(void **state) {
 
 static void sessions_and_their_commands_are_listed(void **state) {
   static const char *const ids[] = {"first", "second"};
-  for (int i = 0; i < 2; i++) session_done(daytona_session_create(sandbox, ids[i], NULL));
-  daytona_future_t *started = session_must(daytona_session_exec(sandbox, "first", "return 9", NULL));
+  for (int i = 0; i < 2; i++) api_done(daytona_session_create(sandbox, ids[i], NULL));
+  daytona_future_t *started = api_must(daytona_session_exec(sandbox, "first", "return 9", NULL));
   const char *id = daytona_future_session_exec_result(started)->command_id;
-  daytona_future_t *future = session_must(daytona_session_list(sandbox, NULL));
+  daytona_future_t *future = api_must(daytona_session_list(sandbox, NULL));
   const daytona_session_list_t *list = daytona_future_session_list(future);
   for (int i = 0; i < 2; i++) {
     size_t at = 0;
@@ -115,35 +115,34 @@ static void sessions_and_their_commands_are_listed(void **state) {
     assert_int_equal(list->items[at]->command_count, i == 0);
   }
   daytona_future_release(future);
-  future = session_must(daytona_session_get_command(sandbox, "first", id, NULL));
+  future = api_must(daytona_session_get_command(sandbox, "first", id, NULL));
   const daytona_session_command_t *command = daytona_future_session_command(future);
   assert_string_equal(command->command, "return 9");
   assert_true(command->exit_code.is_set && command->exit_code.value == 9);
   daytona_future_release(future);
   daytona_future_release(started);
-  for (int i = 0; i < 2; i++) session_done(daytona_session_delete(sandbox, ids[i], NULL));
+  for (int i = 0; i < 2; i++) api_done(daytona_session_delete(sandbox, ids[i], NULL));
 }
 
 static void a_paused_log_waits_for_its_reader(void **state) {
   const daytona_session_exec_opts_t async = {.run_async = true};
   heard_t heard = {"", ""};
   const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .user = &heard};
-  session_done(daytona_session_create(sandbox, "pause", NULL));
-  daytona_future_t *started =
-    session_must(daytona_session_exec(sandbox, "pause", "echo late; return 2", &async));
+  api_done(daytona_session_create(sandbox, "pause", NULL));
+  daytona_future_t *started = api_must(daytona_session_exec(sandbox, "pause", "echo late; return 2", &async));
   daytona_future_t *follow =
     daytona_session_follow(sandbox, "pause", daytona_future_session_exec_result(started)->command_id, &opts);
   daytona_future_pause(follow);
-  session_done(daytona_session_exec(sandbox, "pause", "true", NULL)); /* the one before it has ended */
+  api_done(daytona_session_exec(sandbox, "pause", "true", NULL)); /* the one before it has ended */
   assert_false(daytona_future_is_settled(follow));
   assert_string_equal(heard.out, "");
   daytona_future_resume(follow);
-  session_must(follow);
+  api_must(follow);
   assert_string_equal(heard.out, "late\n");
   assert_int_equal(daytona_future_stream_end(follow)->exit_code, 2);
   daytona_future_release(follow);
   daytona_future_release(started);
-  session_done(daytona_session_delete(sandbox, "pause", NULL));
+  api_done(daytona_session_delete(sandbox, "pause", NULL));
 }
 
 /* --- terminals --------------------------------------------------------------------------------- */
@@ -153,11 +152,11 @@ static void a_terminal_is_used_and_exits(void **state) {
   heard_t heard = {"", ""};
   const daytona_pty_create_opts_t opts = {
     .cols = 100, .rows = 30, .env = {env, 1}, .attach = {.on_output = on_out, .user = &heard}};
-  daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
+  daytona_future_t *future = api_must(daytona_pty_create(sandbox, &opts));
   daytona_pty_t *pty = daytona_future_pty(future);
-  session_done(daytona_pty_resize(sandbox, daytona_pty_id(pty), 120, 40, NULL));
+  api_done(daytona_pty_resize(sandbox, daytona_pty_id(pty), 120, 40, NULL));
   assert_int_equal(daytona_pty_write(pty, "stty size; echo $GREETING; exit 5\n", 34), 0);
-  daytona_future_t *wait = session_must(daytona_pty_wait(pty));
+  daytona_future_t *wait = api_must(daytona_pty_wait(pty));
   assert_int_equal(daytona_future_stream_end(wait)->reason, DAYTONA_STREAM_EXITED);
   assert_int_equal(daytona_future_stream_end(wait)->exit_code, 5);
   assert_non_null(strstr(heard.out, "40 120\r\n"));
@@ -181,18 +180,18 @@ static void a_long_first_line_arrives_whole_behind_the_prompt(void **state) {
     char last[65] = "";
     const daytona_pty_create_opts_t opts = {.wait_for = "$ ",
                                             .attach = {.on_output = on_long_output, .user = last}};
-    daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
+    daytona_future_t *future = api_must(daytona_pty_create(sandbox, &opts));
     assert_int_equal(daytona_pty_write(daytona_future_pty(future), line, (size_t)size), 0);
-    session_done(daytona_pty_wait(daytona_future_pty(future)));
+    api_done(daytona_pty_wait(daytona_future_pty(future)));
     for (size_t at = 0; at < 64; at++)
       if (last[at] == '\0') last[at] = ' ';
     if (strstr(last, "6000") == NULL) fail_msg("%s", last);
     daytona_future_release(future);
   }
-  daytona_future_t *future = session_must(daytona_pty_create(sandbox, NULL));
+  daytona_future_t *future = api_must(daytona_pty_create(sandbox, NULL));
   if (daytona_pty_write(daytona_future_pty(future), line, (size_t)size) != DAYTONA_ELIMIT)
     print_message("the shell was faster than the test\n");
-  session_done(daytona_pty_kill(sandbox, daytona_pty_id(daytona_future_pty(future)), NULL));
+  api_done(daytona_pty_kill(sandbox, daytona_pty_id(daytona_future_pty(future)), NULL));
   daytona_future_release(future);
 }
 
@@ -204,9 +203,9 @@ static void a_terminal_takes_a_large_environment(void **state) {
   const daytona_pair_t env[] = {{"LARGE", value}};
   const daytona_pty_create_opts_t opts = {
     .env = {env, 1}, .wait_for = "$ ", .attach = {.on_output = on_long_output, .user = last}};
-  daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
+  daytona_future_t *future = api_must(daytona_pty_create(sandbox, &opts));
   assert_int_equal(daytona_pty_write(daytona_future_pty(future), "echo ${#LARGE}; exit\n", 21), 0);
-  session_done(daytona_pty_wait(daytona_future_pty(future)));
+  api_done(daytona_pty_wait(daytona_future_pty(future)));
   for (size_t at = 0; at < 64; at++)
     if (last[at] == '\0') last[at] = ' ';
   assert_non_null(strstr(last, "120000"));
@@ -215,19 +214,19 @@ static void a_terminal_takes_a_large_environment(void **state) {
 
 static void a_killed_terminal_says_so(void **state) {
   daytona_future_t *future =
-    session_must(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "kill"}));
-  daytona_future_t *other = session_must(daytona_pty_connect(sandbox, "kill", NULL));
-  session_done(daytona_pty_kill(sandbox, "kill", NULL));
+    api_must(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "kill"}));
+  daytona_future_t *other = api_must(daytona_pty_connect(sandbox, "kill", NULL));
+  api_done(daytona_pty_kill(sandbox, "kill", NULL));
   daytona_future_t *waits[] = {daytona_pty_wait(daytona_future_pty(future)),
                                daytona_pty_wait(daytona_future_pty(other))};
   for (int i = 0; i < 2; i++) {
-    session_must(waits[i]);
+    api_must(waits[i]);
     assert_int_equal(daytona_future_stream_end(waits[i])->reason, DAYTONA_STREAM_KILLED);
     daytona_future_release(waits[i]);
   }
   daytona_future_release(other);
   daytona_future_release(future);
-  session_fails(daytona_pty_connect(sandbox, "kill", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_pty_connect(sandbox, "kill", NULL), DAYTONA_ENOTFOUND);
 }
 
 /* Type a line; it has been carried out when the shell's file `name` is there. */
@@ -245,7 +244,7 @@ static void until_heard(const heard_t *heard, const char *text) {
 
 static void a_terminal_keeps_its_output_for_a_reader_who_is_not_there(void **state) {
   heard_t heard = {"", ""};
-  daytona_future_t *future = session_must(daytona_pty_create(sandbox, NULL));
+  daytona_future_t *future = api_must(daytona_pty_create(sandbox, NULL));
   daytona_pty_t *pty = daytona_future_pty(future);
   type(pty, "echo 'ear''ly'", "early"); /* the echo of what is typed has the quotes */
   daytona_pty_set_output(pty, on_out, &heard);
@@ -255,37 +254,37 @@ static void a_terminal_keeps_its_output_for_a_reader_who_is_not_there(void **sta
   assert_null(strstr(heard.out, "late\r\n"));
   daytona_pty_resume(pty);
   until_heard(&heard, "late\r\n");
-  session_done(daytona_pty_kill(sandbox, daytona_pty_id(pty), NULL));
+  api_done(daytona_pty_kill(sandbox, daytona_pty_id(pty), NULL));
   daytona_future_release(future);
 }
 
 static void a_terminal_that_is_left_goes_on(void **state) {
   const daytona_pty_create_opts_t opts = {.id = "left", .cols = 90, .rows = 20};
-  daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
+  daytona_future_t *future = api_must(daytona_pty_create(sandbox, &opts));
   daytona_pty_t *pty = daytona_future_pty(future);
   assert_true(daytona_pty_is_connected(pty));
   assert_ptr_equal(daytona_pty_sandbox(pty), sandbox);
   type(pty, "A=6", "set");
   daytona_pty_disconnect(pty);
   assert_false(daytona_pty_is_connected(pty));
-  daytona_future_t *wait = session_must(daytona_pty_wait(pty));
+  daytona_future_t *wait = api_must(daytona_pty_wait(pty));
   assert_int_equal(daytona_future_stream_reason(wait), DAYTONA_STREAM_CLOSED);
   daytona_future_release(wait);
   daytona_future_release(future);
-  future = session_must(daytona_pty_list(sandbox, NULL));
+  future = api_must(daytona_pty_list(sandbox, NULL));
   const daytona_pty_list_t *list = daytona_future_pty_list(future);
   size_t at = 0;
   while (at < list->count && strcmp(list->items[at]->id, "left") != 0) at++;
   assert_true(at < list->count);
   daytona_future_release(future);
-  future = session_must(daytona_pty_get_info(sandbox, "left", NULL));
+  future = api_must(daytona_pty_get_info(sandbox, "left", NULL));
   assert_true(daytona_future_pty_info(future)->is_active);
   assert_int_equal(daytona_future_pty_info(future)->cols, 90);
   daytona_future_release(future);
-  future = session_must(daytona_pty_connect(sandbox, "left", NULL));
+  future = api_must(daytona_pty_connect(sandbox, "left", NULL));
   assert_int_equal(daytona_pty_write(daytona_future_pty(future), "exit $A\n", 8), 0);
   for (int i = 0; i < 2; i++) { /* again after the end */
-    wait = session_must(daytona_pty_wait(daytona_future_pty(future)));
+    wait = api_must(daytona_pty_wait(daytona_future_pty(future)));
     assert_int_equal(daytona_future_stream_end(wait)->exit_code, 6);
     daytona_future_release(wait);
   }
@@ -297,8 +296,8 @@ static void a_terminal_that_is_left_goes_on(void **state) {
 static void code_runs_in_contexts_with_state(void **state) {
   heard_t heard = {"", ""};
   const daytona_interpreter_run_code_opts_t opts = {.on_stdout = on_out, .on_stderr = on_err, .user = &heard};
-  session_done(daytona_interpreter_run_code(sandbox, "x = 41", NULL));
-  daytona_future_t *future = session_must(daytona_interpreter_run_code(
+  api_done(daytona_interpreter_run_code(sandbox, "x = 41", NULL));
+  daytona_future_t *future = api_must(daytona_interpreter_run_code(
     sandbox, "import sys\nprint(x + 1)\nprint('e', file=sys.stderr)\n1/0", &opts));
   const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
   assert_string_equal(result->out.data, "42\n");
@@ -306,31 +305,30 @@ static void code_runs_in_contexts_with_state(void **state) {
   assert_string_equal(heard.err, "e\n");
   assert_string_equal(result->error->name, "ZeroDivisionError");
   daytona_future_release(future);
-  future = session_must(daytona_interpreter_create_context(sandbox, NULL));
+  future = api_must(daytona_interpreter_create_context(sandbox, NULL));
   const char *id = daytona_future_interpreter_context(future)->id;
   const daytona_interpreter_run_code_opts_t apart = {.context_id = id};
-  daytona_future_t *run =
-    session_must(daytona_interpreter_run_code(sandbox, "print('x' in globals())", &apart));
+  daytona_future_t *run = api_must(daytona_interpreter_run_code(sandbox, "print('x' in globals())", &apart));
   assert_string_equal(daytona_future_interpreter_run_result(run)->out.data, "False\n");
   daytona_future_release(run);
-  session_done(daytona_interpreter_delete_context(sandbox, id, NULL));
-  session_fails(daytona_interpreter_run_code(sandbox, "1", &apart), DAYTONA_ECONNECTION);
+  api_done(daytona_interpreter_delete_context(sandbox, id, NULL));
+  api_fails_as(daytona_interpreter_run_code(sandbox, "1", &apart), DAYTONA_ECONNECTION);
   daytona_future_release(future);
   const daytona_interpreter_run_code_opts_t short_time = {.timeout_ms = 1000};
-  session_fails(daytona_interpreter_run_code(sandbox, "import time\ntime.sleep(30)", &short_time),
-                DAYTONA_ETIMEOUT);
+  api_fails_as(daytona_interpreter_run_code(sandbox, "import time\ntime.sleep(30)", &short_time),
+               DAYTONA_ETIMEOUT);
 }
 
 static void contexts_are_listed_without_the_default_one(void **state) {
-  daytona_future_t *made = session_must(
+  daytona_future_t *made = api_must(
     daytona_interpreter_create_context(sandbox, &(daytona_interpreter_create_context_opts_t){.cwd = "/tmp"}));
-  daytona_future_t *future = session_must(daytona_interpreter_list_contexts(sandbox, NULL));
+  daytona_future_t *future = api_must(daytona_interpreter_list_contexts(sandbox, NULL));
   const daytona_interpreter_context_list_t *list = daytona_future_interpreter_context_list(future);
   assert_int_equal(list->count, 1);
   assert_string_equal(list->items[0]->id, daytona_future_interpreter_context(made)->id);
   assert_string_equal(list->items[0]->cwd, "/tmp");
   assert_string_equal(list->items[0]->language, "python");
-  session_done(daytona_interpreter_delete_context(sandbox, list->items[0]->id, NULL));
+  api_done(daytona_interpreter_delete_context(sandbox, list->items[0]->id, NULL));
   daytona_future_release(future);
   daytona_future_release(made);
 }
@@ -346,12 +344,12 @@ static void a_run_waits_for_its_reader_and_says_how_it_ended(void **state) {
   assert_string_equal(heard.out, "");
   assert_int_equal(daytona_future_stream_reason(run), DAYTONA_STREAM_OPEN);
   daytona_future_resume(run);
-  session_must(run);
+  api_must(run);
   assert_string_equal(heard.out, "x\n");
   assert_int_equal(daytona_future_stream_reason(run), DAYTONA_STREAM_EXITED);
   daytona_future_release(run);
-  run = session_must_fail(daytona_interpreter_run_code(sandbox, "import os\nos._exit(3)", NULL),
-                          DAYTONA_ECONNECTION);
+  run = api_must_fail_as(daytona_interpreter_run_code(sandbox, "import os\nos._exit(3)", NULL),
+                         DAYTONA_ECONNECTION);
   assert_int_equal(daytona_future_stream_reason(run), DAYTONA_STREAM_FAILED);
   daytona_future_release(run);
 }
@@ -375,8 +373,8 @@ static void a_run_waits_for_its_turn_although_it_is_not_read(void **state) {
     daytona__loop_advance(shared.client->loop, 10000);
   }
   session_expect(sandbox, "touch go", 0, "");
-  session_must(first);
-  session_must(second);
+  api_must(first);
+  api_must(second);
   assert_string_equal(daytona_future_interpreter_run_result(second)->out.data, "2\n");
   daytona_future_release(first);
   daytona_future_release(second);
@@ -386,30 +384,30 @@ static void a_run_waits_for_its_turn_although_it_is_not_read(void **state) {
 /* --- what is not there -------------------------------------------------------------------------- */
 
 static void what_is_not_there_is_named(void **state) {
-  session_fails(daytona_session_create(sandbox, "entrypoint", NULL), DAYTONA_EINVAL);
-  session_fails(daytona_session_get(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_session_delete(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
-  session_done(daytona_session_create(sandbox, "here", NULL));
-  session_fails(daytona_session_get_command(sandbox, "here", "none", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_session_get_command_logs(sandbox, "here", "none", NULL), DAYTONA_ENOTFOUND);
-  daytona_future_t *future = session_must(daytona_session_exec(sandbox, "here", "true", NULL));
+  api_fails_as(daytona_session_create(sandbox, "entrypoint", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_session_get(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_session_delete(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  api_done(daytona_session_create(sandbox, "here", NULL));
+  api_fails_as(daytona_session_get_command(sandbox, "here", "none", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_session_get_command_logs(sandbox, "here", "none", NULL), DAYTONA_ENOTFOUND);
+  daytona_future_t *future = api_must(daytona_session_exec(sandbox, "here", "true", NULL));
   const char *id = daytona_future_session_exec_result(future)->command_id;
-  session_fails(daytona_session_send_input(sandbox, "here", id, "late", NULL), DAYTONA_EGONE);
+  api_fails_as(daytona_session_send_input(sandbox, "here", id, "late", NULL), DAYTONA_EGONE);
   daytona_future_release(future);
-  session_done(daytona_session_delete(sandbox, "here", NULL));
-  session_fails(daytona_pty_connect(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_pty_get_info(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_pty_kill(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
-  future = session_must(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "one"}));
-  session_fails(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "one"}), DAYTONA_ECONFLICT);
+  api_done(daytona_session_delete(sandbox, "here", NULL));
+  api_fails_as(daytona_pty_connect(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_pty_get_info(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_pty_kill(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  future = api_must(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "one"}));
+  api_fails_as(daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.id = "one"}), DAYTONA_ECONFLICT);
   assert_int_equal(daytona_pty_write(daytona_future_pty(future), "exit 0\n", 7), 0);
-  session_done(daytona_pty_wait(daytona_future_pty(future)));
-  session_fails(daytona_pty_get_info(sandbox, "one", NULL), DAYTONA_ENOTFOUND);
-  session_fails(daytona_pty_resize(sandbox, "one", 90, 30, NULL), DAYTONA_EGONE);
+  api_done(daytona_pty_wait(daytona_future_pty(future)));
+  api_fails_as(daytona_pty_get_info(sandbox, "one", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_pty_resize(sandbox, "one", 90, 30, NULL), DAYTONA_EGONE);
   daytona_future_release(future);
-  session_fails(daytona_interpreter_delete_context(sandbox, "default", NULL), DAYTONA_EINVAL);
-  session_fails(daytona_interpreter_delete_context(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
-  session_fails(
+  api_fails_as(daytona_interpreter_delete_context(sandbox, "default", NULL), DAYTONA_EINVAL);
+  api_fails_as(daytona_interpreter_delete_context(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(
     daytona_interpreter_create_context(sandbox, &(daytona_interpreter_create_context_opts_t){.cwd = "/none"}),
     DAYTONA_EINTERNAL);
 }

@@ -40,11 +40,11 @@ static void follow_a_log(daytona_sandbox_t *sandbox) {
   const daytona_session_exec_opts_t async = {.run_async = true};
   heard_t heard = {""};
   const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .user = &heard};
-  session_done(daytona_session_create(sandbox, "log", NULL));
+  api_done(daytona_session_create(sandbox, "log", NULL));
   daytona_future_t *started =
-    session_must(daytona_session_exec(sandbox, "log", "echo one; echo two; return 3", &async));
+    api_must(daytona_session_exec(sandbox, "log", "echo one; echo two; return 3", &async));
   const char *id = daytona_future_session_exec_result(started)->command_id;
-  daytona_future_t *future = session_must(daytona_session_follow(sandbox, "log", id, &opts));
+  daytona_future_t *future = api_must(daytona_session_follow(sandbox, "log", id, &opts));
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
   assert_int_equal(end->reason, DAYTONA_STREAM_EXITED);
   assert_int_equal(end->exit_code, 3);
@@ -60,7 +60,7 @@ static void follow_through_a_reset(daytona_sandbox_t *sandbox) {
   const daytona_session_follow_opts_t opts = {.on_stdout = on_out, .user = &heard};
   char expected[4096] = "";
   for (int i = 1; i <= 200; i++) sprintf(expected + strlen(expected), "line %d\n", i);
-  daytona_future_t *started = session_must(daytona_session_exec(
+  daytona_future_t *started = api_must(daytona_session_exec(
     sandbox, "log", "for i in $(seq 200); do echo line $i; done; sleep 0.3; return 4", &async));
   const char *id = daytona_future_session_exec_result(started)->command_id;
   assert_int_equal(session_admin("POST", "/faults",
@@ -68,7 +68,7 @@ static void follow_through_a_reset(daytona_sandbox_t *sandbox) {
                                  "\"path\":\"/toolbox/*/process/session/*/command/*/logs\"},"
                                  "\"action\":\"reset\",\"after_bytes\":700}"),
                    201);
-  daytona_future_t *future = session_must(daytona_session_follow(sandbox, "log", id, &opts));
+  daytona_future_t *future = api_must(daytona_session_follow(sandbox, "log", id, &opts));
   const daytona_stream_end_t *end = daytona_future_stream_end(future);
   assert_int_equal(end->reason, DAYTONA_STREAM_EXITED);
   assert_int_equal(end->exit_code, 4);
@@ -82,10 +82,10 @@ static void follow_through_a_reset(daytona_sandbox_t *sandbox) {
 static void use_a_terminal(daytona_sandbox_t *sandbox) {
   heard_t heard = {""};
   const daytona_pty_create_opts_t opts = {.attach = {.on_output = on_out, .user = &heard}};
-  daytona_future_t *future = session_must(daytona_pty_create(sandbox, &opts));
+  daytona_future_t *future = api_must(daytona_pty_create(sandbox, &opts));
   daytona_pty_t *pty = daytona_future_pty(future);
   assert_int_equal(daytona_pty_write(pty, "echo $((6 * 7)) answers; exit 5\n", 32), 0);
-  daytona_future_t *wait = session_must(daytona_pty_wait(pty));
+  daytona_future_t *wait = api_must(daytona_pty_wait(pty));
   assert_int_equal(daytona_future_stream_end(wait)->reason, DAYTONA_STREAM_EXITED);
   assert_int_equal(daytona_future_stream_end(wait)->exit_code, 5);
   assert_non_null(strstr(heard.out, "42 answers\r\n"));
@@ -94,7 +94,7 @@ static void use_a_terminal(daytona_sandbox_t *sandbox) {
 }
 
 static void run_code(daytona_sandbox_t *sandbox) {
-  daytona_future_t *future = session_must(daytona_interpreter_run_code(sandbox, "print(6 * 7)", NULL));
+  daytona_future_t *future = api_must(daytona_interpreter_run_code(sandbox, "print(6 * 7)", NULL));
   assert_string_equal(daytona_future_interpreter_run_result(future)->out.data, "42\n");
   daytona_future_release(future);
 }
@@ -120,7 +120,7 @@ static void strangers_are_refused(void **state) {
     session_t session;
     session_open(&session, &configs[i]);
     /* With TLS 1.3 a server says only after the handshake that it wants a certificate. */
-    session_fails(daytona_sandbox_get(session.client, "sb", NULL), DAYTONA_ETLS);
+    api_fails_as(daytona_sandbox_get(session.client, "sb", NULL), DAYTONA_ETLS);
     session_close(&session);
   }
 }

@@ -65,7 +65,7 @@ static void until_entries(const char *path, size_t count) {
 }
 
 static void expect_bytes(const char *path, const char *bytes, size_t size) {
-  daytona_future_t *future = session_must(daytona_fs_download(sandbox, path, NULL));
+  daytona_future_t *future = api_must(daytona_fs_download(sandbox, path, NULL));
   assert_int_equal(daytona_future_bytes(future)->size, size);
   assert_memory_equal(daytona_future_bytes(future)->data, bytes, size);
   daytona_future_release(future);
@@ -74,7 +74,7 @@ static void expect_bytes(const char *path, const char *bytes, size_t size) {
 static void shell(const char *command) { session_expect(sandbox, command, 0, NULL); }
 
 static void fails_with(daytona_future_t *future, daytona_errcode_t code, const char *part) {
-  session_must_fail(future, code);
+  api_must_fail_as(future, code);
   if (strstr(daytona_future_error(future)->message, part) == NULL)
     fail_msg("\"%s\" is not in: %s", part, daytona_future_error(future)->message);
   daytona_future_release(future);
@@ -116,8 +116,8 @@ static void local_disk_that_is_full_is_an_error_and_keeps_the_old_file(void **st
     skip();
   }
   char *bytes = local_pattern(4 << 20, 1);
-  session_done(daytona_fs_upload(sandbox, bytes, 4 << 20, "full/large", NULL));
-  session_done(daytona_fs_upload(sandbox, bytes, 1000, "full/little", NULL));
+  api_done(daytona_fs_upload(sandbox, bytes, 4 << 20, "full/large", NULL));
+  api_done(daytona_fs_upload(sandbox, bytes, 1000, "full/little", NULL));
   local_write(in_folder("small/x"), "old", 3);
   for (int is_new = 0; is_new < 2; is_new++) {
     const char *target = in_folder(is_new ? "small/new" : "small/x");
@@ -130,7 +130,7 @@ static void local_disk_that_is_full_is_an_error_and_keeps_the_old_file(void **st
   daytona_fs_download_item_t items[] = {{.source = "full/large", .local_path = in_folder("small/x")},
                                         {.source = "full/little", .local_path = in_folder("small/y")},
                                         {.source = "full/large"}};
-  daytona_future_t *future = session_must(daytona_fs_download_files(sandbox, items, 3, NULL));
+  daytona_future_t *future = api_must(daytona_fs_download_files(sandbox, items, 3, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
   assert_int_equal(results->items[0]->error->code, DAYTONA_EIO);
@@ -153,7 +153,7 @@ static void sandbox_disk_that_is_full_is_an_error_of_that_file(void **state) {
   daytona_fs_upload_item_t items[] = {{.destination = "full/before", .bytes = bytes, .size = 100000},
                                       {.destination = "/dev/shm/y", .bytes = bytes, .size = 4 << 20},
                                       {.destination = "full/behind", .bytes = bytes, .size = 100000}};
-  daytona_future_t *future = session_must(daytona_fs_upload_files(sandbox, items, 3, NULL));
+  daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, 3, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
   assert_non_null(strstr(results->items[1]->error->message, "/dev/shm/y: write: "));
@@ -162,7 +162,7 @@ static void sandbox_disk_that_is_full_is_an_error_of_that_file(void **state) {
   expect_bytes("full/before", bytes, 100000);
   expect_bytes("full/behind", bytes, 100000);
   shell("rm /dev/shm/*");
-  session_done(daytona_fs_upload(sandbox, bytes, 4 << 20, "/dev/shm/x", NULL));
+  api_done(daytona_fs_upload(sandbox, bytes, 4 << 20, "/dev/shm/x", NULL));
   expect_bytes("/dev/shm/x", bytes, 4 << 20);
   shell("rm /dev/shm/x");
   free(bytes);
@@ -205,16 +205,16 @@ static void remote_file_that_changes_is_whole_as_it_was_or_an_error(void **state
   enum { SIZE = 40 * 1000 * 1000 }; /* more than fits into the sockets on the way */
   char *bytes = local_pattern(SIZE, 3);
   pausing_t sink = {.bytes = malloc(SIZE + 1000), .room = SIZE + 1000};
-  session_done(daytona_fs_upload(sandbox, bytes, SIZE, "moving", NULL));
-  daytona_future_release(session_must(while_downloading(&sink, "echo more >> moving")));
+  api_done(daytona_fs_upload(sandbox, bytes, SIZE, "moving", NULL));
+  daytona_future_release(api_must(while_downloading(&sink, "echo more >> moving")));
   assert_int_equal(sink.size, SIZE);
   assert_memory_equal(sink.bytes, bytes, SIZE);
-  daytona_future_release(session_must(while_downloading(&sink, "rm moving; echo other > moving")));
+  daytona_future_release(api_must(while_downloading(&sink, "rm moving; echo other > moving")));
   assert_int_equal(sink.size, SIZE + 5);
   assert_memory_equal(sink.bytes, bytes, SIZE);
-  session_done(daytona_fs_upload(sandbox, bytes, SIZE, "moving", NULL));
+  api_done(daytona_fs_upload(sandbox, bytes, SIZE, "moving", NULL));
   daytona_future_release(
-    session_must_fail(while_downloading(&sink, "truncate -s 2000 moving"), DAYTONA_EFAILED));
+    api_must_fail_as(while_downloading(&sink, "truncate -s 2000 moving"), DAYTONA_EFAILED));
   assert_true(sink.size < SIZE);
   free(sink.bytes);
   free(bytes);
@@ -242,7 +242,7 @@ static void bulk_download_cut_anywhere_fails_and_leaves_whole_files_only(void **
     snprintf(names[i], sizeof names[i], "part/%d", i);
     snprintf(locals[i], sizeof locals[i], "%s/%d", cut, i);
     items[i] = (daytona_fs_download_item_t){.source = names[i], .local_path = locals[i]};
-    session_done(daytona_fs_upload(sandbox, contents[i], strlen(contents[i]), names[i], NULL));
+    api_done(daytona_fs_upload(sandbox, contents[i], strlen(contents[i]), names[i], NULL));
   }
   size_t at = 0;
   for (bool is_whole = false; !is_whole; at++) {
@@ -323,7 +323,7 @@ static void make_kinds(void) {
   local_write(in_folder("large"), large, LARGE);
   local_write(in_folder("half"), large, LARGE / 2);
   mkdir(in_folder("got"), 0700);
-  session_done(daytona_fs_upload(sandbox, large, LARGE, "kinds/source", NULL));
+  api_done(daytona_fs_upload(sandbox, large, LARGE, "kinds/source", NULL));
 }
 
 static void every_kind_tells_its_progress(void **state) {
@@ -331,7 +331,7 @@ static void every_kind_tells_its_progress(void **state) {
   for (int kind = 0; kind < KINDS; kind++) {
     watcher_t watcher = {.total = -1};
     daytona_transfer_opts_t opts = {.on_progress = on_watch, .user = &watcher};
-    session_done(transfer(kind, &opts));
+    api_done(transfer(kind, &opts));
     assert_int_equal(watcher.bytes, kind == 7 ? 2 * LARGE : LARGE);
     assert_true(watcher.total == (kind == 2 || kind == 7 ? -1 : LARGE));
     assert_true(watcher.calls > 1);
@@ -346,7 +346,7 @@ static void every_kind_can_be_cancelled_anywhere(void **state) {
       watcher_t watcher = {.total = -1, .cancels_at = at};
       daytona_transfer_opts_t opts = {.on_progress = on_watch, .user = &watcher};
       watcher.future = transfer(kind, &opts);
-      session_must_fail(watcher.future, DAYTONA_ECANCELED);
+      api_must_fail_as(watcher.future, DAYTONA_ECANCELED);
       assert_int_equal(watcher.calls, at); /* nothing is told after it */
       daytona_future_release(watcher.future);
     }
@@ -377,15 +377,14 @@ static void crash_leaves_the_old_file_and_a_part_beside_it(void **state) {
   int status = 0;
   mkdir(in_folder("die"), 0700);
   local_write(in_folder("die/x"), "old", 3);
-  session_done(daytona_fs_upload(sandbox, bytes, 1 << 20, "die", NULL));
+  api_done(daytona_fs_upload(sandbox, bytes, 1 << 20, "die", NULL));
   pid_t pid = fork();
   if (pid == 0) die_while_downloading();
   assert_int_equal(waitpid(pid, &status, 0), pid);
   assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   local_holds(in_folder("die/x"), "old", 3);
   assert_true(entries(in_folder("die")) <= 2);
-  session_done(
-    daytona_fs_download_file(sandbox, "die", in_folder("die/x"), NULL)); /* which is in nobody's way */
+  api_done(daytona_fs_download_file(sandbox, "die", in_folder("die/x"), NULL)); /* which is in nobody's way */
   local_holds(in_folder("die/x"), bytes, 1 << 20);
   free(bytes);
 }

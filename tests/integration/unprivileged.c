@@ -35,7 +35,7 @@ static int close_shared(void **state) {
 static const char *in_folder(const char *name) { return local_path(folder, name); }
 
 static void fails_with(daytona_future_t *future, daytona_errcode_t code, const char *part) {
-  session_must_fail(future, code);
+  api_must_fail_as(future, code);
   if (strstr(daytona_future_error(future)->message, part) == NULL)
     fail_msg("\"%s\" is not in: %s", part, daytona_future_error(future)->message);
   daytona_future_release(future);
@@ -46,7 +46,7 @@ static void shell(const char *command) { session_expect(sandbox, command, 0, NUL
 /* --- here -------------------------------------------------------------------------------------- */
 
 static void folder_that_may_not_be_written_is_an_error(void **state) {
-  session_done(daytona_fs_upload(sandbox, "new", 3, "source", NULL));
+  api_done(daytona_fs_upload(sandbox, "new", 3, "source", NULL));
   assert_int_equal(mkdir(in_folder("locked"), 0700), 0);
   local_write(in_folder("locked/old"), "old", 3);
   assert_int_equal(chmod(in_folder("locked"), 0500), 0);
@@ -62,7 +62,7 @@ static void folder_that_may_not_be_written_is_an_error(void **state) {
              "permission denied");
   daytona_fs_download_item_t items[] = {{.source = "source", .local_path = in_folder("locked/old")},
                                         {.source = "source", .local_path = in_folder("open")}};
-  daytona_future_t *future = session_must(daytona_fs_download_files(sandbox, items, 2, NULL));
+  daytona_future_t *future = api_must(daytona_fs_download_files(sandbox, items, 2, NULL));
   assert_int_equal(daytona_future_fs_result_list(future)->failed_count, 1);
   assert_int_equal(daytona_future_fs_result_list(future)->items[0]->error->code, DAYTONA_EIO);
   daytona_future_release(future);
@@ -89,16 +89,16 @@ static void file_that_may_not_be_read_is_an_error_before_anything_is_sent(void *
 
 static void what_the_sandbox_may_not_read_is_typed(void **state) {
   shell("mkdir -p hidden/in && echo x > hidden/in/f && echo x > unreadable && chmod 000 hidden unreadable");
-  session_fails(daytona_fs_download(sandbox, "unreadable", NULL), DAYTONA_EFILE_ACCESS_DENIED);
-  session_fails(daytona_fs_download_file(sandbox, "unreadable", in_folder("none"), NULL),
-                DAYTONA_EFILE_ACCESS_DENIED);
+  api_fails_as(daytona_fs_download(sandbox, "unreadable", NULL), DAYTONA_EFILE_ACCESS_DENIED);
+  api_fails_as(daytona_fs_download_file(sandbox, "unreadable", in_folder("none"), NULL),
+               DAYTONA_EFILE_ACCESS_DENIED);
   assert_int_equal(access(in_folder("none"), F_OK), -1);
-  session_fails(daytona_fs_get_file_info(sandbox, "hidden/in", NULL), DAYTONA_EFILE_ACCESS_DENIED);
-  session_fails(daytona_fs_list_files(sandbox, "hidden", NULL), DAYTONA_EFILE_ACCESS_DENIED);
-  session_fails(daytona_fs_move_files(sandbox, "hidden/in/f", "moved", NULL), DAYTONA_EFILE_ACCESS_DENIED);
+  api_fails_as(daytona_fs_get_file_info(sandbox, "hidden/in", NULL), DAYTONA_EFILE_ACCESS_DENIED);
+  api_fails_as(daytona_fs_list_files(sandbox, "hidden", NULL), DAYTONA_EFILE_ACCESS_DENIED);
+  api_fails_as(daytona_fs_move_files(sandbox, "hidden/in/f", "moved", NULL), DAYTONA_EFILE_ACCESS_DENIED);
   daytona_fs_set_file_permissions_opts_t mode = {.mode = "600"};
-  session_fails(daytona_fs_set_file_permissions(sandbox, "hidden/in/f", &mode), DAYTONA_EFILE_ACCESS_DENIED);
-  session_fails(daytona_fs_set_file_permissions(sandbox, "/etc/passwd", &mode), DAYTONA_EFAILED);
+  api_fails_as(daytona_fs_set_file_permissions(sandbox, "hidden/in/f", &mode), DAYTONA_EFILE_ACCESS_DENIED);
+  api_fails_as(daytona_fs_set_file_permissions(sandbox, "/etc/passwd", &mode), DAYTONA_EFAILED);
   shell("chmod 755 hidden");
 }
 
@@ -109,16 +109,16 @@ static void what_the_sandbox_may_not_write_is_an_error_of_that_file(void **state
   fails_with(daytona_fs_upload(sandbox, "new", 3, "/usr/bin/new", NULL), DAYTONA_EFAILED, "/usr/bin/new");
   daytona_fs_upload_item_t items[] = {{.destination = "shut/g", .bytes = "1", .size = 1},
                                       {.destination = "wide/g", .bytes = "2", .size = 1}};
-  daytona_future_t *future = session_must(daytona_fs_upload_files(sandbox, items, 2, NULL));
+  daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, 2, NULL));
   assert_int_equal(daytona_future_fs_result_list(future)->failed_count, 1);
   assert_non_null(
     strstr(daytona_future_fs_result_list(future)->items[0]->error->message, "permission denied"));
   daytona_future_release(future);
-  session_fails(daytona_fs_create_folder(sandbox, "shut/in", NULL, NULL), DAYTONA_EFAILED);
-  session_fails(daytona_fs_delete_file(sandbox, "shut/f", NULL), DAYTONA_EFAILED);
+  api_fails_as(daytona_fs_create_folder(sandbox, "shut/in", NULL, NULL), DAYTONA_EFAILED);
+  api_fails_as(daytona_fs_delete_file(sandbox, "shut/f", NULL), DAYTONA_EFAILED);
   const char *names[] = {"shut/f"};
   daytona_strings_t files = {names, 1};
-  future = session_must(daytona_fs_replace_in_files(sandbox, &files, "old", "new", NULL));
+  future = api_must(daytona_fs_replace_in_files(sandbox, &files, "old", "new", NULL));
   assert_false(daytona_future_replace_result_list(future)->items[0]->is_success);
   daytona_future_release(future);
   session_expect(sandbox, "cat shut/f wide/g; ls shut", 0, "old\n2f\n");

@@ -224,27 +224,6 @@ daytona_sandbox_t *api_sandbox(api_scene_t *scene, const char *id, const char *s
 
 /* --- futures and time -------------------------------------------------------------------------- */
 
-daytona_future_t *api_must(daytona_future_t *future) {
-  if (daytona_future_await(future) != 0)
-    fail_msg("%s: %s", daytona_errcode_name(daytona_future_code(future)),
-             daytona_future_error(future)->message);
-  return future;
-}
-
-daytona_future_t *api_must_fail(daytona_future_t *future, daytona_errcode_t code) {
-  int got = daytona_future_await(future);
-  if (got != (int)code)
-    fail_msg("expected %s, got %s: %s", daytona_errcode_name(code), daytona_errcode_name(got),
-             got != 0 ? daytona_future_error(future)->message : "success");
-  return future;
-}
-
-void api_done(daytona_future_t *future) { daytona_future_release(api_must(future)); }
-
-void api_fails(daytona_future_t *future, daytona_errcode_t code) {
-  daytona_future_release(api_must_fail(future, code));
-}
-
 void api_until(api_scene_t *scene, bool (*is_reached)(void *user), void *user) {
   while (!is_reached(user))
     if (uv_run(&scene->uv, UV_RUN_ONCE) == 0 && !is_reached(user))

@@ -14,6 +14,7 @@
 
 #include "call/client_impl.h"
 #include "peer.h"
+#include "support/must.h"
 
 /* What the server does instead of answering. */
 extern const char api_silence[]; /* nothing */
@@ -74,13 +75,6 @@ const char *api_sandbox_json(const api_scene_t *scene, const char *id, const cha
 
 /* A sandbox of that state, one reference yours. */
 daytona_sandbox_t *api_sandbox(api_scene_t *scene, const char *id, const char *state);
-
-/* Turn the loop until the future has settled; it must have succeeded, or failed with exactly `code`. */
-daytona_future_t *api_must(daytona_future_t *future);
-daytona_future_t *api_must_fail(daytona_future_t *future, daytona_errcode_t code);
-/* The same, and let it go. */
-void api_done(daytona_future_t *future);
-void api_fails(daytona_future_t *future, daytona_errcode_t code);
 
 /* Turn the loop until so many requests have come. */
 void api_until_requests(api_scene_t *scene, size_t count);

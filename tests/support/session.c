@@ -48,29 +48,8 @@ int session_teardown(void **state) {
   return 0;
 }
 
-daytona_future_t *session_must(daytona_future_t *future) {
-  if (daytona_future_await(future) != 0)
-    fail_msg("%s: %s", daytona_errcode_name(daytona_future_code(future)),
-             daytona_future_error(future)->message);
-  return future;
-}
-
-daytona_future_t *session_must_fail(daytona_future_t *future, daytona_errcode_t code) {
-  int got = daytona_future_await(future);
-  if (!daytona_errcode_is(got, code))
-    fail_msg("expected %s, got %s: %s", daytona_errcode_name(code), daytona_errcode_name(got),
-             got != 0 ? daytona_future_error(future)->message : "success");
-  return future;
-}
-
-void session_done(daytona_future_t *future) { daytona_future_release(session_must(future)); }
-
-void session_fails(daytona_future_t *future, daytona_errcode_t code) {
-  daytona_future_release(session_must_fail(future, code));
-}
-
 daytona_sandbox_t *session_sandbox(session_t *session, const daytona_sandbox_create_opts_t *opts) {
-  daytona_future_t *future = session_must(daytona_sandbox_create(session->client, opts));
+  daytona_future_t *future = api_must(daytona_sandbox_create(session->client, opts));
   daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
   daytona_future_release(future);
   return sandbox;
@@ -78,12 +57,12 @@ daytona_sandbox_t *session_sandbox(session_t *session, const daytona_sandbox_cre
 
 void session_delete(daytona_sandbox_t *sandbox) {
   daytona_sandbox_lifecycle_opts_t opts = {.waits = true};
-  session_done(daytona_sandbox_delete(sandbox, &opts));
+  api_done(daytona_sandbox_delete(sandbox, &opts));
   daytona_sandbox_release(sandbox);
 }
 
 void session_expect(daytona_sandbox_t *sandbox, const char *command, int exit_code, const char *output) {
-  daytona_future_t *future = session_must(daytona_process_exec(sandbox, command, NULL));
+  daytona_future_t *future = api_must(daytona_process_exec(sandbox, command, NULL));
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
   if (result->exit_code != exit_code)
     fail_msg("%s: exit code %d, output %s", command, result->exit_code, result->result);

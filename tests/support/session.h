@@ -11,6 +11,8 @@
 
 #include <daytona/daytona.h>
 
+#include "support/must.h"
+
 typedef struct session {
   uv_loop_t uv;
   daytona_client_t *client;
@@ -24,14 +26,6 @@ int session_teardown(void **state);
 /* The same by hand, with a configuration. */
 void session_open(session_t *session, const daytona_config_t *config);
 void session_close(session_t *session);
-
-/* Await a future: it must succeed, or fail with `code`. The reference stays with the caller. */
-daytona_future_t *session_must(daytona_future_t *future);
-daytona_future_t *session_must_fail(daytona_future_t *future, daytona_errcode_t code);
-
-/* The same, and let the future go. */
-void session_done(daytona_future_t *future);
-void session_fails(daytona_future_t *future, daytona_errcode_t code);
 
 /* A started sandbox, one reference for the caller, and its end. */
 daytona_sandbox_t *session_sandbox(session_t *session, const daytona_sandbox_create_opts_t *opts);
