@@ -1,5 +1,5 @@
 /*
- * See stream.h. Close codes have meanings of their own here: the toolbox ends a terminal with 1011 when its
+ * See stream_end.h. Close codes have meanings of their own here: the toolbox ends a terminal with 1011 when its
  * process failed, and a slow reader with 1008 and a text.
  */
 #include "call/stream_end.h"
