@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libdaytona: the asynchronous C SDK for Daytona sandboxes, on libuv.
  *

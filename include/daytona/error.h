@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Errors: one list of codes with their parents, and the record that a failed future carries.
  *

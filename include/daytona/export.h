@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What every public header needs from the compiler: visibility and C linkage.
  * Only symbols marked DAYTONA_API are exported by the shared library.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The Python interpreter: runs code in contexts that keep their variables between runs.
  *

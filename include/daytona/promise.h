@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Promises: futures that the program settles itself, to combine its own work (a timer, a lookup) with the library's.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Terminals: shells on a pseudo-terminal in a sandbox, attached over a WebSocket.
  *

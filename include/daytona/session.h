@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sessions: long-lived shells that keep their state between commands, which run one after another.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What streams have in common: log follows and terminals. (Interpreter runs are streams too; they end
  * with a result or an error of their future, and daytona_future_stream_reason() gives the reason.)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Small value types that every noun shares: optional numbers, string lists, string maps.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The file calls that are one request each. Transfers are in fs_upload.c and fs_download.c.
  */

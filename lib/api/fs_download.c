@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Downloads: one request for any number of files, to memory, local files or a sink of the caller.
  *

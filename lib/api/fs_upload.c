@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Uploads: one request for any number of files, from memory, local files or a source of the caller.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Previews: URLs under which a port of a sandbox is reachable.
  */

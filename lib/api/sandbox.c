@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sandboxes: the calls that are one request each. Creating, waiting and listing have files of their own.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The life of a sandbox: start, stop, delete, recover, resize, and waiting; its course is call/life.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Lists of sandboxes: pages by number, the walk by cursor, and the first that matches.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Permissions to log in to a sandbox by SSH.
  */

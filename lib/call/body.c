@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bodies; see body.h. What differs between the three kinds is a row of functions; what state a body is in is changed
  * by set_state() alone.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The bytes of one part of a request, wherever they are: in memory, in a local file, or with a source of the program.
  *

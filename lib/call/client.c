@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The client: makes the layers below from a configuration and takes them down again in order.
  *

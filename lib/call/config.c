@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Configuration: what the program gave, completed from the environment, checked and copied.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The file format of `.env`, as python-dotenv 1.2 reads it: the official SDKs leave it to that library, so
  * one file must mean the same to a program of either kind.

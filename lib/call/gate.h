@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The gate: how many sandboxes of a client may be in creation or start at once.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See inbox.h. A segment in a block is a head of four bytes, its tag in the upper two bits and its size in the rest,
  * and then its bytes. A segment lies in one block: blocks are made as large as they have to be.

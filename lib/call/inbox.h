@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Output that waits because its stream is paused: bytes in order, each with a tag, and a ceiling above which the
  * oldest go. A stream that stops reading instead needs room only for what was already on its way, and sets no

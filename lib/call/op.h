@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Operations: what runs between a call and the end of its future. Most are one request and made by daytona__call() of
  * method.h; those with more to them are written on daytona__op_t.

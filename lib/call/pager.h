@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Lists that come in pages: the form of a page, and the walk over all items of all pages.
  *

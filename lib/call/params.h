@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The arguments of a call, described by rows: where each goes (path, query, header, body) and what it must be.
  *

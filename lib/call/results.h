@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kinds of results that futures have, each with its public accessor: X(accessor, C type).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the server says of a sandbox: the field table, and the object that holds the latest answer.
  *

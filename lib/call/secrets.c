@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See secrets.h. A text is compared with a secret after decoding, byte by byte, once for each way in which it may be
  * encoded; so no spelling needs to be made up beforehand.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a request must keep secret, and blotting it out of what comes back: a server may quote a URL or a header.
  * Any spelling is found: as it is, escaped as in JSON, percent-encoded as in a URL, and a login in base64 as in a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sinks; see sink.h. What differs between the three kinds is a row of functions; what state a sink is in is changed by
  * set_state() alone.

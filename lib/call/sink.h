@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the bytes of one part of an answer go: to memory, to a local file, or to the program.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See stream_end.h. Close codes have meanings of their own here: the toolbox ends a terminal with 1011 when its
  * process failed, and a slow reader with 1008 and a text.

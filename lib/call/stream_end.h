@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the services' streams share: a WebSocket of a sandbox's toolbox, and what its end means.
  */

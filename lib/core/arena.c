@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bump allocation in a list of chunks. Chunks double from 1 KiB to 64 KiB; a larger request gets a
  * chunk of its own, put behind the current one so that its free room is not lost.

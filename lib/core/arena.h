@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Arenas: memory that is freed all at once. One arena per operation holds its request, its result and
  * its error, so that users free nothing piece by piece.

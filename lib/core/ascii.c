@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See ascii.h. Base64 is mbedTLS's, which takes the same time for all bytes: what is encoded here are passwords.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Characters: hexadecimal digits, tokens of HTTP, base64, UTF-8. Nothing here asks the locale.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Combinations of futures. One record serves the four kinds; what differs is a row of `kinds`.
  *

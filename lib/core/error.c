@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The code tree and the error record. See <daytona/error.h>: one list makes the enum, the names, the
  * texts and the parents.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Local files on the thread pool: one to read from and one to write to, each with two blocks, so that the disk
  * works on one while the caller empties or fills the other.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Futures. See <daytona/future.h> for the rules and future.h for how operations use them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See header.h. Names and values that are sent are checked, for a line end in one would begin a header of somebody
  * else's choice.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Header fields: looking one up, what may stand in one, and lists that are owned.
  */

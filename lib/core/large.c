@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See large.h. The note about what is left to do stands in the block itself, so that freeing needs no memory. In each
  * turn the block is made smaller from its end, which gives that much back.

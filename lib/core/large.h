@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Freeing large blocks: to give back 60 MiB takes the system 10 ms, so that is done over some turns of the loop.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ceilings that several layers share. All others stand with their modules; docs/limits.md lists them, which
  * tests/unit/limits.py makes and checks. No buffer grows without one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Intrusive doubly linked list with a sentinel head. A node that is on no list points at itself, so
  * removing twice is harmless.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one client puts on the host's loop: a queue of things to do in a later turn, timers on a clock
  * that tests can move, and a mailbox for other threads.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The allocator seam. One process-wide set of functions and a count of live blocks: the count makes
  * replacing the allocator safe and gives tests an exact leak check without a sanitizer.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All allocation of the library goes through here, so that a program can replace the allocator and a
  * test can make any single allocation fail.

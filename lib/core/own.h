@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Strings that a structure owns: copied in, and wiped when they go, because any of them may be a secret.
  */

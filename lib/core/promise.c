@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Promises: the settling end of a future, in the hands of the program. See <daytona/promise.h>.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Promises on a loop; the client's function adds the client. See <daytona/promise.h>.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Retry-After; see retry_after.h. Numbers and dates are read by hand: the C library would follow the
  * locale of the host program.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How long a server asks us to wait. Here and not with the headers, because the transport needs it as well
  * as the error that is made of an answer.

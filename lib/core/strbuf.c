@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Growable buffer with a ceiling; see strbuf.h.
  */

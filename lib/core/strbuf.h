@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A growable byte buffer that is born with a ceiling. A failed append leaves a mark that the final
  * check reports, so that builders need not test every step.

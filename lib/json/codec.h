@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON by field table. One table per model says where each key lives in a C struct; the same table
  * drives decoding and encoding. The text is read in one pass, straight into the structs.

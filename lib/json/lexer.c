@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON tokens as RFC 8259 has them; see lexer.h. Strict about everything but one thing: half of a
  * surrogate pair in an escape becomes U+FFFD, since JavaScript servers write one when they cut a text in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The tokens of a JSON text, pulled one by one. Nothing is allocated and nothing is kept: a token is a
  * slice of the text. Decoding and the check of raw JSON all walk the text with this.

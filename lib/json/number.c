@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Numbers as text; see number.h. printf and strtod follow the locale that the program has set, also
  * one with a decimal comma; they agree with each other, so the text is tried with them and its decimal

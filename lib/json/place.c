@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Field paths; see place.h. A path that is too long loses its end. Bytes that do not print, which only
  * keys of a peer's own making can hold, become '?': paths go into log lines.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where in a JSON text the decoder or encoder stands, as a chain of frames on the stack. It is turned into
  * a path such as "items[2].cpu" only when something is wrong there.

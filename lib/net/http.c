@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calls: the queue in front of libcurl, time limits, repeating, redirects, cancelling, closing. See http.h
  * and http_private.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Parser of HTTP/1.1 answers; see http1_head.h.
  *

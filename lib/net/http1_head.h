@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP/1.1 answer to an upgrade or a CONNECT, parsed without I/O.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What came back: the collected body, the response headers, Retry-After, and the verdict on a transfer.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Streamed answers: what libcurl delivers is copied to a bounded buffer and given to the sink from a turn
  * of ours; when the buffer is full libcurl is paused. Streamed requests: resuming a source.

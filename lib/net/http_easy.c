@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One request for libcurl: handles and their options, pinned names, and libcurl's callbacks.
  *

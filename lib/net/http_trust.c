@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Secure connections of libcurl: the trusted certificates are parsed on the thread pool, once per version of the file.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See options.h. Every string of the options stands in one list, so that copying and freeing cannot forget one.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the network needs to know from the configuration. One structure drives libcurl's TLS and
  * mbedTLS, HTTP and WebSockets alike, so that no setting can reach only one of them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which host a URL leads to, and through which proxy. HTTP and WebSockets ask the same two questions,
  * so the answers come from one place.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which redirects are followed and what travels with them: one policy for HTTP and for upgrades.
  *

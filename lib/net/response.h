@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What came back for a request: filled by HTTP and by the upgrade of a WebSocket alike, so that an error is
  * made of either in the same way (wire/error_map.h).

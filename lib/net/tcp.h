@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TCP on the client's loop: connect to whichever of several addresses answers first, read by pulling,
  * write with a bounded queue that the owner watches.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TLS on mbedTLS (2.28 and 3.x), client side, without I/O: bytes are pulled from and pushed to the layer
  * below, plain bytes are read and written above.

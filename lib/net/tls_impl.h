@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of the TLS context, shared by tls_ctx.c (loading, sessions) and tls.c (connections), and the
  * differences between mbedTLS 2.28 and 3.x in one place.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See trust.h. While `is_working` only the thread of the pool touches `fresh`, `seen`, `code` and `message`.
  */

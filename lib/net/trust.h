@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The certificates that a TLS stack was given, read on the thread pool and again when their files have changed.
  *

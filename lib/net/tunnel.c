@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP CONNECT; see tunnel.h. Credentials are wiped from every buffer but the caller's, who wipes `out`.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP CONNECT: the request that asks a proxy for a tunnel, and the judgement of its answer. No I/O.
  */

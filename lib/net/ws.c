@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * WebSocket client; see ws.h. This file: life, opening and verdict; ws_messages.c: the open socket.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * WebSocket client: from a URL to messages, and exactly one verdict at the end.
  *

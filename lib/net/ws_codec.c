@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * WebSocket frames over wslay's frame layer; see ws_codec.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * WebSocket frames, without I/O: bytes are pulled from the owner and become events; messages become
  * bytes. Built on wslay's frame layer, with messages, control frames and limits of our own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A byte connection to a WebSocket target: name lookup, TCP, perhaps a proxy with CONNECT, perhaps TLS
  * (to the proxy, to the target, or both), behind one pair of read and write.

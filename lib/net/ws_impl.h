@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of a WebSocket, shared by ws.c (life, opening, verdict) and ws_messages.c (the open
  * socket). Nobody else includes this.

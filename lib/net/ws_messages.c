@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The open WebSocket: messages in and out, pings, idleness, close; see ws.h.
  *

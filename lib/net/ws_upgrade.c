@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * WebSocket upgrade; see ws_upgrade.h. The platform's proxy looks for `Upgrade: websocket` in lower case and
  * reads only the first Sec-WebSocket-Protocol line, hence one line for all protocols.

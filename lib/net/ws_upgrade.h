@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP/1.1 upgrade to WebSocket: request and check of the answer. No I/O.
  */

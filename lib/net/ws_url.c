@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * WebSocket URLs; see ws_url.h. ws and wss are rewritten as http and https at once: they parse alike, and
  * libcurl's parser, which joins relative references, does not know them in every version.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * URLs of WebSocket targets: taken apart and, for redirects, put together.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See checksum.h. A step is a bijection of the lane for a given word and of the word for a given lane.
  */

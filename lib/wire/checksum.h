@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A checksum of a stream of bytes, the same for all cuts. Eight words at a time, for it sees every byte of a
  * log. Two streams that differ in one word only never agree; it is no protection against somebody who wants

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See demux.h. A marker is a run of three equal bytes, so the first complete one in a run begins where the run
  * does, and a possible marker at the end of what has come is a run of one or two. That run is all the state

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The log of a session's command: one stream of bytes in which 01 01 01 says that stdout follows and 02 02 02
  * that stderr does. Pure: bytes in, segments out, whatever the cuts.

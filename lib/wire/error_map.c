@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Error answers. The platform has several shapes of error body (an envelope with `message`, a bare
  * `{"error": text}`, plain text, HTML from a gateway, nothing at all), so every member is read as

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Response headers; see headers.h. Values come from a peer: what is malformed is as good as absent.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * multipart/form-data as the toolbox speaks it: bytes in, events out, and the other way round. No I/O.
  *

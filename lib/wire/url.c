@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * URLs; see url.h. Nothing that a program or a server hands us gets into a URL unencoded, apart from
  * base URLs, and those are checked byte by byte: a URL made here never holds a space, a control character

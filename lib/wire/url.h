@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * URLs: what the configuration may name as a base, and the address of one call.
  *

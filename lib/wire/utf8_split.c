@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See utf8_split.h. Only the beginning of one character is ever held: at most three bytes that some further
  * byte could complete.

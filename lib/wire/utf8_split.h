@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Text from bytes that come in pieces: characters that are cut by a border are put together again, and what is
  * not UTF-8 becomes U+FFFD, one for each maximal part of a character, as Unicode recommends.

@@ -1,4 +1,4 @@
-"""One style for both trees: the formatter has nothing to say about any source."""
+"""One style for both trees, the library and its local server."""
 
 import pathlib
 import re
@@ -34,7 +34,24 @@ def every_source_is_formatted():
     assert run.returncode == 0, "\n".join(places[:20])
 
 
-TESTS = [every_source_is_formatted]
+def products():
+    return [path for path in sources() if path.relative_to(ROOT).parts[0] in ("lib", "include", "subprojects")]
+
+
+def every_source_begins_with_its_licence():
+    odd = [str(path.relative_to(ROOT)) for path in products()
+           if not path.read_text(encoding="utf-8").startswith("/* SPDX-License-Identifier: Apache-2.0 */\n")]
+    assert not odd, odd
+
+
+def sections_are_marked_in_one_way():
+    """Three dashes on each side."""
+    odd = [f"{path.relative_to(ROOT)}: {line}" for path in products()
+           for line in re.findall(r"/\*+ *(?:-{2}|-{4,}|={2,}) .*", path.read_text(encoding="utf-8"))]
+    assert not odd, odd
+
+
+TESTS = [every_source_is_formatted, every_source_begins_with_its_licence, sections_are_marked_in_one_way]
 
 
 if __name__ == "__main__":

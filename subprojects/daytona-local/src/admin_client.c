@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The command admin: one documented admin call to the server that the environment names.
  */
 #include "cli.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The command line: commands and their options, by table.
  */
 #include "cli.h"
@@ -70,7 +70,7 @@ static const char common_usage[] =
   "  --log error|warn|info|debug\n"
   "  --log-requests           a line per request: method, path without query and tokens, status, ms\n";
 
-/* ---- option readers: NULL, or what is wrong ---- */
+/* --- option readers: NULL, or what is wrong --- */
 
 typedef const char *(*reader_fn)(dl_cli_opts_t *o, const char *value);
 

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Being process 1 of a container. Whatever loses its parent becomes a child of process 1, and stays a zombie until that
  * waits for it. The server waits for its own children only, so as process 1 it puts itself into a child, and what stays
  * here waits for everything, passes signals on, and ends with the status of that child.

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * One binary, two roles: the control plane with its proxy (serve, run), and the toolbox inside a
  * sandbox. This file only picks the role.
  */

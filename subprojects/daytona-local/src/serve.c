@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The commands serve and run. Both end in order on SIGINT and SIGTERM; run passes
  * signals on to its command and ends with it, leaving no process and no file behind.
  */
@@ -42,7 +42,7 @@ typedef struct {
   int open_signals;
 } app_t;
 
-/* ---- the end ---- */
+/* --- the end --- */
 
 /* Where the end does not come: a thread in a system call on a disk that does not answer cannot be ended, only left. */
 static void *watch_end(void *user) {
@@ -149,7 +149,7 @@ static int tear_down(app_t *a, int rc) {
   return rc;
 }
 
-/* ---- serve ---- */
+/* --- serve --- */
 
 static char *default_state(void) {
   const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
@@ -182,7 +182,7 @@ static int make_path(const char *path) {
   return error ? -1 : 0;
 }
 
-/* ---- the key of a server that is given none ---- */
+/* --- the key of a server that is given none --- */
 
 static int write_key(const char *path, const char *key) {
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -229,7 +229,7 @@ static int keep_key(dl_cli_opts_t *o) {
   return o->keys ? 0 : 1;
 }
 
-/* ---- what the user is told ---- */
+/* --- what the user is told --- */
 
 static bool is_loopback(const char *host) { return dl_starts_with(host, "127.") || strcmp(host, "::1") == 0; }
 
@@ -305,7 +305,7 @@ int dl_cli_serve(dl_cli_opts_t *o) {
   return tear_down(&a, rc);
 }
 
-/* ---- run ---- */
+/* --- run --- */
 
 static void on_child_closed(uv_handle_t *handle) { end(handle->data); }
 

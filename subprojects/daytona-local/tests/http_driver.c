@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The raw client of http_driver.h, over the same dl_duplex_t as everything else.
  */
 #include "http_driver.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A raw HTTP client on the loop of a test: sends given bytes, collects what comes back.
  */
 #ifndef DL_TEST_HTTP_DRIVER_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Text, numbers, times, buffers, maps, JSON helpers.
  */
 #include "base/buf.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Opening, making and walking below a directory in which somebody hostile has put links.
  */
 #include "base/beneath.h"
@@ -190,7 +190,7 @@ static void changes_what_was_opened(void **state) {
   free(path);
 }
 
-/* ---- walking ---- */
+/* --- walking --- */
 
 typedef struct {
   char seen[1024];

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The machine's clock jumps, and the server's does not. clock_gettime here is ours, with both clocks in our hands.
  */
 #include "base/clock.h"

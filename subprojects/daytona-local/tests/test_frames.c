@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The frame walker: the same frames come out however the bytes are cut.
  */
 #include "http/frames.h"

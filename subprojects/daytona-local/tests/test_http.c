@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The HTTP server wrapper: bodies, late answers, streams, upgrades, damage, and its end.
  */
 #include "http_driver.h"

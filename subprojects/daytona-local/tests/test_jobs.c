@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Packing, unpacking and removing trees that a hostile user has made.
  */
 #include "control/store/jobs.h"
@@ -290,7 +290,7 @@ static void names_of_any_bytes_and_depth_survive(void **state) {
   assert_int_equal(mode_of("again/-line\nbreak"), 0600);
 }
 
-/* ---- giving up ---- */
+/* --- giving up --- */
 
 static int told, given_up;
 static void on_error(const char *error, void *user) {

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Sandboxes as data: how they are found, what their tokens open, and what is recorded of a change under way.
  */
 #include "control/objects/previews.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Routes: matched on the encoded path, literal segments before parameters, values decoded.
  */
 #include "http_driver.h"
@@ -91,7 +91,7 @@ static void the_rest_stays_as_it_came(void **state) {
          "rest=1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18>");
 }
 
-/* ---- tables joined ---- */
+/* --- tables joined --- */
 
 #define MANY 1000
 

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Rules over values: mounts, network lists, names, rates, faults, keys, the clock, URLs.
  */
 #include "base/clock.h"

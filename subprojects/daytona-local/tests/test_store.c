@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The journal: cut at every byte it yields a prefix of whole records, damaged in any place it yields all others, and
  * what was committed is read again.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Memory, strings, log and random names. See base.h for the rules.
  */
 #include "base/base.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The ground everything else stands on: memory, strings, logging, random names, wall time.
  *
  * The server treats lack of memory as the end of the process: the dl_x* functions never
@@ -36,7 +36,7 @@ void dl_set(char **slot, const char *text);
 bool dl_same_secret(const char *a, const char *b);
 bool dl_starts_with(const char *text, const char *prefix);
 
-/* ---- log: one line per fact on stderr, never a secret ---- */
+/* --- log: one line per fact on stderr, never a secret --- */
 
 typedef enum { DL_LOG_ERROR, DL_LOG_WARN, DL_LOG_INFO, DL_LOG_DEBUG } dl_log_level_t;
 
@@ -50,7 +50,7 @@ void dl_log(dl_log_level_t level, const char *fmt, ...) DL_PRINTF(2, 3);
 #define dl_info(...) dl_log(DL_LOG_INFO, __VA_ARGS__)
 #define dl_debug(...) dl_log(DL_LOG_DEBUG, __VA_ARGS__)
 
-/* ---- random: from the kernel; the process ends if there is none ---- */
+/* --- random: from the kernel; the process ends if there is none --- */
 
 #define DL_UUID_LEN 36
 typedef struct {
@@ -69,7 +69,7 @@ extern const char DL_ALPHABET_LOWER[];   /* a-z 0-9 */
 extern const char DL_ALPHABET_MIXED[];   /* a-z A-Z 0-9 */
 extern const char DL_ALPHABET_PREVIEW[]; /* a-z 0-9 - _ */
 
-/* ---- wall time in milliseconds since 1970, UTC ---- */
+/* --- wall time in milliseconds since 1970, UTC --- */
 
 int64_t dl_wall_ms(void);
 /* The same pace from an unknown beginning, and no jumps. */
@@ -84,7 +84,7 @@ dl_iso_t dl_iso_format(int64_t wall_ms);
 /* ISO 8601 date or date-time with optional fraction (any length) and `Z` or +hh:mm. */
 bool dl_iso_parse(const char *text, int64_t *out);
 
-/* ---- text ---- */
+/* --- text --- */
 
 /* Strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool dl_utf8_valid(const char *text, size_t len);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * openat2(2) does all of it in the kernel. Where it is not to be had, each part is opened from the
  * descriptor of the one before with O_NOFOLLOW, which comes to the same.
  */
@@ -24,7 +24,7 @@
 #define WALK_PATH_MAX (64 * 1024 * 1024)
 #define ENTER_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-/* ---- parts ---- */
+/* --- parts --- */
 
 static void close_keeping_errno(int fd) {
   int failure = errno;
@@ -112,7 +112,7 @@ int dl_beneath_open(int root, const char *path, int flags) {
   return dl_beneath_open_parts(root, path, flags);
 }
 
-/* ---- making and changing ---- */
+/* --- making and changing --- */
 
 /* Whoever made `name` in between, it is looked at through the descriptor, and changed only if it is ours. */
 static int make_part(int dir, const char *name, mode_t mode, uid_t owner) {
@@ -160,7 +160,7 @@ int dl_beneath_set_xattr(int fd, const char *name, const void *value, size_t siz
   return setxattr(path_of(fd).text, name, value, size, 0);
 }
 
-/* ---- walking ---- */
+/* --- walking --- */
 
 /* A directory on the way down. Only the deepest one is open; the way back up is "..", which must lead to
  * the directory that we came from. */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Paths below a directory that a sandbox can write to.
  *
  * Nothing there may be opened by its path as text: between a look at a path and its use, a program of the

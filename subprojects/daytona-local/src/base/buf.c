@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Growable bytes with a ceiling. Invariant: len <= cap, len <= max, data[len] == 0 when data is set.
  */
 #include "base/buf.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A growable run of bytes born with a ceiling. An append that would pass the ceiling changes
  * nothing and is refused. `data` is always NUL-terminated when not NULL (the NUL is not counted).
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Virtual time = base_virtual + (steady - base_steady) * speed; it never runs backwards.
  */
 #include "base/clock.h"

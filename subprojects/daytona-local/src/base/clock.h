@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The clock of the control plane: UTC milliseconds that can run faster than the wall and be
  * moved forward. Timestamps, timers, expiries and rate-limit windows all live on it.
  *

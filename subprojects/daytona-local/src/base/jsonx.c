@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Helpers over jansson. Duplicate keys are accepted (the last one counts), as the platform does.
  */
 #include "base/jsonx.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Small helpers over jansson. `null` is the same as absent everywhere here.
  */
 #ifndef DL_JSONX_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Threads for one kind of slow work. Invariants: `waiting` and `finished` are only touched under the mutex; a work is
  * in one of them or with one thread; `open_count` counts the works whose `done` was not called yet, and the async
  * handle keeps the loop alive exactly while there are any.

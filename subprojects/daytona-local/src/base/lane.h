@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Threads for one kind of slow work. Every kind has a lane of its own, so that none ever waits behind another: the
  * journal must not queue behind an archive, nor a removal behind a disk that does not answer.
  *

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A circular intrusive list. An unlinked node points at itself, so unlinking twice is harmless.
  */
 #ifndef DL_LIST_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Open addressing with linear probing; removed slots stay as graves until the next growth. The
  * hash starts from a random value, so that names chosen by a peer cannot pile up.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A hash map from text to pointer. Keys are copied.
  */
 #ifndef DL_MAP_H

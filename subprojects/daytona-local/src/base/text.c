@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Text that came from outside, read strictly: numbers, booleans, UTF-8, ISO 8601 times.
  * Every function here either understands the whole text or refuses it.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Which thread is the loop's, for asserts. A program that never says so (a test of one part) gets no complaint.
  */
 #ifndef DL_THREAD_H

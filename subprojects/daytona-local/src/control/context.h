@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What a call of the control plane or the proxy works with: the objects, the life of the
  * sandboxes, who may call, and what the server was told. One per server; every handler gets it.
  */

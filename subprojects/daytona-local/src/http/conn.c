@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * One connection of a client: its bytes become requests, one after the other, and their answers become bytes.
  *
  * Bytes come from the loop and go to the parser at once, and through it to the handler. What cannot be taken now (the
@@ -32,7 +32,7 @@
 #define BLOCKS_PER_TURN 16
 #define CHUNK_HEAD_MAX 20u
 
-/* ---- its life ---- */
+/* --- its life --- */
 
 static void enter(dl_conn_t *c) { c->depth++; }
 
@@ -82,7 +82,7 @@ void dl_conn_drop(dl_conn_t *c) {
   leave(c);
 }
 
-/* ---- what it waits for ---- */
+/* --- what it waits for --- */
 
 static bool wants_input(const dl_conn_t *c) {
   if (c->is_over || c->is_lingering || c->is_drain_over || c->server->is_closing) return false;
@@ -118,7 +118,7 @@ static void settle(dl_conn_t *c) {
   dl_http_wait(c, phase_of(c), false);
 }
 
-/* ---- the end of the answers ---- */
+/* --- the end of the answers --- */
 
 /* Our end goes out when everything before it has left; then the client's is awaited. */
 static void linger(dl_conn_t *c) {
@@ -153,7 +153,7 @@ static void refuse(dl_conn_t *c, int status, const char *problem) {
   linger(c);
 }
 
-/* ---- from bytes to requests ---- */
+/* --- from bytes to requests --- */
 
 static void put_continue(dl_conn_t *c) {
   static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -227,7 +227,7 @@ static size_t take_input(dl_conn_t *c, const char *bytes, size_t len) {
   return taken;
 }
 
-/* ---- a client that sends no more ---- */
+/* --- a client that sends no more --- */
 
 static bool is_stream_open(const dl_conn_t *c) { return c->is_head_sent && c->has_body && !c->is_all_sent; }
 
@@ -259,7 +259,7 @@ static void client_is_through(dl_conn_t *c) {
   }
 }
 
-/* ---- events of the stream ---- */
+/* --- events of the stream --- */
 
 static void take_held(dl_conn_t *c) {
   if (c->held.len == 0 || !wants_input(c)) return;
@@ -318,7 +318,7 @@ static void on_hangup(dl_duplex_t *d, void *user) {
 
 static const dl_duplex_events_t EVENTS = {on_data, on_end, on_drain, on_hangup};
 
-/* ---- from answers to bytes ---- */
+/* --- from answers to bytes --- */
 
 /* The request is over; the next one may wait already. */
 static void answer_sent(dl_conn_t *c) {
@@ -488,7 +488,7 @@ void dl_conn_expire(dl_conn_t *c) {
   leave(c);
 }
 
-/* ---- the start ---- */
+/* --- the start --- */
 
 void dl_conn_new(dl_http_t *h, int fd, const char *peer) {
   dl_conn_t *c = dl_xcalloc(1, sizeof *c);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A relay that does damage, once, as a rule says.
  *
  * passing -> frozen -> passing, or passing -> ending -> over; not reading is passing one way. What counts are the bytes and frames
@@ -61,7 +61,7 @@ typedef struct {
   int next_first_byte;
 } damaged_t;
 
-/* ---- the end ---- */
+/* --- the end --- */
 
 static void on_handle_closed(uv_handle_t *handle) {
   damaged_t *d = handle->data;
@@ -112,7 +112,7 @@ static bool write_down(damaged_t *d, const void *bytes, size_t len) {
 
 static size_t waiting(const damaged_t *d) { return d->to_client.len - d->to_client_at; }
 
-/* ---- what strikes ---- */
+/* --- what strikes --- */
 
 /* A reset destroys what the client has not got yet, so the bytes before the cut are seen to first. */
 static void on_delivery(uv_timer_t *timer) {
@@ -182,7 +182,7 @@ static void strike(damaged_t *d, const char *rest, size_t len) {
   }
 }
 
-/* ---- how much of the bytes to the client passes before that ---- */
+/* --- how much of the bytes to the client passes before that --- */
 
 static size_t count_bytes(damaged_t *d, size_t len, bool *is_reached) {
   int64_t left = d->what.after_bytes - d->bytes;
@@ -221,7 +221,7 @@ static void pass_until(damaged_t *d, const char *bytes, size_t len) {
   if (write_down(d, bytes, passed) && is_reached) strike(d, bytes + passed, len - passed);
 }
 
-/* ---- pongs ---- */
+/* --- pongs --- */
 
 static void send_due_pongs(damaged_t *d);
 
@@ -276,7 +276,7 @@ static void pass_without_pongs(damaged_t *d, const dl_frame_piece_t *piece) {
   send_due_pongs(d);
 }
 
-/* ---- pieces ---- */
+/* --- pieces --- */
 
 static void on_pace(damaged_t *d);
 static void on_idle(uv_idle_t *idle) { on_pace(idle->data); }
@@ -326,7 +326,7 @@ static void put(damaged_t *d, const void *bytes, size_t len) {
   if (!dl_buf_append(&d->to_client, bytes, len)) over(d);
 }
 
-/* ---- fragments ---- */
+/* --- fragments --- */
 
 static void begin_fragments(damaged_t *d) {
   const dl_frames_t *w = &d->walker;
@@ -385,7 +385,7 @@ static void pass_split(damaged_t *d, const char *bytes, size_t len) {
   if (!uv_is_active((uv_handle_t *)&d->idle) && !uv_is_active((uv_handle_t *)&d->timer)) keep_pace(d);
 }
 
-/* ---- both directions ---- */
+/* --- both directions --- */
 
 static void from_box(damaged_t *d, const char *bytes, size_t len) {
   if (d->stage == FROZEN) {
@@ -405,7 +405,7 @@ static void from_box(damaged_t *d, const char *bytes, size_t len) {
   }
 }
 
-/* ---- not reading ---- */
+/* --- not reading --- */
 
 static void read_again(uv_timer_t *timer) {
   damaged_t *d = timer->data;

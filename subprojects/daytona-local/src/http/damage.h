@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Upgraded connections between a client and a sandbox: passed on as they are, or with damage done on
  * purpose to what the client gets.
  */

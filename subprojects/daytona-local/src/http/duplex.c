@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A non-blocking socket on the loop. Invariants: the poll handle watches exactly what the flags
  * say; no event is told from inside read_resume, write, or close.
  */
@@ -327,7 +327,7 @@ void dl_duplex_watch_break(dl_duplex_t *d) {
   watch(d);
 }
 
-/* ---- for damage on purpose ---- */
+/* --- for damage on purpose --- */
 
 void dl_duplex_set_wire(dl_duplex_t *d, int fd) { d->wire = fd; }
 

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A byte stream in both directions over a non-blocking socket: an upgraded HTTP connection, or
  * a connection to a sandbox. Reading can be paused; writing queues up to a ceiling and tells
  * when the queue is empty again, which together give back-pressure across a relay.
@@ -58,7 +58,7 @@ void dl_duplex_watch_break(dl_duplex_t *d);
 void dl_duplex_ask_drain(dl_duplex_t *d);
 int dl_duplex_fd(const dl_duplex_t *d);
 
-/* ---- for damage on purpose ---- */
+/* --- for damage on purpose --- */
 
 /* The TCP connection itself, where the stream is only a pipe to TLS. Taken. */
 void dl_duplex_set_wire(dl_duplex_t *d, int fd);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * One forwarded request.
  *
  * The upstream connection is used for one exchange. The request body starts to flow when the head
@@ -65,7 +65,7 @@ static void break_off(forward_t *f) {
   free_forward(f);
 }
 
-/* ---- the answer, towards the client ---- */
+/* --- the answer, towards the client --- */
 
 static ssize_t on_pull(void *user, char *out, size_t max) {
   forward_t *f = user;
@@ -137,7 +137,7 @@ static void reply(forward_t *f) {
   }
 }
 
-/* ---- the answer, from upstream ---- */
+/* --- the answer, from upstream --- */
 
 static void on_up_data(dl_duplex_t *up, const char *bytes, size_t len, void *user) {
   forward_t *f = user;
@@ -187,7 +187,7 @@ static void on_up_end(dl_duplex_t *up, int error, void *user) {
   break_off(f);
 }
 
-/* ---- the request, towards upstream ---- */
+/* --- the request, towards upstream --- */
 
 static void connected(forward_t *f) {
   f->is_connected = true;

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Passing one request on to another HTTP/1.1 server and its answer back, upgrades included, with
  * bounded memory in both directions.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Heads of RFC 6455 frames, one byte after the other. Nothing is judged but the length, which the
  * walker itself lives by: opcodes, reserved bits and masks may be what they want.
  */

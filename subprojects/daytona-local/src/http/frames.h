@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Where the frames of a WebSocket begin and end in a stream of bytes: headers only, as they come. For
  * damage on purpose; ordinary connections are relayed without a look inside.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The HTTP/1.1 server of both roles, on a libuv loop.
  *
  * One rule covers every request: the handler is called once, when the head has arrived, and
@@ -57,7 +57,7 @@ uv_loop_t *dl_http_loop(const dl_http_t *h);
 /* Connections end, streamed bodies and answers are told, then `on_closed` is called. */
 void dl_http_close(dl_http_t *h, void (*on_closed)(void *user), void *user);
 
-/* ---- what was asked; all borrowed, valid as long as the request ---- */
+/* --- what was asked; all borrowed, valid as long as the request --- */
 
 const char *dl_req_method(const dl_req_t *req);
 /* As received: still encoded, query included. */
@@ -86,7 +86,7 @@ const char *dl_req_rest(const dl_req_t *req);
 void dl_req_set_data(dl_req_t *req, void *data, void (*drop)(void *data));
 void *dl_req_data(const dl_req_t *req);
 
-/* ---- the request body ---- */
+/* --- the request body --- */
 
 typedef void (*dl_body_cb)(dl_req_t *req, const char *body, size_t len, void *user);
 /* Body complete: `body` is NUL-terminated (not counted) and lives as long as the request. When
@@ -108,7 +108,7 @@ void dl_req_body_resume(dl_req_t *req);
 void dl_req_on_gone(dl_req_t *req, void (*on_gone)(dl_req_t *req, void *user), void *user);
 bool dl_req_is_gone(const dl_req_t *req);
 
-/* ---- the answer ---- */
+/* --- the answer --- */
 
 /* For the coming answer; ignored after it. Left out: names that are no token, values with control characters, and
  * what is ours (Connection, Content-Length, Transfer-Encoding, Date). */
@@ -147,7 +147,7 @@ void dl_reply_upgrade(dl_req_t *req, void (*on_upgraded)(dl_duplex_t *d, void *u
 void dl_reply_reset(dl_req_t *req);
 void dl_reply_never(dl_req_t *req);
 
-/* ---- damage on purpose: how the coming answer is sent ---- */
+/* --- damage on purpose: how the coming answer is sent --- */
 
 typedef struct {
   unsigned delay_ms;         /* wait before the answer */
@@ -173,7 +173,7 @@ dl_damage_t *dl_req_take_damage(dl_req_t *req);
 void dl_req_on_reply(dl_req_t *req, bool (*hook)(dl_req_t *req, void *user), void *user,
                      void (*drop)(void *user));
 
-/* ---- routes ---- */
+/* --- routes --- */
 
 typedef struct {
   const char *method;

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The reader of HTTP/1.x. What it cannot read for sure is broken: whoever guesses where a message ends would mix up
  * two of them.
  *
@@ -55,7 +55,7 @@ static void break_off(dl_http1_t *p, int refusal, const char *problem) {
   p->problem = problem;
 }
 
-/* ---- characters ---- */
+/* --- characters --- */
 
 static bool is_token_char(unsigned char c) {
   if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return true;
@@ -110,7 +110,7 @@ static bool has_word(const char *list, const char *word) {
   return false;
 }
 
-/* ---- headers ---- */
+/* --- headers --- */
 
 void dl_http1_each_header(const dl_http1_t *p, void (*each)(void *user, const char *name, const char *value),
                           void *user) {
@@ -174,7 +174,7 @@ static void note_request_header(void *user, const char *name, const char *value)
   }
 }
 
-/* ---- heads ---- */
+/* --- heads --- */
 
 /* Moves one header line to `out` as name and value. NULL, or what is wrong with it. */
 static const char *split_header(dl_buf_t *out, const char *line, size_t len) {
@@ -372,7 +372,7 @@ static size_t feed_head(dl_http1_t *p, const char *bytes, size_t len) {
   return taken;
 }
 
-/* ---- what stands between chunks ---- */
+/* --- what stands between chunks --- */
 
 static void chunk_size_known(dl_http1_t *p) {
   p->chunk_state = p->left > 0 ? CHUNK_DATA : TRAILER_START;
@@ -454,7 +454,7 @@ static void feed_chunk_frame(dl_http1_t *p, char byte) {
     feed_trailer(p, byte);
 }
 
-/* ---- the body ---- */
+/* --- the body --- */
 
 static size_t feed_data(dl_http1_t *p, const char *bytes, size_t len, const char **body, size_t *body_len) {
   if (p->left >= 0 && (uint64_t)len > (uint64_t)p->left) len = (size_t)p->left;

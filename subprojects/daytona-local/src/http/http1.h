@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Reading HTTP/1.x messages: bytes in, facts out, no input or output of its own. Both directions share the head's
  * lines and the body; they differ in how much is forgiven. Answers come from programs of a sandbox and are read by
  * one parser, ours, so line ends of LF alone pass. Requests may have passed a proxy that reads them by rules of

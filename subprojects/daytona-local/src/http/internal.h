@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What the files of src/http share about a server, its connections and a request. Nobody else includes this.
  *
  *     server.c   accepting, room for everybody, time limits, the end of it all
@@ -162,14 +162,14 @@ struct dl_req {
   unsigned shape_polls;
 };
 
-/* ---- server.c ---- */
+/* --- server.c --- */
 
 /* It has something to do before the loop sleeps. */
 void dl_conn_mark(dl_conn_t *c);
 /* It waits for that from now on, or still does; with `is_new` its limit begins anew. */
 void dl_http_wait(dl_conn_t *c, dl_phase_t phase, bool is_new);
 
-/* ---- conn.c ---- */
+/* --- conn.c --- */
 
 /* `fd` is taken; it counts as one of the server's until it is freed. */
 void dl_conn_new(dl_http_t *h, int fd, const char *peer);
@@ -182,7 +182,7 @@ void dl_conn_work(dl_conn_t *c);
 /* The limit of the phase has passed. */
 void dl_conn_expire(dl_conn_t *c);
 
-/* ---- request.c ---- */
+/* --- request.c --- */
 
 /* Takes the head out of the parser. */
 dl_req_t *dl_req_new(dl_conn_t *c);
@@ -199,7 +199,7 @@ void dl_req_resume(dl_req_t *req);
 /* The client's own socket, beneath TLS; -1 when it has gone. */
 int dl_req_wire(const dl_req_t *req);
 
-/* ---- reply.c ---- */
+/* --- reply.c --- */
 
 const char *dl_http_reason(int status);
 /* The head of the decided answer, with its framing. */
@@ -209,7 +209,7 @@ void dl_reply_put_refusal(dl_http_t *h, dl_buf_t *out, int status, const char *m
 /* The next bytes of the answer's body, at most `max`; 0 or DL_PULL_*. */
 ssize_t dl_reply_pull(dl_req_t *req, char *out, size_t max);
 
-/* ---- shape.c ---- */
+/* --- shape.c --- */
 
 /* Bytes that may be sent now, 0 to wait, negative DL_PULL_ABORT. */
 ssize_t dl_shape_allow(dl_req_t *req, size_t want);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The ordinary relay of an upgraded connection: bytes both ways, with back-pressure. When either side
  * ends both end, with what is queued on its way.
  */

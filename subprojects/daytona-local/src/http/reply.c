@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Answers. An answer is first decided (dl_reply_*, any time) and later turned into bytes for the
  * connection, when the body has been read. Deciding twice is a bug of the handler.
  */
@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <time.h>
 
-/* ---- deciding ---- */
+/* --- deciding --- */
 
 /* What an answer may not hold is ours: the framing, and what would be read as another header. */
 static bool may_add(const char *name, const char *value) {
@@ -128,7 +128,7 @@ void dl_req_on_reply(dl_req_t *req, bool (*hook)(dl_req_t *req, void *user), voi
   req->hook_drop = drop;
 }
 
-/* ---- the head ---- */
+/* --- the head --- */
 
 static const struct {
   int status;
@@ -258,7 +258,7 @@ void dl_reply_put_refusal(dl_http_t *h, dl_buf_t *out, int status, const char *m
   free(text);
 }
 
-/* ---- the body ---- */
+/* --- the body --- */
 
 static ssize_t copy_bytes(dl_req_t *req, char *out, size_t max) {
   size_t left = req->bytes_len - req->bytes_at;

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * One request from its head to its end: reading what was asked, its body in one of three
  * modes, and the moment when the connection is over.
  *
@@ -117,7 +117,7 @@ void dl_req_on_gone(dl_req_t *req, void (*on_gone)(dl_req_t *req, void *user), v
 
 bool dl_req_is_gone(const dl_req_t *req) { return req->conn == NULL; }
 
-/* ---- the body ---- */
+/* --- the body --- */
 
 void dl_req_read_body(dl_req_t *req, size_t max, dl_body_cb on_body, void *user) {
   assert(req->body_mode == DL_BODY_DROP);
@@ -176,7 +176,7 @@ void dl_req_finish_body(dl_req_t *req) {
     req->on_body(req, req->body.data ? req->body.data : "", req->body.len, req->body_user);
 }
 
-/* ---- what was asked ---- */
+/* --- what was asked --- */
 
 const char *dl_req_method(const dl_req_t *req) { return req->method; }
 const char *dl_req_target(const dl_req_t *req) { return req->target; }

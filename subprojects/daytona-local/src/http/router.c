@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Routes matched on the encoded path; a segment is decoded only after it was told apart from its
  * neighbours, so that %2F inside a name never separates.
  */
@@ -92,7 +92,7 @@ const dl_route_t *dl_route_find(dl_req_t *req, const dl_route_t *routes, size_t 
   return best;
 }
 
-/* ---- tables joined ---- */
+/* --- tables joined --- */
 
 struct dl_routes {
   size_t count;

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The server around its connections: accepting, room, time limits, and the end.
  *
  * Connections with something to do are marked, and do it from two places only: before the loop sleeps and right
@@ -50,7 +50,7 @@ typedef struct {
 
 static void stop(dl_http_t *h);
 
-/* ---- work ---- */
+/* --- work --- */
 
 void dl_conn_mark(dl_conn_t *c) {
   if (c->is_over || c->is_upgraded || !dl_list_empty(&c->dirty_link)) return;
@@ -82,7 +82,7 @@ static void work(dl_http_t *h) {
 static void on_prepare(uv_prepare_t *p) { work(DL_CONTAINER(p, dl_http_t, prepare)); }
 static void on_check(uv_check_t *c) { work(DL_CONTAINER(c, dl_http_t, check)); }
 
-/* ---- time limits ---- */
+/* --- time limits --- */
 
 static void on_limit(uv_timer_t *timer);
 
@@ -122,7 +122,7 @@ static void on_limit(uv_timer_t *timer) {
   }
 }
 
-/* ---- room ---- */
+/* --- room --- */
 
 /* Whoever has waited longest in that phase, if for as long as that. */
 static dl_conn_t *find_waiting(dl_http_t *h, dl_phase_t phase, unsigned for_ms) {
@@ -172,7 +172,7 @@ static unsigned room_for(const dl_http_t *h, bool is_unix) {
   return count > CONNECTIONS_MAX ? CONNECTIONS_MAX : count > 0 ? (unsigned)count : 1;
 }
 
-/* ---- accepting ---- */
+/* --- accepting --- */
 
 static void on_listen(uv_poll_t *poll, int status, int events);
 
@@ -257,7 +257,7 @@ static void on_listen(uv_poll_t *poll, int status, int events) {
   }
 }
 
-/* ---- start ---- */
+/* --- start --- */
 
 static int listen_on(const dl_http_opts_t *opts, char **error) {
   int fd = opts->listen_fd;
@@ -360,7 +360,7 @@ out:
 int dl_http_port(const dl_http_t *h) { return h->port; }
 uv_loop_t *dl_http_loop(const dl_http_t *h) { return h->loop; }
 
-/* ---- end ---- */
+/* --- end --- */
 
 static void on_part_closed(void *server) {
   dl_http_t *h = server;

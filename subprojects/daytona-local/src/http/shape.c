@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Damage done on purpose to an answer: late, cut short, reset in the middle, or dribbling.
  * One timer per damaged request; nothing here exists for the others.
  */

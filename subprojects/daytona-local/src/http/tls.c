@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * One connection: decrypted bytes go to `inner`, bytes from `inner` are encrypted. A block at a time
  * is under way in each direction, so back-pressure passes through. When the daemon's side ends, what
  * it sent is delivered, then the client is told; when the client ends, the daemon's side reads an end.
@@ -59,7 +59,7 @@ typedef struct connection {
 
 static char block[BLOCK]; /* one loop; bytes do not stay in it */
 
-/* ---- the end ---- */
+/* --- the end --- */
 
 static void maybe_free_tls(dl_tls_t *t) {
   if (!t->is_closing || t->alive > 0) return;
@@ -121,7 +121,7 @@ static void drop_what_comes(connection_t *c) {
   }
 }
 
-/* ---- what is held ---- */
+/* --- what is held --- */
 
 static void hold(held_t *h, const char *bytes, size_t len) {
   if (len == 0) return;
@@ -136,7 +136,7 @@ static void let_go(held_t *h, size_t count) {
   *h = (held_t){0};
 }
 
-/* ---- towards the daemon ---- */
+/* --- towards the daemon --- */
 
 /* The library may not see an end without the word of TLS for it: it would write nothing any more, and clients that
  * only send no more want their answer. */
@@ -191,7 +191,7 @@ static void decrypt(connection_t *c) {
   }
 }
 
-/* ---- towards the client ---- */
+/* --- towards the client --- */
 
 static void say_bye(connection_t *c) {
   if (gnutls_bye(c->session, GNUTLS_SHUT_WR) == GNUTLS_E_AGAIN) return;
@@ -237,7 +237,7 @@ static void encrypt(connection_t *c) {
   if (!c->is_over && c->inner_ended && !c->has_said_bye) say_bye(c);
 }
 
-/* ---- events ---- */
+/* --- events --- */
 
 static void on_outer(uv_poll_t *poll, int status, int events);
 static void on_inner(uv_poll_t *poll, int status, int events);
@@ -316,7 +316,7 @@ static void on_inner(uv_poll_t *poll, int status, int events) {
   advance(c);
 }
 
-/* ---- the start ---- */
+/* --- the start --- */
 
 /* With a client CA the handshake itself fails for a client that shows no certificate of it. */
 static int verify_client(gnutls_session_t session) {

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * TLS in front of the daemon: a client's encrypted connection on one side, one end of a socket pair on
  * the other, whose other end takes the place of the accepted socket. The daemon then only ever sees
  * plain HTTP, and what it hands out after an upgrade is a plain stream.

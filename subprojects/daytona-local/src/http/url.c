@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Percent coding and queries. What cannot be decoded is refused, never passed on half decoded.
  */
 #include "http/url.h"

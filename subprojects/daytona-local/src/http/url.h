@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Request targets: percent coding, path segments, the query as an ordered multi-map.
  */
 #ifndef DL_URL_H

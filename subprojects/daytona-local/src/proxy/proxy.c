@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The proxy: who may reach a sandbox, what of the request is passed on, and its errors. The
  * exchange itself is dl_forward's; the sandbox's toolbox listens on a Unix socket that only this
  * process can reach.
@@ -50,7 +50,7 @@ typedef struct {
   bool is_trusted; /* the client is a listed proxy */
 } passage_t;
 
-/* ---- credentials ---- */
+/* --- credentials --- */
 
 static bool has_cookie(const dl_req_t *req, const dl_sandbox_t *sb) {
   const char *cookies = dl_req_header(req, "Cookie");
@@ -88,7 +88,7 @@ static bool presented_any(dl_req_t *req) {
          dl_query_get(dl_req_query(req), TOKEN_QUERY) || dl_query_get(dl_req_query(req), "signature");
 }
 
-/* ---- passing on ---- */
+/* --- passing on --- */
 
 static int connect_box(void *user, int attempt, bool *is_connecting) {
   passage_t *p = user;
@@ -292,7 +292,7 @@ static bool is_refused(dl_control_t *c, dl_req_t *req, credential_t who, const c
   return who == BY_NOBODY || who == BY_FOREIGN_COOKIE;
 }
 
-/* ---- the two ways in ---- */
+/* --- the two ways in --- */
 
 void dl_proxy_toolbox(dl_control_t *c, dl_req_t *req, const char *path) {
   size_t len = strcspn(path + 1, "/");

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The way from a client to a sandbox: toolbox calls and previews, authenticated, streamed both
  * ways, upgrades included.
  */

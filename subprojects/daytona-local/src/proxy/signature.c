@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Signed file URLs. The signature covers method, unencoded path and time of expiry:
  * "v1_" + base64url(HMAC-SHA256(key, "v1:files:METHOD:PATH:EXPIRES")), without padding.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Signed file URLs: /files/download and /files/upload-v2 without any other credential.
  */
 #ifndef DL_SIGNATURE_H

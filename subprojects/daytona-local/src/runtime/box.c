@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The life of one box: prepare, start, up, stopping, gone.
  *
  * The box's first process holds one end of the control socket. It says 'R' when it serves; we say
@@ -53,7 +53,7 @@ static void close_fd(int *fd) {
   *fd = -1;
 }
 
-/* ---- killing ---- */
+/* --- killing --- */
 
 static void kill_now(dl_box_t *box) {
   if (box->has_exited || box->pid <= 0) return;
@@ -74,7 +74,7 @@ static void on_time(uv_timer_t *timer) {
   kill_now(box);
 }
 
-/* ---- what the box tells ---- */
+/* --- what the box tells --- */
 
 static void report_start(dl_box_t *box) {
   if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined) return;
@@ -196,7 +196,7 @@ static void on_info(uv_poll_t *poll, int status, int events) {
   start_network(box);
 }
 
-/* ---- starting ---- */
+/* --- starting --- */
 
 static int listen_on(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -422,7 +422,7 @@ dl_box_t *dl_box_start(dl_runtime_t *rt, const dl_box_spec_t *spec, dl_box_start
   return box;
 }
 
-/* ---- stopping ---- */
+/* --- stopping --- */
 
 void dl_box_stop(dl_box_t *box, bool force, dl_box_stop_cb cb, void *user) {
   if (cb != NULL) {
@@ -530,7 +530,7 @@ void dl_box_child_exited(dl_box_t *box, int status) {
   end_box(box);
 }
 
-/* ---- asking ---- */
+/* --- asking --- */
 
 const char *dl_box_socket_path(const dl_box_t *box) { return box->socket_path; }
 

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The bubblewrap command line of a box. Everything a box can see is named in this file.
  *
  * Nothing secret is on the line, because any user of the host can read it: the environment goes

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The /etc of a box: written by us once per server, with a few harmless files of the host copied
  * and a few of its directories mounted over empty ones. Only names listed here can appear; a host
  * file that not everybody may read is left out. Never: accounts, keys, tool configurations that

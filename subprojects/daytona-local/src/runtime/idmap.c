@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Mounts that show the files of one user as those of another. The kernel takes the translation from a user namespace,
  * and a user namespace begins with a process: one is made that does nothing, and ended as soon as the namespace is
  * open. It is a copy of a process with threads, so it only makes system calls; its end sends no signal, so that no

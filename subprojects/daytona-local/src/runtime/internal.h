@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What the files of the runtime share. One noun per file: etc (the crafted /etc), limits
  * (cgroups), command (the bubblewrap command line), launch (the forked child), own_root
  * (mount namespaces, in a chroot too), syscalls (the filter), network (slirp), box (the life of one box),
@@ -31,7 +31,7 @@ enum {
 #define DL_BOX_NODE_MODULES "/run/daytona/node_modules"
 #define DL_BOX_UID 1000
 
-/* ---- limits ---- */
+/* --- limits --- */
 
 enum { DL_LIMIT_MEMORY, DL_LIMIT_CPU, DL_LIMIT_PIDS, DL_LIMIT_COUNT };
 
@@ -56,7 +56,7 @@ void dl_box_limits_set(const dl_limits_t *l, dl_box_limits_t *bl, double cpu, do
  * nothing but the file system. NULL, or the reason (yours to free). */
 char *dl_box_limits_join(const dl_limits_t *l, const dl_box_limits_t *bl, pid_t pid);
 
-/* ---- etc ---- */
+/* --- etc --- */
 
 /* Fill `dir` with an /etc that holds nothing private. NULL, or the reason (yours to free). */
 char *dl_etc_make(const char *dir);
@@ -65,14 +65,14 @@ extern const char *const DL_ETC_DIRS[];
 /* Below it: the last directory of PATH, with stand-ins for programs that the machine may lack. */
 #define DL_ETC_BIN "daytona/bin"
 
-/* ---- system calls ---- */
+/* --- system calls --- */
 
 /* NULL, or why there is no filter of them on this machine. */
 const char *dl_syscalls_missing(void);
 /* A descriptor with the filter, in the form that bubblewrap takes; yours to close. -1 with errno. */
 int dl_syscalls_open(void);
 
-/* ---- the command line and the child ---- */
+/* --- the command line and the child --- */
 
 /* A file in memory with these bytes, to be read from its start; -1 with errno. */
 int dl_memory_file(const char *name, const void *bytes, size_t len);
@@ -122,14 +122,14 @@ const char *dl_own_root(void);
  * on its standard error, followed by exit 127. */
 pid_t dl_launch_run(const dl_launch_t *l);
 
-/* ---- mounts with other users ---- */
+/* --- mounts with other users --- */
 
 /* A mount, attached to nothing yet, of the directory `fd`: files that `stored` has on the disk are shown as those of
  * `shown`, and what `shown` makes is stored as that of `stored`. The same for groups. For root. A descriptor of yours,
  * or -1 with errno, as where the file system or the kernel cannot do it. */
 int dl_idmap_mount(int fd, unsigned stored, unsigned shown);
 
-/* ---- the runtime ---- */
+/* --- the runtime --- */
 
 struct dl_runtime {
   uv_loop_t *loop;
@@ -202,7 +202,7 @@ void dl_box_child_exited(dl_box_t *box, int status);
 void dl_runtime_box_gone(dl_runtime_t *rt);
 bool dl_runtime_uid_taken(const dl_runtime_t *rt, unsigned uid);
 
-/* ---- network ---- */
+/* --- network --- */
 
 /* NULL: private boxes of this runtime get outside access; else why not (a static text). */
 const char *dl_network_missing(const dl_runtime_t *rt);

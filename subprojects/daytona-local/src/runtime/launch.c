@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * From the server's process to bubblewrap: fork, stage, become the box's user.
  *
  * The child of a process with threads may only make system calls, so everything it needs is

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Memory, CPU and process limits through control groups, whichever version lets us.
  *
  * The server makes one directory of its own, daytona-local-PID, below the group it runs in, and

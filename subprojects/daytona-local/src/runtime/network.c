@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Outside access for a box with its own network namespace: one slirp4netns per box.
  *
  * It starts when the box's first process runs, not earlier: it brings the loopback up if that is

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A mount namespace of one's own, in a chroot as well.
  *
  * In a chroot the kernel makes no user namespaces, since these could get out of it, and pivot_root works on mounts

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Checks a specification and readies the home and volume directories.
  *
  * As root every box has a user of its own on the host. The home changes hands when the number
@@ -104,7 +104,7 @@ static char *failed(const char *what, const char *path) {
   return dl_xprintf("cannot %s %s: %s", what, path, strerror(errno));
 }
 
-/* ---- opening ---- */
+/* --- opening --- */
 
 static char *open_shared(dl_shared_dir_t *d, int fd, const char *what) {
   struct stat st;

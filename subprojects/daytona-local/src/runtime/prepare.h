@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What must be true of a box's directories before it starts; runs on the thread pool.
  */
 #ifndef DL_PREPARE_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Walks /proc for the descendants of a process. A process whose parent has died hangs below the
  * nearest subreaper, so callers make the root of a tree a subreaper when nothing may be lost.
  */

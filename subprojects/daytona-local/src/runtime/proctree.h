@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Ending a process with everything it has started, as far as /proc can tell.
  */
 #ifndef DL_PROCTREE_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The runtime: finds out what this machine can do, holds the list of boxes, reaps their host
  * processes. It waits for its own children by number, so that others in the same process can
  * have children too.

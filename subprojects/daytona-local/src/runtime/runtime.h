@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Boxes: isolated process trees on the server's uv loop.
  *
  * A box is one bubblewrap process tree whose first process is this program in its toolbox role,

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Which system calls a box does not get: a seccomp filter that bubblewrap installs just before it becomes the
  * toolbox, so that it holds for every program of the box and cannot be taken off.
  *

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Where a request goes. Faults come first, so that they also hit what would be refused; admin
  * calls are never hit, so that faults can always be taken away again.
  */
@@ -30,7 +30,7 @@ static void drop_pending(void *user) {
   free(p);
 }
 
-/* ---- faults ---- */
+/* --- faults --- */
 
 static void answer_status(dl_control_t *c, dl_req_t *req, const dl_fault_t *f) {
   const char *message = f->message ? f->message : dl_reason((int)f->status);
@@ -142,7 +142,7 @@ static bool hit(dl_control_t *c, dl_req_t *req, dl_fault_target_t target) {
   return apply_fault(c, req, &f);
 }
 
-/* ---- where to ---- */
+/* --- where to --- */
 
 /* "3000-abc" of "3000-abc.localhost:4000"; NULL when the host is not of that form. Yours to free. */
 static char *preview_label(const char *host) {
@@ -218,7 +218,7 @@ void dl_dispatch(dl_req_t *req, void *control) {
   free(label);
 }
 
-/* ---- the log of requests ---- */
+/* --- the log of requests --- */
 
 #define LOGGED_PATH_MAX 1024
 

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Where a request goes: a fault, a preview, the control plane, the toolbox proxy, admin.
  */
 #ifndef DL_DISPATCH_H

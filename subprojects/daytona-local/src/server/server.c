@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The server as a whole: coming up from what is on disk, and going down in order: no new
  * requests, boxes, work on files, the journal, memory.
  */
@@ -120,7 +120,7 @@ bool dl_server_add_fault(dl_server_t *s, const json_t *rule, char **error) {
   return dl_faults_add(s->control.faults, rule, error) != NULL;
 }
 
-/* ---- the end ---- */
+/* --- the end --- */
 
 /* Read by the thread that ends the program when something does not. */
 static const char *_Atomic closing_step = "the start";

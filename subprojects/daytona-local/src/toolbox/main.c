@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The toolbox role: arguments, life, and the way of a request to its handler.
  *
  * In a box this is process 1. It is given a listening socket and a control socket by the server
@@ -67,7 +67,7 @@ static const dl_route_table_t *const TABLES[] = {
   &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,           &DL_TB_ABSENT_ROUTES,
 };
 
-/* ---- requests ---- */
+/* --- requests --- */
 
 static dl_routes_t *join_routes(char **error) {
   dl_route_table_t tables[DL_COUNT(TABLES)];
@@ -116,7 +116,7 @@ static void on_request(dl_req_t *req, void *user) {
   }
 }
 
-/* ---- the end ---- */
+/* --- the end --- */
 
 static bool has_others(void) {
   siginfo_t info;
@@ -182,7 +182,7 @@ static void on_terminate(uv_signal_t *handle, int number) {
   begin_end(handle->data);
 }
 
-/* ---- the start ---- */
+/* --- the start --- */
 
 static int fail(const char *what, const char *detail) {
   fprintf(stderr, "daytona-local toolbox: %s: %s\n", what, detail);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Any bytes as what one side of an HTTP/1.x connection sends. The first byte says which side and how it is cut; whole
  * and in pieces, also with parts of bodies that are not taken at once, the reader must tell the same messages. What it
  * takes for a request can be read in one way only.

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Any bytes as a form that is uploaded. The first byte says how it is cut, the second whether less came than was
  * declared; whole and in pieces, the reader must tell the same, in order, and hold back no more than it may.
  */

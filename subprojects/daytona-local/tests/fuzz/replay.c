@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Runs a fuzz target over the files named on the command line, and over every beginning of them.
  */
 #include <stdint.h>

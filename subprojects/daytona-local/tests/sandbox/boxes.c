@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Helpers of boxes.h. Requests are made from a thread of the pool, so that the loop can turn.
  */
 #include "boxes.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Boxes for tests: a runtime on a loop of its own, and commands run in boxes over their sockets.
  * The program given as DL_TEST_EXE is the toolbox.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The life of boxes: start, stop, death, limits, homes and volumes.
  */
 #include "boxes.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The reader of HTTP/1.x, answers and requests: every text is fed whole, byte by byte, and cut at every place.
  */
 #include "http/http1.h"
@@ -169,7 +169,7 @@ static void a_head_has_a_ceiling(void **state) {
   close_reading(&r, DL_HTTP1_BROKEN, NULL, NULL, 0);
 }
 
-/* ---- requests ---- */
+/* --- requests --- */
 
 /* One request as "METHOD target | headers | body | flags"; or the refusal. Yours to free. */
 static char *describe(reading_t *r) {

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Multipart forms read whole, byte by byte and cut at random places: where they are cut makes no
  * difference. Also ranges, patterns and file names in headers.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What programs print and what requests name: artifact lines, invalid UTF-8, environments.
  */
 #include "toolbox/process/artifact.h"

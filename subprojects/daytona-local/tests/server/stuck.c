@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Preloaded into a server under test: a disk that does not answer, or slowly. A call named F waits as long as the file
  * $DL_STUCK/F exists, and takes 5 ms while $DL_STUCK/F.slow does. $DL_STUCK/F.count has a line for each call that waited.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Reading Host and its like. What does not look like NAME or NAME:PORT is not believed at all.
  */
 #include "control/auth/called.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * By which address a client reaches the server, which is what its answers name. Behind a mapped port the client knows
  * another one than the server.
  *

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * API keys and their permissions. Every configured key is compared on every call, so that the time
  * taken tells nothing about which one came close.
  */

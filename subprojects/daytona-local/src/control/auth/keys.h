@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Who may call: API keys with permissions, and an optional configured opaque token that stands
  * for a user's JWT. Keys are compared in constant time, wiped when freed, never logged.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Addresses of clients and of pages. Nothing here looks at a credential.
  */
 #include "control/auth/origin.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- proxies in front of us ---- */
+/* --- proxies in front of us --- */
 
 char *dl_address_normal(const char *text) {
   struct in_addr v4;
@@ -71,7 +71,7 @@ char *dl_forwarding_lines(const dl_front_t *f, const dl_req_t *req) {
   return dl_buf_take(&lines);
 }
 
-/* ---- pages ---- */
+/* --- pages --- */
 
 /* What follows "http://" or "https://" of an origin, which a browser writes in small letters. */
 static const char *behind_scheme(const char *origin, const char *scheme) {

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What a request says about where it comes from and which name it was sent to, and how much of that is believed.
  *
  * A proxy in front of the server (--trusted-proxy) is believed when it names the client, the host and the scheme;

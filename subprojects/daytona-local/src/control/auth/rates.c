@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Fixed-window rate limits. The number of windows is bounded: when a peer invents addresses, the
  * table is emptied rather than grown without end.
  */

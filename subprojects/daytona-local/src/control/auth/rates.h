@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Rate limits in fixed windows: one counter per bucket and caller. A bucket exists only when it
  * was configured. Once it is exceeded it stays blocked to the end of its window.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Fault rules: read strictly (a misspelt key must not silently do nothing), matched in the order
  * they were added, counted down, and gone when used up.
  */
@@ -104,7 +104,7 @@ void dl_faults_free(dl_faults_t *f) {
   free(f);
 }
 
-/* ---- reading ---- */
+/* --- reading --- */
 
 static bool read_targets(const json_t *value, unsigned *out) {
   size_t i, j;
@@ -289,7 +289,7 @@ bool dl_faults_remove(dl_faults_t *f, const char *id) {
   return false;
 }
 
-/* ---- showing ---- */
+/* --- showing --- */
 
 json_t *dl_fault_json(const dl_fault_t *r) {
   json_t *match = json_object(), *targets = json_array();
@@ -316,7 +316,7 @@ json_t *dl_faults_list(const dl_faults_t *f) {
   return list;
 }
 
-/* ---- matching ---- */
+/* --- matching --- */
 
 bool dl_fault_path_matches(const char *pattern, const char *path) {
   for (;;) {

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Faults on purpose: rules that say which requests go wrong, how, and how often. See README.md.
  */
 #ifndef DL_FAULTS_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * States of a sandbox and the operations between them. Invariants: `is_pending` while an
  * operation runs, and only that operation moves `state`; every change is put into the store
  * before anybody is told; files are removed only after the state that needs them is no longer the
@@ -85,7 +85,7 @@ static void reached(dl_sandbox_t *sb, dl_state_t state, bool is_pending) {
   dl_life_save(sb);
 }
 
-/* ---- who waits for something ---- */
+/* --- who waits for something --- */
 
 static void tell(dl_sandbox_t *sb, dl_life_wait_t wait) {
   if (!wait.cb) return;
@@ -123,7 +123,7 @@ static void tell_waiters(dl_sandbox_t *sb) {
   while (!dl_list_empty(&sb->waiters)) tell(sb, take_waiter(DL_CONTAINER(sb->waiters.next, waiter_t, link)));
 }
 
-/* ---- the box ---- */
+/* --- the box --- */
 
 static void finish_destroy(dl_sandbox_t *sb);
 
@@ -253,7 +253,7 @@ static void boot(dl_sandbox_t *sb) {
   free(home);
 }
 
-/* ---- create and start ---- */
+/* --- create and start --- */
 
 void dl_life_create(dl_life_t *l, dl_sandbox_t *sb) {
   sb->life = l;
@@ -356,7 +356,7 @@ void dl_life_recover(dl_sandbox_t *sb) {
   dl_life_save(sb);
 }
 
-/* ---- stop ---- */
+/* --- stop --- */
 
 static void broken(dl_sandbox_t *sb) {
   sb->is_breaking = false;
@@ -409,7 +409,7 @@ void dl_life_break(dl_sandbox_t *sb, const char *reason, bool is_recoverable, dl
   }
 }
 
-/* ---- archive ---- */
+/* --- archive --- */
 
 static void on_archive_settled(const char *error, void *user) {
   dl_sandbox_t *sb = user;
@@ -487,7 +487,7 @@ void dl_life_archive(dl_sandbox_t *sb) {
   free(archive);
 }
 
-/* ---- destroy ---- */
+/* --- destroy --- */
 
 static void on_files_removed(const char *error, void *user) {
   dl_sandbox_t *sb = user;
@@ -531,7 +531,7 @@ void dl_life_destroy(dl_sandbox_t *sb) {
     dl_job_cancel(sb->job); /* its end goes on with the removal */
 }
 
-/* ---- resize ---- */
+/* --- resize --- */
 
 static void on_resize_durable(bool is_durable, void *user) {
   dl_sandbox_t *sb = user;
@@ -563,7 +563,7 @@ void dl_life_resize(dl_sandbox_t *sb, double cpu, double memory, double disk) {
   dl_store_commit(sb->life->objects->store, on_resize_durable, sb);
 }
 
-/* ---- after a restart ---- */
+/* --- after a restart --- */
 
 /* No process has outlived the last server, and a record may say anything: here it becomes something that can go on. */
 static void settle(dl_sandbox_t *sb) {
@@ -630,7 +630,7 @@ void dl_life_resume(dl_life_t *l) {
   }
 }
 
-/* ---- all of them ---- */
+/* --- all of them --- */
 
 void dl_life_init(dl_life_t *l, dl_objects_t *objects, uv_loop_t *loop) {
   *l = (dl_life_t){.objects = objects};

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The life of sandboxes: the only place where one changes its state or has to do with its box.
  * Routes ask for something here after they checked that it may be asked; timers and admin calls
  * use the same functions. Nothing here knows of requests: who waits for something leaves a callback.

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What happens to a sandbox by itself: auto-stop, auto-archive, auto-delete, end of life. One
  * alarm is set for the earliest of all; activity only moves times back, so an alarm that comes
  * too early just looks again.

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What happens to sandboxes by itself: auto-stop, auto-archive, auto-delete, end of life.
  */
 #ifndef DL_TIMERS_H

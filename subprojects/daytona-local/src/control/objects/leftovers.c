@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Discarded files go to the directory `trash` by rename, and from there to nowhere; what is found in it at the start
  * was discarded by an earlier server.
  */

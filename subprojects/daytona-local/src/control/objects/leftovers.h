@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Files in the state directory that are no longer, or not yet, anybody's.
  */
 #ifndef DL_LEFTOVERS_H

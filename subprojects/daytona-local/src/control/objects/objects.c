@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The objects as a whole: read when the server starts, found, and let go. Every sandbox in
  * `sandbox_list` is in `sandboxes`; it is in `names` until its destruction begins.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * All that the server keeps: sandboxes, snapshots and volumes, the journal they are written to,
  * their files in the state directory, and the clock that stamps them. Sandboxes are in memory and
  * written as they change; snapshots and volumes are read where the journal has them.

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What lies in the state directory under the id of nothing that is known.
  */
 #include "control/objects/orphans.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Homes, archives and volumes that no object owns: a damaged journal leaves them, or a state directory that was put together
  * by hand. They are never removed by themselves.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Signed preview tokens. The list of a sandbox is shared with the journal, so a change makes a new
  * one. `preview_tokens` has exactly the tokens that are in the lists of living sandboxes.
  */

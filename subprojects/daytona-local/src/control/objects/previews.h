@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Signed preview tokens: each leads to one port of one sandbox for some time.
  */
 #ifndef DL_PREVIEWS_H

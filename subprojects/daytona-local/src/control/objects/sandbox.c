@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A sandbox as data. One table names the fields that are kept on disk, and drives both
  * directions.
  */
@@ -110,7 +110,7 @@ void dl_sandbox_free(dl_sandbox_t *sb) {
   free(sb);
 }
 
-/* ---- on disk ---- */
+/* --- on disk --- */
 
 static json_t *encode_field(const dl_sandbox_t *sb, const field_t *f) {
   switch (f->kind) {
@@ -176,7 +176,7 @@ dl_sandbox_t *dl_sandbox_from_record(const json_t *record, const char *region) {
   return sb;
 }
 
-/* ---- states ---- */
+/* --- states --- */
 
 bool dl_state_known(const char *name) { return index_of(known_states, DL_COUNT(known_states), name) >= 0; }
 

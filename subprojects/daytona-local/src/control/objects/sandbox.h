@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A sandbox as data: its fields, and what of them is kept on disk. Its state and what was asked of
  * it are changed in src/control/life only.
  */

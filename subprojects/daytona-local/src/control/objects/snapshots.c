@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Snapshots. The default one stands for the machine's own system: a sandbox made from it sees
  * that system read-only and an empty home.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Snapshots: the default one, listing and lookup.
  */
 #ifndef DL_SNAPSHOTS_H

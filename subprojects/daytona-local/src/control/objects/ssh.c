@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * SSH tokens. The list of a sandbox is shared with the journal, so a change makes a new one.
  */
 #include "control/objects/ssh.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * SSH tokens of sandboxes; one at a time is good.
  */
 #ifndef DL_SSH_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Volumes. A volume lives in the store as the object that is shown, and in a directory of its id.
  * It is ready as soon as its directory exists, which is before the creation is answered; the
  * answer says pending_create all the same, as the platform's does.
@@ -39,7 +39,7 @@ dl_volume_found_t dl_volume_find(dl_objects_t *o, const char *id_or_name, const 
   return strcmp(dl_json_str(volume, "state"), "ready") == 0 ? DL_VOLUME_OK : DL_VOLUME_NOT_READY;
 }
 
-/* ---- mounting ---- */
+/* --- mounting --- */
 
 dl_box_volume_t *dl_volume_mounts(dl_objects_t *o, const json_t *volumes, size_t *count, char **error) {
   size_t i;

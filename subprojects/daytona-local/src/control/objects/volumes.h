@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Volumes: directories of the server that several sandboxes can see.
  */
 #ifndef DL_VOLUMES_H

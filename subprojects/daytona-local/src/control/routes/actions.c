@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Calls that move a sandbox between states: whether each may be asked now. The moves themselves
  * are in life.c.
  */
@@ -134,7 +134,7 @@ static void snapshot_sandbox(dl_req_t *req, void *user) {
     dl_fail(c, req, 400, "daytona-local cannot make snapshots of sandboxes");
 }
 
-/* ---- resize ---- */
+/* --- resize --- */
 
 static double take_size(dl_check_t *k, const json_t *body, const char *key, double max, double current) {
   json_t *value = dl_json_get(body, key);

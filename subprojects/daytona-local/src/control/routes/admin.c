@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Calls for tests: faults, the clock, forced sandbox states. Documented in README.md.
  */
 #include "control/routes/admin.h"
@@ -15,7 +15,7 @@
 
 #define JUMP_MAX_MS (INT64_C(10) * 365 * 86400 * 1000)
 
-/* ---- faults ---- */
+/* --- faults --- */
 
 static void list_faults(dl_req_t *req, void *user) {
   dl_control_t *c = user;
@@ -46,7 +46,7 @@ static void delete_faults(dl_req_t *req, void *user) {
   dl_reply_empty(req, 204);
 }
 
-/* ---- clock ---- */
+/* --- clock --- */
 
 static json_t *clock_json(const dl_control_t *c) {
   return json_pack("{s:s, s:o}", "now", dl_iso_format(dl_now(c)).text, "speed",
@@ -71,7 +71,7 @@ static void set_clock(dl_req_t *req, void *user) {
   dl_answer_durable(c, req, 200, clock_json(c));
 }
 
-/* ---- forced states ---- */
+/* --- forced states --- */
 
 static void set_state(dl_req_t *req, void *user) {
   dl_control_t *c = user;

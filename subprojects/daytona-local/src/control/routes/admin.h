@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Calls for tests, below /admin, with the same keys: faults, clock, forced states.
  */
 #ifndef DL_ADMIN_H

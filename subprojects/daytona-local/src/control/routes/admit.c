@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Who may call, and how often.
  */
 #include "control/routes/admit.h"
@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-/* ---- rate limits ---- */
+/* --- rate limits --- */
 
 static void add_limit_header(dl_req_t *req, const char *what, const char *bucket, int64_t value) {
   char *name = bucket ? dl_xprintf("%s-%s", what, bucket) : dl_xstrdup(what);
@@ -49,7 +49,7 @@ bool dl_within_limit(dl_control_t *c, dl_req_t *req, unsigned flags) {
   return true;
 }
 
-/* ---- credentials ---- */
+/* --- credentials --- */
 
 /* An address that keeps failing is refused before its credential is looked at. */
 static bool refuse_failing_peer(dl_control_t *c, dl_req_t *req) {

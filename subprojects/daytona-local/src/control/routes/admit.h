@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Who may call, and how often: credentials and rate limits of a request.
  */
 #ifndef DL_ADMIT_H

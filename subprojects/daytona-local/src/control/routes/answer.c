@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The two envelopes, answers that wait for the disk, and collected validation failures.
  */
 #include "control/routes/answer.h"
@@ -43,7 +43,7 @@ static const char *code_of(int status) {
   return "INTERNAL_SERVER_ERROR";
 }
 
-/* ---- envelopes ---- */
+/* --- envelopes --- */
 
 /* Peers' bytes are echoed in messages; what is not UTF-8 cannot be in JSON. */
 static json_t *safe_string(const char *text) {
@@ -122,7 +122,7 @@ void dl_answer_sandbox(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb) {
   free(url);
 }
 
-/* ---- collected validation failures ---- */
+/* --- collected validation failures --- */
 
 void dl_check_init(dl_check_t *k) { dl_buf_init(&k->text, 64 * 1024); }
 

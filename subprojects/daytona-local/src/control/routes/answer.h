@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * How calls of the control plane and the proxy are answered.
  */
 #ifndef DL_ANSWER_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The way of a call to its route. The order is the platform's: credential, rate limit, permission,
  * the resource, then the body.
  */

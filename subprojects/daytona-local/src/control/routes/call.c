@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * One call: its sandbox and its body, as the flags of its route say, then its handler.
  */
 #include "control/routes/call.h"

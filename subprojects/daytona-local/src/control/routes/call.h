@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What a route's handler has before it: the call's sandbox and body, and the ways to answer.
  */
 #ifndef DL_CALL_H

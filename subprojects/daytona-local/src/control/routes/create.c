@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * POST /sandbox: reading and checking what is wanted. Nothing exists until every check has passed.
  */
 #include "control/routes/create.h"
@@ -17,7 +17,7 @@
 #define ENV_MAX 1000
 #define MINUTES_MAX 1e9
 
-/* ---- typed fields of the body ---- */
+/* --- typed fields of the body --- */
 
 static bool is_type(dl_check_t *k, const json_t *body, const char *key, bool ok, const char *what) {
   if (!dl_json_get(body, key) || ok) return true;
@@ -72,7 +72,7 @@ static void check_env(dl_check_t *k, const json_t *env) {
     if (!dl_env_name_ok(name)) dl_check_add(k, "env.%s is not a valid name", name);
 }
 
-/* ---- the rules, in the platform's order ---- */
+/* --- the rules, in the platform's order --- */
 
 static bool has_number(const json_t *body, const char *key) { return dl_json_num(body, key, 0) != 0; }
 

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Creating sandboxes, and the rules that the setters share with it.
  */
 #ifndef DL_CREATE_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The flags of a route of the control plane, and the tables of the nouns.
  */
 #ifndef DL_FLAGS_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What the server says about itself: configuration, health, regions, and the calls of families
  * that are empty here (metrics).
  */

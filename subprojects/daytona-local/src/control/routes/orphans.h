@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Admin calls for files that no object owns. Documented in README.md.
  */
 #ifndef DL_ORPHAN_ROUTES_H

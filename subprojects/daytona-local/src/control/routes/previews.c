@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Calls for preview URLs, with the standing token of a sandbox or with signed ones.
  */
 #include "control/auth/called.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Typed query parameters; what cannot be read is noted in the collection of failures.
  */
 #ifndef DL_QUERY_H

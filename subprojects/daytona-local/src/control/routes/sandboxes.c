@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Reading sandboxes: one, a list with a cursor, and the older list in pages.
  *
  * A cursor is the sort value and the id of the last row shown, so it stays right while rows come
@@ -81,7 +81,7 @@ static int compare_rows(const void *a, const void *b, void *user) {
   return compare_values(r->by(*(dl_sandbox_t *const *)a), r->by(*(dl_sandbox_t *const *)b), r->is_descending);
 }
 
-/* ---- filters ---- */
+/* --- filters --- */
 
 typedef struct {
   json_t *labels;
@@ -202,7 +202,7 @@ static bool select_rows(dl_control_t *c, dl_req_t *req, dl_check_t *k, const sor
   return true;
 }
 
-/* ---- cursors ---- */
+/* --- cursors --- */
 
 static char *make_cursor(sort_value_t v) {
   json_t *o = json_pack("{s:s}", "id", v.id);
@@ -241,7 +241,7 @@ static size_t after_cursor(const rows_t *r, const json_t *cursor) {
   return i;
 }
 
-/* ---- calls ---- */
+/* --- calls --- */
 
 static void list(dl_req_t *req, void *user) {
   dl_control_t *c = user;

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Settings of a sandbox: labels, intervals, end of life, network, public flag, activity.
  */
 #include "control/routes/create.h"
@@ -95,7 +95,7 @@ static void last_activity(dl_req_t *req, void *user) {
   dl_answer_durable(c, req, 201, NULL);
 }
 
-/* ---- network ---- */
+/* --- network --- */
 
 typedef struct {
   json_t *block, *allow, *domains;

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A sandbox as clients see it, built by hand because nearly every key has a rule of its own.
  */
 #include "control/routes/shown.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The two forms in which a sandbox is shown.
  */
 #ifndef DL_SHOWN_H

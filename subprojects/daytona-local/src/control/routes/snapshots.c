@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Calls for snapshots. Making others than the default one from images or builds is not possible
  * here, and says so.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Calls that wait for the life of a sandbox.
  */
 #include "control/routes/started.h"

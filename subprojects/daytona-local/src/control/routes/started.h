@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Calls that are answered when a sandbox has started, or has failed.
  */
 #ifndef DL_STARTED_H

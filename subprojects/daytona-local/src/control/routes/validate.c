@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Rules for values that callers send: mount points, network lists, names.
  */
 #include "control/routes/validate.h"
@@ -15,7 +15,7 @@
 
 #define LIST_MAX 10
 
-/* ---- all texts of a body ---- */
+/* --- all texts of a body --- */
 
 typedef struct {
   dl_buf_t path; /* "volumes.0.mountPath" */
@@ -85,7 +85,7 @@ char *dl_check_texts(const json_t *body) {
   return w.problem;
 }
 
-/* ---- single fields ---- */
+/* --- single fields --- */
 
 static bool has_component(const char *path, const char *name) {
   size_t len = strlen(name);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Rules for values that callers send. Pure functions.
  */
 #ifndef DL_VALIDATE_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Packing a home and unpacking it. The tree was written by a sandbox: it is walked with descriptors, one folder at a
  * time, so that no link is followed, any depth costs two descriptors, and a path may be longer than the kernel takes.
  * Holes are asked for before a file is read (a file of terabytes may have no block at all), and `stop` is looked at
@@ -72,7 +72,7 @@ static char *archive_problem(const char *what, struct archive *a) {
 
 static char *problem(const char *what) { return dl_xprintf("cannot %s: %s", what, strerror(errno)); }
 
-/* ---- writing the file ---- */
+/* --- writing the file --- */
 
 static int on_open(struct archive *a, void *user) {
   (void)a, (void)user;
@@ -104,7 +104,7 @@ static la_ssize_t on_write(struct archive *a, void *user, const void *bytes, siz
   return done;
 }
 
-/* ---- data ---- */
+/* --- data --- */
 
 static char *write_zeros(packer_t *p, off_t count) {
   while (count > 0) {
@@ -173,7 +173,7 @@ static char *list_pieces(packer_t *p, struct archive_entry *entry, int fd) {
   return NULL;
 }
 
-/* ---- one entry ---- */
+/* --- one entry --- */
 
 static char *write_entry(packer_t *p, struct archive_entry *entry, int fd) {
   bool has_content = archive_entry_filetype(entry) == AE_IFREG && archive_entry_size(entry) > 0 &&
@@ -240,7 +240,7 @@ static char *pack_link(packer_t *p, const char *name, const struct stat *st) {
   return pack_entry(p, st, -1, target);
 }
 
-/* ---- walking ---- */
+/* --- walking --- */
 
 static char *list_names(packer_t *p) {
   int fd = openat(p->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -384,7 +384,7 @@ static char *write_archive(const char *dir, int out_fd, const atomic_bool *stop)
   return error;
 }
 
-/* ---- publishing ---- */
+/* --- publishing --- */
 
 static char *sync_parent(const char *path) {
   char *parent = dl_xstrndup(path, (size_t)(strrchr(path, '/') - path));
@@ -415,7 +415,7 @@ char *dl_archive_pack(const char *dir, const char *file, bool is_durable, const 
   return error;
 }
 
-/* ---- unpacking ---- */
+/* --- unpacking --- */
 
 static char *unpack_data(struct archive *in, struct archive *out, const atomic_bool *stop) {
   for (;;) {
@@ -475,7 +475,7 @@ static char *unpack_into(const char *file, const char *root, const atomic_bool *
   return error;
 }
 
-/* ---- syncing what was unpacked ---- */
+/* --- syncing what was unpacked --- */
 
 typedef struct {
   const atomic_bool *stop;

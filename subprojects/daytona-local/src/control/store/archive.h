@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A home as one tar file, and back. Both block, and both give up with an error soon after *stop became true.
  */
 #ifndef DL_ARCHIVE_H

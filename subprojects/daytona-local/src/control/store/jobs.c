@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Jobs on their lanes. Invariants: a job is in `all` until its callback was made; `stop` is the only thing that the
  * loop and a job's thread share while it runs.
  */

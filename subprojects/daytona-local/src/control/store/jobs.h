@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Slow work on files: packing a home, unpacking it, removing a tree. Each kind has threads of its own, two at a time,
  * the rest waits in order; a job can be given up at any moment.
  */

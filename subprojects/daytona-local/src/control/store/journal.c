@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The format of the journal. Reading goes from record to record; where there is none it looks at every byte for the next.
  * That cannot find a record that a client has planted in a label: quotes of a text are escaped, and a record has some.
  */
@@ -57,7 +57,7 @@ void dl_journal_apply(json_t *all, const char *kind, const char *id, json_t *val
     json_object_del(objects, id);
 }
 
-/* ---- one record ---- */
+/* --- one record --- */
 
 typedef struct {
   json_t *record; /* [kind, id, value] */
@@ -139,7 +139,7 @@ static bool read_record(const char *text, size_t len, found_t *out) {
   return true;
 }
 
-/* ---- what cannot be read ---- */
+/* --- what cannot be read --- */
 
 /* ["kind","id" where the body of a record may begin; false when there is no such thing. */
 static bool read_names(const char *text, size_t len, char kind[KIND_MAX + 1], char id[ID_MAX + 1]) {
@@ -198,7 +198,7 @@ static bool is_unfinished(const char *text, size_t len) {
   return read_decimal(text + at + 1, len - at - 1, &body_len) == len - at - 1;
 }
 
-/* ---- all of them ---- */
+/* --- all of them --- */
 
 /* Where the next record begins at or behind `at`; `len` if there is none. */
 static size_t find_record(const char *text, size_t len, size_t at, found_t *out) {

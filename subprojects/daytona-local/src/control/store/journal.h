@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The format of the journal: encoding one record, and reading all of them whatever happened to the file.
  *
  * A record is one line: "<crc32 of the JSON as 8 hex digits> <bytes of the JSON> <JSON>\n", where the JSON is

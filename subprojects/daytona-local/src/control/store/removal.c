@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Removing trees. They were written by sandboxes, so nothing here follows a symbolic link, trusts a mode, or recurses
  * without a limit.
  */

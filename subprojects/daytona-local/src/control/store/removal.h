@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Removing trees that a sandbox has made.
  */
 #ifndef DL_REMOVAL_H

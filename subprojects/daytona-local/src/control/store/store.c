@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The journal. Invariants: `all` holds what the journal says once every batch is written; one
  * batch is on the writing thread at a time and `waiting` is what follows it; the file is only ever
  * appended to, or replaced as a whole by rename.
@@ -65,7 +65,7 @@ static bool read_all(int fd, dl_buf_t *out) {
   }
 }
 
-/* ---- files ---- */
+/* --- files --- */
 
 static int write_all(int fd, const char *bytes, size_t len) {
   while (len > 0) {
@@ -110,7 +110,7 @@ static bool serialize_all(dl_store_t *s, dl_buf_t *out) {
   return fits;
 }
 
-/* ---- a damaged journal ---- */
+/* --- a damaged journal --- */
 
 /* The file as it is under another name, by link or, where there are none, as a copy. NULL with errno. */
 static char *keep_aside(dl_store_t *s, const dl_buf_t *text) {
@@ -215,7 +215,7 @@ static int load(dl_store_t *s, char **error) {
   return rc;
 }
 
-/* ---- opening ---- */
+/* --- opening --- */
 
 static void free_store(dl_store_t *s) {
   if (s->fd >= 0) close(s->fd);
@@ -287,7 +287,7 @@ const json_t *dl_store_all(dl_store_t *s, const char *kind) {
   return objects;
 }
 
-/* ---- writing ---- */
+/* --- writing --- */
 
 static void write_batch(dl_work_t *work) {
   dl_store_t *s = DL_CONTAINER(work, dl_store_t, work);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * State on disk: an append-only journal of objects, one JSON record per change.
  *
  * A change is put (in memory, in order) and then committed: the commit callback comes once

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Calls that say what is missing. Without these routes a client would learn that a page was not found.
  */
 #include "toolbox/absent/absent.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Environments are small (tens of names), so a list that is searched from the front does.
  */
 #include "toolbox/core/environ.h"

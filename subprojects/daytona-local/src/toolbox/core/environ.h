@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * An environment for processes: NAME=value texts in order, each name once.
  */
 #ifndef DL_ENVIRON_H

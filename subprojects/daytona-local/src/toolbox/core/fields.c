@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Reading JSON bodies with the daemon's rules: names without case, null is absent, unknown fields
  * pass, wrong types are refused and named.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * JSON bodies of requests, read field by field.
  */
 #ifndef DL_TOOLBOX_FIELDS_H

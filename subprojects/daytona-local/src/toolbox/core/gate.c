@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A sandbox answers a few milliseconds before its network is ready. Requests that start programs
  * wait here until the server says that it is, so that no program finds itself without. When no
  * word comes the gate opens by itself: a sandbox with no network is better than none.

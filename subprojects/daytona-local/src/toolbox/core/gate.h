@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Requests that start programs wait until the network of the sandbox is ready.
  */
 #ifndef DL_TOOLBOX_GATE_H

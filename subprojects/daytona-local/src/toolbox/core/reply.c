@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Answers of the toolbox: JSON, and the one error envelope.
  */
 #include "toolbox/core/reply.h"

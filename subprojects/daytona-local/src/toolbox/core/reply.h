@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Answers: JSON, and the one error envelope. A handler answers through these, so that every answer has
  * the request id.
  */

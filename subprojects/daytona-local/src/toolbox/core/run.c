@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Collects one program's output.
  *
  * Two facts make the normal end: the pipe is closed by every holder, and the program was reaped.

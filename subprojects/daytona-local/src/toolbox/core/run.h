@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * One program from start to end, with its input given and its output collected.
  */
 #ifndef DL_RUN_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Scripts of ours that run in other programs; embed.py makes the texts at build time.
  */
 #ifndef DL_SCRIPTS_H

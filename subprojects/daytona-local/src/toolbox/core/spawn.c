@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * vfork and exec, and the reaper.
  *
  * Between vfork and exec the child shares our memory: it makes system calls only, and first of

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Starting processes and learning of their end.
  *
  * The toolbox is the first process of its box (or a subreaper without isolation), so orphans

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Turning what programs and the system say into what the wire carries.
  */
 #include "toolbox/core/text.h"

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What programs and the system say, as the wire carries it.
  */
 #ifndef DL_TOOLBOX_TEXT_H

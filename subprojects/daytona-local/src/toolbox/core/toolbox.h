@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The toolbox role: the HTTP service inside a sandbox, as its handlers see it.
  *
  * A folder per noun, each with a header for main.c that names its routes and what it keeps for the

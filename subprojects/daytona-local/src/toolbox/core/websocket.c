@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * WebSockets: wslay reads, we write. A server's frames are not masked, so writing one is a header
  * and a copy; answers to pings and to close frames are wslay's. Every write to the stream is a
  * whole number of frames, so that the two writers cannot get between each other's bytes.
@@ -46,7 +46,7 @@ struct dl_ws {
   bool is_open, is_closing, is_last_sent, wants_drain, is_paused;
 };
 
-/* ---- the end ---- */
+/* --- the end --- */
 
 static void on_timer_closed(uv_handle_t *handle) {
   dl_ws_t *ws = handle->data;
@@ -85,7 +85,7 @@ static void tell_end(dl_ws_t *ws) {
 
 static void on_limit(uv_timer_t *timer) { finish(timer->data); }
 
-/* ---- writing ---- */
+/* --- writing --- */
 
 static frame_t *make_frame(int opcode, const void *bytes, size_t len) {
   frame_t *f = dl_xmalloc(sizeof *f + 10 + len);
@@ -171,7 +171,7 @@ void dl_ws_close(dl_ws_t *ws, int code, const char *reason) {
   push(ws, make_frame(8, payload, 2 + len));
 }
 
-/* ---- reading ---- */
+/* --- reading --- */
 
 static ssize_t on_codec_read(wslay_event_context_ptr codec, uint8_t *out, size_t max, int flags, void *user) {
   dl_ws_t *ws = user;
@@ -264,7 +264,7 @@ void dl_ws_read_resume(dl_ws_t *ws) {
   dl_duplex_read_resume(ws->stream);
 }
 
-/* ---- the handshake ---- */
+/* --- the handshake --- */
 
 static const dl_duplex_events_t STREAM = {on_data, on_stream_end, on_stream_drain};
 

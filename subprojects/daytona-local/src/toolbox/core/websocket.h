@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The server's side of a WebSocket.
  *
  * One message sent is one frame. Frames wait in a queue with a ceiling and go to the socket one by

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * POST /files/bulk-download: many files as one multipart form, in the order asked for. What cannot be
  * opened becomes an error part; what fails after its head was sent ends the answer without the closing
  * delimiter and breaks the connection.
@@ -81,7 +81,7 @@ static const char *type_of(const char *path) {
   return "application/octet-stream";
 }
 
-/* ---- heads ---- */
+/* --- heads --- */
 
 static void begin_part(bulk_t *b, const char *name, const char *path) {
   dl_buf_printf(&b->text, "%s--%s\r\nContent-Disposition: form-data; name=\"%s\"; ",
@@ -132,7 +132,7 @@ static void put_errno(bulk_t *b, const char *step, const char *path, int error) 
   free(text);
 }
 
-/* ---- one path after the other ---- */
+/* --- one path after the other --- */
 
 /* 0 with b->fd open, or errno. */
 static int open_path(bulk_t *b, const char *path, struct stat *st) {

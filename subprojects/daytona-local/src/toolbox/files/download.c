@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * GET and HEAD /files/download: one file, or ranges of it.
  *
  * The file is opened and looked at on the thread pool; then the head is decided on the loop, and the
@@ -57,7 +57,7 @@ static void free_download(download_t *d) {
   free(d);
 }
 
-/* ---- the bytes, on the pool ---- */
+/* --- the bytes, on the pool --- */
 
 static void put_range_head(download_t *d, const dl_range_t *range) {
   dl_buf_printf(
@@ -134,7 +134,7 @@ static ssize_t produce(void *user, char *out, size_t max) {
 
 static void release(void *user) { free_download(user); }
 
-/* ---- the head ---- */
+/* --- the head --- */
 
 static bool parse_http_date(const char *text, time_t *out) {
   static const char *const formats[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
@@ -255,7 +255,7 @@ static void send_file(download_t *d) {
   dl_source_start(d->tb, d->req, kind == DL_RANGE_SOME ? 206 : 200, length, &events, d);
 }
 
-/* ---- opening ---- */
+/* --- opening --- */
 
 static void open_file(uv_work_t *work) {
   download_t *d = work->data;

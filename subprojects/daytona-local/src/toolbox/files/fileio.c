@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Jobs on the thread pool, names, errors and walks of the file endpoints. A job belongs to the loop
  * before and after its `run`, and to one thread of the pool during it; only `is_abandoned` is shared.
  */
@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- queries ---- */
+/* --- queries --- */
 
 static int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -63,7 +63,7 @@ char *dl_fs_query(const dl_req_t *req, const char *key) {
   return NULL;
 }
 
-/* ---- jobs ---- */
+/* --- jobs --- */
 
 dl_fs_job_t *dl_fs_job_new(dl_toolbox_t *tb, dl_req_t *req, void (*run)(dl_fs_job_t *job)) {
   dl_fs_job_t *job = dl_xcalloc(1, sizeof *job);
@@ -132,7 +132,7 @@ void dl_fs_job_start(dl_fs_job_t *job) {
   uv_queue_work(job->tb->loop, &job->work, on_work, on_worked);
 }
 
-/* ---- errors ---- */
+/* --- errors --- */
 
 void dl_fs_fail(dl_fs_job_t *job, int status, const char *code, const char *fmt, ...) {
   va_list args;
@@ -171,7 +171,7 @@ void dl_fs_fail_errno(dl_fs_job_t *job, int error, const char *what, const char 
   }
 }
 
-/* ---- FileInfo ---- */
+/* --- FileInfo --- */
 
 static void mode_text(mode_t mode, char out[16]) {
   static const char bits[] = "rwxrwxrwx";
@@ -228,7 +228,7 @@ json_t *dl_fs_info(const char *name, const struct stat *st) {
   return info;
 }
 
-/* ---- names ---- */
+/* --- names --- */
 
 static size_t without_slashes(const char *path) {
   size_t len = strlen(path);
@@ -277,7 +277,7 @@ int dl_fs_make_dirs(const char *path, mode_t mode, char **failed) {
   return error;
 }
 
-/* ---- bytes ---- */
+/* --- bytes --- */
 
 bool dl_fs_write_all(int fd, const char *bytes, size_t len) {
   while (len > 0) {
@@ -302,7 +302,7 @@ ssize_t dl_fs_read_at(int fd, char *out, size_t len, int64_t at) {
   return (ssize_t)have;
 }
 
-/* ---- walks ---- */
+/* --- walks --- */
 
 #define NAMES_MAX 1000000u /* in one folder */
 

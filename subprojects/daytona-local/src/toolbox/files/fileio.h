@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What the file endpoints share. The disk may be slow, and a path may lead to anything, so nothing
  * here runs on the loop: a call is a job on the thread pool that is answered when it is over.
  *

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Files as objects: list, info, folder, delete, move, permissions. Statuses are the platform's: a
  * missing path is 404, a path that may not be looked at 403, what exists already 409, and every
  * other refusal 400.
@@ -34,7 +34,7 @@ static void fail_text(dl_fs_job_t *job, const char *what, const char *path, int 
   free(text);
 }
 
-/* ---- list, info ---- */
+/* --- list, info --- */
 
 typedef struct {
   dl_fs_job_t *job;
@@ -117,7 +117,7 @@ static void on_info(dl_req_t *req, void *user) {
   if (dl_fs_job_require(job, "path", job->path)) dl_fs_job_start(job);
 }
 
-/* ---- folder ---- */
+/* --- folder --- */
 
 static void run_folder(dl_fs_job_t *job) {
   char *failed = NULL;
@@ -138,7 +138,7 @@ static void on_folder(dl_req_t *req, void *user) {
   if (dl_fs_job_require(job, "path", job->path)) dl_fs_job_start(job);
 }
 
-/* ---- delete ---- */
+/* --- delete --- */
 
 /* With a slash behind it a link stands for where it leads; these calls are about the link. */
 static void cut_slashes(char *path) {
@@ -172,7 +172,7 @@ static void on_delete(dl_req_t *req, void *user) {
   if (dl_fs_job_require(job, "path", job->path)) dl_fs_job_start(job);
 }
 
-/* ---- move ---- */
+/* --- move --- */
 
 /* A folder cannot move below itself. The system refuses that by itself unless the move is a copy. */
 static bool is_below(const char *path, const char *root) {
@@ -248,7 +248,7 @@ static void on_move(dl_req_t *req, void *user) {
     dl_fs_job_start(job);
 }
 
-/* ---- permissions ---- */
+/* --- permissions --- */
 
 static bool is_number(const char *text, int64_t *out) { return dl_parse_int(text, 0, UINT32_MAX - 1, out); }
 

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * /files: listing, changing, finding, uploading and downloading files.
  */
 #ifndef DL_TOOLBOX_FILES_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Matching by code point; a byte that is not UTF-8 counts as one. The last star is the only one that
  * is ever tried again, so the time is bounded by the product of the lengths.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Shell patterns for names: *, ?, [a-z], [^a], backslash. No braces, no "**", [!a] is not special.
  */
 #ifndef DL_GLOB_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Parameters of MIME headers, read (also in the extended form of RFC 5987) and written.
  */
 #include "http/url.h"
@@ -92,7 +92,7 @@ char *dl_multipart_boundary(const char *content_type) {
   return NULL;
 }
 
-/* ---- writing ---- */
+/* --- writing --- */
 
 /* The code point at *at (moved behind it), U+FFFD for bytes that are no UTF-8. */
 static unsigned next_code(const char **at) {

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The reader of multipart forms. It is in one of three places: between parts (whole lines), in the
  * head of a part (whole lines), or in its content. `input` holds what cannot be judged yet: less
  * than a line, or less than a delimiter with what follows it, so memory does not grow with the
@@ -73,7 +73,7 @@ static void fail_line(dl_multipart_t *m, const char *what, const char *line, siz
   free(text);
 }
 
-/* ---- between parts ---- */
+/* --- between parts --- */
 
 static size_t skip_blanks(const char *text, size_t len) {
   size_t n = 0;
@@ -129,7 +129,7 @@ static void take_line(dl_multipart_t *m, const char *line, size_t len) {
   }
 }
 
-/* ---- the head of a part ---- */
+/* --- the head of a part --- */
 
 static void begin_part(dl_multipart_t *m) {
   const char *value = m->disposition.data ? m->disposition.data : "";
@@ -170,7 +170,7 @@ static void take_head_line(dl_multipart_t *m, const char *line, size_t len) {
   if (m->last_was_disposition) dl_buf_append(&m->disposition, line, len);
 }
 
-/* ---- content ---- */
+/* --- content --- */
 
 /* What follows `--boundary` at `at`: 1 delimiter, 0 not known yet, -1 content. */
 static int judge(const char *at, size_t left, bool is_end) {
@@ -234,7 +234,7 @@ static size_t take_content(dl_multipart_t *m, const char *bytes, size_t len, boo
   return used;
 }
 
-/* ---- the whole ---- */
+/* --- the whole --- */
 
 /* Uses up as much of the input as can be judged. */
 static void work(dl_multipart_t *m, bool is_end) {

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * multipart/form-data in both directions, without I/O: bytes in and events out for reading, texts
  * for the heads of parts for writing. A part of any size passes in bounded memory.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A block is in one place at a time: being filled, or being emptied. `is_working` says that a thread
  * of the pool owns the block it was given; the loop then touches only the other one. Work is
  * submitted one piece at a time, so the pool sees blocks in order.
@@ -26,7 +26,7 @@ static void reserve(block_t *b, size_t len) {
   b->bytes = dl_xrealloc(b->bytes, b->room);
 }
 
-/* ---- bodies ---- */
+/* --- bodies --- */
 
 typedef struct {
   uv_work_t work;
@@ -108,7 +108,7 @@ void dl_sink_start(dl_toolbox_t *tb, dl_req_t *req, const dl_sink_events_t *even
   dl_req_stream_body(req, &body, s);
 }
 
-/* ---- answers ---- */
+/* --- answers --- */
 
 typedef struct {
   uv_work_t work;

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Between a socket and the disk: request bodies that are consumed, and answers that are produced, on
  * the thread pool, in two blocks each. While one block is at the disk the other is at the socket;
  * when both are full, the socket waits.

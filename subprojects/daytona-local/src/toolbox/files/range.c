@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Ranges of bytes. What lies outside is dropped; a set that asks for more than the file is answered
  * with the file, so that overlapping ranges cannot multiply the work.
  */

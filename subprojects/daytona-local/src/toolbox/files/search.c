@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Looking for files: by content, by name, and replacing text in them. Nothing is held that is larger
  * than a line (find) or a block (replace).
  */
@@ -35,7 +35,7 @@ static bool count_in(hunt_t *h, size_t bytes) {
   return false;
 }
 
-/* ---- find ---- */
+/* --- find --- */
 
 static bool take_line(hunt_t *h, const char *path, const char *line, size_t len, int64_t number) {
   const char *pattern = h->job->other;
@@ -102,7 +102,7 @@ static void on_find(dl_req_t *req, void *user) {
     dl_fs_job_start(job);
 }
 
-/* ---- search ---- */
+/* --- search --- */
 
 static bool match_name(void *user, const char *path, const char *rel, const struct stat *st) {
   hunt_t *h = user;
@@ -131,7 +131,7 @@ static void on_search(dl_req_t *req, void *user) {
     dl_fs_job_start(job);
 }
 
-/* ---- replace ---- */
+/* --- replace --- */
 
 typedef struct {
   const char *pattern, *value;

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Removing goes down with one open folder at a time, and up through "..", so a tree of any depth
  * needs few descriptors and no long paths. A name is only entered with O_NOFOLLOW: a link that takes
  * the place of a folder meanwhile is removed, not followed.
@@ -19,7 +19,7 @@
 
 #define COPY_BLOCK (128u * 1024)
 
-/* ---- remove ---- */
+/* --- remove --- */
 
 typedef struct {
   int fd;
@@ -108,7 +108,7 @@ int dl_tree_remove(const char *path, char **failed) {
   return error;
 }
 
-/* ---- copy ---- */
+/* --- copy --- */
 
 static int copy_bytes(int in, int out) {
   char *block = dl_xmalloc(COPY_BLOCK);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Whole trees of files: remove and copy. Both answer 0 or errno with *failed naming the path (yours
  * to free). They block.
  */

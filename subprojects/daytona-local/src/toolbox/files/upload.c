@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Files into the sandbox: POST /files/upload and /files/upload-v2 (one file) and /files/bulk-upload
  * (many, in the order of their parts). Bodies are consumed by the pump, parsed and written on the
  * thread pool, and always read to their end before the answer.
@@ -41,7 +41,7 @@ static int open_target(const char *path) {
   return fd < 0 ? -1 : refuse_pipes(fd);
 }
 
-/* ---- one file ---- */
+/* --- one file --- */
 
 typedef struct {
   char *path, *target, *spool; /* spool NULL: the target itself is written */
@@ -194,7 +194,7 @@ static void start_single(dl_toolbox_t *tb, dl_req_t *req, bool is_v2) {
 static void on_upload(dl_req_t *req, void *user) { start_single(user, req, false); }
 static void on_upload_v2(dl_req_t *req, void *user) { start_single(user, req, true); }
 
-/* ---- many files ---- */
+/* --- many files --- */
 
 typedef enum { IN_OTHER, IN_PATH, IN_FILE } bulk_part_t;
 

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Making repositories: clone and init.
  *
  * A clone goes to a folder that is absent or empty, with git cleaning up after itself when it
@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- the target ---- */
+/* --- the target --- */
 
 typedef enum { TARGET_FREE, TARGET_EMPTY, TARGET_FULL, TARGET_REPOSITORY, TARGET_BAD } target_kind_t;
 
@@ -61,7 +61,7 @@ static bool target_ok(dl_git_t *g, bool may_be_full) {
   return false;
 }
 
-/* ---- clone ---- */
+/* --- clone --- */
 
 static void on_commit_checked_out(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result)) dl_git_store_url(g);
@@ -172,7 +172,7 @@ void dl_git_clone(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   run_clone(g);
 }
 
-/* ---- init ---- */
+/* --- init --- */
 
 void dl_git_init(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   const char *path = NULL, *initial = NULL;

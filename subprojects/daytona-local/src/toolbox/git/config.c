@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Settings of git, for a repository, the user or the sandbox, and stored credentials.
  */
 #include "toolbox/git/internal.h"
@@ -33,7 +33,7 @@ static dl_git_t *new_for(dl_toolbox_t *tb, dl_req_t *req, json_t *body, const ch
   return dl_git_new(tb, req, body, strcmp(option, "--local") == 0 ? path : NULL);
 }
 
-/* ---- one setting ---- */
+/* --- one setting --- */
 
 static void on_value(dl_git_t *g, const dl_run_result_t *result) {
   bool is_set = dl_git_exit_code(result) == 0;
@@ -81,7 +81,7 @@ void dl_git_config_set(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   DL_GIT_RUN(g, dl_git_done, "config", option, "--replace-all", g->name, value);
 }
 
-/* ---- the user ---- */
+/* --- the user --- */
 
 static void on_name_set(dl_git_t *g, const dl_run_result_t *result) {
   if (dl_git_ok(g, result))
@@ -101,7 +101,7 @@ void dl_git_config_user(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   DL_GIT_RUN(g, on_name_set, "config", option, "--replace-all", "user.name", name);
 }
 
-/* ---- stored credentials ---- */
+/* --- stored credentials --- */
 
 static void on_helper_set(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;

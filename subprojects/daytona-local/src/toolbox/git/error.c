@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What git says, made into what clients are told: which error it means, in few words, and without
  * secrets. git runs in the C locale, so its words are known; the first row that matches decides.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The routes of /git. Requests with a body wait for the network of the sandbox, since most of them
  * may talk to a remote; questions about a repository do not.
  */

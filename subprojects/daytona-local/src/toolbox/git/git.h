@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * /git: working with repositories by running git.
  */
 #ifndef DL_TOOLBOX_GIT_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What the parts of the git noun share: one request as a chain of runs of the git program.
  *
  * A handler makes a dl_git_t and starts a command with a step; the step looks at the result and starts
@@ -40,7 +40,7 @@ struct dl_git {
   uint32_t depth;
 };
 
-/* ---- one request (run.c) ---- */
+/* --- one request (run.c) --- */
 
 /* `body` is taken; `path` relative to the work directory. */
 dl_git_t *dl_git_new(dl_toolbox_t *tb, dl_req_t *req, json_t *body, const char *path);
@@ -82,7 +82,7 @@ void dl_git_fail(dl_git_t *g, const dl_run_result_t *result);
 /* `code` NULL: that of the status. */
 void dl_git_fail_as(dl_git_t *g, int status, const char *code, const char *fmt, ...) DL_PRINTF(4, 5);
 
-/* ---- texts (error.c) ---- */
+/* --- texts (error.c) --- */
 
 typedef struct {
   int status;
@@ -96,7 +96,7 @@ char *dl_git_summary(const char *text);
 /* The text without the user information of URLs and without the given secrets. Yours to free. */
 char *dl_git_blot(const char *text, char *const *secrets, size_t count);
 
-/* ---- URLs (url.c) ---- */
+/* --- URLs (url.c) --- */
 
 /* The URL without user information, yours to free; the parts of that, decoded, or NULL. */
 typedef struct {
@@ -108,7 +108,7 @@ void dl_git_url_clear(dl_git_url_t *u);
 /* "https://host:port/" of a http(s) URL, yours to free; NULL for any other. */
 char *dl_git_url_base(const char *url);
 
-/* ---- requests, one handler per endpoint (a file per family) ---- */
+/* --- requests, one handler per endpoint (a file per family) --- */
 
 typedef void dl_git_handler_fn(dl_toolbox_t *tb, dl_req_t *req, json_t *body);
 /* `body` is taken. */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Questions about a repository: status, branches, history. They change nothing and take no locks.
  *
  * Every list is asked for with NUL between its parts, so that no name can break it.
@@ -22,7 +22,7 @@ static const char *next_part(const char **at, const char *end) {
 
 static json_t *text_of(const char *text) { return dl_tb_text(text, strlen(text)); }
 
-/* ---- status ---- */
+/* --- status --- */
 
 typedef struct {
   const char *name;
@@ -140,7 +140,7 @@ void dl_git_status(dl_toolbox_t *tb, dl_req_t *req) {
              "--untracked-files=all", "--no-renames");
 }
 
-/* ---- branches ---- */
+/* --- branches --- */
 
 static void on_branch_list(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
@@ -168,7 +168,7 @@ void dl_git_branches(dl_toolbox_t *tb, dl_req_t *req) {
   DL_GIT_RUN(dl_git_new(tb, req, NULL, path), on_current, "symbolic-ref", "-q", "--short", "HEAD");
 }
 
-/* ---- history ---- */
+/* --- history --- */
 
 enum { HASH, AUTHOR, EMAIL, DATE, MESSAGE, COMMIT_PARTS };
 

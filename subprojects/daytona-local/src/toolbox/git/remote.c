@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Remotes: push, pull, listing and adding.
  *
  * A URL in the repository's settings may hold a password. Before git talks to such a remote, the
@@ -25,7 +25,7 @@
 
 static void on_url(dl_git_t *g, const dl_run_result_t *result);
 
-/* ---- before talking to a remote ---- */
+/* --- before talking to a remote --- */
 
 void dl_git_prepare_url(dl_git_t *g, const char *url) {
   dl_git_url_t u = dl_git_url_split(url);
@@ -99,7 +99,7 @@ static void find_branch(dl_git_t *g, const char *branch) {
   find_url(g);
 }
 
-/* ---- push ---- */
+/* --- push --- */
 
 static void push(dl_git_t *g) {
   char *refspec = dl_xprintf("refs/heads/%s:refs/heads/%s", g->branch, g->branch);
@@ -149,7 +149,7 @@ void dl_git_push(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
     find_branch(g, branch);
 }
 
-/* ---- pull ---- */
+/* --- pull --- */
 
 static void merge(dl_git_t *g) {
   DL_GIT_RUN(g, dl_git_done, "merge", "-q", "--ff-only", "--no-stat", g->hash);
@@ -223,7 +223,7 @@ static void on_url(dl_git_t *g, const dl_run_result_t *result) {
   free(url);
 }
 
-/* ---- the list ---- */
+/* --- the list --- */
 
 /* A key is "remote.NAME.url", a line break follows, then the value. */
 static void append_remote(json_t *list, const char *entry) {
@@ -261,7 +261,7 @@ void dl_git_remotes(dl_toolbox_t *tb, dl_req_t *req) {
              "^remote\\..*\\.url$");
 }
 
-/* ---- adding ---- */
+/* --- adding --- */
 
 static void after_stored(dl_git_t *g) {
   if (g->flag) {

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * One request of the git noun: its environment, its commands, its end.
  *
  * The environment of git is the sandbox's without GIT_*, plus what keeps it from asking questions,

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * URLs of remotes: what of them is secret, and where credentials may go.
  *
  * Only http and https carry passwords for git; any other URL and every path is left as it is.

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Work inside one repository: add, commit, branches, checkout, reset, restore, init.
  *
  * Lists of files go through standard input, NUL between them and taken literally, so that there
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- helpers ---- */
+/* --- helpers --- */
 
 /* Starts a request whose body has `path`; NULL: it was answered. */
 static dl_git_t *begin(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
@@ -53,7 +53,7 @@ static void keep_hash(dl_git_t *g, const dl_run_result_t *result) {
   g->hash = dl_xstrndup(result->output, strcspn(result->output, "\n"));
 }
 
-/* ---- add ---- */
+/* --- add --- */
 
 void dl_git_add(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   dl_buf_t files;
@@ -64,7 +64,7 @@ void dl_git_add(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   dl_buf_clear(&files);
 }
 
-/* ---- commit ---- */
+/* --- commit --- */
 
 static void on_new_head(dl_git_t *g, const dl_run_result_t *result) {
   if (!dl_git_ok(g, result)) return;
@@ -104,7 +104,7 @@ void dl_git_commit(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
                                     allow_empty ? "--allow-empty" : NULL, NULL});
 }
 
-/* ---- branches ---- */
+/* --- branches --- */
 
 static void on_branch_base(dl_git_t *g, const dl_run_result_t *result) {
   bool has_commit;
@@ -151,7 +151,7 @@ void dl_git_branch_delete(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
     DL_GIT_RUN(g, on_current_to_delete, "symbolic-ref", "-q", "HEAD");
 }
 
-/* ---- checkout ---- */
+/* --- checkout --- */
 
 static void not_found(dl_git_t *g) {
   dl_git_fail_as(g, 404, "GIT_BRANCH_NOT_FOUND", "failed to checkout branch or commit '%s': %s not found",
@@ -206,7 +206,7 @@ void dl_git_checkout(dl_toolbox_t *tb, dl_req_t *req, json_t *body) {
   free(ref);
 }
 
-/* ---- reset and restore ---- */
+/* --- reset and restore --- */
 
 static void run_reset(dl_git_t *g, const char *revision) {
   const char *mode = g->name;

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What the sandbox says about itself, and its environment: version, directories, metrics, env.
  */
 #include "toolbox/info/info.h"

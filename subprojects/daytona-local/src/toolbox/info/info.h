@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What the sandbox says about itself; metrics are a running measurement.
  */
 #ifndef DL_TOOLBOX_INFO_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * /process/interpreter: contexts, each a Python process that keeps its state, and executions.
  *
  * A context has at most one run under way; the others wait in order. A run belongs to its context
@@ -53,7 +53,7 @@ typedef struct {
 
 static void advance(context_t *c);
 
-/* ---- memory ---- */
+/* --- memory --- */
 
 static void on_handle_closed(uv_handle_t *handle) {
   context_t *c = handle->data;
@@ -93,7 +93,7 @@ static context_t *new_context(dl_toolbox_t *tb, const char *id, const char *cwd)
   return c;
 }
 
-/* ---- the verdict of a run ---- */
+/* --- the verdict of a run --- */
 
 static run_t *current(context_t *c) {
   assert(!dl_list_empty(&c->runs));
@@ -132,7 +132,7 @@ static void finish_run(context_t *c, int code, const char *reason) {
     advance(c);
 }
 
-/* ---- messages ---- */
+/* --- messages --- */
 
 static void on_pace(uv_timer_t *timer);
 
@@ -208,7 +208,7 @@ static void on_worker_end(void *user) {
   if (c->is_running) finish_run(c, DL_WS_GOING_AWAY, "worker process ended");
 }
 
-/* ---- running ---- */
+/* --- running --- */
 
 static int ensure_worker(context_t *c) {
   static const dl_worker_events_t events = {on_worker_line, on_worker_end};
@@ -251,7 +251,7 @@ static void advance(context_t *c) {
   }
 }
 
-/* ---- the first message ---- */
+/* --- the first message --- */
 
 static bool read_envs(const json_t *envs) {
   const char *name;
@@ -355,7 +355,7 @@ static void on_execute_ready(dl_req_t *req, const char *bytes, size_t len, void 
 
 static void on_execute(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, on_execute_ready); }
 
-/* ---- contexts ---- */
+/* --- contexts --- */
 
 static json_t *context_json(const context_t *c) {
   return json_pack("{s:s, s:o, s:s, s:b, s:s}", "id", c->id, "cwd", dl_tb_text(c->cwd, strlen(c->cwd)),

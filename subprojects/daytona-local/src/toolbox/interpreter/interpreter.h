@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * /process/interpreter: contexts, and code that runs in them.
  */
 #ifndef DL_INTERPRETER_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Pipes to a worker. Its user may kill it from inside on_line, so nothing of it is touched after
  * that without asking whether it is over; memory goes when the handles have closed.
  */
@@ -59,7 +59,7 @@ static void fail(dl_worker_t *w) {
   w->events.on_end(w->user);
 }
 
-/* ---- lines from it ---- */
+/* --- lines from it --- */
 
 static void take(dl_worker_t *w, const char *bytes, size_t len) {
   while (len > 0 && !w->is_over) {
@@ -118,7 +118,7 @@ void dl_worker_resume(dl_worker_t *w) {
   uv_poll_start(&w->reader, UV_READABLE, on_readable);
 }
 
-/* ---- lines to it ---- */
+/* --- lines to it --- */
 
 static void on_writable(uv_poll_t *poll, int status, int events) {
   dl_worker_t *w = poll->data;
@@ -140,7 +140,7 @@ void dl_worker_interrupt(dl_worker_t *w) {
   if (!w->has_exited) kill(-w->process.pid, SIGINT);
 }
 
-/* ---- the start ---- */
+/* --- the start --- */
 
 static int start(dl_worker_t *w, dl_toolbox_t *tb, const char *cwd, const char *python) {
   int in[2] = {-1, -1}, out[2] = {-1, -1}, null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The Python process of an interpreter context: lines in, lines out.
  */
 #ifndef DL_WORKER_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * ANY /proxy/{port}/{path}: to a program of the sandbox that listens on its loopback. IPv4 first,
  * then IPv6, because some programs only listen there.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Listening TCP ports, read from the kernel's tables on every request. IPv6 listeners count too:
  * the platform leaves them out, and then a Node server seems not to be there.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * /port and /proxy: the listening ports of the sandbox, and the way to them.
  */
 #ifndef DL_TOOLBOX_PORT_H

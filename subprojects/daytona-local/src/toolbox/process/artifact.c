@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Artifact lines: prefix, then {"type": "chart", "value": {...}}.
  *
  * Clients read charts with strict generated models, so what is passed on is checked field by

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Charts that programs print among their output.
  */
 #ifndef DL_ARTIFACT_H

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * POST /process/code-run: a program text in Python, JavaScript or TypeScript, answered when it
  * is over, with the charts it has shown.
  *
@@ -46,7 +46,7 @@ typedef struct language {
   void (*prepare)(const dl_toolbox_t *tb, const char *code, bool has_args, plan_t *p);
 } language_t;
 
-/* ---- the languages ---- */
+/* --- the languages --- */
 
 /* A line, not commented out before that point, that looks like an import of matplotlib. */
 static bool imports_matplotlib(const char *code) {
@@ -152,7 +152,7 @@ static const language_t LANGUAGES[] = {
   {"typescript", "node", prepare_typescript},
 };
 
-/* ---- the answer ---- */
+/* --- the answer --- */
 
 static void reply(dl_req_t *req, int exit_code, const char *output, size_t len) {
   json_t *charts, *answer = json_object();
@@ -188,7 +188,7 @@ static void on_done(void *user, const dl_run_result_t *result) {
   free(c);
 }
 
-/* ---- the request ---- */
+/* --- the request --- */
 
 static void start(dl_toolbox_t *tb, dl_req_t *req, const language_t *l, const char *code, const json_t *argv,
                   const dl_environ_t *environment, uint32_t timeout_s) {

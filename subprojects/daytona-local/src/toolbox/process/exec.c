@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * POST /process/execute: one shell command, answered when it is over.
  *
  * The shell reads the command from its standard input, so a command can be of any length and a

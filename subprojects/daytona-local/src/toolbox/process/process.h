@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * /process: commands, code runs, and sessions.
  */
 #ifndef DL_TOOLBOX_PROCESS_H

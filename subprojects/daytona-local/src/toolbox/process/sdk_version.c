@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Version gates. A version is major.minor.patch with an optional leading v and an optional
  * pre-release (1.2.3-a1 and 1.2.3a1 are the same), which comes before the release itself.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * What the version of the client's SDK changes in sessions and their logs.
  */
 #ifndef DL_SDK_VERSION_H

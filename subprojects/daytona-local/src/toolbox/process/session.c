@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The life of sessions and the order of their commands.
  *
  * The shell reads from a pipe and reports on another. For each command it is given one line that
@@ -62,7 +62,7 @@ dl_command_t *dl_session_command(dl_session_t *s, const char *id) {
   return NULL;
 }
 
-/* ---- memory ---- */
+/* --- memory --- */
 
 static void free_command(dl_command_t *c) {
   dl_list_unlink(&c->link);
@@ -88,7 +88,7 @@ static void on_handle_closed(uv_handle_t *handle) {
   if (--s->open_handles == 0) free_session(s);
 }
 
-/* ---- commands ---- */
+/* --- commands --- */
 
 /* waiting -> running -> done or lost; lost also without having run. */
 static void set_state(dl_command_t *c, dl_command_state_t to) {
@@ -230,7 +230,7 @@ int dl_session_submit(dl_session_t *s, const char *text, dl_command_t **out) {
   return add_command(s, dl_uuid_new().text, text, out);
 }
 
-/* ---- the shell ---- */
+/* --- the shell --- */
 
 static void stop_reading(dl_session_t *s) {
   if (s->is_reading) uv_poll_stop(&s->status);
@@ -336,7 +336,7 @@ int dl_session_create(dl_toolbox_t *tb, const char *id, const char *cwd) {
   return 0;
 }
 
-/* ---- the entrypoint ---- */
+/* --- the entrypoint --- */
 
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
   (void)st, (void)kind, (void)ftw;
@@ -421,7 +421,7 @@ int dl_entrypoint_start(dl_toolbox_t *tb, char *const *argv) {
   return error;
 }
 
-/* ---- the end ---- */
+/* --- the end --- */
 
 static void remove_dir(uv_work_t *work) {
   dl_session_t *s = work->data;

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Sessions: shells that keep their state, and the commands given to them one after another.
  */
 #ifndef DL_SESSION_H
@@ -67,7 +67,7 @@ void dl_session_delete(dl_session_t *s, dl_req_t *req);
 
 dl_list_t *dl_sessions_list(dl_toolbox_t *tb);
 
-/* ---- followers (session_follow.c) ---- */
+/* --- followers (session_follow.c) --- */
 
 /* The log over a WebSocket; `is_following`: until the command has ended. */
 void dl_command_follow_socket(dl_command_t *c, dl_req_t *req, dl_log_view_t view, bool is_following);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Following a log. A follower reads the log's file from the beginning at its client's pace, so a slow
  * client costs nothing and loses nothing. At the end of the file it sleeps until the log
  * grows or the command ends.
@@ -97,7 +97,7 @@ static bool refill(follower_t *f) {
   return true;
 }
 
-/* ---- over a socket ---- */
+/* --- over a socket --- */
 
 static void on_timer_closed(uv_handle_t *handle) { free_follower(handle->data); }
 
@@ -170,7 +170,7 @@ void dl_command_follow_socket(dl_command_t *c, dl_req_t *req, dl_log_view_t view
   if (!dl_ws_accept(c->session->tb, req, &opts, &events, f)) end_socket(f);
 }
 
-/* ---- as a body ---- */
+/* --- as a body --- */
 
 static ssize_t on_pull(void *user, char *out, size_t max) {
   follower_t *f = user;
@@ -198,7 +198,7 @@ void dl_command_follow_stream(dl_command_t *c, dl_req_t *req) {
   dl_reply_stream(req, 200, -1, &events, f);
 }
 
-/* ---- the command's side ---- */
+/* --- the command's side --- */
 
 static void wake(follower_t *f) {
   /* Always in a turn of its own: a socket that ends must not change the list that is walked. */

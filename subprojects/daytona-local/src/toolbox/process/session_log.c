@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * Marking and unmarking lines. A marker is three times the number of the stream. Programs may print
  * such bytes themselves; the format has no escape for them.
  */

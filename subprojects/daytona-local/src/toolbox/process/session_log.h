@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The format of a session's logs: every line begins with three bytes that name its stream. Bytes in,
  * bytes out; no files here.
  */

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * /process/session: requests and answers of sessions. What a client sees of a log depends on the
  * version of its SDK (sdk_version.h).
  */
@@ -21,7 +21,7 @@
 
 #define TRUNCATED "\2\2\2[log truncated for this answer]\n"
 
-/* ---- logs ---- */
+/* --- logs --- */
 
 /* The whole log, or as much as an answer may hold. 0, or an errno value. */
 static int read_log(const dl_command_t *c, dl_buf_t *out) {
@@ -97,7 +97,7 @@ static void reply_log(dl_req_t *req, const dl_command_t *c, dl_log_view_t view) 
   dl_buf_clear(&log);
 }
 
-/* ---- what is asked for ---- */
+/* --- what is asked for --- */
 
 static dl_session_t *find_session(dl_toolbox_t *tb, dl_req_t *req) {
   dl_session_t *s = dl_session_find(tb, dl_req_param(req, "sessionId"));
@@ -137,7 +137,7 @@ static json_t *session_json(const dl_session_t *s) {
   return o;
 }
 
-/* ---- sessions ---- */
+/* --- sessions --- */
 
 static bool is_good_id(const char *id) {
   return strcmp(id, ".") != 0 && strcmp(id, "..") != 0 && strchr(id, '/') == NULL && strlen(id) <= NAME_MAX;
@@ -193,7 +193,7 @@ static void on_delete(dl_req_t *req, void *user) {
   if (s != NULL) dl_session_delete(s, req);
 }
 
-/* ---- commands ---- */
+/* --- commands --- */
 
 static void on_command_end(dl_command_t *c) {
   dl_req_t *req = c->req;
@@ -323,7 +323,7 @@ static void on_input(dl_req_t *req, void *user) {
   if (!is_entrypoint(req, "take input")) dl_req_read_body(req, DL_TB_BODY_MAX, on_input_body, user);
 }
 
-/* ---- the entrypoint ---- */
+/* --- the entrypoint --- */
 
 static dl_session_t *find_entrypoint(dl_toolbox_t *tb, dl_req_t *req) {
   dl_session_t *s = dl_session_find(tb, DL_ENTRYPOINT_ID);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * We hold the reading ends of stdout.pipe and stderr.pipe before the shell opens the writing ones,
  * so its open never waits, and an end of file means that every writer has gone. input.pipe we hold
  * for reading and writing: the command then sees an open, silent input, and what we write is kept
@@ -85,7 +85,7 @@ void dl_session_run_close(dl_session_run_t *run) {
   uv_close((uv_handle_t *)&run->writer, on_handle_closed);
 }
 
-/* ---- output ---- */
+/* --- output --- */
 
 /* What the disk does not take is lost; the command goes on. */
 static void store(dl_session_run_t *run) {
@@ -166,7 +166,7 @@ void dl_session_run_echo(dl_session_run_t *run, const char *bytes, size_t len) {
   run->records = kept;
 }
 
-/* ---- input ---- */
+/* --- input --- */
 
 static void on_writable(uv_poll_t *poll, int status, int events) {
   dl_session_run_t *run = poll->data;
@@ -182,7 +182,7 @@ bool dl_session_run_input(dl_session_run_t *run, const char *bytes, size_t len) 
   return true;
 }
 
-/* ---- the start ---- */
+/* --- the start --- */
 
 static int open_pipe(const char *dir, const char *name, int flags) {
   char *path = dl_xprintf("%s/%s", dir, name);

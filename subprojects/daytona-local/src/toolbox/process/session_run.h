@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * The pipes of one running command: its output goes into its log, line by line, and input goes in.
  */
 #ifndef DL_SESSION_RUN_H

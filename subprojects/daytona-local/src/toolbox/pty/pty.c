@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * /process/pty: requests for terminals, and the way of a socket to its terminal. What is wrong with a
  * terminal that a socket asks for is told over the socket, as the platform does; only
  * create-connect refuses before the upgrade.
@@ -83,7 +83,7 @@ static bool is_free(dl_toolbox_t *tb, dl_req_t *req, const char *id) {
   return false;
 }
 
-/* ---- REST ---- */
+/* --- REST --- */
 
 static void create(dl_toolbox_t *tb, dl_req_t *req, const json_t *body) {
   dl_pty_opts_t o = {0};
@@ -158,7 +158,7 @@ static void on_resize(dl_req_t *req, void *user) {
   dl_req_read_body(req, DL_TB_BODY_MAX, on_resize_body, user);
 }
 
-/* ---- sockets ---- */
+/* --- sockets --- */
 
 /* A socket on its way to a terminal, known by its id because the terminal may go meanwhile. */
 typedef struct {

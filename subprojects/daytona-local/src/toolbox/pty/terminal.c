@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A terminal from its start to its end.
  *
  * Output goes to every client as it comes; nobody else keeps it. While all clients are busy reading,
@@ -35,7 +35,7 @@ typedef struct {
   bool wants_exit_message;
 } client_t;
 
-/* ---- the end ---- */
+/* --- the end --- */
 
 static void free_pty(dl_pty_t *p) {
   if (p->master_fd >= 0) close(p->master_fd);
@@ -128,7 +128,7 @@ static void on_shell_exit(dl_process_t *shell, int status) {
   uv_timer_start(&p->hold, on_hold_over, HOLD_MS, 0);
 }
 
-/* ---- output ---- */
+/* --- output --- */
 
 static void on_terminal(uv_poll_t *poll, int status, int events);
 
@@ -221,7 +221,7 @@ static void read_output(dl_pty_t *p) {
   }
 }
 
-/* ---- input ---- */
+/* --- input --- */
 
 static void hold_input(dl_pty_t *p, bool is_held) {
   if (p->is_input_held == is_held) return;
@@ -255,7 +255,7 @@ static void on_terminal(uv_poll_t *poll, int status, int events) {
     watch(p);
 }
 
-/* ---- clients ---- */
+/* --- clients --- */
 
 static void on_client_message(dl_ws_t *ws, const char *bytes, size_t len, void *user) {
   client_t *c = user;
@@ -302,7 +302,7 @@ void dl_pty_attach(dl_pty_t *p, dl_ws_t *ws, bool wants_exit_message) {
   if (!dl_ws_send(ws, DL_WS_TEXT, connected, strlen(connected))) drop_client(c);
 }
 
-/* ---- the start ---- */
+/* --- the start --- */
 
 dl_pty_t *dl_pty_new(dl_toolbox_t *tb, const dl_pty_opts_t *opts) {
   dl_pty_t *p = dl_xcalloc(1, sizeof *p);

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
  * A terminal: a login shell on a pseudo-terminal, and the clients that look at it.
  */
 #ifndef DL_PTY_TERMINAL_H
