@@ -154,8 +154,8 @@ static void an_expired_ssh_token_opens_nothing(void **state) {
 static void a_resize_is_recorded_as_done(void **state) {
   (void)state;
   dl_sandbox_t *sb = add("a");
-  sb->state_before = DL_STARTED;
-  sb->want_before = DL_WANT_STARTED;
+  sb->intent.state = DL_STARTED;
+  sb->intent.want = DL_WANT_STARTED;
   sb->state = DL_RESIZING;
   sb->want = DL_WANT_RESIZED;
   sb->cpu = 3;

@@ -9,8 +9,15 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -197,7 +204,7 @@ static void a_hole_of_any_kind_loses_what_it_covers(void **state) {
   free(text);
 }
 
-static void on_commit(bool is_durable, void *user) { *(int *)user += is_durable ? 1 : 100; }
+static void on_commit(dl_written_t outcome, void *user) { *(int *)user += outcome == DL_WRITTEN ? 1 : 100; }
 static void on_closed(void *user) { *(bool *)user = true; }
 
 static void close_store(uv_loop_t *loop, dl_store_t *s) {
@@ -269,6 +276,226 @@ static void a_long_history_is_compacted(void **state) {
   free(big);
 }
 
+/* --- a disk that is full: no file of ours may grow beyond what it is --- */
+
+typedef struct {
+  uv_loop_t loop;
+  char dir[32], *path;
+  dl_store_t *s;
+  char *undone; /* "kind id=value " of each */
+  int good, bad;
+} scene_t;
+
+static void on_undone(const char *kind, const char *id, void *user) {
+  scene_t *t = user;
+  char *value = dl_json_text(json_object_get(dl_store_all(t->s, kind), id));
+  char *longer = dl_xprintf("%s%s %s=%s ", t->undone ? t->undone : "", kind, id, value);
+  free(t->undone);
+  free(value);
+  t->undone = longer;
+}
+
+static void count(dl_written_t outcome, void *user) {
+  scene_t *t = user;
+  if (outcome == DL_WRITTEN)
+    t->good++;
+  else
+    t->bad++;
+  assert_int_not_equal(outcome, DL_PERHAPS_WRITTEN);
+}
+
+static void open_scene(scene_t *t) {
+  char *error = NULL;
+  t->s = dl_store_open(&t->loop, t->dir, true, &error);
+  assert_non_null(t->s);
+  dl_store_watch(t->s, on_undone, t);
+}
+
+static void setup_scene(scene_t *t) {
+  *t = (scene_t){.dir = "/tmp/dl-store-XXXXXX"};
+  uv_loop_init(&t->loop);
+  assert_non_null(mkdtemp(t->dir));
+  t->path = dl_xprintf("%s/journal", t->dir);
+  open_scene(t);
+}
+
+static void teardown_scene(scene_t *t) {
+  close_store(&t->loop, t->s);
+  uv_loop_close(&t->loop);
+  dl_remove_tree(t->dir, NULL);
+  free(t->undone);
+  free(t->path);
+}
+
+static off_t size_of(const scene_t *t) {
+  struct stat st;
+  assert_int_equal(stat(t->path, &st), 0);
+  return st.st_size;
+}
+
+static void limit_files(rlim_t size) {
+  struct rlimit limit;
+  signal(SIGXFSZ, SIG_IGN);
+  getrlimit(RLIMIT_FSIZE, &limit);
+  limit.rlim_cur = size;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void put_text(scene_t *t, const char *id, const char *text) {
+  dl_store_put(t->s, "a", id, text ? json_string(text) : NULL);
+}
+
+static void commit_and_run(scene_t *t) {
+  dl_store_commit(t->s, count, t);
+  uv_run(&t->loop, UV_RUN_DEFAULT);
+}
+
+static void check_all(scene_t *t, const char *expected) {
+  char *text = dl_json_text(dl_store_all(t->s, "a"));
+  assert_string_equal(text, expected);
+  free(text);
+}
+
+static void what_cannot_be_written_is_taken_back(void **state) {
+  (void)state;
+  scene_t t;
+  setup_scene(&t);
+  put_text(&t, "old", "1");
+  put_text(&t, "gone", "1");
+  commit_and_run(&t);
+  off_t before = size_of(&t);
+  limit_files((rlim_t)before + 30); /* a part of a record gets there */
+  put_text(&t, "old", "2");
+  put_text(&t, "gone", NULL);
+  dl_store_commit(t.s, count, &t);
+  put_text(&t, "old", "3"); /* on top of it, and waiting */
+  put_text(&t, "new", "3");
+  dl_store_commit(t.s, count, &t);
+  assert_int_equal(t.bad, 0); /* never inside the call */
+  uv_run(&t.loop, UV_RUN_DEFAULT);
+  assert_int_equal(t.bad, 2);
+  assert_int_equal(t.good, 1);
+  assert_true(dl_store_is_failing(t.s));
+  check_all(&t, "{\"old\":\"1\",\"gone\":\"1\"}");
+  assert_string_equal(t.undone, "a old=\"1\" a gone=\"1\" a new=null ");
+  assert_int_equal(size_of(&t), before);
+  limit_files(RLIM_INFINITY);
+  put_text(&t, "later", "4");
+  commit_and_run(&t);
+  assert_int_equal(t.good, 2);
+  assert_false(dl_store_is_failing(t.s));
+  close_store(&t.loop, t.s);
+  open_scene(&t);
+  assert_null(dl_store_damage(t.s));
+  check_all(&t, "{\"old\":\"1\",\"gone\":\"1\",\"later\":\"4\"}");
+  teardown_scene(&t);
+}
+
+/* Nobody may shorten the file or put another in its place. False where that cannot be. */
+static bool pin(const scene_t *t, bool is_pinned) {
+  int fd = open(t->path, O_RDONLY | O_CLOEXEC), flags = 0;
+  bool ok = fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+  flags = is_pinned ? flags | FS_APPEND_FL : flags & ~FS_APPEND_FL;
+  ok = ok && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+  close(fd);
+  return ok;
+}
+
+static void on_uncertain(dl_written_t outcome, void *user) { *(dl_written_t *)user = outcome; }
+
+static void what_is_uncertain_is_replaced_by_a_new_file(void **state) {
+  (void)state;
+  scene_t t;
+  dl_written_t outcome = DL_WRITTEN;
+  setup_scene(&t);
+  put_text(&t, "old", "1");
+  commit_and_run(&t);
+  off_t before = size_of(&t);
+  if (!pin(&t, true)) {
+    teardown_scene(&t);
+    skip();
+  }
+  put_text(&t, "new", "2");
+  limit_files((rlim_t)before + 10);
+  dl_store_commit(t.s, on_uncertain, &outcome);
+  uv_run(&t.loop, UV_RUN_DEFAULT);
+  limit_files(RLIM_INFINITY);
+  assert_int_equal(outcome, DL_PERHAPS_WRITTEN);
+  assert_true(size_of(&t) > before);
+  check_all(&t, "{\"old\":\"1\"}");
+  /* Nothing may follow what is not known. */
+  put_text(&t, "more", "3");
+  dl_store_commit(t.s, on_uncertain, &outcome);
+  uv_run(&t.loop, UV_RUN_DEFAULT);
+  assert_int_equal(outcome, DL_NOT_WRITTEN);
+  assert_true(pin(&t, false));
+  put_text(&t, "last", "4");
+  commit_and_run(&t);
+  assert_int_equal(t.good, 2);
+  close_store(&t.loop, t.s);
+  open_scene(&t);
+  assert_null(dl_store_damage(t.s));
+  check_all(&t, "{\"old\":\"1\",\"last\":\"4\"}");
+  teardown_scene(&t);
+}
+
+static void too_much_that_waits_fails_what_follows(void **state) {
+  (void)state;
+  scene_t t;
+  setup_scene(&t);
+  put_text(&t, "old", "1");
+  commit_and_run(&t);
+  dl_store_set_waiting_max(t.s, 100);
+  dl_store_commit(t.s, count, &t); /* under way when the rest comes */
+  put_text(&t, "one", "1");
+  for (int i = 0; i < 10; i++) put_text(&t, "many", "what is too much for the buffer in the end");
+  dl_store_commit(t.s, count, &t);
+  uv_run(&t.loop, UV_RUN_DEFAULT);
+  assert_int_equal(t.good, 2);
+  assert_int_equal(t.bad, 1);
+  check_all(&t, "{\"old\":\"1\"}");
+  put_text(&t, "next", "1");
+  commit_and_run(&t);
+  assert_int_equal(t.good, 3);
+  close_store(&t.loop, t.s);
+  open_scene(&t);
+  check_all(&t, "{\"old\":\"1\",\"next\":\"1\"}");
+  teardown_scene(&t);
+}
+
+static void no_room_for_a_new_file_leaves_the_old_one(void **state) {
+  (void)state;
+  scene_t t;
+  char *big = malloc(1000001);
+  memset(big, 'x', 1000000);
+  big[1000000] = '\0';
+  setup_scene(&t);
+  for (int i = 0; i < 5; i++) {
+    put_text(&t, "same", big);
+    commit_and_run(&t);
+  }
+  put_text(&t, "other", big);
+  commit_and_run(&t);
+  assert_int_equal(t.good, 6);
+  /* It would be rewritten now, but under that name nothing can be made. */
+  char *name = dl_xprintf("%s/journal.new", t.dir);
+  unlink(name);
+  assert_int_equal(mkdir(name, 0700), 0);
+  for (int i = 0; i < 3; i++) {
+    put_text(&t, "same", big);
+    commit_and_run(&t);
+  }
+  assert_int_equal(t.good, 9);
+  assert_int_equal(t.bad, 0);
+  rmdir(name);
+  close_store(&t.loop, t.s);
+  open_scene(&t);
+  assert_int_equal(json_object_size(dl_store_all(t.s, "a")), 2);
+  teardown_scene(&t);
+  free(name);
+  free(big);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_cut_at_any_byte_is_an_unfinished_write),
@@ -278,6 +505,10 @@ int main(void) {
     cmocka_unit_test(a_hole_of_any_kind_loses_what_it_covers),
     cmocka_unit_test(committed_changes_are_read_again),
     cmocka_unit_test(a_long_history_is_compacted),
+    cmocka_unit_test(what_cannot_be_written_is_taken_back),
+    cmocka_unit_test(what_is_uncertain_is_replaced_by_a_new_file),
+    cmocka_unit_test(too_much_that_waits_fails_what_follows),
+    cmocka_unit_test(no_room_for_a_new_file_leaves_the_old_one),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,17 +129,11 @@ class Stuck(unittest.TestCase):
         box = self.stopped()
         self.archive(box)
         self.server.wait(box, "archived")
-        self.hold("fdatasync")
-        # Its first step waits for the journal.
-        other = self.server.connection()
-        other.request("POST", "/api/sandbox/%s/start" % box, headers={"Authorization": "Bearer " + self.server.key})
-        self.wait_until_held("fdatasync")
-        answer = self.server.connection(10)
-        answer.request("DELETE", "/api/sandbox/" + box, headers={"Authorization": "Bearer " + self.server.key})
-        self.release("fdatasync")
-        self.assertEqual(answer.getresponse().status, 200)
-        other.close()
-        answer.close()
+        self.hold("unlinkat")  # the first step of the restore: away with what an earlier one has left
+        self.server.api("POST", "/sandbox/%s/start" % box)
+        self.wait_until_held("unlinkat")
+        self.assertEqual(self.server.api("DELETE", "/sandbox/" + box, timeout=10).status, 200)
+        self.release("unlinkat")
         self.server.wait(box, 404)
         harness.until(lambda: not self.archives())  # an archived sandbox is gone for clients before its files are
 

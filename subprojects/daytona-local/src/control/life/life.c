@@ -4,6 +4,10 @@
  * operation runs, and only that operation moves `state`; every change is put into the store
  * before anybody is told; files are removed only after the state that needs them is no longer the
  * one on disk. A sandbox that was destroyed is freed when nothing holds it any more.
+ *
+ * What is asked for is an intent until it is on disk: only then anything is done about it, and when it cannot be written
+ * the sandbox is what it was. (A creation begins at once, and is undone.) What the sandbox came to by itself is true
+ * whether it can be written or not; that is tried again and again.
  */
 #include "control/life/life.h"
 
@@ -20,6 +24,8 @@
 #include <unistd.h>
 
 #define START_WAIT_MS 30000
+/* While the journal cannot be written. */
+#define RETRY_MS 1000
 
 typedef struct {
   dl_list_t link;
@@ -56,11 +62,13 @@ static void unhold(dl_sandbox_t *sb) {
   if (--sb->hold_count == 0 && sb->is_gone) dl_sandbox_free(sb);
 }
 
-static void ignore_commit(bool is_durable, void *user) { (void)is_durable, (void)user; }
+/* Of what is true anyway: see on_undone. */
+static void ignore_commit(dl_written_t outcome, void *user) { (void)outcome, (void)user; }
 
 /* Something changed that may make something due earlier. */
 static void mark(dl_life_t *l) {
-  if (!l->is_frozen && l->on_alarm) uv_timer_start(&l->alarm, l->on_alarm, 0, 0);
+  if (!l->is_frozen && l->on_alarm)
+    uv_timer_start(&l->alarm, l->on_alarm, dl_store_is_failing(l->objects->store) ? RETRY_MS : 0, 0);
 }
 
 static void save_as(dl_sandbox_t *sb, dl_state_t state) {
@@ -91,6 +99,7 @@ static void tell(dl_sandbox_t *sb, dl_life_wait_t wait) {
   if (!wait.cb) return;
   wait.cb(sb,
           sb->life->is_frozen     ? DL_LIFE_ENDING
+          : sb->is_unmade         ? DL_LIFE_NOT_WRITTEN
           : sb->state == DL_ERROR ? DL_LIFE_FAILED
                                   : DL_LIFE_SETTLED,
           wait.user);
@@ -123,12 +132,25 @@ static void tell_waiters(dl_sandbox_t *sb) {
   while (!dl_list_empty(&sb->waiters)) tell(sb, take_waiter(DL_CONTAINER(sb->waiters.next, waiter_t, link)));
 }
 
+static void tell_not_written(dl_sandbox_t *sb) {
+  while (!dl_list_empty(&sb->waiters)) {
+    dl_life_wait_t wait = take_waiter(DL_CONTAINER(sb->waiters.next, waiter_t, link));
+    wait.cb(sb, DL_LIFE_NOT_WRITTEN, wait.user);
+  }
+}
+
 /* --- the box --- */
 
 static void finish_destroy(dl_sandbox_t *sb);
 
 static void failed(dl_sandbox_t *sb, const char *reason, bool is_recoverable) {
   sb->gives_way = sb->cancels_archive = false;
+  if (sb->intent.go) { /* and that is what an intent goes back to */
+    sb->intent.state = DL_ERROR;
+    sb->intent.is_pending = false;
+    sb->intent.is_recoverable = is_recoverable;
+    dl_set(&sb->intent.error_reason, reason);
+  }
   dl_set(&sb->error_reason, reason);
   sb->is_recoverable = is_recoverable;
   reached(sb, DL_ERROR, false);
@@ -145,6 +167,78 @@ static void on_box_exit(void *user, dl_box_t *box, const char *reason) {
   failed(sb, reason, true);
 }
 
+/* --- intents --- */
+
+static void go_start(dl_sandbox_t *sb);
+static void go_start_instead(dl_sandbox_t *sb);
+
+/* Before anything is changed. */
+static void remember(dl_sandbox_t *sb) {
+  assert(!sb->intent.go);
+  sb->intent.state = sb->state;
+  sb->intent.want = sb->want;
+  sb->intent.is_recoverable = sb->is_recoverable;
+  sb->intent.is_pending = sb->is_pending;
+  sb->intent.backup_state = sb->backup_state;
+  sb->intent.updated_at = sb->updated_at;
+  sb->intent.last_activity_at = sb->last_activity_at;
+  dl_set(&sb->intent.name, sb->name);
+  dl_set(&sb->intent.error_reason, sb->error_reason);
+}
+
+static void go_back(dl_sandbox_t *sb, bool was_start) {
+  set_state(sb, sb->intent.state);
+  sb->want = sb->intent.want;
+  sb->is_recoverable = sb->intent.is_recoverable;
+  sb->is_pending = sb->intent.is_pending;
+  sb->backup_state = sb->intent.backup_state;
+  sb->updated_at = sb->intent.updated_at;
+  sb->last_activity_at = sb->intent.last_activity_at;
+  dl_set(&sb->error_reason, sb->intent.error_reason);
+  if (strcmp(sb->name, sb->intent.name) != 0) {
+    dl_set(&sb->name, sb->intent.name);
+    dl_objects_regain_name(sb->life->objects, sb);
+  }
+  if (was_start) tell_not_written(sb);
+  if (sb->state == DL_STARTED && !sb->box) failed(sb, "the sandbox has ended", true);
+  mark(sb->life);
+}
+
+static void on_intended(dl_written_t outcome, void *user) {
+  dl_sandbox_t *sb = user;
+  void (*go)(dl_sandbox_t *) = sb->intent.go;
+  void (*deferred)(const char *, void *) = sb->intent.deferred;
+  char *error = sb->intent.deferred_error;
+  sb->intent.go = NULL;
+  sb->intent.deferred = NULL;
+  sb->intent.deferred_error = NULL;
+  bool is_over = sb->life->is_frozen || sb->is_unmade;
+  if (!is_over && outcome == DL_WRITTEN) go(sb);
+  if (!is_over && outcome != DL_WRITTEN) go_back(sb, go == go_start || go == go_start_instead);
+  if (deferred) deferred(error, sb);
+  free(error);
+  unhold(sb);
+}
+
+/* `go` does it, once what was put is on disk. */
+static void intend(dl_sandbox_t *sb, void (*go)(dl_sandbox_t *sb)) {
+  assert(!sb->intent.go && sb->is_pending);
+  sb->intent.go = go;
+  hold(sb);
+  dl_store_commit(sb->life->objects->store, on_intended, sb);
+}
+
+/* The end of work on files while an intent to interrupt it is not on disk yet: it is heard when that is decided. */
+static bool defer(dl_sandbox_t *sb, dl_job_cb cb, const char *error) {
+  if (!sb->intent.go) return false;
+  assert(!sb->intent.deferred);
+  sb->intent.deferred = cb;
+  dl_set(&sb->intent.deferred_error, error);
+  return true;
+}
+
+/* --- files --- */
+
 static void discard_archive(dl_sandbox_t *sb, dl_job_cb cb) {
   dl_objects_t *o = sb->life->objects;
   char *archive = dl_objects_archive(o, sb);
@@ -160,9 +254,10 @@ static void discard_dir(dl_sandbox_t *sb, dl_job_cb cb) {
 }
 
 /* The archive goes only when the journal no longer asks for it. */
-static void on_restored_durable(bool is_durable, void *user) {
+static void on_restored_durable(dl_written_t outcome, void *user) {
   dl_sandbox_t *sb = user;
-  if (is_durable && !sb->life->is_frozen && sb->want != DL_WANT_ARCHIVED) discard_archive(sb, NULL);
+  if (outcome == DL_WRITTEN && !sb->life->is_frozen && sb->want != DL_WANT_ARCHIVED)
+    discard_archive(sb, NULL);
   unhold(sb);
 }
 
@@ -172,6 +267,8 @@ static void on_box_started(void *user, dl_box_t *box, const char *error) {
   if (!box) sb->box = NULL;
   if (sb->life->is_frozen) {
     tell_waiters(sb);
+  } else if (sb->is_unmade) {
+    assert(!box || sb->box); /* it is being stopped */
   } else if (!box) {
     failed(sb, error ? error : "the sandbox did not start", true);
   } else {
@@ -268,6 +365,7 @@ void dl_life_adopt(dl_life_t *l, dl_sandbox_t *sb, bool is_archived) {
   sb->life = l;
   sb->state = is_archived ? DL_ARCHIVED : DL_STOPPED;
   sb->want = is_archived ? DL_WANT_ARCHIVED : DL_WANT_STOPPED;
+  sb->is_adopted = true;
   dl_objects_add(l->objects, sb);
   dl_life_save(sb);
 }
@@ -281,6 +379,7 @@ void dl_life_boot(dl_sandbox_t *sb, dl_life_wait_t wait) {
 static void on_unpacked(const char *error, void *user) {
   dl_sandbox_t *sb = user;
   sb->job = NULL;
+  if (defer(sb, on_unpacked, error)) return;
   if (sb->life->is_frozen)
     tell_waiters(sb);
   else if (sb->want == DL_WANT_DESTROYED)
@@ -311,49 +410,49 @@ static void clear_error(dl_sandbox_t *sb) {
   set_state(sb, DL_STOPPED);
 }
 
-static void on_start_written(bool is_durable, void *user) {
-  dl_sandbox_t *sb = user;
-  (void)is_durable;
-  if (!sb->life->is_frozen && sb->want == DL_WANT_STARTED) restore(sb);
-  if (!sb->life->is_frozen && sb->want == DL_WANT_DESTROYED) finish_destroy(sb);
-  unhold(sb);
+static void go_start(dl_sandbox_t *sb) {
+  if (sb->state != DL_ARCHIVED) {
+    boot(sb);
+    return;
+  }
+  tell_waiters(sb); /* it takes as long as it takes */
+  restore(sb);
+}
+
+/* The end of the archive goes on with the start. */
+static void go_start_instead(dl_sandbox_t *sb) {
+  sb->cancels_archive = true;
+  if (sb->job) dl_job_cancel(sb->job);
 }
 
 void dl_life_start(dl_sandbox_t *sb, dl_life_wait_t wait) {
-  if (sb->want == DL_WANT_ARCHIVED && sb->is_pending) {
-    sb->cancels_archive = true; /* its end goes on with the start */
-    if (sb->job) dl_job_cancel(sb->job);
-    sb->want = DL_WANT_STARTED;
-    touch(sb);
-    dl_life_save(sb);
-    wait_for_start(sb, wait);
-    return;
-  }
-  assert(!sb->is_pending && sb->want != DL_WANT_DESTROYED);
+  bool is_archiving = sb->want == DL_WANT_ARCHIVED && sb->is_pending;
+  assert((!sb->is_pending || dl_sandbox_gives_way(sb)) && sb->want != DL_WANT_DESTROYED);
+  remember(sb);
   if (sb->state == DL_ERROR) clear_error(sb);
-  bool is_archived = sb->state == DL_ARCHIVED;
   sb->want = DL_WANT_STARTED;
-  sb->backup_state = "None";
-  free(sb->preview_token);
-  sb->preview_token = dl_random_token(32, DL_ALPHABET_PREVIEW);
-  reached(sb, sb->state, true);
-  if (is_archived) {
-    tell(sb, wait); /* it takes as long as it takes */
-    sb->gives_way = true;
-    hold(sb);
-    dl_store_commit(sb->life->objects->store, on_start_written, sb);
-    return;
+  if (!is_archiving) {
+    sb->backup_state = "None";
+    free(sb->preview_token);
+    sb->preview_token = dl_random_token(32, DL_ALPHABET_PREVIEW);
   }
+  reached(sb, sb->state, true);
   wait_for_start(sb, wait);
-  boot(sb);
+  intend(sb, is_archiving ? go_start_instead : go_start);
+}
+
+static void go_recover(dl_sandbox_t *sb) {
+  sb->is_pending = false;
+  mark(sb->life);
 }
 
 void dl_life_recover(dl_sandbox_t *sb) {
   assert(!sb->is_pending && sb->want != DL_WANT_DESTROYED);
+  remember(sb);
   clear_error(sb);
   sb->want = DL_WANT_STOPPED;
-  touch(sb);
-  dl_life_save(sb);
+  reached(sb, DL_STOPPED, true);
+  intend(sb, go_recover);
 }
 
 /* --- stop --- */
@@ -386,14 +485,18 @@ static void end_box(dl_sandbox_t *sb, bool force) {
     on_box_stopped(sb);
 }
 
+static void go_stop(dl_sandbox_t *sb) { end_box(sb, sb->intent.is_forced); }
+
 void dl_life_stop(dl_sandbox_t *sb, bool force) {
   if (dl_sandbox_is_ephemeral(sb)) {
     dl_life_destroy(sb);
     return;
   }
+  remember(sb);
   sb->want = DL_WANT_STOPPED;
+  sb->intent.is_forced = force;
   reached(sb, sb->state, true);
-  end_box(sb, force);
+  intend(sb, go_stop);
 }
 
 void dl_life_break(dl_sandbox_t *sb, const char *reason, bool is_recoverable, dl_life_wait_t wait) {
@@ -413,7 +516,7 @@ void dl_life_break(dl_sandbox_t *sb, const char *reason, bool is_recoverable, dl
 
 static void on_archive_settled(const char *error, void *user) {
   dl_sandbox_t *sb = user;
-  (void)error;
+  if (defer(sb, on_archive_settled, error)) return;
   if (sb->life->is_frozen) {
     tell_waiters(sb);
   } else if (sb->want == DL_WANT_DESTROYED) {
@@ -432,11 +535,9 @@ static void on_archive_settled(const char *error, void *user) {
 
 /* The journal says archived: now the directory can go, and only then is the operation over, so
  * that a start never meets the removal. */
-static void on_archived_durable(bool is_durable, void *user) {
+static void on_archived_durable(dl_written_t outcome, void *user) {
   dl_sandbox_t *sb = user;
-  if (!sb->life->is_frozen && sb->want == DL_WANT_DESTROYED) {
-    finish_destroy(sb);
-  } else if (is_durable && !sb->life->is_frozen) {
+  if (outcome == DL_WRITTEN && !sb->life->is_frozen) {
     hold(sb);
     discard_dir(sb, on_archive_settled);
   } else if (!sb->life->is_frozen) {
@@ -457,6 +558,7 @@ static void record_archived(dl_sandbox_t *sb) {
 static void on_packed(const char *error, void *user) {
   dl_sandbox_t *sb = user;
   sb->job = NULL;
+  if (defer(sb, on_packed, error)) return;
   if (sb->life->is_frozen) {
     tell_waiters(sb);
   } else if (sb->want == DL_WANT_DESTROYED) {
@@ -473,18 +575,23 @@ static void on_packed(const char *error, void *user) {
   unhold(sb);
 }
 
-void dl_life_archive(dl_sandbox_t *sb) {
+static void go_archive(dl_sandbox_t *sb) {
   dl_objects_t *o = sb->life->objects;
-  assert(sb->state == DL_STOPPED && !sb->is_pending && !sb->box);
-  sb->want = DL_WANT_ARCHIVED;
-  sb->backup_state = "InProgress";
-  reached(sb, sb->state, true);
   char *home = dl_objects_home(o, sb), *archive = dl_objects_archive(o, sb);
   sb->gives_way = true;
   hold(sb);
   sb->job = dl_job_pack(o->jobs, home, archive, on_packed, sb);
   free(home);
   free(archive);
+}
+
+void dl_life_archive(dl_sandbox_t *sb) {
+  assert(sb->state == DL_STOPPED && !sb->is_pending && !sb->box);
+  remember(sb);
+  sb->want = DL_WANT_ARCHIVED;
+  sb->backup_state = "InProgress";
+  reached(sb, sb->state, true);
+  intend(sb, go_archive);
 }
 
 /* --- destroy --- */
@@ -516,51 +623,95 @@ static void finish_destroy(dl_sandbox_t *sb) {
   discard_dir(sb, on_dir_removed);
 }
 
-void dl_life_destroy(dl_sandbox_t *sb) {
-  dl_objects_t *o = sb->life->objects;
-  assert((!sb->is_pending || sb->gives_way) && sb->want != DL_WANT_DESTROYED);
-  dl_objects_forget_name(o, sb);
-  char *name = dl_xprintf("DESTROYED_%s_%lld", sb->name, (long long)dl_objects_now(o));
-  free(sb->name);
-  sb->name = name;
-  sb->want = DL_WANT_DESTROYED;
-  reached(sb, sb->state, true);
+static void go_destroy(dl_sandbox_t *sb) {
   if (!sb->gives_way)
     end_box(sb, true);
   else if (sb->job)
     dl_job_cancel(sb->job); /* its end goes on with the removal */
 }
 
+void dl_life_destroy(dl_sandbox_t *sb) {
+  dl_objects_t *o = sb->life->objects;
+  assert((!sb->is_pending || dl_sandbox_gives_way(sb)) && sb->want != DL_WANT_DESTROYED);
+  remember(sb);
+  dl_objects_forget_name(o, sb);
+  char *name = dl_xprintf("DESTROYED_%s_%lld", sb->name, (long long)dl_objects_now(o));
+  free(sb->name);
+  sb->name = name;
+  sb->want = DL_WANT_DESTROYED;
+  reached(sb, sb->state, true);
+  intend(sb, go_destroy);
+}
+
 /* --- resize --- */
 
-static void on_resize_durable(bool is_durable, void *user) {
-  dl_sandbox_t *sb = user;
-  (void)is_durable;
-  if (sb->state == DL_RESIZING && !sb->life->is_frozen) {
-    sb->want = sb->want_before;
-    if (sb->box) {
-      const char *missing = dl_box_update_limits(sb->box, sb->cpu, sb->memory);
-      if (missing) dl_info("sandbox %s: %s", sb->id, missing);
-    }
-    if (sb->state_before == DL_STARTED && !sb->box)
-      failed(sb, "the sandbox ended while it was resized", true);
-    else
-      reached(sb, sb->state_before, false);
+static void go_resize(dl_sandbox_t *sb) {
+  sb->want = sb->intent.want;
+  if (sb->box) {
+    const char *missing = dl_box_update_limits(sb->box, sb->cpu, sb->memory);
+    if (missing) dl_info("sandbox %s: %s", sb->id, missing);
   }
-  unhold(sb);
+  if (sb->intent.state == DL_STARTED && !sb->box)
+    failed(sb, "the sandbox ended while it was resized", true);
+  else
+    reached(sb, sb->intent.state, false);
 }
 
 void dl_life_resize(dl_sandbox_t *sb, double cpu, double memory, double disk) {
   assert(!sb->is_pending && (sb->state == DL_STARTED || sb->state == DL_STOPPED));
+  remember(sb);
   sb->cpu = cpu;
   sb->memory = memory;
   sb->disk = disk;
-  sb->state_before = sb->state;
-  sb->want_before = sb->want;
   sb->want = DL_WANT_RESIZED;
-  reached(sb, DL_RESIZING, true); /* the record has the state that it goes back to */
-  hold(sb);
-  dl_store_commit(sb->life->objects->store, on_resize_durable, sb);
+  reached(sb, DL_RESIZING, true);
+  intend(sb, go_resize);
+}
+
+/* --- what could not be written --- */
+
+/* A creation: nothing of it stays, but files that were there before it. */
+static void unmake(dl_sandbox_t *sb) {
+  dl_objects_t *o = sb->life->objects;
+  dl_objects_forget_name(o, sb);
+  sb->is_unmade = sb->is_pending = true;
+  sb->want = DL_WANT_DESTROYED;
+  tell_waiters(sb);
+  if (sb->is_adopted) {
+    hold(sb);
+    sb->state = DL_DESTROYED;
+    dl_objects_remove(o, sb);
+    sb->is_gone = true;
+    unhold(sb);
+  } else {
+    end_box(sb, true);
+  }
+}
+
+static void on_retry(uv_timer_t *timer) {
+  dl_life_t *l = DL_CONTAINER(timer, dl_life_t, retry);
+  DL_LIST_EACH(&l->objects->sandbox_list, node) {
+    dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
+    if (!sb->is_unwritten) continue;
+    sb->is_unwritten = false; /* until that fails, too */
+    dl_life_save(sb);
+  }
+}
+
+/* Settings are taken back. States and what was seen are not: they are written when that is possible again. */
+static void on_undone(const char *kind, const char *id, void *user) {
+  dl_life_t *l = user;
+  if (strcmp(kind, "volume") == 0) dl_volume_undone(l->objects, id);
+  dl_sandbox_t *sb = strcmp(kind, "sandbox") == 0 ? dl_map_get(&l->objects->sandboxes, id) : NULL;
+  if (!sb || l->is_frozen) return;
+  const json_t *record = json_object_get(dl_store_all(l->objects->store, "sandbox"), id);
+  if (!record) {
+    if (!sb->is_unmade) unmake(sb);
+    return;
+  }
+  dl_objects_take_settings(l->objects, sb, record);
+  sb->is_unwritten = true;
+  if (!uv_is_active((uv_handle_t *)&l->retry)) uv_timer_start(&l->retry, on_retry, RETRY_MS, 0);
 }
 
 /* --- after a restart --- */
@@ -635,10 +786,12 @@ void dl_life_resume(dl_life_t *l) {
 void dl_life_init(dl_life_t *l, dl_objects_t *objects, uv_loop_t *loop) {
   *l = (dl_life_t){.objects = objects};
   uv_timer_init(loop, &l->alarm);
+  uv_timer_init(loop, &l->retry);
 }
 
 int dl_life_open(dl_life_t *l, const dl_runtime_opts_t *opts, char **error) {
   char text[2048] = "";
+  dl_store_watch(l->objects->store, on_undone, l);
   int rc = dl_runtime_new(l->objects->loop, opts, &l->runtime, text, sizeof text);
   if (rc != 0) *error = dl_xstrdup(text);
   return rc;
@@ -647,13 +800,19 @@ int dl_life_open(dl_life_t *l, const dl_runtime_opts_t *opts, char **error) {
 void dl_life_freeze(dl_life_t *l) {
   l->is_frozen = true;
   uv_timer_stop(&l->alarm);
+  uv_timer_stop(&l->retry);
   /* At once, so that they end while the rest does. Their sandboxes keep what they have, the next server begins anew. */
   if (l->objects->jobs) dl_jobs_stop(l->objects->jobs);
 }
 
+static void on_retry_closed(uv_handle_t *handle) {
+  dl_life_t *l = DL_CONTAINER(handle, dl_life_t, retry);
+  l->on_closed(l->closed_user);
+}
+
 static void on_alarm_closed(uv_handle_t *handle) {
   dl_life_t *l = DL_CONTAINER(handle, dl_life_t, alarm);
-  l->on_closed(l->closed_user);
+  uv_close((uv_handle_t *)&l->retry, on_retry_closed);
 }
 
 static void on_jobs_closed(void *user) {

@@ -13,7 +13,7 @@
 typedef struct dl_life {
   dl_objects_t *objects;
   dl_runtime_t *runtime; /* NULL until it could be started */
-  uv_timer_t alarm;
+  uv_timer_t alarm, retry;
   uv_timer_cb on_alarm; /* looks for what is due, see timers.c; NULL: nobody does */
   bool is_frozen;       /* the server ends: no state moves any more */
   void (*on_closed)(void *user);
@@ -22,9 +22,10 @@ typedef struct dl_life {
 
 /* How a wait has ended. */
 typedef enum {
-  DL_LIFE_SETTLED, /* the sandbox shows it; or it takes longer than anybody should wait */
-  DL_LIFE_FAILED,  /* its error_reason says why */
-  DL_LIFE_ENDING   /* the server ends */
+  DL_LIFE_SETTLED,     /* the sandbox shows it; or it takes longer than anybody should wait */
+  DL_LIFE_FAILED,      /* its error_reason says why */
+  DL_LIFE_NOT_WRITTEN, /* the start, or the whole sandbox, was taken back */
+  DL_LIFE_ENDING       /* the server ends */
 } dl_life_outcome_t;
 
 /* Called once. */

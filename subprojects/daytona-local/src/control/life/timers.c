@@ -48,7 +48,7 @@ void dl_timers_run(dl_life_t *l) {
     /* An open stream is activity for as long as it lives. */
     if (sb->relay_count > 0) sb->last_activity_at = now;
     event_t e = next_event(sb);
-    bool gives_way = sb->gives_way && e.act == dl_life_destroy;
+    bool gives_way = dl_sandbox_gives_way(sb) && e.act == dl_life_destroy;
     if (!e.act || (dl_sandbox_is_busy(sb) && !gives_way))
       continue; /* the end of the operation marks us again */
     if (e.due > now) {

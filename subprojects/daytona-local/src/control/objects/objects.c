@@ -138,6 +138,21 @@ void dl_objects_forget_name(dl_objects_t *o, dl_sandbox_t *sb) {
     dl_map_remove(&o->preview_tokens, dl_json_str(entry, "token"));
 }
 
+void dl_objects_regain_name(dl_objects_t *o, dl_sandbox_t *sb) {
+  assert(!dl_map_get(&o->names, sb->name));
+  dl_map_put(&o->names, sb->name, sb);
+  load_tokens(o, sb);
+}
+
+void dl_objects_take_settings(dl_objects_t *o, dl_sandbox_t *sb, const json_t *record) {
+  size_t i;
+  json_t *entry;
+  json_array_foreach (sb->signed_tokens, i, entry)
+    dl_map_remove(&o->preview_tokens, dl_json_str(entry, "token"));
+  dl_sandbox_take_settings(sb, record);
+  if (sb->want != DL_WANT_DESTROYED) load_tokens(o, sb);
+}
+
 void dl_objects_remove(dl_objects_t *o, dl_sandbox_t *sb) {
   assert(sb->state == DL_DESTROYED);
   assert(dl_map_get(&o->sandboxes, sb->id) == sb && dl_map_get(&o->names, sb->name) != sb);

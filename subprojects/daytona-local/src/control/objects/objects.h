@@ -50,6 +50,10 @@ void dl_objects_add(dl_objects_t *o, dl_sandbox_t *sb);
 dl_sandbox_t *dl_objects_find(const dl_objects_t *o, const char *id_or_name, bool by_name);
 /* Its name is free again, and its signed preview tokens lead nowhere. */
 void dl_objects_forget_name(dl_objects_t *o, dl_sandbox_t *sb);
+/* Back to before that. */
+void dl_objects_regain_name(dl_objects_t *o, dl_sandbox_t *sb);
+/* Its settings are what a record of it says. */
+void dl_objects_take_settings(dl_objects_t *o, dl_sandbox_t *sb, const json_t *record);
 /* It is destroyed: nothing leads to it any more. The caller still has to free it. */
 void dl_objects_remove(dl_objects_t *o, dl_sandbox_t *sb);
 

@@ -28,10 +28,13 @@ typedef struct {
   const char *key;
   field_kind_t kind;
   size_t offset;
+  bool is_setting; /* a client chooses it */
 } field_t;
 
 #define FIELD(key, kind, member) \
-  { key, kind, offsetof(dl_sandbox_t, member) }
+  { key, kind, offsetof(dl_sandbox_t, member), false }
+#define SETTING(key, kind, member) \
+  { key, kind, offsetof(dl_sandbox_t, member), true }
 static const field_t fields[] = {
   FIELD("id", F_TEXT, id),
   FIELD("name", F_TEXT, name),
@@ -39,33 +42,33 @@ static const field_t fields[] = {
   FIELD("user", F_TEXT, user),
   FIELD("target", F_TEXT, target),
   FIELD("env", F_JSON, env),
-  FIELD("labels", F_JSON, labels),
+  SETTING("labels", F_JSON, labels),
   FIELD("volumes", F_JSON, volumes),
-  FIELD("public", F_BOOL, is_public),
-  FIELD("blocked", F_BOOL, is_blocked),
-  FIELD("allowList", F_TEXT, allow_list),
-  FIELD("domainList", F_TEXT, domain_list),
+  SETTING("public", F_BOOL, is_public),
+  SETTING("blocked", F_BOOL, is_blocked),
+  SETTING("allowList", F_TEXT, allow_list),
+  SETTING("domainList", F_TEXT, domain_list),
   FIELD("outboundProxy", F_TEXT, outbound_proxy),
   FIELD("otelEndpoint", F_TEXT, otel_endpoint),
-  FIELD("cpu", F_NUMBER, cpu),
+  SETTING("cpu", F_NUMBER, cpu),
   FIELD("gpu", F_NUMBER, gpu),
-  FIELD("memory", F_NUMBER, memory),
-  FIELD("disk", F_NUMBER, disk),
+  SETTING("memory", F_NUMBER, memory),
+  SETTING("disk", F_NUMBER, disk),
   FIELD("errorReason", F_TEXT, error_reason),
   FIELD("recoverable", F_BOOL, is_recoverable),
   FIELD("backupAt", F_TIME, backup_at),
-  FIELD("autoStop", F_TIME, auto_stop),
-  FIELD("autoArchive", F_TIME, auto_archive),
-  FIELD("autoDelete", F_TIME, auto_delete),
-  FIELD("destroyAt", F_TIME, destroy_at),
+  SETTING("autoStop", F_TIME, auto_stop),
+  SETTING("autoArchive", F_TIME, auto_archive),
+  SETTING("autoDelete", F_TIME, auto_delete),
+  SETTING("destroyAt", F_TIME, destroy_at),
   FIELD("queueTimeout", F_TIME, queue_timeout),
   FIELD("createdAt", F_TIME, created_at),
   FIELD("updatedAt", F_TIME, updated_at),
   FIELD("lastActivityAt", F_TIME, last_activity_at),
-  FIELD("previewToken", F_TEXT, preview_token),
-  FIELD("signingKey", F_TEXT, signing_key),
-  FIELD("signedTokens", F_JSON, signed_tokens),
-  FIELD("sshAccess", F_JSON, ssh_access),
+  SETTING("previewToken", F_TEXT, preview_token),
+  SETTING("signingKey", F_TEXT, signing_key),
+  SETTING("signedTokens", F_JSON, signed_tokens),
+  SETTING("sshAccess", F_JSON, ssh_access),
 };
 
 #define AT(sb, f, type) ((type *)(void *)((char *)(sb) + (f)->offset))
@@ -107,6 +110,9 @@ void dl_sandbox_free(dl_sandbox_t *sb) {
     if (fields[i].kind == F_TEXT) free(*AT(sb, &fields[i], char *));
     if (fields[i].kind == F_JSON) json_decref(*AT(sb, &fields[i], json_t *));
   }
+  free(sb->intent.name);
+  free(sb->intent.error_reason);
+  free(sb->intent.deferred_error);
   free(sb);
 }
 
@@ -129,8 +135,8 @@ json_t *dl_sandbox_record(const dl_sandbox_t *sb, dl_state_t state) {
   assert(state < DL_STATE_COUNT && want < DL_WANT_COUNT);
   /* A resize that is cut off has happened: the sizes are in the record, and so is what it goes back to. */
   if (state == DL_RESIZING) {
-    state = sb->state_before;
-    want = sb->want_before;
+    state = sb->intent.state;
+    want = sb->intent.want;
   }
   for (size_t i = 0; i < DL_COUNT(fields); i++)
     json_object_set_new(record, fields[i].key, encode_field(sb, &fields[i]));
@@ -157,6 +163,13 @@ static int index_of(const char *const *names, int count, const char *name) {
   for (int i = 0; name && i < count; i++)
     if (strcmp(names[i], name) == 0) return i;
   return -1;
+}
+
+void dl_sandbox_take_settings(dl_sandbox_t *sb, const json_t *record) {
+  for (size_t i = 0; i < DL_COUNT(fields); i++) {
+    json_t *value = json_object_get(record, fields[i].key);
+    if (fields[i].is_setting && value) decode_field(sb, &fields[i], value);
+  }
 }
 
 dl_sandbox_t *dl_sandbox_from_record(const json_t *record, const char *region) {
@@ -197,5 +210,7 @@ bool dl_sandbox_is_busy(const dl_sandbox_t *sb) {
                                                     DL_RESIZING};
   return sb->is_pending || (sb->state != DL_ERROR && sb->state != reached[sb->want]);
 }
+
+bool dl_sandbox_gives_way(const dl_sandbox_t *sb) { return sb->gives_way && !sb->intent.go; }
 
 bool dl_sandbox_is_ephemeral(const dl_sandbox_t *sb) { return sb->auto_delete == 0; }

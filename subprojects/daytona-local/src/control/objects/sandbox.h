@@ -65,9 +65,22 @@ typedef struct dl_sandbox {
   unsigned relay_count; /* proxied requests under way: all of them are activity */
   unsigned hold_count;
   dl_list_t waiters; /* who waits for a start, see life.c */
-  /* What a resize goes back to, valid while the state is DL_RESIZING. */
-  dl_state_t state_before;
-  dl_want_t want_before;
+  /* What was asked for and is not on disk yet, and what it goes back to when it cannot be written: see life.c. */
+  struct {
+    void (*go)(struct dl_sandbox *sb); /* NULL: nothing is */
+    char *name, *error_reason;
+    dl_state_t state;
+    dl_want_t want;
+    bool is_recoverable, is_pending, is_forced;
+    const char *backup_state;
+    int64_t updated_at, last_activity_at;
+    /* What came meanwhile, and is heard afterwards. */
+    void (*deferred)(const char *error, void *user);
+    char *deferred_error;
+  } intent;
+  bool is_unwritten; /* its last record is not on disk */
+  bool is_unmade;    /* its creation could not be written */
+  bool is_adopted;   /* its files were there before it */
 } dl_sandbox_t;
 
 /* `target` is its region; `now` stamps it. */
@@ -81,11 +94,16 @@ void dl_sandbox_free(dl_sandbox_t *sb);
 json_t *dl_sandbox_record(const dl_sandbox_t *sb, dl_state_t state);
 dl_sandbox_t *dl_sandbox_from_record(const json_t *record, const char *region);
 
+/* The settings (not the states, nor what was seen of it) are again what a record of it says. */
+void dl_sandbox_take_settings(dl_sandbox_t *sb, const json_t *record);
+
 /* The state that reads show: raw and wanted combined. */
 const char *dl_sandbox_state_name(const dl_sandbox_t *sb, bool in_list);
 const char *dl_want_name(dl_want_t want);
 /* Something was asked for that is not achieved yet. */
 bool dl_sandbox_is_busy(const dl_sandbox_t *sb);
+/* What is under way can be interrupted now: by a destroy, and an archive by a start. */
+bool dl_sandbox_gives_way(const dl_sandbox_t *sb);
 bool dl_sandbox_is_ephemeral(const dl_sandbox_t *sb);
 
 bool dl_state_known(const char *name); /* any of the platform's state names */

@@ -113,6 +113,13 @@ json_t *dl_volume_adopt(dl_objects_t *o, const char *id) {
   return record(o, id, dl_volume_by_name(o, id) ? fresh.text : id);
 }
 
+void dl_volume_undone(dl_objects_t *o, const char *id) {
+  if (dl_volume_by_id(o, id)) return;
+  char *dir = directory(o, id);
+  rmdir(dir); /* one that was adopted stays */
+  free(dir);
+}
+
 void dl_volumes_check(dl_objects_t *o) {
   const char *id;
   json_t *volume;
@@ -136,9 +143,9 @@ typedef struct {
 } removal_t;
 
 /* Files go when the journal no longer has the volume; without that they are still wanted. */
-static void on_removal_written(bool is_durable, void *user) {
+static void on_removal_written(dl_written_t outcome, void *user) {
   removal_t *r = user;
-  if (is_durable && r->objects->jobs) dl_discard(r->objects, r->dir, NULL, NULL);
+  if (outcome == DL_WRITTEN && r->objects->jobs) dl_discard(r->objects, r->dir, NULL, NULL);
   free(r->dir);
   free(r);
 }

@@ -28,6 +28,8 @@ json_t *dl_volume_create(dl_objects_t *o, const char *name);
 json_t *dl_volume_adopt(dl_objects_t *o, const char *id);
 /* At the start: a volume whose directory is gone shows an error. */
 void dl_volumes_check(dl_objects_t *o);
+/* Its creation could not be written, or its removal. */
+void dl_volume_undone(dl_objects_t *o, const char *id);
 /* It, and its files once that is on disk. It is not mounted. */
 void dl_volume_remove(dl_objects_t *o, const char *id);
 /* Note that sandboxes use them now. */

@@ -25,7 +25,7 @@ static void refuse_busy(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) 
 static void start(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_sandbox_t *sb = dl_target(req);
-  bool is_archiving = sb->state == DL_STOPPED && sb->want == DL_WANT_ARCHIVED;
+  bool is_archiving = sb->state == DL_STOPPED && sb->want == DL_WANT_ARCHIVED && dl_sandbox_gives_way(sb);
   if (is_errored(sb))
     refuse_state(c, req, sb, "started");
   else if (sb->state == DL_STARTED && sb->want == DL_WANT_STARTED && !sb->is_pending)
@@ -75,7 +75,7 @@ static void archive(dl_req_t *req, void *user) {
 static void delete_sandbox(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_sandbox_t *sb = dl_target(req);
-  if ((sb->is_pending && !sb->gives_way) || sb->want == DL_WANT_DESTROYED) {
+  if ((sb->is_pending && !dl_sandbox_gives_way(sb)) || sb->want == DL_WANT_DESTROYED) {
     refuse_busy(c, req, sb);
     return;
   }

@@ -68,7 +68,7 @@ static void set_clock(dl_req_t *req, void *user) {
   if (speed) dl_clock_set_speed(&c->objects.clock, factor);
   if (jump) dl_clock_jump(&c->objects.clock, (int64_t)ms);
   dl_timers_run(&c->life);
-  dl_answer_durable(c, req, 200, clock_json(c));
+  dl_reply_json(req, 200, clock_json(c));
 }
 
 /* --- forced states --- */

@@ -88,11 +88,20 @@ typedef struct {
   char *text; /* instead of `body` */
 } durable_answer_t;
 
-static void on_durable(bool is_durable, void *user) {
+void dl_fail_unwritten(dl_control_t *c, dl_req_t *req, dl_written_t outcome) {
+  if (outcome == DL_PERHAPS_WRITTEN)
+    dl_fail(c, req, 500,
+            "the change could not be written to disk and was taken back, but it may show again when the "
+            "server is restarted");
+  else
+    dl_fail(c, req, 500, "the change could not be written to disk and was taken back");
+}
+
+static void on_durable(dl_written_t outcome, void *user) {
   durable_answer_t *a = user;
-  if (!is_durable) {
+  if (outcome != DL_WRITTEN) {
     json_decref(a->body);
-    dl_fail(a->control, a->req, 500, "the change could not be written to disk");
+    dl_fail_unwritten(a->control, a->req, outcome);
   } else if (a->body) {
     dl_reply_json(a->req, a->status, a->body);
   } else if (a->text) {

@@ -14,6 +14,9 @@ void dl_fail_proxy(dl_control_t *c, dl_req_t *req, int status, const char *fmt, 
 /* The reason phrase of a status. */
 const char *dl_reason(int status);
 
+/* 500: whatever the call has changed is as it was. */
+void dl_fail_unwritten(dl_control_t *c, dl_req_t *req, dl_written_t outcome);
+
 /* Answer once everything put into the store is durable. `body` is taken; NULL: empty. */
 void dl_answer_durable(dl_control_t *c, dl_req_t *req, int status, json_t *body);
 /* The same with a text, copied. */

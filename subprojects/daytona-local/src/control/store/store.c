@@ -2,7 +2,10 @@
 /*
  * The journal. Invariants: `all` holds what the journal says once every batch is written; one
  * batch is on the writing thread at a time and `waiting` is what follows it; the file is only ever
- * appended to, or replaced as a whole by rename.
+ * appended to, shortened to what it was before a write that failed, or replaced as a whole by rename.
+ *
+ * When a batch cannot be written, it and all that waits behind it (which was made on top of it) is taken back: `all` is
+ * again what the file says.
  */
 #include "control/store/store.h"
 
@@ -32,23 +35,44 @@ typedef struct {
   void *user;
 } commit_t;
 
+/* What an object was before a put. */
+typedef struct {
+  dl_list_t link;
+  char *kind, *id;
+  json_t *value; /* NULL: there was none */
+} earlier_t;
+
 struct dl_store {
   dl_lane_t *lane; /* nothing else runs there: what is slow elsewhere never keeps a change from the disk */
   dl_work_t work;
   char *dir;
   int dir_fd, fd, lock_fd;
-  bool is_durable, is_working, has_failed, is_closing;
-  json_t *all;    /* kind -> id -> value */
-  json_t *damage; /* what could not be read at the start; NULL: nothing */
+  bool is_durable, is_working, is_closing;
+  bool is_failing;   /* the last batch could not be written */
+  bool is_uncertain; /* the file may hold what was taken back: the next batch replaces it */
+  json_t *all;       /* kind -> id -> value */
+  json_t *damage;    /* what could not be read at the start; NULL: nothing */
   dl_buf_t waiting;
+  size_t waiting_max;
+  bool is_overfull;  /* not all that was put is in `waiting` */
   dl_list_t commits; /* waiting for the next batch */
+  dl_list_t undo;    /* what `waiting` has changed */
   /* The batch on the writing thread. */
-  char *batch;
-  size_t batch_len;
-  bool batch_is_rewrite;
-  int batch_error;
-  dl_list_t batch_commits;
+  struct {
+    char *bytes; /* to append; NULL: there is only `whole` */
+    size_t len;
+    char *whole; /* a journal to replace the file; NULL: append */
+    size_t whole_len;
+    int error;        /* of a batch that is not written */
+    bool is_refused;  /* it is not even tried */
+    bool is_replaced; /* the file is `whole` now */
+    bool is_uncertain;
+    dl_list_t commits, undo;
+  } batch;
   size_t journal_bytes, live_bytes;
+  size_t compact_at; /* how large the journal may become before rewriting it is tried again */
+  dl_store_undone_cb on_undone;
+  void *undone_user;
   void (*on_closed)(void *user);
   void *closed_user;
 };
@@ -85,8 +109,8 @@ static int rewrite(dl_store_t *s, const char *bytes, size_t len) {
   int rc = write_all(fd, bytes, len);
   if (rc == 0 && s->is_durable && fsync(fd) != 0) rc = -errno;
   if (rc == 0 && renameat(s->dir_fd, "journal.new", s->dir_fd, "journal") != 0) rc = -errno;
-  if (rc == 0 && s->is_durable && fsync(s->dir_fd) != 0) rc = -errno;
   if (rc != 0) {
+    unlinkat(s->dir_fd, "journal.new", 0); /* on a full disk its blocks are needed */
     close(fd);
     return rc;
   }
@@ -94,6 +118,9 @@ static int rewrite(dl_store_t *s, const char *bytes, size_t len) {
   s->fd = fd;
   return 0;
 }
+
+/* The name may still be that of the old file after a crash. */
+static int sync_name(dl_store_t *s) { return s->is_durable && fsync(s->dir_fd) != 0 ? -errno : 0; }
 
 /* False when it is more than a journal may be. */
 static bool serialize_all(dl_store_t *s, dl_buf_t *out) {
@@ -173,6 +200,7 @@ static int repair(dl_store_t *s, const dl_replay_t *r, const dl_buf_t *text, cha
   }
   dl_buf_init(&good, JOURNAL_MAX);
   int rc = serialize_all(s, &good) ? rewrite(s, good.data ? good.data : "", good.len) : -EFBIG;
+  if (rc == 0) rc = sync_name(s);
   if (rc == 0) s->journal_bytes = s->live_bytes = good.len;
   if (rc != 0) *error = dl_xprintf("cannot repair %s/journal: %s", s->dir, strerror(-rc));
   if (rc == 0) report(s, r, name);
@@ -217,6 +245,8 @@ static int load(dl_store_t *s, char **error) {
 
 /* --- opening --- */
 
+static void forget(dl_list_t *undo);
+
 static void free_store(dl_store_t *s) {
   if (s->fd >= 0) close(s->fd);
   if (s->lock_fd >= 0) close(s->lock_fd);
@@ -224,6 +254,7 @@ static void free_store(dl_store_t *s) {
   json_decref(s->all);
   json_decref(s->damage);
   dl_buf_clear(&s->waiting);
+  forget(&s->undo);
   free(s->dir);
   free(s);
 }
@@ -252,7 +283,10 @@ dl_store_t *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, cha
   s->work.done = on_written;
   dl_buf_init(&s->waiting, JOURNAL_MAX);
   dl_list_init(&s->commits);
-  dl_list_init(&s->batch_commits);
+  dl_list_init(&s->undo);
+  dl_list_init(&s->batch.commits);
+  dl_list_init(&s->batch.undo);
+  s->waiting_max = JOURNAL_MAX;
   if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
     *error = dl_xprintf("cannot make the state directory %s: %s", dir, strerror(errno));
     goto out;
@@ -289,43 +323,129 @@ const json_t *dl_store_all(dl_store_t *s, const char *kind) {
 
 /* --- writing --- */
 
+static int append(dl_store_t *s, const char *bytes, size_t len) {
+  int rc = write_all(s->fd, bytes, len);
+  if (rc == 0 && s->is_durable && fdatasync(s->fd) != 0) rc = -errno;
+  return rc;
+}
+
+/* The file as it was before a write that failed. False when that is not certain either. */
+static bool shorten(dl_store_t *s) {
+  if (ftruncate(s->fd, (off_t)s->journal_bytes) != 0) return false;
+  if (lseek(s->fd, (off_t)s->journal_bytes, SEEK_SET) < 0) return false;
+  return !s->is_durable || fdatasync(s->fd) == 0;
+}
+
+/* On the writing thread. */
 static void write_batch(dl_work_t *work) {
   dl_store_t *s = DL_CONTAINER(work, dl_store_t, work);
-  if (s->batch_is_rewrite) {
-    s->batch_error = rewrite(s, s->batch, s->batch_len);
-    return;
+  s->batch.is_replaced = s->batch.is_uncertain = false;
+  if (s->batch.is_refused) return;
+  if (s->batch.whole) {
+    s->batch.error = rewrite(s, s->batch.whole, s->batch.whole_len);
+    s->batch.is_replaced = s->batch.error == 0;
+    if (s->batch.error == 0) s->batch.error = sync_name(s);
+    s->batch.is_uncertain = s->batch.is_replaced && s->batch.error != 0;
+    if (s->batch.is_replaced || !s->batch.bytes) return;
   }
-  s->batch_error = write_all(s->fd, s->batch, s->batch_len);
-  if (s->batch_error == 0 && s->is_durable && fdatasync(s->fd) != 0) s->batch_error = -errno;
+  s->batch.error = append(s, s->batch.bytes, s->batch.len);
+  if (s->batch.error != 0) s->batch.is_uncertain = !shorten(s);
+}
+
+/* --- taking back --- */
+
+static void free_earlier(earlier_t *e) {
+  json_decref(e->value);
+  free(e->kind);
+  free(e->id);
+  free(e);
+}
+
+static void forget(dl_list_t *undo) {
+  DL_LIST_EACH_SAFE(undo, node, after) {
+    dl_list_unlink(node);
+    free_earlier(DL_CONTAINER(node, earlier_t, link));
+  }
+}
+
+/* From the last put to the first; whoever watches is told when all is as it was. */
+static void take_back(dl_store_t *s, dl_list_t *undo) {
+  json_t *told = json_object();
+  for (dl_list_t *node = undo->prev; node != undo; node = node->prev) {
+    earlier_t *e = DL_CONTAINER(node, earlier_t, link);
+    dl_journal_apply(s->all, e->kind, e->id, e->value);
+  }
+  DL_LIST_EACH(undo, node) {
+    earlier_t *e = DL_CONTAINER(node, earlier_t, link);
+    char *key = dl_xprintf("%s %s", e->kind, e->id);
+    if (s->on_undone && !json_object_get(told, key)) s->on_undone(e->kind, e->id, s->undone_user);
+    json_object_set_new(told, key, json_true());
+    free(key);
+  }
+  json_decref(told);
+  forget(undo);
+}
+
+static void tell(dl_list_t *commits, dl_written_t outcome) {
+  dl_list_t told;
+  dl_list_init(&told);
+  dl_list_splice(&told, commits);
+  DL_LIST_EACH_SAFE(&told, node, after) {
+    commit_t *c = DL_CONTAINER(node, commit_t, link);
+    c->cb(outcome, c->user);
+    free(c);
+  }
+}
+
+/* The batch, and what waits: it was made on top of the batch. */
+static void fail(dl_store_t *s, int error, bool is_uncertain) {
+  if (!s->is_failing || is_uncertain)
+    dl_error("cannot write the journal in %s: %s", s->dir, strerror(-error));
+  s->is_failing = true;
+  if (is_uncertain) s->is_uncertain = true;
+  dl_list_t undo, commits, later;
+  dl_list_init(&undo);
+  dl_list_init(&commits);
+  dl_list_init(&later);
+  dl_list_splice(&undo, &s->batch.undo);
+  dl_list_splice(&undo, &s->undo);
+  dl_list_splice(&commits, &s->batch.commits);
+  dl_list_splice(&later, &s->commits);
+  dl_buf_reset(&s->waiting);
+  s->is_overfull = false;
+  take_back(s, &undo);
+  tell(&commits, is_uncertain ? DL_PERHAPS_WRITTEN : DL_NOT_WRITTEN);
+  tell(&later, DL_NOT_WRITTEN);
+}
+
+static void succeed(dl_store_t *s) {
+  if (s->is_failing) dl_warn("the journal in %s can be written again", s->dir);
+  s->is_failing = false;
+  if (s->batch.is_replaced) {
+    s->journal_bytes = s->live_bytes = s->batch.whole_len;
+    s->is_uncertain = false;
+  } else {
+    s->journal_bytes += s->batch.len;
+    /* There was no room for a new file; there may be when much more is history. */
+    if (s->batch.whole) s->compact_at = s->journal_bytes + COMPACT_BYTES;
+  }
+  forget(&s->batch.undo);
+  tell(&s->batch.commits, DL_WRITTEN);
 }
 
 static void next_batch(dl_store_t *s);
 
 static void on_written(dl_work_t *work) {
   dl_store_t *s = DL_CONTAINER(work, dl_store_t, work);
-  assert(s->is_working);
+  assert(s->is_working); /* until all are told: they may put and commit */
+  if (s->batch.error == 0)
+    succeed(s);
+  else
+    fail(s, s->batch.error, s->batch.is_uncertain);
+  free(s->batch.bytes);
+  free(s->batch.whole);
+  s->batch.bytes = s->batch.whole = NULL;
   s->is_working = false;
-  if (s->batch_error != 0) {
-    dl_error("cannot write the journal in %s: %s", s->dir, strerror(-s->batch_error));
-    /* A torn record may be in the file now, and nothing after it would be read. */
-    s->has_failed = true;
-  } else if (s->batch_is_rewrite) {
-    s->journal_bytes = s->live_bytes = s->batch_len;
-    s->has_failed = false;
-  } else {
-    s->journal_bytes += s->batch_len;
-  }
-  bool ok = s->batch_error == 0;
-  free(s->batch);
-  s->batch = NULL;
-  dl_list_t done;
-  dl_list_init(&done);
-  dl_list_splice(&done, &s->batch_commits);
-  DL_LIST_EACH_SAFE(&done, node, after) {
-    commit_t *c = DL_CONTAINER(node, commit_t, link);
-    c->cb(ok, c->user);
-    free(c);
-  }
   next_batch(s);
 }
 
@@ -337,33 +457,70 @@ static void on_lane_closed(void *user) {
   if (on_closed) on_closed(closed_user);
 }
 
+/* What replaces the file, where that is due; 0, or why it cannot be. */
+static int prepare_whole(dl_store_t *s, bool is_due) {
+  dl_buf_t whole;
+  if (!is_due) return 0;
+  dl_buf_init(&whole, JOURNAL_MAX);
+  bool fits = serialize_all(s, &whole);
+  s->batch.whole_len = whole.len;
+  if (fits) s->batch.whole = dl_buf_take(&whole);
+  dl_buf_clear(&whole);
+  return fits ? 0 : -EFBIG;
+}
+
 static void next_batch(dl_store_t *s) {
   if (s->is_working) return;
-  if (s->waiting.len == 0 && dl_list_empty(&s->commits)) {
-    if (!s->is_closing) return;
-    dl_lane_close(s->lane, on_lane_closed, s);
+  if (s->waiting.len == 0 && !s->is_overfull && dl_list_empty(&s->commits)) {
+    if (s->is_closing) dl_lane_close(s->lane, on_lane_closed, s);
     return;
   }
-  bool is_history = s->journal_bytes > COMPACT_BYTES && s->journal_bytes > s->live_bytes * COMPACT_RATIO;
-  s->batch_is_rewrite = s->has_failed || is_history;
-  if (s->batch_is_rewrite) {
-    dl_buf_reset(&s->waiting);
-    serialize_all(s, &s->waiting);
+  bool is_history = s->journal_bytes > COMPACT_BYTES && s->journal_bytes > s->live_bytes * COMPACT_RATIO &&
+                    s->journal_bytes > s->compact_at;
+  bool is_needed = s->is_uncertain || s->journal_bytes + s->waiting.len > JOURNAL_MAX;
+  int rc = s->is_overfull ? -EFBIG : prepare_whole(s, is_history || is_needed);
+  s->batch.is_refused = rc != 0 && (s->is_overfull || is_needed);
+  s->batch.error = rc;
+  s->is_overfull = false;
+  s->batch.len = s->waiting.len;
+  s->batch.bytes = dl_buf_take(&s->waiting);
+  if (is_needed) {
+    free(s->batch.bytes);
+    s->batch.bytes = NULL;
   }
-  s->batch_len = s->waiting.len;
-  s->batch = dl_buf_take(&s->waiting);
-  dl_list_splice(&s->batch_commits, &s->commits);
+  dl_list_splice(&s->batch.commits, &s->commits);
+  dl_list_splice(&s->batch.undo, &s->undo);
   s->is_working = true;
   dl_lane_add(s->lane, &s->work);
 }
 
+static void remember(dl_store_t *s, const char *kind, const char *id) {
+  earlier_t *e = dl_xcalloc(1, sizeof *e);
+  *e = (earlier_t){.kind = dl_xstrdup(kind),
+                   .id = dl_xstrdup(id),
+                   .value = json_incref(json_object_get(json_object_get(s->all, kind), id))};
+  dl_list_push(&s->undo, &e->link);
+}
+
 void dl_store_put(dl_store_t *s, const char *kind, const char *id, json_t *value) {
+  remember(s, kind, id);
   dl_journal_apply(s->all, kind, id, value);
   char *line = dl_journal_encode(kind, id, value);
-  if (!dl_buf_puts(&s->waiting, line)) dl_error("too much unwritten state");
+  /* From here on it cannot be written any more, and neither can what follows. */
+  if (s->waiting.len + strlen(line) > s->waiting_max || !dl_buf_puts(&s->waiting, line))
+    s->is_overfull = true;
   free(line);
   json_decref(value);
 }
+
+bool dl_store_is_failing(const dl_store_t *s) { return s->is_failing; }
+
+void dl_store_watch(dl_store_t *s, dl_store_undone_cb on_undone, void *user) {
+  s->on_undone = on_undone;
+  s->undone_user = user;
+}
+
+void dl_store_set_waiting_max(dl_store_t *s, size_t max) { s->waiting_max = max; }
 
 void dl_store_commit(dl_store_t *s, dl_store_cb cb, void *user) {
   commit_t *c = dl_xcalloc(1, sizeof *c);

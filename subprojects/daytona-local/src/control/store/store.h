@@ -16,7 +16,16 @@
 #include <uv.h>
 
 typedef struct dl_store dl_store_t;
-typedef void (*dl_store_cb)(bool is_durable, void *user);
+
+typedef enum {
+  DL_WRITTEN,     /* it is on the disk */
+  DL_NOT_WRITTEN, /* it is not, and was taken back in memory */
+  DL_PERHAPS_WRITTEN /* the same, but the disk has not confirmed it: a server that is started at once may find the change */
+} dl_written_t;
+typedef void (*dl_store_cb)(dl_written_t outcome, void *user);
+
+/* An object is again what it was before a put, or is no more: see dl_store_all. */
+typedef void (*dl_store_undone_cb)(const char *kind, const char *id, void *user);
 
 /* Locks `dir` (made with mode 0700 when absent) against a second server. `is_durable` false
  * leaves out the syncs, for a directory that is thrown away anyway. NULL and *error otherwise. */
@@ -31,10 +40,17 @@ const json_t *dl_store_damage(const dl_store_t *s);
 
 /* `value` is taken; NULL removes the object. */
 void dl_store_put(dl_store_t *s, const char *kind, const char *id, json_t *value);
-/* Always on a later turn of the loop. */
+/* Always on a later turn of the loop. When it cannot be written, every put since the last commit that was is taken back:
+ * first whoever watches is told of each object, then the commits. */
 void dl_store_commit(dl_store_t *s, dl_store_cb cb, void *user);
+void dl_store_watch(dl_store_t *s, dl_store_undone_cb on_undone, void *user);
+/* The last commit could not be written. */
+bool dl_store_is_failing(const dl_store_t *s);
 
 /* Finishes what was put, tells every commit, then `on_closed`; memory and lock go with it. */
 void dl_store_close(dl_store_t *s, void (*on_closed)(void *user), void *user);
+
+/* For tests: how much may wait for the disk. */
+void dl_store_set_waiting_max(dl_store_t *s, size_t max);
 
 #endif
