@@ -431,11 +431,11 @@ static const char *items_problem(const daytona_fs_download_item_t *items, size_t
   return NULL;
 }
 
-static download_t *download_new(daytona_sandbox_t *sandbox, const daytona__method_t *method,
+static download_t *download_new(const char *name, daytona_sandbox_t *sandbox, const daytona__method_t *method,
                                 const daytona_fs_download_item_t *items, size_t count,
                                 const daytona_transfer_opts_t *opts, daytona_future_t **future) {
   download_t *self =
-    (download_t *)daytona__transfer_new(method, sandbox, sizeof *self, opts, &download_kind, future);
+    (download_t *)daytona__transfer_new(name, method, sandbox, sizeof *self, opts, &download_kind, future);
   if (self == NULL) return NULL;
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
@@ -483,11 +483,11 @@ static void send_request(download_t *self) {
     daytona__op_send(op);
 }
 
-static daytona_future_t *download_one(daytona_sandbox_t *sandbox, const daytona_fs_download_item_t *item,
-                                      daytona_fs_sink_cb sink, void *user,
-                                      const daytona_transfer_opts_t *opts) {
+static daytona_future_t *download_one(const char *name, daytona_sandbox_t *sandbox,
+                                      const daytona_fs_download_item_t *item, daytona_fs_sink_cb sink,
+                                      void *user, const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
-  download_t *self = download_new(sandbox, &one_method, item, 1, opts, &future);
+  download_t *self = download_new(name, sandbox, &one_method, item, 1, opts, &future);
   if (self == NULL) return future;
   self->is_stream = sink != NULL;
   if (sink != NULL) daytona__sink_program(&self->items[0].sink, self->transfer.op.client->loop, sink, user);
@@ -498,28 +498,28 @@ static daytona_future_t *download_one(daytona_sandbox_t *sandbox, const daytona_
 daytona_future_t *daytona_fs_download(daytona_sandbox_t *sandbox, const char *remote_path,
                                       const daytona_transfer_opts_t *opts) {
   daytona_fs_download_item_t item = {.source = remote_path};
-  return daytona__transfer_own(download_one(sandbox, &item, NULL, NULL, opts), opts, false, NULL);
+  return daytona__transfer_own(download_one(__func__, sandbox, &item, NULL, NULL, opts), opts, false, NULL);
 }
 
 daytona_future_t *daytona_fs_download_file(daytona_sandbox_t *sandbox, const char *remote_path,
                                            const char *local_path, const daytona_transfer_opts_t *opts) {
   daytona_fs_download_item_t item = {.source = remote_path,
                                      .local_path = local_path != NULL ? local_path : ""};
-  return daytona__transfer_own(download_one(sandbox, &item, NULL, NULL, opts), opts, false, NULL);
+  return daytona__transfer_own(download_one(__func__, sandbox, &item, NULL, NULL, opts), opts, false, NULL);
 }
 
 daytona_future_t *daytona_fs_download_file_stream(daytona_sandbox_t *sandbox, const char *remote_path,
                                                   daytona_fs_sink_cb sink, void *user,
                                                   const daytona_transfer_opts_t *opts) {
   daytona_fs_download_item_t item = {.source = sink != NULL ? remote_path : NULL};
-  return daytona__transfer_own(download_one(sandbox, &item, sink, user, opts), opts, true, user);
+  return daytona__transfer_own(download_one(__func__, sandbox, &item, sink, user, opts), opts, true, user);
 }
 
 daytona_future_t *daytona_fs_download_files(daytona_sandbox_t *sandbox,
                                             const daytona_fs_download_item_t *items, size_t count,
                                             const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
-  download_t *self = download_new(sandbox, &many_method, items, count, opts, &future);
+  download_t *self = download_new(__func__, sandbox, &many_method, items, count, opts, &future);
   if (self != NULL) {
     self->is_many = true;
     if (count == 0)

@@ -470,10 +470,11 @@ static bool init_part(upload_t *self, size_t index, const daytona_fs_upload_item
 }
 
 /* Make the operation and its parts. NULL: *future has failed. */
-static upload_t *upload_new(daytona_sandbox_t *sandbox, const daytona_fs_upload_item_t *items, size_t count,
+static upload_t *upload_new(const char *name, daytona_sandbox_t *sandbox,
+                            const daytona_fs_upload_item_t *items, size_t count,
                             const daytona_transfer_opts_t *opts, daytona_future_t **future) {
-  upload_t *self =
-    (upload_t *)daytona__transfer_new(&upload_method, sandbox, sizeof *self, opts, &upload_kind, future);
+  upload_t *self = (upload_t *)daytona__transfer_new(name, &upload_method, sandbox, sizeof *self, opts,
+                                                     &upload_kind, future);
   if (self == NULL) return NULL;
   daytona__op_t *op = &self->transfer.op;
   daytona__arena_t *arena = &op->future->arena;
@@ -507,10 +508,11 @@ static void begin(upload_t *self) {
   look(self);
 }
 
-static daytona_future_t *upload_one(daytona_sandbox_t *sandbox, const daytona_fs_upload_item_t *item,
+static daytona_future_t *upload_one(const char *name, daytona_sandbox_t *sandbox,
+                                    const daytona_fs_upload_item_t *item,
                                     const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
-  upload_t *self = upload_new(sandbox, item, 1, opts, &future);
+  upload_t *self = upload_new(name, sandbox, item, 1, opts, &future);
   if (self != NULL) begin(self);
   return daytona__transfer_own(future, opts, false, NULL);
 }
@@ -518,14 +520,14 @@ static daytona_future_t *upload_one(daytona_sandbox_t *sandbox, const daytona_fs
 daytona_future_t *daytona_fs_upload(daytona_sandbox_t *sandbox, const void *bytes, size_t size,
                                     const char *remote_path, const daytona_transfer_opts_t *opts) {
   daytona_fs_upload_item_t item = {.destination = remote_path, .bytes = bytes, .size = size};
-  return upload_one(sandbox, &item, opts);
+  return upload_one(__func__, sandbox, &item, opts);
 }
 
 daytona_future_t *daytona_fs_upload_file(daytona_sandbox_t *sandbox, const char *local_path,
                                          const char *remote_path, const daytona_transfer_opts_t *opts) {
   daytona_fs_upload_item_t item = {.destination = remote_path,
                                    .local_path = local_path != NULL ? local_path : ""};
-  return upload_one(sandbox, &item, opts);
+  return upload_one(__func__, sandbox, &item, opts);
 }
 
 daytona_future_t *daytona_fs_upload_file_stream(daytona_sandbox_t *sandbox, daytona_fs_source_cb source,
@@ -533,7 +535,7 @@ daytona_future_t *daytona_fs_upload_file_stream(daytona_sandbox_t *sandbox, dayt
                                                 const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
   daytona_fs_upload_item_t item = {.destination = remote_path};
-  upload_t *self = upload_new(sandbox, &item, 1, opts, &future);
+  upload_t *self = upload_new(__func__, sandbox, &item, 1, opts, &future);
   if (self != NULL && source == NULL) {
     daytona__op_reject(&self->transfer.op, DAYTONA_EINVAL, "source is required");
   } else if (self != NULL) {
@@ -546,7 +548,7 @@ daytona_future_t *daytona_fs_upload_file_stream(daytona_sandbox_t *sandbox, dayt
 daytona_future_t *daytona_fs_upload_files(daytona_sandbox_t *sandbox, const daytona_fs_upload_item_t *items,
                                           size_t count, const daytona_transfer_opts_t *opts) {
   daytona_future_t *future;
-  upload_t *self = upload_new(sandbox, items, count, opts, &future);
+  upload_t *self = upload_new(__func__, sandbox, items, count, opts, &future);
   if (self != NULL) {
     self->is_many = true;
     begin(self);

@@ -127,8 +127,8 @@ static void on_stopped(daytona_future_t *future, void *user) {
   daytona_sandbox_release(sandbox);
 }
 
-static daytona_future_t *run(daytona_sandbox_t *sandbox, const daytona__method_t *method, exec_args_t *args,
-                             daytona__opts_t opts, run_how_t how);
+static daytona_future_t *run(const char *name, daytona_sandbox_t *sandbox, const daytona__method_t *method,
+                             exec_args_t *args, daytona__opts_t opts, run_how_t how);
 
 /* What is to be stopped may hold the connections that this would wait for. */
 static void stop_remote(daytona_sandbox_t *sandbox, const char *mark) {
@@ -138,8 +138,8 @@ static void stop_remote(daytona_sandbox_t *sandbox, const char *mark) {
   exec_args_t args = {.command = daytona__arena_printf(&scratch, stop_script, mark_name, mark)};
   run_how_t how = {.leaves_running = true, .is_urgent = true};
   if (args.command != NULL)
-    daytona_future_then(run(sandbox, &exec_method, &args, DAYTONA__OPTS(&opts), how), on_stopped,
-                        daytona_sandbox_retain(sandbox));
+    daytona_future_then(run("process_exec_stop", sandbox, &exec_method, &args, DAYTONA__OPTS(&opts), how),
+                        on_stopped, daytona_sandbox_retain(sandbox));
   daytona__arena_clear(&scratch);
 }
 
@@ -200,11 +200,12 @@ static int add_mark(exec_op_t *self, daytona_map_t *env) {
 }
 
 /* What exec and code_run have in common. */
-static daytona_future_t *run(daytona_sandbox_t *sandbox, const daytona__method_t *method, exec_args_t *args,
-                             daytona__opts_t opts, run_how_t how) {
+static daytona_future_t *run(const char *name, daytona_sandbox_t *sandbox, const daytona__method_t *method,
+                             exec_args_t *args, daytona__opts_t opts, run_how_t how) {
   daytona_future_t *future;
   int64_t wait_ms = DAYTONA_NO_TIMEOUT;
-  exec_op_t *self = (exec_op_t *)daytona__call_new(method, NULL, sandbox, sizeof *self, args, opts, &future);
+  exec_op_t *self =
+    (exec_op_t *)daytona__call_new_named(name, method, NULL, sandbox, sizeof *self, args, opts, &future);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
   if (opts.timeout_ms < 0 && opts.timeout_ms != DAYTONA_NO_TIMEOUT)
@@ -232,7 +233,7 @@ daytona_future_t *daytona_process_exec(daytona_sandbox_t *sandbox, const char *c
   if (opts == NULL) opts = &defaults;
   exec_args_t args = {.command = command, .env = opts->env};
   run_how_t how = {.leaves_running = opts->leaves_running, .counts_queue_time = opts->counts_queue_time};
-  return run(sandbox, &exec_method, &args, DAYTONA__OPTS(opts), how);
+  return run(__func__, sandbox, &exec_method, &args, DAYTONA__OPTS(opts), how);
 }
 
 /* The language that the sandbox was created for. */
@@ -249,5 +250,5 @@ daytona_future_t *daytona_process_code_run(daytona_sandbox_t *sandbox, const cha
   exec_args_t args = {.code = code, .env = opts->env};
   args.language = opts->language != NULL ? opts->language : language_of(sandbox);
   run_how_t how = {.leaves_running = opts->leaves_running, .counts_queue_time = opts->counts_queue_time};
-  return run(sandbox, &code_method, &args, DAYTONA__OPTS(opts), how);
+  return run(__func__, sandbox, &code_method, &args, DAYTONA__OPTS(opts), how);
 }

@@ -267,7 +267,8 @@ static void on_removed(daytona__op_t *op, const daytona_error_t *error, void *an
 /* Detached from the create, which has settled. False: there is no memory for it, or no client. */
 static bool remove_later(daytona_client_t *client, const char *target) {
   daytona_future_t *future;
-  removal_t *self = (removal_t *)daytona__op_new(&remove_method, client, NULL, sizeof *self, &future);
+  removal_t *self = (removal_t *)daytona__op_new_named("sandbox_create_undo", &remove_method, client, NULL,
+                                                       sizeof *self, &future);
   if (self != NULL) {
     self->op.ending = end_removal;
     self->op.done = on_removed;

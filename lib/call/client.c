@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "call/observer.h"
 #include "call/op.h"
 #include "core/combine.h"
 #include "core/future.h"
@@ -120,6 +121,10 @@ int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_
   int rc = daytona__config_resolve(&client->arena, config, &client->settings, NULL, 0);
   if (rc == 0) rc = keep_secrets(client);
   if (rc == 0) rc = choose_trust(client);
+  if (rc == 0 && config != NULL && config->log != NULL) {
+    client->log_observer = daytona__arena_alloc(&client->arena, sizeof *client->log_observer);
+    if (client->log_observer == NULL) rc = DAYTONA_ENOMEM;
+  }
   if (rc == 0)
     rc = daytona__loop_new(loop, config != NULL ? config->log : NULL,
                            config != NULL ? config->log_user : NULL, &client->loop);
@@ -136,6 +141,11 @@ int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_
   if (rc != 0) {
     daytona__resolver_close(client->resolver, on_half_resolver_closed, client);
     return rc;
+  }
+  if (daytona__log_enabled(client->loop)) {
+    *client->log_observer = daytona__log_observer;
+    client->log_observer->user = client->loop;
+    daytona__client_observe(client, client->log_observer);
   }
   *out = client;
   return 0;

@@ -37,6 +37,8 @@ struct daytona_client {
   const char *bearer;         /* in the arena */
   daytona__secrets_t secrets; /* what no error may repeat: the token and the logins of proxies */
   daytona__entropy_t entropy;
+  struct daytona__observer *observers, *log_observer; /* see observer.h */
+  uint64_t last_op_id;
   bool is_closing;
   bool is_closed;
   daytona__list_t closed_entries;

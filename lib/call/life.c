@@ -64,10 +64,11 @@ static void on_pause_over(daytona__timer_t *timer) {
   daytona__op_send(&DAYTONA__CONTAINER(timer, daytona__life_t, pause)->op);
 }
 
-daytona__life_t *daytona__life_new(const daytona__method_t *method, daytona_client_t *client,
-                                   daytona_sandbox_t *sandbox, size_t size, const void *args,
-                                   daytona__life_opts_t opts, daytona_future_t **future) {
-  daytona__op_t *op = daytona__call_new(method, client, sandbox, size, args, opts.opts, future);
+daytona__life_t *daytona__life_new_named(const char *name, const daytona__method_t *method,
+                                         daytona_client_t *client, daytona_sandbox_t *sandbox, size_t size,
+                                         const void *args, daytona__life_opts_t opts,
+                                         daytona_future_t **future) {
+  daytona__op_t *op = daytona__call_new_named(name, method, client, sandbox, size, args, opts.opts, future);
   if (op == NULL) return NULL;
   daytona__life_t *life = (daytona__life_t *)op;
   life->what = "the operation";
@@ -198,11 +199,12 @@ static void on_life_answer(daytona__op_t *op, const daytona_error_t *error, void
     daytona__life_wait(&self->life, rule);
 }
 
-daytona_future_t *daytona__life_run(daytona_sandbox_t *sandbox, const daytona__life_kind_t *kind,
-                                    const void *args, daytona__life_opts_t opts) {
+daytona_future_t *daytona__life_run_named(const char *name, daytona_sandbox_t *sandbox,
+                                          const daytona__life_kind_t *kind, const void *args,
+                                          daytona__life_opts_t opts) {
   daytona_future_t *future;
-  life_op_t *self =
-    (life_op_t *)daytona__life_new(kind->method, NULL, sandbox, sizeof *self, args, opts, &future);
+  life_op_t *self = (life_op_t *)daytona__life_new_named(name, kind->method, NULL, sandbox, sizeof *self,
+                                                         args, opts, &future);
   if (self == NULL) return future;
   self->kind = kind;
   self->skips_wait = opts.skips_wait;

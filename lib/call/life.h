@@ -70,16 +70,20 @@ typedef struct daytona__life_opts {
 } daytona__life_opts_t;
 
 /* Run one of these. */
-daytona_future_t *daytona__life_run(daytona_sandbox_t *sandbox, const daytona__life_kind_t *kind,
-                                    const void *args, daytona__life_opts_t opts);
+#define daytona__life_run(...) daytona__life_run_named(__func__, __VA_ARGS__)
+daytona_future_t *daytona__life_run_named(const char *name, daytona_sandbox_t *sandbox,
+                                          const daytona__life_kind_t *kind, const void *args,
+                                          daytona__life_opts_t opts);
 
 /*
  * Operations with more to them: make one as daytona__call_new(). `size` is that of the structure whose first member it
  * is. Go on with daytona__call_prepare() and daytona__life_start().
  */
-daytona__life_t *daytona__life_new(const daytona__method_t *method, daytona_client_t *client,
-                                   daytona_sandbox_t *sandbox, size_t size, const void *args,
-                                   daytona__life_opts_t opts, daytona_future_t **future);
+#define daytona__life_new(...) daytona__life_new_named(__func__, __VA_ARGS__)
+daytona__life_t *daytona__life_new_named(const char *name, const daytona__method_t *method,
+                                         daytona_client_t *client, daytona_sandbox_t *sandbox, size_t size,
+                                         const void *args, daytona__life_opts_t opts,
+                                         daytona_future_t **future);
 
 /* Send the prepared request, with or without the gate before it. */
 void daytona__life_start(daytona__life_t *life, bool has_gate);

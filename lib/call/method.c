@@ -57,11 +57,11 @@ static int place(daytona__op_t *op, const void *args, const void *opts, daytona_
   return rc;
 }
 
-daytona__op_t *daytona__call_new(const daytona__method_t *method, daytona_client_t *client,
-                                 daytona_sandbox_t *sandbox, size_t size, const void *args,
-                                 daytona__opts_t opts, daytona_future_t **future) {
+daytona__op_t *daytona__call_new_named(const char *name, const daytona__method_t *method,
+                                       daytona_client_t *client, daytona_sandbox_t *sandbox, size_t size,
+                                       const void *args, daytona__opts_t opts, daytona_future_t **future) {
   daytona__params_problem_t problem;
-  daytona__op_t *op = daytona__op_new(method, client, sandbox, size, future);
+  daytona__op_t *op = daytona__op_new_named(name, method, client, sandbox, size, future);
   if (op == NULL) return NULL;
   if (method->is_secret) (*future)->arena.is_secret = true;
   if (!opts.reserved_is_zero) {
@@ -164,10 +164,11 @@ static int keep(call_t *self, const void *args, const void *opts) {
   return self->kept != NULL ? 0 : DAYTONA_ENOMEM;
 }
 
-static daytona_future_t *call(daytona_client_t *client, daytona_sandbox_t *sandbox,
+static daytona_future_t *call(const char *name, daytona_client_t *client, daytona_sandbox_t *sandbox,
                               const daytona__method_t *method, const void *args, daytona__opts_t opts) {
   daytona_future_t *future;
-  call_t *self = (call_t *)daytona__call_new(method, client, sandbox, sizeof *self, args, opts, &future);
+  call_t *self =
+    (call_t *)daytona__call_new_named(name, method, client, sandbox, sizeof *self, args, opts, &future);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
   daytona__task_init(&self->again, on_again);
@@ -180,12 +181,14 @@ static daytona_future_t *call(daytona_client_t *client, daytona_sandbox_t *sandb
   return future;
 }
 
-daytona_future_t *daytona__call_client(daytona_client_t *client, const daytona__method_t *method,
-                                       const void *args, daytona__opts_t opts) {
-  return call(client, NULL, method, args, opts);
+daytona_future_t *daytona__call_client(const char *name, daytona_client_t *client,
+                                       const daytona__method_t *method, const void *args,
+                                       daytona__opts_t opts) {
+  return call(name, client, NULL, method, args, opts);
 }
 
-daytona_future_t *daytona__call_sandbox(daytona_sandbox_t *sandbox, const daytona__method_t *method,
-                                        const void *args, daytona__opts_t opts) {
-  return call(NULL, sandbox, method, args, opts);
+daytona_future_t *daytona__call_sandbox(const char *name, daytona_sandbox_t *sandbox,
+                                        const daytona__method_t *method, const void *args,
+                                        daytona__opts_t opts) {
+  return call(name, NULL, sandbox, method, args, opts);
 }

@@ -48,20 +48,23 @@ typedef struct daytona__opts {
 #define daytona__call(owner, ...)                      \
   _Generic((owner), daytona_client_t *                 \
            : daytona__call_client, daytona_sandbox_t * \
-           : daytona__call_sandbox)(owner, __VA_ARGS__)
+           : daytona__call_sandbox)(__func__, owner, __VA_ARGS__)
 
-daytona_future_t *daytona__call_client(daytona_client_t *client, const daytona__method_t *method,
-                                       const void *args, daytona__opts_t opts);
-daytona_future_t *daytona__call_sandbox(daytona_sandbox_t *sandbox, const daytona__method_t *method,
-                                        const void *args, daytona__opts_t opts);
+daytona_future_t *daytona__call_client(const char *name, daytona_client_t *client,
+                                       const daytona__method_t *method, const void *args,
+                                       daytona__opts_t opts);
+daytona_future_t *daytona__call_sandbox(const char *name, daytona_sandbox_t *sandbox,
+                                        const daytona__method_t *method, const void *args,
+                                        daytona__opts_t opts);
 
 /*
  * The beginning alone: a new operation (as daytona__op_new()) whose arguments have been checked and whose path, query
  * and headers are there. NULL: *future has failed. Go on with daytona__call_prepare() and daytona__op_send().
  */
-daytona__op_t *daytona__call_new(const daytona__method_t *method, daytona_client_t *client,
-                                 daytona_sandbox_t *sandbox, size_t size, const void *args,
-                                 daytona__opts_t opts, daytona_future_t **future);
+#define daytona__call_new(...) daytona__call_new_named(__func__, __VA_ARGS__)
+daytona__op_t *daytona__call_new_named(const char *name, const daytona__method_t *method,
+                                       daytona_client_t *client, daytona_sandbox_t *sandbox, size_t size,
+                                       const void *args, daytona__opts_t opts, daytona_future_t **future);
 
 /* As daytona__op_prepare(), with the body of the rows. */
 int daytona__call_prepare(daytona__op_t *op, const void *args, daytona__opts_t opts, int64_t timeout_ms);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "call/observer.h"
 #include "call/params.h"
 #include "core/large.h"
 #include "core/memory.h"
@@ -33,8 +34,9 @@ static void op_release(daytona__op_t *op);
 
 static void on_stop(daytona_future_t *future) { op_release(future->op); }
 
-daytona__op_t *daytona__op_new(const daytona__method_t *method, daytona_client_t *client,
-                               daytona_sandbox_t *sandbox, size_t size, daytona_future_t **future) {
+daytona__op_t *daytona__op_new_named(const char *name, const daytona__method_t *method,
+                                     daytona_client_t *client, daytona_sandbox_t *sandbox, size_t size,
+                                     daytona_future_t **future) {
   if (sandbox != NULL) client = sandbox->client;
   if (client == NULL) {
     *future = daytona__future_orphan();
@@ -54,6 +56,7 @@ daytona__op_t *daytona__op_new(const daytona__method_t *method, daytona_client_t
   (*future)->stop = on_stop;
   daytona__task_init(&op->reading, on_reading);
   daytona__op_switch(op, method);
+  daytona__observe_op_begin(op, name);
   return op;
 }
 
@@ -95,6 +98,7 @@ static void op_release(daytona__op_t *op) {
   op->is_requesting = false;
   stop_reading(op);
   if (op->ending != NULL) op->ending(op);
+  daytona__observe_op_end(op);
   drop_exchange(op);
   daytona__url_clear(&op->url);
   daytona__sandbox_data_release(op->data);
@@ -235,6 +239,7 @@ static void start_http(daytona__op_t *op, const char *method, const char *base, 
   op->http.on_admitted = on_admitted;
   op->http.on_done = on_http_done;
   op->http.user = op;
+  op->http.owner = op;
   op->is_requesting = true;
 }
 

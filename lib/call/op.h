@@ -81,11 +81,21 @@ typedef struct daytona__array {
   size_t count;
 } daytona__array_t;
 
+/* What observers hear of an operation; see observer.h. All zero while nobody observes the client. */
+typedef struct daytona__op_watch {
+  const char *name; /* static: "fs_move_files" */
+  uint64_t id, began_ns;
+  unsigned requests;
+  uint64_t sent_bytes, received_bytes;
+  struct daytona__watched_socket *socket; /* that has not ended */
+} daytona__op_watch_t;
+
 struct daytona__op {
   daytona_future_t *future;
   daytona_client_t *client;   /* retained */
   daytona_sandbox_t *sandbox; /* retained; NULL for operations of the client */
   const daytona__method_t *method;
+  daytona__op_watch_t watch;
   daytona__url_t url;   /* path and query are collected here */
   const char *target;   /* the finished one, relative to the service's base */
   const char *full_url; /* the one sent last, and what it was made of */
@@ -116,10 +126,15 @@ struct daytona__op {
 /*
  * A new operation on `sandbox` or, with NULL, on `client`, and its future. `size` is that of the structure
  * whose first member the operation is; 0 for the operation alone. NULL: *future has failed already, for a
- * closed client, lack of memory, or because both `client` and `sandbox` are NULL.
+ * closed client, lack of memory, or because both `client` and `sandbox` are NULL. `name` is for observers: that of the
+ * public function, whose prefix is left out.
  */
-daytona__op_t *daytona__op_new(const daytona__method_t *method, daytona_client_t *client,
-                               daytona_sandbox_t *sandbox, size_t size, daytona_future_t **future);
+daytona__op_t *daytona__op_new_named(const char *name, const daytona__method_t *method,
+                                     daytona_client_t *client, daytona_sandbox_t *sandbox, size_t size,
+                                     daytona_future_t **future);
+
+/* Named after the public function that makes it; others pass a name on. */
+#define daytona__op_new(...) daytona__op_new_named(__func__, __VA_ARGS__)
 
 /* Fill in the path's arguments. Without arguments it need not be called. Queries: daytona__url_query*(&op->url). */
 void daytona__op_path(daytona__op_t *op, const char *first, const char *second, const char *third);

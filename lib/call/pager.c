@@ -39,7 +39,8 @@ typedef struct step {
 static int build_target(daytona__pager_t *pager, const void *args, daytona__opts_t opts) {
   daytona_future_t *future;
   const char *url;
-  daytona__op_t *op = daytona__call_new(pager->paged->fetch, pager->client, NULL, 0, args, opts, &future);
+  daytona__op_t *op =
+    daytona__call_new_named(NULL, pager->paged->fetch, pager->client, NULL, 0, args, opts, &future);
   if (op == NULL) {
     int code = (int)future->error->code; /* although nobody has been told */
     daytona_future_release(future);
@@ -229,10 +230,11 @@ static void end_step(daytona__op_t *op) {
   daytona__pager_release(pager);
 }
 
-daytona_future_t *daytona__pager_next(daytona__pager_t *pager) {
+daytona_future_t *daytona__pager_next_named(const char *name, daytona__pager_t *pager) {
   daytona_future_t *future;
   if (pager == NULL) return daytona__future_orphan();
-  step_t *step = (step_t *)daytona__op_new(pager->paged->fetch, pager->client, NULL, sizeof *step, &future);
+  step_t *step =
+    (step_t *)daytona__op_new_named(name, pager->paged->fetch, pager->client, NULL, sizeof *step, &future);
   if (step == NULL) return future;
   if (pager->is_busy)
     return daytona__op_reject(&step->op, DAYTONA_EREENTRANT, "a step of this walk is pending");

@@ -53,7 +53,8 @@ int daytona__pager_new(daytona_client_t *client, const daytona__paged_t *paged, 
                        daytona__opts_t opts, daytona__pager_t **out);
 
 /* The next item; success without a value at the end. One step at a time. */
-daytona_future_t *daytona__pager_next(daytona__pager_t *pager);
+#define daytona__pager_next(pager) daytona__pager_next_named(__func__, pager)
+daytona_future_t *daytona__pager_next_named(const char *name, daytona__pager_t *pager);
 
 void daytona__pager_release(daytona__pager_t *pager); /* takes NULL */
 

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "call/observer.h"
 #include "wire/error_map.h"
 
 static int reason_of_end(const void *result) { return ((const daytona_stream_end_t *)result)->reason; }
@@ -46,7 +47,10 @@ int daytona__stream_open(daytona__op_t *op, daytona__ws_opts_t *opts, daytona__w
     daytona__arena_printf(daytona__op_arena(op), "%s%s", op->sandbox->toolbox_url, op->target);
   if (url == NULL) return DAYTONA_ENOMEM;
   opts->url = url;
-  return daytona__ws_open(env, opts, out);
+  opts->trace = daytona__observe_socket(op, url);
+  rc = daytona__ws_open(env, opts, out);
+  if (rc != 0) daytona__observe_no_socket(opts->trace);
+  return rc;
 }
 
 bool daytona__stream_was_refused(const daytona__ws_close_t *close) {

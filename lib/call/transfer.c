@@ -20,12 +20,14 @@ static void drop_bytes(void *result) { daytona__free((void *)((daytona_bytes_t *
 
 const daytona__type_t daytona__type_bytes = {"bytes", drop_bytes};
 
-daytona__transfer_t *daytona__transfer_new(const daytona__method_t *method, daytona_sandbox_t *sandbox,
-                                           size_t size, const daytona_transfer_opts_t *opts,
+daytona__transfer_t *daytona__transfer_new(const char *name, const daytona__method_t *method,
+                                           daytona_sandbox_t *sandbox, size_t size,
+                                           const daytona_transfer_opts_t *opts,
                                            const daytona__op_kind_t *kind, daytona_future_t **future) {
   static const daytona_transfer_opts_t defaults;
   if (opts == NULL) opts = &defaults;
-  daytona__transfer_t *self = (daytona__transfer_t *)daytona__op_new(method, NULL, sandbox, size, future);
+  daytona__transfer_t *self =
+    (daytona__transfer_t *)daytona__op_new_named(name, method, NULL, sandbox, size, future);
   if (self == NULL) return NULL;
   self->op.future->op_kind = kind;
   self->on_progress = opts->on_progress;

@@ -27,8 +27,9 @@ struct daytona__transfer {
 };
 
 /* As daytona__op_new(), with the options checked and taken over. NULL: *future has failed. */
-daytona__transfer_t *daytona__transfer_new(const daytona__method_t *method, daytona_sandbox_t *sandbox,
-                                           size_t size, const daytona_transfer_opts_t *opts,
+daytona__transfer_t *daytona__transfer_new(const char *name, const daytona__method_t *method,
+                                           daytona_sandbox_t *sandbox, size_t size,
+                                           const daytona_transfer_opts_t *opts,
                                            const daytona__op_kind_t *kind, daytona_future_t **future);
 
 /* What the program has lent to the call whose future this is, with `stream_user` of a source or sink. Returns it. */

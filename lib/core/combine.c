@@ -15,7 +15,7 @@
 
 typedef struct daytona__combine daytona__combine_t;
 
-/* What an observer of one member needs to know. */
+/* What a listener of one member needs to know. */
 typedef struct member_ref {
   daytona__combine_t *group;
   size_t index;

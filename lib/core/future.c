@@ -26,7 +26,7 @@ const daytona__type_t daytona__type_string = {"string", NULL};
 const daytona__type_t daytona__type_map = {"map", NULL};
 const daytona__type_t daytona__type_strings = {"strings", NULL};
 
-static void tell_observers(daytona__task_t *task);
+static void tell_listeners(daytona__task_t *task);
 
 /* --- making and releasing ---------------------------------------------------------------------- */
 
@@ -34,8 +34,8 @@ static void init(daytona_future_t *future, daytona__loop_t *loop) {
   future->loop = loop;
   future->refs = 1;
   daytona__list_init(&future->pending);
-  daytona__list_init(&future->observers);
-  daytona__task_init(&future->tell, tell_observers);
+  daytona__list_init(&future->listeners);
+  daytona__task_init(&future->tell, tell_listeners);
 }
 
 daytona_future_t *daytona__future_new(daytona__loop_t *loop, size_t op_size, const char *prefix) {
@@ -77,7 +77,7 @@ daytona_future_t *daytona_future_retain(daytona_future_t *future) {
 
 void daytona_future_release(daytona_future_t *future) {
   if (future == NULL || future->is_immortal || --future->refs != 0) return;
-  assert(daytona__list_empty(&future->observers) && !daytona__task_is_queued(&future->tell));
+  assert(daytona__list_empty(&future->listeners) && !daytona__task_is_queued(&future->tell));
   daytona__list_remove(&future->pending); /* an operation that was never started */
   daytona__combine_drop(future);
   if (future->result != NULL && future->type->drop != NULL) future->type->drop(future->result);
@@ -87,7 +87,7 @@ void daytona_future_release(daytona_future_t *future) {
   daytona__loop_release(loop);
 }
 
-/* --- observers --------------------------------------------------------------------------------- */
+/* --- listeners --------------------------------------------------------------------------------- */
 
 /* The one place that calls users about futures. */
 static void call_user(daytona_future_t *future, daytona_future_cb callback, void *user) {
@@ -120,7 +120,7 @@ void daytona__future_disown(daytona_future_t *future) {
   memset(future->owned, 0, sizeof future->owned);
 }
 
-/* After the observers, who may use the same pointer. */
+/* After the listeners, who may use the same pointer. */
 static void give_back(daytona_future_t *future) {
   for (int i = 0; i < DAYTONA__OWNED_MAX && future->owned[i].destroy != NULL; i++) {
     daytona__owned_t owned = future->owned[i];
@@ -131,21 +131,21 @@ static void give_back(daytona_future_t *future) {
   }
 }
 
-static void tell_observers(daytona__task_t *task) {
+static void tell_listeners(daytona__task_t *task) {
   daytona_future_t *future = DAYTONA__CONTAINER(task, daytona_future_t, tell);
   future->state = SETTLED;
   daytona__list_t batch, *node;
-  daytona__list_move(&future->observers, &batch);
+  daytona__list_move(&future->listeners, &batch);
   while ((node = daytona__list_shift(&batch)) != NULL) {
-    daytona__observer_t *observer = DAYTONA__CONTAINER(node, daytona__observer_t, link);
-    daytona_future_cb callback = observer->callback;
-    void *user = observer->user;
-    if (observer == &future->first)
+    daytona__listener_t *listener = DAYTONA__CONTAINER(node, daytona__listener_t, link);
+    daytona_future_cb callback = listener->callback;
+    void *user = listener->user;
+    if (listener == &future->first)
       future->first_is_used = false;
     else
-      daytona__free(observer);
+      daytona__free(listener);
     call_user(future, callback, user);
-    daytona_future_release(future); /* the observer's; the loop's own comes last */
+    daytona_future_release(future); /* the listener's; the loop's own comes last */
   }
   give_back(future);
   daytona_future_release(future);
@@ -177,7 +177,7 @@ static daytona__notice_t *notice_new(daytona__loop_t *loop, bool on_thread) {
   return notice;
 }
 
-static int observe_immortal(daytona_future_t *future, daytona_future_cb callback, void *user) {
+static int listen_to_immortal(daytona_future_t *future, daytona_future_cb callback, void *user) {
   if (future->loop == NULL) {
     call_user(future, callback, user);
     return 0;
@@ -200,14 +200,14 @@ static int observe_immortal(daytona_future_t *future, daytona_future_cb callback
 
 int daytona_future_on_settled(daytona_future_t *future, daytona_future_cb callback, void *user) {
   if (future == NULL || callback == NULL) return DAYTONA_EINVAL;
-  if (future->is_immortal) return observe_immortal(future, callback, user);
-  daytona__observer_t *observer = &future->first;
-  if (future->first_is_used) observer = daytona__calloc(1, sizeof *observer);
-  if (observer == NULL) return DAYTONA_ENOMEM;
-  if (observer == &future->first) future->first_is_used = true;
-  observer->callback = callback;
-  observer->user = user;
-  daytona__list_append(&future->observers, &observer->link);
+  if (future->is_immortal) return listen_to_immortal(future, callback, user);
+  daytona__listener_t *listener = &future->first;
+  if (future->first_is_used) listener = daytona__calloc(1, sizeof *listener);
+  if (listener == NULL) return DAYTONA_ENOMEM;
+  if (listener == &future->first) future->first_is_used = true;
+  listener->callback = callback;
+  listener->user = user;
+  daytona__list_append(&future->listeners, &listener->link);
   daytona_future_retain(future);
   if (future->state == SETTLED && !daytona__task_is_queued(&future->tell)) {
     daytona_future_retain(future);
@@ -227,7 +227,7 @@ static void tell_without_memory(daytona_future_t *future, daytona_future_cb call
     return;
   }
   daytona_future_t *oom = daytona__loop_oom_future(future->loop);
-  if (observe_immortal(oom, callback, user) != 0) call_user(oom, callback, user);
+  if (listen_to_immortal(oom, callback, user) != 0) call_user(oom, callback, user);
 }
 
 void daytona_future_then(daytona_future_t *future, daytona_future_cb callback, void *user) {

@@ -49,11 +49,11 @@ typedef struct daytona__op_kind {
 } daytona__op_kind_t;
 
 /* One registration. The first of each future needs no allocation. */
-typedef struct daytona__observer {
+typedef struct daytona__listener {
   daytona__list_t link;
   daytona_future_cb callback;
   void *user;
-} daytona__observer_t;
+} daytona__listener_t;
 
 /*
  * A callback owed by an immortal future, which many callers share. Some are part of the loop, because
@@ -91,8 +91,8 @@ struct daytona_future {
   const char *prefix;                /* in front of error messages; static */
   daytona__list_t pending;           /* in the loop's list of unsettled futures */
   daytona__task_t tell;
-  daytona__list_t observers;
-  daytona__observer_t first;
+  daytona__list_t listeners;
+  daytona__listener_t first;
   bool first_is_used;
   daytona__owned_t owned[DAYTONA__OWNED_MAX];
 };

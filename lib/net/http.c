@@ -95,6 +95,53 @@ static void set_state(daytona__http_transfer_t *t, daytona__http_state_t to) {
   t->state = to;
 }
 
+/* --- traces ------------------------------------------------------------------------------------- */
+
+/* What libcurl knows of the attempt, while it has it. */
+static void note_trace(daytona__http_transfer_t *t) {
+  CURL *curl = t->easy->curl;
+  long request = 0, headers = 0, connects = 0;
+  curl_off_t up = 0, down = 0;
+  curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &request);
+  curl_easy_getinfo(curl, CURLINFO_HEADER_SIZE, &headers);
+  curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &connects);
+  curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &up);
+  curl_easy_getinfo(curl, CURLINFO_SIZE_DOWNLOAD_T, &down);
+  t->trace.sent = request + up;
+  t->trace.received = headers + down;
+  t->trace.is_reused = t->is_connected && connects == 0;
+}
+
+/* The attempt has ended. Before its answer is forgotten. */
+static void trace(daytona__http_transfer_t *t, daytona_errcode_t code, const char *message) {
+  daytona__http_t *http = t->http;
+  if (t->trace.began_ns == 0) return;
+  if (t->easy != NULL) note_trace(t);
+  const daytona__http_attempt_t attempt = {.call = t->call,
+                                           .method = daytona__http_method(t),
+                                           .url = daytona__http_url(t),
+                                           .is_redirected = t->redirect_url != NULL,
+                                           .code = code,
+                                           .message = message,
+                                           .status = t->call->response.status,
+                                           .number = t->call->response.attempts,
+                                           .duration_us = (int64_t)((uv_hrtime() - t->trace.began_ns) / 1000),
+                                           .sent_bytes = (uint64_t)t->trace.sent,
+                                           .received_bytes = (uint64_t)t->trace.received,
+                                           .is_reused = t->trace.is_reused};
+  memset(&t->trace, 0, sizeof t->trace);
+  http->on_attempt(&attempt, http->trace_user);
+}
+
+void daytona__http_set_trace(daytona__http_t *http,
+                             void (*on_attempt)(const daytona__http_attempt_t *attempt, void *user),
+                             void *user) {
+  http->on_attempt = on_attempt;
+  http->trace_user = user;
+}
+
+/* --- ending ------------------------------------------------------------------------------------- */
+
 /* Take the transfer away from libcurl and the resolver, and give its slot to the next one. */
 static void detach(daytona__http_transfer_t *t) {
   daytona__http_t *http = t->http;
@@ -105,6 +152,7 @@ static void detach(daytona__http_transfer_t *t) {
   if (t->easy != NULL) {
     daytona__http_easy_t *easy = t->easy;
     t->call->was_sent |= daytona__http_was_sent(t);
+    if (t->trace.began_ns != 0) note_trace(t);
     daytona__http_multi_remove(easy);
     /* Whether libcurl has read the pinned name is not known before it is connected. */
     if (easy->has_pin && !t->is_connected) daytona__http_forget_pins(easy->hub);
@@ -141,7 +189,7 @@ static daytona__http_call_t *take_apart(daytona__http_transfer_t *t) {
 }
 
 void daytona__http_finish(daytona__http_transfer_t *t, daytona_errcode_t code, const char *message) {
-  daytona__http_t *http = t->http;
+  trace(t, code, message);
   daytona__http_call_t *call = take_apart(t);
   call->response.code = code;
   call->response.message = message;
@@ -151,10 +199,6 @@ void daytona__http_finish(daytona__http_transfer_t *t, daytona_errcode_t code, c
     call->response.body = call->collected.data;
     call->response.body_size = call->collected.size;
   }
-  if (daytona__log_enabled(http->loop))
-    daytona__log(http->loop, DAYTONA_LOG_DEBUG, "http: %s: %s, status %d, attempt %d%s%s", call->method,
-                 daytona_errcode_name((int)code), call->response.status, call->response.attempts,
-                 message != NULL ? ": " : "", message != NULL ? message : "");
   call->on_done(call);
 }
 
@@ -296,6 +340,7 @@ static void on_trust(daytona__trust_waiter_t *waiter, int code, const char *mess
 static void attempt(daytona__http_transfer_t *t) {
   const char *message = "out of memory for the request";
   t->is_connected = t->is_cut = t->is_head_whole = t->is_repeat_refused = t->is_send_paused = false;
+  t->trace.began_ns = t->http->on_attempt != NULL ? uv_hrtime() : 0;
   t->fail_code = DAYTONA_OK;
   t->status = 0;
   t->header_bytes = 0;
@@ -404,7 +449,7 @@ static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_verdict_t 
     return;
   }
   t->repeats++;
-  daytona__log(http->loop, DAYTONA_LOG_DEBUG, "http: %s: repeating after: %s", t->call->method, message);
+  trace(t, verdict.code, message);
   delay(t, REPEAT_STEP_MS * t->repeats + (int64_t)(next_random(http) % (REPEAT_JITTER_MS + 1)));
 }
 
@@ -419,6 +464,7 @@ static bool wait_for_limiter(daytona__http_transfer_t *t) {
   if (daytona__timer_is_running(&t->total) && daytona__loop_now(http->loop) + ms >= t->total.due_ms)
     return false;
   t->rate_waited_ms += ms;
+  trace(t, DAYTONA_EFAILED, NULL);
   daytona__log(http->loop, DAYTONA_LOG_INFO, "http: %s: rate limited, waiting %lld ms", t->call->method,
                (long long)ms);
   delay(t, ms + (int64_t)(next_random(http) % (REPEAT_JITTER_MS + 1)));
@@ -458,6 +504,7 @@ static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed
   char *url = daytona__strdup(location);
   *message = "out of memory for a redirect";
   if (url == NULL) return DAYTONA_ENOMEM;
+  trace(t, DAYTONA_OK, NULL);
   daytona__free(t->redirect_url);
   t->redirect_url = url;
   *is_followed = true;
@@ -621,6 +668,7 @@ void daytona__http_cancel(daytona__http_call_t *call) {
   assert(call->transfer == NULL || call->transfer->call == call);
   if (call->transfer != NULL) {
     assert(!call->http->in_curl);
+    trace(call->transfer, DAYTONA_ECANCELED, NULL);
     take_apart(call->transfer);
   } else if (call->task.run != NULL) {
     daytona__task_cancel(&call->task);

@@ -81,6 +81,7 @@ struct daytona__http_call {
   void (*on_admitted)(daytona__http_call_t *call); /* optional: it has left the queue, for time limits */
   void (*on_done)(daytona__http_call_t *call);
   void *user;
+  void *owner; /* for traces */
 
   /*
    * --- the answer; valid in on_done and until daytona__http_call_clear() ---
@@ -108,6 +109,24 @@ struct daytona__http_call {
 int daytona__http_new(daytona__loop_t *loop, const daytona__net_options_t *options,
                       daytona__resolver_t *resolver, const daytona_header_t *common, size_t common_count,
                       daytona__http_t **out);
+
+/* One attempt of a request, at its end: it was answered, has failed, or was given up. Borrowed for the call. */
+typedef struct daytona__http_attempt {
+  const daytona__http_call_t *call;
+  const char *method, *url; /* as sent: after a redirect others than the call's */
+  bool is_redirected;
+  daytona_errcode_t code; /* as of a response */
+  const char *message;
+  int status, number;
+  int64_t duration_us; /* since it left the queue */
+  uint64_t sent_bytes, received_bytes;
+  bool is_reused; /* its connection had served another request */
+} daytona__http_attempt_t;
+
+/* Have `on_attempt` called at the end of each attempt. libcurl may be on the stack: it only looks. */
+void daytona__http_set_trace(daytona__http_t *http,
+                             void (*on_attempt)(const daytona__http_attempt_t *attempt, void *user),
+                             void *user);
 
 /* All calls must have ended or been cancelled; `closed` comes when no handle and no socket is left. */
 void daytona__http_close(daytona__http_t *http, void (*closed)(void *user), void *user);

@@ -64,6 +64,13 @@ typedef struct daytona__http_easy {
   char error[CURL_ERROR_SIZE];
 } daytona__http_easy_t;
 
+/* Of the attempt that runs, for daytona__http_set_trace(). */
+typedef struct daytona__http_trace {
+  uint64_t began_ns; /* 0: none runs, or nobody asks */
+  curl_off_t sent, received;
+  bool is_reused;
+} daytona__http_trace_t;
+
 struct daytona__http_transfer {
   daytona__list_t link;
   daytona__http_t *http;
@@ -91,6 +98,7 @@ struct daytona__http_transfer {
   size_t last_words_size;
   size_t header_bytes;
   int status;
+  daytona__http_trace_t trace;
   int repeats;
   int64_t rate_waited_ms;
 
@@ -176,6 +184,9 @@ struct daytona__http {
   daytona__http_poller_t *spares;
   daytona__http_poller_t *reserve; /* for a descriptor that libcurl opened itself, such as its wake-up */
   daytona__list_t changed;
+
+  void (*on_attempt)(const daytona__http_attempt_t *attempt, void *user); /* NULL: nobody asks */
+  void *trace_user;
 
   bool is_closing, is_shut; /* asked to close; only sockets are left */
   daytona__task_t closing;

@@ -190,6 +190,21 @@ static void on_tell(daytona__task_t *task) {
   retire(ws);
 }
 
+static void trace_end(daytona__ws_t *ws) {
+  daytona__ws_trace_t *trace = ws->opts.trace;
+  if (trace == NULL) return;
+  bool was_answered = ws->how == DAYTONA__WS_END_HTTP && ws->opening != NULL;
+  const daytona__ws_trace_end_t end = {.was_open = ws->was_open,
+                                       .code = ws->code,
+                                       .message = ws->text,
+                                       .status = was_answered ? ws->opening->answer.status : 0,
+                                       .close_code = ws->how == DAYTONA__WS_END_FRAME ? ws->close_code : 0,
+                                       .sent_bytes = ws->sent_bytes,
+                                       .received_bytes = ws->received_bytes};
+  ws->opts.trace = NULL;
+  trace->on_ended(trace, &end);
+}
+
 void daytona__ws_finish(daytona__ws_t *ws, daytona__ws_end_t how, int code, const char *message) {
   if (ws->state == DAYTONA__WS_DONE) return;
   bool is_orderly = how == DAYTONA__WS_END_FRAME || how == DAYTONA__WS_END_PROTOCOL;
@@ -199,6 +214,7 @@ void daytona__ws_finish(daytona__ws_t *ws, daytona__ws_end_t how, int code, cons
   ws->code = (daytona_errcode_t)code;
   ws->system_errno = code == DAYTONA_ECONNECTION ? daytona__ws_conn_errno(&ws->conn) : 0;
   snprintf(ws->text, sizeof ws->text, "%s", message);
+  trace_end(ws);
   daytona__timer_stop(&ws->beat);
   daytona__timer_stop(&ws->timer);
   daytona__task_cancel(&ws->pump);
@@ -330,6 +346,7 @@ static void switched(daytona__ws_t *ws) {
   }
   daytona__timer_stop(&ws->timer);
   daytona__ws_hold(ws);
+  if (ws->opts.trace != NULL) ws->opts.trace->on_opened(ws->opts.trace);
   if (ws->opts.on_open != NULL && !ws->is_silent) {
     daytona__loop_enter(ws->env->net.loop);
     ws->opts.on_open(ws, protocol);

@@ -97,6 +97,23 @@ typedef struct daytona__ws_piece {
   size_t size;
 } daytona__ws_piece_t;
 
+/* How a socket has ended, for a trace. */
+typedef struct daytona__ws_trace_end {
+  bool was_open;
+  daytona_errcode_t code;
+  const char *message;
+  int status, close_code;
+  uint64_t sent_bytes, received_bytes; /* of messages */
+} daytona__ws_trace_end_t;
+
+/* Who follows a socket's life. Each is called once, the second always and last; they only look. */
+typedef struct daytona__ws_trace daytona__ws_trace_t;
+
+struct daytona__ws_trace {
+  void (*on_opened)(daytona__ws_trace_t *trace);
+  void (*on_ended)(daytona__ws_trace_t *trace, const daytona__ws_trace_end_t *end);
+};
+
 typedef struct daytona__ws_opts {
   const char *url;                 /* ws, wss, http or https; copied, as all that follows */
   const daytona_header_t *headers; /* besides the common ones */
@@ -121,6 +138,7 @@ typedef struct daytona__ws_opts {
   void (*on_drain)(daytona__ws_t *ws); /* optional: everything that had to wait has been sent */
   void (*on_close)(daytona__ws_t *ws, const daytona__ws_close_t *close);
   void *user;
+  daytona__ws_trace_t *trace; /* optional; taken, if there will be a socket */
 } daytona__ws_opts_t;
 
 /* 0, DAYTONA_EINVAL (URL, header or protocol), DAYTONA_ENOMEM, DAYTONA_ECLOSED. */

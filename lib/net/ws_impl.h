@@ -54,16 +54,17 @@ struct daytona__ws {
   daytona__ws_opening_t *opening;
   daytona__ws_conn_t conn;
   daytona__ws_codec_t codec;
-  daytona__task_t pump;   /* go on after a resume */
-  daytona__task_t task;   /* tells the verdict */
-  daytona__timer_t timer; /* connect, close, linger: one after the other */
-  daytona__timer_t beat;  /* pings, pongs, idleness */
-  ptrdiff_t read_end;     /* why the last read gave nothing; 0: there was nothing */
-  int64_t heard_ms;       /* bytes came */
-  int64_t last_ms;        /* bytes came, or a ping was sent */
-  int64_t data_ms;        /* bytes of messages came or went */
-  int64_t pinged_ms;      /* a ping waits for an answer; 0: none does */
-  size_t pinged_queue;    /* what waited to be sent at that time */
+  daytona__task_t pump;                /* go on after a resume */
+  daytona__task_t task;                /* tells the verdict */
+  daytona__timer_t timer;              /* connect, close, linger: one after the other */
+  daytona__timer_t beat;               /* pings, pongs, idleness */
+  ptrdiff_t read_end;                  /* why the last read gave nothing; 0: there was nothing */
+  uint64_t sent_bytes, received_bytes; /* of messages */
+  int64_t heard_ms;                    /* bytes came */
+  int64_t last_ms;                     /* bytes came, or a ping was sent */
+  int64_t data_ms;                     /* bytes of messages came or went */
+  int64_t pinged_ms;                   /* a ping waits for an answer; 0: none does */
+  size_t pinged_queue;                 /* what waited to be sent at that time */
 
   /* the last ping that could not be answered at once */
   bool has_pong;

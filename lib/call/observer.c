@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the funnels to the observers; see observer.h.
+ */
+#include "call/observer.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/memory.h"
+
+/* A socket's trace: a block of its own, because a terminal's socket outlives the operation that opened it. */
+typedef struct daytona__watched_socket {
+  daytona__ws_trace_t trace; /* first */
+  daytona_client_t *client;  /* outlives its sockets */
+  daytona__op_t *op;         /* NULL: it has ended */
+  uint64_t began_ns;
+  daytona__socket_event_t event;
+  char sandbox[];
+} socket_t;
+
+static int64_t us_since(uint64_t began_ns) { return (int64_t)((uv_hrtime() - began_ns) / 1000); }
+
+/* --- places ------------------------------------------------------------------------------------- */
+
+/* The row of the path's argument "{key}" that begins at `key`, if it is a secret. */
+static bool is_secret(const daytona__json_model_t *rows, const char *key, size_t size) {
+  for (size_t i = 0; rows != NULL && i < rows->field_count; i++) {
+    const daytona__json_field_t *row = &rows->fields[i];
+    if (row->where == DAYTONA__IN_PATH && strlen(row->key) == size && memcmp(row->key, key, size) == 0)
+      return (row->flags & DAYTONA__JSON_SECRET) != 0;
+  }
+  return false;
+}
+
+typedef struct text {
+  char *to;
+  size_t size, room;
+} text_t;
+
+/* What does not fit is left out: it is a line of a log. */
+static void put(text_t *text, const char *bytes, size_t size) {
+  size_t room = text->room - 1 - text->size;
+  if (size > room) size = room;
+  memcpy(text->to + text->size, bytes, size);
+  text->size += size;
+  text->to[text->size] = '\0';
+}
+
+/* Arguments are percent-encoded, so that the path and its template have the same segments. */
+static void put_masked(text_t *text, const char *path, size_t size, const daytona__method_t *method) {
+  const char *row = method->path, *end = path + size;
+  while (path < end) {
+    size_t segment = strcspn(path, "/?#");
+    size_t row_size = row != NULL ? strcspn(row, "/") : 0;
+    if (path + segment > end) segment = (size_t)(end - path);
+    bool hides = row_size > 2 && row[0] == '{' && is_secret(method->request, row + 1, row_size - 2);
+    put(text, hides ? "***" : path, hides ? 3 : segment);
+    path += segment;
+    if (row != NULL) row = row[row_size] == '/' ? row + row_size + 1 : NULL;
+    if (path >= end) break;
+    put(text, "/", 1);
+    path++;
+  }
+}
+
+/*
+ * `target` is the method's part at the end of `url`; NULL: the path is the library's own. Whatever a redirect points at
+ * may have a secret anywhere.
+ */
+static void find_place(daytona__place_t *place, const char *method, const char *url, const daytona__op_t *op,
+                       const char *target, bool is_redirected) {
+  text_t host = {place->host, 0, sizeof place->host}, path = {place->path, 0, sizeof place->path};
+  const char *at = strstr(url, "://");
+  at = at != NULL ? at + 3 : url;
+  size_t authority = strcspn(at, "/?#");
+  const char *login = memchr(at, '@', authority), *begin = at + authority;
+  size_t size = strcspn(begin, "?#"), target_size = target != NULL ? strlen(target) : 0;
+  place->method = method;
+  place->host[0] = place->path[0] = '\0';
+  for (const char *next; login != NULL; login = next) { /* what is in front of the last one */
+    authority -= (size_t)(login + 1 - at);
+    at = login + 1;
+    next = memchr(at, '@', authority);
+  }
+  put(&host, at, authority);
+  if (is_redirected) {
+    put(&path, "/***", 4);
+  } else if (target_size != 0 && target_size <= strlen(begin)) {
+    size_t base = strlen(begin) - target_size;
+    put(&path, begin, base < size ? base : size);
+    if (base < size) put_masked(&path, begin + base, size - base, op->method);
+  } else {
+    put(&path, begin, size);
+  }
+}
+
+/* --- operations --------------------------------------------------------------------------------- */
+
+static daytona__origin_t origin_of(const daytona__op_t *op) {
+  const daytona_future_t *future = op->future;
+  daytona__origin_t origin = {op->watch.id, op->watch.name, op->sandbox != NULL ? op->sandbox->id : NULL};
+  if (origin.sandbox == NULL && future->type == &daytona__type_sandbox && future->result != NULL)
+    origin.sandbox = ((const daytona_sandbox_t *)future->result)->id;
+  return origin;
+}
+
+void daytona__observe_op_begin(daytona__op_t *op, const char *name) {
+  static const char prefix[] = "daytona_";
+  daytona_client_t *client = op->client;
+  if (client->observers == NULL || name == NULL) return;
+  op->watch.name = strncmp(name, prefix, sizeof prefix - 1) == 0 ? name + sizeof prefix - 1 : name;
+  op->watch.id = ++client->last_op_id;
+  op->watch.began_ns = uv_hrtime();
+  const daytona__op_event_t event = {.origin = origin_of(op)};
+  for (daytona__observer_t *observer = client->observers; observer != NULL; observer = observer->next)
+    if (observer->op_begun != NULL) observer->op_begun(observer, &event);
+}
+
+void daytona__observe_op_end(daytona__op_t *op) {
+  const daytona__op_watch_t *watch = &op->watch;
+  if (watch->name == NULL) return;
+  const daytona_future_t *future = op->future;
+  daytona__op_event_t event = {.origin = origin_of(op),
+                               .duration_us = us_since(watch->began_ns),
+                               .requests = watch->requests,
+                               .sent_bytes = watch->sent_bytes,
+                               .received_bytes = watch->received_bytes};
+  if (daytona__future_is_pending(future)) /* it is being stopped, and settles with what has stopped it */
+    event.code = op->client->is_closing ? DAYTONA_ECLOSED : DAYTONA_ECANCELED;
+  else if (future->error != NULL)
+    event.code = future->error->code;
+  if (future->error != NULL) event.http_status = future->error->http_status;
+  for (daytona__observer_t *observer = op->client->observers; observer != NULL; observer = observer->next)
+    if (observer->op_ended != NULL) observer->op_ended(observer, &event);
+  if (op->watch.socket != NULL) op->watch.socket->op = NULL;
+  op->watch.name = NULL;
+}
+
+/* --- requests ----------------------------------------------------------------------------------- */
+
+static void on_attempt(const daytona__http_attempt_t *attempt, void *user) {
+  daytona_client_t *client = user;
+  daytona__op_t *op = attempt->call->owner;
+  daytona__request_event_t event = {.origin = origin_of(op),
+                                    .code = attempt->code,
+                                    .message = attempt->message,
+                                    .status = attempt->status,
+                                    .attempt = attempt->number,
+                                    .duration_us = attempt->duration_us,
+                                    .sent_bytes = attempt->sent_bytes,
+                                    .received_bytes = attempt->received_bytes,
+                                    .is_reused = attempt->is_reused};
+  op->watch.requests++;
+  op->watch.sent_bytes += attempt->sent_bytes;
+  op->watch.received_bytes += attempt->received_bytes;
+  find_place(&event.place, attempt->method, attempt->url, op, op->is_finding ? NULL : op->target,
+             attempt->is_redirected);
+  for (daytona__observer_t *observer = client->observers; observer != NULL; observer = observer->next)
+    if (observer->request_ended != NULL) observer->request_ended(observer, &event);
+}
+
+/* --- sockets ------------------------------------------------------------------------------------ */
+
+static void on_opened(daytona__ws_trace_t *trace) {
+  socket_t *self = (socket_t *)trace;
+  self->event.duration_us = us_since(self->began_ns);
+  for (daytona__observer_t *observer = self->client->observers; observer != NULL; observer = observer->next)
+    if (observer->socket_opened != NULL) observer->socket_opened(observer, &self->event);
+}
+
+static void on_ended(daytona__ws_trace_t *trace, const daytona__ws_trace_end_t *end) {
+  socket_t *self = (socket_t *)trace;
+  daytona__socket_event_t *event = &self->event;
+  event->duration_us = us_since(self->began_ns);
+  event->was_open = end->was_open;
+  event->code = end->code;
+  event->message = end->message;
+  event->status = end->status;
+  event->close_code = end->close_code;
+  event->sent_bytes = end->sent_bytes;
+  event->received_bytes = end->received_bytes;
+  if (self->op != NULL) {
+    self->op->watch.sent_bytes += end->sent_bytes;
+    self->op->watch.received_bytes += end->received_bytes;
+    self->op->watch.socket = NULL;
+  }
+  for (daytona__observer_t *observer = self->client->observers; observer != NULL; observer = observer->next)
+    if (observer->socket_ended != NULL) observer->socket_ended(observer, event);
+  daytona__free(self);
+}
+
+daytona__ws_trace_t *daytona__observe_socket(daytona__op_t *op, const char *url) {
+  if (op->watch.name == NULL) return NULL;
+  const char *sandbox = op->sandbox->id;
+  socket_t *self = daytona__calloc(1, sizeof *self + strlen(sandbox) + 1);
+  if (self == NULL) return NULL; /* then nobody hears of it */
+  strcpy(self->sandbox, sandbox);
+  self->trace.on_opened = on_opened;
+  self->trace.on_ended = on_ended;
+  self->client = op->client;
+  self->began_ns = uv_hrtime();
+  self->event.origin = origin_of(op);
+  self->event.origin.sandbox = self->sandbox;
+  assert(op->watch.socket == NULL);
+  op->watch.socket = self;
+  self->op = op;
+  op->watch.requests++;
+  find_place(&self->event.place, "GET", url, op, op->target, false);
+  return &self->trace;
+}
+
+void daytona__observe_no_socket(daytona__ws_trace_t *trace) {
+  socket_t *self = (socket_t *)trace;
+  if (self == NULL) return;
+  self->op->watch.socket = NULL;
+  daytona__free(self);
+}
+
+/* --- the client --------------------------------------------------------------------------------- */
+
+void daytona__client_observe(daytona_client_t *client, daytona__observer_t *observer) {
+  assert(client->last_op_id == 0);
+  observer->next = client->observers;
+  client->observers = observer;
+  daytona__http_set_trace(client->http, on_attempt, client);
+}
+
+/* --- the log ------------------------------------------------------------------------------------ */
+
+static double ms(int64_t us) { return (double)us / 1000; }
+
+static void log_op(daytona__observer_t *self, const daytona__op_event_t *event) {
+  const daytona__origin_t *origin = &event->origin;
+  bool has_sandbox = origin->sandbox != NULL;
+  char status[24] = "";
+  if (event->http_status != 0) snprintf(status, sizeof status, ", status %d", event->http_status);
+  daytona__log(self->user, DAYTONA_LOG_INFO, "%s: %s%s%s%s%s, %.1f ms", origin->name,
+               has_sandbox ? "sandbox " : "", has_sandbox ? origin->sandbox : "", has_sandbox ? ": " : "",
+               event->code == DAYTONA_OK ? "ok" : daytona_errcode_name(event->code), status,
+               ms(event->duration_us));
+}
+
+static void log_request(daytona__observer_t *self, const daytona__request_event_t *event) {
+  const char *message = event->code != DAYTONA_EFAILED ? event->message : NULL;
+  daytona__log(
+    self->user, DAYTONA_LOG_DEBUG,
+    "http: %s %s%s: status %d, %.1f ms, attempt %d, %s connection, %llu bytes out, %llu in%s%s%s%s",
+    event->place.method, event->place.host, event->place.path, event->status, ms(event->duration_us),
+    event->attempt, event->is_reused ? "used" : "new", (unsigned long long)event->sent_bytes,
+    (unsigned long long)event->received_bytes, event->code != DAYTONA_OK ? ": " : "",
+    event->code != DAYTONA_OK ? daytona_errcode_name(event->code) : "", message != NULL ? ": " : "",
+    message != NULL ? message : "");
+}
+
+static void log_open(daytona__observer_t *self, const daytona__socket_event_t *event) {
+  daytona__log(self->user, DAYTONA_LOG_DEBUG, "ws: %s%s: open, %.1f ms", event->place.host, event->place.path,
+               ms(event->duration_us));
+}
+
+static void log_socket(daytona__observer_t *self, const daytona__socket_event_t *event) {
+  daytona__log(self->user, DAYTONA_LOG_DEBUG,
+               "ws: %s%s: status %d, close code %d, %.1f ms, %llu bytes out, %llu in%s%s", event->place.host,
+               event->place.path, event->was_open ? 101 : event->status, event->close_code,
+               ms(event->duration_us), (unsigned long long)event->sent_bytes,
+               (unsigned long long)event->received_bytes, event->code != DAYTONA_OK ? ": " : "",
+               event->code != DAYTONA_OK ? daytona_errcode_name(event->code) : "");
+}
+
+const daytona__observer_t daytona__log_observer = {
+  .op_ended = log_op, .request_ended = log_request, .socket_opened = log_open, .socket_ended = log_socket};
