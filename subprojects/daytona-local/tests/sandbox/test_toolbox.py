@@ -249,6 +249,33 @@ def environment_changes_last(tb):
     assert tb.execute('echo $DL_B', envs={'DL_B': 'mine'})[1]['result'] == 'mine\n'
 
 
+def what_no_program_can_be_given_is_named(tb):
+    most = 131072 - len('X=') - 1
+    assert tb.execute('echo ${#X}', envs={'X': 'x' * most}) == (200, {'exitCode': 0, 'result': f'{most}\n'})
+    longer = {'X': 'x' * (most + 1)}
+    many = {f'V{n}': 'x' * 100000 for n in range(70)}
+    calls = [('/process/execute', {'command': 'true'}), ('/process/pty', {'id': 'p'}),
+             ('/process/code-run', {'code': 'print(1)', 'language': 'python'})]
+    for path, body in calls:
+        for envs, text in ((longer, 'environment variable X is too long: 131072 bytes with its name, 131071 at most'),
+                           (many, 'arguments and environment together are too long')):
+            answer, data = tb.call('POST', path, {**body, 'envs': envs})
+            assert answer.status == 400 and text in json.loads(data)['message'], (path, data)
+    answer, data = tb.call('POST', '/env', {'set': longer})
+    assert answer.status == 400, data
+    for _ in range(2):
+        answer, data = tb.call('POST', '/env', {'set': many})
+        assert answer.status == 400, data
+    run = {'code': 'import sys\nprint(len(sys.argv[-1]))', 'language': 'python'}
+    answer, data = tb.call('POST', '/process/code-run', {**run, 'argv': ['a', 'x' * 131072]})
+    assert answer.status == 400 and 'argv[1] is too long' in json.loads(data)['message'], data
+    answer, data = tb.call('POST', '/process/code-run', {**run, 'argv': ['a', 'x' * 131071]})
+    assert json.loads(data)['result'] == '131071\n', data
+    assert tb.execute('echo ok')[1]['result'] == 'ok\n'
+    # Neither a script nor its input is an argument.
+    assert tb.execute(': ' + 'x' * 1048576 + '\necho done')[1]['result'] == 'done\n'
+
+
 def metrics_have_every_field(tb):
     m = json.loads(tb.call('GET', '/system/metrics')[1])
     assert set(m) == {'timestamp', 'timestampUnix', 'cpuCount', 'cpuUsedPct', 'memTotal', 'memUsed', 'memCache', 'diskTotal',

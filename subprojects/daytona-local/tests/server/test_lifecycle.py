@@ -82,6 +82,22 @@ class Create(harness.Case):
         self.status(200, self.server.api("GET", "/sandbox"))
         self.status(200, self.server.api("DELETE", "/sandbox/" + box))
 
+    def test_paths_and_queries_that_cannot_be(self):
+        box = self.server.create(autoStopInterval=0)["id"]
+        token = self.server.api("POST", "/sandbox/%s/ssh-access" % box).json["token"]
+        for query in ("token=%00", "token=a%1b", "token=%ff", "token=%zz", "to%00ken=x", "token=x&b=%07", "a" * 1025 + "=1", "&".join(["a=1"] * 600)):
+            self.status(400, self.server.api("DELETE", "/sandbox/%s/ssh-access?%s" % (box, query)))
+            self.status(400, self.server.api("GET", "/sandbox?" + query))
+        # Had one of them been as if it were not there, every token would be revoked.
+        self.assertTrue(self.server.api("GET", "/sandbox/ssh-access/validate?token=" + token).json["valid"])
+        for path in ("/sandbox/a%00b", "/sandbox/a%1bb", "/sandbox/%7f", "/sandbox/" + "x" * 1025, "/volumes/by-name/a%01", "/snapshots/%0b"):
+            self.status(400, self.server.api("GET", path))
+        self.status(404, self.server.api("GET", "/sandbox/" + "x" * 1024))
+        self.status(404, self.server.api("GET", "/volumes/by-name/a%0Ab%2Fc%20%C3%A9"))
+        self.status(200, self.server.api("GET", "/sandbox?name=a%0Ab+c&labels=%7B%7D"))
+        answer = self.status(400, self.server.api("POST", "/sandbox", {"labels": {"\u20ac" * 100: "\x01"}})).json
+        self.assertIn("must not contain control characters", answer["message"])
+
     def test_duplicate_name_is_409_and_free_after_delete(self):
         box = self.server.create(name="twin")
         self.status(409, self.server.api("POST", "/sandbox", {"name": "twin"}))

@@ -36,6 +36,14 @@ static bool resolve(dl_control_t *c, dl_req_t *req, call_t *k) {
   return k->sandbox != NULL;
 }
 
+/* Takes `problem`; NULL: there is none. */
+static bool refused(dl_control_t *c, dl_req_t *req, char *problem) {
+  if (!problem) return false;
+  dl_fail(c, req, 400, "%s", problem);
+  free(problem);
+  return true;
+}
+
 static void on_body(dl_req_t *req, const char *text, size_t len, void *user) {
   dl_control_t *c = user;
   call_t *k = dl_req_data(req);
@@ -55,12 +63,7 @@ static void on_body(dl_req_t *req, const char *text, size_t len, void *user) {
     dl_fail(c, req, 400, "the body must be a JSON object");
     return;
   }
-  char *problem = dl_check_texts(k->body);
-  if (problem) {
-    dl_fail(c, req, 400, "%s", problem);
-    free(problem);
-    return;
-  }
+  if (refused(c, req, dl_check_texts(k->body))) return;
   k->route->handler(req, c);
 }
 
@@ -68,6 +71,9 @@ void dl_run_route(dl_control_t *c, dl_req_t *req, const dl_route_t *route) {
   call_t *k = dl_xcalloc(1, sizeof *k);
   k->route = route;
   dl_req_set_data(req, k, drop_call);
+  if (refused(c, req, dl_check_path(dl_req_path(req))) ||
+      refused(c, req, dl_check_query(dl_req_raw_query(req))))
+    return;
   if (!resolve(c, req, k)) return;
   if (route->flags & DL_R_BODY)
     dl_req_read_body(req, BODY_MAX, on_body, c);

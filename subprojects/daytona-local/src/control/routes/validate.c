@@ -5,6 +5,7 @@
 #include "control/routes/validate.h"
 
 #include "base/buf.h"
+#include "http/url.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -28,11 +29,24 @@ static bool has_control(const char *text) {
   return false;
 }
 
-static void complain(text_walk_t *w, const char *what) {
-  /* A key that is the problem itself must not make the answer unreadable. */
-  for (char *c = w->path.data; c && *c; c++)
+/* How much of a text fits into `max` bytes in whole characters. */
+static int fitting(const char *text, size_t max) {
+  size_t len = strnlen(text, max + 1);
+  if (len > max)
+    for (len = max; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;) len--;
+  return (int)len;
+}
+
+/* A name that is the problem itself must not make the answer unreadable. Yours to free. */
+static char *sentence(const char *name, const char *what) {
+  char *text = dl_xprintf("%.*s %s", fitting(name, 200), name, what);
+  for (char *c = text; *c; c++)
     if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
-  if (!w->problem) w->problem = dl_xprintf("%.200s %s", w->path.data ? w->path.data : "the body", what);
+  return text;
+}
+
+static void complain(text_walk_t *w, const char *what) {
+  if (!w->problem) w->problem = sentence(w->path.data ? w->path.data : "the body", what);
 }
 
 /* `name` is that of a variable, or NULL. */
@@ -53,7 +67,7 @@ static void check_value(text_walk_t *w, const json_t *value, const char *name);
 
 static void step_into(text_walk_t *w, const char *key, const json_t *value, const char *name) {
   size_t len = w->path.len;
-  dl_buf_printf(&w->path, "%s%.100s", len > 0 ? "." : "", key);
+  dl_buf_printf(&w->path, "%s%.*s", len > 0 ? "." : "", fitting(key, 100), key);
   if (has_control(key)) complain(w, "must not contain control characters");
   if (strlen(key) > DL_NAME_MAX) complain(w, "is too long for a name");
   check_value(w, value, name);
@@ -83,6 +97,52 @@ char *dl_check_texts(const json_t *body) {
   check_value(&w, body, NULL);
   dl_buf_clear(&w.path);
   return w.problem;
+}
+
+/* --- path and query --- */
+
+static const char *problem_of(const char *text, size_t max) {
+  return strlen(text) > max  ? "is too long"
+         : has_control(text) ? "must not contain control characters"
+                             : NULL;
+}
+
+char *dl_check_path(const char *path) {
+  const char *problem = NULL;
+  while (*path && !problem) {
+    path += strspn(path, "/");
+    size_t len = strcspn(path, "/");
+    char *text = dl_url_decode(path, len, false);
+    problem = text ? problem_of(text, DL_NAME_MAX) : "holds an escape that is none, a NUL, or no UTF-8";
+    free(text);
+    path += len;
+  }
+  return problem ? sentence("the path", problem) : NULL;
+}
+
+static char *check_pair(const char *pair, size_t len) {
+  const char *equals = memchr(pair, '=', len);
+  size_t key_len = equals ? (size_t)(equals - pair) : len;
+  char *key = dl_url_decode(pair, key_len, true), *text = NULL;
+  if (equals) text = dl_url_decode(equals + 1, len - key_len - 1, true);
+  const char *problem = !key || (equals && !text)      ? "holds an escape that is none, a NUL, or no UTF-8"
+                        : problem_of(key, DL_NAME_MAX) ? problem_of(key, DL_NAME_MAX)
+                                                       : problem_of(text ? text : "", DL_TEXT_MAX);
+  char *found = problem ? sentence(key ? key : "the query", problem) : NULL;
+  free(key);
+  free(text);
+  return found;
+}
+
+char *dl_check_query(const char *raw) {
+  size_t count = 0;
+  char *problem = NULL;
+  while (raw && *raw && !problem) {
+    size_t len = strcspn(raw, "&");
+    problem = ++count > DL_QUERY_MAX ? sentence("the query", "has too many values") : check_pair(raw, len);
+    raw += len + (raw[len] == '&');
+  }
+  return problem;
 }
 
 /* --- single fields --- */

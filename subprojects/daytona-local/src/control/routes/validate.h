@@ -17,6 +17,11 @@
  * breaks; values of "env" may have these, and are as long as a program can be given. */
 char *dl_check_texts(const json_t *body);
 
+/* The same for the encoded path and the encoded query of a request (NULL: none). What cannot be decoded is refused
+ * too: it would be as if it had not been sent. */
+char *dl_check_path(const char *path);
+char *dl_check_query(const char *raw);
+
 /* NULL if fine, else a static text to follow the field's name: "must be ...". */
 const char *dl_check_mount_path(const char *path);
 const char *dl_check_subpath(const char *path);

@@ -7,6 +7,11 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define TOTAL_MAX (6l * 1024 * 1024)
+/* The name of the program and what the kernel puts beside. */
+#define TOTAL_RESERVE 8192
 
 bool dl_environ_name_ok(const char *name) {
   if (!isalpha((unsigned char)name[0]) && name[0] != '_') return false;
@@ -46,6 +51,32 @@ void dl_environ_unset(dl_environ_t *e, const char *name) {
 const char *dl_environ_get(const dl_environ_t *e, const char *name) {
   char **pair = find(e, name);
   return pair != NULL ? *pair + strlen(name) + 1 : NULL;
+}
+
+/* What the kernel takes in all: a quarter of the stack's limit, but never more than 6 MiB. */
+static size_t total_max(void) {
+  long limit = sysconf(_SC_ARG_MAX);
+  return limit > 0 && limit < TOTAL_MAX ? (size_t)limit : TOTAL_MAX;
+}
+
+char *dl_environ_too_large(const dl_environ_t *e, char *const *argv) {
+  size_t total = TOTAL_RESERVE;
+  for (size_t i = 0; i < e->count; i++) {
+    size_t len = strlen(e->pairs[i]), name = strcspn(e->pairs[i], "=");
+    if (len > DL_ENVIRON_TEXT_MAX)
+      return dl_xprintf("environment variable %.*s is too long: %zu bytes with its name, %u at most",
+                        name < 200 ? (int)name : 200, e->pairs[i], len, DL_ENVIRON_TEXT_MAX);
+    total += len + 1 + sizeof(char *);
+  }
+  for (size_t i = 0; argv != NULL && argv[i] != NULL; i++) {
+    size_t len = strlen(argv[i]);
+    if (len > DL_ENVIRON_TEXT_MAX)
+      return dl_xprintf("argument %zu is too long: %zu bytes, %u at most", i, len, DL_ENVIRON_TEXT_MAX);
+    total += len + 1 + sizeof(char *);
+  }
+  if (total <= total_max()) return NULL;
+  return dl_xprintf("arguments and environment together are too long: %zu bytes, %zu at most", total,
+                    total_max());
 }
 
 void dl_environ_copy(dl_environ_t *to, const dl_environ_t *from) {

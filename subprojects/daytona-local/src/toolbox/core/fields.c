@@ -112,14 +112,28 @@ bool dl_tb_field_text_map(dl_req_t *req, const json_t *body, const char *name, j
   return true;
 }
 
+bool dl_tb_can_start(dl_req_t *req, const dl_environ_t *e, char *const *argv) {
+  char *problem = dl_environ_too_large(e, argv);
+  if (problem != NULL) dl_tb_reply_error(req, 400, "%s", problem);
+  free(problem);
+  return problem == NULL;
+}
+
 bool dl_tb_field_envs(dl_req_t *req, const json_t *body, const char *name, json_t **out) {
   json_t *found = NULL;
   if (!dl_tb_field_text_map(req, body, name, &found)) return false;
   const char *key;
   json_t *item;
   json_object_foreach (found, key, item) {
-    if (dl_environ_name_ok(key)) continue;
-    dl_tb_reply_error(req, 400, "invalid environment variable name: '%s'", key);
+    size_t len = strlen(key) + 1 + json_string_length(item);
+    if (!dl_environ_name_ok(key))
+      dl_tb_reply_error(req, 400, "invalid environment variable name: '%s'", key);
+    else if (len > DL_ENVIRON_TEXT_MAX)
+      dl_tb_reply_error(req, 400,
+                        "environment variable %.200s is too long: %zu bytes with its name, %u at most", key,
+                        len, DL_ENVIRON_TEXT_MAX);
+    else
+      continue;
     return false;
   }
   if (found != NULL) *out = found;

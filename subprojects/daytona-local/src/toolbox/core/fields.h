@@ -7,6 +7,7 @@
 
 #include "base/jsonx.h"
 #include "http/http.h"
+#include "toolbox/core/environ.h"
 
 /* The first JSON value of the body, an object. On failure NULL, and the request was answered. */
 json_t *dl_tb_body(dl_req_t *req, const char *body, size_t len);
@@ -20,7 +21,9 @@ bool dl_tb_field_bool(dl_req_t *req, const json_t *body, const char *name, bool 
 /* *out: the array or object, borrowed. Every element must be a text. */
 bool dl_tb_field_texts(dl_req_t *req, const json_t *body, const char *name, json_t **out);
 bool dl_tb_field_text_map(dl_req_t *req, const json_t *body, const char *name, json_t **out);
-/* As text_map, and every name must be a valid environment variable name. */
+/* As text_map, and every name must be a valid environment variable name, every value one that a program can be given. */
 bool dl_tb_field_envs(dl_req_t *req, const json_t *body, const char *name, json_t **out);
+/* Answers the request when the kernel would not start a program with these: see dl_environ_too_large. */
+bool dl_tb_can_start(dl_req_t *req, const dl_environ_t *e, char *const *argv);
 
 #endif

@@ -244,6 +244,8 @@ static void fail_start(dl_git_t *g, int error) {
   dl_tb_errno_text(error, reason, sizeof reason);
   if (error == ENOENT || error == ENOTDIR)
     dl_git_fail_as(g, 404, "GIT_REPO_NOT_FOUND", "repository not found: %s: %s", g->path, reason);
+  else if (error == E2BIG)
+    dl_git_fail_as(g, 400, NULL, "a value of the request is too long to be given to git");
   else if (error == EACCES || error == EPERM)
     dl_git_fail_as(g, 403, NULL, "%s: %s", g->path, reason);
   else

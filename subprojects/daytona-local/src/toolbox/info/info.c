@@ -151,10 +151,18 @@ static void on_env_body(dl_req_t *req, const char *bytes, size_t len, void *user
   if (dl_tb_field_envs(req, body, "set", &set) && dl_tb_field_texts(req, body, "unset", &unset) &&
       dl_tb_field_text(req, body, "unsetValuePrefix", false, &prefix)) {
     size_t i;
-    json_array_foreach (unset, i, item) dl_environ_unset(&tb->environment, json_string_value(item));
-    if (prefix != NULL && *prefix != '\0') unset_by_prefix(&tb->environment, prefix, set);
-    json_object_foreach (set, name, item) dl_environ_set(&tb->environment, name, json_string_value(item));
-    dl_tb_reply_json(req, 200, environment_json(&tb->environment));
+    dl_environ_t changed;
+    dl_environ_copy(&changed, &tb->environment);
+    json_array_foreach (unset, i, item) dl_environ_unset(&changed, json_string_value(item));
+    if (prefix != NULL && *prefix != '\0') unset_by_prefix(&changed, prefix, set);
+    json_object_foreach (set, name, item) dl_environ_set(&changed, name, json_string_value(item));
+    if (dl_tb_can_start(req, &changed, NULL)) { /* or nothing could be started any more */
+      dl_environ_clear(&tb->environment);
+      tb->environment = changed;
+      dl_tb_reply_json(req, 200, environment_json(&tb->environment));
+    } else {
+      dl_environ_clear(&changed);
+    }
   }
   json_decref(body);
 }

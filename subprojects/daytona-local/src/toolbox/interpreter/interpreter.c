@@ -265,6 +265,15 @@ static bool read_envs(const json_t *envs) {
   return true;
 }
 
+/* The one that no program of the code could be started with; NULL: there is none. */
+static const char *long_env(const json_t *envs) {
+  const char *name;
+  json_t *value;
+  json_object_foreach ((json_t *)envs, name, value)
+    if (strlen(name) + 1 + json_string_length(value) > DL_ENVIRON_TEXT_MAX) return name;
+  return NULL;
+}
+
 /* 0, or the close code and *reason (yours to free). */
 static int read_request(run_t *r, const json_t *body, char **reason) {
   json_t *code = dl_json_get_nocase(body, "code"), *timeout = dl_json_get_nocase(body, "timeout");
@@ -280,6 +289,8 @@ static int read_request(run_t *r, const json_t *body, char **reason) {
   if (c == NULL && strcmp(name, "default") == 0) c = new_context(r->tb, name, NULL);
   if (code == NULL || json_string_length(code) == 0)
     *reason = dl_xstrdup("code is required");
+  else if (envs != NULL && long_env(envs) != NULL)
+    *reason = dl_xprintf("environment variable %.60s is too long", long_env(envs));
   else if (r->timeout_s < 0)
     *reason = dl_xstrdup("timeout must be greater than or equal to 0");
   else if (c == NULL)

@@ -208,9 +208,6 @@ static void start(dl_toolbox_t *tb, dl_req_t *req, const language_t *l, const ch
   args[count++] = (char *)p.program;
   for (i = 0; i < DL_COUNT(p.args) && p.args[i] != NULL; i++) args[count++] = (char *)p.args[i];
   json_array_foreach (argv, i, item) args[count++] = (char *)json_string_value(item);
-  code_run_t *c = dl_xcalloc(1, sizeof *c);
-  c->req = req;
-  c->language = l;
   dl_run_opts_t run = {.file = file,
                        .argv = args,
                        .environment = environment,
@@ -218,7 +215,12 @@ static void start(dl_toolbox_t *tb, dl_req_t *req, const language_t *l, const ch
                        .input = p.input.data ? p.input.data : "",
                        .input_len = p.input.len,
                        .timeout_s = timeout_s};
-  dl_run(tb, &run, on_done, c);
+  if (dl_tb_can_start(req, environment, args)) {
+    code_run_t *c = dl_xcalloc(1, sizeof *c);
+    c->req = req;
+    c->language = l;
+    dl_run(tb, &run, on_done, c);
+  }
   dl_buf_clear(&p.input);
   free(p.owned);
   free(args);
@@ -233,6 +235,13 @@ static void run_code(dl_toolbox_t *tb, dl_req_t *req, const json_t *body) {
       !dl_tb_field_text(req, body, "language", true, &name) || !dl_tb_field_texts(req, body, "argv", &argv) ||
       !dl_tb_field_uint32(req, body, "timeout", &timeout_s) || !dl_tb_field_envs(req, body, "envs", &envs))
     return;
+  size_t at;
+  json_array_foreach (argv, at, value) {
+    if (json_string_length(value) <= DL_ENVIRON_TEXT_MAX) continue;
+    dl_tb_reply_error(req, 400, "argv[%zu] is too long: %zu bytes, %u at most", at, json_string_length(value),
+                      DL_ENVIRON_TEXT_MAX);
+    return;
+  }
   const language_t *l = NULL;
   for (size_t i = 0; i < DL_COUNT(LANGUAGES); i++)
     if (strcmp(LANGUAGES[i].name, name) == 0) l = &LANGUAGES[i];

@@ -74,6 +74,10 @@ static void execute(dl_toolbox_t *tb, dl_req_t *req, const json_t *body) {
   const char *name;
   json_t *value;
   json_object_foreach (envs, name, value) dl_environ_set(&environment, name, json_string_value(value));
+  if (!dl_tb_can_start(req, &environment, NULL)) {
+    dl_environ_clear(&environment);
+    return;
+  }
   execution_t *e = dl_xcalloc(1, sizeof *e);
   e->req = req;
   e->shell = dl_process_shell(&tb->environment);

@@ -83,6 +83,19 @@ static bool is_free(dl_toolbox_t *tb, dl_req_t *req, const char *id) {
   return false;
 }
 
+/* Its shell can be given these beside the toolbox's own; or the request is answered. */
+static bool can_have(dl_toolbox_t *tb, dl_req_t *req, const json_t *envs) {
+  dl_environ_t environment;
+  const char *name;
+  json_t *value;
+  dl_environ_copy(&environment, &tb->environment);
+  json_object_foreach ((json_t *)envs, name, value)
+    dl_environ_set(&environment, name, json_string_value(value));
+  bool ok = dl_tb_can_start(req, &environment, NULL);
+  dl_environ_clear(&environment);
+  return ok;
+}
+
 /* --- REST --- */
 
 static void create(dl_toolbox_t *tb, dl_req_t *req, const json_t *body) {
@@ -96,6 +109,7 @@ static void create(dl_toolbox_t *tb, dl_req_t *req, const json_t *body) {
     return;
   o.cols = cols > 0 ? cols : 80;
   o.rows = rows > 0 ? rows : 24;
+  if (!can_have(tb, req, o.envs)) return;
   dl_pty_t *p = dl_pty_new(tb, &o);
   int error = o.is_lazy ? 0 : dl_pty_start(p);
   if (error != 0) {
@@ -288,6 +302,10 @@ static void on_create_connect_ready(dl_req_t *req, const char *bytes, size_t len
     return;
   }
   if (!is_good_size(req, cols, rows) || !is_free(user, req, id) || !read_envs(req, &envs)) return;
+  if (!can_have(user, req, envs)) {
+    json_decref(envs);
+    return;
+  }
   visit_t *v = dl_xcalloc(1, sizeof *v);
   *v = (visit_t){.tb = user, .id = dl_xstrdup(id), .envs = envs, .cols = cols, .rows = rows, .is_new = true};
   dl_set(&v->cwd, cwd);

@@ -355,7 +355,9 @@ static int start_shell(dl_pty_t *p, int slave_fd) {
                             .is_session = true,
                             .is_subreaper = true};
   p->shell.on_exit = on_shell_exit;
-  int error = dl_process_start(p->tb->reaper, &p->shell, &opts);
+  char *problem = dl_environ_too_large(&environment, argv);
+  int error = problem != NULL ? E2BIG : dl_process_start(p->tb->reaper, &p->shell, &opts);
+  free(problem);
   dl_environ_clear(&environment);
   free(shell);
   return error;
