@@ -129,6 +129,15 @@ DAYTONA_API daytona_future_t *daytona_session_get_command_logs(daytona_sandbox_t
                                                                const char *session_id, const char *command_id,
                                                                const daytona_call_opts_t *opts);
 
+/** The session that runs the entrypoint of the sandbox's image, with one command. Settles with daytona_future_session();
+    DAYTONA_ENOTFOUND on servers without one. */
+DAYTONA_API daytona_future_t *daytona_session_get_entrypoint(daytona_sandbox_t *sandbox,
+                                                             const daytona_call_opts_t *opts);
+
+/** The log of the entrypoint so far. Settles with daytona_future_session_logs(). */
+DAYTONA_API daytona_future_t *daytona_session_get_entrypoint_logs(daytona_sandbox_t *sandbox,
+                                                                  const daytona_call_opts_t *opts);
+
 /**
  * Send text to the stdin of a command that was started with run_async. A newline is added unless the
  * text ends with one. Settles without a value; fails with DAYTONA_EGONE when the command has finished.

@@ -316,6 +316,22 @@ daytona_future_t *daytona_session_get_command_logs(daytona_sandbox_t *sandbox, c
                        DAYTONA__OPTS(opts));
 }
 
+SESSION(get_entrypoint, "GET", "/entrypoint", "get sandbox entrypoint session", .response = &session_model,
+        .result = &daytona__type_session);
+
+daytona_future_t *daytona_session_get_entrypoint(daytona_sandbox_t *sandbox,
+                                                 const daytona_call_opts_t *opts) {
+  return daytona__call(sandbox, &get_entrypoint_method, NULL, DAYTONA__OPTS(opts));
+}
+
+SESSION(get_entrypoint_logs, "GET", "/entrypoint/logs", "get entrypoint logs", .response = &logs_model,
+        .may_be_text = true, .result = &daytona__type_session_logs, .finish = finish_logs);
+
+daytona_future_t *daytona_session_get_entrypoint_logs(daytona_sandbox_t *sandbox,
+                                                      const daytona_call_opts_t *opts) {
+  return daytona__call(sandbox, &get_entrypoint_logs_method, NULL, DAYTONA__OPTS(opts));
+}
+
 SESSION(send_input, "POST", "/{session}/command/{command}/input", "send session command input",
         ARGS(IN_PATH(session_id, "session"), IN_PATH(command_id, "command"),
              SECRET_BODY(data, DAYTONA__NONEMPTY)));

@@ -385,6 +385,10 @@ static void a_run_waits_for_its_turn_although_it_is_not_read(void **state) {
 
 static void what_is_not_there_is_named(void **state) {
   api_fails_as(daytona_session_create(sandbox, "entrypoint", NULL), DAYTONA_EINVAL);
+  daytona_future_t *entrypoint = api_must(daytona_session_get_entrypoint(sandbox, NULL));
+  assert_int_equal(daytona_future_session(entrypoint)->command_count, 1);
+  daytona_future_release(entrypoint);
+  api_done(daytona_session_get_entrypoint_logs(sandbox, NULL));
   api_fails_as(daytona_session_get(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
   api_fails_as(daytona_session_delete(sandbox, "none", NULL), DAYTONA_ENOTFOUND);
   api_done(daytona_session_create(sandbox, "here", NULL));

@@ -52,6 +52,22 @@ static void each_call_asks_for_its_resource(void **state) {
   stream_close(&scene);
 }
 
+static void entrypoint_is_a_session_of_its_own(void **state) {
+  stream_scene_t scene;
+  stream_open(&scene);
+  api_answer(
+    &scene.api, "GET " SESSION "/entrypoint", 200,
+    "{\"sessionId\":\"entrypoint\",\"commands\":[{\"id\":\"entrypoint_command\",\"command\":\"\"}]}");
+  stream_answer_text(&scene, "GET " SESSION "/entrypoint/logs", "\1\1\1up\n");
+  daytona_future_t *future = api_must(daytona_session_get_entrypoint(scene.sandbox, NULL));
+  assert_string_equal(daytona_future_session(future)->commands[0]->id, "entrypoint_command");
+  daytona_future_release(future);
+  future = api_must(daytona_session_get_entrypoint_logs(scene.sandbox, NULL));
+  assert_string_equal(daytona_future_session_logs(future)->out.data, "up\n");
+  daytona_future_release(future);
+  stream_close(&scene);
+}
+
 static void bad_arguments_do_not_leave_the_client(void **state) {
   stream_scene_t scene;
   const daytona_session_follow_opts_t policy = {.policy = (daytona_buffer_policy_t)7};
@@ -194,6 +210,7 @@ static void a_long_log_can_be_given_up_at_any_turn(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_call_asks_for_its_resource),
+    cmocka_unit_test(entrypoint_is_a_session_of_its_own),
     cmocka_unit_test(bad_arguments_do_not_leave_the_client),
     cmocka_unit_test(a_missing_part_of_the_output_is_made_from_the_log),
     cmocka_unit_test(logs_come_as_json_and_as_text),
