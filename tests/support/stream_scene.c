@@ -212,4 +212,23 @@ void stream_close(stream_scene_t *scene) {
   uv_close((uv_handle_t *)&scene->breaker, NULL);
   api_scene_close(&scene->api);
   for (size_t i = 0; i < scene->script_count; i++) stream_script_clear(&scene->scripts[i]);
+  stream_script_clear(&scene->script);
+}
+
+void stream_again(stream_scene_t *scene) {
+  stream_close(scene);
+  stream_open(scene);
+}
+
+static stream_scene_t fixture;
+
+int stream_setup(void **state) {
+  stream_open(&fixture);
+  *state = &fixture;
+  return 0;
+}
+
+int stream_teardown(void **state) {
+  stream_close(*state);
+  return 0;
 }

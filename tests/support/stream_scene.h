@@ -25,7 +25,8 @@ typedef struct stream_scene {
   stream_script_t
     scripts[STREAM_SCRIPTS]; /* of the sockets in the order of their upgrades; the rest send nothing */
   size_t script_count;
-  uv_idle_t breaker; /* resets a socket some turns later, when the client has read what came before */
+  stream_script_t script; /* for the test to make: cleared with the scene */
+  uv_idle_t breaker;      /* resets a socket some turns later, when the client has read what came before */
   peer_conn_t *breaking;
   int turns;
   const char *refusal; /* the answer to upgrades instead of 101 */
@@ -45,6 +46,11 @@ typedef struct stream_scene {
 
 void stream_open(stream_scene_t *scene);
 void stream_close(stream_scene_t *scene);
+
+/* Setup and teardown for cmocka: *state is a stream_scene_t. And one more of it, for another round of a test. */
+int stream_setup(void **state);
+int stream_teardown(void **state);
+void stream_again(stream_scene_t *scene);
 
 /* The same in two steps, with scene->api.config to be changed between them. */
 void stream_open_bare(stream_scene_t *scene);

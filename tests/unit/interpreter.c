@@ -70,6 +70,7 @@ static daytona_future_t *run(stream_scene_t *scene, heard_t *heard) {
 /* --- what is sent ------------------------------------------------------------------------------ */
 
 static void the_first_message_is_the_request(void **state) {
+  stream_scene_t *scene = *state;
   static const daytona_pair_t env[] = {{"A", "1"}};
   static const char *const sent[] = {
     "{\"code\":\"1\"}", "{\"code\":\"1\",\"contextId\":\"c\",\"envs\":{\"A\":\"1\"},\"timeout\":2}",
@@ -77,22 +78,21 @@ static void the_first_message_is_the_request(void **state) {
   const daytona_interpreter_run_code_opts_t opts[] = {
     {0}, {.context_id = "c", .env = {env, 1}, .timeout_ms = 1001}, {.timeout_ms = DAYTONA_NO_TIMEOUT}};
   for (int i = 0; i < 3; i++) {
-    stream_scene_t scene;
-    stream_open(&scene);
-    daytona_future_t *future = daytona_interpreter_run_code(scene.sandbox, "1", i == 0 ? NULL : &opts[i]);
-    while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
-    assert_string_equal(scene.received, sent[i]);
-    assert_non_null(strstr(scene.upgrade, "GET /toolbox/sb-1/process/interpreter/execute HTTP/1.1"));
-    stream_send_close(&scene, 1000, "");
+    stream_again(scene);
+    daytona_future_t *future = daytona_interpreter_run_code(scene->sandbox, "1", i == 0 ? NULL : &opts[i]);
+    while (scene->frames == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
+    assert_string_equal(scene->received, sent[i]);
+    assert_non_null(strstr(scene->upgrade, "GET /toolbox/sb-1/process/interpreter/execute HTTP/1.1"));
+    stream_send_close(scene, 1000, "");
     api_must(future);
     assert_null(daytona_future_interpreter_run_result(future)->error);
     assert_string_equal(daytona_future_interpreter_run_result(future)->out.data, "");
     daytona_future_release(future);
-    stream_close(&scene);
   }
 }
 
 static void bad_arguments_do_not_leave_the_client(void **state) {
+  stream_scene_t *scene = *state;
   static const daytona_pair_t nameless[] = {{"", "x"}};
   const daytona_interpreter_run_code_opts_t bad[] = {{.timeout_ms = -3},
                                                      {.connect_timeout_ms = -3},
@@ -102,44 +102,39 @@ static void bad_arguments_do_not_leave_the_client(void **state) {
                                                      {.reserved = {0, 0, 0, 1}},
                                                      {.max_output_bytes = (size_t)1 << 30},
                                                      {.timeout_ms = INT64_MAX}};
-  stream_scene_t scene;
-  stream_open(&scene);
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-    api_fails(daytona_interpreter_run_code(scene.sandbox, "1", &bad[i]), DAYTONA_EINVAL);
-  api_fails(daytona_interpreter_run_code(scene.sandbox, "", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_interpreter_run_code(scene.sandbox, NULL, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_interpreter_run_code(scene.sandbox, "\xFF", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_interpreter_delete_context(scene.sandbox, "", NULL), DAYTONA_EINVAL);
-  assert_int_equal(scene.api.request_count + scene.upgrades, 0);
-  stream_close(&scene);
+    api_fails(daytona_interpreter_run_code(scene->sandbox, "1", &bad[i]), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_run_code(scene->sandbox, "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_run_code(scene->sandbox, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_run_code(scene->sandbox, "\xFF", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_interpreter_delete_context(scene->sandbox, "", NULL), DAYTONA_EINVAL);
+  assert_int_equal(scene->api.request_count + scene->upgrades, 0);
 }
 
 static void contexts_are_made_listed_and_deleted(void **state) {
+  stream_scene_t *scene = *state;
   static const char context[] =
     "{\"id\":\"c\",\"cwd\":\"/w\",\"createdAt\":\"2026\",\"active\":true,\"language\":\"python\"}";
-  stream_scene_t scene;
   char list[512];
-  stream_open(&scene);
   snprintf(list, sizeof list, "{\"contexts\":[%s]}", context);
-  api_answer(&scene.api, "POST " CONTEXT, 200, context);
-  api_answer(&scene.api, "GET " CONTEXT, 200, list);
-  api_answer(&scene.api, "GET " CONTEXT, 200, "{\"contexts\":null}");
-  api_answer(&scene.api, "DELETE " CONTEXT "/c", 200, "{}");
-  daytona_future_t *future = api_must(daytona_interpreter_create_context(scene.sandbox, NULL));
+  api_answer(&scene->api, "POST " CONTEXT, 200, context);
+  api_answer(&scene->api, "GET " CONTEXT, 200, list);
+  api_answer(&scene->api, "GET " CONTEXT, 200, "{\"contexts\":null}");
+  api_answer(&scene->api, "DELETE " CONTEXT "/c", 200, "{}");
+  daytona_future_t *future = api_must(daytona_interpreter_create_context(scene->sandbox, NULL));
   assert_string_equal(daytona_future_interpreter_context(future)->cwd, "/w");
-  assert_string_equal(api_body_of(scene.api.requests[0]), "{}");
+  assert_string_equal(api_body_of(scene->api.requests[0]), "{}");
   daytona_future_release(future);
-  api_done(daytona_interpreter_create_context(scene.sandbox,
+  api_done(daytona_interpreter_create_context(scene->sandbox,
                                               &(daytona_interpreter_create_context_opts_t){.cwd = "/x"}));
-  assert_string_equal(api_body_of(scene.api.requests[1]), "{\"cwd\":\"/x\"}");
+  assert_string_equal(api_body_of(scene->api.requests[1]), "{\"cwd\":\"/x\"}");
   for (size_t count = 1; count != (size_t)-1; count--) {
-    future = api_must(daytona_interpreter_list_contexts(scene.sandbox, NULL));
+    future = api_must(daytona_interpreter_list_contexts(scene->sandbox, NULL));
     assert_int_equal(daytona_future_interpreter_context_list(future)->count, count);
     daytona_future_release(future);
   }
-  api_done(daytona_interpreter_delete_context(scene.sandbox, "c", NULL));
-  api_fails(daytona_interpreter_delete_context(scene.sandbox, "d", NULL), DAYTONA_ENOTFOUND);
-  stream_close(&scene);
+  api_done(daytona_interpreter_delete_context(scene->sandbox, "c", NULL));
+  api_fails(daytona_interpreter_delete_context(scene->sandbox, "d", NULL), DAYTONA_ENOTFOUND);
 }
 
 /* --- the end ----------------------------------------------------------------------------------- */
@@ -164,20 +159,20 @@ static const struct {
 };
 
 static void only_the_close_frame_ends_a_run(void **state) {
+  stream_scene_t *scene = *state;
   for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
     for (int control = 0; control < 3; control++) {
-      stream_scene_t scene;
-      stream_script_t script = {0};
       heard_t heard = {0};
-      stream_open(&scene);
-      play(&script, out_hi);
-      play(&script, "no JSON");
-      stream_frame(&script, 2, err_e, strlen(err_e));
-      play(&script, raised);
-      if (control != 0) play(&script, control == 1 ? completed : interrupted);
-      if (endings[i].close_code != 0) stream_close_frame(&script, endings[i].close_code, endings[i].reason);
-      stream_play(&scene, &script, script.size, endings[i].fate);
-      daytona_future_t *future = run(&scene, &heard);
+      stream_again(scene);
+      play(&scene->script, out_hi);
+      play(&scene->script, "no JSON");
+      stream_frame(&scene->script, 2, err_e, strlen(err_e));
+      play(&scene->script, raised);
+      if (control != 0) play(&scene->script, control == 1 ? completed : interrupted);
+      if (endings[i].close_code != 0)
+        stream_close_frame(&scene->script, endings[i].close_code, endings[i].reason);
+      stream_play(scene, &scene->script, scene->script.size, endings[i].fate);
+      daytona_future_t *future = run(scene, &heard);
       assert_int_equal(daytona_future_stream_reason(future), DAYTONA_STREAM_OPEN);
       assert_int_equal(daytona_future_await(future), endings[i].code);
       assert_int_equal(daytona_future_stream_reason(future), endings[i].verdict);
@@ -195,55 +190,48 @@ static void only_the_close_frame_ends_a_run(void **state) {
       assert_int_equal(heard.err_size, 3);
       assert_string_equal(heard.name, "ValueError");
       daytona_future_release(future);
-      stream_script_clear(&script);
-      stream_close(&scene);
     }
 }
 
 static void a_completed_run_without_a_close_frame_is_not_over(void **state) {
-  stream_scene_t scene;
-  stream_script_t script = {0};
+  stream_scene_t *scene = *state;
   heard_t heard = {0};
-  stream_open(&scene);
-  play(&script, out_hi);
-  play(&script, completed);
-  stream_play(&scene, &script, script.size, STREAM_STAYS);
-  daytona_future_t *future = run(&scene, &heard);
-  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
-  api_spin(&scene.api, 20);
+  play(&scene->script, out_hi);
+  play(&scene->script, completed);
+  stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
+  daytona_future_t *future = run(scene, &heard);
+  while (heard.calls == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
+  api_spin(&scene->api, 20);
   assert_false(daytona_future_is_settled(future));
-  stream_send_close(&scene, 4008, "");
+  stream_send_close(scene, 4008, "");
   api_fails(future, DAYTONA_ETIMEOUT);
-  stream_script_clear(&script);
-  stream_close(&scene);
 }
 
 /* The published daemon does not read the socket of a run that waits for its turn. */
 static void a_run_waits_for_its_turn_however_long(void **state) {
-  stream_scene_t scene;
+  stream_scene_t *scene = *state;
   heard_t heard = {0};
-  stream_open(&scene);
-  daytona_future_t *future = run(&scene, &heard);
-  while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE); /* it is read, and then nothing more */
-  peer_stop_reading(scene.socket);
+  daytona_future_t *future = run(scene, &heard);
+  while (scene->frames == 0) uv_run(&scene->api.uv, UV_RUN_ONCE); /* it is read, and then nothing more */
+  peer_stop_reading(scene->socket);
   for (int i = 0; i < 60; i++) {
-    api_advance(&scene.api, 10000);
-    api_spin(&scene.api, 5);
+    api_advance(&scene->api, 10000);
+    api_spin(&scene->api, 5);
   }
   assert_false(daytona_future_is_settled(future));
-  peer_start_reading(scene.socket);
-  stream_send(&scene, 1, out_hi, strlen(out_hi));
-  stream_send(&scene, 1, completed, strlen(completed));
-  stream_send_close(&scene, 1000, "");
+  peer_start_reading(scene->socket);
+  stream_send(scene, 1, out_hi, strlen(out_hi));
+  stream_send(scene, 1, completed, strlen(completed));
+  stream_send_close(scene, 1000, "");
   api_must(future);
   assert_string_equal(daytona_future_interpreter_run_result(future)->out.data, "hi\n");
   assert_string_equal(heard.out, "hi\n");
   daytona_future_release(future);
-  stream_close(&scene);
 }
 
 /* Every cut is an error, and what came before it has been told. Without any byte it waits, as above. */
 static void a_cut_anywhere_is_an_error(void **state) {
+  stream_scene_t *scene = *state;
   stream_script_t script = {0};
   play(&script, out_hi);
   size_t first = script.size;
@@ -251,26 +239,25 @@ static void a_cut_anywhere_is_an_error(void **state) {
   stream_close_frame(&script, 1000, "");
   for (int fate = 0; fate < 3; fate++)
     for (size_t size = fate == STREAM_STAYS; size < script.size; size += fate == 0 ? 1 : 3) {
-      stream_scene_t scene;
       heard_t heard = {0};
-      stream_open(&scene);
-      stream_play(&scene, &script, size, (stream_fate_t)fate);
-      daytona_future_t *future = run(&scene, &heard);
+      stream_again(scene);
+      stream_play(scene, &script, size, (stream_fate_t)fate);
+      daytona_future_t *future = run(scene, &heard);
       for (int turn = 0; !daytona_future_is_settled(future); turn++) {
         assert_true(turn < 10000);
-        uv_run(&scene.api.uv, UV_RUN_NOWAIT);
-        if (turn % 20 == 19) api_advance(&scene.api, 1000);
+        uv_run(&scene->api.uv, UV_RUN_NOWAIT);
+        if (turn % 20 == 19) api_advance(&scene->api, 1000);
       }
       assert_true(daytona_error_is(daytona_future_error(future), DAYTONA_ECONNECTION));
       assert_string_equal(heard.out, size < first ? "" : "hi\n");
       daytona_future_release(future);
-      stream_close(&scene);
     }
   stream_script_clear(&script);
 }
 
 /* Whoever does not read cannot be told why the connection goes. */
 static void a_slow_reader_is_told_from_a_lost_connection(void **state) {
+  stream_scene_t *scene = *state;
   static const struct {
     size_t lines;
     bool goes_on;
@@ -281,116 +268,101 @@ static void a_slow_reader_is_told_from_a_lost_connection(void **state) {
     {4000, true, DAYTONA_STREAM_LOST}, /* it had caught up */
   };
   for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-    stream_scene_t scene;
-    stream_script_t script = {0};
     const daytona_interpreter_run_code_opts_t opts = {0};
-    stream_open(&scene);
-    daytona_future_t *future = daytona_interpreter_run_code(scene.sandbox, "1", &opts);
-    while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    stream_again(scene);
+    daytona_future_t *future = daytona_interpreter_run_code(scene->sandbox, "1", &opts);
+    while (scene->frames == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
     daytona_future_pause(future);
-    for (size_t n = 0; n < ends[i].lines; n++) play(&script, out_hi);
-    peer_send(scene.socket, script.bytes, script.size);
-    if (!ends[i].goes_on) peer_end(scene.socket);
-    api_spin(&scene.api, 50);
+    for (size_t n = 0; n < ends[i].lines; n++) play(&scene->script, out_hi);
+    peer_send(scene->socket, scene->script.bytes, scene->script.size);
+    if (!ends[i].goes_on) peer_end(scene->socket);
+    api_spin(&scene->api, 50);
     daytona_future_resume(future);
     if (ends[i].goes_on) {
-      api_spin(&scene.api, 200);
-      api_advance(&scene.api, 5000);
-      peer_end(scene.socket);
+      api_spin(&scene->api, 200);
+      api_advance(&scene->api, 5000);
+      peer_end(scene->socket);
     }
     api_must_fail(future, DAYTONA_ECONNECTION);
     if (daytona_future_stream_reason(future) != ends[i].reason)
       fail_msg("%zu: %s", i, daytona_stream_reason_text(daytona_future_stream_reason(future)));
     daytona_future_release(future);
-    stream_script_clear(&script);
-    stream_close(&scene);
   }
 }
 
 static void refusals_are_errors_as_from_rest(void **state) {
-  stream_scene_t scene;
+  stream_scene_t *scene = *state;
   heard_t heard = {0};
-  stream_open(&scene);
-  scene.refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
-  api_fails(run(&scene, &heard), DAYTONA_EAUTH);
-  scene.refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 16\r\n\r\n{\"message\":\"no\"}";
-  api_fails(run(&scene, &heard), DAYTONA_EFORBIDDEN);
-  stream_close(&scene);
+  scene->refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+  api_fails(run(scene, &heard), DAYTONA_EAUTH);
+  scene->refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 16\r\n\r\n{\"message\":\"no\"}";
+  api_fails(run(scene, &heard), DAYTONA_EFORBIDDEN);
 }
 
 static void an_upgrade_that_is_refused_on_the_way_says_so(void **state) {
+  stream_scene_t *scene = *state;
   for (int i = 0; i < STREAM_FRONTS; i++) {
-    stream_scene_t scene;
     heard_t heard = {0};
     char status[16];
-    stream_open(&scene);
-    scene.refusal = stream_fronts[i].answer;
+    stream_again(scene);
+    scene->refusal = stream_fronts[i].answer;
     snprintf(status, sizeof status, "status %d", stream_fronts[i].status);
-    daytona_future_t *future = api_must_fail(run(&scene, &heard), DAYTONA_EUPGRADE);
+    daytona_future_t *future = api_must_fail(run(scene, &heard), DAYTONA_EUPGRADE);
     const daytona_error_t *error = daytona_future_error(future);
     assert_int_equal(error->http_status, stream_fronts[i].status);
     assert_non_null(strstr(error->message, "upgrade"));
     assert_non_null(strstr(error->message, status));
-    assert_int_equal(scene.upgrades, 1);
+    assert_int_equal(scene->upgrades, 1);
     daytona_future_release(future);
-    stream_close(&scene);
   }
 }
 
 static void collected_output_has_a_bound(void **state) {
-  stream_scene_t scene;
-  stream_script_t script = {0};
+  stream_scene_t *scene = *state;
   heard_t heard = {0};
-  stream_open(&scene);
-  for (int i = 0; i < 3; i++) play(&script, out_hi);
-  stream_close_frame(&script, 1000, "");
-  stream_play(&scene, &script, script.size, STREAM_ENDS);
+  for (int i = 0; i < 3; i++) play(&scene->script, out_hi);
+  stream_close_frame(&scene->script, 1000, "");
+  stream_play(scene, &scene->script, scene->script.size, STREAM_ENDS);
   const daytona_interpreter_run_code_opts_t opts = {
     .max_output_bytes = 4, .on_stdout = on_out, .user = &heard};
-  daytona_future_t *future = api_must(daytona_interpreter_run_code(scene.sandbox, "1", &opts));
+  daytona_future_t *future = api_must(daytona_interpreter_run_code(scene->sandbox, "1", &opts));
   const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
   assert_string_equal(result->out.data, "hi\nh");
   assert_true(result->out_is_truncated && !result->err_is_truncated);
   assert_string_equal(heard.out, "hi\nhi\nhi\n");
   daytona_future_release(future);
-  stream_script_clear(&script);
-  stream_close(&scene);
 }
 
 /* What is announced is enough: nobody waits for the rest. */
 static void a_message_has_a_bound(void **state) {
+  stream_scene_t *scene = *state;
   static const char head[] = {(char)0x81, 127,        0, 0, 0,  0,
                               0,          (char)0x80, 0, 1, 'x'}; /* of 8 MiB and a byte */
-  stream_scene_t scene;
   heard_t heard = {0};
-  stream_open(&scene);
-  daytona_future_t *future = run(&scene, &heard);
-  while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
-  peer_send(scene.socket, head, sizeof head);
+  daytona_future_t *future = run(scene, &heard);
+  while (scene->frames == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
+  peer_send(scene->socket, head, sizeof head);
   api_fails(future, DAYTONA_ELIMIT);
-  assert_int_equal(scene.close_code, 1009);
-  stream_close(&scene);
+  assert_int_equal(scene->close_code, 1009);
 }
 
 /* A server that reports errors without end: the last one counts, and the others cost nothing. */
 static void errors_without_end_do_not_cost_memory(void **state) {
-  stream_scene_t scene;
+  stream_scene_t *scene = *state;
   heard_t heard = {0};
   size_t used = 0;
-  stream_open(&scene);
-  daytona_future_t *future = run(&scene, &heard);
-  while (scene.frames == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  daytona_future_t *future = run(scene, &heard);
+  while (scene->frames == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
   for (int i = 1; i <= 2000; i++) {
-    stream_send(&scene, 1, raised, strlen(raised));
-    while (heard.calls < i) uv_run(&scene.api.uv, UV_RUN_ONCE);
+    stream_send(scene, 1, raised, strlen(raised));
+    while (heard.calls < i) uv_run(&scene->api.uv, UV_RUN_ONCE);
     if (i == 100) used = future->arena.used;
   }
   assert_int_equal(future->arena.used, used);
-  stream_send_close(&scene, 1000, "");
+  stream_send_close(scene, 1000, "");
   api_must(future);
   assert_string_equal(daytona_future_interpreter_run_result(future)->error->traceback, "T\n");
   daytona_future_release(future);
-  stream_close(&scene);
 }
 
 /* --- callbacks --------------------------------------------------------------------------------- */
@@ -400,56 +372,52 @@ static void close_client(heard_t *heard) { api_scene_close_client(&heard->scene-
 static void pause_it(heard_t *heard) { daytona_future_pause(heard->run); }
 
 static void a_callback_may_do_anything(void **state) {
+  stream_scene_t *scene = *state;
   static void (*const actions[])(heard_t * heard) = {cancel_it, close_client, pause_it};
   static const daytona_errcode_t codes[] = {DAYTONA_ECANCELED, DAYTONA_ECLOSED, DAYTONA_OK};
   static const char *const first[] = {out_hi, err_e, raised};
   for (int i = 0; i < 3; i++)
     for (int kind = 0; kind < 3; kind++) {
-      stream_scene_t scene;
-      stream_script_t script = {0};
       heard_t heard = {.action = actions[i]};
-      stream_open(&scene);
-      play(&script, first[kind]);
-      play(&script, out_hi);
-      stream_close_frame(&script, 1000, "");
-      stream_play(&scene, &script, script.size, STREAM_ENDS);
-      daytona_future_t *future = run(&scene, &heard);
-      while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
-      api_spin(&scene.api, 20);
+      stream_again(scene);
+      play(&scene->script, first[kind]);
+      play(&scene->script, out_hi);
+      stream_close_frame(&scene->script, 1000, "");
+      stream_play(scene, &scene->script, scene->script.size, STREAM_ENDS);
+      daytona_future_t *future = run(scene, &heard);
+      while (heard.calls == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
+      api_spin(&scene->api, 20);
       assert_int_equal(heard.calls, 1);
       heard.action = NULL;
       if (i == 2) assert_false(daytona_future_is_settled(future));
       daytona_future_resume(future);
-      while (!daytona_future_is_settled(future)) uv_run(&scene.api.uv, UV_RUN_ONCE);
+      while (!daytona_future_is_settled(future)) uv_run(&scene->api.uv, UV_RUN_ONCE);
       assert_int_equal(daytona_future_code(future), codes[i]);
       daytona_future_release(future);
-      stream_script_clear(&script);
+      stream_script_clear(&scene->script);
       if (i == 1)
-        while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
-      stream_close(&scene);
+        while (!scene->api.is_closed) uv_run(&scene->api.uv, UV_RUN_ONCE);
     }
 }
 
 static void a_run_may_be_cancelled_or_closed_at_any_time(void **state) {
+  stream_scene_t *scene = *state;
   for (int way = 0; way < 2; way++)
     for (int turns = 0; turns < 15; turns++) {
-      stream_scene_t scene;
-      stream_script_t script = {0};
       heard_t heard = {0};
-      stream_open(&scene);
-      play(&script, out_hi);
-      stream_play(&scene, &script, script.size, STREAM_STAYS);
-      daytona_future_t *future = run(&scene, &heard);
-      api_spin(&scene.api, turns);
+      stream_again(scene);
+      play(&scene->script, out_hi);
+      stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
+      daytona_future_t *future = run(scene, &heard);
+      api_spin(&scene->api, turns);
       if (way == 0) daytona_future_cancel(future);
-      if (way == 1) api_scene_close_client(&scene.api);
-      while (!daytona_future_is_settled(future)) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+      if (way == 1) api_scene_close_client(&scene->api);
+      while (!daytona_future_is_settled(future)) uv_run(&scene->api.uv, UV_RUN_NOWAIT);
       assert_int_equal(daytona_future_code(future), way == 0 ? DAYTONA_ECANCELED : DAYTONA_ECLOSED);
       daytona_future_release(future);
-      stream_script_clear(&script);
+      stream_script_clear(&scene->script);
       if (way == 1)
-        while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
-      stream_close(&scene);
+        while (!scene->api.is_closed) uv_run(&scene->api.uv, UV_RUN_ONCE);
     }
 }
 
@@ -473,43 +441,41 @@ static bool run_once(stream_scene_t *scene) {
 }
 
 static void a_run_survives_lack_of_memory(void **state) {
-  static stream_scene_t scene;
-  stream_script_t script = {0};
-  stream_open(&scene);
-  play(&script, out_hi);
-  play(&script, raised);
-  stream_close_frame(&script, 1000, "");
-  stream_play(&scene, &script, script.size, STREAM_ENDS);
-  run_once(&scene); /* what is made once per client */
+  stream_scene_t *scene = *state;
+  play(&scene->script, out_hi);
+  play(&scene->script, raised);
+  stream_close_frame(&scene->script, 1000, "");
+  stream_play(scene, &scene->script, scene->script.size, STREAM_ENDS);
+  run_once(scene); /* what is made once per client */
   for (size_t nth = 1; nth < 300; nth++) {
     support_alloc_fail_once(nth);
-    bool was_reached = run_once(&scene);
+    bool was_reached = run_once(scene);
     support_alloc_heal();
     if (!was_reached) break;
     assert_true(nth < 299);
   }
-  stream_script_clear(&script);
-  stream_close(&scene);
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stream_setup, stream_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(the_first_message_is_the_request),
-    cmocka_unit_test(bad_arguments_do_not_leave_the_client),
-    cmocka_unit_test(contexts_are_made_listed_and_deleted),
-    cmocka_unit_test(only_the_close_frame_ends_a_run),
-    cmocka_unit_test(a_completed_run_without_a_close_frame_is_not_over),
-    cmocka_unit_test(a_run_waits_for_its_turn_however_long),
-    cmocka_unit_test(a_cut_anywhere_is_an_error),
-    cmocka_unit_test(a_slow_reader_is_told_from_a_lost_connection),
-    cmocka_unit_test(refusals_are_errors_as_from_rest),
-    cmocka_unit_test(an_upgrade_that_is_refused_on_the_way_says_so),
-    cmocka_unit_test(collected_output_has_a_bound),
-    cmocka_unit_test(a_message_has_a_bound),
-    cmocka_unit_test(errors_without_end_do_not_cost_memory),
-    cmocka_unit_test(a_callback_may_do_anything),
-    cmocka_unit_test(a_run_may_be_cancelled_or_closed_at_any_time),
-    cmocka_unit_test(a_run_survives_lack_of_memory),
+    TEST(the_first_message_is_the_request),
+    TEST(bad_arguments_do_not_leave_the_client),
+    TEST(contexts_are_made_listed_and_deleted),
+    TEST(only_the_close_frame_ends_a_run),
+    TEST(a_completed_run_without_a_close_frame_is_not_over),
+    TEST(a_run_waits_for_its_turn_however_long),
+    TEST(a_cut_anywhere_is_an_error),
+    TEST(a_slow_reader_is_told_from_a_lost_connection),
+    TEST(refusals_are_errors_as_from_rest),
+    TEST(an_upgrade_that_is_refused_on_the_way_says_so),
+    TEST(collected_output_has_a_bound),
+    TEST(a_message_has_a_bound),
+    TEST(errors_without_end_do_not_cost_memory),
+    TEST(a_callback_may_do_anything),
+    TEST(a_run_may_be_cancelled_or_closed_at_any_time),
+    TEST(a_run_survives_lack_of_memory),
   };
   signal(SIGPIPE, SIG_IGN); /* the peer writes to clients that have gone */
   return cmocka_run_group_tests(tests, NULL, NULL);

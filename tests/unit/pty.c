@@ -80,233 +80,207 @@ static daytona_stream_end_t ends_with(daytona_pty_t *pty, daytona_stream_reason_
 /* --- creating ---------------------------------------------------------------------------------- */
 
 static void creating_is_one_upgrade(void **state) {
+  stream_scene_t *scene = *state;
   static const daytona_pair_t env[] = {{"A", "1"}, {"B", "\xC3\xA9>>>???"}};
-  stream_scene_t scene;
-  stream_script_t script = {0};
   heard_t heard = {0};
-  stream_open(&scene);
-  play_text(&script, connected);
-  play_output(&script, "$ ");
-  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  play_text(&scene->script, connected);
+  play_output(&scene->script, "$ ");
+  stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
   const daytona_pty_create_opts_t opts = {.id = "t",
                                           .cwd = "/a b",
                                           .env = {env, 2},
                                           .cols = 100,
                                           .attach = {.on_output = on_output, .user = &heard}};
-  daytona_future_t *future = api_must(daytona_pty_create(scene.sandbox, &opts));
+  daytona_future_t *future = api_must(daytona_pty_create(scene->sandbox, &opts));
   daytona_pty_t *pty = daytona_future_pty(future);
   assert_string_equal(daytona_pty_id(pty), "t");
-  assert_ptr_equal(daytona_pty_sandbox(pty), scene.sandbox);
+  assert_ptr_equal(daytona_pty_sandbox(pty), scene->sandbox);
   assert_true(daytona_pty_is_connected(pty));
   assert_null(daytona_pty_end(pty));
   assert_non_null(
-    strstr(scene.upgrade, "GET " PTY "/create-connect?id=t&cols=100&rows=24&cwd=/a%20b HTTP/1.1"));
-  assert_non_null(strstr(scene.upgrade,
+    strstr(scene->upgrade, "GET " PTY "/create-connect?id=t&cols=100&rows=24&cwd=/a%20b HTTP/1.1"));
+  assert_non_null(strstr(scene->upgrade,
                          "Sec-WebSocket-Protocol: X-Daytona-Pty-Exit-Control, "
                          "X-Daytona-Pty-Envs~eyJBIjoiMSIsIkIiOiLDqT4-Pj8_PyJ9\r\n"));
-  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  while (heard.calls == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
   assert_string_equal(heard.out, "$ ");
   daytona_future_release(future); /* with the last reference the client leaves */
-  stream_script_clear(&script);
-  stream_close(&scene);
 }
 
 static void older_servers_create_and_attach_in_turn(void **state) {
+  stream_scene_t *scene = *state;
   static const daytona_pair_t env[] = {{"A", "1"}};
-  stream_scene_t scene;
-  stream_open(&scene);
-  scene.refusal = missing_answer;
-  api_answer(&scene.api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
+  scene->refusal = missing_answer;
+  api_answer(&scene->api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
   const daytona_pty_create_opts_t opts = {.id = "t", .env = {env, 1}};
-  daytona_future_t *future = daytona_pty_create(scene.sandbox, &opts);
-  api_until_requests(&scene.api, 1);
-  assert_string_equal(api_body_of(scene.api.requests[0]),
+  daytona_future_t *future = daytona_pty_create(scene->sandbox, &opts);
+  api_until_requests(&scene->api, 1);
+  assert_string_equal(api_body_of(scene->api.requests[0]),
                       "{\"id\":\"t\",\"envs\":{\"A\":\"1\"},\"cols\":80,\"rows\":24,\"lazyStart\":true}");
-  scene.refusal = NULL;
-  stream_script_t script = {0};
-  play_text(&script, connected);
+  scene->refusal = NULL;
+  play_text(&scene->script, connected);
   stream_script_t none = {0};
-  stream_play(&scene, &none, 0, STREAM_STAYS); /* of the upgrade that was refused */
-  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  stream_play(scene, &none, 0, STREAM_STAYS); /* of the upgrade that was refused */
+  stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
   api_must(future);
-  assert_int_equal(scene.upgrades, 2);
-  assert_non_null(strstr(scene.upgrade, "GET " PTY "/t/connect HTTP/1.1"));
-  assert_null(strstr(scene.upgrade, "Pty-Envs"));
+  assert_int_equal(scene->upgrades, 2);
+  assert_non_null(strstr(scene->upgrade, "GET " PTY "/t/connect HTTP/1.1"));
+  assert_null(strstr(scene->upgrade, "Pty-Envs"));
   daytona_future_release(future);
-  stream_script_clear(&script);
-  stream_close(&scene);
 }
 
 /* What is known of a server is not found out again and again. */
 static void older_servers_are_asked_in_turn_at_once_the_second_time(void **state) {
-  stream_scene_t scene;
-  stream_script_t script = {0}, none = {0};
-  stream_open(&scene);
-  scene.refusal = missing_answer;
-  scene.refusals = 1;
-  api_answer(&scene.api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
-  play_text(&script, connected);
-  stream_play(&scene, &none, 0, STREAM_STAYS); /* of the upgrade that was refused */
-  for (int i = 0; i < 2; i++) stream_play(&scene, &script, script.size, STREAM_STAYS);
+  stream_scene_t *scene = *state;
+  stream_script_t none = {0};
+  scene->refusal = missing_answer;
+  scene->refusals = 1;
+  api_answer(&scene->api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
+  play_text(&scene->script, connected);
+  stream_play(scene, &none, 0, STREAM_STAYS); /* of the upgrade that was refused */
+  for (int i = 0; i < 2; i++) stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
   for (int i = 0; i < 2; i++) {
-    api_done(daytona_pty_create(scene.sandbox, &(daytona_pty_create_opts_t){.id = "t"}));
-    assert_int_equal(scene.upgrades, 2 + i);
-    assert_non_null(strstr(scene.upgrade, "GET " PTY "/t/connect HTTP/1.1"));
+    api_done(daytona_pty_create(scene->sandbox, &(daytona_pty_create_opts_t){.id = "t"}));
+    assert_int_equal(scene->upgrades, 2 + i);
+    assert_non_null(strstr(scene->upgrade, "GET " PTY "/t/connect HTTP/1.1"));
   }
-  stream_script_clear(&script);
-  stream_close(&scene);
 }
 
 /* Of all sizes up to the limit; the head of the upgrade stays short whatever it is. */
 static void a_large_environment_goes_in_a_body(void **state) {
+  stream_scene_t *scene = *state;
   static const size_t sizes[] = {2000, 5000, 50000, 190000, 200000};
   static char value[200001];
   for (size_t i = 0; i < 5; i++) {
-    stream_scene_t scene;
-    stream_script_t script = {0};
     memset(value, 'v', sizes[i]);
     value[sizes[i]] = '\0';
     const daytona_pair_t env[] = {{"A", value}};
     const daytona_pty_create_opts_t opts = {.id = "t", .env = {env, 1}};
-    stream_open(&scene);
-    play_text(&script, connected);
-    stream_play(&scene, &script, script.size, STREAM_STAYS);
-    api_answer(&scene.api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
+    stream_again(scene);
+    play_text(&scene->script, connected);
+    stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
+    api_answer(&scene->api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
     if (sizes[i] > 192 * 1024) {
-      api_fails(daytona_pty_create(scene.sandbox, &opts), DAYTONA_ELIMIT);
-      assert_int_equal(scene.upgrades + scene.api.request_count, 0);
+      api_fails(daytona_pty_create(scene->sandbox, &opts), DAYTONA_ELIMIT);
+      assert_int_equal(scene->upgrades + scene->api.request_count, 0);
     } else {
-      api_done(daytona_pty_create(scene.sandbox, &opts));
-      assert_int_equal(api_count(&scene.api, "POST " PTY), sizes[i] > 4000);
-      if (sizes[i] > 4000) assert_non_null(strstr(api_body_of(scene.api.requests[0]), value));
-      assert_non_null(strstr(scene.upgrade, "\r\n\r\n")); /* it has room for 4 KiB */
+      api_done(daytona_pty_create(scene->sandbox, &opts));
+      assert_int_equal(api_count(&scene->api, "POST " PTY), sizes[i] > 4000);
+      if (sizes[i] > 4000) assert_non_null(strstr(api_body_of(scene->api.requests[0]), value));
+      assert_non_null(strstr(scene->upgrade, "\r\n\r\n")); /* it has room for 4 KiB */
     }
-    stream_script_clear(&script);
-    stream_close(&scene);
   }
 }
 
 static void an_environment_that_a_front_refuses_goes_in_a_body(void **state) {
+  stream_scene_t *scene = *state;
   static const daytona_pair_t env[] = {{"A", "1"}};
-  stream_scene_t scene;
-  stream_script_t script = {0}, none = {0};
-  stream_open(&scene);
-  scene.refusal =
+  stream_script_t none = {0};
+  scene->refusal =
     "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/html\r\n"
     "Content-Length: 9\r\n\r\n<p>No</p>";
-  scene.refusals = 1;
-  play_text(&script, connected);
-  stream_play(&scene, &none, 0, STREAM_STAYS);
-  stream_play(&scene, &script, script.size, STREAM_STAYS);
-  api_answer(&scene.api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
-  api_done(daytona_pty_create(scene.sandbox, &(daytona_pty_create_opts_t){.id = "t", .env = {env, 1}}));
-  assert_int_equal(scene.upgrades, 2);
-  stream_script_clear(&script);
-  stream_close(&scene);
+  scene->refusals = 1;
+  play_text(&scene->script, connected);
+  stream_play(scene, &none, 0, STREAM_STAYS);
+  stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
+  api_answer(&scene->api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
+  api_done(daytona_pty_create(scene->sandbox, &(daytona_pty_create_opts_t){.id = "t", .env = {env, 1}}));
+  assert_int_equal(scene->upgrades, 2);
 }
 
 /* Once, and nothing is left in the sandbox that nobody can reach. */
 static void an_upgrade_that_is_refused_on_the_way_says_so(void **state) {
+  stream_scene_t *scene = *state;
   for (int i = 0; i < STREAM_FRONTS; i++)
     for (int way = 0; way < 3; way++) {
-      stream_scene_t scene;
       char status[16];
-      stream_open(&scene);
-      scene.refusal = stream_fronts[i].answer;
-      scene.sandbox->creates_ptys_in_turn = way == 2;
-      api_answer(&scene.api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
-      api_answer(&scene.api, "DELETE " PTY "/t", 200, "{}");
+      stream_again(scene);
+      scene->refusal = stream_fronts[i].answer;
+      scene->sandbox->creates_ptys_in_turn = way == 2;
+      api_answer(&scene->api, "POST " PTY, 201, "{\"sessionId\":\"t\"}");
+      api_answer(&scene->api, "DELETE " PTY "/t", 200, "{}");
       const daytona_pty_create_opts_t opts = {.id = "t"};
       snprintf(status, sizeof status, "status %d", stream_fronts[i].status);
       daytona_future_t *future = api_must_fail(
-        way == 0 ? daytona_pty_connect(scene.sandbox, "t", NULL) : daytona_pty_create(scene.sandbox, &opts),
+        way == 0 ? daytona_pty_connect(scene->sandbox, "t", NULL) : daytona_pty_create(scene->sandbox, &opts),
         DAYTONA_EUPGRADE);
       assert_non_null(strstr(daytona_future_error(future)->message, "upgrade"));
       assert_non_null(strstr(daytona_future_error(future)->message, status));
       assert_int_equal(daytona_future_error(future)->http_status, stream_fronts[i].status);
       daytona_future_release(future);
-      assert_int_equal(scene.upgrades, 1);
-      api_settle(&scene.api);
-      assert_int_equal(api_count(&scene.api, "POST " PTY), way == 2);
-      assert_int_equal(api_count(&scene.api, "DELETE " PTY "/t"), way == 2);
-      stream_close(&scene);
+      assert_int_equal(scene->upgrades, 1);
+      api_settle(&scene->api);
+      assert_int_equal(api_count(&scene->api, "POST " PTY), way == 2);
+      assert_int_equal(api_count(&scene->api, "DELETE " PTY "/t"), way == 2);
     }
 }
 
 /* --- the prompt -------------------------------------------------------------------------------- */
 
 static void a_terminal_may_be_waited_for_until_its_prompt(void **state) {
+  stream_scene_t *scene = *state;
   static const char printed[] = "welc$ome\r\nbox:~$$ ";
   for (size_t piece = 1; piece < sizeof printed; piece++)
     for (int is_early = 0; is_early < 2;
          is_early++) { /* output may come before the word that we are attached */
-      stream_scene_t scene;
-      stream_script_t script = {0};
       heard_t heard = {0};
       size_t size = sizeof printed - 1;
-      stream_open(&scene);
-      if (!is_early) play_text(&script, connected);
+      stream_again(scene);
+      if (!is_early) play_text(&scene->script, connected);
       for (size_t at = 0; at < size - 1; at += piece)
-        stream_frame(&script, 2, printed + at, at + piece < size - 1 ? piece : size - 1 - at);
-      if (is_early) play_text(&script, connected);
-      stream_play(&scene, &script, script.size, STREAM_STAYS);
+        stream_frame(&scene->script, 2, printed + at, at + piece < size - 1 ? piece : size - 1 - at);
+      if (is_early) play_text(&scene->script, connected);
+      stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
       const daytona_pty_create_opts_t opts = {
         .id = "t", .wait_for = "$ ", .attach = {.on_output = on_output, .user = &heard}};
-      daytona_future_t *future = daytona_pty_create(scene.sandbox, &opts);
-      while (strlen(heard.out) < size - 1) uv_run(&scene.api.uv, UV_RUN_ONCE);
-      api_spin(&scene.api, 10);
+      daytona_future_t *future = daytona_pty_create(scene->sandbox, &opts);
+      while (strlen(heard.out) < size - 1) uv_run(&scene->api.uv, UV_RUN_ONCE);
+      api_spin(&scene->api, 10);
       assert_false(daytona_future_is_settled(future));
-      stream_send(&scene, 2, " ", 1);
+      stream_send(scene, 2, " ", 1);
       api_must(future);
       assert_true(daytona_pty_is_connected(daytona_future_pty(future)));
-      api_spin(&scene.api, 5);
+      api_spin(&scene->api, 5);
       assert_string_equal(heard.out, printed);
       daytona_future_release(future);
-      stream_script_clear(&script);
-      stream_close(&scene);
     }
 }
 
 static void a_prompt_that_does_not_come_is_a_time_out_and_a_shell_that_ends_is_not(void **state) {
+  stream_scene_t *scene = *state;
   for (int ends = 0; ends < 2; ends++) {
-    stream_scene_t scene;
-    stream_script_t script = {0};
-    stream_open(&scene);
-    play_text(&script, connected);
-    play_output(&script, "no such luck");
-    if (ends) stream_close_frame(&script, 1011, "{\"exitCode\":3}");
-    stream_play(&scene, &script, script.size, STREAM_STAYS);
+    stream_again(scene);
+    play_text(&scene->script, connected);
+    play_output(&scene->script, "no such luck");
+    if (ends) stream_close_frame(&scene->script, 1011, "{\"exitCode\":3}");
+    stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
     daytona_future_t *future =
-      daytona_pty_create(scene.sandbox, &(daytona_pty_create_opts_t){.id = "t", .wait_for = "$ "});
+      daytona_pty_create(scene->sandbox, &(daytona_pty_create_opts_t){.id = "t", .wait_for = "$ "});
     if (ends) {
       api_must(future);
       assert_int_equal(
         ends_with(daytona_pty_retain(daytona_future_pty(future)), DAYTONA_STREAM_EXITED).exit_code, 3);
     } else {
-      while (scene.upgrades == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
-      api_spin(&scene.api, 10);
-      api_advance(&scene.api, 10001);
+      while (scene->upgrades == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
+      api_spin(&scene->api, 10);
+      api_advance(&scene->api, 10001);
       api_must_fail(future, DAYTONA_ETIMEOUT);
       assert_non_null(strstr(daytona_future_error(future)->message, "waited for"));
     }
     daytona_future_release(future);
-    stream_script_clear(&script);
-    stream_close(&scene);
   }
 }
 
 /* The kernel would keep 4095 bytes of a line for a shell that has not begun to read, and drop the rest. */
 static void a_long_line_is_refused_before_the_shell_has_printed_anything(void **state) {
+  stream_scene_t *scene = *state;
   static char line[5000];
-  stream_scene_t scene;
-  stream_script_t script = {0};
   heard_t heard = {0};
-  stream_open(&scene);
   memset(line, 'x', sizeof line);
-  play_text(&script, connected);
-  stream_play(&scene, &script, script.size, STREAM_STAYS);
+  play_text(&scene->script, connected);
+  stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
   const daytona_pty_create_opts_t opts = {.id = "t", .attach = {.on_output = on_output, .user = &heard}};
-  daytona_future_t *future = api_must(daytona_pty_create(scene.sandbox, &opts));
+  daytona_future_t *future = api_must(daytona_pty_create(scene->sandbox, &opts));
   daytona_pty_t *pty = daytona_future_pty(future);
   assert_int_equal(daytona_pty_write(pty, line, 4096), DAYTONA_ELIMIT);
   assert_int_equal(daytona_pty_write(pty, line, 4000), 0);
@@ -315,62 +289,54 @@ static void a_long_line_is_refused_before_the_shell_has_printed_anything(void **
   assert_int_equal(daytona_pty_write(pty, "\r", 1), 0);
   line[2500] = '\n';
   assert_int_equal(daytona_pty_write(pty, line, sizeof line), 0);
-  stream_send(&scene, 2, "$ ", 2);
-  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  stream_send(scene, 2, "$ ", 2);
+  while (heard.calls == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
   assert_int_equal(daytona_pty_write(pty, line, 2499), 0);
-  while (scene.received_size < 4096 + 5000 + 2499) uv_run(&scene.api.uv, UV_RUN_ONCE);
-  assert_int_equal(scene.received_size, 4096 + 5000 + 2499);
+  while (scene->received_size < 4096 + 5000 + 2499) uv_run(&scene->api.uv, UV_RUN_ONCE);
+  assert_int_equal(scene->received_size, 4096 + 5000 + 2499);
   daytona_future_release(future);
-  stream_script_clear(&script);
-  stream_close(&scene);
 }
 
 static void refusals_are_errors_as_from_rest(void **state) {
-  stream_scene_t scene;
-  stream_open(&scene);
-  scene.refusal = "HTTP/1.1 409 Conflict\r\nContent-Length: 18\r\n\r\n{\"error\":\"in use\"}";
-  daytona_future_t *future = api_must_fail(daytona_pty_create(scene.sandbox, NULL), DAYTONA_ECONFLICT);
+  stream_scene_t *scene = *state;
+  scene->refusal = "HTTP/1.1 409 Conflict\r\nContent-Length: 18\r\n\r\n{\"error\":\"in use\"}";
+  daytona_future_t *future = api_must_fail(daytona_pty_create(scene->sandbox, NULL), DAYTONA_ECONFLICT);
   assert_non_null(strstr(daytona_future_error(future)->message, "in use"));
   daytona_future_release(future);
-  scene.refusal = missing_answer;
-  api_fails(daytona_pty_connect(scene.sandbox, "t", NULL), DAYTONA_ENOTFOUND);
-  api_fails(daytona_pty_create(scene.sandbox, NULL),
+  scene->refusal = missing_answer;
+  api_fails(daytona_pty_connect(scene->sandbox, "t", NULL), DAYTONA_ENOTFOUND);
+  api_fails(daytona_pty_create(scene->sandbox, NULL),
             DAYTONA_ENOTFOUND); /* and the POST is answered 404, too */
-  stream_close(&scene);
 }
 
 static void the_handshake_may_fail_in_band(void **state) {
+  stream_scene_t *scene = *state;
   static const char missing[] =
     "{\"type\":\"control\",\"status\":\"error\",\"error\":\"PTY session not found\"}";
   static const char other[] = "{\"type\":\"control\",\"status\":\"error\",\"error\":\"no shell\"}";
   for (int i = 0; i < 3; i++) {
-    stream_scene_t scene;
-    stream_script_t script = {0};
-    stream_open(&scene);
-    if (i < 2) play_text(&script, i == 0 ? missing : other);
-    stream_play(&scene, &script, script.size, STREAM_ENDS);
-    api_fails(daytona_pty_connect(scene.sandbox, "t", NULL),
+    stream_again(scene);
+    if (i < 2) play_text(&scene->script, i == 0 ? missing : other);
+    stream_play(scene, &scene->script, scene->script.size, STREAM_ENDS);
+    api_fails(daytona_pty_connect(scene->sandbox, "t", NULL),
               i == 0 ? DAYTONA_ENOTFOUND : DAYTONA_ECONNECTION);
-    stream_script_clear(&script);
-    stream_close(&scene);
   }
 }
 
 static void a_server_that_says_nothing_runs_into_the_time_limit(void **state) {
-  stream_scene_t scene;
-  stream_open(&scene);
-  daytona_future_t *future = daytona_pty_connect(scene.sandbox, "t", NULL);
-  while (scene.upgrades == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
-  api_spin(&scene.api, 5);
-  api_advance(&scene.api, 9900);
-  api_spin(&scene.api, 5);
+  stream_scene_t *scene = *state;
+  daytona_future_t *future = daytona_pty_connect(scene->sandbox, "t", NULL);
+  while (scene->upgrades == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
+  api_spin(&scene->api, 5);
+  api_advance(&scene->api, 9900);
+  api_spin(&scene->api, 5);
   assert_false(daytona_future_is_settled(future));
-  api_advance(&scene.api, 200);
+  api_advance(&scene->api, 200);
   api_fails(future, DAYTONA_ETIMEOUT);
-  stream_close(&scene);
 }
 
 static void bad_arguments_do_not_leave_the_client(void **state) {
+  stream_scene_t *scene = *state;
   static const daytona_pair_t nameless[] = {{"", "x"}};
   static const daytona_pair_t no_text[] = {{"A", "\xFF"}};
   const daytona_pty_create_opts_t bad[] = {
@@ -386,46 +352,41 @@ static void bad_arguments_do_not_leave_the_client(void **state) {
     {.reserved = {0, 1}},
   };
   const daytona_pty_connect_opts_t reserved = {.reserved = {1}};
-  stream_scene_t scene;
-  stream_open(&scene);
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-    api_fails(daytona_pty_create(scene.sandbox, &bad[i]), DAYTONA_EINVAL);
-  api_fails(daytona_pty_connect(scene.sandbox, NULL, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_pty_connect(scene.sandbox, "..", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_pty_connect(scene.sandbox, "t", &reserved), DAYTONA_EINVAL);
-  api_fails(daytona_pty_resize(scene.sandbox, "t", 0, 24, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_pty_resize(scene.sandbox, "t", 80, 1001, NULL), DAYTONA_EINVAL);
-  api_fails(daytona_pty_get_info(scene.sandbox, "", NULL), DAYTONA_EINVAL);
-  api_fails(daytona_pty_kill(scene.sandbox, NULL, NULL), DAYTONA_EINVAL);
-  assert_int_equal(scene.api.request_count + scene.upgrades, 0);
-  stream_close(&scene);
+    api_fails(daytona_pty_create(scene->sandbox, &bad[i]), DAYTONA_EINVAL);
+  api_fails(daytona_pty_connect(scene->sandbox, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_pty_connect(scene->sandbox, "..", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_pty_connect(scene->sandbox, "t", &reserved), DAYTONA_EINVAL);
+  api_fails(daytona_pty_resize(scene->sandbox, "t", 0, 24, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_pty_resize(scene->sandbox, "t", 80, 1001, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_pty_get_info(scene->sandbox, "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_pty_kill(scene->sandbox, NULL, NULL), DAYTONA_EINVAL);
+  assert_int_equal(scene->api.request_count + scene->upgrades, 0);
 }
 
 static void rest_calls_ask_for_their_resource(void **state) {
-  stream_scene_t scene;
-  stream_open(&scene);
+  stream_scene_t *scene = *state;
   char list[512];
   snprintf(list, sizeof list, "{\"sessions\":[%s]}", info_json);
-  api_answer(&scene.api, "GET " PTY, 200, list);
-  api_answer(&scene.api, "GET " PTY "/t", 200, info_json);
-  api_answer(&scene.api, "POST " PTY "/t/resize", 200, info_json);
-  api_answer(&scene.api, "POST " PTY "/gone/resize", 410, "{\"error\":\"gone\"}");
-  api_answer(&scene.api, "DELETE " PTY "/t", 200, "{\"message\":\"x\"}");
-  daytona_future_t *future = api_must(daytona_pty_list(scene.sandbox, NULL));
+  api_answer(&scene->api, "GET " PTY, 200, list);
+  api_answer(&scene->api, "GET " PTY "/t", 200, info_json);
+  api_answer(&scene->api, "POST " PTY "/t/resize", 200, info_json);
+  api_answer(&scene->api, "POST " PTY "/gone/resize", 410, "{\"error\":\"gone\"}");
+  api_answer(&scene->api, "DELETE " PTY "/t", 200, "{\"message\":\"x\"}");
+  daytona_future_t *future = api_must(daytona_pty_list(scene->sandbox, NULL));
   assert_int_equal(daytona_future_pty_list(future)->count, 1);
   daytona_future_release(future);
-  future = api_must(daytona_pty_get_info(scene.sandbox, "t", NULL));
+  future = api_must(daytona_pty_get_info(scene->sandbox, "t", NULL));
   const daytona_pty_info_t *info = daytona_future_pty_info(future);
   assert_int_equal(info->cols, 100);
   assert_true(info->is_active && !info->is_lazy);
   assert_string_equal(daytona_map_value(&info->env, "TERM"), "x");
   daytona_future_release(future);
-  api_done(daytona_pty_resize(scene.sandbox, "t", 100, 30, NULL));
-  assert_string_equal(api_body_of(api_request(&scene.api, "POST " PTY "/t/resize", 0)),
+  api_done(daytona_pty_resize(scene->sandbox, "t", 100, 30, NULL));
+  assert_string_equal(api_body_of(api_request(&scene->api, "POST " PTY "/t/resize", 0)),
                       "{\"cols\":100,\"rows\":30}");
-  api_fails(daytona_pty_resize(scene.sandbox, "gone", 100, 30, NULL), DAYTONA_EGONE);
-  api_done(daytona_pty_kill(scene.sandbox, "t", NULL));
-  stream_close(&scene);
+  api_fails(daytona_pty_resize(scene->sandbox, "gone", 100, 30, NULL), DAYTONA_EGONE);
+  api_done(daytona_pty_kill(scene->sandbox, "t", NULL));
 }
 
 /* --- the end ----------------------------------------------------------------------------------- */
@@ -461,31 +422,31 @@ static const struct {
 };
 
 static void every_ending_has_its_verdict(void **state) {
+  stream_scene_t *scene = *state;
   for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
     for (int greets = 0; greets < 2; greets++) {
       bool is_told_before = endings[i].exit_code != -100; /* ended before it said that we are attached */
       if (!greets && !is_told_before) continue;
-      stream_scene_t scene;
-      stream_script_t script = {0};
       heard_t heard = {0};
-      stream_open(&scene);
-      if (greets) play_text(&script, connected);
-      play_output(&script, "out");
-      if (endings[i].control != NULL) play_text(&script, endings[i].control);
-      if (endings[i].close_code != 0) stream_close_frame(&script, endings[i].close_code, endings[i].reason);
+      stream_again(scene);
+      if (greets) play_text(&scene->script, connected);
+      play_output(&scene->script, "out");
+      if (endings[i].control != NULL) play_text(&scene->script, endings[i].control);
+      if (endings[i].close_code != 0)
+        stream_close_frame(&scene->script, endings[i].close_code, endings[i].reason);
       const daytona_pty_attach_t how = {.on_output = on_output, .user = &heard};
-      daytona_pty_t *pty = attach(&scene, &script, endings[i].fate, how);
+      daytona_pty_t *pty = attach(scene, &scene->script, endings[i].fate, how);
       daytona_stream_end_t end = ends_with(pty, endings[i].verdict);
       assert_int_equal(end.has_exit_code, endings[i].exit_code != -100);
       if (end.has_exit_code) assert_int_equal(end.exit_code, endings[i].exit_code);
       assert_string_equal(heard.out, "out");
       assert_int_equal(end.received_bytes, 3);
-      stream_close(&scene);
     }
 }
 
 /* Cut, broken or frozen at every byte behind the greeting. */
 static void a_cut_anywhere_is_a_lost_connection_and_keeps_the_output(void **state) {
+  stream_scene_t *scene = *state;
   stream_script_t whole = {0};
   play_text(&whole, connected);
   size_t greeting = whole.size;
@@ -494,19 +455,18 @@ static void a_cut_anywhere_is_a_lost_connection_and_keeps_the_output(void **stat
   stream_close_frame(&whole, 1011, "{\"exitCode\":5}");
   for (int fate = 0; fate < 3; fate++)
     for (size_t size = greeting; size < whole.size; size++) {
-      stream_scene_t scene;
       heard_t heard = {0};
-      stream_open(&scene);
+      stream_again(scene);
       const daytona_pty_connect_opts_t opts = {.attach = {.on_output = on_output, .user = &heard}};
-      stream_play(&scene, &whole, size, (stream_fate_t)fate);
-      daytona_future_t *future = api_must(daytona_pty_connect(scene.sandbox, "t", &opts));
+      stream_play(scene, &whole, size, (stream_fate_t)fate);
+      daytona_future_t *future = api_must(daytona_pty_connect(scene->sandbox, "t", &opts));
       daytona_pty_t *pty = daytona_pty_retain(daytona_future_pty(future));
       daytona_future_release(future);
       future = daytona_pty_wait(pty);
       for (int turn = 0; !daytona_future_is_settled(future); turn++) {
         assert_true(turn < 10000);
-        uv_run(&scene.api.uv, UV_RUN_NOWAIT);
-        if (turn % 20 == 19) api_advance(&scene.api, 1000);
+        uv_run(&scene->api.uv, UV_RUN_NOWAIT);
+        if (turn % 20 == 19) api_advance(&scene->api, 1000);
       }
       daytona_future_release(future);
       ends_with(pty, DAYTONA_STREAM_LOST);
@@ -515,103 +475,87 @@ static void a_cut_anywhere_is_a_lost_connection_and_keeps_the_output(void **stat
       if (seen > 6) seen = 6;
       assert_int_equal(strlen(heard.out), seen);
       assert_memory_equal("onetwo", heard.out, seen);
-      stream_close(&scene);
     }
   stream_script_clear(&whole);
 }
 
 static void disconnecting_leaves_in_good_order(void **state) {
-  stream_scene_t scene;
-  stream_script_t script = {0};
-  stream_open(&scene);
-  play_text(&script, connected);
-  daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){0});
+  stream_scene_t *scene = *state;
+  play_text(&scene->script, connected);
+  daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS, (daytona_pty_attach_t){0});
   daytona_pty_disconnect(pty);
   daytona_pty_disconnect(pty);
   assert_false(daytona_pty_is_connected(pty));
   daytona_stream_end_t end = ends_with(pty, DAYTONA_STREAM_CLOSED);
   assert_false(end.has_exit_code);
-  assert_int_equal(scene.close_code, 1000);
+  assert_int_equal(scene->close_code, 1000);
   daytona_pty_release(NULL);
-  stream_close(&scene);
 }
 
 /* --- output and input -------------------------------------------------------------------------- */
 
 static void text_that_is_no_control_message_is_output(void **state) {
+  stream_scene_t *scene = *state;
   static const char *const texts[] = {"plain", "{\"type\":\"other\"}",
                                       "{\"type\":\"control\",\"status\":\"new\"}", "[1]"};
   static char large[20000];
-  stream_scene_t scene;
-  stream_script_t script = {0};
-  stream_open(&scene);
   memset(large, 'x', sizeof large);
-  play_text(&script, connected);
-  for (int i = 0; i < 4; i++) play_text(&script, texts[i]);
-  stream_frame(&script, 1, large, sizeof large);
-  stream_close_frame(&script, 1000, "");
-  daytona_pty_t *pty = attach(&scene, &script, STREAM_ENDS, (daytona_pty_attach_t){0});
+  play_text(&scene->script, connected);
+  for (int i = 0; i < 4; i++) play_text(&scene->script, texts[i]);
+  stream_frame(&scene->script, 1, large, sizeof large);
+  stream_close_frame(&scene->script, 1000, "");
+  daytona_pty_t *pty = attach(scene, &scene->script, STREAM_ENDS, (daytona_pty_attach_t){0});
   daytona_stream_end_t end = ends_with(pty, DAYTONA_STREAM_EXITED);
   assert_int_equal(end.received_bytes, strlen(texts[0]) + strlen(texts[1]) + strlen(texts[3]) + sizeof large);
-  stream_close(&scene);
 }
 
 /* Text need not be whole to be output, unless it may become a control message. */
 static void a_cut_text_message_keeps_its_output(void **state) {
-  stream_scene_t scene;
-  stream_script_t script = {0};
+  stream_scene_t *scene = *state;
   heard_t heard = {0};
-  stream_open(&scene);
-  play_text(&script, connected);
-  play_text(&script, "plain text");
+  play_text(&scene->script, connected);
+  play_text(&scene->script, "plain text");
   const daytona_pty_connect_opts_t opts = {.attach = {.on_output = on_output, .user = &heard}};
-  stream_play(&scene, &script, script.size - 3, STREAM_ENDS);
-  daytona_future_t *future = api_must(daytona_pty_connect(scene.sandbox, "t", &opts));
+  stream_play(scene, &scene->script, scene->script.size - 3, STREAM_ENDS);
+  daytona_future_t *future = api_must(daytona_pty_connect(scene->sandbox, "t", &opts));
   ends_with(daytona_pty_retain(daytona_future_pty(future)), DAYTONA_STREAM_LOST);
   assert_string_equal(heard.out, "plain t");
   daytona_future_release(future);
-  stream_script_clear(&script);
-  stream_close(&scene);
 }
 
 static void early_output_is_kept_for_the_callback(void **state) {
-  stream_scene_t scene;
-  stream_script_t script = {0};
+  stream_scene_t *scene = *state;
   heard_t heard = {0};
-  stream_open(&scene);
-  play_output(&script, "before ");
-  play_text(&script, connected);
-  play_output(&script, "behind");
-  daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){0});
-  api_spin(&scene.api, 10);
+  play_output(&scene->script, "before ");
+  play_text(&scene->script, connected);
+  play_output(&scene->script, "behind");
+  daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS, (daytona_pty_attach_t){0});
+  api_spin(&scene->api, 10);
   daytona_pty_set_output(pty, on_output, &heard);
   assert_int_equal(heard.calls, 0);
-  while (strlen(heard.out) < 13) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  while (strlen(heard.out) < 13) uv_run(&scene->api.uv, UV_RUN_ONCE);
   assert_string_equal(heard.out, "before behind");
-  stream_send(&scene, 2, "!", 1);
-  while (strlen(heard.out) < 14) uv_run(&scene.api.uv, UV_RUN_ONCE);
-  stream_send_close(&scene, 1000, "");
+  stream_send(scene, 2, "!", 1);
+  while (strlen(heard.out) < 14) uv_run(&scene->api.uv, UV_RUN_ONCE);
+  stream_send_close(scene, 1000, "");
   ends_with(pty, DAYTONA_STREAM_EXITED);
-  stream_close(&scene);
 }
 
 /* A shell may be faster than the program that wants to hear it. */
 static void output_is_kept_past_the_end_for_the_callback(void **state) {
-  stream_scene_t scene;
-  stream_script_t script = {0};
+  stream_scene_t *scene = *state;
   heard_t heard = {0};
-  stream_open(&scene);
-  play_text(&script, connected);
-  play_output(&script, "kept");
-  stream_close_frame(&script, 1000, "");
-  daytona_pty_t *pty = daytona_pty_retain(attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){0}));
+  play_text(&scene->script, connected);
+  play_output(&scene->script, "kept");
+  stream_close_frame(&scene->script, 1000, "");
+  daytona_pty_t *pty =
+    daytona_pty_retain(attach(scene, &scene->script, STREAM_STAYS, (daytona_pty_attach_t){0}));
   ends_with(pty, DAYTONA_STREAM_EXITED);
   daytona_pty_set_output(pty, on_output, &heard);
   assert_int_equal(heard.calls, 0);
-  while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  while (heard.calls == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
   assert_string_equal(heard.out, "kept");
   daytona_pty_release(pty);
-  stream_close(&scene);
 }
 
 static void pause_it_all(daytona_pty_t *pty, daytona_future_t *bound, bool is_pause) {
@@ -621,21 +565,19 @@ static void pause_it_all(daytona_pty_t *pty, daytona_future_t *bound, bool is_pa
 }
 
 /* By the object, or by the future of a wait, also inside a combination. */
-static void a_terminal_is_paused(bool by_future) {
-  stream_scene_t scene;
-  stream_script_t script = {0};
+static void a_terminal_is_paused(stream_scene_t *scene, bool by_future) {
   heard_t heard = {0};
-  stream_open(&scene);
-  play_text(&script, connected);
+  stream_again(scene);
+  play_text(&scene->script, connected);
   daytona_pty_attach_t how = {.on_output = on_output, .user = &heard};
-  daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, how);
+  daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS, how);
   daytona_future_t *future = daytona_pty_wait(pty);
   daytona_future_t *bound =
     by_future ? daytona_future_deadline(daytona_future_retain(future), DAYTONA_NO_TIMEOUT) : NULL;
   pause_it_all(pty, bound, true);
-  stream_send(&scene, 2, "kept", 4);
-  stream_send_close(&scene, 1011, "{\"exitCode\":2}");
-  api_spin(&scene.api, 30);
+  stream_send(scene, 2, "kept", 4);
+  stream_send_close(scene, 1011, "{\"exitCode\":2}");
+  api_spin(&scene->api, 30);
   assert_false(daytona_future_is_settled(future));
   assert_int_equal(heard.calls, 0);
   pause_it_all(pty, bound, false);
@@ -646,56 +588,52 @@ static void a_terminal_is_paused(bool by_future) {
   if (bound != NULL) assert_int_equal(daytona_future_pause(bound), DAYTONA_EINVAL);
   daytona_future_release(bound);
   assert_int_equal(ends_with(pty, DAYTONA_STREAM_EXITED).exit_code, 2);
-  stream_close(&scene);
 }
 
-static void a_paused_terminal_waits_with_output_and_verdict(void **state) { a_terminal_is_paused(false); }
-static void a_wait_pauses_its_terminal(void **state) { a_terminal_is_paused(true); }
+static void a_paused_terminal_waits_with_output_and_verdict(void **state) {
+  a_terminal_is_paused(*state, false);
+}
+static void a_wait_pauses_its_terminal(void **state) { a_terminal_is_paused(*state, true); }
 
 static void a_full_buffer_stops_reading_or_drops_the_oldest(void **state) {
+  stream_scene_t *scene = *state;
   for (int policy = 0; policy < 2; policy++) {
-    stream_scene_t scene;
-    stream_script_t script = {0};
     heard_t heard = {0};
-    stream_open(&scene);
-    play_text(&script, connected);
+    stream_again(scene);
+    play_text(&scene->script, connected);
     daytona_pty_attach_t how = {
       .on_output = on_output, .user = &heard, .policy = (daytona_buffer_policy_t)policy, .buffer_bytes = 8};
-    daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, how);
+    daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS, how);
     daytona_pty_pause(pty);
-    for (char c = 'a'; c <= 'p'; c++) stream_send(&scene, 2, &c, 1);
-    api_spin(&scene.api, 60);
+    for (char c = 'a'; c <= 'p'; c++) stream_send(scene, 2, &c, 1);
+    api_spin(&scene->api, 60);
     daytona_pty_resume(pty);
-    stream_send_close(&scene, 1000, "");
+    stream_send_close(scene, 1000, "");
     daytona_stream_end_t end = ends_with(pty, DAYTONA_STREAM_EXITED);
     assert_string_equal(heard.out, policy == DAYTONA_BUFFER_STOP ? "abcdefghijklmnop" : "ijklmnop");
     assert_int_equal(end.dropped_bytes, policy == DAYTONA_BUFFER_STOP ? 0 : 8);
-    stream_close(&scene);
   }
 }
 
 static void input_goes_in_messages_of_at_most_64_kib(void **state) {
+  stream_scene_t *scene = *state;
   static char paste[150000], too_much[(4 << 20) + 1];
-  stream_scene_t scene;
-  stream_script_t script = {0};
   heard_t heard = {0};
-  stream_open(&scene);
   for (size_t i = 0; i < sizeof paste; i++) paste[i] = (char)('a' + i % 26);
-  play_text(&script, connected);
+  play_text(&scene->script, connected);
   daytona_pty_attach_t how = {.on_drained = on_drained, .user = &heard};
-  daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, how);
+  daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS, how);
   assert_int_equal(daytona_pty_write(pty, too_much, sizeof too_much), DAYTONA_ELIMIT);
   assert_int_equal(daytona_pty_write(pty, NULL, 1), DAYTONA_EINVAL);
   assert_int_equal(daytona_pty_write(NULL, "x", 1), DAYTONA_EINVAL);
   assert_int_equal(daytona_pty_write(pty, NULL, 0), 0);
   assert_int_equal(daytona_pty_write(pty, paste, sizeof paste), 0);
   assert_int_equal(daytona_pty_write(pty, "\r", 1), 0);
-  while (scene.received_size < sizeof paste + 1) uv_run(&scene.api.uv, UV_RUN_ONCE);
-  assert_memory_equal(scene.received, paste, sizeof paste);
-  assert_int_equal(scene.largest, 65536);
-  assert_int_equal(scene.frames, 4);
+  while (scene->received_size < sizeof paste + 1) uv_run(&scene->api.uv, UV_RUN_ONCE);
+  assert_memory_equal(scene->received, paste, sizeof paste);
+  assert_int_equal(scene->largest, 65536);
+  assert_int_equal(scene->frames, 4);
   daytona_pty_release(pty);
-  stream_close(&scene);
 }
 
 /* --- callbacks, and ending early --------------------------------------------------------------- */
@@ -713,135 +651,119 @@ static void release_it(heard_t *heard) {
 }
 
 static void a_callback_may_do_anything(void **state) {
+  stream_scene_t *scene = *state;
   static void (*const actions[])(heard_t * heard) = {disconnect_it, unset_it, pause_it, close_client,
                                                      release_it};
   for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
     for (int kept = 0; kept < 2; kept++) {
-      stream_scene_t scene;
-      stream_script_t script = {0};
-      heard_t heard = {.action = actions[i], .scene = &scene};
-      stream_open(&scene);
-      play_text(&script, connected);
-      play_output(&script, "one");
-      play_output(&script, "two");
+      heard_t heard = {.action = actions[i], .scene = scene};
+      stream_again(scene);
+      play_text(&scene->script, connected);
+      play_output(&scene->script, "one");
+      play_output(&scene->script, "two");
       daytona_pty_t *pty =
-        attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){.policy = DAYTONA_BUFFER_STOP});
-      if (kept) api_spin(&scene.api, 10);
+        attach(scene, &scene->script, STREAM_STAYS, (daytona_pty_attach_t){.policy = DAYTONA_BUFFER_STOP});
+      if (kept) api_spin(&scene->api, 10);
       daytona_pty_set_output(pty, on_output, &heard);
-      while (heard.calls == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
+      while (heard.calls == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
       if (actions[i] != release_it) daytona_pty_release(pty);
-      if (scene.api.client == NULL)
-        while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
-      stream_close(&scene);
+      if (scene->api.client == NULL)
+        while (!scene->api.is_closed) uv_run(&scene->api.uv, UV_RUN_ONCE);
     }
 }
 
 static void closing_the_client_ends_a_terminal(void **state) {
-  stream_scene_t scene;
-  stream_script_t script = {0};
-  stream_open(&scene);
-  play_text(&script, connected);
-  daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){0});
+  stream_scene_t *scene = *state;
+  play_text(&scene->script, connected);
+  daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS, (daytona_pty_attach_t){0});
   daytona_future_t *future = daytona_pty_wait(pty);
-  api_scene_close_client(&scene.api);
-  while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  api_scene_close_client(&scene->api);
+  while (!scene->api.is_closed) uv_run(&scene->api.uv, UV_RUN_ONCE);
   assert_int_equal(daytona_future_code(future), DAYTONA_ECLOSED);
   assert_int_equal(daytona_future_stream_reason(future), DAYTONA_STREAM_CLOSED);
   assert_int_equal(daytona_pty_end(pty)->reason, DAYTONA_STREAM_CLOSED);
   daytona_future_release(future);
   daytona_pty_release(pty);
-  stream_close(&scene);
 }
 
 /* What the server says goes into one line, whatever is in it, and is not cut inside a character. */
 static void the_message_is_one_line(void **state) {
+  stream_scene_t *scene = *state;
   char large[800] = "{\"type\":\"control\",\"status\":\"error\",\"error\":\"";
   for (int i = 0; i < 2; i++) {
-    stream_scene_t scene;
-    stream_script_t script = {0};
-    stream_open(&scene);
-    play_text(&script, connected);
+    stream_again(scene);
+    play_text(&scene->script, connected);
     if (i == 0) {
-      stream_close_frame(&script, 1011, "first\nsecond\r\tthird");
+      stream_close_frame(&scene->script, 1011, "first\nsecond\r\tthird");
     } else {
       for (int n = 0; n < 300; n++) strcat(large, "\xC3\xA9");
       strcat(large, "\"}");
-      play_text(&script, large);
+      play_text(&scene->script, large);
     }
-    daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){0});
+    daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS, (daytona_pty_attach_t){0});
     daytona_future_t *future = api_must(daytona_pty_wait(pty));
     const char *message = daytona_future_stream_end(future)->message;
     if (i == 0) assert_string_equal(message, "first second  third");
     if (i == 1) assert_true(strlen(message) > 200 && strlen(message) % 2 == 0);
     daytona_future_release(future);
     daytona_pty_release(pty);
-    stream_close(&scene);
   }
 }
 
 /* After the report of the client's close nothing calls the program, whatever is still kept. */
 static void a_closed_client_hands_nothing_on(void **state) {
-  stream_scene_t scene;
-  stream_script_t script = {0};
+  stream_scene_t *scene = *state;
   heard_t heard = {0};
-  stream_open(&scene);
-  play_text(&script, connected);
-  play_output(&script, "kept");
-  daytona_pty_t *pty =
-    attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){.on_output = on_output, .user = &heard});
+  play_text(&scene->script, connected);
+  play_output(&scene->script, "kept");
+  daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS,
+                              (daytona_pty_attach_t){.on_output = on_output, .user = &heard});
   daytona_pty_pause(pty);
   heard.out[0] = '\0';
   heard.calls = 0;
-  stream_send(&scene, 2, "more", 4);
-  api_spin(&scene.api, 20);
-  api_scene_close_client(&scene.api);
-  while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  stream_send(scene, 2, "more", 4);
+  api_spin(&scene->api, 20);
+  api_scene_close_client(&scene->api);
+  while (!scene->api.is_closed) uv_run(&scene->api.uv, UV_RUN_ONCE);
   assert_int_equal(daytona_pty_end(pty)->reason, DAYTONA_STREAM_CLOSED);
   daytona_pty_resume(pty);
   daytona_pty_set_output(pty, on_output, &heard);
   assert_int_equal(daytona_pty_write(pty, "x", 1), DAYTONA_ECONNECTION);
   daytona_pty_disconnect(pty);
-  api_spin(&scene.api, 10);
+  api_spin(&scene->api, 10);
   assert_int_equal(heard.calls, 0);
   daytona_pty_release(pty);
-  stream_close(&scene);
 }
 
 static void creating_may_be_cancelled_or_closed_at_any_time(void **state) {
+  stream_scene_t *scene = *state;
   for (int way = 0; way < 3; way++)
     for (int turns = 0; turns < 15; turns++) {
-      stream_scene_t scene;
-      stream_script_t script = {0};
-      stream_open(&scene);
-      play_text(&script, connected);
-      stream_play(&scene, &script, script.size, STREAM_STAYS);
-      daytona_future_t *future = daytona_pty_create(scene.sandbox, NULL);
-      api_spin(&scene.api, turns);
+      stream_again(scene);
+      play_text(&scene->script, connected);
+      stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
+      daytona_future_t *future = daytona_pty_create(scene->sandbox, NULL);
+      api_spin(&scene->api, turns);
       if (way == 0) daytona_future_cancel(future);
-      if (way == 1) api_scene_close_client(&scene.api);
-      while (way != 2 && !daytona_future_is_settled(future)) uv_run(&scene.api.uv, UV_RUN_NOWAIT);
+      if (way == 1) api_scene_close_client(&scene->api);
+      while (way != 2 && !daytona_future_is_settled(future)) uv_run(&scene->api.uv, UV_RUN_NOWAIT);
       daytona_future_release(future);
       if (way == 1)
-        while (!scene.api.is_closed) uv_run(&scene.api.uv, UV_RUN_ONCE);
-      if (way == 2) api_settle(&scene.api);
-      stream_script_clear(&script);
-      stream_close(&scene);
+        while (!scene->api.is_closed) uv_run(&scene->api.uv, UV_RUN_ONCE);
+      if (way == 2) api_settle(&scene->api);
     }
 }
 
 static void cancelling_a_wait_leaves_the_terminal(void **state) {
-  stream_scene_t scene;
-  stream_script_t script = {0};
-  stream_open(&scene);
-  play_text(&script, connected);
-  daytona_pty_t *pty = attach(&scene, &script, STREAM_STAYS, (daytona_pty_attach_t){0});
+  stream_scene_t *scene = *state;
+  play_text(&scene->script, connected);
+  daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS, (daytona_pty_attach_t){0});
   daytona_future_t *future = daytona_pty_wait(pty);
   daytona_future_cancel(future);
   api_fails(future, DAYTONA_ECANCELED);
   assert_true(daytona_pty_is_connected(pty));
-  stream_send_close(&scene, 1000, "");
+  stream_send_close(scene, 1000, "");
   ends_with(pty, DAYTONA_STREAM_EXITED);
-  stream_close(&scene);
 }
 
 static void no_terminal_is_no_crash(void **state) {
@@ -888,60 +810,58 @@ static bool run_once(stream_scene_t *scene) {
 }
 
 static void a_terminal_survives_lack_of_memory(void **state) {
-  static stream_scene_t scene;
-  stream_script_t script = {0};
-  stream_open(&scene);
-  play_text(&script, connected);
-  play_output(&script, "out");
-  stream_close_frame(&script, 1000, "{\"exitCode\":5}");
-  stream_play(&scene, &script, script.size, STREAM_ENDS);
-  run_once(&scene); /* what is made once per client */
+  stream_scene_t *scene = *state;
+  play_text(&scene->script, connected);
+  play_output(&scene->script, "out");
+  stream_close_frame(&scene->script, 1000, "{\"exitCode\":5}");
+  stream_play(scene, &scene->script, scene->script.size, STREAM_ENDS);
+  run_once(scene); /* what is made once per client */
   for (size_t nth = 1; nth < 300; nth++) {
     support_alloc_fail_once(nth);
-    bool was_reached = run_once(&scene);
+    bool was_reached = run_once(scene);
     support_alloc_heal();
     if (!was_reached) break;
     assert_true(nth < 299);
   }
-  stream_script_clear(&script);
-  stream_close(&scene);
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stream_setup, stream_teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(creating_is_one_upgrade),
-    cmocka_unit_test(older_servers_create_and_attach_in_turn),
-    cmocka_unit_test(older_servers_are_asked_in_turn_at_once_the_second_time),
-    cmocka_unit_test(a_large_environment_goes_in_a_body),
-    cmocka_unit_test(an_environment_that_a_front_refuses_goes_in_a_body),
-    cmocka_unit_test(an_upgrade_that_is_refused_on_the_way_says_so),
-    cmocka_unit_test(a_terminal_may_be_waited_for_until_its_prompt),
-    cmocka_unit_test(a_prompt_that_does_not_come_is_a_time_out_and_a_shell_that_ends_is_not),
-    cmocka_unit_test(a_long_line_is_refused_before_the_shell_has_printed_anything),
-    cmocka_unit_test(refusals_are_errors_as_from_rest),
-    cmocka_unit_test(the_handshake_may_fail_in_band),
-    cmocka_unit_test(a_server_that_says_nothing_runs_into_the_time_limit),
-    cmocka_unit_test(bad_arguments_do_not_leave_the_client),
-    cmocka_unit_test(rest_calls_ask_for_their_resource),
-    cmocka_unit_test(every_ending_has_its_verdict),
-    cmocka_unit_test(a_cut_anywhere_is_a_lost_connection_and_keeps_the_output),
-    cmocka_unit_test(disconnecting_leaves_in_good_order),
-    cmocka_unit_test(text_that_is_no_control_message_is_output),
-    cmocka_unit_test(a_cut_text_message_keeps_its_output),
-    cmocka_unit_test(early_output_is_kept_for_the_callback),
-    cmocka_unit_test(output_is_kept_past_the_end_for_the_callback),
-    cmocka_unit_test(a_paused_terminal_waits_with_output_and_verdict),
-    cmocka_unit_test(a_wait_pauses_its_terminal),
-    cmocka_unit_test(a_full_buffer_stops_reading_or_drops_the_oldest),
-    cmocka_unit_test(input_goes_in_messages_of_at_most_64_kib),
-    cmocka_unit_test(a_callback_may_do_anything),
-    cmocka_unit_test(closing_the_client_ends_a_terminal),
-    cmocka_unit_test(the_message_is_one_line),
-    cmocka_unit_test(a_closed_client_hands_nothing_on),
-    cmocka_unit_test(creating_may_be_cancelled_or_closed_at_any_time),
-    cmocka_unit_test(cancelling_a_wait_leaves_the_terminal),
+    TEST(creating_is_one_upgrade),
+    TEST(older_servers_create_and_attach_in_turn),
+    TEST(older_servers_are_asked_in_turn_at_once_the_second_time),
+    TEST(a_large_environment_goes_in_a_body),
+    TEST(an_environment_that_a_front_refuses_goes_in_a_body),
+    TEST(an_upgrade_that_is_refused_on_the_way_says_so),
+    TEST(a_terminal_may_be_waited_for_until_its_prompt),
+    TEST(a_prompt_that_does_not_come_is_a_time_out_and_a_shell_that_ends_is_not),
+    TEST(a_long_line_is_refused_before_the_shell_has_printed_anything),
+    TEST(refusals_are_errors_as_from_rest),
+    TEST(the_handshake_may_fail_in_band),
+    TEST(a_server_that_says_nothing_runs_into_the_time_limit),
+    TEST(bad_arguments_do_not_leave_the_client),
+    TEST(rest_calls_ask_for_their_resource),
+    TEST(every_ending_has_its_verdict),
+    TEST(a_cut_anywhere_is_a_lost_connection_and_keeps_the_output),
+    TEST(disconnecting_leaves_in_good_order),
+    TEST(text_that_is_no_control_message_is_output),
+    TEST(a_cut_text_message_keeps_its_output),
+    TEST(early_output_is_kept_for_the_callback),
+    TEST(output_is_kept_past_the_end_for_the_callback),
+    TEST(a_paused_terminal_waits_with_output_and_verdict),
+    TEST(a_wait_pauses_its_terminal),
+    TEST(a_full_buffer_stops_reading_or_drops_the_oldest),
+    TEST(input_goes_in_messages_of_at_most_64_kib),
+    TEST(a_callback_may_do_anything),
+    TEST(closing_the_client_ends_a_terminal),
+    TEST(the_message_is_one_line),
+    TEST(a_closed_client_hands_nothing_on),
+    TEST(creating_may_be_cancelled_or_closed_at_any_time),
+    TEST(cancelling_a_wait_leaves_the_terminal),
     cmocka_unit_test(no_terminal_is_no_crash),
-    cmocka_unit_test(a_terminal_survives_lack_of_memory),
+    TEST(a_terminal_survives_lack_of_memory),
   };
   signal(SIGPIPE, SIG_IGN); /* the peer writes to clients that have gone */
   return cmocka_run_group_tests(tests, NULL, NULL);
