@@ -36,6 +36,7 @@ DAYTONA_BEGIN
   X(DAYTONA_EINTERNAL, -11, DAYTONA_EFAILED, DAYTONA_OK, "internal server error")                          \
   X(DAYTONA_EBADGATEWAY, -12, DAYTONA_EFAILED, DAYTONA_OK, "bad gateway")                                  \
   X(DAYTONA_EUNAVAILABLE, -13, DAYTONA_EFAILED, DAYTONA_OK, "service unavailable")                         \
+  X(DAYTONA_ESANDBOX_STOPPED, -14, DAYTONA_EINVAL, DAYTONA_OK, "the sandbox is not running")               \
   /* transport */                                                                                          \
   X(DAYTONA_ECONNECTION, -20, DAYTONA_EFAILED, DAYTONA_OK, "connection failed")                            \
   X(DAYTONA_ECONNECTION_TIMEOUT, -21, DAYTONA_ECONNECTION, DAYTONA_ETIMEOUT, "connection timed out")       \

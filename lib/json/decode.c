@@ -190,7 +190,7 @@ static bool string_is(const string_t *string, const char *text) {
   const char *raw = string->raw;
   if (string->is_escaped) {
     if (string->size >= sizeof word || string->size != strlen(text)) return false;
-    daytona__json_copy(string, word);
+    daytona__json_copy(string, DAYTONA__JSON_NUL_KEPT, word);
     return memcmp(word, text, string->size) == 0;
   }
   if (string->raw_size == 0) return text[0] == '\0';
@@ -308,6 +308,17 @@ static void set_word(const field_t *field, const string_t *string, char *member)
   *(int *)(void *)member = value;
 }
 
+static daytona__json_nul_t nul_of(fate_t fate) {
+  return fate == AS_BYTES ? DAYTONA__JSON_NUL_KEPT : DAYTONA__JSON_NUL_REPLACED;
+}
+
+/* An id is given back to the server, which must not find another one in it. */
+static bool may_replace_nul(reader_t *r, const place_t *place, const field_t *field, const string_t *string) {
+  bool is_id = field != NULL && (field->flags & DAYTONA__JSON_REQUIRED) != 0;
+  return !is_id || string->nul_count == 0 ||
+         fail(r, place, DAYTONA_EPROTOCOL, "the string holds a NUL character");
+}
+
 /* Hand out a whole string; `copy` holds its bytes and a NUL, if it was to be kept. */
 static void set_string(frame_t *f) {
   if (f->fate == AS_TEXT) {
@@ -325,10 +336,10 @@ static void set_string(frame_t *f) {
 static bool begin_copy(reader_t *r, frame_t *f) {
   f->step = DONE;
   if (f->fate != AS_TEXT && f->fate != AS_BYTES) return true;
-  if (f->fate == AS_TEXT && f->string.has_nul)
-    return fail(r, &f->place, DAYTONA_EPROTOCOL, "the string holds a NUL character");
-  f->copy = f->to = daytona__arena_alloc(r->arena, f->string.size + 1); /* zeroed: the NUL is there */
-  if (f->copy == NULL) return fail_room(r, &f->place, f->string.size + 1);
+  if (!may_replace_nul(r, &f->place, f->field, &f->string)) return false;
+  size_t room = daytona__json_copy_size(&f->string, nul_of(f->fate)) + 1;
+  f->copy = f->to = daytona__arena_alloc(r->arena, room); /* zeroed: the NUL is there */
+  if (f->copy == NULL) return fail_room(r, &f->place, room);
   f->from = f->string.raw;
   f->step = COPY;
   return true;
@@ -338,7 +349,7 @@ static bool copy_part(reader_t *r, frame_t *f) {
   const char *before = f->from, *end = f->string.raw + f->string.raw_size;
   size_t most = r->left > 0 ? (size_t)r->left : 1;
   if (f->string.is_escaped) {
-    f->to = daytona__json_copy_some(&f->from, end, f->to, most);
+    f->to = daytona__json_copy_some(&f->from, end, nul_of(f->fate), f->to, most);
   } else {
     size_t size = (size_t)(end - f->from);
     if (size > most) size = most;
@@ -379,11 +390,11 @@ static bool take_short(reader_t *r, const place_t *place, const field_t *field, 
     set_word(field, string, target);
     return true;
   }
-  if (fate == AS_TEXT && string->has_nul)
-    return fail(r, place, DAYTONA_EPROTOCOL, "the string holds a NUL character");
-  char *copy = daytona__arena_alloc(r->arena, string->size + 1); /* zeroed: the NUL is there */
-  if (copy == NULL) return fail_room(r, place, string->size + 1);
-  daytona__json_copy(string, copy);
+  if (!may_replace_nul(r, place, field, string)) return false;
+  size_t room = daytona__json_copy_size(string, nul_of(fate)) + 1;
+  char *copy = daytona__arena_alloc(r->arena, room); /* zeroed: the NUL is there */
+  if (copy == NULL) return fail_room(r, place, room);
+  daytona__json_copy(string, nul_of(fate), copy);
   *(const char **)(void *)target = copy; /* the first member of bytes, too */
   if (fate == AS_BYTES) ((daytona_bytes_t *)(void *)target)->size = string->size;
   return true;
@@ -560,6 +571,8 @@ static bool finish_map(reader_t *r, frame_t *f) {
   return ok && pop(r);
 }
 
+static bool read_raw(reader_t *r, const place_t *place, const field_t *field, char *member);
+
 /* Secrets are not named in a path. */
 static place_t place_of_pair(const frame_t *f) {
   if ((f->field->flags & DAYTONA__JSON_SECRET) != 0) return f->place;
@@ -589,7 +602,9 @@ static bool read_pair_value(reader_t *r, frame_t *f) {
   place_t place = place_of_pair(f);
   daytona_pair_t *pair = (void *)(f->list->items + (f->list->count - 1) * f->list->item_size);
   f->step = NEXT;
-  return read_string(r, &place, f->field, AS_TEXT, (char *)&pair->value);
+  if (daytona__json_peek(&r->lexer) == '"')
+    return read_string(r, &place, f->field, AS_TEXT, (char *)&pair->value);
+  return read_raw(r, &place, f->field, (char *)&pair->value); /* a number, "true": its text */
 }
 
 /*
@@ -647,8 +662,11 @@ static bool step_pairs(reader_t *r, frame_t *f) {
   return map != NULL;
 }
 
+/* Some servers write "[]" for an object without members, and each kind of map is read in both forms. */
 static bool read_map(reader_t *r, const place_t *place, const field_t *field, char *member) {
-  frame_t *f = open_value(r, field->type == DAYTONA__JSON_MAP ? MAP : PAIRS, place, field, member);
+  int c = daytona__json_peek(&r->lexer);
+  bool is_array = c == '[' || (c != '{' && field->type == DAYTONA__JSON_PAIRS);
+  frame_t *f = open_value(r, is_array ? PAIRS : MAP, place, field, member);
   if (f != NULL) f->own.item_size = sizeof(daytona_pair_t);
   return f != NULL;
 }

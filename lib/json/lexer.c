@@ -129,7 +129,7 @@ static size_t lex_special(const char *at, const char *end, daytona__json_string_
     *problem = "a string holds a bad escape";
     if (length == 0) return 0;
     out->is_escaped = true;
-    if (code_point == 0) out->has_nul = true;
+    if (code_point == 0) out->nul_count++;
     out->size += daytona__utf8_size(code_point);
     return length;
   }
@@ -173,7 +173,8 @@ bool daytona__json_lex_string(daytona__json_lexer_t *lexer, daytona__json_string
   return daytona__json_string_go(lexer, out, SIZE_MAX) == DAYTONA__JSON_DONE;
 }
 
-char *daytona__json_copy_some(const char **from, const char *end, char *out, size_t limit) {
+char *daytona__json_copy_some(const char **from, const char *end, daytona__json_nul_t nul, char *out,
+                              size_t limit) {
   const char *at = *from, *stop = limit < (size_t)(end - at) ? at + limit : end;
   while (at < stop) {
     const char *escape = memchr(at, '\\', (size_t)(stop - at));
@@ -185,6 +186,7 @@ char *daytona__json_copy_some(const char **from, const char *end, char *out, siz
     uint32_t code_point = 0;
     size_t length = daytona__json_escape(at, end, &code_point);
     assert(length != 0);
+    if (code_point == 0 && nul == DAYTONA__JSON_NUL_REPLACED) code_point = REPLACEMENT;
     out += daytona__utf8_put(code_point, out);
     at += length;
   }
@@ -192,10 +194,16 @@ char *daytona__json_copy_some(const char **from, const char *end, char *out, siz
   return out;
 }
 
-void daytona__json_copy(const daytona__json_string_t *string, char *out) {
+size_t daytona__json_copy_size(const daytona__json_string_t *string, daytona__json_nul_t nul) {
+  size_t added =
+    nul == DAYTONA__JSON_NUL_REPLACED ? daytona__utf8_size(REPLACEMENT) - daytona__utf8_size(0) : 0;
+  return string->size + string->nul_count * added;
+}
+
+void daytona__json_copy(const daytona__json_string_t *string, daytona__json_nul_t nul, char *out) {
   const char *from = string->raw;
   if (string->is_escaped)
-    daytona__json_copy_some(&from, from + string->raw_size, out, SIZE_MAX);
+    daytona__json_copy_some(&from, from + string->raw_size, nul, out, SIZE_MAX);
   else
     memcpy(out, from, string->raw_size);
 }

@@ -32,7 +32,7 @@ typedef struct daytona__json_string {
   size_t raw_size;
   size_t size; /* in UTF-8, without escapes */
   bool is_escaped;
-  bool has_nul;
+  size_t nul_count;
 } daytona__json_string_t;
 
 typedef struct daytona__json_number {
@@ -90,11 +90,18 @@ void daytona__json_string_begin(daytona__json_lexer_t *lexer, daytona__json_stri
 daytona__json_part_t daytona__json_string_go(daytona__json_lexer_t *lexer, daytona__json_string_t *out,
                                              size_t limit);
 
-/* The string's `size` bytes. No NUL is added. */
-void daytona__json_copy(const daytona__json_string_t *string, char *out);
+/* What a NUL inside of a string is copied as. A C string cannot hold one: U+FFFD stands for it, as for half a pair. */
+typedef enum daytona__json_nul { DAYTONA__JSON_NUL_KEPT, DAYTONA__JSON_NUL_REPLACED } daytona__json_nul_t;
+
+/* How many bytes a copy has. */
+size_t daytona__json_copy_size(const daytona__json_string_t *string, daytona__json_nul_t nul);
+
+/* The string's bytes. No NUL is added. */
+void daytona__json_copy(const daytona__json_string_t *string, daytona__json_nul_t nul, char *out);
 
 /* The same in parts: from `*from`, which moves on, about `limit` bytes. Returns the end of what was written. */
-char *daytona__json_copy_some(const char **from, const char *end, char *out, size_t limit);
+char *daytona__json_copy_some(const char **from, const char *end, daytona__json_nul_t nul, char *out,
+                              size_t limit);
 
 /* The first byte that ends a run of plain ASCII within a string: quote, backslash, control, high. Or `end`. */
 const char *daytona__json_skip_plain(const char *at, const char *end);

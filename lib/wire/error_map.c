@@ -11,7 +11,10 @@
 #include <strings.h>
 
 #include "core/limits.h"
+#include "core/memory.h"
+#include "core/strbuf.h"
 #include "json/codec.h"
+#include "json/lexer.h"
 #include "wire/headers.h"
 
 typedef struct error_body {
@@ -80,12 +83,76 @@ daytona_errcode_t daytona__error_from_server_code(const char *source, const char
   return DAYTONA_OK;
 }
 
+/* Whether `text` has `part` in it, in any case of ASCII. */
+static bool has_text(const char *text, const char *part) {
+  for (size_t size = strlen(part); *text != '\0'; text++)
+    if (strncasecmp(text, part, size) == 0) return true;
+  return false;
+}
+
+/*
+ * The proxy in front of the sandboxes has no code of its own for one that is stopped, paused or archived: it answers 400
+ * and asks at the end of its sentence whether the sandbox is started. What the daemon says cannot mean that: it runs.
+ */
+static bool is_stopped_sandbox(const daytona_error_t *error, int status) {
+  static const char question[] = "started?";
+  size_t size = strlen(error->message), asked = sizeof question - 1;
+  if (status != 400 || (error->source != NULL && strcmp(error->source, "DAYTONA_DAEMON") == 0)) return false;
+  while (size > 0 && strchr(" \t\r\n", error->message[size - 1]) != NULL) size--;
+  return size > asked && strncasecmp(error->message + size - asked, question, asked) == 0 &&
+         has_text(error->message, "sandbox");
+}
+
 /* The value of a raw member if it is a JSON string with something in it. */
 static const char *as_string(daytona__arena_t *arena, const char *raw) {
   const char *text = NULL;
   if (raw == NULL || raw[0] != '"') return NULL;
   if (daytona__json_decode_string(arena, raw, strlen(raw), &text, NULL) != 0) return NULL;
   return text;
+}
+
+/* Every string in the value that is next, without the keys, with "; " between them. */
+static bool gather(daytona__json_lexer_t *lexer, daytona__strbuf_t *out) {
+  daytona__json_walk_t walk = {0};
+  daytona__json_string_t string;
+  int c = daytona__json_peek(lexer);
+  if (c == '"') {
+    if (!daytona__json_lex_string(lexer, &string)) return false;
+    size_t size = daytona__json_copy_size(&string, DAYTONA__JSON_NUL_REPLACED);
+    if (size == 0) return true;
+    if (out->size != 0) daytona__strbuf_puts(out, "; ");
+    char *at = daytona__strbuf_reserve(out, size);
+    if (at == NULL) return false;
+    daytona__json_copy(&string, DAYTONA__JSON_NUL_REPLACED, at);
+    at[size] = '\0';
+    out->size += size;
+    return true;
+  }
+  if (c != '[' && c != '{') return daytona__json_skip(lexer);
+  if (!daytona__json_open(lexer)) return false;
+  while (c == '[' ? daytona__json_next_item(lexer, &walk) : daytona__json_next_member(lexer, &walk)) {
+    if (c == '{' && !(daytona__json_key_begin(lexer, &string) &&
+                      daytona__json_string_go(lexer, &string, SIZE_MAX) == DAYTONA__JSON_DONE &&
+                      daytona__json_colon(lexer)))
+      return false;
+    if (!gather(lexer, out)) return false;
+  }
+  return lexer->code == 0;
+}
+
+/* The sentences of a raw member: a string, or a list or object with strings in it. NULL: there are none. */
+static const char *as_sentences(daytona__arena_t *arena, const char *raw) {
+  daytona__json_lexer_t lexer;
+  daytona__strbuf_t text;
+  const char *sentences = NULL;
+  if (raw == NULL) return NULL;
+  daytona__strbuf_init(&text, DAYTONA__ERROR_BODY_MAX * 2);
+  daytona__json_lexer_init(&lexer, raw, strlen(raw));
+  if (gather(&lexer, &text) && text.size != 0)
+    sentences = daytona__arena_strndup(arena, text.data, text.size);
+  if (text.data != NULL) daytona__wipe(text.data, text.size);
+  daytona__strbuf_clear(&text);
+  return sentences;
 }
 
 static const char *either(const char *first, const char *second) { return first != NULL ? first : second; }
@@ -99,7 +166,7 @@ static void read_body(daytona__arena_t *arena, const char *text, size_t size, da
   error->message = error->body;
   if (daytona__json_decode(arena, &error_model, text, size, &decoded, NULL) != 0) return;
   const error_body_t *body = decoded;
-  const char *message = either(as_string(arena, body->message), as_string(arena, body->error));
+  const char *message = either(as_sentences(arena, body->message), as_sentences(arena, body->error));
   if (message != NULL && message[0] != '\0') error->message = message;
   error->server_code = either(as_string(arena, body->code), as_string(arena, body->error_code));
   error->source = as_string(arena, body->source);
@@ -124,6 +191,8 @@ static void describe_answer(daytona__arena_t *arena, const daytona__response_t *
   if (response->body_size != 0) read_body(arena, response->body, response->body_size, error);
   error->code = daytona__error_from_server_code(error->source, error->server_code);
   if (error->code == DAYTONA_OK) error->code = daytona__error_from_status(response->status);
+  if (error->message != error->body && error->message != NULL && is_stopped_sandbox(error, response->status))
+    error->code = DAYTONA_ESANDBOX_STOPPED;
   if (error->message == NULL || strspn(error->message, " \t\r\n") == strlen(error->message))
     error->message = daytona__arena_printf(arena, "HTTP status %d (%s)", response->status,
                                            daytona_errcode_text(error->code));

@@ -123,6 +123,36 @@ static void every_code_of_the_daemon_has_its_own(void **state) {
   api_scene_close(&scene);
 }
 
+/* What the proxy in front of the sandboxes says of one that is stopped has no code of its own. */
+static void a_stopped_sandbox_has_its_code(void **state) {
+  (void)state;
+  static const struct {
+    int status;
+    const char *body;
+    daytona_errcode_t code;
+  } cases[] = {
+    {400,
+     "{\"statusCode\":400,\"code\":\"BAD_REQUEST\",\"source\":\"DAYTONA_PROXY\",\"message\":\"bad request: "
+     "sandbox x "
+     "has no network address (state stopped); is it started?\"}",
+     DAYTONA_ESANDBOX_STOPPED},
+    {400, "{\"message\":\"bad request: no IP address found. Is the Sandbox started?\\n\"}",
+     DAYTONA_ESANDBOX_STOPPED},
+    {400, "{\"source\":\"DAYTONA_DAEMON\",\"message\":\"is the sandbox started?\"}", DAYTONA_EINVAL},
+    {404, "{\"message\":\"is the sandbox started?\"}", DAYTONA_ENOTFOUND},
+    {400, "{\"message\":\"the sandbox is started\"}", DAYTONA_EINVAL},
+    {400, "{\"message\":\"is the server started?\"}", DAYTONA_EINVAL},
+    {400, "is the sandbox started?", DAYTONA_EINVAL},
+    {400, "{\"message\":\"started?\"}", DAYTONA_EINVAL},
+  };
+  api_scene_t scene;
+  api_scene_open(&scene);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    daytona_future_release(fail_with(&scene, cases[i].status, "", cases[i].body, cases[i].code));
+  assert_true(daytona_errcode_is(DAYTONA_ESANDBOX_STOPPED, DAYTONA_EINVAL));
+  api_scene_close(&scene);
+}
+
 /* --- messages ---------------------------------------------------------------------------------- */
 
 static void message_comes_from_where_the_body_has_it(void **state) {
@@ -132,7 +162,12 @@ static void message_comes_from_where_the_body_has_it(void **state) {
   } cases[] = {
     {"{\"message\":\"m\",\"error\":\"e\"}", "m"},
     {"{\"error\":\"e\",\"statusCode\":400}", "e"},
-    {"{\"message\":[\"a\",\"b\"],\"error\":\"e\"}", "e"},
+    {"{\"message\":[\"a\",\"b\"],\"error\":\"e\"}", "a; b"},
+    {"{\"message\":[\"name must be a string\",{\"cpu\":[\"too small\",7,null]},[[\"c\"]],\"\"]}",
+     "name must be a string; too small; c"},
+    {"{\"message\":{\"name\":\"is required\",\"cpu\":\"nul\\u0000\"}}", "is required; nul\xEF\xBF\xBD"},
+    {"{\"message\":[],\"error\":\"e\"}", "e"},
+    {"{\"message\":[1,2],\"error\":[\"e\",\"f\"]}", "e; f"},
     {"{\"message\":{\"x\":1}}", "{\"message\":{\"x\":1}}"},
     {"{\"message\":7,\"error\":null}", "{\"message\":7,\"error\":null}"},
     {"{}", "{}"},
@@ -143,7 +178,7 @@ static void message_comes_from_where_the_body_has_it(void **state) {
     {"{\"message\":\"unfinished", "{\"message\":\"unfinished"},
     {"{\"message\":\"tab\\tand\\nline\\r\\n\"}", "tab and line"},
     {"two\nlines\n", "two lines"},
-    {"{\"message\":\"nul\\u0000inside\"}", NULL},
+    {"{\"message\":\"nul\\u0000inside\"}", "nul\xEF\xBF\xBDinside"},
     {"", "HTTP status 400 (bad request or argument)"},
     {" \r\n ", "HTTP status 400 (bad request or argument)"},
   };
@@ -313,7 +348,6 @@ static void hostile_answers_leave_the_client_usable(void **state) {
                                 "{\"id\":\"x\",\"autoStopInterval\":1.5}",
                                 "{\"id\":\"x\",\"autoStopInterval\":99999999999999999999999}",
                                 "{\"id\":\"x\",\"labels\":[1]}",
-                                "{\"id\":\"x\",\"labels\":{\"a\":1}}",
                                 "{\"id\":\"x\",\"volumes\":{}}",
                                 "{\"id\":\"x\",\"volumes\":[7]}",
                                 "{\"id\":\"x\",\"buildInfo\":\"x\"}",
@@ -533,6 +567,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_status_has_its_code),
     cmocka_unit_test(every_code_of_the_daemon_has_its_own),
+    cmocka_unit_test(a_stopped_sandbox_has_its_code),
     cmocka_unit_test(message_comes_from_where_the_body_has_it),
     cmocka_unit_test(members_that_are_no_strings_are_left_out),
     cmocka_unit_test(long_messages_are_cut_between_characters),
