@@ -52,7 +52,7 @@ typedef void (*daytona_interpreter_error_cb)(const daytona_interpreter_run_error
 
 typedef struct daytona_interpreter_run_code_opts {
   const char *context_id; /**< Optional. Default: the context that every sandbox has. */
-  daytona_map_t env;      /**< Optional. For this run only. */
+  daytona_map_t env;      /**< Optional. For this run only. Limit of each: as in <daytona/process.h>. */
   int64_t timeout_ms;     /**< Optional. Default: the server's, 600 s; DAYTONA_NO_TIMEOUT: none. Rounded up to
                                         whole seconds. The server counts it from the start of the code, which may
                                         wait before that for other runs of its context. */

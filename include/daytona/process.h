@@ -49,7 +49,8 @@ DAYTONA_API const daytona_exec_result_t *daytona_future_exec_result(const dayton
 typedef struct daytona_process_exec_opts {
   const char *cwd; /**< Optional. Default: the work folder; relative paths start there. */
   daytona_map_t
-    env; /**< Optional. Added to the sandbox's. Names: a letter or `_`, then letters, digits, `_`. */
+    env; /**< Optional. Added to the sandbox's. Names: a letter or `_`, then letters, digits, `_`. Name and
+               value of one: at most 131070 bytes together, what a program can be given, else DAYTONA_EINVAL. */
   int64_t
     timeout_ms; /**< Optional. Default: none. Rounded up to whole seconds, at most 2^32-1 of them. The server
                              enforces it; the client fails 5 s later with DAYTONA_EDEADLINE. */
@@ -78,7 +79,8 @@ DAYTONA_API daytona_future_t *daytona_process_exec(daytona_sandbox_t *sandbox, c
 typedef struct daytona_process_code_run_opts {
   const char
     *language; /**< Optional. `python`, `javascript`, `typescript`. Default: the sandbox's language. */
-  daytona_strings_t argv; /**< Optional. Arguments of the program. Servers may split them at spaces. */
+  daytona_strings_t argv; /**< Optional. Arguments of the program. Servers may split them at spaces;
+                               what is between two spaces has at most 131071 bytes. */
   daytona_map_t env;      /**< Optional. As in exec. */
   int64_t timeout_ms;     /**< Optional. Default: none. As in exec. */
   bool leaves_running;    /**< As in exec. */

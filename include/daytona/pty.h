@@ -68,11 +68,12 @@ typedef struct daytona_pty_attach {
 } daytona_pty_attach_t;
 
 typedef struct daytona_pty_create_opts {
-  const char *id;    /**< Optional. Default: a new UUID. Ids of ended terminals may be used again, but old
+  const char *id;  /**< Optional. Default: a new UUID. Ids of ended terminals may be used again, but old
                              servers may then end the new terminal: use new ids. */
-  const char *cwd;   /**< Optional. Default: the work folder. */
-  daytona_map_t env; /**< Optional. TERM is xterm-256color unless given. */
-  int cols, rows;    /**< Optional. Default: 80 and 24; at most 1000. */
+  const char *cwd; /**< Optional. Default: the work folder. */
+  daytona_map_t
+    env; /**< Optional. TERM is xterm-256color unless given. Limit of each: as in <daytona/process.h>. */
+  int cols, rows; /**< Optional. Default: 80 and 24; at most 1000. */
   const char
     *wait_for; /**< Optional, 1 to 256 bytes. Settle when the terminal has printed this text, such as the end
                              of the prompt, within handshake_timeout_ms. Default: settle when attached. */

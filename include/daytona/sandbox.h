@@ -174,8 +174,9 @@ typedef struct daytona_sandbox_create_opts {
   /** Optional. `python` (default), `typescript` or `javascript`: what daytona_process_code_run()
       runs. Stored as the label `code-toolbox-language`, which overrides one given in `labels`. */
   const char *language;
-  daytona_map_t env;                    /**< Optional. Environment of every process in the sandbox. */
-  daytona_map_t labels;                 /**< Optional. */
+  daytona_map_t env;    /**< Optional. Environment of every process in the sandbox. Limit of each: as in
+                                             <daytona/process.h>. */
+  daytona_map_t labels; /**< Optional. */
   daytona_opt_bool_t is_public;         /**< Optional. Previews need no token. Default: false. */
   daytona_opt_int_t auto_stop_minutes;  /**< Optional. Idle time; 0: never. Server default: 15. */
   daytona_opt_int_t auto_pause_minutes; /**< Optional. 0: never. Not together with auto-stop. */

@@ -318,6 +318,12 @@ daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const
   if (self == NULL) return future;
   const char *fault = find_fault(code, opts);
   if (fault != NULL) return daytona__op_reject(&self->op, DAYTONA_EINVAL, "%s", fault);
+  const daytona_pair_t *variable = daytona__params_long_variable(&opts->env);
+  if (variable != NULL) {
+    daytona__params_problem_t problem;
+    daytona__params_blame_variable("env", variable, &problem);
+    return daytona__op_reject(&self->op, DAYTONA_EINVAL, "%s", problem.text);
+  }
   size_t max = opts->max_output_bytes != 0 ? opts->max_output_bytes : OUTPUT_DEFAULT;
   run_request_t request = {.code = code, .context_id = opts->context_id, .env = opts->env};
   if (opts->timeout_ms != 0)

@@ -49,10 +49,11 @@ static DAYTONA__MODEL(answer_model, exec_answer_t, "ExecuteResponse", answer_fie
 #define SECRET(type, member, key, ...) BODY(type, member, key, .flags = DAYTONA__JSON_SECRET, __VA_ARGS__)
 
 /* What both calls send, and what both options structs must keep to. */
-#define ENV_AND_LIMIT(opts_type)                                                                           \
-  DAYTONA__OPT(NOWHERE, opts_type, MAP, env, "env", .flags = DAYTONA__JSON_SECRET, .rules = DAYTONA__ENV), \
-    DAYTONA__OPT(NOWHERE, opts_type, INT, timeout_ms, "timeout_ms", .rules = DAYTONA__MAX,                 \
-                 .max = (int64_t)UINT32_MAX * 1000),                                                       \
+#define ENV_AND_LIMIT(opts_type)                                                           \
+  DAYTONA__OPT(NOWHERE, opts_type, MAP, env, "env", .flags = DAYTONA__JSON_SECRET,         \
+               .rules = DAYTONA__ENV | DAYTONA__PASSED),                                   \
+    DAYTONA__OPT(NOWHERE, opts_type, INT, timeout_ms, "timeout_ms", .rules = DAYTONA__MAX, \
+                 .max = (int64_t)UINT32_MAX * 1000),                                       \
     SECRET(MAP, env, "envs"), BODY(OPT_INT, timeout_s, "timeout")
 
 DAYTONA__METHOD(
@@ -63,14 +64,15 @@ DAYTONA__METHOD(
                            ENV_AND_LIMIT(daytona_process_exec_opts_t)),
   .response = &answer_model);
 
-DAYTONA__METHOD(
-  code, .prefix = "Failed to run code: ", .verb = "POST", .path = "/process/code-run",
-  .service = DAYTONA__TOOLBOX,
-  .request = DAYTONA__ARGS(exec_args_t, SECRET(STRING, code, "code", .rules = DAYTONA__NONEMPTY),
-                           BODY(STRING, language, "language"),
-                           DAYTONA__OPT(IN_BODY, daytona_process_code_run_opts_t, STRINGS, argv, "argv"),
-                           ENV_AND_LIMIT(daytona_process_code_run_opts_t)),
-  .response = &answer_model);
+DAYTONA__METHOD(code, .prefix = "Failed to run code: ", .verb = "POST", .path = "/process/code-run",
+                .service = DAYTONA__TOOLBOX,
+                .request = DAYTONA__ARGS(exec_args_t,
+                                         SECRET(STRING, code, "code", .rules = DAYTONA__NONEMPTY),
+                                         BODY(STRING, language, "language"),
+                                         DAYTONA__OPT(IN_BODY, daytona_process_code_run_opts_t, STRINGS, argv,
+                                                      "argv", .rules = DAYTONA__PASSED),
+                                         ENV_AND_LIMIT(daytona_process_code_run_opts_t)),
+                .response = &answer_model);
 
 typedef struct exec_op {
   daytona__op_t op;              /* first */

@@ -19,6 +19,7 @@
 #include "core/ascii.h"
 #include "core/memory.h"
 #include "call/op.h"
+#include "call/params.h"
 #include "call/results.h"
 
 enum { SIZE_LIMIT = 1000, COLS_DEFAULT = 80, ROWS_DEFAULT = 24, HANDSHAKE_MS = 10000 };
@@ -325,6 +326,12 @@ daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox, const daytona_p
     return daytona__op_reject(op, DAYTONA_EINVAL, "wait_for must have 1 to %d bytes", (int)PROMPT_MAX);
   int rc = read_create(self, opts);
   if (rc == DAYTONA_ELIMIT) return daytona__op_reject(op, rc, "env is over %d KiB", (int)ENV_MAX / 1024);
+  const daytona_pair_t *variable = rc == 0 ? daytona__params_long_variable(&self->request.env) : NULL;
+  if (variable != NULL) {
+    daytona__params_problem_t problem;
+    daytona__params_blame_variable("env", variable, &problem);
+    return daytona__op_reject(op, DAYTONA_EINVAL, "%s", problem.text);
+  }
   if (rc == DAYTONA_EINVAL)
     return daytona__op_reject(op, rc, "env has an entry without a name or value, or one that is not UTF-8");
   if (rc != 0) {

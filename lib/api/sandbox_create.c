@@ -50,7 +50,8 @@ DAYTONA__METHOD(
   .request = DAYTONA__ARGS(
     create_args_t, OPT_AT(NOWHERE, STRING, language, "language", .one_of = languages),
     OPT_AT(NOWHERE, MAP, labels, "labels"), ARG(STRING, name, "name"), ARG(STRING, snapshot, "snapshot"),
-    OPT(STRING, user, "user"), OPT(MAP, env, "env", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
+    OPT(STRING, user, "user"),
+    OPT(MAP, env, "env", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET, .rules = DAYTONA__PASSED),
     ARG(MAP, labels, "labels", .flags = DAYTONA__JSON_ALWAYS), OPT(OPT_BOOL, is_public, "public"),
     ARG(STRING, target, "target"), MINUTES(auto_stop, "autoStopInterval"),
     MINUTES(auto_pause, "autoPauseInterval"), MINUTES(auto_archive, "autoArchiveInterval"),

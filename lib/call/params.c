@@ -119,12 +119,49 @@ static bool check_number(const checker_t *c, const row_t *row, int64_t value) {
   return fail(c, "%s%s must be at least %" PRId64, c->prefix, name_of(row), row->min);
 }
 
+const daytona_pair_t *daytona__params_long_variable(const daytona_map_t *env) {
+  for (size_t i = 0; i < env->count; i++)
+    if (strlen(env->items[i].key) + strlen(env->items[i].value) + sizeof "=" > DAYTONA__PASSED_MAX)
+      return &env->items[i];
+  return NULL;
+}
+
+void daytona__params_blame_variable(const char *argument, const daytona_pair_t *variable,
+                                    daytona__params_problem_t *problem) {
+  snprintf(problem->text, sizeof problem->text,
+           "%s: %.64s is too long (name and value are %zu bytes, a program can be given %d)", argument,
+           variable->key, strlen(variable->key) + strlen(variable->value),
+           (int)(DAYTONA__PASSED_MAX - sizeof "="));
+}
+
+/* The shell makes words of what it is given, so the longest of them counts. */
+static size_t longest_word(const char *text) {
+  static const char blanks[] = " \t\n";
+  size_t longest = 0;
+  while (*text != '\0') {
+    size_t size = strcspn(text, blanks);
+    if (size > longest) longest = size;
+    text += size;
+    text += strspn(text, blanks);
+  }
+  return longest;
+}
+
+static bool check_passed(const checker_t *c, const row_t *row, const daytona_strings_t *list) {
+  for (size_t i = 0; i < list->count; i++)
+    if (longest_word(list->items[i]) + 1 > DAYTONA__PASSED_MAX)
+      return fail(c, "%s%s[%zu] is too long (a program can be given %d bytes in one argument)", c->prefix,
+                  name_of(row), i, (int)DAYTONA__PASSED_MAX - 1);
+  return true;
+}
+
 static bool check_strings(const checker_t *c, const row_t *row, const daytona_strings_t *list) {
   if ((row->rules & DAYTONA__NONEMPTY) != 0 && list->count == 0)
     return fail(c, "%s%s is required", c->prefix, name_of(row));
   bool is_whole = list->count == 0 || list->items != NULL;
   for (size_t i = 0; i < list->count && is_whole; i++) is_whole = list->items[i] != NULL;
-  return is_whole || fail(c, "%s%s has an element that is NULL", c->prefix, name_of(row));
+  if (!is_whole) return fail(c, "%s%s has an element that is NULL", c->prefix, name_of(row));
+  return (row->rules & DAYTONA__PASSED) == 0 || check_passed(c, row, list);
 }
 
 static bool is_env_name(const char *name) {
@@ -144,7 +181,11 @@ static bool check_map(const checker_t *c, const row_t *row, const daytona_map_t 
       return fail(c, "%s%s has a name that is not a letter or _ followed by letters, digits and _", c->prefix,
                   name_of(row));
   }
-  return is_whole || fail(c, "%s%s has an entry without a name or a value", c->prefix, name_of(row));
+  if (!is_whole) return fail(c, "%s%s has an entry without a name or a value", c->prefix, name_of(row));
+  const daytona_pair_t *variable =
+    (row->rules & DAYTONA__PASSED) != 0 ? daytona__params_long_variable(map) : NULL;
+  if (variable != NULL) daytona__params_blame_variable(name_of(row), variable, c->problem);
+  return variable == NULL;
 }
 
 static bool check_reserved(const checker_t *c, const row_t *row, const uint64_t *words) {

@@ -39,8 +39,12 @@ enum {
   DAYTONA__HIDE_URL = 1 << 11,  /* the login in it */
   DAYTONA__HIDE_USER = 1 << 12, /* with the password in the next row */
   /* A string that the call's `finish` looks at: it is copied. */
-  DAYTONA__KEPT = 1 << 13
+  DAYTONA__KEPT = 1 << 13,
+  DAYTONA__PASSED = 1 << 14 /* a MAP or STRINGS for a program: each fits into what the kernel hands to one */
 };
+
+/* Most bytes of one argument or "NAME=value" with its NUL: 32 pages of 4 KiB. */
+enum { DAYTONA__PASSED_MAX = 131072 };
 
 #define DAYTONA__HIDE_ANY (DAYTONA__HIDE | DAYTONA__HIDE_URL | DAYTONA__HIDE_USER)
 
@@ -70,6 +74,13 @@ typedef struct daytona__params_problem {
 /* Whether the arguments keep the rules of their rows. */
 bool daytona__params_check(const daytona__json_model_t *model, const void *args, const void *opts,
                            daytona__params_problem_t *problem);
+
+/* The first variable that is too long to be passed to a program; NULL: none is. Names and values must be there. */
+const daytona_pair_t *daytona__params_long_variable(const daytona_map_t *env);
+
+/* What to say of it, in one line: with the name and its size, not the value. */
+void daytona__params_blame_variable(const char *argument, const daytona_pair_t *variable,
+                                    daytona__params_problem_t *problem);
 
 /* Whether any row goes into the body. */
 bool daytona__params_have_body(const daytona__json_model_t *model);

@@ -2,6 +2,7 @@
  * Rows of arguments: every rule with what it lets pass and what it says, and every place that a value can go to.
  */
 #include <math.h>
+#include <string.h>
 
 #include "call/method.h"
 #include "support/check.h"
@@ -118,6 +119,33 @@ static void lists_and_maps_are_whole(void **state) {
   refuses(rows, &(args_t){.list = one, .map = {odd, 1}}, NULL,
           "map has a name that is not a letter or _ followed by letters, digits and _");
   accepts(rows, &(args_t){.list = one, .map = {good, 1}}, NULL);
+}
+
+/* More than the kernel hands to a program could be sent and stored, and then no command could be started with it. */
+static void what_no_program_can_be_given_is_named(void **state) {
+  (void)state;
+  static char value[DAYTONA__PASSED_MAX + 1], word[DAYTONA__PASSED_MAX + 1];
+  memset(value, 'x', sizeof value - 1);
+  memset(word, 'x', sizeof word - 1);
+  const daytona_pair_t pairs[] = {{"A", ""}, {"BIG", value}};
+  const char *const words[] = {"", word};
+  const daytona__json_model_t *rows = ROWS(ARG(STRINGS, list, .rules = DAYTONA__PASSED),
+                                           ARG(MAP, map, .rules = DAYTONA__ENV | DAYTONA__PASSED));
+  const daytona__json_model_t *free_rows = ROWS(ARG(STRINGS, list), ARG(MAP, map));
+  value[DAYTONA__PASSED_MAX - 4] = '\0'; /* and "BIG=" and a NUL */
+  refuses(rows, &(args_t){.map = {pairs, 2}}, NULL,
+          "map: BIG is too long (name and value are 131071 bytes, a program can be given 131070)");
+  accepts(free_rows, &(args_t){.map = {pairs, 2}}, NULL);
+  value[DAYTONA__PASSED_MAX - 5] = '\0';
+  accepts(rows, &(args_t){.map = {pairs, 2}}, NULL);
+  refuses(rows, &(args_t){.list = {words, 2}}, NULL,
+          "list[1] is too long (a program can be given 131071 bytes in one argument)");
+  accepts(free_rows, &(args_t){.list = {words, 2}}, NULL);
+  word[70000] = ' '; /* two words */
+  accepts(rows, &(args_t){.list = {words, 2}}, NULL);
+  word[70000] = 'x';
+  word[DAYTONA__PASSED_MAX - 1] = '\0';
+  accepts(rows, &(args_t){.list = {words, 2}}, NULL);
 }
 
 static void rows_of_a_group_belong_together(void **state) {
@@ -246,6 +274,7 @@ int main(void) {
     cmocka_unit_test(words_are_of_a_list),
     cmocka_unit_test(numbers_have_bounds),
     cmocka_unit_test(lists_and_maps_are_whole),
+    cmocka_unit_test(what_no_program_can_be_given_is_named),
     cmocka_unit_test(rows_of_a_group_belong_together),
     cmocka_unit_test(rules_hold_inside_of_items_and_nested_structs),
     cmocka_unit_test(values_go_where_their_rows_say),

@@ -150,12 +150,12 @@ static void older_servers_are_asked_in_turn_at_once_the_second_time(void **state
 static void a_large_environment_goes_in_a_body(void **state) {
   stream_scene_t *scene = *state;
   static const size_t sizes[] = {2000, 5000, 50000, 190000, 200000};
-  static char value[200001];
+  static char value[100001]; /* twice: one variable cannot be so long */
   for (size_t i = 0; i < 5; i++) {
-    memset(value, 'v', sizes[i]);
-    value[sizes[i]] = '\0';
-    const daytona_pair_t env[] = {{"A", value}};
-    const daytona_pty_create_opts_t opts = {.id = "t", .env = {env, 1}};
+    memset(value, 'v', sizes[i] / 2);
+    value[sizes[i] / 2] = '\0';
+    const daytona_pair_t env[] = {{"A", value}, {"B", value}};
+    const daytona_pty_create_opts_t opts = {.id = "t", .env = {env, 2}};
     stream_again(scene);
     play_text(&scene->script, connected);
     stream_play(scene, &scene->script, scene->script.size, STREAM_STAYS);
