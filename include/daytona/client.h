@@ -75,6 +75,10 @@ typedef struct daytona_config {
   const char *client_key_password;
   /** Accept any certificate and host name. Anyone on the network path can read everything: tests only. */
   bool insecure_skip_verify;
+  /** Send requests for sandboxes to an `http` toolbox that an `https` control plane names. Everything, the
+      credentials too, is readable to anyone on the way; on this machine's own addresses as well. Without it such
+      calls fail with DAYTONA_EPROTOCOL and nothing is sent. */
+  bool allows_plain_toolbox;
 
   /** Optional. Proxy URL for every request; "" for none. Default: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and
       NO_PROXY of the process environment, or, before each, its lower case form. */

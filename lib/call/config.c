@@ -290,6 +290,7 @@ static void resolve_limits(config_lookup_t *lookup) {
   if (net->rate_limit_wait_ms == DAYTONA_NO_TIMEOUT) net->rate_limit_wait_ms = INT64_MAX;
   if (net->rate_limit_wait_ms == DAYTONA_NO_WAIT) net->rate_limit_wait_ms = 0;
   net->no_http2 = config->no_http2;
+  settings->allows_plain_toolbox = config->allows_plain_toolbox;
 }
 
 /* --- happy eyeballs --- */
@@ -422,6 +423,7 @@ static void resolve_proxy(config_lookup_t *lookup) {
     proxy->http_proxy = checked_proxy(lookup, first_variable(is_cgi ? cgi_http : http));
     proxy->https_proxy = checked_proxy(lookup, first_variable(https));
     proxy->no_proxy = copy(lookup, first_variable(no).text);
+    proxy->spares_loopback = true;
   }
 }
 

@@ -25,6 +25,7 @@ typedef struct daytona__settings {
   const char *api_url;         /* normalised: no trailing slash */
   const char *region;          /* NULL: none */
   int max_starting;
+  bool allows_plain_toolbox;  /* that of an https control plane may be http */
   int64_t request_timeout_ms; /* -1: none */
   daytona__net_options_t net;
 } daytona__settings_t;

@@ -419,12 +419,28 @@ static void read_answer(daytona__op_t *op) {
   hand_on(op, rc, &problem, answer);
 }
 
+static const char *toolbox_fault_text(daytona__op_t *op, daytona__toolbox_fault_t fault, const char *url) {
+  switch (fault) {
+    case DAYTONA__TOOLBOX_PLAIN:
+      return daytona__arena_printf(
+        daytona__op_arena(op),
+        "the server names %s as the sandbox's toolbox: the control plane is reached by https, and the "
+        "credentials are not sent in the clear unless allows_plain_toolbox of the configuration is set",
+        url);
+    case DAYTONA__TOOLBOX_NO_URL: return "the server names an unusable URL as the sandbox's toolbox";
+    default: return "the server does not say where the sandbox's toolbox is";
+  }
+}
+
 /* The answer about the toolbox's address has come: go on with the request itself. */
 static void on_toolbox_url(daytona__op_t *op) {
   void *decoded = NULL;
+  daytona__toolbox_fault_t fault = DAYTONA__TOOLBOX_UNNAMED;
+  const char *url = NULL;
   int rc = daytona__json_decode(daytona__op_arena(op), &toolbox_url_model, op->http.response.body,
                                 op->http.response.body_size, &decoded, NULL);
-  if (rc == 0) rc = daytona__sandbox_set_toolbox(op->sandbox, ((const toolbox_url_t *)decoded)->url);
+  if (rc == 0) url = ((const toolbox_url_t *)decoded)->url;
+  if (rc == 0) rc = daytona__sandbox_set_toolbox(op->sandbox, url, &fault);
   if (op->sandbox->toolbox_url != NULL) {
     send_next(op);
     return;
@@ -434,9 +450,7 @@ static void on_toolbox_url(daytona__op_t *op) {
     return;
   }
   daytona_error_t error = {
-    .code = DAYTONA_EPROTOCOL,
-    .retry_after_ms = -1,
-    .message = "the server names no address of the sandbox's toolbox that can be used"};
+    .code = DAYTONA_EPROTOCOL, .retry_after_ms = -1, .message = toolbox_fault_text(op, fault, url)};
   op->done(op, &error, NULL);
 }
 

@@ -164,44 +164,59 @@ daytona_sandbox_t *daytona__sandbox_new(daytona_client_t *client, daytona__sandb
   return sandbox;
 }
 
-/* An address that requests can be sent to, and not in the clear when those to the control plane are not. */
-static bool is_usable(const daytona_sandbox_t *sandbox, const char *base) {
-  const daytona_client_t *client = sandbox->client;
-  daytona__target_t toolbox, api;
-  if (daytona__target_parse(base, &toolbox, NULL) != 0) return false;
-  if (toolbox.is_secure || daytona__target_parse(client->settings.api_url, &api, NULL) != 0 || !api.is_secure)
-    return true;
-  daytona__log(client->loop, DAYTONA_LOG_ERROR,
-               "sandbox %s: its toolbox is at an http address, which gets no key of an https server",
-               sandbox->id);
-  return false;
-}
-
-int daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_url) {
-  daytona__arena_t scratch;
-  const char *base;
-  if (proxy_url == NULL || proxy_url[0] == '\0') return 0;
+/* Whether all of it is the base that is known. */
+static bool is_known_toolbox(const daytona_sandbox_t *sandbox, const char *proxy_url) {
   size_t size = strlen(proxy_url);
   while (size > 0 && proxy_url[size - 1] == '/') size--;
   const char *known = sandbox->toolbox_url;
-  if (known != NULL && strncmp(known, proxy_url, size) == 0 && known[size] == '/' &&
-      strcmp(known + size + 1, sandbox->id) == 0)
-    return 0;
+  return known != NULL && strncmp(known, proxy_url, size) == 0 && known[size] == '/' &&
+         strcmp(known + size + 1, sandbox->id) == 0;
+}
+
+/* `base` becomes the normalised URL when there is no fault. 0 or DAYTONA_ENOMEM. */
+static int check_toolbox(const daytona__settings_t *settings, const char *proxy_url,
+                         daytona__arena_t *scratch, const char **base, daytona__toolbox_fault_t *fault) {
+  daytona__target_t target, control;
+  int rc = daytona__url_base(scratch, proxy_url, base, NULL);
+  if (rc == DAYTONA_ENOMEM) return rc;
+  /* Both parsers: what one of them takes and the other does not would fail each call as if its arguments were wrong. */
+  *fault = DAYTONA__TOOLBOX_NO_URL;
+  if (rc != 0 || daytona__target_parse(*base, &target, NULL) != 0) return 0;
+  bool is_secure = daytona__target_parse(settings->api_url, &control, NULL) == 0 && control.is_secure;
+  bool is_downgrade = is_secure && !target.is_secure && !settings->allows_plain_toolbox;
+  *fault = is_downgrade ? DAYTONA__TOOLBOX_PLAIN : DAYTONA__TOOLBOX_FINE;
+  return 0;
+}
+
+static int take_toolbox(daytona_sandbox_t *sandbox, const char *base, daytona__arena_t *scratch) {
+  daytona__url_t url;
+  const char *with_id;
+  daytona__url_init(&url);
+  daytona__url_path(&url, base, "/{}", sandbox->id);
+  int rc = daytona__url_finish(&url, scratch, &with_id);
+  if (rc != 0) return rc;
+  char *copy = daytona__strdup(with_id);
+  if (copy == NULL) return DAYTONA_ENOMEM;
+  daytona__free(sandbox->toolbox_url);
+  sandbox->toolbox_url = copy;
+  return 0;
+}
+
+int daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_url,
+                                 daytona__toolbox_fault_t *fault) {
+  daytona__toolbox_fault_t unused;
+  daytona__arena_t scratch;
+  const char *base = NULL;
+  if (fault == NULL) fault = &unused;
+  *fault = DAYTONA__TOOLBOX_UNNAMED;
+  if (proxy_url == NULL || proxy_url[0] == '\0') return 0;
+  *fault = DAYTONA__TOOLBOX_FINE;
+  if (is_known_toolbox(sandbox, proxy_url)) return 0;
   daytona__arena_init(&scratch, 0);
-  int rc = daytona__url_base(&scratch, proxy_url, &base, NULL);
-  if (rc == 0 && is_usable(sandbox, base)) {
-    daytona__url_t url;
-    const char *with_id;
-    daytona__url_init(&url);
-    daytona__url_path(&url, base, "/{}", sandbox->id);
-    rc = daytona__url_finish(&url, &scratch, &with_id);
-    char *copy = rc == 0 ? daytona__strdup(with_id) : NULL;
-    if (copy != NULL) {
-      daytona__free(sandbox->toolbox_url);
-      sandbox->toolbox_url = copy;
-    } else if (rc == 0) {
-      rc = DAYTONA_ENOMEM;
-    }
+  int rc = check_toolbox(&sandbox->client->settings, proxy_url, &scratch, &base, fault);
+  if (rc == 0 && *fault == DAYTONA__TOOLBOX_FINE) {
+    rc = take_toolbox(sandbox, base, &scratch);
+    if (rc != 0 && rc != DAYTONA_ENOMEM) *fault = DAYTONA__TOOLBOX_NO_URL;
   }
   daytona__arena_clear(&scratch);
   return rc == DAYTONA_ENOMEM ? rc : 0;
@@ -215,7 +230,7 @@ void daytona__sandbox_update(daytona_sandbox_t *sandbox, daytona__sandbox_data_t
   sandbox->labels = NULL;
   sandbox->data = data;
   sandbox->info = &dto->info;
-  daytona__sandbox_set_toolbox(sandbox, dto->info.toolbox_proxy_url);
+  daytona__sandbox_set_toolbox(sandbox, dto->info.toolbox_proxy_url, NULL);
 }
 
 int daytona__sandbox_set_labels(daytona_sandbox_t *sandbox, const daytona_map_t *labels) {

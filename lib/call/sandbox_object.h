@@ -61,7 +61,17 @@ int daytona__sandbox_set_labels(daytona_sandbox_t *sandbox, const daytona_map_t 
 /* Note a state learned otherwise: a 404 means DESTROYED. */
 void daytona__sandbox_set_state(daytona_sandbox_t *sandbox, daytona_sandbox_state_t state);
 
-/* Set the base of toolbox calls from a toolboxProxyUrl; an empty or bad one changes nothing. 0 or DAYTONA_ENOMEM. */
-int daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_url);
+/* Why a toolboxProxyUrl is not used. */
+typedef enum daytona__toolbox_fault {
+  DAYTONA__TOOLBOX_FINE,
+  DAYTONA__TOOLBOX_UNNAMED,
+  DAYTONA__TOOLBOX_NO_URL, /* or one with a host that is none */
+  DAYTONA__TOOLBOX_PLAIN   /* http, and the control plane is https */
+} daytona__toolbox_fault_t;
+
+/* Set the base of toolbox calls from a toolboxProxyUrl; one with a fault changes nothing. 0 or DAYTONA_ENOMEM.
+   `fault` may be NULL. */
+int daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_url,
+                                 daytona__toolbox_fault_t *fault);
 
 #endif

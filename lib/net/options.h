@@ -29,6 +29,7 @@ typedef struct daytona__proxy_options {
   const char *http_proxy;  /* proxy URL for http and ws targets; NULL: none */
   const char *https_proxy; /* for https and wss targets */
   const char *no_proxy;    /* as libcurl reads NO_PROXY */
+  bool spares_loopback;    /* this machine's own names and addresses are reached directly */
 } daytona__proxy_options_t;
 
 typedef struct daytona__net_options {

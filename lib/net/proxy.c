@@ -277,8 +277,17 @@ bool daytona__no_proxy_matches(const char *no_proxy, const char *host, int port)
   return false;
 }
 
+bool daytona__host_is_loopback(const char *host) {
+  static const address_t v4 = {32, {127}}, v6 = {128, {[15] = 1}}, mapped = {128, {[10] = 0xff, 0xff, 127}};
+  address_t address = address_parse(host);
+  if (address.bits == 0) return is_host_under(host, "localhost");
+  return same_network(&v4, &address, 8) || same_network(&v6, &address, 128) ||
+         same_network(&mapped, &address, 104);
+}
+
 const char *daytona__proxy_pick(const daytona__proxy_options_t *options, const daytona__target_t *target) {
   const char *url = target->is_secure ? options->https_proxy : options->http_proxy;
   if (url == NULL || *url == '\0') return NULL;
+  if (options->spares_loopback && daytona__host_is_loopback(target->host)) return NULL;
   return daytona__no_proxy_matches(options->no_proxy, target->host, target->port) ? NULL : url;
 }

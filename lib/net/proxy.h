@@ -55,6 +55,9 @@ void daytona__proxy_clear(daytona__proxy_t *proxy);
  */
 bool daytona__no_proxy_matches(const char *no_proxy, const char *host, int port);
 
+/* Whether the host is this machine: 127.0.0.0/8, ::1, `localhost` and all names below it. */
+bool daytona__host_is_loopback(const char *host);
+
 /* The proxy URL to use for `target`, borrowed from `options`, or NULL for a direct connection. */
 const char *daytona__proxy_pick(const daytona__proxy_options_t *options, const daytona__target_t *target);
 

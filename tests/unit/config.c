@@ -632,6 +632,8 @@ static void expect_proxies(daytona_config_t config, const char *http, const char
   expect_text(got.settings.net.proxy.http_proxy, http);
   expect_text(got.settings.net.proxy.https_proxy, https);
   expect_text(got.settings.net.proxy.no_proxy, no);
+  /* What the program itself asks for holds for every host. */
+  assert_int_equal(got.settings.net.proxy.spares_loopback, config.proxy == NULL);
 }
 
 static void proxies_are_read_from_the_environment(void **state) {

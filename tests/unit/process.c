@@ -468,6 +468,37 @@ static void command_without_a_timeout_may_take_for_ever(void **state) {
   }
 }
 
+/* Sent and stored they would be, and then no command could be started with them. */
+static void variables_that_no_program_can_be_given_are_not_sent(void **state) {
+  (void)state;
+  static char value[131072];
+  memset(value, 'x', sizeof value - 1);
+  const daytona_pair_t pairs[] = {{"A", "1"}, {"BIG", value}};
+  const char *const words[] = {value};
+  const daytona_map_t env = {pairs, 2};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  size_t before = scene.request_count;
+  daytona_future_t *futures[] = {
+    daytona_process_exec(sandbox, "ls", &(daytona_process_exec_opts_t){.env = env}),
+    daytona_process_code_run(sandbox, "1", &(daytona_process_code_run_opts_t){.env = env}),
+    daytona_pty_create(sandbox, &(daytona_pty_create_opts_t){.env = env}),
+    daytona_interpreter_run_code(sandbox, "1", &(daytona_interpreter_run_code_opts_t){.env = env}),
+    daytona_sandbox_create(scene.client, &(daytona_sandbox_create_opts_t){.env = env})};
+  for (size_t i = 0; i < sizeof futures / sizeof futures[0]; i++) {
+    const daytona_error_t *error = daytona_future_error(api_must_fail(futures[i], DAYTONA_EINVAL));
+    assert_non_null(strstr(error->message, "env: BIG is too long"));
+    assert_null(strstr(error->message, "xxx"));
+    daytona_future_release(futures[i]);
+  }
+  value[sizeof value - 2] = '\0'; /* with its NUL one less than there may be */
+  const daytona_process_code_run_opts_t opts = {.argv = {words, 1}, .leaves_running = true};
+  api_answer(&scene, code_run, 200, ok);
+  api_done(daytona_process_code_run(sandbox, "1", &opts));
+  assert_int_equal(scene.request_count, before + 1);
+  close_with(&scene, sandbox);
+}
+
 /* --- where the toolbox is ---------------------------------------------------------------------- */
 
 static const char where[] = "GET /api/sandbox/sb-1/toolbox-proxy-url";
@@ -533,6 +564,8 @@ static void toolbox_that_cannot_be_found_fails_the_call(void **state) {
                  {200, "{\"url\":\"http://\"}", DAYTONA_EPROTOCOL},
                  {200, "{\"url\":\"http://Q.0x.0/8\"}", DAYTONA_EPROTOCOL},
                  {200, "{\"url\":7}", DAYTONA_EPROTOCOL},
+                 {200, "{\"url\":\"http://Q.0x.0/8\"}", DAYTONA_EPROTOCOL},
+                 {200, "{\"url\":\"http://127.1/\"}", DAYTONA_EPROTOCOL},
                  {200, "", DAYTONA_EPROTOCOL},
                  {200, "{\"url\":\"http://h/a b\\r\\nX: y\"}", DAYTONA_EPROTOCOL}};
   for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
@@ -604,6 +637,26 @@ static void refresh_moves_the_toolbox_and_nothing_takes_it_away(void **state) {
   }
   assert_int_equal(api_count(&scene, "POST /new/sb-1/process/execute"), 4);
   assert_int_equal(api_count(&scene, exec), 1);
+  close_with(&scene, sandbox);
+}
+
+/* What one parser of URLs takes and the other does not must not fail each call as if its arguments were wrong. */
+static void a_toolbox_that_is_no_host_is_not_remembered(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, "GET /api/sandbox/sb-1", 200,
+             "{\"id\":\"sb-1\",\"state\":\"started\",\"toolboxProxyUrl\":\"http://Q.0x.0/8\"}");
+  daytona_future_t *got = api_must(daytona_sandbox_get(scene.client, "sb-1", NULL));
+  daytona_sandbox_t *sandbox = daytona_sandbox_retain(daytona_future_sandbox(got));
+  daytona_future_release(got);
+  api_answer(&scene, where, 200, "{\"url\":\"http://Q.0x.0/8\"}");
+  api_answer(&scene, where, 200, where_json(&scene));
+  api_answer(&scene, exec, 200, ok);
+  daytona_future_t *future = api_must_fail(daytona_process_exec(sandbox, "ls", NULL), DAYTONA_EPROTOCOL);
+  assert_non_null(strstr(daytona_future_error(future)->message, "unusable URL"));
+  daytona_future_release(future);
+  api_done(daytona_process_exec(sandbox, "ls", NULL));
   close_with(&scene, sandbox);
 }
 
@@ -718,6 +771,7 @@ int main(void) {
     cmocka_unit_test(closing_the_client_stops_nothing),
     cmocka_unit_test(client_gives_up_five_seconds_after_the_server),
     cmocka_unit_test(command_without_a_timeout_may_take_for_ever),
+    cmocka_unit_test(variables_that_no_program_can_be_given_are_not_sent),
     cmocka_unit_test(missing_toolbox_is_asked_for_once),
     cmocka_unit_test(several_that_miss_it_do_not_mix_up_their_answers),
     cmocka_unit_test(toolbox_that_cannot_be_found_fails_the_call),
@@ -727,6 +781,7 @@ int main(void) {
     cmocka_unit_test(a_long_answer_leaves_turns_to_others),
     cmocka_unit_test(a_long_answer_can_be_given_up),
     cmocka_unit_test(a_long_answer_that_is_malformed_says_where),
+    cmocka_unit_test(a_toolbox_that_is_no_host_is_not_remembered),
     cmocka_unit_test(folders_are_strings_of_the_toolbox),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

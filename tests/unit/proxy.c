@@ -215,6 +215,30 @@ static void the_scheme_picks_the_proxy(void **state) {
   assert_null(daytona__proxy_pick(&options, &target));
 }
 
+/* The variables of the environment are about other machines. */
+static void this_machine_needs_no_proxy(void **state) {
+  static const char *const ours[] = {
+    "http://127.0.0.1:3986/",        "http://127.9.9.9/", "https://[::1]:1/",
+    "http://[::ffff:127.0.0.1]/",    "http://localhost/", "http://LocalHost./",
+    "http://3000-sb.localhost:8080/"};
+  static const char *const others[] = {"http://128.0.0.1/",          "http://[::2]/",
+                                       "http://[::ffff:128.0.0.1]/", "http://localhost.example/",
+                                       "http://mylocalhost/",        "http://10.0.0.1/"};
+  daytona__proxy_options_t options = {.http_proxy = "http://a", .https_proxy = "http://b"};
+  daytona__target_t target;
+  for (int is_sparing = 0; is_sparing < 2; is_sparing++) {
+    options.spares_loopback = is_sparing;
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+      assert_int_equal(daytona__target_parse(ours[i], &target, NULL), 0);
+      assert_int_equal(daytona__proxy_pick(&options, &target) == NULL, is_sparing);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+      assert_int_equal(daytona__target_parse(others[i], &target, NULL), 0);
+      assert_non_null(daytona__proxy_pick(&options, &target));
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(targets_are_read),
@@ -224,6 +248,7 @@ int main(void) {
     cmocka_unit_test(proxy_parse_survives_lack_of_memory),
     cmocka_unit_test(no_proxy_follows_the_rules),
     cmocka_unit_test(the_scheme_picks_the_proxy),
+    cmocka_unit_test(this_machine_needs_no_proxy),
   };
   return cmocka_run_group_tests_name("proxy", tests, NULL, NULL);
 }

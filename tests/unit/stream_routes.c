@@ -10,6 +10,7 @@
 #include "api/pty_impl.h"
 #include "call/op.h"
 #include "core/limits.h"
+#include "core/memory.h"
 #include "support/check.h"
 #include "support/front.h"
 #include "support/log_scene.h"
@@ -29,6 +30,10 @@ typedef struct route {
 } route_t;
 
 static const char auth[] = "Basic dXNlcjpwOnc="; /* user, p:w */
+
+/* NO_PROXY of a route to a host that only the proxy knows. */
+#define FAR "far,other.test"
+static const char far_host[] = "sandbox.test";
 
 static const route_t routes[] = {
   {"wss", "good", "ca.pem", NULL, DIRECT, "", NULL, NULL, DAYTONA_OK},
@@ -58,7 +63,9 @@ static const route_t routes[] = {
    DAYTONA_EPROXY},
   {"wss_past_the_proxy", "good", "ca.pem", NULL, HTTP_PROXY, "", NULL, "other.test,localhost", DAYTONA_OK},
   {"ws_past_the_proxy", NULL, "ca.pem", NULL, HTTP_PROXY, "", NULL, "127.0.0.1", DAYTONA_OK},
-  {"wss_not_past_the_proxy", "good", "ca.pem", NULL, HTTP_PROXY, "", NULL, "other.test", DAYTONA_OK},
+  {"ws_not_past_the_proxy", NULL, "ca.pem", NULL, HTTP_PROXY, "", NULL, FAR, DAYTONA_OK},
+  {"wss_on_this_machine", "good", "ca.pem", NULL, HTTP_PROXY, "", NULL, "other.test", DAYTONA_OK},
+  {"ws_on_this_machine", NULL, "ca.pem", NULL, HTTP_PROXY, "", NULL, "other.test", DAYTONA_OK},
 };
 
 enum { ROUTES = sizeof routes / sizeof *routes };
@@ -70,7 +77,11 @@ typedef struct scene {
   char proxy_url[128];
 } scene_t;
 
-static bool has_certificates;
+static bool has_certificates, allows_plain_toolbox;
+
+static bool is_far(const route_t *route) {
+  return route->no_proxy != NULL && strcmp(route->no_proxy, FAR) == 0;
+}
 
 static void set_environment(const char *proxy, const char *no_proxy) {
   static const char *const names[] = {"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY",   "all_proxy",
@@ -96,6 +107,11 @@ static void open_scene(scene_t *scene, const route_t *route) {
     snprintf(api->api_url, sizeof api->api_url, "https://localhost:%d/api", port);
     snprintf(api->toolbox_url, sizeof api->toolbox_url, "https://localhost:%d/toolbox", port);
   }
+  if (is_far(route)) {
+    snprintf(api->api_url, sizeof api->api_url, "http://%s:%d/api", far_host, port);
+    snprintf(api->toolbox_url, sizeof api->toolbox_url, "http://%s:%d/toolbox", far_host, port);
+  }
+  config->allows_plain_toolbox = allows_plain_toolbox;
   const tls_case_t trust = {.ca = route->ca, .client = route->client};
   daytona__tls_options_t tls = {0};
   tls_case_options(&trust, &tls);
@@ -207,8 +223,9 @@ static void run_code(scene_t *scene) {
 }
 
 static void succeed(scene_t *scene, const route_t *route) {
-  const char *host = scene->has_door ? "localhost" : "127.0.0.1";
-  bool goes_past = route->no_proxy != NULL && strstr(route->no_proxy, host) != NULL;
+  const char *host = scene->has_door ? "localhost" : is_far(route) ? far_host : "127.0.0.1";
+  /* The environment's proxy is for other machines. */
+  bool goes_past = route->no_proxy != NULL && !is_far(route);
   follow_with_a_cut(scene);
   use_a_terminal(scene);
   run_code(scene);
@@ -321,9 +338,58 @@ static void input_is_taken_whole_or_not_at_all(void **state) {
   close_scene(&scene);
 }
 
+/*
+ * A control plane that is reached by https names a toolbox that is not: nothing is sent there, not on this machine
+ * either, unless the program has allowed it.
+ */
+static void a_plain_toolbox_of_a_secure_control_plane_is_refused(void **state) {
+  (void)state;
+  static scene_t scene;
+  char url[64], answer[128];
+  if (!has_certificates) {
+    print_message("# skipped: openssl(1) is not installed\n");
+    skip();
+  }
+  for (int is_allowed = 0; is_allowed < 2; is_allowed++) {
+    allows_plain_toolbox = is_allowed;
+    open_scene(&scene, &routes[0]);
+    stream_scene_t *stream = &scene.log.stream;
+    api_scene_t *api = &stream->api;
+    daytona_sandbox_t *sandbox = stream->sandbox;
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/toolbox", api->peer.port);
+    snprintf(answer, sizeof answer, "{\"url\":\"%s\"}", url);
+    api_answer(api, "GET /api/sandbox/sb-1/toolbox-proxy-url", 200, answer);
+    api_answer(api, "POST /toolbox/sb-1/process/execute", 200, "{\"exitCode\":0,\"result\":\"\"}");
+    daytona__free(sandbox->toolbox_url);
+    sandbox->toolbox_url = NULL;
+    assert_int_equal(daytona__sandbox_set_toolbox(sandbox, url, NULL),
+                     0); /* as the sandbox's own record would */
+    assert_int_equal(sandbox->toolbox_url != NULL, is_allowed);
+    if (is_allowed) {
+      api_done(daytona_process_exec(sandbox, "ls", NULL));
+    } else {
+      daytona_future_t *futures[] = {
+        daytona_process_exec(sandbox, "ls", NULL), daytona_session_follow(sandbox, "s", "c", NULL),
+        daytona_pty_connect(sandbox, "t", NULL), daytona_interpreter_run_code(sandbox, "1", NULL)};
+      for (size_t i = 0; i < sizeof futures / sizeof *futures; i++) {
+        const char *message = daytona_future_error(api_must_fail(futures[i], DAYTONA_EPROTOCOL))->message;
+        assert_non_null(strstr(message, url));
+        assert_non_null(strstr(message, "allows_plain_toolbox"));
+        daytona_future_release(futures[i]);
+      }
+      assert_int_equal(stream->upgrades, 0);
+      assert_int_equal(api_count(api, "POST /toolbox"), 0);
+    }
+    close_scene(&scene);
+  }
+  allows_plain_toolbox = false;
+}
+
 int main(void) {
-  struct CMUnitTest tests[ROUTES + 2] = {[ROUTES] = cmocka_unit_test(input_is_taken_whole_or_not_at_all),
-                                         [ROUTES + 1] = cmocka_unit_test(a_key_does_not_leave_tls)};
+  struct CMUnitTest tests[ROUTES + 3] = {
+    [ROUTES] = cmocka_unit_test(input_is_taken_whole_or_not_at_all),
+    cmocka_unit_test(a_key_does_not_leave_tls),
+    cmocka_unit_test(a_plain_toolbox_of_a_secure_control_plane_is_refused)};
   for (size_t i = 0; i < ROUTES; i++)
     tests[i] = (struct CMUnitTest){
       .name = routes[i].name, .test_func = streams_take_the_route, .initial_state = (void *)&routes[i]};
