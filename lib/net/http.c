@@ -142,6 +142,16 @@ void daytona__http_set_trace(daytona__http_t *http,
 
 /* --- ending ------------------------------------------------------------------------------------- */
 
+/* The name may mean another address by now. A refusal by a proxy comes from an address that is right. */
+static void doubt_address(daytona__http_transfer_t *t) {
+  const daytona__http_easy_t *easy = t->easy;
+  const daytona__proxy_t *proxy = daytona__http_easy_proxy(easy);
+  long connect_status = 0;
+  curl_easy_getinfo(easy->curl, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+  if (!t->is_connected && connect_status == 0)
+    daytona__resolver_doubt(t->http->resolver, proxy != NULL ? proxy->host : easy->target.host);
+}
+
 /* Take the transfer away from libcurl and the resolver, and give its slot to the next one. */
 static void detach(daytona__http_transfer_t *t) {
   daytona__http_t *http = t->http;
@@ -240,6 +250,11 @@ static void on_idle(daytona__http_transfer_t *t) {
     daytona__http_finish(t, DAYTONA_EIDLE_TIMEOUT, limit_text(t->call, "no bytes", t->call->idle_timeout_ms));
 }
 
+static void fail_to_connect(daytona__http_transfer_t *t) {
+  if (t->state == HTTP_RUNNING) doubt_address(t);
+  daytona__http_finish(t, DAYTONA_ECONNECT_TIMEOUT, limit_text(t->call, "no connection", connect_limit(t)));
+}
+
 static void on_phase(daytona__timer_t *timer) {
   daytona__http_transfer_t *t = DAYTONA__CONTAINER(timer, daytona__http_transfer_t, phase);
   if (t->state == HTTP_DELAYED)
@@ -247,7 +262,7 @@ static void on_phase(daytona__timer_t *timer) {
   else if (t->is_connected)
     on_idle(t);
   else
-    daytona__http_finish(t, DAYTONA_ECONNECT_TIMEOUT, limit_text(t->call, "no connection", connect_limit(t)));
+    fail_to_connect(t);
 }
 
 static void on_total(daytona__timer_t *timer) {
@@ -558,6 +573,8 @@ static const char *failure_text(daytona__http_transfer_t *t, daytona__http_verdi
                                 CURLcode result) {
   daytona__http_call_t *call = t->call;
   const char *text = t->easy->error[0] != '\0' ? t->easy->error : curl_easy_strerror(result);
+  if (verdict.code == DAYTONA_EPROXY && daytona__http_proxy_refusal(t, call->text, sizeof call->text))
+    return call->text;
   const char *mix_up = daytona__http_mix_up(t, result);
   if (mix_up != NULL) {
     snprintf(call->text, sizeof call->text, "%s:%d %s", t->easy->target.host, t->easy->target.port, mix_up);
@@ -577,6 +594,17 @@ static const char *failure_text(daytona__http_transfer_t *t, daytona__http_verdi
   return call->text;
 }
 
+/* The proxy's answer is none of the server's: nothing of it is shown. */
+static void refuse_by_proxy(daytona__http_transfer_t *t) {
+  daytona__http_call_t *call = t->call;
+  call->response.status = t->status = 0;
+  daytona__strbuf_clear(&call->collected);
+  if (must_drain(t, false))
+    drain(t, DAYTONA_EPROXY, call->text);
+  else
+    daytona__http_finish(t, DAYTONA_EPROXY, call->text);
+}
+
 void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
   daytona__http_call_t *call = t->call;
   long status = 0;
@@ -592,7 +620,12 @@ void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
   }
   /* An upload that was refused while it was sent: the status says it, even if the rest of the answer did not come. */
   bool was_refused = t->is_source_asked && t->is_head_whole && status >= 400;
-  if (result == CURLE_OK || t->is_cut || was_refused) {
+  bool has_answer = result == CURLE_OK || t->is_cut || was_refused;
+  if (has_answer && daytona__http_proxy_refusal(t, call->text, sizeof call->text)) {
+    refuse_by_proxy(t);
+    return;
+  }
+  if (has_answer) {
     call->was_sent = true;
     if (must_drain(t, status / 100 == 2))
       drain(t, DAYTONA_OK, NULL);
@@ -609,6 +642,7 @@ void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
   curl_easy_getinfo(t->easy->curl, CURLINFO_OS_ERRNO, &system_errno);
   call->response.system_errno = (int)system_errno;
   daytona__http_verdict_t verdict = daytona__http_judge(t, result);
+  doubt_address(t);
   if (verdict.code == DAYTONA_ETLS) daytona__trust_doubt(&t->http->trust);
   const char *message = failure_text(t, verdict, result);
   if (must_drain(t, false))

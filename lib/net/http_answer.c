@@ -169,6 +169,25 @@ int64_t daytona__http_retry_after_ms(const daytona__http_transfer_t *t) {
   return longest;
 }
 
+bool daytona__http_proxy_refusal(const daytona__http_transfer_t *t, char *text, size_t size) {
+  const daytona__http_easy_t *easy = t->easy;
+  const daytona__proxy_t *proxy = easy->proxy;
+  daytona__proxy_offers_t offers = {""};
+  struct curl_header *at = NULL;
+  long connect_status = 0;
+  curl_easy_getinfo(easy->curl, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+  if (proxy == NULL || (proxy->kind != DAYTONA__PROXY_HTTP && proxy->kind != DAYTONA__PROXY_HTTPS))
+    return false;
+  bool in_tunnel = connect_status == 407 && !t->is_connected;
+  /* What comes through a tunnel is the server's. */
+  if (!in_tunnel && (t->status != 407 || easy->target.is_secure)) return false;
+  if (in_tunnel) offers = easy->offers;
+  while (!in_tunnel && (at = curl_easy_nextheader(easy->curl, CURLH_HEADER, -1, at)) != NULL)
+    if (strcasecmp(at->name, "Proxy-Authenticate") == 0) daytona__proxy_offers_add(&offers, at->value);
+  daytona__proxy_refusal(proxy->user != NULL || proxy->password != NULL, &offers, text, size);
+  return true;
+}
+
 /* --- the verdict -------------------------------------------------------------------------------- */
 
 static const struct {

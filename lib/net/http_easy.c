@@ -53,9 +53,28 @@ static int on_ready(void *user, char *ip, char *local_ip, int port, int local_po
   return CURL_PREREQFUNC_ABORT;
 }
 
+/* Of the answer to CONNECT only what a proxy says of credentials is wanted. */
+static void take_tunnel_header(daytona__http_easy_t *easy, const char *line, size_t size) {
+  static const char name[] = "Proxy-Authenticate:";
+  char value[64];
+  if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) memset(&easy->offers, 0, sizeof easy->offers);
+  if (size < sizeof name || strncasecmp(line, name, sizeof name - 1) != 0) return;
+  line += sizeof name - 1;
+  size -= sizeof name - 1;
+  for (; size != 0 && (*line == ' ' || *line == '\t'); size--) line++;
+  snprintf(value, sizeof value, "%.*s", (int)(size < sizeof value ? size : sizeof value - 1), line);
+  value[strcspn(value, "\r\n")] = '\0';
+  daytona__proxy_offers_add(&easy->offers, value);
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *user) {
-  daytona__http_transfer_t *t = ((daytona__http_easy_t *)user)->transfer;
+  daytona__http_easy_t *easy = user;
+  daytona__http_transfer_t *t = easy->transfer;
   daytona__http_touch(t);
+  if (!t->is_connected) {
+    take_tunnel_header(easy, line, size * count);
+    return size * count;
+  }
   t->header_bytes += size * count;
   if (size * count <= 2)
     t->is_head_whole = true;
@@ -202,7 +221,6 @@ static bool configure(daytona__http_easy_t *easy) {
   ok = ok && curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK;
   ok = ok && curl_easy_setopt(curl, CURLOPT_NOPROXY, "") == CURLE_OK;
   ok = ok && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
-  curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)KEEP_ALIVE_S);
   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,

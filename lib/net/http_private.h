@@ -25,6 +25,7 @@
 #include "net/proxy.h"
 #include "net/redirect.h"
 #include "net/trust.h"
+#include "net/tunnel.h"
 
 typedef enum daytona__http_state {
   HTTP_QUEUED,
@@ -57,7 +58,8 @@ typedef struct daytona__http_easy {
   const daytona__proxy_t *proxy;
   long connect_ms;
   bool has_progress, has_encoding, no_http2, waits;
-  long receive; /* size of libcurl's buffer */
+  daytona__proxy_offers_t offers; /* of the newest answer to a CONNECT */
+  long receive;                   /* size of libcurl's buffer */
   daytona__target_t target;
   struct curl_slist pin;
   char pin_text[DAYTONA__HOST_ROOM + 16 + DAYTONA__ADDRESSES_MAX * 50];
@@ -254,6 +256,9 @@ typedef struct daytona__http_verdict {
 } daytona__http_verdict_t;
 /* How a server that speaks another protocol gave itself away, as the end of a sentence; NULL: it did not. */
 const char *daytona__http_mix_up(const daytona__http_transfer_t *t, CURLcode result);
+/* Whether the proxy refused for want of credentials, in the tunnel or for a plain request: what to say of it. */
+bool daytona__http_proxy_refusal(const daytona__http_transfer_t *t, char *text, size_t size);
+
 daytona__http_verdict_t daytona__http_judge(daytona__http_transfer_t *t, CURLcode result);
 int daytona__http_answer_take(daytona__http_transfer_t *t, bool with_headers);
 void daytona__http_keep_last_words(daytona__http_t *http, curl_socket_t fd);

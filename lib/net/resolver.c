@@ -403,6 +403,12 @@ void daytona__resolver_cancel(daytona__lookup_t *lookup) {
   entry_settle(entry);
 }
 
+void daytona__resolver_doubt(daytona__resolver_t *resolver, const char *host) {
+  char name[NAME_ROOM];
+  entry_t *entry = canonical(host, name) ? entry_find(resolver, name) : NULL;
+  if (entry != NULL) entry->fresh_until_ms = 0;
+}
+
 /* --- closing ------------------------------------------------------------------------------------ */
 
 static void report_closed(daytona__resolver_t *resolver) {

@@ -2,7 +2,8 @@
 /*
  * Name lookups on the thread pool, cached and coalesced.
  *
- * At most DAYTONA__LOOKUPS_MAX run at once; equal names share one; answers live for a minute, and a stale one
+ * At most DAYTONA__LOOKUPS_MAX run at once; equal names share one; answers live for a minute, or until no
+ * connection could be made to them, and a stale one
  * is used when a fresh lookup fails. Literal addresses, "localhost" and names under it never leave the thread.
  * A running getaddrinfo cannot be stopped: closing fails its waiters at once and reports when it has returned.
  */
@@ -51,6 +52,10 @@ const daytona__addresses_t *daytona__resolver_peek(daytona__resolver_t *resolver
 /* Look `host` up and tell `lookup`, which must live until then or until it is cancelled. */
 void daytona__resolver_start(daytona__resolver_t *resolver, const char *host, daytona__lookup_t *lookup);
 void daytona__resolver_cancel(daytona__lookup_t *lookup);
+
+/* No connection could be made to what was known of `host`: the next lookup asks again. What is known stays for the case
+   that it fails. */
+void daytona__resolver_doubt(daytona__resolver_t *resolver, const char *host);
 
 /* Tests replace getaddrinfo; it is called on a pool thread. NULL restores it. */
 typedef int (*daytona__getaddrinfo_fn)(const char *host, daytona__addresses_t *out);

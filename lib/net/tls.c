@@ -7,7 +7,8 @@
  * asks for the write. So there is no half-written record to be offered again.
  *
  * A target that is an IP address: mbedTLS before 3.5 compares names only, so the address is looked for in
- * the certificate by a callback of our own, in all versions alike, and no server name is sent.
+ * the certificate by a callback of our own, in all versions alike, and no server name is sent. Names are looked at by
+ * the same callback, besides mbedTLS, whose wildcards may stand for too much.
  */
 #include "net/tls.h"
 
@@ -15,12 +16,14 @@
 #include <mbedtls/error.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <uv.h>
 
 #include "core/memory.h"
 #include "net/tls_impl.h"
 
-/* The type of an iPAddress in a subject alternative name (RFC 5280 4.2.1.6), below the class bits. */
+/* The types of a dNSName and an iPAddress in a subject alternative name (RFC 5280 4.2.1.6), below the class bits. */
+#define SAN_DNS_NAME 2
 #define SAN_IP_ADDRESS 7
 
 struct daytona__tls {
@@ -64,9 +67,42 @@ static bool has_address(const mbedtls_x509_crt *certificate, const daytona__tls_
   return false;
 }
 
+/*
+ * Whether a name of a certificate is the target's. "*" stands for one label in front of two or more: mbedTLS would take
+ * "*.localhost" or "*.com", libcurl does not.
+ */
+static bool is_name_of(const mbedtls_x509_buf *name, const char *host) {
+  const char *text = (const char *)name->p, *rest = host;
+  size_t size = name->len;
+  if (size > 2 && text[0] == '*' && text[1] == '.') {
+    rest = strchr(host, '.');
+    if (rest == NULL || rest == host || memchr(text + 2, '.', size - 2) == NULL) return false;
+    text++;
+    size--;
+  }
+  return strlen(rest) == size && strncasecmp(rest, text, size) == 0;
+}
+
+/* As libcurl and mbedTLS look: the common name only where there is no alternative name. */
+static bool has_name(const mbedtls_x509_crt *certificate, const char *host) {
+  static const char common_name[] = "\x55\x04\x03"; /* 2.5.4.3 */
+  if (certificate->subject_alt_names.buf.p != NULL) {
+    for (const mbedtls_x509_sequence *name = &certificate->subject_alt_names; name != NULL; name = name->next)
+      if ((name->buf.tag & 0x1f) == SAN_DNS_NAME && is_name_of(&name->buf, host)) return true;
+    return false;
+  }
+  for (const mbedtls_x509_name *name = &certificate->subject; name != NULL; name = name->next)
+    if (name->oid.len == sizeof common_name - 1 && memcmp(name->oid.p, common_name, name->oid.len) == 0 &&
+        is_name_of(&name->val, host))
+      return true;
+  return false;
+}
+
 static int on_verify(void *user, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
   const daytona__tls_t *tls = user;
-  if (depth == 0 && !has_address(certificate, tls)) *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+  if (depth != 0) return 0;
+  bool is_ours = tls->address_size != 0 ? has_address(certificate, tls) : has_name(certificate, tls->host);
+  if (!is_ours) *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
   return 0;
 }
 
@@ -101,9 +137,8 @@ static int set_peer(daytona__tls_t *tls) {
     tls->address_size = 4;
   else if (uv_inet_pton(AF_INET6, tls->host, tls->address) == 0)
     tls->address_size = 16;
-  if (tls->address_size == 0) return mbedtls_ssl_set_hostname(&tls->ssl, tls->host);
   if (!tls->ctx->options.is_unverified) mbedtls_ssl_set_verify(&tls->ssl, on_verify, tls);
-  return mbedtls_ssl_set_hostname(&tls->ssl, NULL);
+  return mbedtls_ssl_set_hostname(&tls->ssl, tls->address_size == 0 ? tls->host : NULL);
 }
 
 int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port, const daytona__tls_io_t *io,
@@ -115,7 +150,10 @@ int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port, const 
   tls->io = *io;
   tls->port = port;
   mbedtls_ssl_init(&tls->ssl);
-  tls->host = daytona__strdup(host);
+  size_t size = strlen(host);
+  if (size > 1 && host[size - 1] == '.')
+    size--; /* "localhost." is a way to write localhost, in no certificate */
+  tls->host = daytona__strndup(host, size);
   int status =
     tls->host != NULL ? mbedtls_ssl_setup(&tls->ssl, &tls->anchors->conf) : MBEDTLS_ERR_SSL_ALLOC_FAILED;
   if (status == 0) status = set_peer(tls);
@@ -123,7 +161,7 @@ int daytona__tls_new(daytona__tls_ctx_t *ctx, const char *host, int port, const 
     daytona__tls_free(tls);
     return daytona__tls_map(status);
   }
-  const mbedtls_ssl_session *session = daytona__tls_session_find(ctx, host, port);
+  const mbedtls_ssl_session *session = daytona__tls_session_find(ctx, tls->host, port);
   if (session != NULL) mbedtls_ssl_set_session(&tls->ssl, session); /* a failure: a full handshake */
   mbedtls_ssl_set_bio(&tls->ssl, tls, on_send, on_receive, NULL);
   *out = tls;

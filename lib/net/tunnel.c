@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/ascii.h"
 #include "core/memory.h"
@@ -39,11 +40,36 @@ int daytona__tunnel_request(const daytona__proxy_t *proxy, const daytona__target
   return out->error != 0 ? DAYTONA_ENOMEM : 0;
 }
 
-int daytona__tunnel_check(const daytona__http1_head_t *answer, char *text, size_t size) {
+void daytona__proxy_offers_add(daytona__proxy_offers_t *offers, const char *value) {
+  size_t used = strlen(offers->text), size = 0;
+  while (value[size] != '\0' && strchr(" \t,=", value[size]) == NULL) size++;
+  char scheme[32];
+  if (size == 0 || size >= sizeof scheme) return;
+  memcpy(scheme, value, size);
+  scheme[size] = '\0';
+  if (!daytona__is_token(scheme) || used + size + 2 >= sizeof offers->text) return;
+  snprintf(offers->text + used, sizeof offers->text - used, "%s%s", used != 0 ? ", " : "", scheme);
+}
+
+void daytona__proxy_refusal(bool had_credentials, const daytona__proxy_offers_t *offers, char *text,
+                            size_t size) {
+  bool has_offers = offers->text[0] != '\0';
+  snprintf(text, size, "the proxy wants %s (407%s%s); Basic is what this library knows",
+           had_credentials ? "other credentials" : "credentials", has_offers ? ", it offers " : "",
+           offers->text);
+}
+
+int daytona__tunnel_check(const daytona__proxy_t *proxy, const daytona__http1_head_t *answer, char *text,
+                          size_t size) {
+  daytona__proxy_offers_t offers = {""};
   if (answer->status >= 200 && answer->status < 300) return 0;
-  if (answer->status == 407)
-    snprintf(text, size, "the proxy wants other credentials (407)");
-  else
+  if (answer->status != 407) {
     snprintf(text, size, "the proxy refused the tunnel with status %d", answer->status);
+    return DAYTONA_EPROXY;
+  }
+  for (size_t i = 0; i < answer->header_count; i++)
+    if (strcasecmp(answer->headers[i].name, "Proxy-Authenticate") == 0)
+      daytona__proxy_offers_add(&offers, answer->headers[i].value);
+  daytona__proxy_refusal(proxy->user != NULL || proxy->password != NULL, &offers, text, size);
   return DAYTONA_EPROXY;
 }

@@ -267,7 +267,7 @@ static int step_tunnel(daytona__ws_conn_t *conn) {
     code = daytona__http1_head_head(&setup->answer, byte);
     if (code == DAYTONA__HTTP1_HEAD_MORE) continue;
     if (code == DAYTONA__HTTP1_HEAD_DONE)
-      code = daytona__tunnel_check(&setup->answer, conn->text, sizeof conn->text);
+      code = daytona__tunnel_check(&setup->proxy, &setup->answer, conn->text, sizeof conn->text);
     else
       snprintf(conn->text, sizeof conn->text, "the proxy's answer: %s", setup->answer.message);
     if (code == 0) return 1;
@@ -309,10 +309,17 @@ static void on_tcp_readable(daytona__tcp_t *tcp) {
     advance(conn);
 }
 
+/* The name may mean another address by now. */
+static void doubt_address(daytona__ws_conn_t *conn) {
+  const setup_t *setup = conn->setup;
+  daytona__resolver_doubt(conn->net->resolver, setup->has_proxy ? setup->proxy.host : setup->target.host);
+}
+
 static void on_tcp_connected(daytona__tcp_t *tcp, int status) {
   daytona__ws_conn_t *conn = DAYTONA__CONTAINER(tcp, daytona__ws_conn_t, tcp);
   if (status != 0) {
     conn->system_errno = daytona__system_errno(status);
+    doubt_address(conn);
     fail(conn, status == UV_ENOMEM ? DAYTONA_ENOMEM : DAYTONA_ECONNECTION, daytona__tcp_strerror(status));
     return;
   }
@@ -419,6 +426,7 @@ int daytona__ws_conn_open(daytona__ws_conn_t *conn, const daytona__target_t *tar
 
 void daytona__ws_conn_close(daytona__ws_conn_t *conn) {
   if (conn->phase == PHASE_CLOSED) return;
+  if (conn->phase == PHASE_TCP) doubt_address(conn); /* given up, often because its time was over */
   set_phase(conn, PHASE_CLOSED);
   setup_free(conn);
   for (unsigned i = 0; i < conn->level_count; i++) daytona__tls_free(conn->levels[i].tls);

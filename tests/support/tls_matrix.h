@@ -93,6 +93,15 @@ static const tls_case_t tls_cases[] = {
   {"version_too_old", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_OLD, DAYTONA_ETLS},
   {"handshake_stalled", "good", "localhost", "ca.pem", NULL, false, TLS_FAULT_STALL,
    DAYTONA_ECONNECT_TIMEOUT},
+  {"wildcard_of_a_top_level", "top", "a.localhost", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
+  {"wildcard_of_a_top_level_as_common_name", "top_common", "a.localhost", "ca.pem", NULL, false,
+   TLS_FAULT_NONE, DAYTONA_ETLS},
+  {"name_beside_such_a_wildcard", "top_and_name", "b.localhost", "ca.pem", NULL, false, TLS_FAULT_NONE,
+   DAYTONA_OK},
+  {"final_dot", "good", "localhost.", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_OK},
+  {"wildcard_and_a_final_dot", "wildcard", "a.wild.localhost.", "ca.pem", NULL, false, TLS_FAULT_NONE,
+   DAYTONA_OK},
+  {"final_dot_of_another_host", "wrong", "localhost.", "ca.pem", NULL, false, TLS_FAULT_NONE, DAYTONA_ETLS},
 };
 
 enum { TLS_CASES = sizeof tls_cases / sizeof *tls_cases };

@@ -234,6 +234,33 @@ static void a_name_that_moves_is_followed(void **state) {
   scene_clear(&request);
 }
 
+/* What was asked for a moment ago leads nowhere now: the repeat does not wait until it is a minute old. */
+static void a_refused_address_is_asked_for_again(void **state) {
+  request_t request;
+  char url[64];
+  snprintf(url, sizeof url, "http://moving.example:%d/", scene.peer.port);
+  daytona__resolver_set_getaddrinfo(scene.resolver, fake_getaddrinfo);
+  memcpy(addresses, (const char *[4]){"127.0.0.2"}, sizeof addresses);
+  scene_prepare(&scene, &request, "GET", url);
+  request.call.connect_timeout_ms = -1;
+  scene_start(&request);
+  while (request.call.response.attempts == 0) uv_run(&scene.stage.uv, UV_RUN_ONCE);
+  memcpy(addresses, (const char *[4]){"127.0.0.1"}, sizeof addresses);
+  while (request.done == 0) {
+    daytona__loop_advance(scene.stage.loop, 20);
+    uv_run(&scene.stage.uv, UV_RUN_NOWAIT);
+  }
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.attempts, 2);
+  scene_clear(&request);
+  /* An address that works is not asked for again. */
+  memcpy(addresses, (const char *[4]){"127.0.0.2"}, sizeof addresses);
+  scene_run(&scene, &request, "GET", url);
+  assert_int_equal(request.call.response.code, DAYTONA_OK);
+  assert_int_equal(request.call.response.attempts, 1);
+  scene_clear(&request);
+}
+
 /* --- answers ------------------------------------------------------------------------------------ */
 
 static void a_failure_brings_body_and_headers(void **state) {
@@ -671,6 +698,7 @@ int main(void) {
     TEST(names_are_pinned),
     TEST(dead_addresses_are_passed_over),
     TEST(a_name_that_moves_is_followed),
+    TEST(a_refused_address_is_asked_for_again),
     TEST(a_failure_brings_body_and_headers),
     TEST(headers_of_a_success_are_kept_on_request),
     TEST(odd_but_legal_answers_are_read),

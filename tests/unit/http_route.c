@@ -257,7 +257,9 @@ static void exceptions_go_direct(void **state) {
 static void connect_is_asked_for_https(void **state) {
   request_t request;
   use_proxy("u:p@", true);
-  scene.peer.answer = "HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n";
+  scene.peer.answer =
+    "HTTP/1.1 407 Who\r\nProxy-Authenticate: Digest realm=x\r\nProxy-Authenticate: "
+    "Negotiate\r\nContent-Length: 0\r\n\r\n";
   scene_prepare(&scene, &request, "POST", "https://sandbox.example/");
   scene_start(&request);
   scene_wait(&request);
@@ -266,8 +268,40 @@ static void connect_is_asked_for_https(void **state) {
   assert_false(request.call.was_sent);
   assert_has(&scene.peer, "CONNECT sandbox.example:443 HTTP/1.1\r\n");
   assert_has(&scene.peer, "Proxy-Authorization: Basic dTpw");
+  assert_string_equal(
+    request.call.response.message,
+    "the proxy wants other credentials (407, it offers Digest, Negotiate); Basic is what this "
+    "library knows");
   assert_lacks(&scene.peer, "secret"); /* the target's credentials are not for the proxy */
   scene_clear(&request);
+}
+
+/* The same of a plain request, which the proxy answers with a page of its own. */
+static void a_proxy_that_wants_credentials_is_no_server(void **state) {
+  static const char *const offers[] = {"", "Proxy-Authenticate: Digest realm=x, nonce=\"y\"\r\n",
+                                       "Proxy-Authenticate: ,x\r\nProxy-Authenticate: @\r\n"};
+  static const char *const said[] = {
+    "the proxy wants credentials (407); Basic is what this library knows",
+    "the proxy wants credentials (407, it offers Digest); Basic is what this library knows",
+    "the proxy wants credentials (407); Basic is what this library knows"};
+  for (size_t i = 0; i < 3; i++) {
+    request_t request;
+    char answer[256];
+    use_proxy("", false);
+    snprintf(answer, sizeof answer, "HTTP/1.1 407 Who\r\n%sContent-Length: 6\r\n\r\n<html>", offers[i]);
+    scene.peer.answer = answer;
+    size_t before = scene.peer.requests;
+    scene_prepare(&scene, &request, "GET", "http://sandbox.example/");
+    scene_start(&request);
+    scene_wait(&request);
+    assert_int_equal(request.call.response.code, DAYTONA_EPROXY);
+    assert_int_equal(request.call.response.attempts, 1);
+    assert_int_equal(request.call.response.status, 0);
+    assert_int_equal(request.call.response.body_size, 0);
+    assert_string_equal(request.call.response.message, said[i]);
+    assert_int_equal(scene.peer.requests, before + 1);
+    scene_clear(&request);
+  }
 }
 
 static void the_proxys_name_is_looked_up_and_not_the_targets(void **state) {
@@ -355,6 +389,7 @@ int main(void) {
     TEST(plain_requests_go_through_the_proxy),
     TEST(exceptions_go_direct),
     TEST(connect_is_asked_for_https),
+    TEST(a_proxy_that_wants_credentials_is_no_server),
     TEST(the_proxys_name_is_looked_up_and_not_the_targets),
     TEST(a_dead_proxy_is_named),
     TEST(a_socks_proxy_looks_names_up),

@@ -289,9 +289,9 @@ static void a_key_does_not_leave_tls(void **state) {
   open_scene(&scene, &routes[0]);
   daytona_sandbox_t *sandbox = scene.log.stream.sandbox;
   const char *before = sandbox->toolbox_url;
-  assert_int_equal(daytona__sandbox_set_toolbox(sandbox, "http://localhost:1/toolbox"), 0);
+  assert_int_equal(daytona__sandbox_set_toolbox(sandbox, "http://localhost:1/toolbox", NULL), 0);
   assert_ptr_equal(sandbox->toolbox_url, before);
-  assert_int_equal(daytona__sandbox_set_toolbox(sandbox, "https://localhost:1/toolbox"), 0);
+  assert_int_equal(daytona__sandbox_set_toolbox(sandbox, "https://localhost:1/toolbox", NULL), 0);
   assert_string_equal(sandbox->toolbox_url, "https://localhost:1/toolbox/sb-1");
   close_scene(&scene);
 }

@@ -467,7 +467,8 @@ static void proxy_itself_over_tls(void **state) {
 
 static void proxy_refusals_are_named(void **state) {
   static const char *const answers[] = {
-    "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Digest realm=x\r\nContent-Length: "
+    "0\r\n\r\n",
     "HTTP/1.1 403 Forbidden\r\n\r\n", "SSH-2.0\r\n\r\n"};
   for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
     scene_t scene;
@@ -478,6 +479,10 @@ static void proxy_refusals_are_named(void **state) {
                      0);
     ws_client_until_closed(&scene.seen);
     assert_int_equal(scene.seen.code, DAYTONA_EPROXY);
+    if (i == 0)
+      assert_string_equal(
+        scene.seen.message,
+        "the proxy wants credentials (407, it offers Digest); Basic is what this library knows");
     ws_client_release(&scene.seen);
     ws_client_close(&scene.client);
   }

@@ -388,6 +388,33 @@ static void ws_tells_eof_and_reset_apart(void **state) {
   }
 }
 
+static const char *moving_to;
+static int fake_getaddrinfo(const char *host, daytona__addresses_t *out) {
+  (void)host;
+  out->count = 1;
+  return uv_ip4_addr(moving_to, 0, (struct sockaddr_in *)&out->items[0]);
+}
+
+/* The next connection does not go to an address that has just refused one. */
+static void ws_asks_again_for_an_address_that_refused(void **state) {
+  ws_client_t client;
+  ws_seen_t seen = {0};
+  char url[64];
+  ws_client_open(&client, NULL);
+  daytona__resolver_set_getaddrinfo(client.resolver, fake_getaddrinfo);
+  snprintf(url, sizeof url, "ws://moving.example:%d/", client.peer.port);
+  moving_to = "127.0.0.2";
+  assert_int_equal(ws_client_connect(&client, &seen, (daytona__ws_opts_t){.url = url}), 0);
+  ws_client_until_closed(&seen);
+  assert_int_equal(seen.code, DAYTONA_ECONNECTION);
+  ws_client_release(&seen);
+  memset(&seen, 0, sizeof seen);
+  moving_to = "127.0.0.1";
+  ws_client_connect_open(&client, &seen, (daytona__ws_opts_t){.url = url});
+  ws_client_release(&seen);
+  ws_client_close(&client);
+}
+
 static void ws_fails_when_nobody_listens(void **state) {
   ws_client_t client;
   ws_seen_t seen = {0};
@@ -883,6 +910,7 @@ int main(void) {
     cmocka_unit_test(ws_rejects_bad_arguments),
     cmocka_unit_test(ws_tells_eof_and_reset_apart),
     cmocka_unit_test(ws_fails_when_nobody_listens),
+    cmocka_unit_test(ws_asks_again_for_an_address_that_refused),
     cmocka_unit_test(ws_holds_the_connect_limit),
     cmocka_unit_test(ws_pings_and_finds_dead_peers),
     cmocka_unit_test(ws_waits_for_a_peer_that_does_not_read_yet),
