@@ -2,8 +2,10 @@
 /*
  * The client: credentials, connections and limits, on your loop.
  *
- * A client belongs to the thread that made it, and that thread must run the loop. Make one client
- * per program or account, not one per sandbox: all sandboxes of a client share its connections.
+ * A client belongs to the thread that called daytona_client_new(), and that thread must run the loop: where another thread
+ * runs it, make the client there. Every function fails with DAYTONA_ETHREAD on another thread, unless its comment says
+ * otherwise; daytona_client_post() is the way in. Make one client per program or account, not one per sandbox: all
+ * sandboxes of a client share its connections.
  */
 #ifndef DAYTONA_CLIENT_H
 #define DAYTONA_CLIENT_H
@@ -109,9 +111,10 @@ typedef struct daytona_config {
  * @return 0; DAYTONA_EAUTH without credentials, or with a JWT and no organization; DAYTONA_EINVAL for a
  *         value out of range or a malformed URL; DAYTONA_ENOMEM; DAYTONA_ETLS if a certificate file cannot
  *         be read. daytona_config_check() gives the reason as text. The content of such a file is checked when
- *         the first secure connection is made: requests fail with DAYTONA_ETLS if it cannot be used.
+ *         the first secure connection is made: requests fail with DAYTONA_ETLS if it cannot be used. On failure
+ *         nothing is left on the loop: uv_loop_close() may follow at once.
  *
- * Thread: the one that runs the loop. Reads two small files and the environment, so call it before the
+ * Thread: the one that runs the loop, and will run it. Reads two small files and the environment, so call it before the
  * loop is busy.
  */
 DAYTONA_API int daytona_client_new(struct uv_loop_s *loop, const daytona_config_t *config,

@@ -57,7 +57,8 @@ DAYTONA_BEGIN
   X(DAYTONA_ELIMIT, -43, DAYTONA_EFAILED, DAYTONA_OK, "a size or count limit was exceeded")                \
   X(DAYTONA_EPROTOCOL, -44, DAYTONA_EFAILED, DAYTONA_OK, "malformed answer")                               \
   X(DAYTONA_EREENTRANT, -45, DAYTONA_EFAILED, DAYTONA_OK, "not allowed from here")                         \
-  X(DAYTONA_ETHREAD, -46, DAYTONA_EFAILED, DAYTONA_OK, "called from a thread other than the loop's")       \
+  X(DAYTONA_ETHREAD, -46, DAYTONA_EFAILED, DAYTONA_OK,                                                     \
+    "called from a thread other than that of daytona_client_new()")                                        \
   X(DAYTONA_ESANDBOX_FAILED, -47, DAYTONA_EFAILED, DAYTONA_OK, "the sandbox is in an error state")         \
   X(DAYTONA_EUNSUPPORTED, -48, DAYTONA_EFAILED, DAYTONA_OK, "not supported")                               \
   X(DAYTONA_EIO, -49, DAYTONA_EFAILED, DAYTONA_OK, "local input or output failed")                         \

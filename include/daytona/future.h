@@ -69,7 +69,12 @@ DAYTONA_API int daytona_future_on_settled(daytona_future_t *future, daytona_futu
 /**
  * Run the loop until `future` has settled. For tools and tests; servers use callbacks.
  *
- * Runs whatever else is on the loop meanwhile. The reference stays yours.
+ * Runs whatever else is on the loop meanwhile. The reference stays yours: daytona_future_await(daytona_..._x()) without a
+ * variable leaks the future.
+ *
+ * Not in callbacks: it runs uv_run(), which libuv does not allow inside a callback of the same loop. In the library's
+ * callbacks it refuses; in a callback of the program's own, such as that of a uv_timer_t, it cannot know, and the behaviour
+ * is undefined.
  *
  * @return 0 when it settled with a result, otherwise its error code; DAYTONA_EREENTRANT
  *         when called from a callback of any client of the library; DAYTONA_ETHREAD on

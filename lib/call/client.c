@@ -97,17 +97,27 @@ int daytona__client_ws(daytona_client_t *client, daytona__ws_env_t **out) {
 }
 
 static void client_free(daytona_client_t *client) {
+  assert(client->starting == 0 && daytona__list_empty(&client->gate));
+  assert(daytona__list_empty(&client->closed_entries));
   daytona__loop_release(client->loop);
   daytona__arena_clear(&client->arena);
   daytona__free(client);
 }
 
-/* A part of the client could not be made: take down those that were. Nobody knows the client yet. */
-static void on_half_closed(void *user) { client_free(user); }
-
-static void on_half_resolver_closed(void *user) {
-  daytona_client_t *client = user;
-  daytona__loop_close(client->loop, on_half_closed, client);
+/* What may fail, before there is anything on the host's loop. */
+static int make_parts(daytona_client_t *client, uv_loop_t *loop, const daytona_config_t *config) {
+  daytona_log_cb log = config != NULL ? config->log : NULL;
+  int rc = daytona__config_resolve(&client->arena, config, &client->settings, NULL, 0);
+  if (rc == 0) rc = keep_secrets(client);
+  if (rc == 0) rc = choose_trust(client);
+  if (rc == 0 && log != NULL) {
+    client->log_observer = daytona__arena_alloc(&client->arena, sizeof *client->log_observer);
+    if (client->log_observer == NULL) rc = DAYTONA_ENOMEM;
+  }
+  if (rc == 0) rc = daytona__loop_new(loop, log, config != NULL ? config->log_user : NULL, &client->loop);
+  if (rc == 0) rc = daytona__resolver_new(client->loop, &client->resolver);
+  if (rc == 0) rc = http_new(client);
+  return rc;
 }
 
 int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_client_t **out) {
@@ -118,28 +128,12 @@ int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_
   daytona__list_init(&client->closed_entries);
   daytona__list_init(&client->gate);
   daytona__arena_init(&client->arena, 0);
-  int rc = daytona__config_resolve(&client->arena, config, &client->settings, NULL, 0);
-  if (rc == 0) rc = keep_secrets(client);
-  if (rc == 0) rc = choose_trust(client);
-  if (rc == 0 && config != NULL && config->log != NULL) {
-    client->log_observer = daytona__arena_alloc(&client->arena, sizeof *client->log_observer);
-    if (client->log_observer == NULL) rc = DAYTONA_ENOMEM;
-  }
-  if (rc == 0)
-    rc = daytona__loop_new(loop, config != NULL ? config->log : NULL,
-                           config != NULL ? config->log_user : NULL, &client->loop);
+  int rc = make_parts(client, loop, config);
+  if (rc == 0) rc = daytona__loop_open(client->loop); /* the handles, when nothing else can fail */
   if (rc != 0) {
+    if (client->http != NULL) daytona__http_discard(client->http);
+    if (client->resolver != NULL) daytona__resolver_discard(client->resolver);
     client_free(client);
-    return rc;
-  }
-  rc = daytona__resolver_new(client->loop, &client->resolver);
-  if (rc != 0) {
-    on_half_resolver_closed(client);
-    return rc;
-  }
-  rc = http_new(client);
-  if (rc != 0) {
-    daytona__resolver_close(client->resolver, on_half_resolver_closed, client);
     return rc;
   }
   if (daytona__log_enabled(client->loop)) {
@@ -255,7 +249,9 @@ void daytona_client_close(daytona_client_t *client, daytona_client_closed_cb clo
 /* --- references -------------------------------------------------------------------------------- */
 
 daytona_client_t *daytona_client_retain(daytona_client_t *client) {
-  if (client != NULL) client->refs++;
+  if (client == NULL) return NULL;
+  assert(client->refs != 0);
+  client->refs++;
   return client;
 }
 

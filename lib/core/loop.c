@@ -129,6 +129,7 @@ static void on_turn(uv_idle_t *handle) {
 }
 
 void daytona__loop_defer(daytona__loop_t *loop, daytona__task_t *task) {
+  assert(task->run != NULL);
   if (daytona__task_is_queued(task)) return;
   daytona__list_append(&loop->ready, &task->link);
   if (!loop->turn_is_open) {
@@ -326,18 +327,8 @@ int daytona__loop_new(uv_loop_t *uv, daytona_log_cb log, void *log_user, daytona
     daytona__free(loop);
     return DAYTONA_ENOMEM;
   }
-  /* The only initialiser of the three that can fail comes first, so that nothing is to be undone. */
-  if (uv_async_init(uv, &loop->mailbox, on_mail) != 0) {
-    uv_mutex_destroy(&loop->lock);
-    daytona__free(loop);
-    return DAYTONA_ENOMEM;
-  }
-  uv_idle_init(uv, &loop->turn);
-  uv_timer_init(uv, &loop->clock);
-  uv_unref((uv_handle_t *)&loop->mailbox);
+  loop->state = LOOP_CLOSED;
   loop->mailbox.data = loop->turn.data = loop->clock.data = loop;
-  loop->open_handles = 3;
-  loop->turn_is_open = true;
   loop->uv = uv;
   loop->refs = 1;
   loop->thread = uv_thread_self();
@@ -358,19 +349,35 @@ int daytona__loop_new(uv_loop_t *uv, daytona_log_cb log, void *log_user, daytona
   return 0;
 }
 
+int daytona__loop_open(daytona__loop_t *loop) {
+  assert(loop->state == LOOP_CLOSED && loop->open_handles == 0 && daytona__list_empty(&loop->ready));
+  /* The only initialiser of the three that can fail comes first, so that nothing is to be undone. */
+  if (uv_async_init(loop->uv, &loop->mailbox, on_mail) != 0) return DAYTONA_ENOMEM;
+  uv_idle_init(loop->uv, &loop->turn);
+  uv_timer_init(loop->uv, &loop->clock);
+  uv_unref((uv_handle_t *)&loop->mailbox);
+  loop->open_handles = 3;
+  loop->turn_is_open = true;
+  loop->state = LOOP_OPEN;
+  return 0;
+}
+
 daytona__loop_t *daytona__loop_retain(daytona__loop_t *loop) {
+  assert(loop->refs != 0);
   loop->refs++;
   return loop;
 }
 
 void daytona__loop_release(daytona__loop_t *loop) {
   if (loop == NULL || --loop->refs != 0) return;
-  assert(loop->state == LOOP_CLOSED);
+  assert(loop->state == LOOP_CLOSED && loop->open_handles == 0 && loop->jobs == 0);
+  assert(daytona__list_empty(&loop->pending) && daytona__list_empty(&loop->posts));
   uv_mutex_destroy(&loop->lock);
   daytona__free(loop);
 }
 
 static void handle_gone(daytona__loop_t *loop) {
+  assert(loop->open_handles != 0);
   if (--loop->open_handles != 0) return;
   loop->state = LOOP_CLOSED;
   void (*closed)(void *user) = loop->closed;

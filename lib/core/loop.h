@@ -41,7 +41,12 @@ typedef struct daytona__timer {
   void (*fire)(struct daytona__timer *timer);
 } daytona__timer_t;
 
+/*
+ * In two steps, so that handles come last: one that is not open has put nothing on the host's loop, and goes with its last
+ * reference. Nothing may be deferred or timed on it. 0 or DAYTONA_ENOMEM.
+ */
 int daytona__loop_new(uv_loop_t *uv, daytona_log_cb log, void *log_user, daytona__loop_t **out);
+int daytona__loop_open(daytona__loop_t *loop);
 daytona__loop_t *daytona__loop_retain(daytona__loop_t *loop);
 void daytona__loop_release(daytona__loop_t *loop);
 

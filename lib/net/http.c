@@ -783,6 +783,14 @@ int daytona__http_new(daytona__loop_t *loop, const daytona__net_options_t *optio
   return 0;
 }
 
+void daytona__http_discard(daytona__http_t *http) {
+  daytona__loop_t *loop = http->loop;
+  assert(daytona__list_empty(&http->hubs) && daytona__list_empty(&http->waiting) && http->slot_count == 0);
+  http_free(http);
+  curl_global_cleanup();
+  daytona__loop_release(loop);
+}
+
 void daytona__http_close_step(daytona__http_t *http) {
   if (!http->is_shut || !daytona__http_multi_is_gone(http)) return;
   void (*closed)(void *user) = http->closed;

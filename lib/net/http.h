@@ -128,6 +128,9 @@ void daytona__http_set_trace(daytona__http_t *http,
                              void (*on_attempt)(const daytona__http_attempt_t *attempt, void *user),
                              void *user);
 
+/* Take back one that was never used, of a loop that is not open. */
+void daytona__http_discard(daytona__http_t *http);
+
 /* All calls must have ended or been cancelled; `closed` comes when no handle and no socket is left. */
 void daytona__http_close(daytona__http_t *http, void (*closed)(void *user), void *user);
 

@@ -325,6 +325,13 @@ int daytona__resolver_new(daytona__loop_t *loop, daytona__resolver_t **out) {
   return 0;
 }
 
+void daytona__resolver_discard(daytona__resolver_t *resolver) {
+  daytona__loop_t *loop = resolver->loop;
+  assert(daytona__list_empty(&resolver->entries) && daytona__list_empty(&resolver->jobs));
+  daytona__free(resolver);
+  daytona__loop_release(loop);
+}
+
 void daytona__resolver_set_getaddrinfo(daytona__resolver_t *resolver, daytona__getaddrinfo_fn fn) {
   resolver->getaddrinfo_fn = fn != NULL ? fn : system_getaddrinfo;
 }

@@ -44,6 +44,10 @@ struct daytona__lookup {
 };
 
 int daytona__resolver_new(daytona__loop_t *loop, daytona__resolver_t **out);
+
+/* Take back one that was never used, of a loop that is not open. */
+void daytona__resolver_discard(daytona__resolver_t *resolver);
+
 void daytona__resolver_close(daytona__resolver_t *resolver, void (*closed)(void *user), void *user);
 
 /* Addresses known without waiting (literal, localhost, fresh cache), or NULL. Borrowed until the next call. */

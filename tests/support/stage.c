@@ -16,6 +16,15 @@ bool stage_alloc_failed(void) { return support_alloc_failed() != 0; }
 
 void stage_alloc_restore(void) { support_alloc_heal(); }
 
+int stage_loop_new(uv_loop_t *uv, daytona_log_cb log, void *log_user, daytona__loop_t **out) {
+  daytona__loop_t *loop;
+  int rc = daytona__loop_new(uv, log, log_user, &loop);
+  if (rc != 0) return rc;
+  assert_int_equal(daytona__loop_open(loop), 0);
+  *out = loop;
+  return 0;
+}
+
 static void on_log(daytona_log_level_t level, const char *line, void *user) {
   stage_t *stage = user;
   snprintf(stage->logged, sizeof stage->logged, "%d %s", (int)level, line);
@@ -29,7 +38,7 @@ void stage_open(stage_t *stage) {
   assert_int_equal(uv_loop_init(&stage->uv), 0);
   assert_int_equal(uv_timer_init(&stage->uv, &stage->guard), 0);
   stage->guard.data = stage;
-  assert_int_equal(daytona__loop_new(&stage->uv, on_log, stage, &stage->loop), 0);
+  assert_int_equal(stage_loop_new(&stage->uv, on_log, stage, &stage->loop), 0);
 }
 
 void stage_set_flag(void *user) { *(bool *)user = true; }

@@ -12,6 +12,9 @@
 
 #include "core/loop.h"
 
+/* A client's share of a loop, with its handles. */
+int stage_loop_new(uv_loop_t *uv, daytona_log_cb log, void *log_user, daytona__loop_t **out);
+
 typedef struct stage {
   uv_loop_t uv;
   daytona__loop_t *loop;

@@ -12,6 +12,7 @@
 
 #include "call/results.h"
 #include "call/sandbox_object.h"
+#include "support/alloc.h"
 #include "support/api_scene.h"
 #include "support/check.h"
 
@@ -414,6 +415,97 @@ static void futures_and_sandboxes_outlive_the_client(void **state) {
   api_scene_close(&scene);
 }
 
+static void ignore_line(daytona_log_level_t level, const char *line, void *user) {}
+
+/* Whatever fails, the host may close its loop at once, without a turn of it. */
+static void try_a_client(const daytona_config_t *config) {
+  uv_loop_t uv;
+  daytona_client_t *client = NULL;
+  assert_int_equal(uv_loop_init(&uv), 0);
+  int rc = daytona_client_new(&uv, config, &client);
+  if (rc != 0) {
+    assert_null(client);
+    assert_int_equal(uv_loop_close(&uv), 0);
+    return;
+  }
+  daytona_client_release(client);
+  uv_run(&uv, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&uv), 0);
+}
+
+static void try_without_memory(void *user) { try_a_client(user); }
+
+static void a_client_that_was_not_made_leaves_nothing_on_the_loop(void **state) {
+  (void)state;
+  daytona_config_t config = {
+    .api_key = "k", .api_url = "http://127.0.0.1:1/api", .ignores_environment = true, .log = ignore_line};
+  support_alloc_install();
+  support_alloc_sweep(try_without_memory, &config);
+  config.api_url = "no url";
+  try_a_client(&config);
+  config.api_url = "http://127.0.0.1:1/api";
+  config.proxy = "ftp://x";
+  try_a_client(&config);
+  config.proxy = NULL;
+  config.ca_file = "/nowhere";
+  try_a_client(&config);
+  config.ca_file = NULL;
+  support_alloc_remove();
+}
+
+/* A host that makes its client here and runs its loop there. */
+typedef struct elsewhere {
+  uv_loop_t uv;
+  daytona_client_t *client;
+  char text[256];
+  daytona_errcode_t code;
+  int closed;
+} elsewhere_t;
+
+static void on_elsewhere_closed(void *user) { ((elsewhere_t *)user)->closed++; }
+
+static void on_got_elsewhere(daytona_future_t *future, void *user) {
+  elsewhere_t *self = user;
+  self->code = daytona_future_code(future);
+  snprintf(self->text, sizeof self->text, "%s", daytona_future_message(future));
+  daytona_client_close(self->client, on_elsewhere_closed, self);
+}
+
+static void get_elsewhere(void *user) {
+  elsewhere_t *self = user;
+  daytona_future_then(daytona_sandbox_get(self->client, "x", NULL), on_got_elsewhere, self);
+}
+
+static void run_for_a_while(void *user) {
+  elsewhere_t *self = user;
+  for (int i = 0; i < 100000 && self->closed == 0; i++) uv_run(&self->uv, UV_RUN_ONCE);
+}
+
+static void a_loop_that_another_thread_runs_is_named(void **state) {
+  (void)state;
+  static elsewhere_t self;
+  uv_thread_t thread;
+  uv_async_t alive;
+  const daytona_config_t config = {
+    .api_key = "k", .api_url = "http://127.0.0.1:1/api", .ignores_environment = true};
+  memset(&self, 0, sizeof self);
+  support_alloc_install();
+  assert_int_equal(uv_loop_init(&self.uv), 0);
+  assert_int_equal(daytona_client_new(&self.uv, &config, &self.client), 0);
+  assert_int_equal(uv_async_init(&self.uv, &alive, NULL), 0); /* a post does not keep the loop alive */
+  assert_int_equal(daytona_client_post(self.client, get_elsewhere, &self), 0);
+  assert_int_equal(uv_thread_create(&thread, run_for_a_while, &self), 0);
+  uv_thread_join(&thread);
+  uv_close((uv_handle_t *)&alive, NULL);
+  assert_int_equal(self.code, DAYTONA_ETHREAD);
+  assert_non_null(strstr(self.text, "daytona_client_new()"));
+  assert_int_equal(self.closed, 1);
+  daytona_client_release(self.client);
+  uv_run(&self.uv, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&self.uv), 0);
+  support_alloc_remove();
+}
+
 static void two_clients_on_one_loop_do_not_meet(void **state) {
   (void)state;
   daytona_client_t *other;
@@ -613,6 +705,8 @@ int main(void) {
     cmocka_unit_test(last_reference_goes_inside_a_callback),
     cmocka_unit_test(calls_after_the_close_fail_in_a_later_turn),
     cmocka_unit_test(futures_and_sandboxes_outlive_the_client),
+    cmocka_unit_test(a_client_that_was_not_made_leaves_nothing_on_the_loop),
+    cmocka_unit_test(a_loop_that_another_thread_runs_is_named),
     cmocka_unit_test(two_clients_on_one_loop_do_not_meet),
     cmocka_unit_test(idle_client_lets_the_program_end),
     cmocka_unit_test(a_kind_has_the_name_of_its_accessor),

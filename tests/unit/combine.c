@@ -345,7 +345,7 @@ static void members_must_exist_and_share_the_loop(void **state) {
   uv_loop_t other_uv;
   daytona__loop_t *other;
   assert_int_equal(uv_loop_init(&other_uv), 0);
-  assert_int_equal(daytona__loop_new(&other_uv, NULL, NULL, &other), 0);
+  assert_int_equal(stage_loop_new(&other_uv, NULL, NULL, &other), 0);
   daytona_future_t *foreign = daytona__future_new(other, 0, NULL);
   daytona_future_t *lists[2][2] = {{trio.futures[0], NULL}, {trio.futures[0], foreign}};
   support_seen_t seen[3] = {0};
@@ -388,7 +388,7 @@ static void members_may_be_of_another_client(void **state) {
   trio_t trio;
   trio_start(&trio, *state);
   daytona__loop_t *second;
-  assert_int_equal(daytona__loop_new(&trio.host->uv, NULL, NULL, &second), 0);
+  assert_int_equal(stage_loop_new(&trio.host->uv, NULL, NULL, &second), 0);
   daytona_future_t *all = watch(&trio, daytona__combine_all(second, kept(trio.futures, COUNT), COUNT));
   daytona__loop_close(second, NULL, NULL);
   stage_drain(trio.host);
@@ -736,6 +736,21 @@ static void pause_reaches_what_can_be_paused_through_combinations(void **state) 
   daytona_future_release(bound);
 }
 
+static void a_pause_does_not_stop_a_deadline(void **state) {
+  trio_t trio;
+  trio_start(&trio, *state);
+  trio.futures[0]->op_kind = &stream_kind;
+  daytona_future_t *bound =
+    watch(&trio, daytona_future_deadline(daytona_future_retain(trio.futures[0]), 1000));
+  assert_int_equal(daytona_future_pause(bound), 0);
+  daytona__loop_advance(trio.host->loop, 2000);
+  stage_drain(trio.host);
+  assert_int_equal(trio.seen.code, DAYTONA_EDEADLINE);
+  assert_int_equal(trio.op[0].stop_count, 1);
+  daytona_future_release(bound);
+  trio_end(&trio);
+}
+
 static void paused_on_another_thread(void *user) {
   daytona_future_t *future = user;
   assert_int_equal(daytona_future_pause(future), DAYTONA_ETHREAD);
@@ -793,6 +808,7 @@ int main(void) {
     TEST(many_members_settle_together),
     TEST(members_are_taken_also_when_there_is_no_combination),
     TEST(pause_reaches_what_can_be_paused_through_combinations),
+    TEST(a_pause_does_not_stop_a_deadline),
     TEST(pause_belongs_to_the_loops_thread),
   };
   return cmocka_run_group_tests_name("group", tests, NULL, NULL);

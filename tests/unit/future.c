@@ -515,7 +515,7 @@ static void await_is_refused_in_callbacks_of_another_client(void **state) {
   stage_t *host = *state;
   daytona__loop_t *second;
   int is_closed = 0;
-  assert_int_equal(daytona__loop_new(&host->uv, NULL, NULL, &second), 0);
+  assert_int_equal(stage_loop_new(&host->uv, NULL, NULL, &second), 0);
   daytona_future_t *other = daytona__future_new(second, 0, NULL);
   daytona__future_succeed(other);
   support_op_t op;
@@ -539,7 +539,7 @@ static void close_before_await(daytona__task_t *task) {
 static void await_ends_when_the_client_closes(void **state) {
   stage_t *host = *state;
   daytona__loop_t *second;
-  assert_int_equal(daytona__loop_new(&host->uv, NULL, NULL, &second), 0);
+  assert_int_equal(stage_loop_new(&host->uv, NULL, NULL, &second), 0);
   stage_t other = {.loop = second};
   delayed_t delayed = {0};
   support_op_start(&other, &delayed.op);

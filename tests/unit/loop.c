@@ -415,7 +415,7 @@ static void timers_started_after_closing_never_run(void **state) {
 static void a_loop_may_close_without_a_report(void **state) {
   stage_t *host = *state;
   daytona__loop_t *second;
-  assert_int_equal(daytona__loop_new(&host->uv, NULL, NULL, &second), 0);
+  assert_int_equal(stage_loop_new(&host->uv, NULL, NULL, &second), 0);
   daytona__loop_close(second, NULL, NULL);
   daytona__loop_release(second); /* lives on its own until it has closed */
   stage_drain(host);
@@ -424,7 +424,7 @@ static void a_loop_may_close_without_a_report(void **state) {
 static void futures_outlive_the_closed_client(void **state) {
   stage_t *host = *state;
   daytona__loop_t *second;
-  assert_int_equal(daytona__loop_new(&host->uv, NULL, NULL, &second), 0);
+  assert_int_equal(stage_loop_new(&host->uv, NULL, NULL, &second), 0);
   daytona_future_t *future = daytona__future_new(second, 0, NULL);
   daytona__loop_close(second, NULL, NULL);
   daytona__loop_release(second);
@@ -442,7 +442,7 @@ static void a_new_loop_without_memory_leaves_nothing(void **state) {
   daytona__loop_t *second = NULL;
   size_t before = daytona__alloc_count();
   support_alloc_fail_once(1);
-  assert_int_equal(daytona__loop_new(&host->uv, NULL, NULL, &second), DAYTONA_ENOMEM);
+  assert_int_equal(stage_loop_new(&host->uv, NULL, NULL, &second), DAYTONA_ENOMEM);
   assert_null(second);
   assert_int_equal(daytona__alloc_count(), before);
 }
@@ -458,12 +458,12 @@ static void keep_line(daytona_log_level_t level, const char *line, void *user) {
 static void log_lines_are_single_lines(void **state) {
   stage_t *host = *state;
   daytona__loop_t *loud, *silent;
-  assert_int_equal(daytona__loop_new(&host->uv, NULL, NULL, &silent), 0);
+  assert_int_equal(stage_loop_new(&host->uv, NULL, NULL, &silent), 0);
   daytona__log(silent, DAYTONA_LOG_ERROR, "nobody listens");
   assert_false(daytona__log_enabled(silent));
   daytona__loop_close(silent, NULL, NULL);
   daytona__loop_release(silent);
-  assert_int_equal(daytona__loop_new(&host->uv, keep_line, "> ", &loud), 0);
+  assert_int_equal(stage_loop_new(&host->uv, keep_line, "> ", &loud), 0);
   assert_true(daytona__log_enabled(loud));
   daytona__log(loud, DAYTONA_LOG_WARN, "a\nb\r\x1b[2J%s", "\x7fz");
   assert_string_equal(logged, "2 > a b  [2J z");

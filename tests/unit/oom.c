@@ -176,7 +176,7 @@ static void count_closed(void *user) { ++*(int *)user; }
 static void live_and_close(void *user) {
   stage_t *host = user;
   daytona__loop_t *loop;
-  if (daytona__loop_new(&host->uv, NULL, NULL, &loop) != 0) return;
+  if (stage_loop_new(&host->uv, NULL, NULL, &loop) != 0) return;
   stage_t other = {.loop = loop};
   support_op_t op;
   support_seen_t seen[2] = {0};

@@ -213,7 +213,7 @@ static void live_elsewhere(void *user) {
   uv_loop_t uv;
   daytona__loop_t *loop;
   assert_int_equal(uv_loop_init(&uv), 0);
-  assert_int_equal(daytona__loop_new(&uv, NULL, NULL, &loop), 0);
+  assert_int_equal(stage_loop_new(&uv, NULL, NULL, &loop), 0);
   daytona_future_t *future = daytona__future_new(loop, 0, NULL);
   daytona__future_succeed(future);
   await_code = daytona_future_await(future);
