@@ -5,6 +5,8 @@
  */
 #include "call/gate.h"
 
+#include <assert.h>
+
 static void on_admitted(daytona__task_t *task) {
   daytona__gate_pass_t *pass = DAYTONA__CONTAINER(task, daytona__gate_pass_t, task);
   pass->admitted(pass);
@@ -19,6 +21,7 @@ void daytona__gate_enter(daytona_client_t *client, daytona__gate_pass_t *pass,
     daytona__list_append(&client->gate, &pass->link);
     return;
   }
+  assert(client->starting >= 0 && daytona__list_empty(&client->gate));
   client->starting++;
   pass->client = client;
   admitted(pass);
@@ -34,6 +37,7 @@ void daytona__gate_leave(daytona__gate_pass_t *pass) {
   if (client == NULL) return;
   daytona__list_t *node = daytona__list_shift(&client->gate);
   if (node == NULL) {
+    assert(client->starting > 0);
     client->starting--;
     return;
   }

@@ -150,6 +150,7 @@ static daytona__inbox_next_t drain_block(block_t *block, size_t *left,
     head_t head = head_at(block, block->start);
     const char *bytes = block->bytes + block->start + HEAD;
     block->start += HEAD + head.size;
+    assert(block->start <= block->size && *left >= head.size);
     *left -= head.size;
     next = take(user, head.tag, bytes, head.size);
   }

@@ -94,6 +94,7 @@ static void drop_exchange(daytona__op_t *op) {
 static void op_release(daytona__op_t *op) {
   daytona_future_t *future = op->future;
   daytona_client_t *client = op->client;
+  assert(client != NULL && daytona__loop_on_thread(client->loop));
   if (op->is_requesting) daytona__http_cancel(&op->http);
   op->is_requesting = false;
   stop_reading(op);
@@ -111,6 +112,7 @@ static void op_release(daytona__op_t *op) {
 }
 
 void daytona__op_resolve(daytona__op_t *op, const daytona__type_t *type, void *result) {
+  assert(daytona__future_is_pending(op->future));
   daytona__future_resolve(op->future, type, result);
   op_release(op);
 }
@@ -122,6 +124,7 @@ void daytona__op_resolve_sandbox(daytona__op_t *op, daytona_sandbox_t *sandbox) 
 /* A server may repeat the request in what it answers, and errors are what programs log. */
 void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error) {
   daytona_error_t clean = *error;
+  assert(daytona__future_is_pending(op->future) && error->code != DAYTONA_OK);
   daytona__secrets_clean(&op->client->secrets, &op->future->arena, &clean);
   daytona__future_fail_error(op->future, &clean);
   op_release(op);

@@ -4,6 +4,8 @@
  */
 #include "call/transfer.h"
 
+#include <assert.h>
+
 #include "core/memory.h"
 
 enum { IDLE_DEFAULT_MS = 30 * 60 * 1000 };
@@ -53,6 +55,7 @@ daytona_future_t *daytona__transfer_own(daytona_future_t *future, const daytona_
 }
 
 void daytona__transfer_progress(daytona__transfer_t *self, int64_t bytes) {
+  assert(bytes >= 0 && daytona__future_is_pending(self->op.future));
   self->bytes += bytes;
   if (self->on_progress == NULL || bytes == 0) return;
   daytona_transfer_progress_t progress = {self->bytes, self->total};

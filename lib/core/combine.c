@@ -8,6 +8,7 @@
  */
 #include "core/combine.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/future.h"
@@ -72,6 +73,7 @@ static int pause_members(daytona_future_t *future) { return for_members(future, 
 static int resume_members(daytona_future_t *future) { return for_members(future, daytona_future_resume); }
 
 static void fail_as(daytona__combine_t *group, const daytona_future_t *member) {
+  assert(member->error != NULL);
   group->future->stream_reason = member->stream_reason;
   daytona__future_fail_error(group->future, member->error);
 }
@@ -79,6 +81,7 @@ static void fail_as(daytona__combine_t *group, const daytona_future_t *member) {
 /* Take over the outcome of member `index`. */
 static void settle_as(daytona__combine_t *group, size_t index) {
   daytona_future_t *member = group->members[index];
+  assert(group->winner < 0 && !daytona__future_is_pending(member));
   daytona__timer_stop(&group->timer);
   group->winner = (int64_t)index;
   if (member->error != NULL)
@@ -112,6 +115,7 @@ static void on_member_settled(daytona_future_t *member, void *user) {
   member_ref_t *ref = user;
   daytona__combine_t *group = ref->group;
   daytona_future_t *future = group->future;
+  assert(ref->index < group->count && group->reported < group->count);
   group->reported++;
   if (daytona__future_is_pending(future)) group->on_member(group, ref->index);
   daytona_future_release(future);

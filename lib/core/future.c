@@ -71,12 +71,16 @@ void daytona__future_set_limit(daytona_future_t *future, size_t bytes) {
 }
 
 daytona_future_t *daytona_future_retain(daytona_future_t *future) {
-  if (future != NULL && !future->is_immortal) future->refs++;
+  if (future == NULL || future->is_immortal) return future;
+  assert(future->refs != 0);
+  future->refs++;
   return future;
 }
 
 void daytona_future_release(daytona_future_t *future) {
-  if (future == NULL || future->is_immortal || --future->refs != 0) return;
+  if (future == NULL || future->is_immortal) return;
+  assert(future->refs != 0);
+  if (--future->refs != 0) return;
   assert(daytona__list_empty(&future->listeners) && !daytona__task_is_queued(&future->tell));
   daytona__list_remove(&future->pending); /* an operation that was never started */
   daytona__combine_drop(future);
@@ -133,6 +137,7 @@ static void give_back(daytona_future_t *future) {
 
 static void tell_listeners(daytona__task_t *task) {
   daytona_future_t *future = DAYTONA__CONTAINER(task, daytona_future_t, tell);
+  assert(future->state != PENDING);
   future->state = SETTLED;
   daytona__list_t batch, *node;
   daytona__list_move(&future->listeners, &batch);
@@ -241,6 +246,7 @@ void daytona_future_then(daytona_future_t *future, daytona_future_cb callback, v
 
 static void decide(daytona_future_t *future) {
   assert(future->state == PENDING && !future->is_immortal);
+  assert(!daytona__list_empty(&future->pending) && daytona__loop_on_thread(future->loop));
   future->state = DECIDED;
   future->stop = NULL;
   daytona__list_remove(&future->pending);

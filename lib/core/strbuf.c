@@ -4,6 +4,7 @@
  */
 #include "core/strbuf.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ char *daytona__strbuf_reserve(daytona__strbuf_t *buf, size_t size) {
 }
 
 int daytona__strbuf_append(daytona__strbuf_t *buf, const void *bytes, size_t size) {
+  assert(buf->size <= buf->room && buf->size <= buf->max);
   char *at = daytona__strbuf_reserve(buf, size);
   if (at == NULL) return buf->error;
   if (size != 0) memcpy(at, bytes, size);
