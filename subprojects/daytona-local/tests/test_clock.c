@@ -43,6 +43,11 @@ static void jumps_of_the_machine_change_nothing(void **state) {
     assert_int_equal(dl_clock_real_until(&c, due), 0);
     /* What clients make with the machine's clock is compared with that. */
     assert_int_equal(dl_clock_followed(&c), dl_clock_now(&c) + jumps[i]);
+    /* What is shown follows too, but not every millisecond of its drift. */
+    assert_int_equal(
+      dl_clock_shown(&c, due),
+      due + (jumps[i] + 500 + (int64_t)INT32_MAX * 1000) / 1000 * 1000 - (int64_t)INT32_MAX * 1000);
+    assert_int_equal(dl_clock_shown(&c, 0), 0);
   }
 }
 

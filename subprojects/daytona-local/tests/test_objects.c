@@ -111,7 +111,7 @@ static void a_record_does_not_change_with_its_sandbox(void **state) {
   dl_sandbox_t *sb = add("a");
   free(dl_preview_add(&o, sb, 80, dl_objects_now(&o) + 60000));
   dl_ssh_create(&o, sb, 60000);
-  json_t *record = dl_sandbox_record(sb, sb->state), *before = json_deep_copy(record);
+  json_t *record = dl_sandbox_record(sb, sb->state, 0), *before = json_deep_copy(record);
   free(dl_preview_add(&o, sb, 81, dl_objects_now(&o) + 60000));
   dl_ssh_create(&o, sb, 60000);
   dl_ssh_revoke(sb, NULL);
@@ -159,7 +159,7 @@ static void a_resize_is_recorded_as_done(void **state) {
   sb->state = DL_RESIZING;
   sb->want = DL_WANT_RESIZED;
   sb->cpu = 3;
-  json_t *record = dl_sandbox_record(sb, sb->state);
+  json_t *record = dl_sandbox_record(sb, sb->state, 0);
   dl_sandbox_t *back = dl_sandbox_from_record(record, "local");
   assert_int_equal(back->state, DL_STARTED);
   assert_int_equal(back->want, DL_WANT_STARTED);
@@ -173,7 +173,7 @@ static void records_that_make_no_sense_are_refused(void **state) {
   static const char *const keys[] = {"id", "state", "want", "backupState"};
   dl_sandbox_t *sb = add("a");
   for (size_t i = 0; i < DL_COUNT(keys); i++) {
-    json_t *record = dl_sandbox_record(sb, sb->state);
+    json_t *record = dl_sandbox_record(sb, sb->state, 0);
     json_object_set_new(record, keys[i], json_string("nonsense"));
     assert_null(dl_sandbox_from_record(record, "local"));
     json_object_del(record, keys[i]);

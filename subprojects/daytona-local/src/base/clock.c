@@ -16,10 +16,15 @@ int64_t dl_clock_now(const dl_clock_t *c) {
   return c->base_virtual + (int64_t)((double)(dl_steady_ms() - c->base_steady) * c->speed);
 }
 
-int64_t dl_clock_followed(const dl_clock_t *c) {
-  int64_t jumped = (dl_wall_ms() - c->first_wall) - (dl_steady_ms() - c->first_steady);
-  return dl_clock_now(c) + jumped;
+static int64_t jumped(const dl_clock_t *c) {
+  return (dl_wall_ms() - c->first_wall) - (dl_steady_ms() - c->first_steady);
 }
+
+int64_t dl_clock_followed(const dl_clock_t *c) { return dl_clock_now(c) + jumped(c); }
+
+int64_t dl_clock_offset(const dl_clock_t *c) { return llround((double)jumped(c) / 1000) * 1000; }
+
+int64_t dl_clock_shown(const dl_clock_t *c, int64_t at) { return at != 0 ? at + dl_clock_offset(c) : 0; }
 
 static void rebase(dl_clock_t *c) {
   c->base_virtual = dl_clock_now(c);

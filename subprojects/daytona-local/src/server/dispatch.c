@@ -42,8 +42,8 @@ static void answer_status(dl_control_t *c, dl_req_t *req, const dl_fault_t *f) {
     free(value);
   }
   json_t *body = json_pack("{s:s, s:s, s:i, s:s, s:s}", "path", dl_req_path(req), "timestamp",
-                           dl_iso_format(dl_now(c)).text, "statusCode", (int)f->status, "error",
-                           dl_reason((int)f->status), "message", message);
+                           dl_iso_format(dl_objects_stamp(&c->objects)).text, "statusCode", (int)f->status,
+                           "error", dl_reason((int)f->status), "message", message);
   if (f->code) {
     json_object_set_new(body, "code", json_string(f->code));
     json_object_set_new(body, "source", json_string("DAYTONA_API"));

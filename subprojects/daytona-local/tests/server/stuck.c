@@ -2,12 +2,14 @@
 /*
  * Preloaded into a server under test: a disk that does not answer, or slowly. A call named F waits as long as the file
  * $DL_STUCK/F exists, and takes 5 ms while $DL_STUCK/F.slow does. $DL_STUCK/F.count has a line for each call that waited.
+ * And a machine whose clock jumps: it is ahead by the seconds in $DL_STUCK/seconds.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 static int is_there(const char *name, const char *suffix) {
@@ -29,6 +31,21 @@ static void wait_for(const char *name) {
   if (is_there(name, "")) note(name);
   while (is_there(name, "")) usleep(5000);
   if (is_there(name, ".slow")) usleep(5000);
+}
+
+int clock_gettime(clockid_t id, struct timespec *out) {
+  int (*next)(clockid_t, struct timespec *) =
+    (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+  int rc = next(id, out);
+  char path[4096], text[32] = "";
+  const char *dir = id == CLOCK_REALTIME ? getenv("DL_STUCK") : NULL;
+  if (dir) {
+    snprintf(path, sizeof path, "%s/seconds", dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && read(fd, text, sizeof text - 1) > 0) out->tv_sec += atol(text);
+    if (fd >= 0) close(fd);
+  }
+  return rc;
 }
 
 int fdatasync(int fd) {

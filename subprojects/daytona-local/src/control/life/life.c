@@ -73,7 +73,8 @@ static void mark(dl_life_t *l) {
 
 static void save_as(dl_sandbox_t *sb, dl_state_t state) {
   dl_store_t *store = sb->life->objects->store;
-  dl_store_put(store, "sandbox", sb->id, dl_sandbox_record(sb, state));
+  int64_t offset = dl_clock_offset(&sb->life->objects->clock);
+  dl_store_put(store, "sandbox", sb->id, dl_sandbox_record(sb, state, offset));
   dl_store_commit(store, ignore_commit, NULL);
   mark(sb->life);
 }
@@ -797,7 +798,18 @@ int dl_life_open(dl_life_t *l, const dl_runtime_opts_t *opts, char **error) {
   return rc;
 }
 
+void dl_life_keep_clock(dl_life_t *l) {
+  int64_t offset = dl_clock_offset(&l->objects->clock);
+  if (offset == l->clock_offset) return;
+  l->clock_offset = offset;
+  DL_LIST_EACH(&l->objects->sandbox_list, node) {
+    dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
+    if (sb->life) dl_life_save(sb);
+  }
+}
+
 void dl_life_freeze(dl_life_t *l) {
+  if (l->runtime) dl_life_keep_clock(l);
   l->is_frozen = true;
   uv_timer_stop(&l->alarm);
   uv_timer_stop(&l->retry);

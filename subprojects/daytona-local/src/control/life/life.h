@@ -16,6 +16,7 @@ typedef struct dl_life {
   uv_timer_t alarm, retry;
   uv_timer_cb on_alarm; /* looks for what is due, see timers.c; NULL: nobody does */
   bool is_frozen;       /* the server ends: no state moves any more */
+  int64_t clock_offset; /* of the records (dl_clock_offset) */
   void (*on_closed)(void *user);
   void *closed_user;
 } dl_life_t;
@@ -45,6 +46,8 @@ void dl_life_freeze(dl_life_t *l);
 /* After that: ends every wait and every box, closes the jobs, and reports. */
 void dl_life_close(dl_life_t *l, void (*on_closed)(void *user), void *user);
 
+/* When the machine's clock has jumped: the records get the times that the next server's clock will need. */
+void dl_life_keep_clock(dl_life_t *l);
 /* Write the sandbox into the journal; what is due is looked at again. */
 void dl_life_save(dl_sandbox_t *sb);
 

@@ -41,8 +41,9 @@ static event_t next_event(dl_sandbox_t *sb) {
 
 void dl_timers_run(dl_life_t *l) {
   dl_objects_t *o = l->objects;
-  int64_t now = dl_objects_now(o), earliest = INT64_MAX;
-  if (l->is_frozen) return;
+  int64_t now = dl_objects_now(o), earliest = now + (int64_t)((double)ALARM_MAX_MS * o->clock.speed);
+  if (l->is_frozen || dl_list_empty(&o->sandbox_list)) return;
+  dl_life_keep_clock(l);
   DL_LIST_EACH_SAFE(&o->sandbox_list, node, after) {
     dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
     /* An open stream is activity for as long as it lives. */
@@ -58,9 +59,8 @@ void dl_timers_run(dl_life_t *l) {
     dl_info("sandbox %s: its time has come", sb->id);
     e.act(sb);
   }
-  if (earliest == INT64_MAX) return;
   int64_t wait = dl_clock_real_until(&o->clock, earliest);
-  /* Never far ahead: the wall clock may be set. */
+  /* Never far ahead: the machine's clock may be set. */
   uv_timer_start(&l->alarm, l->on_alarm, (uint64_t)(wait < ALARM_MAX_MS ? wait : ALARM_MAX_MS), 0);
 }
 

@@ -44,6 +44,11 @@ void dl_objects_close(dl_objects_t *o, void (*on_closed)(void *user), void *user
 
 static inline int64_t dl_objects_now(const dl_objects_t *o) { return dl_clock_now(&o->clock); }
 
+/* The same as the machine's clock has it: for what is shown, and for what is kept as text. */
+static inline int64_t dl_objects_stamp(const dl_objects_t *o) {
+  return dl_clock_shown(&o->clock, dl_clock_now(&o->clock));
+}
+
 /* A new sandbox takes its place among the others. Its name is free. */
 void dl_objects_add(dl_objects_t *o, dl_sandbox_t *sb);
 /* NULL for unknown ones, and for those that are as good as destroyed. */

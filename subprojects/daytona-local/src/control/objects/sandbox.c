@@ -23,7 +23,7 @@ static const char *const known_states[] = {
 
 static const char *const backup_states[] = {"None", "Pending", "InProgress", "Completed", "Error"};
 
-typedef enum { F_TEXT, F_JSON, F_BOOL, F_NUMBER, F_TIME } field_kind_t;
+typedef enum { F_TEXT, F_JSON, F_BOOL, F_NUMBER, F_MINUTES, F_TIME, F_TOKENS } field_kind_t;
 typedef struct {
   const char *key;
   field_kind_t kind;
@@ -57,18 +57,18 @@ static const field_t fields[] = {
   FIELD("errorReason", F_TEXT, error_reason),
   FIELD("recoverable", F_BOOL, is_recoverable),
   FIELD("backupAt", F_TIME, backup_at),
-  SETTING("autoStop", F_TIME, auto_stop),
-  SETTING("autoArchive", F_TIME, auto_archive),
-  SETTING("autoDelete", F_TIME, auto_delete),
+  SETTING("autoStop", F_MINUTES, auto_stop),
+  SETTING("autoArchive", F_MINUTES, auto_archive),
+  SETTING("autoDelete", F_MINUTES, auto_delete),
   SETTING("destroyAt", F_TIME, destroy_at),
-  FIELD("queueTimeout", F_TIME, queue_timeout),
+  FIELD("queueTimeout", F_MINUTES, queue_timeout),
   FIELD("createdAt", F_TIME, created_at),
   FIELD("updatedAt", F_TIME, updated_at),
   FIELD("lastActivityAt", F_TIME, last_activity_at),
   SETTING("previewToken", F_TEXT, preview_token),
   SETTING("signingKey", F_TEXT, signing_key),
-  SETTING("signedTokens", F_JSON, signed_tokens),
-  SETTING("sshAccess", F_JSON, ssh_access),
+  SETTING("signedTokens", F_TOKENS, signed_tokens),
+  SETTING("sshAccess", F_TOKENS, ssh_access),
 };
 
 #define AT(sb, f, type) ((type *)(void *)((char *)(sb) + (f)->offset))
@@ -108,7 +108,7 @@ void dl_sandbox_free(dl_sandbox_t *sb) {
   dl_list_unlink(&sb->link);
   for (size_t i = 0; i < DL_COUNT(fields); i++) {
     if (fields[i].kind == F_TEXT) free(*AT(sb, &fields[i], char *));
-    if (fields[i].kind == F_JSON) json_decref(*AT(sb, &fields[i], json_t *));
+    if (fields[i].kind == F_JSON || fields[i].kind == F_TOKENS) json_decref(*AT(sb, &fields[i], json_t *));
   }
   free(sb->intent.name);
   free(sb->intent.error_reason);
@@ -118,18 +118,38 @@ void dl_sandbox_free(dl_sandbox_t *sb) {
 
 /* --- on disk --- */
 
-static json_t *encode_field(const dl_sandbox_t *sb, const field_t *f) {
+/* A list of tokens with all its times so much later; a reference where that changes nothing. */
+static json_t *later(json_t *tokens, int64_t ms) {
+  static const char *const times[] = {"createdAt", "expiresAt"};
+  if (ms == 0) return json_incref(tokens);
+  json_t *moved = json_deep_copy(tokens), *entry;
+  size_t i;
+  json_array_foreach (moved, i, entry) {
+    for (size_t j = 0; j < DL_COUNT(times); j++) {
+      int64_t at = dl_json_int(entry, times[j], 0);
+      if (at != 0) json_object_set_new(entry, times[j], json_integer(at + ms));
+    }
+  }
+  return moved;
+}
+
+static json_t *encode_field(const dl_sandbox_t *sb, const field_t *f, int64_t offset) {
   switch (f->kind) {
     case F_TEXT: return dl_json_str_or_null(*AT_CONST(sb, f, char *));
     case F_JSON: return json_incref(*AT((dl_sandbox_t *)sb, f, json_t *));
     case F_BOOL: return json_boolean(*AT_CONST(sb, f, bool));
     case F_NUMBER: return dl_json_number(*AT_CONST(sb, f, double));
-    case F_TIME: return json_integer(*AT_CONST(sb, f, int64_t));
+    case F_MINUTES: return json_integer(*AT_CONST(sb, f, int64_t));
+    case F_TIME: {
+      int64_t at = *AT_CONST(sb, f, int64_t);
+      return json_integer(at != 0 ? at + offset : 0);
+    }
+    case F_TOKENS: return later(*AT((dl_sandbox_t *)sb, f, json_t *), offset);
   }
   return NULL;
 }
 
-json_t *dl_sandbox_record(const dl_sandbox_t *sb, dl_state_t state) {
+json_t *dl_sandbox_record(const dl_sandbox_t *sb, dl_state_t state, int64_t clock_offset) {
   json_t *record = json_object();
   dl_want_t want = sb->want;
   assert(state < DL_STATE_COUNT && want < DL_WANT_COUNT);
@@ -139,23 +159,33 @@ json_t *dl_sandbox_record(const dl_sandbox_t *sb, dl_state_t state) {
     want = sb->intent.want;
   }
   for (size_t i = 0; i < DL_COUNT(fields); i++)
-    json_object_set_new(record, fields[i].key, encode_field(sb, &fields[i]));
+    json_object_set_new(record, fields[i].key, encode_field(sb, &fields[i], clock_offset));
   json_object_set_new(record, "state", json_string(state_names[state]));
   json_object_set_new(record, "want", json_string(want_names[want]));
   json_object_set_new(record, "backupState", json_string(sb->backup_state));
+  if (clock_offset != 0) json_object_set_new(record, "clockOffset", json_integer(clock_offset));
   return record;
 }
 
-static void decode_field(dl_sandbox_t *sb, const field_t *f, json_t *value) {
+static void decode_field(dl_sandbox_t *sb, const field_t *f, json_t *value, int64_t offset) {
   switch (f->kind) {
     case F_TEXT: dl_set(AT(sb, f, char *), json_string_value(value)); break;
     case F_JSON:
       json_decref(*AT(sb, f, json_t *));
       *AT(sb, f, json_t *) = json_incref(value);
       break;
+    case F_TOKENS:
+      json_decref(*AT(sb, f, json_t *));
+      *AT(sb, f, json_t *) = later(value, -offset);
+      break;
     case F_BOOL: *AT(sb, f, bool) = json_is_true(value); break;
     case F_NUMBER: *AT(sb, f, double) = json_number_value(value); break;
-    case F_TIME: *AT(sb, f, int64_t) = json_integer_value(value); break;
+    case F_MINUTES: *AT(sb, f, int64_t) = json_integer_value(value); break;
+    case F_TIME: {
+      int64_t at = json_integer_value(value);
+      *AT(sb, f, int64_t) = at != 0 ? at - offset : 0;
+      break;
+    }
   }
 }
 
@@ -166,9 +196,10 @@ static int index_of(const char *const *names, int count, const char *name) {
 }
 
 void dl_sandbox_take_settings(dl_sandbox_t *sb, const json_t *record) {
+  int64_t offset = dl_json_int(record, "clockOffset", 0);
   for (size_t i = 0; i < DL_COUNT(fields); i++) {
     json_t *value = json_object_get(record, fields[i].key);
-    if (fields[i].is_setting && value) decode_field(sb, &fields[i], value);
+    if (fields[i].is_setting && value) decode_field(sb, &fields[i], value, offset);
   }
 }
 
@@ -184,7 +215,9 @@ dl_sandbox_t *dl_sandbox_from_record(const json_t *record, const char *region) {
   sb->backup_state = backup_states[backup];
   for (size_t i = 0; i < DL_COUNT(fields); i++) {
     json_t *value = json_object_get(record, fields[i].key);
-    if (value && !(fields[i].kind == F_JSON && json_is_null(value))) decode_field(sb, &fields[i], value);
+    bool is_json = fields[i].kind == F_JSON || fields[i].kind == F_TOKENS;
+    /* The times are the machine's, at which our clock has begun. */
+    if (value && !(is_json && json_is_null(value))) decode_field(sb, &fields[i], value, 0);
   }
   return sb;
 }

@@ -89,9 +89,10 @@ dl_sandbox_t *dl_sandbox_new(const char *id, const char *target, int64_t now);
 char *dl_sandbox_new_signing_key(void);
 void dl_sandbox_free(dl_sandbox_t *sb);
 
-/* The record for the store, and back (NULL for a record that makes no sense). A state that is on its way to disk
+/* The record for the store, and back (NULL for a record that makes no sense). Its times are those of the machine: later
+ * than the sandbox's by `clock_offset` (dl_clock_offset). A state that is on its way to disk
  * before it is shown comes as `state`; else that is the sandbox's own. */
-json_t *dl_sandbox_record(const dl_sandbox_t *sb, dl_state_t state);
+json_t *dl_sandbox_record(const dl_sandbox_t *sb, dl_state_t state, int64_t clock_offset);
 dl_sandbox_t *dl_sandbox_from_record(const json_t *record, const char *region);
 
 /* The settings (not the states, nor what was seen of it) are again what a record of it says. */

@@ -42,7 +42,7 @@ void dl_snapshots_init(dl_objects_t *o) {
     return;
   }
   dl_uuid_t id = dl_uuid_new();
-  dl_iso_t now = dl_iso_format(dl_objects_now(o));
+  dl_iso_t now = dl_iso_format(dl_objects_stamp(o));
   json_t *snapshot = json_pack(
     "{s:s, s:b, s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:i, s:i, s:n, s:s, s:s, s:n, s:[s], s:s, s:s, s:n}", "id",
     id.text, "general", 1, "name", DL_DEFAULT_SNAPSHOT, "imageName", DL_DEFAULT_SNAPSHOT, "state", "active",
@@ -54,6 +54,6 @@ void dl_snapshots_init(dl_objects_t *o) {
 
 void dl_snapshot_used(dl_objects_t *o, json_t *snapshot) {
   json_t *updated = json_copy(snapshot);
-  json_object_set_new(updated, "lastUsedAt", json_string(dl_iso_format(dl_objects_now(o)).text));
+  json_object_set_new(updated, "lastUsedAt", json_string(dl_iso_format(dl_objects_stamp(o)).text));
   dl_store_put(o->store, "snapshot", dl_json_str(snapshot, "id"), updated);
 }

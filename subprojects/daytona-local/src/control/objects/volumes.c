@@ -71,7 +71,7 @@ void dl_volume_used(dl_objects_t *o, const json_t *volumes) {
     json_t *volume = dl_volume_by_id(o, dl_json_str(mount, "volumeId"));
     if (!volume) continue;
     json_t *updated = json_copy(volume);
-    json_object_set_new(updated, "lastUsedAt", json_string(dl_iso_format(dl_objects_now(o)).text));
+    json_object_set_new(updated, "lastUsedAt", json_string(dl_iso_format(dl_objects_stamp(o)).text));
     dl_store_put(o->store, "volume", dl_json_str(mount, "volumeId"), updated);
   }
 }
@@ -92,7 +92,7 @@ bool dl_volume_is_mounted(dl_objects_t *o, const char *id) {
 /* --- making and removing --- */
 
 static json_t *record(dl_objects_t *o, const char *id, const char *name) {
-  dl_iso_t now = dl_iso_format(dl_objects_now(o));
+  dl_iso_t now = dl_iso_format(dl_objects_stamp(o));
   json_t *volume = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:n, s:n}", "id", id, "name", *name ? name : id,
                              "organizationId", o->organization_id, "state", "ready", "createdAt", now.text,
                              "updatedAt", now.text, "lastUsedAt", "errorReason");

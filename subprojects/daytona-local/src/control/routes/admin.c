@@ -49,7 +49,7 @@ static void delete_faults(dl_req_t *req, void *user) {
 /* --- clock --- */
 
 static json_t *clock_json(const dl_control_t *c) {
-  return json_pack("{s:s, s:o}", "now", dl_iso_format(dl_now(c)).text, "speed",
+  return json_pack("{s:s, s:o}", "now", dl_iso_format(dl_objects_stamp(&c->objects)).text, "speed",
                    dl_json_number(c->objects.clock.speed));
 }
 

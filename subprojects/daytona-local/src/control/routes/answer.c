@@ -53,8 +53,8 @@ static json_t *safe_string(const char *text) {
 
 static void fail_with(dl_control_t *c, dl_req_t *req, int status, const char *message) {
   json_t *body = json_pack("{s:o, s:s, s:i, s:s, s:o}", "path", safe_string(dl_req_target(req)), "timestamp",
-                           dl_iso_format(dl_now(c)).text, "statusCode", status, "error", dl_reason(status),
-                           "message", safe_string(message));
+                           dl_iso_format(dl_objects_stamp(&c->objects)).text, "statusCode", status, "error",
+                           dl_reason(status), "message", safe_string(message));
   dl_reply_json(req, status, body);
 }
 
@@ -72,10 +72,10 @@ void dl_fail_proxy(dl_control_t *c, dl_req_t *req, int status, const char *fmt, 
   va_start(args, fmt);
   char *message = dl_xvprintf(fmt, args);
   va_end(args);
-  json_t *body =
-    json_pack("{s:i, s:o, s:s, s:s, s:s, s:o, s:s}", "statusCode", status, "message", safe_string(message),
-              "code", code_of(status), "source", "DAYTONA_PROXY", "timestamp", dl_iso_format(dl_now(c)).text,
-              "path", safe_string(dl_req_path(req)), "method", dl_req_method(req));
+  json_t *body = json_pack("{s:i, s:o, s:s, s:s, s:s, s:o, s:s}", "statusCode", status, "message",
+                           safe_string(message), "code", code_of(status), "source", "DAYTONA_PROXY",
+                           "timestamp", dl_iso_format(dl_objects_stamp(&c->objects)).text, "path",
+                           safe_string(dl_req_path(req)), "method", dl_req_method(req));
   free(message);
   dl_reply_json(req, status, body);
 }

@@ -66,7 +66,7 @@ static void metrics(dl_req_t *req, void *user) {
 
 static void key_info(dl_req_t *req, void *user) {
   dl_control_t *c = user;
-  dl_iso_t now = dl_iso_format(dl_now(c));
+  dl_iso_t now = dl_iso_format(dl_objects_stamp(&c->objects));
   dl_reply_json(
     req, 200,
     json_pack("{s:s, s:s, s:s, s:[], s:n, s:n, s:s}", "name", "local", "value", "dtn_********", "createdAt",

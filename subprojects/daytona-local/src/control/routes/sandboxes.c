@@ -89,6 +89,7 @@ typedef struct {
   bool includes_errored;
   int64_t min[3], max[3];
   int64_t created[2], activity[2], destroy[2];
+  int64_t clock_offset; /* clients mean the machine's time */
 } filter_t;
 
 static void read_labels(dl_req_t *req, dl_check_t *k, filter_t *f) {
@@ -169,9 +170,11 @@ static bool matches(dl_req_t *req, const filter_t *f, const dl_sandbox_t *sb) {
     if (sizes[i] < (double)f->min[i] || sizes[i] > (double)f->max[i]) return false;
   if (f->is_public >= 0 && sb->is_public != f->is_public) return false;
   if (f->is_recoverable >= 0 && sb->is_recoverable != f->is_recoverable) return false;
-  if (!within(f->created, sb->created_at) || !within(f->activity, sb->last_activity_at)) return false;
-  if ((f->destroy[0] >= 0 || f->destroy[1] >= 0) && (!sb->destroy_at || !within(f->destroy, sb->destroy_at)))
+  if (!within(f->created, sb->created_at + f->clock_offset) ||
+      !within(f->activity, sb->last_activity_at + f->clock_offset))
     return false;
+  bool has_end = sb->destroy_at && within(f->destroy, sb->destroy_at + f->clock_offset);
+  if ((f->destroy[0] >= 0 || f->destroy[1] >= 0) && !has_end) return false;
   return dl_query_allows(req, "states", dl_sandbox_state_name(sb, true)) &&
          dl_query_allows(req, "snapshots", sb->snapshot) && dl_query_allows(req, "regionIds", sb->target) &&
          dl_query_allows(req, "regions", sb->target) && dl_query_allows(req, "sandboxClasses", "container") &&
@@ -184,6 +187,7 @@ static bool select_rows(dl_control_t *c, dl_req_t *req, dl_check_t *k, const sor
   const char *names[16] = {0};
   for (size_t i = 0; sorts[i].name; i++) names[i] = sorts[i].name;
   read_filter(req, k, &f);
+  f.clock_offset = dl_clock_offset(&c->objects.clock);
   const char *chosen = dl_query_enum(req, k, "sort", names);
   out->is_descending = dl_query_descending(req, k);
   if (dl_check_failed(k, c, req)) {

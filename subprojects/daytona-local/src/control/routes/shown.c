@@ -4,7 +4,9 @@
  */
 #include "control/routes/shown.h"
 
-static json_t *time_or_null(int64_t ms) { return ms ? json_string(dl_iso_format(ms).text) : json_null(); }
+static json_t *time_or_null(const dl_control_t *c, int64_t at) {
+  return at ? json_string(dl_iso_format(dl_clock_shown(&c->objects.clock, at)).text) : json_null();
+}
 
 /* The keys that both forms have. */
 static json_t *common(const dl_control_t *c, const char *url, const dl_sandbox_t *sb, bool in_list) {
@@ -26,11 +28,11 @@ static json_t *common(const dl_control_t *c, const char *url, const dl_sandbox_t
   json_object_set_new(o, "autoArchiveInterval", json_integer(sb->auto_archive));
   json_object_set_new(o, "autoDeleteInterval", json_integer(sb->auto_delete));
   json_object_set_new(o, "autoPauseInterval", json_integer(0));
-  json_object_set_new(o, "autoDestroyAt", time_or_null(sb->destroy_at));
+  json_object_set_new(o, "autoDestroyAt", time_or_null(c, sb->destroy_at));
   json_object_set_new(o, "queueTimeout", sb->queue_timeout ? json_integer(sb->queue_timeout) : json_null());
-  json_object_set_new(o, "createdAt", json_string(dl_iso_format(sb->created_at).text));
-  json_object_set_new(o, "updatedAt", json_string(dl_iso_format(sb->updated_at).text));
-  json_object_set_new(o, "lastActivityAt", json_string(dl_iso_format(sb->last_activity_at).text));
+  json_object_set_new(o, "createdAt", time_or_null(c, sb->created_at));
+  json_object_set_new(o, "updatedAt", time_or_null(c, sb->updated_at));
+  json_object_set_new(o, "lastActivityAt", time_or_null(c, sb->last_activity_at));
   json_object_set_new(o, "sandboxClass", json_string("container"));
   json_object_set_new(o, "daemonVersion", json_string(DL_API_VERSION));
   json_object_set_new(o, "runnerId", json_string(c->objects.organization_id));
@@ -49,7 +51,7 @@ json_t *dl_sandbox_dto(const dl_control_t *c, const char *url, const dl_sandbox_
   json_t *o = common(c, url, sb, false);
   json_object_set(o, "env", sb->env);
   json_object_set(o, "volumes", sb->volumes);
-  if (sb->backup_at) json_object_set_new(o, "backupCreatedAt", time_or_null(sb->backup_at));
+  if (sb->backup_at) json_object_set_new(o, "backupCreatedAt", time_or_null(c, sb->backup_at));
   json_object_set_new(o, "outboundProxyUrl", dl_json_str_or_null(sb->outbound_proxy));
   json_object_set_new(o, "otelEndpointOverride", dl_json_str_or_null(sb->otel_endpoint));
   return o;

@@ -7,10 +7,11 @@
 
 #include <math.h>
 
-static json_t *ssh_dto(const dl_sandbox_t *sb, const json_t *entry) {
+static json_t *ssh_dto(const dl_control_t *c, const dl_sandbox_t *sb, const json_t *entry) {
   const char *token = dl_json_str(entry, "token");
-  dl_iso_t created = dl_iso_format(dl_json_int(entry, "createdAt", 0)),
-           expires = dl_iso_format(dl_json_int(entry, "expiresAt", 0));
+  const dl_clock_t *clock = &c->objects.clock;
+  dl_iso_t created = dl_iso_format(dl_clock_shown(clock, dl_json_int(entry, "createdAt", 0))),
+           expires = dl_iso_format(dl_clock_shown(clock, dl_json_int(entry, "expiresAt", 0)));
   return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "id", dl_json_str(entry, "id"), "sandboxId", sb->id,
                    "token", token, "expiresAt", expires.text, "createdAt", created.text, "updatedAt",
                    created.text, "sshCommand", json_sprintf("ssh -p 2222 %s@127.0.0.1", token));
@@ -27,7 +28,7 @@ static void create_ssh(dl_req_t *req, void *user) {
   }
   const json_t *entry = dl_ssh_create(&c->objects, sb, (int64_t)(expires_in * 60000));
   dl_life_save(sb);
-  dl_answer_durable(c, req, 200, ssh_dto(sb, entry));
+  dl_answer_durable(c, req, 200, ssh_dto(c, sb, entry));
 }
 
 static void delete_ssh(dl_req_t *req, void *user) {
