@@ -173,39 +173,39 @@ static void end(build_t *self, int status, bool is_hasty) {
   if (is_hasty || is_all_written(self)) leave(self);
 }
 
-static int exit_code_of(const build_t *self, const daytona_stream_end_t *verdict) {
+static int exit_code_of(const build_t *self, const daytona_stream_end_t *outcome) {
   if (self->is_stopping) return self->status;
-  if (verdict->reason == DAYTONA_STREAM_TIMEOUT) return TIMED_OUT;
-  return verdict->has_exit_code && verdict->exit_code >= 0 ? verdict->exit_code
-         : verdict->reason == DAYTONA_STREAM_KILLED        ? 128 + SIGKILL
+  if (outcome->reason == DAYTONA_STREAM_TIMEOUT) return TIMED_OUT;
+  return outcome->has_exit_code && outcome->exit_code >= 0 ? outcome->exit_code
+         : outcome->reason == DAYTONA_STREAM_KILLED        ? 128 + SIGKILL
                                                            : FAILED;
 }
 
-static void on_verdict(daytona_future_t *future, void *user) {
+static void on_outcome(daytona_future_t *future, void *user) {
   build_t *self = user;
-  const daytona_stream_end_t *verdict = daytona_future_stream_end(future);
+  const daytona_stream_end_t *outcome = daytona_future_stream_end(future);
   char what[256], resumed[64] = "";
   if (self->is_ending) return;
-  if (verdict == NULL) {
+  if (outcome == NULL) {
     end_with(self, daytona_future_message(future));
     return;
   }
-  if (verdict->reason == DAYTONA_STREAM_EXITED)
-    snprintf(what, sizeof what, "exited with %d", verdict->exit_code);
+  if (outcome->reason == DAYTONA_STREAM_EXITED)
+    snprintf(what, sizeof what, "exited with %d", outcome->exit_code);
   else
-    snprintf(what, sizeof what, "%s (%s)", daytona_stream_reason_text(verdict->reason), verdict->message);
-  if (verdict->resumed_count != 0)
+    snprintf(what, sizeof what, "%s (%s)", daytona_stream_reason_text(outcome->reason), outcome->message);
+  if (outcome->resumed_count != 0)
     snprintf(resumed, sizeof resumed, "; connections lost and made up for: %u",
-             (unsigned)verdict->resumed_count);
-  if (!self->is_quiet || verdict->reason != DAYTONA_STREAM_EXITED || verdict->has_gap)
+             (unsigned)outcome->resumed_count);
+  if (!self->is_quiet || outcome->reason != DAYTONA_STREAM_EXITED || outcome->has_gap)
     snprintf(self->message, sizeof self->message, "follow: %s after %.1f s, %llu bytes%s%s", what,
-             (double)(uv_hrtime() - self->began_ns) / 1e9, (unsigned long long)verdict->received_bytes,
-             resumed, verdict->has_gap ? "; OUTPUT IS MISSING" : "");
+             (double)(uv_hrtime() - self->began_ns) / 1e9, (unsigned long long)outcome->received_bytes,
+             resumed, outcome->has_gap ? "; OUTPUT IS MISSING" : "");
   if (self->is_stopping) self->has_session = false; /* its end is what ended the follow */
-  end(self, exit_code_of(self, verdict), false);
+  end(self, exit_code_of(self, outcome), false);
 }
 
-/* Usually the follow's verdict is there first. */
+/* Usually the follow's outcome is there first. */
 static void on_stopped(daytona_future_t *future, void *user) {
   build_t *self = user;
   if (daytona_future_error(future) != NULL) end_with(self, daytona_future_message(future));
@@ -287,7 +287,7 @@ static void on_started(daytona_future_t *future, void *user) {
   } else {
     self->began_ns = uv_hrtime();
     self->follow = daytona_session_follow(self->box.sandbox, self->session, started->command_id, &opts);
-    daytona_future_on_settled(self->follow, on_verdict, self);
+    daytona_future_on_settled(self->follow, on_outcome, self);
   }
 }
 

@@ -5,7 +5,7 @@
  *   daytona-local run -- server --port 8080
  *   curl -N --data-binary @program.py http://127.0.0.1:8080/run
  *
- * The answer is JSON lines: {"stdout":"..."} and {"stderr":"..."} as they come, and at last {"end":"ok"}, or
+ * The response is JSON lines: {"stdout":"..."} and {"stderr":"..."} as they come, and at last {"end":"ok"}, or
  * "exception" (with name, value, traceback), "timeout" or "failed" (with a message).
  *
  * What is worth a look: runs never share an interpreter, and by default no sandbox either; a client that
@@ -157,7 +157,7 @@ static void give_up_waiting(run_t *run, const char *why) {
   free_run(run);
 }
 
-/* Without memory the run is given up: an answer with a hole must not look whole. */
+/* Without memory the run is given up: a response with a hole must not look whole. */
 static void on_output(const daytona_output_t *output, void *user) {
   run_t *run = user;
   line_t line;
@@ -182,7 +182,7 @@ static void put_error(line_t *line, const daytona_interpreter_run_error_t *error
   put_member(line, "traceback", error->traceback, strlen(error->traceback));
 }
 
-/* The last line, and the end of the answer. */
+/* The last line, and the end of the response. */
 static void answer_end(run_t *run, daytona_future_t *future) {
   const daytona_interpreter_run_result_t *result = daytona_future_interpreter_run_result(future);
   const daytona_error_t *error = daytona_future_error(future);

@@ -3,8 +3,8 @@
  *
  *   HEAD -> BODY -> SERVING -> LINGERING -> closed
  *
- * An answer is followed by the end of our side, and then by waiting for the client's, for a short while: to
- * close with unread input would reset the connection, and the client might lose the answer. One timer per
+ * A response is followed by the end of our side, and then by waiting for the client's, for a short while: to
+ * close with unread input would reset the connection, and the client might lose the response. One timer per
  * connection limits whatever it is in.
  */
 #include "server_http.h"
@@ -98,12 +98,12 @@ static void on_written(uv_write_t *request, int status) {
     if (is_drained)
       uv_timer_stop(&self->limit);
     else
-      set_limit(self, STALLED_MS); /* it takes its answer, if slowly */
+      set_limit(self, STALLED_MS); /* it takes its response, if slowly */
     if (is_drained && self->is_streaming) self->server->handlers.on_drained(self, self->server->user);
   }
 }
 
-/* Pieces as one. If that fails the connection ends, from a later turn: an answer with a hole must never look
+/* Chunks as one. If that fails the connection ends, from a later turn: a response with a hole must never look
    whole. */
 static void write_parts(http_exchange_t *self, const char *const *parts, const size_t *sizes, int count) {
   size_t size = 0;
@@ -151,7 +151,7 @@ static void on_shutdown(uv_shutdown_t *request, int status) {
   free(request);
 }
 
-/* The answer is complete. */
+/* The response is complete. */
 static void linger(http_exchange_t *self) {
   uv_shutdown_t *request = malloc(sizeof *request);
   self->state = LINGERING;
@@ -305,7 +305,7 @@ static void take_head(http_exchange_t *self, const char *rest, size_t rest_size)
 
 static void take(http_exchange_t *self, const char *bytes, size_t size) {
   if (self->state == BODY) take_body(self, bytes, size);
-  if (self->state != HEAD) return; /* what comes during an answer is not read by anybody */
+  if (self->state != HEAD) return; /* what comes during a response is not read by anybody */
   size_t before = self->head_size, here = size < HEAD_MAX - before ? size : HEAD_MAX - before;
   memcpy(self->head + before, bytes, here);
   self->head_size += here;
@@ -330,7 +330,7 @@ static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buffer) {
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
   http_exchange_t *self = stream->data;
   if (size < 0)
-    drop(self); /* also a client that has only closed its side: it does not wait for the answer */
+    drop(self); /* also a client that has only closed its side: it does not wait for the response */
   else
     take(self, buffer->base, (size_t)size);
 }
@@ -355,7 +355,7 @@ static void on_connection(uv_stream_t *listener, int status) {
     drop(self);
     return;
   }
-  uv_tcp_nodelay(&self->tcp, 1); /* each piece of output is for somebody who waits */
+  uv_tcp_nodelay(&self->tcp, 1); /* each chunk of output is for somebody who waits */
   set_limit(self, REQUEST_MS);
 }
 

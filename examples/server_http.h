@@ -1,9 +1,9 @@
 /*
  * Just enough of HTTP/1.1 for the server example: one request per connection, a body with Content-Length, and
- * an answer that is either whole or streamed in chunks. A server of yours would use its own library here.
+ * a response that is either whole or streamed in chunks. A server of yours would use its own library here.
  *
  * Everything is limited: size of head and body, number of connections, time for a request to arrive, and time
- * for a client to take some of its answer. An exchange is one request with its answer, and belongs to the
+ * for a client to take some of its response. An exchange is one request with its response, and belongs to the
  * server: it may be used until http_answer() or http_end() was called for it, or on_gone came.
  */
 #ifndef EXAMPLES_SERVER_HTTP_H
@@ -20,7 +20,7 @@ typedef struct http_handlers {
   void (*on_request)(http_exchange_t *exchange, void *user); /* it is complete; answer now or later */
   void (*on_drained)(http_exchange_t *exchange, void *user); /* all that was sent has gone to the client */
   void (*on_gone)(http_exchange_t *exchange,
-                  void *user); /* the client went away before the end of its answer */
+                  void *user); /* the client went away before the end of its response */
 } http_handlers_t;
 
 typedef struct http_server {
@@ -50,10 +50,10 @@ bool http_is_from_page(const http_exchange_t *exchange);
 void http_set_data(http_exchange_t *exchange, void *data);
 void *http_data(const http_exchange_t *exchange);
 
-/* A whole answer. `header` is a further header line without its end, or NULL. */
+/* A whole response. `header` is a further header line without its end, or NULL. */
 void http_answer(http_exchange_t *exchange, int status, const char *header, const char *type,
                  const char *body);
-/* Begin a streamed one, send a piece of it, end it. Sending tells how many bytes the client has not taken
+/* Begin a streamed one, send a chunk of it, end it. Sending tells how many bytes the client has not taken
    yet. */
 void http_begin(http_exchange_t *exchange, int status, const char *type);
 size_t http_send(http_exchange_t *exchange, const void *bytes, size_t size);

@@ -7,7 +7,7 @@
  *
  * What is worth a look: the local terminal is in raw mode only while it is attached, and restored on every
  * way out; input waits when the sandbox is slow (DAYTONA_ELIMIT), output waits when the local terminal is
- * (pause and resume), and nothing blocks the loop; the size follows the window; and the stream's one verdict
+ * (pause and resume), and nothing blocks the loop; the size follows the window; and the stream's one outcome
  * becomes the exit code.
  */
 #include <errno.h>
@@ -61,7 +61,7 @@ typedef struct terminal {
   box_t box;
   daytona_pty_t *pty;
   daytona_future_t *attach; /* borrowed, until its callback came */
-  daytona_future_t *wait;   /* for its verdict */
+  daytona_future_t *wait;   /* for its outcome */
   /* what was asked for */
   const char *sandbox, *pty_id, *command, *cwd;
   daytona_pair_t env[ENV_MAX];
@@ -185,7 +185,7 @@ static void send_typed(terminal_t *self) {
     local_input_pause(&self->input);
     return; /* on_drained comes back here */
   }
-  self->typed_size = 0; /* sent, or the connection is gone, which its verdict tells */
+  self->typed_size = 0; /* sent, or the connection is gone, which its outcome tells */
   local_input_resume(&self->input);
 }
 
@@ -311,10 +311,10 @@ static bool deletes_sandbox(const terminal_t *self) { return self->box.is_fresh 
 
 /* Nobody else will end this shell: not its sandbox's end, and no user who comes back to it. */
 static bool must_kill(const terminal_t *self) {
-  const daytona_stream_end_t *verdict = daytona_pty_end(self->pty);
+  const daytona_stream_end_t *outcome = daytona_pty_end(self->pty);
   if (self->pty == NULL || self->pty_id != NULL || deletes_sandbox(self)) return false;
-  return verdict == NULL ||
-         (verdict->reason != DAYTONA_STREAM_EXITED && verdict->reason != DAYTONA_STREAM_KILLED);
+  return outcome == NULL ||
+         (outcome->reason != DAYTONA_STREAM_EXITED && outcome->reason != DAYTONA_STREAM_KILLED);
 }
 
 /* All output is on the screen: the terminal is the user's again. */
@@ -348,22 +348,22 @@ static void end(terminal_t *self, int status, bool is_hasty) {
   if (is_hasty || local_output_queued(&self->output) == 0) finish(self);
 }
 
-static void on_verdict(daytona_future_t *future, void *user) {
+static void on_outcome(daytona_future_t *future, void *user) {
   terminal_t *self = user;
-  const daytona_stream_end_t *verdict = daytona_future_stream_end(future);
+  const daytona_stream_end_t *outcome = daytona_future_stream_end(future);
   const char *name = box_name(&self->box);
   if (self->is_ending) return;
   int status =
-    verdict != NULL && verdict->has_exit_code && verdict->exit_code >= 0 ? verdict->exit_code : LOST;
-  if (verdict == NULL)
+    outcome != NULL && outcome->has_exit_code && outcome->exit_code >= 0 ? outcome->exit_code : LOST;
+  if (outcome == NULL)
     snprintf(self->message, sizeof self->message, "terminal: %s", daytona_future_message(future));
-  else if (verdict->reason == DAYTONA_STREAM_EXITED && self->is_tty)
+  else if (outcome->reason == DAYTONA_STREAM_EXITED && self->is_tty)
     snprintf(self->message, sizeof self->message, "Connection to %s closed.", name);
-  else if (verdict->reason == DAYTONA_STREAM_KILLED)
+  else if (outcome->reason == DAYTONA_STREAM_KILLED)
     snprintf(self->message, sizeof self->message, "terminal: the terminal in %s was killed", name);
-  else if (verdict->reason != DAYTONA_STREAM_EXITED)
+  else if (outcome->reason != DAYTONA_STREAM_EXITED)
     snprintf(self->message, sizeof self->message, "terminal: connection to %s ended: %s (%s)%s%s", name,
-             daytona_stream_reason_text(verdict->reason), verdict->message,
+             daytona_stream_reason_text(outcome->reason), outcome->message,
              self->pty_id != NULL ? "\nterminal: the shell goes on; attach again with --pty " : "",
              self->pty_id != NULL ? self->pty_id : "");
   end(self, status, false);
@@ -414,7 +414,7 @@ static void on_attached(daytona_future_t *future, void *user) {
     end(self, LOST, true);
   } else {
     self->wait = daytona_pty_wait(pty);
-    daytona_future_on_settled(self->wait, on_verdict, self);
+    daytona_future_on_settled(self->wait, on_outcome, self);
     open_input(self);
     daytona_pty_set_output(pty, on_output, self); /* what came before this was kept */
     follow_size(self);

@@ -47,7 +47,7 @@ DAYTONA_BEGIN
   X(DAYTONA_ERESOLVE, -25, DAYTONA_ECONNECTION, DAYTONA_OK, "name lookup failed")                          \
   X(DAYTONA_ETLS, -26, DAYTONA_ECONNECTION, DAYTONA_OK, "TLS handshake or certificate failed")             \
   X(DAYTONA_EPROXY, -27, DAYTONA_ECONNECTION, DAYTONA_OK, "proxy refused the connection")                  \
-  X(DAYTONA_ETRUNCATED, -28, DAYTONA_ECONNECTION, DAYTONA_OK, "the answer ended early")                    \
+  X(DAYTONA_ETRUNCATED, -28, DAYTONA_ECONNECTION, DAYTONA_OK, "the response ended early")                  \
   X(DAYTONA_EUPGRADE, -29, DAYTONA_ECONNECTION, DAYTONA_OK,                                                \
     "the upgrade to a WebSocket was refused on the way")                                                   \
   /* the client itself */                                                                                  \
@@ -55,7 +55,7 @@ DAYTONA_BEGIN
   X(DAYTONA_ECLOSED, -41, DAYTONA_EFAILED, DAYTONA_OK, "the client is closed")                             \
   X(DAYTONA_ENOMEM, -42, DAYTONA_EFAILED, DAYTONA_OK, "out of memory")                                     \
   X(DAYTONA_ELIMIT, -43, DAYTONA_EFAILED, DAYTONA_OK, "a size or count limit was exceeded")                \
-  X(DAYTONA_EPROTOCOL, -44, DAYTONA_EFAILED, DAYTONA_OK, "malformed answer")                               \
+  X(DAYTONA_EPROTOCOL, -44, DAYTONA_EFAILED, DAYTONA_OK, "malformed response")                             \
   X(DAYTONA_EREENTRANT, -45, DAYTONA_EFAILED, DAYTONA_OK, "not allowed from here")                         \
   X(DAYTONA_ETHREAD, -46, DAYTONA_EFAILED, DAYTONA_OK,                                                     \
     "called from a thread other than that of daytona_client_new()")                                        \

@@ -2,7 +2,7 @@
 /*
  * Downloads: one request for any number of files, to memory, local files or a sink of the caller.
  *
- * The answer is multipart: a part for each file, or one that says why there is none. Bytes go from the transport to
+ * The response is multipart: a part for each file, or one that says why there is none. Bytes go from the transport to
  * the reader of multipart.h and from there to the file's sink; whichever of them cannot take more stops the ones
  * before it, down to the connection.
  *
@@ -40,7 +40,7 @@ typedef struct download {
   size_t count;
   bool is_many, is_stream;            /* any number of files; to the program */
   daytona__multipart_reader_t reader; /* from BETWEEN on */
-  const char *problem;                /* why the answer as a whole cannot be used */
+  const char *problem;                /* why the response as a whole cannot be used */
   daytona_errcode_t problem_code;
 
   phase_t phase;
@@ -178,7 +178,7 @@ static const daytona__json_field_t error_fields[] = {
 };
 static DAYTONA__MODEL(error_model, error_part_t, "ErrorResponse", error_fields);
 
-/* A part that tells why a file is not there. Daemons before the field `source` are daemons all the same. */
+/* A part that says why a file is missing. Daemons before the field `source` are daemons all the same. */
 static void take_error(download_t *self) {
   daytona__arena_t *arena = &self->transfer.op.future->arena;
   daytona_error_t error = {.code = DAYTONA_EFAILED, .retry_after_ms = -1};
@@ -247,10 +247,10 @@ static void on_head(daytona__http_call_t *call) {
   const char *header =
     daytona__header_find(call->response.headers, call->response.header_count, "Content-Type");
   if (!daytona__content_type(header, type, sizeof type) || strcmp(type, "multipart/form-data") != 0) {
-    self->problem = "the answer is not multipart/form-data";
+    self->problem = "the response is not multipart/form-data";
   } else if (!daytona__content_type_param(header, "boundary", boundary, sizeof boundary) ||
              daytona__multipart_init(&self->reader, boundary) != 0) {
-    self->problem = "the answer has no usable boundary";
+    self->problem = "the response has no usable boundary";
   } else {
     set_phase(self, BETWEEN);
     self->reader.on_part = on_part;
@@ -392,7 +392,7 @@ static void on_done(daytona__op_t *op, const daytona_error_t *error, void *unuse
   }
   self->has_ended = true;
   if (self->phase == HEAD && self->problem == NULL) {
-    self->problem = "the answer is empty";
+    self->problem = "the response is empty";
     self->problem_code = DAYTONA_EPROTOCOL;
   }
   /* Cut off inside a part: what was written of it is given up. */

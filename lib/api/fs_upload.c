@@ -2,7 +2,7 @@
 /*
  * Uploads: one request for any number of files, from memory, local files or a source of the caller.
  *
- * libcurl asks for bytes with itself on the stack; there, only what is at hand is copied: heads of parts, and what
+ * libcurl asks for bytes with itself on the stack; there, only what is at hand is copied: headers of parts, and what
  * their bodies have. on_pump() has the bodies get more in turns of the loop, and wakes libcurl up.
  *
  *   LOOKING (at each local file, for its size) -> SENDING <-> STARVED -> SENT
@@ -17,16 +17,16 @@
 #include "core/memory.h"
 #include "wire/multipart.h"
 
-/* Looking for files in an answer that is not in order, as no answer should be, must not take for ever. */
+/* Looking for files in a response that is not in order, as no response should be, must not take for ever. */
 #define LOOKS_MAX ((size_t)5 * 1000 * 1000)
 
-/* Of all files together: leaves the heads of parts room in an int64_t. */
+/* Of all files together: leaves the headers of parts room in an int64_t. */
 #define BYTES_MAX (INT64_MAX / 2)
 
 typedef enum phase {
   LOOKING,
   SENDING,
-  STARVED, /* libcurl was told to wait for more */
+  STARVED, /* libcurl waits for more */
   SENT     /* it has all bytes */
 } phase_t;
 
@@ -45,10 +45,10 @@ typedef struct upload {
   const char *end;
   bool is_paused; /* by the program */
 
-  /* the request is a row of segments: a head, a body, a head, a body, ..., the end */
+  /* the request is a row of segments: headers, a body, headers, a body, ..., the end */
   size_t segment;
-  size_t offset; /* in a head or the end */
-  int64_t moved; /* bytes of files since the user was told */
+  size_t offset; /* in headers or the end */
+  int64_t moved; /* bytes of files since the last progress callback */
   daytona__task_t pump;
 
   size_t looked; /* parts whose size is known; those before */
@@ -76,13 +76,13 @@ static void set_phase(upload_t *self, phase_t to) {
 
 /* --- what libcurl gets ------------------------------------------------------------------------- */
 
-/* The body whose turn it is; NULL: a head's, the end's, or nobody's. */
+/* The body whose turn it is; NULL: that of headers, of the end, or none. */
 static daytona__body_t *current_body(upload_t *self) {
   bool is_body = self->segment % 2 != 0 && self->segment < 2 * self->count;
   return is_body ? &self->parts[self->segment / 2].body : NULL;
 }
 
-/* Copy from the head or the end that it is the turn of. */
+/* Copy from the headers or the end, whichever is next. */
 static size_t copy_text(upload_t *self, char *buffer, size_t size) {
   const char *text = self->segment == 2 * self->count ? self->end : self->parts[self->segment / 2].head;
   size_t left = strlen(text) - self->offset;
@@ -130,7 +130,7 @@ static ptrdiff_t on_source(daytona__http_call_t *call, char *buffer, size_t size
 
 /* --- keeping bytes at hand --------------------------------------------------------------------- */
 
-/* Have libcurl ask again, if it waits and would get on. A failure is for it to hear of, too, paused or not. */
+/* Have libcurl ask again, if it waits and there is something for it: bytes, or a failure, paused or not. */
 static void wake(upload_t *self) {
   daytona__body_t *body = current_body(self);
   const char *text;
@@ -154,7 +154,7 @@ static void on_pump(daytona__task_t *task) {
 
 static int pause_upload(daytona_future_t *future) {
   upload_t *self = daytona__op_of(future, &upload_kind);
-  self->is_paused = true; /* libcurl is told to wait when it asks next */
+  self->is_paused = true; /* libcurl is paused when it asks next */
   return 0;
 }
 
@@ -166,7 +166,7 @@ static int resume_upload(daytona_future_t *future) {
   return 0;
 }
 
-/* --- the answer -------------------------------------------------------------------------------- */
+/* --- the response -------------------------------------------------------------------------------- */
 
 typedef struct uploaded {
   const char *path;
@@ -193,7 +193,7 @@ static const daytona__json_field_t answer_fields[] = {
 };
 static DAYTONA__MODEL(answer_model, answer_t, "UploadResponse", answer_fields);
 
-/* "400: a, b" of the errors of an answer. */
+/* "400: a, b" of the errors of a response. */
 static const char *join_errors(daytona__arena_t *arena, int status, const daytona_strings_t *errors) {
   daytona__strbuf_t text;
   daytona__strbuf_init(&text, DAYTONA__ERROR_MESSAGE_MAX);
@@ -243,13 +243,13 @@ static const char *find_error(answer_t *answer, const char *destination, size_t 
   return NULL;
 }
 
-/* What the answer says of file number `index`. True: it is there. */
+/* What the response says of file number `index`. True: it is there. */
 static bool is_there(upload_t *self, size_t index, answer_t *answer, const daytona_error_t *error,
                      daytona_error_t *out) {
   const part_t *part = &self->parts[index];
   *out = (daytona_error_t){.code = DAYTONA_EFAILED, .retry_after_ms = -1};
   out->http_status = self->transfer.op.http.response.status;
-  /* With an answer about all of them the place tells which is which, whatever became of the spelling. */
+  /* A response about all of them has them in order, however the server spells their paths. */
   bool has_all = answer->errors.count == 0 && answer->count == self->count;
   const uploaded_t *file = has_all ? &answer->files[index] : find_file(answer, part->destination, 1);
   if (file == NULL) out->message = find_error(answer, part->destination, 1);
@@ -340,8 +340,8 @@ static void on_answer(daytona__op_t *op, const daytona_error_t *error, void *unu
   else if (rc == DAYTONA_ENOMEM)
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
   else if (error == NULL && response->body_size != 0 &&
-           rc != 0) /* a page of something in between, or half an answer */
-    daytona__op_reject(op, DAYTONA_EPROTOCOL, "the answer is not one of a sandbox");
+           rc != 0) /* a page of something in between, or half a response */
+    daytona__op_reject(op, DAYTONA_EPROTOCOL, "the response is not one of a sandbox");
   else if (self->is_many)
     resolve_many(self, answer, error);
   else
@@ -358,7 +358,7 @@ static void on_outgoing(daytona__op_t *op) {
     op->http.source_size += (int64_t)strlen(self->parts[i].head) + self->parts[i].body.size;
   op->http.content_type = self->content_type;
   op->http.idle_timeout_ms = self->transfer.idle_timeout_ms;
-  op->http.max_error_body = DAYTONA__JSON_BODY_MAX; /* it tells of all files, as success does */
+  op->http.max_error_body = DAYTONA__JSON_BODY_MAX; /* it lists all files, as success does */
   op->http.no_http2 = true;
   op->http.user = self;
 }
@@ -408,7 +408,7 @@ static void look(upload_t *self) {
   while (self->looked < self->count) {
     part_t *part = &self->parts[self->looked];
     const char *text;
-    if (!daytona__body_look(&part->body)) return; /* on_body_event() goes on */
+    if (!daytona__body_look(&part->body)) return; /* on_body_event() continues */
     if (daytona__body_error(&part->body, &text) != DAYTONA_OK) {
       fail_look(self, part, text);
       return;

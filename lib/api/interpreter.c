@@ -3,7 +3,7 @@
  * Runs of the interpreter, and its contexts.
  *
  * One socket is one run: the first message is the request, the server's messages are its output, and its close frame
- * is the verdict. Control messages say less than that (a run that was interrupted announces it, and only the close
+ * is the outcome. Control messages say less than that (a run that was interrupted announces it, and only the close
  * code says whether for its time), so they are not looked at.
  */
 #include <daytona/interpreter.h>
@@ -214,16 +214,16 @@ static void take_message(run_op_t *self, const char *text, size_t size) {
   daytona__arena_clear(&scratch);
 }
 
-static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
+static void on_data(daytona__ws_t *ws, const daytona__ws_chunk_t *chunk) {
   run_op_t *self = daytona__ws_user(ws);
   daytona_future_t *future = daytona_future_retain(self->op.future);
   assert(self->phase == RUNNING);
-  int rc = daytona__strbuf_append(&self->message, piece->bytes, piece->size);
+  int rc = daytona__strbuf_append(&self->message, chunk->bytes, chunk->size);
   if (rc == DAYTONA_ELIMIT) {
     fail_with(self, DAYTONA_EPROTOCOL, "a message of the interpreter is too long");
   } else if (rc != 0) {
     fail_with(self, rc, NULL);
-  } else if (piece->is_final) {
+  } else if (chunk->is_final) {
     daytona__strbuf_t message = self->message;
     daytona__strbuf_init(&self->message, MESSAGE_MAX);
     if (message.size != 0) take_message(self, message.data, message.size);

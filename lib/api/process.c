@@ -3,8 +3,8 @@
  * One-shot commands and code.
  *
  * Both are one request whose answer may take hours, so only the command's own limit bounds it. A command that
- * may be stopped carries a mark in its environment; see <daytona/process.h>. Stopping is a command of its own,
- * sent in the background, that kills whatever carries the mark.
+ * may be stopped carries a marker in its environment; see <daytona/process.h>. Stopping is a command of its own,
+ * sent in the background, that kills whatever carries the marker.
  */
 #include <daytona/process.h>
 
@@ -15,19 +15,19 @@
 #include "call/results.h"
 #include "core/random.h"
 
-/* How much longer than the server the client waits, so that the server's verdict arrives first. */
+/* How much longer than the server the client waits, so that the server's outcome arrives first. */
 enum { GRACE_MS = 5000 };
 
 /* Limit of the command that stops another one. */
 enum { STOP_TIMEOUT_MS = 10000 };
 
-static const char mark_name[] = "DAYTONA_EXEC_ID";
+static const char marker_name[] = "DAYTONA_EXEC_ID";
 
 typedef struct exec_args {
   const char *command; /* exec */
   const char *code;    /* code_run */
   const char *language;
-  daytona_map_t env; /* the caller's and the mark */
+  daytona_map_t env; /* the caller's and the marker */
   daytona_opt_int_t timeout_s;
 } exec_args_t;
 
@@ -75,9 +75,9 @@ DAYTONA__METHOD(code, .prefix = "Failed to run code: ", .verb = "POST", .path = 
                 .response = &answer_model);
 
 typedef struct exec_op {
-  daytona__op_t op;              /* first */
-  char mark[DAYTONA__UUID_SIZE]; /* "" when the command is not to be stopped */
-  bool has_verdict;              /* the sandbox has answered: nothing is running any more */
+  daytona__op_t op;                /* first */
+  char marker[DAYTONA__UUID_SIZE]; /* "" when the command is not to be stopped */
+  bool is_decided;                 /* the sandbox has answered: nothing is running any more */
 } exec_op_t;
 
 /* How to run it, besides the options that are sent. */
@@ -89,7 +89,7 @@ typedef struct run_how {
 /* --- stopping ---------------------------------------------------------------------------------- */
 
 /*
- * Kill every process whose environment holds the mark, and everything below such processes whatever its environment,
+ * Kill every process whose environment holds the marker, and everything below such processes whatever its environment,
  * until none is left. They are held first, so that none begins another or loses its parent while the next are looked
  * for. The command may arrive before the one that it is to stop, so it looks again for a second before it believes
  * that there is none.
@@ -133,11 +133,11 @@ static daytona_future_t *run(const char *name, daytona_sandbox_t *sandbox, const
                              exec_args_t *args, daytona__opts_t opts, run_how_t how);
 
 /* What is to be stopped may hold the connections that this would wait for. */
-static void stop_remote(daytona_sandbox_t *sandbox, const char *mark) {
+static void stop_remote(daytona_sandbox_t *sandbox, const char *marker) {
   daytona__arena_t scratch;
   daytona_process_exec_opts_t opts = {.timeout_ms = STOP_TIMEOUT_MS};
   daytona__arena_init(&scratch, 0);
-  exec_args_t args = {.command = daytona__arena_printf(&scratch, stop_script, mark_name, mark)};
+  exec_args_t args = {.command = daytona__arena_printf(&scratch, stop_script, marker_name, marker)};
   run_how_t how = {.leaves_running = true, .is_urgent = true};
   if (args.command != NULL)
     daytona_future_then(run("process_exec_stop", sandbox, &exec_method, &args, DAYTONA__OPTS(&opts), how),
@@ -145,17 +145,17 @@ static void stop_remote(daytona_sandbox_t *sandbox, const char *mark) {
   daytona__arena_clear(&scratch);
 }
 
-/* Whatever ends the operation comes through here; only a command without a verdict is stopped. */
+/* Whatever ends the operation comes through here; only a command without an outcome is stopped. */
 static void end_exec(daytona__op_t *op) {
   exec_op_t *self = (exec_op_t *)op;
-  bool may_run = op->http.was_sent && !op->is_finding && !self->has_verdict && self->mark[0] != '\0';
-  if (may_run && !op->client->is_closing) stop_remote(op->sandbox, self->mark);
+  bool may_run = op->http.was_sent && !op->is_finding && !self->is_decided && self->marker[0] != '\0';
+  if (may_run && !op->client->is_closing) stop_remote(op->sandbox, self->marker);
 }
 
-/* --- the answer -------------------------------------------------------------------------------- */
+/* --- the response -------------------------------------------------------------------------------- */
 
-/* Whether an error says that the command is not running: it was refused, or its answer cannot be read. */
-static bool is_verdict(const daytona_error_t *error) {
+/* Whether an error says that the command is not running: it was refused, or its response cannot be read. */
+static bool says_not_running(const daytona_error_t *error) {
   int kind = error->http_status / 100;
   return kind == 2 || kind == 4;
 }
@@ -163,14 +163,14 @@ static bool is_verdict(const daytona_error_t *error) {
 static void on_executed(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   exec_op_t *self = (exec_op_t *)op;
   if (error != NULL) {
-    self->has_verdict = is_verdict(error);
+    self->is_decided = says_not_running(error);
     daytona__op_fail(op, error);
     return;
   }
   const exec_answer_t *reply = answer;
-  self->has_verdict = true;
+  self->is_decided = true;
   if (!reply->exit_code.is_set || reply->exit_code.value < INT_MIN || reply->exit_code.value > INT_MAX) {
-    daytona__op_reject(op, DAYTONA_EPROTOCOL, "malformed answer: there is no exit code in it");
+    daytona__op_reject(op, DAYTONA_EPROTOCOL, "malformed response: there is no exit code in it");
     return;
   }
   daytona_exec_result_t *result = daytona__arena_alloc(&op->future->arena, sizeof *result);
@@ -187,15 +187,15 @@ static void on_executed(daytona__op_t *op, const daytona_error_t *error, void *a
 
 /* --- the request ------------------------------------------------------------------------------- */
 
-/* The caller's environment and the mark. */
-static int add_mark(exec_op_t *self, daytona_map_t *env) {
+/* The caller's environment and the marker. */
+static int add_marker(exec_op_t *self, daytona_map_t *env) {
   size_t count = env->count;
   daytona_pair_t *pairs = daytona__arena_array(&self->op.future->arena, count + 1, sizeof *pairs);
   if (pairs == NULL) return DAYTONA_ENOMEM;
-  if (daytona__uuid(&self->op.client->entropy, self->mark) != 0) return DAYTONA_EFAILED;
+  if (daytona__uuid(&self->op.client->entropy, self->marker) != 0) return DAYTONA_EFAILED;
   if (count != 0) memcpy(pairs, env->items, count * sizeof *pairs);
-  pairs[count].key = mark_name;
-  pairs[count].value = self->mark;
+  pairs[count].key = marker_name;
+  pairs[count].value = self->marker;
   env->items = pairs;
   env->count = count + 1;
   return 0;
@@ -216,10 +216,10 @@ static daytona_future_t *run(const char *name, daytona_sandbox_t *sandbox, const
     args->timeout_s = daytona_int((opts.timeout_ms + 999) / 1000);
     wait_ms = args->timeout_s.value * 1000 + GRACE_MS;
   }
-  if (!how.leaves_running && daytona_map_value(&args->env, mark_name) != NULL)
+  if (!how.leaves_running && daytona_map_value(&args->env, marker_name) != NULL)
     return daytona__op_reject(op, DAYTONA_EINVAL, "env must not have %s unless leaves_running is set",
-                              mark_name);
-  int rc = how.leaves_running ? 0 : add_mark(self, &args->env);
+                              marker_name);
+  int rc = how.leaves_running ? 0 : add_marker(self, &args->env);
   if (rc != 0) return daytona__op_reject(op, (daytona_errcode_t)rc, "%s", daytona_errcode_text(rc));
   op->counts_queue_time = how.counts_queue_time;
   op->is_urgent = how.is_urgent;

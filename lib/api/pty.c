@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An attached terminal: output, input, and the verdict.
+ * An attached terminal: output, input, and the outcome.
  *
  * The end comes in one of several ways, and whichever is first counts: a control message "exited", a close frame
  * whose reason is JSON with the exit code (its close code 1011 is no error then), any other close frame, or a broken
- * connection. end_with() notes it once; tell() tells it when the output before it was handed on.
+ * connection. end_with() notes it once; notify() reports it when the output before it was delivered.
  *
- *   NEW <-> OPENING -> ATTACHED -> LEAVING -> ENDED -> TOLD        ENDED: from each of the three before it
+ *   NEW <-> OPENING -> ATTACHED -> LEAVING -> ENDED -> REPORTED    ENDED: from each of the three before it
  */
 #include "api/pty_impl.h"
 
@@ -55,8 +55,8 @@ static void set_phase(daytona_pty_t *pty, daytona__pty_phase_t to) {
     [DAYTONA__PTY_OPENING] = TO(NEW) | TO(ATTACHED) | TO(ENDED),
     [DAYTONA__PTY_ATTACHED] = TO(LEAVING) | TO(ENDED),
     [DAYTONA__PTY_LEAVING] = TO(ENDED),
-    [DAYTONA__PTY_ENDED] = TO(TOLD),
-    [DAYTONA__PTY_TOLD] = 0,
+    [DAYTONA__PTY_ENDED] = TO(REPORTED),
+    [DAYTONA__PTY_REPORTED] = 0,
   };
 #undef TO
   bool has_socket = to >= DAYTONA__PTY_OPENING && to <= DAYTONA__PTY_LEAVING;
@@ -122,7 +122,7 @@ void daytona_pty_release(daytona_pty_t *pty) {
   daytona__free(pty);
 }
 
-/* --- the verdict ------------------------------------------------------------------------------- */
+/* --- the outcome ------------------------------------------------------------------------------- */
 
 static void stop_wait(daytona_future_t *future) {
   wait_t *wait = future->op;
@@ -149,13 +149,13 @@ static void settle_wait(wait_t *wait) {
   daytona_pty_release(pty);
 }
 
-/* Tell the end, unless output must come before. Settling calls nobody before a later turn. */
-static void tell(daytona_pty_t *pty) {
+/* Report the end, unless output must come before. Settling calls nobody before a later turn. */
+static void notify(daytona_pty_t *pty) {
   daytona__list_t batch, *node;
   bool is_waiting = pty->on_output != NULL && !pty->sandbox->client->is_closing &&
                     (pty->is_paused || !daytona__inbox_is_empty(&pty->inbox));
   if (pty->phase != DAYTONA__PTY_ENDED || is_waiting) return;
-  set_phase(pty, DAYTONA__PTY_TOLD);
+  set_phase(pty, DAYTONA__PTY_REPORTED);
   pty->end.message = pty->message;
   pty->end.dropped_bytes = pty->inbox.dropped;
   daytona__list_move(&pty->waits, &batch);
@@ -174,7 +174,7 @@ static void end_with(daytona_pty_t *pty, daytona_stream_reason_t reason, const c
   pty->ws = NULL;
   daytona__ws_release(ws);
   set_phase(pty, DAYTONA__PTY_ENDED);
-  tell(pty);
+  notify(pty);
 }
 
 /* An exit code, and perhaps why. False: there is none in it. */
@@ -191,7 +191,7 @@ static bool end_with_exit(daytona_pty_t *pty, const control_t *control) {
   return true;
 }
 
-/* The handshake is over, well or not; or what it had led to is. */
+/* The handshake has succeeded or failed, or the connection it led to has ended. */
 static void opened(daytona_pty_t *pty, const daytona_error_t *error, const daytona__ws_close_t *close) {
   daytona__pty_opener_t *opener = &pty->opener;
   void (*on_opened)(daytona__op_t *, const daytona_error_t *, const daytona__ws_close_t *) =
@@ -259,7 +259,7 @@ static void on_drain(daytona__task_t *task) {
     pty->is_ws_paused = false;
     if (pty->ws != NULL) daytona__ws_resume(pty->ws);
   }
-  tell(pty);
+  notify(pty);
   daytona_pty_release(pty);
 }
 
@@ -292,7 +292,7 @@ static bool take_control(daytona_pty_t *pty, const char *text, size_t size) {
   int rc = daytona__json_decode(&scratch, &control_model, text, size, &decoded, NULL);
   if (rc == DAYTONA_ENOMEM) {
     lack_memory(pty);
-    is_control = true; /* who knows; it is over anyway */
+    is_control = true; /* unknown; it ends anyway */
   } else if (rc == 0) {
     const control_t *control = decoded;
     const char *status = control->status != NULL ? control->status : "";
@@ -311,14 +311,14 @@ static bool take_control(daytona_pty_t *pty, const char *text, size_t size) {
 }
 
 /* Whether a text message that begins like this may be JSON, and so a control message. */
-static bool may_be_control(const daytona__ws_piece_t *piece) {
-  return piece->size == 0 || strchr("{ \t\r\n", piece->bytes[0]) != NULL;
+static bool may_be_control(const daytona__ws_chunk_t *chunk) {
+  return chunk->size == 0 || strchr("{ \t\r\n", chunk->bytes[0]) != NULL;
 }
 
-/* A piece of a text message: collected if it may be a control message, which must be seen as a whole. */
-static void take_text(daytona_pty_t *pty, const daytona__ws_piece_t *piece) {
-  if (piece->is_first) pty->is_plain_text = !may_be_control(piece);
-  if (!pty->is_plain_text && daytona__strbuf_append(&pty->text, piece->bytes, piece->size) != 0) {
+/* A chunk of a text message: collected if it may be a control message, which must be seen as a whole. */
+static void take_text(daytona_pty_t *pty, const daytona__ws_chunk_t *chunk) {
+  if (chunk->is_first) pty->is_plain_text = !may_be_control(chunk);
+  if (!pty->is_plain_text && daytona__strbuf_append(&pty->text, chunk->bytes, chunk->size) != 0) {
     if (pty->text.error == DAYTONA_ENOMEM) {
       lack_memory(pty);
       return;
@@ -328,22 +328,22 @@ static void take_text(daytona_pty_t *pty, const daytona__ws_piece_t *piece) {
     daytona__strbuf_clear(&pty->text);
   }
   if (pty->is_plain_text) {
-    output(pty, piece->bytes, piece->size);
+    output(pty, chunk->bytes, chunk->size);
     return;
   }
-  if (!piece->is_final) return;
+  if (!chunk->is_final) return;
   daytona__strbuf_t text = pty->text;
   daytona__strbuf_init(&pty->text, CONTROL_MAX);
   if (text.size != 0 && !take_control(pty, text.data, text.size)) output(pty, text.data, text.size);
   daytona__strbuf_clear(&text);
 }
 
-static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
+static void on_data(daytona__ws_t *ws, const daytona__ws_chunk_t *chunk) {
   daytona_pty_t *pty = daytona_pty_retain(daytona__ws_user(ws));
-  if (piece->is_text)
-    take_text(pty, piece);
+  if (chunk->is_text)
+    take_text(pty, chunk);
   else
-    output(pty, piece->bytes, piece->size);
+    output(pty, chunk->bytes, chunk->size);
   daytona_pty_release(pty);
 }
 
@@ -361,7 +361,7 @@ static bool take_reason(daytona_pty_t *pty, const daytona__ws_close_t *close) {
                                    : DAYTONA_EPROTOCOL;
   if (rc == 0) has_exit = end_with_exit(pty, decoded);
   daytona__arena_clear(&scratch);
-  if (rc == DAYTONA_ENOMEM) { /* rather no verdict than a wrong one */
+  if (rc == DAYTONA_ENOMEM) { /* rather no outcome than a wrong one */
     lack_memory(pty);
     return true;
   }
@@ -438,12 +438,12 @@ void daytona_pty_set_output(daytona_pty_t *pty, daytona_output_cb on_output, voi
   pty->on_output = on_output;
   pty->output_user = user;
   drain_later(pty);
-  tell(pty); /* without a callback the verdict waits for nothing */
+  notify(pty); /* without a callback the outcome waits for nothing */
 }
 
 /* Nothing of it can come any more. */
 static bool is_over(const daytona_pty_t *pty) {
-  return pty->phase == DAYTONA__PTY_TOLD && daytona__inbox_is_empty(&pty->inbox);
+  return pty->phase == DAYTONA__PTY_REPORTED && daytona__inbox_is_empty(&pty->inbox);
 }
 
 int daytona_pty_pause(daytona_pty_t *pty) {
@@ -501,7 +501,7 @@ static int resume_wait(daytona_future_t *future) {
 daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
   if (pty == NULL) return daytona__future_orphan();
   daytona_client_t *client = pty->sandbox->client;
-  if (client->is_closing && pty->phase != DAYTONA__PTY_TOLD)
+  if (client->is_closing && pty->phase != DAYTONA__PTY_REPORTED)
     return daytona__future_failed(client->loop, NULL, DAYTONA_ECLOSED, "%s",
                                   daytona_errcode_text(DAYTONA_ECLOSED));
   daytona_future_t *future =
@@ -511,7 +511,7 @@ daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
   daytona__list_init(&wait->link);
   wait->future = daytona_future_retain(future);
   wait->pty = daytona_pty_retain(pty);
-  if (pty->phase == DAYTONA__PTY_TOLD) {
+  if (pty->phase == DAYTONA__PTY_REPORTED) {
     settle_wait(wait);
     return future;
   }
@@ -522,7 +522,7 @@ daytona_future_t *daytona_pty_wait(daytona_pty_t *pty) {
 }
 
 const daytona_stream_end_t *daytona_pty_end(const daytona_pty_t *pty) {
-  return pty != NULL && pty->phase == DAYTONA__PTY_TOLD ? &pty->end : NULL;
+  return pty != NULL && pty->phase == DAYTONA__PTY_REPORTED ? &pty->end : NULL;
 }
 
 void daytona_pty_disconnect(daytona_pty_t *pty) {

@@ -17,11 +17,11 @@ typedef enum daytona__pty_phase {
   DAYTONA__PTY_OPENING, /* the socket, and then the server's word that the client is attached */
   DAYTONA__PTY_ATTACHED,
   DAYTONA__PTY_LEAVING, /* our close frame is out */
-  DAYTONA__PTY_ENDED,   /* the verdict is known, and waits for the output before it */
-  DAYTONA__PTY_TOLD
+  DAYTONA__PTY_ENDED,   /* the outcome is known, and waits for the output before it */
+  DAYTONA__PTY_REPORTED
 } daytona__pty_phase_t;
 
-/* What an opening hears of its terminal. */
+/* What an opening receives from its terminal. */
 typedef struct daytona__pty_opener {
   daytona__op_t *op; /* holds a reference to the terminal; NULL: there is no opening */
 

@@ -2,8 +2,8 @@
 /*
  * Creating a terminal and attaching to one.
  *
- * Newer servers create and attach in one upgrade. Older ones answer it with 404, and a front may refuse a head with much
- * of an environment in it: then the terminal is created with a request of its own, told to start its shell only when
+ * Newer servers create and attach in one upgrade. Older ones answer it with 404, and a front may refuse headers with much
+ * of an environment in it: then the terminal is created with a request of its own, which starts its shell only when
  * the first client attaches, and attached to.
  *
  *   CREATING -> POSTING -> ATTACHING -> PROMPTING       each of the first three may be where it begins
@@ -24,7 +24,7 @@
 
 enum { SIZE_LIMIT = 1000, COLS_DEFAULT = 80, ROWS_DEFAULT = 24, HANDSHAKE_MS = 10000 };
 
-/* Of the environment's JSON; and how much of it and of the folder goes with an upgrade, whose head fronts limit. */
+/* Of the environment's JSON; and how much of it and of the folder goes with an upgrade, whose headers fronts limit. */
 enum { ENV_MAX = 192 * 1024, HEAD_MAX = 4 * 1024, PROMPT_MAX = 256 };
 
 static const char exit_control[] = "X-Daytona-Pty-Exit-Control";
@@ -166,7 +166,7 @@ static void on_opened(daytona__op_t *op, const daytona_error_t *error, const day
   }
 }
 
-/* Look for the prompt, which may come in pieces. */
+/* Look for the prompt, which may come in chunks. */
 static void on_printed(daytona__op_t *op, const char *bytes, size_t size) {
   open_op_t *self = (open_op_t *)op;
   if (self->prompt == NULL || self->was_prompted) return;

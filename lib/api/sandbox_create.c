@@ -2,14 +2,14 @@
 /*
  * Creating a sandbox.
  *
- * The request is sent at most once. When its answer is lost, the sandbox is looked for by name: the server
- * may have made it, or may still be about to, so the search goes on for a while. That is why a create
+ * The request is sent at most once. When its response is lost, the sandbox is looked for by name: the server
+ * may have made it, or may still be about to, so the search continues for a while. That is why a create
  * without a name gets a UUID for one.
  *
  *   gate -> POST -> (answer) ---------------------> wait until started
  *                \-> (answer lost) -> GET by name -/     \-> not there: the first error
  *
- * A create that is cancelled deletes what it made, if it is certain that it was this one: by the id of its answer, or
+ * A create that is cancelled deletes what it made, if it is certain that it was this one: by the id of its response, or
  * by a name that was made up here; never by a name of the caller's, which may be that of another sandbox.
  */
 #include <daytona/sandbox.h>
@@ -125,7 +125,7 @@ static int fill_args(create_t *self, const daytona_sandbox_create_opts_t *opts, 
   return add_language(arena, opts, &args->labels);
 }
 
-/* --- after the answer -------------------------------------------------------------------------- */
+/* --- after the response -------------------------------------------------------------------------- */
 
 static void go_on_with(create_t *self, void *answer) {
   daytona__op_t *op = &self->life.op;
@@ -342,7 +342,7 @@ daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
   self->life.what = daytona__arena_printf(&future->arena, "creating the sandbox named %s", self->name);
   if (self->life.what == NULL) self->life.what = "creating the sandbox";
   op->done = on_created;
-  /* A quarter of the time is kept for finding out what became of a request that got no answer. */
+  /* A quarter of the time is kept for finding out what became of a request that got no response. */
   int64_t whole_ms = self->life.timeout_ms;
   int64_t request_ms = whole_ms < 0 ? DAYTONA_NO_TIMEOUT : whole_ms - whole_ms / 4;
   if (daytona__call_prepare(op, &args, life_opts.opts, request_ms) == 0)

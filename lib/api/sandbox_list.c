@@ -2,7 +2,7 @@
 /*
  * Lists of sandboxes: pages by number, the walk by cursor, and the first that matches.
  *
- * All sandboxes of one answer share its memory, which goes with the last of them.
+ * All sandboxes of one response share its memory, which goes with the last of them.
  */
 #include <daytona/sandbox.h>
 
@@ -21,7 +21,7 @@ static const char *fault(const void *item) {
 
 static daytona_sandbox_t *make_sandbox(daytona_client_t *client, daytona__sandbox_data_t *answer,
                                        const void *item) {
-  daytona__sandbox_dto_t *dto = (daytona__sandbox_dto_t *)item; /* in an answer of ours */
+  daytona__sandbox_dto_t *dto = (daytona__sandbox_dto_t *)item; /* in a response of ours */
   daytona__sandbox_dto_finish(dto);
   return daytona__sandbox_new(client, answer, dto);
 }

@@ -3,7 +3,7 @@
  * Sessions over REST; following a log is in session_follow.c.
  *
  * How the server answers depends on the version that the client names and on its own: newer ones take the log
- * apart, older ones give it as it is, as a member of the answer or as plain text. Whatever is missing is made here.
+ * apart, older ones give it as it is, as a member of the response or as plain text. Whatever is missing is made here.
  */
 #include <daytona/session.h>
 

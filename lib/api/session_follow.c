@@ -4,12 +4,12 @@
  *
  * The log comes over a WebSocket, from its beginning. When that ends, for whatever reason, the command is looked at:
  * if it has finished and the socket ended in good order, that is the end; else the log is fetched with a plain
- * request, what was handed on before is skipped, and unless the command has finished meanwhile a new socket is opened.
+ * request, what was delivered before is skipped, and unless the command has finished meanwhile a new socket is opened.
  *
  *   OPENING -> STREAMING -> CHECKING -> FETCHING -> OPENING ...        WAITING: before CHECKING, after a failure
- *                  ^------- WATCHING, with the socket still open: has the command finished without our being told?
+ *                  ^------- WATCHING, with the socket still open: has the command finished without a report?
  *
- *   HOLDING: the reader has paused, and the sandbox keeps the log; CHECKING comes when he goes on.
+ *   HOLDING: the reader has paused, and the sandbox keeps the log; CHECKING follows when it resumes.
  *
  * Where sockets cannot be had or do not show the log, plain requests alone make up for them, a second apart.
  *
@@ -35,7 +35,7 @@
 #include "wire/demux.h"
 #include "wire/utf8_split.h"
 
-/* Answers a request for a log with its bytes, marks included; see the table in the protocol's description. */
+/* Answers a request for a log with its bytes, markers included; see the table in the protocol's description. */
 static const char raw_log_version[] = "0.166.0";
 
 enum {
@@ -59,7 +59,7 @@ typedef enum phase {
   FETCHING,  /* the log, with a plain request */
   WAITING,
   HOLDING,
-  ENDING /* the verdict is known, and waits for a reader who has paused */
+  ENDING /* the outcome is known, and waits for a reader who has paused */
 } phase_t;
 
 /* How the last socket has ended. WHOLE: in good order and some time after the last output, so that nothing is missing
@@ -152,7 +152,7 @@ static void set_phase(follow_t *self, phase_t to) {
     [FETCHING] = TO(OPENING) | TO(WAITING) | TO(ENDING),
     [WAITING] = TO(CHECKING) | TO(ENDING),
     [HOLDING] = TO(CHECKING) | TO(ENDING),
-    [ENDING] = TO(ENDING), /* a time limit beats a verdict that waits */
+    [ENDING] = TO(ENDING), /* a time limit beats an outcome that waits */
   };
 #undef TO
   bool has_socket = to == OPENING || to == STREAMING || to == WATCHING;
@@ -191,7 +191,7 @@ static void settle(follow_t *self) {
 static void emit(void *user, int stream, const char *bytes, size_t size);
 static void hand_on_text(void *user, const char *text, size_t size);
 
-/* The verdict is known; it is told when all output has been. `message` is copied. */
+/* The outcome is known; it is reported when all output was delivered. `message` is copied. */
 static void finish(follow_t *self, daytona_stream_reason_t reason, const char *message) {
   daytona_future_t *future = daytona_future_retain(self->op.future);
   char *line = daytona__arena_strdup(&future->arena, message);
@@ -396,7 +396,7 @@ static bool is_final(const daytona_error_t *error) {
 }
 
 /*
- * What the answer means depends on the socket. While there is one, it knows best unless the command is over. After one
+ * What the response means depends on the socket. While there is one, it decides, unless the command has finished. After one
  * that ended WHOLE a command that has finished is the end; after any other the log has to be looked at.
  */
 static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *answer) {
@@ -559,12 +559,12 @@ static void on_open(daytona__ws_t *ws, const char *protocol) {
   watch(self);
 }
 
-static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
+static void on_data(daytona__ws_t *ws, const daytona__ws_chunk_t *chunk) {
   follow_t *self = daytona__ws_user(ws);
   daytona_future_t *future = daytona_future_retain(self->op.future);
   assert(self->phase == STREAMING || self->phase == WATCHING);
   self->last_data_ms = daytona__ws_heard_ms(ws);
-  bool is_same = take(self, piece->bytes, piece->size);
+  bool is_same = take(self, chunk->bytes, chunk->size);
   if (is_over(self)) {
     /* a callback has ended it */
   } else if (self->lacks_memory) {
@@ -574,7 +574,7 @@ static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
     self->last_end = BROKEN;
     drop_socket(self);
     if (self->phase == WATCHING)
-      set_phase(self, CHECKING); /* the answer is on its way */
+      set_phase(self, CHECKING); /* the response is on its way */
     else
       check(self);
   }
@@ -609,7 +609,7 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   self->last_end = end_of_socket(self, close);
   if (close->was_open && now(self) - self->opened_ms >= STABLE_MS) self->failures = 0;
   if (is_checking)
-    set_phase(self, CHECKING); /* the answer is on its way */
+    set_phase(self, CHECKING); /* the response is on its way */
   else if (is_first)
     check(self); /* there is no reason to wait */
   else

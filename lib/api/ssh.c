@@ -49,7 +49,7 @@ daytona_future_t *daytona_sandbox_create_ssh_access(daytona_sandbox_t *sandbox,
   return daytona__call(sandbox, &create_method, NULL, DAYTONA__OPTS(opts));
 }
 
-/* The answer is a sandbox; nothing in it is news, and it may lack members that a GET has. */
+/* The response is a sandbox; nothing in it is news, and it may lack members that a GET has. */
 DAYTONA__METHOD(revoke, .prefix = "Failed to revoke SSH access: ", .verb = "DELETE",
                 .path = "/sandbox/{sandbox}/ssh-access", .request = TOKEN);
 

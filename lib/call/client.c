@@ -3,8 +3,8 @@
  * The client: makes the layers below from a configuration and takes them down again in order.
  *
  * Closing: 1. every pending future fails with DAYTONA_ECLOSED, which stops its operation; 2. WebSockets that are
- * left, terminals mostly, are cut and told so; 3. HTTP closes its connections; 4. the resolver waits for lookups
- * that run; 5. the loop's handles close; 6. the callbacks are told. Each step begins when the one before has
+ * left, terminals mostly, are cut and report it; 3. HTTP closes its connections; 4. the resolver waits for lookups
+ * that run; 5. the loop's handles close; 6. the callbacks are called. Each step begins when the one before has
  * reported.
  */
 #include "call/client_impl.h"
@@ -68,7 +68,7 @@ static int choose_trust(daytona_client_t *client) {
   char path[PATH_MAX];
   bool is_folder;
   if (tls->is_unverified || tls->ca_file != NULL || tls->ca_path != NULL) return 0;
-  if (!daytona__trust_of_system(path, sizeof path, &is_folder)) return 0; /* told when it is needed */
+  if (!daytona__trust_of_system(path, sizeof path, &is_folder)) return 0; /* used when it is needed */
   const char *copy = daytona__arena_strdup(&client->arena, path);
   *(is_folder ? &tls->ca_path : &tls->ca_file) = copy;
   return copy != NULL ? 0 : DAYTONA_ENOMEM;
@@ -202,7 +202,7 @@ typedef struct late_closed {
   void *user;
 } late_closed_t;
 
-static void tell_closed(daytona_client_t *client, daytona_client_closed_cb callback, void *user) {
+static void notify_closed(daytona_client_t *client, daytona_client_closed_cb callback, void *user) {
   daytona__loop_enter(client->loop);
   callback(user);
   daytona__loop_leave(client->loop);
@@ -211,14 +211,14 @@ static void tell_closed(daytona_client_t *client, daytona_client_closed_cb callb
 static void on_late_closed(daytona__task_t *task) {
   late_closed_t late = *DAYTONA__CONTAINER(task, late_closed_t, task);
   daytona__free(DAYTONA__CONTAINER(task, late_closed_t, task));
-  tell_closed(late.client, late.callback, late.user);
+  notify_closed(late.client, late.callback, late.user);
   daytona_client_release(late.client);
 }
 
-static void tell_later(daytona_client_t *client, daytona_client_closed_cb callback, void *user) {
+static void notify_later(daytona_client_t *client, daytona_client_closed_cb callback, void *user) {
   late_closed_t *late = daytona__calloc(1, sizeof *late);
   if (late == NULL) {
-    tell_closed(client, callback, user); /* better early than never */
+    notify_closed(client, callback, user); /* better early than never */
     return;
   }
   daytona__task_init(&late->task, on_late_closed);
@@ -231,7 +231,7 @@ static void tell_later(daytona_client_t *client, daytona_client_closed_cb callba
 void daytona_client_close(daytona_client_t *client, daytona_client_closed_cb closed, void *user) {
   if (client == NULL) return;
   if (closed != NULL && client->is_closed) {
-    tell_later(client, closed, user);
+    notify_later(client, closed, user);
   } else if (closed != NULL) {
     daytona__closed_entry_t *entry = &client->first_closed;
     if (entry->callback != NULL) entry = daytona__calloc(1, sizeof *entry);

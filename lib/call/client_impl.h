@@ -16,7 +16,7 @@
 #include "net/resolver.h"
 #include "net/ws.h"
 
-/* Somebody to tell when the client is closed. The first needs no allocation, so a close can always report. */
+/* A callback for the end of a client's closing. The first needs no allocation, so a close can always report. */
 typedef struct daytona__closed_entry {
   daytona__list_t link;
   daytona_client_closed_cb callback;

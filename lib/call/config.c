@@ -62,7 +62,7 @@ typedef struct config_lookup {
   size_t reason_size;
 } config_lookup_t;
 
-/* --- telling --- */
+/* --- reporting --- */
 
 __attribute__((format(printf, 3, 4))) static void fail(config_lookup_t *lookup, int error, const char *format,
                                                        ...) {
@@ -162,7 +162,7 @@ static bool is_complete(const config_lookup_t *lookup) {
 
 /*
  * The server's address never comes from a file: the working directory need not belong to the user, and
- * whoever can write there would get the key.
+ * anybody who can write there would get the key.
  */
 static void fill_url(config_lookup_t *lookup) {
   if (lookup->url.text != NULL) return;

@@ -23,7 +23,7 @@
 #include "core/limits.h"
 #include "core/memory.h"
 
-/* Names of other variables are kept for ${NAME}; only those with this prefix are told. */
+/* Names of other variables are kept for ${NAME}; only those with this prefix are reported. */
 static const char prefix[] = "DAYTONA_";
 
 enum { BUCKETS_MIN = 64, BUCKETS_MAX = 65536, ENVIRONMENT_NAME_MAX = 255 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Admission of starting sandboxes; see gate.h. A place that becomes free goes to the first in the queue at
- * once, so nobody who comes later can overtake; the holder is told in a later turn.
+ * once, so nobody who comes later can overtake; the holder is called in a later turn.
  */
 #include "call/gate.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See inbox.h. A segment in a block is a head of four bytes, its tag in the upper two bits and its size in the rest,
+ * See inbox.h. A segment in a block is a header of four bytes, its tag in the upper two bits and its size in the rest,
  * and then its bytes. A segment lies in one block: blocks are made as large as they have to be.
  */
 #include "call/inbox.h"
@@ -78,7 +78,7 @@ static void drop(daytona__inbox_t *inbox, size_t size) {
         daytona__list_remove(&oldest->link);
         daytona__free(oldest);
       }
-    } else { /* the head moves up to what is left */
+    } else { /* the header moves up to what is left */
       if (oldest->last == oldest->start) oldest->last += now;
       oldest->start += now;
       set_head(oldest, oldest->start, head.tag, head.size - now);

@@ -39,7 +39,7 @@ typedef enum daytona__inbox_next {
 
 /*
  * Hand everything on, oldest first. `take` gets one segment, or the rest of one, and may do anything but put or
- * drain; clearing the inbox is allowed if it then says that it is over.
+ * drain; clearing the inbox is allowed if it then reports the end.
  */
 void daytona__inbox_drain(daytona__inbox_t *inbox,
                           daytona__inbox_next_t (*take)(void *user, int tag, const char *bytes, size_t size),

@@ -4,7 +4,7 @@
  *
  * Waiting polls at once, then every 100 ms, after five seconds with intervals that grow by a tenth up to one
  * second. A poll that fails is followed by one more: only when that fails as well, or brings nothing, does the
- * first error count, so a single lost answer does not end a wait.
+ * first error count, so a single lost response does not end a wait.
  */
 #include "call/life.h"
 

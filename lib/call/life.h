@@ -16,7 +16,7 @@
 /* How to read an object of the kind that an operation is about. */
 typedef struct daytona__waited {
   int (*state_of)(const daytona__op_t *op);      /* a number below 64 */
-  void (*take)(daytona__op_t *op, void *answer); /* optional: bring it up to date with an answer */
+  void (*take)(daytona__op_t *op, void *answer); /* optional: bring it up to date with a response */
   void (*settle)(daytona__op_t *op);             /* succeed with it */
   void (*gone)(daytona__op_t *op);               /* note that it is there no more */
   const char *(*describe)(
@@ -31,7 +31,7 @@ typedef struct daytona__wait_rule {
   uint64_t goals;                 /* bit per state */
   uint64_t failures;              /* end the wait with DAYTONA_ESANDBOX_FAILED, unless they are goals */
   bool is_complement; /* any state that is in neither is a goal; those of `goals` are waited out */
-  bool is_safe;       /* 404 means gone; an answer that cannot be read is passed over */
+  bool is_safe;       /* 404 means gone; a response that cannot be read is passed over */
 } daytona__wait_rule_t;
 
 typedef struct daytona__life daytona__life_t;
@@ -43,10 +43,11 @@ struct daytona__life {
   daytona__timer_t pause;
   int64_t timeout_ms; /* of the whole; -1: none */
   bool counts_queue_time;
-  bool is_limited;                     /* the limit runs */
-  const char *what;                    /* for the message of the limit: "starting the sandbox" */
-  const char *new_name;                /* of an object that errors from now on must name; NULL: none */
-  bool (*late)(daytona__life_t *life); /* optional: the limit is over; true if that has ended the operation */
+  bool is_limited;      /* the limit runs */
+  const char *what;     /* for the message of the limit: "starting the sandbox" */
+  const char *new_name; /* of an object that errors from now on must name; NULL: none */
+  bool (*late)(
+    daytona__life_t *life); /* optional: the limit has passed; true if that has ended the operation */
   const char *(*orphan)(
     const daytona__life_t *life); /* optional: what a failure leaves behind, for error->sandbox */
   const daytona__wait_rule_t *rule;

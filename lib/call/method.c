@@ -14,7 +14,7 @@ typedef struct call {
   daytona__op_t op;            /* first */
   daytona__secrets_t *secrets; /* NULL: none */
   void *kept;                  /* the arguments, for `finish` */
-  void *answer;                /* while `finish` goes on */
+  void *answer;                /* while `finish` continues */
   daytona__task_t again;
 } call_t;
 
@@ -93,7 +93,7 @@ static void fail_with(call_t *self, int code, const char *problem) {
   fail(self, &error);
 }
 
-/* The sandbox that the answer is about: the owner brought up to date, or a new one of a client. */
+/* The sandbox that the response is about: the owner brought up to date, or a new one of a client. */
 static int take_sandbox(daytona__op_t *op, void **answer) {
   daytona_sandbox_t *sandbox = op->sandbox;
   if (sandbox != NULL && *answer != NULL) daytona__sandbox_update(sandbox, op->data, *answer);
@@ -103,7 +103,7 @@ static int take_sandbox(daytona__op_t *op, void **answer) {
   return sandbox != NULL ? 0 : DAYTONA_ENOMEM;
 }
 
-/* Make the result of an answer that has been decoded. 0, or the code with `problem`, which may stay NULL. */
+/* Make the result of a response that has been decoded. 0, or the code with `problem`, which may stay NULL. */
 static int make_result(call_t *self, void **answer, const char **problem) {
   daytona__op_t *op = &self->op;
   const daytona__method_t *method = op->method;
@@ -122,7 +122,7 @@ static const daytona__type_t *type_of(const daytona__method_t *method) {
   return method->result != NULL ? method->result : &daytona__type_none;
 }
 
-/* The answer has been decoded, and perhaps a part of the result made of it. */
+/* The response has been decoded, and perhaps a part of the result made of it. */
 static void go_on(call_t *self) {
   daytona__op_t *op = &self->op;
   const char *problem = NULL;

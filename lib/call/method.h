@@ -69,7 +69,7 @@ daytona__op_t *daytona__call_new_named(const char *name, const daytona__method_t
 /* As daytona__op_prepare(), with the body of the rows. */
 int daytona__call_prepare(daytona__op_t *op, const void *args, daytona__opts_t opts, int64_t timeout_ms);
 
-/* An answer that is one string; for methods with `gives_text`. */
+/* A response that is one string; for methods with `gives_text`. */
 typedef struct daytona__text {
   const char *text;
 } daytona__text_t;

@@ -195,7 +195,7 @@ daytona__ws_trace_t *daytona__observe_socket(daytona__op_t *op, const char *url)
   if (op->watch.name == NULL) return NULL;
   const char *sandbox = op->sandbox->id;
   socket_t *self = daytona__calloc(1, sizeof *self + strlen(sandbox) + 1);
-  if (self == NULL) return NULL; /* then nobody hears of it */
+  if (self == NULL) return NULL; /* then it is not observed */
   strcpy(self->sandbox, sandbox);
   self->trace.on_opened = on_opened;
   self->trace.on_ended = on_ended;

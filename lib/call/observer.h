@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Observers: who wants to know what the library does and how it ends; the log is one, telemetry and statistics can be
- * others. They are told at the funnels, once each: an operation's beginning and end, each attempt of a request, each
+ * others. They are called at the funnels, once each: an operation's beginning and end, each attempt of a request, each
  * WebSocket's opening and end.
  *
  * An observer looks and returns: library state may be on the stack, so that it must call nothing of the library's.
@@ -49,7 +49,7 @@ typedef struct daytona__request_event {
   daytona__place_t place;
   daytona_errcode_t code; /* DAYTONA_EFAILED for a status that is no success */
   const char *message;    /* of transport failures; else NULL */
-  int status;             /* 0: no answer */
+  int status;             /* 0: no response */
   int attempt;            /* of its request; from 1 */
   int64_t duration_us;    /* since it left the queue */
   uint64_t sent_bytes, received_bytes;
@@ -64,7 +64,7 @@ typedef struct daytona__socket_event {
   bool was_open;
   daytona_errcode_t code; /* DAYTONA_OK: a close frame */
   const char *message;
-  int status;                          /* of an answer other than 101; else 0 */
+  int status;                          /* of a response other than 101; else 0 */
   int close_code;                      /* of the peer's close frame; else 0 */
   uint64_t sent_bytes, received_bytes; /* of messages */
 } daytona__socket_event_t;
@@ -90,7 +90,7 @@ extern const daytona__observer_t daytona__log_observer;
 
 /* --- for the funnels ---------------------------------------------------------------------------- */
 
-/* `name` is that of the public function; NULL: nobody is told of this operation. */
+/* `name` is that of the public function; NULL: this operation is not observed. */
 void daytona__observe_op_begin(daytona__op_t *op, const char *name);
 void daytona__observe_op_end(daytona__op_t *op);
 

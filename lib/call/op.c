@@ -21,7 +21,7 @@
 #include "core/memory.h"
 #include "wire/error_map.h"
 
-/* As much of an answer as is read in one turn. */
+/* As much of a response as is read in one turn. */
 enum { READ_PART = 256 * 1024 };
 
 static void on_http_done(daytona__http_call_t *http);
@@ -307,7 +307,7 @@ void daytona__op_send(daytona__op_t *op) {
   send_next(op);
 }
 
-/* --- the answer -------------------------------------------------------------------------------- */
+/* --- the response -------------------------------------------------------------------------------- */
 
 static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op, daytona_error_t *error) {
   error->code = problem->code;
@@ -321,7 +321,7 @@ static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op,
   return problem->code;
 }
 
-/* What the answer is read as, and where it goes; no model: it is not read. 0, or the code of an error. */
+/* What the response is read as, and where it goes; no model: it is not read. 0, or the code of an error. */
 static int plan_reading(daytona__op_t *op, daytona__arena_t **arena, const daytona__json_model_t **model) {
   *arena = daytona__op_arena(op);
   *model = op->method->response;
@@ -344,7 +344,7 @@ static int finish_sandbox(daytona__sandbox_dto_t *dto, daytona__json_error_t *pr
   return DAYTONA_EPROTOCOL;
 }
 
-/* What was read, in the form in which it is handed on. */
+/* What was read, in the form in which it is delivered. */
 static int finish_reading(daytona__op_t *op, void *object, size_t count, void **answer,
                           daytona__json_error_t *problem) {
   *answer = object;
@@ -379,7 +379,7 @@ static void stop_reading(daytona__op_t *op) {
   op->decoder = NULL;
 }
 
-/* One part of a long answer. */
+/* One part of a long response. */
 static void on_reading(daytona__task_t *task) {
   daytona__op_t *op = DAYTONA__CONTAINER(task, daytona__op_t, reading);
   int rc = daytona__json_decoder_run(op->decoder, READ_PART);
@@ -395,7 +395,7 @@ static void on_reading(daytona__task_t *task) {
   hand_on(op, rc, &problem, answer);
 }
 
-/* Read the answer of a request that succeeded: a long one in parts, so that others have their turns. */
+/* Read the response of a request that succeeded: a long one in parts, so that others have their turns. */
 static void read_answer(daytona__op_t *op) {
   const daytona__response_t *response = &op->http.response;
   const daytona__json_model_t *model;
@@ -435,7 +435,7 @@ static const char *toolbox_fault_text(daytona__op_t *op, daytona__toolbox_fault_
   }
 }
 
-/* The answer about the toolbox's address has come: go on with the request itself. */
+/* The response about the toolbox's address has come: go on with the request itself. */
 static void on_toolbox_url(daytona__op_t *op) {
   void *decoded = NULL;
   daytona__toolbox_fault_t fault = DAYTONA__TOOLBOX_UNNAMED;

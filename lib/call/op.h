@@ -32,29 +32,29 @@ struct daytona__method {
   const char *path; /* "{}" stands for an argument of daytona__op_path(), "{key}" for a row of `request` */
   daytona__service_t service;
   const daytona__json_model_t *request;  /* the arguments; NULL: none, and no body */
-  const daytona__json_model_t *response; /* NULL: the answer's body is not looked at */
-  const daytona__type_t *result; /* of an answer that is an object or array; NULL: success without a value */
+  const daytona__json_model_t *response; /* NULL: the response's body is not looked at */
+  const daytona__type_t *result; /* of a response that is an object or array; NULL: success without a value */
   int64_t timeout_ms;            /* when the caller leaves it 0; 0: the client's request_timeout_ms */
-  bool gives_sandbox;            /* the answer is a sandbox: a daytona__sandbox_dto_t in op->data */
-  bool keeps_answer;  /* the answer is decoded into op->data, too: what is made of it shares that */
-  bool gives_array;   /* the answer is an array of `response`: `done` gets a daytona__array_t */
+  bool gives_sandbox;            /* the response is a sandbox: a daytona__sandbox_dto_t in op->data */
+  bool keeps_answer;  /* the response is decoded into op->data, too: what is made of it shares that */
+  bool gives_array;   /* the response is an array of `response`: `done` gets a daytona__array_t */
   bool gives_text;    /* the result is the string of `response`, which is of a daytona__text_t */
-  bool gives_body;    /* the answer is not JSON: `done` and `finish` look at op->http.response */
-  bool is_lenient;    /* of a sandbox: an answer that cannot be read counts as success without news */
+  bool gives_body;    /* the response is not JSON: `done` and `finish` look at op->http.response */
+  bool is_lenient;    /* of a sandbox: a response that cannot be read counts as success without news */
   bool is_create;     /* may never be sent twice */
   bool is_secret;     /* all that it holds is wiped */
   bool is_background; /* sent after the call that caused it has settled: no future of a program carries it */
-  bool is_stream;     /* not a request: once the toolbox is known `done` comes without an answer, perhaps at
+  bool is_stream;     /* not a request: once the toolbox is known `done` comes without a response, perhaps at
                           once, and the service opens its socket with daytona__stream_open() */
   /* Optional: what is wrong with arguments that keep the rules of their rows, or NULL. */
   const char *(*check)(const void *args, const void *opts);
   /* Optional: add to the query what rows cannot say. */
   void (*query)(daytona__url_t *url, const void *args, const void *opts);
-  /* Optional: change the answer. `args` is a copy whose strings are there if they are KEPT. 0, or a code with
+  /* Optional: change the response. `args` is a copy whose strings are there if they are KEPT. 0, or a code with
      `*problem`, a message. */
   int (*finish)(daytona__op_t *op, const void *args, void **answer, const char **problem);
   bool
-    may_be_text; /* the answer is JSON or not, as its type says: `finish` gets no answer then, but the body */
+    may_be_text; /* the response is JSON or not, as its type says: `finish` gets no response then, but the body */
 };
 
 /*
@@ -75,13 +75,13 @@ static inline bool daytona__method_is_registered(const daytona__method_t *method
   return method->entry != NULL && *method->entry == method;
 }
 
-/* An answer that is an array: the form of every public list. */
+/* A response that is an array: the form of every public list. */
 typedef struct daytona__array {
   const void *const *items;
   size_t count;
 } daytona__array_t;
 
-/* What observers hear of an operation; see observer.h. All zero while nobody observes the client. */
+/* What observers learn of an operation; see observer.h. All zero while nobody observes the client. */
 typedef struct daytona__op_watch {
   const char *name; /* static: "fs_move_files" */
   uint64_t id, began_ns;
@@ -113,8 +113,8 @@ struct daytona__op {
   daytona__arena_t *scratch; /* optional: holds URL, body and decoded answer of each request instead of the
                                  future's arena, for operations that go on for days; daytona__op_switch() clears it */
   daytona__sandbox_data_t *data;    /* holds the answer when it is a sandbox */
-  void *work;                       /* what `finish` keeps while it goes on; in the future's arena */
-  daytona__json_decoder_t *decoder; /* a long answer is being read, a part in each turn; else NULL */
+  void *work;                       /* what `finish` keeps while it continues; in the future's arena */
+  daytona__json_decoder_t *decoder; /* a long response is being read, a part in each turn; else NULL */
   daytona__task_t reading;
   void (*done)(daytona__op_t *op, const daytona_error_t *error, void *answer);
   void (*outgoing)(daytona__op_t *op); /* optional: last changes to `http` before the request goes */

@@ -42,7 +42,7 @@ static int build_target(daytona__pager_t *pager, const void *args, daytona__opts
   daytona__op_t *op =
     daytona__call_new_named(NULL, pager->paged->fetch, pager->client, NULL, 0, args, opts, &future);
   if (op == NULL) {
-    int code = (int)future->error->code; /* although nobody has been told */
+    int code = (int)future->error->code; /* although nobody was called */
     daytona_future_release(future);
     return code;
   }

@@ -37,8 +37,9 @@ enum { DAYTONA__PAGE_MAX = 1000 };
 
 /* What is walked over. */
 typedef struct daytona__paged {
-  const daytona__method_t *fetch; /* its answer is a daytona__page_t that is kept; its rows make the query */
-  bool by_number;                 /* pages are asked for by "page" up to "totalPages", and not by "cursor" */
+  const daytona__method_t
+    *fetch;       /* its response is a daytona__page_t that is kept; its rows make the query */
+  bool by_number; /* pages are asked for by "page" up to "totalPages", and not by "cursor" */
   const daytona__json_model_t *item; /* plain items */
   const daytona__type_t *result;     /* of a step */
   /* Items that become objects instead: settle with one. 0, or a code when nothing was done. */

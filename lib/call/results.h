@@ -3,7 +3,7 @@
  * The kinds of results that futures have, each with its public accessor: X(accessor, C type).
  *
  * daytona__type_<accessor> is the tag of a result, daytona_future_<accessor>() gives it out. Those of the second list
- * need more than a name, or belong to a lower layer: whoever makes them defines the tag. The name of a tag is that of its
+ * need more than a name, or belong to a lower layer: the code that makes them defines the tag. The name of a tag is that of its
  * accessor: daytona_future_kind().
  */
 #ifndef DAYTONA_CALL_RESULTS_H

@@ -2,8 +2,8 @@
 /*
  * What the server says of a sandbox: the field table, and the object that holds the latest answer.
  *
- * The answer is replaced as a whole; the id and the toolbox's base are copies of their own, because they
- * must outlive every answer.
+ * The response is replaced as a whole; the id and the toolbox's base are copies of their own, because they
+ * must outlive every response.
  */
 #include "call/sandbox_object.h"
 

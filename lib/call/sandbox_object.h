@@ -11,7 +11,7 @@
 #include "core/future.h"
 #include "json/codec.h"
 
-/* One answer of the server with the memory of everything in it; a list page has several sandboxes in one. */
+/* One response of the server with the memory of everything in it; a list page has several sandboxes in one. */
 typedef struct daytona__sandbox_data {
   daytona__arena_t arena;
   unsigned refs;
@@ -51,7 +51,7 @@ void daytona__sandbox_dto_finish(daytona__sandbox_dto_t *dto);
 daytona_sandbox_t *daytona__sandbox_new(daytona_client_t *client, daytona__sandbox_data_t *data,
                                         daytona__sandbox_dto_t *dto);
 
-/* Bring `sandbox` up to date with an answer about it. */
+/* Bring `sandbox` up to date with a response about it. */
 void daytona__sandbox_update(daytona_sandbox_t *sandbox, daytona__sandbox_data_t *data,
                              daytona__sandbox_dto_t *dto);
 
@@ -65,7 +65,7 @@ void daytona__sandbox_set_state(daytona_sandbox_t *sandbox, daytona_sandbox_stat
 typedef enum daytona__toolbox_fault {
   DAYTONA__TOOLBOX_FINE,
   DAYTONA__TOOLBOX_UNNAMED,
-  DAYTONA__TOOLBOX_NO_URL, /* or one with a host that is none */
+  DAYTONA__TOOLBOX_NO_URL, /* or one with an invalid host */
   DAYTONA__TOOLBOX_PLAIN   /* http, and the control plane is https */
 } daytona__toolbox_fault_t;
 

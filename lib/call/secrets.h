@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a request must keep secret, and blotting it out of what comes back: a server may quote a URL or a header.
+ * What a request must keep secret, and redacting it in what comes back: a server may quote a URL or a header.
  * Any spelling is found: as it is, escaped as in JSON, percent-encoded as in a URL, and a login in base64 as in a
  * header.
  */
@@ -23,7 +23,7 @@ typedef struct daytona__secrets {
   bool is_short; /* one could not be kept for lack of memory: the request must not go */
 } daytona__secrets_t;
 
-/* Texts are copied. NULL and "" are none. */
+/* Texts are copied. NULL and "" are ignored. */
 void daytona__secrets_add(daytona__secrets_t *secrets, daytona__arena_t *arena, const char *text);
 
 /* User and password, each alone and as basic authentication sends them. Of users, names under four bytes stay: they

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the bytes of one part of an answer go: to memory, to a local file, or to the program.
+ * Where the bytes of one part of a response go: to memory, to a local file, or to the program.
  *
  * daytona__sink_put() takes what there is room for. A sink that has failed takes all and drops it, so that the rest of
- * the answer goes on. A failed file is settled only when what was written of it has been removed: then its room on the
+ * the response continues. A failed file is settled only when what was written of it has been removed: then its room on the
  * disk is free for whatever comes next. `on_event` reports, from a turn of its own, that a file has room again, is
  * settled or has failed; the owner may do anything inside.
  */

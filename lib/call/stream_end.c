@@ -108,7 +108,7 @@ daytona_stream_reason_t daytona__stream_reason(const daytona__ws_close_t *close)
     case DAYTONA__WS_END_HTTP:
     case DAYTONA__WS_END_PROTOCOL:
     case DAYTONA__WS_END_NO_MEMORY: return DAYTONA_STREAM_FAILED;
-    case DAYTONA__WS_END_EOF: /* servers that cannot tell a slow reader so, for it does not read, just go */
+    case DAYTONA__WS_END_EOF: /* servers cannot report it to a reader that does not read; they just close */
     case DAYTONA__WS_END_RESET: return close->was_behind ? DAYTONA_STREAM_SLOW_READER : DAYTONA_STREAM_LOST;
     default: return DAYTONA_STREAM_LOST;
   }

@@ -36,7 +36,7 @@ daytona__transfer_t *daytona__transfer_new(const char *name, const daytona__meth
 daytona_future_t *daytona__transfer_own(daytona_future_t *future, const daytona_transfer_opts_t *opts,
                                         bool is_stream, void *stream_user);
 
-/* Note bytes that were moved and tell the user. May end the operation: check daytona__future_is_pending(). */
+/* Count bytes that were moved and call the user's progress callback. May end the operation: check daytona__future_is_pending(). */
 void daytona__transfer_progress(daytona__transfer_t *transfer, int64_t bytes);
 
 /* "not finished within 5000 ms", in the future's arena. */

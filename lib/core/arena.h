@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Arenas: memory that is freed all at once. One arena per operation holds its request, its result and
- * its error, so that users free nothing piece by piece.
+ * its error, so that users free no single part of it.
  */
 #ifndef DAYTONA_CORE_ARENA_H
 #define DAYTONA_CORE_ARENA_H

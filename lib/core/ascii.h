@@ -22,7 +22,7 @@ static inline char daytona__to_lower(char c) { return (char)(c >= 'A' && c <= 'Z
 /* A tchar of RFC 9110: what header names, parameters and WebSocket protocols are made of. */
 bool daytona__is_token_char(char c);
 
-/* At least one of them and nothing else. NULL is none. */
+/* At least one of them and nothing else. False for NULL. */
 bool daytona__is_token(const char *text);
 
 /* Room that `size` bytes take as base64, with the NUL. */

@@ -60,7 +60,7 @@ static void stop_group(daytona_future_t *future) {
   cancel_members(group);
 }
 
-/* Whoever can be paused is; the others do not mind. */
+/* Members that can be paused are paused; the others are not affected. */
 static int for_members(daytona_future_t *future, int (*change)(daytona_future_t *member)) {
   const daytona__combine_t *group = group_of(future);
   int rc = DAYTONA_EINVAL;
@@ -148,7 +148,7 @@ static void drop_given(daytona_future_t *const *futures, size_t count) {
       daytona_future_release(futures[i]);
 }
 
-/* A combination without members that has failed, or is dead; those given are let go. */
+/* A combination without members that has failed, or is dead; those given are released. */
 static daytona_future_t *group_failed(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count,
                                       daytona_errcode_t code, const char *message) {
   daytona_future_t *failed =

@@ -10,7 +10,7 @@
 #include "core/loop.h"
 
 /*
- * The public combinators, on the loop of the client that was named. NULL for the loop: that of no client; the answer has
+ * The public combinators, on the loop of the client that was named. NULL for the loop: that of no client; the response has
  * failed already. The members are taken in every case.
  */
 daytona_future_t *daytona__combine_all(daytona__loop_t *loop, daytona_future_t *const *futures, size_t count);

@@ -47,7 +47,7 @@ static void file_init(file_t *file, daytona__loop_t *loop, daytona__file_event_c
   file->user = user;
 }
 
-/* Blocks are made when they are needed: whoever only wants to know the size of a file needs none. */
+/* Blocks are made when they are needed: reading only the size of a file needs none. */
 static bool block_make(block_t *block) {
   if (block->data == NULL) block->data = daytona__alloc(DAYTONA__FILE_BLOCK);
   return block->data != NULL;
@@ -97,8 +97,8 @@ static ssize_t job_end(file_t *file) {
 
 static uv_loop_t *uv_of(const file_t *file) { return daytona__loop_uv(file->loop); }
 
-/* Tell the owner, unless it has closed the file; with a job's end reported only after that. */
-static void tell(file_t *file) {
+/* Call the owner, unless it has closed the file; a job's end is reported only after that. */
+static void notify(file_t *file) {
   if (!file->is_closed) file->on_event(file->user);
 }
 
@@ -201,13 +201,13 @@ static void reader_work(daytona__file_reader_t *reader) {
     read_block(reader, block);
 }
 
-/* After each job; then the owner hears of it. */
+/* After each job; then the owner is called. */
 static void reader_step(daytona__file_reader_t *reader) {
   file_t *file = &reader->file;
   assert(!file->is_busy);
   if (!file->is_closed) {
     reader_work(reader);
-    tell(file);
+    notify(file);
   } else if (file->fd < 0 ||
              !job_begin(file, uv_fs_close(uv_of(file), &file->req, file->fd, on_reader_closed))) {
     close_now(file);
@@ -264,13 +264,13 @@ bool daytona__file_reader_has_bytes(const daytona__file_reader_t *reader) {
   return block->start != block->end && !(file->is_busy && file->turn == reader->read_turn);
 }
 
-/* Apart from taking, because that may happen under libcurl. What fails at once is told as if a job had failed. */
+/* Apart from taking, because that may happen under libcurl. What fails at once is reported as if a job had failed. */
 void daytona__file_reader_refill(daytona__file_reader_t *reader) {
   file_t *file = &reader->file;
   reader->wants_bytes = true;
   if (file->is_busy || file->is_closed || file->code != DAYTONA_OK) return;
   reader_work(reader);
-  if (file->code != DAYTONA_OK) tell(file);
+  if (file->code != DAYTONA_OK) notify(file);
 }
 
 int daytona__file_reader_errno(const daytona__file_reader_t *reader) { return reader->file.system_errno; }
@@ -524,7 +524,7 @@ static void writer_step(daytona__file_writer_t *writer) {
     writer_take_apart(writer);
   else
     writer_work(writer);
-  if (!is_closed) tell(file);
+  if (!is_closed) notify(file);
 }
 
 daytona__file_writer_t *daytona__file_writer_new(daytona__loop_t *loop, const char *path,

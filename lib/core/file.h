@@ -31,7 +31,7 @@ typedef void (*daytona__file_event_cb)(void *user);
 daytona__file_reader_t *daytona__file_reader_new(daytona__loop_t *loop, const char *path,
                                                  daytona__file_event_cb on_event, void *user);
 
-/* Read `size` bytes from `from` on, as far as there are so many, instead of all; size -1: to the end. At once after new. */
+/* Read `size` bytes from `from` on, or as many as there are, instead of all; size -1: to the end. At once after new. */
 void daytona__file_reader_set_range(daytona__file_reader_t *reader, int64_t from, int64_t size);
 
 /* Whether it is open; its size then, or that of its range. */

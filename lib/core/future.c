@@ -2,8 +2,8 @@
 /*
  * Futures. See <daytona/future.h> for the rules and future.h for how operations use them.
  *
- * States: PENDING -> DECIDED (outcome known, `tell` queued) -> SETTLED (told). A future is on its loop's
- * pending list exactly while PENDING, and the loop holds a reference from DECIDED until it has told, so
+ * States: PENDING -> DECIDED (outcome known, `notify` queued) -> SETTLED (reported). A future is on its loop's
+ * pending list exactly while PENDING, and the loop holds a reference from DECIDED until it has called its listeners, so
  * neither the operation nor the user has to keep it alive for that.
  */
 #include "core/future.h"
@@ -26,7 +26,7 @@ const daytona__type_t daytona__type_string = {"string", NULL};
 const daytona__type_t daytona__type_map = {"map", NULL};
 const daytona__type_t daytona__type_strings = {"strings", NULL};
 
-static void tell_listeners(daytona__task_t *task);
+static void notify_listeners(daytona__task_t *task);
 
 /* --- making and releasing ---------------------------------------------------------------------- */
 
@@ -35,7 +35,7 @@ static void init(daytona_future_t *future, daytona__loop_t *loop) {
   future->refs = 1;
   daytona__list_init(&future->pending);
   daytona__list_init(&future->listeners);
-  daytona__task_init(&future->tell, tell_listeners);
+  daytona__task_init(&future->notify, notify_listeners);
 }
 
 daytona_future_t *daytona__future_new(daytona__loop_t *loop, size_t op_size, const char *prefix) {
@@ -81,7 +81,7 @@ void daytona_future_release(daytona_future_t *future) {
   if (future == NULL || future->is_immortal) return;
   assert(future->refs != 0);
   if (--future->refs != 0) return;
-  assert(daytona__list_empty(&future->listeners) && !daytona__task_is_queued(&future->tell));
+  assert(daytona__list_empty(&future->listeners) && !daytona__task_is_queued(&future->notify));
   daytona__list_remove(&future->pending); /* an operation that was never started */
   daytona__combine_drop(future);
   if (future->result != NULL && future->type->drop != NULL) future->type->drop(future->result);
@@ -135,8 +135,8 @@ static void give_back(daytona_future_t *future) {
   }
 }
 
-static void tell_listeners(daytona__task_t *task) {
-  daytona_future_t *future = DAYTONA__CONTAINER(task, daytona_future_t, tell);
+static void notify_listeners(daytona__task_t *task) {
+  daytona_future_t *future = DAYTONA__CONTAINER(task, daytona_future_t, notify);
   assert(future->state != PENDING);
   future->state = SETTLED;
   daytona__list_t batch, *node;
@@ -214,19 +214,19 @@ int daytona_future_on_settled(daytona_future_t *future, daytona_future_cb callba
   listener->user = user;
   daytona__list_append(&future->listeners, &listener->link);
   daytona_future_retain(future);
-  if (future->state == SETTLED && !daytona__task_is_queued(&future->tell)) {
+  if (future->state == SETTLED && !daytona__task_is_queued(&future->notify)) {
     daytona_future_retain(future);
-    daytona__loop_defer(future->loop, &future->tell);
+    daytona__loop_defer(future->loop, &future->notify);
   }
   return 0;
 }
 
 /*
- * There is no memory to remember `callback`. The loop's reserve tells it about that in a later turn;
- * when even the reserve is used up, better told early than never. A wrong thread, when the mailbox is
- * shut as well, is told where it is, with nothing of the loop touched.
+ * There is no memory to remember `callback`. The loop's reserve calls it in a later turn;
+ * when even the reserve is used up, better called early than never. A wrong thread, when the mailbox is
+ * shut as well, is called where it is, with nothing of the loop touched.
  */
-static void tell_without_memory(daytona_future_t *future, daytona_future_cb callback, void *user) {
+static void notify_without_memory(daytona_future_t *future, daytona_future_cb callback, void *user) {
   if (!daytona__loop_on_thread(future->loop)) {
     callback(daytona__loop_thread_future(future->loop), user);
     return;
@@ -238,7 +238,7 @@ static void tell_without_memory(daytona_future_t *future, daytona_future_cb call
 void daytona_future_then(daytona_future_t *future, daytona_future_cb callback, void *user) {
   if (future == NULL) return;
   if (callback != NULL && daytona_future_on_settled(future, callback, user) != 0)
-    tell_without_memory(future, callback, user);
+    notify_without_memory(future, callback, user);
   daytona_future_release(future);
 }
 
@@ -251,7 +251,7 @@ static void decide(daytona_future_t *future) {
   future->stop = NULL;
   daytona__list_remove(&future->pending);
   daytona_future_retain(future);
-  daytona__loop_defer(future->loop, &future->tell);
+  daytona__loop_defer(future->loop, &future->notify);
 }
 
 bool daytona__future_is_pending(const daytona_future_t *future) { return future->state == PENDING; }

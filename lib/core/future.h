@@ -6,7 +6,7 @@
  * settles it once with daytona__future_resolve() or one of the failing functions. It holds a reference
  * while anything (a request, a timer, a thread-pool job) may still come back to that state.
  *
- * daytona__future_new() may hand out the immortal future of the loop (no memory, wrong thread); that one
+ * daytona__future_new() may return the immortal future of the loop (no memory, wrong thread); that one
  * is settled already: daytona__future_is_dead() asks, and the operation returns it as it is.
  */
 #ifndef DAYTONA_CORE_FUTURE_H
@@ -90,7 +90,7 @@ struct daytona_future {
   const daytona__op_kind_t *op_kind; /* says what `op` is; NULL: nothing that others look for */
   const char *prefix;                /* in front of error messages; static */
   daytona__list_t pending;           /* in the loop's list of unsettled futures */
-  daytona__task_t tell;
+  daytona__task_t notify;
   daytona__list_t listeners;
   daytona__listener_t first;
   bool first_is_used;
@@ -132,7 +132,7 @@ void daytona__future_fail_error(daytona_future_t *future, const daytona_error_t 
 /* As daytona_future_cancel(), with another code: closing a client uses DAYTONA_ECLOSED. */
 void daytona__future_abort(daytona_future_t *future, daytona_errcode_t code, const char *message);
 
-/* A future that has failed already with DAYTONA_EINVAL or another code; told in a later turn. */
+/* A future that has failed already with DAYTONA_EINVAL or another code; reported in a later turn. */
 daytona_future_t *daytona__future_failed(daytona__loop_t *loop, const char *prefix, daytona_errcode_t code,
                                          const char *format, ...) __attribute__((format(printf, 4, 5)));
 

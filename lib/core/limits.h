@@ -9,10 +9,10 @@
 /* One operation's request, answer and error together; also the most that a download to memory holds. */
 #define DAYTONA__ARENA_MAX ((size_t)1 << 30)
 
-/* A JSON answer. The largest honest ones are screenshots and charts (base64 PNG), well under this. */
+/* A JSON response. The largest usual ones are screenshots and charts (base64 PNG), well under this. */
 #define DAYTONA__JSON_BODY_MAX ((size_t)64 << 20)
 
-/* What an error keeps of the answer's body. */
+/* What an error keeps of the response's body. */
 #define DAYTONA__ERROR_BODY_MAX ((size_t)64 << 10)
 
 /* An error message, whatever the server sends in it. */
@@ -24,7 +24,7 @@
 /* A JSON request body (a command, a script, a code cell). */
 #define DAYTONA__REQUEST_BODY_MAX ((size_t)64 << 20)
 
-/* What one socket may read, and one stream hand on of what it kept, before the others of the loop get their turn. */
+/* What one socket may read, and one stream deliver of what it kept, before it yields to other work on the loop. */
 #define DAYTONA__READ_BUDGET ((size_t)256 << 10)
 
 #endif

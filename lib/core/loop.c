@@ -10,7 +10,7 @@
  *
  * While a handle is open the loop has a reference: the client's, and from the close on one of its own.
  *
- * A call made after closing still owes its answer in a later turn. `turn` carries it: a closing handle
+ * A call made after closing still owes its response in a later turn. `turn` carries it: a closing handle
  * looks at `ready` once more when it is gone, and a closed one is opened again, so that no memory is
  * needed for it.
  */
@@ -393,7 +393,7 @@ static void handle_gone(daytona__loop_t *loop) {
 
 static void on_handle_closed(uv_handle_t *handle) { handle_gone(handle->data); }
 
-/* What callbacks started while the client was closing; each of them is told in the next round. */
+/* What callbacks started while the client was closing; each of them is called in the next round. */
 static void abort_pending(daytona__loop_t *loop) {
   while (!daytona__list_empty(&loop->pending))
     daytona__future_abort(DAYTONA__CONTAINER(loop->pending.next, daytona_future_t, pending), DAYTONA_ECLOSED,

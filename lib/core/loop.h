@@ -18,7 +18,7 @@
 
 #include "core/list.h"
 
-/* Callers of one client whom its loop can tell about lack of memory, from a later turn, at once. */
+/* Callbacks of one client that its loop can call with lack of memory, from a later turn, at the same time. */
 #define DAYTONA__NOTICES_RESERVED 16
 
 /* The longest delay of a timer, so that sums of times cannot overflow: over 35,000 years. */
@@ -32,7 +32,7 @@ typedef struct daytona__task {
   void (*run)(struct daytona__task *task);
 } daytona__task_t;
 
-/* A point in time to be told about. Embedded; stop it before its memory goes. */
+/* A point in time with a callback. Embedded; stop it before its memory goes. */
 typedef struct daytona__timer {
   struct daytona__timer *child, *next, **back; /* pairing heap */
   int64_t due_ms;
@@ -107,12 +107,12 @@ bool daytona__loop_in_callback(const daytona__loop_t *loop);
 /* Futures that have not settled, so that closing can fail them; see future.c. */
 daytona__list_t *daytona__loop_pending(daytona__loop_t *loop);
 
-/* The future handed out when there is no memory for one, and on a wrong thread; see future.c. */
+/* The future returned when there is no memory for one, and on a wrong thread; see future.c. */
 struct daytona_future;
 struct daytona_future *daytona__loop_oom_future(daytona__loop_t *loop);
 struct daytona_future *daytona__loop_thread_future(daytona__loop_t *loop);
 
-/* Reserved notices, for telling people that there is no memory; see future.c. */
+/* Reserved notices, for reporting lack of memory; see future.c. */
 daytona__list_t *daytona__loop_spare_notices(daytona__loop_t *loop);
 
 void daytona__log(daytona__loop_t *loop, daytona_log_level_t level, const char *format, ...)

@@ -21,7 +21,7 @@ struct daytona_promise {
   daytona_promise_cancel_cb on_cancel;
   void *user;
   daytona__task_t cancelled; /* while it is queued it holds a reference to the future, too */
-  daytona_future_t *told;    /* that one */
+  daytona_future_t *source;  /* that one */
   box_t box;
 };
 
@@ -40,9 +40,9 @@ void *daytona_future_value(const daytona_future_t *future) {
 /* In a turn of its own: a cancel may come from the middle of a combination that cancels its members. */
 static void on_cancelled(daytona__task_t *task) {
   daytona_promise_t *self = DAYTONA__CONTAINER(task, daytona_promise_t, cancelled);
-  daytona_future_t *future = self->told;
+  daytona_future_t *future = self->source;
   daytona__loop_t *loop = future->loop;
-  self->told = NULL;
+  self->source = NULL;
   if (self->future != NULL && self->on_cancel != NULL) {
     daytona__loop_enter(loop);
     self->on_cancel(self, self->user);
@@ -53,8 +53,8 @@ static void on_cancelled(daytona__task_t *task) {
 
 static void on_stop(daytona_future_t *future) {
   daytona_promise_t *self = future->op;
-  assert(self->future == future && self->told == NULL);
-  self->told = daytona_future_retain(future);
+  assert(self->future == future && self->source == NULL);
+  self->source = daytona_future_retain(future);
   daytona__loop_defer(future->loop, &self->cancelled);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How long a server asks us to wait. Here and not with the headers, because the transport needs it as well
- * as the error that is made of an answer.
+ * as the error that is made of a response.
  */
 #ifndef DAYTONA_CORE_RETRY_AFTER_H
 #define DAYTONA_CORE_RETRY_AFTER_H

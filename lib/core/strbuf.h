@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A growable byte buffer that is born with a ceiling. A failed append leaves a mark that the final
+ * A growable byte buffer that is born with a ceiling. A failed append sets a flag that the final
  * check reports, so that builders need not test every step.
  */
 #ifndef DAYTONA_CORE_STRBUF_H

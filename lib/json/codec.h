@@ -21,7 +21,7 @@
 
 #include "core/arena.h"
 
-/* What a decoded answer may take: so many bytes, and so many for each byte of its text. */
+/* The memory of a decoded response: a fixed number of bytes, and a number for each byte of its text. */
 #define DAYTONA__JSON_MEMORY_BASE ((size_t)1 << 20)
 #define DAYTONA__JSON_MEMORY_FACTOR 16
 
@@ -51,7 +51,7 @@ typedef enum daytona__json_type {
 enum {
   DAYTONA__JSON_SECRET = 1 << 0,   /* the arena that holds it is wiped */
   DAYTONA__JSON_ALWAYS = 1 << 1,   /* encoded also when zero: "" for strings, {} for maps, [] for arrays */
-  DAYTONA__JSON_REQUIRED = 1 << 2, /* its absence from an answer is an error; use it for ids only */
+  DAYTONA__JSON_REQUIRED = 1 << 2, /* its absence from a response is an error; use it for ids only */
   DAYTONA__JSON_DECODE_ONLY = 1 << 3,
   DAYTONA__JSON_OMIT_ZERO = 1 << 4 /* a plain number or BOOL is not encoded when it is zero */
 };
@@ -83,7 +83,7 @@ typedef struct daytona__json_field {
   unsigned flags;
   size_t offset;
   size_t count_offset;                /* arrays: a size_t member */
-  size_t max_count;                   /* lists of an answer: more elements are DAYTONA_ELIMIT; 0: any */
+  size_t max_count;                   /* lists of a response: more elements are DAYTONA_ELIMIT; 0: any */
   const daytona__json_model_t *model; /* OBJECT, INLINE, ARRAY */
   const daytona__json_names_t *names; /* ENUM */
 
@@ -126,7 +126,7 @@ struct daytona__json_model {
 typedef struct daytona__json_error {
   daytona_errcode_t code;
   char field[160];   /* "items[2].cpu", or "" for the text as a whole */
-  char message[240]; /* one line, without the text of the answer */
+  char message[240]; /* one line, without the text of the response */
 } daytona__json_error_t;
 
 /*
@@ -145,7 +145,7 @@ int daytona__json_decode_string(daytona__arena_t *arena, const char *text, size_
                                 daytona__json_error_t *error);
 
 /*
- * The same in parts, for long texts: daytona__json_decoder_run() does about so many bytes of work and gives 0 when all is
+ * The same in parts, for long texts: daytona__json_decoder_run() does about that many bytes of work and gives 0 when all is
  * read, DAYTONA__JSON_GOES_ON when there is more, or the code of an error. `text` stays until then. NULL: no memory.
  */
 typedef struct daytona__json_decoder daytona__json_decoder_t;

@@ -2,7 +2,7 @@
 /*
  * JSON text into structs, in one pass and by field table.
  *
- * Strings go from the text straight into the arena, so that a large answer is copied once and no other
+ * Strings go from the text straight into the arena, so that a large response is copied once and no other
  * copy of a secret exists. Lists grow in a block of their own; a large one becomes a part of the arena as it is, a small
  * one is copied there. What the table does not name is checked and dropped without being stored.
  *
@@ -103,12 +103,12 @@ enum { STEP_WORK = 16 };
 /* A string that is copied at once. */
 enum { SHORT_MAX = 4096 };
 
-/* Pairs of one map: honest ones have some dozens. */
+/* Pairs of one map: usual ones have some dozens. */
 enum { PAIRS_MAX = 10000 };
 
 /* --- failures --- */
 
-static const char too_large[] = "the answer needs more memory than it may have";
+static const char too_large[] = "the response needs more memory than it may have";
 static const char too_many[] = "an object or array has too many elements";
 
 static bool fail(reader_t *r, const place_t *place, daytona_errcode_t code, const char *message) {
@@ -520,7 +520,7 @@ static bool read_list(reader_t *r, const place_t *place, const field_t *field, s
 
 /* --- maps --- */
 
-/* A pair in the order of its key; length and hash tell most keys apart without looking at them. */
+/* A pair in the order of its key; length and hash distinguish most keys without comparing them. */
 typedef struct sorted {
   daytona_pair_t *pair;
   size_t size;

@@ -214,7 +214,7 @@ static bool is_digit_at(const daytona__json_lexer_t *lexer) {
   return lexer->at < lexer->end && *lexer->at >= '0' && *lexer->at <= '9';
 }
 
-/* A step must not take long: a number that goes on for ever is none. */
+/* A step must not take long: a number of unbounded length is refused. */
 static bool skip_digits(daytona__json_lexer_t *lexer) {
   const char *start = lexer->at;
   if (!is_digit_at(lexer)) return unexpected(lexer);

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Nesting of a JSON answer, for each level of which the decoder has a frame; our models need fewer than 16. */
+/* Nesting of a JSON response, for each level of which the decoder has a frame; our models need fewer than 16. */
 #define DAYTONA__JSON_DEPTH_MAX 64
 
 /* Elements of one JSON array or object that we decode. */

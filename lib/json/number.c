@@ -2,7 +2,7 @@
 /*
  * Numbers as text; see number.h. printf and strtod follow the locale that the program has set, also
  * one with a decimal comma; they agree with each other, so the text is tried with them and its decimal
- * mark replaced afterwards.
+ * separator replaced afterwards.
  */
 #include "json/number.h"
 
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Any 15 digits survive being a double; 17 tell every double apart. Subnormal ones have fewer. */
+/* Any 15 digits survive being a double; 17 distinguish every double. Subnormal ones have fewer. */
 enum { DIGITS_FEW = 15, DIGITS_ALL = 17 };
 
 /* Longest number that is read when its digits matter. */
@@ -24,7 +24,7 @@ enum { SLOW_MAX = 800 };
 /* Whole numbers are exact up to here and are written without an exponent. */
 #define WHOLE_MAX 9007199254740992.0
 
-/* Put a point where the locale's decimal mark is, which may be several bytes. */
+/* Put a point where the locale's decimal separator is, which may be several bytes. */
 static size_t use_point(char *text, size_t size) {
   size_t start = strspn(text, "-0123456789");
   size_t rest = start;

@@ -4,7 +4,7 @@
  * and http_private.h.
  *
  * Every way a call can end goes through daytona__http_finish(), which takes the transfer apart first and
- * tells the caller last. A slot is taken in begin() and given back in detach().
+ * calls the caller last. A slot is taken in begin() and given back in detach().
  */
 #include "net/http_private.h"
 
@@ -112,7 +112,7 @@ static void note_trace(daytona__http_transfer_t *t) {
   t->trace.is_reused = t->is_connected && connects == 0;
 }
 
-/* The attempt has ended. Before its answer is forgotten. */
+/* The attempt has ended. Before its response is forgotten. */
 static void trace(daytona__http_transfer_t *t, daytona_errcode_t code, const char *message) {
   daytona__http_t *http = t->http;
   if (t->trace.began_ns == 0) return;
@@ -284,7 +284,7 @@ static void run(daytona__http_transfer_t *t) {
     daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the request");
 }
 
-static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_verdict_t verdict, const char *message);
+static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_outcome_t outcome, const char *message);
 
 static bool has_tls(const daytona__http_easy_t *easy) {
   const daytona__proxy_t *proxy = daytona__http_easy_proxy(easy);
@@ -321,7 +321,7 @@ static void on_lookup(daytona__lookup_t *lookup, daytona_errcode_t code, const c
   }
   t->call->response.attempts++;
   snprintf(t->call->text, sizeof t->call->text, "%s", message);
-  repeat_or_fail(t, (daytona__http_verdict_t){code, code != DAYTONA_ERESOLVE}, t->call->text);
+  repeat_or_fail(t, (daytona__http_outcome_t){code, code != DAYTONA_ERESOLVE}, t->call->text);
 }
 
 /* The host to connect to must be an address, known, or looked up: libcurl never does that itself. */
@@ -455,16 +455,16 @@ static void delay(daytona__http_transfer_t *t, int64_t ms) {
   daytona__timer_start(http->loop, &t->phase, ms);
 }
 
-static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_verdict_t verdict,
+static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_outcome_t outcome,
                            const char *message) {
   daytona__http_t *http = t->http;
   bool is_safe = !daytona__http_was_sent(t) || daytona__http_may_repeat(t);
-  if (verdict.is_final || !is_safe || t->is_source_asked || t->is_sink_touched || t->repeats == REPEATS_MAX) {
-    daytona__http_finish(t, verdict.code, message);
+  if (outcome.is_final || !is_safe || t->is_source_asked || t->is_sink_touched || t->repeats == REPEATS_MAX) {
+    daytona__http_finish(t, outcome.code, message);
     return;
   }
   t->repeats++;
-  trace(t, verdict.code, message);
+  trace(t, outcome.code, message);
   delay(t, REPEAT_STEP_MS * t->repeats + (int64_t)(next_random(http) % (REPEAT_JITTER_MS + 1)));
 }
 
@@ -473,7 +473,7 @@ static bool wait_for_limiter(daytona__http_transfer_t *t) {
   daytona__http_t *http = t->http;
   int64_t ms = daytona__http_retry_after_ms(t);
   if (ms < 0 || t->is_source_asked) return false;
-  /* Not at once even if told so: a limiter that says 0 for ever must not be asked for ever. */
+  /* Not at once even if Retry-After says so: a limiter that says 0 for ever must not be asked for ever. */
   if (ms < REPEAT_STEP_MS) ms = REPEAT_STEP_MS;
   if (ms > http->options.rate_limit_wait_ms - t->rate_waited_ms) return false;
   if (daytona__timer_is_running(&t->total) && daytona__loop_now(http->loop) + ms >= t->total.due_ms)
@@ -531,7 +531,7 @@ static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed
 
 /* --- the end of an attempt ---------------------------------------------------------------------- */
 
-/* An answer is there, whatever its status. */
+/* A response is there, whatever its status. */
 static void answered(daytona__http_transfer_t *t) {
   daytona__http_call_t *call = t->call;
   bool is_success = call->response.status / 100 == 2, is_followed;
@@ -544,9 +544,9 @@ static void answered(daytona__http_transfer_t *t) {
     if (!is_success) code = DAYTONA_EFAILED;
   }
   bool wants_headers = !is_success || call->keeps_headers || call->sink != NULL;
-  if (!t->is_head_told && daytona__http_answer_take(t, wants_headers) != 0) {
+  if (!t->is_head_reported && daytona__http_answer_take(t, wants_headers) != 0) {
     code = DAYTONA_ENOMEM;
-    message = "out of memory for the answer's headers";
+    message = "out of memory for the response's headers";
   }
   daytona__http_finish(t, code, message);
 }
@@ -554,14 +554,14 @@ static void answered(daytona__http_transfer_t *t) {
 /* The sink gets what is still in the buffer before the call ends, and always its on_head. */
 static bool must_drain(const daytona__http_transfer_t *t, bool is_success) {
   if (t->call->sink == NULL) return false;
-  return t->stream_end != t->stream_start || (is_success && !t->is_head_told);
+  return t->stream_end != t->stream_start || (is_success && !t->is_head_reported);
 }
 
 static void drain(daytona__http_transfer_t *t, daytona_errcode_t code, const char *message) {
   t->call->response.message = message;
   t->final_code = code;
-  if (!t->is_head_told && daytona__http_answer_take(t, true) != 0) {
-    daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the answer's headers");
+  if (!t->is_head_reported && daytona__http_answer_take(t, true) != 0) {
+    daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the response's headers");
     return;
   }
   detach(t);
@@ -569,11 +569,11 @@ static void drain(daytona__http_transfer_t *t, daytona_errcode_t code, const cha
   daytona__loop_defer(t->http->loop, &t->deliver);
 }
 
-static const char *failure_text(daytona__http_transfer_t *t, daytona__http_verdict_t verdict,
+static const char *failure_text(daytona__http_transfer_t *t, daytona__http_outcome_t outcome,
                                 CURLcode result) {
   daytona__http_call_t *call = t->call;
   const char *text = t->easy->error[0] != '\0' ? t->easy->error : curl_easy_strerror(result);
-  if (verdict.code == DAYTONA_EPROXY && daytona__http_proxy_refusal(t, call->text, sizeof call->text))
+  if (outcome.code == DAYTONA_EPROXY && daytona__http_proxy_refusal(t, call->text, sizeof call->text))
     return call->text;
   const char *mix_up = daytona__http_mix_up(t, result);
   if (mix_up != NULL) {
@@ -584,17 +584,17 @@ static const char *failure_text(daytona__http_transfer_t *t, daytona__http_verdi
   if (t->is_repeat_refused)
     text = "a pooled connection broke after the request was sent; it may have been executed";
   else if (t->fail_code == DAYTONA_ELIMIT)
-    text = t->header_bytes > DAYTONA__HEADERS_MAX ? "the answer's headers are too large"
-                                                  : "the answer is too large";
+    text = t->header_bytes > DAYTONA__HEADERS_MAX ? "the response's headers are too large"
+                                                  : "the response is too large";
   else if (t->fail_code != DAYTONA_OK)
-    text = daytona_errcode_text((int)verdict.code);
+    text = daytona_errcode_text((int)outcome.code);
   snprintf(call->text, sizeof call->text, "%s", text);
   for (char *at = call->text; *at != '\0'; at++)
     if ((unsigned char)*at < ' ') *at = ' ';
   return call->text;
 }
 
-/* The proxy's answer is none of the server's: nothing of it is shown. */
+/* The response is the proxy's and not the server's: nothing of it is shown. */
 static void refuse_by_proxy(daytona__http_transfer_t *t) {
   daytona__http_call_t *call = t->call;
   call->response.status = t->status = 0;
@@ -612,13 +612,13 @@ void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
   daytona__http_multi_remove(t->easy);
   curl_easy_getinfo(t->easy->curl, CURLINFO_RESPONSE_CODE, &status);
   call->response.status = t->status = (int)status;
-  /* Old versions take a connection that ends inside the headers for the end of an empty answer. */
+  /* Old versions take a connection that ends inside the headers for the end of an empty response. */
   if (result == CURLE_OK && (!t->is_head_whole || status < 200)) {
     result = CURLE_PARTIAL_FILE;
     call->response.status = t->status = 0;
-    snprintf(t->easy->error, sizeof t->easy->error, "the answer ended inside its headers");
+    snprintf(t->easy->error, sizeof t->easy->error, "the response ended inside its headers");
   }
-  /* An upload that was refused while it was sent: the status says it, even if the rest of the answer did not come. */
+  /* An upload that was refused while it was sent: the status says it, even if the rest of the response did not come. */
   bool was_refused = t->is_source_asked && t->is_head_whole && status >= 400;
   bool has_answer = result == CURLE_OK || t->is_cut || was_refused;
   if (has_answer && daytona__http_proxy_refusal(t, call->text, sizeof call->text)) {
@@ -641,19 +641,19 @@ void daytona__http_completed(daytona__http_transfer_t *t, CURLcode result) {
   long system_errno = 0;
   curl_easy_getinfo(t->easy->curl, CURLINFO_OS_ERRNO, &system_errno);
   call->response.system_errno = (int)system_errno;
-  daytona__http_verdict_t verdict = daytona__http_judge(t, result);
+  daytona__http_outcome_t outcome = daytona__http_judge(t, result);
   doubt_address(t);
-  if (verdict.code == DAYTONA_ETLS) daytona__trust_doubt(&t->http->trust);
-  const char *message = failure_text(t, verdict, result);
+  if (outcome.code == DAYTONA_ETLS) daytona__trust_doubt(&t->http->trust);
+  const char *message = failure_text(t, outcome, result);
   if (must_drain(t, false))
-    drain(t, verdict.code, message);
+    drain(t, outcome.code, message);
   else
-    repeat_or_fail(t, verdict, message);
+    repeat_or_fail(t, outcome, message);
 }
 
 /* --- calls -------------------------------------------------------------------------------------- */
 
-static void tell_early(daytona__task_t *task) {
+static void notify_early(daytona__task_t *task) {
   daytona__http_call_t *call = DAYTONA__CONTAINER(task, daytona__http_call_t, task);
   call->on_done(call);
 }
@@ -663,7 +663,7 @@ static void fail_early(daytona__http_t *http, daytona__http_call_t *call, dayton
                        const char *message) {
   call->response.code = code;
   call->response.message = message;
-  daytona__task_init(&call->task, tell_early);
+  daytona__task_init(&call->task, notify_early);
   daytona__loop_defer(http->loop, &call->task);
 }
 

@@ -2,7 +2,7 @@
 /*
  * HTTP on curl multi, driven by the client's loop.
  *
- * A call is a structure of the caller's, filled in, started once, and told about once through `on_done`,
+ * A call is a structure of the caller's, filled in, started once, and reported once through `on_done`,
  * from a turn of the loop with nothing of libcurl on the stack. Requests wait in a queue of ours until
  * one of `max_connections` slots is free; their time limits begin when they leave it, unless
  * `counts_queue_time` says otherwise.
@@ -26,7 +26,7 @@
 #include "net/resolver.h"
 #include "net/response.h"
 
-/* All headers of one answer; libcurl stops at 300 KiB in newer versions. */
+/* All headers of one response; libcurl stops at 300 KiB in newer versions. */
 #define DAYTONA__HEADERS_MAX ((size_t)256 << 10)
 
 /* Requests that wait for a connection; beyond it a call fails with DAYTONA_ELIMIT. */
@@ -59,7 +59,7 @@ struct daytona__http_call {
   int64_t source_size; /* -1: unknown, sent chunked */
 
   /*
-   * A streamed answer instead of `response.body`, for 2xx answers only (others are collected for the
+   * A streamed response instead of `response.body`, for 2xx responses only (others are collected for the
    * error). `sink` is called from a turn of the loop without libcurl on the stack; what it does not take
    * (returns less than `size`) pauses the transfer until daytona__http_resume_receive(). Bytes it did not
    * take are offered again. `on_head` comes once before, with status and headers in place.
@@ -76,7 +76,7 @@ struct daytona__http_call {
   bool keeps_headers;    /* response headers are wanted on success too */
   bool skips_common;     /* for another service: none of the common headers */
   bool no_http2;         /* bulk transfers: one connection of their own */
-  size_t max_body;       /* ceiling of a collected answer; 0: DAYTONA__JSON_BODY_MAX */
+  size_t max_body;       /* ceiling of a collected response; 0: DAYTONA__JSON_BODY_MAX */
   size_t max_error_body; /* how much is kept of one that is not 2xx; 0: DAYTONA__ERROR_BODY_MAX */
   void (*on_admitted)(daytona__http_call_t *call); /* optional: it has left the queue, for time limits */
   void (*on_done)(daytona__http_call_t *call);
@@ -84,7 +84,7 @@ struct daytona__http_call {
   void *owner; /* for traces */
 
   /*
-   * --- the answer; valid in on_done and until daytona__http_call_clear() ---
+   * --- the response; valid in on_done and until daytona__http_call_clear() ---
    * Headers are there of failures, and with keeps_headers; status and headers in on_head already.
    */
   daytona__response_t response;
@@ -99,7 +99,7 @@ struct daytona__http_call {
   daytona__strbuf_t collected; /* becomes response.body */
   void *storage;               /* of response.headers and response_type */
   daytona__http_t *http;
-  daytona__task_t task; /* tells of a failure before there is a transfer */
+  daytona__task_t task; /* reports a failure before there is a transfer */
 };
 
 /*
@@ -140,7 +140,7 @@ void daytona__http_start(daytona__http_t *http, daytona__http_call_t *call);
 /* Stop without on_done; the transfer is gone when this returns. Harmless on a call that has ended. */
 void daytona__http_cancel(daytona__http_call_t *call);
 
-/* Free what the answer holds. on_done must have come, or the call been cancelled. */
+/* Free what the response holds. on_done must have come, or the call been cancelled. */
 void daytona__http_call_clear(daytona__http_call_t *call);
 
 void daytona__http_resume_send(daytona__http_call_t *call);

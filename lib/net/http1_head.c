@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parser of HTTP/1.1 answers; see http1_head.h.
+ * Parser of HTTP/1.1 responses; see http1_head.h.
  *
  * The head is collected up to its empty line and then cut up in place. Everything is bounded: the head
- * by DAYTONA__UPGRADE_HEAD_MAX, the number of headers, the interim answers, the kept part of the body.
+ * by DAYTONA__UPGRADE_HEAD_MAX, the number of headers, the interim responses, the kept part of the body.
  */
 #include "net/http1_head.h"
 
@@ -76,20 +76,20 @@ static bool parse_header(char *line, daytona_header_t *out) {
 static int parse_head(daytona__http1_head_t *answer) {
   char *at = answer->head.data;
   if (memchr(at, '\0', answer->head.size) != NULL)
-    return fail(answer, DAYTONA_EPROTOCOL, "the answer's head has a NUL byte");
+    return fail(answer, DAYTONA_EPROTOCOL, "the response's headers contain a NUL byte");
   answer->status = parse_status(take_line(&at));
-  if (answer->status < 0) return fail(answer, DAYTONA_EPROTOCOL, "the answer is not HTTP/1.1");
+  if (answer->status < 0) return fail(answer, DAYTONA_EPROTOCOL, "the response is not HTTP/1.1");
   size_t lines = 0;
   for (const char *c = at; *c != '\0'; c++) lines += *c == '\n';
   if (lines > DAYTONA__UPGRADE_HEADERS_MAX)
-    return fail(answer, DAYTONA_ELIMIT, "the answer has too many headers");
+    return fail(answer, DAYTONA_ELIMIT, "the response has too many headers");
   answer->headers = daytona__calloc(lines, sizeof *answer->headers);
   if (answer->headers == NULL) return fail(answer, DAYTONA_ENOMEM, "out of memory");
   while (*at != '\0') {
     char *line = take_line(&at);
     if (*line == '\0') break;
     if (!parse_header(line, &answer->headers[answer->header_count]))
-      return fail(answer, DAYTONA_EPROTOCOL, "the answer has a malformed header");
+      return fail(answer, DAYTONA_EPROTOCOL, "the response has a malformed header");
     answer->header_count++;
   }
   return DAYTONA__HTTP1_HEAD_DONE;
@@ -97,7 +97,7 @@ static int parse_head(daytona__http1_head_t *answer) {
 
 int daytona__http1_head_head(daytona__http1_head_t *answer, char byte) {
   int code = daytona__strbuf_putc(&answer->head, byte);
-  if (code == DAYTONA_ELIMIT) return fail(answer, code, "the answer's head is too large");
+  if (code == DAYTONA_ELIMIT) return fail(answer, code, "the response's headers are too large");
   if (code != 0) return fail(answer, code, "out of memory");
   if (byte != '\n') {
     if (byte != '\r') answer->line++;
@@ -109,7 +109,7 @@ int daytona__http1_head_head(daytona__http1_head_t *answer, char byte) {
   code = parse_head(answer);
   if (code < 0 || answer->status >= 200 || answer->status == 101) return code;
   unsigned interim = answer->interim + 1;
-  if (interim > DAYTONA__INTERIM_MAX) return fail(answer, DAYTONA_EPROTOCOL, "too many interim answers");
+  if (interim > DAYTONA__INTERIM_MAX) return fail(answer, DAYTONA_EPROTOCOL, "too many interim responses");
   daytona__http1_head_clear(answer);
   answer->interim = interim;
   return DAYTONA__HTTP1_HEAD_MORE;
@@ -127,10 +127,10 @@ int daytona__http1_head_begin_body(daytona__http1_head_t *answer) {
   answer->is_sized = true;
   for (; isdigit((unsigned char)*length); length++) {
     if (answer->left > UINT64_MAX / 16)
-      return fail(answer, DAYTONA_EPROTOCOL, "the answer has a malformed length");
+      return fail(answer, DAYTONA_EPROTOCOL, "the response has a malformed length");
     answer->left = answer->left * 10 + (uint64_t)(*length - '0');
   }
-  if (*length != '\0') return fail(answer, DAYTONA_EPROTOCOL, "the answer has a malformed length");
+  if (*length != '\0') return fail(answer, DAYTONA_EPROTOCOL, "the response has a malformed length");
   return answer->left == 0 ? DAYTONA__HTTP1_HEAD_DONE : DAYTONA__HTTP1_HEAD_MORE;
 }
 
@@ -159,12 +159,12 @@ static int chunk_byte(daytona__http1_head_t *answer, char c) {
         return DAYTONA__HTTP1_HEAD_MORE;
       }
       if (answer->left > UINT64_MAX / 32)
-        return fail(answer, DAYTONA_EPROTOCOL, "the answer has a malformed chunk");
+        return fail(answer, DAYTONA_EPROTOCOL, "the response has a malformed chunk");
       answer->left = answer->left * 16 + (uint64_t)digit;
       return DAYTONA__HTTP1_HEAD_MORE;
     }
     case CHUNK_DATA_END:
-      if (c != '\n') return fail(answer, DAYTONA_EPROTOCOL, "the answer has a malformed chunk");
+      if (c != '\n') return fail(answer, DAYTONA_EPROTOCOL, "the response has a malformed chunk");
       answer->chunk_state = CHUNK_SIZE;
       return DAYTONA__HTTP1_HEAD_MORE;
     default: /* CHUNK_TRAILER: ends with an empty line */

@@ -2,8 +2,8 @@
 /*
  * The HTTP/1.1 answer to an upgrade or a CONNECT, parsed without I/O.
  *
- * The head is taken byte by byte, so that not one byte behind it is swallowed: what follows a 101 or a
- * successful CONNECT belongs to another protocol. A body, read only for errors, is taken in pieces.
+ * The status line and headers (the head) are taken byte by byte, so that no byte after them is consumed: what follows a 101 or a
+ * successful CONNECT belongs to another protocol. A body, read only for errors, is taken in chunks.
  */
 #ifndef DAYTONA_NET_HTTP1_HEAD_H
 #define DAYTONA_NET_HTTP1_HEAD_H
@@ -16,7 +16,7 @@
 
 #include "core/strbuf.h"
 
-/* Status line and headers of an answer to an upgrade or to CONNECT, and how many headers. */
+/* Status line and headers of a response to an upgrade or to CONNECT, and how many headers. */
 #define DAYTONA__UPGRADE_HEAD_MAX ((size_t)64 << 10)
 #define DAYTONA__UPGRADE_HEADERS_MAX 256
 

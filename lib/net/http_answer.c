@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What came back: the collected body, the response headers, Retry-After, and the verdict on a transfer.
+ * What came back: the collected body, the response headers, Retry-After, and the outcome on a transfer.
  *
  * Success costs nothing but the body: libcurl keeps the headers anyway, and they are copied only for
  * failures and for calls that want them, in one block.
@@ -17,12 +17,12 @@
 #include "core/retry_after.h"
 #include "net/http1_head.h"
 
-/* Of an answer that libcurl has not read; it refuses, and so it is short. */
+/* Of a response that libcurl has not read; it refuses, and so it is short. */
 enum { LAST_WORDS_MAX = 4096 };
 
 /* --- bodies ------------------------------------------------------------------------------------- */
 
-/* Room for the whole body at once, if its size was announced and is honest. */
+/* Room for the whole body at once, if its size was announced and is within the limit. */
 static void reserve_announced(daytona__http_transfer_t *t) {
   curl_off_t size = -1;
   curl_easy_getinfo(t->easy->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &size);
@@ -67,7 +67,7 @@ void daytona__http_keep_last_words(daytona__http_t *http, curl_socket_t fd) {
   }
 }
 
-/* True: they are a refusal, and it is the answer. */
+/* True: they are a refusal, and it is the response. */
 bool daytona__http_take_last_words(daytona__http_transfer_t *t) {
   daytona__http1_head_t head;
   int code = DAYTONA__HTTP1_HEAD_MORE;
@@ -188,13 +188,13 @@ bool daytona__http_proxy_refusal(const daytona__http_transfer_t *t, char *text, 
   return true;
 }
 
-/* --- the verdict -------------------------------------------------------------------------------- */
+/* --- the outcome -------------------------------------------------------------------------------- */
 
 static const struct {
   CURLcode result;
   daytona_errcode_t code;
   bool is_final;
-} verdicts[] = {
+} outcomes[] = {
   {CURLE_OUT_OF_MEMORY, DAYTONA_ENOMEM, true},
   {CURLE_URL_MALFORMAT, DAYTONA_EINVAL, true},
   {CURLE_UNSUPPORTED_PROTOCOL, DAYTONA_EPROTOCOL, true},
@@ -238,34 +238,34 @@ const char *daytona__http_mix_up(const daytona__http_transfer_t *t, CURLcode res
   return NULL;
 }
 
-/* libcurl has one code for many things on a broken connection; the state of the transfer tells them apart. */
-static daytona__http_verdict_t judge_connection(const daytona__http_transfer_t *t) {
+/* libcurl has one code for many things on a broken connection; the state of the transfer distinguishes them. */
+static daytona__http_outcome_t judge_connection(const daytona__http_transfer_t *t) {
   const daytona__http_easy_t *easy = t->easy;
   long connect_status = 0;
   curl_easy_getinfo(easy->curl, CURLINFO_HTTP_CONNECTCODE, &connect_status);
   if (!t->is_connected && easy->proxy != NULL) {
     /* A proxy's own refusal will be repeated; a gateway error of its may pass. */
     bool is_final = connect_status >= 400 && connect_status < 500;
-    return (daytona__http_verdict_t){DAYTONA_EPROXY, is_final};
+    return (daytona__http_outcome_t){DAYTONA_EPROXY, is_final};
   }
   /* TLS 1.3 refuses a client after its handshake; mbedTLS 3.6 garbles the alert that says so. */
   if (t->status == 0 &&
       (strstr(easy->error, "alert") != NULL || strstr(easy->error, "bad record mac") != NULL))
-    return (daytona__http_verdict_t){DAYTONA_ETLS, true};
+    return (daytona__http_outcome_t){DAYTONA_ETLS, true};
   long status = 0;
   curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &status);
-  if (status >= 200) return (daytona__http_verdict_t){DAYTONA_ETRUNCATED, false};
-  return (daytona__http_verdict_t){DAYTONA_ECONNECTION, false};
+  if (status >= 200) return (daytona__http_outcome_t){DAYTONA_ETRUNCATED, false};
+  return (daytona__http_outcome_t){DAYTONA_ECONNECTION, false};
 }
 
-daytona__http_verdict_t daytona__http_judge(daytona__http_transfer_t *t, CURLcode result) {
-  if (t->is_repeat_refused) return (daytona__http_verdict_t){DAYTONA_ECONNECTION, true};
-  if (t->fail_code != DAYTONA_OK) return (daytona__http_verdict_t){t->fail_code, true};
+daytona__http_outcome_t daytona__http_judge(daytona__http_transfer_t *t, CURLcode result) {
+  if (t->is_repeat_refused) return (daytona__http_outcome_t){DAYTONA_ECONNECTION, true};
+  if (t->fail_code != DAYTONA_OK) return (daytona__http_outcome_t){t->fail_code, true};
   if (daytona__http_mix_up(t, result) != NULL)
-    return (daytona__http_verdict_t){t->easy->target.is_secure ? DAYTONA_ETLS : DAYTONA_EPROTOCOL, true};
-  for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
-    if (verdicts[i].result == result)
-      return (daytona__http_verdict_t){verdicts[i].code, verdicts[i].is_final};
+    return (daytona__http_outcome_t){t->easy->target.is_secure ? DAYTONA_ETLS : DAYTONA_EPROTOCOL, true};
+  for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++)
+    if (outcomes[i].result == result)
+      return (daytona__http_outcome_t){outcomes[i].code, outcomes[i].is_final};
   return judge_connection(t);
 }
 

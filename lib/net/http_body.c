@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streamed answers: what libcurl delivers is copied to a bounded buffer and given to the sink from a turn
+ * Streamed responses: what libcurl delivers is copied to a bounded buffer and given to the sink from a turn
  * of ours; when the buffer is full libcurl is paused. Streamed requests: resuming a source.
  *
  * The sink may do anything, cancelling its call included: after each time it was asked, t->call is read
@@ -63,13 +63,13 @@ void daytona__http_stream_free(daytona__http_transfer_t *t) {
 }
 
 /* Status and headers are in place before the first byte is offered. */
-static bool tell_head(daytona__http_transfer_t *t) {
+static bool notify_head(daytona__http_transfer_t *t) {
   daytona__http_call_t *call = t->call;
-  t->is_head_told = true;
+  t->is_head_reported = true;
   if (t->state == HTTP_RUNNING) { /* else they were taken when the transfer ended */
     call->response.status = t->status;
     if (daytona__http_answer_take(t, true) != 0) {
-      daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the answer's headers");
+      daytona__http_finish(t, DAYTONA_ENOMEM, "out of memory for the response's headers");
       return false;
     }
   }
@@ -106,7 +106,7 @@ static void unpause(daytona__http_transfer_t *t) {
 void daytona__http_stream_run(daytona__task_t *task) {
   daytona__http_transfer_t *t = DAYTONA__CONTAINER(task, daytona__http_transfer_t, deliver);
   daytona__http_pin(t);
-  if (!t->is_head_told && !tell_head(t)) goto out;
+  if (!t->is_head_reported && !notify_head(t)) goto out;
   offer(t);
   if (t->call == NULL || t->is_user_paused) goto out;
   if (t->state == HTTP_RUNNING && t->is_curl_paused)

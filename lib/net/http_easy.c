@@ -34,7 +34,7 @@ const char *daytona__http_method(const daytona__http_transfer_t *t) {
 
 /*
  * The connection is ready and the request is about to be written. A second time in one attempt means
- * that libcurl found its pooled connection dead without an answer and sends again by itself, whatever
+ * that libcurl found its pooled connection dead without a response and sends again by itself, whatever
  * the method (7.88 and 8.x alike). If bytes of the first try went out, the server may have executed it.
  * A stream that an HTTP/2 server refused looks the same from here, so a POST fails there, too.
  */
@@ -79,7 +79,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *user) {
   if (size * count <= 2)
     t->is_head_whole = true;
   else if (size * count > 5 && memcmp(line, "HTTP/", 5) == 0)
-    t->is_head_whole = false; /* an interim answer may have come before */
+    t->is_head_whole = false; /* an interim response may have come before */
   if (t->header_bytes <= DAYTONA__HEADERS_MAX) return size * count;
   t->fail_code = DAYTONA_ELIMIT;
   return 0;
@@ -436,7 +436,7 @@ static bool set_rest(daytona__http_transfer_t *t) {
                      no_http2 ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
     easy->no_http2 = no_http2;
   }
-  /* Wait for a connection that may turn out to be shared. Without TLS libcurl knows only after an answer. */
+  /* Wait for a connection that may turn out to be shared. Without TLS libcurl knows only after a response. */
   bool waits = !no_http2 && easy->target.is_secure;
   if (waits != easy->waits) {
     curl_easy_setopt(curl, CURLOPT_PIPEWAIT, waits ? 1L : 0L);

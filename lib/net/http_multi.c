@@ -11,7 +11,7 @@
  *
  * A pooled connection that libcurl stops watching stays armed for reading: the next request on it then
  * costs no system call. An event nobody wants disarms it: the peer has ended the connection. libcurl, which
- * since 8.22 looks at most once a second, is told before the next transfer, and within a second in any case,
+ * since 8.22 looks at most once a second, is woken before the next transfer, and within a second in any case,
  * so that no descriptor stays half closed.
  */
 #include "net/http_private.h"
@@ -154,7 +154,7 @@ static void on_hub_gone(daytona__task_t *task) {
   daytona__free(DAYTONA__CONTAINER(task, daytona__http_hub_t, kick));
 }
 
-/* The memory goes in a later turn: whoever is on the stack may still look at it. */
+/* The memory goes in a later turn: the caller on the stack may still look at it. */
 static void hub_drop(daytona__http_hub_t *hub) {
   daytona__http_t *http = hub->http;
   if (hub->multi == NULL) return;
@@ -166,7 +166,7 @@ static void hub_drop(daytona__http_hub_t *hub) {
   for (size_t i = 0; i <= http->poller_mask; i++)
     for (daytona__http_poller_t *poller = http->pollers[i], *next; poller != NULL; poller = next) {
       next = poller->next;
-      if (poller->hub == hub) poller_close(poller); /* closed by libcurl without telling */
+      if (poller->hub == hub) poller_close(poller); /* closed by libcurl without a callback */
     }
   for (int i = 0; i < 2; i++)
     if (http->current[i] == hub) http->current[i] = NULL;
@@ -232,7 +232,7 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
   }
   /*
    * 0 makes libcurl look for itself. So do errors: CURL_CSELECT_ERR for one refused address is remembered
-   * and fails the connection that another address gives. And told only of OUT, old versions miss data.
+   * and fails the connection that another address gives. Reported only as OUT, old versions miss data.
    */
   int mask = 0;
   if (status < 0) {
@@ -248,7 +248,7 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
 /* --- what libcurl asks for ---------------------------------------------------------------------- */
 
 /*
- * Old versions close a socket that never became a connection without telling. Its poller must go at once,
+ * Old versions close a socket that never became a connection without a callback. Its poller must go at once,
  * while the number cannot belong to anybody else yet.
  */
 static bool was_connected(CURL *curl) {
@@ -375,7 +375,7 @@ static void on_watchdog(daytona__timer_t *timer) {
 }
 
 /*
- * A pooled connection is dead: none of the idle ones is used again. Versions before 8.16 cannot be told; they
+ * A pooled connection is dead: none of the idle ones is used again. Versions before 8.16 have no call for it; they
  * look at a connection whenever they take one from the pool.
  */
 static void drop_idle(daytona__http_hub_t *hub) {

@@ -7,8 +7,8 @@
  *   http_headers.c header lines of requests
  *   http_trust.c   certificates, parsed off the loop
  *   http_easy.c    one request for libcurl: options, headers, pinned names, callbacks
- *   http_answer.c  what came back: bodies, headers, verdicts, Retry-After
- *   http_body.c  streamed answers: the buffer between libcurl and the sink, pausing
+ *   http_answer.c  what came back: bodies, headers, outcomes, Retry-After
+ *   http_body.c  streamed responses: the buffer between libcurl and the sink, pausing
  *
  * A call's transfer is in one of these states, which change in set_state() of http.c alone; `link` is on http->waiting while QUEUED, else on
  * http->active. A slot is held while RESOLVING and RUNNING. `easy` is set exactly in those two.
@@ -108,11 +108,11 @@ struct daytona__http_transfer {
   daytona__redirect_t redirect;
   void *headers; /* the request's own header list, when it is not a shared one */
 
-  /* streamed answers */
+  /* streamed responses */
   daytona__task_t deliver, resume;
   char *stream;
   size_t stream_start, stream_end, stream_room;
-  bool is_head_told, is_user_paused, is_curl_paused, is_discarding;
+  bool is_head_reported, is_user_paused, is_curl_paused, is_discarding;
   daytona_errcode_t final_code; /* in DRAINING */
 };
 
@@ -122,7 +122,7 @@ typedef struct daytona__http_headers {
   struct curl_slist *list;
 } daytona__http_headers_t;
 
-/* What libcurl's name cache was told; so that a request repeats it only when it changed. */
+/* What was last put into libcurl's name cache, so that a request sets it only when it changed. */
 typedef struct daytona__http_pin {
   int port;
   daytona__addresses_t addresses;
@@ -250,16 +250,16 @@ bool daytona__http_headers_are_valid(const daytona_header_t *headers, size_t cou
 void daytona__http_headers_free(daytona__http_t *http);
 
 /* --- http_answer.c --- */
-typedef struct daytona__http_verdict {
+typedef struct daytona__http_outcome {
   daytona_errcode_t code;
   bool is_final; /* would fail in the same way again */
-} daytona__http_verdict_t;
+} daytona__http_outcome_t;
 /* How a server that speaks another protocol gave itself away, as the end of a sentence; NULL: it did not. */
 const char *daytona__http_mix_up(const daytona__http_transfer_t *t, CURLcode result);
 /* Whether the proxy refused for want of credentials, in the tunnel or for a plain request: what to say of it. */
 bool daytona__http_proxy_refusal(const daytona__http_transfer_t *t, char *text, size_t size);
 
-daytona__http_verdict_t daytona__http_judge(daytona__http_transfer_t *t, CURLcode result);
+daytona__http_outcome_t daytona__http_judge(daytona__http_transfer_t *t, CURLcode result);
 int daytona__http_answer_take(daytona__http_transfer_t *t, bool with_headers);
 void daytona__http_keep_last_words(daytona__http_t *http, curl_socket_t fd);
 bool daytona__http_take_last_words(daytona__http_transfer_t *t);

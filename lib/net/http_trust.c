@@ -34,7 +34,7 @@ static int loopback_listener(int *port) {
   return fd;
 }
 
-/* Whoever comes, libcurl in all likelihood, hears something that is no TLS. */
+/* A connecting peer, in all likelihood libcurl, receives something that is not TLS. */
 static void answer(int listener) {
   static const char text[] = "not TLS\r\n";
   int fd = accept(listener, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which host a URL leads to, and through which proxy. HTTP and WebSockets ask the same two questions,
- * so the answers come from one place.
+ * so the responses come from one place.
  */
 #ifndef DAYTONA_NET_PROXY_H
 #define DAYTONA_NET_PROXY_H

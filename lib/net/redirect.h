@@ -28,7 +28,7 @@ typedef struct daytona__redirect {
 bool daytona__redirect_is_asked(int status);
 
 /*
- * Follow an answer of `from` to `to`: 0, or DAYTONA_EPROTOCOL and the reason in `*message`, the end of a sentence. `has_body`: the request
+ * Follow a response of `from` to `to`: 0, or DAYTONA_EPROTOCOL and the reason in `*message`, the end of a sentence. `has_body`: the request
  * carried something besides its headers that only the server it was for may see.
  */
 int daytona__redirect_follow(daytona__redirect_t *redirect, int status, const char *method, bool has_body,

@@ -4,7 +4,7 @@
  *
  * An entry stands for one name: its addresses, how long they are fresh, and the lookups that wait for
  * it. Invariants: an entry is on `entries` (most recently used first) from its making to its freeing;
- * it is `busy` while a job for it waits or runs, and `is_telling` while its waiters are told; only an
+ * it is `busy` while a job for it waits or runs, and `is_notifying` while its waiters are called; only an
  * entry that is neither, and that nobody waits for, may be freed. A job owns everything its pool
  * thread touches, so that closing never has to wait for memory, only for the thread to return.
  */
@@ -24,9 +24,9 @@ typedef struct entry {
   daytona__list_t link;    /* resolver->entries */
   daytona__list_t waiting; /* resolver->queue, while it has no job yet */
   daytona__list_t lookups;
-  daytona__task_t task; /* tells the lookups of an answer that is known */
+  daytona__task_t task; /* completes the lookups of a known address */
   daytona__resolver_t *resolver;
-  bool is_busy, is_telling;
+  bool is_busy, is_notifying;
   int64_t fresh_until_ms;
   daytona_errcode_t code;         /* of the last lookup */
   daytona__addresses_t addresses; /* count 0: none known */
@@ -51,7 +51,7 @@ struct daytona__resolver {
   size_t entry_count, job_count;
   daytona__getaddrinfo_fn getaddrinfo_fn;
   daytona__addresses_t scratch; /* what peek() makes up */
-  bool is_closing, has_told;
+  bool is_closing, has_reported;
   daytona__task_t closing;
   void (*closed)(void *user);
   void *closed_user;
@@ -124,7 +124,7 @@ static bool make_up(const char *name, daytona__addresses_t *out) {
 
 /* --- entries ------------------------------------------------------------------------------------ */
 
-static void tell_known(daytona__task_t *task);
+static void notify_known(daytona__task_t *task);
 
 static entry_t *entry_find(daytona__resolver_t *resolver, const char *name) {
   for (daytona__list_t *at = resolver->entries.next; at != &resolver->entries; at = at->next) {
@@ -135,7 +135,7 @@ static entry_t *entry_find(daytona__resolver_t *resolver, const char *name) {
 }
 
 static bool entry_is_idle(const entry_t *entry) {
-  return !entry->is_busy && !entry->is_telling && daytona__list_empty(&entry->lookups) &&
+  return !entry->is_busy && !entry->is_notifying && daytona__list_empty(&entry->lookups) &&
          !daytona__task_is_queued(&entry->task);
 }
 
@@ -171,7 +171,7 @@ static entry_t *entry_new(daytona__resolver_t *resolver, const char *name) {
   daytona__list_init(&entry->link);
   daytona__list_init(&entry->waiting);
   daytona__list_init(&entry->lookups);
-  daytona__task_init(&entry->task, tell_known);
+  daytona__task_init(&entry->task, notify_known);
   resolver->entry_count++;
   daytona__list_append(&resolver->entries, &entry->link);
   return entry;
@@ -188,47 +188,47 @@ static bool entry_is_fresh(const entry_t *entry) {
          daytona__loop_now(entry->resolver->loop) < entry->fresh_until_ms;
 }
 
-/* --- telling ------------------------------------------------------------------------------------ */
+/* --- notifying ---------------------------------------------------------------------------------- */
 
 /* Callbacks may start and cancel lookups of this very name: the list is moved away first. */
-static void tell_all(entry_t *entry, daytona_errcode_t code, const char *message) {
+static void notify_all(entry_t *entry, daytona_errcode_t code, const char *message) {
   daytona__list_t batch, *node;
   daytona__list_move(&entry->lookups, &batch);
-  entry->is_telling = true;
+  entry->is_notifying = true;
   while ((node = daytona__list_shift(&batch)) != NULL) {
     daytona__lookup_t *lookup = DAYTONA__CONTAINER(node, daytona__lookup_t, link);
     lookup->entry = NULL;
     lookup->on_done(lookup, code, message, code == DAYTONA_OK ? &entry->addresses : NULL);
   }
-  entry->is_telling = false;
+  entry->is_notifying = false;
   entry_settle(entry);
 }
 
-static void tell_known(daytona__task_t *task) {
+static void notify_known(daytona__task_t *task) {
   entry_t *entry = DAYTONA__CONTAINER(task, entry_t, task);
-  if (entry->is_busy) return; /* a fresh lookup began meanwhile and will tell them */
-  tell_all(entry, entry->code, entry->message);
+  if (entry->is_busy) return; /* a fresh lookup began meanwhile and will complete them */
+  notify_all(entry, entry->code, entry->message);
 }
 
 /* Tasks of a lookup itself, for failures that have no entry. */
-static void tell_one(daytona__task_t *task, daytona_errcode_t code, const char *message) {
+static void notify_one(daytona__task_t *task, daytona_errcode_t code, const char *message) {
   daytona__lookup_t *lookup = DAYTONA__CONTAINER(task, daytona__lookup_t, task);
   lookup->on_done(lookup, code, message, NULL);
 }
 
-static void tell_no_memory(daytona__task_t *task) {
-  tell_one(task, DAYTONA_ENOMEM, "out of memory for a name lookup");
+static void notify_no_memory(daytona__task_t *task) {
+  notify_one(task, DAYTONA_ENOMEM, "out of memory for a name lookup");
 }
-static void tell_closed(daytona__task_t *task) {
-  tell_one(task, DAYTONA_ECLOSED, "the client closed during a name lookup");
+static void notify_closed(daytona__task_t *task) {
+  notify_one(task, DAYTONA_ECLOSED, "the client closed during a name lookup");
 }
-static void tell_bad_name(daytona__task_t *task) { tell_one(task, DAYTONA_EINVAL, "not a host name"); }
-static void tell_too_many(daytona__task_t *task) {
-  tell_one(task, DAYTONA_ELIMIT, "too many names are being looked up");
+static void notify_bad_name(daytona__task_t *task) { notify_one(task, DAYTONA_EINVAL, "not a host name"); }
+static void notify_too_many(daytona__task_t *task) {
+  notify_one(task, DAYTONA_ELIMIT, "too many names are being looked up");
 }
 
-static void tell_later(daytona__resolver_t *resolver, daytona__lookup_t *lookup,
-                       void (*run)(daytona__task_t *task)) {
+static void notify_later(daytona__resolver_t *resolver, daytona__lookup_t *lookup,
+                         void (*run)(daytona__task_t *task)) {
   daytona__task_init(&lookup->task, run);
   daytona__loop_defer(resolver->loop, &lookup->task);
 }
@@ -238,7 +238,7 @@ static void tell_later(daytona__resolver_t *resolver, daytona__lookup_t *lookup,
 static void run_queue(daytona__resolver_t *resolver);
 static void report_closed(daytona__resolver_t *resolver);
 
-/* Take over what the pool thread found. A stale answer serves when there is no fresh one. */
+/* Take over what the pool thread found. A stale response serves when there is no fresh one. */
 static void entry_take_result(entry_t *entry, const job_t *job) {
   entry->is_busy = false;
   entry->code = DAYTONA_OK;
@@ -269,7 +269,7 @@ static void on_worked(uv_work_t *work, int status) {
   entry_take_result(entry, job);
   daytona__free(job);
   run_queue(resolver);
-  tell_all(entry, entry->code, entry->message);
+  notify_all(entry, entry->code, entry->message);
 }
 
 static bool job_start(entry_t *entry) {
@@ -371,37 +371,37 @@ static void entry_join(entry_t *entry, daytona__lookup_t *lookup) {
 void daytona__resolver_start(daytona__resolver_t *resolver, const char *host, daytona__lookup_t *lookup) {
   char name[NAME_ROOM];
   daytona__list_init(&lookup->link);
-  daytona__task_init(&lookup->task, tell_no_memory);
+  daytona__task_init(&lookup->task, notify_no_memory);
   lookup->entry = NULL;
   if (resolver->is_closing) {
-    tell_later(resolver, lookup, tell_closed);
+    notify_later(resolver, lookup, notify_closed);
     return;
   }
   if (!canonical(host, name)) {
-    tell_later(resolver, lookup, tell_bad_name);
+    notify_later(resolver, lookup, notify_bad_name);
     return;
   }
   entry_t *entry = entry_find(resolver, name);
   if (entry == NULL) {
     if (!make_room(resolver)) {
-      tell_later(resolver, lookup, tell_too_many);
+      notify_later(resolver, lookup, notify_too_many);
       return;
     }
     entry = entry_new(resolver, name);
   }
   if (entry == NULL)
-    tell_later(resolver, lookup, tell_no_memory);
+    notify_later(resolver, lookup, notify_no_memory);
   else
     entry_join(entry, lookup);
 }
 
-/* The job of a name that nobody waits for any more goes on: its answer is kept for the next one. */
+/* The job of a name that nobody waits for any more continues: its result is kept for the next lookup. */
 void daytona__resolver_cancel(daytona__lookup_t *lookup) {
   entry_t *entry = lookup->entry;
   daytona__task_cancel(&lookup->task);
   daytona__list_remove(&lookup->link);
   lookup->entry = NULL;
-  if (entry == NULL || entry->is_telling || !daytona__list_empty(&entry->lookups)) return;
+  if (entry == NULL || entry->is_notifying || !daytona__list_empty(&entry->lookups)) return;
   if (!daytona__list_empty(&entry->waiting)) {
     daytona__list_remove(&entry->waiting);
     entry->is_busy = false;
@@ -419,7 +419,7 @@ void daytona__resolver_doubt(daytona__resolver_t *resolver, const char *host) {
 /* --- closing ------------------------------------------------------------------------------------ */
 
 static void report_closed(daytona__resolver_t *resolver) {
-  if (!resolver->has_told || resolver->job_count != 0) return;
+  if (!resolver->has_reported || resolver->job_count != 0) return;
   assert(daytona__list_empty(&resolver->entries));
   void (*closed)(void *user) = resolver->closed;
   void *user = resolver->closed_user;
@@ -429,10 +429,10 @@ static void report_closed(daytona__resolver_t *resolver) {
   daytona__loop_release(loop);
 }
 
-/* Runs after the tasks that tell the last lookups: they were queued before it. */
+/* Runs after the tasks that complete the last lookups: they were queued before it. */
 static void on_closing(daytona__task_t *task) {
   daytona__resolver_t *resolver = DAYTONA__CONTAINER(task, daytona__resolver_t, closing);
-  resolver->has_told = true;
+  resolver->has_reported = true;
   report_closed(resolver);
 }
 
@@ -449,7 +449,7 @@ void daytona__resolver_close(daytona__resolver_t *resolver, void (*closed)(void 
     while ((node = daytona__list_shift(&entry->lookups)) != NULL) {
       daytona__lookup_t *lookup = DAYTONA__CONTAINER(node, daytona__lookup_t, link);
       lookup->entry = NULL;
-      tell_later(resolver, lookup, tell_closed);
+      notify_later(resolver, lookup, notify_closed);
     }
     daytona__task_cancel(&entry->task);
     if (!daytona__list_empty(&entry->waiting)) {

@@ -53,7 +53,7 @@ void daytona__resolver_close(daytona__resolver_t *resolver, void (*closed)(void 
 /* Addresses known without waiting (literal, localhost, fresh cache), or NULL. Borrowed until the next call. */
 const daytona__addresses_t *daytona__resolver_peek(daytona__resolver_t *resolver, const char *host);
 
-/* Look `host` up and tell `lookup`, which must live until then or until it is cancelled. */
+/* Look `host` up and complete `lookup`, which must live until then or until it is cancelled. */
 void daytona__resolver_start(daytona__resolver_t *resolver, const char *host, daytona__lookup_t *lookup);
 void daytona__resolver_cancel(daytona__lookup_t *lookup);
 

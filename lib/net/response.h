@@ -3,7 +3,7 @@
  * What came back for a request: filled by HTTP and by the upgrade of a WebSocket alike, so that an error is
  * made of either in the same way (wire/error_map.h).
  *
- * Everything is borrowed from whoever filled it in, which says for how long.
+ * Everything is borrowed from the code that filled it in, which documents for how long.
  */
 #ifndef DAYTONA_NET_RESPONSE_H
 #define DAYTONA_NET_RESPONSE_H

@@ -32,7 +32,7 @@ typedef struct daytona__tcp_writer daytona__tcp_writer_t; /* private */
 /* What the connections of one client share. Outlives all of them. */
 typedef struct daytona__tcp_env {
   daytona__loop_t *loop;
-  char *buffer; /* valid while one read is handed out */
+  char *buffer; /* valid while one read is delivered */
 } daytona__tcp_env_t;
 
 /* From daytona__tcp_read(): the peer's end or an error came; see `end`. */
@@ -91,7 +91,7 @@ void daytona__tcp_set_reading(daytona__tcp_t *tcp, bool wants_read);
 /*
  * Send now what the socket takes and queue a copy of the rest: 0, DAYTONA_ENOMEM, DAYTONA_EIO (no descriptor is
  * left to wait for a slow peer with) or DAYTONA_ECLOSED. Never raises SIGPIPE. A
- * connection that the peer has broken swallows the bytes; reading tells about the end, after what the
+ * connection that the peer has broken swallows the bytes; reading reports the end, after what the
  * peer sent before it.
  */
 int daytona__tcp_write(daytona__tcp_t *tcp, const void *bytes, size_t size);
@@ -107,7 +107,7 @@ size_t daytona__tcp_queued(const daytona__tcp_t *tcp);
 
 /*
  * Whether what was sent does not get through: it waits for room, or the system repeats it because the peer's system
- * is silent. Only the former is known where the system does not tell.
+ * is silent. Only the former is known where the system does not say.
  */
 bool daytona__tcp_is_stuck(const daytona__tcp_t *tcp);
 

@@ -3,7 +3,7 @@
  * TLS connections on mbedTLS; see tls.h.
  *
  * mbedTLS is fed and emptied by two callbacks that never block: reading gives what the layer below has
- * and else WANT_READ; writing always takes everything, because the queue behind it is bounded by whoever
+ * and else WANT_READ; writing always takes everything, because the queue behind it is bounded by the code that
  * asks for the write. So there is no half-written record to be offered again.
  *
  * A target that is an IP address: mbedTLS before 3.5 compares names only, so the address is looked for in

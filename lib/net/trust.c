@@ -79,15 +79,15 @@ static void on_worked(uv_work_t *work, int status) {
   if (!trust->is_closing) {
     assert(status == 0);
     take(trust);
-    daytona__loop_defer(trust->loop, &trust->tell);
+    daytona__loop_defer(trust->loop, &trust->notify);
     return;
   }
   if (status == 0 && trust->fresh != NULL) trust->drop(trust->fresh);
   report_closed(trust);
 }
 
-static void on_tell(daytona__task_t *task) {
-  daytona__trust_t *trust = DAYTONA__CONTAINER(task, daytona__trust_t, tell);
+static void on_notify(daytona__task_t *task) {
+  daytona__trust_t *trust = DAYTONA__CONTAINER(task, daytona__trust_t, notify);
   if (trust->is_closing) {
     report_closed(trust);
     return;
@@ -96,7 +96,7 @@ static void on_tell(daytona__task_t *task) {
     look_and_load(trust);
     take(trust);
   }
-  /* Whoever is told may begin another look, which then owns the code and the message. */
+  /* A waiter that is called may begin another look, which then owns the code and the message. */
   char message[sizeof trust->message];
   int code = trust->code;
   memcpy(message, trust->message, sizeof message);
@@ -115,7 +115,7 @@ void daytona__trust_init(daytona__trust_t *trust, daytona__loop_t *loop) {
   trust->looked_ms = -1;
   trust->work.data = trust;
   daytona__list_init(&trust->waiters);
-  daytona__task_init(&trust->tell, on_tell);
+  daytona__task_init(&trust->notify, on_notify);
 }
 
 bool daytona__trust_is_fresh(const daytona__trust_t *trust) {
@@ -127,14 +127,14 @@ void daytona__trust_wait(daytona__trust_t *trust, daytona__trust_waiter_t *waite
   assert(!trust->is_closing);
   daytona__list_append(&trust->waiters, &waiter->link);
   if (trust->is_working) return;
-  /* A failure that is still to be told holds for all who wait. */
-  if (daytona__trust_is_fresh(trust) || daytona__task_is_queued(&trust->tell)) {
-    daytona__loop_defer(trust->loop, &trust->tell);
+  /* A failure that is not yet reported applies to all waiters. */
+  if (daytona__trust_is_fresh(trust) || daytona__task_is_queued(&trust->notify)) {
+    daytona__loop_defer(trust->loop, &trust->notify);
     return;
   }
   trust->is_working = true;
   if (trust->stays_on_loop) {
-    daytona__loop_defer(trust->loop, &trust->tell);
+    daytona__loop_defer(trust->loop, &trust->notify);
     return;
   }
   int status = uv_queue_work(daytona__loop_uv(trust->loop), &trust->work, on_work, on_worked);
@@ -154,10 +154,10 @@ void daytona__trust_close(daytona__trust_t *trust, void (*closed)(void *user), v
   trust->closed = closed;
   trust->closed_user = user;
   if (trust->is_working && !trust->stays_on_loop) {
-    daytona__task_cancel(&trust->tell);
+    daytona__task_cancel(&trust->notify);
     uv_cancel((uv_req_t *)&trust->work); /* whether it comes in time or not, on_worked comes */
   } else {
-    daytona__loop_defer(trust->loop, &trust->tell);
+    daytona__loop_defer(trust->loop, &trust->notify);
   }
 }
 

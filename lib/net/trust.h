@@ -33,7 +33,7 @@ struct daytona__trust_waiter {
 
 enum { DAYTONA__TRUST_FILES = 4 };
 
-/* What tells one version of a file, or of the entries of a folder, from another. */
+/* What distinguishes one version of a file, or of the entries of a folder, from another. */
 typedef struct daytona__trust_version {
   struct timespec modified, changed;
   uint64_t device, inode, size;
@@ -63,7 +63,7 @@ struct daytona__trust {
   void *fresh; /* what `load` has made */
   daytona__list_t waiters;
   uv_work_t work;
-  daytona__task_t tell;
+  daytona__task_t notify;
   void (*closed)(void *user);
   void *closed_user;
 };
@@ -78,7 +78,7 @@ bool daytona__trust_is_fresh(const daytona__trust_t *trust);
 void daytona__trust_wait(daytona__trust_t *trust, daytona__trust_waiter_t *waiter);
 void daytona__trust_cancel(daytona__trust_waiter_t *waiter);
 
-/* What was read last is lost: it is read again before anybody is told that it is there. */
+/* What was read last is lost: it is read again before it is reported as ready. */
 void daytona__trust_forget(daytona__trust_t *trust);
 
 /* A handshake has failed: the next connection looks at the files in any case. */
@@ -88,7 +88,7 @@ void daytona__trust_doubt(daytona__trust_t *trust);
 void daytona__trust_close(daytona__trust_t *trust, void (*closed)(void *user), void *user);
 
 /*
- * Where this system keeps its certificates, in `path` of `size` bytes: where libcurl was told to look when it was built,
+ * Where this system keeps its certificates, in `path` of `size` bytes: where libcurl was configured to look when it was built,
  * or where distributions put them. `*is_folder`: a hashed folder. False: nowhere.
  */
 bool daytona__trust_of_system(char *path, size_t size, bool *is_folder);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP CONNECT: the request that asks a proxy for a tunnel, and the judgement of its answer. No I/O.
+ * HTTP CONNECT: the request that asks a proxy for a tunnel, and the judgement of its response. No I/O.
  */
 #ifndef DAYTONA_NET_TUNNEL_H
 #define DAYTONA_NET_TUNNEL_H
@@ -23,11 +23,11 @@ typedef struct daytona__proxy_offers {
 /* Add the scheme of one Proxy-Authenticate header; a value that does not begin with one adds nothing. */
 void daytona__proxy_offers_add(daytona__proxy_offers_t *offers, const char *value);
 
-/* What to say of an answer 407, whichever stack it came to. */
+/* What to say of a response 407, whichever stack it came to. */
 void daytona__proxy_refusal(bool had_credentials, const daytona__proxy_offers_t *offers, char *text,
                             size_t size);
 
-/* 0 when the head of `answer` opens the tunnel; else DAYTONA_EPROXY with a message in `text`. */
+/* 0 when the status and headers in `answer` open the tunnel; else DAYTONA_EPROXY with a message in `text`. */
 int daytona__tunnel_check(const daytona__proxy_t *proxy, const daytona__http1_head_t *answer, char *text,
                           size_t size);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WebSocket client; see ws.h. This file: life, opening and verdict; ws_messages.c: the open socket.
+ * WebSocket client; see ws.h. This file: life, opening and outcome; ws_messages.c: the open socket.
  *
  * A socket moves through its states in one direction only, save that a redirect leads from UPGRADING
- * back to CONNECTING. finish() is the only way to DONE: it notes the verdict, lets go of the connection
- * and queues the telling. When the verdict was told and no handle is left the socket is retired: it has
+ * back to CONNECTING. finish() is the only way to DONE: it notes the outcome, releases the connection
+ * and queues the callback. When the outcome was reported and no handle is left the socket is retired: it has
  * left its client, which may close, and its memory goes when the caller releases it.
  */
 #include "net/ws.h"
@@ -74,7 +74,7 @@ void daytona__ws_env_close(daytona__ws_env_t *env, void (*closed)(void *user), v
   env->is_closing = true;
   env->closed = closed;
   env->closed_user = user;
-  /* cancel tells later, so the list does not change under the walk */
+  /* cancel reports later, so the list does not change under the walk */
   for (daytona__list_t *node = env->sockets.next; node != &env->sockets; node = node->next)
     daytona__ws_cancel(DAYTONA__CONTAINER(node, daytona__ws_t, link));
   env_check_closed(env);
@@ -123,10 +123,10 @@ static void unref(daytona__ws_t *ws) {
   if (--ws->refs == 0) daytona__free(ws);
 }
 
-/* Told and without a handle: what is left is a block that the caller may hold on to for ever. */
+/* Reported and without a handle: what is left is a block that the caller may hold on to for ever. */
 static void retire(daytona__ws_t *ws) {
   daytona__ws_env_t *env = ws->env;
-  if (!ws->is_told || ws->has_conn) return;
+  if (!ws->is_reported || ws->has_conn) return;
   assert(ws->state == DAYTONA__WS_DONE && !daytona__timer_is_running(&ws->beat));
   opening_free(ws);
   daytona__ws_codec_clear(&ws->codec);
@@ -167,7 +167,7 @@ static void fill_answer(daytona__ws_t *ws, daytona__ws_close_t *close) {
   response->body_size = answer->body.size;
 }
 
-static void on_tell(daytona__task_t *task) {
+static void on_notify(daytona__task_t *task) {
   daytona__ws_t *ws = DAYTONA__CONTAINER(task, daytona__ws_t, task);
   daytona__ws_close_t close = {
     .how = ws->how,
@@ -186,7 +186,7 @@ static void on_tell(daytona__task_t *task) {
     ws->opts.on_close(ws, &close);
     daytona__loop_leave(loop);
   }
-  ws->is_told = true;
+  ws->is_reported = true;
   retire(ws);
 }
 
@@ -222,7 +222,7 @@ void daytona__ws_finish(daytona__ws_t *ws, daytona__ws_end_t how, int code, cons
   if (!ws->has_conn) return;
   if (is_orderly) daytona__ws_conn_shutdown(&ws->conn);
   if (is_orderly && daytona__ws_conn_queued(&ws->conn) != 0) {
-    /* The verdict is known; only our close frame has not left yet. */
+    /* The outcome is known; only our close frame has not left yet. */
     daytona__ws_conn_set_reading(&ws->conn, false);
     daytona__timer_start(ws->env->net.loop, &ws->timer, LINGER_MS);
   } else {
@@ -292,7 +292,7 @@ void daytona__ws_on_opened(daytona__ws_conn_t *conn) {
   daytona__ws_on_readable(conn);
 }
 
-/* Go where the answer points. False: it points nowhere, and is itself the verdict. */
+/* Go where the response points. False: it points nowhere, and is itself the outcome. */
 static bool follow(daytona__ws_t *ws) {
   daytona__ws_opening_t *opening = ws->opening;
   int status = opening->answer.status;
@@ -356,7 +356,7 @@ static void switched(daytona__ws_t *ws) {
   daytona__ws_drop(ws);
 }
 
-/* The head is there. */
+/* The status line and headers are complete. */
 static void answered(daytona__ws_t *ws) {
   if (ws->opening->answer.status == 101) {
     switched(ws);
@@ -454,7 +454,7 @@ int daytona__ws_open(daytona__ws_env_t *env, const daytona__ws_opts_t *opts, day
   ws->env = env;
   ws->close_code = DAYTONA__WS_NO_STATUS;
   daytona__list_init(&ws->link);
-  daytona__task_init(&ws->task, on_tell);
+  daytona__task_init(&ws->task, on_notify);
   daytona__timer_init(&ws->timer, on_timer);
   apply_defaults(ws, opts);
   daytona__ws_messages_init(ws);

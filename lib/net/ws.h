@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WebSocket client: from a URL to messages, and exactly one verdict at the end.
+ * WebSocket client: from a URL to messages, and exactly one outcome at the end.
  *
  * A socket is opened with daytona__ws_open() and belongs to the caller (release it). Events come through
  * callbacks from turns of the loop, with nothing of wslay or mbedTLS on the stack: at most one on_open,
@@ -8,8 +8,8 @@
  * has not ended aborts it and silences it.
  *
  * Limits: connect (lookup, TCP, proxy, TLS, upgrade, redirects), idle (no message byte in either
- * direction while not paused; pings do not count), pong (nothing heard after a ping), close (the peer
- * does not answer a close frame). Each gives its own verdict.
+ * direction while not paused; pings do not count), pong (nothing received after a ping), close (the peer
+ * does not answer a close frame). Each gives its own outcome.
  */
 #ifndef DAYTONA_NET_WS_H
 #define DAYTONA_NET_WS_H
@@ -28,7 +28,7 @@
 /* The request of an upgrade: URL and headers. */
 #define DAYTONA__REQUEST_HEAD_MAX ((size_t)256 << 10)
 
-/* A WebSocket message received, all frames together; it is handed on in pieces, never held. */
+/* A WebSocket message received, all frames together; it is delivered in chunks, never held. */
 #define DAYTONA__WS_MESSAGE_MAX ((size_t)64 << 20)
 
 /* Bytes that a WebSocket holds for a slow peer, unless configured otherwise. */
@@ -60,7 +60,7 @@ typedef enum daytona__ws_end {
   DAYTONA__WS_END_FRAME,    /* the peer's close frame: code is DAYTONA_OK, see close_code and reason */
   DAYTONA__WS_END_EOF,      /* the connection ended without a close frame */
   DAYTONA__WS_END_RESET,    /* it broke */
-  DAYTONA__WS_END_HTTP,     /* an answer other than 101: see `response` */
+  DAYTONA__WS_END_HTTP,     /* a response other than 101: see `response` */
   DAYTONA__WS_END_FAILED,   /* it never opened: lookup, TCP, proxy, TLS, malformed upgrade */
   DAYTONA__WS_END_PROTOCOL, /* the peer broke the rules or a ceiling (DAYTONA_ELIMIT) */
   DAYTONA__WS_END_CONNECT_TIMEOUT,
@@ -71,7 +71,7 @@ typedef enum daytona__ws_end {
   DAYTONA__WS_END_NO_MEMORY
 } daytona__ws_end_t;
 
-/* The verdict. Borrowed for the call. */
+/* The outcome. Borrowed for the call. */
 typedef struct daytona__ws_close {
   daytona__ws_end_t how;
   bool was_open;      /* on_open had come */
@@ -83,19 +83,19 @@ typedef struct daytona__ws_close {
 
   /*
    * `code` is DAYTONA_OK for a close frame, and `message` is never NULL. Status, headers and at most
-   * DAYTONA__ERROR_BODY_MAX of the body are those of an HTTP answer other than 101: DAYTONA_EFAILED, or
+   * DAYTONA__ERROR_BODY_MAX of the body are those of an HTTP response other than 101: DAYTONA_EFAILED, or
    * DAYTONA_EPROTOCOL for a redirect that is not followed.
    */
   daytona__response_t response;
 } daytona__ws_close_t;
 
-typedef struct daytona__ws_piece {
+typedef struct daytona__ws_chunk {
   bool is_text;  /* the message's type */
-  bool is_first; /* the first piece of a message */
+  bool is_first; /* the first chunk of a message */
   bool is_final; /* the last one */
   const char *bytes;
   size_t size;
-} daytona__ws_piece_t;
+} daytona__ws_chunk_t;
 
 /* How a socket has ended, for a trace. */
 typedef struct daytona__ws_trace_end {
@@ -128,13 +128,13 @@ typedef struct daytona__ws_opts {
   int64_t close_timeout_ms;   /* 0: 5 s */
   size_t max_message;         /* 0: DAYTONA__WS_MESSAGE_MAX */
   size_t max_queued;          /* 0: DAYTONA__WS_QUEUED_DEFAULT */
-  bool allows_invalid_utf8;   /* text messages are handed on whatever their bytes */
+  bool allows_invalid_utf8;   /* text messages are delivered whatever their bytes */
   bool reads_late;            /* before its first byte the peer may leave the socket unread: until then
                                  unanswered pings count only if its system does not take them either */
-  bool is_bytes;              /* what messages the bytes come in says nothing: several may be one piece */
+  bool is_bytes;              /* what messages the bytes come in says nothing: several may be one chunk */
 
   void (*on_open)(daytona__ws_t *ws, const char *protocol); /* NULL protocol: none was chosen */
-  void (*on_data)(daytona__ws_t *ws, const daytona__ws_piece_t *piece);
+  void (*on_data)(daytona__ws_t *ws, const daytona__ws_chunk_t *chunk);
   void (*on_drain)(daytona__ws_t *ws); /* optional: everything that had to wait has been sent */
   void (*on_close)(daytona__ws_t *ws, const daytona__ws_close_t *close);
   void *user;
@@ -164,7 +164,7 @@ int64_t daytona__ws_heard_ms(const daytona__ws_t *ws);
 /* Bytes that wait for the peer. */
 size_t daytona__ws_queued(const daytona__ws_t *ws);
 
-/* No on_data while paused, and no reading: the peer feels it. Pings go out, their answers are not missed. */
+/* No on_data while paused, and no reading: the peer feels it. Pings go out, their responses are not missed. */
 void daytona__ws_pause(daytona__ws_t *ws);
 void daytona__ws_resume(daytona__ws_t *ws);
 

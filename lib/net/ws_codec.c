@@ -4,7 +4,7 @@
  *
  * wslay parses headers, refuses badly coded lengths and overlong or fragmented control frames, and masks
  * what is sent. This file adds what belongs to messages: order of fragments, reserved bits and opcodes,
- * the ceiling, UTF-8, and control frames in one piece.
+ * the ceiling, UTF-8, and control frames whole.
  */
 #include "net/ws_codec.h"
 
@@ -76,7 +76,7 @@ bool daytona__ws_close_code_is_valid(int code) {
   return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }
 
-/* The first piece of a frame: does it fit what came before? True if an event is there. */
+/* The first chunk of a frame: does it fit what came before? True if an event is there. */
 static bool begin_frame(daytona__ws_codec_t *codec, const struct wslay_frame_iocb *frame,
                         daytona__ws_event_t *event) {
   if (frame->rsv != 0) return violation(codec, event, 1002, "a frame has reserved bits set");
@@ -125,7 +125,7 @@ static bool close_event(daytona__ws_codec_t *codec, daytona__ws_event_t *event) 
   return true;
 }
 
-/* A piece of a control frame; an event when it is whole. wslay has bounded its length. */
+/* A chunk of a control frame; an event when it is whole. wslay has bounded its length. */
 static bool control_piece(daytona__ws_codec_t *codec, const struct wslay_frame_iocb *frame, bool ends,
                           daytona__ws_event_t *event) {
   memcpy(codec->control + codec->control_size, frame->data, frame->data_length);

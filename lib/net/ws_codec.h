@@ -4,9 +4,9 @@
  * bytes. Built on wslay's frame layer, with messages, control frames and limits of our own.
  *
  * wslay's event layer is not used on purpose. It holds a second 4 KiB buffer per connection, treats the
- * close codes 1012 to 1014 as protocol errors, cannot be told to tolerate invalid UTF-8, queues pongs
+ * close codes 1012 to 1014 as protocol errors, cannot tolerate invalid UTF-8, queues pongs
  * without bound and calls back from inside itself. The frame layer has none of this: it returns each
- * piece, so that user code runs with nothing of wslay on the stack.
+ * chunk, so that user code runs with nothing of wslay on the stack.
  */
 #ifndef DAYTONA_NET_WS_CODEC_H
 #define DAYTONA_NET_WS_CODEC_H
@@ -44,7 +44,7 @@ typedef enum daytona__ws_event_kind {
 /* Bytes are valid until the next call on the codec. */
 typedef struct daytona__ws_event {
   daytona__ws_event_kind_t kind;
-  bool is_text, is_first, is_final; /* of data: the message's type, its first piece, its last */
+  bool is_text, is_first, is_final; /* of data: the message's type, its first chunk, its last */
   const void *data;                 /* of data, ping, pong; the reason of a close */
   size_t size;
   int close_code;      /* of a close; of a violation: what to close with */
@@ -63,7 +63,7 @@ typedef struct daytona__ws_codec {
   daytona__strbuf_t *out; /* where the frame that is being written goes */
   bool is_over;           /* after a close or a violation: nothing more comes */
   bool in_message, in_frame, is_text;
-  bool is_first;               /* no piece of this message was handed on yet */
+  bool is_first;               /* no chunk of this message was delivered yet */
   uint64_t frame_left;         /* of the frame that is being read */
   uint64_t message_left;       /* of the ceiling */
   unsigned utf8_need;          /* continuation bytes that must follow */
@@ -80,7 +80,7 @@ void daytona__ws_codec_clear(daytona__ws_codec_t *codec);
 /* The next event; empty data that neither begins nor ends a message is skipped. */
 void daytona__ws_codec_next(daytona__ws_codec_t *codec, daytona__ws_event_t *event);
 
-/* The last event again, with the next call: whoever took it cannot do with it now. */
+/* Return the last event again with the next call: its receiver cannot process it now. */
 void daytona__ws_codec_put_back(daytona__ws_codec_t *codec, const daytona__ws_event_t *event);
 
 /* Append one whole masked message or control frame. 0, DAYTONA_ENOMEM, DAYTONA_ELIMIT or DAYTONA_EFAILED. */

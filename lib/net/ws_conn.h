@@ -57,7 +57,7 @@ typedef struct daytona__ws_level {
 
 struct daytona__ws_conn {
   /* Set by the owner; each is called from a turn of the loop. */
-  void (*on_opened)(daytona__ws_conn_t *conn); /* code tells: DAYTONA_OK or a failure */
+  void (*on_opened)(daytona__ws_conn_t *conn); /* code is DAYTONA_OK or a failure */
   void (*on_readable)(daytona__ws_conn_t *conn);
   void (*on_drained)(daytona__ws_conn_t *conn);
   void (*on_closed)(daytona__ws_conn_t *conn); /* the memory is the owner's again */
@@ -93,7 +93,7 @@ int daytona__ws_conn_write(daytona__ws_conn_t *conn, const void *bytes, size_t s
 size_t daytona__ws_conn_queued(const daytona__ws_conn_t *conn);
 void daytona__ws_conn_set_reading(daytona__ws_conn_t *conn, bool wants_read);
 
-/* Tell the TLS layers that nothing more is sent. */
+/* Send close_notify: nothing more is sent. */
 void daytona__ws_conn_shutdown(daytona__ws_conn_t *conn);
 
 void daytona__ws_conn_close(daytona__ws_conn_t *conn);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The inside of a WebSocket, shared by ws.c (life, opening, verdict) and ws_messages.c (the open
+ * The inside of a WebSocket, shared by ws.c (life, opening, outcome) and ws_messages.c (the open
  * socket). Nobody else includes this.
  */
 #ifndef DAYTONA_NET_WS_IMPL_H
@@ -25,7 +25,7 @@ struct daytona__ws_env {
 typedef enum daytona__ws_state {
   DAYTONA__WS_CONNECTING,
   DAYTONA__WS_REDIRECTING, /* the old connection is closing */
-  DAYTONA__WS_UPGRADING,   /* the answer's head is awaited */
+  DAYTONA__WS_UPGRADING,   /* the response's headers are awaited */
   DAYTONA__WS_ANSWERING,   /* the body of a refusal is read */
   DAYTONA__WS_STREAMING,
   DAYTONA__WS_CLOSING, /* our close frame is out */
@@ -48,14 +48,14 @@ struct daytona__ws {
   daytona__ws_state_t state;
   int system_errno; /* of the socket, with `code` */
   bool has_conn, is_silent, is_paused, was_open, was_asked, was_behind, needs_drain;
-  bool is_told;            /* the verdict was */
+  bool is_reported;        /* the outcome was */
   bool has_spoken;         /* the peer has sent something behind its 101 */
   daytona__ws_opts_t opts; /* with defaults filled in; the pointers to copied things are NULL */
   daytona__ws_opening_t *opening;
   daytona__ws_conn_t conn;
   daytona__ws_codec_t codec;
   daytona__task_t pump;                /* go on after a resume */
-  daytona__task_t task;                /* tells the verdict */
+  daytona__task_t task;                /* reports the outcome */
   daytona__timer_t timer;              /* connect, close, linger: one after the other */
   daytona__timer_t beat;               /* pings, pongs, idleness */
   ptrdiff_t read_end;                  /* why the last read gave nothing; 0: there was nothing */
@@ -63,7 +63,7 @@ struct daytona__ws {
   int64_t heard_ms;                    /* bytes came */
   int64_t last_ms;                     /* bytes came, or a ping was sent */
   int64_t data_ms;                     /* bytes of messages came or went */
-  int64_t pinged_ms;                   /* a ping waits for an answer; 0: none does */
+  int64_t pinged_ms;                   /* a ping waits for a response; 0: none does */
   size_t pinged_queue;                 /* what waited to be sent at that time */
 
   /* the last ping that could not be answered at once */
@@ -71,7 +71,7 @@ struct daytona__ws {
   uint8_t pong_size;
   uint8_t pong[DAYTONA__WS_CONTROL_MAX];
 
-  /* the verdict */
+  /* the outcome */
   daytona__ws_end_t how;
   daytona_errcode_t code;
   int close_code;
@@ -90,7 +90,7 @@ void daytona__ws_upgrade_pump(daytona__ws_t *ws);
 /* The only place that changes a state, in the order of the enumeration but for redirects. */
 void daytona__ws_set_state(daytona__ws_t *ws, daytona__ws_state_t to);
 
-/* The end, once; the verdict is told in a later turn. */
+/* The end, once; the outcome is reported in a later turn. */
 void daytona__ws_finish(daytona__ws_t *ws, daytona__ws_end_t how, int code, const char *message);
 void daytona__ws_finish_code(daytona__ws_t *ws, daytona__ws_end_t how, int code, const char *message);
 /* The connection has ended: as `conn.tcp.end` says. */

@@ -3,7 +3,7 @@
  * The open WebSocket: messages in and out, pings, idleness, close; see ws.h.
  *
  * Receiving is one loop, pump(): it takes events from the codec, which pulls bytes through TLS from the
- * socket, and hands them on. When an event is handed on neither library is on the stack, so a callback
+ * socket, and delivers them. When an event is delivered neither library is on the stack, so a callback
  * may do anything; the loop looks at the state again after each.
  */
 #include <assert.h>
@@ -69,7 +69,7 @@ int64_t daytona__ws_heard_ms(const daytona__ws_t *ws) { return ws->heard_ms; }
 
 static int send_close(daytona__ws_t *ws, int code, const char *reason, size_t size) {
   uint8_t payload[DAYTONA__WS_CONTROL_MAX];
-  bool is_broken; /* the socket ends anyway, with a verdict of its own */
+  bool is_broken; /* the socket ends anyway, with an outcome of its own */
   if (code == DAYTONA__WS_NO_STATUS) return write_frame(ws, DAYTONA__WS_OP_CLOSE, "", 0, &is_broken);
   payload[0] = (uint8_t)(code >> 8);
   payload[1] = (uint8_t)code;
@@ -111,11 +111,11 @@ int daytona__ws_close(daytona__ws_t *ws, int code, const char *reason) {
 static void send_ping(daytona__ws_t *ws, int64_t now) {
   uint8_t payload[4];
   size_t queued = daytona__ws_conn_queued(&ws->conn);
-  /* One ping is watched at a time: the first that has had no answer. */
+  /* One ping is watched at a time: the first that has had no response. */
   bool is_first = ws->pinged_ms == 0;
   if (daytona__ws_net_random(&ws->env->net, payload, sizeof payload) != 0 ||
       send_frame(ws, DAYTONA__WS_OP_PING, payload, sizeof payload) != 0)
-    return; /* the next beat tries again; a broken connection is told by reading */
+    return; /* the next beat tries again; reading reports a broken connection */
   if (!is_first) return;
   ws->pinged_ms = now;
   ws->pinged_queue = queued;
@@ -126,7 +126,7 @@ static bool is_waiting(const daytona__ws_t *ws) {
   return ws->opts.reads_late && !ws->has_spoken && !daytona__tcp_is_stuck(&ws->conn.tcp);
 }
 
-/* A paused socket does not hear its pongs, and one that drains its queue is alive without them. */
+/* A paused socket does not read its pongs, and one that drains its queue is alive without them. */
 static bool is_excused(daytona__ws_t *ws, int64_t now) {
   size_t queued = daytona__ws_conn_queued(&ws->conn);
   if (!ws->is_paused && queued >= ws->pinged_queue && !is_waiting(ws)) return false;
@@ -180,7 +180,7 @@ static void on_beat(daytona__timer_t *timer) {
 
 /* --- receiving --------------------------------------------------------------------------------- */
 
-/* An end stays one: it may be met again by a socket that was paused before the end could be told. */
+/* An end stays one: it may be met again by a socket that was paused before the end could be reported. */
 static size_t on_pull(daytona__ws_codec_t *codec, void *buffer, size_t size) {
   daytona__ws_t *ws = DAYTONA__CONTAINER(codec, daytona__ws_t, codec);
   if (ws->read_end != 0) return 0;
@@ -195,7 +195,7 @@ static int on_random(daytona__ws_codec_t *codec, void *buffer, size_t size) {
   return daytona__ws_net_random(&ws->env->net, buffer, size);
 }
 
-/* Answer at once, unless the peer does not read: then only its last ping is worth an answer. */
+/* Answer at once, unless the peer does not read: then only its last ping is worth a response. */
 static void answer_ping(daytona__ws_t *ws, const daytona__ws_event_t *event) {
   if (ws->state != DAYTONA__WS_STREAMING) return;
   ws->has_pong = daytona__ws_conn_queued(&ws->conn) > DAYTONA__WS_PONG_BACKLOG;
@@ -203,13 +203,13 @@ static void answer_ping(daytona__ws_t *ws, const daytona__ws_event_t *event) {
     send_frame(ws, DAYTONA__WS_OP_PONG, event->data, event->size);
     return;
   }
-  assert(event->size <= sizeof ws->pong); /* the codec sees to it */
+  assert(event->size <= sizeof ws->pong); /* the codec ensures it */
   ws->pong_size = (uint8_t)event->size;
   memcpy(ws->pong, event->data, event->size);
 }
 
 static void hand_on(daytona__ws_t *ws, const daytona__ws_event_t *event) {
-  daytona__ws_piece_t piece = {.is_text = event->is_text,
+  daytona__ws_chunk_t chunk = {.is_text = event->is_text,
                                .is_first = event->is_first,
                                .is_final = event->is_final,
                                .bytes = event->data,
@@ -219,7 +219,7 @@ static void hand_on(daytona__ws_t *ws, const daytona__ws_event_t *event) {
   ws->received_bytes += event->size;
   if (ws->is_silent || ws->opts.on_data == NULL) return;
   daytona__loop_enter(loop);
-  ws->opts.on_data(ws, &piece);
+  ws->opts.on_data(ws, &chunk);
   daytona__loop_leave(loop);
 }
 
@@ -287,7 +287,7 @@ static bool take_event(daytona__ws_t *ws, const daytona__ws_event_t *event) {
   return true;
 }
 
-/* Whatever else comes, the bytes before it are handed on first; if that pauses the socket, it has not come yet. */
+/* Whatever else comes, the bytes before it are delivered first; if that pauses the socket, it has not come yet. */
 static void pump(daytona__ws_t *ws) {
   bool has_more = true;
   joined_t joined;
@@ -332,7 +332,8 @@ void daytona__ws_on_drained(daytona__ws_conn_t *conn) {
     send_frame(ws, DAYTONA__WS_OP_PONG, ws->pong, ws->pong_size);
   }
   if (!ws->needs_drain || ws->state != DAYTONA__WS_STREAMING) return;
-  if (conn->tcp.is_broken) return; /* there is room because nothing is sent any more; reading tells the end */
+  if (conn->tcp.is_broken)
+    return; /* there is room because nothing is sent any more; reading reports the end */
   ws->needs_drain = false;
   if (ws->opts.on_drain == NULL || ws->is_silent) return;
   daytona__loop_enter(ws->env->net.loop);

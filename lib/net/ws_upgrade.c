@@ -46,7 +46,7 @@ static void add_host(const daytona__target_t *target, daytona__strbuf_t *out) {
   daytona__strbuf_puts(out, "\r\n");
 }
 
-/* One line for all. What another origin is not told in a header, it is not told here. */
+/* One line for all. What is not sent to another origin in a header is not sent here either. */
 static void add_protocols(const daytona__ws_upgrade_t *upgrade, daytona__strbuf_t *out) {
   const char *before = "Sec-WebSocket-Protocol: ";
   bool has_line = false;

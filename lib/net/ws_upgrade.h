@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP/1.1 upgrade to WebSocket: request and check of the answer. No I/O.
+ * The HTTP/1.1 upgrade to WebSocket: request and check of the response. No I/O.
  */
 #ifndef DAYTONA_NET_WS_UPGRADE_H
 #define DAYTONA_NET_WS_UPGRADE_H
@@ -35,7 +35,7 @@ int daytona__ws_upgrade_validate(const daytona__ws_upgrade_t *upgrade);
 int daytona__ws_upgrade_request(daytona__ws_upgrade_t *upgrade, daytona__strbuf_t *out);
 
 /*
- * Judge a 101 answer: 0 and the chosen protocol (points into the answer; NULL when none was chosen), or
+ * Judge a 101 answer: 0 and the chosen protocol (points into the response; NULL when none was chosen), or
  * DAYTONA_EPROTOCOL and a static message. An absent echo of the protocols is accepted: the platform's
  * servers answer without one when they ignore them.
  */

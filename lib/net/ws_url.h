@@ -21,7 +21,7 @@ typedef struct daytona__ws_url {
  */
 int daytona__ws_url_parse(daytona__ws_url_t *url, const char *text);
 
-/* The URL that a Location header of an answer from `base` means. Errors as above. */
+/* The URL that a Location header of a response from `base` means. Errors as above. */
 int daytona__ws_url_follow(daytona__ws_url_t *url, const daytona__ws_url_t *base, const char *location);
 
 void daytona__ws_url_clear(daytona__ws_url_t *url);

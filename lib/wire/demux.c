@@ -16,7 +16,7 @@
 
 enum { MARKER_SIZE = 3, ROOM = 16 * 1024 };
 
-/* Of one stream, and not handed on yet. */
+/* Of one stream, and not delivered yet. */
 typedef struct joined {
   daytona__demux_cb emit;
   void *user;
@@ -104,7 +104,7 @@ static void put_run(joined_t *joined, unsigned char byte, size_t size) {
   joined->size += size;
 }
 
-/* Go on with a run that began in an earlier piece. Returns how many bytes belong to it. */
+/* Go on with a run that began in an earlier chunk. Returns how many bytes belong to it. */
 static size_t finish_run(daytona__demux_t *demux, joined_t *joined, const char *bytes, size_t size) {
   size_t used = 0;
   while (demux->kept != 0 && used < size && (unsigned char)bytes[used] == demux->byte) {

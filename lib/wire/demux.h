@@ -22,8 +22,8 @@ typedef void (*daytona__demux_cb)(void *user, int stream, const char *bytes, siz
 
 /*
  * More of the log. Bytes before the first marker are dropped; up to two that may begin a marker are kept back. Lines of
- * one stream that follow each other are handed on together, without the markers between them: programs are called
- * once for a piece of the log and not for each of its lines.
+ * one stream that follow each other are delivered together, without the markers between them: programs are called
+ * once for a chunk of the log and not for each of its lines.
  */
 void daytona__demux_feed(daytona__demux_t *demux, const char *bytes, size_t size, daytona__demux_cb emit,
                          void *user);

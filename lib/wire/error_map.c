@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Error answers. The platform has several shapes of error body (an envelope with `message`, a bare
+ * Error responses. The platform has several shapes of error body (an envelope with `message`, a bare
  * `{"error": text}`, plain text, HTML from a gateway, nothing at all), so every member is read as
  * raw JSON and used only if it has the right type.
  */
@@ -212,7 +212,7 @@ void daytona__error_from_response(daytona__arena_t *arena, const daytona__respon
   error->system_errno = response->system_errno;
   error->retry_after_ms = daytona__headers_retry_after(response->headers, response->header_count);
   error->request_id = daytona_error_header(error, "X-Request-Id");
-  /* With any other code something else went wrong, before or behind the answer. */
+  /* With any other code something else went wrong, before or behind the response. */
   if (response->code == DAYTONA_EFAILED && response->status != 0) describe_answer(arena, response, error);
   if (error->code == DAYTONA_OK) error->code = DAYTONA_EFAILED;
 }

@@ -17,8 +17,8 @@ daytona_errcode_t daytona__error_from_status(int status);
 daytona_errcode_t daytona__error_from_server_code(const char *source, const char *code);
 
 /*
- * Whether an answer that says no has one of the platform's shapes. Others come from what stands between: a gateway's
- * page, say. A limiter means the same whoever it is; and some daemons say nothing with statuses like 404.
+ * Whether a response that says no has one of the platform's shapes. Others come from what stands between: a gateway's
+ * page, say. A rate limiter means the same wherever it stands; and some daemons say nothing with statuses like 404.
  */
 bool daytona__error_is_of_platform(const daytona__response_t *response);
 

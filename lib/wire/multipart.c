@@ -86,7 +86,7 @@ static bool give_held(daytona__multipart_reader_t *reader) {
 
 /*
  * The match of the delimiter ends before byte `c`: what matched is data. Where a part's length ends, it has become
- * longer. Or shorter, and other parts were counted as its data: then there was a delimiter among it, or `c` goes on
+ * longer. Or shorter, and other parts were counted as its data: then there was a delimiter among it, or `c` continues
  * with one.
  */
 static int unmatch(daytona__multipart_reader_t *reader, char c) {
@@ -270,7 +270,7 @@ static int end_part(daytona__multipart_reader_t *reader) {
   return reader->on_part_end(reader);
 }
 
-/* The delimiter is there; what follows tells whether it is one. *used is 0 when `c` is to be looked at again. */
+/* The delimiter is there; what follows decides whether it is one. *used is 0 when `c` is to be looked at again. */
 static int judge(daytona__multipart_reader_t *reader, char c, size_t *used) {
   if (c == '-') {
     if (reader->has_dash) {

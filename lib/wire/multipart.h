@@ -4,9 +4,9 @@
  *
  * The reader takes bytes as they come and may be stopped at any of them: when `on_data` takes less than it was given, or
  * a callback asks for it, feeding ends there. A part with a Content-Length is read by its length, because the server's
- * boundary is fixed and a file may hold it. When no delimiter follows there, the file has grown and the part goes on to
+ * boundary is fixed and a file may hold it. When no delimiter follows there, the file has grown and the part continues to
  * the next one; unless a delimiter was among the bytes counted, for then it may as well have shrunk, and what follows
- * cannot be told apart. The answer is whole only if the closing delimiter was seen.
+ * cannot be distinguished. The response is whole only if the closing delimiter was seen.
  */
 #ifndef DAYTONA_WIRE_MULTIPART_H
 #define DAYTONA_WIRE_MULTIPART_H
@@ -18,7 +18,7 @@
 #include "core/arena.h"
 #include "core/strbuf.h"
 
-/* The headers of one part of a multipart answer; honest ones are well under a kilobyte, but hold the path twice. */
+/* The headers of one part of a multipart response; usual ones are well under a kilobyte, but hold the path twice. */
 #define DAYTONA__PART_HEADERS_MAX ((size_t)64 << 10)
 
 #define DAYTONA__BOUNDARY_MAX 70 /* RFC 2046 */

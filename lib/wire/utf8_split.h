@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text from bytes that come in pieces: characters that are cut by a border are put together again, and what is
+ * Text from bytes that come in chunks: characters that are cut by a border are put together again, and what is
  * not UTF-8 becomes U+FFFD, one for each maximal part of a character, as Unicode recommends.
  */
 #ifndef DAYTONA_WIRE_UTF8_SPLIT_H

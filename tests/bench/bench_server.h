@@ -20,7 +20,7 @@ void bench_append(bench_bytes_t *to, const void *data, size_t size);
 /* Room for `size` more bytes, which the caller counts. */
 char *bench_reserve(bench_bytes_t *to, size_t size);
 
-/* A whole answer behind what is there. */
+/* A whole response behind what is there. */
 void bench_answer(bench_bytes_t *to, const char *status, const char *type, const char *body, size_t size);
 void bench_answer_json(bench_bytes_t *to, const char *status, const char *body);
 

@@ -1,7 +1,7 @@
 /*
  * Commands through the library, as a program would run them: exec_bench BASE CONCURRENCY WARMUP CALLS
  *
- * Default options throughout, but for one connection per call in flight. Every answer is looked at.
+ * Default options throughout, but for one connection per call in flight. Every response is looked at.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -40,7 +40,7 @@ typedef struct peer {
   size_t start_size;
   uint64_t body_size;
   char answer[2048];
-  uint64_t to_send; /* bytes of the file that go behind the answer's beginning */
+  uint64_t to_send; /* bytes of the file that go behind the response's beginning */
   char tail[64];
 } peer_t;
 
@@ -53,7 +53,7 @@ static void gone(bench_peer_t *base) { free(base->state); }
 
 static void on_written(uv_write_t *write, int status);
 
-/* What is left of the answer: its beginning, pieces of the file, its end. */
+/* What is left of the response: its beginning, chunks of the file, its end. */
 static void send_next(peer_t *peer) {
   uv_buf_t buffers[2];
   unsigned count = 0;

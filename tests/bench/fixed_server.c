@@ -1,5 +1,5 @@
 /*
- * A server whose answers never change, so that a benchmark measures its client: fixed_server
+ * A server whose responses never change, so that a benchmark measures its client: fixed_server
  *
  * Prints "port N", and ends when its standard input does. It knows one sandbox, whose toolbox is this server,
  * and answers every command alike:
@@ -9,7 +9,7 @@
  *   GET  /seen                     the last POST, head and body as they came in
  *   anything else                  404
  *
- * HTTP/1.1 with keep-alive; requests may come pipelined and in pieces.
+ * HTTP/1.1 with keep-alive; requests may come pipelined and in chunks.
  */
 #include <stdio.h>
 

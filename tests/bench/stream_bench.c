@@ -127,7 +127,7 @@ static void run_echo(uint64_t count) {
   daytona_pty_release(terminal);
 }
 
-/* The first line says that it begins; then the blocks come, perhaps in the same piece. */
+/* The first line says that it begins; then the blocks come, perhaps in the same chunk. */
 static void on_line(const daytona_output_t *output, void *user) {
   bench.got += output->size;
   if (bench.wanted == 0) begin(*(uint64_t *)user * LOG_BYTES + LOG_FIRST);

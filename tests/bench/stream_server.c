@@ -250,7 +250,7 @@ static void gone(bench_peer_t *peer) {
   free(stream);
 }
 
-/* Blocks that were ordered in this turn go out behind the answers. */
+/* Blocks that were ordered in this turn go out behind the responses. */
 static void after(stream_t *stream, bench_bytes_t *out, bool was_busy) {
   if (stream->block == NULL || was_busy) return;
   bench_peer_send(stream->peer, out->data, out->size);

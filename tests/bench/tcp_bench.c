@@ -2,7 +2,7 @@
  * The same bytes over a bare uv_tcp_t, the bar for streams:
  *
  *   tcp_bench PORT terminal|log|typed|echo COUNT
- *   tcp_bench PORT terminal-echo|log-echo COUNT   it sends the bytes itself, in pieces of ECHO_SIZE, and gets them back
+ *   tcp_bench PORT terminal-echo|log-echo COUNT   it sends the bytes itself, in chunks of ECHO_SIZE, and gets them back
  *
  * Does what stream_bench does in its modes of these names, at the server's second port, which speaks no protocol:
  * it counts what comes, and looks at nothing. Prints the same line of JSON.

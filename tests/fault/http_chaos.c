@@ -56,7 +56,7 @@ static void do_anything(peer_conn_t *conn, const char *request, size_t size) {
   if (what == 12) peer_reset(conn);
   if (what >= 6 && what <= 10) peer_end(conn);
   if (what >= 15) peer_puts(conn, scene_ok);
-  if (what == 19) peer_end(conn); /* after a whole answer: the pooled connection dies */
+  if (what == 19) peer_end(conn); /* after a whole response: the pooled connection dies */
 }
 
 static void maybe_refuse(peer_conn_t *conn) {

@@ -52,7 +52,7 @@ enum failure {
   CLOSED_UNREAD, /* closed on accept */
   CLOSED_READ,   /* closed after the request */
   RESET_READ,
-  HALF_HEAD, /* closed inside the answer's headers */
+  HALF_HEAD, /* closed inside the response's headers */
   HALF_BODY,
   HALF_CHUNK,
   STATUS_503,
@@ -145,7 +145,7 @@ static void the_table_of_failures(void **state) {
 
 static void answer_once(peer_conn_t *conn, const char *request, size_t size) {
   if (conn->index == 0 && conn->request_count > 1)
-    peer_end(conn); /* the second request on the first connection: read, and no answer */
+    peer_end(conn); /* the second request on the first connection: read, and no response */
   else
     peer_puts(conn, scene_ok);
 }

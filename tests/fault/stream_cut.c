@@ -320,7 +320,7 @@ static void check_lost_terminal(daytona_pty_t *pty, size_t cut, int fate) {
   if (!has_exited) assert_int_equal(end->close_code, 0);
 }
 
-/* The whole stream was there: the verdict is what the close frame says. */
+/* The whole stream was there: the outcome is what the close frame says. */
 static void check_ended_terminal(daytona_pty_t *pty) {
   const daytona_stream_end_t *end = daytona_pty_end(pty);
   json_t *reason = json_loads(recorded.reason, 0, NULL), *code = json_object_get(reason, "exitCode");

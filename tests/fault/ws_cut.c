@@ -1,6 +1,6 @@
 /*
  * A stream that is cut, reset or frozen at every single byte, and all over a TLS connection: what was whole
- * before that byte has been handed on, nothing else, and there is exactly one verdict, the right one.
+ * before that byte has been handed on, nothing else, and there is exactly one outcome, the right one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "support/tls_peer.h"
 #include "support/ws_client.h"
 
-/* The stream: messages in one piece and in three, a ping between, an empty one, and a close frame. */
+/* The stream: messages whole and in three, a ping between, an empty one, and a close frame. */
 static const struct {
   int opcode;
   bool is_final;

@@ -1,6 +1,6 @@
 /*
- * Any bytes as a multipart answer. The first byte says how it is cut; whole and in pieces, with a receiver that takes
- * everything and with one that stops, the reader must come to the same events and the same verdict.
+ * Any bytes as a multipart answer. The first byte says how it is cut; whole and in chunks, with a receiver that takes
+ * everything and with one that stops, the reader must come to the same events and the same outcome.
  */
 #include <stdlib.h>
 #include <string.h>

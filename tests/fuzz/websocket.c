@@ -1,8 +1,8 @@
 /*
- * Any bytes as an answer to an upgrade and, behind it, as frames: in whatever pieces, nothing falls, no
+ * Any bytes as a response to an upgrade and, behind it, as frames: in whatever chunks, nothing falls, no
  * ceiling is passed, and after the end nothing more comes.
  *
- * The first byte says how large the pieces are, the second how messages are limited.
+ * The first byte says how large the chunks are, the second how messages are limited.
  */
 #include <string.h>
 

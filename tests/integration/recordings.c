@@ -83,7 +83,7 @@ static const char *text_of(json_t *object, const char *key) {
   return json_string_value(json_object_get(object, key));
 }
 
-/* The HTTP answer of step `index` as it was recorded, or NULL if there is none to look at. */
+/* The HTTP response of step `index` as it was recorded, or NULL if there is none to look at. */
 static json_t *answer_of(json_t *recording, size_t index, json_t **request) {
   json_t *http = json_object_get(json_array_get(json_object_get(recording, "steps"), index), "http");
   json_t *response = json_object_get(http, "response");
@@ -529,7 +529,8 @@ static void every_stream_ends_as_recorded(void **state) {
   for (size_t i = 0; i < name_count; i++) {
     bool is_pty = begins(names[i], "pty-");
     if (!is_pty && !begins(names[i], "interp-")) continue;
-    if (strstr(names[i], "-tokens") != NULL) continue; /* the answers choose protocols that we do not offer */
+    if (strstr(names[i], "-tokens") != NULL)
+      continue; /* the responses choose protocols that we do not offer */
     json_t *recording = load(names[i]), *steps = json_object_get(recording, "steps"), *step;
     size_t number, inputs, outputs, in_size, out_size;
     json_array_foreach (steps, number, step) {
@@ -591,7 +592,7 @@ static void answers_cut_short_are_errors(void **state) {
     command("truncate %s%ld", NULL, size);
     daytona_future_t *future = ask(sandbox, request);
     is_whole = daytona_future_error(future) == NULL;
-    /* An answer that ends within its headers reaches us as one without a body. */
+    /* A response that ends within its headers reaches us as one without a body. */
     if (!is_whole && !daytona_error_is(daytona_future_error(future), DAYTONA_ECONNECTION) &&
         daytona_future_code(future) != DAYTONA_EPROTOCOL)
       fail_msg("%ld bytes: %s", size, daytona_future_error(future)->message);

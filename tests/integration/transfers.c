@@ -262,7 +262,7 @@ static void bulk_download_cut_anywhere_fails_and_leaves_whole_files_only(void **
       until_entries(cut, 0);
     }
   }
-  assert_true(at > 500); /* it ran through the whole answer */
+  assert_true(at > 500); /* it ran through the whole response */
   for (int i = 0; i < 3; i++) local_holds(locals[i], contents[i], strlen(contents[i]));
 }
 

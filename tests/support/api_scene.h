@@ -25,7 +25,7 @@ enum { API_ROUTES = 32, API_ANSWERS = 16, API_REQUESTS = 16384 };
 typedef struct api_route {
   char line[256]; /* "POST /api/sandbox": the request line up to its query */
   char *answers[API_ANSWERS];
-  size_t count, given; /* the last answer is given again and again */
+  size_t count, given; /* the last response is given again and again */
 } api_route_t;
 
 typedef struct api_scene {
@@ -55,7 +55,7 @@ void api_scene_close(api_scene_t *scene);
 /* Begin the client's close and let its reference go; api_scene_close() does the rest. */
 void api_scene_close_client(api_scene_t *scene);
 
-/* One more answer for requests that begin with `line`. `status` 0: `body` is the whole answer or a constant above. */
+/* One more answer for requests that begin with `line`. `status` 0: `body` is the whole response or a constant above. */
 void api_answer(api_scene_t *scene, const char *line, int status, const char *body);
 /* The same with header lines, each ended by CR LF. */
 void api_answer_with(api_scene_t *scene, const char *line, int status, const char *headers, const char *body);

@@ -35,7 +35,7 @@ void scene_close_http(scene_t *scene);
 void scene_prepare(scene_t *scene, request_t *request, const char *method, const char *url);
 void scene_start(request_t *request);
 
-/* All of it: prepare, start, wait for the end. The answer stays until scene_clear(). */
+/* All of it: prepare, start, wait for the end. The response stays until scene_clear(). */
 void scene_run(scene_t *scene, request_t *request, const char *method, const char *url);
 void scene_wait(request_t *request);
 void scene_clear(request_t *request);

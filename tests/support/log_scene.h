@@ -52,7 +52,7 @@ void log_scene_socket(log_scene_t *scene, size_t shown, size_t frame, bool close
 /* Follow with `opts`, whose callbacks are filled in, to the end, which is to be success. The future is yours. */
 daytona_future_t *log_scene_run(log_scene_t *scene, daytona_session_follow_opts_t opts, int64_t step_ms);
 
-/* The verdict: everything was heard, once, and the command's exit code. */
+/* The outcome: everything was heard, once, and the command's exit code. */
 void log_scene_expect_all(const log_scene_t *scene, const daytona_future_t *future);
 
 #endif

@@ -23,7 +23,7 @@ typedef enum tls_fault {
   TLS_FAULT_OLD,       /* says that it knows no version the client offers */
   TLS_FAULT_OLD_HELLO, /* chooses TLS 1.1 */
   TLS_FAULT_RESET,     /* resets the connection at the client's first bytes */
-  TLS_FAULT_TRUNCATE,  /* ends the connection in the middle of its answer */
+  TLS_FAULT_TRUNCATE,  /* ends the connection in the middle of its response */
   TLS_FAULT_ALERT,     /* finishes the handshake, and then refuses the client, as with TLS 1.3 */
   TLS_FAULT_STALL      /* takes the client's first bytes and says nothing */
 } tls_fault_t;

@@ -52,7 +52,7 @@ static void on_open(daytona__ws_t *ws, const char *protocol) {
   if (seen->closes_on_open) assert_int_equal(daytona__ws_close(ws, 1000, NULL), 0);
 }
 
-static void on_data(daytona__ws_t *ws, const daytona__ws_piece_t *piece) {
+static void on_data(daytona__ws_t *ws, const daytona__ws_chunk_t *piece) {
   ws_seen_t *seen = daytona__ws_user(ws);
   assert_int_equal(seen->opened, 1);
   assert_int_equal(seen->closed, 0);

@@ -23,7 +23,7 @@ typedef struct ws_seen {
   bool pauses_after_piece, cancels_on_open, cancels_on_data, closes_on_open, releases_on_data,
     releases_on_close;
 
-  /* the verdict */
+  /* the outcome */
   daytona__ws_end_t how;
   daytona_errcode_t code;
   bool was_open, was_asked;

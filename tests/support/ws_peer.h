@@ -53,7 +53,7 @@ struct ws_peer {
   bool is_silent;            /* accepts and never reads */
   const char *answer;        /* instead of a proper 101: these bytes, then end of the sending side */
   const char *extra_headers; /* in the 101; each with CR LF */
-  size_t answer_step;        /* write the answer to the upgrade in pieces of this size; 0: whole */
+  size_t answer_step;        /* write the answer to the upgrade in chunks of this size; 0: whole */
   const char *behind;        /* bytes right behind the 101, in the same write */
   size_t behind_size;
   ws_peer_filter_t filter;

@@ -45,7 +45,7 @@ static void turn_until_event(size_t seen) {
   while (events == seen) assert_true(uv_run(&stage.uv, UV_RUN_ONCE) != 0 || events != seen);
 }
 
-/* Take the rest in pieces; it is what `bytes` begins with. Returns how much it was. */
+/* Take the rest in chunks; it is what `bytes` begins with. Returns how much it was. */
 static size_t take_all(daytona__body_t *body, const char *bytes, size_t piece) {
   static char out[70000];
   size_t size = 0;
@@ -122,7 +122,7 @@ static void range_that_is_not_there_is_an_error(void **state) {
     turn_until_event(events);
     assert_int_equal(daytona__body_error(&body, &text), DAYTONA_EIO);
     assert_non_null(strstr(text, "changed its size"));
-    assert_true(daytona__body_is_ready(&body)); /* for whoever waits for it */
+    assert_true(daytona__body_is_ready(&body)); /* for what waits for it */
     daytona__body_clear(&body);
   }
   unlink(local_path(folder, "a"));

@@ -421,7 +421,7 @@ static void files_that_cannot_be_used_say_why(void **state) {
 
 enum { CASES = 4000, CASE_ROOM = 512 };
 
-/* What the answers are compared for; the pieces below make such names. */
+/* What the responses are compared for; the chunks below make such names. */
 static const char *const told[] = {"DAYTONA_X", "DAYTONA_Y", "DAYTONA_"};
 
 static uint32_t seed = 20261121;
@@ -433,7 +433,7 @@ static uint32_t next_random(uint32_t below) {
   return seed % below;
 }
 
-/* A text from pieces that matter to the format. Python wants valid UTF-8, so pieces are never cut. */
+/* A text from chunks that matter to the format. Python wants valid UTF-8, so chunks are never cut. */
 static void make_case(char text[CASE_ROOM]) {
   static const char *const pieces[] = {
     "DAYTONA_X",

@@ -390,7 +390,7 @@ static void malformed_member_is_named(void **state) {
     fail_with(&scene, 200, "", "{\"id\":\"x\",\"volumes\":[{},{\"mountPath\":7}]}", DAYTONA_EPROTOCOL);
   const daytona_error_t *error = daytona_future_error(future);
   assert_string_equal(error->field, "volumes[1].mountPath");
-  assert_non_null(strstr(error->message, "malformed answer: volumes[1].mountPath: "));
+  assert_non_null(strstr(error->message, "malformed response: volumes[1].mountPath: "));
   daytona_future_release(future);
   api_scene_close(&scene);
 }

@@ -36,7 +36,7 @@ struct stand {
   daytona_sandbox_iter_t *iter;
   daytona_future_t *future; /* the call's, while it is pending; borrowed */
   const char *answer;       /* to every request; NULL: what the table says */
-  bool closes;              /* and the connection ends with the answer */
+  bool closes;              /* and the connection ends with the response */
   int wrong_member;         /* -1: none */
   bool knows_no_toolbox;    /* the request for it is not answered */
   int told;
@@ -251,8 +251,8 @@ static const moment_t moments[] = {
   {"in the queue", api_silence, false, QUEUED},
   {"while connecting", api_silence, false, CONNECTING},
   {"after the request was sent", api_silence, true, PLAIN},
-  {"in the head of the answer", "HTTP/1.1 200 OK\r\nContent-Len", true, PLAIN},
-  {"in the body of the answer", "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"id\":", true, PLAIN},
+  {"in the head of the response", "HTTP/1.1 200 OK\r\nContent-Len", true, PLAIN},
+  {"in the body of the response", "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"id\":", true, PLAIN},
   {"while a limiter is waited for", limited, true, PLAIN},
   {"while the toolbox is looked for", api_silence, true, FINDING},
   {"when the outcome is decided", refused, true, DECIDED},
@@ -374,7 +374,7 @@ static const struct {
   const char *name, *text;
   bool closes;
 } broken[] = {
-  {"no answer", api_break},
+  {"no response", api_break},
   {"no HTTP", "hello\r\n\r\n", true},
   {"half a head", "HTTP/1.1 200 OK\r\nContent-Le", true},
   {"half a body", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{\"id\"",
@@ -390,7 +390,7 @@ static const struct {
   {"a redirect to nowhere", "HTTP/1.1 302 X\r\nContent-Length: 0\r\n\r\n"},
 };
 
-/* Whether an answer without its text is enough: the method's row does not look at it, or makes do without. */
+/* Whether a response without its text is enough: the method's row does not look at it, or makes do without. */
 static bool needs_no_answer(const daytona__method_t *method) {
   return method == NULL || method->is_lenient || method->gives_body || method->may_be_text ||
          (method->response == NULL && !method->gives_sandbox);

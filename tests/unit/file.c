@@ -65,7 +65,7 @@ static const size_t sizes[] = {0,
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
-/* Take everything in pieces; returns the error. */
+/* Take everything in chunks; returns the error. */
 static daytona_errcode_t read_all(daytona__file_reader_t *reader, size_t piece, size_t *size) {
   char buffer[70000];
   const char *text;

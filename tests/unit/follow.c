@@ -1,5 +1,5 @@
 /*
- * Following a log: every byte once, whatever happens to the connection, and one verdict.
+ * Following a log: every byte once, whatever happens to the connection, and one outcome.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -494,7 +494,7 @@ static void a_follow_keeps_its_time_limit(void **state) {
   daytona_future_release(future);
 }
 
-/* A verdict that is known waits for the reader, but not beyond the limit; then there is no exit code. */
+/* An outcome that is known waits for the reader, but not beyond the limit; then there is no exit code. */
 static void a_time_limit_beats_a_verdict_that_waits(void **state) {
   stream_scene_t *scene = *state;
   heard_t heard = {.action = pause_now};
@@ -787,7 +787,7 @@ static void a_callback_may_end_the_follow(void **state) {
         finish_command(scene, log_text);
         daytona_future_t *future = follow(scene, &heard, (daytona_session_follow_opts_t){0});
         while (!daytona_future_is_settled(future)) uv_run(&scene->api.uv, UV_RUN_ONCE);
-        /* A fetched log comes in four pieces; then it is over. */
+        /* A fetched log comes in four chunks; then it is over. */
         if (at <= heard.calls - 1) assert_int_equal(daytona_future_code(future), codes[action]);
         if (at <= heard.calls - 1) assert_int_equal(heard.calls, at + 1);
         daytona_future_release(future);

@@ -81,7 +81,7 @@ static void every_byte_is_heard_once_whatever_happens(void **state) {
 /* A connection that breaks again and again, but each time behind something new, has not failed. */
 static void progress_is_no_failure(void **state) {
   static log_scene_t scene;
-  static const char text[] = "\1\1\1a long line that comes in small pieces\n";
+  static const char text[] = "\1\1\1a long line that comes in small chunks\n";
   log_scene_open(&scene);
   log_scene_begin(&scene, text, sizeof text - 1);
   scene.pauses_of_8 = 0;

@@ -1,5 +1,5 @@
 /*
- * The plain file calls: what is asked, and what becomes of answers and errors of newer and older servers.
+ * The plain file calls: what is asked, and what becomes of responses and errors of newer and older servers.
  */
 #include <stdio.h>
 #include <string.h>

@@ -31,7 +31,7 @@
 static api_scene_t scene;
 static daytona_sandbox_t *sandbox;
 static char folder[64];    /* empty; removed at the end */
-static peer_conn_t *asked; /* the connection whose request waits for an answer */
+static peer_conn_t *asked; /* the connection whose request waits for a response */
 
 static void on_request(peer_conn_t *conn, const char *request, size_t size) { asked = conn; }
 

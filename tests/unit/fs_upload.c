@@ -144,9 +144,9 @@ static void answers_decide(void **state) {
     {200, "{\"files\":[{\"path\":\"./a\",\"bytes\":3}]}", NULL, DAYTONA_OK},
     {200, "", NULL, DAYTONA_OK},
     {200, "{}", NULL, DAYTONA_OK},
-    {200, "<html>sign in</html>", "Failed to upload files: the answer is not one of a sandbox",
+    {200, "<html>sign in</html>", "Failed to upload files: the response is not one of a sandbox",
      DAYTONA_EPROTOCOL},
-    {200, "{\"files\":[{\"path\":\"a\",\"by", "Failed to upload files: the answer is not one of a sandbox",
+    {200, "{\"files\":[{\"path\":\"a\",\"by", "Failed to upload files: the response is not one of a sandbox",
      DAYTONA_EPROTOCOL},
     {200, "{\"files\":[{\"path\":\"a\",\"bytes\":2}]}",
      "Failed to upload files: the sandbox has written another number of bytes than were sent",
@@ -195,7 +195,7 @@ static void each_of_many_has_its_verdict(void **state) {
   daytona_future_release(future);
 }
 
-/* The answer about many is larger than other answers that say no, and one file that failed is no failure of all. */
+/* The response about many is larger than other responses that say no, and one file that failed is no failure of all. */
 static void one_of_thousands_may_fail(void **state) {
   enum { COUNT = 3000, FAILED = 1234 };
   static char names[COUNT][32];

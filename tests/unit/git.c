@@ -1,5 +1,5 @@
 /*
- * Git: what is sent, what an answer may be, and that no secret comes back in an error.
+ * Git: what is sent, what a response may be, and that no secret comes back in an error.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,7 +163,7 @@ static void short_settings_do_not_mangle_errors(void **state) {
   close_with(&scene, sandbox);
 }
 
-/* Only so much of an answer is kept, and the cut may go through a secret. */
+/* Only so much of a response is kept, and the cut may go through a secret. */
 static void half_a_secret_is_not_shown(void **state) {
   (void)state;
   static const char *const secrets[] = {"hunter", "hunt", NULL};

@@ -252,7 +252,7 @@ static void a_server_that_goes_away_fails_all(void **state) {
   }
   stage_until_count(&scene.stage, &scene.done, 8);
   for (int i = 0; i < 8; i++) {
-    /* libcurl may have had all of an answer by then; it must never take a part for the whole. */
+    /* libcurl may have had all of a response by then; it must never take a part for the whole. */
     const daytona__http_call_t *call = &downloads[i].request.call;
     if (call->response.code == DAYTONA_OK)
       assert_int_equal(downloads[i].taken, LARGE);

@@ -382,7 +382,7 @@ static void a_source_may_give_up(void **state) {
 }
 
 /*
- * A server that refuses while libcurl is about to send: its answer and a reset arrive between the look for an answer
+ * A server that refuses while libcurl is about to send: its response and a reset arrive between the look for a response
  * and the bytes that the source gives. It is played without libuv, inside the source.
  */
 static int refusing_listener;

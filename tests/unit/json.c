@@ -249,7 +249,7 @@ static void wrong_types_name_the_field(void **state) {
     expect_bad_members(cases[i].members, cases[i].field);
 }
 
-/* A C string would end there: what stands for it is seen, and neither cuts a name short nor costs the answer. */
+/* A C string would end there: what stands for it is seen, and neither cuts a name short nor costs the response. */
 static void a_nul_in_a_text_becomes_a_replacement_character(void **state) {
   const all_t *all = decode_members(
     "\"text\":\"a\\u0000b\\u0000\",\"bytes\":\"a\\u0000b\",\"strings\":[\"\\u0000\"],"
@@ -870,7 +870,7 @@ static void reading_can_be_given_up_at_any_point(void **state) {
   }
 }
 
-/* One kind of thing that can be long: `begin`, then `piece` again and again, then `end`. */
+/* One kind of thing that can be long: `begin`, then `chunk` again and again, then `end`. */
 static const struct {
   const char *begin, *piece, *end;
   int code;

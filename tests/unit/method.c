@@ -1,5 +1,5 @@
 /*
- * What every method has in common: one limit on the whole call, and what its row says about the answer.
+ * What every method has in common: one limit on the whole call, and what its row says about the response.
  */
 #include <signal.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * The multipart reader and writer. Every answer is read whole, byte by byte, cut at random places, and with a receiver
+ * The multipart reader and writer. Every response is read whole, byte by byte, cut at random places, and with a receiver
  * that stops at every byte; the events must be the same.
  */
 #include <stdio.h>
@@ -125,7 +125,7 @@ static void same(int rc) {
   assert_int_equal(rc, 0);
 }
 
-/* In every way; the events are `expected`, the verdict `code`. */
+/* In every way; the events are `expected`, the outcome `code`. */
 static void reads(const char *bytes, size_t size, const char *expected, int code) {
   notes.stops = notes.stops_between = false;
   int rc = read_pieces(&reference, bytes, size, size, 0);

@@ -1,5 +1,5 @@
 /*
- * Lack of memory: the answer still comes, once, from a later turn, and nothing leaks.
+ * Lack of memory: the response still comes, once, from a later turn, and nothing leaks.
  */
 #include <string.h>
 

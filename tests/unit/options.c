@@ -221,7 +221,7 @@ static void reserved_words_of_configuration_and_query_must_be_zero(void **state)
 static size_t no_sink(const char *bytes, size_t size, void *user) { return size; }
 static ptrdiff_t no_source(char *buffer, size_t size, void *user) { return 0; }
 
-/* Transfers, whose answers are not JSON. */
+/* Transfers, whose responses are not JSON. */
 static void reserved_words_of_transfers_must_be_zero(void **state) {
   (void)state;
   api_scene_t scene;

@@ -125,7 +125,7 @@ static void item_with_a_fault_is_named(void **state) {
   daytona__pager_t *pager = begin(&by_number, NULL);
   daytona_future_t *future = api_must_fail(daytona__pager_next(pager), DAYTONA_EPROTOCOL);
   assert_string_equal(daytona_future_error(future)->message,
-                      "Failed to list things: malformed answer: items[1].name: it is empty");
+                      "Failed to list things: malformed response: items[1].name: it is empty");
   daytona_future_release(future);
   daytona__pager_release(pager);
 }

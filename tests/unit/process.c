@@ -678,7 +678,7 @@ static void folders_are_strings_of_the_toolbox(void **state) {
   close_with(&scene, sandbox);
 }
 
-/* --- long answers ------------------------------------------------------------------------------ */
+/* --- long responses ------------------------------------------------------------------------------ */
 
 /* An exec answer of `size` bytes of output. */
 static void answer_long(api_scene_t *scene, size_t size) {
@@ -692,7 +692,7 @@ static void answer_long(api_scene_t *scene, size_t size) {
   free(body);
 }
 
-/* Turn until the request is over and its answer is being read. */
+/* Turn until the request is over and its response is being read. */
 static void until_read(api_scene_t *scene, const daytona_future_t *future) {
   size_t in_flight = 1, waiting;
   while (in_flight != 0) {

@@ -1,5 +1,5 @@
 /*
- * Terminals: how they are created and attached to, output early and late, input in pieces, and one verdict for every
+ * Terminals: how they are created and attached to, output early and late, input in chunks, and one outcome for every
  * way in which they can end.
  */
 #include <signal.h>
@@ -59,7 +59,7 @@ static daytona_pty_t *attach(stream_scene_t *scene, stream_script_t *script, str
   return pty;
 }
 
-/* The verdict, which must be this one. Lets `pty` go. */
+/* The outcome, which must be this one. Lets `pty` go. */
 static daytona_stream_end_t ends_with(daytona_pty_t *pty, daytona_stream_reason_t reason) {
   daytona_future_t *future = api_must(daytona_pty_wait(pty));
   const daytona_stream_end_t *end = daytona_future_stream_end(future);

@@ -1,6 +1,6 @@
 /*
  * Ways into a sandbox: preview links, signed ones, SSH permissions. Exact paths and queries, what is refused before
- * anything is sent, and what the answers become.
+ * anything is sent, and what the responses become.
  */
 #define _GNU_SOURCE /* memmem() */
 
@@ -237,7 +237,7 @@ static void bad_ssh_times_are_refused(void **state) {
   close_with(&scene, sandbox);
 }
 
-/* A permission is not made twice: its answer was lost, and the server may have made it. */
+/* A permission is not made twice: its response was lost, and the server may have made it. */
 static void lost_answer_to_a_post_is_not_asked_for_again(void **state) {
   (void)state;
   api_scene_t scene;

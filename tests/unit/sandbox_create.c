@@ -1,5 +1,5 @@
 /*
- * Creating a sandbox: what is sent, what is refused before, and what happens when the answer is lost.
+ * Creating a sandbox: what is sent, what is refused before, and what happens when the response is lost.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,7 +201,7 @@ static void bad_arguments_are_refused_before_anything_is_sent(void **state) {
   api_scene_close(&scene);
 }
 
-/* --- a lost answer ----------------------------------------------------------------------------- */
+/* --- a lost response ----------------------------------------------------------------------------- */
 
 static const daytona_sandbox_create_opts_t named = {.name = "box"};
 static const char by_name[] = "GET /api/sandbox/box";
@@ -231,7 +231,7 @@ enum { LOST_COUNT = sizeof lost / sizeof lost[0] };
 
 static void (*serve)(peer_conn_t *conn, const char *request, size_t size);
 
-/* A truncated answer needs its connection ended. */
+/* A truncated response needs its connection ended. */
 static void end_answers(peer_conn_t *conn, const char *request, size_t size) {
   serve(conn, request, size);
   if (strncmp(request, "POST", 4) == 0) peer_end(conn);
@@ -606,7 +606,7 @@ static void a_wrong_base_url_is_named(void **state) {
   api_scene_close(&scene);
 }
 
-/* A redirect that is not followed, or an answer that is no HTTP: nothing was made, nothing is looked for. */
+/* A redirect that is not followed, or a response that is no HTTP: nothing was made, nothing is looked for. */
 static void what_was_not_carried_out_is_not_looked_for(void **state) {
   (void)state;
   static const char *const answers[] = {

@@ -506,7 +506,7 @@ static void no_timeout_waits_for_hours(void **state) {
   close_with(&scene, sandbox);
 }
 
-/* A long wait keeps one answer, not all of them. */
+/* A long wait keeps one response, not all of them. */
 static void polling_does_not_grow(void **state) {
   (void)state;
   const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = DAYTONA_NO_TIMEOUT};

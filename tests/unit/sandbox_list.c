@@ -267,7 +267,7 @@ static void cursor_that_comes_again_is_refused(void **state) {
     daytona_future_t *future = api_must_fail(daytona_sandbox_iter_next(iter), DAYTONA_EPROTOCOL);
     assert_non_null(strstr(daytona_future_error(future)->message, "cursor"));
     assert_in_range(scene.request_count, i + 2, 2 * (i + 1) + 3);
-    assert_true(scene.request_count <= 4 * (i + 1)); /* before the last answer is given again and again */
+    assert_true(scene.request_count <= 4 * (i + 1)); /* before the last response is given again and again */
     daytona_future_release(future);
     daytona_sandbox_iter_release(iter);
     api_scene_close(&scene);

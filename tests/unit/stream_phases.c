@@ -401,7 +401,7 @@ static void what_was_kept_leaves_turns_to_others(void **state) {
   close_scene(&scene);
 }
 
-/* --- words and verdicts ------------------------------------------------------------------------ */
+/* --- words and outcomes ------------------------------------------------------------------------ */
 
 static void reasons_have_words(void **state) {
   assert_string_equal(daytona_stream_reason_text(DAYTONA_STREAM_OPEN), "open");

@@ -138,7 +138,7 @@ static void do_walk(life_t *life) {
   daytona_sandbox_iter_release(iter);
 }
 
-/* An error answer is described as far as memory goes. */
+/* An error response is described as far as memory goes. */
 static void on_refused(daytona_future_t *future, void *user) {
   daytona_errcode_t code = daytona_future_code(future);
   ((life_t *)user)->told++;

@@ -101,7 +101,7 @@ static void tls_pause_loses_nothing(void **state) {
   for (size_t i = 0; i < SIZE; i++) bytes[i] = (char)(i * 37 + i / 4096);
   scene.seen.pauses_after_piece = true;
   ws_link_frame(scene.client.peer.link, 2, true, bytes, SIZE);
-  while (scene.seen.messages == 0) { /* one piece for each resume, to the last */
+  while (scene.seen.messages == 0) { /* one chunk for each resume, to the last */
     size_t pieces = scene.seen.pieces;
     stage_until_count(&scene.client.stage, &scene.seen.pieces, pieces + 1);
     assert_int_equal(scene.seen.pieces, pieces + 1);
@@ -446,7 +446,7 @@ static void proxy_tunnels_tls(void **state) {
   tls_peer_open(&scene.tls, &scene.client.peer, "good", false, TLS_FAULT_NONE);
   proxy.starts_tls = true;
   ws_peer_filter_t filter = scene.client.peer.filter;
-  scene.client.peer.filter.open = NULL; /* TLS begins behind the answer */
+  scene.client.peer.filter.open = NULL; /* TLS begins behind the response */
   assert_int_equal(ws_client_connect(&scene.client, &scene.seen, (daytona__ws_opts_t){.url = scene.url}), 0);
   stage_until_count(&scene.client.stage, &scene.client.peer.accepted, 1);
   scene.client.peer.filter = filter;

@@ -59,7 +59,7 @@ static void ws_offers_protocols_in_one_line(void **state) {
 }
 
 static void ws_takes_what_follows_the_upgrade(void **state) {
-  /* In one write with the 101, and with the answer in single bytes. */
+  /* In one write with the 101, and with the response in single bytes. */
   for (size_t step = 0; step < 2; step++) {
     ws_client_t client;
     ws_seen_t seen = {0};
@@ -650,7 +650,7 @@ static void pause_and_lose_nothing(daytona__ws_opts_t opts) {
   stage_spin(&client.stage, 20);
   assert_int_equal(seen.pieces, 1);
   assert_true(uv_stream_get_write_queue_size((uv_stream_t *)&client.peer.link->handle) > 0);
-  for (size_t i = 2; i <= 10; i++) { /* a piece for each resume */
+  for (size_t i = 2; i <= 10; i++) { /* a chunk for each resume */
     daytona__ws_resume(seen.ws);
     stage_until_count(&client.stage, &seen.pieces, i);
     stage_spin(&client.stage, 3);
@@ -669,7 +669,7 @@ static void ws_pause_stops_reading_and_loses_nothing(void **state) {
   pause_and_lose_nothing((daytona__ws_opts_t){.is_bytes = true});
 }
 
-/* Messages that came in one write are one piece; what else comes keeps its place, also behind a pause. */
+/* Messages that came in one write are one chunk; what else comes keeps its place, also behind a pause. */
 static void ws_joins_messages_when_asked(void **state) {
   for (int pauses = 0; pauses <= 1; pauses++) {
     ws_client_t client;

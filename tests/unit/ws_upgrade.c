@@ -11,7 +11,7 @@
 #include "net/ws_upgrade.h"
 #include "support/check.h"
 
-/* Feed one answer; the body in pieces of `step` (0: random). The last code. */
+/* Feed one response; the body in chunks of `step` (0: random). The last code. */
 static int feed(daytona__http1_head_t *answer, const char *text, size_t size, size_t step) {
   size_t at = 0;
   int code = DAYTONA__HTTP1_HEAD_MORE;

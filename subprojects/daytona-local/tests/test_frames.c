@@ -44,7 +44,7 @@ static dl_buf_t all_frames(void) {
 
 typedef struct {
   dl_frames_t walker;
-  dl_buf_t seen; /* what the pieces hold, together */
+  dl_buf_t seen; /* what the chunks hold, together */
   size_t begun, ended;
 } walk_t;
 

@@ -477,7 +477,7 @@ static void requests_in_one_go_are_answered_in_order(void **state) {
 static void what_is_no_request_is_refused_and_lingers(void **state) {
   fixture_t *f = *state;
   f->handler = echo;
-  /* More than a socket holds behind the error: it must not destroy the answer. */
+  /* More than a socket holds behind the error: it must not destroy the response. */
   static char rest[4000000];
   memset(rest, 'x', sizeof rest);
   raw_send(&f->client, "GET / HTTP/1.1\r\n\r\n");

@@ -188,7 +188,7 @@ static void a_hole_of_any_kind_loses_what_it_covers(void **state) {
         size_t left = len;
         memcpy(damaged, text, len);
         if (kind == 2) {
-          memmove(damaged + from, damaged + to, len - to); /* a piece is missing */
+          memmove(damaged + from, damaged + to, len - to); /* a chunk is missing */
           left = len - (to - from);
         } else {
           memset(damaged + from, kind == 0 ? 0 : 0x5a, to - from);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection of a client: its bytes become requests, one after the other, and their answers become bytes.
+ * One connection of a client: its bytes become requests, one after the other, and their responses become bytes.
  *
  * Bytes come from the loop and go to the parser at once, and through it to the handler. What cannot be taken now (the
  * next request, or a body that the handler has paused) is held, up to a ceiling, and reading pauses. Answers are sent
- * from dl_conn_work only, which the server calls when the connection was marked: so no answer is sent from inside a
- * callback of its handler. A block of an answer is asked for when everything before it has left.
+ * from dl_conn_work only, which the server calls when the connection was marked: so no response is sent from inside a
+ * callback of its handler. A block of a response is asked for when everything before it has left.
  *
  * head -> handler -> body -> answer -> next head, or the end. Whatever is no request gets its 4xx, and the
  * connection lingers: what the client still sends is dropped for a while, since closing with unread bytes would
- * destroy the answer.
+ * destroy the response.
  *
- * A client that sends no more gets its answer all the same. Whether it is still there at all shows when something is
- * sent to it; where nothing is due for long, an interim answer or the beginning of a chunk is sent to find out.
+ * A client that sends no more gets its response all the same. Whether it is still there at all shows when something is
+ * sent to it; where nothing is due for long, an interim response or the beginning of a chunk is sent to find out.
  */
 #include "http/internal.h"
 
@@ -28,7 +28,7 @@
 /* Read ahead of what can be taken. */
 #define HELD_MAX (64u * 1024)
 #define PULL_BLOCK (64u * 1024)
-/* Of one answer, before others get their turn. */
+/* Of one response, before others get their turn. */
 #define BLOCKS_PER_TURN 16
 #define CHUNK_HEAD_MAX 20u
 
@@ -118,7 +118,7 @@ static void settle(dl_conn_t *c) {
   dl_http_wait(c, phase_of(c), false);
 }
 
-/* --- the end of the answers --- */
+/* --- the end of the responses --- */
 
 /* Our end goes out when everything before it has left; then the client's is awaited. */
 static void linger(dl_conn_t *c) {
@@ -137,7 +137,7 @@ static void linger(dl_conn_t *c) {
 /* For what is no request, or stops being one in its body. For the handler it is the same as a client that has gone. */
 static void refuse(dl_conn_t *c, int status, const char *problem) {
   if (c->req != NULL && c->req->is_answered) {
-    /* The answer is known, and is a better one. */
+    /* The response is known, and is a better one. */
     c->is_drain_over = true;
     dl_conn_mark(c);
     return;
@@ -355,7 +355,7 @@ static void hand_over(dl_conn_t *c) {
   dl_req_finished(req, true);
 }
 
-/* Puts up to one block of the body behind what is in `out`. 0 or DL_PULL_*, as the answer says, else how much. */
+/* Puts up to one block of the body behind what is in `out`. 0 or DL_PULL_*, as the response says, else how much. */
 static ssize_t put_block(dl_conn_t *c, dl_buf_t *out) {
   dl_req_t *req = c->req;
   size_t max = PULL_BLOCK, room = c->is_chunked ? CHUNK_HEAD_MAX : 0;
@@ -390,7 +390,7 @@ static void flush(dl_conn_t *c, dl_buf_t *out) {
   dl_buf_reset(out);
 }
 
-/* Sends what there is. False when the answer has ended, in whichever way. */
+/* Sends what there is. False when the response has ended, in whichever way. */
 static bool send_block(dl_conn_t *c) {
   dl_buf_t *out = &c->server->scratch;
   bool is_first = !c->is_head_sent;
@@ -433,7 +433,7 @@ static void send_answer(dl_conn_t *c) {
   }
 }
 
-/* Whether the answer may go out: behind the body, or in front of one that will not be read. */
+/* Whether the response may go out: behind the body, or in front of one that will not be read. */
 static bool is_due(dl_conn_t *c) {
   const dl_req_t *req = c->req;
   if (!req->is_answered || req->answer == DL_ANSWER_NEVER) return false;

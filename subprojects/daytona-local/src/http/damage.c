@@ -22,7 +22,7 @@
 #define FLUSH_LIMIT_MS 5000
 #define ENDING_LIMIT_MS 5000 /* for a client that does not take its end */
 #define DELIVERY_POLL_MS 1
-#define VAIN_TURNS_MAX 16 /* TLS needs a few turns for a piece; a client that does not read needs more */
+#define VAIN_TURNS_MAX 16 /* TLS needs a few turns for a chunk; a client that does not read needs more */
 #define PONGS_MAX 1024
 #define PONG_MAX (DL_FRAME_HEAD_MAX + 125)
 #define OPCODE_CLOSE 8
@@ -52,7 +52,7 @@ typedef struct {
   int64_t bytes, frames, into;
   dl_buf_t to_client, to_box; /* held, or waiting to be cut */
   size_t to_client_at;
-  int vain_turns; /* since the last piece */
+  int vain_turns; /* since the last chunk */
   dl_list_t pongs;
   size_t pong_count;
   pong_t *pong; /* under way */
@@ -276,13 +276,13 @@ static void pass_without_pongs(damaged_t *d, const dl_frame_piece_t *piece) {
   send_due_pongs(d);
 }
 
-/* --- pieces --- */
+/* --- chunks --- */
 
 static void on_pace(damaged_t *d);
 static void on_idle(uv_idle_t *idle) { on_pace(idle->data); }
 static void on_pause_over(uv_timer_t *timer) { on_pace(timer->data); }
 
-/* The next piece goes in a turn of its own, when the one before is on its way: the kernel would join them. */
+/* The next chunk goes in a turn of its own, when the one before is on its way: the kernel would join them. */
 static void keep_pace(damaged_t *d) {
   if (waiting(d) == 0 || dl_duplex_queued(d->down) > 0) return; /* on_drain goes on */
   bool is_slow = d->vain_turns >= VAIN_TURNS_MAX && !dl_duplex_is_sent(d->down);
@@ -475,7 +475,7 @@ static void on_data(dl_duplex_t *from, const char *bytes, size_t len, void *user
     from_client(d, bytes, len);
 }
 
-/* A frozen client does not learn of the sandbox's end, and one that gets pieces gets them all. */
+/* A frozen client does not learn of the sandbox's end, and one that gets chunks gets them all. */
 static void on_end(dl_duplex_t *stream, int error, void *user) {
   damaged_t *d = user;
   (void)error;

@@ -28,7 +28,7 @@ typedef struct {
   int64_t into_bytes;                  /* so many bytes of the next frame still pass, at most all of it */
   int64_t hold_ms;                     /* of a freeze, a pong or not reading; -1: for ever */
   int64_t piece_bytes, fragment_bytes; /* -1: as they come */
-  int64_t pause_ms;                    /* between pieces */
+  int64_t pause_ms;                    /* between chunks */
   int close_code;                      /* 1005: a close frame without a code */
   char close_reason[DL_CLOSE_REASON_MAX + 1];
 } dl_damage_t;

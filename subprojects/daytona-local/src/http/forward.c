@@ -3,9 +3,9 @@
  * One forwarded request.
  *
  * The upstream connection is used for one exchange. The request body starts to flow when the head
- * has left, which proves the connection. Bytes of the answer wait in `held` until the client takes
+ * has left, which proves the connection. Bytes of the response wait in `held` until the client takes
  * them; past the high mark the upstream is not read. Whoever ends first (client or upstream), the
- * object goes when the request has its answer and the answer is over.
+ * object goes when the request has its response and the response is over.
  */
 #include "http/forward.h"
 
@@ -50,7 +50,7 @@ static void drop_upstream(forward_t *f) {
   f->up = NULL;
 }
 
-/* No answer can come any more. Before the reply: the caller's; after it: the client's connection
+/* No response can come any more. Before the reply: the caller's; after it: the client's connection
  * breaks in the middle, so that it cannot take the part for the whole. */
 static void break_off(forward_t *f) {
   drop_upstream(f);
@@ -65,7 +65,7 @@ static void break_off(forward_t *f) {
   free_forward(f);
 }
 
-/* --- the answer, towards the client --- */
+/* --- the response, towards the client --- */
 
 static ssize_t on_pull(void *user, char *out, size_t max) {
   forward_t *f = user;
@@ -137,7 +137,7 @@ static void reply(forward_t *f) {
   }
 }
 
-/* --- the answer, from upstream --- */
+/* --- the response, from upstream --- */
 
 static void on_up_data(dl_duplex_t *up, const char *bytes, size_t len, void *user) {
   forward_t *f = user;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Passing one request on to another HTTP/1.1 server and its answer back, upgrades included, with
+ * Passing one request on to another HTTP/1.1 server and its response back, upgrades included, with
  * bounded memory in both directions.
  */
 #ifndef DL_FORWARD_H
@@ -21,9 +21,9 @@ typedef struct {
   char *(*map_request_header)(void *user, const char *name, const char *value);
   /* More request headers as "Name: value\r\n" lines, copied. Optional. */
   const char *extra_headers;
-  /* Another value for a header of the answer (yours is freed after use), or NULL to keep it. Optional. */
+  /* Another value for a header of the response (yours is freed after use), or NULL to keep it. Optional. */
   char *(*map_header)(void *user, const char *name, const char *value);
-  /* The answer's head is known and about to be passed on: add headers with dl_req_add_header.
+  /* The response's head is known and about to be passed on: add headers with dl_req_add_header.
    * Optional. */
   void (*on_head)(void *user, dl_req_t *req, int status);
   /* There was no answer to pass on; reply to `req`. Required. */

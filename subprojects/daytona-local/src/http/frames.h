@@ -24,10 +24,10 @@ typedef struct {
   const char *bytes;
   size_t len;
   bool in_head, begins, ends;
-  bool is_head_whole; /* the head ends with this piece, and the frame can be asked for */
+  bool is_head_whole; /* the head ends with this chunk, and the frame can be asked for */
 } dl_frame_piece_t;
 
-/* The next piece of `len` > 0 bytes; returns how many it takes, at least one. */
+/* The next chunk of `len` > 0 bytes; returns how many it takes, at least one. */
 size_t dl_frames_next(dl_frames_t *w, const char *bytes, size_t len, dl_frame_piece_t *out);
 
 static inline bool dl_frames_at_border(const dl_frames_t *w) {

@@ -4,16 +4,16 @@
  *
  * One rule covers every request: the handler is called once, when the head has arrived, and
  * **answers exactly once**, at once or on any later turn of the loop, also when the peer has gone
- * (the answer then goes nowhere). A request pointer is valid until its answer was given;
- * for a streamed answer, until its on_close was called. There is nothing else to free.
+ * (the response then goes nowhere). A request pointer is valid until its response was given;
+ * for a streamed response, until its on_close was called. There is nothing else to free.
  *
  *     handler -> dl_reply_*                                    body, if any, is read and dropped
  *     handler -> dl_req_read_body(ceiling, cb) -> dl_reply_*   413 when larger; cb is then not called
  *     handler -> dl_req_stream_body(cbs) -> dl_reply_*         bytes as they come, with back-pressure
  *
- * The body is read to its end before an answer leaves, so that connections stay usable; a body that nobody wants
- * any more has five seconds and 64 MiB for that, then the answer comes with the end of the connection. A client that
- * waits for 100 Continue gets it when the handler has returned without an answer.
+ * The body is read to its end before a response leaves, so that connections stay usable; a body that nobody wants
+ * any more has five seconds and 64 MiB for that, then the response comes with the end of the connection. A client that
+ * waits for 100 Continue gets it when the handler has returned without a response.
  *
  * Whatever is no request for sure is answered 4xx without a handler, and its connection ends. Limits and time limits
  * are in docs/local-server.md.
@@ -103,12 +103,12 @@ typedef struct {
 void dl_req_stream_body(dl_req_t *req, const dl_body_events_t *events, void *user);
 void dl_req_body_resume(dl_req_t *req);
 
-/* Tell once if the peer goes away before the answer was given. The answer is still due. A peer that only sends no more
- * has not gone: it is asked with an interim answer, so that one that has gone shows. */
+/* Tell once if the peer goes away before the response was given. The response is still due. A peer that only sends no more
+ * has not gone: it is asked with an interim response, so that one that has gone shows. */
 void dl_req_on_gone(dl_req_t *req, void (*on_gone)(dl_req_t *req, void *user), void *user);
 bool dl_req_is_gone(const dl_req_t *req);
 
-/* --- the answer --- */
+/* --- the response --- */
 
 /* For the coming answer; ignored after it. Left out: names that are no token, values with control characters, and
  * what is ours (Connection, Content-Length, Transfer-Encoding, Date). */
@@ -143,14 +143,14 @@ void dl_reply_wake(dl_req_t *req);
  * the connection, or NULL if the peer has gone; the request is over after it. */
 void dl_reply_upgrade(dl_req_t *req, void (*on_upgraded)(dl_duplex_t *d, void *user), void *user);
 
-/* No answer: break the connection with a reset, or keep it silent until the peer or we give up. */
+/* No response: break the connection with a reset, or keep it silent until the peer or we give up. */
 void dl_reply_reset(dl_req_t *req);
 void dl_reply_never(dl_req_t *req);
 
 /* --- damage on purpose: how the coming answer is sent --- */
 
 typedef struct {
-  unsigned delay_ms;         /* wait before the answer */
+  unsigned delay_ms;         /* wait before the response */
   int64_t truncate_after;    /* close after that many body bytes; -1: no */
   int64_t short_after;       /* end there as if that were all, declared length included; -1: no */
   int64_t reset_after;       /* reset after that many body bytes; -1: no */
@@ -167,7 +167,7 @@ void dl_req_set_damage(dl_req_t *req, const dl_damage_t *damage);
 /* Yours to free; NULL when there is none. */
 dl_damage_t *dl_req_take_damage(dl_req_t *req);
 
-/* Called when the answer was decided, before it is sent; true: it was taken care of (the hook
+/* Called when the response was decided, before it is sent; true: it was taken care of (the hook
  * called dl_reply_reset, dl_reply_never or another reply on `req`). Used once; `drop` comes when
  * the request goes, whether or not the hook was used. */
 void dl_req_on_reply(dl_req_t *req, bool (*hook)(dl_req_t *req, void *user), void *user,

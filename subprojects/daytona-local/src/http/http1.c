@@ -245,7 +245,7 @@ static void answer_head_complete(dl_http1_t *p) {
   if (p->state == DL_HTTP1_BROKEN) return;
   if (p->status == 101) {
     p->state = DL_HTTP1_UPGRADE;
-  } else if (p->status < 200) { /* an interim answer: start over */
+  } else if (p->status < 200) { /* an interim response: start over */
     bool is_head_request = p->is_head_request;
     dl_http1_clear(p);
     dl_http1_init(p, is_head_request);

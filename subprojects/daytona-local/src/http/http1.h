@@ -20,7 +20,7 @@ typedef enum {
   DL_HTTP1_HEAD,    /* the head is not complete */
   DL_HTTP1_BODY,    /* body bytes may come */
   DL_HTTP1_DONE,    /* the message is complete; what follows is not part of it */
-  DL_HTTP1_UPGRADE, /* an answer of 101: what follows is another protocol */
+  DL_HTTP1_UPGRADE, /* a response of 101: what follows is another protocol */
   DL_HTTP1_BROKEN
 } dl_http1_state_t;
 
@@ -35,7 +35,7 @@ typedef struct {
   size_t head_max;
   bool has_skipped_line, has_first_line;
   int minor; /* of HTTP/1.x: 0 or 1 */
-  /* An answer. */
+  /* A response. */
   int status;
   /* A request; the texts lie in `head`. */
   const char *method, *target, *host;
@@ -55,13 +55,13 @@ void dl_http1_clear(dl_http1_t *p);
 
 /* Takes some of the bytes and returns how many; after each call the state tells what is known.
  * *body and *body_len are set to body bytes among those taken (0 when none). Call again with the
- * rest until all is taken or the state says it is over. Interim answers are skipped. */
+ * rest until all is taken or the state says it is over. Interim responses are skipped. */
 size_t dl_http1_feed(dl_http1_t *p, const char *bytes, size_t len, const char **body, size_t *body_len);
 
 /* The last `len` body bytes were not taken after all, and will be fed again before anything else. */
 void dl_http1_untake(dl_http1_t *p, size_t len);
 
-/* The stream ended. True if the answer is complete by that. */
+/* The stream ended. True if the response is complete by that. */
 bool dl_http1_end(dl_http1_t *p);
 
 /* Calls `each` for every header, in order. After the head is complete. */

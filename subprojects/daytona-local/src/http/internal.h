@@ -17,7 +17,7 @@
 #include "http/tls.h"
 
 #define DL_PARAMS_MAX 8
-/* What a peer may still send after we have decided to refuse its body; then it gets the answer and the end. */
+/* What a peer may still send after we have decided to refuse its body; then it gets the response and the end. */
 #define DL_DRAIN_MAX (64 * 1024 * 1024)
 
 typedef struct dl_conn dl_conn_t;
@@ -28,7 +28,7 @@ typedef enum {
   DL_PHASE_IDLE,   /* the beginning of a next request */
   DL_PHASE_BODY,   /* more of the body */
   DL_PHASE_DRAIN,  /* the rest of a body that nobody wants any more */
-  DL_PHASE_ANSWER, /* the client to take some of the answer */
+  DL_PHASE_ANSWER, /* the client to take some of the response */
   DL_PHASE_LINGER, /* the client's end after ours */
   DL_PHASE_COUNT,
   DL_PHASE_BUSY = DL_PHASE_COUNT /* us */
@@ -75,10 +75,10 @@ struct dl_conn {
   bool client_ended;  /* it sends nothing more; it may read */
   bool has_probed;    /* whether it does */
   bool is_paused;     /* the handler takes no more of the body for now */
-  bool wants_close;   /* after this answer */
-  bool is_drain_over; /* the body was given up: the answer goes in front of it */
+  bool wants_close;   /* after this response */
+  bool is_drain_over; /* the body was given up: the response goes in front of it */
   bool owes_continue; /* the client waits for 100 Continue */
-  /* Of the answer under way. */
+  /* Of the response under way. */
   bool is_head_sent, has_body, is_chunked, is_all_sent;
   int64_t body_sent;
 };
@@ -194,7 +194,7 @@ bool dl_req_refuse_body(dl_req_t *req);
 /* The connection is over, or the request on it. */
 void dl_req_finished(dl_req_t *req, bool is_complete);
 void dl_req_maybe_free(dl_req_t *req);
-/* The answer, or its next part, may have become possible. */
+/* The response, or its next part, may have become possible. */
 void dl_req_resume(dl_req_t *req);
 /* The client's own socket, beneath TLS; -1 when it has gone. */
 int dl_req_wire(const dl_req_t *req);
@@ -204,9 +204,9 @@ int dl_req_wire(const dl_req_t *req);
 const char *dl_http_reason(int status);
 /* The head of the decided answer, with its framing. */
 void dl_reply_put_head(dl_conn_t *c, dl_buf_t *out);
-/* The head and body of an answer of our own, for what is no request. */
+/* The head and body of a response of our own, for what is no request. */
 void dl_reply_put_refusal(dl_http_t *h, dl_buf_t *out, int status, const char *message);
-/* The next bytes of the answer's body, at most `max`; 0 or DL_PULL_*. */
+/* The next bytes of the response's body, at most `max`; 0 or DL_PULL_*. */
 ssize_t dl_reply_pull(dl_req_t *req, char *out, size_t max);
 
 /* --- shape.c --- */
@@ -214,9 +214,9 @@ ssize_t dl_reply_pull(dl_req_t *req, char *out, size_t max);
 /* Bytes that may be sent now, 0 to wait, negative DL_PULL_ABORT. */
 ssize_t dl_shape_allow(dl_req_t *req, size_t want);
 void dl_shape_count(dl_req_t *req, size_t sent);
-/* True while the answer has to wait. */
+/* True while the response has to wait. */
 bool dl_shape_holds(dl_req_t *req);
-/* Nothing more is sent for now, to whoever is there. */
+/* Nothing more is sent for now, to no attached client. */
 bool dl_shape_is_frozen(const dl_req_t *req);
 void dl_shape_drop(dl_req_t *req);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers. An answer is first decided (dl_reply_*, any time) and later turned into bytes for the
+ * Answers. A response is first decided (dl_reply_*, any time) and later turned into bytes for the
  * connection, when the body has been read. Deciding twice is a bug of the handler.
  */
 #include "http/internal.h"
@@ -13,7 +13,7 @@
 
 /* --- deciding --- */
 
-/* What an answer may not hold is ours: the framing, and what would be read as another header. */
+/* What a response may not hold is ours: the framing, and what would be read as another header. */
 static bool may_add(const char *name, const char *value) {
   static const char *const ours[] = {"Connection", "Content-Length", "Transfer-Encoding", "Date"};
   for (size_t i = 0; i < DL_COUNT(ours); i++)
@@ -37,7 +37,7 @@ void dl_req_clear_headers(dl_req_t *req) {
   req->header_count = 0;
 }
 
-/* False when a hook has taken the answer over. */
+/* False when a hook has taken the response over. */
 static bool begin(dl_req_t *req) {
   assert(!req->is_answered);
   bool (*hook)(dl_req_t *, void *) = req->reply_hook;
@@ -46,7 +46,7 @@ static bool begin(dl_req_t *req) {
   return true;
 }
 
-/* The answer is decided: `req` may be freed by this call. */
+/* The response is decided: `req` may be freed by this call. */
 static void decided(dl_req_t *req, dl_answer_kind_t kind, int status) {
   const dl_http_opts_t *opts =
     req->conn ? &req->server->opts : NULL; /* else the server may be gone as well */

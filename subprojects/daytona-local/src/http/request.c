@@ -73,7 +73,7 @@ static void abandon_body(dl_req_t *req) {
   if (req->body_mode == DL_BODY_STREAM) {
     req->body_events.on_end(req, false, req->body_user);
   } else if (req->body_mode == DL_BODY_BUFFER && !req->is_answered) {
-    req->is_answered = true; /* its callback will not come, so no answer will */
+    req->is_answered = true; /* its callback will not come, so no response will */
   }
 }
 
@@ -89,7 +89,7 @@ void dl_req_finished(dl_req_t *req, bool is_complete) {
     if (req->pull_events.on_close)
       req->pull_events.on_close(req->pull_user, is_complete && req->is_pull_complete);
   }
-  /* Nothing below may run after an answer given in a callback has freed the request. */
+  /* Nothing below may run after a response given in a callback has freed the request. */
   if (req->is_answered) {
     free_req(req);
     return;

@@ -3,9 +3,9 @@
  * The server around its connections: accepting, room, time limits, and the end.
  *
  * Connections with something to do are marked, and do it from two places only: before the loop sleeps and right
- * after it polled. So no answer is sent from inside somebody else's call, and nothing here blocks.
+ * after it polled. So no response is sent from inside somebody else's call, and nothing here blocks.
  *
- * Whoever waits for a client is in the list of what it waits for, the longest first, and all of one list have the
+ * Each connection that waits for its client is in the list of what it waits for, the longest first, and all of one list have the
  * same limit: one timer looks at the first of each. When there is no room for a newcomer, the one that has
  * waited longest for what costs nothing to ask for again makes it: so half requests shut nobody out.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Damage done on purpose to an answer: late, cut short, reset in the middle, or dribbling.
+ * Damage done on purpose to a response: late, cut short, reset in the middle, or dribbling.
  * One timer per damaged request; nothing here exists for the others.
  */
 #include "http/internal.h"

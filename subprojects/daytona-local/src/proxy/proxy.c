@@ -44,7 +44,7 @@ typedef struct {
   dl_sandbox_t *sandbox; /* its relay_count holds us, and lives as long as the box */
   char *id;
   bool counts_as_activity;
-  bool is_toolbox; /* paths of the answer are below /toolbox/{id} */
+  bool is_toolbox; /* paths of the response are below /toolbox/{id} */
   int64_t port;    /* of a preview's program, else 0 */
   char *prefix;    /* what the client has in front of its paths; "" for a preview by host name */
   bool is_trusted; /* the client is a listed proxy */

@@ -100,7 +100,7 @@ static void stage(const dl_command_t *c) {
   }
 }
 
-/* Keyrings belong to no namespace, and whoever holds a session's may read the keys in it. EPERM and
+/* Keyrings belong to no namespace, and any process that holds a session's may read the keys in it. EPERM and
  * ENOSYS say that key calls are not to be had here, for the box neither. */
 static void leave_session_keyring(void) {
   if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != EPERM && errno != ENOSYS)

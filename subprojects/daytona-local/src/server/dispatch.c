@@ -89,7 +89,7 @@ static const struct {
   {DL_FAULT_LEAVE_UNREAD, DL_DAMAGE_UNREAD},
 };
 
-/* Nothing comes of it when the answer turns out not to be an upgrade. */
+/* Nothing comes of it when the response turns out not to be an upgrade. */
 static void damage_stream(dl_req_t *req, const dl_fault_t *f) {
   for (size_t i = 0; i < DL_COUNT(stream_actions); i++) {
     if (stream_actions[i].action != f->action) continue;
@@ -161,7 +161,7 @@ static const char *behind(const char *path, const char *prefix) {
   return path[len] == '/' ? path + len : NULL;
 }
 
-/* Which pages may call and read: see dl_origin_may_read. Others get no header, so that their browser keeps the answer
+/* Which pages may call and read: see dl_origin_may_read. Others get no header, so that their browser keeps the response
  * from them and sends no request that carries a key. Never with credentials: a cookie is no key of the API. */
 static bool preflight(dl_control_t *c, dl_req_t *req) {
   const char *origin = dl_req_header(req, "Origin");

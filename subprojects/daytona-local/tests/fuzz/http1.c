@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as what one side of an HTTP/1.x connection sends. The first byte says which side and how it is cut; whole
- * and in pieces, also with parts of bodies that are not taken at once, the reader must tell the same messages. What it
+ * and in chunks, also with parts of bodies that are not taken at once, the reader must tell the same messages. What it
  * takes for a request can be read in one way only.
  */
 #include "http/http1.h"
@@ -78,8 +78,8 @@ static void begin(dl_http1_t *p, bool is_request) {
     dl_http1_init(p, false);
 }
 
-/* One message after the other, in pieces of 1 to `step` bytes, the same ones every time; 0: all at once. Every other
- * piece of a body is taken in part only. */
+/* One message after the other, in chunks of 1 to `step` bytes, the same ones every time; 0: all at once. Every other
+ * chunk of a body is taken in part only. */
 static void read_all(told_t *t, const char *bytes, size_t len, size_t step, bool is_request) {
   dl_http1_t p;
   unsigned random = (unsigned)step;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a form that is uploaded. The first byte says how it is cut, the second whether less came than was
- * declared; whole and in pieces, the reader must tell the same, in order, and hold back no more than it may.
+ * declared; whole and in chunks, the reader must tell the same, in order, and hold back no more than it may.
  */
 #include "toolbox/files/multipart.h"
 
@@ -52,7 +52,7 @@ static void on_part_end(void *user, bool is_complete) {
   add(t, is_complete ? ";" : "!", 1);
 }
 
-/* In pieces of 1 to `step` bytes, the same ones every time; 0: all at once. */
+/* In chunks of 1 to `step` bytes, the same ones every time; 0: all at once. */
 static void read_form(told_t *t, const char *bytes, size_t len, size_t step, bool is_whole) {
   static const dl_multipart_events_t EVENTS = {on_part, on_data, on_part_end};
   dl_multipart_t m;

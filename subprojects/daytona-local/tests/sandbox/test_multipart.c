@@ -23,7 +23,7 @@ static void told_data(void *user, const char *bytes, size_t len) { dl_buf_append
 static void told_end(void *user, bool is_complete) { dl_buf_puts(user, is_complete ? ";" : "!"); }
 static const dl_multipart_events_t TELL = {told_part, told_data, told_end};
 
-/* `step` 0: whole; otherwise pieces of 1 to `step` bytes. */
+/* `step` 0: whole; otherwise chunks of 1 to `step` bytes. */
 static char *read_form(const char *boundary, const char *body, size_t len, unsigned step, bool is_whole) {
   dl_buf_t told;
   dl_multipart_t m;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * By which address a client reaches the server, which is what its answers name. Behind a mapped port the client knows
+ * By which address a client reaches the server, which is what its responses name. Behind a mapped port the client knows
  * another one than the server.
  *
  * Host is what the client has written, and anybody can write anything there. So only the names of this machine itself are
  * believed, with the port that comes with them: loopback names and the numeric addresses of its interfaces. What a listed
- * proxy says (X-Forwarded-Host, X-Forwarded-Proto) is believed whatever it is. For every other name the answers have the
+ * proxy says (X-Forwarded-Host, X-Forwarded-Proto) is believed whatever it is. For every other name the responses have the
  * server's own address; --public-url and --proxy-domain say better, and nothing changes what they say.
  */
 #ifndef DL_CALLED_H

@@ -118,7 +118,7 @@ bool dl_origin_may_read(const dl_front_t *f, const dl_req_t *req, const char *or
   return is_loopback(origin) || dl_origin_is_own(f, req, origin);
 }
 
-/* Reading is harmless: a page of another origin cannot look at the answer. */
+/* Reading is harmless: a page of another origin cannot look at the response. */
 static bool only_reads(const dl_req_t *req) {
   const char *method = dl_req_method(req);
   bool is_read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "OPTIONS") == 0;

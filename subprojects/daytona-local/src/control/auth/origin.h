@@ -4,7 +4,7 @@
  *
  * A proxy in front of the server (--trusted-proxy) is believed when it names the client, the host and the scheme;
  * anybody else is not. Browsers name the page that sends a request in Origin, which decides two things: whether
- * the page may read the answer (CORS), and whether a cookie, which a browser adds by itself, counts.
+ * the page may read the response (CORS), and whether a cookie, which a browser adds by itself, counts.
  */
 #ifndef DL_ORIGIN_H
 #define DL_ORIGIN_H

@@ -17,12 +17,12 @@ typedef enum {
   DL_FAULT_TRUNCATE,    /* closed after after_bytes of a longer declared body */
   DL_FAULT_SHORT,       /* ends properly after after_bytes: a wrong length that only the content betrays */
   DL_FAULT_DRIBBLE,     /* bytes_per_second */
-  DL_FAULT_STATUS,      /* another answer */
-  DL_FAULT_STALL,       /* no answer, ever */
+  DL_FAULT_STATUS,      /* another response */
+  DL_FAULT_STALL,       /* no response, ever */
   DL_FAULT_FREEZE,      /* nothing more after after_bytes or after_frames, for for_ms or for ever */
   DL_FAULT_DELAY_PONGS, /* a WebSocket's pongs come delay_ms later, or never */
   DL_FAULT_CLOSE,       /* a WebSocket is closed with close_code after after_frames */
-  DL_FAULT_SPLIT,       /* a WebSocket's bytes come in pieces, its frames in fragments */
+  DL_FAULT_SPLIT,       /* a WebSocket's bytes come in chunks, its frames in fragments */
   DL_FAULT_LEAVE_UNREAD, /* a WebSocket's client is not read after after_frames of its own, for for_ms or for ever */
   DL_FAULT_STALL_ACCEPT /* connections are accepted and never read: a TLS handshake stalls */
 } dl_fault_action_t;
@@ -32,7 +32,7 @@ typedef struct {
   char *method, *path; /* NULL: any; path may end in '*' or hold single-segment '*' */
   unsigned targets;    /* 0: any */
   dl_fault_action_t action;
-  bool is_after;       /* the request is carried out first, only its answer is hit */
+  bool is_after;       /* the request is carried out first, only its response is hit */
   int64_t times, skip; /* times -1: for ever */
   int64_t delay_ms, after_bytes, bytes_per_second, status, retry_after; /* -1: not given */
   int64_t after_frames, into_bytes, for_ms, piece_bytes, fragment_bytes, pause_ms, close_code;

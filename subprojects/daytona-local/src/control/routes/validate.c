@@ -37,7 +37,7 @@ static int fitting(const char *text, size_t max) {
   return (int)len;
 }
 
-/* A name that is the problem itself must not make the answer unreadable. Yours to free. */
+/* A name that is the problem itself must not make the response unreadable. Yours to free. */
 static char *sentence(const char *name, const char *what) {
   char *text = dl_xprintf("%.*s %s", fitting(name, 200), name, what);
   for (char *c = text; *c; c++)

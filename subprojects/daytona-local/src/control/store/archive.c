@@ -31,7 +31,7 @@
 #define WRITEBACK (16 << 20)
 /* Zeros that stand for holes; the writer skips them unread. */
 #define ZEROS_MAX ((size_t)1 << 30)
-/* Gaps below this count as data where a file has very many; more pieces than the ceiling are refused. */
+/* Gaps below this count as data where a file has very many; more chunks than the ceiling are refused. */
 #define SMALL_HOLE BLOCK
 #define PIECES_MANY 65536
 #define PIECES_MAX 1000000
@@ -133,7 +133,7 @@ static char *write_piece(packer_t *p, int fd, off_t at, off_t end) {
   return NULL;
 }
 
-/* The writer wants every byte of the file, those of holes too, but keeps only the pieces of the entry's list. */
+/* The writer wants every byte of the file, those of holes too, but keeps only the chunks of the entry's list. */
 static char *write_content(packer_t *p, struct archive_entry *entry, int fd) {
   la_int64_t at = 0, size = archive_entry_size(entry), offset, len;
   char *error = NULL;
@@ -146,7 +146,7 @@ static char *write_content(packer_t *p, struct archive_entry *entry, int fd) {
   return error ? error : write_zeros(p, size - at);
 }
 
-/* The pieces of data as the file system knows them. A file without any hole gets no list. */
+/* The chunks of data as the file system knows them. A file without any hole gets no list. */
 static char *list_pieces(packer_t *p, struct archive_entry *entry, int fd) {
   off_t size = archive_entry_size(entry), start = 0, end = 0, at = 0;
   size_t count = 0;

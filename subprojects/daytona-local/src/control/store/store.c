@@ -166,7 +166,7 @@ static char *keep_aside(dl_store_t *s, const dl_buf_t *text) {
   return NULL;
 }
 
-/* Said once, and kept for whoever asks. */
+/* Said once, and kept for later callers. */
 static void report(dl_store_t *s, const dl_replay_t *r, const char *name) {
   const char *key;
   json_t *any, *lost = json_array();

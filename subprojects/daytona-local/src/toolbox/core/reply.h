@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers: JSON, and the one error envelope. A handler answers through these, so that every answer has
+ * Answers: JSON, and the one error envelope. A handler answers through these, so that every response has
  * the request id.
  */
 #ifndef DL_TOOLBOX_REPLY_H

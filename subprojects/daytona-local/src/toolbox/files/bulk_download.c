@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * POST /files/bulk-download: many files as one multipart form, in the order asked for. What cannot be
- * opened becomes an error part; what fails after its head was sent ends the answer without the closing
+ * opened becomes an error part; what fails after its head was sent ends the response without the closing
  * delimiter and breaks the connection.
  *
  * The boundary is drawn at random, so that content cannot hold it (the platform's is fixed). A part

@@ -171,7 +171,7 @@ static const char *wanted_range(const download_t *d) {
   return parse_http_date(condition, &date) && date == d->st.st_mtime ? range : NULL;
 }
 
-/* `type`: NULL where the answer has one of its own. */
+/* `type`: NULL where the response has one of its own. */
 static void add_headers(download_t *d, const char *type) {
   char date[64] = "", *name = dl_fs_base(d->path);
   struct tm parts;
@@ -213,7 +213,7 @@ static void reply_bad_range(download_t *d, dl_range_kind_t kind) {
   free_download(d);
 }
 
-/* The length of the whole answer of several ranges. */
+/* The length of the whole response of several ranges. */
 static int64_t prepare_parts(download_t *d) {
   int64_t length = 0;
   d->boundary = dl_random_token(40, DL_ALPHABET_LOWER);

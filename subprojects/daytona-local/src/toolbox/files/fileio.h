@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-/* Ceilings of one answer. */
+/* Ceilings of one response. */
 #define DL_FS_ENTRIES_MAX 200000u
 #define DL_FS_TEXT_MAX (64u * 1024 * 1024)
 
@@ -33,7 +33,7 @@ struct dl_fs_job {
   bool flag;
   atomic_bool is_abandoned; /* the client has gone: long walks end */
 
-  /* The answer, set by `run`. */
+  /* The response, set by `run`. */
   int status;
   json_t *json;
   const char *code; /* of an error */

@@ -2,7 +2,7 @@
 /*
  * A block is in one place at a time: being filled, or being emptied. `is_working` says that a thread
  * of the pool owns the block it was given; the loop then touches only the other one. Work is
- * submitted one piece at a time, so the pool sees blocks in order.
+ * submitted one chunk at a time, so the pool sees blocks in order.
  */
 #include "toolbox/files/pump.h"
 
@@ -113,7 +113,7 @@ void dl_sink_start(dl_toolbox_t *tb, dl_req_t *req, const dl_sink_events_t *even
 typedef struct {
   uv_work_t work;
   dl_toolbox_t *tb;
-  dl_req_t *req; /* NULL once the answer is over */
+  dl_req_t *req; /* NULL once the response is over */
   const dl_source_events_t *events;
   void *user;
   block_t filling, emptying; /* the pool fills one, the socket empties the other */

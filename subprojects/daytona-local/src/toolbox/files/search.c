@@ -27,7 +27,7 @@ typedef struct {
   size_t count, bytes;
 } hunt_t;
 
-/* False: the answer is full. */
+/* False: the response is full. */
 static bool count_in(hunt_t *h, size_t bytes) {
   h->bytes += bytes;
   if (++h->count <= MATCHES_MAX && h->bytes <= DL_FS_TEXT_MAX) return true;

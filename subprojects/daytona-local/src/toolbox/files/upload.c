@@ -2,7 +2,7 @@
 /*
  * Files into the sandbox: POST /files/upload and /files/upload-v2 (one file) and /files/bulk-upload
  * (many, in the order of their parts). Bodies are consumed by the pump, parsed and written on the
- * thread pool, and always read to their end before the answer.
+ * thread pool, and always read to their end before the response.
  *
  * A single upload is written beside its target and takes its place at the end, so one that breaks off
  * changes nothing. A bulk upload writes the targets themselves, as the platform does: what breaks off

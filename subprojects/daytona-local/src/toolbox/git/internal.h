@@ -46,7 +46,7 @@ struct dl_git {
 dl_git_t *dl_git_new(dl_toolbox_t *tb, dl_req_t *req, json_t *body, const char *path);
 /* A setting for the git programs of this request; it travels in the environment, not in an argument. */
 void dl_git_set(dl_git_t *g, const char *key, const char *value);
-/* Texts that no answer may show. NULL and "" are ignored. Copied, wiped at the end. */
+/* Texts that no response may show. NULL and "" are ignored. Copied, wiped at the end. */
 void dl_git_keep_secret(dl_git_t *g, const char *text);
 /* Name and password for the host of `url` and for nothing else. */
 void dl_git_use_credentials(dl_git_t *g, const char *url, const char *username, const char *password);
@@ -75,7 +75,7 @@ void dl_git_created(dl_git_t *g, const dl_run_result_t *result);
 
 /* The request was answered by somebody else: only free it. */
 void dl_git_drop(dl_git_t *g);
-/* `value` NULL: an empty answer; taken otherwise. */
+/* `value` NULL: an empty response; taken otherwise. */
 void dl_git_reply(dl_git_t *g, int status, json_t *value);
 /* What git said, as the typed error that it means. */
 void dl_git_fail(dl_git_t *g, const dl_run_result_t *result);

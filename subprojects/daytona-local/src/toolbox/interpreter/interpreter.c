@@ -3,7 +3,7 @@
  * /process/interpreter: contexts, each a Python process that keeps its state, and executions.
  *
  * A context has at most one run under way; the others wait in order. A run belongs to its context
- * from its first message to its verdict, whether or not its client is still there; the clock of its
+ * from its first message to its outcome, whether or not its client is still there; the clock of its
  * timeout starts with it. A worker that ends takes only its own run along: the next one starts a new
  * worker, with empty state.
  */
@@ -93,7 +93,7 @@ static context_t *new_context(dl_toolbox_t *tb, const char *id, const char *cwd)
   return c;
 }
 
-/* --- the verdict of a run --- */
+/* --- the outcome of a run --- */
 
 static run_t *current(context_t *c) {
   assert(!dl_list_empty(&c->runs));

@@ -152,7 +152,7 @@ static const language_t LANGUAGES[] = {
   {"typescript", "node", prepare_typescript},
 };
 
-/* --- the answer --- */
+/* --- the response --- */
 
 static void reply(dl_req_t *req, int exit_code, const char *output, size_t len) {
   json_t *charts, *answer = json_object();

@@ -441,7 +441,7 @@ static void on_removed(uv_work_t *work, int status) {
   uv_close((uv_handle_t *)&s->deletion, on_handle_closed);
 }
 
-/* Every command gets its end, then the directory goes, then the answer. */
+/* Every command gets its end, then the directory goes, then the response. */
 static void finish_delete(dl_session_t *s) {
   assert(s->is_deleting && !s->is_removing);
   uv_timer_stop(&s->deletion);

@@ -26,7 +26,7 @@ typedef struct dl_command {
   dl_command_state_t state;
   int exit_code; /* when done */
   bool is_async, hides_input;
-  /* A synchronous execution that waits for the answer; NULL when there is none. `on_end` gives it, once. */
+  /* A synchronous execution that waits for the response; NULL when there is none. `on_end` gives it, once. */
   dl_req_t *req;
   void (*on_end)(struct dl_command *c);
   dl_log_view_t view;

@@ -27,7 +27,7 @@ void dl_labeller_feed(dl_labeller_t *l, const char *bytes, size_t len, dl_buf_t 
 /* The rest, with a line end. */
 void dl_labeller_end(dl_labeller_t *l, dl_buf_t *out);
 
-/* Takes a log apart again, in pieces of any size. All zero is the start. */
+/* Takes a log apart again, in chunks of any size. All zero is the start. */
 typedef struct {
   int stream; /* 0 before the first marker */
   unsigned char held;

@@ -23,7 +23,7 @@
 
 /* --- logs --- */
 
-/* The whole log, or as much as an answer may hold. 0, or an errno value. */
+/* The whole log, or as much as a response may hold. 0, or an errno value. */
 static int read_log(const dl_command_t *c, dl_buf_t *out) {
   char *path = dl_xprintf("%s/output.log", c->dir);
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), error = fd < 0 ? errno : 0;

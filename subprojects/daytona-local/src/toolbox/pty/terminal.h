@@ -38,7 +38,7 @@ typedef struct dl_pty {
   dl_buf_t input;
   bool is_input_held;  /* clients wait until the program has read */
   bool is_output_held; /* the program waits until a client has read */
-  bool is_output_free; /* no client reads at all: whoever is behind gets dropped */
+  bool is_output_free; /* no client reads at all: a client that is behind is dropped */
   uint64_t taken;      /* by all clients together, when the program began to wait */
   bool has_exited, is_drained, is_over;
   int status;
