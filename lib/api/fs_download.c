@@ -271,7 +271,7 @@ static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t siz
   bool is_pending = daytona__future_is_pending(future);
   if (is_pending && error != 0) {
     self->problem =
-      error == DAYTONA_ENOMEM ? daytona_errcode_text(DAYTONA_ENOMEM) : "malformed multipart answer";
+      error == DAYTONA_ENOMEM ? daytona_errcode_text(DAYTONA_ENOMEM) : "malformed multipart response";
     self->problem_code =
       error == DAYTONA_ENOMEM || error == DAYTONA_ELIMIT ? (daytona_errcode_t)error : DAYTONA_EPROTOCOL;
   }

@@ -197,7 +197,7 @@ static void search(create_t *self, const daytona_error_t *error) {
   self->search_began_ms = daytona__loop_now(op->client->loop);
   self->search_interval_ms = SEARCH_FIRST_MS;
   daytona__log(op->client->loop, DAYTONA_LOG_WARN,
-               "sandbox %s: the answer to its creation was lost (%s); looking for it", self->name,
+               "sandbox %s: the response to its creation was lost (%s); looking for it", self->name,
                self->lost->message);
   daytona__op_switch(op, &search_method);
   daytona__op_path(op, self->name, NULL, NULL);

@@ -521,7 +521,7 @@ static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *an
   } else if (self->lacks_memory || rc == DAYTONA_ENOMEM || (error != NULL && error->code == DAYTONA_ENOMEM)) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
   } else if (rc != 0) {
-    retry(self, "the server's answer with the log is malformed");
+    retry(self, "the server's response with the log is malformed");
   } else if (error != NULL && is_gone(error)) {
     finish(self, DAYTONA_STREAM_KILLED, "the session was deleted");
   } else if (error != NULL) {

@@ -316,7 +316,7 @@ static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op,
   error->attempts = op->http.response.attempts;
   error->field =
     problem->field[0] != '\0' ? daytona__arena_strdup(daytona__op_arena(op), problem->field) : NULL;
-  error->message = daytona__arena_printf(daytona__op_arena(op), "malformed answer: %s%s%s", problem->field,
+  error->message = daytona__arena_printf(daytona__op_arena(op), "malformed response: %s%s%s", problem->field,
                                          problem->field[0] != '\0' ? ": " : "", problem->message);
   return problem->code;
 }

@@ -95,7 +95,7 @@ const char *daytona__page_fault(daytona__op_t *op, const daytona__page_t *page,
     const char *problem = fault(page->items[i]);
     if (problem == NULL) continue;
     const char *line =
-      daytona__arena_printf(&op->future->arena, "malformed answer: items[%zu].%s", i, problem);
+      daytona__arena_printf(&op->future->arena, "malformed response: items[%zu].%s", i, problem);
     return line != NULL ? line : problem;
   }
   return NULL;

@@ -219,7 +219,7 @@ static int64_t connect_limit(const daytona__http_transfer_t *t) {
   return own != 0 ? own : t->http->options.connect_timeout_ms;
 }
 
-/* "no answer within 300 ms" and the like, in the call's own room. */
+/* "no response within 300 ms" and the like, in the call's own room. */
 static const char *limit_text(daytona__http_call_t *call, const char *what, int64_t limit_ms) {
   snprintf(call->text, sizeof call->text, "%s within %lld ms", what, (long long)limit_ms);
   return call->text;

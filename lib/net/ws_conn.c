@@ -269,7 +269,7 @@ static int step_tunnel(daytona__ws_conn_t *conn) {
     if (code == DAYTONA__HTTP1_HEAD_DONE)
       code = daytona__tunnel_check(&setup->proxy, &setup->answer, conn->text, sizeof conn->text);
     else
-      snprintf(conn->text, sizeof conn->text, "the proxy's answer: %s", setup->answer.message);
+      snprintf(conn->text, sizeof conn->text, "the proxy's response: %s", setup->answer.message);
     if (code == 0) return 1;
     fail(conn, code == DAYTONA_ENOMEM ? code : DAYTONA_EPROXY, conn->text);
     return -1;

@@ -156,7 +156,7 @@ static void error_parts_become_errors(void **state) {
     {FILE_PART("a", "50") "alpha" END,
      "Failed to download file: Truncated multipart response: the closing boundary is missing",
      DAYTONA_ETRUNCATED, 0},
-    {"--" B "\r\nno colon\r\n\r\nx" END, "Failed to download file: malformed multipart answer",
+    {"--" B "\r\nno colon\r\n\r\nx" END, "Failed to download file: malformed multipart response",
      DAYTONA_EPROTOCOL, 0},
   };
   for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
