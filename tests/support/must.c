@@ -3,6 +3,8 @@
  */
 #include "support/must.h"
 
+#include <string.h>
+
 #include "support/check.h"
 
 daytona_future_t *api_must(daytona_future_t *future) {
@@ -36,4 +38,10 @@ void api_fails(daytona_future_t *future, daytona_errcode_t code) {
 
 void api_fails_as(daytona_future_t *future, daytona_errcode_t code) {
   daytona_future_release(api_must_fail_as(future, code));
+}
+
+void api_says(const daytona_future_t *future, const char *part) {
+  const daytona_error_t *error = daytona_future_error(future);
+  if (error == NULL || strstr(error->message, part) == NULL)
+    fail_msg("\"%s\" does not say \"%s\"", daytona_future_message(future), part);
 }

@@ -18,4 +18,7 @@ void api_done(daytona_future_t *future);
 void api_fails(daytona_future_t *future, daytona_errcode_t code);
 void api_fails_as(daytona_future_t *future, daytona_errcode_t code);
 
+/* The message of a future that has failed says `part`, such as the name of an argument or what the server said. */
+void api_says(const daytona_future_t *future, const char *part);
+
 #endif

@@ -8,6 +8,7 @@
 #include "support/api_scene.h"
 #include "support/check.h"
 #include "support/misuse.h"
+#include "support/same_json.h"
 
 static api_scene_t scene;
 static daytona_sandbox_t *sandbox;
@@ -26,93 +27,159 @@ static int close_scene(void **state) {
   return 0;
 }
 
-enum { CALLS = 9 };
+/* One of the calls, with a name for its path that the test chooses. */
+typedef daytona_future_t *call_fn(const char *path);
 
-/* Each call once; a name that needs quoting, and options that are not the default. */
-static daytona_future_t *call(int number, const char *path) {
-  static const char *const names[] = {"a", "b"};
-  static const daytona_strings_t files = {names, 2};
-  static const daytona_fs_delete_file_opts_t recursive = {.is_recursive = true};
-  static const daytona_fs_set_file_permissions_opts_t owner = {
-    .mode = "0640", .owner = "me & you", .group = "0"};
-  daytona_fs_list_files_opts_t deep = {.depth = daytona_int(3)};
-  switch (number) {
-    case 0: return daytona_fs_create_folder(sandbox, path, "700", NULL);
-    case 1: return daytona_fs_delete_file(sandbox, path, &recursive);
-    case 2: return daytona_fs_get_file_info(sandbox, path, NULL);
-    case 3: return daytona_fs_list_files(sandbox, path, &deep);
-    case 4: return daytona_fs_find_files(sandbox, path, "x+y", NULL);
-    case 5: return daytona_fs_search_files(sandbox, path, "*.c", NULL);
-    case 6: return daytona_fs_move_files(sandbox, path, "c d", NULL);
-    case 7: return daytona_fs_replace_in_files(sandbox, &files, "old", "", NULL);
-    default: return daytona_fs_set_file_permissions(sandbox, path, &owner);
-  }
+static daytona_future_t *create_folder(const char *path) {
+  return daytona_fs_create_folder(sandbox, path, "700", NULL);
 }
 
-static const char *const lines[CALLS] = {
-  "POST /toolbox/sb-1/files/folder",      "DELETE /toolbox/sb-1/files",
-  "GET /toolbox/sb-1/files/info",         "GET /toolbox/sb-1/files",
-  "GET /toolbox/sb-1/files/find",         "GET /toolbox/sb-1/files/search",
-  "POST /toolbox/sb-1/files/move",        "POST /toolbox/sb-1/files/replace",
-  "POST /toolbox/sb-1/files/permissions",
+static daytona_future_t *delete_file(const char *path) {
+  return daytona_fs_delete_file(sandbox, path, &(daytona_fs_delete_file_opts_t){.is_recursive = true});
+}
+
+static daytona_future_t *get_file_info(const char *path) {
+  return daytona_fs_get_file_info(sandbox, path, NULL);
+}
+
+static void check_info(daytona_future_t *future) {
+  const daytona_file_info_t *info = daytona_future_file_info(future);
+  assert_string_equal(info->name, "n");
+  assert_true(info->size == 9007199254740993 && info->is_dir);
+  assert_null(info->modified_at);
+}
+
+static daytona_future_t *list_files(const char *path) {
+  return daytona_fs_list_files(sandbox, path, &(daytona_fs_list_files_opts_t){.depth = daytona_int(3)});
+}
+
+static void check_list(daytona_future_t *future) {
+  assert_string_equal(daytona_future_file_list(future)->items[0]->path, "p/n");
+}
+
+static daytona_future_t *find_files(const char *path) {
+  return daytona_fs_find_files(sandbox, path, "x+y", NULL);
+}
+
+static void check_matches(daytona_future_t *future) {
+  assert_int_equal(daytona_future_file_match_list(future)->items[0]->line, 7);
+}
+
+static daytona_future_t *search_files(const char *path) {
+  return daytona_fs_search_files(sandbox, path, "*.c", NULL);
+}
+
+static void check_names(daytona_future_t *future) {
+  assert_string_equal(daytona_future_strings(future)->items[0], "f");
+}
+
+static daytona_future_t *move_files(const char *path) {
+  return daytona_fs_move_files(sandbox, path, "c d", NULL);
+}
+
+/* `path` is one of the two files. */
+static daytona_future_t *replace_in_files(const char *path) {
+  const char *const names[] = {path, "b"};
+  return daytona_fs_replace_in_files(sandbox, &(daytona_strings_t){names, 2}, "old", "", NULL);
+}
+
+static void check_replaced(daytona_future_t *future) {
+  const daytona_replace_result_list_t *replaced = daytona_future_replace_result_list(future);
+  assert_true(replaced->count == 2 && replaced->items[0]->is_success && replaced->items[0]->error == NULL);
+  assert_true(!replaced->items[1]->is_success && strcmp(replaced->items[1]->error, "no") == 0);
+}
+
+static daytona_future_t *set_file_permissions(const char *path) {
+  const daytona_fs_set_file_permissions_opts_t opts = {.mode = "0640", .owner = "me & you", .group = "0"};
+  return daytona_fs_set_file_permissions(sandbox, path, &opts);
+}
+
+/* What belongs to a call. */
+static const struct {
+  const char *what; /* it does, in words: errors begin so */
+  call_fn *call;
+  const char *line, *query, *body; /* asked, for the path "a &/\xc3\xbc" */
+  const char *answer;
+  void (*check)(daytona_future_t *future); /* what is made of it; NULL: nothing */
+} calls[] = {
+  {.what = "create folder",
+   .call = create_folder,
+   .line = "POST /toolbox/sb-1/files/folder",
+   .query = "?path=a%20%26/%C3%BC&mode=700",
+   .answer = ""},
+  {.what = "delete file",
+   .call = delete_file,
+   .line = "DELETE /toolbox/sb-1/files",
+   .query = "?path=a%20%26/%C3%BC&recursive=true",
+   .answer = ""},
+  {.what = "get file info",
+   .call = get_file_info,
+   .line = "GET /toolbox/sb-1/files/info",
+   .query = "?path=a%20%26/%C3%BC",
+   .answer = "{\"name\":\"n\",\"size\":9007199254740993,\"isDir\":true}",
+   .check = check_info},
+  {.what = "list files",
+   .call = list_files,
+   .line = "GET /toolbox/sb-1/files",
+   .query = "?path=a%20%26/%C3%BC&depth=3",
+   .answer = "[{\"name\":\"n\",\"path\":\"p/n\"}]",
+   .check = check_list},
+  {.what = "find files",
+   .call = find_files,
+   .line = "GET /toolbox/sb-1/files/find",
+   .query = "?path=a%20%26/%C3%BC&pattern=x%2By",
+   .answer = "[{\"file\":\"f\",\"line\":7,\"content\":\"c\"}]",
+   .check = check_matches},
+  {.what = "search files",
+   .call = search_files,
+   .line = "GET /toolbox/sb-1/files/search",
+   .query = "?path=a%20%26/%C3%BC&pattern=%2A.c",
+   .answer = "{\"files\":[\"f\"]}",
+   .check = check_names},
+  {.what = "move files",
+   .call = move_files,
+   .line = "POST /toolbox/sb-1/files/move",
+   .query = "?source=a%20%26/%C3%BC&destination=c%20d",
+   .answer = ""},
+  {.what = "replace in files",
+   .call = replace_in_files,
+   .line = "POST /toolbox/sb-1/files/replace",
+   .query = "",
+   .body = "{\"files\":[\"a &/\xc3\xbc\",\"b\"],\"pattern\":\"old\",\"newValue\":\"\"}",
+   .answer = "[{\"file\":\"a\",\"success\":true},{\"file\":\"b\",\"success\":false,\"error\":\"no\"}]",
+   .check = check_replaced},
+  {.what = "set file permissions",
+   .call = set_file_permissions,
+   .line = "POST /toolbox/sb-1/files/permissions",
+   .query = "?path=a%20%26/%C3%BC&owner=me%20%26%20you&group=0&mode=0640",
+   .answer = ""},
 };
 
-static const char *const answers[CALLS] = {
-  "",
-  "",
-  "{\"name\":\"n\",\"size\":9007199254740993,\"isDir\":true}",
-  "[{\"name\":\"n\",\"path\":\"p/n\"}]",
-  "[{\"file\":\"f\",\"line\":7,\"content\":\"c\"}]",
-  "{\"files\":[\"f\"]}",
-  "",
-  "[{\"file\":\"a\",\"success\":true},{\"file\":\"b\",\"success\":false,\"error\":\"no\"}]",
-  "",
-};
+enum { CALLS = sizeof calls / sizeof calls[0] };
 
 static void requests_are_as_described(void **state) {
   (void)state;
-  static const char *const asked[CALLS] = {
-    "?path=a%20%26/%C3%BC&mode=700",
-    "?path=a%20%26/%C3%BC&recursive=true",
-    "?path=a%20%26/%C3%BC",
-    "?path=a%20%26/%C3%BC&depth=3",
-    "?path=a%20%26/%C3%BC&pattern=x%2By",
-    "?path=a%20%26/%C3%BC&pattern=%2A.c",
-    "?source=a%20%26/%C3%BC&destination=c%20d",
-    "",
-    "?path=a%20%26/%C3%BC&owner=me%20%26%20you&group=0&mode=0640",
-  };
   char line[256];
-  for (int i = 0; i < CALLS; i++) {
-    api_answer(&scene, lines[i], 200, answers[i]);
-    api_done(call(i, "a &/\xc3\xbc"));
-    snprintf(line, sizeof line, "%s%s", lines[i], asked[i]);
+  for (size_t i = 0; i < CALLS; i++) {
+    api_answer(&scene, calls[i].line, 200, calls[i].answer);
+    api_done(calls[i].call("a &/\xc3\xbc"));
+    snprintf(line, sizeof line, "%s%s", calls[i].line, calls[i].query);
     assert_string_equal(api_line_of(scene.requests[i]), line);
+    if (calls[i].body != NULL)
+      assert_same_json(api_body_of(scene.requests[i]), calls[i].body);
+    else
+      assert_string_equal(api_body_of(scene.requests[i]), "");
   }
-  assert_string_equal(api_body_of(scene.requests[7]),
-                      "{\"files\":[\"a\",\"b\"],\"pattern\":\"old\",\"newValue\":\"\"}");
 }
 
 static void answers_are_results(void **state) {
   (void)state;
-  daytona_future_t *futures[CALLS];
-  for (int i = 0; i < CALLS; i++) {
-    api_answer(&scene, lines[i], 200, answers[i]);
-    futures[i] = api_must(call(i, "p"));
-  }
-  const daytona_file_info_t *info = daytona_future_file_info(futures[2]);
-  assert_string_equal(info->name, "n");
-  assert_true(info->size == 9007199254740993 && info->is_dir);
-  assert_null(info->modified_at);
-  assert_string_equal(daytona_future_file_list(futures[3])->items[0]->path, "p/n");
-  assert_int_equal(daytona_future_file_match_list(futures[4])->items[0]->line, 7);
-  assert_string_equal(daytona_future_strings(futures[5])->items[0], "f");
-  const daytona_replace_result_list_t *replaced = daytona_future_replace_result_list(futures[7]);
-  assert_true(replaced->count == 2 && replaced->items[0]->is_success && replaced->items[0]->error == NULL);
-  assert_true(!replaced->items[1]->is_success && strcmp(replaced->items[1]->error, "no") == 0);
-  for (int i = 0; i < CALLS; i++) {
-    if (i != 2) assert_wrong_accessor(daytona_future_file_info(futures[i]));
-    daytona_future_release(futures[i]);
+  for (size_t i = 0; i < CALLS; i++) {
+    api_answer(&scene, calls[i].line, 200, calls[i].answer);
+    daytona_future_t *future = api_must(calls[i].call("p"));
+    if (calls[i].check != NULL) calls[i].check(future);
+    if (calls[i].check != check_info) assert_wrong_accessor(daytona_future_file_info(future));
+    daytona_future_release(future);
   }
 }
 
@@ -144,20 +211,18 @@ static void errors_are_typed_with_and_without_a_body(void **state) {
      DAYTONA_EFILE_READ_FAILED},
     {404, "<html>", DAYTONA_ENOTFOUND},
   };
-  static const char *const prefixes[CALLS] = {"create folder", "delete file",      "get file info",
-                                              "list files",    "find files",       "search files",
-                                              "move files",    "replace in files", "set file permissions"};
-  for (int i = 0; i < CALLS; i++) {
+  for (size_t i = 0; i < CALLS; i++) {
     for (size_t e = 0; e < sizeof errors / sizeof errors[0]; e++) {
       char prefix[64];
-      api_answer(&scene, lines[i], errors[e].status, errors[e].body);
-      daytona_future_t *future = api_must_fail(call(i, "p"), errors[e].code);
+      api_answer(&scene, calls[i].line, errors[e].status, errors[e].body);
+      daytona_future_t *future = api_must_fail(calls[i].call("p"), errors[e].code);
       assert_int_equal(daytona_future_error(future)->http_status, errors[e].status);
-      assert_int_equal(snprintf(prefix, sizeof prefix, "Failed to %s: ", prefixes[i]) > 0, 1);
-      assert_int_equal(strncmp(daytona_future_error(future)->message, prefix, strlen(prefix)), 0);
-      assert_true(strlen(daytona_future_error(future)->message) > strlen(prefix)); /* never an empty text */
+      snprintf(prefix, sizeof prefix, "%s: ", calls[i].what);
+      api_says(future, prefix);
+      const char *said = strstr(daytona_future_message(future), prefix);
+      assert_true(strlen(said) > strlen(prefix)); /* never an empty text */
       daytona_future_release(future);
-      api_forget(&scene, lines[i]);
+      api_forget(&scene, calls[i].line);
     }
   }
 }
@@ -168,11 +233,10 @@ static void bad_arguments_are_refused_here(void **state) {
   const daytona_strings_t none = {NULL, 0}, with_hole = {hole, 2}, one = {hole, 1};
   const daytona_fs_list_files_opts_t flat = {.depth = daytona_int(0)};
   const daytona_fs_set_file_permissions_opts_t odd = {.mode = "rw"}, long_mode = {.mode = "777777"};
-  for (int i = 0; i < CALLS; i++) {
-    if (i == 7) continue;
-    api_fails(call(i, NULL), DAYTONA_EINVAL);
-    api_fails(call(i, ""), DAYTONA_EINVAL);
-    api_fails(call(i, "no UTF-8: \xff"), DAYTONA_EINVAL);
+  for (size_t i = 0; i < CALLS; i++) {
+    if (calls[i].call != replace_in_files) api_fails(calls[i].call(""), DAYTONA_EINVAL);
+    api_fails(calls[i].call(NULL), DAYTONA_EINVAL);
+    api_fails(calls[i].call("no UTF-8: \xff"), DAYTONA_EINVAL);
   }
   api_fails(daytona_fs_create_folder(sandbox, "x", "9", NULL), DAYTONA_EINVAL);
   api_fails(daytona_fs_list_files(sandbox, "x", &flat), DAYTONA_EINVAL);
@@ -193,13 +257,14 @@ static void bad_arguments_are_refused_here(void **state) {
 /* What a call was given may go as soon as it has returned. */
 static void arguments_are_copied(void **state) {
   (void)state;
-  for (int i = 0; i < CALLS; i++) {
+  for (size_t i = 0; i < CALLS; i++) {
     char path[] = "given";
-    api_answer(&scene, lines[i], 200, answers[i]);
-    daytona_future_t *future = call(i, path);
+    api_answer(&scene, calls[i].line, 200, calls[i].answer);
+    daytona_future_t *future = calls[i].call(path);
     memset(path, 'X', sizeof path - 1);
     api_done(future);
-    if (i != 7) assert_non_null(strstr(api_line_of(scene.requests[i]), "=given"));
+    assert_non_null(
+      strstr(calls[i].body != NULL ? scene.requests[i] : api_line_of(scene.requests[i]), "given"));
   }
 }
 

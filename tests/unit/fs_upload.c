@@ -137,27 +137,23 @@ static void many_local_files_follow_each_other(void **state) {
 static void answers_decide(void **state) {
   static const struct {
     int status;
-    const char *body, *message; /* NULL: success */
+    const char *body, *says; /* NULL: nothing to look at */
     daytona_errcode_t code;
   } answers[] = {
     {200, "{\"files\":[{\"path\":\"a\",\"bytes\":3}]}", NULL, DAYTONA_OK},
     {200, "{\"files\":[{\"path\":\"./a\",\"bytes\":3}]}", NULL, DAYTONA_OK},
     {200, "", NULL, DAYTONA_OK},
     {200, "{}", NULL, DAYTONA_OK},
-    {200, "<html>sign in</html>", "Failed to upload files: the response is not one of a sandbox",
-     DAYTONA_EPROTOCOL},
-    {200, "{\"files\":[{\"path\":\"a\",\"by", "Failed to upload files: the response is not one of a sandbox",
-     DAYTONA_EPROTOCOL},
-    {200, "{\"files\":[{\"path\":\"a\",\"bytes\":2}]}",
-     "Failed to upload files: the sandbox has written another number of bytes than were sent",
-     DAYTONA_ETRUNCATED},
-    {200, "{\"files\":[{\"path\":\"b\",\"bytes\":3},{\"path\":\"c\",\"bytes\":3}]}",
-     "Failed to upload files: the sandbox does not say that the file was written", DAYTONA_EFAILED},
+    {200, "<html>sign in</html>", "response", DAYTONA_EPROTOCOL},
+    {200, "{\"files\":[{\"path\":\"a\",\"by", "response", DAYTONA_EPROTOCOL},
+    {200, "{\"files\":[{\"path\":\"a\",\"bytes\":2}]}", "bytes", DAYTONA_ETRUNCATED},
+    {200, "{\"files\":[{\"path\":\"b\",\"bytes\":3},{\"path\":\"c\",\"bytes\":3}]}", "written",
+     DAYTONA_EFAILED},
     {400, "{\"errors\":[\"a: create: no\",\"reading part: EOF\"],\"files\":null}",
-     "Failed to upload files: 400: a: create: no, reading part: EOF", DAYTONA_EFAILED},
+     "a: create: no, reading part: EOF", DAYTONA_EFAILED},
     {400, "", NULL, DAYTONA_EINVAL},
     {403, "", NULL, DAYTONA_EFORBIDDEN},
-    {500, "{\"message\":\"broken\"}", "Failed to upload files: broken", DAYTONA_EFAILED},
+    {500, "{\"message\":\"broken\"}", "broken", DAYTONA_EFAILED},
   };
   for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
     api_answer(&scene, ROUTE, answers[i].status, answers[i].body);
@@ -165,8 +161,7 @@ static void answers_decide(void **state) {
     int code = daytona_future_await(future);
     if (code != (int)answers[i].code && !(code != 0 && daytona_errcode_is(code, answers[i].code)))
       fail_msg("%zu: %s", i, daytona_errcode_name(code));
-    if (answers[i].message != NULL)
-      assert_string_equal(daytona_future_error(future)->message, answers[i].message);
+    if (answers[i].says != NULL) api_says(future, answers[i].says);
     if (code != 0 && answers[i].status >= 400)
       assert_int_equal(daytona_future_error(future)->http_status, answers[i].status);
     daytona_future_release(future);
@@ -187,10 +182,10 @@ static void each_of_many_has_its_verdict(void **state) {
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 3);
   assert_null(results->items[0]->error);
-  assert_string_equal(results->items[1]->error->message, "Failed to upload files: /no/b: mkdir /no: denied");
+  assert_non_null(strstr(results->items[1]->error->message, "/no/b: mkdir /no: denied"));
   assert_int_equal(results->items[1]->error->http_status, 400);
   assert_int_equal(results->items[2]->error->code, DAYTONA_ETRUNCATED);
-  assert_non_null(strstr(results->items[3]->error->message, "does not say"));
+  assert_int_equal(results->items[3]->error->code, DAYTONA_EFAILED);
   assert_null(results->items[4]->error);
   daytona_future_release(future);
 }
@@ -214,8 +209,7 @@ static void one_of_thousands_may_fail(void **state) {
   daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, COUNT, NULL));
   const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
   assert_int_equal(results->failed_count, 1);
-  assert_string_equal(results->items[FAILED]->error->message,
-                      "Failed to upload files: /a/folder/file-1234: create: denied");
+  assert_non_null(strstr(results->items[FAILED]->error->message, "/a/folder/file-1234: create: denied"));
   daytona_future_release(future);
 }
 
@@ -263,8 +257,7 @@ static void whole_limit_holds_while_a_file_is_looked_at(void **state) {
   assert_false(daytona_future_is_settled(future));
   api_advance(&scene, 1001);
   api_must_fail(future, DAYTONA_EDEADLINE);
-  assert_string_equal(daytona_future_error(future)->message,
-                      "Failed to upload files: not finished within 5000 ms");
+  api_says(future, "5000 ms");
   daytona_future_release(future);
   /* What looking has used is not there for the request. */
   api_answer(&scene, ROUTE, 0, api_silence);
@@ -275,8 +268,7 @@ static void whole_limit_holds_while_a_file_is_looked_at(void **state) {
   assert_false(daytona_future_is_settled(future));
   api_advance(&scene, 1001);
   api_must_fail(future, DAYTONA_EDEADLINE);
-  assert_string_equal(daytona_future_error(future)->message,
-                      "Failed to upload files: not finished within 5000 ms");
+  api_says(future, "5000 ms");
   daytona_future_release(future);
   uv_sem_destroy(&go);
 }
@@ -475,23 +467,18 @@ static void resume_inside_the_source_is_not_lost(void **state) {
 
 static void source_may_give_up_or_cancel(void **state) {
   static const struct {
-    const char *steps[3], *message;
+    const char *steps[3], *says;
     daytona_errcode_t code;
   } ends[] = {
-    {{"one", "fail"}, "Failed to upload files: the source has given up", DAYTONA_EIO},
-    {{"fail"}, "Failed to upload files: the source has given up", DAYTONA_EIO},
-    {{"one", "lie"},
-     "Failed to upload files: the source claims more bytes than there was room for",
-     DAYTONA_EINVAL},
-    {{"one", "cancel"}, NULL, DAYTONA_ECANCELED},
+    {{"one", "fail"}, "source", DAYTONA_EIO},   {{"fail"}, "source", DAYTONA_EIO},
+    {{"one", "lie"}, "source", DAYTONA_EINVAL}, {{"one", "cancel"}, NULL, DAYTONA_ECANCELED},
     {{"cancel"}, NULL, DAYTONA_ECANCELED},
   };
   for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
     source_t source = {.steps = ends[i].steps};
     source.future = daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", NULL);
     api_must_fail(source.future, ends[i].code);
-    if (ends[i].message != NULL)
-      assert_string_equal(daytona_future_error(source.future)->message, ends[i].message);
+    if (ends[i].says != NULL) api_says(source.future, ends[i].says);
     daytona_future_release(source.future);
     api_spin(&scene, 5);
   }
@@ -569,8 +556,7 @@ static void bulk_upload_cut_anywhere_fails(void **state) {
     int code = daytona_future_await(future);
     assert_true(code != 0 && daytona_errcode_is(code, cut_answers ? DAYTONA_EFAILED : DAYTONA_ECONNECTION));
     if (cut_answers) assert_int_equal(daytona_future_error(future)->http_status, 507);
-    if (cut_answers)
-      assert_string_equal(daytona_future_error(future)->message, "Failed to upload files: no room");
+    if (cut_answers) api_says(future, "no room");
     daytona_future_release(future);
   }
 }

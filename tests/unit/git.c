@@ -10,6 +10,7 @@
 #include "support/api_scene.h"
 #include "support/check.h"
 #include "support/misuse.h"
+#include "support/same_json.h"
 
 static const char clone[] = "POST /toolbox/sb-1/git/clone";
 static const char push[] = "POST /toolbox/sb-1/git/push";
@@ -52,9 +53,9 @@ static void clone_body_has_only_what_was_given(void **state) {
                                          .insecure_skip_tls = true,
                                          .depth = daytona_int(3)};
   api_done(daytona_git_clone(sandbox, "https://h/x.git", "x", NULL));
-  assert_string_equal(api_body_of(scene.requests[0]), "{\"url\":\"https://h/x.git\",\"path\":\"x\"}");
+  assert_same_json(api_body_of(scene.requests[0]), "{\"url\":\"https://h/x.git\",\"path\":\"x\"}");
   api_done(daytona_git_clone(sandbox, "https://h/x.git", "x", &opts));
-  assert_string_equal(
+  assert_same_json(
     api_body_of(scene.requests[1]),
     "{\"url\":\"https://h/x.git\",\"path\":\"x\",\"branch\":\"b\",\"commit_id\":\"c\",\"username\":\"u\","
     "\"password\":\"p\",\"insecure_skip_tls\":true,\"depth\":3}");
@@ -263,6 +264,13 @@ static void bad_arguments_are_refused_here(void **state) {
   api_fails(daytona_git_set_config(sandbox, "a.b", "v", &local), DAYTONA_EINVAL);
   api_fails(daytona_git_get_config(sandbox, "a.b", &odd), DAYTONA_EINVAL);
   api_fails(daytona_git_remote_get(sandbox, "x", NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_init(sandbox, "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_create_branch(sandbox, "x", "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_delete_branch(sandbox, NULL, "b", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_checkout_branch(sandbox, "x", NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_list_remotes(sandbox, "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_configure_user(sandbox, "Ann", "", NULL), DAYTONA_EINVAL);
+  api_fails(daytona_git_configure_user(sandbox, "Ann", "e", &local), DAYTONA_EINVAL);
   api_fails(daytona_git_get_status(NULL, "x", NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
   close_with(&scene, sandbox);
@@ -314,17 +322,81 @@ static void one_remote_is_found_by_its_name(void **state) {
   close_with(&scene, sandbox);
 }
 
+/* Each with its least and its most: what is asked, whatever it may answer. */
+static void small_calls_ask_for_what_they_are_named_after(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  const daytona_git_init_opts_t bare = {.is_bare = true, .initial_branch = "main"};
+  const daytona_git_config_opts_t local = {.scope = "local", .path = "x"};
+  const struct {
+    daytona_future_t *future;
+    const char *line, *body;
+  } calls[] = {
+    {daytona_git_init(sandbox, "x", NULL), "POST /toolbox/sb-1/git/init", "{\"path\":\"x\",\"bare\":false}"},
+    {daytona_git_init(sandbox, "x", &bare), "POST /toolbox/sb-1/git/init",
+     "{\"path\":\"x\",\"bare\":true,\"initial_branch\":\"main\"}"},
+    {daytona_git_create_branch(sandbox, "x", "a/b", NULL), "POST /toolbox/sb-1/git/branches",
+     "{\"path\":\"x\",\"name\":\"a/b\"}"},
+    {daytona_git_delete_branch(sandbox, "x", "a/b", NULL), "DELETE /toolbox/sb-1/git/branches",
+     "{\"path\":\"x\",\"name\":\"a/b\"}"},
+    {daytona_git_checkout_branch(sandbox, "x", "a/b", NULL), "POST /toolbox/sb-1/git/checkout",
+     "{\"path\":\"x\",\"branch\":\"a/b\"}"},
+    {daytona_git_configure_user(sandbox, "Ann", "ann@h", NULL), "POST /toolbox/sb-1/git/config/user",
+     "{\"name\":\"Ann\",\"email\":\"ann@h\",\"scope\":\"global\"}"},
+    {daytona_git_configure_user(sandbox, "Ann", "ann@h", &local), "POST /toolbox/sb-1/git/config/user",
+     "{\"name\":\"Ann\",\"email\":\"ann@h\",\"scope\":\"local\",\"path\":\"x\"}"},
+  };
+  enum { COUNT = sizeof calls / sizeof calls[0] };
+  size_t seen[COUNT] = {0};
+  for (size_t i = 0; i < COUNT; i++)
+    if (i == 0 || strcmp(calls[i].line, calls[i - 1].line) != 0) api_answer(&scene, calls[i].line, 200, "");
+  for (size_t i = 0; i < COUNT; i++) api_done(calls[i].future);
+  assert_int_equal(scene.request_count, COUNT);
+  for (size_t i = 0; i < COUNT; i++) {
+    for (size_t other = 0; other < i; other++) seen[i] += strcmp(calls[other].line, calls[i].line) == 0;
+    assert_same_json(api_body_of(api_request(&scene, calls[i].line, seen[i])), calls[i].body);
+  }
+  close_with(&scene, sandbox);
+}
+
+static void remotes_are_a_map_of_names(void **state) {
+  (void)state;
+  static const struct {
+    const char *body;
+    size_t count;
+  } cases[] = {
+    {"{\"remotes\":[{\"name\":\"a\",\"url\":\"1\"},{\"name\":\"b\",\"url\":\"2\"}]}", 2},
+    {"{\"remotes\":[]}", 0},
+    {"{\"remotes\":null}", 0},
+  };
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = open_with(&scene);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    api_forget(&scene, remotes);
+    api_answer(&scene, remotes, 200, cases[i].body);
+    daytona_future_t *future = api_must(daytona_git_list_remotes(sandbox, "a b", NULL));
+    const daytona_map_t *found = daytona_future_map(future);
+    assert_int_equal(found->count, cases[i].count);
+    if (i == 0) assert_string_equal(daytona_map_value(found, "b"), "2");
+    assert_string_equal(api_line_of(scene.requests[i]), "GET /toolbox/sb-1/git/remotes?path=a%20b");
+    daytona_future_release(future);
+  }
+  api_forget(&scene, remotes);
+  api_answer(&scene, remotes, 200, "{\"remotes\":[{\"name\":\"a\"}]}");
+  api_fails(daytona_git_list_remotes(sandbox, "x", NULL), DAYTONA_EPROTOCOL);
+  close_with(&scene, sandbox);
+}
+
 static void empty_setting_is_sent(void **state) {
   (void)state;
   api_scene_t scene;
   daytona_sandbox_t *sandbox = open_with(&scene);
   api_answer(&scene, config, 200, "");
   api_done(daytona_git_set_config(sandbox, "a.b", "", NULL));
-  assert_string_equal(api_body_of(scene.requests[0]),
-                      "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
+  assert_same_json(api_body_of(scene.requests[0]), "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
   api_done(daytona_git_set_config(sandbox, "a.b", NULL, NULL));
-  assert_string_equal(api_body_of(scene.requests[1]),
-                      "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
+  assert_same_json(api_body_of(scene.requests[1]), "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
   close_with(&scene, sandbox);
 }
 
@@ -344,6 +416,8 @@ int main(void) {
     cmocka_unit_test(bad_arguments_are_refused_here),
     cmocka_unit_test(branches_of_old_and_new_servers_are_read),
     cmocka_unit_test(one_remote_is_found_by_its_name),
+    cmocka_unit_test(small_calls_ask_for_what_they_are_named_after),
+    cmocka_unit_test(remotes_are_a_map_of_names),
     cmocka_unit_test(empty_setting_is_sent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -268,10 +268,7 @@ static void connect_is_asked_for_https(void **state) {
   assert_false(request.call.was_sent);
   assert_has(&scene.peer, "CONNECT sandbox.example:443 HTTP/1.1\r\n");
   assert_has(&scene.peer, "Proxy-Authorization: Basic dTpw");
-  assert_string_equal(
-    request.call.response.message,
-    "the proxy wants other credentials (407, it offers Digest, Negotiate); Basic is what this "
-    "library knows");
+  assert_non_null(strstr(request.call.response.message, "Digest, Negotiate"));
   assert_lacks(&scene.peer, "secret"); /* the target's credentials are not for the proxy */
   scene_clear(&request);
 }
@@ -280,10 +277,7 @@ static void connect_is_asked_for_https(void **state) {
 static void a_proxy_that_wants_credentials_is_no_server(void **state) {
   static const char *const offers[] = {"", "Proxy-Authenticate: Digest realm=x, nonce=\"y\"\r\n",
                                        "Proxy-Authenticate: ,x\r\nProxy-Authenticate: @\r\n"};
-  static const char *const said[] = {
-    "the proxy wants credentials (407); Basic is what this library knows",
-    "the proxy wants credentials (407, it offers Digest); Basic is what this library knows",
-    "the proxy wants credentials (407); Basic is what this library knows"};
+  static const char *const said[] = {"(407)", "Digest", "(407)"};
   for (size_t i = 0; i < 3; i++) {
     request_t request;
     char answer[256];
@@ -298,7 +292,7 @@ static void a_proxy_that_wants_credentials_is_no_server(void **state) {
     assert_int_equal(request.call.response.attempts, 1);
     assert_int_equal(request.call.response.status, 0);
     assert_int_equal(request.call.response.body_size, 0);
-    assert_string_equal(request.call.response.message, said[i]);
+    assert_non_null(strstr(request.call.response.message, said[i]));
     assert_int_equal(scene.peer.requests, before + 1);
     scene_clear(&request);
   }

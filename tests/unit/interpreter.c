@@ -8,6 +8,7 @@
 #include "core/future.h"
 #include "support/alloc.h"
 #include "support/check.h"
+#include "support/same_json.h"
 #include "support/stream_scene.h"
 
 #define CONTEXT "/toolbox/sb-1/process/interpreter/context"
@@ -81,7 +82,7 @@ static void the_first_message_is_the_request(void **state) {
     stream_again(scene);
     daytona_future_t *future = daytona_interpreter_run_code(scene->sandbox, "1", i == 0 ? NULL : &opts[i]);
     while (scene->frames == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
-    assert_string_equal(scene->received, sent[i]);
+    assert_same_json(scene->received, sent[i]);
     assert_non_null(strstr(scene->upgrade, "GET /toolbox/sb-1/process/interpreter/execute HTTP/1.1"));
     stream_send_close(scene, 1000, "");
     api_must(future);
@@ -123,11 +124,11 @@ static void contexts_are_made_listed_and_deleted(void **state) {
   api_answer(&scene->api, "DELETE " CONTEXT "/c", 200, "{}");
   daytona_future_t *future = api_must(daytona_interpreter_create_context(scene->sandbox, NULL));
   assert_string_equal(daytona_future_interpreter_context(future)->cwd, "/w");
-  assert_string_equal(api_body_of(scene->api.requests[0]), "{}");
+  assert_same_json(api_body_of(scene->api.requests[0]), "{}");
   daytona_future_release(future);
   api_done(daytona_interpreter_create_context(scene->sandbox,
                                               &(daytona_interpreter_create_context_opts_t){.cwd = "/x"}));
-  assert_string_equal(api_body_of(scene->api.requests[1]), "{\"cwd\":\"/x\"}");
+  assert_same_json(api_body_of(scene->api.requests[1]), "{\"cwd\":\"/x\"}");
   for (size_t count = 1; count != (size_t)-1; count--) {
     future = api_must(daytona_interpreter_list_contexts(scene->sandbox, NULL));
     assert_int_equal(daytona_future_interpreter_context_list(future)->count, count);

@@ -420,7 +420,7 @@ static void empty_answers_are_refused(void **state) {
   const char *string = NULL;
   size_t count;
   assert_int_equal(daytona__json_decode(&arena, &all_model, NULL, 0, &out, &error), DAYTONA_EPROTOCOL);
-  assert_string_equal(error.message, "expected an object, got nothing");
+  assert_non_null(strstr(error.message, "nothing"));
   assert_int_equal(daytona__json_decode(&arena, &all_model, " \n", 2, &out, &error), DAYTONA_EPROTOCOL);
   assert_int_equal(daytona__json_decode_list(&arena, &all_model, NULL, 0, &out, &count, &error),
                    DAYTONA_EPROTOCOL);

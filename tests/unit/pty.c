@@ -9,6 +9,7 @@
 #include "call/sandbox_object.h"
 #include "support/alloc.h"
 #include "support/check.h"
+#include "support/same_json.h"
 #include "support/stream_scene.h"
 
 #define PTY "/toolbox/sb-1/process/pty"
@@ -115,8 +116,8 @@ static void older_servers_create_and_attach_in_turn(void **state) {
   const daytona_pty_create_opts_t opts = {.id = "t", .env = {env, 1}};
   daytona_future_t *future = daytona_pty_create(scene->sandbox, &opts);
   api_until_requests(&scene->api, 1);
-  assert_string_equal(api_body_of(scene->api.requests[0]),
-                      "{\"id\":\"t\",\"envs\":{\"A\":\"1\"},\"cols\":80,\"rows\":24,\"lazyStart\":true}");
+  assert_same_json(api_body_of(scene->api.requests[0]),
+                   "{\"id\":\"t\",\"envs\":{\"A\":\"1\"},\"cols\":80,\"rows\":24,\"lazyStart\":true}");
   scene->refusal = NULL;
   play_text(&scene->script, connected);
   stream_script_t none = {0};
@@ -383,8 +384,8 @@ static void rest_calls_ask_for_their_resource(void **state) {
   assert_string_equal(daytona_map_value(&info->env, "TERM"), "x");
   daytona_future_release(future);
   api_done(daytona_pty_resize(scene->sandbox, "t", 100, 30, NULL));
-  assert_string_equal(api_body_of(api_request(&scene->api, "POST " PTY "/t/resize", 0)),
-                      "{\"cols\":100,\"rows\":30}");
+  assert_same_json(api_body_of(api_request(&scene->api, "POST " PTY "/t/resize", 0)),
+                   "{\"cols\":100,\"rows\":30}");
   api_fails(daytona_pty_resize(scene->sandbox, "gone", 100, 30, NULL), DAYTONA_EGONE);
   api_done(daytona_pty_kill(scene->sandbox, "t", NULL));
 }

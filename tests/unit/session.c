@@ -8,6 +8,7 @@
 
 #include "support/check.h"
 #include "support/misuse.h"
+#include "support/same_json.h"
 #include "support/stream_scene.h"
 
 #define SESSION "/toolbox/sb-1/process/session"
@@ -31,7 +32,7 @@ static void each_call_asks_for_its_resource(void **state) {
   api_answer(api, get_command, 200, finished);
   api_answer(api, "POST " COMMAND "/input", 204, "");
   api_done(daytona_session_create(scene.sandbox, "s", NULL));
-  assert_string_equal(api_body_of(api->requests[0]), "{\"sessionId\":\"s\"}");
+  assert_same_json(api_body_of(api->requests[0]), "{\"sessionId\":\"s\"}");
   daytona_future_t *future = api_must(daytona_session_get(scene.sandbox, "s", NULL));
   const daytona_session_t *session = daytona_future_session(future);
   assert_int_equal(session->command_count, 2);
@@ -48,7 +49,7 @@ static void each_call_asks_for_its_resource(void **state) {
   assert_int_equal(daytona_future_session_command(future)->exit_code.value, 3);
   daytona_future_release(future);
   api_done(daytona_session_send_input(scene.sandbox, "s", "c", "yes", NULL));
-  assert_string_equal(api_body_of(api_request(api, "POST " COMMAND "/input", 0)), "{\"data\":\"yes\"}");
+  assert_same_json(api_body_of(api_request(api, "POST " COMMAND "/input", 0)), "{\"data\":\"yes\"}");
   stream_close(&scene);
 }
 
@@ -117,8 +118,8 @@ static void a_missing_part_of_the_output_is_made_from_the_log(void **state) {
   assert_false(daytona_future_session_exec_result(future)->exit_code.is_set);
   assert_string_equal(daytona_future_session_exec_result(future)->logs.err.data, "");
   daytona_future_release(future);
-  assert_string_equal(api_body_of(api_request(&scene.api, exec, 2)),
-                      "{\"command\":\"x\",\"runAsync\":true,\"suppressInputEcho\":true}");
+  assert_same_json(api_body_of(api_request(&scene.api, exec, 2)),
+                   "{\"command\":\"x\",\"runAsync\":true,\"suppressInputEcho\":true}");
   stream_close(&scene);
 }
 
