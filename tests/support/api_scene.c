@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "alloc.h"
+#include "call/sandbox_object.h"
 #include "support/check.h"
 
 enum { GUARD_MS = 20 * 1000 };
@@ -220,6 +221,30 @@ daytona_sandbox_t *api_sandbox(api_scene_t *scene, const char *id, const char *s
   api_forget(scene, line);
   free(scene->requests[--scene->request_count]);
   return sandbox;
+}
+
+daytona_sandbox_t *api_sandbox_at(const api_scene_t *scene, const char *toolbox, const char *state) {
+  daytona__sandbox_data_t *data = daytona__sandbox_data_new();
+  assert_non_null(data);
+  daytona__sandbox_dto_t *dto = daytona__arena_alloc(&data->arena, sizeof *dto);
+  assert_non_null(dto);
+  dto->info.id = "sb-1";
+  dto->info.state_name = state;
+  dto->info.toolbox_proxy_url = toolbox;
+  daytona__sandbox_dto_finish(dto);
+  daytona_sandbox_t *sandbox = daytona__sandbox_new(scene->client, data, dto);
+  daytona__sandbox_data_release(data);
+  return sandbox;
+}
+
+daytona_sandbox_t *api_open_with(api_scene_t *scene, const char *state) {
+  api_scene_open(scene);
+  return api_sandbox(scene, "sb-1", state);
+}
+
+void api_close_with(api_scene_t *scene, daytona_sandbox_t *sandbox) {
+  daytona_sandbox_release(sandbox);
+  api_scene_close(scene);
 }
 
 /* --- futures and time -------------------------------------------------------------------------- */

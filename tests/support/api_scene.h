@@ -76,6 +76,13 @@ const char *api_sandbox_json(const api_scene_t *scene, const char *id, const cha
 /* A sandbox of that state, one reference yours. */
 daytona_sandbox_t *api_sandbox(api_scene_t *scene, const char *id, const char *state);
 
+/* A sandbox "sb-1" that the server was never asked for; `toolbox` NULL: where its toolbox is will be. */
+daytona_sandbox_t *api_sandbox_at(const api_scene_t *scene, const char *toolbox, const char *state);
+
+/* A scene with a sandbox "sb-1", and its end. */
+daytona_sandbox_t *api_open_with(api_scene_t *scene, const char *state);
+void api_close_with(api_scene_t *scene, daytona_sandbox_t *sandbox);
+
 /* Turn the loop until so many requests have come. */
 void api_until_requests(api_scene_t *scene, size_t count);
 void api_until(api_scene_t *scene, bool (*is_reached)(void *user), void *user);

@@ -79,24 +79,10 @@ enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
 /* --- the stand --------------------------------------------------------------------------------- */
 
-/* A sandbox object that the server was never asked for. */
-static daytona_sandbox_t *make_sandbox(stand_t *stand, const char *toolbox) {
-  daytona__sandbox_data_t *data = daytona__sandbox_data_new();
-  assert_non_null(data);
-  daytona__sandbox_dto_t *dto = daytona__arena_alloc(&data->arena, sizeof *dto);
-  dto->info.id = "sb-1";
-  dto->info.state_name = "resizing"; /* no wait is over at once */
-  dto->info.toolbox_proxy_url = toolbox;
-  daytona__sandbox_dto_finish(dto);
-  daytona_sandbox_t *sandbox = daytona__sandbox_new(stand->scene.client, data, dto);
-  daytona__sandbox_data_release(data);
-  return sandbox;
-}
-
 static void stand_client(stand_t *stand, const char *toolbox) {
   api_scene_client(&stand->scene);
   stand->client = daytona_client_retain(stand->scene.client);
-  stand->sandbox = make_sandbox(stand, toolbox);
+  stand->sandbox = api_sandbox_at(&stand->scene, toolbox, "resizing"); /* no wait is over at once */
   assert_int_equal(daytona_sandbox_iter_new(stand->client, NULL, &stand->iter), 0);
 }
 

@@ -63,6 +63,14 @@ static daytona_future_t *follow(stream_scene_t *scene, heard_t *heard, daytona_s
   return heard->follow;
 }
 
+/* Until something was heard, and then until nothing moves any more. */
+static void until_quiet(heard_t *heard) {
+  api_scene_t *api = &heard->scene->api;
+  while (heard->calls == 0) uv_run(&api->uv, UV_RUN_ONCE);
+  api_spin(api, 50);
+  api_settle(api);
+}
+
 /* The log in frames of a few bytes, and the server's close. */
 static void make_script(stream_script_t *script) {
   memset(script, 0, sizeof *script);
@@ -494,6 +502,26 @@ static void a_follow_keeps_its_time_limit(void **state) {
   daytona_future_release(future);
 }
 
+/* Nobody reads: the time runs all the same, and nothing is delivered when it has passed. */
+static void a_paused_follow_keeps_its_time_limit(void **state) {
+  stream_scene_t *scene = *state;
+  for (int policy = 0; policy < 2; policy++) {
+    heard_t heard = {.action = pause_now};
+    stream_again(scene);
+    make_script(&scene->script);
+    play_script(scene, STREAM_STAYS);
+    api_answer(&scene->api, get_command, 200, running);
+    daytona_session_follow_opts_t opts = {.policy = (daytona_buffer_policy_t)policy, .timeout_ms = 40000};
+    daytona_future_t *future = follow(scene, &heard, opts);
+    int64_t before = api_now(&scene->api);
+    until_quiet(&heard);
+    end_of(scene, future, DAYTONA_STREAM_TIMEOUT);
+    assert_true(api_now(&scene->api) - before < 41000);
+    assert_int_equal(heard.calls, 1);
+    daytona_future_release(future);
+  }
+}
+
 /* An outcome that is known waits for the reader, but not beyond the limit; then there is no exit code. */
 static void a_time_limit_beats_a_verdict_that_waits(void **state) {
   stream_scene_t *scene = *state;
@@ -501,9 +529,7 @@ static void a_time_limit_beats_a_verdict_that_waits(void **state) {
   serve_log(scene);
   daytona_session_follow_opts_t opts = {.policy = DAYTONA_BUFFER_DROP_OLDEST, .timeout_ms = 60000};
   daytona_future_t *future = follow(scene, &heard, opts);
-  while (heard.calls == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
-  for (int i = 0; i < 50; i++) uv_run(&scene->api.uv, UV_RUN_NOWAIT);
-  api_settle(&scene->api);
+  until_quiet(&heard);
   const daytona_stream_end_t *end = end_of(scene, future, DAYTONA_STREAM_TIMEOUT);
   assert_false(end->has_exit_code);
   assert_int_equal(end->exit_code, 0);
@@ -566,9 +592,7 @@ static void a_paused_follow_waits_with_output_and_end(void **state) {
     serve_log(scene);
     daytona_session_follow_opts_t opts = {.policy = (daytona_buffer_policy_t)policy};
     daytona_future_t *future = follow(scene, &heard, opts);
-    while (heard.calls == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
-    for (int i = 0; i < 50; i++) uv_run(&scene->api.uv, UV_RUN_NOWAIT);
-    api_settle(&scene->api);
+    until_quiet(&heard);
     assert_int_equal(heard.calls, 1);
     assert_false(daytona_future_is_settled(future));
     daytona_future_resume(future);
@@ -586,9 +610,7 @@ static void a_full_buffer_drops_the_oldest_and_counts(void **state) {
   serve_log(scene);
   daytona_session_follow_opts_t opts = {.policy = DAYTONA_BUFFER_DROP_OLDEST, .buffer_bytes = 4};
   daytona_future_t *future = follow(scene, &heard, opts);
-  while (heard.calls == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
-  for (int i = 0; i < 50; i++) uv_run(&scene->api.uv, UV_RUN_NOWAIT);
-  api_settle(&scene->api);
+  until_quiet(&heard);
   daytona_future_resume(future);
   const daytona_stream_end_t *end = end_of(scene, future, DAYTONA_STREAM_EXITED);
   assert_int_equal(end->received_bytes, strlen(log_out) + strlen(log_err));
@@ -613,9 +635,7 @@ static void dropping_leaves_whole_characters(void **state) {
     daytona_session_follow_opts_t opts = {
       .policy = DAYTONA_BUFFER_DROP_OLDEST, .buffer_bytes = buffer, .as_text = true};
     daytona_future_t *future = follow(scene, &heard, opts);
-    while (heard.calls == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
-    for (int i = 0; i < 50; i++) uv_run(&scene->api.uv, UV_RUN_NOWAIT);
-    api_settle(&scene->api);
+    until_quiet(&heard);
     daytona_future_resume(future);
     const daytona_stream_end_t *end = end_of(scene, future, DAYTONA_STREAM_EXITED);
     const char *kept = heard.err;
@@ -888,6 +908,7 @@ int main(void) {
     TEST(a_deleted_session_is_killed),
     TEST(nothing_to_follow_is_an_error_as_from_rest),
     TEST(a_follow_keeps_its_time_limit),
+    TEST(a_paused_follow_keeps_its_time_limit),
     TEST(a_time_limit_beats_a_verdict_that_waits),
     TEST(a_long_follow_does_not_grow),
     TEST(a_follow_that_resumes_for_ever_does_not_grow),

@@ -484,6 +484,32 @@ static void every_download_can_be_paused(void **state) {
   }
 }
 
+/* A pause is not for ever: the whole limit passes all the same, and nothing is delivered or left behind. */
+static void a_limit_ends_a_paused_download(void **state) {
+  const daytona_transfer_opts_t opts = {.timeout_ms = 5000, .idle_timeout_ms = DAYTONA_NO_TIMEOUT};
+  answers(FILE_PART("a", "5") "alpha" END);
+  for (int way = 0; way < 3; way++) {
+    sink_t sink = {.limit = 2};
+    daytona_future_t *future = way == 0 ? daytona_fs_download(sandbox, "a", &opts)
+                               : way == 1
+                                 ? daytona_fs_download_file(sandbox, "a", in_folder("never"), &opts)
+                                 : daytona_fs_download_file_stream(sandbox, "a", on_sink, &sink, &opts);
+    while (way == 2 && sink.calls == 0) uv_run(&scene.uv, UV_RUN_ONCE);
+    assert_int_equal(daytona_future_pause(future), 0);
+    api_spin(&scene, 30);
+    api_advance(&scene, 4900);
+    api_spin(&scene, 10);
+    assert_false(daytona_future_is_settled(future));
+    api_advance(&scene, 200);
+    api_must_fail(future, DAYTONA_EDEADLINE);
+    assert_int_equal(daytona_future_resume(future), DAYTONA_EINVAL);
+    api_until_no_job(&scene);
+    assert_int_equal(sink.calls, way == 2 ? 1 : 0);
+    assert_int_not_equal(access(in_folder("never"), F_OK), 0);
+    daytona_future_release(future);
+  }
+}
+
 /* --- endings in every state -------------------------------------------------------------------- */
 
 static void cancel_at(size_t turns, bool closes) {
@@ -593,6 +619,7 @@ int main(void) {
     TEST(whole_transfer_may_have_a_limit),
     TEST(pause_is_not_silence),
     TEST(every_download_can_be_paused),
+    TEST(a_limit_ends_a_paused_download),
     TEST(cancel_leaves_nothing_in_any_state),
     TEST(close_leaves_nothing_in_any_state),
     TEST(every_allocation_may_fail),

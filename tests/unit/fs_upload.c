@@ -457,6 +457,34 @@ static void every_upload_can_be_paused(void **state) {
   }
 }
 
+/* A pause is not for ever: the whole limit passes all the same, and the source is not asked again. */
+static void a_limit_ends_a_paused_upload(void **state) {
+  static const char *const steps[] = {"one ", "wait", "two", NULL};
+  const daytona_transfer_opts_t opts = {.timeout_ms = 5000, .idle_timeout_ms = DAYTONA_NO_TIMEOUT};
+  api_answer(&scene, ROUTE, 200, "{}");
+  for (int way = 0; way < 3; way++) {
+    source_t source = {.steps = steps};
+    daytona_future_t *future = way == 0 ? daytona_fs_upload(sandbox, "bytes", 5, "x", &opts)
+                               : way == 1
+                                 ? daytona_fs_upload_file(sandbox, local("small", 100), "x", &opts)
+                                 : daytona_fs_upload_file_stream(sandbox, on_source, &source, "x", &opts);
+    source.future = future;
+    while (way == 2 && source.calls < 2) uv_run(&scene.uv, UV_RUN_ONCE);
+    assert_int_equal(daytona_future_pause(future), 0);
+    api_until_no_job(&scene);
+    api_spin(&scene, 30);
+    api_advance(&scene, 4900);
+    api_spin(&scene, 10);
+    assert_false(daytona_future_is_settled(future));
+    api_advance(&scene, 200);
+    api_must_fail(future, DAYTONA_EDEADLINE);
+    assert_int_equal(daytona_future_resume(future), DAYTONA_EINVAL);
+    api_spin(&scene, 10);
+    assert_int_equal(source.calls, way == 2 ? 2 : 0);
+    daytona_future_release(future);
+  }
+}
+
 static void resume_inside_the_source_is_not_lost(void **state) {
   static const char *const steps[] = {"wait", "wait", "one", "wait", NULL};
   source_t source = {.steps = steps, .resumes_inside = true};
@@ -783,6 +811,7 @@ int main(void) {
     TEST(source_is_sent_chunked),
     TEST(source_that_waits_is_asked_again_only_when_resumed),
     TEST(every_upload_can_be_paused),
+    TEST(a_limit_ends_a_paused_upload),
     TEST(resume_inside_the_source_is_not_lost),
     TEST(source_may_give_up_or_cancel),
     TEST(source_may_let_everything_go),

@@ -20,16 +20,6 @@ static const char remotes[] = "GET /toolbox/sb-1/git/remotes";
 static const char config[] = "POST /toolbox/sb-1/git/config";
 static const char credentials[] = "POST /toolbox/sb-1/git/credentials";
 
-static daytona_sandbox_t *open_with(api_scene_t *scene) {
-  api_scene_open(scene);
-  return api_sandbox(scene, "sb-1", "started");
-}
-
-static void close_with(api_scene_t *scene, daytona_sandbox_t *sandbox) {
-  daytona_sandbox_release(sandbox);
-  api_scene_close(scene);
-}
-
 /* The error must not show any of these. */
 static void hides(daytona_future_t *future, daytona_errcode_t code, const char *const *secrets) {
   const daytona_error_t *error = daytona_future_error(api_must_fail(future, code));
@@ -45,7 +35,7 @@ static void hides(daytona_future_t *future, daytona_errcode_t code, const char *
 static void clone_body_has_only_what_was_given(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, clone, 200, "");
   const daytona_git_clone_opts_t opts = {.branch = "b",
                                          .commit_id = "c",
@@ -59,7 +49,7 @@ static void clone_body_has_only_what_was_given(void **state) {
     api_body_of(scene.requests[1]),
     "{\"url\":\"https://h/x.git\",\"path\":\"x\",\"branch\":\"b\",\"commit_id\":\"c\",\"username\":\"u\","
     "\"password\":\"p\",\"insecure_skip_tls\":true,\"depth\":3}");
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void password_is_blotted_out_of_errors(void **state) {
@@ -68,7 +58,7 @@ static void password_is_blotted_out_of_errors(void **state) {
   const daytona_git_clone_opts_t clone_opts = {.credentials = {"ann", "hunter2"}};
   const daytona_git_remote_opts_t opts = {.credentials = {"ann", "hunter2"}};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, clone, 401,
              "{\"message\":\"bad hunter2, hunter2hunter2\",\"code\":\"GIT_AUTH_FAILED\","
              "\"source\":\"DAYTONA_DAEMON\"}");
@@ -79,7 +69,7 @@ static void password_is_blotted_out_of_errors(void **state) {
   hides(daytona_git_push(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
   hides(daytona_git_pull(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
   hides(daytona_git_dangerously_authenticate(sandbox, "ann", "hunter2", NULL), DAYTONA_EINVAL, secrets);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void password_of_a_url_is_blotted_out_of_errors(void **state) {
@@ -88,7 +78,7 @@ static void password_of_a_url_is_blotted_out_of_errors(void **state) {
   static const char *const secrets[] = {"hunter2", NULL};
   char body[128];
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   for (int i = 0; i < 2; i++) {
     snprintf(body, sizeof body, "{\"message\":\"%s\"}", answers[i]);
     api_answer(&scene, clone, 500, body);
@@ -97,7 +87,7 @@ static void password_of_a_url_is_blotted_out_of_errors(void **state) {
     hides(daytona_git_remote_add(sandbox, "x", "n", "https://ann:hunter2@h/x.git", NULL), DAYTONA_EINTERNAL,
           secrets);
   }
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* As a server may write it: escaped in JSON, percent-encoded in a URL, in base64 in a header. */
@@ -117,7 +107,7 @@ static void secrets_are_blotted_out_in_every_spelling(void **state) {
   const daytona_git_remote_opts_t given = {.credentials = {"longuser", "p\"w/\xc3\xbc x"}};
   const daytona_git_remote_opts_t in_url = {.remote = "https://longuser:p%22w%2f%C3%BC%20x@h/x.git"};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   for (size_t i = 0; i < 2 * sizeof answers / sizeof answers[0]; i++) {
     api_answer_with(&scene, push, 500, "X-Echo: p%22w%2F%C3%BC%20x\r\n", answers[i / 2]);
     daytona_future_t *future = daytona_git_push(sandbox, "x", i % 2 != 0 ? &in_url : &given);
@@ -129,7 +119,7 @@ static void secrets_are_blotted_out_in_every_spelling(void **state) {
     daytona_future_release(future);
     api_forget(&scene, push);
   }
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* What a push or pull calls its remote may be a URL, and what is set may be a header with a token. */
@@ -138,7 +128,7 @@ static void urls_and_settings_are_secrets_too(void **state) {
   static const char *const secrets[] = {"hunter2", NULL};
   const daytona_git_remote_opts_t opts = {.remote = "https://ann:hunter2@h/x.git"};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, push, 500, "{\"message\":\"hunter2\"}");
   api_answer(&scene, pull, 500, "{\"message\":\"hunter2\"}");
   api_answer(&scene, config, 500, "{\"message\":\"bad value AUTH hunter2\"}");
@@ -146,14 +136,14 @@ static void urls_and_settings_are_secrets_too(void **state) {
   hides(daytona_git_pull(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
   hides(daytona_git_set_config(sandbox, "http.extraheader", "AUTH hunter2", NULL), DAYTONA_EINTERNAL,
         secrets);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* "true" is no secret, and an error without it is no help. */
 static void short_settings_do_not_mangle_errors(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, config, 500, "{\"message\":\"exit status 128: true is no number\"}");
   for (int i = 0; i < 2; i++) {
     daytona_future_t *future = daytona_git_set_config(sandbox, "a.b", i == 0 ? "true" : "1", NULL);
@@ -161,7 +151,7 @@ static void short_settings_do_not_mangle_errors(void **state) {
     assert_non_null(strstr(error->message, "exit status 128: true is no number"));
     daytona_future_release(future);
   }
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* Only so much of a response is kept, and the cut may go through a secret. */
@@ -171,13 +161,13 @@ static void half_a_secret_is_not_shown(void **state) {
   const daytona_git_remote_opts_t opts = {.credentials = {"ann", "hunter2"}};
   char *answer = malloc(DAYTONA__ERROR_BODY_MAX + 8);
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   memset(answer, '-', DAYTONA__ERROR_BODY_MAX - 6);
   strcpy(answer + DAYTONA__ERROR_BODY_MAX - 6, "hunter2");
   memcpy(answer, "hunter2", 7);
   api_answer(&scene, push, 500, answer);
   hides(daytona_git_push(sandbox, "x", &opts), DAYTONA_EINTERNAL, secrets);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
   free(answer);
 }
 
@@ -201,33 +191,33 @@ static void with_little_memory(void *user) {
 static void without_memory_nothing_is_shown(void **state) {
   (void)state;
   api_scene_t scene;
-  tight_sandbox = open_with(&scene);
+  tight_sandbox = api_open_with(&scene, "started");
   api_answer(&scene, push, 401, "{\"message\":\"hunter2 and other-secret are wrong\"}");
   with_little_memory(&scene);
   support_alloc_sweep(with_little_memory, &scene);
-  close_with(&scene, tight_sandbox);
+  api_close_with(&scene, tight_sandbox);
 }
 
 static void token_as_user_is_blotted_out_of_errors(void **state) {
   (void)state;
   static const char *const secrets[] = {"a-token", NULL};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, clone, 500, "{\"message\":\"https://a-token@h/x.git is not there\"}");
   hides(daytona_git_clone(sandbox, "https://a-token@h/x.git", "x", NULL), DAYTONA_EINTERNAL, secrets);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void at_sign_in_a_path_is_no_secret(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, clone, 500, "{\"message\":\"h/a@b is not there\"}");
   daytona_future_t *future =
     api_must_fail(daytona_git_clone(sandbox, "https://h/a@b", "x", NULL), DAYTONA_EINTERNAL);
   assert_non_null(strstr(daytona_future_error(future)->message, "h/a@b is not there"));
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void half_of_the_credentials_is_refused_here(void **state) {
@@ -235,12 +225,12 @@ static void half_of_the_credentials_is_refused_here(void **state) {
   const daytona_git_clone_opts_t no_password = {.credentials = {.username = "u"}};
   const daytona_git_remote_opts_t no_user = {.credentials = {.password = "p"}};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_fails(daytona_git_clone(sandbox, "u", "x", &no_password), DAYTONA_EINVAL);
   api_fails(daytona_git_push(sandbox, "x", &no_user), DAYTONA_EINVAL);
   api_fails(daytona_git_pull(sandbox, "x", &no_user), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void bad_arguments_are_refused_here(void **state) {
@@ -251,7 +241,7 @@ static void bad_arguments_are_refused_here(void **state) {
   const daytona_git_reset_opts_t wild = {.mode = "wild"};
   const daytona_git_config_opts_t local = {.scope = "local"}, odd = {.scope = "odd"};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_fails(daytona_git_clone(sandbox, NULL, "x", NULL), DAYTONA_EINVAL);
   api_fails(daytona_git_clone(sandbox, "u", "", NULL), DAYTONA_EINVAL);
   api_fails(daytona_git_clone(sandbox, "u", "x", &shallow), DAYTONA_EINVAL);
@@ -273,7 +263,7 @@ static void bad_arguments_are_refused_here(void **state) {
   api_fails(daytona_git_configure_user(sandbox, "Ann", "e", &local), DAYTONA_EINVAL);
   api_fails(daytona_git_get_status(NULL, "x", NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void branches_of_old_and_new_servers_are_read(void **state) {
@@ -288,7 +278,7 @@ static void branches_of_old_and_new_servers_are_read(void **state) {
     {"{\"branches\":[\"a\"],\"current\":\"\"}", NULL, 1},
   };
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     api_forget(&scene, branches);
     api_answer(&scene, branches, 200, cases[i].body);
@@ -303,13 +293,13 @@ static void branches_of_old_and_new_servers_are_read(void **state) {
     assert_wrong_accessor(daytona_future_git_status(future));
     daytona_future_release(future);
   }
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void one_remote_is_found_by_its_name(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, remotes, 200,
              "{\"remotes\":[{\"name\":\"a\",\"url\":\"1\"},{\"name\":\"b\",\"url\":\"2\"}]}");
   daytona_future_t *found = api_must(daytona_git_remote_get(sandbox, "x", "b", NULL));
@@ -319,14 +309,14 @@ static void one_remote_is_found_by_its_name(void **state) {
   assert_true(daytona_future_is_absent(missing));
   daytona_future_release(found);
   daytona_future_release(missing);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* Each with its least and its most: what is asked, whatever it may answer. */
 static void small_calls_ask_for_what_they_are_named_after(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   const daytona_git_init_opts_t bare = {.is_bare = true, .initial_branch = "main"};
   const daytona_git_config_opts_t local = {.scope = "local", .path = "x"};
   const struct {
@@ -357,7 +347,7 @@ static void small_calls_ask_for_what_they_are_named_after(void **state) {
     for (size_t other = 0; other < i; other++) seen[i] += strcmp(calls[other].line, calls[i].line) == 0;
     assert_same_json(api_body_of(api_request(&scene, calls[i].line, seen[i])), calls[i].body);
   }
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void remotes_are_a_map_of_names(void **state) {
@@ -371,7 +361,7 @@ static void remotes_are_a_map_of_names(void **state) {
     {"{\"remotes\":null}", 0},
   };
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     api_forget(&scene, remotes);
     api_answer(&scene, remotes, 200, cases[i].body);
@@ -385,19 +375,19 @@ static void remotes_are_a_map_of_names(void **state) {
   api_forget(&scene, remotes);
   api_answer(&scene, remotes, 200, "{\"remotes\":[{\"name\":\"a\"}]}");
   api_fails(daytona_git_list_remotes(sandbox, "x", NULL), DAYTONA_EPROTOCOL);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void empty_setting_is_sent(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, config, 200, "");
   api_done(daytona_git_set_config(sandbox, "a.b", "", NULL));
   assert_same_json(api_body_of(scene.requests[0]), "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
   api_done(daytona_git_set_config(sandbox, "a.b", NULL, NULL));
   assert_same_json(api_body_of(scene.requests[1]), "{\"key\":\"a.b\",\"value\":\"\",\"scope\":\"global\"}");
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 int main(void) {

@@ -366,6 +366,27 @@ static void errors_without_end_do_not_cost_memory(void **state) {
   daytona_future_release(future);
 }
 
+/* The time of a deadline runs while the run is paused; then the client leaves, and delivers nothing more. */
+static void a_deadline_ends_a_paused_run(void **state) {
+  stream_scene_t *scene = *state;
+  heard_t heard = {0};
+  daytona_future_t *bound = daytona_future_deadline(run(scene, &heard), 5000);
+  while (scene->frames == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
+  assert_int_equal(daytona_future_pause(bound), 0);
+  stream_send(scene, 1, out_hi, strlen(out_hi));
+  stream_send_close(scene, 1000, "");
+  api_spin(&scene->api, 30);
+  api_advance(&scene->api, 4900);
+  api_spin(&scene->api, 10);
+  assert_false(daytona_future_is_settled(bound));
+  api_advance(&scene->api, 200);
+  api_must_fail(bound, DAYTONA_EDEADLINE);
+  assert_int_equal(daytona_future_resume(bound), DAYTONA_EINVAL);
+  api_spin(&scene->api, 20);
+  assert_int_equal(heard.calls, 0);
+  daytona_future_release(bound);
+}
+
 /* --- callbacks --------------------------------------------------------------------------------- */
 
 static void cancel_it(heard_t *heard) { daytona_future_cancel(heard->run); }
@@ -474,6 +495,7 @@ int main(void) {
     TEST(collected_output_has_a_bound),
     TEST(a_message_has_a_bound),
     TEST(errors_without_end_do_not_cost_memory),
+    TEST(a_deadline_ends_a_paused_run),
     TEST(a_callback_may_do_anything),
     TEST(a_run_may_be_cancelled_or_closed_at_any_time),
     TEST(a_run_survives_lack_of_memory),

@@ -24,11 +24,6 @@ static daytona_sandbox_t *open_without_toolbox(api_scene_t *scene) {
   return sandbox;
 }
 
-static void close_with(api_scene_t *scene, daytona_sandbox_t *sandbox) {
-  daytona_sandbox_release(sandbox);
-  api_scene_close(scene);
-}
-
 /* Let the server's answer to the request that waits come after `ms`. */
 static void answer_after(api_scene_t *scene, int64_t ms, const char *text) {
   char answer[512];
@@ -60,7 +55,7 @@ static void finding_the_toolbox_uses_up_the_limit_of_the_call(void **state) {
   api_must_fail(future, DAYTONA_EDEADLINE);
   assert_non_null(strstr(daytona_future_error(future)->message, "10000 ms"));
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void limit_may_be_over_before_the_toolbox_is_found(void **state) {
@@ -79,7 +74,7 @@ static void limit_may_be_over_before_the_toolbox_is_found(void **state) {
   assert_non_null(strstr(daytona_future_error(future)->message, "10000 ms"));
   daytona_future_release(future);
   assert_int_equal(api_count(&scene, move), 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* Polls are requests of their own: what one has used up is not taken from the next. */
@@ -102,7 +97,7 @@ static void each_poll_of_a_wait_has_the_whole_limit(void **state) {
     api_advance(&scene, 2000);
   }
   api_done(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* --- the registry ------------------------------------------------------------------------------ */

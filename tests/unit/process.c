@@ -19,16 +19,6 @@ static const char ok[] = "{\"exitCode\":0,\"result\":\"hi\\n\"}";
 
 static const daytona_process_exec_opts_t unmarked = {.leaves_running = true};
 
-static daytona_sandbox_t *open_with(api_scene_t *scene) {
-  api_scene_open(scene);
-  return api_sandbox(scene, "sb-1", "started");
-}
-
-static void close_with(api_scene_t *scene, daytona_sandbox_t *sandbox) {
-  daytona_sandbox_release(sandbox);
-  api_scene_close(scene);
-}
-
 /* The mark in the body of a request, in a static buffer; "" without one. */
 static const char *mark_of(const char *request) {
   const char *mark = json_at(api_body_of(request), "envs.DAYTONA_EXEC_ID");
@@ -41,7 +31,7 @@ static void exec_body_is_the_command_and_its_mark(void **state) {
   (void)state;
   char expected[256];
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, exec, 200, ok);
   daytona_future_t *future = api_must(daytona_process_exec(sandbox, " echo \"hi\"\n", NULL));
   const daytona_exec_result_t *result = daytona_future_exec_result(future);
@@ -57,7 +47,7 @@ static void exec_body_is_the_command_and_its_mark(void **state) {
   assert_string_equal(api_line_of(scene.requests[0]), exec);
   assert_true(api_has_header(scene.requests[0], "Authorization", "Bearer key"));
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void exec_options_have_their_place(void **state) {
@@ -66,14 +56,14 @@ static void exec_options_have_their_place(void **state) {
   const daytona_process_exec_opts_t opts = {
     .cwd = "src", .env = {env, 2}, .timeout_ms = 1500, .leaves_running = true};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, exec, 200, ok);
   api_done(daytona_process_exec(sandbox, "ls", &opts));
   assert_same_json(api_body_of(scene.requests[0]),
                    "{\"command\":\"ls\",\"cwd\":\"src\",\"envs\":{\"A\":\"1\",\"_b2\":\"\"},\"timeout\":2}");
   api_done(daytona_process_exec(sandbox, "ls", &unmarked));
   assert_same_json(api_body_of(scene.requests[1]), "{\"command\":\"ls\"}");
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void timeout_is_rounded_up_to_seconds(void **state) {
@@ -83,14 +73,14 @@ static void timeout_is_rounded_up_to_seconds(void **state) {
     const char *sent;
   } cases[] = {{1, "1"}, {1000, "1"}, {1001, "2"}, {60000, "60"}};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, exec, 200, ok);
   for (size_t i = 0; i < 4; i++) {
     const daytona_process_exec_opts_t opts = {.timeout_ms = cases[i].ms, .leaves_running = true};
     api_done(daytona_process_exec(sandbox, "ls", &opts));
     assert_string_equal(json_at(api_body_of(scene.requests[i]), "timeout"), cases[i].sent);
   }
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void code_run_sends_language_and_arguments(void **state) {
@@ -121,7 +111,7 @@ static void code_run_sends_language_and_arguments(void **state) {
   assert_same_json(api_body_of(scene.requests[2]), "{\"code\":\"x\",\"language\":\"typescript\"}");
   api_done(daytona_process_code_run(sandbox, "x", NULL));
   assert_int_equal(strlen(mark_of(scene.requests[3])), 36);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void bad_arguments_are_refused(void **state) {
@@ -138,7 +128,7 @@ static void bad_arguments_are_refused(void **state) {
                                                       {.env = {dash, 1}},  {.language = "\xff"}};
   static const char *const blank[] = {NULL, "", " \t\r\n", "\xff\xfe"};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
     api_fails(daytona_process_exec(sandbox, "ls", &bad[i]), DAYTONA_EINVAL);
   for (size_t i = 0; i < sizeof bad_code / sizeof bad_code[0]; i++)
@@ -148,13 +138,13 @@ static void bad_arguments_are_refused(void **state) {
   api_fails(daytona_process_code_run(sandbox, "", NULL), DAYTONA_EINVAL);
   api_fails(daytona_process_exec(NULL, "ls", NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void command_over_the_limit_is_refused(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   char *command = malloc(DAYTONA__REQUEST_BODY_MAX + 1);
   if (command == NULL) abort();
   memset(command, 'x', DAYTONA__REQUEST_BODY_MAX);
@@ -164,7 +154,7 @@ static void command_over_the_limit_is_refused(void **state) {
   daytona_future_release(future);
   free(command);
   assert_int_equal(scene.request_count, 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* --- answers ----------------------------------------------------------------------------------- */
@@ -184,7 +174,7 @@ static void answers_of_all_ages_are_read(void **state) {
                {"{\"exitCode\":0,\"result\":\"a\\u0000b\"}", 0, "a", 3}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     api_scene_t scene;
-    daytona_sandbox_t *sandbox = open_with(&scene);
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
     api_answer(&scene, exec, 200, cases[i].body);
     daytona_future_t *future = api_must(daytona_process_exec(sandbox, "ls", NULL));
     const daytona_exec_result_t *result = daytona_future_exec_result(future);
@@ -192,7 +182,7 @@ static void answers_of_all_ages_are_read(void **state) {
     assert_string_equal(result->result, cases[i].result);
     assert_int_equal(result->result_size, cases[i].size);
     daytona_future_release(future);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
@@ -209,12 +199,12 @@ static void answers_without_a_verdict_are_malformed(void **state) {
                                        "{\"exitCode\":0,\"result\":7}"};
   for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
     api_scene_t scene;
-    daytona_sandbox_t *sandbox = open_with(&scene);
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
     api_answer(&scene, exec, 200, bodies[i]);
     api_fails(daytona_process_exec(sandbox, "ls", NULL), DAYTONA_EPROTOCOL);
     api_spin(&scene, 20);
     assert_int_equal(scene.request_count, 1); /* the sandbox has answered: there is nothing to stop */
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
@@ -237,7 +227,7 @@ static void cancelled_command_is_stopped_by_its_mark(void **state) {
   char mark[64];
   for (int is_code = 0; is_code < 2; is_code++) {
     api_scene_t scene;
-    daytona_sandbox_t *sandbox = open_with(&scene);
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
     api_answer(&scene, is_code ? code_run : exec, 0, api_silence);
     daytona_future_t *future = is_code ? daytona_process_code_run(sandbox, "while 1: pass", NULL)
                                        : daytona_process_exec(sandbox, "sleep 9", NULL);
@@ -249,7 +239,7 @@ static void cancelled_command_is_stopped_by_its_mark(void **state) {
     assert_stops(&scene, mark, 1);
     api_settle(&scene);
     assert_int_equal(scene.request_count, 2);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
@@ -266,15 +256,15 @@ static void nothing_is_stopped_that_was_not_sent_or_has_answered(void **state) {
     {429, "{}", DAYTONA_ERATELIMIT}};
   for (size_t i = 0; i < 4; i++) {
     api_scene_t scene;
-    daytona_sandbox_t *sandbox = open_with(&scene);
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
     api_answer(&scene, exec, verdicts[i].status, verdicts[i].body);
     api_fails(daytona_process_exec(sandbox, "ls", NULL), verdicts[i].code);
     api_spin(&scene, 20);
     assert_int_equal(scene.request_count, 1);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   daytona_future_t *future = daytona_process_exec(sandbox, "ls", NULL);
   daytona_future_cancel(future);
   api_fails(future, DAYTONA_ECANCELED);
@@ -284,7 +274,7 @@ static void nothing_is_stopped_that_was_not_sent_or_has_answered(void **state) {
   api_done(future);
   api_spin(&scene, 20);
   assert_int_equal(scene.request_count, 1);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* The connection is being made: nothing can have reached the sandbox. */
@@ -293,7 +283,7 @@ static void command_cancelled_while_connecting_is_not_stopped(void **state) {
   char body[256];
   peer_deaf_t deaf;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   size_t in_flight = 0, waiting = 0;
   peer_deaf_begin(&deaf);
   snprintf(body, sizeof body, "{\"id\":\"sb-1\",\"toolboxProxyUrl\":\"http://127.0.0.1:%d/toolbox\"}",
@@ -308,7 +298,7 @@ static void command_cancelled_while_connecting_is_not_stopped(void **state) {
   daytona__http_counts(scene.client->http, &in_flight, &waiting);
   assert_int_equal(in_flight + waiting, 0);
   peer_deaf_end(&deaf);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void lost_answer_stops_the_command(void **state) {
@@ -321,7 +311,7 @@ static void lost_answer_stops_the_command(void **state) {
   for (size_t i = 0; i < 2; i++) {
     char mark[64];
     api_scene_t scene;
-    daytona_sandbox_t *sandbox = open_with(&scene);
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
     api_answer(&scene, exec, losses[i].status, losses[i].body);
     api_answer(&scene, exec, 200, ok);
     daytona_future_t *future = api_must_fail(daytona_process_exec(sandbox, "ls", NULL), losses[i].code);
@@ -330,7 +320,7 @@ static void lost_answer_stops_the_command(void **state) {
     assert_stops(&scene, mark, 1);
     api_settle(&scene);
     daytona_future_release(future);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
@@ -355,7 +345,7 @@ static void stopping_does_not_wait_for_a_free_connection(void **state) {
   for (int i = 1; i < 6; i++) daytona_future_cancel(commands[i]);
   for (int i = 0; i < 6; i++) api_fails(commands[i], DAYTONA_ECANCELED);
   api_until_requests(&scene, 4);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void mark_of_the_caller_is_refused(void **state) {
@@ -363,7 +353,7 @@ static void mark_of_the_caller_is_refused(void **state) {
   static const daytona_pair_t env[] = {{"A", "1"}, {"DAYTONA_EXEC_ID", "mine"}};
   daytona_process_exec_opts_t opts = {.env = {env, 2}};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   daytona_future_t *future = api_must_fail(daytona_process_exec(sandbox, "ls", &opts), DAYTONA_EINVAL);
   assert_non_null(strstr(daytona_future_error(future)->message, "DAYTONA_EXEC_ID"));
   daytona_future_release(future);
@@ -374,13 +364,13 @@ static void mark_of_the_caller_is_refused(void **state) {
   api_answer(&scene, exec, 200, ok);
   api_done(daytona_process_exec(sandbox, "ls", &opts));
   assert_string_equal(mark_of(scene.requests[0]), "mine");
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void unmarked_command_is_left_alone(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, exec, 0, api_silence);
   daytona_future_t *future = daytona_process_exec(sandbox, "sleep 9", &unmarked);
   api_until_requests(&scene, 1);
@@ -389,7 +379,7 @@ static void unmarked_command_is_left_alone(void **state) {
   api_fails(future, DAYTONA_ECANCELED);
   api_spin(&scene, 20);
   assert_int_equal(scene.request_count, 1);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void count_warnings(daytona_log_level_t level, const char *line, void *user) {
@@ -424,7 +414,7 @@ static void client_gives_up_five_seconds_after_the_server(void **state) {
   char mark[64];
   const daytona_process_exec_opts_t opts = {.timeout_ms = 1500};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, exec, 0, api_silence);
   api_answer(&scene, exec, 200, ok);
   daytona_future_t *future = daytona_process_exec(sandbox, "sleep 9", &opts);
@@ -439,7 +429,7 @@ static void client_gives_up_five_seconds_after_the_server(void **state) {
   assert_stops(&scene, mark, 1);
   api_settle(&scene);
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void command_without_a_timeout_may_take_for_ever(void **state) {
@@ -447,7 +437,7 @@ static void command_without_a_timeout_may_take_for_ever(void **state) {
   const daytona_process_exec_opts_t opts[] = {{.timeout_ms = 0}, {.timeout_ms = DAYTONA_NO_TIMEOUT}};
   for (int i = 0; i < 2; i++) {
     api_scene_t scene;
-    daytona_sandbox_t *sandbox = open_with(&scene);
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
     api_answer(&scene, exec, 0, api_silence);
     daytona_future_t *future = daytona_process_exec(sandbox, "sleep 9", &opts[i]);
     api_until_requests(&scene, 1);
@@ -457,7 +447,7 @@ static void command_without_a_timeout_may_take_for_ever(void **state) {
     assert_false(daytona_future_is_settled(future));
     api_scene_close_client(&scene);
     api_fails(future, DAYTONA_ECLOSED);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
@@ -470,7 +460,7 @@ static void variables_that_no_program_can_be_given_are_not_sent(void **state) {
   const char *const words[] = {value};
   const daytona_map_t env = {pairs, 2};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   size_t before = scene.request_count;
   daytona_future_t *futures[] = {
     daytona_process_exec(sandbox, "ls", &(daytona_process_exec_opts_t){.env = env}),
@@ -489,7 +479,7 @@ static void variables_that_no_program_can_be_given_are_not_sent(void **state) {
   api_answer(&scene, code_run, 200, ok);
   api_done(daytona_process_code_run(sandbox, "1", &opts));
   assert_int_equal(scene.request_count, before + 1);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* --- where the toolbox is ---------------------------------------------------------------------- */
@@ -524,7 +514,7 @@ static void missing_toolbox_is_asked_for_once(void **state) {
   assert_int_equal(api_count(&scene, where), 1);
   assert_int_equal(api_count(&scene, exec), 2);
   assert_string_equal(api_body_of(api_request(&scene, where, 0)), "");
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void several_that_miss_it_do_not_mix_up_their_answers(void **state) {
@@ -540,7 +530,7 @@ static void several_that_miss_it_do_not_mix_up_their_answers(void **state) {
     daytona_future_release(futures[i]);
   }
   assert_int_equal(api_count(&scene, exec), 5);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void toolbox_that_cannot_be_found_fails_the_call(void **state) {
@@ -571,7 +561,7 @@ static void toolbox_that_cannot_be_found_fails_the_call(void **state) {
     assert_int_equal(api_count(&scene, where), 1); /* nothing was run, so nothing is to be stopped */
     assert_int_equal(scene.request_count, 2);
     daytona_future_release(future);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
@@ -590,7 +580,7 @@ static void looking_for_the_toolbox_has_the_limit_of_a_request(void **state) {
   api_fails(future, DAYTONA_EDEADLINE);
   api_spin(&scene, 20);
   assert_int_equal(scene.request_count, 2);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void cancel_while_the_toolbox_is_looked_for_stops_nothing(void **state) {
@@ -604,7 +594,7 @@ static void cancel_while_the_toolbox_is_looked_for_stops_nothing(void **state) {
   api_fails(future, DAYTONA_ECANCELED);
   api_spin(&scene, 20);
   assert_int_equal(scene.request_count, 2);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void refresh_moves_the_toolbox_and_nothing_takes_it_away(void **state) {
@@ -613,7 +603,7 @@ static void refresh_moves_the_toolbox_and_nothing_takes_it_away(void **state) {
                                         ",\"toolboxProxyUrl\":\"nonsense\""};
   char body[256];
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   snprintf(body, sizeof body,
            "{\"id\":\"sb-1\",\"state\":\"started\",\"toolboxProxyUrl\":\"http://127.0.0.1:%d/new/\"}",
            scene.peer.port);
@@ -630,7 +620,7 @@ static void refresh_moves_the_toolbox_and_nothing_takes_it_away(void **state) {
   }
   assert_int_equal(api_count(&scene, "POST /new/sb-1/process/execute"), 4);
   assert_int_equal(api_count(&scene, exec), 1);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* What one parser of URLs takes and the other does not must not fail each call as if its arguments were wrong. */
@@ -650,13 +640,13 @@ static void a_toolbox_that_is_no_host_is_not_remembered(void **state) {
   assert_non_null(strstr(daytona_future_error(future)->message, "unusable URL"));
   daytona_future_release(future);
   api_done(daytona_process_exec(sandbox, "ls", NULL));
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void folders_are_strings_of_the_toolbox(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, "GET /toolbox/sb-1/user-home-dir", 200, "{\"dir\":\"/home/x\"}");
   api_answer(&scene, "GET /toolbox/sb-1/work-dir", 200, "{\"dir\":\"/w\"}");
   api_answer(&scene, "GET /toolbox/sb-1/work-dir", 200, "{}");
@@ -668,7 +658,7 @@ static void folders_are_strings_of_the_toolbox(void **state) {
   daytona_future_release(home);
   daytona_future_release(work);
   api_fails(daytona_sandbox_get_work_dir(sandbox, NULL), DAYTONA_EPROTOCOL);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* --- long responses ------------------------------------------------------------------------------ */
@@ -699,7 +689,7 @@ static void a_long_answer_leaves_turns_to_others(void **state) {
   (void)state;
   enum { SIZE = 4 << 20 };
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   answer_long(&scene, SIZE);
   daytona_future_t *future = daytona_process_exec(sandbox, "x", &unmarked);
   until_read(&scene, future);
@@ -708,14 +698,14 @@ static void a_long_answer_leaves_turns_to_others(void **state) {
   assert_true(turns >= SIZE / (256 << 10));
   assert_int_equal(daytona_future_exec_result(future)->result_size, SIZE);
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void a_long_answer_can_be_given_up(void **state) {
   (void)state;
   for (int closes = 0; closes < 2; closes++) {
     api_scene_t scene;
-    daytona_sandbox_t *sandbox = open_with(&scene);
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
     answer_long(&scene, 2 << 20);
     daytona_future_t *future = daytona_process_exec(sandbox, "x", &unmarked);
     until_read(&scene, future);
@@ -724,14 +714,14 @@ static void a_long_answer_can_be_given_up(void **state) {
     else
       daytona_future_cancel(future);
     api_fails(future, closes ? DAYTONA_ECLOSED : DAYTONA_ECANCELED);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
 static void a_long_answer_that_is_malformed_says_where(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   static const char head[] = "{\"result\":\"", tail[] = "\",\"exitCode\":\"no number\"}";
   static char body[sizeof head + (1 << 20) + sizeof tail];
   memset(body, 'x', sizeof body);
@@ -741,7 +731,7 @@ static void a_long_answer_that_is_malformed_says_where(void **state) {
   daytona_future_t *future = api_must_fail(daytona_process_exec(sandbox, "x", &unmarked), DAYTONA_EPROTOCOL);
   assert_string_equal(daytona_future_error(future)->field, "exitCode");
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 int main(void) {

@@ -596,6 +596,32 @@ static void a_paused_terminal_waits_with_output_and_verdict(void **state) {
 }
 static void a_wait_pauses_its_terminal(void **state) { a_terminal_is_paused(*state, true); }
 
+/* The time of a deadline runs while its terminal is paused. Only the waiting ends. */
+static void a_deadline_ends_a_paused_wait(void **state) {
+  stream_scene_t *scene = *state;
+  heard_t heard = {0};
+  play_text(&scene->script, connected);
+  daytona_pty_attach_t how = {.on_output = on_output, .user = &heard};
+  daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS, how);
+  daytona_future_t *bound = daytona_future_deadline(daytona_pty_wait(pty), 5000);
+  assert_int_equal(daytona_future_pause(bound), 0);
+  stream_send(scene, 2, "kept", 4);
+  api_spin(&scene->api, 30);
+  api_advance(&scene->api, 4900);
+  api_spin(&scene->api, 10);
+  assert_false(daytona_future_is_settled(bound));
+  api_advance(&scene->api, 200);
+  api_must_fail(bound, DAYTONA_EDEADLINE);
+  assert_int_equal(daytona_future_resume(bound), DAYTONA_EINVAL);
+  daytona_future_release(bound);
+  assert_true(daytona_pty_is_connected(pty));
+  assert_int_equal(heard.calls, 0);
+  assert_int_equal(daytona_pty_resume(pty), 0);
+  stream_send_close(scene, 1011, "{\"exitCode\":2}");
+  assert_int_equal(ends_with(pty, DAYTONA_STREAM_EXITED).exit_code, 2);
+  assert_string_equal(heard.out, "kept");
+}
+
 static void a_full_buffer_stops_reading_or_drops_the_oldest(void **state) {
   stream_scene_t *scene = *state;
   for (int policy = 0; policy < 2; policy++) {
@@ -853,6 +879,7 @@ int main(void) {
     TEST(output_is_kept_past_the_end_for_the_callback),
     TEST(a_paused_terminal_waits_with_output_and_verdict),
     TEST(a_wait_pauses_its_terminal),
+    TEST(a_deadline_ends_a_paused_wait),
     TEST(a_full_buffer_stops_reading_or_drops_the_oldest),
     TEST(input_goes_in_messages_of_at_most_64_kib),
     TEST(a_callback_may_do_anything),

@@ -17,20 +17,10 @@
 #define PORTS "/api/sandbox/sb-1/ports/"
 #define SSH "/api/sandbox/sb-1/ssh-access"
 
-static daytona_sandbox_t *open_with(api_scene_t *scene) {
-  api_scene_open(scene);
-  return api_sandbox(scene, "sb-1", "started");
-}
-
-static void close_with(api_scene_t *scene, daytona_sandbox_t *sandbox) {
-  daytona_sandbox_release(sandbox);
-  api_scene_close(scene);
-}
-
 static void preview_link_has_its_port(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, "GET " PORTS "3000/preview-url", 200,
              "{\"sandboxId\":\"sb-1\",\"url\":\"http://u\",\"token\":\"t\"}");
   daytona_future_t *future = api_must(daytona_sandbox_get_preview_link(sandbox, 3000, NULL));
@@ -41,14 +31,14 @@ static void preview_link_has_its_port(void **state) {
   assert_string_equal(link->sandbox_id, "sb-1");
   assert_string_equal(api_line_of(scene.requests[0]), "GET " PORTS "3000/preview-url");
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void signed_link_says_how_long_if_asked(void **state) {
   (void)state;
   const daytona_sandbox_create_signed_preview_url_opts_t opts = {.expires_in_seconds = daytona_int(86400)};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, "GET " PORTS "1/signed-preview-url", 200, "{\"url\":\"u\",\"token\":\"t\",\"port\":7}");
   api_done(daytona_sandbox_create_signed_preview_url(sandbox, 1, NULL));
   daytona_future_t *future = api_must(daytona_sandbox_create_signed_preview_url(sandbox, 1, &opts));
@@ -58,20 +48,20 @@ static void signed_link_says_how_long_if_asked(void **state) {
   assert_string_equal(api_line_of(scene.requests[0]), "GET " PORTS "1/signed-preview-url");
   assert_string_equal(api_line_of(scene.requests[1]),
                       "GET " PORTS "1/signed-preview-url?expiresInSeconds=86400");
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void signed_link_is_ended_by_its_token(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, "POST " PORTS "65535/signed-preview-url/a%2Fb%20c/expire", 204, "");
   daytona_future_t *future =
     api_must(daytona_sandbox_expire_signed_preview_url(sandbox, 65535, "a/b c", NULL));
   assert_wrong_accessor(daytona_future_preview_link(future));
   daytona_future_release(future);
   assert_string_equal(api_body_of(scene.requests[0]), "");
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void bad_ports_and_times_are_refused(void **state) {
@@ -82,7 +72,7 @@ static void bad_ports_and_times_are_refused(void **state) {
                                                                   {.expires_in_seconds = daytona_int(86401)},
                                                                   {.timeout_ms = -9}};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   for (int i = 0; i < 4; i++) {
     api_fails(daytona_sandbox_get_preview_link(sandbox, ports[i], NULL), DAYTONA_EINVAL);
     api_fails(daytona_sandbox_create_signed_preview_url(sandbox, ports[i], NULL), DAYTONA_EINVAL);
@@ -94,7 +84,7 @@ static void bad_ports_and_times_are_refused(void **state) {
   api_fails(daytona_sandbox_expire_signed_preview_url(sandbox, 80, "..", NULL), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_expire_signed_preview_url(sandbox, 80, "\xff", NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void links_without_an_address_are_malformed(void **state) {
@@ -102,12 +92,12 @@ static void links_without_an_address_are_malformed(void **state) {
   static const char *const bodies[] = {"", "{}", "{\"url\":null}", "{\"url\":7}",
                                        "{\"url\":\"u\",\"port\":\"x\"}"};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
     api_answer(&scene, "GET " PORTS "80/preview-url", 200, bodies[i]);
     api_fails(daytona_sandbox_get_preview_link(sandbox, 80, NULL), DAYTONA_EPROTOCOL);
   }
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* --- secrets ----------------------------------------------------------------------------------- */
@@ -165,14 +155,14 @@ static void tokens_are_wiped_when_they_are_freed(void **state) {
   assert_int_equal(secrets_seen, 0);
   api_fails(daytona_sandbox_expire_signed_preview_url(sandbox, 80, secret, NULL), DAYTONA_ENOTFOUND);
   assert_int_equal(secrets_seen, 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void ssh_access_travels_in_the_query(void **state) {
   (void)state;
   const daytona_sandbox_create_ssh_access_opts_t opts = {.expires_in_minutes = daytona_num(0.5)};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, "POST " SSH, 200,
              "{\"id\":\"i\",\"sandboxId\":\"sb-1\",\"token\":\"t\",\"expiresAt\":\"e\",\"createdAt\":\"c\","
              "\"updatedAt\":\"u\",\"sshCommand\":\"ssh t@h\"}");
@@ -186,14 +176,14 @@ static void ssh_access_travels_in_the_query(void **state) {
   assert_string_equal(api_line_of(scene.requests[0]), "POST " SSH);
   assert_string_equal(api_body_of(scene.requests[0]), "");
   assert_string_equal(api_line_of(scene.requests[1]), "POST " SSH "?expiresInMinutes=0.5");
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* Without its token the server would withdraw all. */
 static void revoking_always_names_the_token(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, "DELETE " SSH, 200, "{}");
   api_done(daytona_sandbox_revoke_ssh_access(sandbox, "a+b&c=d", NULL));
   assert_string_equal(api_line_of(scene.requests[0]), "DELETE " SSH "?token=a%2Bb%26c%3Dd");
@@ -202,14 +192,14 @@ static void revoking_always_names_the_token(void **state) {
   api_fails(daytona_sandbox_revoke_ssh_access(sandbox, "", NULL), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_revoke_ssh_access(sandbox, "\xff", NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 1);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void validation_has_no_sandbox_in_its_path(void **state) {
   (void)state;
   static const char line[] = "GET /api/sandbox/ssh-access/validate";
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, line, 200, "{\"valid\":true,\"sandboxId\":\"sb-1\"}");
   api_answer(&scene, line, 200, "{\"valid\":false}");
   daytona_future_t *good = api_must(daytona_sandbox_validate_ssh_access(sandbox, "t", NULL));
@@ -221,33 +211,33 @@ static void validation_has_no_sandbox_in_its_path(void **state) {
   assert_string_equal(api_line_of(scene.requests[0]), "GET /api/sandbox/ssh-access/validate?token=t");
   daytona_future_release(good);
   daytona_future_release(bad);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void bad_ssh_times_are_refused(void **state) {
   (void)state;
   const double bad[] = {0, -1, NAN, INFINITY, -INFINITY};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     const daytona_sandbox_create_ssh_access_opts_t opts = {.expires_in_minutes = daytona_num(bad[i])};
     api_fails(daytona_sandbox_create_ssh_access(sandbox, &opts), DAYTONA_EINVAL);
   }
   assert_int_equal(scene.request_count, 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* A permission is not made twice: its response was lost, and the server may have made it. */
 static void lost_answer_to_a_post_is_not_asked_for_again(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, "POST " SSH, 0, api_break);
   daytona_future_t *future = daytona_sandbox_create_ssh_access(sandbox, NULL);
   api_hurry(&scene, future, 100);
   api_fails(future, DAYTONA_ECONNECTION);
   assert_int_equal(scene.request_count, 1);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 int main(void) {

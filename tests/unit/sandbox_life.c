@@ -21,22 +21,12 @@ static void answer_state(api_scene_t *scene, const char *line, const char *state
 }
 
 /* A scene with one sandbox in `state`. */
-static daytona_sandbox_t *open_with(api_scene_t *scene, const char *state) {
-  api_scene_open(scene);
-  return api_sandbox(scene, "sb-1", state);
-}
-
-static void close_with(api_scene_t *scene, daytona_sandbox_t *sandbox) {
-  daytona_sandbox_release(sandbox);
-  api_scene_close(scene);
-}
-
 /* --- pace -------------------------------------------------------------------------------------- */
 
 static void wait_polls_at_once_then_every_100_ms_then_slower(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "starting");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "starting");
   answer_state(&scene, poll, "starting");
   const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = DAYTONA_NO_TIMEOUT};
   daytona_future_t *future = daytona_sandbox_wait_for_start(sandbox, &opts);
@@ -64,27 +54,27 @@ static void wait_polls_at_once_then_every_100_ms_then_slower(void **state) {
   assert_int_equal(last, 1000);
   daytona_future_cancel(future);
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void known_target_state_needs_no_request(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "started");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_done(daytona_sandbox_wait_for_start(sandbox, NULL));
   api_done(daytona_sandbox_wait_for_resize_complete(sandbox, NULL));
   assert_int_equal(scene.request_count, 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void known_error_state_is_looked_at_again(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "error");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "error");
   answer_state(&scene, poll, "started");
   api_done(daytona_sandbox_wait_for_start(sandbox, NULL));
   assert_int_equal(scene.request_count, 1);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* --- states ------------------------------------------------------------------------------------ */
@@ -95,7 +85,7 @@ enum { MET, FAILS, WAITS };
 
 static int outcome_of(wait_t wait, const char *from, const char *to) {
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, from);
+  daytona_sandbox_t *sandbox = api_open_with(&scene, from);
   api_answer(&scene, poll, 200, api_sandbox_json(&scene, "sb-1", to, ",\"errorReason\":\"why\""));
   daytona_future_t *future = wait(sandbox, NULL);
   api_until_requests(&scene, 1);
@@ -112,7 +102,7 @@ static int outcome_of(wait_t wait, const char *from, const char *to) {
   if (outcome == MET) assert_ptr_equal(daytona_future_sandbox(future), sandbox);
   daytona_future_cancel(future);
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
   return outcome;
 }
 
@@ -140,14 +130,14 @@ static void every_state_ends_the_waits_it_should(void **state) {
 static void error_state_without_a_reason_is_told_too(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "starting");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "starting");
   answer_state(&scene, poll, "build_failed");
   daytona_future_t *future =
     api_must_fail(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_ESANDBOX_FAILED);
   api_says(future, "sb-1");
   api_says(future, "build_failed");
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* --- failing polls ----------------------------------------------------------------------------- */
@@ -155,22 +145,22 @@ static void error_state_without_a_reason_is_told_too(void **state) {
 static void failed_poll_is_forgiven_if_the_next_one_brings_the_end(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "starting");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "starting");
   api_answer(&scene, poll, 500, "{\"message\":\"boom\"}");
   answer_state(&scene, poll, "started");
   api_done(daytona_sandbox_wait_for_start(sandbox, NULL));
   assert_int_equal(scene.request_count, 2);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void failed_poll_gives_way_to_an_error_state(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "starting");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "starting");
   api_answer(&scene, poll, 500, "{\"message\":\"boom\"}");
   answer_state(&scene, poll, "error");
   api_fails(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_ESANDBOX_FAILED);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void failed_poll_counts_if_the_next_one_brings_nothing(void **state) {
@@ -178,7 +168,7 @@ static void failed_poll_counts_if_the_next_one_brings_nothing(void **state) {
   static const char *const second[] = {"{\"id\":\"sb-1\",\"state\":\"starting\"}", "rubbish"};
   for (int i = 0; i < 2; i++) {
     api_scene_t scene;
-    daytona_sandbox_t *sandbox = open_with(&scene, "starting");
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "starting");
     api_answer(&scene, poll, 500, "{\"message\":\"boom\"}");
     api_answer(&scene, poll, 200, second[i]);
     daytona_future_t *future =
@@ -186,36 +176,36 @@ static void failed_poll_counts_if_the_next_one_brings_nothing(void **state) {
     api_says(future, "boom");
     assert_int_equal(scene.request_count, 2);
     daytona_future_release(future);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
 static void vanished_sandbox_fails_a_wait_for_start(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "starting");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "starting");
   api_answer(&scene, poll, 404, "{\"message\":\"gone\"}");
   api_fails(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_ENOTFOUND);
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTING);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void vanished_sandbox_counts_as_stopped(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "started");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   answer_state(&scene, stop, "stopping");
   api_answer(&scene, poll, 404, "");
   api_done(daytona_sandbox_stop(sandbox, NULL));
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_DESTROYED);
   assert_string_equal(daytona_sandbox_info(sandbox)->state_name, "destroyed");
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void safe_waits_pass_over_rubbish(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "stopping");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "stopping");
   api_answer(&scene, poll, 200, "rubbish");
   api_answer(&scene, poll, 200, "");
   api_answer(&scene, poll, 200, "{\"id\":7}");
@@ -224,17 +214,17 @@ static void safe_waits_pass_over_rubbish(void **state) {
   api_hurry(&scene, future, 50);
   api_done(future);
   assert_int_equal(scene.request_count, 4);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void unsafe_waits_do_not(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "starting");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "starting");
   api_answer(&scene, poll, 200, "rubbish");
   api_fails(daytona_sandbox_wait_for_start(sandbox, NULL), DAYTONA_EPROTOCOL);
   assert_int_equal(scene.request_count, 2);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* --- the requests ------------------------------------------------------------------------------ */
@@ -242,7 +232,7 @@ static void unsafe_waits_do_not(void **state) {
 static void start_sends_and_waits(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "stopped");
   answer_state(&scene, start, "starting");
   answer_state(&scene, poll, "starting");
   answer_state(&scene, poll, "started");
@@ -253,26 +243,26 @@ static void start_sends_and_waits(void **state) {
   assert_string_equal(api_body_of(scene.requests[0]), "");
   assert_int_equal(scene.request_count, 3);
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void refused_start_is_told_with_its_operation(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "stopped");
   api_answer(&scene, start, 409, "{\"message\":\"no\"}");
   daytona_future_t *future = api_must_fail(daytona_sandbox_start(sandbox, NULL), DAYTONA_ECONFLICT);
   api_says(future, "Failed to start sandbox: no");
   assert_int_equal(scene.request_count, 1);
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void stop_always_says_whether_it_is_forced(void **state) {
   (void)state;
   const daytona_sandbox_lifecycle_opts_t forced = {.is_forced = true}, plain = {.waits = true};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "started");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   answer_state(&scene, stop, "stopped");
   api_done(daytona_sandbox_stop(sandbox, NULL));
   api_done(daytona_sandbox_stop(sandbox, &forced));
@@ -281,18 +271,18 @@ static void stop_always_says_whether_it_is_forced(void **state) {
   assert_string_equal(api_line_of(scene.requests[1]), "POST /api/sandbox/sb-1/stop?force=true");
   assert_string_equal(api_line_of(scene.requests[2]), "POST /api/sandbox/sb-1/stop?force=false");
   assert_int_equal(scene.request_count, 3);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void recover_waits_for_started(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "error");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "error");
   api_answer(&scene, "POST /api/sandbox/sb-1/recover", 200, "");
   answer_state(&scene, poll, "started");
   api_done(daytona_sandbox_recover(sandbox, NULL));
   assert_int_equal(scene.request_count, 2);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void delete_returns_at_once_or_waits(void **state) {
@@ -300,7 +290,7 @@ static void delete_returns_at_once_or_waits(void **state) {
   static const char line[] = "DELETE /api/sandbox/sb-1";
   const daytona_sandbox_lifecycle_opts_t waits = {.waits = true};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "started");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   answer_state(&scene, line, "destroying");
   api_done(daytona_sandbox_delete(sandbox, NULL));
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_DESTROYING);
@@ -312,7 +302,7 @@ static void delete_returns_at_once_or_waits(void **state) {
   api_done(future);
   assert_int_equal(scene.request_count, 4);
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_DESTROYED);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void resize_sends_what_is_given(void **state) {
@@ -325,7 +315,7 @@ static void resize_sends_what_is_given(void **state) {
                                                {.cpu = daytona_int(1), .disk_gib = daytona_int(0)},
                                                {.cpu = daytona_int(1), .timeout_ms = -5}};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "started");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   answer_state(&scene, line, "resizing");
   answer_state(&scene, poll, "resizing");
   answer_state(&scene, poll, "started");
@@ -338,27 +328,27 @@ static void resize_sends_what_is_given(void **state) {
     api_fails(daytona_sandbox_resize(sandbox, &bad[i]), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_resize(sandbox, NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 3);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void archive_does_not_wait(void **state) {
   (void)state;
   static const char line[] = "POST /api/sandbox/sb-1/archive";
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "stopped");
   answer_state(&scene, line, "archiving");
   api_answer(&scene, line, 204, "");
   api_done(daytona_sandbox_archive(sandbox, NULL));
   assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_ARCHIVING);
   api_done(daytona_sandbox_archive(sandbox, NULL));
   assert_int_equal(scene.request_count, 2);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void intervals_travel_in_the_path(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "started");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   answer_state(&scene, "POST /api/sandbox/sb-1/autostop/0", "started");
   answer_state(&scene, "POST /api/sandbox/sb-1/autoarchive/60", "started");
   answer_state(&scene, "POST /api/sandbox/sb-1/autodelete/-1", "started");
@@ -368,17 +358,17 @@ static void intervals_travel_in_the_path(void **state) {
   api_fails(daytona_sandbox_set_autostop_interval(sandbox, -1, NULL), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_set_auto_archive_interval(sandbox, -1, NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 3);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void answer_without_news_is_a_success(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "stopped");
   api_answer(&scene, start, 200, "<html>");
   answer_state(&scene, poll, "started");
   api_done(daytona_sandbox_start(sandbox, NULL));
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* A sandbox that is never refreshed must not keep the labels that it once had. */
@@ -389,7 +379,7 @@ static void replaced_labels_take_no_memory(void **state) {
   const daytona_map_t map = {pairs, 1};
   api_scene_t scene;
   size_t blocks = 0;
-  daytona_sandbox_t *sandbox = open_with(&scene, "started");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   memset(value, 'x', sizeof value - 1);
   value[sizeof value - 1] = '\0';
   snprintf(body, sizeof body, "{\"labels\":{\"a\":\"%s\"}}", value);
@@ -401,7 +391,7 @@ static void replaced_labels_take_no_memory(void **state) {
   }
   assert_int_equal(daytona__alloc_count(), blocks);
   assert_string_equal(daytona_map_value(&daytona_sandbox_info(sandbox)->labels, "a"), value);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void labels_are_replaced_and_shown(void **state) {
@@ -410,7 +400,7 @@ static void labels_are_replaced_and_shown(void **state) {
   static const daytona_pair_t pairs[] = {{"a", "1"}};
   const daytona_map_t map = {pairs, 1};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "started");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_answer(&scene, line, 200, "{\"labels\":{\"a\":\"1\",\"b\":\"2\"}}");
   api_answer(&scene, line, 200, "{\"labels\":{}}");
   daytona_future_t *future = api_must(daytona_sandbox_set_labels(sandbox, &map, NULL));
@@ -427,17 +417,17 @@ static void labels_are_replaced_and_shown(void **state) {
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
     api_fails(daytona_sandbox_set_labels(sandbox, &bad[i], NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 2);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void missing_sandboxes_are_refused(void **state) {
   (void)state;
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "started");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
   api_fails(daytona_sandbox_delete(NULL, NULL), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_stop(NULL, NULL), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* --- the limit --------------------------------------------------------------------------------- */
@@ -448,7 +438,7 @@ static void whole_operation_is_bounded_by_its_limit(void **state) {
   for (int i = 0; i < 3; i++) {
     api_scene_t scene;
     const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = limits[i].given};
-    daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "stopped");
     answer_state(&scene, start, "starting");
     answer_state(&scene, poll, "starting");
     daytona_future_t *future = daytona_sandbox_start(sandbox, &opts);
@@ -462,7 +452,7 @@ static void whole_operation_is_bounded_by_its_limit(void **state) {
     assert_true(daytona_error_is(error, DAYTONA_ETIMEOUT));
     assert_true(passed <= limits[i].effective + limits[i].effective / 50);
     daytona_future_release(future);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
@@ -470,7 +460,7 @@ static void limit_ends_a_request_that_is_not_answered(void **state) {
   (void)state;
   for (int phase = 0; phase < 2; phase++) {
     api_scene_t scene;
-    daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "stopped");
     if (phase == 0) api_answer(&scene, start, 0, api_silence);
     if (phase == 1) answer_state(&scene, start, "starting");
     if (phase == 1) api_answer(&scene, poll, 0, api_silence);
@@ -482,7 +472,7 @@ static void limit_ends_a_request_that_is_not_answered(void **state) {
     api_advance(&scene, 1000);
     api_fails(future, DAYTONA_EDEADLINE);
     assert_int_equal(scene.request_count, phase + 1); /* no last poll */
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
@@ -490,7 +480,7 @@ static void no_timeout_waits_for_hours(void **state) {
   (void)state;
   const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = DAYTONA_NO_TIMEOUT};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "stopped");
   answer_state(&scene, start, "starting");
   answer_state(&scene, poll, "starting");
   daytona_future_t *future = daytona_sandbox_start(sandbox, &opts);
@@ -502,7 +492,7 @@ static void no_timeout_waits_for_hours(void **state) {
   assert_false(daytona_future_is_settled(future));
   daytona_future_cancel(future);
   api_fails(future, DAYTONA_ECANCELED);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* A long wait keeps one response, not all of them. */
@@ -510,7 +500,7 @@ static void polling_does_not_grow(void **state) {
   (void)state;
   const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = DAYTONA_NO_TIMEOUT};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "starting");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "starting");
   answer_state(&scene, poll, "starting");
   daytona_future_t *future = daytona_sandbox_wait_for_start(sandbox, &opts);
   size_t after_ten = 0;
@@ -522,14 +512,14 @@ static void polling_does_not_grow(void **state) {
   assert_int_equal(future->arena.used, after_ten);
   daytona_future_cancel(future);
   daytona_future_release(future);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 static void negative_limits_are_refused(void **state) {
   (void)state;
   const daytona_sandbox_lifecycle_opts_t opts = {.timeout_ms = -2};
   api_scene_t scene;
-  daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "stopped");
   api_fails(daytona_sandbox_start(sandbox, &opts), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_stop(sandbox, &opts), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_delete(sandbox, &opts), DAYTONA_EINVAL);
@@ -538,7 +528,7 @@ static void negative_limits_are_refused(void **state) {
   api_fails(daytona_sandbox_wait_for_stop(sandbox, &opts), DAYTONA_EINVAL);
   api_fails(daytona_sandbox_wait_for_resize_complete(sandbox, &opts), DAYTONA_EINVAL);
   assert_int_equal(scene.request_count, 0);
-  close_with(&scene, sandbox);
+  api_close_with(&scene, sandbox);
 }
 
 /* Behind a request that occupies the only connection, time counts only if asked. */
@@ -566,7 +556,7 @@ static void queue_time_counts_only_if_asked(void **state) {
       api_fails(future, DAYTONA_EDEADLINE);
     else
       api_done(future);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 
@@ -576,7 +566,7 @@ static void cancel_ends_each_phase(void **state) {
   (void)state;
   for (int phase = 0; phase < 4; phase++) {
     api_scene_t scene;
-    daytona_sandbox_t *sandbox = open_with(&scene, "stopped");
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "stopped");
     if (phase <= 1) api_answer(&scene, start, 0, api_silence);
     if (phase >= 2) answer_state(&scene, start, "starting");
     if (phase == 2) api_answer(&scene, poll, 0, api_silence);
@@ -591,7 +581,7 @@ static void cancel_ends_each_phase(void **state) {
     api_spin(&scene, 10);
     assert_int_equal(scene.request_count, expected);
     assert_int_equal(scene.client->starting, 0);
-    close_with(&scene, sandbox);
+    api_close_with(&scene, sandbox);
   }
 }
 

@@ -58,18 +58,6 @@ typedef struct scene {
 
 static void give_back(void *user) { ((scene_t *)user)->given_back++; }
 
-/* A sandbox whose toolbox is there, or not known. */
-static daytona_sandbox_t *sandbox_at(api_scene_t *api, const char *url) {
-  daytona__sandbox_data_t *data = daytona__sandbox_data_new();
-  daytona__sandbox_dto_t *dto = daytona__arena_alloc(&data->arena, sizeof *dto);
-  dto->info.id = "sb-1";
-  dto->info.toolbox_proxy_url = url;
-  daytona__sandbox_dto_finish(dto);
-  daytona_sandbox_t *sandbox = daytona__sandbox_new(api->client, data, dto);
-  daytona__sandbox_data_release(data);
-  return sandbox;
-}
-
 static void open_scene(scene_t *scene, phase_t phase) {
   stream_script_t none = {0};
   stream_scene_t *stream = &scene->stream;
@@ -81,7 +69,7 @@ static void open_scene(scene_t *scene, phase_t phase) {
   snprintf(scene->deaf_url, sizeof scene->deaf_url, "http://127.0.0.1:%d/toolbox", scene->deaf.port);
   if (phase == FINDING || phase == CONNECTING) {
     daytona_sandbox_release(stream->sandbox);
-    stream->sandbox = sandbox_at(api, phase == FINDING ? NULL : scene->deaf_url);
+    stream->sandbox = api_sandbox_at(api, phase == FINDING ? NULL : scene->deaf_url, "started");
   }
   api_answer(api, get_toolbox, 0, api_silence);
   if (phase == UPGRADING) stream->refusal = "";
