@@ -27,7 +27,7 @@ typedef struct {
 int dl_cli_parse(int argc, char **argv, dl_cli_opts_t *out);
 void dl_cli_clear(dl_cli_opts_t *o);
 
-/* As process 1: the caller goes on in a child, and process 1 never returns. 0, or an exit status after the reason was
+/* As process 1: the caller continues in a child, and process 1 never returns. 0, or an exit status after the reason was
  * printed. Before there are threads. */
 int dl_init_split(void);
 int dl_cli_serve(dl_cli_opts_t *o);

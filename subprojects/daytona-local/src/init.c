@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What somebody may send to end the server or to tell it something. */
+/* What somebody may send to end the server or to make it do something. */
 static const int passed[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
 
 /* True when the server has ended, with its status. */
@@ -32,7 +32,7 @@ _Noreturn static void wait_for(pid_t server, const sigset_t *signals) {
   siginfo_t info;
   while (!reap(server, &status)) {
     int number = sigwaitinfo(signals, &info);
-    /* A terminal has told the whole foreground group already, and the server is in ours. */
+    /* A terminal has signalled the whole foreground group already, and the server is in ours. */
     if (number > 0 && number != SIGCHLD && info.si_code != SI_KERNEL) kill(server, number);
   }
   _exit(status);

@@ -83,7 +83,7 @@ static void end(app_t *a) {
 
 static void on_signal(uv_signal_t *handle, int number) {
   app_t *a = handle->data;
-  /* The terminal has told the whole foreground group already. */
+  /* The terminal has signalled the whole foreground group already. */
   bool was_told = (number == SIGINT || number == SIGQUIT) && tcgetpgrp(STDIN_FILENO) == getpgrp();
   if (a->has_child && !was_told) uv_process_kill(&a->child, number);
   if (a->has_child) return; /* its end is ours */
@@ -230,7 +230,7 @@ static int keep_key(dl_cli_opts_t *o) {
   return o->keys ? 0 : 1;
 }
 
-/* --- what the user is told --- */
+/* --- messages --- */
 
 static bool is_loopback(const char *host) { return dl_starts_with(host, "127.") || strcmp(host, "::1") == 0; }
 

@@ -79,7 +79,7 @@ void dl_set(char **slot, const char *text) {
 bool dl_same_secret(const char *a, const char *b) {
   size_t a_len = strlen(a), b_len = strlen(b);
   unsigned diff = a_len != b_len;
-  /* Walk the text that was presented, so that time tells nothing about ours. */
+  /* Walk the text that was presented, so that time reveals nothing about ours. */
   for (size_t i = 0; i < b_len; i++) diff |= (unsigned char)(a[a_len ? i % a_len : 0] ^ b[i]);
   return diff == 0;
 }

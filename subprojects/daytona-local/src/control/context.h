@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a call of the control plane or the proxy works with: the objects, the life of the
- * sandboxes, who may call, and what the server was told. One per server; every handler gets it.
+ * sandboxes, who may call, and the server's options. One per server; every handler gets it.
  */
 #ifndef DL_CONTEXT_H
 #define DL_CONTEXT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the server is told to behave.
+ * The options of the server.
  */
 #ifndef DL_OPTIONS_H
 #define DL_OPTIONS_H

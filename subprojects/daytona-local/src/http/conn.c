@@ -75,7 +75,7 @@ void dl_conn_drop(dl_conn_t *c) {
   if (!c->is_upgraded) {
     dl_conn_end(c);
   } else if (c->stream != NULL) {
-    /* Its user hears an end, and may close it from there. */
+    /* Its user gets an end, and may close it from there. */
     dl_duplex_t *stream = c->stream;
     if (!dl_duplex_fail(stream, UV_ECANCELED)) dl_duplex_close(stream);
   }
@@ -89,7 +89,7 @@ static bool wants_input(const dl_conn_t *c) {
   return c->req == NULL || (!c->req->is_body_done && !c->is_paused);
 }
 
-/* Reading goes on while there is room, so that the client's end is seen; a body that its handler has paused has
+/* Reading continues while there is room, so that the client's end is seen; a body that its handler has paused has
  * none, and there only a client that has gone is looked for. */
 static void settle_reading(dl_conn_t *c) {
   if (c->is_over || c->client_ended) return;

@@ -284,7 +284,7 @@ static void on_pause_over(uv_timer_t *timer) { on_pace(timer->data); }
 
 /* The next chunk goes in a turn of its own, when the one before is on its way: the kernel would join them. */
 static void keep_pace(damaged_t *d) {
-  if (waiting(d) == 0 || dl_duplex_queued(d->down) > 0) return; /* on_drain goes on */
+  if (waiting(d) == 0 || dl_duplex_queued(d->down) > 0) return; /* on_drain continues */
   bool is_slow = d->vain_turns >= VAIN_TURNS_MAX && !dl_duplex_is_sent(d->down);
   if (d->what.pause_ms > 0 || is_slow)
     uv_timer_start(&d->timer, on_pause_over, (uint64_t)(d->what.pause_ms > 0 ? d->what.pause_ms : 1), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A non-blocking socket on the loop. Invariants: the poll handle watches exactly what the flags
- * say; no event is told from inside read_resume, write, or close.
+ * say; no event is reported from inside read_resume, write, or close.
  */
 #include "http/duplex.h"
 
@@ -100,7 +100,7 @@ static void tell_end(dl_duplex_t *d, int error) {
   if (d->events && d->events->on_end) d->events->on_end(d, error, d->user);
 }
 
-/* True while the stream is fit for use. A failure is noted and told from the poll callback. */
+/* True while the stream is fit for use. A failure is noted and reported from the poll callback. */
 static bool flush(dl_duplex_t *d) {
   while (pending(d) > 0) {
     ssize_t sent = send(d->fd, d->out.data + d->out_at, pending(d), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -257,7 +257,7 @@ void dl_duplex_read_resume(dl_duplex_t *d) {
   watch(d);
 }
 
-/* How much of it leaves at once, with nothing queued before it; a failure is told later, by the poll callback. */
+/* How much of it leaves at once, with nothing queued before it; a failure is reported later, by the poll callback. */
 static size_t send_now(dl_duplex_t *d, const char *bytes, size_t len) {
   size_t taken = 0;
   while (taken < len) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A byte stream in both directions over a non-blocking socket: an upgraded HTTP connection, or
- * a connection to a sandbox. Reading can be paused; writing queues up to a ceiling and tells
+ * a connection to a sandbox. Reading can be paused; writing queues up to a ceiling and reports
  * when the queue is empty again, which together give back-pressure across a relay.
  */
 #ifndef DL_DUPLEX_H
@@ -41,15 +41,15 @@ void dl_duplex_read_resume(dl_duplex_t *d);
 /* Copied. False when the queue is past its ceiling: the stream is then broken (on_end follows). */
 bool dl_duplex_write(dl_duplex_t *d, const void *bytes, size_t len);
 size_t dl_duplex_queued(const dl_duplex_t *d);
-/* Bytes that have left so far: what tells a slow reader from one that does not read. */
+/* Bytes that have left so far: what distinguishes a slow reader from one that does not read. */
 uint64_t dl_duplex_sent(const dl_duplex_t *d);
-/* The end, at once: no event follows, queued bytes are dropped, memory goes on a later turn. */
+/* The end, at once: no event follows, queued bytes are dropped, memory continues a later turn. */
 void dl_duplex_close(dl_duplex_t *d);
 /* As close, but lets what is queued leave first, for at most `limit_ms`. */
 void dl_duplex_close_flushed(dl_duplex_t *d, unsigned limit_ms);
-/* Break the stream from outside: its user hears on_end with `error`. True if the user closed it. */
+/* Break the stream from outside: its user gets on_end with `error`. True if the user closed it. */
 bool dl_duplex_fail(dl_duplex_t *d, int error);
-/* While reading is paused, tell that the peer has hung up. */
+/* While reading is paused, report that the peer has hung up. */
 void dl_duplex_watch_hangup(dl_duplex_t *d, bool is_on);
 /* After its end, a peer is either gone or only sends no more. Tell as a break that nothing reaches it any more, which
  * shows at once on a Unix socket, and on TCP when something was sent to it. */
@@ -66,14 +66,14 @@ int dl_duplex_wire(const dl_duplex_t *d);
 /* All bytes are on their way; or all have come into the peer's own queue. */
 bool dl_duplex_is_sent(const dl_duplex_t *d);
 bool dl_duplex_is_delivered(const dl_duplex_t *d);
-/* No more bytes from us; reading goes on. Only when it is delivered. */
+/* No more bytes from us; reading continues. Only when it is delivered. */
 void dl_duplex_shutdown(dl_duplex_t *d);
 /* Break the connection with a reset. Close it afterwards. */
 void dl_duplex_reset(dl_duplex_t *d);
 
 /* Whether all that was written to `fd` has come into the client's queue; `wire`: the client's socket, may be `fd`. */
 bool dl_socket_is_delivered(int fd, int wire);
-/* Break a TCP connection with a reset, whoever owns the descriptor. */
+/* Break a TCP connection with a reset, no matter who owns the descriptor. */
 void dl_socket_reset(int fd);
 
 /* A writer that stops here keeps memory per stream small. */

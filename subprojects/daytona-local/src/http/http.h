@@ -54,7 +54,7 @@ typedef struct {
 dl_http_t *dl_http_new(uv_loop_t *loop, const dl_http_opts_t *opts, char **error);
 int dl_http_port(const dl_http_t *h);
 uv_loop_t *dl_http_loop(const dl_http_t *h);
-/* Connections end, streamed bodies and answers are told, then `on_closed` is called. */
+/* Connections end, streamed bodies and responses are ended, then `on_closed` is called. */
 void dl_http_close(dl_http_t *h, void (*on_closed)(void *user), void *user);
 
 /* --- what was asked; all borrowed, valid as long as the request --- */
@@ -185,7 +185,7 @@ typedef struct {
 } dl_route_t;
 
 /* The most specific route: literal segments win over parameters, from the left. Sets the
- * request's parameters. NULL: no route; *bad_escape tells when a segment could not be decoded. */
+ * request's parameters. NULL: no route; *bad_escape is set when a segment could not be decoded. */
 const dl_route_t *dl_route_find(dl_req_t *req, const dl_route_t *routes, size_t count, const char *path,
                                 bool *bad_escape);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reader of HTTP/1.x. What it cannot read for sure is broken: whoever guesses where a message ends would mix up
+ * The reader of HTTP/1.x. What it cannot read for sure is broken: guessing where a message ends would mix up
  * two of them.
  *
  * A head is collected line by line up to its ceiling, then split in place, then understood. A body is passed through

@@ -53,7 +53,7 @@ void dl_http1_init(dl_http1_t *p, bool is_head_request);
 void dl_http1_init_request(dl_http1_t *p, size_t head_max);
 void dl_http1_clear(dl_http1_t *p);
 
-/* Takes some of the bytes and returns how many; after each call the state tells what is known.
+/* Takes some of the bytes and returns how many; after each call the state says what is known.
  * *body and *body_len are set to body bytes among those taken (0 when none). Call again with the
  * rest until all is taken or the state says it is over. Interim responses are skipped. */
 size_t dl_http1_feed(dl_http1_t *p, const char *bytes, size_t len, const char **body, size_t *body_len);

@@ -173,7 +173,7 @@ void dl_http_wait(dl_conn_t *c, dl_phase_t phase, bool is_new);
 
 /* `fd` is taken; it counts as one of the server's until it is freed. */
 void dl_conn_new(dl_http_t *h, int fd, const char *peer);
-/* The end, at once; a request on it hears of it (dl_req_finished). */
+/* The end, at once; a request on it is informed (dl_req_finished). */
 void dl_conn_end(dl_conn_t *c);
 /* The server's own end: also of a connection that was handed out. */
 void dl_conn_drop(dl_conn_t *c);

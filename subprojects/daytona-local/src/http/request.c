@@ -4,7 +4,7 @@
  * modes, and the moment when the connection is over.
  *
  * A request is freed when both sides are through with it: the handler has answered (and a pulled
- * answer was told its end), and the connection is over. Whoever comes second frees it.
+ * answer has received its end), and the connection is over. The second of the two frees it.
  */
 #include "http/internal.h"
 
@@ -66,7 +66,7 @@ void dl_req_maybe_free(dl_req_t *req) {
   if (!req->conn && req->is_answered && !req->is_pull_open) free_req(req);
 }
 
-/* The handler will hear nothing more about the body: the peer has gone. */
+/* The handler gets nothing more of the body: the peer has gone. */
 static void abandon_body(dl_req_t *req) {
   if (req->is_body_done) return;
   req->is_body_done = true;

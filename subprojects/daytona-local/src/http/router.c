@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Routes matched on the encoded path; a segment is decoded only after it was told apart from its
+ * Routes matched on the encoded path; a segment is decoded only after it was distinguished from its
  * neighbours, so that %2F inside a name never separates.
  */
 #include "http/internal.h"

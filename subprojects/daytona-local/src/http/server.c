@@ -233,7 +233,7 @@ static void on_listen(uv_poll_t *poll, int status, int events) {
   (void)events;
   dl_http_t *h = DL_CONTAINER(poll, dl_http_t, listen_poll);
   if (status < 0) return;
-  /* Of a few places, not all are taken anew before those who took them were heard. */
+  /* Of a few places, not all are taken anew before those who took them were served. */
   unsigned most = h->count_max / 4 < ACCEPTS_PER_TURN ? h->count_max / 4 + 1 : ACCEPTS_PER_TURN;
   for (unsigned i = 0; i < most; i++) {
     struct sockaddr_storage addr = {0};

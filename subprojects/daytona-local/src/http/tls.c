@@ -2,7 +2,7 @@
 /*
  * One connection: decrypted bytes go to `inner`, bytes from `inner` are encrypted. A block at a time
  * is under way in each direction, so back-pressure passes through. When the daemon's side ends, what
- * it sent is delivered, then the client is told; when the client ends, the daemon's side reads an end.
+ * it sent is delivered, then the end is reported to the client; when the client ends, the daemon's side reads an end.
  *
  * handshake -> ready -> over, or from both through refused: an alert tells the client why, and what it
  * still sends is dropped for a while, since closing with unread bytes would destroy the alert.
@@ -403,12 +403,12 @@ dl_tls_t *dl_tls_new(uv_loop_t *loop, const char *cert_pem, const char *key_pem,
   return NULL;
 }
 
-/* The daemon's side is over, and has been heard as far as it goes without waiting. */
+/* The daemon's side is over, and was read as far as it goes without waiting. */
 void dl_tls_close(dl_tls_t *t, void (*on_closed)(void *user), void *user) {
   t->is_closing = true;
   t->on_closed = on_closed;
   t->user = user;
-  t->alive++; /* ourselves, so that the end is told once */
+  t->alive++; /* ourselves, so that the end is reported once */
   DL_LIST_EACH_SAFE(&t->connections, node, after) {
     connection_t *c = DL_CONTAINER(node, connection_t, link);
     if (c->is_ready && !c->is_refused) encrypt(c);

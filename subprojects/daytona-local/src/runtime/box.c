@@ -3,7 +3,7 @@
  * The life of one box: prepare, start, up, stopping, gone.
  *
  * The box's first process holds one end of the control socket. It says 'R' when it serves; we say
- * 'N' when its network is ready and 'T' when it shall end; end of file tells it that the server is gone. bubblewrap's own process
+ * 'N' when its network is ready and 'T' when it shall end; end of file means that the server is gone. bubblewrap's own process
  * on the host is our child; it is reaped only after every process of the box is, because the
  * kernel ends a PID namespace before it reports its first process. So "the child has exited"
  * is the one fact that everything at the end waits for. Handles are closed first, then the
@@ -74,7 +74,7 @@ static void on_time(uv_timer_t *timer) {
   kill_now(box);
 }
 
-/* --- what the box tells --- */
+/* --- what the box reports --- */
 
 static void report_start(dl_box_t *box) {
   if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined) return;
@@ -89,7 +89,7 @@ static void report_start(dl_box_t *box) {
 
 static void on_network(dl_box_t *box, bool works) {
   if (!works) box->network_text = "none (slirp4netns does not work)";
-  send(box->control_fd, "N", 1, MSG_NOSIGNAL); /* a box that is gone tells by itself */
+  send(box->control_fd, "N", 1, MSG_NOSIGNAL); /* the end of a box that is gone is reported by itself */
 }
 
 /* When the box's first process runs and its number is known. */
@@ -106,7 +106,7 @@ static void on_control(uv_poll_t *poll, int status, int events) {
   if (got < 0 && (errno == EAGAIN || errno == EINTR) && status == 0) return;
   (void)events;
   if (got <= 0) {
-    uv_poll_stop(poll); /* it is ending; the exit of our child tells the rest */
+    uv_poll_stop(poll); /* it is ending; the exit of our child completes it */
     return;
   }
   if (memchr(bytes, 'R', (size_t)got) == NULL) return;
@@ -178,7 +178,7 @@ static bool is_child_of(pid_t pid, pid_t parent) {
   return found == (long)parent;
 }
 
-/* bubblewrap tells the number of the box's first process as JSON before it lets it go on. */
+/* bubblewrap reports the number of the box's first process as JSON before it lets it go on. */
 static void on_info(uv_poll_t *poll, int status, int events) {
   dl_box_t *box = poll->data;
   (void)events;

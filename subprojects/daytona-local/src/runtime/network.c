@@ -4,8 +4,8 @@
  *
  * It starts when the box's first process runs, not earlier: it brings the loopback up if that is
  * down, and then bubblewrap, which does the same, would fail. The box does not wait for it, but its
- * toolbox holds back programs until it is told that the network is ready. It ends when the pipe it holds closes, so a server
- * that is killed takes it along. The host's loopback is out of its reach. It is told the
+ * toolbox holds back programs until the network is reported ready. It ends when the pipe it holds closes, so a server
+ * that is killed takes it along. The host's loopback is out of its reach. It receives the
  * namespaces by descriptor: the process's own /proc entry would name the inner user namespace,
  * in which nobody may touch the network.
  */

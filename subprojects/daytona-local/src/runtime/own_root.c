@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether "/" is another place than `root`, the process's root of before; -1 where it cannot be told. */
+/* Whether "/" is another place than `root`, the process's root of before; -1 where it is unknown. */
 static int has_moved(int root) {
   struct statx before, now;
   if (statx(root, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &before) != 0 ||

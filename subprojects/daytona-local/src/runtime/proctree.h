@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ending a process with everything it has started, as far as /proc can tell.
+ * Ending a process with everything it has started, as far as /proc shows.
  */
 #ifndef DL_PROCTREE_H
 #define DL_PROCTREE_H

@@ -25,7 +25,7 @@ typedef enum {
 } dl_isolation_t;
 
 typedef enum {
-  DL_NETWORK_DEFAULT, /* what the runtime was told */
+  DL_NETWORK_DEFAULT, /* as the runtime was configured */
   DL_NETWORK_PRIVATE, /* own namespace, outside access through slirp4netns where it works */
   DL_NETWORK_NONE,    /* own namespace, loopback only */
   DL_NETWORK_HOST     /* the host's network */

@@ -9,7 +9,7 @@
  * use stays: ptrace, process_vm_readv, memory policies, filters and Landlock rules of their own.
  *
  * The program is written out by hand: it is four comparisons and three tables, and a library for it would be one
- * more thing to install. Calls are told apart by number, so the numbers are those of one architecture; calls
+ * more thing to install. Calls are distinguished by number, so the numbers are those of one architecture; calls
  * of any other, 32 bit ones and x32 included, are refused as a whole.
  */
 #include "runtime/internal.h"

@@ -143,7 +143,7 @@ static void on_objects_closed(void *user) {
   on_closed(closed_user);
 }
 
-/* What was written by committed requests is told before the journal closes. */
+/* What was written by committed requests is reported before the journal closes. */
 static void on_life_closed(void *user) {
   dl_server_t *s = user;
   closing_step = "the journal";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * API keys and their permissions. Every configured key is compared on every call, so that the time
- * taken tells nothing about which one came close.
+ * taken reveals nothing about which one came close.
  */
 #include "control/auth/keys.h"
 

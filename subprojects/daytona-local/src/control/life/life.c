@@ -2,7 +2,7 @@
 /*
  * States of a sandbox and the operations between them. Invariants: `is_pending` while an
  * operation runs, and only that operation moves `state`; every change is put into the store
- * before anybody is told; files are removed only after the state that needs them is no longer the
+ * before it is reported; files are removed only after the state that needs them is no longer the
  * one on disk. A sandbox that was destroyed is freed when nothing holds it any more.
  *
  * What is asked for is an intent until it is on disk: only then anything is done about it, and when it cannot be written
@@ -229,7 +229,7 @@ static void intend(dl_sandbox_t *sb, void (*go)(dl_sandbox_t *sb)) {
   dl_store_commit(sb->life->objects->store, on_intended, sb);
 }
 
-/* The end of work on files while an intent to interrupt it is not on disk yet: it is heard when that is decided. */
+/* The end of work on files while an intent to interrupt it is not on disk yet: it is processed when that is decided. */
 static bool defer(dl_sandbox_t *sb, dl_job_cb cb, const char *error) {
   if (!sb->intent.go) return false;
   assert(!sb->intent.deferred);
@@ -420,7 +420,7 @@ static void go_start(dl_sandbox_t *sb) {
   restore(sb);
 }
 
-/* The end of the archive goes on with the start. */
+/* The end of the archive continues with the start. */
 static void go_start_instead(dl_sandbox_t *sb) {
   sb->cancels_archive = true;
   if (sb->job) dl_job_cancel(sb->job);
@@ -628,7 +628,7 @@ static void go_destroy(dl_sandbox_t *sb) {
   if (!sb->gives_way)
     end_box(sb, true);
   else if (sb->job)
-    dl_job_cancel(sb->job); /* its end goes on with the removal */
+    dl_job_cancel(sb->job); /* its end continues with the removal */
 }
 
 void dl_life_destroy(dl_sandbox_t *sb) {

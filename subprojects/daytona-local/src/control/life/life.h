@@ -39,7 +39,7 @@ typedef struct {
 void dl_life_init(dl_life_t *l, dl_objects_t *objects, uv_loop_t *loop);
 /* From now on boxes can be started. -1 and *error when the machine cannot isolate. */
 int dl_life_open(dl_life_t *l, const dl_runtime_opts_t *opts, char **error);
-/* Every sandbox goes on with what a stopped server left behind. */
+/* Every sandbox continues with what a stopped server left behind. */
 void dl_life_resume(dl_life_t *l);
 /* The server ends: from here on no state moves, and work on files is given up. */
 void dl_life_freeze(dl_life_t *l);

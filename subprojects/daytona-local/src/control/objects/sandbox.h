@@ -74,7 +74,7 @@ typedef struct dl_sandbox {
     bool is_recoverable, is_pending, is_forced;
     const char *backup_state;
     int64_t updated_at, last_activity_at;
-    /* What came meanwhile, and is heard afterwards. */
+    /* What came meanwhile, and is processed afterwards. */
     void (*deferred)(const char *error, void *user);
     char *deferred_error;
   } intent;

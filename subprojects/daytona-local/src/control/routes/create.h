@@ -10,7 +10,7 @@
 #define DL_ARCHIVE_MAX_MINUTES 43200
 
 void dl_create_sandbox(dl_req_t *req, void *control);
-/* Network lists are refused unless the server was told to store what it cannot enforce. */
+/* Network lists are refused unless an option says to store what it cannot enforce. */
 void dl_check_enforceable(dl_control_t *c, dl_check_t *k, const char *allow_list, const char *domain_list);
 int64_t dl_clamp_archive(int64_t minutes);
 

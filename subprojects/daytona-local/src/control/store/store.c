@@ -368,7 +368,7 @@ static void forget(dl_list_t *undo) {
   }
 }
 
-/* From the last put to the first; whoever watches is told when all is as it was. */
+/* From the last put to the first; the watcher is called when all is as it was. */
 static void take_back(dl_store_t *s, dl_list_t *undo) {
   json_t *told = json_object();
   for (dl_list_t *node = undo->prev; node != undo; node = node->prev) {
@@ -437,7 +437,7 @@ static void next_batch(dl_store_t *s);
 
 static void on_written(dl_work_t *work) {
   dl_store_t *s = DL_CONTAINER(work, dl_store_t, work);
-  assert(s->is_working); /* until all are told: they may put and commit */
+  assert(s->is_working); /* until all are reported: they may put and commit */
   if (s->batch.error == 0)
     succeed(s);
   else

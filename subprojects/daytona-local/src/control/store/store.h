@@ -41,13 +41,13 @@ const json_t *dl_store_damage(const dl_store_t *s);
 /* `value` is taken; NULL removes the object. */
 void dl_store_put(dl_store_t *s, const char *kind, const char *id, json_t *value);
 /* Always on a later turn of the loop. When it cannot be written, every put since the last commit that was is taken back:
- * first whoever watches is told of each object, then the commits. */
+ * first the watcher is called for each object, then the commits. */
 void dl_store_commit(dl_store_t *s, dl_store_cb cb, void *user);
 void dl_store_watch(dl_store_t *s, dl_store_undone_cb on_undone, void *user);
 /* The last commit could not be written. */
 bool dl_store_is_failing(const dl_store_t *s);
 
-/* Finishes what was put, tells every commit, then `on_closed`; memory and lock go with it. */
+/* Finishes what was put, reports every commit, then `on_closed`; memory and lock go with it. */
 void dl_store_close(dl_store_t *s, void (*on_closed)(void *user), void *user);
 
 /* For tests: how much may wait for the disk. */

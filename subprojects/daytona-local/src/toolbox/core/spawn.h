@@ -40,9 +40,9 @@ typedef struct {
 
 /* Starts `p`, whose on_exit is set. 0, or an errno value: nothing was started. */
 int dl_process_start(dl_reaper_t *r, dl_process_t *p, const dl_process_opts_t *opts);
-/* The exit is no longer of interest; harmless when it was told already. */
+/* The exit is no longer of interest; harmless when it was reported already. */
 void dl_process_forget(dl_process_t *p);
-/* SIGKILL for the process, its group and everything below it. Only before its exit was told. */
+/* SIGKILL for the process, its group and everything below it. Only before its exit was reported. */
 void dl_process_kill_tree(dl_process_t *p);
 
 /* The program `name` on the PATH of `e`, yours to free; NULL if there is none. */

@@ -4,7 +4,7 @@
  * and a copy; answers to pings and to close frames are wslay's. Every write to the stream is a
  * whole number of frames, so that the two writers cannot get between each other's bytes.
  *
- * Life: open -> closing (its user has closed it, or has been told the end) -> over. In the closing
+ * Life: open -> closing (its user has closed it, or has received the end) -> over. In the closing
  * state the queue and the close frame still leave, and what the client sends is read and dropped,
  * because closing a socket with unread bytes would destroy what was sent last. Memory goes when
  * the timer has closed.
@@ -72,7 +72,7 @@ static void finish(dl_ws_t *ws) {
   uv_close((uv_handle_t *)&ws->limit, on_timer_closed);
 }
 
-/* The user hears no more. True if it has not been told before. */
+/* The user is called no more. True if the end was not reported before. */
 static bool leave_open(dl_ws_t *ws) {
   bool was_open = ws->is_open && !ws->is_closing;
   ws->is_closing = true;
@@ -107,7 +107,7 @@ static frame_t *make_frame(int opcode, const void *bytes, size_t len) {
 }
 
 static void write_frame(dl_ws_t *ws, frame_t *f) {
-  dl_duplex_write(ws->stream, f->bytes, f->len); /* a failure is told by the stream itself */
+  dl_duplex_write(ws->stream, f->bytes, f->len); /* the stream itself reports a failure */
   free(f);
 }
 
@@ -141,8 +141,7 @@ static void push(dl_ws_t *ws, frame_t *f) {
 }
 
 bool dl_ws_send(dl_ws_t *ws, int opcode, const void *bytes, size_t len) {
-  assert(ws->is_open &&
-         !ws->is_closing); /* its user has not been told of an end, and has not asked for one */
+  assert(ws->is_open && !ws->is_closing); /* no end was reported to its user, and has not asked for one */
   if (ws->frame_count >= ws->frame_max) {
     drop_frames(ws);
     dl_ws_close(ws, DL_WS_POLICY, "slow consumer");

@@ -43,7 +43,7 @@ char *dl_multipart_boundary(const char *content_type);
 void dl_multipart_init(dl_multipart_t *m, const char *boundary, const dl_multipart_events_t *events,
                        void *user);
 void dl_multipart_feed(dl_multipart_t *m, const char *bytes, size_t len);
-/* The body is over (is_whole false: less came than was declared). `error` tells whether it was good. */
+/* The body is over (is_whole false: less came than was declared). `error` says whether it was good. */
 void dl_multipart_finish(dl_multipart_t *m, bool is_whole);
 void dl_multipart_clear(dl_multipart_t *m);
 

@@ -262,7 +262,7 @@ static void on_bulk_part(void *user, const dl_part_t *part) {
   b->part = part_kind(part->name, &b->index);
   dl_buf_reset(&b->text);
   if (b->part != IN_OTHER && b->count >= FILES_MAX) {
-    /* The first thing over the ceiling is told, what follows is read and dropped. */
+    /* The first thing over the ceiling is reported, what follows is read and dropped. */
     if (b->count++ == FILES_MAX)
       json_array_append_new(b->errors, json_sprintf("more than %u files in one call", FILES_MAX));
     b->part = IN_OTHER;

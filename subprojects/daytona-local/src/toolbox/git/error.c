@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What git says, made into what clients are told: which error it means, in few words, and without
+ * What git says, made into what clients receive: which error it means, in few words, and without
  * secrets. git runs in the C locale, so its words are known; the first row that matches decides.
  */
 #include "toolbox/git/internal.h"

@@ -5,7 +5,7 @@
  * A handler makes a dl_git_t and starts a command with a step; the step looks at the result and starts
  * the next command or answers. Exactly one of dl_git_reply, dl_git_fail and dl_git_fail_as ends it
  * and frees it. No shell is ever involved, nothing secret is ever in an argument, and every text
- * that leaves passes the blotter (error.c).
+ * that leaves passes the redactor (error.c).
  */
 #ifndef DL_GIT_H
 #define DL_GIT_H
@@ -66,7 +66,7 @@ void dl_git_exec_program(dl_git_t *g, const char *name, const char *cwd, dl_git_
 int dl_git_exit_code(const dl_run_result_t *result);
 /* True when git ended with 0; otherwise the request is answered and over. */
 bool dl_git_ok(dl_git_t *g, const dl_run_result_t *result);
-/* The same for commands that say "no" with 1; *yes tells which. */
+/* The same for commands that say "no" with 1; *yes says which. */
 bool dl_git_answered(dl_git_t *g, const dl_run_result_t *result, bool *yes);
 
 /* A step that ends the request with an empty 200, and one with 201. */

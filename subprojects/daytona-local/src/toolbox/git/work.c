@@ -226,7 +226,7 @@ static void run_reset(dl_git_t *g, const char *revision) {
   dl_buf_clear(&files);
 }
 
-/* Looks a revision up and goes on with `step`. */
+/* Looks a revision up and continues with `step`. */
 static void find_revision(dl_git_t *g, dl_git_step_fn step) {
   char *object = dl_xprintf("%s^{commit}", g->target);
   DL_GIT_RUN(g, step, "rev-parse", "-q", "--verify", object);

@@ -346,7 +346,7 @@ static void on_drain(dl_ws_t *ws, void *user) {
   dl_worker_resume(c->worker);
 }
 
-/* The code goes on without its client. */
+/* The code continues without its client. */
 static void on_end(dl_ws_t *ws, void *user) {
   run_t *r = user;
   on_drain(ws, r);

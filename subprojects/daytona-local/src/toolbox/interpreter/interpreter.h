@@ -11,7 +11,7 @@
 extern const dl_route_table_t DL_TB_INTERPRETER_ROUTES;
 
 dl_list_t *dl_interpreters_new(void);
-/* Their workers end at once, and clients are told. */
+/* Their workers end at once, and clients are informed. */
 void dl_interpreters_close(dl_toolbox_t *tb);
 
 #endif

@@ -126,7 +126,7 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
   ssize_t sent = write(w->in_fd, w->input.data, w->input.len);
   if (sent > 0) dl_buf_consume(&w->input, (size_t)sent);
   bool is_broken = status < 0 || (sent < 0 && errno != EAGAIN && errno != EINTR);
-  if (is_broken || w->input.len == 0) uv_poll_stop(poll); /* its exit will be told */
+  if (is_broken || w->input.len == 0) uv_poll_stop(poll); /* its exit will be reported */
 }
 
 void dl_worker_send(dl_worker_t *w, const char *line) {

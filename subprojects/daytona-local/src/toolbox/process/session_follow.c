@@ -112,7 +112,7 @@ static void on_again(uv_timer_t *timer);
 static void send_more(follower_t *f) {
   if (f->ws == NULL) return;
   for (int i = 0; i < BLOCKS_PER_TURN; i++) {
-    if (!dl_ws_is_idle(f->ws)) return; /* on_drain goes on */
+    if (!dl_ws_is_idle(f->ws)) return; /* on_drain continues */
     if (!refill(f)) {
       if (!f->is_over) return;
       dl_ws_close(f->ws, DL_WS_NORMAL, "");

@@ -87,7 +87,7 @@ void dl_session_run_close(dl_session_run_t *run) {
 
 /* --- output --- */
 
-/* What the disk does not take is lost; the command goes on. */
+/* What the disk does not take is lost; the command continues. */
 static void store(dl_session_run_t *run) {
   const char *at = run->records.data;
   for (size_t left = run->records.len; left > 0;) {

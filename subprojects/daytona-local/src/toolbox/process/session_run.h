@@ -23,7 +23,7 @@ void dl_session_run_done(dl_session_run_t *run);
 bool dl_session_run_input(dl_session_run_t *run, const char *bytes, size_t len);
 /* As a record of stdout, where the output stands now. */
 void dl_session_run_echo(dl_session_run_t *run, const char *bytes, size_t len);
-/* The FIFOs go; nothing is told any more. */
+/* The FIFOs go; nothing is reported any more. */
 void dl_session_run_close(dl_session_run_t *run);
 
 #endif

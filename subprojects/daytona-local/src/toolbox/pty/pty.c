@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * /process/pty: requests for terminals, and the way of a socket to its terminal. What is wrong with a
- * terminal that a socket asks for is told over the socket, as the platform does; only
+ * terminal that a socket asks for is reported over the socket, as the platform does; only
  * create-connect refuses before the upgrade.
  */
 #include "toolbox/pty/pty.h"

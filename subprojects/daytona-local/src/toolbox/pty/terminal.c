@@ -4,7 +4,7 @@
  *
  * Output goes to every client as it comes; nobody else keeps it. While all clients are busy reading,
  * the program waits, so that a quick program does not cost a good client its connection. When none
- * of them has taken a byte for the patience of the toolbox the program goes on, and clients that are
+ * of them has taken a byte for the patience of the toolbox the program continues, and clients that are
  * too far behind are dropped (websocket.h). The end is the shell's exit with all its output read: the
  * terminal reports that nobody holds it any more, or HOLD_MS have passed.
  */
@@ -297,7 +297,7 @@ void dl_pty_attach(dl_pty_t *p, dl_ws_t *ws, bool wants_exit_message) {
   dl_list_init(&c->link);
   dl_list_push(&p->clients, &c->link);
   dl_ws_listen(ws, &events, c);
-  p->is_output_free = false; /* whoever comes reads, until it shows otherwise */
+  p->is_output_free = false; /* a new client is assumed to read, until it shows otherwise */
   if (p->is_input_held) dl_ws_read_pause(ws);
   if (!dl_ws_send(ws, DL_WS_TEXT, connected, strlen(connected))) drop_client(c);
 }

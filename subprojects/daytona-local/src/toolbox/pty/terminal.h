@@ -48,11 +48,11 @@ typedef struct dl_pty {
 dl_pty_t *dl_pty_new(dl_toolbox_t *tb, const dl_pty_opts_t *opts);
 /* 0, or an errno value: it stays inactive. */
 int dl_pty_start(dl_pty_t *p);
-/* The kernel tells the program in front. */
+/* The kernel signals the foreground program. */
 void dl_pty_resize(dl_pty_t *p, unsigned cols, unsigned rows);
 /* Ends everything on the terminal and tells the clients that it was killed. `p` is gone. */
 void dl_pty_kill(dl_pty_t *p);
-/* `ws` has just opened, and is ours now. It is told "connected" and sees the output from here on. */
+/* `ws` has just opened, and is ours now. It is sent "connected" and gets the output from here on. */
 void dl_pty_attach(dl_pty_t *p, dl_ws_t *ws, bool wants_exit_message);
 
 #endif
