@@ -144,6 +144,14 @@ DAYTONA_API const char *daytona_future_kind(const daytona_future_t *future);
  */
 DAYTONA_API bool daytona_future_is_absent(const daytona_future_t *future);
 
+/**
+ * How many records of a list the server has sent that could not be read: with a value of the wrong kind, or without an id.
+ * They are left out of the result, so that one of them does not cost the others, and a line of level DAYTONA_LOG_WARN names
+ * the first one. A step of an iterator counts those of the page that it fetched. 0 where all could be read, for NULL, while
+ * pending, and for futures of combinators.
+ */
+DAYTONA_API size_t daytona_future_skipped_count(const daytona_future_t *future);
+
 /** Why it failed. NULL while pending and after success. Borrowed from the future. */
 DAYTONA_API const daytona_error_t *daytona_future_error(const daytona_future_t *future);
 

@@ -13,12 +13,6 @@
 
 DAYTONA__PAGE_MODEL(page_model, "PaginatedSandboxes", &daytona__sandbox_model);
 
-/* Of an item without an id no path could be made. */
-static const char *fault(const void *item) {
-  const daytona__sandbox_dto_t *dto = item;
-  return dto->info.id[0] == '\0' ? "id: it is empty" : NULL;
-}
-
 static daytona_sandbox_t *make_sandbox(daytona_client_t *client, daytona__sandbox_data_t *answer,
                                        const void *item) {
   daytona__sandbox_dto_t *dto = (daytona__sandbox_dto_t *)item; /* in a response of ours */
@@ -40,8 +34,6 @@ const daytona__type_t daytona__type_sandbox_page = {"sandbox_page", drop_page};
 static int finish_page(daytona__op_t *op, const void *args, void **answer, const char **problem) {
   const daytona__page_t *given = *answer;
   daytona__arena_t *arena = &op->future->arena;
-  *problem = daytona__page_fault(op, given, fault);
-  if (*problem != NULL) return DAYTONA_EPROTOCOL;
   daytona_sandbox_page_t *page = daytona__arena_alloc(arena, sizeof *page);
   daytona_sandbox_t **items = daytona__arena_array(arena, given->count, sizeof *items);
   if (page == NULL || items == NULL) return DAYTONA_ENOMEM;
@@ -81,8 +73,9 @@ daytona_future_t *daytona_sandbox_list(daytona_client_t *client, const daytona_s
 
 static int finish_first(daytona__op_t *op, const void *args, void **answer, const char **problem) {
   const daytona__page_t *page = *answer;
-  *problem = daytona__page_fault(op, page, fault);
-  if (*problem != NULL) return DAYTONA_EPROTOCOL;
+  bool is_unreadable = page->count == 0 && op->future->skipped_count != 0;
+  *problem = "malformed response: the sandbox that was found cannot be read";
+  if (is_unreadable) return DAYTONA_EPROTOCOL;
   *problem = page->count == 0 ? "no sandbox has the labels asked for" : NULL;
   if (*problem != NULL) return DAYTONA_ENOTFOUND;
   *answer = make_sandbox(op->client, op->data, page->items[0]);
@@ -159,7 +152,7 @@ DAYTONA__METHOD(walk, .prefix = "Failed to list sandboxes: ", .verb = "GET", .pa
                 .response = &page_model, .keeps_answer = true, .check = check_states, .query = add_states);
 
 static const daytona__paged_t sandboxes = {
-  .fetch = &walk_method, .result = &daytona__type_sandbox, .give = give, .fault = fault};
+  .fetch = &walk_method, .result = &daytona__type_sandbox, .give = give};
 
 /* An iterator of sandboxes is a walk. */
 static daytona__pager_t *pager_of(daytona_sandbox_iter_t *iter) { return (daytona__pager_t *)iter; }

@@ -357,9 +357,26 @@ static int finish_reading(daytona__op_t *op, void *object, size_t count, void **
   return 0;
 }
 
+/* Records were left out: count them, and tell which was the first, without secrets that the server may have put there. */
+static void note_skipped(daytona__op_t *op, const daytona__json_error_t *problem) {
+  daytona__arena_t *arena = daytona__op_arena(op);
+  const char *id = problem->skipped_id, *name = op->watch.name != NULL ? op->watch.name : "a list";
+  op->future->skipped_count += problem->skipped_count;
+  if (!daytona__log_enabled(op->client->loop)) return;
+  daytona_error_t error = {.code = DAYTONA_EPROTOCOL};
+  error.message = daytona__arena_printf(
+    arena, "%s: left out %zu of the records, which cannot be read; the first%s%s%s: %s: %s", name,
+    problem->skipped_count, id[0] != '\0' ? " is \"" : "", id, id[0] != '\0' ? "\"" : "", problem->field,
+    problem->message);
+  if (error.message == NULL) return;
+  daytona__secrets_clean(&op->client->secrets, arena, &error);
+  daytona__log(op->client->loop, DAYTONA_LOG_WARN, "%s", error.message);
+}
+
 static void hand_on(daytona__op_t *op, int rc, const daytona__json_error_t *problem, void *answer) {
   daytona_error_t error = {.code = DAYTONA_OK};
   daytona__json_error_t own = *problem;
+  if (rc == 0 && problem->skipped_count != 0) note_skipped(op, problem);
   if (rc == 0 || (op->method->is_lenient && rc != DAYTONA_ENOMEM)) {
     op->done(op, NULL, rc == 0 ? answer : NULL);
     return;

@@ -89,18 +89,6 @@ void daytona__pager_release(daytona__pager_t *pager) {
 
 /* --- pages ------------------------------------------------------------------------------------- */
 
-const char *daytona__page_fault(daytona__op_t *op, const daytona__page_t *page,
-                                const char *(*fault)(const void *item)) {
-  for (size_t i = 0; fault != NULL && i < page->count; i++) {
-    const char *problem = fault(page->items[i]);
-    if (problem == NULL) continue;
-    const char *line =
-      daytona__arena_printf(&op->future->arena, "malformed response: items[%zu].%s", i, problem);
-    return line != NULL ? line : problem;
-  }
-  return NULL;
-}
-
 /*
  * A server whose cursors go in a circle would keep us walking for ever. Each is compared with the one before
  * and with a marker, which moves up each time the number of pages has doubled: so a circle of any size meets it.
@@ -191,12 +179,10 @@ static void on_step(daytona__op_t *op, const daytona_error_t *error, void *answe
     daytona__op_fail(op, error);
     return;
   }
-  const char *fault = daytona__page_fault(op, answer, pager->paged->fault);
-  int rc = fault != NULL ? DAYTONA_EPROTOCOL : take_page(op, pager, answer);
-  if (fault == NULL)
-    fault = rc == DAYTONA_EPROTOCOL ? "the server repeats a cursor" : daytona_errcode_text(rc);
+  int rc = take_page(op, pager, answer);
   if (rc != 0)
-    daytona__op_reject(op, (daytona_errcode_t)rc, "%s", fault);
+    daytona__op_reject(op, (daytona_errcode_t)rc, "%s",
+                       rc == DAYTONA_EPROTOCOL ? "the server repeats a cursor" : daytona_errcode_text(rc));
   else if (!settle_step(op, pager))
     send_step((step_t *)op); /* an empty page in the middle */
 }

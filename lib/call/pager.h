@@ -44,7 +44,6 @@ typedef struct daytona__paged {
   const daytona__type_t *result;     /* of a step */
   /* Items that become objects instead: settle with one. 0, or a code when nothing was done. */
   int (*give)(daytona__op_t *op, daytona__sandbox_data_t *answer, void *item);
-  const char *(*fault)(const void *item); /* optional: why the item cannot be used: "id: it is empty" */
 } daytona__paged_t;
 
 typedef struct daytona__pager daytona__pager_t;
@@ -58,9 +57,5 @@ int daytona__pager_new(daytona_client_t *client, const daytona__paged_t *paged, 
 daytona_future_t *daytona__pager_next_named(const char *name, daytona__pager_t *pager);
 
 void daytona__pager_release(daytona__pager_t *pager); /* takes NULL */
-
-/* Why a page cannot be used, in the operation's arena; NULL: it can. */
-const char *daytona__page_fault(daytona__op_t *op, const daytona__page_t *page,
-                                const char *(*fault)(const void *item));
 
 #endif

@@ -349,6 +349,10 @@ bool daytona_future_is_absent(const daytona_future_t *future) {
   return type != NULL && type != &daytona__type_none && future->result == NULL;
 }
 
+size_t daytona_future_skipped_count(const daytona_future_t *future) {
+  return daytona_future_is_settled(future) ? future->skipped_count : 0;
+}
+
 const char *daytona_future_kind(const daytona_future_t *future) {
   if (!daytona_future_is_settled(future)) return "pending";
   return future->error != NULL ? "error" : future->type->name;

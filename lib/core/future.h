@@ -80,6 +80,7 @@ struct daytona_future {
   daytona__loop_t *loop;
   uint32_t refs;
   uint8_t state;
+  size_t skipped_count;  /* records of the answer that could not be read */
   uint8_t stream_reason; /* of a stream that has failed: a daytona_stream_reason_t; 0: what the error says */
   bool is_immortal;
   const daytona__type_t *type;

@@ -8,6 +8,9 @@
  * value of the member's type (a string where a number belongs, 1.5 for an integer, a number out of
  * range, invalid UTF-8) is an error that names the path of the field. Of a key that comes twice the last
  * one counts. Elements that are null are skipped, but in NUMBERS they are NaN.
+ *
+ * A record of a list of objects (LIST, ARRAY, the text as an array) that holds such an error, or no id, costs only itself: it
+ * is left out, and the rest of the list is delivered. The answer says how many were left out and why the first of them was.
  */
 #ifndef DAYTONA_JSON_CODEC_H
 #define DAYTONA_JSON_CODEC_H
@@ -122,11 +125,16 @@ struct daytona__json_model {
   const daytona__json_model_t variable = {model_name, sizeof(struct_type), table, \
                                           sizeof(table) / sizeof((table)[0])}
 
-/* What went wrong, for a daytona_error_t: DAYTONA_EPROTOCOL, DAYTONA_ELIMIT or DAYTONA_ENOMEM. */
+/*
+ * What went wrong, for a daytona_error_t: DAYTONA_EPROTOCOL, DAYTONA_ELIMIT or DAYTONA_ENOMEM. After success `skipped_count`
+ * records were left out, and field and message are about the first of them.
+ */
 typedef struct daytona__json_error {
   daytona_errcode_t code;
   char field[160];   /* "items[2].cpu", or "" for the text as a whole */
   char message[240]; /* one line, without the text of the response */
+  size_t skipped_count;
+  char skipped_id[64]; /* of the first skipped record, '?' for what is not printable; "": no readable id */
 } daytona__json_error_t;
 
 /*

@@ -10,6 +10,9 @@
  * in each turn of the loop: one frame per value that is open, at most as many as a text may be nested. Every step does
  * a bounded amount of work, however long a string or a run of white space is, and counts it in `left`.
  *
+ * A record of a list that cannot be read costs only itself: the list's frame remembers where the record began, and when a step
+ * above it fails for another reason than the text's own, the reader goes back there and passes over the record (leave_out).
+ *
  * Invariants: a failing step has left a message in `error`; a member is zero until it is read, and again after
  * null; only the topmost frame's list grows, so that what its children read into stays where it is.
  */
@@ -49,8 +52,15 @@ typedef enum kind {
 /* Where a step of a frame begins; each may be interrupted in front of it. */
 enum { NEXT, KEY, KEY_REST, COLON, VALUE, COPY, DONE };
 
+/* The record of a list that is being read. */
+typedef struct record {
+  const char *text; /* NULL: none */
+  unsigned depth;   /* of brackets in front of it */
+  size_t index;     /* in the list of what is read, without those that were left out */
+} record_t;
+
 /* What becomes of a string. */
-typedef enum fate { DROPPED, AS_TEXT, AS_BYTES, AS_WORD } fate_t;
+typedef enum fate { DROPPED, AS_TEXT, AS_BYTES, AS_WORD, AS_NAME } fate_t;
 
 typedef struct frame {
   kind_t kind;
@@ -61,9 +71,11 @@ typedef struct frame {
   daytona__json_walk_t walk;
   string_t string; /* of STRING, or the key that was met last */
   list_t own, *list;
+  record_t record; /* of LIST */
   /* OBJECT */
   const model_t *model;
   size_t hint;
+  const field_t *name; /* of a record that is passed over: the row of its id */
   /* STRING, RAW */
   fate_t fate;
   const char *from;
@@ -87,7 +99,10 @@ typedef struct daytona__json_decoder {
   field_t root;   /* stands for a row: the whole text */
   void *result;
   size_t count;
-  bool is_block; /* it was allocated, for reading in parts */
+  bool is_crowded; /* the failure is one of too many elements */
+  size_t skipped_count;
+  daytona__json_error_t skipped; /* the first record that was left out */
+  bool is_block;                 /* it was allocated, for reading in parts */
   frame_t frames[FRAMES];
 } reader_t;
 
@@ -114,6 +129,11 @@ static const char too_many[] = "an object or array has too many elements";
 static bool fail(reader_t *r, const place_t *place, daytona_errcode_t code, const char *message) {
   daytona__json_blame(r->error, place, code, "%s", message);
   return false;
+}
+
+static bool fail_crowded(reader_t *r, const place_t *place) {
+  r->is_crowded = true;
+  return fail(r, place, DAYTONA_ELIMIT, too_many);
 }
 
 /* The text itself is at fault. */
@@ -332,6 +352,16 @@ static void set_string(frame_t *f) {
   }
 }
 
+/* The id of a record that is left out, for a log line: what prints of it. A longer one is none of ours. */
+static void take_name(reader_t *r, const string_t *string) {
+  char *id = r->skipped.skipped_id;
+  if (string->size >= sizeof r->skipped.skipped_id) return;
+  daytona__json_copy(string, DAYTONA__JSON_NUL_KEPT, id);
+  for (size_t i = 0; i < string->size; i++)
+    if (id[i] <= ' ' || id[i] > '~' || id[i] == '"') id[i] = '?';
+  id[string->size] = '\0';
+}
+
 /* Its end was found: where it goes. */
 static bool begin_copy(reader_t *r, frame_t *f) {
   f->step = DONE;
@@ -378,6 +408,7 @@ static bool step_string(reader_t *r, frame_t *f) {
   }
   if (f->step == COPY && !copy_part(r, f)) return false;
   if (f->step != DONE) return true;
+  if (f->fate == AS_NAME) take_name(r, &f->string);
   set_string(f);
   return pop(r);
 }
@@ -386,6 +417,10 @@ static bool step_string(reader_t *r, frame_t *f) {
 static bool take_short(reader_t *r, const place_t *place, const field_t *field, fate_t fate, char *target,
                        const string_t *string) {
   if (fate == DROPPED) return true;
+  if (fate == AS_NAME) {
+    take_name(r, string);
+    return true;
+  }
   if (fate == AS_WORD) {
     set_word(field, string, target);
     return true;
@@ -478,8 +513,8 @@ static bool read_element(reader_t *r, frame_t *f) {
   if (field == NULL) return skip_value(r, &f->place);
   if (field->type != DAYTONA__JSON_NUMBERS && daytona__json_peek(&r->lexer) == 'n')
     return read_null(r, &item);
-  if (field->max_count != 0 && f->list->count == field->max_count)
-    return fail(r, &f->place, DAYTONA_ELIMIT, too_many);
+  if (field->max_count != 0 && f->list->count == field->max_count) return fail_crowded(r, &f->place);
+  if (field->model != NULL) f->record = (record_t){r->lexer.at, r->lexer.depth, f->list->count};
   char *slot = list_add(r, &item, f->list);
   if (slot == NULL) return false;
   if (field->type == DAYTONA__JSON_NUMBERS) return read_number_or_null(r, &item, slot);
@@ -503,6 +538,7 @@ static bool close_list(reader_t *r, frame_t *f) {
 static bool step_list(reader_t *r, frame_t *f) {
   if (!skip_blank(r)) return true;
   if (f->step == NEXT) {
+    f->record.text = NULL;
     if (!daytona__json_next_item(&r->lexer, &f->walk)) return close_list(r, f);
     f->step = VALUE;
     if (!skip_blank(r)) return true;
@@ -586,7 +622,7 @@ static bool add_pair(reader_t *r, frame_t *f) {
     f->step = NEXT;
     return read_null(r, &place);
   }
-  if (f->list->count == PAIRS_MAX) return fail(r, &f->place, DAYTONA_ELIMIT, too_many);
+  if (f->list->count == PAIRS_MAX) return fail_crowded(r, &f->place);
   daytona_pair_t *pair = list_add(r, &place, f->list);
   if (pair == NULL) return false;
   f->step = COPY;
@@ -810,12 +846,20 @@ static const field_t *find_field(const model_t *model, const string_t *key, size
   return NULL;
 }
 
+/* A member that is not wanted, but for the id of a record that is passed over. */
+static bool skip_member(reader_t *r, frame_t *f) {
+  bool is_name = f->name != NULL && daytona__json_peek(&r->lexer) == '"' &&
+                 (string_is(&f->string, f->name->key) ||
+                  (f->name->alias != NULL && string_is(&f->string, f->name->alias)));
+  return is_name ? read_string(r, &f->place, NULL, AS_NAME, NULL) : skip_value(r, &f->place);
+}
+
 /* The value of the member whose key was read is next. */
 static bool read_member(reader_t *r, frame_t *f) {
   bool is_alias;
   const field_t *field = f->model != NULL ? find_field(f->model, &f->string, &f->hint, &is_alias) : NULL;
   f->step = NEXT;
-  if (field == NULL) return skip_value(r, &f->place);
+  if (field == NULL) return skip_member(r, f);
   const char *name = is_alias ? field->alias : field->key;
   place_t place = {&f->place, name, strlen(name), 0};
   char *member = f->target + field->offset;
@@ -834,13 +878,37 @@ static bool read_member(reader_t *r, frame_t *f) {
   return read_value(r, &place, field, member);
 }
 
+/* The row of the id: the first that must be there. NULL: the records have none. */
+static const field_t *id_of(const model_t *model) {
+  for (size_t i = 0; i < model->field_count; i++) {
+    const field_t *row = &model->fields[i];
+    if ((row->flags & DAYTONA__JSON_REQUIRED) == 0) continue;
+    return row->type == DAYTONA__JSON_STRING && (row->flags & DAYTONA__JSON_SECRET) == 0 ? row : NULL;
+  }
+  return NULL;
+}
+
+/* A record that no call can ask for is of no use. */
+static bool is_nameless(const reader_t *r, const frame_t *f) {
+  const field_t *id = id_of(f->model);
+  bool is_record = r->depth > 1 && r->frames[r->depth - 2].kind == LIST;
+  if (!is_record || id == NULL) return false;
+  return (*(const char **)(void *)(f->target + id->offset))[0] == '\0';
+}
+
 static bool close_object(reader_t *r, frame_t *f) {
   const model_t *model = f->model;
   if (r->lexer.code != 0) return fail_text(r, &f->place);
-  for (size_t i = 0; model != NULL && i < model->field_count; i++) {
+  if (model == NULL) return pop(r);
+  for (size_t i = 0; i < model->field_count; i++) {
     if ((model->fields[i].flags & DAYTONA__JSON_REQUIRED) == 0 || f->state[i] != UNSET) continue;
     place_t place = {&f->place, model->fields[i].key, strlen(model->fields[i].key), 0};
     return fail(r, &place, DAYTONA_EPROTOCOL, "the field is missing");
+  }
+  if (is_nameless(r, f)) {
+    const char *key = id_of(model)->key;
+    place_t place = {&f->place, key, strlen(key), 0};
+    return fail(r, &place, DAYTONA_EPROTOCOL, "it is empty");
   }
   return pop(r);
 }
@@ -854,6 +922,42 @@ static bool step_object(reader_t *r, frame_t *f) {
     if (!read_member(r, f)) return false;
     r->left -= STEP_WORK;
   } while (r->depth == depth && r->left > 0);
+  return true;
+}
+
+/* --- records that cannot be read --- */
+
+/* Count the record that has failed; of the first one it is kept why. */
+static void note_skipped(reader_t *r) {
+  if (r->skipped_count++ == 0) {
+    r->skipped = *r->error;
+    r->skipped.code = DAYTONA_OK;
+    r->skipped.skipped_id[0] = '\0';
+  }
+  memset(r->error, 0, sizeof *r->error);
+  r->is_crowded = false;
+}
+
+/*
+ * After a failing step: go back to the beginning of the innermost record of a list and pass over it, id and all. False: what
+ * has failed is the text as a whole, memory, or a value that belongs to no list.
+ */
+static bool leave_out(reader_t *r) {
+  size_t depth = r->depth;
+  if (r->lexer.code != 0 || (r->error->code != DAYTONA_EPROTOCOL && !r->is_crowded)) return false;
+  while (depth != 0 && r->frames[depth - 1].record.text == NULL) depth--;
+  if (depth == 0) return false;
+  while (r->depth > depth) list_drop(&r->frames[--r->depth].own);
+  frame_t *f = &r->frames[depth - 1];
+  assert(f->kind == LIST && f->step == NEXT && f->list->count <= f->record.index + 1);
+  note_skipped(r);
+  f->list->count = f->record.index;
+  r->lexer.at = f->record.text;
+  r->lexer.depth = f->record.depth;
+  f->record.text = NULL;
+  if (!skip_value(r, &f->place)) return false;
+  frame_t *top = &r->frames[r->depth - 1];
+  if (top != f && top->kind == OBJECT && r->skipped_count == 1) top->name = id_of(f->field->model);
   return true;
 }
 
@@ -873,7 +977,7 @@ static daytona__json_part_t run(reader_t *r, size_t work) {
     frame_t *f = &r->frames[r->depth - 1];
     if (r->left <= 0) return DAYTONA__JSON_MORE;
     const char *before = r->lexer.at;
-    if (!steps[f->kind](r, f)) {
+    if (!steps[f->kind](r, f) && !leave_out(r)) {
       assert(r->error->code != DAYTONA_OK);
       drop_frames(r);
       return DAYTONA__JSON_FAILED;
@@ -881,7 +985,11 @@ static daytona__json_part_t run(reader_t *r, size_t work) {
     r->left -= STEP_WORK + (f->kind == LIST ? r->lexer.at - before : 0);
   }
   if (!skip_blank(r)) return DAYTONA__JSON_MORE;
-  if (daytona__json_at_end(&r->lexer)) return DAYTONA__JSON_DONE;
+  if (daytona__json_at_end(&r->lexer)) {
+    r->skipped.skipped_count = r->skipped_count;
+    *r->error = r->skipped;
+    return DAYTONA__JSON_DONE;
+  }
   fail_text(r, NULL);
   return DAYTONA__JSON_FAILED;
 }
@@ -899,6 +1007,9 @@ static bool begin(reader_t *r, daytona__arena_t *arena, const char *text, size_t
   r->depth = 0;
   r->result = NULL;
   r->count = 0;
+  r->is_crowded = false;
+  r->skipped_count = 0;
+  memset(&r->skipped, 0, sizeof r->skipped);
   r->is_block = false;
   if (size > DAYTONA__JSON_BODY_MAX) return fail(r, NULL, DAYTONA_ELIMIT, "the JSON text is too large");
   return true;

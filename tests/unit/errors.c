@@ -349,7 +349,6 @@ static void hostile_answers_leave_the_client_usable(void **state) {
                                 "{\"id\":\"x\",\"autoStopInterval\":99999999999999999999999}",
                                 "{\"id\":\"x\",\"labels\":[1]}",
                                 "{\"id\":\"x\",\"volumes\":{}}",
-                                "{\"id\":\"x\",\"volumes\":[7]}",
                                 "{\"id\":\"x\",\"buildInfo\":\"x\"}",
                                 "{\"id\":\"x\",\"state\":7}",
                                 "{\"id\":\"x\"",
@@ -387,10 +386,10 @@ static void malformed_member_is_named(void **state) {
   api_scene_t scene;
   api_scene_open(&scene);
   daytona_future_t *future =
-    fail_with(&scene, 200, "", "{\"id\":\"x\",\"volumes\":[{},{\"mountPath\":7}]}", DAYTONA_EPROTOCOL);
+    fail_with(&scene, 200, "", "{\"id\":\"x\",\"buildInfo\":{\"snapshotRef\":7}}", DAYTONA_EPROTOCOL);
   const daytona_error_t *error = daytona_future_error(future);
-  assert_string_equal(error->field, "volumes[1].mountPath");
-  assert_non_null(strstr(error->message, "malformed response: volumes[1].mountPath: "));
+  assert_string_equal(error->field, "buildInfo.snapshotRef");
+  assert_non_null(strstr(error->message, "malformed response: buildInfo.snapshotRef: "));
   daytona_future_release(future);
   api_scene_close(&scene);
 }
