@@ -123,7 +123,7 @@ typedef struct daytona_pty_info {
   bool is_lazy;           /**< it starts when the first client attaches */
 } daytona_pty_info_t;
 
-typedef struct daytona_pty_list {
+typedef struct daytona_pty_list_t {
   const daytona_pty_info_t *const *items;
   size_t count;
 } daytona_pty_list_t;

@@ -83,7 +83,7 @@ typedef struct daytona_volume_mount {
  * What the server reported about a sandbox. Strings that it omitted are NULL; fields whose comment says "not in list
  * items" are empty in sandboxes of daytona_sandbox_iter_next() until daytona_sandbox_refresh_data().
  */
-typedef struct daytona_sandbox_info {
+typedef struct daytona_sandbox_info_t {
   const char *id;
   const char *organization_id;
   const char *name;

@@ -49,7 +49,7 @@ typedef struct daytona_session {
   size_t command_count;
 } daytona_session_t;
 
-typedef struct daytona_session_list {
+typedef struct daytona_session_list_t {
   const daytona_session_t *const *items; /**< in any order */
   size_t count;
 } daytona_session_list_t;

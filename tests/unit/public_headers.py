@@ -14,7 +14,8 @@ import tap  # noqa: E402
 
 import declarations  # noqa: E402
 
-WARNINGS = ["-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
+# -Wshadow: in C++ a function hides the struct whose tag is its name. Such a struct has the name of its type as its tag.
+WARNINGS = ["-pedantic", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-fsyntax-only"]
 LANGUAGES = [("c", "c99"), ("c", "c11"), ("c++", "c++98"), ("c++", "c++17")]
 
 # What macros and inline functions expand to is only seen when they are used.
