@@ -14,6 +14,7 @@
 #include "call/method.h"
 #include "call/results.h"
 #include "call/stream_end.h"
+#include "core/limits.h"
 
 enum { CLOSE_NORMAL = 1000, CLOSE_NO_CODE = 1005, CLOSE_TIMEOUT = 4008 };
 
@@ -79,7 +80,11 @@ typedef struct run_op {
   int64_t connect_timeout_ms;
   daytona__ws_t *ws;
   bool is_paused;
-  daytona__strbuf_t message; /* of which not all has come */
+  bool is_done;                     /* it has ended well, and waits for a reader who has paused */
+  daytona__strbuf_t message;        /* of which not all has come, or that is read in parts */
+  daytona__json_decoder_t *decoder; /* of the latter, into `scratch`; meanwhile the socket is paused */
+  daytona__arena_t scratch;
+  daytona__task_t reading;
   daytona__strbuf_t out, err;
   daytona__arena_t error_arena; /* of the newest error */
   daytona_interpreter_run_error_t error;
@@ -96,13 +101,25 @@ static void set_phase(run_op_t *self, phase_t to) {
 
 /* --- ending ------------------------------------------------------------------------------------ */
 
-static void end_run(daytona__op_t *op) {
-  run_op_t *self = (run_op_t *)op;
-  set_phase(self, ENDED);
+static void drop_socket(run_op_t *self) {
   daytona__ws_t *ws = self->ws;
   self->ws = NULL;
   daytona__ws_release(ws);
+}
+
+static void drop_message(run_op_t *self) {
+  daytona__task_cancel(&self->reading);
+  daytona__json_decoder_free(self->decoder);
+  self->decoder = NULL;
+  daytona__arena_clear(&self->scratch);
   daytona__strbuf_clear(&self->message);
+}
+
+static void end_run(daytona__op_t *op) {
+  run_op_t *self = (run_op_t *)op;
+  set_phase(self, ENDED);
+  drop_socket(self);
+  drop_message(self);
   daytona__strbuf_clear(&self->out);
   daytona__strbuf_clear(&self->err);
   daytona__arena_clear(&self->error_arena);
@@ -196,12 +213,8 @@ static bool is_type(const message_t *message, const char *name) {
   return message->type.data != NULL && strcmp(message->type.data, name) == 0;
 }
 
-static void take_message(run_op_t *self, const char *text, size_t size) {
-  daytona__arena_t scratch;
-  void *decoded;
-  daytona__arena_init(&scratch, 0);
-  int rc = daytona__json_decode(&scratch, &message_model, text, size, &decoded, NULL);
-  const message_t *message = rc == 0 ? decoded : NULL;
+/* `rc` says how reading the message has ended. */
+static void take_message(run_op_t *self, int rc, const message_t *message) {
   if (rc == DAYTONA_ENOMEM)
     fail_with(self, rc, NULL);
   else if (rc != 0)
@@ -211,7 +224,60 @@ static void take_message(run_op_t *self, const char *text, size_t size) {
     take_output(self, &message->text, is_type(message, "stderr"));
   else if (is_type(message, "error"))
     take_error(self, message);
+}
+
+/* The message has been read. What it holds stays for the call of a callback that ends the run. */
+static void end_message(run_op_t *self, int rc, const message_t *message) {
+  daytona_future_t *future = daytona_future_retain(self->op.future);
+  daytona__strbuf_t text = self->message;
+  daytona__arena_t scratch = self->scratch;
+  daytona__strbuf_init(&self->message, MESSAGE_MAX);
+  daytona__arena_init(&self->scratch, 0);
+  take_message(self, rc, message);
+  daytona__strbuf_clear(&text);
   daytona__arena_clear(&scratch);
+  daytona_future_release(future);
+}
+
+/* One part of a long message, or the end. Nothing is read while the run is paused: what comes of it is delivered. */
+static void on_reading(daytona__task_t *task) {
+  run_op_t *self = DAYTONA__CONTAINER(task, run_op_t, reading);
+  if (self->is_paused) return; /* resume_run() continues */
+  if (self->is_done) {
+    succeed(self);
+    return;
+  }
+  int rc = daytona__json_decoder_run(self->decoder, DAYTONA__READ_BUDGET);
+  if (rc == DAYTONA__JSON_GOES_ON) {
+    daytona__loop_defer(self->op.client->loop, &self->reading);
+    return;
+  }
+  daytona_future_t *future = daytona_future_retain(self->op.future);
+  const message_t *message = rc == 0 ? daytona__json_decoder_result(self->decoder, NULL) : NULL;
+  daytona__json_decoder_free(self->decoder);
+  self->decoder = NULL;
+  end_message(self, rc, message);
+  if (daytona__future_is_pending(future) && !self->is_paused) daytona__ws_resume(self->ws);
+  daytona_future_release(future);
+}
+
+/* The message is whole: read it, a long one in parts, so that others have their turns. */
+static void read_message(run_op_t *self) {
+  daytona__strbuf_t *text = &self->message;
+  void *decoded = NULL;
+  assert(self->decoder == NULL);
+  if (text->size <= DAYTONA__READ_BUDGET) {
+    int rc = daytona__json_decode(&self->scratch, &message_model, text->data, text->size, &decoded, NULL);
+    end_message(self, rc, decoded);
+    return;
+  }
+  self->decoder = daytona__json_decoder_new(&self->scratch, &message_model, false, text->data, text->size);
+  if (self->decoder == NULL) {
+    fail_with(self, DAYTONA_ENOMEM, NULL);
+    return;
+  }
+  daytona__ws_pause(self->ws);
+  daytona__loop_defer(self->op.client->loop, &self->reading);
 }
 
 static void on_data(daytona__ws_t *ws, const daytona__ws_chunk_t *chunk) {
@@ -224,10 +290,7 @@ static void on_data(daytona__ws_t *ws, const daytona__ws_chunk_t *chunk) {
   } else if (rc != 0) {
     fail_with(self, rc, NULL);
   } else if (chunk->is_final) {
-    daytona__strbuf_t message = self->message;
-    daytona__strbuf_init(&self->message, MESSAGE_MAX);
-    if (message.size != 0) take_message(self, message.data, message.size);
-    daytona__strbuf_clear(&message);
+    if (self->message.size != 0) read_message(self);
   }
   daytona_future_release(future);
 }
@@ -251,7 +314,10 @@ static void on_close(daytona__ws_t *ws, const daytona__ws_close_t *close) {
   (void)ws;
   bool has_frame = close->how == DAYTONA__WS_END_FRAME;
   if (has_frame && (close->close_code == CLOSE_NORMAL || close->close_code == CLOSE_NO_CODE)) {
-    succeed(self);
+    assert(self->decoder == NULL); /* the socket is paused as long as there is one */
+    self->is_done = true;
+    drop_socket(self);
+    on_reading(&self->reading);
   } else if (has_frame && close->close_code == CLOSE_TIMEOUT) {
     fail_with(self, DAYTONA_ETIMEOUT,
               close->reason[0] != '\0' ? close->reason : "the code exceeded its time limit");
@@ -338,6 +404,8 @@ daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const
   self->user = opts->user;
   self->connect_timeout_ms = opts->connect_timeout_ms;
   daytona__strbuf_init(&self->message, MESSAGE_MAX);
+  daytona__arena_init(&self->scratch, 0);
+  daytona__task_init(&self->reading, on_reading);
   daytona__arena_init(&self->error_arena, 0);
   daytona__strbuf_init(&self->out, max);
   daytona__strbuf_init(&self->err, max);
@@ -355,7 +423,10 @@ static int pause_run(daytona_future_t *future) {
 static int resume_run(daytona_future_t *future) {
   run_op_t *self = daytona__op_of(future, &run_kind);
   self->is_paused = false;
-  if (self->ws != NULL) daytona__ws_resume(self->ws);
+  if (self->decoder != NULL || self->is_done)
+    daytona__loop_defer(self->op.client->loop, &self->reading);
+  else if (self->ws != NULL)
+    daytona__ws_resume(self->ws);
   return 0;
 }
 

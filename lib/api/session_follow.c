@@ -29,6 +29,7 @@
 #include "call/inbox.h"
 #include "call/op.h"
 #include "call/stream_end.h"
+#include "core/large.h"
 #include "core/limits.h"
 #include "core/memory.h"
 #include "wire/checksum.h"
@@ -89,6 +90,11 @@ typedef struct follow {
   daytona__checksum_t sum, skip_sum; /* of what was accepted, and of what was skipped */
   bool is_json;                      /* the fetched log; collected in `json` */
   daytona__strbuf_t json;
+  daytona__json_decoder_t *decoder; /* while that is read */
+  const daytona_bytes_t *json_log;  /* what was read, in `json_arena`; NULL: nothing, or not yet */
+  size_t json_taken;
+  daytona__arena_t json_arena;
+  daytona__task_t reading; /* the next part of either */
   daytona_header_t headers[DAYTONA__COMMON_HEADERS];
   daytona_opt_int_t exit_code;
 
@@ -171,6 +177,21 @@ static void drop_socket(follow_t *self) {
   daytona__ws_release(ws);
 }
 
+static void drop_json_text(follow_t *self) {
+  daytona__free_large(self->op.client->loop, self->json.data, self->json.room, false);
+  daytona__strbuf_init(&self->json, self->json.max);
+}
+
+static void drop_json(follow_t *self) {
+  daytona__task_cancel(&self->reading);
+  daytona__json_decoder_free(self->decoder);
+  self->decoder = NULL;
+  self->json_log = NULL;
+  daytona__arena_drop_large(self->op.client->loop, &self->json_arena);
+  daytona__arena_clear(&self->json_arena);
+  drop_json_text(self);
+}
+
 /* However the operation ends. */
 static void end_follow(daytona__op_t *op) {
   follow_t *self = (follow_t *)op;
@@ -179,7 +200,7 @@ static void end_follow(daytona__op_t *op) {
   daytona__timer_stop(&self->deadline);
   daytona__task_cancel(&self->drain);
   daytona__inbox_clear(&self->inbox);
-  daytona__strbuf_clear(&self->json);
+  drop_json(self);
   daytona__arena_clear(&self->round);
 }
 
@@ -290,7 +311,9 @@ static void on_drain(daytona__task_t *task) {
       settle(self);
     else if (self->ws != NULL)
       resume_socket(self);
-    else if (self->phase == FETCHING)
+    else if (self->json_log != NULL)
+      daytona__loop_defer(self->op.client->loop, &self->reading);
+    else if (self->phase == FETCHING && self->decoder == NULL)
       daytona__http_resume_receive(&self->op.http);
     else if (self->phase == HOLDING)
       check(self);
@@ -479,18 +502,6 @@ static void prepare_fetch(daytona__op_t *op) {
   op->http.sink = on_fetched_bytes;
 }
 
-/* A server that answers with JSON all the same. */
-static int take_json(follow_t *self) {
-  void *decoded;
-  daytona__arena_t scratch;
-  daytona__arena_init(&scratch, 0);
-  int rc = daytona__json_decode(&scratch, &whole_log_model, self->json.data, self->json.size, &decoded, NULL);
-  const daytona_bytes_t *log = rc == 0 ? decoded : NULL;
-  if (log != NULL && log->size != 0) take(self, log->data, log->size);
-  daytona__arena_clear(&scratch);
-  return rc;
-}
-
 /* The log has come whole, as it was when the command was looked at or longer. */
 static void go_on_after_fetch(follow_t *self) {
   end_source(self);
@@ -510,16 +521,12 @@ static void go_on_after_fetch(follow_t *self) {
   }
 }
 
-static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *answer) {
-  follow_t *self = (follow_t *)op;
-  daytona_future_t *future = daytona_future_retain(op->future);
-  assert(self->phase == FETCHING);
-  int rc = error == NULL && self->json.size != 0 ? take_json(self) : 0;
-  daytona__strbuf_clear(&self->json);
-  if (is_over(self)) {
-    /* a callback has ended it */
-  } else if (self->lacks_memory || rc == DAYTONA_ENOMEM || (error != NULL && error->code == DAYTONA_ENOMEM)) {
-    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+/* The request has ended; `rc` says how reading JSON has. */
+static void end_fetch(follow_t *self, int rc, const daytona_error_t *error) {
+  assert(self->phase == FETCHING && !is_over(self));
+  drop_json(self);
+  if (self->lacks_memory || rc == DAYTONA_ENOMEM || (error != NULL && error->code == DAYTONA_ENOMEM)) {
+    daytona__op_fail(&self->op, daytona__error_static(DAYTONA_ENOMEM));
   } else if (rc != 0) {
     retry(self, "the server's response with the log is malformed");
   } else if (error != NULL && is_gone(error)) {
@@ -529,7 +536,59 @@ static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *an
   } else {
     go_on_after_fetch(self);
   }
+}
+
+/* One part of the work on JSON: of its text, then of the log that was in it. DAYTONA__JSON_GOES_ON: there is more. */
+static int read_json(follow_t *self) {
+  if (self->decoder != NULL) {
+    int rc = daytona__json_decoder_run(self->decoder, DAYTONA__READ_BUDGET);
+    if (rc != 0) return rc;
+    self->json_log = daytona__json_decoder_result(self->decoder, NULL);
+    self->json_taken = 0;
+    daytona__json_decoder_free(self->decoder);
+    self->decoder = NULL;
+    drop_json_text(self);
+    return self->json_log != NULL ? DAYTONA__JSON_GOES_ON : 0;
+  }
+  const daytona_bytes_t *log = self->json_log;
+  size_t at = self->json_taken, size = log->size - at;
+  if (size > DAYTONA__READ_BUDGET) size = DAYTONA__READ_BUDGET;
+  self->json_taken = at + size;
+  if (size != 0) take(self, log->data + at, size);
+  return self->json_taken < log->size ? DAYTONA__JSON_GOES_ON : 0;
+}
+
+static void on_reading(daytona__task_t *task) {
+  follow_t *self = DAYTONA__CONTAINER(task, follow_t, reading);
+  if (self->json_log != NULL && self->is_paused && stops_reading(self)) return; /* on_drain() continues */
+  daytona_future_t *future = daytona_future_retain(self->op.future);
+  int rc = read_json(self);
+  if (is_over(self)) {
+    /* a callback has ended it */
+  } else if (rc == DAYTONA__JSON_GOES_ON && !self->lacks_memory) {
+    daytona__loop_defer(self->op.client->loop, &self->reading);
+  } else {
+    end_fetch(self, rc, NULL);
+  }
   daytona_future_release(future);
+}
+
+/* A server that responds with JSON all the same: it is read in parts, for it may be long. */
+static void begin_json(follow_t *self) {
+  self->decoder =
+    daytona__json_decoder_new(&self->json_arena, &whole_log_model, false, self->json.data, self->json.size);
+  if (self->decoder != NULL)
+    daytona__loop_defer(self->op.client->loop, &self->reading);
+  else
+    end_fetch(self, DAYTONA_ENOMEM, NULL);
+}
+
+static void on_fetched(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  follow_t *self = (follow_t *)op;
+  if (error == NULL && self->json.size != 0)
+    begin_json(self);
+  else
+    end_fetch(self, 0, error);
 }
 
 static void fetch(follow_t *self) {
@@ -665,6 +724,8 @@ static void init(follow_t *self, const daytona_session_follow_opts_t *opts, size
   daytona__inbox_init(&self->inbox, buffer);
   self->inbox.is_text = opts->as_text;
   daytona__arena_init(&self->round, 0);
+  daytona__arena_init(&self->json_arena, 0);
+  daytona__task_init(&self->reading, on_reading);
   self->op.scratch = &self->round;
   daytona__timer_init(&self->timer, on_timer);
   daytona__timer_init(&self->deadline, on_deadline);

@@ -343,6 +343,90 @@ static void json_with_the_log_will_do(void **state) {
   daytona_future_release(future);
 }
 
+enum { LONG_LINES = 60000, LONG_LINE = 32 };
+
+/* JSON with a log of LONG_LINES lines, of which a socket that broke has shown some bytes. */
+static daytona_future_t *follow_long_json(stream_scene_t *scene, heard_t *heard, daytona_output_cb on_line,
+                                          void *user) {
+  static char body[LONG_LINES * LONG_LINE + 64];
+  size_t size = (size_t)sprintf(body, "{\"output\":\"\\u0001\\u0001\\u0001");
+  for (int i = 0; i < LONG_LINES; i++) size += (size_t)sprintf(body + size, "%029d\\n", i);
+  strcpy(body + size, "\"}");
+  make_script(&scene->script);
+  stream_play(scene, &scene->script, 4, STREAM_BREAKS);
+  api_answer(&scene->api, get_command, 200, finished);
+  api_answer(&scene->api, get_logs, 200, body);
+  const daytona_session_follow_opts_t opts = {.on_stdout = on_line, .user = user};
+  heard->scene = scene;
+  return heard->follow = daytona_session_follow(scene->sandbox, "s", "c", &opts);
+}
+
+typedef struct counted {
+  size_t size, stop_at;
+  daytona_future_t *follow;
+} counted_t;
+
+static void count_bytes(const daytona_output_t *output, void *user) {
+  counted_t *counted = user;
+  for (size_t i = 0; i < output->size; i++) {
+    char line[LONG_LINE];
+    sprintf(line, "%029d\n", (int)((counted->size + i) / 30));
+    assert_int_equal(output->bytes[i], line[(counted->size + i) % 30]);
+  }
+  counted->size += output->size;
+  if (counted->stop_at == 0 || counted->size < counted->stop_at) return;
+  counted->stop_at = 0;
+  daytona_future_pause(counted->follow);
+}
+
+/* It is read and delivered in parts, and a reader who pauses gets no more than the part that was under way. */
+static void long_json_leaves_turns_to_others(void **state) {
+  stream_scene_t *scene = *state;
+  heard_t heard = {0};
+  counted_t counted = {.stop_at = 700000};
+  counted.follow = follow_long_json(scene, &heard, count_bytes, &counted);
+  size_t turns = 0, before = 0;
+  while (counted.stop_at != 0) {
+    uv_run(&scene->api.uv, UV_RUN_ONCE);
+    assert_true(counted.size - before <= 256 << 10);
+    turns += counted.size != before;
+    before = counted.size;
+    if (scene->upgrades == 1) api_advance(&scene->api, 1);
+  }
+  assert_true(turns >= 3);
+  api_spin(&scene->api, 50);
+  api_settle(&scene->api);
+  assert_int_equal(counted.size, before);
+  assert_false(daytona_future_is_settled(counted.follow));
+  daytona_future_resume(counted.follow);
+  end_of(scene, counted.follow, DAYTONA_STREAM_EXITED);
+  assert_int_equal(counted.size, LONG_LINES * 30);
+  daytona_future_release(counted.follow);
+}
+
+/* In every turn while it is read: cancelled, closed, out of time. */
+static void long_json_may_be_left_at_any_turn(void **state) {
+  stream_scene_t *scene = *state;
+  for (int turn = 0; turn < 40; turn += 3)
+    for (int way = 0; way < 3; way++) {
+      heard_t heard = {0};
+      counted_t counted = {.stop_at = way == 2 ? 300000 : 0};
+      stream_again(scene);
+      daytona_future_t *future = counted.follow = follow_long_json(scene, &heard, count_bytes, &counted);
+      while (api_count(&scene->api, get_logs) == 0) {
+        api_spin(&scene->api, 2);
+        api_advance(&scene->api, 1);
+      }
+      api_spin(&scene->api, turn);
+      if (way == 0) daytona_future_cancel(future);
+      if (way == 1) api_scene_close_client(&scene->api);
+      if (way == 2) future = daytona_future_deadline(future, 10);
+      if (way == 2) api_advance(&scene->api, 20);
+      while (!daytona_future_is_settled(future)) uv_run(&scene->api.uv, UV_RUN_ONCE);
+      daytona_future_release(future);
+    }
+}
+
 /* The next socket begins with something else: it is not believed, and the plain request is asked again and again. */
 static void a_socket_with_another_prefix_is_not_believed(void **state) {
   stream_scene_t *scene = *state;
@@ -899,6 +983,8 @@ int main(void) {
     TEST(a_log_that_is_another_one_is_a_gap),
     TEST(a_log_that_was_cut_is_followed_from_its_end),
     TEST(json_with_the_log_will_do),
+    TEST(long_json_leaves_turns_to_others),
+    TEST(long_json_may_be_left_at_any_turn),
     TEST(a_socket_with_another_prefix_is_not_believed),
     TEST(failures_with_successes_between_them_are_no_lost_connection),
     TEST(a_close_right_behind_output_is_not_believed),

@@ -347,6 +347,66 @@ static void a_message_has_a_bound(void **state) {
   assert_int_equal(scene->close_code, 1009);
 }
 
+enum { LONG_TEXT = 5 << 20 };
+
+static void count_out(const daytona_output_t *output, void *user) {
+  heard_t *heard = user;
+  for (size_t i = 0; i < output->size; i++) assert_int_equal(output->bytes[i], 'a' + i % 26);
+  heard->err_size += output->size;
+  act(heard);
+}
+
+/* A message of several MiB, and the close behind it. */
+static daytona_future_t *run_long(stream_scene_t *scene, heard_t *heard) {
+  static char message[LONG_TEXT + 64];
+  const daytona_interpreter_run_code_opts_t opts = {.on_stdout = count_out, .user = heard};
+  size_t size = (size_t)sprintf(message, "{\"type\":\"stdout\",\"text\":\"");
+  for (int i = 0; i < LONG_TEXT; i++) message[size++] = (char)('a' + i % 26);
+  size += (size_t)sprintf(message + size, "\"}");
+  heard->scene = scene;
+  heard->run = daytona_interpreter_run_code(scene->sandbox, "print()", &opts);
+  while (scene->frames == 0) uv_run(&scene->api.uv, UV_RUN_ONCE);
+  stream_send(scene, 1, message, size);
+  stream_send_close(scene, 1000, "");
+  return heard->run;
+}
+
+static void a_long_message_is_delivered_whole(void **state) {
+  stream_scene_t *scene = *state;
+  heard_t heard = {0};
+  daytona_future_t *future = api_must(run_long(scene, &heard));
+  assert_int_equal(heard.err_size, LONG_TEXT);
+  assert_int_equal(heard.calls, 1);
+  assert_int_equal(daytona_future_interpreter_run_result(future)->out.size, LONG_TEXT);
+  daytona_future_release(future);
+}
+
+/* It is read over some turns: paused, cancelled or closed at any of them. */
+static void a_long_message_may_be_left_at_any_turn(void **state) {
+  stream_scene_t *scene = *state;
+  for (int turn = 0; turn < 120; turn += 7)
+    for (int way = 0; way < 3; way++) {
+      heard_t heard = {0};
+      stream_again(scene);
+      daytona_future_t *future = run_long(scene, &heard);
+      api_spin(&scene->api, turn);
+      int calls = heard.calls;
+      bool was_settled = daytona_future_is_settled(future);
+      if (way == 0) daytona_future_cancel(future);
+      if (way == 1) api_scene_close_client(&scene->api);
+      if (way == 2 && !was_settled) {
+        assert_int_equal(daytona_future_pause(future), 0);
+        api_spin(&scene->api, 60);
+        assert_int_equal(heard.calls, calls);
+        assert_false(daytona_future_is_settled(future));
+        assert_int_equal(daytona_future_resume(future), 0);
+      }
+      while (!daytona_future_is_settled(future)) uv_run(&scene->api.uv, UV_RUN_ONCE);
+      if (way == 2) assert_int_equal(heard.err_size, LONG_TEXT);
+      daytona_future_release(future);
+    }
+}
+
 /* A server that reports errors without end: the last one counts, and the others cost nothing. */
 static void errors_without_end_do_not_cost_memory(void **state) {
   stream_scene_t *scene = *state;
@@ -494,6 +554,8 @@ int main(void) {
     TEST(an_upgrade_that_is_refused_on_the_way_says_so),
     TEST(collected_output_has_a_bound),
     TEST(a_message_has_a_bound),
+    TEST(a_long_message_is_delivered_whole),
+    TEST(a_long_message_may_be_left_at_any_turn),
     TEST(errors_without_end_do_not_cost_memory),
     TEST(a_deadline_ends_a_paused_run),
     TEST(a_callback_may_do_anything),
