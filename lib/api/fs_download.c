@@ -97,7 +97,7 @@ static const daytona_error_t *item_error(download_t *self, daytona_errcode_t cod
                                          const char *message) {
   daytona_error_t error = {
     .code = code, .system_errno = system_errno, .message = message, .retry_after_ms = -1};
-  return daytona__error_copy(&self->transfer.op.future->arena, &error, NULL);
+  return daytona__op_copy_error(&self->transfer.op, &error, NULL);
 }
 
 /* --- parts ------------------------------------------------------------------------------------- */
@@ -150,7 +150,8 @@ static size_t on_data(daytona__multipart_reader_t *reader, const char *bytes, si
   download_t *self = reader->user;
   daytona_future_t *future = self->transfer.op.future;
   if (self->phase == IN_ERROR) {
-    daytona__strbuf_append(&self->error_body, bytes, size); /* past its ceiling the rest is dropped */
+    size_t room = self->error_body.max - self->error_body.size;
+    daytona__strbuf_append(&self->error_body, bytes, size < room ? size : room); /* the rest is dropped */
     return size;
   }
   if (self->phase != IN_FILE) return size;
@@ -197,7 +198,7 @@ static void take_error(download_t *self) {
     error.code = daytona__error_from_server_code("DAYTONA_DAEMON", error.server_code);
     if (error.code == DAYTONA_OK) error.code = daytona__error_from_status(error.http_status);
   }
-  self->item->error = daytona__error_copy(arena, &error, NULL);
+  self->item->error = daytona__op_copy_error(&self->transfer.op, &error, NULL);
 }
 
 /* Whether the file has got its name, or nothing is left of it: only then the next one may begin. */

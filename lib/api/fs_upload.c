@@ -287,7 +287,7 @@ static void resolve_many(upload_t *self, answer_t *answer, const daytona_error_t
       items[i].size = self->parts[i].body.size;
       continue;
     }
-    items[i].error = daytona__error_copy(arena, &own, upload_method.prefix);
+    items[i].error = daytona__op_copy_error(op, &own, upload_method.prefix);
     results->failed_count++;
   }
   results->count = self->count;

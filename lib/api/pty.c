@@ -167,9 +167,13 @@ static bool has_ended(const daytona_pty_t *pty) { return pty->phase >= DAYTONA__
 /* `pty` is held by the caller. */
 static void end_with(daytona_pty_t *pty, daytona_stream_reason_t reason, const char *message) {
   daytona__ws_t *ws = pty->ws;
+  daytona__arena_t scratch;
   if (has_ended(pty)) return;
   pty->end.reason = reason;
-  snprintf(pty->message, sizeof pty->message, "%s", message);
+  daytona__arena_init(&scratch, 0);
+  snprintf(pty->message, sizeof pty->message, "%s",
+           daytona__secrets_clean_text(&pty->sandbox->client->secrets, &scratch, message));
+  daytona__arena_clear(&scratch);
   daytona__one_line(pty->message, sizeof pty->message - 4);
   pty->ws = NULL;
   daytona__ws_release(ws);

@@ -215,7 +215,7 @@ static void hand_on_text(void *user, const char *text, size_t size);
 /* The outcome is known; it is reported when all output was delivered. `message` is copied. */
 static void finish(follow_t *self, daytona_stream_reason_t reason, const char *message) {
   daytona_future_t *future = daytona_future_retain(self->op.future);
-  char *line = daytona__arena_strdup(&future->arena, message);
+  char *line = daytona__op_copy_text(&self->op, message);
   if (line == NULL) self->lacks_memory = true;
   drop_socket(self);
   daytona__timer_stop(&self->timer);

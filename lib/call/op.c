@@ -130,6 +130,18 @@ void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error) {
   op_release(op);
 }
 
+const daytona_error_t *daytona__op_copy_error(daytona__op_t *op, const daytona_error_t *error,
+                                              const char *prefix) {
+  daytona_error_t clean = *error;
+  daytona__secrets_clean(&op->client->secrets, &op->future->arena, &clean);
+  return daytona__error_copy(&op->future->arena, &clean, prefix);
+}
+
+char *daytona__op_copy_text(daytona__op_t *op, const char *text) {
+  daytona__arena_t *arena = &op->future->arena;
+  return daytona__arena_strdup(arena, daytona__secrets_clean_text(&op->client->secrets, arena, text));
+}
+
 daytona_future_t *daytona__op_reject(daytona__op_t *op, daytona_errcode_t code, const char *format, ...) {
   daytona_future_t *future = op->future;
   daytona_error_t error = {.code = code, .retry_after_ms = -1};

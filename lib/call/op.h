@@ -165,6 +165,13 @@ void daytona__op_resolve(daytona__op_t *op, const daytona__type_t *type, void *r
 void daytona__op_resolve_sandbox(daytona__op_t *op, daytona_sandbox_t *sandbox); /* takes the reference */
 void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error);
 
+/* The error of a part of a result, as daytona__op_fail() would keep it, with `prefix` (may be NULL) in front. */
+const daytona_error_t *daytona__op_copy_error(daytona__op_t *op, const daytona_error_t *error,
+                                              const char *prefix);
+
+/* What a stream ended with, in the future's arena: the text without secrets. NULL without memory. */
+char *daytona__op_copy_text(daytona__op_t *op, const char *text);
+
 /* Whether the reserved words of an options struct are zero. */
 bool daytona__reserved_is_zero(const uint64_t *words, size_t count);
 #define DAYTONA__RESERVED_OK(opts) \

@@ -69,9 +69,10 @@ static size_t match(const daytona__secrets_t *secrets, const char *text, bool is
   return longest;
 }
 
-static const char *blot(const daytona__secrets_t *secrets, daytona__arena_t *arena, const char *text) {
+const char *daytona__secrets_clean_text(const daytona__secrets_t *secrets, daytona__arena_t *arena,
+                                        const char *text) {
   size_t found = 0, size;
-  if (text == NULL) return NULL;
+  if (text == NULL || secrets->count == 0) return text;
   bool is_cut = strlen(text) >= DAYTONA__ERROR_BODY_MAX;
   for (const char *at = text; *at != '\0'; at += size != 0 ? size : 1)
     if ((size = match(secrets, at, is_cut)) != 0) found++;
@@ -95,7 +96,7 @@ static const daytona_header_t *const *clean_headers(const daytona__secrets_t *se
   daytona_header_t *headers = daytona__arena_array(arena, error->header_count, sizeof *headers);
   for (size_t i = 0; headers != NULL && i < error->header_count; i++) {
     headers[i].name = error->headers[i]->name;
-    headers[i].value = blot(secrets, arena, error->headers[i]->value);
+    headers[i].value = daytona__secrets_clean_text(secrets, arena, error->headers[i]->value);
   }
   return headers != NULL ? daytona__arena_pointers(arena, headers, error->header_count, sizeof *headers)
                          : NULL;
@@ -104,12 +105,12 @@ static const daytona_header_t *const *clean_headers(const daytona__secrets_t *se
 void daytona__secrets_clean(const daytona__secrets_t *secrets, daytona__arena_t *arena,
                             daytona_error_t *error) {
   if (secrets->count != 0) {
-    error->message = blot(secrets, arena, error->message);
-    error->body = blot(secrets, arena, error->body);
-    error->server_code = blot(secrets, arena, error->server_code);
-    error->source = blot(secrets, arena, error->source);
-    error->request_id = blot(secrets, arena, error->request_id);
-    error->field = blot(secrets, arena, error->field);
+    error->message = daytona__secrets_clean_text(secrets, arena, error->message);
+    error->body = daytona__secrets_clean_text(secrets, arena, error->body);
+    error->server_code = daytona__secrets_clean_text(secrets, arena, error->server_code);
+    error->source = daytona__secrets_clean_text(secrets, arena, error->source);
+    error->request_id = daytona__secrets_clean_text(secrets, arena, error->request_id);
+    error->field = daytona__secrets_clean_text(secrets, arena, error->field);
     if (error->header_count != 0) error->headers = clean_headers(secrets, arena, error);
     if (error->headers == NULL) error->header_count = 0;
   }

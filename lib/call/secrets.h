@@ -34,6 +34,10 @@ void daytona__secrets_add_login(daytona__secrets_t *secrets, daytona__arena_t *a
 /* What is in front of the host of a URL; nothing if `text` is none. */
 void daytona__secrets_add_url(daytona__secrets_t *secrets, daytona__arena_t *arena, const char *text);
 
+/* `text` itself if no secret is in it, else a copy without. Takes NULL. Without memory: "***". */
+const char *daytona__secrets_clean_text(const daytona__secrets_t *secrets, daytona__arena_t *arena,
+                                        const char *text);
+
 /* All texts of an error without the secrets. */
 void daytona__secrets_clean(const daytona__secrets_t *secrets, daytona__arena_t *arena,
                             daytona_error_t *error);

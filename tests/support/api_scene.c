@@ -247,6 +247,10 @@ void api_close_with(api_scene_t *scene, daytona_sandbox_t *sandbox) {
   api_scene_close(scene);
 }
 
+void api_keep_secret(api_scene_t *scene, const char *text) {
+  daytona__secrets_add(&scene->client->secrets, &scene->client->arena, text);
+}
+
 /* --- futures and time -------------------------------------------------------------------------- */
 
 void api_until(api_scene_t *scene, bool (*is_reached)(void *user), void *user) {

@@ -83,6 +83,9 @@ daytona_sandbox_t *api_sandbox_at(const api_scene_t *scene, const char *toolbox,
 daytona_sandbox_t *api_open_with(api_scene_t *scene, const char *state);
 void api_close_with(api_scene_t *scene, daytona_sandbox_t *sandbox);
 
+/* What the client must keep out of all texts, as if it were its key. Before anything is asked. */
+void api_keep_secret(api_scene_t *scene, const char *text);
+
 /* Turn the loop until so many requests have come. */
 void api_until_requests(api_scene_t *scene, size_t count);
 void api_until(api_scene_t *scene, bool (*is_reached)(void *user), void *user);

@@ -538,13 +538,14 @@ static void a_close_is_not_believed_later(void **state) {
 static void a_sandbox_that_cannot_be_reached_again_is_a_lost_connection(void **state) {
   stream_scene_t *scene = *state;
   heard_t heard = {0};
+  api_keep_secret(&scene->api, "key-of-the-client");
   stream_frame(&scene->script, 2, log_text, 7);
   play_script(scene, STREAM_BREAKS);
-  api_answer(&scene->api, get_command, 503, "{\"message\":\"away\"}");
+  api_answer(&scene->api, get_command, 503, "{\"message\":\"away for key-of-the-client\"}");
   daytona_future_t *future = follow(scene, &heard, (daytona_session_follow_opts_t){0});
   const daytona_stream_end_t *end = end_of(scene, future, DAYTONA_STREAM_LOST);
   assert_false(end->has_exit_code);
-  assert_non_null(strstr(end->message, "away"));
+  assert_non_null(strstr(end->message, "away for ***"));
   assert_string_equal(heard.out, "one\n");
   assert_true(api_count(&scene->api, get_command) >= 11);
   daytona_future_release(future);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/limits.h"
 #include "support/alloc.h"
 #include "support/api_scene.h"
 #include "support/check.h"
@@ -510,6 +511,31 @@ static void a_limit_ends_a_paused_download(void **state) {
   }
 }
 
+/* A server may repeat the key in what it says of a file, in a text that is cut in the middle of it too. */
+static void the_key_is_in_no_error_of_a_file(void **state) {
+  static const char part[] = ERROR_PART("b", "text/plain");
+  static char text[DAYTONA__ERROR_BODY_MAX + 1000];
+  daytona_fs_download_item_t items[] = {{.source = "a"}, {.source = "b"}};
+  api_keep_secret(&scene, "key-of-the-client");
+  for (int is_long = 0; is_long < 2; is_long++) {
+    size_t size = (size_t)sprintf(text, "%s%skey-of-the-client", FILE_PART("a", "1") "x\r\n", part);
+    if (is_long) {
+      memset(text + size, '-', DAYTONA__ERROR_BODY_MAX - 30);
+      size += DAYTONA__ERROR_BODY_MAX - 30;
+      size += (size_t)sprintf(text + size, "key-of-the-client");
+    }
+    strcpy(text + size, END);
+    answers(text);
+    daytona_future_t *future = api_must(daytona_fs_download_files(sandbox, items, 2, NULL));
+    const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
+    assert_null(results->items[0]->error);
+    assert_non_null(strstr(results->items[1]->error->message, "***"));
+    assert_null(strstr(results->items[1]->error->message, "key-of"));
+    daytona_future_release(future);
+    api_forget(&scene, ROUTE);
+  }
+}
+
 /* --- endings in every state -------------------------------------------------------------------- */
 
 static void cancel_at(size_t turns, bool closes) {
@@ -619,6 +645,7 @@ int main(void) {
     TEST(whole_transfer_may_have_a_limit),
     TEST(pause_is_not_silence),
     TEST(every_download_can_be_paused),
+    TEST(the_key_is_in_no_error_of_a_file),
     TEST(a_limit_ends_a_paused_download),
     TEST(cancel_leaves_nothing_in_any_state),
     TEST(close_leaves_nothing_in_any_state),

@@ -190,6 +190,18 @@ static void each_of_many_has_its_verdict(void **state) {
   daytona_future_release(future);
 }
 
+/* A server may repeat the key in what it says of a file. */
+static void the_key_is_in_no_error_of_a_file(void **state) {
+  api_keep_secret(&scene, "key-of-the-client");
+  api_answer(&scene, ROUTE, 400,
+             "{\"errors\":[\"b: not with key-of-the-client\"],\"files\":[{\"path\":\"a\",\"bytes\":1}]}");
+  daytona_fs_upload_item_t items[] = {{.destination = "a", .bytes = "1", .size = 1}, {.destination = "b"}};
+  daytona_future_t *future = api_must(daytona_fs_upload_files(sandbox, items, 2, NULL));
+  const daytona_fs_result_list_t *results = daytona_future_fs_result_list(future);
+  assert_non_null(strstr(results->items[1]->error->message, "b: not with ***"));
+  daytona_future_release(future);
+}
+
 /* The response about many is larger than other responses that say no, and one file that failed is no failure of all. */
 static void one_of_thousands_may_fail(void **state) {
   enum { COUNT = 3000, FAILED = 1234 };
@@ -800,6 +812,7 @@ int main(void) {
     TEST(many_local_files_follow_each_other),
     TEST(answers_decide),
     TEST(each_of_many_has_its_verdict),
+    TEST(the_key_is_in_no_error_of_a_file),
     TEST(one_of_thousands_may_fail),
     TEST(unreadable_file_fails_before_anything_is_sent),
     TEST(whole_limit_holds_while_a_file_is_looked_at),

@@ -714,6 +714,20 @@ static void closing_the_client_ends_a_terminal(void **state) {
 }
 
 /* What the server says goes into one line, whatever is in it, and is not cut inside a character. */
+/* Also where the text is cut: the key goes before. */
+static void the_key_is_not_in_the_message(void **state) {
+  stream_scene_t *scene = *state;
+  api_keep_secret(&scene->api, "key-of-the-client");
+  play_text(&scene->script, connected);
+  stream_close_frame(&scene->script, 1011, "refused for key-of-the-client");
+  daytona_pty_t *pty = attach(scene, &scene->script, STREAM_STAYS, (daytona_pty_attach_t){0});
+  daytona_future_t *future = api_must(daytona_pty_wait(pty));
+  assert_non_null(strstr(daytona_future_stream_end(future)->message, "refused for ***"));
+  assert_non_null(strstr(daytona_pty_end(pty)->message, "refused for ***"));
+  daytona_future_release(future);
+  daytona_pty_release(pty);
+}
+
 static void the_message_is_one_line(void **state) {
   stream_scene_t *scene = *state;
   char large[800] = "{\"type\":\"control\",\"status\":\"error\",\"error\":\"";
@@ -884,6 +898,7 @@ int main(void) {
     TEST(input_goes_in_messages_of_at_most_64_kib),
     TEST(a_callback_may_do_anything),
     TEST(closing_the_client_ends_a_terminal),
+    TEST(the_key_is_not_in_the_message),
     TEST(the_message_is_one_line),
     TEST(a_closed_client_hands_nothing_on),
     TEST(creating_may_be_cancelled_or_closed_at_any_time),
