@@ -23,5 +23,6 @@
 #include <daytona/session.h>
 #include <daytona/stream.h>
 #include <daytona/types.h>
+#include <daytona/volume.h>
 
 #endif

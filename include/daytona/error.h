@@ -62,6 +62,10 @@ DAYTONA_BEGIN
   X(DAYTONA_ESANDBOX_FAILED, -47, DAYTONA_EFAILED, DAYTONA_OK, "the sandbox is in an error state")         \
   X(DAYTONA_EUNSUPPORTED, -48, DAYTONA_EFAILED, DAYTONA_OK, "not supported")                               \
   X(DAYTONA_EIO, -49, DAYTONA_EFAILED, DAYTONA_OK, "local input or output failed")                         \
+  X(DAYTONA_ESNAPSHOT_FAILED, -50, DAYTONA_EFAILED, DAYTONA_OK, "the snapshot could not be made")          \
+  X(DAYTONA_EVOLUME_FAILED, -51, DAYTONA_EFAILED, DAYTONA_OK, "the volume is in an error state")           \
+  X(DAYTONA_EQUEUE_TIMEOUT, -52, DAYTONA_ETIMEOUT, DAYTONA_OK, "the sandbox waited too long for a runner") \
+  X(DAYTONA_ESPOT_EVICTED, -53, DAYTONA_EFAILED, DAYTONA_OK, "the spot sandbox was evicted")               \
   /* the toolbox daemon, by (source, code) */                                                              \
   X(DAYTONA_EGIT_AUTH_FAILED, -60, DAYTONA_EAUTH, DAYTONA_OK, "git: authentication failed")                \
   X(DAYTONA_EGIT_REPO_NOT_FOUND, -61, DAYTONA_ENOTFOUND, DAYTONA_OK, "git: no such repository")            \

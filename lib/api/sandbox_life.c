@@ -43,7 +43,8 @@ static const daytona__waited_t waited_sandbox = {.state_of = state_of,
                                                  .gone = gone,
                                                  .describe = describe,
                                                  .name = name,
-                                                 .state_name = state_name};
+                                                 .state_name = state_name,
+                                                 .failure = DAYTONA_ESANDBOX_FAILED};
 
 DAYTONA__METHOD(poll, .verb = "GET", .path = "/sandbox/{sandbox}", .gives_sandbox = true);
 DAYTONA__METHOD(safe_poll, .verb = "GET", .path = "/sandbox/{sandbox}", .gives_sandbox = true,

@@ -105,7 +105,7 @@ static bool settle_by_state(daytona__life_t *life) {
   if (daytona__wait_is_met(rule, state)) {
     rule->of->settle(&life->op);
   } else if (has_state(rule->failures, state)) {
-    const daytona_error_t error = {.code = DAYTONA_ESANDBOX_FAILED,
+    const daytona_error_t error = {.code = rule->of->failure,
                                    .retry_after_ms = -1,
                                    .message = rule->of->describe(&life->op),
                                    .sandbox = daytona__life_orphan(life)};
@@ -171,6 +171,7 @@ void daytona__life_wait(daytona__life_t *life, const daytona__wait_rule_t *rule)
     return;
   }
   daytona__op_switch(op, rule->fetch);
+  if (rule->of->locate != NULL) rule->of->locate(op);
   op->done = on_polled;
   life->wait_began_ms = daytona__loop_now(op->client->loop);
   life->interval_ms = POLL_FIRST_MS;

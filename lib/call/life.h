@@ -23,13 +23,15 @@ typedef struct daytona__waited {
     const daytona__op_t *op); /* "sandbox sb-1 is in state error: no disk"; NULL: no memory */
   const char *(*name)(const daytona__op_t *op);       /* "sandbox sb-1"; NULL: not known yet, or no memory */
   const char *(*state_name)(const daytona__op_t *op); /* as received last; NULL: not known yet */
+  void (*locate)(daytona__op_t *op); /* optional: fill in the path of `fetch`, with daytona__op_path() */
+  daytona_errcode_t failure;         /* what a failed state is reported as */
 } daytona__waited_t;
 
 typedef struct daytona__wait_rule {
   const daytona__waited_t *of;
-  const daytona__method_t *fetch; /* its path needs no more than the operation's sandbox */
+  const daytona__method_t *fetch; /* without `locate` its path needs no more than the operation's sandbox */
   uint64_t goals;                 /* bit per state */
-  uint64_t failures;              /* end the wait with DAYTONA_ESANDBOX_FAILED, unless they are goals */
+  uint64_t failures;              /* end the wait with `failure`, unless they are goals */
   bool is_complement; /* any state that is in neither is a goal; those of `goals` are waited out */
   bool is_safe;       /* 404 means gone; a response that cannot be read is passed over */
 } daytona__wait_rule_t;

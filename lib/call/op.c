@@ -121,6 +121,24 @@ void daytona__op_resolve_sandbox(daytona__op_t *op, daytona_sandbox_t *sandbox) 
   daytona__op_resolve(op, &daytona__type_sandbox, sandbox);
 }
 
+int daytona__op_copy(daytona__op_t *op, const daytona__json_model_t *model, const void *item, void **out) {
+  daytona__arena_t *arena = &op->future->arena;
+  const char *text;
+  size_t size;
+  int rc = daytona__json_encode(arena, model, item, &text, &size, NULL);
+  return rc == 0 ? daytona__json_decode(arena, model, text, size, out, NULL) : rc;
+}
+
+void daytona__op_resolve_copy(daytona__op_t *op, const daytona__type_t *type,
+                              const daytona__json_model_t *model, const void *item) {
+  void *copy = NULL;
+  int rc = daytona__op_copy(op, model, item, &copy);
+  if (rc == 0)
+    daytona__op_resolve(op, type, copy);
+  else
+    daytona__op_fail(op, daytona__error_static((daytona_errcode_t)rc));
+}
+
 /* A server may repeat the request in what it answers, and errors are what programs log. */
 void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error) {
   daytona_error_t clean = *error;

@@ -163,6 +163,12 @@ daytona_future_t *daytona__op_reject(daytona__op_t *op, daytona_errcode_t code, 
 /* Settle, and let everything go; the operation is gone afterwards. */
 void daytona__op_resolve(daytona__op_t *op, const daytona__type_t *type, void *result);
 void daytona__op_resolve_sandbox(daytona__op_t *op, daytona_sandbox_t *sandbox); /* takes the reference */
+/* A copy of plain data in the operation's future. 0 or the code of an error. */
+int daytona__op_copy(daytona__op_t *op, const daytona__json_model_t *model, const void *item, void **out);
+
+/* Settle with such a copy; without memory the operation fails. */
+void daytona__op_resolve_copy(daytona__op_t *op, const daytona__type_t *type,
+                              const daytona__json_model_t *model, const void *item);
 void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error);
 
 /* The error of a part of a result, as daytona__op_fail() would keep it, with `prefix` (may be NULL) in front. */

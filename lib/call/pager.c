@@ -146,12 +146,8 @@ static int take_page(daytona__op_t *op, daytona__pager_t *pager, const daytona__
 
 /* A copy of a plain item in the step's own future. */
 static int give_copy(daytona__op_t *op, const daytona__paged_t *paged, const void *item) {
-  daytona__arena_t *arena = &op->future->arena;
-  const char *text;
-  size_t size;
   void *copy = NULL;
-  int rc = daytona__json_encode(arena, paged->item, item, &text, &size, NULL);
-  if (rc == 0) rc = daytona__json_decode(arena, paged->item, text, size, &copy, NULL);
+  int rc = daytona__op_copy(op, paged->item, item, &copy);
   if (rc == 0) daytona__op_resolve(op, paged->result, copy);
   return rc;
 }

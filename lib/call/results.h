@@ -32,7 +32,9 @@
   X(session_list, const daytona_session_list_t *)                         \
   X(session_logs, const daytona_session_logs_t *)                         \
   X(ssh_access, const daytona_ssh_access_t *)                             \
-  X(ssh_validation, const daytona_ssh_validation_t *)
+  X(ssh_validation, const daytona_ssh_validation_t *)                     \
+  X(volume, const daytona_volume_t *)                                     \
+  X(volume_list, const daytona_volume_list_t *)
 
 #define DAYTONA__OWNED_RESULT_MAP(X)                                  \
   X(bytes, const daytona_bytes_t *)                                   \

@@ -88,7 +88,8 @@ typedef struct daytona__json_field {
   size_t count_offset;                /* arrays: a size_t member */
   size_t max_count;                   /* lists of a response: more elements are DAYTONA_ELIMIT; 0: any */
   const daytona__json_model_t *model; /* OBJECT, INLINE, ARRAY */
-  const daytona__json_names_t *names; /* ENUM */
+  const daytona__json_names_t
+    *names; /* ENUM; of a STRING whose number is wanted, too, for an int at count_offset */
 
   /* What follows describes arguments of calls; see call/params.h. */
   daytona__json_where_t where;
@@ -124,6 +125,14 @@ struct daytona__json_model {
 #define DAYTONA__MODEL(variable, struct_type, model_name, table)                  \
   const daytona__json_model_t variable = {model_name, sizeof(struct_type), table, \
                                           sizeof(table) / sizeof((table)[0])}
+
+/* A word as it was received, in a string, and its number, in an int or enumeration; a word that is not listed has the
+   number of unknown words. Only the string is encoded. */
+#define DAYTONA__FIELD_WORD(struct_type, text_member, number_member, wire_key, word_names)       \
+  {                                                                                              \
+    .key = wire_key, .type = DAYTONA__JSON_STRING, .offset = offsetof(struct_type, text_member), \
+    .count_offset = offsetof(struct_type, number_member), .names = word_names                    \
+  }
 
 /*
  * What went wrong, for a daytona_error_t: DAYTONA_EPROTOCOL, DAYTONA_ELIMIT or DAYTONA_ENOMEM. After success `skipped_count`

@@ -328,6 +328,12 @@ static void set_word(const field_t *field, const string_t *string, char *member)
   *(int *)(void *)member = value;
 }
 
+/* A text that is one of some words: its number besides. */
+static void number_word(const field_t *field, const string_t *string, char *member) {
+  if (field != NULL && field->type == DAYTONA__JSON_STRING && field->names != NULL)
+    set_word(field, string, member - field->offset + field->count_offset);
+}
+
 static daytona__json_nul_t nul_of(fate_t fate) {
   return fate == AS_BYTES ? DAYTONA__JSON_NUL_KEPT : DAYTONA__JSON_NUL_REPLACED;
 }
@@ -343,6 +349,7 @@ static bool may_replace_nul(reader_t *r, const place_t *place, const field_t *fi
 static void set_string(frame_t *f) {
   if (f->fate == AS_TEXT) {
     *(const char **)(void *)f->target = f->copy;
+    number_word(f->field, &f->string, f->target);
   } else if (f->fate == AS_BYTES) {
     daytona_bytes_t *bytes = (void *)f->target;
     bytes->data = f->copy;
@@ -432,6 +439,7 @@ static bool take_short(reader_t *r, const place_t *place, const field_t *field, 
   daytona__json_copy(string, nul_of(fate), copy);
   *(const char **)(void *)target = copy; /* the first member of bytes, too */
   if (fate == AS_BYTES) ((daytona_bytes_t *)(void *)target)->size = string->size;
+  if (fate == AS_TEXT) number_word(field, string, target);
   return true;
 }
 

@@ -67,6 +67,16 @@ static const char *wrong_value(daytona__json_type_t type) {
   }
 }
 
+/* Of the words that a state may be, one that ends waits; the state of a sandbox itself where it is one of them. */
+static const char *word_of(const daytona__json_names_t *words) {
+  bool is_end = strcmp(answers_state, "destroyed") == 0;
+  const char *const goals[] = {answers_state, is_end ? "deleted" : "ready", is_end ? "removing" : "active"};
+  for (size_t i = 0; i < sizeof goals / sizeof goals[0]; i++)
+    for (size_t k = 0; words->names[k] != NULL; k++)
+      if (strcmp(words->names[k], goals[i]) == 0) return goals[i];
+  return words->names[0];
+}
+
 static void put_value(FILE *out, const daytona__json_model_t *model, const daytona__json_field_t *field) {
   if (model == &daytona__sandbox_model && strcmp(field->key, "state") == 0) {
     fprintf(out, "\"%s\"", answers_state);
@@ -74,7 +84,9 @@ static void put_value(FILE *out, const daytona__json_model_t *model, const dayto
   }
   switch (field->type) {
     case DAYTONA__JSON_STRING:
-    case DAYTONA__JSON_BYTES: fputs("\"x\"", out); break;
+    case DAYTONA__JSON_BYTES:
+      fprintf(out, "\"%s\"", field->names != NULL ? word_of(field->names) : "x");
+      break;
     case DAYTONA__JSON_INT:
     case DAYTONA__JSON_INT32:
     case DAYTONA__JSON_NUMBER:

@@ -50,10 +50,13 @@ static const char *json_field_problem(const daytona__json_model_t *model,
   if (field->offset > model->size || size > model->size - field->offset)
     return "a member outside of the struct";
   if (is_modelled != (field->model != NULL)) return "a model missing, or one too many";
-  if ((field->type == DAYTONA__JSON_ENUM) != (field->names != NULL)) return "names missing, or too many";
+  bool may_have_names = field->type == DAYTONA__JSON_ENUM || field->type == DAYTONA__JSON_STRING;
+  if (field->type == DAYTONA__JSON_ENUM && field->names == NULL) return "names missing";
+  if (field->names != NULL && !may_have_names) return "names of a field that is no word";
   if (field->names != NULL && (field->names->names == NULL || field->names->names[0] == NULL))
     return "no names";
-  if (!is_counted) return field->count_offset != 0 ? "a count that is not used" : NULL;
+  if (!is_counted)
+    return field->count_offset != 0 && field->names == NULL ? "a count that is not used" : NULL;
   if (field->count_offset > model->size - sizeof(size_t)) return "a count outside of the struct";
   if (field->count_offset + sizeof(size_t) > field->offset && field->count_offset < field->offset + size)
     return "a count in the same place as its array"; /* as with a count_offset that was forgotten */

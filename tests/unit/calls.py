@@ -46,6 +46,9 @@ MORE = [
     ("daytona_sandbox_find_one", ".id_or_name = \"x\""),
     ("daytona_sandbox_delete", ".waits = true"),
     ("daytona_process_exec", ".leaves_running = true"),
+    ("daytona_volume_get", ".creates = true, .waits = true"),
+    ("daytona_volume_create", ".waits = true"),
+    ("daytona_volume_delete", ".waits = true"),
 ]
 
 # Futures that stand for no call of a server, and why.

@@ -162,7 +162,8 @@ static void stand_open(stand_t *stand, const call_t *call) {
   memset(stand, 0, sizeof *stand);
   stand->call = call;
   stand->wrong_member = -1;
-  bool ends = strstr(call->name, "stop") != NULL || strstr(call->name, "sandbox_delete") != NULL;
+  bool ends = strstr(call->name, "stop") != NULL || strstr(call->name, "sandbox_delete") != NULL ||
+              strstr(call->name, "volume_delete") != NULL || strstr(call->name, "snapshot_delete") != NULL;
   answers_state = ends ? "destroyed" : "started";
   api_scene_open_bare(&stand->scene);
   stand->scene.peer.on_request = on_request;

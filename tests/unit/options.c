@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/answers.h"
 #include "support/api_scene.h"
 #include "support/check.h"
 
@@ -12,9 +13,8 @@ static const char *const names[] = {"x"};
 static const daytona_strings_t one_name = {names, 1};
 
 static bool asks_for_array(const char *request) {
-  return strstr(request, "/files/find") != NULL || strstr(request, "/files/replace") != NULL ||
-         strstr(request, "/files?path=x HTTP") != NULL ||
-         strstr(request, "GET /toolbox/sb-1/process/session HTTP") != NULL;
+  const daytona__method_t *method = answers_method_of(request);
+  return method != NULL && method->gives_array;
 }
 
 /* One answer for every question. */
