@@ -88,6 +88,9 @@ typedef struct daytona_pty_create_opts {
  * that the shell has already ended; no other call is needed to wait for the connection. Fails with
  * DAYTONA_ECONFLICT when the id is in use. For servers that cannot create and attach in one step,
  * two requests are sent. Fails with DAYTONA_EUPGRADE when a proxy on the way blocks WebSockets.
+ * Nothing of this is repeated: a terminal that a request of its own has created and that cannot be attached to is
+ * deleted. If that first request fails on the way (DAYTONA_ECONNECTION, DAYTONA_EBADGATEWAY), the terminal may
+ * have been created; delete it by its id.
  *
  * Before a shell has begun to read, or if it has no line editor, its input is processed by
  * lines: the sandbox's kernel keeps 4095 bytes of a line and silently drops the rest. So wait

@@ -67,6 +67,18 @@ static void take_tunnel_header(daytona__http_easy_t *easy, const char *line, siz
   daytona__proxy_offers_add(&easy->offers, value);
 }
 
+/*
+ * A server that refuses an upload seldom reads the rest of it: its connection ends soon, whatever the response says of
+ * that. The next request is not sent on it.
+ */
+static void distrust_refused(daytona__http_easy_t *easy) {
+  long status = 0;
+  if (easy->kind != HTTP_KIND_RARE || easy->transfer->call->source == NULL)
+    return; /* its options do not stay */
+  curl_easy_getinfo(easy->curl, CURLINFO_RESPONSE_CODE, &status);
+  if (status >= 400) curl_easy_setopt(easy->curl, CURLOPT_FORBID_REUSE, 1L);
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *user) {
   daytona__http_easy_t *easy = user;
   daytona__http_transfer_t *t = easy->transfer;
@@ -76,6 +88,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *user) {
     return size * count;
   }
   t->header_bytes += size * count;
+  if (size * count <= 2) distrust_refused(easy);
   if (size * count <= 2)
     t->is_head_whole = true;
   else if (size * count > 5 && memcmp(line, "HTTP/", 5) == 0)

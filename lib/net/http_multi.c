@@ -374,18 +374,19 @@ static void on_watchdog(daytona__timer_t *timer) {
   for (size_t i = 0; i < hub_count; i++) run_timeouts(hubs[i]);
 }
 
+/* By number: the libcurl that is loaded may be newer than the headers. 8.16 has it; older ones know no such option. */
+static const CURLMoption network_changed = (CURLMoption)17;
+static const long clear_connections = 1L << 1;
+
 /*
  * A pooled connection is dead: none of the idle ones is used again. Versions before 8.16 have no call for it; they
  * look at a connection whenever they take one from the pool.
  */
 static void drop_idle(daytona__http_hub_t *hub) {
   if (!hub->has_dead) return;
-#if LIBCURL_VERSION_NUM >= 0x081000
   enter(hub->http);
-  curl_multi_setopt(hub->multi, CURLMOPT_NETWORK_CHANGED, CURLMNWC_CLEAR_CONNS);
+  if (curl_multi_setopt(hub->multi, network_changed, clear_connections) == CURLM_OK) hub->has_dead = false;
   leave(hub->http);
-  hub->has_dead = false;
-#endif
 }
 
 static curl_socket_t on_no_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {

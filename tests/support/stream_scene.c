@@ -13,6 +13,10 @@
 #define HTML(line, length, body) \
   "HTTP/1.1 " line "\r\nContent-Type: text/html\r\nContent-Length: " length "\r\n\r\n" body
 
+const char stream_stopped_sandbox[] =
+  "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n"
+  "{\"statusCode\":400,\"message\":\"bad request: no IP address found. Is the Sandbox started?\\n\"}";
+
 const stream_front_t stream_fronts[STREAM_FRONTS] = {
   {200, HTML("200 OK", "18", "<html>hello</html>")},
   {403, HTML("403 Forbidden", "22", "<html>Forbidden</html>")},

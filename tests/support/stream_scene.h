@@ -71,6 +71,9 @@ void stream_script_clear(stream_script_t *script);
 void stream_send(stream_scene_t *scene, int opcode, const char *bytes, size_t size);
 void stream_send_close(stream_scene_t *scene, int code, const char *reason);
 
+/* What the platform's proxy answers to an upgrade of a sandbox that is stopped. */
+extern const char stream_stopped_sandbox[];
+
 /* What fronts answer that let no WebSocket through, and how many there are: pages, or nothing. */
 typedef struct stream_front {
   int status;

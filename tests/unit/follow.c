@@ -576,6 +576,14 @@ static void nothing_to_follow_is_an_error_as_from_rest(void **state) {
   daytona_future_release(future);
 }
 
+static void a_stopped_sandbox_has_its_code(void **state) {
+  stream_scene_t *scene = *state;
+  heard_t heard = {0};
+  scene->refusal = stream_stopped_sandbox;
+  api_fails(follow(scene, &heard, (daytona_session_follow_opts_t){0}), DAYTONA_ESANDBOX_STOPPED);
+  assert_int_equal(scene->upgrades, 1);
+}
+
 static void a_follow_keeps_its_time_limit(void **state) {
   stream_scene_t *scene = *state;
   heard_t heard = {0};
@@ -994,6 +1002,7 @@ int main(void) {
     TEST(a_sandbox_that_cannot_be_reached_again_is_a_lost_connection),
     TEST(a_deleted_session_is_killed),
     TEST(nothing_to_follow_is_an_error_as_from_rest),
+    TEST(a_stopped_sandbox_has_its_code),
     TEST(a_follow_keeps_its_time_limit),
     TEST(a_paused_follow_keeps_its_time_limit),
     TEST(a_time_limit_beats_a_verdict_that_waits),

@@ -479,6 +479,27 @@ static void an_early_refusal_is_the_answer(void **state) {
   scene_clear(&stream.request);
 }
 
+/* The server has said nothing of closing; what it has not read makes it reset the connection all the same. */
+static void a_connection_that_refused_an_upload_is_not_used_again(void **state) {
+  static const int statuses[] = {200, 401, 413, 503};
+  for (int i = 0; i < 4; i++) {
+    char answer[128];
+    size_t before = scene.peer.accepted;
+    snprintf(answer, sizeof answer, "HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nno", statuses[i]);
+    for (int n = 0; n < 2; n++) {
+      stream_t stream;
+      prepare_put(&stream, 1000);
+      scene.peer.answer = answer;
+      scene.peer.answer_size = strlen(answer);
+      scene_start(&stream.request);
+      scene_wait(&stream.request);
+      assert_int_equal(stream.request.call.response.status, statuses[i]);
+      scene_clear(&stream.request);
+    }
+    assert_int_equal(scene.peer.accepted - before, statuses[i] == 200 ? 1 : i == 1 ? 1 : 2);
+  }
+}
+
 static void both_ways_at_once(void **state) {
   stream_t stream;
   expected_line = NULL;
@@ -533,6 +554,7 @@ int main(void) {
     TEST(a_source_that_ends_early_is_an_error),
     TEST(a_source_is_not_asked_for_more_than_announced),
     TEST(an_early_refusal_is_the_answer),
+    TEST(a_connection_that_refused_an_upload_is_not_used_again),
     TEST(both_ways_at_once),
     TEST(a_plain_request_after_a_stream_is_plain),
   };

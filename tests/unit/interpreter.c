@@ -298,6 +298,8 @@ static void refusals_are_errors_as_from_rest(void **state) {
   api_fails(run(scene, &heard), DAYTONA_EAUTH);
   scene->refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 16\r\n\r\n{\"message\":\"no\"}";
   api_fails(run(scene, &heard), DAYTONA_EFORBIDDEN);
+  scene->refusal = stream_stopped_sandbox;
+  api_fails(run(scene, &heard), DAYTONA_ESANDBOX_STOPPED);
 }
 
 static void an_upgrade_that_is_refused_on_the_way_says_so(void **state) {

@@ -189,6 +189,24 @@ static void an_environment_that_a_front_refuses_goes_in_a_body(void **state) {
   assert_int_equal(scene->upgrades, 2);
 }
 
+/* With an environment, too, which a front might have found too long; and to a terminal that is attached to. */
+static void a_stopped_sandbox_has_its_code(void **state) {
+  stream_scene_t *scene = *state;
+  static const daytona_pair_t env[] = {{"A", "1"}};
+  const daytona_pty_create_opts_t opts[] = {{.id = "t"}, {.id = "t", .env = {env, 1}}};
+  scene->refusal = stream_stopped_sandbox;
+  for (int way = 0; way < 3; way++) {
+    daytona_future_t *future = api_must_fail(way == 2 ? daytona_pty_connect(scene->sandbox, "t", NULL)
+                                                      : daytona_pty_create(scene->sandbox, &opts[way]),
+                                             DAYTONA_ESANDBOX_STOPPED);
+    assert_int_equal(daytona_future_error(future)->http_status, 400);
+    assert_non_null(strstr(daytona_future_error(future)->message, "Is the Sandbox started?"));
+    daytona_future_release(future);
+    assert_int_equal(scene->upgrades, way + 1);
+    assert_int_equal(scene->api.request_count, 0);
+  }
+}
+
 /* Once, and nothing is left in the sandbox that nobody can reach. */
 static void an_upgrade_that_is_refused_on_the_way_says_so(void **state) {
   stream_scene_t *scene = *state;
@@ -875,6 +893,7 @@ int main(void) {
     TEST(older_servers_are_asked_in_turn_at_once_the_second_time),
     TEST(a_large_environment_goes_in_a_body),
     TEST(an_environment_that_a_front_refuses_goes_in_a_body),
+    TEST(a_stopped_sandbox_has_its_code),
     TEST(an_upgrade_that_is_refused_on_the_way_says_so),
     TEST(a_terminal_may_be_waited_for_until_its_prompt),
     TEST(a_prompt_that_does_not_come_is_a_time_out_and_a_shell_that_ends_is_not),
