@@ -43,8 +43,10 @@ g++                   c++
 clang-format          clang-format
 openssl               openssl
 curl                  curl
+busybox-static        /bin/busybox
 locales               /usr/share/i18n/locales/de_DE
 nghttp2-server        /usr/sbin/nghttpd
+uidmap                newuidmap
 '
 
 PACKAGES_INTEROP='

@@ -392,6 +392,7 @@ int dl_cli_main(int argc, char **argv) {
                                                                                         "version", NULL};
   const char *command = argc > 1 ? argv[1] : "";
   if (strcmp(command, "toolbox") == 0) return dl_toolbox_main(argc - 1, argv + 1);
+  if (strcmp(command, "image-box") == 0) return dl_image_box_main(dl_toolbox_main, argc - 2, argv + 2);
   if (strcmp(command, "own-root") == 0) return dl_own_root_main(argc - 2, argv + 2);
   if (strcmp(command, "admin") == 0) return dl_cli_admin(argc - 2, argv + 2);
   if (is_any_of(command, version)) return puts("daytona-local " DL_VERSION) < 0;

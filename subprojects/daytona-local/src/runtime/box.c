@@ -219,9 +219,24 @@ static void watch(dl_box_t *box, uv_poll_t *poll, int fd, uv_poll_cb cb) {
   box->open_handles++;
 }
 
+char *dl_box_hosts(const dl_box_t *box) {
+  return dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n", box->id);
+}
+
+/* What a box of this kind does not need. */
+static bool is_absent(const dl_box_t *box, int which) {
+  if (which == DL_FD_FILTER) return box->rt->isolation == DL_ISOLATION_NONE;
+  return which == (box->image != NULL ? DL_FD_HOSTS : DL_FD_IMAGE);
+}
+
+static int text_file(const char *name, char *text) {
+  int fd = dl_memory_file(name, text, strlen(text));
+  free(text);
+  return fd;
+}
+
 static int open_descriptors(dl_box_t *box, dl_launch_t *l, int ends[3]) {
   int control[2] = {-1, -1}, info[2] = {-1, -1}, error[2] = {-1, -1};
-  char *hosts = dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n", box->id);
   bool ok = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0 && pipe2(info, O_CLOEXEC) == 0 &&
             pipe2(error, O_CLOEXEC) == 0;
   l->fds[0] = l->fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -230,15 +245,14 @@ static int open_descriptors(dl_box_t *box, dl_launch_t *l, int ends[3]) {
   l->fds[DL_FD_CONTROL] = control[1];
   l->fds[DL_FD_ENV] = dl_memory_file("env", box->env.data ? box->env.data : "", box->env.len);
   l->fds[DL_FD_INFO] = info[1];
-  l->fds[DL_FD_HOSTS] = dl_memory_file("hosts", hosts, strlen(hosts));
-  l->fds[DL_FD_FILTER] = box->rt->isolation == DL_ISOLATION_NONE ? -1 : dl_syscalls_open();
-  for (int i = 0; i < DL_FD_END; i++)
-    ok = ok && (l->fds[i] >= 0 || (i == DL_FD_FILTER && box->rt->isolation == DL_ISOLATION_NONE));
+  if (!is_absent(box, DL_FD_HOSTS)) l->fds[DL_FD_HOSTS] = text_file("hosts", dl_box_hosts(box));
+  if (!is_absent(box, DL_FD_IMAGE)) l->fds[DL_FD_IMAGE] = text_file("image", dl_image_plan(box));
+  if (!is_absent(box, DL_FD_FILTER)) l->fds[DL_FD_FILTER] = dl_syscalls_open();
+  for (int i = 0; i < DL_FD_END; i++) ok = ok && (l->fds[i] >= 0 || is_absent(box, i));
   ends[0] = control[0];
   ends[1] = info[0];
   ends[2] = error[0];
   for (int i = 0; ok && i < 3; i++) fcntl(ends[i], F_SETFL, O_NONBLOCK);
-  free(hosts);
   return ok ? 0 : -1;
 }
 
@@ -251,11 +265,11 @@ static char *launch(dl_box_t *box) {
   dl_runtime_t *rt = box->rt;
   static char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8",
                                       NULL};
-  bool plain = rt->isolation == DL_ISOLATION_NONE;
-  dl_launch_t l = {.program = plain ? rt->exe : rt->bwrap,
+  bool plain = rt->isolation == DL_ISOLATION_NONE, on_image = box->image != NULL;
+  dl_launch_t l = {.program = plain || on_image ? rt->exe : rt->bwrap,
                    .cwd = plain ? box->home.source : "/",
                    .envp = (char **)environment,
-                   .stage = rt->as_root && !plain,
+                   .stage = rt->as_root && !plain && !on_image,
                    .uid = box->uid};
   int ends[3];
   for (int i = 0; i < DL_FD_END; i++) l.fds[i] = -1;
@@ -360,23 +374,46 @@ static void free_shared(dl_shared_dir_t *d) {
   free(d->subpath);
 }
 
+/* Later ones win. `pair` is taken. */
+static void put_env(dl_box_t *box, char *pair) {
+  if (!dl_buf_append(&box->env, pair, strlen(pair) + 1))
+    fail(box, dl_xstrdup("the environment is too large"));
+  free(pair);
+}
+
+static size_t count_words(const char *const *words) {
+  size_t count = 0;
+  while (words != NULL && words[count] != NULL) count++;
+  return count;
+}
+
+/* The box's own words in place of the image's two lists. */
+static void copy_entrypoint(dl_box_t *box, const dl_box_spec_t *spec) {
+  const char *const *lists[2] = {spec->entrypoint, NULL};
+  if (count_words(spec->entrypoint) == 0 && spec->image != NULL) {
+    lists[0] = spec->image->entrypoint;
+    lists[1] = spec->image->cmd;
+  }
+  size_t count = 0;
+  box->entrypoint = dl_xcalloc(count_words(lists[0]) + count_words(lists[1]) + 1, sizeof *box->entrypoint);
+  for (size_t list = 0; list < 2; list++)
+    for (size_t i = 0; i < count_words(lists[list]); i++)
+      box->entrypoint[count++] = dl_xstrdup(lists[list][i]);
+}
+
 static void copy_spec(dl_box_t *box, const dl_box_spec_t *spec) {
   box->home.source = dl_xstrdup(spec->home_dir);
   box->home.target = dl_xstrdup(DL_BOX_HOME);
   dl_buf_init(&box->env, ENV_MAX);
-  for (size_t i = 0; i < spec->env_count; i++) {
-    char *pair = dl_xprintf("%s=%s", spec->env[i].name, spec->env[i].value);
-    if (!dl_buf_append(&box->env, pair, strlen(pair) + 1))
-      fail(box, dl_xstrdup("the environment is too large"));
-    free(pair);
-  }
+  for (size_t i = 0; spec->image != NULL && spec->image->env != NULL && spec->image->env[i] != NULL; i++)
+    put_env(box, dl_xstrdup(spec->image->env[i]));
+  for (size_t i = 0; i < spec->env_count; i++)
+    put_env(box, dl_xprintf("%s=%s", spec->env[i].name, spec->env[i].value));
+  if (spec->image != NULL) box->image = dl_image_copy(spec->image);
   box->volumes = dl_xcalloc(spec->volume_count + 1, sizeof *box->volumes);
   for (; box->volume_count < spec->volume_count; box->volume_count++)
     copy_volume(&box->volumes[box->volume_count], &spec->volumes[box->volume_count]);
-  size_t words = 0;
-  while (spec->entrypoint != NULL && spec->entrypoint[words] != NULL) words++;
-  box->entrypoint = dl_xcalloc(words + 1, sizeof *box->entrypoint);
-  for (size_t i = 0; i < words; i++) box->entrypoint[i] = dl_xstrdup(spec->entrypoint[i]);
+  copy_entrypoint(box, spec);
   box->cpu = spec->cpu;
   box->memory_gib = spec->memory_gib;
   box->on_exit = spec->on_exit;
@@ -403,13 +440,15 @@ dl_box_t *dl_box_start(dl_runtime_t *rt, const dl_box_spec_t *spec, dl_box_start
     box->id = dl_xstrdup(spec->id);
     copy_spec(box, spec);
     if (rt->is_closing) fail(box, dl_xstrdup("the server is closing"));
+    if (box->image != NULL && rt->isolation == DL_ISOLATION_NONE)
+      fail(box, dl_xstrdup("a sandbox on an image needs isolation, and --isolation=none goes without"));
     if (id_is_live(rt, box->id)) fail(box, dl_xprintf("sandbox %s is running already", box->id));
   } else {
     box->id = dl_xstrdup("");
   }
   box->network_text = network_text(rt, box, spec);
   if (box->failure == NULL) {
-    box->uid = choose_uid(rt, box->home.source);
+    box->uid = box->image == NULL ? choose_uid(rt, box->home.source) : spec->image->ids.zero_uid;
     if (rt->as_root && box->uid == 0) fail(box, dl_xstrdup("no free user number for the sandbox"));
     box->socket_path = dl_xprintf("/proc/self/fd/%d/%s.sock", rt->run_fd, box->id);
     dl_box_limits_init(&rt->limits, &box->limits, box->id);
@@ -478,6 +517,7 @@ static void free_box(void *user) {
   free(box->volumes);
   for (size_t i = 0; box->entrypoint != NULL && box->entrypoint[i] != NULL; i++) free(box->entrypoint[i]);
   free(box->entrypoint);
+  json_decref(box->image);
   free_shared(&box->home);
   dl_buf_clear(&box->env);
   dl_buf_clear(&box->info_text);

@@ -5,7 +5,7 @@
  * Nothing secret is on the line, because any user of the host can read it: the environment goes
  * through a descriptor.
  */
-#include "runtime/internal.h"
+#include "runtime/image_root.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -104,16 +104,20 @@ static void push_namespaces(dl_command_t *c, const dl_box_t *box) {
   push_number(c, "--seccomp", DL_FD_FILTER);
 }
 
-static void push_toolbox(dl_command_t *c, const dl_runtime_t *rt, const char *exe, const char *home,
-                         const char *node_modules, bool isolated, bool has_network, double memory_gib) {
+/* `home`: NULL where the role finds it out. */
+static void push_toolbox(dl_command_t *c, const dl_runtime_t *rt, const char *exe, const char *role,
+                         const char *home, const char *node_modules, bool isolated, bool has_network,
+                         double memory_gib) {
   char number[32];
-  PUSH(c, exe, "toolbox");
+  PUSH(c, exe, role);
   push_number(c, "--listen-fd", DL_FD_LISTEN);
   push_number(c, "--control-fd", DL_FD_CONTROL);
   push_number(c, "--env-fd", DL_FD_ENV);
-  char *bin = dl_xprintf("%s/" DL_ETC_BIN, isolated ? "/etc" : rt->etc_dir);
-  PUSH(c, "--home", home, "--bin-dir", bin);
-  free(bin);
+  if (home != NULL) {
+    char *bin = dl_xprintf("%s/" DL_ETC_BIN, isolated ? "/etc" : rt->etc_dir);
+    PUSH(c, "--home", home, "--bin-dir", bin);
+    free(bin);
+  }
   if (node_modules != NULL) PUSH(c, "--node-modules", node_modules);
   if (isolated) {
     snprintf(number, sizeof number, "%u", rt->max_processes);
@@ -147,7 +151,13 @@ void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *b
   bool memory_by_rlimit = strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0;
   double data_gib = memory_by_rlimit ? box->memory_gib : 0;
   if (rt->isolation == DL_ISOLATION_NONE) {
-    push_toolbox(c, rt, rt->exe, box->home.source, rt->node_modules, false, false, data_gib);
+    push_toolbox(c, rt, rt->exe, "toolbox", box->home.source, rt->node_modules, false, false, data_gib);
+    push_entrypoint(c, box);
+    return;
+  }
+  if (box->image != NULL) {
+    push_toolbox(c, rt, rt->exe, "image-box", NULL, rt->node_modules ? DL_HIDDEN_NODE_MODULES : NULL, true,
+                 box->network == DL_NETWORK_PRIVATE, data_gib);
     push_entrypoint(c, box);
     return;
   }
@@ -160,7 +170,7 @@ void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *b
   bind_private(c, rt, "--ro-bind", rt->exe, -1, DL_BOX_EXE);
   if (rt->node_modules != NULL) bind_private(c, rt, "--ro-bind", rt->node_modules, -1, DL_BOX_NODE_MODULES);
   PUSH(c, "--remount-ro", "/", "--chdir", DL_BOX_HOME, "--");
-  push_toolbox(c, rt, DL_BOX_EXE, DL_BOX_HOME, rt->node_modules ? DL_BOX_NODE_MODULES : NULL, true,
+  push_toolbox(c, rt, DL_BOX_EXE, "toolbox", DL_BOX_HOME, rt->node_modules ? DL_BOX_NODE_MODULES : NULL, true,
                box->network == DL_NETWORK_PRIVATE, data_gib);
   push_expected(c, &box->home);
   for (size_t i = 0; i < box->volume_count; i++) push_expected(c, &box->volumes[i]);

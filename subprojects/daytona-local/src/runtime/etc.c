@@ -29,7 +29,7 @@ static const struct {
   {"shells", "/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n"},
   {"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"},
   {"host.conf", "multi on\n"},
-  {"resolv.conf", "nameserver 10.0.2.3\noptions timeout:2 attempts:2\n"},
+  {"resolv.conf", DL_ETC_RESOLV},
   {"hosts", ""}, /* mounted over per box */
   {"environment", ""},
   {"profile",

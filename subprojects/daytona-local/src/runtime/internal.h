@@ -2,8 +2,8 @@
 /*
  * What the files of the runtime share. One noun per file: etc (the crafted /etc), limits
  * (cgroups), command (the bubblewrap command line), launch (the forked child), own_root
- * (mount namespaces, in a chroot too), syscalls (the filter), network (slirp), box (the life of one box),
- * runtime (all of them).
+ * (mount namespaces, in a chroot too), syscalls (the filter), network (slirp), users (user namespaces), image, image_box,
+ * image_root and image_user (boxes on an image), box (the life of one box), runtime (all of them).
  */
 #ifndef DL_RUNTIME_INTERNAL_H
 #define DL_RUNTIME_INTERNAL_H
@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "runtime/runtime.h"
 
+#include <jansson.h>
 #include <sys/types.h>
 
 /* Descriptors as the processes of a box find them. */
@@ -23,7 +24,8 @@ enum {
   DL_FD_INFO = 6,    /* bubblewrap's answer, see box.c */
   DL_FD_HOSTS = 7,   /* content of /etc/hosts */
   DL_FD_FILTER = 8,  /* which system calls there are, see syscalls.c; bubblewrap reads and closes it */
-  DL_FD_END = 9
+  DL_FD_IMAGE = 9,   /* of a box on an image: what image_box.c is to make */
+  DL_FD_END = 10
 };
 
 #define DL_BOX_HOME "/home/daytona"
@@ -60,6 +62,8 @@ char *dl_box_limits_join(const dl_limits_t *l, const dl_box_limits_t *bl, pid_t 
 
 /* Fill `dir` with an /etc that holds nothing private. NULL, or the reason (yours to free). */
 char *dl_etc_make(const char *dir);
+/* The content of resolv.conf in a box with a network of its own. */
+#define DL_ETC_RESOLV "nameserver 10.0.2.3\noptions timeout:2 attempts:2\n"
 /* Directories of the host's /etc that are mounted over the empty ones in ours. */
 extern const char *const DL_ETC_DIRS[];
 /* Below it: the last directory of PATH, with stand-ins for programs that the machine may lack. */
@@ -71,6 +75,27 @@ extern const char *const DL_ETC_DIRS[];
 const char *dl_syscalls_missing(void);
 /* A descriptor with the filter, in the form that bubblewrap takes; yours to close. -1 with errno. */
 int dl_syscalls_open(void);
+/* Installs the filter of such a descriptor for this process and all that come from it. 0, or -1 with errno. */
+int dl_syscalls_install(int fd);
+
+/* --- images --- */
+
+/* The loader of the server's system. */
+#if defined __aarch64__
+#define DL_LOADER "/lib/ld-linux-aarch64.so.1"
+#else
+#define DL_LOADER "/lib64/ld-linux-x86-64.so.2"
+#endif
+/* The program made of starter.c. */
+extern const unsigned char DL_STARTER[];
+extern const size_t DL_STARTER_SIZE;
+
+/* NULL, or why it cannot work (yours to free). */
+char *dl_image_check(const dl_box_image_t *image);
+/* What of it the launcher needs, see image.c; all is copied. */
+json_t *dl_image_copy(const dl_box_image_t *image);
+/* All that the launcher needs, for DL_FD_IMAGE; when the directories are prepared. Yours to free. */
+char *dl_image_plan(const dl_box_t *box);
 
 /* --- the command line and the child --- */
 
@@ -92,6 +117,7 @@ typedef struct {
   char *dir, *subpath; /* of a volume: the parts of `source` */
   int fd;              /* O_PATH; -1 before dl_prepare_dirs and after dl_prepare_close */
   bool is_mount;       /* fd is a mount made by dl_idmap_mount */
+  bool can_be_shown;   /* of a box on an image: its launcher can make such a mount */
   uint64_t dev, ino;   /* of fd */
 } dl_shared_dir_t;
 
@@ -122,12 +148,27 @@ const char *dl_own_root(void);
  * on its standard error, followed by exit 127. */
 pid_t dl_launch_run(const dl_launch_t *l);
 
+/* --- users --- */
+
+/* A user namespace with these maps, whose ids are those of our own; a descriptor of yours, or -1 with errno. */
+int dl_users_open(const char *uid_map, const char *gid_map);
+/* A user namespace that has these ids of the host; runs newuidmap and newgidmap for an ordinary user, so not for the loop's
+ * thread. ENOENT when there are none. */
+int dl_users_open_ids(const dl_box_ids_t *ids);
+/* In one of those: another with the same ids, whose rights end at it. */
+int dl_users_open_inner(unsigned count);
+
 /* --- mounts with other users --- */
 
-/* A mount, attached to nothing yet, of the directory `fd`: files that `stored` has on the disk are shown as those of
- * `shown`, and what `shown` makes is stored as that of `stored`. The same for groups. For root. A descriptor of yours,
- * or -1 with errno, as where the file system or the kernel cannot do it. */
-int dl_idmap_mount(int fd, unsigned stored, unsigned shown);
+typedef struct {
+  unsigned stored, shown; /* files of `stored` on the disk are shown as those of `shown`, and the other way */
+  unsigned first, count;  /* other users that are shown as themselves; count 0: none. Not `stored` */
+} dl_idmap_t;
+
+/* A mount, attached to nothing yet, of the directory `fd`: its users (and groups of the same number) are those of the
+ * map. Whom it does not name is nobody. For root. A descriptor of yours, or -1 with errno, as where the file system or
+ * the kernel cannot do it. */
+int dl_idmap_mount(int fd, const dl_idmap_t *map);
 
 /* --- the runtime --- */
 
@@ -167,6 +208,7 @@ struct dl_box {
   dl_buf_t env; /* NAME=value NUL ... */
   dl_shared_dir_t home, *volumes;
   size_t volume_count;
+  json_t *image;     /* see image.c; NULL: this machine's own system */
   char **entrypoint; /* NULL at its end */
   dl_network_t network;
   double cpu, memory_gib;
@@ -198,6 +240,8 @@ struct dl_box {
 };
 
 void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *box);
+/* The content of its /etc/hosts, yours to free. */
+char *dl_box_hosts(const dl_box_t *box);
 void dl_box_child_exited(dl_box_t *box, int status);
 void dl_runtime_box_gone(dl_runtime_t *rt);
 bool dl_runtime_uid_taken(const dl_runtime_t *rt, unsigned uid);

@@ -26,6 +26,7 @@ static const char ID_CHARS[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV
 /* A volume over one of these would change the system or hide ours. */
 static const char *const RESERVED[] = {"/proc", "/dev", "/sys",   "/etc",   "/usr",  "/run", "/bin",
                                        "/sbin", "/lib", "/lib32", "/lib64", "/root", "/opt"};
+#define RESERVED_ON_IMAGES 3 /* the first ones */
 
 static bool is_plain_path(const char *path) {
   if (path == NULL || path[0] != '/' || path[1] == '\0') return false;
@@ -58,13 +59,14 @@ bool dl_box_target_is_below(const char *target, const char *other) {
   return other[strspn(other, "/")] == '\0';
 }
 
-static char *check_volume(const dl_box_volume_t *v) {
+static char *check_volume(const dl_box_volume_t *v, bool on_image) {
   if (v->dir == NULL || v->dir[0] != '/') return dl_xstrdup("a volume needs an absolute directory");
   if (!is_plain_path(v->target))
     return dl_xprintf("a volume cannot be mounted at '%s'", v->target ? v->target : "");
-  if (strcmp(v->target, "/home") == 0 || strcmp(v->target, DL_BOX_HOME) == 0)
+  if (!on_image && (strcmp(v->target, "/home") == 0 || strcmp(v->target, DL_BOX_HOME) == 0))
     return dl_xprintf("a volume cannot be mounted over '%s'", v->target);
-  for (size_t i = 0; i < DL_COUNT(RESERVED); i++)
+  /* An image's own system is its box's to change, but for what we mount. */
+  for (size_t i = 0; i < (on_image ? RESERVED_ON_IMAGES : DL_COUNT(RESERVED)); i++)
     if (is_at_or_below(v->target, RESERVED[i]))
       return dl_xprintf("a volume cannot be mounted below '%s'", RESERVED[i]);
   return NULL;
@@ -84,6 +86,10 @@ char *dl_prepare_check(const dl_box_spec_t *spec) {
   if (spec->id == NULL || *spec->id == '\0' || strlen(spec->id) > 64 ||
       spec->id[strspn(spec->id, ID_CHARS)] != '\0')
     return dl_xstrdup("a sandbox needs an id of letters, digits, '-' and '_'");
+  if (spec->image != NULL) {
+    char *failure = dl_image_check(spec->image);
+    if (failure != NULL) return failure;
+  }
   if (spec->home_dir == NULL || spec->home_dir[0] != '/')
     return dl_xstrdup("a sandbox needs an absolute home directory");
   if (!(spec->cpu >= 0 && spec->cpu <= 1e6) || !(spec->memory_gib >= 0 && spec->memory_gib <= 1e6))
@@ -94,7 +100,7 @@ char *dl_prepare_check(const dl_box_spec_t *spec) {
       return dl_xprintf("invalid environment variable name: '%s'", name ? name : "");
   }
   for (size_t i = 0; i < spec->volume_count; i++) {
-    char *failure = check_volume(&spec->volumes[i]);
+    char *failure = check_volume(&spec->volumes[i], spec->image != NULL);
     if (failure != NULL) return failure;
   }
   return check_nesting(spec);
@@ -139,6 +145,10 @@ static char *ready_home(dl_box_t *box, bool as_root) {
     open_shared(home, open(home->source, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), "open");
   if (failure != NULL || !as_root) return failure;
   if (fstat(home->fd, &st) != 0) return failed("look at", home->source);
+  /* What is in a writable layer has many owners, and they are the same at every start. */
+  if (box->image != NULL)
+    return fchownat(home->fd, "", box->uid, box->uid, AT_EMPTY_PATH) == 0 ? NULL
+                                                                          : failed("give away", home->source);
   return st.st_uid == box->uid ? NULL : give_tree(home, box->uid);
 }
 
@@ -176,7 +186,7 @@ static int settle_owner(dl_runtime_t *rt, int root) {
 
 /* Puts a mount with the box's user in the place of the descriptor; false where there is none to be had. */
 static bool show_as_own(const dl_box_t *box, dl_shared_dir_t *volume, int root) {
-  int mount = dl_idmap_mount(volume->fd, box->rt->volume_uid, box->uid);
+  int mount = dl_idmap_mount(volume->fd, &(dl_idmap_t){.stored = box->rt->volume_uid, .shown = box->uid});
   if (mount < 0) {
     dl_debug("volume %s: no mount with other users: %s", volume->dir, strerror(errno));
     return false;
@@ -184,6 +194,11 @@ static bool show_as_own(const dl_box_t *box, dl_shared_dir_t *volume, int root) 
   if (settle_owner(box->rt, root) != 0 || dl_beneath_chmod(volume->fd, 0777) != 0) {
     close(mount);
     return false;
+  }
+  volume->can_be_shown = true;
+  if (box->image != NULL) { /* whose launcher makes its own */
+    close(mount);
+    return true;
   }
   close(volume->fd);
   volume->fd = mount;
@@ -210,6 +225,8 @@ static char *ready_volume(const dl_box_t *box, dl_shared_dir_t *volume, bool as_
   else
     failure = open_shared(volume, fd, "make");
   if (failure == NULL && as_root && !show_as_own(box, volume, root)) open_without_mount(box, volume, root);
+  /* Users of images have ids of their own. */
+  if (failure == NULL && !as_root && box->image != NULL) open_to_all(volume);
   close(root);
   return failure;
 }
@@ -227,7 +244,7 @@ static int ready_part(int home, const char *path, uid_t owner) {
 
 /* The mount points in the home are made here, since bubblewrap would follow links to make them. */
 static char *ready_mount_point(const dl_box_t *box, const char *target, bool as_root) {
-  if (!is_at_or_below(target, DL_BOX_HOME)) return NULL;
+  if (box->image != NULL || !is_at_or_below(target, DL_BOX_HOME)) return NULL;
   const char *rest = target + strlen(DL_BOX_HOME);
   int rc = 0;
   rest += strspn(rest, "/");

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include <uv.h>
 
 typedef struct dl_runtime dl_runtime_t;
@@ -63,14 +64,37 @@ typedef struct {
   const char *target;  /* Required. The absolute path in the box. Not at or below another volume's. */
 } dl_box_volume_t;
 
+/* Which ids of the host those of an image are: 0 is zero_uid, and 1, 2, ... are first_uid, first_uid + 1, ... */
+typedef struct {
+  uid_t zero_uid, first_uid;
+  gid_t zero_gid, first_gid;
+  unsigned count; /* ids in all, 0 included; 1: nothing but id 0 */
+} dl_box_ids_t;
+
+/* An image that a box runs on instead of this machine's own system. Lists end with NULL; NULL is an empty one. */
+typedef struct {
+  /* Required. Read-only folders of the host, the uppermost first, for an overlay mount with `userxattr`. They belong to
+   * `ids`, and only the server can change what their paths lead to. */
+  const char *const *layers;
+  dl_box_ids_t ids;
+  const char *user;     /* Optional. As the image says: NAME or UID, with :GROUP or without; default root. */
+  const char *work_dir; /* Optional. Made if absent; default is the user's home, else "/". */
+  const char *const *env; /* Optional. NAME=VALUE; those of the box win. */
+  const char *const *entrypoint, *const
+                                   *cmd; /* Optional. What is started when the box names no entrypoint. */
+} dl_box_image_t;
+
 typedef void (*dl_box_start_cb)(void *user, dl_box_t *box, const char *error);
 typedef void (*dl_box_stop_cb)(void *user);
 /* The box ended by itself. */
 typedef void (*dl_box_exit_cb)(void *user, dl_box_t *box, const char *reason);
 
 typedef struct {
-  const char *id;       /* Required, unique among live boxes: letters, digits, `-`, `_` */
-  const char *home_dir; /* Required. Host directory seen as /home/daytona; made if absent. */
+  const char *id; /* Required, unique among live boxes: letters, digits, `-`, `_` */
+  /* Required. Host directory seen as /home/daytona; made if absent. With an image it is the folder of the box's writable
+   * layer instead: what the box changes is kept in it, and found there by the next start. */
+  const char *home_dir;
+  const dl_box_image_t *image; /* Optional. NULL: this machine's own system. */
   const dl_box_pair_t *env;
   size_t env_count;
   const dl_box_volume_t *volumes;
@@ -113,6 +137,11 @@ dl_box_info_t dl_box_get_info(const dl_box_t *box);
 
 /* New limits for a running box. The text says what could not be enforced, NULL if nothing. */
 const char *dl_box_update_limits(dl_box_t *box, double cpu, double memory_gib);
+
+/* Another role for the runtime itself, "image-box": makes a box on an image and becomes the toolbox in it, see
+ * image_box.c. */
+typedef int (*dl_role_fn)(int argc, char **argv);
+int dl_image_box_main(dl_role_fn toolbox, int argc, char **argv);
 
 /* A role of the binary that only the runtime itself asks for, "own-root": runs a program in a mount namespace of its
  * own, out of a chroot if need be. argv[0] is the program's path. */

@@ -50,7 +50,7 @@ typedef struct {
   dl_http_t *http;
   dl_routes_t *routes;
   int listen_fd, control_fd, env_fd;
-  const char *socket_path, *bin_dir;
+  const char *socket_path, *bin_dir, *user, *shell;
   char **entrypoint; /* NULL: none */
   int64_t max_processes, max_data;
   uv_poll_t control;
@@ -204,13 +204,23 @@ static int check_expected(const char *text) {
 }
 
 static int parse(role_t *r, int argc, char **argv) {
-  static const struct option options[] = {{"listen-fd", 1, NULL, 'l'},     {"control-fd", 1, NULL, 'c'},
-                                          {"env-fd", 1, NULL, 'e'},        {"socket", 1, NULL, 's'},
-                                          {"home", 1, NULL, 'h'},          {"work-dir", 1, NULL, 'w'},
-                                          {"node-modules", 1, NULL, 'n'},  {"bin-dir", 1, NULL, 'b'},
-                                          {"max-processes", 1, NULL, 'p'}, {"max-data", 1, NULL, 'd'},
-                                          {"await-network", 0, NULL, 'a'}, {"reader-patience", 1, NULL, 'r'},
-                                          {"expect", 1, NULL, 'x'},        {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"listen-fd", 1, NULL, 'l'},
+                                          {"control-fd", 1, NULL, 'c'},
+                                          {"env-fd", 1, NULL, 'e'},
+                                          {"socket", 1, NULL, 's'},
+                                          {"home", 1, NULL, 'h'},
+                                          {"work-dir", 1, NULL, 'w'},
+                                          {"node-modules", 1, NULL, 'n'},
+                                          {"bin-dir", 1, NULL, 'b'},
+                                          {"max-processes", 1, NULL, 'p'},
+                                          {"max-data", 1, NULL, 'd'},
+                                          {"await-network", 0, NULL, 'a'},
+                                          {"reader-patience", 1, NULL, 'r'},
+                                          {"expect", 1, NULL, 'x'},
+                                          {"hidden-dir", 1, NULL, 'i'},
+                                          {"user", 1, NULL, 'u'},
+                                          {"shell", 1, NULL, 'S'},
+                                          {NULL, 0, NULL, 0}};
   int64_t number = 0;
   optind = 1;
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -229,6 +239,9 @@ static int parse(role_t *r, int argc, char **argv) {
       case 'h': dl_set(&r->tb.home, optarg); break;
       case 'w': dl_set(&r->tb.work_dir, optarg); break;
       case 'n': dl_set(&r->tb.node_modules, optarg); break;
+      case 'i': dl_set(&r->tb.hidden_dir, optarg); break;
+      case 'u': r->user = optarg; break;
+      case 'S': r->shell = optarg; break;
       case 'x':
         if (check_expected(optarg) != 0) return 1;
         break;
@@ -253,7 +266,20 @@ static int open_socket(role_t *r) {
   return 0;
 }
 
-static void read_environment(role_t *r) {
+/* What the image does not say itself. */
+static void set_of_image(role_t *r) {
+  dl_environ_t *e = &r->tb.environment;
+  const char *shell = r->shell != NULL && access(r->shell, X_OK) == 0 ? r->shell
+                      : access("/bin/bash", X_OK) == 0                ? "/bin/bash"
+                                                                      : "/bin/sh";
+  dl_environ_set(e, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  dl_environ_set(e, "HOME", r->tb.home);
+  dl_environ_set(e, "USER", r->user);
+  dl_environ_set(e, "LOGNAME", r->user);
+  dl_environ_set(e, "SHELL", shell);
+}
+
+static void set_of_system(role_t *r) {
   dl_environ_t *e = &r->tb.environment;
   /* Where pip puts programs first; stand-ins for missing ones last. */
   char *path = dl_xprintf("%s/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin%s%s",
@@ -268,6 +294,14 @@ static void read_environment(role_t *r) {
   /* The system is read-only in a box, so pip installs into the home by itself, and there is nothing to protect from
    * it. Not PIP_USER: with it pip refuses to work in a virtual environment. */
   if (getpid() == 1) dl_environ_set(e, "PIP_BREAK_SYSTEM_PACKAGES", "1");
+}
+
+static void read_environment(role_t *r) {
+  dl_environ_t *e = &r->tb.environment;
+  if (r->tb.hidden_dir != NULL)
+    set_of_image(r);
+  else
+    set_of_system(r);
   if (r->env_fd < 0) return;
   dl_buf_t text;
   dl_buf_init(&text, ENV_TEXT_MAX);
@@ -366,5 +400,6 @@ int dl_toolbox_main(int argc, char **argv) {
   free(r.tb.home);
   free(r.tb.work_dir);
   free(r.tb.node_modules);
+  free(r.tb.hidden_dir);
   return status;
 }

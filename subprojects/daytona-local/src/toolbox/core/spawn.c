@@ -181,9 +181,10 @@ char *dl_process_shell(const dl_environ_t *e) {
     close(fd);
   }
   for (size_t i = 0; i < DL_COUNT(PREFERRED); i++)
-    if (strstr(text, PREFERRED[i]) != NULL) return dl_xstrdup(PREFERRED[i]);
+    if (strstr(text, PREFERRED[i]) != NULL && access(PREFERRED[i], X_OK) == 0)
+      return dl_xstrdup(PREFERRED[i]);
   const char *shell = dl_environ_get(e, "SHELL");
-  if (shell != NULL && shell[0] == '/') return dl_xstrdup(shell);
+  if (shell != NULL && shell[0] == '/' && access(shell, X_OK) == 0) return dl_xstrdup(shell);
   char *found = dl_process_find(e, "sh");
   return found != NULL ? found : dl_xstrdup("/bin/sh");
 }

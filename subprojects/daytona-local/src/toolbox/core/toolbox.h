@@ -26,6 +26,8 @@ typedef struct dl_toolbox {
   dl_environ_t environment; /* of everything started from now on */
   char *home, *work_dir;
   char *node_modules; /* or NULL */
+  /* Where the server's own system is seen, in a box on an image; else NULL, and the system is the server's. */
+  char *hidden_dir;
   /* What the nouns keep. */
   struct dl_tb_metrics *metrics;
   struct dl_sessions *sessions;

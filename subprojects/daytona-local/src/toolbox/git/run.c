@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define ARGS_MAX 24
 #define BASIC "Authorization: Basic "
@@ -68,6 +69,27 @@ static void drop_git_variables(dl_environ_t *e) {
   }
 }
 
+/* Its programs, templates and certificates are not where it was built to find them, and what an image has the loader do
+ * (LD_PRELOAD) is meant for the image's programs. */
+static void set_hidden(dl_git_t *g) {
+  static const char *const LOADER[] = {"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT"};
+  static const char CERTIFICATES[] = "/etc/ssl/certs/ca-certificates.crt";
+  const char *place = g->tb->hidden_dir;
+  char *programs = dl_xprintf("%s/git", place),
+       *templates = dl_xprintf("%s/usr/share/git-core/templates", place),
+       *certificates = dl_xprintf("%s/certs/ca-certificates.crt", place);
+  if (access(programs, X_OK) == 0) {
+    dl_environ_set(&g->environment, "GIT_EXEC_PATH", programs);
+    dl_environ_set(&g->environment, "GIT_TEMPLATE_DIR", templates);
+    if (access(CERTIFICATES, R_OK) != 0 && dl_environ_get(&g->environment, "GIT_SSL_CAINFO") == NULL)
+      dl_environ_set(&g->environment, "GIT_SSL_CAINFO", certificates);
+    for (size_t i = 0; i < DL_COUNT(LOADER); i++) dl_environ_unset(&g->environment, LOADER[i]);
+  }
+  free(programs);
+  free(templates);
+  free(certificates);
+}
+
 /* git compares real paths. */
 static void set_ceiling(dl_git_t *g) {
   char *real = realpath(g->path, NULL);
@@ -88,6 +110,7 @@ dl_git_t *dl_git_new(dl_toolbox_t *tb, dl_req_t *req, json_t *body, const char *
   g->timeout_s = DL_GIT_LOCAL_S;
   dl_environ_copy(&g->environment, &tb->environment);
   drop_git_variables(&g->environment);
+  if (tb->hidden_dir != NULL) set_hidden(g);
   for (size_t i = 0; i < DL_COUNT(VARIABLES); i++)
     dl_environ_set(&g->environment, VARIABLES[i][0], VARIABLES[i][1]);
   set_ceiling(g);
@@ -160,10 +183,18 @@ void dl_git_exec(dl_git_t *g, const char *cwd, dl_git_step_fn step, const char *
   dl_git_exec_program(g, "git", cwd, step, input, input_len, args);
 }
 
+/* In a box on an image it is the server's own git, which is there in every image and whose words we know. */
+static char *find_program(const dl_git_t *g, const char *name) {
+  char *own = g->tb->hidden_dir != NULL ? dl_xprintf("%s/git/%s", g->tb->hidden_dir, name) : NULL;
+  if (own != NULL && access(own, X_OK) == 0) return own;
+  free(own);
+  return dl_process_find(&g->environment, name);
+}
+
 void dl_git_exec_program(dl_git_t *g, const char *name, const char *cwd, dl_git_step_fn step,
                          const char *input, size_t input_len, const char *const *args) {
   char *argv[ARGS_MAX + 2] = {(char *)name};
-  char *file = dl_process_find(&g->environment, name);
+  char *file = find_program(g, name);
   if (file == NULL) {
     dl_git_fail_as(g, 500, NULL, "%s is not installed in the sandbox", name);
     return;
