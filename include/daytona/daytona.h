@@ -13,6 +13,7 @@
 #include <daytona/fs.h>
 #include <daytona/future.h>
 #include <daytona/git.h>
+#include <daytona/image.h>
 #include <daytona/interpreter.h>
 #include <daytona/log.h>
 #include <daytona/memory.h>

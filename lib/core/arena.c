@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/limits.h"
@@ -36,7 +37,7 @@ static size_t room_left(const daytona__arena_t *arena) { return (size_t)(arena->
 static daytona__chunk_t *chunk_new(daytona__arena_t *arena, size_t need) {
   size_t limit = arena->limit != 0 ? arena->limit : DAYTONA__ARENA_MAX;
   if (need > limit || arena->used > limit - need) return NULL;
-  daytona__chunk_t *chunk = daytona__calloc(1, HEADER + need);
+  daytona__chunk_t *chunk = arena->is_pool ? calloc(1, HEADER + need) : daytona__calloc(1, HEADER + need);
   if (chunk == NULL) return NULL;
   chunk->size = HEADER + need;
   arena->used += need;
@@ -94,6 +95,7 @@ void daytona__arena_loose_free(void *block) {
 }
 
 void *daytona__arena_take(daytona__arena_t *arena, void *block, size_t size) {
+  assert(!arena->is_pool);
   size_t limit = arena->limit != 0 ? arena->limit : DAYTONA__ARENA_MAX;
   if (size < CHUNK_MAX / 2) {
     void *copy = daytona__arena_alloc(arena, size);
@@ -149,6 +151,7 @@ char *daytona__arena_printf(daytona__arena_t *arena, const char *format, ...) {
 }
 
 void *daytona__arena_pop(daytona__arena_t *arena, size_t least, size_t *size) {
+  assert(!arena->is_pool);
   /* Large blocks stand behind the newest; the oldest may hold the arena itself, and is never large. */
   for (daytona__chunk_t **at = &arena->chunks; *at != NULL; at = &(*at)->next) {
     daytona__chunk_t *chunk = *at;
@@ -164,14 +167,18 @@ void *daytona__arena_pop(daytona__arena_t *arena, size_t least, size_t *size) {
 
 void daytona__arena_clear(daytona__arena_t *arena) {
   daytona__chunk_t *chunk = arena->chunks;
-  bool is_secret = arena->is_secret;
+  bool is_secret = arena->is_secret, is_pool = arena->is_pool;
   size_t limit = arena->limit;
   daytona__arena_init(arena, limit);
   arena->is_secret = is_secret;
+  arena->is_pool = is_pool;
   while (chunk != NULL) {
     daytona__chunk_t *next = chunk->next;
     if (is_secret) daytona__wipe(chunk, chunk->size);
-    daytona__free(chunk);
+    if (is_pool)
+      free(chunk);
+    else
+      daytona__free(chunk);
     chunk = next;
   }
 }

@@ -18,6 +18,7 @@ typedef struct daytona__arena {
   size_t used;              /* bytes of all chunks, for the ceiling */
   size_t limit;             /* 0: DAYTONA__ARENA_MAX */
   bool is_secret;           /* wipe before freeing */
+  bool is_pool;             /* of work on the thread pool, where the program's allocator is not called */
 } daytona__arena_t;
 
 void daytona__arena_init(daytona__arena_t *arena, size_t limit);

@@ -70,6 +70,22 @@ size_t daytona__utf8_length(const char *text, size_t size) {
   return (size_t)more + 1;
 }
 
+uint32_t daytona__utf8_get(const char *text, size_t size) {
+  static const unsigned char mask[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+  uint32_t code_point = (unsigned char)text[0] & mask[size];
+  for (size_t i = 1; i < size; i++) code_point = code_point << 6 | ((unsigned char)text[i] & 0x3f);
+  return code_point;
+}
+
+size_t daytona__utf8_space(const char *text, size_t size) {
+  size_t length = daytona__utf8_length(text, size);
+  uint32_t c = length != 0 ? daytona__utf8_get(text, length) : 'x';
+  bool is_space = (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 ||
+                  c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+                  c == 0x205f || c == 0x3000;
+  return is_space ? length : 0;
+}
+
 bool daytona__utf8_is_valid(const char *text, size_t size) {
   const uint64_t high_bits = UINT64_C(0x8080808080808080);
   size_t i = 0;

@@ -43,6 +43,12 @@ int daytona__utf8_lead(unsigned char byte, unsigned char *low, unsigned char *hi
 /* Bytes of the character that `text` begins with, or 0 if it does not begin with a valid one. */
 size_t daytona__utf8_length(const char *text, size_t size);
 
+/* The code point of a valid character of `size` bytes. */
+uint32_t daytona__utf8_get(const char *text, size_t size);
+
+/* Bytes of the white space character of Unicode that `text` begins with, control characters included; 0: none. */
+size_t daytona__utf8_space(const char *text, size_t size);
+
 /* Whether the bytes are UTF-8 without NUL, which our strings cannot hold. */
 bool daytona__utf8_is_valid(const char *text, size_t size);
 

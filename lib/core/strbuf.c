@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <daytona/error.h>
@@ -18,8 +19,13 @@ void daytona__strbuf_init(daytona__strbuf_t *buf, size_t max) {
 }
 
 void daytona__strbuf_clear(daytona__strbuf_t *buf) {
-  daytona__free(buf->data);
+  bool is_pool = buf->is_pool;
+  if (is_pool)
+    free(buf->data);
+  else
+    daytona__free(buf->data);
   daytona__strbuf_init(buf, buf->max);
+  buf->is_pool = is_pool;
 }
 
 char *daytona__strbuf_reserve(daytona__strbuf_t *buf, size_t size) {
@@ -33,7 +39,7 @@ char *daytona__strbuf_reserve(daytona__strbuf_t *buf, size_t size) {
     size_t room = buf->room != 0 ? buf->room : 64;
     while (room < need) room += room / 2 + 64;
     if (room > buf->max + 1) room = buf->max + 1;
-    char *data = daytona__realloc(buf->data, room);
+    char *data = buf->is_pool ? realloc(buf->data, room) : daytona__realloc(buf->data, room);
     if (data == NULL) {
       buf->error = DAYTONA_ENOMEM;
       return NULL;

@@ -7,6 +7,7 @@
 #define DAYTONA_CORE_STRBUF_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct daytona__strbuf {
@@ -14,10 +15,12 @@ typedef struct daytona__strbuf {
   size_t size;
   size_t room;
   size_t max;
-  int error; /* 0, DAYTONA_ENOMEM or DAYTONA_ELIMIT: the first failure */
+  int error;    /* 0, DAYTONA_ENOMEM or DAYTONA_ELIMIT: the first failure */
+  bool is_pool; /* of work on the thread pool, where the program's allocator is not called */
 } daytona__strbuf_t;
 
 void daytona__strbuf_init(daytona__strbuf_t *buf, size_t max);
+/* Empty and usable afterwards, with the same ceiling. */
 void daytona__strbuf_clear(daytona__strbuf_t *buf);
 int daytona__strbuf_append(daytona__strbuf_t *buf, const void *bytes, size_t size);
 int daytona__strbuf_puts(daytona__strbuf_t *buf, const char *text);

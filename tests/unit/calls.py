@@ -53,6 +53,7 @@ MORE = [
 
 # Futures that stand for no call of a server, and why.
 NO_CALLS = {
+    "daytona_image_resolve": "looks at local files and asks no server; tested in image.c",
     "daytona_pty_wait": "waits for the end of a terminal that is open",
 }
 NO_CALLS_BEFORE = ("daytona_future_", "daytona_promise_")  # retaining, combining, and those of the program

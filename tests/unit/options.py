@@ -15,6 +15,9 @@ STREAMS = {"daytona_interpreter_run_code", "daytona_pty_connect", "daytona_pty_c
 # Functions of another shape than "returns a future", tested by hand in options.c.
 BY_HAND = {"daytona_client_new", "daytona_config_check", "daytona_promise_new", "daytona_sandbox_iter_new"}
 
+# What builds an object and asks nobody, by its result. The reserved words are tested with the object, in image.c.
+BUILDERS = ("daytona_image_t",)
+
 # Transfers, whose answers are not JSON; options.c tests their reserved words apart.
 TRANSFER = "daytona_transfer_opts_t"
 
@@ -58,14 +61,14 @@ def main(out, depfile):
     for kind, line in inner_cases(text, reserved):
         inside.add(kind)
         lines.append(line)
-    for _, name, kinds in calls.functions(text):
+    for result, name, kinds in calls.functions(text):
         option = [kind for kind in kinds if kind[6:].rstrip(" *") in set(reserved) - inside]
         if not option:
             continue
         assert len(option) == 1 and kinds[-1] == option[0] or name in BY_HAND, f"{name}: unknown shape"
         kind = option[0][6:].rstrip(" *")
         used.add(kind)
-        if name in BY_HAND or name in STREAMS or kind == TRANSFER:
+        if name in BY_HAND or name in STREAMS or kind == TRANSFER or result.startswith(BUILDERS):
             continue
         lines.append(f"CASE({name}, {kind}, ({calls.LEAST.get(kind, '0')}), ({calls.arguments(name, kinds)}), "
                      f"{reserved[kind]})")
