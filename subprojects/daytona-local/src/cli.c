@@ -66,6 +66,7 @@ static const char common_usage[] =
   "                           anonymous, failed-auth; may be repeated\n"
   "  --reader-patience MS     how long a program waits for a client that takes nothing (10000)\n"
   "  --max-cpu N --max-memory GIB --max-disk GIB   per sandbox (4, 8, 10)\n"
+  "  --max-object GIB --max-storage GIB   of one object, and of all, in the object store (5, 100)\n"
   "  --fault JSON             a fault rule, see README.md; may be repeated\n"
   "  --log error|warn|info|debug\n"
   "  --log-requests           a line per request: method, path without query and tokens, status, ms\n";
@@ -199,6 +200,21 @@ static const char *read_max_disk(dl_cli_opts_t *o, const char *value) {
   return read_size(&o->control.max_disk, value);
 }
 
+/* In GiB, with a fraction if need be. */
+static const char *read_bytes(int64_t *slot, const char *value) {
+  double gib;
+  if (!dl_parse_double(value, &gib) || gib < 1e-6 || gib > 1e6)
+    return "must be a number of GiB from 0.000001 to 1000000";
+  *slot = (int64_t)(gib * 1073741824.0);
+  return NULL;
+}
+static const char *read_max_object(dl_cli_opts_t *o, const char *value) {
+  return read_bytes(&o->control.max_object, value);
+}
+static const char *read_max_storage(dl_cli_opts_t *o, const char *value) {
+  return read_bytes(&o->control.max_storage, value);
+}
+
 static const char *read_patience(dl_cli_opts_t *o, const char *value) {
   int64_t ms;
   if (!dl_parse_int(value, 0, 86400000, &ms)) return "must be milliseconds";
@@ -306,6 +322,8 @@ static const struct {
   {"--max-cpu", true, read_max_cpu},
   {"--max-memory", true, read_max_memory},
   {"--max-disk", true, read_max_disk},
+  {"--max-object", true, read_max_object},
+  {"--max-storage", true, read_max_storage},
   {"--reader-patience", true, read_patience},
   {"--fault", true, read_fault},
   {"--print-env", false, read_print_env},

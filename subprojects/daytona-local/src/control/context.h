@@ -14,6 +14,7 @@
 #include "control/objects/objects.h"
 #include "control/options.h"
 #include "http/http.h"
+#include "s3/s3.h"
 
 typedef struct dl_control {
   dl_control_opts_t opts; /* with the defaults filled in */
@@ -23,6 +24,7 @@ typedef struct dl_control {
   dl_rates_t limits;
   dl_front_t front;
   dl_faults_t *faults;
+  dl_s3_t *s3; /* objects that clients have sent, build contexts among them */
   dl_routes_t *routes;
   char *url, *scheme, *proxy_domain; /* of our own addresses */
   bool is_closing;

@@ -41,6 +41,10 @@ static void answer_status(dl_control_t *c, dl_req_t *req, const dl_fault_t *f) {
     free(name);
     free(value);
   }
+  if (dl_s3_is_for(req)) {
+    dl_s3_reply_fault(req, (int)f->status, f->code, f->message);
+    return;
+  }
   json_t *body = json_pack("{s:s, s:s, s:i, s:s, s:s}", "path", dl_req_path(req), "timestamp",
                            dl_iso_format(dl_objects_stamp(&c->objects)).text, "statusCode", (int)f->status,
                            "error", dl_reason((int)f->status), "message", message);
@@ -212,6 +216,8 @@ void dl_dispatch(dl_req_t *req, void *control) {
     preview_by_path(c, req, rest + 1);
   } else if (strcmp(path, "/health") == 0) {
     dl_reply_json(req, 200, json_pack("{s:s, s:s}", "status", "ok", "version", DL_API_VERSION));
+  } else if (dl_s3_is_for(req)) {
+    if (!hit(c, req, DL_TARGET_STORAGE)) dl_s3_handle(c->s3, req);
   } else {
     dl_fail_proxy(c, req, 404, "not found: not found");
   }

@@ -81,6 +81,18 @@ static int start_life(dl_control_t *c, char **error) {
   return rc;
 }
 
+static int start_storage(dl_server_t *s, char **error) {
+  dl_control_t *c = &s->control;
+  const dl_s3_opts_t opts = {.objects = &c->objects,
+                             .limits = &c->limits,
+                             .front = &c->front,
+                             .is_durable = c->opts.is_durable,
+                             .object_max = c->opts.max_object,
+                             .total_max = c->opts.max_storage};
+  c->s3 = dl_s3_new(s->loop, &opts, error);
+  return c->s3 ? 0 : -1;
+}
+
 static void on_failed_down(void *user) { (void)user; }
 
 dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char **error) {
@@ -99,7 +111,8 @@ dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char 
   if (dl_objects_open(&c->objects, loop, &objects, error) != 0) goto out;
   dl_keys_init(&c->keys, opts->keys, opts->key_count, opts->jwt_token, c->objects.organization_id);
   c->routes = dl_api_routes(error);
-  if (!c->routes || start_life(c, error) != 0 || listen_http(s, error) != 0) goto out;
+  if (!c->routes || start_life(c, error) != 0 || listen_http(s, error) != 0 || start_storage(s, error) != 0)
+    goto out;
   dl_leftovers_sweep(&c->objects);
   dl_orphans_report(&c->objects);
   dl_volumes_check(&c->objects);
@@ -150,10 +163,16 @@ static void on_life_closed(void *user) {
   dl_objects_close(&s->control.objects, on_objects_closed, s);
 }
 
-static void on_http_closed(void *user) {
+static void on_storage_closed(void *user) {
   dl_server_t *s = user;
   closing_step = "sandboxes, archives and removals";
   dl_life_close(&s->control.life, on_life_closed, s);
+}
+
+static void on_http_closed(void *user) {
+  dl_server_t *s = user;
+  closing_step = "objects on their way to the disk";
+  dl_s3_close(s->control.s3, on_storage_closed, s);
 }
 
 void dl_server_close(dl_server_t *s, void (*on_closed)(void *user), void *user) {

@@ -33,8 +33,10 @@ static const char *const action_names[] = {"delay",  "reset",        "truncate",
 static const struct {
   const char *name;
   unsigned bit;
-} target_names[] = {
-  {"control", DL_TARGET_CONTROL}, {"toolbox", DL_TARGET_TOOLBOX}, {"preview", DL_TARGET_PREVIEW}};
+} target_names[] = {{"control", DL_TARGET_CONTROL},
+                    {"toolbox", DL_TARGET_TOOLBOX},
+                    {"preview", DL_TARGET_PREVIEW},
+                    {"storage", DL_TARGET_STORAGE}};
 
 #define FOR(action) (1u << DL_FAULT_##action)
 #define ALL_ACTIONS (~0u)
@@ -134,7 +136,8 @@ static char *read_match(const json_t *match, dl_fault_t *r) {
     else if (strcmp(key, "path") == 0 && is_text)
       dl_set(&r->path, json_string_value(value));
     else if (strcmp(key, "target") != 0 || !read_targets(value, &r->targets))
-      return dl_xprintf("match.%s is not understood (method, path, target: control|toolbox|preview)", key);
+      return dl_xprintf("match.%s is not understood (method, path, target: control|toolbox|preview|storage)",
+                        key);
   }
   return NULL;
 }

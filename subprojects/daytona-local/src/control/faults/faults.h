@@ -9,7 +9,12 @@
 
 typedef struct dl_faults dl_faults_t;
 
-typedef enum { DL_TARGET_CONTROL = 1, DL_TARGET_TOOLBOX = 2, DL_TARGET_PREVIEW = 4 } dl_fault_target_t;
+typedef enum {
+  DL_TARGET_CONTROL = 1,
+  DL_TARGET_TOOLBOX = 2,
+  DL_TARGET_PREVIEW = 4,
+  DL_TARGET_STORAGE = 8
+} dl_fault_target_t;
 
 typedef enum {
   DL_FAULT_DELAY,       /* later by delay_ms */

@@ -9,9 +9,10 @@
 #include "control/routes/call.h"
 
 dl_routes_t *dl_api_routes(char **error) {
-  const dl_route_table_t tables[] = {
-    dl_sandbox_routes(), dl_action_routes(), dl_settings_routes(), dl_preview_routes(), dl_signing_routes(),
-    dl_ssh_routes(),     dl_build_routes(),  dl_snapshot_routes(), dl_volume_routes(),  dl_info_routes()};
+  const dl_route_table_t tables[] = {dl_sandbox_routes(), dl_action_routes(),   dl_settings_routes(),
+                                     dl_preview_routes(), dl_signing_routes(),  dl_ssh_routes(),
+                                     dl_build_routes(),   dl_snapshot_routes(), dl_volume_routes(),
+                                     dl_storage_routes(), dl_info_routes()};
   return dl_routes_join(tables, DL_COUNT(tables), error);
 }
 
@@ -31,7 +32,8 @@ void dl_api_handle(dl_control_t *c, dl_req_t *req, const char *path) {
   if (!(flags & DL_R_PUBLIC) && !dl_authenticate(c, req, &permissions)) return;
   if (!dl_within_limit(c, req, flags)) return;
   unsigned needed = flags >> 16;
-  if (needed && !(permissions & 1u << needed)) {
+  bool has_other = (flags & DL_R_OR_SNAPSHOTS) && (permissions & 1u << DL_PERM_WRITE_SNAPSHOTS);
+  if (needed && !has_other && !(permissions & 1u << needed)) {
     dl_fail(c, req, 403, "this key lacks the permission %s", dl_permission_name((dl_permission_t)needed));
     return;
   }

@@ -17,6 +17,7 @@ enum {
   DL_R_LIFECYCLE = 1 << 5,  /* rate-limit bucket sandbox-lifecycle */
   DL_R_ANONYMOUS = 1 << 6,  /* rate-limit bucket anonymous */
   DL_R_UNLIMITED = 1 << 7,
+  DL_R_OR_SNAPSHOTS = 1 << 8, /* write:snapshots is as good as the permission that is named */
 };
 /* The permission a key needs, in the upper half of the flags. */
 #define DL_R_PERM(permission) ((unsigned)(permission) << 16)
@@ -31,6 +32,7 @@ dl_route_table_t dl_ssh_routes(void);
 dl_route_table_t dl_build_routes(void);
 dl_route_table_t dl_snapshot_routes(void);
 dl_route_table_t dl_volume_routes(void);
+dl_route_table_t dl_storage_routes(void);
 dl_route_table_t dl_info_routes(void);
 
 #endif
