@@ -21,38 +21,30 @@ typedef struct fs_args {
                   .service = DAYTONA__TOOLBOX, __VA_ARGS__)
 #define ARGS(...) .request = DAYTONA__ARGS(fs_args_t, __VA_ARGS__)
 
-static const daytona__json_field_t info_fields[] = {
-  DAYTONA__FIELD(daytona_file_info_t, STRING, name, "name"),
-  DAYTONA__FIELD(daytona_file_info_t, STRING, path, "path"),
-  DAYTONA__FIELD(daytona_file_info_t, INT, size, "size"),
-  DAYTONA__FIELD(daytona_file_info_t, BOOL, is_dir, "isDir"),
-  DAYTONA__FIELD(daytona_file_info_t, STRING, mode, "mode"),
-  DAYTONA__FIELD(daytona_file_info_t, STRING, permissions, "permissions"),
-  DAYTONA__FIELD(daytona_file_info_t, STRING, owner, "owner"),
-  DAYTONA__FIELD(daytona_file_info_t, STRING, group, "group"),
-  DAYTONA__FIELD(daytona_file_info_t, STRING, mod_time, "modTime"),
-  DAYTONA__FIELD(daytona_file_info_t, STRING, modified_at, "modifiedAt"),
-};
-static DAYTONA__MODEL(info_model, daytona_file_info_t, "FileInfo", info_fields);
+static DAYTONA__MODEL_OF(info_model, daytona_file_info_t, "FileInfo",
+                         DAYTONA__FIELD(daytona_file_info_t, STRING, name, "name"),
+                         DAYTONA__FIELD(daytona_file_info_t, STRING, path, "path"),
+                         DAYTONA__FIELD(daytona_file_info_t, INT, size, "size"),
+                         DAYTONA__FIELD(daytona_file_info_t, BOOL, is_dir, "isDir"),
+                         DAYTONA__FIELD(daytona_file_info_t, STRING, mode, "mode"),
+                         DAYTONA__FIELD(daytona_file_info_t, STRING, permissions, "permissions"),
+                         DAYTONA__FIELD(daytona_file_info_t, STRING, owner, "owner"),
+                         DAYTONA__FIELD(daytona_file_info_t, STRING, group, "group"),
+                         DAYTONA__FIELD(daytona_file_info_t, STRING, mod_time, "modTime"),
+                         DAYTONA__FIELD(daytona_file_info_t, STRING, modified_at, "modifiedAt"));
 
-static const daytona__json_field_t match_fields[] = {
-  DAYTONA__FIELD(daytona_file_match_t, STRING, file, "file"),
-  DAYTONA__FIELD(daytona_file_match_t, INT, line, "line"),
-  DAYTONA__FIELD(daytona_file_match_t, STRING, content, "content"),
-};
-static DAYTONA__MODEL(match_model, daytona_file_match_t, "Match", match_fields);
+static DAYTONA__MODEL_OF(match_model, daytona_file_match_t, "Match",
+                         DAYTONA__FIELD(daytona_file_match_t, STRING, file, "file"),
+                         DAYTONA__FIELD(daytona_file_match_t, INT, line, "line"),
+                         DAYTONA__FIELD(daytona_file_match_t, STRING, content, "content"));
 
-static const daytona__json_field_t replaced_fields[] = {
-  DAYTONA__FIELD(daytona_replace_result_t, STRING, file, "file"),
-  DAYTONA__FIELD(daytona_replace_result_t, BOOL, is_success, "success"),
-  DAYTONA__FIELD(daytona_replace_result_t, STRING, error, "error"),
-};
-static DAYTONA__MODEL(replaced_model, daytona_replace_result_t, "ReplaceResult", replaced_fields);
+static DAYTONA__MODEL_OF(replaced_model, daytona_replace_result_t, "ReplaceResult",
+                         DAYTONA__FIELD(daytona_replace_result_t, STRING, file, "file"),
+                         DAYTONA__FIELD(daytona_replace_result_t, BOOL, is_success, "success"),
+                         DAYTONA__FIELD(daytona_replace_result_t, STRING, error, "error"));
 
-static const daytona__json_field_t names_fields[] = {
-  {.key = "files", .type = DAYTONA__JSON_STRINGS},
-};
-static DAYTONA__MODEL(names_model, daytona_strings_t, "SearchFilesResponse", names_fields);
+static DAYTONA__MODEL_OF(names_model, daytona_strings_t, "SearchFilesResponse",
+                         {.key = "files", .type = DAYTONA__JSON_STRINGS});
 
 /* --- folders and files ------------------------------------------------------------------------- */
 

@@ -60,10 +60,8 @@ typedef struct paths {
   daytona_strings_t list;
 } paths_t;
 
-static const daytona__json_field_t paths_fields[] = {
-  DAYTONA__FIELD(paths_t, STRINGS, list, "paths", .flags = DAYTONA__JSON_ALWAYS),
-};
-static DAYTONA__MODEL(paths_model, paths_t, "FilesDownloadRequest", paths_fields);
+static DAYTONA__MODEL_OF(paths_model, paths_t, "FilesDownloadRequest",
+                         DAYTONA__FIELD(paths_t, STRINGS, list, "paths", .flags = DAYTONA__JSON_ALWAYS));
 
 #define DOWNLOAD(noun, what)                                                       \
   DAYTONA__METHOD(noun, .prefix = "Failed to download " what ": ", .verb = "POST", \
@@ -169,15 +167,13 @@ typedef struct error_part {
   daytona_opt_int_t status, status_code;
 } error_part_t;
 
-static const daytona__json_field_t error_fields[] = {
-  DAYTONA__FIELD(error_part_t, STRING, message, "message"),
-  DAYTONA__FIELD(error_part_t, STRING, code, "code"),
-  DAYTONA__FIELD(error_part_t, STRING, error_code, "error_code"),
-  DAYTONA__FIELD(error_part_t, STRING, source, "source"),
-  DAYTONA__FIELD(error_part_t, OPT_INT, status, "statusCode"),
-  DAYTONA__FIELD(error_part_t, OPT_INT, status_code, "status_code"),
-};
-static DAYTONA__MODEL(error_model, error_part_t, "ErrorResponse", error_fields);
+static DAYTONA__MODEL_OF(error_model, error_part_t, "ErrorResponse",
+                         DAYTONA__FIELD(error_part_t, STRING, message, "message"),
+                         DAYTONA__FIELD(error_part_t, STRING, code, "code"),
+                         DAYTONA__FIELD(error_part_t, STRING, error_code, "error_code"),
+                         DAYTONA__FIELD(error_part_t, STRING, source, "source"),
+                         DAYTONA__FIELD(error_part_t, OPT_INT, status, "statusCode"),
+                         DAYTONA__FIELD(error_part_t, OPT_INT, status_code, "status_code"));
 
 /* A part that says why a file is missing. Daemons before the field `source` are daemons all the same. */
 static void take_error(download_t *self) {

@@ -181,17 +181,13 @@ typedef struct answer {
   size_t looks;                 /* at what was not in its place */
 } answer_t;
 
-static const daytona__json_field_t uploaded_fields[] = {
-  DAYTONA__FIELD(uploaded_t, STRING, path, "path"),
-  DAYTONA__FIELD(uploaded_t, OPT_INT, bytes, "bytes"),
-};
-static DAYTONA__MODEL(uploaded_model, uploaded_t, "UploadedFile", uploaded_fields);
+static DAYTONA__MODEL_OF(uploaded_model, uploaded_t, "UploadedFile",
+                         DAYTONA__FIELD(uploaded_t, STRING, path, "path"),
+                         DAYTONA__FIELD(uploaded_t, OPT_INT, bytes, "bytes"));
 
-static const daytona__json_field_t answer_fields[] = {
-  DAYTONA__FIELD_ARRAY(answer_t, files, count, "files", &uploaded_model),
-  DAYTONA__FIELD(answer_t, STRINGS, errors, "errors"),
-};
-static DAYTONA__MODEL(answer_model, answer_t, "UploadResponse", answer_fields);
+static DAYTONA__MODEL_OF(answer_model, answer_t, "UploadResponse",
+                         DAYTONA__FIELD_ARRAY(answer_t, files, count, "files", &uploaded_model),
+                         DAYTONA__FIELD(answer_t, STRINGS, errors, "errors"));
 
 /* "400: a, b" of the errors of a response. */
 static const char *join_errors(daytona__arena_t *arena, int status, const daytona_strings_t *errors) {

@@ -42,48 +42,41 @@ typedef struct git_args {
 
 /* --- answers ----------------------------------------------------------------------------------- */
 
-static const daytona__json_field_t file_fields[] = {
-  DAYTONA__FIELD(daytona_git_file_status_t, STRING, name, "name"),
-  DAYTONA__FIELD(daytona_git_file_status_t, STRING, staging, "staging"),
-  DAYTONA__FIELD(daytona_git_file_status_t, STRING, worktree, "worktree"),
-  DAYTONA__FIELD(daytona_git_file_status_t, STRING, extra, "extra"),
-};
-static DAYTONA__MODEL(file_model, daytona_git_file_status_t, "FileStatus", file_fields);
+static DAYTONA__MODEL_OF(file_model, daytona_git_file_status_t, "FileStatus",
+                         DAYTONA__FIELD(daytona_git_file_status_t, STRING, name, "name"),
+                         DAYTONA__FIELD(daytona_git_file_status_t, STRING, staging, "staging"),
+                         DAYTONA__FIELD(daytona_git_file_status_t, STRING, worktree, "worktree"),
+                         DAYTONA__FIELD(daytona_git_file_status_t, STRING, extra, "extra"));
 
-static const daytona__json_field_t status_fields[] = {
-  DAYTONA__FIELD(daytona_git_status_t, STRING, current_branch, "currentBranch"),
-  DAYTONA__FIELD_LIST(daytona_git_status_t, files, file_count, "fileStatus", &file_model),
-  DAYTONA__FIELD(daytona_git_status_t, INT, ahead, "ahead"),
-  DAYTONA__FIELD(daytona_git_status_t, INT, behind, "behind"),
-  DAYTONA__FIELD(daytona_git_status_t, BOOL, is_published, "branchPublished"),
-  DAYTONA__FIELD(daytona_git_status_t, BOOL, is_detached, "detached"),
-  DAYTONA__FIELD(daytona_git_status_t, STRING, upstream, "upstream"),
-};
-static DAYTONA__MODEL(status_model, daytona_git_status_t, "GitStatus", status_fields);
+static DAYTONA__MODEL_OF(status_model, daytona_git_status_t, "GitStatus",
+                         DAYTONA__FIELD(daytona_git_status_t, STRING, current_branch, "currentBranch"),
+                         DAYTONA__FIELD_LIST(daytona_git_status_t, files, file_count, "fileStatus",
+                                             &file_model),
+                         DAYTONA__FIELD(daytona_git_status_t, INT, ahead, "ahead"),
+                         DAYTONA__FIELD(daytona_git_status_t, INT, behind, "behind"),
+                         DAYTONA__FIELD(daytona_git_status_t, BOOL, is_published, "branchPublished"),
+                         DAYTONA__FIELD(daytona_git_status_t, BOOL, is_detached, "detached"),
+                         DAYTONA__FIELD(daytona_git_status_t, STRING, upstream, "upstream"));
 
-static const daytona__json_field_t branches_fields[] = {
-  DAYTONA__FIELD(daytona_git_branches_t, STRINGS, names, "branches"),
-  DAYTONA__FIELD(daytona_git_branches_t, STRING, current, "current"),
-};
-static DAYTONA__MODEL(branches_model, daytona_git_branches_t, "ListBranchResponse", branches_fields);
+static DAYTONA__MODEL_OF(branches_model, daytona_git_branches_t, "ListBranchResponse",
+                         DAYTONA__FIELD(daytona_git_branches_t, STRINGS, names, "branches"),
+                         DAYTONA__FIELD(daytona_git_branches_t, STRING, current, "current"));
 
-static const daytona__json_field_t hash_fields[] = {
-  DAYTONA__FIELD(daytona__text_t, STRING, text, "hash", .flags = DAYTONA__JSON_REQUIRED)};
-static DAYTONA__MODEL(hash_model, daytona__text_t, "GitCommitResponse", hash_fields);
+static DAYTONA__MODEL_OF(hash_model, daytona__text_t, "GitCommitResponse",
+                         DAYTONA__FIELD(daytona__text_t, STRING, text, "hash",
+                                        .flags = DAYTONA__JSON_REQUIRED));
 
-static const daytona__json_field_t value_fields[] = {
-  DAYTONA__FIELD(daytona__text_t, STRING, text, "value", .flags = DAYTONA__JSON_SECRET)};
-static DAYTONA__MODEL(value_model, daytona__text_t, "GitConfigResponse", value_fields);
+static DAYTONA__MODEL_OF(value_model, daytona__text_t, "GitConfigResponse",
+                         DAYTONA__FIELD(daytona__text_t, STRING, text, "value",
+                                        .flags = DAYTONA__JSON_SECRET));
 
-static const daytona__json_field_t remote_fields[] = {
-  DAYTONA__FIELD(daytona_pair_t, STRING, key, "name", .flags = DAYTONA__JSON_REQUIRED),
-  DAYTONA__FIELD(daytona_pair_t, STRING, value, "url", .flags = DAYTONA__JSON_REQUIRED),
-};
-static DAYTONA__MODEL(remote_model, daytona_pair_t, "GitRemote", remote_fields);
+static DAYTONA__MODEL_OF(remote_model, daytona_pair_t, "GitRemote",
+                         DAYTONA__FIELD(daytona_pair_t, STRING, key, "name", .flags = DAYTONA__JSON_REQUIRED),
+                         DAYTONA__FIELD(daytona_pair_t, STRING, value, "url",
+                                        .flags = DAYTONA__JSON_REQUIRED));
 
-static const daytona__json_field_t remotes_fields[] = {
-  DAYTONA__FIELD_ARRAY(daytona_map_t, items, count, "remotes", &remote_model)};
-static DAYTONA__MODEL(remotes_model, daytona_map_t, "ListRemotesResponse", remotes_fields);
+static DAYTONA__MODEL_OF(remotes_model, daytona_map_t, "ListRemotesResponse",
+                         DAYTONA__FIELD_ARRAY(daytona_map_t, items, count, "remotes", &remote_model));
 
 /* --- repositories ------------------------------------------------------------------------------ */
 

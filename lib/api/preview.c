@@ -7,14 +7,13 @@
 #include "call/method.h"
 #include "call/results.h"
 
-static const daytona__json_field_t link_fields[] = {
-  DAYTONA__FIELD(daytona_preview_link_t, STRING, sandbox_id, "sandboxId"),
-  DAYTONA__FIELD(daytona_preview_link_t, INT, port, "port"),
-  DAYTONA__FIELD(daytona_preview_link_t, STRING, url, "url", .flags = DAYTONA__JSON_REQUIRED),
-  DAYTONA__FIELD(daytona_preview_link_t, STRING, token, "token", .flags = DAYTONA__JSON_SECRET),
-};
-
-static DAYTONA__MODEL(link_model, daytona_preview_link_t, "PortPreviewUrl", link_fields);
+static DAYTONA__MODEL_OF(link_model, daytona_preview_link_t, "PortPreviewUrl",
+                         DAYTONA__FIELD(daytona_preview_link_t, STRING, sandbox_id, "sandboxId"),
+                         DAYTONA__FIELD(daytona_preview_link_t, INT, port, "port"),
+                         DAYTONA__FIELD(daytona_preview_link_t, STRING, url, "url",
+                                        .flags = DAYTONA__JSON_REQUIRED),
+                         DAYTONA__FIELD(daytona_preview_link_t, STRING, token, "token",
+                                        .flags = DAYTONA__JSON_SECRET));
 
 typedef struct preview_args {
   int port;

@@ -32,15 +32,12 @@ typedef struct control {
   const char *exit_reason;
 } control_t;
 
-static const daytona__json_field_t control_fields[] = {
-  DAYTONA__FIELD(control_t, STRING, type, "type"),
-  DAYTONA__FIELD(control_t, STRING, status, "status"),
-  DAYTONA__FIELD(control_t, STRING, error, "error"),
-  DAYTONA__FIELD(control_t, OPT_INT, exit_code, "exitCode"),
-  DAYTONA__FIELD(control_t, STRING, exit_reason, "exitReason"),
-};
-
-static DAYTONA__MODEL(control_model, control_t, "PtyControl", control_fields);
+static DAYTONA__MODEL_OF(control_model, control_t, "PtyControl",
+                         DAYTONA__FIELD(control_t, STRING, type, "type"),
+                         DAYTONA__FIELD(control_t, STRING, status, "status"),
+                         DAYTONA__FIELD(control_t, STRING, error, "error"),
+                         DAYTONA__FIELD(control_t, OPT_INT, exit_code, "exitCode"),
+                         DAYTONA__FIELD(control_t, STRING, exit_reason, "exitReason"));
 
 typedef struct wait {
   daytona__list_t link;

@@ -9,24 +9,19 @@
 
 enum { SIZE_LIMIT = 1000 };
 
-static const daytona__json_field_t info_fields[] = {
-  DAYTONA__FIELD(daytona_pty_info_t, STRING, id, "id", .flags = DAYTONA__JSON_REQUIRED),
-  DAYTONA__FIELD(daytona_pty_info_t, STRING, cwd, "cwd"),
-  DAYTONA__FIELD(daytona_pty_info_t, MAP, env, "envs", .flags = DAYTONA__JSON_SECRET),
-  DAYTONA__FIELD(daytona_pty_info_t, INT32, cols, "cols"),
-  DAYTONA__FIELD(daytona_pty_info_t, INT32, rows, "rows"),
-  DAYTONA__FIELD(daytona_pty_info_t, STRING, created_at, "createdAt"),
-  DAYTONA__FIELD(daytona_pty_info_t, BOOL, is_active, "active"),
-  DAYTONA__FIELD(daytona_pty_info_t, BOOL, is_lazy, "lazyStart"),
-};
+static DAYTONA__MODEL_OF(info_model, daytona_pty_info_t, "PtySessionInfo",
+                         DAYTONA__FIELD(daytona_pty_info_t, STRING, id, "id",
+                                        .flags = DAYTONA__JSON_REQUIRED),
+                         DAYTONA__FIELD(daytona_pty_info_t, STRING, cwd, "cwd"),
+                         DAYTONA__FIELD(daytona_pty_info_t, MAP, env, "envs", .flags = DAYTONA__JSON_SECRET),
+                         DAYTONA__FIELD(daytona_pty_info_t, INT32, cols, "cols"),
+                         DAYTONA__FIELD(daytona_pty_info_t, INT32, rows, "rows"),
+                         DAYTONA__FIELD(daytona_pty_info_t, STRING, created_at, "createdAt"),
+                         DAYTONA__FIELD(daytona_pty_info_t, BOOL, is_active, "active"),
+                         DAYTONA__FIELD(daytona_pty_info_t, BOOL, is_lazy, "lazyStart"));
 
-static DAYTONA__MODEL(info_model, daytona_pty_info_t, "PtySessionInfo", info_fields);
-
-static const daytona__json_field_t list_fields[] = {
-  DAYTONA__FIELD_LIST(daytona_pty_list_t, items, count, "sessions", &info_model),
-};
-
-static DAYTONA__MODEL(list_model, daytona_pty_list_t, "PtyListResponse", list_fields);
+static DAYTONA__MODEL_OF(list_model, daytona_pty_list_t, "PtyListResponse",
+                         DAYTONA__FIELD_LIST(daytona_pty_list_t, items, count, "sessions", &info_model));
 
 typedef struct pty_args {
   const char *id;

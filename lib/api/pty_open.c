@@ -37,23 +37,18 @@ typedef struct create_request {
   bool is_lazy;
 } create_request_t;
 
-static const daytona__json_field_t create_fields[] = {
-  DAYTONA__FIELD(create_request_t, STRING, id, "id", .flags = DAYTONA__JSON_ALWAYS),
-  DAYTONA__FIELD(create_request_t, STRING, cwd, "cwd"),
-  DAYTONA__FIELD(create_request_t, MAP, env, "envs", .flags = DAYTONA__JSON_SECRET),
-  DAYTONA__FIELD(create_request_t, INT32, cols, "cols", .flags = DAYTONA__JSON_ALWAYS),
-  DAYTONA__FIELD(create_request_t, INT32, rows, "rows", .flags = DAYTONA__JSON_ALWAYS),
-  DAYTONA__FIELD(create_request_t, BOOL, is_lazy, "lazyStart"),
-};
-
-static DAYTONA__MODEL(create_model, create_request_t, "PtyCreateRequest", create_fields);
+static DAYTONA__MODEL_OF(create_model, create_request_t, "PtyCreateRequest",
+                         DAYTONA__FIELD(create_request_t, STRING, id, "id", .flags = DAYTONA__JSON_ALWAYS),
+                         DAYTONA__FIELD(create_request_t, STRING, cwd, "cwd"),
+                         DAYTONA__FIELD(create_request_t, MAP, env, "envs", .flags = DAYTONA__JSON_SECRET),
+                         DAYTONA__FIELD(create_request_t, INT32, cols, "cols", .flags = DAYTONA__JSON_ALWAYS),
+                         DAYTONA__FIELD(create_request_t, INT32, rows, "rows", .flags = DAYTONA__JSON_ALWAYS),
+                         DAYTONA__FIELD(create_request_t, BOOL, is_lazy, "lazyStart"));
 
 /* The environment alone, whose encoding is cut out of that of an object with it. */
-static const daytona__json_field_t env_fields[] = {
-  DAYTONA__FIELD(create_request_t, MAP, env, "e", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
-};
-
-static DAYTONA__MODEL(env_model, create_request_t, "PtyEnvs", env_fields);
+static DAYTONA__MODEL_OF(env_model, create_request_t, "PtyEnvs",
+                         DAYTONA__FIELD(create_request_t, MAP, env, "e",
+                                        .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET));
 
 #define CREATE_PREFIX "Failed to create PTY session: "
 

@@ -45,11 +45,9 @@ daytona_future_t *daytona_sandbox_refresh_activity(daytona_sandbox_t *sandbox,
 
 /* --- folders ----------------------------------------------------------------------------------- */
 
-static const daytona__json_field_t dir_fields[] = {
-  DAYTONA__FIELD(daytona__text_t, STRING, text, "dir", .flags = DAYTONA__JSON_REQUIRED),
-};
-
-static DAYTONA__MODEL(dir_model, daytona__text_t, "Directory", dir_fields);
+static DAYTONA__MODEL_OF(dir_model, daytona__text_t, "Directory",
+                         DAYTONA__FIELD(daytona__text_t, STRING, text, "dir",
+                                        .flags = DAYTONA__JSON_REQUIRED));
 
 #define FOLDER(noun, route, what)                                                           \
   DAYTONA__METHOD(noun, .prefix = "Failed to get " what ": ", .verb = "GET", .path = route, \
@@ -70,9 +68,8 @@ daytona_future_t *daytona_sandbox_get_work_dir(daytona_sandbox_t *sandbox, const
 
 /* --- settings ---------------------------------------------------------------------------------- */
 
-static const daytona__json_field_t label_fields[] = {{.key = "labels", .type = DAYTONA__JSON_MAP}};
-
-static DAYTONA__MODEL(labels_model, daytona_map_t, "SandboxLabels", label_fields);
+static DAYTONA__MODEL_OF(labels_model, daytona_map_t, "SandboxLabels",
+                         {.key = "labels", .type = DAYTONA__JSON_MAP});
 
 static int finish_labels(daytona__op_t *op, const void *args, void **answer, const char **problem) {
   return daytona__sandbox_set_labels(op->sandbox, *answer);

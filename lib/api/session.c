@@ -15,38 +15,31 @@
 #include "core/memory.h"
 #include "wire/demux.h"
 
-static const daytona__json_field_t command_fields[] = {
-  DAYTONA__FIELD(daytona_session_command_t, STRING, id, "id", .flags = DAYTONA__JSON_REQUIRED),
-  DAYTONA__FIELD(daytona_session_command_t, STRING, command, "command", .flags = DAYTONA__JSON_SECRET),
-  DAYTONA__FIELD(daytona_session_command_t, OPT_INT, exit_code, "exitCode"),
-};
+static DAYTONA__MODEL_OF(command_model, daytona_session_command_t, "Command",
+                         DAYTONA__FIELD(daytona_session_command_t, STRING, id, "id",
+                                        .flags = DAYTONA__JSON_REQUIRED),
+                         DAYTONA__FIELD(daytona_session_command_t, STRING, command, "command",
+                                        .flags = DAYTONA__JSON_SECRET),
+                         DAYTONA__FIELD(daytona_session_command_t, OPT_INT, exit_code, "exitCode"));
 
-static DAYTONA__MODEL(command_model, daytona_session_command_t, "Command", command_fields);
+static DAYTONA__MODEL_OF(session_model, daytona_session_t, "Session",
+                         DAYTONA__FIELD(daytona_session_t, STRING, id, "sessionId",
+                                        .flags = DAYTONA__JSON_REQUIRED),
+                         DAYTONA__FIELD_LIST(daytona_session_t, commands, command_count, "commands",
+                                             &command_model));
 
-static const daytona__json_field_t session_fields[] = {
-  DAYTONA__FIELD(daytona_session_t, STRING, id, "sessionId", .flags = DAYTONA__JSON_REQUIRED),
-  DAYTONA__FIELD_LIST(daytona_session_t, commands, command_count, "commands", &command_model),
-};
+static DAYTONA__MODEL_OF(logs_model, daytona_session_logs_t, "SessionCommandLogsResponse",
+                         DAYTONA__FIELD(daytona_session_logs_t, BYTES, output, "output"),
+                         DAYTONA__FIELD(daytona_session_logs_t, BYTES, out, "stdout"),
+                         DAYTONA__FIELD(daytona_session_logs_t, BYTES, err, "stderr"));
 
-static DAYTONA__MODEL(session_model, daytona_session_t, "Session", session_fields);
-
-static const daytona__json_field_t logs_fields[] = {
-  DAYTONA__FIELD(daytona_session_logs_t, BYTES, output, "output"),
-  DAYTONA__FIELD(daytona_session_logs_t, BYTES, out, "stdout"),
-  DAYTONA__FIELD(daytona_session_logs_t, BYTES, err, "stderr"),
-};
-
-static DAYTONA__MODEL(logs_model, daytona_session_logs_t, "SessionCommandLogsResponse", logs_fields);
-
-static const daytona__json_field_t result_fields[] = {
-  DAYTONA__FIELD(daytona_session_exec_result_t, STRING, command_id, "cmdId", .flags = DAYTONA__JSON_REQUIRED),
-  DAYTONA__FIELD(daytona_session_exec_result_t, OPT_INT, exit_code, "exitCode"),
-  DAYTONA__FIELD(daytona_session_exec_result_t, BYTES, logs.output, "output"),
-  DAYTONA__FIELD(daytona_session_exec_result_t, BYTES, logs.out, "stdout"),
-  DAYTONA__FIELD(daytona_session_exec_result_t, BYTES, logs.err, "stderr"),
-};
-
-static DAYTONA__MODEL(result_model, daytona_session_exec_result_t, "SessionExecuteResponse", result_fields);
+static DAYTONA__MODEL_OF(result_model, daytona_session_exec_result_t, "SessionExecuteResponse",
+                         DAYTONA__FIELD(daytona_session_exec_result_t, STRING, command_id, "cmdId",
+                                        .flags = DAYTONA__JSON_REQUIRED),
+                         DAYTONA__FIELD(daytona_session_exec_result_t, OPT_INT, exit_code, "exitCode"),
+                         DAYTONA__FIELD(daytona_session_exec_result_t, BYTES, logs.output, "output"),
+                         DAYTONA__FIELD(daytona_session_exec_result_t, BYTES, logs.out, "stdout"),
+                         DAYTONA__FIELD(daytona_session_exec_result_t, BYTES, logs.err, "stderr"));
 
 /* --- logs -------------------------------------------------------------------------------------- */
 

@@ -119,11 +119,8 @@ typedef struct check_answer {
   daytona_opt_int_t exit_code;
 } check_answer_t;
 
-static const daytona__json_field_t check_fields[] = {
-  DAYTONA__FIELD(check_answer_t, OPT_INT, exit_code, "exitCode"),
-};
-
-static DAYTONA__MODEL(check_model, check_answer_t, "Command", check_fields);
+static DAYTONA__MODEL_OF(check_model, check_answer_t, "Command",
+                         DAYTONA__FIELD(check_answer_t, OPT_INT, exit_code, "exitCode"));
 
 DAYTONA__METHOD(check, .prefix = "Failed to follow session command logs: ", .verb = "GET",
                 .path = "/process/session/{}/command/{}", .service = DAYTONA__TOOLBOX,
@@ -132,9 +129,8 @@ DAYTONA__METHOD(check, .prefix = "Failed to follow session command logs: ", .ver
 DAYTONA__METHOD(fetch, .prefix = "Failed to follow session command logs: ", .verb = "GET",
                 .path = "/process/session/{}/command/{}/logs", .service = DAYTONA__TOOLBOX);
 
-static const daytona__json_field_t whole_log_fields[] = {{.key = "output", .type = DAYTONA__JSON_BYTES}};
-
-static DAYTONA__MODEL(whole_log_model, daytona_bytes_t, "SessionCommandLogsResponse", whole_log_fields);
+static DAYTONA__MODEL_OF(whole_log_model, daytona_bytes_t, "SessionCommandLogsResponse",
+                         {.key = "output", .type = DAYTONA__JSON_BYTES});
 
 static void check(follow_t *self);
 static void fetch(follow_t *self);

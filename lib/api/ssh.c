@@ -7,26 +7,20 @@
 #include "call/method.h"
 #include "call/results.h"
 
-static const daytona__json_field_t access_fields[] = {
-  DAYTONA__FIELD(daytona_ssh_access_t, STRING, id, "id"),
-  DAYTONA__FIELD(daytona_ssh_access_t, STRING, sandbox_id, "sandboxId"),
-  DAYTONA__FIELD(daytona_ssh_access_t, STRING, token, "token",
-                 .flags = DAYTONA__JSON_SECRET | DAYTONA__JSON_REQUIRED),
-  DAYTONA__FIELD(daytona_ssh_access_t, STRING, expires_at, "expiresAt"),
-  DAYTONA__FIELD(daytona_ssh_access_t, STRING, created_at, "createdAt"),
-  DAYTONA__FIELD(daytona_ssh_access_t, STRING, updated_at, "updatedAt"),
-  DAYTONA__FIELD(daytona_ssh_access_t, STRING, ssh_command, "sshCommand", .flags = DAYTONA__JSON_SECRET),
-};
+static DAYTONA__MODEL_OF(access_model, daytona_ssh_access_t, "SshAccessDto",
+                         DAYTONA__FIELD(daytona_ssh_access_t, STRING, id, "id"),
+                         DAYTONA__FIELD(daytona_ssh_access_t, STRING, sandbox_id, "sandboxId"),
+                         DAYTONA__FIELD(daytona_ssh_access_t, STRING, token, "token",
+                                        .flags = DAYTONA__JSON_SECRET | DAYTONA__JSON_REQUIRED),
+                         DAYTONA__FIELD(daytona_ssh_access_t, STRING, expires_at, "expiresAt"),
+                         DAYTONA__FIELD(daytona_ssh_access_t, STRING, created_at, "createdAt"),
+                         DAYTONA__FIELD(daytona_ssh_access_t, STRING, updated_at, "updatedAt"),
+                         DAYTONA__FIELD(daytona_ssh_access_t, STRING, ssh_command, "sshCommand",
+                                        .flags = DAYTONA__JSON_SECRET));
 
-static DAYTONA__MODEL(access_model, daytona_ssh_access_t, "SshAccessDto", access_fields);
-
-static const daytona__json_field_t validation_fields[] = {
-  DAYTONA__FIELD(daytona_ssh_validation_t, BOOL, is_valid, "valid"),
-  DAYTONA__FIELD(daytona_ssh_validation_t, STRING, sandbox_id, "sandboxId"),
-};
-
-static DAYTONA__MODEL(validation_model, daytona_ssh_validation_t, "SshAccessValidationDto",
-                      validation_fields);
+static DAYTONA__MODEL_OF(validation_model, daytona_ssh_validation_t, "SshAccessValidationDto",
+                         DAYTONA__FIELD(daytona_ssh_validation_t, BOOL, is_valid, "valid"),
+                         DAYTONA__FIELD(daytona_ssh_validation_t, STRING, sandbox_id, "sandboxId"));
 
 typedef struct ssh_args {
   const char *token;

@@ -23,18 +23,12 @@ static const daytona__json_names_t states = {state_names, DAYTONA_VOLUME_UNKNOWN
 
 #define FIELD(member, key, ...) DAYTONA__FIELD(daytona_volume_t, STRING, member, key, __VA_ARGS__)
 
-static const daytona__json_field_t volume_fields[] = {
-  FIELD(id, "id", .flags = DAYTONA__JSON_REQUIRED),
-  FIELD(name, "name"),
-  FIELD(organization_id, "organizationId"),
-  DAYTONA__FIELD_WORD(daytona_volume_t, state_name, state, "state", &states),
-  FIELD(created_at, "createdAt"),
-  FIELD(updated_at, "updatedAt"),
-  FIELD(last_used_at, "lastUsedAt"),
-  FIELD(error_reason, "errorReason"),
-};
-
-static DAYTONA__MODEL(volume_model, daytona_volume_t, "Volume", volume_fields);
+static DAYTONA__MODEL_OF(volume_model, daytona_volume_t, "Volume",
+                         FIELD(id, "id", .flags = DAYTONA__JSON_REQUIRED), FIELD(name, "name"),
+                         FIELD(organization_id, "organizationId"),
+                         DAYTONA__FIELD_WORD(daytona_volume_t, state_name, state, "state", &states),
+                         FIELD(created_at, "createdAt"), FIELD(updated_at, "updatedAt"),
+                         FIELD(last_used_at, "lastUsedAt"), FIELD(error_reason, "errorReason"));
 
 /* --- list -------------------------------------------------------------------------------------- */
 

@@ -282,11 +282,8 @@ typedef struct toolbox_url {
   const char *url;
 } toolbox_url_t;
 
-static const daytona__json_field_t toolbox_url_fields[] = {
-  DAYTONA__FIELD(toolbox_url_t, STRING, url, "url"),
-};
-
-static DAYTONA__MODEL(toolbox_url_model, toolbox_url_t, "ToolboxProxyUrl", toolbox_url_fields);
+static DAYTONA__MODEL_OF(toolbox_url_model, toolbox_url_t, "ToolboxProxyUrl",
+                         DAYTONA__FIELD(toolbox_url_t, STRING, url, "url"));
 
 static void ask_for_toolbox(daytona__op_t *op) {
   const char *path;

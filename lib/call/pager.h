@@ -27,13 +27,13 @@ typedef struct daytona__page {
 enum { DAYTONA__PAGE_MAX = 1000 };
 
 #define DAYTONA__PAGE_MODEL(variable, name, item_model)                                                      \
-  static const daytona__json_field_t variable##_fields[] = {                                                 \
+  static DAYTONA__MODEL_OF(                                                                                  \
+    variable, daytona__page_t, name,                                                                         \
     DAYTONA__FIELD_LIST(daytona__page_t, items, count, "items", item_model, .max_count = DAYTONA__PAGE_MAX), \
     DAYTONA__FIELD(daytona__page_t, INT, total, "total"),                                                    \
     DAYTONA__FIELD(daytona__page_t, INT, page, "page"),                                                      \
     DAYTONA__FIELD(daytona__page_t, INT, total_pages, "totalPages"),                                         \
-    DAYTONA__FIELD(daytona__page_t, STRING, next_cursor, "nextCursor")};                                     \
-  static DAYTONA__MODEL(variable, daytona__page_t, name, variable##_fields)
+    DAYTONA__FIELD(daytona__page_t, STRING, next_cursor, "nextCursor"))
 
 /* What is walked over. */
 typedef struct daytona__paged {

@@ -20,16 +20,13 @@
 
 /* --- tables ------------------------------------------------------------------------------------ */
 
-static const daytona__json_field_t volume_fields[] = {
-  DAYTONA__FIELD(daytona_volume_mount_t, RESERVED, reserved, "reserved"),
-  DAYTONA__FIELD(daytona_volume_mount_t, STRING, volume_id, "volumeId", .name = "volume_id",
-                 .rules = DAYTONA__NONEMPTY),
-  DAYTONA__FIELD(daytona_volume_mount_t, STRING, mount_path, "mountPath", .name = "mount_path",
-                 .rules = DAYTONA__NONEMPTY),
-  DAYTONA__FIELD(daytona_volume_mount_t, STRING, subpath, "subpath"),
-};
-
-DAYTONA__MODEL(daytona__volume_mount_model, daytona_volume_mount_t, "SandboxVolume", volume_fields);
+DAYTONA__MODEL_OF(daytona__volume_mount_model, daytona_volume_mount_t, "SandboxVolume",
+                  DAYTONA__FIELD(daytona_volume_mount_t, RESERVED, reserved, "reserved"),
+                  DAYTONA__FIELD(daytona_volume_mount_t, STRING, volume_id, "volumeId", .name = "volume_id",
+                                 .rules = DAYTONA__NONEMPTY),
+                  DAYTONA__FIELD(daytona_volume_mount_t, STRING, mount_path, "mountPath",
+                                 .name = "mount_path", .rules = DAYTONA__NONEMPTY),
+                  DAYTONA__FIELD(daytona_volume_mount_t, STRING, subpath, "subpath"));
 
 typedef struct build_info {
   const char *dockerfile;
@@ -39,64 +36,39 @@ typedef struct build_info {
 static_assert(sizeof(build_info_t) == sizeof(((daytona__sandbox_dto_t *)0)->build),
               "the two descriptions of a build are one");
 
-static const daytona__json_field_t build_fields[] = {
-  DAYTONA__FIELD(build_info_t, STRING, dockerfile, "dockerfileContent"),
-  DAYTONA__FIELD(build_info_t, STRING, snapshot_ref, "snapshotRef"),
-};
-
-static DAYTONA__MODEL(build_model, build_info_t, "BuildInfo", build_fields);
+static DAYTONA__MODEL_OF(build_model, build_info_t, "BuildInfo",
+                         DAYTONA__FIELD(build_info_t, STRING, dockerfile, "dockerfileContent"),
+                         DAYTONA__FIELD(build_info_t, STRING, snapshot_ref, "snapshotRef"));
 
 #define FIELD(type, member, key, ...) \
   DAYTONA__FIELD(daytona__sandbox_dto_t, type, info.member, key, __VA_ARGS__)
 
-static const daytona__json_field_t sandbox_fields[] = {
-  FIELD(STRING, id, "id", .flags = DAYTONA__JSON_REQUIRED),
-  FIELD(STRING, organization_id, "organizationId"),
-  FIELD(STRING, name, "name"),
-  FIELD(STRING, snapshot, "snapshot"),
-  FIELD(STRING, user, "user"),
-  FIELD(MAP, env, "env", .flags = DAYTONA__JSON_SECRET),
-  FIELD(MAP, labels, "labels"),
-  FIELD(BOOL, is_public, "public"),
-  FIELD(BOOL, network_block_all, "networkBlockAll"),
-  FIELD(STRING, network_allow_list, "networkAllowList"),
-  FIELD(STRING, domain_allow_list, "domainAllowList"),
+DAYTONA__MODEL_OF(
+  daytona__sandbox_model, daytona__sandbox_dto_t, "Sandbox",
+  FIELD(STRING, id, "id", .flags = DAYTONA__JSON_REQUIRED), FIELD(STRING, organization_id, "organizationId"),
+  FIELD(STRING, name, "name"), FIELD(STRING, snapshot, "snapshot"), FIELD(STRING, user, "user"),
+  FIELD(MAP, env, "env", .flags = DAYTONA__JSON_SECRET), FIELD(MAP, labels, "labels"),
+  FIELD(BOOL, is_public, "public"), FIELD(BOOL, network_block_all, "networkBlockAll"),
+  FIELD(STRING, network_allow_list, "networkAllowList"), FIELD(STRING, domain_allow_list, "domainAllowList"),
   FIELD(STRING, outbound_proxy_url, "outboundProxyUrl", .flags = DAYTONA__JSON_SECRET),
-  FIELD(STRING, otel_endpoint_override, "otelEndpointOverride"),
-  FIELD(STRING, target, "target"),
-  FIELD(NUMBER, cpu, "cpu"),
-  FIELD(NUMBER, gpu, "gpu"),
-  FIELD(STRING, gpu_type, "gpuType"),
-  FIELD(NUMBER, memory_gib, "memory"),
-  FIELD(NUMBER, disk_gib, "disk"),
-  FIELD(BOOL, is_spot, "spot"),
-  FIELD(STRING, spot_evicted_at, "spotEvictedAt"),
-  FIELD(STRING, state_name, "state"),
-  FIELD(STRING, desired_state, "desiredState"),
-  FIELD(STRING, error_reason, "errorReason"),
-  FIELD(BOOL, is_recoverable, "recoverable"),
-  FIELD(STRING, warm_pool_id, "warmPoolId"),
-  FIELD(STRING, backup_state, "backupState"),
-  FIELD(STRING, backup_created_at, "backupCreatedAt"),
+  FIELD(STRING, otel_endpoint_override, "otelEndpointOverride"), FIELD(STRING, target, "target"),
+  FIELD(NUMBER, cpu, "cpu"), FIELD(NUMBER, gpu, "gpu"), FIELD(STRING, gpu_type, "gpuType"),
+  FIELD(NUMBER, memory_gib, "memory"), FIELD(NUMBER, disk_gib, "disk"), FIELD(BOOL, is_spot, "spot"),
+  FIELD(STRING, spot_evicted_at, "spotEvictedAt"), FIELD(STRING, state_name, "state"),
+  FIELD(STRING, desired_state, "desiredState"), FIELD(STRING, error_reason, "errorReason"),
+  FIELD(BOOL, is_recoverable, "recoverable"), FIELD(STRING, warm_pool_id, "warmPoolId"),
+  FIELD(STRING, backup_state, "backupState"), FIELD(STRING, backup_created_at, "backupCreatedAt"),
   FIELD(OPT_INT, auto_stop_minutes, "autoStopInterval"),
   FIELD(OPT_INT, auto_pause_minutes, "autoPauseInterval"),
   FIELD(OPT_INT, auto_archive_minutes, "autoArchiveInterval"),
-  FIELD(OPT_INT, auto_delete_minutes, "autoDeleteInterval"),
-  FIELD(STRING, auto_destroy_at, "autoDestroyAt"),
+  FIELD(OPT_INT, auto_delete_minutes, "autoDeleteInterval"), FIELD(STRING, auto_destroy_at, "autoDestroyAt"),
   DAYTONA__FIELD_LIST(daytona__sandbox_dto_t, info.volumes, info.volume_count, "volumes",
                       &daytona__volume_mount_model),
   DAYTONA__FIELD(daytona__sandbox_dto_t, INLINE, build, "buildInfo", .model = &build_model),
-  FIELD(STRING, created_at, "createdAt"),
-  FIELD(STRING, updated_at, "updatedAt"),
-  FIELD(STRING, last_activity_at, "lastActivityAt"),
-  FIELD(STRING, sandbox_class, "sandboxClass"),
-  FIELD(STRING, daemon_version, "daemonVersion"),
-  FIELD(STRING, runner_id, "runnerId"),
-  FIELD(STRING, linked_sandbox_id, "linkedSandboxId"),
-  FIELD(STRING, toolbox_proxy_url, "toolboxProxyUrl"),
-};
-
-DAYTONA__MODEL(daytona__sandbox_model, daytona__sandbox_dto_t, "Sandbox", sandbox_fields);
+  FIELD(STRING, created_at, "createdAt"), FIELD(STRING, updated_at, "updatedAt"),
+  FIELD(STRING, last_activity_at, "lastActivityAt"), FIELD(STRING, sandbox_class, "sandboxClass"),
+  FIELD(STRING, daemon_version, "daemonVersion"), FIELD(STRING, runner_id, "runnerId"),
+  FIELD(STRING, linked_sandbox_id, "linkedSandboxId"), FIELD(STRING, toolbox_proxy_url, "toolboxProxyUrl"));
 
 /* --- states ------------------------------------------------------------------------------------ */
 

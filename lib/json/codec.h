@@ -126,6 +126,12 @@ struct daytona__json_model {
   const daytona__json_model_t variable = {model_name, sizeof(struct_type), table, \
                                           sizeof(table) / sizeof((table)[0])}
 
+/* The usual way: a model with its rows. */
+#define DAYTONA__MODEL_OF(variable, struct_type, model_name, ...)                  \
+  const daytona__json_model_t variable = {                                         \
+    model_name, sizeof(struct_type), (const daytona__json_field_t[]){__VA_ARGS__}, \
+    sizeof((const daytona__json_field_t[]){__VA_ARGS__}) / sizeof(daytona__json_field_t)}
+
 /* A word as it was received, in a string, and its number, in an int or enumeration; a word that is not listed has the
    number of unknown words. Only the string is encoded. */
 #define DAYTONA__FIELD_WORD(struct_type, text_member, number_member, wire_key, word_names)       \

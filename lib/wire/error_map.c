@@ -21,15 +21,12 @@ typedef struct error_body {
   const char *message, *error, *code, *error_code, *source; /* raw JSON */
 } error_body_t;
 
-static const daytona__json_field_t error_fields[] = {
-  DAYTONA__FIELD(error_body_t, RAW, message, "message"),
-  DAYTONA__FIELD(error_body_t, RAW, error, "error"),
-  DAYTONA__FIELD(error_body_t, RAW, code, "code"),
-  DAYTONA__FIELD(error_body_t, RAW, error_code, "error_code"),
-  DAYTONA__FIELD(error_body_t, RAW, source, "source"),
-};
-
-static DAYTONA__MODEL(error_model, error_body_t, "ErrorResponse", error_fields);
+static DAYTONA__MODEL_OF(error_model, error_body_t, "ErrorResponse",
+                         DAYTONA__FIELD(error_body_t, RAW, message, "message"),
+                         DAYTONA__FIELD(error_body_t, RAW, error, "error"),
+                         DAYTONA__FIELD(error_body_t, RAW, code, "code"),
+                         DAYTONA__FIELD(error_body_t, RAW, error_code, "error_code"),
+                         DAYTONA__FIELD(error_body_t, RAW, source, "source"));
 
 static const struct {
   int status;

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 LIB = Path(__file__).resolve().parents[2] / "lib"
-MODEL = re.compile(r"^(?:static )?DAYTONA__MODEL\((\w+),", flags=re.M)
+MODEL = re.compile(r"^(?:static )?DAYTONA__MODEL(?:_OF)?\((\w+),", flags=re.M)
 
 
 def sources():
