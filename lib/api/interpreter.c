@@ -24,36 +24,45 @@ enum { CLOSE_NORMAL = 1000, CLOSE_NO_CODE = 1005, CLOSE_TIMEOUT = 4008 };
 #define OUTPUT_MAX ((size_t)256 << 20)
 #define QUEUE_EXTRA ((size_t)64 << 10)
 
-typedef struct run_request {
+typedef struct run_args {
   const char *code;
-  const char *context_id;
-  daytona_map_t env;
   daytona_opt_int_t timeout_s;
-} run_request_t;
+} run_args_t;
 
-static const daytona__json_field_t run_fields[] = {
-  DAYTONA__FIELD(run_request_t, STRING, code, "code", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET),
-  DAYTONA__FIELD(run_request_t, STRING, context_id, "contextId"),
-  DAYTONA__FIELD(run_request_t, MAP, env, "envs", .flags = DAYTONA__JSON_SECRET),
-  DAYTONA__FIELD(run_request_t, OPT_INT, timeout_s, "timeout"),
-};
+#define RUN_OPT(place, type, member, key, ...) \
+  DAYTONA__OPT(place, daytona_interpreter_run_code_opts_t, type, member, key, __VA_ARGS__)
 
-static DAYTONA__MODEL(run_model, run_request_t, "ExecuteRequest", run_fields);
+static const char *check_run(const void *args, const void *opts) {
+  const daytona_interpreter_run_code_opts_t *how = opts;
+  if (how->max_output_bytes > OUTPUT_MAX) return "max_output_bytes is over 256 MiB";
+  return how->context_id != NULL && how->context_id[0] == '\0' ? "context_id is empty" : NULL;
+}
+
+/* All of the body goes as the first message. */
+DAYTONA__METHOD(run, .prefix = "Failed to run code: ", .verb = "GET", .path = "/process/interpreter/execute",
+                .service = DAYTONA__TOOLBOX, .is_stream = true, .is_secret = true, .check = check_run,
+                .request = DAYTONA__ARGS(
+                  run_args_t,
+                  DAYTONA__ARG(IN_BODY, run_args_t, STRING, code, "code", .flags = DAYTONA__JSON_SECRET,
+                               .rules = DAYTONA__NONEMPTY),
+                  RUN_OPT(IN_BODY, STRING, context_id, "contextId"),
+                  RUN_OPT(IN_BODY, MAP, env, "envs", .flags = DAYTONA__JSON_SECRET, .rules = DAYTONA__PASSED),
+                  RUN_OPT(NOWHERE, INT, timeout_ms, "timeout_ms", .rules = DAYTONA__TIME_LIMIT | DAYTONA__MAX,
+                          .max = (int64_t)UINT32_MAX * 1000),
+                  RUN_OPT(NOWHERE, INT, connect_timeout_ms, "connect_timeout_ms",
+                          .rules = DAYTONA__TIME_LIMIT),
+                  DAYTONA__ARG(IN_BODY, run_args_t, OPT_INT, timeout_s, "timeout")));
 
 typedef struct message {
   daytona_bytes_t type, text, name, value, traceback;
 } message_t;
 
-static const daytona__json_field_t message_fields[] = {
-  DAYTONA__FIELD(message_t, BYTES, type, "type"),           DAYTONA__FIELD(message_t, BYTES, text, "text"),
-  DAYTONA__FIELD(message_t, BYTES, name, "name"),           DAYTONA__FIELD(message_t, BYTES, value, "value"),
-  DAYTONA__FIELD(message_t, BYTES, traceback, "traceback"),
-};
-
-static DAYTONA__MODEL(message_model, message_t, "InterpreterMessage", message_fields);
-
-DAYTONA__METHOD(run, .prefix = "Failed to run code: ", .verb = "GET", .path = "/process/interpreter/execute",
-                .service = DAYTONA__TOOLBOX, .request = &run_model, .is_stream = true);
+static DAYTONA__MODEL_OF(message_model, message_t, "InterpreterMessage",
+                         DAYTONA__FIELD(message_t, BYTES, type, "type"),
+                         DAYTONA__FIELD(message_t, BYTES, text, "text"),
+                         DAYTONA__FIELD(message_t, BYTES, name, "name"),
+                         DAYTONA__FIELD(message_t, BYTES, value, "value"),
+                         DAYTONA__FIELD(message_t, BYTES, traceback, "traceback"));
 
 /* A run that has a result has ended by itself. */
 static int reason_of_run(const void *result) {
@@ -355,46 +364,19 @@ static int resume_run(daytona_future_t *future);
 static const daytona__op_kind_t run_kind = {
   .name = "interpreter run", .pause = pause_run, .resume = resume_run};
 
-/* What is wrong with the options, or NULL. */
-static const char *find_fault(const char *code, const daytona_interpreter_run_code_opts_t *opts) {
-  if (!DAYTONA__RESERVED_OK(opts)) return "reserved words of the options are not zero";
-  if (code == NULL || code[0] == '\0') return "code is required";
-  if (opts->timeout_ms < 0 && opts->timeout_ms != DAYTONA_NO_TIMEOUT)
-    return "timeout_ms must not be negative";
-  if (opts->timeout_ms > (int64_t)UINT32_MAX * 1000) return "timeout_ms is over 2^32-1 seconds";
-  if (opts->connect_timeout_ms < 0 && opts->connect_timeout_ms != DAYTONA_NO_TIMEOUT)
-    return "connect_timeout_ms must not be negative";
-  if (opts->max_output_bytes > OUTPUT_MAX) return "max_output_bytes is over 256 MiB";
-  if (opts->context_id != NULL && opts->context_id[0] == '\0') return "context_id is empty";
-  if (opts->env.count != 0 && opts->env.items == NULL) return "env has no items";
-  for (size_t i = 0; i < opts->env.count; i++)
-    if (opts->env.items[i].key == NULL || opts->env.items[i].key[0] == '\0' ||
-        opts->env.items[i].value == NULL)
-      return "env has an entry without a name or value";
-  return NULL;
-}
-
 daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const char *code,
                                                const daytona_interpreter_run_code_opts_t *opts) {
   static const daytona_interpreter_run_code_opts_t defaults;
   daytona_future_t *future;
   if (opts == NULL) opts = &defaults;
-  run_op_t *self = (run_op_t *)daytona__op_new(&run_method, NULL, sandbox, sizeof *self, &future);
+  run_args_t args = {.code = code};
+  if (opts->timeout_ms != 0)
+    args.timeout_s = daytona_int(opts->timeout_ms > 0 ? (opts->timeout_ms - 1) / 1000 + 1 : 0);
+  run_op_t *self = (run_op_t *)daytona__call_new(&run_method, NULL, sandbox, sizeof *self, &args,
+                                                 DAYTONA__OPTS(opts), &future);
   daytona__future_own(future, opts->destroy_user, opts->user);
   if (self == NULL) return future;
-  const char *fault = find_fault(code, opts);
-  if (fault != NULL) return daytona__op_reject(&self->op, DAYTONA_EINVAL, "%s", fault);
-  const daytona_pair_t *variable = daytona__params_long_variable(&opts->env);
-  if (variable != NULL) {
-    daytona__params_problem_t problem;
-    daytona__params_blame_variable("env", variable, &problem);
-    return daytona__op_reject(&self->op, DAYTONA_EINVAL, "%s", problem.text);
-  }
   size_t max = opts->max_output_bytes != 0 ? opts->max_output_bytes : OUTPUT_DEFAULT;
-  run_request_t request = {.code = code, .context_id = opts->context_id, .env = opts->env};
-  if (opts->timeout_ms != 0)
-    request.timeout_s = daytona_int(opts->timeout_ms > 0 ? (opts->timeout_ms + 999) / 1000 : 0);
-  future->arena.is_secret = true; /* the environment, and the code */
   future->op_kind = &run_kind;
   self->op.done = on_located;
   self->op.ending = end_run;
@@ -409,7 +391,7 @@ daytona_future_t *daytona_interpreter_run_code(daytona_sandbox_t *sandbox, const
   daytona__arena_init(&self->error_arena, 0);
   daytona__strbuf_init(&self->out, max);
   daytona__strbuf_init(&self->err, max);
-  if (daytona__op_prepare(&self->op, &request, 0) == 0) daytona__op_send(&self->op);
+  if (daytona__call_prepare(&self->op, &args, DAYTONA__OPTS(opts), 0) == 0) daytona__op_send(&self->op);
   return future;
 }
 
@@ -432,21 +414,17 @@ static int resume_run(daytona_future_t *future) {
 
 /* --- contexts ---------------------------------------------------------------------------------- */
 
-static const daytona__json_field_t context_fields[] = {
-  DAYTONA__FIELD(daytona_interpreter_context_t, STRING, id, "id", .flags = DAYTONA__JSON_REQUIRED),
-  DAYTONA__FIELD(daytona_interpreter_context_t, STRING, cwd, "cwd"),
-  DAYTONA__FIELD(daytona_interpreter_context_t, STRING, created_at, "createdAt"),
-  DAYTONA__FIELD(daytona_interpreter_context_t, BOOL, is_active, "active"),
-  DAYTONA__FIELD(daytona_interpreter_context_t, STRING, language, "language"),
-};
+static DAYTONA__MODEL_OF(context_model, daytona_interpreter_context_t, "InterpreterContext",
+                         DAYTONA__FIELD(daytona_interpreter_context_t, STRING, id, "id",
+                                        .flags = DAYTONA__JSON_REQUIRED),
+                         DAYTONA__FIELD(daytona_interpreter_context_t, STRING, cwd, "cwd"),
+                         DAYTONA__FIELD(daytona_interpreter_context_t, STRING, created_at, "createdAt"),
+                         DAYTONA__FIELD(daytona_interpreter_context_t, BOOL, is_active, "active"),
+                         DAYTONA__FIELD(daytona_interpreter_context_t, STRING, language, "language"));
 
-static DAYTONA__MODEL(context_model, daytona_interpreter_context_t, "InterpreterContext", context_fields);
-
-static const daytona__json_field_t list_fields[] = {
-  DAYTONA__FIELD_LIST(daytona_interpreter_context_list_t, items, count, "contexts", &context_model),
-};
-
-static DAYTONA__MODEL(list_model, daytona_interpreter_context_list_t, "ListContextsResponse", list_fields);
+static DAYTONA__MODEL_OF(list_model, daytona_interpreter_context_list_t, "ListContextsResponse",
+                         DAYTONA__FIELD_LIST(daytona_interpreter_context_list_t, items, count, "contexts",
+                                             &context_model));
 
 typedef struct context_args {
   const char *context_id;

@@ -37,23 +37,20 @@ typedef struct exec_answer {
   const char *artifacts;
 } exec_answer_t;
 
-static const daytona__json_field_t answer_fields[] = {
-  DAYTONA__FIELD(exec_answer_t, OPT_INT, exit_code, "exitCode", .alias = "code"),
-  DAYTONA__FIELD(exec_answer_t, BYTES, result, "result"),
-  DAYTONA__FIELD(exec_answer_t, RAW, artifacts, "artifacts"),
-};
-
-static DAYTONA__MODEL(answer_model, exec_answer_t, "ExecuteResponse", answer_fields);
+static DAYTONA__MODEL_OF(answer_model, exec_answer_t, "ExecuteResponse",
+                         DAYTONA__FIELD(exec_answer_t, OPT_INT, exit_code, "exitCode", .alias = "code"),
+                         DAYTONA__FIELD(exec_answer_t, BYTES, result, "result"),
+                         DAYTONA__FIELD(exec_answer_t, RAW, artifacts, "artifacts"));
 
 #define BODY(type, member, key, ...) DAYTONA__ARG(IN_BODY, exec_args_t, type, member, key, __VA_ARGS__)
 #define SECRET(type, member, key, ...) BODY(type, member, key, .flags = DAYTONA__JSON_SECRET, __VA_ARGS__)
 
 /* What both calls send, and what both options structs must keep to. */
-#define ENV_AND_LIMIT(opts_type)                                                           \
-  DAYTONA__OPT(NOWHERE, opts_type, MAP, env, "env", .flags = DAYTONA__JSON_SECRET,         \
-               .rules = DAYTONA__ENV | DAYTONA__PASSED),                                   \
-    DAYTONA__OPT(NOWHERE, opts_type, INT, timeout_ms, "timeout_ms", .rules = DAYTONA__MAX, \
-                 .max = (int64_t)UINT32_MAX * 1000),                                       \
+#define ENV_AND_LIMIT(opts_type)                                                                  \
+  DAYTONA__OPT(NOWHERE, opts_type, MAP, env, "env", .flags = DAYTONA__JSON_SECRET,                \
+               .rules = DAYTONA__ENV | DAYTONA__PASSED),                                          \
+    DAYTONA__OPT(NOWHERE, opts_type, INT, timeout_ms, "timeout_ms",                               \
+                 .rules = DAYTONA__TIME_LIMIT | DAYTONA__MAX, .max = (int64_t)UINT32_MAX * 1000), \
     SECRET(MAP, env, "envs"), BODY(OPT_INT, timeout_s, "timeout")
 
 DAYTONA__METHOD(
@@ -210,8 +207,6 @@ static daytona_future_t *run(const char *name, daytona_sandbox_t *sandbox, const
     (exec_op_t *)daytona__call_new_named(name, method, NULL, sandbox, sizeof *self, args, opts, &future);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
-  if (opts.timeout_ms < 0 && opts.timeout_ms != DAYTONA_NO_TIMEOUT)
-    return daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
   if (opts.timeout_ms > 0) {
     args->timeout_s = daytona_int((opts.timeout_ms + 999) / 1000);
     wait_ms = args->timeout_s.value * 1000 + GRACE_MS;

@@ -110,6 +110,8 @@ static bool check_string(const checker_t *c, const row_t *row, const char *text)
 }
 
 static bool check_number(const checker_t *c, const row_t *row, int64_t value) {
+  if ((row->rules & DAYTONA__TIME_LIMIT) != 0 && value < 0 && value != DAYTONA_NO_TIMEOUT)
+    return fail(c, "%s%s must not be negative", c->prefix, name_of(row));
   bool has_min = (row->rules & DAYTONA__MIN) != 0, has_max = (row->rules & DAYTONA__MAX) != 0;
   if ((!has_min || value >= row->min) && (!has_max || value <= row->max)) return true;
   if (has_min && has_max)

@@ -40,6 +40,7 @@ enum {
   DAYTONA__HIDE_USER = 1 << 12, /* with the password in the next row */
   /* A string that the call's `finish` looks at: it is copied. */
   DAYTONA__KEPT = 1 << 13,
+  DAYTONA__TIME_LIMIT = 1 << 15, /* milliseconds: not negative, or DAYTONA_NO_TIMEOUT */
   DAYTONA__PASSED = 1 << 14 /* a MAP or STRINGS for a program: each fits into what the kernel hands to one */
 };
 

@@ -100,6 +100,17 @@ static void numbers_have_bounds(void **state) {
   accepts(rows, &(args_t){.port = 1}, NULL);
 }
 
+static void a_time_limit_may_be_none(void **state) {
+  (void)state;
+  const daytona__json_model_t *rows =
+    ROWS(ARG(INT, number, .rules = DAYTONA__TIME_LIMIT | DAYTONA__MAX, .max = 5000));
+  refuses(rows, &(args_t){.number = -2}, NULL, "number must not be negative");
+  refuses(rows, &(args_t){.number = INT64_MIN}, NULL, "number must not be negative");
+  refuses(rows, &(args_t){.number = 5001}, NULL, "number must be at most 5000");
+  accepts(rows, &(args_t){.number = 0}, NULL);
+  accepts(rows, &(args_t){.number = DAYTONA_NO_TIMEOUT}, NULL);
+}
+
 static void lists_and_maps_are_whole(void **state) {
   (void)state;
   static const char *const hole[] = {"a", NULL};
@@ -273,6 +284,7 @@ int main(void) {
     cmocka_unit_test(modes_are_octal),
     cmocka_unit_test(words_are_of_a_list),
     cmocka_unit_test(numbers_have_bounds),
+    cmocka_unit_test(a_time_limit_may_be_none),
     cmocka_unit_test(lists_and_maps_are_whole),
     cmocka_unit_test(what_no_program_can_be_given_is_named),
     cmocka_unit_test(rows_of_a_group_belong_together),
