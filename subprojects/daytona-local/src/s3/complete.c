@@ -212,14 +212,14 @@ static dl_s3_code_t choose_parts(completion_t *k, const dl_listed_part_t *listed
   dl_s3_code_t code = DL_S3_OK;
   dl_sum_init(&md5, DL_SUM_MD5);
   k->parts = dl_xcalloc(count, sizeof *k->parts);
+  for (size_t i = 1; i < count; i++)
+    if (listed[i].number <= listed[i - 1].number) code = DL_S3_InvalidPartOrder;
   for (size_t i = 0; i < count && code == DL_S3_OK; i++) {
     const dl_upload_part_t *part = dl_upload_part(k->upload, listed[i].number);
     bool is_same = part && strcasecmp(part->etag, listed[i].etag) == 0;
     if (is_same && listed[i].sum != DL_SUM_NONE && part->sum != DL_SUM_NONE)
       is_same = listed[i].sum == part->sum && strcmp(listed[i].sum_value, part->sum_value) == 0;
-    if (i > 0 && listed[i].number <= listed[i - 1].number)
-      code = DL_S3_InvalidPartOrder;
-    else if (!is_same)
+    if (!is_same)
       code = DL_S3_InvalidPart;
     else if (i + 1 < count && part->size < DL_PART_MIN)
       code = DL_S3_EntityTooSmall;
