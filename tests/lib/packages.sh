@@ -38,6 +38,16 @@ git                   git
 procps                ps
 '
 
+# What images need, and the registry and base images of their tests.
+PACKAGES_IMAGES='
+buildah               buildah
+crun                  crun
+uidmap                newuidmap
+docker-registry       docker-registry
+busybox-static        busybox
+mmdebstrap            mmdebstrap
+'
+
 PACKAGES_TESTS='
 g++                   c++
 clang-format          clang-format
