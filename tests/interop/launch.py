@@ -59,6 +59,27 @@ def make_certificate(folder):
     return path("server.pem"), path("server.key"), path("ca.pem")
 
 
+SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def with_authority(folder, authority, command):
+    """The command in a mount namespace in which the system's authorities have ours among them, since the storage library
+    of the Python SDK trusts no others; None where there can be no such namespace."""
+    together = os.path.join(folder, "authorities.pem")
+    unshare = ["unshare", "--mount"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
+    bind = 'mount --bind "$0" %s && exec "$@"' % SYSTEM_AUTHORITIES
+    wrapped = [*unshare, "sh", "-c", bind, together, *command]
+    try:
+        with open(together, "wb") as out:
+            for name in (SYSTEM_AUTHORITIES, authority):
+                with open(name, "rb") as text:
+                    out.write(text.read())
+        subprocess.run([*wrapped[:-len(command)], "true"], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return wrapped
+
+
 def main():
     client, mode, *only = sys.argv[1:]
     cache = os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop"
@@ -88,6 +109,10 @@ def main():
         certificate, key, authority = make_certificate(env["TMPDIR"])
         options = ["--tls-cert", certificate, "--tls-key", key]
         env.update(SSL_CERT_FILE=authority, NODE_EXTRA_CA_CERTS=authority)
+        wrapped = with_authority(env["TMPDIR"], authority, command) if client != "typescript" else None
+        if wrapped:
+            command = wrapped
+            env["INTEROP_SYSTEM_TRUSTS_US"] = "yes"
     sys.stdout.flush()
     os.execve(server, [server, "run", *options, "--", *command, *only], env)
 

@@ -67,6 +67,7 @@ static const char common_usage[] =
   "                           anonymous, failed-auth; may be repeated\n"
   "  --reader-patience MS     how long a program waits for a client that takes nothing (10000)\n"
   "  --max-cpu N --max-memory GIB --max-disk GIB   per sandbox (4, 8, 10)\n"
+  "  --max-volumes N          volumes at once (100)\n"
   "  --max-object GIB --max-storage GIB   of one object, and of all, in the object store (5, 100)\n"
   "  --fault JSON             a fault rule, see README.md; may be repeated\n"
   "  --log error|warn|info|debug\n"
@@ -201,6 +202,11 @@ static const char *read_max_disk(dl_cli_opts_t *o, const char *value) {
   return read_size(&o->control.max_disk, value);
 }
 
+static const char *read_max_volumes(dl_cli_opts_t *o, const char *value) {
+  return dl_parse_int(value, 1, 1000000, &o->control.max_volumes) ? NULL
+                                                                  : "must be a number from 1 to 1000000";
+}
+
 /* In GiB, with a fraction if need be. */
 static const char *read_bytes(int64_t *slot, const char *value) {
   double gib;
@@ -323,6 +329,7 @@ static const struct {
   {"--max-cpu", true, read_max_cpu},
   {"--max-memory", true, read_max_memory},
   {"--max-disk", true, read_max_disk},
+  {"--max-volumes", true, read_max_volumes},
   {"--max-object", true, read_max_object},
   {"--max-storage", true, read_max_storage},
   {"--reader-patience", true, read_patience},

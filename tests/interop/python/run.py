@@ -18,6 +18,7 @@ import interpreter
 import processes
 import sandboxes
 import sessions
+import storage
 import terminals
 import together
 from support import API_URL, IS_ASYNC, Skip, sdk
@@ -25,7 +26,7 @@ from support import API_URL, IS_ASYNC, Skip, sdk
 SHOWN_LINES = 14
 LIMIT_SECONDS = 120
 TOPICS = (sandboxes.Sandboxes, processes.Processes, sessions.Sessions, terminals.Terminals, interpreter.Interpreter,
-          together.Together, files.Files, git.Git, errors.Errors)
+          together.Together, files.Files, git.Git, storage.Storage, errors.Errors)
 
 
 def server_is_there():

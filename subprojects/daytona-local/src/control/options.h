@@ -27,6 +27,7 @@ typedef struct {
   bool logs_requests;                   /* a line on stderr for each */
   bool accepts_unenforced;              /* store network lists that nothing here enforces */
   double max_cpu, max_memory, max_disk; /* per sandbox; 0: 4, 8, 10 */
+  int64_t max_volumes;                  /* 0: 100 */
   int64_t max_object, max_storage;      /* bytes of one object, of all; 0: 5 GiB, 100 GiB */
   dl_rate_opts_t limits[DL_BUCKET_COUNT];
   const char *region; /* default "local" */

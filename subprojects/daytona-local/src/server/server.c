@@ -32,6 +32,7 @@ static void set_defaults(dl_control_t *c, const dl_control_opts_t *opts) {
   if (c->opts.max_cpu <= 0) c->opts.max_cpu = 4;
   if (c->opts.max_memory <= 0) c->opts.max_memory = 8;
   if (c->opts.max_disk <= 0) c->opts.max_disk = 10;
+  if (c->opts.max_volumes <= 0) c->opts.max_volumes = 100;
 }
 
 static bool on_accept(void *user) { return dl_faults_hit_accept(((dl_control_t *)user)->faults); }

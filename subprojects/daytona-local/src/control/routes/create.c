@@ -167,6 +167,8 @@ static bool resolve_volumes(dl_control_t *c, dl_req_t *req, const json_t *wanted
     if (found != DL_VOLUME_OK) {
       if (found == DL_VOLUME_MISSING)
         dl_fail(c, req, 404, "Volume %s not found", name);
+      else if (found == DL_VOLUME_AMBIGUOUS)
+        dl_fail(c, req, 400, "Volume %s is the id of one volume and the name of another", name);
       else
         dl_fail(c, req, 400, "Volume %s is not ready", name);
       json_decref(resolved);

@@ -4,6 +4,7 @@
  */
 #include "control/objects/volumes.h"
 #include "control/routes/call.h"
+#include "control/routes/query.h"
 #include "control/routes/validate.h"
 
 #include <errno.h>
@@ -23,11 +24,17 @@ static int by_use(const void *a, const void *b) {
 
 static void list(dl_req_t *req, void *user) {
   dl_control_t *c = user;
+  dl_volumes_settle(&c->objects);
+  dl_check_t k;
+  dl_check_init(&k);
+  bool with_deleted = dl_query_bool(req, &k, "includeDeleted") == 1;
+  if (dl_check_failed(&k, c, req)) return;
   json_t *all = (json_t *)dl_store_all(c->objects.store, "volume"), *volume, *out = json_array();
   size_t count = 0, size = json_object_size(all);
   json_t **sorted = dl_xcalloc(size + 1, sizeof *sorted);
   const char *id;
-  json_object_foreach (all, id, volume) sorted[count++] = volume;
+  json_object_foreach (all, id, volume)
+    if (with_deleted || !dl_volume_is_deleted(volume)) sorted[count++] = volume;
   qsort(sorted, count, sizeof *sorted, by_use);
   for (size_t i = 0; i < count; i++) json_array_append(out, sorted[i]);
   free(sorted);
@@ -36,6 +43,7 @@ static void list(dl_req_t *req, void *user) {
 
 static void create(dl_req_t *req, void *user) {
   dl_control_t *c = user;
+  dl_volumes_settle(&c->objects);
   const json_t *body = dl_body(req);
   const char *name = dl_json_str(body, "name");
   const char *problem = name ? dl_check_display(name) : "must be a string";
@@ -45,6 +53,11 @@ static void create(dl_req_t *req, void *user) {
   }
   if (*name && dl_volume_by_name(&c->objects, name)) {
     dl_fail(c, req, 400, "Volume with name %s already exists", name);
+    return;
+  }
+  if (dl_volume_count(&c->objects) >= (size_t)c->opts.max_volumes) {
+    dl_fail(c, req, 400, "there are %lld volumes already, and no more are allowed (--max-volumes)",
+            (long long)c->opts.max_volumes);
     return;
   }
   json_t *volume = dl_volume_create(&c->objects, name);
@@ -67,26 +80,49 @@ static void answer(dl_control_t *c, dl_req_t *req, json_t *volume, const char *w
 
 static void get(dl_req_t *req, void *user) {
   dl_control_t *c = user;
+  dl_volumes_settle(&c->objects);
   const char *id = dl_req_param(req, "id");
   answer(c, req, dl_volume_by_id(&c->objects, id), id);
 }
 
 static void get_by_name(dl_req_t *req, void *user) {
   dl_control_t *c = user;
+  dl_volumes_settle(&c->objects);
   const char *name = dl_req_param(req, "name");
   answer(c, req, dl_volume_by_name(&c->objects, name), name);
 }
 
+typedef struct {
+  dl_control_t *control;
+  dl_req_t *req;
+} removal_t;
+
+/* What follows is written with later changes: whether that can be is nothing to the client. */
+static void on_removed(dl_written_t outcome, void *user) {
+  removal_t *r = user;
+  if (outcome == DL_WRITTEN)
+    dl_reply_empty(r->req, 200);
+  else
+    dl_fail_unwritten(r->control, r->req, outcome);
+  free(r);
+}
+
 static void delete_volume(dl_req_t *req, void *user) {
   dl_control_t *c = user;
+  dl_volumes_settle(&c->objects);
   const char *id = dl_req_param(req, "id");
-  if (!dl_volume_by_id(&c->objects, id)) {
+  const json_t *volume = dl_volume_by_id(&c->objects, id);
+  const char *state = volume ? dl_json_str(volume, "state") : "";
+  if (!volume) {
     dl_fail(c, req, 404, "Volume %s not found", id);
+  } else if (strcmp(state, "ready") != 0 && strcmp(state, "error") != 0) {
+    dl_fail(c, req, 400, "Volume %s is %s; only one that is ready or in error can be deleted", id, state);
   } else if (dl_volume_is_mounted(&c->objects, id)) {
     dl_fail(c, req, 409, "Volume %s is in use by a sandbox", id);
   } else {
-    dl_volume_remove(&c->objects, id);
-    dl_answer_durable(c, req, 200, NULL);
+    removal_t *r = dl_xcalloc(1, sizeof *r);
+    *r = (removal_t){c, req};
+    dl_volume_remove(&c->objects, id, on_removed, r);
   }
 }
 
