@@ -8,6 +8,7 @@
 #ifndef DAYTONA_DAYTONA_H
 #define DAYTONA_DAYTONA_H
 
+#include <daytona/build.h>
 #include <daytona/client.h>
 #include <daytona/error.h>
 #include <daytona/fs.h>
@@ -22,6 +23,7 @@
 #include <daytona/pty.h>
 #include <daytona/sandbox.h>
 #include <daytona/session.h>
+#include <daytona/snapshot.h>
 #include <daytona/stream.h>
 #include <daytona/types.h>
 #include <daytona/volume.h>

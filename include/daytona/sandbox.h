@@ -29,7 +29,9 @@
 #include <stdint.h>
 
 #include <daytona/export.h>
+#include <daytona/build.h>
 #include <daytona/future.h>
+#include <daytona/image.h>
 #include <daytona/types.h>
 
 DAYTONA_BEGIN
@@ -88,8 +90,8 @@ typedef struct daytona_sandbox_info_t {
   const char *organization_id;
   const char *name;
   const char *snapshot;
-  const char *user;
-  daytona_map_t env; /**< not in list items */
+  const char *os_user; /**< operating system user */
+  daytona_map_t env;   /**< not in list items */
   daytona_map_t labels;
   bool is_public;
   bool network_block_all;
@@ -105,6 +107,9 @@ typedef struct daytona_sandbox_info_t {
   double disk_gib;
   bool is_spot;
   const char *spot_evicted_at;
+  bool has_kvm;                            /**< not in list items */
+  daytona_opt_int_t queue_timeout_minutes; /**< longest wait for a runner; not set: no limit */
+  const char *queue_timed_out_at;          /**< set: that time has passed, and the sandbox was destroyed */
   daytona_sandbox_state_t state;
   const char *state_name; /**< as received, also where `state` is UNKNOWN */
   const char *desired_state;
@@ -169,8 +174,17 @@ typedef struct daytona_sandbox_create_opts {
   const char *name;
   /** Optional. Id or name of a snapshot. Default: the server's. */
   const char *snapshot;
+  /** Optional. The name of an image in a registry, with its tag or digest, to create the sandbox from. Excludes `snapshot`. */
+  const char *image_name;
+  /** Optional. An image to build, and to create the sandbox from. What it copies from this machine is uploaded first. A
+      build that the server has already is not made again. Excludes `snapshot` and `image_name`. */
+  daytona_image_t *image;
+  daytona_resources_t resources; /**< Optional. Only with `image_name` or `image`: a snapshot has its own. */
+  daytona_build_cb on_build;     /**< Optional. States, and the log of the build of an image. */
+  void *user;                    /**< Of `on_build`. */
+  daytona_destroy_cb destroy_user; /**< Optional. For `user`. */
   /** Optional. Operating system user. Default: the server's, `daytona`. */
-  const char *user;
+  const char *os_user;
   /** Optional. `python` (default), `typescript` or `javascript`: what daytona_process_code_run()
       runs. Stored as the label `code-toolbox-language`, which overrides one given in `labels`. */
   const char *language;
@@ -195,17 +209,24 @@ typedef struct daytona_sandbox_create_opts {
   const char *otel_endpoint_override;   /**< Optional. */
   const char *linked_sandbox;           /**< Optional. Id or name of a sandbox to run next to. */
   daytona_opt_bool_t is_spot;           /**< Optional. GPU sandboxes only; may be evicted. */
-  int64_t timeout_ms;                   /**< Optional. Default 60000. */
-  bool counts_queue_time;               /**< Count the wait for a free place as well. */
-  bool keeps_on_cancel;                 /**< Cancelling does not delete the sandbox. */
-  uint64_t reserved[8];                 /**< Must be zero. */
+  daytona_opt_bool_t has_kvm; /**< Optional. /dev/kvm by nested virtualization; virtual machines only. */
+  daytona_opt_int_t
+    queue_timeout_minutes; /**< Optional. Longest wait for a runner, from 1; after it the server destroys
+                                                the sandbox. Default: the organization's. */
+  const char *target;      /**< Optional. Region of this sandbox. Default: `region` of the client. */
+  int64_t timeout_ms;      /**< Optional. Default 60000. */
+  bool counts_queue_time;  /**< Count the wait for a free place as well. */
+  bool keeps_on_cancel;    /**< Cancelling does not delete the sandbox. */
+  uint64_t reserved[8];    /**< Must be zero. */
 } daytona_sandbox_create_opts_t;
 
 /**
- * Create a sandbox from a snapshot and wait until it is started.
+ * Create a sandbox from a snapshot or an image and wait until it is started.
  *
  * Settles with daytona_future_sandbox(). Fails with DAYTONA_EINVAL for a bad argument or unknown snapshot,
- * DAYTONA_ECONFLICT for a name in use, DAYTONA_ESANDBOX_FAILED when the sandbox ends in an error state,
+ * DAYTONA_ECONFLICT for a name in use, DAYTONA_ESANDBOX_FAILED when the sandbox ends in an error state (a build that fails
+ * included, with its reason), DAYTONA_EQUEUE_TIMEOUT and DAYTONA_ESPOT_EVICTED when the server has destroyed it for these
+ * reasons, the errors of an image (see <daytona/image.h>) and of its upload,
  * DAYTONA_ERATELIMIT, DAYTONA_EDEADLINE and any error of transport.
  *
  * Never sent again once it may have reached the server. If the response is lost (a broken connection,

@@ -101,6 +101,16 @@ typedef struct daytona_strings {
  */
 typedef void (*daytona_destroy_cb)(void *user);
 
+/** The size of a sandbox. What is not given is the server's default. */
+typedef struct daytona_resources {
+  daytona_opt_int_t cpu;        /**< Optional. Cores, from 1. */
+  daytona_opt_int_t memory_gib; /**< Optional. From 1. */
+  daytona_opt_int_t disk_gib;   /**< Optional. From 1. */
+  daytona_opt_int_t gpu;        /**< Optional. Units; 0: none. */
+  daytona_strings_t gpu_types;  /**< Optional. Models, such as "H100". */
+  uint64_t reserved[8];         /**< Must be zero. */
+} daytona_resources_t;
+
 /** Bytes that need not be text. `data` is followed by a NUL that `size` does not count. */
 typedef struct daytona_bytes {
   const char *data;

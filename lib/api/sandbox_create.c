@@ -9,6 +9,9 @@
  *   gate -> POST -> (answer) ---------------------> wait until started
  *                \-> (answer lost) -> GET by name -/     \-> not there: the first error
  *
+ * From an image, its files are looked at and its contexts uploaded first; the limit runs from there. The log of the build is
+ * followed while the sandbox is waited for; see build.h.
+ *
  * A create that is cancelled deletes what it made, if it is certain that it was this one: by the id of its response, or
  * by a name that was made up here; never by a name of the caller's, which may be that of another sandbox.
  */
@@ -17,6 +20,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/build.h"
 #include "api/sandbox_life.h"
 #include "core/random.h"
 
@@ -41,16 +45,17 @@ static const char *const languages[] = {"python", "typescript", "javascript", NU
 #define OPT_AT(place, type, member, key, ...) \
   DAYTONA__OPT(place, daytona_sandbox_create_opts_t, type, member, key, __VA_ARGS__)
 #define OPT(type, member, key, ...) OPT_AT(IN_BODY, type, member, key, __VA_ARGS__)
+#define SIZE(member, key, least) OPT(OPT_INT, resources.member, key, .rules = DAYTONA__MIN, .min = least)
 #define MINUTES(member, key) OPT(OPT_INT, member##_minutes, key, .rules = DAYTONA__MIN, .min = 0)
 
-static const char *check_life(const void *args, const void *opts);
+static const char *check_create(const void *args, const void *opts);
 
 DAYTONA__METHOD(
   create, .prefix = "Failed to create sandbox: ", .verb = "POST", .path = "/sandbox",
   .request = DAYTONA__ARGS(
     create_args_t, OPT_AT(NOWHERE, STRING, language, "language", .one_of = languages),
     OPT_AT(NOWHERE, MAP, labels, "labels"), ARG(STRING, name, "name"), ARG(STRING, snapshot, "snapshot"),
-    OPT(STRING, user, "user"),
+    OPT(STRING, os_user, "user"),
     OPT(MAP, env, "env", .flags = DAYTONA__JSON_ALWAYS | DAYTONA__JSON_SECRET, .rules = DAYTONA__PASSED),
     ARG(MAP, labels, "labels", .flags = DAYTONA__JSON_ALWAYS), OPT(OPT_BOOL, is_public, "public"),
     ARG(STRING, target, "target"), MINUTES(auto_stop, "autoStopInterval"),
@@ -62,11 +67,15 @@ DAYTONA__METHOD(
     OPT(STRING, network_allow_list, "networkAllowList"), OPT(STRING, domain_allow_list, "domainAllowList"),
     OPT(STRING, outbound_proxy_url, "outboundProxyUrl", .flags = DAYTONA__JSON_SECRET),
     OPT(STRING, otel_endpoint_override, "otelEndpointOverride"), OPT(STRING, linked_sandbox, "linkedSandbox"),
-    OPT(OPT_BOOL, is_spot, "spot")),
-  .gives_sandbox = true, .is_create = true, .check = check_life);
+    OPT(OPT_BOOL, is_spot, "spot"), OPT(OPT_BOOL, has_kvm, "kvm"),
+    OPT(OPT_INT, queue_timeout_minutes, "queueTimeout", .rules = DAYTONA__MIN, .min = 1), SIZE(cpu, "cpu", 1),
+    SIZE(memory_gib, "memory", 1), SIZE(disk_gib, "disk", 1), SIZE(gpu, "gpu", 0),
+    OPT(STRINGS, resources.gpu_types, "gpuType"), OPT(RESERVED, resources.reserved, "reserved")),
+  .gives_sandbox = true, .is_create = true, .check = check_create);
 
 typedef struct create {
   daytona__life_t life; /* first */
+  daytona__build_t build;
   const char *name;
   bool has_own_name; /* made up here: no other sandbox has it */
   bool keeps_on_cancel;
@@ -74,7 +83,6 @@ typedef struct create {
   daytona_error_t *lost; /* why the answer to the request never came */
   daytona__timer_t search;
   int64_t search_began_ms, search_interval_ms;
-  void (*end_life)(daytona__op_t *op);
 } create_t;
 
 /* --- arguments --------------------------------------------------------------------------------- */
@@ -91,6 +99,22 @@ static const char *check_life(const void *args, const void *given) {
     return "auto_stop_minutes and auto_pause_minutes exclude each other";
   if (is_nonzero(opts->auto_pause_minutes) && is_ephemeral) return "an ephemeral sandbox cannot be paused";
   return NULL;
+}
+
+static bool is_sized(const daytona_resources_t *size) {
+  return size->cpu.is_set || size->memory_gib.is_set || size->disk_gib.is_set || size->gpu.is_set ||
+         size->gpu_types.count != 0;
+}
+
+/* What it is made from. */
+static const char *check_create(const void *args, const void *given) {
+  const daytona_sandbox_create_opts_t *opts = given;
+  bool is_named = is_given(opts->image_name);
+  if (is_named + (opts->image != NULL) + is_given(opts->snapshot) > 1)
+    return "snapshot, image_name and image exclude each other";
+  if (!is_named && opts->image == NULL && is_sized(&opts->resources))
+    return "resources are those of the snapshot; they are for image_name and image only";
+  return check_life(args, given);
 }
 
 /* The labels with that of the language; one given by the caller gives way. */
@@ -120,7 +144,7 @@ static int fill_args(create_t *self, const daytona_sandbox_create_opts_t *opts, 
   if (self->name == NULL) return DAYTONA_ENOMEM;
   args->name = self->name;
   args->snapshot = is_given(opts->snapshot) ? opts->snapshot : NULL;
-  args->target = self->life.op.client->settings.region;
+  args->target = is_given(opts->target) ? opts->target : self->life.op.client->settings.region;
   args->auto_delete = opts->is_ephemeral ? daytona_int(0) : opts->auto_delete_minutes;
   return add_language(arena, opts, &args->labels);
 }
@@ -132,10 +156,15 @@ static void go_on_with(create_t *self, void *answer) {
   self->is_searching = false;
   self->life.new_name = self->name;
   op->sandbox = daytona__sandbox_new(op->client, op->data, answer);
-  if (op->sandbox == NULL)
+  if (op->sandbox == NULL) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-  else
-    daytona__life_wait(&self->life, &daytona__wait_started);
+    return;
+  }
+  self->life.rule = &daytona__wait_started;
+  daytona_future_t *future = daytona_future_retain(op->future);
+  daytona__build_report(&self->build);
+  if (daytona__future_is_pending(future)) daytona__life_wait(&self->life, &daytona__wait_started);
+  daytona_future_release(future);
 }
 
 /* --- looking for a lost sandbox ---------------------------------------------------------------- */
@@ -165,6 +194,7 @@ static void give_up_search(create_t *self) {
 /* A limit that ends the search must not hide why there was one. */
 static bool on_late(daytona__life_t *life) {
   create_t *self = (create_t *)life;
+  if (daytona__build_late(&self->build)) return true;
   if (!self->is_searching) return false;
   give_up_search(self);
   return true;
@@ -316,7 +346,43 @@ static void stop_create(daytona_future_t *future) {
 static void end_create(daytona__op_t *op) {
   create_t *self = (create_t *)op;
   daytona__timer_stop(&self->search);
-  self->end_life(op);
+  daytona__build_end(&self->build);
+  daytona__life_end(op);
+}
+
+DAYTONA__BUILD_LOG_URL(log_url, "/sandbox/{}/build-logs-url");
+
+static bool has_log(const daytona__op_t *op) {
+  return op->sandbox != NULL && op->sandbox->info->state != DAYTONA_SANDBOX_PENDING_BUILD;
+}
+
+static const char *id_of(const daytona__op_t *op) { return op->sandbox->id; }
+
+static void watch(create_t *self, const daytona_sandbox_create_opts_t *opts) {
+  bool is_built = opts->image != NULL || is_given(opts->image_name);
+  self->build.life = &self->life;
+  self->build.on_event = opts->on_build;
+  self->build.user = opts->user;
+  self->build.log_url = is_built ? &log_url_method : NULL;
+  self->build.has_log = has_log;
+  self->build.id = id_of;
+  daytona__build_watch(&self->build);
+}
+
+static void send_create(daytona__op_t *op) { daytona__life_start(&((create_t *)op)->life, true); }
+
+/* The body is there but for what the sandbox is built from. */
+static void begin(create_t *self, const daytona_sandbox_create_opts_t *opts) {
+  daytona__op_t *op = &self->life.op;
+  if (opts->image != NULL) {
+    daytona__build_from(&self->build, opts->image, NULL, send_create);
+    return;
+  }
+  int rc = is_given(opts->image_name) ? daytona__build_from_name(op, opts->image_name) : 0;
+  if (rc != 0)
+    daytona__op_reject(op, (daytona_errcode_t)rc, "image_name: %s", daytona_errcode_text(rc));
+  else
+    send_create(op);
 }
 
 daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
@@ -329,11 +395,11 @@ daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
                                           .counts_queue_time = opts->counts_queue_time};
   create_t *self =
     (create_t *)daytona__life_new(&create_method, client, NULL, sizeof *self, &args, life_opts, &future);
+  daytona__future_own(future, opts->destroy_user, opts->user);
   if (self == NULL) return future;
   daytona__op_t *op = &self->life.op;
   future->stop = stop_create;
   self->life.orphan = orphan;
-  self->end_life = op->ending;
   op->ending = end_create;
   self->life.late = on_late;
   daytona__timer_init(&self->search, on_search_pause_over);
@@ -345,7 +411,7 @@ daytona_future_t *daytona_sandbox_create(daytona_client_t *client,
   /* A quarter of the time is kept for finding out what became of a request that got no response. */
   int64_t whole_ms = self->life.timeout_ms;
   int64_t request_ms = whole_ms < 0 ? DAYTONA_NO_TIMEOUT : whole_ms - whole_ms / 4;
-  if (daytona__call_prepare(op, &args, life_opts.opts, request_ms) == 0)
-    daytona__life_start(&self->life, true);
+  watch(self, opts);
+  if (daytona__call_prepare(op, &args, life_opts.opts, request_ms) == 0) begin(self, opts);
   return future;
 }

@@ -4,6 +4,8 @@
  */
 #include "api/sandbox_life.h"
 
+#include <inttypes.h>
+
 #include "call/results.h"
 
 /* --- states ------------------------------------------------------------------------------------ */
@@ -21,9 +23,30 @@ static void settle(daytona__op_t *op) {
 
 static void gone(daytona__op_t *op) { daytona__sandbox_set_state(op->sandbox, DAYTONA_SANDBOX_DESTROYED); }
 
+/* The server destroys what found no runner in time, and what gave its place to somebody else. */
+static daytona_errcode_t lost(const daytona__op_t *op) {
+  const daytona_sandbox_info_t *info = op->sandbox->info;
+  if (info->state != DAYTONA_SANDBOX_DESTROYED) return DAYTONA_OK;
+  if (info->queue_timed_out_at != NULL) return DAYTONA_EQUEUE_TIMEOUT;
+  return info->spot_evicted_at != NULL ? DAYTONA_ESPOT_EVICTED : DAYTONA_OK;
+}
+
+static const char *describe_lost(const daytona__op_t *op, const daytona_sandbox_info_t *info) {
+  daytona__arena_t *arena = &op->future->arena;
+  if (info->queue_timed_out_at == NULL)
+    return daytona__arena_printf(arena, "sandbox %s was evicted at %s", op->sandbox->id,
+                                 info->spot_evicted_at);
+  if (!info->queue_timeout_minutes.is_set)
+    return daytona__arena_printf(arena, "sandbox %s found no runner in time (until %s)", op->sandbox->id,
+                                 info->queue_timed_out_at);
+  return daytona__arena_printf(arena, "sandbox %s found no runner within %" PRId64 " minutes (until %s)",
+                               op->sandbox->id, info->queue_timeout_minutes.value, info->queue_timed_out_at);
+}
+
 static const char *describe(const daytona__op_t *op) {
   const daytona_sandbox_info_t *info = op->sandbox->info;
   const char *reason = info->error_reason;
+  if (lost(op) != DAYTONA_OK) return describe_lost(op, info);
   return daytona__arena_printf(&op->future->arena, "sandbox %s is in state %s%s%s", op->sandbox->id,
                                info->state_name, reason != NULL ? ": " : "", reason != NULL ? reason : "");
 }
@@ -44,7 +67,8 @@ static const daytona__waited_t waited_sandbox = {.state_of = state_of,
                                                  .describe = describe,
                                                  .name = name,
                                                  .state_name = state_name,
-                                                 .failure = DAYTONA_ESANDBOX_FAILED};
+                                                 .failure = DAYTONA_ESANDBOX_FAILED,
+                                                 .lost = lost};
 
 DAYTONA__METHOD(poll, .verb = "GET", .path = "/sandbox/{sandbox}", .gives_sandbox = true);
 DAYTONA__METHOD(safe_poll, .verb = "GET", .path = "/sandbox/{sandbox}", .gives_sandbox = true,

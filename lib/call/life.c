@@ -43,7 +43,7 @@ static void on_limit(daytona__timer_t *timer) {
   daytona__op_fail(&life->op, &error);
 }
 
-static void start_limit(daytona__life_t *life) {
+void daytona__life_limit(daytona__life_t *life) {
   if (life->is_limited || life->timeout_ms < 0) return;
   life->is_limited = true;
   daytona__timer_start(life->op.client->loop, &life->limit, life->timeout_ms);
@@ -51,14 +51,14 @@ static void start_limit(daytona__life_t *life) {
 
 /* --- making ------------------------------------------------------------------------------------ */
 
-static void end_timers(daytona__op_t *op) {
+void daytona__life_end(daytona__op_t *op) {
   daytona__life_t *life = (daytona__life_t *)op;
   daytona__timer_stop(&life->limit);
   daytona__timer_stop(&life->pause);
   daytona__gate_leave(&life->pass);
 }
 
-static void on_request_admitted(daytona__op_t *op) { start_limit((daytona__life_t *)op); }
+static void on_request_admitted(daytona__op_t *op) { daytona__life_limit((daytona__life_t *)op); }
 
 static void on_pause_over(daytona__timer_t *timer) {
   daytona__op_send(&DAYTONA__CONTAINER(timer, daytona__life_t, pause)->op);
@@ -73,11 +73,12 @@ daytona__life_t *daytona__life_new_named(const char *name, const daytona__method
   daytona__life_t *life = (daytona__life_t *)op;
   life->what = "the operation";
   life->counts_queue_time = opts.counts_queue_time;
-  if (!daytona__timeout_resolve(opts.opts.timeout_ms, LIFE_TIMEOUT_DEFAULT_MS, &life->timeout_ms)) {
+  int64_t default_ms = opts.default_ms != 0 ? opts.default_ms : LIFE_TIMEOUT_DEFAULT_MS;
+  if (!daytona__timeout_resolve(opts.opts.timeout_ms, default_ms, &life->timeout_ms)) {
     daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
     return NULL;
   }
-  op->ending = end_timers;
+  op->ending = daytona__life_end;
   op->admitted = on_request_admitted;
   daytona__timer_init(&life->limit, on_limit);
   daytona__timer_init(&life->pause, on_pause_over);
@@ -89,7 +90,7 @@ static void on_gate(daytona__gate_pass_t *pass) {
 }
 
 void daytona__life_start(daytona__life_t *life, bool has_gate) {
-  if (life->counts_queue_time) start_limit(life);
+  if (life->counts_queue_time) daytona__life_limit(life);
   if (has_gate)
     daytona__gate_enter(life->op.client, &life->pass, on_gate);
   else
@@ -102,10 +103,21 @@ void daytona__life_start(daytona__life_t *life, bool has_gate) {
 static bool settle_by_state(daytona__life_t *life) {
   const daytona__wait_rule_t *rule = life->rule;
   int state = rule->of->state_of(&life->op);
-  if (daytona__wait_is_met(rule, state)) {
+  bool is_met = daytona__wait_is_met(rule, state);
+  daytona_errcode_t failure = DAYTONA_OK;
+  if (!is_met && has_state(rule->failures, state))
+    failure = rule->of->failure;
+  else if (!is_met && rule->of->lost != NULL)
+    failure = rule->of->lost(&life->op);
+  if ((is_met || failure != DAYTONA_OK) && life->holds != NULL) {
+    bool (*holds)(daytona__life_t * life) = life->holds;
+    life->holds = NULL;
+    if (holds(life)) return true;
+  }
+  if (is_met) {
     rule->of->settle(&life->op);
-  } else if (has_state(rule->failures, state)) {
-    const daytona_error_t error = {.code = rule->of->failure,
+  } else if (failure != DAYTONA_OK) {
+    const daytona_error_t error = {.code = failure,
                                    .retry_after_ms = -1,
                                    .message = rule->of->describe(&life->op),
                                    .sandbox = daytona__life_orphan(life)};
@@ -114,6 +126,13 @@ static bool settle_by_state(daytona__life_t *life) {
     return false;
   }
   return true;
+}
+
+void daytona__life_decide(daytona__life_t *life) {
+  life->holds = NULL;
+  bool is_decided = settle_by_state(life);
+  assert(is_decided);
+  (void)is_decided;
 }
 
 static void poll_again(daytona__life_t *life) {
@@ -156,7 +175,11 @@ static void on_polled(daytona__op_t *op, const daytona_error_t *error, void *ans
     return;
   }
   if (answer != NULL) of->take(op, answer);
-  if (settle_by_state(life)) return;
+  daytona_future_t *future = daytona_future_retain(op->future);
+  if (life->polled != NULL) life->polled(life);
+  bool is_over = !daytona__future_is_pending(future);
+  daytona_future_release(future);
+  if (is_over || settle_by_state(life)) return;
   if (life->poll_error != NULL)
     fail_poll(life);
   else
@@ -167,7 +190,7 @@ void daytona__life_wait(daytona__life_t *life, const daytona__wait_rule_t *rule)
   daytona__op_t *op = &life->op;
   life->rule = rule;
   if (daytona__wait_is_met(rule, rule->of->state_of(op))) {
-    rule->of->settle(op);
+    settle_by_state(life);
     return;
   }
   daytona__op_switch(op, rule->fetch);
@@ -213,7 +236,7 @@ daytona_future_t *daytona__life_run_named(const char *name, daytona_sandbox_t *s
   self->life.rule = kind->rule;
   self->life.op.done = on_life_answer;
   if (kind->method->path == NULL) {
-    if (self->life.counts_queue_time) start_limit(&self->life);
+    if (self->life.counts_queue_time) daytona__life_limit(&self->life);
     daytona__life_wait(&self->life, kind->rule);
     return future;
   }

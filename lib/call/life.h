@@ -25,6 +25,8 @@ typedef struct daytona__waited {
   const char *(*state_name)(const daytona__op_t *op); /* as received last; NULL: not known yet */
   void (*locate)(daytona__op_t *op); /* optional: fill in the path of `fetch`, with daytona__op_path() */
   daytona_errcode_t failure;         /* what a failed state is reported as */
+  /* Optional: the code of an object that is lost, although its state is no failure by itself; else DAYTONA_OK. */
+  daytona_errcode_t (*lost)(const daytona__op_t *op);
 } daytona__waited_t;
 
 typedef struct daytona__wait_rule {
@@ -51,7 +53,11 @@ struct daytona__life {
   bool (*late)(
     daytona__life_t *life); /* optional: the limit has passed; true if that has ended the operation */
   const char *(*orphan)(
-    const daytona__life_t *life); /* optional: what a failure leaves behind, for error->sandbox */
+    const daytona__life_t *life);        /* optional: what a failure leaves behind, for error->sandbox */
+  void (*polled)(daytona__life_t *life); /* optional: the object's state was read; may end the operation */
+  /* Optional: the state decides the wait. True: not yet; daytona__life_decide() follows. Asked once. */
+  bool (*holds)(daytona__life_t *life);
+  void *watcher; /* of the two */
   const daytona__wait_rule_t *rule;
   int64_t wait_began_ms, interval_ms;
   daytona_error_t *poll_error; /* a poll has failed: the next one decides */
@@ -69,7 +75,8 @@ typedef struct daytona__life_kind {
 typedef struct daytona__life_opts {
   daytona__opts_t opts;
   bool counts_queue_time;
-  bool skips_wait; /* succeed with the answer to the request */
+  bool skips_wait;    /* succeed with the answer to the request */
+  int64_t default_ms; /* of timeout_ms; 0: 60,000 */
 } daytona__life_opts_t;
 
 /* Run one of these. */
@@ -88,11 +95,20 @@ daytona__life_t *daytona__life_new_named(const char *name, const daytona__method
                                          const void *args, daytona__life_opts_t opts,
                                          daytona_future_t **future);
 
+/* The `ending` of these operations, for those that have one of their own. */
+void daytona__life_end(daytona__op_t *op);
+
 /* Send the prepared request, with or without the gate before it. */
 void daytona__life_start(daytona__life_t *life, bool has_gate);
 
 /* Wait for `rule` and settle. */
 void daytona__life_wait(daytona__life_t *life, const daytona__wait_rule_t *rule);
+
+/* After `holds`: settle by the state that was read last. */
+void daytona__life_decide(daytona__life_t *life);
+
+/* The limit on the whole runs from now on, for operations that work before their first request. */
+void daytona__life_limit(daytona__life_t *life);
 
 /* What a failure leaves behind, or NULL. */
 const char *daytona__life_orphan(const daytona__life_t *life);

@@ -226,6 +226,24 @@ int daytona__op_prepare_args(daytona__op_t *op, const void *args, const void *op
   return rc;
 }
 
+int daytona__op_add_member(daytona__op_t *op, const char *key, const daytona__json_model_t *model,
+                           const void *object) {
+  const char *text, *old = op->body;
+  size_t size;
+  int rc = daytona__json_encode(daytona__op_arena(op), model, object, &text, &size, NULL);
+  if (rc != 0) return rc;
+  assert(op->body_size >= 2 && old[0] == '{');
+  const char *comma = old[1] != '}' ? "," : "";
+  size_t room = strlen(key) + size + op->body_size + sizeof "{\"\":,";
+  char *body = daytona__arena_alloc(daytona__op_arena(op), room);
+  if (body == NULL) return DAYTONA_ENOMEM;
+  int head = snprintf(body, room, "{\"%s\":%s%s", key, text, comma);
+  memcpy(body + head, old + 1, op->body_size - 1);
+  op->body = body;
+  op->body_size += (size_t)head - 1;
+  return 0;
+}
+
 static void fail_for_memory(daytona__op_t *op) { op->done(op, daytona__error_static(DAYTONA_ENOMEM), NULL); }
 
 static void on_admitted(daytona__http_call_t *http) {

@@ -145,6 +145,10 @@ int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_
 /* The same for arguments with options: rows of `request` that are `in_opts` are members of `opts`. */
 int daytona__op_prepare_args(daytona__op_t *op, const void *args, const void *opts, int64_t timeout_ms);
 
+/* Add a member to the JSON object that is the body which was prepared. 0 or the code of an error. */
+int daytona__op_add_member(daytona__op_t *op, const char *key, const daytona__json_model_t *model,
+                           const void *object);
+
 /* Send what was prepared. May be called again, from `done` or later, for the same request. */
 void daytona__op_send(daytona__op_t *op);
 

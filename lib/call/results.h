@@ -31,6 +31,8 @@
   X(session_exec_result, const daytona_session_exec_result_t *)           \
   X(session_list, const daytona_session_list_t *)                         \
   X(session_logs, const daytona_session_logs_t *)                         \
+  X(snapshot, const daytona_snapshot_t *)                                 \
+  X(snapshot_page, const daytona_snapshot_page_t *)                       \
   X(ssh_access, const daytona_ssh_access_t *)                             \
   X(ssh_validation, const daytona_ssh_validation_t *)                     \
   X(volume, const daytona_volume_t *)                                     \

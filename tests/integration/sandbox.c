@@ -26,7 +26,7 @@ static void created_sandbox_is_started_and_described(void **state) {
   assert_string_equal(daytona_map_value(&info->env, "GREETING"), "grüß dich");
   assert_int_equal(info->auto_stop_minutes.value, 30);
   assert_true(info->cpu >= 1 && info->memory_gib >= 1 && info->disk_gib >= 1);
-  assert_string_equal(info->user, "daytona");
+  assert_string_equal(info->os_user, "daytona");
   session_expect(sandbox, "printf %s \"$GREETING\"", 0, "grüß dich");
   session_delete(sandbox);
 }

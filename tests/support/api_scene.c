@@ -49,6 +49,7 @@ static void on_request(peer_conn_t *conn, const char *request, size_t size) {
     peer_end(conn);
   else if (strcmp(answer, api_silence) != 0)
     peer_puts(conn, answer);
+  if (strstr(answer, "Connection: close\r\n") != NULL) peer_end(conn);
 }
 
 void api_answer_with(api_scene_t *scene, const char *line, int status, const char *headers,

@@ -55,7 +55,8 @@ void api_scene_close(api_scene_t *scene);
 /* Begin the client's close and let its reference go; api_scene_close() does the rest. */
 void api_scene_close_client(api_scene_t *scene);
 
-/* One more answer for requests that begin with `line`. `status` 0: `body` is the whole response or a constant above. */
+/* One more answer for requests that begin with `line`. `status` 0: `body` is the whole response, after which the connection
+   is closed if it says so, or a constant above. */
 void api_answer(api_scene_t *scene, const char *line, int status, const char *body);
 /* The same with header lines, each ended by CR LF. */
 void api_answer_with(api_scene_t *scene, const char *line, int status, const char *headers, const char *body);

@@ -13,7 +13,8 @@ import declarations
 ARGUMENTS = {
     "daytona_client_t *": "client",
     "daytona_sandbox_t *": "sandbox",
-    "daytona_sandbox_iter_t *": "iter",
+    "daytona_sandbox_iter_t *": "walk_sandboxes(stand)",
+    "daytona_snapshot_iter_t *": "walk_snapshots(stand)",
     "const char *": '"x"',
     "const void *": '"x"',
     "void *": "NULL",
@@ -38,6 +39,7 @@ PARTICULAR = {
 # Options structs of which all zero is refused: the least that a call needs.
 LEAST = {
     "daytona_sandbox_resize_opts_t": ".cpu = {true, 2}",
+    "daytona_snapshot_create_opts_t": ".image_name = \"x:1\"",
     "daytona_fs_set_file_permissions_opts_t": ".mode = \"755\"",
 }
 

@@ -26,7 +26,8 @@ static void on_request(peer_conn_t *conn, const char *request, size_t size) {
   char body[512], answer[1024];
   (void)size;
   bool stops = strstr(request, "/stop") != NULL || conn->peer->user != NULL;
-  snprintf(body, sizeof body, format, stops ? "stopped" : "started");
+  const char *state = strstr(request, "/snapshots") != NULL ? "active" : stops ? "stopped" : "started";
+  snprintf(body, sizeof body, format, state);
   if (asks_for_array(request)) strcpy(body, "[]");
   snprintf(answer, sizeof answer,
            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(body),
@@ -195,6 +196,13 @@ static void reserved_words_of_configuration_and_query_must_be_zero(void **state)
     query.reserved[i] = (uint64_t)1 << 63;
     assert_int_equal(daytona_sandbox_iter_new(scene.client, &query, &iter), DAYTONA_EINVAL);
     assert_null(iter);
+  }
+  for (size_t i = 0; i < sizeof((daytona_snapshot_list_opts_t *)0)->reserved / sizeof(uint64_t); i++) {
+    daytona_snapshot_list_opts_t opts = {0};
+    daytona_snapshot_iter_t *snapshots = NULL;
+    opts.reserved[i] = 1;
+    assert_int_equal(daytona_snapshot_iter_new(scene.client, &opts, &snapshots), DAYTONA_EINVAL);
+    assert_null(snapshots);
   }
   for (size_t i = 0; i < sizeof((daytona_promise_opts_t *)0)->reserved / sizeof(uint64_t); i++) {
     daytona_promise_opts_t opts = {0};

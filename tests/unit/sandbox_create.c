@@ -67,7 +67,7 @@ static void every_option_has_its_place_in_the_body(void **state) {
   static const daytona_volume_mount_t volumes[] = {{"v1", "/data", NULL}, {"v2", "/more", "sub"}};
   const daytona_sandbox_create_opts_t opts = {.name = "n",
                                               .snapshot = "snap",
-                                              .user = "root",
+                                              .os_user = "root",
                                               .language = "typescript",
                                               .env = {env, 2},
                                               .labels = {labels, 2},
