@@ -169,29 +169,19 @@ static size_t count_of(const field_t *field, const char *object) {
   return *(const size_t *)(const void *)(object + field->count_offset);
 }
 
+/* Structs side by side, or for a LIST pointers to them. */
 static bool put_array(writer_t *w, const place_t *place, const field_t *field, const char *items,
                       size_t count) {
+  bool by_pointers = field->type == DAYTONA__JSON_LIST;
   if (!has_items(w, place, items, count)) return false;
   put_char(w, '[');
   for (size_t i = 0; i < count; i++) {
     place_t item = {place, NULL, 0, i};
+    const char *object =
+      by_pointers ? ((const char *const *)(const void *)items)[i] : items + i * field->model->size;
     if (i != 0) put_char(w, ',');
-    if (!write_object(w, &item, field->model, items + i * field->model->size)) return false;
-  }
-  put_char(w, ']');
-  return true;
-}
-
-/* The same by pointers. */
-static bool put_list(writer_t *w, const place_t *place, const field_t *field, const void *const *items,
-                     size_t count) {
-  if (!has_items(w, place, items, count)) return false;
-  put_char(w, '[');
-  for (size_t i = 0; i < count; i++) {
-    place_t item = {place, NULL, 0, i};
-    if (i != 0) put_char(w, ',');
-    if (items[i] == NULL) return fail(w, &item, "the element is missing");
-    if (!write_object(w, &item, field->model, items[i])) return false;
+    if (object == NULL) return fail(w, &item, "the element is missing");
+    if (!write_object(w, &item, field->model, object)) return false;
   }
   put_char(w, ']');
   return true;
@@ -286,10 +276,8 @@ static bool write_value(writer_t *w, const place_t *place, const field_t *field,
       return is_null ? put_empty(w, "{}") : write_object(w, place, field->model, POINTER(object, field));
     case DAYTONA__JSON_INLINE: return write_object(w, place, field->model, object + field->offset);
     case DAYTONA__JSON_ARRAY:
-      return put_array(w, place, field, POINTER(object, field), count_of(field, object));
     case DAYTONA__JSON_LIST:
-      return put_list(w, place, field, (const void *const *)(const void *)POINTER(object, field),
-                      count_of(field, object));
+      return put_array(w, place, field, POINTER(object, field), count_of(field, object));
     case DAYTONA__JSON_NUMBERS:
       return put_numbers(w, place, (const double *)(const void *)POINTER(object, field),
                          count_of(field, object));
