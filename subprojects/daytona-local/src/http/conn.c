@@ -143,7 +143,12 @@ static void refuse(dl_conn_t *c, int status, const char *problem) {
     return;
   }
   dl_req_t *req = c->req;
+  const dl_http_opts_t *opts = &c->server->opts;
   c->req = NULL;
+  if (req != NULL)
+    dl_req_note(req, status);
+  else if (opts->on_refused)
+    opts->on_refused(c->peer, status, problem, opts->user);
   if (req != NULL) dl_req_finished(req, false);
   if (c->is_over) return;
   dl_buf_t *out = &c->server->scratch;

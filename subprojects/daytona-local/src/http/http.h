@@ -44,9 +44,11 @@ typedef struct {
   dl_http_handler_cb on_request; /* Required. */
   /* True: keep this fresh connection open but never read or answer it. Optional. */
   bool (*on_accept)(void *user);
-  /* The answer to a request that the handler got is decided, and its peer is there: its status (0: a reset, or none at
-   * all), and how long that took. `req` is borrowed for the call. Optional. */
+  /* The response to a request that the handler got is decided: its status (0: a reset, or none at all; -1: none, for its
+   * client has gone first), and how long that took. `req` is borrowed for the call. Optional. */
   void (*on_decided)(const dl_req_t *req, int status, uint64_t took_ms, void *user);
+  /* What is no request was answered with `status`; its connection ends. Optional. */
+  void (*on_refused)(const char *peer, int status, const char *problem, void *user);
   void *user;
 } dl_http_opts_t;
 

@@ -136,6 +136,7 @@ struct dl_req {
   void *gone_user;
 
   uint64_t began_ns; /* given to the handler */
+  bool is_noted;     /* on_decided was called */
   bool is_answered;  /* the handler's duty is done */
   dl_answer_kind_t answer;
   int status;
@@ -191,6 +192,8 @@ size_t dl_req_take_body(dl_req_t *req, const char *bytes, size_t len);
 void dl_req_finish_body(dl_req_t *req);
 /* Answers 413 if the declared length is past what the handler wants. */
 bool dl_req_refuse_body(dl_req_t *req);
+/* Calls on_decided, once. The connection is there, or ends just now. */
+void dl_req_note(dl_req_t *req, int status);
 /* The connection is over, or the request on it. */
 void dl_req_finished(dl_req_t *req, bool is_complete);
 void dl_req_maybe_free(dl_req_t *req);

@@ -46,15 +46,19 @@ static bool begin(dl_req_t *req) {
   return true;
 }
 
+void dl_req_note(dl_req_t *req, int status) {
+  const dl_http_opts_t *opts = &req->server->opts;
+  if (req->is_noted || !opts->on_decided) return;
+  req->is_noted = true;
+  opts->on_decided(req, status, (uv_hrtime() - req->began_ns) / 1000000, opts->user);
+}
+
 /* The response is decided: `req` may be freed by this call. */
 static void decided(dl_req_t *req, dl_answer_kind_t kind, int status) {
-  const dl_http_opts_t *opts =
-    req->conn ? &req->server->opts : NULL; /* else the server may be gone as well */
   req->answer = kind;
   req->status = status;
   req->is_answered = true;
-  if (opts && opts->on_decided)
-    opts->on_decided(req, status, (uv_hrtime() - req->began_ns) / 1000000, opts->user);
+  if (req->conn) dl_req_note(req, status); /* else the server may be gone as well */
   req->on_gone = NULL;
   if (!req->conn)
     dl_req_maybe_free(req);

@@ -79,6 +79,7 @@ static void abandon_body(dl_req_t *req) {
 
 void dl_req_finished(dl_req_t *req, bool is_complete) {
   dl_shape_drop(req);
+  if (!req->is_answered && !req->server->is_closing) dl_req_note(req, -1);
   req->conn = NULL;
   if (req->answer == DL_ANSWER_UPGRADE && !req->is_upgraded) {
     req->is_upgraded = true;

@@ -286,8 +286,16 @@ void dl_log_request(const dl_req_t *req, int status, uint64_t took_ms, void *con
     at += len;
     if (path[at] == '/') put_shown(&out, path + at++, 1);
   }
-  fprintf(stderr, "daytona-local: %s %s %d %llu ms\n", dl_req_method(req), out.data ? out.data : "", status,
-          (unsigned long long)took_ms);
+  char shown_status[16] = "gone";
+  if (status >= 0) snprintf(shown_status, sizeof shown_status, "%d", status);
+  fprintf(stderr, "daytona-local: %s %s %s %llu ms\n", dl_req_method(req), out.data ? out.data : "",
+          shown_status, (unsigned long long)took_ms);
   dl_buf_clear(&out);
   free(label);
+}
+
+/* Nothing of what was sent is shown: who knows what it is. */
+void dl_log_refusal(const char *peer, int status, const char *problem, void *control) {
+  (void)control;
+  fprintf(stderr, "daytona-local: refused a client at %s with %d: %s\n", peer, status, problem);
 }

@@ -49,6 +49,7 @@ static int listen_http(dl_server_t *s, char **error) {
     .on_request = dl_dispatch,
     .on_accept = on_accept,
     .on_decided = c->opts.logs_requests ? dl_log_request : NULL,
+    .on_refused = c->opts.logs_requests ? dl_log_refusal : NULL,
     .user = c,
   };
   s->http = dl_http_new(s->loop, &http, error);

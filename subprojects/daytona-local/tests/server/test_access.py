@@ -498,5 +498,27 @@ class Rates(harness.Case):
         # Admin calls are blocked as well, so the window has to pass by itself: it is the last test of its class.
 
 
+class RatesBehindAProxy(harness.Case):
+    options = ("--rate-limit", "failed-auth=2/60", "--trusted-proxy", "127.0.0.1", "--trusted-proxy", "10.0.0.2")
+
+    def ask(self, forwarded, key=None):
+        headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+        return self.server.api("GET", "/sandbox", headers=headers, **({} if key is None else {"key": key})).status
+
+    def test_each_client_counts_for_itself(self):
+        for _ in range(2):
+            self.assertEqual(self.ask("192.0.2.1", key="wrong"), 401)
+        # However it is written, and whatever it says of itself in front of what the proxies have added.
+        for same in ("192.0.2.1", "192.0.2.1:4711", "::ffff:192.0.2.1", " 192.0.2.1 ", "1.2.3.4, 192.0.2.1", "x, 192.0.2.1, 10.0.0.2"):
+            self.assertEqual(self.ask(same), 429, same)
+        for other in ("192.0.2.2", "192.0.2.1, 192.0.2.2", "[2001:db8::1]:80", "2001:db8::1", None, "", "10.0.0.2"):
+            self.assertEqual(self.ask(other), 200, other)
+        # What is no address is nobody's: the last proxy that is known counts.
+        for _ in range(2):
+            self.assertEqual(self.ask("unknown, 10.0.0.2", key="wrong"), 401)
+        self.assertEqual(self.ask("10.0.0.2"), 429)
+        self.assertEqual(self.ask("192.0.2.2"), 200)
+
+
 if __name__ == "__main__":
     harness.main()

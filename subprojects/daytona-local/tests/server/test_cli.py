@@ -5,7 +5,9 @@ import os
 import re
 import shutil
 import signal
+import socket
 import stat
+import struct
 import subprocess
 import tempfile
 import threading
@@ -232,8 +234,38 @@ class Requests(harness.Case):
         self.server.execute(box, "sleep 0.3")
         self.assertRegex(self.lines(r"POST /toolbox/"), r"daytona-local: POST /api/sandbox 200 \d+ ms\n")
         self.assertRegex(self.lines(r"POST /toolbox/"), r"GET /api/sandbox/none 404 \d+ ms")
-        took = re.search(r"POST /toolbox/%s/process/execute 200 (\d+) ms" % box, self.lines("process/execute"))
+        took = re.search(r"POST /toolbox/%s/process/execute 200 (\d+) ms" % box, self.lines("%s/process/execute" % box))
         self.assertGreaterEqual(int(took.group(1)), 300)
+
+    def raw(self, *parts):
+        """What the server answers to bytes; it is read to its end."""
+        with socket.create_connection(("127.0.0.1", self.server.port), 10) as sock:
+            for part in parts:
+                sock.sendall(part)
+            sock.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: sock.recv(65536), b""))
+
+    def test_what_is_refused_has_a_line(self):
+        self.assertIn(b" 400 ", self.raw(b"GET /secret-path-1 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"))
+        self.assertIn(b" 400 ", self.raw(b"POST /api/sandbox?token=secret-1 HTTP/1.1\r\nHost: a\r\n"
+                                        b"Authorization: Bearer %s\r\nContent-Length: 9\r\n\r\n{" % harness.KEY.encode()))
+        self.server.call("GET", "/api/sandbox", key="wrong")
+        text = self.lines("GET /api/sandbox 401")
+        self.assertRegex(text, r"daytona-local: refused a client at 127\.0\.0\.1 with 400: \w")
+        self.assertRegex(text, r"daytona-local: POST /api/sandbox 400 \d+ ms")
+        self.assertRegex(text, r"GET /api/sandbox 401 \d+ ms")
+        self.assertNotIn("secret-", text)
+
+    def test_a_client_that_leaves_has_a_line(self):
+        box = self.server.create()["id"]
+        body = json.dumps({"command": "sleep 60"}).encode()
+        with socket.create_connection(("127.0.0.1", self.server.port), 10) as sock:
+            sock.sendall(b"POST /toolbox/%s/process/execute HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
+                         % (box.encode(), harness.KEY.encode(), len(body), body))
+            time.sleep(0.5)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wanted = r"POST /toolbox/%s/process/execute gone \d+ ms" % box
+        self.assertRegex(self.lines(wanted), wanted)
 
     def test_no_secret_is_in_it(self):
         box = self.server.create()["id"]

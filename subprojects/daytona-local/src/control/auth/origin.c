@@ -23,13 +23,61 @@ char *dl_address_normal(const char *text) {
   return dl_xstrdup(inet_ntop(AF_INET6, &v6, out, sizeof out));
 }
 
+static bool is_trusted(const dl_front_t *f, const char *address) {
+  for (size_t i = 0; address != NULL && i < f->trusted_proxy_count; i++)
+    if (strcmp(f->trusted_proxies[i], address) == 0) return true;
+  return false;
+}
+
 bool dl_is_from_trusted(const dl_front_t *f, const dl_req_t *req) {
   char *peer = f->trusted_proxy_count > 0 ? dl_address_normal(dl_req_peer(req)) : NULL;
-  bool found = false;
-  for (size_t i = 0; peer != NULL && i < f->trusted_proxy_count; i++)
-    found = found || strcmp(f->trusted_proxies[i], peer) == 0;
+  bool found = is_trusted(f, peer);
   free(peer);
   return found;
+}
+
+static void join_addresses(void *user, const char *name, const char *value) {
+  if (strcasecmp(name, "X-Forwarded-For") == 0) dl_buf_printf(user, "%s, ", value);
+}
+
+/* Some proxies add the port: "1.2.3.4:5", "[::1]:5". NULL: it is no address. Yours to free. */
+static char *forwarded_address(const char *text, size_t len) {
+  char *copy = dl_xstrndup(text, len), *address = dl_address_normal(copy);
+  if (address == NULL && copy[0] == '[') {
+    copy[strcspn(copy, "]")] = '\0';
+    address = dl_address_normal(copy + 1);
+  } else if (address == NULL) {
+    copy[strcspn(copy, ":")] = '\0';
+    address = dl_address_normal(copy);
+  }
+  free(copy);
+  return address;
+}
+
+/* Each proxy adds whom it was called by at the end. So the last one that is none of ours is the client; what stands in front of
+ * it is what the client says of itself. */
+char *dl_client_address(const dl_front_t *f, const dl_req_t *req) {
+  char *client = dl_xstrdup(dl_req_peer(req));
+  dl_buf_t all;
+  if (!dl_is_from_trusted(f, req)) return client;
+  dl_buf_init(&all, 128 * 1024);
+  dl_req_each_header(req, join_addresses, &all);
+  for (size_t end = all.len; end > 0;) {
+    size_t begin = end;
+    while (begin > 0 && all.data[begin - 1] != ',') begin--;
+    size_t from = begin, to = end;
+    while (from < to && strchr(" \t", all.data[from]) != NULL) from++;
+    while (to > from && strchr(" \t", all.data[to - 1]) != NULL) to--;
+    end = begin > 0 ? begin - 1 : 0;
+    if (from == to) continue;
+    char *address = forwarded_address(all.data + from, to - from);
+    if (address == NULL) break;
+    free(client);
+    client = address;
+    if (!is_trusted(f, address)) break;
+  }
+  dl_buf_clear(&all);
+  return client;
 }
 
 /* As strncasecmp, with '_' for '-'. */
@@ -53,20 +101,16 @@ static const char *asked_host(const dl_front_t *f, const dl_req_t *req) {
   return host != NULL ? host : "";
 }
 
-static void join_addresses(void *user, const char *name, const char *value) {
-  if (strcasecmp(name, "X-Forwarded-For") == 0) dl_buf_printf(user, "%s, ", value);
-}
-
 char *dl_forwarding_lines(const dl_front_t *f, const dl_req_t *req) {
-  bool is_trusted = dl_is_from_trusted(f, req);
+  bool comes_from_trusted = dl_is_from_trusted(f, req);
   dl_buf_t lines;
   dl_buf_init(&lines, 128 * 1024);
   dl_buf_puts(&lines, "X-Forwarded-For: ");
-  if (is_trusted) dl_req_each_header(req, join_addresses, &lines);
+  if (comes_from_trusted) dl_req_each_header(req, join_addresses, &lines);
   dl_buf_printf(&lines, "%s\r\n", dl_req_peer(req));
-  if (!is_trusted || dl_req_header(req, "X-Forwarded-Host") == NULL)
+  if (!comes_from_trusted || dl_req_header(req, "X-Forwarded-Host") == NULL)
     dl_buf_printf(&lines, "X-Forwarded-Host: %s\r\n", asked_host(f, req));
-  if (!is_trusted || dl_req_header(req, "X-Forwarded-Proto") == NULL)
+  if (!comes_from_trusted || dl_req_header(req, "X-Forwarded-Proto") == NULL)
     dl_buf_printf(&lines, "X-Forwarded-Proto: %s\r\n", f->scheme);
   return dl_buf_take(&lines);
 }

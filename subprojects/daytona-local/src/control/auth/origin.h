@@ -27,6 +27,8 @@ char *dl_address_normal(const char *text);
 
 /* The peer of the connection is one of --trusted-proxy. */
 bool dl_is_from_trusted(const dl_front_t *f, const dl_req_t *req);
+/* Whom limits count for: the peer, or behind trusted proxies the client that they name in X-Forwarded-For. Yours to free. */
+char *dl_client_address(const dl_front_t *f, const dl_req_t *req);
 /* A header that only a trusted proxy may set: X-Forwarded-*, Forwarded, X-Real-IP. Programs behind CGI and WSGI
  * take '_' and '-' in names for the same, so that is done here, too. */
 bool dl_is_forwarding_header(const char *name);

@@ -32,14 +32,23 @@ static void fail_limited(dl_control_t *c, dl_req_t *req, const char *bucket, int
   dl_fail(c, req, 429, "ThrottlerException: Too Many Requests");
 }
 
+/* A client behind a trusted proxy counts by itself, or one that fails would lock out all others. */
+static dl_verdict_t count_client(dl_control_t *c, dl_req_t *req, dl_bucket_t bucket, int cost) {
+  char *who = dl_client_address(&c->front, req);
+  dl_verdict_t v = dl_rates_take(&c->limits, bucket, who, cost, dl_now(c));
+  free(who);
+  return v;
+}
+
 bool dl_within_limit(dl_control_t *c, dl_req_t *req, unsigned flags) {
   if (flags & DL_R_UNLIMITED) return true;
   dl_bucket_t bucket = flags & DL_R_CREATE      ? DL_BUCKET_CREATE
                        : flags & DL_R_LIFECYCLE ? DL_BUCKET_LIFECYCLE
                        : flags & DL_R_ANONYMOUS ? DL_BUCKET_ANONYMOUS
                                                 : DL_BUCKET_AUTHENTICATED;
-  const char *who = flags & DL_R_PUBLIC ? dl_req_peer(req) : c->objects.organization_id;
-  dl_verdict_t v = dl_rates_take(&c->limits, bucket, who, 1, dl_now(c));
+  dl_verdict_t v = flags & DL_R_PUBLIC
+                     ? count_client(c, req, bucket, 1)
+                     : dl_rates_take(&c->limits, bucket, c->objects.organization_id, 1, dl_now(c));
   if (!v.is_limited) return true;
   if (v.is_blocked) {
     fail_limited(c, req, dl_bucket_name(bucket), v.reset_seconds);
@@ -53,7 +62,7 @@ bool dl_within_limit(dl_control_t *c, dl_req_t *req, unsigned flags) {
 
 /* An address that keeps failing is refused before its credential is looked at. */
 static bool refuse_failing_peer(dl_control_t *c, dl_req_t *req) {
-  dl_verdict_t v = dl_rates_take(&c->limits, DL_BUCKET_FAILED_AUTH, dl_req_peer(req), 0, dl_now(c));
+  dl_verdict_t v = count_client(c, req, DL_BUCKET_FAILED_AUTH, 0);
   if (!v.is_limited || !v.is_blocked) return false;
   add_limit_headers(req, DL_BUCKET_FAILED_AUTH, &v);
   fail_limited(c, req, NULL, v.reset_seconds);
@@ -71,7 +80,7 @@ bool dl_authenticate(dl_control_t *c, dl_req_t *req, unsigned *permissions) {
       return false;
     case DL_AUTH_UNKNOWN: break;
   }
-  dl_verdict_t v = dl_rates_take(&c->limits, DL_BUCKET_FAILED_AUTH, dl_req_peer(req), 1, dl_now(c));
+  dl_verdict_t v = count_client(c, req, DL_BUCKET_FAILED_AUTH, 1);
   if (v.is_limited) add_limit_headers(req, DL_BUCKET_FAILED_AUTH, &v);
   dl_fail(c, req, 401, "Invalid credentials");
   return false;
