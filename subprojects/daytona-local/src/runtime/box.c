@@ -471,6 +471,7 @@ void dl_box_stop(dl_box_t *box, bool force, dl_box_stop_cb cb, void *user) {
     dl_list_push(&box->stop_waiters, &w->link);
   }
   box->stop_wanted = true;
+  atomic_store(&box->is_given_up, true);
   if (box->state == DL_BOX_PREPARING || box->state == DL_BOX_GONE) return;
   bool orderly = !force && box->is_ready;
   if (box->state == DL_BOX_STARTING) fail(box, dl_xstrdup("the sandbox was stopped before it had started"));
@@ -483,6 +484,8 @@ void dl_box_stop(dl_box_t *box, bool force, dl_box_stop_cb cb, void *user) {
     uv_timer_start(&box->timer, on_time, sent == 1 ? STOP_LIMIT_MS : 0, 0);
   }
 }
+
+bool dl_box_is_preparing(const dl_box_t *box) { return box->state == DL_BOX_PREPARING; }
 
 static void tell_end(dl_box_t *box) {
   dl_box_state_t before = box->state;

@@ -14,6 +14,7 @@
 #include "runtime/runtime.h"
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 /* Descriptors as the processes of a box find them. */
@@ -219,7 +220,8 @@ struct dl_box {
   char network_reason[64];
 
   uv_work_t prepare, join;
-  char *join_failure; /* belongs to the thread pool while is_joining */
+  atomic_bool is_given_up; /* preparing goes no further */
+  char *join_failure;      /* belongs to the thread pool while is_joining */
   bool is_joining, has_joined;
   bool stop_wanted, term_sent, is_ready, has_exited, is_ended;
   char *failure;

@@ -3,7 +3,7 @@
  * Checks a specification and readies the home and volume directories.
  *
  * As root every box has a user of its own on the host. The home changes hands when the number
- * differs from the last time. A volume can be shared by boxes with different users: on the disk its files belong to one
+ * differs from the last time; in a large one that takes a while, and stops when the box is to be stopped. A volume can be shared by boxes with different users: on the disk its files belong to one
  * user of its own, and each box is given a mount that shows them as its own user's. Where the file system or the kernel
  * has no such mounts, a default ACL opens whatever is made, though not what is closed afterwards. The server's own 0700
  * directory above keeps others out.
@@ -123,15 +123,17 @@ static char *open_shared(dl_shared_dir_t *d, int fd, const char *what) {
 }
 
 static int give_entry(const dl_beneath_entry_t *entry, void *user) {
-  const unsigned *uid = user;
-  return fchownat(entry->dir, entry->name, *uid, *uid, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+  const dl_box_t *box = user;
+  if (atomic_load(&box->is_given_up)) return ECANCELED;
+  return fchownat(entry->dir, entry->name, box->uid, box->uid, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
 }
 
 /* The directory itself belongs to root meanwhile, so that what was interrupted is done again. */
-static char *give_tree(const dl_shared_dir_t *home, unsigned uid) {
+static char *give_tree(dl_box_t *box) {
+  const dl_shared_dir_t *home = &box->home;
   int rc = fchownat(home->fd, "", 0, 0, AT_EMPTY_PATH) == 0 ? 0 : errno;
-  if (rc == 0) rc = dl_beneath_walk(home->fd, give_entry, &uid);
-  if (rc == 0 && fchownat(home->fd, "", uid, uid, AT_EMPTY_PATH) != 0) rc = errno;
+  if (rc == 0) rc = dl_beneath_walk(home->fd, give_entry, box);
+  if (rc == 0 && fchownat(home->fd, "", box->uid, box->uid, AT_EMPTY_PATH) != 0) rc = errno;
   errno = rc;
   return rc == 0 ? NULL : failed("give away", home->source);
 }
@@ -149,7 +151,7 @@ static char *ready_home(dl_box_t *box, bool as_root) {
   if (box->image != NULL)
     return fchownat(home->fd, "", box->uid, box->uid, AT_EMPTY_PATH) == 0 ? NULL
                                                                           : failed("give away", home->source);
-  return st.st_uid == box->uid ? NULL : give_tree(home, box->uid);
+  return st.st_uid == box->uid ? NULL : give_tree(box);
 }
 
 /* Version 2 of the kernel's ACL format: entries of tag, permissions and id, for owner, group and
@@ -167,19 +169,22 @@ static void open_to_all(const dl_shared_dir_t *volume) {
 
 /* What boxes have made there through an ACL, by an older version or on another kernel. */
 static int give_to_volumes(const dl_beneath_entry_t *entry, void *user) {
-  const dl_runtime_t *rt = user;
+  const dl_box_t *box = user;
+  const dl_runtime_t *rt = box->rt;
   uid_t uid = entry->st.st_uid;
+  if (atomic_load(&box->is_given_up)) return ECANCELED;
   if (uid < rt->first_uid || uid - rt->first_uid >= rt->uid_count) return 0;
   return fchownat(entry->dir, entry->name, rt->volume_uid, rt->volume_uid, AT_SYMLINK_NOFOLLOW) == 0 ? 0
                                                                                                      : errno;
 }
 
 /* The root of the volume changes hands last, so that what was interrupted is done again. 0, or an errno value. */
-static int settle_owner(dl_runtime_t *rt, int root) {
+static int settle_owner(const dl_box_t *box, int root) {
   struct stat st;
+  const dl_runtime_t *rt = box->rt;
   if (fstat(root, &st) != 0) return errno;
   if (st.st_uid == rt->volume_uid) return 0;
-  int rc = dl_beneath_walk(root, give_to_volumes, rt);
+  int rc = dl_beneath_walk(root, give_to_volumes, (void *)box);
   if (rc == 0 && fchownat(root, "", rt->volume_uid, rt->volume_uid, AT_EMPTY_PATH) != 0) rc = errno;
   return rc;
 }
@@ -191,7 +196,7 @@ static bool show_as_own(const dl_box_t *box, dl_shared_dir_t *volume, int root) 
     dl_debug("volume %s: no mount with other users: %s", volume->dir, strerror(errno));
     return false;
   }
-  if (settle_owner(box->rt, root) != 0 || dl_beneath_chmod(volume->fd, 0777) != 0) {
+  if (settle_owner(box, root) != 0 || dl_beneath_chmod(volume->fd, 0777) != 0) {
     close(mount);
     return false;
   }

@@ -120,6 +120,9 @@ bool dl_box_target_is_below(const char *target, const char *other);
  * once, also when an orderly stop is under way. May be called several times. */
 void dl_box_stop(dl_box_t *box, bool force, dl_box_stop_cb cb, void *user);
 
+/* Its directories are being made ready. Where a large home changes hands that takes long, and dl_box_stop interrupts it. */
+bool dl_box_is_preparing(const dl_box_t *box);
+
 /* Connectable from start to stop. Borrowed from the box. */
 const char *dl_box_socket_path(const dl_box_t *box);
 

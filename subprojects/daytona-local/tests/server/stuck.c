@@ -54,6 +54,13 @@ int fdatasync(int fd) {
   return next(fd);
 }
 
+int fchownat(int dir, const char *name, uid_t user, gid_t group, int flags) {
+  int (*next)(int, const char *, uid_t, gid_t, int) =
+    (int (*)(int, const char *, uid_t, gid_t, int))dlsym(RTLD_NEXT, "fchownat");
+  wait_for("fchownat");
+  return next(dir, name, user, group, flags);
+}
+
 int unlinkat(int dir, const char *name, int flags) {
   int (*next)(int, const char *, int) = (int (*)(int, const char *, int))dlsym(RTLD_NEXT, "unlinkat");
   wait_for("unlinkat");

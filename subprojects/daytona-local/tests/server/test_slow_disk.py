@@ -65,6 +65,51 @@ class Stuck(unittest.TestCase):
         self.assertLess(time.monotonic() - began, END_LIMIT)
         self.assertEqual(code, expected)
 
+    def large_home_of_another(self):
+        """A sandbox that starts with a home of 4000 files, which take 20 s to change hands."""
+        box = self.stopped("seq 4000 | xargs touch")
+        self.assertEqual(self.server.stop(), 0)
+        home = "%s/sandboxes/%s/home" % (self.state, box)
+        os.chown(home, 0, 0)
+        self.hold("fchownat.slow")
+        self.server = self.serve()
+        self.begin_start(box)
+        return box, home
+
+    def begin_start(self, box):
+        """Its response comes with the end of the start."""
+        def ask():
+            try:
+                self.server.api("POST", "/sandbox/%s/start" % box)
+            except OSError:
+                pass
+        threading.Thread(target=ask, daemon=True).start()
+        self.server.wait(box, "starting")
+        time.sleep(0.3)
+
+    @unittest.skipUnless(os.geteuid() == 0, "homes change hands for root only")
+    def test_a_delete_interrupts_a_home_that_changes_hands(self):
+        box, home = self.large_home_of_another()
+        began = time.monotonic()
+        self.assertEqual(self.server.api("DELETE", "/sandbox/" + box).status, 200)
+        self.server.wait(box, 404, limit=5)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertFalse(os.path.exists(home))
+
+    @unittest.skipUnless(os.geteuid() == 0, "homes change hands for root only")
+    def test_a_shutdown_interrupts_it_and_it_is_done_again(self):
+        box, home = self.large_home_of_another()
+        self.end(0)
+        self.assertEqual(os.stat(home).st_uid, 0)
+        self.release("fchownat.slow")
+        self.server = self.serve()
+        self.server.wait(box, "started", "stopped", "error")
+        self.server.api("POST", "/sandbox/%s/start" % box)
+        self.server.wait(box, "started")
+        user = os.stat(home).st_uid
+        self.assertNotEqual(user, 0)
+        self.assertEqual({os.lstat(entry.path).st_uid for entry in os.scandir(home)}, {user})
+
     def test_a_volume_keeps_its_files_until_its_deletion_is_on_disk(self):
         volume = self.server.api("POST", "/volumes", {"name": "v"}).json["id"]
         path = "%s/volumes/%s" % (self.state, volume)

@@ -270,13 +270,19 @@ static void on_box_started(void *user, dl_box_t *box, const char *error) {
     tell_waiters(sb);
   } else if (sb->is_unmade) {
     assert(!box || sb->box); /* it is being stopped */
+  } else if (!box && sb->want == DL_WANT_DESTROYED && !sb->intent.go) {
+    tell_waiters(sb); /* it was interrupted, and on_box_stopped goes on */
   } else if (!box) {
     failed(sb, error ? error : "the sandbox did not start", true);
   } else {
-    bool was_restored = sb->state == DL_RESTORING;
+    bool was_restored = sb->state == DL_RESTORING, is_to_go = sb->intent.go != NULL;
     dl_set(&sb->error_reason, NULL);
     sb->is_recoverable = false;
-    reached(sb, DL_STARTED, false);
+    if (is_to_go) { /* and this is what it goes back to, should the deletion not be written */
+      sb->intent.state = DL_STARTED;
+      sb->intent.is_pending = false;
+    }
+    reached(sb, DL_STARTED, is_to_go);
     if (was_restored) {
       hold(sb);
       dl_store_commit(sb->life->objects->store, on_restored_durable, sb);
@@ -316,7 +322,8 @@ static void boot(dl_sandbox_t *sb) {
   dl_objects_t *o = sb->life->objects;
   char *home = dl_objects_home(o, sb), *dir = dl_objects_dir(o, sb), *error = NULL;
   assert(sb->is_pending && !sb->box);
-  sb->gives_way = false; /* a boot is over soon, and ends in a state that can be destroyed */
+  sb->gives_way =
+    false; /* a boot is over soon once it is prepared, and ends in a state that can be destroyed */
   mkdir(dir, 0711);
   size_t env_count, volume_count;
   dl_box_pair_t *env = env_pairs(sb, &env_count);
@@ -631,9 +638,14 @@ static void go_destroy(dl_sandbox_t *sb) {
     dl_job_cancel(sb->job); /* its end continues with the removal */
 }
 
+bool dl_life_is_preparing(const dl_sandbox_t *sb) {
+  return sb->is_pending && !sb->intent.go && sb->box && dl_box_is_preparing(sb->box);
+}
+
 void dl_life_destroy(dl_sandbox_t *sb) {
   dl_objects_t *o = sb->life->objects;
-  assert((!sb->is_pending || dl_sandbox_gives_way(sb)) && sb->want != DL_WANT_DESTROYED);
+  assert((!sb->is_pending || dl_sandbox_gives_way(sb) || dl_life_is_preparing(sb)) &&
+         sb->want != DL_WANT_DESTROYED);
   remember(sb);
   dl_objects_forget_name(o, sb);
   char *name = dl_xprintf("DESTROYED_%s_%lld", sb->name, (long long)dl_objects_now(o));

@@ -63,8 +63,10 @@ void dl_life_start(dl_sandbox_t *sb, dl_life_wait_t wait);
 void dl_life_stop(dl_sandbox_t *sb, bool force);
 /* stopped -> archived */
 void dl_life_archive(dl_sandbox_t *sb);
-/* Out of any state; an archive or a restore under way is interrupted. */
+/* Out of any state; an archive, a restore or the preparations of a start under way are interrupted. */
 void dl_life_destroy(dl_sandbox_t *sb);
+/* It is starting, and nothing of it runs yet. */
+bool dl_life_is_preparing(const dl_sandbox_t *sb);
 /* started or stopped, and the same again with other sizes. */
 void dl_life_resize(dl_sandbox_t *sb, double cpu, double memory, double disk);
 /* failed -> stopped */

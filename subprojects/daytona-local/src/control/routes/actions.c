@@ -75,7 +75,8 @@ static void archive(dl_req_t *req, void *user) {
 static void delete_sandbox(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_sandbox_t *sb = dl_target(req);
-  if ((sb->is_pending && !dl_sandbox_gives_way(sb)) || sb->want == DL_WANT_DESTROYED) {
+  bool is_free = !sb->is_pending || dl_sandbox_gives_way(sb) || dl_life_is_preparing(sb);
+  if (!is_free || sb->want == DL_WANT_DESTROYED) {
     refuse_busy(c, req, sb);
     return;
   }
