@@ -219,6 +219,21 @@ class Damage(unittest.TestCase):
         self.server = self.serve()
         self.assertEqual(self.server.api("GET", "/volumes").json[0]["name"], "v")
 
+    def test_a_volume_that_was_being_made_at_a_kill_is_gone(self):
+        """Its directory is made before its record is written."""
+        known = self.server.api("POST", "/volumes", {"name": "known"}).json["id"]
+        self.server.process.kill()
+        self.server.process.wait()
+        for name in ("11111111-2222-4333-8444-555555555555", "11111111-2222-4333-8444-666666666666"):
+            os.mkdir("%s/volumes/%s" % (self.state, name), 0o700)  # the mode is set later, too
+        self.server = self.serve()
+        self.assertEqual(os.listdir(self.state + "/volumes"), [known])
+        self.assertEqual([volume["name"] for volume in self.server.api("GET", "/volumes").json], ["known"])
+        self.assertEqual(self.server.call("GET", "/admin/orphans").json["items"], [])
+        made = self.server.api("POST", "/volumes", {"name": "next"}).json["id"]
+        self.server.create(name="user", volumes=[{"volumeId": made, "mountPath": "/v"}], autoStopInterval=0)
+        self.assertEqual(self.server.execute(self.server.api("GET", "/sandbox/user").json["id"], "touch /v/f && ls /v")["result"], "f\n")
+
     def test_what_no_record_owns_is_reported_adopted_or_removed(self):
         api = self.server.api
         boxes = [self.server.create(autoStopInterval=0, labels={"n": str(n)})["id"] for n in range(3)]

@@ -218,29 +218,75 @@ class Full(unittest.TestCase):
 class Small(unittest.TestCase):
     """A file system of a few pages."""
 
-    def test_nothing_refused_shows_up(self):
-        place = tempfile.mkdtemp(prefix="dl-test-")
-        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", place], capture_output=True)
+    def setUp(self):
+        self.place = tempfile.mkdtemp(prefix="dl-test-")
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%s" % self.size(), "none", self.place], capture_output=True)
         if made.returncode != 0:
-            os.rmdir(place)
+            os.rmdir(self.place)
             self.skipTest("nothing can be mounted here")
-        try:
-            server = harness.Server(state=place)
-            good, bad = set(), set()
-            for number in range(400):
-                name = "v%d" % number
-                answer = server.api("POST", "/volumes", {"name": name})
-                (good if answer.status == 200 else bad).add(name)
-                self.assertIn(answer.status, (200, 500))
-            self.assertTrue(good and bad)
-            for _ in range(2):
-                self.assertEqual({volume["name"] for volume in server.api("GET", "/volumes").json}, good)
-                self.assertEqual(server.stop(), 0)
-                server = harness.Server(state=place)
+
+    def tearDown(self):
+        subprocess.run(["umount", self.place], check=True)
+        os.rmdir(self.place)
+
+    def size(self):
+        return "16m" if "deletes" in self.id() else "256k"
+
+    def fill(self):
+        """Not a byte is left."""
+        with open(self.place + "/filler", "wb", buffering=0) as file:
+            for size in (65536, 4096, 1):
+                try:
+                    while file.write(bytes(size)):
+                        pass
+                except OSError:
+                    pass
+        self.assertEqual(os.statvfs(self.place).f_bavail, 0)
+
+    def test_deletes_work_when_nothing_else_does(self):
+        server = harness.Server(state=self.place)
+        boxes = [server.create(name="box-%d" % n, autoStopInterval=0, labels={"l": "x" * 200})["id"] for n in range(3)]
+        volumes = [server.api("POST", "/volumes", {"name": "v%d" % n}).json["id"] for n in range(40)]
+        server.api("POST", "/sandbox/%s/stop" % boxes[0])
+        server.wait(boxes[0], "stopped")
+        self.fill()
+        while True:  # the journal's last page may have some room
+            answer = server.api("POST", "/volumes", {"name": "w%d" % len(volumes)})
+            if answer.status == 500:
+                break
+            volumes.append(answer.json["id"])
+        self.assertEqual(server.api("PUT", "/sandbox/box-2/labels", {"labels": {"l": "y" * 4000}}).status, 500)
+        for volume in volumes:
+            self.assertEqual(server.api("DELETE", "/volumes/" + volume).status, 200)
+        for box in boxes[:2]:
+            self.assertEqual(server.api("DELETE", "/sandbox/" + box).status, 200)
+            server.wait(box, 404)
+        self.assertEqual(server.stop(), 0)
+        server = harness.Server(state=self.place)
+        self.assertEqual(server.api("GET", "/volumes").json, [])
+        self.assertEqual([item["name"] for item in server.api("GET", "/sandbox").json["items"]], ["box-2"])
+        os.unlink(self.place + "/filler")
+        self.assertEqual(server.api("POST", "/volumes", {"name": "more"}).status, 200)
+        self.assertGreater(os.stat(self.place + "/reserve").st_blocks, 0)  # again
+        server.wait("box-2", "started")
+        self.assertEqual(server.api("DELETE", "/sandbox/box-2").status, 200)
+        server.wait(boxes[2], 404)
+        self.assertEqual(server.stop(), 0)
+
+    def test_nothing_refused_shows_up(self):
+        server = harness.Server(state=self.place)
+        good, bad = set(), set()
+        for number in range(400):
+            name = "v%d" % number
+            answer = server.api("POST", "/volumes", {"name": name})
+            (good if answer.status == 200 else bad).add(name)
+            self.assertIn(answer.status, (200, 500))
+        self.assertTrue(good and bad)
+        for _ in range(2):
+            self.assertEqual({volume["name"] for volume in server.api("GET", "/volumes").json}, good)
             self.assertEqual(server.stop(), 0)
-        finally:
-            subprocess.run(["umount", place], check=True)
-            os.rmdir(place)
+            server = harness.Server(state=self.place)
+        self.assertEqual(server.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,10 @@ static void mark(dl_life_t *l) {
 static void save_as(dl_sandbox_t *sb, dl_state_t state) {
   dl_store_t *store = sb->life->objects->store;
   int64_t offset = dl_clock_offset(&sb->life->objects->clock);
-  dl_store_put(store, "sandbox", sb->id, dl_sandbox_record(sb, state, offset));
+  if (sb->want == DL_WANT_DESTROYED)
+    dl_store_put_ending(store, "sandbox", sb->id, dl_sandbox_record(sb, state, offset));
+  else
+    dl_store_put(store, "sandbox", sb->id, dl_sandbox_record(sb, state, offset));
   dl_store_commit(store, ignore_commit, NULL);
   mark(sb->life);
 }

@@ -4,6 +4,9 @@
  * batch is on the writing thread at a time and `waiting` is what follows it; the file is only ever
  * appended to, shortened to what it was before a write that failed, or replaced as a whole by rename.
  *
+ * A file beside the journal holds room for removals: on a full disk it is given up for the batch that has one, so that what takes
+ * room away can always be removed. It is made again when there is room.
+ *
  * When a batch cannot be written, it and all that waits behind it (which was made on top of it) is taken back: `all` is
  * again what the file says.
  */
@@ -21,6 +24,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +32,9 @@
 /* Rewriting the journal is worth it from here on, when most of it is history. */
 #define COMPACT_BYTES (4u << 20)
 #define COMPACT_RATIO 4
+/* Enough for the removal of some sandboxes with large environments; at most this part of a small disk. */
+#define RESERVE_BYTES (256u << 10)
+#define RESERVE_SHARE 32
 
 typedef struct {
   dl_list_t link;
@@ -46,7 +53,7 @@ struct dl_store {
   dl_lane_t *lane; /* nothing else runs there: what is slow elsewhere never keeps a change from the disk */
   dl_work_t work;
   char *dir;
-  int dir_fd, fd, lock_fd;
+  int dir_fd, fd, lock_fd, reserve_fd;
   bool is_durable, is_working, is_closing;
   bool is_failing;   /* the last batch could not be written */
   bool is_uncertain; /* the file may hold what was taken back: the next batch replaces it */
@@ -55,6 +62,7 @@ struct dl_store {
   dl_buf_t waiting;
   size_t waiting_max;
   bool is_overfull;  /* not all that was put is in `waiting` */
+  bool frees_room;   /* a removal is in `waiting` */
   dl_list_t commits; /* waiting for the next batch */
   dl_list_t undo;    /* what `waiting` has changed */
   /* The batch on the writing thread. */
@@ -65,10 +73,12 @@ struct dl_store {
     size_t whole_len;
     int error;        /* of a batch that is not written */
     bool is_refused;  /* it is not even tried */
+    bool frees_room;  /* it may have the reserve */
     bool is_replaced; /* the file is `whole` now */
     bool is_uncertain;
     dl_list_t commits, undo;
   } batch;
+  bool has_reserve; /* of the writing thread while it works */
   size_t journal_bytes, live_bytes;
   size_t compact_at; /* how large the journal may become before rewriting it is tried again */
   dl_store_undone_cb on_undone;
@@ -117,6 +127,25 @@ static int rewrite(dl_store_t *s, const char *bytes, size_t len) {
   close(s->fd);
   s->fd = fd;
   return 0;
+}
+
+/* --- room for removals --- */
+
+/* Best effort: without it removals fail on a full disk as everything else does. */
+static void keep_reserve(dl_store_t *s) {
+  struct statvfs fs;
+  if (s->has_reserve || s->reserve_fd < 0 || fstatvfs(s->reserve_fd, &fs) != 0) return;
+  uint64_t share = (uint64_t)fs.f_blocks * fs.f_frsize / RESERVE_SHARE;
+  off_t size = share > 0 && share < RESERVE_BYTES ? (off_t)share : RESERVE_BYTES;
+  s->has_reserve = posix_fallocate(s->reserve_fd, 0, size) == 0;
+  if (!s->has_reserve && ftruncate(s->reserve_fd, 0) != 0) dl_warn("%s/reserve: %s", s->dir, strerror(errno));
+}
+
+/* True: there is room now that was not there before. */
+static bool spend_reserve(dl_store_t *s) {
+  if (!s->has_reserve || ftruncate(s->reserve_fd, 0) != 0) return false;
+  s->has_reserve = false;
+  return true;
 }
 
 /* The name may still be that of the old file after a crash. */
@@ -249,6 +278,7 @@ static void forget(dl_list_t *undo);
 
 static void free_store(dl_store_t *s) {
   if (s->fd >= 0) close(s->fd);
+  if (s->reserve_fd >= 0) close(s->reserve_fd);
   if (s->lock_fd >= 0) close(s->lock_fd);
   if (s->dir_fd >= 0) close(s->dir_fd);
   json_decref(s->all);
@@ -277,7 +307,7 @@ dl_store_t *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, cha
   dl_store_t *s = dl_xcalloc(1, sizeof *s);
   s->dir = dl_xstrdup(dir);
   s->is_durable = is_durable;
-  s->fd = s->lock_fd = s->dir_fd = -1;
+  s->fd = s->lock_fd = s->dir_fd = s->reserve_fd = -1;
   s->all = json_object();
   s->work.run = write_batch;
   s->work.done = on_written;
@@ -302,6 +332,8 @@ dl_store_t *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, cha
     goto out;
   }
   if (load(s, error) != 0) goto out;
+  s->reserve_fd = openat(s->dir_fd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  keep_reserve(s);
   s->lane = dl_lane_new(loop, 1, 0);
   if (s->lane) return s;
   *error = dl_xprintf("cannot make a thread: %s", strerror(errno));
@@ -336,6 +368,14 @@ static bool shorten(dl_store_t *s) {
   return !s->is_durable || fdatasync(s->fd) == 0;
 }
 
+static void append_batch(dl_store_t *s) {
+  s->batch.error = append(s, s->batch.bytes, s->batch.len);
+  bool is_full = s->batch.error == -ENOSPC || s->batch.error == -EDQUOT;
+  if (is_full && s->batch.frees_room && shorten(s) && spend_reserve(s))
+    s->batch.error = append(s, s->batch.bytes, s->batch.len);
+  if (s->batch.error != 0) s->batch.is_uncertain = !shorten(s);
+}
+
 /* On the writing thread. */
 static void write_batch(dl_work_t *work) {
   dl_store_t *s = DL_CONTAINER(work, dl_store_t, work);
@@ -348,8 +388,8 @@ static void write_batch(dl_work_t *work) {
     s->batch.is_uncertain = s->batch.is_replaced && s->batch.error != 0;
     if (s->batch.is_replaced || !s->batch.bytes) return;
   }
-  s->batch.error = append(s, s->batch.bytes, s->batch.len);
-  if (s->batch.error != 0) s->batch.is_uncertain = !shorten(s);
+  append_batch(s);
+  if (s->batch.error == 0) keep_reserve(s);
 }
 
 /* --- taking back --- */
@@ -412,7 +452,7 @@ static void fail(dl_store_t *s, int error, bool is_uncertain) {
   dl_list_splice(&commits, &s->batch.commits);
   dl_list_splice(&later, &s->commits);
   dl_buf_reset(&s->waiting);
-  s->is_overfull = false;
+  s->is_overfull = s->frees_room = false;
   take_back(s, &undo);
   tell(&commits, is_uncertain ? DL_PERHAPS_WRITTEN : DL_NOT_WRITTEN);
   tell(&later, DL_NOT_WRITTEN);
@@ -481,7 +521,8 @@ static void next_batch(dl_store_t *s) {
   int rc = s->is_overfull ? -EFBIG : prepare_whole(s, is_history || is_needed);
   s->batch.is_refused = rc != 0 && (s->is_overfull || is_needed);
   s->batch.error = rc;
-  s->is_overfull = false;
+  s->batch.frees_room = s->frees_room;
+  s->is_overfull = s->frees_room = false;
   s->batch.len = s->waiting.len;
   s->batch.bytes = dl_buf_take(&s->waiting);
   if (is_needed) {
@@ -509,8 +550,14 @@ void dl_store_put(dl_store_t *s, const char *kind, const char *id, json_t *value
   /* From here on it cannot be written any more, and neither can what follows. */
   if (s->waiting.len + strlen(line) > s->waiting_max || !dl_buf_puts(&s->waiting, line))
     s->is_overfull = true;
+  if (value == NULL) s->frees_room = true;
   free(line);
   json_decref(value);
+}
+
+void dl_store_put_ending(dl_store_t *s, const char *kind, const char *id, json_t *value) {
+  dl_store_put(s, kind, id, value);
+  s->frees_room = true;
 }
 
 bool dl_store_is_failing(const dl_store_t *s) { return s->is_failing; }

@@ -40,6 +40,9 @@ const json_t *dl_store_damage(const dl_store_t *s);
 
 /* `value` is taken; NULL removes the object. */
 void dl_store_put(dl_store_t *s, const char *kind, const char *id, json_t *value);
+/* The same for an object that is to be removed. It and removals are also written when the disk is full: the file `reserve`
+ * keeps some room for them. */
+void dl_store_put_ending(dl_store_t *s, const char *kind, const char *id, json_t *value);
 /* Always on a later turn of the loop. When it cannot be written, every put since the last commit that was is taken back:
  * first the watcher is called for each object, then the commits. */
 void dl_store_commit(dl_store_t *s, dl_store_cb cb, void *user);
