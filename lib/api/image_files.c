@@ -272,7 +272,7 @@ static const char *real_path(files_t *files, const char *path) {
     if (length < 0) continue; /* no link, or nothing there */
     if (++links > LINKS_MAX) return NULL;
     link[length] = '\0';
-    daytona__path_put_joined(&buf, link, rest[0] == '/' ? rest + 1 : rest);
+    daytona__path_put_joined(&buf, link, rest + strspn(rest, "/"));
     if ((rest = take_text(files, &buf)) == NULL) return NULL;
     if (link[0] == '/')
       strcpy(resolved, "/");

@@ -24,6 +24,7 @@ typedef struct toml {
   daytona__pyproject_list_t **end_of_lists;
   int code;
   unsigned depth;
+  bool has_bad_project; /* it is no table, whatever else is said about it */
 } toml_t;
 
 static bool fail(toml_t *toml, const char *problem) {
@@ -231,7 +232,7 @@ static bool read_path(toml_t *toml, place_t *place, const char **last) {
   for (;;) {
     if (!read_key(toml, last)) return false;
     *place = step_into(*place, *last);
-    if (*place == PROJECT) toml->out->has_project = true;
+    if (*place == PROJECT) toml->out->has_project = !toml->has_bad_project;
     if (peek(toml) != '.') return true;
     toml->at++;
   }
@@ -242,6 +243,13 @@ static bool read_path(toml_t *toml, place_t *place, const char **last) {
 static bool read_value(toml_t *toml, place_t place, const char *key);
 
 static daytona__pyproject_list_t *add_list(toml_t *toml, const char *name) {
+  size_t count = 0;
+  for (const daytona__pyproject_list_t *at = toml->out->lists; at != NULL; at = at->next, count++) {
+    bool is_same = name == NULL || at->name == NULL ? name == at->name : strcmp(name, at->name) == 0;
+    if (is_same) fail(toml, "a list of dependencies comes twice");
+  }
+  if (count > DAYTONA__TOML_GROUPS_MAX) fail(toml, "there are too many groups of dependencies");
+  if (toml->code != 0) return NULL;
   daytona__pyproject_list_t *list = daytona__arena_alloc(toml->arena, sizeof *list);
   if (list == NULL) {
     fail_memory(toml);
@@ -338,7 +346,10 @@ static bool read_word(toml_t *toml) {
 /* Note what a value means at its place. The list that its elements are kept in, if there is one. */
 static daytona__pyproject_list_t *note_value(toml_t *toml, place_t place, const char *key, bool is_array,
                                              bool is_table) {
-  if (place == PROJECT && !is_table) toml->out->has_project = false;
+  if (place == PROJECT && !is_table) {
+    toml->has_bad_project = true;
+    toml->out->has_project = false;
+  }
   if (place == GROUPS && !is_table) toml->out->has_bad_groups = true;
   if (place == DEPENDENCIES) toml->out->has_dependencies = is_array;
   if (place != GROUP && (place != DEPENDENCIES || !is_array)) return NULL;

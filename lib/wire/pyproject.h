@@ -3,7 +3,7 @@
  * The dependencies that a pyproject.toml declares: project.dependencies and project.optional-dependencies.
  *
  * A reader of TOML 1.0 that keeps nothing else. Of the rest it checks the structure (brackets, strings, keys, one value for
- * each line), not that numbers and dates are valid nor that no key comes twice.
+ * each line), not that numbers and dates are valid nor that no other key comes twice.
  */
 #ifndef DAYTONA_WIRE_PYPROJECT_H
 #define DAYTONA_WIRE_PYPROJECT_H
@@ -15,6 +15,9 @@
 
 /* Nesting of arrays and inline tables. */
 #define DAYTONA__TOML_DEPTH_MAX 64
+
+/* Groups of optional dependencies. */
+#define DAYTONA__TOML_GROUPS_MAX 1000
 
 typedef struct daytona__pyproject_list {
   const char *name; /* of the group; NULL: project.dependencies */

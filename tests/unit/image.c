@@ -587,7 +587,8 @@ static void a_strict_context_has_no_outside(void **state) {
                                         "..",          "C:x",        "\\\\host\\share",
                                         "\\x",         "..\\secret", "x/../..",
                                         "\xc3\xa9:/x", "//x"},
-                           *const linked[] = {"out", "up/secret", "up", "dangling", "o*"};
+                           *const linked[] = {"out", "up/secret", "up",          "dangling", "o*",
+                                              "up/", "up//",      "up///secret", "up//..",   ".//up//."};
   char line[128];
   for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
     char *json = strdup(outside[i]);
@@ -620,8 +621,9 @@ static void a_link_without_an_end_is_outside(void **state) {
 }
 
 static void a_strict_context_has_an_inside(void **state) {
-  EXPECT(commands("COPY a.txt e in ./e/../b.txt missing /", "d", true), NULL, "d/a.txt", "/a.txt", "d/e",
-         "/e", "d/in", "/in", "d/./e/../b.txt", "/./e/../b.txt", "d/missing", "/missing");
+  EXPECT(commands("COPY a.txt e in ./e/../b.txt missing up//d/a.txt /", "d", true), NULL, "d/a.txt", "/a.txt",
+         "d/e", "/e", "d/in", "/in", "d/./e/../b.txt", "/./e/../b.txt", "d/missing", "/missing",
+         "d/up//d/a.txt", "/up//d/a.txt");
   EXPECT(commands("COPY a.txt /", "d/up/d", true), NULL, "d/up/d/a.txt", "/a.txt");
   write_text("d/Dockerfile", "COPY a.txt /\n");
   const daytona_image_from_dockerfile_opts_t opts = {.is_strict = true};
