@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "images/jail.h"
+#include "images/variables.h"
 #include "runtime/runtime.h"
 #include "toolbox/main.h"
 
@@ -421,6 +422,7 @@ int dl_cli_main(int argc, char **argv) {
   if (strcmp(command, "image-box") == 0) return dl_image_box_main(dl_toolbox_main, argc - 2, argv + 2);
   if (strcmp(command, "own-root") == 0) return dl_own_root_main(argc - 2, argv + 2);
   if (strcmp(command, "image-jail") == 0) return dl_image_jail_main(argc - 1, argv + 1);
+  if (strcmp(command, "image-runtime") == 0) return dl_image_runtime_main(argc - 1, argv + 1);
   if (strcmp(command, "admin") == 0) return dl_cli_admin(argc - 2, argv + 2);
   if (is_any_of(command, version)) return puts("daytona-local " DL_VERSION) < 0;
   if (is_any_of(command, help)) return fputs(usage, stdout) < 0;

@@ -6,6 +6,8 @@
  */
 #include "images/internal.h"
 
+#include "images/jail.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,17 +16,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATH_IN_IMAGES "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-static char *write_conf(const char *dir, const char *name, const char *text, mode_t mode) {
+static char *write_bytes(const char *dir, const char *name, const char *text, size_t len, mode_t mode) {
   char *path = dl_xprintf("%s/%s", dir, name), *error = NULL;
   int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-  size_t len = strlen(text);
   if (fd < 0 || write(fd, text, len) != (ssize_t)len || fchmod(fd, mode) != 0)
     error = dl_xprintf("cannot write %s: %s", path, strerror(errno));
   if (fd >= 0) close(fd);
   free(path);
   return error;
+}
+
+static char *write_conf(const char *dir, const char *name, const char *text, mode_t mode) {
+  return write_bytes(dir, name, text, strlen(text), mode);
 }
 
 /* A TOML text. */
@@ -41,21 +44,18 @@ static void put_text(dl_buf_t *out, const char *text) {
   dl_buf_puts(out, "\"");
 }
 
-static void put_pair(dl_buf_t *out, const dl_image_pair_t *pair) {
-  char *text = dl_xprintf("%s=%s", pair->name, pair->value);
-  dl_buf_puts(out, ", ");
-  put_text(out, text);
-  explicit_bzero(text, strlen(text));
-  free(text);
-}
-
-static void put_containers(dl_buf_t *out, const dl_images_opts_t *opts, const char *runtime) {
+/* Each ended by NUL. */
+static void put_variables(dl_buf_t *out, const dl_images_opts_t *opts) {
   dl_image_pair_t proxies[DL_PROXY_ENV_MAX];
   size_t count = opts->no_proxy_env ? 0 : dl_proxy_env(proxies);
-  dl_buf_puts(out, "[containers]\nhttp_proxy = false\nenv = [\"" PATH_IN_IMAGES "\"");
-  for (size_t i = 0; i < count; i++) put_pair(out, &proxies[i]);
-  for (size_t i = 0; i < opts->build_env_count; i++) put_pair(out, &opts->build_env[i]);
-  dl_buf_printf(out, "]\n[engine]\nruntime = \"%s\"\n", runtime);
+  for (size_t i = 0; i < opts->build_env_count; i++) {
+    dl_buf_printf(out, "%s=%s", opts->build_env[i].name, opts->build_env[i].value);
+    dl_buf_append(out, "", 1);
+  }
+  for (size_t i = 0; i < count; i++) {
+    dl_buf_printf(out, "%s=%s", proxies[i].name, proxies[i].value);
+    dl_buf_append(out, "", 1);
+  }
   dl_proxy_env_clear(proxies, count);
 }
 
@@ -106,24 +106,32 @@ static const char slirp[] =
   "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
   "exec slirp4netns --disable-host-loopback \"$@\"\n";
 
-char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const char *runtime) {
+char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const char *runtime,
+                          bool *has_variables) {
   char *bin = dl_xprintf("%s/bin", dir), *error = NULL;
-  dl_buf_t containers, registries;
-  dl_buf_init(&containers, SIZE_MAX / 2);
+  char *containers = dl_xprintf("[containers]\nhttp_proxy = false\n[engine]\nruntime = \"%s\"\n", runtime);
+  char *wrapper = dl_xprintf("#!/bin/sh\nexec " DL_JAIL_PROGRAM " image-runtime %s \"$@\"\n", runtime);
+  dl_buf_t variables, registries;
+  dl_buf_init(&variables, SIZE_MAX / 2);
   dl_buf_init(&registries, SIZE_MAX / 2);
-  put_containers(&containers, opts, runtime);
+  put_variables(&variables, opts);
   put_registries(&registries, opts);
+  *has_variables = variables.len > 0;
   if ((mkdir(dir, 0755) != 0 && errno != EEXIST) || (mkdir(bin, 0755) != 0 && errno != EEXIST))
     error = dl_xprintf("cannot make %s: %s", bin, strerror(errno));
   /* 0644: id 0 of the jail is another user; the folder above is the server's alone. */
-  if (!error) error = write_conf(dir, "containers.conf", containers.data, 0644);
+  if (!error) error = write_conf(dir, "containers.conf", containers, 0644);
   if (!error) error = write_conf(dir, "registries.conf", registries.data, 0644);
   if (!error)
     error = write_conf(dir, "policy.json", "{\"default\":[{\"type\":\"insecureAcceptAnything\"}]}\n", 0644);
+  if (!error) error = write_bytes(dir, "build-env", variables.data, variables.len, 0644);
   if (!error) error = write_conf(bin, "slirp4netns", slirp, 0755);
-  explicit_bzero(containers.data, containers.len);
-  dl_buf_clear(&containers);
+  if (!error) error = write_conf(bin, "runtime", wrapper, 0755);
+  if (variables.data) explicit_bzero(variables.data, variables.len);
+  dl_buf_clear(&variables);
   dl_buf_clear(&registries);
+  free(containers);
+  free(wrapper);
   free(bin);
   return error;
 }

@@ -58,9 +58,12 @@ static char *find_missing(dl_images_t *images, const dl_images_opts_t *opts) {
 
 static void choose_network(dl_images_t *images, dl_network_t network) {
   images->network = network == DL_NETWORK_HOST ? "host" : network == DL_NETWORK_NONE ? "none" : "private";
-  if (strcmp(images->network, "private") != 0 || have_program("slirp4netns")) return;
-  images->network = "none";
-  images->network_reason = "Build steps have no network: slirp4netns is not installed.\n";
+  if (strcmp(images->network, "private") != 0) return;
+  if (!have_program("slirp4netns"))
+    images->network_reason = "Build steps have no network: slirp4netns is not installed.\n";
+  else if (access("/dev/net/tun", images->as_root ? F_OK : R_OK | W_OK) != 0)
+    images->network_reason = "Build steps have no network: /dev/net/tun cannot be opened.\n";
+  if (images->network_reason) images->network = "none";
 }
 
 static char *make_dir(const char *path, mode_t mode, const dl_images_t *images, bool is_theirs) {
@@ -97,7 +100,7 @@ static char *open_store(dl_images_t *images, const dl_images_opts_t *opts) {
   if (!error) error = make_dir(images->work_dir, 0700, images, false);
   if (!error) images->needs_sweep = has_leftovers(images);
   if (!error) error = make_dir(images->work_dir, 0700, images, !images->missing);
-  if (!error) error = dl_image_conf_write(images->conf_dir, opts, images->runtime);
+  if (!error) error = dl_image_conf_write(images->conf_dir, opts, images->runtime, &images->has_variables);
   if (!error) {
     dl_image_marks_load(&images->imported, marks);
     dl_image_records_t records;
@@ -336,6 +339,7 @@ dl_image_job_t *dl_images_build(dl_images_t *images, const dl_image_build_t *bui
     "--force-rm", "--http-proxy=false", "--identity-label=false"};
   buildah(job, "build");
   for (size_t i = 0; i < DL_COUNT(words); i++) dl_image_words_add(&job->program, "%s", words[i]);
+  if (images->has_variables) dl_image_words_add(&job->program, "--runtime=/etc/containers/bin/runtime");
   dl_image_words_add(&job->program, "--network=%s", images->network);
   dl_image_words_add(&job->program, "--tag=%s", job->wants);
   dl_image_words_add(&job->program, "--file=-");
@@ -344,21 +348,28 @@ dl_image_job_t *dl_images_build(dl_images_t *images, const dl_image_build_t *bui
   return job;
 }
 
-/* $1 is the full name. */
+/* $1 is the full name. An archive brings names of its own, which must not take those of other images away, so it is read
+ * into a store of the job's, and one image of that goes on. */
+#define IMPORT_FROM(from)                              \
+  "T='buildah --root /job/store --runroot /run/job'\n" \
+  "id=$($T pull -q \"" from                            \
+  "\")\n"                                              \
+  "exec $T push -q \"$id\" \"containers-storage:[overlay@/store+/run/store]$1\"\n"
 static const char import_archive[] =
-  "names=$(tar -tf /import 2>/dev/null || :)\n"
+  "file=/import\n"
+  "for program in gzip bzip2 xz zstd; do\n"
+  "  if $program -qt /import 2>/dev/null; then $program -qdc /import >/job/plain.tar; file=/job/plain.tar; "
+  "break; fi\n"
+  "done\n"
+  "names=$(tar -tf $file 2>/dev/null || :)\n"
   "kind=\n"
   "for name in $names; do case $name in\n"
   "manifest.json|./manifest.json) kind=docker-archive; break;;\n"
   "oci-layout|./oci-layout) kind=oci-archive;;\n"
   "esac; done\n"
   "if [ -z \"$kind\" ]; then echo 'Error: this is not an image archive (of docker save, or OCI)' >&2; exit "
-  "1; fi\n"
-  "id=$($B pull -q \"$kind:/import\")\n"
-  "exec $B tag \"$id\" \"$1\"\n";
-static const char import_layout[] =
-  "id=$($B pull -q oci:/import)\n"
-  "exec $B tag \"$id\" \"$1\"\n";
+  "1; fi\n" IMPORT_FROM("$kind:$file");
+static const char import_layout[] = IMPORT_FROM("oci:/import");
 static const char import_folder[] =
   "c=$($B from scratch)\n"
   "m=$($B mount \"$c\")\n"

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,6 +27,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -49,6 +51,7 @@ typedef struct {
 } copy_t;
 
 typedef struct {
+  bool as_root; /* the role is the host's root */
   unsigned zero_uid, first_uid, count, zero_gid, first_gid;
   bind_t binds[MAX_BINDS];
   size_t bind_count;
@@ -154,6 +157,9 @@ static void add_system(jail_t *j) {
   static const char *const dev[] = {"/dev/null",   "/dev/zero",    "/dev/full",
                                     "/dev/random", "/dev/urandom", "/dev/tty"};
   add_bind(j, "/usr", "/usr", false, false);
+  static char self[PATH_MAX];
+  ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (len > 0) add_bind(j, self, DL_JAIL_PROGRAM, false, false);
   add_bind(j, "/proc", "/proc", true, false); /* the kernel wants to see one before it makes another */
   add_bind(j, "/sys", "/sys", false, true);
   for (size_t i = 0; i < DL_COUNT(top); i++) {
@@ -162,7 +168,7 @@ static void add_system(jail_t *j) {
   }
   for (size_t i = 0; i < DL_COUNT(etc); i++) add_bind(j, etc[i], etc[i], false, true);
   for (size_t i = 0; i < DL_COUNT(dev); i++) add_bind(j, dev[i], dev[i], true, true);
-  if (geteuid() != 0) add_bind(j, TUN, TUN, true, true);
+  if (!j->as_root) add_bind(j, TUN, TUN, true, true);
 }
 
 static void hold(bind_t *b) {
@@ -224,10 +230,10 @@ static void make_links(void) {
 
 /* Build steps with a network of their own need it. The host's may be for root only, who is nobody in the jail; what is
  * done with it is decided by who owns the network namespace. */
-static void make_tun(void) {
+static void make_tun(const jail_t *j) {
   struct stat st;
   const char *dir = ROOT "/dev/net";
-  if (geteuid() != 0 || stat(TUN, &st) != 0) return;
+  if (!j->as_root || stat(TUN, &st) != 0) return;
   if (mkdir(dir, 0755) != 0 ||
       mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=4k") != 0 ||
       mknod(ROOT TUN, S_IFCHR | 0666, st.st_rdev) != 0 || chmod(ROOT TUN, 0666) != 0)
@@ -248,7 +254,7 @@ static void make_root(jail_t *j) {
     free(path);
   }
   make_links();
-  make_tun();
+  make_tun(j);
   write_text(ROOT "/etc/passwd",
              "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
   write_text(ROOT "/etc/group", "root:x:0:\nnogroup:x:65534:\n");
@@ -327,10 +333,12 @@ static void pack(const char *folder, const char *file) {
   if (child < 0) die("cannot start a process");
   int status = wait_status(child);
   errno = 0;
-  if (status != 0) {
-    fprintf(stderr, "daytona-local: cannot read all of %s\n", folder);
-    _exit(DL_JAIL_INVALID);
-  }
+  if (status == 0) return;
+  struct statvfs disk;
+  bool is_full = statvfs(file, &disk) == 0 && disk.f_bavail < 16;
+  fprintf(stderr, "daytona-local: %s %s\n", is_full ? "no space left on device for" : "cannot read all of",
+          folder);
+  _exit(is_full ? 1 : DL_JAIL_INVALID);
 }
 
 /* Only the host's root reads the folder as it is; an ordinary user reads what it can, as id 0 of the jail. */
@@ -347,8 +355,8 @@ static void pack_outside(jail_t *j) {
   j->packs = NULL;
 }
 
-static void write_maps(const jail_t *j, int proc, pid_t pid, bool as_root) {
-  if (!as_root) {
+static void write_maps(const jail_t *j, int proc, pid_t pid) {
+  if (!j->as_root) {
     ask_for_map("newuidmap", pid, j->zero_uid, j->first_uid, j->count);
     ask_for_map("newgidmap", pid, j->zero_gid, j->first_gid, j->count);
     return;
@@ -427,12 +435,12 @@ static void on_term(int number) {
 }
 
 /* In the user namespace, when its map was written. */
-static int stranger(jail_t *j, bool as_root, pid_t parent) {
+static int stranger(jail_t *j, pid_t parent) {
   int alive[2];
   if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
     die("cannot become the jail's user");
   die_with_parent(parent); /* another user than before has to ask again */
-  if (!as_root) {
+  if (!j->as_root) {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) die("cannot make mounts private");
     make_root(j);
   }
@@ -464,31 +472,31 @@ static void hear(int fd) {
   if (read(fd, &byte, 1) != 1) _exit(DL_JAIL_EXIT);
 }
 
-_Noreturn static void enter(jail_t *j, bool as_root, pid_t parent, int line) {
+_Noreturn static void enter(jail_t *j, pid_t parent, int line) {
   die_with_parent(parent);
   signal(SIGTERM, on_term);
   if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS) != 0)
-    die("cannot make namespaces (%s)", way_out(as_root));
+    die("cannot make namespaces (%s)", way_out(j->as_root));
   say(line);
   hear(line);
-  _exit(stranger(j, as_root, parent));
+  _exit(stranger(j, parent));
 }
 
 int dl_image_jail_main(int argc, char **argv) {
   static jail_t j;
-  bool as_root = geteuid() == 0;
   int line[2], proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  j.as_root = geteuid() == 0;
   reset_signals();
   signal(SIGTERM, SIG_IGN);
   die_with_parent(getppid());
   umask(022);
   j.unpacks = dl_xcalloc((size_t)argc + 1, sizeof *j.unpacks);
   read_options(&j, argc, argv);
-  if (j.packs && as_root) pack_outside(&j);
+  if (j.packs && j.as_root) pack_outside(&j);
   if (j.packs) add_bind(&j, j.packs, "/import", false, false);
   add_system(&j);
   if (proc < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line) != 0) die("cannot look at /proc");
-  if (as_root) {
+  if (j.as_root) {
     const char *failure = dl_own_root();
     if (failure) die("%s (%s)", failure, way_out(true));
     make_root(&j);
@@ -497,11 +505,11 @@ int dl_image_jail_main(int argc, char **argv) {
   if (child < 0) die("cannot start a process");
   if (child == 0) {
     close(line[0]);
-    enter(&j, as_root, self, line[1]);
+    enter(&j, self, line[1]);
   }
   close(line[1]);
   hear(line[0]);
-  write_maps(&j, proc, child, as_root);
+  write_maps(&j, proc, child);
   say(line[0]);
   _exit(wait_status(child));
 }

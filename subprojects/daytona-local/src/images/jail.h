@@ -23,7 +23,8 @@
 #define DL_IMAGE_JAIL_H
 
 #define DL_JAIL_EXIT 127
-#define DL_JAIL_INVALID 126 /* a context cannot be used; the last line says why */
+#define DL_JAIL_INVALID 126              /* a context cannot be used; the last line says why */
+#define DL_JAIL_PROGRAM "/daytona-local" /* this program */
 #define DL_JAIL_WORK "/job"
 #define DL_JAIL_CONTEXT DL_JAIL_WORK "/context"
 #define DL_JAIL_PACKED DL_JAIL_WORK "/root.tar"

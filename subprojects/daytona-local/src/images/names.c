@@ -38,13 +38,19 @@ static bool is_path(const char *path, size_t len) {
   return true;
 }
 
+static bool is_host(const char *host, size_t len) {
+  bool is_v6 = host[0] == '[';
+  return is_all(host, len, ".:-[]") && (is_v6 || isalnum((unsigned char)host[0])) &&
+         (isalnum((unsigned char)host[len - 1]) || host[len - 1] == ']');
+}
+
 /* Where the path begins: behind the host, if there is one. */
 static size_t host_len(const char *name) {
   size_t len = strcspn(name, "/");
   if (name[len] != '/') return 0;
-  bool is_host =
+  bool is_one =
     memchr(name, '.', len) || memchr(name, ':', len) || (len == 9 && strncmp(name, "localhost", 9) == 0);
-  return is_host ? len + 1 : 0;
+  return is_one ? len + 1 : 0;
 }
 
 /* Where the path ends: at the tag or digest. */
@@ -54,7 +60,7 @@ char *dl_image_full_name(const char *name) {
   size_t host = host_len(name), end = path_end(name, host);
   const char *rest = name + end;
   if (strlen(name) > NAME_MAX_LEN || !is_path(name + host, end - host)) return NULL;
-  if (host > 0 && !is_all(name, host - 1, ".:-[]")) return NULL;
+  if (host > 0 && !is_host(name, host - 1)) return NULL;
   bool has_tag = rest[0] == ':';
   if (has_tag) {
     size_t len = strcspn(rest + 1, "@");

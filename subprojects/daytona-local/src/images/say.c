@@ -18,8 +18,6 @@ static const struct {
   dl_image_code_t code;
   const char *means; /* in front of what was said; NULL: nothing */
 } meanings[] = {
-  {"no space left on device", DL_IMAGE_NO_SPACE, "no space is left on the disk of the image store"},
-  {"disk quota exceeded", DL_IMAGE_NO_SPACE, "no space is left on the disk of the image store"},
   {"overlay is not supported over", DL_IMAGE_UNAVAILABLE,
    "the file system of the state directory cannot hold images (ext4, xfs and btrfs can; --state names "
    "another place)"},
@@ -80,6 +78,16 @@ static char *in_small(const char *text) {
   return small;
 }
 
+/* A full disk shows first in what the programs of a job say, and then in whatever they end with. */
+static bool is_full(const char *said) {
+  static const char *const texts[] = {"no space left on device", "wrote only ", "disk quota exceeded"};
+  char *small = in_small(said);
+  bool is_one = false;
+  for (size_t i = 0; i < DL_COUNT(texts); i++) is_one = is_one || strstr(small, texts[i]);
+  free(small);
+  return is_one;
+}
+
 /* "building at STEP "RUN x": ..." of a command that has ended with an error. */
 static bool is_step(const char *small) {
   const char *step = strstr(small, "building at step \"run ");
@@ -93,6 +101,10 @@ char *dl_image_explain(const char *said, int status, dl_image_code_t *code) {
           : status == DL_JAIL_INVALID ? DL_IMAGE_INVALID
                                       : DL_IMAGE_FAILED;
   if (*code == DL_IMAGE_FAILED && is_step(small)) *code = DL_IMAGE_STEP_FAILED;
+  if (*code == DL_IMAGE_FAILED && is_full(said)) {
+    *code = DL_IMAGE_NO_SPACE;
+    means = "no space is left on the disk of the image store";
+  }
   for (size_t i = 0; i < DL_COUNT(meanings) && *code == DL_IMAGE_FAILED; i++) {
     if (!strstr(small, meanings[i].text)) continue;
     *code = meanings[i].code;

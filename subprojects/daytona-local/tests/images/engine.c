@@ -14,6 +14,7 @@
 #include "base/jsonx.h"
 #include "images/images.h"
 #include "images/jail.h"
+#include "images/variables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,6 +232,7 @@ static void read_option(dl_images_opts_t *o, const char *name, char *value) {
 int main(int argc, char **argv) {
   char *error = NULL;
   if (argc > 1 && strcmp(argv[1], "image-jail") == 0) return dl_image_jail_main(argc - 1, argv + 1);
+  if (argc > 1 && strcmp(argv[1], "image-runtime") == 0) return dl_image_runtime_main(argc - 1, argv + 1);
   if (argc < 2) return 2;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   dl_images_opts_t opts = {.state_dir = argv[1],
