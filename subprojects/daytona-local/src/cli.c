@@ -23,6 +23,7 @@
 static const char usage[] =
   "usage: daytona-local serve [OPTIONS]            a sandbox server on 127.0.0.1\n"
   "       daytona-local run [OPTIONS] -- CMD...    one for the life of a command, nothing left behind\n"
+  "       daytona-local image COMMAND              images without a registry: import, list, remove, prune\n"
   "       daytona-local admin METHOD PATH [JSON]   an admin call to the server in the environment\n"
   "       daytona-local COMMAND --help | --help | --version\n";
 
@@ -53,6 +54,14 @@ static const char common_usage[] =
   "  --organization-id ID     the organization's id\n"
   "  --isolation bwrap|none   how sandboxes are kept apart; none: NOT AT ALL\n"
   "  --network private|host|none   network of sandboxes\n"
+  "  --registry-insecure HOST[:PORT]   a registry without TLS, or with a certificate nobody signed; may be "
+  "repeated\n"
+  "  --registry-mirror REGISTRY=HOST[:PORT][/PATH]   is asked first for the images of REGISTRY; may be "
+  "repeated\n"
+  "  --registry-auth-file FILE   credentials of registries, as `buildah login` writes them\n"
+  "  --build-env NAME[=VALUE]    for the steps of builds, kept in no image and no log; may be repeated\n"
+  "  --sandbox-env NAME[=VALUE]  for all sandboxes; may be repeated\n"
+  "  --no-proxy-env           builds and sandboxes do not get HTTP_PROXY and its like\n"
   "  --node-modules DIR       modules for TypeScript, seen read-only by sandboxes\n"
   "  --tls-cert FILE --tls-key FILE   serve https (TLS 1.2, 1.3)\n"
   "  --tls-client-ca FILE     require a client certificate of this CA\n"
@@ -156,7 +165,7 @@ static const char *read_network(dl_cli_opts_t *o, const char *value) {
   } networks[] = {{"private", DL_NETWORK_PRIVATE}, {"none", DL_NETWORK_NONE}, {"host", DL_NETWORK_HOST}};
   for (size_t i = 0; i < DL_COUNT(networks); i++) {
     if (strcmp(networks[i].name, value) != 0) continue;
-    o->control.runtime.network = networks[i].network;
+    o->control.runtime.network = o->control.images.network = networks[i].network;
     return NULL;
   }
   return "must be private, host or none";
@@ -288,6 +297,64 @@ static const char *read_origin(dl_cli_opts_t *o, const char *value) {
   return keep(&o->allowed_origins, &o->allowed_origin_count, dl_xstrdup(value));
 }
 
+/* --- images --- */
+
+static const char *read_insecure(dl_cli_opts_t *o, const char *value) {
+  if (!*value || strpbrk(value, "/ \t\r\n\"")) return "must be HOST or HOST:PORT";
+  keep(&o->insecure_registries, &o->control.images.insecure_registry_count, dl_xstrdup(value));
+  o->control.images.insecure_registries = (const char *const *)o->insecure_registries;
+  return NULL;
+}
+
+static const char *read_mirror(dl_cli_opts_t *o, const char *value) {
+  const char *sign = strchr(value, '=');
+  size_t *count = &o->control.images.mirror_count;
+  if (!sign || sign == value || !sign[1] || strpbrk(value, " \t\r\n\"")) return "must be REGISTRY=MIRROR";
+  o->mirrors = dl_xrealloc(o->mirrors, (*count + 1) * sizeof *o->mirrors);
+  o->mirrors[(*count)++] =
+    (dl_image_mirror_t){dl_xstrndup(value, (size_t)(sign - value)), dl_xstrdup(sign + 1)};
+  o->control.images.mirrors = o->mirrors;
+  return NULL;
+}
+
+static const char *read_auth_file(dl_cli_opts_t *o, const char *value) {
+  o->control.images.auth_file = value;
+  return access(value, R_OK) == 0 ? NULL : "cannot be read";
+}
+
+/* NAME=VALUE, or NAME with the value that it has here. */
+static const char *read_variable(dl_image_pair_t **list, size_t *count, const char *value) {
+  static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+  size_t len = strspn(value, allowed);
+  if (len == 0 || (value[0] >= '0' && value[0] <= '9') || (value[len] != '=' && value[len] != '\0'))
+    return "must be NAME or NAME=VALUE";
+  char *name = dl_xstrndup(value, len);
+  const char *text = value[len] == '=' ? value + len + 1 : getenv(name);
+  if (!text) {
+    free(name);
+    return "is not in the environment";
+  }
+  *list = dl_xrealloc(*list, (*count + 1) * sizeof **list);
+  (*list)[(*count)++] = (dl_image_pair_t){name, dl_xstrdup(text)};
+  return NULL;
+}
+
+static const char *read_build_env(dl_cli_opts_t *o, const char *value) {
+  const char *problem = read_variable(&o->build_env, &o->control.images.build_env_count, value);
+  o->control.images.build_env = o->build_env;
+  return problem;
+}
+
+static const char *read_sandbox_env(dl_cli_opts_t *o, const char *value) {
+  const char *problem = read_variable(&o->sandbox_env, &o->control.sandbox_env_count, value);
+  o->control.sandbox_env = o->sandbox_env;
+  return problem;
+}
+
+static const char *read_no_proxy_env(dl_cli_opts_t *o, const char *value) {
+  return (void)value, o->control.images.no_proxy_env = true, NULL;
+}
+
 static const char *read_unenforced(dl_cli_opts_t *o, const char *value) {
   return (void)value, o->control.accepts_unenforced = true, NULL;
 }
@@ -314,6 +381,12 @@ static const struct {
   {"--organization-id", true, read_organization},
   {"--isolation", true, read_isolation},
   {"--network", true, read_network},
+  {"--registry-insecure", true, read_insecure},
+  {"--registry-mirror", true, read_mirror},
+  {"--registry-auth-file", true, read_auth_file},
+  {"--build-env", true, read_build_env},
+  {"--sandbox-env", true, read_sandbox_env},
+  {"--no-proxy-env", false, read_no_proxy_env},
   {"--node-modules", true, read_modules},
   {"--tls-cert", true, read_cert},
   {"--tls-key", true, read_cert_key},
@@ -389,11 +462,29 @@ int dl_cli_parse(int argc, char **argv, dl_cli_opts_t *o) {
   return problem ? 2 : 0;
 }
 
+static void free_variables(dl_image_pair_t *list, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    explicit_bzero((char *)list[i].value, strlen(list[i].value));
+    free((char *)list[i].name);
+    free((char *)list[i].value);
+  }
+  free(list);
+}
+
 void dl_cli_clear(dl_cli_opts_t *o) {
   char *const texts[] = {o->cert, o->key, o->client_ca, o->state, o->listen_host, o->organization};
   for (size_t i = 0; i < DL_COUNT(texts); i++) free(texts[i]);
   for (size_t i = 0; i < o->fault_count; i++) free(o->fault_texts[i]);
   for (size_t i = 0; i < o->trusted_proxy_count; i++) free(o->trusted_proxies[i]);
+  free_variables(o->build_env, o->control.images.build_env_count);
+  free_variables(o->sandbox_env, o->control.sandbox_env_count);
+  for (size_t i = 0; i < o->control.images.insecure_registry_count; i++) free(o->insecure_registries[i]);
+  free(o->insecure_registries);
+  for (size_t i = 0; i < o->control.images.mirror_count; i++) {
+    free((char *)o->mirrors[i].registry);
+    free((char *)o->mirrors[i].mirror);
+  }
+  free(o->mirrors);
   free(o->trusted_proxies);
   for (size_t i = 0; i < o->allowed_origin_count; i++) free(o->allowed_origins[i]);
   free(o->allowed_origins);
@@ -408,9 +499,10 @@ static bool is_any_of(const char *word, const char *const *names) {
 
 static int unknown_command(const char *word) {
   if (!*word) return fputs(usage, stderr), 2;
-  fprintf(stderr,
-          "daytona-local: unknown command '%s': there are serve, run and admin; see daytona-local --help\n",
-          word);
+  fprintf(
+    stderr,
+    "daytona-local: unknown command '%s': there are serve, run, image and admin; see daytona-local --help\n",
+    word);
   return 2;
 }
 
@@ -423,6 +515,7 @@ int dl_cli_main(int argc, char **argv) {
   if (strcmp(command, "own-root") == 0) return dl_own_root_main(argc - 2, argv + 2);
   if (strcmp(command, "image-jail") == 0) return dl_image_jail_main(argc - 1, argv + 1);
   if (strcmp(command, "image-runtime") == 0) return dl_image_runtime_main(argc - 1, argv + 1);
+  if (strcmp(command, "image") == 0) return dl_cli_image(argc - 2, argv + 2);
   if (strcmp(command, "admin") == 0) return dl_cli_admin(argc - 2, argv + 2);
   if (is_any_of(command, version)) return puts("daytona-local " DL_VERSION) < 0;
   if (is_any_of(command, help)) return fputs(usage, stdout) < 0;

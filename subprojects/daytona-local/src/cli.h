@@ -17,7 +17,9 @@ typedef struct {
   char *cert, *key, *client_ca, *state, *listen_host, *organization;
   char *fault_texts[64];
   size_t fault_count;
-  char **trusted_proxies, **allowed_origins;
+  char **trusted_proxies, **allowed_origins, **insecure_registries;
+  dl_image_pair_t *build_env, *sandbox_env;
+  dl_image_mirror_t *mirrors;
   size_t trusted_proxy_count, allowed_origin_count;
   bool is_run, prints_env, wants_help;
   char **command; /* of run */
@@ -33,5 +35,11 @@ int dl_init_split(void);
 int dl_cli_serve(dl_cli_opts_t *o);
 int dl_cli_run(dl_cli_opts_t *o);
 int dl_cli_admin(int argc, char **argv);
+int dl_cli_image(int argc, char **argv);
+
+/* Where the state is when nobody says it; yours to free. NULL: the environment names no place. */
+char *dl_cli_default_state(void);
+/* Makes the state directory and what is missing above it. 0, or -1 after the reason was printed. */
+int dl_cli_make_state(const char *path);
 
 #endif

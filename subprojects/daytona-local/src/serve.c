@@ -152,7 +152,7 @@ static int tear_down(app_t *a, int rc) {
 
 /* --- serve --- */
 
-static char *default_state(void) {
+char *dl_cli_default_state(void) {
   const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
   if (state && state[0] == '/') return dl_xprintf("%s/daytona-local", state);
   return home && home[0] == '/' ? dl_xprintf("%s/.local/state/daytona-local", home) : NULL;
@@ -165,7 +165,7 @@ static int make_one(const char *path, mode_t mode) {
 }
 
 /* `path` and what is missing above it. The reason names the first part that cannot be made, and the way out. */
-static int make_path(const char *path) {
+int dl_cli_make_state(const char *path) {
   char *copy = dl_xstrdup(path);
   int error = 0;
   for (char *at = copy + 1; error == 0 && (at = strchr(at, '/')) != NULL; *at++ = '/') {
@@ -289,11 +289,11 @@ static void announce(const app_t *a, const dl_cli_opts_t *o) {
 
 int dl_cli_serve(dl_cli_opts_t *o) {
   app_t a = {0};
-  if (!o->state) o->state = default_state();
+  if (!o->state) o->state = dl_cli_default_state();
   if (!o->state)
     return fputs("daytona-local: --state is needed, since neither XDG_STATE_HOME nor HOME is set\n", stderr),
            2;
-  if (make_path(o->state) != 0) return 1;
+  if (dl_cli_make_state(o->state) != 0) return 1;
   if (!o->listen_host) o->control.listen_port = DEFAULT_PORT;
   if (o->key_count == 0 && keep_key(o) != 0) return 1;
   o->control.is_durable = true;
@@ -318,14 +318,14 @@ static void on_child_exit(uv_process_t *child, int64_t status, int term_signal) 
   uv_close((uv_handle_t *)child, on_child_closed);
 }
 
-static char **child_environment(const char *url, const char *key) {
+static char **child_environment(const char *url, const char *key, const char *state) {
   extern char **environ;
   static const char *const ours[] = {
     "DAYTONA_API_URL=",   "DAYTONA_API_KEY=",         "DAYTONA_LOCAL_ADMIN_URL=", "DAYTONA_SERVER_URL=",
-    "DAYTONA_JWT_TOKEN=", "DAYTONA_ORGANIZATION_ID=", "DAYTONA_TARGET="};
+    "DAYTONA_JWT_TOKEN=", "DAYTONA_ORGANIZATION_ID=", "DAYTONA_TARGET=",          "DAYTONA_LOCAL_STATE="};
   size_t count = 0, n = 0;
   while (environ[count]) count++;
-  char **env = dl_xcalloc(count + 4, sizeof *env);
+  char **env = dl_xcalloc(count + 5, sizeof *env);
   for (size_t i = 0; i < count; i++) {
     bool is_ours = false;
     for (size_t j = 0; j < DL_COUNT(ours); j++) is_ours = is_ours || dl_starts_with(environ[i], ours[j]);
@@ -334,11 +334,12 @@ static char **child_environment(const char *url, const char *key) {
   env[n++] = dl_xprintf("DAYTONA_API_URL=%s/api", url);
   env[n++] = dl_xprintf("DAYTONA_API_KEY=%s", key);
   env[n++] = dl_xprintf("DAYTONA_LOCAL_ADMIN_URL=%s/admin", url);
+  env[n++] = dl_xprintf("DAYTONA_LOCAL_STATE=%s", state);
   return env;
 }
 
 static int spawn(app_t *a, dl_cli_opts_t *o) {
-  char **env = child_environment(dl_server_url(a->server), o->keys[0].key);
+  char **env = child_environment(dl_server_url(a->server), o->keys[0].key, o->state);
   uv_stdio_container_t stdio[3];
   for (int i = 0; i < 3; i++) stdio[i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = i};
   uv_process_options_t options = {.file = o->command[0],

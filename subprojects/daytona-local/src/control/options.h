@@ -8,6 +8,7 @@
 #include "control/auth/keys.h"
 #include "control/auth/origin.h"
 #include "control/auth/rates.h"
+#include "images/images.h"
 #include "runtime/runtime.h"
 
 typedef struct {
@@ -21,7 +22,10 @@ typedef struct {
   const dl_key_t *keys; /* Required: at least one. */
   size_t key_count;
   const char *jwt_token, *organization_id;
-  dl_runtime_opts_t runtime;            /* run_dir is filled in */
+  dl_runtime_opts_t runtime;        /* run_dir is filled in */
+  dl_images_opts_t images;          /* state_dir is filled in */
+  const dl_box_pair_t *sandbox_env; /* of every sandbox; its own win */
+  size_t sandbox_env_count;
   double clock_speed;                   /* 0: 1 */
   bool answers_creating;                /* create answers before the sandbox is up */
   bool logs_requests;                   /* a line on stderr for each */

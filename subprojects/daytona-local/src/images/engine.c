@@ -169,7 +169,8 @@ dl_images_t *dl_images_new(uv_loop_t *loop, const dl_images_opts_t *opts, char *
   images->work_dir = dl_xprintf("%s/work", images->dir);
   images->conf_dir = dl_xprintf("%s/conf", images->dir);
   images->exe = own_program(opts->exe);
-  images->auth_file = opts->auth_file ? dl_xstrdup(opts->auth_file) : NULL;
+  images->auth_file = opts->auth_file ? realpath(opts->auth_file, NULL) : NULL;
+  if (opts->auth_file && !images->auth_file) images->auth_file = dl_xstrdup(opts->auth_file);
   images->at_once = opts->jobs_at_once ? opts->jobs_at_once : AT_ONCE;
   images->is_durable = opts->is_durable;
   images->is_used = opts->is_used;

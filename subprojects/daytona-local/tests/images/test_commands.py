@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""daytona-local image import, list, remove and prune: on a state directory with and without a server that runs on it."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "server"))
+import harness  # noqa: E402
+from engine_driver import Image, Registry, busybox_root, lacking, layer_of  # noqa: E402
+
+
+class Commands(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        missing = lacking("buildah", "crun", "busybox")
+        if missing:
+            raise unittest.SkipTest("%s is not installed" % missing)
+        cls.place = tempfile.mkdtemp(prefix="dl-image-cli-", dir="/var/tmp")
+        cls.root = busybox_root(os.path.join(cls.place, "busybox"))
+        cls.base = Image(layer_of(cls.root), Cmd=["/bin/sh"])
+        cls.archive = cls.base.docker_archive(os.path.join(cls.place, "base.tar"), "base:1")
+        cls.count = 0
+
+    @classmethod
+    def tearDownClass(cls):
+        subprocess.run(["rm", "-rf", cls.place], check=False)
+
+    def setUp(self):
+        type(self).count += 1
+        self.state = os.path.join(self.place, "state%d" % self.count)
+
+    def image(self, *words, cwd=None, env=None):
+        return subprocess.run([os.path.abspath(harness.program()), "image", *words, "--state", self.state], capture_output=True,
+                              text=True, timeout=120, cwd=cwd, env=env)
+
+    def images(self):
+        done = self.image("list", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def names(self):
+        return sorted(name for image in self.images() for name in image["names"])
+
+    def check_all(self):
+        """Every command once, on the state directory as it is."""
+        done = self.image("import", "base:1", self.archive)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("docker.io/library/base:1  (imported)", done.stdout)
+        # A path is that of the caller.
+        done = self.image("import", "acme/rooted:2", "busybox", cwd=self.place)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.names(), ["docker.io/acme/rooted:2", "docker.io/library/base:1"])
+        shown = self.image("list").stdout
+        self.assertRegex(shown, r"(?m)^%s +[\d.]+ [kM]B  docker.io/library/base:1  \(imported\)$" % self.base.id[:12])
+        self.assertRegex(shown, r"(?m)^all layers: +[\d.]+ [kM]B$")
+        done = self.image("prune")
+        self.assertEqual((done.returncode, len(self.names())), (0, 2), done.stderr)
+        done = self.image("remove", "acme/rooted:2")
+        self.assertEqual((done.returncode, self.names()), (0, ["docker.io/library/base:1"]), done.stderr)
+        for words, said in ((("remove", "acme/rooted:2"), "there is no image acme/rooted:2"),
+                            (("import", "x:1", self.place + "/absent"), "absent: No such file"),
+                            (("import", "Not A Name", self.archive), "is no name"),
+                            (("import", "x:1", __file__), "not an image archive")):
+            done = self.image(*words)
+            self.assertEqual(done.returncode, 1, words)
+            self.assertIn(said, done.stderr)
+        self.assertEqual(self.names(), ["docker.io/library/base:1"])
+
+    def test_without_a_server(self):
+        self.check_all()
+
+    def test_an_interrupted_import_leaves_nothing(self):
+        os.mkdir(self.state, 0o700)
+        for has_server in (False,):
+            server = harness.Server(state=self.state) if has_server else None
+            fifo = os.path.join(self.place, "folder%d" % has_server)
+            shutil.copytree(self.root, fifo, symlinks=True)
+            with open(fifo + "/big", "wb") as file:
+                for _ in range(200):
+                    file.write(os.urandom(1 << 20))
+            command = subprocess.Popen([harness.program(), "image", "import", "big:1", fifo, "--state", self.state],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            harness.until(lambda: [line for _, line in harness.processes() if self.state in line and "image-jail" in line])
+            time.sleep(0.2)
+            command.send_signal(signal.SIGINT)
+            self.assertNotEqual(command.wait(30), 0)
+            harness.until(lambda: not [line for _, line in harness.processes() if self.state + "/images" in line])
+            self.assertEqual(self.names(), [])
+            if server:
+                self.assertEqual(server.stop(), 0)
+
+    def test_usage(self):
+        program = harness.program()
+        done = subprocess.run([program, "image", "--help"], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("image import NAME FILE|FOLDER", done.stdout)
+        for words in ((), ("fly",), ("import",), ("import", "x:1"), ("list", "x"), ("remove",), ("prune", "x"), ("list", "--no"),
+                      ("import", "a", "b", "c")):
+            done = subprocess.run([program, "image", *words, "--state", self.state], capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+        self.assertFalse(os.path.exists(self.state))
+
+
+class Options(unittest.TestCase):
+    def test_what_cannot_be(self):
+        for words, said in ((("--registry-mirror", "docker.io"), "must be REGISTRY=MIRROR"), (("--build-env", "=x"), "must be NAME or NAME=VALUE"),
+                            (("--build-env", "A-B=x"), "must be NAME or NAME=VALUE"), (("--sandbox-env", ""), "must be NAME or NAME=VALUE"),
+                            (("--registry-auth-file", "/absent"), "cannot be read"), (("--registry-insecure", "a b"), "must be HOST"),
+                            (("--build-env", "NOT_IN_THE_ENVIRONMENT_7"), "is not in the environment")):
+            done = subprocess.run([harness.program(), "serve", *words], capture_output=True, text=True, timeout=20)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(words[0] + " " + said, done.stderr)
+            self.assertNotIn("x\n", done.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()
