@@ -4,10 +4,9 @@
  */
 #include <daytona/pty.h>
 
+#include "api/pty_impl.h"
 #include "call/method.h"
 #include "call/results.h"
-
-enum { SIZE_LIMIT = 1000 };
 
 static DAYTONA__MODEL_OF(info_model, daytona_pty_info_t, "PtySessionInfo",
                          DAYTONA__FIELD(daytona_pty_info_t, STRING, id, "id",
@@ -31,7 +30,7 @@ typedef struct pty_args {
 #define ID DAYTONA__ARG(IN_PATH, pty_args_t, STRING, id, "id", .rules = DAYTONA__NONEMPTY)
 #define SIZE(member)                                                                                        \
   DAYTONA__ARG(IN_BODY, pty_args_t, INT32, member, #member, .rules = DAYTONA__MIN | DAYTONA__MAX, .min = 1, \
-               .max = SIZE_LIMIT)
+               .max = DAYTONA__PTY_SIZE_MAX)
 
 #define PTY(noun, http_verb, tail, what, ...)                                                             \
   DAYTONA__METHOD(noun, .prefix = "Failed to " what ": ", .verb = http_verb, .path = "/process/pty" tail, \

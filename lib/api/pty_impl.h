@@ -12,6 +12,9 @@
 #include "call/stream_end.h"
 #include "core/strbuf.h"
 
+/* Columns or rows of a terminal; servers refuse more. */
+enum { DAYTONA__PTY_SIZE_MAX = 1000 };
+
 typedef enum daytona__pty_phase {
   DAYTONA__PTY_NEW,     /* no socket: not attached yet, or the upgrade was refused */
   DAYTONA__PTY_OPENING, /* the socket, and then the server's word that the client is attached */

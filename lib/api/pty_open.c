@@ -22,7 +22,7 @@
 #include "call/params.h"
 #include "call/results.h"
 
-enum { SIZE_LIMIT = 1000, COLS_DEFAULT = 80, ROWS_DEFAULT = 24, HANDSHAKE_MS = 10000 };
+enum { COLS_DEFAULT = 80, ROWS_DEFAULT = 24, HANDSHAKE_MS = 10000 };
 
 /* Of the environment's JSON; and how much of it and of the folder goes with an upgrade, whose headers fronts limit. */
 enum { ENV_MAX = 192 * 1024, HEAD_MAX = 4 * 1024, PROMPT_MAX = 256 };
@@ -315,8 +315,10 @@ daytona_future_t *daytona_pty_create(daytona_sandbox_t *sandbox, const daytona_p
   if (!DAYTONA__RESERVED_OK(opts))
     return daytona__op_reject(op, DAYTONA_EINVAL, "reserved words of the options are not zero");
   if (opts->id != NULL && opts->id[0] == '\0') return daytona__op_reject(op, DAYTONA_EINVAL, "id is empty");
-  if (opts->cols < 0 || opts->cols > SIZE_LIMIT || opts->rows < 0 || opts->rows > SIZE_LIMIT)
-    return daytona__op_reject(op, DAYTONA_EINVAL, "cols and rows must be 1 to %d", (int)SIZE_LIMIT);
+  if (opts->cols < 0 || opts->cols > DAYTONA__PTY_SIZE_MAX || opts->rows < 0 ||
+      opts->rows > DAYTONA__PTY_SIZE_MAX)
+    return daytona__op_reject(op, DAYTONA_EINVAL, "cols and rows must be 1 to %d",
+                              (int)DAYTONA__PTY_SIZE_MAX);
   if (opts->wait_for != NULL && (opts->wait_for[0] == '\0' || strlen(opts->wait_for) > PROMPT_MAX))
     return daytona__op_reject(op, DAYTONA_EINVAL, "wait_for must have 1 to %d bytes", (int)PROMPT_MAX);
   int rc = read_create(self, opts);

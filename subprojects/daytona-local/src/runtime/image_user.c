@@ -60,7 +60,7 @@ static bool find_user(const char *passwd, const char *name, const unsigned *uid,
   return is_found;
 }
 
-static bool find_group(const char *group, const char *name, gid_t *out) {
+bool dl_image_gid(const char *group, const char *name, gid_t *out) {
   entry_t e = {0};
   bool is_found = false;
   for (const char *at = group; !is_found && next_entry(&at, &e);) {
@@ -105,7 +105,7 @@ char *dl_image_user_find(const char *text, const char *passwd, const char *group
   }
   if (out->name == NULL) dl_set(&out->name, out->uid == 0 ? "root" : name);
   if (out->home == NULL) dl_set(&out->home, out->uid == 0 ? "/root" : "/");
-  if (failure == NULL && *wanted_group != '\0' && !find_group(group, wanted_group, &out->gid)) {
+  if (failure == NULL && *wanted_group != '\0' && !dl_image_gid(group, wanted_group, &out->gid)) {
     if (parse_id(wanted_group, &gid))
       out->gid = gid;
     else
@@ -122,4 +122,12 @@ void dl_image_user_clear(dl_image_user_t *user) {
   free(user->home);
   free(user->shell);
   memset(user, 0, sizeof *user);
+}
+
+bool dl_image_uid(const char *passwd, const char *name, uid_t *out) {
+  dl_image_user_t user = {0};
+  bool is_found = find_user(passwd, name, NULL, &user);
+  if (is_found) *out = user.uid;
+  dl_image_user_clear(&user);
+  return is_found;
 }

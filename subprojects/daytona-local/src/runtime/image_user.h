@@ -5,6 +5,7 @@
 #ifndef DL_IMAGE_USER_H
 #define DL_IMAGE_USER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -24,5 +25,9 @@ typedef struct {
  * files, "" where the image has none; any bytes may be in them. NULL and *out, or the reason (yours to free). */
 char *dl_image_user_find(const char *text, const char *passwd, const char *group, dl_image_user_t *out);
 void dl_image_user_clear(dl_image_user_t *user);
+
+/* The id of a name in such a text; false when it is not there. */
+bool dl_image_uid(const char *passwd, const char *name, uid_t *out);
+bool dl_image_gid(const char *group, const char *name, gid_t *out);
 
 #endif

@@ -252,6 +252,7 @@ char *dl_box_limits_join(const dl_limits_t *l, const dl_box_limits_t *bl, pid_t 
   for (int i = 0; i < DL_LIMIT_COUNT && failed == NULL; i++) {
     if (bl->dir[i] == NULL || (l->version == 2 && i > 0)) continue;
     int error = write_file(bl->dir[i], "cgroup.procs", number);
+    if (error == ESRCH) return NULL; /* its end has a reason, and that is what is reported */
     if (error != 0) failed = dl_xprintf("cannot join %s: %s", bl->dir[i], strerror(error));
   }
   return failed;

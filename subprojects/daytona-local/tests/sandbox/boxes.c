@@ -127,28 +127,39 @@ static void on_exchanged(uv_work_t *work, int status) {
   ((exchange_t *)work->data)->is_done = true;
 }
 
-outcome_t box_run(world_t *w, dl_box_t *box, const char *command) {
-  json_t *body = json_pack("{s:s,s:i}", "command", command, "timeout", 20);
-  char *text = json_dumps(body, 0);
+char *box_ask(world_t *w, dl_box_t *box, const char *method, const char *path, const char *body,
+              int *status) {
   exchange_t x = {.path = dl_xstrdup(dl_box_socket_path(box))};
-  x.request = dl_xprintf(
-    "POST /process/execute HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-    strlen(text), text);
+  if (body == NULL) body = "";
+  x.request = dl_xprintf("%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+                         method, path, strlen(body), body);
   dl_buf_init(&x.answer, 16 * 1024 * 1024);
   x.work.data = &x;
   uv_queue_work(&w->loop, &x.work, exchange_work, on_exchanged);
   while (!x.is_done) uv_run(&w->loop, UV_RUN_ONCE);
   const char *start_of_body = x.answer.data ? strstr(x.answer.data, "\r\n\r\n") : NULL;
-  json_t *answer = start_of_body != NULL ? json_loads(start_of_body + 4, 0, NULL) : NULL;
+  *status = 0;
+  if (x.answer.data) sscanf(x.answer.data, "HTTP/1.1 %d", status);
+  char *text = dl_xstrdup(start_of_body != NULL ? start_of_body + 4 : "");
+  dl_buf_clear(&x.answer);
+  free(x.path);
+  free(x.request);
+  return text;
+}
+
+outcome_t box_run(world_t *w, dl_box_t *box, const char *command) {
+  json_t *body = json_pack("{s:s,s:i}", "command", command, "timeout", 20);
+  char *text = json_dumps(body, 0);
+  int status;
+  char *said = box_ask(w, box, "POST", "/process/execute", text, &status);
+  json_t *answer = json_loads(said, 0, NULL);
   if (json_object_get(answer, "exitCode") == NULL)
-    fail_msg("'%s' was answered with: %s", command, x.answer.data ? x.answer.data : "nothing");
+    fail_msg("'%s' was answered with: %d %s", command, status, said);
   outcome_t o = {(long)json_integer_value(json_object_get(answer, "exitCode")),
                  dl_xstrdup(json_string_value(json_object_get(answer, "result")))};
   json_decref(answer);
   json_decref(body);
-  dl_buf_clear(&x.answer);
-  free(x.path);
-  free(x.request);
+  free(said);
   free(text);
   return o;
 }

@@ -34,6 +34,8 @@ typedef struct {
   char *text; /* yours to free */
 } outcome_t;
 
+/* A request to the toolbox; `body` is JSON, or NULL. The loop turns meanwhile. What was answered as text, yours to free. */
+char *box_ask(world_t *w, dl_box_t *box, const char *method, const char *path, const char *body, int *status);
 /* POST /process/execute. The loop turns meanwhile. */
 outcome_t box_run(world_t *w, dl_box_t *box, const char *command);
 /* The output of a command that must succeed, compared and freed. */

@@ -10,7 +10,7 @@
 #include "boxes.h"
 
 #include "base/base.h"
-#include "base/buf.h"
+#include "runtime/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,15 +71,14 @@ static void give(const char *dir) {
 /* A folder `name` with busybox and accounts, and what `more` (a shell script that runs in it) makes. */
 static char *make_layer(const char *name, const char *more) {
   char *dir = dl_xprintf("%s/%s", w.dir, name);
-  shell(
-    "mkdir -m 755 '%s' && cd '%s' && mkdir bin etc && cp " BUSYBOX
-    " bin/busybox && for a in $(bin/busybox --list); do"
-    " [ -e bin/$a ] || ln -s busybox bin/$a; done &&"
-    " printf 'root:x:0:0:root:/root:/bin/sh\\napp:x:1000:1000::/home/app:/bin/sh\\n' > etc/passwd &&"
-    " printf 'root:x:0:\\napp:x:1000:\\nstaff:x:50:app\\n' > etc/group && mkdir -p home/app && { %s\n:\n}",
-    dir, dir, more);
+  shell("mkdir -m 755 '%s' && cd '%s' && mkdir bin etc && cp " BUSYBOX
+        " bin/busybox && for a in $(bin/busybox --list); do"
+        " [ -e bin/$a ] || ln -s busybox bin/$a; done &&"
+        " printf 'root:x:0:0:root:/root:/bin/sh\\napp:x:1000:1000::/home/app:/bin/sh\\n' > etc/passwd &&"
+        " printf 'root:x:0:\\napp:x:1000:\\nstaff:x:50:app\\n' > etc/group && mkdir -p home/app && chmod 777 "
+        "home/app && { %s\n:\n}",
+        dir, dir, more);
   give(dir);
-  if (geteuid() == 0) shell("chown %u:%u '%s/home/app'", ids.first_uid + 999, ids.first_gid + 999, dir);
   return dir;
 }
 
@@ -142,6 +141,551 @@ static void runs_where_there_is_only_busybox(void **state) {
   box_stop(&w, box, true);
 }
 
+/* The answer must have this status, and hold `text`. */
+static void asks(dl_box_t *box, const char *method, const char *path, const char *body, int wanted,
+                 const char *text) {
+  int status;
+  char *said = box_ask(&w, box, method, path, body, &status);
+  if (status != wanted || strstr(said, text) == NULL)
+    fail_msg("%s %s %s: %d %s", method, path, body, status, said);
+  free(said);
+}
+
+static void starts_fail(const dl_box_spec_t *spec, const char *reason) {
+  const char *error = NULL;
+  if (box_start(&w, spec, &error) != NULL) fail_msg("it started, and should not: %s", reason);
+  if (strstr(error, reason) == NULL) fail_msg("'%s' does not say '%s'", error, reason);
+}
+
+static void runs_as_the_user_of_the_image(void **state) {
+  (void)state;
+  NEED_IDS();
+  static const struct {
+    const char *user, *says;
+  } USERS[] = {
+    {"app", "1000 1000 1000 50 /home/app app"},
+    {"1000", "1000 1000 1000 50 /home/app app"},
+    {"app:staff", "1000 50 50 /home/app app"},
+    {"1000:33", "1000 33 33 50 /home/app app"},
+    {"4242", "4242 0 0 / 4242"},
+    {"0", "0 0 0 /root root"},
+    {"65535:65535", "65535 65535 65535 / 65535"},
+  };
+  for (size_t i = 0; i < DL_COUNT(USERS); i++) {
+    dl_box_image_t image = image_of(only(layer));
+    image.user = USERS[i].user;
+    dl_box_t *box = start("user", &image);
+    char *says = dl_xprintf("%s\n", USERS[i].says);
+    box_expect(&w, box, "echo $(id -u) $(id -g) $(id -G) $HOME $USER", says);
+    free(says);
+    box_stop(&w, box, true);
+  }
+  dl_box_image_t image = image_of(only(layer));
+  dl_box_spec_t spec = box_spec(&w, "user");
+  spec.image = &image;
+  image.user = "nobody-here";
+  starts_fail(&spec, "the image's user 'nobody-here' is not in its /etc/passwd");
+  image.user = "app:nobody-here";
+  starts_fail(&spec, "the image's group 'nobody-here'");
+  image.user = "70000";
+  starts_fail(&spec, "the image's id 70000 is not below 65536");
+}
+
+static void says_when_there_is_no_id_for_the_user(void **state) {
+  (void)state;
+  NEED_BOXES();
+  if (ids.count > 1) {
+    print_message("skipped: there are ids\n");
+    skip();
+  }
+  dl_box_image_t image = image_of(only(layer));
+  image.user = "app";
+  dl_box_spec_t spec = box_spec(&w, "no-id");
+  spec.image = &image;
+  starts_fail(&spec, "/etc/subuid");
+}
+
+static void files_belong_to_who_made_them(void **state) {
+  (void)state;
+  NEED_IDS();
+  dl_box_image_t image = image_of(only(layer));
+  image.user = "app";
+  dl_box_t *box = start("owner", &image);
+  box_expect(&w, box, "touch file && stat -c '%u %g %U' file && stat -c '%u' / /bin/busybox && pwd",
+             "1000 1000 app\n0\n0\n/home/app\n");
+  box_refuses(
+    &w, box, "touch /bin/x || touch /x || chown 0 file || rm /bin/vi || mount -t tmpfs x /tmp || su -c true");
+  box_expect(&w, box,
+             "grep -c 'Cap...:.0000000000000000' /proc/self/status; grep NoNewPrivs /proc/self/status",
+             "5\nNoNewPrivs:\t1\n");
+  asks(box, "POST", "/files/folder?path=made&mode=0750", NULL, 201, "");
+  asks(box, "GET", "/files?path=.", NULL, 200, "made");
+  box_expect(&w, box, "stat -c '%U %a' made", "app 750\n");
+  box_stop(&w, box, true);
+  image.user = NULL;
+  box = start("owner", &image);
+  box_expect(&w, box,
+             "cd /home/app && stat -c %U file && chown app:staff made && su app -c id | cut -d' ' -f1 &&"
+             " chmod 4755 file && touch x && chown 4242 x && stat -c %u x",
+             "app\nuid=1000(app)\n4242\n");
+  asks(box, "POST", "/files/permissions?path=/home/app/x&owner=app&group=staff&mode=0640", NULL, 200, "");
+  box_expect(&w, box, "stat -c '%U %G %a' /home/app/x", "app staff 640\n");
+  box_stop(&w, box, true);
+}
+
+static void has_the_environment_and_place_of_the_image(void **state) {
+  (void)state;
+  NEED_BOXES();
+  static const char *const env[] = {"FROM_IMAGE=one", "BOTH=image", "PATH=/opt/x:/bin", NULL};
+  static const dl_box_pair_t own[] = {{"BOTH", "sandbox"}, {"OWN", "two"}};
+  dl_box_image_t image = image_of(only(layer));
+  image.env = env;
+  image.work_dir = "/srv/app/";
+  dl_box_spec_t spec = box_spec(&w, "env");
+  spec.image = &image;
+  spec.env = own;
+  spec.env_count = DL_COUNT(own);
+  dl_box_t *box = box_start(&w, &spec, NULL);
+  box_expect(&w, box,
+             "pwd; echo $FROM_IMAGE $BOTH $OWN $PATH; env | grep -c -e ^LD_ -e ^GIT -e DAYTONA; true",
+             "/srv/app\none sandbox two /opt/x:/bin\n0\n");
+  asks(box, "GET", "/work-dir", NULL, 200, "\"/srv/app/\"");
+  asks(box, "GET", "/user-home-dir", NULL, 200, "\"/root\"");
+  box_stop(&w, box, true);
+}
+
+static void starts_the_program_of_the_image(void **state) {
+  (void)state;
+  NEED_BOXES();
+  static const char *const entrypoint[] = {"/bin/sh", "-c", NULL}, *const cmd[] = {
+                                                                     "echo \"it runs\"; exec sleep 100",
+                                                                     NULL};
+  static const char *const own[] = {"echo", "another", NULL};
+  dl_box_image_t image = image_of(only(layer));
+  image.entrypoint = entrypoint;
+  image.cmd = cmd;
+  dl_box_spec_t spec = box_spec(&w, "entry");
+  spec.image = &image;
+  dl_box_t *box = box_start(&w, &spec, NULL);
+  asks(box, "GET", "/process/session/entrypoint", NULL, 200, "commands");
+  box_expect(&w, box,
+             "while ! pidof sleep > /dev/null; do :; done; tr '\\0' ' ' < /proc/$(pidof sleep)/cmdline",
+             "sleep 100 ");
+  asks(box, "GET", "/process/session/entrypoint/logs", NULL, 200, "it runs");
+  box_stop(&w, box, true);
+  spec.entrypoint = own;
+  box = box_start(&w, &spec, NULL);
+  box_expect(&w, box, "pidof sleep | wc -l", "0\n");
+  asks(box, "GET", "/process/session/entrypoint", NULL, 200, "'echo' 'another'");
+  box_stop(&w, box, true);
+}
+
+/* --- the toolbox --- */
+
+static void has_git_without_git(void **state) {
+  (void)state;
+  NEED_BOXES();
+  static const char *const env[] = {"LD_LIBRARY_PATH=/lib:/usr/lib", "LD_PRELOAD=/lib/evil.so", NULL};
+  dl_box_image_t image = image_of(only(layer));
+  image.env = env;
+  dl_box_t *box = start("git", &image);
+  box_refuses(&w, box, "git --version");
+  asks(box, "POST", "/git/init", "{\"path\":\"/root/one\"}", 201, "");
+  box_expect(&w, box, "echo text > one/file; ls -A one | tr '\\n' ' '; ls one/.git/info",
+             ".git file exclude\n");
+  asks(box, "POST", "/git/add", "{\"path\":\"/root/one\",\"files\":[\".\"]}", 200, "");
+  asks(box, "POST", "/git/commit",
+       "{\"path\":\"/root/one\",\"message\":\"first\",\"author\":\"A\",\"email\":\"a@b.c\"}", 200, "hash");
+  asks(box, "POST", "/git/clone", "{\"url\":\"/root/one\",\"path\":\"/root/two\"}", 200, "");
+  asks(box, "GET", "/git/status?path=/root/two", NULL, 200, "\"fileStatus\"");
+  asks(box, "GET", "/git/history?path=/root/two", NULL, 200, "first");
+  box_expect(&w, box, "cat two/file", "text\n");
+  /* A transport of its own program, refused by the other side and not for lack of the program. */
+  asks(box, "POST", "/git/clone", "{\"url\":\"http://127.0.0.1:1/x.git\",\"path\":\"/root/three\"}", 502,
+       "onnect");
+  box_stop(&w, box, true);
+}
+
+static void has_the_other_nouns_too(void **state) {
+  (void)state;
+  NEED_BOXES();
+  dl_box_image_t image = image_of(only(layer));
+  dl_box_t *box = start("nouns", &image);
+  asks(box, "POST", "/process/session", "{\"sessionId\":\"s\"}", 201, "");
+  asks(box, "POST", "/process/session/s/exec", "{\"command\":\"cd /etc; X=1\"}", 200, "\"exitCode\":0");
+  asks(box, "POST", "/process/session/s/exec", "{\"command\":\"pwd; echo $X; exit 3\"}", 200, "/etc\\n1\\n");
+  asks(box, "POST", "/process/pty", "{\"id\":\"p\"}", 201, "\"p\"");
+  asks(box, "GET", "/process/pty/p", NULL, 200, "\"active\":");
+  asks(box, "POST", "/process/code-run", "{\"language\":\"python\",\"code\":\"print(1)\"}", 200,
+       "the sandbox's image has no python3");
+  asks(box, "POST", "/process/interpreter/context", "{}", 500, "the sandbox's image has no Python");
+  box_expect(&w, box,
+             "mkdir f && echo one two > f/a && echo two > f/b && { nc -l -p 4000 < /dev/null > /dev/null "
+             "2>&1 & } && sleep 0.2",
+             "");
+  asks(box, "GET", "/files/find?path=/root/f&pattern=two", NULL, 200, "/root/f/b");
+  asks(box, "GET", "/files/search?path=/root/f&pattern=b", NULL, 200, "/root/f/b");
+  asks(box, "POST", "/files/replace", "{\"files\":[\"/root/f/a\"],\"pattern\":\"one\",\"newValue\":\"1\"}",
+       200, "true");
+  box_expect(&w, box, "cat f/a", "1 two\n");
+  asks(box, "GET", "/port", NULL, 200, "4000");
+  asks(box, "GET", "/files/download?path=/root/f/a", NULL, 200, "1 two");
+  box_stop(&w, box, true);
+}
+
+static void says_that_there_is_no_shell(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *empty = dl_xprintf("%s/empty", w.dir);
+  mkdir(empty, 0755);
+  give(empty);
+  dl_box_image_t image = image_of(only(empty));
+  dl_box_t *box = start("empty", &image);
+  asks(box, "POST", "/process/execute", "{\"command\":\"true\"}", 200,
+       "fork/exec /bin/sh: no such file or directory");
+  asks(box, "POST", "/files/folder?path=/x&mode=0755", NULL, 201, "");
+  asks(box, "GET", "/files?path=/", NULL, 200, "\"x\"");
+  asks(box, "POST", "/git/init", "{\"path\":\"/x\"}", 201, "");
+  asks(box, "GET", "/git/status?path=/x", NULL, 404, "the repository has no commit yet");
+  box_stop(&w, box, true);
+  free(empty);
+}
+
+/* --- what a box cannot do --- */
+
+static void root_has_no_rights_outside(void **state) {
+  (void)state;
+  NEED_BOXES();
+  dl_box_image_t image = image_of(only(layer));
+  dl_box_t *box = start("rights", &image);
+  static const char *const TRIES[] = {
+    "mount -t tmpfs x /tmp",
+    "mount -o remount,rw /dev",
+    "umount /dev",
+    "umount /proc/sys",
+    "hostname other",
+    "mknod /tmp/sda b 8 0",
+    "mknod /tmp/mem c 1 1",
+    "unshare -U true",
+    "unshare -r true",
+    "unshare -m true",
+    "ifconfig lo down",
+    "ip link set lo down",
+    "ip addr add 10.9.9.9/8 dev lo",
+    "route add -net 10.0.0.0/8 lo",
+    "nsenter -t 1 -m true",
+    "ls /proc/1/root/",
+    "cat /proc/1/environ",
+    "ls -l /proc/1/fd/",
+    "cat /proc/1/mem",
+    "echo 1 > /proc/sys/net/ipv4/ip_forward",
+    "echo x > /proc/sys/kernel/hostname",
+    "echo b > /proc/sysrq-trigger",
+    "echo 1000 > /proc/sys/user/max_user_namespaces",
+    "echo 1 > /proc/sys/vm/drop_caches",
+    "chroot / mount -t proc x /tmp",
+    "dmesg -c",
+    "swapon /etc/passwd",
+    "pivot_root / /tmp",
+    "losetup /dev/loop0 /etc/passwd",
+    "insmod /etc/passwd",
+    "echo $$ > /sys/fs/cgroup/cgroup.procs",
+    "renice -n -5 -p 1",
+  };
+  for (size_t i = 0; i < DL_COUNT(TRIES); i++) box_refuses(&w, box, TRIES[i]);
+  box_refuses(&w, box, "kill -9 1; kill -9 1; sleep 0.1; false");
+  box_expect(&w, box, "grep -e CapEff -e CapBnd -e CapInh -e CapAmb /proc/self/status",
+             "CapInh:\t0000000000000000\nCapEff:\t00000000800400fb\nCapBnd:\t00000000800400fb\n"
+             "CapAmb:\t0000000000000000\n");
+  box_expect(
+    &w, box,
+    "echo alive; ls /proc | grep -c '^[0-9]' | awk '{print $1 < 8}'; ls -A /sys; pidof daytona-local",
+    "alive\n1\n1\n");
+  box_expect(&w, box, "mount | grep -v -e ' on /dev' -e ' on /proc' | sed 's/ (.*//'",
+             "overlay on / type overlay\n");
+  box_stop(&w, box, true);
+}
+
+static void the_hidden_system_cannot_be_changed(void **state) {
+  (void)state;
+  NEED_BOXES();
+  dl_box_image_t image = image_of(only(layer));
+  dl_box_t *box = start("hidden", &image);
+  static const char *const TRIES[] = {
+    "touch /dev/x",
+    "mkdir /dev/.daytona/x",
+    "touch /dev/.daytona/usr/x",
+    "rm /dev/.daytona/start",
+    "echo x >> /dev/.daytona/start",
+    "ln -sf /bin/sh /dev/.daytona/loader",
+    "mv /dev/.daytona /dev/away",
+    "rm /dev/.daytona/git/git",
+    "chmod 777 /dev/.daytona/usr/bin",
+    "chown 0 /dev/.daytona/usr/bin",
+    "rm /dev/null",
+    "cat /dev/.daytona/usr/../etc/passwd",
+    "find /dev/.daytona/ -writable | grep .",
+    "ls /dev/.daytona/usr/../..//work",
+    "cat /dev/.daytona/usr/lib/../../../etc/shadow.not-there",
+    "touch /dev/.daytona/certs/x",
+  };
+  for (size_t i = 0; i < DL_COUNT(TRIES); i++) box_refuses(&w, box, TRIES[i]);
+  box_expect(&w, box, "echo x > /dev/null; ls /dev | tr '\\n' ' '; ls -d /dev/.daytona/usr/bin",
+             "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero /dev/.daytona/usr/bin\n");
+  box_stop(&w, box, true);
+}
+
+/* --- hostile images --- */
+
+/* Every place where something is mounted or written is a link, or something else. */
+static void links_of_an_image_lead_nowhere(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *outside = dl_xprintf("%s/outside", w.dir);
+  mkdir(outside, 0777);
+  chmod(outside, 0777);
+  char *more = dl_xprintf(
+    "rm -r etc/*; rmdir etc; ln -s %s etc; ln -s %s proc; ln -s %s dev; ln -s %s sys; ln -s %s tmp; "
+    "ln -s %s root; ln -s ../../../../../../../../..%s srv; ln -s /proc/1/root magic",
+    outside, outside, outside, outside, outside, outside, outside);
+  char *bad = make_layer("links", more);
+  static const char *const TARGETS[] = {"/srv/volume", "/magic/volume", "/tmp/volume", "/root/a/b"};
+  dl_box_image_t image = image_of(only(bad));
+  char *dir = dl_xprintf("%s/shared", w.dir);
+  mkdir(dir, 0700);
+  dl_box_spec_t spec = box_spec(&w, "links");
+  spec.image = &image;
+  image.work_dir = "/srv/work";
+  for (size_t i = 0; i < DL_COUNT(TARGETS); i++) {
+    const dl_box_volume_t volume = {dir, NULL, TARGETS[i]};
+    spec.volumes = &volume;
+    spec.volume_count = 1;
+    const char *error = NULL;
+    dl_box_t *box = box_start(&w, &spec, &error);
+    if (box != NULL) {
+      box_expect(&w, box, "ls -d /proc/self/ && readlink /etc && test ! -L /proc && test ! -L /dev",
+                 "/proc/self/\n");
+      box_stop(&w, box, true);
+    }
+    shell("[ -z \"$(ls -A '%s')\" ]", outside);
+  }
+  shell("[ -z \"$(ls -A '%s')\" ]", outside);
+  free(dir);
+  free(bad);
+  free(more);
+  free(outside);
+}
+
+/* Accounts that are a link to the host's, a pipe, or endless. */
+static void accounts_of_an_image_are_its_own(void **state) {
+  (void)state;
+  NEED_BOXES();
+  static const char *const MORE[] = {"ln -sf ../../../../../../../../etc/shadow etc/passwd",
+                                     "ln -sf /proc/self/environ etc/passwd",
+                                     "rm etc/passwd && mkfifo etc/passwd",
+                                     "rm etc/passwd && mkdir etc/passwd",
+                                     "ln -sf passwd etc/passwd",
+                                     "ln -sf /bin/busybox etc/passwd",
+                                     "head -c 3000000 /dev/zero | tr '\\0' : > etc/passwd",
+                                     "rm -r etc",
+                                     "ln -sf /dev/zero etc/passwd"};
+  for (size_t i = 0; i < DL_COUNT(MORE); i++) {
+    char *name = dl_xprintf("accounts%zu", i);
+    char *bad = make_layer(name, MORE[i]);
+    dl_box_image_t image = image_of(only(bad));
+    dl_box_t *box = start(name, &image);
+    box_expect(&w, box, "echo $HOME", "/root\n");
+    box_stop(&w, box, true);
+    dl_box_spec_t spec = box_spec(&w, name);
+    spec.image = &image;
+    image.user = "app";
+    starts_fail(&spec, "the image's user 'app' is not in its /etc/passwd");
+    free(bad);
+    free(name);
+  }
+}
+
+/* What an image says to the loader and to the C library is not said to the toolbox. */
+static void libraries_of_an_image_stay_out_of_the_toolbox(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *bad =
+    make_layer("loader",
+               "printf '/lib/evil.so\\n' > etc/ld.so.preload && mkdir lib &&"
+               " printf 'passwd: evil files\\n' > etc/nsswitch.conf && cp bin/busybox lib/evil.so &&"
+               " cp bin/busybox lib/libnss_evil.so.2 && mkdir -p dev/.daytona &&"
+               " ln -s /bin/busybox dev/.daytona/loader");
+  static const char *const env[] = {"LD_PRELOAD=/lib/evil.so", "LD_LIBRARY_PATH=/lib", "GCONV_PATH=/lib",
+                                    NULL};
+  dl_box_image_t image = image_of(only(bad));
+  image.env = env;
+  dl_box_t *box = start("loader", &image);
+  asks(box, "POST", "/files/folder?path=/root/x&mode=0755", NULL, 201, "");
+  asks(box, "POST", "/files/permissions?path=/root/x&owner=root&group=root", NULL, 200, "");
+  box_expect(&w, box, "readlink /dev/.daytona/loader | grep -c ^usr/lib", "1\n");
+  if (geteuid() == 0)
+    shell("! grep -q evil /proc/%ld/maps && grep -q libuv /proc/%ld/maps", (long)box->inner_pid,
+          (long)box->inner_pid);
+  box_stop(&w, box, true);
+  free(bad);
+}
+
+/* --- the writable layer --- */
+
+static void what_is_deleted_stays_deleted(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *lower =
+    make_layer("lower", "mkdir -p d/e && echo 1 > d/e/f && echo 2 > d/g && echo 3 > h && ln -s h i");
+  char *upper = dl_xprintf("%s/over", w.dir);
+  shell("mkdir -p '%s/d' && echo 4 > '%s/d/new'", upper, upper);
+  give(upper);
+  const char *layers[] = {upper, lower, NULL};
+  dl_box_image_t image = image_of(layers);
+  dl_box_t *box = start("layers", &image);
+  box_expect(&w, box, "cat /d/new /d/e/f /d/g /i", "4\n1\n2\n3\n");
+  box_expect(&w, box,
+             "rm -r /d && mkdir /d && echo 5 > /d/own && rm /h && mv /i /j && chmod 700 /d && ls /d /",
+             "/:\nbin\nd\ndev\netc\nhome\nj\nproc\nroot\nsys\ntmp\n\n/d:\nown\n");
+  box_refuses(&w, box, "setfattr -n user.overlay.opaque -v n /d || false");
+  box_stop(&w, box, false);
+  shell("cat '%s/d/e/f' '%s/h' > /dev/null", lower, lower);
+  box = start("layers", &image);
+  box_expect(&w, box, "ls -a /d; cat /d/own; ls /h /i 2>/dev/null; readlink /j", ".\n..\nown\n5\nh\n");
+  box_stop(&w, box, true);
+  free(upper);
+  free(lower);
+}
+
+/* --- volumes --- */
+
+static void volumes_are_mounted_on_images(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *dir = dl_xprintf("%s/data", w.dir),
+       *linked = make_layer("linked", "mkdir -p real/place && ln -s /real/place short");
+  mkdir(dir, 0700);
+  const dl_box_volume_t volumes[] = {
+    {dir, NULL, "/short/volume"}, {dir, "sub/path", "/new/deep/place"}, {dir, NULL, "/etc/x"}};
+  dl_box_image_t image = image_of(only(linked));
+  dl_box_spec_t spec = box_spec(&w, "with-volumes");
+  spec.image = &image;
+  spec.volumes = volumes;
+  spec.volume_count = 3;
+  dl_box_t *box = box_start(&w, &spec, NULL);
+  box_expect(
+    &w, box,
+    "echo one > /real/place/volume/a && echo two > /new/deep/place/b && ls /etc/x && cat /etc/x/sub/path/b",
+    "a\nsub\ntwo\n");
+  /* A sandbox of the machine's own system, and an image with another user, share it. */
+  const dl_box_volume_t same = {dir, NULL, "/data"};
+  dl_box_spec_t plain = box_spec(&w, "without-image");
+  plain.volumes = &same;
+  plain.volume_count = 1;
+  dl_box_t *other = box_start(&w, &plain, NULL);
+  box_expect(&w, other, "cat /data/a && echo three >> /data/a && mkdir /data/own && stat -c %U /data/a",
+             "one\ndaytona\n");
+  box_expect(&w, box, "cat /etc/x/a && rmdir /etc/x/own && stat -c %u /etc/x/a", "one\nthree\n0\n");
+  if (ids.count > 1) {
+    dl_box_image_t as_app = image_of(only(layer));
+    as_app.user = "app";
+    dl_box_spec_t app_spec = box_spec(&w, "with-app");
+    app_spec.image = &as_app;
+    app_spec.volumes = &same;
+    app_spec.volume_count = 1;
+    dl_box_t *app = box_start(&w, &app_spec, NULL);
+    box_expect(&w, app, "touch /data/c && stat -c %U /data/c && cat /data/a", "app\none\nthree\n");
+    box_expect(&w, other, "ls /data/c", "/data/c\n");
+    if (geteuid() == 0) box_expect(&w, other, "echo more >> /data/c && rm /data/c", "");
+    box_stop(&w, app, true);
+  }
+  box_stop(&w, box, true);
+  box_stop(&w, other, true);
+  /* The layer has the mount points, and nothing of the volumes. */
+  shell("[ -z \"$(find '%s/home-with-volumes/upper' -name a -o -name b)\" ]", w.dir);
+  free(dir);
+  free(linked);
+}
+
+static void volumes_go_nowhere_else(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *dir = dl_xprintf("%s/other-data", w.dir),
+       *links =
+         make_layer("to-system",
+                    "ln -s /dev a; ln -s /dev/.daytona b; ln -s proc c; ln -s /gone d; touch e; ln -s / f;"
+                    " ln -s d2 d1; ln -s d1 d2");
+  mkdir(dir, 0700);
+  static const struct {
+    const char *target, *reason;
+  } BAD[] = {{"/a", "it leads into /dev"},
+             {"/a/shm", "it leads into /dev"},
+             {"/b/usr", "it leads into /dev"},
+             {"/c", "it leads into /dev"},
+             {"/f/dev/shm", "it leads into /dev"},
+             {"/d", "a link that leads nowhere"},
+             {"/d1/x", "a link that leads nowhere"},
+             {"/e", "not a directory"},
+             {"/e/x", "not a directory"},
+             {"/dev/x", "cannot be mounted below '/dev'"},
+             {"/proc/x", "cannot be mounted below '/proc'"}};
+  dl_box_image_t image = image_of(only(links));
+  for (size_t i = 0; i < DL_COUNT(BAD); i++) {
+    const dl_box_volume_t volume = {dir, NULL, BAD[i].target};
+    dl_box_spec_t spec = box_spec(&w, "bad-volume");
+    spec.image = &image;
+    spec.volumes = &volume;
+    spec.volume_count = 1;
+    starts_fail(&spec, BAD[i].reason);
+  }
+  free(dir);
+  free(links);
+}
+
+/* --- the end --- */
+
+static void a_stop_ends_everything(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char mark[32];
+  snprintf(mark, sizeof mark, "98765%ld", (long)getpid());
+  char *command = dl_xprintf("setsid sh -c \"trap '' TERM; sleep %s\" > /dev/null 2>&1 < /dev/null &", mark);
+  dl_box_image_t image = image_of(only(layer));
+  for (int force = 0; force < 2; force++) {
+    dl_box_t *box = start("stop", &image);
+    box_expect(&w, box, command, "");
+    box_stop(&w, box, force);
+    assert_int_equal(count_processes(mark), 0);
+  }
+  char *point = dl_xprintf("grep -c -e '%s' -e upperdir=/tmp/w /proc/mounts | grep -q '^0$'", w.dir);
+  shell("%s", point);
+  free(point);
+  free(command);
+}
+
+static void bad_images_are_refused(void **state) {
+  (void)state;
+  NEED_BOXES();
+  static const char *const none[] = {NULL}, *const relative[] = {"x", NULL},
+                           *const gone[] = {"/tmp/dl-gone-layer", NULL};
+  static const char *const bad_env[] = {"=x", NULL};
+  struct {
+    dl_box_image_t image;
+    const char *reason;
+  } bad[] = {{image_of(none), "needs a layer"},
+             {image_of(relative), "absolute"},
+             {image_of(gone), "cannot open /tmp/dl-gone"},
+             {image_of(only(layer)), "environment variable"},
+             {image_of(only(layer)), "ids"}};
+  bad[3].image.env = bad_env;
+  bad[4].image.ids.count = 0;
+  for (size_t i = 0; i < DL_COUNT(bad); i++) {
+    dl_box_spec_t spec = box_spec(&w, "bad");
+    spec.image = &bad[i].image;
+    starts_fail(&spec, bad[i].reason);
+  }
+}
+
 /* What useradd does, seen by this process and its children only. */
 static bool give_sub_ids(unsigned uid) {
   static const char *const FILES[] = {"/etc/passwd", "/etc/subuid", "/etc/subgid"};
@@ -166,6 +710,24 @@ static bool give_sub_ids(unsigned uid) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(runs_where_there_is_only_busybox),
+    cmocka_unit_test(runs_as_the_user_of_the_image),
+    cmocka_unit_test(says_when_there_is_no_id_for_the_user),
+    cmocka_unit_test(files_belong_to_who_made_them),
+    cmocka_unit_test(has_the_environment_and_place_of_the_image),
+    cmocka_unit_test(starts_the_program_of_the_image),
+    cmocka_unit_test(has_git_without_git),
+    cmocka_unit_test(has_the_other_nouns_too),
+    cmocka_unit_test(says_that_there_is_no_shell),
+    cmocka_unit_test(root_has_no_rights_outside),
+    cmocka_unit_test(the_hidden_system_cannot_be_changed),
+    cmocka_unit_test(links_of_an_image_lead_nowhere),
+    cmocka_unit_test(accounts_of_an_image_are_its_own),
+    cmocka_unit_test(libraries_of_an_image_stay_out_of_the_toolbox),
+    cmocka_unit_test(what_is_deleted_stays_deleted),
+    cmocka_unit_test(volumes_are_mounted_on_images),
+    cmocka_unit_test(volumes_go_nowhere_else),
+    cmocka_unit_test(a_stop_ends_everything),
+    cmocka_unit_test(bad_images_are_refused),
   };
   ids = (dl_box_ids_t){FIRST_ID, FIRST_ID + 1, FIRST_ID, FIRST_ID + 1, 65536};
   if (argc > 1 && geteuid() == 0) {

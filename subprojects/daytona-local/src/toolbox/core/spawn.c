@@ -159,6 +159,7 @@ void dl_process_kill_tree(dl_process_t *p) {
 
 char *dl_process_find(const dl_environ_t *e, const char *name) {
   const char *path = dl_environ_get(e, "PATH");
+  if (strchr(name, '/') != NULL) return access(name, X_OK) == 0 ? dl_xstrdup(name) : NULL;
   if (path == NULL) path = "/usr/local/bin:/usr/bin:/bin";
   while (*path != '\0') {
     size_t len = strcspn(path, ":");

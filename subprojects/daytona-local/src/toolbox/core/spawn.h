@@ -45,7 +45,7 @@ void dl_process_forget(dl_process_t *p);
 /* SIGKILL for the process, its group and everything below it. Only before its exit was reported. */
 void dl_process_kill_tree(dl_process_t *p);
 
-/* The program `name` on the PATH of `e`, yours to free; NULL if there is none. */
+/* The program `name` on the PATH of `e`, or the path that it is; yours to free, NULL if there is none. */
 char *dl_process_find(const dl_environ_t *e, const char *name);
 /* The shell of commands: what /etc/shells allows in the daemon's order of preference. */
 char *dl_process_shell(const dl_environ_t *e);

@@ -4,6 +4,7 @@
  * missing path is 404, a path that may not be looked at 403, what exists already 409, and every
  * other refusal 400.
  */
+#include "runtime/image_user.h"
 #include "toolbox/core/reply.h"
 #include "toolbox/core/text.h"
 #include "toolbox/files/fileio.h"
@@ -19,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define ACCOUNTS_MAX (1024 * 1024)
 
 /* Octal digits only. */
 static bool parse_mode(const char *text, mode_t *out) {
@@ -252,7 +255,21 @@ static void on_move(dl_req_t *req, void *user) {
 
 static bool is_number(const char *text, int64_t *out) { return dl_parse_int(text, 0, UINT32_MAX - 1, out); }
 
-static bool find_user(const char *text, uid_t *out) {
+/* In a box on an image, whose accounts the C library would look up with libraries that the image names. Any process of
+ * the box may be writing the file. Yours to free. */
+static char *read_accounts(const char *path) {
+  struct stat st;
+  char *text = dl_xcalloc(1, ACCOUNTS_MAX + 1);
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  size_t len = 0;
+  if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+    for (ssize_t got; len < ACCOUNTS_MAX && (got = read(fd, text + len, ACCOUNTS_MAX - len)) > 0;)
+      len += (size_t)got;
+  if (fd >= 0) close(fd);
+  return text;
+}
+
+static bool find_user(const dl_toolbox_t *tb, const char *text, uid_t *out) {
   struct passwd entry, *found = NULL;
   char buffer[16384];
   int64_t number;
@@ -260,18 +277,30 @@ static bool find_user(const char *text, uid_t *out) {
     *out = (uid_t)number;
     return true;
   }
+  if (tb->hidden_dir != NULL) {
+    char *accounts = read_accounts("/etc/passwd");
+    bool is_found = dl_image_uid(accounts, text, out);
+    free(accounts);
+    return is_found;
+  }
   if (getpwnam_r(text, &entry, buffer, sizeof buffer, &found) != 0 || found == NULL) return false;
   *out = found->pw_uid;
   return true;
 }
 
-static bool find_group(const char *text, gid_t *out) {
+static bool find_group(const dl_toolbox_t *tb, const char *text, gid_t *out) {
   struct group entry, *found = NULL;
   char buffer[16384];
   int64_t number;
   if (is_number(text, &number)) {
     *out = (gid_t)number;
     return true;
+  }
+  if (tb->hidden_dir != NULL) {
+    char *accounts = read_accounts("/etc/group");
+    bool is_found = dl_image_gid(accounts, text, out);
+    free(accounts);
+    return is_found;
   }
   if (getgrnam_r(text, &entry, buffer, sizeof buffer, &found) != 0 || found == NULL) return false;
   *out = found->gr_gid;
@@ -299,9 +328,9 @@ static void run_permissions(dl_fs_job_t *job) {
       return;
     }
   }
-  if (is_set(job->owner) && !find_user(job->owner, &uid)) {
+  if (is_set(job->owner) && !find_user(job->tb, job->owner, &uid)) {
     dl_fs_fail(job, 400, "BAD_REQUEST", "unknown user %s", job->owner);
-  } else if (is_set(job->group) && !find_group(job->group, &gid)) {
+  } else if (is_set(job->group) && !find_group(job->tb, job->group, &gid)) {
     dl_fs_fail(job, 400, "BAD_REQUEST", "unknown group %s", job->group);
   } else if ((uid != (uid_t)-1 || gid != (gid_t)-1) && chown(job->path, uid, gid) != 0) {
     fail_text(job, "chown", job->path, errno);

@@ -231,7 +231,9 @@ static void on_limit(uv_timer_t *timer) {
     finish_run(c, CLOSE_TIMEOUT, "");
 }
 
-static const char *why(int error) {
+static const char *why(const dl_toolbox_t *tb, int error) {
+  if (error == ENOENT && tb->hidden_dir != NULL)
+    return "the sandbox's image has no Python, or there is no such directory";
   return error == ENOENT ? "no Python, or no such directory" : strerror(error);
 }
 
@@ -240,7 +242,7 @@ static void advance(context_t *c) {
     run_t *r = current(c);
     int error = ensure_worker(c);
     if (error != 0) {
-      char *reason = dl_xprintf("failed to start the context: %s", why(error));
+      char *reason = dl_xprintf("failed to start the context: %s", why(c->tb, error));
       close_run(c, r, DL_WS_INTERNAL, reason);
       free(reason);
       continue;
@@ -387,7 +389,7 @@ static void on_create_body(dl_req_t *req, const char *bytes, size_t len, void *u
       if (error == 0) {
         dl_tb_reply_json(req, 200, context_json(c));
       } else {
-        dl_tb_reply_error(req, 500, "failed to start the context: %s", why(error));
+        dl_tb_reply_error(req, 500, "failed to start the context: %s", why(c->tb, error));
         dispose(c);
       }
     }

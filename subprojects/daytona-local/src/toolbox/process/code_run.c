@@ -194,7 +194,9 @@ static void start(dl_toolbox_t *tb, dl_req_t *req, const language_t *l, const ch
                   const dl_environ_t *environment, uint32_t timeout_s) {
   char *file = dl_process_find(environment, l->program);
   if (file == NULL) { /* what a shell would have said */
-    char *message = dl_xprintf("%s: command not found\n", l->program);
+    char *message = dl_xprintf("%s: command not found%s%s\n", l->program,
+                               tb->hidden_dir != NULL ? ": the sandbox's image has no " : "",
+                               tb->hidden_dir != NULL ? l->program : "");
     reply(req, 127, message, strlen(message));
     free(message);
     return;
