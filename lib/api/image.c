@@ -2,9 +2,10 @@
 /*
  * The image builder: what each call adds to the Dockerfile, and the record of files to be looked at later.
  *
- * An image is a list of steps and the text that is known without looking at files. Steps that only add text and stand
- * side by side are one step. After the first error nothing is recorded any more. Texts are those of the official
- * Python SDK, byte for byte, with what is odd in them: its images and ours must have the same name on the server.
+ * An image is a list of steps and the text that is known without looking at files. Steps that only add text
+ * and stand side by side are one step. After the first error nothing is recorded any more. Texts are those of
+ * the official Python SDK, byte for byte, with what is odd in them: its images and ours must have the same
+ * name on the server.
  */
 #include <daytona/image.h>
 
@@ -228,8 +229,8 @@ void daytona__image_put_step(daytona__strbuf_t *out, const image_step_t *step, c
 /* --- local paths ------------------------------------------------------------------------------- */
 
 /*
- * Take over a path, with its home folder as far as the environment has it: to ask the system's list of users may
- * take time, which only the thread pool has.
+ * Take over a path, with its home folder as far as the environment has it: to ask the system's list of users
+ * may take time, which only the thread pool has.
  */
 static bool keep_path(daytona_image_t *image, image_step_t *step, const char *path) {
   const char *home = path[0] == '~' && (path[1] == '/' || path[1] == '\0') ? getenv("HOME") : NULL;

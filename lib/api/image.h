@@ -39,16 +39,16 @@ void daytona__image_content_release(daytona__image_content_t *content); /* takes
 typedef struct daytona__image_job daytona__image_job_t;
 
 /*
- * The end of a job: `content`, borrowed for the call, or `error`, whose message has no prefix. Once, from a later turn
- * of the loop; the job is gone then.
+ * The end of a job: `content`, borrowed for the call, or `error`, whose message has no prefix. Once, from a
+ * later turn of the loop; the job is gone then.
  */
 typedef void (*daytona__image_done_cb)(daytona__image_content_t *content, const daytona_error_t *error,
                                        void *user);
 
 /*
- * Look at the files of `image` as it is now; it is retained as long as needed. Errors that the image has kept are
- * delivered in the same way. `entrypoint` is copied: an ENTRYPOINT that is added to this content and not to the image;
- * NULL: none. Keeps the loop alive. NULL: no memory, and `done` is not called.
+ * Look at the files of `image` as it is now; it is retained as long as needed. Errors that the image has kept
+ * are delivered in the same way. `entrypoint` is copied: an ENTRYPOINT that is added to this content and not
+ * to the image; NULL: none. Keeps the loop alive. NULL: no memory, and `done` is not called.
  */
 daytona__image_job_t *daytona__image_job_new(daytona__loop_t *loop, daytona_image_t *image,
                                              const daytona_strings_t *entrypoint, daytona__image_done_cb done,

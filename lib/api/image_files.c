@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Working an image's record off: reading its files, following its COPY instructions, and naming what is uploaded.
+ * Working an image's record off: reading its files, following its COPY instructions, and naming what is
+ * uploaded.
  *
- * All of this waits for disks, and so runs on the thread pool; see image_resolve.c. What it needs only for a while is in
- * the scratch arena, and what it finds in the content's. The first failure ends it.
+ * All of this waits for disks, and so runs on the thread pool; see image_resolve.c. What it needs only for a
+ * while is in the scratch arena, and what it finds in the content's. The first failure ends it.
  */
 #include "api/image_impl.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdarg.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -147,8 +147,8 @@ static const char *expand(files_t *files, const image_step_t *step) {
 static bool is_missing(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
 
 static int fail_access(files_t *files, const char *noun, const char *path, int error) {
-  char text[128] = "";
-  strerror_r(error, text, sizeof text);
+  char text[128];
+  uv_strerror_r(uv_translate_sys_error(error), text, sizeof text);
   return fail(files, DAYTONA_EIO, error, "%s %s cannot be read: %s", noun, path, text);
 }
 
@@ -221,8 +221,8 @@ static int fail_outside(files_t *files, const char *path) {
   return fail(files, DAYTONA_EINVAL, 0, "forbidden path outside the build context: %s", path);
 }
 
-/* Whether a source names something outside by its text alone: absolute, with a drive, or above the folder. A backslash
-   counts as a slash, so that a Dockerfile is refused on every system or on none. */
+/* Whether a source names something outside by its text alone: absolute, with a drive, or above the folder.
+   A backslash counts as a slash, so that a Dockerfile is refused on every system or on none. */
 static int check_source(files_t *files, const char *source) {
   daytona__strbuf_t buf;
   size_t size = strlen(source), first = daytona__utf8_length(source, size);
@@ -336,7 +336,8 @@ static int on_source(const char *source, void *user) {
   rc = daytona__glob(pattern, files->scratch.is_pool, on_match, must_stop, &match);
   if (rc == 0 && !match.is_any) rc = add_match(files, pattern, source);
   if (rc == DAYTONA_ENOMEM) return fail_memory(files);
-  return rc != 0 ? fail(files, rc, 0, "looking for %s was stopped", source) : 0;
+  if (rc == DAYTONA_ELIMIT) return fail(files, rc, 0, "%.100s has too many wildcards or matches", source);
+  return rc != 0 ? fail(files, rc, 0, "cancelled") : 0;
 }
 
 static int add_copies(files_t *files, const char *prefix, bool is_strict, const char *text, size_t size) {

@@ -66,8 +66,8 @@ void daytona__image_put_words(daytona__strbuf_t *out, const char *instruction,
                               const daytona_strings_t *words);
 
 /*
- * Work a record off, on the thread pool or, in tests, wherever: the arena of `content` says whose memory is used. The
- * content is complete afterwards, or has a code.
+ * Work a record off, on the thread pool or, in tests, wherever: the arena of `content` says whose memory is
+ * used. The content is complete afterwards, or has a code.
  */
 void daytona__image_work(const image_record_t *record, daytona__image_content_t *content);
 

@@ -2,8 +2,9 @@
 /*
  * An image with its files looked at: the job on the thread pool, and the public call.
  *
- * A job owns a copy of the image's record, so that the image can be changed meanwhile; the texts that the record points
- * at live in the image, which is retained. Only the loop's thread touches the counts of image and content.
+ * A job owns a copy of the image's record, so that the image can be changed meanwhile; the texts that the
+ * record points at live in the image, which is retained. Only the loop's thread touches the counts of image
+ * and content.
  */
 #include "api/image.h"
 

@@ -20,7 +20,7 @@
 
 /* Take one character. A byte that is no UTF-8 stands for itself, apart from all characters. */
 static uint32_t next_char(const char **at) {
-  size_t length = daytona__utf8_length(*at, strlen(*at) < 4 ? strlen(*at) : 4);
+  size_t length = daytona__utf8_length(*at, strnlen(*at, 4));
   uint32_t c = length != 0 ? daytona__utf8_get(*at, length) : 0xdc00u + (unsigned char)**at;
   *at += length != 0 ? length : 1;
   return c;
@@ -208,6 +208,7 @@ int daytona__glob(const char *pattern, bool is_pool, daytona__glob_cb on_match, 
   paths_t paths = {0};
   daytona__arena_init(&state.arena, DAYTONA__GLOB_MEMORY_MAX);
   state.arena.is_pool = is_pool;
+  if (has_magic(pattern) && strlen(pattern) > DAYTONA__GLOB_PATTERN_MAX) return DAYTONA_ELIMIT;
   int rc = pattern[0] != '\0' ? expand(&state, pattern, false, 0, &paths) : 0;
   for (size_t i = 0; rc == 0 && i < paths.count; i++) rc = on_match(paths.items[i], user);
   daytona__arena_clear(&state.arena);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Local paths as texts: nothing here looks at a disk. The rules are those of Python, whose SDK makes names of objects
- * and lines of Dockerfiles of them.
+ * Local paths as texts: nothing here looks at a disk. The rules are those of Python, whose SDK makes names of
+ * objects and lines of Dockerfiles of them.
  */
 #ifndef DAYTONA_CORE_PATH_H
 #define DAYTONA_CORE_PATH_H
@@ -11,11 +11,12 @@
 
 #include "core/strbuf.h"
 
-/* Append the path without empty parts, "." and, where a part is in front of it, "..": "a//b/../c" is "a/c". "." if nothing
-   is left. Two slashes at the start stay two. */
+/* Append the path without empty parts, "." and, where a part is in front of it, "..": "a//b/../c" is
+   "a/c". "." if nothing is left. Two slashes at the start stay two. */
 void daytona__path_put_normal(daytona__strbuf_t *out, const char *path);
 
-/* Append the place of a file in an archive: the same, without slashes at the start, and then without backslashes. */
+/* Append the place of a file in an archive: the same, without slashes at the start, and then without
+   backslashes. */
 void daytona__path_put_archive(daytona__strbuf_t *out, const char *path);
 
 /* Append the path without empty parts and ".", but with "..". */

@@ -2,8 +2,8 @@
 /*
  * Sources of COPY; see dockerfile.h.
  *
- * The text is cut into physical lines, these are joined into logical ones where they end in a backslash, and a logical
- * line that is a COPY is taken apart. A slice_t is a part of a text that is not copied.
+ * The text is cut into physical lines, these are joined into logical ones where they end in a backslash, and
+ * a logical line that is a COPY is taken apart. A slice_t is a part of a text that is not copied.
  */
 #include "wire/dockerfile.h"
 
@@ -84,7 +84,8 @@ static slice_t next_line(slice_t *text) {
   return line;
 }
 
-/* The next logical line, in `out`. Empty lines and comments inside of it are left out; a comment is never continued. */
+/* The next logical line, in `out`. Empty lines and comments inside of it are left out; a comment is never
+   continued. */
 static void next_logical_line(slice_t *text, daytona__strbuf_t *out) {
   bool is_inside = false, goes_on = true;
   out->size = 0;

@@ -2,8 +2,8 @@
 /*
  * A small reader of TOML; see pyproject.h.
  *
- * It walks over the text once. Where it is, as far as that matters, is a place_t: outside of [project], in it, in its
- * table of groups. Keys and values are read to an arena only where something is kept.
+ * It walks over the text once. Where it is, as far as that matters, is a place_t: outside of [project], in
+ * it, in its table of groups. Keys and values are read to an arena only where something is kept.
  */
 #include "wire/pyproject.h"
 
@@ -323,7 +323,8 @@ static bool read_inline_table(toml_t *toml, place_t place) {
   return true;
 }
 
-/* A number, a date, true or false: what such words are made of. A blank may stand between a date and its time. */
+/* A number, a date, true or false: what such words are made of. A blank may stand between a date and its
+   time. */
 static bool read_word(toml_t *toml) {
   const char *start = toml->at;
   for (;; toml->at++) {

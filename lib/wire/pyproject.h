@@ -2,8 +2,8 @@
 /*
  * The dependencies that a pyproject.toml declares: project.dependencies and project.optional-dependencies.
  *
- * A reader of TOML 1.0 that keeps nothing else. Of the rest it checks the structure (brackets, strings, keys, one value for
- * each line), not that numbers and dates are valid nor that no other key comes twice.
+ * A reader of TOML 1.0 that keeps nothing else. Of the rest it checks the structure (brackets, strings, keys,
+ * one value for each line), not that numbers and dates are valid nor that no other key comes twice.
  */
 #ifndef DAYTONA_WIRE_PYPROJECT_H
 #define DAYTONA_WIRE_PYPROJECT_H
@@ -36,8 +36,8 @@ typedef struct daytona__pyproject {
 } daytona__pyproject_t;
 
 /*
- * Read `text`, which need not end in a NUL, with memory of `arena`. 0; DAYTONA_EINVAL with `line` and `problem`: it is not
- * TOML; DAYTONA_ENOMEM, also at the arena's limit.
+ * Read `text`, which need not end in a NUL, with memory of `arena`. 0; DAYTONA_EINVAL with `line` and
+ * `problem`: it is not TOML; DAYTONA_ENOMEM, also at the arena's limit.
  */
 int daytona__pyproject_read(daytona__pyproject_t *out, daytona__arena_t *arena, const char *text,
                             size_t size);

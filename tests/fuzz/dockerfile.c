@@ -1,6 +1,7 @@
 /*
- * Any text as a Dockerfile: looking for what it copies must neither fall nor keep anything, and find the same twice. What is found
- * is text, stands for itself once it is quoted for a shell, and may be any pattern for names.
+ * Any text as a Dockerfile: looking for what it copies must neither fall nor keep anything, and find the same
+ * twice. What is found is text, stands for itself once it is quoted for a shell, and may be any pattern for
+ * names.
  */
 #include <stdint.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * Any bytes as a pyproject.toml: the reader must neither fall nor keep anything, must say the same twice, and what it keeps is
- * text that stands in the file.
+ * Any bytes as a pyproject.toml: the reader must neither fall nor keep anything, must say the same twice, and
+ * what it keeps is text that stands in the file.
  */
 #include <stdint.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * Sources of COPY: logical lines, flags, both forms. That the official SDK finds the same is compared in tests/interop.
+ * Sources of COPY: logical lines, flags, both forms. That the official SDK finds the same is compared in
+ * tests/interop.
  */
 #include "wire/dockerfile.h"
 

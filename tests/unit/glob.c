@@ -1,5 +1,6 @@
 /*
- * Wildcards: what a pattern stands for, on a disk of its own. That Python finds the same is compared in tests/interop.
+ * Wildcards: what a pattern stands for, on a disk of its own. That Python finds the same is compared in
+ * tests/interop.
  */
 #include "core/glob.h"
 
@@ -178,6 +179,21 @@ static void depth_has_a_ceiling(void **state) {
   assert_int_equal(daytona__glob(pattern, false, on_match, must_stop, &found), DAYTONA_ELIMIT);
 }
 
+static void length_has_a_ceiling(void **state) {
+  char pattern[DAYTONA__GLOB_PATTERN_MAX + 3];
+  found_t found = {.text = ""};
+  memset(pattern, 'a', sizeof pattern - 1);
+  pattern[0] = '*';
+  pattern[sizeof pattern - 2] = '\0';
+  assert_int_equal(daytona__glob(pattern, false, on_match, must_stop, &found), DAYTONA_ELIMIT);
+  pattern[sizeof pattern - 3] = '\0';
+  assert_int_equal(daytona__glob(pattern, false, on_match, must_stop, &found), 0);
+  memset(pattern, 'a', sizeof pattern - 1);
+  pattern[sizeof pattern - 1] = '\0';
+  assert_int_equal(daytona__glob(pattern, false, on_match, must_stop, &found),
+                   0); /* no file, but no pattern */
+}
+
 static void without_memory(void *user) {
   found_t found = {.text = ""};
   int rc = daytona__glob("*/*/../*.txt", false, on_match, must_stop, &found);
@@ -198,6 +214,7 @@ int main(void) {
     FOLDER(paths_are_found_in_order),
     FOLDER(it_can_be_stopped),
     FOLDER(depth_has_a_ceiling),
+    FOLDER(length_has_a_ceiling),
     FOLDER(a_lack_of_memory_is_an_error),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

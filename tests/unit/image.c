@@ -1,6 +1,6 @@
 /*
- * The image builder: every sentence of <daytona/image.h>. That its texts are those of the official SDK is compared with
- * that SDK in tests/interop.
+ * The image builder: every sentence of <daytona/image.h>. That its texts are those of the official SDK is
+ * compared with that SDK in tests/interop.
  */
 #include <daytona/image.h>
 
@@ -13,6 +13,7 @@
 
 #include "api/image_impl.h"
 #include "core/future.h"
+#include "core/glob.h"
 #include "core/memory.h"
 #include "support/alloc.h"
 #include "support/api_scene.h"
@@ -661,7 +662,10 @@ static void other_homes_are_looked_up(void **state) {
   daytona_image_t *image = daytona_image_add_local_dir(daytona_image_base("a"), "~root", "/r");
   daytona__image_content_t *content = work(image);
   assert_true(content->code == DAYTONA_OK || strchr(content->message, '/') != NULL);
-  if (content->code == DAYTONA_OK) assert_int_equal(content->view.contexts[0]->source_path[0], '/');
+  if (content->code == DAYTONA_OK) {
+    assert_int_equal(content->view.contexts[0]->source_path[0], '/');
+    assert_memory_equal(content->view.dockerfile, "FROM a\nCOPY [\"", 14);
+  }
   daytona__image_content_release(content);
   if (home != NULL) setenv("HOME", home, 1);
   free(home);
@@ -760,6 +764,28 @@ static void closing_fails_what_is_resolved(void **state) {
   while (!scene->is_closed) uv_run(&scene->uv, UV_RUN_ONCE);
   daytona_client_release(client);
   daytona_image_release(image);
+}
+
+static void resolve_elsewhere(void *user) {
+  api_scene_t *scene = user;
+  daytona_image_t *image = daytona_image_base("a");
+  daytona_future_t *future = daytona_image_resolve(scene->client, image);
+  assert_int_equal(daytona_future_code(future), DAYTONA_ETHREAD);
+  daytona_future_release(future);
+  daytona_image_release(image);
+}
+
+static void resolving_belongs_to_the_thread_of_the_loop(void **state) {
+  uv_thread_t thread;
+  assert_int_equal(uv_thread_create(&thread, resolve_elsewhere, scene_of(state)), 0);
+  uv_thread_join(&thread);
+}
+
+static void too_many_wildcards_are_refused(void **state) {
+  char line[8192] = "COPY *";
+  memset(line + 6, 'x', DAYTONA__GLOB_PATTERN_MAX);
+  strcpy(line + 6 + DAYTONA__GLOB_PATTERN_MAX, " /d");
+  expect_failure(commands(line, NULL, false), DAYTONA_ELIMIT, 0, "xxx has too many wildcards or matches");
 }
 
 typedef struct told {
@@ -935,6 +961,8 @@ int main(void) {
     SCENE(kept_errors_are_reported_from_a_later_turn),
     SCENE(resolving_can_be_cancelled),
     SCENE(closing_fails_what_is_resolved),
+    SCENE(resolving_belongs_to_the_thread_of_the_loop),
+    FILES(too_many_wildcards_are_refused),
     SCENE(a_job_can_add_an_entrypoint),
     cmocka_unit_test_setup_teardown(building_survives_a_lack_of_memory, memory_open, memory_close),
     cmocka_unit_test_setup_teardown(work_survives_a_lack_of_memory, memory_open, memory_close),

@@ -1,5 +1,6 @@
 /*
- * Quoting and splitting; the expected values are those of Python's shlex. What is quoted must split into itself.
+ * Quoting and splitting; the expected values are those of Python's shlex. What is quoted must split into
+ * itself.
  */
 #include "wire/shell.h"
 

@@ -1,6 +1,6 @@
 /*
- * Builds the images that its input describes, with the public calls of the library, and prints what has become of them:
- * a JSON object a line in, one a line out. compare.py has the official SDK do the same.
+ * Builds the images that its input describes, with the public calls of the library, and prints what has
+ * become of them: a JSON object a line in, one a line out. compare.py has the official SDK do the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
