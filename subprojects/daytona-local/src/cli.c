@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include "base/buf.h"
+#include "control/store/layers.h"
 #include "images/jail.h"
 #include "images/variables.h"
 #include "runtime/runtime.h"
@@ -512,6 +513,7 @@ int dl_cli_main(int argc, char **argv) {
   const char *command = argc > 1 ? argv[1] : "";
   if (strcmp(command, "toolbox") == 0) return dl_toolbox_main(argc - 1, argv + 1);
   if (strcmp(command, "image-box") == 0) return dl_image_box_main(dl_toolbox_main, argc - 2, argv + 2);
+  if (strcmp(command, "image-files") == 0) return dl_layer_main(argc - 2, argv + 2);
   if (strcmp(command, "own-root") == 0) return dl_own_root_main(argc - 2, argv + 2);
   if (strcmp(command, "image-jail") == 0) return dl_image_jail_main(argc - 1, argv + 1);
   if (strcmp(command, "image-runtime") == 0) return dl_image_runtime_main(argc - 1, argv + 1);

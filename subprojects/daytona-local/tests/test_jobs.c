@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -101,6 +102,61 @@ static void a_tree_survives_packing_with_modes_and_links(void **state) {
   assert_int_equal(readlink(path("again/out"), text, sizeof text - 1), 11);
   chmod(path("again/shut"), 0700);
   assert_int_equal(mode_of("again/shut/inner"), 0);
+}
+
+/* What overlay needs to be the same again, and nothing of what it notes about this disk's files. */
+static void marks_of_deletions_and_attributes_survive(void **state) {
+  (void)state;
+  char value[64];
+  struct stat st;
+  mkdir(path("home"), 0700);
+  mkdir(path("home/opaque"), 0700);
+  put("home/file", "x", 0600);
+  if (mknod(path("home/deleted"), S_IFCHR | 0600, 0) != 0 ||
+      setxattr(path("home/opaque"), "user.overlay.opaque", "y", 1, 0) != 0)
+    skip();
+  assert_int_equal(setxattr(path("home/file"), "user.mine", "a\0b", 3, 0), 0);
+  assert_int_equal(setxattr(path("home/file"), "user.overlay.origin", "z", 1, 0), 0);
+  dl_job_pack(jobs, path("home"), path("a.tar"), on_job, NULL);
+  wait_for_job();
+  assert_null(said);
+  dl_job_unpack(jobs, path("a.tar"), path("again"), on_job, NULL);
+  wait_for_job();
+  assert_null(said);
+  assert_int_equal(lstat(path("again/deleted"), &st), 0);
+  assert_true(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+  assert_int_equal(getxattr(path("again/opaque"), "user.overlay.opaque", value, sizeof value), 1);
+  assert_int_equal(getxattr(path("again/file"), "user.mine", value, sizeof value), 3);
+  assert_memory_equal(value, "a\0b", 3);
+  assert_int_equal(getxattr(path("again/file"), "user.overlay.origin", value, sizeof value), -1);
+}
+
+static void note_bytes(uint64_t bytes, const char *error, void *user) {
+  *(uint64_t *)user = bytes;
+  on_job(error, NULL);
+}
+
+static void measuring_counts_blocks_once(void **state) {
+  (void)state;
+  uint64_t bytes = 1;
+  mkdir(path("home"), 0700);
+  put("home/file", "", 0600);
+  assert_int_equal(truncate(path("home/file"), (off_t)1 << 40), 0);
+  int fd = open(path("home/real"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  char block[4096] = "x";
+  for (int i = 0; i < 256; i++) assert_int_equal(write(fd, block, sizeof block), sizeof block);
+  assert_int_equal(fsync(fd), 0);
+  close(fd);
+  assert_int_equal(link(path("home/real"), path("home/twin")), 0);
+  assert_int_equal(symlink("/", path("home/link")), 0);
+  dl_job_measure(jobs, path("home"), note_bytes, &bytes);
+  wait_for_job();
+  assert_null(said);
+  assert_in_range(bytes, 256 * 4096, 300 * 4096);
+  dl_job_measure(jobs, path("none"), note_bytes, &bytes);
+  wait_for_job();
+  assert_null(said);
+  assert_int_equal(bytes, 0);
 }
 
 static void a_broken_archive_leaves_nothing_half_done(void **state) {
@@ -383,6 +439,8 @@ int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
     T(a_tree_survives_packing_with_modes_and_links),
+    T(marks_of_deletions_and_attributes_survive),
+    T(measuring_counts_blocks_once),
     T(a_broken_archive_leaves_nothing_half_done),
     T(removal_follows_no_link_and_knows_no_depth),
     T(removal_changes_nothing_behind_a_link_that_comes_late),

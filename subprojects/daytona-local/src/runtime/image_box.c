@@ -80,27 +80,6 @@ static char *read_plan(plan_t *plan) {
 
 /* --- the launcher --- */
 
-static char *no_ids(const dl_box_ids_t *ids) {
-  if (errno == ENOENT)
-    return dl_xstrdup(
-      "newuidmap is not installed (package uidmap): images need it where the server is not root");
-  return dl_xprintf("cannot make a user namespace with %u ids from %u on: %s", ids->count,
-                    (unsigned)ids->zero_uid, strerror(errno));
-}
-
-static char *enter_outer(const plan_t *plan) {
-  int outer = dl_users_open_ids(&plan->ids);
-  if (outer < 0) return no_ids(&plan->ids);
-  bool ok = setns(outer, CLONE_NEWUSER) == 0;
-  close(outer);
-  ok = ok && (plan->ids.count == 1 || setgroups(0, NULL) == 0) && setresgid(0, 0, 0) == 0 &&
-       setresuid(0, 0, 0) == 0;
-  if (!ok) return failed("enter the user namespace of the image");
-  /* The change of users has made our files in /proc root's. */
-  prctl(PR_SET_DUMPABLE, 1);
-  return NULL;
-}
-
 static char *separate(const plan_t *plan) {
   int others = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
   if (!dl_json_bool(plan->image, "hostNetwork", false)) others |= CLONE_NEWNET;
@@ -116,7 +95,7 @@ static char *prepare(plan_t *plan) {
     const char *step = dl_own_root();
     failure = step != NULL ? failed(step) : dl_image_root_stage(plan->image, &plan->ids);
   }
-  if (failure == NULL) failure = enter_outer(plan);
+  if (failure == NULL) failure = dl_ids_enter(&plan->ids);
   /* Before there is a PID namespace, whose first process would be the one that this takes. */
   if (failure == NULL && (plan->inner = dl_users_open_inner(plan->ids.count)) < 0)
     failure = failed("make the box's user namespace");

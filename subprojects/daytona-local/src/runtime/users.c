@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,4 +133,25 @@ int dl_users_open_inner(unsigned count) {
   pid_t pid = begin();
   if (pid < 0) return -1;
   return finish(pid, map_only_zero(pid, &(dl_box_ids_t){.count = 1}));
+}
+
+static char *no_ids(const dl_box_ids_t *ids) {
+  if (errno == ENOENT)
+    return dl_xstrdup(
+      "newuidmap is not installed (package uidmap): images need it where the server is not root");
+  return dl_xprintf("cannot make a user namespace with %u ids from %u on: %s", ids->count,
+                    (unsigned)ids->zero_uid, strerror(errno));
+}
+
+char *dl_ids_enter(const dl_box_ids_t *ids) {
+  int users = dl_users_open_ids(ids);
+  if (users < 0) return no_ids(ids);
+  bool ok = setns(users, CLONE_NEWUSER) == 0;
+  close(users);
+  ok =
+    ok && (ids->count == 1 || setgroups(0, NULL) == 0) && setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0;
+  if (!ok) return dl_xprintf("cannot enter the user namespace of the image: %s", strerror(errno));
+  /* The change of users has made our files in /proc the host's root's. */
+  prctl(PR_SET_DUMPABLE, 1);
+  return NULL;
 }

@@ -10,6 +10,7 @@
 #include "boxes.h"
 
 #include "base/base.h"
+#include "control/store/jobs.h"
 #include "runtime/internal.h"
 
 #include <errno.h>
@@ -100,6 +101,36 @@ static dl_box_t *start(const char *id, const dl_box_image_t *image) {
   return box_start(&w, &spec, NULL);
 }
 
+typedef struct {
+  bool is_done;
+  uint64_t bytes;
+  char *error;
+} job_end_t;
+
+static void on_job(const char *error, void *user) {
+  job_end_t *e = user;
+  e->is_done = true;
+  if (error != NULL) e->error = dl_xstrdup(error);
+}
+
+static void on_measured(uint64_t bytes, const char *error, void *user) {
+  ((job_end_t *)user)->bytes = bytes;
+  on_job(error, user);
+}
+
+static dl_jobs_t *new_jobs(void) {
+  char *error = NULL;
+  dl_jobs_t *jobs = dl_jobs_new(&w.loop, false, &error);
+  assert_non_null(jobs);
+  if (geteuid() != 0) dl_jobs_set_ids(jobs, getenv("DL_TEST_EXE"), &ids);
+  return jobs;
+}
+
+static void await(job_end_t *e) {
+  while (!e->is_done) uv_run(&w.loop, UV_RUN_ONCE);
+  if (e->error != NULL) fail_msg("%s", e->error);
+}
+
 static int open_boxes(void **state) {
   (void)state;
   skip_reason = world_open(&w, (dl_runtime_opts_t){.isolation = DL_ISOLATION_BWRAP, .max_processes = 64});
@@ -116,10 +147,20 @@ static int open_boxes(void **state) {
 static int close_boxes(void **state) {
   (void)state;
   if (skip_reason != NULL) return 0;
-  /* Layers hold folders of users that only their namespace's root may enter. */
+  /* Layers hold folders of users that only root of their namespace may remove. */
+  dl_jobs_t *jobs = new_jobs();
+  char *dir = dl_xstrdup(w.dir);
+  job_end_t end = {0};
+  dl_job_remove(jobs, dir, on_job, &end);
+  while (!end.is_done) uv_run(&w.loop, UV_RUN_ONCE);
+  bool is_removed = end.error == NULL && access(dir, F_OK) != 0;
+  if (!is_removed) print_message("%s\n", end.error ? end.error : "not removed");
+  free(end.error);
+  free(dir);
+  dl_jobs_close(jobs, NULL, NULL);
   world_close(&w);
   free(layer);
-  return 0;
+  return is_removed ? 0 : -1;
 }
 
 static void runs_where_there_is_only_busybox(void **state) {
@@ -425,7 +466,7 @@ static void the_hidden_system_cannot_be_changed(void **state) {
     "rm /dev/null",
     "cat /dev/.daytona/usr/../etc/passwd",
     "find /dev/.daytona/ -writable | grep .",
-    "ls /dev/.daytona/usr/../..//work",
+    "ls /dev/.daytona/usr/../../boot",
     "cat /dev/.daytona/usr/lib/../../../etc/shadow.not-there",
     "touch /dev/.daytona/certs/x",
   };
@@ -554,6 +595,48 @@ static void what_is_deleted_stays_deleted(void **state) {
   box_expect(&w, box, "ls -a /d; cat /d/own; ls /h /i 2>/dev/null; readlink /j", ".\n..\nown\n5\nh\n");
   box_stop(&w, box, true);
   free(upper);
+  free(lower);
+}
+
+static void the_layer_can_be_archived(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char *lower = make_layer("archived", "mkdir -p d/e && echo 1 > d/e/f && echo 2 > g && echo 3 > h");
+  dl_box_image_t image = image_of(only(lower));
+  dl_box_t *box = start("archive", &image);
+  static const char MAKE[] =
+    "rm -r /d /g && mkdir /d && echo 4 > /d/own && chmod 700 /d && dd if=/dev/zero of=/big bs=1M count=3"
+    " 2> /dev/null && truncate -s 1G /sparse && ln /big /twin && touch /shut && chmod 0 /shut";
+  static const char LOOK[] =
+    "ls -d /d/* /g /h 2> /dev/null; stat -c '%a %u' /d /shut; stat -c '%s %h' /big /sparse; cat /h";
+  static const char SEEN[] = "/d/own\n/h\n700 0\n0 0\n3145728 2\n1073741824 1\n3\n";
+  box_expect(&w, box, MAKE, "");
+  if (ids.count > 1)
+    box_expect(&w, box,
+               "mkdir /tmp/x && touch /tmp/x/y && chown -R 1000:50 /tmp/x && chmod 700 /tmp/x && echo ok",
+               "ok\n");
+  box_expect(&w, box, LOOK, SEEN);
+  box_stop(&w, box, false);
+  dl_jobs_t *jobs = new_jobs();
+  char *dir = dl_xprintf("%s/home-archive", w.dir), *file = dl_xprintf("%s/archive.tar", w.dir);
+  job_end_t packed = {0}, measured = {0}, removed = {0}, unpacked = {0};
+  dl_job_measure(jobs, dir, on_measured, &measured);
+  await(&measured);
+  assert_in_range(measured.bytes, 3 << 20, 4 << 20);
+  dl_job_pack(jobs, dir, file, on_job, &packed);
+  await(&packed);
+  dl_job_remove(jobs, dir, on_job, &removed);
+  await(&removed);
+  assert_int_not_equal(access(dir, F_OK), 0);
+  dl_job_unpack(jobs, file, dir, on_job, &unpacked);
+  await(&unpacked);
+  dl_jobs_close(jobs, NULL, NULL);
+  box = start("archive", &image);
+  box_expect(&w, box, LOOK, SEEN);
+  if (ids.count > 1) box_expect(&w, box, "stat -c '%u %g %a' /tmp/x /tmp/x/y", "1000 50 700\n1000 50 644\n");
+  box_stop(&w, box, true);
+  free(dir);
+  free(file);
   free(lower);
 }
 
@@ -724,6 +807,7 @@ int main(int argc, char **argv) {
     cmocka_unit_test(accounts_of_an_image_are_its_own),
     cmocka_unit_test(libraries_of_an_image_stay_out_of_the_toolbox),
     cmocka_unit_test(what_is_deleted_stays_deleted),
+    cmocka_unit_test(the_layer_can_be_archived),
     cmocka_unit_test(volumes_are_mounted_on_images),
     cmocka_unit_test(volumes_go_nowhere_else),
     cmocka_unit_test(a_stop_ends_everything),

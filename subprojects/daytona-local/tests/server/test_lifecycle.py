@@ -226,6 +226,18 @@ class Lifecycle(harness.Case):
         out = self.server.execute(box, "cat link; stat -c '%a %h %Y' d d/e/f | tail -1; stat -c %a d; cat 'na me'; readlink link; test -p pipe && echo pipe")["result"]
         self.assertEqual(out, "deep\n644 2 1000000\n751\n\u00e9d/e/f\npipe\n")
 
+    def test_disk_use_of_each_sandbox_is_told(self):
+        box, other = self.server.create()["id"], self.server.create()["id"]
+        self.server.execute(box, "head -c 3000000 /dev/zero > f; truncate -s 1T sparse; ln f g")
+        disk = self.server.call("GET", "/admin/info").json["disk"]
+        self.assertTrue(3000000 <= disk[box] < 4000000, disk)
+        self.assertTrue(0 < disk[other] < 100000, disk)
+        self.post(box, "stop")
+        self.server.wait(box, "stopped")
+        self.post(box, "archive")
+        self.server.wait(box, "archived")
+        self.assertTrue(3000000 <= self.server.call("GET", "/admin/info").json["disk"][box] < 4000000)
+
     def test_delete_of_stopped_and_archived(self):
         for steps in (["stop"], ["stop", "archive"]):
             box = self.server.create()["id"]

@@ -7,6 +7,7 @@
 #include "control/life/timers.h"
 #include "control/routes/admit.h"
 #include "control/routes/call.h"
+#include "control/routes/disk.h"
 #include "control/routes/orphans.h"
 #include "control/routes/started.h"
 
@@ -103,9 +104,9 @@ static void info(dl_req_t *req, void *user) {
                 i.memory, "cpu", i.cpu, "processes", i.processes, "disk", i.disk));
   }
   json_t *damage = (json_t *)dl_store_damage(c->objects.store);
-  dl_reply_json(req, 200,
-                json_pack("{s:s, s:o, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes",
-                          boxes, "damage", damage ? json_incref(damage) : json_null()));
+  dl_disk_answer(c, req,
+                 json_pack("{s:s, s:o, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes",
+                           boxes, "damage", damage ? json_incref(damage) : json_null()));
 }
 
 static const dl_route_t routes[] = {

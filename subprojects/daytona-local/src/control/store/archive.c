@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define BLOCK (64 * 1024)
@@ -38,7 +39,11 @@
 #define NAMES_MAX ((size_t)256 << 20)
 #define PATH_LEN_MAX ((size_t)64 << 20)
 
+/* Of one file. */
+#define ATTRIBUTES_MAX 65536
+
 const char DL_GIVEN_UP[] = "given up";
+const char DL_FOREIGN[] = "files of other users are in it";
 
 /* A folder on the way from the home to where the walk is. */
 typedef struct {
@@ -185,10 +190,29 @@ static char *write_entry(packer_t *p, struct archive_entry *entry, int fd) {
   return error;
 }
 
-/* `fd` is the open file of a regular one. */
+/* What overlay notes in user.overlay. is about this disk's files, but for folders that hide those of the image. */
+static bool is_kept(const char *name) {
+  static const char OPAQUE[] = "user.overlay.opaque";
+  if (dl_starts_with(name, "user.overlay.")) return strcmp(name, OPAQUE) == 0;
+  return dl_starts_with(name, "user.") || strcmp(name, "security.capability") == 0;
+}
+
+static void add_attributes(struct archive_entry *entry, int fd) {
+  static _Thread_local char names[ATTRIBUTES_MAX], value[ATTRIBUTES_MAX];
+  ssize_t len = flistxattr(fd, names, sizeof names);
+  for (ssize_t at = 0; at < len; at += (ssize_t)strlen(names + at) + 1) {
+    if (!is_kept(names + at)) continue;
+    ssize_t size = fgetxattr(fd, names + at, value, sizeof value);
+    if (size >= 0) archive_entry_xattr_add_entry(entry, names + at, value, (size_t)size);
+  }
+}
+
+/* `fd` is the open file of a regular one or a folder. */
 static char *pack_entry(packer_t *p, const struct stat *st, int fd, const char *target) {
+  if (geteuid() != 0 && st->st_uid != geteuid()) return dl_xstrdup(DL_FOREIGN);
   struct archive_entry *entry = archive_entry_new(), *spare = NULL;
   archive_entry_copy_stat(entry, st);
+  if (fd >= 0) add_attributes(entry, fd);
   archive_entry_copy_pathname(entry, p->path.len > 0 ? p->path.data : ".");
   if (target) archive_entry_copy_symlink(entry, target);
   if (!S_ISDIR(st->st_mode)) archive_entry_linkify(p->links, &entry, &spare);
@@ -272,7 +296,7 @@ static char *enter(packer_t *p, int fd, const struct stat *st, bool is_opened) {
   if (p->dir >= 0) close(p->dir);
   p->dir = fd;
   p->levels[p->depth++] = (level_t){p->names.len, p->names.len, p->path.len, *st, is_opened};
-  char *error = pack_entry(p, st, -1, NULL);
+  char *error = pack_entry(p, st, fd, NULL);
   return error ? error : list_names(p);
 }
 
@@ -305,11 +329,15 @@ static char *leave(packer_t *p) {
   return error;
 }
 
+/* How overlay marks that a file of the image is deleted. */
+static bool is_deletion(mode_t mode, dev_t device) { return S_ISCHR(mode) && device == 0; }
+
 static char *pack_name(packer_t *p, const char *name) {
   struct stat st;
   bool fits = (p->path.len == 0 || dl_buf_puts(&p->path, "/")) && dl_buf_puts(&p->path, name);
   if (!fits) return dl_xstrdup("a path is too long");
   if (fstatat(p->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return problem("look at a file");
+  if (geteuid() != 0 && st.st_uid != geteuid()) return dl_xstrdup(DL_FOREIGN);
   if (S_ISDIR(st.st_mode)) {
     bool is_opened;
     int fd = open_entry(p, name, &st, &is_opened);
@@ -318,8 +346,8 @@ static char *pack_name(packer_t *p, const char *name) {
   char *error = NULL;
   if (S_ISREG(st.st_mode)) error = pack_file(p, name, &st);
   if (S_ISLNK(st.st_mode)) error = pack_link(p, name, &st);
-  if (S_ISFIFO(st.st_mode)) error = pack_entry(p, &st, -1, NULL);
-  /* Sockets have no place in an archive and no meaning afterwards; devices a sandbox cannot make. */
+  if (S_ISFIFO(st.st_mode) || is_deletion(st.st_mode, st.st_rdev)) error = pack_entry(p, &st, -1, NULL);
+  /* Sockets have no place in an archive and no meaning afterwards; other devices a sandbox cannot make. */
   trim(&p->path, p->levels[p->depth - 1].path_len);
   return error;
 }
@@ -433,6 +461,11 @@ static char *unpack_data(struct archive *in, struct archive *out, const atomic_b
 
 static char *unpack_entry(struct archive *in, struct archive *out, struct archive_entry *entry,
                           const char *root, const atomic_bool *stop) {
+  mode_t type = archive_entry_filetype(entry);
+  if ((S_ISCHR(type) || S_ISBLK(type)) && !is_deletion(type, archive_entry_rdev(entry)))
+    return dl_xstrdup("the archive holds a device");
+  if (geteuid() != 0 && archive_entry_uid(entry) == 0)
+    return dl_xstrdup(DL_FOREIGN); /* packed as root of its ids */
   char *path = dl_xprintf("%s/%s", root, archive_entry_pathname(entry));
   archive_entry_copy_pathname(entry, path);
   free(path);
@@ -460,8 +493,8 @@ static char *unpack_entries(struct archive *in, struct archive *out, const char 
 
 static char *unpack_into(const char *file, const char *root, const atomic_bool *stop) {
   struct archive *in = archive_read_new(), *out = archive_write_disk_new();
-  int flags = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
-              ARCHIVE_EXTRACT_SECURE_NODOTDOT;
+  int flags = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_XATTR |
+              ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT;
   if (geteuid() == 0) flags |= ARCHIVE_EXTRACT_OWNER;
   archive_read_support_format_tar(in);
   archive_write_disk_set_options(out, flags);

@@ -7,6 +7,7 @@
 
 #include "base/lane.h"
 #include "control/store/archive.h"
+#include "control/store/layers.h"
 #include "control/store/removal.h"
 
 #include <errno.h>
@@ -18,12 +19,14 @@
 /* Archives must not take the processor from requests. */
 #define ARCHIVE_NICE 10
 
-typedef enum { JOB_PACK, JOB_UNPACK, JOB_REMOVE, JOB_KINDS } job_kind_t;
+typedef enum { JOB_PACK, JOB_UNPACK, JOB_REMOVE, JOB_MEASURE, JOB_KINDS } job_kind_t;
 
 struct dl_jobs {
   dl_lane_t *lanes[JOB_KINDS];
   int open_lanes;
   bool is_durable, is_stopped, is_closing;
+  char *exe; /* NULL: there are no ids */
+  dl_box_ids_t ids;
   dl_list_t all;
   void (*on_closed)(void *user);
   void *closed_user;
@@ -38,20 +41,44 @@ struct dl_job {
   atomic_bool stop;
   char *error;
   dl_job_cb cb;
+  dl_measured_cb measured;
+  uint64_t bytes;
   void *user;
 };
 
+static void try_tree(dl_job_t *job, bool *is_foreign) {
+  bool removes = job->kind == JOB_REMOVE;
+  int rc =
+    removes ? dl_remove_tree(job->from, &job->stop) : dl_layer_measure(job->from, &job->stop, &job->bytes);
+  *is_foreign = rc == EACCES || rc == EPERM;
+  if (rc == 0 || rc == ENOENT) return;
+  job->error = rc == ECANCELED
+                 ? dl_xstrdup(DL_GIVEN_UP)
+                 : dl_xprintf("cannot %s %s: %s", removes ? "remove" : "measure", job->from, strerror(rc));
+}
+
+static void try_archive(dl_job_t *job, bool *is_foreign) {
+  bool packs = job->kind == JOB_PACK;
+  job->error = packs ? dl_archive_pack(job->from, job->to, job->jobs->is_durable, &job->stop)
+                     : dl_archive_unpack(job->from, job->to, job->jobs->is_durable, &job->stop);
+  *is_foreign = job->error && strcmp(job->error, DL_FOREIGN) == 0;
+}
+
+/* Most trees are the server's alone; of others that is found out by trying. */
 static void run(dl_work_t *work) {
+  static const dl_layer_task_t TASKS[JOB_KINDS] = {DL_LAYER_PACK, DL_LAYER_UNPACK, DL_LAYER_REMOVE,
+                                                   DL_LAYER_MEASURE};
   dl_job_t *job = DL_CONTAINER(work, dl_job_t, work);
-  if (job->kind == JOB_PACK)
-    job->error = dl_archive_pack(job->from, job->to, job->jobs->is_durable, &job->stop);
-  if (job->kind == JOB_UNPACK)
-    job->error = dl_archive_unpack(job->from, job->to, job->jobs->is_durable, &job->stop);
-  if (job->kind == JOB_REMOVE) {
-    int rc = dl_remove_tree(job->from, &job->stop);
-    if (rc == ECANCELED) job->error = dl_xstrdup(DL_GIVEN_UP);
-    if (rc != 0 && rc != ECANCELED) job->error = dl_xprintf("cannot remove %s: %s", job->from, strerror(rc));
-  }
+  const dl_jobs_t *jobs = job->jobs;
+  bool is_foreign = false;
+  if (job->kind == JOB_PACK || job->kind == JOB_UNPACK)
+    try_archive(job, &is_foreign);
+  else
+    try_tree(job, &is_foreign);
+  if (!is_foreign || !jobs->exe) return;
+  free(job->error);
+  job->error = dl_layer_run(jobs->exe, &jobs->ids, TASKS[job->kind], job->from, job->to, jobs->is_durable,
+                            &job->stop, &job->bytes);
 }
 
 static void on_lane_closed(void *user) {
@@ -59,6 +86,7 @@ static void on_lane_closed(void *user) {
   if (--jobs->open_lanes > 0) return;
   void (*on_closed)(void *) = jobs->on_closed;
   void *closed_user = jobs->closed_user;
+  free(jobs->exe);
   free(jobs);
   if (on_closed) on_closed(closed_user);
 }
@@ -74,6 +102,7 @@ static void done(dl_work_t *work) {
   dl_jobs_t *jobs = job->jobs;
   if (job->error && !atomic_load(&job->stop)) dl_warn("%s", job->error);
   if (job->cb) job->cb(job->error, job->user);
+  if (job->measured) job->measured(job->bytes, job->error, job->user);
   dl_list_unlink(&job->link);
   free(job->error);
   free(job->from);
@@ -119,6 +148,11 @@ static dl_job_t *submit(dl_jobs_t *jobs, job_kind_t kind, const char *from, cons
   return job;
 }
 
+void dl_jobs_set_ids(dl_jobs_t *jobs, const char *exe, const dl_box_ids_t *ids) {
+  dl_set(&jobs->exe, exe);
+  jobs->ids = *ids;
+}
+
 dl_job_t *dl_job_pack(dl_jobs_t *jobs, const char *dir, const char *file, dl_job_cb cb, void *user) {
   return submit(jobs, JOB_PACK, dir, file, cb, user);
 }
@@ -127,6 +161,12 @@ dl_job_t *dl_job_unpack(dl_jobs_t *jobs, const char *file, const char *dir, dl_j
 }
 dl_job_t *dl_job_remove(dl_jobs_t *jobs, const char *path, dl_job_cb cb, void *user) {
   return submit(jobs, JOB_REMOVE, path, NULL, cb, user);
+}
+
+dl_job_t *dl_job_measure(dl_jobs_t *jobs, const char *path, dl_measured_cb cb, void *user) {
+  dl_job_t *job = submit(jobs, JOB_MEASURE, path, NULL, NULL, user);
+  job->measured = cb;
+  return job;
 }
 
 void dl_job_cancel(dl_job_t *job) {
