@@ -18,6 +18,7 @@
 #include <daytona/interpreter.h>
 #include <daytona/log.h>
 #include <daytona/memory.h>
+#include <daytona/object_storage.h>
 #include <daytona/process.h>
 #include <daytona/promise.h>
 #include <daytona/pty.h>

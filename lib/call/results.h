@@ -23,6 +23,7 @@
   X(interpreter_context, const daytona_interpreter_context_t *)           \
   X(interpreter_context_list, const daytona_interpreter_context_list_t *) \
   X(preview_link, const daytona_preview_link_t *)                         \
+  X(object_storage_result, const daytona_object_storage_result_t *)       \
   X(pty_info, const daytona_pty_info_t *)                                 \
   X(pty_list, const daytona_pty_list_t *)                                 \
   X(replace_result_list, const daytona_replace_result_list_t *)           \

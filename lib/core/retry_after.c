@@ -54,8 +54,7 @@ static int64_t days_of(int64_t year, int month, int day) {
   return year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719468;
 }
 
-/* The three forms of RFC 9110: fixed, of RFC 850, and of asctime(). -1 if it is none. */
-static int64_t date_ms(const char *at, size_t size) {
+int64_t daytona__http_date_ms(const char *at, size_t size) {
   char text[64], month[4] = "";
   int day = 0, year = 0, hour = 0, minute = 0, second = 0, used = -1;
   if (size >= sizeof text) return -1;
@@ -85,7 +84,7 @@ int64_t daytona__retry_after_ms(const char *value, int64_t now_unix_ms) {
   while (*value == ' ' || *value == '\t') value++;
   while (end > value && (end[-1] == ' ' || end[-1] == '\t')) end--;
   if (is_digit(*value)) return seconds_ms(value, end);
-  int64_t date = date_ms(value, (size_t)(end - value));
+  int64_t date = daytona__http_date_ms(value, (size_t)(end - value));
   if (date < 0) return -1;
   int64_t wait = date > now_unix_ms ? date - now_unix_ms : 0;
   return wait < MS_MAX ? wait : MS_MAX;

@@ -7,6 +7,7 @@
 #define DAYTONA_CORE_RETRY_AFTER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* No server is waited for longer than this, whatever it asks. */
@@ -23,5 +24,8 @@ bool daytona__is_retry_after(const char *header_name);
  * compared with `now_unix_ms`. A date that has passed gives 0. -1 if it is neither.
  */
 int64_t daytona__retry_after_ms(const char *value, int64_t now_unix_ms);
+
+/* An HTTP date since 1970: the three forms of RFC 9110, fixed, of RFC 850, and of asctime(). -1 if it is none. */
+int64_t daytona__http_date_ms(const char *text, size_t size);
 
 #endif

@@ -501,7 +501,7 @@ static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed
   *is_followed = false;
   curl_easy_getinfo(t->easy->curl, CURLINFO_REDIRECT_URL, &location);
   bool is_asked = daytona__redirect_is_asked(status) && location != NULL;
-  if (!is_asked || call->source != NULL || call->sink != NULL) return DAYTONA_OK;
+  if (!is_asked || call->no_redirects || call->source != NULL || call->sink != NULL) return DAYTONA_OK;
   *message = "redirected to a URL that is not followed";
   if (daytona__target_parse(location, &to, NULL) != 0) return DAYTONA_EPROTOCOL;
   const char *reason;

@@ -76,6 +76,7 @@ struct daytona__http_call {
   bool keeps_headers;    /* response headers are wanted on success too */
   bool skips_common;     /* for another service: none of the common headers */
   bool no_http2;         /* bulk transfers: one connection of their own */
+  bool no_redirects;     /* its headers are for this server alone */
   size_t max_body;       /* ceiling of a collected response; 0: DAYTONA__JSON_BODY_MAX */
   size_t max_error_body; /* how much is kept of one that is not 2xx; 0: DAYTONA__ERROR_BODY_MAX */
   void (*on_admitted)(daytona__http_call_t *call); /* optional: it has left the queue, for time limits */

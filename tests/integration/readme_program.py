@@ -76,7 +76,7 @@ class Readme:
         head, main = self.program.split("static void on_deleted", 1)
         text = head + SURVIVES + extra + "static void on_deleted" + main.replace(old, new)
         built = self.compile(text, os.path.join(self.library_dir, "libdaytona.a"),
-                             *pkg_config("--libs", "libuv", "libcurl"), "-lwslay", "-lmbedtls", "-lmbedx509",
+                             *pkg_config("--libs", "libuv", "libcurl"), "-lwslay", "-larchive", "-lmbedtls", "-lmbedx509",
                              "-lmbedcrypto", "-lpthread", "-lm")
         return built if built.returncode != 0 else self.run()
 

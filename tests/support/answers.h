@@ -18,6 +18,9 @@ const daytona__method_t *answers_method_of(const char *request);
 /* The state of every sandbox in a response; "started" at first. */
 extern const char *answers_state;
 
+/* Where object storage is, in an answer; "x" at first. */
+extern char answers_storage[64];
+
 /* How many members the response of a method has that could be of another type. */
 size_t answers_member_count(const daytona__method_t *method);
 

@@ -12,6 +12,8 @@
 static const char *const names[] = {"x"};
 static const daytona_strings_t one_name = {names, 1};
 
+static const char local_source[] = "/etc/passwd"; /* some file that is always there */
+
 static bool asks_for_array(const char *request) {
   const daytona__method_t *method = answers_method_of(request);
   return method != NULL && method->gives_array;
@@ -22,16 +24,17 @@ static void on_request(peer_conn_t *conn, const char *request, size_t size) {
   static const char format[] =
     "{\"id\":\"sb-1\",\"sessionId\":\"s\",\"cmdId\":\"c\",\"state\":\"%s\",\"url\":\"u\",\"token\":\"t\","
     "\"dir\":\"d\",\"exitCode\":0,"
-    "\"items\":[{\"id\":\"sb-1\"}],\"hash\":\"h\",\"valid\":true,\"labels\":{},\"port\":80}";
-  char body[512], answer[1024];
+    "\"items\":[{\"id\":\"sb-1\"}],\"hash\":\"h\",\"valid\":true,\"labels\":{},\"port\":80,"
+    "\"accessKey\":\"a\",\"secret\":\"s\",\"storageUrl\":\"%s\",\"organizationId\":\"o\",\"bucket\":\"b\"}";
+  char body[768], answer[1024];
   (void)size;
   bool stops = strstr(request, "/stop") != NULL || conn->peer->user != NULL;
   const char *state = strstr(request, "/snapshots") != NULL ? "active" : stops ? "stopped" : "started";
-  snprintf(body, sizeof body, format, state);
+  snprintf(body, sizeof body, format, state, peer_url(conn->peer, ""));
   if (asks_for_array(request)) strcpy(body, "[]");
   snprintf(answer, sizeof answer,
            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(body),
-           body);
+           strncmp(request, "HEAD ", 5) == 0 ? "" : body);
   peer_puts(conn, answer);
 }
 
