@@ -153,6 +153,17 @@ static void request(daytona__storage_t *self, const char *verb, const char *quer
   daytona__s3_start(&self->s3, call);
 }
 
+static void request_list(daytona__storage_t *self, const char *query,
+                         void (*done)(daytona__s3_call_t *call, const daytona_error_t *error)) {
+  daytona__s3_call_t *call = &self->call;
+  call->verb = "GET";
+  call->object = NULL;
+  call->query = query;
+  call->done = done;
+  call->user = self;
+  daytona__s3_start(&self->s3, call);
+}
+
 static const daytona__response_t *response_of(const daytona__s3_call_t *call) { return &call->http.response; }
 
 /* --- failing ----------------------------------------------------------------------------------- */
@@ -279,10 +290,10 @@ static void end_job(daytona__storage_t *self) {
     fail_archive(self);
   else if (slot != NULL)
     on_filled(self, slot);
-  else if (self->job_result == 0)
-    start_job(self, NULL);
-  else
+  else if (self->job_result != 0)
     on_hashed(self);
+  else if (!self->is_paused)
+    start_job(self, NULL);
 }
 
 static void on_worked(uv_work_t *job, int status) {
@@ -386,7 +397,7 @@ static void list(daytona__storage_t *self) {
     fail_memory(self);
     return;
   }
-  request(self, "GET", self->query, on_listed);
+  request_list(self, self->query, on_listed);
 }
 
 /* A HEAD has no body that says why it was refused: what a list answers is more. */
