@@ -1,6 +1,6 @@
 """Runs the scenarios with one official SDK against a fresh daytona-local: launch.py CLIENT MODE [NAME...]
 
-CLIENT is python, python-async or typescript. MODE is events (the SDK tries its event socket and
+CLIENT is python, python-async, typescript, or boto3 (which has scenarios of its own, for the object store). MODE is events (the SDK tries its event socket and
 falls back; without the scenarios of streams), polling, or tls (polling, and the server has a certificate of an authority made for this
 run, which the SDK's own TLS has to accept). An SDK that could not be installed skips every scenario
 with the reason that the installer left.
@@ -20,8 +20,8 @@ def scenario_names():
         return names.read().split()
 
 
-def skip_all(reason):
-    names = scenario_names()
+def skip_all(reason, client):
+    names = ["boto3"] if client == "boto3" else scenario_names()
     print(f"1..{len(names)}")
     for number, name in enumerate(names, 1):
         print(f"ok {number} - {name} # SKIP {reason}")
@@ -87,6 +87,9 @@ def main():
     if client == "typescript":
         command = ["node", os.path.join(HERE, "typescript", "run.mjs")]
         reason = missing(cache, "node")
+    elif client == "boto3":
+        command = [os.path.join(cache, "boto3", "bin", "python"), os.path.join(HERE, "boto3_store.py")]
+        reason = missing(cache, "boto3")
     else:
         python = os.path.join(cache, "python", "bin", "python")
         command = [python, os.path.join(HERE, "python", "run.py"), client]
@@ -94,7 +97,7 @@ def main():
     if reason is None and not server:
         reason = "daytona-local was not built"
     if reason is not None:
-        return skip_all(reason)
+        return skip_all(reason, client)
     env = dict(os.environ, INTEROP_NODE_MODULES=os.path.join(cache, "node", "node_modules"),
                INTEROP_SCENARIOS=SCENARIOS)
     # The SDKs read .env files of the working directory: run where there are none.
@@ -108,8 +111,8 @@ def main():
     if mode == "tls":
         certificate, key, authority = make_certificate(env["TMPDIR"])
         options = ["--tls-cert", certificate, "--tls-key", key]
-        env.update(SSL_CERT_FILE=authority, NODE_EXTRA_CA_CERTS=authority)
-        wrapped = with_authority(env["TMPDIR"], authority, command) if client != "typescript" else None
+        env.update(SSL_CERT_FILE=authority, NODE_EXTRA_CA_CERTS=authority, AWS_CA_BUNDLE=authority)
+        wrapped = with_authority(env["TMPDIR"], authority, command) if client.startswith("python") else None
         if wrapped:
             command = wrapped
             env["INTEROP_SYSTEM_TRUSTS_US"] = "yes"

@@ -19,6 +19,7 @@ typedef struct {
   dl_lane_t *lane;
   int data_fd, parts_fd; /* the folders of objects and of what is not finished */
   bool is_durable;
+  atomic_bool is_stopping; /* long works give up */
   atomic_llong used_bytes; /* of all files in them */
   size_t work_count;       /* works on the lane */
   void (*on_idle)(void *user);

@@ -70,11 +70,12 @@ typedef struct {
 } completion_t;
 
 /* Adds what `from` holds to the end of `to`. */
-static int append(int to, int from, int64_t len) {
+static int append(const atomic_bool *is_stopping, int to, int from, int64_t len) {
   bool can_copy = true;
   char *block = NULL;
   int error = 0;
   while (len > 0 && error == 0) {
+    if (atomic_load(is_stopping)) return free(block), ECANCELED;
     size_t step = len < (int64_t)COPY_STEP ? (size_t)len : COPY_STEP;
     ssize_t got = can_copy ? copy_file_range(from, NULL, to, NULL, step, 0) : -1;
     if (got < 0 && can_copy && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP))
@@ -101,7 +102,7 @@ static int append_parts(completion_t *k, int base) {
   if (lseek(base, 0, SEEK_END) != k->parts[0].size) return EIO;
   for (size_t i = 1; i < k->count && error == 0; i++) {
     int fd = openat(parts, k->parts[i].file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    error = fd >= 0 ? append(base, fd, k->parts[i].size) : errno;
+    error = fd >= 0 ? append(&k->s3->blobs.is_stopping, base, fd, k->parts[i].size) : errno;
     if (fd >= 0) close(fd);
     if (error == 0) k->added += k->parts[i].size;
   }

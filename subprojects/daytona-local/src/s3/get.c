@@ -50,7 +50,7 @@ json_t *dl_s3_record(dl_s3_t *s, const char *file, int64_t size, const char *eta
                      dl_sum_kind_t sum, const char *sum_value) {
   json_t *record =
     json_pack("{s:s, s:I, s:s, s:I, s:o}", "file", file, "size", (json_int_t)size, "etag", etag, "modified",
-              (json_int_t)dl_objects_now(s->opts.objects), "headers", headers);
+              (json_int_t)dl_objects_stamp(s->opts.objects), "headers", headers);
   if (sum != DL_SUM_NONE && sum_value && *sum_value)
     json_object_set_new(record, "sum",
                         json_pack("{s:s, s:s}", "header", dl_sum_header(sum), "value", sum_value));
@@ -79,6 +79,9 @@ static void add_headers(dl_req_t *req, const json_t *record, bool is_whole) {
   dl_req_add_header(req, "ETag", etag);
   free(etag);
   dl_req_add_header(req, "Accept-Ranges", "bytes");
+  /* A page that somebody has stored must not run as one of the server's. */
+  dl_req_add_header(req, "Content-Security-Policy", "sandbox");
+  dl_req_add_header(req, "X-Content-Type-Options", "nosniff");
   json_t *headers = json_object_get(record, "headers");
   json_object_foreach (headers, name, value) dl_req_add_header(req, name, json_string_value(value));
   if (!json_object_get(headers, "Content-Type") && !json_object_get(headers, "content-type"))

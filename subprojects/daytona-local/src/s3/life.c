@@ -61,6 +61,7 @@ void dl_s3_close(dl_s3_t *s, void (*on_closed)(void *user), void *user) {
   }
   s->on_closed = on_closed;
   s->closed_user = user;
+  atomic_store(&s->blobs.is_stopping, true);
   if (s->has_timer)
     uv_close((uv_handle_t *)&s->timer, on_timer_closed);
   else

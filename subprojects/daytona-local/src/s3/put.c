@@ -257,7 +257,7 @@ static void answer_part(incoming_t *in, dl_req_t *req) {
   } else {
     dl_upload_part_t part = {.number = in->part,
                              .size = in->total,
-                             .modified_ms = dl_objects_now(in->s3->opts.objects),
+                             .modified_ms = dl_objects_stamp(in->s3->opts.objects),
                              .sum = in->kind};
     memcpy(part.file, in->file, sizeof part.file);
     memcpy(part.md5, in->md5_is, sizeof part.md5);
@@ -343,6 +343,8 @@ void dl_s3_put_part(dl_s3_call_t *call, dl_req_t *req) {
     dl_s3_fail(req, DL_S3_InvalidArgument, "partNumber must be an integer from 1 to 10000");
   } else if (!upload || upload->is_completing) {
     dl_s3_fail(req, upload ? DL_S3_OperationAborted : DL_S3_NoSuchUpload, NULL);
+  } else if (call->s3->uploads.part_total >= DL_PARTS_TOTAL_MAX) {
+    dl_s3_fail(req, DL_S3_SlowDown, "there are as many parts of uploads as there may be");
   } else {
     incoming_t *in = new_incoming(call);
     in->part = (int)part;

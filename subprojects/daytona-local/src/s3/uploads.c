@@ -16,6 +16,7 @@ void dl_uploads_init(dl_uploads_t *u, dl_blobs_t *blobs) {
 static void free_upload(dl_uploads_t *u, dl_upload_t *upload) {
   dl_list_unlink(&upload->link);
   u->count--;
+  u->part_total -= upload->part_count;
   free(upload->key);
   free(upload->parts);
   json_decref(upload->headers);
@@ -42,7 +43,8 @@ dl_upload_t *dl_upload_new(dl_uploads_t *u, const char *key, json_t *headers) {
   free(id);
   upload->key = dl_xstrdup(key);
   upload->headers = headers;
-  upload->created_ms = upload->used_ms = dl_objects_now(u->blobs->objects);
+  upload->used_ms = dl_objects_now(u->blobs->objects);
+  upload->created_ms = dl_objects_stamp(u->blobs->objects);
   dl_list_push(&u->list, &upload->link);
   u->count++;
   return upload;
@@ -96,6 +98,7 @@ void dl_upload_add(dl_uploads_t *u, dl_upload_t *upload, const dl_upload_part_t 
   memmove(&upload->parts[at + 1], &upload->parts[at], (upload->part_count - at) * sizeof *upload->parts);
   upload->parts[at] = *part;
   upload->part_count++;
+  u->part_total++;
 }
 
 /* --- the end of one --- */

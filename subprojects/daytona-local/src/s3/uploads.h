@@ -9,6 +9,7 @@
 #include "s3/xml.h"
 
 #define DL_UPLOADS_MAX 1000u
+#define DL_PARTS_TOTAL_MAX 100000u /* of all uploads */
 #define DL_UPLOAD_ID_LEN 32u
 #define DL_PART_MIN (INT64_C(5) * 1024 * 1024)
 /* Since its last part. */
@@ -40,7 +41,7 @@ typedef struct {
 typedef struct {
   dl_blobs_t *blobs;
   dl_list_t list; /* the oldest first */
-  size_t count;
+  size_t count, part_total;
   struct {
     char id[DL_UPLOAD_ID_LEN + 1];
     char *key, *etag;

@@ -9,8 +9,10 @@ import re
 import resource
 import shutil
 import socket
+import subprocess
 import tempfile
 import time
+import unittest
 import urllib.parse
 
 import harness
@@ -70,6 +72,7 @@ class Objects(Base):
             self.assertEqual(reply.headers["ETag"], put.headers["ETag"])
             self.assertEqual((reply.headers["Content-Type"], reply.headers["x-amz-meta-a"], reply.headers["Cache-Control"]),
                              ("text/x", "b", "no-store"))
+            self.assertEqual(reply.headers["Content-Security-Policy"], "sandbox")
             self.assertRegex(reply.headers["Last-Modified"], r"^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$")
         self.assertEqual(head.body, b"")
         self.ok(self.s3.put("one", b"other"))
@@ -462,6 +465,22 @@ class Bodies(Base):
         self.assertRegex(sock.recv(4096), rb"^HTTP/1.1 200")
         sock = self.open_put(5, b"", "/daytona/other/x", more="expect: 100-continue\r\n")
         self.assertRegex(sock.recv(4096), rb"^HTTP/1.1 403")
+
+
+class Curl(Base):
+    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    def test_it_signs_as_we_do(self):
+        place = tempfile.mkdtemp(prefix="dl-test-")
+        self.addCleanup(shutil.rmtree, place)
+        data = os.urandom(2 * MIB)
+        with open(os.path.join(place, "file"), "wb") as file:
+            file.write(data)
+        access = self.s3.access
+        common = ["curl", "-sS", "--noproxy", "*", "--fail-with-body", "--aws-sigv4", "aws:amz:us-east-1:s3", "-u", access["accessKey"] + ":" + access["secret"],
+                  "-H", "x-amz-security-token: " + access["sessionToken"], "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD",
+                  access["storageUrl"] + self.s3.path(self.s3.key("curl/file"))]
+        subprocess.run([*common, "-T", file.name], check=True)
+        self.assertEqual(subprocess.run(common, check=True, capture_output=True).stdout, data)
 
 
 class Signatures(Base):
