@@ -2,7 +2,8 @@
 /*
  * Objects on the disk. Order: the file is complete and synced in `data`, then the record is committed, then the file
  * that it replaces is removed. So at any moment a record's file is there; a file that no record names was not
- * finished or is no longer wanted. Only where the journal was damaged it may be wanted: then it stays.
+ * finished or is no longer wanted. Only where the journal was damaged it may be wanted: then
+ * it goes to `lost`, where nothing is ever removed.
  */
 #include "s3/blobs.h"
 
@@ -178,22 +179,35 @@ static bool is_unfinished(dl_blobs_t *b, const char *name, int64_t size, void *u
   return false;
 }
 
+/* Where somebody can look at it. */
+static void keep_lost(dl_blobs_t *b, const char *name) {
+  char *place = dl_xprintf("../lost/%s", name);
+  mkdirat(b->data_fd, "../lost", 0700);
+  if (renameat(b->data_fd, name, b->data_fd, place) == 0)
+    dl_warn("the journal was damaged, and an object file has no record: it is kept as objects/lost/%s", name);
+  else
+    dl_error("cannot move the object file %s to objects/lost: %s", name, strerror(errno));
+  free(place);
+}
+
 /* `user`: file name -> size, of what the journal names. */
 static bool is_named(dl_blobs_t *b, const char *name, int64_t size, void *user) {
   json_t *named = user;
   json_t *wanted = json_object_get(named, name);
   bool is_whole = wanted && json_integer_value(wanted) == size;
+  if (!wanted && dl_store_damage(b->objects->store)) {
+    keep_lost(b, name);
+    return true;
+  }
   atomic_fetch_add(&b->used_bytes, size);
   if (is_whole) json_object_del(named, name);
-  if (wanted || !dl_store_damage(b->objects->store)) return is_whole;
-  dl_warn("the journal was damaged and the object file %s has no record: it stays", name);
-  return true;
+  return is_whole;
 }
 
 static void check(dl_blobs_t *b) {
-  json_t *all = (json_t *)dl_store_all(b->objects->store, KIND), *record, *named = json_object();
+  /* A copy: an id may not be one of the store when its object is removed. */
+  json_t *all = json_copy((json_t *)dl_store_all(b->objects->store, KIND)), *record, *named = json_object();
   const char *key;
-  void *next;
   json_object_foreach (all, key, record) {
     const char *file = dl_json_str(record, "file");
     if (file) json_object_set_new(named, file, json_integer(dl_json_int(record, "size", 0)));
@@ -201,13 +215,14 @@ static void check(dl_blobs_t *b) {
   sweep(b, b->parts_fd, is_unfinished, NULL);
   sweep(b, b->data_fd, is_named, named);
   /* What is still in `named` has no file, or another one. */
-  json_object_foreach_safe (all, next, key, record) {
+  json_object_foreach (all, key, record) {
     const char *file = dl_json_str(record, "file");
     if (file && !json_object_get(named, file)) continue;
     dl_error("the file of the object %s is missing or not whole: the object is forgotten", key);
     dl_store_put(b->objects->store, KIND, key, NULL);
   }
   json_decref(named);
+  json_decref(all);
 }
 
 int dl_blobs_open(dl_blobs_t *b, dl_objects_t *objects, uv_loop_t *loop, bool is_durable, char **error) {

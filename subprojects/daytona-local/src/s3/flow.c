@@ -128,7 +128,7 @@ static void run_outflow(dl_work_t *work) {
 }
 
 static void free_outflow(outflow_t *s) {
-  close(s->fd);
+  if (s->fd >= 0) close(s->fd);
   free(s->filling.bytes);
   free(s->emptying.bytes);
   free(s);

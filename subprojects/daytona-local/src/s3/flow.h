@@ -25,7 +25,7 @@ typedef struct {
 /* Takes the whole body of the request. */
 void dl_intake_start(dl_blobs_t *b, dl_req_t *req, const dl_intake_events_t *events, void *user);
 
-/* Answers with `length` bytes of `fd` (taken) from `offset` on; to a HEAD without them. */
+/* Answers with `length` bytes of `fd` (taken) from `offset` on; to a HEAD without them, and it needs no `fd` (-1). */
 void dl_outflow_start(dl_blobs_t *b, dl_req_t *req, int status, int fd, int64_t offset, int64_t length);
 
 #endif

@@ -3,12 +3,14 @@
 import glob
 import os
 import shutil
+import socket
 import tempfile
 import threading
 import time
 import unittest
 
 import harness
+from s3_client import S3, Signer
 
 END_LIMIT = 5
 
@@ -109,6 +111,25 @@ class Stuck(unittest.TestCase):
         user = os.stat(home).st_uid
         self.assertNotEqual(user, 0)
         self.assertEqual({os.lstat(entry.path).st_uid for entry in os.scandir(home)}, {user})
+
+    def test_downloads_of_objects_that_are_not_read(self):
+        """They keep each other waiting, and nothing else; what was stored is there again."""
+        s3 = S3(self.server)
+        self.assertEqual(s3.put("one", b"x" * 1000).status, 200)
+        self.hold("pread")
+        path = s3.path(s3.key("one"))
+        for _ in range(6):
+            sock = socket.create_connection(("127.0.0.1", self.server.port))
+            self.addCleanup(sock.close)
+            lines = "".join("%s: %s\r\n" % pair for pair in Signer(s3, "GET", path).headers().items())
+            sock.sendall(("GET %s HTTP/1.1\r\n%s\r\n" % (path, lines)).encode())
+        self.wait_until_held("pread", 4)
+        self.assertEqual(self.server.api("GET", "/sandbox", timeout=10).status, 200)
+        self.assertEqual(s3.head("one").status, 200)
+        self.end(1)
+        self.release("pread")
+        self.server = self.serve()
+        self.assertEqual(S3(self.server).get("one").body, b"x" * 1000)
 
     def test_a_volume_keeps_its_files_until_its_deletion_is_on_disk(self):
         volume = self.server.api("POST", "/volumes", {"name": "v"}).json["id"]

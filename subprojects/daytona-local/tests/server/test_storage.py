@@ -302,6 +302,20 @@ class Uploads(Base):
         finally:
             self.assertEqual(server.stop(), 0)
 
+    def test_many_parts(self):
+        upload = self.s3.begin("many-parts")
+        path = self.s3.path(self.s3.key("many-parts"))
+        for number in range(1, 1101):
+            self.ok(self.s3.part("many-parts", upload, number, b"x"))
+        first = self.ok(self.s3.call("GET", path, [("uploadId", upload)]))
+        self.assertEqual((len(first.all("PartNumber")), first.one("IsTruncated"), first.one("NextPartNumberMarker")), (1000, "true", "1000"))
+        rest = self.ok(self.s3.call("GET", path, [("uploadId", upload), ("part-number-marker", "1000")]))
+        self.assertEqual(rest.all("PartNumber"), [str(number) for number in range(1001, 1101)])
+        self.refused(self.s3.complete("many-parts", upload, [(number, '"x"') for number in range(1, 10001)]), 400, "InvalidPart")
+        self.refused(self.s3.complete("many-parts", upload, [(number, '"x"') for number in range(1, 10002)]), 400, "MalformedXML")
+        self.ok(self.s3.abort("many-parts", upload), 204)
+        self.parts_are_empty()
+
     def test_as_many_uploads_as_there_may_be(self):
         server = harness.Server()
         try:
