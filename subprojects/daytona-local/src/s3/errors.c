@@ -64,7 +64,8 @@ void dl_s3_fail_as(dl_req_t *req, int status, const char *code, const char *mess
   dl_buf_puts(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
   dl_xml_element(&out, "Code", code);
   dl_xml_element(&out, "Message", message);
-  dl_xml_element(&out, "Resource", dl_req_path(req));
+  const char *path = dl_req_path(req); /* of any bytes */
+  if (dl_utf8_valid(path, strlen(path))) dl_xml_element(&out, "Resource", path);
   dl_buf_puts(&out, "</Error>");
   dl_reply_bytes(req, status, "application/xml", out.data, out.len);
   dl_buf_clear(&out);
