@@ -63,8 +63,8 @@ static void content_may_look_like_the_wire(void **state) {
     "\r\n",
     "\r",
     "--",
-    "x\r\n--DAYTONA-FILE-BOUNDARY\r\nContent-Disposition: form-data; name=\"error\"; "
-    "filename=\"like\"\r\n\r\n{}",
+    ("x\r\n--DAYTONA-FILE-BOUNDARY\r\nContent-Disposition: form-data; name=\"error\"; "
+     "filename=\"like\"\r\n\r\n{}"),
     "----DaytonaUpload\r\n",
   };
   for (size_t i = 0; i < sizeof contents / sizeof contents[0]; i++) {

@@ -747,7 +747,7 @@ static void always_and_decode_only_are_obeyed(void **state) {
     DAYTONA__FIELD(flags_t, INLINE, at, "at", .flags = DAYTONA__JSON_ALWAYS, .model = &point_model),
     DAYTONA__FIELD(flags_t, BYTES, bytes, "bytes", .flags = DAYTONA__JSON_ALWAYS),
   };
-  static const DAYTONA__MODEL(model, flags_t, "Flags", fields);
+  static DAYTONA__MODEL(model, flags_t, "Flags", fields);
   const char *text = NULL;
   size_t size;
   assert_null(json_model_problem(&model));

@@ -63,8 +63,8 @@ static const char *next(daytona__pager_t *pager) {
   static char text[64];
   daytona_future_t *future = api_must(daytona__pager_next(pager));
   const thing_t *thing = daytona__future_result(future, &type_thing);
-  snprintf(text, sizeof text, thing != NULL ? "%s %d" : "", thing != NULL ? thing->name : "",
-           thing != NULL ? (int)thing->size : 0);
+  text[0] = '\0';
+  if (thing != NULL) snprintf(text, sizeof text, "%s %d", thing->name, (int)thing->size);
   daytona_future_release(future);
   return text;
 }

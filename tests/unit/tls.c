@@ -467,8 +467,8 @@ static void proxy_itself_over_tls(void **state) {
 
 static void proxy_refusals_are_named(void **state) {
   static const char *const answers[] = {
-    "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Digest realm=x\r\nContent-Length: "
-    "0\r\n\r\n",
+    ("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Digest realm=x\r\nContent-Length: "
+     "0\r\n\r\n"),
     "HTTP/1.1 403 Forbidden\r\n\r\n", "SSH-2.0\r\n\r\n"};
   for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
     scene_t scene;

@@ -32,7 +32,7 @@ static void put_frame(dl_buf_t *out, const spec_t *s) {
   dl_buf_append(out, head, n);
   if (s->is_masked) dl_buf_append(out, "mask", 4);
   /* Payload that looks like heads. */
-  for (uint64_t i = 0; i < s->size; i++) dl_buf_append(out, "\x88\x02\xff\x7f" + i % 4, 1);
+  for (uint64_t i = 0; i < s->size; i++) dl_buf_append(out, &"\x88\x02\xff\x7f"[i % 4], 1);
 }
 
 static dl_buf_t all_frames(void) {

@@ -360,7 +360,7 @@ static void sums(void **state) {
       char hex[DL_SUM_HEX_MAX];
       dl_sum_t s;
       dl_sum_init(&s, cases[i].kind);
-      for (size_t at = 0; at < 9; at += step) dl_sum_add(&s, "123456789" + at, 9 - at < step ? 9 - at : step);
+      for (size_t at = 0; at < 9; at += step) dl_sum_add(&s, &"123456789"[at], 9 - at < step ? 9 - at : step);
       dl_hex(out, dl_sum_end(&s, out), hex);
       assert_string_equal(hex, cases[i].hex);
     }

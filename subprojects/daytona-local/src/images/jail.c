@@ -348,7 +348,7 @@ static void pack_outside(jail_t *j) {
     if (strcmp(j->binds[i].to, DL_JAIL_WORK) == 0) work = j->binds[i].from;
   errno = 0;
   if (!work) die("the jail has no work folder");
-  char *file = dl_xprintf("%s%s", work, DL_JAIL_PACKED + strlen(DL_JAIL_WORK));
+  char *file = dl_xprintf("%s%s", work, &DL_JAIL_PACKED[strlen(DL_JAIL_WORK)]);
   pack(j->packs, file);
   if (chown(file, j->zero_uid, j->zero_gid) != 0) die("cannot give away %s", file);
   free(file);
