@@ -161,7 +161,7 @@ static void detach(daytona__http_transfer_t *t) {
   }
   if (t->easy != NULL) {
     daytona__http_easy_t *easy = t->easy;
-    t->call->was_sent |= daytona__http_was_sent(t);
+    t->call->was_sent |= !t->is_proxys && daytona__http_was_sent(t);
     if (t->trace.began_ns != 0) note_trace(t);
     daytona__http_multi_remove(easy);
     /* Whether libcurl has read the pinned name is not known before it is connected. */
@@ -354,7 +354,8 @@ static void on_trust(daytona__trust_waiter_t *waiter, int code, const char *mess
 
 static void attempt(daytona__http_transfer_t *t) {
   const char *message = "out of memory for the request";
-  t->is_connected = t->is_cut = t->is_head_whole = t->is_repeat_refused = t->is_send_paused = false;
+  t->is_connected = t->is_cut = t->is_proxys = t->is_head_whole = t->is_repeat_refused = t->is_send_paused =
+    false;
   t->trace.began_ns = t->http->on_attempt != NULL ? uv_hrtime() : 0;
   t->fail_code = DAYTONA_OK;
   t->status = 0;
@@ -598,6 +599,7 @@ static const char *failure_text(daytona__http_transfer_t *t, daytona__http_outco
 static void refuse_by_proxy(daytona__http_transfer_t *t) {
   daytona__http_call_t *call = t->call;
   call->response.status = t->status = 0;
+  t->is_proxys = true;
   daytona__strbuf_clear(&call->collected);
   if (must_drain(t, false))
     drain(t, DAYTONA_EPROXY, call->text);

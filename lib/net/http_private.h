@@ -88,6 +88,7 @@ struct daytona__http_transfer {
   daytona__trust_waiter_t waiter; /* before the lookup, while certificates are read */
 
   bool was_admitted, is_connected, is_source_asked, is_sink_touched;
+  bool is_proxys;              /* the response is a proxy's refusal: the server has got nothing */
   bool is_head_whole;          /* the empty line after the headers has come */
   bool is_cut;                 /* the error body is long enough: stopped on purpose */
   bool is_repeat_refused;      /* libcurl wanted to send again what may have been executed */

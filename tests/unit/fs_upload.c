@@ -34,7 +34,7 @@ static int close_scene(void **state) {
 }
 
 static const char *local(const char *name, size_t size) {
-  static char paths[4][128];
+  static char paths[4][1024];
   static unsigned next;
   char *path = paths[next++ % 4];
   snprintf(path, sizeof paths[0], "%s/%s", folder, name);

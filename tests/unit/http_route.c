@@ -285,12 +285,13 @@ static void a_proxy_that_wants_credentials_is_no_server(void **state) {
     snprintf(answer, sizeof answer, "HTTP/1.1 407 Who\r\n%sContent-Length: 6\r\n\r\n<html>", offers[i]);
     scene.peer.answer = answer;
     size_t before = scene.peer.requests;
-    scene_prepare(&scene, &request, "GET", "http://sandbox.example/");
+    scene_prepare(&scene, &request, i == 0 ? "GET" : "POST", "http://sandbox.example/");
     scene_start(&request);
     scene_wait(&request);
     assert_int_equal(request.call.response.code, DAYTONA_EPROXY);
     assert_int_equal(request.call.response.attempts, 1);
     assert_int_equal(request.call.response.status, 0);
+    assert_false(request.call.was_sent); /* to the server */
     assert_int_equal(request.call.response.body_size, 0);
     assert_non_null(strstr(request.call.response.message, said[i]));
     assert_int_equal(scene.peer.requests, before + 1);

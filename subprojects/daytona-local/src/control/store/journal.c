@@ -223,7 +223,7 @@ void dl_journal_replay(json_t *all, const char *text, size_t len, dl_replay_t *o
   bool lacks_end = false; /* the last record: the byte behind it may be what its line end has become */
   *r = (dl_replay_t){.lost = json_object()};
   for (size_t at = 0; at < len;) {
-    found_t f;
+    found_t f = {0};
     size_t next = find_record(text, len, at, &f);
     if (lacks_end && next == at + 1)
       r->bad_bytes++;
