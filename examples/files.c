@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Move a folder into a sandbox, run something on it, and fetch the result, with a progress bar.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A long build in a sandbox, followed from here: its stdout and stderr come out of this program's, and its
  * exit code is this program's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Git in a sandbox: clone, branch, commit, push, with a remote that the example makes itself.
  *

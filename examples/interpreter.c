@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A small Python notebook on the command line: cells run one after another in a context of a sandbox, which
  * keeps their variables, and print as they go.

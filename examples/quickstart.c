@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The main job, in the callback style: create a sandbox, run commands and code in it, delete it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An HTTP server that runs each request's Python in a pooled sandbox and streams the output back: how
  * libdaytona lives in the loop of a server that has other things to do.

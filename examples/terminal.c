@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A terminal in a sandbox, used like ssh: the local terminal is attached to a shell over there.
  *

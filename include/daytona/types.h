@@ -17,6 +17,13 @@ DAYTONA_BEGIN
 
 /** The version of this header; compare with daytona_version(). */
 #define DAYTONA_VERSION "0.1.0"
+#define DAYTONA_VERSION_MAJOR 0
+#define DAYTONA_VERSION_MINOR 1
+#define DAYTONA_VERSION_PATCH 0
+
+/** The same for `#if`: DAYTONA_VERSION_NUMBER >= 0x000200 is 0.2.0 or newer. */
+#define DAYTONA_VERSION_NUMBER \
+  (DAYTONA_VERSION_MAJOR << 16 | DAYTONA_VERSION_MINOR << 8 | DAYTONA_VERSION_PATCH)
 
 /** For a `timeout_ms`: no time limit. (0 means the default.) */
 #define DAYTONA_NO_TIMEOUT ((int64_t)-1)

@@ -52,6 +52,8 @@ def main():
         text = (declarations.INCLUDE / "daytona" / "types.h").read_text()
         found = re.search(r'#define DAYTONA_VERSION "(.*)"', text).group(1)
         assert found == version, f"types.h says {found}, the project {version}"
+        parts = [re.search(rf"#define DAYTONA_VERSION_{part} (\d+)", text).group(1) for part in ("MAJOR", "MINOR", "PATCH")]
+        assert ".".join(parts) == version, f"the parts are {parts}"
 
     cases = [something_is_exported, every_export_carries_the_public_prefix, every_export_is_a_function,
              every_export_is_declared, every_declaration_is_exported, the_header_has_the_projects_version]
