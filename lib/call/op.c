@@ -527,15 +527,22 @@ static void name_whole_limit(daytona__op_t *op, daytona_error_t *error) {
       daytona__arena_printf(daytona__op_arena(op), "not finished within %" PRId64 " ms", op->timeout_ms);
 }
 
+/* The proxy in front of the sandboxes, which knows nothing of what the control plane has. */
+static bool is_of_proxy(const daytona_error_t *error) {
+  return error->source != NULL && strcmp(error->source, "DAYTONA_PROXY") == 0;
+}
+
 /* Whether a 404 is about the path and not about an object: no JSON, or what frameworks say of unknown routes. */
 static bool is_unknown_route(const daytona_error_t *error) {
+  if (is_of_proxy(error)) return true;
   if (error->body == NULL || error->body[strspn(error->body, " \r\n")] != '{') return true;
   return strncmp(error->message, "Cannot ", 7) == 0 || strcasecmp(error->message, "not found") == 0;
 }
 
 /* A path that names no object is always there: when it is not, the server's URL leads to something else. */
 static void name_wrong_base(daytona__op_t *op, daytona_error_t *error) {
-  if (error->http_status != 404 || error->server_code != NULL || op->is_finding) return;
+  if (error->http_status != 404 || (error->server_code != NULL && !is_of_proxy(error)) || op->is_finding)
+    return;
   if (op->method->service != DAYTONA__CONTROL_PLANE || strchr(op->method->path, '{') != NULL) return;
   if (!is_unknown_route(error)) return;
   error->message =

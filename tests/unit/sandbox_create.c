@@ -593,15 +593,20 @@ static void cancel_and_close_leave_alone_what_they_should(void **state) {
 
 static void a_wrong_base_url_is_named(void **state) {
   (void)state;
-  api_scene_t scene;
-  api_scene_open(&scene);
-  api_answer(&scene, post, 404, "404 page not found");
-  daytona_future_t *future = api_must_fail(daytona_sandbox_create(scene.client, NULL), DAYTONA_ENOTFOUND);
-  assert_non_null(strstr(daytona_future_error(future)->message, scene.api_url));
-  assert_non_null(strstr(daytona_future_error(future)->message, "api_url"));
-  assert_int_equal(scene.request_count, 1);
-  daytona_future_release(future);
-  api_scene_close(&scene);
+  static const char *const answers[] = {"404 page not found",
+                                        "{\"statusCode\":404,\"source\":\"DAYTONA_PROXY\",\"code\":\"NOT_"
+                                        "FOUND\",\"message\":\"not found: not found\"}"};
+  for (size_t i = 0; i < 2; i++) {
+    api_scene_t scene;
+    api_scene_open(&scene);
+    api_answer(&scene, post, 404, answers[i]);
+    daytona_future_t *future = api_must_fail(daytona_sandbox_create(scene.client, NULL), DAYTONA_ENOTFOUND);
+    assert_non_null(strstr(daytona_future_error(future)->message, scene.api_url));
+    assert_non_null(strstr(daytona_future_error(future)->message, "api_url"));
+    assert_int_equal(scene.request_count, 1);
+    daytona_future_release(future);
+    api_scene_close(&scene);
+  }
 }
 
 /* A redirect that is not followed, or a response that is no HTTP: nothing was made, nothing is looked for. */

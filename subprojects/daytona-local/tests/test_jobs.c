@@ -266,7 +266,7 @@ static void check_holes(const char *name, const char *twin, const off_t *at, siz
   stat(path(twin), &two);
   assert_int_equal(one.st_size, two.st_size);
   /* The restored file takes no more room than the one that it was. */
-  assert_in_range(two.st_blocks, 0, one.st_blocks + 16);
+  assert_true(two.st_blocks <= one.st_blocks + 16);
   int fd = open(path(twin), O_RDONLY);
   for (size_t i = 0; i < count; i++) {
     assert_int_equal(pread(fd, text, 4, at[i]), 4);
@@ -289,7 +289,7 @@ static void holes_are_neither_read_nor_stored(void **state) {
   pack_and_unpack("home", "again");
   struct stat st;
   stat(path("a.tar"), &st);
-  assert_in_range(st.st_size, 1, 1 << 20);
+  assert_true(st.st_size >= 1 && st.st_size <= 1 << 20);
   check_holes("home/empty", "again/empty", NULL, 0);
   check_holes("home/some", "again/some", pieces, 5);
   check_holes("home/inner", "again/inner", pieces + 2, 1);

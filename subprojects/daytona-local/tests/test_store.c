@@ -110,7 +110,7 @@ static void check_damaged(const char *text, const size_t ends[RECORDS], const ch
   char *whole = state_without(text, ends, -1), *without = state_without(text, ends, record);
   char *got = replayed(damaged, len, &r);
   bool is_whole = r.record_count == RECORDS;
-  assert_in_range(r.record_count, RECORDS - 1, RECORDS);
+  assert_true(r.record_count == RECORDS - 1 || r.record_count == RECORDS);
   assert_string_equal(got, is_whole ? whole : without);
   assert_int_equal(r.unfinished_bytes, 0); /* it is never taken for a write that was cut off */
   assert_true(is_whole ? r.needs_rewrite : r.bad_bytes > 0);
