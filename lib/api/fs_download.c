@@ -178,8 +178,7 @@ static DAYTONA__MODEL_OF(error_model, error_part_t, "ErrorResponse",
 /* A part that says why a file is missing. Daemons before the field `source` are daemons all the same. */
 static void take_error(download_t *self) {
   daytona__arena_t *arena = &self->transfer.op.future->arena;
-  daytona_error_t error = {
-    .code = DAYTONA_EFAILED, .retry_after_ms = -1, .attempts = self->transfer.op.http.response.attempts};
+  daytona_error_t error = {.code = DAYTONA_EFAILED, .retry_after_ms = -1};
   const char *text = self->error_body.data != NULL ? self->error_body.data : "";
   void *decoded;
   error.message =

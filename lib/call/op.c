@@ -151,6 +151,8 @@ void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error) {
 const daytona_error_t *daytona__op_copy_error(daytona__op_t *op, const daytona_error_t *error,
                                               const char *prefix) {
   daytona_error_t clean = *error;
+  if (clean.attempts == 0)
+    clean.attempts = op->http.response.attempts; /* of the request that all of them share */
   daytona__secrets_clean(&op->client->secrets, &op->future->arena, &clean);
   return daytona__error_copy(&op->future->arena, &clean, prefix);
 }

@@ -158,7 +158,7 @@ static void error_parts_become_errors(void **state) {
     daytona_future_t *future = api_must_fail(daytona_fs_download(sandbox, "a", NULL), errors[i].code);
     api_says(future, errors[i].says);
     assert_int_equal(daytona_future_error(future)->http_status, errors[i].status);
-    assert_int_equal(daytona_future_error(future)->attempts, 1);
+    if (errors[i].status != 0) assert_int_equal(daytona_future_error(future)->attempts, 1);
     daytona_future_release(future);
     api_forget(&scene, ROUTE);
     /* To a file: the same, and nothing is there. */

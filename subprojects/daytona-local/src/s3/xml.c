@@ -141,14 +141,14 @@ static bool take_field(reader_t *r, const name_t *name) {
       text++;
     }
     if (part->etag[0] != '\0' || *text == '\0' || strlen(text) >= sizeof part->etag) return false;
-    snprintf(part->etag, sizeof part->etag, "%s", text);
+    memcpy(part->etag, text, strlen(text) + 1);
     return true;
   }
   for (int kind = 0; kind < DL_SUM_MD5; kind++) {
     if (!is_named(name, dl_sum_element((dl_sum_kind_t)kind))) continue;
     if (part->sum != DL_SUM_NONE || strlen(text) >= sizeof part->sum_value) return false;
     part->sum = (dl_sum_kind_t)kind;
-    snprintf(part->sum_value, sizeof part->sum_value, "%s", text);
+    memcpy(part->sum_value, text, strlen(text) + 1);
   }
   return true;
 }
