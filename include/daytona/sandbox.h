@@ -401,7 +401,8 @@ DAYTONA_API daytona_future_t *daytona_sandbox_recover(daytona_sandbox_t *sandbox
                                                       const daytona_sandbox_lifecycle_opts_t *opts);
 
 /** Delete. Settles with daytona_future_sandbox() when the server has accepted
-    it, or, with `waits`, when the sandbox no longer exists (state DESTROYED). */
+    it, or, with `waits`, when the sandbox no longer exists (state DESTROYED). A sandbox that is gone already is
+    DAYTONA_ENOTFOUND, one that another call is deleting DAYTONA_ECONFLICT: a cleanup may take both for success. */
 DAYTONA_API daytona_future_t *daytona_sandbox_delete(daytona_sandbox_t *sandbox,
                                                      const daytona_sandbox_lifecycle_opts_t *opts);
 
