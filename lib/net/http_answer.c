@@ -49,22 +49,18 @@ size_t daytona__http_answer_collect(daytona__http_transfer_t *t, const char *byt
 /* --- last words --------------------------------------------------------------------------------- */
 
 /*
- * A server that refuses an upload may answer and reset the connection at once. libcurl then fails in sending and reads
- * no more, although the answer is there.
+ * A server that refuses an upload may answer and reset the connection at once. libcurl then fails in sending, reads no more,
+ * and some versions throw away what has come when they close; so it is copied when sending has failed.
  */
-void daytona__http_keep_last_words(daytona__http_t *http, curl_socket_t fd) {
+void daytona__http_keep_last_words(daytona__http_transfer_t *t) {
   char words[LAST_WORDS_MAX];
-  for (daytona__list_t *node = http->active.next; node != &http->active; node = node->next) {
-    daytona__http_transfer_t *t = DAYTONA__CONTAINER(node, daytona__http_transfer_t, link);
-    bool is_its = t->state == HTTP_RUNNING && t->is_source_asked && t->fd == fd && !t->is_head_whole;
-    if (!is_its || t->last_words != NULL || t->easy->target.is_secure || t->easy->proxy != NULL) continue;
-    ssize_t got = recv(fd, words, sizeof words, MSG_DONTWAIT);
-    t->last_words = got > 0 ? daytona__alloc((size_t)got) : NULL;
-    if (t->last_words == NULL) return;
-    memcpy(t->last_words, words, (size_t)got);
-    t->last_words_size = (size_t)got;
-    return;
-  }
+  bool is_readable = t->is_source_asked && !t->is_head_whole && t->fd != CURL_SOCKET_BAD;
+  if (!is_readable || t->last_words != NULL || t->easy->target.is_secure || t->easy->proxy != NULL) return;
+  ssize_t got = recv(t->fd, words, sizeof words, MSG_PEEK | MSG_DONTWAIT);
+  t->last_words = got > 0 ? daytona__alloc((size_t)got) : NULL;
+  if (t->last_words == NULL) return;
+  memcpy(t->last_words, words, (size_t)got);
+  t->last_words_size = (size_t)got;
 }
 
 /* True: they are a refusal, and it is the response. */

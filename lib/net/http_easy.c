@@ -151,6 +151,16 @@ static size_t on_source(char *buffer, size_t size, size_t count, void *user) {
   return (size_t)got;
 }
 
+/* Of uploads, what libcurl says of them: that sending has failed, before it does anything about it. */
+static int on_words(CURL *curl, curl_infotype type, char *words, size_t size, void *user) {
+  static const char failure[] = "Send failure";
+  daytona__http_transfer_t *t = ((daytona__http_easy_t *)user)->transfer;
+  bool is_failure =
+    type == CURLINFO_TEXT && size >= sizeof failure - 1 && memcmp(words, failure, sizeof failure - 1) == 0;
+  if (is_failure && t != NULL && t->call != NULL) daytona__http_keep_last_words(t);
+  return 0;
+}
+
 /* Only with an idle limit: bytes that libcurl moves without another callback. */
 static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                        curl_off_t up) {
@@ -418,6 +428,9 @@ static bool set_body(daytona__http_transfer_t *t) {
   if (t->call->source != NULL && !t->redirect.becomes_get) {
     easy->kind = HTTP_KIND_RARE;
     curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(curl, CURLOPT_DEBUGFUNCTION, on_words);
+    curl_easy_setopt(curl, CURLOPT_DEBUGDATA, easy);
+    curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->call->source_size);
     curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 64L * 1024);
     return set_method(easy, method, "PUT");

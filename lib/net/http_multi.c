@@ -455,7 +455,6 @@ curl_socket_t daytona__http_on_open_socket(void *user, curlsocktype purpose, str
 int daytona__http_on_close_socket(void *user, curl_socket_t fd) {
   daytona__http_poller_t *poller = poller_find(user, fd);
   if (poller != NULL) poller_close(poller);
-  daytona__http_keep_last_words(user, fd);
   return close(fd);
 }
 

@@ -97,7 +97,7 @@ struct daytona__http_transfer {
   long sent_base;              /* request bytes before the request proper (CONNECT) */
   int64_t source_sent, progress;
   curl_socket_t fd; /* that libcurl waits for; CURL_SOCKET_BAD: it has not said yet */
-  char *last_words; /* what was there to be read when libcurl closed it, without TLS */
+  char *last_words; /* what was there to be read when sending failed, without TLS */
   size_t last_words_size;
   size_t header_bytes;
   int status;
@@ -262,7 +262,7 @@ bool daytona__http_proxy_refusal(const daytona__http_transfer_t *t, char *text, 
 
 daytona__http_outcome_t daytona__http_judge(daytona__http_transfer_t *t, CURLcode result);
 int daytona__http_answer_take(daytona__http_transfer_t *t, bool with_headers);
-void daytona__http_keep_last_words(daytona__http_t *http, curl_socket_t fd);
+void daytona__http_keep_last_words(daytona__http_transfer_t *t);
 bool daytona__http_take_last_words(daytona__http_transfer_t *t);
 size_t daytona__http_answer_collect(daytona__http_transfer_t *t, const char *bytes, size_t size);
 int64_t daytona__http_retry_after_ms(const daytona__http_transfer_t *t); /* -1: none */

@@ -28,7 +28,7 @@ def main():
     build, compiler = sys.argv[1], sys.argv[2].split()
 
     def flags(kind):
-        env = {**os.environ, "PKG_CONFIG_PATH": build + "/meson-uninstalled"}
+        env = {**os.environ, "PKG_CONFIG_PATH": build + "/meson-uninstalled:" + os.environ.get("PKG_CONFIG_PATH", "")}
         return subprocess.run(["pkg-config", kind, "libdaytona"], env=env, check=True, capture_output=True, text=True).stdout.split()
 
     def the_hosts_own_headers_are_found():
