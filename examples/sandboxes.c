@@ -13,28 +13,12 @@
 
 #include <uv.h>
 
-#include <daytona/daytona.h>
+#include "shared/steps.h"
 
 enum { COUNT = 3, PORT = 8080 };
 
 static daytona_client_t *client;
 static daytona_sandbox_t *sandboxes[COUNT];
-
-/* --- waiting ----------------------------------------------------------------------------------- */
-
-/* Wait for it. False: it has failed, and why was printed. */
-static bool succeeds(daytona_future_t *future) {
-  if (daytona_future_await(future) == DAYTONA_OK) return true;
-  fprintf(stderr, "%s\n", daytona_future_message(future));
-  return false;
-}
-
-/* The same, when the result is not looked at. */
-static bool is_done(daytona_future_t *future) {
-  bool ok = succeeds(future);
-  daytona_future_release(future);
-  return ok;
-}
 
 /* --- the steps --------------------------------------------------------------------------------- */
 
@@ -149,21 +133,12 @@ int main(int argc, char **argv) {
       is_help ? stdout : stderr);
     return is_help ? EXIT_SUCCESS : EXIT_FAILURE;
   }
-  uv_loop_t *loop = uv_default_loop();
-  if (daytona_client_new(loop, NULL, &client) != 0) { /* NULL: from the environment */
-    char reason[256];
-    daytona_config_check(NULL, reason, sizeof reason);
-    fprintf(stderr, "%s\n", reason);
-    return EXIT_FAILURE;
-  }
+  client = open_client();
   for (size_t i = 0; ok && i < sizeof steps / sizeof steps[0]; i++) {
     printf("%s\n", steps[i].title);
     ok = steps[i].run();
   }
   puts("delete them");
   if (!delete_all()) ok = false;
-  daytona_client_close(client, NULL, NULL);
-  daytona_client_release(client);
-  uv_run(loop, UV_RUN_DEFAULT);
-  return uv_loop_close(loop) == 0 && ok ? EXIT_SUCCESS : EXIT_FAILURE;
+  return close_client(client) && ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
