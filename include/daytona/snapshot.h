@@ -175,6 +175,19 @@ typedef struct daytona_snapshot_create_opts {
 DAYTONA_API daytona_future_t *daytona_snapshot_create(daytona_client_t *client, const char *name,
                                                       const daytona_snapshot_create_opts_t *opts);
 
+/**
+ * Upload what an image copies from this machine, as daytona_snapshot_create() does. Settles with daytona_future_strings(): a
+ * hash for each context, in the order of daytona_image_resolve(). What is in the storage already is not sent again.
+ *
+ * @param image  Required. Retained until the future settles.
+ * @param opts   Default of timeout_ms: no limit.
+ *
+ * Cancel: stops, and removes parts of what was not complete.
+ */
+DAYTONA_API daytona_future_t *daytona_snapshot_process_image_context(daytona_client_t *client,
+                                                                     daytona_image_t *image,
+                                                                     const daytona_call_opts_t *opts);
+
 /* --- change ------------------------------------------------------------------------------------ */
 
 /**

@@ -19,12 +19,21 @@ static const char *state_of(const daytona__build_t *build) {
   return name != NULL ? name : "unknown";
 }
 
+/* It may end the operation, and with it the build. */
+static void call_user(daytona__build_t *build, const daytona_build_event_t *event) {
+  daytona__loop_t *loop = daytona__loop_retain(build->life->op.client->loop);
+  daytona__loop_enter(loop);
+  build->on_event(event, build->user);
+  daytona__loop_leave(loop);
+  daytona__loop_release(loop);
+}
+
 static void on_text(void *user, const char *text, size_t size) {
   daytona__build_t *build = user;
   const daytona_build_event_t event = {
     .state_name = build->state, .text = text, .size = size, .offset = build->offset};
   build->offset += size;
-  build->on_event(&event, build->user);
+  call_user(build, &event);
 }
 
 static void on_log_end(void *user) {
@@ -55,7 +64,7 @@ void daytona__build_report(daytona__build_t *build) {
   if (build->log_url != NULL && build->has_log(&build->life->op)) follow(build);
   if (strncmp(state, build->state, sizeof build->state - 1) == 0) return;
   snprintf(build->state, sizeof build->state, "%s", state);
-  build->on_event(&(daytona_build_event_t){.state_name = build->state, .offset = build->offset}, build->user);
+  call_user(build, &(daytona_build_event_t){.state_name = build->state, .offset = build->offset});
 }
 
 static void on_polled(daytona__life_t *life) { daytona__build_report(life->watcher); }
@@ -85,6 +94,8 @@ bool daytona__build_late(daytona__build_t *build) {
 void daytona__build_end(daytona__build_t *build) {
   daytona__image_job_cancel(build->job);
   build->job = NULL;
+  daytona__storage_close(build->storage);
+  build->storage = NULL;
   daytona__image_content_release(build->content);
   build->content = NULL;
   daytona__build_log_stop(build->log);
@@ -117,37 +128,64 @@ int daytona__build_from_name(daytona__op_t *op, const char *image_name) {
                                  : DAYTONA_ENOMEM;
 }
 
-/* All contexts are in the storage. */
-static void on_stored(daytona__build_t *build, const daytona_strings_t *hashes) {
+int daytona__build_hashes(const daytona__build_t *build, daytona_strings_t *out) {
+  *out = (daytona_strings_t){NULL, 0};
+  if (build->storage == NULL) return 0;
+  return daytona__storage_hashes(build->storage, build->content->view.context_count,
+                                 &build->life->op.future->arena, out);
+}
+
+static daytona__build_t *build_of(daytona__op_t *op) { return ((daytona__life_t *)op)->watcher; }
+
+static void on_stored(daytona__op_t *op, const daytona_error_t *error) {
+  if (error != NULL)
+    daytona__op_fail(op, error);
+  else
+    build_of(op)->stored(op);
+}
+
+static void on_content(daytona__image_content_t *content, const daytona_error_t *error, void *user) {
+  daytona__build_t *build = user;
   daytona__op_t *op = &build->life->op;
-  const build_body_t body = {.dockerfile = build->content->view.dockerfile, .hashes = *hashes};
-  int rc = daytona__op_add_member(op, "buildInfo", &built_model, &body);
+  build->job = NULL;
+  if (error != NULL) {
+    daytona__op_fail(op, error);
+    return;
+  }
+  const daytona_image_content_t *view = &content->view;
+  build->content = daytona__image_content_retain(content);
+  if (view->context_count == 0) {
+    build->stored(op);
+    return;
+  }
+  build->storage = daytona__storage_new(op, view->contexts, view->context_count,
+                                        &(daytona__storage_opts_t){.done = on_stored});
+  if (build->storage == NULL) daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+}
+
+void daytona__build_store(daytona__build_t *build, daytona_image_t *image,
+                          const daytona_strings_t *entrypoint, void (*stored)(daytona__op_t *op)) {
+  daytona__op_t *op = &build->life->op;
+  build->stored = stored;
+  daytona__life_limit(build->life);
+  build->job = daytona__image_job_new(op->client->loop, image, entrypoint, on_content, build);
+  if (build->job == NULL) daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+}
+
+/* The Dockerfile goes with the hashes of its contexts. */
+static void finish_body(daytona__op_t *op) {
+  daytona__build_t *build = build_of(op);
+  build_body_t body = {.dockerfile = build->content->view.dockerfile};
+  int rc = daytona__build_hashes(build, &body.hashes);
+  if (rc == 0) rc = daytona__op_add_member(op, "buildInfo", &built_model, &body);
   if (rc != 0)
     daytona__op_reject(op, (daytona_errcode_t)rc, "%s", daytona_errcode_text(rc));
   else
     build->ready(op);
 }
 
-static void on_content(daytona__image_content_t *content, const daytona_error_t *error, void *user) {
-  daytona__build_t *build = user;
-  build->job = NULL;
-  if (error != NULL) {
-    daytona__op_fail(&build->life->op, error);
-    return;
-  }
-  build->content = daytona__image_content_retain(content);
-  if (content->view.context_count != 0) {
-    daytona__op_reject(&build->life->op, DAYTONA_EUNSUPPORTED, "local files cannot be uploaded yet");
-    return;
-  }
-  on_stored(build, &(daytona_strings_t){NULL, 0});
-}
-
 void daytona__build_from(daytona__build_t *build, daytona_image_t *image, const daytona_strings_t *entrypoint,
                          void (*ready)(daytona__op_t *op)) {
-  daytona__op_t *op = &build->life->op;
   build->ready = ready;
-  daytona__life_limit(build->life);
-  build->job = daytona__image_job_new(op->client->loop, image, entrypoint, on_content, build);
-  if (build->job == NULL) daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+  daytona__build_store(build, image, entrypoint, finish_body);
 }

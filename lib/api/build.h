@@ -11,6 +11,7 @@
 #include "api/image.h"
 #include "call/build_log.h"
 #include "call/life.h"
+#include "call/storage.h"
 
 /* Part of an operation that waits for something that is built. All zero: it reports nothing. */
 typedef struct daytona__build {
@@ -25,8 +26,10 @@ typedef struct daytona__build {
   bool is_log_over, is_holding;
   daytona__image_job_t *job; /* its files are being looked at */
   daytona__image_content_t *content;
-  void (*ready)(daytona__op_t *op); /* the body is complete */
-  char state[32];                   /* reported last */
+  daytona__storage_t *storage;       /* its contexts are being uploaded */
+  void (*stored)(daytona__op_t *op); /* content and storage are there */
+  void (*ready)(daytona__op_t *op);  /* the body is complete */
+  char state[32];                    /* reported last */
   uint64_t offset;
 } daytona__build_t;
 
@@ -37,6 +40,13 @@ typedef struct daytona__build {
  */
 void daytona__build_from(daytona__build_t *build, daytona_image_t *image, const daytona_strings_t *entrypoint,
                          void (*ready)(daytona__op_t *op));
+
+/* The first half of it: look at the files of `image`, put its contexts into the storage, call `stored` in a later turn. */
+void daytona__build_store(daytona__build_t *build, daytona_image_t *image,
+                          const daytona_strings_t *entrypoint, void (*stored)(daytona__op_t *op));
+
+/* After that: the hashes of the contexts, in the operation's arena. 0 or DAYTONA_ENOMEM. */
+int daytona__build_hashes(const daytona__build_t *build, daytona_strings_t *out);
 
 /* The same for an image of a registry, at once. 0 or the code of an error. */
 int daytona__build_from_name(daytona__op_t *op, const char *image_name);

@@ -75,6 +75,10 @@ typedef struct snapshot_args {
   daytona_strings_t entrypoint;
 } snapshot_args_t;
 
+typedef struct context_args {
+  daytona_image_t *image;
+} context_args_t;
+
 #define ARGS(...) .request = DAYTONA__ARGS(snapshot_args_t, __VA_ARGS__)
 #define ID DAYTONA__ARG(IN_PATH, snapshot_args_t, STRING, id_or_name, "id", .rules = DAYTONA__NONEMPTY)
 
@@ -297,7 +301,40 @@ daytona_future_t *daytona_snapshot_create(daytona_client_t *client, const char *
   if (opts->image == NULL)
     daytona__life_start(&self->life, false);
   else
-    daytona__build_from(&self->build, opts->image, &opts->entrypoint, send_create);
+    daytona__build_from(&self->build, opts->image, opts->entrypoint.count != 0 ? &opts->entrypoint : NULL,
+                        send_create);
+  return future;
+}
+
+/* --- contexts alone ---------------------------------------------------------------------------- */
+
+static const char *check_context(const void *args, const void *opts) {
+  return ((const context_args_t *)args)->image == NULL ? "image is required" : NULL;
+}
+
+DAYTONA__METHOD(process_context, .prefix = "Failed to process image context: ", .check = check_context);
+
+static void on_contexts_stored(daytona__op_t *op) {
+  daytona_strings_t *hashes = daytona__arena_alloc(&op->future->arena, sizeof *hashes);
+  if (hashes == NULL || daytona__build_hashes(((daytona__life_t *)op)->watcher, hashes) != 0)
+    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+  else
+    daytona__op_resolve(op, &daytona__type_strings, hashes);
+}
+
+daytona_future_t *daytona_snapshot_process_image_context(daytona_client_t *client, daytona_image_t *image,
+                                                         const daytona_call_opts_t *opts) {
+  daytona_future_t *future;
+  const context_args_t args = {.image = image};
+  const daytona__life_opts_t life_opts = {.opts = DAYTONA__OPTS(opts), .default_ms = DAYTONA_NO_TIMEOUT};
+  create_t *self = (create_t *)daytona__life_new(&process_context_method, client, NULL, sizeof *self, &args,
+                                                 life_opts, &future);
+  if (self == NULL) return future;
+  self->life.what = "uploading the context";
+  self->build.life = &self->life;
+  self->life.op.ending = end_create;
+  daytona__build_watch(&self->build);
+  daytona__build_store(&self->build, image, NULL, on_contexts_stored);
   return future;
 }
 

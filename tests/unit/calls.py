@@ -56,6 +56,7 @@ MORE = [
 
 # Futures that stand for no call of a server, and why.
 NO_CALLS = {
+    "daytona_snapshot_process_image_context": "looks at local files first; tested in snapshot.c",
     "daytona_image_resolve": "looks at local files and asks no server; tested in image.c",
     "daytona_pty_wait": "waits for the end of a terminal that is open",
 }

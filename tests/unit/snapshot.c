@@ -3,7 +3,9 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/api_scene.h"
 #include "support/check.h"
@@ -24,6 +26,8 @@ static const char full[] =
   "\"errorReason\":null,\"createdAt\":\"c\",\"updatedAt\":\"u\",\"lastUsedAt\":null,"
   "\"buildInfo\":{\"dockerfileContent\":\"FROM x\",\"snapshotRef\":\"s\"},\"regionIds\":[\"us\"],"
   "\"initialRunnerId\":\"r\",\"ref\":\"f\",\"sandboxClass\":\"container\",\"sourceSandboxId\":null}";
+
+static const char local_file[] = "ctx"; /* in the working folder */
 
 static const daytona_snapshot_create_opts_t plain = {.image_name = "debian:12.9"};
 
@@ -289,6 +293,82 @@ static void build_sends_its_dockerfile(void **state) {
   api_scene_close(&scene);
 }
 
+/* --- contexts ---------------------------------------------------------------------------------- */
+
+#define ACCESS "GET /api/object-storage/push-access"
+#define BUCKET "/bucket/org/"
+
+/* A storage on the peer, in which the file is there already if `is_there`. */
+static void answer_storage(api_scene_t *scene, const char *hash, bool is_there) {
+  char access[512], line[128];
+  snprintf(access, sizeof access,
+           "{\"accessKey\":\"a\",\"secret\":\"s\",\"sessionToken\":\"t\",\"storageUrl\":\"%s\","
+           "\"organizationId\":\"org\",\"bucket\":\"bucket\",\"region\":\"us-east-1\"}",
+           peer_url(&scene->peer, ""));
+  api_answer(scene, ACCESS, 200, access);
+  snprintf(line, sizeof line, "HEAD " BUCKET "%s/context.tar", hash);
+  api_answer(scene, line, is_there ? 200 : 404, "");
+  snprintf(line, sizeof line, "PUT " BUCKET "%s/context.tar", hash);
+  api_answer(scene, line, 200, "");
+}
+
+/* MD5 of "ctx" and "hello", as the official SDK has it. */
+static const char hash[] = "798199b3528a5e597e0df126d10e0eff";
+
+static daytona_image_t *image_with_file(void) {
+  daytona_image_t *image = daytona_image_base("x:1");
+  return daytona_image_add_local_file(image, local_file, "/data/");
+}
+
+static void contexts_are_uploaded_before_the_request(void **state) {
+  (void)state;
+  for (int is_there = 0; is_there < 2; is_there++) {
+    char line[128], body[512];
+    api_scene_t scene;
+    open_build(&scene);
+    answer_storage(&scene, hash, is_there);
+    api_answer(&scene, POLL, 200, SNAPSHOT("active"));
+    daytona_image_t *image = image_with_file();
+    const daytona_snapshot_create_opts_t opts = {.image = image};
+    daytona_future_t *future = daytona_snapshot_create(scene.client, "base", &opts);
+    finish_build(&scene, future);
+    if (daytona_future_error(future) != NULL) fail_msg("%s", daytona_future_message(future));
+    snprintf(line, sizeof line, "PUT " BUCKET "%s/context.tar", hash);
+    assert_int_equal(api_count(&scene, line), !is_there);
+    snprintf(body, sizeof body,
+             "{\"name\":\"base\",\"buildInfo\":{\"dockerfileContent\":\"FROM x:1\\nCOPY [\\\"%s\\\", "
+             "\\\"/data/ctx\\\"]\\n\",\"contextHashes\":[\"%s\"]}}",
+             local_file, hash);
+    assert_same_json(api_body_of(api_request(&scene, POST, 0)), body);
+    daytona_future_release(future);
+    future = api_must(daytona_snapshot_process_image_context(scene.client, image, NULL));
+    assert_int_equal(daytona_future_strings(future)->count, 1);
+    assert_string_equal(daytona_future_strings(future)->items[0], hash);
+    daytona_future_release(future);
+    daytona_image_release(image);
+    api_scene_close(&scene);
+  }
+}
+
+static void refused_upload_ends_create(void **state) {
+  (void)state;
+  api_scene_t scene;
+  open_build(&scene);
+  api_answer(&scene, ACCESS, 503, "{\"message\":\"no storage\"}");
+  daytona_image_t *image = image_with_file();
+  const daytona_snapshot_create_opts_t opts = {.image = image};
+  daytona_future_t *future =
+    api_must_fail(daytona_snapshot_create(scene.client, "base", &opts), DAYTONA_EUNAVAILABLE);
+  api_says(future, "no storage");
+  daytona_future_release(future);
+  assert_int_equal(api_count(&scene, POST), 0);
+  const daytona_call_opts_t reserved = {.reserved = {[7] = 1}};
+  api_fails(daytona_snapshot_process_image_context(scene.client, NULL, NULL), DAYTONA_EINVAL);
+  api_fails(daytona_snapshot_process_image_context(scene.client, image, &reserved), DAYTONA_EINVAL);
+  daytona_image_release(image);
+  api_scene_close(&scene);
+}
+
 static void broken_image_ends_create_before_any_request(void **state) {
   (void)state;
   api_scene_t scene;
@@ -481,6 +561,20 @@ static void a_name_that_looks_like_an_id_is_found(void **state) {
   api_scene_close(&scene);
 }
 
+static char folder[] = "/tmp/daytona-snapshot-XXXXXX";
+
+static int make_file(void **state) {
+  (void)state;
+  if (mkdtemp(folder) == NULL || chdir(folder) != 0) return -1;
+  FILE *file = fopen(local_file, "w");
+  return file != NULL && fputs("hello", file) >= 0 && fclose(file) == 0 ? 0 : -1;
+}
+
+static int remove_file(void **state) {
+  (void)state;
+  return unlink(local_file) == 0 && rmdir(folder) == 0 ? 0 : -1;
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(get_knows_all_members),
@@ -492,6 +586,8 @@ int main(void) {
     cmocka_unit_test(bad_arguments_do_not_leave_the_client),
     cmocka_unit_test(states_are_reported_once_each),
     cmocka_unit_test(build_sends_its_dockerfile),
+    cmocka_unit_test(contexts_are_uploaded_before_the_request),
+    cmocka_unit_test(refused_upload_ends_create),
     cmocka_unit_test(broken_image_ends_create_before_any_request),
     cmocka_unit_test(log_is_followed_while_it_builds),
     cmocka_unit_test(cut_log_goes_on_where_it_was_cut),
@@ -503,5 +599,5 @@ int main(void) {
     cmocka_unit_test(a_name_that_looks_like_an_id_is_found),
   };
   signal(SIGPIPE, SIG_IGN); /* the peer writes to clients that have gone */
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cmocka_run_group_tests(tests, make_file, remove_file);
 }
