@@ -68,6 +68,10 @@ void dl_s3_close(dl_s3_t *s, void (*on_closed)(void *user), void *user) {
     dl_blobs_close(&s->blobs, on_blobs_closed, s);
 }
 
+dl_s3_usage_t dl_s3_usage(const dl_s3_t *s) {
+  return (dl_s3_usage_t){dl_blobs_count(&s->blobs), s->uploads.count, atomic_load(&s->blobs.used_bytes)};
+}
+
 /* --- for builds --- */
 
 static const json_t *find_context(const dl_s3_t *s, const char *hash) {

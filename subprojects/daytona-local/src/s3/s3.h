@@ -35,6 +35,13 @@ dl_s3_t *dl_s3_new(uv_loop_t *loop, const dl_s3_opts_t *opts, char **error);
 /* Waits for the work on files, then frees. No request may be left: close the HTTP server first. `s` may be NULL. */
 void dl_s3_close(dl_s3_t *s, void (*on_closed)(void *user), void *user);
 
+/* What is stored: objects, uploads under way, and the bytes of both. */
+typedef struct {
+  size_t object_count, upload_count;
+  int64_t size_bytes;
+} dl_s3_usage_t;
+dl_s3_usage_t dl_s3_usage(const dl_s3_t *s);
+
 /* --- for builds --- */
 
 /* The build context (an uncompressed tar) that was uploaded under `hash`: a descriptor for reading, yours to close, at

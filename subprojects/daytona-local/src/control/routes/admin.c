@@ -91,6 +91,12 @@ static void set_state(dl_req_t *req, void *user) {
   }
 }
 
+static json_t *storage_json(const dl_control_t *c) {
+  dl_s3_usage_t u = dl_s3_usage(c->s3);
+  return json_pack("{s:I, s:I, s:I}", "objects", (json_int_t)u.object_count, "uploads",
+                   (json_int_t)u.upload_count, "bytes", (json_int_t)u.size_bytes);
+}
+
 static void info(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   json_t *boxes = json_object();
@@ -104,9 +110,10 @@ static void info(dl_req_t *req, void *user) {
                 i.memory, "cpu", i.cpu, "processes", i.processes, "disk", i.disk));
   }
   json_t *damage = (json_t *)dl_store_damage(c->objects.store);
-  dl_disk_answer(c, req,
-                 json_pack("{s:s, s:o, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes",
-                           boxes, "damage", damage ? json_incref(damage) : json_null()));
+  dl_disk_answer(
+    c, req,
+    json_pack("{s:s, s:o, s:o, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes", boxes,
+              "storage", storage_json(c), "damage", damage ? json_incref(damage) : json_null()));
 }
 
 static const dl_route_t routes[] = {
