@@ -156,7 +156,10 @@ static void show(dl_objects_t *o, const char *id, const json_t *volume, const ch
   json_object_set_new(updated, "updatedAt", json_string(dl_iso_format(dl_objects_stamp(o)).text));
   if (strcmp(state, "deleted") == 0)
     json_object_set_new(updated, "name", json_sprintf("%s-deleted", dl_json_str(volume, "name")));
-  dl_store_put(o->store, "volume", id, updated);
+  if (strcmp(state, "error") == 0)
+    dl_store_put(o->store, "volume", id, updated);
+  else /* it is on its way out, which a full disk must not keep it from */
+    dl_store_put_ending(o->store, "volume", id, updated);
 }
 
 /* The oldest go when there are too many. */
