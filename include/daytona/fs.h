@@ -233,7 +233,7 @@ typedef size_t (*daytona_fs_sink_cb)(const char *bytes, size_t size, void *user)
  * sandbox has written another number of bytes, and with DAYTONA_ELIMIT for more than 2^62 bytes.
  * A refusal that arrives while the upload is still being sent (too large, not authorized) is reported as itself,
  * even if the server resets the connection at once. Over TLS and through a proxy there is one exception: when
- * response and reset both arrive while a block of 64 KiB is being written, the upload fails with DAYTONA_ECONNECTION.
+ * response and reset both arrive while a block (16 to 64 KiB) is being written, the upload fails with DAYTONA_ECONNECTION.
  * @param bytes  Borrowed until completion. May be NULL when `size` is 0.
  */
 DAYTONA_API daytona_future_t *daytona_fs_upload(daytona_sandbox_t *sandbox, const void *bytes, size_t size,

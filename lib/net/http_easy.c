@@ -119,10 +119,17 @@ static bool has_answer(const daytona__http_transfer_t *t) {
   return t->fd != CURL_SOCKET_BAD && recv(t->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+/*
+ * Over TLS only libcurl can read a refusal, and does not after a failed write: it is looked for before each record, as long
+ * as one is likely. The rest goes in larger pieces.
+ */
+enum { TLS_RECORD = 16 * 1024, CAREFUL_BYTES = 4 << 20 };
+
 static size_t on_source(char *buffer, size_t size, size_t count, void *user) {
   daytona__http_transfer_t *t = ((daytona__http_easy_t *)user)->transfer;
   daytona__http_call_t *call = t->call;
   size_t room = size * count;
+  if (t->easy->target.is_secure && t->source_sent < CAREFUL_BYTES && room > TLS_RECORD) room = TLS_RECORD;
   daytona__http_touch(t);
   if (call->source_size >= 0) {
     if (t->source_sent == call->source_size) return 0;
