@@ -189,10 +189,8 @@ void s3_peer_release(s3_peer_t *s3) {
 
 static void complete(s3_peer_t *s3, peer_conn_t *conn, const s3_request_t *request, s3_upload_t *upload) {
   s3_blob_t whole = {NULL, 0};
-  size_t count = 0;
   for (size_t i = 0; i < S3_PARTS && upload->parts[i].bytes != NULL; i++) {
     char line[256];
-    count++;
     snprintf(line, sizeof line, "<Part><PartNumber>%zu</PartNumber><ETag>\"e-%s-%zu-%zu\"</ETag></Part>",
              i + 1, upload->id, i + 1, upload->parts[i].size);
     if (memmem(request->body, request->body_size, line, strlen(line)) == NULL) {
