@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define AT_ONCE 2
+/* Each is a mount of the jail. */
+#define CONTEXTS_MAX 100
 #define DOCKERFILE_MAX ((size_t)1 << 20)
 /* Below it are the names of ours, which nobody else sees. */
 #define KEPT "localhost/daytona-local/kept:"
@@ -289,8 +291,7 @@ dl_image_job_t *dl_images_pull(dl_images_t *images, const char *reference, const
   if (!full) return refuse(job, dl_xprintf("'%s' is no name of an image", reference));
   job->wants = full;
   dl_set(&job->subject, full);
-  const dl_image_t *there = find(images, reference);
-  if (there && there->info.is_imported && dl_image_marks_have(&images->imported, full)) {
+  if (dl_image_marks_have(&images->imported, full) && dl_image_records_find(&images->records, full)) {
     dl_image_job_submit(job, DL_IMAGE_OK, NULL);
     return job;
   }
@@ -324,6 +325,9 @@ dl_image_job_t *dl_images_build(dl_images_t *images, const dl_image_build_t *bui
   if (!job->wants) return refuse(job, dl_xprintf("'%s' is no name of an image", build->name));
   if (strlen(build->dockerfile) > DOCKERFILE_MAX)
     return refuse(job, dl_xstrdup("the Dockerfile is longer than 1 MiB"));
+  if (build->context_count > CONTEXTS_MAX)
+    return refuse(job, dl_xprintf("a build can have %d contexts, and this one has %zu", CONTEXTS_MAX,
+                                  build->context_count));
   dl_set(&job->subject, job->wants);
   dl_set(&job->stdin_text, build->dockerfile);
   job->prologue = images->network_reason;
@@ -356,30 +360,32 @@ dl_image_job_t *dl_images_build(dl_images_t *images, const dl_image_build_t *bui
   "id=$($T pull -q \"" from                            \
   "\")\n"                                              \
   "exec $T push -q \"$id\" \"containers-storage:[overlay@/store+/run/store]$1\"\n"
+/* Devices cannot be made by an id that is not the host's root, and every sandbox gets its own. */
+#define IMPORT_ROOT(file)                                                                                   \
+  "c=$($B from scratch)\n"                                                                                  \
+  "m=$($B mount \"$c\")\n"                                                                                  \
+  "tar -C \"$m\" --numeric-owner --xattrs --xattrs-include='user.*' --exclude='./dev/*' --exclude='dev/*' " \
+  "-xpf " file                                                                                              \
+  "\n"                                                                                                      \
+  "[ " file " = /import ] || rm -f " file                                                                   \
+  "\n"                                                                                                      \
+  "$B umount \"$c\" >/dev/null\n"                                                                           \
+  "exec $B commit -q --format docker --identity-label=false --rm \"$c\" \"$1\"\n"
 static const char import_archive[] =
   "file=/import\n"
   "for program in gzip bzip2 xz zstd; do\n"
-  "  if $program -qt /import 2>/dev/null; then $program -qdc /import >/job/plain.tar; file=/job/plain.tar; "
-  "break; fi\n"
+  "  $program -qt /import 2>/dev/null || continue\n"
+  "  $program -qdc /import >/job/plain.tar; file=/job/plain.tar; break\n"
   "done\n"
-  "names=$(tar -tf $file 2>/dev/null || :)\n"
-  "kind=\n"
-  "for name in $names; do case $name in\n"
-  "manifest.json|./manifest.json) kind=docker-archive; break;;\n"
-  "oci-layout|./oci-layout) kind=oci-archive;;\n"
-  "esac; done\n"
-  "if [ -z \"$kind\" ]; then echo 'Error: this is not an image archive (of docker save, or OCI)' >&2; exit "
-  "1; fi\n" IMPORT_FROM("$kind:$file");
+  "tar -tf $file >/job/names 2>/dev/null || :\n"
+  "has() { grep -qxE \"(\\./)?$1\" /job/names; }\n"
+  "if has manifest.json; then kind=docker-archive\n"
+  "elif has oci-layout; then kind=oci-archive\n"
+  "elif has '(bin|usr|etc)/.*'; then\n" IMPORT_ROOT("$file") "else\n"
+  "  echo 'Error: this is not an image archive (of docker save, OCI, or a root file system)' >&2; exit 1\n"
+  "fi\n" IMPORT_FROM("$kind:$file");
 static const char import_layout[] = IMPORT_FROM("oci:/import");
-static const char import_folder[] =
-  "c=$($B from scratch)\n"
-  "m=$($B mount \"$c\")\n"
-  "tar -C \"$m\" --numeric-owner --xattrs --xattrs-include='user.*' -xpf " DL_JAIL_PACKED
-  "\n"
-  "rm -f " DL_JAIL_PACKED
-  "\n"
-  "$B umount \"$c\" >/dev/null\n"
-  "exec $B commit -q --format docker --identity-label=false --rm \"$c\" \"$1\"\n";
+static const char import_folder[] = IMPORT_ROOT(DL_JAIL_PACKED);
 
 dl_image_job_t *dl_images_import(dl_images_t *images, const char *name, const char *path,
                                  const dl_image_callbacks_t *cb) {

@@ -434,6 +434,14 @@ static void on_term(int number) {
   kill(inmate, SIGKILL);
 }
 
+/* It is held until there is somebody to act on it. */
+static void hold_term(int how) {
+  sigset_t term;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  sigprocmask(how, &term, NULL);
+}
+
 /* In the user namespace, when its map was written. */
 static int stranger(jail_t *j, pid_t parent) {
   int alive[2];
@@ -475,6 +483,7 @@ static void hear(int fd) {
 _Noreturn static void enter(jail_t *j, pid_t parent, int line) {
   die_with_parent(parent);
   signal(SIGTERM, on_term);
+  hold_term(SIG_UNBLOCK);
   if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS) != 0)
     die("cannot make namespaces (%s)", way_out(j->as_root));
   say(line);
@@ -487,7 +496,7 @@ int dl_image_jail_main(int argc, char **argv) {
   int line[2], proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   j.as_root = geteuid() == 0;
   reset_signals();
-  signal(SIGTERM, SIG_IGN);
+  hold_term(SIG_BLOCK);
   die_with_parent(getppid());
   umask(022);
   j.unpacks = dl_xcalloc((size_t)argc + 1, sizeof *j.unpacks);

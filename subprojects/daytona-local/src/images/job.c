@@ -327,8 +327,11 @@ static void notice_waiting(dl_images_t *images) {
     dl_image_job_t *job = DL_CONTAINER(node, dl_image_job_t, link);
     if (job->has_waited) continue;
     job->has_waited = true;
-    char *line = dl_xprintf("Waiting for %u other build%s or pull%s to end.\n", images->running,
-                            images->running == 1 ? "" : "s", images->running == 1 ? "" : "s");
+    const char *s = images->running == 1 ? "" : "s";
+    bool is_cleaning = images->is_reserved || images->needs_sweep;
+    char *line = is_cleaning
+                   ? dl_xstrdup("Waiting for the image store to be cleaned.\n")
+                   : dl_xprintf("Waiting for %u other build%s or pull%s to end.\n", images->running, s, s);
     if (job->cb.on_log) job->cb.on_log(line, strlen(line), job->cb.user);
     free(line);
     return; /* the callback may have changed the list */

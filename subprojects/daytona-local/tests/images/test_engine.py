@@ -155,6 +155,14 @@ class Imports(Place):
         owner = "1234 4321" if os.geteuid() == 0 and self.user is None else "0 0"
         self.assertIn(owner + " 4750\n0 0 755\n", done.log)
 
+    def test_root_as_a_tar_file(self):
+        engine = self.open()
+        path = os.path.join(self.place, "root.tar.gz")
+        subprocess.run(["tar", "-C", self.root, "--owner=0", "--group=0", "-czf", path, "."], check=True)
+        done = engine.run("import", "rooted:1", path)
+        self.assertEqual((done.code, done.error), ("OK", None), done.log)
+        self.built(engine, "FROM rooted:1\nRUN test \"$(stat -c '%u %g' /bin/busybox)\" = '0 0'\n")
+
     def test_what_is_no_image(self):
         engine = self.open()
         for path, code in ((self.file("text", b"no archive"), "INVALID"), (self.file("other.tar", tar_of({"a": b"b"})), "INVALID"),
@@ -652,6 +660,36 @@ class Commits(Place):
         self.assertEqual(done.image["cmd"], ["/bin/sh"])
         done = self.built(engine, "FROM localhost/snap:1\nRUN cat /etc/new; stat -c '%u %g' /etc/new; test ! -e /etc/group; test -e /etc/passwd\n")
         self.assertIn("changed\n1234 1234\n", done.log)
+
+
+class Chroot(Place):
+    """As builders and continuous integration use it."""
+
+    SCRIPT = """
+mkdir "$0/root"
+for name in /*; do
+  if [ -L "$name" ]; then cp -P "$name" "$0/root$name"
+  elif [ -d "$name" ]; then mkdir "$0/root$name"; mount --rbind "$name" "$0/root$name"
+  fi
+done
+dir=$0
+exec chroot "$dir/root" "$@"
+"""
+
+    def test_in_a_chroot(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root makes a chroot")
+        place = os.path.join(self.place, "chroot")
+        os.makedirs(place + "/state")
+        engine = Engine(place + "/state", prefix=["unshare", "--mount", "--propagation", "private", "sh", "-ec", self.SCRIPT, place])
+        self.addCleanup(self.close, engine)
+        self.import_base(engine)
+        done = self.built(engine, "FROM base:1\nRUN echo one > /made; id -u\n")
+        self.assertIn("\n0\n", done.log)
+        job = engine.build(Cancels.SLOW)
+        engine.wait_log(job, "begun\n")
+        engine.say("cancel", job)
+        self.assertEqual(engine.wait(job).code, "CANCELLED")
 
 
 class OrdinaryUser:
