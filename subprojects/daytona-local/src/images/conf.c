@@ -100,12 +100,6 @@ static void put_registries(dl_buf_t *out, const dl_images_opts_t *opts) {
       put_registry(out, opts, opts->insecure_registries[i]);
 }
 
-/* buildah runs it for the network of build steps; the host's own services are not to be reached from there. */
-static const char slirp[] =
-  "#!/bin/sh\n"
-  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-  "exec slirp4netns --disable-host-loopback \"$@\"\n";
-
 char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const char *runtime,
                           bool *has_variables) {
   char *bin = dl_xprintf("%s/bin", dir), *error = NULL;
@@ -125,7 +119,6 @@ char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const c
   if (!error)
     error = write_conf(dir, "policy.json", "{\"default\":[{\"type\":\"insecureAcceptAnything\"}]}\n", 0644);
   if (!error) error = write_bytes(dir, "build-env", variables.data, variables.len, 0644);
-  if (!error) error = write_conf(bin, "slirp4netns", slirp, 0755);
   if (!error) error = write_conf(bin, "runtime", wrapper, 0755);
   if (variables.data) explicit_bzero(variables.data, variables.len);
   dl_buf_clear(&variables);
@@ -216,4 +209,27 @@ void dl_image_conf_secrets(dl_redact_t *r, const dl_images_opts_t *opts) {
     free(user);
   }
   for (size_t i = 0; i < opts->build_env_count; i++) dl_redact_add(r, opts->build_env[i].value);
+}
+
+/* --- what of the loopback the jail needs --- */
+
+void dl_image_conf_add_loopback(dl_image_words_t *out, const char *host) {
+  size_t len = strcspn(host, "/");
+  bool is_loopback =
+    dl_starts_with(host, "127.") || dl_starts_with(host, "localhost:") || dl_starts_with(host, "[::1]:");
+  if (is_loopback && memrchr(host, ':', len)) dl_image_words_add(out, "%.*s", (int)len, host);
+}
+
+void dl_image_conf_forwards(dl_image_words_t *out, const dl_images_opts_t *opts) {
+  dl_image_pair_t proxies[DL_PROXY_ENV_MAX];
+  size_t count = dl_proxy_env(proxies);
+  for (size_t i = 0; i < opts->insecure_registry_count; i++)
+    dl_image_conf_add_loopback(out, opts->insecure_registries[i]);
+  for (size_t i = 0; i < opts->mirror_count; i++) dl_image_conf_add_loopback(out, opts->mirrors[i].mirror);
+  for (size_t i = 0; i < count; i++) {
+    const char *scheme = strstr(proxies[i].value, "://");
+    if (strcasecmp(proxies[i].name, "no_proxy") != 0)
+      dl_image_conf_add_loopback(out, scheme ? scheme + 3 : proxies[i].value);
+  }
+  dl_proxy_env_clear(proxies, count);
 }

@@ -58,14 +58,18 @@ static char *find_missing(dl_images_t *images, const dl_images_opts_t *opts) {
   return missing;
 }
 
-static void choose_network(dl_images_t *images, dl_network_t network) {
-  images->network = network == DL_NETWORK_HOST ? "host" : network == DL_NETWORK_NONE ? "none" : "private";
-  if (strcmp(images->network, "private") != 0) return;
-  if (!have_program("slirp4netns"))
-    images->network_reason = "Build steps have no network: slirp4netns is not installed.\n";
-  else if (access("/dev/net/tun", images->as_root ? F_OK : R_OK | W_OK) != 0)
-    images->network_reason = "Build steps have no network: /dev/net/tun cannot be opened.\n";
-  if (images->network_reason) images->network = "none";
+/* Whoever writes a Dockerfile decides what buildah asks for (ADD takes URLs), so that has the network of the steps, with no
+ * way to this machine's own services. What to pull is a name, and never a path of a service. */
+static void choose_networks(dl_images_t *images, const dl_images_opts_t *opts) {
+  bool has_slirp = have_program("slirp4netns");
+  bool has_tun = access("/dev/net/tun", images->as_root ? F_OK : R_OK | W_OK) == 0;
+  images->pull_network = has_slirp && has_tun && opts->network != DL_NETWORK_HOST ? "private" : "host";
+  images->build_network = opts->network == DL_NETWORK_NONE ? "none" : images->pull_network;
+  dl_image_conf_forwards(&images->forwards, opts);
+  if (opts->network == DL_NETWORK_HOST || opts->network == DL_NETWORK_NONE || (has_slirp && has_tun)) return;
+  images->build_network = "none";
+  images->network_reason = has_slirp ? "The build has no network: /dev/net/tun cannot be opened.\n"
+                                     : "The build has no network: slirp4netns is not installed.\n";
 }
 
 static char *make_dir(const char *path, mode_t mode, const dl_images_t *images, bool is_theirs) {
@@ -119,6 +123,7 @@ static void free_images(dl_images_t *images) {
   dl_image_records_clear(&images->records);
   dl_image_marks_clear(&images->imported);
   dl_redact_clear(&images->secrets);
+  dl_image_words_clear(&images->forwards);
   free(images->dir);
   free(images->store_dir);
   free(images->work_dir);
@@ -179,7 +184,7 @@ dl_images_t *dl_images_new(uv_loop_t *loop, const dl_images_opts_t *opts, char *
   images->used_user = opts->user;
   dl_redact_init(&images->secrets);
   dl_image_conf_secrets(&images->secrets, opts);
-  choose_network(images, opts->network);
+  choose_networks(images, opts);
   dl_list_init(&images->waiting);
   dl_list_init(&images->active);
   dl_list_init(&images->settled);
@@ -266,6 +271,15 @@ static void buildah(dl_image_job_t *job, const char *command) {
   dl_image_words_add(&job->program, "%s", command);
 }
 
+static void set_network(dl_image_job_t *job, const char *network) {
+  dl_image_words_add(&job->jail, "--net");
+  dl_image_words_add(&job->jail, "%s", network);
+  for (size_t i = 0; i < job->images->forwards.count; i++) {
+    dl_image_words_add(&job->jail, "--forward");
+    dl_image_words_add(&job->jail, "%s", job->images->forwards.items[i]);
+  }
+}
+
 /* A script with buildah and its options as $B, and `argument` as $1. */
 static void script(dl_image_job_t *job, const char *text, const char *argument) {
   dl_image_words_add(&job->program, "/bin/sh");
@@ -285,6 +299,18 @@ static dl_image_job_t *refuse(dl_image_job_t *job, char *error) {
   return job;
 }
 
+/* A registry on this machine's loopback is in the jail only when the options name it. NULL, or its HOST:PORT, yours. */
+static char *unknown_loopback(const dl_images_t *images, const char *full_name) {
+  dl_image_words_t found = {0};
+  char *host = NULL;
+  if (strcmp(images->pull_network, "private") == 0) dl_image_conf_add_loopback(&found, full_name);
+  if (found.count > 0) host = dl_xstrdup(found.items[0]);
+  for (size_t i = 0; host && i < images->forwards.count; i++)
+    if (strcmp(images->forwards.items[i], host) == 0) dl_set(&host, NULL);
+  dl_image_words_clear(&found);
+  return host;
+}
+
 dl_image_job_t *dl_images_pull(dl_images_t *images, const char *reference, const dl_image_callbacks_t *cb) {
   dl_image_job_t *job = dl_image_job_new(images, DL_IMAGE_JOB_PULL, cb);
   char *full = dl_image_full_name(reference);
@@ -295,6 +321,19 @@ dl_image_job_t *dl_images_pull(dl_images_t *images, const char *reference, const
     dl_image_job_submit(job, DL_IMAGE_OK, NULL);
     return job;
   }
+  char *host = unknown_loopback(images, full);
+  if (host) {
+    bool is_here = dl_image_records_find(&images->records, full) != NULL;
+    dl_image_job_submit(
+      job, is_here ? DL_IMAGE_OK : DL_IMAGE_NO_NETWORK,
+      is_here ? NULL
+              : dl_xprintf("the registry cannot be reached: %s is of this machine's loopback, and only "
+                           "--registry-insecure %s makes it known",
+                           host, host));
+    free(host);
+    return job;
+  }
+  set_network(job, images->pull_network);
   buildah(job, "pull");
   dl_image_words_add(&job->program, "--policy=always");
   dl_image_words_add(&job->program, "docker://%s", full);
@@ -331,6 +370,7 @@ dl_image_job_t *dl_images_build(dl_images_t *images, const dl_image_build_t *bui
   dl_set(&job->subject, job->wants);
   dl_set(&job->stdin_text, build->dockerfile);
   job->prologue = images->network_reason;
+  set_network(job, images->build_network);
   for (size_t i = 0; i < build->context_count; i++) {
     char *inside = dl_xprintf("/contexts/%zu", i);
     bind_read_only(job, build->contexts[i], inside);
@@ -345,7 +385,9 @@ dl_image_job_t *dl_images_build(dl_images_t *images, const dl_image_build_t *bui
   buildah(job, "build");
   for (size_t i = 0; i < DL_COUNT(words); i++) dl_image_words_add(&job->program, "%s", words[i]);
   if (images->has_variables) dl_image_words_add(&job->program, "--runtime=/etc/containers/bin/runtime");
-  dl_image_words_add(&job->program, "--network=%s", images->network);
+  /* Steps have the network of the jail, or none. */
+  dl_image_words_add(&job->program, "--network=%s",
+                     strcmp(images->build_network, "none") == 0 ? "none" : "host");
   dl_image_words_add(&job->program, "--tag=%s", job->wants);
   dl_image_words_add(&job->program, "--file=-");
   dl_image_words_add(&job->program, DL_JAIL_CONTEXT);

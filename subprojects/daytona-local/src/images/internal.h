@@ -12,6 +12,16 @@
 #include "base/list.h"
 #include "images/images.h"
 
+/* --- words: of a command line --- */
+
+typedef struct {
+  char **items; /* ends with NULL */
+  size_t count;
+} dl_image_words_t;
+
+void dl_image_words_add(dl_image_words_t *w, const char *fmt, ...) DL_PRINTF(2, 3);
+void dl_image_words_clear(dl_image_words_t *w);
+
 /* --- names --- */
 
 /* "docker.io/library/x:1" -> "docker.io/library/x", for what is not a digest too. Yours to free. */
@@ -96,6 +106,10 @@ char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const c
 /* The environment of buildah itself; yours to free with dl_image_conf_free_env. */
 char **dl_image_conf_env(bool has_auth);
 void dl_image_conf_free_env(char **env);
+/* Adds HOST:PORT of HOST:PORT[/PATH] if it is on the loopback. */
+void dl_image_conf_add_loopback(dl_image_words_t *out, const char *host);
+/* Adds HOST:PORT of everything on the host's loopback that the options and the proxies name. */
+void dl_image_conf_forwards(dl_image_words_t *out, const dl_images_opts_t *opts);
 /* Adds everything of the environment that must not be in a log. */
 void dl_image_conf_secrets(dl_redact_t *r, const dl_images_opts_t *opts);
 
@@ -109,14 +123,6 @@ typedef enum {
   DL_IMAGE_JOB_REMOVE,
   DL_IMAGE_JOB_SWEEP /* of what was left behind */
 } dl_image_job_kind_t;
-
-typedef struct {
-  char **items; /* ends with NULL */
-  size_t count;
-} dl_image_words_t;
-
-void dl_image_words_add(dl_image_words_t *w, const char *fmt, ...) DL_PRINTF(2, 3);
-void dl_image_words_clear(dl_image_words_t *w);
 
 struct dl_image_job {
   dl_list_t link;
@@ -154,8 +160,9 @@ struct dl_images {
   dl_image_ids_t ids;
   bool as_root, is_durable, is_closing, needs_sweep, is_reserved /* a job runs alone */;
   bool has_variables;
-  const char *network;        /* of build steps, as buildah calls it */
-  const char *network_reason; /* why there is less than was asked for; NULL */
+  const char *pull_network, *build_network; /* of the jail: host, private or none */
+  const char *network_reason;               /* why builds have none although they should; NULL */
+  dl_image_words_t forwards;
   unsigned at_once, running;
   int last_folder;
   dl_list_t waiting, active; /* jobs */

@@ -10,6 +10,7 @@
 #include "images/jail.h"
 
 #include "base/base.h"
+#include "images/jail_net.h"
 #include "images/unpack.h"
 #include "runtime/internal.h"
 
@@ -60,6 +61,9 @@ typedef struct {
   const char *packs; /* NULL: nothing */
   char **unpacks;
   size_t unpack_count;
+  bool shares_network; /* the host's */
+  dl_jail_net_t net;
+  const char *forwards[DL_JAIL_FORWARDS_MAX];
   char **program;
 } jail_t;
 
@@ -130,6 +134,11 @@ static void read_options(jail_t *j, int argc, char **argv) {
         die("the jail cannot read its ids");
     } else if (strcmp(argv[i], "--pack") == 0) {
       j->packs = value;
+    } else if (strcmp(argv[i], "--net") == 0) {
+      j->shares_network = strcmp(value, "host") == 0;
+      j->net.has_outside = strcmp(value, "private") == 0;
+    } else if (strcmp(argv[i], "--forward") == 0) {
+      if (j->net.count < DL_JAIL_FORWARDS_MAX) j->forwards[j->net.count++] = value;
     } else if (strcmp(argv[i], "--unpack") == 0) {
       j->unpacks[j->unpack_count++] = value;
     } else {
@@ -142,6 +151,7 @@ static void read_options(jail_t *j, int argc, char **argv) {
   }
   errno = 0;
   if (i + 1 >= argc || j->count == 0) die("the jail needs ids and a program");
+  j->net.forwards = j->forwards;
   j->program = argv + i + 1;
 }
 
@@ -257,6 +267,8 @@ static void make_root(jail_t *j) {
   make_tun(j);
   write_text(ROOT "/etc/passwd",
              "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
+  int point = open(ROOT "/etc/resolv.conf", O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (point >= 0) close(point);
   write_text(ROOT "/etc/group", "root:x:0:\nnogroup:x:65534:\n");
   /* What programs ask about processors' shares is not to be found in here. */
   if (access(ROOT "/sys/fs/cgroup", F_OK) == 0) make_memory(ROOT "/sys/fs/cgroup", "mode=0755,size=64k");
@@ -378,6 +390,12 @@ static void finish_root(const jail_t *j) {
   if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") !=
       0)
     die("cannot mount /dev/pts");
+  if (!j->shares_network) {
+    /* slirp4netns answers there, and asks whom the host asks. */
+    write_text("/run/resolv.conf", "nameserver 10.0.2.3\n");
+    if (mount("/run/resolv.conf", "/etc/resolv.conf", NULL, MS_BIND, NULL) != 0)
+      die("cannot mount /etc/resolv.conf");
+  }
   for (size_t i = 0; i < j->copy_count; i++)
     write_file(j->copies[i].to, j->copies[i].bytes, j->copies[i].len, 0600);
 }
@@ -443,7 +461,7 @@ static void hold_term(int how) {
 }
 
 /* In the user namespace, when its map was written. */
-static int stranger(jail_t *j, pid_t parent) {
+static int stranger(jail_t *j, pid_t parent, int line) {
   int alive[2];
   if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
     die("cannot become the jail's user");
@@ -452,6 +470,8 @@ static int stranger(jail_t *j, pid_t parent) {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) die("cannot make mounts private");
     make_root(j);
   }
+  const char *failure = j->shares_network ? NULL : dl_jail_net_enter(&j->net, line);
+  if (failure) die("%s", failure);
   if (pipe2(alive, O_CLOEXEC) != 0) die("cannot make a pipe");
   inmate = fork();
   if (inmate < 0) die("cannot start a process");
@@ -484,11 +504,12 @@ _Noreturn static void enter(jail_t *j, pid_t parent, int line) {
   die_with_parent(parent);
   signal(SIGTERM, on_term);
   hold_term(SIG_UNBLOCK);
-  if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS) != 0)
+  int spaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+  if (unshare(spaces | (j->shares_network ? 0 : CLONE_NEWNET)) != 0)
     die("cannot make namespaces (%s)", way_out(j->as_root));
   say(line);
   hear(line);
-  _exit(stranger(j, parent));
+  _exit(stranger(j, parent, line));
 }
 
 int dl_image_jail_main(int argc, char **argv) {
@@ -520,5 +541,7 @@ int dl_image_jail_main(int argc, char **argv) {
   hear(line[0]);
   write_maps(&j, proc, child);
   say(line[0]);
+  const char *failure = j.shares_network ? NULL : dl_jail_net_serve(&j.net, child, line[0]);
+  if (failure) die("%s", failure);
   _exit(wait_status(child));
 }

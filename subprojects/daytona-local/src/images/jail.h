@@ -3,11 +3,11 @@
  * The jail that buildah runs in: the role "image-jail" of this program, started by job.c.
  *
  *   image-jail --ids Z:F:N:z:f [--ro FROM=TO] [--rw FROM=TO] [--copy FROM=TO] [--pack FOLDER] [--unpack FILE]...
- *              -- PROGRAM ARGS...
+ *              [--net host|private|none] [--forward HOST:PORT]... -- PROGRAM ARGS...
  *
  * The program runs as id 0 of a user namespace with N ids: id 0 is user Z and group z of the host, 1.. are F.. and f...
- * It has mount, PID, IPC and UTS namespaces of its own, and the host's network. Its root is in memory and holds the
- * host's /usr (read-only) and certificates, what --ro and --rw bind, and copies of the files of --copy, which only it
+ * It has mount, PID, IPC and UTS namespaces of its own, and its network is the host's or one of its own (jail_net.h; none
+ * if nothing is said), with --forward for what the host's loopback has. Its root is in memory and holds the host's /usr (read-only) and certificates, what --ro and --rw bind, and copies of the files of --copy, which only it
  * can read. --pack FOLDER: a tar file of the folder, with the owners that it has for the role's user, is at
  * DL_JAIL_PACKED. Tar files of --unpack are unpacked into DL_JAIL_CONTEXT first.
  *

@@ -45,6 +45,8 @@ static const struct {
    "the registry speaks plain HTTP (--registry-insecure HOST allows that)"},
   {"x509:", DL_IMAGE_NO_NETWORK,
    "the registry's certificate cannot be checked (--registry-insecure HOST ignores that)"},
+  {"pinging container registry", DL_IMAGE_NO_NETWORK, "the registry cannot be reached"},
+  {"connection reset by peer", DL_IMAGE_NO_NETWORK, "the registry cannot be reached"},
   {"while running runtime: exit status", DL_IMAGE_STEP_FAILED, NULL},
   {"dockerfile parse error", DL_IMAGE_INVALID, "the Dockerfile cannot be read"},
   {"unknown instruction", DL_IMAGE_INVALID, "the Dockerfile cannot be read"},

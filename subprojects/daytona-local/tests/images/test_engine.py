@@ -295,6 +295,20 @@ class Builds(Place):
         self.assertRaises(BlockingIOError, listener.accept)
         listener.close()
 
+    def test_a_build_reaches_no_service_of_this_machine(self):
+        """Not through what buildah does for a Dockerfile, either: it fetches URLs and asks registries."""
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        address = "127.0.0.1:%d" % listener.getsockname()[1]
+        for text in ("FROM base:1\nADD http://%s/x /x\n", "FROM %s/x:1\n", "FROM base:1\nCOPY --from=%s/x:1 /x /x\n",
+                     "FROM base:1\nRUN --network=host wget -q -O - http://%s/x\n"):
+            done = self.engine.wait(self.engine.build(text % address))
+            self.assertNotEqual(done.code, "OK", done.log)
+        listener.setblocking(False)
+        self.assertRaises(BlockingIOError, listener.accept)
+        listener.close()
+
     def test_network_none(self):
         engine = self.open("--network", "none", state=None)
         self.import_base(engine)
