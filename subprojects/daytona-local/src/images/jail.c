@@ -132,6 +132,8 @@ static void read_options(jail_t *j, int argc, char **argv) {
       if (sscanf(value, "%u:%u:%u:%u:%u", &j->zero_uid, &j->first_uid, &j->count, &j->zero_gid,
                  &j->first_gid) != 5)
         die("the jail cannot read its ids");
+    } else if (strcmp(argv[i], "--parent") == 0) {
+      die_with_parent(atoi(value));
     } else if (strcmp(argv[i], "--pack") == 0) {
       j->packs = value;
     } else if (strcmp(argv[i], "--net") == 0) {
@@ -518,7 +520,6 @@ int dl_image_jail_main(int argc, char **argv) {
   j.as_root = geteuid() == 0;
   reset_signals();
   hold_term(SIG_BLOCK);
-  die_with_parent(getppid());
   umask(022);
   j.unpacks = dl_xcalloc((size_t)argc + 1, sizeof *j.unpacks);
   read_options(&j, argc, argv);

@@ -204,6 +204,8 @@ static void command_line(const dl_image_job_t *job, const char *folder, dl_image
   const dl_image_ids_t *ids = &images->ids;
   dl_image_words_add(out, "daytona-local");
   dl_image_words_add(out, "image-jail");
+  dl_image_words_add(out, "--parent");
+  dl_image_words_add(out, "%d", (int)getpid());
   dl_image_words_add(out, "--ids");
   dl_image_words_add(out, "%u:%u:%u:%u:%u", (unsigned)ids->zero_uid, (unsigned)ids->first_uid, ids->count,
                      (unsigned)ids->zero_gid, (unsigned)ids->first_gid);

@@ -56,8 +56,9 @@ static const struct {
   {"invalid reference format", DL_IMAGE_INVALID, "that is no name of an image"},
 };
 
-/* The last line that begins with "Error: " or is of ours, else the last line; yours to free. */
-static char *last_error(const char *said) {
+/* The last line that begins with "Error: " or is of ours, else the last line; yours to free. *is_ours: it is the very last,
+ * and one of the jail. A step may end with any status, and then buildah has the last word. */
+static char *last_error(const char *said, bool *is_ours) {
   static const char *const beginnings[] = {"Error: ", "daytona-local: "};
   const char *found = NULL, *last = "";
   size_t skip = 0;
@@ -70,6 +71,7 @@ static char *last_error(const char *said) {
     }
   }
   const char *line = found ? found + skip : last;
+  *is_ours = dl_starts_with(last, beginnings[1]);
   size_t len = strcspn(line, "\n");
   return dl_xstrndup(line, len < SAID_MAX ? len : SAID_MAX);
 }
@@ -97,11 +99,12 @@ static bool is_step(const char *small) {
 }
 
 char *dl_image_explain(const char *said, int status, dl_image_code_t *code) {
-  char *line = last_error(said), *small = in_small(line);
+  bool is_ours;
+  char *line = last_error(said, &is_ours), *small = in_small(line);
   const char *means = NULL;
-  *code = status == DL_JAIL_EXIT      ? DL_IMAGE_UNAVAILABLE
-          : status == DL_JAIL_INVALID ? DL_IMAGE_INVALID
-                                      : DL_IMAGE_FAILED;
+  *code = DL_IMAGE_FAILED;
+  if (is_ours && status == DL_JAIL_EXIT) *code = DL_IMAGE_UNAVAILABLE;
+  if (is_ours && status == DL_JAIL_INVALID) *code = DL_IMAGE_INVALID;
   if (*code == DL_IMAGE_FAILED && is_step(small)) *code = DL_IMAGE_STEP_FAILED;
   if (*code == DL_IMAGE_FAILED && is_full(said)) {
     *code = DL_IMAGE_NO_SPACE;

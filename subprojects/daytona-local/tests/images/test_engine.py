@@ -16,7 +16,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "server"))
 import harness  # noqa: E402
-from engine_driver import (PATH, Done, Engine, Image, Registry, busybox_root, lacking, layer_of, tar_of)  # noqa: E402
+from engine_driver import (PATH, Done, Engine, Image, Registry, busybox_root, debian_root, lacking, layer_of, tar_of)  # noqa: E402
 
 NEEDED = ("buildah", "crun", "busybox")
 
@@ -674,6 +674,22 @@ class Commits(Place):
         self.assertEqual(done.image["cmd"], ["/bin/sh"])
         done = self.built(engine, "FROM localhost/snap:1\nRUN cat /etc/new; stat -c '%u %g' /etc/new; test ! -e /etc/group; test -e /etc/passwd\n")
         self.assertIn("changed\n1234 1234\n", done.log)
+
+
+class Debian(Place):
+    """An image with many owners, modes, links and a package manager."""
+
+    def test_import_and_build(self):
+        root = debian_root(os.environ["IMAGE_CACHE"])
+        engine = self.open()
+        done = engine.run("import", "debian:12", root)
+        self.assertEqual((done.code, done.error), ("OK", None), done.log)
+        self.assertGreater(done.image["size"], 50 << 20)
+        done = self.built(engine, "FROM debian:12\nRUN stat -c '%U:%G %a' /var/mail /usr/bin/su && dpkg --audit && dpkg-query -W -f '${Status}\\n' dash\n"
+                                  "RUN echo app:x:1500:1500::/home/app:/bin/sh >> /etc/passwd && mkdir /home/app && echo mine > /home/app/file && chown -R 1500:1500 /home/app\n"
+                                  "USER app\nWORKDIR /home/app\nRUN id -un; stat -c %U file; ! touch /usr/x 2>/dev/null\n")
+        self.assertIn("root:mail 2775\nroot:root 4755\ninstall ok installed\n", done.log)
+        self.assertIn("app\napp\n", done.log)
 
 
 class Chroot(Place):

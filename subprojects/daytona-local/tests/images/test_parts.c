@@ -213,6 +213,9 @@ static void errors_have_codes(void **state) {
      125, DL_IMAGE_REFUSED, "--registry-auth-file"},
     {"x: No space left on device\nError: writing blob\n", 125, DL_IMAGE_NO_SPACE, "no space"},
     {"Error: no FROM statement found\n", 125, DL_IMAGE_INVALID, "no FROM"},
+    {"daytona-local: not of the jail\nError: building at STEP \"RUN no\": while running runtime: exit status "
+     "127\n",
+     127, DL_IMAGE_STEP_FAILED, "exit status 127"},
     {"", 9, DL_IMAGE_FAILED, "status 9"},
     {"odd\n", 1, DL_IMAGE_FAILED, "odd"},
     {"Error: first\nError: second", 1, DL_IMAGE_FAILED, "second"},
