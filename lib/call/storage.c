@@ -221,6 +221,10 @@ static void fail_memory(daytona__storage_t *self) { fail(self, daytona__error_st
 static void fail_archive(daytona__storage_t *self) {
   daytona_error_t error = {.retry_after_ms = -1};
   error.code = daytona__archive_error(self->archive, &error.message, &error.system_errno);
+  if (error.code == DAYTONA_OK) { /* a part of it cannot be hashed */
+    error.code = DAYTONA_EFAILED;
+    error.message = "the SHA-256 of a part cannot be computed";
+  }
   fail(self, &error);
 }
 
@@ -456,11 +460,17 @@ static void settle(daytona__storage_t *self, slot_t *slot) {
   set_slot(slot, FREE);
 }
 
+/* Printable, so that it can be put into the list of parts as it is. */
+static bool is_etag(const char *text) {
+  for (const char *at = text; *at != '\0'; at++)
+    if (*at <= ' ' || *at > '~' || strchr("<>&", *at) != NULL || at - text == ETAG_MAX) return false;
+  return *text != '\0';
+}
+
 static const char *etag_of(const daytona__s3_call_t *call) {
   const daytona__response_t *response = response_of(call);
   const char *etag = daytona__header_find(response->headers, response->header_count, "ETag");
-  return etag != NULL && *etag != '\0' && strlen(etag) <= ETAG_MAX && strpbrk(etag, "<>&") == NULL ? etag
-                                                                                                   : NULL;
+  return etag != NULL && is_etag(etag) ? etag : NULL;
 }
 
 static void on_part(daytona__s3_call_t *call, const daytona_error_t *error) {
