@@ -80,7 +80,8 @@ typedef struct daytona_object_storage_result {
  * server has none, DAYTONA_EPROTOCOL for a malformed response, and the errors of every request. `server_code` is the
  * storage's own word and `source` is "OBJECT_STORAGE" for its errors.
  *
- * Over TLS bodies are protected by that; over plain HTTP they are signed. The client's key is not sent to the storage.
+ * Over plain HTTP to another machine bodies are signed as well; TLS protects the others. The client's key is not sent to
+ * the storage.
  *
  * @param client  Retained until the future settles.
  * @param path    Copied. Required.

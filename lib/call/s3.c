@@ -17,6 +17,7 @@
 #include "core/limits.h"
 #include "core/memory.h"
 #include "core/retry_after.h"
+#include "net/proxy.h"
 #include "wire/error_map.h"
 #include "wire/s3_error.h"
 
@@ -73,22 +74,31 @@ static const char *access_problem(const daytona__s3_access_t *access) {
   return NULL;
 }
 
-static bool is_default_port(const char *port, bool is_secure) {
-  return strcmp(port, is_secure ? ":443" : ":80") == 0;
+/* Whether nobody between here and there sees what is sent, or could change it. */
+static bool is_private(const daytona__s3_t *s3, const daytona__target_t *target) {
+  bool is_local =
+    target->is_literal ? daytona__host_is_loopback(target->host) : strcmp(target->host, "localhost") == 0;
+  const daytona__proxy_options_t *proxy = &s3->op->client->settings.net.proxy;
+  return target->is_secure || (is_local && daytona__proxy_pick(proxy, target) == NULL);
 }
 
 /* Take the URL apart: "https://host:port", what the Host header will be, and the path. */
-static int split_url(daytona__s3_t *s3, const char *base) {
-  const char *host = strstr(base, "://") + 3;
-  size_t size = strcspn(host, "/");
-  s3->is_secure = strncmp(base, "https:", 6) == 0;
-  s3->url = daytona__arena_strndup(&s3->arena, base, (size_t)(host - base) + size);
-  s3->path = daytona__arena_strdup(&s3->arena, host + size);
-  char *name = daytona__arena_strndup(&s3->arena, host, size);
-  if (s3->url == NULL || s3->path == NULL || name == NULL) return DAYTONA_ENOMEM;
-  char *port = strrchr(name, ':');
-  if (port != NULL && strchr(port, ']') == NULL && is_default_port(port, s3->is_secure)) *port = '\0';
-  s3->host = name;
+static int split_url(daytona__s3_t *s3, const char *base, const char **problem) {
+  daytona__target_t target;
+  const char *authority = strstr(base, "://") + 3;
+  size_t size = strcspn(authority, "/");
+  *problem = "the URL of object storage cannot be used";
+  if (daytona__target_parse(base, &target, NULL) != 0) return DAYTONA_EPROTOCOL;
+  s3->is_private = is_private(s3, &target);
+  s3->url = daytona__arena_strndup(&s3->arena, base, (size_t)(authority - base) + size);
+  s3->path = daytona__arena_strdup(&s3->arena, authority + size);
+  char *host = daytona__arena_strndup(&s3->arena, authority, size);
+  *problem = NULL;
+  if (s3->url == NULL || s3->path == NULL || host == NULL) return DAYTONA_ENOMEM;
+  char *port = strrchr(host, ':');
+  bool has_port = port != NULL && strchr(port, ']') == NULL;
+  if (has_port && target.port == (target.is_secure ? 443 : 80)) *port = '\0';
+  s3->host = host;
   return 0;
 }
 
@@ -99,7 +109,7 @@ static int take_access(daytona__s3_t *s3, const daytona__s3_access_t *access, co
   if (*problem != NULL) return DAYTONA_EPROTOCOL;
   int rc = daytona__url_base(&s3->arena, access->url, &base, problem);
   if (rc != 0) return rc == DAYTONA_ENOMEM ? rc : DAYTONA_EPROTOCOL;
-  rc = split_url(s3, base);
+  rc = split_url(s3, base, problem);
   if (rc != 0) return rc;
   s3->access = *access;
   s3->identity = (daytona__s3_identity_t){access->access_key, access->secret, access->session_token,
@@ -152,7 +162,7 @@ void daytona__s3_clear(daytona__s3_t *s3) {
   s3->generation = 0;
 }
 
-bool daytona__s3_signs_bodies(const daytona__s3_t *s3) { return !s3->is_secure; }
+bool daytona__s3_signs_bodies(const daytona__s3_t *s3) { return !s3->is_private; }
 
 /* --- asking for them --------------------------------------------------------------------------- */
 
@@ -222,7 +232,7 @@ static int read_access(daytona__s3_t *s3, const char **problem) {
   s3->url = fresh.url;
   s3->host = fresh.host;
   s3->path = fresh.path;
-  s3->is_secure = fresh.is_secure;
+  s3->is_private = fresh.is_private;
   s3->secrets = fresh.secrets;
   s3->generation = fresh.generation;
   return 0;

@@ -69,7 +69,7 @@ struct daytona__s3 {
   daytona__s3_access_t access;
   daytona__s3_identity_t identity;
   const char *url, *host, *path; /* of the storage; path is what its URL has behind the host */
-  bool is_secure;
+  bool is_private;               /* by TLS, or on this machine: bodies need not be signed */
   daytona__secrets_t secrets;
   bool is_given;       /* the credentials are the program's, and cannot be renewed */
   unsigned generation; /* 0: there are none yet */
@@ -95,7 +95,7 @@ void daytona__s3_ask(daytona__s3_t *s3, void (*ready)(daytona__s3_t *s3, const d
 /* Stop asking, and forget the credentials. All calls have ended or were cancelled. */
 void daytona__s3_clear(daytona__s3_t *s3);
 
-/* Whether bodies are to be signed: TLS does not protect them. */
+/* Whether bodies are to be signed: nothing else protects them. */
 bool daytona__s3_signs_bodies(const daytona__s3_t *s3);
 
 /* Send; `done` comes once from a later turn. A call may be started again. */

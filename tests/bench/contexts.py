@@ -65,9 +65,10 @@ class ContextBench:
         path, access = self.source(), self.access
         url = f"{access['storageUrl']}/{access['bucket']}/{access['organizationId']}/curl-{self.number}/context.tar"
         done = subprocess.run(
-            ["curl", "-sS", "--fail", "--noproxy", "*", "-H", "Expect:", "-w", "%{time_total}", "-o", os.devnull,
+            ["curl", "-sS", "--fail", "--noproxy", "*", "-w", "%{time_total}", "-o", os.devnull,
              "--aws-sigv4", f"aws:amz:{access['region']}:s3", "--user", f"{access['accessKey']}:{access['secret']}",
-             "-H", f"x-amz-security-token: {access['sessionToken']}", "-T", path, url],
+             "-H", f"x-amz-security-token: {access['sessionToken']}",
+             "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "-T", path, url],
             timeout=commands.LIMIT_SECONDS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert done.returncode == 0, done.stderr
         return float(done.stdout)

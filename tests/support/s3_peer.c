@@ -286,6 +286,7 @@ void s3_peer_open(s3_peer_t *s3, uv_loop_t *uv) {
   memset(s3, 0, sizeof *s3);
   peer_open(&s3->peer, uv);
   s3->peer.on_request = on_request;
+  strcpy(s3->host, "127.0.0.1");
   strcpy(s3->access_key, "AK");
   strcpy(s3->secret, "the-secret-of-s3");
   strcpy(s3->token, "token-of-a-session");
@@ -307,10 +308,11 @@ void s3_peer_close(s3_peer_t *s3) {
 
 const char *s3_peer_access(const s3_peer_t *s3) {
   static char text[512];
-  snprintf(text, sizeof text,
-           "{\"accessKey\":\"%s\",\"secret\":\"%s\",\"sessionToken\":\"%s\",\"storageUrl\":\"%s\","
-           "\"organizationId\":\"org-1\",\"bucket\":\"daytona\",\"region\":\"%s\"}",
-           s3->access_key, s3->secret, s3->token, peer_url(&s3->peer, s3->path), s3->region);
+  snprintf(
+    text, sizeof text,
+    "{\"accessKey\":\"%s\",\"secret\":\"%s\",\"sessionToken\":\"%s\",\"storageUrl\":\"http://%s:%d%s\","
+    "\"organizationId\":\"org-1\",\"bucket\":\"daytona\",\"region\":\"%s\"}",
+    s3->access_key, s3->secret, s3->token, s3->host, s3->peer.port, s3->path, s3->region);
   return text;
 }
 

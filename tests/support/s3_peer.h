@@ -47,7 +47,8 @@ enum {
 typedef struct s3_peer s3_peer_t;
 
 struct s3_peer {
-  peer_t peer;   /* first */
+  peer_t peer; /* first */
+  char host[32];
   char path[32]; /* in front of the bucket: "" or "/base" */
   char access_key[64], secret[64], token[64], region[32];
   s3_object_t objects[S3_OBJECTS];

@@ -13,10 +13,18 @@
 #include "core/future.h"
 #include "local_files.h"
 
+static int to_this_machine(const char *host, daytona__addresses_t *out) {
+  (void)host;
+  out->count = 1;
+  return uv_ip4_addr("127.0.0.1", 0, (struct sockaddr_in *)&out->items[0]);
+}
+
 int storage_scene_open(void **state) {
   storage_scene_t *scene = calloc(1, sizeof *scene);
   api_scene_open(&scene->api);
   s3_peer_open(&scene->s3, &scene->api.uv);
+  strcpy(scene->s3.host, "storage.example"); /* what goes to this machine itself is not signed */
+  daytona__resolver_set_getaddrinfo(scene->api.client->resolver, to_this_machine);
   api_answer(&scene->api, STORAGE_ACCESS, 200, s3_peer_access(&scene->s3));
   strcpy(scene->folder, "/tmp/storage-XXXXXX");
   assert_non_null(mkdtemp(scene->folder));

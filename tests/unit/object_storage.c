@@ -44,6 +44,12 @@ static void a_small_context_is_one_request(void **state) {
   assert_string_equal(scene->s3.log[0], "HEAD ");
   assert_string_equal(scene->s3.log[1], "PUT ");
   assert_false(scene->s3.has_unsigned); /* there is no TLS */
+  strcpy(scene->s3.host, "127.0.0.1");  /* nor anybody in between */
+  api_forget(&scene->api, STORAGE_ACCESS);
+  api_answer(&scene->api, STORAGE_ACCESS, 200, s3_peer_access(&scene->s3));
+  s3_peer_forget(&scene->s3);
+  api_done(upload_with(scene, &opts));
+  assert_true(scene->s3.has_unsigned);
   daytona_future_release(future);
 }
 
