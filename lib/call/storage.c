@@ -101,7 +101,8 @@ struct daytona__storage {
   int64_t total, told, settled; /* of all items, bytes of files: hashed, reported, in the storage */
   bool is_all_hashed;
   daytona__task_t step, progress;
-  int access_code; /* what is wrong with the program's credentials */
+  daytona__timer_t patience; /* with the response to a beginning, of an upload that is failing */
+  int access_code;           /* what is wrong with the program's credentials */
   const char *access_problem;
   daytona_error_t *error; /* why it is failing */
 };
@@ -190,18 +191,35 @@ static void abort_upload(daytona__storage_t *self) {
   request(self, "DELETE", self->upload_query, on_aborted);
 }
 
-static void cancel_calls(daytona__storage_t *self) {
-  daytona__s3_cancel(&self->call);
+static void cancel_parts(daytona__storage_t *self) {
   for (int i = 0; i < self->slot_count; i++) daytona__s3_cancel(&self->slots[i].call);
+}
+
+/* The request that begins an upload is on its way: only its response names what is to be aborted. */
+static bool is_creating(const daytona__storage_t *self) {
+  return self->phase == CREATING && self->call.is_requesting;
+}
+
+static void on_impatient(daytona__timer_t *timer) {
+  daytona__storage_t *self = DAYTONA__CONTAINER(timer, daytona__storage_t, patience);
+  daytona__s3_cancel(&self->call);
+  set_phase(self, FAILED);
+  report(self);
 }
 
 /* The end of everything, in a later turn at the earliest: nothing may be touched after this. */
 static void fail(daytona__storage_t *self, const daytona_error_t *error) {
   assert(self->error == NULL);
   self->error = daytona__error_copy(&self->op->future->arena, error, NULL);
-  cancel_calls(self); /* `error` may have been one of theirs */
+  cancel_parts(self);
   daytona__task_cancel(&self->step);
   self->is_paused = self->s3.is_paused = false;
+  if (is_creating(self)) {
+    self->call.is_tried_once = true;
+    daytona__timer_start(self->loop, &self->patience, DAYTONA__STORAGE_ABORT_MAX_MS);
+    return;
+  }
+  daytona__s3_cancel(&self->call); /* `error` may have been its own */
   if (self->upload_query != NULL) {
     abort_upload(self);
   } else {
@@ -552,9 +570,11 @@ static void on_created(daytona__s3_call_t *call, const daytona_error_t *error) {
   if (error == NULL)
     rc = take_upload_id(self,
                         daytona__s3_xml_text(&self->upload, response->body, response->body_size, "UploadId"));
-  if (self->is_undone && self->upload_query != NULL) {
+  bool is_failing = self->is_undone || self->error != NULL;
+  daytona__timer_stop(&self->patience);
+  if (is_failing && self->upload_query != NULL) {
     abort_upload(self);
-  } else if (self->is_undone) {
+  } else if (is_failing) {
     set_phase(self, FAILED);
     report(self);
   } else if (error != NULL) {
@@ -730,6 +750,7 @@ static void init(daytona__storage_t *self, daytona__op_t *op, const daytona__sto
   daytona__strbuf_init(&self->completion, COMPLETE_MAX);
   daytona__task_init(&self->step, on_step);
   daytona__task_init(&self->progress, on_progress);
+  daytona__timer_init(&self->patience, on_impatient);
   daytona__s3_init(&self->s3, op);
   self->s3.user = self;
   if (opts->idle_timeout_ms != 0) self->s3.idle_timeout_ms = opts->idle_timeout_ms;
@@ -771,7 +792,9 @@ static void free_all(daytona__storage_t *self) {
 }
 
 static void close_now(daytona__storage_t *self) {
-  cancel_calls(self);
+  cancel_parts(self);
+  daytona__s3_cancel(&self->call);
+  daytona__timer_stop(&self->patience);
   daytona__task_cancel(&self->step);
   daytona__task_cancel(&self->progress);
   daytona__s3_clear(&self->s3);
@@ -810,10 +833,9 @@ static void on_undo_limit(daytona__timer_t *timer) {
 
 /* Something is begun, or will be when the answer comes. */
 static bool must_undo(const daytona__storage_t *self) {
-  bool is_creating = self->phase == CREATING && self->call.is_requesting;
   bool is_over = self->phase == DONE || self->phase == FAILED;
   return !self->op->client->is_closing && !is_over && !self->is_undone &&
-         (self->upload_query != NULL || is_creating);
+         (self->upload_query != NULL || is_creating(self));
 }
 
 /* Give it to an operation that nobody waits for. False: there is no memory. */
@@ -844,8 +866,9 @@ void daytona__storage_close(daytona__storage_t *self) {
   }
   daytona__task_cancel(&self->step);
   daytona__task_cancel(&self->progress);
+  daytona__timer_stop(&self->patience);
   self->is_paused = self->s3.is_paused = false;
-  for (int i = 0; i < self->slot_count; i++) daytona__s3_cancel(&self->slots[i].call);
+  cancel_parts(self);
   if (self->phase == CREATING || self->phase == ABORTING) return; /* the answer comes */
   daytona__s3_cancel(&self->call);
   abort_upload(self);

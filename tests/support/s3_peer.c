@@ -159,7 +159,12 @@ static void create_upload(s3_peer_t *s3, peer_conn_t *conn, const char *key) {
     "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Bucket>b</Bucket><Key>k</Key><UploadId>%s</UploadId>"
     "</InitiateMultipartUploadResult>",
     upload->id);
-  answer(conn, 200, "", body);
+  if (s3->holds_creates) {
+    snprintf(s3->held_create, sizeof s3->held_create, "%s", body);
+    s3->creating = conn;
+  } else {
+    answer(conn, 200, "", body);
+  }
 }
 
 static void put_part(s3_peer_t *s3, peer_conn_t *conn, const s3_request_t *request, s3_upload_t *upload) {
@@ -185,6 +190,9 @@ void s3_peer_release(s3_peer_t *s3) {
     for (peer_conn_t *conn = s3->peer.conns; conn != NULL; conn = conn->next)
       if (conn == s3->held[i]) answer(conn, 200, s3->held_answers[i], "");
   s3->held_count = s3->in_flight = 0;
+  for (peer_conn_t *conn = s3->peer.conns; conn != NULL && s3->creating != NULL; conn = conn->next)
+    if (conn == s3->creating) answer(conn, 200, "", s3->held_create);
+  s3->creating = NULL;
 }
 
 static void complete(s3_peer_t *s3, peer_conn_t *conn, const s3_request_t *request, s3_upload_t *upload) {

@@ -65,6 +65,9 @@ struct s3_peer {
   peer_conn_t *held[S3_PARTS];
   char held_answers[S3_PARTS][160];
   size_t held_count;
+  bool holds_creates;
+  peer_conn_t *creating; /* whose answer is held back as well */
+  char held_create[512];
   int (*script)(s3_peer_t *s3, const s3_request_t *request);
   const char *s3_code, *s3_raw;
   void *user;
@@ -79,7 +82,7 @@ void s3_peer_forget(s3_peer_t *s3);
 /* JSON of push-access for it, in a static buffer. */
 const char *s3_peer_access(const s3_peer_t *s3);
 
-/* Answer the parts that were held back. */
+/* Answer the parts and the beginning that were held back. */
 void s3_peer_release(s3_peer_t *s3);
 
 size_t s3_peer_open_uploads(const s3_peer_t *s3);

@@ -352,23 +352,33 @@ static void a_progress_callback_may_do_anything(void **state) {
   assert_int_equal(seen.destroyed, 1);
 }
 
+/* What is on its way arrives, and jobs end. */
+static void let_it_rest(storage_scene_t *scene) {
+  for (int i = 0; i < 8; i++) {
+    api_until_no_job(&scene->api);
+    api_spin(&scene->api, 20);
+  }
+}
+
 static void a_pause_stops_at_every_moment(void **state) {
   storage_scene_t *scene = scene_of(state);
+  strcpy(scene->s3.host, "127.0.0.1"); /* there is no lookup that a test could wait for */
+  api_forget(&scene->api, STORAGE_ACCESS);
+  api_answer(&scene->api, STORAGE_ACCESS, 200, s3_peer_access(&scene->s3));
   for (int turns = 0; turns < 60; turns++) {
     storage_file_of_parts(scene, 4);
     daytona_future_t *future = storage_upload(scene);
     api_spin(&scene->api, turns);
     if (daytona__future_is_pending(future)) {
       assert_int_equal(daytona_future_pause(future), 0);
-      api_until_no_job(&scene->api);
-      api_spin(&scene->api, 50);
+      let_it_rest(scene);
       size_t bytes = scene->s3.peer.bytes, requests = scene->s3.requests;
       api_advance(&scene->api, 3600 * 1000); /* and does not count as idle */
-      api_until_no_job(&scene->api);
-      api_spin(&scene->api, 50);
-      assert_true(scene->s3.requests <= requests + 1); /* one may be on its way */
-      assert_true(scene->s3.peer.bytes <= bytes + 2048);
-      assert_int_equal(daytona_future_resume(future), 0);
+      let_it_rest(scene);
+      assert_int_equal(scene->s3.requests, requests);
+      assert_int_equal(scene->s3.peer.bytes, bytes);
+      if (daytona__future_is_pending(future)) /* what was sent whole may have been answered */
+        assert_int_equal(daytona_future_resume(future), 0);
     }
     api_done(future);
     storage_holds_file(scene);

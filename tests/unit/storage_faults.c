@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "call/storage.h"
 #include "support/alloc.h"
@@ -179,6 +180,15 @@ static void one_request_fails_for_good_as_well(void **state) {
   assert_int_equal(scene->s3.aborts, 0);
 }
 
+static const char *truncated;
+
+/* Before any part behind the second is read. */
+static int truncate_at_plan(s3_peer_t *s3, const s3_request_t *request) {
+  (void)s3;
+  if (is_planned(request)) assert_int_equal(truncate(truncated, 5000), 0);
+  return S3_DO;
+}
+
 static int fail_and_refuse_abort(s3_peer_t *s3, const s3_request_t *request) {
   s3->s3_code = strcmp(request->verb, "DELETE") == 0 ? "AccessDenied" : "NoSuchBucket";
   if (strcmp(request->verb, "DELETE") == 0) return s3->user != NULL ? S3_SILENCE : 403;
@@ -205,6 +215,33 @@ static void an_abort_that_is_refused_changes_nothing(void **state) {
   api_spin(&scene->api, 5);
   assert_false(daytona__future_is_pending(future));
   api_fails(future, DAYTONA_ENOTFOUND);
+}
+
+/* The local file fails while the response that names the upload is on its way. */
+static void a_failure_during_the_beginning_is_aborted_as_well(void **state) {
+  storage_scene_t *scene = scene_of(state);
+  for (int i = 0; i < 2; i++) {
+    scene->s3.holds_creates = true;
+    daytona__storage_part_size = 512 * 1024; /* several reads of the file each */
+    storage_file(scene, 4 << 20);
+    plan_at(scene, 1, S3_DO);
+    scene->s3.script = truncate_at_plan;
+    truncated = scene->file;
+    daytona_future_t *future = storage_upload(scene);
+    storage_until_requests(scene, plan.from + 2);
+    api_until_no_job(&scene->api);
+    api_spin(&scene->api, 20);
+    assert_true(daytona__future_is_pending(future));
+    if (i == 0)
+      s3_peer_release(&scene->s3);
+    else /* which is waited for, but not for long */
+      api_advance(&scene->api, DAYTONA__STORAGE_ABORT_MAX_MS + 10);
+    api_fails(future, DAYTONA_EIO);
+    assert_int_equal(scene->s3.aborts, i == 0);
+    assert_int_equal(s3_peer_open_uploads(&scene->s3), i);
+    for (size_t n = 0; n < scene->s3.upload_count; n++) scene->s3.uploads[n].is_open = false;
+    forget(scene);
+  }
 }
 
 static const char *const secrets[] = {"the-secret-of-s3", "token-of-a-session"};
@@ -565,6 +602,7 @@ int main(void) {
     TEST(a_failure_for_good_is_reported_and_aborted),
     TEST(one_request_fails_for_good_as_well),
     TEST(an_abort_that_is_refused_changes_nothing),
+    TEST(a_failure_during_the_beginning_is_aborted_as_well),
     TEST(credentials_are_in_no_error),
     TEST(credentials_that_expire_are_asked_for_anew),
     TEST(credentials_that_always_expire_are_given_up),
