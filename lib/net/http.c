@@ -493,6 +493,16 @@ static bool has_body(const daytona__http_call_t *call) {
   return call->body_size != 0 || call->source != NULL;
 }
 
+/* Whether the Location has a login, which newer versions of libcurl leave out of the URL that they make of it. */
+static bool has_login(const daytona__http_transfer_t *t) {
+  struct curl_header *header;
+  if (curl_easy_header(t->easy->curl, "Location", 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return false;
+  size_t scheme = strcspn(header->value, ":/?#");
+  const char *at = header->value + (header->value[scheme] == ':' ? scheme + 1 : 0);
+  size_t slashes = strspn(at, "/\\");
+  return slashes >= 2 && at[slashes + strcspn(at + slashes, "@/\\?#")] == '@';
+}
+
 /* 0: followed or not to be followed; the transfer is gone if `*is_followed`. */
 static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed, const char **message) {
   daytona__http_call_t *call = t->call;
@@ -504,7 +514,7 @@ static daytona_errcode_t redirect(daytona__http_transfer_t *t, bool *is_followed
   bool is_asked = daytona__redirect_is_asked(status) && location != NULL;
   if (!is_asked || call->no_redirects || call->source != NULL || call->sink != NULL) return DAYTONA_OK;
   *message = "redirected to a URL that is not followed";
-  if (daytona__target_parse(location, &to, NULL) != 0) return DAYTONA_EPROTOCOL;
+  if (has_login(t) || daytona__target_parse(location, &to, NULL) != 0) return DAYTONA_EPROTOCOL;
   const char *reason;
   int error = daytona__redirect_follow(&t->redirect, status, daytona__http_method(t), has_body(call),
                                        &t->easy->target, &to, &reason);

@@ -165,7 +165,8 @@ static void a_server_of_another_protocol_is_named(void **state) {
 }
 
 static void bad_redirects_are_refused(void **state) {
-  static const char *const targets[] = {"ftp://127.0.0.1/x", "file:///etc/passwd", "http://user@127.0.0.1/"};
+  static const char *const targets[] = {"ftp://127.0.0.1/x", "file:///etc/passwd", "http://user@127.0.0.1/",
+                                        "//user:p@127.0.0.1/x"};
   for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
     request_t request;
     scene.peer.requests = 0;
