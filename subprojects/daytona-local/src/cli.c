@@ -79,6 +79,8 @@ static const char common_usage[] =
   "  --reader-patience MS     how long a program waits for a client that takes nothing (10000)\n"
   "  --max-cpu N --max-memory GIB --max-disk GIB   per sandbox (4, 8, 10)\n"
   "  --max-volumes N          volumes at once (100)\n"
+  "  --max-snapshots N --max-snapshot-size GB   how many there can be, and how large (30, 20)\n"
+  "  --max-builds N           builds at the same time, and as many pulls (2)\n"
   "  --max-object GIB --max-storage GIB   of one object, and of all, in the object store (5, 100)\n"
   "  --fault JSON             a fault rule, see README.md; may be repeated\n"
   "  --log error|warn|info|debug\n"
@@ -218,6 +220,26 @@ static const char *read_max_volumes(dl_cli_opts_t *o, const char *value) {
                                                                   : "must be a number from 1 to 1000000";
 }
 
+static const char *read_count(int64_t max, int64_t *slot, const char *value) {
+  return dl_parse_int(value, 1, max, slot) ? NULL : "must be a positive integer";
+}
+static const char *read_max_snapshots(dl_cli_opts_t *o, const char *value) {
+  int64_t count;
+  const char *problem = read_count(100000, &count, value);
+  if (!problem) o->control.max_snapshots = (int)count;
+  return problem;
+}
+static const char *read_max_builds(dl_cli_opts_t *o, const char *value) {
+  int64_t count;
+  const char *problem = read_count(64, &count, value);
+  if (!problem) o->control.max_builds = (unsigned)count;
+  return problem;
+}
+static const char *read_max_snapshot_size(dl_cli_opts_t *o, const char *value) {
+  return dl_parse_double(value, &o->control.max_snapshot_gb) && o->control.max_snapshot_gb > 0
+           ? NULL
+           : "must be a number greater than 0";
+}
 /* In GiB, with a fraction if need be. */
 static const char *read_bytes(int64_t *slot, const char *value) {
   double gib;
@@ -405,6 +427,9 @@ static const struct {
   {"--max-memory", true, read_max_memory},
   {"--max-disk", true, read_max_disk},
   {"--max-volumes", true, read_max_volumes},
+  {"--max-snapshots", true, read_max_snapshots},
+  {"--max-snapshot-size", true, read_max_snapshot_size},
+  {"--max-builds", true, read_max_builds},
   {"--max-object", true, read_max_object},
   {"--max-storage", true, read_max_storage},
   {"--reader-patience", true, read_patience},

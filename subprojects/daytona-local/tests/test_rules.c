@@ -440,6 +440,76 @@ static void signatures_match_the_documented_values(void **state) {
   }
 }
 
+static void names_of_snapshots_and_images(void **state) {
+  (void)state;
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ABCDEF"
+  static const char *const good[] = {
+    "a",         "acme/base:1.4",      "a.b_c-d:e",         "localhost:5000/x/y:1",
+    "UPPER/low", "a/b@sha256:" DIGEST, "a:1@sha256:" DIGEST};
+  static const char *const bad[] = {"",
+                                    "/a",
+                                    "a/",
+                                    "a//b",
+                                    "a b",
+                                    "a$",
+                                    "\xc3\xa4",
+                                    "a@b",
+                                    "a@sha256:12",
+                                    "a@sha512:" DIGEST,
+                                    "a@sha256:" DIGEST "0",
+                                    "@sha256:" DIGEST,
+                                    "http://x/y",
+                                    "<b>",
+                                    "a\n",
+                                    "data:x"};
+  ALL(dl_check_snapshot_name, true, good);
+  ALL(dl_check_snapshot_name, false, bad);
+  static const char *const good_images[] = {"debian:12.9", "127.0.0.1:5000/a:b",
+                                            "registry.example.com/a/b:1.4", "a@sha256:" DIGEST, "latest:1"};
+  static const char *const bad_images[] = {"",
+                                           "debian",
+                                           "debian:",
+                                           "debian:latest",
+                                           "localhost:5000/debian",
+                                           ":1",
+                                           "a/:1",
+                                           "a:1 b",
+                                           "registry.example.com/a:latest"};
+  ALL(dl_check_image_name, true, good_images);
+  ALL(dl_check_image_name, false, bad_images);
+  static const char *const good_hashes[] = {"6f1ed002ab5595859014ebf0951522d9", "a", "A-b_c.d"};
+  static const char *const bad_hashes[] = {"", ".", "..", ".a", "a/b", "a b", "a%2f", "\xc3\xa4"};
+  ALL(dl_check_context_hash, true, good_hashes);
+  ALL(dl_check_context_hash, false, bad_hashes);
+}
+
+/* The one text that is longer than others; everything else about it is as for them. */
+static void a_dockerfile_may_be_long(void **state) {
+  (void)state;
+  static const struct {
+    const char *key;
+    size_t len;
+    bool is_good;
+  } cases[] = {{"dockerfileContent", 200 * 1024, true},
+               {"dockerfileContent", DL_DOCKERFILE_MAX + 1, false},
+               {"other", 70 * 1024, false}};
+  for (size_t i = 0; i < DL_COUNT(cases); i++) {
+    char *text = dl_xcalloc(1, cases[i].len + 1);
+    memset(text, 'x', cases[i].len);
+    json_t *body = json_pack("{s:{s:s}}", "buildInfo", cases[i].key, text);
+    char *problem = dl_check_texts(body);
+    assert_int_equal(problem == NULL, cases[i].is_good);
+    free(problem);
+    json_decref(body);
+    free(text);
+  }
+  json_t *body = json_pack("{s:{s:s}}", "buildInfo", "dockerfileContent", "FROM x\n\x1b[2J");
+  char *problem = dl_check_texts(body);
+  assert_non_null(problem);
+  free(problem);
+  json_decref(body);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(mount_paths),
@@ -459,6 +529,8 @@ int main(void) {
     cmocka_unit_test(the_clock_only_goes_forward),
     cmocka_unit_test(urls_decode_whole_or_not_at_all),
     cmocka_unit_test(signatures_match_the_documented_values),
+    cmocka_unit_test(names_of_snapshots_and_images),
+    cmocka_unit_test(a_dockerfile_may_be_long),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,9 @@ typedef struct {
   double max_cpu, max_memory, max_disk; /* per sandbox; 0: 4, 8, 10 */
   int64_t max_volumes;                  /* 0: 100 */
   int64_t max_object, max_storage;      /* bytes of one object, of all; 0: 5 GiB, 100 GiB */
+  int max_snapshots;                    /* 0: 30 */
+  double max_snapshot_gb;               /* each; 0: 20 */
+  unsigned max_builds;                  /* builds at the same time, and as many pulls; 0: 2 */
   dl_rate_opts_t limits[DL_BUCKET_COUNT];
   const char *region; /* default "local" */
   dl_front_t front;   /* its lists; scheme and url are filled in */

@@ -2,7 +2,7 @@
 /*
  * The queue and the processes. Invariants: a job is in exactly one of `waiting`, `active` and `settled` from its submit to
  * its report; `running` counts `active`; a sweep runs alone. A job that was killed may have left working containers in
- * the store and files in its folder, so a sweep follows when nothing runs, before anything else does.
+ * the store and files in its folder, so a sweep follows as soon as nothing runs.
  */
 #include "images/internal.h"
 
@@ -346,10 +346,10 @@ static bool has_unnoticed(const dl_images_t *images) {
   return false;
 }
 
-/* In order: what has to run alone holds back all that comes after it. */
+/* In order: what has to run alone holds back all that comes after it. A sweep that is due does not: what runs may take an
+ * hour, and what is swept harms nobody. */
 static bool may_start(const dl_images_t *images) {
-  if (images->is_closing || images->is_reserved || images->needs_sweep || dl_list_empty(&images->waiting))
-    return false;
+  if (images->is_closing || images->is_reserved || dl_list_empty(&images->waiting)) return false;
   const dl_image_job_t *next = DL_CONTAINER(images->waiting.next, dl_image_job_t, link);
   return images->running < (next->is_alone ? 1 : images->at_once);
 }

@@ -9,6 +9,7 @@
 #include "control/routes/admin.h"
 #include "control/routes/answer.h"
 #include "control/routes/api.h"
+#include "proxy/logs.h"
 #include "proxy/proxy.h"
 
 #include <ctype.h>
@@ -212,6 +213,8 @@ void dl_dispatch(dl_req_t *req, void *control) {
     if (!hit(c, req, DL_TARGET_CONTROL) && !preflight(c, req)) dl_api_handle(c, req, rest);
   } else if ((rest = behind(path, "/toolbox"))) {
     if (!hit(c, req, DL_TARGET_TOOLBOX) && !preflight(c, req)) dl_proxy_toolbox(c, req, rest);
+  } else if ((rest = behind(path, "/sandboxes")) || (rest = behind(path, "/snapshots"))) {
+    if (!hit(c, req, DL_TARGET_LOGS) && !preflight(c, req)) dl_proxy_logs(c, req, path);
   } else if ((rest = behind(path, "/preview"))) {
     preview_by_path(c, req, rest + 1);
   } else if (strcmp(path, "/health") == 0) {

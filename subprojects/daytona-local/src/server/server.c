@@ -5,17 +5,21 @@
  */
 #include "server/server.h"
 
+#include "control/life/snapshot_life.h"
 #include "control/life/timers.h"
 #include "control/objects/leftovers.h"
 #include "control/objects/orphans.h"
-#include "control/objects/snapshots.h"
 #include "control/objects/volumes.h"
 #include "control/routes/api.h"
 #include "server/dispatch.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct dl_server {
   uv_loop_t *loop;
@@ -33,6 +37,9 @@ static void set_defaults(dl_control_t *c, const dl_control_opts_t *opts) {
   if (c->opts.max_memory <= 0) c->opts.max_memory = 8;
   if (c->opts.max_disk <= 0) c->opts.max_disk = 10;
   if (c->opts.max_volumes <= 0) c->opts.max_volumes = 100;
+  if (c->opts.max_snapshots <= 0) c->opts.max_snapshots = 30;
+  if (c->opts.max_snapshot_gb <= 0) c->opts.max_snapshot_gb = 20;
+  if (c->opts.max_builds == 0) c->opts.max_builds = 2;
 }
 
 static bool on_accept(void *user) { return dl_faults_hit_accept(((dl_control_t *)user)->faults); }
@@ -74,10 +81,42 @@ static int listen_http(dl_server_t *s, char **error) {
   return 0;
 }
 
+/* A link to the object: what it reads stays, also when the object is replaced or deleted meanwhile. */
+static char *take_context(void *user, const char *hash, char **error) {
+  const dl_control_t *c = user;
+  int64_t size;
+  int fd = dl_s3_open_context(c->s3, hash, &size);
+  if (fd < 0) {
+    *error = errno == ENOENT ? dl_xprintf("the context %s was not uploaded", hash)
+                             : dl_xprintf("the context %s cannot be read: %s", hash, strerror(errno));
+    return NULL;
+  }
+  /* buildah reads it as another user; that nobody else does is seen to by the state directory. */
+  if (fchmod(fd, 0644) != 0) dl_warn("context %s: %s", hash, strerror(errno));
+  char *from = dl_xprintf("/proc/self/fd/%d", fd), *name = dl_random_token(20, DL_ALPHABET_LOWER),
+       *path = dl_xprintf("%s/builds/context-%s", c->objects.state_dir, name);
+  bool is_made = linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
+  if (!is_made) *error = dl_xprintf("the context %s cannot be used: %s", hash, strerror(errno));
+  if (!is_made) dl_set(&path, NULL);
+  close(fd);
+  free(from);
+  free(name);
+  return path;
+}
+
 static int start_life(dl_control_t *c, char **error) {
   char *run_dir = dl_xprintf("%s/run", c->objects.state_dir);
-  dl_runtime_opts_t opts = c->opts.runtime;
-  opts.run_dir = run_dir;
+  dl_life_opts_t opts = {
+    .runtime = c->opts.runtime,
+    .images = c->opts.images,
+    .works = {.faults = c->faults, .take_context = take_context, .user = c, .at_once = c->opts.max_builds},
+    .max_snapshot_gb = c->opts.max_snapshot_gb,
+    .sandbox_env = c->opts.sandbox_env,
+    .sandbox_env_count = c->opts.sandbox_env_count};
+  opts.runtime.run_dir = run_dir;
+  opts.images.state_dir = c->objects.state_dir;
+  opts.images.is_durable = c->opts.is_durable;
+  opts.images.jobs_at_once = 2 * c->opts.max_builds; /* the works keep the order */
   int rc = dl_life_open(&c->life, &opts, error);
   free(run_dir);
   return rc;
@@ -119,6 +158,7 @@ dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char 
   dl_orphans_report(&c->objects);
   dl_volumes_check(&c->objects);
   dl_snapshots_init(&c->objects);
+  dl_snapshot_life_init(&c->life);
   dl_life_resume(&c->life);
   dl_timers_start(&c->life);
   return s;

@@ -230,7 +230,7 @@ class Small(unittest.TestCase):
         os.rmdir(self.place)
 
     def size(self):
-        return "16m" if "deletes" in self.id() else "256k"
+        return "16m" if "deletes" in self.id() else "384k"
 
     def fill(self):
         """Not a byte is left."""

@@ -47,7 +47,7 @@ class Create(harness.Case):
     def test_rules(self):
         for status, body in [
                 (400, {"snapshot": "nothing:1"}), (404, {"target": "moon"}), (400, {"cpu": 2}), (400, {"gpuType": "H100"}),
-                (400, {"buildInfo": {"dockerfileContent": "FROM x"}}), (400, {"autoStopInterval": -1}),
+                (400, {"buildInfo": {"dockerfileContent": "FROM x"}, "cpu": 99}), (400, {"autoStopInterval": -1}),
                 (400, {"autoArchiveInterval": -1}), (400, {"autoStopInterval": "x"}), (400, {"autoStopInterval": 1.5}),
                 (400, {"name": "<b>x</b>"}), (400, {"name": "http://x"}), (400, {"name": "a\x01b"}), (400, {"name": 3}),
                 (400, {"env": {"A": 1}}), (400, {"env": {"": "x"}}), (400, {"env": {"A=B": "x"}}), (400, {"env": []}),
@@ -461,7 +461,7 @@ class Snapshots(harness.Case):
         self.status(400, self.server.api("DELETE", "/snapshots/daytona-local%2Fdefault%3A1.0"))
         self.status(404, self.server.api("DELETE", "/snapshots/none"))
         self.status(400, self.server.api("POST", "/snapshots/%s/activate" % one["id"]))
-        self.status(400, self.server.api("POST", "/snapshots", {"name": "x", "imageName": "y:1"}))
+        self.status(400, self.server.api("POST", "/snapshots", {"name": "x", "imageName": "y"}))
 
 
 if __name__ == "__main__":

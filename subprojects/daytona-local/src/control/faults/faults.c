@@ -27,16 +27,18 @@ struct dl_faults {
   unsigned next_id;
 };
 
-static const char *const action_names[] = {"delay",  "reset",        "truncate",    "short",       "dribble",
-                                           "status", "stall",        "freeze",      "delay-pongs", "close",
-                                           "split",  "leave-unread", "stall-accept"};
+static const char *const action_names[] = {"delay",  "reset",        "truncate",     "short",       "dribble",
+                                           "status", "stall",        "freeze",       "delay-pongs", "close",
+                                           "split",  "leave-unread", "stall-accept", "fail"};
 static const struct {
   const char *name;
   unsigned bit;
-} target_names[] = {{"control", DL_TARGET_CONTROL},
-                    {"toolbox", DL_TARGET_TOOLBOX},
-                    {"preview", DL_TARGET_PREVIEW},
-                    {"storage", DL_TARGET_STORAGE}};
+} target_names[] = {{"control", DL_TARGET_CONTROL}, {"toolbox", DL_TARGET_TOOLBOX},
+                    {"preview", DL_TARGET_PREVIEW}, {"storage", DL_TARGET_STORAGE},
+                    {"logs", DL_TARGET_LOGS},       {"pull", DL_TARGET_PULL},
+                    {"build", DL_TARGET_BUILD}};
+
+#define WORK_TARGETS (unsigned)(DL_TARGET_PULL | DL_TARGET_BUILD)
 
 #define FOR(action) (1u << DL_FAULT_##action)
 #define ALL_ACTIONS (~0u)
@@ -136,8 +138,9 @@ static char *read_match(const json_t *match, dl_fault_t *r) {
     else if (strcmp(key, "path") == 0 && is_text)
       dl_set(&r->path, json_string_value(value));
     else if (strcmp(key, "target") != 0 || !read_targets(value, &r->targets))
-      return dl_xprintf("match.%s is not understood (method, path, target: control|toolbox|preview|storage)",
-                        key);
+      return dl_xprintf(
+        "match.%s is not understood (method, path, target: control|toolbox|preview|storage|logs|pull|build)",
+        key);
   }
   return NULL;
 }
@@ -177,7 +180,7 @@ static char *read_action(const json_t *value, dl_fault_t *r) {
   return dl_xstrdup(
     "action must be delay, reset, truncate, short, dribble, status, stall, freeze, delay-pongs, close, "
     "split, "
-    "leave-unread or stall-accept");
+    "leave-unread, stall-accept or fail");
 }
 
 static char *read_phase(const json_t *value, dl_fault_t *r) {
@@ -229,6 +232,17 @@ static char *check_stream(const dl_fault_t *r) {
   return check_close(r);
 }
 
+/* Pulls and builds are no requests: what goes wrong with one does not go wrong with the other. */
+static char *check_work(const dl_fault_t *r) {
+  bool is_work = (r->targets & WORK_TARGETS) != 0, is_fail = r->action == DL_FAULT_FAIL;
+  bool may_be = is_fail || r->action == DL_FAULT_DELAY || r->action == DL_FAULT_STALL;
+  if (is_fail && !is_work) return dl_xstrdup("action fail needs the target pull or build");
+  if (!is_work) return NULL;
+  if (r->targets & ~WORK_TARGETS) return dl_xstrdup("pull and build do not go with other targets");
+  if (!may_be) return dl_xstrdup("a pull or a build can fail, delay or stall");
+  return r->method ? dl_xstrdup("a pull or a build has no method") : NULL;
+}
+
 /* What an action needs to make sense. */
 static char *check_rule(const dl_fault_t *r) {
   if (r->action == DL_FAULT_STATUS && r->status < 0) return dl_xstrdup("status is missing");
@@ -238,7 +252,8 @@ static char *check_rule(const dl_fault_t *r) {
   if (r->action == DL_FAULT_SHORT && r->after_bytes < 0) return dl_xstrdup("after_bytes is missing");
   if (r->action == DL_FAULT_DRIBBLE && r->bytes_per_second <= 0)
     return dl_xstrdup("bytes_per_second is missing");
-  return check_stream(r);
+  char *problem = check_work(r);
+  return problem ? problem : check_stream(r);
 }
 
 static char *read_rule(const json_t *rule, dl_fault_t *r) {
@@ -361,6 +376,15 @@ bool dl_faults_hit(dl_faults_t *f, dl_fault_target_t target, const char *method,
     if (is_of_frames(r) && !is_upgrade) continue;
     if (r->method && strcasecmp(r->method, method) != 0) continue;
     if (r->path && !dl_fault_path_matches(r->path, path)) continue;
+    if (use(f, e, out)) return true;
+  }
+  return false;
+}
+
+bool dl_faults_hit_work(dl_faults_t *f, dl_fault_target_t target, const char *name, dl_fault_t *out) {
+  DL_LIST_EACH_SAFE(&f->entries, node, after) {
+    entry_t *e = DL_CONTAINER(node, entry_t, link);
+    if (!(e->rule.targets & target) || (e->rule.path && !dl_fault_path_matches(e->rule.path, name))) continue;
     if (use(f, e, out)) return true;
   }
   return false;

@@ -13,7 +13,10 @@ typedef enum {
   DL_TARGET_CONTROL = 1,
   DL_TARGET_TOOLBOX = 2,
   DL_TARGET_PREVIEW = 4,
-  DL_TARGET_STORAGE = 8
+  DL_TARGET_STORAGE = 8,
+  DL_TARGET_LOGS = 16,  /* the log of a build, as it is followed */
+  DL_TARGET_PULL = 32,  /* no request: an image is pulled */
+  DL_TARGET_BUILD = 64, /* no request: an image is built */
 } dl_fault_target_t;
 
 typedef enum {
@@ -29,7 +32,8 @@ typedef enum {
   DL_FAULT_CLOSE,       /* a WebSocket is closed with close_code after after_frames */
   DL_FAULT_SPLIT,       /* a WebSocket's bytes come in chunks, its frames in fragments */
   DL_FAULT_LEAVE_UNREAD, /* a WebSocket's client is not read after after_frames of its own, for for_ms or for ever */
-  DL_FAULT_STALL_ACCEPT /* connections are accepted and never read: a TLS handshake stalls */
+  DL_FAULT_STALL_ACCEPT, /* connections are accepted and never read: a TLS handshake stalls */
+  DL_FAULT_FAIL          /* a pull or a build ends with `message`, after after_bytes of its log if given */
 } dl_fault_action_t;
 
 typedef struct {
@@ -58,6 +62,8 @@ json_t *dl_fault_json(const dl_fault_t *rule);
  * live until the rules change. Rules about frames leave alone what asks for no upgrade. */
 bool dl_faults_hit(dl_faults_t *f, dl_fault_target_t target, const char *method, const char *path,
                    bool is_upgrade, dl_fault_t *out);
+/* The same for a pull or a build; rules hit none unless they name that target. `name` is matched as a path. */
+bool dl_faults_hit_work(dl_faults_t *f, dl_fault_target_t target, const char *name, dl_fault_t *out);
 /* A fresh connection. */
 bool dl_faults_hit_accept(dl_faults_t *f);
 

@@ -11,6 +11,7 @@
  */
 #include "control/life/life.h"
 
+#include "control/objects/build_info.h"
 #include "control/objects/leftovers.h"
 #include "control/objects/snapshots.h"
 #include "control/objects/volumes.h"
@@ -26,6 +27,12 @@
 #define START_WAIT_MS 30000
 /* While the journal cannot be written. */
 #define RETRY_MS 1000
+
+/* A sandbox that waits for its image. */
+typedef struct dl_building {
+  dl_wanted_t wanted;
+  dl_sandbox_t *sandbox;
+} building_t;
 
 typedef struct {
   dl_list_t link;
@@ -44,6 +51,11 @@ static const unsigned successors[DL_STATE_COUNT] = {
   [DL_RESIZING] = BIT(DL_STARTED) | BIT(DL_STOPPED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
   [DL_ERROR] = BIT(DL_STOPPED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
   [DL_DESTROYED] = 0,
+  [DL_PENDING_BUILD] =
+    BIT(DL_BUILDING) | BIT(DL_CREATING) | BIT(DL_BUILD_FAILED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_BUILDING] =
+    BIT(DL_PENDING_BUILD) | BIT(DL_CREATING) | BIT(DL_BUILD_FAILED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_BUILD_FAILED] = BIT(DL_DESTROYED),
 };
 
 /* The only place that changes a state while the server runs. */
@@ -65,8 +77,7 @@ static void unhold(dl_sandbox_t *sb) {
 /* Of what is true anyway: see on_undone. */
 static void ignore_commit(dl_written_t outcome, void *user) { (void)outcome, (void)user; }
 
-/* Something changed that may make something due earlier. */
-static void mark(dl_life_t *l) {
+void dl_life_mark(dl_life_t *l) {
   if (!l->is_frozen && l->on_alarm)
     uv_timer_start(&l->alarm, l->on_alarm, dl_store_is_failing(l->objects->store) ? RETRY_MS : 0, 0);
 }
@@ -79,7 +90,7 @@ static void save_as(dl_sandbox_t *sb, dl_state_t state) {
   else
     dl_store_put(store, "sandbox", sb->id, dl_sandbox_record(sb, state, offset));
   dl_store_commit(store, ignore_commit, NULL);
-  mark(sb->life);
+  dl_life_mark(sb->life);
 }
 
 void dl_life_save(dl_sandbox_t *sb) { save_as(sb, sb->state); }
@@ -102,10 +113,10 @@ static void reached(dl_sandbox_t *sb, dl_state_t state, bool is_pending) {
 static void tell(dl_sandbox_t *sb, dl_life_wait_t wait) {
   if (!wait.cb) return;
   wait.cb(sb,
-          sb->life->is_frozen     ? DL_LIFE_ENDING
-          : sb->is_unmade         ? DL_LIFE_NOT_WRITTEN
-          : sb->state == DL_ERROR ? DL_LIFE_FAILED
-                                  : DL_LIFE_SETTLED,
+          sb->life->is_frozen         ? DL_LIFE_ENDING
+          : sb->is_unmade             ? DL_LIFE_NOT_WRITTEN
+          : dl_sandbox_is_errored(sb) ? DL_LIFE_FAILED
+                                      : DL_LIFE_SETTLED,
           wait.user);
 }
 
@@ -147,24 +158,35 @@ static void tell_not_written(dl_sandbox_t *sb) {
 
 static void finish_destroy(dl_sandbox_t *sb);
 
-static void failed(dl_sandbox_t *sb, const char *reason, bool is_recoverable) {
+static void failed_as(dl_sandbox_t *sb, dl_state_t state, const char *reason, bool is_recoverable) {
   sb->gives_way = sb->cancels_archive = false;
   if (sb->intent.go) { /* and that is what an intent goes back to */
-    sb->intent.state = DL_ERROR;
+    sb->intent.state = state;
     sb->intent.is_pending = false;
     sb->intent.is_recoverable = is_recoverable;
     dl_set(&sb->intent.error_reason, reason);
   }
   dl_set(&sb->error_reason, reason);
   sb->is_recoverable = is_recoverable;
-  reached(sb, DL_ERROR, false);
+  reached(sb, state, false);
   tell_waiters(sb);
+}
+
+static void failed(dl_sandbox_t *sb, const char *reason, bool is_recoverable) {
+  failed_as(sb, DL_ERROR, reason, is_recoverable);
+}
+
+/* There is no box any more, and what it ran on is not needed by it. */
+static void box_is_over(dl_sandbox_t *sb) {
+  sb->box = NULL;
+  dl_image_release(sb->held_image);
+  sb->held_image = NULL;
 }
 
 static void on_box_exit(void *user, dl_box_t *box, const char *reason) {
   dl_sandbox_t *sb = user;
   (void)box;
-  sb->box = NULL;
+  box_is_over(sb);
   if (sb->life->is_frozen) return;
   dl_warn("sandbox %s ended by itself: %s", sb->id, reason);
   if (sb->is_pending) return; /* the operation under way sees it too */
@@ -198,6 +220,7 @@ static void go_back(dl_sandbox_t *sb, bool was_start) {
   sb->backup_state = sb->intent.backup_state;
   sb->updated_at = sb->intent.updated_at;
   sb->last_activity_at = sb->intent.last_activity_at;
+  sb->queue_timed_out_at = sb->spot_evicted_at = 0;
   dl_set(&sb->error_reason, sb->intent.error_reason);
   if (strcmp(sb->name, sb->intent.name) != 0) {
     dl_set(&sb->name, sb->intent.name);
@@ -205,7 +228,7 @@ static void go_back(dl_sandbox_t *sb, bool was_start) {
   }
   if (was_start) tell_not_written(sb);
   if (sb->state == DL_STARTED && !sb->box) failed(sb, "the sandbox has ended", true);
-  mark(sb->life);
+  dl_life_mark(sb->life);
 }
 
 static void on_intended(dl_written_t outcome, void *user) {
@@ -268,7 +291,7 @@ static void on_restored_durable(dl_written_t outcome, void *user) {
 static void on_box_started(void *user, dl_box_t *box, const char *error) {
   dl_sandbox_t *sb = user;
   if (error) box = NULL; /* a failed start names the box too, for the last time */
-  if (!box) sb->box = NULL;
+  if (!box) box_is_over(sb);
   if (sb->life->is_frozen) {
     tell_waiters(sb);
   } else if (sb->is_unmade) {
@@ -295,11 +318,23 @@ static void on_box_started(void *user, dl_box_t *box, const char *error) {
   unhold(sb);
 }
 
+/* The server's pairs that the sandbox has not set itself. */
+static size_t add_pairs(const dl_sandbox_t *sb, const dl_box_pair_t *from, size_t count, dl_box_pair_t *out) {
+  size_t n = 0;
+  for (size_t i = 0; i < count; i++)
+    if (!json_object_get(sb->env, from[i].name)) out[n++] = from[i];
+  return n;
+}
+
+/* Later ones win. */
 static dl_box_pair_t *env_pairs(const dl_sandbox_t *sb, size_t *count) {
-  dl_box_pair_t *pairs = dl_xcalloc(json_object_size(sb->env) + 5, sizeof *pairs);
+  const dl_life_t *l = sb->life;
+  dl_box_pair_t *pairs =
+    dl_xcalloc(l->proxy_env_count + l->sandbox_env_count + json_object_size(sb->env) + 5, sizeof *pairs);
   const char *name;
   json_t *value;
-  size_t n = 0;
+  size_t n = add_pairs(sb, l->proxy_env, l->proxy_env_count, pairs);
+  n += add_pairs(sb, l->sandbox_env, l->sandbox_env_count, pairs + n);
   pairs[n++] = (dl_box_pair_t){"DAYTONA_SANDBOX_ID", sb->id};
   pairs[n++] = (dl_box_pair_t){"DAYTONA_SANDBOX_USER", sb->user};
   if (sb->snapshot) pairs[n++] = (dl_box_pair_t){"DAYTONA_SANDBOX_SNAPSHOT", sb->snapshot};
@@ -312,13 +347,28 @@ static dl_box_pair_t *env_pairs(const dl_sandbox_t *sb, size_t *count) {
 
 /* Borrowed texts, NULL at the end; the array is yours to free. */
 static const char **entrypoint_of(const dl_sandbox_t *sb) {
-  const json_t *snapshot = dl_snapshot_find(sb->life->objects, sb->snapshot);
-  const json_t *words = snapshot ? dl_json_get(snapshot, "entrypoint") : NULL;
+  const json_t *snapshot = dl_snapshot_find(sb->life->objects, NULL), *words = sb->entrypoint;
+  if (!json_is_array(words)) words = dl_json_get(snapshot, "entrypoint"); /* something that stays */
   const char **out = dl_xcalloc(json_array_size(words) + 1, sizeof *out);
   size_t i;
   json_t *word;
   json_array_foreach (words, i, word) out[i] = json_string_value(word);
   return out;
+}
+
+/* What it runs on, filled in; `out` borrows from the image, which is held as long as the box lives. False: *error. */
+static bool take_root(dl_sandbox_t *sb, dl_box_image_t *out, char **error) {
+  dl_image_t *image = dl_image_open(sb->life->images, sb->image, error);
+  if (!image) return false;
+  const dl_image_info_t *info = dl_image_info(image);
+  const dl_image_ids_t ids = dl_images_ids(sb->life->images);
+  sb->held_image = image;
+  *out = (dl_box_image_t){.layers = dl_image_layers(image),
+                          .ids = {ids.zero_uid, ids.first_uid, ids.zero_gid, ids.first_gid, ids.count},
+                          .user = sb->user,
+                          .work_dir = info->work_dir,
+                          .env = info->env};
+  return true;
 }
 
 static void boot(dl_sandbox_t *sb) {
@@ -332,6 +382,8 @@ static void boot(dl_sandbox_t *sb) {
   dl_box_pair_t *env = env_pairs(sb, &env_count);
   const char **entrypoint = entrypoint_of(sb);
   dl_box_volume_t *volumes = dl_volume_mounts(o, sb->volumes, &volume_count, &error);
+  dl_box_image_t root;
+  bool has_root = sb->image && !error && take_root(sb, &root, &error);
   hold(sb);
   if (error) {
     on_box_started(sb, NULL, error);
@@ -339,6 +391,7 @@ static void boot(dl_sandbox_t *sb) {
     dl_box_spec_t spec = {
       .id = sb->id,
       .home_dir = home,
+      .image = has_root ? &root : NULL,
       .env = env,
       .env_count = env_count,
       .volumes = volumes,
@@ -361,12 +414,82 @@ static void boot(dl_sandbox_t *sb) {
   free(home);
 }
 
+/* --- its image --- */
+
+/* Default is what the image says; there is no user "daytona" in most. */
+static const char *user_of(const dl_image_info_t *info) { return *info->user ? info->user : "root"; }
+
+void dl_life_take_image(dl_sandbox_t *sb, const dl_image_t *image) {
+  const dl_image_info_t *info = dl_image_info(image);
+  dl_set(&sb->image, info->id);
+  if (!sb->entrypoint && *info->entrypoint) {
+    sb->entrypoint = json_array();
+    for (const char *const *at = info->entrypoint; *at; at++)
+      json_array_append_new(sb->entrypoint, json_string(*at));
+  }
+  if (!sb->has_own_user) dl_set(&sb->user, user_of(info));
+}
+
+static void drop_building(dl_sandbox_t *sb) {
+  if (sb->building) dl_wanted_drop(&sb->building->wanted);
+  free(sb->building);
+  sb->building = NULL;
+}
+
+static void on_built(const char *error, void *user) {
+  dl_sandbox_t *sb = user;
+  if (sb->life->is_frozen || sb->is_unmade) return;
+  if (defer(sb, on_built, error)) return;
+  if (sb->want == DL_WANT_DESTROYED) {
+    finish_destroy(sb);
+  } else if (error) {
+    failed_as(sb, DL_BUILD_FAILED, error, false);
+  } else {
+    reached(sb, DL_CREATING, true);
+    boot(sb);
+  }
+}
+
+static void on_image(dl_wanted_t *w, dl_image_t *image, const char *error) {
+  dl_sandbox_t *sb = DL_CONTAINER(w, building_t, wanted)->sandbox;
+  if (image) dl_life_take_image(sb, image);
+  free(sb->building);
+  sb->building = NULL;
+  on_built(error, sb);
+}
+
+static void on_build_begun(dl_wanted_t *w) {
+  dl_sandbox_t *sb = DL_CONTAINER(w, building_t, wanted)->sandbox;
+  if (sb->intent.go)
+    sb->intent.state = DL_BUILDING; /* should that be taken back */
+  else
+    reached(sb, DL_BUILDING, true);
+}
+
+static void want_image(dl_sandbox_t *sb) {
+  assert(sb->state == DL_PENDING_BUILD && sb->is_pending && sb->build && !sb->building);
+  sb->building = dl_xcalloc(1, sizeof *sb->building);
+  *sb->building = (building_t){.wanted = {.on_begun = on_build_begun, .on_end = on_image}, .sandbox = sb};
+  sb->gives_way = true;
+  char *name = dl_build_image_name(dl_json_str(sb->build, "snapshotRef"));
+  dl_works_build(sb->life->works, &sb->building->wanted, name, sb->build);
+  free(name);
+  if (dl_wanted_has_begun(&sb->building->wanted)) reached(sb, DL_BUILDING, true);
+}
+
+void dl_life_give_up_build(dl_sandbox_t *sb) {
+  assert(sb->building && !sb->intent.go);
+  drop_building(sb);
+  on_built("the build took longer than an hour", sb);
+}
+
 /* --- create and start --- */
 
 void dl_life_create(dl_life_t *l, dl_sandbox_t *sb) {
   sb->life = l;
   dl_objects_add(l->objects, sb);
   assert(sb->state == DL_CREATING);
+  if (sb->build && !sb->image) sb->state = DL_PENDING_BUILD;
   sb->want = DL_WANT_STARTED;
   sb->is_pending = true;
   dl_life_save(sb);
@@ -382,9 +505,12 @@ void dl_life_adopt(dl_life_t *l, dl_sandbox_t *sb, bool is_archived) {
 }
 
 void dl_life_boot(dl_sandbox_t *sb, dl_life_wait_t wait) {
-  assert(sb->state == DL_CREATING);
+  assert(sb->state == DL_CREATING || sb->state == DL_PENDING_BUILD);
   wait_for_start(sb, wait);
-  boot(sb);
+  if (sb->state == DL_PENDING_BUILD)
+    want_image(sb);
+  else
+    boot(sb);
 }
 
 static void on_unpacked(const char *error, void *user) {
@@ -454,7 +580,7 @@ void dl_life_start(dl_sandbox_t *sb, dl_life_wait_t wait) {
 
 static void go_recover(dl_sandbox_t *sb) {
   sb->is_pending = false;
-  mark(sb->life);
+  dl_life_mark(sb->life);
 }
 
 void dl_life_recover(dl_sandbox_t *sb) {
@@ -476,7 +602,7 @@ static void broken(dl_sandbox_t *sb) {
 
 static void on_box_stopped(void *user) {
   dl_sandbox_t *sb = user;
-  sb->box = NULL;
+  box_is_over(sb);
   if (!sb->life->is_frozen) {
     if (sb->want == DL_WANT_DESTROYED)
       finish_destroy(sb);
@@ -607,17 +733,37 @@ void dl_life_archive(dl_sandbox_t *sb) {
 
 /* --- destroy --- */
 
+/* That of a build stays: it is quick to have it when the same is asked for again. */
+static void leave_image(const dl_sandbox_t *sb) {
+  dl_objects_t *o = sb->life->objects;
+  if (!sb->image || sb->build || dl_image_is_needed(o, sb->image, NULL)) return;
+  dl_image_note_unneeded(o, sb->image);
+  dl_works_look(sb->life->works);
+}
+
 static void on_files_removed(const char *error, void *user) {
   dl_sandbox_t *sb = user;
-  dl_objects_t *o = sb->life->objects;
   (void)error;
   if (!sb->life->is_frozen) {
     set_state(sb, DL_DESTROYED);
-    dl_store_put(o->store, "sandbox", sb->id, NULL);
-    dl_store_commit(o->store, ignore_commit, NULL);
-    dl_objects_remove(o, sb);
-    sb->is_gone = true;
+    sb->is_pending = false;
+    leave_image(sb);
+    if (dl_sandbox_is_memory(sb))
+      dl_life_save(sb);
+    else
+      dl_life_forget(sb);
   }
+  unhold(sb);
+}
+
+void dl_life_forget(dl_sandbox_t *sb) {
+  dl_objects_t *o = sb->life->objects;
+  assert(sb->state == DL_DESTROYED && !sb->is_gone);
+  dl_store_put(o->store, "sandbox", sb->id, NULL);
+  dl_store_commit(o->store, ignore_commit, NULL);
+  dl_objects_remove(o, sb);
+  hold(sb);
+  sb->is_gone = true;
   unhold(sb);
 }
 
@@ -639,6 +785,20 @@ static void go_destroy(dl_sandbox_t *sb) {
     end_box(sb, true);
   else if (sb->job)
     dl_job_cancel(sb->job); /* its end continues with the removal */
+  else if (sb->building) {
+    drop_building(sb);
+    finish_destroy(sb);
+  }
+}
+
+void dl_life_queue_out(dl_sandbox_t *sb) {
+  sb->queue_timed_out_at = dl_objects_now(sb->life->objects);
+  dl_life_destroy(sb);
+}
+
+void dl_life_evict(dl_sandbox_t *sb) {
+  sb->spot_evicted_at = dl_objects_now(sb->life->objects);
+  dl_life_destroy(sb);
 }
 
 bool dl_life_is_preparing(const dl_sandbox_t *sb) {
@@ -690,6 +850,7 @@ void dl_life_resize(dl_sandbox_t *sb, double cpu, double memory, double disk) {
 static void unmake(dl_sandbox_t *sb) {
   dl_objects_t *o = sb->life->objects;
   dl_objects_forget_name(o, sb);
+  drop_building(sb);
   sb->is_unmade = sb->is_pending = true;
   sb->want = DL_WANT_DESTROYED;
   tell_waiters(sb);
@@ -712,12 +873,18 @@ static void on_retry(uv_timer_t *timer) {
     sb->is_unwritten = false; /* until that fails, too */
     dl_life_save(sb);
   }
+  if (l->snapshots) l->snapshots->go_on(l);
+}
+
+static void start_retry(dl_life_t *l) {
+  if (!uv_is_active((uv_handle_t *)&l->retry)) uv_timer_start(&l->retry, on_retry, RETRY_MS, 0);
 }
 
 /* Settings are taken back. States and what was seen are not: they are written when that is possible again. */
 static void on_undone(const char *kind, const char *id, void *user) {
   dl_life_t *l = user;
   if (strcmp(kind, "volume") == 0) dl_volume_undone(l->objects, id);
+  if (strcmp(kind, "snapshot") == 0 && !l->is_frozen) start_retry(l);
   dl_sandbox_t *sb = strcmp(kind, "sandbox") == 0 ? dl_map_get(&l->objects->sandboxes, id) : NULL;
   if (!sb || l->is_frozen) return;
   const json_t *record = json_object_get(dl_store_all(l->objects->store, "sandbox"), id);
@@ -727,7 +894,7 @@ static void on_undone(const char *kind, const char *id, void *user) {
   }
   dl_objects_take_settings(l->objects, sb, record);
   sb->is_unwritten = true;
-  if (!uv_is_active((uv_handle_t *)&l->retry)) uv_timer_start(&l->retry, on_retry, RETRY_MS, 0);
+  start_retry(l);
 }
 
 /* --- after a restart --- */
@@ -735,6 +902,7 @@ static void on_undone(const char *kind, const char *id, void *user) {
 /* No process has outlived the last server, and a record may say anything: here it becomes something that can go on. */
 static void settle(dl_sandbox_t *sb) {
   bool wants_start = sb->want == DL_WANT_STARTED;
+  if (sb->state == DL_BUILDING) sb->state = DL_PENDING_BUILD; /* it begins again */
   if (sb->want == DL_WANT_RESIZED) sb->want = DL_WANT_STOPPED;
   if (sb->state == DL_STARTED || sb->state == DL_RESIZING || (sb->state == DL_CREATING && !wants_start))
     sb->state = DL_STOPPED;
@@ -770,12 +938,16 @@ static void settle_files(dl_sandbox_t *sb) {
 static void resume(dl_sandbox_t *sb) {
   settle(sb);
   settle_files(sb);
+  if (dl_sandbox_is_memory(sb)) return;
   if (sb->want == DL_WANT_DESTROYED) {
     dl_objects_forget_name(sb->life->objects, sb);
     sb->is_pending = true;
     finish_destroy(sb);
-  } else if (sb->state == DL_ERROR) {
+  } else if (dl_sandbox_is_errored(sb)) {
     return;
+  } else if (sb->state == DL_PENDING_BUILD) {
+    sb->is_pending = true;
+    want_image(sb);
   } else if (sb->want == DL_WANT_STARTED && (sb->state == DL_ARCHIVED || sb->state == DL_RESTORING)) {
     sb->is_pending = true;
     restore(sb);
@@ -790,6 +962,7 @@ static void resume(dl_sandbox_t *sb) {
 }
 
 void dl_life_resume(dl_life_t *l) {
+  if (l->snapshots) l->snapshots->go_on(l);
   DL_LIST_EACH_SAFE(&l->objects->sandbox_list, node, after) {
     dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
     sb->life = l;
@@ -801,16 +974,41 @@ void dl_life_resume(dl_life_t *l) {
 
 void dl_life_init(dl_life_t *l, dl_objects_t *objects, uv_loop_t *loop) {
   *l = (dl_life_t){.objects = objects};
+  dl_list_init(&l->begin_waits);
   uv_timer_init(loop, &l->alarm);
   uv_timer_init(loop, &l->retry);
 }
 
-int dl_life_open(dl_life_t *l, const dl_runtime_opts_t *opts, char **error) {
+static bool is_needed(const char *image, void *user) {
+  return dl_image_is_needed(((dl_life_t *)user)->objects, image, NULL);
+}
+
+/* -1: *error. */
+static int open_images(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
+  dl_images_opts_t images = opts->images;
+  images.is_used = is_needed;
+  images.user = l;
+  char *logs = dl_xprintf("%s/builds", l->objects->state_dir);
+  dl_works_opts_t works = opts->works;
+  l->images = dl_images_new(l->objects->loop, &images, error);
+  works.images = l->images;
+  works.log_dir = logs;
+  if (l->images) l->works = dl_works_new(l->objects->loop, &works, error);
+  if (l->works) l->door = dl_image_door_open(l->objects->loop, l->images, l->objects->state_dir, error);
+  free(logs);
+  return l->door ? 0 : -1;
+}
+
+int dl_life_open(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
   char text[2048] = "";
   dl_store_watch(l->objects->store, on_undone, l);
-  int rc = dl_runtime_new(l->objects->loop, opts, &l->runtime, text, sizeof text);
+  l->max_snapshot_gb = opts->max_snapshot_gb;
+  l->sandbox_env = opts->sandbox_env;
+  l->sandbox_env_count = opts->sandbox_env_count;
+  if (!opts->images.no_proxy_env) l->proxy_env_count = dl_proxy_env(l->proxy_env);
+  int rc = dl_runtime_new(l->objects->loop, &opts->runtime, &l->runtime, text, sizeof text);
   if (rc != 0) *error = dl_xstrdup(text);
-  return rc;
+  return rc == 0 ? open_images(l, opts, error) : rc;
 }
 
 void dl_life_keep_clock(dl_life_t *l) {
@@ -830,6 +1028,7 @@ void dl_life_freeze(dl_life_t *l) {
   uv_timer_stop(&l->retry);
   /* At once, so that they end while the rest does. Their sandboxes keep what they have, the next server begins anew. */
   if (l->objects->jobs) dl_jobs_stop(l->objects->jobs);
+  if (l->works) dl_works_stop(l->works);
 }
 
 static void on_retry_closed(uv_handle_t *handle) {
@@ -848,13 +1047,43 @@ static void on_jobs_closed(void *user) {
   uv_close((uv_handle_t *)&l->alarm, on_alarm_closed);
 }
 
-static void on_runtime_closed(void *user) {
+static void on_images_closed(void *user) {
   dl_life_t *l = user;
-  l->runtime = NULL;
+  l->images = NULL;
+  if (l->snapshots) l->snapshots->end(l);
+  dl_proxy_env_clear(l->proxy_env, l->proxy_env_count);
   if (l->objects->jobs)
     dl_jobs_close(l->objects->jobs, on_jobs_closed, l);
   else
     on_jobs_closed(l);
+}
+
+static void on_door_closed(void *user) {
+  dl_life_t *l = user;
+  l->door = NULL;
+  if (l->images)
+    dl_images_close(l->images, on_images_closed, l);
+  else
+    on_images_closed(l);
+}
+
+static void on_works_closed(void *user) {
+  dl_life_t *l = user;
+  l->works = NULL;
+  if (l->door)
+    dl_image_door_close(l->door, on_door_closed, l);
+  else
+    on_door_closed(l);
+}
+
+static void on_runtime_closed(void *user) {
+  dl_life_t *l = user;
+  l->runtime = NULL;
+  DL_LIST_EACH(&l->objects->sandbox_list, node) box_is_over(DL_CONTAINER(node, dl_sandbox_t, link));
+  if (l->works)
+    dl_works_close(l->works, on_works_closed, l);
+  else
+    on_works_closed(l);
 }
 
 void dl_life_close(dl_life_t *l, void (*on_closed)(void *user), void *user) {
@@ -862,6 +1091,7 @@ void dl_life_close(dl_life_t *l, void (*on_closed)(void *user), void *user) {
   l->on_closed = on_closed;
   l->closed_user = user;
   DL_LIST_EACH(&l->objects->sandbox_list, node) tell_waiters(DL_CONTAINER(node, dl_sandbox_t, link));
+  if (l->snapshots) l->snapshots->tell_all(l);
   if (l->runtime)
     dl_runtime_close(l->runtime, on_runtime_closed, l);
   else

@@ -6,8 +6,11 @@
  */
 #include "control/life/timers.h"
 
+#include "control/life/snapshot_life.h"
+
 #define MINUTE INT64_C(60000)
 #define ALARM_MAX_MS (60 * 1000)
+#define BUILD_MAX_MS (60 * MINUTE)
 
 typedef struct {
   int64_t due;
@@ -24,7 +27,11 @@ static void consider(event_t *e, int64_t due, void (*act)(dl_sandbox_t *sb)) {
 /* The next thing that will happen to a sandbox; no `act` when nothing will. */
 static event_t next_event(dl_sandbox_t *sb) {
   event_t e = {0};
+  if (dl_sandbox_is_memory(sb)) consider(&e, sb->updated_at + DL_MEMORY_MS, dl_life_forget);
   if (sb->want == DL_WANT_DESTROYED) return e;
+  if (sb->state == DL_PENDING_BUILD && sb->queue_timeout > 0)
+    consider(&e, sb->created_at + sb->queue_timeout * MINUTE, dl_life_queue_out);
+  if (sb->state == DL_BUILDING) consider(&e, sb->updated_at + BUILD_MAX_MS, dl_life_give_up_build);
   if (sb->destroy_at) consider(&e, sb->destroy_at, dl_life_destroy);
   if (sb->state == DL_STARTED && sb->auto_stop > 0)
     consider(&e, sb->last_activity_at + sb->auto_stop * MINUTE, stop_gently);
@@ -42,14 +49,17 @@ static event_t next_event(dl_sandbox_t *sb) {
 void dl_timers_run(dl_life_t *l) {
   dl_objects_t *o = l->objects;
   int64_t now = dl_objects_now(o), earliest = now + (int64_t)((double)ALARM_MAX_MS * o->clock.speed);
-  if (l->is_frozen || dl_list_empty(&o->sandbox_list)) return;
+  if (l->is_frozen) return;
+  int64_t next = dl_snapshots_run_due(l);
+  if (dl_list_empty(&o->sandbox_list) && next == INT64_MAX) return;
+  if (next < earliest - now) earliest = now + next;
   dl_life_keep_clock(l);
   DL_LIST_EACH_SAFE(&o->sandbox_list, node, after) {
     dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
     /* An open stream is activity for as long as it lives. */
     if (sb->relay_count > 0) sb->last_activity_at = now;
     event_t e = next_event(sb);
-    bool gives_way = dl_sandbox_gives_way(sb) && e.act == dl_life_destroy;
+    bool gives_way = dl_sandbox_gives_way(sb) && e.act != dl_life_archive;
     if (!e.act || (dl_sandbox_is_busy(sb) && !gives_way))
       continue; /* the end of the operation marks us again */
     if (e.due > now) {

@@ -26,6 +26,9 @@ static bool is_part(const char *name) {
   return len > 5 && strcmp(name + len - 5, ".part") == 0;
 }
 
+/* What a build has taken from the object store: see server.c. */
+static bool is_context(const char *name) { return dl_starts_with(name, "context-"); }
+
 static void sweep(dl_objects_t *o, const char *where, bool (*is_ours)(const char *name)) {
   char *dir = dl_xprintf("%s/%s", o->state_dir, where);
   DIR *stream = opendir(dir);
@@ -44,4 +47,5 @@ static void sweep(dl_objects_t *o, const char *where, bool (*is_ours)(const char
 void dl_leftovers_sweep(dl_objects_t *o) {
   sweep(o, "trash", NULL);
   sweep(o, "archives", is_part);
+  sweep(o, "builds", is_context);
 }

@@ -14,7 +14,7 @@
 /* --- opening --- */
 
 static int make_dirs(const char *root, char **error) {
-  static const char *const names[] = {"sandboxes", "volumes", "archives", "trash"};
+  static const char *const names[] = {"sandboxes", "volumes", "archives", "trash", "builds"};
   for (size_t i = 0; i < DL_COUNT(names); i++) {
     char *path = dl_xprintf("%s/%s", root, names[i]);
     int rc = mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -1;
@@ -128,6 +128,11 @@ dl_sandbox_t *dl_objects_find(const dl_objects_t *o, const char *id_or_name, boo
   /* A running or stopped one shows "destroying" first; the others are gone at once. */
   bool is_leaving = sb && sb->want == DL_WANT_DESTROYED;
   return is_leaving && sb->state != DL_STARTED && sb->state != DL_STOPPED ? NULL : sb;
+}
+
+dl_sandbox_t *dl_objects_find_shown(const dl_objects_t *o, const char *id_or_name) {
+  dl_sandbox_t *sb = dl_map_get(&o->sandboxes, id_or_name);
+  return sb && dl_sandbox_is_memory(sb) ? sb : dl_objects_find(o, id_or_name, true);
 }
 
 void dl_objects_forget_name(dl_objects_t *o, dl_sandbox_t *sb) {

@@ -53,6 +53,8 @@ static inline int64_t dl_objects_stamp(const dl_objects_t *o) {
 void dl_objects_add(dl_objects_t *o, dl_sandbox_t *sb);
 /* NULL for unknown ones, and for those that are as good as destroyed. */
 dl_sandbox_t *dl_objects_find(const dl_objects_t *o, const char *id_or_name, bool by_name);
+/* Also one that is destroyed and still shown: see dl_sandbox_is_memory. */
+dl_sandbox_t *dl_objects_find_shown(const dl_objects_t *o, const char *id_or_name);
 /* Its name is free again, and its signed preview tokens lead nowhere. */
 void dl_objects_forget_name(dl_objects_t *o, dl_sandbox_t *sb);
 /* Back to before that. */
@@ -62,7 +64,7 @@ void dl_objects_take_settings(dl_objects_t *o, dl_sandbox_t *sb, const json_t *r
 /* It is destroyed: nothing leads to it any more. The caller still has to free it. */
 void dl_objects_remove(dl_objects_t *o, dl_sandbox_t *sb);
 
-/* Where its files live; yours to free. */
+/* Where its files live; yours to free. On an image the home is the folder of its writable layer. */
 char *dl_objects_dir(const dl_objects_t *o, const dl_sandbox_t *sb);
 char *dl_objects_home(const dl_objects_t *o, const dl_sandbox_t *sb);
 char *dl_objects_archive(const dl_objects_t *o, const dl_sandbox_t *sb);

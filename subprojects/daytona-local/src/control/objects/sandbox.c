@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const state_names[DL_STATE_COUNT] = {"creating",  "started",  "stopped", "archived",
-                                                        "restoring", "resizing", "error",   "destroyed"};
+static const char *const state_names[DL_STATE_COUNT] = {
+  "creating", "started",   "stopped",       "archived",          "restoring",   "resizing",
+  "error",    "destroyed", "pending_build", "building_snapshot", "build_failed"};
 static const char *const want_names[DL_WANT_COUNT] = {"started", "stopped", "archived", "destroyed",
                                                       "resized"};
 
@@ -40,10 +41,14 @@ static const field_t fields[] = {
   FIELD("name", F_TEXT, name),
   FIELD("snapshot", F_TEXT, snapshot),
   FIELD("user", F_TEXT, user),
+  FIELD("hasOwnUser", F_BOOL, has_own_user),
   FIELD("target", F_TEXT, target),
   FIELD("env", F_JSON, env),
   SETTING("labels", F_JSON, labels),
   FIELD("volumes", F_JSON, volumes),
+  FIELD("image", F_TEXT, image),
+  FIELD("build", F_JSON, build),
+  FIELD("entrypoint", F_JSON, entrypoint),
   SETTING("public", F_BOOL, is_public),
   SETTING("blocked", F_BOOL, is_blocked),
   SETTING("allowList", F_TEXT, allow_list),
@@ -62,6 +67,8 @@ static const field_t fields[] = {
   SETTING("autoDelete", F_MINUTES, auto_delete),
   SETTING("destroyAt", F_TIME, destroy_at),
   FIELD("queueTimeout", F_MINUTES, queue_timeout),
+  FIELD("queueTimedOutAt", F_TIME, queue_timed_out_at),
+  FIELD("spotEvictedAt", F_TIME, spot_evicted_at),
   FIELD("createdAt", F_TIME, created_at),
   FIELD("updatedAt", F_TIME, updated_at),
   FIELD("lastActivityAt", F_TIME, last_activity_at),
@@ -113,6 +120,7 @@ void dl_sandbox_free(dl_sandbox_t *sb) {
   free(sb->intent.name);
   free(sb->intent.error_reason);
   free(sb->intent.deferred_error);
+  free(sb->building);
   free(sb);
 }
 
@@ -136,7 +144,10 @@ static json_t *later(json_t *tokens, int64_t ms) {
 static json_t *encode_field(const dl_sandbox_t *sb, const field_t *f, int64_t offset) {
   switch (f->kind) {
     case F_TEXT: return dl_json_str_or_null(*AT_CONST(sb, f, char *));
-    case F_JSON: return json_incref(*AT((dl_sandbox_t *)sb, f, json_t *));
+    case F_JSON: {
+      json_t *value = *AT((dl_sandbox_t *)sb, f, json_t *);
+      return value ? json_incref(value) : json_null();
+    }
     case F_BOOL: return json_boolean(*AT_CONST(sb, f, bool));
     case F_NUMBER: return dl_json_number(*AT_CONST(sb, f, double));
     case F_MINUTES: return json_integer(*AT_CONST(sb, f, int64_t));
@@ -241,9 +252,17 @@ const char *dl_want_name(dl_want_t want) { return want_names[want]; }
 bool dl_sandbox_is_busy(const dl_sandbox_t *sb) {
   static const dl_state_t reached[DL_WANT_COUNT] = {DL_STARTED, DL_STOPPED, DL_ARCHIVED, DL_DESTROYED,
                                                     DL_RESIZING};
-  return sb->is_pending || (sb->state != DL_ERROR && sb->state != reached[sb->want]);
+  return sb->is_pending || (!dl_sandbox_is_errored(sb) && sb->state != reached[sb->want]);
 }
 
 bool dl_sandbox_gives_way(const dl_sandbox_t *sb) { return sb->gives_way && !sb->intent.go; }
 
 bool dl_sandbox_is_ephemeral(const dl_sandbox_t *sb) { return sb->auto_delete == 0; }
+
+bool dl_sandbox_is_errored(const dl_sandbox_t *sb) {
+  return sb->state == DL_ERROR || sb->state == DL_BUILD_FAILED;
+}
+
+bool dl_sandbox_is_memory(const dl_sandbox_t *sb) {
+  return sb->state == DL_DESTROYED && (sb->queue_timed_out_at != 0 || sb->spot_evicted_at != 0);
+}

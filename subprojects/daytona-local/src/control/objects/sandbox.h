@@ -19,6 +19,9 @@ typedef enum {
   DL_RESIZING,
   DL_ERROR,
   DL_DESTROYED,
+  DL_PENDING_BUILD, /* its image waits for its turn */
+  DL_BUILDING,      /* its image is built */
+  DL_BUILD_FAILED,
   DL_STATE_COUNT
 } dl_state_t;
 
@@ -36,6 +39,10 @@ typedef struct dl_sandbox {
   dl_list_t link;
   char *id, *name, *snapshot, *user, *target;
   json_t *env, *labels, *volumes; /* never changed in place: replaced */
+  char *image;        /* the id of what it runs on; NULL: this machine's own system, or not known yet */
+  json_t *build;      /* what its image is built from, see dl_build_info; NULL: nothing */
+  json_t *entrypoint; /* texts; NULL: that of the default snapshot */
+  bool has_own_user;  /* `user` was asked for, and is not the image's */
   bool is_public, is_blocked;
   char *allow_list, *domain_list, *outbound_proxy, *otel_endpoint;
   double cpu, gpu, memory, disk;
@@ -47,22 +54,25 @@ typedef struct dl_sandbox {
   int64_t backup_at;                            /* 0: none */
   int64_t auto_stop, auto_archive, auto_delete; /* minutes */
   int64_t destroy_at;                           /* 0: no end of life */
-  int64_t queue_timeout;                        /* minutes, kept only: nothing queues here; 0: none */
+  int64_t queue_timeout;                       /* minutes that its build may wait for its turn; 0: for ever */
+  int64_t queue_timed_out_at, spot_evicted_at; /* why it was destroyed; 0: not by that */
   int64_t created_at, updated_at, last_activity_at;
   char *preview_token, *signing_key;
   json_t *signed_tokens; /* [{token, port, expiresAt}] */
   json_t *ssh_access;    /* [{id, token, expiresAt, createdAt}] */
 
   /* Not kept on disk. */
-  struct dl_life *life; /* set when it begins */
-  struct dl_box *box;   /* while there is one; see runtime.h */
-  bool is_pending;      /* an operation is under way */
-  bool cancels_archive; /* start was asked while archiving */
-  bool gives_way;       /* that operation is an archive or a restore, which a destroy may interrupt */
-  struct dl_job *job;   /* its packing or unpacking, while that runs */
-  bool is_breaking;     /* its end is to be shown as a failure */
-  bool is_gone;         /* destroyed while an operation still holds it */
-  unsigned relay_count; /* proxied requests under way: all of them are activity */
+  struct dl_life *life;         /* set when it begins */
+  struct dl_box *box;           /* while there is one; see runtime.h */
+  bool is_pending;              /* an operation is under way */
+  bool cancels_archive;         /* start was asked while archiving */
+  bool gives_way;               /* that operation is an archive or a restore, which a destroy may interrupt */
+  struct dl_job *job;           /* its packing or unpacking, while that runs */
+  struct dl_building *building; /* its image is wanted: see life.c */
+  struct dl_image *held_image;  /* what the box runs on */
+  bool is_breaking;             /* its end is to be shown as a failure */
+  bool is_gone;                 /* destroyed while an operation still holds it */
+  unsigned relay_count;         /* proxied requests under way: all of them are activity */
   unsigned hold_count;
   dl_list_t waiters; /* who waits for a start, see life.c */
   /* What was asked for and is not on disk yet, and what it goes back to when it cannot be written: see life.c. */
@@ -106,6 +116,10 @@ bool dl_sandbox_is_busy(const dl_sandbox_t *sb);
 /* What is under way can be interrupted now: by a destroy, and an archive by a start. */
 bool dl_sandbox_gives_way(const dl_sandbox_t *sb);
 bool dl_sandbox_is_ephemeral(const dl_sandbox_t *sb);
+/* It failed: "error" or "build_failed". */
+bool dl_sandbox_is_errored(const dl_sandbox_t *sb);
+/* It is destroyed, and still shown for a while to say why. */
+bool dl_sandbox_is_memory(const dl_sandbox_t *sb);
 
 bool dl_state_known(const char *name); /* any of the platform's state names */
 

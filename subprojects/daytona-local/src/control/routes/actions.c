@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_errored(const dl_sandbox_t *sb) { return sb->state == DL_ERROR; }
-
 static void refuse_state(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb, const char *what) {
   dl_fail(c, req, 400, "Sandbox %s cannot be %s in state %s", sb->id, what, dl_sandbox_state_name(sb, false));
 }
@@ -26,7 +24,7 @@ static void start(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_sandbox_t *sb = dl_target(req);
   bool is_archiving = sb->state == DL_STOPPED && sb->want == DL_WANT_ARCHIVED && dl_sandbox_gives_way(sb);
-  if (is_errored(sb))
+  if (dl_sandbox_is_errored(sb))
     refuse_state(c, req, sb, "started");
   else if (sb->state == DL_STARTED && sb->want == DL_WANT_STARTED && !sb->is_pending)
     dl_answer_sandbox(c, req, sb);
@@ -43,7 +41,7 @@ static void stop(dl_req_t *req, void *user) {
   dl_check_init(&k);
   bool force = dl_query_bool(req, &k, "force") == 1;
   if (dl_check_failed(&k, c, req)) return;
-  if (is_errored(sb)) {
+  if (dl_sandbox_is_errored(sb)) {
     refuse_state(c, req, sb, "stopped");
   } else if (dl_sandbox_is_busy(sb)) {
     refuse_busy(c, req, sb);
@@ -60,7 +58,7 @@ static void archive(dl_req_t *req, void *user) {
   dl_sandbox_t *sb = dl_target(req);
   if (dl_sandbox_is_ephemeral(sb)) {
     dl_fail(c, req, 400, "Sandbox %s is ephemeral and cannot be archived", sb->id);
-  } else if (is_errored(sb)) {
+  } else if (dl_sandbox_is_errored(sb)) {
     refuse_state(c, req, sb, "archived");
   } else if (dl_sandbox_is_busy(sb)) {
     refuse_busy(c, req, sb);
@@ -93,7 +91,7 @@ static void recover(dl_req_t *req, void *user) {
   if (dl_check_failed(&k, c, req)) return;
   if (sb->is_pending) {
     refuse_busy(c, req, sb);
-  } else if (!is_errored(sb)) {
+  } else if (!dl_sandbox_is_errored(sb)) {
     refuse_state(c, req, sb, "recovered");
   } else if (!sb->is_recoverable) {
     dl_fail(c, req, 400, "Sandbox %s is not recoverable", sb->id);
@@ -161,7 +159,7 @@ static void resize(dl_req_t *req, void *user) {
   bool is_given = dl_json_get(body, "cpu") || dl_json_get(body, "memory") || dl_json_get(body, "disk");
   if (!is_given) dl_check_add(&k, "at least one of cpu, memory, disk must be given");
   if (dl_check_failed(&k, c, req)) return;
-  if (dl_sandbox_is_busy(sb) && !is_errored(sb)) {
+  if (dl_sandbox_is_busy(sb) && !dl_sandbox_is_errored(sb)) {
     refuse_busy(c, req, sb);
     return;
   }

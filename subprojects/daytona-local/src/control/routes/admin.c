@@ -74,13 +74,32 @@ static void set_clock(dl_req_t *req, void *user) {
 
 /* --- forced states --- */
 
+/* As if it had waited too long for a place to run, or as if its place had been taken away. */
+static void destroy(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb) {
+  bool is_queued = dl_json_bool(dl_body(req), "queueTimedOut", false),
+       is_evicted = dl_json_bool(dl_body(req), "spotEvicted", false);
+  if (is_queued == is_evicted) {
+    dl_fail(c, req, 400, "the state destroyed needs queueTimedOut or spotEvicted");
+  } else if (sb->want == DL_WANT_DESTROYED || (sb->is_pending && !dl_sandbox_gives_way(sb))) {
+    dl_fail(c, req, 409, "a state change is in progress");
+  } else {
+    if (is_queued)
+      dl_life_queue_out(sb);
+    else
+      dl_life_evict(sb);
+    dl_answer_sandbox(c, req, sb);
+  }
+}
+
 static void set_state(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_sandbox_t *sb = dl_target(req);
   const json_t *body = dl_body(req);
   const char *state = dl_json_str(body, "state"), *reason = dl_json_str(body, "errorReason");
-  if (!state || strcmp(state, "error") != 0) {
-    dl_fail(c, req, 400, "only the state error can be forced");
+  if (state && strcmp(state, "destroyed") == 0) {
+    destroy(c, req, sb);
+  } else if (!state || strcmp(state, "error") != 0) {
+    dl_fail(c, req, 400, "only the states error and destroyed can be forced");
   } else if (sb->is_pending) {
     dl_fail(c, req, 409, "a state change is in progress");
   } else if (sb->state == DL_ARCHIVED) {
@@ -95,6 +114,23 @@ static json_t *storage_json(const dl_control_t *c) {
   dl_s3_usage_t u = dl_s3_usage(c->s3);
   return json_pack("{s:I, s:I, s:I}", "objects", (json_int_t)u.object_count, "uploads",
                    (json_int_t)u.upload_count, "bytes", (json_int_t)u.size_bytes);
+}
+
+/* --- what there is --- */
+
+static void add_image(const dl_image_info_t *image, void *user) {
+  json_t *names = json_array();
+  for (const char *const *at = image->names; *at; at++) json_array_append_new(names, json_string(*at));
+  json_array_append_new(user, json_pack("{s:s, s:o, s:I, s:b}", "id", image->id, "names", names, "bytes",
+                                        (json_int_t)image->size_bytes, "imported", image->is_imported));
+}
+
+static json_t *images_json(dl_control_t *c) {
+  json_t *items = json_array();
+  dl_images_list(c->life.images, add_image, items);
+  return json_pack("{s:o, s:I, s:o}", "items", items, "bytes",
+                   (json_int_t)dl_images_disk_bytes(c->life.images), "missing",
+                   dl_json_str_or_null(dl_images_missing(c->life.images)));
 }
 
 static void info(dl_req_t *req, void *user) {
@@ -112,8 +148,9 @@ static void info(dl_req_t *req, void *user) {
   json_t *damage = (json_t *)dl_store_damage(c->objects.store);
   dl_disk_answer(
     c, req,
-    json_pack("{s:s, s:o, s:o, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes", boxes,
-              "storage", storage_json(c), "damage", damage ? json_incref(damage) : json_null()));
+    json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes",
+              boxes, "builds", dl_works_list(c->life.works), "images", images_json(c), "storage",
+              storage_json(c), "damage", damage ? json_incref(damage) : json_null()));
 }
 
 static const dl_route_t routes[] = {
@@ -125,7 +162,7 @@ static const dl_route_t routes[] = {
   {"GET", "/clock", get_clock, 0},
   {"POST", "/clock", set_clock, DL_R_BODY},
   {"GET", "/orphans", dl_orphans_get, 0},
-  {"POST", "/orphans/{id}", dl_orphan_adopt, 0},
+  {"POST", "/orphans/{id}", dl_orphan_adopt, DL_R_BODY},
   {"DELETE", "/orphans/{id}", dl_orphan_delete, 0},
   {"PUT", "/sandbox/{x}/state", set_state, DL_R_BODY | DL_R_SANDBOX},
 };

@@ -31,7 +31,8 @@ static bool resolve(dl_control_t *c, dl_req_t *req, call_t *k) {
   bool by_name = k->route->flags & DL_R_SANDBOX;
   if (!by_name && !(k->route->flags & DL_R_SANDBOX_ID)) return true;
   const char *x = dl_req_param(req, "x");
-  k->sandbox = dl_objects_find(&c->objects, x, by_name);
+  k->sandbox = k->route->flags & DL_R_MEMORY ? dl_objects_find_shown(&c->objects, x)
+                                             : dl_objects_find(&c->objects, x, by_name);
   if (!k->sandbox) dl_fail(c, req, 404, "Sandbox with ID or name %s not found", x);
   return k->sandbox != NULL;
 }

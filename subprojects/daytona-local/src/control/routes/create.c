@@ -4,11 +4,13 @@
  */
 #include "control/routes/create.h"
 
+#include "control/objects/build_info.h"
 #include "control/objects/snapshots.h"
-#include "control/routes/validate.h"
 #include "control/objects/volumes.h"
 #include "control/routes/call.h"
+#include "control/routes/fields.h"
 #include "control/routes/started.h"
+#include "control/routes/validate.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,27 +21,10 @@
 
 /* --- typed fields of the body --- */
 
-static bool is_type(dl_check_t *k, const json_t *body, const char *key, bool ok, const char *what) {
-  if (!dl_json_get(body, key) || ok) return true;
-  dl_check_add(k, "%s must be %s", key, what);
-  return false;
-}
-
-static void take_text(dl_check_t *k, const json_t *body, const char *key, char **slot) {
-  json_t *value = dl_json_get(body, key);
-  if (is_type(k, body, key, json_is_string(value), "a string") && value)
-    dl_set(slot, json_string_value(value));
-}
-
-static void take_bool(dl_check_t *k, const json_t *body, const char *key, bool *slot) {
-  json_t *value = dl_json_get(body, key);
-  if (is_type(k, body, key, json_is_boolean(value), "a boolean value") && value) *slot = json_is_true(value);
-}
-
 static void take_minutes(dl_check_t *k, const json_t *body, const char *key, double min, int64_t *slot) {
   json_t *value = dl_json_get(body, key);
   double n = json_number_value(value);
-  if (!is_type(k, body, key, json_is_number(value), "a number") || !value) return;
+  if (!dl_field_is(k, body, key, json_is_number(value), "a number") || !value) return;
   if (n != floor(n) || fabs(n) > MINUTES_MAX)
     dl_check_add(k, "%s must be an integer", key);
   else if (n < min)
@@ -60,7 +45,7 @@ static bool is_text_map(const json_t *map) {
 
 static void take_map(dl_check_t *k, const json_t *body, const char *key, json_t **slot) {
   json_t *value = dl_json_get(body, key);
-  if (!is_type(k, body, key, is_text_map(value), "an object of strings") || !value) return;
+  if (!dl_field_is(k, body, key, is_text_map(value), "an object of strings") || !value) return;
   json_decref(*slot);
   *slot = json_incref(value);
 }
@@ -74,43 +59,24 @@ static void check_env(dl_check_t *k, const json_t *env) {
 
 /* --- the rules, in the platform's order --- */
 
-static bool has_number(const json_t *body, const char *key) { return dl_json_num(body, key, 0) != 0; }
-
-/* Generated clients send every field. What is empty asks for nothing: null, "", [], {}, and an object of such. */
-static bool asks_for(const json_t *body, const char *key) {
-  const json_t *value = dl_json_get(body, key);
-  const char *name;
-  json_t *inner;
-  if (!value) return false;
-  if (json_is_string(value)) return json_string_length(value) > 0;
-  if (json_is_array(value)) return json_array_size(value) > 0;
-  if (!json_is_object(value)) return true;
-  json_object_foreach ((json_t *)value, name, inner) {
-    if (asks_for(value, name)) return true;
-  }
-  return false;
-}
-
 /* True when the request was answered. */
-static bool refuse_build(dl_control_t *c, dl_req_t *req, const json_t *body) {
-  if (asks_for(body, "buildInfo")) {
-    if (asks_for(body, "snapshot") || asks_for(body, "linkedSandbox"))
-      dl_fail(c, req, 400, "buildInfo cannot be combined with snapshot or linkedSandbox");
-    else
-      dl_fail(c, req, 400,
-              "daytona-local does not build images: create from the snapshot " DL_DEFAULT_SNAPSHOT);
+static bool refuse_kind(dl_control_t *c, dl_req_t *req, const json_t *body, bool is_build) {
+  bool has_sizes = dl_has_number(body, "cpu") || dl_has_number(body, "gpu") ||
+                   dl_has_number(body, "memory") || dl_has_number(body, "disk") ||
+                   dl_asks_for(body, "gpuType");
+  if (is_build && (dl_asks_for(body, "snapshot") || dl_asks_for(body, "linkedSandbox"))) {
+    dl_fail(c, req, 400, "buildInfo cannot be combined with snapshot or linkedSandbox");
     return true;
   }
-  if (has_number(body, "cpu") || has_number(body, "gpu") || has_number(body, "memory") ||
-      has_number(body, "disk") || asks_for(body, "gpuType")) {
+  if (!is_build && has_sizes) {
     dl_fail(c, req, 400, "Cannot specify Sandbox resources when using a snapshot");
     return true;
   }
-  if (asks_for(body, "linkedSandbox")) {
+  if (dl_asks_for(body, "linkedSandbox")) {
     dl_fail(c, req, 400, "daytona-local has no linked sandboxes");
     return true;
   }
-  if (asks_for(body, "secrets")) {
+  if (dl_asks_for(body, "secrets")) {
     dl_fail(c, req, 400, "daytona-local has no secrets");
     return true;
   }
@@ -122,11 +88,7 @@ static bool refuse_build(dl_control_t *c, dl_req_t *req, const json_t *body) {
 }
 
 static bool resolve_target(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
-  /* One region here; the names of the public ones are accepted so that a configured target works. */
-  static const char *const aliases[] = {"us", "eu", "local"};
-  if (strcmp(sb->target, c->objects.region) == 0) return true;
-  for (size_t i = 0; i < DL_COUNT(aliases); i++)
-    if (strcmp(sb->target, aliases[i]) == 0) return true;
+  if (dl_region_is_ours(c, sb->target)) return true;
   dl_fail(c, req, 404, "Region %s not found", sb->target);
   return false;
 }
@@ -213,7 +175,7 @@ int64_t dl_clamp_archive(int64_t minutes) {
 /* How long to wait for a place to run. Here there is always one, so it is checked and shown. */
 static void take_queue_timeout(dl_check_t *k, const json_t *body, int64_t *slot) {
   json_t *value = dl_json_get(body, "queueTimeout");
-  if (!is_type(k, body, "queueTimeout", json_is_number(value), "a number") || !value) return;
+  if (!dl_field_is(k, body, "queueTimeout", json_is_number(value), "a number") || !value) return;
   double n = json_number_value(value);
   if (n != floor(n) || n < 1 || n > MINUTES_MAX)
     dl_check_add(k, "queueTimeout must be an integer not less than 1");
@@ -223,45 +185,109 @@ static void take_queue_timeout(dl_check_t *k, const json_t *body, int64_t *slot)
 
 static void check_pause(dl_check_t *k, const json_t *body) {
   json_t *pause = dl_json_get(body, "autoPauseInterval");
-  if (!is_type(k, body, "autoPauseInterval", json_is_number(pause), "a number")) return;
+  if (!dl_field_is(k, body, "autoPauseInterval", json_is_number(pause), "a number")) return;
   if (json_number_value(pause) != 0) dl_check_add(k, "autoPauseInterval is not supported by containers");
 }
 
 static void read_fields(dl_control_t *c, dl_check_t *k, dl_sandbox_t *sb, const json_t *body) {
   int64_t ttl = 0;
   bool wants_kvm = false;
-  take_text(k, body, "name", &sb->name);
-  take_text(k, body, "user", &sb->user);
-  take_text(k, body, "target", &sb->target);
-  take_text(k, body, "networkAllowList", &sb->allow_list);
-  take_text(k, body, "domainAllowList", &sb->domain_list);
-  take_text(k, body, "outboundProxyUrl", &sb->outbound_proxy);
-  take_text(k, body, "otelEndpointOverride", &sb->otel_endpoint);
+  dl_take_text(k, body, "name", &sb->name);
+  dl_take_text(k, body, "user", &sb->user);
+  dl_take_text(k, body, "target", &sb->target);
+  dl_take_text(k, body, "networkAllowList", &sb->allow_list);
+  dl_take_text(k, body, "domainAllowList", &sb->domain_list);
+  dl_take_text(k, body, "outboundProxyUrl", &sb->outbound_proxy);
+  dl_take_text(k, body, "otelEndpointOverride", &sb->otel_endpoint);
   take_map(k, body, "env", &sb->env);
   take_map(k, body, "labels", &sb->labels);
-  take_bool(k, body, "public", &sb->is_public);
-  take_bool(k, body, "networkBlockAll", &sb->is_blocked);
+  dl_take_bool(k, body, "public", &sb->is_public);
+  dl_take_bool(k, body, "networkBlockAll", &sb->is_blocked);
   take_minutes(k, body, "autoStopInterval", 0, &sb->auto_stop);
   take_minutes(k, body, "autoArchiveInterval", 0, &sb->auto_archive);
   take_minutes(k, body, "autoDeleteInterval", -MINUTES_MAX, &sb->auto_delete);
   take_minutes(k, body, "ttlMinutes", 0, &ttl);
-  is_type(k, body, "snapshot", json_is_string(dl_json_get(body, "snapshot")), "a string");
-  is_type(k, body, "volumes", json_is_array(dl_json_get(body, "volumes")), "an array");
+  dl_field_is(k, body, "snapshot", json_is_string(dl_json_get(body, "snapshot")), "a string");
+  dl_field_is(k, body, "volumes", json_is_array(dl_json_get(body, "volumes")), "an array");
   take_queue_timeout(k, body, &sb->queue_timeout);
-  take_bool(k, body, "kvm", &wants_kvm);
+  dl_take_bool(k, body, "kvm", &wants_kvm);
   if (wants_kvm) dl_check_add(k, "kvm is not supported by containers");
   check_pause(k, body);
   check_env(k, sb->env);
   if (!*sb->name) dl_set(&sb->name, sb->id);
   const char *problem = dl_check_display(sb->name);
   if (problem) dl_check_add(k, "name %s", problem);
+  sb->has_own_user = dl_asks_for(body, "user");
   if (!*sb->user) dl_set(&sb->user, "daytona");
-  if (strcmp(sb->user, "daytona") != 0)
-    dl_check_add(k, "user must be daytona: daytona-local has no other user");
   if (!*sb->target) dl_set(&sb->target, c->objects.region);
   sb->auto_archive = dl_clamp_archive(sb->auto_archive);
   if (sb->auto_delete < 0) sb->auto_delete = -1;
   if (ttl > 0) sb->destroy_at = sb->created_at + ttl * 60000;
+}
+
+/* --- what it runs on --- */
+
+/* False when the request was answered. */
+static bool is_usable(dl_control_t *c, dl_req_t *req, const json_t *snapshot, const char *name) {
+  if (!snapshot) {
+    dl_fail(c, req, 400, "Snapshot %s not found", name);
+    return false;
+  }
+  dl_snapshot_state_t state = dl_snapshot_state(snapshot);
+  if (state == DL_SNAPSHOT_ACTIVE) return true;
+  dl_fail(c, req, 400, "Snapshot %s is not active: its state is %s", dl_json_str(snapshot, "name"),
+          dl_snapshot_state_name(state));
+  return false;
+}
+
+/* The same. */
+static bool take_snapshot(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t *snapshot) {
+  const char *id = dl_json_str(snapshot, "image");
+  char *error = NULL;
+  dl_set(&sb->snapshot, dl_json_str(snapshot, "name"));
+  sb->cpu = dl_json_num(snapshot, "cpu", 1);
+  sb->memory = dl_json_num(snapshot, "mem", 1);
+  sb->disk = dl_json_num(snapshot, "disk", 3);
+  json_t *entrypoint = dl_json_get(snapshot, "entrypoint");
+  if (json_is_array(entrypoint)) sb->entrypoint = json_incref(entrypoint);
+  if (!id) return true;
+  dl_image_t *image = dl_image_open(c->life.images, id, &error);
+  if (image)
+    dl_life_take_image(sb, image);
+  else
+    dl_fail(c, req, 400, "Snapshot %s: its image is missing: %s", sb->snapshot, error);
+  free(error);
+  dl_image_release(image);
+  return image != NULL;
+}
+
+/* The same. An image that was built before is taken at once. */
+static bool take_build(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const dl_sizes_t *sizes) {
+  char *error = NULL, *problem = NULL;
+  sb->cpu = sizes->cpu;
+  sb->memory = sizes->memory;
+  sb->disk = sizes->disk;
+  char *name = dl_build_image_name(dl_json_str(sb->build, "snapshotRef"));
+  dl_image_t *image = dl_image_open(c->life.images, name, &error);
+  free(error);
+  free(name);
+  if (image)
+    dl_life_take_image(sb, image);
+  else
+    problem = dl_why_no_images(c);
+  dl_image_release(image);
+  if (problem) dl_fail(c, req, 400, "%s", problem);
+  free(problem);
+  return image || !problem;
+}
+
+bool dl_take_snapshot(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char *id_or_name) {
+  const json_t *snapshot = dl_snapshot_find_usable(&c->objects, id_or_name);
+  return is_usable(c, req, snapshot, id_or_name) && take_snapshot(c, req, sb, snapshot);
+}
+
+static bool is_name_taken(const dl_control_t *c, const char *name) {
+  return dl_map_get(&c->objects.names, name) || dl_map_get(&c->objects.sandboxes, name);
 }
 
 /* False when the request was answered. */
@@ -269,28 +295,37 @@ static bool fill(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t 
   dl_check_t k;
   dl_check_init(&k);
   read_fields(c, &k, sb, body);
+  bool is_build = dl_asks_for(body, "buildInfo");
+  dl_sizes_t sizes = {1, 1, 3};
   size_t i;
   json_t *mount;
   json_t *volumes = dl_json_get(body, "volumes");
   json_array_foreach (volumes, i, mount) check_mount(&k, i, mount);
   check_nesting(&k, volumes);
+  if (is_build) {
+    sb->build = dl_take_build(&k, body, dl_objects_stamp(&c->objects));
+    dl_take_sizes(c, &k, body, &sizes);
+    dl_check_gpu(&k, body);
+  }
   if (k.text.len == 0) check_lists(c, &k, sb);
-  if (dl_check_failed(&k, c, req) || refuse_build(c, req, body) || !resolve_target(c, req, sb)) return false;
-  json_t *snapshot = dl_snapshot_find(&c->objects, dl_json_str(body, "snapshot"));
-  if (!snapshot) {
-    dl_fail(c, req, 400, "Snapshot %s not found", dl_json_str(body, "snapshot"));
+  if (dl_check_failed(&k, c, req) || refuse_kind(c, req, body, is_build) || !resolve_target(c, req, sb))
+    return false;
+  const char *name = dl_json_str(body, "snapshot");
+  json_t *snapshot = is_build ? NULL : dl_snapshot_find_usable(&c->objects, name);
+  if (!is_build && !is_usable(c, req, snapshot, name)) return false;
+  bool has_image = is_build || dl_json_str(snapshot, "image");
+  if (!has_image && strcmp(sb->user, "daytona") != 0) {
+    dl_fail(c, req, 400, "user must be daytona: the snapshot %s has no other user",
+            dl_json_str(snapshot, "name"));
     return false;
   }
   if (!resolve_volumes(c, req, volumes, &sb->volumes)) return false;
-  if (dl_map_get(&c->objects.names, sb->name) || dl_map_get(&c->objects.sandboxes, sb->name)) {
+  if (is_name_taken(c, sb->name)) {
     dl_fail(c, req, 409, "Sandbox with name %s already exists", sb->name);
     return false;
   }
-  dl_set(&sb->snapshot, dl_json_str(snapshot, "name"));
-  sb->cpu = dl_json_num(snapshot, "cpu", 1);
-  sb->memory = dl_json_num(snapshot, "mem", 1);
-  sb->disk = dl_json_num(snapshot, "disk", 3);
-  dl_snapshot_used(&c->objects, snapshot);
+  if (is_build ? !take_build(c, req, sb, &sizes) : !take_snapshot(c, req, sb, snapshot)) return false;
+  if (snapshot) dl_snapshot_used(&c->objects, snapshot);
   dl_volume_used(&c->objects, sb->volumes);
   return true;
 }
@@ -303,6 +338,8 @@ void dl_create_sandbox(dl_req_t *req, void *user) {
     return;
   }
   dl_life_create(&c->life, sb);
-  if (c->opts.answers_creating) dl_answer_sandbox(c, req, sb);
-  dl_life_boot(sb, c->opts.answers_creating ? DL_LIFE_NO_WAIT : dl_wait_started(c, req));
+  /* A build takes as long as it takes. */
+  bool answers_at_once = c->opts.answers_creating || sb->build;
+  if (answers_at_once) dl_answer_sandbox(c, req, sb);
+  dl_life_boot(sb, answers_at_once ? DL_LIFE_NO_WAIT : dl_wait_started(c, req));
 }

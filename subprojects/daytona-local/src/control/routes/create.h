@@ -10,6 +10,8 @@
 #define DL_ARCHIVE_MAX_MINUTES 43200
 
 void dl_create_sandbox(dl_req_t *req, void *control);
+/* What the sandbox runs on, from a snapshot by id or name; NULL: the default one. False when the request was answered. */
+bool dl_take_snapshot(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char *id_or_name);
 /* Network lists are refused unless an option says to store what it cannot enforce. */
 void dl_check_enforceable(dl_control_t *c, dl_check_t *k, const char *allow_list, const char *domain_list);
 int64_t dl_clamp_archive(int64_t minutes);

@@ -5,23 +5,43 @@
 #include "control/routes/orphans.h"
 
 #include "control/objects/orphans.h"
-#include "control/objects/snapshots.h"
 #include "control/objects/volumes.h"
+#include "control/routes/call.h"
+#include "control/routes/create.h"
+
+#include <stdlib.h>
+#include <unistd.h>
 
 void dl_orphans_get(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_reply_json(req, 200, json_pack("{s:o}", "items", dl_orphans_list(&c->objects)));
 }
 
-/* What the journal had said of it is gone: it is as one that was created with no wishes. */
+/* Its files are what it has changed of an image, and mean nothing without that. */
+static bool is_layer(const dl_control_t *c, const dl_sandbox_t *sb) {
+  char *home = dl_objects_home(&c->objects, sb), *upper = dl_xprintf("%s/upper", home);
+  bool found = access(upper, F_OK) == 0;
+  free(upper);
+  free(home);
+  return found;
+}
+
+/* False when the request was answered. */
+static bool take_snapshot(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb) {
+  const char *name = dl_json_str(dl_body(req), "snapshot");
+  if (name || !is_layer(c, sb)) return dl_take_snapshot(c, req, sb, name);
+  dl_fail(c, req, 400, "sandbox %s ran on an image: name a snapshot of that image (\"snapshot\")", sb->id);
+  return false;
+}
+
+/* What the journal had said of it is gone: it is as one that was created with no wishes but its snapshot. */
 static void adopt_sandbox(dl_control_t *c, dl_req_t *req, const char *id, bool is_archived) {
   dl_sandbox_t *sb = dl_sandbox_new(id, c->objects.region, dl_now(c));
-  json_t *snapshot = dl_snapshot_find(&c->objects, NULL);
   if (dl_map_get(&c->objects.names, id)) dl_set(&sb->name, dl_uuid_new().text);
-  dl_set(&sb->snapshot, dl_json_str(snapshot, "name"));
-  sb->cpu = dl_json_num(snapshot, "cpu", 1);
-  sb->memory = dl_json_num(snapshot, "mem", 1);
-  sb->disk = dl_json_num(snapshot, "disk", 3);
+  if (!take_snapshot(c, req, sb)) {
+    dl_sandbox_free(sb);
+    return;
+  }
   dl_life_adopt(&c->life, sb, is_archived);
   dl_answer_sandbox(c, req, sb);
 }

@@ -161,8 +161,9 @@ static bool matches(dl_req_t *req, const filter_t *f, const dl_sandbox_t *sb) {
   const dl_query_t *q = dl_req_query(req);
   const double sizes[] = {sb->cpu, sb->memory, sb->disk};
   if (sb->state == DL_DESTROYED) return false;
-  if (sb->want == DL_WANT_DESTROYED && sb->state == DL_ERROR && !f->includes_errored) return false;
-  if (sb->want == DL_WANT_DESTROYED && sb->state == DL_ARCHIVED) return false;
+  if (sb->want == DL_WANT_DESTROYED && dl_sandbox_is_errored(sb) && !f->includes_errored) return false;
+  if (sb->want == DL_WANT_DESTROYED && (sb->state == DL_ARCHIVED || sb->state == DL_PENDING_BUILD))
+    return false;
   if (!starts_with_nocase(sb->id, dl_query_get(q, "id")) ||
       !starts_with_nocase(sb->name, dl_query_get(q, "name")))
     return false;
@@ -309,7 +310,7 @@ static const dl_route_t routes[] = {
   {"POST", "/sandbox", dl_create_sandbox, DL_R_BODY | DL_R_CREATE | DL_R_PERM(DL_PERM_WRITE_SANDBOXES)},
   {"GET", "/sandbox", list, 0},
   {"GET", "/sandbox/paginated", list_pages, 0},
-  {"GET", "/sandbox/{x}", get, DL_R_SANDBOX},
+  {"GET", "/sandbox/{x}", get, DL_R_SANDBOX | DL_R_MEMORY},
   {"GET", "/sandbox/{x}/toolbox-proxy-url", toolbox_url, DL_R_SANDBOX_ID},
 };
 

@@ -38,7 +38,9 @@ static json_t *common(const dl_control_t *c, const char *url, const dl_sandbox_t
   json_object_set_new(o, "runnerId", json_string(c->objects.organization_id));
   json_object_set_new(o, "kvm", json_false()); /* newer than 0.205, and wanted by SDKs from 0.226 on */
   json_object_set_new(o, "spot", json_false());
-  json_object_set_new(o, "spotEvictedAt", json_null());
+  json_object_set_new(o, "spotEvictedAt", time_or_null(c, sb->spot_evicted_at));
+  if (sb->queue_timed_out_at)
+    json_object_set_new(o, "queueTimedOutAt", time_or_null(c, sb->queue_timed_out_at));
   json_object_set_new(o, "warmPoolId", json_null());
   return o;
 }
@@ -51,6 +53,7 @@ json_t *dl_sandbox_dto(const dl_control_t *c, const char *url, const dl_sandbox_
   json_t *o = common(c, url, sb, false);
   json_object_set(o, "env", sb->env);
   json_object_set(o, "volumes", sb->volumes);
+  if (sb->build) json_object_set(o, "buildInfo", sb->build);
   if (sb->backup_at) json_object_set_new(o, "backupCreatedAt", time_or_null(c, sb->backup_at));
   json_object_set_new(o, "outboundProxyUrl", dl_json_str_or_null(sb->outbound_proxy));
   json_object_set_new(o, "otelEndpointOverride", dl_json_str_or_null(sb->otel_endpoint));

@@ -49,6 +49,10 @@ static void complain(text_walk_t *w, const char *what) {
   if (!w->problem) w->problem = sentence(w->path.data ? w->path.data : "the body", what);
 }
 
+static bool is_dockerfile(const text_walk_t *w) {
+  return w->path.data && strcmp(w->path.data, "buildInfo.dockerfileContent") == 0;
+}
+
 /* `name` is that of a variable, or NULL. */
 static void check_text(text_walk_t *w, const json_t *value, const char *name) {
   const char *text = json_string_value(value);
@@ -57,8 +61,10 @@ static void check_text(text_walk_t *w, const json_t *value, const char *name) {
     complain(w, "must not contain a NUL character");
   else if (name && len + strlen(name) + 2 > DL_ENV_ENTRY_MAX)
     complain(w, "is too long: with its name no program could be given it (131072 bytes)");
-  else if (!name && len > DL_TEXT_MAX)
+  else if (!name && len > DL_TEXT_MAX && !is_dockerfile(w))
     complain(w, "is too long (65536 bytes at most)");
+  else if (len > DL_DOCKERFILE_MAX)
+    complain(w, "is too long (1 MiB at most)");
   else if (!name && has_control(text))
     complain(w, "must not contain control characters");
 }
@@ -258,6 +264,57 @@ const char *dl_check_display(const char *text) {
       if (strncasecmp(c, links[i], strlen(links[i])) == 0) return "must not contain a link";
   }
   return NULL;
+}
+
+/* --- names of snapshots and images --- */
+
+static const char *const digest_mark = "@sha256:";
+
+/* Where a digest begins; the end of the text when there is none. NULL: it is none that could be. */
+static const char *find_digest(const char *name) {
+  const char *at = strchr(name, '@');
+  if (!at) return name + strlen(name);
+  if (!dl_starts_with(at, digest_mark)) return NULL;
+  const char *hex = at + strlen(digest_mark);
+  return strspn(hex, "0123456789abcdefABCDEF") == 64 && hex[64] == '\0' ? at : NULL;
+}
+
+static const char *check_segments(const char *name) {
+  static const char *const problem =
+    "must consist of letters, digits and . _ - : in segments between slashes, with @sha256: and a digest or "
+    "not";
+  const char *end = find_digest(name);
+  if (!end || end == name) return problem;
+  for (const char *at = name; at < end; at++) {
+    bool is_slash = *at == '/';
+    if (is_slash && (at == name || at + 1 == end || at[1] == '/')) return problem;
+    if (!is_slash && !isalnum((unsigned char)*at) && !strchr("._-:", *at)) return problem;
+  }
+  return NULL;
+}
+
+const char *dl_check_snapshot_name(const char *name) {
+  if (!*name) return "should not be empty";
+  const char *problem = dl_check_display(name);
+  return problem ? problem : check_segments(name);
+}
+
+const char *dl_check_image_name(const char *name) {
+  if (!*name) return "should not be empty";
+  const char *problem = check_segments(name);
+  if (problem) return problem;
+  if (strchr(name, '@')) return NULL;
+  const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name, *colon = strrchr(last, ':');
+  if (!colon || colon == last || !colon[1]) return "must have a tag or a digest, such as debian:12.9";
+  return strcmp(colon, ":latest") == 0 ? "must not have the tag latest: it is another image tomorrow" : NULL;
+}
+
+const char *dl_check_context_hash(const char *hash) {
+  size_t len = strlen(hash);
+  bool is_name = len > 0 && len <= 128 && hash[0] != '.';
+  for (const char *at = hash; is_name && *at; at++)
+    is_name = isalnum((unsigned char)*at) || strchr("._-", *at);
+  return is_name ? NULL : "must be the hash of an uploaded context";
 }
 
 bool dl_env_name_ok(const char *name) { return *name != '\0' && !strchr(name, '='); }
