@@ -17,6 +17,7 @@
 #include <daytona/image.h>
 #include <daytona/interpreter.h>
 #include <daytona/log.h>
+#include <daytona/lsp.h>
 #include <daytona/memory.h>
 #include <daytona/object_storage.h>
 #include <daytona/process.h>

@@ -22,6 +22,8 @@
   X(git_status, const daytona_git_status_t *)                             \
   X(interpreter_context, const daytona_interpreter_context_t *)           \
   X(interpreter_context_list, const daytona_interpreter_context_list_t *) \
+  X(lsp_completion_list, const daytona_lsp_completion_list_t *)           \
+  X(lsp_symbol_list, const daytona_lsp_symbol_list_t *)                   \
   X(preview_link, const daytona_preview_link_t *)                         \
   X(object_storage_result, const daytona_object_storage_result_t *)       \
   X(pty_info, const daytona_pty_info_t *)                                 \

@@ -15,6 +15,7 @@ ARGUMENTS = {
     "daytona_sandbox_t *": "sandbox",
     "daytona_sandbox_iter_t *": "walk_sandboxes(stand)",
     "daytona_snapshot_iter_t *": "walk_snapshots(stand)",
+    "daytona_lsp_t *": "a_server(sandbox)",
     "const char *": '"x"',
     "const void *": '"x"',
     "void *": "NULL",

@@ -71,7 +71,19 @@ static size_t no_sink(const char *bytes, size_t size, void *user) { return size;
 WALK(walk_sandboxes, sandbox, iter)
 WALK(walk_snapshots, snapshot, snapshots)
 
+/* A language server of the sandbox, made anew for each call as far as there is memory. */
+static daytona_lsp_t *server;
+
+static daytona_lsp_t *a_server(daytona_sandbox_t *sandbox) {
+  daytona_lsp_release(server);
+  server = NULL;
+  daytona_lsp_new(sandbox, "python", "/x", &server);
+  return server;
+}
+
 static void end_walks(stand_t *stand) {
+  daytona_lsp_release(server);
+  server = NULL;
   daytona_sandbox_iter_release(stand->iter);
   daytona_snapshot_iter_release(stand->snapshots);
   stand->iter = NULL;

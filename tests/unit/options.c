@@ -19,6 +19,16 @@ static bool asks_for_array(const char *request) {
   return method != NULL && method->gives_array;
 }
 
+/* A language server of the sandbox. The one before it is released. */
+static daytona_lsp_t *server;
+
+static daytona_lsp_t *a_server(daytona_sandbox_t *sandbox) {
+  daytona_lsp_release(server);
+  server = NULL;
+  daytona_lsp_new(sandbox, "python", "/x", &server);
+  return server;
+}
+
 /* One answer for every question. */
 static void on_request(peer_conn_t *conn, const char *request, size_t size) {
   static const char format[] =
@@ -118,6 +128,8 @@ static daytona_errcode_t run(api_scene_t *scene, daytona_sandbox_t *sandbox, cal
   daytona_future_t *future = call(scene->client, sandbox, opts);
   daytona_errcode_t code = (daytona_errcode_t)daytona_future_await(future);
   daytona_future_release(future);
+  daytona_lsp_release(server);
+  server = NULL;
   line[0] = '\0';
   if (scene->peer.requests != before)
     snprintf(line, room, "%.*s", (int)strcspn(scene->peer.last_request, "\r"), scene->peer.last_request);
