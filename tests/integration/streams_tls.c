@@ -1,5 +1,5 @@
 /*
- * Streams against daytona-local over TLS, with a certificate authority made for the test and a client certificate
+ * Streams and contexts against daytona-local over TLS, with a certificate authority made for the test and a client certificate
  * that the server insists on: streams_tls DAYTONA_LOCAL
  *
  * The program makes the certificates and then runs itself under `daytona-local run`; that second process is the test.
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "support/check.h"
+#include "support/local_files.h"
 #include "support/session.h"
 #include "support/tls_matrix.h"
 
@@ -113,6 +114,27 @@ static void streams_work_over_tls(void **state) {
   session_close(&session);
 }
 
+/* Object storage has the server's certificate, and wants the client's. */
+static void contexts_are_uploaded_over_tls(void **state) {
+  (void)state;
+  session_t session;
+  char file[256];
+  const daytona_config_t config = config_with(ca, cert, key);
+  const daytona_object_storage_upload_opts_t opts = {.archive_path = "f"};
+  char *bytes = local_pattern(12 << 20, 7);
+  path_of(file, "context");
+  local_write(file, bytes, 12 << 20);
+  free(bytes);
+  session_open(&session, &config);
+  for (int i = 0; i < 2; i++) {
+    daytona_future_t *future = api_must(daytona_object_storage_upload(session.client, file, &opts));
+    assert_int_equal(daytona_future_object_storage_result(future)->was_there, i);
+    daytona_future_release(future);
+  }
+  session_close(&session);
+  unlink(file);
+}
+
 /* Neither whom the server does not know nor whom the client does not know gets through. */
 static void strangers_are_refused(void **state) {
   const daytona_config_t configs[] = {config_with(other_ca, cert, key), config_with(ca, NULL, NULL)};
@@ -128,6 +150,7 @@ static void strangers_are_refused(void **state) {
 static int be_the_test(const char *where) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(streams_work_over_tls),
+    cmocka_unit_test(contexts_are_uploaded_over_tls),
     cmocka_unit_test(strangers_are_refused),
   };
   folder = where;
