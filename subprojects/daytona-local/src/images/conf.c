@@ -113,6 +113,8 @@ char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const c
   *has_variables = variables.len > 0;
   if ((mkdir(dir, 0755) != 0 && errno != EEXIST) || (mkdir(bin, 0755) != 0 && errno != EEXIST))
     error = dl_xprintf("cannot make %s: %s", bin, strerror(errno));
+  if (!error && (chmod(dir, 0755) != 0 || chmod(bin, 0755) != 0)) /* whatever the umask */
+    error = dl_xprintf("cannot open %s to the jail: %s", dir, strerror(errno));
   /* 0644: id 0 of the jail is another user; the folder above is the server's alone. */
   if (!error) error = write_conf(dir, "containers.conf", containers, 0644);
   if (!error) error = write_conf(dir, "registries.conf", registries.data, 0644);

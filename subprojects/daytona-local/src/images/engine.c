@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #define AT_ONCE 2
-/* Each is a mount of the jail. */
-#define CONTEXTS_MAX 100
+/* Each is open while the jail begins. */
+#define CONTEXTS_MAX 500
 #define DOCKERFILE_MAX ((size_t)1 << 20)
 /* Below it are the names of ours, which nobody else sees. */
 #define KEPT "localhost/daytona-local/kept:"
@@ -372,11 +372,8 @@ dl_image_job_t *dl_images_build(dl_images_t *images, const dl_image_build_t *bui
   job->prologue = images->network_reason;
   set_network(job, images->build_network);
   for (size_t i = 0; i < build->context_count; i++) {
-    char *inside = dl_xprintf("/contexts/%zu", i);
-    bind_read_only(job, build->contexts[i], inside);
     dl_image_words_add(&job->jail, "--unpack");
-    dl_image_words_add(&job->jail, "%s", inside);
-    free(inside);
+    dl_image_words_add(&job->jail, "%s", build->contexts[i]);
   }
   /* --layers keeps every step as cache; images that are there are used as they are. */
   static const char *const words[] = {

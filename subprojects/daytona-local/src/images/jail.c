@@ -59,7 +59,7 @@ typedef struct {
   copy_t copies[4];
   size_t copy_count;
   const char *packs; /* NULL: nothing */
-  char **unpacks;
+  int *unpacks;      /* opened outside, by whom only the server lets in */
   size_t unpack_count;
   bool shares_network; /* the host's */
   dl_jail_net_t net;
@@ -142,7 +142,9 @@ static void read_options(jail_t *j, int argc, char **argv) {
     } else if (strcmp(argv[i], "--forward") == 0) {
       if (j->net.count < DL_JAIL_FORWARDS_MAX) j->forwards[j->net.count++] = value;
     } else if (strcmp(argv[i], "--unpack") == 0) {
-      j->unpacks[j->unpack_count++] = value;
+      int fd = open(value, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+      if (fd < 0) die("cannot read the context %s", value);
+      j->unpacks[j->unpack_count++] = fd;
     } else {
       const char *to = split(value);
       if (strcmp(argv[i], "--copy") == 0)
@@ -405,6 +407,7 @@ static void finish_root(const jail_t *j) {
 static void unpack_all(const jail_t *j) {
   for (size_t i = 0; i < j->unpack_count; i++) {
     char *problem = dl_image_unpack(j->unpacks[i], DL_JAIL_CONTEXT);
+    close(j->unpacks[i]);
     if (!problem) continue;
     fprintf(stderr, "daytona-local: %s\n", problem);
     _exit(DL_JAIL_INVALID);

@@ -73,7 +73,7 @@ static char *unpack_entry(struct archive *in, struct archive *out, struct archiv
   return error;
 }
 
-char *dl_image_unpack(const char *file, const char *to) {
+char *dl_image_unpack(int fd, const char *to) {
   struct archive *in = archive_read_new(), *out = archive_write_disk_new();
   struct archive_entry *entry;
   char *error = NULL;
@@ -85,8 +85,7 @@ char *dl_image_unpack(const char *file, const char *to) {
     archive_read_support_filter_none(in);
     archive_write_disk_set_options(out, ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_UNLINK |
                                           ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT);
-    if (archive_read_open_filename(in, file, BLOCK) != ARCHIVE_OK)
-      error = problem_of(in, "cannot read", "a context");
+    if (archive_read_open_fd(in, fd, BLOCK) != ARCHIVE_OK) error = problem_of(in, "cannot read", "a context");
   }
   while (!error && (rc = archive_read_next_header(in, &entry)) == ARCHIVE_OK)
     error = unpack_entry(in, out, entry, to);

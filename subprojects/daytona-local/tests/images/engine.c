@@ -158,9 +158,10 @@ static void quit(void) {
 }
 
 static void obey(char *line) {
-  char *words[64] = {0}, *save = NULL;
+  char *words[512] = {0}, *save = NULL;
   size_t count = 0;
-  for (char *word = strtok_r(line, "\t", &save); word && count < 63; word = strtok_r(NULL, "\t", &save))
+  for (char *word = strtok_r(line, "\t", &save); word && count < DL_COUNT(words) - 1;
+       word = strtok_r(NULL, "\t", &save))
     words[count++] = word;
   if (count == 0) return;
   if (strcmp(words[0], "quit") == 0)

@@ -76,10 +76,13 @@ class Place(unittest.TestCase):
         return done
 
     def file(self, name, content):
+        """Only for the user of the engine, as the server's files are."""
         path = os.path.join(self.place, name)
         with open(path, "wb") as file:
             file.write(content)
-        os.chmod(path, 0o644)
+        os.chmod(path, 0o600)
+        if self.user is not None:
+            os.chown(path, self.user, self.user)
         return path
 
     def assert_clean(self, engine):
@@ -231,10 +234,12 @@ class Builds(Place):
     def test_contexts(self):
         link = tarfile.TarInfo("work/link")
         link.type, link.linkname = tarfile.SYMTYPE, "a.txt"
+        many = [self.context("many%d" % i, {"many/%d" % i: b"x"}) for i in range(150)]
         one = self.context("one", {"work/a.txt": b"first\n", "work/sub/b.txt": b"second\n", "work/link": link})
         two = self.context("two", {"other.txt": b"third\n", ".dockerignore": b"**/b.txt\n"})
         done = self.built(self.engine, 'FROM base:1\nCOPY ["work", "/in/"]\nCOPY other.txt /in/\n'
-                                       "RUN cat /in/link /in/other.txt; stat -c '%u %g' /in/a.txt; test ! -e /in/sub/b.txt\n", "-", one, two)
+                                       "RUN cat /in/link /in/other.txt; stat -c '%u %g' /in/a.txt; test ! -e /in/sub/b.txt\nCOPY many /many\n"
+                                       "RUN test $(ls /many | grep -c .) = 150\n", "-", one, two, *many)
         self.assertIn("\nfirst\nthird\n0 0\n", done.log)
 
     def test_context_that_leads_out(self):
@@ -766,6 +771,29 @@ class UserRegistries(OrdinaryUser, Registries):
 
 class UserRemoval(OrdinaryUser, Removal):
     pass
+
+
+class Surroundings(Place):
+    def check(self, *prefix, **more):
+        type(self).count += 1
+        state = os.path.join(self.place, "%d" % self.count, "state")
+        os.makedirs(state)
+        engine = Engine(state, prefix=prefix, **more)
+        self.addCleanup(self.close, engine)
+        self.import_base(engine)
+        done = self.built(engine, "FROM base:1\nRUN umask; echo > /made; stat -c '%a %u' /made /bin\n")
+        self.assertIn("0022\n644 0\n755 0\n", done.log)
+
+    def test_a_narrow_umask(self):
+        self.check("sh", "-c", 'umask 077; exec "$0" "$@"')
+
+    def test_few_processes_and_files(self):
+        if lacking("prlimit"):
+            self.skipTest("prlimit is not installed")
+        self.check("prlimit", "--nproc=3000", "--nofile=1024")
+
+    def test_nothing_in_the_environment(self):
+        self.check(env={"PATH": "/usr/bin:/bin"})
 
 
 class Missing(Place):
