@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -476,6 +478,102 @@ static void the_hidden_system_cannot_be_changed(void **state) {
   box_stop(&w, box, true);
 }
 
+/* --- an image with more than busybox --- */
+
+/* Everything must be refused; those that are not are printed. */
+static const char ATTACKS[] =
+  "import ctypes, os, socket, errno\n"
+  "c = ctypes.CDLL(None, use_errno=True)\n"
+  "def call(name, *args):\n"
+  "    r = getattr(c, name)(*args)\n"
+  "    if r != -1: print('went through:', name, args)\n"
+  "def system(number, *args):\n"
+  "    if c.syscall(number, *args) != -1: print('went through: call', number, args)\n"
+  "def file(path, flags):\n"
+  "    try: os.close(os.open(path, flags)); print('opened:', path)\n"
+  "    except OSError: pass\n"
+  "call('mount', b'tmpfs', b'/tmp', b'tmpfs', 0, None)\n"
+  "call('mount', None, b'/dev', None, 32 | 4096, None)\n"
+  "call('umount2', b'/proc/sys', 2)\n"
+  "call('umount2', b'/dev/.daytona/usr', 2)\n"
+  "for flag in (0x10000000, 0x20000, 0x40000000, 0x20000000, 0x4000000, 0x8000000, 0x2000000): "
+  "call('unshare', flag)\n"
+  "call('setns', os.open('/proc/self/ns/user', os.O_RDONLY), 0)\n"
+  "call('sethostname', b'x', 1)\n"
+  "call('ptrace', 16, 1, 0, 0)\n"
+  "call('chroot', b'/') if os.getuid() else None\n"
+  "call('mknod', b'/tmp/m', 0o20666, 0x101)\n"
+  "call('setxattr', b'/etc/passwd', b'trusted.overlay.opaque', b'y', 1, 0)\n"
+  /* These are kept under another name by some kernels: what they would do is looked for afterwards. */
+  "c.setxattr(b'/etc', b'user.overlay.opaque', b'y', 1, 0)\n"
+  "c.setxattr(b'/etc', b'user.overlay.redirect', b'/x', 2, 0)\n"
+  "system(304, -100, None, 0)\n"
+  "system(425, 1, None)\n"
+  "system(321, 0, None, 0)\n"
+  "system(250, 0, -3, 0)\n"
+  "system(428, -100, b'/', 1)\n"
+  "system(442, -100, b'/dev', 0, None, 0)\n"
+  "system(435, None, 0)\n"
+  "for path in ('/proc/1/root', '/proc/1/mem', '/proc/1/environ', '/proc/1/maps', '/proc/1/fd/3', "
+  "'/proc/kcore', '/proc/kmsg'):\n"
+  "    file(path, os.O_RDONLY)\n"
+  "for path in ('/proc/sys/kernel/core_pattern', '/proc/sys/kernel/modprobe', "
+  "'/proc/sys/net/ipv4/ip_forward',\n"
+  "             '/proc/sys/user/max_user_namespaces', '/proc/sysrq-trigger', '/proc/1/oom_score_adj',\n"
+  "             '/dev/.daytona/usr/bin/git', '/dev/.daytona/start', '/dev/.daytona/loader'): file(path, "
+  "os.O_WRONLY)\n"
+  "for family, kind in ((17, 3), (2, 3), (16, 3), (40, 1), (38, 5)):\n"
+  "    try: s = socket.socket(family, kind); print('made a socket:', family) if family != 16 else None\n"
+  "    except OSError: pass\n"
+  /* Out of a chroot, to what is above the root of the box. */
+  "if os.getuid() == 0:\n"
+  "    top = os.open('/', os.O_RDONLY)\n"
+  "    os.makedirs('/tmp/jail', exist_ok=True); os.chroot('/tmp/jail'); os.fchdir(top)\n"
+  "    for _ in range(64): os.chdir('..')\n"
+  "    os.chroot('.')\n"
+  "    if not os.path.exists('/dev/.daytona') or os.path.exists('/lost+found'): print('somewhere else:', "
+  "os.listdir('/'))\n"
+  "print('done')\n";
+
+static void attacks(const char *root, const char *user) {
+  dl_box_image_t image = image_of(only(root));
+  image.user = user;
+  dl_box_t *box = start(user != NULL ? user : "attacks", &image);
+  char *command = dl_xprintf("cat > /tmp/attacks-$USER <<'END'\n%sEND\npython3 /tmp/attacks-$USER", ATTACKS);
+  outcome_t o = box_run(&w, box, command);
+  if (strcmp(o.text, "done\n") != 0) fail_msg("%s", o.text);
+  free(o.text);
+  box_expect(&w, box, "bash -c 'echo $BASH_VERSION' | grep -c ^5", "1\n");
+  asks(box, "POST", "/process/code-run", "{\"language\":\"python\",\"code\":\"print(6 * 7)\"}", 200, "42");
+  asks(box, "POST", "/process/interpreter/context", "{}", 200, "\"active\":true");
+  asks(box, "POST", "/git/init", "{\"path\":\"/tmp/repo\"}", 201, "");
+  asks(box, "POST", "/process/session", "{\"sessionId\":\"s\"}", 201, "");
+  asks(box, "POST", "/process/session/s/exec", "{\"command\":\"echo ${BASH_VERSION%%.*}\"}", 200, "5\\n");
+  free(command);
+  box_stop(&w, box, false);
+  box = start(user != NULL ? user : "attacks", &image);
+  box_expect(&w, box, "ls -d /etc/passwd /etc/ssl", "/etc/passwd\n/etc/ssl\n");
+  box_stop(&w, box, false);
+}
+
+/* A root of Debian with python3-minimal, given by its path; ids from 0 on. */
+static void withstands_programs_with_all_means(void **state) {
+  (void)state;
+  NEED_BOXES();
+  const char *given = getenv("DL_TEST_DEBIAN_ROOT");
+  if (given == NULL || (geteuid() != 0 && ids.count > 1)) {
+    print_message("skipped: no Debian root, or not for these ids\n");
+    skip();
+  }
+  char *root = dl_xprintf("%s/debian", w.dir);
+  shell("cp -a --no-preserve=ownership '%s' '%s' 2> /dev/null; true", given,
+        root); /* what it may read of it */
+  give(root);
+  attacks(root, NULL);
+  if (ids.count > 1) attacks(root, "nobody");
+  free(root);
+}
+
 /* --- hostile images --- */
 
 /* Every place where something is mounted or written is a link, or something else. */
@@ -746,6 +844,136 @@ static void a_stop_ends_everything(void **state) {
   free(command);
 }
 
+typedef struct {
+  bool is_told;
+  char error[256];
+} told_t;
+
+static void note_start(void *user, dl_box_t *box, const char *error) {
+  told_t *t = user;
+  (void)box;
+  t->is_told = true;
+  snprintf(t->error, sizeof t->error, "%s", error != NULL ? error : "");
+}
+
+static void set_flag(void *user) { *(bool *)user = true; }
+
+/* At any moment of the start: nothing stays behind, and the layer can be started again. */
+static void a_start_can_be_killed_at_any_moment(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char mark[32];
+  snprintf(mark, sizeof mark, ":m%ld", (long)getpid());
+  const char *const entrypoint[] = {"/bin/sh", "-c", mark, NULL};
+  dl_box_image_t image = image_of(only(layer));
+  dl_box_spec_t spec = box_spec(&w, "killed");
+  spec.image = &image;
+  spec.entrypoint = entrypoint;
+  for (int turns = 1; turns < 30; turns++) {
+    told_t told = {0};
+    bool is_stopped = false;
+    dl_box_t *box = dl_box_start(w.rt, &spec, note_start, &told);
+    for (int i = 0; i < turns * turns && !told.is_told; i++)
+      uv_run(&w.loop, i % 3 == 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    dl_box_stop(box, true, set_flag, &is_stopped);
+    while (!is_stopped) uv_run(&w.loop, UV_RUN_ONCE);
+    assert_true(told.is_told);
+  }
+  for (int i = 0; i < 10000 && count_processes(mark) > 0; i++) sched_yield();
+  assert_int_equal(count_processes(mark), 0);
+  dl_box_t *box = box_start(&w, &spec, NULL);
+  box_expect(&w, box, "echo ok", "ok\n");
+  box_stop(&w, box, true);
+}
+
+/* In a process of its own: a server with one box, until it is killed. */
+static int victim(int out, const dl_box_spec_t *spec, const char *command) {
+  dl_box_t *box = box_start(&w, spec, NULL);
+  box_expect(&w, box, command, "");
+  dprintf(out, "up\n");
+  return uv_run(&w.loop, UV_RUN_DEFAULT);
+}
+
+static void a_box_ends_with_a_killed_server(void **state) {
+  (void)state;
+  NEED_BOXES();
+  char mark[32], text[8];
+  int ends[2];
+  snprintf(mark, sizeof mark, "87654%ld", (long)getpid());
+  char *command = dl_xprintf("echo kept > /root/kept; setsid sleep %s > /dev/null 2>&1 < /dev/null &", mark);
+  dl_box_image_t image = image_of(only(layer));
+  dl_box_spec_t spec = box_spec(&w, "orphan");
+  spec.image = &image;
+  assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    uv_loop_fork(&w.loop);
+    _exit(victim(ends[1], &spec, command));
+  }
+  close(ends[1]);
+  assert_true(read(ends[0], text, sizeof text) > 0);
+  close(ends[0]);
+  assert_true(count_processes(mark) > 0);
+  kill(pid, SIGKILL);
+  waitpid(pid, NULL, 0);
+  for (int i = 0; i < 1000 && count_processes(mark) > 0; i++) usleep(5000);
+  assert_int_equal(count_processes(mark), 0);
+  dl_box_t *box = box_start(&w, &spec, NULL);
+  box_expect(&w, box, "cat /root/kept", "kept\n");
+  box_stop(&w, box, true);
+  free(command);
+}
+
+static void many_share_an_image(void **state) {
+  (void)state;
+  NEED_BOXES();
+  enum { COUNT = 12 };
+  told_t told[COUNT] = {{0}};
+  dl_box_t *boxes[COUNT];
+  char id[COUNT][16];
+  dl_box_image_t image = image_of(only(layer));
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(id[i], sizeof id[i], "many-%d", i);
+    dl_box_spec_t spec = box_spec(&w, id[i]);
+    spec.image = &image;
+    boxes[i] = dl_box_start(w.rt, &spec, note_start, &told[i]);
+  }
+  for (int i = 0; i < COUNT; i++) {
+    while (!told[i].is_told) uv_run(&w.loop, UV_RUN_ONCE);
+    if (*told[i].error != '\0') fail_msg("%s", told[i].error);
+  }
+  box_expect(&w, boxes[0], "echo private > /root/mine; rm /bin/vi; hostname", "many-0\n");
+  box_expect(&w, boxes[1], "ls /root /bin/vi; ps | grep -c toolbo[x]; hostname",
+             "/bin/vi\n\n/root:\n0\nmany-1\n");
+  for (int i = 0; i < COUNT; i++) box_stop(&w, boxes[i], true);
+}
+
+static void has_limits_and_a_network_of_its_own(void **state) {
+  (void)state;
+  NEED_BOXES();
+  dl_box_image_t image = image_of(only(layer));
+  dl_box_spec_t spec = box_spec(&w, "network");
+  spec.image = &image;
+  spec.network_block_all = false;
+  spec.memory_gib = 0.125;
+  dl_box_t *box = box_start(&w, &spec, NULL);
+  dl_box_info_t info = dl_box_get_info(box);
+  box_refuses(&w, box, "head -c 200000000 /dev/zero | tail -c 200000000 | wc -c | grep 200000000");
+  box_expect(&w, box, "echo still here; cat /etc/resolv.conf | head -1", "still here\nnameserver 10.0.2.3\n");
+  if (strcmp(info.network, "private") == 0)
+    box_expect(&w, box,
+               "while ! grep -q tap0.0000 /proc/net/route; do :; done; ifconfig lo | grep -c 127.0.0.1",
+               "1\n");
+  box_expect(&w, box, "{ nc -l -p 80 < /dev/null > /dev/null 2>&1 & } && sleep 0.2", "");
+  box_expect(&w, box, "cat /proc/net/tcp /proc/net/tcp6 | grep -c ':0050 .* 0A '", "1\n");
+  /* Not more processes than allowed, and the toolbox is not among those that are refused. */
+  box_refuses(&w, box,
+              "i=0; while [ $i -lt 200 ]; do sleep 30 > /dev/null 2>&1 & i=$((i + 1)); done 2> /dev/null; "
+              "jobs | wc -l | grep 200");
+  box_expect(&w, box, "echo still here", "still here\n");
+  box_stop(&w, box, true);
+}
+
 static void bad_images_are_refused(void **state) {
   (void)state;
   NEED_BOXES();
@@ -803,6 +1031,7 @@ int main(int argc, char **argv) {
     cmocka_unit_test(says_that_there_is_no_shell),
     cmocka_unit_test(root_has_no_rights_outside),
     cmocka_unit_test(the_hidden_system_cannot_be_changed),
+    cmocka_unit_test(withstands_programs_with_all_means),
     cmocka_unit_test(links_of_an_image_lead_nowhere),
     cmocka_unit_test(accounts_of_an_image_are_its_own),
     cmocka_unit_test(libraries_of_an_image_stay_out_of_the_toolbox),
@@ -811,6 +1040,10 @@ int main(int argc, char **argv) {
     cmocka_unit_test(volumes_are_mounted_on_images),
     cmocka_unit_test(volumes_go_nowhere_else),
     cmocka_unit_test(a_stop_ends_everything),
+    cmocka_unit_test(a_start_can_be_killed_at_any_moment),
+    cmocka_unit_test(a_box_ends_with_a_killed_server),
+    cmocka_unit_test(many_share_an_image),
+    cmocka_unit_test(has_limits_and_a_network_of_its_own),
     cmocka_unit_test(bad_images_are_refused),
   };
   ids = (dl_box_ids_t){FIRST_ID, FIRST_ID + 1, FIRST_ID, FIRST_ID + 1, 65536};

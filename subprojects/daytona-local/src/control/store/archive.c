@@ -192,8 +192,10 @@ static char *write_entry(packer_t *p, struct archive_entry *entry, int fd) {
 
 /* What overlay notes in user.overlay. is about this disk's files, but for folders that hide those of the image. */
 static bool is_kept(const char *name) {
-  static const char OPAQUE[] = "user.overlay.opaque";
-  if (dl_starts_with(name, "user.overlay.")) return strcmp(name, OPAQUE) == 0;
+  static const char OVERLAY[] = "user.overlay.";
+  const char *rest = name + sizeof OVERLAY - 1;
+  /* What is called so inside of a sandbox has the prefix twice on the disk. */
+  if (dl_starts_with(name, OVERLAY)) return strcmp(rest, "opaque") == 0 || dl_starts_with(rest, "overlay.");
   return dl_starts_with(name, "user.") || strcmp(name, "security.capability") == 0;
 }
 
