@@ -122,7 +122,7 @@ static void on_measured(uint64_t bytes, const char *error, void *user) {
 
 static dl_jobs_t *new_jobs(void) {
   char *error = NULL;
-  dl_jobs_t *jobs = dl_jobs_new(&w.loop, false, &error);
+  dl_jobs_t *jobs = dl_jobs_new(&w.loop, true, &error);
   assert_non_null(jobs);
   if (geteuid() != 0) dl_jobs_set_ids(jobs, getenv("DL_TEST_EXE"), &ids);
   return jobs;

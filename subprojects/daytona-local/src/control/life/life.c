@@ -984,6 +984,15 @@ static bool is_needed(const char *image, void *user) {
 }
 
 /* -1: *error. */
+/* Files of sandboxes on images belong to others where the server is an ordinary user. */
+static void tell_ids(dl_life_t *l, const dl_life_opts_t *opts) {
+  const dl_image_ids_t ids = dl_images_ids(l->images);
+  const char *exe = opts->runtime.exe ? opts->runtime.exe : "/proc/self/exe";
+  if (geteuid() == 0) return;
+  dl_jobs_set_ids(l->objects->jobs, exe,
+                  &(dl_box_ids_t){ids.zero_uid, ids.first_uid, ids.zero_gid, ids.first_gid, ids.count});
+}
+
 static int open_images(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
   dl_images_opts_t images = opts->images;
   images.is_used = is_needed;
@@ -991,6 +1000,7 @@ static int open_images(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
   char *logs = dl_xprintf("%s/builds", l->objects->state_dir);
   dl_works_opts_t works = opts->works;
   l->images = dl_images_new(l->objects->loop, &images, error);
+  if (l->images) tell_ids(l, opts);
   works.images = l->images;
   works.log_dir = logs;
   if (l->images) l->works = dl_works_new(l->objects->loop, &works, error);

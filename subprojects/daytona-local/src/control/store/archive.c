@@ -541,6 +541,10 @@ static char *sync_all(const char *dir, const atomic_bool *stop) {
   int rc = fd < 0 ? errno : dl_beneath_walk(fd, sync_entry, &s);
   s.only_begins = false;
   if (rc == 0) rc = dl_beneath_walk(fd, sync_entry, &s);
+  if (rc == EACCES) { /* a folder that its owner may not enter */
+    s.is_shut = true;
+    rc = 0;
+  }
   if (rc == 0 && fsync(fd) != 0) rc = errno;
   if (rc == 0 && s.is_shut && syncfs(fd) != 0) rc = errno;
   if (fd >= 0) close(fd);
