@@ -98,7 +98,9 @@ char *dl_image_user_find(const char *text, const char *passwd, const char *group
   unsigned uid, gid;
   char *failure = NULL;
   if (!find_user(passwd, name, NULL, out)) {
-    if (!parse_id(name, &uid))
+    if (strcmp(name, "root") == 0) /* of an image without accounts too */
+      out->uid = 0;
+    else if (!parse_id(name, &uid))
       failure = dl_xprintf("the image's user '%s' is not in its /etc/passwd", name);
     else if (!find_user(passwd, name, &uid, out))
       out->uid = uid;
