@@ -409,7 +409,11 @@ static void copy_spec(dl_box_t *box, const dl_box_spec_t *spec) {
     put_env(box, dl_xstrdup(spec->image->env[i]));
   for (size_t i = 0; i < spec->env_count; i++)
     put_env(box, dl_xprintf("%s=%s", spec->env[i].name, spec->env[i].value));
-  if (spec->image != NULL) box->image = dl_image_copy(spec->image);
+  if (spec->image != NULL) {
+    box->image = dl_image_copy(spec->image);
+    box->zero_uid = spec->image->ids.zero_uid;
+    box->zero_gid = spec->image->ids.zero_gid;
+  }
   box->volumes = dl_xcalloc(spec->volume_count + 1, sizeof *box->volumes);
   for (; box->volume_count < spec->volume_count; box->volume_count++)
     copy_volume(&box->volumes[box->volume_count], &spec->volumes[box->volume_count]);
@@ -448,7 +452,7 @@ dl_box_t *dl_box_start(dl_runtime_t *rt, const dl_box_spec_t *spec, dl_box_start
   }
   box->network_text = network_text(rt, box, spec);
   if (box->failure == NULL) {
-    box->uid = box->image == NULL ? choose_uid(rt, box->home.source) : spec->image->ids.zero_uid;
+    box->uid = choose_uid(rt, box->home.source);
     if (rt->as_root && box->uid == 0) fail(box, dl_xstrdup("no free user number for the sandbox"));
     box->socket_path = dl_xprintf("/proc/self/fd/%d/%s.sock", rt->run_fd, box->id);
     dl_box_limits_init(&rt->limits, &box->limits, box->id);

@@ -156,8 +156,9 @@ void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *b
     return;
   }
   if (box->image != NULL) {
-    push_toolbox(c, rt, rt->exe, "image-box", NULL, rt->node_modules ? DL_HIDDEN_NODE_MODULES : NULL, true,
-                 box->network == DL_NETWORK_PRIVATE, data_gib);
+    /* Its own name in the box; nothing there needs to know where the program is on the host. */
+    push_toolbox(c, rt, "daytona-local", "image-box", NULL, rt->node_modules ? DL_HIDDEN_NODE_MODULES : NULL,
+                 true, box->network == DL_NETWORK_PRIVATE, data_gib);
     push_entrypoint(c, box);
     return;
   }

@@ -3,7 +3,8 @@
  * A box's image on the server's side: what the launcher is told about it (image_box.c), as JSON text through a descriptor:
  *
  *   layers, ids {zeroUid, firstUid, zeroGid, firstGid, count}, user, workDir   as in dl_box_image_t
- *   dir                                                                       of the writable layer
+ *   dir             of the writable layer
+ *   owner           a user of the host that no other box has
  *   volumes [{dir, subpath, target, owner}]   owner: whose files they are on the disk, to be shown as the user's
  *   hostname, hostNetwork, nodeModules, etc {NAME: TEXT}
  *
@@ -79,6 +80,7 @@ char *dl_image_plan(const dl_box_t *box) {
   json_t *plan = json_copy(box->image);
   json_object_set_new(plan, "dir", json_string(box->home.source));
   json_object_set_new(plan, "volumes", volumes_of(box));
+  json_object_set_new(plan, "owner", json_integer((json_int_t)box->uid));
   json_object_set_new(plan, "hostname", json_string(box->id));
   json_object_set_new(plan, "hostNetwork", json_boolean(box->network == DL_NETWORK_HOST));
   if (box->rt->node_modules != NULL)

@@ -3,7 +3,7 @@
  * The role "image-box": from a process of the server to the toolbox in a box whose root is an image.
  *
  * There are two user namespaces. The outer one has the ids of the image's files and owns everything that is made for the
- * box: its mounts, processes, network. The box itself runs in the inner one, which has the same ids and owns nothing, so
+ * box: its mounts, processes, network. Where root makes it, it belongs to a user that only this box has. The box itself runs in the inner one, which has the same ids and owns nothing, so
  * that root in an image has no rights over any of it (its network's rules, say), and may not make more user namespaces.
  *
  * The toolbox is not started as a program of the image's root, where an image could lack the libraries it needs or
@@ -95,7 +95,7 @@ static char *prepare(plan_t *plan) {
     const char *step = dl_own_root();
     failure = step != NULL ? failed(step) : dl_image_root_stage(plan->image, &plan->ids);
   }
-  if (failure == NULL) failure = dl_ids_enter(&plan->ids);
+  if (failure == NULL) failure = dl_ids_enter(&plan->ids, (uid_t)dl_json_int(plan->image, "owner", 0));
   /* Before there is a PID namespace, whose first process would be the one that this takes. */
   if (failure == NULL && (plan->inner = dl_users_open_inner(plan->ids.count)) < 0)
     failure = failed("make the box's user namespace");

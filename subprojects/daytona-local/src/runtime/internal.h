@@ -153,9 +153,9 @@ pid_t dl_launch_run(const dl_launch_t *l);
 
 /* A user namespace with these maps, whose ids are those of our own; a descriptor of yours, or -1 with errno. */
 int dl_users_open(const char *uid_map, const char *gid_map);
-/* A user namespace that has these ids of the host; runs newuidmap and newgidmap for an ordinary user, so not for the loop's
- * thread. ENOENT when there are none. */
-int dl_users_open_ids(const dl_box_ids_t *ids);
+/* A user namespace that has these ids of the host. One that root makes belongs to `owner`; for an ordinary user it runs
+ * newuidmap and newgidmap. In a process of one thread. ENOENT when there are none. */
+int dl_users_open_ids(const dl_box_ids_t *ids, uid_t owner);
 /* In one of those: another with the same ids, whose rights end at it. */
 int dl_users_open_inner(unsigned count);
 
@@ -209,7 +209,9 @@ struct dl_box {
   dl_buf_t env; /* NAME=value NUL ... */
   dl_shared_dir_t home, *volumes;
   size_t volume_count;
-  json_t *image;     /* see image.c; NULL: this machine's own system */
+  json_t *image;  /* see image.c; NULL: this machine's own system */
+  uid_t zero_uid; /* root of the image, on the host */
+  gid_t zero_gid;
   char **entrypoint; /* NULL at its end */
   dl_network_t network;
   double cpu, memory_gib;

@@ -149,8 +149,9 @@ static char *ready_home(dl_box_t *box, bool as_root) {
   if (fstat(home->fd, &st) != 0) return failed("look at", home->source);
   /* What is in a writable layer has many owners, and they are the same at every start. */
   if (box->image != NULL)
-    return fchownat(home->fd, "", box->uid, box->uid, AT_EMPTY_PATH) == 0 ? NULL
-                                                                          : failed("give away", home->source);
+    return fchownat(home->fd, "", box->zero_uid, box->zero_gid, AT_EMPTY_PATH) == 0
+             ? NULL
+             : failed("give away", home->source);
   return st.st_uid == box->uid ? NULL : give_tree(box);
 }
 

@@ -141,8 +141,9 @@ dl_box_info_t dl_box_get_info(const dl_box_t *box);
 /* New limits for a running box. The text says what could not be enforced, NULL if nothing. */
 const char *dl_box_update_limits(dl_box_t *box, double cpu, double memory_gib);
 
-/* Makes this process, of one thread, root of a user namespace that has these ids. NULL, or the reason (yours to free). */
-char *dl_ids_enter(const dl_box_ids_t *ids);
+/* Makes this process, of one thread, root of a user namespace that has these ids. One that root makes belongs to `owner`.
+ * NULL, or the reason (yours to free). */
+char *dl_ids_enter(const dl_box_ids_t *ids, uid_t owner);
 
 /* Another role for the runtime itself, "image-box": makes a box on an image and becomes the toolbox in it, see
  * image_box.c. */

@@ -102,7 +102,33 @@ static bool map_only_zero(pid_t pid, const dl_box_ids_t *ids) {
          write_text(pid, "gid_map", gid_map);
 }
 
-static int open_of_root(const dl_box_ids_t *ids) {
+/* As begin(), with `owner` as the user whom the namespace belongs to: what its processes use up of the kernel (inotify
+ * instances, say) is counted as that user's. For root. */
+static pid_t begin_as(uid_t owner) {
+  int ends[2];
+  char byte = 0;
+  pid_t maker = getpid();
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  pid_t pid = fork();
+  if (pid == 0) {
+    bool ok = setgroups(0, NULL) == 0 && setresgid(owner, owner, owner) == 0 &&
+              setresuid(owner, owner, owner) == 0 && unshare(CLONE_NEWUSER) == 0 &&
+              write(ends[1], "", 1) == 1;
+    if (ok) wait_for_the_end(maker);
+    _exit(1);
+  }
+  int reason = errno;
+  close(ends[1]);
+  bool is_there = pid > 0 && read(ends[0], &byte, 1) == 1;
+  close(ends[0]);
+  errno = pid < 0 ? reason : EPERM;
+  if (is_there || pid < 0) return pid;
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+  errno = EPERM;
+  return -1;
+}
+
+static int open_of_root(const dl_box_ids_t *ids, uid_t owner) {
   char uid_map[64], gid_map[64];
   int uids = snprintf(uid_map, sizeof uid_map, "0 %u 1\n", (unsigned)ids->zero_uid);
   int gids = snprintf(gid_map, sizeof gid_map, "0 %u 1\n", (unsigned)ids->zero_gid);
@@ -112,11 +138,13 @@ static int open_of_root(const dl_box_ids_t *ids) {
     snprintf(gid_map + gids, sizeof gid_map - (size_t)gids, "1 %u %u\n", (unsigned)ids->first_gid,
              ids->count - 1);
   }
-  return dl_users_open(uid_map, gid_map);
+  pid_t pid = begin_as(owner);
+  if (pid < 0) return -1;
+  return finish(pid, write_text(pid, "uid_map", uid_map) && write_text(pid, "gid_map", gid_map));
 }
 
-int dl_users_open_ids(const dl_box_ids_t *ids) {
-  if (geteuid() == 0) return open_of_root(ids);
+int dl_users_open_ids(const dl_box_ids_t *ids, uid_t owner) {
+  if (geteuid() == 0) return open_of_root(ids, owner);
   pid_t pid = begin();
   if (pid < 0) return -1;
   bool is_mapped = ids->count == 1 ? map_only_zero(pid, ids)
@@ -143,8 +171,8 @@ static char *no_ids(const dl_box_ids_t *ids) {
                     (unsigned)ids->zero_uid, strerror(errno));
 }
 
-char *dl_ids_enter(const dl_box_ids_t *ids) {
-  int users = dl_users_open_ids(ids);
+char *dl_ids_enter(const dl_box_ids_t *ids, uid_t owner) {
+  int users = dl_users_open_ids(ids, owner);
   if (users < 0) return no_ids(ids);
   bool ok = setns(users, CLONE_NEWUSER) == 0;
   close(users);

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -447,6 +449,7 @@ static void root_has_no_rights_outside(void **state) {
     &w, box,
     "echo alive; ls /proc | grep -c '^[0-9]' | awk '{print $1 < 8}'; ls -A /sys; pidof daytona-local",
     "alive\n1\n1\n");
+  box_refuses(&w, box, "tr '\\0' ' ' < /proc/1/cmdline | grep /");
   box_expect(&w, box, "mount | grep -v -e ' on /dev' -e ' on /proc' | sed 's/ (.*//'",
              "overlay on / type overlay\n");
   box_stop(&w, box, true);
@@ -927,6 +930,35 @@ static void a_box_ends_with_a_killed_server(void **state) {
   free(command);
 }
 
+static uid_t owner_of(const dl_box_t *box) {
+  char path[64];
+  uid_t owner = 0;
+  snprintf(path, sizeof path, "/proc/%ld/ns/net", (long)box->inner_pid);
+  int net = open(path, O_RDONLY | O_CLOEXEC), users = ioctl(net, NS_GET_USERNS);
+  assert_int_equal(ioctl(users, NS_GET_OWNER_UID, &owner), 0);
+  close(users);
+  close(net);
+  return owner;
+}
+
+/* What the kernel gives each user so many of is counted for the owner of a user namespace. */
+static void belongs_to_a_user_of_its_own(void **state) {
+  (void)state;
+  NEED_BOXES();
+  if (geteuid() != 0) {
+    print_message("skipped: an ordinary user has no other users to give\n");
+    skip();
+  }
+  dl_box_image_t image = image_of(only(layer));
+  dl_box_t *one = start("one", &image), *two = start("two", &image);
+  uid_t first = owner_of(one), second = owner_of(two);
+  assert_int_not_equal(first, second);
+  assert_in_range(first, 200000, 265535);
+  assert_in_range(second, 200000, 265535);
+  box_stop(&w, one, true);
+  box_stop(&w, two, true);
+}
+
 static void many_share_an_image(void **state) {
   (void)state;
   NEED_BOXES();
@@ -1045,6 +1077,7 @@ int main(int argc, char **argv) {
     cmocka_unit_test(a_stop_ends_everything),
     cmocka_unit_test(a_start_can_be_killed_at_any_moment),
     cmocka_unit_test(a_box_ends_with_a_killed_server),
+    cmocka_unit_test(belongs_to_a_user_of_its_own),
     cmocka_unit_test(many_share_an_image),
     cmocka_unit_test(has_limits_and_a_network_of_its_own),
     cmocka_unit_test(bad_images_are_refused),

@@ -166,7 +166,7 @@ int dl_layer_main(int argc, char **argv) {
   if (task == DL_COUNT(NAMES)) return 2;
   const dl_box_ids_t ids = {(uid_t)numbers[0], (uid_t)numbers[1], (gid_t)numbers[2], (gid_t)numbers[3],
                             (unsigned)numbers[4]};
-  char *failure = dl_ids_enter(&ids);
+  char *failure = dl_ids_enter(&ids, ids.zero_uid);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   signal(SIGTERM, on_terminate);
   umask(077);
