@@ -983,7 +983,6 @@ static bool is_needed(const char *image, void *user) {
   return dl_image_is_needed(((dl_life_t *)user)->objects, image, NULL);
 }
 
-/* -1: *error. */
 /* Files of sandboxes on images belong to others where the server is an ordinary user. */
 static void tell_ids(dl_life_t *l, const dl_life_opts_t *opts) {
   const dl_image_ids_t ids = dl_images_ids(l->images);
@@ -993,6 +992,7 @@ static void tell_ids(dl_life_t *l, const dl_life_opts_t *opts) {
                   &(dl_box_ids_t){ids.zero_uid, ids.first_uid, ids.zero_gid, ids.first_gid, ids.count});
 }
 
+/* -1: *error. */
 static int open_images(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
   dl_images_opts_t images = opts->images;
   images.is_used = is_needed;
