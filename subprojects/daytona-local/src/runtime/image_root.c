@@ -258,7 +258,7 @@ static char *make_upper(void) {
 
 static char *no_overlay(void) {
   const char *help =
-    errno == EPERM || errno == ENODEV ? "; overlay mounts in user namespaces need Linux 5.11 or newer"
+    errno == EPERM || errno == ENODEV ? "; sandboxes on images need Linux 5.12 or newer"
     : errno == EINVAL ? "; the state directory may be on a file system that no overlay can write to"
                       : "";
   return dl_xprintf("cannot mount the image's writable layer: %s%s", strerror(errno), help);
