@@ -257,10 +257,10 @@ static char *make_upper(void) {
 }
 
 static char *no_overlay(void) {
-  const char *help =
-    errno == EPERM || errno == ENODEV ? "; sandboxes on images need Linux 5.12 or newer"
-    : errno == EINVAL ? "; the state directory may be on a file system that no overlay can write to"
-                      : "";
+  const char *help = errno == EPERM || errno == ENODEV ? "; sandboxes on images need Linux 5.12 or newer"
+                     : errno == EINVAL
+                       ? "; the state directory may be on a file system that no overlay can write to"
+                       : "";
   return dl_xprintf("cannot mount the image's writable layer: %s%s", strerror(errno), help);
 }
 

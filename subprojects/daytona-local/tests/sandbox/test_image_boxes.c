@@ -558,7 +558,7 @@ static void attacks(const char *root, const char *user) {
   free(command);
   box_stop(&w, box, false);
   box = start(user != NULL ? user : "attacks", &image);
-  box_expect(&w, box, "ls -d /etc/passwd /etc/ssl", "/etc/passwd\n/etc/ssl\n");
+  box_expect(&w, box, "ls -d /etc/apt /etc/passwd", "/etc/apt\n/etc/passwd\n");
   box_stop(&w, box, false);
 }
 
