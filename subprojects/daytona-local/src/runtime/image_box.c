@@ -186,7 +186,6 @@ static bool become_user(const plan_t *plan) {
 
 /* From here on this process has the rights of any program in the box. */
 static char *enter_inner(const plan_t *plan, int sysctl) {
-  bool is_root = plan->user.uid == 0;
   if (setns(plan->inner, CLONE_NEWUSER) != 0) return failed("enter the box's user namespace");
   close(plan->inner);
   if ((plan->ids.count > 1 && setgroups(0, NULL) != 0) || setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
@@ -196,10 +195,8 @@ static char *enter_inner(const plan_t *plan, int sysctl) {
   close(fd);
   close(sysctl);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("give up new rights");
-  char *failure = is_root ? limit_capabilities(true) : NULL;
-  if (failure == NULL && !is_root && (failure = limit_capabilities(false)) == NULL && !become_user(plan))
-    failure = failed("become the image's user");
-  if (failure == NULL && is_root && !become_user(plan)) failure = failed("become the image's user");
+  char *failure = limit_capabilities(plan->user.uid == 0);
+  if (failure == NULL && !become_user(plan)) failure = failed("become the image's user");
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_DUMPABLE, 1); /* until the toolbox has opened its own files in /proc */
   if (failure == NULL && dl_syscalls_install(DL_FD_FILTER) != 0)
