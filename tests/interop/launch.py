@@ -11,6 +11,8 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "subprojects", "daytona-local", "tests", "server"))
+import image_fixtures  # noqa: E402  (the path has to come first)
 STREAMS = ("session_", "pty_", "interpreter_", "stream")
 SCENARIOS = os.path.join(HERE, "scenarios.txt")
 
@@ -80,6 +82,17 @@ def with_authority(folder, authority, command):
     return wrapped
 
 
+def start_registry(env):
+    """One on loopback with an image for the scenarios, which INTEROP_IMAGE names; or INTEROP_NO_IMAGES says why there is none."""
+    reason = image_fixtures.missing()
+    if reason:
+        env["INTEROP_NO_IMAGES"] = reason
+        return None
+    registry = image_fixtures.Registry()
+    env["INTEROP_IMAGE"] = registry.push("base/busybox", "1.36")
+    return registry
+
+
 def main():
     client, mode, *only = sys.argv[1:]
     cache = os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop"
@@ -116,8 +129,15 @@ def main():
         if wrapped:
             command = wrapped
             env["INTEROP_SYSTEM_TRUSTS_US"] = "yes"
+    registry = start_registry(env)
+    if registry:
+        options += registry.options()
     sys.stdout.flush()
-    os.execve(server, [server, "run", *options, "--", *command, *only], env)
+    try:
+        return subprocess.run([server, "run", *options, "--", *command, *only], env=env).returncode
+    finally:
+        if registry:
+            registry.close()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import urllib.parse
 import errors
 import files
 import git
+import images
 import interpreter
 import processes
 import sandboxes
@@ -26,7 +27,7 @@ from support import API_URL, IS_ASYNC, Skip, sdk
 SHOWN_LINES = 14
 LIMIT_SECONDS = 120
 TOPICS = (sandboxes.Sandboxes, processes.Processes, sessions.Sessions, terminals.Terminals, interpreter.Interpreter,
-          together.Together, files.Files, git.Git, storage.Storage, errors.Errors)
+          together.Together, files.Files, git.Git, storage.Storage, images.Images, errors.Errors)
 
 
 def server_is_there():
