@@ -41,6 +41,7 @@ enum { DL_LIMIT_MEMORY, DL_LIMIT_CPU, DL_LIMIT_PIDS, DL_LIMIT_COUNT };
 typedef struct {
   int version;                /* 1, 2, or 0: nothing usable */
   char *base[DL_LIMIT_COUNT]; /* our own directory per controller; NULL: not usable. One for all in 2 */
+  int lock[DL_LIMIT_COUNT];   /* on it, for as long as we live; -1: none */
 } dl_limits_t;
 
 typedef struct {

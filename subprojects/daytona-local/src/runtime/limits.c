@@ -4,7 +4,8 @@
  *
  * The server makes one directory of its own, daytona-local-PID, below the group it runs in, and
  * one child per box. A box's first process is put there before the box is reported to have started,
- * and until then it starts nothing, so no program of a user ever runs outside. Directories of servers that were killed are swept at start.
+ * and until then it starts nothing, so no program of a user ever runs outside. Directories of servers that were killed are swept at start:
+ * those that no server holds a lock on, for its process may be out of sight, in another PID namespace.
  * Version 1 hierarchies with the controller win over version 2, because a controller can only
  * live in one of them.
  */
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,6 +92,24 @@ static char *group_dir(const char *controller) {
   return found;
 }
 
+/* A number that is no process's: for a server whose own is taken by one of another namespace. */
+#define PID_STEP (1 << 22)
+
+/* The lock of a server on its directory, held as long as it lives; -1 with errno: another one has it, or it is no more. */
+static int lock_dir(const char *dir) {
+  struct stat held, now;
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  bool ok = flock(fd, LOCK_EX | LOCK_NB) == 0;
+  if (ok)
+    ok = fstat(fd, &held) == 0 && stat(dir, &now) == 0 && held.st_ino == now.st_ino; /* not swept meanwhile */
+  if (ok) return fd;
+  int failure = errno;
+  close(fd);
+  errno = failure;
+  return -1;
+}
+
 /* Remove what servers that no longer exist have left in `dir`. */
 static void sweep(const char *dir) {
   DIR *d = opendir(dir);
@@ -100,7 +120,8 @@ static void sweep(const char *dir) {
     if (!dl_parse_int(e->d_name + strlen(OWN_PREFIX), 1, INT32_MAX, &pid)) continue;
     if (kill((pid_t)pid, 0) == 0 || errno != ESRCH) continue;
     char *old = dl_xprintf("%s/%s", dir, e->d_name);
-    DIR *children = opendir(old);
+    int lock = lock_dir(old);
+    DIR *children = lock >= 0 ? opendir(old) : NULL;
     for (struct dirent *c; children != NULL && (c = readdir(children)) != NULL;) {
       if (c->d_name[0] == '.') continue;
       char *child = dl_xprintf("%s/%s", old, c->d_name);
@@ -108,17 +129,25 @@ static void sweep(const char *dir) {
       free(child);
     }
     if (children != NULL) closedir(children);
-    rmdir(old);
+    if (lock >= 0) rmdir(old);
+    if (lock >= 0) close(lock);
     free(old);
   }
   closedir(d);
 }
 
-static char *make_own(const char *dir) {
+static char *make_own(const char *dir, int *lock) {
   sweep(dir);
-  char *own = dl_xprintf("%s/" OWN_PREFIX "%ld", dir, (long)getpid());
-  if (mkdir(own, 0755) == 0 || errno == EEXIST) return own;
-  free(own);
+  for (long number = (long)getpid(), tries = 0; tries < 100; tries++) {
+    char *own = dl_xprintf("%s/" OWN_PREFIX "%ld", dir, number);
+    bool is_there = mkdir(own, 0755) == 0 || errno == EEXIST;
+    *lock = is_there ? lock_dir(own) : -1;
+    if (*lock >= 0) return own;
+    int failure = errno;
+    free(own);
+    if (!is_there || (failure != EWOULDBLOCK && failure != ENOENT)) break;
+    if (failure == EWOULDBLOCK) number += PID_STEP;
+  }
   return NULL;
 }
 
@@ -143,7 +172,7 @@ static bool hand_out_controllers(const char *dir) {
 static bool init_version1(dl_limits_t *l) {
   for (int i = 0; i < DL_LIMIT_COUNT; i++) {
     char *dir = group_dir(CONTROLLERS[i]);
-    if (dir != NULL) l->base[i] = make_own(dir);
+    if (dir != NULL) l->base[i] = make_own(dir, &l->lock[i]);
     if (l->base[i] != NULL) l->version = 1;
     free(dir);
   }
@@ -152,15 +181,18 @@ static bool init_version1(dl_limits_t *l) {
 
 void dl_limits_init(dl_limits_t *l) {
   memset(l, 0, sizeof *l);
+  for (int i = 0; i < DL_LIMIT_COUNT; i++) l->lock[i] = -1;
   if (init_version1(l)) return;
   char *dir = group_dir("");
   if (dir != NULL && access(dir, W_OK) == 0 && hand_out_controllers(dir)) {
-    char *own = make_own(dir);
+    char *own = make_own(dir, &l->lock[0]);
     if (own != NULL && write_file(own, "cgroup.subtree_control", "+memory +cpu +pids") == 0) {
       l->version = 2;
       for (int i = 0; i < DL_LIMIT_COUNT; i++) l->base[i] = dl_xstrdup(own);
     } else if (own != NULL) {
       rmdir(own);
+      close(l->lock[0]);
+      l->lock[0] = -1;
     }
     free(own);
   }
@@ -169,10 +201,13 @@ void dl_limits_init(dl_limits_t *l) {
 
 void dl_limits_clear(dl_limits_t *l) {
   for (int i = 0; i < DL_LIMIT_COUNT; i++) {
-    if (l->base[i] != NULL) rmdir(l->base[i]);
+    if (l->base[i] == NULL) continue; /* before the start all are */
+    rmdir(l->base[i]);
     free(l->base[i]);
+    if (l->lock[i] >= 0) close(l->lock[i]);
   }
   memset(l, 0, sizeof *l);
+  for (int i = 0; i < DL_LIMIT_COUNT; i++) l->lock[i] = -1;
 }
 
 void dl_box_limits_init(const dl_limits_t *l, dl_box_limits_t *bl, const char *box_id) {

@@ -295,6 +295,23 @@ class ProcessOne(unittest.TestCase):
         return subprocess.run(["unshare", "-fp", "--mount-proc", "--kill-child", harness.program(), *arguments], capture_output=True,
                               text=True, timeout=90, **more)
 
+    def test_it_leaves_the_groups_of_other_servers(self):
+        """Their processes are out of sight in its PID namespace, so that they look as if they had been killed."""
+        with tempfile.TemporaryFile() as log:
+            server = harness.Server(log=log)
+            try:
+                real = []
+                for _ in range(3):
+                    box = server.create()["id"]
+                    real.append(server.call("GET", "/admin/info").json["boxes"][box])
+                    server.api("DELETE", "/sandbox/" + box)
+                    server.wait(box, 404)
+                    done = self.inside("run", "--isolation=none", "--", "true")
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(real[1:], real[:1] * 2)
+            finally:
+                self.assertEqual(server.stop(), 0)
+
     def test_orphans_are_waited_for(self):
         script = "i=0; while [ $i -lt 50 ]; do (sleep 0.1 &); i=$((i+1)); done; sleep 2; ps ax -o stat= | grep -c Z; exit 7"
         done = self.inside("run", "--isolation=none", "--", "sh", "-c", script)
