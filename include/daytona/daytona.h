@@ -24,10 +24,12 @@
 #include <daytona/promise.h>
 #include <daytona/pty.h>
 #include <daytona/sandbox.h>
+#include <daytona/secret.h>
 #include <daytona/session.h>
 #include <daytona/snapshot.h>
 #include <daytona/stream.h>
 #include <daytona/types.h>
 #include <daytona/volume.h>
+#include <daytona/warm_pool.h>
 
 #endif

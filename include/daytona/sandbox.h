@@ -457,6 +457,105 @@ DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_delete_interval(daytona_s
                                                                        int64_t minutes,
                                                                        const daytona_call_opts_t *opts);
 
+/** Set the idle minutes after which it is paused; 0: never. Virtual machines only; excludes auto-stop. Negative:
+    DAYTONA_EINVAL. */
+DAYTONA_API daytona_future_t *daytona_sandbox_set_auto_pause_interval(daytona_sandbox_t *sandbox,
+                                                                      int64_t minutes,
+                                                                      const daytona_call_opts_t *opts);
+
+/** Set the minutes from now after which it is deleted, in whatever state it is; 0: never. Negative: DAYTONA_EINVAL. Each
+    call counts anew; `auto_destroy_at` has the time. Settles with daytona_future_sandbox(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_set_ttl(daytona_sandbox_t *sandbox, int64_t minutes,
+                                                      const daytona_call_opts_t *opts);
+
+/** Pause and wait until it is paused: memory and processes are kept, and starting it resumes them. Virtual machines only;
+    others fail with DAYTONA_EUNPROCESSABLE or as the server has it. Settles with daytona_future_sandbox(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_pause(daytona_sandbox_t *sandbox,
+                                                    const daytona_sandbox_lifecycle_opts_t *opts);
+
+typedef struct daytona_sandbox_create_snapshot_opts {
+  bool includes_memory;   /**< Also the memory, of virtual machines that can; else the files alone. */
+  int64_t timeout_ms;     /**< Optional. Default 60000. */
+  bool counts_queue_time; /**< Count the wait for a free place as well. */
+  uint64_t reserved[8];   /**< Must be zero. */
+} daytona_sandbox_create_snapshot_opts_t;
+
+/**
+ * Make a snapshot of the sandbox and wait until it is made. Settles with daytona_future_sandbox(); the snapshot is found
+ * with daytona_snapshot_get(). Fails with DAYTONA_ESANDBOX_FAILED when the sandbox ends in an error state. The request is
+ * not sent again once it may have reached the server.
+ *
+ * @param name  Required. Of the snapshot, unique in the organization: published servers drop the result under a name that
+ *              is in use, and report success.
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_create_snapshot(
+  daytona_sandbox_t *sandbox, const char *name, const daytona_sandbox_create_snapshot_opts_t *opts);
+
+typedef struct daytona_sandbox_fork_opts {
+  const char *name;       /**< Optional. Of the new sandbox. Default: its id. */
+  int64_t timeout_ms;     /**< Optional. Default 60000. */
+  bool counts_queue_time; /**< Count the wait for a free place as well. */
+  uint64_t reserved[8];   /**< Must be zero. */
+} daytona_sandbox_fork_opts_t;
+
+/**
+ * Make a copy of the sandbox, with its files, environment, labels and settings, and wait until that is started. Settles
+ * with daytona_future_sandbox(): the new one. It takes a place among the starting sandboxes. Virtual machines only; others fail as
+ * the server has it.
+ *
+ * The request is not sent again once it may have reached the server. After a failure or cancel that came later, error->sandbox has
+ * the id, or else the name you gave, of a sandbox that may exist; nothing is deleted.
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_fork(daytona_sandbox_t *sandbox,
+                                                   const daytona_sandbox_fork_opts_t *opts);
+
+/* --- settings ---------------------------------------------------------------------------------- */
+
+/** Set whether previews need no token. Settles with daytona_future_sandbox(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_set_public(daytona_sandbox_t *sandbox, bool is_public,
+                                                         const daytona_call_opts_t *opts);
+
+/** What a sandbox may reach. At least one of the first three is required; those that are not given stay as they are, but
+    `network_block_all` clears the list of addresses, and such a list ends the block. */
+typedef struct daytona_sandbox_update_network_settings_opts {
+  daytona_opt_bool_t network_block_all; /**< No outbound traffic. */
+  const char *network_allow_list;       /**< IPv4 CIDRs, comma-separated, at most 10; "": none. */
+  const char *domain_allow_list;        /**< Domains, comma-separated, at most 10; "": none. */
+  int64_t timeout_ms;                   /**< Optional. Default: request_timeout_ms of the client. */
+  uint64_t reserved[8];                 /**< Must be zero. */
+} daytona_sandbox_update_network_settings_opts_t;
+
+/** Change what the sandbox may reach, while it runs. Settles with daytona_future_sandbox(). */
+DAYTONA_API daytona_future_t *daytona_sandbox_update_network_settings(
+  daytona_sandbox_t *sandbox, const daytona_sandbox_update_network_settings_opts_t *opts);
+
+/**
+ * Replace the secrets of the sandbox. Settles with daytona_future_sandbox(). Variables are new in processes that are
+ * started afterwards; a sandbox that was created without secrets must be restarted once.
+ *
+ * @param secrets  Environment variable to name of a secret, see <daytona/secret.h>. Copied. NULL or empty: none.
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_update_secrets(daytona_sandbox_t *sandbox,
+                                                             const daytona_map_t *secrets,
+                                                             const daytona_call_opts_t *opts);
+
+typedef struct daytona_sandbox_update_env_opts {
+  daytona_strings_t unset; /**< Optional. Names to remove, before `env` is set. */
+  const char
+    *unset_value_prefix; /**< Optional. Remove variables whose value begins so, unless `env` has them. */
+  int64_t timeout_ms;    /**< Optional. Default: request_timeout_ms of the client. */
+  uint64_t reserved[8];  /**< Must be zero. */
+} daytona_sandbox_update_env_opts_t;
+
+/**
+ * Change the environment of processes, sessions and terminals that are started afterwards, until the sandbox stops.
+ * Settles without a value. Fails with DAYTONA_EINVAL when there is nothing to change. Protocol: toolbox.
+ *
+ * @param env  Variables to set. Copied, and wiped afterwards. NULL or empty: none. Limit of each: as in <daytona/process.h>.
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_update_env(daytona_sandbox_t *sandbox, const daytona_map_t *env,
+                                                         const daytona_sandbox_update_env_opts_t *opts);
+
 /* --- previews ---------------------------------------------------------------------------------- */
 
 /** The address at which a port of the sandbox is reachable from outside. */
@@ -493,6 +592,82 @@ DAYTONA_API daytona_future_t *daytona_sandbox_expire_signed_preview_url(daytona_
 
 /** The link of the two futures above, or NULL. Borrowed from the future. */
 DAYTONA_API const daytona_preview_link_t *daytona_future_preview_link(const daytona_future_t *future);
+
+/* --- links to files ---------------------------------------------------------------------------- */
+
+typedef struct daytona_sandbox_file_url_opts {
+  daytona_opt_int_t expires_in_seconds; /**< Optional. 0 or less: never. Default: 3600. */
+  int64_t timeout_ms;                   /**< Optional. Default: request_timeout_ms of the client. */
+  uint64_t reserved[8];                 /**< Must be zero. */
+} daytona_sandbox_file_url_opts_t;
+
+/**
+ * Make a URL with which anyone can download one file, without a key. Settles with daytona_future_string(); the URL is a
+ * secret, and is wiped with the future.
+ *
+ * It is signed here, with a key of the sandbox that is fetched when none younger than 15 seconds is known. This
+ * machine's clock decides when it expires. daytona_sandbox_rotate_signing_key() invalidates it.
+ *
+ * @param path  Required, not empty, UTF-8. Relative paths begin at daytona_sandbox_get_work_dir().
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_download_url(daytona_sandbox_t *sandbox, const char *path,
+                                                           const daytona_sandbox_file_url_opts_t *opts);
+
+/** As daytona_sandbox_download_url(), to upload that file: with a POST of a form whose field `file` has the content. */
+DAYTONA_API daytona_future_t *daytona_sandbox_upload_url(daytona_sandbox_t *sandbox, const char *path,
+                                                         const daytona_sandbox_file_url_opts_t *opts);
+
+/** Make a new key: all URLs that were signed so far become invalid. Settles without a value. */
+DAYTONA_API daytona_future_t *daytona_sandbox_rotate_signing_key(daytona_sandbox_t *sandbox,
+                                                                 const daytona_call_opts_t *opts);
+
+/* --- metrics ----------------------------------------------------------------------------------- */
+
+/** What a sandbox used at one moment. What the server left out is 0. */
+typedef struct daytona_sandbox_metrics {
+  const char *timestamp; /**< RFC 3339 text, as received; NULL: none */
+  double cpu_count;      /**< cores that it may use */
+  double cpu_used_pct;   /**< of these, in percent */
+  int64_t memory_total_bytes;
+  int64_t memory_used_bytes;
+  int64_t memory_cache_bytes;
+  int64_t disk_total_bytes;
+  int64_t disk_used_bytes;
+} daytona_sandbox_metrics_t;
+
+typedef struct daytona_sandbox_metrics_list_t {
+  const daytona_sandbox_metrics_t *const *items; /**< in the order of time */
+  size_t count;
+} daytona_sandbox_metrics_list_t;
+
+/** The sample of daytona_sandbox_get_metrics_latest(), or NULL. Borrowed from the future. */
+DAYTONA_API const daytona_sandbox_metrics_t *daytona_future_sandbox_metrics(const daytona_future_t *future);
+
+/** The samples of daytona_sandbox_get_metrics(), or NULL. Borrowed from the future. */
+DAYTONA_API const daytona_sandbox_metrics_list_t *daytona_future_sandbox_metrics_list(
+  const daytona_future_t *future);
+
+/** Ask a running sandbox what it uses now. Settles with daytona_future_sandbox_metrics(). Protocol: toolbox. */
+DAYTONA_API daytona_future_t *daytona_sandbox_get_metrics_latest(daytona_sandbox_t *sandbox,
+                                                                 const daytona_call_opts_t *opts);
+
+typedef struct daytona_sandbox_get_metrics_opts {
+  const char *start;    /**< Optional. RFC 3339. Default: when the sandbox was created. */
+  const char *end;      /**< Optional. RFC 3339. Default: now. */
+  int64_t timeout_ms;   /**< Optional. Of each request. Default: request_timeout_ms of the client. */
+  uint64_t reserved[8]; /**< Must be zero. */
+} daytona_sandbox_get_metrics_opts_t;
+
+/**
+ * Fetch what a sandbox has used. Settles with daytona_future_sandbox_metrics_list(); more than about 20,000 samples fail
+ * with DAYTONA_ELIMIT: ask for a shorter time.
+ *
+ * Where the server's configuration names a service for analytics, that is asked instead of the control plane. The
+ * configuration is fetched once per client. A service that is reached by http while the control plane is by https is sent
+ * nothing: DAYTONA_EPROTOCOL, unless `allows_plain_toolbox` of the configuration is set.
+ */
+DAYTONA_API daytona_future_t *daytona_sandbox_get_metrics(daytona_sandbox_t *sandbox,
+                                                          const daytona_sandbox_get_metrics_opts_t *opts);
 
 /* --- SSH --------------------------------------------------------------------------------------- */
 

@@ -120,3 +120,20 @@ daytona_future_t *daytona_sandbox_set_auto_delete_interval(daytona_sandbox_t *sa
   return daytona__call(sandbox, &auto_delete_method, &(sandbox_args_t){.minutes = minutes},
                        DAYTONA__OPTS(opts));
 }
+
+INTERVAL(auto_pause, "autopause", "auto-pause", .rules = DAYTONA__MIN, .min = 0);
+
+daytona_future_t *daytona_sandbox_set_auto_pause_interval(daytona_sandbox_t *sandbox, int64_t minutes,
+                                                          const daytona_call_opts_t *opts) {
+  return daytona__call(sandbox, &auto_pause_method, &(sandbox_args_t){.minutes = minutes},
+                       DAYTONA__OPTS(opts));
+}
+
+SANDBOX(ttl, "POST", "/{sandbox}/ttl/{minutes}", "set TTL",
+        ARGS(DAYTONA__ARG(IN_PATH, sandbox_args_t, INT, minutes, "minutes", .rules = DAYTONA__MIN, .min = 0)),
+        .gives_sandbox = true, .is_lenient = true);
+
+daytona_future_t *daytona_sandbox_set_ttl(daytona_sandbox_t *sandbox, int64_t minutes,
+                                          const daytona_call_opts_t *opts) {
+  return daytona__call(sandbox, &ttl_method, &(sandbox_args_t){.minutes = minutes}, DAYTONA__OPTS(opts));
+}

@@ -160,6 +160,122 @@ daytona_future_t *daytona_sandbox_resize(daytona_sandbox_t *sandbox,
   return daytona__life_run(sandbox, &resize_kind, NULL, LIFE_OPTS(opts, false));
 }
 
+/* The state before may be what an unread response leaves, so that a sandbox that is started is not paused yet. */
+static const daytona__wait_rule_t wait_paused = {.of = &waited_sandbox,
+                                                 .fetch = &poll_method,
+                                                 .goals = STATE(PAUSING) | STATE(STARTED),
+                                                 .failures = FAILURES,
+                                                 .is_complement = true};
+
+LIFE(pause, "Failed to pause sandbox", "pausing the sandbox", &wait_paused, false, .verb = "POST",
+     .path = "/sandbox/{sandbox}/pause");
+
+daytona_future_t *daytona_sandbox_pause(daytona_sandbox_t *sandbox,
+                                        const daytona_sandbox_lifecycle_opts_t *opts) {
+  return daytona__life_run(sandbox, &pause_kind, NULL, LIFE_OPTS(opts, false));
+}
+
+static const daytona__wait_rule_t wait_snapshotted = {.of = &waited_sandbox,
+                                                      .fetch = &poll_method,
+                                                      .goals = STATE(SNAPSHOTTING),
+                                                      .failures = FAILURES,
+                                                      .is_complement = true};
+
+typedef struct name_args {
+  const char *name;
+} name_args_t;
+
+LIFE(create_snapshot, "Failed to create snapshot", "creating the snapshot", &wait_snapshotted, false,
+     .verb = "POST", .path = "/sandbox/{sandbox}/snapshot",
+     .request = DAYTONA__ARGS(
+       name_args_t, DAYTONA__ARG(IN_BODY, name_args_t, STRING, name, "name", .rules = DAYTONA__NONEMPTY),
+       DAYTONA__OPT(IN_BODY, daytona_sandbox_create_snapshot_opts_t, BOOL, includes_memory, "includeMemory")),
+     .is_create = true);
+
+daytona_future_t *daytona_sandbox_create_snapshot(daytona_sandbox_t *sandbox, const char *snapshot_name,
+                                                  const daytona_sandbox_create_snapshot_opts_t *opts) {
+  return daytona__life_run(sandbox, &create_snapshot_kind, &(name_args_t){snapshot_name},
+                           LIFE_OPTS(opts, false));
+}
+
+/* --- fork -------------------------------------------------------------------------------------- */
+
+typedef struct fork_op {
+  daytona__life_t life; /* first; its sandbox is the parent, then the child */
+  const char *child;    /* id, or the name asked for; NULL: neither is known */
+  bool was_sent;
+} fork_op_t;
+
+DAYTONA__METHOD(fork, .prefix = "Failed to fork sandbox: ", .verb = "POST", .path = "/sandbox/{sandbox}/fork",
+                .request = DAYTONA__ARGS(no_args_t, DAYTONA__OPT(IN_BODY, daytona_sandbox_fork_opts_t, STRING,
+                                                                 name, "name")),
+                .gives_sandbox = true, .is_create = true);
+
+/* The child that exists, or may: from the moment that the request has left the queue. */
+static const char *fork_orphan(const daytona__life_t *life) {
+  const fork_op_t *self = (const fork_op_t *)life;
+  return self->was_sent ? self->child : NULL;
+}
+
+static void on_fork_admitted(daytona__op_t *op) {
+  ((fork_op_t *)op)->was_sent = true;
+  daytona__life_limit((daytona__life_t *)op);
+}
+
+static void on_forked(daytona__op_t *op, const daytona_error_t *error, void *answer) {
+  fork_op_t *self = (fork_op_t *)op;
+  if (error != NULL) {
+    /* A status says that there is no child; without one nobody knows. */
+    daytona_error_t named = *error;
+    if (error->http_status == 0 || error->http_status >= 500) named.sandbox = fork_orphan(&self->life);
+    daytona__op_fail(op, &named);
+    return;
+  }
+  daytona_sandbox_t *parent = op->sandbox;
+  daytona_sandbox_t *child = daytona__sandbox_new(op->client, op->data, answer);
+  if (child == NULL) {
+    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+    return;
+  }
+  op->sandbox = child;
+  self->child = child->id;
+  daytona_sandbox_release(parent);
+  daytona__life_wait(&self->life, &daytona__wait_started);
+}
+
+/* Cancelled, or the client closes: the child stays, and its name is in the error. */
+static void stop_fork(daytona_future_t *future) {
+  fork_op_t *self = future->op;
+  bool is_closing = self->life.op.client->is_closing;
+  const char *child = fork_orphan(&self->life);
+  daytona_error_t error = {
+    .code = is_closing ? DAYTONA_ECLOSED : DAYTONA_ECANCELED, .retry_after_ms = -1, .sandbox = child};
+  error.message = is_closing ? "the client was closed" : "cancelled";
+  if (child != NULL && !is_closing)
+    error.message = daytona__arena_printf(&future->arena, "cancelled; sandbox %s may exist", child);
+  daytona__op_fail(&self->life.op, &error);
+}
+
+daytona_future_t *daytona_sandbox_fork(daytona_sandbox_t *sandbox, const daytona_sandbox_fork_opts_t *opts) {
+  daytona_future_t *future;
+  fork_op_t *self = (fork_op_t *)daytona__life_new(&fork_method, NULL, sandbox, sizeof *self, NULL,
+                                                   LIFE_OPTS(opts, false), &future);
+  if (self == NULL) return future;
+  daytona__op_t *op = &self->life.op;
+  const char *child = opts != NULL ? opts->name : NULL;
+  self->child = daytona__arena_strdup(&future->arena, child);
+  if (child != NULL && self->child == NULL)
+    return daytona__op_reject(op, DAYTONA_ENOMEM, "%s", daytona_errcode_text(DAYTONA_ENOMEM));
+  self->life.what = "forking the sandbox";
+  self->life.orphan = fork_orphan;
+  future->stop = stop_fork;
+  op->admitted = on_fork_admitted;
+  op->done = on_forked;
+  if (daytona__call_prepare(op, NULL, DAYTONA__OPTS(opts), DAYTONA_NO_TIMEOUT) == 0)
+    daytona__life_start(&self->life, true);
+  return future;
+}
+
 /* --- waits of their own ------------------------------------------------------------------------ */
 
 #define WAIT(noun, message, doing, wait)                                       \

@@ -39,6 +39,8 @@ struct daytona_client {
   daytona__entropy_t entropy;
   struct daytona__observer *observers, *log_observer; /* see observer.h */
   uint64_t last_op_id;
+  bool knows_analytics;      /* the server was asked for its configuration */
+  const char *analytics_url; /* base of the service that has the metrics, in the arena; NULL: none is known */
   bool is_closing;
   bool is_closed;
   daytona__list_t closed_entries;

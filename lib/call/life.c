@@ -186,19 +186,23 @@ static void on_polled(daytona__op_t *op, const daytona_error_t *error, void *ans
     poll_again(life);
 }
 
-void daytona__life_wait(daytona__life_t *life, const daytona__wait_rule_t *rule) {
+static void begin_polls(daytona__life_t *life, const daytona__wait_rule_t *rule) {
   daytona__op_t *op = &life->op;
   life->rule = rule;
-  if (daytona__wait_is_met(rule, rule->of->state_of(op))) {
-    settle_by_state(life);
-    return;
-  }
   daytona__op_switch(op, rule->fetch);
   if (rule->of->locate != NULL) rule->of->locate(op);
   op->done = on_polled;
   life->wait_began_ms = daytona__loop_now(op->client->loop);
   life->interval_ms = POLL_FIRST_MS;
   if (daytona__op_prepare(op, NULL, 0) == 0) daytona__op_send(op);
+}
+
+void daytona__life_wait(daytona__life_t *life, const daytona__wait_rule_t *rule) {
+  life->rule = rule;
+  if (daytona__wait_is_met(rule, rule->of->state_of(&life->op)))
+    settle_by_state(life);
+  else
+    begin_polls(life, rule);
 }
 
 /* --- request and wait -------------------------------------------------------------------------- */
@@ -219,6 +223,8 @@ static void on_life_answer(daytona__op_t *op, const daytona_error_t *error, void
   if (answer != NULL) rule->of->take(op, answer);
   if (self->skips_wait)
     rule->of->settle(op);
+  else if (answer == NULL && rule->is_complement)
+    begin_polls(&self->life, rule); /* the state from before the request is no goal */
   else
     daytona__life_wait(&self->life, rule);
 }

@@ -323,6 +323,14 @@ static void ask_for_toolbox(daytona__op_t *op) {
   if (op->is_requesting) daytona__http_start(op->client->http, &op->http);
 }
 
+static const char *base_of(const daytona__op_t *op) {
+  switch (op->method->service) {
+    case DAYTONA__TOOLBOX: return op->sandbox->toolbox_url;
+    case DAYTONA__ANALYTICS: return op->client->analytics_url;
+    default: return op->client->settings.api_url;
+  }
+}
+
 /* The next request: that which finds the toolbox, or the operation's own. */
 static void send_next(daytona__op_t *op) {
   if (op->method->service == DAYTONA__TOOLBOX && op->sandbox->toolbox_url == NULL) {
@@ -333,10 +341,7 @@ static void send_next(daytona__op_t *op) {
     op->done(op, NULL, NULL);
     return;
   }
-  start_http(
-    op, op->method->verb,
-    op->method->service == DAYTONA__TOOLBOX ? op->sandbox->toolbox_url : op->client->settings.api_url,
-    op->target);
+  start_http(op, op->method->verb, base_of(op), op->target);
   if (!op->is_requesting) return;
   op->is_finding = false;
   op->http.body = op->body;

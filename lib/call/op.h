@@ -18,7 +18,12 @@
 #include "json/codec.h"
 #include "wire/url.h"
 
-typedef enum daytona__service { DAYTONA__CONTROL_PLANE, DAYTONA__TOOLBOX } daytona__service_t;
+/* Whose base a path is of. That of the analytics must be known before, see client_impl.h. */
+typedef enum daytona__service {
+  DAYTONA__CONTROL_PLANE,
+  DAYTONA__TOOLBOX,
+  DAYTONA__ANALYTICS
+} daytona__service_t;
 
 typedef struct daytona__op daytona__op_t;
 
@@ -45,7 +50,7 @@ struct daytona__method {
   bool is_secret;     /* all that it holds is wiped */
   bool is_background; /* sent after the call that caused it has settled: no future of a program carries it */
   bool is_stream;     /* not a request: once the toolbox is known `done` comes without a response, perhaps at
-                          once, and the service opens its socket with daytona__stream_open() */
+                          once, and the service opens its socket with daytona__stream_open(), or makes a URL */
   /* Optional: what is wrong with arguments that keep the rules of their rows, or NULL. */
   const char *(*check)(const void *args, const void *opts);
   /* Optional: add to the query what rows cannot say. */

@@ -29,6 +29,10 @@
   X(pty_info, const daytona_pty_info_t *)                                 \
   X(pty_list, const daytona_pty_list_t *)                                 \
   X(replace_result_list, const daytona_replace_result_list_t *)           \
+  X(sandbox_metrics, const daytona_sandbox_metrics_t *)                   \
+  X(sandbox_metrics_list, const daytona_sandbox_metrics_list_t *)         \
+  X(secret, const daytona_secret_t *)                                     \
+  X(secret_page, const daytona_secret_page_t *)                           \
   X(session, const daytona_session_t *)                                   \
   X(session_command, const daytona_session_command_t *)                   \
   X(session_exec_result, const daytona_session_exec_result_t *)           \
@@ -39,7 +43,9 @@
   X(ssh_access, const daytona_ssh_access_t *)                             \
   X(ssh_validation, const daytona_ssh_validation_t *)                     \
   X(volume, const daytona_volume_t *)                                     \
-  X(volume_list, const daytona_volume_list_t *)
+  X(volume_list, const daytona_volume_list_t *)                           \
+  X(warm_pool, const daytona_warm_pool_t *)                               \
+  X(warm_pool_list, const daytona_warm_pool_list_t *)
 
 #define DAYTONA__OWNED_RESULT_MAP(X)                                  \
   X(bytes, const daytona_bytes_t *)                                   \

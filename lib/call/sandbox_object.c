@@ -15,6 +15,7 @@
 #include "call/client_impl.h"
 #include "call/params.h"
 #include "core/memory.h"
+#include "core/own.h"
 #include "net/proxy.h"
 #include "wire/url.h"
 
@@ -146,9 +147,8 @@ static bool is_known_toolbox(const daytona_sandbox_t *sandbox, const char *proxy
          strcmp(known + size + 1, sandbox->id) == 0;
 }
 
-/* `base` becomes the normalised URL when there is no fault. 0 or DAYTONA_ENOMEM. */
-static int check_toolbox(const daytona__settings_t *settings, const char *proxy_url,
-                         daytona__arena_t *scratch, const char **base, daytona__toolbox_fault_t *fault) {
+int daytona__toolbox_check(const daytona__settings_t *settings, const char *proxy_url,
+                           daytona__arena_t *scratch, const char **base, daytona__toolbox_fault_t *fault) {
   daytona__target_t target, control;
   int rc = daytona__url_base(scratch, proxy_url, base, NULL);
   if (rc == DAYTONA_ENOMEM) return rc;
@@ -186,7 +186,7 @@ int daytona__sandbox_set_toolbox(daytona_sandbox_t *sandbox, const char *proxy_u
   *fault = DAYTONA__TOOLBOX_FINE;
   if (is_known_toolbox(sandbox, proxy_url)) return 0;
   daytona__arena_init(&scratch, 0);
-  int rc = check_toolbox(&sandbox->client->settings, proxy_url, &scratch, &base, fault);
+  int rc = daytona__toolbox_check(&sandbox->client->settings, proxy_url, &scratch, &base, fault);
   if (rc == 0 && *fault == DAYTONA__TOOLBOX_FINE) {
     rc = take_toolbox(sandbox, base, &scratch);
     if (rc != 0 && rc != DAYTONA_ENOMEM) *fault = DAYTONA__TOOLBOX_NO_URL;
@@ -243,6 +243,7 @@ void daytona_sandbox_release(daytona_sandbox_t *sandbox) {
   daytona_client_t *client = sandbox->client;
   daytona__sandbox_data_release(sandbox->data);
   daytona__sandbox_data_release(sandbox->labels);
+  daytona__disown(&sandbox->signing_key);
   daytona__free(sandbox->toolbox_url);
   daytona__free(sandbox->id);
   daytona__free(sandbox);

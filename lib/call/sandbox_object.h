@@ -34,6 +34,8 @@ struct daytona_sandbox {
   daytona__sandbox_data_t *labels;    /* holds labels set since that answer; NULL: they are in data */
   const daytona_sandbox_info_t *info; /* in data */
   char *toolbox_url;                  /* base of toolbox calls with the id; NULL: not known yet */
+  const char *signing_key;            /* of its files, wiped with the object; NULL: none is known */
+  int64_t signing_key_ms;             /* when that was read, on the loop's clock */
   bool creates_ptys_in_turn;          /* its daemon does not create a terminal and attach to it in one step */
 };
 
@@ -68,6 +70,12 @@ typedef enum daytona__toolbox_fault {
   DAYTONA__TOOLBOX_NO_URL, /* or one with an invalid host */
   DAYTONA__TOOLBOX_PLAIN   /* http, and the control plane is https */
 } daytona__toolbox_fault_t;
+
+/* Whether a URL that the server names may be sent the credentials; `base` becomes its normalised form when there is no
+   fault. 0 or DAYTONA_ENOMEM. */
+struct daytona__settings;
+int daytona__toolbox_check(const struct daytona__settings *settings, const char *proxy_url,
+                           daytona__arena_t *scratch, const char **base, daytona__toolbox_fault_t *fault);
 
 /* Set the base of toolbox calls from a toolboxProxyUrl; one with a fault changes nothing. 0 or DAYTONA_ENOMEM.
    `fault` may be NULL. */

@@ -381,6 +381,86 @@ static void bad_arguments_fail_through_the_future(void **state) {
   api_fails_as(daytona_process_exec(NULL, "true", NULL), DAYTONA_EINVAL);
 }
 
+/* --- settings, URLs, metrics ------------------------------------------------------------------- */
+
+static void settings_are_stored(void **state) {
+  session_t *session = *state;
+  const daytona_sandbox_update_network_settings_opts_t open = {.network_block_all = daytona_bool(false)},
+                                                       bad = {.network_allow_list = "10.0.0.0"};
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  api_done(daytona_sandbox_set_public(sandbox, true, NULL));
+  assert_true(daytona_sandbox_info(sandbox)->is_public);
+  api_done(daytona_sandbox_set_ttl(sandbox, 600, NULL));
+  assert_non_null(daytona_sandbox_info(sandbox)->auto_destroy_at);
+  api_done(daytona_sandbox_set_ttl(sandbox, 0, NULL));
+  assert_null(daytona_sandbox_info(sandbox)->auto_destroy_at);
+  api_done(daytona_sandbox_update_network_settings(sandbox, &open));
+  api_fails_as(daytona_sandbox_update_network_settings(sandbox, &bad), DAYTONA_EINVAL);
+  api_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  assert_false(daytona_sandbox_info(sandbox)->network_block_all);
+  assert_true(daytona_sandbox_info(sandbox)->is_public);
+  session_delete(sandbox);
+}
+
+static void changed_environment_is_that_of_new_processes(void **state) {
+  session_t *session = *state;
+  static const char *const names[] = {"OLD"};
+  static const daytona_pair_t before[] = {{"OLD", "1"}, {"KEPT", "2"}}, after[] = {{"NEW", "grüß"}};
+  const daytona_map_t first = {before, 2}, second = {after, 1};
+  const daytona_sandbox_update_env_opts_t opts = {.unset = {names, 1}};
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  api_done(daytona_sandbox_update_env(sandbox, &first, NULL));
+  session_expect(sandbox, "printf %s \"$OLD$KEPT\"", 0, "12");
+  api_done(daytona_sandbox_update_env(sandbox, &second, &opts));
+  session_expect(sandbox, "printf %s \"$OLD$KEPT$NEW\"", 0, "2grüß");
+  session_delete(sandbox);
+}
+
+static void signed_url_opens_one_file_until_the_key_changes(void **state) {
+  session_t *session = *state;
+  char body[4096];
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  session_expect(sandbox, "printf content > 'a b+ü.txt'; pwd", 0, "/home/daytona\n");
+  daytona_future_t *url = api_must(daytona_sandbox_download_url(sandbox, "/home/daytona/a b+ü.txt", NULL));
+  assert_int_equal(session_fetch(daytona_future_string(url), NULL, body, sizeof body), 200);
+  assert_string_equal(body, "content");
+  api_done(daytona_sandbox_rotate_signing_key(sandbox, NULL));
+  assert_true(session_fetch(daytona_future_string(url), NULL, body, sizeof body) >= 400);
+  daytona_future_release(url);
+  url = api_must(daytona_sandbox_download_url(sandbox, "/home/daytona/a b+ü.txt", NULL));
+  assert_int_equal(session_fetch(daytona_future_string(url), NULL, body, sizeof body), 200);
+  daytona_future_release(url);
+  session_delete(sandbox);
+}
+
+static void metrics_of_a_running_sandbox(void **state) {
+  session_t *session = *state;
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  daytona_future_t *future = api_must(daytona_sandbox_get_metrics_latest(sandbox, NULL));
+  const daytona_sandbox_metrics_t *sample = daytona_future_sandbox_metrics(future);
+  assert_non_null(sample->timestamp);
+  assert_true(sample->cpu_count >= 1 && sample->cpu_used_pct >= 0);
+  assert_true(sample->memory_total_bytes > 0 && sample->disk_total_bytes > 0);
+  daytona_future_release(future);
+  session_delete(sandbox);
+}
+
+/* The class of its sandboxes is that of containers. */
+static void containers_are_neither_forked_nor_paused(void **state) {
+  session_t *session = *state;
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  daytona_future_t *calls[] = {daytona_sandbox_fork(sandbox, NULL), daytona_sandbox_pause(sandbox, NULL)};
+  for (int i = 0; i < 2; i++) {
+    assert_int_not_equal(daytona_future_await(calls[i]), 0);
+    assert_in_range(daytona_future_error(calls[i])->http_status, 400, 499);
+    assert_null(daytona_future_error(calls[i])->sandbox);
+    daytona_future_release(calls[i]);
+  }
+  api_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTED);
+  session_delete(sandbox);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, session_setup, session_teardown)
@@ -403,6 +483,11 @@ int main(void) {
     TEST(preview_reaches_a_server_in_the_sandbox),
     TEST(ssh_tokens_are_made_checked_and_withdrawn),
     TEST(bad_arguments_fail_through_the_future),
+    TEST(settings_are_stored),
+    TEST(changed_environment_is_that_of_new_processes),
+    TEST(signed_url_opens_one_file_until_the_key_changes),
+    TEST(metrics_of_a_running_sandbox),
+    TEST(containers_are_neither_forked_nor_paused),
 #undef TEST
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

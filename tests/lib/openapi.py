@@ -20,6 +20,10 @@ _FORMATS = {"uuid": _UUID, "date-time": _DATE_TIME}
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 MAX_DEPTH = 60
 
+# The description of the toolbox leaves out what signed URLs to files carry.
+_SIGNED = {("get", "/files/download"), ("post", "/files/upload-v2")}
+_SIGNATURE = {"expires", "signature"}
+
 
 def _is_type(value, name):
     if name == "object":
@@ -252,6 +256,8 @@ class Description:
         problems = []
         for name, text in pairs:
             parameter = operation.parameters.get(("query", name)) or operation.parameters.get(("query", name + "[]"))
+            if parameter is None and name in _SIGNATURE and (operation.method.lower(), operation.template) in _SIGNED:
+                continue
             if parameter is None:
                 problems.append(f"query {name}: not in the description")
                 continue

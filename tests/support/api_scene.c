@@ -230,6 +230,7 @@ daytona_sandbox_t *api_sandbox_at(const api_scene_t *scene, const char *toolbox,
   daytona__sandbox_dto_t *dto = daytona__arena_alloc(&data->arena, sizeof *dto);
   assert_non_null(dto);
   dto->info.id = "sb-1";
+  dto->info.organization_id = "org-1";
   dto->info.state_name = state;
   dto->info.toolbox_proxy_url = toolbox;
   daytona__sandbox_dto_finish(dto);

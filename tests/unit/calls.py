@@ -14,11 +14,13 @@ ARGUMENTS = {
     "daytona_client_t *": "client",
     "daytona_sandbox_t *": "sandbox",
     "daytona_sandbox_iter_t *": "walk_sandboxes(stand)",
+    "daytona_secret_iter_t *": "walk_secrets(stand)",
     "daytona_snapshot_iter_t *": "walk_snapshots(stand)",
     "daytona_lsp_t *": "a_server(sandbox)",
     "const char *": '"x"',
     "const void *": '"x"',
     "void *": "NULL",
+    "bool": "true",
     "int": "80",
     "int64_t": "5",
     "size_t": "1",
@@ -41,6 +43,9 @@ PARTICULAR = {
 # Options structs of which all zero is refused: the least that a call needs.
 LEAST = {
     "daytona_sandbox_resize_opts_t": ".cpu = {true, 2}",
+    "daytona_sandbox_update_env_opts_t": ".unset_value_prefix = \"x\"",
+    "daytona_sandbox_update_network_settings_opts_t": ".network_block_all = {true, true}",
+    "daytona_secret_update_opts_t": ".value = \"x\"",
     "daytona_snapshot_create_opts_t": ".image_name = \"x:1\"",
     "daytona_fs_set_file_permissions_opts_t": ".mode = \"755\"",
 }
@@ -49,6 +54,8 @@ LEAST = {
 MORE = [
     ("daytona_sandbox_find_one", ".id_or_name = \"x\""),
     ("daytona_sandbox_delete", ".waits = true"),
+    ("daytona_sandbox_get_metrics", ".start = \"x\""),
+    ("daytona_secret_update", ".removes_hosts = true"),
     ("daytona_process_exec", ".leaves_running = true"),
     ("daytona_volume_get", ".creates = true, .waits = true"),
     ("daytona_volume_create", ".waits = true"),

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/own.h"
 #include "support/alloc.h"
 #include "support/answers.h"
 #include "support/api_scene.h"
@@ -35,6 +36,7 @@ struct stand {
   daytona_sandbox_t *sandbox;
   daytona_sandbox_iter_t *iter;
   daytona_snapshot_iter_t *snapshots;
+  daytona_secret_iter_t *secrets;
   daytona_future_t *future; /* the call's, while it is pending; borrowed */
   const char *answer;       /* to every request; NULL: what the table says */
   bool closes;              /* and the connection ends with the response */
@@ -70,6 +72,7 @@ static size_t no_sink(const char *bytes, size_t size, void *user) { return size;
   }
 WALK(walk_sandboxes, sandbox, iter)
 WALK(walk_snapshots, snapshot, snapshots)
+WALK(walk_secrets, secret, secrets)
 
 /* A language server of the sandbox, made anew for each call as far as there is memory. */
 static daytona_lsp_t *server;
@@ -86,6 +89,8 @@ static void end_walks(stand_t *stand) {
   server = NULL;
   daytona_sandbox_iter_release(stand->iter);
   daytona_snapshot_iter_release(stand->snapshots);
+  daytona_secret_iter_release(stand->secrets);
+  stand->secrets = NULL;
   stand->iter = NULL;
   stand->snapshots = NULL;
 }
@@ -173,11 +178,17 @@ static void on_request(peer_conn_t *conn, const char *request, size_t size) {
   stand_t *stand = conn->peer->user;
   char body[128];
   note_method(stand);
+  bool analyses = strstr(stand->call->name, "metrics_2") != NULL && stand->answer == NULL;
   snprintf(body, sizeof body, "{\"url\":\"%s\"}", stand->scene.toolbox_url);
+  if (analyses) snprintf(body, sizeof body, "{\"analyticsApiUrl\":\"%s\"}", stand->scene.api_url);
   if (stand->answer == NULL && strstr(request, " /storage/") != NULL) {
     put_stored(conn, request);
   } else if (strstr(request, "/toolbox-proxy-url") != NULL) {
     if (!stand->knows_no_toolbox) put(conn, "application/json", body);
+  } else if (analyses && strstr(request, "/api/config") != NULL) {
+    put(conn, "application/json", body);
+  } else if (stand->answer == NULL && strstr(request, "/signing-key") != NULL) {
+    put(conn, "text/plain", "k3y");
   } else if (stand->answer == NULL) {
     answer_by_table(conn, stand, request);
   } else if (strcmp(stand->answer, api_break) == 0) {
@@ -195,7 +206,8 @@ static void stand_open(stand_t *stand, const call_t *call) {
   stand->call = call;
   stand->wrong_member = -1;
   bool ends = strstr(call->name, "stop") != NULL || strstr(call->name, "sandbox_delete") != NULL ||
-              strstr(call->name, "volume_delete") != NULL || strstr(call->name, "snapshot_delete") != NULL;
+              strstr(call->name, "volume_delete") != NULL || strstr(call->name, "snapshot_delete") != NULL ||
+              strstr(call->name, "sandbox_pause") != NULL;
   answers_state = ends ? "destroyed" : "started";
   api_scene_open_bare(&stand->scene);
   snprintf(answers_storage, sizeof answers_storage, "%s", peer_url(&stand->scene.peer, "/storage"));
@@ -209,6 +221,7 @@ static void stand_client(stand_t *stand, const char *toolbox) {
   stand->sandbox = api_sandbox_at(&stand->scene, toolbox, "resizing"); /* no wait is over at once */
   assert_int_equal(daytona_sandbox_iter_new(stand->client, NULL, &stand->iter), 0);
   assert_int_equal(daytona_snapshot_iter_new(stand->client, NULL, &stand->snapshots), 0);
+  assert_int_equal(daytona_secret_iter_new(stand->client, NULL, &stand->secrets), 0);
 }
 
 static void stand_close(stand_t *stand) {
@@ -471,6 +484,7 @@ static void run_with_little_memory(void *user) {
       stand->http_status != 404)
     fail_msg("%s: %s", stand->call->name, stand->message);
   end_walks(stand); /* and what is left of their pages */
+  daytona__disown(&stand->sandbox->signing_key);
   api_settle(&stand->scene);
   while (daytona__loop_job_count(stand->client->loop) != 0) uv_run(&stand->scene.uv, UV_RUN_ONCE);
 }

@@ -14,7 +14,7 @@ STREAMS = {"daytona_interpreter_run_code", "daytona_pty_connect", "daytona_pty_c
 
 # Functions of another shape than "returns a future", tested by hand in options.c.
 BY_HAND = {"daytona_client_new", "daytona_config_check", "daytona_promise_new", "daytona_sandbox_iter_new",
-           "daytona_snapshot_iter_new"}
+           "daytona_secret_iter_new", "daytona_snapshot_iter_new"}
 
 # What builds an object and asks nobody, by its result. The reserved words are tested with the object, in image.c.
 BUILDERS = ("daytona_image_t",)

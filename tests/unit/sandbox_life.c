@@ -585,6 +585,139 @@ static void cancel_ends_each_phase(void **state) {
   }
 }
 
+/* --- pause, snapshots, forks ------------------------------------------------------------------- */
+
+static void pause_waits_until_it_is_paused(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
+  answer_state(&scene, "POST /api/sandbox/sb-1/pause", "pausing");
+  answer_state(&scene, poll, "pausing");
+  answer_state(&scene, poll, "paused");
+  daytona_future_t *future = daytona_sandbox_pause(sandbox, NULL);
+  api_hurry(&scene, future, 100);
+  assert_ptr_equal(daytona_future_sandbox(future), sandbox);
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_PAUSED);
+  daytona_future_release(future);
+  api_close_with(&scene, sandbox);
+}
+
+/* What a class that cannot pause answers. */
+static void refused_pause_says_why(void **state) {
+  (void)state;
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
+  api_answer(&scene, "POST /api/sandbox/sb-1/pause", 422, "{\"message\":\"containers are not paused\"}");
+  daytona_future_t *future = daytona_sandbox_pause(sandbox, NULL);
+  api_must_fail(future, DAYTONA_EUNPROCESSABLE);
+  assert_string_equal(daytona_future_error(future)->message,
+                      "Failed to pause sandbox: containers are not paused");
+  daytona_future_release(future);
+  api_close_with(&scene, sandbox);
+}
+
+static void snapshot_waits_until_it_is_made(void **state) {
+  (void)state;
+  const daytona_sandbox_create_snapshot_opts_t whole = {.includes_memory = true};
+  static const char line[] = "POST /api/sandbox/sb-1/snapshot";
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
+  answer_state(&scene, line, "snapshotting");
+  api_answer(&scene, line, 200, ""); /* unreadable: what was known before says nothing */
+  answer_state(&scene, poll, "snapshotting");
+  answer_state(&scene, poll, "started");
+  daytona_future_t *future = daytona_sandbox_create_snapshot(sandbox, "mine", NULL);
+  api_hurry(&scene, future, 100);
+  assert_int_equal(daytona_future_code(future), 0);
+  assert_int_equal(api_count(&scene, poll), 2);
+  daytona_future_release(future);
+  future = daytona_sandbox_create_snapshot(sandbox, "mine", &whole);
+  api_hurry(&scene, future, 100);
+  assert_int_equal(daytona_future_code(future), 0);
+  assert_int_equal(api_count(&scene, poll), 3);
+  daytona_future_release(future);
+  assert_same_json(api_body_of(api_request(&scene, line, 0)), "{\"name\":\"mine\",\"includeMemory\":false}");
+  assert_same_json(api_body_of(api_request(&scene, line, 1)), "{\"name\":\"mine\",\"includeMemory\":true}");
+  api_fails(daytona_sandbox_create_snapshot(sandbox, "", NULL), DAYTONA_EINVAL);
+  api_forget(&scene, line);
+  api_answer(&scene, line, 0, api_break);
+  api_fails(daytona_sandbox_create_snapshot(sandbox, "mine", NULL), DAYTONA_ECONNECTION);
+  assert_int_equal(api_count(&scene, line), 3); /* it may be being made */
+  api_close_with(&scene, sandbox);
+}
+
+#define FORK "POST /api/sandbox/sb-1/fork"
+#define CHILD "GET /api/sandbox/sb-2"
+
+static void fork_gives_the_child_once_it_is_started(void **state) {
+  (void)state;
+  const daytona_sandbox_fork_opts_t named = {.name = "twin"};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
+  api_answer(&scene, FORK, 200, api_sandbox_json(&scene, "sb-2", "creating", ",\"name\":\"twin\""));
+  api_answer(&scene, CHILD, 200, api_sandbox_json(&scene, "sb-2", "creating", ""));
+  api_answer(&scene, CHILD, 200, api_sandbox_json(&scene, "sb-2", "started", ""));
+  daytona_future_t *future = daytona_sandbox_fork(sandbox, &named);
+  api_hurry(&scene, future, 100);
+  daytona_sandbox_t *child = daytona_future_sandbox(future);
+  assert_string_equal(daytona_sandbox_id(child), "sb-2");
+  assert_int_equal(daytona_sandbox_state(child), DAYTONA_SANDBOX_STARTED);
+  assert_string_equal(daytona_sandbox_id(sandbox), "sb-1");
+  daytona_future_release(future);
+  api_done(daytona_sandbox_fork(sandbox, NULL));
+  assert_same_json(api_body_of(api_request(&scene, FORK, 0)), "{\"name\":\"twin\"}");
+  assert_same_json(api_body_of(api_request(&scene, FORK, 1)), "{}");
+  api_close_with(&scene, sandbox);
+}
+
+static void failed_fork_names_what_may_exist(void **state) {
+  (void)state;
+  const daytona_sandbox_fork_opts_t named = {.name = "twin"};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
+  api_answer(&scene, FORK, 422, "{\"message\":\"no virtual machine\"}");
+  api_answer(&scene, FORK, 0, api_break);
+  api_answer(&scene, FORK, 200, api_sandbox_json(&scene, "sb-2", "creating", ""));
+  api_answer(&scene, CHILD, 200, api_sandbox_json(&scene, "sb-2", "error", ",\"errorReason\":\"no disk\""));
+  daytona_future_t *future = daytona_sandbox_fork(sandbox, &named);
+  api_must_fail(future, DAYTONA_EUNPROCESSABLE);
+  assert_null(daytona_future_error(future)->sandbox);
+  daytona_future_release(future);
+  future = daytona_sandbox_fork(sandbox, &named);
+  api_must_fail(future, DAYTONA_ECONNECTION);
+  assert_string_equal(daytona_future_error(future)->sandbox, "twin");
+  daytona_future_release(future);
+  assert_int_equal(api_count(&scene, FORK), 2); /* never sent again */
+  future = daytona_sandbox_fork(sandbox, NULL);
+  api_hurry(&scene, future, 100);
+  assert_int_equal(daytona_future_code(future), DAYTONA_ESANDBOX_FAILED);
+  assert_string_equal(daytona_future_error(future)->sandbox, "sb-2");
+  assert_non_null(strstr(daytona_future_error(future)->message, "sandbox sb-2 is in state error: no disk"));
+  daytona_future_release(future);
+  api_close_with(&scene, sandbox);
+}
+
+static void cancelled_fork_names_the_child(void **state) {
+  (void)state;
+  const daytona_sandbox_fork_opts_t named = {.name = "twin"};
+  api_scene_t scene;
+  daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
+  daytona_future_t *future = daytona_sandbox_fork(sandbox, &named);
+  daytona_future_cancel(future);
+  api_must_fail(future, DAYTONA_ECANCELED);
+  assert_null(daytona_future_error(future)->sandbox); /* nothing was sent */
+  daytona_future_release(future);
+  api_answer(&scene, FORK, 200, api_silence);
+  future = daytona_sandbox_fork(sandbox, &named);
+  api_until_requests(&scene, 1);
+  daytona_future_cancel(future);
+  api_must_fail(future, DAYTONA_ECANCELED);
+  assert_string_equal(daytona_future_error(future)->sandbox, "twin");
+  assert_non_null(strstr(daytona_future_error(future)->message, "sandbox twin may exist"));
+  daytona_future_release(future);
+  api_close_with(&scene, sandbox);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(wait_polls_at_once_then_every_100_ms_then_slower),
@@ -618,6 +751,12 @@ int main(void) {
     cmocka_unit_test(negative_limits_are_refused),
     cmocka_unit_test(queue_time_counts_only_if_asked),
     cmocka_unit_test(cancel_ends_each_phase),
+    cmocka_unit_test(pause_waits_until_it_is_paused),
+    cmocka_unit_test(refused_pause_says_why),
+    cmocka_unit_test(snapshot_waits_until_it_is_made),
+    cmocka_unit_test(fork_gives_the_child_once_it_is_started),
+    cmocka_unit_test(failed_fork_names_what_may_exist),
+    cmocka_unit_test(cancelled_fork_names_the_child),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
