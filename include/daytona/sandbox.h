@@ -291,7 +291,8 @@ typedef struct daytona_sandbox_list_opts {
 
 /**
  * Fetch one page of the list. Settles with daytona_future_sandbox_page(). The server has deprecated this call;
- * prefer daytona_sandbox_iter_new().
+ * prefer daytona_sandbox_iter_new(). Where the server no longer has it, the whole list is gone through to count it and to cut
+ * out the page: `timeout_ms` is then that of each request, and the sandboxes lack what list items do.
  */
 DAYTONA_API daytona_future_t *daytona_sandbox_list(daytona_client_t *client,
                                                    const daytona_sandbox_list_opts_t *opts);

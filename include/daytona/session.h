@@ -189,6 +189,14 @@ DAYTONA_API daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox,
                                                      const char *command_id,
                                                      const daytona_session_follow_opts_t *opts);
 
+/**
+ * Follow the log of the entrypoint of the sandbox's image, in all as daytona_session_follow(). Fails with
+ * DAYTONA_ENOTFOUND when the sandbox was started without one. It ends with the entrypoint; a sandbox that is stopped ends it with
+ * DAYTONA_STREAM_LOST.
+ */
+DAYTONA_API daytona_future_t *daytona_session_follow_entrypoint(daytona_sandbox_t *sandbox,
+                                                                const daytona_session_follow_opts_t *opts);
+
 /* --- parsing logs ------------------------------------------------------------------------------ */
 
 /**

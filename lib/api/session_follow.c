@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Following the log of a session's command, and not losing it.
+ * Following the log of a session's command, or of the entrypoint, and not losing it.
  *
  * The log comes over a WebSocket, from its beginning. When that ends, for whatever reason, the command is looked at:
  * if it has finished and the socket ended in good order, that is the end; else the log is fetched with a plain
@@ -67,11 +67,17 @@ typedef enum phase {
    if the command has finished; that holds until the command has been looked at. */
 typedef enum socket_end { BROKEN, ORDERLY, WHOLE } socket_end_t;
 
+/* The requests about one kind of log. */
+typedef struct log_kind {
+  const daytona__method_t *follow, *check, *fetch;
+} log_kind_t;
+
 typedef struct follow {
   daytona__op_t op; /* first */
+  const log_kind_t *kind;
   phase_t phase;
-  const char *session_id, *command_id;
-  daytona_output_cb on_output[3]; /* by stream */
+  const char *session_id, *command_id; /* NULL: of the entrypoint */
+  daytona_output_cb on_output[3];      /* by stream */
   void *user;
   bool as_text;
   int64_t connect_timeout_ms;
@@ -128,6 +134,28 @@ DAYTONA__METHOD(check, .prefix = "Failed to follow session command logs: ", .ver
 
 DAYTONA__METHOD(fetch, .prefix = "Failed to follow session command logs: ", .verb = "GET",
                 .path = "/process/session/{}/command/{}/logs", .service = DAYTONA__TOOLBOX);
+
+static const log_kind_t command_kind = {&follow_method, &check_method, &fetch_method};
+
+/* The entrypoint is a session of its own, with one command. */
+typedef struct check_session {
+  const check_answer_t *const *commands;
+  size_t count;
+} check_session_t;
+
+static DAYTONA__MODEL_OF(check_session_model, check_session_t, "Session",
+                         DAYTONA__FIELD_LIST(check_session_t, commands, count, "commands", &check_model));
+
+#define ENTRYPOINT(noun, tail, ...)                                                    \
+  DAYTONA__METHOD(noun, .prefix = "Failed to follow entrypoint logs: ", .verb = "GET", \
+                  .path = "/process/session/entrypoint" tail, .service = DAYTONA__TOOLBOX, __VA_ARGS__)
+
+ENTRYPOINT(follow_entrypoint, "/logs", .is_stream = true);
+ENTRYPOINT(check_entrypoint, "", .response = &check_session_model);
+ENTRYPOINT(fetch_entrypoint, "/logs", .response = NULL);
+
+static const log_kind_t entrypoint_kind = {&follow_entrypoint_method, &check_entrypoint_method,
+                                           &fetch_entrypoint_method};
 
 static DAYTONA__MODEL_OF(whole_log_model, daytona_bytes_t, "SessionCommandLogsResponse",
                          {.key = "output", .type = DAYTONA__JSON_BYTES});
@@ -414,16 +442,24 @@ static bool is_final(const daytona_error_t *error) {
   return error->http_status / 100 == 4 && error->http_status != 408 && error->http_status != 429;
 }
 
+/* The exit code in a response to `check`; not set: it still runs. */
+static daytona_opt_int_t exit_code_in(const follow_t *self, const void *answer) {
+  static const daytona_opt_int_t none;
+  const check_session_t *session = answer;
+  if (answer == NULL) return none;
+  if (self->kind == &command_kind) return ((const check_answer_t *)answer)->exit_code;
+  return session->count != 0 ? session->commands[session->count - 1]->exit_code : none;
+}
+
 /*
  * What the response means depends on the socket. While there is one, it decides, unless the command has finished. After one
  * that ended WHOLE a command that has finished is the end; after any other the log has to be looked at.
  */
 static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   follow_t *self = (follow_t *)op;
-  const check_answer_t *command = answer;
+  const daytona_opt_int_t exit_code = exit_code_in(self, answer);
   assert(self->phase == CHECKING || self->phase == WATCHING);
-  bool has_finished = command != NULL && command->exit_code.is_set,
-       has_gone = error != NULL && is_gone(error);
+  bool has_finished = exit_code.is_set, has_gone = error != NULL && is_gone(error);
   bool is_whole = self->phase == CHECKING && self->last_end == WHOLE;
   if (self->last_end == WHOLE) self->last_end = ORDERLY; /* the log may grow until it is looked at again */
   if (error != NULL && error->code == DAYTONA_ENOMEM) {
@@ -437,7 +473,7 @@ static void on_checked(daytona__op_t *op, const daytona_error_t *error, void *an
   } else if (error != NULL) {
     retry(self, error->message);
   } else {
-    self->exit_code = command->exit_code;
+    self->exit_code = exit_code;
     if (has_finished && is_whole)
       finish_exited(self);
     else
@@ -459,7 +495,7 @@ static void request(follow_t *self, const daytona__method_t *method, int64_t tim
 
 static void check(follow_t *self) {
   set_phase(self, self->ws != NULL ? WATCHING : CHECKING);
-  request(self, &check_method, 0, on_checked, NULL);
+  request(self, self->kind->check, 0, on_checked, NULL);
 }
 
 /* --- the log over a plain request -------------------------------------------------------------- */
@@ -599,7 +635,7 @@ static void fetch(follow_t *self) {
   self->is_json = false;
   daytona__strbuf_init(&self->json, DAYTONA__JSON_BODY_MAX);
   begin_source(self);
-  request(self, &fetch_method, DAYTONA_NO_TIMEOUT, on_fetched, prepare_fetch);
+  request(self, self->kind->fetch, DAYTONA_NO_TIMEOUT, on_fetched, prepare_fetch);
 }
 
 /* --- the socket -------------------------------------------------------------------------------- */
@@ -681,7 +717,7 @@ static void open_socket(follow_t *self) {
                              .user = self};
   daytona__op_t *op = &self->op;
   begin_source(self);
-  daytona__op_switch(op, &follow_method);
+  daytona__op_switch(op, self->kind->follow);
   daytona__op_path(op, self->session_id, self->command_id, NULL);
   daytona__url_query(&op->url, "follow", "true");
   if (daytona__op_prepare(op, NULL, DAYTONA_NO_TIMEOUT) != 0) return;
@@ -728,14 +764,16 @@ static void init(follow_t *self, const daytona_session_follow_opts_t *opts, size
   daytona__task_init(&self->drain, on_drain);
 }
 
-daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char *session_id,
-                                         const char *command_id, const daytona_session_follow_opts_t *opts) {
+static daytona_future_t *follow(const char *name, daytona_sandbox_t *sandbox, const log_kind_t *kind,
+                                const char *session_id, const char *command_id,
+                                const daytona_session_follow_opts_t *opts) {
   static const daytona_session_follow_opts_t defaults;
   daytona_future_t *future;
   size_t buffer = 0;
   int64_t limit_ms, connect_ms;
   if (opts == NULL) opts = &defaults;
-  follow_t *self = (follow_t *)daytona__op_new(&follow_method, NULL, sandbox, sizeof *self, &future);
+  follow_t *self =
+    (follow_t *)daytona__op_new_named(name, kind->follow, NULL, sandbox, sizeof *self, &future);
   daytona__future_own(future, opts->destroy_user, opts->user);
   if (self == NULL) return future;
   daytona__op_t *op = &self->op;
@@ -746,6 +784,7 @@ daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char 
   if (!daytona__timeout_resolve(opts->timeout_ms, DAYTONA_NO_TIMEOUT, &limit_ms) ||
       !daytona__timeout_resolve(opts->connect_timeout_ms, 0, &connect_ms))
     return daytona__op_reject(op, DAYTONA_EINVAL, "a timeout must not be negative");
+  self->kind = kind;
   self->session_id = daytona__arena_strdup(&future->arena, session_id);
   self->command_id = daytona__arena_strdup(&future->arena, command_id);
   self->end = daytona__arena_alloc(&future->arena, sizeof *self->end);
@@ -758,6 +797,16 @@ daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char 
   if (limit_ms > 0) daytona__timer_start(op->client->loop, &self->deadline, limit_ms);
   daytona__op_send(op);
   return future;
+}
+
+daytona_future_t *daytona_session_follow(daytona_sandbox_t *sandbox, const char *session_id,
+                                         const char *command_id, const daytona_session_follow_opts_t *opts) {
+  return follow(__func__, sandbox, &command_kind, session_id, command_id, opts);
+}
+
+daytona_future_t *daytona_session_follow_entrypoint(daytona_sandbox_t *sandbox,
+                                                    const daytona_session_follow_opts_t *opts) {
+  return follow(__func__, sandbox, &entrypoint_kind, NULL, NULL, opts);
 }
 
 static int pause_follow(daytona_future_t *future) {

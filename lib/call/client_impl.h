@@ -39,6 +39,7 @@ struct daytona_client {
   daytona__entropy_t entropy;
   struct daytona__observer *observers, *log_observer; /* see observer.h */
   uint64_t last_op_id;
+  bool lacks_pages;          /* the server has no list by page numbers: the one by cursors makes up for it */
   bool knows_analytics;      /* the server was asked for its configuration */
   const char *analytics_url; /* base of the service that has the metrics, in the arena; NULL: none is known */
   bool is_closing;

@@ -1,5 +1,6 @@
 /*
- * Following a log: every byte once, whatever happens to the connection, and one outcome.
+ * Following a log: every byte once, whatever happens to the connection, and one outcome. All tests are run with the log
+ * of a command and with that of the entrypoint.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -12,10 +13,26 @@
 
 #define SESSION "/toolbox/sb-1/process/session"
 #define COMMAND SESSION "/s/command/c"
-static const char get_command[] = "GET " COMMAND;
-static const char get_logs[] = "GET " COMMAND "/logs";
-static const char running[] = "{\"id\":\"c\",\"command\":\"make\"}";
-static const char finished[] = "{\"id\":\"c\",\"command\":\"make\",\"exitCode\":3}";
+#define RUNNING "{\"id\":\"c\",\"command\":\"make\"}"
+#define FINISHED "{\"id\":\"c\",\"command\":\"make\",\"exitCode\":3}"
+#define SESSION_WITH(command) "{\"sessionId\":\"entrypoint\",\"commands\":[" command "]}"
+
+static bool is_entrypoint;
+static const char *get_command = "GET " COMMAND, *get_logs = "GET " COMMAND "/logs";
+static const char *running = RUNNING, *finished = FINISHED;
+
+static void use_entrypoint(void) {
+  is_entrypoint = true;
+  get_command = "GET " SESSION "/entrypoint";
+  get_logs = "GET " SESSION "/entrypoint/logs";
+  running = SESSION_WITH(RUNNING);
+  finished = SESSION_WITH(FINISHED);
+}
+
+static daytona_future_t *begin_follow(daytona_sandbox_t *sandbox, const daytona_session_follow_opts_t *opts) {
+  return is_entrypoint ? daytona_session_follow_entrypoint(sandbox, opts)
+                       : daytona_session_follow(sandbox, "s", "c", opts);
+}
 
 static const char log_text[] = "\1\1\1one\n\2\2\2\xC3\xA9\xFF\n\1\1\1two\n\1\1\1three\n";
 static const char log_out[] = "one\ntwo\nthree\n";
@@ -58,7 +75,7 @@ static daytona_future_t *follow(stream_scene_t *scene, heard_t *heard, daytona_s
   opts.on_stderr = on_err;
   opts.user = heard;
   heard->scene = scene;
-  heard->follow = daytona_session_follow(scene->sandbox, "s", "c", &opts);
+  heard->follow = begin_follow(scene->sandbox, &opts);
   daytona_future_on_settled(heard->follow, on_settled, heard);
   return heard->follow;
 }
@@ -133,7 +150,9 @@ static void a_follow_hands_on_both_streams_and_the_exit_code(void **state) {
   const daytona_stream_end_t *end = end_of(scene, future, DAYTONA_STREAM_EXITED);
   expect_everything(&heard, end);
   assert_int_equal(end->close_code, 1000);
-  assert_non_null(strstr(scene->upgrade, "GET " COMMAND "/logs?follow=true HTTP/1.1\r\n"));
+  char line[160];
+  snprintf(line, sizeof line, "%s?follow=true HTTP/1.1\r\n", get_logs);
+  assert_non_null(strstr(scene->upgrade, line));
   assert_true(api_has_header(scene->upgrade, "Authorization", "Bearer key"));
   daytona_future_release(future);
 }
@@ -167,7 +186,7 @@ static void follow_one_frame(stream_scene_t *scene, const char *log, size_t size
   play_script(scene, STREAM_ENDS);
   finish_command(scene, log);
   daytona_session_follow_opts_t opts = {.on_stdout = note_out, .on_stderr = note_err, .user = order};
-  daytona_future_t *future = daytona_session_follow(scene->sandbox, "s", "c", &opts);
+  daytona_future_t *future = begin_follow(scene->sandbox, &opts);
   assert_false(end_of(scene, future, DAYTONA_STREAM_EXITED)->has_gap);
   daytona_future_release(future);
 }
@@ -358,7 +377,7 @@ static daytona_future_t *follow_long_json(stream_scene_t *scene, heard_t *heard,
   api_answer(&scene->api, get_logs, 200, body);
   const daytona_session_follow_opts_t opts = {.on_stdout = on_line, .user = user};
   heard->scene = scene;
-  return heard->follow = daytona_session_follow(scene->sandbox, "s", "c", &opts);
+  return heard->follow = begin_follow(scene->sandbox, &opts);
 }
 
 typedef struct counted {
@@ -452,8 +471,8 @@ static void a_socket_with_another_prefix_is_not_believed(void **state) {
 /* Failures are counted in a row: what works in between has no bytes to show for it when the command is quiet. */
 static void failures_with_successes_between_them_are_no_lost_connection(void **state) {
   stream_scene_t *scene = *state;
-  static const char *const commands[] = {running, running, "?", running, "?", running, "?",     running,
-                                         "?",     running, "?", running, "?", running, running, finished};
+  const char *const commands[] = {running, running, "?", running, "?", running, "?",     running,
+                                  "?",     running, "?", running, "?", running, running, finished};
   static const char logs[] = "..??.??.?"; /* good or bad; then the whole one */
   heard_t heard = {0};
   stream_script_t other = {0};
@@ -979,7 +998,7 @@ static void a_follow_survives_lack_of_memory(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stream_setup, stream_teardown)
 
-int main(void) {
+int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
     TEST(a_follow_hands_on_both_streams_and_the_exit_code),
     TEST(lines_that_came_together_are_handed_on_together),
@@ -1023,5 +1042,6 @@ int main(void) {
     TEST(a_follow_survives_lack_of_memory),
   };
   signal(SIGPIPE, SIG_IGN); /* the peer writes to clients that have gone */
+  if (argc > 1 && strcmp(argv[1], "entrypoint") == 0) use_entrypoint();
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@ import declarations
 
 # Streams, which a plain answer refuses, and a call with an image; their own tests see to the reserved words.
 STREAMS = {"daytona_interpreter_run_code", "daytona_pty_connect", "daytona_pty_create",
-           "daytona_session_follow", "daytona_snapshot_process_image_context"}
+           "daytona_session_follow", "daytona_session_follow_entrypoint", "daytona_snapshot_process_image_context"}
 
 # Functions of another shape than "returns a future", tested by hand in options.c.
 BY_HAND = {"daytona_client_new", "daytona_config_check", "daytona_promise_new", "daytona_sandbox_iter_new",

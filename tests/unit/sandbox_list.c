@@ -368,6 +368,106 @@ static void closed_client_ends_a_walk(void **state) {
   api_scene_close(&scene);
 }
 
+/* --- servers without pages ---------------------------------------------------------------------- */
+
+#define PAGES "GET /api/sandbox/paginated"
+#define CURSORS "GET /api/sandbox"
+
+static void page_is_cut_out_of_the_list_by_cursor(void **state) {
+  (void)state;
+  static const daytona_pair_t pairs[] = {{"a", "b"}};
+  const daytona_sandbox_list_opts_t second = {
+    .labels = {pairs, 1}, .page = daytona_int(2), .limit = daytona_int(2)};
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, PAGES, 404, "{\"message\":\"Sandbox paginated not found\"}");
+  api_answer(&scene, CURSORS, 200,
+             "{\"items\":[{\"id\":\"s1\"},{\"id\":\"s2\"},{\"id\":\"s3\"}],\"nextCursor\":\"c 1\"}");
+  api_answer(&scene, CURSORS, 200,
+             "{\"items\":[{\"id\":\"s4\",\"state\":\"started\"},{\"id\":\"s5\"}],\"nextCursor\":null}");
+  daytona_future_t *future = api_must(daytona_sandbox_list(scene.client, &second));
+  const daytona_sandbox_page_t *page = daytona_future_sandbox_page(future);
+  assert_int_equal(page->count, 2);
+  assert_string_equal(daytona_sandbox_id(page->items[0]), "s3");
+  assert_string_equal(daytona_sandbox_id(page->items[1]), "s4");
+  assert_int_equal(daytona_sandbox_state(page->items[1]), DAYTONA_SANDBOX_STARTED);
+  assert_int_equal(page->total, 5);
+  assert_int_equal(page->page, 2);
+  assert_int_equal(page->total_pages, 3);
+  daytona_future_release(future);
+  assert_string_equal(api_line_of(scene.requests[1]), CURSORS "?labels=%7B%22a%22%3A%22b%22%7D&limit=200");
+  assert_string_equal(api_line_of(scene.requests[2]),
+                      CURSORS "?labels=%7B%22a%22%3A%22b%22%7D&limit=200&cursor=c%201");
+  api_done(daytona_sandbox_list(scene.client, NULL)); /* pages are not asked for again */
+  assert_int_equal(api_count(&scene, PAGES), 1);
+  api_scene_close(&scene);
+}
+
+static void pages_beyond_the_end_are_empty(void **state) {
+  (void)state;
+  const daytona_sandbox_list_opts_t far = {.page = daytona_int(INT64_MAX), .limit = daytona_int(INT64_MAX)},
+                                    third = {.page = daytona_int(3), .limit = daytona_int(2)};
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, PAGES, 410, "");
+  api_answer(&scene, CURSORS, 200, "{\"items\":[{\"id\":\"s1\"}]}");
+  daytona_future_t *future = api_must(daytona_sandbox_list(scene.client, &third));
+  assert_int_equal(daytona_future_sandbox_page(future)->count, 0);
+  assert_int_equal(daytona_future_sandbox_page(future)->total, 1);
+  assert_int_equal(daytona_future_sandbox_page(future)->total_pages, 1);
+  daytona_future_release(future);
+  future = api_must(daytona_sandbox_list(scene.client, &far));
+  assert_int_equal(daytona_future_sandbox_page(future)->count, 0);
+  daytona_future_release(future);
+  api_scene_close(&scene);
+}
+
+static void the_first_is_found_without_pages(void **state) {
+  (void)state;
+  static const daytona_pair_t pairs[] = {{"a", "b"}};
+  const daytona_sandbox_find_one_opts_t opts = {.labels = {pairs, 1}};
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, PAGES, 404, "");
+  api_answer(&scene, CURSORS, 200, "{\"items\":[{\"id\":\"s1\"}],\"nextCursor\":\"c\"}");
+  api_answer(&scene, CURSORS, 200, "{\"items\":[],\"nextCursor\":null}");
+  daytona_future_t *future = api_must(daytona_sandbox_find_one(scene.client, &opts));
+  assert_string_equal(daytona_sandbox_id(daytona_future_sandbox(future)), "s1");
+  daytona_future_release(future);
+  assert_string_equal(api_line_of(scene.requests[1]), CURSORS "?labels=%7B%22a%22%3A%22b%22%7D&limit=1");
+  assert_int_equal(scene.request_count, 2);
+  api_fails(daytona_sandbox_find_one(scene.client, &opts), DAYTONA_ENOTFOUND);
+  api_scene_close(&scene);
+}
+
+static void cursors_in_a_circle_end_the_list(void **state) {
+  (void)state;
+  char body[128];
+  api_scene_t scene;
+  api_scene_open(&scene);
+  api_answer(&scene, PAGES, 404, "");
+  for (int i = 0; i < 12; i++) {
+    snprintf(body, sizeof body, "{\"items\":[{\"id\":\"s\"}],\"nextCursor\":\"c%d\"}", i % 3);
+    api_answer(&scene, CURSORS, 200, body);
+  }
+  api_fails(daytona_sandbox_list(scene.client, NULL), DAYTONA_EPROTOCOL);
+  assert_in_range(scene.request_count, 5, 9);
+  api_scene_close(&scene);
+}
+
+static void lists_are_missing_altogether(void **state) {
+  (void)state;
+  api_scene_t scene;
+  api_scene_open(&scene);
+  daytona_future_t *future = daytona_sandbox_list(scene.client, NULL);
+  api_must_fail(future, DAYTONA_ENOTFOUND);
+  assert_non_null(strstr(daytona_future_error(future)->message, "Failed to list sandboxes: "));
+  daytona_future_release(future);
+  api_fails(daytona_sandbox_list(scene.client, NULL), DAYTONA_ENOTFOUND);
+  assert_int_equal(api_count(&scene, PAGES), 2); /* nothing was learned */
+  api_scene_close(&scene);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(page_is_asked_for_with_what_is_given),
@@ -385,6 +485,11 @@ int main(void) {
     cmocka_unit_test(cancelled_step_can_be_asked_for_again),
     cmocka_unit_test(bad_queries_are_refused),
     cmocka_unit_test(closed_client_ends_a_walk),
+    cmocka_unit_test(page_is_cut_out_of_the_list_by_cursor),
+    cmocka_unit_test(pages_beyond_the_end_are_empty),
+    cmocka_unit_test(the_first_is_found_without_pages),
+    cmocka_unit_test(cursors_in_a_circle_end_the_list),
+    cmocka_unit_test(lists_are_missing_altogether),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
