@@ -37,7 +37,7 @@ enum { SLACK_MS = 10 * 1000, WAIT_MS = 30 * 1000, GRACE_MS = 10 * 1000, OPTION_M
 static const char usage[] =
   "usage: server [OPTIONS]\n"
   "Serve POST /run on 127.0.0.1: the body is a Python program, its output is streamed back as JSON\n"
-  "lines. GET /status tells what is going on.\n"
+  "lines. GET /status tells what is going on, GET /metrics the same of the library, for Prometheus.\n"
   "\n"
   "  -p, --port N         default: any free one, which is printed\n"
   "  -n, --pool N         sandboxes that are kept ready, 1 to 64 (default 2)\n"
@@ -325,18 +325,76 @@ static void serve_status(service_t *self, http_exchange_t *client) {
   http_answer(client, 200, NULL, "application/json", text);
 }
 
+static void put_metric(FILE *to, const char *name, const char *type, unsigned long long value) {
+  fprintf(to, "# TYPE daytona_%s %s\ndaytona_%s %llu\n", name, type, name, value);
+}
+
+/* Each failure that has happened, by its name. */
+static void put_failures(FILE *to, const daytona_client_stats_t *stats) {
+  fputs("# TYPE daytona_operations_failed_total counter\n", to);
+  for (int i = 1; i < DAYTONA_STATS_CODES; i++)
+    if (stats->failures[i] != 0)
+      fprintf(to, "daytona_operations_failed_total{code=\"%s\"} %llu\n",
+              daytona_errcode_name((daytona_errcode_t)-i), (unsigned long long)stats->failures[i]);
+}
+
+static void put_metrics(FILE *to, const daytona_client_stats_t *stats) {
+  put_metric(to, "connections_open", "gauge", stats->connections_open);
+  put_metric(to, "connections_idle", "gauge", stats->connections_idle);
+  put_metric(to, "requests_in_flight", "gauge", stats->requests_in_flight);
+  put_metric(to, "requests_queued", "gauge", stats->requests_queued);
+  put_metric(to, "sandboxes_starting", "gauge", stats->sandboxes_starting);
+  put_metric(to, "sandboxes_waiting", "gauge", stats->sandboxes_waiting);
+  put_metric(to, "operations_pending", "gauge", stats->operations_pending);
+  put_metric(to, "streams_open", "gauge", stats->streams_open);
+  put_metric(to, "memory_blocks", "gauge", stats->memory_blocks);
+  put_metric(to, "memory_bytes", "gauge", stats->memory_bytes);
+  put_metric(to, "operations_total", "counter", stats->operations);
+  put_metric(to, "operations_succeeded_total", "counter", stats->operations_succeeded);
+  put_metric(to, "requests_total", "counter", stats->requests);
+  put_metric(to, "retries_total", "counter", stats->retries);
+  put_metric(to, "rate_limit_waits_total", "counter", stats->rate_limit_waits);
+  put_metric(to, "streams_total", "counter", stats->streams);
+  put_metric(to, "sent_bytes_total", "counter", stats->sent_bytes);
+  put_metric(to, "received_bytes_total", "counter", stats->received_bytes);
+  put_failures(to, stats);
+}
+
+/* The library's statistics, as Prometheus reads them. */
+static void serve_metrics(service_t *self, http_exchange_t *client) {
+  daytona_client_stats_t stats;
+  char *text = NULL;
+  size_t size = 0;
+  FILE *to = open_memstream(&text, &size);
+  if (to == NULL || daytona_client_stats(self->client, &stats) != 0) {
+    if (to != NULL) fclose(to);
+    free(text);
+    refuse(client, 503, "there are no metrics\n");
+    return;
+  }
+  put_metrics(to, &stats);
+  if (fclose(to) == 0)
+    http_answer(client, 200, NULL, "text/plain; version=0.0.4", text);
+  else
+    refuse(client, 503, "out of memory\n");
+  free(text);
+}
+
 /* A page in somebody's browser could reach us as well, and is not to run code at our cost. */
 static void on_request(http_exchange_t *client, void *user) {
   const char *method = http_method(client), *path = http_path(client);
-  bool is_run = strcmp(path, "/run") == 0, is_status = strcmp(path, "/status") == 0;
+  bool is_run = strcmp(path, "/run") == 0, is_metrics = strcmp(path, "/metrics") == 0;
+  bool is_known = is_run || is_metrics || strcmp(path, "/status") == 0;
   if (http_is_from_page(client))
     refuse(client, 403, "not for web pages\n");
-  else if (!is_run && !is_status)
-    refuse(client, 404, "there are POST /run and GET /status\n");
+  else if (!is_known)
+    refuse(client, 404, "there are POST /run, GET /status and GET /metrics\n");
   else if (strcmp(method, is_run ? "POST" : "GET") != 0)
     http_answer(client, 405, is_run ? "Allow: POST" : "Allow: GET", "text/plain", "another method, please\n");
   else if (is_run)
     serve_run(user, client);
+  else if (is_metrics)
+    serve_metrics(user, client);
   else
     serve_status(user, client);
 }

@@ -27,6 +27,7 @@
 #include <daytona/secret.h>
 #include <daytona/session.h>
 #include <daytona/snapshot.h>
+#include <daytona/stats.h>
 #include <daytona/stream.h>
 #include <daytona/types.h>
 #include <daytona/volume.h>

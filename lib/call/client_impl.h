@@ -6,6 +6,7 @@
 #define DAYTONA_CALL_CLIENT_IMPL_H
 
 #include <daytona/client.h>
+#include <daytona/stats.h>
 
 #include "call/config.h"
 #include "call/secrets.h"
@@ -23,6 +24,12 @@ typedef struct daytona__closed_entry {
   void *user;
 } daytona__closed_entry_t;
 
+/* What became of the operations so far. */
+typedef struct daytona__op_stats {
+  uint64_t begun, succeeded, failed;
+  uint64_t failures[DAYTONA_STATS_CODES]; /* by the code without its sign */
+} daytona__op_stats_t;
+
 /* The headers that every request carries: daytona__client_headers() */
 enum { DAYTONA__COMMON_HEADERS = 5 };
 
@@ -39,6 +46,7 @@ struct daytona_client {
   daytona__entropy_t entropy;
   struct daytona__observer *observers, *log_observer; /* see observer.h */
   uint64_t last_op_id;
+  daytona__op_stats_t ops;
   bool lacks_pages;          /* the server has no list by page numbers: the one by cursors makes up for it */
   bool knows_analytics;      /* the server was asked for its configuration */
   const char *analytics_url; /* base of the service that has the metrics, in the arena; NULL: none is known */

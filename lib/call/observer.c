@@ -109,7 +109,10 @@ static daytona__origin_t origin_of(const daytona__op_t *op) {
 void daytona__observe_op_begin(daytona__op_t *op, const char *name) {
   static const char prefix[] = "daytona_";
   daytona_client_t *client = op->client;
-  if (client->observers == NULL || name == NULL) return;
+  if (name == NULL) return;
+  client->ops.begun++;
+  op->watch.is_counted = true;
+  if (client->observers == NULL) return;
   op->watch.name = strncmp(name, prefix, sizeof prefix - 1) == 0 ? name + sizeof prefix - 1 : name;
   op->watch.id = ++client->last_op_id;
   op->watch.began_ns = uv_hrtime();
@@ -118,8 +121,29 @@ void daytona__observe_op_begin(daytona__op_t *op, const char *name) {
     if (observer->op_begun != NULL) observer->op_begun(observer, &event);
 }
 
+/* How it has ended. One that is being stopped settles with what has stopped it. */
+static daytona_errcode_t outcome_of(const daytona__op_t *op) {
+  const daytona_future_t *future = op->future;
+  if (daytona__future_is_pending(future)) return op->client->is_closing ? DAYTONA_ECLOSED : DAYTONA_ECANCELED;
+  return future->error != NULL ? future->error->code : DAYTONA_OK;
+}
+
+static void count(daytona__op_t *op) {
+  daytona__op_stats_t *stats = &op->client->ops;
+  daytona_errcode_t code = outcome_of(op);
+  if (!op->watch.is_counted) return;
+  op->watch.is_counted = false;
+  assert(code <= 0 && -code < DAYTONA_STATS_CODES);
+  stats->failures[-code]++;
+  if (code == DAYTONA_OK)
+    stats->succeeded++;
+  else
+    stats->failed++;
+}
+
 void daytona__observe_op_end(daytona__op_t *op) {
   const daytona__op_watch_t *watch = &op->watch;
+  count(op);
   if (watch->name == NULL) return;
   const daytona_future_t *future = op->future;
   daytona__op_event_t event = {.origin = origin_of(op),
@@ -127,10 +151,7 @@ void daytona__observe_op_end(daytona__op_t *op) {
                                .requests = watch->requests,
                                .sent_bytes = watch->sent_bytes,
                                .received_bytes = watch->received_bytes};
-  if (daytona__future_is_pending(future)) /* it is being stopped, and settles with what has stopped it */
-    event.code = op->client->is_closing ? DAYTONA_ECLOSED : DAYTONA_ECANCELED;
-  else if (future->error != NULL)
-    event.code = future->error->code;
+  event.code = outcome_of(op);
   if (future->error != NULL) event.http_status = future->error->http_status;
   for (daytona__observer_t *observer = op->client->observers; observer != NULL; observer = observer->next)
     if (observer->op_ended != NULL) observer->op_ended(observer, &event);

@@ -86,8 +86,9 @@ typedef struct daytona__array {
   size_t count;
 } daytona__array_t;
 
-/* What observers learn of an operation; see observer.h. All zero while nobody observes the client. */
+/* What observers learn of an operation; see observer.h. All zero but the first while nobody observes the client. */
 typedef struct daytona__op_watch {
+  bool is_counted;  /* it is one of those pending in the statistics */
   const char *name; /* static: "fs_move_files" */
   uint64_t id, began_ns;
   unsigned requests;

@@ -5,7 +5,9 @@
  */
 #include "core/memory.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,19 @@ static void default_free(void *block, void *user) { free(block); }
 static const daytona_allocator_t default_allocator = {default_malloc, default_calloc, default_realloc,
                                                       default_free, NULL};
 static daytona_allocator_t allocator = {default_malloc, default_calloc, default_realloc, default_free, NULL};
-static atomic_size_t live_blocks;
+static atomic_size_t live_blocks, live_bytes;
+
+static bool is_measured(void) { return allocator.malloc_fn == default_malloc; }
+
+/* `block` is there from now on, or no longer. */
+static void measure(void *block, bool is_new) {
+  if (!is_measured()) return;
+  size_t size = malloc_usable_size(block);
+  if (is_new)
+    atomic_fetch_add_explicit(&live_bytes, size, memory_order_relaxed);
+  else
+    atomic_fetch_sub_explicit(&live_bytes, size, memory_order_relaxed);
+}
 
 int daytona_memory_set_allocator(const daytona_allocator_t *replacement) {
   if (replacement != NULL && (replacement->malloc_fn == NULL || replacement->calloc_fn == NULL ||
@@ -31,7 +45,9 @@ int daytona_memory_set_allocator(const daytona_allocator_t *replacement) {
 }
 
 static void *counted(void *block) {
-  if (block != NULL) atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
+  if (block == NULL) return NULL;
+  atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
+  measure(block, true);
   return block;
 }
 
@@ -47,12 +63,18 @@ void *daytona__calloc(size_t count, size_t size) {
 
 void *daytona__realloc(void *block, size_t size) {
   if (block == NULL) return daytona__alloc(size);
-  return allocator.realloc_fn(block, size != 0 ? size : 1, allocator.user);
+  size_t before = is_measured() ? malloc_usable_size(block) : 0;
+  void *moved = allocator.realloc_fn(block, size != 0 ? size : 1, allocator.user);
+  if (moved == NULL || !is_measured()) return moved;
+  atomic_fetch_sub_explicit(&live_bytes, before, memory_order_relaxed);
+  measure(moved, true);
+  return moved;
 }
 
 void daytona__free(void *block) {
   if (block == NULL) return;
   atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
+  measure(block, false);
   allocator.free_fn(block, allocator.user);
 }
 
@@ -74,3 +96,4 @@ void daytona__wipe(void *block, size_t size) {
 }
 
 size_t daytona__alloc_count(void) { return atomic_load(&live_blocks); }
+size_t daytona__alloc_bytes(void) { return atomic_load(&live_bytes); }

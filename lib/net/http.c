@@ -117,6 +117,13 @@ static void trace(daytona__http_transfer_t *t, daytona_errcode_t code, const cha
   daytona__http_t *http = t->http;
   if (t->trace.began_ns == 0) return;
   if (t->easy != NULL) note_trace(t);
+  http->stats.attempts++;
+  http->stats.sent_bytes += (uint64_t)t->trace.sent;
+  http->stats.received_bytes += (uint64_t)t->trace.received;
+  if (http->on_attempt == NULL) {
+    memset(&t->trace, 0, sizeof t->trace);
+    return;
+  }
   const daytona__http_attempt_t attempt = {.call = t->call,
                                            .method = daytona__http_method(t),
                                            .url = daytona__http_url(t),
@@ -356,7 +363,7 @@ static void attempt(daytona__http_transfer_t *t) {
   const char *message = "out of memory for the request";
   t->is_connected = t->is_cut = t->is_proxys = t->is_head_whole = t->is_repeat_refused = t->is_send_paused =
     false;
-  t->trace.began_ns = t->http->on_attempt != NULL ? uv_hrtime() : 0;
+  t->trace.began_ns = uv_hrtime();
   t->fail_code = DAYTONA_OK;
   t->status = 0;
   t->header_bytes = 0;
@@ -465,6 +472,7 @@ static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_outcome_t 
     return;
   }
   t->repeats++;
+  http->stats.retries++;
   trace(t, outcome.code, message);
   delay(t, REPEAT_STEP_MS * t->repeats + (int64_t)(next_random(http) % (REPEAT_JITTER_MS + 1)));
 }
@@ -480,6 +488,7 @@ static bool wait_for_limiter(daytona__http_transfer_t *t) {
   if (daytona__timer_is_running(&t->total) && daytona__loop_now(http->loop) + ms >= t->total.due_ms)
     return false;
   t->rate_waited_ms += ms;
+  http->stats.limiter_waits++;
   trace(t, DAYTONA_EFAILED, NULL);
   daytona__log(http->loop, DAYTONA_LOG_INFO, "http: %s: rate limited, waiting %lld ms", t->call->method,
                (long long)ms);
@@ -725,6 +734,8 @@ void daytona__http_call_clear(daytona__http_call_t *call) {
   assert(call->transfer == NULL);
   daytona__http_answer_reset(call);
 }
+
+const daytona__http_stats_t *daytona__http_stats(const daytona__http_t *http) { return &http->stats; }
 
 void daytona__http_counts(const daytona__http_t *http, size_t *in_flight, size_t *waiting) {
   *in_flight = http->slot_count;

@@ -148,7 +148,16 @@ void daytona__http_resume_send(daytona__http_call_t *call);
 void daytona__http_resume_receive(daytona__http_call_t *call);
 void daytona__http_pause_receive(daytona__http_call_t *call);
 
-/* Requests in flight and waiting; for tests and log lines. */
+/* What the requests of a client have done so far, and its connections now. */
+typedef struct daytona__http_stats {
+  uint64_t attempts, retries, limiter_waits; /* retries and waits for a 429 are attempts as well */
+  uint64_t sent_bytes, received_bytes;       /* of attempts that have ended */
+  size_t connections;                        /* open, or being opened */
+} daytona__http_stats_t;
+
+const daytona__http_stats_t *daytona__http_stats(const daytona__http_t *http);
+
+/* Requests in flight and waiting. */
 void daytona__http_counts(const daytona__http_t *http, size_t *in_flight, size_t *waiting);
 
 #endif

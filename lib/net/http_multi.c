@@ -31,7 +31,8 @@ struct daytona__http_poller {
   daytona__http_poller_t *next; /* of the bucket, or of the spares */
   daytona__list_t change;       /* http->changed */
   int fd;
-  int wanted, armed; /* UV_READABLE | UV_WRITABLE */
+  int wanted, armed;  /* UV_READABLE | UV_WRITABLE */
+  bool is_connection; /* and no descriptor of libcurl's own */
 };
 
 /* --- pollers ------------------------------------------------------------------------------------ */
@@ -70,6 +71,7 @@ static daytona__http_poller_t *poller_new(daytona__http_hub_t *hub, daytona__htt
   poller->hub = hub;
   poller->fd = fd;
   poller->wanted = poller->armed = 0;
+  poller->is_connection = false;
   daytona__list_init(&poller->change);
   uv_unref((uv_handle_t *)&poller->handle);
   daytona__http_poller_t **bucket = bucket_of(http, fd);
@@ -98,6 +100,8 @@ static void poller_close(daytona__http_poller_t *poller) {
   while (*at != poller) at = &(*at)->next;
   *at = poller->next;
   daytona__list_remove(&poller->change);
+  assert(!poller->is_connection || poller->http->stats.connections != 0);
+  if (poller->is_connection) poller->http->stats.connections--;
   uv_poll_stop(&poller->handle);
   uv_close((uv_handle_t *)&poller->handle, on_poller_closed);
 }
@@ -444,6 +448,8 @@ curl_socket_t daytona__http_on_open_socket(void *user, curlsocktype purpose, str
   if (poller != NULL) {
     poller->wanted = wanted;
     daytona__list_append(&easy->http->changed, &poller->change);
+    poller->is_connection = true;
+    easy->http->stats.connections++;
     if (easy->transfer != NULL) easy->transfer->fd = fd;
     return fd;
   }

@@ -188,6 +188,7 @@ struct daytona__http {
   daytona__http_poller_t *reserve; /* for a descriptor that libcurl opened itself, such as its wake-up */
   daytona__list_t changed;
 
+  daytona__http_stats_t stats;
   void (*on_attempt)(const daytona__http_attempt_t *attempt, void *user); /* NULL: nobody asks */
   void *trace_user;
 

@@ -190,6 +190,8 @@ static void on_notify(daytona__task_t *task) {
   retire(ws);
 }
 
+const daytona__ws_stats_t *daytona__ws_stats(const daytona__ws_env_t *env) { return &env->stats; }
+
 static void trace_end(daytona__ws_t *ws) {
   daytona__ws_trace_t *trace = ws->opts.trace;
   if (trace == NULL) return;
@@ -214,6 +216,8 @@ void daytona__ws_finish(daytona__ws_t *ws, daytona__ws_end_t how, int code, cons
   ws->code = (daytona_errcode_t)code;
   ws->system_errno = code == DAYTONA_ECONNECTION ? daytona__ws_conn_errno(&ws->conn) : 0;
   snprintf(ws->text, sizeof ws->text, "%s", message);
+  assert(!ws->was_open || ws->env->stats.open != 0);
+  if (ws->was_open) ws->env->stats.open--;
   trace_end(ws);
   daytona__timer_stop(&ws->beat);
   daytona__timer_stop(&ws->timer);
@@ -346,6 +350,8 @@ static void switched(daytona__ws_t *ws) {
   }
   daytona__timer_stop(&ws->timer);
   daytona__ws_hold(ws);
+  ws->env->stats.opened++;
+  ws->env->stats.open++;
   if (ws->opts.trace != NULL) ws->opts.trace->on_opened(ws->opts.trace);
   if (ws->opts.on_open != NULL && !ws->is_silent) {
     daytona__loop_enter(ws->env->net.loop);

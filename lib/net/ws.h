@@ -97,6 +97,14 @@ typedef struct daytona__ws_chunk {
   size_t size;
 } daytona__ws_chunk_t;
 
+/* The sockets of an environment: opened so far, open now, and the bytes of their messages. */
+typedef struct daytona__ws_stats {
+  uint64_t opened, sent_bytes, received_bytes;
+  size_t open;
+} daytona__ws_stats_t;
+
+const daytona__ws_stats_t *daytona__ws_stats(const daytona__ws_env_t *env);
+
 /* How a socket has ended, for a trace. */
 typedef struct daytona__ws_trace_end {
   bool was_open;

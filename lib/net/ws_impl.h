@@ -16,6 +16,7 @@ struct daytona__ws_env {
   daytona_header_t *common;
   size_t common_count;
   daytona__list_t sockets;
+  daytona__ws_stats_t stats;
   bool is_closing, is_freeing;
   void (*closed)(void *user);
   void *closed_user;

@@ -55,6 +55,7 @@ int daytona__ws_send_all(daytona__ws_t *ws, bool is_text, const void *bytes, siz
     at += here;
     size -= here;
     if (code == 0) ws->sent_bytes += here;
+    if (code == 0) ws->env->stats.sent_bytes += here;
   } while (code == 0 && size != 0);
   if (code == 0 && ws->opts.idle_timeout_ms > 0) ws->data_ms = daytona__loop_now(ws->env->net.loop);
   if (daytona__ws_conn_queued(&ws->conn) != 0) ws->needs_drain = true;
@@ -217,6 +218,7 @@ static void hand_on(daytona__ws_t *ws, const daytona__ws_event_t *event) {
   daytona__loop_t *loop = ws->env->net.loop;
   ws->data_ms = ws->heard_ms;
   ws->received_bytes += event->size;
+  ws->env->stats.received_bytes += event->size;
   if (ws->is_silent || ws->opts.on_data == NULL) return;
   daytona__loop_enter(loop);
   ws->opts.on_data(ws, &chunk);

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -211,6 +212,30 @@ def a_slow_client_pauses_its_run():
         server.stop()
 
 
+def metrics_are_those_of_the_library():
+    """GET /metrics has the library's statistics in the text form of Prometheus."""
+    line = re.compile(r'^(# TYPE (daytona_\w+) (gauge|counter)|(daytona_\w+)(\{code="\w+"\})? (\d+))$')
+    with Server() as server:
+        def metrics():
+            answer = server.ask("GET", "/metrics")
+            check(answer.getheader("Content-Type") == "text/plain; version=0.0.4", f"{answer.getheader('Content-Type')}")
+            found = [line.match(text) for text in answer.read().decode().splitlines()]
+            check(all(found), f"{found}")
+            types = {match[2]: match[3] for match in found if match[2]}
+            values = {match[4] + (match[5] or ""): int(match[6]) for match in found if match[4]}
+            check(all(re.sub(r"{.*", "", name) in types for name in values), f"{types}")
+            check(all((kind == "counter") == name.endswith("_total") for name, kind in types.items()), f"{types}")
+            return values
+        before = metrics()
+        server.run("print('counted')")
+        after = metrics()
+        check(after["daytona_operations_total"] > before["daytona_operations_total"], f"{before} {after}")
+        check(after["daytona_streams_total"] > before["daytona_streams_total"], f"{before} {after}")
+        check(after["daytona_received_bytes_total"] > before["daytona_received_bytes_total"], f"{before} {after}")
+        check(after["daytona_memory_bytes"] > 0 and after["daytona_connections_open"] > 0, f"{after}")
+        server.stop()
+
+
 def nonsense_is_refused():
     """Malformed, too large, foreign and unknown requests are refused with a reason."""
     def status(text):
@@ -298,5 +323,5 @@ def problems_are_told():
 
 
 run_tests([programs_run, sandboxes_are_not_shared, output_is_streamed, requests_run_side_by_side, too_much_is_refused,
-           a_client_that_leaves_stops_its_code, a_slow_client_pauses_its_run, nonsense_is_refused, a_stop_lets_runs_end,
+           a_client_that_leaves_stops_its_code, a_slow_client_pauses_its_run, metrics_are_those_of_the_library, nonsense_is_refused, a_stop_lets_runs_end,
            failures_are_survived, problems_are_told])
