@@ -225,9 +225,10 @@ static void on_fork_admitted(daytona__op_t *op) {
 static void on_forked(daytona__op_t *op, const daytona_error_t *error, void *answer) {
   fork_op_t *self = (fork_op_t *)op;
   if (error != NULL) {
-    /* A status says that there is no child; without one nobody knows. */
+    /* A refusal says that there is no child; after what was sent without a response nobody knows. */
     daytona_error_t named = *error;
-    if (error->http_status == 0 || error->http_status >= 500) named.sandbox = fork_orphan(&self->life);
+    bool may_exist = error->http_status == 0 ? op->http.was_sent : error->http_status >= 500;
+    if (may_exist) named.sandbox = fork_orphan(&self->life);
     daytona__op_fail(op, &named);
     return;
   }

@@ -697,6 +697,27 @@ static void failed_fork_names_what_may_exist(void **state) {
   api_close_with(&scene, sandbox);
 }
 
+static void fork_that_was_not_sent_names_nothing(void **state) {
+  (void)state;
+  const daytona_sandbox_fork_opts_t named = {.name = "twin"};
+  peer_t gone;
+  char api[64];
+  api_scene_t scene;
+  api_scene_open_bare(&scene);
+  peer_open(&gone, &scene.uv);
+  snprintf(api, sizeof api, "%s", peer_url(&gone, "/api"));
+  peer_close(&gone);
+  scene.config.api_url = api;
+  api_scene_client(&scene);
+  daytona_sandbox_t *sandbox = api_sandbox_at(&scene, scene.toolbox_url, "started");
+  daytona_future_t *future = daytona_sandbox_fork(sandbox, &named);
+  api_hurry(&scene, future, 100);
+  assert_int_equal(daytona_future_code(future), DAYTONA_ECONNECTION);
+  assert_null(daytona_future_error(future)->sandbox);
+  daytona_future_release(future);
+  api_close_with(&scene, sandbox);
+}
+
 static void cancelled_fork_names_the_child(void **state) {
   (void)state;
   const daytona_sandbox_fork_opts_t named = {.name = "twin"};
@@ -756,6 +777,7 @@ int main(void) {
     cmocka_unit_test(snapshot_waits_until_it_is_made),
     cmocka_unit_test(fork_gives_the_child_once_it_is_started),
     cmocka_unit_test(failed_fork_names_what_may_exist),
+    cmocka_unit_test(fork_that_was_not_sent_names_nothing),
     cmocka_unit_test(cancelled_fork_names_the_child),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
