@@ -20,7 +20,7 @@ DAYTONA_BEGIN
  * Statistics of a client. Numbers named `..._open`, `_idle`, `_in_flight`, `_queued`, `_pending`, `_starting` and `_waiting`, and
  * the memory, are of this moment; all others count from the making of the client and never fall.
  */
-typedef struct daytona_client_stats {
+typedef struct daytona_client_stats_t {
   size_t connections_open; /**< of requests, those being opened included; streams have their own */
   size_t
     connections_idle; /**< of these, that carry no request; over HTTP/2 one may carry several: at least 0 */

@@ -16,9 +16,7 @@ LIB = Path(__file__).resolve().parents[2] / "lib"
 
 # What only tests call, each on purpose.
 SEAMS = {
-    "daytona__alloc_count",            # leak checks
     "daytona__future_set_limit",       # small arenas
-    "daytona__http_counts",            # requests in flight and waiting
     "daytona__loop_advance",           # the clock
     "daytona__loop_job_count",         # until the thread pool is done
     "daytona__resolver_set_getaddrinfo",
