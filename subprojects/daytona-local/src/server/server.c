@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct dl_server {
@@ -91,8 +90,6 @@ static char *take_context(void *user, const char *hash, char **error) {
                              : dl_xprintf("the context %s cannot be read: %s", hash, strerror(errno));
     return NULL;
   }
-  /* buildah reads it as another user; that nobody else does is seen to by the state directory. */
-  if (fchmod(fd, 0644) != 0) dl_warn("context %s: %s", hash, strerror(errno));
   char *from = dl_xprintf("/proc/self/fd/%d", fd), *name = dl_random_token(20, DL_ALPHABET_LOWER),
        *path = dl_xprintf("%s/builds/context-%s", c->objects.state_dir, name);
   bool is_made = linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;

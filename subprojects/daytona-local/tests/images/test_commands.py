@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "server"))
 import harness  # noqa: E402
-from engine_driver import Image, Registry, busybox_root, lacking, layer_of  # noqa: E402
+from engine_driver import Image, busybox_root, lacking, layer_of  # noqa: E402
 
 
 class Commands(unittest.TestCase):
@@ -75,9 +76,44 @@ class Commands(unittest.TestCase):
     def test_without_a_server(self):
         self.check_all()
 
+    def test_with_a_server(self):
+        os.mkdir(self.state, 0o700)
+        server = harness.Server(state=self.state)
+        try:
+            self.check_all()
+        finally:
+            self.assertEqual(server.stop(), 0)
+        self.assertFalse(os.path.exists(self.state + "/images/door"))
+        self.assertEqual(self.names(), ["docker.io/library/base:1"])
+
+    def test_a_server_sees_what_was_imported_before(self):
+        self.assertEqual(self.image("import", "base:1", self.archive).returncode, 0)
+        server = harness.Server(state=self.state)
+        try:
+            self.assertEqual(self.names(), ["docker.io/library/base:1"])
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+    def test_after_a_server_that_was_killed(self):
+        os.mkdir(self.state, 0o700)
+        server = harness.Server(state=self.state)
+        server.stop(signal.SIGKILL)
+        self.assertTrue(os.path.exists(self.state + "/images/door"))
+        self.check_all()
+
+    def test_a_deep_state_directory(self):
+        self.state = os.path.join(self.place, *["d" * 60] * 4)
+        os.makedirs(self.state, 0o700)
+        server = harness.Server(state=self.state)
+        try:
+            self.assertEqual(self.image("import", "base:1", self.archive).returncode, 0)
+            self.assertEqual(self.names(), ["docker.io/library/base:1"])
+        finally:
+            self.assertEqual(server.stop(), 0)
+
     def test_an_interrupted_import_leaves_nothing(self):
         os.mkdir(self.state, 0o700)
-        for has_server in (False,):
+        for has_server in (False, True):
             server = harness.Server(state=self.state) if has_server else None
             fifo = os.path.join(self.place, "folder%d" % has_server)
             shutil.copytree(self.root, fifo, symlinks=True)
@@ -94,6 +130,54 @@ class Commands(unittest.TestCase):
             self.assertEqual(self.names(), [])
             if server:
                 self.assertEqual(server.stop(), 0)
+
+    def test_others_are_not_let_in(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root becomes another user")
+        os.mkdir(self.state, 0o700)
+        server = harness.Server(state=self.state)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                os.setgroups([])
+                os.setresgid(65534, 65534, 65534)
+                os.setresuid(65534, 65534, 65534)
+                try:
+                    socket.socket(socket.AF_UNIX).connect(self.state + "/images/door")
+                except PermissionError:
+                    os._exit(7)
+                os._exit(1)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 7)
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+    def test_what_comes_through_the_door_is_not_trusted(self):
+        os.mkdir(self.state, 0o700)
+        server = harness.Server(state=self.state)
+        try:
+            for text in (b"", b"\n", b"{}\n", b"[]\n", b"null\n", b"{\"command\":7}\n", b"{\"command\":\"import\"}\n", b"\xff\xfe\n",
+                         b"{\"command\":\"import\",\"name\":\"x:1\",\"path\":\"relative\"}\n", b"x" * 200000):
+                with socket.socket(socket.AF_UNIX) as sock:
+                    sock.settimeout(20)
+                    sock.connect(self.state + "/images/door")
+                    try:
+                        sock.sendall(text)
+                        sock.shutdown(socket.SHUT_WR)
+                        answer = sock.makefile("rb").read()
+                    except (BrokenPipeError, ConnectionResetError):
+                        answer = b""
+                if answer:
+                    self.assertTrue(json.loads(answer.splitlines()[-1])["error"], text[:80])
+            self.assertEqual(self.names(), [])
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+    def test_inside_of_run(self):
+        script = ('set -e; "$0" image import base:1 "$1"; "$0" image list')
+        done = subprocess.run([harness.program(), "run", "--", "sh", "-c", script, os.path.abspath(harness.program()), self.archive],
+                              capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.count("docker.io/library/base:1  (imported)"), 2)
 
     def test_usage(self):
         program = harness.program()
