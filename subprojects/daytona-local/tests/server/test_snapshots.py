@@ -2,7 +2,11 @@
 """Snapshots from images and builds, with a real registry and the real buildah: states, rules, logs, restarts and kills."""
 import http.client
 import os
+import pwd
+import shutil
 import signal
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -547,6 +551,63 @@ class Limits(Images):
         third = self.build("RUN echo %s" % unique())
         time.sleep(0.3)
         self.assertEqual(self.get(third).json["state"], "pending")
+
+
+class WithoutIsolation(Images):
+    @classmethod
+    def setUpClass(cls):
+        cls.options = (*registry.options(), "--isolation", "none")
+        harness.Case.setUpClass.__func__(cls)
+
+    def test_sandboxes_on_images_are_refused_before_anything_is_built(self):
+        made = self.wait(self.image(), "active")
+        for fields in ({"snapshot": made["name"]}, {"buildInfo": {"dockerfileContent": dockerfile()}}):
+            answer = self.status(400, self.server.api("POST", "/sandbox", fields))
+            self.assertIn("--isolation=none", answer.json["message"])
+        self.server.create()
+
+
+class OrdinaryUser(unittest.TestCase):
+    """The server as the user nobody, who has subordinate ids in a mount namespace of the test's."""
+
+    status, get, wait = harness.Case.status, Images.get, Images.wait
+
+    def setUp(self):
+        if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+            self.skipTest("only root can become another user with ids of its own")
+        self.place = tempfile.mkdtemp(prefix="dl-test-", dir="/var/tmp")
+        program, ids, wrapper = (os.path.join(self.place, name) for name in ("daytona-local", "ids", "wrapper"))
+        shutil.copy(harness.program(), program)
+        with open(ids, "w") as file:
+            file.write("nobody:500000:65536\n")
+        with open(wrapper, "w") as file:
+            file.write("#!/bin/sh\nexec unshare -m sh -c 'mount --bind %s /etc/subuid && mount --bind %s /etc/subgid && "
+                       "exec setpriv --reuid nobody --regid nogroup --clear-groups %s \"$@\"' sh \"$@\"\n" % (ids, ids, program))
+        os.chmod(wrapper, 0o755)
+        os.chown(self.place, pwd.getpwnam("nobody").pw_uid, -1)
+        self.server = harness.Server(*registry.options(), state=self.place + "/state", exe=wrapper)
+
+    def tearDown(self):
+        self.assertEqual(self.server.stop(), 0)
+        # Layers belong to ids that are nobody's.
+        subprocess.run(["rm", "-rf", self.place], check=True)
+
+    def make(self, **fields):
+        return self.status(200, self.server.api("POST", "/snapshots", {"name": unique(), **fields})).json
+
+    def test_pulls_builds_and_runs(self):
+        missing = self.server.call("GET", "/admin/info").json["images"]["missing"]
+        if missing:
+            self.skipTest(missing)
+        pulled = self.make(imageName="%s/busybox:1.36" % registry.name)
+        built = self.make(buildInfo={"dockerfileContent": dockerfile("RUN echo made > /made && chown 1000:1000 /made")})
+        self.wait(pulled, "active")
+        self.wait(built, "active")
+        sandbox = self.server.create(snapshot=built["name"])
+        self.assertEqual(self.server.execute(sandbox["id"], "cat /made; id -u; stat -c %u /made")["result"].split(),
+                         ["made", "0", "1000"])
+        self.status(200, self.server.api("DELETE", "/sandbox/" + sandbox["id"]))
+        self.server.wait(sandbox["id"], 404)
 
 
 class Restarts(unittest.TestCase):

@@ -319,6 +319,12 @@ static bool fill(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t 
             dl_json_str(snapshot, "name"));
     return false;
   }
+  if (has_image && c->opts.runtime.isolation == DL_ISOLATION_NONE) {
+    dl_fail(
+      c, req, 400,
+      "a sandbox on an image is kept apart by its namespaces, and this server makes none (--isolation=none)");
+    return false;
+  }
   if (!resolve_volumes(c, req, volumes, &sb->volumes)) return false;
   if (is_name_taken(c, sb->name)) {
     dl_fail(c, req, 409, "Sandbox with name %s already exists", sb->name);
