@@ -9,6 +9,7 @@
 #define DAYTONA_DAYTONA_H
 
 #include <daytona/build.h>
+#include <daytona/chart.h>
 #include <daytona/client.h>
 #include <daytona/error.h>
 #include <daytona/fs.h>

@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <daytona/chart.h>
 #include <daytona/export.h>
 #include <daytona/future.h>
 #include <daytona/sandbox.h>
@@ -41,6 +42,9 @@ typedef struct daytona_exec_result {
                              bytes that were not UTF-8. It may contain NULs: use `result_size` */
   size_t result_size;
   const char *artifacts; /**< code_run: the raw JSON of the artifacts (charts) of the response, or NULL */
+  /** code_run: what the program has plotted and shown; never NULL. Charts that cannot be read are left out, and counted by
+      daytona_future_skipped_count(). */
+  const daytona_chart_list_t *charts;
 } daytona_exec_result_t;
 
 /** The result of the futures of this header, or NULL. Borrowed from the future. */
@@ -89,7 +93,8 @@ typedef struct daytona_process_code_run_opts {
 } daytona_process_code_run_opts_t;
 
 /**
- * Run source code in a new interpreter and wait until it ends. Nothing is kept between runs.
+ * Run source code in a new interpreter and wait until it ends. Nothing is kept between runs. The result has a chart for each
+ * figure that a Python program showed with matplotlib: <daytona/chart.h>.
  *
  * Settles with daytona_future_exec_result(). Fails as exec does, and with DAYTONA_EINVAL for a language that the
  * server does not know.

@@ -11,8 +11,10 @@
 #include <limits.h>
 #include <string.h>
 
+#include "api/chart.h"
 #include "call/method.h"
 #include "call/results.h"
+#include "core/limits.h"
 #include "core/random.h"
 
 /* How much longer than the server the client waits, so that the server's outcome arrives first. */
@@ -75,6 +77,9 @@ typedef struct exec_op {
   daytona__op_t op;                /* first */
   char marker[DAYTONA__UUID_SIZE]; /* "" when the command is not to be stopped */
   bool is_decided;                 /* the sandbox has answered: nothing is running any more */
+  daytona_exec_result_t *result;
+  daytona__charts_t charts; /* of a response, while they are read over some turns of the loop */
+  daytona__task_t reading;
 } exec_op_t;
 
 /* How to run it, besides the options that are sent. */
@@ -145,6 +150,7 @@ static void stop_remote(daytona_sandbox_t *sandbox, const char *marker) {
 /* Whatever ends the operation comes through here; only a command without an outcome is stopped. */
 static void end_exec(daytona__op_t *op) {
   exec_op_t *self = (exec_op_t *)op;
+  daytona__task_cancel(&self->reading);
   bool may_run = op->http.was_sent && !op->is_finding && !self->is_decided && self->marker[0] != '\0';
   if (may_run && !op->client->is_closing) stop_remote(op->sandbox, self->marker);
 }
@@ -155,6 +161,47 @@ static void end_exec(daytona__op_t *op) {
 static bool says_not_running(const daytona_error_t *error) {
   int kind = error->http_status / 100;
   return kind == 2 || kind == 4;
+}
+
+/* A part of the charts; with the last one the result is complete. */
+static void read_charts(exec_op_t *self) {
+  daytona__op_t *op = &self->op;
+  int rc = daytona__charts_read(&self->charts, DAYTONA__READ_BUDGET);
+  if (rc == DAYTONA__CHARTS_AGAIN) {
+    daytona__loop_defer(op->client->loop, &self->reading);
+    return;
+  }
+  if (rc != 0) {
+    daytona__op_fail(op, daytona__error_static((daytona_errcode_t)rc));
+    return;
+  }
+  size_t skipped = self->charts.list->skipped_count;
+  self->result->charts = self->charts.list;
+  op->future->skipped_count += skipped;
+  if (skipped != 0)
+    daytona__log(op->client->loop, DAYTONA_LOG_WARN, "sandbox %s: left out %zu charts, which cannot be read",
+                 op->sandbox->id, skipped);
+  daytona__op_resolve(op, &daytona__type_exec_result, self->result);
+}
+
+static void on_reading(daytona__task_t *task) { read_charts(DAYTONA__CONTAINER(task, exec_op_t, reading)); }
+
+/* What is not as charts should be costs only the charts: the command has run, and its outcome counts. */
+static void resolve(exec_op_t *self) {
+  static const daytona_chart_list_t none;
+  daytona__op_t *op = &self->op;
+  const char *artifacts = self->result->artifacts;
+  int rc = artifacts == NULL
+             ? DAYTONA_EPROTOCOL
+             : daytona__charts_begin(&self->charts, &op->future->arena, DAYTONA__CHARTS_OF_ARTIFACTS,
+                                     artifacts, strlen(artifacts));
+  self->result->charts = &none;
+  if (rc == DAYTONA_ENOMEM)
+    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+  else if (rc != 0)
+    daytona__op_resolve(op, &daytona__type_exec_result, self->result);
+  else
+    read_charts(self);
 }
 
 static void on_executed(daytona__op_t *op, const daytona_error_t *error, void *answer) {
@@ -179,7 +226,8 @@ static void on_executed(daytona__op_t *op, const daytona_error_t *error, void *a
   result->result = reply->result.data != NULL ? reply->result.data : "";
   result->result_size = reply->result.size;
   result->artifacts = reply->artifacts;
-  daytona__op_resolve(op, &daytona__type_exec_result, result);
+  self->result = result;
+  resolve(self);
 }
 
 /* --- the request ------------------------------------------------------------------------------- */
@@ -220,6 +268,7 @@ static daytona_future_t *run(const char *name, daytona_sandbox_t *sandbox, const
   op->is_urgent = how.is_urgent;
   op->ending = end_exec;
   op->done = on_executed;
+  daytona__task_init(&self->reading, on_reading);
   if (daytona__call_prepare(op, args, opts, wait_ms) == 0) daytona__op_send(op);
   return future;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See ascii.h. Base64 is mbedTLS's, which takes the same time for all bytes: what is encoded here are passwords.
+ * See ascii.h. Base64 is encoded by mbedTLS, which takes the same time for all bytes: those are passwords. What is decoded is
+ * no secret and may be large, so that is done by table.
  */
 #include "core/ascii.h"
 
@@ -42,6 +43,73 @@ size_t daytona__base64_url(char *out, const void *bytes, size_t size) {
     else if (out[i] == '/')
       out[i] = '_';
   return length;
+}
+
+/* The value of a digit of base64; 64 for other characters. */
+static const unsigned char base64_values[256] = {
+  64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+  64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 62, 64, 64, 64, 63, 52, 53, 54, 55,
+  56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64, 64, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
+  13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 64, 64, 26, 27, 28, 29, 30, 31, 32,
+  33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64, 64, 64,
+  64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+  64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+  64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+  64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+  64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+};
+
+static void put_three(uint32_t bits, char *out) {
+  out[0] = (char)(bits >> 16 & 0xff);
+  out[1] = (char)(bits >> 8 & 0xff);
+  out[2] = (char)(bits & 0xff);
+}
+
+/* One character: a digit, padding or white space. */
+static bool decode_char(daytona__base64_t *decoder, char c, char *out, size_t *written) {
+  unsigned char value = base64_values[(unsigned char)c];
+  if (c == ' ' || c == '\n' || c == '\r' || c == '\t') return true;
+  if (c == '=') {
+    if (decoder->count < 2 || decoder->count == 4) return false;
+    if (!decoder->is_padded) daytona__base64_end(decoder, out, written);
+    decoder->is_padded = true;
+    decoder->count++;
+    return true;
+  }
+  if (value == 64 || decoder->is_padded) return false;
+  decoder->bits = decoder->bits << 6 | value;
+  if (++decoder->count < 4) return true;
+  put_three(decoder->bits, out + *written);
+  *written += 3;
+  decoder->count = 0;
+  return true;
+}
+
+bool daytona__base64_decode(daytona__base64_t *decoder, const char *text, size_t size, char *out,
+                            size_t *written) {
+  const unsigned char *at = (const unsigned char *)text, *end = at + size;
+  while (at < end) {
+    while (decoder->count == 0 && end - at >= 4) {
+      uint32_t a = base64_values[at[0]], b = base64_values[at[1]], c = base64_values[at[2]],
+               d = base64_values[at[3]];
+      if (((a | b | c | d) & 64) != 0) break;
+      put_three(a << 18 | b << 12 | c << 6 | d, out + *written);
+      *written += 3;
+      at += 4;
+    }
+    if (at < end && !decode_char(decoder, (char)*at++, out, written)) return false;
+  }
+  return true;
+}
+
+bool daytona__base64_end(const daytona__base64_t *decoder, char *out, size_t *written) {
+  char last[3];
+  if (decoder->is_padded || decoder->count == 0) return !decoder->is_padded || decoder->count == 4;
+  if (decoder->count == 1) return false;
+  put_three(decoder->bits << 6 * (4 - decoder->count), last);
+  memcpy(out + *written, last, decoder->count - 1);
+  *written += decoder->count - 1;
+  return true;
 }
 
 /* --- UTF-8 ------------------------------------------------------------------------------------- */

@@ -33,6 +33,19 @@ size_t daytona__base64(char *out, const void *bytes, size_t size);
 size_t daytona__base64_url(char *out, const void *bytes, size_t size);
 
 /*
+ * Decode base64 in parts of any size: zero `decoder` and `*written` first. `out` has room for the bytes, three for every four
+ * characters, or is the text itself. White space and missing padding are allowed. False: the text is not base64.
+ */
+typedef struct daytona__base64 {
+  uint32_t bits;  /* of the group that is not complete */
+  unsigned count; /* its characters, padding included */
+  bool is_padded; /* nothing but padding may follow */
+} daytona__base64_t;
+bool daytona__base64_decode(daytona__base64_t *decoder, const char *text, size_t size, char *out,
+                            size_t *written);
+bool daytona__base64_end(const daytona__base64_t *decoder, char *out, size_t *written);
+
+/*
  * UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
  *
  * How many bytes follow one that begins a character, and the bounds of the first of them (the others are 0x80 to

@@ -184,7 +184,7 @@ static void code_gets_arguments_and_environment(void **state) {
   daytona_future_release(future);
 }
 
-static void charts_stay_reachable_as_raw_artifacts(void **state) {
+static void charts_are_typed_and_raw(void **state) {
   static const char code[] =
     "print('dtn_artifact_k39fd2:{\"type\":\"chart\",\"value\":{\"type\":\"line\",\"title\":\"T\","
     "\"elements\":[]}}')\n"
@@ -194,6 +194,9 @@ static void charts_stay_reachable_as_raw_artifacts(void **state) {
   assert_string_equal(result->result, "after\n");
   assert_non_null(result->artifacts);
   assert_non_null(strstr(result->artifacts, "\"charts\""));
+  assert_int_equal(result->charts->count, 1);
+  assert_int_equal(result->charts->items[0]->type, DAYTONA_CHART_LINE);
+  assert_string_equal(result->charts->items[0]->title, "T");
   daytona_future_release(future);
 }
 
@@ -237,7 +240,7 @@ int main(void) {
     cmocka_unit_test(many_commands_run_at_once),
     cmocka_unit_test(code_of_three_languages_runs),
     cmocka_unit_test(code_gets_arguments_and_environment),
-    cmocka_unit_test(charts_stay_reachable_as_raw_artifacts),
+    cmocka_unit_test(charts_are_typed_and_raw),
     cmocka_unit_test(folders_are_told),
     cmocka_unit_test(bad_arguments_fail_through_the_future),
   };

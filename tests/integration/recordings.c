@@ -236,7 +236,9 @@ static void check_result(daytona_future_t *future, json_t *response) {
   assert_int_equal(result->exit_code, json_integer_value(json_object_get(body, "exitCode")));
   assert_int_equal(result->result_size, json_string_length(text));
   assert_memory_equal(result->result, json_string_value(text), result->result_size);
-  assert_int_equal(result->artifacts != NULL, json_object_get(body, "artifacts") != NULL);
+  json_t *artifacts = json_object_get(body, "artifacts");
+  assert_int_equal(result->artifacts != NULL, artifacts != NULL);
+  assert_int_equal(result->charts->count, json_array_size(json_object_get(artifacts, "charts")));
   json_decref(body);
 }
 

@@ -50,6 +50,47 @@ static void base64_has_two_alphabets(void **state) {
   }
 }
 
+/* Whole, and in two parts at every place; over the text itself. */
+static void base64_is_decoded_in_parts(void **state) {
+  static const struct {
+    const char *text, *bytes; /* NULL: refused */
+  } rows[] = {
+    {"", ""},
+    {"Zg==", "f"},
+    {"Zg", "f"},
+    {"Zg=", NULL},
+    {"Zm8=", "fo"},
+    {"Zm8", "fo"},
+    {"Zm9v", "foo"},
+    {"Zm9vYmFy", "foobar"},
+    {" Zm\n9v\r\t", "foo"},
+    {"Zg= =\n", "f"},
+    {"Z", NULL},
+    {"Z===", NULL},
+    {"Zg==Zg==", NULL},
+    {"Zm9v=", NULL},
+    {"Zm8==", NULL},
+    {"-__-", NULL},
+    {"Zm9\xff", NULL},
+    {"Zm9vZ", NULL},
+    {"+//+", "\xfb\xff\xfe"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t cut = 0; cut <= strlen(rows[i].text); cut++) {
+      char text[32];
+      size_t size = strlen(rows[i].text), written = 0;
+      daytona__base64_t decoder = {0};
+      memcpy(text, rows[i].text, size);
+      bool ok = daytona__base64_decode(&decoder, text, cut, text, &written) &&
+                daytona__base64_decode(&decoder, text + cut, size - cut, text, &written) &&
+                daytona__base64_end(&decoder, text, &written);
+      assert_int_equal(ok, rows[i].bytes != NULL);
+      if (!ok) continue;
+      assert_int_equal(written, strlen(rows[i].bytes));
+      assert_memory_equal(text, rows[i].bytes, written);
+    }
+}
+
 /* Every code point comes back, and nothing else is a character: all sequences of up to three bytes are tried. */
 static void utf8_is_what_was_put(void **state) {
   size_t valid = 0;
@@ -176,6 +217,7 @@ int main(void) {
     TEST(hexadecimal_digits_have_two_cases),
     TEST(tokens_are_those_of_the_rfc),
     TEST(base64_has_two_alphabets),
+    TEST(base64_is_decoded_in_parts),
     TEST(utf8_is_what_was_put),
     TEST(strings_hold_no_nul),
     TEST(headers_without_line_ends_can_be_sent),
