@@ -53,9 +53,10 @@ class Place(unittest.TestCase):
             if self.user is not None:
                 os.chown(state, self.user, self.user)
         engine = Engine(state, *self.options, *options, env=env, user=self.user, program=self.program())
-        self.addCleanup(self.close, engine)
         if engine.missing:
+            engine.close()  # it has ended with that
             self.skipTest(engine.missing)
+        self.addCleanup(self.close, engine)
         return engine
 
     def program(self):
@@ -714,6 +715,8 @@ exec chroot "$dir/root" "$@"
     def test_in_a_chroot(self):
         if os.geteuid() != 0:
             self.skipTest("only root makes a chroot")
+        if harness.lacks("mount"):
+            self.skipTest(harness.lacks("mount"))
         place = os.path.join(self.place, "chroot")
         os.makedirs(place + "/state")
         engine = Engine(place + "/state", prefix=["unshare", "--mount", "--propagation", "private", "sh", "-ec", self.SCRIPT, place])
@@ -796,6 +799,7 @@ class Surroundings(Place):
         self.check(env={"PATH": "/usr/bin:/bin"})
 
 
+@unittest.skipIf(harness.lacks("mount"), harness.lacks("mount"))
 class Missing(Place):
     def test_no_subordinate_ids(self):
         if os.geteuid() != 0 or lacking("newuidmap", "setpriv"):

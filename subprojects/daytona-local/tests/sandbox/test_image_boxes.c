@@ -749,6 +749,8 @@ static void the_layer_can_be_archived(void **state) {
 static void volumes_are_mounted_on_images(void **state) {
   (void)state;
   NEED_BOXES();
+  /* In a chroot there are none, and so no mounts that show the files of one user as another's. */
+  bool has_users = system("unshare --user true 2>/dev/null") == 0;
   char *dir = dl_xprintf("%s/data", w.dir),
        *linked = make_layer("linked", "mkdir -p real/place && ln -s /real/place short");
   mkdir(dir, 0700);
@@ -771,7 +773,7 @@ static void volumes_are_mounted_on_images(void **state) {
   plain.volume_count = 1;
   dl_box_t *other = box_start(&w, &plain, NULL);
   box_expect(&w, other, "cat /data/a && echo three >> /data/a && mkdir /data/own && stat -c %U /data/a",
-             "one\ndaytona\n");
+             has_users ? "one\ndaytona\n" : "one\nnobody\n");
   box_expect(&w, box, "cat /etc/x/a && rmdir /etc/x/own && stat -c %u /etc/x/a", "one\nthree\n0\n");
   if (ids.count > 1) {
     dl_box_image_t as_app = image_of(only(layer));
@@ -1087,7 +1089,10 @@ int main(int argc, char **argv) {
     unsigned uid = (unsigned)atoi(argv[1]);
     ids = (dl_box_ids_t){uid, 0, uid, 0, 1};
     if (argc > 2 && strcmp(argv[2], "subids") == 0) {
-      if (!give_sub_ids(uid)) return 77;
+      if (!give_sub_ids(uid)) {
+        puts("1..0 # SKIP /etc/subuid cannot be given other entries here");
+        return 0;
+      }
       ids = (dl_box_ids_t){uid, SUB_ID, uid, SUB_ID, 65536};
     }
     if (setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0) return 99;

@@ -39,6 +39,15 @@ class Answer:
         return json.loads(self.body)
 
 
+def lacks(*namespaces):
+    """Why namespaces such as "mount" or "user" cannot be made here, or None. In a chroot they cannot."""
+    try:
+        done = subprocess.run(["unshare", *("--" + name for name in namespaces), "true"], capture_output=True, text=True)
+    except FileNotFoundError:
+        return "unshare is missing"
+    return None if done.returncode == 0 else "no %s namespace here: %s" % (" or ".join(namespaces), done.stderr.strip())
+
+
 def openssl(directory, *arguments):
     subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
 

@@ -191,7 +191,8 @@ class Start(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"cannot make a directory in /proc/1: .*TMPDIR or --state DIR")
 
-    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("unshare"), "needs root")
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    @unittest.skipIf(harness.lacks("mount"), harness.lacks("mount"))
     def test_run_falls_back_to_tmp(self):
         script = 'mount --make-rprivate / && mount -t tmpfs none /tmp && mount -t tmpfs -o ro none /var/tmp && exec "$0" run --isolation=none -- ' \
                  'sh -c "ls -d /tmp/daytona-local-*"'
@@ -287,7 +288,8 @@ class Requests(harness.Case):
         self.assertIn("/signed-preview-url/***/expire 200 ", text)
 
 
-@unittest.skipUnless(os.geteuid() == 0 and shutil.which("unshare"), "needs root and unshare")
+@unittest.skipUnless(os.geteuid() == 0, "needs root")
+@unittest.skipIf(harness.lacks("mount"), harness.lacks("mount"))
 class ProcessOne(unittest.TestCase):
     """A container whose first process is the server."""
 

@@ -274,7 +274,7 @@ class Small(unittest.TestCase):
         self.assertEqual(server.stop(), 0)
 
     def test_nothing_refused_shows_up(self):
-        server = harness.Server(state=self.place)
+        server = harness.Server("--max-volumes", "1000", state=self.place)  # the disk is to be what refuses
         good, bad = set(), set()
         for number in range(400):
             name = "v%d" % number
