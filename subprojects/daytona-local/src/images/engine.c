@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,13 +99,24 @@ static bool has_leftovers(const dl_images_t *images) {
   return has || !is_empty_dir(images->work_dir);
 }
 
+/* The jobs of a server that was killed end by themselves, a moment after it: what they leave may not be there yet. */
+static void mark_open(dl_images_t *images) {
+  struct stat st;
+  char *containers = dl_xprintf("%s/overlay-containers", images->store_dir);
+  images->was_killed = access(images->open_mark, F_OK) == 0 && stat(containers, &st) == 0;
+  free(containers);
+  int fd = open(images->open_mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd >= 0) close(fd);
+}
+
 static char *open_store(dl_images_t *images, const dl_images_opts_t *opts) {
   char *marks = dl_xprintf("%s/imported", images->dir);
   char *error = make_dir(images->dir, 0700, images, false);
   if (!error) images->missing = find_missing(images, opts);
   if (!error) error = make_dir(images->store_dir, 0700, images, !images->missing);
   if (!error) error = make_dir(images->work_dir, 0700, images, false);
-  if (!error) images->needs_sweep = has_leftovers(images);
+  if (!error) mark_open(images);
+  if (!error) images->needs_sweep = has_leftovers(images) || images->was_killed;
   if (!error) error = make_dir(images->work_dir, 0700, images, !images->missing);
   if (!error) error = dl_image_conf_write(images->conf_dir, opts, images->runtime, &images->has_variables);
   if (!error) {
@@ -124,6 +136,7 @@ static void free_images(dl_images_t *images) {
   dl_image_marks_clear(&images->imported);
   dl_redact_clear(&images->secrets);
   dl_image_words_clear(&images->forwards);
+  free(images->open_mark);
   free(images->dir);
   free(images->store_dir);
   free(images->work_dir);
@@ -139,6 +152,7 @@ static void on_turn_closed(uv_handle_t *handle) {
   dl_images_t *images = handle->data;
   void (*on_closed)(void *) = images->on_closed;
   void *user = images->closed_user;
+  unlink(images->open_mark);
   free_images(images);
   if (on_closed) on_closed(user);
 }
@@ -174,6 +188,7 @@ dl_images_t *dl_images_new(uv_loop_t *loop, const dl_images_opts_t *opts, char *
   free(state);
   images->store_dir = dl_xprintf("%s/store", images->dir);
   images->work_dir = dl_xprintf("%s/work", images->dir);
+  images->open_mark = dl_xprintf("%s/open", images->dir);
   images->conf_dir = dl_xprintf("%s/conf", images->dir);
   images->exe = own_program(opts->exe);
   images->auth_file = opts->auth_file ? realpath(opts->auth_file, NULL) : NULL;

@@ -160,6 +160,8 @@ struct dl_images {
   dl_image_ids_t ids;
   bool as_root, is_durable, is_closing, needs_sweep, is_reserved /* a job runs alone */;
   bool has_variables;
+  char *open_mark;                          /* a file that is there while a server has the store open */
+  bool was_killed;                          /* the server before */
   const char *pull_network, *build_network; /* of the jail: host, private or none */
   const char *network_reason;               /* why builds have none although they should; NULL */
   dl_image_words_t forwards;

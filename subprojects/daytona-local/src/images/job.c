@@ -318,7 +318,9 @@ static void start_sweep(dl_images_t *images) {
   job->is_alone = true;
   dl_image_words_add(&job->program, "/bin/sh");
   dl_image_words_add(&job->program, "-c");
-  dl_image_words_add(&job->program, "exec buildah --root /store --runroot /run/store rm --all");
+  dl_image_words_add(&job->program, "%sexec buildah --root /store --runroot /run/store rm --all",
+                     images->was_killed ? "sleep 0.3; " : "");
+  images->was_killed = false;
   dl_set(&job->subject, "sweep");
   dl_list_push(&images->waiting, &job->link);
   start(job);
