@@ -13,38 +13,43 @@
 
 #include "core/future.h"
 
-#define DAYTONA__PLAIN_RESULT_MAP(X)                                      \
-  X(exec_result, const daytona_exec_result_t *)                           \
-  X(file_info, const daytona_file_info_t *)                               \
-  X(file_list, const daytona_file_list_t *)                               \
-  X(file_match_list, const daytona_file_match_list_t *)                   \
-  X(git_branches, const daytona_git_branches_t *)                         \
-  X(git_status, const daytona_git_status_t *)                             \
-  X(interpreter_context, const daytona_interpreter_context_t *)           \
-  X(interpreter_context_list, const daytona_interpreter_context_list_t *) \
-  X(lsp_completion_list, const daytona_lsp_completion_list_t *)           \
-  X(lsp_symbol_list, const daytona_lsp_symbol_list_t *)                   \
-  X(preview_link, const daytona_preview_link_t *)                         \
-  X(object_storage_result, const daytona_object_storage_result_t *)       \
-  X(pty_info, const daytona_pty_info_t *)                                 \
-  X(pty_list, const daytona_pty_list_t *)                                 \
-  X(replace_result_list, const daytona_replace_result_list_t *)           \
-  X(sandbox_metrics, const daytona_sandbox_metrics_t *)                   \
-  X(sandbox_metrics_list, const daytona_sandbox_metrics_list_t *)         \
-  X(secret, const daytona_secret_t *)                                     \
-  X(secret_page, const daytona_secret_page_t *)                           \
-  X(session, const daytona_session_t *)                                   \
-  X(session_command, const daytona_session_command_t *)                   \
-  X(session_exec_result, const daytona_session_exec_result_t *)           \
-  X(session_list, const daytona_session_list_t *)                         \
-  X(session_logs, const daytona_session_logs_t *)                         \
-  X(snapshot, const daytona_snapshot_t *)                                 \
-  X(snapshot_page, const daytona_snapshot_page_t *)                       \
-  X(ssh_access, const daytona_ssh_access_t *)                             \
-  X(ssh_validation, const daytona_ssh_validation_t *)                     \
-  X(volume, const daytona_volume_t *)                                     \
-  X(volume_list, const daytona_volume_list_t *)                           \
-  X(warm_pool, const daytona_warm_pool_t *)                               \
+#define DAYTONA__PLAIN_RESULT_MAP(X)                                            \
+  X(computer_use_process_status, const daytona_computer_use_process_status_t *) \
+  X(computer_use_result, const daytona_computer_use_result_t *)                 \
+  X(display_info_list, const daytona_display_info_list_t *)                     \
+  X(display_window_list, const daytona_display_window_list_t *)                 \
+  X(exec_result, const daytona_exec_result_t *)                                 \
+  X(file_info, const daytona_file_info_t *)                                     \
+  X(file_list, const daytona_file_list_t *)                                     \
+  X(file_match_list, const daytona_file_match_list_t *)                         \
+  X(git_branches, const daytona_git_branches_t *)                               \
+  X(git_status, const daytona_git_status_t *)                                   \
+  X(interpreter_context, const daytona_interpreter_context_t *)                 \
+  X(interpreter_context_list, const daytona_interpreter_context_list_t *)       \
+  X(lsp_completion_list, const daytona_lsp_completion_list_t *)                 \
+  X(lsp_symbol_list, const daytona_lsp_symbol_list_t *)                         \
+  X(preview_link, const daytona_preview_link_t *)                               \
+  X(object_storage_result, const daytona_object_storage_result_t *)             \
+  X(mouse_position, const daytona_mouse_position_t *)                           \
+  X(pty_info, const daytona_pty_info_t *)                                       \
+  X(pty_list, const daytona_pty_list_t *)                                       \
+  X(replace_result_list, const daytona_replace_result_list_t *)                 \
+  X(sandbox_metrics, const daytona_sandbox_metrics_t *)                         \
+  X(sandbox_metrics_list, const daytona_sandbox_metrics_list_t *)               \
+  X(secret, const daytona_secret_t *)                                           \
+  X(secret_page, const daytona_secret_page_t *)                                 \
+  X(session, const daytona_session_t *)                                         \
+  X(session_command, const daytona_session_command_t *)                         \
+  X(session_exec_result, const daytona_session_exec_result_t *)                 \
+  X(session_list, const daytona_session_list_t *)                               \
+  X(session_logs, const daytona_session_logs_t *)                               \
+  X(snapshot, const daytona_snapshot_t *)                                       \
+  X(snapshot_page, const daytona_snapshot_page_t *)                             \
+  X(ssh_access, const daytona_ssh_access_t *)                                   \
+  X(ssh_validation, const daytona_ssh_validation_t *)                           \
+  X(volume, const daytona_volume_t *)                                           \
+  X(volume_list, const daytona_volume_list_t *)                                 \
+  X(warm_pool, const daytona_warm_pool_t *)                                     \
   X(warm_pool_list, const daytona_warm_pool_list_t *)
 
 #define DAYTONA__OWNED_RESULT_MAP(X)                                  \

@@ -35,7 +35,8 @@ static void on_request(peer_conn_t *conn, const char *request, size_t size) {
     "{\"id\":\"sb-1\",\"sessionId\":\"s\",\"cmdId\":\"c\",\"state\":\"%s\",\"url\":\"u\",\"token\":\"t\","
     "\"dir\":\"d\",\"exitCode\":0,"
     "\"items\":[{\"id\":\"sb-1\"}],\"hash\":\"h\",\"valid\":true,\"labels\":{},\"port\":80,"
-    "\"accessKey\":\"a\",\"secret\":\"s\",\"storageUrl\":\"%s\",\"organizationId\":\"o\",\"bucket\":\"b\"}";
+    "\"accessKey\":\"a\",\"success\":true,\"secret\":\"s\",\"storageUrl\":\"%s\",\"organizationId\":\"o\","
+    "\"bucket\":\"b\"}";
   char body[768], answer[1024];
   (void)size;
   bool stops = strstr(request, "/stop") != NULL || conn->peer->user != NULL;
