@@ -28,7 +28,9 @@
 #include <daytona/process.h>
 #include <daytona/promise.h>
 #include <daytona/pty.h>
+#include <daytona/recording.h>
 #include <daytona/sandbox.h>
+#include <daytona/screenshot.h>
 #include <daytona/secret.h>
 #include <daytona/session.h>
 #include <daytona/snapshot.h>

@@ -33,9 +33,12 @@
   X(mouse_position, const daytona_mouse_position_t *)                           \
   X(pty_info, const daytona_pty_info_t *)                                       \
   X(pty_list, const daytona_pty_list_t *)                                       \
+  X(recording, const daytona_recording_t *)                                     \
+  X(recording_list, const daytona_recording_list_t *)                           \
   X(replace_result_list, const daytona_replace_result_list_t *)                 \
   X(sandbox_metrics, const daytona_sandbox_metrics_t *)                         \
   X(sandbox_metrics_list, const daytona_sandbox_metrics_list_t *)               \
+  X(screenshot, const daytona_screenshot_t *)                                   \
   X(secret, const daytona_secret_t *)                                           \
   X(secret_page, const daytona_secret_page_t *)                                 \
   X(session, const daytona_session_t *)                                         \

@@ -87,6 +87,10 @@ static void put_value(FILE *out, const daytona__json_model_t *model, const dayto
     fprintf(out, "\"%s\"", answers_storage);
     return;
   }
+  if (strcmp(field->key, "screenshot") == 0) {
+    fputs("\"AAAA\"", out);
+    return;
+  }
   switch (field->type) {
     case DAYTONA__JSON_STRING:
     case DAYTONA__JSON_BYTES:

@@ -37,6 +37,7 @@ PARTICULAR = {
     ("daytona_fs_create_folder", 2): '"755"',
     ("daytona_fs_upload_file", 1): "local_source",
     ("daytona_fs_download_file", 2): "local_target",
+    ("daytona_recording_download_file", 2): "local_target",
     ("daytona_object_storage_upload", 1): "local_source",
 }
 

@@ -35,7 +35,8 @@ static void on_request(peer_conn_t *conn, const char *request, size_t size) {
     "{\"id\":\"sb-1\",\"sessionId\":\"s\",\"cmdId\":\"c\",\"state\":\"%s\",\"url\":\"u\",\"token\":\"t\","
     "\"dir\":\"d\",\"exitCode\":0,"
     "\"items\":[{\"id\":\"sb-1\"}],\"hash\":\"h\",\"valid\":true,\"labels\":{},\"port\":80,"
-    "\"accessKey\":\"a\",\"success\":true,\"secret\":\"s\",\"storageUrl\":\"%s\",\"organizationId\":\"o\","
+    "\"accessKey\":\"a\",\"success\":true,\"screenshot\":\"AAAA\",\"secret\":\"s\",\"storageUrl\":\"%s\","
+    "\"organizationId\":\"o\","
     "\"bucket\":\"b\"}";
   char body[768], answer[1024];
   (void)size;
@@ -276,6 +277,9 @@ static void reserved_words_of_transfers_must_be_zero(void **state) {
     daytona_fs_download_file(sandbox, "x", "x", &opts),
     daytona_fs_download_file_stream(sandbox, "x", no_sink, NULL, &opts),
     daytona_fs_download_files(sandbox, &download, 1, &opts),
+    daytona_recording_download(sandbox, "x", &opts),
+    daytona_recording_download_file(sandbox, "x", "x", &opts),
+    daytona_recording_download_file_stream(sandbox, "x", no_sink, NULL, &opts),
   };
   for (size_t i = 0; i < sizeof futures / sizeof futures[0]; i++) {
     assert_int_equal(daytona_future_await(futures[i]), DAYTONA_EINVAL);
