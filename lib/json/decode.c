@@ -84,8 +84,13 @@ typedef struct frame {
   unsigned char state[DAYTONA__JSON_FIELDS_MAX]; /* OBJECT: how each member got its value */
 } frame_t;
 
-/* A text's brackets, and inside of them one value as it came and one string. */
-enum { FRAMES = DAYTONA__JSON_DEPTH_MAX + 2 };
+/* A text's brackets, and inside of them one value as it came and one string. Deep texts are rare: only the first frames are
+   a part of the reader, which may lie on a stack; the others come from the arena when they are needed. */
+enum {
+  FRAMES_INSIDE = 2,
+  FRAMES_NEAR = 66,
+  FRAMES_FAR = DAYTONA__JSON_DEPTH_MAX + FRAMES_INSIDE - FRAMES_NEAR
+};
 
 typedef struct daytona__json_decoder {
   daytona__json_lexer_t lexer;
@@ -103,7 +108,8 @@ typedef struct daytona__json_decoder {
   size_t skipped_count;
   daytona__json_error_t skipped; /* the first record that was left out */
   bool is_block;                 /* it was allocated, for reading in parts */
-  frame_t frames[FRAMES];
+  frame_t *far;                  /* in the arena; NULL: not needed yet */
+  frame_t near[FRAMES_NEAR];
 } reader_t;
 
 /* How a member got its value: the key of the table wins over the alias. */
@@ -272,9 +278,20 @@ static bool read_opt_bool(reader_t *r, const place_t *place, char *member) {
 
 /* --- frames --- */
 
+static frame_t *frame_at(reader_t *r, size_t i) {
+  assert(i < FRAMES_NEAR || (r->far != NULL && i - FRAMES_NEAR < FRAMES_FAR));
+  return i < FRAMES_NEAR ? &r->near[i] : &r->far[i - FRAMES_NEAR];
+}
+
+/* Before a bracket is entered: have frames for it and for what can be inside of it. */
+static bool has_frames(reader_t *r, const place_t *place) {
+  if (r->depth + 1 + FRAMES_INSIDE <= FRAMES_NEAR || r->far != NULL) return true;
+  r->far = daytona__arena_array(r->arena, FRAMES_FAR, sizeof *r->far);
+  return r->far != NULL || fail_room(r, place, FRAMES_FAR * sizeof *r->far);
+}
+
 static frame_t *push(reader_t *r, kind_t kind, const place_t *place, const field_t *field, char *target) {
-  assert(r->depth < FRAMES);
-  frame_t *f = &r->frames[r->depth++];
+  frame_t *f = frame_at(r, r->depth++);
   memset(f, 0, offsetof(frame_t, state));
   f->kind = kind;
   f->place = *place;
@@ -285,7 +302,7 @@ static frame_t *push(reader_t *r, kind_t kind, const place_t *place, const field
 }
 
 static bool pop(reader_t *r) {
-  assert(r->depth != 0 && r->frames[r->depth - 1].own.items == NULL);
+  assert(r->depth != 0 && frame_at(r, r->depth - 1)->own.items == NULL);
   r->depth--;
   return true;
 }
@@ -302,7 +319,7 @@ static frame_t *open_value(reader_t *r, kind_t kind, const place_t *place, const
     fail_text(r, place);
     return NULL;
   }
-  return push(r, kind, place, field, target);
+  return has_frames(r, place) ? push(r, kind, place, field, target) : NULL;
 }
 
 static bool open_object(reader_t *r, const place_t *place, const model_t *model, char *object) {
@@ -899,7 +916,7 @@ static const field_t *id_of(const model_t *model) {
 /* A record that no call can ask for is of no use. */
 static bool is_nameless(const reader_t *r, const frame_t *f) {
   const field_t *id = id_of(f->model);
-  bool is_record = r->depth > 1 && r->frames[r->depth - 2].kind == LIST;
+  bool is_record = r->depth > 1 && frame_at((reader_t *)r, r->depth - 2)->kind == LIST;
   if (!is_record || id == NULL) return false;
   return (*(const char **)(void *)(f->target + id->offset))[0] == '\0';
 }
@@ -953,10 +970,10 @@ static void note_skipped(reader_t *r) {
 static bool leave_out(reader_t *r) {
   size_t depth = r->depth;
   if (r->lexer.code != 0 || (r->error->code != DAYTONA_EPROTOCOL && !r->is_crowded)) return false;
-  while (depth != 0 && r->frames[depth - 1].record.text == NULL) depth--;
+  while (depth != 0 && frame_at(r, depth - 1)->record.text == NULL) depth--;
   if (depth == 0) return false;
-  while (r->depth > depth) list_drop(&r->frames[--r->depth].own);
-  frame_t *f = &r->frames[depth - 1];
+  while (r->depth > depth) list_drop(&frame_at(r, --r->depth)->own);
+  frame_t *f = frame_at(r, depth - 1);
   assert(f->kind == LIST && f->step == NEXT && f->list->count <= f->record.index + 1);
   note_skipped(r);
   f->list->count = f->record.index;
@@ -964,7 +981,7 @@ static bool leave_out(reader_t *r) {
   r->lexer.depth = f->record.depth;
   f->record.text = NULL;
   if (!skip_value(r, &f->place)) return false;
-  frame_t *top = &r->frames[r->depth - 1];
+  frame_t *top = frame_at(r, r->depth - 1);
   if (top != f && top->kind == OBJECT && r->skipped_count == 1) top->name = id_of(f->field->model);
   return true;
 }
@@ -972,7 +989,7 @@ static bool leave_out(reader_t *r) {
 /* --- whole texts --- */
 
 static void drop_frames(reader_t *r) {
-  while (r->depth != 0) list_drop(&r->frames[--r->depth].own);
+  while (r->depth != 0) list_drop(&frame_at(r, --r->depth)->own);
 }
 
 /* Go on until the value is read, a failure, or the end of this part. */
@@ -982,7 +999,7 @@ static daytona__json_part_t run(reader_t *r, size_t work) {
     [MAP] = step_map,       [STRING] = step_string, [RAW] = step_raw};
   r->left = work > PTRDIFF_MAX ? PTRDIFF_MAX : (ptrdiff_t)work;
   while (r->depth != 0) {
-    frame_t *f = &r->frames[r->depth - 1];
+    frame_t *f = frame_at(r, r->depth - 1);
     if (r->left <= 0) return DAYTONA__JSON_MORE;
     const char *before = r->lexer.at;
     if (!steps[f->kind](r, f) && !leave_out(r)) {
@@ -1013,6 +1030,7 @@ static bool begin(reader_t *r, daytona__arena_t *arena, const char *text, size_t
   r->used_before = arena->used;
   r->left = PTRDIFF_MAX;
   r->depth = 0;
+  r->far = NULL;
   r->result = NULL;
   r->count = 0;
   r->is_crowded = false;

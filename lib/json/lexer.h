@@ -13,8 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Nesting of a JSON response, for each level of which the decoder has a frame; our models need fewer than 16. */
-#define DAYTONA__JSON_DEPTH_MAX 64
+/* Nesting of a JSON response, for each level of which the decoder has a frame. Trees of accessibility are deep: two levels
+   for each node; our other models need fewer than 16. */
+#define DAYTONA__JSON_DEPTH_MAX 256
 
 /* Elements of one JSON array or object that we decode. */
 #define DAYTONA__JSON_ITEMS_MAX 1000000

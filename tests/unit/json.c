@@ -624,17 +624,22 @@ static void depth_has_a_ceiling(void **state) {
 }
 
 static void models_that_hold_themselves_end_at_the_depth_ceiling(void **state) {
-  char text[8192] = "", tail[1024] = "";
-  for (int i = 0; i < 40; i++) {
-    strcat(text, "{\"name\":\"n\",\"children\":[");
+  enum { LEVELS = DAYTONA__JSON_DEPTH_MAX / 2 + 8 };
+  static const char head[] = "{\"name\":\"n\",\"children\":[";
+  char text[LEVELS * (sizeof head + 2)] = "", tail[LEVELS * 2 + 1] = "";
+  for (int i = 0; i < LEVELS; i++) {
+    strcat(text, head);
     strcat(tail, "]}");
   }
   strcat(text, tail);
   void *out = NULL;
   assert_int_equal(decode_bytes(&tree_model, text, strlen(text), &out), DAYTONA_ELIMIT);
-  memmove(text, text + 10 * strlen("{\"name\":\"n\",\"children\":["), strlen(text));
+  memmove(text, text + 10 * strlen(head), strlen(text + 10 * strlen(head)) + 1);
   text[strlen(text) - 20] = '\0';
   assert_int_equal(decode_bytes(&tree_model, text, strlen(text), &out), 0);
+  size_t depth = 1;
+  for (const tree_t *tree = out; tree->child_count != 0; tree = tree->children) depth++;
+  assert_int_equal(depth, LEVELS - 10);
   assert_string_equal(((tree_t *)out)->children[0].children[0].name, "n");
   tree_t loop = {.name = "loop", .child_count = 1};
   loop.children = &loop;
