@@ -8,6 +8,7 @@
 #ifndef DAYTONA_DAYTONA_H
 #define DAYTONA_DAYTONA_H
 
+#include <daytona/accessibility.h>
 #include <daytona/build.h>
 #include <daytona/chart.h>
 #include <daytona/client.h>

@@ -14,7 +14,8 @@
  *   Fails with DAYTONA_EINVAL for an argument that is missing, empty or not allowed, before anything is sent, and when the
  *   server refuses a request: no server was started, or the file cannot be read or is not open; DAYTONA_EINTERNAL when the
  *   language server is not installed or cannot start; DAYTONA_EPROTOCOL for a malformed response; DAYTONA_ENOMEM; and the
- *   errors of every request. The toolbox sends no reason with these errors.
+ *   errors of every request. Toolboxes up to 0.190.0 send no reason with these errors; newer ones have DAYTONA_ELSP_NOT_INITIALIZED,
+ *   a kind of DAYTONA_EINVAL, for a server that was not started.
  *   Arguments: strings and option structs are copied; the sandbox is retained until the future settles. Options may be
  *   NULL: all defaults.
  *   Results belong to the future and are freed with its last reference; an accessor returns NULL for a future that is

@@ -14,6 +14,8 @@
 #include "core/future.h"
 
 #define DAYTONA__PLAIN_RESULT_MAP(X)                                            \
+  X(accessibility_node_list, const daytona_accessibility_node_list_t *)         \
+  X(accessibility_tree, const daytona_accessibility_tree_t *)                   \
   X(computer_use_process_status, const daytona_computer_use_process_status_t *) \
   X(computer_use_result, const daytona_computer_use_result_t *)                 \
   X(display_info_list, const daytona_display_info_list_t *)                     \

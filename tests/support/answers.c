@@ -121,11 +121,15 @@ static void put_value(FILE *out, const daytona__json_model_t *model, const dayto
   }
 }
 
+/* A model that holds itself is written once. */
 static void put_object(FILE *out, const daytona__json_model_t *model, int wrong) {
+  const char *comma = "";
   fputc('{', out);
   for (size_t i = 0; i < model->field_count; i++) {
     const daytona__json_field_t *field = &model->fields[i];
-    fprintf(out, "%s\"%s\":", i != 0 ? "," : "", field->key);
+    if (field->model == model) continue;
+    fprintf(out, "%s\"%s\":", comma, field->key);
+    comma = ",";
     if ((int)i == wrong)
       fputs(wrong_value(field->type), out);
     else
