@@ -1082,11 +1082,26 @@ static void decode_in_parts(void *user) {
   daytona__arena_clear(&arena);
 }
 
+/* Deeper than the frames that the reader has in itself. */
+static void decode_deep(void *user) {
+  enum { LEVELS = 50 };
+  static const char head[] = "{\"name\":\"n\",\"children\":[";
+  char text[LEVELS * (sizeof head + 2)] = "";
+  for (int i = 0; i < LEVELS; i++) strcat(text, head);
+  for (int i = 0; i < LEVELS; i++) strcat(text, "]}");
+  void *out = NULL;
+  int code = daytona__json_decode(&arena, &tree_model, text, strlen(text), &out, &error);
+  assert_true(code == 0 || (code == DAYTONA_ENOMEM && support_alloc_failed() != 0));
+  assert_true((out != NULL) == (code == 0));
+  daytona__arena_clear(&arena);
+}
+
 static void every_allocation_may_fail(void **state) {
   support_alloc_install();
   support_alloc_sweep(decode_in_parts, NULL);
   support_alloc_sweep(decode_and_encode, NULL);
   support_alloc_sweep(decode_list, NULL);
+  support_alloc_sweep(decode_deep, NULL);
   support_alloc_remove();
 }
 
