@@ -42,6 +42,7 @@ procps                ps
 PACKAGES_IMAGES='
 buildah               buildah
 crun                  crun
+netavark              /usr/lib/podman/netavark
 uidmap                newuidmap
 docker-registry       docker-registry
 busybox-static        busybox

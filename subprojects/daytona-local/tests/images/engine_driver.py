@@ -4,7 +4,7 @@
 Only the standard library, busybox-static and docker-registry. Nothing needs the outside.
 """
 import base64
-import crypt
+import ctypes
 import gzip
 import hashlib
 import http.client
@@ -152,6 +152,13 @@ def free_port():
         return s.getsockname()[1]
 
 
+def bcrypt(password):
+    """As the registry wants it. Python had this until 3.12; the system's libcrypt has it everywhere."""
+    lib = ctypes.CDLL("libcrypt.so.1")
+    lib.crypt.restype = lib.crypt_gensalt.restype = ctypes.c_char_p
+    return lib.crypt(password.encode(), lib.crypt_gensalt(b"$2y$", 5, None, 0)).decode()
+
+
 class Registry:
     """A registry on a free port of loopback, plain HTTP. `user`: NAME:PASSWORD that it wants."""
 
@@ -165,7 +172,7 @@ class Registry:
         if user:
             name, password = user.split(":", 1)
             with open(self.directory + "/users", "w", encoding="utf-8") as file:
-                file.write("%s:%s\n" % (name, crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=32)).replace("$2b$", "$2y$")))
+                file.write("%s:%s\n" % (name, bcrypt(password)))
             config["auth"] = {"htpasswd": {"realm": "test", "path": self.directory + "/users"}}
         with open(self.directory + "/config.yml", "w", encoding="utf-8") as file:
             json.dump(config, file)

@@ -194,6 +194,8 @@ exec setpriv --reuid=%(user)d --regid=%(user)d --clear-groups %(program)s "$@"' 
     def test_users_archives_and_removal(self):
         if not shutil.which("newuidmap"):
             self.skipTest("newuidmap is not installed (package uidmap)")
+        if harness.lacks("mount"):
+            self.skipTest(harness.lacks("mount"))
         state = self.state
         server = harness.Server(*registry.options(), state=state, exe=self.start)
         try:
