@@ -100,8 +100,7 @@ static void put_registries(dl_buf_t *out, const dl_images_opts_t *opts) {
       put_registry(out, opts, opts->insecure_registries[i]);
 }
 
-char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const char *runtime,
-                          bool *has_variables) {
+char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const char *runtime) {
   char *bin = dl_xprintf("%s/bin", dir), *error = NULL;
   char *containers = dl_xprintf("[containers]\nhttp_proxy = false\n[engine]\nruntime = \"%s\"\n", runtime);
   char *wrapper = dl_xprintf("#!/bin/sh\nexec " DL_JAIL_PROGRAM " image-runtime %s \"$@\"\n", runtime);
@@ -110,7 +109,6 @@ char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const c
   dl_buf_init(&registries, SIZE_MAX / 2);
   put_variables(&variables, opts);
   put_registries(&registries, opts);
-  *has_variables = variables.len > 0;
   if ((mkdir(dir, 0755) != 0 && errno != EEXIST) || (mkdir(bin, 0755) != 0 && errno != EEXIST))
     error = dl_xprintf("cannot make %s: %s", bin, strerror(errno));
   if (!error && (chmod(dir, 0755) != 0 || chmod(bin, 0755) != 0)) /* whatever the umask */

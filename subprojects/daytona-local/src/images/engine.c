@@ -118,7 +118,7 @@ static char *open_store(dl_images_t *images, const dl_images_opts_t *opts) {
   if (!error) mark_open(images);
   if (!error) images->needs_sweep = has_leftovers(images) || images->was_killed;
   if (!error) error = make_dir(images->work_dir, 0700, images, !images->missing);
-  if (!error) error = dl_image_conf_write(images->conf_dir, opts, images->runtime, &images->has_variables);
+  if (!error) error = dl_image_conf_write(images->conf_dir, opts, images->runtime);
   if (!error) {
     dl_image_marks_load(&images->imported, marks);
     dl_image_records_t records;
@@ -396,7 +396,7 @@ dl_image_job_t *dl_images_build(dl_images_t *images, const dl_image_build_t *bui
     "--force-rm", "--http-proxy=false", "--identity-label=false"};
   buildah(job, "build");
   for (size_t i = 0; i < DL_COUNT(words); i++) dl_image_words_add(&job->program, "%s", words[i]);
-  if (images->has_variables) dl_image_words_add(&job->program, "--runtime=/etc/containers/bin/runtime");
+  dl_image_words_add(&job->program, "--runtime=/etc/containers/bin/runtime"); /* variables.h */
   /* Steps have the network of the jail, or none. */
   dl_image_words_add(&job->program, "--network=%s",
                      strcmp(images->build_network, "none") == 0 ? "none" : "host");

@@ -99,10 +99,8 @@ char *dl_image_explain(const char *said, int status, dl_image_code_t *code);
 
 #define DL_IMAGE_AUTH_IN_JAIL "/run/auth.json"
 
-/* Writes buildah's configuration files into `dir`, which is made. *has_variables: build steps are given some. NULL, or the
- * reason (yours to free). */
-char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const char *runtime,
-                          bool *has_variables);
+/* Writes buildah's configuration files into `dir`, which is made. NULL, or the reason (yours to free). */
+char *dl_image_conf_write(const char *dir, const dl_images_opts_t *opts, const char *runtime);
 /* The environment of buildah itself; yours to free with dl_image_conf_free_env. */
 char **dl_image_conf_env(bool has_auth);
 void dl_image_conf_free_env(char **env);
@@ -159,7 +157,6 @@ struct dl_images {
   char *dir, *store_dir, *work_dir, *conf_dir, *exe, *auth_file, *missing, *runtime;
   dl_image_ids_t ids;
   bool as_root, is_durable, is_closing, needs_sweep, is_reserved /* a job runs alone */;
-  bool has_variables;
   char *open_mark;                          /* a file that is there while a server has the store open */
   bool was_killed;                          /* the server before */
   const char *pull_network, *build_network; /* of the jail: host, private or none */

@@ -5,6 +5,7 @@
 #include "images/variables.h"
 
 #include "base/base.h"
+#include "images/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,7 @@ static int fail(const char *what, const char *detail) {
 }
 
 /* The folder of "create --bundle FOLDER", else NULL. */
-static const char *find_bundle(int argc, char **argv) {
+static const char *find_bundle(int argc, char **argv, bool *creates_one) {
   bool creates = false;
   const char *bundle = NULL;
   for (int i = 1; i < argc; i++) {
@@ -31,6 +32,7 @@ static const char *find_bundle(int argc, char **argv) {
       bundle = argv[i + 1];
     if (dl_starts_with(argv[i], "--bundle=")) bundle = argv[i] + strlen("--bundle=");
   }
+  *creates_one = creates;
   return creates ? bundle : NULL;
 }
 
@@ -56,27 +58,33 @@ static int add_all(json_t *env) {
   return 0;
 }
 
-static int add_variables(const char *bundle) {
+static int prepare(const char *bundle) {
   char *path = dl_xprintf("%s/config.json", bundle);
   json_error_t problem;
   json_t *config = json_load_file(path, 0, &problem);
   json_t *env = json_object_get(json_object_get(config, "process"), "env");
+  char *refusal = config ? dl_image_mounts_check(config) : NULL;
   int rc = 0;
   if (!json_is_array(env))
     rc = fail("cannot read", path);
+  else if (refusal)
+    rc = fail("refused:", refusal);
   else if (add_all(env) != 0)
     rc = fail("cannot read " DL_IMAGE_VARIABLES ":", strerror(errno));
   else if (json_dump_file(config, path, JSON_COMPACT) != 0)
     rc = fail("cannot write", path);
   json_decref(config);
+  free(refusal);
   free(path);
   return rc;
 }
 
 int dl_image_runtime_main(int argc, char **argv) {
   if (argc < 2) return fail("a runtime is missing:", "image-runtime REAL ARGS...");
-  const char *bundle = find_bundle(argc - 1, argv + 1);
-  if (bundle && add_variables(bundle) != 0) return 1;
+  bool creates;
+  const char *bundle = find_bundle(argc - 1, argv + 1, &creates);
+  if (creates && !bundle) return fail("no bundle for", argv[1]);
+  if (bundle && prepare(bundle) != 0) return 1;
   execvp(argv[1], argv + 1);
   return fail("cannot run", argv[1]);
 }

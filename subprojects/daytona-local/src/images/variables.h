@@ -2,7 +2,8 @@
 /*
  * Variables of build steps that are in no image, history or command line. buildah has no way to pass such ones, so it is given
  * a runtime of ours: the role "image-runtime REAL ARGS...", which adds them to the configuration of the container that is
- * about to be made and becomes the real runtime. What the image sets itself is left alone.
+ * about to be made and becomes the real runtime. What the image sets itself is left alone. A step whose mounts are not of the
+ * build does not begin (mounts.h).
  */
 #ifndef DL_IMAGE_VARIABLES_H
 #define DL_IMAGE_VARIABLES_H

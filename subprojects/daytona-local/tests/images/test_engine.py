@@ -301,6 +301,37 @@ class Builds(Place):
         self.assertRaises(BlockingIOError, listener.accept)
         listener.close()
 
+    def test_mounts_of_a_step_are_of_the_build(self):
+        """buildah before 1.38 follows `..` and links in their sources to whatever is in the jail."""
+        link, under = tarfile.TarInfo("work/link"), tarfile.TarInfo("work/top")
+        link.type, link.linkname = under.type, under.linkname = tarfile.SYMTYPE, "/store"
+        under.linkname = "/"
+        context = self.context("mounts", {"work/a.txt": b"of the context\n", "work/link": link, "work/top": under})
+        stage = "FROM base:1 AS maker\nRUN ln -s %s /way\nFROM base:1\n"
+        for before, mount in (("FROM base:1\n", "type=cache,id=../../../../../store"), ("FROM base:1\n", "type=cache,id=../../../../../"),
+                              ("FROM base:1\n", "type=cache,id=../../run"), ("FROM base:1\n", "type=cache,id=../"),
+                              ("FROM base:1\n", "type=bind,source=work/link"), ("FROM base:1\n", "type=bind,source=work/top/run,rw"),
+                              ("FROM base:1\n", "type=bind,source=work/top/usr"), ("FROM base:1\n", "type=bind,source=work/top/proc"),
+                              ("FROM base:1\n", "type=bind,source=work/top/store/overlay-images,rw"),
+                              (stage % "/store", "type=bind,from=maker,source=/way,rw"), (stage % "/etc", "type=bind,from=maker,source=/way/containers"),
+                              (stage % "/job", "type=bind,from=maker,source=/way,rw")):
+            step = "RUN --mount=%s,target=/m find /m | head -n 20; echo it was let in\n" % mount
+            done = self.engine.wait(self.engine.build(before + step, "-", context))
+            # Newer ones look for it in the right place, where there is nothing or an empty folder.
+            if done.code == "OK":
+                self.assertNotRegex(done.log, "\n/m/.", mount)
+            else:
+                self.assertNotIn("\nit was let in", done.log, mount)
+        done = self.built(self.engine, "FROM base:1 AS maker\nRUN mkdir /made && echo of the stage > /made/b.txt\nFROM base:1\nVOLUME /kept\n"
+                          "RUN --mount=type=bind,source=work,target=/m cat /m/a.txt\n"
+                          "RUN --mount=type=bind,from=maker,source=/made,target=/m cat /m/b.txt\n"
+                          "RUN --mount=type=bind,from=base:1,target=/m ls /m/bin/busybox\n"
+                          "RUN --mount=type=cache,target=/m echo of the cache > /m/c.txt && cat /m/c.txt\n"
+                          "RUN --mount=type=cache,id=one,target=/m echo named > /m/d.txt && cat /m/d.txt\n"
+                          "RUN --mount=type=tmpfs,target=/m echo in memory > /m/e.txt && cat /m/e.txt\n", "-", context)
+        for line in ("of the context", "of the stage", "/m/bin/busybox", "of the cache", "named", "in memory"):
+            self.assertIn("\n%s\n" % line, done.log)
+
     def test_a_build_reaches_no_service_of_this_machine(self):
         """Not through what buildah does for a Dockerfile, either: it fetches URLs and asks registries."""
         listener = socket.socket()
