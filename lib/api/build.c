@@ -172,10 +172,14 @@ void daytona__build_store(daytona__build_t *build, daytona_image_t *image,
   if (build->job == NULL) daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
 }
 
-/* The Dockerfile goes with the hashes of its contexts. */
+/* The Dockerfile goes with the hashes of its contexts. Servers take an empty one for none, and would make something else. */
 static void finish_body(daytona__op_t *op) {
   daytona__build_t *build = build_of(op);
   build_body_t body = {.dockerfile = build->content->view.dockerfile};
+  if (body.dockerfile[strspn(body.dockerfile, " \t\r\n")] == '\0') {
+    daytona__op_reject(op, DAYTONA_EINVAL, "the Dockerfile of the image is empty");
+    return;
+  }
   int rc = daytona__build_hashes(build, &body.hashes);
   if (rc == 0) rc = daytona__op_add_member(op, "buildInfo", &built_model, &body);
   if (rc != 0)

@@ -3,7 +3,9 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/api_scene.h"
 #include "support/check.h"
@@ -120,6 +122,29 @@ static void broken_image_sends_nothing(void **state) {
   api_scene_close(&scene);
 }
 
+/* A server would take it for no image at all, and make a sandbox from the default snapshot. */
+static void empty_dockerfile_sends_nothing(void **state) {
+  (void)state;
+  static const char *const texts[] = {"", " \n\t\r\n"};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    char path[] = "/tmp/daytona-dockerfile-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, texts[i], strlen(texts[i])) == (ssize_t)strlen(texts[i]));
+    close(fd);
+    api_scene_t scene;
+    api_scene_open(&scene);
+    daytona_image_t *image = daytona_image_from_dockerfile(path, NULL);
+    const daytona_sandbox_create_opts_t opts = {.image = image};
+    daytona_future_t *future = api_must_fail(daytona_sandbox_create(scene.client, &opts), DAYTONA_EINVAL);
+    api_says(future, "Failed to create sandbox: the Dockerfile of the image is empty");
+    daytona_future_release(future);
+    daytona_image_release(image);
+    assert_int_equal(scene.request_count, 0);
+    api_scene_close(&scene);
+    unlink(path);
+  }
+}
+
 /* --- the log ----------------------------------------------------------------------------------- */
 
 typedef struct seen {
@@ -221,6 +246,7 @@ int main(void) {
     cmocka_unit_test(image_sends_its_dockerfile),
     cmocka_unit_test(what_excludes_each_other_is_refused),
     cmocka_unit_test(broken_image_sends_nothing),
+    cmocka_unit_test(empty_dockerfile_sends_nothing),
     cmocka_unit_test(log_is_followed_until_it_is_started),
     cmocka_unit_test(failed_build_says_why_after_its_log),
     cmocka_unit_test(server_says_why_it_destroyed_the_sandbox),
