@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -38,6 +39,7 @@
 #define ROOT "/tmp" /* of the role, while the new root is made */
 #define TUN "/dev/net/tun"
 #define SECRET_MAX (1024 * 1024)
+#define PROCESSES_MAX 4096 /* threads as well, of buildah and of a step together */
 
 typedef struct {
   const char *from, *to;
@@ -421,12 +423,22 @@ static void die_with_stranger(int alive) {
   if (poll(&end, 1, 0) != 0) _exit(DL_JAIL_EXIT);
 }
 
+/* A step that forks without end fails; the machine goes on. Since Linux 5.14 the processes of each jail are counted apart. */
+static void limit_processes(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NPROC, &limit) != 0) die("cannot look at the limit of processes");
+  if (limit.rlim_max <= PROCESSES_MAX) return;
+  limit.rlim_cur = limit.rlim_max = PROCESSES_MAX;
+  if (setrlimit(RLIMIT_NPROC, &limit) != 0) die("cannot limit processes");
+}
+
 static pid_t start_program(const jail_t *j) {
   pid_t program = fork();
   if (program < 0) die("cannot start a process");
   if (program > 0) return program;
   setsid();
   reset_signals();
+  limit_processes();
   execvp(j->program[0], j->program);
   die("cannot run %s", j->program[0]);
 }

@@ -332,6 +332,13 @@ class Builds(Place):
         for line in ("of the context", "of the stage", "/m/bin/busybox", "of the cache", "named", "in memory"):
             self.assertIn("\n%s\n" % line, done.log)
 
+    def test_a_step_that_forks_without_end_fails(self):
+        done = self.engine.wait(self.engine.build("FROM base:1\nRUN i=0; while [ $i -lt 5000 ]; do sleep 100 & i=$((i+1)); done; echo it made them all\n"))
+        self.assertEqual(done.code, "STEP_FAILED", done.log)
+        self.assertNotIn("\nit made them all", done.log)
+        self.assert_clean(self.engine)
+        self.built(self.engine, "FROM base:1\nRUN echo next\n")
+
     def test_a_build_reaches_no_service_of_this_machine(self):
         """Not through what buildah does for a Dockerfile, either: it fetches URLs and asks registries."""
         listener = socket.socket()
