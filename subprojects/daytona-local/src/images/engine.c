@@ -392,7 +392,7 @@ dl_image_job_t *dl_images_build(dl_images_t *images, const dl_image_build_t *bui
   }
   /* --layers keeps every step as cache; images that are there are used as they are. */
   static const char *const words[] = {
-    "--layers",   "--pull=false",       "--format=docker",       "--isolation=rootless",
+    "--layers",   "--pull=missing",     "--format=docker",       "--isolation=rootless",
     "--force-rm", "--http-proxy=false", "--identity-label=false"};
   buildah(job, "build");
   for (size_t i = 0; i < DL_COUNT(words); i++) dl_image_words_add(&job->program, "%s", words[i]);
