@@ -109,7 +109,7 @@ def survive(readme, first):
 
 def main():
     readme, library_dir, source = sys.argv[1:]
-    program, more = re.findall(r"```c\n(.*?)```", open(readme, encoding="utf-8").read(), re.S)
+    program, *more = re.findall(r"```c\n(.*?)```", open(readme, encoding="utf-8").read(), re.S)
     print("1..10")
     check(1, program.count("\n") <= 36, "the program has about 30 lines")
     with tempfile.TemporaryDirectory() as folder:
@@ -119,7 +119,7 @@ def main():
         ran = readme.run() if built.returncode == 0 else built
         check(3, ran.returncode == 0 and ran.stdout == "exit 0: hello\n", "the program says hello from a sandbox",
               ran.stdout)
-        built = readme.compile("#include <stdio.h>\n#include <daytona/daytona.h>\n" + more,
+        built = readme.compile("#include <stdio.h>\n#include <daytona/daytona.h>\n" + "".join(more),
                                "-Wno-unused-function", "-fsyntax-only")
         check(4, built.returncode == 0, "the other calls compile as printed", built.stdout)
         survive(readme, 5)
