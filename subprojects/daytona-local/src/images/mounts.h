@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a build step may mount. A Dockerfile names sources of mounts (`RUN --mount`), and buildah before 1.38 follows `..` and
+ * What a build step may mount. A Dockerfile names sources of mounts (`RUN --mount`), and buildah 1.28 follows `..` and
  * links in them out of where they belong: to all that is in the jail, which has the images of others and the credentials of
  * registries. So where each mount really comes from is looked up, by the runtime, before the step begins.
  */

@@ -6,6 +6,7 @@
 #include "images/internal.h"
 
 #include "images/jail.h"
+#include "images/variables.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -98,6 +99,17 @@ static bool is_step(const char *small) {
   return step && strstr(step, "exit status");
 }
 
+/* Why the runtime of the steps, which is ours, did not begin one; "" if it did. Up to the end of its line; yours to free. */
+static char *refusal_in(const char *said) {
+  const char *found = strstr(said, "]: " DL_IMAGE_REFUSAL);
+  if (!found) return dl_xstrdup("");
+  found += strlen("]: " DL_IMAGE_REFUSAL);
+  size_t len = strcspn(found, "\n");
+  char *text = dl_xstrndup(found, len < SAID_MAX ? len : SAID_MAX), *out = dl_xprintf(": %s", text);
+  free(text);
+  return out;
+}
+
 char *dl_image_explain(const char *said, int status, dl_image_code_t *code) {
   bool is_ours;
   char *line = last_error(said, &is_ours), *small = in_small(line);
@@ -115,9 +127,11 @@ char *dl_image_explain(const char *said, int status, dl_image_code_t *code) {
     *code = meanings[i].code;
     means = meanings[i].means;
   }
+  char *refusal = *code == DL_IMAGE_STEP_FAILED ? refusal_in(said) : dl_xstrdup("");
   char *text = means   ? dl_xprintf("%s: %s", means, line)
-               : *line ? dl_xstrdup(line)
+               : *line ? dl_xprintf("%s%s", line, refusal)
                        : dl_xprintf("buildah ended with status %d", status);
+  free(refusal);
   free(line);
   free(small);
   return text;

@@ -22,6 +22,11 @@ static int fail(const char *what, const char *detail) {
   return 1;
 }
 
+static int refuse(const char *reason) {
+  fprintf(stderr, DL_IMAGE_REFUSAL "%s\n", reason);
+  return 1;
+}
+
 /* The folder of "create --bundle FOLDER", else NULL. */
 static const char *find_bundle(int argc, char **argv, bool *creates_one) {
   bool creates = false;
@@ -68,7 +73,7 @@ static int prepare(const char *bundle) {
   if (!json_is_array(env))
     rc = fail("cannot read", path);
   else if (refusal)
-    rc = fail("refused:", refusal);
+    rc = refuse(refusal);
   else if (add_all(env) != 0)
     rc = fail("cannot read " DL_IMAGE_VARIABLES ":", strerror(errno));
   else if (json_dump_file(config, path, JSON_COMPACT) != 0)

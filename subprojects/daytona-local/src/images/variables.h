@@ -11,6 +11,9 @@
 /* In the jail: NAME=VALUE, each ended by NUL. */
 #define DL_IMAGE_VARIABLES "/etc/containers/build-env"
 
+/* What it says before the reason why a step does not begin. */
+#define DL_IMAGE_REFUSAL "daytona-local: refused: "
+
 int dl_image_runtime_main(int argc, char **argv);
 
 #endif

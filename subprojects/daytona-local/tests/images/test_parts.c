@@ -216,6 +216,10 @@ static void errors_have_codes(void **state) {
     {"daytona-local: not of the jail\nError: building at STEP \"RUN no\": while running runtime: exit status "
      "127\n",
      127, DL_IMAGE_STEP_FAILED, "exit status 127"},
+    {"error running container: from /r creating container for [/bin/sh -c x]: daytona-local: refused: not "
+     "this one\n"
+     ": exit status 1\nError: building at STEP \"RUN x\": while running runtime: exit status 1\n",
+     1, DL_IMAGE_STEP_FAILED, "exit status 1: not this one"},
     {"", 9, DL_IMAGE_FAILED, "status 9"},
     {"odd\n", 1, DL_IMAGE_FAILED, "odd"},
     {"Error: first\nError: second", 1, DL_IMAGE_FAILED, "second"},
