@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "server"))
@@ -118,12 +117,11 @@ class Commands(unittest.TestCase):
             fifo = os.path.join(self.place, "folder%d" % has_server)
             shutil.copytree(self.root, fifo, symlinks=True)
             with open(fifo + "/big", "wb") as file:
-                for _ in range(200):
+                for _ in range(400):  # takes longer than it takes to see the import
                     file.write(os.urandom(1 << 20))
             command = subprocess.Popen([harness.program(), "image", "import", "big:1", fifo, "--state", self.state],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             harness.until(lambda: [line for _, line in harness.processes() if self.state in line and "image-jail" in line])
-            time.sleep(0.2)
             command.send_signal(signal.SIGINT)
             self.assertNotEqual(command.wait(30), 0)
             harness.until(lambda: not [line for _, line in harness.processes() if self.state + "/images" in line])
