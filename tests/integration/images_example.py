@@ -1,6 +1,7 @@
 """The examples of images and snapshots, on an image of busybox alone: images_example.py SERVER IMAGE SNAPSHOT"""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,7 +47,9 @@ def results(server, image, snapshot, scratch):
 
     status, text = run(server, "run", "--state", state, "--", snapshot, "example/base:1", "from-example")
     yield "a snapshot is made, used twice, and deleted", (
-        status == 0 and text.count("NAME=busybox\n/root\nroot\n") == 2 and "  active\n" in text), text
+        status == 0 and "  active\n" in text
+        # Newer versions of buildah give an image a work folder of its own, "/".
+        and len(re.findall(r"NAME=busybox\n/(?:root)?\nroot\n", text)) == 2), text
     status, text = run(server, "run", "--state", state, "--", snapshot)
     yield "nothing of it is left in the list", status == 0 and "from-example" not in text and "active" in text, text
 
