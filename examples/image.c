@@ -37,7 +37,7 @@ static void show_progress(const screen_t *screen) {
   fflush(stdout);
 }
 
-/* The log comes in pieces that need not end with a line. */
+/* The log comes in chunks that need not end with a line. */
 static void on_build(const daytona_build_event_t *event, void *user) {
   screen_t *screen = user;
   if (event->text == NULL) {

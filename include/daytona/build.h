@@ -26,7 +26,7 @@ typedef struct daytona_build_event {
  * The state has changed, or the build has written something.
  *
  * Text is UTF-8 with whole characters; what is not UTF-8 in the log is U+FFFD. It is cut anywhere else, and a line may come
- * in several events. A connection that breaks is made again, and the log goes on where it was cut; a server whose log has
+ * in several events. A connection that breaks is made again, and the log continues where it was cut; a server whose log has
  * changed meanwhile, which is logged, may leave a gap. A log that cannot be read is logged, and fails nothing.
  *
  * On the loop's thread, from a turn of its own, never after the future has settled. `event` is borrowed for the call.

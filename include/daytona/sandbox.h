@@ -229,6 +229,9 @@ typedef struct daytona_sandbox_create_opts {
  * reasons, the errors of an image (see <daytona/image.h>) and of its upload,
  * DAYTONA_ERATELIMIT, DAYTONA_EDEADLINE and any error of transport.
  *
+ * With an `image`, its files are read and its contexts uploaded before the request; `timeout_ms` includes that and the build,
+ * so 60 s is short for one. A cancellation before the request leaves no sandbox.
+ *
  * Never sent again once it may have reached the server. If the response is lost (a broken connection,
  * no response, a 5xx), the sandbox is looked up by its name: if it exists, the operation continues
  * with it; if not, the first error is reported. Three quarters of timeout_ms are for the request, the

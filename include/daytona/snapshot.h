@@ -167,7 +167,10 @@ typedef struct daytona_snapshot_create_opts {
  *
  * Settles with daytona_future_snapshot(). Fails with DAYTONA_EINVAL for a bad name or image, DAYTONA_ECONFLICT for a name in
  * use, DAYTONA_ESNAPSHOT_FAILED with the reason when pulling or building fails, and DAYTONA_EDEADLINE at the limit, with the
- * last state in the message. After that, and after a cancellation, the server goes on; the snapshot is found by its name.
+ * last state in the message. After that, and after a cancellation, the server continues; the snapshot is found by its name.
+ *
+ * Of an `image`, files are read and contexts uploaded before the request; `timeout_ms` includes that, and a cancellation
+ * during it leaves no snapshot.
  *
  * @param name  Required, not empty.
  * @param opts  Required. Copied.
