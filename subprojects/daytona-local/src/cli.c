@@ -62,6 +62,7 @@ static const char common_usage[] =
   "  --registry-auth-file FILE   credentials of registries, as `buildah login` writes them\n"
   "  --build-env NAME[=VALUE]    for the steps of builds, kept in no image and no log; may be repeated\n"
   "  --sandbox-env NAME[=VALUE]  for all sandboxes; may be repeated\n"
+  "  --build-memory GIB       of all builds and pulls together (half of the machine's); 0: no limit\n"
   "  --no-proxy-env           builds and sandboxes do not get HTTP_PROXY and its like\n"
   "  --node-modules DIR       modules for TypeScript, seen read-only by sandboxes\n"
   "  --tls-cert FILE --tls-key FILE   serve https (TLS 1.2, 1.3)\n"
@@ -374,6 +375,13 @@ static const char *read_sandbox_env(dl_cli_opts_t *o, const char *value) {
   return problem;
 }
 
+static const char *read_build_memory(dl_cli_opts_t *o, const char *value) {
+  int64_t gib;
+  if (!dl_parse_int(value, 0, 1 << 20, &gib)) return "must be a number of GiB, 0 for no limit";
+  o->control.images.memory_gib = gib == 0 ? -1 : (double)gib;
+  return NULL;
+}
+
 static const char *read_no_proxy_env(dl_cli_opts_t *o, const char *value) {
   return (void)value, o->control.images.no_proxy_env = true, NULL;
 }
@@ -409,6 +417,7 @@ static const struct {
   {"--registry-auth-file", true, read_auth_file},
   {"--build-env", true, read_build_env},
   {"--sandbox-env", true, read_sandbox_env},
+  {"--build-memory", true, read_build_memory},
   {"--no-proxy-env", false, read_no_proxy_env},
   {"--node-modules", true, read_modules},
   {"--tls-cert", true, read_cert},

@@ -18,6 +18,7 @@
 #define AT_ONCE 2
 /* Each is open while the jail begins. */
 #define CONTEXTS_MAX 500
+#define PROCESSES_MAX 65536 /* of all jobs; the jail has a limit for each */
 #define DOCKERFILE_MAX ((size_t)1 << 20)
 /* Below it are the names of ours, which nobody else sees. */
 #define KEPT "localhost/daytona-local/kept:"
@@ -132,6 +133,8 @@ static char *open_store(dl_images_t *images, const dl_images_opts_t *opts) {
 }
 
 static void free_images(dl_images_t *images) {
+  dl_box_limits_clear(&images->limits, &images->group);
+  dl_limits_clear(&images->limits);
   dl_image_records_clear(&images->records);
   dl_image_marks_clear(&images->imported);
   dl_redact_clear(&images->secrets);
@@ -157,8 +160,14 @@ static void on_turn_closed(uv_handle_t *handle) {
   if (on_closed) on_closed(user);
 }
 
+static void on_timer_closed(uv_handle_t *handle) {
+  uv_close((uv_handle_t *)&((dl_images_t *)handle->data)->turn, on_turn_closed);
+}
+
 static void on_lane_closed(void *user) {
-  uv_close((uv_handle_t *)&((dl_images_t *)user)->turn, on_turn_closed);
+  dl_images_t *images = user;
+  images->space_timer.data = images;
+  uv_close((uv_handle_t *)&images->space_timer, on_timer_closed);
 }
 
 void dl_images_close_when_idle(dl_images_t *images) {
@@ -177,6 +186,20 @@ static char *own_program(const char *exe) {
   if (len < 0) return dl_xstrdup(exe ? exe : "/proc/self/exe");
   path[len] = '\0';
   return dl_xstrdup(path);
+}
+
+/* One control group for all jobs: a step may take what is there, and no more. */
+static void limit_memory(dl_images_t *images, double gib) {
+  double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / ((double)(1 << 30));
+  dl_limits_init(&images->limits);
+  dl_box_limits_init(&images->limits, &images->group, "images");
+  dl_box_limits_set(&images->limits, &images->group, 0,
+                    gib == 0  ? machine / 2
+                    : gib < 0 ? 0
+                              : gib,
+                    PROCESSES_MAX);
+  if (gib > 0 && strcmp(images->group.how[DL_LIMIT_MEMORY], "none") == 0)
+    dl_warn("the memory of builds cannot be limited: there is no control group for it");
 }
 
 dl_images_t *dl_images_new(uv_loop_t *loop, const dl_images_opts_t *opts, char **error) {
@@ -212,6 +235,8 @@ dl_images_t *dl_images_new(uv_loop_t *loop, const dl_images_opts_t *opts, char *
   }
   uv_idle_init(loop, &images->turn);
   images->turn.data = images;
+  uv_timer_init(loop, &images->space_timer);
+  if (!images->missing) limit_memory(images, opts->memory_gib);
   if (images->needs_sweep) dl_image_jobs_wake(images);
   return images;
 }

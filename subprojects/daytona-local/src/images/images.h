@@ -43,6 +43,7 @@ typedef struct {
   unsigned first_uid; /* Server runs as root: the store's files belong to first_uid + N; default 300000. */
   unsigned
     jobs_at_once; /* Builds and pulls that run at the same time; default 2. More wait, and say so in their log. */
+  double memory_gib; /* Of all jobs together; 0: half of this machine's; negative: no limit. */
   const dl_image_pair_t
     *build_env; /* Optional. For every build step; never kept in an image, history or log. */
   size_t build_env_count;

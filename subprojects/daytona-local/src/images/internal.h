@@ -11,6 +11,7 @@
 #include "base/lane.h"
 #include "base/list.h"
 #include "images/images.h"
+#include "runtime/internal.h"
 
 /* --- words: of a command line --- */
 
@@ -137,6 +138,7 @@ struct dl_image_job {
   bool (*prepare)(dl_image_job_t *job);
   bool is_alone; /* nothing else runs meanwhile */
   bool is_cancelled, is_running, is_settled, has_waited;
+  bool is_out_of_space; /* ended because little is left on the disk */
   dl_image_code_t code;
   char *error;
   int folder; /* number of its folder in `work`, 0: none */
@@ -167,6 +169,9 @@ struct dl_images {
   dl_list_t waiting, active; /* jobs */
   dl_list_t settled;         /* jobs that only have to report */
   uv_idle_t turn;
+  uv_timer_t space_timer;
+  dl_limits_t limits;
+  dl_box_limits_t group; /* of all jobs */
   dl_lane_t *lane;
   dl_image_records_t records;
   dl_image_marks_t imported;

@@ -125,6 +125,15 @@ static void add_copy(jail_t *j, const char *from, const char *to) {
   close(fd);
 }
 
+/* Before it has a child, so that all of them are in it. */
+static void join(const char *group) {
+  char *path = dl_xprintf("%s/cgroup.procs", group);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, "0", 1) != 1) die("cannot join %s", group);
+  close(fd);
+  free(path);
+}
+
 static void read_options(jail_t *j, int argc, char **argv) {
   int i = 1;
   for (; i + 1 < argc && strcmp(argv[i], "--") != 0; i += 2) {
@@ -138,6 +147,8 @@ static void read_options(jail_t *j, int argc, char **argv) {
       die_with_parent(atoi(value));
     } else if (strcmp(argv[i], "--pack") == 0) {
       j->packs = value;
+    } else if (strcmp(argv[i], "--group") == 0) {
+      join(value);
     } else if (strcmp(argv[i], "--net") == 0) {
       j->shares_network = strcmp(value, "host") == 0;
       j->net.has_outside = strcmp(value, "private") == 0;

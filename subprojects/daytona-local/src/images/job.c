@@ -17,9 +17,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define LAST_MAX 8192
+#define SPACE_LOOK_MS 250
+/* What jobs leave free on the disk of the store, for everybody else: this, or one part of so many of a small disk. */
+#define SPACE_RESERVE ((uint64_t)256 << 20)
+#define SPACE_PART 50
 
 /* --- words --- */
 
@@ -149,6 +154,10 @@ static void process_ended(dl_image_job_t *job) {
   if (job->is_cancelled) {
     set_outcome(job, DL_IMAGE_CANCELLED, dl_xstrdup("cancelled"));
     images->needs_sweep = true;
+  } else if (job->is_out_of_space) {
+    set_outcome(job, DL_IMAGE_NO_SPACE,
+                dl_xstrdup("no space is left on the disk of the image store, but for the server's reserve"));
+    images->needs_sweep = true;
   } else if (job->status != 0) {
     dl_image_code_t code;
     char *error = dl_image_explain(job->last.data ? job->last.data : "", job->status, &code);
@@ -185,6 +194,42 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf) {
   if (got < 0) uv_close((uv_handle_t *)stream, on_closed);
 }
 
+/* SIGTERM to the group: the part of the jail that is outside kills its process 1 and waits for its end. */
+static void kill_process(dl_image_job_t *job) {
+  if (job->is_running && job->open_handles > 0 && !uv_is_closing((uv_handle_t *)&job->process))
+    kill(-job->process.pid, SIGTERM);
+}
+
+/* --- the disk --- */
+
+static bool is_space_short(const dl_images_t *images) {
+  struct statvfs fs;
+  if (statvfs(images->store_dir, &fs) != 0) return false;
+  uint64_t all = (uint64_t)fs.f_blocks * fs.f_frsize, left = (uint64_t)fs.f_bavail * fs.f_frsize;
+  return left < (all / SPACE_PART < SPACE_RESERVE ? all / SPACE_PART : SPACE_RESERVE);
+}
+
+/* The server's own files are on that disk as well: jobs that write end before it is full. */
+static void look_at_space(uv_timer_t *timer) {
+  dl_images_t *images = timer->data;
+  if (!is_space_short(images)) return;
+  DL_LIST_EACH(&images->active, node) {
+    dl_image_job_t *job = DL_CONTAINER(node, dl_image_job_t, link);
+    bool writes = job->kind != DL_IMAGE_JOB_REMOVE && job->kind != DL_IMAGE_JOB_SWEEP;
+    if (!writes || job->is_out_of_space) continue;
+    job->is_out_of_space = true;
+    kill_process(job);
+  }
+}
+
+static void watch_space(dl_images_t *images) {
+  images->space_timer.data = images;
+  if (images->running == 0)
+    uv_timer_stop(&images->space_timer);
+  else if (!uv_is_active((uv_handle_t *)&images->space_timer))
+    uv_timer_start(&images->space_timer, look_at_space, SPACE_LOOK_MS, SPACE_LOOK_MS);
+}
+
 /* --- its beginning --- */
 
 /* A folder of its own, which is all that the job sees of `work`. A sweep sees all. NULL, or the reason. */
@@ -215,6 +260,11 @@ static void command_line(const dl_image_job_t *job, const char *folder, dl_image
   dl_image_words_add(out, "%s=/store", images->store_dir);
   dl_image_words_add(out, "--rw");
   dl_image_words_add(out, "%s=" DL_JAIL_WORK, folder);
+  for (int i = 0; i < DL_LIMIT_COUNT; i++) {
+    if (!images->group.dir[i] || (images->limits.version == 2 && i > 0)) continue;
+    dl_image_words_add(out, "--group");
+    dl_image_words_add(out, "%s", images->group.dir[i]);
+  }
   if (images->auth_file) {
     dl_image_words_add(out, "--copy");
     dl_image_words_add(out, "%s=" DL_IMAGE_AUTH_IN_JAIL, images->auth_file);
@@ -367,6 +417,7 @@ static void on_turn(uv_idle_t *idle) {
     notice_waiting(images);
   else
     uv_idle_stop(idle);
+  watch_space(images);
   dl_images_close_when_idle(images);
 }
 
@@ -400,12 +451,6 @@ void dl_image_job_submit(dl_image_job_t *job, dl_image_code_t code, char *error)
   }
   dl_list_push(&images->waiting, &job->link);
   dl_image_jobs_wake(images);
-}
-
-/* SIGTERM to the group: the part of the jail that is outside kills its process 1 and waits for its end. */
-static void kill_process(dl_image_job_t *job) {
-  if (job->is_running && job->open_handles > 0 && !uv_is_closing((uv_handle_t *)&job->process))
-    kill(-job->process.pid, SIGTERM);
 }
 
 void dl_image_job_cancel(dl_image_job_t *job) {

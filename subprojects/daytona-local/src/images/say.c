@@ -99,6 +99,13 @@ static bool is_step(const char *small) {
   return step && strstr(step, "exit status");
 }
 
+/* A step that the kernel ended says nothing itself; buildah says how it ended. */
+static const char *killed_note(const char *said) {
+  return strstr(said, "exited on killed") || strstr(said, "exit status 137")
+           ? ": the step was killed, as when the memory of builds (--build-memory) is used up"
+           : "";
+}
+
 /* Why the runtime of the steps, which is ours, did not begin one; "" if it did. Up to the end of its line; yours to free. */
 static char *refusal_in(const char *said) {
   const char *found = strstr(said, "]: " DL_IMAGE_REFUSAL);
@@ -128,9 +135,10 @@ char *dl_image_explain(const char *said, int status, dl_image_code_t *code) {
     means = meanings[i].means;
   }
   char *refusal = *code == DL_IMAGE_STEP_FAILED ? refusal_in(said) : dl_xstrdup("");
-  char *text = means   ? dl_xprintf("%s: %s", means, line)
-               : *line ? dl_xprintf("%s%s", line, refusal)
-                       : dl_xprintf("buildah ended with status %d", status);
+  char *text = means ? dl_xprintf("%s: %s", means, line)
+               : *line
+                 ? dl_xprintf("%s%s%s", line, refusal, *code == DL_IMAGE_STEP_FAILED ? killed_note(said) : "")
+                 : dl_xprintf("buildah ended with status %d", status);
   free(refusal);
   free(line);
   free(small);

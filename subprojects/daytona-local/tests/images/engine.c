@@ -217,6 +217,7 @@ static void read_option(dl_images_opts_t *o, const char *name, char *value) {
                  : strcmp(value, "none") == 0 ? DL_NETWORK_NONE
                                               : DL_NETWORK_PRIVATE;
   if (strcmp(name, "--at-once") == 0) o->jobs_at_once = (unsigned)atoi(value);
+  if (strcmp(name, "--memory") == 0) o->memory_gib = atof(value);
   if (strcmp(name, "--auth-file") == 0) o->auth_file = value;
   if (strcmp(name, "--no-proxy-env") == 0) o->no_proxy_env = true;
   if (strcmp(name, "--insecure") == 0) insecure[o->insecure_registry_count++] = value;

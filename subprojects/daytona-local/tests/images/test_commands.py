@@ -100,6 +100,17 @@ class Commands(unittest.TestCase):
         self.assertTrue(os.path.exists(self.state + "/images/door"))
         self.check_all()
 
+    def test_a_server_without_its_door_serves(self):
+        os.makedirs(self.state + "/images/door/full", 0o700)
+        server = harness.Server(state=self.state)
+        try:
+            self.assertEqual(server.call("GET", "/api/sandbox").status, 200)
+            done = self.image("list")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("server", done.stderr)
+        finally:
+            self.assertEqual(server.stop(), 0)
+
     def test_a_deep_state_directory(self):
         self.state = os.path.join(self.place, *["d" * 60] * 4)
         os.makedirs(self.state, 0o700)

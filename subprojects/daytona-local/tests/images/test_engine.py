@@ -473,6 +473,17 @@ class Cancels(Place):
         engine.say("cancel", third)
         self.assertEqual(engine.wait(third).code, "CANCELLED")
 
+    def test_memory_of_builds_has_a_limit(self):
+        engine = self.open("--memory", "0.1")
+        if not any(os.path.isdir(os.path.join(at, name)) for at in ("/sys/fs/cgroup", "/sys/fs/cgroup/memory")
+                   for at, names, _ in os.walk(at) for name in names if name == "images" and "daytona-local-" in at):
+            self.skipTest("no control group can be made here")
+        self.import_base(engine)
+        done = engine.wait(engine.build("FROM base:1\nRUN dd if=/dev/zero of=/dev/null bs=300M count=1\n"))
+        self.assertEqual(done.code, "STEP_FAILED", (done.error, done.log))
+        self.assertIn("--build-memory", done.error, done.log)
+        self.built(engine, "FROM base:1\nRUN dd if=/dev/zero of=/dev/null bs=10M count=1\n")
+
 
 class Secrets(Place):
     VALUE = "hush-Zx81-\"quoted\" 'and' more"
@@ -877,6 +888,23 @@ class Missing(Place):
         self.assertEqual(done.code, "NO_SPACE", (done.error, done.log))
         self.assertIn("no space is left", done.error)
         self.assertIsNone(engine.show("x:1"))
+
+    def test_a_build_leaves_space_for_others(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root mounts")
+        state = os.path.join(self.place, "small")
+        os.makedirs(state)
+        script = 'mount -t tmpfs -o size=64m none "$0" && exec "$@"'
+        engine = Engine(state, prefix=["unshare", "--mount", "--propagation", "private", "sh", "-c", script, state])
+        self.addCleanup(self.close, engine)
+        self.assertEqual(engine.run("import", "base:1", self.root).code, "OK")
+        step = "while :; do dd if=/dev/zero bs=128k count=1 >>/big 2>/dev/null || echo was full; sleep 0.02; done"
+        done = engine.wait(engine.build("FROM base:1\nRUN %s\n" % step))
+        self.assertEqual(done.code, "NO_SPACE", (done.error, done.log))
+        self.assertIn("reserve", done.error)
+        self.assertNotIn("\nwas full", done.log)
+        # What it wrote is gone with it.
+        self.assertEqual(engine.wait(engine.build("FROM base:1\nRUN dd if=/dev/zero of=/big bs=1M count=4\n")).code, "OK")
 
 
 if __name__ == "__main__":

@@ -992,6 +992,14 @@ static void tell_ids(dl_life_t *l, const dl_life_opts_t *opts) {
                   &(dl_box_ids_t){ids.zero_uid, ids.first_uid, ids.zero_gid, ids.first_gid, ids.count});
 }
 
+/* A state directory on a file system without sockets is no reason not to serve. */
+static void open_door(dl_life_t *l) {
+  char *problem = NULL;
+  l->door = dl_image_door_open(l->objects->loop, l->images, l->objects->state_dir, &problem);
+  if (problem) dl_warn("`daytona-local image` does not work while this server runs: %s", problem);
+  free(problem);
+}
+
 /* -1: *error. */
 static int open_images(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
   dl_images_opts_t images = opts->images;
@@ -1004,9 +1012,10 @@ static int open_images(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
   works.images = l->images;
   works.log_dir = logs;
   if (l->images) l->works = dl_works_new(l->objects->loop, &works, error);
-  if (l->works) l->door = dl_image_door_open(l->objects->loop, l->images, l->objects->state_dir, error);
   free(logs);
-  return l->door ? 0 : -1;
+  if (!l->works) return -1;
+  open_door(l);
+  return 0;
 }
 
 int dl_life_open(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
