@@ -59,6 +59,13 @@ POST /volumes
 GET /volumes/{volumeId}
 DELETE /volumes/{volumeId}
 GET /volumes/by-name/{name}
+GET /secret
+POST /secret
+GET /secret/paginated
+GET /secret/{secretId}
+PATCH /secret/{secretId}
+DELETE /secret/{secretId}
+PUT /sandbox/{sandboxIdOrName}/secrets
 POST /process/execute
 POST /process/code-run
 GET /work-dir
@@ -326,6 +333,27 @@ def snapshots_and_volumes(s):
     s.call("DELETE", f"/volumes/{volume['id']}", expect=(200, 409))
 
 
+def secrets(s):
+    made = s.call("POST", "/secret", {"name": "described", "value": "x", "description": "d", "hosts": []}, expect=201)
+    path = f"/secret/{made['id']}"
+    s.call("POST", "/secret", {"name": "described", "value": "x"}, expect=409)
+    s.call("POST", "/secret", {"name": "a b", "value": ""}, expect=400)
+    assert [item["id"] for item in s.call("GET", "/secret")] == [made["id"]]
+    assert s.call("GET", "/secret/paginated?limit=1&name=desc&sort=name&order=asc")["total"] == 1
+    s.call("GET", "/secret/paginated?limit=0", expect=400)
+    s.call("GET", path)
+    s.call("PATCH", path, {"value": "y"})
+    s.call("PATCH", path, {"hosts": ["http://x"]}, expect=400)
+    box = s.create(secrets=[{"A": "described"}])
+    s.call("PUT", f"/sandbox/{box}/secrets", {"secrets": []})
+    s.call("PUT", f"/sandbox/{box}/secrets", {"secrets": [{"A": "none"}]}, expect=404)
+    s.call("PUT", "/sandbox/none/secrets", {"secrets": []}, expect=404)
+    s.delete(box)
+    s.call("DELETE", path, expect=204)
+    for method, body in (("GET", None), ("PATCH", {}), ("DELETE", None)):
+        s.call(method, path, body, expect=404)
+
+
 def toolbox(s):
     box = s.create(env={"K": "v"})
     assert s.call("POST", "/process/execute", {"command": "echo $K"}, box=box)["result"] == "v\n"
@@ -350,7 +378,7 @@ def toolbox(s):
 
 SCENARIOS = [public_information, authentication, unknown_routes_and_bodies, create_refusals, life_of_a_sandbox,
              start_at_any_moment_of_archiving, recover_after_an_error, lists_and_pages, settings, resize, previews, ssh_access, snapshots_and_volumes,
-             toolbox]
+             secrets, toolbox]
 
 
 def main():

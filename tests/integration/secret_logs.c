@@ -22,6 +22,8 @@
 #define GIT_PASSWORD "git-password-Xl08zC"
 #define GIT_URL_PASSWORD "git-url-password-Yk97aX"
 #define SESSION_TEXT "session-text-Tj86sY"
+#define STORED_VALUE "stored-value-Rk75wZ"
+#define STORED_LATER "stored-later-Qs64vY"
 
 static uv_loop_t *loop;
 static daytona_client_t *client;
@@ -49,9 +51,14 @@ static void must(daytona_future_t *future, const char *what) {
 }
 
 static void make_sandbox(void) {
-  static const daytona_pair_t env[] = {{"TOKEN", ENV_VALUE}};
-  const daytona_sandbox_create_opts_t opts = {.env = {env, 1}};
-  daytona_future_t *future = daytona_sandbox_create(client, &opts);
+  static const daytona_pair_t env[] = {{"TOKEN", ENV_VALUE}}, stored[] = {{"STORED", "stored"}};
+  const daytona_sandbox_create_opts_t opts = {.env = {env, 1}, .secrets = {stored, 1}};
+  const daytona_secret_update_opts_t later = {.value = STORED_LATER};
+  daytona_future_t *future = daytona_secret_create(client, "stored", STORED_VALUE, NULL);
+  must(future, "create of a secret");
+  finish(daytona_secret_update(client, daytona_future_secret(future)->id, &later));
+  daytona_future_release(future);
+  future = daytona_sandbox_create(client, &opts);
   must(future, "create");
   sandbox = daytona_sandbox_retain(daytona_future_sandbox(future));
   daytona_future_release(future);
@@ -64,6 +71,7 @@ static void run_things(void) {
   const daytona_interpreter_run_code_opts_t run = {.env = {env, 1}};
   finish(daytona_process_exec(sandbox, "echo " COMMAND_TEXT " $SECRET; false", &exec));
   finish(daytona_process_exec(sandbox, "cat /nowhere/" COMMAND_TEXT, &exec));
+  finish(daytona_process_exec(sandbox, "test $STORED = " STORED_LATER " || exit 3; echo $STORED", NULL));
   finish(daytona_process_code_run(sandbox, "print('" CODE_TEXT "')", &code));
   finish(daytona_interpreter_run_code(sandbox, "raise ValueError('" CODE_TEXT "')", &run));
   finish(daytona_fs_upload(sandbox, FILE_TEXT, strlen(FILE_TEXT), "secret.txt", NULL));

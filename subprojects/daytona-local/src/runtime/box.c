@@ -3,7 +3,8 @@
  * The life of one box: prepare, start, up, stopping, gone.
  *
  * The box's first process holds one end of the control socket. It says 'R' when it serves; we say
- * 'N' when its network is ready and 'T' when it shall end; end of file means that the server is gone. bubblewrap's own process
+ * 'N' when its network is ready, 'T' when it shall end, and 'E' with the descriptor of a memory file that changes its
+ * environment, which it answers with 'E'; end of file means that the server is gone. bubblewrap's own process
  * on the host is our child; it is reaped only after every process of the box is, because the
  * kernel ends a PID namespace before it reports its first process. So "the child has exited"
  * is the one fact that everything at the end waits for. Handles are closed first, then the
@@ -99,6 +100,48 @@ static void start_network(dl_box_t *box) {
   if ((box->net = dl_network_start(box, on_network)) == NULL) on_network(box, false);
 }
 
+/* --- the environment --- */
+
+static void tell_env(dl_box_t *box, bool is_set) {
+  dl_env_waiter_t *w = DL_CONTAINER(box->env_waiters.next, dl_env_waiter_t, link);
+  dl_list_unlink(&w->link);
+  w->cb(is_set, w->user);
+  free(w);
+}
+
+static bool send_descriptor(int socket_fd, char byte, int fd) {
+  union {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct iovec io = {&byte, 1};
+  struct msghdr message = {
+    .msg_iov = &io, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(head), &fd, sizeof fd);
+  return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == 1;
+}
+
+bool dl_box_set_env(dl_box_t *box, const char *text, size_t len, dl_box_env_cb cb, void *user) {
+  int fd = box->state == DL_BOX_UP ? dl_memory_file("env", text, len) : -1;
+  bool is_sent = fd >= 0 && send_descriptor(box->control_fd, 'E', fd);
+  close_fd(&fd);
+  if (!is_sent) return false;
+  dl_env_waiter_t *w = dl_xcalloc(1, sizeof *w);
+  w->cb = cb;
+  w->user = user;
+  dl_list_push(&box->env_waiters, &w->link);
+  return true;
+}
+
+/* A box answers what it was asked, and no more often. */
+static void on_env_taken(dl_box_t *box) {
+  if (!dl_list_empty(&box->env_waiters)) tell_env(box, true);
+}
+
 static void on_control(uv_poll_t *poll, int status, int events) {
   dl_box_t *box = poll->data;
   char bytes[64];
@@ -109,7 +152,9 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     uv_poll_stop(poll); /* it is ending; the exit of our child completes it */
     return;
   }
-  if (memchr(bytes, 'R', (size_t)got) == NULL) return;
+  for (ssize_t i = 0; i < got; i++)
+    if (bytes[i] == 'E') on_env_taken(box);
+  if (box->is_ready || memchr(bytes, 'R', (size_t)got) == NULL) return;
   box->is_ready = true;
   start_network(box);
   report_start(box);
@@ -437,6 +482,7 @@ dl_box_t *dl_box_start(dl_runtime_t *rt, const dl_box_spec_t *spec, dl_box_start
   box->start_user = user;
   box->control_fd = box->info_fd = box->error_fd = box->inner_fd = box->home.fd = -1;
   dl_list_init(&box->stop_waiters);
+  dl_list_init(&box->env_waiters);
   dl_buf_init(&box->info_text, INFO_TEXT_MAX);
   dl_buf_init(&box->error_text, ERROR_TEXT_MAX);
   box->failure = dl_prepare_check(spec);
@@ -495,6 +541,7 @@ static void tell_end(dl_box_t *box) {
   dl_box_state_t before = box->state;
   set_state(box, DL_BOX_GONE);
   const char *reason = box->failure ? box->failure : "the sandbox ended";
+  while (!dl_list_empty(&box->env_waiters)) tell_env(box, false);
   if (box->start_cb != NULL)
     box->start_cb(box->start_user, box, reason);
   else if (before == DL_BOX_UP && box->on_exit != NULL)

@@ -200,6 +200,12 @@ typedef struct {
   void *user;
 } dl_stop_waiter_t;
 
+typedef struct {
+  dl_list_t link;
+  dl_box_env_cb cb;
+  void *user;
+} dl_env_waiter_t;
+
 typedef enum { DL_BOX_PREPARING, DL_BOX_STARTING, DL_BOX_UP, DL_BOX_STOPPING, DL_BOX_GONE } dl_box_state_t;
 
 struct dl_box {
@@ -242,6 +248,7 @@ struct dl_box {
   dl_box_exit_cb on_exit;
   void *exit_user;
   dl_list_t stop_waiters;
+  dl_list_t env_waiters; /* in the order in which they were sent */
 };
 
 void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *box);

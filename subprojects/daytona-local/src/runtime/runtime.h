@@ -138,6 +138,12 @@ typedef struct {
 /* "none" means: asked for, but nothing here can enforce it. */
 dl_box_info_t dl_box_get_info(const dl_box_t *box);
 
+/* Changes the environment of what is started in a running box from now on. `text` holds NAME=VALUE to set and NAME to unset,
+ * each ended by NUL; it is copied. `cb` is called once, on a later turn: `is_set` says whether the box has taken it, or has
+ * ended before. False: it could not be sent, and there is no call. */
+typedef void (*dl_box_env_cb)(bool is_set, void *user);
+bool dl_box_set_env(dl_box_t *box, const char *text, size_t len, dl_box_env_cb cb, void *user);
+
 /* New limits for a running box. The text says what could not be enforced, NULL if nothing. */
 const char *dl_box_update_limits(dl_box_t *box, double cpu, double memory_gib);
 

@@ -9,6 +9,7 @@
 #include "control/life/timers.h"
 #include "control/objects/leftovers.h"
 #include "control/objects/orphans.h"
+#include "control/objects/secrets.h"
 #include "control/objects/volumes.h"
 #include "control/routes/api.h"
 #include "server/dispatch.h"
@@ -155,6 +156,7 @@ dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char 
   dl_orphans_report(&c->objects);
   dl_volumes_check(&c->objects);
   dl_snapshots_init(&c->objects);
+  dl_secrets_init(&c->objects);
   dl_snapshot_life_init(&c->life);
   dl_life_resume(&c->life);
   dl_timers_start(&c->life);

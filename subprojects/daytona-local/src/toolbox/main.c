@@ -163,17 +163,61 @@ static void begin_end(role_t *r) {
   uv_timer_start(&r->ending, on_ending, 0, END_POLL_MS);
 }
 
+/* NAME=VALUE texts and, to unset one, NAME; each ended by NUL. Takes the descriptor. */
+static void take_environment(dl_environ_t *e, int fd) {
+  dl_buf_t text;
+  dl_buf_init(&text, ENV_TEXT_MAX);
+  char block[4096];
+  for (ssize_t got; (got = read(fd, block, sizeof block)) > 0;)
+    if (!dl_buf_append(&text, block, (size_t)got)) break;
+  close(fd);
+  for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1) {
+    char *equals = strchr(text.data + at, '=');
+    if (equals == NULL) {
+      dl_environ_unset(e, text.data + at);
+      continue;
+    }
+    *equals = '\0';
+    dl_environ_set(e, text.data + at, equals + 1);
+    *equals = '=';
+  }
+  if (text.data != NULL) explicit_bzero(text.data, text.len);
+  explicit_bzero(block, sizeof block);
+  dl_buf_clear(&text);
+}
+
+/* One byte, and the descriptor that came with it in *fd; -1: none. */
+static ssize_t receive(int socket_fd, char *byte, int *fd) {
+  union {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct iovec io = {byte, 1};
+  struct msghdr message = {
+    .msg_iov = &io, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  ssize_t got = recvmsg(socket_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  struct cmsghdr *head = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+  *fd = -1;
+  if (head != NULL && head->cmsg_type == SCM_RIGHTS) memcpy(fd, CMSG_DATA(head), sizeof *fd);
+  return got;
+}
+
 static void on_control(uv_poll_t *poll, int status, int events) {
   role_t *r = poll->data;
   char byte = 0;
+  int fd = -1;
   (void)events;
-  ssize_t got = recv(r->control_fd, &byte, 1, MSG_DONTWAIT);
+  ssize_t got = receive(r->control_fd, &byte, &fd);
   if (got < 0 && (errno == EAGAIN || errno == EINTR) && status == 0) return;
   if (got <= 0) { /* the server is gone */
     if (getpid() != 1) dl_proctree_kill(getpid(), false);
     _exit(0);
   }
   if (byte == 'N') dl_tb_gate_open(r->tb.gate);
+  if (fd >= 0) {
+    take_environment(&r->tb.environment, fd);
+    if (byte == 'E') send(r->control_fd, "E", 1, MSG_NOSIGNAL);
+  }
   if (byte == 'T') begin_end(r);
 }
 
@@ -302,21 +346,7 @@ static void read_environment(role_t *r) {
     set_of_image(r);
   else
     set_of_system(r);
-  if (r->env_fd < 0) return;
-  dl_buf_t text;
-  dl_buf_init(&text, ENV_TEXT_MAX);
-  char block[4096];
-  for (ssize_t got; (got = read(r->env_fd, block, sizeof block)) > 0;)
-    if (!dl_buf_append(&text, block, (size_t)got)) break;
-  close(r->env_fd);
-  for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1) {
-    char *equals = strchr(text.data + at, '=');
-    if (equals == NULL) continue;
-    *equals = '\0';
-    dl_environ_set(e, text.data + at, equals + 1);
-    *equals = '=';
-  }
-  dl_buf_clear(&text);
+  if (r->env_fd >= 0) take_environment(e, r->env_fd);
 }
 
 static void set_limit(int which, int64_t value) {

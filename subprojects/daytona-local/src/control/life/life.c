@@ -13,6 +13,7 @@
 
 #include "control/objects/build_info.h"
 #include "control/objects/leftovers.h"
+#include "control/objects/secrets.h"
 #include "control/objects/snapshots.h"
 #include "control/objects/volumes.h"
 #include "control/store/jobs.h"
@@ -309,6 +310,7 @@ static void on_box_started(void *user, dl_box_t *box, const char *error) {
       sb->intent.is_pending = false;
     }
     reached(sb, DL_STARTED, is_to_go);
+    if (sb->are_secrets_due) dl_life_renew_secrets(sb, NULL, NULL);
     if (was_restored) {
       hold(sb);
       dl_store_commit(sb->life->objects->store, on_restored_durable, sb);
@@ -329,9 +331,10 @@ static size_t add_pairs(const dl_sandbox_t *sb, const dl_box_pair_t *from, size_
 /* Later ones win. */
 static dl_box_pair_t *env_pairs(const dl_sandbox_t *sb, size_t *count) {
   const dl_life_t *l = sb->life;
-  dl_box_pair_t *pairs =
-    dl_xcalloc(l->proxy_env_count + l->sandbox_env_count + json_object_size(sb->env) + 5, sizeof *pairs);
-  const char *name;
+  dl_box_pair_t *pairs = dl_xcalloc(
+    l->proxy_env_count + l->sandbox_env_count + json_object_size(sb->env) + json_object_size(sb->secrets) + 5,
+    sizeof *pairs);
+  const char *name, *secret;
   json_t *value;
   size_t n = add_pairs(sb, l->proxy_env, l->proxy_env_count, pairs);
   n += add_pairs(sb, l->sandbox_env, l->sandbox_env_count, pairs + n);
@@ -341,6 +344,10 @@ static dl_box_pair_t *env_pairs(const dl_sandbox_t *sb, size_t *count) {
   pairs[n++] = (dl_box_pair_t){"DAYTONA_ORGANIZATION_ID", sb->life->objects->organization_id};
   pairs[n++] = (dl_box_pair_t){"DAYTONA_REGION_ID", sb->target};
   json_object_foreach (sb->env, name, value) pairs[n++] = (dl_box_pair_t){name, json_string_value(value)};
+  json_object_foreach (sb->secrets, name, value) {
+    secret = dl_secret_value(l->objects, json_string_value(value));
+    if (secret) pairs[n++] = (dl_box_pair_t){name, secret};
+  }
   *count = n;
   return pairs;
 }
@@ -371,6 +378,16 @@ static bool take_root(dl_sandbox_t *sb, dl_box_image_t *out, char **error) {
   return true;
 }
 
+/* The box is given them all now. */
+static void note_secrets(dl_sandbox_t *sb) {
+  const char *name;
+  json_t *id;
+  sb->are_secrets_due = false;
+  json_decref(sb->box_secrets);
+  sb->box_secrets = json_object();
+  json_object_foreach (sb->secrets, name, id) json_object_set_new(sb->box_secrets, name, json_true());
+}
+
 static void boot(dl_sandbox_t *sb) {
   dl_objects_t *o = sb->life->objects;
   char *home = dl_objects_home(o, sb), *dir = dl_objects_dir(o, sb), *error = NULL;
@@ -382,6 +399,8 @@ static void boot(dl_sandbox_t *sb) {
   dl_box_pair_t *env = env_pairs(sb, &env_count);
   const char **entrypoint = entrypoint_of(sb);
   dl_box_volume_t *volumes = dl_volume_mounts(o, sb->volumes, &volume_count, &error);
+  if (!error) error = dl_secrets_refused(o, sb->secrets);
+  note_secrets(sb);
   dl_box_image_t root;
   bool has_root = sb->image && !error && take_root(sb, &root, &error);
   hold(sb);
@@ -526,6 +545,58 @@ static void on_unpacked(const char *error, void *user) {
   else
     boot(sb);
   unhold(sb);
+}
+
+/* --- secrets of a running box --- */
+
+#define SECRETS_TEXT_MAX (4u << 20)
+
+typedef struct {
+  dl_sandbox_t *sandbox;
+  void (*cb)(dl_sandbox_t *sb, void *user);
+  void *user;
+} renewal_t;
+
+static void on_renewed(bool is_set, void *user) {
+  renewal_t *r = user;
+  (void)is_set; /* a box that has ended is given them by the next start */
+  if (r->cb) r->cb(r->sandbox, r->user);
+  unhold(r->sandbox);
+  free(r);
+}
+
+static void put_variable(dl_buf_t *text, const char *name, const char *value) {
+  dl_buf_puts(text, name);
+  if (value) dl_buf_puts(text, "=");
+  dl_buf_append(text, value ? value : "", value ? strlen(value) + 1 : 1);
+}
+
+/* What is gone has again the value that the sandbox's own environment has, or none. */
+static void put_secrets(dl_buf_t *text, const dl_sandbox_t *sb) {
+  const char *name;
+  json_t *value;
+  json_object_foreach (sb->box_secrets, name, value) {
+    if (!json_object_get(sb->secrets, name)) put_variable(text, name, dl_json_str(sb->env, name));
+  }
+  json_object_foreach (sb->secrets, name, value) {
+    const char *secret = dl_secret_value(sb->life->objects, json_string_value(value));
+    put_variable(text, name, secret ? secret : dl_json_str(sb->env, name));
+  }
+}
+
+void dl_life_renew_secrets(dl_sandbox_t *sb, void (*cb)(dl_sandbox_t *sb, void *user), void *user) {
+  dl_buf_t text;
+  dl_buf_init(&text, SECRETS_TEXT_MAX);
+  renewal_t *r = dl_xcalloc(1, sizeof *r);
+  *r = (renewal_t){sb, cb, user};
+  hold(sb);
+  if (sb->box) put_secrets(&text, sb);
+  bool is_sent = text.len > 0 && dl_box_set_env(sb->box, text.data, text.len, on_renewed, r);
+  if (is_sent) note_secrets(sb);
+  if (sb->box && text.len > 0 && !is_sent) sb->are_secrets_due = true; /* it is starting, or ending */
+  if (!is_sent) on_renewed(false, r);
+  if (text.data) explicit_bzero(text.data, text.len);
+  dl_buf_clear(&text);
 }
 
 static void restore(dl_sandbox_t *sb) {

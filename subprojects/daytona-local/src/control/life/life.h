@@ -80,6 +80,10 @@ void dl_life_mark(dl_life_t *l);
 /* Write the sandbox into the journal; what is due is looked at again. */
 void dl_life_save(dl_sandbox_t *sb);
 
+/* What its secrets are by now is in the environment of what is started from now on. `cb` (NULL: nobody waits) is called
+ * when that is so, perhaps within the call; the sandbox is there until then. */
+void dl_life_renew_secrets(dl_sandbox_t *sb, void (*cb)(dl_sandbox_t *sb, void *user), void *user);
+
 /* A new sandbox is registered and shows "creating", or "pending_build" when its image has to be built... */
 void dl_life_create(dl_life_t *l, dl_sandbox_t *sb);
 /* ...and is booted for the first time, when its image is there. */

@@ -46,6 +46,7 @@ static const field_t fields[] = {
   FIELD("env", F_JSON, env),
   SETTING("labels", F_JSON, labels),
   FIELD("volumes", F_JSON, volumes),
+  SETTING("secrets", F_JSON, secrets),
   FIELD("image", F_TEXT, image),
   FIELD("build", F_JSON, build),
   FIELD("entrypoint", F_JSON, entrypoint),
@@ -97,6 +98,7 @@ dl_sandbox_t *dl_sandbox_new(const char *id, const char *target, int64_t now) {
   sb->env = json_object();
   sb->labels = json_object();
   sb->volumes = json_array();
+  sb->secrets = json_object();
   sb->signed_tokens = json_array();
   sb->ssh_access = json_array();
   sb->preview_token = dl_random_token(32, DL_ALPHABET_PREVIEW);
@@ -121,6 +123,7 @@ void dl_sandbox_free(dl_sandbox_t *sb) {
   free(sb->intent.error_reason);
   free(sb->intent.deferred_error);
   free(sb->building);
+  json_decref(sb->box_secrets);
   free(sb);
 }
 

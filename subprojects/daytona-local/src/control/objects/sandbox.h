@@ -39,6 +39,7 @@ typedef struct dl_sandbox {
   dl_list_t link;
   char *id, *name, *snapshot, *user, *target;
   json_t *env, *labels, *volumes; /* never changed in place: replaced */
+  json_t *secrets;                /* {VARIABLE: id of a secret}; the same */
   char *image;        /* the id of what it runs on; NULL: this machine's own system, or not known yet */
   json_t *build;      /* what its image is built from, see dl_build_info; NULL: nothing */
   json_t *entrypoint; /* texts; NULL: that of the default snapshot */
@@ -64,6 +65,8 @@ typedef struct dl_sandbox {
   /* Not kept on disk. */
   struct dl_life *life;         /* set when it begins */
   struct dl_box *box;           /* while there is one; see runtime.h */
+  json_t *box_secrets;          /* the variables that the box was given for secrets: {VARIABLE: true} */
+  bool are_secrets_due;         /* they have changed while it started */
   bool is_pending;              /* an operation is under way */
   bool cancels_archive;         /* start was asked while archiving */
   bool gives_way;               /* that operation is an archive or a restore, which a destroy may interrupt */

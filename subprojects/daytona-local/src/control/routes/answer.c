@@ -125,10 +125,15 @@ void dl_answer_durable_text(dl_control_t *c, dl_req_t *req, int status, const ch
   dl_store_commit(c->objects.store, on_durable, a);
 }
 
-void dl_answer_sandbox(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb) {
+json_t *dl_sandbox_shown_to(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
   char *url = dl_called_url(&c->front, req);
-  dl_answer_durable(c, req, 200, dl_sandbox_dto(c, url, sb));
+  json_t *shown = dl_sandbox_dto(c, url, sb);
   free(url);
+  return shown;
+}
+
+void dl_answer_sandbox(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb) {
+  dl_answer_durable(c, req, 200, dl_sandbox_shown_to(c, req, sb));
 }
 
 /* --- collected validation failures --- */

@@ -21,6 +21,8 @@ void dl_fail_unwritten(dl_control_t *c, dl_req_t *req, dl_written_t outcome);
 void dl_answer_durable(dl_control_t *c, dl_req_t *req, int status, json_t *body);
 /* The same with a text, copied. */
 void dl_answer_durable_text(dl_control_t *c, dl_req_t *req, int status, const char *text);
+/* As the client of `req` sees it; yours to release. */
+json_t *dl_sandbox_shown_to(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb);
 void dl_answer_sandbox(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb);
 
 /* Collects validation failures; several are joined with ", ". */

@@ -76,10 +76,6 @@ static bool refuse_kind(dl_control_t *c, dl_req_t *req, const json_t *body, bool
     dl_fail(c, req, 400, "daytona-local has no linked sandboxes");
     return true;
   }
-  if (dl_asks_for(body, "secrets")) {
-    dl_fail(c, req, 400, "daytona-local has no secrets");
-    return true;
-  }
   if (dl_json_bool(body, "spot", false)) {
     dl_fail(c, req, 400, "only GPU sandboxes can be spot sandboxes");
     return true;
@@ -326,6 +322,7 @@ static bool fill(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t 
     return false;
   }
   if (!resolve_volumes(c, req, volumes, &sb->volumes)) return false;
+  if (!dl_take_secrets(c, req, body, &sb->secrets)) return false;
   if (is_name_taken(c, sb->name)) {
     dl_fail(c, req, 409, "Sandbox with name %s already exists", sb->name);
     return false;

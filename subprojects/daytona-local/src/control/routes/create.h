@@ -12,6 +12,9 @@
 void dl_create_sandbox(dl_req_t *req, void *control);
 /* What the sandbox runs on, from a snapshot by id or name; NULL: the default one. False when the request was answered. */
 bool dl_take_snapshot(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char *id_or_name);
+/* What `secrets` of a body asks for, [{VARIABLE: NAME}], as {VARIABLE: id}: replaces *slot. Absent: it stays. False when the
+ * request was answered. */
+bool dl_take_secrets(dl_control_t *c, dl_req_t *req, const json_t *body, json_t **slot);
 /* Network lists are refused unless an option says to store what it cannot enforce. */
 void dl_check_enforceable(dl_control_t *c, dl_check_t *k, const char *allow_list, const char *domain_list);
 int64_t dl_clamp_archive(int64_t minutes);

@@ -1,33 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading sandboxes: one, a list with a cursor, and the older list in pages.
- *
- * A cursor is the sort value and the id of the last row shown, so it stays right while rows come
- * and go.
  */
 #include "control/auth/called.h"
 #include "control/routes/call.h"
 #include "control/routes/create.h"
+#include "control/routes/cursor.h"
 #include "control/routes/query.h"
 #include "control/routes/shown.h"
 
-#include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-typedef struct {
-  const char *text; /* NULL: by number */
-  double number;
-  const char *id;
-} sort_value_t;
-
-typedef sort_value_t (*sort_by_fn)(const dl_sandbox_t *sb);
+typedef dl_sort_value_t (*sort_by_fn)(const dl_sandbox_t *sb);
 
 #define BY_TEXT(fn, expr) \
-  static sort_value_t fn(const dl_sandbox_t *sb) { return (sort_value_t){(expr), 0, sb->id}; }
-#define BY_NUMBER(fn, expr) \
-  static sort_value_t fn(const dl_sandbox_t *sb) { return (sort_value_t){NULL, (double)(expr), sb->id}; }
+  static dl_sort_value_t fn(const dl_sandbox_t *sb) { return (dl_sort_value_t){(expr), 0, sb->id}; }
+#define BY_NUMBER(fn, expr)                                 \
+  static dl_sort_value_t fn(const dl_sandbox_t *sb) {       \
+    return (dl_sort_value_t){NULL, (double)(expr), sb->id}; \
+  }
 BY_TEXT(by_name, sb->name)
 BY_TEXT(by_id, sb->id)
 BY_TEXT(by_state, dl_sandbox_state_name(sb, true))
@@ -70,15 +63,10 @@ typedef struct {
   size_t count;
 } rows_t;
 
-static int compare_values(sort_value_t a, sort_value_t b, bool is_descending) {
-  int order = a.text && b.text ? strcmp(a.text, b.text) : (a.number > b.number) - (a.number < b.number);
-  if (order == 0) return strcmp(a.id, b.id);
-  return is_descending ? -order : order;
-}
-
 static int compare_rows(const void *a, const void *b, void *user) {
   const rows_t *r = user;
-  return compare_values(r->by(*(dl_sandbox_t *const *)a), r->by(*(dl_sandbox_t *const *)b), r->is_descending);
+  return dl_sort_compare(r->by(*(dl_sandbox_t *const *)a), r->by(*(dl_sandbox_t *const *)b),
+                         r->is_descending);
 }
 
 /* --- filters --- */
@@ -207,42 +195,10 @@ static bool select_rows(dl_control_t *c, dl_req_t *req, dl_check_t *k, const sor
   return true;
 }
 
-/* --- cursors --- */
-
-static char *make_cursor(sort_value_t v) {
-  json_t *o = json_pack("{s:s}", "id", v.id);
-  if (v.text)
-    json_object_set_new(o, "text", json_string(v.text));
-  else
-    json_object_set_new(o, "number", json_real(v.number));
-  char *text = dl_json_text(o);
-  json_decref(o);
-  gnutls_datum_t in = {(unsigned char *)text, (unsigned)strlen(text)}, out = {0};
-  gnutls_base64_encode2(&in, &out);
-  free(text);
-  char *cursor = dl_xstrndup((char *)out.data, out.size);
-  gnutls_free(out.data);
-  return cursor;
-}
-
-/* NULL when it is not one of ours. */
-static json_t *read_cursor(const char *text) {
-  gnutls_datum_t in = {(unsigned char *)text, (unsigned)strlen(text)}, out = {0};
-  char *error = NULL;
-  if (gnutls_base64_decode2(&in, &out) != 0) return NULL;
-  json_t *o = dl_json_parse((char *)out.data, out.size, &error);
-  free(error);
-  gnutls_free(out.data);
-  if (dl_json_str(o, "id") && (dl_json_str(o, "text") || json_is_number(dl_json_get(o, "number")))) return o;
-  json_decref(o);
-  return NULL;
-}
-
 static size_t after_cursor(const rows_t *r, const json_t *cursor) {
-  sort_value_t last = {dl_json_str(cursor, "text"), dl_json_num(cursor, "number", 0),
-                       dl_json_str(cursor, "id")};
+  dl_sort_value_t last = dl_cursor_value(cursor);
   size_t i = 0;
-  while (i < r->count && compare_values(r->by(r->rows[i]), last, r->is_descending) <= 0) i++;
+  while (i < r->count && dl_sort_compare(r->by(r->rows[i]), last, r->is_descending) <= 0) i++;
   return i;
 }
 
@@ -254,7 +210,7 @@ static void list(dl_req_t *req, void *user) {
   dl_check_init(&k);
   int64_t limit = dl_query_int(req, &k, "limit", 1, 200, 100);
   const char *text = dl_query_get(dl_req_query(req), "cursor");
-  json_t *cursor = text && *text ? read_cursor(text) : NULL;
+  json_t *cursor = text && *text ? dl_cursor_read(text) : NULL;
   if (text && *text && !cursor) dl_check_add(&k, "cursor is not valid");
   rows_t r = {0};
   if (select_rows(c, req, &k, list_sorts, &r)) {
@@ -264,7 +220,7 @@ static void list(dl_req_t *req, void *user) {
     for (i = first; i < r.count && i - first < (size_t)limit; i++)
       json_array_append_new(items, dl_sandbox_list_item(c, url, r.rows[i]));
     free(url);
-    char *next = i < r.count ? make_cursor(r.by(r.rows[i - 1])) : NULL;
+    char *next = i < r.count ? dl_cursor_make(r.by(r.rows[i - 1])) : NULL;
     dl_reply_json(req, 200, json_pack("{s:o, s:o}", "items", items, "nextCursor", dl_json_str_or_null(next)));
     free(next);
   }

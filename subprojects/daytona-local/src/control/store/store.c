@@ -57,6 +57,7 @@ struct dl_store {
   bool is_durable, is_working, is_closing;
   bool is_failing;   /* the last batch could not be written */
   bool is_uncertain; /* the file may hold what was taken back: the next batch replaces it */
+  bool forgets;      /* what the file tells of the past is to go: the next batch replaces it, if it can */
   json_t *all;       /* kind -> id -> value */
   json_t *damage;    /* what could not be read at the start; NULL: nothing */
   dl_buf_t waiting;
@@ -73,6 +74,7 @@ struct dl_store {
     size_t whole_len;
     int error;        /* of a batch that is not written */
     bool is_refused;  /* it is not even tried */
+    bool forgets;     /* it is to replace the file, or the next one is */
     bool frees_room;  /* it may have the reserve */
     bool is_replaced; /* the file is `whole` now */
     bool is_uncertain;
@@ -478,6 +480,7 @@ static void next_batch(dl_store_t *s);
 static void on_written(dl_work_t *work) {
   dl_store_t *s = DL_CONTAINER(work, dl_store_t, work);
   assert(s->is_working); /* until all are reported: they may put and commit */
+  if (s->batch.forgets && !s->batch.is_replaced) s->forgets = true;
   if (s->batch.error == 0)
     succeed(s);
   else
@@ -517,6 +520,9 @@ static void next_batch(dl_store_t *s) {
   }
   bool is_history = s->journal_bytes > COMPACT_BYTES && s->journal_bytes > s->live_bytes * COMPACT_RATIO &&
                     s->journal_bytes > s->compact_at;
+  is_history = is_history || s->forgets;
+  s->batch.forgets = s->forgets;
+  s->forgets = false;
   bool is_needed = s->is_uncertain || s->journal_bytes + s->waiting.len > JOURNAL_MAX;
   int rc = s->is_overfull ? -EFBIG : prepare_whole(s, is_history || is_needed);
   s->batch.is_refused = rc != 0 && (s->is_overfull || is_needed);
@@ -559,6 +565,8 @@ void dl_store_put_ending(dl_store_t *s, const char *kind, const char *id, json_t
   dl_store_put(s, kind, id, value);
   s->frees_room = true;
 }
+
+void dl_store_forget_history(dl_store_t *s) { s->forgets = true; }
 
 bool dl_store_is_failing(const dl_store_t *s) { return s->is_failing; }
 

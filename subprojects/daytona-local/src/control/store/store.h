@@ -43,6 +43,9 @@ void dl_store_put(dl_store_t *s, const char *kind, const char *id, json_t *value
 /* The same for an object that is to be removed. It and removals are also written when the disk is full: the file `reserve`
  * keeps some room for them. */
 void dl_store_put_ending(dl_store_t *s, const char *kind, const char *id, json_t *value);
+/* What objects were before is not to stay in the file: with the next batch that is written it is made anew, as soon as there
+ * is room for that. Copies of a damaged journal are left alone. */
+void dl_store_forget_history(dl_store_t *s);
 /* Always on a later turn of the loop. When it cannot be written, every put since the last commit that was is taken back:
  * first the watcher is called for each object, then the commits. */
 void dl_store_commit(dl_store_t *s, dl_store_cb cb, void *user);
