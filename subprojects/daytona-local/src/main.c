@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One binary, two roles: the control plane with its proxy (serve, run), and the toolbox inside a
- * sandbox. This file only picks the role.
+ * sandbox, which is there a second time as a small program of its own (toolbox_program.c). This file only picks the role.
  */
 #include "cli.h"
 

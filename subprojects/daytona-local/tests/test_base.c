@@ -3,6 +3,7 @@
  * Text, numbers, times, buffers, maps, JSON helpers.
  */
 #include "base/buf.h"
+#include "base/encode.h"
 #include "base/jsonx.h"
 #include "base/map.h"
 
@@ -166,6 +167,36 @@ static void json_refuses_depth_and_reads_null_as_absent(void **state) {
   json_decref(o);
 }
 
+/* Test vectors of RFC 3174, and both sides of the lengths at which the padding takes another block. */
+static void sha1_is_that_of_the_standard(void **state) {
+  (void)state;
+  char text[130];
+  static const struct {
+    const char *text;
+    size_t times;
+    const char *base64;
+  } cases[] = {
+    {"", 1, "2jmj7l5rSw0yVb/vlWAYkK/YBwk="},
+    {"abc", 1, "qZk+NkcGgWq6PiVxeFDCbJzQ2J0="},
+    {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1, "hJg+RBw70m66rkqh+VEp5eVGcPE="},
+    {"0123456701234567012345670123456701234567012345670123456701234567", 10, "3qNWos3dkMen7O3F67Vjk09GBFI="},
+    {"a", 55, "wci73CJ5bijA4VFj0giZtlYh1lo="},
+    {"a", 63, "A/CfWxWKeoza2SC93Cm4HBilUfU="},
+    {"a", 64, "AJi6gktcFkJ716ESKlpEKiXsZE0="},
+    {"dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11", 1, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
+  };
+  for (size_t i = 0; i < DL_COUNT(cases); i++) {
+    unsigned char sum[20];
+    size_t len = strlen(cases[i].text);
+    char *all = dl_xcalloc(len * cases[i].times + 1, 1);
+    for (size_t j = 0; j < cases[i].times; j++) memcpy(all + j * len, cases[i].text, len);
+    dl_sha1(all, len * cases[i].times, sum);
+    dl_base64(sum, sizeof sum, text);
+    assert_string_equal(text, cases[i].base64);
+    free(all);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(utf8_is_strict),
@@ -175,6 +206,7 @@ int main(void) {
     cmocka_unit_test(names_are_random_and_well_formed),
     cmocka_unit_test(buffers_stop_at_their_ceiling),
     cmocka_unit_test(maps_survive_growth_and_removal),
+    cmocka_unit_test(sha1_is_that_of_the_standard),
     cmocka_unit_test(json_refuses_depth_and_reads_null_as_absent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

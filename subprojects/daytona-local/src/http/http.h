@@ -28,6 +28,7 @@
 #include "http/damage.h"
 #include "http/url.h"
 
+struct dl_tls_functions;
 typedef struct dl_http dl_http_t;
 typedef struct dl_req dl_req_t;
 
@@ -40,8 +41,9 @@ typedef struct {
   int port;         /* 0: any free one, see dl_http_port */
   /* PEM texts, copied; NULL: plain HTTP. With a client CA, a client must show a certificate of it. */
   const char *tls_cert_pem, *tls_key_pem, *tls_client_ca_pem;
-  unsigned connection_max;       /* 0: 8192, or what three quarters of the descriptors are enough for */
-  dl_http_handler_cb on_request; /* Required. */
+  const struct dl_tls_functions *tls; /* Required with a certificate: &DL_TLS, see tls.h */
+  unsigned connection_max;            /* 0: 8192, or what three quarters of the descriptors are enough for */
+  dl_http_handler_cb on_request;      /* Required. */
   /* True: keep this fresh connection open but never read or answer it. Optional. */
   bool (*on_accept)(void *user);
   /* The response to a request that the handler got is decided: its status (0: a reset, or none at all; -1: none, for its

@@ -14,7 +14,7 @@
 #include <strings.h>
 
 int dl_req_wire(const dl_req_t *req) {
-  return req->server->tls ? dl_tls_wire(req->server->tls, req->conn->fd) : req->conn->fd;
+  return req->server->tls ? req->server->opts.tls->wire(req->server->tls, req->conn->fd) : req->conn->fd;
 }
 
 static void add_field(void *user, const char *name, const char *value) {

@@ -220,7 +220,7 @@ static void take(dl_http_t *h, int fd, const struct sockaddr_storage *addr) {
   }
   describe(addr, peer, sizeof peer);
   if (addr->ss_family != AF_UNIX) set_options(fd);
-  if (h->tls != NULL) fd = dl_tls_accept(h->tls, fd);
+  if (h->tls != NULL) fd = h->opts.tls->accept(h->tls, fd);
   if (fd >= 0) dl_conn_new(h, fd, peer);
 }
 
@@ -340,7 +340,8 @@ dl_http_t *dl_http_new(uv_loop_t *loop, const dl_http_opts_t *opts, char **error
   if (h->listen_fd < 0) goto out;
   h->port = port_of(h->listen_fd);
   if (opts->tls_cert_pem) {
-    h->tls = dl_tls_new(loop, opts->tls_cert_pem, opts->tls_key_pem, opts->tls_client_ca_pem);
+    assert(opts->tls);
+    h->tls = opts->tls->open(loop, opts->tls_cert_pem, opts->tls_key_pem, opts->tls_client_ca_pem);
     if (!h->tls) {
       *error = dl_xstrdup("TLS: certificate, key or client CA unusable");
       goto out;
@@ -399,7 +400,7 @@ static void stop(dl_http_t *h) {
   while (!dl_list_empty(&h->conns)) dl_conn_drop(DL_CONTAINER(h->conns.next, dl_conn_t, link));
   if (h->tls) {
     h->open_handles++;
-    dl_tls_close(h->tls, on_part_closed, h);
+    h->opts.tls->close(h->tls, on_part_closed, h);
   }
 }
 

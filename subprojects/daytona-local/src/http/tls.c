@@ -417,3 +417,6 @@ void dl_tls_close(dl_tls_t *t, void (*on_closed)(void *user), void *user) {
   t->alive--;
   maybe_free_tls(t);
 }
+
+const struct dl_tls_functions DL_TLS = {
+  .open = dl_tls_new, .close = dl_tls_close, .accept = dl_tls_accept, .wire = dl_tls_wire};

@@ -23,4 +23,13 @@ int dl_tls_accept(dl_tls_t *t, int fd);
 /* The client's socket behind a plain end that is still open; -1 when the client has gone. Borrowed. */
 int dl_tls_wire(const dl_tls_t *t, int plain_fd);
 
+/* The functions above, for dl_http_opts_t: a program that does not name them is not linked to GnuTLS. */
+struct dl_tls_functions {
+  dl_tls_t *(*open)(uv_loop_t *loop, const char *cert_pem, const char *key_pem, const char *client_ca_pem);
+  void (*close)(dl_tls_t *t, void (*on_closed)(void *user), void *user);
+  int (*accept)(dl_tls_t *t, int fd);
+  int (*wire)(const dl_tls_t *t, int plain_fd);
+};
+extern const struct dl_tls_functions DL_TLS;
+
 #endif

@@ -311,7 +311,7 @@ static char *launch(dl_box_t *box) {
   static char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8",
                                       NULL};
   bool plain = rt->isolation == DL_ISOLATION_NONE, on_image = box->image != NULL;
-  dl_launch_t l = {.program = plain || on_image ? rt->exe : rt->bwrap,
+  dl_launch_t l = {.program = plain || on_image ? rt->toolbox : rt->bwrap,
                    .cwd = plain ? box->home.source : "/",
                    .envp = (char **)environment,
                    .stage = rt->as_root && !plain && !on_image,

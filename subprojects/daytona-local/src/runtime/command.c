@@ -151,7 +151,7 @@ void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *b
   bool memory_by_rlimit = strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0;
   double data_gib = memory_by_rlimit ? box->memory_gib : 0;
   if (rt->isolation == DL_ISOLATION_NONE) {
-    push_toolbox(c, rt, rt->exe, "toolbox", box->home.source, rt->node_modules, false, false, data_gib);
+    push_toolbox(c, rt, rt->toolbox, "toolbox", box->home.source, rt->node_modules, false, false, data_gib);
     push_entrypoint(c, box);
     return;
   }
@@ -168,7 +168,7 @@ void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *b
   PUSH(c, "--dir", "/home");
   bind_shared(c, rt, &box->home);
   for (size_t i = 0; i < box->volume_count; i++) bind_shared(c, rt, &box->volumes[i]);
-  bind_private(c, rt, "--ro-bind", rt->exe, -1, DL_BOX_EXE);
+  bind_private(c, rt, "--ro-bind", rt->toolbox, -1, DL_BOX_EXE);
   if (rt->node_modules != NULL) bind_private(c, rt, "--ro-bind", rt->node_modules, -1, DL_BOX_NODE_MODULES);
   PUSH(c, "--remount-ro", "/", "--chdir", DL_BOX_HOME, "--");
   push_toolbox(c, rt, DL_BOX_EXE, "toolbox", DL_BOX_HOME, rt->node_modules ? DL_BOX_NODE_MODULES : NULL, true,

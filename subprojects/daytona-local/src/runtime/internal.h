@@ -179,7 +179,7 @@ struct dl_runtime {
   uv_signal_t child_signal;
   dl_isolation_t isolation;
   dl_network_t network;
-  char *run_dir, *etc_dir, *exe, *node_modules, *bwrap, *slirp;
+  char *run_dir, *etc_dir, *exe, *toolbox, *node_modules, *bwrap, *slirp; /* toolbox: what boxes run */
   int run_fd; /* O_PATH of run_dir: socket paths of any length go through it */
   bool as_root;
   unsigned first_uid, uid_count, next_uid, max_processes;

@@ -167,6 +167,35 @@ static int make_run_dir(dl_runtime_t *rt, const char *dir, char *error, size_t s
   return -1;
 }
 
+static int write_program(const char *path) {
+  size_t left = (size_t)(DL_TOOLBOX_PROGRAM_END - DL_TOOLBOX_PROGRAM);
+  unlink(path); /* boxes of a server before us may run it still */
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0555);
+  int failure = fd < 0 || fchmod(fd, 0555) != 0 ? errno : 0;
+  for (const unsigned char *at = DL_TOOLBOX_PROGRAM; failure == 0 && left > 0;) {
+    ssize_t done = write(fd, at, left);
+    if (done <= 0) {
+      failure = done < 0 ? errno : ENOSPC;
+    } else {
+      at += done;
+      left -= (size_t)done;
+    }
+  }
+  if (fd >= 0 && close(fd) != 0 && failure == 0) failure = errno;
+  if (failure == 0 && access(path, X_OK) != 0) failure = errno; /* the file system may allow no programs */
+  return failure;
+}
+
+/* The server's own program can do the same, but takes longer to start and holds more memory. */
+static void place_toolbox(dl_runtime_t *rt) {
+  rt->toolbox = dl_xprintf("%s/daytona-local", rt->run_dir);
+  int failure = write_program(rt->toolbox);
+  if (failure == 0) return;
+  dl_warn("sandboxes start more slowly and take more memory, since %s cannot be run: %s", rt->toolbox,
+          strerror(failure));
+  dl_set(&rt->toolbox, rt->exe);
+}
+
 static int find_tools(dl_runtime_t *rt, const dl_runtime_opts_t *opts, char *error, size_t size) {
   rt->exe = realpath(opts->exe ? opts->exe : "/proc/self/exe", NULL);
   if (rt->exe == NULL && errno == EACCES)
@@ -179,6 +208,7 @@ static int find_tools(dl_runtime_t *rt, const dl_runtime_opts_t *opts, char *err
     rt->node_modules = realpath(opts->node_modules, NULL);
     if (rt->node_modules == NULL) return refuse(error, size, opts->node_modules, strerror(errno));
   }
+  place_toolbox(rt);
   if (rt->isolation == DL_ISOLATION_NONE) return 0;
   rt->bwrap = find_program("bwrap");
   rt->slirp = find_program("slirp4netns");
@@ -195,6 +225,7 @@ static void free_runtime(dl_runtime_t *rt) {
   free(rt->run_dir);
   free(rt->etc_dir);
   free(rt->exe);
+  free(rt->toolbox);
   free(rt->node_modules);
   free(rt->bwrap);
   free(rt->slirp);

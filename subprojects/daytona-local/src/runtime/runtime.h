@@ -156,6 +156,10 @@ char *dl_ids_enter(const dl_box_ids_t *ids, uid_t owner);
 typedef int (*dl_role_fn)(int argc, char **argv);
 int dl_image_box_main(dl_role_fn toolbox, int argc, char **argv);
 
+/* The bytes of the program that has the roles "toolbox" and "image-box" alone; the build makes them. Boxes run a copy of
+ * it in run_dir, or `exe` where that cannot be run. */
+extern const unsigned char DL_TOOLBOX_PROGRAM[], DL_TOOLBOX_PROGRAM_END[];
+
 /* A role of the binary that only the runtime itself asks for, "own-root": runs a program in a mount namespace of its
  * own, out of a chroot if need be. argv[0] is the program's path. */
 int dl_own_root_main(int argc, char **argv);

@@ -136,51 +136,6 @@ void dl_hex(const unsigned char *bytes, size_t len, char *out) {
   *out = '\0';
 }
 
-void dl_base64(const unsigned char *bytes, size_t len, char out[DL_SUM_BASE64_MAX]) {
-  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  assert(len <= DL_SUM_MAX);
-  for (size_t i = 0; i < len; i += 3) {
-    size_t left = len - i;
-    uint32_t group = (uint32_t)bytes[i] << 16;
-    if (left > 1) group |= (uint32_t)bytes[i + 1] << 8;
-    if (left > 2) group |= bytes[i + 2];
-    *out++ = digits[group >> 18];
-    *out++ = digits[group >> 12 & 63];
-    *out++ = left > 1 ? digits[group >> 6 & 63] : '=';
-    *out++ = left > 2 ? digits[group & 63] : '=';
-  }
-  *out = '\0';
-}
-
-static int base64_digit(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-bool dl_base64_read(const char *text, unsigned char *out, size_t len) {
-  size_t have = strlen(text), n = 0;
-  if (have != (len + 2) / 3 * 4) return false;
-  for (size_t i = 0; i < have; i += 4) {
-    uint32_t group = 0;
-    for (size_t j = 0; j < 4; j++) {
-      bool is_pad = n + j > len;
-      int digit = is_pad ? 0 : base64_digit(text[i + j]);
-      if (digit < 0 || (is_pad && text[i + j] != '=')) return false;
-      group = group << 6 | (uint32_t)digit;
-    }
-    for (int shift = 16; shift >= 0; shift -= 8) {
-      unsigned char byte = (unsigned char)(group >> shift);
-      if (n < len)
-        out[n++] = byte;
-      else if (byte != 0) /* bits that nothing stands for */
-        return false;
-    }
-  }
-  return n == len;
-}
-
 void dl_sha256(const void *bytes, size_t len, unsigned char out[32]) {
   gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, len, out);
 }

@@ -5,7 +5,7 @@
 #ifndef DL_SUMS_H
 #define DL_SUMS_H
 
-#include "base/base.h"
+#include "base/encode.h"
 
 typedef enum {
   DL_SUM_CRC32,
@@ -45,9 +45,6 @@ const char *dl_sum_element(dl_sum_kind_t kind);
 dl_sum_kind_t dl_sum_find(const char *name);
 
 void dl_hex(const unsigned char *bytes, size_t len, char *out); /* 2 * len + 1 */
-void dl_base64(const unsigned char *bytes, size_t len, char out[DL_SUM_BASE64_MAX]);
-/* Strict, and exactly `len` bytes. */
-bool dl_base64_read(const char *text, unsigned char *out, size_t len);
 
 void dl_sha256(const void *bytes, size_t len, unsigned char out[32]);
 void dl_sha256_hex(const void *bytes, size_t len, char out[65]);

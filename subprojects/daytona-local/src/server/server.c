@@ -12,6 +12,7 @@
 #include "control/objects/secrets.h"
 #include "control/objects/volumes.h"
 #include "control/routes/api.h"
+#include "http/tls.h"
 #include "server/dispatch.h"
 
 #include <assert.h>
@@ -53,6 +54,7 @@ static int listen_http(dl_server_t *s, char **error) {
     .tls_cert_pem = c->opts.tls_cert_pem,
     .tls_key_pem = c->opts.tls_key_pem,
     .tls_client_ca_pem = c->opts.tls_client_ca_pem,
+    .tls = &DL_TLS,
     .on_request = dl_dispatch,
     .on_accept = on_accept,
     .on_decided = c->opts.logs_requests ? dl_log_request : NULL,

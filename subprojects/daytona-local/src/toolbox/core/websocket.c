@@ -11,12 +11,11 @@
  */
 #include "toolbox/core/websocket.h"
 
+#include "base/encode.h"
 #include "http/http.h"
 #include "toolbox/core/reply.h"
 
 #include <assert.h>
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -321,15 +320,12 @@ static void choose_protocol(dl_req_t *req) {
 
 static void add_accept(dl_req_t *req, const char *key) {
   unsigned char digest[20];
+  char accept[DL_BASE64_SIZE(sizeof digest)];
   char *text = dl_xprintf("%s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
-  gnutls_hash_fast(GNUTLS_DIG_SHA1, text, strlen(text), digest);
+  dl_sha1(text, strlen(text), digest);
   free(text);
-  gnutls_datum_t in = {digest, sizeof digest}, out = {0};
-  gnutls_base64_encode2(&in, &out);
-  text = dl_xstrndup((const char *)out.data, out.size);
-  gnutls_free(out.data);
-  dl_req_add_header(req, "Sec-WebSocket-Accept", text);
-  free(text);
+  dl_base64(digest, sizeof digest, accept);
+  dl_req_add_header(req, "Sec-WebSocket-Accept", accept);
 }
 
 static bool is_handshake(dl_req_t *req) {

@@ -6,12 +6,12 @@
  */
 #include "toolbox/pty/pty.h"
 
+#include "base/encode.h"
 #include "toolbox/core/fields.h"
 #include "toolbox/core/gate.h"
 #include "toolbox/core/reply.h"
 #include "toolbox/pty/terminal.h"
 
-#include <gnutls/gnutls.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,19 +249,17 @@ static void on_connect_ready(dl_req_t *req, const char *bytes, size_t len, void 
 
 static void on_connect(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, on_connect_ready); }
 
-/* From base64url without padding. Yours to free, or NULL. */
+/* From base64url, with or without padding. Yours to free, or NULL. */
 static char *decode_token(const char *token, size_t *len) {
-  size_t size = strlen(token);
-  char *text = dl_xprintf("%s%.*s", token, (int)(3 - (size + 3) % 4), "===");
+  size_t size = strcspn(token, "=");
+  char *text = dl_xprintf("%.*s%.*s", (int)size, token, (int)(3 - (size + 3) % 4), "===");
   for (char *c = text; *c != '\0'; c++) *c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
-  gnutls_datum_t in = {(unsigned char *)text, (unsigned)strlen(text)}, out = {0};
-  bool ok = gnutls_base64_decode2(&in, &out) == 0;
+  char *bytes = dl_xcalloc(size * 3 / 4 + 1, 1);
+  bool ok = dl_base64_read(text, (unsigned char *)bytes, size * 3 / 4);
   free(text);
-  if (!ok) return NULL;
-  char *copy = dl_xstrndup((const char *)out.data, out.size);
-  *len = out.size;
-  gnutls_free(out.data);
-  return copy;
+  if (!ok) dl_set(&bytes, NULL);
+  *len = size * 3 / 4;
+  return bytes;
 }
 
 /* False: the request was answered. *out is yours, or NULL when no environment came along. */
