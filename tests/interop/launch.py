@@ -1,7 +1,6 @@
 """Runs the scenarios with one official SDK against a fresh daytona-local: launch.py CLIENT MODE [NAME...]
 
-CLIENT is python, python-async, typescript, or boto3 (which has scenarios of its own, for the object store). MODE is events (the SDK tries its event socket and
-falls back; without the scenarios of streams), polling, or tls (polling, and the server has a certificate of an authority made for this
+CLIENT is python, python-async, typescript, or boto3 (which has scenarios of its own, for the object store). MODE is events (the SDK uses its event socket; without the scenarios of streams), polling, or tls (polling, and the server has a certificate of an authority made for this
 run, which the SDK's own TLS has to accept). An SDK that could not be installed skips every scenario
 with the reason that the installer left.
 """

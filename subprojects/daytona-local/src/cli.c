@@ -77,6 +77,8 @@ static const char common_usage[] =
   "  --accept-unenforced      store network lists although nothing enforces them\n"
   "  --rate-limit BUCKET=LIMIT/SECONDS  authenticated, sandbox-create, sandbox-lifecycle,\n"
   "                           anonymous, failed-auth; may be repeated\n"
+  "  --event-ping MS          how often clients of the event socket are asked whether they are there "
+  "(25000)\n"
   "  --reader-patience MS     how long a program waits for a client that takes nothing (10000)\n"
   "  --max-cpu N --max-memory GIB --max-disk GIB   per sandbox (4, 8, 10)\n"
   "  --max-volumes N          volumes at once (100)\n"
@@ -263,6 +265,13 @@ static const char *read_patience(dl_cli_opts_t *o, const char *value) {
   return NULL;
 }
 
+static const char *read_event_ping(dl_cli_opts_t *o, const char *value) {
+  int64_t ms;
+  if (!dl_parse_int(value, 100, 86400000, &ms)) return "must be milliseconds, at least 100";
+  o->control.event_ping_ms = (unsigned)ms;
+  return NULL;
+}
+
 static const char *read_log(dl_cli_opts_t *o, const char *value) {
   dl_log_level_t level;
   (void)o;
@@ -441,6 +450,7 @@ static const struct {
   {"--max-builds", true, read_max_builds},
   {"--max-object", true, read_max_object},
   {"--max-storage", true, read_max_storage},
+  {"--event-ping", true, read_event_ping},
   {"--reader-patience", true, read_patience},
   {"--fault", true, read_fault},
   {"--print-env", false, read_print_env},

@@ -24,7 +24,8 @@ typedef struct dl_control {
   dl_rates_t limits;
   dl_front_t front;
   dl_faults_t *faults;
-  dl_s3_t *s3; /* objects that clients have sent, build contexts among them */
+  struct dl_events *events; /* for clients that listen */
+  dl_s3_t *s3;              /* objects that clients have sent, build contexts among them */
   dl_routes_t *routes;
   char *url, *scheme, *proxy_domain; /* of our own addresses */
   bool is_closing;

@@ -36,6 +36,7 @@ typedef struct {
   int max_snapshots;                    /* 0: 30 */
   double max_snapshot_gb;               /* each; 0: 20 */
   unsigned max_builds;                  /* builds at the same time, and as many pulls; 0: 2 */
+  unsigned event_ping_ms;               /* of the event socket; 0: 25000 */
   dl_rate_opts_t limits[DL_BUCKET_COUNT];
   const char *region; /* default "local" */
   dl_front_t front;   /* its lists; scheme and url are filled in */

@@ -6,6 +6,7 @@
 #include "server/dispatch.h"
 
 #include "base/buf.h"
+#include "control/events/events.h"
 #include "control/routes/admin.h"
 #include "control/routes/answer.h"
 #include "control/routes/api.h"
@@ -210,7 +211,8 @@ void dl_dispatch(dl_req_t *req, void *control) {
   } else if ((rest = behind(path, "/admin"))) {
     dl_admin_handle(c, req, rest);
   } else if ((rest = behind(path, "/api"))) {
-    if (!hit(c, req, DL_TARGET_CONTROL) && !preflight(c, req)) dl_api_handle(c, req, rest);
+    if (!hit(c, req, DL_TARGET_CONTROL) && !preflight(c, req) && !dl_events_take(c->events, req, rest))
+      dl_api_handle(c, req, rest);
   } else if ((rest = behind(path, "/toolbox"))) {
     if (!hit(c, req, DL_TARGET_TOOLBOX) && !preflight(c, req)) dl_proxy_toolbox(c, req, rest);
   } else if ((rest = behind(path, "/sandboxes")) || (rest = behind(path, "/snapshots"))) {

@@ -5,6 +5,7 @@
  */
 #include "server/server.h"
 
+#include "control/events/events.h"
 #include "control/life/snapshot_life.h"
 #include "control/life/timers.h"
 #include "control/objects/leftovers.h"
@@ -41,6 +42,7 @@ static void set_defaults(dl_control_t *c, const dl_control_opts_t *opts) {
   if (c->opts.max_snapshots <= 0) c->opts.max_snapshots = 30;
   if (c->opts.max_snapshot_gb <= 0) c->opts.max_snapshot_gb = 20;
   if (c->opts.max_builds == 0) c->opts.max_builds = 2;
+  if (c->opts.event_ping_ms == 0) c->opts.event_ping_ms = 25000;
 }
 
 static bool on_accept(void *user) { return dl_faults_hit_accept(((dl_control_t *)user)->faults); }
@@ -162,6 +164,7 @@ dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char 
   dl_snapshot_life_init(&c->life);
   dl_life_resume(&c->life);
   dl_timers_start(&c->life);
+  c->events = dl_events_new(c);
   return s;
 out:
   dl_server_close(s, on_failed_down, NULL);
@@ -188,6 +191,7 @@ static void on_objects_closed(void *user) {
   dl_control_t *c = &s->control;
   void (*on_closed)(void *) = s->on_closed;
   void *closed_user = s->closed_user;
+  dl_events_free(c->events);
   dl_routes_free(c->routes);
   dl_faults_free(c->faults);
   dl_rates_clear(&c->limits);
@@ -225,6 +229,7 @@ void dl_server_close(dl_server_t *s, void (*on_closed)(void *user), void *user) 
   s->closed_user = user;
   closing_step = "requests";
   dl_life_freeze(&s->control.life);
+  if (s->control.events) dl_events_end(s->control.events);
   if (s->http)
     dl_http_close(s->http, on_http_closed, s);
   else

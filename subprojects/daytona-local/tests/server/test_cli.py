@@ -64,7 +64,7 @@ class Words(unittest.TestCase):
         text = run("serve", "--help").stdout + run("run", "--help").stdout
         for option in ("--listen", "--state", "--key", "--key-file", "--jwt-token", "--organization-id", "--isolation", "--network",
                        "--node-modules", "--tls-cert", "--tls-key", "--tls-client-ca", "--public-url", "--proxy-domain", "--trusted-proxy",
-                       "--allow-origin", "--region", "--clock-speed", "--create-answer", "--accept-unenforced", "--rate-limit", "--max-cpu",
+                       "--allow-origin", "--region", "--clock-speed", "--create-answer", "--accept-unenforced", "--rate-limit", "--event-ping", "--max-cpu",
                        "--max-memory", "--max-disk", "--reader-patience", "--fault", "--print-env", "--log", "--log-requests"):
             self.assertIn(option, text)
 

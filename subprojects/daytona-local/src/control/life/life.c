@@ -83,6 +83,16 @@ void dl_life_mark(dl_life_t *l) {
     uv_timer_start(&l->alarm, l->on_alarm, dl_store_is_failing(l->objects->store) ? RETRY_MS : 0, 0);
 }
 
+/* To be called whenever the states have changed. */
+static void tell_watcher(dl_sandbox_t *sb) {
+  dl_life_t *l = sb->life;
+  const char *was_state = sb->told.state, *was_want = sb->told.want;
+  sb->told.state = dl_sandbox_state_name(sb, false);
+  sb->told.want = dl_want_name(sb->want);
+  if (was_state == sb->told.state && was_want == sb->told.want) return;
+  if (l->on_shown && !l->is_frozen) l->on_shown(sb, was_state, was_want, l->shown_user);
+}
+
 static void save_as(dl_sandbox_t *sb, dl_state_t state) {
   dl_store_t *store = sb->life->objects->store;
   int64_t offset = dl_clock_offset(&sb->life->objects->clock);
@@ -92,6 +102,7 @@ static void save_as(dl_sandbox_t *sb, dl_state_t state) {
     dl_store_put(store, "sandbox", sb->id, dl_sandbox_record(sb, state, offset));
   dl_store_commit(store, ignore_commit, NULL);
   dl_life_mark(sb->life);
+  tell_watcher(sb);
 }
 
 void dl_life_save(dl_sandbox_t *sb) { save_as(sb, sb->state); }
@@ -227,6 +238,7 @@ static void go_back(dl_sandbox_t *sb, bool was_start) {
     dl_set(&sb->name, sb->intent.name);
     dl_objects_regain_name(sb->life->objects, sb);
   }
+  tell_watcher(sb);
   if (was_start) tell_not_written(sb);
   if (sb->state == DL_STARTED && !sb->box) failed(sb, "the sandbox has ended", true);
   dl_life_mark(sb->life);
@@ -830,6 +842,7 @@ static void on_files_removed(const char *error, void *user) {
 void dl_life_forget(dl_sandbox_t *sb) {
   dl_objects_t *o = sb->life->objects;
   assert(sb->state == DL_DESTROYED && !sb->is_gone);
+  tell_watcher(sb);
   dl_store_put(o->store, "sandbox", sb->id, NULL);
   dl_store_commit(o->store, ignore_commit, NULL);
   dl_objects_remove(o, sb);
@@ -928,10 +941,12 @@ static void unmake(dl_sandbox_t *sb) {
   if (sb->is_adopted) {
     hold(sb);
     sb->state = DL_DESTROYED;
+    tell_watcher(sb);
     dl_objects_remove(o, sb);
     sb->is_gone = true;
     unhold(sb);
   } else {
+    tell_watcher(sb);
     end_box(sb, true);
   }
 }
@@ -1009,6 +1024,7 @@ static void settle_files(dl_sandbox_t *sb) {
 static void resume(dl_sandbox_t *sb) {
   settle(sb);
   settle_files(sb);
+  tell_watcher(sb); /* from here on changes are events */
   if (dl_sandbox_is_memory(sb)) return;
   if (sb->want == DL_WANT_DESTROYED) {
     dl_objects_forget_name(sb->life->objects, sb);
@@ -1069,6 +1085,11 @@ static void open_door(dl_life_t *l) {
   l->door = dl_image_door_open(l->objects->loop, l->images, l->objects->state_dir, &problem);
   if (problem) dl_warn("`daytona-local image` does not work while this server runs: %s", problem);
   free(problem);
+}
+
+void dl_life_watch(dl_life_t *l, dl_life_watch_cb on_shown, void *user) {
+  l->on_shown = on_shown;
+  l->shown_user = user;
 }
 
 /* -1: *error. */

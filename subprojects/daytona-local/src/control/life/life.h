@@ -12,6 +12,10 @@
 #include "images/door.h"
 #include "runtime/runtime.h"
 
+/* What reads show of the states of a sandbox has changed, or (NULL) it is new: sb->told has what they show now. From inside
+ * the change: nothing may be asked of the sandbox from there. */
+typedef void (*dl_life_watch_cb)(dl_sandbox_t *sb, const char *old_state, const char *old_want, void *user);
+
 typedef struct dl_life {
   dl_objects_t *objects;
   dl_runtime_t *runtime; /* NULL until it could be started */
@@ -32,7 +36,9 @@ typedef struct dl_life {
   dl_image_pair_t proxy_env[DL_PROXY_ENV_MAX];
   size_t proxy_env_count;
   uv_timer_t alarm, retry;
-  uv_timer_cb on_alarm; /* looks for what is due, see timers.c; NULL: nobody does */
+  uv_timer_cb on_alarm;      /* looks for what is due, see timers.c; NULL: nobody does */
+  dl_life_watch_cb on_shown; /* NULL: nobody watches */
+  void *shown_user;
   bool is_frozen;       /* the server ends: no state moves any more */
   int64_t clock_offset; /* of the records (dl_clock_offset) */
   void (*on_closed)(void *user);
@@ -64,6 +70,7 @@ typedef struct {
     *sandbox_env; /* of every sandbox, behind the proxy variables; borrowed as long as there are boxes */
   size_t sandbox_env_count;
 } dl_life_opts_t;
+void dl_life_watch(dl_life_t *l, dl_life_watch_cb on_shown, void *user);
 /* From now on boxes can be started and images made. -1 and *error when the machine cannot isolate. */
 int dl_life_open(dl_life_t *l, const dl_life_opts_t *opts, char **error);
 /* Every sandbox and every snapshot continues with what a stopped server left behind. */

@@ -63,7 +63,10 @@ typedef struct dl_sandbox {
   json_t *ssh_access;    /* [{id, token, expiresAt, createdAt}] */
 
   /* Not kept on disk. */
-  struct dl_life *life;         /* set when it begins */
+  struct dl_life *life; /* set when it begins */
+  struct {
+    const char *state, *want;   /* static texts; NULL: nothing was */
+  } told;                       /* what watchers know of it: see dl_life_watch */
   struct dl_box *box;           /* while there is one; see runtime.h */
   json_t *box_secrets;          /* the variables that the box was given for secrets: {VARIABLE: true} */
   bool are_secrets_due;         /* they have changed while it started */

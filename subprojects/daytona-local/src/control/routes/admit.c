@@ -8,6 +8,7 @@
 #include "control/routes/flags.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* --- rate limits --- */
 
@@ -84,4 +85,16 @@ bool dl_authenticate(dl_control_t *c, dl_req_t *req, unsigned *permissions) {
   if (v.is_limited) add_limit_headers(req, DL_BUCKET_FAILED_AUTH, &v);
   dl_fail(c, req, 401, "Invalid credentials");
   return false;
+}
+
+bool dl_admit_later(dl_control_t *c, const char *who, const char *token, const char *organization,
+                    unsigned *permissions) {
+  dl_verdict_t v = dl_rates_take(&c->limits, DL_BUCKET_FAILED_AUTH, who, 0, dl_now(c));
+  if (v.is_limited && v.is_blocked) return false;
+  char *authorization = dl_xprintf("Bearer %s", token);
+  dl_auth_t result = dl_keys_check(&c->keys, authorization, organization, permissions);
+  explicit_bzero(authorization, strlen(authorization));
+  free(authorization);
+  if (result == DL_AUTH_UNKNOWN) dl_rates_take(&c->limits, DL_BUCKET_FAILED_AUTH, who, 1, dl_now(c));
+  return result == DL_AUTH_OK;
 }

@@ -85,6 +85,8 @@ struct dl_store {
   size_t compact_at; /* how large the journal may become before rewriting it is tried again */
   dl_store_undone_cb on_undone;
   void *undone_user;
+  dl_store_change_cb on_change;
+  void *change_user;
   void (*on_closed)(void *user);
   void *closed_user;
 };
@@ -410,12 +412,20 @@ static void forget(dl_list_t *undo) {
   }
 }
 
+/* `value` is borrowed. */
+static void change(dl_store_t *s, const char *kind, const char *id, json_t *value) {
+  json_t *before = json_incref(json_object_get(json_object_get(s->all, kind), id));
+  dl_journal_apply(s->all, kind, id, value);
+  if (s->on_change) s->on_change(kind, before, value, s->change_user);
+  json_decref(before);
+}
+
 /* From the last put to the first; the watcher is called when all is as it was. */
 static void take_back(dl_store_t *s, dl_list_t *undo) {
   json_t *told = json_object();
   for (dl_list_t *node = undo->prev; node != undo; node = node->prev) {
     earlier_t *e = DL_CONTAINER(node, earlier_t, link);
-    dl_journal_apply(s->all, e->kind, e->id, e->value);
+    change(s, e->kind, e->id, e->value);
   }
   DL_LIST_EACH(undo, node) {
     earlier_t *e = DL_CONTAINER(node, earlier_t, link);
@@ -551,7 +561,7 @@ static void remember(dl_store_t *s, const char *kind, const char *id) {
 
 void dl_store_put(dl_store_t *s, const char *kind, const char *id, json_t *value) {
   remember(s, kind, id);
-  dl_journal_apply(s->all, kind, id, value);
+  change(s, kind, id, value);
   char *line = dl_journal_encode(kind, id, value);
   /* From here on it cannot be written any more, and neither can what follows. */
   if (s->waiting.len + strlen(line) > s->waiting_max || !dl_buf_puts(&s->waiting, line))
@@ -573,6 +583,11 @@ bool dl_store_is_failing(const dl_store_t *s) { return s->is_failing; }
 void dl_store_watch(dl_store_t *s, dl_store_undone_cb on_undone, void *user) {
   s->on_undone = on_undone;
   s->undone_user = user;
+}
+
+void dl_store_on_change(dl_store_t *s, dl_store_change_cb on_change, void *user) {
+  s->on_change = on_change;
+  s->change_user = user;
 }
 
 void dl_store_set_waiting_max(dl_store_t *s, size_t max) { s->waiting_max = max; }

@@ -50,6 +50,10 @@ void dl_store_forget_history(dl_store_t *s);
  * first the watcher is called for each object, then the commits. */
 void dl_store_commit(dl_store_t *s, dl_store_cb cb, void *user);
 void dl_store_watch(dl_store_t *s, dl_store_undone_cb on_undone, void *user);
+/* Called for every put, and for every step back when puts are taken back: `before` and `after` are borrowed for the call,
+ * NULL for an object that is not there. From inside the put: nothing may be put from there. */
+typedef void (*dl_store_change_cb)(const char *kind, const json_t *before, const json_t *after, void *user);
+void dl_store_on_change(dl_store_t *s, dl_store_change_cb on_change, void *user);
 /* The last commit could not be written. */
 bool dl_store_is_failing(const dl_store_t *s);
 
