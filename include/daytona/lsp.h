@@ -124,7 +124,8 @@ DAYTONA_API daytona_future_t *daytona_lsp_document_symbols(daytona_lsp_t *lsp, c
                                                            const daytona_call_opts_t *opts);
 
 /** Symbols of the project that match `query`, which is not empty. Settles with daytona_future_lsp_symbol_list().
-    Servers that do not have this request, such as pylsp, fail with DAYTONA_EINVAL. */
+    Where the language server does not have this request, as pylsp, the platform fails with DAYTONA_EINVAL; daytona-local looks
+    for the symbols itself. */
 DAYTONA_API daytona_future_t *daytona_lsp_sandbox_symbols(daytona_lsp_t *lsp, const char *query,
                                                           const daytona_call_opts_t *opts);
 

@@ -64,6 +64,13 @@ PACKAGES_INTEROP='
 npm                   npm
 '
 
+# Language servers inside a sandbox; the one of TypeScript comes from npm, see tests/interop/install.
+PACKAGES_LSP='
+python3-pylsp         pylsp
+nodejs                node
+npm                   npm
+'
+
 # How the two build directories are set up; examples/demo and the benchmarks share the second.
 OPTIONS_SANITIZE=(-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
   -Dtests=enabled -Dlocal_server=enabled)

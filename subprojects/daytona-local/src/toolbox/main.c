@@ -19,6 +19,7 @@
 #include "toolbox/git/git.h"
 #include "toolbox/info/info.h"
 #include "toolbox/interpreter/interpreter.h"
+#include "toolbox/lsp/lsp.h"
 #include "toolbox/port/port.h"
 #include "toolbox/process/process.h"
 #include "toolbox/pty/pty.h"
@@ -64,7 +65,7 @@ static const dl_route_table_t *const TABLES[] = {
   &DL_TB_EXEC_ROUTES,     &DL_TB_CODE_ROUTES,          &DL_TB_INFO_ROUTES,        &DL_TB_PORT_ROUTES,
   &DL_TB_FORWARD_ROUTES,  &DL_TB_FILES_ROUTES,         &DL_TB_SEARCH_ROUTES,      &DL_TB_UPLOAD_ROUTES,
   &DL_TB_DOWNLOAD_ROUTES, &DL_TB_BULK_DOWNLOAD_ROUTES, &DL_TB_INTERPRETER_ROUTES, &DL_TB_SESSION_ROUTES,
-  &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,           &DL_TB_ABSENT_ROUTES,
+  &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,           &DL_TB_LSP_ROUTES,         &DL_TB_ABSENT_ROUTES,
 };
 
 /* --- requests --- */
@@ -137,6 +138,7 @@ static void close_all(role_t *r) {
   dl_sessions_close(&r->tb);
   dl_ptys_close(&r->tb);
   dl_interpreters_close(&r->tb);
+  dl_lsp_close(&r->tb);
   dl_reaper_close(r->tb.reaper, on_part_closed, NULL);
   dl_http_close(r->http, on_part_closed, NULL);
 }
@@ -387,6 +389,7 @@ static int serve(role_t *r) {
   r->tb.sessions = dl_sessions_new();
   r->tb.ptys = dl_ptys_new();
   r->tb.contexts = dl_interpreters_new();
+  r->tb.lsp = dl_lsp_new();
   r->routes = join_routes(&failure);
   if (r->routes == NULL) return fail("cannot serve", failure);
   r->http = dl_http_new(r->tb.loop, &http, &failure);

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 
-TOPICS = ('exec-', 'coderun-', 'server-', 'port-', 'chart-', 'files-', 'git-')
+TOPICS = ('exec-', 'coderun-', 'server-', 'port-', 'chart-', 'files-', 'git-', 'lsp-')
 
 # Headers that a recording has and that may differ, and those that come and go with the length.
 LOOSE_HEADERS = {'transfer-encoding', 'content-length', 'date', 'connection'}
@@ -35,7 +35,7 @@ SKIPPED = {
 }
 
 # Endpoints that are not this noun's; they have tests of their own.
-OTHER_NOUNS = re.compile(r'^/(lsp|computeruse|process/(session|pty|interpreter))\b')
+OTHER_NOUNS = re.compile(r'^/(computeruse|process/(session|pty|interpreter))\b')
 
 # The platform's v0.190.0 does not know these; v0.205.1 does, and so do we.
 NEWER = {'GET /system/metrics', 'POST /env', 'POST /files/upload-v2?path=/tmp/x', 'POST /git/init'}
@@ -51,7 +51,7 @@ def deviation(step, expected):
         body, expected['body'] = '', ''  # an envelope as everywhere instead of {"error"}
     if status >= 400 and body in ('', '403 Forbidden\n', {'errors': ['invalid multipart form']}) and not step.startswith('HEAD '):
         # 17 row 1: an envelope instead of an empty body or of a text.
-        code = {400: 'BAD_REQUEST', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 409: 'CONFLICT'}[status]
+        code = {400: 'BAD_REQUEST', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 409: 'CONFLICT', 500: 'INTERNAL_SERVER_ERROR'}[status]
         if '/files' in step:
             code = {403: 'FILE_ACCESS_DENIED', 404: 'FILE_NOT_FOUND'}.get(status, code)
             if re.match(r'POST /files/(replace|bulk-download)', step):
@@ -108,6 +108,9 @@ OWN_TEXT = {
 OTHER_EXIT = {('exec-exit-codes', 9)}
 
 
+# Where tests/interop/install puts the language server of TypeScript.
+MODULES = os.path.join(os.path.abspath(os.environ.get('DAYTONA_INTEROP_CACHE') or 'build/interop'), 'lsp', 'node_modules')
+
 # An unprivileged user that owns nothing.
 NOBODY = 64123
 
@@ -157,7 +160,8 @@ class Toolbox:
                 os.chown(path, NOBODY, NOBODY)
             program = shutil.copy(program, self.dir)  # the build may lie in a folder of root's
         env = dict(os.environ)
-        self.process = subprocess.Popen([program, 'toolbox', '--socket', self.socket, '--home', self.home], env=env, **who)
+        self.process = subprocess.Popen([program, 'toolbox', '--socket', self.socket, '--home', self.home,
+                                         *(('--node-modules', MODULES) if os.path.isdir(MODULES) else ())], env=env, **who)
         self.connections = {}
         while True:
             try:
@@ -352,6 +356,48 @@ def normalize_git(name, index, want, answer):
     answer['data'] = json.dumps(have).encode()
 
 
+# Answers of /lsp that say more here (16.2), and those that are right here (17 row 18; symbols of Python projects).
+LSP_CODES = {
+    **{('lsp-not-started', n): 'LSP_SERVER_NOT_INITIALIZED' for n in range(2, 7)},
+    **{('lsp-not-started', n): 'INVALID_REQUEST_BODY' for n in range(8, 11)},
+    ('lsp-python', 2): 'LSP_SERVER_NOT_INITIALIZED',
+    ('lsp-typescript', 11): 'INVALID_REQUEST_BODY',  # no position
+    ('lsp-typescript', 21): 'LSP_SERVER_NOT_INITIALIZED',
+}
+LSP_RIGHT_HERE = {('lsp-python', 8): {'isIncomplete': False, 'items': []}, ('lsp-python', 9): [{'name': 'Stack'}],
+                  ('lsp-typescript', 8): {'isIncomplete': False, 'items': []},
+                  ('lsp-typescript', 9): {'isIncomplete': False, 'items': []}}
+
+
+def shape_of_symbols(items):
+    return sorted(item['name'] for item in items)
+
+
+def normalize_lsp(name, index, want, answer):
+    """Which symbols and completions there are is the language server's; their members and where they are, ours."""
+    if (name, index) in LSP_CODES:
+        want['body']['code'] = LSP_CODES[(name, index)]
+    if (name, index) in LSP_RIGHT_HERE:
+        want['status'], want['body'] = 200, LSP_RIGHT_HERE[(name, index)]
+    if answer['status'] != 200 or not answer['data'] or not want['body']:
+        return
+    have = json.loads(answer['data'])
+    if isinstance(have, list):
+        for item in have:
+            place = item.get('location', {})
+            if set(item) != {'kind', 'name', 'location'} or set(place) != {'uri', 'range'} or not place['uri'].startswith('file:///'):
+                return
+        want['body'], have = shape_of_symbols(want['body']), shape_of_symbols(have)
+    elif 'items' in have:
+        members = {key for item in have['items'] for key in item}
+        unknown = members - {'label', 'kind', 'detail', 'documentation', 'sortText', 'filterText', 'insertText'}
+        labels = {item['label'] for item in have['items']}
+        lost = {item['label'] for item in want['body']['items'][:3]} - labels
+        want['body'], have = {'isIncomplete': False, 'unknown': [], 'lost': []}, {
+            'isIncomplete': have['isIncomplete'], 'unknown': sorted(unknown), 'lost': sorted(lost)}
+    answer['data'] = json.dumps(have).encode()
+
+
 def check(name, index, step, toolbox):
     """A list of differences."""
     exchange = step['http']
@@ -374,6 +420,8 @@ def check(name, index, step, toolbox):
     if name.startswith('git-') and '/git/' in title:
         answer.update(method=request['method'], path=request['target'].split('?')[0])
         normalize_git(name, index, want, answer)
+    if name.startswith('lsp-') and '/lsp/' in title:
+        normalize_lsp(name, index, want, answer)
     if answer['status'] != want['status']:
         out.append(f"status {answer['status']}, recorded {want['status']}: {answer['data'][:300]}")
     if want['headers'] - LOOSE_HEADERS != answer['headers'] - LOOSE_HEADERS:
@@ -446,6 +494,10 @@ def matplotlib_path():
 def needs(name, programs):
     if name.startswith('chart-') and matplotlib_path() is None:
         return 'matplotlib is not installed (DL_TEST_MATPLOTLIB_BIN names a directory with a python3 that has it)'
+    if name == 'lsp-python' and 'pylsp' not in programs:
+        return 'pylsp is not installed (python3-pylsp)'
+    if name == 'lsp-typescript' and not ('node' in programs and os.path.exists(MODULES + '/.bin/typescript-language-server')):
+        return 'typescript-language-server is not installed; tests/interop/install CACHE lsp installs it'
     for word, program in (('python', 'python3'), ('javascript', 'node'), ('typescript', 'node')):
         if name.startswith('coderun-' + word) and program not in programs:
             return f'{program} is not installed'
@@ -493,7 +545,7 @@ def main():
         return 0
     names = sorted(f[:-5] for f in os.listdir(recordings)
                    if f.endswith('.json') and f.startswith(TOPICS))
-    programs = {p for p in ('python3', 'node') if shutil.which(p, path='/usr/local/bin:/usr/bin:/bin')}
+    programs = {p for p in ('python3', 'node', 'pylsp') if shutil.which(p, path='/usr/local/bin:/usr/bin:/bin')}
     toolbox = Toolbox(program)
     failed = 0
     print(f'1..{len(names) + 1}')

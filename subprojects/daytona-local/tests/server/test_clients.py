@@ -265,8 +265,7 @@ class Addresses(harness.Case):
 class Absent(harness.Case):
     def test_what_is_not_there_is_named(self):
         box = self.server.create()["id"]
-        for method, path, word in (("POST", "/lsp/start", "language servers"), ("POST", "/lsp/completions", "language servers"),
-                                   ("GET", "/lsp/document-symbols?x=y", "language servers"), ("POST", "/computeruse/start", "desktop"),
+        for method, path, word in (("POST", "/computeruse/start", "desktop"),
                                    ("GET", "/computeruse/status", "desktop"), ("POST", "/computeruse/mouse/click", "desktop"),
                                    ("GET", "/computeruse/process/xvfb/status", "desktop")):
             answer = self.server.call(method, "/toolbox/%s%s" % (box, path), {} if method == "POST" else None)

@@ -6,14 +6,6 @@
 
 #include "toolbox/core/reply.h"
 
-static void on_lsp(dl_req_t *req, void *user) {
-  (void)user;
-  dl_tb_reply_error_code(
-    req, 501, "NOT_IMPLEMENTED",
-    "not implemented: daytona-local starts no language servers (/lsp); run one in the sandbox "
-    "with the process calls");
-}
-
 static void on_desktop(dl_req_t *req, void *user) {
   (void)user;
   dl_tb_reply_error_code(
@@ -23,8 +15,6 @@ static void on_desktop(dl_req_t *req, void *user) {
 }
 
 static const dl_route_t ROUTES[] = {
-  {"GET", "/lsp/{rest*}", on_lsp, 0},
-  {"POST", "/lsp/{rest*}", on_lsp, 0},
   {"GET", "/computeruse/{rest*}", on_desktop, 0},
   {"POST", "/computeruse/{rest*}", on_desktop, 0},
   {"DELETE", "/computeruse/{rest*}", on_desktop, 0},

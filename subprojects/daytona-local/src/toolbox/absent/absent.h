@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /lsp, /computeruse and /recordings: what the platform's toolbox has and this one has not.
+ * /computeruse and /recordings: what the platform's toolbox has and this one has not.
  */
 #ifndef DL_TOOLBOX_ABSENT_H
 #define DL_TOOLBOX_ABSENT_H
