@@ -66,6 +66,7 @@ GET /secret/{secretId}
 PATCH /secret/{secretId}
 DELETE /secret/{secretId}
 PUT /sandbox/{sandboxIdOrName}/secrets
+GET /sandbox/{sandboxId}/telemetry/metrics
 POST /process/execute
 POST /process/code-run
 GET /work-dir
@@ -354,6 +355,15 @@ def secrets(s):
         s.call(method, path, body, expect=404)
 
 
+def metrics(s):
+    box = s.create()
+    path = f"/sandbox/{box}/telemetry/metrics?from=2000-01-01T00:00:00Z"
+    assert s.call("GET", path + "&to=2100-01-01T00:00:00Z")["series"]
+    assert s.call("GET", path + "&to=2001-01-01T00:00:00Z")["series"] == []
+    s.call("GET", path, expect=400)
+    s.delete(box)
+
+
 def toolbox(s):
     box = s.create(env={"K": "v"})
     assert s.call("POST", "/process/execute", {"command": "echo $K"}, box=box)["result"] == "v\n"
@@ -378,7 +388,7 @@ def toolbox(s):
 
 SCENARIOS = [public_information, authentication, unknown_routes_and_bodies, create_refusals, life_of_a_sandbox,
              start_at_any_moment_of_archiving, recover_after_an_error, lists_and_pages, settings, resize, previews, ssh_access, snapshots_and_volumes,
-             secrets, toolbox]
+             secrets, metrics, toolbox]
 
 
 def main():

@@ -1,5 +1,5 @@
 /*
- * What the platform keeps besides sandboxes, against daytona-local: secrets.
+ * What the platform has besides sandboxes, against daytona-local: secrets, metrics.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,12 +97,39 @@ static void sandbox_is_given_secrets_and_loses_them(void **state) {
   free(id);
 }
 
+/* --- metrics ----------------------------------------------------------------------------------- */
+
+static void metrics_have_a_past(void **state) {
+  session_t *session = *state;
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  daytona_future_t *latest = api_must(daytona_sandbox_get_metrics_latest(sandbox, NULL));
+  assert_int_equal(daytona_future_sandbox_metrics(latest)->memory_total_bytes, INT64_C(1) << 30);
+  daytona_future_t *past = api_must(daytona_sandbox_get_metrics(sandbox, NULL));
+  const daytona_sandbox_metrics_list_t *list = daytona_future_sandbox_metrics_list(past);
+  assert_true(list->count >= 1);
+  const daytona_sandbox_metrics_t *first = list->items[0];
+  assert_non_null(first->timestamp);
+  assert_true(first->cpu_count >= 1 && first->cpu_used_pct >= 0 && first->cpu_used_pct <= 100);
+  assert_int_equal(first->memory_total_bytes, INT64_C(1) << 30);
+  assert_true(first->memory_used_bytes > 0 && first->memory_used_bytes < first->memory_total_bytes);
+  assert_true(first->disk_used_bytes > 0 && first->disk_used_bytes < first->disk_total_bytes);
+  const daytona_sandbox_get_metrics_opts_t before = {.start = "2001-01-01T00:00:00Z",
+                                                     .end = "2002-01-01T00:00:00Z"};
+  daytona_future_t *none = api_must(daytona_sandbox_get_metrics(sandbox, &before));
+  assert_int_equal(daytona_future_sandbox_metrics_list(none)->count, 0);
+  daytona_future_release(none);
+  daytona_future_release(past);
+  daytona_future_release(latest);
+  session_delete(sandbox);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, session_setup, session_teardown)
     TEST(secret_lives_without_its_value),
     TEST(secrets_are_listed_and_walked_over),
     TEST(sandbox_is_given_secrets_and_loses_them),
+    TEST(metrics_have_a_past),
 #undef TEST
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

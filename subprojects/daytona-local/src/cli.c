@@ -76,12 +76,14 @@ static const char common_usage[] =
   "  --create-answer started|creating   when a create is answered\n"
   "  --accept-unenforced      store network lists although nothing enforces them\n"
   "  --rate-limit BUCKET=LIMIT/SECONDS  authenticated, sandbox-create, sandbox-lifecycle,\n"
-  "                           anonymous, failed-auth; may be repeated\n"
+  "                           sandbox-list, anonymous, failed-auth; may be repeated\n"
   "  --event-ping MS          how often clients of the event socket are asked whether they are there "
   "(25000)\n"
   "  --reader-patience MS     how long a program waits for a client that takes nothing (10000)\n"
   "  --max-cpu N --max-memory GIB --max-disk GIB   per sandbox (4, 8, 10)\n"
   "  --max-volumes N          volumes at once (100)\n"
+  "  --metrics-interval S     seconds between samples of what sandboxes use (10); 0: only when asked\n"
+  "  --analytics-url URL      a service that clients are to ask for metrics instead\n"
   "  --max-snapshots N --max-snapshot-size GB   how many there can be, and how large (30, 20)\n"
   "  --max-builds N           builds at the same time, and as many pulls (2)\n"
   "  --max-object GIB --max-storage GIB   of one object, and of all, in the object store (5, 100)\n"
@@ -216,6 +218,20 @@ static const char *read_max_memory(dl_cli_opts_t *o, const char *value) {
 }
 static const char *read_max_disk(dl_cli_opts_t *o, const char *value) {
   return read_size(&o->control.max_disk, value);
+}
+
+static const char *read_metrics_interval(dl_cli_opts_t *o, const char *value) {
+  int64_t seconds;
+  if (!dl_parse_int(value, 0, 86400, &seconds)) return "must be a number of seconds, 0 for none";
+  o->control.metrics_interval_ms = seconds > 0 ? seconds * 1000 : -1;
+  return NULL;
+}
+
+static const char *read_analytics_url(dl_cli_opts_t *o, const char *value) {
+  if (!dl_starts_with(value, "http://") && !dl_starts_with(value, "https://"))
+    return "must begin with http:// or https://";
+  o->control.analytics_url = value;
+  return NULL;
 }
 
 static const char *read_max_volumes(dl_cli_opts_t *o, const char *value) {
@@ -445,6 +461,8 @@ static const struct {
   {"--max-memory", true, read_max_memory},
   {"--max-disk", true, read_max_disk},
   {"--max-volumes", true, read_max_volumes},
+  {"--metrics-interval", true, read_metrics_interval},
+  {"--analytics-url", true, read_analytics_url},
   {"--max-snapshots", true, read_max_snapshots},
   {"--max-snapshot-size", true, read_max_snapshot_size},
   {"--max-builds", true, read_max_builds},

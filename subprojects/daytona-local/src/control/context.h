@@ -11,6 +11,7 @@
 #include "control/auth/rates.h"
 #include "control/faults/faults.h"
 #include "control/life/life.h"
+#include "control/life/meter.h"
 #include "control/objects/objects.h"
 #include "control/options.h"
 #include "http/http.h"
@@ -23,6 +24,7 @@ typedef struct dl_control {
   dl_keys_t keys;
   dl_rates_t limits;
   dl_front_t front;
+  dl_meter_t *meter;
   dl_faults_t *faults;
   struct dl_events *events; /* for clients that listen */
   dl_s3_t *s3;              /* objects that clients have sent, build contexts among them */

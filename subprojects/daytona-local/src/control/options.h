@@ -38,8 +38,10 @@ typedef struct {
   unsigned max_builds;                  /* builds at the same time, and as many pulls; 0: 2 */
   unsigned event_ping_ms;               /* of the event socket; 0: 25000 */
   dl_rate_opts_t limits[DL_BUCKET_COUNT];
-  const char *region; /* default "local" */
-  dl_front_t front;   /* its lists; scheme and url are filled in */
+  int64_t metrics_interval_ms; /* between samples of what sandboxes use; 0: 10 s, -1: only when asked */
+  const char *analytics_url;   /* Optional. Of a service that has the metrics instead. */
+  const char *region;          /* default "local" */
+  dl_front_t front;            /* its lists; scheme and url are filled in */
 } dl_control_opts_t;
 
 #endif

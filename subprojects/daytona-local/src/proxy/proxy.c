@@ -292,6 +292,39 @@ static bool is_refused(dl_control_t *c, dl_req_t *req, credential_t who, const c
   return who == BY_NOBODY || who == BY_FOREIGN_COOKIE;
 }
 
+/* --- metrics --- */
+
+typedef struct {
+  dl_control_t *control;
+  dl_req_t *req;
+} asking_t;
+
+static void on_sample(const dl_sample_t *s, void *user) {
+  asking_t *a = user;
+  if (!s) {
+    dl_fail_proxy(a->control, a->req, 400, "bad request: the sandbox has ended meanwhile");
+  } else {
+    int64_t at = dl_clock_shown(&a->control->objects.clock, s->at);
+    dl_reply_json(
+      a->req, 200,
+      json_pack("{s:s, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I}", "timestamp", dl_iso_format(at).text,
+                "timestampUnix", (json_int_t)(at / 1000), "cpuCount", (json_int_t)s->cpu, "cpuUsedPct",
+                s->cpu_pct, "memTotal", (json_int_t)s->memory_total, "memUsed", (json_int_t)s->memory,
+                "memCache", (json_int_t)s->cache, "diskTotal", (json_int_t)s->disk_total, "diskUsed",
+                (json_int_t)s->disk, "diskFree", (json_int_t)s->disk_free));
+  }
+  free(a);
+}
+
+/* Inside of a sandbox nobody can read what its control group counts, so its toolbox is not asked. */
+static void answer_metrics(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb) {
+  const char *skip = dl_req_header(req, SKIP_HEADER);
+  asking_t *a = dl_xcalloc(1, sizeof *a);
+  *a = (asking_t){c, req};
+  if (!skip || strcasecmp(skip, "true") != 0) sb->last_activity_at = dl_now(c);
+  dl_meter_ask(c->meter, sb, on_sample, a);
+}
+
 /* --- the two ways in --- */
 
 void dl_proxy_toolbox(dl_control_t *c, dl_req_t *req, const char *path) {
@@ -328,7 +361,11 @@ void dl_proxy_toolbox(dl_control_t *c, dl_req_t *req, const char *path) {
   const char *missing = presented_any(req) ? "the credentials presented are not valid for this sandbox"
                                            : "authentication is missing";
   if (is_refused(c, req, who, missing)) return;
-  if (is_running(c, req, sb)) pass_on(c, req, sb, path + 1 + len, WAY_TOOLBOX, 0, "");
+  if (!is_running(c, req, sb)) return;
+  if (strcmp(dl_req_method(req), "GET") == 0 && strcmp(path + 1 + len, "/system/metrics") == 0)
+    answer_metrics(c, req, sb);
+  else
+    pass_on(c, req, sb, path + 1 + len, WAY_TOOLBOX, 0, "");
 }
 
 static bool needs_credential(const dl_sandbox_t *sb, int64_t port) {

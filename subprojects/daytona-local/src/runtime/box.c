@@ -81,6 +81,7 @@ static void report_start(dl_box_t *box) {
   if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined) return;
   assert(box->start_cb != NULL && !box->has_exited);
   set_state(box, DL_BOX_UP);
+  box->up_at_ms = dl_steady_ms();
   dl_prepare_close(box);
   uv_timer_stop(&box->timer);
   dl_box_start_cb cb = box->start_cb;

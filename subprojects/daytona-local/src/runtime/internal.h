@@ -234,9 +234,10 @@ struct dl_box {
   bool is_joining, has_joined;
   bool stop_wanted, term_sent, is_ready, has_exited, is_ended;
   char *failure;
-  pid_t pid;       /* the launcher, which becomes bubblewrap; waited for by us */
-  pid_t inner_pid; /* process 1 of the box */
-  int inner_fd;    /* pidfd of it, or -1 */
+  int64_t up_at_ms; /* dl_steady_ms */
+  pid_t pid;        /* the launcher, which becomes bubblewrap; waited for by us */
+  pid_t inner_pid;  /* process 1 of the box */
+  int inner_fd;     /* pidfd of it, or -1 */
   int control_fd, info_fd, error_fd;
   uv_poll_t control, info, error;
   uv_timer_t timer;

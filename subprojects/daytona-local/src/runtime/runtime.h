@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <uv.h>
 
@@ -143,6 +144,19 @@ dl_box_info_t dl_box_get_info(const dl_box_t *box);
  * ended before. False: it could not be sent, and there is no call. */
 typedef void (*dl_box_env_cb)(bool is_set, void *user);
 bool dl_box_set_env(dl_box_t *box, const char *text, size_t len, dl_box_env_cb cb, void *user);
+
+/* What a box uses at one moment. */
+typedef struct {
+  uint64_t cpu_us; /* since it began */
+  uint64_t memory_bytes, cache_bytes;
+  bool has_memory,
+    has_cpu; /* counted by its control group; else the sum over its processes, without caches */
+} dl_usage_t;
+/* On a later turn, once; in the order of the boxes, which may have ended meanwhile. Borrowed. */
+typedef void (*dl_usage_cb)(const dl_usage_t *usages, size_t count, void *user);
+void dl_runtime_measure(dl_runtime_t *rt, dl_box_t *const *boxes, size_t count, dl_usage_cb cb, void *user);
+/* When it was up, as dl_steady_ms. */
+int64_t dl_box_up_ms(const dl_box_t *box);
 
 /* New limits for a running box. The text says what could not be enforced, NULL if nothing. */
 const char *dl_box_update_limits(dl_box_t *box, double cpu, double memory_gib);

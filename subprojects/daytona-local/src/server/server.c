@@ -164,6 +164,8 @@ dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char 
   dl_snapshot_life_init(&c->life);
   dl_life_resume(&c->life);
   dl_timers_start(&c->life);
+  int64_t interval = c->opts.metrics_interval_ms;
+  c->meter = dl_meter_new(&c->life, interval > 0 ? (int)interval : interval < 0 ? 0 : DL_METER_INTERVAL_MS);
   c->events = dl_events_new(c);
   return s;
 out:
@@ -210,10 +212,19 @@ static void on_life_closed(void *user) {
   dl_objects_close(&s->control.objects, on_objects_closed, s);
 }
 
-static void on_storage_closed(void *user) {
+static void on_meter_closed(void *user) {
   dl_server_t *s = user;
   closing_step = "sandboxes, archives and removals";
   dl_life_close(&s->control.life, on_life_closed, s);
+}
+
+static void on_storage_closed(void *user) {
+  dl_server_t *s = user;
+  closing_step = "readings of metrics";
+  if (s->control.meter)
+    dl_meter_close(s->control.meter, on_meter_closed, s);
+  else
+    on_meter_closed(s);
 }
 
 static void on_http_closed(void *user) {

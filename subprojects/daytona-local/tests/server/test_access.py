@@ -471,7 +471,7 @@ class Keys(harness.Case):
 
 
 class Rates(harness.Case):
-    options = ("--rate-limit", "sandbox-create=2/60", "--rate-limit", "failed-auth=3/60")
+    options = ("--rate-limit", "sandbox-create=2/60", "--rate-limit", "failed-auth=3/60", "--rate-limit", "sandbox-list=100/60")
 
     def test_buckets(self):
         made = self.server.api("POST", "/sandbox", {"snapshot": "none"})
@@ -484,7 +484,10 @@ class Rates(harness.Case):
         self.assertIsNone(blocked.headers["Retry-After"])
         self.assertIsNone(blocked.headers["X-RateLimit-Limit-sandbox-create"])
         self.assertEqual(blocked.json["message"], "ThrottlerException: Too Many Requests")
-        self.assertIsNone(self.server.api("GET", "/sandbox").headers["X-RateLimit-Limit-authenticated"])
+        listed = self.server.api("GET", "/sandbox")
+        self.assertIsNone(listed.headers["X-RateLimit-Limit-authenticated"])
+        self.assertEqual(listed.headers["X-RateLimit-Limit-sandbox-list"], "100")
+        self.assertEqual(self.server.api("GET", "/config").json["rateLimit"]["sandboxList"], {"ttl": 60, "limit": 100})
         self.server.jump(1.1)
         self.status(400, self.server.api("POST", "/sandbox", {"snapshot": "none"}))
 

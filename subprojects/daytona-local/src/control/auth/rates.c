@@ -15,7 +15,7 @@ typedef struct {
 } window_t;
 
 static const char *const names[DL_BUCKET_COUNT] = {"authenticated", "sandbox-create", "sandbox-lifecycle",
-                                                   "anonymous", "failed-auth"};
+                                                   "sandbox-list",  "anonymous",      "failed-auth"};
 
 const char *dl_bucket_name(dl_bucket_t bucket) { return names[bucket]; }
 

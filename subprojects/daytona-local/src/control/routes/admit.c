@@ -45,6 +45,7 @@ bool dl_within_limit(dl_control_t *c, dl_req_t *req, unsigned flags) {
   if (flags & DL_R_UNLIMITED) return true;
   dl_bucket_t bucket = flags & DL_R_CREATE      ? DL_BUCKET_CREATE
                        : flags & DL_R_LIFECYCLE ? DL_BUCKET_LIFECYCLE
+                       : flags & DL_R_LIST      ? DL_BUCKET_LIST
                        : flags & DL_R_ANONYMOUS ? DL_BUCKET_ANONYMOUS
                                                 : DL_BUCKET_AUTHENTICATED;
   dl_verdict_t v = flags & DL_R_PUBLIC

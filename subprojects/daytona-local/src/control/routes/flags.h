@@ -18,6 +18,7 @@ enum {
   DL_R_ANONYMOUS = 1 << 6,  /* rate-limit bucket anonymous */
   DL_R_UNLIMITED = 1 << 7,
   DL_R_OR_SNAPSHOTS = 1 << 8, /* write:snapshots is as good as the permission that is named */
+  DL_R_LIST = 1 << 10,        /* rate-limit bucket sandbox-list */
   DL_R_MEMORY = 1 << 9,       /* with DL_R_SANDBOX: also one that is destroyed and still shown */
 };
 /* The permission a key needs, in the upper half of the flags. */
@@ -35,6 +36,7 @@ dl_route_table_t dl_snapshot_routes(void);
 dl_route_table_t dl_volume_routes(void);
 dl_route_table_t dl_storage_routes(void);
 dl_route_table_t dl_secret_routes(void);
+dl_route_table_t dl_metrics_routes(void);
 dl_route_table_t dl_info_routes(void);
 
 #endif

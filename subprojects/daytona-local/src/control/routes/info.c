@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the server says about itself: configuration, health, regions, and the calls of families
- * that are empty here (metrics).
+ * What the server says about itself: configuration, health, regions.
  */
 #include "control/auth/called.h"
 #include "control/objects/snapshots.h"
@@ -30,9 +29,11 @@ static void config(dl_req_t *req, void *user) {
   free(domain);
   json_object_set_new(
     o, "rateLimit",
-    json_pack("{s:o, s:o, s:o, s:o}", "failedAuth", limit_json(c, DL_BUCKET_FAILED_AUTH), "authenticated",
-              limit_json(c, DL_BUCKET_AUTHENTICATED), "sandboxCreate", limit_json(c, DL_BUCKET_CREATE),
-              "sandboxLifecycle", limit_json(c, DL_BUCKET_LIFECYCLE)));
+    json_pack("{s:o, s:o, s:o, s:o, s:o}", "failedAuth", limit_json(c, DL_BUCKET_FAILED_AUTH),
+              "authenticated", limit_json(c, DL_BUCKET_AUTHENTICATED), "sandboxCreate",
+              limit_json(c, DL_BUCKET_CREATE), "sandboxLifecycle", limit_json(c, DL_BUCKET_LIFECYCLE),
+              "sandboxList", limit_json(c, DL_BUCKET_LIST)));
+  if (c->opts.analytics_url) json_object_set_new(o, "analyticsApiUrl", json_string(c->opts.analytics_url));
   dl_reply_json(req, 200, o);
 }
 
@@ -52,18 +53,6 @@ static void regions(dl_req_t *req, void *user) {
               since, "proxyUrl", "sshGatewayUrl", "snapshotManagerUrl", "otelEndpoint"));
 }
 
-static void metrics(dl_req_t *req, void *user) {
-  dl_control_t *c = user;
-  const dl_query_t *q = dl_req_query(req);
-  const char *from = dl_query_get(q, "from"), *to = dl_query_get(q, "to");
-  int64_t when;
-  if (!from || !to || !dl_iso_parse(from, &when) || !dl_iso_parse(to, &when)) {
-    dl_fail(c, req, 400, "from and to must be ISO 8601 dates");
-    return;
-  }
-  dl_reply_json(req, 200, json_pack("{s:[]}", "series"));
-}
-
 static void key_info(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_iso_t now = dl_iso_format(dl_objects_stamp(&c->objects));
@@ -78,7 +67,6 @@ static const dl_route_t routes[] = {
   {"GET", "/health", health, DL_R_PUBLIC | DL_R_ANONYMOUS},
   {"GET", "/shared-regions", regions, DL_R_PUBLIC | DL_R_UNLIMITED},
   {"GET", "/regions", regions, 0},
-  {"GET", "/sandbox/{x}/telemetry/metrics", metrics, DL_R_SANDBOX_ID},
   {"GET", "/api-keys/current", key_info, 0},
 };
 

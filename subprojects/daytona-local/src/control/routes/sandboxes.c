@@ -264,8 +264,8 @@ static void toolbox_url(dl_req_t *req, void *user) {
 
 static const dl_route_t routes[] = {
   {"POST", "/sandbox", dl_create_sandbox, DL_R_BODY | DL_R_CREATE | DL_R_PERM(DL_PERM_WRITE_SANDBOXES)},
-  {"GET", "/sandbox", list, 0},
-  {"GET", "/sandbox/paginated", list_pages, 0},
+  {"GET", "/sandbox", list, DL_R_LIST},
+  {"GET", "/sandbox/paginated", list_pages, DL_R_LIST},
   {"GET", "/sandbox/{x}", get, DL_R_SANDBOX | DL_R_MEMORY},
   {"GET", "/sandbox/{x}/toolbox-proxy-url", toolbox_url, DL_R_SANDBOX_ID},
 };
