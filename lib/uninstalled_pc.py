@@ -1,7 +1,7 @@
-"""Takes the folder of the private headers out of the uninstalled pkg-config file: uninstalled_pc.py
+"""Writes the folders into the uninstalled pkg-config file: uninstalled_pc.py
 
-Meson names every folder that the library is built with there, and its own. A program that is built against the build folder
-is to find the public headers only, as it does with an installed library. Meson calls this when it has configured.
+The file that Meson makes for the build folder names those of an installation. A program that is built against the build folder
+is to find the library there, and of the headers the public ones only. Meson calls this when it has configured.
 """
 
 import os
@@ -10,5 +10,5 @@ from pathlib import Path
 
 path = Path(os.environ["MESON_BUILD_ROOT"], "meson-uninstalled", "libdaytona-uninstalled.pc")
 if path.exists():
-    text = path.read_text()
-    path.write_text(re.sub(r" -I\$\{(?:prefix|srcdir)\}/lib(?=\s)", "", text))
+    text = re.sub(r"(?m)^Cflags:.*\n?", "", path.read_text()).replace("-L${libdir} ", "-L${prefix}/lib ")
+    path.write_text(text.rstrip("\n") + "\nCflags: -I${srcdir}/include\n")

@@ -24,6 +24,9 @@ DAYTONA_BEGIN
 /** The same for `#if`: DAYTONA_VERSION_NUMBER >= 0x000200 is 0.2.0 or newer. */
 #define DAYTONA_VERSION_NUMBER \
   (DAYTONA_VERSION_MAJOR << 16 | DAYTONA_VERSION_MINOR << 8 | DAYTONA_VERSION_PATCH)
+/** 1 when these headers are of that version or newer, for `#if DAYTONA_VERSION_AT_LEAST(0, 2, 0)`. Each number is at most 255. */
+#define DAYTONA_VERSION_AT_LEAST(major, minor, patch) \
+  (DAYTONA_VERSION_NUMBER >= ((major) << 16 | (minor) << 8 | (patch)))
 
 /** For a `timeout_ms`: no time limit. (0 means the default.) */
 #define DAYTONA_NO_TIMEOUT ((int64_t)-1)

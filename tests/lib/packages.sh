@@ -60,6 +60,13 @@ nghttp2-server        /usr/sbin/nghttpd
 uidmap                newuidmap
 '
 
+# How others build with the library, and what checks its manual pages.
+PACKAGES_CONSUMERS='
+cmake                 cmake
+make                  make
+groff                 groff
+'
+
 PACKAGES_INTEROP='
 npm                   npm
 '

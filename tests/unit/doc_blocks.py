@@ -42,7 +42,7 @@ void fragment(uv_loop_t *loop, daytona_client_t *client, daytona_sandbox_t *sand
 SOURCES = ("include", "lib", "subprojects/daytona-local", "examples", "tests", ".ci")
 NAME = re.compile(r"\b(?:daytona_\w+|DAYTONA_\w+|dl_\w+)\b(?!\*)")
 # Variables of other SDKs, named where a page says that they do nothing here.
-FOREIGN = {"DAYTONA_OTEL_ENABLED", "DAYTONA_EXPERIMENTAL_OTEL_ENABLED"}
+FOREIGN = {"DAYTONA_OTEL_ENABLED", "DAYTONA_EXPERIMENTAL_OTEL_ENABLED", "daytona_static"}
 # A public function without its beginning, as the table of calls has them: `_start`.
 TAIL = re.compile(r"`(_[a-z]\w+)(?:\(\))?`")
 # A path in quotes, perhaps without its ending; those of a sandbox, a build or a state directory are of no interest here.

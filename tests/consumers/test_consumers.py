@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Projects that use an installed libdaytona, built and run: test_consumers.py SOURCE BUILD
+
+BUILD is a build folder; it is installed into a folder of the test's own. Each consumer runs against the daytona-local that
+was installed with it.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SOURCE, BUILD = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lib"))
+import tap  # noqa: E402
+
+
+def sh(*words, **more):
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **more)
+    assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="consumers-") as folder:
+        place = Path(folder)
+        prefix = place / "usr"
+        # Unpacked somewhere else than where it was configured for, as a package is while it is made.
+        sh("meson", "install", "-C", BUILD, "--destdir", place / "staged", "--no-rebuild")
+        configured = next(option["value"] for option in __import__("json").loads(sh("meson", "introspect", BUILD, "--buildoptions"))
+                          if option["name"] == "prefix")
+        shutil.move(f"{place}/staged{configured}", prefix)
+        libdir = next(prefix.rglob("libdaytona.so")).parent
+        env = {**os.environ, "PKG_CONFIG_PATH": f"{libdir}/pkgconfig", "CMAKE_PREFIX_PATH": str(prefix), "LD_LIBRARY_PATH": str(libdir),
+               "OUT": str(place)}
+        pc = libdir / "pkgconfig" / "libdaytona.pc"
+        pc.write_text(pc.read_text().replace(f"prefix={configured}", f"prefix={prefix}", 1))
+        local = prefix / "bin" / "daytona-local"
+
+        def runs(program, is_static=False):
+            linked = sh("ldd", program, env=env)
+            assert ("libdaytona" in linked) != is_static, linked
+            assert sh(local, "run", "--", program, env=env) == "from the sandbox\n"
+
+        def make():
+            sh("make", "-C", HERE / "make", f"OUT={place}", env=env)
+            runs(place / "first")
+
+        def make_static():
+            runs(place / "first-static", is_static=True)
+
+        def cmake():
+            if shutil.which("cmake") is None:
+                raise tap.Skip("cmake is not installed")
+            sh("cmake", "-S", HERE / "cmake", "-B", place / "cmake", env=env)
+            sh("cmake", "--build", place / "cmake", env=env)
+            runs(place / "cmake" / "first")
+            runs(place / "cmake" / "first-cpp")
+
+        def cmake_static():
+            if shutil.which("cmake") is None:
+                raise tap.Skip("cmake is not installed")
+            runs(place / "cmake" / "first-static", is_static=True)
+
+        def meson_subproject():
+            shutil.copytree(HERE / "meson", place / "consumer" / "meson")
+            shutil.copy(HERE / "first.c", place / "consumer")
+            inside = place / "consumer" / "meson" / "subprojects" / "libdaytona"
+            shutil.copytree(SOURCE, inside, ignore=shutil.ignore_patterns("build", ".git"), symlinks=True)
+            plain = {**env, "PKG_CONFIG_PATH": ""}
+            sh("meson", "setup", place / "subbuild", place / "consumer" / "meson", env=plain)
+            sh("ninja", "-C", place / "subbuild", env=plain)
+            assert sh(local, "run", "--", place / "subbuild" / "first", env=env) == "from the sandbox\n"
+            assert not list((place / "subbuild").rglob("daytona-local")), "a subproject builds the library only"
+
+        def manual_pages():
+            for page, words in (("man1/daytona-local.1", ("--listen", "--state")), ("man7/libdaytona.7", ("daytona_future_message",))):
+                text = (prefix / "share" / "man" / page).read_text().replace("\\-", "-")
+                assert all(word in text for word in words), page
+                if shutil.which("groff"):
+                    done = subprocess.run(["groff", "-mandoc", "-Tutf8", "-ww", "-z", str(prefix / "share" / "man" / page)], capture_output=True, text=True)
+                    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+        def completion():
+            script = prefix / "share" / "bash-completion" / "completions" / "daytona-local"
+            ask = (f'. {script}; COMP_WORDS=({local} serve --li); COMP_CWORD=2; _daytona_local; printf "%s\\n" "${{COMPREPLY[@]}}"; '
+                   f'COMP_WORDS=({local} im); COMP_CWORD=1; _daytona_local; printf "%s\\n" "${{COMPREPLY[@]}}"')
+            assert sh("bash", "-euc", ask).split() == ["--listen", "image"]
+
+        def units():
+            for where in ("system", "user"):
+                text = (prefix / "lib" / "systemd" / where / "daytona-local.service").read_text()
+                assert f"{configured}/bin/daytona-local serve" in text, text
+                path = place / f"{where}.service"
+                path.write_text(text.replace(configured, str(prefix)))
+                if shutil.which("systemd-analyze"):
+                    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True)
+                    assert "daytona" not in done.stderr or done.returncode == 0, done.stderr
+
+        tests = [make, make_static, cmake, cmake_static, meson_subproject, manual_pages, completion, units]
+        return tap.run_all(tests)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
