@@ -6,12 +6,15 @@ with the reason that the installer left.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "subprojects", "daytona-local", "tests", "server"))
 import image_fixtures  # noqa: E402  (the path has to come first)
+# Slow to start, and the same whatever carries the requests: with plain polling only.
+ONCE = ("lsp_",)
 STREAMS = ("session_", "pty_", "interpreter_", "stream")
 SCENARIOS = os.path.join(HERE, "scenarios.txt")
 
@@ -92,6 +95,17 @@ def start_registry(env):
     return registry
 
 
+def language_servers(cache, env):
+    """Options of the server with which sandboxes see the language servers; INTEROP_NO_PYLSP and INTEROP_NO_TSSERVER say why not."""
+    if not shutil.which("pylsp", path="/usr/local/bin:/usr/bin:/bin"):
+        env["INTEROP_NO_PYLSP"] = "pylsp is not installed (python3-pylsp)"
+    reason = missing(cache, "lsp")
+    if reason:
+        env["INTEROP_NO_TSSERVER"] = reason
+        return []
+    return ["--node-modules", os.path.abspath(os.path.join(cache, "lsp", "node_modules"))]
+
+
 def main():
     client, mode, *only = sys.argv[1:]
     cache = os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop"
@@ -114,15 +128,18 @@ def main():
                INTEROP_SCENARIOS=SCENARIOS)
     # The SDKs read .env files of the working directory: run where there are none.
     os.chdir(env["TMPDIR"] if "TMPDIR" in env else "/")
+    left_out = () if mode == "polling" else ONCE
     if mode != "events":
         env["DAYTONA_USE_DEPRECATED_POLLING"] = "true"
-    elif not only:
+    else:
         # The event socket tells of sandboxes; streams and what goes on inside one know nothing of it.
-        only = [name for name in scenario_names() if not name.startswith(STREAMS)]
-    options = []
+        left_out += STREAMS
+    if left_out and not only and client != "boto3":
+        only = [name for name in scenario_names() if not name.startswith(left_out)]
+    options = language_servers(cache, env)
     if mode == "tls":
         certificate, key, authority = make_certificate(env["TMPDIR"])
-        options = ["--tls-cert", certificate, "--tls-key", key]
+        options += ["--tls-cert", certificate, "--tls-key", key]
         env.update(SSL_CERT_FILE=authority, NODE_EXTRA_CA_CERTS=authority, AWS_CA_BUNDLE=authority)
         wrapped = with_authority(env["TMPDIR"], authority, command) if client.startswith("python") else None
         if wrapped:

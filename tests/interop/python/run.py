@@ -16,6 +16,7 @@ import files
 import git
 import images
 import interpreter
+import language_servers
 import processes
 import sandboxes
 import sessions
@@ -27,7 +28,7 @@ from support import API_URL, IS_ASYNC, Skip, sdk
 SHOWN_LINES = 14
 LIMIT_SECONDS = 120
 TOPICS = (sandboxes.Sandboxes, processes.Processes, sessions.Sessions, terminals.Terminals, interpreter.Interpreter,
-          together.Together, files.Files, git.Git, storage.Storage, images.Images, errors.Errors)
+          language_servers.LanguageServers, together.Together, files.Files, git.Git, storage.Storage, images.Images, errors.Errors)
 
 
 def server_is_there():
