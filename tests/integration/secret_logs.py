@@ -54,7 +54,7 @@ def main():
         port, log = free_port(), os.path.join(folder, "server.log")
         with open(log, "w", encoding="utf-8") as out:
             server = subprocess.Popen([daytona_local, "serve", "--listen", f"127.0.0.1:{port}", "--state",
-                                       os.path.join(folder, "state"), "--key", KEY, "--key", ORGANIZATION_KEY, "--log", "debug",
+                                       os.path.join(folder, "state"), "--ssh-listen", "127.0.0.1:0", "--key", KEY, "--key", ORGANIZATION_KEY, "--log", "debug",
                                        "--log-requests"], stdout=out, stderr=subprocess.STDOUT)
         try:
             wait_until_it_listens(server, log)

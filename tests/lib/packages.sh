@@ -49,6 +49,13 @@ busybox-static        busybox
 mmdebstrap            mmdebstrap
 '
 
+# The SSH gateway, clients of it, and what sftp needs in sandboxes that have no server of their own.
+PACKAGES_SSH='
+libssh-dev            libssh/libssh.h
+openssh-client        ssh
+openssh-sftp-server   /usr/lib/openssh/sftp-server
+'
+
 PACKAGES_TESTS='
 g++                   c++
 clang-format          clang-format

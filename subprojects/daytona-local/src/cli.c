@@ -64,6 +64,10 @@ static const char common_usage[] =
   "  --sandbox-env NAME[=VALUE]  for all sandboxes; may be repeated\n"
   "  --build-memory GIB       of all builds and pulls together (half of the machine's); 0: no limit\n"
   "  --no-proxy-env           builds and sandboxes do not get HTTP_PROXY and its like\n"
+  "  --ssh-listen HOST:PORT   where SSH clients come in with tokens of ssh-access; none: nowhere (serve: "
+  "none,\n"
+  "                           run: any free port of 127.0.0.1)\n"
+  "  --ssh-login-time SECONDS for a login (20)\n"
   "  --node-modules DIR       modules for TypeScript, seen read-only by sandboxes\n"
   "  --tls-cert FILE --tls-key FILE   serve https (TLS 1.2, 1.3)\n"
   "  --tls-client-ca FILE     require a client certificate of this CA\n"
@@ -106,6 +110,32 @@ static const char *read_listen(dl_cli_opts_t *o, const char *value) {
   if (strcmp(o->listen_host, "localhost") == 0) dl_set(&o->listen_host, "127.0.0.1");
   o->control.listen_host = o->listen_host;
   o->control.listen_port = (int)port;
+  return NULL;
+}
+
+static const char *read_ssh_listen(dl_cli_opts_t *o, const char *value) {
+  const char *colon = strrchr(value, ':');
+  int64_t port;
+  o->has_ssh = true;
+  free(o->ssh_host);
+  o->ssh_host = NULL;
+  o->control.ssh_host = NULL;
+  if (strcmp(value, "none") == 0) return NULL;
+  if (!colon || !dl_parse_int(colon + 1, 0, 65535, &port)) return "must be HOST:PORT, or none";
+  size_t len = (size_t)(colon - value);
+  bool is_bracketed = len >= 2 && value[0] == '[' && value[len - 1] == ']';
+  char *host = is_bracketed ? dl_xstrndup(value + 1, len - 2) : dl_xstrndup(value, len);
+  if (strcmp(host, "localhost") == 0) dl_set(&host, "127.0.0.1");
+  o->control.ssh_host = o->ssh_host = host;
+  o->control.ssh_port = (int)port;
+  o->control.ssh_is_asked = true;
+  return NULL;
+}
+
+static const char *read_ssh_login_time(dl_cli_opts_t *o, const char *value) {
+  int64_t seconds;
+  if (!dl_parse_int(value, 1, 3600, &seconds)) return "must be seconds, from 1 to 3600";
+  o->control.ssh_login_seconds = (unsigned)seconds;
   return NULL;
 }
 
@@ -430,6 +460,8 @@ static const struct {
   reader_fn read;
 } options[] = {
   {"--listen", true, read_listen},
+  {"--ssh-listen", true, read_ssh_listen},
+  {"--ssh-login-time", true, read_ssh_login_time},
   {"--state", true, read_state},
   {"--key", true, read_key},
   {"--key-file", true, read_key_file},
@@ -535,7 +567,8 @@ static void free_variables(dl_image_pair_t *list, size_t count) {
 }
 
 void dl_cli_clear(dl_cli_opts_t *o) {
-  char *const texts[] = {o->cert, o->key, o->client_ca, o->state, o->listen_host, o->organization};
+  char *const texts[] = {o->cert,        o->key,          o->client_ca, o->state,
+                         o->listen_host, o->organization, o->ssh_host};
   for (size_t i = 0; i < DL_COUNT(texts); i++) free(texts[i]);
   for (size_t i = 0; i < o->fault_count; i++) free(o->fault_texts[i]);
   for (size_t i = 0; i < o->trusted_proxy_count; i++) free(o->trusted_proxies[i]);

@@ -14,14 +14,14 @@ typedef struct {
   dl_control_opts_t control;
   dl_key_t *keys;
   size_t key_count;
-  char *cert, *key, *client_ca, *state, *listen_host, *organization;
+  char *cert, *key, *client_ca, *state, *listen_host, *organization, *ssh_host;
   char *fault_texts[64];
   size_t fault_count;
   char **trusted_proxies, **allowed_origins, **insecure_registries;
   dl_image_pair_t *build_env, *sandbox_env;
   dl_image_mirror_t *mirrors;
   size_t trusted_proxy_count, allowed_origin_count;
-  bool is_run, prints_env, wants_help;
+  bool is_run, prints_env, wants_help, has_ssh;
   char **command; /* of run */
 } dl_cli_opts_t;
 

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/thread.h"
+#include "control/gateway/gateway.h"
 #include "control/store/removal.h"
 
 #include <errno.h>
@@ -285,6 +286,10 @@ static void announce(const app_t *a, const dl_cli_opts_t *o) {
   fprintf(stderr, "daytona-local: listening on %s://%s%s%s:%d/api%s%s\n", o->cert ? "https" : "http",
           is_v6 ? "[" : "", host, is_v6 ? "]" : "", dl_server_port(a->server),
           o->control.public_url ? ", for clients " : "", o->control.public_url ? o->control.public_url : "");
+  const dl_gateway_t *ssh = dl_server_gateway(a->server);
+  if (ssh)
+    fprintf(stderr, "daytona-local: SSH on %s port %d, host key %s\n", dl_gateway_host(ssh),
+            dl_gateway_port(ssh), dl_gateway_fingerprint(ssh));
 }
 
 int dl_cli_serve(dl_cli_opts_t *o) {
@@ -383,6 +388,7 @@ static int make_private_state(dl_cli_opts_t *o) {
 int dl_cli_run(dl_cli_opts_t *o) {
   app_t a = {0};
   bool is_private = !o->state;
+  if (!o->has_ssh) o->control.ssh_host = "127.0.0.1"; /* of any free port */
   open_loop(&a);
   if (is_private && make_private_state(o) != 0) return tear_down(&a, 1);
   char *key = dl_key_generate();

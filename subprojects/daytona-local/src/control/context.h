@@ -10,6 +10,7 @@
 #include "control/auth/origin.h"
 #include "control/auth/rates.h"
 #include "control/faults/faults.h"
+#include "control/gateway/gateway.h"
 #include "control/life/life.h"
 #include "control/life/meter.h"
 #include "control/objects/objects.h"
@@ -28,6 +29,7 @@ typedef struct dl_control {
   dl_faults_t *faults;
   struct dl_events *events; /* for clients that listen */
   dl_s3_t *s3;              /* objects that clients have sent, build contexts among them */
+  dl_gateway_t *gateway;    /* NULL: no SSH */
   dl_routes_t *routes;
   char *url, *scheme, *proxy_domain; /* of our own addresses */
   bool is_closing;

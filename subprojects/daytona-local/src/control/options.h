@@ -38,6 +38,10 @@ typedef struct {
   unsigned max_builds;                  /* builds at the same time, and as many pulls; 0: 2 */
   unsigned event_ping_ms;               /* of the event socket; 0: 25000 */
   dl_rate_opts_t limits[DL_BUCKET_COUNT];
+  const char *ssh_host;        /* NULL: no SSH */
+  int ssh_port;                /* 0: any */
+  bool ssh_is_asked;           /* there is no server without it; else it is started when it is needed */
+  unsigned ssh_login_seconds;  /* 0: 20 */
   int64_t metrics_interval_ms; /* between samples of what sandboxes use; 0: 10 s, -1: only when asked */
   const char *analytics_url;   /* Optional. Of a service that has the metrics instead. */
   const char *region;          /* default "local" */

@@ -136,6 +136,26 @@ static int start_storage(dl_server_t *s, char **error) {
   return c->s3 ? 0 : -1;
 }
 
+static int start_gateway(dl_server_t *s, char **error) {
+  dl_control_t *c = &s->control;
+  if (!c->opts.ssh_host) return 0;
+  char *program = dl_gateway_find_program();
+  if (!program) {
+    if (c->opts.ssh_is_asked) *error = dl_xprintf("--ssh-listen: %s", DL_GATEWAY_MISSING);
+    return c->opts.ssh_is_asked ? -1 : 0;
+  }
+  const dl_gateway_opts_t opts = {.objects = &c->objects,
+                                  .limits = &c->limits,
+                                  .host = c->opts.ssh_host,
+                                  .port = c->opts.ssh_port,
+                                  .program = program,
+                                  .login_seconds = c->opts.ssh_login_seconds};
+  c->gateway = dl_gateway_new(s->loop, &opts, error);
+  free(program);
+  if (!c->gateway) return -1;
+  return c->opts.ssh_is_asked ? dl_gateway_start(c->gateway, error) : 0;
+}
+
 static void on_failed_down(void *user) { (void)user; }
 
 dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char **error) {
@@ -154,7 +174,8 @@ dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char 
   if (dl_objects_open(&c->objects, loop, &objects, error) != 0) goto out;
   dl_keys_init(&c->keys, opts->keys, opts->key_count, opts->jwt_token, c->objects.organization_id);
   c->routes = dl_api_routes(error);
-  if (!c->routes || start_life(c, error) != 0 || listen_http(s, error) != 0 || start_storage(s, error) != 0)
+  if (!c->routes || start_life(c, error) != 0 || listen_http(s, error) != 0 || start_storage(s, error) != 0 ||
+      start_gateway(s, error) != 0)
     goto out;
   dl_leftovers_sweep(&c->objects);
   dl_orphans_report(&c->objects);
@@ -174,6 +195,8 @@ out:
 }
 
 const char *dl_server_url(const dl_server_t *s) { return s->control.url; }
+
+const dl_gateway_t *dl_server_gateway(const dl_server_t *s) { return s->control.gateway; }
 
 int dl_server_port(const dl_server_t *s) { return dl_http_port(s->http); }
 
@@ -233,16 +256,23 @@ static void on_http_closed(void *user) {
   dl_s3_close(s->control.s3, on_storage_closed, s);
 }
 
-void dl_server_close(dl_server_t *s, void (*on_closed)(void *user), void *user) {
-  assert(!s->control.is_closing);
-  s->control.is_closing = true;
-  s->on_closed = on_closed;
-  s->closed_user = user;
+static void on_gateway_closed(void *user) {
+  dl_server_t *s = user;
+  s->control.gateway = NULL;
   closing_step = "requests";
-  dl_life_freeze(&s->control.life);
   if (s->control.events) dl_events_end(s->control.events);
   if (s->http)
     dl_http_close(s->http, on_http_closed, s);
   else
     on_http_closed(s);
+}
+
+void dl_server_close(dl_server_t *s, void (*on_closed)(void *user), void *user) {
+  assert(!s->control.is_closing);
+  s->control.is_closing = true;
+  s->on_closed = on_closed;
+  s->closed_user = user;
+  closing_step = "SSH sessions";
+  dl_life_freeze(&s->control.life);
+  dl_gateway_close(s->control.gateway, on_gateway_closed, s);
 }

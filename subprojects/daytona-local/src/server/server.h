@@ -18,6 +18,7 @@ void dl_server_close(dl_server_t *s, void (*on_closed)(void *user), void *user);
 const char *dl_server_closing_step(void);
 const char *dl_server_url(const dl_server_t *s); /* for clients: http://127.0.0.1:PORT, or --public-url */
 int dl_server_port(const dl_server_t *s);
+const struct dl_gateway *dl_server_gateway(const dl_server_t *s); /* NULL: no SSH */
 /* False and *error when it is no rule of a fault. */
 bool dl_server_add_fault(dl_server_t *s, const json_t *rule, char **error);
 

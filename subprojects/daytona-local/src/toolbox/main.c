@@ -13,6 +13,7 @@
 #include "runtime/proctree.h"
 #include "toolbox/absent/absent.h"
 #include "toolbox/core/gate.h"
+#include "toolbox/core/program.h"
 #include "toolbox/core/reply.h"
 #include "toolbox/core/spawn.h"
 #include "toolbox/files/files.h"
@@ -23,6 +24,7 @@
 #include "toolbox/port/port.h"
 #include "toolbox/process/process.h"
 #include "toolbox/pty/pty.h"
+#include "toolbox/ssh/ssh.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +68,7 @@ static const dl_route_table_t *const TABLES[] = {
   &DL_TB_FORWARD_ROUTES,  &DL_TB_FILES_ROUTES,         &DL_TB_SEARCH_ROUTES,      &DL_TB_UPLOAD_ROUTES,
   &DL_TB_DOWNLOAD_ROUTES, &DL_TB_BULK_DOWNLOAD_ROUTES, &DL_TB_INTERPRETER_ROUTES, &DL_TB_SESSION_ROUTES,
   &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,           &DL_TB_LSP_ROUTES,         &DL_TB_ABSENT_ROUTES,
+  &DL_TB_SSH_ROUTES,
 };
 
 /* --- requests --- */
@@ -137,6 +140,7 @@ static void close_all(role_t *r) {
   dl_tb_gate_close(r->tb.gate);
   dl_sessions_close(&r->tb);
   dl_ptys_close(&r->tb);
+  dl_ssh_channels_close(&r->tb);
   dl_interpreters_close(&r->tb);
   dl_lsp_close(&r->tb);
   dl_reaper_close(r->tb.reaper, on_part_closed, NULL);
@@ -155,6 +159,7 @@ static void begin_end(role_t *r) {
   if (r->is_ending) return;
   r->is_ending = true;
   dl_ptys_hang_up(&r->tb);
+  dl_programs_hang_up(&r->tb);
   if (getpid() == 1) {
     kill(-1, SIGTERM);
     kill(-1, SIGCONT);
@@ -388,6 +393,8 @@ static int serve(role_t *r) {
   r->tb.gate = dl_tb_gate_new(r->tb.loop, !r->awaits_network);
   r->tb.sessions = dl_sessions_new();
   r->tb.ptys = dl_ptys_new();
+  dl_list_init(&r->tb.programs);
+  r->tb.ssh_channels = dl_ssh_channels_new();
   r->tb.contexts = dl_interpreters_new();
   r->tb.lsp = dl_lsp_new();
   r->routes = join_routes(&failure);

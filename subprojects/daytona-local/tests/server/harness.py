@@ -22,6 +22,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from ws_client import WebSocket  # noqa: E402
 
 KEY = "test-key"
+# For servers whose ssh-access is asked.
+SSH = ("--ssh-listen", "127.0.0.1:0")
 
 
 def program():

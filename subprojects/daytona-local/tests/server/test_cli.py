@@ -215,7 +215,7 @@ class Proxies(harness.Case):
 
 
 class Requests(harness.Case):
-    options = ("--log-requests",)
+    options = ("--log-requests", *harness.SSH)
 
     @classmethod
     def setUpClass(cls):

@@ -28,7 +28,7 @@ class Full(unittest.TestCase):
         self.assertEqual(code, 0)
 
     def serve(self):
-        return harness.Server(state=self.state, log=self.log)
+        return harness.Server(*harness.SSH, state=self.state, log=self.log)
 
     def limit(self, size):
         resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

@@ -15,6 +15,8 @@ REQUIRED = ["id", "organizationId", "name", "snapshot", "user", "env", "labels",
 
 
 class Create(harness.Case):
+    options = harness.SSH
+
     def test_empty_body_gives_all_defaults(self):
         box = self.server.create()
         self.assertEqual(sorted(box), sorted(REQUIRED))

@@ -84,7 +84,7 @@ class JumpingMachine(unittest.TestCase):
     def serve(self, *options):
         env = dict(os.environ, LD_PRELOAD=os.environ["DL_STUCK_LIBRARY"], DL_STUCK=self.flags)
         env["ASAN_OPTIONS"] = "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")
-        return harness.Server(*options, state=self.state, env=env)
+        return harness.Server(*harness.SSH, *options, state=self.state, env=env)
 
     def set(self, seconds):
         with open(self.flags + "/new", "w") as file:

@@ -5,6 +5,7 @@
 #include "control/auth/called.h"
 #include "control/objects/snapshots.h"
 #include "control/routes/call.h"
+#include "control/routes/ssh.h"
 
 #include <stdlib.h>
 
@@ -34,6 +35,7 @@ static void config(dl_req_t *req, void *user) {
               limit_json(c, DL_BUCKET_CREATE), "sandboxLifecycle", limit_json(c, DL_BUCKET_LIFECYCLE),
               "sandboxList", limit_json(c, DL_BUCKET_LIST)));
   if (c->opts.analytics_url) json_object_set_new(o, "analyticsApiUrl", json_string(c->opts.analytics_url));
+  dl_ssh_describe(c, req, o);
   dl_reply_json(req, 200, o);
 }
 

@@ -32,8 +32,10 @@ typedef struct dl_toolbox {
   struct dl_tb_metrics *metrics;
   struct dl_sessions *sessions;
   dl_list_t *ptys;
-  dl_list_t *contexts; /* of the interpreter */
-  struct dl_lsp *lsp;  /* language servers */
+  dl_list_t programs;      /* that are talked to, see program.h */
+  dl_list_t *ssh_channels; /* see ssh.h */
+  dl_list_t *contexts;     /* of the interpreter */
+  struct dl_lsp *lsp;      /* language servers */
   /* How long the output of a program waits for a client that takes nothing of it; 0: not at all. */
   uint64_t reader_patience_ms;
   size_t live_count; /* operations that still have handles on the loop and will answer */

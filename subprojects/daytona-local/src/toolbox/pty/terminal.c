@@ -10,6 +10,8 @@
  */
 #include "toolbox/pty/terminal.h"
 
+#include "toolbox/core/program.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -328,18 +330,6 @@ dl_pty_t *dl_pty_new(dl_toolbox_t *tb, const dl_pty_opts_t *opts) {
   return p;
 }
 
-/* Both ends; 0, or an errno value. */
-static int open_terminal(dl_pty_t *p, int *slave_fd) {
-  char name[128];
-  struct winsize size = {.ws_row = (unsigned short)p->rows, .ws_col = (unsigned short)p->cols};
-  p->master_fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-  if (p->master_fd < 0 || grantpt(p->master_fd) != 0 || unlockpt(p->master_fd) != 0 ||
-      ptsname_r(p->master_fd, name, sizeof name) != 0 || ioctl(p->master_fd, TIOCSWINSZ, &size) != 0)
-    return errno;
-  *slave_fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-  return *slave_fd < 0 ? errno : 0;
-}
-
 static int start_shell(dl_pty_t *p, int slave_fd) {
   char *shell = dl_process_shell(&p->tb->environment), *argv[] = {shell, "-i", "-l", NULL};
   dl_environ_t environment;
@@ -365,7 +355,7 @@ static int start_shell(dl_pty_t *p, int slave_fd) {
 
 int dl_pty_start(dl_pty_t *p) {
   assert(!p->is_active && !p->is_over && p->master_fd < 0);
-  int slave_fd = -1, error = open_terminal(p, &slave_fd);
+  int slave_fd = -1, error = dl_terminal_open(p->cols, p->rows, &p->master_fd, &slave_fd);
   if (error == 0) error = start_shell(p, slave_fd);
   if (slave_fd >= 0) close(slave_fd);
   if (error != 0) {
