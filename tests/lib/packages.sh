@@ -38,6 +38,11 @@ git                   git
 procps                ps
 '
 
+# What enforces the network lists of sandboxes. Without it they are refused.
+PACKAGES_NETWORK='
+nftables              /usr/sbin/nft
+'
+
 # What images need, and the registry and base images of their tests.
 PACKAGES_IMAGES='
 buildah               buildah

@@ -68,6 +68,11 @@ static void kill_now(dl_box_t *box) {
     kill(box->pid, SIGKILL);
 }
 
+void dl_box_fail(dl_box_t *box, char *reason) {
+  fail(box, reason);
+  kill_now(box);
+}
+
 static void on_time(uv_timer_t *timer) {
   dl_box_t *box = timer->data;
   if (box->state == DL_BOX_STARTING)
@@ -77,8 +82,8 @@ static void on_time(uv_timer_t *timer) {
 
 /* --- what the box reports --- */
 
-static void report_start(dl_box_t *box) {
-  if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined) return;
+void dl_box_report_start(dl_box_t *box) {
+  if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined || !dl_box_net_is_safe(box)) return;
   assert(box->start_cb != NULL && !box->has_exited);
   set_state(box, DL_BOX_UP);
   box->up_at_ms = dl_steady_ms();
@@ -89,16 +94,9 @@ static void report_start(dl_box_t *box) {
   cb(box->start_user, box, NULL);
 }
 
-static void on_network(dl_box_t *box, bool works) {
-  if (!works) box->network_text = "none (slirp4netns does not work)";
-  send(box->control_fd, "N", 1, MSG_NOSIGNAL); /* the end of a box that is gone is reported by itself */
-}
-
 /* When the box's first process runs and its number is known. */
-static void start_network(dl_box_t *box) {
-  if (!box->is_ready || box->inner_pid == 0 || box->state != DL_BOX_STARTING) return;
-  if (box->network != DL_NETWORK_PRIVATE) return;
-  if ((box->net = dl_network_start(box, on_network)) == NULL) on_network(box, false);
+static void open_network(dl_box_t *box) {
+  if (box->is_ready && box->inner_pid != 0 && box->state == DL_BOX_STARTING) dl_box_net_open(box);
 }
 
 /* --- the environment --- */
@@ -157,8 +155,8 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     if (bytes[i] == 'E') on_env_taken(box);
   if (box->is_ready || memchr(bytes, 'R', (size_t)got) == NULL) return;
   box->is_ready = true;
-  start_network(box);
-  report_start(box);
+  open_network(box);
+  dl_box_report_start(box);
 }
 
 /* Reads what is there; false at the end of the stream. */
@@ -204,7 +202,7 @@ static void on_joined(uv_work_t *work, int status) {
     kill_now(box);
     return;
   }
-  report_start(box);
+  dl_box_report_start(box);
 }
 
 static void join_groups(dl_box_t *box) {
@@ -239,7 +237,7 @@ static void on_info(uv_poll_t *poll, int status, int events) {
   box->inner_fd = (int)syscall(SYS_pidfd_open, box->inner_pid, 0);
   if (box->inner_fd >= 0 && !is_child_of(box->inner_pid, box->pid)) close_fd(&box->inner_fd);
   join_groups(box);
-  start_network(box);
+  open_network(box);
 }
 
 /* --- starting --- */
@@ -380,22 +378,6 @@ static unsigned choose_uid(dl_runtime_t *rt, const char *home) {
   return 0;
 }
 
-static const char *network_text(const dl_runtime_t *rt, dl_box_t *box, const dl_box_spec_t *spec) {
-  box->network = spec->network == DL_NETWORK_DEFAULT ? rt->network : spec->network;
-  if (rt->isolation == DL_ISOLATION_NONE) {
-    box->network = DL_NETWORK_HOST;
-    return spec->network_block_all ? "host (isolation is off: cannot be blocked)" : "host";
-  }
-  if (spec->network_block_all) box->network = DL_NETWORK_NONE;
-  if (box->network == DL_NETWORK_HOST) return "host";
-  if (box->network == DL_NETWORK_NONE) return "none";
-  const char *missing = dl_network_missing(rt);
-  if (missing == NULL) return "private";
-  box->network = DL_NETWORK_NONE;
-  snprintf(box->network_reason, sizeof box->network_reason, "none (%s)", missing);
-  return box->network_reason;
-}
-
 static void set_limits(dl_box_t *box) {
   const dl_runtime_t *rt = box->rt;
   dl_box_limits_set(&rt->limits, &box->limits, box->cpu, box->memory_gib, rt->max_processes);
@@ -497,7 +479,8 @@ dl_box_t *dl_box_start(dl_runtime_t *rt, const dl_box_spec_t *spec, dl_box_start
   } else {
     box->id = dl_xstrdup("");
   }
-  box->network_text = network_text(rt, box, spec);
+  char *problem = dl_box_net_init(box, spec);
+  if (problem != NULL) fail(box, problem);
   if (box->failure == NULL) {
     box->uid = choose_uid(rt, box->home.source);
     if (rt->as_root && box->uid == 0) fail(box, dl_xstrdup("no free user number for the sandbox"));
@@ -555,8 +538,7 @@ static void tell_end(dl_box_t *box) {
   }
 }
 
-static void free_box(void *user) {
-  dl_box_t *box = user;
+void dl_box_free(dl_box_t *box) {
   dl_runtime_t *rt = box->rt;
   assert(box->has_exited && !box->is_joining && box->open_handles == 0);
   close_fd(&box->control_fd);
@@ -568,6 +550,7 @@ static void free_box(void *user) {
   dl_box_limits_clear(&rt->limits, &box->limits);
   dl_list_unlink(&box->link);
   tell_end(box);
+  dl_box_net_clear(box);
   for (size_t i = 0; i < box->volume_count; i++) free_shared(&box->volumes[i]);
   free(box->volumes);
   for (size_t i = 0; box->entrypoint != NULL && box->entrypoint[i] != NULL; i++) free(box->entrypoint[i]);
@@ -584,23 +567,16 @@ static void free_box(void *user) {
   dl_runtime_box_gone(rt);
 }
 
-static void end_network(dl_box_t *box) {
-  if (box->net != NULL)
-    dl_network_stop(box->net, free_box, box);
-  else
-    free_box(box);
-}
-
 static void on_handle_closed(uv_handle_t *handle) {
   dl_box_t *box = handle->data;
-  if (--box->open_handles == 0) end_network(box);
+  if (--box->open_handles == 0) dl_box_net_ended(box);
 }
 
 static void end_box(dl_box_t *box) {
   box->is_ended = true;
   if (box->is_joining) return; /* on_joined comes back here */
   if (box->open_handles == 0) {
-    end_network(box);
+    dl_box_net_ended(box);
     return;
   }
   uv_close((uv_handle_t *)&box->control, on_handle_closed);
@@ -632,7 +608,8 @@ const char *dl_box_socket_path(const dl_box_t *box) { return box->socket_path; }
 dl_box_info_t dl_box_get_info(const dl_box_t *box) {
   return (dl_box_info_t){
     .isolation = box->rt->isolation == DL_ISOLATION_NONE ? "none" : "bwrap",
-    .network = box->network_text,
+    .network = dl_box_net_text(box),
+    .rules = box->net.text != NULL ? box->net.text : "none",
     .memory = box->limits.how[DL_LIMIT_MEMORY],
     .cpu = box->limits.how[DL_LIMIT_CPU],
     .processes = box->limits.how[DL_LIMIT_PIDS],

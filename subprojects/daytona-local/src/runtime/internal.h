@@ -2,7 +2,8 @@
 /*
  * What the files of the runtime share. One noun per file: etc (the crafted /etc), limits
  * (cgroups), command (the bubblewrap command line), launch (the forked child), own_root
- * (mount namespaces, in a chroot too), syscalls (the filter), network (slirp), users (user namespaces), image, image_box,
+ * (mount namespaces, in a chroot too), syscalls (the filter), helper (what serves a network), network (slirp), rules (of a
+ * network), box_network (the order of the two), users (user namespaces), image, image_box,
  * image_root and image_user (boxes on an image), box (the life of one box), runtime (all of them).
  */
 #ifndef DL_RUNTIME_INTERNAL_H
@@ -179,7 +180,8 @@ struct dl_runtime {
   uv_signal_t child_signal;
   dl_isolation_t isolation;
   dl_network_t network;
-  char *run_dir, *etc_dir, *exe, *toolbox, *node_modules, *bwrap, *slirp; /* toolbox: what boxes run */
+  char *run_dir, *etc_dir, *exe, *toolbox, *node_modules, *bwrap, *slirp, *nft; /* toolbox: what boxes run */
+  struct dl_rules_probe *rules_probe;
   int run_fd; /* O_PATH of run_dir: socket paths of any length go through it */
   bool as_root;
   unsigned first_uid, uid_count, next_uid, max_processes;
@@ -192,7 +194,28 @@ struct dl_runtime {
   void *closed_user;
 };
 
-struct dl_box_network;
+struct dl_helper;
+struct dl_rules;
+
+/* See box_network.c. */
+typedef struct {
+  struct dl_rules *wanted, *applied; /* the same when nothing is to be done; applied: NULL before the first */
+  char *text;                        /* of `applied` */
+  char reason[64];                   /* why there is no network */
+  bool has_table;                    /* nft has rules in the namespace */
+  unsigned mark;
+  struct dl_helper *slirp;
+  bool is_open;      /* the first process runs */
+  bool is_busy;      /* a step is under way that comes to its end whatever happens */
+  bool awaits_slirp; /* it was started, and is not ready */
+  bool is_broken;    /* slirp4netns does not work */
+  bool was_told;     /* the toolbox knows that the network is as it is to be */
+  uv_work_t work;    /* nft */
+  struct dl_rules *in_work;
+  char *script, *failure; /* they belong to the thread pool while is_busy */
+  int net_fd, user_fd;    /* the namespaces that `script` is for */
+  dl_list_t waiters;
+} dl_box_net_t;
 
 typedef struct {
   dl_list_t link;
@@ -224,9 +247,7 @@ struct dl_box {
   double cpu, memory_gib;
   unsigned uid;
   dl_box_limits_t limits;
-  struct dl_box_network *net;
-  const char *network_text;
-  char network_reason[64];
+  dl_box_net_t net;
 
   uv_work_t prepare, join;
   atomic_bool is_given_up; /* preparing goes no further */
@@ -259,14 +280,37 @@ void dl_box_child_exited(dl_box_t *box, int status);
 void dl_runtime_box_gone(dl_runtime_t *rt);
 bool dl_runtime_uid_taken(const dl_runtime_t *rt, unsigned uid);
 
+/* A start that cannot go on, or a box that must not: it ends for this reason, which is taken. */
+void dl_box_fail(dl_box_t *box, char *reason);
+/* Some of what a start waits for has happened: reports it when all has. */
+void dl_box_report_start(dl_box_t *box);
+/* The last step of its end: the network is gone. */
+void dl_box_free(dl_box_t *box);
+
 /* --- network --- */
 
 /* NULL: private boxes of this runtime get outside access; else why not (a static text). */
 const char *dl_network_missing(const dl_runtime_t *rt);
-/* Start slirp4netns for the box whose process 1 is inner_pid; `ready` comes once. NULL when that did
+/* Start slirp4netns for the box whose process 1 is inner_pid; it says one byte when it is ready. NULL when that did
  * not work. */
-struct dl_box_network *dl_network_start(dl_box_t *box, void (*ready)(dl_box_t *box, bool works));
-/* Ends it; `done` comes on a later turn. */
-void dl_network_stop(struct dl_box_network *net, void (*done)(void *user), void *user);
+struct dl_helper *dl_network_start(dl_box_t *box, void (*on_said)(void *user, const char *bytes, size_t len));
+
+/* Begins to find out what rules this machine can enforce; and that. NULL, or why not (it lives as long as the runtime). The
+ * first question may wait for nft, some milliseconds. */
+void dl_rules_probe_begin(dl_runtime_t *rt);
+const char *dl_rules_missing(const dl_runtime_t *rt, bool has_names);
+void dl_rules_probe_end(dl_runtime_t *rt);
+
+/* Which network the box has, and what is wanted of it. NULL, or why it cannot be had (yours to free). */
+char *dl_box_net_init(dl_box_t *box, const dl_box_spec_t *spec);
+/* When its first process runs and its number is known. */
+void dl_box_net_open(dl_box_t *box);
+/* Its first rules are in force, if it has any. */
+bool dl_box_net_is_safe(const dl_box_t *box);
+/* The box has ended: frees it when all of its network is gone. */
+void dl_box_net_ended(dl_box_t *box);
+void dl_box_net_clear(dl_box_t *box);
+/* See dl_box_info_t. */
+const char *dl_box_net_text(const dl_box_t *box);
 
 #endif

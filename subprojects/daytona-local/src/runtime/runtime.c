@@ -57,9 +57,7 @@ static int refuse(char *error, size_t size, const char *what, const char *detail
   return -1;
 }
 
-static char *find_program(const char *name) {
-  const char *path = getenv("PATH");
-  if (path == NULL || *path == '\0') path = "/usr/bin:/bin:/usr/sbin:/sbin";
+static char *find_in(const char *path, const char *name) {
   for (const char *p = path; *p != '\0';) {
     size_t len = strcspn(p, ":");
     char *candidate = dl_xprintf("%.*s/%s", (int)len, p, name);
@@ -69,6 +67,13 @@ static char *find_program(const char *name) {
     p += *p == ':';
   }
   return NULL;
+}
+
+static char *find_program(const char *name) {
+  const char *path = getenv("PATH");
+  char *found = find_in(path != NULL ? path : "", name);
+  /* What an ordinary user's PATH may leave out. */
+  return found != NULL ? found : find_in("/usr/bin:/bin:/usr/sbin:/sbin", name);
 }
 
 static void on_child_signal(uv_signal_t *handle, int number) {
@@ -212,6 +217,7 @@ static int find_tools(dl_runtime_t *rt, const dl_runtime_opts_t *opts, char *err
   if (rt->isolation == DL_ISOLATION_NONE) return 0;
   rt->bwrap = find_program("bwrap");
   rt->slirp = find_program("slirp4netns");
+  rt->nft = find_program("nft");
   if (rt->bwrap == NULL)
     return refuse(error, size, "bubblewrap (bwrap) is not installed",
                   "apt-get install bubblewrap; --isolation=none goes without, and keeps nothing apart");
@@ -220,6 +226,7 @@ static int find_tools(dl_runtime_t *rt, const dl_runtime_opts_t *opts, char *err
 }
 
 static void free_runtime(dl_runtime_t *rt) {
+  dl_rules_probe_end(rt);
   dl_limits_clear(&rt->limits);
   if (rt->run_fd >= 0) close(rt->run_fd);
   free(rt->run_dir);
@@ -229,6 +236,7 @@ static void free_runtime(dl_runtime_t *rt) {
   free(rt->node_modules);
   free(rt->bwrap);
   free(rt->slirp);
+  free(rt->nft);
   free(rt);
 }
 
@@ -257,6 +265,7 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts_t *opts, dl_runtime_t 
     dl_proctree_kill_orphans("bwrap", DL_BOX_EXE, rt->as_root ? rt->first_uid : geteuid(),
                              rt->as_root ? rt->uid_count : 1);
   dl_limits_init(&rt->limits);
+  dl_rules_probe_begin(rt);
   uv_signal_init(loop, &rt->child_signal);
   rt->child_signal.data = rt;
   uv_signal_start(&rt->child_signal, on_child_signal, SIGCHLD);

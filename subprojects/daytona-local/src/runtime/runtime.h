@@ -85,6 +85,17 @@ typedef struct {
                                    *cmd; /* Optional. What is started when the box names no entrypoint. */
 } dl_box_image_t;
 
+/* What a box may reach; of all zero: everything. Its loopback is never restricted. With any list only IPv4 is left, and of
+ * that what one of the lists names. */
+typedef struct {
+  bool blocks_all;         /* Nothing. Wins over the lists. */
+  const char *allow_list;  /* Optional. IPv4 networks (10.0.0.0/8), separated by commas; at most 10. */
+  const char *domain_list; /* Optional. Host names, or *.NAME for all names below it, separated by commas. */
+  /* Optional. Lists of host names as above, NULL at the end. Whatever the two lists say, nothing is reached but the
+   * addresses of names that each of these has. */
+  const char *const *hosts;
+} dl_box_rules_t;
+
 typedef void (*dl_box_start_cb)(void *user, dl_box_t *box, const char *error);
 typedef void (*dl_box_stop_cb)(void *user);
 /* The box ended by itself. */
@@ -101,7 +112,7 @@ typedef struct {
   const dl_box_volume_t *volumes;
   size_t volume_count;
   dl_network_t network;
-  bool network_block_all;        /* Wins over `network`. */
+  dl_box_rules_t rules;
   double cpu;                    /* 0: no limit */
   double memory_gib;             /* 0: no limit */
   double disk_gib;               /* never enforced, see dl_box_info_t */
@@ -124,6 +135,16 @@ void dl_box_stop(dl_box_t *box, bool force, dl_box_stop_cb cb, void *user);
 /* Its directories are being made ready. Where a large home changes hands that takes long, and dl_box_stop interrupts it. */
 bool dl_box_is_preparing(const dl_box_t *box);
 
+/* NULL, or why a box of this runtime cannot be kept to such rules. Lives as long as the runtime. The first question about
+ * lists may wait some milliseconds. */
+const char *dl_runtime_rules_missing(const dl_runtime_t *rt, const dl_box_rules_t *rules);
+
+/* New rules for a box, at any time from its start to its end. Copies `rules`. NULL: `cb` comes once, on a later turn: without
+ * an error when they are in force or the box has ended, else the old ones still are. Not NULL: why it cannot be (yours to
+ * free), and no callback comes. */
+typedef void (*dl_box_rules_cb)(void *user, const char *error);
+char *dl_box_set_rules(dl_box_t *box, const dl_box_rules_t *rules, dl_box_rules_cb cb, void *user);
+
 /* Connectable from start to stop. Borrowed from the box. */
 const char *dl_box_socket_path(const dl_box_t *box);
 
@@ -131,6 +152,7 @@ const char *dl_box_socket_path(const dl_box_t *box);
 typedef struct {
   const char *isolation; /* "bwrap" or "none" */
   const char *network;   /* "private", "none", "host", or with the reason why there is less */
+  const char *rules;     /* "none", "blocked", or "nftables: only " and what is allowed */
   const char *memory;    /* "cgroup2", "cgroup1", "rlimit" (per process), "unlimited" or "none" */
   const char *cpu;       /* "cgroup2", "cgroup1", "unlimited" or "none" */
   const char *processes; /* "cgroup2", "cgroup1", "rlimit" or "none" */

@@ -113,6 +113,7 @@ static int start_life(dl_control_t *c, char **error) {
     .images = c->opts.images,
     .works = {.faults = c->faults, .take_context = take_context, .user = c, .at_once = c->opts.max_builds},
     .max_snapshot_gb = c->opts.max_snapshot_gb,
+    .accepts_unenforced = c->opts.accepts_unenforced,
     .sandbox_env = c->opts.sandbox_env,
     .sandbox_env_count = c->opts.sandbox_env_count};
   opts.runtime.run_dir = run_dir;

@@ -67,7 +67,7 @@ dl_box_spec_t box_spec(world_t *w, const char *id) {
   static int next;
   char *home = homes[next++ % 4];
   snprintf(home, sizeof homes[0], "%s/home-%s", w->dir, id);
-  return (dl_box_spec_t){.id = id, .home_dir = home, .network_block_all = true};
+  return (dl_box_spec_t){.id = id, .home_dir = home, .rules = {.blocks_all = true}};
 }
 
 typedef struct {

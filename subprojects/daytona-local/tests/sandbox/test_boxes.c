@@ -319,7 +319,7 @@ static void private_network_is_its_own(void **state) {
   (void)state;
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   dl_box_spec_t spec = box_spec(&w, "private");
-  spec.network_block_all = false;
+  spec.rules.blocks_all = false;
   dl_box_t *box = box_start(&w, &spec, NULL);
   const char *network = dl_box_get_info(box).network;
   print_message("# network: %s\n", network);

@@ -991,7 +991,7 @@ static void has_limits_and_a_network_of_its_own(void **state) {
   dl_box_image_t image = image_of(only(layer));
   dl_box_spec_t spec = box_spec(&w, "network");
   spec.image = &image;
-  spec.network_block_all = false;
+  spec.rules.blocks_all = false;
   spec.memory_gib = 0.125;
   dl_box_t *box = box_start(&w, &spec, NULL);
   dl_box_info_t info = dl_box_get_info(box);

@@ -10,6 +10,7 @@
  * whether it can be written or not; that is tried again and again.
  */
 #include "control/life/life.h"
+#include "control/life/network.h"
 
 #include "control/objects/build_info.h"
 #include "control/objects/leftovers.h"
@@ -400,6 +401,12 @@ static void note_secrets(dl_sandbox_t *sb) {
   json_object_foreach (sb->secrets, name, id) json_object_set_new(sb->box_secrets, name, json_true());
 }
 
+/* They borrow from it. */
+static dl_box_rules_t rules_of(const dl_sandbox_t *sb) {
+  const dl_network_settings_t settings = dl_network_settings(sb);
+  return dl_network_rules(sb->life->runtime, &settings, sb->life->accepts_unenforced);
+}
+
 static void boot(dl_sandbox_t *sb) {
   dl_objects_t *o = sb->life->objects;
   char *home = dl_objects_home(o, sb), *dir = dl_objects_dir(o, sb), *error = NULL;
@@ -427,7 +434,7 @@ static void boot(dl_sandbox_t *sb) {
       .env_count = env_count,
       .volumes = volumes,
       .volume_count = volume_count,
-      .network_block_all = sb->is_blocked,
+      .rules = rules_of(sb),
       .cpu = sb->cpu,
       .memory_gib = sb->memory,
       .disk_gib = sb->disk,
@@ -966,6 +973,11 @@ static void start_retry(dl_life_t *l) {
   if (!uv_is_active((uv_handle_t *)&l->retry)) uv_timer_start(&l->retry, on_retry, RETRY_MS, 0);
 }
 
+static void on_rules_back(void *user, const char *error) {
+  (void)user;
+  if (error) dl_warn("the network of a sandbox is not what it was: %s", error);
+}
+
 /* Settings are taken back. States and what was seen are not: they are written when that is possible again. */
 static void on_undone(const char *kind, const char *id, void *user) {
   dl_life_t *l = user;
@@ -979,6 +991,12 @@ static void on_undone(const char *kind, const char *id, void *user) {
     return;
   }
   dl_objects_take_settings(l->objects, sb, record);
+  if (sb->box) {
+    const dl_box_rules_t rules = rules_of(sb);
+    char *failure = dl_box_set_rules(sb->box, &rules, on_rules_back, NULL);
+    if (failure) on_rules_back(NULL, failure);
+    free(failure);
+  }
   sb->is_unwritten = true;
   start_retry(l);
 }
@@ -1114,6 +1132,7 @@ int dl_life_open(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
   char text[2048] = "";
   dl_store_watch(l->objects->store, on_undone, l);
   l->max_snapshot_gb = opts->max_snapshot_gb;
+  l->accepts_unenforced = opts->accepts_unenforced;
   l->sandbox_env = opts->sandbox_env;
   l->sandbox_env_count = opts->sandbox_env_count;
   if (!opts->images.no_proxy_env) l->proxy_env_count = dl_proxy_env(l->proxy_env);

@@ -31,6 +31,7 @@ typedef struct dl_life {
     void (*end)(struct dl_life *l);      /* works and images have ended */
   } * snapshots;
   double max_snapshot_gb;
+  bool accepts_unenforced;
   const dl_box_pair_t *sandbox_env;
   size_t sandbox_env_count;
   dl_image_pair_t proxy_env[DL_PROXY_ENV_MAX];
@@ -66,6 +67,7 @@ typedef struct {
   dl_images_opts_t images;
   dl_works_opts_t works; /* its images and logs are filled in */
   double max_snapshot_gb;
+  bool accepts_unenforced; /* network lists that nothing here enforces do not keep a sandbox from starting */
   const dl_box_pair_t
     *sandbox_env; /* of every sandbox, behind the proxy variables; borrowed as long as there are boxes */
   size_t sandbox_env_count;

@@ -76,6 +76,7 @@ typedef struct dl_sandbox {
   struct dl_job *job;           /* its packing or unpacking, while that runs */
   struct dl_building *building; /* its image is wanted: see life.c */
   struct dl_image *held_image;  /* what the box runs on */
+  bool is_changing_network;     /* its box is getting other rules */
   bool is_breaking;             /* its end is to be shown as a failure */
   bool is_gone;                 /* destroyed while an operation still holds it */
   unsigned relay_count;         /* proxied requests under way: all of them are activity */

@@ -4,6 +4,7 @@
  */
 #include "control/routes/admin.h"
 
+#include "control/life/network.h"
 #include "control/life/timers.h"
 #include "control/routes/admit.h"
 #include "control/routes/call.h"
@@ -133,6 +134,21 @@ static json_t *images_json(dl_control_t *c) {
                    dl_json_str_or_null(dl_images_missing(c->life.images)));
 }
 
+/* What this machine cannot enforce, and why. */
+static json_t *network_json(const dl_control_t *c) {
+  static const struct {
+    const char *name;
+    dl_network_settings_t settings;
+  } kinds[] = {{"networkBlockAll", {true, NULL, NULL}},
+               {"networkAllowList", {false, "10.0.0.0/8", NULL}},
+               {"domainAllowList", {false, NULL, "example.com"}}};
+  json_t *missing = json_object();
+  for (size_t i = 0; i < DL_COUNT(kinds); i++)
+    json_object_set_new(missing, kinds[i].name,
+                        dl_json_str_or_null(dl_network_missing_for(c->life.runtime, &kinds[i].settings)));
+  return json_pack("{s:o}", "missing", missing);
+}
+
 static void info(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   json_t *boxes = json_object();
@@ -140,17 +156,17 @@ static void info(dl_req_t *req, void *user) {
     dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
     if (!sb->box || sb->state != DL_STARTED) continue;
     dl_box_info_t i = dl_box_get_info(sb->box);
-    json_object_set_new(
-      boxes, sb->id,
-      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "isolation", i.isolation, "network", i.network, "memory",
-                i.memory, "cpu", i.cpu, "processes", i.processes, "disk", i.disk));
+    json_object_set_new(boxes, sb->id,
+                        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "isolation", i.isolation, "network",
+                                  i.network, "rules", i.rules, "memory", i.memory, "cpu", i.cpu, "processes",
+                                  i.processes, "disk", i.disk));
   }
   json_t *damage = (json_t *)dl_store_damage(c->objects.store);
-  dl_disk_answer(
-    c, req,
-    json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "version", DL_VERSION, "clock", clock_json(c), "boxes",
-              boxes, "builds", dl_works_list(c->life.works), "images", images_json(c), "storage",
-              storage_json(c), "damage", damage ? json_incref(damage) : json_null()));
+  dl_disk_answer(c, req,
+                 json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", DL_VERSION, "clock",
+                           clock_json(c), "boxes", boxes, "network", network_json(c), "builds",
+                           dl_works_list(c->life.works), "images", images_json(c), "storage", storage_json(c),
+                           "damage", damage ? json_incref(damage) : json_null()));
 }
 
 static const dl_route_t routes[] = {

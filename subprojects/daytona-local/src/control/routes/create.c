@@ -146,22 +146,23 @@ static void check_lists(dl_control_t *c, dl_check_t *k, dl_sandbox_t *sb) {
   if (problem) dl_check_add(k, "networkAllowList %s", problem);
   problem = sb->domain_list ? dl_check_domain_list(sb->domain_list) : NULL;
   if (problem) dl_check_add(k, "domainAllowList %s", problem);
-  if (k->text.len == 0) dl_check_enforceable(c, k, sb->allow_list, sb->domain_list);
+  const dl_network_settings_t settings = dl_network_settings(sb);
+  if (k->text.len == 0) dl_check_enforceable(c, k, &settings);
   if (sb->allow_list && !*sb->allow_list) dl_set(&sb->allow_list, NULL);
   if (sb->domain_list && !*sb->domain_list) dl_set(&sb->domain_list, NULL);
   if (sb->outbound_proxy && !*sb->outbound_proxy) dl_set(&sb->outbound_proxy, NULL);
   if (sb->otel_endpoint && !*sb->otel_endpoint) dl_set(&sb->otel_endpoint, NULL);
 }
 
-void dl_check_enforceable(dl_control_t *c, dl_check_t *k, const char *allow_list, const char *domain_list) {
-  if (c->opts.accepts_unenforced) return;
-  const char *what = allow_list && *allow_list     ? "networkAllowList"
-                     : domain_list && *domain_list ? "domainAllowList"
-                                                   : NULL;
-  if (what)
-    dl_check_add(
-      k, "%s cannot be enforced by daytona-local (start it with --accept-unenforced to store it anyway)",
-      what);
+void dl_check_enforceable(dl_control_t *c, dl_check_t *k, const dl_network_settings_t *settings) {
+  const char *reason = dl_network_missing_for(c->life.runtime, settings), *domains = settings->domain_list;
+  if (!reason || c->opts.accepts_unenforced) return;
+  dl_check_add(
+    k, "%s cannot be enforced by daytona-local: %s (start it with --accept-unenforced to store it anyway)",
+    settings->is_blocked  ? "networkBlockAll"
+    : domains && *domains ? "domainAllowList"
+                          : "networkAllowList",
+    reason);
 }
 
 int64_t dl_clamp_archive(int64_t minutes) {

@@ -5,6 +5,7 @@
 #ifndef DL_CREATE_H
 #define DL_CREATE_H
 
+#include "control/life/network.h"
 #include "control/routes/answer.h"
 
 #define DL_ARCHIVE_MAX_MINUTES 43200
@@ -15,8 +16,8 @@ bool dl_take_snapshot(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const ch
 /* What `secrets` of a body asks for, [{VARIABLE: NAME}], as {VARIABLE: id}: replaces *slot. Absent: it stays. False when the
  * request was answered. */
 bool dl_take_secrets(dl_control_t *c, dl_req_t *req, const json_t *body, json_t **slot);
-/* Network lists are refused unless an option says to store what it cannot enforce. */
-void dl_check_enforceable(dl_control_t *c, dl_check_t *k, const char *allow_list, const char *domain_list);
+/* Network settings that this machine cannot enforce are refused, unless an option says to store them all the same. */
+void dl_check_enforceable(dl_control_t *c, dl_check_t *k, const dl_network_settings_t *settings);
 int64_t dl_clamp_archive(int64_t minutes);
 
 #endif

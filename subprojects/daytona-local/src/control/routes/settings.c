@@ -3,6 +3,7 @@
  * Settings of a sandbox: labels, intervals, end of life, network, public flag, activity.
  */
 #include "control/routes/create.h"
+
 #include "control/routes/call.h"
 #include "control/routes/validate.h"
 
@@ -101,7 +102,7 @@ typedef struct {
   json_t *block, *allow, *domains;
 } network_t;
 
-static void check_network(dl_control_t *c, dl_check_t *k, const network_t *n) {
+static void check_network(dl_check_t *k, const network_t *n) {
   const char *allow = json_string_value(n->allow), *domains = json_string_value(n->domains), *problem;
   if (!n->block && !n->allow && !n->domains)
     dl_check_add(k, "at least one of networkBlockAll, networkAllowList, domainAllowList must be given");
@@ -110,25 +111,65 @@ static void check_network(dl_control_t *c, dl_check_t *k, const network_t *n) {
   if (n->domains && !domains) dl_check_add(k, "domainAllowList must be a string");
   if (allow && (problem = dl_check_allow_list(allow))) dl_check_add(k, "networkAllowList %s", problem);
   if (domains && (problem = dl_check_domain_list(domains))) dl_check_add(k, "domainAllowList %s", problem);
-  if (k->text.len == 0) dl_check_enforceable(c, k, allow, domains);
 }
 
-static void apply_network(dl_sandbox_t *sb, const network_t *n) {
+/* What it has then; borrowed from both. */
+static dl_network_settings_t merge(const dl_sandbox_t *sb, const network_t *n) {
   const char *allow = json_string_value(n->allow), *domains = json_string_value(n->domains);
+  dl_network_settings_t to = dl_network_settings(sb);
   if (json_is_true(n->block)) {
-    sb->is_blocked = true;
-    dl_set(&sb->allow_list, NULL);
+    to.is_blocked = true;
+    to.allow_list = NULL;
   } else if (allow && *allow) {
-    sb->is_blocked = false;
-    dl_set(&sb->allow_list, allow);
-  } else if (allow) {
-    dl_set(&sb->allow_list, NULL);
-    if (n->block) sb->is_blocked = false;
-  } else if (n->block) {
-    sb->is_blocked = false;
-    dl_set(&sb->allow_list, NULL);
+    to.is_blocked = false;
+    to.allow_list = allow;
+  } else if (allow || n->block) {
+    to.allow_list = NULL;
+    if (n->block) to.is_blocked = false;
   }
-  if (domains) dl_set(&sb->domain_list, *domains ? domains : NULL);
+  if (domains) to.domain_list = domains;
+  return to;
+}
+
+typedef struct {
+  dl_control_t *control;
+  dl_req_t *req;
+  char *id, *allow_list, *domain_list;
+  bool is_blocked;
+} change_t;
+
+/* Only what its box has is written down and shown. */
+static void on_rules_set(void *user, const char *error) {
+  change_t *change = user;
+  dl_control_t *c = change->control;
+  dl_sandbox_t *sb = dl_map_get(&c->objects.sandboxes, change->id);
+  if (sb) sb->is_changing_network = false;
+  if (!sb || sb->want == DL_WANT_DESTROYED) {
+    dl_fail(c, change->req, 404, "Sandbox with ID or name %s not found", change->id);
+  } else if (error) {
+    dl_fail(c, change->req, 400, "the network settings cannot be enforced: %s", error);
+  } else {
+    dl_network_take(sb,
+                    &(dl_network_settings_t){change->is_blocked, change->allow_list, change->domain_list});
+    saved(c, change->req, sb);
+  }
+  free(change->id);
+  free(change->allow_list);
+  free(change->domain_list);
+  free(change);
+}
+
+static char *copy(const char *list) { return list ? dl_xstrdup(list) : NULL; }
+
+static void change_box(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const dl_network_settings_t *to) {
+  change_t *change = dl_xcalloc(1, sizeof *change);
+  *change =
+    (change_t){c, req, dl_xstrdup(sb->id), copy(to->allow_list), copy(to->domain_list), to->is_blocked};
+  const dl_box_rules_t rules = dl_network_rules(c->life.runtime, to, c->opts.accepts_unenforced);
+  sb->is_changing_network = true;
+  char *failure = dl_box_set_rules(sb->box, &rules, on_rules_set, change);
+  if (failure) on_rules_set(change, failure);
+  free(failure);
 }
 
 static void set_network(dl_req_t *req, void *user) {
@@ -140,14 +181,24 @@ static void set_network(dl_req_t *req, void *user) {
                  dl_json_get(body, "domainAllowList")};
   dl_check_t k;
   dl_check_init(&k);
-  check_network(c, &k, &n);
-  bool is_running = sb->state != DL_STOPPED && sb->state != DL_ARCHIVED;
-  bool blocks = json_is_true(n.block) || (!n.block && !json_string_length(n.allow) && sb->is_blocked);
-  if (k.text.len == 0 && is_running && blocks != sb->is_blocked && !c->opts.accepts_unenforced)
-    dl_check_add(&k, "networkBlockAll can only be changed by daytona-local while the sandbox is stopped");
+  check_network(&k, &n);
+  const dl_network_settings_t to = merge(sb, &n);
+  if (k.text.len == 0) dl_check_enforceable(c, &k, &to);
   if (dl_check_failed(&k, c, req)) return;
-  apply_network(sb, &n);
-  saved(c, req, sb);
+  if (sb->is_changing_network) {
+    dl_fail(c, req, 409, "another change of the network settings is in progress");
+    return;
+  }
+  if (sb->box) {
+    change_box(c, req, sb, &to);
+  } else {
+    /* The lists may be the sandbox's own. */
+    char *allow = copy(to.allow_list), *domains = copy(to.domain_list);
+    dl_network_take(sb, &(dl_network_settings_t){to.is_blocked, allow, domains});
+    free(allow);
+    free(domains);
+    saved(c, req, sb);
+  }
 }
 
 #define WRITE (DL_R_SANDBOX | DL_R_PERM(DL_PERM_WRITE_SANDBOXES))

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A program that serves one box's network from outside (slirp4netns, the resolver). It ends when a descriptor that it holds
+ * closes, so a server that is killed takes it along.
+ */
+#ifndef DL_RUNTIME_HELPER_H
+#define DL_RUNTIME_HELPER_H
+
+#include "runtime/internal.h"
+
+typedef struct dl_helper dl_helper_t;
+
+typedef struct {
+  const char *what;   /* for the log; a static text */
+  const char *box_id; /* copied */
+  char **argv;        /* argv[0] is the program's path; borrowed for the call */
+  const int *fds;     /* become 3, 4, ... in it; borrowed for the call */
+  size_t fd_count;    /* at most 8 */
+  int line_fd;        /* taken. What the helper says is read from it */
+  int alive_fd;       /* taken. -1: none */
+  /* A message, on the loop. Without bytes: there will be no more. */
+  void (*on_said)(void *user, const char *bytes, size_t len);
+  void (*on_died)(
+    void *user); /* Optional. It has ended by itself; what is left of it is still to be stopped. */
+  void *user;
+} dl_helper_spec_t;
+
+/* NULL when it cannot be started, which is logged; the descriptors are closed then. */
+dl_helper_t *dl_helper_start(dl_runtime_t *rt, const dl_helper_spec_t *spec);
+/* One message to it. False when it did not take it. */
+bool dl_helper_say(dl_helper_t *helper, const char *text);
+/* Ends it; `done` comes on a later turn, and nothing else does. */
+void dl_helper_stop(dl_helper_t *helper, void (*done)(void *user), void *user);
+
+/* The network namespace of a box, and the user namespace that it belongs to; -1 with errno, ESRCH when the box has ended. On
+ * the loop's thread. */
+int dl_netns_open(const dl_box_t *box, int *net_fd, int *user_fd);
+
+#endif

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network settings of sandboxes: what is shown, what is enforced, and what a restart keeps.
+
+The outside is a network namespace of this process with addresses on its loopback, each with a TCP server on port 7001.
+"""
+import ctypes
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import tempfile
+import threading
+
+import harness
+
+ADDRESSES = ("10.77.1.1", "10.77.2.1")
+CLONE_NEWNET = 0x40000000
+SIOCSIFADDR, SIOCSIFFLAGS = 0x8916, 0x8914
+
+
+def set_address(name, address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCSIFADDR, struct.pack("16sHH4s8x", name.encode(), socket.AF_INET, 0, socket.inet_aton(address)))
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH", name.encode(), 0x41))
+
+
+def serve(listener, text):
+    while True:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(text)
+
+
+def outside():
+    """None, or why it cannot be made. For the whole process, so before there are threads."""
+    if os.geteuid() != 0 or ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        return "a network namespace needs root"
+    set_address("lo", "127.0.0.1")
+    for number, address in enumerate(ADDRESSES):
+        set_address("lo:%d" % (number + 1), address)
+        threading.Thread(target=serve, args=(socket.create_server((address, 7001)), address.encode()), daemon=True).start()
+    return None
+
+
+class Network(harness.Case):
+    def reaches(self, box):
+        """Which of the two addresses."""
+        command = "for a in %s; do timeout 3 bash -c \"head -c 9 < /dev/tcp/$a/7001\" 2>/dev/null && echo; done" % " ".join(ADDRESSES)
+        return self.server.execute(box, command)["result"].split()
+
+    def settings(self, box, body, status=200):
+        return self.status(status, self.server.api("POST", "/sandbox/%s/network-settings" % box, body)).json
+
+    def rules(self, box):
+        return self.server.call("GET", "/admin/info").json["boxes"][box]["rules"]
+
+    def setUp(self):
+        missing = self.server.call("GET", "/admin/info").json["network"]["missing"]
+        if OUTSIDE or missing["networkAllowList"]:
+            self.skipTest(OUTSIDE or missing["networkAllowList"])
+
+    def test_a_list_of_a_create(self):
+        box = self.server.create(networkAllowList="10.77.1.0/24")
+        self.assertEqual((box["networkAllowList"], box["networkBlockAll"]), ("10.77.1.0/24", False))
+        self.assertEqual(self.rules(box["id"]), "nftables: only 10.77.1.0/24")
+        self.assertEqual(self.reaches(box["id"]), ["10.77.1.1"])
+        both = self.server.create(networkAllowList="10.77.1.0/24", networkBlockAll=True)
+        self.assertEqual((both["networkAllowList"], both["networkBlockAll"]), ("10.77.1.0/24", True))
+        self.assertEqual(self.reaches(both["id"]), [])
+
+    def test_changes_while_it_runs(self):
+        box = self.server.create()["id"]
+        for body, status, shown, reached in [
+                ({}, 400, (False, None), ADDRESSES),
+                ({"networkBlockAll": None}, 400, (False, None), ADDRESSES),
+                ({"networkAllowList": "10.77.2.1/32,192.0.2.7/32"}, 200, (False, "10.77.2.1/32,192.0.2.7/32"), ADDRESSES[1:]),
+                ({"networkAllowList": "10.0.0.0/33"}, 400, (False, "10.77.2.1/32,192.0.2.7/32"), ADDRESSES[1:]),
+                ({"networkAllowList": ",".join(["10.0.0.0/8"] * 11)}, 400, (False, "10.77.2.1/32,192.0.2.7/32"), ADDRESSES[1:]),
+                ({"domainAllowList": "nodot"}, 400, (False, "10.77.2.1/32,192.0.2.7/32"), ADDRESSES[1:]),
+                ({"networkBlockAll": True}, 200, (True, None), ()),
+                ({"networkAllowList": ""}, 200, (True, None), ()),
+                ({"networkAllowList": "10.77.1.0/24"}, 200, (False, "10.77.1.0/24"), ADDRESSES[:1]),
+                ({"networkAllowList": ""}, 200, (False, None), ADDRESSES),
+                ({"networkAllowList": "10.77.1.0/24"}, 200, (False, "10.77.1.0/24"), ADDRESSES[:1]),
+                ({"networkBlockAll": False}, 200, (False, None), ADDRESSES)]:
+            with self.subTest(body=body):
+                self.settings(box, body, status)
+                answer = self.server.api("GET", "/sandbox/" + box).json
+                self.assertEqual((answer["networkBlockAll"], answer["networkAllowList"]), shown)
+                self.assertEqual(self.reaches(box), list(reached))
+
+    def test_a_stopped_one(self):
+        box = self.server.create()["id"]
+        self.server.api("POST", "/sandbox/%s/stop" % box)
+        self.server.wait(box, "stopped")
+        self.assertEqual(self.settings(box, {"networkAllowList": "10.77.2.0/24"})["networkAllowList"], "10.77.2.0/24")
+        self.server.api("POST", "/sandbox/%s/start" % box)
+        self.server.wait(box, "started")
+        self.assertEqual(self.reaches(box), ["10.77.2.1"])
+
+    def test_many_changes_at_once(self):
+        box, codes = self.server.create()["id"], []
+
+        def change(number):
+            body = {"networkAllowList": "10.77.%d.0/24" % (1 + number % 2)}
+            codes.append(self.server.api("POST", "/sandbox/%s/network-settings" % box, body).status)
+
+        threads = [threading.Thread(target=change, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertLessEqual(set(codes), {200, 409})
+        self.assertIn(200, codes)
+        self.assertEqual(self.rules(box), "nftables: only " + self.server.api("GET", "/sandbox/" + box).json["networkAllowList"])
+
+
+class Restart(harness.Case):
+    def test_rules_stay(self):
+        if OUTSIDE:
+            self.skipTest(OUTSIDE)
+        state = tempfile.mkdtemp(prefix="dl-test-")
+        self.addCleanup(shutil.rmtree, state, ignore_errors=True)
+        server = harness.Server(state=state)
+        kept, blocked = server.create()["id"], server.create()["id"]
+        server.api("POST", "/sandbox/%s/network-settings" % kept, {"networkAllowList": "10.77.1.0/24"})
+        server.api("POST", "/sandbox/%s/network-settings" % blocked, {"networkBlockAll": True})
+        server.stop(harness.signal.SIGKILL)
+        server = harness.Server(state=state)
+        self.addCleanup(server.stop)
+        for box in (kept, blocked):
+            server.wait(box, "started")
+        boxes = server.call("GET", "/admin/info").json["boxes"]
+        self.assertEqual([boxes[box]["rules"] for box in (kept, blocked)], ["nftables: only 10.77.1.0/24", "blocked"])
+
+
+class NotEnforced(harness.Case):
+    options = ("--network=host",)
+
+    def test_is_refused_with_the_reason(self):
+        self.assertIn("--network=host", self.server.call("GET", "/admin/info").json["network"]["missing"]["networkAllowList"])
+        answer = self.status(400, self.server.api("POST", "/sandbox", {"networkAllowList": "10.0.0.0/8"}))
+        self.assertIn("networkAllowList cannot be enforced by daytona-local: sandboxes share the server's network", answer.json["message"])
+        box = self.server.create()["id"]
+        for body in ({"networkAllowList": "10.0.0.0/8"}, {"networkBlockAll": True}):
+            self.assertIn("network", self.status(400, self.server.api("POST", "/sandbox/%s/network-settings" % box, body)).json["message"])
+            self.assertEqual(self.server.api("GET", "/sandbox/" + box).json["networkBlockAll"], False)
+
+
+class AcceptedUnenforced(harness.Case):
+    options = ("--accept-unenforced", "--network=host")
+
+    def test_clearing_rules(self):
+        box = self.server.create()["id"]
+        for body, status, block, allow, domains in [
+                ({"networkAllowList": "10.20.0.0/16,192.0.2.7/32"}, 200, False, "10.20.0.0/16,192.0.2.7/32", None),
+                ({"networkAllowList": ""}, 200, False, None, None),
+                ({"domainAllowList": "*.example.com,a-b.org"}, 200, False, None, "*.example.com,a-b.org"),
+                ({"networkAllowList": "10.0.0.0/8"}, 200, False, "10.0.0.0/8", "*.example.com,a-b.org"),
+                ({"networkBlockAll": False}, 200, False, None, "*.example.com,a-b.org"),
+                ({"domainAllowList": ""}, 200, False, None, None)]:
+            with self.subTest(body=body):
+                self.status(status, self.server.api("POST", "/sandbox/%s/network-settings" % box, body))
+                shown = self.server.api("GET", "/sandbox/" + box).json
+                self.assertEqual((shown["networkBlockAll"], shown["networkAllowList"], shown["domainAllowList"]),
+                                 (block, allow, domains))
+
+
+class Missing(harness.Case):
+    def test_without_nft(self):
+        """A machine without nft still starts sandboxes, and blocks them."""
+        if harness.lacks("mount"):
+            self.skipTest(harness.lacks("mount"))
+        wrapper = os.path.join(tempfile.mkdtemp(prefix="dl-test-"), "daytona-local")
+        self.addCleanup(shutil.rmtree, os.path.dirname(wrapper), ignore_errors=True)
+        with open(wrapper, "w") as file:
+            file.write('#!/bin/sh\nexec unshare --mount sh -c \'for f in /usr/sbin/nft /sbin/nft; do [ ! -e $f ] || mount --bind /dev/null $f; '
+                       'done; exec "$0" "$@"\' "%s" "$@"\n' % harness.program())
+        os.chmod(wrapper, 0o755)
+        server = harness.Server(exe=wrapper)
+        self.addCleanup(server.stop)
+        self.assertIn("nft", server.call("GET", "/admin/info").json["network"]["missing"]["networkAllowList"])
+        self.assertIn("nft", self.status(400, server.api("POST", "/sandbox", {"networkAllowList": "10.0.0.0/8"})).json["message"])
+        box = server.create()["id"]
+        self.status(400, server.api("POST", "/sandbox/%s/network-settings" % box, {"networkAllowList": "10.0.0.0/8"}))
+        self.status(200, server.api("POST", "/sandbox/%s/network-settings" % box, {"networkBlockAll": True}))
+        self.assertEqual(server.call("GET", "/admin/info").json["boxes"][box]["network"], "none")
+
+
+OUTSIDE = outside()
+if __name__ == "__main__":
+    harness.main()
