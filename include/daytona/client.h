@@ -17,6 +17,7 @@
 #include <daytona/export.h>
 #include <daytona/future.h>
 #include <daytona/log.h>
+#include <daytona/telemetry.h>
 #include <daytona/types.h>
 
 DAYTONA_BEGIN
@@ -96,7 +97,11 @@ typedef struct daytona_config {
   /** For `log`. Borrowed until the client has closed. */
   void *log_user;
 
-  uint64_t reserved[8]; /**< Must be zero. */
+  /** Optional. Telemetry is sent, as this says. NULL: only if DAYTONA_OTEL_ENABLED or
+      DAYTONA_EXPERIMENTAL_OTEL_ENABLED is `true`. See <daytona/telemetry.h>. */
+  const daytona_telemetry_opts_t *telemetry;
+
+  uint64_t reserved[7]; /**< Must be zero. */
 } daytona_config_t;
 
 /** For `rate_limit_wait_ms`: do not retry after a 429 response. */

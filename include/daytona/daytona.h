@@ -37,6 +37,7 @@
 #include <daytona/snapshot.h>
 #include <daytona/stats.h>
 #include <daytona/stream.h>
+#include <daytona/telemetry.h>
 #include <daytona/types.h>
 #include <daytona/volume.h>
 #include <daytona/warm_pool.h>

@@ -46,7 +46,11 @@ typedef struct daytona_client_stats_t {
   size_t
     memory_bytes; /**< of these; 0 when the program has set an allocator. libuv's, libcurl's and mbedTLS's own
                              memory is not counted */
-  uint64_t reserved[8]; /**< Zero. */
+  uint64_t spans_exported;     /**< that a collector has accepted; see <daytona/telemetry.h> */
+  uint64_t spans_dropped;      /**< for want of room or memory, or because a collector did not accept them */
+  uint64_t telemetry_exports;  /**< requests of telemetry that succeeded; they count nowhere else */
+  uint64_t telemetry_failures; /**< exports that were given up */
+  uint64_t reserved[4];        /**< Zero. */
 } daytona_client_stats_t;
 
 /**

@@ -3,9 +3,9 @@
  * The client: makes the layers below from a configuration and takes them down again in order.
  *
  * Closing: 1. every pending future fails with DAYTONA_ECLOSED, which stops its operation; 2. WebSockets that are
- * left, terminals mostly, are cut and report it; 3. HTTP closes its connections; 4. the resolver waits for lookups
- * that run; 5. the loop's handles close; 6. the callbacks are called. Each step begins when the one before has
- * reported.
+ * left, terminals mostly, are cut and report it; 3. HTTP closes its connections; 4. telemetry sends what it has, within
+ * its limit; 5. the resolver waits for lookups that run; 6. the loop's handles close; 7. the callbacks are called. Each
+ * step begins when the one before has reported.
  */
 #include "call/client_impl.h"
 
@@ -16,6 +16,7 @@
 
 #include "call/observer.h"
 #include "call/op.h"
+#include "call/telemetry.h"
 #include "core/combine.h"
 #include "core/future.h"
 #include "core/memory.h"
@@ -117,6 +118,9 @@ static int make_parts(daytona_client_t *client, uv_loop_t *loop, const daytona_c
   if (rc == 0) rc = daytona__loop_new(loop, log, config != NULL ? config->log_user : NULL, &client->loop);
   if (rc == 0) rc = daytona__resolver_new(client->loop, &client->resolver);
   if (rc == 0) rc = http_new(client);
+  if (rc == 0 && client->settings.telemetry.is_on)
+    rc = daytona__telemetry_new(client->loop, &client->settings.telemetry, &client->settings.net,
+                                client->resolver, &client->exports, &client->telemetry);
   return rc;
 }
 
@@ -131,6 +135,7 @@ int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_
   int rc = make_parts(client, loop, config);
   if (rc == 0) rc = daytona__loop_open(client->loop); /* the handles, when nothing else can fail */
   if (rc != 0) {
+    if (client->telemetry != NULL) daytona__telemetry_discard(client->telemetry);
     if (client->http != NULL) daytona__http_discard(client->http);
     if (client->resolver != NULL) daytona__resolver_discard(client->resolver);
     client_free(client);
@@ -141,6 +146,8 @@ int daytona_client_new(uv_loop_t *loop, const daytona_config_t *config, daytona_
     client->log_observer->user = client->loop;
     daytona__client_observe(client, client->log_observer);
   }
+  if (client->telemetry != NULL)
+    daytona__client_observe(client, daytona__telemetry_observer(client->telemetry));
   *out = client;
   return 0;
 }
@@ -168,15 +175,30 @@ static void on_resolver_closed(void *user) {
   daytona__loop_close(client->loop, on_loop_closed, client);
 }
 
+static void on_telemetry_closed(void *user) {
+  daytona_client_t *client = user;
+  daytona__resolver_close(client->resolver, on_resolver_closed, client);
+}
+
 static void on_http_closed(void *user) {
   daytona_client_t *client = user;
+  daytona__telemetry_t *telemetry = client->telemetry;
   client->http = NULL;
-  daytona__resolver_close(client->resolver, on_resolver_closed, client);
+  client->telemetry = NULL;
+  if (telemetry == NULL) {
+    on_telemetry_closed(client);
+    return;
+  }
+  daytona__client_unobserve(client, daytona__telemetry_observer(telemetry));
+  daytona__telemetry_close(telemetry, on_telemetry_closed, client);
 }
 
 static void on_ws_closed(void *user) {
   daytona_client_t *client = user;
+  if (client->ws != NULL) client->ws_totals = *daytona__ws_stats(client->ws);
   client->ws = NULL;
+  client->http_totals = *daytona__http_stats(client->http);
+  client->http_totals.connections = 0;
   daytona__http_close(client->http, on_http_closed, client);
 }
 

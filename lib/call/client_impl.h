@@ -9,6 +9,7 @@
 #include <daytona/stats.h>
 
 #include "call/config.h"
+#include "call/exporter.h"
 #include "call/secrets.h"
 #include "core/arena.h"
 #include "core/loop.h"
@@ -45,8 +46,12 @@ struct daytona_client {
   daytona__secrets_t secrets; /* what no error may repeat: the token and the logins of proxies */
   daytona__entropy_t entropy;
   struct daytona__observer *observers, *log_observer; /* see observer.h */
+  struct daytona__telemetry *telemetry;               /* NULL: none */
+  daytona__export_stats_t exports;
   uint64_t last_op_id;
   daytona__op_stats_t ops;
+  daytona__http_stats_t http_totals; /* of `http` and `ws`, kept while the client closes without them */
+  daytona__ws_stats_t ws_totals;
   bool lacks_pages;          /* the server has no list by page numbers: the one by cursors makes up for it */
   bool knows_analytics;      /* the server was asked for its configuration */
   const char *analytics_url; /* base of the service that has the metrics, in the arena; NULL: none is known */

@@ -427,6 +427,24 @@ static void resolve_proxy(config_lookup_t *lookup) {
   }
 }
 
+/* --- telemetry --- */
+
+/* In files only if they were read for something else: a complete configuration needs none. */
+static bool is_true(config_lookup_t *lookup, const char *name) {
+  if (getenv(name) == NULL && !lookup->has_files) return false;
+  value_t value = look_up(lookup, name);
+  return value.text != NULL && strcmp(value.text, "true") == 0;
+}
+
+static void resolve_telemetry(config_lookup_t *lookup) {
+  bool is_asked =
+    lookup->config->telemetry == NULL && !lookup->config->ignores_environment &&
+    (is_true(lookup, "DAYTONA_OTEL_ENABLED") || is_true(lookup, "DAYTONA_EXPERIMENTAL_OTEL_ENABLED"));
+  int error = daytona__telemetry_resolve(lookup->arena, lookup->config, is_asked, &lookup->settings.telemetry,
+                                         lookup->reason, lookup->reason_size);
+  if (error != 0 && lookup->error == 0) lookup->error = error;
+}
+
 /* --- all of it --- */
 
 static void check_reserved(config_lookup_t *lookup) {
@@ -440,7 +458,7 @@ int daytona__config_resolve(daytona__arena_t *arena, const daytona_config_t *con
   static const daytona_config_t nothing_given;
   static void (*const parts[])(config_lookup_t *) = {
     check_reserved,         resolve_credentials, resolve_url, resolve_region, resolve_limits,
-    resolve_happy_eyeballs, warn_of_file_urls,   resolve_tls, resolve_proxy,
+    resolve_happy_eyeballs, warn_of_file_urls,   resolve_tls, resolve_proxy,  resolve_telemetry,
   };
   config_lookup_t lookup = {.config = config != NULL ? config : &nothing_given,
                             .arena = arena,

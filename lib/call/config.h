@@ -7,6 +7,7 @@
 
 #include <daytona/client.h>
 
+#include "call/telemetry_config.h"
 #include "core/arena.h"
 #include "net/options.h"
 
@@ -28,6 +29,7 @@ typedef struct daytona__settings {
   bool allows_plain_toolbox;  /* that of an https control plane may be http */
   int64_t request_timeout_ms; /* -1: none */
   daytona__net_options_t net;
+  daytona__telemetry_settings_t telemetry;
 } daytona__settings_t;
 
 /*

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/memory.h"
 
@@ -17,7 +18,9 @@ typedef struct daytona__watched_socket {
   daytona__op_t *op;         /* NULL: it has ended */
   uint64_t began_ns;
   daytona__socket_event_t event;
-  char sandbox[];
+  daytona__http_context_t context;
+  daytona__span_t span; /* of the operation, which may end before */
+  char texts[];         /* id of the sandbox, and the span's state */
 } socket_t;
 
 static int64_t us_since(uint64_t began_ns) { return (int64_t)((uv_hrtime() - began_ns) / 1000); }
@@ -73,6 +76,7 @@ static void find_place(daytona__place_t *place, const char *method, const char *
                        const char *target, bool is_redirected) {
   text_t host = {place->host, 0, sizeof place->host}, path = {place->path, 0, sizeof place->path};
   const char *at = strstr(url, "://");
+  place->scheme = strncasecmp(url, "https", 5) == 0 || strncasecmp(url, "wss", 3) == 0 ? "https" : "http";
   at = at != NULL ? at + 3 : url;
   size_t authority = strcspn(at, "/?#");
   const char *login = memchr(at, '@', authority), *begin = at + authority;
@@ -100,7 +104,10 @@ static void find_place(daytona__place_t *place, const char *method, const char *
 
 static daytona__origin_t origin_of(const daytona__op_t *op) {
   const daytona_future_t *future = op->future;
-  daytona__origin_t origin = {op->watch.id, op->watch.name, op->sandbox != NULL ? op->sandbox->id : NULL};
+  daytona__origin_t origin = {.id = op->watch.id,
+                              .name = op->watch.name,
+                              .sandbox = op->sandbox != NULL ? op->sandbox->id : NULL,
+                              .span = op->watch.span};
   if (origin.sandbox == NULL && future->type == &daytona__type_sandbox && future->result != NULL)
     origin.sandbox = ((const daytona_sandbox_t *)future->result)->id;
   return origin;
@@ -116,7 +123,9 @@ void daytona__observe_op_begin(daytona__op_t *op, const char *name) {
   op->watch.name = strncmp(name, prefix, sizeof prefix - 1) == 0 ? name + sizeof prefix - 1 : name;
   op->watch.id = ++client->last_op_id;
   op->watch.began_ns = uv_hrtime();
-  const daytona__op_event_t event = {.origin = origin_of(op)};
+  daytona__arena_t *arena = &op->future->arena;
+  if (client->telemetry != NULL) op->watch.span = daytona__arena_alloc(arena, sizeof *op->watch.span);
+  const daytona__op_event_t event = {.origin = origin_of(op), .arena = arena};
   for (daytona__observer_t *observer = client->observers; observer != NULL; observer = observer->next)
     if (observer->op_begun != NULL) observer->op_begun(observer, &event);
 }
@@ -152,7 +161,10 @@ void daytona__observe_op_end(daytona__op_t *op) {
                                .sent_bytes = watch->sent_bytes,
                                .received_bytes = watch->received_bytes};
   event.code = outcome_of(op);
-  if (future->error != NULL) event.http_status = future->error->http_status;
+  if (future->error != NULL) {
+    event.http_status = future->error->http_status;
+    event.message = future->error->message;
+  }
   for (daytona__observer_t *observer = op->client->observers; observer != NULL; observer = observer->next)
     if (observer->op_ended != NULL) observer->op_ended(observer, &event);
   if (op->watch.socket != NULL) op->watch.socket->op = NULL;
@@ -160,6 +172,13 @@ void daytona__observe_op_end(daytona__op_t *op) {
 }
 
 /* --- requests ----------------------------------------------------------------------------------- */
+
+static void on_begin(const daytona__http_call_t *call, daytona__http_context_t *context, void *user) {
+  daytona_client_t *client = user;
+  const daytona__origin_t origin = origin_of(call->owner);
+  for (daytona__observer_t *observer = client->observers; observer != NULL; observer = observer->next)
+    if (observer->request_begun != NULL) observer->request_begun(observer, &origin, context);
+}
 
 static void on_attempt(const daytona__http_attempt_t *attempt, void *user) {
   daytona_client_t *client = user;
@@ -172,7 +191,8 @@ static void on_attempt(const daytona__http_attempt_t *attempt, void *user) {
                                     .duration_us = attempt->duration_us,
                                     .sent_bytes = attempt->sent_bytes,
                                     .received_bytes = attempt->received_bytes,
-                                    .is_reused = attempt->is_reused};
+                                    .is_reused = attempt->is_reused,
+                                    .context = attempt->context};
   op->watch.requests++;
   op->watch.sent_bytes += attempt->sent_bytes;
   op->watch.received_bytes += attempt->received_bytes;
@@ -202,6 +222,7 @@ static void on_ended(daytona__ws_trace_t *trace, const daytona__ws_trace_end_t *
   event->close_code = end->close_code;
   event->sent_bytes = end->sent_bytes;
   event->received_bytes = end->received_bytes;
+  event->is_detached = self->op == NULL;
   if (self->op != NULL) {
     self->op->watch.sent_bytes += end->sent_bytes;
     self->op->watch.received_bytes += end->received_bytes;
@@ -212,24 +233,61 @@ static void on_ended(daytona__ws_trace_t *trace, const daytona__ws_trace_end_t *
   daytona__free(self);
 }
 
-daytona__ws_trace_t *daytona__observe_socket(daytona__op_t *op, const char *url) {
-  if (op->watch.name == NULL) return NULL;
-  const char *sandbox = op->sandbox->id;
-  socket_t *self = daytona__calloc(1, sizeof *self + strlen(sandbox) + 1);
-  if (self == NULL) return NULL; /* then it is not observed */
-  strcpy(self->sandbox, sandbox);
+static socket_t *socket_new(daytona__op_t *op) {
+  const char *sandbox = op->sandbox->id, *state = op->watch.span != NULL ? op->watch.span->state : NULL;
+  size_t sandbox_size = strlen(sandbox) + 1, state_size = state != NULL ? strlen(state) + 1 : 0;
+  socket_t *self = daytona__calloc(1, sizeof *self + sandbox_size + state_size);
+  if (self == NULL) return NULL;
+  memcpy(self->texts, sandbox, sandbox_size);
   self->trace.on_opened = on_opened;
   self->trace.on_ended = on_ended;
   self->client = op->client;
   self->began_ns = uv_hrtime();
+  self->op = op;
   self->event.origin = origin_of(op);
-  self->event.origin.sandbox = self->sandbox;
+  self->event.origin.sandbox = self->texts;
+  self->event.context = &self->context;
+  if (op->watch.span == NULL) return self;
+  self->span = *op->watch.span;
+  self->event.origin.span = &self->span;
+  if (state != NULL) self->span.state = memcpy(self->texts + sandbox_size, state, state_size);
+  return self;
+}
+
+/* "name: value" as a header; the value is borrowed. */
+static daytona_header_t header_of(const char *line, const char *name) {
+  return (daytona_header_t){name, line + strlen(name) + 2};
+}
+
+/* Add what the upgrade is to carry to its headers. */
+static int add_context(daytona__op_t *op, const daytona__http_context_t *context, daytona__ws_opts_t *opts) {
+  if (context->parent[0] == '\0') return 0;
+  size_t count = opts->header_count;
+  daytona_header_t *headers = daytona__arena_array(daytona__op_arena(op), count + 2, sizeof *headers);
+  if (headers == NULL) return DAYTONA_ENOMEM;
+  if (count != 0) memcpy(headers, opts->headers, count * sizeof *headers);
+  headers[count++] = header_of(context->parent, "traceparent");
+  if (context->state != NULL) headers[count++] = header_of(context->state, "tracestate");
+  opts->headers = headers;
+  opts->header_count = count;
+  return 0;
+}
+
+int daytona__observe_socket(daytona__op_t *op, daytona__ws_opts_t *opts) {
+  daytona_client_t *client = op->client;
+  opts->trace = NULL;
+  if (op->watch.name == NULL) return 0;
+  socket_t *self = socket_new(op);
+  if (self == NULL) return 0; /* then it is not observed */
   assert(op->watch.socket == NULL);
   op->watch.socket = self;
-  self->op = op;
   op->watch.requests++;
-  find_place(&self->event.place, "GET", url, op, op->target, false);
-  return &self->trace;
+  find_place(&self->event.place, "GET", opts->url, op, op->target, false);
+  for (daytona__observer_t *observer = client->observers; observer != NULL; observer = observer->next)
+    if (observer->request_begun != NULL)
+      observer->request_begun(observer, &self->event.origin, &self->context);
+  opts->trace = &self->trace;
+  return add_context(op, &self->context, opts);
 }
 
 void daytona__observe_no_socket(daytona__ws_trace_t *trace) {
@@ -246,6 +304,13 @@ void daytona__client_observe(daytona_client_t *client, daytona__observer_t *obse
   observer->next = client->observers;
   client->observers = observer;
   daytona__http_set_trace(client->http, on_attempt, client);
+  if (observer->request_begun != NULL) daytona__http_set_context(client->http, on_begin);
+}
+
+void daytona__client_unobserve(daytona_client_t *client, daytona__observer_t *observer) {
+  daytona__observer_t **at = &client->observers;
+  while (*at != observer) at = &(*at)->next;
+  *at = observer->next;
 }
 
 /* --- the log ------------------------------------------------------------------------------------ */

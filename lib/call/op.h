@@ -94,6 +94,7 @@ typedef struct daytona__op_watch {
   unsigned requests;
   uint64_t sent_bytes, received_bytes;
   struct daytona__watched_socket *socket; /* that has not ended */
+  struct daytona__span *span;             /* in the future's arena; NULL: there is none */
 } daytona__op_watch_t;
 
 struct daytona__op {

@@ -17,8 +17,9 @@ static size_t length_of(const daytona__list_t *list) {
 }
 
 static void fill_requests(const daytona_client_t *client, daytona_client_stats_t *out) {
-  const daytona__http_stats_t *http = daytona__http_stats(client->http);
-  daytona__http_counts(client->http, &out->requests_in_flight, &out->requests_queued);
+  bool is_gone = client->http == NULL;
+  const daytona__http_stats_t *http = is_gone ? &client->http_totals : daytona__http_stats(client->http);
+  if (!is_gone) daytona__http_counts(client->http, &out->requests_in_flight, &out->requests_queued);
   out->requests = http->attempts;
   out->retries = http->retries;
   out->rate_limit_waits = http->limiter_waits;
@@ -39,6 +40,14 @@ static void fill_operations(const daytona_client_t *client, daytona_client_stats
   for (int i = 1; i < DAYTONA_STATS_CODES; i++) out->failures[i] = ops->failures[i];
 }
 
+static void fill_streams(const daytona_client_t *client, daytona_client_stats_t *out) {
+  const daytona__ws_stats_t *ws = client->ws != NULL ? daytona__ws_stats(client->ws) : &client->ws_totals;
+  out->streams_open = ws->open;
+  out->streams = ws->opened;
+  out->sent_bytes += ws->sent_bytes;
+  out->received_bytes += ws->received_bytes;
+}
+
 int daytona_client_stats(const daytona_client_t *client, daytona_client_stats_t *out) {
   if (client == NULL || out == NULL) return DAYTONA_EINVAL;
   if (!daytona__loop_on_thread(client->loop)) return DAYTONA_ETHREAD;
@@ -48,13 +57,11 @@ int daytona_client_stats(const daytona_client_t *client, daytona_client_stats_t 
   fill_operations(client, out);
   out->sandboxes_starting = (size_t)client->starting;
   out->sandboxes_waiting = length_of(&client->gate);
-  if (client->ws != NULL) {
-    const daytona__ws_stats_t *ws = daytona__ws_stats(client->ws);
-    out->streams_open = ws->open;
-    out->streams = ws->opened;
-    out->sent_bytes += ws->sent_bytes;
-    out->received_bytes += ws->received_bytes;
-  }
+  fill_streams(client, out);
+  out->spans_exported = client->exports.exported;
+  out->spans_dropped = client->exports.dropped;
+  out->telemetry_exports = client->exports.exports;
+  out->telemetry_failures = client->exports.failures;
   out->memory_blocks = daytona__alloc_count();
   out->memory_bytes = daytona__alloc_bytes();
   return 0;

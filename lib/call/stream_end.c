@@ -47,8 +47,8 @@ int daytona__stream_open(daytona__op_t *op, daytona__ws_opts_t *opts, daytona__w
     daytona__arena_printf(daytona__op_arena(op), "%s%s", op->sandbox->toolbox_url, op->target);
   if (url == NULL) return DAYTONA_ENOMEM;
   opts->url = url;
-  opts->trace = daytona__observe_socket(op, url);
-  rc = daytona__ws_open(env, opts, out);
+  rc = daytona__observe_socket(op, opts);
+  if (rc == 0) rc = daytona__ws_open(env, opts, out);
   if (rc != 0) daytona__observe_no_socket(opts->trace);
   return rc;
 }

@@ -44,6 +44,7 @@ static daytona__http_transfer_t *transfer_new(daytona__http_t *http, daytona__ht
   daytona__list_init(&t->link);
   daytona__timer_init(&t->phase, on_phase);
   daytona__timer_init(&t->total, on_total);
+  t->phase.is_background = t->total.is_background = http->options.is_background;
   daytona__http_stream_init(t);
   daytona__list_init(&t->lookup.link);
   daytona__list_init(&t->waiter.link);
@@ -135,7 +136,8 @@ static void trace(daytona__http_transfer_t *t, daytona_errcode_t code, const cha
                                            .duration_us = (int64_t)((uv_hrtime() - t->trace.began_ns) / 1000),
                                            .sent_bytes = (uint64_t)t->trace.sent,
                                            .received_bytes = (uint64_t)t->trace.received,
-                                           .is_reused = t->trace.is_reused};
+                                           .is_reused = t->trace.is_reused,
+                                           .context = &t->context};
   memset(&t->trace, 0, sizeof t->trace);
   http->on_attempt(&attempt, http->trace_user);
 }
@@ -145,6 +147,18 @@ void daytona__http_set_trace(daytona__http_t *http,
                              void *user) {
   http->on_attempt = on_attempt;
   http->trace_user = user;
+}
+
+void daytona__http_set_context(daytona__http_t *http,
+                               void (*on_begin)(const daytona__http_call_t *call,
+                                                daytona__http_context_t *context, void *user)) {
+  http->on_begin = on_begin;
+}
+
+static void make_context(daytona__http_transfer_t *t) {
+  if (t->http->on_begin == NULL) return;
+  memset(&t->context, 0, sizeof t->context);
+  t->http->on_begin(t->call, &t->context, t->http->trace_user);
 }
 
 /* --- ending ------------------------------------------------------------------------------------- */
@@ -369,6 +383,7 @@ static void attempt(daytona__http_transfer_t *t) {
   t->header_bytes = 0;
   t->progress = 0;
   t->fd = CURL_SOCKET_BAD;
+  make_context(t);
   t->easy = daytona__http_easy_get(t->http);
   int error = t->easy == NULL ? DAYTONA_ENOMEM : 0;
   if (error == 0 && (error = daytona__target_parse(daytona__http_url(t), &t->easy->target, NULL)) != 0)

@@ -111,6 +111,16 @@ int daytona__http_new(daytona__loop_t *loop, const daytona__net_options_t *optio
                       daytona__resolver_t *resolver, const daytona_header_t *common, size_t common_count,
                       daytona__http_t **out);
 
+/*
+ * What an attempt carries so that the server can name it as the parent of what it does: header lines as they are sent,
+ * "traceparent: 00-...". They are left out of requests to other services and after a redirect to another origin.
+ */
+typedef struct daytona__http_context {
+  char parent[72];     /* "": none */
+  const char *state;   /* NULL: none; lives as long as the call */
+  unsigned char id[8]; /* of the attempt, for whoever filled it in */
+} daytona__http_context_t;
+
 /* One attempt of a request, at its end: it was answered, has failed, or was given up. Borrowed for the call. */
 typedef struct daytona__http_attempt {
   const daytona__http_call_t *call;
@@ -122,12 +132,18 @@ typedef struct daytona__http_attempt {
   int64_t duration_us; /* since it left the queue */
   uint64_t sent_bytes, received_bytes;
   bool is_reused; /* its connection had served another request */
+  const daytona__http_context_t *context;
 } daytona__http_attempt_t;
 
 /* Have `on_attempt` called at the end of each attempt. libcurl may be on the stack: it only looks. */
 void daytona__http_set_trace(daytona__http_t *http,
                              void (*on_attempt)(const daytona__http_attempt_t *attempt, void *user),
                              void *user);
+
+/* Have `on_begin` fill in the context of each attempt, which is zero, before it is sent; `user` is that of the trace. */
+void daytona__http_set_context(daytona__http_t *http,
+                               void (*on_begin)(const daytona__http_call_t *call,
+                                                daytona__http_context_t *context, void *user));
 
 /* Take back one that was never used, of a loop that is not open. */
 void daytona__http_discard(daytona__http_t *http);

@@ -146,6 +146,18 @@ static bool are_valid(const daytona__http_call_t *call) {
          (call->content_type == NULL || daytona__header_value_is_valid(call->content_type));
 }
 
+/* The lines of the attempt's context, and behind them `list`, which others may share. */
+static struct curl_slist *put_context(daytona__http_transfer_t *t, struct curl_slist *list) {
+  daytona__http_context_t *context = &t->context;
+  struct curl_slist *lines = t->context_lines;
+  if (context->parent[0] == '\0' || t->call->skips_common || t->redirect.is_foreign) return list;
+  lines[0] = (struct curl_slist){context->parent, list};
+  if (context->state == NULL) return &lines[0];
+  lines[0].next = &lines[1];
+  lines[1] = (struct curl_slist){(char *)context->state, list};
+  return &lines[0];
+}
+
 int daytona__http_headers_make(daytona__http_transfer_t *t, struct curl_slist **out, const char **message) {
   const daytona__http_call_t *call = t->call;
   daytona__http_t *http = t->http;
@@ -163,13 +175,13 @@ int daytona__http_headers_make(daytona__http_transfer_t *t, struct curl_slist **
       if ((shared = shared_add(t, accept, type)) == NULL) return DAYTONA_ENOMEM;
   }
   if (shared != NULL) {
-    *out = shared->list;
+    *out = put_context(t, shared->list);
     return 0;
   }
   block_free(t->headers);
   t->headers = block_make(t);
   if (t->headers == NULL) return DAYTONA_ENOMEM;
-  *out = ((block_t *)t->headers)->nodes;
+  *out = put_context(t, ((block_t *)t->headers)->nodes);
   return 0;
 }
 

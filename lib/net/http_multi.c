@@ -109,7 +109,7 @@ static void poller_close(daytona__http_poller_t *poller) {
 static void on_poll(uv_poll_t *handle, int status, int events);
 
 static void poller_arm(daytona__http_poller_t *poller) {
-  if (poller->wanted != 0)
+  if (poller->wanted != 0 && !poller->http->options.is_background)
     uv_ref((uv_handle_t *)&poller->handle);
   else
     uv_unref((uv_handle_t *)&poller->handle);
@@ -309,7 +309,7 @@ static void timer_arm(daytona__http_hub_t *hub, long timeout_ms) {
     daytona__loop_defer(http->loop, &hub->kick);
     return;
   }
-  hub->timer.is_background = http->slot_count == 0;
+  hub->timer.is_background = http->slot_count == 0 || http->options.is_background;
   daytona__timer_start(http->loop, &hub->timer, timeout_ms);
 }
 

@@ -102,6 +102,8 @@ struct daytona__http_transfer {
   size_t header_bytes;
   int status;
   daytona__http_trace_t trace;
+  daytona__http_context_t context;
+  struct curl_slist context_lines[2]; /* its lines, in front of the list that is shared */
   int repeats;
   int64_t rate_waited_ms;
 
@@ -190,6 +192,7 @@ struct daytona__http {
 
   daytona__http_stats_t stats;
   void (*on_attempt)(const daytona__http_attempt_t *attempt, void *user); /* NULL: nobody asks */
+  void (*on_begin)(const daytona__http_call_t *call, daytona__http_context_t *context, void *user);
   void *trace_user;
 
   bool is_closing, is_shut; /* asked to close; only sockets are left */

@@ -40,6 +40,7 @@ typedef struct daytona__net_options {
   int64_t connect_timeout_ms;
   int64_t rate_limit_wait_ms; /* longest wait for a 429 with Retry-After to clear; 0: none */
   bool no_http2;
+  bool is_background; /* its requests do not keep the host's loop alive; lookups of names do */
 } daytona__net_options_t;
 
 /* Copies whose strings are ours. 0 or DAYTONA_ENOMEM; `out` can be disowned in both cases. */

@@ -52,7 +52,8 @@ int daytona__redirect_follow(daytona__redirect_t *redirect, int status, const ch
 }
 
 bool daytona__redirect_hides(const daytona__redirect_t *redirect, const char *name) {
-  static const char *const hidden[] = {"Authorization", "Cookie", "Proxy-Authorization"};
+  static const char *const hidden[] = {"Authorization", "Cookie", "Proxy-Authorization", "traceparent",
+                                       "tracestate"};
   if (!redirect->is_foreign) return false;
   for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
     if (strcasecmp(name, hidden[i]) == 0) return true;

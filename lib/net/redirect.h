@@ -4,8 +4,8 @@
  *
  * Followed are 301, 302, 303, 307 and 308 with a Location, DAYTONA__REDIRECTS_MAX of them for one request, and never
  * from TLS to none. Once a request has left the origin that it was for, it carries neither credentials nor
- * X-Daytona- headers, and a body (which may hold passwords) is not sent at all: the redirect is refused, unless it leads
- * from http to https of the same host.
+ * X-Daytona- headers nor the trace that it is part of, and a body (which may hold passwords) is not sent at all: the
+ * redirect is refused, unless it leads from http to https of the same host.
  */
 #ifndef DAYTONA_NET_REDIRECT_H
 #define DAYTONA_NET_REDIRECT_H

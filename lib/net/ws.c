@@ -56,10 +56,8 @@ int daytona__ws_env_new(daytona__loop_t *loop, const daytona__net_options_t *opt
 
 static void on_context_closed(void *user) {
   daytona__ws_env_t *env = user;
-  void (*closed)(void *user) = env->closed;
-  void *closed_user = env->closed_user;
+  env->closed(env->closed_user);
   env_free(env);
-  closed(closed_user);
 }
 
 static void env_check_closed(daytona__ws_env_t *env) {

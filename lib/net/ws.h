@@ -48,8 +48,8 @@ int daytona__ws_env_new(daytona__loop_t *loop, const daytona__net_options_t *opt
                         daytona__ws_env_t **out);
 
 /*
- * Cancels what is open (each still gets its on_close); `closed` comes when no handle is left. Sockets that
- * are still held may be released afterwards.
+ * Cancels what is open (each still gets its on_close); `closed` comes when no handle is left, and is the last time that the
+ * environment may be asked for its statistics. Sockets that are still held may be released afterwards.
  */
 void daytona__ws_env_close(daytona__ws_env_t *env, void (*closed)(void *user), void *user);
 

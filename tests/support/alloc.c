@@ -3,6 +3,7 @@
  */
 #include "support/alloc.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 
 enum { SWEEP_MAX = 10000 };
 
-static atomic_size_t asked, failed, largest;
+static atomic_size_t asked, failed, largest, held;
 static size_t fail_at; /* 0: never; changed only while one thread allocates */
 static bool keep_failing;
 
@@ -31,21 +32,29 @@ static void *rough_malloc(size_t size, void *user) {
   assert_ptr_equal(user, &asked);
   void *block = must_fail(size) ? NULL : malloc(size);
   if (block != NULL) memset(block, 0xa5, size);
+  atomic_fetch_add(&held, malloc_usable_size(block));
   return block;
 }
 
 static void *rough_calloc(size_t count, size_t size, void *user) {
   assert_ptr_equal(user, &asked);
-  return must_fail(count * size) ? NULL : calloc(count, size);
+  void *block = must_fail(count * size) ? NULL : calloc(count, size);
+  atomic_fetch_add(&held, malloc_usable_size(block));
+  return block;
 }
 
 static void *rough_realloc(void *block, size_t size, void *user) {
   assert_ptr_equal(user, &asked);
-  return must_fail(size) ? NULL : realloc(block, size);
+  if (must_fail(size)) return NULL;
+  size_t before = malloc_usable_size(block);
+  void *grown = realloc(block, size);
+  if (grown != NULL) atomic_fetch_add(&held, malloc_usable_size(grown) - before);
+  return grown;
 }
 
 static void rough_free(void *block, void *user) {
   assert_ptr_equal(user, &asked);
+  atomic_fetch_sub(&held, malloc_usable_size(block));
   free(block);
 }
 
@@ -75,6 +84,7 @@ void support_alloc_heal(void) { arm(0, false); }
 size_t support_alloc_asked(void) { return atomic_load(&asked); }
 size_t support_alloc_failed(void) { return atomic_load(&failed); }
 size_t support_alloc_largest(void) { return atomic_load(&largest); }
+size_t support_alloc_held(void) { return atomic_load(&held); }
 
 static void sweep(void (*scenario)(void *user), void *user, bool keep) {
   size_t before = daytona__alloc_count();

@@ -22,6 +22,7 @@ void support_alloc_heal(void);
 size_t support_alloc_asked(void);
 size_t support_alloc_failed(void);
 size_t support_alloc_largest(void); /* of what was asked for */
+size_t support_alloc_held(void);    /* bytes, now */
 
 /*
  * Run `scenario` with its first allocation failing, then its second, and so on until it asks for no

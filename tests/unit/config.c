@@ -505,7 +505,7 @@ static void values_out_of_range_are_refused(void **state) {
 }
 
 static void reserved_words_must_be_zero(void **state) {
-  for (size_t i = 0; i < 8; i++) {
+  for (size_t i = 0; i < sizeof((daytona_config_t *)0)->reserved / sizeof(uint64_t); i++) {
     daytona_config_t config = {.api_key = KEY};
     config.reserved[i] = 1;
     expect_error(config, DAYTONA_EINVAL, "reserved");

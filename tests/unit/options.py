@@ -16,6 +16,9 @@ STREAMS = {"daytona_interpreter_run_code", "daytona_pty_connect", "daytona_pty_c
 BY_HAND = {"daytona_client_new", "daytona_config_check", "daytona_promise_new", "daytona_sandbox_iter_new",
            "daytona_secret_iter_new", "daytona_snapshot_iter_new"}
 
+# Pointed at by the configuration; telemetry_config.c tests its reserved words.
+OF_CONFIGURATION = {"daytona_telemetry_opts_t"}
+
 # What the library fills in.
 OUTPUTS = {"daytona_client_stats_t"}
 
@@ -61,7 +64,7 @@ def main(out, depfile):
     text = calls.headers_text()
     reserved = {name: words for name, words in calls.structs_with_reserved(text) if name not in OUTPUTS}
     used, lines = set(), []
-    inside = set()
+    inside = set(OF_CONFIGURATION)
     for kind, line in inner_cases(text, reserved):
         inside.add(kind)
         lines.append(line)

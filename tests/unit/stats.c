@@ -14,7 +14,8 @@ static daytona_client_stats_t of(const api_scene_t *scene) {
   daytona_client_stats_t stats;
   memset(&stats, 0xff, sizeof stats);
   assert_int_equal(daytona_client_stats(scene->client, &stats), 0);
-  for (int i = 0; i < 8; i++) assert_int_equal(stats.reserved[i], 0);
+  for (size_t i = 0; i < sizeof stats.reserved / sizeof stats.reserved[0]; i++)
+    assert_int_equal(stats.reserved[i], 0);
   uint64_t failed = 0;
   for (int i = 0; i < DAYTONA_STATS_CODES; i++) failed += stats.failures[i];
   assert_int_equal(failed, stats.operations_failed);
