@@ -90,6 +90,26 @@ nodejs                node
 npm                   npm
 '
 
+# Desktops inside a sandbox: what daytona-local-desktop is built with, the programs of a desktop, and what tests do on it.
+PACKAGES_DESKTOP='
+libxcb1-dev           xcb/xcb.h
+libxcb-xtest0-dev     xcb/xtest.h
+libxcb-randr0-dev     xcb/randr.h
+libxcb-shm0-dev       xcb/shm.h
+libxcb-xfixes0-dev    xcb/xfixes.h
+libpng-dev            png.h
+libjpeg-dev           jpeglib.h
+libwebp-dev           webp/encode.h
+xvfb                  Xvfb
+icewm                 icewm
+x11vnc                x11vnc
+novnc                 /usr/share/novnc/vnc.html
+websockify            websockify
+ffmpeg                ffmpeg
+xterm                 xterm
+chromium              chromium
+'
+
 # How the two build directories are set up; examples/demo and the benchmarks share the second.
 OPTIONS_SANITIZE=(-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
   -Dtests=enabled -Dlocal_server=enabled)

@@ -152,6 +152,7 @@ void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *b
   double data_gib = memory_by_rlimit ? box->memory_gib : 0;
   if (rt->isolation == DL_ISOLATION_NONE) {
     push_toolbox(c, rt, rt->toolbox, "toolbox", box->home.source, rt->node_modules, false, false, data_gib);
+    if (rt->desktop != NULL) PUSH(c, "--desktop", rt->desktop);
     push_entrypoint(c, box);
     return;
   }
@@ -170,9 +171,11 @@ void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *b
   for (size_t i = 0; i < box->volume_count; i++) bind_shared(c, rt, &box->volumes[i]);
   bind_private(c, rt, "--ro-bind", rt->toolbox, -1, DL_BOX_EXE);
   if (rt->node_modules != NULL) bind_private(c, rt, "--ro-bind", rt->node_modules, -1, DL_BOX_NODE_MODULES);
+  if (rt->desktop != NULL) bind_private(c, rt, "--ro-bind", rt->desktop, -1, DL_BOX_DESKTOP);
   PUSH(c, "--remount-ro", "/", "--chdir", DL_BOX_HOME, "--");
   push_toolbox(c, rt, DL_BOX_EXE, "toolbox", DL_BOX_HOME, rt->node_modules ? DL_BOX_NODE_MODULES : NULL, true,
                box->network == DL_NETWORK_PRIVATE, data_gib);
+  if (rt->desktop != NULL) PUSH(c, "--desktop", DL_BOX_DESKTOP);
   push_expected(c, &box->home);
   for (size_t i = 0; i < box->volume_count; i++) push_expected(c, &box->volumes[i]);
   push_entrypoint(c, box);

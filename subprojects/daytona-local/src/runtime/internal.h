@@ -33,6 +33,7 @@ enum {
 #define DL_BOX_HOME "/home/daytona"
 #define DL_BOX_EXE "/run/daytona/toolbox"
 #define DL_BOX_NODE_MODULES "/run/daytona/node_modules"
+#define DL_BOX_DESKTOP "/run/daytona/desktop"
 #define DL_BOX_UID 1000
 
 /* --- limits --- */
@@ -181,6 +182,7 @@ struct dl_runtime {
   dl_isolation_t isolation;
   dl_network_t network;
   char *run_dir, *etc_dir, *exe, *toolbox, *node_modules, *bwrap, *slirp, *nft; /* toolbox: what boxes run */
+  char *desktop; /* daytona-local-desktop, or NULL */
   struct dl_rules_probe *rules_probe;
   int run_fd; /* O_PATH of run_dir: socket paths of any length go through it */
   bool as_root;

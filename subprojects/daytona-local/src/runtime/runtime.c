@@ -201,6 +201,15 @@ static void place_toolbox(dl_runtime_t *rt) {
   dl_set(&rt->toolbox, rt->exe);
 }
 
+/* Next to our own program, where both are built and installed. */
+static char *find_desktop(const char *exe) {
+  const char *slash = strrchr(exe, '/');
+  char *path = dl_xprintf("%.*s/daytona-local-desktop", (int)(slash - exe), exe);
+  char *found = access(path, X_OK) == 0 ? realpath(path, NULL) : NULL;
+  free(path);
+  return found;
+}
+
 static int find_tools(dl_runtime_t *rt, const dl_runtime_opts_t *opts, char *error, size_t size) {
   rt->exe = realpath(opts->exe ? opts->exe : "/proc/self/exe", NULL);
   if (rt->exe == NULL && errno == EACCES)
@@ -209,6 +218,7 @@ static int find_tools(dl_runtime_t *rt, const dl_runtime_opts_t *opts, char *err
   if (rt->exe == NULL && opts->exe == NULL && access("/proc/self", F_OK) != 0)
     return refuse(error, size, "cannot find our own program", "/proc is not mounted");
   if (rt->exe == NULL) return refuse(error, size, "cannot find our own program", strerror(errno));
+  rt->desktop = find_desktop(rt->exe);
   if (opts->node_modules != NULL) {
     rt->node_modules = realpath(opts->node_modules, NULL);
     if (rt->node_modules == NULL) return refuse(error, size, opts->node_modules, strerror(errno));
@@ -234,6 +244,7 @@ static void free_runtime(dl_runtime_t *rt) {
   free(rt->exe);
   free(rt->toolbox);
   free(rt->node_modules);
+  free(rt->desktop);
   free(rt->bwrap);
   free(rt->slirp);
   free(rt->nft);

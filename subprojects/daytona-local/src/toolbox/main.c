@@ -16,6 +16,7 @@
 #include "toolbox/core/program.h"
 #include "toolbox/core/reply.h"
 #include "toolbox/core/spawn.h"
+#include "toolbox/desktop/desktop.h"
 #include "toolbox/files/files.h"
 #include "toolbox/git/git.h"
 #include "toolbox/info/info.h"
@@ -68,7 +69,7 @@ static const dl_route_table_t *const TABLES[] = {
   &DL_TB_FORWARD_ROUTES,  &DL_TB_FILES_ROUTES,         &DL_TB_SEARCH_ROUTES,      &DL_TB_UPLOAD_ROUTES,
   &DL_TB_DOWNLOAD_ROUTES, &DL_TB_BULK_DOWNLOAD_ROUTES, &DL_TB_INTERPRETER_ROUTES, &DL_TB_SESSION_ROUTES,
   &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,           &DL_TB_LSP_ROUTES,         &DL_TB_ABSENT_ROUTES,
-  &DL_TB_SSH_ROUTES,
+  &DL_TB_DESKTOP_ROUTES,  &DL_TB_INPUT_ROUTES,         &DL_TB_SCREEN_ROUTES,      &DL_TB_SSH_ROUTES,
 };
 
 /* --- requests --- */
@@ -143,6 +144,7 @@ static void close_all(role_t *r) {
   dl_ssh_channels_close(&r->tb);
   dl_interpreters_close(&r->tb);
   dl_lsp_close(&r->tb);
+  dl_desktop_close(&r->tb);
   dl_reaper_close(r->tb.reaper, on_part_closed, NULL);
   dl_http_close(r->http, on_part_closed, NULL);
 }
@@ -160,6 +162,7 @@ static void begin_end(role_t *r) {
   r->is_ending = true;
   dl_ptys_hang_up(&r->tb);
   dl_programs_hang_up(&r->tb);
+  dl_desktop_leave(&r->tb);
   if (getpid() == 1) {
     kill(-1, SIGTERM);
     kill(-1, SIGCONT);
@@ -254,24 +257,22 @@ static int check_expected(const char *text) {
   return 0;
 }
 
+static void add_word(char ***words, const char *word) {
+  size_t count = 0;
+  while (*words != NULL && (*words)[count] != NULL) count++;
+  *words = dl_xrealloc(*words, (count + 2) * sizeof **words);
+  (*words)[count] = dl_xstrdup(word);
+  (*words)[count + 1] = NULL;
+}
+
 static int parse(role_t *r, int argc, char **argv) {
-  static const struct option options[] = {{"listen-fd", 1, NULL, 'l'},
-                                          {"control-fd", 1, NULL, 'c'},
-                                          {"env-fd", 1, NULL, 'e'},
-                                          {"socket", 1, NULL, 's'},
-                                          {"home", 1, NULL, 'h'},
-                                          {"work-dir", 1, NULL, 'w'},
-                                          {"node-modules", 1, NULL, 'n'},
-                                          {"bin-dir", 1, NULL, 'b'},
-                                          {"max-processes", 1, NULL, 'p'},
-                                          {"max-data", 1, NULL, 'd'},
-                                          {"await-network", 0, NULL, 'a'},
-                                          {"reader-patience", 1, NULL, 'r'},
-                                          {"expect", 1, NULL, 'x'},
-                                          {"hidden-dir", 1, NULL, 'i'},
-                                          {"user", 1, NULL, 'u'},
-                                          {"shell", 1, NULL, 'S'},
-                                          {NULL, 0, NULL, 0}};
+  static const struct option options[] = {
+    {"listen-fd", 1, NULL, 'l'},    {"control-fd", 1, NULL, 'c'},    {"env-fd", 1, NULL, 'e'},
+    {"socket", 1, NULL, 's'},       {"home", 1, NULL, 'h'},          {"work-dir", 1, NULL, 'w'},
+    {"node-modules", 1, NULL, 'n'}, {"bin-dir", 1, NULL, 'b'},       {"max-processes", 1, NULL, 'p'},
+    {"max-data", 1, NULL, 'd'},     {"await-network", 0, NULL, 'a'}, {"reader-patience", 1, NULL, 'r'},
+    {"expect", 1, NULL, 'x'},       {"hidden-dir", 1, NULL, 'i'},    {"user", 1, NULL, 'u'},
+    {"shell", 1, NULL, 'S'},        {"desktop", 1, NULL, 'D'},       {NULL, 0, NULL, 0}};
   int64_t number = 0;
   optind = 1;
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -293,6 +294,7 @@ static int parse(role_t *r, int argc, char **argv) {
       case 'i': dl_set(&r->tb.hidden_dir, optarg); break;
       case 'u': r->user = optarg; break;
       case 'S': r->shell = optarg; break;
+      case 'D': add_word(&r->tb.desktop_command, optarg); break;
       case 'x':
         if (check_expected(optarg) != 0) return 1;
         break;
@@ -397,6 +399,7 @@ static int serve(role_t *r) {
   r->tb.ssh_channels = dl_ssh_channels_new();
   r->tb.contexts = dl_interpreters_new();
   r->tb.lsp = dl_lsp_new();
+  r->tb.desktop = dl_desktop_new(&r->tb);
   r->routes = join_routes(&failure);
   if (r->routes == NULL) return fail("cannot serve", failure);
   r->http = dl_http_new(r->tb.loop, &http, &failure);
@@ -441,5 +444,7 @@ int dl_toolbox_main(int argc, char **argv) {
   free(r.tb.work_dir);
   free(r.tb.node_modules);
   free(r.tb.hidden_dir);
+  for (char **word = r.tb.desktop_command; word != NULL && *word != NULL; word++) free(*word);
+  free(r.tb.desktop_command);
   return status;
 }

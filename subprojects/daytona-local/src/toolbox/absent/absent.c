@@ -6,19 +6,19 @@
 
 #include "toolbox/core/reply.h"
 
-static void on_desktop(dl_req_t *req, void *user) {
+static void on_missing(dl_req_t *req, void *user) {
   (void)user;
   dl_tb_reply_error_code(
     req, 501, "NOT_IMPLEMENTED",
-    "not implemented: sandboxes of daytona-local have no desktop: no display, mouse, keyboard, "
-    "screenshots or recordings");
+    "not implemented: daytona-local has no recordings of the desktop and no accessibility");
 }
 
 static const dl_route_t ROUTES[] = {
-  {"GET", "/computeruse/{rest*}", on_desktop, 0},
-  {"POST", "/computeruse/{rest*}", on_desktop, 0},
-  {"DELETE", "/computeruse/{rest*}", on_desktop, 0},
-  {"GET", "/recordings/{rest*}", on_desktop, 0},
-  {"GET", "/recordings", on_desktop, 0},
+  {"GET", "/computeruse/recordings", on_missing, 0},
+  {"GET", "/computeruse/recordings/{rest*}", on_missing, 0},
+  {"POST", "/computeruse/recordings/{rest*}", on_missing, 0},
+  {"DELETE", "/computeruse/recordings/{rest*}", on_missing, 0},
+  {"GET", "/computeruse/a11y/{rest*}", on_missing, 0},
+  {"POST", "/computeruse/a11y/{rest*}", on_missing, 0},
 };
 const dl_route_table_t DL_TB_ABSENT_ROUTES = {ROUTES, DL_COUNT(ROUTES)};

@@ -28,6 +28,7 @@ typedef struct dl_toolbox {
   char *node_modules; /* or NULL */
   /* Where the server's own system is seen, in a box on an image; else NULL, and the system is the server's. */
   char *hidden_dir;
+  char **desktop_command; /* how daytona-local-desktop is started, ended by NULL; or NULL */
   /* What the nouns keep. */
   struct dl_tb_metrics *metrics;
   struct dl_sessions *sessions;
@@ -36,6 +37,7 @@ typedef struct dl_toolbox {
   dl_list_t *ssh_channels; /* see ssh.h */
   dl_list_t *contexts;     /* of the interpreter */
   struct dl_lsp *lsp;      /* language servers */
+  struct dl_desktop *desktop;
   /* How long the output of a program waits for a client that takes nothing of it; 0: not at all. */
   uint64_t reader_patience_ms;
   size_t live_count; /* operations that still have handles on the loop and will answer */

@@ -1,0 +1,502 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The desktop of a sandbox, with the real programs: processes, screenshots, mouse, keyboard, recordings, the page of noVNC.
+
+Starting a desktop is what takes time, so most tests share one, in the order of their names. A window of our own
+(x_window.c) has known colours and says what happens to it.
+"""
+import base64
+import json
+import os
+import shutil
+import struct
+import threading
+import time
+import unittest
+import zlib
+
+import harness
+
+WIDTH, HEIGHT = 1280, 720
+WINDOW = (700, 200, 400, 300)  # of x_window: x, y, width, height
+RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
+SHIFT, CONTROL, ALT = 1, 4, 8  # bits of the state of an event
+
+
+def missing():
+    lack = [name for name in ("Xvfb", "icewm", "x11vnc", "websockify", "xterm") if not shutil.which(name)]
+    if not os.path.isdir("/usr/share/novnc"):
+        lack.append("novnc")
+    if not os.path.exists(os.path.join(os.path.dirname(os.environ["DAYTONA_LOCAL"]), "daytona-local-desktop")):
+        lack.append("daytona-local-desktop, for which X libraries were missing")
+    return ", ".join(lack)
+
+
+class Picture:
+    """A PNG of eight bits a colour, as our encoder makes them."""
+
+    def __init__(self, data):
+        assert data[:8] == b"\x89PNG\r\n\x1a\n", data[:8]
+        at, packed = 8, b""
+        while at < len(data):
+            size, kind = struct.unpack(">I4s", data[at:at + 8])
+            body = data[at + 8:at + 8 + size]
+            if kind == b"IHDR":
+                self.width, self.height, depth, colour = struct.unpack(">IIBB", body[:10])
+                assert (depth, colour) == (8, 2), (depth, colour)
+            packed += body if kind == b"IDAT" else b""
+            at += size + 12
+        self.rows = self.unfilter(zlib.decompress(packed))
+
+    def unfilter(self, raw):
+        stride, rows = self.width * 3, []
+        above = bytes(stride)
+        for y in range(self.height):
+            kind, line = raw[y * (stride + 1)], bytearray(raw[y * (stride + 1) + 1:(y + 1) * (stride + 1)])
+            assert kind in (0, 2), "an unexpected filter"
+            if kind == 2:
+                line = bytearray((a + b) & 255 for a, b in zip(line, above))
+            rows.append(bytes(line))
+            above = rows[-1]
+        return rows
+
+    def at(self, x, y):
+        return tuple(self.rows[y][x * 3:x * 3 + 3])
+
+
+class Desktop(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        lack = missing()
+        if lack:
+            raise unittest.SkipTest("not installed: " + lack)
+        super().setUpClass()
+        cls.box = cls.server.create(env={"VNC_RESOLUTION": "%dx%d" % (WIDTH, HEIGHT)})["id"]
+
+    # --- calls ---
+
+    def ask(self, method, path, body=None, box=None, **more):
+        return self.server.call(method, "/toolbox/%s/computeruse%s" % (box or self.box, path), body, **more)
+
+    def get(self, path, status=200, **more):
+        return self.status(status, self.ask("GET", path, **more)).json
+
+    def post(self, path, body=None, status=200, **more):
+        return self.status(status, self.ask("POST", path, body, **more)).json
+
+    def run_in(self, command, box=None):
+        return self.server.execute(box or self.box, command)["result"]
+
+    def picture(self, path="/screenshot"):
+        answer = self.get(path)
+        return Picture(base64.b64decode(answer["screenshot"], validate=True)), answer
+
+    def refused(self, answer, status, *words):
+        self.status(status, answer)
+        self.assertEqual(answer.json["source"], "DAYTONA_DAEMON")
+        for word in words:
+            self.assertIn(word, answer.json["message"])
+
+    # --- the window that says what happens to it ---
+
+    @classmethod
+    def open_window(cls):
+        with open(os.environ["X_WINDOW"], "rb") as file:
+            program = file.read()
+        answer = cls.server.call("POST", "/toolbox/%s/files/upload?path=x_window" % cls.box, raw=program,
+                                 headers={"Content-Type": "application/octet-stream"})
+        if answer.status >= 300:
+            parts = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + program + b"\r\n--b--\r\n"
+            answer = cls.server.call("POST", "/toolbox/%s/files/upload?path=x_window" % cls.box, raw=parts,
+                                     headers={"Content-Type": "multipart/form-data; boundary=b"})
+        assert answer.status < 300, answer.body
+        cls.server.execute(cls.box, "chmod +x x_window && (./x_window %d %d %d %d >events 2>&1 &)" % WINDOW)
+        harness.until(lambda: "painted" in cls.server.execute(cls.box, "cat events")["result"])
+
+    def fence(self):
+        """All lines of the window, once it has reported what has happened so far."""
+        before = self.run_in("grep -c fence events; kill -USR1 $(pgrep -x x_window)")
+        return harness.until(lambda: self.lines_after(int(before)))
+
+    def lines_after(self, fences):
+        lines = self.run_in("cat events").splitlines()
+        return lines if lines.count("fence") > fences else None
+
+    def events(self, act, count=None, kinds=("press", "release", "motion", "key", "keyup")):
+        """What the window reports of `act`, `count` lines at least: lists of words."""
+        before = len(self.fence())
+        act()
+        chosen = [line.split() for line in self.fence()[before:] if line.split()[0] in kinds]
+        self.assertGreaterEqual(len(chosen), count or 0, chosen)
+        return chosen
+
+    # --- before there is one ---
+
+    def test_01_before_the_start(self):
+        self.assertEqual(self.get("/status"), {"status": "inactive"})
+        self.assertEqual(self.get("/process-status"), {"status": "inactive"})
+        self.assertEqual(self.get("/process/xvfb/status"), {"processName": "xvfb", "running": False})
+        self.assertEqual(self.get("/display/info"), {"displays": None})
+        self.assertEqual(self.get("/display/windows"), {"windows": None})
+        self.refused(self.ask("GET", "/screenshot"), 503, "no desktop runs")
+        self.refused(self.ask("POST", "/mouse/move", {"x": 1, "y": 1}), 503, "no desktop runs")
+        self.refused(self.ask("POST", "/keyboard/type", {"text": "x"}), 503, "no desktop runs")
+        self.refused(self.ask("GET", "/process/xvfb/logs"), 400, "not started yet")
+        self.refused(self.ask("POST", "/process/x11vnc/restart"), 503, "does not run")
+        self.assertEqual(self.post("/stop")["status"]["xvfb"]["Running"], False)
+
+    def test_02_start(self):
+        begin = time.monotonic()
+        answer = self.post("/start")
+        self.picture()
+        print("# start to the first screenshot: %d ms" % ((time.monotonic() - begin) * 1000))
+        self.assertEqual(sorted(answer["status"]), ["novnc", "x11vnc", "xfce4", "xvfb"])
+        for name, priority in (("xvfb", 100), ("xfce4", 200), ("x11vnc", 300), ("novnc", 400)):
+            status = answer["status"][name]
+            self.assertEqual((status["Running"], status["Priority"], status["AutoRestart"]), (True, priority, True))
+            self.assertIsInstance(status["Pid"], int)
+            self.assertEqual(self.get("/process/%s/status" % name), {"processName": name, "running": True})
+            self.assertEqual(self.get("/process/%s/logs" % name)["processName"], name)
+            self.assertEqual(self.get("/process/%s/errors" % name)["processName"], name)
+        self.assertIn("PORT=5901", self.get("/process/x11vnc/logs")["logs"])
+        self.assertEqual(self.get("/status"), {"status": "active"})
+        again = self.post("/start")
+        self.assertEqual(again["status"], answer["status"], "a second start starts nothing")
+        self.assertEqual(self.run_in("echo $DISPLAY"), ":0\n")
+        self.open_window()
+
+    def test_03_bad_names(self):
+        self.refused(self.ask("GET", "/process/nosuch/status"), 503, "nosuch not found")
+        for method, path in (("POST", "restart"), ("GET", "logs"), ("GET", "errors")):
+            self.refused(self.ask(method, "/process/nosuch/" + path), 400, "nosuch not found")
+        self.assertEqual(self.ask("GET", "/nothing").status, 404)
+
+    # --- screenshots ---
+
+    def check_window(self, picture, left=0, top=0, scale=1.0):
+        """The quarters of the window are where they are to be."""
+        x, y, width, height = WINDOW
+        for i, colour in enumerate((RED, GREEN, BLUE, WHITE)):
+            for share in (0.1, 0.4):
+                at = (x + i % 2 * width // 2 + width * share - left, y + i // 2 * height // 2 + height * share - top)
+                self.assertEqual(picture.at(int(at[0] * scale), int(at[1] * scale)), colour, (i, share))
+        self.assertNotEqual(picture.at(int((x - 3 - left) * scale), int((y + 5 - top) * scale)), RED)
+
+    def test_04_screenshots(self):
+        picture, answer = self.picture()
+        self.assertEqual((picture.width, picture.height), (WIDTH, HEIGHT))
+        self.assertEqual(sorted(answer), ["cursorPosition", "screenshot"])
+        self.check_window(picture)
+        picture, answer = self.picture("/screenshot/region?x=650&y=150&width=500&height=400")
+        self.assertEqual((picture.width, picture.height), (500, 400))
+        self.check_window(picture, 650, 150)
+        picture, answer = self.picture("/screenshot/compressed?scale=0.5")
+        self.assertEqual((picture.width, picture.height), (WIDTH // 2, HEIGHT // 2))
+        self.assertEqual(answer["sizeBytes"], len(base64.b64decode(answer["screenshot"])))
+        self.assertNotIn("cursorPosition", answer)
+        self.check_window(picture, scale=0.5)
+        picture, answer = self.picture("/screenshot/region/compressed?x=650&y=150&width=500&height=400&scale=0.25&showCursor=1")
+        self.assertEqual((picture.width, picture.height), (125, 100))
+        self.assertIn("cursorPosition", answer)
+
+    def test_05_regions_outside_are_black(self):
+        picture, _ = self.picture("/screenshot/region?x=%d&y=%d&width=40&height=30" % (WIDTH - 20, HEIGHT - 10))
+        self.assertEqual((picture.width, picture.height, picture.at(39, 29), picture.at(5, 25)), (40, 30, BLACK, BLACK))
+        self.assertNotEqual(picture.at(1, 1), BLACK)
+        for place in ("x=5000&y=5000", "x=-100&y=-100", "x=2147483647&y=2147483647", "x=-2147483648&y=0"):
+            picture, _ = self.picture("/screenshot/region?%s&width=10&height=10" % place)
+            self.assertEqual(set(picture.rows), {bytes(30)}, place)
+        self.refused(self.ask("GET", "/screenshot/region?x=0&y=0&width=2147483647&height=2147483647"), 400, "too large")
+
+    def test_06_formats(self):
+        def size_of(name, **more):
+            query = "&".join("%s=%s" % pair for pair in more.items())
+            answer = self.get("/screenshot/compressed?format=%s&%s" % (name, query))
+            data = base64.b64decode(answer["screenshot"])
+            self.assertEqual(answer["sizeBytes"], len(data))
+            head = {"jpeg": b"\xff\xd8\xff", "webp": b"RIFF", "png": b"\x89PNG"}[name]
+            self.assertEqual(data[:len(head)], head)
+            return len(data)
+        for name in ("jpeg", "webp"):
+            self.assertLess(size_of(name, quality=5), size_of(name, quality=100))
+            self.assertLess(size_of(name, scale=0.2), size_of(name))
+        size_of("png", quality=1)
+
+    def test_07_bad_parameters(self):
+        for query, words in (("?x=1", "missing required query parameter: y"), ("?x=a&y=1&width=2&height=2", "x: must be an integer"),
+                             ("?x=1.5&y=1&width=2&height=2", "must be an integer"), ("?x=1e2&y=1&width=2&height=2", "must be an integer"),
+                             ("?x=1&y=1&width=0&height=5", "width: must be greater than zero"),
+                             ("?x=1&y=1&width=5&height=-5", "height: must be greater than zero"),
+                             ("?x=1&y=1&width=99999999999&height=5", "must be an integer")):
+            self.refused(self.ask("GET", "/screenshot/region" + query), 400, words)
+        for query, words in (("format=bmp", "format"), ("quality=0", "quality"), ("quality=101", "quality"), ("quality=x", "quality"),
+                             ("scale=0", "scale"), ("scale=0.05", "scale"), ("scale=1.01", "scale"), ("scale=nan", "scale"),
+                             ("scale=x", "scale"), ("showCursor=maybe", "must be a boolean")):
+            self.refused(self.ask("GET", "/screenshot/compressed?" + query), 400, words)
+
+    def test_08_the_cursor_is_drawn(self):
+        x, y = WINDOW[0] + 100, WINDOW[1] + 75
+        self.post("/mouse/move", {"x": x, "y": y})
+        region = "/screenshot/region?x=%d&y=%d&width=60&height=60" % (x - 30, y - 30)
+        plain, _ = self.picture(region)
+        drawn, answer = self.picture(region + "&show_cursor=true")
+        self.assertEqual(set(plain.rows), {bytes(RED) * 60})
+        changed = [(i, j) for j in range(60) for i in range(60) if drawn.at(i, j) != RED]
+        self.assertTrue(changed and all(10 <= i <= 59 and 10 <= j <= 59 for i, j in changed), changed[:5])
+        self.assertEqual(answer["cursorPosition"], {"x": x, "y": y})
+        full = self.get("/screenshot/compressed?scale=0.5&showCursor=t")
+        self.assertEqual(full["cursorPosition"], {"x": x // 2, "y": y // 2})
+
+    # --- displays and windows ---
+
+    def test_09_displays_and_windows(self):
+        self.assertEqual(self.get("/display/info"),
+                         {"displays": [{"id": 0, "x": 0, "y": 0, "width": WIDTH, "height": HEIGHT, "isActive": True}]})
+        self.run_in("(xterm -T 'A \"title\" \u00fc \u6f22' -geometry 40x10+60+80 >/dev/null 2>&1 &)")
+        window = harness.until(lambda: self.get("/display/windows")["windows"])[0]
+        self.assertEqual(window["title"], 'A "title" \u00fc \ufffd', "xterm has only the older property, whose charset has no such sign")
+        self.assertGreater(window["id"], 0)
+        self.assertTrue(60 <= window["x"] <= 80 and 80 <= window["y"] <= 120, window)
+        self.assertTrue(window["width"] > 100 and window["height"] > 50 and window["isVisible"], window)
+        self.run_in("kill $(pgrep xterm)")
+        harness.until(lambda: not self.get("/display/windows")["windows"])
+
+    # --- mouse ---
+
+    def test_10_a_click_lands(self):
+        x, y = WINDOW[0] + 30, WINDOW[1] + 40
+        click = lambda **more: lambda: self.assertEqual(self.post("/mouse/click", {"x": x, "y": y, **more}), {"x": x, "y": y})
+        button = lambda name, number: self.assertEqual(
+            [words[:4] for words in self.events(click(button=name), 2, ("press", "release"))],
+            [[kind, str(number), str(x), str(y)] for kind in ("press", "release")])
+        for name, number in (("left", 1), ("middle", 2), ("RIGHT", 3)):
+            button(name, number)
+        self.assertEqual(len(self.events(click(), 2, ("press", "release"))), 2)
+        self.assertEqual(len(self.events(click(double=True), 4, ("press", "release"))), 4)
+        self.assertEqual(len(self.events(click(double=True, clicks=3), 6, ("press", "release"))), 6)
+        pressed = self.events(click(modifiers=["ctrl", "Shift"]), 2, ("press", "release"))
+        self.assertEqual([int(words[4]) & (SHIFT | CONTROL | ALT) for words in pressed], [SHIFT | CONTROL] * 2)
+        self.assertEqual(self.get("/mouse/position"), {"x": x, "y": y})
+        self.nothing_is_held()
+
+    def nothing_is_held(self):
+        x, y = WINDOW[0] + 5, WINDOW[1] + 5
+        self.post("/mouse/move", {"x": x + 1, "y": y})
+        moved = self.events(lambda: self.post("/mouse/move", {"x": x, "y": y}), 1, ("motion",))
+        self.assertEqual({words[3] for words in moved}, {"0"}, "buttons or modifiers are down")
+
+    def test_11_drag_and_scroll(self):
+        x, y = WINDOW[0], WINDOW[1]
+        drag = {"startX": x + 10, "startY": y + 20, "endX": x + 210, "endY": y + 120}
+        seen = self.events(lambda: self.assertEqual(self.post("/mouse/drag", {**drag, "modifiers": ["alt"]}), {"x": x + 210, "y": y + 120}), 10)
+        buttons = [words for words in seen if words[0] in ("press", "release")]
+        self.assertEqual([words[:4] for words in buttons], [["press", "1", str(x + 10), str(y + 20)], ["release", "1", str(x + 210), str(y + 120)]])
+        between = [words for words in seen if words[0] == "motion" and int(words[3]) & 256]
+        self.assertGreaterEqual(len(between), 10)
+        self.assertTrue(all(int(words[3]) & ALT for words in between))
+        for direction, number in (("up", 4), ("down", 5), ("left", 6), ("right", 7)):
+            act = lambda: self.assertEqual(self.post("/mouse/scroll", {"x": x + 50, "y": y + 50, "direction": direction, "amount": 3}), {"success": True})
+            self.assertEqual([words[1] for words in self.events(act, 3, ("press",))], [str(number)] * 3)
+        once = lambda: self.post("/mouse/scroll", {"x": x + 50, "y": y + 50, "direction": "down", "amount": 0, "modifiers": ["ctrl"]})
+        self.assertEqual([int(words[4]) & CONTROL for words in self.events(once, 1, ("press",))], [CONTROL])
+        self.nothing_is_held()
+
+    def test_12_a_button_is_held(self):
+        x, y = WINDOW[0] + 60, WINDOW[1] + 60
+        self.assertEqual(self.post("/mouse/down", {"x": x, "y": y, "button": "right"}), {"x": x, "y": y})
+        moved = self.events(lambda: self.post("/mouse/move", {"x": x + 9, "y": y}), 1, ("motion",))
+        self.assertTrue(int(moved[0][3]) & 1024, "button 3 is down")
+        released = self.events(lambda: self.assertEqual(self.post("/mouse/up", {"button": "right"}), {"x": x + 9, "y": y}), 1, ("release",))
+        self.assertEqual(released[0][1:4], ["3", str(x + 9), str(y)])
+        self.nothing_is_held()
+
+    def test_13_bad_mouse(self):
+        bad = [("/mouse/move", {"x": WIDTH, "y": 1}, "outside of the screen"), ("/mouse/move", {"x": 1, "y": -1}, "outside of the screen"),
+               ("/mouse/move", {"x": "a"}, "'x' must be an integer"), ("/mouse/move", {"x": 1.5}, "must be an integer"),
+               ("/mouse/move", {"x": 1 << 40}, "must be an integer"),
+               ("/mouse/click", {"x": 99999, "y": 1}, "outside"), ("/mouse/click", {"x": 1, "y": 1, "button": "fourth"}, "left, right, middle"),
+               ("/mouse/click", {"x": 1, "y": 1, "clicks": 0}, "clicks must be from 1 to 10"), ("/mouse/click", {"x": 1, "y": 1, "clicks": 11}, "1 to 10"),
+               ("/mouse/click", {"x": 1, "y": 1, "modifiers": ["nomod"]}, "unsupported modifier"),
+               ("/mouse/click", {"x": 1, "y": 1, "modifiers": ["ctrl", "control"]}, "duplicate modifier"),
+               ("/mouse/click", {"x": 1, "y": 1, "modifiers": "ctrl"}, "array"), ("/mouse/click", {"x": 1, "y": 1, "double": 1}, "true or false"),
+               ("/mouse/drag", {"startX": 1, "startY": 1, "endX": 1, "endY": HEIGHT}, "outside"),
+               ("/mouse/drag", {"startX": 1, "startY": 1, "endX": 1, "endY": 1, "button": "none"}, "left, right, middle"),
+               ("/mouse/scroll", {"x": 1, "y": 1}, "unsupported scroll direction"), ("/mouse/scroll", {"x": 1, "y": 1, "direction": "in"}, "direction"),
+               ("/mouse/scroll", {"x": 1, "y": 1, "direction": "up", "amount": -1}, "greater than or equal to 0"),
+               ("/mouse/scroll", {"x": 1, "y": 1, "direction": "up", "amount": 1001}, "1000"),
+               ("/mouse/down", {"x": 1}, "both x and y"), ("/mouse/up", {"button": "x"}, "left, right, middle")]
+        for path, body, words in bad:
+            with self.subTest(path=path, body=body):
+                self.refused(self.ask("POST", path, body), 400, words)
+        for path in ("/mouse/move", "/mouse/click", "/keyboard/type", "/keyboard/key"):
+            self.refused(self.ask("POST", path, raw=b"{"), 400, "invalid request body")
+        self.nothing_is_held()
+
+    # --- keyboard ---
+
+    def focus_window(self):
+        self.post("/mouse/click", {"x": WINDOW[0] + 5, "y": WINDOW[1] + 5})
+
+    def test_14_keys_come(self):
+        self.focus_window()
+        code = lambda act, count: [words[:2] for words in self.events(act, count, ("key", "keyup"))]
+        self.assertEqual(code(lambda: self.post("/keyboard/key", {"key": "a"}), 2), [["key", "38"], ["keyup", "38"]])
+        self.assertEqual(code(lambda: self.post("/keyboard/key", {"key": "A"}), 2), [["key", "38"], ["keyup", "38"]])
+        self.assertEqual(code(lambda: self.post("/keyboard/hotkey", {"keys": "ctrl + shift+T"}), 6),
+                         [["key", "37"], ["key", "50"], ["key", "28"], ["keyup", "28"], ["keyup", "50"], ["keyup", "37"]])
+        self.assertEqual(code(lambda: self.post("/keyboard/key", {"key": "F5", "modifiers": ["Shift", "ctrl"]}), 6)[2], ["key", "71"])
+        self.assertEqual(code(lambda: self.post("/keyboard/hotkey", {"keys": "enter"}), 2)[0], ["key", "36"])
+        self.nothing_is_held()
+
+    def test_15_a_key_is_held(self):
+        self.assertEqual(self.post("/keyboard/down", {"key": "shift"}), {})
+        pressed = self.events(lambda: self.post("/keyboard/key", {"key": "a", "modifiers": ["shift"]}), 2, ("key", "keyup"))
+        self.assertEqual([words[0:3] for words in pressed], [["key", "38", "1"], ["keyup", "38", "1"]], "what is held stays so")
+        self.assertEqual(self.post("/keyboard/up", {"key": "shift"}), {})
+        self.nothing_is_held()
+
+    def test_16_bad_keys(self):
+        bad = [("/keyboard/key", {"key": key}, words) for key, words in (
+            ("!", 'press("1", ["shift"])'), ("+", 'press("=", ["shift"])'), (" ", 'press("space")'), ("nosuchkey", "unsupported key"),
+            ("", "empty key token"), ("\u00fc", "text input"), ("f25", "unsupported key"), ("num10", "unsupported key"), ("x" * 5000, "unsupported"))]
+        bad += [("/keyboard/key", {"key": "a", "modifiers": [name]}, words) for name, words in (
+            ("nomod", "supported modifiers: ctrl, alt, shift, cmd"), ("lctrl", "only supported as the main key"), ("", "unsupported modifier"))]
+        bad += [("/keyboard/hotkey", {"keys": keys}, words) for keys, words in (
+            ("ctrl+", "empty key token"), ("+", "empty key token"), ("a+b", "at most one non-modifier"), ("ctrl+a ctrl+b", "single chord"),
+            ("ctrl+nosuch", "unsupported key"), ("", "empty key token"), ("ctrl+control", "twice"))]
+        bad += [("/keyboard/key", {}, "empty key token"), ("/keyboard/down", {"key": "nosuch"}, "unsupported"), ("/keyboard/up", {"key": 1}, "string"),
+                ("/keyboard/key", {"key": "shift", "modifiers": ["shift"]}, "duplicate"),
+                ("/keyboard/type", {"text": "tab\there"}, 'press("tab")'), ("/keyboard/type", {"text": "\x01"}, "control character"),
+                ("/keyboard/type", {"text": "\u2028"}, "U+2028"), ("/keyboard/type", {"text": "\x85"}, "control character"),
+                ("/keyboard/type", {"text": "x" * (1 << 20)}, "65536 characters at most"), ("/keyboard/type", {"text": "a\0b"}, "NUL"),
+                ("/keyboard/type", {"text": "x", "delay": -1}, "delay"), ("/keyboard/type", {"text": "x", "delay": 10001}, "delay")]
+        for path, body, words in bad:
+            with self.subTest(path=path, body=str(body)[:60]):
+                self.refused(self.ask("POST", path, body), 400, words)
+        self.nothing_is_held()
+        for key in ("esc", "page_up", "Page-Down", "lshift", "F24", "num0", "num_plus", "`", "-", "\\", "caps_lock", "caps_lock"):
+            self.assertEqual(self.post("/keyboard/key", {"key": key}), {}, key)
+        self.assertEqual(self.post("/keyboard/hotkey", {"keys": "ctrl+shift"}), {})
+        self.assertEqual(self.post("/keyboard/type", {"text": ""}), {})
+        self.assertEqual(self.post("/keyboard/type", {}), {})
+        self.nothing_is_held()
+
+    def terminal(self, name):
+        self.run_in("(xterm -T %s -geometry 100x30+20+40 -e sh -c 'cat >%s' >/dev/null 2>&1 &)" % (name, name))
+        window = harness.until(lambda: [w for w in self.get("/display/windows")["windows"] or [] if w["title"] == name])[0]
+        self.post("/mouse/click", {"x": window["x"] + 50, "y": window["y"] + 50})
+
+    def test_17_text_is_typed(self):
+        self.terminal("typed")
+        lines = ["Hello, World 123! \"quoted\" ~^`' \\|{}[]<>?", "\u00e4\u00f6\u00fc\u00c4\u00d6\u00dc\u00df \u20ac \u6f22\u5b57\u304b\u306a \u0416\u0434 \U0001f600 \u00bd",
+                 "".join(chr(0x4e00 + i) for i in range(400)), "".join(chr(0x4e00 + i) for i in range(399, -1, -1))]
+        for line in lines:
+            self.assertEqual(self.post("/keyboard/type", {"text": line + "\r\n"}), {})
+        self.post("/keyboard/key", {"key": "capslock"})
+        self.post("/keyboard/type", {"text": "Caps Lock: \u00e4 \u6f22\n"})
+        self.post("/keyboard/key", {"key": "capslock"})
+        many = "".join("%d %s\n" % (i, "The quick brown Fox"[:i % 20]) for i in range(300))
+        begin = time.monotonic()
+        self.post("/keyboard/type", {"text": many})
+        print("# %d characters typed in %d ms" % (len(many), (time.monotonic() - begin) * 1000))
+        self.post("/keyboard/type", {"text": "slow\n", "delay": 20})
+        self.post("/keyboard/hotkey", {"keys": "ctrl+d"})
+        wanted = "\n".join(lines) + "\nCaps Lock: \u00e4 \u6f22\n" + many + "slow\n"
+        harness.until(lambda: not self.get("/display/windows")["windows"])
+        self.assertEqual(self.run_in("cat typed"), wanted)
+
+    def test_18_a_client_that_leaves_ends_its_typing(self):
+        self.terminal("slowly")
+        with self.assertRaises(OSError):
+            self.ask("POST", "/keyboard/type", {"text": "x" * 1000, "delay": 50, "modifiers": []}, timeout=0.5)
+        begin = time.monotonic()
+        self.post("/keyboard/type", {"text": "\n"})
+        self.assertLess(time.monotonic() - begin, 10, "the text that nobody waits for is still being typed")
+        self.post("/keyboard/hotkey", {"keys": "ctrl+d"})
+        harness.until(lambda: not self.get("/display/windows")["windows"])
+        self.assertLess(len(self.run_in("cat slowly")), 500)
+        self.nothing_is_held()
+
+    def test_19_screenshots_do_not_wait_for_typing(self):
+        times = []
+        writer = threading.Thread(target=lambda: self.post("/keyboard/type", {"text": "x" * 20, "delay": 100}))
+        writer.start()
+        while writer.is_alive():
+            begin = time.monotonic()
+            self.get("/screenshot/compressed?scale=0.1")
+            times.append(time.monotonic() - begin)
+        writer.join()
+        self.assertGreater(len(times), 3)
+
+    # --- what can go wrong ---
+
+    def test_20_the_program_for_input_dies(self):
+        self.post("/mouse/down", {"x": WINDOW[0] + 5, "y": WINDOW[1] + 5})
+        self.post("/keyboard/down", {"key": "ctrl"})
+        self.run_in("kill -9 $(pgrep -x desktop); while pgrep -x desktop; do sleep 0.01; done")
+        self.assertEqual(self.post("/mouse/move", {"x": WINDOW[0] + 7, "y": WINDOW[1] + 5}), {"x": WINDOW[0] + 7, "y": WINDOW[1] + 5})
+        self.nothing_is_held()
+        self.picture()
+
+    def test_21_a_process_that_dies_comes_back(self):
+        pid = lambda name: self.post("/start")["status"][name]["Pid"]
+        first = pid("novnc")
+        self.run_in("kill -9 %d" % first)
+        harness.until(lambda: self.get("/process/novnc/status") == {"processName": "novnc", "running": False})
+        self.assertEqual(self.get("/status"), {"status": "partial"})
+        self.assertEqual(self.post("/process/novnc/restart"), {"message": "Process novnc restarted successfully", "processName": "novnc"})
+        self.assertEqual(self.get("/status"), {"status": "active"})
+        old = pid("x11vnc")
+        self.run_in("kill -9 %d" % old)
+        harness.until(lambda: self.get("/status") == {"status": "partial"})
+        harness.until(lambda: self.get("/status") == {"status": "active"})  # by itself, after five seconds
+        self.assertNotEqual(pid("x11vnc"), old)
+
+    def test_22_restart_of_the_screen(self):
+        self.post("/process/xvfb/restart")
+        self.assertEqual(self.get("/status"), {"status": "active"})
+        self.picture()
+        self.assertEqual(self.run_in("pgrep -c x_window; true"), "0\n", "programs of the old screen are gone")
+
+    def test_23_stop(self):
+        self.post("/mouse/down", {"x": 5, "y": 5})
+        answer = self.post("/stop")
+        self.assertEqual({name: (s["Running"], s["Pid"]) for name, s in answer["status"].items()},
+                         {name: (False, None) for name in ("xvfb", "xfce4", "x11vnc", "novnc")})
+        self.assertEqual(self.get("/status"), {"status": "inactive"})
+        self.assertEqual(self.run_in("ps -eo comm= | grep -cxE 'Xvfb|icewm|x11vnc|websockify|desktop'"), "0\n")
+        self.assertEqual(self.run_in("echo $DISPLAY"), "\n")
+        self.refused(self.ask("GET", "/screenshot"), 503, "no desktop runs")
+        self.post("/start")
+        self.assertEqual(self.get("/status"), {"status": "active"})
+        self.assertEqual(self.get("/mouse/position"), {"x": WIDTH // 2, "y": HEIGHT // 2})
+
+    def test_24_a_display_that_is_taken(self):
+        box = self.server.create()["id"]
+        self.run_in("(Xvfb :0 -screen 0 300x200x24 >/dev/null 2>&1 &) ; while ! [ -e /tmp/.X0-lock ]; do sleep 0.05; done", box)
+        self.post("/start", box=box)
+        self.assertEqual(self.run_in("echo $DISPLAY", box), ":1\n")
+        self.assertEqual(self.get("/display/info", box=box)["displays"][0]["width"], 1024)
+        self.server.api("DELETE", "/sandbox/" + box)
+
+    def test_25_programs_that_are_missing(self):
+        box = self.server.create(env={"PATH": "/nowhere"})["id"]
+        self.refused(self.ask("POST", "/start", box=box), 503, "Xvfb is not installed")
+        self.assertEqual(self.get("/status", box=box), {"status": "inactive"})
+        self.server.api("DELETE", "/sandbox/" + box)
+        for name, value in (("VNC_RESOLUTION", "10x10"), ("VNC_RESOLUTION", "large"), ("VNC_PORT", "0")):
+            box = self.server.create(env={name: value})["id"]
+            self.refused(self.ask("POST", "/start", box=box), 503, name)
+            self.server.api("DELETE", "/sandbox/" + box)
+
+    def test_26_a_port_that_is_taken(self):
+        box = self.server.create()["id"]
+        self.run_in("(python3 -m http.server -b 127.0.0.1 6080 >/dev/null 2>&1 &)", box)
+        harness.until(lambda: "6080" in self.server.call("GET", "/toolbox/%s/port" % box).body.decode())
+        self.refused(self.ask("POST", "/start", box=box), 503, "[novnc: port 6080 is taken")
+        self.assertEqual(self.get("/status", box=box), {"status": "partial"})
+        self.get("/screenshot", box=box)
+        self.server.api("DELETE", "/sandbox/" + box)
+
+
+if __name__ == "__main__":
+    harness.main()
