@@ -1,4 +1,6 @@
-"""The charts of a program by the library and by the official Python SDK are the same: compare.py DRIVER DAYTONA-LOCAL
+"""The charts of a program by the library and by the official SDKs are the same: compare.py DRIVER DAYTONA-LOCAL
+
+SDKs are those of Python and TypeScript; one that is not installed is left out, with a line that says why.
 
 The program's interpreter, which has matplotlib, is outside of what a sandbox sees, so the server keeps them apart by nothing
 here: what runs in them is this test's own.
@@ -16,7 +18,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "lib")]
 import launch  # noqa: E402
 import tap  # noqa: E402
 
-LIMIT_SECONDS = 120
+LIMIT_SECONDS = 200
 
 # Name: what is drawn, the types that come of it.
 CASES = {
@@ -35,33 +37,51 @@ CASES = {
 }
 
 
-def charts_of(local, command, path, code):
+def charts_of(local, command, path):
+    """Of every case, in order."""
+    codes = "\0".join("import matplotlib.pyplot as plt\n" + drawn + "\n" for drawn, _ in CASES.values())
     command = [local, "run", "--isolation", "none", "--", *command, path]
-    done = subprocess.run(command, input=code, capture_output=True, text=True, encoding="utf-8", timeout=LIMIT_SECONDS)
-    assert done.returncode == 0 and done.stdout, done.stderr[-2000:]
-    return json.loads(done.stdout)
+    done = subprocess.run(command, input=codes, capture_output=True, text=True, encoding="utf-8", timeout=LIMIT_SECONDS)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and len(lines) == len(CASES), done.stderr[-2000:]
+    return [json.loads(line) for line in lines]
 
 
-def compare(local, driver, sdk, path, drawn, types):
-    code = "import matplotlib.pyplot as plt\n" + drawn + "\n"
-    ours, official = charts_of(local, driver, path, code), charts_of(local, sdk, path, code)
-    assert [chart["type"] for chart in ours] == types, ours
-    assert ours == official, f"ours: {ours}\nofficial: {official}"
+def compare(charts, number, types):
+    (_, ours), *others = charts
+    assert [chart["type"] for chart in ours[number]] == types, ours[number]
+    for name, official in others:
+        assert ours[number] == official[number], f"ours: {ours[number]}\n{name}: {official[number]}"
+
+
+def official_sdks(cache):
+    """The commands of those that are there."""
+    sdks = []
+    for name, command in (("python", [os.path.join(cache, "python", "bin", "python"), str(HERE / "sdk.py")]),
+                          ("node", ["node", str(HERE / "sdk.mjs")])):
+        reason = launch.missing(cache, name)
+        if reason is None:
+            sdks.append(command)
+        else:
+            print(f"# left out: {reason}")
+    return sdks
 
 
 def main():
     driver, local = map(os.path.abspath, sys.argv[1:3])
     cache = os.path.abspath(os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop")
-    reason = launch.missing(cache, "python") or launch.missing(cache, "matplotlib")
+    sdks = official_sdks(cache)
+    reason = launch.missing(cache, "matplotlib") or (None if sdks else launch.missing(cache, "python"))
     if reason is not None:
         print(f"1..0 # SKIP {reason}")
         return 0
-    sdk = [os.path.join(cache, "python", "bin", "python"), str(HERE / "sdk.py")]
+    os.environ["INTEROP_NODE_MODULES"] = os.path.join(cache, "node", "node_modules")
     path = os.path.join(cache, "matplotlib", "bin") + ":/usr/local/bin:/usr/bin:/bin"
+    charts = [(os.path.basename(command[-1]), charts_of(local, command, path)) for command in ([driver], *sdks)]
     producer = tap.Producer()
     producer.plan(len(CASES))
-    for name, (drawn, types) in CASES.items():
-        producer.run(name, partial(compare, local, [driver], sdk, path, drawn, types))
+    for number, (name, (_, types)) in enumerate(CASES.items()):
+        producer.run(name, partial(compare, charts, number, types))
     return producer.exit_code()
 
 

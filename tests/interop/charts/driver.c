@@ -1,5 +1,6 @@
 /*
- * Runs a program in a sandbox and prints its charts as JSON, from the typed structs alone: driver PATH < CODE
+ * Runs programs in a sandbox and prints the charts of each as a line of JSON, from the typed structs alone: driver PATH < CODES
+ * They are separated by NUL characters.
  */
 #include <jansson.h>
 #include <math.h>
@@ -100,23 +101,29 @@ static void print_charts(const daytona_exec_result_t *result) {
     json_array_append_new(charts, chart_json(result->charts->items[i]));
   if (result->exit_code != 0) fprintf(stderr, "%s\n", result->result);
   json_dumpf(charts, stdout, JSON_COMPACT);
+  putchar('\n');
   json_decref(charts);
 }
 
+static void run(daytona_sandbox_t *sandbox, const char *code, const daytona_process_code_run_opts_t *opts) {
+  daytona_future_t *ran = daytona_process_code_run(sandbox, code, opts);
+  must(ran);
+  print_charts(daytona_future_exec_result(ran));
+  daytona_future_release(ran);
+}
+
 int main(int argc, char **argv) {
-  static char code[65536];
+  static char codes[65536];
   if (argc != 2) return EXIT_FAILURE;
-  code[fread(code, 1, sizeof code - 1, stdin)] = '\0';
+  size_t size = fread(codes, 1, sizeof codes - 1, stdin);
   const daytona_pair_t path = {"PATH", argv[1]};
   const daytona_process_code_run_opts_t opts = {.env = {&path, 1}};
   daytona_client_t *client;
   if (daytona_client_new(uv_default_loop(), NULL, &client) != 0) return EXIT_FAILURE;
   daytona_future_t *made = daytona_sandbox_create(client, NULL);
   must(made);
-  daytona_future_t *ran = daytona_process_code_run(daytona_future_sandbox(made), code, &opts);
-  must(ran);
-  print_charts(daytona_future_exec_result(ran));
-  daytona_future_release(ran);
+  for (size_t at = 0; at < size; at += strlen(codes + at) + 1)
+    run(daytona_future_sandbox(made), codes + at, &opts);
   daytona_future_release(made);
   daytona_client_close(client, NULL, NULL);
   uv_run(uv_default_loop(), UV_RUN_DEFAULT);

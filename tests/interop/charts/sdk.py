@@ -1,4 +1,4 @@
-"""What driver.c does, with the official Python SDK: sdk.py PATH < CODE"""
+"""What driver.c does, with the official Python SDK: sdk.py PATH < CODES"""
 
 import base64
 import json
@@ -22,10 +22,11 @@ def plain(value):
 
 def main():
     sandbox = Daytona().create()
-    done = sandbox.process.code_run(sys.stdin.read(), params=CodeRunParams(env={"PATH": sys.argv[1]}))
-    if done.exit_code != 0:
-        print(done.result, file=sys.stderr)
-    print(json.dumps(plain([chart.to_dict() for chart in done.artifacts.charts])))
+    for code in sys.stdin.read().split("\0"):
+        done = sandbox.process.code_run(code, params=CodeRunParams(env={"PATH": sys.argv[1]}))
+        if done.exit_code != 0:
+            print(done.result, file=sys.stderr)
+        print(json.dumps(plain([chart.to_dict() for chart in done.artifacts.charts])))
 
 
 main()
