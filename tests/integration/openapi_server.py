@@ -67,6 +67,11 @@ PATCH /secret/{secretId}
 DELETE /secret/{secretId}
 PUT /sandbox/{sandboxIdOrName}/secrets
 GET /sandbox/{sandboxId}/telemetry/metrics
+POST /sandbox/{sandboxIdOrName}/snapshot
+POST /sandbox/{sandboxIdOrName}/autopause/{interval}
+GET /sandbox/{sandboxIdOrName}/forks
+GET /sandbox/{sandboxIdOrName}/parent
+GET /sandbox/{sandboxIdOrName}/ancestors
 POST /process/execute
 POST /process/code-run
 GET /work-dir
@@ -364,6 +369,33 @@ def metrics(s):
     s.delete(box)
 
 
+def copies(s):
+    parent = s.create(snapshot="daytona-local/vm:1.0")
+    path = f"/sandbox/{parent}"
+    s.call("POST", f"{path}/autopause/5")
+    s.call("POST", f"{path}/autopause/-1", expect=400)
+    child = s.call("POST", f"{path}/fork", {"name": f"child-{uuid.uuid4()}"})["id"]
+    s.wait(child, "started")
+    s.wait(parent, "started")
+    assert [b["id"] for b in s.call("GET", f"{path}/forks")] == [child]
+    assert s.call("GET", f"/sandbox/{child}/parent")["id"] == parent
+    assert [b["id"] for b in s.call("GET", f"/sandbox/{child}/ancestors")] == [parent]
+    s.call("GET", f"{path}/parent", expect=404)
+    s.call("DELETE", path, expect=400)
+    s.call("POST", f"/sandbox/{child}/pause")
+    s.wait(child, "paused")
+    s.delete(child)
+    name = f"of-{uuid.uuid4()}"
+    s.call("POST", f"{path}/snapshot", {"name": name})
+    s.wait(parent, "started")
+    s.call("POST", f"{path}/snapshot", {"name": name}, expect=409)
+    s.call("POST", f"{path}/snapshot", {}, expect=400)
+    made = s.call("GET", f"/snapshots/{name}")
+    assert made["state"] == "active" and made["sourceSandboxId"] == parent
+    s.call("DELETE", f"/snapshots/{made['id']}")
+    s.delete(parent)
+
+
 def toolbox(s):
     box = s.create(env={"K": "v"})
     assert s.call("POST", "/process/execute", {"command": "echo $K"}, box=box)["result"] == "v\n"
@@ -388,7 +420,7 @@ def toolbox(s):
 
 SCENARIOS = [public_information, authentication, unknown_routes_and_bodies, create_refusals, life_of_a_sandbox,
              start_at_any_moment_of_archiving, recover_after_an_error, lists_and_pages, settings, resize, previews, ssh_access, snapshots_and_volumes,
-             secrets, metrics, toolbox]
+             secrets, metrics, copies, toolbox]
 
 
 def main():

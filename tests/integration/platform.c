@@ -1,5 +1,6 @@
 /*
- * What the platform has besides sandboxes, against daytona-local: secrets, metrics.
+ * What the platform has besides sandboxes, against daytona-local: secrets, metrics, pauses, forks, snapshots of
+ * sandboxes, the entrypoint.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,13 +124,93 @@ static void metrics_have_a_past(void **state) {
   session_delete(sandbox);
 }
 
+/* --- copies and pauses ------------------------------------------------------------------------- */
+
+#define VM "daytona-local/vm:1.0"
+
+static void virtual_machine_is_paused_and_resumed(void **state) {
+  session_t *session = *state;
+  daytona_sandbox_create_opts_t opts = {.snapshot = VM, .auto_pause_minutes = daytona_int(30)};
+  daytona_sandbox_t *sandbox = session_sandbox(session, &opts);
+  assert_int_equal(daytona_sandbox_info(sandbox)->auto_pause_minutes.value, 30);
+  session_expect(sandbox, "echo kept > file", 0, "");
+  api_done(daytona_sandbox_pause(sandbox, NULL));
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_PAUSED);
+  api_done(daytona_sandbox_start(sandbox, NULL));
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTED);
+  session_expect(sandbox, "cat file", 0, "kept\n");
+  api_done(daytona_sandbox_set_auto_pause_interval(sandbox, 0, NULL));
+  api_done(daytona_sandbox_refresh_data(sandbox, NULL));
+  assert_int_equal(daytona_sandbox_info(sandbox)->auto_pause_minutes.value, 0);
+  api_done(daytona_sandbox_pause(sandbox, NULL));
+  api_fails_as(daytona_sandbox_pause(sandbox, NULL), DAYTONA_EINVAL);
+  session_delete(sandbox);
+}
+
+static void fork_is_a_sandbox_of_its_own(void **state) {
+  session_t *session = *state;
+  daytona_pair_t env[] = {{"A", "b"}}, labels[] = {{"l", "m"}};
+  daytona_sandbox_create_opts_t opts = {.snapshot = VM, .env = {env, 1}, .labels = {labels, 1}};
+  daytona_sandbox_t *parent = session_sandbox(session, &opts);
+  session_expect(parent, "echo text > file", 0, "");
+  const daytona_sandbox_fork_opts_t named = {.name = "a child"};
+  daytona_future_t *future = api_must(daytona_sandbox_fork(parent, &named));
+  daytona_sandbox_t *child = daytona_sandbox_retain(daytona_future_sandbox(future));
+  daytona_future_release(future);
+  assert_string_equal(daytona_sandbox_info(child)->name, "a child");
+  assert_string_equal(daytona_map_value(&daytona_sandbox_info(child)->labels, "l"), "m");
+  assert_int_equal(daytona_sandbox_state(child), DAYTONA_SANDBOX_STARTED);
+  session_expect(child, "cat file; echo $A; echo other > file", 0, "text\nb\n");
+  session_expect(parent, "cat file", 0, "text\n");
+  api_fails_as(daytona_sandbox_fork(parent, &named), DAYTONA_ECONFLICT);
+  api_fails_as(daytona_sandbox_delete(parent, NULL), DAYTONA_EINVAL);
+  session_delete(child);
+  session_delete(parent);
+}
+
+static void snapshot_of_a_sandbox_makes_sandboxes(void **state) {
+  session_t *session = *state;
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  session_expect(sandbox, "mkdir -p a/b && echo text > a/b/c", 0, "");
+  api_done(daytona_sandbox_create_snapshot(sandbox, "of-a-sandbox:1", NULL));
+  assert_int_equal(daytona_sandbox_state(sandbox), DAYTONA_SANDBOX_STARTED);
+  api_fails_as(daytona_sandbox_create_snapshot(sandbox, "of-a-sandbox:1", NULL), DAYTONA_ECONFLICT);
+  const daytona_sandbox_create_snapshot_opts_t memory = {.includes_memory = true};
+  api_fails_as(daytona_sandbox_create_snapshot(sandbox, "with-memory:1", &memory), DAYTONA_EINVAL);
+  session_delete(sandbox);
+  daytona_sandbox_create_opts_t opts = {.snapshot = "of-a-sandbox:1"};
+  daytona_sandbox_t *other = session_sandbox(session, &opts);
+  session_expect(other, "cat a/b/c", 0, "text\n");
+  session_delete(other);
+  daytona_future_t *found = api_must(daytona_snapshot_get(session->client, "of-a-sandbox:1", NULL));
+  api_done(daytona_snapshot_delete(session->client, daytona_future_snapshot(found)->id, NULL));
+  daytona_future_release(found);
+}
+
+/* --- the entrypoint ---------------------------------------------------------------------------- */
+
+static void entrypoint_is_shown_with_its_log(void **state) {
+  session_t *session = *state;
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  daytona_future_t *got = api_must(daytona_session_get_entrypoint(sandbox, NULL));
+  const daytona_session_t *entrypoint = daytona_future_session(got);
+  assert_string_equal(entrypoint->id, "entrypoint");
+  assert_int_equal(entrypoint->command_count, 1);
+  assert_string_equal(entrypoint->commands[0]->command, "'sleep' 'infinity'");
+  daytona_future_release(got);
+  daytona_future_t *logs = api_must(daytona_session_get_entrypoint_logs(sandbox, NULL));
+  assert_int_equal(daytona_future_session_logs(logs)->output.size, 0);
+  daytona_future_release(logs);
+  session_delete(sandbox);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, session_setup, session_teardown)
-    TEST(secret_lives_without_its_value),
-    TEST(secrets_are_listed_and_walked_over),
-    TEST(sandbox_is_given_secrets_and_loses_them),
-    TEST(metrics_have_a_past),
+    TEST(secret_lives_without_its_value),          TEST(secrets_are_listed_and_walked_over),
+    TEST(sandbox_is_given_secrets_and_loses_them), TEST(metrics_have_a_past),
+    TEST(virtual_machine_is_paused_and_resumed),   TEST(fork_is_a_sandbox_of_its_own),
+    TEST(snapshot_of_a_sandbox_makes_sandboxes),   TEST(entrypoint_is_shown_with_its_log),
 #undef TEST
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,7 +275,8 @@ static void pass_on(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char
 static bool is_running(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
   if (sb->state == DL_STARTED && sb->want != DL_WANT_STOPPED && sb->want != DL_WANT_DESTROYED && sb->box)
     return true;
-  if (sb->state == DL_RESIZING && sb->box) return true;
+  bool is_at_work = sb->state == DL_RESIZING || sb->state == DL_FORKING || sb->state == DL_SNAPSHOTTING;
+  if (is_at_work && sb->box) return true;
   dl_fail_proxy(c, req, 400, "bad request: sandbox %s has no network address (state %s); is it started?",
                 sb->id, dl_sandbox_state_name(sb, false));
   return false;

@@ -6,6 +6,7 @@
 #include "server/server.h"
 
 #include "control/events/events.h"
+#include "control/life/copies.h"
 #include "control/life/snapshot_life.h"
 #include "control/life/timers.h"
 #include "control/objects/leftovers.h"
@@ -184,6 +185,7 @@ dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char 
   dl_snapshots_init(&c->objects);
   dl_secrets_init(&c->objects);
   dl_snapshot_life_init(&c->life);
+  dl_copies_init(&c->life);
   dl_life_resume(&c->life);
   dl_timers_start(&c->life);
   int64_t interval = c->opts.metrics_interval_ms;

@@ -97,6 +97,35 @@ class Life(Boxes):
         harness.until(lambda: not os.listdir(os.path.join(self.server.state, "trash")))
         self.assertFalse(os.path.exists(os.path.join(self.server.state, "sandboxes", box)))
 
+    def test_snapshot_of_a_running_sandbox(self):
+        box = self.server.create(snapshot=self.app, user="root")["id"]
+        self.run_in(box, "rm /bin/vi; mkdir -p /srv/app/d; echo x > /srv/app/d/f; chown -R 1000:50 /srv/app/d; chmod 700 /srv/app/d; rm -r /tmp; mkdir /tmp")
+        name = "of-a-sandbox-" + uuid.uuid4().hex[:8]
+        self.status(200, self.server.api("POST", "/sandbox/%s/snapshot" % box, {"name": name}))
+        self.server.wait(box, "started")
+        self.assertEqual(self.server.api("GET", "/snapshots/" + name).json["state"], "active")
+        self.run_in(box, "echo later > /srv/app/d/f")
+        # The image stays for it, and its user is that of the image again.
+        self.status(200, self.server.api("DELETE", "/sandbox/" + box))
+        other = self.server.create(snapshot=name)
+        self.assertEqual((other["user"], other["sandboxClass"]), ("app", "container"))
+        self.assertEqual(self.run_in(other["id"], "id -un; ls /bin/vi 2> /dev/null | wc -l; stat -c '%u %g %a' /srv/app/d; cat /srv/app/d/f"),
+                         "app\n0\n1000 50 700\nx\n")
+
+    def test_fork_of_a_virtual_machine(self):
+        name = "machine-" + uuid.uuid4().hex[:8]
+        made = self.status(200, self.server.api("POST", "/snapshots", {"name": name, "imageName": registry.name + "/root:1", "sandboxClass": "linux-vm"}))
+        harness.until(lambda: self.server.api("GET", "/snapshots/" + made.json["id"]).json["state"] == "active", 60)
+        parent = self.server.create(snapshot=name)
+        self.assertEqual(parent["sandboxClass"], "linux-vm")
+        self.run_in(parent["id"], "rm /etc/old; echo new > /etc/new")
+        child = self.status(200, self.server.api("POST", "/sandbox/%s/fork" % parent["id"])).json["id"]
+        self.server.wait(child, "started")
+        self.assertEqual(self.run_in(child, "cat /etc/new; ls /etc/old 2> /dev/null | wc -l; echo $FROM"), "new\n0\nimage\n")
+        self.post(child, "pause", "paused")
+        self.post(child, "start", "started")
+        self.assertEqual(self.run_in(child, "cat /etc/new"), "new\n")
+
     def test_volumes_are_shared_and_kept(self):
         volume = self.status(200, self.server.api("POST", "/volumes", {"name": uuid.uuid4().hex})).json["id"]
         mounts = [{"volumeId": volume, "mountPath": "/srv/data"}, {"volumeId": volume, "mountPath": "/other/place", "subpath": "sub"}]

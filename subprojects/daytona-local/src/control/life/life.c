@@ -11,6 +11,7 @@
  */
 #include "control/life/life.h"
 #include "control/life/network.h"
+#include "control/life/steps.h"
 
 #include "control/objects/build_info.h"
 #include "control/objects/leftovers.h"
@@ -46,8 +47,13 @@ typedef struct {
 #define BIT(state) (1u << (state))
 static const unsigned successors[DL_STATE_COUNT] = {
   [DL_CREATING] = BIT(DL_STARTED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
-  [DL_STARTED] = BIT(DL_STOPPED) | BIT(DL_RESIZING) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
-  [DL_STOPPED] = BIT(DL_STARTED) | BIT(DL_ARCHIVED) | BIT(DL_RESIZING) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_STARTED] = BIT(DL_STOPPED) | BIT(DL_RESIZING) | BIT(DL_PAUSED) | BIT(DL_FORKING) |
+                 BIT(DL_SNAPSHOTTING) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_STOPPED] = BIT(DL_STARTED) | BIT(DL_ARCHIVED) | BIT(DL_RESIZING) | BIT(DL_SNAPSHOTTING) |
+                 BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_PAUSED] = BIT(DL_STARTED) | BIT(DL_STOPPED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_FORKING] = BIT(DL_STARTED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
+  [DL_SNAPSHOTTING] = BIT(DL_STARTED) | BIT(DL_STOPPED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
   [DL_ARCHIVED] = BIT(DL_RESTORING) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
   [DL_RESTORING] = BIT(DL_STARTED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
   [DL_RESIZING] = BIT(DL_STARTED) | BIT(DL_STOPPED) | BIT(DL_ERROR) | BIT(DL_DESTROYED),
@@ -240,6 +246,7 @@ static void go_back(dl_sandbox_t *sb, bool was_start) {
     dl_objects_regain_name(sb->life->objects, sb);
   }
   tell_watcher(sb);
+  if (sb->forking || sb->snapshotting) sb->life->copies->drop(sb);
   if (was_start) tell_not_written(sb);
   if (sb->state == DL_STARTED && !sb->box) failed(sb, "the sandbox has ended", true);
   dl_life_mark(sb->life);
@@ -535,11 +542,20 @@ void dl_life_create(dl_life_t *l, dl_sandbox_t *sb) {
 
 void dl_life_adopt(dl_life_t *l, dl_sandbox_t *sb, bool is_archived) {
   sb->life = l;
+  dl_set(&sb->files_from, NULL); /* it has files */
   sb->state = is_archived ? DL_ARCHIVED : DL_STOPPED;
   sb->want = is_archived ? DL_WANT_ARCHIVED : DL_WANT_STOPPED;
   sb->is_adopted = true;
   dl_objects_add(l->objects, sb);
   dl_life_save(sb);
+}
+
+/* Its first files may be elsewhere. */
+static void begin(dl_sandbox_t *sb) {
+  if (sb->files_from)
+    sb->life->copies->fetch(sb);
+  else
+    boot(sb);
 }
 
 void dl_life_boot(dl_sandbox_t *sb, dl_life_wait_t wait) {
@@ -548,7 +564,7 @@ void dl_life_boot(dl_sandbox_t *sb, dl_life_wait_t wait) {
   if (sb->state == DL_PENDING_BUILD)
     want_image(sb);
   else
-    boot(sb);
+    begin(sb);
 }
 
 static void on_unpacked(const char *error, void *user) {
@@ -639,7 +655,7 @@ static void clear_error(dl_sandbox_t *sb) {
 
 static void go_start(dl_sandbox_t *sb) {
   if (sb->state != DL_ARCHIVED) {
-    boot(sb);
+    begin(sb);
     return;
   }
   tell_waiters(sb); /* it takes as long as it takes */
@@ -658,8 +674,8 @@ void dl_life_start(dl_sandbox_t *sb, dl_life_wait_t wait) {
   remember(sb);
   if (sb->state == DL_ERROR) clear_error(sb);
   sb->want = DL_WANT_STARTED;
-  if (!is_archiving) {
-    sb->backup_state = "None";
+  if (!is_archiving) sb->backup_state = "None";
+  if (!is_archiving && sb->state != DL_PAUSED) {
     free(sb->preview_token);
     sb->preview_token = dl_random_token(32, DL_ALPHABET_PREVIEW);
   }
@@ -699,7 +715,7 @@ static void on_box_stopped(void *user) {
     else if (sb->is_breaking)
       broken(sb);
     else
-      reached(sb, DL_STOPPED, false);
+      reached(sb, sb->want == DL_WANT_PAUSED ? DL_PAUSED : DL_STOPPED, false);
   }
   unhold(sb);
 }
@@ -724,6 +740,18 @@ void dl_life_stop(dl_sandbox_t *sb, bool force) {
   sb->intent.is_forced = force;
   reached(sb, sb->state, true);
   intend(sb, go_stop);
+}
+
+/* --- pause --- */
+
+static void go_pause(dl_sandbox_t *sb) { end_box(sb, false); }
+
+void dl_life_pause(dl_sandbox_t *sb) {
+  assert(sb->state == DL_STARTED && !sb->is_pending && dl_sandbox_is_vm(sb));
+  remember(sb);
+  sb->want = DL_WANT_PAUSED;
+  reached(sb, sb->state, true);
+  intend(sb, go_pause);
 }
 
 void dl_life_break(dl_sandbox_t *sb, const char *reason, bool is_recoverable, dl_life_wait_t wait) {
@@ -1008,6 +1036,12 @@ static void settle(dl_sandbox_t *sb) {
   bool wants_start = sb->want == DL_WANT_STARTED;
   if (sb->state == DL_BUILDING) sb->state = DL_PENDING_BUILD; /* it begins again */
   if (sb->want == DL_WANT_RESIZED) sb->want = DL_WANT_STOPPED;
+  /* No process of it is there any more, as it was asked. */
+  if (sb->want == DL_WANT_PAUSED && (sb->state == DL_STARTED || sb->state == DL_PAUSED)) {
+    sb->state = DL_PAUSED;
+    return;
+  }
+  if (sb->state == DL_PAUSED && sb->want == DL_WANT_STOPPED) sb->state = DL_STOPPED;
   if (sb->state == DL_STARTED || sb->state == DL_RESIZING || (sb->state == DL_CREATING && !wants_start))
     sb->state = DL_STOPPED;
   if (sb->state == DL_RESTORING && !wants_start) sb->state = DL_ARCHIVED;
@@ -1058,7 +1092,7 @@ static void resume(dl_sandbox_t *sb) {
     restore(sb);
   } else if (sb->want == DL_WANT_STARTED) {
     sb->is_pending = true;
-    boot(sb);
+    begin(sb);
   } else if (sb->want == DL_WANT_ARCHIVED && sb->state == DL_STOPPED) {
     dl_life_archive(sb);
   } else if (sb->state == DL_ARCHIVED) {
@@ -1074,6 +1108,22 @@ void dl_life_resume(dl_life_t *l) {
     resume(sb);
   }
 }
+
+/* --- steps for the other files of this room --- */
+
+void dl_step_hold(dl_sandbox_t *sb) { hold(sb); }
+void dl_step_unhold(dl_sandbox_t *sb) { unhold(sb); }
+void dl_step_remember(dl_sandbox_t *sb) { remember(sb); }
+void dl_step_intend(dl_sandbox_t *sb, void (*go)(dl_sandbox_t *sb)) { intend(sb, go); }
+void dl_step_reached(dl_sandbox_t *sb, dl_state_t state, bool is_pending) { reached(sb, state, is_pending); }
+void dl_step_failed(dl_sandbox_t *sb, const char *reason, bool is_recoverable) {
+  failed(sb, reason, is_recoverable);
+}
+void dl_step_boot(dl_sandbox_t *sb) { boot(sb); }
+void dl_step_discard_archive(dl_sandbox_t *sb) { discard_archive(sb, NULL); }
+void dl_step_finish_destroy(dl_sandbox_t *sb) { finish_destroy(sb); }
+void dl_step_tell_waiters(dl_sandbox_t *sb) { tell_waiters(sb); }
+bool dl_step_defer(dl_sandbox_t *sb, dl_job_cb cb, const char *error) { return defer(sb, cb, error); }
 
 /* --- all of them --- */
 

@@ -24,6 +24,11 @@ typedef struct dl_life {
   dl_works_t *works;     /* the same */
   dl_map_t errands;      /* id of a snapshot -> what is done about it, see snapshot_life.c */
   dl_list_t begin_waits; /* who waits for a snapshot's turn, see there */
+  /* What becomes of copies of a sandbox's files, see copies.c. */
+  const struct dl_life_copies {
+    void (*fetch)(dl_sandbox_t *sb); /* its first files, then it boots */
+    void (*drop)(dl_sandbox_t *sb);  /* what was asked for is taken back */
+  } * copies;
   /* The snapshots' part in what happens to all; NULL: there are none. */
   const struct dl_life_snapshots {
     void (*go_on)(struct dl_life *l);    /* from what the records say */
@@ -122,6 +127,8 @@ void dl_life_forget(dl_sandbox_t *sb);
 void dl_life_give_up_build(dl_sandbox_t *sb);
 /* started or stopped, and the same again with other sizes. */
 void dl_life_resize(dl_sandbox_t *sb, double cpu, double memory, double disk);
+/* started -> paused: its processes end, its files and its preview token stay. */
+void dl_life_pause(dl_sandbox_t *sb);
 /* failed -> stopped */
 void dl_life_recover(dl_sandbox_t *sb);
 /* For tests of error paths: ends the box and shows `reason`. Not while something is pending, not archived. */

@@ -8,11 +8,15 @@
 #include "control/life/snapshot_life.h"
 
 #include "control/objects/build_info.h"
+#include "control/objects/leftovers.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define PHASE_MAX_MS (INT64_C(3600) * 1000)
 #define UNUSED_MAX_MS (INT64_C(14) * 24 * 3600 * 1000)
@@ -36,6 +40,7 @@ static const unsigned successors[DL_SNAPSHOT_STATE_COUNT] = {
   [DL_SNAPSHOT_ERROR] = BIT(REMOVING),
   [DL_SNAPSHOT_BUILD_FAILED] = BIT(REMOVING),
   [DL_SNAPSHOT_REMOVING] = 0,
+  [DL_SNAPSHOT_SNAPSHOTTING] = BIT(ACTIVE) | BIT(ERROR) | BIT(REMOVING),
 };
 
 static json_t *find(dl_life_t *l, const char *id) {
@@ -250,7 +255,84 @@ static dl_image_t *open_known(dl_life_t *l, const json_t *snapshot) {
   return found;
 }
 
+/* --- the files of a sandbox --- */
+
+static bool has_copy(dl_life_t *l, const char *id) {
+  char *file = dl_snapshot_files(l->objects, id);
+  bool is_there = access(file, F_OK) == 0;
+  free(file);
+  return is_there;
+}
+
+/* Of one that has files. NULL: all that it is made of is there. */
+static const char *missing_part(dl_life_t *l, const char *id, const json_t *snapshot) {
+  dl_image_t *image = dl_json_str(snapshot, "image") ? open_known(l, snapshot) : NULL;
+  bool has_image = image || !dl_json_str(snapshot, "image");
+  dl_image_release(image);
+  if (!has_copy(l, id)) return "its files are gone";
+  return has_image ? NULL : "its image is not in the store any more";
+}
+
+static void discard_files(dl_life_t *l, const char *id) {
+  char *file = dl_snapshot_files(l->objects, id);
+  dl_discard(l->objects, file, NULL, NULL);
+  free(file);
+}
+
+void dl_snapshot_begin_copy(dl_life_t *l, json_t *snapshot) {
+  char *id = dl_xstrdup(dl_json_str(snapshot, "id"));
+  assert(dl_snapshot_state(snapshot) == DL_SNAPSHOT_SNAPSHOTTING);
+  dl_store_put(l->objects->store, "snapshot", id, snapshot);
+  commit(l, id);
+  free(id);
+}
+
+/* What the copy has on the disk; *problem is yours to free. */
+static json_t *facts_of_copy(const dl_life_t *l, const char *id, char **problem) {
+  struct stat st = {0};
+  char *file = dl_snapshot_files(l->objects, id);
+  if (stat(file, &st) != 0) *problem = dl_xprintf("its files cannot be found: %s", strerror(errno));
+  free(file);
+  double gb = (double)st.st_blocks * 512 / BYTES_PER_GB;
+  if (!*problem && gb > l->max_snapshot_gb)
+    *problem =
+      dl_xprintf("the sandbox has %.2f GB of files, and a snapshot may have %g GB", gb, l->max_snapshot_gb);
+  return json_pack("{s:o, s:n, s:o}", "size", json_real(ceil(gb * 1e4) / 1e4), "errorReason", "ref",
+                   json_sprintf("sandbox@%s", id));
+}
+
+void dl_snapshot_copied(dl_life_t *l, const char *id, const char *error) {
+  const json_t *snapshot = find(l, id);
+  char *problem = error ? dl_xstrdup(error) : NULL;
+  bool is_wanted = snapshot && dl_snapshot_state(snapshot) == DL_SNAPSHOT_SNAPSHOTTING;
+  json_t *facts = is_wanted && !problem ? facts_of_copy(l, id, &problem) : NULL;
+  if (!is_wanted || problem) discard_files(l, id);
+  if (is_wanted && problem)
+    fail(l, id, DL_SNAPSHOT_ERROR, problem);
+  else if (is_wanted)
+    reached(l, id, DL_SNAPSHOT_ACTIVE, json_incref(facts));
+  json_decref(facts);
+  free(problem);
+}
+
+/* Its sandbox is at work. */
+static bool is_being_copied(const dl_life_t *l, const char *id) {
+  DL_LIST_EACH(&l->objects->sandbox_list, node) {
+    const dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
+    if (sb->snapshotting && strcmp(sb->snapshotting, id) == 0) return true;
+  }
+  return false;
+}
+
 static void acquire(dl_life_t *l, const char *id, const json_t *snapshot) {
+  if (dl_snapshot_has_files(snapshot)) {
+    const char *missing = missing_part(l, id, snapshot);
+    if (missing)
+      fail(l, id, DL_SNAPSHOT_ERROR, missing);
+    else
+      reached(l, id, DL_SNAPSHOT_ACTIVE, NULL);
+    return;
+  }
   const json_t *build = dl_snapshot_build(snapshot);
   dl_image_t *image = open_known(l, snapshot);
   if (image) {
@@ -282,6 +364,7 @@ static void clear_away(dl_life_t *l, const char *id, const json_t *snapshot) {
   char *ref = build ? dl_xstrdup(dl_json_str(build, "snapshotRef")) : NULL;
   drop_errand(l, id);
   if (leaves_image(l, id, snapshot)) dl_image_note_unneeded(l->objects, dl_json_str(snapshot, "image"));
+  if (dl_snapshot_has_files(snapshot)) discard_files(l, id);
   dl_store_put(store, "snapshot", id, NULL);
   commit(l, id);
   if (ref && !dl_build_is_known(l->objects, ref)) dl_log_discard(dl_works_logs(l->works), ref);
@@ -341,6 +424,11 @@ static void on_works_idle(void *user) {
 /* One that is active needs its image. */
 static void check_image(dl_life_t *l, const char *id, const json_t *snapshot) {
   if (dl_snapshot_is_general(snapshot)) return;
+  if (dl_snapshot_has_files(snapshot)) {
+    const char *missing = missing_part(l, id, snapshot);
+    if (missing) fail(l, id, DL_SNAPSHOT_ERROR, missing);
+    return;
+  }
   dl_image_t *image = open_known(l, snapshot);
   if (!image) fail(l, id, DL_SNAPSHOT_ERROR, "its image is not in the store any more");
   dl_image_release(image);
@@ -354,6 +442,8 @@ static void go_on(dl_life_t *l, const char *id) {
     drop_errand(l, id);
   else if (state == DL_SNAPSHOT_REMOVING)
     clear_away(l, id, snapshot);
+  else if (state == DL_SNAPSHOT_SNAPSHOTTING && !is_being_copied(l, id))
+    dl_snapshot_copied(l, id, "the server has ended while it was made");
   else if (state == DL_SNAPSHOT_PENDING || state == DL_SNAPSHOT_PULLING || state == DL_SNAPSHOT_BUILDING) {
     if (!e) acquire(l, id, snapshot);
     /* What had begun was not written. */

@@ -25,4 +25,9 @@ void dl_snapshot_wait_begun(dl_life_t *l, const char *id, void (*cb)(void *user)
 
 /* What is due happens; returns how long it is to the next on the server's clock, INT64_MAX for never. */
 int64_t dl_snapshots_run_due(dl_life_t *l);
+/* A new one of a sandbox, taken; its files are being copied: see copies.c. */
+void dl_snapshot_begin_copy(dl_life_t *l, json_t *snapshot);
+/* They are there, or `error` says why not. */
+void dl_snapshot_copied(dl_life_t *l, const char *id, const char *error);
+
 #endif

@@ -35,6 +35,8 @@ static event_t next_event(dl_sandbox_t *sb) {
   if (sb->destroy_at) consider(&e, sb->destroy_at, dl_life_destroy);
   if (sb->state == DL_STARTED && sb->auto_stop > 0)
     consider(&e, sb->last_activity_at + sb->auto_stop * MINUTE, stop_gently);
+  if (sb->state == DL_STARTED && sb->auto_pause > 0 && dl_sandbox_is_vm(sb))
+    consider(&e, sb->last_activity_at + sb->auto_pause * MINUTE, dl_life_pause);
   if (sb->state == DL_STOPPED) {
     /* Deletion first: when both are due at once, archiving would be for nothing. */
     if (sb->auto_delete > 0) consider(&e, sb->last_activity_at + sb->auto_delete * MINUTE, dl_life_destroy);

@@ -47,5 +47,6 @@ static void sweep(dl_objects_t *o, const char *where, bool (*is_ours)(const char
 void dl_leftovers_sweep(dl_objects_t *o) {
   sweep(o, "trash", NULL);
   sweep(o, "archives", is_part);
+  sweep(o, "snapshots", is_part);
   sweep(o, "builds", is_context);
 }

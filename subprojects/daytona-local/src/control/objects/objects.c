@@ -14,7 +14,7 @@
 /* --- opening --- */
 
 static int make_dirs(const char *root, char **error) {
-  static const char *const names[] = {"sandboxes", "volumes", "archives", "trash", "builds"};
+  static const char *const names[] = {"sandboxes", "volumes", "archives", "trash", "builds", "snapshots"};
   for (size_t i = 0; i < DL_COUNT(names); i++) {
     char *path = dl_xprintf("%s/%s", root, names[i]);
     int rc = mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -1;

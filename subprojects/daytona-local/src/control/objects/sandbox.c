@@ -10,10 +10,10 @@
 #include <string.h>
 
 static const char *const state_names[DL_STATE_COUNT] = {
-  "creating", "started",   "stopped",       "archived",          "restoring",   "resizing",
-  "error",    "destroyed", "pending_build", "building_snapshot", "build_failed"};
-static const char *const want_names[DL_WANT_COUNT] = {"started", "stopped", "archived", "destroyed",
-                                                      "resized"};
+  "creating",  "started",       "stopped",           "archived",     "restoring", "resizing", "error",
+  "destroyed", "pending_build", "building_snapshot", "build_failed", "paused",    "forking",  "snapshotting"};
+static const char *const want_names[DL_WANT_COUNT] = {"started",   "stopped", "archived",
+                                                      "destroyed", "resized", "paused"};
 
 /* Every state a client may ask for, ours or not. */
 static const char *const known_states[] = {
@@ -43,6 +43,9 @@ static const field_t fields[] = {
   FIELD("user", F_TEXT, user),
   FIELD("hasOwnUser", F_BOOL, has_own_user),
   FIELD("target", F_TEXT, target),
+  FIELD("class", F_TEXT, class_name),
+  FIELD("forkedFrom", F_TEXT, forked_from),
+  FIELD("filesFrom", F_TEXT, files_from),
   FIELD("env", F_JSON, env),
   SETTING("labels", F_JSON, labels),
   FIELD("volumes", F_JSON, volumes),
@@ -66,6 +69,7 @@ static const field_t fields[] = {
   SETTING("autoStop", F_MINUTES, auto_stop),
   SETTING("autoArchive", F_MINUTES, auto_archive),
   SETTING("autoDelete", F_MINUTES, auto_delete),
+  SETTING("autoPause", F_MINUTES, auto_pause),
   SETTING("destroyAt", F_TIME, destroy_at),
   FIELD("queueTimeout", F_MINUTES, queue_timeout),
   FIELD("queueTimedOutAt", F_TIME, queue_timed_out_at),
@@ -95,6 +99,7 @@ dl_sandbox_t *dl_sandbox_new(const char *id, const char *target, int64_t now) {
   sb->name = dl_xstrdup(id);
   sb->user = dl_xstrdup("daytona");
   sb->target = dl_xstrdup(target);
+  sb->class_name = dl_xstrdup(DL_CLASS_CONTAINER);
   sb->env = json_object();
   sb->labels = json_object();
   sb->volumes = json_array();
@@ -123,6 +128,7 @@ void dl_sandbox_free(dl_sandbox_t *sb) {
   free(sb->intent.error_reason);
   free(sb->intent.deferred_error);
   free(sb->building);
+  free(sb->snapshotting);
   json_decref(sb->box_secrets);
   free(sb);
 }
@@ -167,8 +173,9 @@ json_t *dl_sandbox_record(const dl_sandbox_t *sb, dl_state_t state, int64_t cloc
   json_t *record = json_object();
   dl_want_t want = sb->want;
   assert(state < DL_STATE_COUNT && want < DL_WANT_COUNT);
-  /* A resize that is cut off has happened: the sizes are in the record, and so is what it goes back to. */
-  if (state == DL_RESIZING) {
+  /* A resize that is cut off has happened: the sizes are in the record, and so is what it goes back to. A copy of its files
+   * changes nothing. */
+  if (state == DL_RESIZING || state == DL_FORKING || state == DL_SNAPSHOTTING) {
     state = sb->intent.state;
     want = sb->intent.want;
   }
@@ -246,6 +253,8 @@ const char *dl_sandbox_state_name(const dl_sandbox_t *sb, bool in_list) {
   if (sb->state == DL_STOPPED && sb->want == DL_WANT_STARTED) return "starting";
   if (sb->state == DL_STOPPED && sb->want == DL_WANT_DESTROYED) return "destroying";
   if (sb->state == DL_STOPPED && sb->want == DL_WANT_ARCHIVED) return "archiving";
+  if (sb->state == DL_STARTED && sb->want == DL_WANT_PAUSED) return "pausing";
+  if (sb->state == DL_PAUSED && sb->want == DL_WANT_STARTED) return "resuming";
   if (sb->state == DL_ARCHIVED && sb->want == DL_WANT_STARTED && in_list) return "restoring";
   return state_names[sb->state];
 }
@@ -253,14 +262,16 @@ const char *dl_sandbox_state_name(const dl_sandbox_t *sb, bool in_list) {
 const char *dl_want_name(dl_want_t want) { return want_names[want]; }
 
 bool dl_sandbox_is_busy(const dl_sandbox_t *sb) {
-  static const dl_state_t reached[DL_WANT_COUNT] = {DL_STARTED, DL_STOPPED, DL_ARCHIVED, DL_DESTROYED,
-                                                    DL_RESIZING};
+  static const dl_state_t reached[DL_WANT_COUNT] = {DL_STARTED,   DL_STOPPED,  DL_ARCHIVED,
+                                                    DL_DESTROYED, DL_RESIZING, DL_PAUSED};
   return sb->is_pending || (!dl_sandbox_is_errored(sb) && sb->state != reached[sb->want]);
 }
 
 bool dl_sandbox_gives_way(const dl_sandbox_t *sb) { return sb->gives_way && !sb->intent.go; }
 
 bool dl_sandbox_is_ephemeral(const dl_sandbox_t *sb) { return sb->auto_delete == 0; }
+
+bool dl_sandbox_is_vm(const dl_sandbox_t *sb) { return strcmp(sb->class_name, DL_CLASS_VM) == 0; }
 
 bool dl_sandbox_is_errored(const dl_sandbox_t *sb) {
   return sb->state == DL_ERROR || sb->state == DL_BUILD_FAILED;

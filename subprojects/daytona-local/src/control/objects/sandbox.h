@@ -22,6 +22,9 @@ typedef enum {
   DL_PENDING_BUILD, /* its image waits for its turn */
   DL_BUILDING,      /* its image is built */
   DL_BUILD_FAILED,
+  DL_PAUSED,
+  DL_FORKING,
+  DL_SNAPSHOTTING,
   DL_STATE_COUNT
 } dl_state_t;
 
@@ -32,12 +35,16 @@ typedef enum {
   DL_WANT_ARCHIVED,
   DL_WANT_DESTROYED,
   DL_WANT_RESIZED,
+  DL_WANT_PAUSED,
   DL_WANT_COUNT
 } dl_want_t;
 
 typedef struct dl_sandbox {
   dl_list_t link;
   char *id, *name, *snapshot, *user, *target;
+  char *class_name;  /* "container" or "linux-vm" */
+  char *forked_from; /* the id of its parent; NULL: none */
+  char *files_from; /* below the state directory: a tar file with its first files, which it has not got yet */
   json_t *env, *labels, *volumes; /* never changed in place: replaced */
   json_t *secrets;                /* {VARIABLE: id of a secret}; the same */
   char *image;        /* the id of what it runs on; NULL: this machine's own system, or not known yet */
@@ -51,10 +58,10 @@ typedef struct dl_sandbox {
   dl_want_t want;
   char *error_reason;
   bool is_recoverable;
-  const char *backup_state;                     /* static text */
-  int64_t backup_at;                            /* 0: none */
-  int64_t auto_stop, auto_archive, auto_delete; /* minutes */
-  int64_t destroy_at;                           /* 0: no end of life */
+  const char *backup_state;                                 /* static text */
+  int64_t backup_at;                                        /* 0: none */
+  int64_t auto_stop, auto_archive, auto_delete, auto_pause; /* minutes */
+  int64_t destroy_at;                                       /* 0: no end of life */
   int64_t queue_timeout;                       /* minutes that its build may wait for its turn; 0: for ever */
   int64_t queue_timed_out_at, spot_evicted_at; /* why it was destroyed; 0: not by that */
   int64_t created_at, updated_at, last_activity_at;
@@ -74,6 +81,8 @@ typedef struct dl_sandbox {
   bool cancels_archive;         /* start was asked while archiving */
   bool gives_way;               /* that operation is an archive or a restore, which a destroy may interrupt */
   struct dl_job *job;           /* its packing or unpacking, while that runs */
+  struct dl_sandbox *forking;   /* the child that its files are copied for, held */
+  char *snapshotting;           /* the id of the snapshot that they are copied for */
   struct dl_building *building; /* its image is wanted: see life.c */
   struct dl_image *held_image;  /* what the box runs on */
   bool is_changing_network;     /* its box is getting other rules */
@@ -123,6 +132,10 @@ bool dl_sandbox_is_busy(const dl_sandbox_t *sb);
 /* What is under way can be interrupted now: by a destroy, and an archive by a start. */
 bool dl_sandbox_gives_way(const dl_sandbox_t *sb);
 bool dl_sandbox_is_ephemeral(const dl_sandbox_t *sb);
+/* Of the class that can be forked and paused. */
+bool dl_sandbox_is_vm(const dl_sandbox_t *sb);
+#define DL_CLASS_CONTAINER "container"
+#define DL_CLASS_VM "linux-vm"
 /* It failed: "error" or "build_failed". */
 bool dl_sandbox_is_errored(const dl_sandbox_t *sb);
 /* It is destroyed, and still shown for a while to say why. */

@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const state_names[DL_SNAPSHOT_STATE_COUNT] = {
-  "pending", "pulling", "building", "active", "inactive", "error", "build_failed", "removing"};
+static const char *const state_names[DL_SNAPSHOT_STATE_COUNT] = {"pending",      "pulling",  "building",
+                                                                 "active",       "inactive", "error",
+                                                                 "build_failed", "removing", "snapshotting"};
 
 /* Fields of a record that clients do not see. */
-static const char *const private_fields[] = {"image", "asksEntrypoint"};
+static const char *const private_fields[] = {"image", "asksEntrypoint", "hasFiles"};
 
 const json_t *dl_snapshots_all(dl_objects_t *o) { return dl_store_all(o->store, "snapshot"); }
 
@@ -178,9 +179,34 @@ json_t *dl_snapshot_new(dl_objects_t *o, const dl_snapshot_spec_t *spec) {
     spec->entrypoint ? json_copy((json_t *)spec->entrypoint) : json_null(), "cpu", dl_json_number(spec->cpu),
     "gpu", 0, "mem", dl_json_number(spec->memory), "disk", dl_json_number(spec->disk), "errorReason",
     "createdAt", now.text, "updatedAt", now.text, "lastUsedAt", "regionIds", o->region, "sandboxClass",
-    "container", "sourceSandboxId", "asksEntrypoint", spec->entrypoint != NULL);
+    spec->class_name ? spec->class_name : DL_CLASS_CONTAINER, "sourceSandboxId", "asksEntrypoint",
+    spec->entrypoint != NULL);
   if (spec->build) json_object_set(snapshot, "buildInfo", spec->build);
   return snapshot;
+}
+
+json_t *dl_snapshot_new_of_sandbox(dl_objects_t *o, const dl_sandbox_t *sb, const char *name) {
+  const dl_snapshot_spec_t spec = {.name = name,
+                                   .image_name = sb->snapshot ? sb->snapshot : "sandbox",
+                                   .entrypoint = sb->entrypoint,
+                                   .class_name = sb->class_name,
+                                   .cpu = sb->cpu,
+                                   .memory = sb->memory,
+                                   .disk = sb->disk};
+  json_t *snapshot = dl_snapshot_new(o, &spec);
+  json_object_set_new(snapshot, "state", json_string(state_names[DL_SNAPSHOT_SNAPSHOTTING]));
+  json_object_set_new(snapshot, "sourceSandboxId", json_string(sb->id));
+  json_object_set_new(snapshot, "hasFiles", json_true());
+  if (sb->image) json_object_set_new(snapshot, "image", json_string(sb->image));
+  return snapshot;
+}
+
+bool dl_snapshot_has_files(const json_t *snapshot) { return dl_json_bool(snapshot, "hasFiles", false); }
+
+char *dl_snapshot_files_name(const char *id) { return dl_xprintf("snapshots/%s.tar", id); }
+
+char *dl_snapshot_files(const dl_objects_t *o, const char *id) {
+  return dl_xprintf("%s/snapshots/%s.tar", o->state_dir, id);
 }
 
 /* As on the platform: something that stays. */
@@ -208,9 +234,8 @@ static void put_aside_unsound(dl_objects_t *o) {
   }
 }
 
-void dl_snapshots_init(dl_objects_t *o) {
-  put_aside_unsound(o);
-  json_t *found = find_named(o, DL_DEFAULT_SNAPSHOT, true);
+static void ensure_general(dl_objects_t *o, const char *name, const char *class_name) {
+  json_t *found = find_named(o, name, true);
   if (found) {
     complete(o, found);
     return;
@@ -219,11 +244,17 @@ void dl_snapshots_init(dl_objects_t *o) {
   dl_iso_t now = dl_iso_format(dl_objects_stamp(o));
   json_t *snapshot = json_pack(
     "{s:s, s:b, s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:i, s:i, s:n, s:s, s:s, s:n, s:[s], s:s, s:s, s:n}", "id",
-    id.text, "general", 1, "name", DL_DEFAULT_SNAPSHOT, "imageName", DL_DEFAULT_SNAPSHOT, "state", "active",
-    "size", 0, "entrypoint", default_entrypoint(), "cpu", 1, "gpu", 0, "mem", 1, "disk", 3, "errorReason",
-    "createdAt", now.text, "updatedAt", now.text, "lastUsedAt", "regionIds", o->region, "ref",
-    DL_DEFAULT_SNAPSHOT, "sandboxClass", "container", "sourceSandboxId");
+    id.text, "general", 1, "name", name, "imageName", name, "state", "active", "size", 0, "entrypoint",
+    default_entrypoint(), "cpu", 1, "gpu", 0, "mem", 1, "disk", 3, "errorReason", "createdAt", now.text,
+    "updatedAt", now.text, "lastUsedAt", "regionIds", o->region, "ref", name, "sandboxClass", class_name,
+    "sourceSandboxId");
   dl_store_put(o->store, "snapshot", id.text, snapshot);
+}
+
+void dl_snapshots_init(dl_objects_t *o) {
+  put_aside_unsound(o);
+  ensure_general(o, DL_DEFAULT_SNAPSHOT, DL_CLASS_CONTAINER);
+  ensure_general(o, DL_VM_SNAPSHOT, DL_CLASS_VM);
 }
 
 void dl_snapshot_used(dl_objects_t *o, json_t *snapshot) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snapshots as data. One lives in the store as the object that is shown, with two fields more that are not: `image`, the id
- * of its image, and `asksEntrypoint`, whether its entrypoint is the one that was asked for. Its state is changed in
- * src/control/life only.
+ * Snapshots as data. One lives in the store as the object that is shown, with three fields more that are not: `image`, the id
+ * of its image; `asksEntrypoint`, whether its entrypoint is the one that was asked for; and `hasFiles`, whether it is a snapshot of a
+ * sandbox, whose files are in a tar file. Its state is changed in src/control/life only.
  *
- * The default one has no image: it stands for the machine's own system.
+ * Those that are there from the start have no image: they stand for the machine's own system.
  */
 #ifndef DL_SNAPSHOTS_H
 #define DL_SNAPSHOTS_H
@@ -12,6 +12,8 @@
 #include "control/objects/objects.h"
 
 #define DL_DEFAULT_SNAPSHOT "daytona-local/default:1.0"
+/* The same of the class that can be forked and paused. */
+#define DL_VM_SNAPSHOT "daytona-local/vm:1.0"
 
 typedef enum {
   DL_SNAPSHOT_PENDING,
@@ -22,10 +24,11 @@ typedef enum {
   DL_SNAPSHOT_ERROR,
   DL_SNAPSHOT_BUILD_FAILED,
   DL_SNAPSHOT_REMOVING,
+  DL_SNAPSHOT_SNAPSHOTTING, /* the files of a sandbox are copied */
   DL_SNAPSHOT_STATE_COUNT
 } dl_snapshot_state_t;
 
-/* Makes sure the default snapshot is there; its id survives restarts. Records that make no sense are put aside: they
+/* Makes sure the snapshots that are always there are; their ids survive restarts. Records that make no sense are put aside: they
  * stay in the journal, as another kind. */
 void dl_snapshots_init(dl_objects_t *o);
 /* By id; borrowed, never NULL. */
@@ -44,10 +47,18 @@ typedef struct {
   const char *image_name;   /* Or `build`. */
   json_t *build;            /* See dl_build_info. Borrowed. */
   const json_t *entrypoint; /* NULL: that of the image. Borrowed. */
+  const char *class_name;   /* NULL: container */
   double cpu, memory, disk;
 } dl_snapshot_spec_t;
 /* The record of a new one, pending. Yours to release; it is not in the store yet. */
 json_t *dl_snapshot_new(dl_objects_t *o, const dl_snapshot_spec_t *spec);
+
+/* The record of one of a sandbox, whose files are to be copied. */
+json_t *dl_snapshot_new_of_sandbox(dl_objects_t *o, const dl_sandbox_t *sb, const char *name);
+bool dl_snapshot_has_files(const json_t *snapshot);
+/* Where its files are, yours to free; and below the state directory. */
+char *dl_snapshot_files(const dl_objects_t *o, const char *id);
+char *dl_snapshot_files_name(const char *id);
 
 dl_snapshot_state_t dl_snapshot_state(const json_t *snapshot);
 const char *dl_snapshot_state_name(dl_snapshot_state_t state);

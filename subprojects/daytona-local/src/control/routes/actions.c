@@ -3,9 +3,15 @@
  * Calls that move a sandbox between states: whether each may be asked now. The moves themselves
  * are in life.c.
  */
+#include "control/life/copies.h"
+#include "control/objects/snapshots.h"
+#include "control/objects/volumes.h"
 #include "control/routes/call.h"
+#include "control/routes/create.h"
+#include "control/routes/fields.h"
 #include "control/routes/query.h"
 #include "control/routes/started.h"
+#include "control/routes/validate.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -45,7 +51,7 @@ static void stop(dl_req_t *req, void *user) {
     refuse_state(c, req, sb, "stopped");
   } else if (dl_sandbox_is_busy(sb)) {
     refuse_busy(c, req, sb);
-  } else if (sb->state != DL_STARTED) {
+  } else if (sb->state != DL_STARTED && sb->state != DL_PAUSED) {
     refuse_state(c, req, sb, "stopped");
   } else {
     dl_life_stop(sb, force);
@@ -78,6 +84,10 @@ static void delete_sandbox(dl_req_t *req, void *user) {
     refuse_busy(c, req, sb);
     return;
   }
+  if (dl_life_has_forks(sb)) {
+    dl_fail(c, req, 400, "Sandbox %s has forks: delete them first", sb->id);
+    return;
+  }
   dl_life_destroy(sb);
   dl_answer_sandbox(c, req, sb);
 }
@@ -107,30 +117,128 @@ static void pause_sandbox(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_sandbox_t *sb = dl_target(req);
   /* The state is looked at before the class. */
-  if (sb->is_pending)
+  if (dl_sandbox_is_busy(sb)) {
     refuse_busy(c, req, sb);
-  else if (sb->state != DL_STARTED)
+  } else if (sb->state != DL_STARTED) {
     refuse_state(c, req, sb, "paused");
-  else
-    dl_fail(c, req, 422, "Sandboxes of class container cannot be paused");
+  } else if (!dl_sandbox_is_vm(sb)) {
+    dl_fail(c, req, 422, "Sandboxes of class %s cannot be paused", sb->class_name);
+  } else {
+    dl_life_pause(sb);
+    dl_answer_sandbox(c, req, sb);
+  }
+}
+
+/* --- copies --- */
+
+/* The name that a body gives it. False: the request was answered. */
+static bool name_child(dl_control_t *c, dl_req_t *req, dl_sandbox_t *child) {
+  dl_check_t k;
+  dl_check_init(&k);
+  dl_take_text(&k, dl_body(req), "name", &child->name);
+  if (!*child->name) dl_set(&child->name, child->id);
+  const char *problem = dl_check_display(child->name);
+  if (problem) dl_check_add(&k, "name %s", problem);
+  if (dl_check_failed(&k, c, req)) return false;
+  if (!dl_name_is_taken(c, child->name)) return true;
+  dl_fail(c, req, 409, "Sandbox with name %s already exists", child->name);
+  return false;
+}
+
+static void replace(json_t **slot, json_t *value) {
+  json_decref(*slot);
+  *slot = json_incref(value);
+}
+
+/* Everything but what is its own: id, name, tokens, end of life. */
+static void inherit(dl_sandbox_t *child, const dl_sandbox_t *parent) {
+  dl_set(&child->snapshot, parent->snapshot);
+  dl_set(&child->user, parent->user);
+  dl_set(&child->class_name, parent->class_name);
+  dl_set(&child->image, parent->image);
+  dl_set(&child->allow_list, parent->allow_list);
+  dl_set(&child->domain_list, parent->domain_list);
+  dl_set(&child->outbound_proxy, parent->outbound_proxy);
+  dl_set(&child->otel_endpoint, parent->otel_endpoint);
+  replace(&child->env, parent->env);
+  replace(&child->labels, parent->labels);
+  replace(&child->volumes, parent->volumes);
+  replace(&child->secrets, parent->secrets);
+  replace(&child->build, parent->build);
+  replace(&child->entrypoint, parent->entrypoint);
+  child->has_own_user = parent->has_own_user;
+  child->is_public = parent->is_public;
+  child->is_blocked = parent->is_blocked;
+  child->cpu = parent->cpu;
+  child->gpu = parent->gpu;
+  child->memory = parent->memory;
+  child->disk = parent->disk;
+  child->auto_stop = parent->auto_stop;
+  child->auto_archive = parent->auto_archive;
+  child->auto_delete = parent->auto_delete;
+  child->auto_pause = parent->auto_pause;
 }
 
 static void fork_sandbox(dl_req_t *req, void *user) {
-  dl_fail(user, req, 422, "Sandboxes of class container cannot be forked");
+  dl_control_t *c = user;
+  dl_sandbox_t *sb = dl_target(req), *child;
+  if (!dl_sandbox_is_vm(sb)) {
+    dl_fail(c, req, 422, "Sandboxes of class %s cannot be forked", sb->class_name);
+    return;
+  }
+  if (dl_sandbox_is_busy(sb)) {
+    refuse_busy(c, req, sb);
+    return;
+  }
+  if (sb->state != DL_STARTED) {
+    refuse_state(c, req, sb, "forked");
+    return;
+  }
+  child = dl_sandbox_new(dl_uuid_new().text, sb->target, dl_now(c));
+  if (!name_child(c, req, child)) {
+    dl_sandbox_free(child);
+    return;
+  }
+  inherit(child, sb);
+  dl_life_fork(sb, child);
+  dl_volume_used(&c->objects, child->volumes);
+  dl_answer_sandbox(c, req, child);
+}
+
+/* The rules for a new snapshot. True when the request was answered. */
+static bool refuse_snapshot(dl_control_t *c, dl_req_t *req) {
+  const char *name = dl_json_str(dl_body(req), "name"), *problem = name ? dl_check_snapshot_name(name) : NULL;
+  bool with_memory = false;
+  dl_check_t k;
+  dl_check_init(&k);
+  if (!name || !*name)
+    dl_check_add(&k, "name should not be empty");
+  else if (problem)
+    dl_check_add(&k, "name %s", problem);
+  dl_take_bool(&k, dl_body(req), "includeMemory", &with_memory);
+  if (with_memory) dl_check_add(&k, "includeMemory: snapshots here have no memory in them, only files");
+  if (dl_check_failed(&k, c, req)) return true;
+  if (dl_snapshot_name_is_taken(&c->objects, name)) {
+    dl_fail(c, req, 409, "Snapshot with name %s already exists", name);
+    return true;
+  }
+  if (dl_snapshots_count(&c->objects) < (size_t)c->opts.max_snapshots) return false;
+  dl_fail(c, req, 400, "the limit of %d snapshots is reached", c->opts.max_snapshots);
+  return true;
 }
 
 static void snapshot_sandbox(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_sandbox_t *sb = dl_target(req);
-  const char *name = dl_json_str(dl_body(req), "name");
-  if (!name || !*name)
-    dl_fail(c, req, 400, "name should not be empty");
-  else if (sb->is_pending)
+  if (refuse_snapshot(c, req)) return;
+  if (dl_sandbox_is_busy(sb)) {
     refuse_busy(c, req, sb);
-  else if (sb->state != DL_STARTED && sb->state != DL_STOPPED)
+  } else if (sb->state != DL_STARTED && sb->state != DL_STOPPED) {
     refuse_state(c, req, sb, "made a snapshot of");
-  else
-    dl_fail(c, req, 400, "daytona-local cannot make snapshots of sandboxes");
+  } else {
+    dl_life_snapshot(sb, dl_snapshot_new_of_sandbox(&c->objects, sb, dl_json_str(dl_body(req), "name")));
+    dl_answer_sandbox(c, req, sb);
+  }
 }
 
 /* --- resize --- */
@@ -189,7 +297,7 @@ static const dl_route_t routes[] = {
   {"POST", "/sandbox/{x}/archive", archive, DL_R_SANDBOX | DL_R_LIFECYCLE | WRITE},
   {"POST", "/sandbox/{x}/resize", resize, DL_R_SANDBOX | DL_R_BODY | DL_R_LIFECYCLE | WRITE},
   {"POST", "/sandbox/{x}/snapshot", snapshot_sandbox, DL_R_SANDBOX | DL_R_BODY | WRITE},
-  {"POST", "/sandbox/{x}/fork", fork_sandbox, DL_R_SANDBOX | DL_R_CREATE | WRITE},
+  {"POST", "/sandbox/{x}/fork", fork_sandbox, DL_R_SANDBOX | DL_R_BODY | DL_R_CREATE | WRITE},
 };
 
 dl_route_table_t dl_action_routes(void) { return (dl_route_table_t){routes, DL_COUNT(routes)}; }

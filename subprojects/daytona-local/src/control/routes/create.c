@@ -18,6 +18,8 @@
 
 #define ENV_MAX 1000
 #define MINUTES_MAX 1e9
+/* On the platform. */
+#define AUTO_PAUSE_MINUTES 60
 
 /* --- typed fields of the body --- */
 
@@ -180,10 +182,26 @@ static void take_queue_timeout(dl_check_t *k, const json_t *body, int64_t *slot)
     *slot = (int64_t)n;
 }
 
-static void check_pause(dl_check_t *k, const json_t *body) {
-  json_t *pause = dl_json_get(body, "autoPauseInterval");
-  if (!dl_field_is(k, body, "autoPauseInterval", json_is_number(pause), "a number")) return;
-  if (json_number_value(pause) != 0) dl_check_add(k, "autoPauseInterval is not supported by containers");
+const char *dl_why_no_auto_pause(const dl_sandbox_t *sb) {
+  if (!dl_sandbox_is_vm(sb)) return "Sandboxes of class container cannot be paused";
+  if (dl_sandbox_is_ephemeral(sb)) return "an ephemeral sandbox cannot be paused by itself";
+  return sb->auto_stop != 0
+           ? "auto-stop and auto-pause exclude each other: set the auto-stop interval to 0 first"
+           : NULL;
+}
+
+/* Its class is known now. Those that can be paused are, unless something else is asked for. False: the request was answered. */
+static bool settle_pause(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t *body) {
+  bool asks_stop = dl_has_number(body, "autoStopInterval"),
+       asks_pause = dl_json_get(body, "autoPauseInterval"),
+       is_plain = !dl_json_get(body, "autoStopInterval") && !asks_pause;
+  if (dl_sandbox_is_vm(sb) && !asks_stop &&
+      (sb->auto_pause != 0 || (is_plain && !dl_sandbox_is_ephemeral(sb))))
+    sb->auto_stop = 0;
+  if (dl_sandbox_is_vm(sb) && is_plain && !dl_sandbox_is_ephemeral(sb)) sb->auto_pause = AUTO_PAUSE_MINUTES;
+  const char *problem = sb->auto_pause != 0 ? dl_why_no_auto_pause(sb) : NULL;
+  if (problem) dl_fail(c, req, 400, "autoPauseInterval: %s", problem);
+  return !problem;
 }
 
 static void read_fields(dl_control_t *c, dl_check_t *k, dl_sandbox_t *sb, const json_t *body) {
@@ -203,13 +221,13 @@ static void read_fields(dl_control_t *c, dl_check_t *k, dl_sandbox_t *sb, const 
   take_minutes(k, body, "autoStopInterval", 0, &sb->auto_stop);
   take_minutes(k, body, "autoArchiveInterval", 0, &sb->auto_archive);
   take_minutes(k, body, "autoDeleteInterval", -MINUTES_MAX, &sb->auto_delete);
+  take_minutes(k, body, "autoPauseInterval", 0, &sb->auto_pause);
   take_minutes(k, body, "ttlMinutes", 0, &ttl);
   dl_field_is(k, body, "snapshot", json_is_string(dl_json_get(body, "snapshot")), "a string");
   dl_field_is(k, body, "volumes", json_is_array(dl_json_get(body, "volumes")), "an array");
   take_queue_timeout(k, body, &sb->queue_timeout);
   dl_take_bool(k, body, "kvm", &wants_kvm);
   if (wants_kvm) dl_check_add(k, "kvm is not supported by containers");
-  check_pause(k, body);
   check_env(k, sb->env);
   if (!*sb->name) dl_set(&sb->name, sb->id);
   const char *problem = dl_check_display(sb->name);
@@ -239,8 +257,13 @@ static bool is_usable(dl_control_t *c, dl_req_t *req, const json_t *snapshot, co
 
 /* The same. */
 static bool take_snapshot(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t *snapshot) {
-  const char *id = dl_json_str(snapshot, "image");
+  const char *id = dl_json_str(snapshot, "image"), *class_name = dl_json_str(snapshot, "sandboxClass");
   char *error = NULL;
+  if (class_name) dl_set(&sb->class_name, class_name);
+  if (dl_snapshot_has_files(snapshot)) {
+    free(sb->files_from);
+    sb->files_from = dl_snapshot_files_name(dl_json_str(snapshot, "id"));
+  }
   dl_set(&sb->snapshot, dl_json_str(snapshot, "name"));
   sb->cpu = dl_json_num(snapshot, "cpu", 1);
   sb->memory = dl_json_num(snapshot, "mem", 1);
@@ -283,7 +306,7 @@ bool dl_take_snapshot(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const ch
   return is_usable(c, req, snapshot, id_or_name) && take_snapshot(c, req, sb, snapshot);
 }
 
-static bool is_name_taken(const dl_control_t *c, const char *name) {
+bool dl_name_is_taken(const dl_control_t *c, const char *name) {
   return dl_map_get(&c->objects.names, name) || dl_map_get(&c->objects.sandboxes, name);
 }
 
@@ -324,11 +347,12 @@ static bool fill(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t 
   }
   if (!resolve_volumes(c, req, volumes, &sb->volumes)) return false;
   if (!dl_take_secrets(c, req, body, &sb->secrets)) return false;
-  if (is_name_taken(c, sb->name)) {
+  if (dl_name_is_taken(c, sb->name)) {
     dl_fail(c, req, 409, "Sandbox with name %s already exists", sb->name);
     return false;
   }
   if (is_build ? !take_build(c, req, sb, &sizes) : !take_snapshot(c, req, sb, snapshot)) return false;
+  if (!settle_pause(c, req, sb, body)) return false;
   if (snapshot) dl_snapshot_used(&c->objects, snapshot);
   dl_volume_used(&c->objects, sb->volumes);
   return true;

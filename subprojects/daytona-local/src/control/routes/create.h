@@ -18,6 +18,10 @@ bool dl_take_snapshot(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const ch
 bool dl_take_secrets(dl_control_t *c, dl_req_t *req, const json_t *body, json_t **slot);
 /* Network settings that this machine cannot enforce are refused, unless an option says to store them all the same. */
 void dl_check_enforceable(dl_control_t *c, dl_check_t *k, const dl_network_settings_t *settings);
+/* A living sandbox has it as name or id. */
+bool dl_name_is_taken(const dl_control_t *c, const char *name);
 int64_t dl_clamp_archive(int64_t minutes);
+/* Why it cannot be paused by itself; NULL: it can. A static text. */
+const char *dl_why_no_auto_pause(const dl_sandbox_t *sb);
 
 #endif

@@ -150,7 +150,8 @@ static bool matches(dl_req_t *req, const filter_t *f, const dl_sandbox_t *sb) {
   const double sizes[] = {sb->cpu, sb->memory, sb->disk};
   if (sb->state == DL_DESTROYED) return false;
   if (sb->want == DL_WANT_DESTROYED && dl_sandbox_is_errored(sb) && !f->includes_errored) return false;
-  if (sb->want == DL_WANT_DESTROYED && (sb->state == DL_ARCHIVED || sb->state == DL_PENDING_BUILD))
+  if (sb->want == DL_WANT_DESTROYED &&
+      (sb->state == DL_ARCHIVED || sb->state == DL_PENDING_BUILD || sb->state == DL_PAUSED))
     return false;
   if (!starts_with_nocase(sb->id, dl_query_get(q, "id")) ||
       !starts_with_nocase(sb->name, dl_query_get(q, "name")))
@@ -166,8 +167,8 @@ static bool matches(dl_req_t *req, const filter_t *f, const dl_sandbox_t *sb) {
   if ((f->destroy[0] >= 0 || f->destroy[1] >= 0) && !has_end) return false;
   return dl_query_allows(req, "states", dl_sandbox_state_name(sb, true)) &&
          dl_query_allows(req, "snapshots", sb->snapshot) && dl_query_allows(req, "regionIds", sb->target) &&
-         dl_query_allows(req, "regions", sb->target) && dl_query_allows(req, "sandboxClasses", "container") &&
-         labels_match(sb, f->labels);
+         dl_query_allows(req, "regions", sb->target) &&
+         dl_query_allows(req, "sandboxClasses", sb->class_name) && labels_match(sb, f->labels);
 }
 
 /* False when the request was answered. */
@@ -255,6 +256,46 @@ static void get(dl_req_t *req, void *user) {
   free(url);
 }
 
+/* --- families of forks --- */
+
+static void forks(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  const dl_sandbox_t *parent = dl_target(req);
+  dl_check_t k;
+  dl_check_init(&k);
+  dl_query_bool(req, &k, "includeDestroyed"); /* nothing is known of those */
+  if (dl_check_failed(&k, c, req)) return;
+  json_t *list = json_array();
+  DL_LIST_EACH(&c->objects.sandbox_list, node) {
+    const dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
+    if (sb->want != DL_WANT_DESTROYED && sb->forked_from && strcmp(sb->forked_from, parent->id) == 0)
+      json_array_append_new(list, dl_sandbox_shown_to(c, req, sb));
+  }
+  dl_reply_json(req, 200, list);
+}
+
+/* NULL: it is no fork, or its parent is gone. */
+static dl_sandbox_t *parent_of(dl_control_t *c, const dl_sandbox_t *sb) {
+  return sb->forked_from ? dl_objects_find(&c->objects, sb->forked_from, false) : NULL;
+}
+
+static void parent(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  const dl_sandbox_t *found = parent_of(c, dl_target(req));
+  if (found)
+    dl_reply_json(req, 200, dl_sandbox_shown_to(c, req, found));
+  else
+    dl_fail(c, req, 404, "Sandbox %s has no parent", dl_target(req)->id);
+}
+
+static void ancestors(dl_req_t *req, void *user) {
+  dl_control_t *c = user;
+  json_t *list = json_array();
+  for (dl_sandbox_t *sb = parent_of(c, dl_target(req)); sb; sb = parent_of(c, sb))
+    json_array_append_new(list, dl_sandbox_shown_to(c, req, sb));
+  dl_reply_json(req, 200, list);
+}
+
 static void toolbox_url(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   char *url = dl_called_url(&c->front, req);
@@ -267,6 +308,9 @@ static const dl_route_t routes[] = {
   {"GET", "/sandbox", list, DL_R_LIST},
   {"GET", "/sandbox/paginated", list_pages, DL_R_LIST},
   {"GET", "/sandbox/{x}", get, DL_R_SANDBOX | DL_R_MEMORY},
+  {"GET", "/sandbox/{x}/forks", forks, DL_R_SANDBOX},
+  {"GET", "/sandbox/{x}/parent", parent, DL_R_SANDBOX},
+  {"GET", "/sandbox/{x}/ancestors", ancestors, DL_R_SANDBOX},
   {"GET", "/sandbox/{x}/toolbox-proxy-url", toolbox_url, DL_R_SANDBOX_ID},
 };
 

@@ -44,7 +44,15 @@ static bool minutes(dl_control_t *c, dl_req_t *req, int64_t min, int64_t *out) {
 
 static void set_auto_stop(dl_req_t *req, void *user) {
   dl_sandbox_t *sb = dl_target(req);
-  if (minutes(user, req, 0, &sb->auto_stop)) saved(user, req, sb);
+  int64_t value;
+  if (!minutes(user, req, 0, &value)) return;
+  if (value != 0 && sb->auto_pause != 0) {
+    dl_fail(user, req, 400,
+            "auto-stop and auto-pause exclude each other: set the auto-pause interval to 0 first");
+    return;
+  }
+  sb->auto_stop = value;
+  saved(user, req, sb);
 }
 
 static void set_auto_archive(dl_req_t *req, void *user) {
@@ -62,12 +70,16 @@ static void set_auto_delete(dl_req_t *req, void *user) {
 }
 
 static void set_auto_pause(dl_req_t *req, void *user) {
+  dl_sandbox_t *sb = dl_target(req);
   int64_t value;
   if (!minutes(user, req, 0, &value)) return;
-  if (value != 0)
-    dl_fail(user, req, 400, "Sandboxes of class container cannot be paused");
-  else
-    dl_answer_sandbox(user, req, dl_target(req));
+  const char *problem = value != 0 ? dl_why_no_auto_pause(sb) : NULL;
+  if (problem) {
+    dl_fail(user, req, 400, "%s", problem);
+    return;
+  }
+  sb->auto_pause = value;
+  saved(user, req, sb);
 }
 
 static void set_ttl(dl_req_t *req, void *user) {

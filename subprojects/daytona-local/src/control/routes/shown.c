@@ -27,13 +27,13 @@ static json_t *common(const dl_control_t *c, const char *url, const dl_sandbox_t
   json_object_set_new(o, "autoStopInterval", json_integer(sb->auto_stop));
   json_object_set_new(o, "autoArchiveInterval", json_integer(sb->auto_archive));
   json_object_set_new(o, "autoDeleteInterval", json_integer(sb->auto_delete));
-  json_object_set_new(o, "autoPauseInterval", json_integer(0));
+  json_object_set_new(o, "autoPauseInterval", json_integer(sb->auto_pause));
   json_object_set_new(o, "autoDestroyAt", time_or_null(c, sb->destroy_at));
   json_object_set_new(o, "queueTimeout", sb->queue_timeout ? json_integer(sb->queue_timeout) : json_null());
   json_object_set_new(o, "createdAt", time_or_null(c, sb->created_at));
   json_object_set_new(o, "updatedAt", time_or_null(c, sb->updated_at));
   json_object_set_new(o, "lastActivityAt", time_or_null(c, sb->last_activity_at));
-  json_object_set_new(o, "sandboxClass", json_string("container"));
+  json_object_set_new(o, "sandboxClass", json_string(sb->class_name));
   json_object_set_new(o, "daemonVersion", json_string(DL_API_VERSION));
   json_object_set_new(o, "runnerId", json_string(c->objects.organization_id));
   json_object_set_new(o, "kvm", json_false()); /* newer than 0.205, and wanted by SDKs from 0.226 on */

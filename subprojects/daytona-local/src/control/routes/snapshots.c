@@ -29,6 +29,8 @@ static int compare(const void *a, const void *b, void *user) {
   const order_t *o = user;
   int general = dl_snapshot_is_general(x) - dl_snapshot_is_general(y);
   if (general) return general;
+  /* Those that are always there: the default one first. */
+  if (dl_snapshot_is_general(x)) return strcmp(dl_json_str(x, "name"), dl_json_str(y, "name"));
   const char *u = dl_json_str(x, o->key), *v = dl_json_str(y, o->key);
   int difference = u && v ? strcmp(u, v) : 0;
   if (!u != !v) return (u == NULL) - (v == NULL);
@@ -116,14 +118,11 @@ static void take_entrypoint(dl_check_t *k, const json_t *body, json_t **slot) {
 }
 
 static void check_class(dl_check_t *k, const char *name) {
-  static const char *const others[] = {"linux-vm", "windows"};
-  if (!name || !*name || strcmp(name, "container") == 0) return;
-  for (size_t i = 0; i < DL_COUNT(others); i++)
-    if (strcmp(name, others[i]) == 0) {
-      dl_check_add(k, "sandboxClass %s is not available here: there are only containers", name);
-      return;
-    }
-  dl_check_add(k, "sandboxClass must be one of container, linux-vm, windows");
+  if (!name || !*name || strcmp(name, DL_CLASS_CONTAINER) == 0 || strcmp(name, DL_CLASS_VM) == 0) return;
+  if (strcmp(name, "windows") == 0)
+    dl_check_add(k, "sandboxClass windows is not available here");
+  else
+    dl_check_add(k, "sandboxClass must be one of container, linux-vm, windows");
 }
 
 static void check_source(dl_check_t *k, const wanted_t *w, bool is_build) {
@@ -191,6 +190,7 @@ static void create(dl_req_t *req, void *user) {
                                      .image_name = w.build ? NULL : w.image_name,
                                      .build = w.build,
                                      .entrypoint = w.entrypoint,
+                                     .class_name = w.class_name && *w.class_name ? w.class_name : NULL,
                                      .cpu = w.sizes.cpu,
                                      .memory = w.sizes.memory,
                                      .disk = w.sizes.disk};

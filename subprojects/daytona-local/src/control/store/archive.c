@@ -38,11 +38,14 @@
 #define PIECES_MAX 1000000
 #define NAMES_MAX ((size_t)256 << 20)
 #define PATH_LEN_MAX ((size_t)64 << 20)
+/* Of a home that changes meanwhile. */
+#define TRIES_MAX 5
 
 /* Of one file. */
 #define ATTRIBUTES_MAX 65536
 
 const char DL_GIVEN_UP[] = "given up";
+static const char CHANGED[] = "the home changed while it was archived";
 const char DL_FOREIGN[] = "files of other users are in it";
 
 /* A folder on the way from the home to where the walk is. */
@@ -243,11 +246,11 @@ static int open_entry(const packer_t *p, const char *name, const struct stat *st
 static char *pack_file(packer_t *p, const char *name, const struct stat *st) {
   bool is_opened;
   int fd = open_entry(p, name, st, &is_opened);
-  if (fd < 0) return problem("read a file");
+  if (fd < 0) return errno == ENOENT ? NULL : problem("read a file");
   struct stat now;
   char *error = NULL;
   if (fstat(fd, &now) != 0 || !S_ISREG(now.st_mode)) {
-    error = dl_xstrdup("the home changed while it was archived");
+    error = dl_xstrdup(CHANGED);
   } else {
     now.st_mode = (now.st_mode & S_IFMT) | (st->st_mode & 07777);
     error = pack_entry(p, &now, fd, NULL);
@@ -261,7 +264,7 @@ static char *pack_file(packer_t *p, const char *name, const struct stat *st) {
 static char *pack_link(packer_t *p, const char *name, const struct stat *st) {
   char target[PATH_MAX + 1];
   ssize_t len = readlinkat(p->dir, name, target, sizeof target - 1);
-  if (len < 0) return problem("read a link");
+  if (len < 0) return errno == ENOENT ? NULL : problem("read a link");
   target[len] = '\0';
   return pack_entry(p, st, -1, target);
 }
@@ -317,10 +320,11 @@ static char *leave(packer_t *p) {
     const level_t *to = &p->levels[p->depth - 1];
     struct stat st;
     above = openat(p->dir, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (above < 0)
+    if (above < 0 && errno != ENOENT)
       error = problem("go back to a folder");
-    else if (fstat(above, &st) != 0 || st.st_ino != to->stat.st_ino || st.st_dev != to->stat.st_dev)
-      error = dl_xstrdup("the home changed while it was archived");
+    else if (above < 0 || fstat(above, &st) != 0 || st.st_ino != to->stat.st_ino ||
+             st.st_dev != to->stat.st_dev)
+      error = dl_xstrdup(CHANGED);
     trim(&p->path, to->path_len);
   }
   /* Afterwards: there may be no way up from a folder that nobody may enter. */
@@ -334,16 +338,23 @@ static char *leave(packer_t *p) {
 /* How overlay marks that a file of the image is deleted. */
 static bool is_deletion(mode_t mode, dev_t device) { return S_ISCHR(mode) && device == 0; }
 
+/* What was removed since its folder was read is not there: the sandbox may be running. */
+static char *gone_or(packer_t *p, const char *what) {
+  char *error = errno == ENOENT ? NULL : problem(what);
+  trim(&p->path, p->levels[p->depth - 1].path_len);
+  return error;
+}
+
 static char *pack_name(packer_t *p, const char *name) {
   struct stat st;
   bool fits = (p->path.len == 0 || dl_buf_puts(&p->path, "/")) && dl_buf_puts(&p->path, name);
   if (!fits) return dl_xstrdup("a path is too long");
-  if (fstatat(p->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return problem("look at a file");
+  if (fstatat(p->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return gone_or(p, "look at a file");
   if (geteuid() != 0 && st.st_uid != geteuid()) return dl_xstrdup(DL_FOREIGN);
   if (S_ISDIR(st.st_mode)) {
     bool is_opened;
     int fd = open_entry(p, name, &st, &is_opened);
-    return fd < 0 ? problem("open a folder") : enter(p, fd, &st, is_opened);
+    return fd < 0 ? gone_or(p, "open a folder") : enter(p, fd, &st, is_opened);
   }
   char *error = NULL;
   if (S_ISREG(st.st_mode)) error = pack_file(p, name, &st);
@@ -432,7 +443,7 @@ static char *publish(const char *temp, const char *path, bool is_durable, const 
   return is_durable ? sync_parent(path) : NULL;
 }
 
-char *dl_archive_pack(const char *dir, const char *file, bool is_durable, const atomic_bool *stop) {
+static char *pack_once(const char *dir, const char *file, bool is_durable, const atomic_bool *stop) {
   char *temp = dl_xprintf("%s.part", file), *error = NULL;
   int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) error = problem("make the archive");
@@ -442,6 +453,17 @@ char *dl_archive_pack(const char *dir, const char *file, bool is_durable, const 
   if (!error) error = publish(temp, file, is_durable, stop);
   if (error) unlink(temp);
   free(temp);
+  return error;
+}
+
+/* A running sandbox may move the folder that we are in. */
+char *dl_archive_pack(const char *dir, const char *file, bool is_durable, const atomic_bool *stop) {
+  char *error = NULL;
+  for (int tries = 0; tries < TRIES_MAX; tries++) {
+    free(error);
+    error = pack_once(dir, file, is_durable, stop);
+    if (!error || strcmp(error, CHANGED) != 0) break;
+  }
   return error;
 }
 
