@@ -25,6 +25,19 @@ DAYTONA_BEGIN
 /** libuv's loop, as <uv.h> calls it uv_loop_t. No header of the library includes that one. */
 struct uv_loop_s;
 
+/** How waits (daytona_sandbox_wait_for_start() and all calls that wait) learn of a state. */
+typedef enum daytona_waiting_t {
+  /** What DAYTONA_USE_DEPRECATED_POLLING says: `false` means EVENTS, anything else or nothing POLLS. */
+  DAYTONA_WAITING_DEFAULT = 0,
+  /** The server is asked: every 100 ms, after five seconds up to every second. */
+  DAYTONA_WAITING_POLLS = 1,
+  /** The platform's event socket says when to ask, so that a state is seen as soon as it is there; the server is asked
+      without that only every 2 to 10 seconds. One connection per client, opened when something is waited for, and
+      closed 15 seconds after the last wait. It never keeps the loop alive. While there is none, or it brings no events,
+      waiting is as with POLLS or at most a second late, and no wait fails for its sake. */
+  DAYTONA_WAITING_EVENTS = 2
+} daytona_waiting_t;
+
 /**
  * How a client is set up. All zero, or NULL in its place, takes everything from the environment.
  *
@@ -91,6 +104,8 @@ typedef struct daytona_config {
 
   /** Take nothing from the environment or from files, proxies included. */
   bool ignores_environment;
+  /** Optional. Whether waits use the event socket. Default: DAYTONA_USE_DEPRECATED_POLLING, else no. */
+  daytona_waiting_t waiting;
 
   /** Optional. Where log lines go. Default: nowhere. */
   daytona_log_cb log;

@@ -29,7 +29,7 @@ typedef struct daytona_client_stats_t {
   size_t sandboxes_starting; /**< creates, starts and forks; each holds one of max_starting */
   size_t sandboxes_waiting;  /**< wait for one */
   size_t operations_pending; /**< futures of calls that have not settled */
-  size_t streams_open;       /**< terminals, followed logs, interpreter runs */
+  size_t streams_open;       /**< terminals, followed logs, interpreter runs, the event socket */
 
   uint64_t operations; /**< calls that were begun */
   uint64_t operations_succeeded;

@@ -56,6 +56,13 @@ static const char *name(const daytona__op_t *op) {
                              : NULL;
 }
 
+static int state_named(const char *name) {
+  daytona_sandbox_state_t state = daytona__sandbox_state_named(name);
+  return state != DAYTONA_SANDBOX_UNKNOWN ? (int)state : -1;
+}
+
+static const char *id_of(const daytona__op_t *op) { return op->sandbox->id; }
+
 static const char *state_name(const daytona__op_t *op) {
   return op->sandbox != NULL ? op->sandbox->info->state_name : NULL;
 }
@@ -67,6 +74,10 @@ static const daytona__waited_t waited_sandbox = {.state_of = state_of,
                                                  .describe = describe,
                                                  .name = name,
                                                  .state_name = state_name,
+                                                 .noun = "sandbox",
+                                                 .id = id_of,
+                                                 .state_named = state_named,
+                                                 .lost_states = STATE(DESTROYED),
                                                  .failure = DAYTONA_ESANDBOX_FAILED,
                                                  .lost = lost};
 

@@ -198,6 +198,8 @@ static const daytona__waited_t waited_snapshot = {.state_of = state_of,
                                                   .name = name,
                                                   .state_name = state_name,
                                                   .locate = locate,
+                                                  .noun = "snapshot",
+                                                  .id = id_of,
                                                   .failure = DAYTONA_ESNAPSHOT_FAILED};
 
 DAYTONA__METHOD(poll, .verb = "GET", .path = "/snapshots/{}", .response = &snapshot_model,

@@ -102,6 +102,7 @@ static const char *state_name(const daytona__op_t *op) {
   return volume_op(op)->volume != NULL ? volume_op(op)->volume->state_name : NULL;
 }
 
+static const char *id_of(const daytona__op_t *op) { return volume_op(op)->id; }
 static void locate(daytona__op_t *op) { daytona__op_path(op, volume_op(op)->id, NULL, NULL); }
 
 static const daytona__waited_t waited_volume = {.state_of = state_of,
@@ -112,6 +113,8 @@ static const daytona__waited_t waited_volume = {.state_of = state_of,
                                                 .name = name,
                                                 .state_name = state_name,
                                                 .locate = locate,
+                                                .noun = "volume",
+                                                .id = id_of,
                                                 .failure = DAYTONA_EVOLUME_FAILED};
 
 DAYTONA__METHOD(poll, .verb = "GET", .path = "/volumes/{}", .response = &volume_model, .keeps_answer = true);

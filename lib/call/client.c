@@ -2,10 +2,10 @@
 /*
  * The client: makes the layers below from a configuration and takes them down again in order.
  *
- * Closing: 1. every pending future fails with DAYTONA_ECLOSED, which stops its operation; 2. WebSockets that are
- * left, terminals mostly, are cut and report it; 3. HTTP closes its connections; 4. telemetry sends what it has, within
- * its limit; 5. the resolver waits for lookups that run; 6. the loop's handles close; 7. the callbacks are called. Each
- * step begins when the one before has reported.
+ * Closing: 1. every pending future fails with DAYTONA_ECLOSED, which stops its operation; 2. the event socket is let go,
+ * and WebSockets that are left, terminals mostly, are cut and report it; 3. HTTP closes its connections; 4. telemetry sends
+ * what it has, within its limit; 5. the resolver waits for lookups that run; 6. the loop's handles close; 7. the callbacks
+ * are called. Each step begins when the one before has reported.
  */
 #include "call/client_impl.h"
 
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "call/events.h"
 #include "call/observer.h"
 #include "call/op.h"
 #include "call/telemetry.h"
@@ -210,6 +211,7 @@ static void begin_close(daytona_client_t *client) {
     daytona__future_abort(DAYTONA__CONTAINER(pending->next, daytona_future_t, pending), DAYTONA_ECLOSED,
                           "the client was closed");
   assert(daytona__list_empty(&client->gate));
+  daytona__events_end(client);
   if (client->ws != NULL)
     daytona__ws_env_close(client->ws, on_ws_closed, client);
   else

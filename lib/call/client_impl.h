@@ -55,6 +55,7 @@ struct daytona_client {
   bool lacks_pages;          /* the server has no list by page numbers: the one by cursors makes up for it */
   bool knows_analytics;      /* the server was asked for its configuration */
   const char *analytics_url; /* base of the service that has the metrics, in the arena; NULL: none is known */
+  struct daytona__events *events; /* NULL until something is waited for with them; see events.h */
   bool is_closing;
   bool is_closed;
   daytona__list_t closed_entries;

@@ -339,6 +339,20 @@ static void resolve_happy_eyeballs(config_lookup_t *lookup) {
     fail_value(lookup, DAYTONA_EINVAL, &value, "must be a number of seconds, such as 0.25, or none");
 }
 
+/* --- waiting --- */
+
+static void resolve_waiting(config_lookup_t *lookup) {
+  const daytona_config_t *config = lookup->config;
+  if (config->waiting > DAYTONA_WAITING_EVENTS)
+    fail(lookup, DAYTONA_EINVAL, "waiting: %d is no way of waiting", (int)config->waiting);
+  lookup->settings.uses_events = config->waiting == DAYTONA_WAITING_EVENTS;
+  if (config->waiting != DAYTONA_WAITING_DEFAULT || config->ignores_environment) return;
+  /* Files that nothing else needs are not read for this. */
+  static const char name[] = "DAYTONA_USE_DEPRECATED_POLLING";
+  value_t value = lookup->has_files ? look_up(lookup, name) : look_up_in_process(name);
+  lookup->settings.uses_events = value.text != NULL && strcasecmp(value.text, "false") == 0;
+}
+
 /* Somebody may have meant it: say what is not done. Files that nothing else needs are not read for this. */
 static void warn_of_file_urls(config_lookup_t *lookup) {
   static const char *const names[] = {"DAYTONA_API_URL", "DAYTONA_SERVER_URL"};
@@ -457,8 +471,9 @@ int daytona__config_resolve(daytona__arena_t *arena, const daytona_config_t *con
                             daytona__settings_t *settings, char *reason, size_t size) {
   static const daytona_config_t nothing_given;
   static void (*const parts[])(config_lookup_t *) = {
-    check_reserved,         resolve_credentials, resolve_url, resolve_region, resolve_limits,
-    resolve_happy_eyeballs, warn_of_file_urls,   resolve_tls, resolve_proxy,  resolve_telemetry,
+    check_reserved, resolve_credentials,    resolve_url,       resolve_region,
+    resolve_limits, resolve_happy_eyeballs, resolve_waiting,   warn_of_file_urls,
+    resolve_tls,    resolve_proxy,          resolve_telemetry,
   };
   config_lookup_t lookup = {.config = config != NULL ? config : &nothing_given,
                             .arena = arena,

@@ -28,6 +28,7 @@ typedef struct daytona__settings {
   int max_starting;
   bool allows_plain_toolbox;  /* that of an https control plane may be http */
   int64_t request_timeout_ms; /* -1: none */
+  bool uses_events;           /* waits use the event socket */
   daytona__net_options_t net;
   daytona__telemetry_settings_t telemetry;
 } daytona__settings_t;

@@ -3,7 +3,7 @@
  * Changing the state of something and waiting for it; see life.h.
  *
  * Waiting polls at once, then every 100 ms, after five seconds with intervals that grow by a tenth up to one
- * second. A poll that fails is followed by one more: only when that fails as well, or brings nothing, does the
+ * second. Beside the event socket polls come when an event says so, and else at the pace of call/events. A poll that fails is followed by one more: only when that fails as well, or brings nothing, does the
  * first error count, so a single lost response does not end a wait.
  */
 #include "call/life.h"
@@ -12,6 +12,8 @@
 #include <inttypes.h>
 
 enum { POLL_FIRST_MS = 100, POLL_STEADY_MS = 5000, POLL_MAX_MS = 1000 };
+/* Polls for events are no closer than this, however many events come. */
+enum { POLL_HINT_MS = 25 };
 enum { LIFE_TIMEOUT_DEFAULT_MS = 60000, STATES_MAX = 64 };
 
 static bool has_state(uint64_t states, int state) { return (states >> state & 1) != 0; }
@@ -55,13 +57,19 @@ void daytona__life_end(daytona__op_t *op) {
   daytona__life_t *life = (daytona__life_t *)op;
   daytona__timer_stop(&life->limit);
   daytona__timer_stop(&life->pause);
+  daytona__events_leave(&life->events);
   daytona__gate_leave(&life->pass);
 }
 
 static void on_request_admitted(daytona__op_t *op) { daytona__life_limit((daytona__life_t *)op); }
 
+static void poll_now(daytona__life_t *life) {
+  life->polled_ms = daytona__loop_now(life->op.client->loop);
+  daytona__op_send(&life->op);
+}
+
 static void on_pause_over(daytona__timer_t *timer) {
-  daytona__op_send(&DAYTONA__CONTAINER(timer, daytona__life_t, pause)->op);
+  poll_now(DAYTONA__CONTAINER(timer, daytona__life_t, pause));
 }
 
 daytona__life_t *daytona__life_new_named(const char *name, const daytona__method_t *method,
@@ -135,13 +143,74 @@ void daytona__life_decide(daytona__life_t *life) {
   (void)is_decided;
 }
 
+/* For an event. */
+static void poll_soon(daytona__life_t *life) {
+  daytona__loop_t *loop = life->op.client->loop;
+  int64_t rest_ms = life->polled_ms + POLL_HINT_MS - daytona__loop_now(loop);
+  life->is_hinted = life->is_net = false;
+  daytona__timer_start(loop, &life->pause, rest_ms > 0 ? rest_ms : 0);
+}
+
+/* One of the safety net: also when every event is lost there is one in time before the limit. */
+static void poll_at_pace(daytona__life_t *life, int64_t pace_ms) {
+  daytona__loop_t *loop = life->op.client->loop;
+  if (daytona__timer_is_running(&life->limit)) {
+    int64_t half_ms = (life->limit.due_ms - daytona__loop_now(loop)) / 2;
+    if (pace_ms > half_ms) pace_ms = half_ms > POLL_MAX_MS ? half_ms : POLL_MAX_MS;
+  }
+  life->is_net = true;
+  daytona__timer_start(loop, &life->pause, pace_ms);
+}
+
 static void poll_again(daytona__life_t *life) {
-  int64_t elapsed = daytona__loop_now(life->op.client->loop) - life->wait_began_ms;
+  daytona_client_t *client = life->op.client;
+  int64_t elapsed = daytona__loop_now(client->loop) - life->wait_began_ms;
+  int64_t pace_ms = life->events.events != NULL ? daytona__events_pace(client) : 0;
   if (elapsed >= POLL_STEADY_MS) {
     life->interval_ms += life->interval_ms / 10;
     if (life->interval_ms > POLL_MAX_MS) life->interval_ms = POLL_MAX_MS;
   }
-  daytona__timer_start(life->op.client->loop, &life->pause, life->interval_ms);
+  if (life->is_hinted) {
+    poll_soon(life);
+  } else if (pace_ms != 0) {
+    poll_at_pace(life, pace_ms);
+  } else {
+    life->is_net = false;
+    daytona__timer_start(client->loop, &life->pause, life->interval_ms);
+  }
+}
+
+/* Whether a state of that name may end the wait. */
+static bool may_decide(const daytona__life_t *life, const char *name) {
+  const daytona__wait_rule_t *rule = life->rule;
+  int state = name[0] != '\0' && rule->of->state_named != NULL ? rule->of->state_named(name) : -1;
+  return state < 0 || daytona__wait_is_met(rule, state) ||
+         has_state(rule->failures | rule->of->lost_states, state);
+}
+
+static void on_event(daytona__event_waiter_t *waiter, const char *state) {
+  daytona__life_t *life = DAYTONA__CONTAINER(waiter, daytona__life_t, events);
+  if (!may_decide(life, state)) return;
+  if (daytona__timer_is_running(&life->pause))
+    poll_soon(life);
+  else
+    life->is_hinted = true;
+}
+
+/* The socket has come, gone, or proved itself. What waits for a poll of the old pace waits for one of the new. */
+static void on_pace(daytona__event_waiter_t *waiter) {
+  daytona__life_t *life = DAYTONA__CONTAINER(waiter, daytona__life_t, events);
+  if (!life->is_net || !daytona__timer_is_running(&life->pause)) return;
+  daytona_client_t *client = life->op.client;
+  int64_t pace_ms = daytona__events_pace(client);
+  life->is_net = pace_ms != 0;
+  if (pace_ms != 0) {
+    poll_at_pace(life, pace_ms);
+    return;
+  }
+  if (daytona__loop_now(client->loop) - life->wait_began_ms >= POLL_STEADY_MS)
+    life->interval_ms = POLL_MAX_MS; /* where it would be by now */
+  daytona__timer_start(client->loop, &life->pause, life->interval_ms);
 }
 
 /* The first error of a poll is the operation's. Who asked for a new object must learn that it may exist. */
@@ -160,7 +229,7 @@ static void on_poll_failed(daytona__life_t *life, const daytona_error_t *error) 
     return;
   }
   life->poll_error = daytona__error_copy(&life->op.future->arena, error, NULL);
-  daytona__op_send(&life->op);
+  poll_now(life);
 }
 
 static void on_polled(daytona__op_t *op, const daytona_error_t *error, void *answer) {
@@ -176,14 +245,29 @@ static void on_polled(daytona__op_t *op, const daytona_error_t *error, void *ans
   }
   if (answer != NULL) of->take(op, answer);
   daytona_future_t *future = daytona_future_retain(op->future);
+  daytona_client_t *client = daytona_client_retain(op->client);
+  bool was_net = life->is_net && !life->is_hinted;
   if (life->polled != NULL) life->polled(life);
-  bool is_over = !daytona__future_is_pending(future);
+  bool is_over = !daytona__future_is_pending(future) || settle_by_state(life);
+  if (is_over && was_net) daytona__events_missed(client);
+  daytona_client_release(client);
   daytona_future_release(future);
-  if (is_over || settle_by_state(life)) return;
+  if (is_over) return;
   if (life->poll_error != NULL)
     fail_poll(life);
   else
     poll_again(life);
+}
+
+/* From now on events of the object are hints; what they have said until now is forgotten. */
+static void listen_for(daytona__life_t *life, const daytona__wait_rule_t *rule) {
+  const daytona__waited_t *of = rule->of;
+  const char *id = of->noun != NULL ? of->id(&life->op) : NULL;
+  life->rule = rule;
+  life->is_hinted = life->is_net = false;
+  life->events.on_event = on_event;
+  life->events.on_pace = on_pace;
+  if (id != NULL) daytona__events_join(life->op.client, &life->events, of->noun, id);
 }
 
 static void begin_polls(daytona__life_t *life, const daytona__wait_rule_t *rule) {
@@ -193,8 +277,15 @@ static void begin_polls(daytona__life_t *life, const daytona__wait_rule_t *rule)
   if (rule->of->locate != NULL) rule->of->locate(op);
   op->done = on_polled;
   life->wait_began_ms = daytona__loop_now(op->client->loop);
+  life->polled_ms = life->wait_began_ms - POLL_HINT_MS;
   life->interval_ms = POLL_FIRST_MS;
-  if (daytona__op_prepare(op, NULL, 0) == 0) daytona__op_send(op);
+  if (daytona__op_prepare(op, NULL, 0) != 0) return;
+  if (daytona__events_covers(&life->events)) {
+    poll_again(life); /* whatever has happened since the request was sent has been told */
+    return;
+  }
+  listen_for(life, rule); /* before the first poll, so that nothing happens between the two */
+  poll_now(life);
 }
 
 void daytona__life_wait(daytona__life_t *life, const daytona__wait_rule_t *rule) {
@@ -246,6 +337,7 @@ daytona_future_t *daytona__life_run_named(const char *name, daytona_sandbox_t *s
     daytona__life_wait(&self->life, kind->rule);
     return future;
   }
+  if (!self->skips_wait) listen_for(&self->life, kind->rule);
   /* The request itself may take as long as the whole, which the limit bounds. */
   if (daytona__call_prepare(&self->life.op, args, opts.opts, DAYTONA_NO_TIMEOUT) == 0)
     daytona__life_start(&self->life, kind->has_gate);

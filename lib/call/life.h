@@ -10,6 +10,7 @@
 #ifndef DAYTONA_CALL_LIFE_H
 #define DAYTONA_CALL_LIFE_H
 
+#include "call/events.h"
 #include "call/gate.h"
 #include "call/method.h"
 
@@ -25,6 +26,12 @@ typedef struct daytona__waited {
   const char *(*state_name)(const daytona__op_t *op); /* as received last; NULL: not known yet */
   void (*locate)(daytona__op_t *op); /* optional: fill in the path of `fetch`, with daytona__op_path() */
   daytona_errcode_t failure;         /* what a failed state is reported as */
+  /* Optional, both: what events call it, and its id (NULL: not known yet). And, optional, the number of a state by its name,
+     or -1: without it an event of any state is reason for a poll. */
+  const char *noun;
+  const char *(*id)(const daytona__op_t *op);
+  int (*state_named)(const char *name);
+  uint64_t lost_states; /* for which `lost` may have a code */
   /* Optional: the code of an object that is lost, although its state is no failure by itself; else DAYTONA_OK. */
   daytona_errcode_t (*lost)(const daytona__op_t *op);
 } daytona__waited_t;
@@ -60,6 +67,10 @@ struct daytona__life {
   void *watcher; /* of the two */
   const daytona__wait_rule_t *rule;
   int64_t wait_began_ms, interval_ms;
+  daytona__event_waiter_t events;
+  int64_t polled_ms; /* when the last poll was sent */
+  bool is_hinted;    /* an event came while no poll could be sent */
+  bool is_net;       /* the next poll, or the one under way, is one of the safety net beside events */
   daytona_error_t *poll_error; /* a poll has failed: the next one decides */
 };
 

@@ -90,7 +90,7 @@ const char *daytona_sandbox_state_name(daytona_sandbox_state_t state) {
   return "unknown";
 }
 
-static daytona_sandbox_state_t state_of(const char *name) {
+daytona_sandbox_state_t daytona__sandbox_state_named(const char *name) {
   for (size_t i = 0; name != NULL && i < STATE_COUNT; i++)
     if (strcmp(states[i].name, name) == 0) return states[i].state;
   return DAYTONA_SANDBOX_UNKNOWN;
@@ -111,7 +111,7 @@ void daytona__sandbox_data_release(daytona__sandbox_data_t *data) {
 }
 
 void daytona__sandbox_dto_finish(daytona__sandbox_dto_t *dto) {
-  dto->info.state = state_of(dto->info.state_name);
+  dto->info.state = daytona__sandbox_state_named(dto->info.state_name);
   if (dto->info.state_name == NULL) dto->info.state_name = "unknown";
   dto->info.dockerfile = dto->build.dockerfile;
   dto->info.snapshot_ref = dto->build.snapshot_ref;

@@ -49,6 +49,9 @@ void daytona__sandbox_data_release(daytona__sandbox_data_t *data);
 /* Fill in what follows from other members: the state's number, the build. For each decoded DTO. */
 void daytona__sandbox_dto_finish(daytona__sandbox_dto_t *dto);
 
+/* DAYTONA_SANDBOX_UNKNOWN for a name that is NULL or not known. */
+daytona_sandbox_state_t daytona__sandbox_state_named(const char *name);
+
 /* A new object for `dto`, which lies in `data`. Both are retained. NULL without memory. */
 daytona_sandbox_t *daytona__sandbox_new(daytona_client_t *client, daytona__sandbox_data_t *data,
                                         daytona__sandbox_dto_t *dto);

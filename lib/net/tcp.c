@@ -153,6 +153,7 @@ static void on_connect(uv_connect_t *request, int status) {
   race_end(tcp);
   tcp->socket = socket;
   uv_tcp_nodelay(&socket->handle, 1);
+  if (tcp->is_background) uv_unref((uv_handle_t *)&socket->handle);
   tcp->on_connected(tcp, 0);
 }
 
@@ -436,6 +437,7 @@ static int writer_new(daytona__tcp_t *tcp) {
   writer->tcp = tcp;
   writer->last = &writer->first;
   writer->poll.data = writer;
+  if (tcp->is_background) uv_unref((uv_handle_t *)&writer->poll);
   tcp->writer = writer;
   tcp->handles++;
   return 0;

@@ -45,6 +45,9 @@ struct daytona__tcp {
   void (*on_drained)(daytona__tcp_t *tcp); /* the write queue has become empty */
   void (*on_closed)(daytona__tcp_t *tcp);  /* no handle is left; the memory is the owner's again */
 
+  bool
+    is_background; /* set by the owner before connecting: once connected it does not keep the host's loop alive */
+
   int end;         /* libuv error that ended reading, UV_EOF included; 0: none yet */
   int write_errno; /* why writing has broken; 0: it has not */
 

@@ -265,6 +265,7 @@ static void on_timer(daytona__timer_t *timer) {
 void daytona__ws_connect(daytona__ws_t *ws) {
   daytona__ws_conn_t *conn = &ws->conn;
   daytona__ws_conn_init(conn, &ws->env->net);
+  conn->tcp.is_background = ws->opts.is_background;
   conn->on_opened = daytona__ws_on_opened;
   conn->on_readable = daytona__ws_on_readable;
   conn->on_drained = daytona__ws_on_drained;
@@ -460,6 +461,7 @@ int daytona__ws_open(daytona__ws_env_t *env, const daytona__ws_opts_t *opts, day
   daytona__list_init(&ws->link);
   daytona__task_init(&ws->task, on_notify);
   daytona__timer_init(&ws->timer, on_timer);
+  ws->timer.is_background = opts->is_background;
   apply_defaults(ws, opts);
   daytona__ws_messages_init(ws);
   int code = opening_new(ws, opts);

@@ -139,6 +139,7 @@ typedef struct daytona__ws_opts {
   bool allows_invalid_utf8;   /* text messages are delivered whatever their bytes */
   bool reads_late;            /* before its first byte the peer may leave the socket unread: until then
                                  unanswered pings count only if its system does not take them either */
+  bool is_background;         /* it does not keep the host's loop alive, once it is open */
   bool is_bytes;              /* what messages the bytes come in says nothing: several may be one chunk */
 
   void (*on_open)(daytona__ws_t *ws, const char *protocol); /* NULL protocol: none was chosen */

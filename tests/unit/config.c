@@ -42,6 +42,7 @@ static const char *const variables[] = {
   "DAYTONA_SERVER_URL",
   "DAYTONA_TARGET",
   "DAYTONA_HAPPY_EYEBALLS_DELAY",
+  "DAYTONA_USE_DEPRECATED_POLLING",
   "http_proxy",
   "HTTP_PROXY",
   "https_proxy",
@@ -565,6 +566,37 @@ static void happy_eyeballs_are_read_from_files_of_a_complete_configuration(void 
                "DAYTONA_HAPPY_EYEBALLS_DELAY in .env.local: ");
 }
 
+/* --- waiting --- */
+
+static void waiting_is_given_or_the_environment_decides(void **state) {
+  static const struct {
+    const char *text; /* NULL: not set */
+    daytona_waiting_t given;
+    bool uses_events;
+  } rows[] = {
+    {NULL, DAYTONA_WAITING_DEFAULT, false},   {"", DAYTONA_WAITING_DEFAULT, false},
+    {"false", DAYTONA_WAITING_DEFAULT, true}, {"FALSE", DAYTONA_WAITING_DEFAULT, true},
+    {"true", DAYTONA_WAITING_DEFAULT, false}, {"0", DAYTONA_WAITING_DEFAULT, false},
+    {"true", DAYTONA_WAITING_EVENTS, true},   {"false", DAYTONA_WAITING_POLLS, false},
+    {NULL, DAYTONA_WAITING_EVENTS, true},
+  };
+  for (size_t i = 0; i < ROWS(rows); i++) {
+    unsetenv("DAYTONA_USE_DEPRECATED_POLLING");
+    if (rows[i].text != NULL) setenv("DAYTONA_USE_DEPRECATED_POLLING", rows[i].text, 1);
+    expect_ok((daytona_config_t){.api_key = KEY, .waiting = rows[i].given});
+    assert_int_equal(got.settings.uses_events, rows[i].uses_events);
+  }
+  setenv("DAYTONA_USE_DEPRECATED_POLLING", "false", 1);
+  expect_ok((daytona_config_t){.api_key = KEY, .ignores_environment = true});
+  assert_false(got.settings.uses_events);
+  unsetenv("DAYTONA_USE_DEPRECATED_POLLING");
+  write_file(".env", "DAYTONA_USE_DEPRECATED_POLLING=false\n");
+  expect_ok((daytona_config_t){.api_key = KEY});
+  assert_true(got.settings.uses_events);
+  expect_error((daytona_config_t){.api_key = KEY, .waiting = (daytona_waiting_t)3}, DAYTONA_EINVAL,
+               "waiting: ");
+}
+
 /* --- TLS --- */
 
 static void certificates_are_taken_over(void **state) {
@@ -782,6 +814,7 @@ int main(void) {
     TEST(reserved_words_must_be_zero),
     TEST(happy_eyeballs_are_read_from_the_environment),
     TEST(happy_eyeballs_are_read_from_files_of_a_complete_configuration),
+    TEST(waiting_is_given_or_the_environment_decides),
     TEST(certificates_are_taken_over),
     TEST(certificates_that_cannot_be_read_are_refused),
     TEST(a_client_key_needs_a_certificate),
