@@ -79,6 +79,11 @@ make                  make
 groff                 groff
 '
 
+# What compares the library's binary interface.
+PACKAGES_ABI='
+abigail-tools         abidw
+'
+
 PACKAGES_INTEROP='
 npm                   npm
 '
