@@ -11,6 +11,7 @@
  * cannot be had does not start.
  */
 #include "runtime/helper.h"
+#include "runtime/names.h"
 #include "runtime/rules.h"
 
 #include <assert.h>
@@ -26,6 +27,8 @@ typedef struct {
   dl_box_rules_cb cb;
   void *user;
 } waiter_t;
+
+#define RESTARTS_MAX 5 /* of a resolver that dies */
 
 static void step(dl_box_t *box);
 
@@ -128,6 +131,7 @@ static void take_applied(dl_box_net_t *net, dl_rules_t *rules) {
   free(net->text);
   net->applied = rules;
   net->has_table = dl_rules_have_lists(rules);
+  net->is_stale = false;
   net->text = dl_rules_text(rules);
 }
 
@@ -152,11 +156,72 @@ static void on_applied(uv_work_t *work, int status) {
   go_on(box);
 }
 
+/* --- the resolver --- */
+
+static void set_names_rules(dl_box_net_t *net, dl_rules_t *rules) {
+  dl_rules_release(net->names_rules);
+  net->names_rules = rules != NULL ? dl_rules_retain(rules) : NULL;
+}
+
+static void on_names_told(dl_box_t *box, const char *failure) {
+  dl_box_net_t *net = &box->net;
+  if (!net->awaits_names) return;
+  net->awaits_names = false;
+  if (failure != NULL) {
+    set_names_rules(net, NULL);
+    net->are_names_broken = true;
+    failed(box, dl_xprintf("its resolver does not work: %s", failure));
+  }
+  step(box);
+}
+
+static void on_names_stopped(void *user) {
+  dl_box_t *box = user;
+  dl_box_net_t *net = &box->net;
+  net->names = NULL;
+  net->is_stale = net->has_dead_names; /* the next one has another port */
+  net->has_dead_names = false;
+  go_on(box);
+}
+
+static void stop_names(dl_box_t *box) {
+  box->net.is_busy = true;
+  box->net.awaits_names = false;
+  set_names_rules(&box->net, NULL);
+  dl_names_stop(box->net.names, on_names_stopped, box);
+}
+
+static void on_names_died(dl_box_t *box) {
+  dl_box_net_t *net = &box->net;
+  if (net->awaits_names) {
+    on_names_told(box, "it has ended");
+    return;
+  }
+  net->has_dead_names = net->names_restarts++ < RESTARTS_MAX;
+  step(box);
+}
+
+static void tell_names(dl_box_t *box) {
+  dl_box_net_t *net = &box->net;
+  bool is_told = true;
+  net->awaits_names = true;
+  set_names_rules(net, net->wanted);
+  if (net->names == NULL)
+    is_told = (net->names = dl_names_start(box, net->wanted, on_names_told, on_names_died)) != NULL;
+  else
+    is_told = dl_names_tell(net->names, net->wanted);
+  if (!is_told) on_names_told(box, "it does not listen");
+}
+
 /* NULL, or why nft cannot be run. */
 static char *write_script(dl_box_t *box) {
   dl_box_net_t *net = &box->net;
   if (dl_netns_open(box, &net->net_fd, &net->user_fd) == 0) {
-    net->script = dl_rules_script(net->wanted, &(dl_rules_script_t){.mark = ++net->mark});
+    dl_rules_script_t how = {.port = net->names != NULL ? dl_names_port(net->names) : 0,
+                             .mark = ++net->mark,
+                             .keeps_names = net->applied != NULL && dl_rules_have_names(net->applied) &&
+                                            dl_rules_have_names(net->wanted)};
+    net->script = dl_rules_script(net->wanted, &how);
     return NULL;
   }
   if (errno == ESRCH) return NULL; /* with process 1 all of the box has ended */
@@ -188,12 +253,19 @@ static void settled(dl_box_t *box) {
 static void step(dl_box_t *box) {
   dl_box_net_t *net = &box->net;
   const dl_rules_t *wanted = net->wanted;
-  if (!net->is_open || net->is_busy || box->is_ended) return;
-  bool has_outside = box->network == DL_NETWORK_PRIVATE && !wanted->blocks_all;
+  if (!net->is_open || net->is_busy || net->awaits_names || box->is_ended) return;
+  bool is_private = box->network == DL_NETWORK_PRIVATE, has_outside = is_private && !wanted->blocks_all,
+       has_names = is_private && dl_rules_have_names(wanted);
   if (net->slirp != NULL && !has_outside)
     stop_slirp(box);
-  else if (net->applied != wanted)
+  else if (net->has_dead_names)
+    stop_names(box);
+  else if (has_names && !net->are_names_broken && net->names_rules != wanted)
+    tell_names(box);
+  else if ((net->applied != wanted || net->is_stale) && !(has_names && net->are_names_broken))
     apply(box);
+  else if (net->names != NULL && !has_names)
+    stop_names(box);
   else if (has_outside && net->slirp == NULL && !net->is_broken)
     start_slirp(box);
   else if (!net->awaits_slirp)
@@ -254,27 +326,37 @@ void dl_box_net_open(dl_box_t *box) {
 
 bool dl_box_net_is_safe(const dl_box_t *box) { return box->net.applied != NULL; }
 
-static void on_stopped(void *user) {
+static void on_slirp_ended(void *user) {
   dl_box_t *box = user;
   box->net.slirp = NULL;
   dl_box_net_ended(box);
 }
 
+static void on_names_ended(void *user) {
+  dl_box_t *box = user;
+  box->net.names = NULL;
+  dl_box_net_ended(box);
+}
+
 void dl_box_net_ended(dl_box_t *box) {
+  dl_box_net_t *net = &box->net;
   assert(box->is_ended);
-  if (box->net.is_busy || box->open_handles > 0) return; /* go_on comes back here, and the last handle does */
-  if (box->net.slirp != NULL)
-    dl_helper_stop(box->net.slirp, on_stopped, box);
+  if (net->is_busy || box->open_handles > 0) return; /* go_on comes back here, and the last handle does */
+  if (net->slirp != NULL)
+    dl_helper_stop(net->slirp, on_slirp_ended, box);
+  else if (net->names != NULL)
+    dl_names_stop(net->names, on_names_ended, box);
   else
     dl_box_free(box);
 }
 
 void dl_box_net_clear(dl_box_t *box) {
   dl_box_net_t *net = &box->net;
-  assert(!net->is_busy && net->slirp == NULL && net->script == NULL);
+  assert(!net->is_busy && net->slirp == NULL && net->names == NULL && net->script == NULL);
   finish_waiters(box, NULL); /* its next start begins with what they want */
   dl_rules_release(net->wanted);
   dl_rules_release(net->applied);
+  dl_rules_release(net->names_rules);
   free(net->text);
 }
 
@@ -303,7 +385,7 @@ char *dl_box_set_rules(dl_box_t *box, const dl_box_rules_t *rules, dl_box_rules_
     *w = (waiter_t){.cb = cb, .user = user};
     dl_list_push(&box->net.waiters, &w->link);
     want(box, wanted);
-    box->net.is_broken = false;
+    box->net.is_broken = box->net.are_names_broken = false;
     step(box);
   }
   dl_rules_release(wanted);

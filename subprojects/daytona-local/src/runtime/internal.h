@@ -3,7 +3,7 @@
  * What the files of the runtime share. One noun per file: etc (the crafted /etc), limits
  * (cgroups), command (the bubblewrap command line), launch (the forked child), own_root
  * (mount namespaces, in a chroot too), syscalls (the filter), helper (what serves a network), network (slirp), rules (of a
- * network), box_network (the order of the two), users (user namespaces), image, image_box,
+ * network), names, name_server and dns (a box's resolver), box_network (the order of these), users (user namespaces), image, image_box,
  * image_root and image_user (boxes on an image), box (the life of one box), runtime (all of them).
  */
 #ifndef DL_RUNTIME_INTERNAL_H
@@ -207,6 +207,13 @@ typedef struct {
   bool has_table;                    /* nft has rules in the namespace */
   unsigned mark;
   struct dl_helper *slirp;
+  struct dl_names *names;       /* see names.h */
+  struct dl_rules *names_rules; /* what it was told last */
+  bool awaits_names;            /* it was told, and has not answered */
+  bool has_dead_names;          /* it has ended by itself, and another one is to be started */
+  bool are_names_broken;        /* names are not resolved until there are other rules */
+  int names_restarts;
+  bool is_stale;     /* `applied` has to be written again */
   bool is_open;      /* the first process runs */
   bool is_busy;      /* a step is under way that comes to its end whatever happens */
   bool awaits_slirp; /* it was started, and is not ready */

@@ -252,6 +252,9 @@ char *dl_rules_script(const dl_rules_t *rules, const dl_rules_script_t *how) {
               "in\n"
               "add rule " IN_TABLE
               "out oifname \"lo\" accept\n"
+              /* A question on its way to the resolver still has the device that it was meant for. */
+              "add rule " IN_TABLE
+              "out ip daddr 127.0.0.0/8 accept\n"
               "add rule " IN_TABLE "in iifname \"lo\" accept\n");
     if (has_names)
       add(&out,

@@ -50,7 +50,7 @@ const char *dl_rules_missing(const dl_runtime_t *rt, bool has_names) {
   if (rt->nft == NULL) return "nft is not installed (package nftables)";
   if (p == NULL) return "the sandbox's network is not its own";
   join(p);
-  return has_names ? "names are not looked up" : p->lists;
+  return has_names ? p->names : p->lists;
 }
 
 void dl_rules_probe_end(dl_runtime_t *rt) {

@@ -200,4 +200,7 @@ extern const unsigned char DL_TOOLBOX_PROGRAM[], DL_TOOLBOX_PROGRAM_END[];
  * own, out of a chroot if need be. argv[0] is the program's path. */
 int dl_own_root_main(int argc, char **argv);
 
+/* Another one, "name-server": the resolver of a box, see name_server.c. */
+int dl_name_server_main(int argc, char **argv);
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/base.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,16 @@ static void set_with(dl_box_t *box, dl_box_rules_t rules) {
   if (*c.error != '\0') fail_msg("%s", c.error);
 }
 #define SET(box, ...) set_with(box, (dl_box_rules_t){__VA_ARGS__})
+
+/* A child of ours with this word as its second. */
+static pid_t find_process(const char *word) {
+  char command[128], line[32] = "";
+  snprintf(command, sizeof command, "pgrep -P %ld -f ' %s$'", (long)getpid(), word);
+  FILE *f = popen(command, "r");
+  if (fgets(line, sizeof line, f) == NULL) line[0] = '\0';
+  pclose(f);
+  return (pid_t)atoi(line);
+}
 
 /* --- tests --- */
 
@@ -276,6 +287,173 @@ static void root_of_an_image_changes_no_rules(void **state) {
   free(dir);
 }
 
+/* --- names --- */
+
+static void only_listed_names_are_reached(void **state) {
+  (void)state;
+  OPEN();
+  dl_box_t *box = UP("names", .domain_list = "One.test, *.wild.test,alias.test,home.test,router.test");
+  RULES(box, "nftables: only one.test,*.wild.test,alias.test,home.test,router.test");
+  MISSES(box, ONE); /* nobody has asked for its name yet */
+  REACHES(box, "one.test");
+  REACHES(box, ONE);
+  MISSES(box, TWO);
+  MISSES(box, "two.test");
+  REACHES(box, "alias.test"); /* which is another name of two.test */
+  REACHES(box, "DEEP.below.wild.test");
+  MISSES(box, "wild.test");
+  MISSES(box, "nothing.wild.test");
+  /* They lead to this machine itself. */
+  MISSES(box, "home.test");
+  MISSES(box, "router.test");
+  test_net_asked("two.test");
+  box_refuses(&w, box, "getent hosts two.test");
+  assert_int_equal(test_net_asked("two.test"), 0); /* nor does the question leave */
+  world_close(&w);
+}
+
+/* ASK(TYPE, NAME[, HOST]): the code of the answer and the number of its records. */
+static const char DNS[] =
+  "cat > /tmp/ask.py <<'E'\n"
+  "import socket, struct, sys\n"
+  "kind, name, host, way = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]\n"
+  "q = struct.pack('>6H', 7, 0x100, 1, 0, 0, 0) + b''.join(bytes([len(p)]) + p.encode() for p in "
+  "name.split('.')) + struct.pack('>BHH', 0, kind, 1)\n"
+  "s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if way == 'tcp' else socket.SOCK_DGRAM); "
+  "s.settimeout(4)\n"
+  "s.connect((host, 53))\n"
+  "s.sendall(struct.pack('>H', len(q)) + q if way == 'tcp' else q)\n"
+  "a = s.recv(4096)\n"
+  "if way == 'tcp':\n  while len(a) < 2 or len(a) < 2 + struct.unpack('>H', a[:2])[0]:\n"
+  "    more = s.recv(4096)\n    if not more: sys.exit('cut')\n    a += more\n  a = a[2:]\n"
+  "i, f, _, n = struct.unpack('>4H', a[:8])\n"
+  "print(i, f & 15, n, 'cut' if f & 0x200 else 'whole')\n"
+  "E";
+
+static void every_question_goes_to_the_resolver(void **state) {
+  (void)state;
+  OPEN();
+  dl_box_t *box = UP("dns", .domain_list = "one.test,long.test");
+  box_expect(&w, box, DNS, "");
+  static const char *const hosts[] = {"10.0.2.3", "10.77.1.53", "192.0.2.1"};
+  for (size_t i = 0; i < 2 * DL_COUNT(hosts); i++) {
+    char *command = dl_xprintf(
+      "cd /tmp; for n in 1:one.test 1:two.test 28:one.test 65:one.test 255:one.test 16:one.test; do "
+      "python3 ask.py ${n%%%%:*} ${n#*:} %s %s; done",
+      hosts[i / 2], i % 2 ? "tcp" : "udp");
+    box_expect(&w, box, command,
+               "7 0 2 whole\n7 3 0 whole\n7 0 0 whole\n7 0 0 whole\n7 0 0 whole\n7 0 0 whole\n");
+    free(command);
+  }
+  box_expect(&w, box, "python3 /tmp/ask.py 1 long.test 10.0.2.3 udp", "7 0 0 cut\n");
+  MISSES(box, TWO);
+  box_expect(&w, box, "python3 /tmp/ask.py 1 long.test 10.0.2.3 tcp", "7 0 2 whole\n");
+  REACHES(box, ONE);
+  /* What is no question gets no answer, and does no harm. */
+  box_expect(&w, box,
+             "python3 -c 'import os, socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+             "s.connect((\"10.0.2.3\", 53))\n"
+             "for i in range(2000): s.send(os.urandom(i % 600))'",
+             "");
+  box_expect(&w, box, "python3 /tmp/ask.py 1 one.test 10.0.2.3 udp", "7 0 2 whole\n");
+  world_close(&w);
+}
+
+static void names_change_while_it_runs(void **state) {
+  (void)state;
+  OPEN();
+  dl_box_t *box = UP("rename", .allow_list = "10.77.1.0/24");
+  MISSES(box, "one.test");
+  SET(box, .domain_list = "two.test");
+  box_expect(&w, box, "getent ahostsv4 two.test | head -c 9", TWO);
+  box_expect(&w, box, KEEPER, "");
+  MISSES(box, ONE);
+  /* It is still allowed, and what it had goes on. */
+  SET(box, .domain_list = "one.test,two.test");
+  box_expect(&w, box, ASK, "!");
+  REACHES(box, TWO);
+  REACHES(box, "one.test");
+  SET(box, .domain_list = "one.test");
+  box_expect(&w, box, ASK, "cut");
+  MISSES(box, TWO);
+  REACHES(box, ONE);
+  /* Both lists: what one of them allows. */
+  SET(box, .domain_list = "two.test", .allow_list = "10.77.1.0/24");
+  REACHES(box, ONE);
+  MISSES(box, "one.test");
+  REACHES(box, "two.test");
+  SET(box, .blocks_all = true, .domain_list = "two.test");
+  MISSES(box, "two.test");
+  SET(box, .domain_list = NULL);
+  REACHES(box, "one.test");
+  REACHES(box, TWO);
+  world_close(&w);
+}
+
+static void hosts_narrow_what_the_lists_allow(void **state) {
+  (void)state;
+  static const char *const one[] = {"one.test,*.wild.test", NULL}, *const both[] = {"one.test,two.test",
+                                                                                    "two.test", NULL};
+  OPEN();
+  dl_box_t *box = UP("hosts", .hosts = one);
+  RULES(box, "nftables: only hosts of a secret: one.test,*.wild.test");
+  MISSES(box, "two.test");
+  REACHES(box, "one.test");
+  MISSES(box, TWO);
+  SET(box, .hosts = both);
+  MISSES(box, "one.test");
+  REACHES(box, "two.test");
+  /* A network is not enough, nor is a name. */
+  SET(box, .hosts = one, .allow_list = "10.77.2.0/24");
+  MISSES(box, TWO);
+  MISSES(box, "one.test");
+  SET(box, .hosts = one, .allow_list = "10.77.1.0/24");
+  REACHES(box, "one.test");
+  SET(box, .hosts = one, .domain_list = "two.test");
+  MISSES(box, "one.test");
+  MISSES(box, "two.test");
+  world_close(&w);
+}
+
+/* Nothing but the right to change the box's network, and no files. */
+static void has_given_up_its_rights(pid_t pid) {
+  char path[64], line[128], root[64] = "";
+  bool has_right = false;
+  snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+  FILE *f = fopen(path, "re");
+  assert_non_null(f);
+  while (fgets(line, sizeof line, f) != NULL) {
+    if (strncmp(line, "Uid:", 4) == 0) assert_int_not_equal(atoi(line + 4), 0);
+    if (strncmp(line, "CapPrm:", 7) == 0) has_right = strtoull(line + 7, NULL, 16) == 1ull << 12;
+    if (strncmp(line, "CapBnd:", 7) == 0) assert_true(strtoull(line + 7, NULL, 16) == 0);
+    if (strncmp(line, "NoNewPrivs:", 11) == 0) assert_int_equal(atoi(line + 11), 1);
+  }
+  fclose(f);
+  assert_true(has_right);
+  snprintf(path, sizeof path, "/proc/%ld/root", (long)pid);
+  if (geteuid() == 0)
+    assert_true(readlink(path, root, sizeof root - 1) > 1 && strstr(root, "fdinfo") != NULL);
+}
+
+static void a_dead_resolver_is_replaced(void **state) {
+  (void)state;
+  OPEN();
+  dl_box_t *box = UP("again", .domain_list = "one.test");
+  REACHES(box, "one.test");
+  pid_t before = find_process("name-server");
+  assert_true(before > 0);
+  has_given_up_its_rights(before);
+  assert_int_equal(kill(before, SIGKILL), 0);
+  while (kill(before, 0) == 0 || find_process("name-server") <= 0) uv_run(&w.loop, UV_RUN_NOWAIT);
+  box_expect(&w, box,
+             "for i in $(seq 50); do getent ahostsv4 one.test >/dev/null && break; sleep 0.1; done; echo $?",
+             "0\n");
+  REACHES(box, "one.test");
+  MISSES(box, TWO);
+  world_close(&w);
+  assert_true(find_process("name-server") <= 0);
+}
+
 static void bad_rules_change_nothing(void **state) {
   (void)state;
   static const char *const lists[] = {"10.77.2.1",
@@ -354,6 +532,11 @@ int main(int argc, char **argv) {
     cmocka_unit_test(a_connection_ends_with_its_permission),
     cmocka_unit_test(nobody_in_a_box_changes_rules),
     cmocka_unit_test(root_of_an_image_changes_no_rules),
+    cmocka_unit_test(only_listed_names_are_reached),
+    cmocka_unit_test(every_question_goes_to_the_resolver),
+    cmocka_unit_test(names_change_while_it_runs),
+    cmocka_unit_test(hosts_narrow_what_the_lists_allow),
+    cmocka_unit_test(a_dead_resolver_is_replaced),
     cmocka_unit_test(bad_rules_change_nothing),
     cmocka_unit_test(changes_of_a_box_that_ends),
     cmocka_unit_test(rules_that_cannot_be_had_are_refused),

@@ -90,6 +90,19 @@ class Network(harness.Case):
                 self.assertEqual((answer["networkBlockAll"], answer["networkAllowList"]), shown)
                 self.assertEqual(self.reaches(box), list(reached))
 
+    def test_names(self):
+        """What they reach is for tests/sandbox/test_network.c; here no name can be resolved."""
+        box = self.server.create(domainAllowList="*.Example.com, a-b.org")
+        self.assertEqual(box["domainAllowList"], "*.Example.com, a-b.org")
+        self.assertEqual(self.rules(box["id"]), "nftables: only *.example.com,a-b.org")
+        self.assertEqual(self.reaches(box["id"]), [])
+        self.assertEqual(self.settings(box["id"], {"networkAllowList": "10.77.1.0/24"})["domainAllowList"], "*.Example.com, a-b.org")
+        self.assertEqual(self.reaches(box["id"]), ["10.77.1.1"])
+        self.assertEqual(self.settings(box["id"], {"networkBlockAll": True})["domainAllowList"], "*.Example.com, a-b.org")
+        self.assertEqual(self.reaches(box["id"]), [])
+        self.settings(box["id"], {"networkBlockAll": False, "domainAllowList": ""})
+        self.assertEqual(self.reaches(box["id"]), list(ADDRESSES))
+
     def test_a_stopped_one(self):
         box = self.server.create()["id"]
         self.server.api("POST", "/sandbox/%s/stop" % box)
