@@ -4,7 +4,7 @@
  */
 #include "s3/flow.h"
 #include "s3/internal.h"
-#include "toolbox/files/range.h"
+#include "toolbox/core/range.h"
 
 #include <errno.h>
 #include <stdlib.h>

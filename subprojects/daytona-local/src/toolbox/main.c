@@ -69,7 +69,8 @@ static const dl_route_table_t *const TABLES[] = {
   &DL_TB_FORWARD_ROUTES,  &DL_TB_FILES_ROUTES,         &DL_TB_SEARCH_ROUTES,      &DL_TB_UPLOAD_ROUTES,
   &DL_TB_DOWNLOAD_ROUTES, &DL_TB_BULK_DOWNLOAD_ROUTES, &DL_TB_INTERPRETER_ROUTES, &DL_TB_SESSION_ROUTES,
   &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,           &DL_TB_LSP_ROUTES,         &DL_TB_ABSENT_ROUTES,
-  &DL_TB_DESKTOP_ROUTES,  &DL_TB_INPUT_ROUTES,         &DL_TB_SCREEN_ROUTES,      &DL_TB_SSH_ROUTES,
+  &DL_TB_DESKTOP_ROUTES,  &DL_TB_INPUT_ROUTES,         &DL_TB_SCREEN_ROUTES,      &DL_TB_RECORDING_ROUTES,
+  &DL_TB_SSH_ROUTES,
 };
 
 /* --- requests --- */
@@ -157,20 +158,24 @@ static void on_ending(uv_timer_t *timer) {
 
 /* SIGTERM for everybody, then wait until nobody is left. Process 1 may signal all; without
  * isolation that would be the whole machine, so there the tree is killed at once. */
-static void begin_end(role_t *r) {
-  if (r->is_ending) return;
-  r->is_ending = true;
-  dl_ptys_hang_up(&r->tb);
-  dl_programs_hang_up(&r->tb);
-  dl_desktop_leave(&r->tb);
+static void end_everything(void *user) {
+  role_t *r = user;
   if (getpid() == 1) {
     kill(-1, SIGTERM);
     kill(-1, SIGCONT);
   } else {
     dl_proctree_kill(getpid(), false);
   }
-  r->end_at_ms = uv_now(r->tb.loop) + END_LIMIT_MS;
   uv_timer_start(&r->ending, on_ending, 0, END_POLL_MS);
+}
+
+static void begin_end(role_t *r) {
+  if (r->is_ending) return;
+  r->is_ending = true;
+  r->end_at_ms = uv_now(r->tb.loop) + END_LIMIT_MS;
+  dl_ptys_hang_up(&r->tb);
+  dl_programs_hang_up(&r->tb);
+  dl_desktop_leave(&r->tb, end_everything, r);
 }
 
 /* NAME=VALUE texts and, to unset one, NAME; each ended by NUL. Takes the descriptor. */

@@ -5,7 +5,7 @@
  */
 #include "toolbox/files/glob.h"
 #include "toolbox/files/multipart.h"
-#include "toolbox/files/range.h"
+#include "toolbox/core/range.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -9,6 +9,8 @@ import json
 import os
 import shutil
 import struct
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -427,6 +429,89 @@ class Desktop(harness.Case):
         writer.join()
         self.assertGreater(len(times), 3)
 
+    # --- recordings ---
+
+    def probe(self, path):
+        """(seconds, pictures, width, height) of a film, as ffprobe counts them."""
+        done = subprocess.run(["ffprobe", "-v", "error", "-count_frames", "-show_entries", "format=duration:stream=nb_read_frames,width,height",
+                               "-of", "json", path], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        told = json.loads(done.stdout)
+        stream = told["streams"][0]
+        return float(told["format"]["duration"]), int(stream["nb_read_frames"]), stream["width"], stream["height"]
+
+    def probe_bytes(self, data):
+        with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+            file.write(data)
+            file.flush()
+            return self.probe(file.name)
+
+    @unittest.skipUnless(shutil.which("ffmpeg"), "ffmpeg is not installed")
+    def test_1a_recordings(self):
+        self.assertEqual(self.get("/recordings"), {"recordings": []})
+        started = self.post("/recordings/start", {"label": "demo run"}, 201)
+        name = started["id"]
+        self.assertRegex(started["fileName"], "^%s_demo run_\\d{8}_\\d{6}\\.mp4$" % name)
+        self.assertEqual(started["filePath"], "/home/daytona/.daytona/recordings/" + started["fileName"])
+        self.assertEqual((started["status"], sorted(started)), ("recording", ["fileName", "filePath", "id", "startTime", "status"]))
+        self.assertEqual(self.get("/recordings"), {"recordings": [started]})
+        self.assertEqual(self.get("/recordings/" + name), started)
+        self.refused(self.ask("GET", "/recordings/%s/download" % name), 404, "file not found")
+        answer = self.ask("DELETE", "/recordings/" + name)
+        self.refused(answer, 409, "stop it first")
+        self.assertEqual(answer.json["code"], "RECORDING_STILL_ACTIVE")
+        self.post("/mouse/drag", {"startX": 10, "startY": 10, "endX": 400, "endY": 400})
+        time.sleep(1)
+        stopped = self.post("/recordings/stop", {"id": name})
+        self.assertEqual((stopped["status"], stopped["startTime"]), ("completed", started["startTime"]))
+        self.assertGreater(stopped["durationSeconds"], 0.9)
+        self.refused(self.ask("POST", "/recordings/stop", {"id": name}), 404, "recording not found")
+        found = self.get("/recordings/" + name)
+        self.assertEqual((found["status"], found["sizeBytes"], found["startTime"]), ("completed", stopped["sizeBytes"], found["endTime"]))
+        self.assertEqual(self.get("/recordings"), {"recordings": [found]})
+        film = self.status(200, self.ask("GET", "/recordings/%s/download" % name))
+        self.assertEqual((film.headers["Content-Type"], len(film.body)), ("video/mp4", stopped["sizeBytes"]))
+        seconds, pictures, width, height = self.probe_bytes(film.body)
+        self.assertEqual((width, height), (WIDTH, HEIGHT))
+        self.assertTrue(0.5 < seconds < stopped["durationSeconds"] + 2 and pictures > 5, (seconds, pictures))
+        part = self.status(206, self.ask("GET", "/recordings/%s/download" % name, headers={"Range": "bytes=4-15"}))
+        self.assertEqual((part.body, part.headers["Content-Range"]), (film.body[4:16], "bytes 4-15/%d" % len(film.body)))
+        part = self.status(206, self.ask("GET", "/recordings/%s/download" % name, headers={"Range": "bytes=-10"}))
+        self.assertEqual(part.body, film.body[-10:])
+        self.status(416, self.ask("GET", "/recordings/%s/download" % name, headers={"Range": "bytes=99999999-"}))
+        self.status(204, self.ask("DELETE", "/recordings/" + name))
+        self.refused(self.ask("GET", "/recordings/" + name), 404, "recording not found")
+        self.assertEqual(self.get("/recordings"), {"recordings": []})
+
+    @unittest.skipUnless(shutil.which("ffmpeg"), "ffmpeg is not installed")
+    def test_1b_a_recording_that_is_stopped_at_once(self):
+        first, second = (self.post("/recordings/start", body, 201) for body in (None, {"label": ""}))
+        self.assertIn("_session_", first["fileName"])
+        for recording in (first, second):
+            stopped = self.post("/recordings/stop", {"id": recording["id"]})
+            film = self.ask("GET", "/recordings/%s/download" % stopped["id"])
+            self.assertGreaterEqual(self.probe_bytes(film.body)[1], 1)
+        self.run_in("kill -9 $(pgrep ffmpeg); rm -rf .daytona/recordings")
+
+    @unittest.skipUnless(shutil.which("ffmpeg"), "ffmpeg is not installed")
+    def test_1c_bad_recordings(self):
+        for label in ("   ", ".hidden", " .x", "a/b", "a\\b", "x" * 101, "\u00fcmlaut", "a\nb", "a\0b"):
+            self.refused(self.ask("POST", "/recordings/start", {"label": label}), 400, "invalid label")
+        self.refused(self.ask("POST", "/recordings/stop", {}), 400, "'id' is required")
+        unknown = "11111111-2222-3333-4444-555555555555"
+        for name in ("none", unknown, "..%2f..", unknown + "_x"):
+            self.refused(self.ask("GET", "/recordings/" + name), 404, "recording not found")
+            self.refused(self.ask("GET", "/recordings/%s/download" % name), 404, "recording not found")
+            self.refused(self.ask("DELETE", "/recordings/" + name), 404, "recording not found")
+            self.refused(self.ask("POST", "/recordings/stop", {"id": name}), 404, "recording not found")
+        self.run_in("mkdir -p .daytona/recordings && cd .daytona/recordings && ln -s /etc/passwd %s_x_1.mp4 && echo >notes.mp4" % unknown)
+        self.assertEqual(self.get("/recordings"), {"recordings": []})
+        self.refused(self.ask("GET", "/recordings/%s/download" % unknown), 404, "recording not found")
+        recording = self.post("/recordings/start", {"label": "dies"}, 201)
+        self.run_in("kill -9 $(pgrep ffmpeg)")
+        harness.until(lambda: self.get("/recordings/" + recording["id"])["status"] == "completed")
+        self.refused(self.ask("POST", "/recordings/stop", {"id": recording["id"]}), 404, "recording not found")
+
     # --- what can go wrong ---
 
     def test_20_the_program_for_input_dies(self):
@@ -459,7 +544,12 @@ class Desktop(harness.Case):
 
     def test_23_stop(self):
         self.post("/mouse/down", {"x": 5, "y": 5})
+        recording = self.post("/recordings/start", {"label": "until the stop"}, 201) if shutil.which("ffmpeg") else None
         answer = self.post("/stop")
+        if recording:
+            film = self.status(200, self.ask("GET", "/recordings/%s/download" % recording["id"]))
+            self.assertGreaterEqual(self.probe_bytes(film.body)[1], 1)
+            self.refused(self.ask("POST", "/recordings/start", {}), 503, "no desktop runs")
         self.assertEqual({name: (s["Running"], s["Pid"]) for name, s in answer["status"].items()},
                          {name: (False, None) for name in ("xvfb", "xfce4", "x11vnc", "novnc")})
         self.assertEqual(self.get("/status"), {"status": "inactive"})
@@ -482,6 +572,9 @@ class Desktop(harness.Case):
         box = self.server.create(env={"PATH": "/nowhere"})["id"]
         self.refused(self.ask("POST", "/start", box=box), 503, "Xvfb is not installed")
         self.assertEqual(self.get("/status", box=box), {"status": "inactive"})
+        answer = self.ask("POST", "/recordings/start", {"label": "demo"}, box=box)
+        self.refused(answer, 503, "FFmpeg must be installed")
+        self.assertEqual(answer.json["code"], "RECORDING_FFMPEG_NOT_FOUND")
         self.server.api("DELETE", "/sandbox/" + box)
         for name, value in (("VNC_RESOLUTION", "10x10"), ("VNC_RESOLUTION", "large"), ("VNC_PORT", "0")):
             box = self.server.create(env={name: value})["id"]
@@ -495,6 +588,84 @@ class Desktop(harness.Case):
         self.refused(self.ask("POST", "/start", box=box), 503, "[novnc: port 6080 is taken")
         self.assertEqual(self.get("/status", box=box), {"status": "partial"})
         self.get("/screenshot", box=box)
+        self.server.api("DELETE", "/sandbox/" + box)
+
+    @unittest.skipUnless(shutil.which("ffmpeg"), "ffmpeg is not installed")
+    def test_27_the_stop_of_the_sandbox_ends_recordings_in_order(self):
+        box = self.server.create()["id"]
+        self.post("/start", box=box)
+        recording = self.post("/recordings/start", {"label": "to the end"}, 201, box=box)
+        self.post("/mouse/drag", {"startX": 10, "startY": 10, "endX": 400, "endY": 400}, box=box)
+        self.status(200, self.server.api("POST", "/sandbox/%s/stop" % box))
+        self.server.wait(box, "stopped")
+        self.status(200, self.server.api("POST", "/sandbox/%s/start" % box))
+        self.server.wait(box, "started")
+        self.assertEqual(self.get("/status", box=box), {"status": "inactive"})
+        self.assertEqual(self.get("/recordings", box=box)["recordings"][0]["id"], recording["id"])
+        film = self.status(200, self.ask("GET", "/recordings/%s/download" % recording["id"], box=box))
+        self.assertGreaterEqual(self.probe_bytes(film.body)[1], 3)
+        self.server.api("DELETE", "/sandbox/" + box)
+
+    # --- the platform's desktop, as it was recorded ---
+
+    # (method, path, text in the body): its status and ours, where ours is the better one or the newer platform's.
+    OTHERS = {("POST", "/mouse/move", "99999"): (200, 400),  # outside of the screen
+              ("POST", "/mouse/scroll", "left"): (400, 200),  # newer
+              ("POST", "/recordings/start", "demo\"}"): (400, 503), ("POST", "/recordings/start", ""): (400, 503),  # no ffmpeg: newer
+              ("POST", "/recordings/start", 'label":""'): (201, 503),  # no screen
+              ("DELETE", "/recordings/", ""): (400, 409)}  # newer
+
+    def expected(self, method, path, body, status):
+        for (other, start, part), (theirs, ours) in self.OTHERS.items():
+            if (method, status) == (other, theirs) and path.startswith(start) and (part in body if part else not body):
+                return ours
+        return status
+
+    def check_shape(self, theirs, ours, where):
+        """Our keys are theirs and have their types; a list is judged by its first item."""
+        if isinstance(theirs, dict):
+            self.assertEqual(set(theirs) - {"atspi"} - set(ours), set(), where)
+            for key in set(theirs) & set(ours):
+                self.check_shape(theirs[key], ours[key], where + (key,))
+        elif isinstance(theirs, list) and isinstance(ours, list):
+            for one in ours[:1] if theirs else ():
+                self.check_shape(theirs[0], one, where)
+        elif theirs is not None and ours is not None:
+            kind = lambda value: float if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value)
+            self.assertEqual(kind(theirs), kind(ours), where)
+
+    def replay(self, name, box):
+        with open(os.path.join(os.environ["RECORDINGS"], name + ".json"), encoding="utf-8") as file:
+            steps = [step["http"] for step in json.load(file)["steps"]]
+        ids = {}
+        for request, response in ((step["request"], step["response"]) for step in steps):
+            path, body = request["target"], request.get("body_text") or ""
+            if not path.startswith("/computeruse") or "/atspi/" in path:
+                continue
+            for theirs, ours in ids.items():
+                path, body = path.replace(theirs, ours), body.replace(theirs, ours)
+            path, where = path[len("/computeruse"):], (name, request["method"], path, body)
+            headers = {key: value for key, value in request["headers"] if key == "Range"}
+            answer = self.ask(request["method"], path, raw=body.encode() if body else None, headers=headers, box=box)
+            status = self.expected(request["method"], path, body, response["status"])
+            self.assertEqual(answer.status, status, (where, answer.body[:300]))
+            if status >= 400:
+                self.assertEqual((answer.json["statusCode"], answer.json["source"]), (status, "DAYTONA_DAEMON"), where)
+            elif status == response["status"] and "json" in answer.headers.get("Content-Type", ""):
+                theirs = json.loads(response["body_text"]) if response.get("body_text") else {}
+                self.check_shape(theirs, answer.json, where)
+                if isinstance(theirs.get("id"), str):
+                    ids[theirs["id"]] = answer.json["id"]
+
+    def test_28_recorded_exchanges(self):
+        if not os.path.isdir(os.environ.get("RECORDINGS", "")):
+            self.skipTest("the recordings are not here")
+        box = self.server.create()["id"]
+        for name in ("recordings-errors", "start", "display", "mouse", "keyboard", "screenshot", "recordings"):
+            self.replay("computer-" + name, box)
+        self.server.api("DELETE", "/sandbox/" + box)
+        box = self.server.create(env={"PATH": "/nowhere"})["id"]
+        self.replay("computer-recordings-no-ffmpeg", box)
         self.server.api("DELETE", "/sandbox/" + box)
 
 

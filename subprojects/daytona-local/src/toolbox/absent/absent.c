@@ -8,16 +8,10 @@
 
 static void on_missing(dl_req_t *req, void *user) {
   (void)user;
-  dl_tb_reply_error_code(
-    req, 501, "NOT_IMPLEMENTED",
-    "not implemented: daytona-local has no recordings of the desktop and no accessibility");
+  dl_tb_reply_error_code(req, 501, "NOT_IMPLEMENTED", "not implemented: daytona-local has no accessibility");
 }
 
 static const dl_route_t ROUTES[] = {
-  {"GET", "/computeruse/recordings", on_missing, 0},
-  {"GET", "/computeruse/recordings/{rest*}", on_missing, 0},
-  {"POST", "/computeruse/recordings/{rest*}", on_missing, 0},
-  {"DELETE", "/computeruse/recordings/{rest*}", on_missing, 0},
   {"GET", "/computeruse/a11y/{rest*}", on_missing, 0},
   {"POST", "/computeruse/a11y/{rest*}", on_missing, 0},
 };

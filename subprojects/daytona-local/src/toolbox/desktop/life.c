@@ -7,7 +7,7 @@
  * free late, needs no case of its own. Between operations the timer runs only when a process is to be started again.
  *
  *   start    Xvfb; when it is ready everything else at once; when all of that is ready, done
- *   stop     everything but Xvfb is asked to end, and killed when it takes too long; then Xvfb
+ *   stop     recordings end; everything but Xvfb is asked to end, and killed when it takes too long; then Xvfb
  *   restart  of one process: stop and start for it alone; of Xvfb: of everything
  */
 #include "toolbox/desktop/life.h"
@@ -32,6 +32,7 @@
 #define STOP_LIMIT_MS 5000
 #define DISPLAYS_MAX 100
 #define OPERATIONS_MAX 64
+#define LEAVE_LIMIT_MS 1500
 
 static const struct {
   const char *name;
@@ -309,6 +310,10 @@ static bool end_parts(dl_desktop_t *d, int first, int last, uint64_t since_ms) {
 }
 
 static bool step_stop(dl_desktop_t *d, operation_t *o) {
+  if (!dl_list_empty(dl_recorders_list(d->recorders))) { /* they end within a limit of their own */
+    o->phase_ms = now(d);
+    return false;
+  }
   if (!end_parts(d, DL_XFCE4, DL_NOVNC, o->phase_ms)) return false;
   if (!end_parts(d, DL_XVFB, DL_XVFB, o->phase_ms)) return false;
   for (int i = 0; i < DL_DESKTOP_PROCESSES; i++) ask_to_end(d, i); /* nor are they started again */
@@ -326,9 +331,9 @@ static void begin(dl_desktop_t *d, operation_t *o) {
   if (o->kind == DL_DESKTOP_START) begin_start(d);
   if (o->kind == DL_DESKTOP_RESTART) set_problem(&d->parts[o->which], NULL);
   if (!ends_all) return;
+  dl_recorders_end_all(d->recorders);
   dl_desktop_lane_end(d->input); /* releases what is held */
   dl_desktop_lane_end(d->view);
-  for (int i = DL_XFCE4; i <= DL_NOVNC; i++) ask_to_end(d, i);
 }
 
 static bool step_restart(dl_desktop_t *d, operation_t *o) {
@@ -380,9 +385,23 @@ static uint64_t restart_ended(dl_desktop_t *d) {
   return next;
 }
 
+static void step_leaving(dl_desktop_t *d) {
+  void (*on_left)(void *user) = d->on_left;
+  if (on_left == NULL) return;
+  if (!dl_list_empty(dl_recorders_list(d->recorders)) && now(d) < d->leave_by_ms) {
+    wake_in(d, STEP_MS);
+    return;
+  }
+  d->on_left = NULL;
+  on_left(d->left_user);
+}
+
 static void step(dl_desktop_t *d) {
   uv_update_time(d->tb->loop);
-  if (d->is_leaving) return;
+  if (d->is_leaving) {
+    step_leaving(d);
+    return;
+  }
   while (!dl_list_empty(&d->operations)) {
     operation_t *o = DL_CONTAINER(d->operations.next, operation_t, link);
     if (!step_operation(d, o)) {
@@ -424,18 +443,24 @@ struct dl_desktop *dl_desktop_new(dl_toolbox_t *tb) {
   }
   d->view = dl_desktop_lane_new(tb, dl_desktop_display_name);
   d->input = dl_desktop_lane_new(tb, dl_desktop_display_name);
+  d->recorders = dl_recorders_new(tb);
   return d;
 }
 
-void dl_desktop_leave(dl_toolbox_t *tb) {
+void dl_desktop_leave(dl_toolbox_t *tb, void (*on_left)(void *user), void *user) {
   dl_desktop_t *d = tb->desktop;
   d->is_leaving = true;
+  dl_recorders_end_all(d->recorders);
   while (!dl_list_empty(&d->operations)) {
     operation_t *o = DL_CONTAINER(d->operations.next, operation_t, link);
     dl_list_unlink(&o->link);
     o->done(d, o->user, "the sandbox is stopping");
     free(o);
   }
+  d->on_left = on_left;
+  d->left_user = user;
+  d->leave_by_ms = now(d) + LEAVE_LIMIT_MS;
+  step_leaving(d);
 }
 
 static void on_timer_closed(uv_handle_t *handle) { free(handle); }
@@ -447,6 +472,7 @@ void dl_desktop_close(dl_toolbox_t *tb) {
     dl_desktop_process_close(&d->parts[i].run);
     free(d->parts[i].problem);
   }
+  dl_recorders_free(d->recorders);
   dl_desktop_lane_free(d->view);
   dl_desktop_lane_free(d->input);
   if (d->timer != NULL) uv_close((uv_handle_t *)d->timer, on_timer_closed);

@@ -9,6 +9,7 @@
 #include "toolbox/desktop/commands.h"
 #include "toolbox/desktop/lane.h"
 #include "toolbox/desktop/process.h"
+#include "toolbox/desktop/recorder.h"
 
 #define DL_DESKTOP_RESTART_MS 5000
 
@@ -32,11 +33,15 @@ typedef struct dl_desktop {
   char *display;        /* ":0" */
   bool display_is_ours; /* in the environment */
   dl_desktop_lane_t *view, *input;
+  dl_recorders_t *recorders;
   dl_list_t operations; /* in order; the first one is under way */
   size_t operation_count;
   uv_timer_t *timer; /* NULL: nothing has happened yet */
   bool asks_manager; /* a question about the window manager is out */
   bool is_leaving;
+  uint64_t leave_by_ms;
+  void (*on_left)(void *user);
+  void *left_user;
 } dl_desktop_t;
 
 typedef enum { DL_DESKTOP_START, DL_DESKTOP_STOP, DL_DESKTOP_RESTART } dl_desktop_operation_kind_t;

@@ -11,8 +11,8 @@
 #include "toolbox/files/fileio.h"
 #include "toolbox/files/files.h"
 #include "toolbox/files/multipart.h"
-#include "toolbox/files/pump.h"
-#include "toolbox/files/range.h"
+#include "toolbox/core/pump.h"
+#include "toolbox/core/range.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -13,7 +13,7 @@
 #include "toolbox/files/fileio.h"
 #include "toolbox/files/files.h"
 #include "toolbox/files/multipart.h"
-#include "toolbox/files/pump.h"
+#include "toolbox/core/pump.h"
 
 #include <ctype.h>
 #include <errno.h>

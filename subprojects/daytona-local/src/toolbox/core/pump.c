@@ -4,7 +4,7 @@
  * of the pool owns the block it was given; the loop then touches only the other one. Work is
  * submitted one chunk at a time, so the pool sees blocks in order.
  */
-#include "toolbox/files/pump.h"
+#include "toolbox/core/pump.h"
 
 #include "base/thread.h"
 #include "http/http.h"

@@ -3,7 +3,7 @@
  * Ranges of bytes. What lies outside is dropped; a set that asks for more than the file is answered
  * with the file, so that overlapping ranges cannot multiply the work.
  */
-#include "toolbox/files/range.h"
+#include "toolbox/core/range.h"
 
 #include "base/base.h"
 
