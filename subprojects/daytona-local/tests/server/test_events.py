@@ -231,6 +231,21 @@ class Events(harness.Case):
         self.assertEqual(self.listener.states(box["id"]), ["started", "stopping", "stopped", "archiving", "archived", "restoring", "started",
                                                            "destroying", "destroyed"])
 
+    def test_pauses_forks_and_snapshots(self):
+        box = self.server.create(snapshot="daytona-local/vm:1.0")["id"]
+        self.status(200, self.server.api("POST", "/sandbox/%s/pause" % box))
+        self.listener.state(box, "paused")
+        self.status(200, self.server.api("POST", "/sandbox/%s/start" % box))
+        self.listener.state(box, "started")
+        child = self.status(200, self.server.api("POST", "/sandbox/%s/fork" % box, {"name": "told-fork"})).json["id"]
+        self.assertEqual(self.listener.wait("sandbox.created", lambda b: b["id"] == child)[1]["state"], "creating")
+        self.listener.state(child, "started")
+        self.server.wait(box, "started")
+        self.status(200, self.server.api("POST", "/sandbox/%s/snapshot" % box, {"name": "told-copy"}))
+        self.listener.wait("sandbox.state.updated", lambda b: b["sandbox"]["id"] == box and b["oldState"] == "snapshotting")
+        self.assertEqual(self.listener.states(box), ["started", "pausing", "paused", "resuming", "started", "forking", "started",
+                                                     "snapshotting", "started"])
+
     def test_settings_are_no_events(self):
         box = self.server.create()["id"]
         self.listener.state(box, "started")

@@ -46,6 +46,8 @@ class List(harness.Case):
         self.assertEqual(len(self.names("snapshots=daytona-local%2Fdefault%3A1.0")), 5)
         self.assertEqual(self.names("snapshots=other"), [])
         self.assertEqual(self.names("minCpu=2"), [])
+        self.assertEqual(self.names("minGpu=1"), [])
+        self.assertEqual(len(self.names("minGpu=0&maxGpu=0")), 5)
         self.assertEqual(len(self.names("minCpu=1&maxCpu=1e0&minDiskGiB=3")), 5)
         self.assertEqual(self.names("createdAtAfter=2999-01-01"), [])
         self.assertEqual(len(self.names("createdAtBefore=2999-01-01T00:00:00.123456789%2B02:00")), 5)
@@ -62,7 +64,7 @@ class List(harness.Case):
     def test_bad_values_are_400(self):
         for query in ("limit=0", "limit=201", "limit=x", "limit=1.5", "labels=x", "labels=[]", "labels={\"a\":1}".replace('"', "%22"),
                       "states=destroyed", "states=nonsense", "sort=color", "order=up", "cursor=nonsense", "cursor=eyJ4IjoxfQ==",
-                      "minCpu=0", "isPublic=1", "createdAtAfter=yesterday"):
+                      "minCpu=0", "minGpu=-1", "maxGpu=x", "isPublic=1", "createdAtAfter=yesterday"):
             with self.subTest(query=query):
                 self.status(400, self.server.api("GET", "/sandbox?" + query))
 

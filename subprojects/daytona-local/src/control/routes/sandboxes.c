@@ -75,7 +75,7 @@ typedef struct {
   json_t *labels;
   int is_public, is_recoverable;
   bool includes_errored;
-  int64_t min[3], max[3];
+  int64_t min[4], max[4];
   int64_t created[2], activity[2], destroy[2];
   int64_t clock_offset; /* clients mean the machine's time */
 } filter_t;
@@ -107,8 +107,13 @@ static void check_states(dl_req_t *req, dl_check_t *k) {
 }
 
 static void read_filter(dl_req_t *req, dl_check_t *k, filter_t *f) {
-  static const char *const minima[] = {"minCpu", "minMemoryGiB", "minDiskGiB"};
-  static const char *const maxima[] = {"maxCpu", "maxMemoryGiB", "maxDiskGiB"};
+  static const struct {
+    const char *min, *max;
+    int64_t least;
+  } sizes[] = {{"minCpu", "maxCpu", 1},
+               {"minMemoryGiB", "maxMemoryGiB", 1},
+               {"minDiskGiB", "maxDiskGiB", 1},
+               {"minGpu", "maxGpu", 0}};
   *f = (filter_t){0};
   read_labels(req, k, f);
   check_states(req, k);
@@ -116,9 +121,9 @@ static void read_filter(dl_req_t *req, dl_check_t *k, filter_t *f) {
   f->is_recoverable = dl_query_bool(req, k, "isRecoverable");
   f->includes_errored = dl_query_bool(req, k, "includeErroredDeleted") == 1;
   dl_query_bool(req, k, "includeWarm");
-  for (int i = 0; i < 3; i++) {
-    f->min[i] = dl_query_int(req, k, minima[i], 1, INT32_MAX, 0);
-    f->max[i] = dl_query_int(req, k, maxima[i], 1, INT32_MAX, INT64_MAX);
+  for (size_t i = 0; i < DL_COUNT(sizes); i++) {
+    f->min[i] = dl_query_int(req, k, sizes[i].min, sizes[i].least, INT32_MAX, 0);
+    f->max[i] = dl_query_int(req, k, sizes[i].max, sizes[i].least, INT32_MAX, INT64_MAX);
   }
   f->created[0] = dl_query_date(req, k, "createdAtAfter");
   f->created[1] = dl_query_date(req, k, "createdAtBefore");
@@ -147,7 +152,7 @@ static bool labels_match(const dl_sandbox_t *sb, json_t *wanted) {
 
 static bool matches(dl_req_t *req, const filter_t *f, const dl_sandbox_t *sb) {
   const dl_query_t *q = dl_req_query(req);
-  const double sizes[] = {sb->cpu, sb->memory, sb->disk};
+  const double sizes[] = {sb->cpu, sb->memory, sb->disk, sb->gpu};
   if (sb->state == DL_DESTROYED) return false;
   if (sb->want == DL_WANT_DESTROYED && dl_sandbox_is_errored(sb) && !f->includes_errored) return false;
   if (sb->want == DL_WANT_DESTROYED &&
@@ -156,7 +161,7 @@ static bool matches(dl_req_t *req, const filter_t *f, const dl_sandbox_t *sb) {
   if (!starts_with_nocase(sb->id, dl_query_get(q, "id")) ||
       !starts_with_nocase(sb->name, dl_query_get(q, "name")))
     return false;
-  for (int i = 0; i < 3; i++)
+  for (size_t i = 0; i < DL_COUNT(sizes); i++)
     if (sizes[i] < (double)f->min[i] || sizes[i] > (double)f->max[i]) return false;
   if (f->is_public >= 0 && sb->is_public != f->is_public) return false;
   if (f->is_recoverable >= 0 && sb->is_recoverable != f->is_recoverable) return false;

@@ -36,7 +36,6 @@ static json_t *common(const dl_control_t *c, const char *url, const dl_sandbox_t
   json_object_set_new(o, "sandboxClass", json_string(sb->class_name));
   json_object_set_new(o, "daemonVersion", json_string(DL_API_VERSION));
   json_object_set_new(o, "runnerId", json_string(c->objects.organization_id));
-  json_object_set_new(o, "kvm", json_false()); /* newer than 0.205, and wanted by SDKs from 0.226 on */
   json_object_set_new(o, "spot", json_false());
   json_object_set_new(o, "spotEvictedAt", time_or_null(c, sb->spot_evicted_at));
   if (sb->queue_timed_out_at)
@@ -51,6 +50,7 @@ json_t *dl_sandbox_list_item(const dl_control_t *c, const char *url, const dl_sa
 
 json_t *dl_sandbox_dto(const dl_control_t *c, const char *url, const dl_sandbox_t *sb) {
   json_t *o = common(c, url, sb, false);
+  json_object_set_new(o, "kvm", json_false()); /* newer than 0.205, and wanted by SDKs from 0.220 on */
   json_object_set(o, "env", sb->env);
   json_object_set(o, "volumes", sb->volumes);
   if (sb->build) json_object_set(o, "buildInfo", sb->build);
