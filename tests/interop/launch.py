@@ -1,6 +1,7 @@
 """Runs the scenarios with one official SDK against a fresh daytona-local: launch.py CLIENT MODE [NAME...]
 
-CLIENT is python, python-async, typescript, or boto3 (which has scenarios of its own, for the object store). MODE is events (the SDK uses its event socket; without the scenarios of streams), polling, or tls (polling, and the server has a certificate of an authority made for this
+CLIENT is python, python-async, typescript, the same with -newest behind it for the newest of their versions, or boto3 (which has
+scenarios of its own, for the object store). MODE is events (the SDK uses its event socket; without the scenarios of streams), polling, or tls (polling, and the server has a certificate of an authority made for this
 run, which the SDK's own TLS has to accept). An SDK that could not be installed skips every scenario
 with the reason that the installer left.
 """
@@ -110,22 +111,24 @@ def main():
     client, mode, *only = sys.argv[1:]
     cache = os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop"
     server = os.environ.get("DAYTONA_LOCAL")
+    client, is_newest = client.removesuffix("-newest"), client.endswith("-newest")
+    python_folder, node_folder = ("python-newest", "node-newest") if is_newest else ("python", "node")
     if client == "typescript":
         command = ["node", os.path.join(HERE, "typescript", "run.mjs")]
-        reason = missing(cache, "node")
+        reason = missing(cache, node_folder)
     elif client == "boto3":
         command = [os.path.join(cache, "boto3", "bin", "python"), os.path.join(HERE, "boto3_store.py")]
         reason = missing(cache, "boto3")
     else:
-        python = os.path.join(cache, "python", "bin", "python")
+        python = os.path.join(cache, python_folder, "bin", "python")
         command = [python, os.path.join(HERE, "python", "run.py"), client]
-        reason = missing(cache, "python")
+        reason = missing(cache, python_folder)
     if reason is None and not server:
         reason = "daytona-local was not built"
     if reason is not None:
         return skip_all(reason, client)
-    env = dict(os.environ, INTEROP_NODE_MODULES=os.path.join(cache, "node", "node_modules"),
-               INTEROP_SCENARIOS=SCENARIOS)
+    env = dict(os.environ, INTEROP_NODE_MODULES=os.path.join(cache, node_folder, "node_modules"),
+               INTEROP_SCENARIOS=SCENARIOS, INTEROP_NODE_SDK="@daytonaio/sdk" if is_newest else "@daytona/sdk")
     # The SDKs read .env files of the working directory: run where there are none.
     os.chdir(env["TMPDIR"] if "TMPDIR" in env else "/")
     left_out = () if mode == "polling" else ONCE

@@ -4,7 +4,7 @@ import contextlib
 
 from daytona_api_client import SandboxListSortDirection, SandboxListSortField
 
-from support import Topic, admin, collect, done, eventually, fetch, raises, sdk, unique
+from support import Skip, Topic, admin, collect, done, eventually, fetch, raises, sdk, unique
 
 
 class Sandboxes(Topic):
@@ -108,6 +108,18 @@ class Sandboxes(Topic):
             await done(sandbox.update_network_settings(network_block_all=False))
             assert sandbox.network_block_all is False
             assert (await done(self.client.get(sandbox.id))).network_block_all is False
+
+    async def newer_settings(self):
+        if not hasattr(sdk.Sandbox, "set_public"):
+            raise Skip("this SDK is older than set_public, queue_timeout and kvm")
+        async with self.sandbox(queue_timeout=5) as sandbox:
+            assert (sandbox.queue_timeout, sandbox.kvm, sandbox.public) == (5, False, False)
+            for public in (True, False):
+                await done(sandbox.set_public(public))
+                assert sandbox.public is public
+                assert (await done(self.client.get(sandbox.id))).public is public
+        params = sdk.CreateSandboxFromSnapshotParams(kvm=True)
+        await raises(sdk.DaytonaBadRequestError, lambda: self.client.create(params))
 
     async def resize(self):
         async with self.sandbox() as sandbox:

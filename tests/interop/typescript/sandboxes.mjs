@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 
 import {
-  SandboxState, admin, client, collect, eventually, exec, raises, sdk, send, unique, withSandbox,
+  SandboxState, Skip, admin, client, collect, eventually, exec, raises, sdk, send, unique, withSandbox,
 } from './support.mjs'
 
 async function servePage(sandbox, port) {
@@ -116,6 +116,16 @@ export const scenarios = {
       await sandbox.stop() // daytona-local gives a sandbox its network when it starts
       await sandbox.updateNetworkSettings({ networkBlockAll: false })
       assert.equal((await client.get(sandbox.id)).networkBlockAll, false)
+    })
+  },
+
+  async newer_settings() {
+    if (!('setPublic' in sdk.Sandbox.prototype)) throw new Skip('this SDK is older than setPublic')
+    await withSandbox({}, async (sandbox) => {
+      for (const isPublic of [true, false]) {
+        await sandbox.setPublic(isPublic)
+        assert.equal((await client.get(sandbox.id)).public, isPublic)
+      }
     })
   },
 

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 
 const requireSdk = createRequire(path.join(process.env.INTEROP_NODE_MODULES, 'x.js'))
-export const sdk = requireSdk('@daytona/sdk')
+export const sdk = requireSdk(process.env.INTEROP_NODE_SDK ?? '@daytona/sdk')
 export const { Daytona, SandboxState } = sdk
 
 export const apiUrl = process.env.DAYTONA_API_URL
