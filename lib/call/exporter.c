@@ -165,12 +165,16 @@ static void on_done(daytona__http_call_t *http) {
   }
   int status = response->status;
   bool passes = may_pass(response);
+  /* A connection that was kept may have been closed by the collector in the meantime. */
+  bool is_lost = status == 0 && batch->attempts == 1;
   int64_t pause_ms = next_pause(batch, response);
   char why[200];
   snprintf(why, sizeof why, "%s",
            response->message != NULL ? response->message : "the collector has answered that it failed");
   daytona__http_call_clear(http);
-  if (passes && exporter->is_flushing)
+  if (passes && exporter->is_flushing && is_lost)
+    daytona__loop_defer(exporter->loop, &lane->step);
+  else if (passes && exporter->is_flushing)
     give_up_all(lane, why, status);
   else if (passes && batch->attempts < DAYTONA__EXPORT_ATTEMPTS_MAX &&
            pause_ms <= DAYTONA__EXPORT_RETRY_AFTER_MAX_MS)
@@ -194,6 +198,7 @@ static void send_batch(lane_t *lane) {
   lane->http.body_size = batch->bytes.size - batch->start;
   lane->http.total_timeout_ms = settings->timeout_ms;
   lane->http.is_create = true; /* what may have been recorded is not sent twice without our knowing */
+  lane->http.no_repeats = true;
   lane->http.no_redirects = true;
   lane->http.max_body = DAYTONA__OTLP_ANSWER_MAX;
   lane->http.on_done = on_done;

@@ -283,6 +283,7 @@ int daytona__observe_socket(daytona__op_t *op, daytona__ws_opts_t *opts) {
   op->watch.socket = self;
   op->watch.requests++;
   find_place(&self->event.place, "GET", opts->url, op, op->target, false);
+  self->event.place.scheme = strcmp(self->event.place.scheme, "https") == 0 ? "wss" : "ws";
   for (daytona__observer_t *observer = client->observers; observer != NULL; observer = observer->next)
     if (observer->request_begun != NULL)
       observer->request_begun(observer, &self->event.origin, &self->context);

@@ -51,7 +51,7 @@ typedef struct daytona__op_event {
 /* Where a request goes. `path` is without query and secrets. */
 typedef struct daytona__place {
   const char *method;                /* "GET" for sockets */
-  const char *scheme;                /* "http" or "https"; for sockets, too */
+  const char *scheme;                /* "http" or "https"; of sockets "ws" or "wss" */
   char host[DAYTONA__HOST_ROOM + 8]; /* with its port, where the URL has one */
   char path[512];
 } daytona__place_t;

@@ -29,6 +29,8 @@ enum { STATE_LINE_SIZE = sizeof "tracestate: " + DAYTONA__TRACESTATE_MAX };
 typedef struct series {
   const char *name; /* of the function; static, compared by address */
   daytona__span_names_t names;
+  char *encoded; /* of its spans */
+  size_t encoded_size;
   daytona__otlp_histogram_t histograms[OUTCOMES];
 } series_t;
 
@@ -95,6 +97,13 @@ static series_t *series_of(daytona__telemetry_t *self, const char *name) {
   if (series == NULL) return NULL;
   series->name = name;
   daytona__span_names(name, &series->names);
+  const daytona__otlp_attribute_t attributes[] = {{.key = "component", .text = series->names.component},
+                                                  {.key = "method", .text = series->names.method}};
+  series->encoded = daytona__otlp_encode(series->names.span, attributes, 2, &series->encoded_size);
+  if (series->encoded == NULL) {
+    daytona__free(series);
+    return NULL;
+  }
   self->series[at] = series;
   self->series_count++;
   return series;
@@ -225,15 +234,12 @@ static void on_op_begun(daytona__observer_t *observer, const daytona__op_event_t
 static void put_function(daytona__telemetry_t *self, const series_t *series, const daytona__span_t *context,
                          const uint8_t *id, const uint8_t *parent_id, bool is_remote, int64_t duration_us,
                          daytona_errcode_t code, const char *message) {
-  const daytona__otlp_attribute_t attributes[] = {{.key = "component", .text = series->names.component},
-                                                  {.key = "method", .text = series->names.method}};
   daytona__otlp_span_t span = {.span_id = id,
                                .parent_id = parent_id,
                                .has_remote_parent = is_remote,
-                               .name = series->names.span,
+                               .encoded = series->encoded,
+                               .encoded_size = series->encoded_size,
                                .kind = DAYTONA__SPAN_INTERNAL,
-                               .attributes = attributes,
-                               .attribute_count = 2,
                                .status = code == DAYTONA_OK ? DAYTONA__SPAN_OK : DAYTONA__SPAN_ERROR};
   fill_span(self, context, duration_us, &span);
   if (code != DAYTONA_OK) {
@@ -307,7 +313,8 @@ static const char *url_of(const daytona__place_t *place, char *out, size_t room)
 static int split_host(const daytona__place_t *place, char host[DAYTONA__HOST_ROOM + 8]) {
   snprintf(host, DAYTONA__HOST_ROOM + 8, "%s", place->host);
   char *colon = strrchr(host, ':');
-  if (colon == NULL || strchr(colon, ']') != NULL) return strcmp(place->scheme, "https") == 0 ? 443 : 80;
+  bool is_secure = strcmp(place->scheme, "https") == 0 || strcmp(place->scheme, "wss") == 0;
+  if (colon == NULL || strchr(colon, ']') != NULL) return is_secure ? 443 : 80;
   *colon = '\0';
   int port = 0;
   for (const char *at = colon + 1; *at >= '0' && *at <= '9' && port < 65536; at++)
@@ -517,7 +524,10 @@ static int make_head(daytona__telemetry_t *self) {
 }
 
 static void telemetry_free(daytona__telemetry_t *self) {
-  for (size_t i = 0; i < SERIES_MAX; i++) daytona__free(self->series[i]);
+  for (size_t i = 0; i < SERIES_MAX; i++) {
+    if (self->series[i] != NULL) daytona__free(self->series[i]->encoded);
+    daytona__free(self->series[i]);
+  }
   daytona__batch_free(self->filling);
   daytona__strbuf_clear(&self->resource);
   daytona__strbuf_clear(&self->scope);

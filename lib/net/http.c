@@ -482,7 +482,8 @@ static void repeat_or_fail(daytona__http_transfer_t *t, daytona__http_outcome_t 
                            const char *message) {
   daytona__http_t *http = t->http;
   bool is_safe = !daytona__http_was_sent(t) || daytona__http_may_repeat(t);
-  if (outcome.is_final || !is_safe || t->is_source_asked || t->is_sink_touched || t->repeats == REPEATS_MAX) {
+  if (outcome.is_final || !is_safe || t->call->no_repeats || t->is_source_asked || t->is_sink_touched ||
+      t->repeats == REPEATS_MAX) {
     daytona__http_finish(t, outcome.code, message);
     return;
   }

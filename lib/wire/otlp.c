@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/memory.h"
 #include "wire/protobuf.h"
 
 enum { FIXED_ROOM = 256, POINT_ROOM = 512, ATTRIBUTE_ROOM = 48 };
@@ -55,12 +56,52 @@ static int finish(daytona__strbuf_t *out, const uint8_t *at, size_t room) {
 
 /* --- records ------------------------------------------------------------------------------------ */
 
+static size_t alike_room(const char *name, const daytona__otlp_attribute_t *attributes, size_t count) {
+  return ATTRIBUTE_ROOM + daytona__pb_text_size(name) + attributes_room(attributes, count);
+}
+
+/* What spans of a kind have alike. */
+static void put_alike(uint8_t **at, const char *name, const daytona__otlp_attribute_t *attributes,
+                      size_t count) {
+  daytona__pb_text(at, 5, name);
+  put_attributes(at, 9, attributes, count);
+}
+
+char *daytona__otlp_encode(const char *name, const daytona__otlp_attribute_t *attributes, size_t count,
+                           size_t *size) {
+  char *bytes = daytona__alloc(alike_room(name, attributes, count));
+  if (bytes == NULL) return NULL;
+  uint8_t *at = (uint8_t *)bytes;
+  put_alike(&at, name, attributes, count);
+  *size = (size_t)(at - (uint8_t *)bytes);
+  assert(*size <= alike_room(name, attributes, count));
+  return bytes;
+}
+
+static void put_exception(uint8_t **at, const daytona__otlp_span_t *span,
+                          const daytona__otlp_attribute_t *exception) {
+  uint8_t *event = daytona__pb_begin(at, 11);
+  daytona__pb_fixed64(at, 1, span->end_ns);
+  daytona__pb_text(at, 2, "exception");
+  put_attributes(at, 3, exception, span->message != NULL ? 2 : 1);
+  daytona__pb_end(at, event);
+}
+
+static void put_status(uint8_t **at, const daytona__otlp_span_t *span) {
+  uint8_t *status = daytona__pb_begin(at, 15);
+  if (span->message != NULL) daytona__pb_text(at, 2, span->message);
+  daytona__pb_number(at, 3, (uint64_t)span->status);
+  daytona__pb_end(at, status);
+}
+
 int daytona__otlp_put_span(daytona__strbuf_t *out, const daytona__otlp_span_t *span) {
   const daytona__otlp_attribute_t exception[] = {{.key = "exception.type", .text = span->exception_type},
                                                  {.key = "exception.message", .text = span->message}};
-  size_t room = FIXED_ROOM + daytona__pb_text_size(span->state) + daytona__pb_text_size(span->name) +
-                daytona__pb_text_size(span->message) +
-                attributes_room(span->attributes, span->attribute_count) + attributes_room(exception, 2);
+  bool is_encoded = span->encoded != NULL;
+  size_t room = FIXED_ROOM + daytona__pb_text_size(span->state);
+  room += is_encoded ? span->encoded_size : alike_room(span->name, span->attributes, span->attribute_count);
+  if (span->message != NULL || span->exception_type != NULL)
+    room += daytona__pb_text_size(span->message) + attributes_room(exception, 2);
   uint8_t *at = reserve(out, room);
   if (at == NULL) return out->error;
   uint8_t *record = daytona__pb_begin(&at, 2);
@@ -68,24 +109,17 @@ int daytona__otlp_put_span(daytona__strbuf_t *out, const daytona__otlp_span_t *s
   daytona__pb_bytes(&at, 2, span->span_id, 8);
   if (span->state != NULL) daytona__pb_text(&at, 3, span->state);
   if (span->parent_id != NULL) daytona__pb_bytes(&at, 4, span->parent_id, 8);
-  daytona__pb_text(&at, 5, span->name);
   daytona__pb_number(&at, 6, (uint64_t)span->kind);
   daytona__pb_fixed64(&at, 7, span->begin_ns);
   daytona__pb_fixed64(&at, 8, span->end_ns);
-  put_attributes(&at, 9, span->attributes, span->attribute_count);
-  if (span->exception_type != NULL) {
-    uint8_t *event = daytona__pb_begin(&at, 11);
-    daytona__pb_fixed64(&at, 1, span->end_ns);
-    daytona__pb_text(&at, 2, "exception");
-    put_attributes(&at, 3, exception, span->message != NULL ? 2 : 1);
-    daytona__pb_end(&at, event);
+  if (is_encoded) {
+    memcpy(at, span->encoded, span->encoded_size);
+    at += span->encoded_size;
+  } else {
+    put_alike(&at, span->name, span->attributes, span->attribute_count);
   }
-  if (span->status != DAYTONA__SPAN_UNSET) {
-    uint8_t *status = daytona__pb_begin(&at, 15);
-    if (span->message != NULL) daytona__pb_text(&at, 2, span->message);
-    daytona__pb_number(&at, 3, (uint64_t)span->status);
-    daytona__pb_end(&at, status);
-  }
+  if (span->exception_type != NULL) put_exception(&at, span, exception);
+  if (span->status != DAYTONA__SPAN_UNSET) put_status(&at, span);
   daytona__pb_tag(&at, 16, DAYTONA__PB_FIXED32);
   daytona__pb_low(&at, HAS_REMOTE | (span->has_remote_parent ? IS_REMOTE : 0) | 1, 4);
   daytona__pb_end(&at, record);

@@ -40,6 +40,9 @@ typedef struct daytona__otlp_span {
   bool has_remote_parent;
   const char *name;
   daytona__span_kind_t kind;
+  const char
+    *encoded; /* name and attributes, as daytona__otlp_encode() gives them, instead of the three members */
+  size_t encoded_size;
   uint64_t begin_ns, end_ns; /* since 1970 */
   const daytona__otlp_attribute_t *attributes;
   size_t attribute_count;
@@ -47,6 +50,12 @@ typedef struct daytona__otlp_span {
   const char *message;        /* of a failure; NULL: none */
   const char *exception_type; /* an exception is recorded, with the message; NULL: none */
 } daytona__otlp_span_t;
+
+/*
+ * Encode what all spans of a kind have alike, once: the bytes, for `encoded`, in a block to be freed, or NULL without memory.
+ */
+char *daytona__otlp_encode(const char *name, const daytona__otlp_attribute_t *attributes, size_t count,
+                           size_t *size);
 
 /* Durations, in milliseconds. `counts` has one more than there are bounds. */
 typedef struct daytona__otlp_histogram {

@@ -8,6 +8,7 @@
 #ifndef DAYTONA_WIRE_PROTOBUF_H
 #define DAYTONA_WIRE_PROTOBUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -62,16 +63,26 @@ static inline size_t daytona__pb_text_size(const char *text) {
   return text != NULL ? strnlen(text, DAYTONA__PB_TEXT_MAX) : 0;
 }
 
+/* Whether no byte has its highest bit: nearly every text. */
+static inline bool daytona__pb_is_ascii(const char *text, size_t size) {
+  uint64_t any = 0, word;
+  for (; size >= sizeof word; text += sizeof word, size -= sizeof word) {
+    memcpy(&word, text, sizeof word);
+    any |= word;
+  }
+  for (; size != 0; size--) any |= (uint8_t)*text++;
+  return (any & UINT64_C(0x8080808080808080)) == 0;
+}
+
 static inline void daytona__pb_text(uint8_t **at, unsigned field, const char *text) {
   size_t size = daytona__pb_text_size(text), length;
-  daytona__pb_tag(at, field, DAYTONA__PB_BYTES);
-  daytona__pb_varint(at, size);
-  for (size_t i = 0; i < size; i += length) {
-    length = (unsigned char)text[i] < 0x80 ? 1 : daytona__utf8_length(text + i, size - i);
-    memcpy(*at + i, length != 0 ? text + i : "?", length != 0 ? length : 1);
-    if (length == 0) length = 1;
+  daytona__pb_bytes(at, field, text, size);
+  if (daytona__pb_is_ascii(text, size)) return;
+  char *copy = (char *)*at - size;
+  for (size_t i = 0; i < size; i += length != 0 ? length : 1) {
+    length = daytona__utf8_length(copy + i, size - i);
+    if (length == 0) copy[i] = '?';
   }
-  *at += size;
 }
 
 /* A message inside of another: daytona__pb_begin() gives where its content begins, daytona__pb_end() puts its length in front of that. */

@@ -24,6 +24,7 @@ import launch  # noqa: E402  (knows where the SDKs are, and why one is missing)
 ROUNDS = 7
 # Calls in flight, calls that are left out, calls that are measured.
 LOADS = [(1, 500, 8000), (64, 2000, 20000), (1000, 4000, 20000)]
+OTEL_LOAD = (64, 2000, 40000)
 SDK_ROUNDS = 3
 SDK_LOAD = (64, 640, 3200)
 CREATE_ROUNDS = 20
@@ -92,6 +93,7 @@ def shape(request):
 
 class ExecBench:
     def __init__(self, fixed_server, exec_bench, curl_bench, scratch):
+        self.fixed_server = fixed_server
         self.server = FixedServer(fixed_server)
         self.exec_command = [exec_bench, self.server.base]
         self.request_file = os.path.join(scratch, "request")
@@ -125,6 +127,18 @@ class ExecBench:
         if load[0] == 1000:
             show("exec_peak_rss_mb", max(result["peak_kb"] for result in ours) / 1024, "MB", 1)
             show("exec_curl_peak_rss_mb", max(result["peak_kb"] for result in bare) / 1024, "MB", 1)
+
+    def with_telemetry(self):
+        """What spans and metrics cost, sent to a collector in a process of its own."""
+        collector = FixedServer(self.fixed_server)
+        try:
+            plain, traced = [], []
+            for _ in range(ROUNDS):
+                plain.append(run_client(self.exec_command, OTEL_LOAD))
+                traced.append(run_client(self.exec_command, (*OTEL_LOAD, collector.base)))
+        finally:
+            collector.close()
+        show("exec_otel_overhead", statistics.median(a["cpu_us"] / b["cpu_us"] for a, b in zip(traced, plain)), "ratio")
 
     def beside_sdk(self, name, command, reason):
         if reason is not None:
@@ -171,7 +185,7 @@ def sdk_clients(script):
 def main():
     fixed_server, exec_bench, curl_bench, create_bench, library = map(os.path.abspath, sys.argv[1:])
     points = Points()
-    print(f"1..{len(LOADS) + 5}")
+    print(f"1..{len(LOADS) + 6}")
     with tempfile.TemporaryDirectory() as scratch:
         clients = sdk_clients("sdk_bench")
         os.chdir(scratch)  # the SDKs read .env files of the working directory
@@ -180,6 +194,7 @@ def main():
             points.run("exec_and_bare_curl_send_the_same", bench.same_request)
             for load in LOADS:
                 points.run(f"exec_beside_bare_curl_at_{load[0]}", lambda load=load: bench.beside_curl(load))
+            points.run("exec_with_telemetry", bench.with_telemetry)
             for client in clients:
                 points.run(f"exec_beside_{client[0]}_sdk", lambda client=client: bench.beside_sdk(*client))
         finally:

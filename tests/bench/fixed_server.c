@@ -6,6 +6,7 @@
  *
  *   GET  .../sandbox/ID            the sandbox
  *   POST .../process/execute       exit code 0 and a line of output
+ *   POST /v1/traces, /v1/metrics   200 without a body, as a collector
  *   GET  /seen                     the last POST, head and body as they came in
  *   anything else                  404
  *
@@ -15,13 +16,16 @@
 
 #include "bench_server.h"
 
-static bench_bytes_t exec_answer, sandbox_answer, missing_answer, seen;
+static bench_bytes_t exec_answer, sandbox_answer, export_answer, missing_answer, seen;
 
 static void answer(const bench_request_t *request, bench_bytes_t *out) {
   if (bench_target_ends(request, "POST ", "/process/execute")) {
     seen.size = 0;
     bench_append(&seen, request->head, request->head_size + request->body_size);
     bench_append(out, exec_answer.data, exec_answer.size);
+  } else if (bench_target_ends(request, "POST ", "/v1/traces") ||
+             bench_target_ends(request, "POST ", "/v1/metrics")) {
+    bench_append(out, export_answer.data, export_answer.size);
   } else if (bench_target_ends(request, "GET ", "/sandbox/bench")) {
     bench_append(out, sandbox_answer.data, sandbox_answer.size);
   } else if (bench_target_ends(request, "GET", " /seen")) {
@@ -49,6 +53,7 @@ int main(void) {
   snprintf(toolbox, sizeof toolbox, "http://127.0.0.1:%d/toolbox", port);
   bench_answer_json(&exec_answer, "200 OK", "{\"exitCode\":0,\"result\":\"hello from the sandbox\\n\"}");
   bench_answer_sandbox(&sandbox_answer, toolbox);
+  bench_answer(&export_answer, "200 OK", "application/x-protobuf", "", 0);
   bench_answer_missing(&missing_answer);
   printf("port %d\n", port);
   fflush(stdout);

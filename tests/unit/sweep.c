@@ -235,19 +235,29 @@ static void answer_all(api_scene_t *scene) {
   api_answer(scene, "POST /toolbox/sb-1/process/execute", 200, "{\"exitCode\":0,\"result\":\"hi\"}");
 }
 
-static void sweep(void **state) {
-  (void)state;
+static void sweep_with(const daytona_telemetry_opts_t *telemetry) {
   for (size_t i = 0; i < sizeof scenes / sizeof scenes[0]; i++) {
     api_scene_t scene;
     api_scene_open_bare(&scene);
     answer_all(&scene);
+    scene.config.telemetry = telemetry;
     scene_now = scenes[i];
     support_alloc_sweep(run_scene, &scene);
     api_scene_close(&scene);
   }
 }
 
+static void sweep(void **state) { sweep_with(NULL); }
+
+/* Spans and histograms that there is no memory for change nothing else. Nobody listens to them. */
+static void sweep_with_telemetry(void **state) {
+  char url[64];
+  snprintf(url, sizeof url, "http://127.0.0.1:%d", peer_dead_port());
+  const daytona_telemetry_opts_t telemetry = {.endpoint = url};
+  sweep_with(&telemetry);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(sweep)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(sweep), cmocka_unit_test(sweep_with_telemetry)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

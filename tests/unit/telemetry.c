@@ -333,6 +333,7 @@ static void a_stream_has_a_request_and_a_call(void **state) {
   const collected_span_t *call = span("AsyncCodeInterpreter.run_code", 0), *request = span("GET", 0);
   assert_non_null(
     strstr(request->attributes, "/toolbox/sb-1/process/interpreter/execute http.status_code=101"));
+  assert_non_null(strstr(request->attributes, "http.url=ws://127.0.0.1:"));
   assert_string_equal(request->parent_id, call->span_id);
   expect_traceparent(scene.upgrade, request);
   assert_string_equal(header(scene.upgrade, "tracestate"), "a=b");
@@ -730,6 +731,32 @@ static void a_close_sends_again_at_once_what_waits(void **state) {
   assert_int_equal(collector.requests, 2);
 }
 
+static bool has_no_connection(void *user) { return collector.peer.open == 0; }
+
+static void a_connection_that_was_closed_costs_nothing_at_the_close(void **state) {
+  telemetry.no_metrics = true;
+  open_client();
+  export_two();
+  until_handled(2);
+  for (peer_conn_t *conn = collector.peer.conns; conn != NULL; conn = conn->next) peer_reset(conn);
+  api_until(&scene.api, has_no_connection, NULL);
+  move();
+  close_client();
+  assert_int_equal(collector.span_count, 4);
+}
+
+static void a_collector_that_is_away_does_not_delay_the_close(void **state) {
+  char url[64];
+  snprintf(url, sizeof url, "http://127.0.0.1:%d", peer_dead_port());
+  telemetry.endpoint = url;
+  open_client();
+  for (int i = 0; i < 600; i++) move(); /* several batches */
+  uint64_t began_ns = uv_hrtime();
+  close_client();
+  assert_true(uv_hrtime() - began_ns < 4000000000u); /* and not its limit */
+  assert_non_null(strstr(logged, "telemetry: spans could not be exported (status 0): "));
+}
+
 static void statistics_can_be_had_while_the_rest_is_sent(void **state) {
   bool is_closed = false;
   telemetry.flush_timeout_ms = 100;
@@ -886,6 +913,8 @@ int main(void) {
     BARE(a_share_of_the_traces_can_be_recorded),
     TEST(what_was_under_way_is_recorded_by_the_close),
     BARE(a_close_sends_again_at_once_what_waits),
+    BARE(a_connection_that_was_closed_costs_nothing_at_the_close),
+    BARE(a_collector_that_is_away_does_not_delay_the_close),
     BARE(statistics_can_be_had_while_the_rest_is_sent),
     BARE(memory_may_end_at_any_moment),
     cmocka_unit_test(texts_are_short_and_utf8),
