@@ -2,7 +2,7 @@
 /*
  * The program daytona-local-ssh: the SSH protocol in front of sandboxes, see ssh/link.h.
  *
- * main takes connections and gives each a process of its own; session is the life of such a process: the login, and then
+ * main takes connections and gives each a process of its own, which gives up its rights (confine); session is the life of such a process: the login, and then
  * all channels of the connection; channel is one of them; host_key is the key that clients know the gateway by. The
  * protocol itself is libssh's. What channels do happens in the sandbox (toolbox/ssh).
  */
@@ -16,6 +16,11 @@
 #include <libssh/libssh.h>
 #include <libssh/server.h>
 #include <poll.h>
+
+/* --- confine --- */
+
+/* False: it cannot, and must not go on. */
+bool dl_confine(void);
 
 /* --- host_key --- */
 

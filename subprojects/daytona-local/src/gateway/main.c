@@ -12,7 +12,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -20,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,9 +29,6 @@ enum { LISTEN_FD = 3, CONTROL_FD = 4 };
 /* Connections that have not logged in. One more ends the oldest of them, so that nobody can lock out others by holding
  * connections open. */
 #define LOGINS_MAX 100
-/* Where root serves, sessions have users that nobody else has, or this one where there are not so many. */
-#define FIRST_USER 1879048192u
-#define NOBODY 65534
 
 typedef struct {
   pid_t pid;
@@ -48,28 +43,13 @@ static unsigned login_seconds = 20;
 
 /* --- a child --- */
 
-static bool become(uid_t user) {
-  return setgroups(0, NULL) == 0 && setresgid(user, user, user) == 0 && setresuid(user, user, user) == 0;
-}
-
-/* What it speaks with is unknown, so it can do nothing but speak: no files, no processes, no new rights. */
-static bool confine(void) {
-  const struct rlimit none = {0, 0}, few = {256, 256};
-  bool is_root = geteuid() == 0;
-  signal(SIGXFSZ, SIG_IGN);
-  if (is_root && !become(FIRST_USER + (uid_t)getpid()) && !become(NOBODY)) return false;
-  return (!is_root || setrlimit(RLIMIT_NPROC, &none) == 0) && setrlimit(RLIMIT_FSIZE, &none) == 0 &&
-         setrlimit(RLIMIT_CORE, &none) == 0 && setrlimit(RLIMIT_NOFILE, &few) == 0 &&
-         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0;
-}
-
 _Noreturn static void serve(ssh_bind bind, int client_fd, int link_fd, int login_fd, const char *from) {
   pid_t parent = getppid();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   close(LISTEN_FD);
   close(CONTROL_FD);
   for (size_t i = 0; i < connection_count; i++) close(connections[i].login_fd);
-  if (!confine()) _exit(1);
+  if (!dl_confine()) _exit(1);
   prctl(PR_SET_PDEATHSIG, SIGKILL); /* another user's process forgets it */
   if (getppid() == parent) dl_session_run(bind, client_fd, link_fd, login_fd, login_seconds, from);
   _exit(0);
@@ -232,6 +212,7 @@ int main(int argc, char **argv) {
   /* A terminal's signals are for the server, which ends us. */
   signal(SIGINT, SIG_IGN);
   signal(SIGQUIT, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_DUMPABLE, 0); /* the host key is in our memory */
   ssh_init();

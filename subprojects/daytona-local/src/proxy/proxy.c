@@ -369,6 +369,34 @@ void dl_proxy_toolbox(dl_control_t *c, dl_req_t *req, const char *path) {
     pass_on(c, req, sb, path + 1 + len, WAY_TOOLBOX, 0, "");
 }
 
+/* What the platform's own programs listen for in every sandbox; these ports belong to no program of it. */
+static const struct {
+  int64_t port;
+  const char *place;  /* of it in the toolbox */
+  const char *absent; /* or why there is nothing */
+} OWN_PORTS[] = {
+  {2280, "", NULL},
+  {22222, "/terminal", NULL},
+  {22220, NULL, "port 22220 is no page: ssh-access makes a token for an SSH client"},
+  {33333, NULL, "there is no page for recordings: the calls at /computeruse/recordings have them"},
+};
+
+/* True when the port is one of those; passed on, or answered. */
+static bool pass_to_own(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, int64_t port, const char *path) {
+  for (size_t i = 0; i < DL_COUNT(OWN_PORTS); i++) {
+    if (OWN_PORTS[i].port != port) continue;
+    if (OWN_PORTS[i].place == NULL) {
+      dl_fail_proxy(c, req, 501, "not implemented: %s", OWN_PORTS[i].absent);
+      return true;
+    }
+    char *inner = dl_xprintf("%s%s", OWN_PORTS[i].place, path);
+    pass_on(c, req, sb, inner, WAY_TOOLBOX_PORT, 0, "");
+    free(inner);
+    return true;
+  }
+  return false;
+}
+
 static bool needs_credential(const dl_sandbox_t *sb, int64_t port) {
   return !sb->is_public || port == 2280 || port == 22222 || port == 33333;
 }
@@ -395,10 +423,7 @@ void dl_proxy_preview(dl_control_t *c, dl_req_t *req, const char *label, const c
   /* The platform redirects to a login page; there is none here. */
   if (is_refused(c, req, who, "this preview needs a token")) return;
   if (!is_running(c, req, sb)) return;
-  if (port == 2280) {
-    pass_on(c, req, sb, path, WAY_TOOLBOX_PORT, 0, "");
-    return;
-  }
+  if (pass_to_own(c, req, sb, port, path)) return;
   char *inner = dl_xprintf("/proxy/%lld%s", (long long)port, path);
   pass_on(c, req, sb, inner, WAY_PREVIEW, port, prefix);
   free(inner);

@@ -26,6 +26,7 @@
 #include "toolbox/process/process.h"
 #include "toolbox/pty/pty.h"
 #include "toolbox/ssh/ssh.h"
+#include "toolbox/terminal/terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +71,7 @@ static const dl_route_table_t *const TABLES[] = {
   &DL_TB_DOWNLOAD_ROUTES, &DL_TB_BULK_DOWNLOAD_ROUTES, &DL_TB_INTERPRETER_ROUTES, &DL_TB_SESSION_ROUTES,
   &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,           &DL_TB_LSP_ROUTES,         &DL_TB_ABSENT_ROUTES,
   &DL_TB_DESKTOP_ROUTES,  &DL_TB_INPUT_ROUTES,         &DL_TB_SCREEN_ROUTES,      &DL_TB_RECORDING_ROUTES,
-  &DL_TB_SSH_ROUTES,
+  &DL_TB_SSH_ROUTES,      &DL_TB_TERMINAL_ROUTES,
 };
 
 /* --- requests --- */
@@ -143,6 +144,7 @@ static void close_all(role_t *r) {
   dl_sessions_close(&r->tb);
   dl_ptys_close(&r->tb);
   dl_ssh_channels_close(&r->tb);
+  dl_terminals_close(&r->tb);
   dl_interpreters_close(&r->tb);
   dl_lsp_close(&r->tb);
   dl_desktop_close(&r->tb);
@@ -402,6 +404,7 @@ static int serve(role_t *r) {
   r->tb.ptys = dl_ptys_new();
   dl_list_init(&r->tb.programs);
   r->tb.ssh_channels = dl_ssh_channels_new();
+  r->tb.terminals = dl_terminals_new();
   r->tb.contexts = dl_interpreters_new();
   r->tb.lsp = dl_lsp_new();
   r->tb.desktop = dl_desktop_new(&r->tb);

@@ -487,9 +487,7 @@ class Program(unittest.TestCase):
         harness.until(lambda: not os.path.exists("/proc/%d" % gateway))
 
     def test_sessions_have_no_rights(self):
-        """Where root serves, what speaks with clients is another user, who may make no files."""
-        if os.geteuid() != 0:
-            self.skipTest("not root")
+        """What speaks with clients can open no files and start no programs; where root serves it is another user, too."""
         server = self.server(*LISTEN)
         access = Access(server, server.create()["id"])
         process = access.start("echo begun; cat")
@@ -499,8 +497,18 @@ class Program(unittest.TestCase):
         with open("/proc/%s/status" % session) as file:
             status = file.read()
         self.assertNotIn("0", re.search(r"^Uid:\s+(.*)$", status, re.M).group(1).split())
-        self.assertRegex(status, r"NoNewPrivs:\s+1")
+        self.assertRegex(status, r"NoNewPrivs:\s+1\n(.*\n)?Seccomp:\s+2")
         process.communicate(timeout=20)
+
+    def test_an_ordinary_user(self):
+        if os.geteuid() != 0:
+            self.skipTest("not root")
+        state = tempfile.mkdtemp(prefix="dl-ssh-")
+        self.addCleanup(shutil.rmtree, state)
+        os.chown(state, 64000, 64000)
+        server = self.server(*LISTEN, state=state, user=64000, env={**os.environ, "HOME": state})
+        done = Access(server, server.create()["id"]).run("id -un; exit 3")
+        self.assertEqual((done.returncode, done.stdout), (3, b"daytona\n"), done.stderr)
 
     def test_run_has_it_by_itself(self):
         code = ("import json, os, subprocess, urllib.request\n"

@@ -35,6 +35,7 @@ typedef struct dl_toolbox {
   dl_list_t *ptys;
   dl_list_t programs;      /* that are talked to, see program.h */
   dl_list_t *ssh_channels; /* see ssh.h */
+  dl_list_t *terminals;    /* in browsers */
   dl_list_t *contexts;     /* of the interpreter */
   struct dl_lsp *lsp;      /* language servers */
   struct dl_desktop *desktop;
