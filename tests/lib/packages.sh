@@ -54,7 +54,7 @@ busybox-static        busybox
 mmdebstrap            mmdebstrap
 '
 
-# The SSH gateway, clients of it, and what sftp needs in sandboxes that have no server of their own.
+# The SSH gateway, clients of it, and a server of sftp of a sandbox's own.
 PACKAGES_SSH='
 libssh-dev            libssh/libssh.h
 openssh-client        ssh

@@ -558,6 +558,24 @@ class Images(unittest.TestCase):
             with open(folder + "/back%d" % len(mode), "rb") as file:
                 self.assertEqual(file.read(), data)
         self.assertIn("app", server.execute(box, "ls -l /srv/app/there")["result"])
+        script = ("mkdir a\nmkdir a/b\nput %s/data a/b/one\nchmod 600 a/b/one\nln a/b/one a/two\nln -s one a/b/link\n"
+                  "rename a/two a/three\ncd a\npwd\nls -l b\nreget three %s/part\nput -r %s c\nrm b/link\nrm b/one\nrmdir b\nls c\n"
+                  % (folder, folder, folder))
+        with open(folder + "/part", "wb") as file:
+            file.write(data[:100_000])
+        done = subprocess.run(["sftp", *OPTIONS, "-b", "-", "-P", access.port, access.place], input=script.encode(),
+                              capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"Remote working directory: /srv/app/a\n", done.stdout)
+        self.assertRegex(done.stdout, rb"-rw-------  +2 1000 +1000 +500000 .* one\n")
+        self.assertRegex(done.stdout, rb"lrwxrwxrwx .* link\n")
+        self.assertRegex(done.stdout, rb"c/back0\s+c/back1\s+c/data\s+c/part")
+        with open(folder + "/part", "rb") as file:
+            self.assertEqual(file.read(), data)
+        done = subprocess.run(["sftp", *OPTIONS, "-b", "-", "-P", access.port, access.place], input=b"get /etc/none\n",
+                              capture_output=True, timeout=60)
+        self.assertIn(b"not found", done.stderr)
+        self.assertEqual(done.returncode, 1)
 
 
 if __name__ == "__main__":

@@ -325,7 +325,7 @@ static void init_ends(dl_program_t *p, uv_loop_t *loop, const int fds[END_COUNT]
 dl_program_t *dl_program_start(dl_toolbox_t *tb, const dl_program_opts_t *opts,
                                const dl_program_events_t *events, void *user, int *error) {
   int ours[END_COUNT] = {-1, -1, -1}, theirs[END_COUNT] = {-1, -1, -1};
-  char *too_large = dl_environ_too_large(opts->environment, opts->argv);
+  char *too_large = opts->run == NULL ? dl_environ_too_large(opts->environment, opts->argv) : NULL;
   *error = too_large != NULL ? E2BIG : open_ends(opts, ours, theirs);
   free(too_large);
   if (*error != 0) return NULL;
@@ -337,6 +337,7 @@ dl_program_t *dl_program_start(dl_toolbox_t *tb, const dl_program_opts_t *opts,
   dl_list_init(&p->process.link);
   dl_buf_init(&p->input, INPUT_MAX);
   const dl_process_opts_t process = {.file = opts->file,
+                                     .run = opts->run,
                                      .argv = opts->argv,
                                      .envp = opts->environment->pairs,
                                      .cwd = opts->cwd,

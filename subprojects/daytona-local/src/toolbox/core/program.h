@@ -26,7 +26,8 @@ typedef struct {
 } dl_program_events_t;
 
 typedef struct {
-  const char *file;
+  const char *file; /* or `run`, see spawn.h */
+  int (*run)(void);
   char *const *argv;
   const dl_environ_t *environment;
   const char *cwd;

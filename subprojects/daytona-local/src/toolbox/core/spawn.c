@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vfork and exec, and the reaper.
+ * vfork and exec, and the reaper. Where a function of ours is to run it is fork, and nothing of it is exec.
  *
  * Between vfork and exec the child shares our memory: it makes system calls only, and first of
  * all puts every signal back to its default so that no handler of ours runs in it. All our
@@ -20,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,6 +124,11 @@ static int become(const dl_reaper_t *r, const dl_process_opts_t *o) {
   setrlimit(RLIMIT_DATA, &r->data_limit);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  if (o->run != NULL) {
+    if (syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
+      for (int i = 3; i < 1024; i++) close(i);
+    _exit(o->run());
+  }
   execve(o->file, o->argv, o->envp);
   return errno;
 }
@@ -134,7 +140,7 @@ int dl_process_start(dl_reaper_t *r, dl_process_t *p, const dl_process_opts_t *o
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   set_oom_score(r, r->oom_score < OOM_SCORE_OF_PROGRAMS ? OOM_SCORE_OF_PROGRAMS : OOM_SCORE_MAX);
-  pid_t pid = vfork();
+  pid_t pid = opts->run != NULL ? fork() : vfork();
   if (pid == 0) {
     failure = become(r, opts);
     _exit(127);

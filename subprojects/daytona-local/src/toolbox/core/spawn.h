@@ -29,9 +29,11 @@ typedef struct dl_process {
 } dl_process_t;
 
 typedef struct {
-  const char *file; /* Required. A path; see dl_process_find */
+  const char *file; /* Required, unless `run` is there. A path; see dl_process_find */
   char *const *argv;
   char *const *envp;
+  int (*run)(
+    void); /* Optional. Is called instead, in a copy of this process that holds 0, 1 and 2 alone; its exit status */
   const char *cwd;
   int fds[3];        /* become 0, 1, 2; borrowed */
   bool is_session;   /* a session of its own, with fds[0] as its terminal if it is one; else only a group */

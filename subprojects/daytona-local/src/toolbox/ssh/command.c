@@ -2,8 +2,8 @@
 /*
  * What a channel runs, and with which environment.
  *
- * Images often have no scp and no server of sftp. Then those of the server's own system are used, which a box on an image
- * sees in its hidden folder: they run in the box, as its user, and with that system's loader.
+ * Images often have no server of sftp; then it is ours. Where they have no scp either, that of the server's own system is
+ * used, which a box on an image sees in its hidden folder: it runs in the box, as its user, and with that system's loader.
  */
 #include "toolbox/ssh/internal.h"
 
@@ -11,10 +11,12 @@
 #include "ssh/frames.h"
 #include "toolbox/core/spawn.h"
 #include "toolbox/core/text.h"
+#include "toolbox/ssh/sftp.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define SHELL "/bin/sh"
@@ -120,13 +122,15 @@ static unsigned number(const char *text) {
   return text != NULL && dl_parse_int(text, 1, 65535, &n) ? (unsigned)n : 0;
 }
 
+/* `run` instead of argv: see spawn.h. */
 static dl_program_t *start_program(dl_toolbox_t *tb, const dl_ssh_start_t *start, char *const *argv,
-                                   const dl_environ_t *e, const dl_program_events_t *events, void *user,
-                                   char **failure) {
+                                   int (*run)(void), const dl_environ_t *e, const dl_program_events_t *events,
+                                   void *user, char **failure) {
   int error = 0;
   char *cwd = dl_tb_path(tb, NULL);
   const dl_program_opts_t opts = {.file = argv[0],
                                   .argv = argv,
+                                  .run = run,
                                   .environment = e,
                                   .cwd = cwd,
                                   .has_terminal = field(start, "term") != NULL,
@@ -142,7 +146,7 @@ static dl_program_t *run_shell(dl_toolbox_t *tb, const dl_ssh_start_t *start, dl
                                const dl_program_events_t *events, void *user, char **failure) {
   char *shell = dl_process_shell(e);
   char *argv[] = {shell, "-l", field(start, "term") != NULL ? "-i" : NULL, NULL};
-  dl_program_t *p = start_program(tb, start, argv, e, events, user, failure);
+  dl_program_t *p = start_program(tb, start, argv, NULL, e, events, user, failure);
   free(shell);
   return p;
 }
@@ -151,31 +155,25 @@ static dl_program_t *run_command(dl_toolbox_t *tb, const dl_ssh_start_t *start, 
                                  const dl_program_events_t *events, void *user, char **failure) {
   const char *asked = field(start, "command");
   char *command = with_scp(tb, e, asked != NULL ? asked : ""), *argv[] = {SHELL, "-c", command, NULL};
-  dl_program_t *p = start_program(tb, start, argv, e, events, user, failure);
+  dl_program_t *p = start_program(tb, start, argv, NULL, e, events, user, failure);
   free(command);
   return p;
 }
 
-/* The sandbox's own server of sftp if it has one. */
+static int serve_sftp(void) {
+  prctl(PR_SET_NAME, "sftp-server");
+  return dl_sftp_serve(STDIN_FILENO, STDOUT_FILENO);
+}
+
+/* The sandbox's own server of sftp if it has one, else ours. */
 static dl_program_t *run_sftp(dl_toolbox_t *tb, const dl_ssh_start_t *start, dl_environ_t *e,
                               const dl_program_events_t *events, void *user, char **failure) {
-  hidden_t h = {0};
+  char *argv[] = {"sftp-server", NULL};
   for (size_t i = 0; i < DL_COUNT(SFTP_SERVERS); i++) {
     char *own[] = {(char *)SFTP_SERVERS[i], NULL};
-    if (access(own[0], X_OK) == 0) return start_program(tb, start, own, e, events, user, failure);
+    if (access(own[0], X_OK) == 0) return start_program(tb, start, own, NULL, e, events, user, failure);
   }
-  for (size_t i = 0; i < DL_COUNT(SFTP_SERVERS); i++) {
-    if (!find_hidden(tb, SFTP_SERVERS[i], &h)) continue;
-    char *argv[] = {h.loader, "--inhibit-cache", "--library-path", h.libraries, h.program, NULL};
-    unset_loader(e);
-    dl_program_t *p = start_program(tb, start, argv, e, events, user, failure);
-    clear_hidden(&h);
-    return p;
-  }
-  *failure = dl_xstrdup(
-    "no server of sftp is installed, neither in the sandbox nor on the machine of daytona-local "
-    "(package openssh-sftp-server)");
-  return NULL;
+  return start_program(tb, start, argv, serve_sftp, e, events, user, failure);
 }
 
 dl_program_t *dl_ssh_run(dl_toolbox_t *tb, const dl_ssh_start_t *start, const dl_program_events_t *events,
