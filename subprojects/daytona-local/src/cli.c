@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #define PEM_MAX (1024 * 1024)
+#define WARM_COUNT 2
+#define WARM_MAX 1000
 
 static const char usage[] =
   "usage: daytona-local serve [OPTIONS]            a sandbox server on 127.0.0.1\n"
@@ -76,6 +78,7 @@ static const char common_usage[] =
   "  --trusted-proxy ADDRESS  believe X-Forwarded-* of this client; may be repeated\n"
   "  --allow-origin ORIGIN    pages of it may call from a browser (http://app.example); may be repeated\n"
   "  --region NAME            name of the one region (local)\n"
+  "  --warm N                 sandboxes of the default snapshot that are kept ready (2)\n"
   "  --clock-speed N          run timers and timestamps N times faster\n"
   "  --create-answer started|creating   when a create is answered\n"
   "  --accept-unenforced      store network lists although nothing enforces them\n"
@@ -213,6 +216,13 @@ static const char *read_organization(dl_cli_opts_t *o, const char *value) {
   dl_set(&o->organization, value);
   o->control.organization_id = o->organization;
   return dl_is_uuid(value) ? NULL : "must be a UUID";
+}
+
+static const char *read_warm(dl_cli_opts_t *o, const char *value) {
+  int64_t count = 0;
+  if (!dl_parse_int(value, 0, WARM_MAX, &count)) return "must be a number from 0 to 1000";
+  o->control.warm_count = (unsigned)count;
+  return NULL;
 }
 
 static const char *read_speed(dl_cli_opts_t *o, const char *value) {
@@ -485,6 +495,7 @@ static const struct {
   {"--trusted-proxy", true, read_trusted_proxy},
   {"--allow-origin", true, read_origin},
   {"--region", true, read_region},
+  {"--warm", true, read_warm},
   {"--clock-speed", true, read_speed},
   {"--create-answer", true, read_create_answer},
   {"--accept-unenforced", false, read_unenforced},
@@ -619,7 +630,7 @@ int dl_cli_main(int argc, char **argv) {
   if (is_any_of(command, help)) return fputs(usage, stdout) < 0;
   bool is_run = strcmp(command, "run") == 0;
   if (!is_run && strcmp(command, "serve") != 0) return unknown_command(command);
-  dl_cli_opts_t o = {.is_run = is_run};
+  dl_cli_opts_t o = {.is_run = is_run, .control.warm_count = WARM_COUNT};
   int rc = dl_cli_parse(argc - 2, argv + 2, &o);
   if (rc == 0 && o.wants_help)
     printf("%s%s", is_run ? run_usage : serve_usage, common_usage);

@@ -26,6 +26,7 @@ typedef struct {
   dl_images_opts_t images;          /* state_dir is filled in */
   const dl_box_pair_t *sandbox_env; /* of every sandbox; its own win */
   size_t sandbox_env_count;
+  unsigned warm_count;                  /* boxes kept ready for creates; 0: none */
   double clock_speed;                   /* 0: 1 */
   bool answers_creating;                /* create answers before the sandbox is up */
   bool logs_requests;                   /* a line on stderr for each */

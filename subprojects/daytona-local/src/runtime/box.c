@@ -3,8 +3,8 @@
  * The life of one box: prepare, start, up, stopping, gone.
  *
  * The box's first process holds one end of the control socket. It says 'R' when it serves; we say
- * 'N' when its network is ready, 'T' when it shall end, and 'E' with the descriptor of a memory file that changes its
- * environment, which it answers with 'E'; end of file means that the server is gone. bubblewrap's own process
+ * 'N' when its network is ready, 'T' when it shall end, 'E' with the descriptor of a memory file that changes its
+ * environment, which it answers with 'E', and 'C' in the same way to a spare box (see spare.c); end of file means that the server is gone. bubblewrap's own process
  * on the host is our child; it is reaped only after every process of the box is, because the
  * kernel ends a PID namespace before it reports its first process. So "the child has exited"
  * is the one fact that everything at the end waits for. Handles are closed first, then the
@@ -83,7 +83,8 @@ static void on_time(uv_timer_t *timer) {
 /* --- what the box reports --- */
 
 void dl_box_report_start(dl_box_t *box) {
-  if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined || !dl_box_net_is_safe(box)) return;
+  if (box->state != DL_BOX_STARTING || !box->is_ready || !box->has_joined || box->failure != NULL) return;
+  if (!dl_box_net_is_safe(box) || dl_box_is_kept(box)) return;
   assert(box->start_cb != NULL && !box->has_exited);
   set_state(box, DL_BOX_UP);
   box->up_at_ms = dl_steady_ms();
@@ -108,7 +109,7 @@ static void tell_env(dl_box_t *box, bool is_set) {
   free(w);
 }
 
-static bool send_descriptor(int socket_fd, char byte, int fd) {
+bool dl_box_send_descriptor(dl_box_t *box, char byte, int fd) {
   union {
     struct cmsghdr align;
     char space[CMSG_SPACE(sizeof(int))];
@@ -121,12 +122,12 @@ static bool send_descriptor(int socket_fd, char byte, int fd) {
   head->cmsg_type = SCM_RIGHTS;
   head->cmsg_len = CMSG_LEN(sizeof(int));
   memcpy(CMSG_DATA(head), &fd, sizeof fd);
-  return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == 1;
+  return sendmsg(box->control_fd, &message, MSG_NOSIGNAL) == 1;
 }
 
 bool dl_box_set_env(dl_box_t *box, const char *text, size_t len, dl_box_env_cb cb, void *user) {
   int fd = box->state == DL_BOX_UP ? dl_memory_file("env", text, len) : -1;
-  bool is_sent = fd >= 0 && send_descriptor(box->control_fd, 'E', fd);
+  bool is_sent = fd >= 0 && dl_box_send_descriptor(box, 'E', fd);
   close_fd(&fd);
   if (!is_sent) return false;
   dl_env_waiter_t *w = dl_xcalloc(1, sizeof *w);
@@ -151,8 +152,10 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     uv_poll_stop(poll); /* it is ending; the exit of our child completes it */
     return;
   }
-  for (ssize_t i = 0; i < got; i++)
+  for (ssize_t i = 0; i < got; i++) {
     if (bytes[i] == 'E') on_env_taken(box);
+    if (bytes[i] == 'C') dl_box_claim_taken(box);
+  }
   if (box->is_ready || memchr(bytes, 'R', (size_t)got) == NULL) return;
   box->is_ready = true;
   open_network(box);
@@ -287,7 +290,7 @@ static int open_descriptors(dl_box_t *box, dl_launch_t *l, int ends[3]) {
   l->fds[2] = error[1];
   l->fds[DL_FD_LISTEN] = listen_on(box->socket_path);
   l->fds[DL_FD_CONTROL] = control[1];
-  l->fds[DL_FD_ENV] = dl_memory_file("env", box->env.data ? box->env.data : "", box->env.len);
+  l->fds[DL_FD_ENV] = dl_box_told_file(box);
   l->fds[DL_FD_INFO] = info[1];
   if (!is_absent(box, DL_FD_HOSTS)) l->fds[DL_FD_HOSTS] = text_file("hosts", dl_box_hosts(box));
   if (!is_absent(box, DL_FD_IMAGE)) l->fds[DL_FD_IMAGE] = text_file("image", dl_image_plan(box));
@@ -429,14 +432,41 @@ static void copy_entrypoint(dl_box_t *box, const dl_box_spec_t *spec) {
       box->entrypoint[count++] = dl_xstrdup(lists[list][i]);
 }
 
-static void copy_spec(dl_box_t *box, const dl_box_spec_t *spec) {
-  box->home.source = dl_xstrdup(spec->home_dir);
-  box->home.target = dl_xstrdup(DL_BOX_HOME);
-  dl_buf_init(&box->env, ENV_MAX);
+static void free_entrypoint(dl_box_t *box) {
+  for (size_t i = 0; box->entrypoint != NULL && box->entrypoint[i] != NULL; i++) free(box->entrypoint[i]);
+  free(box->entrypoint);
+  box->entrypoint = NULL;
+}
+
+void dl_box_copy_told(dl_box_t *box, const dl_box_spec_t *spec) {
+  dl_buf_reset(&box->env);
+  free_entrypoint(box);
   for (size_t i = 0; spec->image != NULL && spec->image->env != NULL && spec->image->env[i] != NULL; i++)
     put_env(box, dl_xstrdup(spec->image->env[i]));
   for (size_t i = 0; i < spec->env_count; i++)
     put_env(box, dl_xprintf("%s=%s", spec->env[i].name, spec->env[i].value));
+  copy_entrypoint(box, spec);
+}
+
+int dl_box_told_file(const dl_box_t *box) {
+  dl_buf_t text;
+  dl_buf_init(&text, 2 * ENV_MAX);
+  bool fits = box->env.len == 0 || dl_buf_append(&text, box->env.data, box->env.len);
+  fits = fits && dl_buf_append(&text, "", 1);
+  for (size_t i = 0; fits && box->entrypoint[i] != NULL; i++)
+    fits = dl_buf_append(&text, box->entrypoint[i], strlen(box->entrypoint[i]) + 1);
+  int fd = fits ? dl_memory_file("env", text.data, text.len) : -1;
+  if (!fits) errno = E2BIG;
+  if (text.data != NULL) explicit_bzero(text.data, text.len);
+  dl_buf_clear(&text);
+  return fd;
+}
+
+static void copy_spec(dl_box_t *box, const dl_box_spec_t *spec) {
+  box->home.source = dl_xstrdup(spec->home_dir);
+  box->home.target = dl_xstrdup(DL_BOX_HOME);
+  dl_buf_init(&box->env, ENV_MAX);
+  dl_box_copy_told(box, spec);
   if (spec->image != NULL) {
     box->image = dl_image_copy(spec->image);
     box->zero_uid = spec->image->ids.zero_uid;
@@ -445,11 +475,11 @@ static void copy_spec(dl_box_t *box, const dl_box_spec_t *spec) {
   box->volumes = dl_xcalloc(spec->volume_count + 1, sizeof *box->volumes);
   for (; box->volume_count < spec->volume_count; box->volume_count++)
     copy_volume(&box->volumes[box->volume_count], &spec->volumes[box->volume_count]);
-  copy_entrypoint(box, spec);
   box->cpu = spec->cpu;
   box->memory_gib = spec->memory_gib;
   box->on_exit = spec->on_exit;
   box->exit_user = spec->user;
+  box->on_spare = spec->on_spare;
 }
 
 static bool id_is_live(const dl_runtime_t *rt, const char *id) {
@@ -553,8 +583,7 @@ void dl_box_free(dl_box_t *box) {
   dl_box_net_clear(box);
   for (size_t i = 0; i < box->volume_count; i++) free_shared(&box->volumes[i]);
   free(box->volumes);
-  for (size_t i = 0; box->entrypoint != NULL && box->entrypoint[i] != NULL; i++) free(box->entrypoint[i]);
-  free(box->entrypoint);
+  free_entrypoint(box);
   json_decref(box->image);
   free_shared(&box->home);
   dl_buf_clear(&box->env);
@@ -614,6 +643,7 @@ dl_box_info_t dl_box_get_info(const dl_box_t *box) {
     .cpu = box->limits.how[DL_LIMIT_CPU],
     .processes = box->limits.how[DL_LIMIT_PIDS],
     .disk = "none",
+    .start = box->is_claimed ? "warm" : "cold",
   };
 }
 

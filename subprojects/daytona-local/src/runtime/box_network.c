@@ -246,6 +246,7 @@ static void settled(dl_box_t *box) {
   if (!net->was_told) {
     net->was_told = true;
     send(box->control_fd, "N", 1, MSG_NOSIGNAL); /* the end of a box that is gone is reported by itself */
+    dl_box_report_start(box);                    /* a spare one waits for it */
   }
   finish_waiters(box, NULL);
 }

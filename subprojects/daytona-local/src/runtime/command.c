@@ -140,12 +140,6 @@ static void push_expected(dl_command_t *c, const dl_shared_dir_t *d) {
   free(text);
 }
 
-static void push_entrypoint(dl_command_t *c, const dl_box_t *box) {
-  if (box->entrypoint[0] == NULL) return;
-  push(c, "--");
-  for (size_t i = 0; box->entrypoint[i] != NULL; i++) push(c, box->entrypoint[i]);
-}
-
 void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *box) {
   memset(c, 0, sizeof *c);
   bool memory_by_rlimit = strcmp(box->limits.how[DL_LIMIT_MEMORY], "rlimit") == 0;
@@ -153,14 +147,12 @@ void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *b
   if (rt->isolation == DL_ISOLATION_NONE) {
     push_toolbox(c, rt, rt->toolbox, "toolbox", box->home.source, rt->node_modules, false, false, data_gib);
     if (rt->desktop != NULL) PUSH(c, "--desktop", rt->desktop);
-    push_entrypoint(c, box);
     return;
   }
   if (box->image != NULL) {
     /* Its own name in the box; nothing there needs to know where the program is on the host. */
     push_toolbox(c, rt, "daytona-local", "image-box", NULL, rt->node_modules ? DL_HIDDEN_NODE_MODULES : NULL,
                  true, box->network == DL_NETWORK_PRIVATE, data_gib);
-    push_entrypoint(c, box);
     return;
   }
   push_namespaces(c, box);
@@ -178,7 +170,6 @@ void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *b
   if (rt->desktop != NULL) PUSH(c, "--desktop", DL_BOX_DESKTOP);
   push_expected(c, &box->home);
   for (size_t i = 0; i < box->volume_count; i++) push_expected(c, &box->volumes[i]);
-  push_entrypoint(c, box);
 }
 
 void dl_command_clear(dl_command_t *c) {

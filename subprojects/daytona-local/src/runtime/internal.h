@@ -4,7 +4,8 @@
  * (cgroups), command (the bubblewrap command line), launch (the forked child), own_root
  * (mount namespaces, in a chroot too), syscalls (the filter), helper (what serves a network), network (slirp), rules (of a
  * network), names, name_server and dns (a box's resolver), box_network (the order of these), users (user namespaces), image, image_box,
- * image_root and image_user (boxes on an image), box (the life of one box), runtime (all of them).
+ * image_root and image_user (boxes on an image), box (the life of one box), spare (boxes that boot before
+ * somebody asks), runtime (all of them).
  */
 #ifndef DL_RUNTIME_INTERNAL_H
 #define DL_RUNTIME_INTERNAL_H
@@ -22,11 +23,11 @@
 enum {
   DL_FD_LISTEN = 3,  /* the toolbox's listening socket */
   DL_FD_CONTROL = 4, /* socket to the server: see box.c */
-  DL_FD_ENV = 5,     /* NAME=value texts, each ended by NUL */
-  DL_FD_INFO = 6,    /* bubblewrap's answer, see box.c */
-  DL_FD_HOSTS = 7,   /* content of /etc/hosts */
-  DL_FD_FILTER = 8,  /* which system calls there are, see syscalls.c; bubblewrap reads and closes it */
-  DL_FD_IMAGE = 9,   /* of a box on an image: what image_box.c is to make */
+  DL_FD_ENV = 5,    /* NAME=value texts, each ended by NUL; behind an empty one the words of the entrypoint */
+  DL_FD_INFO = 6,   /* bubblewrap's answer, see box.c */
+  DL_FD_HOSTS = 7,  /* content of /etc/hosts */
+  DL_FD_FILTER = 8, /* which system calls there are, see syscalls.c; bubblewrap reads and closes it */
+  DL_FD_IMAGE = 9,  /* of a box on an image: what image_box.c is to make */
   DL_FD_END = 10
 };
 
@@ -262,6 +263,8 @@ struct dl_box {
   atomic_bool is_given_up; /* preparing goes no further */
   char *join_failure;      /* belongs to the thread pool while is_joining */
   bool is_joining, has_joined;
+  void (*on_spare)(void *user, dl_box_t *box); /* NULL: it is no spare, or was claimed; see spare.c */
+  bool is_spare_ready, is_claimed;
   bool stop_wanted, term_sent, is_ready, has_exited, is_ended;
   char *failure;
   int64_t up_at_ms; /* dl_steady_ms */
@@ -285,6 +288,17 @@ struct dl_box {
 void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *box);
 /* The content of its /etc/hosts, yours to free. */
 char *dl_box_hosts(const dl_box_t *box);
+/* Its environment and its entrypoint are those of `spec`. */
+void dl_box_copy_told(dl_box_t *box, const dl_box_spec_t *spec);
+/* The same as a file for DL_FD_ENV; -1 with errno. Yours to close. */
+int dl_box_told_file(const dl_box_t *box);
+bool dl_box_send_descriptor(dl_box_t *box, char byte, int fd);
+/* All that the start of this box waited for has happened; true when it is a spare one that nobody has claimed yet. */
+bool dl_box_is_kept(dl_box_t *box);
+/* A claimed one says that it is as it was told to be. */
+void dl_box_claim_taken(dl_box_t *box);
+/* Its network has ended by itself. */
+void dl_box_spare_is_cut_off(dl_box_t *box);
 void dl_box_child_exited(dl_box_t *box, int status);
 void dl_runtime_box_gone(dl_runtime_t *rt);
 bool dl_runtime_uid_taken(const dl_runtime_t *rt, unsigned uid);

@@ -28,6 +28,8 @@ static void close_all(const int *fds, size_t count) {
     if (fds[i] >= 0) close(fds[i]);
 }
 
+static void on_died(void *user) { dl_box_spare_is_cut_off(user); }
+
 dl_helper_t *dl_network_start(dl_box_t *box, void (*on_said)(void *user, const char *bytes, size_t len)) {
   dl_runtime_t *rt = box->rt;
   /* In it: the network namespace, its user namespace, the pipe to live by, the pipe to be ready on. */
@@ -42,7 +44,7 @@ dl_helper_t *dl_network_start(dl_box_t *box, void (*on_said)(void *user, const c
     close_all((int[]){alive[1], told[0]}, 2);
     return NULL;
   }
-  char *args[] = {rt->exe, "own-root", rt->slirp, "--configure", "--mtu=65520", "--disable-host-loopback",
+  char *args[] = {rt->toolbox, "own-root", rt->slirp, "--configure", "--mtu=65520", "--disable-host-loopback",
                   "--exit-fd=5", "--ready-fd=6", "--userns-path=/proc/self/fd/4", "--netns-type=path",
                   "/proc/self/fd/3", "tap0",
                   /* As root it holds rights worth giving up, which takes a root that can be left. */
@@ -55,6 +57,7 @@ dl_helper_t *dl_network_start(dl_box_t *box, void (*on_said)(void *user, const c
                                                                 .line_fd = told[0],
                                                                 .alive_fd = alive[1],
                                                                 .on_said = on_said,
+                                                                .on_died = on_died,
                                                                 .user = box});
   close_all(fds, DL_COUNT(fds));
   return helper;

@@ -7,6 +7,7 @@
 #include "runtime/internal.h"
 #include "runtime/proctree.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -158,12 +159,23 @@ static int probe(dl_runtime_t *rt, char *error, size_t size) {
   return -1;
 }
 
+/* Sockets of boxes that a killed server has left. */
+static void sweep_sockets(const char *run_dir) {
+  DIR *d = opendir(run_dir);
+  for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+    size_t len = strlen(e->d_name);
+    if (len > 5 && strcmp(e->d_name + len - 5, ".sock") == 0) unlinkat(dirfd(d), e->d_name, 0);
+  }
+  if (d != NULL) closedir(d);
+}
+
 static int make_run_dir(dl_runtime_t *rt, const char *dir, char *error, size_t size) {
   if (mkdir(dir, 0700) != 0 && errno != EEXIST) return refuse(error, size, dir, strerror(errno));
   rt->run_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (rt->run_fd < 0 || chmod(dir, 0700) != 0) return refuse(error, size, dir, strerror(errno));
   rt->run_dir = realpath(dir, NULL);
   if (rt->run_dir == NULL) return refuse(error, size, dir, strerror(errno));
+  sweep_sockets(rt->run_dir);
   rt->etc_dir = dl_xprintf("%s/etc", rt->run_dir);
   char *failure = dl_etc_make(rt->etc_dir);
   if (failure == NULL) return 0;
@@ -196,6 +208,7 @@ static void place_toolbox(dl_runtime_t *rt) {
   rt->toolbox = dl_xprintf("%s/daytona-local", rt->run_dir);
   int failure = write_program(rt->toolbox);
   if (failure == 0) return;
+  unlink(rt->toolbox); /* others may need the room */
   dl_warn("sandboxes start more slowly and take more memory, since %s cannot be run: %s", rt->toolbox,
           strerror(failure));
   dl_set(&rt->toolbox, rt->exe);

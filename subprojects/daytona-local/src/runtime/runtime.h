@@ -117,13 +117,25 @@ typedef struct {
   double memory_gib;             /* 0: no limit */
   double disk_gib;               /* never enforced, see dl_box_info_t */
   const char *const *entrypoint; /* Optional. What the box is started with; NULL at its end. */
-  dl_box_exit_cb on_exit;        /* Optional. */
-  void *user;                    /* For on_exit. */
+  /* Optional. Makes it a spare box, which boots for somebody who comes later: this is called when it is up, its network
+   * included, and waits for dl_box_claim. What tells the outcome of the start is called before that for an error only. It
+   * is given the `user` of dl_box_start. A spare box has no env, entrypoint, image, volumes and rules. Only with isolation. */
+  void (*on_spare)(void *user, dl_box_t *box);
+  dl_box_exit_cb on_exit; /* Optional. */
+  void *user;             /* For on_exit. */
 } dl_box_spec_t;
 
 /* Copies `spec`. Never NULL: whatever is wrong comes through `cb`, once. A start that is stopped
  * before it was reported fails with an error, and then the stop callbacks follow. */
 dl_box_t *dl_box_start(dl_runtime_t *rt, const dl_box_spec_t *spec, dl_box_start_cb cb, void *user);
+
+/* Whether a spare box that is up still lives, and can become one of `spec`, of which env, entrypoint and what is called do not
+ * matter: those are told to it. Rules are no hindrance, unless it shares the server's network. */
+bool dl_box_fits(const dl_box_t *box, const dl_box_spec_t *spec);
+/* A spare box that is up and fits becomes that of `spec`, which has its id; `home_dir` is where its home was moved to, if it
+ * was. From now on it is as dl_box_start with these arguments had made it, `cb` included; the callbacks of the spare one are
+ * not called any more. Once for each box. */
+void dl_box_claim(dl_box_t *box, const dl_box_spec_t *spec, dl_box_start_cb cb, void *user);
 
 /* Whether the path `target` in a box is `other` or lies below it; however many slashes they have. */
 bool dl_box_target_is_below(const char *target, const char *other);
@@ -157,6 +169,7 @@ typedef struct {
   const char *cpu;       /* "cgroup2", "cgroup1", "unlimited" or "none" */
   const char *processes; /* "cgroup2", "cgroup1", "rlimit" or "none" */
   const char *disk;      /* always "none" */
+  const char *start;     /* "cold", or "warm": it was a spare box, see dl_box_claim */
 } dl_box_info_t;
 /* "none" means: asked for, but nothing here can enforce it. */
 dl_box_info_t dl_box_get_info(const dl_box_t *box);
@@ -192,7 +205,7 @@ char *dl_ids_enter(const dl_box_ids_t *ids, uid_t owner);
 typedef int (*dl_role_fn)(int argc, char **argv);
 int dl_image_box_main(dl_role_fn toolbox, int argc, char **argv);
 
-/* The bytes of the program that has the roles "toolbox" and "image-box" alone; the build makes them. Boxes run a copy of
+/* The bytes of the program that has the roles "toolbox", "image-box" and "own-root" alone; the build makes them. Boxes run a copy of
  * it in run_dir, or `exe` where that cannot be run. */
 extern const unsigned char DL_TOOLBOX_PROGRAM[], DL_TOOLBOX_PROGRAM_END[];
 

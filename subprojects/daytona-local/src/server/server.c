@@ -116,7 +116,8 @@ static int start_life(dl_control_t *c, char **error) {
     .max_snapshot_gb = c->opts.max_snapshot_gb,
     .accepts_unenforced = c->opts.accepts_unenforced,
     .sandbox_env = c->opts.sandbox_env,
-    .sandbox_env_count = c->opts.sandbox_env_count};
+    .sandbox_env_count = c->opts.sandbox_env_count,
+    .warm_count = c->opts.warm_count};
   opts.runtime.run_dir = run_dir;
   opts.images.state_dir = c->objects.state_dir;
   opts.images.is_durable = c->opts.is_durable;

@@ -56,7 +56,8 @@ typedef struct {
   dl_routes_t *routes;
   int listen_fd, control_fd, env_fd;
   const char *socket_path, *bin_dir, *user, *shell;
-  char **entrypoint; /* NULL: none */
+  char **entrypoint;      /* NULL: none */
+  char **told_entrypoint; /* the same, when it was not on the command line */
   int64_t max_processes, max_data;
   uv_poll_t control;
   uv_timer_t ending;
@@ -180,8 +181,28 @@ static void begin_end(role_t *r) {
   dl_desktop_leave(&r->tb, end_everything, r);
 }
 
-/* NAME=VALUE texts and, to unset one, NAME; each ended by NUL. Takes the descriptor. */
-static void take_environment(dl_environ_t *e, int fd) {
+/* What is left of a text of NUL-ended words. */
+static char **copy_words(const char *text, size_t len) {
+  size_t count = 0;
+  for (size_t i = 0; i < len; i++) count += text[i] == '\0';
+  if (count == 0) return NULL;
+  char **words = dl_xcalloc(count + 1, sizeof *words);
+  for (size_t i = 0; i < count; i++) {
+    words[i] = dl_xstrdup(text);
+    text += strlen(text) + 1;
+  }
+  return words;
+}
+
+static void free_words(char **words) {
+  for (size_t i = 0; words != NULL && words[i] != NULL; i++) free(words[i]);
+  free(words);
+}
+
+/* NAME=VALUE texts and, to unset one, NAME; each ended by NUL. Behind an empty one the words of the entrypoint, if there is
+ * one. Takes the descriptor. */
+static void take_environment(role_t *r, int fd) {
+  dl_environ_t *e = &r->tb.environment;
   dl_buf_t text;
   dl_buf_init(&text, ENV_TEXT_MAX);
   char block[4096];
@@ -190,6 +211,11 @@ static void take_environment(dl_environ_t *e, int fd) {
   close(fd);
   for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1) {
     char *equals = strchr(text.data + at, '=');
+    if (text.data[at] == '\0') {
+      free_words(r->told_entrypoint);
+      r->entrypoint = r->told_entrypoint = copy_words(text.data + at + 1, text.len - at - 1);
+      break;
+    }
     if (equals == NULL) {
       dl_environ_unset(e, text.data + at);
       continue;
@@ -219,6 +245,11 @@ static ssize_t receive(int socket_fd, char *byte, int *fd) {
   return got;
 }
 
+static void start_entrypoint(role_t *r) {
+  int error = r->entrypoint != NULL ? dl_entrypoint_start(&r->tb, r->entrypoint) : 0;
+  if (error != 0) dl_warn("the entrypoint %s does not run: %s", r->entrypoint[0], strerror(error));
+}
+
 static void on_control(uv_poll_t *poll, int status, int events) {
   role_t *r = poll->data;
   char byte = 0;
@@ -232,8 +263,9 @@ static void on_control(uv_poll_t *poll, int status, int events) {
   }
   if (byte == 'N') dl_tb_gate_open(r->tb.gate);
   if (fd >= 0) {
-    take_environment(&r->tb.environment, fd);
-    if (byte == 'E') send(r->control_fd, "E", 1, MSG_NOSIGNAL);
+    take_environment(r, fd);
+    if (byte == 'C') start_entrypoint(r);
+    if (byte == 'C' || byte == 'E') send(r->control_fd, &byte, 1, MSG_NOSIGNAL);
   }
   if (byte == 'T') begin_end(r);
 }
@@ -357,12 +389,11 @@ static void set_of_system(role_t *r) {
 }
 
 static void read_environment(role_t *r) {
-  dl_environ_t *e = &r->tb.environment;
   if (r->tb.hidden_dir != NULL)
     set_of_image(r);
   else
     set_of_system(r);
-  if (r->env_fd >= 0) take_environment(e, r->env_fd);
+  if (r->env_fd >= 0) take_environment(r, r->env_fd);
 }
 
 static void set_limit(int which, int64_t value) {
@@ -422,8 +453,7 @@ static int serve(role_t *r) {
     uv_poll_start(&r->control, UV_READABLE, on_control);
     if (send(r->control_fd, "R", 1, MSG_NOSIGNAL) != 1) return fail("control socket", strerror(errno));
   }
-  int error = r->entrypoint != NULL ? dl_entrypoint_start(&r->tb, r->entrypoint) : 0;
-  if (error != 0) dl_warn("the entrypoint %s does not run: %s", r->entrypoint[0], strerror(error));
+  start_entrypoint(r);
   uv_run(r->tb.loop, UV_RUN_DEFAULT);
   uv_loop_close(r->tb.loop);
   return 0;
@@ -448,6 +478,7 @@ int dl_toolbox_main(int argc, char **argv) {
   }
   dl_routes_free(r.routes);
   dl_environ_clear(&r.tb.environment);
+  free_words(r.told_entrypoint);
   free(r.tb.home);
   free(r.tb.work_dir);
   free(r.tb.node_modules);

@@ -300,7 +300,7 @@ class ProcessOne(unittest.TestCase):
     def test_it_leaves_the_groups_of_other_servers(self):
         """Their processes are out of sight in its PID namespace, so that they look as if they had been killed."""
         with tempfile.TemporaryFile() as log:
-            server = harness.Server(log=log)
+            server = harness.Server("--warm", "0", log=log)
             try:
                 real = []
                 for _ in range(3):

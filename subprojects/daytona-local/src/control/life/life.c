@@ -414,6 +414,22 @@ static dl_box_rules_t rules_of(const dl_sandbox_t *sb) {
   return dl_network_rules(sb->life->runtime, &settings, sb->life->accepts_unenforced);
 }
 
+static void boot(dl_sandbox_t *sb);
+
+/* What was there before a sandbox may be gone; then it starts as if there had been nothing. */
+static void on_box_claimed(void *user, dl_box_t *box, const char *error) {
+  dl_sandbox_t *sb = user;
+  bool is_wanted = !sb->life->is_frozen && !sb->is_unmade && !sb->intent.go && sb->want == DL_WANT_STARTED;
+  if (!error || !is_wanted) {
+    on_box_started(user, box, error);
+    return;
+  }
+  dl_info("sandbox %s: its warm box has ended, and it starts another one: %s", sb->id, error);
+  box_is_over(sb);
+  boot(sb);
+  unhold(sb);
+}
+
 static void boot(dl_sandbox_t *sb) {
   dl_objects_t *o = sb->life->objects;
   char *home = dl_objects_home(o, sb), *dir = dl_objects_dir(o, sb), *error = NULL;
@@ -421,6 +437,7 @@ static void boot(dl_sandbox_t *sb) {
   sb->gives_way =
     false; /* a boot is over soon once it is prepared, and ends in a state that can be destroyed */
   mkdir(dir, 0711);
+  dl_warm_put_off(&sb->life->warm);
   size_t env_count, volume_count;
   dl_box_pair_t *env = env_pairs(sb, &env_count);
   const char **entrypoint = entrypoint_of(sb);
@@ -430,6 +447,7 @@ static void boot(dl_sandbox_t *sb) {
   dl_box_image_t root;
   bool has_root = sb->image && !error && take_root(sb, &root, &error);
   hold(sb);
+  assert(!error || !sb->warm_box);
   if (error) {
     on_box_started(sb, NULL, error);
   } else {
@@ -449,7 +467,13 @@ static void boot(dl_sandbox_t *sb) {
       .on_exit = on_box_exit,
       .user = sb,
     };
-    sb->box = dl_box_start(sb->life->runtime, &spec, on_box_started, sb);
+    if (sb->warm_box) {
+      sb->box = sb->warm_box;
+      sb->warm_box = NULL;
+      dl_box_claim(sb->box, &spec, on_box_claimed, sb);
+    } else {
+      sb->box = dl_box_start(sb->life->runtime, &spec, on_box_started, sb);
+    }
   }
   dl_volume_mounts_free(volumes, volume_count);
   free(entrypoint);
@@ -529,6 +553,33 @@ void dl_life_give_up_build(dl_sandbox_t *sb) {
 }
 
 /* --- create and start --- */
+
+static bool may_be_warm(const dl_life_t *l, const dl_sandbox_t *sb) {
+  if (!l->runtime || sb->image || sb->build || !sb->snapshot ||
+      strcmp(sb->snapshot, DL_DEFAULT_SNAPSHOT) != 0)
+    return false;
+  if (json_array_size(sb->volumes) > 0) return false;
+  char *problem = dl_secrets_refused(l->objects, sb->secrets);
+  bool is_refused = problem != NULL;
+  free(problem);
+  return !is_refused;
+}
+
+void dl_life_take_warm(dl_life_t *l, dl_sandbox_t *sb) {
+  assert(!sb->life && !sb->warm_box);
+  if (!may_be_warm(l, sb)) return;
+  const dl_network_settings_t settings = dl_network_settings(sb);
+  const dl_box_spec_t needs = {.rules = dl_network_rules(l->runtime, &settings, l->accepts_unenforced),
+                               .cpu = sb->cpu,
+                               .memory_gib = sb->memory,
+                               .disk_gib = sb->disk};
+  char *id = NULL;
+  sb->warm_box = dl_warm_take(&l->warm, &needs, &id);
+  if (!sb->warm_box) return;
+  if (strcmp(sb->name, sb->id) == 0) dl_set(&sb->name, id);
+  dl_set(&sb->id, id);
+  free(id);
+}
 
 void dl_life_create(dl_life_t *l, dl_sandbox_t *sb) {
   sb->life = l;
@@ -1107,6 +1158,7 @@ void dl_life_resume(dl_life_t *l) {
     sb->life = l;
     resume(sb);
   }
+  if (l->runtime) dl_warm_open(&l->warm, l->runtime, l->warm_count);
 }
 
 /* --- steps for the other files of this room --- */
@@ -1130,6 +1182,7 @@ bool dl_step_defer(dl_sandbox_t *sb, dl_job_cb cb, const char *error) { return d
 void dl_life_init(dl_life_t *l, dl_objects_t *objects, uv_loop_t *loop) {
   *l = (dl_life_t){.objects = objects};
   dl_list_init(&l->begin_waits);
+  dl_warm_init(&l->warm, objects, loop);
   uv_timer_init(loop, &l->alarm);
   uv_timer_init(loop, &l->retry);
 }
@@ -1185,6 +1238,7 @@ int dl_life_open(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
   l->accepts_unenforced = opts->accepts_unenforced;
   l->sandbox_env = opts->sandbox_env;
   l->sandbox_env_count = opts->sandbox_env_count;
+  l->warm_count = opts->runtime.isolation == DL_ISOLATION_NONE ? 0 : opts->warm_count;
   if (!opts->images.no_proxy_env) l->proxy_env_count = dl_proxy_env(l->proxy_env);
   int rc = dl_runtime_new(l->objects->loop, &opts->runtime, &l->runtime, text, sizeof text);
   if (rc != 0) *error = dl_xstrdup(text);
@@ -1204,6 +1258,7 @@ void dl_life_keep_clock(dl_life_t *l) {
 void dl_life_freeze(dl_life_t *l) {
   if (l->runtime) dl_life_keep_clock(l);
   l->is_frozen = true;
+  dl_warm_freeze(&l->warm);
   uv_timer_stop(&l->alarm);
   uv_timer_stop(&l->retry);
   /* At once, so that they end while the rest does. Their sandboxes keep what they have, the next server begins anew. */
@@ -1211,9 +1266,14 @@ void dl_life_freeze(dl_life_t *l) {
   if (l->works) dl_works_stop(l->works);
 }
 
+static void on_warm_closed(void *user) {
+  dl_life_t *l = user;
+  l->on_closed(l->closed_user);
+}
+
 static void on_retry_closed(uv_handle_t *handle) {
   dl_life_t *l = DL_CONTAINER(handle, dl_life_t, retry);
-  l->on_closed(l->closed_user);
+  dl_warm_close(&l->warm, on_warm_closed, l);
 }
 
 static void on_alarm_closed(uv_handle_t *handle) {

@@ -8,6 +8,7 @@
 #define DL_LIFE_H
 
 #include "control/builds/works.h"
+#include "control/life/warm.h"
 #include "control/objects/objects.h"
 #include "images/door.h"
 #include "runtime/runtime.h"
@@ -41,6 +42,8 @@ typedef struct dl_life {
   size_t sandbox_env_count;
   dl_image_pair_t proxy_env[DL_PROXY_ENV_MAX];
   size_t proxy_env_count;
+  unsigned warm_count;
+  dl_warm_t warm;
   uv_timer_t alarm, retry;
   uv_timer_cb on_alarm;      /* looks for what is due, see timers.c; NULL: nobody does */
   dl_life_watch_cb on_shown; /* NULL: nobody watches */
@@ -76,6 +79,7 @@ typedef struct {
   const dl_box_pair_t
     *sandbox_env; /* of every sandbox, behind the proxy variables; borrowed as long as there are boxes */
   size_t sandbox_env_count;
+  unsigned warm_count; /* boxes kept ready, see warm.h; 0 without isolation */
 } dl_life_opts_t;
 void dl_life_watch(dl_life_t *l, dl_life_watch_cb on_shown, void *user);
 /* From now on boxes can be started and images made. -1 and *error when the machine cannot isolate. */
@@ -98,6 +102,9 @@ void dl_life_save(dl_sandbox_t *sb);
  * when that is so, perhaps within the call; the sandbox is there until then. */
 void dl_life_renew_secrets(dl_sandbox_t *sb, void (*cb)(dl_sandbox_t *sb, void *user), void *user);
 
+/* Before that: a new sandbox of the default snapshot gets a box that is booted already, when there is one and it can become
+ * what is wanted. Then it has that box's id; a name that was its old id is the new one. */
+void dl_life_take_warm(dl_life_t *l, dl_sandbox_t *sb);
 /* A new sandbox is registered and shows "creating", or "pending_build" when its image has to be built... */
 void dl_life_create(dl_life_t *l, dl_sandbox_t *sb);
 /* ...and is booted for the first time, when its image is there. */

@@ -49,4 +49,5 @@ void dl_leftovers_sweep(dl_objects_t *o) {
   sweep(o, "archives", is_part);
   sweep(o, "snapshots", is_part);
   sweep(o, "builds", is_context);
+  sweep(o, "warm", NULL);
 }

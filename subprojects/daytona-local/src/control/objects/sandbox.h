@@ -75,6 +75,7 @@ typedef struct dl_sandbox {
     const char *state, *want;   /* static texts; NULL: nothing was */
   } told;                       /* what watchers know of it: see dl_life_watch */
   struct dl_box *box;           /* while there is one; see runtime.h */
+  struct dl_box *warm_box;      /* what its first boot claims, see warm.h; NULL: nothing */
   json_t *box_secrets;          /* the variables that the box was given for secrets: {VARIABLE: true} */
   bool are_secrets_due;         /* they have changed while it started */
   bool is_pending;              /* an operation is under way */

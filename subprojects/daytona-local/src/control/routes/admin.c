@@ -157,16 +157,18 @@ static void info(dl_req_t *req, void *user) {
     if (!sb->box || sb->state != DL_STARTED) continue;
     dl_box_info_t i = dl_box_get_info(sb->box);
     json_object_set_new(boxes, sb->id,
-                        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "isolation", i.isolation, "network",
-                                  i.network, "rules", i.rules, "memory", i.memory, "cpu", i.cpu, "processes",
-                                  i.processes, "disk", i.disk));
+                        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "isolation", i.isolation,
+                                  "network", i.network, "rules", i.rules, "memory", i.memory, "cpu", i.cpu,
+                                  "processes", i.processes, "disk", i.disk, "start", i.start));
   }
   json_t *damage = (json_t *)dl_store_damage(c->objects.store);
-  dl_disk_answer(c, req,
-                 json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", DL_VERSION, "clock",
-                           clock_json(c), "boxes", boxes, "network", network_json(c), "builds",
-                           dl_works_list(c->life.works), "images", images_json(c), "storage", storage_json(c),
-                           "damage", damage ? json_incref(damage) : json_null()));
+  dl_disk_answer(
+    c, req,
+    json_pack("{s:s, s:o, s:o, s:{s:I, s:I}, s:o, s:o, s:o, s:o, s:o}", "version", DL_VERSION, "clock",
+              clock_json(c), "boxes", boxes, "warm", "wanted", (json_int_t)c->life.warm.wanted, "ready",
+              (json_int_t)dl_warm_ready_count(&c->life.warm), "network", network_json(c), "builds",
+              dl_works_list(c->life.works), "images", images_json(c), "storage", storage_json(c), "damage",
+              damage ? json_incref(damage) : json_null()));
 }
 
 static const dl_route_t routes[] = {

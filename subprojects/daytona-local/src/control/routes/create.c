@@ -365,6 +365,7 @@ void dl_create_sandbox(dl_req_t *req, void *user) {
     dl_sandbox_free(sb);
     return;
   }
+  dl_life_take_warm(&c->life, sb);
   dl_life_create(&c->life, sb);
   /* A build takes as long as it takes. */
   bool answers_at_once = c->opts.answers_creating || sb->build;
