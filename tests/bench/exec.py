@@ -153,14 +153,14 @@ class ExecBench:
         return None
 
 
-def create_to_output(create_bench):
+def create_to_output(create_bench, name, *options):
     server = os.environ.get("DAYTONA_LOCAL")
     if not server:
         return "daytona-local was not built"
-    done = subprocess.run([server, "run", "--", create_bench, str(CREATE_ROUNDS)], timeout=LIMIT_SECONDS,
+    done = subprocess.run([server, "run", *options, "--", create_bench, str(CREATE_ROUNDS)], timeout=LIMIT_SECONDS,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0, done.stderr.strip()[-600:]
-    show("create_to_output_ms", statistics.median(float(line) for line in done.stdout.split()), "ms", 1)
+    show(name, statistics.median(float(line) for line in done.stdout.split()), "ms", 1)
     return None
 
 
@@ -199,7 +199,9 @@ def main():
                 points.run(f"exec_beside_{client[0]}_sdk", lambda client=client: bench.beside_sdk(*client))
         finally:
             bench.server.close()
-        points.run("create_to_output", lambda: create_to_output(create_bench))
+        points.run("create_to_output", lambda: create_to_output(create_bench, "create_to_output_ms"))
+        points.run("create_cold_to_output",
+                   lambda: create_to_output(create_bench, "create_cold_to_output_ms", "--warm", "0"))
         points.run("library_size", lambda: library_size(library, scratch))
     return 1 if points.failed else 0
 
