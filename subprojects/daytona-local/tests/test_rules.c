@@ -7,6 +7,7 @@
 #include "control/auth/keys.h"
 #include "control/auth/origin.h"
 #include "control/auth/rates.h"
+#include "control/objects/hosts.h"
 #include "control/routes/validate.h"
 #include "http/url.h"
 #include "proxy/signature.h"
@@ -510,10 +511,42 @@ static void a_dockerfile_may_be_long(void **state) {
   json_decref(body);
 }
 
+static void hosts_in_common(void **state) {
+  (void)state;
+  static const struct {
+    const char *a, *b, *both;
+  } sets[] = {{NULL, NULL, NULL},
+              {"a.b", NULL, "a.b"},
+              {"a.b", "", ""},
+              {"a.b,c.d", "c.d,e.f,a.b", "a.b,c.d"},
+              {"a.b", "c.d", ""},
+              {"*.x.org", "a.x.org,x.org,b.a.x.org", "a.x.org,b.a.x.org"},
+              {"*.x.org", "*.a.x.org", "*.a.x.org"},
+              {"*.x.org", "*.x.org", "*.x.org"},
+              {"*.x.org", "*.yx.org", ""},
+              {"*.a.b", "*.b,*.a.b", "*.a.b"},
+              {"x.org", "*.x.org", ""}};
+  for (size_t i = 0; i < 2 * DL_COUNT(sets); i++) {
+    const char *a = sets[i / 2].a, *b = sets[i / 2].b, *both = sets[i / 2].both;
+    char *found =
+      i % 2 && strchr(both ? both : "", ',') == NULL ? dl_hosts_common(b, a) : dl_hosts_common(a, b);
+    if (!both ? found != NULL : strcmp(found, both) != 0) fail_msg("%zu: %s", i, found);
+    free(found);
+  }
+  json_t *names = json_pack("[s, s, s]", "A.b", "*.C.d", "a.B");
+  char *text = dl_hosts_text(names);
+  assert_string_equal(text, "a.b,*.c.d");
+  free(text);
+  json_array_clear(names);
+  assert_null(dl_hosts_text(names));
+  json_decref(names);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(mount_paths),
     cmocka_unit_test(network_lists),
+    cmocka_unit_test(hosts_in_common),
     cmocka_unit_test(display_texts),
     cmocka_unit_test(texts_of_a_body),
     cmocka_unit_test(rates_block_to_the_end_of_the_window),

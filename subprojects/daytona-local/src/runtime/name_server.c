@@ -35,7 +35,6 @@ enum { FD_NET = 3, FD_USER = 4, FD_LINE = 5 };
 #define QUESTIONS_MAX 256 /* that wait for an answer */
 #define STREAMS_MAX 16    /* questions over TCP at once */
 #define ADDRESSES_MAX DL_RULES_SET_SIZE
-#define HOSTS_MAX 64
 #define RETRY_MS 1500
 #define ANSWER_LIMIT_MS 5000
 #define STREAM_LIMIT_MS 10000
@@ -53,8 +52,7 @@ static struct {
   const char *domains;
   dl_cidr_t cidrs[DL_RULES_PARTS_MAX];
   size_t cidr_count;
-  const char *hosts[HOSTS_MAX];
-  size_t host_count;
+  const char *hosts;
 } rules;
 
 static bool read_line(char *line) {
@@ -63,8 +61,8 @@ static bool read_line(char *line) {
   *value++ = '\0';
   if (strcmp(line, "domains") == 0) {
     rules.domains = value;
-  } else if (strcmp(line, "hosts") == 0 && rules.host_count < HOSTS_MAX) {
-    rules.hosts[rules.host_count++] = value;
+  } else if (strcmp(line, "hosts") == 0) {
+    rules.hosts = value;
   } else if (strcmp(line, "network") == 0 && rules.cidr_count < DL_RULES_PARTS_MAX) {
     struct in_addr address;
     int64_t prefix;
@@ -98,7 +96,7 @@ static bool in_lists(const char *name, const uint32_t *address) {
   if (rules.domains != NULL && dl_dns_is_listed(rules.domains, name)) return true;
   /* Without a list the hosts alone count, and addresses in a network are allowed under any name that the hosts allow. */
   if (rules.domains == NULL && rules.cidr_count == 0) return true;
-  if (rules.host_count == 0) return false;
+  if (rules.hosts == NULL) return false;
   for (size_t i = 0; i < rules.cidr_count; i++)
     if (address == NULL || is_in(&rules.cidrs[i], *address)) return true;
   return false;
@@ -107,8 +105,7 @@ static bool in_lists(const char *name, const uint32_t *address) {
 /* `address`: NULL is whichever it has. */
 static bool is_allowed(const char *name, const uint32_t *address) {
   if (!rules.are_there) return false;
-  for (size_t i = 0; i < rules.host_count; i++)
-    if (!dl_dns_is_listed(rules.hosts[i], name)) return false;
+  if (rules.hosts != NULL && !dl_dns_is_listed(rules.hosts, name)) return false;
   return in_lists(name, address);
 }
 

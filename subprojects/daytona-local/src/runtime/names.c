@@ -85,8 +85,7 @@ bool dl_names_tell(dl_names_t *names, const dl_rules_t *rules) {
     inet_ntop(AF_INET, &address, dotted, sizeof dotted);
     fits = fits && dl_buf_printf(&text, "network %s/%u\n", dotted, rules->cidrs[i].prefix);
   }
-  for (size_t i = 0; rules->hosts != NULL && rules->hosts[i] != NULL; i++)
-    fits = fits && dl_buf_printf(&text, "hosts %s\n", rules->hosts[i]);
+  if (rules->hosts != NULL) fits = fits && dl_buf_printf(&text, "hosts %s\n", rules->hosts);
   bool is_told = fits && dl_helper_say(names->helper, text.data);
   dl_buf_clear(&text);
   return is_told;

@@ -87,27 +87,8 @@ static char *take_domain(dl_rules_t *rules, const char *part, size_t len) {
   return add_name(&rules->domains, part, len);
 }
 
-/* Into the last of the lists. */
 static char *take_host(dl_rules_t *rules, const char *part, size_t len) {
-  size_t last = 0;
-  while (rules->hosts[last] != NULL && rules->hosts[last + 1] != NULL) last++;
-  return add_name(&rules->hosts[last], part, len);
-}
-
-static char *take_hosts(dl_rules_t *rules, const char *const *lists) {
-  size_t count = 0, used = 0;
-  while (lists[count] != NULL) count++;
-  rules->hosts = dl_xcalloc(count + 1, sizeof *rules->hosts);
-  for (size_t i = 0; i < count; i++) {
-    dl_rules_t one = {.hosts = (char *[2]){NULL, NULL}};
-    char *failure = each_part(lists[i], take_host, &one);
-    if (one.hosts[0] != NULL) rules->hosts[used++] = one.hosts[0];
-    if (failure != NULL) return failure;
-  }
-  if (used > 0) return NULL;
-  free(rules->hosts);
-  rules->hosts = NULL;
-  return NULL;
+  return add_name(&rules->hosts, part, len);
 }
 
 dl_rules_t *dl_rules_new(const dl_box_rules_t *from, char **failure) {
@@ -117,7 +98,9 @@ dl_rules_t *dl_rules_new(const dl_box_rules_t *from, char **failure) {
   rules->blocks_all = from->blocks_all;
   char *problem = each_part(from->allow_list, take_cidr, rules);
   if (problem == NULL) problem = each_part(from->domain_list, take_domain, rules);
-  if (problem == NULL && from->hosts != NULL) problem = take_hosts(rules, from->hosts);
+  if (problem == NULL) problem = each_part(from->hosts, take_host, rules);
+  if (problem == NULL && from->hosts != NULL && rules->hosts == NULL)
+    rules->blocks_all = true; /* no host is left */
   if (problem == NULL) return rules;
   dl_rules_release(rules);
   *failure = problem;
@@ -132,7 +115,6 @@ dl_rules_t *dl_rules_retain(dl_rules_t *rules) {
 
 void dl_rules_release(dl_rules_t *rules) {
   if (rules == NULL || --rules->refs > 0) return;
-  for (size_t i = 0; rules->hosts != NULL && rules->hosts[i] != NULL; i++) free(rules->hosts[i]);
   free(rules->hosts);
   free(rules->domains);
   free(rules);
@@ -178,9 +160,9 @@ char *dl_rules_text(const dl_rules_t *rules) {
     add_cidr(&out, &rules->cidrs[i]);
   }
   if (rules->domains != NULL) add(&out, "%s %s", rules->cidr_count > 0 ? " and" : "", rules->domains);
-  for (size_t i = 0; rules->hosts != NULL && rules->hosts[i] != NULL; i++)
-    add(&out, "%s hosts of a secret: %s",
-        i == 0 && rules->cidr_count == 0 && rules->domains == NULL ? "" : ";", rules->hosts[i]);
+  if (rules->hosts != NULL)
+    add(&out, "%s hosts of a secret: %s", rules->cidr_count > 0 || rules->domains != NULL ? ";" : "",
+        rules->hosts);
   char *text = dl_xstrdup(out.data);
   dl_buf_clear(&out);
   return text;

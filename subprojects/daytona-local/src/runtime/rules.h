@@ -22,7 +22,7 @@ typedef struct dl_rules {
   dl_cidr_t cidrs[DL_RULES_PARTS_MAX];
   size_t cidr_count;
   char *domains; /* lower case, separated by single commas; NULL: no such list */
-  char **hosts;  /* lists of the same form, NULL at the end; NULL: none */
+  char *hosts;   /* the same */
 } dl_rules_t;
 
 /* A reference that you own, or NULL with *failure (yours to free). NULL as `from` is no rules. */

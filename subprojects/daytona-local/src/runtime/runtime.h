@@ -91,9 +91,8 @@ typedef struct {
   bool blocks_all;         /* Nothing. Wins over the lists. */
   const char *allow_list;  /* Optional. IPv4 networks (10.0.0.0/8), separated by commas; at most 10. */
   const char *domain_list; /* Optional. Host names, or *.NAME for all names below it, separated by commas. */
-  /* Optional. Lists of host names as above, NULL at the end. Whatever the two lists say, nothing is reached but the
-   * addresses of names that each of these has. */
-  const char *const *hosts;
+  /* Optional. Host names as above, any number. Whatever the two lists say, nothing is reached but the addresses of these. */
+  const char *hosts;
 } dl_box_rules_t;
 
 typedef void (*dl_box_start_cb)(void *user, dl_box_t *box, const char *error);

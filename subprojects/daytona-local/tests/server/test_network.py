@@ -103,6 +103,44 @@ class Network(harness.Case):
         self.settings(box["id"], {"networkBlockAll": False, "domainAllowList": ""})
         self.assertEqual(self.reaches(box["id"]), list(ADDRESSES))
 
+    def make_secret(self, name, *hosts):
+        return self.status(201, self.server.api("POST", "/secret", {"name": name, "value": "value-of-" + name, "hosts": hosts})).json
+
+    def test_hosts_of_secrets(self):
+        self.make_secret("some", "Api.example.com", "*.example.org")
+        self.make_secret("fewer", "a.example.org", "other.com")
+        self.make_secret("others", "elsewhere.com")
+        self.make_secret("free")
+        box = self.server.create(secrets=[{"A": "some"}])["id"]
+        self.assertEqual(self.server.execute(box, "echo $A")["result"], "value-of-some\n")
+        self.assertEqual(self.rules(box), "nftables: only hosts of a secret: api.example.com,*.example.org")
+        self.assertEqual(self.reaches(box), [])
+        self.settings(box, {"networkAllowList": "10.77.1.0/24"})
+        self.assertEqual(self.reaches(box), [], "a list does not open what the secret closes")
+        answer = self.status(400, self.server.api("POST", "/sandbox", {"secrets": [{"A": "some"}, {"B": "others"}]}))
+        self.assertIn("no host in common", answer.json["message"])
+        both = self.server.create(secrets=[{"A": "some"}, {"B": "fewer"}, {"C": "free"}])["id"]
+        self.assertEqual(self.rules(both), "nftables: only hosts of a secret: a.example.org")
+
+    def test_secrets_of_a_running_one(self):
+        self.make_secret("late", "example.com")
+        self.make_secret("distant", "example.net")
+        box = self.server.create()["id"]
+        path = "/sandbox/%s/secrets" % box
+        self.assertEqual(self.reaches(box), list(ADDRESSES))
+        self.status(200, self.server.api("PUT", path, {"secrets": [{"A": "late"}]}))
+        self.assertEqual(self.server.execute(box, "echo $A")["result"], "value-of-late\n")
+        self.assertEqual((self.rules(box), self.reaches(box)), ("nftables: only hosts of a secret: example.com", []))
+        self.assertIn("no host in common", self.status(400, self.server.api("PUT", path, {"secrets": [{"B": "distant"}]})).json["message"])
+        # What has seen the value may have kept it.
+        self.status(200, self.server.api("PUT", path, {"secrets": []}))
+        self.assertEqual((self.server.execute(box, "echo $A")["result"], self.reaches(box)), ("\n", []))
+        self.server.api("POST", "/sandbox/%s/stop" % box)
+        self.server.wait(box, "stopped")
+        self.server.api("POST", "/sandbox/%s/start" % box)
+        self.server.wait(box, "started")
+        self.assertEqual(self.reaches(box), [])
+
     def test_a_stopped_one(self):
         box = self.server.create()["id"]
         self.server.api("POST", "/sandbox/%s/stop" % box)
@@ -155,7 +193,11 @@ class NotEnforced(harness.Case):
         self.assertIn("--network=host", self.server.call("GET", "/admin/info").json["network"]["missing"]["networkAllowList"])
         answer = self.status(400, self.server.api("POST", "/sandbox", {"networkAllowList": "10.0.0.0/8"}))
         self.assertIn("networkAllowList cannot be enforced by daytona-local: sandboxes share the server's network", answer.json["message"])
+        self.status(201, self.server.api("POST", "/secret", {"name": "limited", "value": "x", "hosts": ["example.com"]}))
         box = self.server.create()["id"]
+        for answer in (self.server.api("POST", "/sandbox", {"secrets": [{"A": "limited"}]}),
+                       self.server.api("PUT", "/sandbox/%s/secrets" % box, {"secrets": [{"A": "limited"}]})):
+            self.assertIn("cannot keep the sandbox to them: sandboxes share", self.status(400, answer).json["message"])
         for body in ({"networkAllowList": "10.0.0.0/8"}, {"networkBlockAll": True}):
             self.assertIn("network", self.status(400, self.server.api("POST", "/sandbox/%s/network-settings" % box, body)).json["message"])
             self.assertEqual(self.server.api("GET", "/sandbox/" + box).json["networkBlockAll"], False)
@@ -163,6 +205,11 @@ class NotEnforced(harness.Case):
 
 class AcceptedUnenforced(harness.Case):
     options = ("--accept-unenforced", "--network=host")
+
+    def test_hosts_of_secrets_are_never_only_stored(self):
+        self.status(201, self.server.api("POST", "/secret", {"name": "limited", "value": "x", "hosts": ["example.com"]}))
+        answer = self.status(400, self.server.api("POST", "/sandbox", {"secrets": [{"A": "limited"}], "networkAllowList": "10.0.0.0/8"}))
+        self.assertIn("cannot keep", answer.json["message"])
 
     def test_clearing_rules(self):
         box = self.server.create()["id"]

@@ -129,16 +129,15 @@ class Secrets(harness.Case):
         self.assertEqual(self.server.execute(box, "echo \"$A\"")["result"], "\n")
         self.assertEqual(self.server.state_of(box), "started")
 
-    def test_hosts_are_never_ignored(self):
-        self.make("limited", hosts=["example.com"])
+    def test_hosts_of_a_secret_that_sandboxes_have_stay(self):
+        """What they do to the network of a sandbox is in test_network.py."""
         free = self.make("free")
         box = self.server.create(secrets=[{"A": "free"}])["id"]
-        for answer in (self.server.api("POST", "/sandbox", {"secrets": [{"A": "limited"}]}),
-                       self.server.api("PUT", "/sandbox/%s/secrets" % box, {"secrets": [{"A": "limited"}]})):
-            self.assertIn("cannot keep", self.status(400, answer).json["message"])
         answer = self.server.api("PATCH", "/secret/" + free["id"], {"hosts": ["example.com"]})
         self.assertIn("detach it", self.status(409, answer).json["message"])
-        self.assertEqual(self.server.execute(box, "echo $A")["result"], VALUE % "free" + "\n")
+        self.status(200, self.server.api("PATCH", "/secret/" + free["id"], {"hosts": [], "description": "the same hosts"}))
+        self.status(200, self.server.api("PUT", "/sandbox/%s/secrets" % box, {"secrets": []}))
+        self.status(200, self.server.api("PATCH", "/secret/" + free["id"], {"hosts": ["example.com"]}))
 
     def test_values_together_have_a_limit(self):
         for i in range(17):

@@ -442,7 +442,8 @@ static void boot(dl_sandbox_t *sb) {
   dl_box_pair_t *env = env_pairs(sb, &env_count);
   const char **entrypoint = entrypoint_of(sb);
   dl_box_volume_t *volumes = dl_volume_mounts(o, sb->volumes, &volume_count, &error);
-  if (!error) error = dl_secrets_refused(o, sb->secrets);
+  if (!error && !dl_secrets_narrow(o, sb->secrets, &sb->secret_hosts))
+    error = dl_secrets_refused(o, sb->secrets);
   note_secrets(sb);
   dl_box_image_t root;
   bool has_root = sb->image && !error && take_root(sb, &root, &error);

@@ -50,6 +50,7 @@ static const field_t fields[] = {
   SETTING("labels", F_JSON, labels),
   FIELD("volumes", F_JSON, volumes),
   SETTING("secrets", F_JSON, secrets),
+  SETTING("secretHosts", F_TEXT, secret_hosts),
   FIELD("image", F_TEXT, image),
   FIELD("build", F_JSON, build),
   FIELD("entrypoint", F_JSON, entrypoint),

@@ -47,6 +47,9 @@ typedef struct dl_sandbox {
   char *files_from; /* below the state directory: a tar file with its first files, which it has not got yet */
   json_t *env, *labels, *volumes; /* never changed in place: replaced */
   json_t *secrets;                /* {VARIABLE: id of a secret}; the same */
+  /* All that it may reach because of secrets that it has, or had: see hosts.h. Never becomes more, for what knows a value can
+   * keep it. NULL: no limit. */
+  char *secret_hosts;
   char *image;        /* the id of what it runs on; NULL: this machine's own system, or not known yet */
   json_t *build;      /* what its image is built from, see dl_build_info; NULL: nothing */
   json_t *entrypoint; /* texts; NULL: that of the default snapshot */

@@ -4,6 +4,8 @@
  */
 #include "control/objects/secrets.h"
 
+#include "control/objects/hosts.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,22 +89,29 @@ void dl_secret_remove(dl_objects_t *o, const char *id) {
   dl_store_put(o->store, KIND, id, NULL);
 }
 
-char *dl_secret_refused(const json_t *secret) {
-  if (json_array_size(dl_json_get(secret, "hosts")) == 0) return NULL;
-  return dl_xprintf(
-    "Secret %s is for some hosts only, and daytona-local cannot keep a sandbox from sending it to others",
-    dl_json_str(secret, "name"));
+bool dl_secret_narrow(const json_t *secret, char **hosts) {
+  char *own = dl_hosts_text(dl_json_get(secret, "hosts")), *common = dl_hosts_common(*hosts, own);
+  free(own);
+  free(*hosts);
+  *hosts = common;
+  return !common || *common;
 }
 
-char *dl_secrets_refused(dl_objects_t *o, const json_t *attached) {
+bool dl_secrets_narrow(dl_objects_t *o, const json_t *attached, char **hosts) {
   const char *name;
   json_t *id;
   json_object_foreach ((json_t *)attached, name, id) {
     const json_t *secret = dl_secret_by_id(o, json_string_value(id));
-    char *problem = secret ? dl_secret_refused(secret) : NULL;
-    if (problem) return problem;
+    if (secret && !dl_secret_narrow(secret, hosts)) return false;
   }
-  return NULL;
+  return true;
+}
+
+char *dl_secrets_refused(dl_objects_t *o, const json_t *attached) {
+  char *hosts = NULL;
+  bool is_left = dl_secrets_narrow(o, attached, &hosts);
+  free(hosts);
+  return is_left ? NULL : dl_xstrdup("the secrets of the sandbox have no host in common");
 }
 
 bool dl_secret_is_attached(const dl_objects_t *o, const char *id) {

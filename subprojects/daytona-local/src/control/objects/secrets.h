@@ -3,8 +3,8 @@
  * Secrets as data. One lives in the store as the object that is shown, with its value beside it; the value leaves this
  * file for the environment of sandboxes only. A sandbox keeps which variable is which secret, by id.
  *
- * The environment holds the value itself, since nothing here could put it into a request on the way. So a secret with
- * hosts is given to no sandbox that could send it to others: see dl_secrets_refused.
+ * The environment holds the value itself, since nothing here could put it into a request on the way. So a sandbox that has
+ * a secret with hosts reaches nothing else (control/life/network.h), and of several such secrets only what all of them have.
  */
 #ifndef DL_SECRETS_H
 #define DL_SECRETS_H
@@ -38,9 +38,12 @@ const json_t *dl_secret_update(dl_objects_t *o, const char *id, const char *valu
 /* A sandbox that has it goes on without. */
 void dl_secret_remove(dl_objects_t *o, const char *id);
 
-/* Why a sandbox cannot have it, yours to free; NULL: it can. */
-char *dl_secret_refused(const json_t *secret);
+/* What a sandbox with this secret may reach, from what it may so far: replaces *hosts (see hosts.h). False when that is
+ * nothing at all. */
+bool dl_secret_narrow(const json_t *secret, char **hosts);
 /* The same for all secrets of a sandbox: {VARIABLE: id}. */
+bool dl_secrets_narrow(dl_objects_t *o, const json_t *attached, char **hosts);
+/* Why no sandbox can have all of them, yours to free; NULL: one can. */
 char *dl_secrets_refused(dl_objects_t *o, const json_t *attached);
 /* A sandbox that is not destroyed has it. */
 bool dl_secret_is_attached(const dl_objects_t *o, const char *id);

@@ -346,7 +346,7 @@ static bool fill(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t 
     return false;
   }
   if (!resolve_volumes(c, req, volumes, &sb->volumes)) return false;
-  if (!dl_take_secrets(c, req, body, &sb->secrets)) return false;
+  if (!dl_take_secrets(c, req, body, &sb->secrets, &sb->secret_hosts)) return false;
   if (dl_name_is_taken(c, sb->name)) {
     dl_fail(c, req, 409, "Sandbox with name %s already exists", sb->name);
     return false;

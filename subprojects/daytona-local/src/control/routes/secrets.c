@@ -225,17 +225,15 @@ static void update(dl_req_t *req, void *user) {
   read_wanted(&k, dl_body(req), &w);
   if (dl_check_failed(&k, c, req)) return;
   const char *id = dl_json_str(secret, "id");
-  /* A sandbox that has the value already could send it anywhere. */
-  json_t *limited = json_copy((json_t *)secret);
-  if (w.hosts) json_object_set(limited, "hosts", (json_t *)w.hosts);
-  char *problem = dl_secret_is_attached(&c->objects, id) ? dl_secret_refused(limited) : NULL;
-  json_decref(limited);
-  if (problem)
-    dl_fail(c, req, 409, "%s: detach it from its sandboxes first", problem);
+  /* A sandbox that has the value already could have sent it anywhere. */
+  bool narrows = w.hosts && !json_equal(w.hosts, dl_json_get(secret, "hosts"));
+  if (narrows && dl_secret_is_attached(&c->objects, id))
+    dl_fail(c, req, 409,
+            "Secret %s has other hosts, and sandboxes have it: detach it from its sandboxes first",
+            dl_json_str(secret, "name"));
   else
     answer_change(c, req, id,
                   dl_secret_shown(dl_secret_update(&c->objects, id, w.value, w.description, w.hosts)));
-  free(problem);
 }
 
 static void delete_secret(dl_req_t *req, void *user) {
@@ -250,7 +248,7 @@ static void delete_secret(dl_req_t *req, void *user) {
 /* --- those of a sandbox --- */
 
 /* Why not, yours to free, with *status. NULL: `variable` is in `into`. */
-static char *take_entry(dl_control_t *c, const char *variable, const json_t *name, json_t *into,
+static char *take_entry(dl_control_t *c, const char *variable, const json_t *name, json_t *into, char **hosts,
                         size_t *bytes, int *status) {
   const char *text = json_string_value(name);
   const json_t *secret = text ? dl_secret_by_name(&c->objects, text) : NULL;
@@ -259,8 +257,11 @@ static char *take_entry(dl_control_t *c, const char *variable, const json_t *nam
   if (!text) return dl_xstrdup("secrets: the name of a secret must be a string");
   if (!secret) return dl_xprintf("Secret %s not found", text);
   if (json_object_get(into, variable)) return dl_xprintf("secrets: %s is given twice", variable);
-  char *problem = dl_secret_refused(secret);
-  if (problem) return problem;
+  if (!dl_secret_narrow(secret, hosts))
+    return dl_xprintf(
+      "Secret %s has no host in common with other secrets that the sandbox has or had. It gets the values "
+      "themselves from daytona-local, so it may reach only what all of them may be sent to",
+      text);
   *bytes += strlen(dl_json_str(secret, "value"));
   if (*bytes > DL_SECRETS_BYTES)
     return dl_xprintf("secrets: their values have more than %u bytes together", DL_SECRETS_BYTES);
@@ -268,32 +269,55 @@ static char *take_entry(dl_control_t *c, const char *variable, const json_t *nam
   return NULL;
 }
 
-bool dl_take_secrets(dl_control_t *c, dl_req_t *req, const json_t *body, json_t **slot) {
-  const json_t *list = dl_json_get(body, "secrets");
-  json_t *entry, *name, *taken = json_object();
+/* NULL, or why a sandbox cannot be kept to these hosts; yours to free. */
+static char *cannot_keep_to(dl_control_t *c, const char *hosts) {
+  const dl_network_settings_t settings = {.secret_hosts = hosts};
+  const char *reason = hosts ? dl_network_missing_for(c->life.runtime, &settings) : NULL;
+  if (!reason) return NULL;
+  return dl_xprintf("a secret is for some hosts only, and daytona-local cannot keep the sandbox to them: %s",
+                    reason);
+}
+
+static bool take_entries(dl_control_t *c, dl_req_t *req, const json_t *list, json_t *into, char **hosts) {
+  json_t *entry, *name;
   const char *variable;
   size_t i, bytes = 0;
   int status = 400;
-  bool ok = !list || (json_is_array(list) && json_array_size(list) <= DL_SECRETS_PER_SANDBOX);
-  if (!ok) dl_fail(c, req, 400, "secrets must be an array of at most %u objects", DL_SECRETS_PER_SANDBOX);
-  for (i = 0; ok && i < json_array_size(list); i++) {
-    entry = json_array_get(list, i);
-    ok = json_object_size(entry) == 1;
-    if (!ok)
+  json_array_foreach (list, i, entry) {
+    if (json_object_size(entry) != 1) {
       dl_fail(c, req, 400, "secrets.%zu must be an object of one variable and the name of a secret", i);
-    if (!ok) break;
+      return false;
+    }
     json_object_foreach (entry, variable, name) {
-      char *problem = take_entry(c, variable, name, taken, &bytes, &status);
+      char *problem = take_entry(c, variable, name, into, hosts, &bytes, &status);
       if (problem) dl_fail(c, req, status, "%s", problem);
-      ok = problem == NULL;
       free(problem);
+      if (problem) return false;
     }
   }
-  if (ok && list) {
+  char *problem = cannot_keep_to(c, *hosts);
+  if (problem) dl_fail(c, req, 400, "%s", problem);
+  free(problem);
+  return problem == NULL;
+}
+
+bool dl_take_secrets(dl_control_t *c, dl_req_t *req, const json_t *body, json_t **slot, char **hosts) {
+  const json_t *list = dl_json_get(body, "secrets");
+  if (!list) return true;
+  if (!json_is_array(list) || json_array_size(list) > DL_SECRETS_PER_SANDBOX) {
+    dl_fail(c, req, 400, "secrets must be an array of at most %u objects", DL_SECRETS_PER_SANDBOX);
+    return false;
+  }
+  json_t *taken = json_object();
+  char *narrowed = *hosts ? dl_xstrdup(*hosts) : NULL;
+  bool ok = take_entries(c, req, list, taken, &narrowed);
+  if (ok) {
     json_decref(*slot);
     *slot = json_incref(taken);
+    dl_set(hosts, narrowed);
   }
   json_decref(taken);
+  free(narrowed);
   return ok;
 }
 
@@ -320,6 +344,57 @@ static void on_attached(dl_written_t outcome, void *user) {
   }
 }
 
+/* `secrets` is taken. */
+static void put_attached(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, json_t *secrets,
+                         const char *hosts) {
+  json_decref(sb->secrets);
+  sb->secrets = secrets;
+  dl_set(&sb->secret_hosts, hosts);
+  sb->updated_at = dl_now(c);
+  dl_life_save(sb);
+  change_t *ch = dl_xcalloc(1, sizeof *ch);
+  *ch = (change_t){c, req, dl_xstrdup(sb->id), dl_sandbox_shown_to(c, req, sb)};
+  dl_store_commit(c->objects.store, on_attached, ch);
+}
+
+typedef struct {
+  dl_control_t *control;
+  dl_req_t *req;
+  char *id, *hosts;
+  json_t *secrets;
+} narrowing_t;
+
+static void on_narrowed(void *user, const char *error) {
+  narrowing_t *n = user;
+  dl_control_t *c = n->control;
+  dl_sandbox_t *sb = dl_map_get(&c->objects.sandboxes, n->id);
+  if (sb) sb->is_changing_network = false;
+  if (!sb || sb->want == DL_WANT_DESTROYED)
+    dl_fail(c, n->req, 404, "Sandbox with ID or name %s not found", n->id);
+  else if (error)
+    dl_fail(c, n->req, 400, "a secret is for some hosts only, and the sandbox cannot be kept to them: %s",
+            error);
+  else
+    put_attached(c, n->req, sb, json_incref(n->secrets), n->hosts);
+  json_decref(n->secrets);
+  free(n->id);
+  free(n->hosts);
+  free(n);
+}
+
+/* Only a box that reaches nothing else gets the values. */
+static void narrow_box(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, json_t *secrets, const char *hosts) {
+  narrowing_t *n = dl_xcalloc(1, sizeof *n);
+  *n = (narrowing_t){c, req, dl_xstrdup(sb->id), dl_xstrdup(hosts), json_incref(secrets)};
+  dl_network_settings_t settings = dl_network_settings(sb);
+  settings.secret_hosts = hosts;
+  const dl_box_rules_t rules = dl_network_rules(c->life.runtime, &settings, c->opts.accepts_unenforced);
+  sb->is_changing_network = true;
+  char *failure = dl_box_set_rules(sb->box, &rules, on_narrowed, n);
+  if (failure) on_narrowed(n, failure);
+  free(failure);
+}
+
 static void attach(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_sandbox_t *sb = dl_target(req);
@@ -327,12 +402,21 @@ static void attach(dl_req_t *req, void *user) {
     dl_fail(c, req, 400, "secrets must be an array");
     return;
   }
-  if (!dl_take_secrets(c, req, dl_body(req), &sb->secrets)) return;
-  sb->updated_at = dl_now(c);
-  dl_life_save(sb);
-  change_t *ch = dl_xcalloc(1, sizeof *ch);
-  *ch = (change_t){c, req, dl_xstrdup(sb->id), dl_sandbox_shown_to(c, req, sb)};
-  dl_store_commit(c->objects.store, on_attached, ch);
+  if (sb->is_changing_network) {
+    dl_fail(c, req, 409, "a change of the network settings is in progress");
+    return;
+  }
+  json_t *secrets = json_incref(sb->secrets);
+  char *hosts = sb->secret_hosts ? dl_xstrdup(sb->secret_hosts) : NULL;
+  if (dl_take_secrets(c, req, dl_body(req), &secrets, &hosts)) {
+    bool is_narrower = hosts && (!sb->secret_hosts || strcmp(hosts, sb->secret_hosts) != 0);
+    if (is_narrower && sb->box)
+      narrow_box(c, req, sb, secrets, hosts);
+    else
+      put_attached(c, req, sb, json_incref(secrets), hosts);
+  }
+  json_decref(secrets);
+  free(hosts);
 }
 
 #define SECRETS DL_R_PERM(DL_PERM_MANAGE_SECRETS)
