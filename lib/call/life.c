@@ -180,17 +180,17 @@ static void poll_again(daytona__life_t *life) {
   }
 }
 
-/* Whether a state of that name may end the wait. */
-static bool may_decide(const daytona__life_t *life, const char *name) {
+/* Whether a state of that name may end the wait; and who watches a build wants to see all of them. */
+static bool is_of_interest(const daytona__life_t *life, const char *name) {
   const daytona__wait_rule_t *rule = life->rule;
   int state = name[0] != '\0' && rule->of->state_named != NULL ? rule->of->state_named(name) : -1;
-  return state < 0 || daytona__wait_is_met(rule, state) ||
+  return state < 0 || life->polled != NULL || daytona__wait_is_met(rule, state) ||
          has_state(rule->failures | rule->of->lost_states, state);
 }
 
 static void on_event(daytona__event_waiter_t *waiter, const char *state) {
   daytona__life_t *life = DAYTONA__CONTAINER(waiter, daytona__life_t, events);
-  if (!may_decide(life, state)) return;
+  if (!is_of_interest(life, state)) return;
   if (daytona__timer_is_running(&life->pause))
     poll_soon(life);
   else

@@ -412,6 +412,34 @@ static void events_may_be_long(void **state) {
   end(sandbox);
 }
 
+static void on_build(const daytona_build_event_t *event, void *user) {
+  if (event->text == NULL) strcat(strcat(user, event->state_name), " ");
+}
+
+/* States on the way end nothing, but are reported. */
+static void the_states_of_a_build_are_seen_when_they_come(void **state) {
+  char seen[256] = "";
+  daytona_sandbox_t *sandbox = begin("started", 1);
+  const daytona_sandbox_create_opts_t opts = {
+    .name = "n", .image_name = "x:1", .on_build = on_build, .user = seen, .timeout_ms = DAYTONA_NO_TIMEOUT};
+  api_answer(&scene.api, "POST /api/sandbox", 200, api_sandbox_json(&scene.api, "sb-2", "pending_build", ""));
+  answer("pending_build");
+  daytona_future_t *future = daytona_sandbox_create(scene.api.client, &opts);
+  until_live();
+  polls_in(300, 30);
+  answer("building_snapshot");
+  int64_t began = api_now(&scene.api);
+  say_state("sandbox", "sb-2", "building_snapshot");
+  while (strstr(seen, "building_snapshot") == NULL) uv_run(&scene.api.uv, UV_RUN_ONCE);
+  assert_true(api_now(&scene.api) - began < 900); /* the pace is slower */
+  answer("started");
+  say_state("sandbox", "sb-2", "started");
+  api_hurry(&scene.api, future, 50);
+  api_done(future);
+  assert_string_equal(seen, "pending_build building_snapshot started ");
+  end(sandbox);
+}
+
 /* --- the safety net --------------------------------------------------------------------------------- */
 
 static void a_socket_that_brings_nothing_costs_a_second(void **state) {
@@ -884,6 +912,7 @@ int main(void) {
     cmocka_unit_test(a_flood_of_events_is_a_few_polls),
     cmocka_unit_test(rubbish_is_passed_over),
     cmocka_unit_test(events_may_be_long),
+    cmocka_unit_test(the_states_of_a_build_are_seen_when_they_come),
     cmocka_unit_test(a_socket_that_brings_nothing_costs_a_second),
     cmocka_unit_test(a_socket_that_has_proved_itself_is_trusted_until_it_fails),
     cmocka_unit_test(many_waits_poll_no_more_than_some),

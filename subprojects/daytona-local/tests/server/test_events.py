@@ -337,6 +337,20 @@ class Events(harness.Case):
         ws.close()
 
 
+class OverTls(harness.Case):
+    over_tls = True
+
+    def test_states_are_told(self):
+        listener = Listener(self.server)
+        box = self.server.create()["id"]
+        told = listener.state(box, "started")[1]
+        self.assertEqual(told["sandbox"]["toolboxProxyUrl"], "https://localhost/toolbox")
+        self.status(200, self.server.api("DELETE", "/sandbox/" + box))
+        listener.state(box, "destroyed")
+        listener.ws.send("41", TEXT)
+        listener.wait("end", limit=2)
+
+
 class Pings(harness.Case):
     options = ("--event-ping", "1000")
 
