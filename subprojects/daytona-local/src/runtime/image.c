@@ -6,7 +6,7 @@
  *   dir             of the writable layer
  *   owner           a user of the host that no other box has
  *   volumes [{dir, subpath, target, owner}]   owner: whose files they are on the disk, to be shown as the user's
- *   hostname, hostNetwork, nodeModules, etc {NAME: TEXT}
+ *   hostname, hostNetwork, nodeModules, desktop (the program for it), etc {NAME: TEXT}
  *
  * Nothing in it is secret; the environment has its own descriptor.
  */
@@ -85,6 +85,7 @@ char *dl_image_plan(const dl_box_t *box) {
   json_object_set_new(plan, "hostNetwork", json_boolean(box->network == DL_NETWORK_HOST));
   if (box->rt->node_modules != NULL)
     json_object_set_new(plan, "nodeModules", json_string(box->rt->node_modules));
+  if (box->rt->desktop != NULL) json_object_set_new(plan, "desktop", json_string(box->rt->desktop));
   json_object_set_new(plan, "etc", etc_of(box));
   char *text = dl_json_text(plan);
   json_decref(plan);

@@ -223,11 +223,16 @@ static int run_toolbox(const plan_t *plan, dl_role_fn toolbox, int argc, char **
   const char *ours[] = {"toolbox",      "--home",  plan->user.home, "--work-dir",
                         plan->work_dir, "--user",  plan->user.name, "--hidden-dir",
                         DL_HIDDEN_DIR,  "--shell", plan->user.shell};
-  size_t count = DL_COUNT(ours) - (plan->user.shell == NULL ? 2 : 0);
-  char **all = dl_xcalloc(count + (size_t)argc + 1, sizeof *all);
-  for (size_t i = 0; i < count; i++) all[i] = (char *)ours[i];
-  for (int i = 0; i < argc; i++) all[count + (size_t)i] = argv[i];
-  return toolbox((int)count + argc, all);
+  static const char *const desktop[] = {"--desktop", DL_HIDDEN_LOADER, "--desktop", "--inhibit-cache",
+                                        "--desktop", "--library-path", "--desktop", DL_HIDDEN_LIBRARIES,
+                                        "--desktop", DL_HIDDEN_DESKTOP};
+  size_t own = DL_COUNT(ours) - (plan->user.shell == NULL ? 2 : 0);
+  size_t extra = access(DL_HIDDEN_DESKTOP, R_OK) == 0 ? DL_COUNT(desktop) : 0, count = 0;
+  char **all = dl_xcalloc(own + extra + (size_t)argc + 1, sizeof *all);
+  for (size_t i = 0; i < own; i++) all[count++] = (char *)ours[i];
+  for (size_t i = 0; i < extra; i++) all[count++] = (char *)desktop[i];
+  for (int i = 0; i < argc; i++) all[count++] = argv[i];
+  return toolbox((int)count, all);
 }
 
 /* --- both --- */

@@ -103,7 +103,7 @@ typedef struct {
   char *point; /* below STAGE */
   char *source;
   int fd; /* of the source, then of a mount of it */
-  bool is_read_only;
+  bool is_read_only, is_file;
 } staged_t;
 
 typedef struct {
@@ -125,6 +125,18 @@ static char *stage_add(stage_t *s, char *point, const char *source, const char *
   return item->fd >= 0 ? NULL : failed("open the subpath of the volume", source);
 }
 
+/* The program for desktops: it is where the server was built, which the box does not see. */
+static char *stage_add_file(stage_t *s, const char *point, const char *source) {
+  s->items = dl_xrealloc(s->items, (s->count + 1) * sizeof *s->items);
+  int fd = open(source, O_PATH | O_CLOEXEC);
+  s->items[s->count++] = (staged_t){.point = dl_xstrdup(point),
+                                    .source = dl_xstrdup(source),
+                                    .fd = fd,
+                                    .is_read_only = true,
+                                    .is_file = true};
+  return fd >= 0 ? NULL : failed("open", source);
+}
+
 static char *stage_open(stage_t *s, const json_t *image) {
   size_t i;
   json_t *value;
@@ -139,6 +151,8 @@ static char *stage_open(stage_t *s, const json_t *image) {
                           dl_json_str(value, "subpath"), false);
   const char *modules = dl_json_str(image, "nodeModules");
   if (failure == NULL && modules != NULL) failure = stage_add(s, dl_xstrdup(STAGE "/n"), modules, NULL, true);
+  const char *desktop = dl_json_str(image, "desktop");
+  if (failure == NULL && desktop != NULL) failure = stage_add_file(s, STAGE "/d", desktop);
   return failure;
 }
 
@@ -213,7 +227,8 @@ static char *stage_volumes(stage_t *s, const json_t *image, const dl_box_ids_t *
 }
 
 static char *stage_attach(staged_t *item) {
-  if (mkdir(item->point, 0755) != 0) return failed("make", item->point);
+  int made = item->is_file ? mknod(item->point, S_IFREG | 0644, 0) : mkdir(item->point, 0755);
+  if (made != 0) return failed("make", item->point);
   int mount = clone_mount(item->fd);
   item->fd = -1;
   if (mount < 0) return failed("take hold of", item->source);
@@ -436,6 +451,19 @@ static char *write_starter(int dir) {
   return failure;
 }
 
+/* False: the server's system has none that the box could use, nor then its programs. */
+static bool link_loader(int dir) {
+  char *loader = realpath(DL_LOADER, NULL);
+  bool ok = loader != NULL && dl_starts_with(loader, "/usr/") && symlinkat(loader + 1, dir, "loader") == 0;
+  free(loader);
+  return ok;
+}
+
+static char *place_desktop(int dir) {
+  if (mknodat(dir, "desktop", S_IFREG | 0644, 0) != 0) return failed("make", DL_HIDDEN_DESKTOP);
+  return bind_into(dir, "desktop", STAGE "/d", true);
+}
+
 /* Those that git starts as programs of their own. */
 static char *link_git(int dir) {
   static const char *const NAMES[] = {"git",
@@ -448,15 +476,8 @@ static char *link_git(int dir) {
   size_t place = 0;
   while (place < DL_COUNT(PLACES) && access(PLACES[place], X_OK) != 0) place++;
   if (place == DL_COUNT(PLACES)) return NULL; /* then the image's, if it has one */
-  char *loader = realpath(DL_LOADER, NULL);
-  if (loader == NULL || !dl_starts_with(loader, "/usr/")) {
-    free(loader);
-    return NULL;
-  }
-  bool ok = symlinkat(loader + 1, dir, "loader") == 0 && symlinkat(PLACES[place] + 1, dir, "git-core") == 0 &&
-            mkdirat(dir, "git", 0755) == 0;
-  free(loader);
-  if (!ok) return failed("prepare", "git");
+  if (symlinkat(PLACES[place] + 1, dir, "git-core") != 0 || mkdirat(dir, "git", 0755) != 0)
+    return failed("prepare", "git");
   for (size_t i = 0; i < DL_COUNT(NAMES); i++) {
     char name[48];
     snprintf(name, sizeof name, "git/%s", NAMES[i]);
@@ -477,6 +498,8 @@ static char *fill_hidden(const json_t *image, int dir) {
   libraries_t libraries = {.dir = dir};
   if (failure == NULL) dl_iterate_phdr(link_library, &libraries);
   for (size_t i = 0; i < libraries.count; i++) free(libraries.seen[i]);
+  if (failure != NULL || !link_loader(dir)) return failure;
+  if (dl_json_str(image, "desktop") != NULL) failure = place_desktop(dir);
   return failure == NULL ? link_git(dir) : failure;
 }
 

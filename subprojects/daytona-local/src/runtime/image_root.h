@@ -17,6 +17,12 @@
 /* Below /dev, which is ours alone: the server's own system, read-only. */
 #define DL_HIDDEN_DIR "/dev/.daytona"
 #define DL_HIDDEN_GIT DL_HIDDEN_DIR "/git"
+#define DL_HIDDEN_DESKTOP DL_HIDDEN_DIR "/desktop"
+/* How a program of that system is started: its loader and libraries are named. */
+#define DL_HIDDEN_LOADER DL_HIDDEN_DIR "/loader"
+#define DL_HIDDEN_LIBRARIES                                                                                 \
+  DL_HIDDEN_DIR "/lib0:" DL_HIDDEN_DIR "/lib1:" DL_HIDDEN_DIR "/lib2:" DL_HIDDEN_DIR "/lib3:" DL_HIDDEN_DIR \
+                "/lib4:" DL_HIDDEN_DIR "/lib5:" DL_HIDDEN_DIR "/lib6:" DL_HIDDEN_DIR "/lib7"
 #define DL_HIDDEN_NODE_MODULES DL_HIDDEN_DIR "/node_modules"
 
 /* Takes hold of the layers, the writable layer and the volumes that `image` (see DL_FD_IMAGE in image_box.c) names and puts

@@ -19,7 +19,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "sandbox"))
-from ws_client import WebSocket  # noqa: E402
+from ws_client import Refused, WebSocket  # noqa: E402,F401
 
 KEY = "test-key"
 # For servers whose ssh-access is asked.

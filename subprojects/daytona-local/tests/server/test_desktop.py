@@ -5,11 +5,17 @@ Starting a desktop is what takes time, so most tests share one, in the order of 
 (x_window.c) has known colours and says what happens to it.
 """
 import base64
+import http.client
+import io
 import json
 import os
+import re
 import shutil
+import signal
+import socket
 import struct
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
@@ -17,6 +23,7 @@ import unittest
 import zlib
 
 import harness
+import image_fixtures
 
 WIDTH, HEIGHT = 1280, 720
 WINDOW = (700, 200, 400, 300)  # of x_window: x, y, width, height
@@ -63,6 +70,50 @@ class Picture:
 
     def at(self, x, y):
         return tuple(self.rows[y][x * 3:x * 3 + 3])
+
+
+class Browser:
+    """Chromium without a screen, with one page."""
+
+    def __init__(self, url):
+        self.place = tempfile.mkdtemp(prefix="dl-test-")
+        self.process = subprocess.Popen(["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                                         "--user-data-dir=" + self.place, "--remote-debugging-port=0", "--window-size=1400,900", url],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        found = None
+        for line in self.process.stderr:
+            found = re.search(rb"DevTools listening on ws://127.0.0.1:(\d+)/", line)
+            if found:
+                break
+        assert found, "chromium has not started"
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        self.port = int(found.group(1))
+        page = harness.until(lambda: [page for page in self.pages() if page["type"] == "page" and page["url"].startswith(url[:20])])[0]
+        self.socket = harness.WebSocket(socket.create_connection(("127.0.0.1", self.port), timeout=30),
+                                        page["webSocketDebuggerUrl"].split(str(self.port), 1)[1], host="127.0.0.1:%d" % self.port)
+        self.number = 0
+
+    def pages(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("GET", "/json/list")
+        return json.loads(connection.getresponse().read())
+
+    def evaluate(self, script):
+        self.number += 1
+        self.socket.send(json.dumps({"id": self.number, "method": "Runtime.evaluate", "params": {"expression": script}}), 1)
+        while True:
+            told = json.loads(self.socket.frame()[1])
+            if told.get("id") == self.number:
+                return told["result"]["result"].get("value")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        shutil.rmtree(self.place, ignore_errors=True)
 
 
 class Desktop(harness.Case):
@@ -512,6 +563,40 @@ class Desktop(harness.Case):
         harness.until(lambda: self.get("/recordings/" + recording["id"])["status"] == "completed")
         self.refused(self.ask("POST", "/recordings/stop", {"id": recording["id"]}), 404, "recording not found")
 
+    # --- the preview, where a person watches ---
+
+    def preview(self, path, label=None, **headers):
+        host = "%s.localhost:%d" % (label or "6080-" + self.box, self.server.port)
+        return self.server.call("GET", path, headers=headers, key="", host=host)
+
+    def test_1d_the_preview_of_the_page(self):
+        token = self.server.api("GET", "/sandbox/%s/ports/6080/preview-url" % self.box).json["token"]
+        self.status(401, self.preview("/vnc.html"))
+        page = self.status(200, self.preview("/vnc.html", **{"X-Daytona-Preview-Token": token}))
+        self.assertIn(b"noVNC", page.body)
+        host = "6080-%s.localhost:%d" % (self.box, self.server.port)
+        with self.assertRaises(harness.Refused) as refused:
+            self.server.websocket("/websockify", key="", host=host)
+        self.assertEqual(refused.exception.status, 401)
+        watcher = self.server.websocket("/websockify", [("X-Daytona-Preview-Token", token), ("Sec-WebSocket-Protocol", "binary")], key="", host=host)
+        self.assertEqual(watcher.frame()[1][:8], b"RFB 003.")
+        watcher.close()
+
+    @unittest.skipUnless(shutil.which("chromium"), "chromium is not installed")
+    def test_1e_the_page_shows_the_desktop(self):
+        """In a real browser: the canvas has the colours of the window where they are on the screen."""
+        x, y, width, height = WINDOW
+        points = [[x + width // 4, y + height // 4], [x + width * 3 // 4, y + height // 4], [x + width // 4, y + height * 3 // 4]]
+        script = """(() => {
+            const canvas = [...document.querySelectorAll("canvas")].find(c => c.width == %d && c.height == %d);
+            if (!canvas) return "";
+            return %s.map(([x, y]) => canvas.getContext("2d").getImageData(x, y, 1, 1).data.slice(0, 3).join(",")).join(" ");
+        })()""" % (WIDTH, HEIGHT, json.dumps(points))
+        self.post("/mouse/move", {"x": 5, "y": 5})
+        token = self.server.api("GET", "/sandbox/%s/ports/6080/signed-preview-url?expiresInSeconds=600" % self.box).json["token"]
+        with Browser("http://6080-%s.localhost:%d/vnc.html?autoconnect=true" % (token, self.server.port)) as browser:
+            harness.until(lambda: browser.evaluate(script) == "255,0,0 0,255,0 0,0,255", 60)
+
     # --- what can go wrong ---
 
     def test_20_the_program_for_input_dies(self):
@@ -667,6 +752,61 @@ class Desktop(harness.Case):
         box = self.server.create(env={"PATH": "/nowhere"})["id"]
         self.replay("computer-recordings-no-ffmpeg", box)
         self.server.api("DELETE", "/sandbox/" + box)
+
+
+def screen_layer():
+    """A root with busybox, Xvfb, and what Xvfb needs."""
+    layer = io.BytesIO(image_fixtures.busybox_layer())
+    with tarfile.open(fileobj=layer, mode="a") as tar:
+        paths = {os.path.realpath(shutil.which(name)): name for name in ("Xvfb", "xkbcomp")}
+        files = {"usr/bin/" + name: path for path, name in paths.items()}
+        for path in paths:
+            for line in subprocess.run(["ldd", path], check=True, capture_output=True, text=True).stdout.splitlines():
+                for word in line.split():
+                    if word.startswith("/"):
+                        files[word.lstrip("/")] = os.path.realpath(word)
+        for name, path in files.items():
+            tar.add(path, name)
+        tar.add("/usr/share/X11/xkb", "usr/share/X11/xkb")
+    return layer.getvalue()
+
+
+class OnImage(Desktop):
+    """A sandbox whose image has no X libraries but those of its Xvfb, and nothing else of a desktop."""
+
+    @classmethod
+    def setUpClass(cls):
+        if missing() or image_fixtures.missing():
+            raise unittest.SkipTest("not installed: %s" % (missing() or image_fixtures.missing()))
+        cls.registry = image_fixtures.Registry()
+        cls.registry.push("screen", "1", screen_layer(), Env=["PATH=/bin:/usr/bin", "VNC_RESOLUTION=640x480"])
+        cls.options = cls.registry.options()
+        harness.Case.setUpClass.__func__(cls)
+        made = cls.server.api("POST", "/snapshots", {"name": "screen", "imageName": cls.registry.name + "/screen:1"}).json
+        harness.until(lambda: cls.server.api("GET", "/snapshots/" + made["id"]).json["state"] in ("active", "error"), 60)
+        cls.box = cls.server.create(snapshot="screen")["id"]
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.registry.close()
+
+    def test_what_the_image_has_works(self):
+        answer = self.ask("POST", "/start")
+        self.refused(answer, 503, "[xfce4: no window manager is installed", "[x11vnc: x11vnc is not installed in the sandbox's image]",
+                     "[novnc: websockify is not installed in the sandbox's image]")
+        self.assertEqual(self.get("/status"), {"status": "partial"})
+        picture, _ = self.picture()
+        self.assertEqual((picture.width, picture.height), (640, 480))
+        self.assertEqual(self.post("/mouse/move", {"x": 10, "y": 20}), {"x": 10, "y": 20})
+        self.assertEqual(self.post("/keyboard/type", {"text": "a\u6f22"}), {})
+        self.assertEqual(self.get("/display/windows"), {"windows": []})
+        self.refused(self.ask("POST", "/recordings/start"), 503, "FFmpeg must be installed")
+        self.assertEqual(self.post("/stop")["status"]["xvfb"]["Running"], False)
+
+
+for inherited in [name for name in dir(Desktop) if name.startswith("test_")]:
+    setattr(OnImage, inherited, None)  # those are of the other class
 
 
 if __name__ == "__main__":
