@@ -70,11 +70,17 @@ static char *find_in(const char *path, const char *name) {
   return NULL;
 }
 
+#define SYSTEM_PATH "/usr/bin:/bin:/usr/sbin:/sbin"
+
 static char *find_program(const char *name) {
   const char *path = getenv("PATH");
-  char *found = find_in(path != NULL ? path : "", name);
-  /* What an ordinary user's PATH may leave out. */
-  return found != NULL ? found : find_in("/usr/bin:/bin:/usr/sbin:/sbin", name);
+  return find_in(path != NULL && *path != '\0' ? path : SYSTEM_PATH, name);
+}
+
+/* One of the administrator's, which an ordinary user's PATH may leave out. */
+static char *find_admin_program(const char *name) {
+  char *found = find_program(name);
+  return found != NULL ? found : find_in(SYSTEM_PATH, name);
 }
 
 static void on_child_signal(uv_signal_t *handle, int number) {
@@ -200,6 +206,7 @@ static int write_program(const char *path) {
   }
   if (fd >= 0 && close(fd) != 0 && failure == 0) failure = errno;
   if (failure == 0 && access(path, X_OK) != 0) failure = errno; /* the file system may allow no programs */
+  if (failure != 0) unlink(path); /* its beginning may be all that the disk had room for */
   return failure;
 }
 
@@ -240,7 +247,7 @@ static int find_tools(dl_runtime_t *rt, const dl_runtime_opts_t *opts, char *err
   if (rt->isolation == DL_ISOLATION_NONE) return 0;
   rt->bwrap = find_program("bwrap");
   rt->slirp = find_program("slirp4netns");
-  rt->nft = find_program("nft");
+  rt->nft = find_admin_program("nft");
   if (rt->bwrap == NULL)
     return refuse(error, size, "bubblewrap (bwrap) is not installed",
                   "apt-get install bubblewrap; --isolation=none goes without, and keeps nothing apart");

@@ -66,7 +66,7 @@ class Create(harness.Case):
         for body in ({"gpuType": ["H100"]}, {"gpuType": "H100"}, {"gpuType": ["of next year"]}, {"gpu": 1}):
             self.assertEqual(self.status(400, self.server.api("POST", "/sandbox", body)).json["message"], sentence, body)
         self.status(400, self.server.api("POST", "/sandbox", {"buildInfo": {"dockerfileContent": "", "contextHashes": ["x"]}}))
-        self.status(400, self.server.api("POST", "/sandbox", {"secrets": [{"A": "b"}]}))
+        self.assertIn("Secret b", self.status(404, self.server.api("POST", "/sandbox", {"secrets": [{"A": "b"}]})).json["message"])
         self.status(400, self.server.api("POST", "/sandbox", {"linkedSandbox": "other"}))
 
 
