@@ -4,7 +4,7 @@
 # A row is PACKAGE and a PROBE. The probe asks for the thing and not for the package, so that a
 # machine which has it from elsewhere (Node from another archive, a compiler from a toolchain) is
 # left alone: a word is a command, a name ending in .h a header, py:NAME a Python module, an
-# absolute path a file.
+# absolute path a file; it may have a * in it.
 
 PACKAGES_BUILD='
 ca-certificates       /etc/ssl/certs/ca-certificates.crt
@@ -115,6 +115,16 @@ xterm                 xterm
 chromium              chromium
 '
 
+# Accessibility of desktops: its part of daytona-local-desktop, the services, and a program that shows something.
+PACKAGES_A11Y='
+libdbus-1-dev         /usr/include/dbus-1.0/dbus/dbus.h
+libpcre2-dev          pcre2.h
+dbus                  dbus-daemon
+at-spi2-core          /usr/libexec/at-spi-bus-launcher
+python3-gi            /usr/lib/python3/dist-packages/gi/__init__.py
+gir1.2-gtk-3.0        /usr/lib/*/girepository-1.0/Gtk-3.0.typelib
+'
+
 # How the two build directories are set up; examples/demo and the benchmarks share the second.
 OPTIONS_SANITIZE=(-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
   -Dtests=enabled -Dlocal_server=enabled)
@@ -126,7 +136,7 @@ have_probe() {
   local probe=$1 dir
   case $probe in
     py:*) python3 -c "import ${probe#py:}" >/dev/null 2>&1 ;;
-    /*) [ -e "$probe" ] ;;
+    /*) compgen -G "$probe" >/dev/null ;;
     *.h)
       for dir in /usr/include /usr/include/*-linux-gnu* /usr/local/include; do
         [ -e "$dir/$probe" ] && return 0

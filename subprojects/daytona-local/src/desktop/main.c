@@ -6,6 +6,7 @@
  *
  * One ask at a time, in order. While an action waits, what comes in is read and kept, so that a CANCEL is seen.
  */
+#include "desktop/a11y.h"
 #include "desktop/input.h"
 #include "desktop/shot.h"
 #include "desktop/windows.h"
@@ -177,8 +178,19 @@ static void serve(desktop_t *d) {
   }
 }
 
+/* The other thing that this program does; see a11y.h. */
+static int serve_a11y(void) {
+#ifdef DL_HAS_A11Y
+  return a11y_main();
+#else
+  fputs("503\naccessibility was not built: libdbus-1-dev and libpcre2-dev were missing", stdout);
+  return 0;
+#endif
+}
+
 int main(int argc, char **argv) {
   desktop_t d = {.input = {.screen = &d.screen, .pause = on_pause, .user = &d}};
+  if (argc == 2 && strcmp(argv[1], "--a11y") == 0) return serve_a11y();
   bool is_again = argc == 3 && strcmp(argv[2], "again") == 0;
   if (argc != 2 && !is_again) {
     fprintf(stderr, "usage: %s DISPLAY [again], with a socket of the toolbox as standard input\n",

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/thread.h"
 #include "runtime/proctree.h"
-#include "toolbox/absent/absent.h"
+#include "toolbox/a11y/a11y.h"
 #include "toolbox/core/gate.h"
 #include "toolbox/core/program.h"
 #include "toolbox/core/reply.h"
@@ -70,7 +70,7 @@ static const dl_route_table_t *const TABLES[] = {
   &DL_TB_EXEC_ROUTES,     &DL_TB_CODE_ROUTES,          &DL_TB_INFO_ROUTES,        &DL_TB_PORT_ROUTES,
   &DL_TB_FORWARD_ROUTES,  &DL_TB_FILES_ROUTES,         &DL_TB_SEARCH_ROUTES,      &DL_TB_UPLOAD_ROUTES,
   &DL_TB_DOWNLOAD_ROUTES, &DL_TB_BULK_DOWNLOAD_ROUTES, &DL_TB_INTERPRETER_ROUTES, &DL_TB_SESSION_ROUTES,
-  &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,           &DL_TB_LSP_ROUTES,         &DL_TB_ABSENT_ROUTES,
+  &DL_TB_PTY_ROUTES,      &DL_TB_GIT_ROUTES,           &DL_TB_LSP_ROUTES,         &DL_TB_A11Y_ROUTES,
   &DL_TB_DESKTOP_ROUTES,  &DL_TB_INPUT_ROUTES,         &DL_TB_SCREEN_ROUTES,      &DL_TB_RECORDING_ROUTES,
   &DL_TB_SSH_ROUTES,      &DL_TB_TERMINAL_ROUTES,
 };
@@ -149,6 +149,7 @@ static void close_all(role_t *r) {
   dl_interpreters_close(&r->tb);
   dl_lsp_close(&r->tb);
   dl_desktop_close(&r->tb);
+  dl_a11y_close(&r->tb);
   dl_reaper_close(r->tb.reaper, on_part_closed, NULL);
   dl_http_close(r->http, on_part_closed, NULL);
 }
@@ -439,6 +440,8 @@ static int serve(role_t *r) {
   r->tb.contexts = dl_interpreters_new();
   r->tb.lsp = dl_lsp_new();
   r->tb.desktop = dl_desktop_new(&r->tb);
+  r->tb.a11y = dl_a11y_new(&r->tb);
+  r->tb.on_desktop = dl_a11y_on_desktop;
   r->routes = join_routes(&failure);
   if (r->routes == NULL) return fail("cannot serve", failure);
   r->http = dl_http_new(r->tb.loop, &http, &failure);

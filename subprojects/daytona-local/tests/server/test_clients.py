@@ -267,7 +267,7 @@ class Absent(harness.Case):
         box = self.server.create()["id"]
         for method, path in (("GET", "/computeruse/a11y/tree"), ("POST", "/computeruse/a11y/find")):
             answer = self.server.call(method, "/toolbox/%s%s" % (box, path), {} if method == "POST" else None)
-            self.assertEqual((self.status(501, answer).json["code"], answer.json["source"]), ("NOT_IMPLEMENTED", "DAYTONA_DAEMON"))
+            self.assertEqual((self.status(503, answer).json["code"], answer.json["source"]), ("A11Y_UNAVAILABLE", "DAYTONA_DAEMON"))
             self.assertIn("accessibility", answer.json["message"])
         self.status(404, self.server.call("GET", "/toolbox/%s/nothing" % box))
 

@@ -39,6 +39,9 @@ typedef struct dl_toolbox {
   dl_list_t *contexts;     /* of the interpreter */
   struct dl_lsp *lsp;      /* language servers */
   struct dl_desktop *desktop;
+  struct dl_a11y *a11y; /* accessibility */
+  /* Called when the desktop starts, before its programs do, and when it was stopped. */
+  void (*on_desktop)(struct dl_toolbox *tb, bool starts);
   /* How long the output of a program waits for a client that takes nothing of it; 0: not at all. */
   uint64_t reader_patience_ms;
   size_t live_count; /* operations that still have handles on the loop and will answer */

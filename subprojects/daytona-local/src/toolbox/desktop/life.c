@@ -130,6 +130,7 @@ static void announce_display(dl_desktop_t *d) {
 }
 
 static void retract_display(dl_desktop_t *d) {
+  if (d->tb->on_desktop != NULL) d->tb->on_desktop(d->tb, false);
   if (d->display_is_ours) dl_environ_unset(&d->tb->environment, "DISPLAY");
   d->display_is_ours = false;
 }
@@ -254,6 +255,7 @@ static void begin_start(dl_desktop_t *d) {
   d->place = place;
   if (!choose_display(d))
     set_problem(xvfb, dl_xprintf("%d displays from :%d on are taken", DISPLAYS_MAX, place.display));
+  if (xvfb->problem == NULL && d->tb->on_desktop != NULL) d->tb->on_desktop(d->tb, true);
 }
 
 /* True: it is over. */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tree of what programs show.
+ */
+#ifndef DL_A11Y_NODES_H
+#define DL_A11Y_NODES_H
+
+#include "base/buf.h"
+#include "base/jsonx.h"
+#include "desktop/a11y_bus.h"
+
+typedef struct node {
+  ref_t ref;
+  char *role, *label, *description;
+  uint64_t states; /* a bit per name, see a11y_nodes.c */
+  int32_t x, y, width, height;
+  char **actions;
+  size_t action_count;
+  bool has_place, has_actions; /* so its interfaces say */
+  ref_t *found;                /* its children as it named them */
+  size_t found_count;
+  struct node *first, *last, *next; /* children; the next of the same parent */
+  int depth;
+} node_t;
+
+typedef struct {
+  bus_t *bus;
+  dl_map_t seen; /* programs and objects that are in the tree already: they may name each other in a circle */
+  node_t **all;  /* those that were visited, in breadth */
+  size_t count, cap;
+  uint64_t end_ms;
+  bool is_truncated;
+} tree_t;
+
+void tree_init(tree_t *t, bus_t *bus);
+void tree_clear(tree_t *t);
+/* Visits `root` and what is below it, `max_depth` levels (-1: all), in breadth and within the ceilings of a11y_limits.h. NULL: it is
+ * gone. */
+node_t *tree_walk(tree_t *t, const ref_t *root, int max_depth);
+
+/* "NAME:PATH" of a client. False: it is not of that form. */
+bool ref_parse(const char *id, ref_t *out);
+void ref_clear(ref_t *ref);
+void node_ref_root(ref_t *out); /* of all programs; static texts */
+
+/* -1: there is no state of that name. */
+int state_number(const char *name);
+bool node_has_state(const node_t *n, int number);
+/* The names of its actions, yours to free with the array; 0 if it has none. */
+size_t read_actions(DBusMessage *reply, char ***out);
+/* Its children; those that are no objects are left out. */
+size_t read_refs(DBusMessage *reply, ref_t **out);
+uint64_t read_states(DBusMessage *reply);
+
+/* Appends it as JSON, with what is below it or without. False: the answer is full. */
+bool node_put(dl_buf_t *out, const node_t *n, bool has_children);
+
+uint64_t clock_ms(void);
+
+#endif
