@@ -357,6 +357,8 @@ static void put_metrics(FILE *to, const daytona_client_stats_t *stats) {
   put_metric(to, "streams_total", "counter", stats->streams);
   put_metric(to, "sent_bytes_total", "counter", stats->sent_bytes);
   put_metric(to, "received_bytes_total", "counter", stats->received_bytes);
+  put_metric(to, "spans_exported_total", "counter", stats->spans_exported);
+  put_metric(to, "spans_dropped_total", "counter", stats->spans_dropped);
   put_failures(to, stats);
 }
 

@@ -98,20 +98,28 @@ static void finish(lane_t *lane, uint64_t rejected) {
   look_for_end(exporter);
 }
 
+/* One line for a row of failures. */
 static void give_up(lane_t *lane, const char *why, int status) {
   daytona__exporter_t *exporter = lane->exporter;
-  daytona__batch_t *batch = first_of(lane);
   exporter->stats->failures++;
-  if (!lane->is_failing || exporter->is_flushing)
+  if (!lane->is_failing)
     daytona__log(exporter->loop, DAYTONA_LOG_WARN, "telemetry: %s could not be exported (status %d): %s",
                  lane->what, status, why);
   lane->is_failing = true;
-  finish(lane, batch->spans);
+  finish(lane, first_of(lane)->spans);
 }
 
 /* All of it: a collector that does not answer now is not asked again for each batch of a flush. */
 static void give_up_all(lane_t *lane, const char *why, int status) {
   while (!daytona__list_empty(&lane->batches)) give_up(lane, why, status);
+}
+
+/* Nobody can ask for statistics any more. */
+static void log_losses(const daytona__exporter_t *exporter) {
+  if (exporter->stats->dropped != 0)
+    daytona__log(exporter->loop, DAYTONA_LOG_WARN, "telemetry: %llu spans of %llu were dropped in all",
+                 (unsigned long long)exporter->stats->dropped,
+                 (unsigned long long)(exporter->stats->dropped + exporter->stats->exported));
 }
 
 static void on_accepted(lane_t *lane) {
@@ -366,6 +374,7 @@ static void on_http_closed(void *user) {
 static void on_over(daytona__task_t *task) {
   daytona__exporter_t *exporter = DAYTONA__CONTAINER(task, daytona__exporter_t, over);
   daytona__timer_stop(&exporter->limit);
+  log_losses(exporter);
   for (int i = 0; i < DAYTONA__SIGNALS; i++) daytona__task_cancel(&exporter->lanes[i].step);
   daytona__http_close(exporter->http, on_http_closed, exporter);
 }

@@ -452,6 +452,7 @@ static void what_has_no_room_is_dropped_and_counted(void **state) {
   assert_int_equal(stats().spans_exported, 0);
   close_client(); /* within its limit */
   assert_int_equal(collector.requests, 1);
+  assert_non_null(strstr(logged, "telemetry: 100 spans of 100 were dropped in all\n"));
 }
 
 static void spans_take_bounded_memory(void **state) {
