@@ -396,6 +396,23 @@ def copies(s):
     s.delete(parent)
 
 
+def warm_pools(s):
+    made = s.call("POST", "/warm-pools", {"snapshot": "daytona-local/default:1.0", "pool": 1}, expect=201)
+    path = f"/warm-pools/{made['id']}"
+    s.call("POST", "/warm-pools", {"snapshot": "daytona-local/default:1.0", "pool": 1}, expect=409)
+    s.call("POST", "/warm-pools", {"snapshot": "none", "pool": 1}, expect=404)
+    s.call("POST", "/warm-pools", {"snapshot": "none", "pool": 0}, expect=400)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while s.call("GET", "/warm-pools")[0]["currentSize"] < 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert s.call("GET", "/sandbox?includeWarm=true")["items"]
+    s.delete(s.create())
+    s.call("PATCH", path, {"pool": 0})
+    s.call("DELETE", path, expect=204)
+    s.call("PATCH", path, {"pool": 1}, expect=404)
+    s.call("DELETE", path, expect=404)
+
+
 def toolbox(s):
     box = s.create(env={"K": "v"})
     assert s.call("POST", "/process/execute", {"command": "echo $K"}, box=box)["result"] == "v\n"
@@ -420,7 +437,7 @@ def toolbox(s):
 
 SCENARIOS = [public_information, authentication, unknown_routes_and_bodies, create_refusals, life_of_a_sandbox,
              start_at_any_moment_of_archiving, recover_after_an_error, lists_and_pages, settings, resize, previews, ssh_access, snapshots_and_volumes,
-             secrets, metrics, copies, toolbox]
+             secrets, metrics, copies, warm_pools, toolbox]
 
 
 def main():

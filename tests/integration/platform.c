@@ -1,5 +1,5 @@
 /*
- * What the platform has besides sandboxes, against daytona-local: secrets, metrics, pauses, forks, snapshots of
+ * What the platform has besides sandboxes, against daytona-local: secrets, warm pools, metrics, pauses, forks, snapshots of
  * sandboxes, the entrypoint.
  */
 #include <stdio.h>
@@ -96,6 +96,41 @@ static void sandbox_is_given_secrets_and_loses_them(void **state) {
   session_delete(sandbox);
   api_done(daytona_secret_delete(session->client, id, NULL));
   free(id);
+}
+
+/* --- warm pools -------------------------------------------------------------------------------- */
+
+static int64_t ready_in(session_t *session, const char *id) {
+  daytona_future_t *listed = api_must(daytona_warm_pool_list(session->client, NULL));
+  const daytona_warm_pool_list_t *pools = daytona_future_warm_pool_list(listed);
+  int64_t count = -1;
+  for (size_t i = 0; i < pools->count; i++)
+    if (strcmp(pools->items[i]->id, id) == 0) count = pools->items[i]->ready_count;
+  daytona_future_release(listed);
+  return count;
+}
+
+static void warm_pool_is_filled_and_serves_creates(void **state) {
+  static const char snapshot[] = "daytona-local/default:1.0";
+  session_t *session = *state;
+  daytona_future_t *made = api_must(daytona_warm_pool_create(session->client, snapshot, 1, NULL));
+  const daytona_warm_pool_t *pool = daytona_future_warm_pool(made);
+  assert_int_equal(pool->size, 1);
+  assert_string_equal(pool->os_user, "daytona");
+  api_fails_as(daytona_warm_pool_create(session->client, snapshot, 1, NULL), DAYTONA_ECONFLICT);
+  api_fails_as(daytona_warm_pool_create(session->client, "unknown", 1, NULL), DAYTONA_ENOTFOUND);
+  while (ready_in(session, pool->id) < 1) uv_sleep(20);
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  session_expect(sandbox, "test $DAYTONA_SANDBOX_ID = $(hostname) && echo same", 0, "same\n");
+  daytona_future_t *changed = api_must(daytona_warm_pool_update(session->client, pool->id, 0, NULL));
+  assert_int_equal(daytona_future_warm_pool(changed)->size, 0);
+  daytona_future_release(changed);
+  api_done(daytona_warm_pool_delete(session->client, pool->id, NULL));
+  assert_int_equal(ready_in(session, pool->id), -1);
+  api_fails_as(daytona_warm_pool_update(session->client, pool->id, 1, NULL), DAYTONA_ENOTFOUND);
+  api_fails_as(daytona_warm_pool_delete(session->client, pool->id, NULL), DAYTONA_ENOTFOUND);
+  daytona_future_release(made);
+  session_delete(sandbox);
 }
 
 /* --- metrics ----------------------------------------------------------------------------------- */
@@ -207,10 +242,15 @@ static void entrypoint_is_shown_with_its_log(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, session_setup, session_teardown)
-    TEST(secret_lives_without_its_value),          TEST(secrets_are_listed_and_walked_over),
-    TEST(sandbox_is_given_secrets_and_loses_them), TEST(metrics_have_a_past),
-    TEST(virtual_machine_is_paused_and_resumed),   TEST(fork_is_a_sandbox_of_its_own),
-    TEST(snapshot_of_a_sandbox_makes_sandboxes),   TEST(entrypoint_is_shown_with_its_log),
+    TEST(secret_lives_without_its_value),
+    TEST(secrets_are_listed_and_walked_over),
+    TEST(sandbox_is_given_secrets_and_loses_them),
+    TEST(metrics_have_a_past),
+    TEST(warm_pool_is_filled_and_serves_creates),
+    TEST(virtual_machine_is_paused_and_resumed),
+    TEST(fork_is_a_sandbox_of_its_own),
+    TEST(snapshot_of_a_sandbox_makes_sandboxes),
+    TEST(entrypoint_is_shown_with_its_log),
 #undef TEST
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "control/gateway/gateway.h"
 #include "control/life/life.h"
 #include "control/life/meter.h"
+#include "control/life/pools.h"
 #include "control/objects/objects.h"
 #include "control/options.h"
 #include "http/http.h"
@@ -26,6 +27,7 @@ typedef struct dl_control {
   dl_rates_t limits;
   dl_front_t front;
   dl_meter_t *meter;
+  dl_pool_keeper_t *pools;
   dl_faults_t *faults;
   struct dl_events *events; /* for clients that listen */
   dl_s3_t *s3;              /* objects that clients have sent, build contexts among them */

@@ -273,6 +273,10 @@ static void pass_on(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char
 
 /* True when the sandbox can take requests; otherwise answered. */
 static bool is_running(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
+  if (sb->pool_id) {
+    dl_fail_proxy(c, req, 400, "bad request: sandbox %s waits in a warm pool, and is nobody's yet", sb->id);
+    return false;
+  }
   if (sb->state == DL_STARTED && sb->want != DL_WANT_STOPPED && sb->want != DL_WANT_DESTROYED && sb->box)
     return true;
   bool is_at_work = sb->state == DL_RESIZING || sb->state == DL_FORKING || sb->state == DL_SNAPSHOTTING;

@@ -11,6 +11,7 @@
 #include "control/life/timers.h"
 #include "control/objects/leftovers.h"
 #include "control/objects/orphans.h"
+#include "control/objects/pools.h"
 #include "control/objects/secrets.h"
 #include "control/objects/volumes.h"
 #include "control/routes/api.h"
@@ -185,11 +186,13 @@ dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char 
   dl_volumes_check(&c->objects);
   dl_snapshots_init(&c->objects);
   dl_secrets_init(&c->objects);
+  dl_pools_init(&c->objects);
   dl_snapshot_life_init(&c->life);
   dl_copies_init(&c->life);
   dl_life_resume(&c->life);
   dl_timers_start(&c->life);
   int64_t interval = c->opts.metrics_interval_ms;
+  c->pools = dl_pool_keeper_new(&c->life);
   c->meter = dl_meter_new(&c->life, interval > 0 ? (int)interval : interval < 0 ? 0 : DL_METER_INTERVAL_MS);
   c->events = dl_events_new(c);
   return s;
@@ -239,10 +242,18 @@ static void on_life_closed(void *user) {
   dl_objects_close(&s->control.objects, on_objects_closed, s);
 }
 
-static void on_meter_closed(void *user) {
+static void on_pools_closed(void *user) {
   dl_server_t *s = user;
   closing_step = "sandboxes, archives and removals";
   dl_life_close(&s->control.life, on_life_closed, s);
+}
+
+static void on_meter_closed(void *user) {
+  dl_server_t *s = user;
+  if (s->control.pools)
+    dl_pool_keeper_close(s->control.pools, on_pools_closed, s);
+  else
+    on_pools_closed(s);
 }
 
 static void on_storage_closed(void *user) {

@@ -556,7 +556,7 @@ void dl_life_give_up_build(dl_sandbox_t *sb) {
 /* --- create and start --- */
 
 static bool may_be_warm(const dl_life_t *l, const dl_sandbox_t *sb) {
-  if (!l->runtime || sb->image || sb->build || !sb->snapshot ||
+  if (!l->runtime || sb->image || sb->build || sb->files_from || !sb->snapshot ||
       strcmp(sb->snapshot, DL_DEFAULT_SNAPSHOT) != 0)
     return false;
   if (json_array_size(sb->volumes) > 0) return false;

@@ -28,7 +28,7 @@ static void consider(event_t *e, int64_t due, void (*act)(dl_sandbox_t *sb)) {
 static event_t next_event(dl_sandbox_t *sb) {
   event_t e = {0};
   if (dl_sandbox_is_memory(sb)) consider(&e, sb->updated_at + DL_MEMORY_MS, dl_life_forget);
-  if (sb->want == DL_WANT_DESTROYED) return e;
+  if (sb->want == DL_WANT_DESTROYED || sb->pool_id) return e;
   if (sb->state == DL_PENDING_BUILD && sb->queue_timeout > 0)
     consider(&e, sb->created_at + sb->queue_timeout * MINUTE, dl_life_queue_out);
   if (sb->state == DL_BUILDING) consider(&e, sb->updated_at + BUILD_MAX_MS, dl_life_give_up_build);

@@ -149,9 +149,20 @@ void dl_objects_regain_name(dl_objects_t *o, dl_sandbox_t *sb) {
   load_tokens(o, sb);
 }
 
+void dl_objects_rename(dl_objects_t *o, dl_sandbox_t *sb, const char *name) {
+  assert(dl_map_get(&o->names, sb->name) == sb && !dl_map_get(&o->names, name));
+  dl_map_remove(&o->names, sb->name);
+  dl_set(&sb->name, name);
+  dl_map_put(&o->names, sb->name, sb);
+}
+
 void dl_objects_take_settings(dl_objects_t *o, dl_sandbox_t *sb, const json_t *record) {
   size_t i;
   json_t *entry;
+  /* It was taken from its pool, and is back: it is called as it was. */
+  bool is_back = dl_json_str(record, "pool") && !sb->pool_id && dl_map_get(&o->names, sb->name) == sb;
+  if (is_back && strcmp(sb->name, dl_json_str(record, "name")) != 0)
+    dl_objects_rename(o, sb, dl_json_str(record, "name"));
   json_array_foreach (sb->signed_tokens, i, entry)
     dl_map_remove(&o->preview_tokens, dl_json_str(entry, "token"));
   dl_sandbox_take_settings(sb, record);

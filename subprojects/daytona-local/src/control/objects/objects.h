@@ -59,6 +59,8 @@ dl_sandbox_t *dl_objects_find_shown(const dl_objects_t *o, const char *id_or_nam
 void dl_objects_forget_name(dl_objects_t *o, dl_sandbox_t *sb);
 /* Back to before that. */
 void dl_objects_regain_name(dl_objects_t *o, dl_sandbox_t *sb);
+/* It has another name, which is free. */
+void dl_objects_rename(dl_objects_t *o, dl_sandbox_t *sb, const char *name);
 /* Its settings are what a record of it says. */
 void dl_objects_take_settings(dl_objects_t *o, dl_sandbox_t *sb, const json_t *record);
 /* It is destroyed: nothing leads to it any more. The caller still has to free it. */

@@ -44,6 +44,7 @@ static const field_t fields[] = {
   FIELD("hasOwnUser", F_BOOL, has_own_user),
   FIELD("target", F_TEXT, target),
   FIELD("class", F_TEXT, class_name),
+  SETTING("pool", F_TEXT, pool_id),
   FIELD("forkedFrom", F_TEXT, forked_from),
   FIELD("filesFrom", F_TEXT, files_from),
   FIELD("env", F_JSON, env),

@@ -43,6 +43,7 @@ typedef struct dl_sandbox {
   dl_list_t link;
   char *id, *name, *snapshot, *user, *target;
   char *class_name;  /* "container" or "linux-vm" */
+  char *pool_id;     /* of the warm pool where it waits to be taken; NULL: it is somebody's */
   char *forked_from; /* the id of its parent; NULL: none */
   char *files_from; /* below the state directory: a tar file with its first files, which it has not got yet */
   json_t *env, *labels, *volumes; /* never changed in place: replaced */

@@ -12,7 +12,7 @@ dl_routes_t *dl_api_routes(char **error) {
   const dl_route_table_t tables[] = {
     dl_sandbox_routes(), dl_action_routes(),  dl_settings_routes(), dl_preview_routes(), dl_signing_routes(),
     dl_ssh_routes(),     dl_build_routes(),   dl_snapshot_routes(), dl_volume_routes(),  dl_storage_routes(),
-    dl_secret_routes(),  dl_metrics_routes(), dl_info_routes()};
+    dl_secret_routes(),  dl_metrics_routes(), dl_pool_routes(),     dl_info_routes()};
   return dl_routes_join(tables, DL_COUNT(tables), error);
 }
 

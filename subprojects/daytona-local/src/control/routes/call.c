@@ -27,6 +27,14 @@ static void drop_call(void *data) {
 const json_t *dl_body(dl_req_t *req) { return ((call_t *)dl_req_data(req))->body; }
 dl_sandbox_t *dl_target(dl_req_t *req) { return ((call_t *)dl_req_data(req))->sandbox; }
 
+/* Nothing is done with a sandbox of a warm pool before it is somebody's: it is shown, and it can be deleted. */
+static bool refuse_unclaimed(dl_control_t *c, dl_req_t *req, const call_t *k) {
+  bool may = (k->route->flags & DL_R_MEMORY) || strcmp(dl_req_method(req), "DELETE") == 0;
+  if (!k->sandbox->pool_id || may) return false;
+  dl_fail(c, req, 409, "Sandbox %s waits in a warm pool, and is nobody's yet", k->sandbox->id);
+  return true;
+}
+
 static bool resolve(dl_control_t *c, dl_req_t *req, call_t *k) {
   bool by_name = k->route->flags & DL_R_SANDBOX;
   if (!by_name && !(k->route->flags & DL_R_SANDBOX_ID)) return true;
@@ -34,7 +42,7 @@ static bool resolve(dl_control_t *c, dl_req_t *req, call_t *k) {
   k->sandbox = k->route->flags & DL_R_MEMORY ? dl_objects_find_shown(&c->objects, x)
                                              : dl_objects_find(&c->objects, x, by_name);
   if (!k->sandbox) dl_fail(c, req, 404, "Sandbox with ID or name %s not found", x);
-  return k->sandbox != NULL;
+  return k->sandbox != NULL && !refuse_unclaimed(c, req, k);
 }
 
 /* Takes `problem`; NULL: there is none. */

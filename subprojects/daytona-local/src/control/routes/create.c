@@ -4,6 +4,7 @@
  */
 #include "control/routes/create.h"
 
+#include "control/life/source.h"
 #include "control/objects/build_info.h"
 #include "control/objects/snapshots.h"
 #include "control/objects/volumes.h"
@@ -257,28 +258,11 @@ static bool is_usable(dl_control_t *c, dl_req_t *req, const json_t *snapshot, co
 
 /* The same. */
 static bool take_snapshot(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t *snapshot) {
-  const char *id = dl_json_str(snapshot, "image"), *class_name = dl_json_str(snapshot, "sandboxClass");
-  char *error = NULL;
-  if (class_name) dl_set(&sb->class_name, class_name);
-  if (dl_snapshot_has_files(snapshot)) {
-    free(sb->files_from);
-    sb->files_from = dl_snapshot_files_name(dl_json_str(snapshot, "id"));
-  }
-  dl_set(&sb->snapshot, dl_json_str(snapshot, "name"));
-  sb->cpu = dl_json_num(snapshot, "cpu", 1);
-  sb->memory = dl_json_num(snapshot, "mem", 1);
-  sb->disk = dl_json_num(snapshot, "disk", 3);
-  json_t *entrypoint = dl_json_get(snapshot, "entrypoint");
-  if (json_is_array(entrypoint)) sb->entrypoint = json_incref(entrypoint);
-  if (!id) return true;
-  dl_image_t *image = dl_image_open(c->life.images, id, &error);
-  if (image)
-    dl_life_take_image(sb, image);
-  else
-    dl_fail(c, req, 400, "Snapshot %s: its image is missing: %s", sb->snapshot, error);
-  free(error);
-  dl_image_release(image);
-  return image != NULL;
+  char *problem = dl_life_take_snapshot(&c->life, sb, snapshot);
+  if (problem) dl_fail(c, req, 400, "%s", problem);
+  bool ok = problem == NULL;
+  free(problem);
+  return ok;
 }
 
 /* The same. An image that was built before is taken at once. */
@@ -363,6 +347,12 @@ void dl_create_sandbox(dl_req_t *req, void *user) {
   dl_sandbox_t *sb = dl_sandbox_new(dl_uuid_new().text, c->objects.region, dl_now(c));
   if (!fill(c, req, sb, dl_body(req))) {
     dl_sandbox_free(sb);
+    return;
+  }
+  dl_sandbox_t *ready = c->opts.answers_creating ? NULL : dl_pool_claim(c->pools, sb);
+  if (ready) {
+    dl_sandbox_free(sb);
+    dl_answer_sandbox(c, req, ready);
     return;
   }
   dl_life_take_warm(&c->life, sb);

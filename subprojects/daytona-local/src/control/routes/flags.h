@@ -37,6 +37,7 @@ dl_route_table_t dl_volume_routes(void);
 dl_route_table_t dl_storage_routes(void);
 dl_route_table_t dl_secret_routes(void);
 dl_route_table_t dl_metrics_routes(void);
+dl_route_table_t dl_pool_routes(void);
 dl_route_table_t dl_info_routes(void);
 
 #endif

@@ -74,7 +74,7 @@ static int compare_rows(const void *a, const void *b, void *user) {
 typedef struct {
   json_t *labels;
   int is_public, is_recoverable;
-  bool includes_errored;
+  bool includes_errored, includes_warm;
   int64_t min[4], max[4];
   int64_t created[2], activity[2], destroy[2];
   int64_t clock_offset; /* clients mean the machine's time */
@@ -120,7 +120,7 @@ static void read_filter(dl_req_t *req, dl_check_t *k, filter_t *f) {
   f->is_public = dl_query_bool(req, k, "isPublic");
   f->is_recoverable = dl_query_bool(req, k, "isRecoverable");
   f->includes_errored = dl_query_bool(req, k, "includeErroredDeleted") == 1;
-  dl_query_bool(req, k, "includeWarm");
+  f->includes_warm = dl_query_bool(req, k, "includeWarm") == 1;
   for (size_t i = 0; i < DL_COUNT(sizes); i++) {
     f->min[i] = dl_query_int(req, k, sizes[i].min, sizes[i].least, INT32_MAX, 0);
     f->max[i] = dl_query_int(req, k, sizes[i].max, sizes[i].least, INT32_MAX, INT64_MAX);
@@ -153,7 +153,7 @@ static bool labels_match(const dl_sandbox_t *sb, json_t *wanted) {
 static bool matches(dl_req_t *req, const filter_t *f, const dl_sandbox_t *sb) {
   const dl_query_t *q = dl_req_query(req);
   const double sizes[] = {sb->cpu, sb->memory, sb->disk, sb->gpu};
-  if (sb->state == DL_DESTROYED) return false;
+  if (sb->state == DL_DESTROYED || (sb->pool_id && !f->includes_warm)) return false;
   if (sb->want == DL_WANT_DESTROYED && dl_sandbox_is_errored(sb) && !f->includes_errored) return false;
   if (sb->want == DL_WANT_DESTROYED &&
       (sb->state == DL_ARCHIVED || sb->state == DL_PENDING_BUILD || sb->state == DL_PAUSED))

@@ -40,7 +40,7 @@ static json_t *common(const dl_control_t *c, const char *url, const dl_sandbox_t
   json_object_set_new(o, "spotEvictedAt", time_or_null(c, sb->spot_evicted_at));
   if (sb->queue_timed_out_at)
     json_object_set_new(o, "queueTimedOutAt", time_or_null(c, sb->queue_timed_out_at));
-  json_object_set_new(o, "warmPoolId", json_null());
+  json_object_set_new(o, "warmPoolId", dl_json_str_or_null(sb->pool_id));
   return o;
 }
 
