@@ -39,7 +39,7 @@ static bool is_alive(const dl_box_t *box) {
 static bool differs(double a, double b) { return a < b || a > b; }
 
 static bool has_rules(const dl_box_rules_t *r) {
-  return r->blocks_all || r->allow_list != NULL || r->domain_list != NULL;
+  return r->blocks_all || r->allow_list != NULL || r->domain_list != NULL || r->hosts != NULL;
 }
 
 bool dl_box_fits(const dl_box_t *box, const dl_box_spec_t *spec) {
