@@ -6,7 +6,8 @@
  *
  * What is worth a look: the value goes to the server once, and no call gives it back. On the platform the variable in the sandbox
  * holds a placeholder, which is replaced in requests to the secret's hosts; daytona-local has nothing on the way that could, so
- * there it holds the value, and a secret with hosts is refused. The command below prints how long it is and not what it is.
+ * there it holds the value, and a sandbox that has a secret with hosts reaches no others. The command below prints how long it is
+ * and not what it is.
  */
 #include <stdio.h>
 #include <stdlib.h>

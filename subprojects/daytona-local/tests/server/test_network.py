@@ -122,6 +122,21 @@ class Network(harness.Case):
         both = self.server.create(secrets=[{"A": "some"}, {"B": "fewer"}, {"C": "free"}])["id"]
         self.assertEqual(self.rules(both), "nftables: only hosts of a secret: a.example.org")
 
+    def test_copies_of_what_has_seen_a_value(self):
+        self.make_secret("copied", "example.com")
+        box = self.server.create(snapshot="daytona-local/vm:1.0", secrets=[{"A": "copied"}])["id"]
+        self.server.execute(box, "echo $A > file")
+        child = self.status(200, self.server.api("POST", "/sandbox/%s/fork" % box)).json["id"]
+        self.server.wait(child, "started")
+        self.server.wait(box, "started")
+        self.status(200, self.server.api("POST", "/sandbox/%s/snapshot" % box, {"name": "has-seen:1"}))
+        self.server.wait(box, "started")
+        self.assertNotIn("secretHosts", self.server.api("GET", "/snapshots/has-seen:1").json)
+        other = self.server.create(snapshot="has-seen:1")["id"]
+        for copy in (child, other):
+            self.assertEqual(self.server.execute(copy, "cat file")["result"], "value-of-copied\n")
+            self.assertEqual((self.rules(copy), self.reaches(copy)), ("nftables: only hosts of a secret: example.com", []))
+
     def test_secrets_of_a_running_one(self):
         self.make_secret("late", "example.com")
         self.make_secret("distant", "example.net")

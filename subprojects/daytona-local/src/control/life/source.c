@@ -4,9 +4,17 @@
  */
 #include "control/life/source.h"
 
+#include "control/objects/hosts.h"
 #include "control/objects/snapshots.h"
 
 #include <stdlib.h>
+
+/* What its files may know stays with the same hosts. */
+static void narrow(dl_sandbox_t *sb, const char *hosts) {
+  char *common = dl_hosts_common(sb->secret_hosts, hosts);
+  free(sb->secret_hosts);
+  sb->secret_hosts = common;
+}
 
 char *dl_life_take_snapshot(dl_life_t *l, dl_sandbox_t *sb, const json_t *snapshot) {
   const char *id = dl_json_str(snapshot, "image"), *class_name = dl_json_str(snapshot, "sandboxClass");
@@ -16,6 +24,7 @@ char *dl_life_take_snapshot(dl_life_t *l, dl_sandbox_t *sb, const json_t *snapsh
   if (dl_snapshot_has_files(snapshot)) {
     free(sb->files_from);
     sb->files_from = dl_snapshot_files_name(dl_json_str(snapshot, "id"));
+    narrow(sb, dl_json_str(snapshot, "secretHosts"));
   }
   dl_set(&sb->snapshot, dl_json_str(snapshot, "name"));
   sb->cpu = dl_json_num(snapshot, "cpu", 1);

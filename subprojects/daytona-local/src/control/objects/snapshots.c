@@ -13,7 +13,7 @@ static const char *const state_names[DL_SNAPSHOT_STATE_COUNT] = {"pending",     
                                                                  "build_failed", "removing", "snapshotting"};
 
 /* Fields of a record that clients do not see. */
-static const char *const private_fields[] = {"image", "asksEntrypoint", "hasFiles"};
+static const char *const private_fields[] = {"image", "asksEntrypoint", "hasFiles", "secretHosts"};
 
 const json_t *dl_snapshots_all(dl_objects_t *o) { return dl_store_all(o->store, "snapshot"); }
 
@@ -198,6 +198,8 @@ json_t *dl_snapshot_new_of_sandbox(dl_objects_t *o, const dl_sandbox_t *sb, cons
   json_object_set_new(snapshot, "sourceSandboxId", json_string(sb->id));
   json_object_set_new(snapshot, "hasFiles", json_true());
   if (sb->image) json_object_set_new(snapshot, "image", json_string(sb->image));
+  /* The files may have values of secrets in them. */
+  if (sb->secret_hosts) json_object_set_new(snapshot, "secretHosts", json_string(sb->secret_hosts));
   return snapshot;
 }
 

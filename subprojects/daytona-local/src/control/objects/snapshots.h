@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snapshots as data. One lives in the store as the object that is shown, with three fields more that are not: `image`, the id
- * of its image; `asksEntrypoint`, whether its entrypoint is the one that was asked for; and `hasFiles`, whether it is a snapshot of a
- * sandbox, whose files are in a tar file. Its state is changed in src/control/life only.
+ * Snapshots as data. One lives in the store as the object that is shown, with some fields more that are not: `image`, the id
+ * of its image; `asksEntrypoint`, whether its entrypoint is the one that was asked for; `hasFiles`, whether it is a snapshot of a
+ * sandbox, whose files are in a tar file; and `secretHosts`, what that sandbox may reach because of its secrets. Its state is changed in src/control/life only.
  *
  * Those that are there from the start have no image: they stand for the machine's own system.
  */

@@ -160,6 +160,7 @@ static void inherit(dl_sandbox_t *child, const dl_sandbox_t *parent) {
   dl_set(&child->domain_list, parent->domain_list);
   dl_set(&child->outbound_proxy, parent->outbound_proxy);
   dl_set(&child->otel_endpoint, parent->otel_endpoint);
+  dl_set(&child->secret_hosts, parent->secret_hosts);
   replace(&child->env, parent->env);
   replace(&child->labels, parent->labels);
   replace(&child->volumes, parent->volumes);
