@@ -17,6 +17,7 @@ import git
 import images
 import interpreter
 import language_servers
+import platform_parts
 import processes
 import sandboxes
 import sessions
@@ -27,8 +28,8 @@ from support import API_URL, IS_ASYNC, Skip, sdk
 
 SHOWN_LINES = 14
 LIMIT_SECONDS = 120
-TOPICS = (sandboxes.Sandboxes, processes.Processes, sessions.Sessions, terminals.Terminals, interpreter.Interpreter,
-          language_servers.LanguageServers, together.Together, files.Files, git.Git, storage.Storage, images.Images, errors.Errors)
+TOPICS = (sandboxes.Sandboxes, platform_parts.PlatformParts, processes.Processes, sessions.Sessions,
+          terminals.Terminals, interpreter.Interpreter, language_servers.LanguageServers, together.Together, files.Files, git.Git, storage.Storage, images.Images, errors.Errors)
 
 
 def server_is_there():
