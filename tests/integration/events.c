@@ -43,23 +43,42 @@ static void states_are_seen_with_few_requests(void **state) {
   session_close(&session); /* at once, although the socket is open */
 }
 
-/* Refused, reset, never answered: waits do not depend on it. */
+/* Refused, broken, never answered, silent from some place on: waits do not depend on it. */
 static void faults_of_the_socket_cost_no_wait(void **state) {
   static const char *const faults[] = {
-    "{\"match\":{\"path\":\"/api/socket.io/\"},\"action\":\"status\",\"status\":503}",
-    "{\"match\":{\"path\":\"/api/socket.io/\"},\"action\":\"reset\"}",
-    "{\"match\":{\"path\":\"/api/socket.io/\"},\"action\":\"stall\"}"};
+    "\"status\",\"status\":503",
+    "\"reset\"",
+    "\"stall\"",
+    "\"reset\",\"after_frames\":2",
+    "\"truncate\",\"after_frames\":1",
+    "\"close\",\"close_code\":1012,\"after_frames\":2",
+    "\"freeze\",\"after_frames\":0",
+    "\"freeze\",\"after_frames\":2",
+    "\"split\",\"piece_bytes\":7,\"fragment_bytes\":11",
+  };
+  char rule[256];
+  session_t session;
+  session_open(&session, &with_events);
+  daytona_sandbox_t *sandbox = session_sandbox(&session, NULL);
   for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-    session_t session;
-    session_open(&session, &with_events);
-    daytona_sandbox_t *sandbox = session_sandbox(&session, NULL);
-    assert_int_equal(session_admin("POST", "/faults", faults[i]), 201);
-    api_done(daytona_sandbox_stop(sandbox, NULL));
-    assert_int_equal(stats_of(&session).streams_open, 0);
-    session_delete(sandbox);
-    session_close(&session);
+    session_t other;
+    session_open(&other, &with_events);
+    snprintf(rule, sizeof rule, "{\"match\":{\"path\":\"/api/socket.io/\"},\"action\":%s}", faults[i]);
+    assert_int_equal(session_admin("POST", "/faults", rule), 201);
+    daytona_future_t *got = api_must(daytona_sandbox_get(other.client, daytona_sandbox_id(sandbox), NULL));
+    daytona_future_t *stopped = daytona_sandbox_wait_for_stop(daytona_future_sandbox(got), NULL);
+    uint64_t until = uv_hrtime() + 100 * 1000000u; /* let the socket come, and break */
+    while (uv_hrtime() < until) uv_run(&other.uv, UV_RUN_NOWAIT);
+    assert_false(daytona_future_is_settled(stopped));
+    api_done(daytona_sandbox_stop(daytona_future_sandbox(got), NULL));
+    api_done(stopped);
+    api_done(daytona_sandbox_start(daytona_future_sandbox(got), NULL));
+    daytona_future_release(got);
+    session_close(&other);
     session_admin("DELETE", "/faults", NULL);
   }
+  session_delete(sandbox);
+  session_close(&session);
 }
 
 int main(void) {

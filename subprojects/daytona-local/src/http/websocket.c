@@ -13,11 +13,14 @@
 
 #include "base/encode.h"
 #include "base/list.h"
+#include "http/damage.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <wslay/wslay.h>
 
 #define FLUSH_LIMIT_MS 10000 /* for what is queued when the end comes */
@@ -32,6 +35,7 @@ typedef struct {
 
 struct dl_ws {
   uv_timer_t limit;
+  dl_req_t *req;       /* until it is upgraded */
   dl_duplex_t *stream; /* NULL once over */
   wslay_event_context_ptr codec;
   dl_ws_events_t events;
@@ -268,8 +272,34 @@ void dl_ws_read_resume(dl_ws_t *ws) {
 
 static const dl_duplex_events_t STREAM = {on_data, on_stream_end, on_stream_drain};
 
+static void on_relay_over(void *user) { (void)user; }
+
+/* Damage that is wanted is done between us and the client: our stream is one end of a pipe then. */
+static dl_duplex_t *behind_damage(dl_ws_t *ws, dl_duplex_t *client, const dl_damage_t *damage) {
+  uv_loop_t *loop = ws->limit.loop;
+  const dl_buf_t nothing = {0};
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+    dl_error("a WebSocket gets no damage: %s", strerror(errno));
+    return client;
+  }
+  dl_duplex_t *far = dl_duplex_new(loop, ends[0], false, NULL, NULL);
+  dl_duplex_t *near = dl_duplex_new(loop, ends[1], false, NULL, NULL);
+  if (far == NULL || near == NULL) {
+    dl_duplex_close(far);
+    dl_duplex_close(near);
+    return client;
+  }
+  dl_relay_start(loop, far, client, damage, &nothing, on_relay_over, NULL);
+  return near;
+}
+
 static void on_upgraded(dl_duplex_t *stream, void *user) {
   dl_ws_t *ws = user;
+  dl_damage_t *damage = stream != NULL ? dl_req_take_damage(ws->req) : NULL;
+  ws->req = NULL;
+  if (damage != NULL) stream = behind_damage(ws, stream, damage);
+  free(damage);
   ws->stream = stream;
   if (stream == NULL) {
     ws->events.on_open(NULL, ws->user);
@@ -320,6 +350,7 @@ bool dl_ws_open(dl_req_t *req, const char *protocol, const dl_ws_opts_t *opts, c
                                                          .on_msg_recv_callback = on_codec_message};
   if (!is_handshake(req)) return false;
   dl_ws_t *ws = dl_xcalloc(1, sizeof *ws);
+  ws->req = req;
   ws->events = *events;
   ws->user = user;
   ws->frame_max = opts->queue_max;

@@ -354,6 +354,62 @@ class OverTls(harness.Case):
         listener.wait("end", limit=2)
 
 
+class Faults(harness.Case):
+    RULE = {"match": {"path": "/api/socket.io/"}}
+
+    def connect(self, **rule):
+        """A client that was let in, if the fault lets it: its first two frames are the server's hello and its acceptance."""
+        self.server.fault(**self.RULE, **rule)
+        ws = self.server.websocket(PATH, key="")
+        ws.sock.settimeout(20)
+        return ws
+
+    def frames(self, ws):
+        """(texts, code of the close frame or None, how it ended) for a client that shows its credential."""
+        texts = []
+        try:
+            while True:
+                opcode, payload = ws.frame()
+                if opcode == CLOSE:
+                    ws.send(payload[:2], CLOSE)
+                    return texts, int.from_bytes(payload[:2], "big"), "closed"
+                texts.append(payload[:2])
+                if len(texts) == 1:
+                    ws.send('40{"token":"%s"}' % self.server.key, TEXT)
+                if len(texts) == 2:
+                    self.server.create()
+        except (EOFError, OSError):
+            # TLS libraries are vague about it, the kernel is not: a reset connection is in no state but CLOSE.
+            state = ws.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+            return texts, None, "reset" if state == 7 else "end"
+        finally:
+            ws.close()
+
+    def test_cuts_and_closes(self):
+        for rule, wanted in (({"action": "truncate", "after_frames": 1}, ([b"0{"], None, "end")),
+                             ({"action": "reset", "after_frames": 2}, ([b"0{", b"40"], None, "reset")),
+                             ({"action": "close", "after_frames": 3, "close_code": 1012}, ([b"0{", b"40", b"42"], 1012, "closed"))):
+            with self.subTest(rule):
+                self.assertEqual(self.frames(self.connect(**rule)), wanted)
+
+    def test_a_refusal_and_one_that_freezes(self):
+        self.server.fault(**self.RULE, action="status", status=503)
+        with self.assertRaises(Refused) as refusal:
+            self.server.websocket(PATH, key="")
+        self.assertEqual(refusal.exception.status, 503)
+        ws = self.connect(action="freeze", after_frames=1, for_ms=300)
+        ws.frame()
+        ws.send('40{"token":"%s"}' % self.server.key, TEXT)
+        since = time.monotonic()
+        self.assertTrue(ws.frame()[1].startswith(b"40"))
+        self.assertGreater(time.monotonic() - since, 0.2)
+        ws.close()
+
+
+class FaultsOverTls(Faults):
+    over_tls = True
+
+
 class Pings(harness.Case):
     options = ("--event-ping", "1000")
 
