@@ -2,7 +2,8 @@
 /*
  * The life of one box: prepare, start, up, stopping, gone.
  *
- * The box's first process holds one end of the control socket. It says 'R' when it serves; we say
+ * The box's first process holds one end of the control socket. It says 'R' when it serves, 'Q' when no programs run in the
+ * box any more, and 'P' before it starts one again; we say
  * 'N' when its network is ready, 'T' when it shall end, 'E' with the descriptor of a memory file that changes its
  * environment, which it answers with 'E', and 'C' in the same way to a spare box (see spare.c); end of file means that the server is gone. bubblewrap's own process
  * on the host is our child; it is reaped only after every process of the box is, because the
@@ -152,10 +153,13 @@ static void on_control(uv_poll_t *poll, int status, int events) {
     uv_poll_stop(poll); /* it is ending; the exit of our child completes it */
     return;
   }
+  bool is_quiet = box->net.is_quiet;
   for (ssize_t i = 0; i < got; i++) {
     if (bytes[i] == 'E') on_env_taken(box);
     if (bytes[i] == 'C') dl_box_claim_taken(box);
+    if (bytes[i] == 'P' || bytes[i] == 'Q') is_quiet = bytes[i] == 'Q';
   }
+  dl_box_net_rest(box, is_quiet);
   if (box->is_ready || memchr(bytes, 'R', (size_t)got) == NULL) return;
   box->is_ready = true;
   open_network(box);

@@ -243,6 +243,7 @@ static void apply(dl_box_t *box) {
 
 static void settled(dl_box_t *box) {
   dl_box_net_t *net = &box->net;
+  if (net->slirp != NULL) dl_helper_pause(net->slirp, net->is_quiet);
   if (!net->was_told) {
     net->was_told = true;
     send(box->control_fd, "N", 1, MSG_NOSIGNAL); /* the end of a box that is gone is reported by itself */
@@ -323,6 +324,15 @@ void dl_box_net_open(dl_box_t *box) {
   if (box->net.is_open) return;
   box->net.is_open = true;
   step(box);
+}
+
+/* Packets that come before it goes on again wait in the device. */
+void dl_box_net_rest(dl_box_t *box, bool is_quiet) {
+  dl_box_net_t *net = &box->net;
+  bool has_changed = net->is_quiet != is_quiet;
+  net->is_quiet = is_quiet;
+  bool is_settled = net->slirp != NULL && !net->is_busy && !net->awaits_slirp && !box->is_ended;
+  if (has_changed && is_settled) dl_helper_pause(net->slirp, is_quiet);
 }
 
 bool dl_box_net_is_safe(const dl_box_t *box) { return box->net.applied != NULL; }

@@ -30,7 +30,7 @@ struct dl_helper {
   void (*on_died)(void *user);
   void *said_user;
   int open_handles;
-  bool has_exited;
+  bool has_exited, is_paused;
   void (*done)(void *user);
   void *user;
 };
@@ -148,6 +148,12 @@ dl_helper_t *dl_helper_start(dl_runtime_t *rt, const dl_helper_spec_t *spec) {
 bool dl_helper_say(dl_helper_t *h, const char *text) {
   size_t len = strlen(text);
   return !h->has_exited && send(h->line_fd, text, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+void dl_helper_pause(dl_helper_t *h, bool is_paused) {
+  if (h->is_paused == is_paused || h->has_exited || h->done != NULL) return;
+  h->is_paused = is_paused;
+  uv_process_kill(&h->process, is_paused ? SIGSTOP : SIGCONT);
 }
 
 void dl_helper_stop(dl_helper_t *h, void (*done)(void *user), void *user) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A program that serves one box's network from outside (slirp4netns, the resolver). It ends when a descriptor that it holds
- * closes, so a server that is killed takes it along.
+ * closes, so a server that is killed takes it along. One that is paused needs PR_SET_PDEATHSIG for that.
  */
 #ifndef DL_RUNTIME_HELPER_H
 #define DL_RUNTIME_HELPER_H
@@ -29,6 +29,8 @@ typedef struct {
 dl_helper_t *dl_helper_start(dl_runtime_t *rt, const dl_helper_spec_t *spec);
 /* One message to it. False when it did not take it. */
 bool dl_helper_say(dl_helper_t *helper, const char *text);
+/* Stops it, or lets it go on. */
+void dl_helper_pause(dl_helper_t *helper, bool is_paused);
 /* Ends it; `done` comes on a later turn, and nothing else does. */
 void dl_helper_stop(dl_helper_t *helper, void (*done)(void *user), void *user);
 

@@ -217,6 +217,7 @@ typedef struct {
   bool is_stale;     /* `applied` has to be written again */
   bool is_open;      /* the first process runs */
   bool is_busy;      /* a step is under way that comes to its end whatever happens */
+  bool is_quiet;     /* no programs run in the box */
   bool awaits_slirp; /* it was started, and is not ready */
   bool is_broken;    /* slirp4netns does not work */
   bool was_told;     /* the toolbox knows that the network is as it is to be */
@@ -328,6 +329,8 @@ void dl_rules_probe_end(dl_runtime_t *rt);
 char *dl_box_net_init(dl_box_t *box, const dl_box_spec_t *spec);
 /* When its first process runs and its number is known. */
 void dl_box_net_open(dl_box_t *box);
+/* Whether no programs run in it: then slirp4netns, which wakes up every second, is stopped until one does. */
+void dl_box_net_rest(dl_box_t *box, bool is_quiet);
 /* Its first rules are in force, if it has any. */
 bool dl_box_net_is_safe(const dl_box_t *box);
 /* The box has ended: frees it when all of its network is gone. */

@@ -51,7 +51,7 @@ dl_helper_t *dl_network_start(dl_box_t *box, void (*on_said)(void *user, const c
                   rt->as_root ? "--enable-sandbox" : NULL, NULL};
   dl_helper_t *helper = dl_helper_start(rt, &(dl_helper_spec_t){.what = "its network",
                                                                 .box_id = box->id,
-                                                                .argv = rt->as_root ? args : args + 2,
+                                                                .argv = args,
                                                                 .fds = fds,
                                                                 .fd_count = DL_COUNT(fds),
                                                                 .line_fd = told[0],

@@ -11,9 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,7 +58,9 @@ const char *dl_own_root(void) {
 }
 
 int dl_own_root_main(int argc, char **argv) {
-  const char *failure = argc > 0 ? dl_own_root() : "needs a command";
+  bool is_root = geteuid() == 0;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const char *failure = argc == 0 ? "needs a command" : is_root ? dl_own_root() : NULL;
   if (failure != NULL) {
     fprintf(stderr, "daytona-local: %s: %s\n", failure, strerror(errno));
     return 127;

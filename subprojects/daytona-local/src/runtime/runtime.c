@@ -94,6 +94,14 @@ static void on_child_signal(uv_signal_t *handle, int number) {
   }
 }
 
+/* A helper that pauses is no news, and each SIGCHLD makes us and libuv look at every child. */
+static void keep_to_ends(void) {
+  struct sigaction action;
+  if (sigaction(SIGCHLD, NULL, &action) != 0) return;
+  action.sa_flags |= SA_NOCLDSTOP;
+  sigaction(SIGCHLD, &action, NULL);
+}
+
 /* Run /bin/true the way a box runs. The only place that waits: once, before the server serves. */
 static int probe(dl_runtime_t *rt, char *error, size_t size) {
   char filter_fd[8];
@@ -300,6 +308,7 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts_t *opts, dl_runtime_t 
   uv_signal_init(loop, &rt->child_signal);
   rt->child_signal.data = rt;
   uv_signal_start(&rt->child_signal, on_child_signal, SIGCHLD);
+  keep_to_ends();
   uv_unref((uv_handle_t *)&rt->child_signal);
   *out = rt;
   return 0;

@@ -208,8 +208,8 @@ int dl_image_box_main(dl_role_fn toolbox, int argc, char **argv);
  * it in run_dir, or `exe` where that cannot be run. */
 extern const unsigned char DL_TOOLBOX_PROGRAM[], DL_TOOLBOX_PROGRAM_END[];
 
-/* A role of the binary that only the runtime itself asks for, "own-root": runs a program in a mount namespace of its
- * own, out of a chroot if need be. argv[0] is the program's path. */
+/* A role of the binary that only the runtime itself asks for, "own-root": runs a program that ends when its parent
+ * does, and for root in a mount namespace of its own, out of a chroot if need be. argv[0] is the program's path. */
 int dl_own_root_main(int argc, char **argv);
 
 /* Another one, "name-server": the resolver of a box, see name_server.c. */

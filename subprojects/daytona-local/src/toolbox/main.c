@@ -13,6 +13,7 @@
 #include "runtime/proctree.h"
 #include "toolbox/a11y/a11y.h"
 #include "toolbox/core/gate.h"
+#include "toolbox/core/quiet.h"
 #include "toolbox/core/program.h"
 #include "toolbox/core/reply.h"
 #include "toolbox/core/spawn.h"
@@ -57,6 +58,7 @@ typedef struct {
   int listen_fd, control_fd, env_fd;
   const char *socket_path, *bin_dir, *user, *shell;
   char **entrypoint;      /* NULL: none */
+  dl_quiet_t *quiet;      /* NULL: nobody is to know */
   char **told_entrypoint; /* the same, when it was not on the command line */
   int64_t max_processes, max_data;
   uv_poll_t control;
@@ -140,6 +142,7 @@ static void close_all(role_t *r) {
   if (r->control_fd >= 0) uv_close((uv_handle_t *)&r->control, NULL);
   uv_close((uv_handle_t *)&r->ending, NULL);
   uv_close((uv_handle_t *)&r->terminate, NULL);
+  if (r->quiet != NULL) dl_quiet_close(r->quiet);
   dl_tb_metrics_close(r->tb.metrics);
   dl_tb_gate_close(r->tb.gate);
   dl_sessions_close(&r->tb);
@@ -430,6 +433,8 @@ static int serve(role_t *r) {
   dl_http_opts_t http = {.listen_fd = r->listen_fd, .on_request = on_request, .user = r};
   r->tb.reaper = dl_reaper_new(r->tb.loop, r->max_data);
   keep_memory_ours();
+  /* Only process 1 sees the processes of the box and no others. */
+  if (getpid() == 1 && r->control_fd >= 0) r->quiet = dl_quiet_new(r->tb.loop, r->tb.reaper, r->control_fd);
   r->tb.metrics = dl_tb_metrics_new(r->tb.loop);
   r->tb.gate = dl_tb_gate_new(r->tb.loop, !r->awaits_network);
   r->tb.sessions = dl_sessions_new();

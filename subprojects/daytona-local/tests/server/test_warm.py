@@ -289,6 +289,49 @@ class Counts(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
 
 
+class Rest(unittest.TestCase):
+    """Where no programs run, what serves the network of a sandbox is stopped."""
+
+    # Answered by slirp4netns itself, with a refusal.
+    CONNECT = "timeout 20 bash -c '</dev/tcp/10.0.2.2/9' 2>/dev/null; echo $?"
+
+    def setUp(self):
+        self.server = harness.Server("--warm", "1")
+        self.addCleanup(lambda: self.server.stop())
+        wait_full(self.server)
+        if not below(self.server, "/usr/bin/slirp4netns"):
+            self.skipTest("sandboxes have no network here")
+
+    def states(self):
+        found = []
+        for pid in below(self.server, "/usr/bin/slirp4netns"):
+            with open("/proc/%d/stat" % pid) as file:
+                found.append(file.read().rsplit(")", 1)[1].split()[0])
+        return found
+
+    def test_it_goes_on_before_a_program_needs_it(self):
+        sandbox = self.server.create()["id"]
+        wait_full(self.server)
+        self.assertEqual(self.server.execute(sandbox, self.CONNECT)["result"], "1\n")
+        until(lambda: self.states() == ["T", "T"])
+        self.assertEqual(self.server.execute(sandbox, self.CONNECT)["result"], "1\n")
+        self.assertEqual(sorted(state == "T" for state in self.states()), [False, True])
+        self.server.execute(sandbox, "(sleep 7; %s > late) > /dev/null 2>&1 &" % self.CONNECT)
+        time.sleep(6)  # it does not rest while something runs
+        self.assertEqual(sorted(state == "T" for state in self.states()), [False, True])
+        until(lambda: self.server.execute(sandbox, "cat late")["result"] == "1\n")
+        until(lambda: self.states() == ["T", "T"])
+        self.assertEqual(self.server.api("DELETE", "/sandbox/" + sandbox).status, 200)
+        self.server.wait(sandbox, 404)
+        self.assertEqual(self.server.stop(), 0)
+
+    def test_it_ends_with_a_killed_server(self):
+        until(lambda: self.states() == ["T"])
+        ours = below(self.server, "/usr/bin/slirp4netns")
+        self.server.stop(signal.SIGKILL)
+        until(lambda: not [pid for pid in ours if os.path.exists("/proc/%d" % pid)])
+
+
 class OrdinaryUser(unittest.TestCase):
     USER = 64000
 

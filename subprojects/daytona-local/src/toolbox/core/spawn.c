@@ -35,6 +35,8 @@ struct dl_reaper {
   int oom_score;
   dl_list_t processes;
   struct rlimit data_limit;
+  void (*on_change)(bool starts, void *user);
+  void *watcher;
   void (*on_closed)(void *user);
   void *user;
 };
@@ -58,6 +60,7 @@ static void on_child_signal(uv_signal_t *handle, int number) {
     dl_list_unlink(&p->link);
     p->on_exit(p, status);
   }
+  if (r->on_change != NULL) r->on_change(false, r->watcher);
 }
 
 static void open_oom_score(dl_reaper_t *r) {
@@ -88,6 +91,11 @@ dl_reaper_t *dl_reaper_new(uv_loop_t *loop, int64_t data_max) {
   uv_signal_start(&r->signal, on_child_signal, SIGCHLD);
   uv_unref((uv_handle_t *)&r->signal);
   return r;
+}
+
+void dl_reaper_watch(dl_reaper_t *r, void (*cb)(bool starts, void *user), void *user) {
+  r->on_change = cb;
+  r->watcher = user;
 }
 
 static void on_signal_closed(uv_handle_t *handle) {
@@ -137,6 +145,7 @@ int dl_process_start(dl_reaper_t *r, dl_process_t *p, const dl_process_opts_t *o
   sigset_t all, before;
   assert(p->on_exit != NULL && dl_list_empty(&p->link)); /* not started already */
   volatile int failure = 0;
+  if (r->on_change != NULL) r->on_change(true, r->watcher);
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   set_oom_score(r, r->oom_score < OOM_SCORE_OF_PROGRAMS ? OOM_SCORE_OF_PROGRAMS : OOM_SCORE_MAX);

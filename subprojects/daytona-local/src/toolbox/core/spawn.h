@@ -21,6 +21,9 @@ typedef struct dl_reaper dl_reaper_t;
 dl_reaper_t *dl_reaper_new(uv_loop_t *loop, int64_t data_max);
 void dl_reaper_close(dl_reaper_t *r, void (*on_closed)(void *user), void *user);
 
+/* `cb` is called before a process is started, and after some have ended; NULL: nobody is. */
+void dl_reaper_watch(dl_reaper_t *r, void (*cb)(bool starts, void *user), void *user);
+
 /* Embed one per process. `on_exit` comes once, with a wait(2) status, from the loop. */
 typedef struct dl_process {
   dl_list_t link;

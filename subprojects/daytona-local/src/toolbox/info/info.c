@@ -17,9 +17,10 @@
 
 #define CPU_WINDOW_MS 5000
 
-/* CPU use is an average over the last complete window, so that asking does not change it. */
+/* CPU use is an average since it was last looked at, if that was a window ago, so that asking does not change it. Nothing
+ * happens in between: an idle sandbox takes no time of a processor. */
 struct dl_tb_metrics {
-  uv_timer_t timer;
+  uv_loop_t *loop;
   uint64_t used_before_us, at_before_ms;
   double used_percent;
 };
@@ -38,10 +39,11 @@ static uint64_t cpu_used_us(void) {
   return ok ? (user + nice + system) * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK)) : 0;
 }
 
-static void on_window(uv_timer_t *timer) {
-  struct dl_tb_metrics *m = timer->data;
-  uint64_t used = cpu_used_us(), now = uv_now(timer->loop);
-  if (m->at_before_ms != 0 && now > m->at_before_ms && used >= m->used_before_us)
+static void look(struct dl_tb_metrics *m) {
+  uint64_t now = uv_now(m->loop);
+  if (m->at_before_ms != 0 && now - m->at_before_ms < CPU_WINDOW_MS) return;
+  uint64_t used = cpu_used_us();
+  if (m->at_before_ms != 0 && used >= m->used_before_us)
     m->used_percent =
       (double)(used - m->used_before_us) / (double)(now - m->at_before_ms) / 10.0 / cpu_count();
   m->used_before_us = used;
@@ -50,16 +52,12 @@ static void on_window(uv_timer_t *timer) {
 
 dl_tb_metrics_t *dl_tb_metrics_new(uv_loop_t *loop) {
   dl_tb_metrics_t *m = dl_xcalloc(1, sizeof *m);
-  uv_timer_init(loop, &m->timer);
-  m->timer.data = m;
-  uv_timer_start(&m->timer, on_window, 0, CPU_WINDOW_MS);
-  uv_unref((uv_handle_t *)&m->timer);
+  m->loop = loop;
+  look(m);
   return m;
 }
 
-static void on_timer_closed(uv_handle_t *handle) { free(handle->data); }
-
-void dl_tb_metrics_close(dl_tb_metrics_t *m) { uv_close((uv_handle_t *)&m->timer, on_timer_closed); }
+void dl_tb_metrics_close(dl_tb_metrics_t *m) { free(m); }
 
 static int64_t meminfo(const char *name) {
   char line[128];
@@ -78,6 +76,7 @@ static void on_metrics(dl_req_t *req, void *user) {
   int64_t total = meminfo("MemTotal"), cached = meminfo("Cached");
   int64_t used = total - meminfo("MemFree") - meminfo("Buffers") - cached;
   statvfs(tb->home, &disk);
+  look(tb->metrics);
   int64_t block = (int64_t)disk.f_frsize;
   json_t *m = json_object();
   json_object_set_new(m, "timestamp", json_string(dl_tb_now().text));
