@@ -143,11 +143,15 @@ static void accept_one(ssh_bind bind) {
     return;
   }
   if (count_logins() >= LOGINS_MAX) end_oldest_login();
+  static bool is_full_told;
   if (connection_count == CONNECTIONS_MAX) {
-    fprintf(stderr, "daytona-local-ssh: a connection is refused: there are %d\n", CONNECTIONS_MAX);
+    if (!is_full_told)
+      fprintf(stderr, "daytona-local-ssh: connections are refused: there are %d\n", CONNECTIONS_MAX);
+    is_full_told = true;
     close(fd);
     return;
   }
+  is_full_told = false;
   settle_socket(fd);
   name_client(&peer, from, sizeof from);
   start(bind, fd, from);

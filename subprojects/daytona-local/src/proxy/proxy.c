@@ -382,7 +382,7 @@ static const struct {
   {2280, "", NULL},
   {22222, "/terminal", NULL},
   {22220, NULL, "port 22220 is no page: ssh-access makes a token for an SSH client"},
-  {33333, NULL, "there is no page for recordings: the calls at /computeruse/recordings have them"},
+  {33333, "/recordings-page", NULL},
 };
 
 /* True when the port is one of those; passed on, or answered. */

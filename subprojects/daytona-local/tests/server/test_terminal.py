@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import uuid
 
 import harness
 from ws_client import TEXT, Refused
@@ -81,13 +82,35 @@ class Terminal(harness.Case):
         ws.close()
         harness.until(lambda: self.server.execute(self.box, "pgrep -f 'slee[p] 4321'")["exitCode"] != 0)
 
+    def test_recordings(self):
+        """The page, its list, a video in parts, and what is deleted."""
+        host = "33333-%s.localhost" % self.box
+
+        def call(method, path, *more, **options):
+            return self.server.call(method, path, *more, host=host, **options)
+        self.assertEqual(call("GET", "/", key="").status, 401)
+        self.assertIn(b"<title>Recordings</title>", self.status(200, call("GET", "/")).body)
+        self.assertEqual(self.status(200, call("GET", "/api/recordings")).json, {"recordings": []})
+        names = ["%s_session_2026%04d_101010.mp4" % (uuid.uuid4(), number) for number in (1101, 1102)]
+        self.server.execute(self.box, "mkdir -p ~/.daytona/recordings; cd ~/.daytona/recordings; printf 0123456789 > %s; cp %s %s; "
+                                      "echo other > other.mp4; ln -s /etc/hostname %s_x_y.mp4" % (names[0], names[0], names[1], uuid.uuid4()))
+        found = call("GET", "/api/recordings").json["recordings"]
+        self.assertEqual(sorted(item["fileName"] for item in found), sorted(names))
+        self.assertEqual(call("GET", "/videos/" + names[0]).body, b"0123456789")
+        part = call("GET", "/videos/" + names[0], headers={"Range": "bytes=2-4"})
+        self.assertEqual((part.status, part.body, part.headers["Content-Type"]), (206, b"234", "video/mp4"))
+        for name in ("other.mp4", "..%2f" + names[0], names[0][:36], "%2e%2e"):
+            self.assertEqual(call("GET", "/videos/" + name).status, 404, name)
+        ids = [name[:36] for name in names]
+        answer = self.status(200, call("DELETE", "/api/recordings", {"ids": [ids[0], "none", 5]}))
+        self.assertEqual(answer.json, {"deleted": [ids[0]], "failed": ["none", 5]})
+        self.assertEqual([item["id"] for item in call("GET", "/api/recordings").json["recordings"]], [ids[1]])
+        self.status(400, call("DELETE", "/api/recordings", raw=b"nonsense"))
+
     def test_other_listeners(self):
-        for port, word in ((22220, "ssh-access"), (33333, "recordings")):
-            answer = self.server.call("GET", "/", host="%d-%s.localhost" % (port, self.box))
-            self.assertEqual(answer.status, 501)
-            self.assertIn(word, answer.json["message"])
-            self.assertEqual(self.server.call("GET", "/", host="%d-%s.localhost" % (port, self.box), key="").status,
-                             401 if port == 33333 else 501)
+        answer = self.server.call("GET", "/", host="22220-%s.localhost" % self.box)
+        self.assertEqual(answer.status, 501)
+        self.assertIn("ssh-access", answer.json["message"])
         self.assertEqual(self.server.call("GET", "/", host="6080-%s.localhost" % self.box).status, 502)
 
 

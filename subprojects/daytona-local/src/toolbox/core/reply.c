@@ -90,3 +90,14 @@ void dl_tb_reply_error_code(dl_req_t *req, int status, const char *code, const c
   reply_envelope(req, status, code, fmt, args);
   va_end(args);
 }
+
+void dl_tb_reply_page(dl_req_t *req, const char *html) {
+  dl_req_add_header(
+    req, "Content-Security-Policy",
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self' ws: wss:; "
+    "media-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
+  dl_req_add_header(req, "Referrer-Policy", "no-referrer");
+  dl_req_add_header(req, "X-Content-Type-Options", "nosniff");
+  dl_tb_add_request_id(req);
+  dl_reply_bytes(req, 200, "text/html; charset=utf-8", html, strlen(html));
+}

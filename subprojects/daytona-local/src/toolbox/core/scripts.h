@@ -6,6 +6,7 @@
 #define DL_SCRIPTS_H
 
 extern const char DL_SCRIPT_CHARTS_PY[];
+extern const char DL_SCRIPT_RECORDINGS_PAGE_HTML[];
 extern const char DL_SCRIPT_TERMINAL_PAGE_HTML[];
 extern const char DL_SCRIPT_WORKER_PY[];
 extern const char DL_SCRIPT_TS_DRIVER_JS[];

@@ -10,6 +10,7 @@
 #include "toolbox/core/pump.h"
 #include "toolbox/core/range.h"
 #include "toolbox/core/reply.h"
+#include "toolbox/core/scripts.h"
 #include "toolbox/core/spawn.h"
 #include "toolbox/desktop/desktop.h"
 #include "toolbox/desktop/life.h"
@@ -331,26 +332,35 @@ static void on_get(dl_req_t *req, void *user) {
   free(name);
 }
 
-static void on_delete(dl_req_t *req, void *user) {
-  dl_toolbox_t *tb = user;
-  const char *id = dl_req_param(req, "id");
-  if (dl_recorders_find(tb->desktop->recorders, id) != NULL) {
-    dl_tb_reply_error_code(req, 409, "RECORDING_STILL_ACTIVE",
-                           "cannot delete an active recording, stop it first");
-    return;
-  }
+typedef enum { DELETED, STILL_ACTIVE, NOT_THERE, NOT_DELETED } deletion_t;
+
+static deletion_t delete_recording(const dl_toolbox_t *tb, const char *id) {
+  if (dl_recorders_find(tb->desktop->recorders, id) != NULL) return STILL_ACTIVE;
   char *name = find_file(tb, id),
        *path = name != NULL ? dl_xprintf("%s/" FOLDER "/%s", tb->home, name) : NULL;
-  if (path == NULL || (unlink(path) != 0 && errno == ENOENT)) {
-    reply_not_found(req);
-  } else if (access(path, F_OK) == 0) {
-    dl_tb_reply_error(req, 500, "the recording cannot be deleted");
-  } else {
-    dl_tb_add_request_id(req);
-    dl_reply_empty(req, 204);
-  }
+  deletion_t outcome = DELETED;
+  if (path == NULL || (unlink(path) != 0 && errno == ENOENT))
+    outcome = NOT_THERE;
+  else if (access(path, F_OK) == 0)
+    outcome = NOT_DELETED;
   free(name);
   free(path);
+  return outcome;
+}
+
+static void on_delete(dl_req_t *req, void *user) {
+  switch (delete_recording(user, dl_req_param(req, "id"))) {
+    case STILL_ACTIVE:
+      dl_tb_reply_error_code(req, 409, "RECORDING_STILL_ACTIVE",
+                             "cannot delete an active recording, stop it first");
+      break;
+    case NOT_THERE: reply_not_found(req); break;
+    case NOT_DELETED: dl_tb_reply_error(req, 500, "the recording cannot be deleted"); break;
+    case DELETED:
+      dl_tb_add_request_id(req);
+      dl_reply_empty(req, 204);
+      break;
+  }
 }
 
 /* --- download --- */
@@ -429,7 +439,48 @@ static void on_download(dl_req_t *req, void *user) {
   free(name);
 }
 
+/* --- the page of recordings, which the platform has on port 33333 --- */
+
+static void on_page(dl_req_t *req, void *user) {
+  (void)user;
+  dl_tb_reply_page(req, DL_SCRIPT_RECORDINGS_PAGE_HTML);
+}
+
+static void on_delete_many_body(dl_req_t *req, const char *body, size_t len, void *user) {
+  json_t *value = dl_tb_body(req, body, len), *id, *deleted = json_array(), *failed = json_array();
+  size_t i;
+  json_array_foreach (dl_json_get(value, "ids"), i, id) {
+    bool ok = json_is_string(id) && delete_recording(user, json_string_value(id)) == DELETED;
+    json_array_append(ok ? deleted : failed, id);
+  }
+  if (value != NULL)
+    dl_tb_reply_json(req, 200, json_pack("{s:O, s:O}", "deleted", deleted, "failed", failed));
+  json_decref(deleted);
+  json_decref(failed);
+  json_decref(value);
+}
+
+static void on_delete_many(dl_req_t *req, void *user) {
+  dl_req_read_body(req, BODY_MAX, on_delete_many_body, user);
+}
+
+static void on_video(dl_req_t *req, void *user) {
+  const char *name = dl_req_param(req, "file");
+  struct stat st;
+  int fd = is_recording(name) && strchr(name, '/') == NULL && !is_active(user, name)
+             ? open_file(user, name, &st)
+             : -1;
+  if (fd >= 0)
+    send_file(req, user, fd, &st);
+  else
+    reply_not_found(req);
+}
+
 static const dl_route_t ROUTES[] = {
+  {"GET", "/recordings-page/", on_page, DL_TB_ANY_SLASH},
+  {"GET", "/recordings-page/api/recordings", on_list, 0},
+  {"DELETE", "/recordings-page/api/recordings", on_delete_many, 0},
+  {"GET", "/recordings-page/videos/{file}", on_video, 0},
   {"POST", "/computeruse/recordings/start", on_start, 0},
   {"POST", "/computeruse/recordings/stop", on_stop, 0},
   {"GET", "/computeruse/recordings", on_list, 0},

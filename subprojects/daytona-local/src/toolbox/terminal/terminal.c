@@ -175,18 +175,9 @@ static void on_ready(dl_req_t *req, const char *bytes, size_t len, void *user) {
 
 static void on_socket(dl_req_t *req, void *user) { dl_tb_read_body_gated(user, req, on_ready); }
 
-/* No other page may show it in a frame, and it loads nothing from anywhere. */
 static void on_page(dl_req_t *req, void *user) {
   (void)user;
-  dl_req_add_header(
-    req, "Content-Security-Policy",
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self' ws: "
-    "wss:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
-  dl_req_add_header(req, "Referrer-Policy", "no-referrer");
-  dl_req_add_header(req, "X-Content-Type-Options", "nosniff");
-  dl_tb_add_request_id(req);
-  dl_reply_bytes(req, 200, "text/html; charset=utf-8", DL_SCRIPT_TERMINAL_PAGE_HTML,
-                 strlen(DL_SCRIPT_TERMINAL_PAGE_HTML));
+  dl_tb_reply_page(req, DL_SCRIPT_TERMINAL_PAGE_HTML);
 }
 
 dl_list_t *dl_terminals_new(void) {
