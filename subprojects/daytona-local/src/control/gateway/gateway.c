@@ -459,7 +459,10 @@ char *dl_gateway_find_program(void) {
   char *slash = strrchr(self, '/');
   if (slash == NULL) return NULL;
   *slash = '\0';
-  char *places[] = {dl_xprintf("%s/" PROGRAM_NAME, self), dl_xprintf("%s/" PROGRAM_NAME, DL_LIBEXEC_DIR)},
+  /* Beside us as it is built, below the same folder as it is packed, or where it was configured to be. */
+  char *places[] = {dl_xprintf("%s/" PROGRAM_NAME, self),
+                    dl_xprintf("%s/../libexec/daytona-local/" PROGRAM_NAME, self),
+                    dl_xprintf("%s/" PROGRAM_NAME, DL_LIBEXEC_DIR)},
        *found = NULL;
   for (size_t i = 0; i < DL_COUNT(places); i++) {
     if (found == NULL && access(places[i], X_OK) == 0)
