@@ -19,7 +19,7 @@ import declarations  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "subprojects/daytona-local/README.md",
-         *sorted((ROOT / "docs").glob("*.md"))]
+         *sorted((ROOT / "docs").rglob("*.md"))]
 FLAGS = ["-std=gnu11", "-x", "c", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-Wno-unused",
          "-Wno-missing-field-initializers", "-Wno-unused-parameter", "-I", str(ROOT / "include"), "-I", str(ROOT / "lib")]
 PROLOGUE = """

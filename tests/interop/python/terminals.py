@@ -158,7 +158,10 @@ class Terminals(Topic):
             await eventually(runs)
             await done(terminal.handle.kill())
             assert await terminal.end() == (137, "SIGKILL")
-            assert (await self.exec(sandbox, "pgrep -f '^sleep 1236'")).exit_code == 1
+
+            async def gone():  # killed, and a moment later no more to be seen
+                return (await self.exec(sandbox, "pgrep -f '^sleep 1236'")).exit_code == 1
+            await eventually(gone)
             name = terminal.handle.session_id
             await raises(sdk.DaytonaNotFoundError, lambda: sandbox.process.get_pty_session_info(name), 404)
             await raises(sdk.DaytonaError, lambda: terminal.handle.kill())
