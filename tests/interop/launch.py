@@ -14,8 +14,9 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "subprojects", "daytona-local", "tests", "server"))
 import image_fixtures  # noqa: E402  (the path has to come first)
+import test_a11y  # noqa: E402
 # Slow to start, and the same whatever carries the requests: with plain polling only.
-ONCE = ("lsp_",)
+ONCE = ("lsp_", "accessibility")
 STREAMS = ("session_", "pty_", "interpreter_", "stream")
 SCENARIOS = os.path.join(HERE, "scenarios.txt")
 
@@ -96,10 +97,14 @@ def start_registry(env):
     return registry
 
 
-def language_servers(cache, env):
-    """Options of the server with which sandboxes see the language servers; INTEROP_NO_PYLSP and INTEROP_NO_TSSERVER say why not."""
+def programs_of_sandboxes(cache, env):
+    """Options of the server with which sandboxes see the language servers. INTEROP_NO_PYLSP, INTEROP_NO_TSSERVER and INTEROP_NO_A11Y
+    say why there is none, or no accessibility."""
     if not shutil.which("pylsp", path="/usr/local/bin:/usr/bin:/bin"):
         env["INTEROP_NO_PYLSP"] = "pylsp is not installed (python3-pylsp)"
+    reason = test_a11y.missing()
+    if reason:
+        env["INTEROP_NO_A11Y"] = "not installed: " + reason
     reason = missing(cache, "lsp")
     if reason:
         env["INTEROP_NO_TSSERVER"] = reason
@@ -139,7 +144,7 @@ def main():
         left_out += STREAMS
     if left_out and not only and client != "boto3":
         only = [name for name in scenario_names() if not name.startswith(left_out)]
-    options = language_servers(cache, env)
+    options = programs_of_sandboxes(cache, env)
     if mode == "tls":
         certificate, key, authority = make_certificate(env["TMPDIR"])
         options += ["--tls-cert", certificate, "--tls-key", key]
