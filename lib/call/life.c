@@ -312,6 +312,7 @@ static void on_life_answer(daytona__op_t *op, const daytona_error_t *error, void
     return;
   }
   if (answer != NULL) rule->of->take(op, answer);
+  if (answer == NULL) self->life.is_hinted = true; /* what it says may have been the end */
   if (self->skips_wait)
     rule->of->settle(op);
   else if (answer == NULL && rule->is_complement)

@@ -249,6 +249,20 @@ static void on_a_proven_socket_a_stop_is_two_requests(void **state) {
   end(sandbox);
 }
 
+/* What nobody could read may have been the state that is waited for. */
+static void an_answer_without_news_is_followed_by_a_poll(void **state) {
+  daytona_sandbox_t *sandbox = begin("starting", 1);
+  daytona_future_t *future = waiting(sandbox);
+  answer("started");
+  say_state("sandbox", "sb-2", "started");
+  api_done(future);
+  api_answer(&scene.api, "POST /api/sandbox/sb-2/resize", 200, "rubbish");
+  int64_t began = api_now(&scene.api);
+  api_done(daytona_sandbox_resize(sandbox, &(daytona_sandbox_resize_opts_t){.cpu = daytona_int(2)}));
+  assert_true(api_now(&scene.api) - began < 1500); /* the pace is slower */
+  end(sandbox);
+}
+
 /* It came before the response to the request that it is about. */
 static void an_early_event_is_not_forgotten(void **state) {
   daytona_sandbox_t *sandbox = begin("starting", 1);
@@ -914,6 +928,7 @@ int main(void) {
     cmocka_unit_test(all_waits_share_one_socket),
     cmocka_unit_test(volumes_are_waited_for_with_it_too),
     cmocka_unit_test(on_a_proven_socket_a_stop_is_two_requests),
+    cmocka_unit_test(an_answer_without_news_is_followed_by_a_poll),
     cmocka_unit_test(an_early_event_is_not_forgotten),
     cmocka_unit_test(events_of_others_cause_no_poll),
     cmocka_unit_test(an_event_alone_ends_no_wait),
