@@ -268,7 +268,8 @@ static void on_frame(dl_channel_t *c, dl_ssh_frame_t type, const char *text) {
   int64_t count = 0;
   if (type == DL_SSH_STARTED) on_started(c);
   if (type == DL_SSH_FAILED) fail(c, text);
-  if (type == DL_SSH_GRANT && dl_parse_int(text, 0, DL_SSH_INPUT_MAX, &count)) c->granted += (size_t)count;
+  if (type == DL_SSH_GRANT && dl_parse_int(text, 0, (int64_t)(DL_SSH_INPUT_MAX - c->granted), &count))
+    c->granted += (size_t)count;
   if (type == DL_SSH_END && c->ssh != NULL) ssh_channel_send_eof(c->ssh);
   if (type == DL_SSH_EXIT && c->ssh != NULL) on_exit_frame(c, text);
 }
