@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "subprojects", "daytona-local"
 import image_fixtures  # noqa: E402  (the path has to come first)
 import test_a11y  # noqa: E402
 # Slow to start, and the same whatever carries the requests: with plain polling only.
-ONCE = ("lsp_", "accessibility")
+ONCE = ("lsp_", "accessibility", "desktop")
 STREAMS = ("session_", "pty_", "interpreter_", "stream")
 SCENARIOS = os.path.join(HERE, "scenarios.txt")
 
@@ -112,6 +112,17 @@ def programs_of_sandboxes(cache, env):
     return ["--node-modules", os.path.abspath(os.path.join(cache, "lsp", "node_modules"))]
 
 
+def desktops(server, env):
+    """INTEROP_NO_DESKTOP and INTEROP_NO_FFMPEG say why not."""
+    lack = [name for name in ("Xvfb", "icewm", "x11vnc", "websockify", "xterm") if not shutil.which(name)]
+    if not os.path.exists(os.path.join(os.path.dirname(server), "daytona-local-desktop")):
+        lack.append("daytona-local-desktop")
+    if lack:
+        env["INTEROP_NO_DESKTOP"] = "not installed: " + ", ".join(lack)
+    if not shutil.which("ffmpeg"):
+        env["INTEROP_NO_FFMPEG"] = "ffmpeg is not installed"
+
+
 def main():
     client, mode, *only = sys.argv[1:]
     cache = os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop"
@@ -145,6 +156,7 @@ def main():
     if left_out and not only and client != "boto3":
         only = [name for name in scenario_names() if not name.startswith(left_out)]
     options = programs_of_sandboxes(cache, env)
+    desktops(server, env)
     if mode == "tls":
         certificate, key, authority = make_certificate(env["TMPDIR"])
         options += ["--tls-cert", certificate, "--tls-key", key]

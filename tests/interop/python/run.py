@@ -12,6 +12,7 @@ import traceback
 import urllib.parse
 
 import accessibility
+import desktops
 import errors
 import files
 import git
@@ -30,7 +31,7 @@ from support import API_URL, IS_ASYNC, Skip, sdk
 SHOWN_LINES = 14
 LIMIT_SECONDS = 120
 TOPICS = (sandboxes.Sandboxes, platform_parts.PlatformParts, processes.Processes, sessions.Sessions,
-          terminals.Terminals, interpreter.Interpreter, language_servers.LanguageServers, accessibility.Accessibility, together.Together, files.Files, git.Git, storage.Storage, images.Images, errors.Errors)
+          terminals.Terminals, interpreter.Interpreter, language_servers.LanguageServers, desktops.Desktops, accessibility.Accessibility, together.Together, files.Files, git.Git, storage.Storage, images.Images, errors.Errors)
 
 
 def server_is_there():

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 
 import { Skip, apiUrl, client, send } from './support.mjs'
 
-const topics = ['sandboxes', 'platform_parts', 'processes', 'sessions', 'terminals', 'interpreter', 'language_servers', 'accessibility', 'together', 'files', 'git', 'storage', 'images', 'errors']
+const topics = ['sandboxes', 'platform_parts', 'processes', 'sessions', 'terminals', 'interpreter', 'language_servers', 'desktops', 'accessibility', 'together', 'files', 'git', 'storage', 'images', 'errors']
 const limitSeconds = 120
 
 function withLimit(promise, seconds) {

@@ -229,12 +229,16 @@ static void place_toolbox(dl_runtime_t *rt) {
   dl_set(&rt->toolbox, rt->exe);
 }
 
-/* Next to our own program, where both are built and installed. */
+/* Next to our own program, where both are built, or where it is installed. */
 static char *find_desktop(const char *exe) {
-  const char *slash = strrchr(exe, '/');
-  char *path = dl_xprintf("%.*s/daytona-local-desktop", (int)(slash - exe), exe);
-  char *found = access(path, X_OK) == 0 ? realpath(path, NULL) : NULL;
-  free(path);
+  int folder = (int)(strrchr(exe, '/') - exe);
+  char *paths[] = {dl_xprintf("%.*s/daytona-local-desktop", folder, exe),
+                   dl_xstrdup(DL_LIBEXEC_DIR "/daytona-local-desktop")};
+  char *found = NULL;
+  for (size_t i = 0; i < DL_COUNT(paths); i++) {
+    if (found == NULL && access(paths[i], X_OK) == 0) found = realpath(paths[i], NULL);
+    free(paths[i]);
+  }
   return found;
 }
 

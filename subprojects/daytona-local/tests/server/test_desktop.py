@@ -207,6 +207,8 @@ class Desktop(harness.Case):
             status = answer["status"][name]
             self.assertEqual((status["Running"], status["Priority"], status["AutoRestart"]), (True, priority, True))
             self.assertIsInstance(status["Pid"], int)
+            self.assertEqual({key[0].lower() + key[1:]: value for key, value in status.items()},
+                             {key: value for key, value in status.items() if key[0].islower()}, "both spellings")
             self.assertEqual(self.get("/process/%s/status" % name), {"processName": name, "running": True})
             self.assertEqual(self.get("/process/%s/logs" % name)["processName"], name)
             self.assertEqual(self.get("/process/%s/errors" % name)["processName"], name)
@@ -690,6 +692,24 @@ class Desktop(harness.Case):
         film = self.status(200, self.ask("GET", "/recordings/%s/download" % recording["id"], box=box))
         self.assertGreaterEqual(self.probe_bytes(film.body)[1], 3)
         self.server.api("DELETE", "/sandbox/" + box)
+
+    def test_2a_without_the_program_for_the_screen(self):
+        """The server was built where the X libraries are missing."""
+        place = tempfile.mkdtemp(prefix="dl-test-")
+        shutil.copy(os.environ["DAYTONA_LOCAL"], place)
+        os.chmod(place, 0o755)
+        server = harness.Server(exe=os.path.join(place, "daytona-local"))
+        try:
+            box = server.create()["id"]
+            call = lambda method, path, body=None: server.call(method, "/toolbox/%s/computeruse%s" % (box, path), body)
+            self.assertEqual(self.status(200, call("POST", "/start")).json["status"]["novnc"]["Running"], True)
+            self.refused(call("GET", "/screenshot"), 503, "daytona-local-desktop was not built")
+            self.refused(call("POST", "/keyboard/type", {"text": "x"}), 503, "was not built")
+            self.refused(call("POST", "/recordings/start"), 503, "was not built")
+            self.status(200, call("POST", "/stop"))
+        finally:
+            self.assertEqual(server.stop(), 0)
+            shutil.rmtree(place)
 
     # --- the platform's desktop, as it was recorded ---
 

@@ -203,7 +203,7 @@ static char *start_run(dl_desktop_lane_t *l) {
   int ends[2];
   if (l->tb->desktop_command == NULL)
     return dl_xstrdup("this server has no desktops: " DL_DESKTOP_PROGRAM
-                      " was not built, or is not next to daytona-local (see docs/desktop.md)");
+                      " was not built (see docs/desktop.md)");
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
     return dl_xprintf("cannot make a socket: %s", strerror(errno));
   run_t *r = dl_xcalloc(1, sizeof *r);

@@ -178,7 +178,7 @@ static void on_managed(void *user, int status, const char *body, size_t len) {
 static void look_at_manager(dl_desktop_t *d) {
   dl_desktop_part_t *p = &d->parts[DL_XFCE4];
   dl_desktop_ask_t ask = {.kind = DL_DESKTOP_MANAGED};
-  if (now(d) - p->started_ms > MANAGER_LIMIT_MS) p->is_ready = true;
+  if (d->tb->desktop_command == NULL || now(d) - p->started_ms > MANAGER_LIMIT_MS) p->is_ready = true;
   if (p->is_ready || d->asks_manager) return;
   d->asks_manager = true;
   dl_desktop_lane_ask(d->view, &ask, NULL, on_managed, d);

@@ -10,15 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The platform's keys begin with capitals, and its clients read others, which its description has: both are sent. */
+static json_t *describe(const dl_desktop_part_t *p) {
+  static const char *const NAMES[4][2] = {
+    {"Running", "running"}, {"Priority", "priority"}, {"AutoRestart", "autoRestart"}, {"Pid", "pid"}};
+  json_t *value = json_object();
+  for (int i = 0; i < 2; i++) {
+    json_object_set_new(value, NAMES[0][i], json_boolean(p->run.is_running));
+    json_object_set_new(value, NAMES[1][i], json_integer(p->priority));
+    json_object_set_new(value, NAMES[2][i], json_true());
+    json_object_set_new(value, NAMES[3][i],
+                        p->run.is_running ? json_integer(p->run.process.pid) : json_null());
+  }
+  return value;
+}
+
 static json_t *status_of(const dl_desktop_t *d) {
   json_t *all = json_object();
-  for (int i = 0; i < DL_DESKTOP_PROCESSES; i++) {
-    const dl_desktop_part_t *p = &d->parts[i];
-    json_t *pid = p->run.is_running ? json_integer(p->run.process.pid) : json_null();
-    json_object_set_new(all, p->run.name,
-                        json_pack("{s:b,s:i,s:b,s:o}", "Running", p->run.is_running, "Priority", p->priority,
-                                  "AutoRestart", 1, "Pid", pid));
-  }
+  for (int i = 0; i < DL_DESKTOP_PROCESSES; i++)
+    json_object_set_new(all, d->parts[i].run.name, describe(&d->parts[i]));
   return all;
 }
 
