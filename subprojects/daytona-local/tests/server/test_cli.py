@@ -65,7 +65,8 @@ class Words(unittest.TestCase):
         for option in ("--listen", "--state", "--key", "--key-file", "--jwt-token", "--organization-id", "--isolation", "--network",
                        "--node-modules", "--tls-cert", "--tls-key", "--tls-client-ca", "--public-url", "--proxy-domain", "--trusted-proxy",
                        "--allow-origin", "--region", "--clock-speed", "--create-answer", "--accept-unenforced", "--rate-limit", "--event-ping", "--max-cpu",
-                       "--max-memory", "--max-disk", "--reader-patience", "--fault", "--print-env", "--log", "--log-requests"):
+                       "--max-memory", "--max-disk", "--reader-patience", "--fault", "--print-env", "--log", "--log-requests", "--metrics-interval",
+                       "--analytics-url"):
             self.assertIn(option, text)
 
     def test_an_unknown_command_is_named(self):

@@ -21,6 +21,7 @@ def setUpModule():
         raise unittest.SkipTest(missing())
     registry = Registry()
     registry.push("root", "1", busybox_layer([("etc/old", b"old\n")]), Cmd=["sleep", "1000"], Env=["PATH=/bin", "FROM=image"])
+    registry.push("talker", "1", busybox_layer(), Entrypoint=["/bin/sh", "-c"], Cmd=["echo first; echo second >&2; read x; exec sleep 1000"])
     registry.push("app", "1", busybox_layer(), User="app", WorkingDir="/srv/app")
 
 
@@ -125,6 +126,16 @@ class Life(Boxes):
         self.post(child, "pause", "paused")
         self.post(child, "start", "started")
         self.assertEqual(self.run_in(child, "cat /etc/new"), "new\n")
+
+    def test_entrypoint_of_the_image_with_its_log(self):
+        box = self.server.create(snapshot=self.snapshot(self.server, "talker"))["id"]
+        path = "/toolbox/%s/process/session/entrypoint" % box
+        found = self.status(200, self.server.call("GET", path)).json
+        self.assertEqual(len(found["commands"]), 1)
+        self.assertIn("'/bin/sh' '-c'", found["commands"][0]["command"])
+        headers = {"X-Daytona-SDK-Version": "0.205.1"}
+        log = harness.until(lambda: (lambda l: l if "second" in l["stderr"] else None)(self.server.call("GET", path + "/logs", headers=headers).json))
+        self.assertEqual((log["stdout"], log["stderr"]), ("first\n", "second\n"))
 
     def test_volumes_are_shared_and_kept(self):
         volume = self.status(200, self.server.api("POST", "/volumes", {"name": uuid.uuid4().hex})).json["id"]

@@ -372,14 +372,31 @@ static dl_box_pair_t *env_pairs(const dl_sandbox_t *sb, size_t *count) {
   return pairs;
 }
 
-/* Borrowed texts, NULL at the end; the array is yours to free. */
-static const char **entrypoint_of(const dl_sandbox_t *sb) {
+/* Nothing that would replace the image's own was asked for. */
+static bool is_of_image(const json_t *words, const dl_image_info_t *info) {
+  size_t count = 0;
+  while (info->entrypoint[count]) count++;
+  if (!json_is_array(words)) return true;
+  for (size_t i = 0; i < count; i++) {
+    const char *word = json_string_value(json_array_get(words, i));
+    if (!word || strcmp(word, info->entrypoint[i]) != 0) return false;
+  }
+  return count > 0 && json_array_size(words) == count;
+}
+
+/* What it is started with: what was asked for, else the image's entrypoint with its arguments, else something that stays.
+ * Borrowed texts, NULL at the end; the array is yours to free. `info` is that of its image, NULL: it has none. */
+static const char **entrypoint_of(const dl_sandbox_t *sb, const dl_image_info_t *info) {
+  static const char *const nothing[] = {NULL};
   const json_t *snapshot = dl_snapshot_find(sb->life->objects, NULL), *words = sb->entrypoint;
-  if (!json_is_array(words)) words = dl_json_get(snapshot, "entrypoint"); /* something that stays */
-  const char **out = dl_xcalloc(json_array_size(words) + 1, sizeof *out);
-  size_t i;
+  const char *const *more = info && is_of_image(words, info) ? info->cmd : nothing;
+  size_t count = 0, i;
   json_t *word;
+  if (!json_is_array(words) && !*more) words = dl_json_get(snapshot, "entrypoint");
+  while (more[count]) count++;
+  const char **out = dl_xcalloc(json_array_size(words) + count + 1, sizeof *out);
   json_array_foreach (words, i, word) out[i] = json_string_value(word);
+  for (i = 0; i < count; i++) out[json_array_size(words) + i] = more[i];
   return out;
 }
 
@@ -440,13 +457,13 @@ static void boot(dl_sandbox_t *sb) {
   dl_warm_put_off(&sb->life->warm);
   size_t env_count, volume_count;
   dl_box_pair_t *env = env_pairs(sb, &env_count);
-  const char **entrypoint = entrypoint_of(sb);
   dl_box_volume_t *volumes = dl_volume_mounts(o, sb->volumes, &volume_count, &error);
   if (!error && !dl_secrets_narrow(o, sb->secrets, &sb->secret_hosts))
     error = dl_secrets_refused(o, sb->secrets);
   note_secrets(sb);
   dl_box_image_t root;
   bool has_root = sb->image && !error && take_root(sb, &root, &error);
+  const char **entrypoint = entrypoint_of(sb, has_root ? dl_image_info(sb->held_image) : NULL);
   hold(sb);
   assert(!error || !sb->warm_box);
   if (error) {
