@@ -309,6 +309,33 @@ class Restarts(unittest.TestCase):
         self.assertEqual((found["state"], found["errorReason"]), ("error", "its files are gone"))
 
 
+    def test_files_of_a_snapshot_that_the_journal_has_lost(self):
+        box = self.server.create()["id"]
+        self.server.execute(box, "echo text > file")
+        self.server.api("POST", "/sandbox/%s/snapshot" % box, {"name": "kept:1"})
+        self.server.wait(box, "started")
+        made = self.server.api("GET", "/snapshots/kept:1").json["id"]
+        self.server.stop()
+        file = "%s/snapshots/%s.tar" % (self.state, made)
+        os.rename(file, file + ".aside")
+        self.server = harness.Server(state=self.state)
+        self.server.api("DELETE", "/snapshots/" + made)
+        harness.until(lambda: self.server.api("GET", "/snapshots/" + made).status == 404)
+        self.server.stop()
+        os.rename(file + ".aside", file)
+        self.server = harness.Server(state=self.state)
+        orphans = self.server.call("GET", "/admin/orphans").json["items"]
+        self.assertEqual(orphans, [{"kind": "snapshot", "id": made, "paths": [os.path.realpath(file)]}])
+        path = "/admin/orphans/" + made
+        self.assertEqual(self.server.call("POST", path, {"name": "a b"}).status, 400)
+        adopted = self.server.call("POST", path, {"name": "found:1"})
+        self.assertEqual((adopted.status, adopted.json["state"], adopted.json["id"]), (200, "active", made))
+        other = self.server.create(snapshot="found:1")["id"]
+        self.assertEqual(self.server.execute(other, "cat file")["result"], "text\n")
+        self.assertEqual(self.server.call("GET", "/admin/orphans").json["items"], [])
+        self.assertEqual(self.server.call("DELETE", path).status, 404)
+
+
 class FullDisk(unittest.TestCase):
     def test_what_cannot_be_written_changes_nothing(self):
         import resource

@@ -5,6 +5,7 @@
 #include "control/objects/orphans.h"
 
 #include "control/objects/leftovers.h"
+#include "control/objects/snapshots.h"
 #include "control/objects/volumes.h"
 
 #include <dirent.h>
@@ -20,10 +21,17 @@ static const struct place {
   {"sandboxes", "", DL_ORPHAN_HOME},
   {"archives", ".tar", DL_ORPHAN_ARCHIVE},
   {"volumes", "", DL_ORPHAN_VOLUME},
+  {"snapshots", ".tar", DL_ORPHAN_SNAPSHOT},
 };
+
+static const char *kind_name(dl_orphan_kind_t kind) {
+  if (kind == DL_ORPHAN_SNAPSHOT) return "snapshot";
+  return kind == DL_ORPHAN_VOLUME ? "volume" : "sandbox";
+}
 
 static bool is_owned(const dl_objects_t *o, const struct place *p, const char *id) {
   if (p->kind == DL_ORPHAN_VOLUME) return dl_volume_by_id((dl_objects_t *)o, id) != NULL;
+  if (p->kind == DL_ORPHAN_SNAPSHOT) return json_object_get(dl_snapshots_all((dl_objects_t *)o), id) != NULL;
   return dl_map_get(&o->sandboxes, id) != NULL;
 }
 
@@ -43,8 +51,7 @@ static bool read_id(const struct place *p, const char *name, dl_uuid_t *id) {
 static void add(json_t *all, const struct place *p, const char *id, char *path) {
   json_t *entry = json_object_get(all, id);
   if (!entry) {
-    entry = json_pack("{s:s, s:s, s:[]}", "kind", p->kind == DL_ORPHAN_VOLUME ? "volume" : "sandbox", "id",
-                      id, "paths");
+    entry = json_pack("{s:s, s:s, s:[]}", "kind", kind_name(p->kind), "id", id, "paths");
     json_object_set_new(all, id, entry);
   }
   json_array_append_new(json_object_get(entry, "paths"), json_string(path));

@@ -4,12 +4,16 @@
  */
 #include "control/routes/orphans.h"
 
+#include "control/life/snapshot_life.h"
 #include "control/objects/orphans.h"
+#include "control/objects/snapshots.h"
 #include "control/objects/volumes.h"
 #include "control/routes/call.h"
 #include "control/routes/create.h"
+#include "control/routes/validate.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void dl_orphans_get(dl_req_t *req, void *user) {
@@ -46,6 +50,35 @@ static void adopt_sandbox(dl_control_t *c, dl_req_t *req, const char *id, bool i
   dl_answer_sandbox(c, req, sb);
 }
 
+/* Which files of a sandbox they are is not written in them: on an image they mean nothing without a snapshot of that. */
+static void adopt_snapshot(dl_control_t *c, dl_req_t *req, const char *id) {
+  const char *name = dl_json_str(dl_body(req), "name"), *problem = name ? dl_check_snapshot_name(name) : NULL;
+  char *file = dl_snapshot_files(&c->objects, id), *own = dl_xprintf("recovered-%s", id);
+  dl_sandbox_t *sb = dl_sandbox_new(dl_uuid_new().text, c->objects.region, dl_now(c));
+  struct stat st = {0};
+  stat(file, &st);
+  double gb = (double)st.st_blocks * 512 / 1e9;
+  if (!name) name = own;
+  if (problem) {
+    dl_fail(c, req, 400, "name %s", problem);
+  } else if (dl_snapshot_name_is_taken(&c->objects, name)) {
+    dl_fail(c, req, 409, "Snapshot with name %s already exists", name);
+  } else if (gb > c->life.max_snapshot_gb) {
+    dl_fail(c, req, 400, "its files have %.2f GB, and a snapshot may have %g GB (--max-snapshot-size)", gb,
+            c->life.max_snapshot_gb);
+  } else if (dl_take_snapshot(c, req, sb, dl_json_str(dl_body(req), "snapshot"))) {
+    json_t *snapshot = dl_snapshot_new_of_sandbox(&c->objects, sb, name);
+    json_object_set_new(snapshot, "id", json_string(id));
+    json_object_set_new(snapshot, "sourceSandboxId", json_null());
+    dl_snapshot_begin_copy(&c->life, snapshot);
+    dl_snapshot_copied(&c->life, id, NULL);
+    dl_answer_durable(c, req, 200, dl_snapshot_shown(json_object_get(dl_snapshots_all(&c->objects), id)));
+  }
+  dl_sandbox_free(sb);
+  free(own);
+  free(file);
+}
+
 void dl_orphan_adopt(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   const char *id = dl_req_param(req, "id");
@@ -54,6 +87,8 @@ void dl_orphan_adopt(dl_req_t *req, void *user) {
     dl_fail(c, req, 404, "nothing without an owner has the id %s", id);
   else if (kind == DL_ORPHAN_VOLUME)
     dl_answer_durable(c, req, 200, dl_volume_adopt(&c->objects, id));
+  else if (kind == DL_ORPHAN_SNAPSHOT)
+    adopt_snapshot(c, req, id);
   else
     adopt_sandbox(c, req, id, kind == DL_ORPHAN_ARCHIVE);
 }
