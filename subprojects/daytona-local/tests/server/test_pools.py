@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 import tempfile
+import time
 import unittest
 import uuid
 
@@ -129,6 +130,24 @@ class Pools(harness.Case):
         for member in self.members():
             self.server.api("DELETE", "/sandbox/" + member["id"])
         harness.until(lambda: self.pool(pool)["errorReason"] == "its snapshot is gone")
+
+
+    def test_one_that_cannot_be_filled_tries_more_and_more_seldom(self):
+        box = self.server.create()["id"]
+        self.status(200, self.server.api("POST", "/sandbox/%s/snapshot" % box, {"name": "broken:1"}))
+        self.server.wait(box, "started")
+        made = self.server.api("GET", "/snapshots/broken:1").json["id"]
+        pool = self.make(2, "broken:1")
+        self.full(pool, 2)
+        with open("%s/snapshots/%s.tar" % (self.server.state, made), "r+b") as file:
+            file.truncate(100)  # it is there, and no sandbox can be made of it
+        self.status(200, self.server.api("DELETE", "/sandbox/" + self.members()[0]["id"]))
+        harness.until(lambda: "archive" in (self.pool(pool)["errorReason"] or ""))
+        time.sleep(3)
+        # After 1, 2, 4 seconds: the one that is ready does not make it try all the time.
+        tries = [line for line in self.server.lines if "warm pool " + pool in line]
+        self.assertTrue(1 <= len(tries) <= 3, tries)
+        self.assertEqual(self.pool(pool)["currentSize"], 1)
 
 
 class Restarts(unittest.TestCase):

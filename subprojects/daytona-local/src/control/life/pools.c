@@ -127,7 +127,6 @@ static tally_t count(dl_pool_keeper_t *k, const json_t *pool) {
       continue;
     }
     t.members++;
-    if (is_ready(sb)) forget_trouble(k, id);
     t.starting += !is_ready(sb);
   }
   return t;
@@ -164,6 +163,7 @@ static void on_timer(uv_timer_t *timer) {
   json_object_foreach ((json_t *)dl_pools_all(k->life->objects), id, pool) {
     tally_t t = count(k, pool);
     bool is_full = t.members >= dl_pool_size(pool);
+    if (is_full && t.starting == 0) forget_trouble(k, id);
     is_short = is_short || t.starting > 0 || (!is_full && !has_to_wait(k, id));
     if (!is_full && !has_to_wait(k, id) && starting_count(k) < STARTING_MAX) make_member(k, pool);
   }
