@@ -433,6 +433,22 @@ static void signed_url_opens_one_file_until_the_key_changes(void **state) {
   session_delete(sandbox);
 }
 
+static void signed_url_takes_one_file(void **state) {
+  session_t *session = *state;
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  daytona_future_t *url = api_must(daytona_sandbox_upload_url(sandbox, "sent ü.txt", NULL)),
+                   *down = api_must(daytona_sandbox_download_url(sandbox, "sent ü.txt", NULL));
+  assert_int_equal(session_upload(daytona_future_string(url), "from outside"), 200);
+  session_expect(sandbox, "cat 'sent ü.txt'", 0, "from outside");
+  assert_true(session_upload(daytona_future_string(down), "x") >= 400); /* it is for reading */
+  api_done(daytona_sandbox_rotate_signing_key(sandbox, NULL));
+  assert_true(session_upload(daytona_future_string(url), "later") >= 400);
+  session_expect(sandbox, "cat 'sent ü.txt'", 0, "from outside");
+  daytona_future_release(url);
+  daytona_future_release(down);
+  session_delete(sandbox);
+}
+
 static void metrics_of_a_running_sandbox(void **state) {
   session_t *session = *state;
   daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
@@ -486,6 +502,7 @@ int main(void) {
     TEST(settings_are_stored),
     TEST(changed_environment_is_that_of_new_processes),
     TEST(signed_url_opens_one_file_until_the_key_changes),
+    TEST(signed_url_takes_one_file),
     TEST(metrics_of_a_running_sandbox),
     TEST(containers_are_neither_forked_nor_paused),
 #undef TEST

@@ -381,6 +381,20 @@ static void a_run_waits_for_its_turn_although_it_is_not_read(void **state) {
   session_admin("DELETE", "/faults", NULL);
 }
 
+/* --- the entrypoint ---------------------------------------------------------------------------- */
+
+static void a_follow_of_the_entrypoint_ends_with_the_sandbox(void **state) {
+  daytona_sandbox_t *own = session_sandbox(&shared, NULL);
+  daytona_future_t *follow = daytona_session_follow_entrypoint(own, NULL);
+  session_expect(own, "true", 0, "");
+  assert_false(daytona_future_is_settled(follow)); /* it sleeps for ever */
+  api_done(daytona_sandbox_stop(own, NULL));
+  api_must(follow);
+  assert_int_equal(daytona_future_stream_end(follow)->reason, DAYTONA_STREAM_LOST);
+  daytona_future_release(follow);
+  session_delete(own);
+}
+
 /* --- what is not there -------------------------------------------------------------------------- */
 
 static void what_is_not_there_is_named(void **state) {
@@ -432,6 +446,7 @@ int main(void) {
     cmocka_unit_test(contexts_are_listed_without_the_default_one),
     cmocka_unit_test(a_run_waits_for_its_reader_and_says_how_it_ended),
     cmocka_unit_test(a_run_waits_for_its_turn_although_it_is_not_read),
+    cmocka_unit_test(a_follow_of_the_entrypoint_ends_with_the_sandbox),
     cmocka_unit_test(what_is_not_there_is_named),
   };
   return cmocka_run_group_tests(tests, open_shared, close_shared);

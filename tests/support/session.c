@@ -128,6 +128,28 @@ int session_admin(const char *method, const char *path, const char *body) {
   return status;
 }
 
+int session_upload(const char *url, const char *content) {
+  char answer[4096] = "";
+  long status = 0;
+  sink_t sink = {answer, 0, sizeof answer};
+  CURL *curl = curl_easy_init();
+  curl_mime *form = curl_mime_init(curl);
+  curl_mimepart *file = curl_mime_addpart(form);
+  curl_mime_name(file, "file");
+  curl_mime_filename(file, "file");
+  curl_mime_data(file, content, CURL_ZERO_TERMINATED);
+  curl_easy_setopt(curl, CURLOPT_URL, url);
+  curl_easy_setopt(curl, CURLOPT_MIMEPOST, form);
+  curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT, 20L);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &sink);
+  if (curl_easy_perform(curl) == CURLE_OK) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  curl_mime_free(form);
+  curl_easy_cleanup(curl);
+  return (int)status;
+}
+
 int session_fetch(const char *url, const char *header, char *body, size_t size) {
   sink_t sink = {body, 0, size};
   body[0] = '\0';

@@ -43,4 +43,7 @@ void session_admin_over_tls(const char *ca, const char *cert, const char *key);
 /* A blocking GET of any URL with an optional extra header; returns the status, the body goes to `body`. */
 int session_fetch(const char *url, const char *header, char *body, size_t size);
 
+/* A blocking POST of a form whose field `file` has the content; returns the status. */
+int session_upload(const char *url, const char *content);
+
 #endif
