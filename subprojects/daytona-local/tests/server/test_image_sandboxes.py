@@ -166,6 +166,27 @@ class Life(Boxes):
                                                         headers={"x-daytona-preview-token": url["token"]}, key=""))
         self.assertEqual((answer.status, answer.body), (200, b"hi\n"))
 
+    def test_language_servers_and_accessibility_are_those_of_the_image(self):
+        box = self.server.create(snapshot=self.root)["id"]
+        start = ("POST", "/toolbox/%s/lsp/start" % box, {"languageId": "python", "pathToProject": "/root"})
+        answer = self.server.call(*start)
+        self.assertIn("pylsp is not installed in the sandbox", self.status(500, answer).json["message"])
+        # All that the start needs, in a shell.
+        body = '{"jsonrpc":"2.0","id":1,"result":{"capabilities":{}}}'
+        self.run_in(box, """cat > /bin/pylsp <<'END'
+#!/bin/sh
+printf 'Content-Length: %%d\\r\\n\\r\\n%%s' %d '%s'
+exec sleep 1234
+END
+chmod +x /bin/pylsp""" % (len(body), body))
+        self.status(200, self.server.call(*start))
+        harness.wait_process("sleep 1234")
+        self.status(200, self.server.call("POST", "/toolbox/%s/lsp/stop" % box, start[2]))
+        answer = self.server.call("GET", "/toolbox/%s/computeruse/a11y/tree" % box)
+        self.assertEqual(self.status(503, answer).json["code"], "A11Y_UNAVAILABLE")
+        # What says so is our program, which the image does not have, where it was built.
+        self.assertIn("accessibility", answer.json["message"])
+
     def test_resize(self):
         box = self.server.create(snapshot=self.root)["id"]
         answer = self.server.api("POST", "/sandbox/%s/resize" % box, {"cpu": 2, "memory": 2})
