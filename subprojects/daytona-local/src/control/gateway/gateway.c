@@ -34,7 +34,7 @@
 /* A program that ends again and again. */
 #define RETRY_MS 5000
 #define END_LIMIT_MS 1000
-/* Questions of one link; every channel asks one. */
+/* A session ends itself at the first; this is for one that does not. */
 #define BAD_TOKENS_MAX 3
 /* Messages of one turn, so that no link keeps the loop. */
 #define MESSAGES_PER_TURN 16
@@ -48,8 +48,8 @@ typedef struct {
   dl_gateway_t *gateway;
   uv_poll_t poll;
   int fd;
-  char *from, *address; /* "ADDRESS PORT", and the address alone */
-  char *token;          /* a good one was shown */
+  char *address; /* of the client */
+  char *token;   /* a good one was shown */
   char *sandbox_id;
   struct dl_box *box; /* only compared */
   unsigned bad_tokens;
@@ -107,7 +107,6 @@ static void on_link_closed(uv_handle_t *handle) {
   link_t *l = handle->data;
   dl_gateway_t *g = l->gateway;
   close(l->fd);
-  free(l->from);
   free(l->address);
   free(l);
   assert(g->link_count > 0);
@@ -265,13 +264,11 @@ static void add_link(dl_gateway_t *g, int fd, const char *from) {
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   l->gateway = g;
   l->fd = fd;
-  l->from = dl_xstrdup(from);
   l->address = dl_xstrndup(from, strcspn(from, " "));
   l->poll.data = l;
   dl_list_init(&l->link);
   if (uv_poll_init(g->loop, &l->poll, fd) != 0) {
     close(fd);
-    free(l->from);
     free(l->address);
     free(l);
     return;
