@@ -191,7 +191,8 @@ typedef struct daytona_lsp_completions_opts {
 /**
  * Completions at a position of an open file. Settles with daytona_future_lsp_completion_list(). Toolboxes up to 0.190.0
  * refuse line 0 and character 0 with DAYTONA_EINVAL.
- * @param line, character  From 0.
+ * @param line       From 0.
+ * @param character  From 0.
  */
 DAYTONA_API daytona_future_t *daytona_lsp_completions(daytona_lsp_t *lsp, const char *path, int64_t line,
                                                       int64_t character,

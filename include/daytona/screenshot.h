@@ -42,7 +42,7 @@ DAYTONA_API daytona_future_t *daytona_screenshot_take_full_screen(daytona_sandbo
                                                                   const daytona_screenshot_opts_t *opts);
 
 /** A part of the screen as PNG. What is outside of the screen is black; sandboxes refuse a size that is not positive.
-    @param x, y, width, height  In pixels. */
+    @param x  In pixels, as are `y`, `width` and `height`. */
 DAYTONA_API daytona_future_t *daytona_screenshot_take_region(daytona_sandbox_t *sandbox, int x, int y,
                                                              int width, int height,
                                                              const daytona_screenshot_opts_t *opts);

@@ -84,6 +84,13 @@ PACKAGES_ABI='
 abigail-tools         abidw
 '
 
+# The HTML site; its Python tools are installed by docs/site/build.
+PACKAGES_SITE='
+doxygen               doxygen
+graphviz              dot
+python3-venv          py:ensurepip
+'
+
 PACKAGES_INTEROP='
 npm                   npm
 '

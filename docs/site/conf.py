@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# What Sphinx needs to know; docs/site/build calls it.
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+project = "libdaytona"
+author = "The libdaytona authors"
+copyright = "2026, " + author
+extensions = ["breathe", "myst_parser", "sphinx.ext.graphviz"]
+source_suffix = {".md": "markdown"}
+master_doc = "index"
+html_theme = "furo"
+html_title = "libdaytona"
+html_copy_source = False
+graphviz_output_format = "svg"
+breathe_projects = {"libdaytona": str(ROOT / "build" / "site" / "xml")}
+breathe_default_project = "libdaytona"
+breathe_domain_by_extension = {"h": "c"}
+breathe_show_include = False
+primary_domain = "c"
+highlight_language = "c"
+myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
+# A link is to a page or to the world; source files are not pages, and pages.py has made text of them.
+suppress_warnings = ["myst.header", "misc.highlighting_failure"]
