@@ -7,8 +7,11 @@ stands in docs/telemetry.md: the spans of helpers, the span around a walk, queri
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -141,6 +144,60 @@ def every_name(driver, python):
     assert unknown <= {"image_resolve"}, sorted(unknown)
 
 
+CONFIGURATION = """
+receivers: {otlp: {protocols: {http: {endpoint: "127.0.0.1:%d"}}}}
+exporters: {debug: {verbosity: detailed, sampling_initial: 100000}}
+service:
+  telemetry: {metrics: {level: none}}
+  pipelines: {traces: {receivers: [otlp], exporters: [debug]}, metrics: {receivers: [otlp], exporters: [debug]}}
+"""
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def wait_for(port, collector):
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert collector.poll() is None, "the collector has ended"
+            time.sleep(0.05)
+    raise AssertionError("the collector does not listen")
+
+
+def read_by_collector(program, command):
+    """What the collector of OpenTelemetry prints of the telemetry of a command."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "config.yaml").write_text(CONFIGURATION % port, encoding="ascii")
+        with open(os.path.join(folder, "log"), "wb") as log:
+            collector = subprocess.Popen([program, "--config", f"file:{folder}/config.yaml"], stdin=subprocess.DEVNULL,
+                                         stdout=log, stderr=log)
+            try:
+                wait_for(port, collector)
+                env = dict(os.environ, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}", DAYTONA_OTEL_ENABLED="true",
+                           OTEL_EXPORTER_OTLP_COMPRESSION="gzip")
+                subprocess.run(command, env=env, check=True, timeout=LIMIT_SECONDS, stdin=subprocess.DEVNULL)
+            finally:
+                collector.terminate()  # it prints what it has
+                collector.wait(30)
+        return Path(folder, "log").read_text(encoding="utf-8")
+
+
+def the_real_collector(cache, command, ours):
+    if launch.missing(cache, "collector"):
+        raise tap.Skip("no collector: tests/interop/install CACHE collector builds one, with Go")
+    text = read_by_collector(os.path.join(cache, "collector", "otelcol"), command)
+    assert set(re.findall(r"^    Name +: (.*)$", text, re.M)) == {span["name"] for span in ours["spans"]}, text[-3000:]
+    metrics = set(re.findall(r"^     -> Name: (.*_duration)$", text, re.M))
+    assert metrics == {one["name"] for one in ours["metrics"]}, text[-3000:]
+
+
 def main():
     driver, local = map(os.path.abspath, sys.argv[1:3])
     cache = os.path.abspath(os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop")
@@ -151,7 +208,7 @@ def main():
     python = os.path.join(cache, "python", "bin", "python")
     os.chdir(os.environ.get("TMPDIR", "/"))
     producer = tap.Producer()
-    producer.plan(6)
+    producer.plan(7)
     ours = collect(python, local, [driver])
     official = collect(python, local, [python, str(HERE / "sdk.py")])
     producer.run("calls and requests have the spans of the official SDK", lambda: the_same_calls(ours, official))
@@ -166,6 +223,8 @@ def main():
         assert [call[0] for call in calls_of(again)] == [call[0] for call in calls_of(ours)]
 
     producer.run("the same is there when it is compressed and sent in parts", compressed)
+    producer.run("the collector of OpenTelemetry reads the same",
+                 lambda: the_real_collector(cache, [local, "run", "--", driver], ours))
     return producer.exit_code()
 
 
