@@ -30,6 +30,7 @@ typedef struct lane {
   daytona__strbuf_t compressed;
   size_t compressed_from; /* bytes of the batch that were read */
   bool is_failing;        /* the last batch was given up, which was logged */
+  bool is_rejecting;      /* the same of one of which a part was rejected */
 } lane_t;
 
 struct daytona__exporter {
@@ -128,13 +129,14 @@ static void on_accepted(lane_t *lane) {
   uint64_t rejected = daytona__otlp_rejected(response->body, response->body_size);
   size_t spans = first_of(lane)->spans;
   if (rejected > spans) rejected = spans; /* of metrics, points; or the collector lies */
-  if (rejected != 0)
-    daytona__log(exporter->loop, DAYTONA_LOG_WARN, "telemetry: the collector has refused %llu of %zu spans",
+  if (rejected != 0 && !lane->is_rejecting)
+    daytona__log(exporter->loop, DAYTONA_LOG_WARN, "telemetry: the collector has rejected %llu of %zu spans",
                  (unsigned long long)rejected, spans);
   exporter->stats->exports++;
   if (lane->is_failing)
     daytona__log(exporter->loop, DAYTONA_LOG_INFO, "telemetry: %s can be exported again", lane->what);
   lane->is_failing = false;
+  lane->is_rejecting = rejected != 0;
   daytona__http_call_clear(&lane->http);
   finish(lane, rejected);
 }
