@@ -38,7 +38,7 @@ class Server:
                 break
         self.port = int(found.group(1))
         self.env = dict(os.environ, DAYTONA_API_URL=f"http://127.0.0.1:{self.port}/api", DAYTONA_API_KEY=KEY)
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)  # opened when it is used
 
     def __enter__(self):
         return self
@@ -65,7 +65,8 @@ class Server:
         return (time.monotonic() - begin) * 1000
 
     def median_ms(self, sandboxes):
-        """Commands one after the other, each in the next sandbox; the first of each is left out."""
+        """Commands one after the other on a new connection, each in the next sandbox; the first ones are left out."""
+        self.connection.close()
         for sandbox in sandboxes[:FEW]:
             self.execute_ms(sandbox)
         return statistics.median(self.execute_ms(sandboxes[i % len(sandboxes)]) for i in range(EXEC_COUNT))

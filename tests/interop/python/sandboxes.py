@@ -19,6 +19,18 @@ class Sandboxes(Topic):
         await done(sandbox.delete(wait=True))
         await raises(sdk.DaytonaNotFoundError, lambda: self.client.get(sandbox.id), 404)
 
+    async def create_takes_a_booted_one(self):
+        """The create without parameters sends labels of the SDK's own."""
+        await eventually(lambda: admin("GET", "/info", {})["warm"]["ready"] > 0)
+        sandbox = await done(self.client.create())
+        try:
+            assert admin("GET", "/info", {})["boxes"][sandbox.id]["start"] == "warm"
+            assert sandbox.labels["code-toolbox-language"] == "python"
+            seen = (await self.exec(sandbox, "hostname; echo $DAYTONA_SANDBOX_ID")).result.split()
+            assert seen == [sandbox.id, sandbox.id]
+        finally:
+            await done(sandbox.delete())
+
     async def create_with_everything(self):
         name = unique("everything")
         async with self.sandbox(name=name, language="javascript", env_vars={"COLOUR": "blue"},

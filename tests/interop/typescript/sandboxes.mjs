@@ -27,6 +27,20 @@ export const scenarios = {
     await raises(sdk.DaytonaNotFoundError, () => client.get(sandbox.id), 404)
   },
 
+  // The create without parameters sends labels of the SDK's own.
+  async create_takes_a_booted_one() {
+    await eventually(async () => (await admin('GET', '/info')).warm.ready > 0)
+    const sandbox = await client.create()
+    try {
+      assert.equal((await admin('GET', '/info')).boxes[sandbox.id].start, 'warm')
+      assert.equal(sandbox.labels['code-toolbox-language'], 'python')
+      const seen = (await exec(sandbox, 'hostname; echo $DAYTONA_SANDBOX_ID')).result.trim()
+      assert.equal(seen, `${sandbox.id}\n${sandbox.id}`)
+    } finally {
+      await sandbox.delete()
+    }
+  },
+
   async create_with_everything() {
     const name = unique('everything')
     await withSandbox({ name, language: 'javascript', envVars: { COLOUR: 'blue' }, labels: { team: 'red' }, public: true,
