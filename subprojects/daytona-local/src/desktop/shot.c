@@ -163,8 +163,8 @@ static int failed(dl_buf_t *out, int status, const char *text) {
   return status;
 }
 
-/* Pixels of a picture; more cannot be encoded in time, nor sent. */
-#define PIXELS_MAX (64 * 1024 * 1024)
+/* Pixels of a picture: those of the largest screen. */
+#define PIXELS_MAX (7680 * 4320)
 
 int shot_take(screen_t *s, const dl_desktop_ask_t *ask, dl_buf_t *out) {
   int width, height;

@@ -475,12 +475,15 @@ class Desktop(harness.Case):
         times = []
         writer = threading.Thread(target=lambda: self.post("/keyboard/type", {"text": "x" * 20, "delay": 100}))
         writer.start()
+        with self.assertRaises(OSError):  # it waits for the typing, and is not done when its client has gone
+            self.ask("POST", "/mouse/move", {"x": 999, "y": 99}, timeout=0.3)
         while writer.is_alive():
             begin = time.monotonic()
             self.get("/screenshot/compressed?scale=0.1")
             times.append(time.monotonic() - begin)
         writer.join()
         self.assertGreater(len(times), 3)
+        self.assertNotEqual(self.get("/mouse/position"), {"x": 999, "y": 99})
 
     # --- recordings ---
 
@@ -617,11 +620,14 @@ class Desktop(harness.Case):
         self.assertEqual(self.get("/status"), {"status": "partial"})
         self.assertEqual(self.post("/process/novnc/restart"), {"message": "Process novnc restarted successfully", "processName": "novnc"})
         self.assertEqual(self.get("/status"), {"status": "active"})
-        old = pid("x11vnc")
+        old = pid("xvfb")
         self.run_in("kill -9 %d" % old)
-        harness.until(lambda: self.get("/status") == {"status": "partial"})
+        harness.until(lambda: self.get("/process/x11vnc/status") == {"processName": "x11vnc", "running": False})
+        self.assertEqual(self.get("/status"), {"status": "partial"})  # the page needs no screen
         harness.until(lambda: self.get("/status") == {"status": "active"})  # by itself, after five seconds
-        self.assertNotEqual(pid("x11vnc"), old)
+        self.assertNotEqual(pid("xvfb"), old)
+        self.assertEqual(self.post("/mouse/move", {"x": 7, "y": 8}), {"x": 7, "y": 8})
+        self.picture()
 
     def test_22_restart_of_the_screen(self):
         self.post("/process/xvfb/restart")

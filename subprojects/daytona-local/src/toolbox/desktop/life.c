@@ -378,6 +378,9 @@ static uint64_t restart_ended(dl_desktop_t *d) {
   for (int i = 0; i < DL_DESKTOP_PROCESSES; i++) {
     dl_desktop_part_t *p = &d->parts[i];
     if (p->restart_at_ms == 0 || p->run.is_running) continue;
+    /* Nothing runs without a screen. */
+    if (i != DL_XVFB && !d->parts[DL_XVFB].is_ready && p->restart_at_ms <= now(d) + STEP_MS)
+      p->restart_at_ms = now(d) + STEP_MS;
     if (now(d) >= p->restart_at_ms) {
       spawn(d, i);
       if (p->problem != NULL) p->restart_at_ms = now(d) + DL_DESKTOP_RESTART_MS;
@@ -423,7 +426,7 @@ static void step(dl_desktop_t *d) {
 
 bool dl_desktop_operate(dl_desktop_t *d, dl_desktop_operation_kind_t kind, int which, dl_desktop_done_cb done,
                         void *user) {
-  if (d->operation_count >= OPERATIONS_MAX) return false;
+  if (d->is_leaving || d->operation_count >= OPERATIONS_MAX) return false;
   operation_t *o = dl_xcalloc(1, sizeof *o);
   *o = (operation_t){.kind = kind, .which = which, .done = done, .user = user};
   dl_list_push(&d->operations, &o->link);

@@ -49,7 +49,7 @@ typedef enum { DL_DESKTOP_START, DL_DESKTOP_STOP, DL_DESKTOP_RESTART } dl_deskto
 /* `done` comes once, on a later turn of the loop. `problem`: NULL, or why it did not work (borrowed). */
 typedef void (*dl_desktop_done_cb)(dl_desktop_t *d, void *user, const char *problem);
 
-/* Operations are done one after the other. False: too many wait. `which`: of a restart. */
+/* Operations are done one after the other. False: too many wait, or the box ends. `which`: of a restart. */
 bool dl_desktop_operate(dl_desktop_t *d, dl_desktop_operation_kind_t kind, int which, dl_desktop_done_cb done,
                         void *user);
 /* By its name on the wire; -1: none. */
