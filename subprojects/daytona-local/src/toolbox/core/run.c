@@ -151,8 +151,18 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   }
 }
 
+static void on_writer_closed(uv_handle_t *handle) {
+  run_t *r = handle->data;
+  if (r->is_reported)
+    on_handle_closed(handle);
+  else
+    r->open_handles--;
+}
+
+/* The handle first: its close takes the descriptor's number out of the poll, and that may be somebody else's by then. */
 static void close_input(run_t *r) {
-  if (r->has_writer) uv_poll_stop(&r->writer);
+  if (r->has_writer) uv_close((uv_handle_t *)&r->writer, on_writer_closed);
+  r->has_writer = false;
   close(r->in_fd);
   r->in_fd = -1;
 }
