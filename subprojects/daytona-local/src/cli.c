@@ -621,6 +621,7 @@ int dl_cli_main(int argc, char **argv) {
   if (strcmp(command, "image-box") == 0) return dl_image_box_main(dl_toolbox_main, argc - 2, argv + 2);
   if (strcmp(command, "image-files") == 0) return dl_layer_main(argc - 2, argv + 2);
   if (strcmp(command, "own-root") == 0) return dl_own_root_main(argc - 2, argv + 2);
+  if (strcmp(command, "link") == 0) return dl_link_main(argc - 2, argv + 2);
   if (strcmp(command, "name-server") == 0) return dl_name_server_main(argc - 2, argv + 2);
   if (strcmp(command, "image-jail") == 0) return dl_image_jail_main(argc - 1, argv + 1);
   if (strcmp(command, "image-runtime") == 0) return dl_image_runtime_main(argc - 1, argv + 1);

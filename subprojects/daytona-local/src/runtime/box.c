@@ -271,7 +271,8 @@ static void watch(dl_box_t *box, uv_poll_t *poll, int fd, uv_poll_cb cb) {
 }
 
 char *dl_box_hosts(const dl_box_t *box) {
-  return dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n", box->id);
+  return dl_xprintf("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t%s\n%s", box->id,
+                    box->hosts != NULL ? box->hosts : "");
 }
 
 /* What a box of this kind does not need. */
@@ -469,6 +470,7 @@ int dl_box_told_file(const dl_box_t *box) {
 static void copy_spec(dl_box_t *box, const dl_box_spec_t *spec) {
   box->home.source = dl_xstrdup(spec->home_dir);
   box->home.target = dl_xstrdup(DL_BOX_HOME);
+  dl_set(&box->hosts, spec->hosts);
   dl_buf_init(&box->env, ENV_MAX);
   dl_box_copy_told(box, spec);
   if (spec->image != NULL) {
@@ -595,6 +597,7 @@ void dl_box_free(dl_box_t *box) {
   dl_buf_clear(&box->error_text);
   free(box->failure);
   free(box->socket_path);
+  free(box->hosts);
   free(box->id);
   free(box);
   dl_runtime_box_gone(rt);

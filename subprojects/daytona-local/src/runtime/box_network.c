@@ -11,6 +11,7 @@
  * cannot be had does not start.
  */
 #include "runtime/helper.h"
+#include "runtime/link.h"
 #include "runtime/names.h"
 #include "runtime/rules.h"
 
@@ -239,6 +240,48 @@ static void apply(dl_box_t *box) {
   uv_queue_work(box->rt->loop, &net->work, apply_work, on_applied);
 }
 
+/* --- links --- */
+
+static bool is_end_of(const dl_link_t *link, const dl_box_t *box) {
+  return link->ends[0] == box || link->ends[1] == box;
+}
+
+/* Ends those that must not be; true while one is ending. */
+static bool stop_links(dl_box_t *box) {
+  bool is_waiting = false;
+  DL_LIST_EACH(&box->rt->links, node) {
+    dl_link_t *link = DL_CONTAINER(node, dl_link_t, link);
+    if (!is_end_of(link, box) || link->helper == NULL) continue;
+    if (!link->is_stopping && dl_link_may_run(link)) continue;
+    if (!link->is_stopping) dl_link_stop(link);
+    is_waiting = true;
+  }
+  return is_waiting;
+}
+
+/* True while one is not ready. */
+static bool start_links(dl_box_t *box) {
+  bool is_waiting = false;
+  DL_LIST_EACH(&box->rt->links, node) {
+    dl_link_t *link = DL_CONTAINER(node, dl_link_t, link);
+    if (!is_end_of(link, box)) continue;
+    if (link->helper == NULL && !link->has_failed && dl_link_may_run(link)) dl_link_start(link);
+    is_waiting = is_waiting || link->awaits_helper;
+  }
+  return is_waiting;
+}
+
+/* Of a box that has ended and has none any more. */
+static void drop_links(dl_box_t *box) {
+  DL_LIST_EACH_SAFE(&box->rt->links, node, after) {
+    dl_link_t *link = DL_CONTAINER(node, dl_link_t, link);
+    if (!is_end_of(link, box)) continue;
+    assert(link->helper == NULL);
+    dl_list_unlink(&link->link);
+    free(link);
+  }
+}
+
 /* --- the order of things --- */
 
 static void settled(dl_box_t *box) {
@@ -258,6 +301,7 @@ static void step(dl_box_t *box) {
   if (!net->is_open || net->is_busy || net->awaits_names || box->is_ended) return;
   bool is_private = box->network == DL_NETWORK_PRIVATE, has_outside = is_private && !wanted->blocks_all,
        has_names = is_private && dl_rules_have_names(wanted);
+  if (stop_links(box)) return; /* its end comes back here */
   if (net->slirp != NULL && !has_outside)
     stop_slirp(box);
   else if (net->has_dead_names)
@@ -270,8 +314,15 @@ static void step(dl_box_t *box) {
     stop_names(box);
   else if (has_outside && net->slirp == NULL && !net->is_broken)
     start_slirp(box);
-  else if (!net->awaits_slirp)
+  else if (!start_links(box) && !net->awaits_slirp)
     settled(box);
+}
+
+void dl_box_net_look(dl_box_t *box) {
+  if (box->is_ended)
+    dl_box_net_ended(box);
+  else
+    step(box);
 }
 
 /* --- for box.c --- */
@@ -340,12 +391,14 @@ bool dl_box_net_is_safe(const dl_box_t *box) { return box->net.applied != NULL; 
 static void on_slirp_ended(void *user) {
   dl_box_t *box = user;
   box->net.slirp = NULL;
+  box->net.is_ending = false;
   dl_box_net_ended(box);
 }
 
 static void on_names_ended(void *user) {
   dl_box_t *box = user;
   box->net.names = NULL;
+  box->net.is_ending = false;
   dl_box_net_ended(box);
 }
 
@@ -353,6 +406,10 @@ void dl_box_net_ended(dl_box_t *box) {
   dl_box_net_t *net = &box->net;
   assert(box->is_ended);
   if (net->is_busy || box->open_handles > 0) return; /* go_on comes back here, and the last handle does */
+  if (stop_links(box)) return;
+  drop_links(box);
+  if (net->is_ending) return; /* what ends comes back here */
+  net->is_ending = net->slirp != NULL || net->names != NULL;
   if (net->slirp != NULL)
     dl_helper_stop(net->slirp, on_slirp_ended, box);
   else if (net->names != NULL)
@@ -401,4 +458,21 @@ char *dl_box_set_rules(dl_box_t *box, const dl_box_rules_t *rules, dl_box_rules_
   }
   dl_rules_release(wanted);
   return missing != NULL ? dl_xstrdup(missing) : NULL;
+}
+
+const char *dl_runtime_links_missing(const dl_runtime_t *rt) {
+  if (rt->isolation == DL_ISOLATION_NONE || rt->network == DL_NETWORK_HOST)
+    return "sandboxes share the server's network";
+  return rt->network == DL_NETWORK_NONE ? "sandboxes have no network (--network=none)"
+                                        : dl_network_missing(rt);
+}
+
+void dl_box_link(dl_box_t *a, uint32_t address_a, dl_box_t *b, uint32_t address_b) {
+  dl_runtime_t *rt = a->rt;
+  assert(a != b && b->rt == rt);
+  dl_link_t *link = dl_xcalloc(1, sizeof *link);
+  *link = (dl_link_t){.ends = {a, b}, .address = {address_a, address_b}, .number = ++rt->link_count};
+  dl_list_push(&rt->links, &link->link);
+  step(a);
+  step(b);
 }

@@ -191,7 +191,8 @@ struct dl_runtime {
   unsigned volume_uid; /* whom all files of volumes belong to on the disk, where that can be */
   int reader_patience_ms;
   dl_limits_t limits;
-  dl_list_t boxes;
+  dl_list_t boxes, links; /* see link.h */
+  unsigned link_count;    /* made so far */
   bool is_closing;
   void (*on_closed)(void *user);
   void *closed_user;
@@ -215,6 +216,7 @@ typedef struct {
   bool are_names_broken;        /* names are not resolved until there are other rules */
   int names_restarts;
   bool is_stale;     /* `applied` has to be written again */
+  bool is_ending;    /* after the end of the box: something of it has to end, too */
   bool is_open;      /* the first process runs */
   bool is_busy;      /* a step is under way that comes to its end whatever happens */
   bool is_quiet;     /* no programs run in the box */
@@ -246,8 +248,8 @@ struct dl_box {
   dl_list_t link;
   dl_runtime_t *rt;
   dl_box_state_t state;
-  char *id, *socket_path;
-  dl_buf_t env; /* NAME=value NUL ... */
+  char *id, *socket_path, *hosts; /* more lines of /etc/hosts; NULL: none */
+  dl_buf_t env;                   /* NAME=value NUL ... */
   dl_shared_dir_t home, *volumes;
   size_t volume_count;
   json_t *image;  /* see image.c; NULL: this machine's own system */
@@ -333,6 +335,8 @@ void dl_box_net_open(dl_box_t *box);
 void dl_box_net_rest(dl_box_t *box, bool is_quiet);
 /* Its first rules are in force, if it has any. */
 bool dl_box_net_is_safe(const dl_box_t *box);
+/* Something of its network has changed: does what is to be done now. */
+void dl_box_net_look(dl_box_t *box);
 /* The box has ended: frees it when all of its network is gone. */
 void dl_box_net_ended(dl_box_t *box);
 void dl_box_net_clear(dl_box_t *box);

@@ -238,6 +238,10 @@ char *dl_rules_script(const dl_rules_t *rules, const dl_rules_script_t *how) {
               "add rule " IN_TABLE
               "out ip daddr 127.0.0.0/8 accept\n"
               "add rule " IN_TABLE "in iifname \"lo\" accept\n");
+    if (rules->hosts == NULL)
+      add(&out, "add rule " IN_TABLE "out oifname \"" DL_LINK_PREFIX
+                "*\" accept\n"
+                "add rule " IN_TABLE "in iifname \"" DL_LINK_PREFIX "*\" accept\n");
     if (has_names)
       add(&out,
           "add set " IN_TABLE DL_RULES_SET

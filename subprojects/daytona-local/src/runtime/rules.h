@@ -58,6 +58,8 @@ char *dl_rules_try(const char *nft, const char *script);
 #define DL_RULES_TABLE "daytona"
 #define DL_RULES_SET "names"
 #define DL_RULES_SET_SIZE 4096
+/* The interfaces of all links (link.h) begin with it. */
+#define DL_LINK_PREFIX "link"
 /* slirp4netns' own resolver, and the network that it makes. */
 #define DL_SLIRP_RESOLVER "10.0.2.3"
 #define DL_SLIRP_NETWORK 0x0a000200u /* /24 */

@@ -297,6 +297,7 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts_t *opts, dl_runtime_t 
   rt->reader_patience_ms = opts->reader_patience_ms;
   rt->as_root = geteuid() == 0 && opts->isolation == DL_ISOLATION_BWRAP;
   dl_list_init(&rt->boxes);
+  dl_list_init(&rt->links);
   if (make_run_dir(rt, opts->run_dir, error, size) != 0 || find_tools(rt, opts, error, size) != 0) {
     free_runtime(rt);
     return -1;

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <uv.h>
 
@@ -112,6 +113,7 @@ typedef struct {
   size_t volume_count;
   dl_network_t network;
   dl_box_rules_t rules;
+  const char *hosts;             /* Optional. More lines of its /etc/hosts. */
   double cpu;                    /* 0: no limit */
   double memory_gib;             /* 0: no limit */
   double disk_gib;               /* never enforced, see dl_box_info_t */
@@ -155,6 +157,13 @@ const char *dl_runtime_rules_missing(const dl_runtime_t *rt, const dl_box_rules_
  * free), and no callback comes. */
 typedef void (*dl_box_rules_cb)(void *user, const char *error);
 char *dl_box_set_rules(dl_box_t *box, const dl_box_rules_t *rules, dl_box_rules_cb cb, void *user);
+
+/* Two boxes reach each other at these addresses (host order, no others' of this runtime), while neither is blocked nor kept to
+ * hosts. Each may have several such links. Until both have their first process, and after the end of one, there is no link;
+ * a program in a box that is starting is held back until its links are there. */
+void dl_box_link(dl_box_t *a, uint32_t address_a, dl_box_t *b, uint32_t address_b);
+/* NULL, or why boxes of this runtime cannot be linked (a static text). */
+const char *dl_runtime_links_missing(const dl_runtime_t *rt);
 
 /* Connectable from start to stop. Borrowed from the box. */
 const char *dl_box_socket_path(const dl_box_t *box);
@@ -214,5 +223,8 @@ int dl_own_root_main(int argc, char **argv);
 
 /* Another one, "name-server": the resolver of a box, see name_server.c. */
 int dl_name_server_main(int argc, char **argv);
+
+/* Another one, "link": carries packets between two boxes, see link.c. */
+int dl_link_main(int argc, char **argv);
 
 #endif

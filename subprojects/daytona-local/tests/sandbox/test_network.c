@@ -86,6 +86,11 @@ static void on_changed(void *user, const char *error) {
   snprintf(c->error, sizeof c->error, "%s", error != NULL ? error : "");
 }
 
+static void on_started(void *user, dl_box_t *box, const char *error) {
+  (void)box;
+  on_changed(user, error);
+}
+
 static void set_with(dl_box_t *box, dl_box_rules_t rules) {
   change_t c = {0};
   char *failure = dl_box_set_rules(box, &rules, on_changed, &c);
@@ -453,6 +458,125 @@ static void a_dead_resolver_is_replaced(void **state) {
   assert_true(find_process("name-server") <= 0);
 }
 
+/* --- links --- */
+
+#define ADDRESS_A 0xc6120001u /* 198.18.0.1 */
+#define ADDRESS_B 0xc6120002u
+#define ADDRESS_C 0xc6120003u
+
+/* Serves the name of its box on port 9000, TCP. */
+static void serve_name(dl_box_t *box) {
+  box_expect(
+    &w, box,
+    "cat > /tmp/serve.py <<'E'\n"
+    "import socket\n"
+    "s = socket.create_server(('0.0.0.0', 9000)); open('/tmp/serves', 'w').close()\n"
+    "while True:\n  c, _ = s.accept(); c.sendall(socket.gethostname().encode()); c.close()\n"
+    "E\n"
+    "(setsid python3 /tmp/serve.py >/dev/null 2>&1 &); until [ -e /tmp/serves ]; do sleep 0.02; done",
+    "");
+}
+
+static bool finds(dl_box_t *box, const char *host, const char *name) {
+  char *command = dl_xprintf("timeout 2 bash -c 'cat < /dev/tcp/%s/9000' 2>/dev/null", host);
+  bool is_there = says(box, command, name);
+  free(command);
+  return is_there;
+}
+
+static void linked_boxes_reach_each_other(void **state) {
+  (void)state;
+  OPEN();
+  dl_box_t *a = UP("owner", .blocks_all = false), *c = UP("stranger", .blocks_all = false);
+  serve_name(a);
+  dl_box_spec_t spec = box_spec(&w, "follower");
+  spec.rules = (dl_box_rules_t){.allow_list = "10.77.1.0/24"};
+  spec.hosts = "198.18.0.1\towner\n";
+  dl_box_t *b = box_start(&w, &spec, NULL);
+  dl_box_link(a, ADDRESS_A, b, ADDRESS_B);
+  serve_name(b);
+  assert_true(finds(b, "owner", "owner"));
+  assert_true(finds(a, "198.18.0.2", "follower"));
+  assert_false(finds(c, "198.18.0.1", "owner"));
+  /* And the rest is as it was. */
+  MISSES(b, TWO);
+  REACHES(b, ONE);
+  REACHES(a, TWO);
+  /* What does not fit into a packet. */
+  box_expect(
+    &w, a,
+    "head -c 3000000 /dev/zero > /tmp/big; cd /tmp; (setsid python3 -m http.server 9001 >/dev/null 2>&1 &)",
+    "");
+  box_expect(&w, b,
+             "for i in $(seq 100); do python3 -c 'import urllib.request; "
+             "print(len(urllib.request.urlopen(\"http://owner:9001/big\").read()))' "
+             "2>/dev/null && break; sleep 0.1; done",
+             "3000000\n");
+  world_close(&w);
+}
+
+static void a_link_ends_with_what_allowed_it(void **state) {
+  (void)state;
+  OPEN();
+  dl_box_t *a = UP("a", .blocks_all = false), *b = UP("b", .blocks_all = true);
+  dl_box_link(a, ADDRESS_A, b, ADDRESS_B);
+  serve_name(a);
+  assert_false(finds(b, "198.18.0.1", "a"));
+  SET(b, .blocks_all = false);
+  assert_true(finds(b, "198.18.0.1", "a"));
+  SET(a, .blocks_all = true);
+  assert_false(finds(b, "198.18.0.1", "a"));
+  SET(a, .domain_list = "one.test");
+  assert_true(finds(b, "198.18.0.1", "a"));
+  SET(b, .hosts = "one.test");
+  assert_false(finds(b, "198.18.0.1", "a"));
+  SET(b, .allow_list = NULL);
+  assert_true(finds(b, "198.18.0.1", "a"));
+  pid_t helper = find_process("[l]ink link1 .*");
+  assert_true(helper > 0);
+  box_stop(&w, a, true);
+  assert_false(finds(b, "198.18.0.1", "a"));
+  assert_true(find_process("[l]ink link1 .*") <= 0);
+  /* The owner again, and two others. */
+  a = UP("a", .blocks_all = false);
+  dl_box_t *c = UP("c", .blocks_all = false);
+  dl_box_link(a, ADDRESS_A, b, ADDRESS_B);
+  dl_box_link(a, ADDRESS_A, c, ADDRESS_C);
+  serve_name(a);
+  assert_true(finds(b, "198.18.0.1", "a"));
+  assert_true(finds(c, "198.18.0.1", "a"));
+  serve_name(c);
+  assert_true(finds(a, "198.18.0.3", "c"));
+  assert_false(finds(b, "198.18.0.3", "c"));
+  world_close(&w); /* with all of them */
+}
+
+/* Links are there before a program of a box that starts is, so nobody has to wait for them. */
+static void links_of_boxes_that_start_and_end(void **state) {
+  (void)state;
+  OPEN();
+  dl_box_t *a = UP("a", .blocks_all = false);
+  serve_name(a);
+  for (int round = 0; round < 6; round++) {
+    change_t started = {0};
+    dl_box_spec_t spec = box_spec(&w, "b");
+    spec.rules.blocks_all = false;
+    dl_box_t *b = dl_box_start(w.rt, &spec, on_started, &started);
+    dl_box_link(a, ADDRESS_A, b, ADDRESS_B);
+    if (round % 3 == 0) {
+      while (!started.is_done) uv_run(&w.loop, UV_RUN_ONCE);
+      assert_true(finds(b, "198.18.0.1", "a"));
+    }
+    for (int turns = 0; round % 3 == 1 && turns < 4 * round; turns++) {
+      uv_run(&w.loop, UV_RUN_NOWAIT);
+      usleep(3000);
+    }
+    box_stop(&w, b, round % 2);
+  }
+  assert_true(find_process("[l]ink link.*") <= 0);
+  world_close(&w);
+}
+
 static void bad_rules_change_nothing(void **state) {
   (void)state;
   static const char *const lists[] = {"10.77.2.1",
@@ -536,6 +660,9 @@ int main(int argc, char **argv) {
     cmocka_unit_test(names_change_while_it_runs),
     cmocka_unit_test(hosts_narrow_what_the_lists_allow),
     cmocka_unit_test(a_dead_resolver_is_replaced),
+    cmocka_unit_test(linked_boxes_reach_each_other),
+    cmocka_unit_test(a_link_ends_with_what_allowed_it),
+    cmocka_unit_test(links_of_boxes_that_start_and_end),
     cmocka_unit_test(bad_rules_change_nothing),
     cmocka_unit_test(changes_of_a_box_that_ends),
     cmocka_unit_test(rules_that_cannot_be_had_are_refused),
