@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/check.h"
 #include "support/session.h"
@@ -260,6 +261,58 @@ static void network_of_a_sandbox_can_be_blocked(void **state) {
   session_delete(sandbox);
 }
 
+/* What is reached is looked at by daytona-local's own tests; here it is that the calls are carried out. */
+static void network_settings_change_while_it_runs(void **state) {
+  session_t *session = *state;
+  const daytona_sandbox_update_network_settings_opts_t list = {.network_allow_list = "192.0.2.0/24"},
+                                                       names = {.domain_allow_list = "*.example.com"},
+                                                       block = {.network_block_all = daytona_bool(true)},
+                                                       open = {.network_block_all = daytona_bool(false),
+                                                               .domain_allow_list = ""};
+  static const char devices[] = "awk -F: 'NR>2{print $1}' /proc/net/dev | tr -d ' ' | sort | tr '\\n' ' '";
+  daytona_sandbox_t *sandbox = session_sandbox(session, NULL);
+  api_done(daytona_sandbox_update_network_settings(sandbox, &list));
+  assert_string_equal(daytona_sandbox_info(sandbox)->network_allow_list, "192.0.2.0/24");
+  session_expect(
+    sandbox,
+    "timeout 3 bash -c '< /dev/tcp/198.51.100.1/80' 2>&1 | grep -qE 'refused|unreachable' && printf no", 0,
+    "no");
+  api_done(daytona_sandbox_update_network_settings(sandbox, &names));
+  assert_string_equal(daytona_sandbox_info(sandbox)->domain_allow_list, "*.example.com");
+  assert_string_equal(daytona_sandbox_info(sandbox)->network_allow_list, "192.0.2.0/24");
+  api_done(daytona_sandbox_update_network_settings(sandbox, &block));
+  assert_true(daytona_sandbox_info(sandbox)->network_block_all);
+  assert_null(daytona_sandbox_info(sandbox)->network_allow_list);
+  session_expect(sandbox, devices, 0, "lo ");
+  api_done(daytona_sandbox_update_network_settings(sandbox, &open));
+  assert_null(daytona_sandbox_info(sandbox)->domain_allow_list);
+  assert_false(daytona_sandbox_info(sandbox)->network_block_all);
+  if (access("/dev/net/tun", R_OK | W_OK) == 0) session_expect(sandbox, devices, 0, "lo tap0 ");
+  session_delete(sandbox);
+}
+
+static void linked_sandbox_reaches_its_owner(void **state) {
+  session_t *session = *state;
+  daytona_sandbox_t *owner = session_sandbox(session, NULL);
+  daytona_sandbox_create_opts_t opts = {.linked_sandbox = daytona_sandbox_id(owner), .is_ephemeral = true};
+  session_expect(
+    owner,
+    "(setsid python3 -c 'import socket; s = socket.create_server((\"\", 3000)); open(\"/tmp/up\", \"w\"); "
+    "c = s.accept()[0]; c.sendall(b\"owner\")' > /dev/null 2>&1 &); until [ -e /tmp/up ]; do sleep 0.02; "
+    "done",
+    0, "");
+  daytona_sandbox_t *follower = session_sandbox(session, &opts);
+  assert_string_equal(daytona_sandbox_info(follower)->linked_sandbox_id, daytona_sandbox_id(owner));
+  char command[256];
+  snprintf(command, sizeof command, "timeout 5 bash -c 'cat < /dev/tcp/%s/3000'",
+           daytona_sandbox_info(owner)->name);
+  session_expect(follower, command, 0, "owner");
+  opts.is_ephemeral = false;
+  api_fails_as(daytona_sandbox_create(session->client, &opts), DAYTONA_EINVAL);
+  session_delete(follower);
+  session_delete(owner);
+}
+
 static void errors_say_what_and_why(void **state) {
   session_t *session = *state;
   daytona_sandbox_create_opts_t taken = {.name = "taken"};
@@ -494,6 +547,8 @@ int main(void) {
     TEST(failed_sandbox_tells_its_reason_and_recovers),
     TEST(waits_end_at_once_in_the_state_they_wait_for),
     TEST(network_of_a_sandbox_can_be_blocked),
+    TEST(network_settings_change_while_it_runs),
+    TEST(linked_sandbox_reaches_its_owner),
     TEST(errors_say_what_and_why),
     TEST(wrong_key_is_an_authentication_error),
     TEST(preview_reaches_a_server_in_the_sandbox),

@@ -1,6 +1,7 @@
 """The life of a sandbox, and the ways to reach it."""
 
 import contextlib
+import os
 
 from daytona_api_client import SandboxListSortDirection, SandboxListSortField
 
@@ -115,11 +116,24 @@ class Sandboxes(Topic):
     async def network_settings(self):
         async with self.sandbox(network_block_all=True) as sandbox:
             assert sandbox.network_block_all is True
-            # daytona-local gives a sandbox its network when it starts, and refuses to change it later.
-            await done(sandbox.stop())
             await done(sandbox.update_network_settings(network_block_all=False))
             assert sandbox.network_block_all is False
             assert (await done(self.client.get(sandbox.id))).network_block_all is False
+            await done(sandbox.update_network_settings(network_allow_list="192.0.2.0/24", domain_allow_list="*.example.com"))
+            assert (sandbox.network_allow_list, sandbox.domain_allow_list) == ("192.0.2.0/24", "*.example.com")
+            answer = await done(sandbox.process.exec("timeout 3 bash -c '< /dev/tcp/198.51.100.1/80' 2>&1"))
+            assert answer.exit_code != 0 and ("refused" in answer.result or "unreachable" in answer.result), answer.result
+
+    async def linked_sandboxes(self):
+        async with self.sandbox(name="link-owner-%s" % os.getpid()) as owner:
+            serve = "mkdir -p /tmp/lnk && cd /tmp/lnk && echo hello from owner > index.html && nohup python3 -m http.server 3000 > srv.log 2>&1 &\n" \
+                "for i in $(seq 50); do timeout 1 bash -c '< /dev/tcp/127.0.0.1/3000' 2>/dev/null && exit; sleep 0.2; done; exit 1"
+            assert (await done(owner.process.exec(serve))).exit_code == 0
+            async with self.sandbox(linked_sandbox=owner.id, ephemeral=True) as follower:
+                assert follower.linked_sandbox_id == owner.id
+                answer = await done(follower.process.exec(
+                    "python3 -c \"import urllib.request; print(urllib.request.urlopen('http://%s:3000/', timeout=5).read().decode())\"" % owner.name))
+                assert answer.result.strip() == "hello from owner", answer.result
 
     async def newer_settings(self):
         if not hasattr(sdk.Sandbox, "set_public"):

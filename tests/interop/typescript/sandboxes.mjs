@@ -127,9 +127,26 @@ export const scenarios = {
   async network_settings() {
     await withSandbox({ networkBlockAll: true }, async (sandbox) => {
       assert.equal(sandbox.networkBlockAll, true)
-      await sandbox.stop() // daytona-local gives a sandbox its network when it starts
       await sandbox.updateNetworkSettings({ networkBlockAll: false })
       assert.equal((await client.get(sandbox.id)).networkBlockAll, false)
+      await sandbox.updateNetworkSettings({ networkAllowList: '192.0.2.0/24', domainAllowList: '*.example.com' })
+      assert.deepEqual([sandbox.networkAllowList, sandbox.domainAllowList], ['192.0.2.0/24', '*.example.com'])
+      const answer = await sandbox.process.executeCommand("timeout 3 bash -c '< /dev/tcp/198.51.100.1/80' 2>&1")
+      assert(answer.exitCode !== 0 && /refused|unreachable/.test(answer.result), answer.result)
+    })
+  },
+
+  async linked_sandboxes() {
+    await withSandbox({ name: `link-owner-${process.pid}` }, async (owner) => {
+      const serve = `mkdir -p /tmp/lnk && cd /tmp/lnk && echo hello from owner > index.html && nohup python3 -m http.server 3000 > srv.log 2>&1 &
+for i in $(seq 50); do timeout 1 bash -c '< /dev/tcp/127.0.0.1/3000' 2>/dev/null && exit; sleep 0.2; done; exit 1`
+      assert.equal((await owner.process.executeCommand(serve)).exitCode, 0)
+      await withSandbox({ linkedSandbox: owner.id, ephemeral: true }, async (follower) => {
+        assert.equal(follower.linkedSandboxId, owner.id)
+        const script = `import urllib.request; print(urllib.request.urlopen('http://${owner.name}:3000/', timeout=5).read().decode())`
+        const answer = await follower.process.executeCommand(`python3 -c "${script}"`)
+        assert.equal(answer.result.trim(), 'hello from owner')
+      })
     })
   },
 

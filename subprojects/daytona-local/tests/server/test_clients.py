@@ -67,7 +67,7 @@ class Create(harness.Case):
             self.assertEqual(self.status(400, self.server.api("POST", "/sandbox", body)).json["message"], sentence, body)
         self.status(400, self.server.api("POST", "/sandbox", {"buildInfo": {"dockerfileContent": "", "contextHashes": ["x"]}}))
         self.assertIn("Secret b", self.status(404, self.server.api("POST", "/sandbox", {"secrets": [{"A": "b"}]})).json["message"])
-        self.status(400, self.server.api("POST", "/sandbox", {"linkedSandbox": "other"}))
+        self.status(404, self.server.api("POST", "/sandbox", {"linkedSandbox": "other"}))
 
 
 class Sandbox(harness.Case):

@@ -182,6 +182,84 @@ class Network(harness.Case):
         self.assertEqual(self.rules(box), "nftables: only " + self.server.api("GET", "/sandbox/" + box).json["networkAllowList"])
 
 
+class Links(harness.Case):
+    """Two sandboxes that reach each other. That others do not, and what blocks do, is in tests/sandbox/test_network.c."""
+
+    SERVE = ("mkdir -p /tmp/lnk && echo 'hello from owner' > /tmp/lnk/index.html && cd /tmp/lnk && "
+             "(setsid python3 -m http.server 3000 > /dev/null 2>&1 &); "
+             "for i in $(seq 100); do python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 3000), 1)' 2>/dev/null && exit; "
+             "sleep 0.1; done; exit 1")
+
+    def setUp(self):
+        if OUTSIDE:
+            self.skipTest(OUTSIDE)
+
+    def follower(self, owner, **more):
+        return self.server.create(linkedSandbox=owner, autoDeleteInterval=0, **more)
+
+    def get(self, box, host):
+        script = "import urllib.request; print(urllib.request.urlopen('http://%s:3000/', timeout=5).read().decode(), end='')" % host
+        return self.server.execute(box, "python3 -c \"%s\"" % script)
+
+    def test_the_owner_is_reached_by_its_name(self):
+        owner = self.server.create(name="link-owner")
+        self.assertEqual(self.server.execute(owner["id"], self.SERVE)["exitCode"], 0)
+        follower = self.follower("link-owner", networkAllowList="192.0.2.0/24")
+        self.assertEqual(follower["linkedSandboxId"], owner["id"])
+        for host in ("link-owner", owner["id"]):
+            self.assertEqual(self.get(follower["id"], host)["result"], "hello from owner\n")
+        # And the other way, at its address.
+        address = self.server.execute(follower["id"], "python3 -c \"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                                      "s.connect(('link-owner', 1)); print(s.getsockname()[0], end='')\"")["result"]
+        self.assertRegex(address, r"^198\.18\.")
+        self.server.execute(follower["id"], self.SERVE.replace("hello from owner", "hello from follower"))
+        self.assertEqual(self.get(owner["id"], address)["result"], "hello from follower\n")
+        self.assertNotIn("linkedSandboxId", self.server.api("GET", "/sandbox?id=" + follower["id"]).json["items"][0])
+        self.assertNotIn("linkedSandboxId", self.server.api("GET", "/sandbox/" + owner["id"]).json)
+        # The owner starts again.
+        self.server.api("POST", "/sandbox/%s/stop" % owner["id"])
+        self.server.wait(owner["id"], "stopped")
+        self.assertNotEqual(self.get(follower["id"], "link-owner")["exitCode"], 0)
+        self.server.api("POST", "/sandbox/%s/start" % owner["id"])
+        self.server.wait(owner["id"], "started")
+        self.server.execute(owner["id"], self.SERVE)
+        harness.until(lambda: self.get(follower["id"], "link-owner")["exitCode"] == 0)
+        self.status(200, self.server.api("DELETE", "/sandbox/" + owner["id"]))
+        self.server.wait(owner["id"], 404)
+        self.assertEqual(self.server.execute(follower["id"], "echo on its own")["result"], "on its own\n")
+
+    def test_rules(self):
+        owner, stopped = self.server.create()["id"], self.server.create()["id"]
+        self.server.api("POST", "/sandbox/%s/stop" % stopped)
+        self.server.wait(stopped, "stopped")
+        follower = self.follower(owner)["id"]
+        self.status(201, self.server.api("POST", "/secret", {"name": "limited", "value": "x", "hosts": ["example.com"]}))
+        kept = self.server.create(secrets=[{"A": "limited"}])["id"]
+        good = {"linkedSandbox": owner, "autoDeleteInterval": 0}
+        for status, more, text in ((404, {"linkedSandbox": "none"}, "not found"), (400, {"linkedSandbox": 3}, "string"),
+                                   (400, {"autoDeleteInterval": 5}, "ephemeral"), (400, {"linkedSandbox": stopped}, "not started"),
+                                   (400, {"linkedSandbox": follower}, "linked to another"), (400, {"linkedSandbox": kept}, "cannot be linked"),
+                                   (400, {"secrets": [{"A": "limited"}]}, "cannot be linked"),
+                                   (400, {"buildInfo": {"dockerfileContent": "FROM debian:12"}}, "combined")):
+            with self.subTest(more=more):
+                self.assertIn(text, self.status(status, self.server.api("POST", "/sandbox", {**good, **more})).json["message"])
+
+    def test_after_a_restart(self):
+        state = tempfile.mkdtemp(prefix="dl-test-")
+        self.addCleanup(shutil.rmtree, state, ignore_errors=True)
+        server = harness.Server(state=state)
+        owner = server.create(name="kept-owner")["id"]
+        follower = server.create(linkedSandbox=owner, autoDeleteInterval=0)["id"]
+        server.stop(harness.signal.SIGKILL)
+        server = harness.Server(state=state)
+        self.addCleanup(server.stop)
+        for box in (owner, follower):
+            server.wait(box, "started")
+        server.execute(owner, self.SERVE)
+        harness.until(lambda: server.execute(
+            follower, "python3 -c \"import urllib.request; urllib.request.urlopen('http://kept-owner:3000/', timeout=5)\"")["exitCode"] == 0)
+
+
 class Restart(harness.Case):
     def test_rules_stay(self):
         if OUTSIDE:
@@ -213,6 +291,8 @@ class NotEnforced(harness.Case):
         for answer in (self.server.api("POST", "/sandbox", {"secrets": [{"A": "limited"}]}),
                        self.server.api("PUT", "/sandbox/%s/secrets" % box, {"secrets": [{"A": "limited"}]})):
             self.assertIn("cannot keep the sandbox to them: sandboxes share", self.status(400, answer).json["message"])
+        answer = self.status(400, self.server.api("POST", "/sandbox", {"linkedSandbox": box, "autoDeleteInterval": 0}))
+        self.assertIn("cannot link sandboxes: sandboxes share", answer.json["message"])
         for body in ({"networkAllowList": "10.0.0.0/8"}, {"networkBlockAll": True}):
             self.assertIn("network", self.status(400, self.server.api("POST", "/sandbox/%s/network-settings" % box, body)).json["message"])
             self.assertEqual(self.server.api("GET", "/sandbox/" + box).json["networkBlockAll"], False)

@@ -10,6 +10,7 @@
  * whether it can be written or not; that is tried again and again.
  */
 #include "control/life/life.h"
+#include "control/life/links.h"
 #include "control/life/network.h"
 #include "control/life/steps.h"
 
@@ -464,6 +465,7 @@ static void boot(dl_sandbox_t *sb) {
   dl_box_image_t root;
   bool has_root = sb->image && !error && take_root(sb, &root, &error);
   const char **entrypoint = entrypoint_of(sb, has_root ? dl_image_info(sb->held_image) : NULL);
+  char *hosts = dl_links_hosts(o, sb);
   hold(sb);
   assert(!error || !sb->warm_box);
   if (error) {
@@ -478,6 +480,7 @@ static void boot(dl_sandbox_t *sb) {
       .volumes = volumes,
       .volume_count = volume_count,
       .rules = rules_of(sb),
+      .hosts = hosts,
       .cpu = sb->cpu,
       .memory_gib = sb->memory,
       .disk_gib = sb->disk,
@@ -492,11 +495,13 @@ static void boot(dl_sandbox_t *sb) {
     } else {
       sb->box = dl_box_start(sb->life->runtime, &spec, on_box_started, sb);
     }
+    dl_links_make(o, sb);
   }
   dl_volume_mounts_free(volumes, volume_count);
   free(entrypoint);
   free(env);
   free(error);
+  free(hosts);
   free(dir);
   free(home);
 }
@@ -576,7 +581,7 @@ static bool may_be_warm(const dl_life_t *l, const dl_sandbox_t *sb) {
   if (!l->runtime || sb->image || sb->build || sb->files_from || !sb->snapshot ||
       strcmp(sb->snapshot, DL_DEFAULT_SNAPSHOT) != 0)
     return false;
-  if (json_array_size(sb->volumes) > 0) return false;
+  if (json_array_size(sb->volumes) > 0 || sb->linked) return false;
   char *problem = dl_secrets_refused(l->objects, sb->secrets);
   bool is_refused = problem != NULL;
   free(problem);

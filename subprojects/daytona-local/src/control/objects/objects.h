@@ -24,8 +24,9 @@ typedef struct dl_objects {
   dl_map_t sandboxes; /* id -> dl_sandbox_t */
   dl_map_t names;     /* name -> dl_sandbox_t, living ones only */
   dl_list_t sandbox_list;
-  dl_map_t preview_tokens; /* signed token -> dl_sandbox_t */
-  dl_jobs_t *jobs;         /* work on files */
+  dl_map_t preview_tokens;     /* signed token -> dl_sandbox_t */
+  dl_jobs_t *jobs;             /* work on files */
+  uint32_t link_address_count; /* given to sandboxes, see links.h */
 } dl_objects_t;
 
 typedef struct {

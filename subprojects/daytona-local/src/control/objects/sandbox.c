@@ -52,6 +52,7 @@ static const field_t fields[] = {
   FIELD("volumes", F_JSON, volumes),
   SETTING("secrets", F_JSON, secrets),
   SETTING("secretHosts", F_TEXT, secret_hosts),
+  FIELD("linkedSandbox", F_TEXT, linked),
   FIELD("image", F_TEXT, image),
   FIELD("build", F_JSON, build),
   FIELD("entrypoint", F_JSON, entrypoint),

@@ -51,6 +51,7 @@ typedef struct dl_sandbox {
   /* All that it may reach because of secrets that it has, or had: see hosts.h. Never becomes more, for what knows a value can
    * keep it. NULL: no limit. */
   char *secret_hosts;
+  char *linked;       /* the id of the sandbox that it is linked to; NULL: none */
   char *image;        /* the id of what it runs on; NULL: this machine's own system, or not known yet */
   json_t *build;      /* what its image is built from, see dl_build_info; NULL: nothing */
   json_t *entrypoint; /* texts; NULL: that of the default snapshot */
@@ -90,6 +91,7 @@ typedef struct dl_sandbox {
   char *snapshotting;           /* the id of the snapshot that they are copied for */
   struct dl_building *building; /* its image is wanted: see life.c */
   struct dl_image *held_image;  /* what the box runs on */
+  uint32_t link_address;        /* see links.h; 0: none yet */
   bool is_changing_network;     /* its box is getting other rules */
   bool is_breaking;             /* its end is to be shown as a failure */
   bool is_gone;                 /* destroyed while an operation still holds it */

@@ -5,6 +5,7 @@
 #include "control/routes/create.h"
 
 #include "control/life/source.h"
+#include "control/life/links.h"
 #include "control/objects/build_info.h"
 #include "control/objects/snapshots.h"
 #include "control/objects/volumes.h"
@@ -75,14 +76,39 @@ static bool refuse_kind(dl_control_t *c, dl_req_t *req, const json_t *body, bool
     dl_fail(c, req, 400, "Cannot specify Sandbox resources when using a snapshot");
     return true;
   }
-  if (dl_asks_for(body, "linkedSandbox")) {
-    dl_fail(c, req, 400, "daytona-local has no linked sandboxes");
-    return true;
-  }
   if (dl_json_bool(body, "spot", false)) {
     dl_fail(c, req, 400, "only GPU sandboxes can be spot sandboxes");
     return true;
   }
+  return false;
+}
+
+/* Resolves the reference; false when the request was answered. */
+static bool resolve_link(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t *body) {
+  const char *name = dl_json_str(body, "linkedSandbox"), *missing = dl_runtime_links_missing(c->life.runtime);
+  if (!name || !*name) return true;
+  const dl_sandbox_t *owner = dl_objects_find(&c->objects, name, true);
+  if (!owner || owner->want == DL_WANT_DESTROYED) {
+    dl_fail(c, req, 404, "Linked sandbox %s not found", name);
+    return false;
+  }
+  char *problem = dl_links_refused(owner);
+  if (!problem && sb->auto_delete != 0)
+    problem = dl_xstrdup("A linked sandbox must be ephemeral: autoDeleteInterval must be 0");
+  if (!problem && missing) problem = dl_xprintf("daytona-local cannot link sandboxes: %s", missing);
+  if (problem) dl_fail(c, req, 400, "%s", problem);
+  bool ok = problem == NULL;
+  free(problem);
+  if (ok) dl_set(&sb->linked, owner->id);
+  return ok;
+}
+
+/* What is kept to the hosts of a secret tells it nobody else. */
+static bool may_be_linked(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
+  const dl_sandbox_t *owner = sb->linked ? dl_map_get(&c->objects.sandboxes, sb->linked) : NULL;
+  if (!owner || (!owner->secret_hosts && !sb->secret_hosts)) return true;
+  dl_fail(c, req, 400,
+          "A sandbox with a secret that has hosts reaches these hosts only, and cannot be linked");
   return false;
 }
 
@@ -225,6 +251,7 @@ static void read_fields(dl_control_t *c, dl_check_t *k, dl_sandbox_t *sb, const 
   take_minutes(k, body, "autoPauseInterval", 0, &sb->auto_pause);
   take_minutes(k, body, "ttlMinutes", 0, &ttl);
   dl_field_is(k, body, "snapshot", json_is_string(dl_json_get(body, "snapshot")), "a string");
+  dl_field_is(k, body, "linkedSandbox", json_is_string(dl_json_get(body, "linkedSandbox")), "a string");
   dl_field_is(k, body, "volumes", json_is_array(dl_json_get(body, "volumes")), "an array");
   take_queue_timeout(k, body, &sb->queue_timeout);
   dl_take_bool(k, body, "kvm", &wants_kvm);
@@ -329,8 +356,10 @@ static bool fill(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const json_t 
       "a sandbox on an image is kept apart by its namespaces, and this server makes none (--isolation=none)");
     return false;
   }
+  if (!resolve_link(c, req, sb, body)) return false;
   if (!resolve_volumes(c, req, volumes, &sb->volumes)) return false;
   if (!dl_take_secrets(c, req, body, &sb->secrets, &sb->secret_hosts)) return false;
+  if (!may_be_linked(c, req, sb)) return false;
   if (dl_name_is_taken(c, sb->name)) {
     dl_fail(c, req, 409, "Sandbox with name %s already exists", sb->name);
     return false;
@@ -349,7 +378,7 @@ void dl_create_sandbox(dl_req_t *req, void *user) {
     dl_sandbox_free(sb);
     return;
   }
-  dl_sandbox_t *ready = c->opts.answers_creating ? NULL : dl_pool_claim(c->pools, sb);
+  dl_sandbox_t *ready = c->opts.answers_creating || sb->linked ? NULL : dl_pool_claim(c->pools, sb);
   if (ready) {
     dl_sandbox_free(sb);
     dl_answer_sandbox(c, req, ready);

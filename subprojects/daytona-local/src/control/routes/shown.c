@@ -54,6 +54,7 @@ json_t *dl_sandbox_dto(const dl_control_t *c, const char *url, const dl_sandbox_
   json_object_set(o, "env", sb->env);
   json_object_set(o, "volumes", sb->volumes);
   if (sb->build) json_object_set(o, "buildInfo", sb->build);
+  if (sb->linked) json_object_set_new(o, "linkedSandboxId", json_string(sb->linked));
   if (sb->backup_at) json_object_set_new(o, "backupCreatedAt", time_or_null(c, sb->backup_at));
   json_object_set_new(o, "outboundProxyUrl", dl_json_str_or_null(sb->outbound_proxy));
   json_object_set_new(o, "otelEndpointOverride", dl_json_str_or_null(sb->otel_endpoint));
