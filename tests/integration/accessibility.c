@@ -112,7 +112,7 @@ static void nodes_are_found_and_acted_on(void **state) {
   assert_int_equal(list->count, 1);
   const daytona_accessibility_node_t *button = list->items[0];
   assert_true(button->bounds.width > 0);
-  assert_string_equal(button->actions.items[0], "Click");
+  assert_string_equal(button->actions.items[0], "click");
   assert_int_equal(daytona_future_accessibility_node_list(entries)->count, 1);
   const char *entry = daytona_future_accessibility_node_list(entries)->items[0]->id;
   daytona_future_release(api_must(daytona_accessibility_focus_node(sandbox, entry, NULL)));

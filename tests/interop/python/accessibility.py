@@ -36,7 +36,7 @@ class Accessibility(Topic):
                 return (await done(shown.find_nodes(scope="all", name_match="exact", limit=0, **more))).matches or []
 
             (button,) = await eventually(lambda: find(name="Send", role="button"))
-            assert button.actions == ["Click"] and "showing" in button.states and button.bounds.width > 0, button
+            assert button.actions == ["click"] and "showing" in button.states and button.bounds.width > 0, button
             pid = int((await done(sandbox.process.exec("cat pid"))).result)
             tree = await done(shown.get_tree(scope="pid", pid=pid))
             assert tree.root.role == "application" and [c.name for c in tree.root.children] == ["Form"] and not tree.truncated, tree

@@ -31,7 +31,7 @@ export const scenarios = {
       const find = async (more) => (await shown.findNodes({ scope: 'all', nameMatch: 'exact', ...more })).matches ?? []
       let button
       await eventually(async () => { [button] = await find({ name: 'Send', role: 'button' }); return button })
-      assert.deepEqual(button.actions, ['Click'])
+      assert.deepEqual(button.actions, ['click'])
       assert(button.states.includes('showing') && button.bounds.width > 0)
       const pid = Number((await sandbox.process.executeCommand('cat pid')).result)
       const tree = await shown.getTree({ scope: 'pid', pid })

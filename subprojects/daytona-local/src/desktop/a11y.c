@@ -297,15 +297,16 @@ static int answer_focus(bus_t *bus, const ref_t *ref, const json_t *ask, dl_buf_
 
 static int answer_invoke(bus_t *bus, const ref_t *ref, const json_t *ask, dl_buf_t *out) {
   const char *wanted = dl_json_str(ask, "action");
-  char **names = NULL;
+  DBusPendingCall *calls[A11Y_ACTIONS_MAX];
   bus_error_t error;
   dbus_int32_t index = -1;
   if (!has_interface(bus, ref, A11Y_ACTION)) return fail(out, 400, "the node has no actions");
   DBusMessage *reply =
     bus_wait(bus, ref, bus_send(bus, ref, A11Y_ACTION, "GetActions", DBUS_TYPE_INVALID), &error);
   if (reply == NULL) return explain(out, error, "the node has no actions");
-  size_t count = read_actions(reply, &names);
+  size_t count = send_action_names(bus, ref, reply, calls);
   dbus_message_unref(reply);
+  char **names = wait_action_names(bus, ref, calls, count);
   for (size_t i = 0; i < count; i++) {
     if (index < 0 && (wanted == NULL || *wanted == '\0' || strcasecmp(names[i], wanted) == 0))
       index = (dbus_int32_t)i;

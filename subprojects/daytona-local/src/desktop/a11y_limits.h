@@ -7,6 +7,7 @@
 #define A11Y_DEPTH_MAX 100
 #define A11Y_MATCHES_MAX 5000
 #define A11Y_MATCHES 500
+#define A11Y_ACTIONS_MAX 16  /* of a node */
 #define A11Y_TEXT_MAX 65536u /* bytes of a name or a description; the rest is cut off */
 #define A11Y_OUT_MAX (48u * 1024 * 1024)
 #define A11Y_TIME_MS 30000  /* for a walk; then what was seen is the answer */

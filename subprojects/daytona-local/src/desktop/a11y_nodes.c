@@ -12,7 +12,6 @@
 #include <time.h>
 
 #define BATCH 32
-#define ACTIONS_MAX 64
 #define CHILDREN_MAX 10000 /* of one object: a table may say millions */
 
 /* Numbers of AT-SPI. */
@@ -127,22 +126,30 @@ size_t read_refs(DBusMessage *reply, ref_t **out) {
   return count;
 }
 
-size_t read_actions(DBusMessage *reply, char ***out) {
-  DBusMessageIter at, items, item;
-  size_t count = 0;
-  *out = NULL;
-  if (strcmp(dbus_message_get_signature(reply), "a(sss)") != 0 || !dbus_message_iter_init(reply, &at))
+/* GetActions has the names as they are shown, in the user's language or empty; GetName has those that programs go by. */
+size_t send_action_names(bus_t *bus, const ref_t *ref, DBusMessage *shown, DBusPendingCall **calls) {
+  DBusMessageIter at, items;
+  dbus_int32_t count = 0;
+  if (strcmp(dbus_message_get_signature(shown), "a(sss)") != 0 || !dbus_message_iter_init(shown, &at))
     return 0;
   dbus_message_iter_recurse(&at, &items);
-  for (; count < ACTIONS_MAX && dbus_message_iter_get_arg_type(&items) == DBUS_TYPE_STRUCT;
-       dbus_message_iter_next(&items)) {
-    const char *name;
-    dbus_message_iter_recurse(&items, &item);
-    dbus_message_iter_get_basic(&item, &name);
-    *out = dl_xrealloc(*out, (count + 1) * sizeof **out);
-    (*out)[count++] = copy_text(name);
+  for (; count < A11Y_ACTIONS_MAX && dbus_message_iter_get_arg_type(&items) == DBUS_TYPE_STRUCT; count++) {
+    calls[count] = bus_send(bus, ref, A11Y_ACTION, "GetName", DBUS_TYPE_INT32, &count, DBUS_TYPE_INVALID);
+    dbus_message_iter_next(&items);
   }
-  return count;
+  return (size_t)count;
+}
+
+char **wait_action_names(bus_t *bus, const ref_t *ref, DBusPendingCall **calls, size_t count) {
+  char **names = count > 0 ? dl_xcalloc(count, sizeof *names) : NULL;
+  for (size_t i = 0; i < count; i++) {
+    const char *name = "";
+    DBusMessage *reply = bus_wait(bus, ref, calls[i], NULL);
+    if (reply != NULL) bus_read_text(reply, &name);
+    names[i] = copy_text(name);
+    if (reply != NULL) dbus_message_unref(reply);
+  }
+  return names;
 }
 
 static void read_extents(node_t *n, DBusMessage *reply) {
@@ -164,6 +171,7 @@ enum { FIRST_OF_SECOND_ROUND = ASK_PLACE };
 
 typedef struct {
   DBusPendingCall *calls[ASKS];
+  DBusPendingCall *names[A11Y_ACTIONS_MAX]; /* of its actions: the third round */
 } questions_t;
 
 static void send_first(bus_t *bus, const node_t *n, bool wants_children, questions_t *q) {
@@ -188,7 +196,7 @@ static void send_second(bus_t *bus, const node_t *n, questions_t *q) {
   if (n->has_actions) q->calls[ASK_ACTIONS] = bus_send(bus, r, A11Y_ACTION, "GetActions", DBUS_TYPE_INVALID);
 }
 
-static void take(node_t *n, int which, DBusMessage *reply) {
+static void take(bus_t *bus, node_t *n, questions_t *q, int which, DBusMessage *reply) {
   const char *text = NULL;
   switch (which) {
     case ASK_NAMES:
@@ -205,7 +213,7 @@ static void take(node_t *n, int which, DBusMessage *reply) {
       break;
     case ASK_CHILDREN: n->found_count = read_refs(reply, &n->found); break;
     case ASK_PLACE: read_extents(n, reply); break;
-    default: n->action_count = read_actions(reply, &n->actions);
+    default: n->action_count = send_action_names(bus, &n->ref, reply, q->names);
   }
 }
 
@@ -213,7 +221,7 @@ static void take_answers(bus_t *bus, node_t *n, questions_t *q, int first, int e
   for (int i = first; i < end; i++) {
     DBusMessage *reply = q->calls[i] != NULL ? bus_wait(bus, &n->ref, q->calls[i], NULL) : NULL;
     if (reply == NULL) continue;
-    take(n, i, reply);
+    take(bus, n, q, i, reply);
     dbus_message_unref(reply);
   }
 }
@@ -225,6 +233,8 @@ static void ask_batch(bus_t *bus, node_t **nodes, size_t count, int max_depth) {
   for (size_t i = 0; i < count; i++) take_answers(bus, nodes[i], &questions[i], 0, FIRST_OF_SECOND_ROUND);
   for (size_t i = 0; i < count; i++) send_second(bus, nodes[i], &questions[i]);
   for (size_t i = 0; i < count; i++) take_answers(bus, nodes[i], &questions[i], FIRST_OF_SECOND_ROUND, ASKS);
+  for (size_t i = 0; i < count; i++)
+    nodes[i]->actions = wait_action_names(bus, &nodes[i]->ref, questions[i].names, nodes[i]->action_count);
 }
 
 /* --- the walk --- */

@@ -46,8 +46,10 @@ void node_ref_root(ref_t *out); /* of all programs; static texts */
 /* -1: there is no state of that name. */
 int state_number(const char *name);
 bool node_has_state(const node_t *n, int number);
-/* The names of its actions, yours to free with the array; 0 if it has none. */
-size_t read_actions(DBusMessage *reply, char ***out);
+/* Asks for the names of its actions, which `shown`, the reply to GetActions, counts; A11Y_ACTIONS_MAX at most. */
+size_t send_action_names(bus_t *bus, const ref_t *ref, DBusMessage *shown, DBusPendingCall **calls);
+/* Yours to free, with the array; NULL for none. */
+char **wait_action_names(bus_t *bus, const ref_t *ref, DBusPendingCall **calls, size_t count);
 /* Its children; those that are no objects are left out. */
 size_t read_refs(DBusMessage *reply, ref_t **out);
 uint64_t read_states(DBusMessage *reply);

@@ -130,7 +130,7 @@ class Accessibility(harness.Case):
 
     def test_04_finding(self):
         button = self.one("Send", role="PUSH button")
-        self.assertEqual(button["actions"], ["Click"])
+        self.assertEqual(button["actions"], ["click"])
         self.assertEqual(self.one("Send", role="Button")["id"], button["id"])  # its name of today
         self.assertNotIn("children", button)
         self.assertEqual({n["name"] for n in self.find(scope="all", states=["editable", "focusable"])["matches"]} & {"Your name", "Other"}, {"Your name", "Other"})

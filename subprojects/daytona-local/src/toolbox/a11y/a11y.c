@@ -71,7 +71,7 @@ static void ask(dl_toolbox_t *tb, dl_req_t *req, json_t *question) {
   if (count == 0) {
     dl_tb_reply_error_code(
       req, 503, "A11Y_UNAVAILABLE",
-      "this server has no accessibility: daytona-local-desktop was not built (see docs/desktop.md)");
+      "this server has no accessibility: daytona-local-desktop was not built (see docs/accessibility.md)");
   } else if (tb->a11y->running >= AT_ONCE_MAX) {
     dl_tb_reply_error(req, 429, "too many requests about accessibility are under way");
   } else {
