@@ -70,7 +70,8 @@ void daytona__traceparent_format(const daytona__trace_context_t *context,
 
 bool daytona__tracestate_is_valid(const char *text) {
   size_t size = strnlen(text, DAYTONA__TRACESTATE_MAX + 1);
-  if (size == 0 || size > DAYTONA__TRACESTATE_MAX) return false;
+  size_t count = 0;
+  if (size > DAYTONA__TRACESTATE_MAX) return false;
   for (size_t i = 0; i < size; i++)
     if (text[i] < ' ' || text[i] > '~') return false;
   for (const char *at = text; *at != '\0';) {
@@ -78,7 +79,8 @@ bool daytona__tracestate_is_valid(const char *text) {
     const char *equals = memchr(at, '=', member);
     bool is_blank = strspn(at, " ") >= member;
     if (!is_blank && (equals == NULL || equals == at + strspn(at, " "))) return false;
+    count += !is_blank;
     at += member + (at[member] == ',');
   }
-  return true;
+  return count != 0;
 }

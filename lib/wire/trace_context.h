@@ -26,7 +26,7 @@ int daytona__traceparent_parse(const char *text, daytona__trace_context_t *out);
 void daytona__traceparent_format(const daytona__trace_context_t *context,
                                  char out[DAYTONA__TRACEPARENT_SIZE]);
 
-/* Whether it can be passed on: printable, members "key=value", not too long. */
+/* Whether it can be passed on: printable, one or more members "key=value", not too long. */
 bool daytona__tracestate_is_valid(const char *text);
 
 #endif

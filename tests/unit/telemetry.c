@@ -293,6 +293,7 @@ static void malformed_parents_are_refused(void **state) {
   assert_int_equal(daytona_telemetry_set_parent(client, PARENT "01", large), DAYTONA_EINVAL);
   assert_int_equal(daytona_telemetry_set_parent(client, PARENT "01", "a=b\r\nX: y"), DAYTONA_EINVAL);
   assert_int_equal(daytona_telemetry_set_parent(client, PARENT "01", "novalue"), DAYTONA_EINVAL);
+  assert_int_equal(daytona_telemetry_set_parent(client, PARENT "01", " , ,"), DAYTONA_EINVAL);
   assert_int_equal(daytona_telemetry_set_parent(NULL, PARENT "01", NULL), DAYTONA_EINVAL);
   /* A later version may have more behind. */
   move();
