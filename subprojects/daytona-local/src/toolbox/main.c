@@ -447,6 +447,7 @@ static int serve(role_t *r) {
   r->tb.desktop = dl_desktop_new(&r->tb);
   r->tb.a11y = dl_a11y_new(&r->tb);
   r->tb.on_desktop = dl_a11y_on_desktop;
+  r->tb.accessibility = dl_a11y_state;
   r->routes = join_routes(&failure);
   if (r->routes == NULL) return fail("cannot serve", failure);
   r->http = dl_http_new(r->tb.loop, &http, &failure);

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BODY_MAX (2u * 1024 * 1024)
 #define LIMIT_S 45 /* the program's own limit is 30 s for a walk */
@@ -221,6 +222,14 @@ void dl_a11y_on_desktop(dl_toolbox_t *tb, bool starts) {
     dl_session_bus_start(&tb->a11y->bus);
   else
     dl_session_bus_stop(&tb->a11y->bus);
+}
+
+int dl_a11y_state(const dl_toolbox_t *tb) {
+  static const char *const LAUNCHERS[] = {"/usr/libexec/at-spi-bus-launcher",
+                                          "/usr/lib/at-spi2-core/at-spi-bus-launcher"};
+  for (size_t i = 0; i < DL_COUNT(LAUNCHERS); i++)
+    if (access(LAUNCHERS[i], X_OK) == 0) return tb->a11y->bus.address != NULL;
+  return -1;
 }
 
 void dl_a11y_close(dl_toolbox_t *tb) {

@@ -42,6 +42,8 @@ typedef struct dl_toolbox {
   struct dl_a11y *a11y; /* accessibility */
   /* Called when the desktop starts, before its programs do, and when it was stopped. */
   void (*on_desktop)(struct dl_toolbox *tb, bool starts);
+  /* -1: accessibility is not installed; else whether its bus runs. */
+  int (*accessibility)(const struct dl_toolbox *tb);
   /* How long the output of a program waits for a client that takes nothing of it; 0: not at all. */
   uint64_t reader_patience_ms;
   size_t live_count; /* operations that still have handles on the loop and will answer */

@@ -105,7 +105,7 @@ static void on_end(dl_desktop_process_t *run, int status) {
   set_problem(p, dl_xprintf("it %s %d%s%s", how, number, *words != '\0' ? ": " : "", words));
   free(words);
   p->restart_at_ms = now(d) + DL_DESKTOP_RESTART_MS;
-  if (dl_list_empty(&d->operations)) wake_in(d, DL_DESKTOP_RESTART_MS);
+  if (dl_list_empty(&d->operations)) wake_in(d, 0); /* which sees when the next one is due */
 }
 
 /* The first display from the wanted one on that nobody has. */
@@ -143,7 +143,6 @@ static void spawn(dl_desktop_t *d, int which) {
   set_problem(p, NULL);
   p->restart_at_ms = 0;
   p->is_ready = p->was_killed = false;
-  p->is_new = true;
   p->started_ms = now(d);
   if (argv != NULL && which == DL_XVFB && pipe2(ready, O_CLOEXEC | O_NONBLOCK) != 0) error = errno;
   if (argv != NULL && error == 0) {
@@ -328,7 +327,6 @@ static bool step_stop(dl_desktop_t *d, operation_t *o) {
 static void begin(dl_desktop_t *d, operation_t *o) {
   o->has_begun = true;
   o->phase_ms = now(d);
-  for (int i = 0; i < DL_DESKTOP_PROCESSES; i++) d->parts[i].is_new = false;
   bool ends_all = o->kind == DL_DESKTOP_STOP || (o->kind == DL_DESKTOP_RESTART && o->which == DL_XVFB);
   if (o->kind == DL_DESKTOP_START) begin_start(d);
   if (o->kind == DL_DESKTOP_RESTART) set_problem(&d->parts[o->which], NULL);

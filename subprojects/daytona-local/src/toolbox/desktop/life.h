@@ -19,7 +19,6 @@ typedef struct {
   int priority;
   bool is_wanted;                     /* it is started again when it ends by itself */
   bool is_ready;                      /* it does its work since its last start */
-  bool is_new;                        /* started by the operation under way */
   bool was_killed;                    /* it has not ended when it was asked to */
   char *problem;                      /* of the operation under way: why it does not run */
   uint64_t restart_at_ms, started_ms; /* 0: not; on the loop's clock */

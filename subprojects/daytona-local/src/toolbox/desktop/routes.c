@@ -10,25 +10,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The platform's keys begin with capitals, and its clients read others, which its description has: both are sent. */
-static json_t *describe(const dl_desktop_part_t *p) {
+/* The bus of accessibility counts as a process, which nobody starts and which has no output. */
+#define BUS "atspi"
+#define BUS_PRIORITY 250
+
+/* `pid` is taken. The platform's keys begin with capitals, and its clients read others, which its description has: both are sent. */
+static json_t *describe(bool is_running, int priority, bool restarts, json_t *pid) {
   static const char *const NAMES[4][2] = {
     {"Running", "running"}, {"Priority", "priority"}, {"AutoRestart", "autoRestart"}, {"Pid", "pid"}};
   json_t *value = json_object();
   for (int i = 0; i < 2; i++) {
-    json_object_set_new(value, NAMES[0][i], json_boolean(p->run.is_running));
-    json_object_set_new(value, NAMES[1][i], json_integer(p->priority));
-    json_object_set_new(value, NAMES[2][i], json_true());
-    json_object_set_new(value, NAMES[3][i],
-                        p->run.is_running ? json_integer(p->run.process.pid) : json_null());
+    json_object_set_new(value, NAMES[0][i], json_boolean(is_running));
+    json_object_set_new(value, NAMES[1][i], json_integer(priority));
+    json_object_set_new(value, NAMES[2][i], json_boolean(restarts));
+    json_object_set(value, NAMES[3][i], pid);
   }
+  json_decref(pid);
   return value;
 }
 
 static json_t *status_of(const dl_desktop_t *d) {
   json_t *all = json_object();
-  for (int i = 0; i < DL_DESKTOP_PROCESSES; i++)
-    json_object_set_new(all, d->parts[i].run.name, describe(&d->parts[i]));
+  for (int i = 0; i < DL_DESKTOP_PROCESSES; i++) {
+    const dl_desktop_part_t *p = &d->parts[i];
+    json_t *pid = p->run.is_running ? json_integer(p->run.process.pid) : json_null();
+    json_object_set_new(all, p->run.name, describe(p->run.is_running, p->priority, true, pid));
+  }
+  int bus = d->tb->accessibility(d->tb);
+  if (bus >= 0) json_object_set_new(all, BUS, describe(bus != 0, BUS_PRIORITY, false, json_null()));
   return all;
 }
 
@@ -81,6 +90,12 @@ static dl_desktop_part_t *find_part(dl_req_t *req, dl_toolbox_t *tb, int status,
 }
 
 static void on_process_status(dl_req_t *req, void *user) {
+  const dl_toolbox_t *tb = user;
+  int bus = strcmp(dl_req_param(req, "processName"), BUS) == 0 ? tb->accessibility(tb) : -1;
+  if (bus >= 0) {
+    dl_tb_reply_json(req, 200, json_pack("{s:s,s:b}", "processName", BUS, "running", bus));
+    return;
+  }
   const dl_desktop_part_t *p = find_part(req, user, 503, NULL);
   if (p == NULL) return;
   dl_tb_reply_json(req, 200,
