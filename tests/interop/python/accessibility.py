@@ -35,7 +35,7 @@ class Accessibility(Topic):
             async def find(**more):
                 return (await done(shown.find_nodes(scope="all", name_match="exact", limit=0, **more))).matches or []
 
-            (button,) = await eventually(lambda: find(name="Send", role="button"))
+            (button,) = await eventually(lambda: find(name="Send", role="button"), 60)
             assert button.actions == ["click"] and "showing" in button.states and button.bounds.width > 0, button
             pid = int((await done(sandbox.process.exec("cat pid"))).result)
             tree = await done(shown.get_tree(scope="pid", pid=pid))

@@ -30,7 +30,7 @@ export const scenarios = {
       await exec(sandbox, '(/usr/bin/python3 window.py >said 2>&1 & echo $! >pid)')
       const find = async (more) => (await shown.findNodes({ scope: 'all', nameMatch: 'exact', ...more })).matches ?? []
       let button
-      await eventually(async () => { [button] = await find({ name: 'Send', role: 'button' }); return button })
+      await eventually(async () => { [button] = await find({ name: 'Send', role: 'button' }); return button }, 60)
       assert.deepEqual(button.actions, ['click'])
       assert(button.states.includes('showing') && button.bounds.width > 0)
       const pid = Number((await sandbox.process.executeCommand('cat pid')).result)

@@ -108,7 +108,7 @@ class Accessibility(harness.Case):
         self.server.call("POST", "/toolbox/%s/files/upload?path=window.py" % self.box, raw=harness_form(WINDOW),
                          headers={"Content-Type": "multipart/form-data; boundary=b"})
         self.run_in("(/usr/bin/python3 window.py >said 2>errors & echo $! >pid)")
-        harness.until(lambda: self.find(scope="all", name="Send")["matches"])
+        harness.until(lambda: self.find(scope="all", name="Send")["matches"], 60)
         pid = int(self.run_in("cat pid"))
         whole, of_pid = self.tree(scope="all"), self.tree(scope="pid", pid=pid)
         self.assertEqual((set(whole), whole["truncated"], whole["root"]["role"]), ({"root", "truncated"}, False, "desktop frame"))
