@@ -220,7 +220,8 @@ static char *write_script(dl_box_t *box) {
   if (dl_netns_open(box, &net->net_fd, &net->user_fd) == 0) {
     dl_rules_script_t how = {.port = net->names != NULL ? dl_names_port(net->names) : 0,
                              .mark = ++net->mark,
-                             .keeps_names = net->applied != NULL && dl_rules_have_names(net->applied) &&
+                             .keeps_names = !net->is_stale && net->applied != NULL &&
+                                            dl_rules_have_names(net->applied) &&
                                             dl_rules_have_names(net->wanted)};
     net->script = dl_rules_script(net->wanted, &how);
     return NULL;
