@@ -15,8 +15,9 @@ TREES = ["lib", "include", "examples", "tests", "subprojects/daytona-local"]
 
 def sources():
     for tree in TREES:
-        for path in sorted((ROOT / tree).rglob("*.[ch]")):
-            yield path
+        for path in sorted((ROOT / tree).rglob("*")):
+            if path.suffix in (".c", ".h", ".cpp", ".hpp"):
+                yield path
 
 
 def wanted_version():

@@ -7,6 +7,7 @@ granted is PROLOGUE.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -85,6 +86,15 @@ def compile_block(compiler, content):
     raise AssertionError("\n".join(said))
 
 
+def compile_program_of_cpp(flags, content):
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if not compiler:
+        raise tap.Skip("no C++ compiler here")
+    done = subprocess.run([compiler, "-std=c++20", "-x", "c++", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I",
+                           str(ROOT / "include"), *flags, "-"], input=content, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
 def every_block_says_what_it_is():
     for page in PAGES:
         bare = [line for line, language, _ in blocks(page.read_text()) if not language]
@@ -137,6 +147,8 @@ def main():
         for line, language, content in blocks(page.read_text()):
             if language == "c":
                 cases.append((f"{page.relative_to(ROOT)}:{line} compiles", partial(compile_block, compiler, content)))
+            elif language == "cpp":
+                cases.append((f"{page.relative_to(ROOT)}:{line} compiles as C++20", partial(compile_program_of_cpp, sys.argv[2:], content)))
     producer = tap.Producer()
     producer.plan(len(cases))
     for name, body in cases:

@@ -16,6 +16,8 @@ import declarations  # noqa: E402
 
 # -Wshadow: in C++ a function hides the struct whose tag is its name. Such a struct has the name of its type as its tag.
 WARNINGS = ["-pedantic", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-fsyntax-only"]
+# The one header of C++; before C++20 it has no coroutines and no spans.
+CPP_STANDARDS = ["c++17", "c++20"]
 LANGUAGES = [("c", "c99"), ("c", "c11"), ("c++", "c++98"), ("c++", "c++17")]
 
 # What macros and inline functions expand to is only seen when they are used.
@@ -58,6 +60,7 @@ def every_header_is_installed():
     listed = set(re.findall(r"'(\w+\.h)'", text))
     wanted = {h.name for h in declarations.headers()}
     assert listed == wanted, f"missing: {wanted - listed}, too many: {listed - wanted}"
+    assert "'daytona.hpp'" in text, "the header of C++ is not installed"
 
 
 def no_header_includes_another_library():
@@ -98,6 +101,9 @@ def main():
             text = f"#include <daytona/{header.name}>\n" * 2 + "extern int unit;\n"
             cases.append((f"{header.name} stands alone as {standard}", partial(compile_as, text)))
         cases.append((f"macros and inline functions work as {standard}", partial(compile_as, USE)))
+    for standard in CPP_STANDARDS:
+        text = "#include <daytona/daytona.hpp>\n" * 2 + "extern int unit;\n"
+        cases.append((f"daytona.hpp stands alone as {standard}", partial(compile_text, compilers, flags, "c++", standard, text)))
     producer = tap.Producer()
     producer.plan(len(cases))
     for name, body in cases:
