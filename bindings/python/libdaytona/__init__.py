@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Daytona sandboxes from asyncio, on libdaytona.
+
+    async with Client() as client, client.sandbox() as sandbox:
+        done = await sandbox.exec("echo hello")
+"""
+
+from ._client import Client, ExecResult, FileInfo, RunError, RunResult, Sandbox, SessionResult
+from ._errors import (AuthenticationError, ClosedError, ConflictError, DaytonaConnectionError, DaytonaConnectionTimeoutError, DaytonaError,
+                      DaytonaTimeoutError, ForbiddenError, InvalidError, LimitError, NotFoundError, RateLimitError)
+from ._native import Record, ffi, lib
+from ._streams import Follow, Output, Pty, StreamEnd
+
+__all__ = [
+    "AuthenticationError", "Client", "ClosedError", "ConflictError", "DaytonaConnectionError", "DaytonaConnectionTimeoutError",
+    "DaytonaError", "DaytonaTimeoutError", "ExecResult", "FileInfo", "Follow", "ForbiddenError", "InvalidError", "LimitError",
+    "NotFoundError", "Output", "Pty", "RateLimitError", "Record", "RunError", "RunResult", "Sandbox", "SessionResult", "StreamEnd",
+    "ffi", "lib",
+]

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients and sandboxes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from dataclasses import dataclass
+from typing import Any, AsyncIterator, Callable, Optional, TypeVar, Union
+
+from ._errors import check, error_of_code
+from ._loop import Loop, forget_user, lend, on_closed, settle, take_back
+from ._native import SANDBOX, Record, argument, ffi, lib, put, python_value, record, text
+from ._streams import Follow, Output, Pty, Reader, on_drained, on_output
+
+Future = asyncio.Future
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    exit_code: int
+    result: str  #: what it printed, stdout and stderr together
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    name: str
+    path: Optional[str]
+    size: int
+    is_dir: bool
+    mode: Optional[str]
+    permissions: Optional[str]
+    owner: Optional[str]
+    group: Optional[str]
+    modified_at: Optional[str]
+
+
+@dataclass(frozen=True)
+class SessionResult:
+    command_id: str
+    exit_code: Optional[int]  #: None: started with run_async
+    out: bytes
+    err: bytes
+
+
+@dataclass(frozen=True)
+class RunError:
+    name: str
+    value: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    out: bytes
+    err: bytes
+    error: Optional[RunError]  #: an exception of the code
+
+
+def shaped(cls: type[T], values: Any) -> T:
+    """A data class of a record that has more."""
+    return cls(**{name: getattr(values, name) for name in cls.__dataclass_fields__})  # type: ignore[attr-defined]
+
+
+class Client:
+    """A client, on the asyncio loop that runs. `async with` closes it.
+
+    The keywords are the fields of daytona_config_t; what is not given comes from the environment.
+    Every call returns an asyncio future; cancelling that cancels the call. Use it on the loop's thread only.
+    """
+
+    def __init__(self, **config: Any) -> None:
+        keep: list[Any] = []
+        given = ffi.new("daytona_config_t *")
+        put(given, config, keep)
+        self._is_closing = True
+        loop = Loop()
+        out = ffi.new("daytona_client_t **")
+        code = lib.daytona_client_new(loop.uv, given, out)
+        if code != 0:
+            reason = ffi.new("char[]", 256)
+            lib.daytona_config_check(given, reason, 256)
+            loop.close()
+            raise error_of_code(code, text(reason) or None)
+        self._loop = loop
+        self._pointer = out[0]
+        self._is_closing = False
+
+    def __del__(self) -> None:
+        if not self._is_closing:
+            warnings.warn("a libdaytona.Client was not closed", ResourceWarning, source=self)
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Calls that are pending fail with ClosedError; sandboxes on the server are left as they are."""
+        if self._is_closing:
+            return
+        self._open()
+        self._is_closing = True
+        loop = self._loop
+        closed = loop.asyncio.create_future()
+
+        def report() -> None:
+            if not closed.done():
+                closed.set_result(None)
+        lib.daytona_client_close(self._pointer, on_closed, lend(report))
+        loop.called()
+        await closed
+        lib.daytona_client_release(self._pointer)
+        loop.close()
+
+    def _open(self) -> Loop:
+        if threading.get_ident() != self._loop.thread:
+            raise error_of_code(lib.DAYTONA_ETHREAD)
+        if self._is_closing:
+            raise error_of_code(lib.DAYTONA_ECLOSED)
+        return self._loop
+
+    def _start(self, name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
+        """Makes the call daytona_NAME(): its future, with the reference."""
+        try:
+            made = self._prepare(name, arguments, options)
+        except Exception:  # it was not made, so its destroy hook will not be called
+            for each in (options, options.get("attach") or {}):
+                if each.get("destroy_user") is forget_user:
+                    take_back(each["user"])
+            raise
+        return made()
+
+    def _prepare(self, name: str, arguments: list[Any], options: dict[str, Any]) -> Callable[[], Any]:
+        loop = self._open()
+        function = getattr(lib, "daytona_" + name)
+        kinds = ffi.typeof(function).args
+        keep: list[Any] = []
+        if kinds[-1].kind == "pointer" and kinds[-1].item.cname.removesuffix("_t").endswith("_opts"):
+            opts = ffi.new(kinds[-1])
+            put(opts, options, keep)
+            arguments = [*arguments, *[None] * (len(kinds) - 1 - len(arguments)), opts]
+        elif options:
+            raise TypeError(f"daytona_{name}() takes no options")
+        if len(arguments) != len(kinds):
+            raise TypeError(f"daytona_{name}() takes {len(kinds)} arguments")
+        passed = [argument(kind, value, keep) for kind, value in zip(kinds, arguments)]
+        loop.now()
+
+        def make() -> Any:
+            made = function(*passed)
+            keep.clear()  # the call has copied it
+            return made
+        return make
+
+    def _result(self, future: Any) -> Any:
+        """What a future of any call has settled with: its kind names the accessor."""
+        kind = text(lib.daytona_future_kind(future))
+        if kind == "none" or lib.daytona_future_is_absent(future):
+            return None
+        accessor = getattr(lib, f"daytona_future_{kind}")
+        return python_value(ffi.typeof(accessor).result, accessor(future), {SANDBOX: self._sandbox_of})
+
+    def _sandbox_of(self, pointer: Any) -> "Sandbox":
+        return Sandbox(self, lib.daytona_sandbox_retain(pointer))
+
+    def call(self, function: str, *arguments: Any, **options: Any) -> Future[Any]:
+        """Any call of the library that begins with the client: call("volume_list") is daytona_volume_list().
+
+        Arguments and options are those of the header, the options by the names of their fields.
+        """
+        return self._call(function, [self._pointer, *arguments], options, lambda result: result)
+
+    def _call(self, function: str, arguments: list[Any], options: dict[str, Any], shape: Callable[[Any], T]) -> Future[T]:
+        pointer = self._start(function, arguments, options)
+        return settle(self._open(), pointer, lambda future: shape(self._result(future)))
+
+    def create(self, **options: Any) -> Future["Sandbox"]:
+        """A new sandbox, started. The options are the fields of daytona_sandbox_create_opts_t. As `async with`: see sandbox()."""
+        return self.call("sandbox_create", **options)
+
+    def get(self, id_or_name: str, **options: Any) -> Future["Sandbox"]:
+        return self.call("sandbox_get", id_or_name, **options)
+
+    def sandbox(self, **options: Any) -> "NewSandbox":
+        """`async with client.sandbox() as sandbox:` creates one, and deletes it at the end."""
+        return NewSandbox(self, options)
+
+    async def sandboxes(self, **query: Any) -> AsyncIterator["Sandbox"]:
+        """All sandboxes that match the fields of daytona_sandbox_query_t."""
+        loop = self._open()
+        keep: list[Any] = []
+        asked = ffi.new("daytona_sandbox_query_t *")
+        put(asked, query, keep)
+        out = ffi.new("daytona_sandbox_iter_t **")
+        check(lib.daytona_sandbox_iter_new(self._pointer, asked, out))
+        try:
+            while True:
+                found = await settle(loop, lib.daytona_sandbox_iter_next(out[0]), self._result)
+                if found is None:
+                    return
+                yield found
+        finally:
+            lib.daytona_sandbox_iter_release(out[0])
+
+
+class NewSandbox:
+    def __init__(self, client: Client, options: dict[str, Any]) -> None:
+        self._client, self._options = client, options
+
+    async def __aenter__(self) -> "Sandbox":
+        self._sandbox = await self._client.create(**self._options)
+        return self._sandbox
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self._sandbox.delete()
+
+
+class Sandbox:
+    """A sandbox. The object may go; the one on the server stays."""
+
+    def __init__(self, client: Client, pointer: Any) -> None:
+        self._client = client
+        self._pointer = pointer
+        self._loop = client._loop
+
+    def __del__(self) -> None:
+        self._loop.release(lib.daytona_sandbox_release, self._pointer)
+
+    @property
+    def id(self) -> str:
+        return text(lib.daytona_sandbox_id(self._pointer)) or ""
+
+    @property
+    def state(self) -> str:
+        return text(lib.daytona_sandbox_state_name(lib.daytona_sandbox_state(self._pointer))) or ""
+
+    @property
+    def info(self) -> Record:
+        """A copy of what the server reported last: the fields of daytona_sandbox_info_t."""
+        return Record(record(lib.daytona_sandbox_info(self._pointer)[0], {}))
+
+    def call(self, function: str, *arguments: Any, **options: Any) -> Future[Any]:
+        """Any call of the library that begins with a sandbox: call("git_status", "repo") is daytona_git_status()."""
+        return self._client._call(function, [self._pointer, *arguments], options, lambda result: result)
+
+    def _shaped(self, cls: type[T], function: str, *arguments: Any, **options: Any) -> Future[T]:
+        return self._client._call(function, [self._pointer, *arguments], options, lambda result: shaped(cls, result))
+
+    # --- life ---
+
+    def start(self, **options: Any) -> Future[Any]:
+        return self.call("sandbox_start", **options)
+
+    def stop(self, **options: Any) -> Future[Any]:
+        return self.call("sandbox_stop", **options)
+
+    def delete(self, **options: Any) -> Future[Any]:
+        return self.call("sandbox_delete", **options)
+
+    # --- processes ---
+
+    def exec(self, command: str, *, cwd: Optional[str] = None, env: Optional[dict[str, str]] = None,
+             timeout_ms: int = 0, **options: Any) -> Future[ExecResult]:
+        return self._shaped(ExecResult, "process_exec", command, cwd=cwd, env=env, timeout_ms=timeout_ms, **options)
+
+    def code_run(self, code: str, **options: Any) -> Future[ExecResult]:
+        return self._shaped(ExecResult, "process_code_run", code, **options)
+
+    # --- files ---
+
+    def upload(self, data: Union[bytes, bytearray, memoryview], path: str, **options: Any) -> Future[None]:
+        """Bytes that can change are copied."""
+        kept = bytes(data)
+        user = lend(kept)
+        return self.call("fs_upload", ffi.from_buffer(kept), len(kept), path, user=user, destroy_user=forget_user, **options)
+
+    def upload_file(self, local_path: str, path: str, **options: Any) -> Future[None]:
+        return self.call("fs_upload_file", local_path, path, **options)
+
+    def download(self, path: str, **options: Any) -> Future[bytes]:
+        return self.call("fs_download", path, **options)
+
+    def download_file(self, path: str, local_path: str, **options: Any) -> Future[None]:
+        return self.call("fs_download_file", path, local_path, **options)
+
+    def list_files(self, path: str, **options: Any) -> Future[list[FileInfo]]:
+        return self._client._call("fs_list_files", [self._pointer, path], options, lambda all: [shaped(FileInfo, each) for each in all])
+
+    def file_info(self, path: str, **options: Any) -> Future[FileInfo]:
+        return self._shaped(FileInfo, "fs_get_file_info", path, **options)
+
+    # --- sessions ---
+
+    def create_session(self, session: str) -> Future[None]:
+        return self.call("session_create", session)
+
+    def delete_session(self, session: str) -> Future[None]:
+        return self.call("session_delete", session)
+
+    def session_exec(self, session: str, command: str, **options: Any) -> Future[SessionResult]:
+        def shape(result: Any) -> SessionResult:
+            return SessionResult(result.command_id, result.exit_code, result.logs.out, result.logs.err)
+        return self._client._call("session_exec", [self._pointer, session, command], options, shape)
+
+    def follow(self, session: str, command_id: str, **options: Any) -> Follow:
+        return Follow(self, session, command_id, options)
+
+    # --- interpreter ---
+
+    def run_code(self, code: str, *, on_output: Optional[Callable[[Output], None]] = None, **options: Any) -> Future[RunResult]:
+        """Run code in a context of the interpreter. `on_output` is called with each piece as it arrives."""
+        if on_output is not None:
+            options.update(heard_by(self._loop, on_output))
+
+        def shape(result: Any) -> RunResult:
+            return RunResult(result.out, result.err, result.error and shaped(RunError, result.error))
+        return self._client._call("interpreter_run_code", [self._pointer, code], options, shape)
+
+    # --- terminals ---
+
+    async def pty(self, **options: Any) -> Pty:
+        """A new terminal: `async with await sandbox.pty(cols=100) as pty:`. Fields of daytona_pty_create_opts_t."""
+        loop = self._client._open()
+        reader = Reader(loop)
+        options["attach"] = dict(options.get("attach", {}), on_output=on_output, on_drained=on_drained, user=lend(reader),
+                                 destroy_user=forget_user)
+        pointer = self._client._start("pty_create", [self._pointer], options)
+
+        def attached(future: Any) -> Pty:
+            return Pty(self, lib.daytona_pty_retain(lib.daytona_future_pty(future)), reader)
+        made: Pty = await settle(loop, pointer, attached)
+        return made
+
+
+def heard_by(loop: Loop, function: Callable[[Output], None]) -> dict[str, Any]:
+    """Options that let C call `function` with each piece of output."""
+    def hear(output: Output) -> None:
+        try:
+            function(output)
+        except Exception as error:
+            loop.report(error, "a callback of output")
+    return {"on_stdout": on_output, "on_stderr": on_output, "user": lend(hear), "destroy_user": forget_user}

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two shared libraries, and values on their way in and out.
+
+Structs of the library are read through the pointers that it gives and never copied as a whole: later versions may make them longer.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Optional, TypeVar
+
+from cffi import FFI  # type: ignore[import-untyped,unused-ignore]
+
+from ._cdef import CDEF
+
+ffi: Any = FFI()
+ffi.cdef(CDEF)
+ffi.cdef("""
+typedef struct uv_loop_s uv_loop_t;
+size_t uv_loop_size(void);
+int uv_loop_init(uv_loop_t *);
+int uv_loop_close(uv_loop_t *);
+int uv_run(uv_loop_t *, int mode);
+int uv_backend_fd(const uv_loop_t *);
+int uv_backend_timeout(const uv_loop_t *);
+void uv_update_time(uv_loop_t *);
+""")
+UV_RUN_NOWAIT = 2
+
+#: libdaytona itself: for calls that have no method here. LIBDAYTONA_PATH names another file than the linker's.
+lib: Any = ffi.dlopen(os.environ.get("LIBDAYTONA_PATH", "libdaytona.so.0"))
+#: Loaded after it, so that this is the one that it uses.
+uv: Any = ffi.dlopen("libuv.so.1")
+
+OPTIONAL = {ffi.typeof("daytona_opt_int_t"), ffi.typeof("daytona_opt_num_t"), ffi.typeof("daytona_opt_bool_t")}
+BYTES, MAP, STRINGS = ffi.typeof("daytona_bytes_t"), ffi.typeof("daytona_map_t"), ffi.typeof("daytona_strings_t")
+CHAR = ffi.typeof("char")
+SANDBOX = ffi.typeof("daytona_sandbox_t")
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def callback(kind: str) -> Callable[[Function], Function]:
+    """The decorator of a function that C calls, for good."""
+    decorator: Callable[[Function], Function] = ffi.callback(kind)
+    return decorator
+
+
+def text(value: Any) -> Optional[str]:
+    return None if value == ffi.NULL else ffi.string(value).decode("utf-8", "replace")
+
+
+def put(target: Any, values: dict[str, Any], keep: list[Any]) -> None:
+    """Fills in the struct that `target` points to. `keep` holds what it points to, until the call has copied it."""
+    kind = ffi.typeof(target).item
+    fields = dict(kind.fields)
+    for name, value in values.items():
+        if name not in fields or name == "reserved":
+            raise TypeError(f"{kind.cname} has no field {name!r}")
+        if value is not None:
+            put_field(target, name, fields[name].type, value, keep)
+            count = name[:-1] + "_count"
+            if isinstance(value, (list, tuple)) and count in fields:
+                setattr(target, count, len(value))
+
+
+def put_field(target: Any, name: str, kind: Any, value: Any, keep: list[Any]) -> None:
+    if kind in OPTIONAL:
+        member = getattr(target, name)
+        member.is_set, member.value = True, value
+    elif kind.kind == "struct":
+        inner = ffi.addressof(target, name)
+        if kind == MAP:
+            put_map(inner, value, keep)
+        elif kind == STRINGS:
+            put_strings(inner, value, keep)
+        else:
+            put(inner, value, keep)
+    else:
+        setattr(target, name, argument(kind, value, keep))
+
+
+def put_map(target: Any, value: dict[str, str], keep: list[Any]) -> None:
+    pairs = ffi.new("daytona_pair_t[]", len(value))
+    keep.append(pairs)
+    for pair, (key, item) in zip(pairs, value.items()):
+        pair.key, pair.value = c_text(key, keep), c_text(item, keep)
+    target.items, target.count = pairs, len(value)
+
+
+def put_strings(target: Any, value: list[str], keep: list[Any]) -> None:
+    if isinstance(value, str):
+        raise TypeError("a list of strings, not a string")
+    items = ffi.new("const char *[]", [c_text(item, keep) for item in value])
+    keep.append(items)
+    target.items, target.count = items, len(value)
+
+
+def c_text(value: str, keep: list[Any]) -> Any:
+    encoded = os.fsencode(value) if isinstance(value, os.PathLike) else value.encode()
+    if b"\0" in encoded:
+        raise ValueError("a text has a NUL in it")
+    copied = ffi.new("char[]", encoded)
+    keep.append(copied)
+    return copied
+
+
+def argument(kind: Any, value: Any, keep: list[Any]) -> Any:
+    """A Python value as an argument, or a member of a struct, of the C type `kind`."""
+    if kind.kind != "pointer" or isinstance(value, ffi.CData):
+        return value
+    if value is None:
+        return ffi.NULL
+    pointed = kind.item
+    if pointed == CHAR:
+        return c_text(value, keep)
+    if pointed.kind != "struct" or not pointed.fields:
+        raise TypeError(f"{value!r} is no {kind.cname}")
+    many = list(value) if isinstance(value, (list, tuple)) and pointed != STRINGS else [value]
+    made = ffi.new(ffi.getctype(pointed, "[]"), len(many))
+    keep.append(made)
+    for index, each in enumerate(many):
+        target = made + index
+        if pointed == MAP:
+            put_map(target, each, keep)
+        elif pointed == STRINGS:
+            put_strings(target, each, keep)
+        else:
+            put(target, each, keep)
+    return made
+
+
+class Record:
+    """A struct of the library, copied: attributes with the names that they have in its header."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    def __repr__(self) -> str:
+        return "Record({})".format(", ".join(f"{name}={value!r}" for name, value in self.__dict__.items()))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"this record has no {name!r}")
+
+
+Wrap = dict[Any, Callable[[Any], Any]]
+
+
+def record(struct: Any, wrap: Wrap) -> dict[str, Any]:
+    """All fields of a struct that a Python program can use."""
+    kind = ffi.typeof(struct)
+    fields = dict((kind.item if kind.kind == "pointer" else kind).fields)
+    found: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name == "reserved" or (name.endswith(("_count", "_size")) and name[:name.rindex("_")] + "s" * name.endswith("_count") in fields):
+            continue
+        value = getattr(struct, name)
+        count = "count" if name == "items" else name[:-1] + "_count"
+        if field.type.kind == "pointer" and count in fields:
+            found[name] = [] if value == ffi.NULL else [python_value(field.type.item, value[i], wrap) for i in range(getattr(struct, count))]
+        elif field.type.kind == "pointer" and name + "_size" in fields:
+            size = getattr(struct, name + "_size")
+            found[name] = None if value == ffi.NULL else ffi.buffer(value, size)[:].decode("utf-8", "replace")
+        else:
+            found[name] = python_value(field.type, value, wrap)
+    return found
+
+
+def python_value(kind: Any, value: Any, wrap: Wrap) -> Any:
+    """A member of a struct, or a result, as Python has it."""
+    if kind.kind in ("primitive", "enum"):
+        return int(ffi.cast("int", value)) if kind.kind == "enum" else value
+    if kind.kind == "pointer":
+        pointed = kind.item
+        if value == ffi.NULL:
+            return None
+        if pointed in wrap:
+            return wrap[pointed](value)
+        if pointed == CHAR:
+            return text(value)
+        return python_value(pointed, value, wrap) if pointed.kind == "struct" and pointed.fields else None
+    if kind.kind != "struct":
+        return None
+    if kind in OPTIONAL:
+        return value.value if value.is_set else None
+    if kind == BYTES:
+        return b"" if value.data == ffi.NULL else bytes(ffi.buffer(value.data, value.size))
+    if kind == MAP:
+        return {text(value.items[i].key): text(value.items[i].value) for i in range(value.count)}
+    if kind == STRINGS:
+        return [text(value.items[i]) for i in range(value.count)]
+    values = record(value, wrap)
+    return values["items"] if "items" in values and "count" in dict(kind.fields) else Record(values)

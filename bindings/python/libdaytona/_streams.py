@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Output as asynchronous iterators. A program that reads slowly pauses the stream, so little is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Optional
+
+from ._errors import check
+from ._loop import Loop, forget_user, lend, lent, settle
+from ._native import callback, ffi, lib, text
+
+if TYPE_CHECKING:
+    from ._client import Sandbox
+
+#: Bytes that are kept for a slow reader before the stream is paused; it resumes when half of them are read.
+KEPT_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Output:
+    stream: str  #: "stdout" or "stderr"; a terminal has stdout only
+    data: bytes
+
+
+@dataclass(frozen=True)
+class StreamEnd:
+    reason: str  #: "exited", "killed", "connection lost" and so on
+    exit_code: Optional[int]
+    message: str
+    received_bytes: int
+    dropped_bytes: int
+    resumed_count: int
+    has_gap: bool
+
+
+def stream_end(future: Any) -> StreamEnd:
+    end = lib.daytona_future_stream_end(future)
+    return StreamEnd(text(lib.daytona_stream_reason_text(end.reason)) or "", end.exit_code if end.has_exit_code else None,
+                     text(end.message) or "", end.received_bytes, end.dropped_bytes, end.resumed_count, end.has_gap)
+
+
+def output_of(output: Any) -> Output:
+    return Output("stderr" if output.stream == lib.DAYTONA_OUTPUT_STDERR else "stdout", bytes(ffi.buffer(output.bytes, output.size)))
+
+
+@callback("daytona_output_cb")
+def on_output(output: Any, user: Any) -> None:
+    lent(user)(output_of(output))
+
+
+@callback("daytona_pty_drained_cb")
+def on_drained(_: Any, user: Any) -> None:
+    lent(user).drained()
+
+
+class Reader:
+    """What has arrived and was not read. `pause` and `resume` act on the stream."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.kept: Deque[Output] = collections.deque()
+        self.kept_bytes = 0
+        self.is_paused = False
+        self.has_ended = False
+        self.pause: Callable[[], Any] = lambda: None
+        self.resume: Callable[[], Any] = lambda: None
+        self._waiting: Optional[asyncio.Future[None]] = None
+        self.on_drained: Callable[[], None] = lambda: None
+
+    def __call__(self, output: Output) -> None:
+        self.kept.append(output)
+        self.kept_bytes += len(output.data)
+        if self.kept_bytes > KEPT_BYTES and not self.is_paused:
+            self.is_paused = True
+            self.pause()
+        self._wake()
+
+    def drained(self) -> None:
+        self.on_drained()
+
+    def end(self) -> None:
+        self.has_ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def next(self) -> Optional[Output]:
+        """The next piece, or None at the end."""
+        while not self.kept:
+            if self.has_ended:
+                return None
+            self._waiting = self.loop.asyncio.create_future()
+            await self._waiting
+        output = self.kept.popleft()
+        self.kept_bytes -= len(output.data)
+        if self.is_paused and self.kept_bytes <= KEPT_BYTES // 2:
+            self.is_paused = False
+            self.resume()
+            self.loop.called()
+        return output
+
+
+class Follow:
+    """A log that is followed: `async for` gives its pieces, wait() how it ended. Leaving `async with` ends the follow."""
+
+    def __init__(self, sandbox: "Sandbox", session: str, command: str, options: dict[str, Any]) -> None:
+        loop = sandbox._client._open()
+        self._reader = Reader(loop)
+        user = lend(self._reader)
+        options = dict(options, on_stdout=on_output, on_stderr=on_output, user=user, destroy_user=forget_user)
+        pointer = sandbox._client._start("session_follow", [sandbox._pointer, session, command], options)
+        self._reader.pause = lambda: lib.daytona_future_pause(pointer)
+        self._reader.resume = lambda: None if self._end.done() else lib.daytona_future_resume(pointer)
+        self._end: asyncio.Future[StreamEnd] = settle(loop, pointer, stream_end)
+        self._end.add_done_callback(lambda _: self._reader.end())
+
+    async def __aenter__(self) -> "Follow":
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        self.cancel()
+
+    def cancel(self) -> None:
+        """End the follow; the command continues."""
+        self._end.cancel()
+
+    async def __aiter__(self) -> AsyncIterator[Output]:
+        while True:
+            output = await self._reader.next()
+            if output is None:
+                break
+            yield output
+        if not self._end.cancelled():
+            self._end.result()  # a follow that has failed ends with its exception
+
+    async def wait(self) -> StreamEnd:
+        """How it ended. What is not read keeps it waiting: read, or use this after the loop."""
+        return await asyncio.shield(self._end)
+
+
+class Pty:
+    """A terminal. `async for` gives what it prints; leaving `async with` detaches, and its process keeps running."""
+
+    def __init__(self, sandbox: "Sandbox", pointer: Any, reader: Reader) -> None:
+        self._sandbox = sandbox
+        self._pointer = pointer
+        self._reader = reader
+        self._loop = reader.loop
+        reader.pause = lambda: lib.daytona_pty_pause(pointer)
+        reader.resume = lambda: lib.daytona_pty_resume(pointer)
+        if reader.is_paused:
+            reader.pause()
+        self.id = text(lib.daytona_pty_id(pointer)) or ""
+        self._end: asyncio.Future[StreamEnd] = settle(self._loop, lib.daytona_pty_wait(pointer), stream_end)
+        self._end.add_done_callback(self._ended)
+
+    def _ended(self, end: asyncio.Future[StreamEnd]) -> None:
+        if not end.cancelled():
+            end.exception()  # asked for here, so that nobody is told that nobody has
+        self._reader.end()
+
+    async def __aenter__(self) -> "Pty":
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Detach."""
+        pointer, self._pointer = getattr(self, "_pointer", None), None
+        if pointer is not None:
+            self._reader.pause = self._reader.resume = lambda: None
+            self._loop.release(lib.daytona_pty_release, pointer)
+            self._reader.end()
+
+    def write(self, data: bytes) -> None:
+        """Queues all of it, or raises: LimitError when 4 MiB of input are waiting."""
+        if self._pointer is None:
+            check(lib.DAYTONA_ECLOSED)
+        check(lib.daytona_pty_write(self._pointer, ffi.from_buffer(data), len(data)))
+        self._loop.called()
+
+    async def resize(self, cols: int, rows: int) -> None:
+        await self._sandbox.call("pty_resize", self.id, cols, rows)
+
+    async def kill(self) -> None:
+        await self._sandbox.call("pty_kill", self.id)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            output = await self._reader.next()
+            if output is None:
+                return
+            yield output.data
+
+    async def wait(self) -> StreamEnd:
+        """How it ended. What is not read keeps it waiting: read, or use this after the loop."""
+        return await asyncio.shield(self._end)
