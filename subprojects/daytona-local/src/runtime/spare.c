@@ -3,9 +3,9 @@
  * Spare boxes: booted before it is known for whom.
  *
  * Until it is claimed, the start of such a box is not over: it stays in DL_BOX_STARTING, so that its end, whatever it comes from,
- * is that of a start that failed. To claim it is to put its rules in force, then to send it 'C' with the environment and the entrypoint; when it
- * has taken them and started the entrypoint it says 'C', and its start is reported. A box is claimed once and used by one
- * sandbox only: nothing of it ever goes back.
+ * is that of a start that failed. To claim it is to put its rules in force, then to send it 'C' with the environment and the
+ * entrypoint; when it has taken them it says 'C', and its start is reported. The entrypoint is started after that, as in every
+ * start. A box is claimed once and used by one sandbox only: nothing of it ever goes back.
  */
 #include "runtime/internal.h"
 #include "runtime/prepare.h"

@@ -268,8 +268,8 @@ static void on_control(uv_poll_t *poll, int status, int events) {
   if (byte == 'N') dl_tb_gate_open(r->tb.gate);
   if (fd >= 0) {
     take_environment(r, fd);
-    if (byte == 'C') start_entrypoint(r);
     if (byte == 'C' || byte == 'E') send(r->control_fd, &byte, 1, MSG_NOSIGNAL);
+    if (byte == 'C') start_entrypoint(r);
   }
   if (byte == 'T') begin_end(r);
 }
