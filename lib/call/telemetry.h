@@ -26,7 +26,7 @@ void daytona__telemetry_discard(daytona__telemetry_t *telemetry);
 /* To be added to the client; it lives as long as the telemetry. */
 daytona__observer_t *daytona__telemetry_observer(daytona__telemetry_t *telemetry);
 
-/* See daytona_telemetry_set_parent(). `client_telemetry` NULL: the texts are checked. */
+/* See daytona_telemetry_set_parent(). `telemetry` NULL: the texts are only checked. */
 int daytona__telemetry_set_parent(daytona__telemetry_t *telemetry, const char *traceparent,
                                   const char *tracestate);
 
