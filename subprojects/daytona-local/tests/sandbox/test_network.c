@@ -155,18 +155,38 @@ static void overlapping_networks_and_all_of_them(void **state) {
   world_close(&w);
 }
 
+/* Gives a box an IPv6 address and a route, as slirp4netns could. False where that cannot be done. */
+static bool give_ipv6(void) {
+  return geteuid() == 0 &&
+         system(
+           "box=$(pgrep -P $(pgrep -P $PPID -x bwrap | head -1) | head -1) && nsenter -t $box -n sh -c '"
+           "echo 0 > /proc/sys/net/ipv6/conf/tap0/accept_dad && /bin/busybox ip -6 addr add fd77::2/64 dev "
+           "tap0'") == 0;
+}
+
 static void lists_leave_no_ipv6(void **state) {
   (void)state;
   static const char send[] =
     "python3 -c 'import socket, errno; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
-    "try: s.sendto(b\"x\", (\"fd77::1\", 7001)); print(\"sent\")\nexcept OSError as e: print(e.errno)'";
+    "try: s.sendto(b\"x\", (\"fd77::1\", 7001)); print(\"sent\")\nexcept OSError as e: "
+    "print(errno.errorcode[e.errno])'";
   static const char own[] =
     "python3 -c 'import socket; a = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); a.bind((\"::1\", 0)); "
     "a.sendto(b\"x\", a.getsockname()); print(a.recv(1))'";
   OPEN();
-  dl_box_t *box = UP("six", .allow_list = "0.0.0.0/0");
+  dl_box_t *box = UP("six", .allow_list = NULL);
+  REACHES(box, ONE); /* its network is there */
+  bool has_route = give_ipv6();
+  if (has_route) box_expect(&w, box, send, "sent\n");
+  SET(box, .allow_list = "0.0.0.0/0");
+  if (has_route) box_expect(&w, box, send, "EPERM\n");
   assert_false(says(box, send, "sent\n"));
   if (access("/proc/net/if_inet6", F_OK) == 0) box_expect(&w, box, own, "b'x'\n");
+  SET(box, .domain_list = "one.test");
+  assert_false(says(box, send, "sent\n"));
+  SET(box, .blocks_all = true);
+  assert_false(says(box, send, "sent\n"));
+  print_message("# IPv6: %s\n", has_route ? "with a route" : "without a route");
   world_close(&w);
 }
 
