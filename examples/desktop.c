@@ -5,21 +5,19 @@
  *
  * The address that is printed shows the desktop in a browser, as long as the sandbox lives.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/options.h"
 #include "shared/steps.h"
 
 static const char usage[] =
-  "usage: desktop [--text TEXT] [--film FILE.mp4] [--program COMMAND] [--watch SECONDS] [FILE.png]\n"
-  "Starts the desktop of a fresh sandbox, opens a program in it, types TEXT into its window, writes a "
-  "screenshot to\n"
-  "FILE.png (default desktop.png) and prints the windows, and the address where a person can watch.\n"
-  "--film records all of it. --program is what is opened instead of a terminal. --watch waits before the "
-  "end.\n";
+  "usage: desktop [OPTIONS] [FILE.png]\n"
+  "Starts the desktop of a fresh sandbox, opens a program in it, types into its window, writes a screenshot "
+  "to FILE.png\n"
+  "(default desktop.png) and prints the windows, and the address where a person can watch.\n";
 
 enum {
   NOVNC_PORT = 6080,
@@ -31,7 +29,7 @@ enum {
 
 typedef struct task {
   const char *text, *film, *program, *picture;
-  unsigned watch_seconds;
+  int watch_seconds;
 } task_t;
 
 /* --- steps ------------------------------------------------------------------------------------- */
@@ -157,27 +155,16 @@ static bool use_desktop(daytona_sandbox_t *sandbox, const task_t *task) {
   return is_done(daytona_computer_use_stop(sandbox, NULL)) && ok;
 }
 
-static bool read_options(int argc, char **argv, task_t *task, bool *helps) {
-  static const struct option options[] = {
-    {"help", no_argument, NULL, 'h'},        {"text", required_argument, NULL, 't'},
-    {"film", required_argument, NULL, 'f'},  {"program", required_argument, NULL, 'p'},
-    {"watch", required_argument, NULL, 'w'}, {0}};
-  int option;
-  char *end = NULL;
-  while ((option = getopt_long(argc, argv, "ht:f:p:w:", options, NULL)) != -1) {
-    switch (option) {
-      case 't': task->text = optarg; break;
-      case 'f': task->film = optarg; break;
-      case 'p': task->program = optarg; break;
-      case 'w':
-        task->watch_seconds = (unsigned)strtoul(optarg, &end, 10);
-        if (end != optarg && *end == '\0') break;
-        return false;
-      default: *helps = option == 'h'; return false;
-    }
-  }
-  if (optind < argc) task->picture = argv[optind];
-  return argc - optind <= 1;
+static void read_options(int argc, char **argv, task_t *task) {
+  const option_row_t rows[] = {
+    {'t', "text", "TEXT", "what is typed", .text = &task->text},
+    {'f', "film", "FILE.mp4", "record all of it", .text = &task->film},
+    {'p', "program", "COMMAND", "what is opened instead of a terminal", .text = &task->program},
+    {'w', "watch", "SECONDS", "wait before the end", .number = &task->watch_seconds, .most = 86400},
+  };
+  int first = parse_options(argc, argv, usage, rows, sizeof rows / sizeof rows[0]);
+  if (argc - first > 1) refuse_arguments(usage, "one FILE.png at most");
+  if (first < argc) task->picture = argv[first];
 }
 
 int main(int argc, char **argv) {
@@ -186,11 +173,7 @@ int main(int argc, char **argv) {
                    "e from a C program\"",
                  .program = "xterm -fa Monospace -fs 14",
                  .picture = "desktop.png"};
-  bool helps = false;
-  if (!read_options(argc, argv, &task, &helps)) {
-    fputs(usage, helps ? stdout : stderr);
-    return helps ? EXIT_SUCCESS : EXIT_FAILURE;
-  }
+  read_options(argc, argv, &task);
   daytona_client_t *client = open_client();
   const daytona_pair_t env[] = {{"VNC_RESOLUTION", "1024x640"}};
   const daytona_sandbox_create_opts_t opts = {.is_ephemeral = true, .env = {env, 1}};

@@ -14,6 +14,8 @@
 
 #include <daytona/daytona.h>
 
+#include "shared/options.h"
+
 typedef struct example {
   daytona_client_t *client;
   daytona_sandbox_t *sandbox;
@@ -154,16 +156,13 @@ static void on_created(daytona_future_t *future, void *user) {
   run_next(self);
 }
 
+static const char usage[] =
+  "usage: git\n"
+  "Clone, branch, commit and push in a fresh sandbox, to a repository that is made there.\n";
+
 int main(int argc, char **argv) {
   example_t self = {.status = EXIT_SUCCESS};
-  if (argc > 1) {
-    bool is_help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
-    fputs(
-      "usage: git\n"
-      "Clone, branch, commit and push in a fresh sandbox, to a repository that is made there.\n",
-      is_help ? stdout : stderr);
-    return is_help ? EXIT_SUCCESS : EXIT_FAILURE;
-  }
+  if (parse_options(argc, argv, usage, NULL, 0) != argc) refuse_arguments(usage, NULL);
   uv_loop_t *loop = uv_default_loop();
   if (daytona_client_new(loop, NULL, &self.client) != 0) { /* NULL: from the environment */
     char reason[256];

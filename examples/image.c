@@ -6,7 +6,6 @@
  * Each FILE is copied into the image. Where there is no network, give the base image to the local server first:
  * daytona-local image import. A terminal shows one line of progress below the log; a file or pipe gets plain lines.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +13,12 @@
 
 #include <uv.h>
 
+#include "shared/options.h"
 #include "shared/steps.h"
 
 static const char usage[] =
-  "usage: image [--from IMAGE] [--dockerfile] [FILE...]\n"
-  "Builds an image from IMAGE (default debian:12.9) with the files in /data, and runs a sandbox from it.\n"
-  "--dockerfile prints the Dockerfile and stops.\n";
+  "usage: image [OPTIONS] [FILE...]\n"
+  "Builds an image with the files in /data, and runs a sandbox from it.\n";
 
 /* --- the log ----------------------------------------------------------------------------------- */
 
@@ -84,21 +83,14 @@ static bool build_and_run(daytona_client_t *client, daytona_image_t *image) {
 }
 
 int main(int argc, char **argv) {
-  static const struct option options[] = {{"help", no_argument, NULL, 'h'},
-                                          {"from", required_argument, NULL, 'f'},
-                                          {"dockerfile", no_argument, NULL, 'd'},
-                                          {0}};
   const char *from = "debian:12.9";
   bool prints = false;
-  int option;
-  while ((option = getopt_long(argc, argv, "hf:d", options, NULL)) != -1) {
-    if (option == 'f') from = optarg;
-    if (option == 'd') prints = true;
-    if (option == 'f' || option == 'd') continue;
-    fputs(usage, option == 'h' ? stdout : stderr);
-    return option == 'h' ? EXIT_SUCCESS : EXIT_FAILURE;
-  }
-  daytona_image_t *image = declare(from, argv + optind, argc - optind);
+  const option_row_t rows[] = {
+    {'f', "from", "IMAGE", "what it begins with (default debian:12.9)", .text = &from},
+    {'d', "dockerfile", NULL, "print the Dockerfile, and build nothing", .flag = &prints},
+  };
+  int first = parse_options(argc, argv, usage, rows, sizeof rows / sizeof rows[0]);
+  daytona_image_t *image = declare(from, argv + first, argc - first);
   const char *problem;
   bool ok = daytona_image_check(image, &problem) == DAYTONA_OK;
   if (!ok) fprintf(stderr, "%s\n", problem);

@@ -11,12 +11,12 @@
  */
 #include <ctype.h>
 #include <dirent.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "shared/options.h"
 #include "shared/steps.h"
 
 enum { SHOWN = 12, FILES_MAX = 200, FILE_MAX = 1 << 20, START_MS = 60 * 1000 };
@@ -24,13 +24,10 @@ enum { SHOWN = 12, FILES_MAX = 200, FILE_MAX = 1 << 20, START_MS = 60 * 1000 };
 static const char project[] = "/home/daytona/project";
 
 static const char usage[] =
-  "usage: lsp [--find NAME] [FILE LINE [COLUMN]]\n"
+  "usage: lsp [OPTIONS] [FILE LINE [COLUMN]]\n"
   "Completes LINE (from 1) of FILE at COLUMN (characters before it; default: its end) in a sandbox.\n"
   "The other sources in the folder of FILE (.py, .ts, .js) are its project. Without FILE there is an "
-  "example.\n"
-  "\n"
-  "  -f, --find NAME   also print where symbols whose name contains NAME are defined\n"
-  "  -h, --help        this text\n";
+  "example.\n";
 
 static const char example_main[] =
   "from stack import Stack\n"
@@ -115,30 +112,22 @@ static bool read_number(const char *text, int64_t *out) {
   return true;
 }
 
-/* The exit code, or -1 to continue. */
-static int parse(task_t *task, int argc, char **argv) {
-  static const struct option options[] = {{"find", 1, NULL, 'f'}, {"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}};
-  for (int option; (option = getopt_long(argc, argv, "f:h", options, NULL)) != -1;) {
-    if (option == 'h') return fputs(usage, stdout), EXIT_SUCCESS;
-    if (option != 'f') return fputs(usage, stderr), EXIT_FAILURE;
-    task->find = optarg;
-  }
-  int count = argc - optind;
-  char **words = argv + optind;
+static void parse(task_t *task, int argc, char **argv) {
+  const option_row_t rows[] = {{'f', "find", "NAME",
+                                "also print where symbols whose name contains NAME are defined",
+                                .text = &task->find}};
+  int first = parse_options(argc, argv, usage, rows, 1), count = argc - first;
+  char **words = argv + first;
   *task = (task_t){.name = "main.py", .language = "python", .find = task->find, .line = 3, .column = -1};
-  if (count == 0) return -1;
+  if (count == 0) return;
   if (count == 1 || count > 3 || !read_number(words[1], &task->line) || task->line < 1 ||
       (count == 3 && !read_number(words[2], &task->column)))
-    return fputs(usage, stderr), EXIT_FAILURE;
+    refuse_arguments(usage, NULL);
   task->line--;
   task->file = words[0];
   task->name = strrchr(words[0], '/') != NULL ? strrchr(words[0], '/') + 1 : words[0];
   task->language = language_of(task->name);
-  if (task->language == NULL) {
-    fprintf(stderr, "%s: no .py, .ts or .js file\n", words[0]);
-    return EXIT_FAILURE;
-  }
-  return -1;
+  if (task->language == NULL) refuse_arguments(usage, "FILE is no .py, .ts or .js file");
 }
 
 /* --- the project in the sandbox ---------------------------------------------------------------- */
@@ -261,8 +250,7 @@ static bool use_server(daytona_sandbox_t *sandbox, const task_t *task) {
 
 int main(int argc, char **argv) {
   task_t task = {0};
-  int status = parse(&task, argc, argv);
-  if (status >= 0) return status;
+  parse(&task, argc, argv);
   task.text = task.file != NULL ? read_file(task.file, &task.size) : strdup(example_main);
   if (task.file == NULL) task.size = sizeof example_main - 1;
   if (task.text == NULL) {

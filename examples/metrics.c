@@ -7,7 +7,6 @@
  * What is worth a look: the list is walked over step by step, and then all sandboxes are asked at once; one that has just
  * stopped or does not answer costs a line of the table and nothing else.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,15 +18,13 @@
 
 #include <daytona/daytona.h>
 
+#include "shared/options.h"
+
 enum { SANDBOXES_MAX = 200, ANSWER_MS = 10000, SECONDS_MAX = 3600, ROUNDS_MAX = 1000000 };
 
 static const char usage[] =
   "usage: metrics [OPTIONS]\n"
-  "Show the running sandboxes with their CPU, memory and disk.\n"
-  "\n"
-  "  -i, --interval SECONDS  between two tables (default 2)\n"
-  "  -n, --rounds N          tables; 0: until it is interrupted (default 1)\n"
-  "  -h, --help              this text\n";
+  "Show the running sandboxes with their CPU, memory and disk.\n";
 
 typedef struct table {
   daytona_sandbox_t *sandboxes[SANDBOXES_MAX];
@@ -137,27 +134,16 @@ static bool show(daytona_client_t *client, int rounds, int seconds) {
   return ok;
 }
 
-static bool read_number(const char *text, int least, int most, int *out) {
-  char *end;
-  long number = strtol(text, &end, 10);
-  if (end == text || *end != '\0' || number < least || number > most) return false;
-  *out = (int)number;
-  return true;
-}
-
 int main(int argc, char **argv) {
-  static const struct option options[] = {{"interval", required_argument, NULL, 'i'},
-                                          {"rounds", required_argument, NULL, 'n'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
   int rounds = 1, seconds = 2;
-  for (int option; (option = getopt_long(argc, argv, "i:n:h", options, NULL)) != -1;) {
-    bool is_good = (option == 'i' && read_number(optarg, 1, SECONDS_MAX, &seconds)) ||
-                   (option == 'n' && read_number(optarg, 0, ROUNDS_MAX, &rounds));
-    if (is_good) continue;
-    fputs(usage, option == 'h' ? stdout : stderr);
-    return option == 'h' ? 0 : 2;
-  }
+  const option_row_t rows[] = {
+    {'i', "interval", "SECONDS", "between two tables (default 2)", .number = &seconds, .least = 1,
+     .most = SECONDS_MAX},
+    {'n', "rounds", "N", "tables; 0: until it is interrupted (default 1)", .number = &rounds,
+     .most = ROUNDS_MAX},
+  };
+  if (parse_options(argc, argv, usage, rows, sizeof rows / sizeof rows[0]) != argc)
+    refuse_arguments(usage, NULL);
   uv_loop_t loop;
   daytona_client_t *client;
   char reason[256];

@@ -10,6 +10,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <uv.h>
 
@@ -107,8 +108,14 @@ static void on_created(daytona_future_t *future, void *user) {
   run_next(self);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   quickstart_t self = {.status = EXIT_SUCCESS};
+  if (argc > 1) {
+    bool is_help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
+    fputs("usage: quickstart\nCreate a sandbox, run commands and code in it, delete it.\n",
+          is_help ? stdout : stderr);
+    return is_help ? EXIT_SUCCESS : 2;
+  }
   uv_loop_t *loop = uv_default_loop();
   if (daytona_client_new(loop, NULL, &self.client) != 0) { /* NULL: from the environment */
     char reason[256];

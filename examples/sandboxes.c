@@ -13,6 +13,7 @@
 
 #include <uv.h>
 
+#include "shared/options.h"
 #include "shared/steps.h"
 
 enum { COUNT = 3, PORT = 8080 };
@@ -123,16 +124,13 @@ static const struct {
 
 /* --- the program ------------------------------------------------------------------------------- */
 
+static const char usage[] =
+  "usage: sandboxes\n"
+  "Create, list, race, stop, start, reach and delete sandboxes.\n";
+
 int main(int argc, char **argv) {
   bool ok = true;
-  if (argc > 1) {
-    bool is_help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
-    fputs(
-      "usage: sandboxes\n"
-      "Create, list, race, stop, start, reach and delete sandboxes.\n",
-      is_help ? stdout : stderr);
-    return is_help ? EXIT_SUCCESS : EXIT_FAILURE;
-  }
+  if (parse_options(argc, argv, usage, NULL, 0) != argc) refuse_arguments(usage, NULL);
   client = open_client();
   for (size_t i = 0; ok && i < sizeof steps / sizeof steps[0]; i++) {
     printf("%s\n", steps[i].title);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/options.h"
 #include "shared/steps.h"
 
 static const char show[] =
@@ -53,16 +54,15 @@ static bool use(daytona_client_t *client, const daytona_secret_t *secret) {
   return discard(sandbox) && ok;
 }
 
+static const char usage[] =
+  "usage: secrets [NAME]\n"
+  "Stores the value of TOKEN as the secret NAME (default secrets_example), lets a sandbox use it, and "
+  "deletes it.\n";
+
 int main(int argc, char **argv) {
-  const char *name = argc > 1 ? argv[1] : "secrets_example", *value = getenv("TOKEN");
-  if (argc > 2 || name[0] == '-') {
-    bool is_help = argc == 2 && strcmp(name, "--help") == 0;
-    fprintf(
-      is_help ? stdout : stderr,
-      "usage: secrets [NAME]\nStores the value of TOKEN as the secret NAME (default secrets_example), lets a "
-      "sandbox use it, and deletes it.\n");
-    return is_help ? EXIT_SUCCESS : EXIT_FAILURE;
-  }
+  int first = parse_options(argc, argv, usage, NULL, 0);
+  if (argc - first > 1) refuse_arguments(usage, "one NAME at most");
+  const char *name = first < argc ? argv[first] : "secrets_example", *value = getenv("TOKEN");
   daytona_client_t *client = open_client();
   daytona_future_t *stored = store(client, name, value != NULL ? value : "a value for the example");
   bool ok = stored != NULL;

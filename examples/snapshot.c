@@ -5,17 +5,16 @@
  *
  * Where there is no network, give the image to the local server first: daytona-local image import.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/options.h"
 #include "shared/steps.h"
 
 static const char usage[] =
-  "usage: snapshot [--keep] IMAGE NAME\n"
-  "Makes the snapshot NAME from the image IMAGE, runs two sandboxes from it, and deletes it unless --keep is "
-  "given.\n"
+  "usage: snapshot [OPTIONS] [IMAGE NAME]\n"
+  "Makes the snapshot NAME from the image IMAGE, runs two sandboxes from it, and deletes it.\n"
   "Without IMAGE and NAME: lists the snapshots.\n";
 
 static bool list(daytona_client_t *client) {
@@ -60,27 +59,17 @@ static bool use(daytona_client_t *client, const char *name) {
 }
 
 int main(int argc, char **argv) {
-  static const struct option options[] = {
-    {"help", no_argument, NULL, 'h'}, {"keep", no_argument, NULL, 'k'}, {0}};
   bool keeps = false;
-  int option;
-  while ((option = getopt_long(argc, argv, "hk", options, NULL)) != -1) {
-    keeps = keeps || option == 'k';
-    if (option == 'k') continue;
-    fputs(usage, option == 'h' ? stdout : stderr);
-    return option == 'h' ? EXIT_SUCCESS : EXIT_FAILURE;
-  }
-  if (argc != optind && argc != optind + 2) {
-    fputs(usage, stderr);
-    return EXIT_FAILURE;
-  }
+  const option_row_t rows[] = {{'k', "keep", NULL, "keep the snapshot", .flag = &keeps}};
+  int first = parse_options(argc, argv, usage, rows, 1);
+  if (argc != first && argc != first + 2) refuse_arguments(usage, "IMAGE and NAME, or neither");
   daytona_client_t *client = open_client();
   bool ok;
-  if (argc == optind) {
+  if (argc == first) {
     ok = list(client);
   } else {
-    const char *name = argv[optind + 1];
-    const daytona_snapshot_create_opts_t opts = {.image_name = argv[optind], .on_build = on_build};
+    const char *name = argv[first + 1];
+    const daytona_snapshot_create_opts_t opts = {.image_name = argv[first], .on_build = on_build};
     ok = is_done(daytona_snapshot_create(client, name, &opts));
     bool is_made = ok;
     ok = ok && use(client, name);

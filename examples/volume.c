@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/options.h"
 #include "shared/steps.h"
 
 static daytona_sandbox_t *with_volume(daytona_client_t *client, const char *volume_id, const char *subpath) {
@@ -32,15 +33,14 @@ static bool share(daytona_client_t *client, const char *volume_id) {
   return discard(later) && ok;
 }
 
+static const char usage[] =
+  "usage: volume [NAME]\n"
+  "Shares the volume NAME (default volume-example) between sandboxes, and deletes it.\n";
+
 int main(int argc, char **argv) {
-  const char *name = argc > 1 ? argv[1] : "volume-example";
-  if (argc > 2 || name[0] == '-') {
-    bool is_help = argc == 2 && strcmp(name, "--help") == 0;
-    fprintf(is_help ? stdout : stderr,
-            "usage: volume [NAME]\nShares the volume NAME (default volume-example) between sandboxes, and "
-            "deletes it.\n");
-    return is_help ? EXIT_SUCCESS : EXIT_FAILURE;
-  }
+  int first = parse_options(argc, argv, usage, NULL, 0);
+  if (argc - first > 1) refuse_arguments(usage, "one NAME at most");
+  const char *name = first < argc ? argv[first] : "volume-example";
   daytona_client_t *client = open_client();
   const daytona_volume_get_opts_t opts = {.creates = true, .waits = true};
   daytona_future_t *future = daytona_volume_get(client, name, &opts);

@@ -49,7 +49,14 @@ static daytona::task<int> tour(daytona::client client) {
   co_return status;
 }
 
-int main() {
+int main(int argc, char **argv) {
+  if (argc > 1) {
+    const std::string word = argv[1];
+    const bool is_help = word == "--help" || word == "-h";
+    std::fputs("usage: tour\nCreates sandboxes side by side, runs commands in them and deletes them.\n",
+               is_help ? stdout : stderr);
+    return is_help ? EXIT_SUCCESS : 2;
+  }
   uv_loop_t loop;
   uv_loop_init(&loop);
   int status = EXIT_FAILURE;

@@ -52,8 +52,8 @@ static void take(const option_row_t *row, const char *about) {
 
 int parse_options(int argc, char **argv, const char *about, const option_row_t *rows, size_t count) {
   struct option options[ROWS_MAX + 2] = {{"help", no_argument, NULL, 'h'}};
-  char letters[2 * ROWS_MAX + 3] = "+h"; /* + : what follows the first argument is not ours */
-  size_t used = 2;
+  char letters[2 * ROWS_MAX + 2] = "h";
+  size_t used = 1;
   assert(count <= ROWS_MAX);
   for (size_t i = 0; i < count; i++) {
     int has_value = rows[i].flag == NULL;

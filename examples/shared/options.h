@@ -19,7 +19,7 @@ typedef struct option_row {
   int least, most; /* of a number */
 } option_row_t;
 
-/* Read the options, in front of the other arguments, up to `--`. Returns the index of the first argument that is none.
+/* Read the options, up to `--`; the other arguments are moved behind them. Returns the index of the first one of these.
    --help prints `about` and the options, and ends the program with 0; a wrong option with 2. `about` begins with
    "usage: " and ends with a newline. */
 int parse_options(int argc, char **argv, const char *about, const option_row_t *rows, size_t count);

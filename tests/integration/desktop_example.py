@@ -60,7 +60,7 @@ def usage(folder):
     check(done.returncode == 0 and done.stdout.startswith("usage: desktop"), done.stdout)
     for arguments in (("a", "b"), ("--watch", "x"), ("--other",)):
         done = run(folder, *arguments)
-        check(done.returncode == 1 and "usage: desktop" in done.stderr, done.stderr)
+        check(done.returncode == 2 and "usage: desktop" in done.stderr, done.stderr)
 
 
 missing = [name for name in ("Xvfb", "icewm", "x11vnc", "websockify", "xterm", "ffmpeg") if not shutil.which(name)]

@@ -15,9 +15,11 @@ def it_explains_itself():
     """Help, and arguments that make no sense."""
     ran = run(PROGRAM, "--help")
     check(ran.returncode == 0 and ran.stdout.startswith(b"usage: lsp "), f"{ran}")
-    for words in (["x.py"], ["x.py", "0"], ["x.py", "1", "2", "3"], ["x.py", "one"], ["--nothing"], ["x.txt", "1"], ["/no/such/x.py", "1"]):
+    for words in (["x.py"], ["x.py", "0"], ["x.py", "1", "2", "3"], ["x.py", "one"], ["--nothing"], ["x.txt", "1"]):
         ran = run(PROGRAM, *words, stdin=subprocess.DEVNULL)
-        check(ran.returncode == 1 and ran.stderr and not ran.stdout, f"{words}: {ran}")
+        check(ran.returncode == 2 and ran.stderr and not ran.stdout, f"{words}: {ran}")
+    ran = run(PROGRAM, "/no/such/x.py", "1", stdin=subprocess.DEVNULL)
+    check(ran.returncode == 1 and ran.stderr and not ran.stdout, f"{ran}")
 
 
 def its_own_project_is_completed():

@@ -38,7 +38,7 @@ def a_name_that_is_taken_ends_it():
 def help_and_wrong_arguments():
     """--help explains it, and wrong arguments are refused"""
     check(run("--help").stdout.startswith("usage: secrets"), "help")
-    check(run("a", "b").returncode == 1, "two names")
+    check(run("a", "b").returncode == 2, "two names")
 
 
 run_tests([the_sandbox_has_it_and_nobody_prints_it, a_name_that_is_taken_ends_it, help_and_wrong_arguments])
