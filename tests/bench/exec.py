@@ -10,6 +10,7 @@ time has suffered alike.
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import tempfile
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(HERE, "..", "interop")]
 
 import launch  # noqa: E402  (knows where the SDKs are, and why one is missing)
@@ -99,6 +101,7 @@ class ExecBench:
         self.request_file = os.path.join(scratch, "request")
         self.curl_command = [curl_bench, self.server.base, self.request_file]
         self.ours_c64 = None
+        self.official_python_c64 = None
 
     def same_request(self):
         """Both send the same: the bare loop repeats what the server saw of the library."""
@@ -144,12 +147,35 @@ class ExecBench:
         if reason is not None:
             return reason
         assert self.ours_c64 is not None, "there is nothing to compare it with"
-        env = dict(os.environ, DAYTONA_API_URL=self.server.base + "/api", DAYTONA_API_KEY="bench",
-                   DAYTONA_USE_DEPRECATED_POLLING="true")
-        results = [run_client(command, SDK_LOAD, env) for _ in range(SDK_ROUNDS)]
+        results = [run_client(command, SDK_LOAD, self.environment()) for _ in range(SDK_ROUNDS)]
+        if name == "python":
+            self.official_python_c64 = median(results, "cpu_us")
         show(f"exec_cpu_vs_{name}_c64", median(results, "cpu_us") / self.ours_c64, "ratio", 1)
         show(f"exec_{name}_cpu_c64", median(results, "cpu_us"), "us", 0)
         show(f"exec_{name}_calls_per_s_c64", median(results, "calls_per_s"), "calls/s", 0)
+        return None
+
+    def environment(self, **more):
+        return dict(os.environ, DAYTONA_API_URL=self.server.base + "/api", DAYTONA_API_KEY="bench",
+                    DAYTONA_USE_DEPRECATED_POLLING="true", **more)
+
+    def python_binding(self, library, scratch):
+        """Python on the library, beside the official SDK's asynchronous client."""
+        cache = os.path.abspath(os.environ.get("DAYTONA_INTEROP_CACHE") or os.path.join(ROOT, "build", "interop"))
+        if not os.path.exists(os.path.join(cache, "cffi.stamp")):
+            return "cffi is not installed; tests/interop/install installs it"
+        if self.official_python_c64 is None:
+            return "the official SDK was not measured"
+        source = os.path.join(ROOT, "bindings", "python")
+        package = shutil.copytree(os.path.join(source, "libdaytona"), os.path.join(scratch, "binding", "libdaytona"))
+        subprocess.run([sys.executable, os.path.join(source, "make_cdef.py"), os.path.join(ROOT, "include"),
+                        os.path.join(package, "_cdef.py")], check=True)
+        env = self.environment(PYTHONPATH=os.path.dirname(package), LIBDAYTONA_PATH=library)
+        command = [os.path.join(cache, "cffi", "bin", "python"), os.path.join(HERE, "python_binding_bench.py")]
+        results = [run_client(command, SDK_LOAD, env) for _ in range(SDK_ROUNDS)]
+        show("python_binding_cpu_vs_official_c64", self.official_python_c64 / median(results, "cpu_us"), "ratio", 1)
+        show("python_binding_cpu_c64", median(results, "cpu_us"), "us", 0)
+        show("python_binding_calls_per_s_c64", median(results, "calls_per_s"), "calls/s", 0)
         return None
 
 
@@ -185,7 +211,7 @@ def sdk_clients(script):
 def main():
     fixed_server, exec_bench, curl_bench, create_bench, library = map(os.path.abspath, sys.argv[1:])
     points = Points()
-    print(f"1..{len(LOADS) + 6}")
+    print(f"1..{len(LOADS) + 7}")
     with tempfile.TemporaryDirectory() as scratch:
         clients = sdk_clients("sdk_bench")
         os.chdir(scratch)  # the SDKs read .env files of the working directory
@@ -197,6 +223,7 @@ def main():
             points.run("exec_with_telemetry", bench.with_telemetry)
             for client in clients:
                 points.run(f"exec_beside_{client[0]}_sdk", lambda client=client: bench.beside_sdk(*client))
+            points.run("exec_beside_python_binding", lambda: bench.python_binding(library, scratch))
         finally:
             bench.server.close()
         points.run("create_to_output", lambda: create_to_output(create_bench, "create_to_output_ms"))

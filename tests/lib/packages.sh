@@ -91,6 +91,11 @@ graphviz              dot
 python3-venv          py:ensurepip
 '
 
+# What bindings/lua runs on.
+PACKAGES_LUA='
+luajit                luajit
+'
+
 PACKAGES_INTEROP='
 npm                   npm
 '
