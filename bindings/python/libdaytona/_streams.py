@@ -71,6 +71,8 @@ class Reader:
         self.on_drained: Callable[[], None] = lambda: None
 
     def __call__(self, output: Output) -> None:
+        if self.has_ended:
+            return  # nobody reads it any more
         self.kept.append(output)
         self.kept_bytes += len(output.data)
         if self.kept_bytes > KEPT_BYTES and not self.is_paused:
@@ -143,6 +145,19 @@ class Follow:
         return await asyncio.shield(self._end)
 
 
+def ended(end: asyncio.Future[StreamEnd], reader: Reader) -> None:
+    if not end.cancelled():
+        end.exception()  # asked for here, so that nobody is told that nobody has
+    reader.end()
+
+
+def detach(pointer: Any) -> None:
+    """The terminal's wait holds a reference too, so releasing ours is not enough; its outcome would wait for a resume."""
+    lib.daytona_pty_disconnect(pointer)
+    lib.daytona_pty_resume(pointer)
+    lib.daytona_pty_release(pointer)
+
+
 class Pty:
     """A terminal. `async for` gives what it prints; leaving `async with` detaches, and its process keeps running."""
 
@@ -157,12 +172,7 @@ class Pty:
             reader.pause()
         self.id = text(lib.daytona_pty_id(pointer)) or ""
         self._end: asyncio.Future[StreamEnd] = settle(self._loop, lib.daytona_pty_wait(pointer), stream_end)
-        self._end.add_done_callback(self._ended)
-
-    def _ended(self, end: asyncio.Future[StreamEnd]) -> None:
-        if not end.cancelled():
-            end.exception()  # asked for here, so that nobody is told that nobody has
-        self._reader.end()
+        self._end.add_done_callback(lambda end: ended(end, reader))
 
     async def __aenter__(self) -> "Pty":
         return self
@@ -171,15 +181,17 @@ class Pty:
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        pointer, self._pointer = self._pointer, None
+        if pointer is not None:
+            self._loop.release(detach, pointer)
 
     def close(self) -> None:
-        """Detach."""
-        pointer, self._pointer = getattr(self, "_pointer", None), None
+        """Detach. What has arrived can still be read, and wait() says "closed"."""
+        pointer, self._pointer = self._pointer, None
         if pointer is not None:
             self._reader.pause = self._reader.resume = lambda: None
-            self._loop.release(lib.daytona_pty_release, pointer)
             self._reader.end()
+            self._loop.release(detach, pointer)
 
     def write(self, data: bytes) -> None:
         """Queues all of it, or raises: LimitError when 4 MiB of input are waiting."""

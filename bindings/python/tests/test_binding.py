@@ -224,8 +224,27 @@ async def a_terminal_is_typed_into():
 async def a_terminal_that_is_left_goes_on():
     async with await sandbox.pty(id="left") as pty:
         assert pty.id == "left"
+    assert (await asyncio.wait_for(pty.wait(), 10)).reason == "closed"
     assert (await sandbox.call("pty_get_info", "left")).is_active
     await sandbox.call("pty_kill", "left")
+
+
+async def a_terminal_that_is_not_read_can_be_left():
+    async with await sandbox.pty(id="unread") as pty:
+        pty.write(b"seq 1 400000\n")
+        while not pty._reader.is_paused:
+            await asyncio.sleep(0.01)
+    assert (await asyncio.wait_for(pty.wait(), 10)).reason in ("closed", "slow reader")
+    await sandbox.call("pty_kill", "unread")
+
+
+async def a_terminal_that_is_forgotten_is_left():
+    pty = await sandbox.pty(id="forgotten")
+    end = pty._end
+    del pty
+    gc.collect()
+    assert (await asyncio.wait_for(end, 10)).reason == "closed"
+    await sandbox.call("pty_kill", "forgotten")
 
 
 # --- clients and sandboxes ---
