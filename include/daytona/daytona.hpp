@@ -281,7 +281,7 @@ class future {
 
 using output_callback = detail::output_function;
 
-/** A terminal: daytona_pty_t. Its callback is called until the last handle is gone. */
+/** A terminal: daytona_pty_t. Its callback is called until the last handle and the last pending wait() are gone; disconnect() ends both. */
 class pty : public detail::handle<daytona_pty_t, daytona_pty_retain, daytona_pty_release> {
  public:
   pty() noexcept = default;
