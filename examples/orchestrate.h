@@ -34,6 +34,7 @@ typedef struct slot {
   daytona_future_t *exec; /* of the command that runs */
   uv_timer_t pause;       /* before a further try */
   bool is_ok, is_final;   /* of the last try; final: a further one would not help */
+  bool is_interrupted;    /* it is over because the run is stopped */
   char problem[PROBLEM_MAX];
 } slot_t;
 

@@ -29,14 +29,14 @@ static bool is_final_code(int code, bool is_command) {
   for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
     if (daytona_errcode_is(code, refusals[i])) return true;
   return is_command && (code == DAYTONA_EPROCESS_TIMEOUT || code == DAYTONA_ETIMEOUT ||
-                        code == DAYTONA_EDEADLINE || code == DAYTONA_ELIMIT || code == DAYTONA_ECANCELED);
+                        code == DAYTONA_EDEADLINE || code == DAYTONA_ELIMIT);
 }
 
 static void end_job(slot_t *slot) {
   run_t *run = slot->run;
   if (slot->is_ok)
     run->ok++;
-  else if (run->is_stopping)
+  else if (slot->is_interrupted)
     run->interrupted++;
   else
     run->failed++;
@@ -48,6 +48,7 @@ static void end_job(slot_t *slot) {
 /* Its sandbox is gone, or was never there. */
 static void end_try(slot_t *slot) {
   run_t *run = slot->run;
+  if (run->is_stopping && !slot->is_ok && !slot->is_final) slot->is_interrupted = true;
   if (slot->is_ok || slot->is_final || run->is_stopping || slot->tries > run->retries) {
     end_job(slot);
     return;
@@ -73,7 +74,7 @@ static void on_pause_over(uv_timer_t *timer) {
   if (slot->phase == DELETING)
     delete_sandbox(slot);
   else if (slot->run->is_stopping)
-    end_job(slot);
+    end_try(slot);
   else
     begin_try(slot);
 }
@@ -173,7 +174,7 @@ static void on_created(daytona_future_t *future, void *user) {
     else
       after_try(slot);
   } else if (run->is_stopping) {
-    note(slot, true, "interrupted");
+    note(slot, false, "interrupted");
     delete_sandbox(slot);
   } else {
     /* What runs too long ends with its sandbox: it needs no marker to be found by. */
@@ -216,6 +217,7 @@ static void next_job(slot_t *slot) {
   }
   slot->job = run->next++;
   slot->tries = 0;
+  slot->is_interrupted = false;
   slot->began_ms = uv_now(run->loop);
   begin_try(slot);
 }
