@@ -363,6 +363,7 @@ LSP_CODES = {
     ('lsp-python', 2): 'LSP_SERVER_NOT_INITIALIZED',
     ('lsp-typescript', 11): 'INVALID_REQUEST_BODY',  # no position
     ('lsp-typescript', 21): 'LSP_SERVER_NOT_INITIALIZED',
+    **{('server-malformed-json', n): 'INVALID_REQUEST_BODY' for n in range(14, 18)},
 }
 LSP_RIGHT_HERE = {('lsp-python', 8): {'isIncomplete': False, 'items': []}, ('lsp-python', 9): [{'name': 'Stack'}],
                   ('lsp-typescript', 8): {'isIncomplete': False, 'items': []},
@@ -420,7 +421,7 @@ def check(name, index, step, toolbox):
     if name.startswith('git-') and '/git/' in title:
         answer.update(method=request['method'], path=request['target'].split('?')[0])
         normalize_git(name, index, want, answer)
-    if name.startswith('lsp-') and '/lsp/' in title:
+    if '/lsp/' in title:
         normalize_lsp(name, index, want, answer)
     if answer['status'] != want['status']:
         out.append(f"status {answer['status']}, recorded {want['status']}: {answer['data'][:300]}")
