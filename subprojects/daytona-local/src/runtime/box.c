@@ -287,6 +287,17 @@ static int text_file(const char *name, char *text) {
   return fd;
 }
 
+/* The writing end of a pipe, which reads as well: who writes is not ended by a reader that has gone. bubblewrap answers while its
+ * child waits for it, and the child would wait for ever. */
+static int open_both_ways(int end) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", end);
+  int both = open(path, O_RDWR | O_CLOEXEC);
+  if (both < 0) return end;
+  close(end);
+  return both;
+}
+
 static int open_descriptors(dl_box_t *box, dl_launch_t *l, int ends[3]) {
   int control[2] = {-1, -1}, info[2] = {-1, -1}, error[2] = {-1, -1};
   bool ok = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0 && pipe2(info, O_CLOEXEC) == 0 &&
@@ -296,7 +307,7 @@ static int open_descriptors(dl_box_t *box, dl_launch_t *l, int ends[3]) {
   l->fds[DL_FD_LISTEN] = listen_on(box->socket_path);
   l->fds[DL_FD_CONTROL] = control[1];
   l->fds[DL_FD_ENV] = dl_box_told_file(box);
-  l->fds[DL_FD_INFO] = info[1];
+  l->fds[DL_FD_INFO] = ok ? open_both_ways(info[1]) : info[1];
   if (!is_absent(box, DL_FD_HOSTS)) l->fds[DL_FD_HOSTS] = text_file("hosts", dl_box_hosts(box));
   if (!is_absent(box, DL_FD_IMAGE)) l->fds[DL_FD_IMAGE] = text_file("image", dl_image_plan(box));
   if (!is_absent(box, DL_FD_FILTER)) l->fds[DL_FD_FILTER] = dl_syscalls_open();
