@@ -107,7 +107,7 @@ find / -xdev -maxdepth 2 -printf '%p %y %m %u %g\n' 2>/dev/null | grep -Ev '^/(p
 find . | sort
 tr '\0' ' ' < /proc/1/cmdline; echo
 ls -l /proc/self/fd | wc -l
-ps -eo pid,user,args --no-headers | grep -Ev ' (ps|bash|sh|grep) '
+ps -eo pid,user,args --no-headers | grep -Ev '[ /](ps|bash|sh|grep)( |$)'
 cat /proc/net/route; ip -o addr 2>/dev/null | grep -Eo 'inet [^ ]+'
 grep -E '^(Cap|NoNewPrivs|Seccomp|Uid|Gid|Groups|oom)' /proc/self/status
 cat /proc/self/oom_score_adj /proc/self/uid_map /proc/self/cgroup; nice
