@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A plot in a sandbox: its data as a table, and its picture as a file.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A desktop in a sandbox: a program is opened, typed into, looked at, and filmed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An image of one's own: declared in C, built with its log on the screen, and a sandbox from it.
  *

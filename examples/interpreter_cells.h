@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Text in, cells out: lines are collected until they make a cell.
  *

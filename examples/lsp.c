@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Complete a line of a file of a project, with the language server of a sandbox.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the parts of orchestrate share: a run has jobs, which slots take one after the other, and a view that shows it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sandboxes themselves: create some at once, list them, let them race, stop and start one, reach it from outside,
  * delete them all.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A secret that a sandbox uses: stored, given to it, taken away, replaced, given to it again, deleted.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Just enough of HTTP/1.1 for the server example: one request per connection, a body with Content-Length, and
  * a response that is either whole or streamed in chunks. A server of yours would use its own library here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sandboxes that wait for work: made ahead of time, each with an interpreter context in which nothing has run
  * yet, used by one run at a time, and replaced after so many runs or when one went wrong.

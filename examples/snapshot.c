@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A snapshot: made once from an image, used for as many sandboxes as you like, and deleted.
  *

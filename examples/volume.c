@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A volume that two sandboxes share: what one writes, the other reads, and it is there after both are gone.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the folders into the uninstalled pkg-config file: uninstalled_pc.py
 
 The file that Meson makes for the build folder names those of an installation. A program that is built against the build folder

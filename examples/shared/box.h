@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sandbox that an example works in: one that the user names, or a fresh one which is deleted afterwards.
  *

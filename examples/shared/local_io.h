@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The program's own standard streams on a loop: a terminal that stands still, a full pipe or a silent stdin
  * never blocks it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For examples that wait for each call: an option parser for --help and names, and what to do with a future.
  */

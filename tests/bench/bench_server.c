@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See bench_server.h. All connections read into one buffer; only what was not understood is kept for each, so
  * that thousands of idle ones are cheap.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the servers of the benchmarks do alike: listen on a free port of 127.0.0.1, take connections, collect
  * what comes in until it is understood, answer everything that one read brought in one write, and end when

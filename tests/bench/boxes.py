@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What sandboxes cost the server's machine: boxes.py CREATES_BENCH
 
 Prints lines "bench NAME VALUE UNIT", and TAP about whether each measurement could be made; what the values are never fails a test.

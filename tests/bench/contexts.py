@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the benchmarks of contexts that are uploaded to object storage: contexts.py CONTEXT_BENCH
 
 Prints lines "bench NAME VALUE UNIT", and TAP about whether each measurement could be made; what the values are never

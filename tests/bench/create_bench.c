@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From asking for a sandbox to the output of its first command, in ms: create_bench ROUNDS [snapshot|build IMAGE]
  *

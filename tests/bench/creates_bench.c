@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Many sandboxes, some at a time: creates_bench COUNT AT_ONCE [keep]
  *

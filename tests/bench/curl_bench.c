@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The same requests from a bare libcurl on libuv: curl_bench BASE REQUEST CONCURRENCY WARMUP CALLS
  *

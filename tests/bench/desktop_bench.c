@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The desktop through the library: desktop_bench NAME SHOTS CHARACTERS
  *

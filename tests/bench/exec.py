@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the benchmarks of commands: exec.py FIXED_SERVER EXEC_BENCH CURL_BENCH CREATE_BENCH LIBRARY
 
 Prints lines "bench NAME VALUE UNIT", and TAP about whether each measurement could be made; what the

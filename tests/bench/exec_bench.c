@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Commands through the library, as a program would run them: exec_bench BASE CONCURRENCY WARMUP CALLS [COLLECTOR]
  *

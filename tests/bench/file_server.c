@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A toolbox that moves files and nothing else, so that a benchmark measures its client: file_server
  *

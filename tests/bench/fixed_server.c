@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server whose responses never change, so that a benchmark measures its client: fixed_server
  *

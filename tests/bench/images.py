@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the benchmarks of images: images.py CREATE_BENCH
 
 create_from_image_ms: from asking for a sandbox to the output of its first command, from an active snapshot of an image.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What decoding costs: a short exec answer, a sandbox, and the output of a talkative command; beside
  * jansson parsing the same text into its own tree, from which values would still have to be copied.

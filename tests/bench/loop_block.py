@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long the library holds up the loop of its program: loop_block.py LOOP_BLOCK_BENCH
 
 Prints "bench loop_block_ms VALUE ms", the longest turn that was seen, and a line for each thing that was tried: the

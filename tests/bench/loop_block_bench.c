@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How long the library holds up a loop: loop_block_bench BASE CA_FILE [BURST]
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See measure.h. Nothing is started after the last call that counts, so the measured part never sees the
  * number of calls in flight go down.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the clients of the benchmarks do alike. Those that count calls keep `concurrency` of them in flight, leave
  * the first ones out, and measure CPU time and wall time from there until `calls` more have finished.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same commands with the Python binding of this project: binding_bench.py CONCURRENCY WARMUP CALLS
 
 Prints what measure.c prints: CPU time of this process per call, and calls per second.

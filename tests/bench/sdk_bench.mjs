@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The same commands with the official TypeScript SDK: node sdk_bench.mjs CONCURRENCY WARMUP CALLS
 // Prints what measure.c prints: CPU time of this process per call, and calls per second.
 

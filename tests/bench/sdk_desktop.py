@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Screenshots with the official Python SDK's asynchronous client: sdk_desktop.py NAME SHOTS
 
 Prints the CPU time of this process for one, with its base64 decoded, as the C library does it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small files with the official TypeScript SDK: node sdk_files.mjs CONCURRENCY WARMUP CALLS
 // Each call is an upload and a download of 4 KiB. Prints what measure.c prints.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small files with the official Python SDK's asynchronous client: sdk_files.py CONCURRENCY WARMUP CALLS
 
 Each call is an upload and a download of 4 KiB. Prints what measure.c prints.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A terminal's output with the official TypeScript SDK: node sdk_pty.mjs BLOCKS
 // Prints what stream_bench prints: seconds and CPU time of this process until all of it has come.
 

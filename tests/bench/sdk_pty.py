@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A terminal's output with the official Python SDK's asynchronous client: sdk_pty.py BLOCKS
 
 Prints what stream_bench prints: seconds and CPU time of this process until all of it has come.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the servers of streams send, so that the clients know when they have it all: blocks of frames, as large as a
  * toolbox makes them. Of a terminal 4096 bytes, which is what the kernel gives of one at a time; of a log 1024,

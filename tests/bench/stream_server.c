@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A toolbox of streams that costs next to nothing, so that a benchmark measures its client: stream_server
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See stream_tls.h. Certificates, key and session tickets are those of the tests' own peer.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The same bytes over a bare uv_tcp_t, the bar for streams:
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Waits for 300 sandboxes at once, by polls and by events: waits.py WAITS_BENCH
 
 wait_events_requests: requests for stopping 300 sandboxes and seeing each stopped, per sandbox; polls: the same by polling.

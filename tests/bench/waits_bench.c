@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Waiting for many sandboxes at once: waits_bench COUNT polls|events
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Many calls at once against a peer that does anything, with limits that run out and cancels at any time: each
  * call ends exactly once or was cancelled, and neither a descriptor nor a block is left. The dice are seeded, so a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Time limits against peers that do not play along: nobody there, silent, stalled in the lookup, in TLS or
  * at the proxy, dribbling. The clock is moved by hand; each limit must hold to the 50 ms that are promised

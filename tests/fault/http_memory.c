@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Lack of memory at every single allocation, from the making of the transport to its close: each call still
  * ends once, with DAYTONA_ENOMEM or well, and nothing is lost.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which failures are repeated: a table of method, failure and what had gone over the wire. Nothing that a
  * server may have executed is sent again, unless the method says that this does no harm.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Streams of the services that are cut, reset or frozen at every frame border and inside frames: stream_cut FOLDER
  *

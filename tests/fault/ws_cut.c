@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A stream that is cut, reset or frozen at every single byte, and all over a TLS connection: what was whole
  * before that byte has been handed on, nothing else, and there is exactly one outcome, the right one.

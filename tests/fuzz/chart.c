@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any text as charts: reading them must neither fall nor keep anything, give only what is inside of the text, and the same in
  * parts as at once.

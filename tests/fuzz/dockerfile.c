@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any text as a Dockerfile: looking for what it copies must neither fall nor keep anything, and find the same
  * twice. What is found is text, stands for itself once it is quoted for a shell, and may be any pattern for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a .env file: the parser must neither fall nor keep anything, must say the same twice, and may
  * only refuse what is not text or grows beyond its ceiling.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a packet of the event socket: nothing falls, an event has a kind and an id that fit, and times are sane.
  */

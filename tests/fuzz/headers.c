@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as what a server may put into headers and addresses: Content-Type, Retry-After, a base URL, a
  * part of a path.

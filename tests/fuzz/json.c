@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a JSON text: the codec must neither fall nor contradict itself, and must agree with jansson
  * about what is JSON and what it says.

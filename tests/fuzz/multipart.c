@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a multipart answer. The first byte says how it is cut; whole and in chunks, with a receiver that takes
  * everything and with one that stops, the reader must come to the same events and the same outcome.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a pyproject.toml: the reader must neither fall nor keep anything, must say the same twice, and
  * what it keeps is text that stands in the file.

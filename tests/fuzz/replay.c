@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs a fuzz target over the files named on the command line, so that the normal test run repeats what
  * fuzzing has found. Every prefix of a small file is tried too: answers are cut anywhere.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * S3's XML: what a storage answers, whatever it is. What is found is text; an error has a message.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A fuzz target: one function that takes any bytes, run by libFuzzer or by replay.c.
  */

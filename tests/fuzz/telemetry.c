@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as the response of a collector, as the parent that a program gives, and as texts of a span.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a response to an upgrade and, behind it, as frames: in whatever chunks, nothing falls, no
  * ceiling is passed, and after the end nothing more comes.

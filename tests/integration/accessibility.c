@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Accessibility against daytona-local, with a window of GTK; skipped where a desktop, its bus or GTK for Python is missing.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The agent example finds a version that works, within its limits, and leaves nothing: agent_example.py PROGRAM"""
 
 import os

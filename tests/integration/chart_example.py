@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The chart example plots in a sandbox: chart_example.py DAYTONA-LOCAL PROGRAM
 
 The interpreter that has matplotlib (DL_TEST_MATPLOTLIB_BIN names its directory) is outside of what a sandbox sees, so the server

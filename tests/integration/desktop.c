@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The desktop against daytona-local: every call but those of accessibility. Skipped where its programs are missing.
  */

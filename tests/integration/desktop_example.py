@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The desktop example: desktop_example.py PROGRAM, run by `daytona-local run --`."""
 
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Waiting with the event socket of daytona-local: it is used, it comes back after faults, and a program ends without it.
  */

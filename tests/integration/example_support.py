@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of the examples share: TAP points, calls of daytona-local, and programs on a terminal.
 
 The programs run under `daytona-local run --`, whose address and key are in the environment. Waiting is always for

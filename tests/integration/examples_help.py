@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every example explains itself, and refuses an option that it does not have: examples_help.py PROGRAM..."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """examples/files does what it says: files_example.py PROGRAM"""
 
 import hashlib

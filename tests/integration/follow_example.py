@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The follow example brings a build's whole log, its verdict and its exit code: follow_example.py PROGRAM"""
 
 import hashlib

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Git against daytona-local: every call, and every typed error, with repositories that the tests make in the
  * sandbox, reached as files and over HTTP.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The git example pushes what it committed: git_example.py PROGRAM"""
 
 import subprocess

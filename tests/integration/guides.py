@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole programs of the guides do what they promise: guides.py GUIDES BUILD
 
 Each block of C with a main is compiled against the build folder as a reader's would be, and run by `daytona-local run`, which passes

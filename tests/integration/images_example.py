@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The examples of images and snapshots, on an image of busybox alone: images_example.py SERVER IMAGE SNAPSHOT"""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The interpreter example is a notebook on the command line: interpreter_example.py PROGRAM"""
 
 import os

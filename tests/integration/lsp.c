@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Language servers against daytona-local: pylsp, which is skipped where it is not installed.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The LSP example completes a line of a file: lsp_example.py PROGRAM"""
 
 import os

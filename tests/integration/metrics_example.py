@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The metrics example shows each running sandbox: metrics_example.py PROGRAM"""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drives every endpoint that daytona-local has and holds its answers against the descriptions.
 
 Run under `daytona-local run --`. One test point per scenario: in each, calls have to give the

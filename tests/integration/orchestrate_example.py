@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The orchestrate example runs its jobs, stops cleanly and leaves nothing: orchestrate_example.py PROGRAM"""
 
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the platform has besides sandboxes, against daytona-local: secrets, warm pools, metrics, pauses, forks, snapshots of
  * sandboxes, the entrypoint.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The README's programs compile as printed, the first does what it promises: readme_program.py README BUILD SOURCE"""
 
 import os

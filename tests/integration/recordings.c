@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Recorded exchanges with the published toolbox, played back to the library: recordings PYTHON SERVER FOLDER
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sandboxes against daytona-local: creating, finding, listing, data and life.
  */

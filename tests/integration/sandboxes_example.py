@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sandboxes example does what it prints, and leaves no sandbox: sandboxes_example.py PROGRAM"""
 
 import json

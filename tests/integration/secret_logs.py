@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No secret of a run is in the log of the client or of the server: secret_logs.py DAYTONA-LOCAL CLIENT SOURCE"""
 
 import os

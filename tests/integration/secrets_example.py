@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The secrets example stores a secret, uses it, and leaves nothing: secrets_example.py PROGRAM"""
 
 import os

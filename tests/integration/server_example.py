@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The server example runs each request in a sandbox of its own: server_example.py PROGRAM"""
 
 import hashlib

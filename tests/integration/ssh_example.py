@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ssh example gives access, uses it, and takes it away: ssh_example.py PROGRAM"""
 
 import os

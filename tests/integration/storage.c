@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Contexts in the object storage of daytona-local: found again, sent in parts, resumed and cleaned up, with credentials
  * that expire in the middle.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Streams and contexts against daytona-local over TLS, with a certificate authority made for the test and a client certificate
  * that the server insists on: streams_tls DAYTONA_LOCAL

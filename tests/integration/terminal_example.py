@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The terminal example is used like ssh: terminal_example.py PROGRAM"""
 
 import hashlib

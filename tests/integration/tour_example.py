@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """examples/cpp/tour.cpp does what it says: tour_example.py PROGRAM"""
 
 import sys

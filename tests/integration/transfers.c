@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Transfers against daytona-local when the world does not hold still: full disks, files that change on either side,
  * servers that cut, programs that cancel or die.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Files without permission, on both sides. Tests usually run as root, to whom everything is permitted; this program
  * becomes nobody first. In the sandbox programs and the toolbox are an ordinary user anyway.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The volume example shares a volume between sandboxes, and leaves nothing: volume_example.py PROGRAM"""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The object store of daytona-local with boto3, unchanged: run by launch.py as the client boto3. Reports TAP."""
 
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How soon programs of the official SDKs end that have waited for states, with their event sockets: ends.py [newest]
 
 Without a server for the socket they hang for minutes behind their last line. Each program stops a sandbox, leaves its subscriptions

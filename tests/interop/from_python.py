@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Python pieces of docs/guides/from-python.md work with the official SDK: from_python.py GUIDE
 
 Run by daytona-local with the Python of the interop suite.

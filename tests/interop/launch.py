@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the scenarios with one official SDK against a fresh daytona-local: launch.py CLIENT MODE [NAME...]
 
 CLIENT is python, python-async, typescript, the same with -newest behind it for the newest of their versions, or boto3 (which has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The SDK of the next platform (2.x) against daytona-local: v2.py
 
 Its part for our protocol, d.v0, works through DAYTONA_V0_API_URL; the rest finds plain 404 answers, never something else that

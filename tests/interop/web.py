@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Serves the repositories below the folder it runs in over HTTP, inside a sandbox: web.py
 
 git http-backend behind the password of ann. Writes its port to the file `port` and goes on in the background.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Other versions of libuv, libcurl and mbedTLS than the system's, from sources that the caller has. Sourced by tests/run.
 #
 # NEWEST_UV, NEWEST_CURL and NEWEST_MBEDTLS name folders with unpacked sources that CMake can build; at least one. They

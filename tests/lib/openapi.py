@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Holds requests and answers against an OpenAPI 3.0 or Swagger 2.0 description.
 
 Knows what the two descriptions of Daytona use: $ref, allOf/oneOf/anyOf/not, type, enum, nullable,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Which Debian packages the project needs, and how to get the ones that are missing. Sourced by
 # tests/run and examples/demo; the one list for both.
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs one command and leaves no process of it behind: reaper.py LIMIT_SECONDS COMMAND...
 
 It is a child subreaper, so whatever the command starts, daemons included, stays its descendant.

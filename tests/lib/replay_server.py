@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Serves a recorded exchange on a free port of 127.0.0.1: replay_server.py [FILE] [--cut N]
 
 Prints "port N" and then reads commands from standard input, each answered with one line, "ok" or

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the Meson tests of one or more build directories and sums up their test points.
 
     runner.py [options] BUILD SUITE[,SUITE...] [BUILD SUITES]...

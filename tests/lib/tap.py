@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading and writing TAP, the line protocol in which every test program of this project reports.
 
 Reading is lenient where producers differ: cmocka prints one plan per group and starts numbering

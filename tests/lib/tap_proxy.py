@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A proxy between a client and daytona-local that holds what it sees against the descriptions.
 
     daytona-local run -- tap_proxy.py COMMAND...

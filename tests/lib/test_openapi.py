@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests of the OpenAPI checks and of the proxy, with a description written here."""
 
 import asyncio

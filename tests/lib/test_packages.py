@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """packages.sh: what a user is told when something is missing, with machines that are made up here."""
 
 import os

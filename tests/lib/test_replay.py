@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The recordings server's own tests, with recordings written here."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The runner's own tests: what it reads from test programs, and how it judges their end."""
 
 import os

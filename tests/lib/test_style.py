@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One style for both trees, the library and its local server."""
 
 import pathlib
@@ -40,8 +41,21 @@ def products():
 
 
 def every_source_begins_with_its_licence():
-    odd = [str(path.relative_to(ROOT)) for path in products()
+    odd = [str(path.relative_to(ROOT)) for path in sources()
            if not path.read_text(encoding="utf-8").startswith("/* SPDX-License-Identifier: Apache-2.0 */\n")]
+    assert not odd, odd
+
+
+def every_script_names_its_licence():
+    """Also the programs of tests, and what configures the build."""
+    odd = []
+    for tree in TREES + ["bindings", "docs", "packaging"]:
+        for path in sorted((ROOT / tree).rglob("*")):
+            if path.suffix not in (".py", ".mjs", ".lua", ".sh") and path.name != "meson.build":
+                continue
+            head = path.read_text(encoding="utf-8").split("\n", 3)[:3]
+            if not any("SPDX-License-Identifier: Apache-2.0" in line for line in head) and "node_modules" not in path.parts:
+                odd.append(str(path.relative_to(ROOT)))
     assert not odd, odd
 
 
@@ -52,7 +66,7 @@ def sections_are_marked_in_one_way():
     assert not odd, odd
 
 
-TESTS = [every_source_is_formatted, every_source_begins_with_its_licence, sections_are_marked_in_one_way]
+TESTS = [every_source_is_formatted, every_source_begins_with_its_licence, every_script_names_its_licence, sections_are_marked_in_one_way]
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An allocator that counts, fills new blocks with rubbish, and fails on demand. Installed through
  * daytona_memory_set_allocator(), so it sees what the library allocates and nothing else. Safe for threads.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See answers.h. Texts come from malloc, not from the library.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers by the table of methods: what a server could say to a request, made from the model of its response.
  */

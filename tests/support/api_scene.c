@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See api_scene.h. Notes and answers come from malloc, not from the library.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A client against a scripted server, for the tests of the services: routes that answer in order, notes of what
  * was asked, and a clock that the test moves. api_scene_close() checks that the client leaves no handle on the

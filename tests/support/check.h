@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cmocka with the headers that it wants before itself. */
 #ifndef SUPPORT_CHECK_H
 #define SUPPORT_CHECK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See collector.h. The reader fails the test at whatever is malformed.
  */

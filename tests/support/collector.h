@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An OpenTelemetry collector on the test's own loop: it decodes what it is sent by a reader of protobuf of its own, and
  * answers as the test says. That the bytes mean the same to others is shown with their decoder, in tests/interop.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See front.h. A link is what the client has with us; its line is what we have with the server.
  */

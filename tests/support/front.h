@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What may stand between a client and a server on the test's own loop: a door that speaks TLS, or a proxy, itself
  * perhaps behind TLS. Bytes go to one port of this machine, whatever the client named.

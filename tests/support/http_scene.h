@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A stage with a resolver, an HTTP transport and a scripted peer, for the tests of the transport.
  */

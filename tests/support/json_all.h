@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A model with every type that the codec knows, and a text with every one of its fields, in the order in
  * which they are encoded.

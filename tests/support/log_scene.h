@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A session's command whose log grows, on a stream_scene: sockets that show it in frames and are cut, plain requests
  * that show as much of it as there is at that time, and what a client that follows it has heard, as hashes.

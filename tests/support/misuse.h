@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calling the wrong accessor on purpose: NULL, and no end of the program in a debug build.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Awaiting futures, each of which must have succeeded, or failed as the test says.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An operation that does nothing until the test says how it ends, and a callback that takes notes.
  */

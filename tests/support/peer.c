@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See peer.h. Memory comes from malloc, not from the library: sweeps of failing allocations and leak checks
  * see the library's own blocks only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A scripted TCP server on the test's own loop: it does exactly what the test says and nothing else, in an
  * order that the test decides. Listens on a free port of 127.0.0.1.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Recorded exchanges with the published toolbox, which lie beside the project: one file of JSON for each.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See s3_peer.h. Memory comes from malloc, not from the library, but for what checking a signature takes.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Object storage on the test's own loop: keeps objects and multipart uploads in memory, checks every signature and hash,
  * and does what the test's script says instead, at any request.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See same_json.h. jansson reads, so that the library's own codec is not its own judge.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON compared as JSON: the order of members and white space do not count.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A client against the daytona-local that runs this program (`daytona-local run -- PROGRAM`), and calls of its
  * admin interface. Every test ends with the client closed, the loop empty and no allocation left.

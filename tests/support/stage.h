@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What most tests of the inner layers stand on: a host's loop with one client's share of it, turned by hand, and the
  * failing allocator of alloc.h. Waiting has a guard in real time, so that a test whose event never comes fails and does

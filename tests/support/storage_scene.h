@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A client, a control plane and an object storage on one loop, and a local file to be uploaded in small parts.
  */

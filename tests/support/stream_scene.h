@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An api_scene whose server upgrades to WebSockets as well: what each socket sends is a script of bytes, made of
  * frames and perhaps cut, and what the client sends is collected. REST and sockets have one address, as in a toolbox.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Certificates for the TLS tests; see tls_matrix.h. One shell script makes them all: `openssl ca` is used
  * because only it takes dates in the past and in the future.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What has to come of a TLS connection in each case, for libcurl's stack and for mbedTLS alike: one
  * table, walked by the tests of both. Certificates are made by openssl(1) when the test begins.

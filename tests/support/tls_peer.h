@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TLS for the peer of ws_peer.h, with mbedTLS in the server's role, so that a test holds both ends.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One WebSocket client on a stage with a peer: opens sockets, writes down what their callbacks say, and
  * checks at the end that nothing is left.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The WebSocket server of the tests; see ws_peer.h. Frames are parsed and written by hand here, so that
  * the library's codec is held against a second opinion.

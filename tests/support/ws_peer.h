@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A WebSocket server on the test's own loop that does what the test says: accepts on a loopback port,
  * upgrades, reads and writes frames, and misbehaves at any byte. Its frames and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Accessibility: what is sent, trees of nodes and how deep they may be, matches, and typed errors.
  */

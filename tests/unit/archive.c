@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Hash and tar of contexts: against values that Python's hashlib gave, and read again by libarchive.
  */

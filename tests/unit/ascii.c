@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Characters, header fields, owned strings: the small tools that everything else is made of.
  */

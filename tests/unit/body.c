@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bodies of requests: from memory, from local files and their ranges, from sources of the program.
  */

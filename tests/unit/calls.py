@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every call of the public headers with arguments that will do; shared by the tests that make all of them.
 
 A call is a public function that returns a future. One whose parameters are not understood is an error, so that a new

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A new call cannot be left out of the tests that make all of them: it is generated, or the build stops."""
 
 import sys

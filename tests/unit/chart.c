@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Charts: what each type has, what is tolerated, what is left out, what they may cost, and every chart that was recorded of
  * the published toolbox: chart [RECORDINGS].

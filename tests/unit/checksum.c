@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The checksum of a stream: the same for every cut, another for every changed byte.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Closing a client: while an operation of several requests is under way, from inside callbacks, twice, by letting go
  * of it, with a thousand operations in flight. What every call has in common is in every_call.c. Each time every future settles once, nothing is left on the loop and

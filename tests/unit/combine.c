@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Combinators: who wins, who is cancelled, what is taken over, and when it is told.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A desktop's processes, mouse, keyboard and windows: what is sent for each call, what responses become, and recorded
  * exchanges with the published toolbox.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The configuration of a client: sources and their order, checks, defaults, and what is told about
  * them. Every test begins in an empty folder with a clean environment; every credential in here has

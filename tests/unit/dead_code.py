@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nothing in the library is there for nobody: the linker, told to drop what no public function reaches, finds nothing.
 
 usage: dead_code.py COMPILER STATIC-LIBRARY

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the public headers declare; shared by the tests of headers and exports."""
 
 import re

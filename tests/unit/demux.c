@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Logs taken apart and text put together: the same result for every cut, and for bytes that come one by one.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the pages say holds in the sources: their C compiles, the names and files they speak of exist.
 
 usage: doc_blocks.py C-COMPILER INCLUDE-FLAGS...

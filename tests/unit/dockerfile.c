@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sources of COPY: logical lines, flags, both forms. That the official SDK finds the same is compared in
  * tests/interop.

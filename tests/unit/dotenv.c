@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The .env parser: what a file means, what it may cost, and that python-dotenv agrees.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Errors: one tree without holes, and records that copy deep, on one line, within bounds.
  */

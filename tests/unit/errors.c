@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From an error answer to an error: the code of every status and of every code of the daemon, the message from
  * whatever the body is, and that hostile answers leave the client usable.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Waiting with the event socket: when it is there and when not, that an event is only a hint, that polling goes on
  * beside it, and everything that a server may do to it. No wait ends wrongly, or later than it would without.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Local files on the thread pool: reading ahead, writing beside and renaming, and closing in every state.
  */

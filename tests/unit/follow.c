@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Following a log: every byte once, whatever happens to the connection, and one outcome. All tests are run with the log
  * of a command and with that of the entrypoint.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Logs of random bytes, shown in random frames, cut and frozen at random places, read with random pauses: whatever
  * happens on the way, what the reader hears is the log, every byte once and in order.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The plain file calls: what is asked, and what becomes of responses and errors of newer and older servers.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Downloads against a scripted server: to memory, to local files, into a sink.
  */

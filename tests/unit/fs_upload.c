@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Uploads against a scripted server: from memory, from local files, from a source.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Futures: one completion, from a later turn, whatever callers do meanwhile.
  * A test per promise of <daytona/future.h>; memory and threads have files of their own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The gate before starting sandboxes: how many at once, in which order, and that every way out of it gives
  * the place back.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Git: what is sent, what a response may be, and that no secret comes back in an error.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Wildcards: what a pattern stands for, on a disk of its own. That Python finds the same is compared in
  * tests/interop.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Response headers: finding them, Retry-After in its three forms, content types.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP transport against a scripted peer: requests, answers, limits of size, cancelling, closing.
  * Time limits and repeating are in tests/fault.

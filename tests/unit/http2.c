@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP/2 against a real server (nghttpd of Debian's nghttp2-server): sharing connections, flow control with
  * paused sinks, streamed requests, and a server that goes away.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Streamed bodies, both ways: order, pausing, giving up, cancelling from inside, bounded memory.
  */

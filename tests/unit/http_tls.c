@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TLS under HTTP, which is libcurl's: the same matrix of certificates and faults as for WebSockets.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The image builder: every sentence of <daytona/image.h>. That its texts are those of the official SDK is
  * compared with that SDK in tests/interop.

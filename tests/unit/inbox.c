@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Output that waits: nothing is lost or mixed up, what is dropped is counted to the byte, and memory stays in
  * proportion to what is kept.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The interpreter: what is sent, what comes back, and that nothing but the close frame ends a run.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The JSON codec: every type in both directions, leniency, ceilings, paths of errors, locales,
  * and memory that runs out. jansson judges what is JSON, as a second opinion.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Freeing large blocks over some turns: in order, whatever fails, and also when the loop is about to close.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a program lends to a stream or a transfer is given back once, whatever becomes of the call, and after the last
  * callback. (Every phase of the streams is in stream_phases.c.)

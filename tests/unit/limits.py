@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of ceilings in docs/limits.md is what the sources say.
 
 usage: limits.py [write]     without a word: compare, as TAP

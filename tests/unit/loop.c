@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The client's share of the host's loop: tasks in later turns, closing in every state and from inside
  * every callback, what keeps the host's loop alive, log lines.

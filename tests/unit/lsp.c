@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Language servers: what is sent for each call, what symbols and completions become, and recorded exchanges.
  */

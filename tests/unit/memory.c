@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The allocator hook: what it takes, when it refuses, and that everything goes through it.
  */

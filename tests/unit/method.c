@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What every method has in common: one limit on the whole call, and what its row says about the response.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every field table of the library can be right, and marks what must not be logged. The tables come from units
  * that models.py makes of the sources that define them.

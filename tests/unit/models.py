@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """For models.c: which sources of the library define field tables, and a unit that hands them to the test.
 
     models.py list                 the sources, relative to lib/, one per line

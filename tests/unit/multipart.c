@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The multipart reader and writer. Every response is read whole, byte by byte, cut at random places, and with a receiver
  * that stops at every byte; the events must be the same.

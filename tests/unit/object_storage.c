@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Uploads of contexts against a scripted storage that checks every signature: what is sent and what is not, what a program
  * can do meanwhile, and what it is told.

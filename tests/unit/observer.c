@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What observers hear: every operation's beginning and end, every attempt, every socket; once each, whatever happens,
  * and never a secret. The lines of the log are made of the same.

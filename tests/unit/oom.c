@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Lack of memory: the response still comes, once, from a later turn, and nothing leaks.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every options struct of the public headers: all zero asks for the same as NULL, and a reserved word that is not
  * zero is refused before anything is sent. The calls are generated from the headers by options.py.

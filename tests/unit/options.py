@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the calls of options.c: one for every public function that takes a struct with reserved words, and one for every
 such struct inside of another or in an array."""
 

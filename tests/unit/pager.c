@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The walk over pages, with items of a kind that no service has: by number and by cursor, plain data that is copied into
  * each step. What sandboxes add is in sandbox_list.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rows of arguments: every rule with what it lets pass and what it says, and every place that a value can go to.
  */

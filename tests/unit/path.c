@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Paths as texts; the expected values are what Python's posixpath and pathlib make of them.
  */

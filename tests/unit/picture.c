@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What image files say of themselves: format and size, and nothing from files that are cut off or broken.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Other threads: posting to the loop, also while it closes, and what calls from a wrong thread get.
  * Run under ThreadSanitizer as well.

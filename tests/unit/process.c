@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Commands and code: what is sent, when a command is stopped that nobody waits for any more, what counts as an
  * answer, how long the client waits, and where the toolbox is.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Terminals: how they are created and attached to, output early and late, input in chunks, and one outcome for every
  * way in which they can end.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shared library exports what the headers declare DAYTONA_API, and nothing else.
 
 usage: public_exports.py SHARED-LIBRARY VERSION

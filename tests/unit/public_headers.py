@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every public header stands alone, in C and in C++, without a warning.
 
 usage: public_headers.py C-COMPILER C++-COMPILER (empty: none) INCLUDE-FLAGS...

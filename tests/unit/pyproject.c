@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dependencies of a pyproject.toml: what is kept, what is refused.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * UUIDs: version 4, and never the same, however often the stock of random bytes is refilled.
  */

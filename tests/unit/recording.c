@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Recordings of a desktop: what is sent, what comes back, and downloads to memory, to a local file and into a sink.
  */

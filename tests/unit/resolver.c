@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Name lookups: coalescing, the cap, the cache, cancelling and closing. getaddrinfo is replaced by one
  * that waits until the test lets it go on.

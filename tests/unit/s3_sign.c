@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Signature version 4 with the examples that AWS publishes for S3, and what they do not show: session tokens, hosts with
  * ports, limits. Hashes and HMAC with the vectors of their standards.

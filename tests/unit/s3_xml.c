@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * S3's XML and the errors in it: what storages answer, and what nobody should.
  */

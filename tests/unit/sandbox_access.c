@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ways into a sandbox: preview links, signed ones, SSH permissions. Exact paths and queries, what is refused before
  * anything is sent, and what the responses become.

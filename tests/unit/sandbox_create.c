@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Creating a sandbox: what is sent, what is refused before, and what happens when the response is lost.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sandboxes from images: what create sends, the log of the build, and how the server loses one that waits.
  */

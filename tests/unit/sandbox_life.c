@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The life of a sandbox: what is sent, how waiting paces itself, which states and errors end it, and the limit
  * on the whole.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Lists of sandboxes: the exact queries, the pages, the walk by cursor, and finding one.
  */

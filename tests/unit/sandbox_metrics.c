@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What sandboxes use: the latest sample, the history of the control plane and of the analytics, and which is asked.
  */

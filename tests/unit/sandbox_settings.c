@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a sandbox lets in and out, and URLs to its files: exact requests, what is refused before anything is sent, and
  * signatures that others verify.

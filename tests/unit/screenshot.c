@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Screenshots: what is sent, the image that comes out of the base64, and recorded exchanges.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Secrets: what is sent, what is understood, and that no value is left anywhere.
  */

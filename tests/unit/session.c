@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sessions: what is sent and understood. Following a log is in follow.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Quoting and splitting; the expected values are those of Python's shlex. What is quoted must split into
  * itself.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One bad record never costs a list: every call whose answer is a list delivers the records that can be read, counts the
  * others, and says in the log which was the first; an answer that is a single object fails. The rule itself is tested in json.c.

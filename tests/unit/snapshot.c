@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Snapshots: lists, what create sends and waits for, the log of a build with its cuts, and changes by id and name.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Uploads whose storage fails: at every request, before and after it was carried out, once and for good; credentials that
  * expire; cancels and closes at every moment; a storage that says what no storage should; no memory.

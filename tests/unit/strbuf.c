@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * String buffers: they grow up to their ceiling, and the first failure stays visible.
  */

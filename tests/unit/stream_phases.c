@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every phase that an operation on a stream can be in, and what may end it there: cancelling it, closing the client,
  * letting go of it, and its limits, which hold to within 50 ms whatever the server does or leaves undone.

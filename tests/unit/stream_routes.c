@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Streams of the services, and plain requests beside them, over TLS and through proxies: one configuration reaches
  * libcurl and mbedTLS alike, and what works or fails on one of them does so on the other.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Each allocation of a client's life fails in turn, once alone and once with all after it: making the client,
  * every kind of operation, cancelling, closing. Each future settles once, nothing leaks, the close reports.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Telemetry: what a collector gets of calls, requests and sockets; what travels with requests; and that nothing which a
  * collector does disturbs the program.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the program and the variables of OpenTelemetry say, and what is made of it: endpoints, headers, limits, samplers, and
  * typed errors at the making of the client for what cannot be used.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A collector behind TLS: which authorities the exporter trusts, and which certificate it shows. What the client has been
  * given for its server is not for others.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Timers: the pairing heap against a model that looks at every timer, on a clock moved by hand.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TLS on mbedTLS under a WebSocket: the common matrix first, then what only this side has.
  */

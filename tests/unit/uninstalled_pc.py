@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program that is built against the build folder, by its pkg-config file, finds the public headers and no other.
 
 usage: uninstalled_pc.py BUILD COMPILER

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * URLs: what is encoded and how, what is refused, and which bases a program may configure.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Volumes: what is sent, creation by get, and waiting for a state.
  */

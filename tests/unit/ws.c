@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * WebSockets against a peer on the same loop that follows the test's word.
  */

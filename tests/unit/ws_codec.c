@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Frames without a network: the same stream whole, byte by byte and cut at random places gives the same
  * events; what is written can be read; limits hold.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The handshake without a network: answers whole and cut, accept keys, URLs, requests.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The charts of a program by the library and by the official SDKs are the same: compare.py DRIVER DAYTONA-LOCAL
 
 SDKs are those of Python and TypeScript; one that is not installed is left out, with a line that says why.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs programs in a sandbox and prints the charts of each as a line of JSON, from the typed structs alone: driver PATH < CODES
  * They are separated by NUL characters.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What driver.c does, with the official TypeScript SDK: sdk.mjs PATH < CODES
 
 import { readFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What driver.c does, with the official Python SDK: sdk.py PATH < CODES"""
 
 import base64

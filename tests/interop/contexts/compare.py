@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Contexts have the hash that the official Python SDK gives them, so that what either has uploaded is found by the other.
 
 usage: compare.py DRIVER

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Hashes of contexts by the library: reads lines "PATH<tab>NAME" and prints a hash for each, or "error". Without a tab
  * the name is that which the path has by default.

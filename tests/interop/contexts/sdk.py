@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hashes of contexts by the official Python SDK: the same input and output as driver.c.
 
 Names of a folder come in the order of the file system there, and sorted here: an "os.walk" that sorts stands for it.

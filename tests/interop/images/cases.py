@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What images are built from, for compare.py: a folder of files, and lists of calls.
 
 A call is [name, arguments...]; driver.c and sdk.py know what it means in their library.

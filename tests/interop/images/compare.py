@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images made by the library and by the official Python SDK are the same: Dockerfile, contexts, errors.
 
 usage: compare.py DRIVER [TEXT]    only cases with TEXT in their name

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Builds the images that its input describes, with the public calls of the library, and prints what has
  * become of them: a JSON object a line in, one a line out. compare.py has the official SDK do the same.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds the images that its input describes with the official Python SDK, as driver.c does with ours: a line in, a line out."""
 
 import json

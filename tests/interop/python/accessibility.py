@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the programs on a desktop show of themselves, and actions on it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The desktop: processes, mouse, keyboard, screenshots, displays, windows and recordings."""
 
 import base64

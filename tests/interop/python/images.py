@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Snapshots and sandboxes from images: from a registry, and declared and built, with their logs as they come."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The interpreter: runs of Python code that share their state."""
 
 import asyncio

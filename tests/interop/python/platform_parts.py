@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the platform has besides sandboxes: secrets, warm pools, metrics, forks, snapshots of sandboxes, pauses."""
 
 from support import Topic, done, eventually, raises, sdk, unique

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Single commands and single runs of code."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the scenarios with the official Python SDK: run.py python|python-async [NAME...]
 
 python is the ordinary client, python-async the asynchronous one. Reports TAP.

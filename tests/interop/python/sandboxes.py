@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The life of a sandbox, and the ways to reach it."""
 
 import contextlib

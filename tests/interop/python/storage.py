@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Contexts of images sent to object storage, and the rules of volumes."""
 
 import hashlib

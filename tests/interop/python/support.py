@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every scenario of the Python SDK uses, written once for both clients: what a call of the
 asynchronous client gives is awaited, what one of the ordinary client gives is taken as it is.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Streams of every kind at once, and plain calls beside them."""
 
 from sessions import Followed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a command and prints the telemetry that it sends, as JSON: collector.py COMMAND...
 
 Everything is decoded with the official package of OpenTelemetry, so run it with the Python of the official SDK.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The telemetry of the library and of the official Python SDK, for the same calls: compare.py DRIVER DAYTONA-LOCAL
 
 Each is run against a daytona-local of its own and a collector that decodes with the official package. What differs on purpose

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calls whose telemetry compare.py looks at, as sdk.py makes them. With "names": reads names of functions, and prints the
  * name of each one's span.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The calls of driver.c with the official Python SDK; with "names": what its spans are called, one a line."""
 
 import ast

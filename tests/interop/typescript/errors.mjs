@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How failures of the control plane and of the toolbox show.
 
 import assert from 'node:assert/strict'

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Language servers: completions and symbols of the files of a project.
 
 import assert from 'node:assert/strict'

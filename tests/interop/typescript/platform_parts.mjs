@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the platform has besides sandboxes: secrets, warm pools, metrics, forks, snapshots of sandboxes, pauses.
 
 import assert from 'node:assert/strict'

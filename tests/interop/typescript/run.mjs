@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the scenarios with the official TypeScript SDK: run.mjs [NAME...]. Reports TAP.
 // The files beside this one say what those of ../python say, under the same names.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sessions: commands in a shell that stays, their logs, read at once or followed, and their input.
 
 import assert from 'node:assert/strict'

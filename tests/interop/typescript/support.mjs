@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every scenario of the TypeScript SDK uses; plain Node 18 or newer.
 
 import assert from 'node:assert/strict'

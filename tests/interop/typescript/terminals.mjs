@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Terminals (PTY sessions).
 //
 // What is typed comes back as echo, so results are told from it by being calculated: `echo is-$((1+1))`.
