@@ -33,16 +33,16 @@ static const char usage[] =
 
 static const char *const examples[] = {
   "print(sum(n for n in range(2, 30) if is_prime(n)))\n",
-  "def is_prime(n):\n"
-  "    d = 2\n"
-  "    while n % d: pass\n"
-  "    return d == n\n"
-  "print(sum(n for n in range(2, 30) if is_prime(n)))\n",
-  "def is_prime(n):\n"
-  "    while True: print('is it', n, '?')\n"
-  "print(sum(n for n in range(2, 30) if is_prime(n)))\n",
-  "def is_prime(n): return all(n % d for d in range(2, n))\n"
-  "print(sum(n for n in range(2, 30) if is_prime(n)))\n",
+  ("def is_prime(n):\n"
+   "    d = 2\n"
+   "    while n % d: pass\n"
+   "    return d == n\n"
+   "print(sum(n for n in range(2, 30) if is_prime(n)))\n"),
+  ("def is_prime(n):\n"
+   "    while True: print('is it', n, '?')\n"
+   "print(sum(n for n in range(2, 30) if is_prime(n)))\n"),
+  ("def is_prime(n): return all(n % d for d in range(2, n))\n"
+   "print(sum(n for n in range(2, 30) if is_prime(n)))\n"),
 };
 enum { EXAMPLES = sizeof examples / sizeof examples[0] };
 

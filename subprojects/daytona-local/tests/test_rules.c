@@ -466,7 +466,7 @@ static void names_of_snapshots_and_images(void **state) {
   ALL(dl_check_snapshot_name, true, good);
   ALL(dl_check_snapshot_name, false, bad);
   static const char *const good_images[] = {"debian:12.9", "127.0.0.1:5000/a:b",
-                                            "registry.example.com/a/b:1.4", "a@sha256:" DIGEST, "latest:1"};
+                                            "registry.example.com/a/b:1.4", ("a@sha256:" DIGEST), "latest:1"};
   static const char *const bad_images[] = {"",
                                            "debian",
                                            "debian:",

@@ -362,14 +362,23 @@ static void start(dl_image_job_t *job) {
 
 /* --- the queue --- */
 
+/* buildah removes the working containers that have its own record in them. One whose build was killed before that was written is
+ * given one. */
+static const char sweep_script[] =
+  "for at in /store/overlay-containers/*/userdata; do\n"
+  "  [ -d $at ] && [ ! -e $at/buildah.json ] || continue\n"
+  "  id=${at%/userdata}\n"
+  "  printf '{\"type\":\"buildah 0.0.1\",\"container-id\":\"%s\"}' ${id##*/} >$at/buildah.json\n"
+  "done\n"
+  "exec buildah --root /store --runroot /run/store rm --all";
+
 static void start_sweep(dl_images_t *images) {
   dl_image_job_t *job = dl_image_job_new(images, DL_IMAGE_JOB_SWEEP, NULL);
   images->needs_sweep = false;
   job->is_alone = true;
   dl_image_words_add(&job->program, "/bin/sh");
   dl_image_words_add(&job->program, "-c");
-  dl_image_words_add(&job->program, "%sexec buildah --root /store --runroot /run/store rm --all",
-                     images->was_killed ? "sleep 0.3; " : "");
+  dl_image_words_add(&job->program, "%s%s", images->was_killed ? "sleep 0.3\n" : "", sweep_script);
   images->was_killed = false;
   dl_set(&job->subject, "sweep");
   dl_list_push(&images->waiting, &job->link);

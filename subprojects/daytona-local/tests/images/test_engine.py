@@ -444,6 +444,21 @@ class Cancels(Place):
         self.built(again, "FROM base:1\nRUN test ! -e /half\n")
         self.assert_clean(again)
 
+    def test_what_was_killed_before_it_had_a_record_is_removed(self):
+        if os.geteuid() != 0:
+            self.skipTest("files of the store are for root")
+        engine = self.open()
+        self.begin(engine)
+        engine.kill()
+        harness.until(lambda: not [line for _, line in harness.processes() if line == "sleep 1000"], 10)
+        folder = os.path.join(engine.state, "images", "store", "overlay-containers")
+        records = [os.path.join(folder, name, "userdata", "buildah.json") for name in os.listdir(folder)]
+        records = [path for path in records if os.path.exists(path)]
+        self.assertTrue(records)
+        for path in records:
+            os.unlink(path)
+        self.assert_clean(self.open(state=engine.state))
+
     def test_killed_at_any_moment(self):
         engine = self.open()
         self.import_base(engine)
