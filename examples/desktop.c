@@ -40,8 +40,9 @@ static bool start(daytona_sandbox_t *sandbox) {
   bool ok = succeeds(future);
   const daytona_computer_use_result_t *result = daytona_future_computer_use_result(future);
   for (size_t i = 0; ok && i < result->process_count; i++)
-    printf("%s runs as process %lld\n", result->processes[i]->name,
-           (long long)result->processes[i]->pid.value);
+    if (result->processes[i]->pid.is_set)
+      printf("%s runs as process %lld\n", result->processes[i]->name,
+             (long long)result->processes[i]->pid.value);
   daytona_future_release(future);
   return ok;
 }

@@ -9,9 +9,11 @@
 #include <string.h>
 #include <strings.h>
 
-/* Jansson recurses per level; looking first keeps its stack use small and our own limit clear. */
-static bool too_deep(const char *text, size_t len) {
+/* Jansson recurses per level and allocates per value; looking first keeps its use of memory small and our own limits clear.
+ * NULL, or what is wrong. */
+static const char *too_large(const char *text, size_t len) {
   int depth = 0;
+  size_t values = 0;
   bool in_string = false;
   for (size_t i = 0; i < len; i++) {
     char c = text[i];
@@ -22,18 +24,21 @@ static bool too_deep(const char *text, size_t len) {
         in_string = false;
     } else if (c == '"') {
       in_string = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > DL_JSON_MAX_DEPTH) return true;
+    } else if (c == ',' || c == '[' || c == '{') {
+      if (++values > DL_JSON_MAX_VALUES) return "more values than can be read";
+      if (c != ',' && ++depth > DL_JSON_MAX_DEPTH) return "nested deeper than 64 levels";
     } else if (c == ']' || c == '}') {
       depth--;
     }
   }
-  return false;
+  return NULL;
 }
 
 static json_t *parse(const char *text, size_t len, size_t flags, char **error_text) {
-  if (too_deep(text, len)) {
-    *error_text = dl_xprintf("nested deeper than %d levels", DL_JSON_MAX_DEPTH);
+  _Static_assert(DL_JSON_MAX_DEPTH == 64, "the text of the error says so");
+  const char *problem = too_large(text, len);
+  if (problem) {
+    *error_text = dl_xstrdup(problem);
     return NULL;
   }
   json_error_t error;

@@ -11,6 +11,7 @@
 
 /* The deepest nesting read from a peer. Jansson itself stops at 2048. */
 #define DL_JSON_MAX_DEPTH 64
+#define DL_JSON_MAX_VALUES 1000000 /* each takes many times its text in memory */
 
 /* The whole text must be one JSON value, not nested deeper than DL_JSON_MAX_DEPTH. On failure
  * NULL and *error_text (yours to free). */

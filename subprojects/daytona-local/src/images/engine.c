@@ -417,8 +417,10 @@ dl_image_job_t *dl_images_build(dl_images_t *images, const dl_image_build_t *bui
   }
   /* --layers keeps every step as cache; images that are there are used as they are. */
   static const char *const words[] = {
-    "--layers",   "--pull=missing",     "--format=docker",       "--isolation=rootless",
-    "--force-rm", "--http-proxy=false", "--identity-label=false"};
+    "--layers", "--pull=missing", "--format=docker", "--isolation=rootless", "--force-rm",
+    "--http-proxy=false", "--identity-label=false",
+    /* Raw packets pass by the routes of the jail, and slirp4netns takes 127.0.0.1 for the host's own. */
+    "--cap-drop=CAP_NET_RAW"};
   buildah(job, "build");
   for (size_t i = 0; i < DL_COUNT(words); i++) dl_image_words_add(&job->program, "%s", words[i]);
   dl_image_words_add(&job->program, "--runtime=/etc/containers/bin/runtime"); /* variables.h */

@@ -5,6 +5,8 @@
  */
 #include "images/jail_net.h"
 
+#include "runtime/internal.h"
+
 #include "base/base.h"
 
 #include <arpa/inet.h>
@@ -117,6 +119,7 @@ const char *dl_jail_net_enter(const dl_jail_net_t *net, int line) {
   size_t count = read_all(net, addresses);
   char byte;
   if (!bring_up_loopback()) return "cannot bring up the jail's loopback";
+  if (!dl_forbid_loopback()) return "cannot keep the loopback's addresses in the jail";
   for (size_t i = 0; i < count; i++) {
     fds[i] = listen_at(&addresses[i]);
     if (fds[i] < 0) fds[i] = none;

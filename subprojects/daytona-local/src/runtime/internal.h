@@ -149,6 +149,13 @@ typedef struct {
  * with one thread. NULL, or what failed, with errno. Only makes system calls. */
 const char *dl_own_root(void);
 
+/* --- loopback: see there; before slirp4netns starts. False with errno where it cannot be done --- */
+
+/* Of the network namespace that the process is in; it takes CAP_NET_ADMIN there. */
+bool dl_forbid_loopback(void);
+/* Of another one, whose user namespace is `user_fd`. For a process of one thread. */
+bool dl_forbid_loopback_of(int net_fd, int user_fd);
+
 /* fork and exec. -1 with errno when there is no new process; anything later is said by the child
  * on its standard error, followed by exit 127. */
 pid_t dl_launch_run(const dl_launch_t *l);

@@ -44,9 +44,9 @@ dl_helper_t *dl_network_start(dl_box_t *box, void (*on_said)(void *user, const c
     close_all((int[]){alive[1], told[0]}, 2);
     return NULL;
   }
-  char *args[] = {rt->toolbox, "own-root", rt->slirp, "--configure", "--mtu=65520", "--disable-host-loopback",
-                  "--exit-fd=5", "--ready-fd=6", "--userns-path=/proc/self/fd/4", "--netns-type=path",
-                  "/proc/self/fd/3", "tap0",
+  char *args[] = {rt->toolbox, "own-root", "--forbid-loopback", rt->slirp, "--configure", "--mtu=65520",
+                  "--disable-host-loopback", "--exit-fd=5", "--ready-fd=6", "--userns-path=/proc/self/fd/4",
+                  "--netns-type=path", "/proc/self/fd/3", "tap0",
                   /* As root it holds rights worth giving up, which takes a root that can be left. */
                   rt->as_root ? "--enable-sandbox" : NULL, NULL};
   dl_helper_t *helper = dl_helper_start(rt, &(dl_helper_spec_t){.what = "its network",

@@ -60,7 +60,14 @@ const char *dl_own_root(void) {
 int dl_own_root_main(int argc, char **argv) {
   bool is_root = geteuid() == 0;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const char *failure = argc == 0 ? "needs a command" : is_root ? dl_own_root() : NULL;
+  const char *failure = NULL;
+  if (argc > 0 && strcmp(argv[0], "--forbid-loopback") == 0) {
+    if (!dl_forbid_loopback_of(3, 4))
+      failure = "cannot keep the loopback's addresses in the network namespace";
+    argc--;
+    argv++;
+  }
+  if (failure == NULL) failure = argc == 0 ? "needs a command" : is_root ? dl_own_root() : NULL;
   if (failure != NULL) {
     fprintf(stderr, "daytona-local: %s: %s\n", failure, strerror(errno));
     return 127;

@@ -232,6 +232,13 @@ char *dl_rules_script(const dl_rules_t *rules, const dl_rules_script_t *how) {
               "out\n"
               "flush chain " IN_TABLE
               "in\n"
+              "add chain " IN_TABLE
+              "post { type filter hook postrouting priority 0; }\n"
+              "flush chain " IN_TABLE
+              "post\n"
+              /* Here the device is the real one: none but the loopback has its addresses. */
+              "add rule " IN_TABLE
+              "post oifname != \"lo\" ip daddr 127.0.0.0/8 drop\n"
               "add rule " IN_TABLE
               "out oifname \"lo\" accept\n"
               /* A question on its way to the resolver still has the device that it was meant for. */

@@ -511,6 +511,18 @@ class Cancels(Place):
         self.built(engine, "FROM base:1\nRUN dd if=/dev/zero of=/dev/null bs=10M count=1\n")
 
 
+class Reach(Place):
+    def test_a_step_cannot_get_at_the_loopback_of_the_host(self):
+        """By no raw packet, and by none that is bound to the device which leads out."""
+        engine = self.open()
+        self.import_base(engine)
+        done = self.built(engine, "FROM base:1\nRUN grep CapEff /proc/self/status\nRUN ip route\n")
+        rights = int(done.log.split("CapEff:")[-1].split()[0], 16)
+        self.assertFalse(rights >> 13 & 1, "CAP_NET_RAW")
+        if "default via" in done.log:
+            self.assertIn("prohibit 127.0.0.0/8", done.log)
+
+
 class Secrets(Place):
     VALUE = "hush-Zx81-\"quoted\" 'and' more"
 

@@ -60,6 +60,29 @@ class Network(harness.Case):
         if OUTSIDE or missing["networkAllowList"]:
             self.skipTest(OUTSIDE or missing["networkAllowList"])
 
+    def test_no_socket_leads_to_the_loopback_of_the_host(self):
+        """Also one that is bound to the device which leads out: slirp4netns takes 127.0.0.1 for the host's own."""
+        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.create_server(("127.0.0.1", 0))
+        udp.bind(("127.0.0.1", 0))
+        udp.settimeout(0.5)
+        tcp.settimeout(0.5)
+        for sock in (udp, tcp):
+            self.addCleanup(sock.close)
+        self.server.api("POST", "/secret", {"name": "bound", "value": "v", "hosts": ["example.com"]})
+        program = ("import socket\n"
+                   "for kind, port in ((2, %d), (1, %d)):\n"
+                   "  s = socket.socket(socket.AF_INET, kind); s.settimeout(1); s.setsockopt(1, 25, b'tap0')\n"
+                   "  try: s.connect(('127.0.0.1', port)); s.send(b'out')\n"
+                   "  except OSError as e: print('refused')\n" % (udp.getsockname()[1], tcp.getsockname()[1]))
+        for fields in ({}, {"networkAllowList": "10.77.1.0/24"}, {"domainAllowList": "example.com"}, {"secrets": [{"A": "bound"}]}):
+            box = self.server.create(**fields)["id"]
+            done = self.server.execute(box, "python3 -c \"%s\"" % program)
+            self.assertEqual(done["exitCode"], 0, done)
+            with self.assertRaises(TimeoutError, msg=fields):
+                udp.recv(10)
+            with self.assertRaises(TimeoutError, msg=fields):
+                tcp.accept()
+
     def test_a_list_of_a_create(self):
         box = self.server.create(networkAllowList="10.77.1.0/24")
         self.assertEqual((box["networkAllowList"], box["networkBlockAll"]), ("10.77.1.0/24", False))

@@ -149,7 +149,7 @@ class Boxes(harness.Case):
                 info = server.call("GET", "/admin/info").json["boxes"][sandbox]
                 groups = re.sub(r"daytona-local-\d+", "SERVER", text.replace(sandbox, "ID").replace(organization, "ORGANIZATION"))
                 groups = groups.replace(os.path.realpath(server.state), "STATE").replace(os.path.basename(server.state), "STATE")
-                for pattern, name in ((r"\b2[0-9]{5}\b", "HOSTUID"), (r"bindfile\w+", "FILE"), (r"--expect [0-9a-f]+:[0-9a-f]+", "--expect N")):
+                for pattern, name in ((r"--expect [0-9a-f]+:[0-9a-f]+", "--expect N"), (r"\b2[0-9]{5}\b", "HOSTUID"), (r"bindfile\w+", "FILE")):
                     groups = re.sub(pattern, name, groups)
                 seen[kind] = groups.splitlines()
                 seen[kind + " info"] = {**info, "start": None}

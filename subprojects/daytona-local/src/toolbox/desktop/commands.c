@@ -29,7 +29,7 @@ static bool read_size(const char *text, dl_desktop_place_t *out) {
   if (count != 2) return false;
   if (text[end] == 'x' && sscanf(text + end, "x%2d%n", &out->depth, &count) == 1) end += count;
   return text[end] == '\0' && out->width >= 64 && out->width <= 7680 && out->height >= 64 &&
-         out->height <= 4320 && (out->depth == 24 || out->depth == 32);
+         out->height <= 4320 && out->depth == 24;
 }
 
 static char *read_port(const dl_environ_t *e, const char *name, int *port) {

@@ -446,9 +446,17 @@ static void on_page(dl_req_t *req, void *user) {
   dl_tb_reply_page(req, DL_SCRIPT_RECORDINGS_PAGE_HTML);
 }
 
+/* Each is looked for in the folder. */
+#define DELETED_AT_ONCE_MAX 100
+
 static void on_delete_many_body(dl_req_t *req, const char *body, size_t len, void *user) {
   json_t *value = dl_tb_body(req, body, len), *id, *deleted = json_array(), *failed = json_array();
   size_t i;
+  if (json_array_size(dl_json_get(value, "ids")) > DELETED_AT_ONCE_MAX) {
+    dl_tb_reply_error(req, 400, "not more than 100 recordings can be deleted at once");
+    json_decref(value);
+    value = NULL;
+  }
   json_array_foreach (dl_json_get(value, "ids"), i, id) {
     bool ok = json_is_string(id) && delete_recording(user, json_string_value(id)) == DELETED;
     json_array_append(ok ? deleted : failed, id);

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define REQUEST_LIMIT_MS 30000
+#define HUNTS_MAX 4 /* at once, in a sandbox */
 #define HUNT_LIMIT_MS 30000
 #define SYMBOLS_MAX 1000u
 
@@ -39,6 +40,7 @@ static void ask_next(hunt_t *h);
 static void dispose(hunt_t *h) {
   assert(h->req == NULL && !h->is_working && h->id == 0);
   h->server->tb->live_count--;
+  h->server->tb->lsp->hunts--;
   dl_lsp_server_release(h->server);
   dl_lsp_scan_clear(&h->scan);
   json_decref(h->exact);
@@ -196,6 +198,11 @@ static void on_project_symbols(void *user, const dl_lsp_outcome_t *outcome) {
 
 void dl_lsp_hunt(dl_lsp_server_t *s, dl_req_t *req, const char *query) {
   assert(s->state == DL_LSP_READY);
+  if (s->tb->lsp->hunts >= HUNTS_MAX) {
+    dl_tb_reply_error(req, 429, "too many searches for symbols run");
+    return;
+  }
+  s->tb->lsp->hunts++;
   hunt_t *h = dl_xcalloc(1, sizeof *h);
   dl_lsp_server_retain(s);
   s->tb->live_count++;

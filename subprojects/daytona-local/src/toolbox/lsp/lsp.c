@@ -297,6 +297,8 @@ static void ask(dl_lsp_server_t *s, dl_req_t *req, const char *uri, const char *
   dispose(q);
 }
 
+#define QUERY_MAX 1000
+
 /* A number of `object` that must be there. */
 static bool read_number(dl_req_t *req, const json_t *object, const char *name, uint32_t *out) {
   if (!dl_tb_field_uint32(req, object, name, out)) return false;
@@ -373,6 +375,10 @@ static void on_project_symbols(dl_req_t *req, void *user) {
   names_t names;
   const char *query;
   if (!query_names(req, &names) || (query = query_text(req, "query")) == NULL) return;
+  if (strlen(query) > QUERY_MAX) {
+    dl_tb_reply_error(req, 400, "no symbol has so long a name");
+    return;
+  }
   dl_lsp_server_t *s = find_ready(user, req, &names);
   if (s != NULL) dl_lsp_hunt(s, req, query);
 }

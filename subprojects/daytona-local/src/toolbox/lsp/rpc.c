@@ -98,6 +98,8 @@ static void answer(dl_lsp_rpc_t *r, const json_t *id, const char *method, const 
   json_decref(reply);
 }
 
+#define REASON_MAX 1000
+
 static void on_reply(dl_lsp_rpc_t *r, pending_t *p, const json_t *message) {
   const json_t *error = dl_json_get(message, "error");
   dl_lsp_outcome_t outcome = {.result = json_object_get(message, "result")};
@@ -105,7 +107,10 @@ static void on_reply(dl_lsp_rpc_t *r, pending_t *p, const json_t *message) {
   if (error != NULL || outcome.result == NULL) {
     const char *said = dl_json_str(error, "message");
     /* The first line: what follows is a trace of the program's own code. */
-    text = said != NULL ? dl_xstrndup(said, strcspn(said, "\n")) : dl_xstrdup("no reason given");
+    size_t len = said != NULL ? strcspn(said, "\n") : 0;
+    if (len > REASON_MAX) len = REASON_MAX;
+    while (said != NULL && len > 0 && (said[len] & 0xc0) == 0x80) len--;
+    text = said != NULL ? dl_xstrndup(said, len) : dl_xstrdup("no reason given");
     outcome = (dl_lsp_outcome_t){NULL, 400, text};
   }
   settle(r, p, &outcome);

@@ -28,14 +28,21 @@ typedef struct {
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 
+static char *lowered(const char *text, size_t len) {
+  char *copy = dl_xmalloc(len + 1);
+  for (size_t i = 0; i < len; i++) copy[i] = lower(text[i]);
+  return copy;
+}
+
+/* By memmem, which takes time by the lengths and not by their product. */
 bool dl_lsp_contains(const char *text, size_t len, const char *part) {
   size_t part_len = strlen(part);
-  for (size_t at = 0; at + part_len <= len; at++) {
-    size_t i = 0;
-    while (i < part_len && lower(text[at + i]) == lower(part[i])) i++;
-    if (i == part_len) return true;
-  }
-  return false;
+  if (part_len > len) return false;
+  char *in = lowered(text, len), *wanted = lowered(part, part_len);
+  bool found = memmem(in, len, wanted, part_len) != NULL;
+  free(in);
+  free(wanted);
+  return found;
 }
 
 static bool is_full(const walk_t *w) {

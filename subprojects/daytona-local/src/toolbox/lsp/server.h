@@ -52,6 +52,7 @@ typedef struct dl_lsp_server {
 /* What the toolbox keeps. */
 struct dl_lsp {
   dl_list_t servers, leaving; /* leaving: stopped, their programs still run */
+  unsigned hunts;             /* searches for symbols that run: each holds the texts of files */
 };
 
 /* NULL: no such language. */
