@@ -257,12 +257,12 @@ def a_server_that_is_not_installed_is_named(tb):
 class Odd(Project):
     """A project whose Python server is odd_language_server.py."""
 
-    def __init__(self, tb, name, does=''):
-        super().__init__(tb, name, {'does': does, 'a.py': 'x = 1\n', 'b c.py': b'\xff\0'})
+    def __init__(self, tb, name, does='', language='python', program='pylsp'):
+        super().__init__(tb, name, {'does': does, 'a.py': 'x = 1\n', 'b c.py': b'\xff\0', 'a.ts': 'const needle = 1\n'}, language)
         bin_dir = os.path.join(tb.dir, '.local', 'bin')
         os.makedirs(bin_dir, exist_ok=True)
-        shutil.copy(os.path.join(HERE, 'odd_language_server.py'), os.path.join(bin_dir, 'pylsp'))
-        os.chmod(os.path.join(bin_dir, 'pylsp'), 0o755)
+        shutil.copy(os.path.join(HERE, 'odd_language_server.py'), os.path.join(bin_dir, program))
+        os.chmod(os.path.join(bin_dir, program), 0o755)
 
     def at(self, line, **more):
         return self.complete('a.py', line, 0, **more)
@@ -421,6 +421,32 @@ def a_client_that_leaves_takes_its_request_along(tb):
     assert eventually(lambda: any(m.get('method') == '$/cancelRequest' for m in p.seen()))
     asked = next(m for m in p.seen() if m.get('method') == 'textDocument/completion')
     assert next(m for m in p.seen() if m.get('method') == '$/cancelRequest')['params'] == {'id': asked['id']}
+    p.post('stop')
+
+
+def a_server_that_closes_its_input_is_ended(tb):
+    p = Odd(tb, 'closes')
+    p.start()
+    results = []
+    thread = threading.Thread(target=lambda: results.append(p.at(13, status=500)))
+    thread.start()
+    assert eventually(lambda: any(m.get('method') == 'textDocument/completion' for m in p.seen()))
+    began = time.monotonic()
+    time.sleep(0.5)  # it has closed it by now
+    assert 'signal 9' in p.get('document-symbols', status=500, uri=p.uri('a.py'))['message']
+    thread.join()
+    assert 'signal 9' in results[0]['message'] and time.monotonic() < began + 20, results
+    assert eventually(lambda: running(p.path) == [])
+
+
+def a_search_that_is_left_closes_its_file(tb):
+    p = Odd(tb, 'left', 'keeps-symbols', 'typescript', 'typescript-language-server')
+    p.start()
+    c = UnixConnection(tb.socket)
+    c.request('GET', '/lsp/workspacesymbols?' + urlencode({'languageId': 'typescript', 'pathToProject': p.path, 'query': 'needle'}))
+    assert eventually(lambda: any(m.get('method') == 'textDocument/documentSymbol' for m in p.seen()))
+    c.sock.close()
+    assert eventually(lambda: any(m.get('method') == 'textDocument/didClose' for m in p.seen()))
     p.post('stop')
 
 

@@ -33,12 +33,22 @@ typedef struct {
   int64_t id; /* of the pending request, or 0 */
   uint64_t end_at_ms;
   bool is_working; /* on the pool */
+  bool has_open;   /* opened the file that it asks about */
 } hunt_t;
 
 static void ask_next(hunt_t *h);
 
+/* A file that a client has opened meanwhile stays open. */
+static void close_file(hunt_t *h) {
+  if (!h->has_open || h->server->state != DL_LSP_READY) return;
+  h->has_open = false;
+  dl_lsp_document_t *d = dl_lsp_document_by_path(h->server, h->scan.found[h->next - 1].path);
+  if (d != NULL && d->uri == NULL) dl_lsp_document_close(h->server, d);
+}
+
 static void dispose(hunt_t *h) {
   assert(h->req == NULL && !h->is_working && h->id == 0);
+  close_file(h);
   h->server->tb->live_count--;
   h->server->tb->lsp->hunts--;
   dl_lsp_server_release(h->server);
@@ -102,12 +112,6 @@ static void take_symbols(hunt_t *h, const dl_lsp_file_t *f, const json_t *result
   free(shown);
 }
 
-/* A file that a client has opened meanwhile stays open. */
-static void close_file(hunt_t *h, const dl_lsp_file_t *f) {
-  dl_lsp_document_t *d = dl_lsp_document_by_path(h->server, f->path);
-  if (d != NULL && d->uri == NULL) dl_lsp_document_close(h->server, d);
-}
-
 /* False: the hunt is over. A request that the server refused is no reason. */
 static bool can_continue(hunt_t *h, const dl_lsp_outcome_t *outcome) {
   bool has_reply = outcome->result != NULL || outcome->status == 400;
@@ -123,14 +127,15 @@ static void on_file_symbols(void *user, const dl_lsp_outcome_t *outcome) {
   const dl_lsp_file_t *f = &h->scan.found[h->next - 1];
   if (!can_continue(h, outcome)) return;
   if (outcome->result != NULL) take_symbols(h, f, outcome->result);
-  close_file(h, f);
+  close_file(h);
   ask_next(h);
 }
 
 static bool open_file(hunt_t *h, const dl_lsp_file_t *f) {
   dl_lsp_server_t *s = h->server;
-  return s->language->reads_closed_files || dl_lsp_document_by_path(s, f->path) != NULL ||
-         dl_lsp_document_open(s, f->path, NULL, f->text, f->len);
+  if (s->language->reads_closed_files || dl_lsp_document_by_path(s, f->path) != NULL) return true;
+  h->has_open = dl_lsp_document_open(s, f->path, NULL, f->text, f->len);
+  return h->has_open;
 }
 
 static void ask_next(hunt_t *h) {

@@ -169,7 +169,9 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
   ssize_t sent = write(p->in_fd, p->queue.data, p->queue.len);
   if (sent > 0) dl_buf_consume(&p->queue, (size_t)sent);
   bool is_broken = status < 0 || (sent < 0 && errno != EAGAIN && errno != EINTR);
-  if (is_broken || p->queue.len == 0) uv_poll_stop(poll); /* its exit will be reported */
+  if (is_broken || p->queue.len == 0) uv_poll_stop(poll);
+  /* One that takes no more answers no more; its exit will be reported. */
+  if (is_broken && !p->has_exited) kill(-p->process.pid, SIGKILL);
 }
 
 bool dl_lsp_program_send(dl_lsp_program_t *p, const json_t *message) {
