@@ -86,7 +86,8 @@ static void ask(dl_toolbox_t *tb, dl_req_t *req, json_t *question) {
                           .input = input,
                           .input_len = strlen(input),
                           .timeout_s = LIMIT_S,
-                          .splits_errors = true};
+                          .splits_errors = true,
+                          .is_ours = true};
     asked_t *a = dl_xcalloc(1, sizeof *a);
     *a = (asked_t){tb, req};
     tb->a11y->running++;

@@ -202,7 +202,8 @@ static int start(run_t *r, const dl_run_opts_t *opts, int in, const int out[2]) 
                          .envp = opts->environment->count > 0 ? opts->environment->pairs : none,
                          .cwd = opts->cwd,
                          .fds = {in, out[0], out[1]},
-                         .is_subreaper = true};
+                         .is_subreaper = true,
+                         .is_ours = opts->is_ours};
   r->process.on_exit = on_exit_told;
   dl_list_init(&r->process.link);
   return dl_process_start(r->tb->reaper, &r->process, &p);

@@ -30,6 +30,7 @@ typedef struct {
   size_t input_len;
   uint32_t timeout_s; /* 0: none */
   bool splits_errors; /* standard error into a pipe of its own */
+  bool is_ours;       /* as of dl_process_opts_t */
 } dl_run_opts_t;
 
 /* stdout and stderr go into one pipe, in the order written, unless split. Reports once, never inside the call.

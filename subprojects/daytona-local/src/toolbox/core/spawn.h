@@ -41,6 +41,7 @@ typedef struct {
   int fds[3];        /* become 0, 1, 2; borrowed */
   bool is_session;   /* a session of its own, with fds[0] as its terminal if it is one; else only a group */
   bool is_subreaper; /* orphans below it stay below it while it lives */
+  bool is_ours;      /* a program of the server's, which bounds its own memory: without the limit of data */
 } dl_process_opts_t;
 
 /* Starts `p`, whose on_exit is set. 0, or an errno value: nothing was started. */

@@ -188,7 +188,8 @@ static int start_program(dl_desktop_lane_t *l, run_t *r, int fd) {
   if (l->broke_off) argv[count++] = "again";
   argv[count] = NULL;
   int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
-  dl_process_opts_t opts = {.file = command[0],
+  dl_process_opts_t opts = {.is_ours = true,
+                            .file = command[0],
                             .argv = (char *const *)argv,
                             .envp = tb->environment.pairs,
                             .cwd = "/",
