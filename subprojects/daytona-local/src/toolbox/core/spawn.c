@@ -129,7 +129,7 @@ static int become(const dl_reaper_t *r, const dl_process_opts_t *o) {
   for (int i = 0; i < 3; i++)
     if (dup2(fds[i], i) < 0) return errno;
   if (chdir(o->cwd) != 0) return errno;
-  if (!o->is_ours) setrlimit(RLIMIT_DATA, &r->data_limit);
+  if (!o->is_ours && o->run == NULL) setrlimit(RLIMIT_DATA, &r->data_limit);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   if (o->run != NULL) {

@@ -36,7 +36,7 @@ typedef struct {
   char *const *argv;
   char *const *envp;
   int (*run)(
-    void); /* Optional. Is called instead, in a copy of this process that holds 0, 1 and 2 alone; its exit status */
+    void); /* Optional. Is called instead, in a copy of this process that holds 0, 1 and 2 alone; its exit status. Ours */
   const char *cwd;
   int fds[3];        /* become 0, 1, 2; borrowed */
   bool is_session;   /* a session of its own, with fds[0] as its terminal if it is one; else only a group */
