@@ -192,7 +192,8 @@ class Boxes(harness.Case):
                     self.assertIn("example.com", self.server.call("GET", "/admin/info").json["boxes"][answer.json["id"]]["rules"])
                 sandbox = self.status(200, answer).json["id"]
                 self.assertEqual(start_of(self.server, sandbox), "cold" if volumes else "warm")
-                text = self.server.execute(sandbox, "tail -n +2 /proc/net/route | cut -f 1-5; grep -Eo '[a-z0-9]+$' /proc/net/if_inet6 | sort; "
+                # What forbids 127.0.0.0/8 on the way out was made with slirp4netns, and stays when that goes.
+                text = self.server.execute(sandbox, "tail -n +2 /proc/net/route | grep -v '^[*].0000007F' | cut -f 1-5; grep -Eo '[a-z0-9]+$' /proc/net/if_inet6 | sort; "
                                                     "cat /proc/net/dev | cut -d : -f 1")["result"]
                 seen.append((self.server.call("GET", "/admin/info").json["boxes"][sandbox]["rules"], text))
             self.assertEqual(seen[1:], seen[:1] * (len(seen) - 1))
