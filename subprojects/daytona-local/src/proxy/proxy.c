@@ -381,7 +381,7 @@ static const struct {
 } OWN_PORTS[] = {
   {2280, "", NULL},
   {22222, "/terminal", NULL},
-  {22220, NULL, "port 22220 is no page: ssh-access makes a token for an SSH client"},
+  {22220, NULL, "port 22220 is that of SSH, which has no page: ssh-access makes a token for an SSH client"},
   {33333, "/recordings-page", NULL},
 };
 
@@ -390,7 +390,7 @@ static bool pass_to_own(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, int64_
   for (size_t i = 0; i < DL_COUNT(OWN_PORTS); i++) {
     if (OWN_PORTS[i].port != port) continue;
     if (OWN_PORTS[i].place == NULL) {
-      dl_fail_proxy(c, req, 501, "not implemented: %s", OWN_PORTS[i].absent);
+      dl_fail_proxy(c, req, 501, "%s", OWN_PORTS[i].absent);
       return true;
     }
     char *inner = dl_xprintf("%s%s", OWN_PORTS[i].place, path);
