@@ -121,7 +121,23 @@ static int spawn(dl_helper_t *h, dl_runtime_t *rt, const dl_helper_spec_t *spec)
   return uv_spawn(rt->loop, &h->process, &options);
 }
 
+static void close_fds(const int *fds, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (fds[i] >= 0) close(fds[i]);
+}
+
+static bool is_whole(const dl_helper_spec_t *spec) {
+  bool is_open = spec->line_fd >= 0;
+  for (size_t i = 0; i < spec->fd_count; i++) is_open = is_open && spec->fds[i] >= 0;
+  return is_open;
+}
+
 dl_helper_t *dl_helper_start(dl_runtime_t *rt, const dl_helper_spec_t *spec) {
+  if (!is_whole(spec)) {
+    close_fds(spec->fds, spec->fd_count);
+    close_fds((int[]){spec->line_fd, spec->alive_fd}, 2);
+    return NULL;
+  }
   dl_helper_t *h = dl_xcalloc(1, sizeof *h);
   *h = (dl_helper_t){.line_fd = spec->line_fd,
                      .alive_fd = spec->alive_fd,
@@ -132,6 +148,7 @@ dl_helper_t *dl_helper_start(dl_runtime_t *rt, const dl_helper_spec_t *spec) {
                      .said_user = spec->user};
   fcntl(h->line_fd, F_SETFL, O_NONBLOCK);
   int failure = spawn(h, rt, spec);
+  close_fds(spec->fds, spec->fd_count);
   uv_poll_init(rt->loop, &h->line, h->line_fd);
   h->line.data = h;
   h->open_handles = 2;

@@ -14,7 +14,7 @@ typedef struct {
   const char *what;   /* for the log; a static text */
   const char *box_id; /* copied */
   char **argv;        /* argv[0] is the program's path; borrowed for the call */
-  const int *fds;     /* become 3, 4, ... in it; borrowed for the call */
+  const int *fds;     /* become 3, 4, ... in it; taken, the list borrowed for the call */
   size_t fd_count;    /* at most 8 */
   int line_fd;        /* taken. What the helper says is read from it */
   int alive_fd;       /* taken. -1: none */
@@ -25,7 +25,8 @@ typedef struct {
   void *user;
 } dl_helper_spec_t;
 
-/* NULL when it cannot be started, which is logged; the descriptors are closed then. */
+/* NULL when it cannot be started, which is logged, and when one of `fds` or the line is -1: then nothing was tried. What was
+ * taken is closed in any case. */
 dl_helper_t *dl_helper_start(dl_runtime_t *rt, const dl_helper_spec_t *spec);
 /* One message to it. False when it did not take it. */
 bool dl_helper_say(dl_helper_t *helper, const char *text);

@@ -74,23 +74,20 @@ void dl_link_start(dl_link_t *link) {
   snprintf(texts[1], sizeof texts[1], "%u", link->address[1]);
   snprintf(texts[2], sizeof texts[2], "%u", box->rt->as_root ? box->uid : 0);
   char *args[] = {box->rt->exe, (char *)"link", name, texts[0], texts[1], texts[2], NULL};
-  bool is_open = dl_netns_open(link->ends[0], &fds[0], &fds[1]) == 0 &&
-                 dl_netns_open(link->ends[1], &fds[2], &fds[3]) == 0 &&
-                 socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) == 0;
-  fds[4] = line[1];
-  if (is_open)
-    link->helper = dl_helper_start(box->rt, &(dl_helper_spec_t){.what = "its link",
-                                                                .box_id = box->id,
-                                                                .argv = args,
-                                                                .fds = fds,
-                                                                .fd_count = DL_COUNT(fds),
-                                                                .line_fd = line[0],
-                                                                .alive_fd = -1,
-                                                                .on_said = on_said,
-                                                                .on_died = on_died,
-                                                                .user = link});
-  for (size_t i = 0; i < DL_COUNT(fds); i++)
-    if (fds[i] >= 0) close(fds[i]);
+  if (dl_netns_open(link->ends[0], &fds[0], &fds[1]) == 0 &&
+      dl_netns_open(link->ends[1], &fds[2], &fds[3]) == 0 &&
+      socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) == 0)
+    fds[4] = line[1];
+  link->helper = dl_helper_start(box->rt, &(dl_helper_spec_t){.what = "its link",
+                                                              .box_id = box->id,
+                                                              .argv = args,
+                                                              .fds = fds,
+                                                              .fd_count = DL_COUNT(fds),
+                                                              .line_fd = line[0],
+                                                              .alive_fd = -1,
+                                                              .on_said = on_said,
+                                                              .on_died = on_died,
+                                                              .user = link});
   link->awaits_helper = link->helper != NULL;
   link->has_failed = link->helper == NULL;
 }

@@ -47,25 +47,22 @@ static void on_died(void *user) {
 dl_names_t *dl_names_start(dl_box_t *box, const dl_rules_t *rules,
                            void (*on_told)(dl_box_t *box, const char *failure), void (*died)(dl_box_t *box)) {
   int fds[3] = {-1, -1, -1}, line[2] = {-1, -1};
-  bool is_open = dl_netns_open(box, &fds[0], &fds[1]) == 0 &&
-                 socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) == 0;
-  fds[2] = line[1];
+  if (dl_netns_open(box, &fds[0], &fds[1]) == 0 &&
+      socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) == 0)
+    fds[2] = line[1];
   dl_names_t *names = dl_xcalloc(1, sizeof *names);
   *names = (dl_names_t){.box = box, .on_told = on_told, .on_died = died};
   char *args[] = {box->rt->exe, (char *)"name-server", NULL};
-  if (is_open)
-    names->helper = dl_helper_start(box->rt, &(dl_helper_spec_t){.what = "its resolver",
-                                                                 .box_id = box->id,
-                                                                 .argv = args,
-                                                                 .fds = fds,
-                                                                 .fd_count = DL_COUNT(fds),
-                                                                 .line_fd = line[0],
-                                                                 .alive_fd = -1,
-                                                                 .on_said = on_said,
-                                                                 .on_died = on_died,
-                                                                 .user = names});
-  for (size_t i = 0; i < DL_COUNT(fds); i++)
-    if (fds[i] >= 0) close(fds[i]);
+  names->helper = dl_helper_start(box->rt, &(dl_helper_spec_t){.what = "its resolver",
+                                                               .box_id = box->id,
+                                                               .argv = args,
+                                                               .fds = fds,
+                                                               .fd_count = DL_COUNT(fds),
+                                                               .line_fd = line[0],
+                                                               .alive_fd = -1,
+                                                               .on_said = on_said,
+                                                               .on_died = on_died,
+                                                               .user = names});
   if (names->helper == NULL) {
     free(names);
     return NULL;

@@ -23,11 +23,6 @@ const char *dl_network_missing(const dl_runtime_t *rt) {
   return NULL;
 }
 
-static void close_all(const int *fds, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    if (fds[i] >= 0) close(fds[i]);
-}
-
 static void on_died(void *user) { dl_box_spare_is_cut_off(user); }
 
 dl_helper_t *dl_network_start(dl_box_t *box, void (*on_said)(void *user, const char *bytes, size_t len)) {
@@ -38,27 +33,21 @@ dl_helper_t *dl_network_start(dl_box_t *box, void (*on_said)(void *user, const c
     dl_netns_open(box, &fds[0], &fds[1]) == 0 && pipe2(alive, O_CLOEXEC) == 0 && pipe2(told, O_CLOEXEC) == 0;
   fds[2] = alive[0];
   fds[3] = told[1];
-  if (!is_open) {
-    if (errno != ESRCH) dl_warn("box %s: cannot open its network namespace: %s", box->id, strerror(errno));
-    close_all(fds, DL_COUNT(fds));
-    close_all((int[]){alive[1], told[0]}, 2);
-    return NULL;
-  }
+  if (!is_open && errno != ESRCH)
+    dl_warn("box %s: cannot open its network namespace: %s", box->id, strerror(errno));
   char *args[] = {rt->toolbox, "own-root", "--forbid-loopback", rt->slirp, "--configure", "--mtu=65520",
                   "--disable-host-loopback", "--exit-fd=5", "--ready-fd=6", "--userns-path=/proc/self/fd/4",
                   "--netns-type=path", "/proc/self/fd/3", "tap0",
                   /* As root it holds rights worth giving up, which takes a root that can be left. */
                   rt->as_root ? "--enable-sandbox" : NULL, NULL};
-  dl_helper_t *helper = dl_helper_start(rt, &(dl_helper_spec_t){.what = "its network",
-                                                                .box_id = box->id,
-                                                                .argv = args,
-                                                                .fds = fds,
-                                                                .fd_count = DL_COUNT(fds),
-                                                                .line_fd = told[0],
-                                                                .alive_fd = alive[1],
-                                                                .on_said = on_said,
-                                                                .on_died = on_died,
-                                                                .user = box});
-  close_all(fds, DL_COUNT(fds));
-  return helper;
+  return dl_helper_start(rt, &(dl_helper_spec_t){.what = "its network",
+                                                 .box_id = box->id,
+                                                 .argv = args,
+                                                 .fds = fds,
+                                                 .fd_count = DL_COUNT(fds),
+                                                 .line_fd = told[0],
+                                                 .alive_fd = alive[1],
+                                                 .on_said = on_said,
+                                                 .on_died = on_died,
+                                                 .user = box});
 }
