@@ -12,8 +12,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "call/sink.h"
-#include "call/transfer.h"
+#include "call/download.h"
 #include "core/header.h"
 #include "core/limits.h"
 #include "core/memory.h"
@@ -35,7 +34,7 @@ typedef struct item {
 } item_t;
 
 typedef struct download {
-  daytona__transfer_t transfer; /* first */
+  daytona__download_t base; /* first */
   item_t *items;
   size_t count;
   bool is_many, is_stream;            /* any number of files; to the program */
@@ -47,13 +46,9 @@ typedef struct download {
   item_t *item; /* whose part it is */
   bool is_json_error;
   daytona__strbuf_t error_body;
-  size_t memory_left;
   size_t next;  /* item whose part probably comes next: answers keep the order */
   size_t looks; /* at others than that one */
 
-  bool is_paused; /* by the program */
-  bool has_ended; /* the transport has reported */
-  daytona__task_t settle, resume;
 } download_t;
 
 typedef struct paths {
@@ -87,15 +82,11 @@ static void set_phase(download_t *self, phase_t to) {
   self->phase = to;
 }
 
-static void settle_soon(download_t *self) {
-  daytona__loop_defer(self->transfer.op.client->loop, &self->settle);
-}
-
 static const daytona_error_t *item_error(download_t *self, daytona_errcode_t code, int system_errno,
                                          const char *message) {
   daytona_error_t error = {
     .code = code, .system_errno = system_errno, .message = message, .retry_after_ms = -1};
-  return daytona__op_copy_error(&self->transfer.op, &error, NULL);
+  return daytona__op_copy_error(&self->base.transfer.op, &error, NULL);
 }
 
 /* --- parts ------------------------------------------------------------------------------------- */
@@ -123,7 +114,7 @@ static int on_part(daytona__multipart_reader_t *reader, const daytona__multipart
       daytona__content_type(part->content_type, type, sizeof type) && daytona__content_type_is_json(type);
   } else if (self->item != NULL && strcmp(part->name, "file") == 0) {
     set_phase(self, IN_FILE);
-    if (self->count == 1 && part->length > 0) self->transfer.total = part->length;
+    if (self->count == 1 && part->length > 0) self->base.transfer.total = part->length;
     daytona__sink_begin(&self->item->sink);
   } else {
     set_phase(self, IN_SKIPPED);
@@ -139,26 +130,26 @@ static void note_failure(download_t *self) {
   daytona_errcode_t code = daytona__sink_error(&item->sink, &text);
   if (code == DAYTONA_OK || item->error != NULL) return;
   if (item->local_path != NULL)
-    text =
-      daytona__arena_printf(&self->transfer.op.future->arena, "Write failed: %s: %s", item->local_path, text);
+    text = daytona__arena_printf(&self->base.transfer.op.future->arena, "Write failed: %s: %s",
+                                 item->local_path, text);
   item->error = item_error(self, code, item->sink.system_errno, text);
 }
 
 static size_t on_data(daytona__multipart_reader_t *reader, const char *bytes, size_t size) {
   download_t *self = reader->user;
-  daytona_future_t *future = self->transfer.op.future;
+  daytona_future_t *future = self->base.transfer.op.future;
   if (self->phase == IN_ERROR) {
     size_t room = self->error_body.max - self->error_body.size;
     daytona__strbuf_append(&self->error_body, bytes, size < room ? size : room); /* the rest is dropped */
     return size;
   }
   if (self->phase != IN_FILE) return size;
-  if (self->is_paused) return 0;
+  if (self->base.is_paused) return 0;
   size_t taken = daytona__sink_put(&self->item->sink, bytes, size);
   if (!daytona__future_is_pending(future)) return 0; /* the sink has ended the operation */
   note_failure(self);
   self->item->size += (int64_t)taken;
-  daytona__transfer_progress(&self->transfer, (int64_t)taken);
+  daytona__transfer_progress(&self->base.transfer, (int64_t)taken);
   return daytona__future_is_pending(future) ? taken : 0;
 }
 
@@ -177,7 +168,7 @@ static DAYTONA__MODEL_OF(error_model, error_part_t, "ErrorResponse",
 
 /* A part that says why a file is missing. Daemons before the field `source` are daemons all the same. */
 static void take_error(download_t *self) {
-  daytona__arena_t *arena = &self->transfer.op.future->arena;
+  daytona__arena_t *arena = &self->base.transfer.op.future->arena;
   daytona_error_t error = {.code = DAYTONA_EFAILED, .retry_after_ms = -1};
   const char *text = self->error_body.data != NULL ? self->error_body.data : "";
   void *decoded;
@@ -194,7 +185,7 @@ static void take_error(download_t *self) {
     error.code = daytona__error_from_server_code("DAYTONA_DAEMON", error.server_code);
     if (error.code == DAYTONA_OK) error.code = daytona__error_from_status(error.http_status);
   }
-  self->item->error = daytona__op_copy_error(&self->transfer.op, &error, NULL);
+  self->item->error = daytona__op_copy_error(&self->base.transfer.op, &error, NULL);
 }
 
 /* Whether the file has got its name, or nothing is left of it: only then the next one may begin. */
@@ -227,7 +218,7 @@ static bool is_hopeless(const download_t *self) {
 }
 
 static void give_up(download_t *self) {
-  daytona__op_t *op = &self->transfer.op;
+  daytona__op_t *op = &self->base.transfer.op;
   if (self->problem != NULL)
     daytona__op_reject(op, self->problem_code, "%s", self->problem);
   else if (!self->is_many)
@@ -260,10 +251,10 @@ static void on_head(daytona__http_call_t *call) {
 
 static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t size) {
   download_t *self = call->user;
-  daytona_future_t *future = daytona_future_retain(self->transfer.op.future);
+  daytona_future_t *future = daytona_future_retain(self->base.transfer.op.future);
   size_t taken = 0;
   int error = 0;
-  if (self->phase != HEAD && self->phase != FINISHING && !self->is_paused)
+  if (self->phase != HEAD && self->phase != FINISHING && !self->base.is_paused)
     taken = daytona__multipart_feed(&self->reader, bytes, size, &error);
   bool is_pending = daytona__future_is_pending(future);
   if (is_pending && error != 0) {
@@ -289,35 +280,24 @@ static void on_sink_event(void *user) {
     return;
   }
   if (self->phase == FINISHING && !file_has_ended(self)) return;
-  if (self->has_ended)
-    settle_soon(self);
+  if (self->base.has_ended)
+    daytona__download_settle_soon(&self->base);
   else
-    daytona__http_resume_receive(&self->transfer.op.http);
-}
-
-/* From a turn of its own: asked for inside the sink, it comes before there is a pause that it could end. */
-static void on_resume_turn(daytona__task_t *task) {
-  download_t *self = DAYTONA__CONTAINER(task, download_t, resume);
-  if (self->transfer.op.is_requesting) daytona__http_resume_receive(&self->transfer.op.http);
+    daytona__http_resume_receive(&self->base.transfer.op.http);
 }
 
 static int pause_download(daytona_future_t *future) {
-  download_t *self = daytona__op_of(future, &download_kind);
-  self->is_paused = true; /* what comes is left with the transport, which then stops as well */
-  return 0;
+  return daytona__download_pause(daytona__op_of(future, &download_kind));
 }
 
 static int resume_download(daytona_future_t *future) {
-  download_t *self = daytona__op_of(future, &download_kind);
-  self->is_paused = false;
-  daytona__loop_defer(self->transfer.op.client->loop, &self->resume);
-  return 0;
+  return daytona__download_resume(daytona__op_of(future, &download_kind));
 }
 
 /* --- the end ----------------------------------------------------------------------------------- */
 
 static void resolve_many(download_t *self) {
-  daytona__op_t *op = &self->transfer.op;
+  daytona__op_t *op = &self->base.transfer.op;
   daytona__arena_t *arena = &op->future->arena;
   daytona_fs_result_list_t *results = daytona__arena_alloc(arena, sizeof *results);
   daytona_fs_result_t *out = daytona__arena_array(arena, self->count, sizeof *out);
@@ -343,32 +323,25 @@ static void resolve_many(download_t *self) {
 }
 
 static void resolve_one(download_t *self) {
-  daytona__op_t *op = &self->transfer.op;
+  daytona__op_t *op = &self->base.transfer.op;
   item_t *item = &self->items[0];
   if (item->error != NULL) {
     daytona__op_fail(op, item->error);
     return;
   }
-  if (item->local_path != NULL || self->is_stream) {
-    daytona__op_resolve(op, &daytona__type_none, NULL);
-    return;
-  }
-  daytona_bytes_t *bytes = daytona__arena_alloc(&op->future->arena, sizeof *bytes);
-  if (bytes == NULL || daytona__sink_take(&item->sink, bytes) != 0)
-    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-  else
-    daytona__op_resolve(op, &daytona__type_bytes, bytes);
+  bool is_kept = item->local_path == NULL && !self->is_stream;
+  daytona__download_resolve(&self->base, is_kept ? &item->sink : NULL);
 }
 
 static void on_settle(daytona__task_t *task) {
-  download_t *self = DAYTONA__CONTAINER(task, download_t, settle);
+  download_t *self = DAYTONA__CONTAINER(task, download_t, base.settle);
   if (self->phase == FINISHING) return; /* the last event of the sink comes here again */
   if (self->problem != NULL) {
-    daytona__op_reject(&self->transfer.op, self->problem_code, "%s", self->problem);
+    daytona__op_reject(&self->base.transfer.op, self->problem_code, "%s", self->problem);
     return;
   }
   if (!daytona__multipart_is_whole(&self->reader)) {
-    daytona__op_reject(&self->transfer.op, DAYTONA_ETRUNCATED,
+    daytona__op_reject(&self->base.transfer.op, DAYTONA_ETRUNCATED,
                        "Truncated multipart response: the closing boundary is missing");
     return;
   }
@@ -387,20 +360,19 @@ static void on_done(daytona__op_t *op, const daytona_error_t *error, void *unuse
     daytona__op_fail(op, error);
     return;
   }
-  self->has_ended = true;
+  self->base.has_ended = true;
   if (self->phase == HEAD && self->problem == NULL) {
     self->problem = "the response is empty";
     self->problem_code = DAYTONA_EPROTOCOL;
   }
   /* Cut off inside a part: what was written of it is given up. */
   if (self->phase == IN_FILE) daytona__sink_clear(&self->item->sink);
-  settle_soon(self);
+  daytona__download_settle_soon(&self->base);
 }
 
 static void end_download(daytona__op_t *op) {
   download_t *self = (download_t *)op;
-  daytona__task_cancel(&self->settle);
-  daytona__task_cancel(&self->resume);
+  daytona__download_clear(&self->base);
   daytona__strbuf_clear(&self->error_body);
   if (self->phase != HEAD) daytona__multipart_clear(&self->reader);
   for (size_t i = 0; i < self->count; i++) daytona__sink_clear(&self->items[i].sink);
@@ -409,12 +381,7 @@ static void end_download(daytona__op_t *op) {
 /* --- the request ------------------------------------------------------------------------------- */
 
 static void on_outgoing(daytona__op_t *op) {
-  download_t *self = (download_t *)op;
-  op->http.accept = "multipart/form-data";
-  op->http.on_head = on_head;
-  op->http.sink = on_bytes;
-  op->http.idle_timeout_ms = self->transfer.idle_timeout_ms;
-  op->http.no_http2 = true;
+  daytona__download_outgoing((daytona__download_t *)op, "multipart/form-data", on_head, on_bytes);
 }
 
 static const char *items_problem(const daytona_fs_download_item_t *items, size_t count) {
@@ -431,18 +398,15 @@ static const char *items_problem(const daytona_fs_download_item_t *items, size_t
 static download_t *download_new(const char *name, daytona_sandbox_t *sandbox, const daytona__method_t *method,
                                 const daytona_fs_download_item_t *items, size_t count,
                                 const daytona_transfer_opts_t *opts, daytona_future_t **future) {
-  download_t *self =
-    (download_t *)daytona__transfer_new(name, method, sandbox, sizeof *self, opts, &download_kind, future);
+  download_t *self = (download_t *)daytona__download_new(name, method, sandbox, sizeof *self, opts,
+                                                         &download_kind, on_settle, future);
   if (self == NULL) return NULL;
-  daytona__op_t *op = &self->transfer.op;
+  daytona__op_t *op = &self->base.transfer.op;
   daytona__arena_t *arena = &op->future->arena;
-  daytona__task_init(&self->settle, on_settle);
-  daytona__task_init(&self->resume, on_resume_turn);
   daytona__strbuf_init(&self->error_body, DAYTONA__ERROR_BODY_MAX);
   op->ending = end_download;
   op->outgoing = on_outgoing;
   op->done = on_done;
-  self->memory_left = opts != NULL && opts->max_bytes != 0 ? opts->max_bytes : DAYTONA__DOWNLOAD_DEFAULT;
   const char *problem = items_problem(items, count);
   if (problem != NULL) {
     daytona__op_reject(op, DAYTONA_EINVAL, "%s", problem);
@@ -457,7 +421,7 @@ static download_t *download_new(const char *name, daytona_sandbox_t *sandbox, co
     if (item->local_path != NULL)
       daytona__sink_file(&item->sink, op->client->loop, item->local_path, on_sink_event, self);
     else
-      daytona__sink_memory(&item->sink, &self->memory_left);
+      daytona__sink_memory(&item->sink, &self->base.memory_left);
     self->count++;
     is_short = item->source == NULL || (item->local_path == NULL && items[i].local_path != NULL);
   }
@@ -467,7 +431,7 @@ static download_t *download_new(const char *name, daytona_sandbox_t *sandbox, co
 }
 
 static void send_request(download_t *self) {
-  daytona__op_t *op = &self->transfer.op;
+  daytona__op_t *op = &self->base.transfer.op;
   const char **paths = daytona__arena_array(&op->future->arena, self->count, sizeof *paths);
   if (paths == NULL) {
     daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
@@ -476,7 +440,8 @@ static void send_request(download_t *self) {
   for (size_t i = 0; i < self->count; i++) paths[i] = self->items[i].source;
   paths_t request = {{paths, self->count}};
   if (daytona__op_prepare(
-        op, &request, self->transfer.timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : self->transfer.timeout_ms) == 0)
+        op, &request,
+        self->base.transfer.timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : self->base.transfer.timeout_ms) == 0)
     daytona__op_send(op);
 }
 
@@ -487,7 +452,8 @@ static daytona_future_t *download_one(const char *name, daytona_sandbox_t *sandb
   download_t *self = download_new(name, sandbox, &one_method, item, 1, opts, &future);
   if (self == NULL) return future;
   self->is_stream = sink != NULL;
-  if (sink != NULL) daytona__sink_program(&self->items[0].sink, self->transfer.op.client->loop, sink, user);
+  if (sink != NULL)
+    daytona__sink_program(&self->items[0].sink, self->base.transfer.op.client->loop, sink, user);
   send_request(self);
   return future;
 }

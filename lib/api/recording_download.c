@@ -11,19 +11,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "call/sink.h"
-#include "call/transfer.h"
+#include "call/download.h"
 #include "core/header.h"
 
 typedef struct download {
-  daytona__transfer_t transfer; /* first */
+  daytona__download_t base; /* first */
   daytona__sink_t sink;
   const char *local_path; /* NULL: not to a file */
   bool is_stream;         /* to the program */
-  size_t memory_left;
-  bool is_paused; /* by the program */
-  bool has_ended; /* the transport has reported */
-  daytona__task_t settle, resume;
 } download_t;
 
 /* daytona__op_path() checks the id. */
@@ -40,7 +35,7 @@ static const daytona__op_kind_t download_kind = {
 
 /* The operation fails if the sink has. True: it has failed, and is gone. */
 static bool give_up(download_t *self) {
-  daytona__op_t *op = &self->transfer.op;
+  daytona__op_t *op = &self->base.transfer.op;
   const char *text;
   daytona_errcode_t code = daytona__sink_error(&self->sink, &text);
   if (code == DAYTONA_OK) return false;
@@ -53,34 +48,22 @@ static bool give_up(download_t *self) {
   return true;
 }
 
-static void settle_soon(download_t *self) {
-  daytona__loop_defer(self->transfer.op.client->loop, &self->settle);
-}
-
 static void on_settle(daytona__task_t *task) {
-  download_t *self = DAYTONA__CONTAINER(task, download_t, settle);
-  daytona__op_t *op = &self->transfer.op;
-  assert(self->has_ended);
+  download_t *self = DAYTONA__CONTAINER(task, download_t, base.settle);
+  assert(self->base.has_ended);
   if (give_up(self) || !daytona__sink_is_settled(&self->sink)) return;
-  if (self->local_path != NULL || self->is_stream) {
-    daytona__op_resolve(op, &daytona__type_none, NULL);
-    return;
-  }
-  daytona_bytes_t *bytes = daytona__arena_alloc(&op->future->arena, sizeof *bytes);
-  if (bytes == NULL || daytona__sink_take(&self->sink, bytes) != 0)
-    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-  else
-    daytona__op_resolve(op, &daytona__type_bytes, bytes);
+  bool is_kept = self->local_path == NULL && !self->is_stream;
+  daytona__download_resolve(&self->base, is_kept ? &self->sink : NULL);
 }
 
 /* The file has room again, has its name, or has failed. */
 static void on_sink_event(void *user) {
   download_t *self = user;
   if (give_up(self)) return;
-  if (self->has_ended)
-    settle_soon(self);
+  if (self->base.has_ended)
+    daytona__download_settle_soon(&self->base);
   else
-    daytona__http_resume_receive(&self->transfer.op.http);
+    daytona__http_resume_receive(&self->base.transfer.op.http);
 }
 
 /* --- from the transport ------------------------------------------------------------------------ */
@@ -93,18 +76,18 @@ static void on_head(daytona__http_call_t *call) {
   char *end = NULL;
   errno = 0;
   long long length = text != NULL ? strtoll(text, &end, 10) : 0;
-  if (errno == 0 && length > 0 && *end == '\0') self->transfer.total = length;
+  if (errno == 0 && length > 0 && *end == '\0') self->base.transfer.total = length;
 }
 
 static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t size) {
   download_t *self = call->user;
-  if (self->is_paused) return 0;
+  if (self->base.is_paused) return 0;
   if (self->sink.state == DAYTONA__SINK_IDLE) daytona__sink_begin(&self->sink);
-  daytona_future_t *future = daytona_future_retain(self->transfer.op.future);
+  daytona_future_t *future = daytona_future_retain(self->base.transfer.op.future);
   size_t taken = daytona__sink_put(&self->sink, bytes, size);
   bool goes_on = daytona__future_is_pending(future) && !give_up(self); /* the program may have ended it */
   if (goes_on) {
-    daytona__transfer_progress(&self->transfer, (int64_t)taken);
+    daytona__transfer_progress(&self->base.transfer, (int64_t)taken);
     goes_on = daytona__future_is_pending(future);
   }
   daytona_future_release(future);
@@ -117,65 +100,45 @@ static void on_done(daytona__op_t *op, const daytona_error_t *error, void *unuse
     daytona__op_fail(op, error);
     return;
   }
-  self->has_ended = true;
+  self->base.has_ended = true;
   if (self->sink.state == DAYTONA__SINK_IDLE) daytona__sink_begin(&self->sink); /* an empty file */
   daytona__sink_finish(&self->sink);
-  settle_soon(self);
+  daytona__download_settle_soon(&self->base);
 }
 
 static void end_download(daytona__op_t *op) {
   download_t *self = (download_t *)op;
-  daytona__task_cancel(&self->settle);
-  daytona__task_cancel(&self->resume);
+  daytona__download_clear(&self->base);
   daytona__sink_clear(&self->sink);
 }
 
 /* --- pauses ------------------------------------------------------------------------------------ */
 
-/* From a turn of its own: asked for inside the sink, it comes before there is a pause that it could end. */
-static void on_resume_turn(daytona__task_t *task) {
-  download_t *self = DAYTONA__CONTAINER(task, download_t, resume);
-  if (self->transfer.op.is_requesting) daytona__http_resume_receive(&self->transfer.op.http);
-}
-
 static int pause_download(daytona_future_t *future) {
-  download_t *self = daytona__op_of(future, &download_kind);
-  self->is_paused = true; /* what comes is left with the transport, which then stops as well */
-  return 0;
+  return daytona__download_pause(daytona__op_of(future, &download_kind));
 }
 
 static int resume_download(daytona_future_t *future) {
-  download_t *self = daytona__op_of(future, &download_kind);
-  self->is_paused = false;
-  daytona__loop_defer(self->transfer.op.client->loop, &self->resume);
-  return 0;
+  return daytona__download_resume(daytona__op_of(future, &download_kind));
 }
 
 /* --- the request ------------------------------------------------------------------------------- */
 
 static void on_outgoing(daytona__op_t *op) {
-  download_t *self = (download_t *)op;
-  op->http.accept = "*/*";
-  op->http.on_head = on_head;
-  op->http.sink = on_bytes;
-  op->http.idle_timeout_ms = self->transfer.idle_timeout_ms;
-  op->http.no_http2 = true;
+  daytona__download_outgoing((daytona__download_t *)op, "*/*", on_head, on_bytes);
 }
 
 /* The beginning of all three; NULL: *future has failed. Give it a sink, and send_request(). */
 static download_t *download_new(const char *name, daytona_sandbox_t *sandbox, const char *id,
                                 const char *problem, const daytona_transfer_opts_t *opts,
                                 daytona_future_t **future) {
-  download_t *self = (download_t *)daytona__transfer_new(name, &download_method, sandbox, sizeof *self, opts,
-                                                         &download_kind, future);
+  download_t *self = (download_t *)daytona__download_new(name, &download_method, sandbox, sizeof *self, opts,
+                                                         &download_kind, on_settle, future);
   if (self == NULL) return NULL;
-  daytona__op_t *op = &self->transfer.op;
-  daytona__task_init(&self->settle, on_settle);
-  daytona__task_init(&self->resume, on_resume_turn);
+  daytona__op_t *op = &self->base.transfer.op;
   op->ending = end_download;
   op->outgoing = on_outgoing;
   op->done = on_done;
-  self->memory_left = opts != NULL && opts->max_bytes != 0 ? opts->max_bytes : DAYTONA__DOWNLOAD_DEFAULT;
   if (id == NULL || id[0] == '\0') problem = "id is required";
   if (problem != NULL) {
     daytona__op_reject(op, DAYTONA_EINVAL, "%s", problem);
@@ -186,7 +149,7 @@ static download_t *download_new(const char *name, daytona_sandbox_t *sandbox, co
 }
 
 static void send_request(download_t *self) {
-  daytona__transfer_t *transfer = &self->transfer;
+  daytona__transfer_t *transfer = &self->base.transfer;
   int64_t timeout_ms = transfer->timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : transfer->timeout_ms;
   if (daytona__op_prepare(&transfer->op, NULL, timeout_ms) == 0) daytona__op_send(&transfer->op);
 }
@@ -196,7 +159,7 @@ daytona_future_t *daytona_recording_download(daytona_sandbox_t *sandbox, const c
   daytona_future_t *future;
   download_t *self = download_new(__func__, sandbox, id, NULL, opts, &future);
   if (self != NULL) {
-    daytona__sink_memory(&self->sink, &self->memory_left);
+    daytona__sink_memory(&self->sink, &self->base.memory_left);
     send_request(self);
   }
   return daytona__transfer_own(future, opts, false, NULL);
@@ -210,7 +173,7 @@ daytona_future_t *daytona_recording_download_file(daytona_sandbox_t *sandbox, co
   download_t *self =
     download_new(__func__, sandbox, id, has_path ? NULL : "local_path is required", opts, &future);
   if (self != NULL) {
-    daytona__op_t *op = &self->transfer.op;
+    daytona__op_t *op = &self->base.transfer.op;
     self->local_path = daytona__arena_strdup(&op->future->arena, local_path);
     if (self->local_path == NULL) {
       daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
@@ -230,7 +193,7 @@ daytona_future_t *daytona_recording_download_file_stream(daytona_sandbox_t *sand
     download_new(__func__, sandbox, id, sink != NULL ? NULL : "sink is required", opts, &future);
   if (self != NULL) {
     self->is_stream = true;
-    daytona__sink_program(&self->sink, self->transfer.op.client->loop, sink, user);
+    daytona__sink_program(&self->sink, self->base.transfer.op.client->loop, sink, user);
     send_request(self);
   }
   return daytona__transfer_own(future, opts, true, user);
