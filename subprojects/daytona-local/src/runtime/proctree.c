@@ -134,16 +134,34 @@ static bool is_run_by(pid_t pid, unsigned first_uid, unsigned uid_count) {
   return stat(path, &st) == 0 && st.st_uid >= first_uid && st.st_uid - first_uid < uid_count;
 }
 
+static bool is_called(pid_t pid, const char *name) {
+  char text[64];
+  size_t len = read_file(pid, "comm", text, sizeof text);
+  return len == strlen(name) + 1 && strncmp(text, name, len - 1) == 0;
+}
+
+/* In a namespace below ours. */
+static bool is_first_of_a_namespace(pid_t pid) {
+  char text[16384], *end;
+  long number = 0;
+  int count = 0;
+  read_file(pid, "status", text, sizeof text);
+  const char *at = strstr(text, "\nNSpid:");
+  if (at == NULL) return false;
+  for (at += strlen("\nNSpid:"); strtol(at, &end, 10), end != at; at = end, count++)
+    number = strtol(at, NULL, 10);
+  return count >= 2 && number == 1;
+}
+
 void dl_proctree_kill_orphans(const char *name, const char *word, unsigned first_uid, unsigned uid_count) {
   table_t t = {0};
   char text[16384];
   read_table(&t);
   for (size_t i = 0; i < t.count; i++) {
     pid_t pid = t.entries[i].pid;
-    if (t.entries[i].parent != 1 || pid == 1 || !is_run_by(pid, first_uid, uid_count)) continue;
-    size_t len = read_file(pid, "comm", text, sizeof text);
-    if (len != strlen(name) + 1 || strncmp(text, name, len - 1) != 0) continue;
-    len = read_file(pid, "cmdline", text, sizeof text);
+    if (pid == 1 || !is_run_by(pid, first_uid, uid_count) || !is_called(pid, name)) continue;
+    if (is_called(t.entries[i].parent, name) || !is_first_of_a_namespace(pid)) continue;
+    size_t len = read_file(pid, "cmdline", text, sizeof text);
     bool found = false;
     for (size_t at = 0; at < len && !found; at += strlen(text + at) + 1) found = strcmp(text + at, word) == 0;
     if (found) kill(pid, SIGKILL);

@@ -17,8 +17,9 @@ void dl_proctree_kill(pid_t root, bool include_root);
 /* The signal (0: none) for every living descendant of `root`; returns how many there are. */
 size_t dl_proctree_signal(pid_t root, int number);
 
-/* SIGKILL for processes called `name` that nobody waits for any more (their parent is process 1), run
- * by a user from `first_uid` on (`uid_count` of them), with `word` among their arguments. */
+/* SIGKILL for processes called `name` that are process 1 of a namespace and were left by who made them (their parent has another
+ * name: process 1, or who takes orphans in its place), run by a user from `first_uid` on (`uid_count` of them), with `word` among
+ * their arguments. */
 void dl_proctree_kill_orphans(const char *name, const char *word, unsigned first_uid, unsigned uid_count);
 
 #endif

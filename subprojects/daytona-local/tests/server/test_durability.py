@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing that was acknowledged is lost: restarts, and kill -9 at any moment."""
+import ctypes
 import http.client
 import json
 import os
 import random
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -25,6 +27,32 @@ class Restart(unittest.TestCase):
         code = self.server.stop()
         shutil.rmtree(self.state, ignore_errors=True)
         self.assertEqual(code, 0)
+
+    def test_half_of_a_bubblewrap_is_ended_by_the_next_start(self):
+        """Its parent was killed before it let it go on, and it waits: also where somebody else than process 1 takes orphans."""
+        bwrap = shutil.which("bwrap")
+        if os.geteuid() != 0 or not bwrap:
+            self.skipTest("only root is another user, with bubblewrap")
+        held, info = os.pipe(), os.pipe()
+        words = [bwrap, "--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--info-fd", str(info[1]), "--userns-block-fd", str(held[0]),
+                 "--", "/run/daytona/toolbox"]
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+        self.addCleanup(ctypes.CDLL(None).prctl, 36, 0, 0, 0, 0)
+        outer = subprocess.Popen(words, pass_fds=(held[0], info[1]), user=200007, group=200007, cwd="/")
+        os.close(info[1])
+        text = b""
+        while b"child-pid" not in text or b"}" not in text:
+            part = os.read(info[0], 4096)
+            if not part:
+                self.skipTest("bubblewrap cannot be used here: status %s" % outer.wait())
+            text += part
+        inner = json.loads(text)["child-pid"]
+        outer.kill()
+        outer.wait()
+        self.addCleanup(lambda: [os.close(fd) for fd in (*held, info[0])])
+        os.kill(inner, 0)  # it waits
+        self.again()
+        self.assertEqual(os.waitpid(inner, 0)[1], signal.SIGKILL)
 
     def again(self, number=signal.SIGTERM):
         self.server.stop(number)
