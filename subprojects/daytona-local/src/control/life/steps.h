@@ -8,6 +8,8 @@
 #include "control/objects/sandbox.h"
 #include "control/store/jobs.h"
 
+struct dl_life;
+
 /* It is not freed in between. */
 void dl_step_hold(dl_sandbox_t *sb);
 void dl_step_unhold(dl_sandbox_t *sb);
@@ -29,5 +31,10 @@ void dl_step_tell_waiters(dl_sandbox_t *sb);
 
 /* The end of work on files came before it is decided whether that was to be interrupted: `cb` is called again. */
 bool dl_step_defer(dl_sandbox_t *sb, dl_job_cb cb, const char *error);
+
+/* The runtime has ended, and its box with it. */
+void dl_step_box_is_over(dl_sandbox_t *sb);
+/* The store could not write a record of a sandbox. */
+void dl_step_undone(const char *kind, const char *id, struct dl_life *l);
 
 #endif
