@@ -426,7 +426,8 @@ class Toolbox(harness.Case):
         self.assertTrue(valid(two["token"])["valid"])
         self.status(200, self.server.api("DELETE", "/sandbox/%s/ssh-access" % box))
         self.assertFalse(valid(two["token"])["valid"])
-        self.status(400, self.server.api("POST", "/sandbox/%s/ssh-access?expiresInMinutes=x" % box))
+        for minutes in ("x", "0", "-1", "-1e9", "1e9", "nan", "inf", ""):
+            self.status(400, self.server.api("POST", "/sandbox/%s/ssh-access?expiresInMinutes=%s" % (box, minutes)))
 
 
 class Keys(harness.Case):

@@ -128,6 +128,24 @@ class Handshake(harness.Case):
         ws.close()
         listener.close()
 
+    def test_who_shows_nothing_makes_room_for_others(self):
+        known = Listener(self.server)
+        silent = [self.server.websocket(PATH, key="") for _ in range(300)]
+        for ws in silent[:40]:  # long before the time that they have is over
+            ws.sock.settimeout(3)
+            frame = ws.frame()
+            while frame[0] != CLOSE:
+                frame = ws.frame()
+            self.assertIn(b"others wait", frame[1])
+        late = Listener(self.server)
+        self.assertTrue(late.answer.startswith("40"))
+        box = self.server.create()["id"]
+        for listener in (known, late):
+            listener.wait("sandbox.created", lambda body, box=box: body["id"] == box)
+            listener.close()
+        for ws in silent:
+            ws.sock.close()
+
     def test_large_messages_end_the_connection(self):
         ws = self.server.websocket(PATH, key="")
         ws.frame()

@@ -24,6 +24,8 @@
 #define FLUSH_LIMIT_MS 1000
 #define SESSION_ID_LEN 20
 #define NAMESPACE_MAX 64
+/* Clients that have not shown a credential yet; one more ends the oldest of them. */
+#define UNKNOWN_MAX 256
 
 typedef enum { UNKNOWN, IDLE, PINGED } phase_t;
 
@@ -211,12 +213,25 @@ static client_t *new_client(dl_events_t *e, dl_req_t *req) {
   return k;
 }
 
+/* Whoever knows no key holds no more of our descriptors than this. */
+static void make_room(dl_events_t *e) {
+  client_t *oldest = NULL;
+  unsigned count = 0;
+  DL_LIST_EACH(&e->clients, node) {
+    client_t *k = DL_CONTAINER(node, client_t, link);
+    if (k->phase != UNKNOWN || k->ws == NULL) continue;
+    if (count++ == 0) oldest = k;
+  }
+  if (count >= UNKNOWN_MAX) hang_up(oldest, DL_WS_POLICY, "no credential was shown, and others wait");
+}
+
 static void open_socket(dl_events_t *e, dl_req_t *req) {
   static const dl_ws_events_t events = {.on_open = on_open, .on_message = on_message, .on_end = on_end};
   static const dl_ws_opts_t opts = {.message_max = MESSAGE_MAX,
                                     .queue_max = QUEUE_MAX,
                                     .queue_bytes = QUEUE_BYTES_MAX,
                                     .flush_ms = FLUSH_LIMIT_MS};
+  make_room(e);
   client_t *k = new_client(e, req);
   dl_list_push(&e->clients, &k->link);
   if (dl_ws_open(req, NULL, &opts, &events, k)) return;

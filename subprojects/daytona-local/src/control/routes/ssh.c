@@ -8,7 +8,6 @@
 #include "control/objects/ssh.h"
 #include "control/routes/call.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,13 +74,16 @@ static json_t *ssh_dto(const dl_control_t *c, dl_req_t *req, const dl_sandbox_t 
   return dto;
 }
 
+#define MINUTES_MAX (10 * 366 * 24 * 60)
+
 static void create_ssh(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_sandbox_t *sb = dl_target(req);
   const char *text = dl_query_get(dl_req_query(req), "expiresInMinutes");
   double expires_in = 60;
-  if (text && (!dl_parse_double(text, &expires_in) || fabs(expires_in) > 1e9)) {
-    dl_fail(c, req, 400, "expiresInMinutes must be a number");
+  /* Written so that what is no number is refused as well. */
+  if (text && !(dl_parse_double(text, &expires_in) && expires_in > 0 && expires_in <= MINUTES_MAX)) {
+    dl_fail(c, req, 400, "expiresInMinutes must be a positive number, at most %d (ten years)", MINUTES_MAX);
     return;
   }
   if (!has_gateway(c, req)) return;
