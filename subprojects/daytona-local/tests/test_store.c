@@ -446,7 +446,8 @@ static void too_much_that_waits_fails_what_follows(void **state) {
   put_text(&t, "old", "1");
   commit_and_run(&t);
   dl_store_set_waiting_max(t.s, 100);
-  dl_store_commit(t.s, count, &t); /* under way when the rest comes */
+  dl_store_commit(t.s, count, &t);
+  uv_run(&t.loop, UV_RUN_NOWAIT); /* it is under way when the rest comes */
   put_text(&t, "one", "1");
   for (int i = 0; i < 10; i++) put_text(&t, "many", "what is too much for the buffer in the end");
   dl_store_commit(t.s, count, &t);
@@ -460,6 +461,43 @@ static void too_much_that_waits_fails_what_follows(void **state) {
   close_store(&t.loop, t.s);
   open_scene(&t);
   check_all(&t, "{\"old\":\"1\",\"next\":\"1\"}");
+  teardown_scene(&t);
+}
+
+/* What came before a commit decides about it, not what came after. */
+static void a_commit_goes_with_what_was_put_before_it(void **state) {
+  (void)state;
+  scene_t t;
+  setup_scene(&t);
+  put_text(&t, "one", "1");
+  dl_store_commit(t.s, count, &t);
+  uv_run(&t.loop, UV_RUN_NOWAIT); /* it is under way */
+  dl_store_commit(t.s, count, &t);
+  dl_store_set_waiting_max(t.s, 1);
+  put_text(&t, "two", "2");
+  dl_store_commit(t.s, count, &t);
+  uv_run(&t.loop, UV_RUN_DEFAULT);
+  assert_int_equal(t.good, 2);
+  assert_int_equal(t.bad, 1);
+  check_all(&t, "{\"one\":\"1\"}");
+  teardown_scene(&t);
+}
+
+/* Whoever commits twice in a turn is not told that something was taken back while half of it stays. */
+static void a_turn_stands_or_falls_together(void **state) {
+  (void)state;
+  scene_t t;
+  setup_scene(&t);
+  dl_store_set_waiting_max(t.s, 100);
+  put_text(&t, "one", "1");
+  dl_store_commit(t.s, count, &t);
+  put_text(&t, "two",
+           "what is too much for the buffer, which has room for the first record and not for this one");
+  dl_store_commit(t.s, count, &t);
+  uv_run(&t.loop, UV_RUN_DEFAULT);
+  assert_int_equal(t.good, 0);
+  assert_int_equal(t.bad, 2);
+  check_all(&t, "{}");
   teardown_scene(&t);
 }
 
@@ -508,6 +546,8 @@ int main(void) {
     cmocka_unit_test(what_cannot_be_written_is_taken_back),
     cmocka_unit_test(what_is_uncertain_is_replaced_by_a_new_file),
     cmocka_unit_test(too_much_that_waits_fails_what_follows),
+    cmocka_unit_test(a_commit_goes_with_what_was_put_before_it),
+    cmocka_unit_test(a_turn_stands_or_falls_together),
     cmocka_unit_test(no_room_for_a_new_file_leaves_the_old_one),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The journal. Invariants: `all` holds what the journal says once every batch is written; one
- * batch is on the writing thread at a time and `waiting` is what follows it; the file is only ever
- * appended to, shortened to what it was before a write that failed, or replaced as a whole by rename.
+ * batch is on the writing thread at a time and `waiting` is what follows it; what one turn of the loop puts is in one batch,
+ * and a commit is told what became of the last batch with something put before it; the file is only ever appended to, shortened to what it was before a write that failed, or replaced as a whole by rename.
  *
  * A file beside the journal holds room for removals: on a full disk it is given up for the batch that has one, so that what takes
  * room away can always be removed. It is made again when there is room.
@@ -52,6 +52,7 @@ typedef struct {
 struct dl_store {
   dl_lane_t *lane; /* nothing else runs there: what is slow elsewhere never keeps a change from the disk */
   dl_work_t work;
+  uv_idle_t turn; /* active until the turn is over in which something was committed */
   char *dir;
   int dir_fd, fd, lock_fd, reserve_fd;
   bool is_durable, is_working, is_closing;
@@ -78,6 +79,7 @@ struct dl_store {
     bool frees_room;  /* it may have the reserve */
     bool is_replaced; /* the file is `whole` now */
     bool is_uncertain;
+    bool is_decided; /* its commits are being told */
     dl_list_t commits, undo;
   } batch;
   bool has_reserve; /* of the writing thread while it works */
@@ -339,7 +341,10 @@ dl_store_t *dl_store_open(uv_loop_t *loop, const char *dir, bool is_durable, cha
   s->reserve_fd = openat(s->dir_fd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   keep_reserve(s);
   s->lane = dl_lane_new(loop, 1, 0);
-  if (s->lane) return s;
+  if (s->lane) {
+    uv_idle_init(loop, &s->turn);
+    return s;
+  }
   *error = dl_xprintf("cannot make a thread: %s", strerror(errno));
 out:
   free_store(s);
@@ -490,6 +495,7 @@ static void next_batch(dl_store_t *s);
 static void on_written(dl_work_t *work) {
   dl_store_t *s = DL_CONTAINER(work, dl_store_t, work);
   assert(s->is_working); /* until all are reported: they may put and commit */
+  s->batch.is_decided = true;
   if (s->batch.forgets && !s->batch.is_replaced) s->forgets = true;
   if (s->batch.error == 0)
     succeed(s);
@@ -502,12 +508,17 @@ static void on_written(dl_work_t *work) {
   next_batch(s);
 }
 
-static void on_lane_closed(void *user) {
-  dl_store_t *s = user;
+static void on_turn_closed(uv_handle_t *turn) {
+  dl_store_t *s = DL_CONTAINER(turn, dl_store_t, turn);
   void (*on_closed)(void *) = s->on_closed;
   void *closed_user = s->closed_user;
   free_store(s);
   if (on_closed) on_closed(closed_user);
+}
+
+static void on_lane_closed(void *user) {
+  dl_store_t *s = user;
+  uv_close((uv_handle_t *)&s->turn, on_turn_closed);
 }
 
 /* What replaces the file, where that is due; 0, or why it cannot be. */
@@ -548,6 +559,7 @@ static void next_batch(dl_store_t *s) {
   dl_list_splice(&s->batch.commits, &s->commits);
   dl_list_splice(&s->batch.undo, &s->undo);
   s->is_working = true;
+  s->batch.is_decided = false;
   dl_lane_add(s->lane, &s->work);
 }
 
@@ -592,12 +604,27 @@ void dl_store_on_change(dl_store_t *s, dl_store_change_cb on_change, void *user)
 
 void dl_store_set_waiting_max(dl_store_t *s, size_t max) { s->waiting_max = max; }
 
+static void on_turn(uv_idle_t *turn) {
+  uv_idle_stop(turn);
+  next_batch(DL_CONTAINER(turn, dl_store_t, turn));
+}
+
+/* Nothing was put since the batch that is on the writing thread. */
+static bool adds_nothing(const dl_store_t *s) {
+  return s->is_working && !s->batch.is_decided && dl_list_empty(&s->undo) && dl_list_empty(&s->commits) &&
+         !s->forgets;
+}
+
 void dl_store_commit(dl_store_t *s, dl_store_cb cb, void *user) {
   commit_t *c = dl_xcalloc(1, sizeof *c);
   c->cb = cb;
   c->user = user;
+  if (adds_nothing(s)) {
+    dl_list_push(&s->batch.commits, &c->link);
+    return;
+  }
   dl_list_push(&s->commits, &c->link);
-  next_batch(s);
+  uv_idle_start(&s->turn, on_turn); /* what else this turn puts stands or falls with it */
 }
 
 void dl_store_close(dl_store_t *s, void (*on_closed)(void *user), void *user) {

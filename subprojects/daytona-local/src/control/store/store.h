@@ -46,8 +46,9 @@ void dl_store_put_ending(dl_store_t *s, const char *kind, const char *id, json_t
 /* What objects were before is not to stay in the file: with the next batch that is written it is made anew, as soon as there
  * is room for that. Copies of a damaged journal are left alone. */
 void dl_store_forget_history(dl_store_t *s);
-/* Always on a later turn of the loop. When it cannot be written, every put since the last commit that was is taken back:
- * first the watcher is called for each object, then the commits. */
+/* Always on a later turn of the loop, with what became of all that was put before the commit; what is put in the same turn
+ * is written or not written together. When it cannot be written, every put since the last commit that was is taken back: first
+ * the watcher is called for each object, then the commits. */
 void dl_store_commit(dl_store_t *s, dl_store_cb cb, void *user);
 void dl_store_watch(dl_store_t *s, dl_store_undone_cb on_undone, void *user);
 /* Called for every put, and for every step back when puts are taken back: `before` and `after` are borrowed for the call,
