@@ -97,6 +97,12 @@ PACKAGES_LUA='
 luajit                luajit
 '
 
+# What examples/node is built with and runs on.
+PACKAGES_NODE='
+nodejs                node
+libnode-dev           node/node_api.h
+'
+
 PACKAGES_INTEROP='
 npm                   npm
 '
