@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes _cdef.py from the headers on the way into the wheel. LIBDAYTONA_INCLUDE, the sources around, or pkg-config name them."""
+"""Makes _abi.py from the headers on the way into the wheel. LIBDAYTONA_INCLUDE, the sources around, or pkg-config name them."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def include() -> str:
 class Build(build_py):
     def run(self) -> None:
         super().run()
-        make_cdef.main(include(), str(Path(self.build_lib) / "libdaytona" / "_cdef.py"))
+        make_cdef.main(include(), str(Path(self.build_lib) / "libdaytona" / "_abi.py"))
 
 
 setup(cmdclass={"build_py": Build})

@@ -169,10 +169,11 @@ class ExecBench:
             return "the official SDK was not measured"
         source = os.path.join(ROOT, "bindings", "python")
         package = shutil.copytree(os.path.join(source, "libdaytona"), os.path.join(scratch, "binding", "libdaytona"))
-        subprocess.run([sys.executable, os.path.join(source, "make_cdef.py"), os.path.join(ROOT, "include"),
-                        os.path.join(package, "_cdef.py")], check=True)
+        python = os.path.join(cache, "cffi", "bin", "python")
+        subprocess.run([python, os.path.join(source, "make_cdef.py"), os.path.join(ROOT, "include"), os.path.join(package, "_abi.py")],
+                       check=True, stdout=subprocess.DEVNULL)
         env = self.environment(PYTHONPATH=os.path.dirname(package), LIBDAYTONA_PATH=library)
-        command = [os.path.join(cache, "cffi", "bin", "python"), os.path.join(HERE, "python_binding_bench.py")]
+        command = [python, os.path.join(HERE, "python_binding_bench.py")]
         results = [run_client(command, SDK_LOAD, env) for _ in range(SDK_ROUNDS)]
         show("python_binding_cpu_vs_official_c64", self.official_python_c64 / median(results, "cpu_us"), "ratio", 1)
         show("python_binding_cpu_c64", median(results, "cpu_us"), "us", 0)

@@ -10,10 +10,11 @@ from ._errors import (AuthenticationError, ClosedError, ConflictError, DaytonaCo
                       DaytonaTimeoutError, ForbiddenError, InvalidError, LimitError, NotFoundError, RateLimitError)
 from ._native import Record, ffi, lib
 from ._streams import Follow, Output, Pty, StreamEnd
+from ._transfers import Download
 
 __all__ = [
     "AuthenticationError", "Client", "ClosedError", "ConflictError", "DaytonaConnectionError", "DaytonaConnectionTimeoutError",
-    "DaytonaError", "DaytonaTimeoutError", "ExecResult", "FileInfo", "Follow", "ForbiddenError", "InvalidError", "LimitError",
+    "DaytonaError", "DaytonaTimeoutError", "Download", "ExecResult", "FileInfo", "Follow", "ForbiddenError", "InvalidError", "LimitError",
     "NotFoundError", "Output", "Pty", "RateLimitError", "Record", "RunError", "RunResult", "Sandbox", "SessionResult", "StreamEnd",
     "ffi", "lib",
 ]

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 import warnings
 from dataclasses import dataclass
-from typing import Any, AsyncIterator, Callable, Optional, TypeVar, Union
+from typing import Any, AsyncIterable, AsyncIterator, Callable, Iterable, Optional, TypeVar, Union
 
 from ._errors import check, error_of_code
 from ._loop import Loop, forget_user, lend, on_closed, settle, take_back
-from ._native import SANDBOX, Record, argument, ffi, lib, put, python_value, record, text
+from ._native import SANDBOX, VOID_POINTER, Record, argument, ffi, lib, put, python_value, record, text
 from ._streams import Follow, Output, Pty, Reader, on_drained, on_output
+from ._transfers import Download, LocalPath, OnProgress, Transfer, on_transfer, upload_stream
 
 Future = asyncio.Future
 T = TypeVar("T")
@@ -61,7 +63,22 @@ class RunResult:
 
 def shaped(cls: type[T], values: Any) -> T:
     """A data class of a record that has more."""
-    return cls(**{name: getattr(values, name) for name in cls.__dataclass_fields__})  # type: ignore[attr-defined]
+    given = values.__dict__
+    return cls(**{name: given[name] for name in cls.__dataclass_fields__})  # type: ignore[attr-defined]
+
+
+@functools.lru_cache(maxsize=None)
+def signature(name: str) -> tuple[Callable[..., Any], tuple[Any, ...], bool]:
+    """The function daytona_NAME(), the types of its arguments, and whether the last of them are options."""
+    function = getattr(lib, "daytona_" + name)
+    kinds = ffi.typeof(function).args
+    return function, kinds, kinds[-1].kind == "pointer" and kinds[-1].item.cname.removesuffix("_t").endswith("_opts")
+
+
+@functools.lru_cache(maxsize=None)
+def result_of(kind: Optional[str]) -> tuple[Callable[[Any], Any], Any]:
+    accessor = getattr(lib, f"daytona_future_{kind}")
+    return accessor, ffi.typeof(accessor).result
 
 
 class Client:
@@ -75,7 +92,6 @@ class Client:
         keep: list[Any] = []
         given = ffi.new("daytona_config_t *")
         put(given, config, keep)
-        self._is_closing = True
         loop = Loop()
         out = ffi.new("daytona_client_t **")
         code = lib.daytona_client_new(loop.uv, given, out)
@@ -86,11 +102,14 @@ class Client:
             raise error_of_code(code, text(reason) or None)
         self._loop = loop
         self._pointer = out[0]
-        self._is_closing = False
+        self._closed: Optional[asyncio.Future[None]] = None
 
     def __del__(self) -> None:
-        if not self._is_closing:
-            warnings.warn("a libdaytona.Client was not closed", ResourceWarning, source=self)
+        loop: Optional[Loop] = getattr(self, "_loop", None)
+        if loop is None or loop.is_of_parent or self._closed is not None:
+            return
+        warnings.warn("a libdaytona.Client was not closed", ResourceWarning, source=self)
+        loop.release(loop.abandon, self._pointer)
 
     async def __aenter__(self) -> "Client":
         return self
@@ -100,26 +119,28 @@ class Client:
 
     async def close(self) -> None:
         """Calls that are pending fail with ClosedError; sandboxes on the server are left as they are."""
-        if self._is_closing:
-            return
-        self._open()
-        self._is_closing = True
-        loop = self._loop
-        closed = loop.asyncio.create_future()
+        if self._closed is None:
+            self._closed = self._begin_close(self._open())
+        await asyncio.shield(self._closed)
 
-        def report() -> None:
-            if not closed.done():
-                closed.set_result(None)
-        lib.daytona_client_close(self._pointer, on_closed, lend(report))
+    def _begin_close(self, loop: Loop) -> asyncio.Future[None]:
+        closed: asyncio.Future[None] = loop.asyncio.create_future()
+
+        def end() -> None:
+            lib.daytona_client_release(self._pointer)
+            loop.close()
+            closed.set_result(None)
+        # The library's loop cannot be closed within its own callback.
+        lib.daytona_client_close(self._pointer, on_closed, lend(lambda: loop.asyncio.call_soon(end)))
         loop.called()
-        await closed
-        lib.daytona_client_release(self._pointer)
-        loop.close()
+        return closed
 
     def _open(self) -> Loop:
+        if self._loop.is_of_parent:
+            raise error_of_code(lib.DAYTONA_ECLOSED, "this client belongs to the process before the fork: make one in this process")
         if threading.get_ident() != self._loop.thread:
             raise error_of_code(lib.DAYTONA_ETHREAD)
-        if self._is_closing:
+        if self._closed is not None:
             raise error_of_code(lib.DAYTONA_ECLOSED)
         return self._loop
 
@@ -131,15 +152,17 @@ class Client:
             for each in (options, options.get("attach") or {}):
                 if each.get("destroy_user") is forget_user:
                     take_back(each["user"])
+            for argument_ in arguments:
+                if isinstance(argument_, ffi.CData) and ffi.typeof(argument_) == VOID_POINTER:
+                    take_back(argument_)
             raise
         return made()
 
     def _prepare(self, name: str, arguments: list[Any], options: dict[str, Any]) -> Callable[[], Any]:
         loop = self._open()
-        function = getattr(lib, "daytona_" + name)
-        kinds = ffi.typeof(function).args
+        function, kinds, takes_options = signature(name)
         keep: list[Any] = []
-        if kinds[-1].kind == "pointer" and kinds[-1].item.cname.removesuffix("_t").endswith("_opts"):
+        if takes_options:
             opts = ffi.new(kinds[-1])
             put(opts, options, keep)
             arguments = [*arguments, *[None] * (len(kinds) - 1 - len(arguments)), opts]
@@ -161,8 +184,8 @@ class Client:
         kind = text(lib.daytona_future_kind(future))
         if kind == "none" or lib.daytona_future_is_absent(future):
             return None
-        accessor = getattr(lib, f"daytona_future_{kind}")
-        return python_value(ffi.typeof(accessor).result, accessor(future), {SANDBOX: self._sandbox_of})
+        accessor, result = result_of(kind)
+        return python_value(result, accessor(future), {SANDBOX: self._sandbox_of})
 
     def _sandbox_of(self, pointer: Any) -> "Sandbox":
         return Sandbox(self, lib.daytona_sandbox_retain(pointer))
@@ -204,7 +227,7 @@ class Client:
                     return
                 yield found
         finally:
-            lib.daytona_sandbox_iter_release(out[0])
+            loop.release(lib.daytona_sandbox_iter_release, out[0])
 
 
 class NewSandbox:
@@ -272,20 +295,38 @@ class Sandbox:
 
     # --- files ---
 
-    def upload(self, data: Union[bytes, bytearray, memoryview], path: str, **options: Any) -> Future[None]:
+    def upload(self, data: Union[bytes, bytearray, memoryview], path: str, *, on_progress: Optional[OnProgress] = None,
+               **options: Any) -> Future[None]:
         """Bytes that can change are copied."""
         kept = bytes(data)
-        user = lend(kept)
-        return self.call("fs_upload", ffi.from_buffer(kept), len(kept), path, user=user, destroy_user=forget_user, **options)
+        return self.call("fs_upload", ffi.from_buffer(kept), len(kept), path, **options, **self._reported(on_progress, kept))
 
-    def upload_file(self, local_path: str, path: str, **options: Any) -> Future[None]:
-        return self.call("fs_upload_file", local_path, path, **options)
+    def upload_file(self, local_path: LocalPath, path: str, *, on_progress: Optional[OnProgress] = None, **options: Any) -> Future[None]:
+        return self.call("fs_upload_file", local_path, path, **options, **self._reported(on_progress))
 
-    def download(self, path: str, **options: Any) -> Future[bytes]:
-        return self.call("fs_download", path, **options)
+    def upload_stream(self, chunks: Union[Iterable[bytes], AsyncIterable[bytes]], path: str, *,
+                      on_progress: Optional[OnProgress] = None, **options: Any) -> Future[None]:
+        """Upload what an iterator gives, while it gives it. An exception of the iterator fails the upload, and comes out of it."""
+        return upload_stream(self, chunks, path, dict(options, **self._reported(on_progress)))
 
-    def download_file(self, path: str, local_path: str, **options: Any) -> Future[None]:
-        return self.call("fs_download_file", path, local_path, **options)
+    def download(self, path: str, *, on_progress: Optional[OnProgress] = None, **options: Any) -> Future[bytes]:
+        return self.call("fs_download", path, **options, **self._reported(on_progress))
+
+    def download_file(self, path: str, local_path: LocalPath, *, on_progress: Optional[OnProgress] = None,
+                      **options: Any) -> Future[None]:
+        return self.call("fs_download_file", path, local_path, **options, **self._reported(on_progress))
+
+    def download_stream(self, path: str, *, on_progress: Optional[OnProgress] = None, **options: Any) -> Download:
+        """`async with sandbox.download_stream(path) as chunks: async for chunk in chunks: ...`"""
+        return Download(self, path, dict(options, **self._reported(on_progress)))
+
+    def _reported(self, on_progress: Optional[OnProgress], *held: Any) -> dict[str, Any]:
+        """Options that report progress, and hold what C borrows until it is done with it."""
+        if on_progress is None and not held:
+            return {}
+        self._client._open()  # what is lent is taken back by the call only
+        user = lend(Transfer(self._loop, on_progress, held))
+        return {"user": user, "destroy_user": forget_user, **({"on_progress": on_transfer} if on_progress else {})}
 
     def list_files(self, path: str, **options: Any) -> Future[list[FileInfo]]:
         return self._client._call("fs_list_files", [self._pointer, path], options, lambda all: [shaped(FileInfo, each) for each in all])
@@ -322,13 +363,20 @@ class Sandbox:
 
     # --- terminals ---
 
+    async def connect_pty(self, id: str, **options: Any) -> Pty:
+        """Attach to a terminal that exists. Options: the fields of daytona_pty_attach_t."""
+        return await self._attached("pty_connect", [id], {"attach": options})
+
     async def pty(self, **options: Any) -> Pty:
         """A new terminal: `async with await sandbox.pty(cols=100) as pty:`. Fields of daytona_pty_create_opts_t."""
+        return await self._attached("pty_create", [], options)
+
+    async def _attached(self, function: str, arguments: list[Any], options: dict[str, Any]) -> Pty:
         loop = self._client._open()
         reader = Reader(loop)
         options["attach"] = dict(options.get("attach", {}), on_output=on_output, on_drained=on_drained, user=lend(reader),
                                  destroy_user=forget_user)
-        pointer = self._client._start("pty_create", [self._pointer], options)
+        pointer = self._client._start(function, [self._pointer, *arguments], options)
 
         def attached(future: Any) -> Pty:
             return Pty(self, lib.daytona_pty_retain(lib.daytona_future_pty(future)), reader)

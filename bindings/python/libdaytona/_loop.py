@@ -5,14 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import threading
+import weakref
 from typing import Any, Callable, Optional
 
-from ._native import UV_RUN_NOWAIT, callback, ffi, lib, uv
+from ._native import UV_RUN_NOWAIT, callback, ffi, lib, take_raised, uv
 
 #: What C was given as `user`: the number stands for it. Numbers are never used again.
 _lent: dict[int, Any] = {}
 _numbers = itertools.count(1)
+
+#: Turns that a client gets to close in when asyncio's loop is gone.
+LAST_TURNS = 100
 
 
 def lend(value: Any) -> Any:
@@ -49,16 +54,21 @@ class Loop:
     """A libuv loop that is turned by the running asyncio loop, on its thread."""
 
     def __init__(self) -> None:
+        self.uv: Any = None
         self.asyncio = asyncio.get_running_loop()
         self.thread = threading.get_ident()
+        self.is_of_parent = False  #: a process that was forked has a copy of it, which must not be touched
         self._memory = ffi.new("char[]", uv.uv_loop_size())
-        self.uv = ffi.cast("uv_loop_t *", self._memory)
-        if uv.uv_loop_init(self.uv) != 0:
+        made = ffi.cast("uv_loop_t *", self._memory)
+        if uv.uv_loop_init(made) != 0:
             raise OSError("no loop can be made")
+        self.uv = made
         self._turning = False
         self._soon = False
+        self._ends_when_idle = False
         self._timer: Optional[asyncio.TimerHandle] = None
         self.asyncio.add_reader(uv.uv_backend_fd(self.uv), self._turn)
+        _loops.add(self)
 
     def called(self) -> None:
         """A call was made: the loop may have something to do sooner than it was known."""
@@ -72,7 +82,7 @@ class Loop:
             uv.uv_update_time(self.uv)
 
     def _turn(self) -> None:
-        if self.uv is None or self._turning:
+        if self.uv is None or self._turning or self.is_of_parent:
             return
         self._soon = False
         if self._timer is not None:
@@ -83,6 +93,13 @@ class Loop:
             uv.uv_run(self.uv, UV_RUN_NOWAIT)
         finally:
             self._turning = False
+        if self._ends_when_idle and not uv.uv_loop_alive(self.uv):
+            self.close()
+        else:
+            self._arm()
+        self._raise_what_was_kept()
+
+    def _arm(self) -> None:
         uv.uv_update_time(self.uv)
         timeout = uv.uv_backend_timeout(self.uv)
         if timeout == 0:
@@ -90,18 +107,60 @@ class Loop:
         elif timeout > 0:
             self._timer = self.asyncio.call_later(timeout / 1000, self._turn)
 
+    def _raise_what_was_kept(self) -> None:
+        """An interrupt or an exit ends the program's loop, as it does in a callback of its own."""
+        stops = None
+        for error in take_raised():
+            if isinstance(error, Exception):
+                self.report(error, "a callback")
+            else:
+                stops = stops or error
+        if stops is not None:
+            raise stops
+
     def release(self, function: Callable[[Any], None], pointer: Any) -> None:
-        """For __del__, which may run on any thread."""
+        """For __del__, which may run on any thread, after a fork, and after asyncio's loop."""
+        if self.is_of_parent:
+            return
         if threading.get_ident() == self.thread:
             function(pointer)
             if self.uv is not None and not self.asyncio.is_closed():
                 self.called()
-        elif not self.asyncio.is_closed():
-            self.asyncio.call_soon_threadsafe(function, pointer)
+            return
+        try:
+            self.asyncio.call_soon_threadsafe(self.release, function, pointer)
+        except RuntimeError:
+            pass  # that loop is closed, and nobody else may release on its thread
 
     def report(self, error: BaseException, what: str) -> None:
         """A callback of the program has raised: nobody waits for it."""
         self.asyncio.call_exception_handler({"message": f"libdaytona: {what} has raised", "exception": error})
+
+    def abandon(self, client: Any) -> None:
+        """Nobody closes the client any more: close it, and end when that is done. On the loop's thread."""
+        lib.daytona_client_close(client, ffi.NULL, ffi.NULL)
+        lib.daytona_client_release(client)
+        self._ends_when_idle = True
+        if self.asyncio.is_closed():
+            self._end_now()
+
+    def _end_now(self) -> None:
+        """Nobody turns the loop any more. What cannot end at once stays as it is: its memory is in use."""
+        for _ in range(LAST_TURNS):
+            if not uv.uv_run(self.uv, UV_RUN_NOWAIT):
+                break
+        if uv.uv_loop_alive(self.uv) or uv.uv_loop_close(self.uv) != 0:
+            _kept.append(self._memory)
+        self.uv = None
+        take_raised()  # the futures that they were for belong to the loop that is closed
+
+    def __del__(self) -> None:
+        if self.uv is None or self.is_of_parent:
+            return
+        if self._ends_when_idle and threading.get_ident() == self.thread:
+            self._end_now()
+        else:
+            _kept.append(self._memory)
 
     def close(self) -> None:
         """After the client has closed."""
@@ -111,6 +170,20 @@ class Loop:
         code = uv.uv_loop_close(self.uv)
         self.uv = None
         assert code == 0, "the library has left something on its loop"
+
+
+_loops: weakref.WeakSet[Loop] = weakref.WeakSet()
+#: Memory of loops that could not be closed. Clients that were leaked point into it.
+_kept: list[Any] = []
+
+
+def _after_fork() -> None:
+    """The descriptors of the parent's loops are shared with it: turning one here would change what the parent waits for."""
+    for loop in list(_loops):
+        loop.is_of_parent = True
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def settle(loop: Loop, pointer: Any, result: Callable[[Any], Any]) -> asyncio.Future[Any]:
@@ -133,6 +206,8 @@ def settle(loop: Loop, pointer: Any, result: Callable[[Any], Any]) -> asyncio.Fu
                 waiting.set_exception(error)
 
     def done(_: asyncio.Future[Any]) -> None:
+        if loop.is_of_parent:
+            return
         if waiting.cancelled():
             lib.daytona_future_cancel(pointer)
         lib.daytona_future_release(pointer)

@@ -6,25 +6,14 @@ Structs of the library are read through the pointers that it gives and never cop
 
 from __future__ import annotations
 
+import functools
 import os
+import threading
 from typing import Any, Callable, Optional, TypeVar
 
-from cffi import FFI  # type: ignore[import-untyped,unused-ignore]
+from ._abi import ffi as _ffi
 
-from ._cdef import CDEF
-
-ffi: Any = FFI()
-ffi.cdef(CDEF)
-ffi.cdef("""
-typedef struct uv_loop_s uv_loop_t;
-size_t uv_loop_size(void);
-int uv_loop_init(uv_loop_t *);
-int uv_loop_close(uv_loop_t *);
-int uv_run(uv_loop_t *, int mode);
-int uv_backend_fd(const uv_loop_t *);
-int uv_backend_timeout(const uv_loop_t *);
-void uv_update_time(uv_loop_t *);
-""")
+ffi: Any = _ffi
 UV_RUN_NOWAIT = 2
 
 #: libdaytona itself: for calls that have no method here. LIBDAYTONA_PATH names another file than the linker's.
@@ -35,15 +24,32 @@ uv: Any = ffi.dlopen("libuv.so.1")
 OPTIONAL = {ffi.typeof("daytona_opt_int_t"), ffi.typeof("daytona_opt_num_t"), ffi.typeof("daytona_opt_bool_t")}
 BYTES, MAP, STRINGS = ffi.typeof("daytona_bytes_t"), ffi.typeof("daytona_map_t"), ffi.typeof("daytona_strings_t")
 CHAR = ffi.typeof("char")
+VOID_POINTER = ffi.typeof("void *")
 SANDBOX = ffi.typeof("daytona_sandbox_t")
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def callback(kind: str) -> Callable[[Function], Function]:
-    """The decorator of a function that C calls, for good."""
-    decorator: Callable[[Function], Function] = ffi.callback(kind)
+_raised = threading.local()
+
+
+def keep_raised(_: Any, error: BaseException, __: Any) -> None:
+    """No exception may pass through C: it is kept until the loop has been turned."""
+    _raised.errors = [*getattr(_raised, "errors", ()), error]
+
+
+def take_raised() -> list[BaseException]:
+    """What callbacks on this thread have raised since the last time."""
+    errors: list[BaseException] = getattr(_raised, "errors", [])
+    _raised.errors = []
+    return errors
+
+
+def callback(kind: str, failed: int = 0) -> Callable[[Function], Function]:
+    """The decorator of a function that C calls, for good. One that raises returns `failed`."""
+    is_void = ffi.typeof(kind).result.kind == "void"
+    decorator: Callable[[Function], Function] = ffi.callback(kind, onerror=keep_raised, **{} if is_void else {"error": failed})
     return decorator
 
 
@@ -51,10 +57,15 @@ def text(value: Any) -> Optional[str]:
     return None if value == ffi.NULL else ffi.string(value).decode("utf-8", "replace")
 
 
+@functools.lru_cache(maxsize=None)
+def fields_of(kind: Any) -> dict[str, Any]:
+    return dict(kind.fields)
+
+
 def put(target: Any, values: dict[str, Any], keep: list[Any]) -> None:
     """Fills in the struct that `target` points to. `keep` holds what it points to, until the call has copied it."""
     kind = ffi.typeof(target).item
-    fields = dict(kind.fields)
+    fields = fields_of(kind)
     for name, value in values.items():
         if name not in fields or name == "reserved":
             raise TypeError(f"{kind.cname} has no field {name!r}")
@@ -150,20 +161,30 @@ Wrap = dict[Any, Callable[[Any], Any]]
 def record(struct: Any, wrap: Wrap) -> dict[str, Any]:
     """All fields of a struct that a Python program can use."""
     kind = ffi.typeof(struct)
-    fields = dict((kind.item if kind.kind == "pointer" else kind).fields)
     found: dict[str, Any] = {}
+    for name, of, count, size in readable(kind.item if kind.kind == "pointer" else kind):
+        value = getattr(struct, name)
+        if count is not None:
+            found[name] = [] if value == ffi.NULL else [python_value(of.item, value[i], wrap) for i in range(getattr(struct, count))]
+        elif size is not None:
+            found[name] = None if value == ffi.NULL else ffi.buffer(value, getattr(struct, size))[:].decode("utf-8", "replace")
+        else:
+            found[name] = python_value(of, value, wrap)
+    return found
+
+
+@functools.lru_cache(maxsize=None)
+def readable(kind: Any) -> list[tuple[str, Any, Optional[str], Optional[str]]]:
+    """The fields of a struct that say something of their own: name, type, and the names of their count and their size in bytes."""
+    fields = fields_of(kind)
+    found = []
     for name, field in fields.items():
         if name == "reserved" or (name.endswith(("_count", "_size")) and name[:name.rindex("_")] + "s" * name.endswith("_count") in fields):
             continue
-        value = getattr(struct, name)
+        is_pointer = field.type.kind == "pointer"
         count = "count" if name == "items" else name[:-1] + "_count"
-        if field.type.kind == "pointer" and count in fields:
-            found[name] = [] if value == ffi.NULL else [python_value(field.type.item, value[i], wrap) for i in range(getattr(struct, count))]
-        elif field.type.kind == "pointer" and name + "_size" in fields:
-            size = getattr(struct, name + "_size")
-            found[name] = None if value == ffi.NULL else ffi.buffer(value, size)[:].decode("utf-8", "replace")
-        else:
-            found[name] = python_value(field.type, value, wrap)
+        found.append((name, field.type, count if is_pointer and count in fields else None,
+                      name + "_size" if is_pointer and name + "_size" in fields else None))
     return found
 
 
@@ -191,4 +212,4 @@ def python_value(kind: Any, value: Any, wrap: Wrap) -> Any:
     if kind == STRINGS:
         return [text(value.items[i]) for i in range(value.count)]
     values = record(value, wrap)
-    return values["items"] if "items" in values and "count" in dict(kind.fields) else Record(values)
+    return values["items"] if "items" in values and "count" in fields_of(kind) else Record(values)

@@ -68,7 +68,7 @@ class Reader:
         self.pause: Callable[[], Any] = lambda: None
         self.resume: Callable[[], Any] = lambda: None
         self._waiting: Optional[asyncio.Future[None]] = None
-        self.on_drained: Callable[[], None] = lambda: None
+        self._draining: Optional[asyncio.Future[None]] = None
 
     def __call__(self, output: Output) -> None:
         if self.has_ended:
@@ -81,11 +81,19 @@ class Reader:
         self._wake()
 
     def drained(self) -> None:
-        self.on_drained()
+        if self._draining is not None and not self._draining.done():
+            self._draining.set_result(None)
+
+    async def wait_for_drained(self) -> None:
+        if not self.has_ended:
+            if self._draining is None or self._draining.done():
+                self._draining = self.loop.asyncio.create_future()
+            await asyncio.shield(self._draining)
 
     def end(self) -> None:
         self.has_ended = True
         self._wake()
+        self.drained()
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
@@ -96,8 +104,9 @@ class Reader:
         while not self.kept:
             if self.has_ended:
                 return None
-            self._waiting = self.loop.asyncio.create_future()
-            await self._waiting
+            if self._waiting is None or self._waiting.done():
+                self._waiting = self.loop.asyncio.create_future()
+            await asyncio.shield(self._waiting)  # others may wait for the same
         output = self.kept.popleft()
         self.kept_bytes -= len(output.data)
         if self.is_paused and self.kept_bytes <= KEPT_BYTES // 2:
@@ -112,14 +121,18 @@ class Follow:
 
     def __init__(self, sandbox: "Sandbox", session: str, command: str, options: dict[str, Any]) -> None:
         loop = sandbox._client._open()
-        self._reader = Reader(loop)
-        user = lend(self._reader)
-        options = dict(options, on_stdout=on_output, on_stderr=on_output, user=user, destroy_user=forget_user)
+        reader = Reader(loop)
+        options = dict(options, on_stdout=on_output, on_stderr=on_output, user=lend(reader), destroy_user=forget_user)
         pointer = sandbox._client._start("session_follow", [sandbox._pointer, session, command], options)
-        self._reader.pause = lambda: lib.daytona_future_pause(pointer)
-        self._reader.resume = lambda: None if self._end.done() else lib.daytona_future_resume(pointer)
-        self._end: asyncio.Future[StreamEnd] = settle(loop, pointer, stream_end)
-        self._end.add_done_callback(lambda _: self._reader.end())
+        end: asyncio.Future[StreamEnd] = settle(loop, pointer, stream_end)
+        reader.pause = lambda: lib.daytona_future_pause(pointer)
+        reader.resume = lambda: None if end.done() else lib.daytona_future_resume(pointer)
+        end.add_done_callback(lambda done: ended(done, reader))
+        self._sandbox, self._reader, self._end = sandbox, reader, end
+
+    def __del__(self) -> None:
+        if hasattr(self, "_end"):
+            self._reader.loop.release(cancel, self._end)
 
     async def __aenter__(self) -> "Follow":
         return self
@@ -145,7 +158,12 @@ class Follow:
         return await asyncio.shield(self._end)
 
 
-def ended(end: asyncio.Future[StreamEnd], reader: Reader) -> None:
+def cancel(end: asyncio.Future[Any]) -> None:
+    if not end.get_loop().is_closed():
+        end.cancel()
+
+
+def ended(end: asyncio.Future[Any], reader: Reader) -> None:
     if not end.cancelled():
         end.exception()  # asked for here, so that nobody is told that nobody has
     reader.end()
@@ -194,11 +212,15 @@ class Pty:
             self._loop.release(detach, pointer)
 
     def write(self, data: bytes) -> None:
-        """Queues all of it, or raises: LimitError when 4 MiB of input are waiting."""
+        """Queues all of it, or raises: LimitError when 4 MiB of input are waiting, see drained(). Longer data never fits at once."""
         if self._pointer is None:
             check(lib.DAYTONA_ECLOSED)
         check(lib.daytona_pty_write(self._pointer, ffi.from_buffer(data), len(data)))
         self._loop.called()
+
+    async def drained(self) -> None:
+        """After a write that raised LimitError because of what is queued: until all of that was sent, or the terminal has ended."""
+        await self._reader.wait_for_drained()
 
     async def resize(self, cols: int, rows: int) -> None:
         await self._sandbox.call("pty_resize", self.id, cols, rows)

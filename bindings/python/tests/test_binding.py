@@ -2,13 +2,16 @@
 """The binding against daytona-local, whose address and key are in the environment; installed as a wheel. TAP."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import re
 import sys
 import tempfile
+import textwrap
 import threading
 import time
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests" / "lib"))
@@ -61,10 +64,26 @@ async def cancelling_cancels_the_call():
     started = time.monotonic()
     error = await raises((asyncio.TimeoutError, TimeoutError), asyncio.wait_for(sandbox.exec("sleep 60; touch late"), 0.2))
     assert not isinstance(error, DaytonaError) and time.monotonic() - started < 10
+    await nothing_runs("^sleep 60")
+
+
+async def nothing_runs(pattern):
     for _ in range(100):
-        if (await sandbox.exec("pgrep -fc '^sleep 60'")).result.strip() == "0":
+        if (await sandbox.exec(f"pgrep -fc '{pattern}'")).result.strip() == "0":
             return
     raise AssertionError("the command still runs")
+
+
+async def a_cancelled_task_cancels_what_it_waits_for():
+    async def waits():
+        async with asyncio.timeout(60) if hasattr(asyncio, "timeout") else contextlib.AsyncExitStack():
+            await sandbox.exec("sleep 61")
+    task = asyncio.ensure_future(waits())
+    while (await sandbox.exec("pgrep -fc '^sleep 61'")).result.strip() == "0":
+        pass
+    task.cancel()
+    await raises(asyncio.CancelledError, task)
+    await nothing_runs("^sleep 61")
 
 
 async def a_limit_of_the_server_is_a_timeout():
@@ -98,6 +117,67 @@ async def local_files_go_and_come_back():
         await sandbox.upload_file(os.path.join(scratch, "up"), "up")
         await sandbox.download_file("up", os.path.join(scratch, "down"))
         assert Path(scratch, "down").read_bytes() == b"one\0two"
+
+
+async def a_file_is_downloaded_as_an_iterator():
+    data = os.urandom(3_000_000)
+    await sandbox.upload(data, "far/away")
+    seen = []
+    async with sandbox.download_stream("far/away", on_progress=lambda done, total: seen.append((done, total))) as chunks:
+        got = [chunk async for chunk in chunks]
+    assert b"".join(got) == data and len(got) > 1
+    assert seen[-1] == (len(data), len(data)) and seen == sorted(seen), seen[-3:]
+    async with sandbox.download_stream("far/away") as chunks:  # one that reads slowly has a little of it
+        await asyncio.sleep(0.2)
+        assert 0 < chunks._reader.kept_bytes < 1 << 20, chunks._reader.kept_bytes
+        assert b"".join([chunk async for chunk in chunks]) == data
+    async with sandbox.download_stream("far/away") as chunks:
+        async for _ in chunks:
+            break
+    error = await raises(libdaytona.DaytonaError, listed(chunks))
+    assert error.name == "DAYTONA_ECANCELED", error
+    await raises(NotFoundError, listed(sandbox.download_stream("/nowhere")))
+
+
+async def listed(iterator):
+    return [each async for each in iterator]
+
+
+async def an_iterator_is_uploaded():
+    async def slow():
+        for number in range(5):
+            await asyncio.sleep(0.02)
+            yield b"%d\n" % number
+    await sandbox.upload_stream(slow(), "streamed")
+    assert await sandbox.download("streamed") == b"0\n1\n2\n3\n4\n"
+    seen = []
+    data = os.urandom(1 << 21)
+    await sandbox.upload_stream([b"first", b"", bytearray(data), memoryview(b"last")], "streamed",
+                                on_progress=lambda done, total: seen.append(done))
+    assert await sandbox.download("streamed") == b"first" + data + b"last" and seen[-1] == len(data) + 9
+    await sandbox.upload_stream([], "nothing")
+    assert await sandbox.download("nothing") == b""
+
+
+async def an_iterator_that_fails_fails_its_upload():
+    def broken():
+        yield b"begun"
+        raise LookupError("no more")
+    await raises(LookupError, sandbox.upload_stream(broken(), "broken"))
+    await raises(TypeError, sandbox.upload_stream(b"bytes are numbers", "broken"))
+    await raises(LookupError, sandbox.upload_stream(broken(), "broken"))
+
+    async def endless():
+        while True:
+            yield b"x" * 65536
+    await raises((asyncio.TimeoutError, TimeoutError), asyncio.wait_for(sandbox.upload_stream(endless(), "endless"), 0.3))
+    await raises(TypeError, call_of(lambda: sandbox.upload_stream([], "x", no_such_option=1)))
+
+
+async def uploads_report_progress():
+    seen = []
+    await sandbox.upload(b"x" * 300000, "progress", on_progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (300000, 300000), seen
 
 
 async def a_missing_file_is_not_found():
@@ -170,6 +250,31 @@ async def a_follow_that_is_left_ends():
     await sandbox.delete_session("left")
 
 
+async def a_follow_that_is_forgotten_ends():
+    await sandbox.create_session("forgotten")
+    for what in ("echo first; sleep 60", "seq 1 400000; sleep 60"):  # the second is paused
+        command = await sandbox.session_exec("forgotten", what, run_async=True)
+        follow = sandbox.follow("forgotten", command.command_id)
+        end = follow._end
+        async for _ in follow:
+            break
+        await asyncio.sleep(0.1)
+        del follow
+        gc.collect()
+        await raises(asyncio.CancelledError, end)
+        await sandbox.delete_session("forgotten")
+        await sandbox.create_session("forgotten")
+
+
+async def two_may_read_a_follow():
+    await sandbox.create_session("two")
+    command = await sandbox.session_exec("two", "for i in 1 2 3 4; do echo $i; sleep 0.05; done", run_async=True)
+    async with sandbox.follow("two", command.command_id) as follow:
+        first, second = await asyncio.gather(listed(follow), listed(follow))
+    assert sorted(b"".join(part.data for part in first + second).split()) == [b"1", b"2", b"3", b"4"], (first, second)
+    await sandbox.delete_session("two")
+
+
 async def a_follow_of_nothing_raises():
     async def read():
         async for _ in sandbox.follow("no-session", "no-command"):
@@ -210,6 +315,27 @@ async def a_callback_that_raises_is_reported():
 
 # --- terminals ---
 
+async def a_program_of_its_own(program, *options):
+    """Runs `program` with a Python of its own: its exit status, and what it printed."""
+    program = textwrap.dedent(program)
+    process = await asyncio.create_subprocess_exec(sys.executable, *options, "-c", program, stdout=asyncio.subprocess.PIPE,
+                                                   stderr=asyncio.subprocess.STDOUT, env=dict(os.environ, SANDBOX=sandbox.id))
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
+
+
+async def an_exit_in_a_callback_ends_the_program():
+    status, said = await a_program_of_its_own("""
+        import asyncio, os, sys
+        from libdaytona import Client
+        async def main():
+            async with Client() as client:
+                sandbox = await client.get(os.environ["SANDBOX"])
+                await sandbox.run_code("print(1)", on_output=lambda part: sys.exit(7))
+        asyncio.run(main())""")
+    assert status == 7 and "Traceback" not in said, (status, said)
+
+
 async def a_terminal_is_typed_into():
     shown = b""
     async with await sandbox.pty(cols=90, rows=20) as pty:
@@ -227,6 +353,39 @@ async def a_terminal_that_is_left_goes_on():
     assert (await asyncio.wait_for(pty.wait(), 10)).reason == "closed"
     assert (await sandbox.call("pty_get_info", "left")).is_active
     await sandbox.call("pty_kill", "left")
+
+
+async def a_terminal_is_attached_to_again():
+    async with await sandbox.pty(id="again") as first:
+        first.write(b"own=kept; echo is-$((1+1))\n")
+        async for part in first:
+            if b"is-2" in part:
+                break
+    shown = b""
+    async with await sandbox.connect_pty("again") as second:
+        second.write(b"echo $own-$((2+2)); exit\n")
+        async for part in second:
+            shown += part
+    assert b"kept-4" in shown, shown
+
+
+async def a_long_input_waits_for_room():
+    async with await sandbox.pty() as pty:
+        pty.write(b"stty raw -echo; echo is-$((1+1)); head -c 6000000 | wc -c; exit\n")
+        shown = b""
+        async for part in pty:
+            shown += part
+            if b"is-2" in part:
+                break
+        for _ in range(6):
+            while True:
+                try:
+                    pty.write(b"x" * 1000000)
+                    break
+                except libdaytona.LimitError:
+                    await pty.drained()
+        shown += b"".join([part async for part in pty])
+    assert b"6000000" in shown, shown
 
 
 async def a_terminal_that_is_not_read_can_be_left():
@@ -283,6 +442,118 @@ async def closing_fails_what_is_pending():
     await client.close()
 
 
+async def a_close_that_is_cancelled_is_still_made():
+    client = Client()
+    closing = asyncio.ensure_future(client.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await raises(asyncio.CancelledError, closing)
+    await client.close()
+    assert client._loop.uv is None
+
+
+async def a_client_that_is_forgotten_closes():
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        client = Client()
+        await client.get(sandbox.id)
+        loop = client._loop
+        await asyncio.sleep(0)  # the turn that this task was resumed in holds the result
+        del client
+        gc.collect()
+    assert [each.category for each in said] == [ResourceWarning], said
+    while loop.uv is not None:
+        await asyncio.sleep(0.01)
+
+
+async def a_client_that_outlives_its_loop_closes():
+    for pending, is_closed in ((0, True), (1, False)):  # what is pending has the client
+        status, said = await a_program_of_its_own(f"""
+            import asyncio, gc, os
+            from libdaytona import Client
+            async def main():
+                client = Client()
+                kept = [client, await client.get(os.environ["SANDBOX"])]
+                if {pending}:
+                    kept.append(kept[1].exec("sleep 5"))
+                kept.append(await kept[1].pty())
+                await asyncio.sleep(0.1)
+                return kept
+            kept = asyncio.run(main())
+            loop = kept[0]._loop
+            del kept
+            gc.collect()
+            print("closed", loop.uv is None)""", "-W", "ignore::ResourceWarning")
+        assert (status, said) == (0, f"closed {is_closed}\n"), (status, said)
+    for leak in ("", "leaked = client; ", "client._self = client; sandbox._self = sandbox; "):
+        status, said = await a_program_of_its_own(f"""
+            import asyncio, os
+            from libdaytona import Client
+            async def main():
+                global leaked
+                client = Client()
+                sandbox = await client.get(os.environ["SANDBOX"])
+                {leak}print((await sandbox.exec("echo done")).result, end="")
+            asyncio.run(main())""", "-W", "ignore::ResourceWarning")
+        assert (status, said) == (0, "done\n"), (leak, status, said)
+
+
+async def each_thread_may_have_its_own():
+    def thread(number):
+        async def main():
+            async with Client() as client:
+                own = await client.get(sandbox.id)
+                all = await asyncio.gather(*[own.exec(f"echo {number}-{i}") for i in range(10)])
+                return [each.result for each in all]
+        return asyncio.run(main())
+    found = await asyncio.gather(*[asyncio.to_thread(thread, number) for number in range(4)])
+    assert found == [[f"{number}-{i}\n" for i in range(10)] for number in range(4)], found
+
+
+async def a_fork_has_clients_of_its_own():
+    status, said = await a_program_of_its_own("""
+        import asyncio, gc, os, sys
+        from libdaytona import Client, ClosedError
+        async def child_main():
+            async with Client() as client:
+                sandbox = await client.get(os.environ["SANDBOX"])
+                return (await sandbox.exec("echo child")).result
+        async def main():
+            async with Client() as client:
+                sandbox = await client.get(os.environ["SANDBOX"])
+                pty = await sandbox.pty(id="forked")
+                running = sandbox.exec("sleep 0.5; echo parent")
+                await asyncio.sleep(0.1)
+                child = os.fork()
+                if child == 0:
+                    status = 1
+                    try:
+                        for call in (lambda: sandbox.exec("true"), lambda: client.close().send(None), lambda: sandbox.follow("x", "y")):
+                            try:
+                                call()
+                                os._exit(2)
+                            except ClosedError as error:
+                                assert "fork" in str(error), error
+                        running.cancel()
+                        del pty, sandbox, client, running
+                        gc.collect()
+                        assert asyncio.run(child_main()) == "child\\n"
+                        status = 0
+                    finally:
+                        os._exit(status)
+                print((await running).result, end="")
+                pty.write(b"echo is-$((1+1)); exit\\n")
+                print(b"is-2" in b"".join([part async for part in pty]))
+                while True:
+                    done, status = os.waitpid(child, os.WNOHANG)
+                    if done:
+                        break
+                    await asyncio.sleep(0.01)
+                print("child", status)
+        asyncio.run(main())""")
+    assert (status, said) == (0, "parent\nTrue\nchild 0\n"), (status, said)
+
+
 async def a_sandbox_may_be_collected_on_any_thread():
     kept = [await on.get(sandbox.id)]
     thread = threading.Thread(target=kept.clear)
@@ -309,6 +580,18 @@ async def the_program_of_the_page_runs():
     assert process.returncode == 0 and output == b"hello\nfirst\nsecond\nexited 0\n", (process.returncode, output)
 
 
+async def the_example_runs():
+    example = Path(__file__).resolve().parents[3] / "examples" / "python" / "tour.py"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-W", "error", example, "--sandboxes", "2", stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    line = "{}: 3 steps, then exited 0; a terminal of 100x30, exit code 4; DAYTONA_EFILE_NOT_FOUND, and a command that was cancelled\n"
+    assert (process.returncode, output.decode()) == (0, line.format(1) + line.format(2)), (process.returncode, output)
+
+
+async def the_loop_is_the_one_that_was_asked_for():
+    assert (type(asyncio.get_running_loop()).__module__ == "uvloop") == (LOOP == "uvloop")
+
+
 async def nothing_stays_lent():
     gc.collect()
     for _ in range(200):
@@ -318,8 +601,14 @@ async def nothing_stays_lent():
     raise AssertionError(_lent)
 
 
+SLOW_SECONDS = 2
+LOOP = sys.argv[1] if len(sys.argv) > 1 else "asyncio"
+# They start a Python for each case, whose loop is asyncio's own.
+OF_OTHER_PROGRAMS = (an_exit_in_a_callback_ends_the_program, a_client_that_outlives_its_loop_closes, a_fork_has_clients_of_its_own,
+                     the_program_of_the_page_runs, the_example_runs)
+HELPERS = ("raises", "call_of", "gone", "listed", "nothing_runs", "a_program_of_its_own")
 TESTS = [value for name, value in list(globals().items())
-         if asyncio.iscoroutinefunction(value) and name not in ("raises", "call_of", "gone")]
+         if asyncio.iscoroutinefunction(value) and name not in HELPERS and not (LOOP == "uvloop" and value in OF_OTHER_PROGRAMS)]
 
 
 async def main():
@@ -328,6 +617,7 @@ async def main():
     producer.plan(len(TESTS))
     async with Client() as on, on.sandbox() as sandbox:
         for test in TESTS:
+            begun = time.monotonic()
             try:
                 await asyncio.wait_for(test(), 60)
             except Exception:
@@ -336,8 +626,13 @@ async def main():
                 producer.point(test.__name__, False)
             else:
                 producer.point(test.__name__, True)
+            if time.monotonic() - begun > SLOW_SECONDS:
+                producer.comment(f"that took {time.monotonic() - begun:.1f} s")
     return producer.exit_code()
 
 
 if __name__ == "__main__":
+    if LOOP == "uvloop":
+        import uvloop
+        uvloop.install()
     sys.exit(asyncio.run(main()))
