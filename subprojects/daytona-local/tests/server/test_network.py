@@ -5,6 +5,7 @@ The outside is a network namespace of this process with addresses on its loopbac
 """
 import ctypes
 import fcntl
+import json
 import os
 import shutil
 import socket
@@ -159,6 +160,46 @@ class Network(harness.Case):
         for copy in (child, other):
             self.assertEqual(self.server.execute(copy, "cat file")["result"], "value-of-copied\n")
             self.assertEqual((self.rules(copy), self.reaches(copy)), ("nftables: only hosts of a secret: example.com", []))
+
+    def test_a_copy_has_seen_no_value_that_it_is_not_kept_for(self):
+        """A value that comes while files are copied would be in a copy that reaches everything."""
+        self.make_secret("between", "example.com")
+        box = self.server.create(snapshot="daytona-local/vm:1.0")["id"]
+        self.server.execute(box, "head -c 150000000 /dev/zero | tr '\\0' x > much")
+        attach = ("PUT", "/sandbox/%s/secrets" % box, {"secrets": [{"A": "between"}]})
+        for call, state in (("fork", "forking"), ("snapshot", "snapshotting")):
+            self.status(200, self.server.api("POST", "/sandbox/%s/%s" % (box, call), {"name": "between:" + call}))
+            self.assertEqual(self.server.state_of(box), state)
+            self.assertIn("copy", self.status(409, self.server.api(*attach)).json["message"])
+            self.server.wait(box, "started")
+        # And the other way round: the copy waits for the change that is under way.
+        answers = {}
+        calls = {"attach": attach, "fork": ("POST", "/sandbox/%s/fork" % box, {}), "snapshot": ("POST", "/sandbox/%s/snapshot" % box, {"name": "after:1"})}
+        connections = {name: self.server.connection() for name in calls}
+        for name, (method, path, body) in calls.items():
+            connections[name].request(method, "/api" + path, json.dumps(body), {"Authorization": "Bearer " + self.server.key})
+        for name, connection in connections.items():
+            answer = connection.getresponse()
+            answers[name] = (answer.status, answer.read())
+            connection.close()
+        self.assertEqual([answers[name][0] for name in ("attach", "fork", "snapshot")], [200, 409, 409], answers)
+        self.assertEqual(self.rules(box), "nftables: only hosts of a secret: example.com")
+
+    def test_secrets_whose_hosts_change_meanwhile(self):
+        """Between the rules and the value: the sandbox would have the value, and the rules of other hosts."""
+        secret = self.make_secret("moving", "example.com")["id"]
+        box = self.server.create()["id"]
+        connections = [self.server.connection(), self.server.connection()]
+        for connection, (method, path, body) in zip(connections, [
+                ("PUT", "/sandbox/%s/secrets" % box, {"secrets": [{"A": "moving"}]}), ("PATCH", "/secret/" + secret, {"hosts": ["example.net"]})]):
+            connection.request(method, "/api" + path, json.dumps(body), {"Authorization": "Bearer " + self.server.key})
+        answers = []
+        for connection in connections:
+            answer = connection.getresponse()
+            answers.append((answer.status, answer.read()))
+            connection.close()
+        self.assertEqual([status for status, _ in answers], [200, 409], answers)
+        self.assertEqual(self.rules(box), "nftables: only hosts of a secret: example.com")
 
     def test_secrets_of_a_running_one(self):
         self.make_secret("late", "example.com")

@@ -133,6 +133,7 @@ void dl_sandbox_free(dl_sandbox_t *sb) {
   free(sb->building);
   free(sb->snapshotting);
   json_decref(sb->box_secrets);
+  json_decref(sb->coming_secrets);
   free(sb);
 }
 
@@ -268,6 +269,14 @@ bool dl_sandbox_is_busy(const dl_sandbox_t *sb) {
   static const dl_state_t reached[DL_WANT_COUNT] = {DL_STARTED,   DL_STOPPED,  DL_ARCHIVED,
                                                     DL_DESTROYED, DL_RESIZING, DL_PAUSED};
   return sb->is_pending || (!dl_sandbox_is_errored(sb) && sb->state != reached[sb->want]);
+}
+
+bool dl_sandbox_is_up(const dl_sandbox_t *sb) {
+  bool is_at_work = sb->state == DL_STARTED || sb->state == DL_RESIZING || sb->state == DL_FORKING ||
+                    sb->state == DL_SNAPSHOTTING;
+  bool is_to_end = sb->want == DL_WANT_STOPPED || sb->want == DL_WANT_PAUSED ||
+                   sb->want == DL_WANT_ARCHIVED || sb->want == DL_WANT_DESTROYED;
+  return sb->box && is_at_work && !is_to_end;
 }
 
 bool dl_sandbox_gives_way(const dl_sandbox_t *sb) { return sb->gives_way && !sb->intent.go; }

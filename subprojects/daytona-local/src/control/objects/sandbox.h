@@ -93,6 +93,7 @@ typedef struct dl_sandbox {
   struct dl_image *held_image;  /* what the box runs on */
   uint32_t link_address;        /* see links.h; 0: none yet */
   bool is_changing_network;     /* its box is getting other rules */
+  json_t *coming_secrets;       /* what it will have then; else NULL */
   bool is_breaking;             /* its end is to be shown as a failure */
   bool is_gone;                 /* destroyed while an operation still holds it */
   unsigned relay_count;         /* proxied requests under way: all of them are activity */
@@ -136,6 +137,8 @@ const char *dl_sandbox_state_name(const dl_sandbox_t *sb, bool in_list);
 const char *dl_want_name(dl_want_t want);
 /* Something was asked for that is not achieved yet. */
 bool dl_sandbox_is_busy(const dl_sandbox_t *sb);
+/* Its programs run and are not to end: it serves, also while it is copied or resized. */
+bool dl_sandbox_is_up(const dl_sandbox_t *sb);
 /* What is under way can be interrupted now: by a destroy, and an archive by a start. */
 bool dl_sandbox_gives_way(const dl_sandbox_t *sb);
 bool dl_sandbox_is_ephemeral(const dl_sandbox_t *sb);

@@ -114,15 +114,20 @@ char *dl_secrets_refused(dl_objects_t *o, const json_t *attached) {
   return is_left ? NULL : dl_xstrdup("the secrets of the sandbox have no host in common");
 }
 
+static bool holds(const json_t *attached, const char *id) {
+  const char *name;
+  json_t *own;
+  json_object_foreach ((json_t *)attached, name, own) {
+    if (strcmp(json_string_value(own), id) == 0) return true;
+  }
+  return false;
+}
+
 bool dl_secret_is_attached(const dl_objects_t *o, const char *id) {
   DL_LIST_EACH(&o->sandbox_list, node) {
     const dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
-    const char *name;
-    json_t *own;
     if (sb->want == DL_WANT_DESTROYED) continue;
-    json_object_foreach (sb->secrets, name, own) {
-      if (strcmp(json_string_value(own), id) == 0) return true;
-    }
+    if (holds(sb->secrets, id) || holds(sb->coming_secrets, id)) return true;
   }
   return false;
 }

@@ -180,6 +180,13 @@ static void inherit(dl_sandbox_t *child, const dl_sandbox_t *parent) {
   child->auto_pause = parent->auto_pause;
 }
 
+/* A copy is kept to the hosts of the secrets that the sandbox has when it is begun. True: the request was answered. */
+static bool refuse_changing(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
+  if (sb->is_changing_network)
+    dl_fail(c, req, 409, "Sandbox %s: a change of its network is in progress", sb->id);
+  return sb->is_changing_network;
+}
+
 static void fork_sandbox(dl_req_t *req, void *user) {
   dl_control_t *c = user;
   dl_sandbox_t *sb = dl_target(req), *child;
@@ -195,6 +202,7 @@ static void fork_sandbox(dl_req_t *req, void *user) {
     refuse_state(c, req, sb, "forked");
     return;
   }
+  if (refuse_changing(c, req, sb)) return;
   child = dl_sandbox_new(dl_uuid_new().text, sb->target, dl_now(c));
   if (!name_child(c, req, child)) {
     dl_sandbox_free(child);
@@ -236,7 +244,7 @@ static void snapshot_sandbox(dl_req_t *req, void *user) {
     refuse_busy(c, req, sb);
   } else if (sb->state != DL_STARTED && sb->state != DL_STOPPED) {
     refuse_state(c, req, sb, "made a snapshot of");
-  } else {
+  } else if (!refuse_changing(c, req, sb)) {
     dl_life_snapshot(sb, dl_snapshot_new_of_sandbox(&c->objects, sb, dl_json_str(dl_body(req), "name")));
     dl_answer_sandbox(c, req, sb);
   }

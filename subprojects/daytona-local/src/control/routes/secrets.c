@@ -368,7 +368,11 @@ static void on_narrowed(void *user, const char *error) {
   narrowing_t *n = user;
   dl_control_t *c = n->control;
   dl_sandbox_t *sb = dl_map_get(&c->objects.sandboxes, n->id);
-  if (sb) sb->is_changing_network = false;
+  if (sb) {
+    sb->is_changing_network = false;
+    json_decref(sb->coming_secrets);
+    sb->coming_secrets = NULL;
+  }
   if (!sb || sb->want == DL_WANT_DESTROYED)
     dl_fail(c, n->req, 404, "Sandbox with ID or name %s not found", n->id);
   else if (error)
@@ -390,6 +394,7 @@ static void narrow_box(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, json_t 
   settings.secret_hosts = hosts;
   const dl_box_rules_t rules = dl_network_rules(c->life.runtime, &settings, c->opts.accepts_unenforced);
   sb->is_changing_network = true;
+  sb->coming_secrets = json_incref(secrets);
   char *failure = dl_box_set_rules(sb->box, &rules, on_narrowed, n);
   if (failure) on_narrowed(n, failure);
   free(failure);
@@ -406,11 +411,15 @@ static void attach(dl_req_t *req, void *user) {
     dl_fail(c, req, 409, "a change of the network settings is in progress");
     return;
   }
+  /* What the value is written to may still get into the copy, which reaches more. */
+  bool is_copied = sb->state == DL_FORKING || sb->state == DL_SNAPSHOTTING;
   json_t *secrets = json_incref(sb->secrets);
   char *hosts = sb->secret_hosts ? dl_xstrdup(sb->secret_hosts) : NULL;
   if (dl_take_secrets(c, req, dl_body(req), &secrets, &hosts)) {
     bool is_narrower = hosts && (!sb->secret_hosts || strcmp(hosts, sb->secret_hosts) != 0);
-    if (is_narrower && sb->box)
+    if (is_narrower && is_copied)
+      dl_fail(c, req, 409, "a copy of the sandbox is being made: attach secrets with hosts when it is there");
+    else if (is_narrower && sb->box)
       narrow_box(c, req, sb, secrets, hosts);
     else
       put_attached(c, req, sb, json_incref(secrets), hosts);
