@@ -85,6 +85,7 @@ static void on_login(size_t i) {
     connections[i].has_logged_in = true;
     return;
   }
+  kill(connections[i].pid, SIGKILL); /* one that was taken over may have closed it and live on */
   waitpid(connections[i].pid, NULL, 0);
   forget(i);
 }

@@ -94,7 +94,7 @@ static int connect_box(void *user, int attempt, bool *is_connecting) {
   passage_t *p = user;
   struct sockaddr_un addr = {.sun_family = AF_UNIX};
   *is_connecting = false;
-  if (attempt > 0 || !p->sandbox->box || p->sandbox->state != DL_STARTED) return -1;
+  if (attempt > 0 || !dl_sandbox_is_up(p->sandbox)) return -1;
   const char *path = dl_box_socket_path(p->sandbox->box);
   if (!path || strlen(path) >= sizeof addr.sun_path) return -1;
   strcpy(addr.sun_path, path);
@@ -277,10 +277,7 @@ static bool is_running(dl_control_t *c, dl_req_t *req, const dl_sandbox_t *sb) {
     dl_fail_proxy(c, req, 400, "bad request: sandbox %s waits in a warm pool, and is nobody's yet", sb->id);
     return false;
   }
-  if (sb->state == DL_STARTED && sb->want != DL_WANT_STOPPED && sb->want != DL_WANT_DESTROYED && sb->box)
-    return true;
-  bool is_at_work = sb->state == DL_RESIZING || sb->state == DL_FORKING || sb->state == DL_SNAPSHOTTING;
-  if (is_at_work && sb->box) return true;
+  if (dl_sandbox_is_up(sb)) return true;
   dl_fail_proxy(c, req, 400, "bad request: sandbox %s has no network address (state %s); is it started?",
                 sb->id, dl_sandbox_state_name(sb, false));
   return false;

@@ -144,6 +144,20 @@ class Forks(Copies):
             self.server.wait(parent, "started")
         self.run_in(parent, "true")
 
+    def test_it_serves_while_it_is_copied(self):
+        """A fork and a snapshot take their time, and the sandbox is at work meanwhile."""
+        box = self.vm()["id"]
+        self.run_in(box, "head -c 150000000 /dev/zero | tr '\\0' x > much")
+        for call, state in (("fork", "forking"), ("snapshot", "snapshotting")):
+            self.status(200, self.server.api("POST", "/sandbox/%s/%s" % (box, call), {"name": "while-it-serves"}))
+            seen = 0
+            while self.server.state_of(box) == state:
+                self.assertEqual(self.run_in(box, "echo served"), "served\n")
+                seen += 1
+            self.assertGreater(seen, 0, "the copy was made before anything could be asked")
+            self.server.wait(box, "started")
+        self.server.wait("while-it-serves", "started")
+
     def test_forks_of_forks(self):
         first = self.vm()["id"]
         self.run_in(first, "echo 1 > one")

@@ -5,6 +5,7 @@ import hashlib
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -345,6 +346,21 @@ class Ends(harness.Case):
     def test_a_delete_ends_sessions(self):
         self.ended(lambda box, access: self.server.api("DELETE", "/sandbox/" + box), "")
 
+    def test_a_copy_ends_no_session(self):
+        box = self.server.create(snapshot="daytona-local/vm:1.0")["id"]
+        self.server.execute(box, "head -c 150000000 /dev/zero | tr '\\0' x > much")
+        access = Access(self.server, box)
+        process = access.start("echo begun; sleep 1000")
+        self.assertEqual(process.stdout.readline(), b"begun\n")
+        for call in ("fork", "snapshot"):
+            self.assertEqual(self.server.api("POST", "/sandbox/%s/%s" % (box, call), {"name": "beside-ssh"}).status, 200)
+            self.assertEqual(access.run("echo in").stdout, b"in\n")
+            self.server.wait(box, "started")
+        time.sleep(0.5)
+        self.assertIsNone(process.poll())
+        process.kill()
+        process.communicate()
+
     def test_a_session_is_activity(self):
         box = self.server.create(autoStopInterval=10)["id"]
         process = Access(self.server, box, minutes=1000).start("echo begun; sleep 1000")
@@ -489,6 +505,17 @@ class Program(unittest.TestCase):
         self.assertEqual(server.stop(), 0)
         process.communicate(timeout=20)
         harness.until(lambda: not os.path.exists("/proc/%d" % gateway))
+
+    def test_a_server_without_descriptors(self):
+        """Who comes meanwhile is sent away, and who comes afterwards is served."""
+        server = self.server(*LISTEN)
+        access = Access(server, server.create()["id"])
+        self.assertEqual(access.run("echo in").stdout, b"in\n")
+        limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        self.assertEqual(access.run("true").returncode, 255)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
+        self.assertEqual(access.run("echo in", limit=10).stdout, b"in\n")
 
     def test_sessions_have_no_rights(self):
         """What speaks with clients can open no files and start no programs; where root serves it is another user, too."""

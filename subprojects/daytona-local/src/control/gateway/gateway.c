@@ -147,9 +147,7 @@ static const char *objection(const dl_objects_t *o, const dl_sandbox_t *sb, cons
   if (entry == NULL || sb->want == DL_WANT_DESTROYED || !dl_same_secret(dl_json_str(entry, "token"), token))
     return "this SSH access was revoked";
   if (dl_json_int(entry, "expiresAt", 0) <= dl_objects_now(o)) return "this SSH access has expired";
-  bool is_up = (sb->state == DL_STARTED && sb->want != DL_WANT_STOPPED && sb->want != DL_WANT_ARCHIVED) ||
-               sb->state == DL_RESIZING;
-  return is_up && sb->box != NULL ? NULL : "the sandbox is not started";
+  return dl_sandbox_is_up(sb) ? NULL : "the sandbox is not started";
 }
 
 static void check_link(link_t *l) {
@@ -341,8 +339,8 @@ static void on_control(uv_poll_t *poll, int status, int events) {
   for (int i = 0; i < MESSAGES_PER_TURN && g->has_control; i++) {
     int fd, type = dl_ssh_receive(g->control_fd, text, &fd);
     if (type < 0 && errno == EAGAIN && status >= 0) return;
-    if (type == DL_SSH_LINK && fd >= 0) {
-      add_link(g, fd, text);
+    if (type == DL_SSH_LINK) { /* without descriptors the link is lost, and its session ends with it */
+      if (fd >= 0) add_link(g, fd, text);
       continue;
     }
     if (fd >= 0) close(fd);

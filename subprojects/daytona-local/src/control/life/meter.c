@@ -200,7 +200,7 @@ static void on_timer(uv_timer_t *timer) {
   size_t count = 0;
   DL_LIST_EACH(&o->sandbox_list, node) {
     dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
-    if (sb->box && sb->state == DL_STARTED) running[count++] = sb;
+    if (dl_sandbox_is_up(sb)) running[count++] = sb;
   }
   bool is_due = dl_steady_ms() - m->read_at_ms >= (int64_t)count * EACH_MS;
   if (is_due) m->read_at_ms = dl_steady_ms();

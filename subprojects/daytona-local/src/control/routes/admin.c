@@ -154,7 +154,7 @@ static void info(dl_req_t *req, void *user) {
   json_t *boxes = json_object();
   DL_LIST_EACH(&c->objects.sandbox_list, node) {
     dl_sandbox_t *sb = DL_CONTAINER(node, dl_sandbox_t, link);
-    if (!sb->box || sb->state != DL_STARTED) continue;
+    if (!dl_sandbox_is_up(sb)) continue;
     dl_box_info_t i = dl_box_get_info(sb->box);
     json_object_set_new(boxes, sb->id,
                         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "isolation", i.isolation,

@@ -85,7 +85,7 @@ static void metrics(dl_req_t *req, void *user) {
   *call = (call_t){c, req, dl_xstrdup(sb->id), from, to};
   /* Who asks until now learns what is so now, too; that question is some time old when it comes. */
   if (to >= dl_objects_stamp(&c->objects) - ASKED_AGO_MS) call->to = INT64_MAX;
-  if (sb->box && sb->state == DL_STARTED)
+  if (dl_sandbox_is_up(sb))
     dl_meter_ask(c->meter, sb, on_sample, call);
   else
     answer(call);
