@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/ending.h"
 #include "shared/options.h"
 #include "shared/steps.h"
 
@@ -25,11 +26,10 @@ enum { SHOWN = 240, CALL_MS = 30 * 1000 };
 
 static const char usage[] =
   "usage: agent [OPTIONS] [PROGRAM [NEXT...]]\n"
-  "Runs PROGRAM in a sandbox; while it fails, NEXT and what --fix writes. A version works when its exit code "
-  "is 0 and it\n"
-  "prints what --expect says. Without PROGRAM there is an example. Exit code: 0 when a version worked, 1 "
-  "when none did,\n"
-  "130 after Ctrl-C, which stops the program and deletes the sandbox; a second one leaves at once.\n";
+  "Runs PROGRAM in a sandbox; while it fails, NEXT and what --fix writes. A version works when its exit\n"
+  "code is 0 and it prints what --expect says. Without PROGRAM there is an example. Exit code: 0 when a\n"
+  "version worked, 1 when none did, 130 after Ctrl-C, which stops the program and deletes the sandbox;\n"
+  "a second one leaves at once.\n";
 
 static const char *const examples[] = {
   "print(sum(n for n in range(2, 30) if is_prime(n)))\n",
@@ -49,28 +49,30 @@ enum { EXAMPLES = sizeof examples / sizeof examples[0] };
 typedef struct agent {
   daytona_client_t *client;
   daytona_sandbox_t *sandbox;
-  daytona_future_t *current; /* that is waited for */
-  bool is_interrupted;
+  daytona_future_t *current;    /* that is waited for */
+  bool is_interrupted, is_over; /* by `signal`; more output than it may have */
+  int signal;
   text_t program, output;
-  bool is_over; /* more output than it may have */
   char outcome[256];
   /* what was asked for */
   const char *command, *fix, *expect, *save;
-  int attempts, timeout_s, limit_kib;
   char **files;
-  int file_count;
+  int file_count, attempts, timeout_s, limit_kib;
 } agent_t;
 
 /* --- waiting ----------------------------------------------------------------------------------- */
 
 static void on_signal(uv_signal_t *handle, int signal) {
   agent_t *self = handle->data;
+  if (self->is_interrupted && signal == SIGHUP)
+    return; /* that the terminal is gone shows in more than one way */
   if (self->is_interrupted) {
     const char *id = daytona_sandbox_id(self->sandbox);
     fprintf(stderr, "agent: may be left: %s\n", id != NULL ? id : "a sandbox that is being created");
     _exit(128 + signal);
   }
   self->is_interrupted = true;
+  self->signal = signal;
   daytona_future_cancel(self->current);
 }
 
@@ -202,19 +204,16 @@ static bool improve(agent_t *self) {
 /* A create is not cancelled: what it makes is to be deleted. */
 static int perform(agent_t *self) {
   const daytona_sandbox_create_opts_t opts = {.is_ephemeral = true};
-  uv_signal_t interrupt;
+  ending_t ending;
   self->client = open_client();
-  uv_signal_init(daytona_client_loop(self->client), &interrupt);
-  interrupt.data = self;
-  uv_signal_start(&interrupt, on_signal, SIGINT);
-  uv_unref((uv_handle_t *)&interrupt);
+  ending_open(&ending, daytona_client_loop(self->client), on_signal, self);
   self->sandbox = take_sandbox(daytona_sandbox_create(self->client, &opts));
   bool ok = self->sandbox != NULL && improve(self);
   if (ok && self->save != NULL) ok = text_write(&self->program, self->save);
   ok = discard(self->sandbox) && ok;
-  uv_close((uv_handle_t *)&interrupt, NULL);
+  ending_close(&ending);
   ok = close_client(self->client) && ok;
-  return self->is_interrupted ? 128 + SIGINT : ok ? EXIT_SUCCESS : EXIT_FAILURE;
+  return self->is_interrupted ? 128 + self->signal : ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv) {

@@ -6,19 +6,20 @@
  *
  * The program in the sandbox draws with matplotlib, which has to be there, and shows the figure.
  */
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/options.h"
 #include "shared/steps.h"
+#include "shared/text_file.h"
+
+enum { CODE_MAX = 4 << 20 };
 
 static const char usage[] =
-  "usage: chart [--code FILE] [--env NAME=VALUE] [FILE.png]\n"
+  "usage: chart [OPTIONS] [FILE.png]\n"
   "Plots in a sandbox, prints the data as a table, and writes the picture to FILE.png (default chart.png).\n"
-  "--code runs the Python program of FILE. It must plot with matplotlib and call show().\n"
-  "--env adds a variable to the program's environment, such as PYTHONPATH; it may be repeated.\n"
   "Of several figures the second is written to FILE-2.png, and so on.\n";
 
 static const char plot[] =
@@ -31,8 +32,6 @@ static const char plot[] =
   "plt.ylabel('count')\n"
   "plt.legend()\n"
   "plt.show()\n";
-
-enum { VARIABLES_MAX = 16 };
 
 /* --- the table --------------------------------------------------------------------------------- */
 
@@ -157,73 +156,37 @@ static bool show(const daytona_exec_result_t *result, const char *path) {
 typedef struct task {
   const char *source; /* a file; NULL: the plot above */
   const char *path;   /* of the picture */
-  daytona_pair_t variables[VARIABLES_MAX];
-  size_t variable_count;
+  option_pairs_t variables;
 } task_t;
 
 static bool run_plot(daytona_client_t *client, const char *code, const task_t *task) {
   const daytona_sandbox_create_opts_t opts = {.language = "python", .is_ephemeral = true};
   daytona_sandbox_t *sandbox = take_sandbox(daytona_sandbox_create(client, &opts));
   if (sandbox == NULL) return false;
-  const daytona_process_code_run_opts_t how = {.env = {task->variables, task->variable_count}};
+  const daytona_process_code_run_opts_t how = {.env = {task->variables.items, task->variables.count}};
   daytona_future_t *future = daytona_process_code_run(sandbox, code, &how);
   bool ok = succeeds(future) && show(daytona_future_exec_result(future), task->path);
   daytona_future_release(future);
   return discard(sandbox) && ok;
 }
 
-/* A whole file as text; NULL, with the reason printed, when that is not possible. */
-static char *read_file(const char *path) {
-  FILE *file = fopen(path, "rb");
-  char *text = NULL;
-  long size = -1;
-  if (file != NULL && fseek(file, 0, SEEK_END) == 0) size = ftell(file);
-  if (size >= 0) text = malloc((size_t)size + 1);
-  if (text != NULL) {
-    rewind(file);
-    text[fread(text, 1, (size_t)size, file)] = '\0';
-  } else {
-    perror(path);
-  }
-  if (file != NULL) fclose(file);
-  return text;
-}
-
-/* "NAME=VALUE", which becomes two texts. */
-static bool add_variable(task_t *task, char *text) {
-  char *value = strchr(text, '=');
-  if (value == NULL || task->variable_count == VARIABLES_MAX) return false;
-  *value++ = '\0';
-  task->variables[task->variable_count++] = (daytona_pair_t){text, value};
-  return true;
-}
-
-/* False: the usage is to be printed; *helps says whether that was asked for. */
-static bool read_options(int argc, char **argv, task_t *task, bool *helps) {
-  static const struct option options[] = {{"help", no_argument, NULL, 'h'},
-                                          {"code", required_argument, NULL, 'c'},
-                                          {"env", required_argument, NULL, 'e'},
-                                          {0}};
-  int option;
-  while ((option = getopt_long(argc, argv, "hc:e:", options, NULL)) != -1) {
-    if (option == 'c') task->source = optarg;
-    if (option == 'c' || (option == 'e' && add_variable(task, optarg))) continue;
-    *helps = option == 'h';
-    return false;
-  }
-  if (optind < argc) task->path = argv[optind];
-  return argc - optind <= 1;
-}
-
 int main(int argc, char **argv) {
   task_t task = {.path = "chart.png"};
-  bool helps = false;
-  if (!read_options(argc, argv, &task, &helps)) {
-    fputs(usage, helps ? stdout : stderr);
-    return helps ? EXIT_SUCCESS : EXIT_FAILURE;
+  const option_row_t rows[] = {
+    {'c', "code", "FILE", "the Python program, which plots with matplotlib and calls show()",
+     .text = &task.source},
+    {'e', "env", "NAME=VALUE", "a variable for it, such as PYTHONPATH (may be repeated)",
+     .pairs = &task.variables},
+  };
+  int first = parse_options(argc, argv, usage, rows, sizeof rows / sizeof rows[0]);
+  if (argc - first > 1) refuse_arguments(usage, "one FILE.png at most");
+  if (first < argc) task.path = argv[first];
+  size_t size;
+  char *code = task.source != NULL ? read_text_file(task.source, CODE_MAX, &size) : NULL;
+  if (task.source != NULL && code == NULL) {
+    perror(task.source);
+    return EXIT_FAILURE;
   }
-  char *code = task.source != NULL ? read_file(task.source) : NULL;
-  if (task.source != NULL && code == NULL) return EXIT_FAILURE;
   daytona_client_t *client = open_client();
   bool ok = run_plot(client, code != NULL ? code : plot, &task);
   ok = close_client(client) && ok;

@@ -16,9 +16,9 @@
 
 static const char usage[] =
   "usage: desktop [OPTIONS] [FILE.png]\n"
-  "Starts the desktop of a fresh sandbox, opens a program in it, types into its window, writes a screenshot "
-  "to FILE.png\n"
-  "(default desktop.png) and prints the windows, and the address where a person can watch.\n";
+  "Starts the desktop of a fresh sandbox, opens a program in it, types into its window, writes a\n"
+  "screenshot to FILE.png (default desktop.png) and prints the windows, and the address where a person\n"
+  "can watch.\n";
 
 enum {
   NOVNC_PORT = 6080,

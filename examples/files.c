@@ -17,9 +17,15 @@
 
 #include <uv.h>
 
-#include <daytona/daytona.h>
+#include "shared/options.h"
+#include "shared/steps.h"
 
 enum { FILES_MAX = 1000 };
+
+static const char usage[] =
+  "usage: files [FOLDER] [RESULT]\n"
+  "Upload the files of FOLDER (made up when it is not given) to a fresh sandbox, pack and count them\n"
+  "there, and download what came out into the folder RESULT (default: result).\n";
 
 typedef struct example {
   daytona_client_t *client;
@@ -199,30 +205,15 @@ static void on_created(daytona_future_t *future, void *user) {
   daytona_future_then(daytona_fs_upload_files(self->sandbox, items, self->count, &opts), on_uploaded, self);
 }
 
-static int usage(FILE *to, int status) {
-  fputs(
-    "usage: files [FOLDER] [RESULT]\n"
-    "Upload the files of FOLDER (made up when it is not given) to a fresh sandbox, pack and count them\n"
-    "there, and download what came out into the folder RESULT (default: result).\n",
-    to);
-  return status;
-}
-
 int main(int argc, char **argv) {
   static example_t self = {.status = EXIT_SUCCESS};
   uv_loop_t *loop = uv_default_loop();
-  if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
-    return usage(stdout, EXIT_SUCCESS);
-  if (argc > 3 || (argc > 1 && argv[1][0] == '-')) return usage(stderr, EXIT_FAILURE);
-  self.folder = argc > 1 ? argv[1] : NULL;
-  self.result = argc > 2 ? argv[2] : "result";
-  if (self.folder != NULL) read_folder(&self);             /* before anything is asked for */
-  if (daytona_client_new(loop, NULL, &self.client) != 0) { /* NULL: from the environment */
-    char reason[256];
-    daytona_config_check(NULL, reason, sizeof reason);
-    fprintf(stderr, "%s\n", reason);
-    return EXIT_FAILURE;
-  }
+  int first = parse_options(argc, argv, usage, NULL, 0);
+  if (argc - first > 2) refuse_arguments(usage, "FOLDER and RESULT at most");
+  self.folder = argv[first];
+  self.result = argc - first > 1 ? argv[first + 1] : "result";
+  if (self.folder != NULL) read_folder(&self); /* before anything is asked for */
+  self.client = open_client();
   if (self.folder == NULL) {
     make_folder(&self);
     read_folder(&self);

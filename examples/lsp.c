@@ -15,10 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "shared/options.h"
 #include "shared/steps.h"
+#include "shared/text_file.h"
 
 enum { SHOWN = 12, FILES_MAX = 200, FILE_MAX = 1 << 20, START_MS = 60 * 1000 };
 
@@ -27,8 +27,7 @@ static const char project[] = "/home/daytona/project";
 static const char usage[] =
   "usage: lsp [OPTIONS] [FILE LINE [COLUMN]]\n"
   "Completes LINE (from 1) of FILE at COLUMN (characters before it; default: its end) in a sandbox.\n"
-  "The other sources in the folder of FILE (.py, .ts, .js) are its project. Without FILE there is an "
-  "example.\n";
+  "The other sources in the folder of FILE (.py, .ts, .js) are its project. Without FILE: an example.\n";
 
 static const char example_main[] =
   "from stack import Stack\n"
@@ -66,29 +65,11 @@ static const char *language_of(const char *name) {
   return strcmp(dot, ".js") == 0 || strcmp(dot, ".mjs") == 0 ? "javascript" : NULL;
 }
 
-/* NULL with `*size` 0 when there is no such file, or when it is too large. */
-static char *read_file(const char *path, size_t *size) {
-  struct stat st;
-  FILE *file = fopen(path, "rb");
-  char *text = NULL;
-  *size = 0;
-  if (file == NULL) return NULL;
-  if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_MAX)
-    text = malloc((size_t)st.st_size + 1);
-  if (text != NULL) *size = fread(text, 1, (size_t)st.st_size, file);
-  if (text != NULL) text[*size] = '\0';
-  fclose(file);
-  return text;
-}
-
 /* The length of `bytes` of UTF-8 in UTF-16 code units: characters of four bytes are two. */
 static int64_t utf16_length(const char *text, size_t bytes) {
   int64_t units = 0;
-  for (size_t i = 0; i < bytes; i++) {
-    unsigned char c = (unsigned char)text[i];
-    units += (c & 0xc0) != 0x80;
-    units += c >= 0xf0;
-  }
+  for (const unsigned char *at = (const unsigned char *)text; bytes-- > 0; at++)
+    units += ((*at & 0xc0) != 0x80) + (*at >= 0xf0);
   return units;
 }
 
@@ -114,10 +95,9 @@ static bool read_number(const char *text, int64_t *out) {
 }
 
 static void parse(task_t *task, int argc, char **argv) {
-  const option_row_t rows[] = {{'f', "find", "NAME",
-                                "also print where symbols whose name contains NAME are defined",
-                                .text = &task->find}};
-  int first = parse_options(argc, argv, usage, rows, 1), count = argc - first;
+  const option_row_t row = {'f', "find", "NAME", "also print where symbols with NAME in theirs are defined",
+                            .text = &task->find};
+  int first = parse_options(argc, argv, usage, &row, 1), count = argc - first;
   char **words = argv + first;
   *task = (task_t){.name = "main.py", .language = "python", .find = task->find, .line = 3, .column = -1};
   if (count == 0) return;
@@ -151,7 +131,7 @@ static bool upload_folder(daytona_sandbox_t *sandbox, const task_t *task) {
     if (language_of(entry->d_name) == NULL || strcmp(entry->d_name, task->name) == 0) continue;
     if (++count > FILES_MAX) break;
     snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-    char *text = read_file(path, &size);
+    char *text = read_text_file(path, FILE_MAX, &size);
     if (text != NULL) ok = upload(sandbox, entry->d_name, text, size);
     free(text);
   }
@@ -252,11 +232,10 @@ static bool use_server(daytona_sandbox_t *sandbox, const task_t *task) {
 int main(int argc, char **argv) {
   task_t task = {0};
   parse(&task, argc, argv);
-  task.text = task.file != NULL ? read_file(task.file, &task.size) : strdup(example_main);
+  task.text = task.file != NULL ? read_text_file(task.file, FILE_MAX, &task.size) : strdup(example_main);
   if (task.file == NULL) task.size = sizeof example_main - 1;
   if (task.text == NULL) {
-    fprintf(stderr, "%s: cannot be read, or has more than 1 MiB\n",
-            task.file != NULL ? task.file : "the example");
+    perror(task.file);
     return EXIT_FAILURE;
   }
   daytona_client_t *client = open_client();

@@ -17,9 +17,8 @@
 
 #include <uv.h>
 
-#include <daytona/daytona.h>
-
 #include "shared/options.h"
+#include "shared/steps.h"
 
 enum { SANDBOXES_MAX = 200, ANSWER_MS = 10000, SECONDS_MAX = 3600, ROUNDS_MAX = 1000000 };
 
@@ -144,21 +143,8 @@ int main(int argc, char **argv) {
      .most = ROUNDS_MAX},
   };
   if (parse_options(argc, argv, usage, rows, sizeof rows / sizeof rows[0]) != argc)
-    refuse_arguments(usage, NULL);
-  uv_loop_t loop;
-  daytona_client_t *client;
-  char reason[256];
-  uv_loop_init(&loop);
-  int rc = daytona_client_new(&loop, NULL, &client);
-  if (rc != 0) {
-    daytona_config_check(NULL, reason, sizeof reason);
-    fprintf(stderr, "metrics: %s\n", reason);
-    uv_loop_close(&loop);
-    return 1;
-  }
+    refuse_arguments(usage, "only options, please");
+  daytona_client_t *client = open_client();
   bool ok = show(client, rounds, seconds);
-  daytona_client_close(client, NULL, NULL);
-  daytona_client_release(client);
-  uv_run(&loop, UV_RUN_DEFAULT);
-  return uv_loop_close(&loop) == 0 && ok ? 0 : 1;
+  return close_client(client) && ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -28,14 +28,11 @@ enum { AT_ONCE_MAX = 1000, JOBS_MAX = 100000, DELETES_AT_ONCE = 50, WRONG = 2 };
 
 static const char usage[] =
   "usage: orchestrate [OPTIONS] [FILE]\n"
-  "Run each line of FILE, or of stdin, as a shell command in a sandbox of its own. Empty lines and lines "
-  "that begin\n"
-  "with # are left out. A job fails when its command exits with another code than 0, or when it could not be "
-  "run; only\n"
-  "the latter is tried again, so a command may have run more than once. Exit code: 0 when all jobs worked, 1 "
-  "when not,\n"
-  "2 for wrong options, 130 after Ctrl-C. Ctrl-C stops the run and deletes its sandboxes; a second one "
-  "leaves at once.\n";
+  "Run each line of FILE, or of stdin, as a shell command in a sandbox of its own. Empty lines and lines\n"
+  "that begin with # are left out. A job fails when its command exits with another code than 0, or when it\n"
+  "could not be run; only the latter is tried again, so a command may have run more than once.\n"
+  "Exit code: 0 when all jobs worked, 1 when not, 2 for wrong options, 130 after Ctrl-C, which stops the\n"
+  "run and deletes its sandboxes; a second one leaves at once.\n";
 
 static _Noreturn void leave_at_once(const run_t *run, int signal) {
   size_t creating = 0;
@@ -51,7 +48,9 @@ static _Noreturn void leave_at_once(const run_t *run, int signal) {
 
 static void on_signal(uv_signal_t *handle, int signal) {
   run_t *run = handle->data;
-  if (run->is_stopping || run->has_ended) leave_at_once(run, signal);
+  bool is_second = run->is_stopping || run->has_ended;
+  if (is_second && signal == SIGHUP) return; /* that the terminal is gone shows in more than one way */
+  if (is_second) leave_at_once(run, signal);
   run->signal = signal;
   view_say(run, "stopping; once more to leave at once");
   run_stop(run);
@@ -153,7 +152,6 @@ static int clean(const char *label) {
 /* --- main -------------------------------------------------------------------------------------- */
 
 static bool open_run(run_t *run) {
-  static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
   const daytona_config_t config = {.waiting = DAYTONA_WAITING_EVENTS};
   char reason[256];
   if (daytona_client_new(run->loop, &config, &run->client) != 0) {
@@ -166,13 +164,7 @@ static bool open_run(run_t *run) {
     fprintf(stderr, "orchestrate: stdout cannot be used, or there is no memory\n");
     exit(EXIT_FAILURE); /* nothing has been created */
   }
-  signal(SIGPIPE, SIG_IGN);
-  for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-    uv_signal_init(run->loop, &run->ending[i]);
-    run->ending[i].data = run;
-    uv_signal_start(&run->ending[i], on_signal, signals[i]);
-    uv_unref((uv_handle_t *)&run->ending[i]);
-  }
+  ending_open(&run->ending, run->loop, on_signal, run);
   return true;
 }
 
@@ -185,7 +177,7 @@ static int perform(run_t *run) {
   run_start(run);
   uv_run(&loop, UV_RUN_DEFAULT);
   for (int i = 0; i < run->slot_count; i++) uv_close((uv_handle_t *)&run->slots[i].pause, NULL);
-  for (size_t i = 0; i < 3; i++) uv_close((uv_handle_t *)&run->ending[i], NULL);
+  ending_close(&run->ending);
   daytona_client_release(run->client);
   uv_run(&loop, UV_RUN_DEFAULT);
   bool is_empty = uv_loop_close(&loop) == 0;

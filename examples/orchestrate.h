@@ -14,6 +14,7 @@
 
 #include <daytona/daytona.h>
 
+#include "shared/ending.h"
 #include "shared/local_io.h"
 
 typedef enum phase { IDLE, CREATING, RUNNING, DELETING, PAUSING, PHASES } phase_t;
@@ -61,7 +62,7 @@ struct run {
   uint64_t began_ms;
   bool is_stopping, has_ended;
   int signal; /* that stops it */
-  uv_signal_t ending[3];
+  ending_t ending;
   view_t view;
   daytona_client_stats_t stats; /* at the end */
   /* what was asked for */

@@ -9,28 +9,23 @@
  * What is worth a look: the token is the SSH user name, and all that there is to know, so it is revoked on every way out.
  * The command comes from a server: it is taken apart and checked, and no shell sees it.
  */
-#include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <uv.h>
 
+#include "shared/ending.h"
+#include "shared/options.h"
 #include "shared/steps.h"
 
 enum { WORDS_MAX = 64, FIXED_WORDS = 16, MINUTES_MAX = 24 * 60 };
 
 static const char usage[] =
   "usage: ssh [OPTIONS] [SANDBOX] [-- COMMAND...]\n"
-  "Make SSH access to SANDBOX, an id or name, or to a fresh one that is deleted afterwards. Print the "
-  "command\n"
-  "and wait for Enter, or run it. The access is revoked at the end.\n"
-  "\n"
-  "  -r, --run              run ssh, with COMMAND if there is one; the exit code is ssh's\n"
-  "  -m, --minutes N        how long the access is good (default 60)\n"
-  "  -a, --accept-host-key  with --run: do not ask whether the host key is right, and do not keep it\n"
-  "  -h, --help             this text\n";
+  "Make SSH access to SANDBOX, an id or name, or to a fresh one that is deleted afterwards. Print the\n"
+  "command and wait for Enter, or run it. The access is revoked at the end.\n"
+  "The exit code of --run is that of ssh.\n";
 
 typedef struct wish {
   const char *sandbox;
@@ -76,11 +71,8 @@ static void put_words(char *words[WORDS_MAX], const wish_t *wish, char *port, ch
 
 /* --- until it is over -------------------------------------------------------------------------- */
 
-static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
-enum { ENDING = sizeof ending / sizeof ending[0] };
-
 typedef struct stay {
-  uv_signal_t signals[ENDING];
+  ending_t ending;
   uv_process_t child;
   uv_poll_t input;
   bool has_child, is_over;
@@ -118,20 +110,6 @@ static int run(uv_loop_t *loop, stay_t *stay, char **words) {
   stay->has_child = rc == 0;
   if (rc != 0) fprintf(stderr, "ssh: cannot run %s: %s\n", words[0], uv_strerror(rc));
   return rc == 0 ? 0 : 127;
-}
-
-/* From here on no signal ends the program before the access is revoked and the sandbox deleted. */
-static void stay_begin(stay_t *stay, uv_loop_t *loop) {
-  for (int i = 0; i < ENDING; i++) {
-    uv_signal_init(loop, &stay->signals[i]);
-    stay->signals[i].data = stay;
-    uv_signal_start(&stay->signals[i], on_signal, ending[i]);
-    uv_unref((uv_handle_t *)&stay->signals[i]);
-  }
-}
-
-static void stay_end(stay_t *stay) {
-  for (int i = 0; i < ENDING; i++) uv_close((uv_handle_t *)&stay->signals[i], NULL);
 }
 
 /* Until the child has ended, or Enter was pressed, or a signal came. `words` NULL: no child. */
@@ -185,45 +163,36 @@ static int open_access(stay_t *stay, daytona_client_t *client, const wish_t *wis
 
 /* --- main -------------------------------------------------------------------------------------- */
 
-static bool parse(wish_t *wish, int argc, char **argv) {
-  static const struct option options[] = {{"run", no_argument, NULL, 'r'},
-                                          {"minutes", required_argument, NULL, 'm'},
-                                          {"accept-host-key", no_argument, NULL, 'a'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-  for (int option; (option = getopt_long(argc, argv, "+rm:ah", options, NULL)) != -1;) {
-    char *end = NULL;
-    if (option == 'r') wish->runs = true;
-    if (option == 'a') wish->accepts_key = true;
-    if (option == 'm') wish->minutes = (int)strtol(optarg, &end, 10);
-    if (option == 'm' && (*end != '\0' || wish->minutes < 1 || wish->minutes > MINUTES_MAX)) return false;
-    if (option == 'h') {
-      fputs(usage, stdout);
-      exit(EXIT_SUCCESS);
-    }
-    if (option == '?') return false;
+static void parse(wish_t *wish, int argc, char **argv) {
+  const option_row_t rows[] = {
+    {'r', "run", NULL, "run ssh, with COMMAND if there is one", .flag = &wish->runs},
+    {'m', "minutes", "N", "how long the access is good (default 60)", .number = &wish->minutes, .least = 1,
+     .most = MINUTES_MAX},
+    {'a', "accept-host-key", NULL, "with --run: do not ask whether the host key is right, and do not keep it",
+     .flag = &wish->accepts_key},
+  };
+  int next = parse_options_of_command(argc, argv, usage, rows, sizeof rows / sizeof rows[0]);
+  bool is_command = next > 1 && strcmp(argv[next - 1], "--") == 0;
+  if (!is_command && next < argc) {
+    wish->sandbox = argv[next++];
+    is_command = next < argc && strcmp(argv[next], "--") == 0;
+    next += is_command;
   }
-  bool is_command = optind > 0 && strcmp(argv[optind - 1], "--") == 0;
-  if (!is_command && optind < argc) {
-    wish->sandbox = argv[optind++];
-    is_command = optind < argc && strcmp(argv[optind], "--") == 0;
-    optind += is_command;
-  }
-  if (is_command) wish->command = argv + optind;
-  return (is_command || optind == argc) && argc - optind <= WORDS_MAX - FIXED_WORDS &&
-         (wish->runs || (wish->command == NULL && !wish->accepts_key));
+  if (is_command) wish->command = argv + next;
+  if (!is_command && next != argc) refuse_arguments(usage, "COMMAND comes after --");
+  if (argc - next > WORDS_MAX - FIXED_WORDS) refuse_arguments(usage, "COMMAND has too many words");
+  if (!wish->runs && (is_command || wish->accepts_key))
+    refuse_arguments(usage, "COMMAND and --accept-host-key need --run");
 }
 
 int main(int argc, char **argv) {
   wish_t wish = {.minutes = 60};
-  if (!parse(&wish, argc, argv)) {
-    fputs(usage, stderr);
-    return 2;
-  }
+  parse(&wish, argc, argv);
   daytona_client_t *client = open_client();
   const daytona_sandbox_create_opts_t opts = {.is_ephemeral = true};
   stay_t stay = {0};
-  stay_begin(&stay, daytona_client_loop(client));
+  /* From here on no signal ends the program before the access is revoked and the sandbox deleted. */
+  ending_open(&stay.ending, daytona_client_loop(client), on_signal, &stay);
   daytona_sandbox_t *sandbox =
     take_sandbox(wish.sandbox != NULL ? daytona_sandbox_get(client, wish.sandbox, NULL)
                                       : daytona_sandbox_create(client, &opts));
@@ -233,7 +202,7 @@ int main(int argc, char **argv) {
     ok = discard(sandbox);
   else
     daytona_sandbox_release(sandbox);
-  stay_end(&stay);
+  ending_close(&stay.ending);
   ok = close_client(client) && ok;
   return status == 0 && !ok ? EXIT_FAILURE : status;
 }

@@ -5,6 +5,7 @@
 #include "box.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 enum { AWAKE_MS = 5 * 60 * 1000, DELETE_LIMIT_MS = 20 * 1000 };
 
@@ -83,4 +84,11 @@ const char *box_name(const box_t *box) {
   const daytona_sandbox_info_t *info = daytona_sandbox_info(box->sandbox);
   if (info == NULL) return "";
   return box->is_fresh || info->name == NULL ? info->id : info->name;
+}
+
+void box_tell_left(const box_t *box, const char *program, const char *problem) {
+  if (problem != NULL)
+    fprintf(stderr, "%s: the sandbox %s is left behind: %s\n", program, box_name(box), problem);
+  if (box->is_fresh && box->keeps && box->sandbox != NULL)
+    fprintf(stderr, "%s: the sandbox %s was kept\n", program, box_name(box));
 }

@@ -43,4 +43,7 @@ void box_close(box_t *box);
 /* What the user would call it; "" before it is open. */
 const char *box_name(const box_t *box);
 
+/* For on_closed: say on stderr what was left behind, or kept. */
+void box_tell_left(const box_t *box, const char *program, const char *problem);
+
 #endif

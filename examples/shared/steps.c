@@ -49,14 +49,16 @@ bool discard(daytona_sandbox_t *sandbox) {
   return ok;
 }
 
-daytona_client_t *open_client(void) {
+daytona_client_t *open_client_with(const daytona_config_t *config, const char *program, int status) {
   daytona_client_t *client;
-  if (daytona_client_new(uv_default_loop(), NULL, &client) == 0) return client;
+  if (daytona_client_new(uv_default_loop(), config, &client) == 0) return client;
   char reason[256];
-  daytona_config_check(NULL, reason, sizeof reason);
-  fprintf(stderr, "%s\n", reason);
-  exit(EXIT_FAILURE);
+  daytona_config_check(config, reason, sizeof reason);
+  fprintf(stderr, "%s%s%s\n", program, program[0] != '\0' ? ": " : "", reason);
+  exit(status);
 }
+
+daytona_client_t *open_client(void) { return open_client_with(NULL, "", EXIT_FAILURE); }
 
 bool close_client(daytona_client_t *client) {
   daytona_client_close(client, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For examples that wait for each call: an option parser for --help and names, and what to do with a future.
+ * The client of an example; and, for those that wait for each call, what to do with a future.
  */
 #ifndef EXAMPLES_STEPS_H
 #define EXAMPLES_STEPS_H
@@ -26,6 +26,9 @@ bool discard(daytona_sandbox_t *sandbox);
 
 /* A client of the environment; ends the program with the reason where there is none. */
 daytona_client_t *open_client(void);
+
+/* The same with settings, NULL for none, and with a name before the reason, "" for none, and an exit code of your own. */
+daytona_client_t *open_client_with(const daytona_config_t *config, const char *program, int status);
 
 /* Close it, and run the loop to its end. True: nothing is left on it. */
 bool close_client(daytona_client_t *client);

@@ -1,25 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every example explains itself, and refuses an option that it does not have: examples_help.py PROGRAM..."""
+"""Every example explains itself, refuses an option that it does not have, and is short: examples_help.py FOLDER PROGRAM..."""
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 from example_support import check, run, run_tests
 
 
 def help_is_printed():
     """--help prints the usage and asks no server"""
-    for program in sys.argv[1:]:
-        ran = run(program, "--help", env={"PATH": os.environ["PATH"]})
-        name = os.path.basename(program)
-        check(ran.returncode == 0 and ran.stdout.startswith(f"usage: {name}".encode()) and not ran.stderr, f"{ran}")
+    for program in PROGRAMS:
+        for option in "--help", "-h":
+            ran = run(program, option, env={"PATH": os.environ["PATH"]})
+            name = os.path.basename(program)
+            check(ran.returncode == 0 and ran.stdout.startswith(f"usage: {name}".encode()) and not ran.stderr, f"{ran}")
+            check(all(len(line) <= 110 for line in ran.stdout.splitlines()), f"long lines: {ran}")
 
 
 def unknown_options_are_refused():
     """An option that there is not ends the program, with the usage on stderr"""
-    for program in sys.argv[1:]:
+    for program in PROGRAMS:
         ran = run(program, "--no-such-option", env={"PATH": os.environ["PATH"]})
-        check(ran.returncode in (1, 2) and b"usage: " in ran.stderr and not ran.stdout, f"{ran}")
+        check(ran.returncode == 2 and b"usage: " in ran.stderr and not ran.stdout, f"{ran}")
 
 
-run_tests([help_is_printed, unknown_options_are_refused])
+def missing_keys_are_told():
+    """Without a key each says so, and fails"""
+    for program in PROGRAMS:
+        ran = run(program, stdin=subprocess.DEVNULL, cwd="/", env={"PATH": os.environ["PATH"]})
+        if os.path.basename(program) != "orchestrate":  # it has no jobs
+            check(ran.returncode not in (0, 2) and b"DAYTONA_API_KEY" in ran.stderr and not ran.stdout, f"{ran}")
+
+
+def files_are_short():
+    """No file of an example has 250 lines"""
+    for path in FOLDER.rglob("*"):
+        if path.is_file():
+            check(len(path.read_text().splitlines()) < 250, f"{path} is too long")
+
+
+FOLDER, PROGRAMS = Path(sys.argv[1]), [os.path.abspath(name) for name in sys.argv[2:]]
+run_tests([help_is_printed, unknown_options_are_refused, missing_keys_are_told, files_are_short])
