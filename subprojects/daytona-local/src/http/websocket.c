@@ -335,7 +335,7 @@ static void add_accept(dl_req_t *req, const char *key) {
   dl_req_add_header(req, "Sec-WebSocket-Accept", accept);
 }
 
-static bool is_handshake(dl_req_t *req) {
+bool dl_ws_is_handshake(dl_req_t *req) {
   const char *version = dl_req_header(req, "Sec-WebSocket-Version"),
              *key = dl_req_header(req, "Sec-WebSocket-Key");
   return dl_ws_is_wanted(req) && lists(dl_req_header(req, "Connection"), "upgrade") && version != NULL &&
@@ -348,7 +348,7 @@ bool dl_ws_open(dl_req_t *req, const char *protocol, const dl_ws_opts_t *opts, c
   static const struct wslay_event_callbacks callbacks = {.recv_callback = on_codec_read,
                                                          .send_callback = on_codec_write,
                                                          .on_msg_recv_callback = on_codec_message};
-  if (!is_handshake(req)) return false;
+  if (!dl_ws_is_handshake(req)) return false;
   dl_ws_t *ws = dl_xcalloc(1, sizeof *ws);
   ws->req = req;
   ws->events = *events;

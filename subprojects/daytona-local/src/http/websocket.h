@@ -41,6 +41,8 @@ typedef struct {
 
 /* True if the request asks for a WebSocket, in any case of letters. */
 bool dl_ws_is_wanted(dl_req_t *req);
+/* True if dl_ws_open() will open it: all that RFC 6455 (4.2.1) asks of a handshake is there. */
+bool dl_ws_is_handshake(dl_req_t *req);
 /* Answers the request with 101 and reports in on_open (never inside this call unless the client
  * has gone). `protocol` is the sub-protocol to choose, one that was offered, or NULL. False: the request is no
  * handshake and was not answered; nothing is called then. */

@@ -180,8 +180,9 @@ typedef struct {
   char *id, *cwd;
   json_t *envs;
   unsigned cols, rows;
-  bool is_new; /* the terminal is to be made */
+  bool is_new; /* the terminal is to be made, and goes again with a client that leaves before it is open */
   bool wants_exit_message;
+  const char *why; /* there is no terminal; NULL: there was one */
 } visit_t;
 
 static void free_visit(visit_t *v) {
@@ -202,40 +203,40 @@ static void refuse(dl_ws_t *ws, const char *why) {
   json_decref(message);
 }
 
-/* The terminal, running; or NULL and the reason. */
-static dl_pty_t *prepare(visit_t *v, const char **why) {
+/* A running terminal; NULL, or why there is none. */
+static const char *prepare(const visit_t *v) {
   dl_pty_t *p = find_pty(v->tb, v->id);
-  *why = "PTY session not found";
   if (v->is_new) {
-    *why = "the id is in use";
-    if (p != NULL) return NULL;
+    if (p != NULL) return "the id is in use";
     p = dl_pty_new(v->tb, &(dl_pty_opts_t){v->id, v->cwd, v->envs, v->cols, v->rows, false});
   }
-  if (p == NULL || p->is_active) return p;
-  int error = dl_pty_start(p);
-  if (error == 0) return p;
-  *why = strerror(error);
+  if (p == NULL) return "PTY session not found";
+  int error = p->is_active ? 0 : dl_pty_start(p);
+  if (error == 0) return NULL;
   if (v->is_new) dl_pty_kill(p);
-  return NULL;
+  return strerror(error);
 }
 
 static void on_open(dl_ws_t *ws, void *user) {
   visit_t *v = user;
-  const char *why = NULL;
-  dl_pty_t *p = ws != NULL ? prepare(v, &why) : NULL;
-  if (p != NULL)
+  dl_pty_t *p = v->why == NULL ? find_pty(v->tb, v->id) : NULL;
+  if (p != NULL && ws != NULL)
     dl_pty_attach(p, ws, v->wants_exit_message);
   else if (ws != NULL)
-    refuse(ws, why);
+    refuse(ws, v->why != NULL ? v->why : "PTY session not found");
+  else if (p != NULL && v->is_new)
+    dl_pty_kill(p);
   free_visit(v);
 }
 
+/* The shell is started before the answer, so that "connected" follows it at once: clients wait for that only 100 ms. */
 static void accept_visit(visit_t *v, dl_req_t *req) {
   static const dl_ws_events_t events = {.on_open = on_open};
   static const dl_ws_opts_t opts = {DL_PTY_MESSAGE_MAX, CLIENT_QUEUE_MAX};
   char *token = dl_ws_token(req, EXIT_TOKEN);
   v->wants_exit_message = token != NULL;
   free(token);
+  if (dl_ws_is_handshake(req)) v->why = prepare(v);
   if (!dl_ws_accept(v->tb, req, &opts, &events, v)) free_visit(v);
 }
 
