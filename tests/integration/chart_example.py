@@ -111,7 +111,7 @@ def usage(folder):
     check(done.returncode == 0 and done.stdout.startswith("usage: chart"), done.stdout)
     for arguments in (("a", "b"), ("--env", "NAME"), ("--other",)):
         done = run(folder, *arguments)
-        check(done.returncode == 1 and "usage: chart" in done.stderr, done.stderr)
+        check(done.returncode == 2 and "usage: chart" in done.stderr, done.stderr)
 
 
 if not has_matplotlib():
