@@ -2,6 +2,7 @@
 """Every example explains itself, refuses an option that it does not have, and is short: examples_help.py FOLDER PROGRAM..."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,5 +42,17 @@ def files_are_short():
             check(len(path.read_text().splitlines()) < 250, f"{path} is too long")
 
 
+def every_header_has_an_example():
+    """The README names an example for every header, which uses what the header has"""
+    rows = dict(re.findall(r"^\| `<daytona/(\w+\.h)>` \| \[`(\S+)`\]\(\2\) \|", (FOLDER / "README.md").read_text(), re.M))
+    headers = {path.name: path.read_text() for path in (FOLDER.parent / "include" / "daytona").glob("*.h")}
+    check(set(rows) == set(headers) - {"daytona.h", "export.h", "types.h"}, f"{set(rows) ^ set(headers)}")
+    for header, name in rows.items():
+        program = (FOLDER / name).read_text()
+        calls = re.findall(r"\b(daytona_\w+)\(", "".join(re.findall(r"^DAYTONA_API[^;]*;", headers[header], re.M)))
+        used = calls + re.findall(r"^} (daytona_\w+_t);", headers[header], re.M) + re.findall(r"\(\*(daytona_\w+_cb)\)", headers[header])
+        check(any(re.search(rf"\b{call}\b", program) for call in used), f"{name} uses nothing of {header}")
+
+
 FOLDER, PROGRAMS = Path(sys.argv[1]), [os.path.abspath(name) for name in sys.argv[2:]]
-run_tests([help_is_printed, unknown_options_are_refused, missing_keys_are_told, files_are_short])
+run_tests([help_is_printed, unknown_options_are_refused, missing_keys_are_told, files_are_short, every_header_has_an_example])
