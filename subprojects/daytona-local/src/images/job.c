@@ -25,6 +25,8 @@
 /* What jobs leave free on the disk of the store, for everybody else: this, or one part of so many of a small disk. */
 #define SPACE_RESERVE ((uint64_t)256 << 20)
 #define SPACE_PART 50
+/* The same of files, where the file system has a number of them. */
+#define FILES_RESERVE 65536u
 
 /* --- words --- */
 
@@ -202,11 +204,15 @@ static void kill_process(dl_image_job_t *job) {
 
 /* --- the disk --- */
 
+static bool is_short(uint64_t all, uint64_t left, uint64_t reserve) {
+  return left < (all / SPACE_PART < reserve ? all / SPACE_PART : reserve);
+}
+
 static bool is_space_short(const dl_images_t *images) {
   struct statvfs fs;
   if (statvfs(images->store_dir, &fs) != 0) return false;
-  uint64_t all = (uint64_t)fs.f_blocks * fs.f_frsize, left = (uint64_t)fs.f_bavail * fs.f_frsize;
-  return left < (all / SPACE_PART < SPACE_RESERVE ? all / SPACE_PART : SPACE_RESERVE);
+  return is_short((uint64_t)fs.f_blocks * fs.f_frsize, (uint64_t)fs.f_bavail * fs.f_frsize, SPACE_RESERVE) ||
+         is_short(fs.f_files, fs.f_favail, FILES_RESERVE);
 }
 
 /* The server's own files are on that disk as well: jobs that write end before it is full. */

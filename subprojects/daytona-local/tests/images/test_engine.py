@@ -944,6 +944,22 @@ class Missing(Place):
         # What it wrote is gone with it.
         self.assertEqual(engine.wait(engine.build("FROM base:1\nRUN dd if=/dev/zero of=/big bs=1M count=4\n")).code, "OK")
 
+    def test_a_build_leaves_files_for_others(self):
+        """A disk is full, too, when it can have no more files."""
+        if os.geteuid() != 0:
+            self.skipTest("only root mounts")
+        state = os.path.join(self.place, "few")
+        os.makedirs(state)
+        script = 'mount -t tmpfs -o size=256m,nr_inodes=20000 none "$0" && exec "$@"'
+        engine = Engine(state, prefix=["unshare", "--mount", "--propagation", "private", "sh", "-c", script, state])
+        self.addCleanup(self.close, engine)
+        self.assertEqual(engine.run("import", "base:1", self.root).code, "OK")
+        step = "i=0; while :; do i=$((i+1)); (: >/f$i) 2>/dev/null || echo was full; [ $((i %% 200)) != 0 ] || sleep 0.05; done"
+        done = engine.wait(engine.build("FROM base:1\nRUN %s\n" % step.replace("%%", "%")))
+        self.assertEqual(done.code, "NO_SPACE", (done.error, done.log[-1000:]))
+        self.assertNotIn("\nwas full", done.log)
+        self.assertEqual(engine.wait(engine.build("FROM base:1\nRUN : >/one\n")).code, "OK")
+
 
 if __name__ == "__main__":
     harness.main()
