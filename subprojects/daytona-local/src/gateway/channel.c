@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define BLOCK 32768u
+#define BLOCKS_PER_ROUND 4 /* of output: then it is the others' turn */
 #define FIELDS_MAX (DL_SSH_CONTENT_MAX - 1024)
 #define ENVIRONMENT_MAX 256
 /* What a client sees when its program could not even be started, as a shell has it. */
@@ -343,7 +344,7 @@ static bool take_input(dl_channel_t *c) {
 /* The end of the connection is the end of the channel, when all that came before it was passed on. */
 static bool read_toolbox(dl_channel_t *c) {
   bool has_moved = take_input(c);
-  while (c->fd >= 0 && c->state != OVER && c->in.len < BLOCK) {
+  for (int i = 0; i < BLOCKS_PER_ROUND && c->fd >= 0 && c->state != OVER && c->in.len < BLOCK; i++) {
     char *at = dl_buf_reserve(&c->in, BLOCK);
     ssize_t got = at != NULL ? recv(c->fd, at, BLOCK, MSG_DONTWAIT) : -1;
     if (got < 0 && errno == EINTR) continue;

@@ -25,6 +25,7 @@
 /* The server never leaves a question unanswered for long. */
 #define ANSWER_S 20
 #define FLUSH_MS 2000
+#define MESSAGES_PER_ROUND 64
 
 /* --- the server --- */
 
@@ -163,28 +164,39 @@ static bool is_connected(const dl_session_t *s) {
   return ssh_is_connected(s->ssh) && (ssh_get_status(s->ssh) & (SSH_CLOSED | SSH_CLOSED_ERROR)) == 0;
 }
 
-/* Until nothing moves any more: libssh takes packets from the socket in several places, and what it has taken wakes
- * nobody. */
-static void work(dl_session_t *s) {
-  bool has_moved = true;
-  while (has_moved && !s->is_over && is_connected(s)) {
-    has_moved = false;
-    for (ssh_message message; (message = ssh_message_get(s->ssh)) != NULL; has_moved = true)
-      on_message(s, message);
-    DL_LIST_EACH_SAFE(&s->channels, node, after)
-    has_moved = dl_channel_pump(dl_channel_of(node)) || has_moved;
-  }
+/* libssh holds something that the socket does not take. Whatever is done then makes it more: a client that sends and does not
+ * read would have us hold answers without end. (After each write libssh says that more is to be written.) */
+static bool is_held_up(const dl_session_t *s) {
+  struct pollfd client = {.fd = ssh_get_fd(s->ssh), .events = POLLOUT};
+  return (ssh_get_poll_flags(s->ssh) & SSH_WRITE_PENDING) != 0 && poll(&client, 1, 0) == 0;
 }
 
-static void wait_for_work(dl_session_t *s) {
+/* One round, after which the server is listened to. True: there may be more, since libssh takes packets from the socket in
+ * several places, and what it has taken wakes nobody. */
+static bool work(dl_session_t *s) {
+  bool has_moved = false;
+  ssh_message message;
+  for (int i = 0; i < MESSAGES_PER_ROUND && (message = ssh_message_get(s->ssh)) != NULL; i++) {
+    on_message(s, message);
+    has_moved = true;
+  }
+  if (is_held_up(s)) return false;
+  DL_LIST_EACH_SAFE(&s->channels, node, after)
+  has_moved = dl_channel_pump(dl_channel_of(node)) || has_moved;
+  return has_moved;
+}
+
+static void wait_for_work(dl_session_t *s, bool has_moved) {
   struct pollfd fds[POLLS_MAX];
+  bool must_flush = is_held_up(s);
   nfds_t count = 2;
-  short events = POLLIN;
-  if ((ssh_get_poll_flags(s->ssh) & SSH_WRITE_PENDING) != 0) events |= POLLOUT;
-  fds[0] = (struct pollfd){.fd = ssh_get_fd(s->ssh), .events = events};
+  fds[0] = (struct pollfd){.fd = ssh_get_fd(s->ssh), .events = must_flush ? POLLOUT : POLLIN};
   fds[1] = (struct pollfd){.fd = s->link_fd, .events = POLLIN};
-  DL_LIST_EACH(&s->channels, node) fds[count++] = dl_channel_poll(dl_channel_of(node));
-  if (poll(fds, count, -1) < 0) return;
+  if (!must_flush) {
+    if ((ssh_get_poll_flags(s->ssh) & SSH_WRITE_PENDING) != 0) fds[0].events |= POLLOUT;
+    DL_LIST_EACH(&s->channels, node) fds[count++] = dl_channel_poll(dl_channel_of(node));
+  }
+  if (poll(fds, count, has_moved && !must_flush ? 0 : -1) < 0) return;
   if (fds[1].revents != 0) on_link(s);
 }
 
@@ -199,10 +211,9 @@ static void say_farewell(dl_session_t *s) {
 static void serve_channels(dl_session_t *s) {
   ssh_set_blocking(s->ssh, 0);
   fcntl(s->link_fd, F_SETFL, fcntl(s->link_fd, F_GETFL) & ~O_NONBLOCK);
-  for (;;) {
-    work(s);
-    if (s->is_over || !is_connected(s)) break;
-    wait_for_work(s);
+  while (!s->is_over && is_connected(s)) {
+    bool has_moved = work(s);
+    if (!s->is_over && is_connected(s)) wait_for_work(s, has_moved);
   }
   if (s->farewell != NULL && is_connected(s)) say_farewell(s);
 }
@@ -213,6 +224,7 @@ void dl_session_run(ssh_bind bind, int client_fd, int link_fd, int login_fd, uns
   dl_session_t s = {.ssh = ssh_new(), .link_fd = link_fd, .from = from};
   dl_list_init(&s.channels);
   setsockopt(link_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  fcntl(client_fd, F_SETFL, fcntl(client_fd, F_GETFL) | O_NONBLOCK); /* nobody waits for who does not read */
   alarm(login_seconds); /* its default is the end of the process */
   bool is_in = s.ssh != NULL && ssh_bind_accept_fd(bind, s.ssh, client_fd) == SSH_OK &&
                ssh_handle_key_exchange(s.ssh) == SSH_OK && log_in(&s);

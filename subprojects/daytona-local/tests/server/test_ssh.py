@@ -327,6 +327,30 @@ class Ends(harness.Case):
         harness.until(lambda: self.server.execute(box, "pgrep -f 'slee[p] 1000'")["exitCode"] != 0)
         self.assertIn(b"opens no sandbox", access.run("true").stderr)
 
+    def test_revocation_of_a_client_that_reads_nothing(self):
+        """It has more windows open than its connection takes, and does not read: nobody may wait for it."""
+        box = self.server.create()["id"]
+        access = Access(self.server, box)
+        folder = tempfile.mkdtemp(prefix="dl-ssh-")
+        self.addCleanup(shutil.rmtree, folder)
+        path = ("-S", folder + "/c")
+        client = access.start(options=("-M", "-N", *path))
+        harness.until(lambda: os.path.exists(folder + "/c"))
+        channels = [access.start("until [ -e go ]; do sleep 0.05; done; exec cat /dev/zero", options=path) for _ in range(16)]
+        programs = lambda name: self.server.execute(box, "pgrep -c -%s" % name)["result"].strip()  # noqa: E731
+        harness.until(lambda: programs("f 'until [[]'") == "16")
+        client.send_signal(signal.SIGSTOP)
+        try:
+            self.server.execute(box, "touch go")
+            harness.until(lambda: programs("x cat") == "16")
+            time.sleep(2)
+            self.server.api("DELETE", "/sandbox/%s/ssh-access" % box)
+            harness.until(lambda: programs("x cat") == "0")
+        finally:
+            for process in [client, *channels]:
+                process.kill()
+                process.communicate()
+
     def test_a_newer_token_ends_sessions(self):
         self.ended(lambda box, access: self.server.api("POST", "/sandbox/%s/ssh-access" % box), "this SSH access was revoked")
 
@@ -360,6 +384,21 @@ class Ends(harness.Case):
         self.assertIsNone(process.poll())
         process.kill()
         process.communicate()
+
+    def test_one_sandbox_leaves_connections_for_others(self):
+        access, other = (Access(self.server, self.server.create()["id"]) for _ in range(2))
+        sessions = [access.start("echo begun; sleep 1000") for _ in range(64)]
+        try:
+            for session in sessions:
+                self.assertEqual(session.stdout.readline(), b"begun\n")
+            self.assertIn(b"64 SSH sessions", access.run("true").stderr)
+            self.assertEqual(other.run("echo in").stdout, b"in\n")
+            sessions[0].kill()
+            harness.until(lambda: access.run("echo in").stdout == b"in\n")
+        finally:
+            for session in sessions:
+                session.kill()
+                session.communicate()
 
     def test_a_session_is_activity(self):
         box = self.server.create(autoStopInterval=10)["id"]

@@ -36,6 +36,8 @@
 #define END_LIMIT_MS 1000
 /* A session ends itself at the first; this is for one that does not. */
 #define BAD_TOKENS_MAX 3
+/* Whoever has a token of one sandbox leaves connections for the others, and memory: a session's process may hold tens of MiB. */
+#define SESSIONS_MAX 64
 /* Messages of one turn, so that no link keeps the loop. */
 #define MESSAGES_PER_TURN 16
 
@@ -180,6 +182,15 @@ static bool is_blocked(const link_t *l, int cost) {
   return v.is_limited && v.is_blocked;
 }
 
+static bool is_crowded(const dl_gateway_t *g, const dl_sandbox_t *sb) {
+  size_t count = 0;
+  DL_LIST_EACH(&g->links, node) {
+    const link_t *l = DL_CONTAINER(node, link_t, link);
+    count += l->sandbox_id != NULL && strcmp(l->sandbox_id, sb->id) == 0;
+  }
+  return count >= SESSIONS_MAX;
+}
+
 static void refuse_token(link_t *l, const char *why) {
   answer(l, DL_SSH_NO, why, -1);
   if (!l->is_closing && ++l->bad_tokens >= BAD_TOKENS_MAX) end_link(l, NULL);
@@ -197,6 +208,7 @@ static void on_token(link_t *l, const char *token) {
   }
   dl_sandbox_t *sb = l->token == NULL ? dl_ssh_find(o, token) : NULL;
   const char *why = sb != NULL ? objection(o, sb, token) : NULL;
+  if (sb != NULL && why == NULL && is_crowded(l->gateway, sb)) why = "the sandbox has 64 SSH sessions";
   if (sb == NULL) {
     is_blocked(l, 1);
     dl_info("ssh: a client at %s shows a token that opens nothing", l->address);
