@@ -66,6 +66,7 @@ DAYTONA_BEGIN
   X(DAYTONA_EVOLUME_FAILED, -51, DAYTONA_EFAILED, DAYTONA_OK, "the volume is in an error state")           \
   X(DAYTONA_EQUEUE_TIMEOUT, -52, DAYTONA_ETIMEOUT, DAYTONA_OK, "the sandbox waited too long for a runner") \
   X(DAYTONA_ESPOT_EVICTED, -53, DAYTONA_EFAILED, DAYTONA_OK, "the spot sandbox was evicted")               \
+  X(DAYTONA_ECHANGED, -54, DAYTONA_ECONFLICT, DAYTONA_OK, "the file changed while it was downloaded")      \
   /* the toolbox daemon, by (source, code) */                                                              \
   X(DAYTONA_EGIT_AUTH_FAILED, -60, DAYTONA_EAUTH, DAYTONA_OK, "git: authentication failed")                \
   X(DAYTONA_EGIT_REPO_NOT_FOUND, -61, DAYTONA_ENOTFOUND, DAYTONA_OK, "git: no such repository")            \

@@ -19,7 +19,7 @@
  *   Cancel: stops waiting; the server may still complete the request. Transfers: see below.
  *   Retry: only requests that cannot have reached the sandbox are retried; of others, only GET
  *   and DELETE (a retried delete may find that the first one worked: DAYTONA_EFILE_NOT_FOUND).
- *   A transfer is not retried once its first byte was taken from its source or delivered.
+ *   An upload is not retried once its first byte was taken from its source; downloads continue, see below.
  *   Time: milliseconds. `timeout_ms` bounds the call with its retries. Default: request_timeout_ms of the client.
  *
  * Transfers keep no file in memory and never block the loop on a disk: local files are read and written on libuv's
@@ -27,6 +27,18 @@
  * are limited by an idle timeout, not by a total one: the longest time without a byte in either direction. Time
  * spent waiting for a source or a sink of the program does not count. Callbacks of a transfer come from turns of
  * the loop, may start, cancel, close and release anything, and are not called after its future has settled.
+ *
+ * A download whose connection is lost after its response has begun continues by itself, in every form: to memory, to a
+ * path, to a sink, of one file or of many. It requests the rest (GET /files/download with Range) and takes it only if it
+ * is of the same file: the size is the same, Last-Modified has not changed and is at least two seconds older than the
+ * beginning of the download, by the server's clock, and the last 4096 bytes received are repeated. If one of these does not
+ * hold, or the server sends no ranges, the file is downloaded from its beginning again, at most three times; then, and at
+ * once if a sink has received a part of it, it fails: with DAYTONA_ECHANGED (a DAYTONA_ECONFLICT) if the file is another one,
+ * else with DAYTONA_ETRUNCATED or what the server says. So a file is never mixed from two versions, as far as dates tell; and
+ * on_progress may report fewer bytes than before. There are at most seven attempts in a row that bring under 64 KiB,
+ * after waits of 125 ms, doubled each time, plus as much again at random: under 32 s in all. Then the download fails with the
+ * error of the last attempt. `timeout_ms` and cancelling end a wait at once; the idle timeout applies while there is a
+ * connection. Of many files, complete ones are not downloaded again.
  *
  * Cancelling a transfer ends it at once. What was uploaded so far stays in the sandbox as a partial file, also
  * when the transfer fails midway. A download to a path writes to a new file beside it, PATH.part-XXXXXXXXXXXXXXXX,
@@ -36,7 +48,8 @@
  * passes its permissions on; the folder must be writable, the file need not be; links are followed; a PATH that is
  * not a regular file, such as a device, is DAYTONA_EIO. Missing parent folders are made.
  *
- * Protocol: toolbox, /files; uploads POST /files/bulk-upload, downloads POST /files/bulk-download.
+ * Protocol: toolbox, /files; uploads POST /files/bulk-upload, downloads POST /files/bulk-download, the rest of one whose
+ * connection was lost GET /files/download.
  */
 #ifndef DAYTONA_FS_H
 #define DAYTONA_FS_H
@@ -296,9 +309,8 @@ DAYTONA_API daytona_future_t *daytona_fs_upload_files(daytona_sandbox_t *sandbox
                                                       const daytona_fs_upload_item_t *items, size_t count,
                                                       const daytona_transfer_opts_t *opts);
 
-/** Download to memory. Settles with daytona_future_bytes(). A response that ends early, because the sandbox
-    cannot read further, fails with DAYTONA_ETRUNCATED or a connection error, as in all downloads: there are no
-    short files. */
+/** Download to memory. Settles with daytona_future_bytes(). A response that ends early in an orderly way, because the
+    sandbox cannot read further, fails with DAYTONA_ETRUNCATED, as in all downloads: there are no short files. */
 DAYTONA_API daytona_future_t *daytona_fs_download(daytona_sandbox_t *sandbox, const char *remote_path,
                                                   const daytona_transfer_opts_t *opts);
 
@@ -317,8 +329,8 @@ DAYTONA_API daytona_future_t *daytona_fs_download_file_stream(daytona_sandbox_t 
 
 /**
  * Download many files with one request. Settles with daytona_future_fs_result_list(); each file
- * has its own error, also when it cannot be written locally. Fails as a whole when the request
- * fails or its response ends early; files that were complete by then stay under their names.
+ * has its own error, also when it cannot be written locally. Fails as a whole when the request fails, or its
+ * response ends early and it cannot be continued; files that were complete by then stay under their names.
  * @param count  At most 100,000. With 0 no request is sent.
  */
 DAYTONA_API daytona_future_t *daytona_fs_download_files(daytona_sandbox_t *sandbox,

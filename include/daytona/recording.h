@@ -76,7 +76,8 @@ DAYTONA_API const daytona_recording_list_t *daytona_future_recording_list(const 
  * --- downloads ---
  *
  * As the downloads of <daytona/fs.h>, with the same options: progress, pause by daytona_future_pause(), limits of time
- * and memory. A response that ends early fails with DAYTONA_ETRUNCATED or a connection error: there are no short files.
+ * and memory. After a lost connection they continue as those do: the rest is requested, with Range and If-Range, and what
+ * cannot be continued is downloaded again or fails with DAYTONA_ECHANGED or DAYTONA_ETRUNCATED. There are no short files.
  */
 
 /** Download to memory. Settles with daytona_future_bytes(). */

@@ -8,6 +8,10 @@
  *
  *   HEAD -> BETWEEN -> IN_FILE -> FINISHING -> BETWEEN ...     FINISHING: the next part waits for the file's end
  *                   -> IN_ERROR, IN_SKIPPED -> BETWEEN ...
+ *
+ * When the connection is lost inside a file, it stays IN_FILE and the rest comes as the response of a GET, which is no
+ * multipart; after it, and when the connection is lost between files, those without a part are requested again (HEAD). A
+ * file that cannot be continued is one of them.
  */
 #include <assert.h>
 #include <string.h>
@@ -38,8 +42,12 @@ typedef struct download {
   item_t *items;
   size_t count;
   bool is_many, is_stream;            /* any number of files; to the program */
-  daytona__multipart_reader_t reader; /* from BETWEEN on */
-  const char *problem;                /* why the response as a whole cannot be used */
+  daytona__multipart_reader_t reader; /* if has_reader */
+  bool has_reader;
+  bool has_begun;      /* a response has come: from now on a lost connection is not the end */
+  bool is_cut;         /* the last multipart response was not received to its end */
+  int64_t clock_s;     /* the server's, when that response began; -1: not known */
+  const char *problem; /* why the response as a whole cannot be used */
   daytona_errcode_t problem_code;
 
   phase_t phase;
@@ -65,6 +73,10 @@ static DAYTONA__MODEL_OF(paths_model, paths_t, "FilesDownloadRequest",
 DOWNLOAD(one, "file");
 DOWNLOAD(many, "files");
 
+/* It is the same file only on the toolbox's own word; see resume.h. */
+DAYTONA__METHOD(rest, .prefix = "Failed to download file: ", .verb = "GET", .path = "/files/download",
+                .service = DAYTONA__TOOLBOX);
+
 static int pause_download(daytona_future_t *future);
 static int resume_download(daytona_future_t *future);
 
@@ -73,11 +85,11 @@ static const daytona__op_kind_t download_kind = {
 
 static void set_phase(download_t *self, phase_t to) {
   static const unsigned parts = 1u << IN_FILE | 1u << IN_ERROR | 1u << IN_SKIPPED;
-  const unsigned allowed[] = {[HEAD] = 1u << BETWEEN,       [BETWEEN] = parts,
-                              [IN_FILE] = 1u << FINISHING,  [IN_ERROR] = 1u << BETWEEN,
-                              [IN_SKIPPED] = 1u << BETWEEN, [FINISHING] = 1u << BETWEEN};
+  const unsigned allowed[] = {
+    [HEAD] = 1u << BETWEEN,     [BETWEEN] = parts | 1u << HEAD, [IN_FILE] = 1u << FINISHING | 1u << BETWEEN,
+    [IN_ERROR] = 1u << BETWEEN, [IN_SKIPPED] = 1u << BETWEEN,   [FINISHING] = 1u << BETWEEN};
   assert((allowed[self->phase] & 1u << to) != 0);
-  assert(to == BETWEEN || to == IN_SKIPPED || self->item != NULL);
+  assert(to == BETWEEN || to == IN_SKIPPED || to == HEAD || self->item != NULL);
   assert(self->phase != FINISHING || daytona__sink_is_settled(&self->item->sink));
   self->phase = to;
 }
@@ -115,6 +127,7 @@ static int on_part(daytona__multipart_reader_t *reader, const daytona__multipart
   } else if (self->item != NULL && strcmp(part->name, "file") == 0) {
     set_phase(self, IN_FILE);
     if (self->count == 1 && part->length > 0) self->base.transfer.total = part->length;
+    daytona__resume_begin(&self->base.part, part->length, self->clock_s, NULL);
     daytona__sink_begin(&self->item->sink);
   } else {
     set_phase(self, IN_SKIPPED);
@@ -135,22 +148,27 @@ static void note_failure(download_t *self) {
   item->error = item_error(self, code, item->sink.system_errno, text);
 }
 
+/* Bytes of the item's file, to its sink. */
+static size_t put(download_t *self, const char *bytes, size_t size) {
+  daytona_future_t *future = self->base.transfer.op.future;
+  size_t taken = daytona__sink_put(&self->item->sink, bytes, size);
+  if (!daytona__future_is_pending(future)) return 0; /* the sink has ended the operation */
+  note_failure(self);
+  self->item->size += (int64_t)taken;
+  daytona__download_note(&self->base, bytes, taken);
+  daytona__transfer_progress(&self->base.transfer, (int64_t)taken);
+  return daytona__future_is_pending(future) ? taken : 0;
+}
+
 static size_t on_data(daytona__multipart_reader_t *reader, const char *bytes, size_t size) {
   download_t *self = reader->user;
-  daytona_future_t *future = self->base.transfer.op.future;
   if (self->phase == IN_ERROR) {
     size_t room = self->error_body.max - self->error_body.size;
     daytona__strbuf_append(&self->error_body, bytes, size < room ? size : room); /* the rest is dropped */
     return size;
   }
   if (self->phase != IN_FILE) return size;
-  if (self->base.is_paused) return 0;
-  size_t taken = daytona__sink_put(&self->item->sink, bytes, size);
-  if (!daytona__future_is_pending(future)) return 0; /* the sink has ended the operation */
-  note_failure(self);
-  self->item->size += (int64_t)taken;
-  daytona__transfer_progress(&self->base.transfer, (int64_t)taken);
-  return daytona__future_is_pending(future) ? taken : 0;
+  return self->base.is_paused ? 0 : put(self, bytes, size);
 }
 
 typedef struct error_part {
@@ -194,6 +212,7 @@ static bool file_has_ended(download_t *self) {
   note_failure(self);
   if (!daytona__sink_is_settled(&item->sink)) return false;
   set_phase(self, BETWEEN);
+  daytona__download_file_done(&self->base);
   if (item->local_path != NULL) daytona__sink_clear(&item->sink);
   return true;
 }
@@ -229,6 +248,12 @@ static void give_up(download_t *self) {
 
 /* --- from the transport ------------------------------------------------------------------------ */
 
+/* The request for the rest was answered: of no use, and dropped, or the file continues. */
+static void on_rest_head(daytona__http_call_t *call) {
+  download_t *self = call->user;
+  daytona__download_rest_head(&self->base, call);
+}
+
 static void on_head(daytona__http_call_t *call) {
   download_t *self = call->user;
   char type[64], boundary[DAYTONA__BOUNDARY_MAX + 1];
@@ -241,6 +266,9 @@ static void on_head(daytona__http_call_t *call) {
     self->problem = "the response has no usable boundary";
   } else {
     set_phase(self, BETWEEN);
+    self->has_reader = self->has_begun = true;
+    self->is_cut = false;
+    self->clock_s = daytona__resume_clock(call->response.headers, call->response.header_count);
     self->reader.on_part = on_part;
     self->reader.on_data = on_data;
     self->reader.on_part_end = on_part_end;
@@ -269,6 +297,33 @@ static size_t on_bytes(daytona__http_call_t *call, const char *bytes, size_t siz
   }
   daytona_future_release(future);
   return is_pending ? taken : 0;
+}
+
+static void begin_anew(download_t *self, const daytona_error_t *error);
+
+/* The rest of a file, behind what repeats its last bytes. */
+static size_t on_rest_bytes(daytona__http_call_t *call, const char *bytes, size_t size) {
+  download_t *self = call->user;
+  daytona__download_t *base = &self->base;
+  size_t skipped = 0, taken = 0;
+  if (base->is_paused) return 0;
+  if (base->rest_code == DAYTONA_OK) skipped = daytona__download_rest_skip(base, bytes, size);
+  if (base->rest_code != DAYTONA_OK) {
+    const daytona_error_t error = daytona__download_part_error(base->rest_code);
+    daytona__download_drop(base);
+    begin_anew(self, &error);
+    return 0;
+  }
+  if (skipped == size) return size;
+  daytona_future_t *future = daytona_future_retain(base->transfer.op.future);
+  taken = put(self, bytes + skipped, size - skipped);
+  bool is_pending = daytona__future_is_pending(future);
+  if (is_pending && is_hopeless(self)) {
+    give_up(self);
+    is_pending = false;
+  }
+  daytona_future_release(future);
+  return is_pending ? skipped + taken : 0;
 }
 
 /* The file of this part has room again, has its name, or has failed. */
@@ -333,14 +388,27 @@ static void resolve_one(download_t *self) {
   daytona__download_resolve(&self->base, is_kept ? &item->sink : NULL);
 }
 
+static bool is_missing(const download_t *self) {
+  for (size_t i = 0; i < self->count; i++)
+    if (!self->items[i].has_part && self->items[i].error == NULL) return true;
+  return false;
+}
+
+static void request_missing(download_t *self);
+
 static void on_settle(daytona__task_t *task) {
   download_t *self = DAYTONA__CONTAINER(task, download_t, base.settle);
-  if (self->phase == FINISHING) return; /* the last event of the sink comes here again */
+  /* The last event of the sink, the end of the wait, or that of the request sent since then comes here again. */
+  if (self->phase == FINISHING || !self->base.has_ended || daytona__download_is_waiting(&self->base)) return;
   if (self->problem != NULL) {
     daytona__op_reject(&self->base.transfer.op, self->problem_code, "%s", self->problem);
     return;
   }
-  if (!daytona__multipart_is_whole(&self->reader)) {
+  if (self->is_cut && is_missing(self)) {
+    request_missing(self);
+    return;
+  }
+  if (!self->is_cut && !daytona__multipart_is_whole(&self->reader)) {
     daytona__op_reject(&self->base.transfer.op, DAYTONA_ETRUNCATED,
                        "Truncated multipart response: the closing boundary is missing");
     return;
@@ -354,10 +422,93 @@ static void on_settle(daytona__task_t *task) {
     resolve_one(self);
 }
 
+/* --- after a lost connection ------------------------------------------------------------------- */
+
+/* Nothing of the file is kept; it is one of those that are missing. */
+static void give_back(download_t *self) {
+  item_t *item = self->item;
+  daytona__sink_restart(&item->sink);
+  self->base.transfer.bytes -= item->size;
+  item->size = 0;
+  item->has_part = false;
+  set_phase(self, BETWEEN);
+}
+
+/* What the phase becomes when no more bytes come. */
+static void leave_part(download_t *self) {
+  if (self->phase == IN_ERROR) self->item->has_part = false;
+  if (self->phase == IN_ERROR || self->phase == IN_SKIPPED) set_phase(self, BETWEEN);
+  if (self->phase != IN_FILE) return;
+  note_failure(self);
+  if (self->item->error != NULL) {
+    set_phase(self, FINISHING);
+    file_has_ended(self);
+  } else if (self->item->size == 0) {
+    give_back(self);
+  }
+}
+
+/* The file cannot be continued: it is downloaded again, or fails with `error`. Nothing is under way. */
+static void begin_anew(download_t *self, const daytona_error_t *error) {
+  leave_part(self);
+  if (self->phase == IN_FILE && !self->is_stream && daytona__download_renew(&self->base)) {
+    give_back(self);
+    return;
+  }
+  if (self->phase == IN_FILE) {
+    self->item->error = daytona__op_copy_error(&self->base.transfer.op, error, NULL);
+    daytona__sink_restart(&self->item->sink);
+    set_phase(self, BETWEEN);
+  }
+  daytona__download_settle_soon(&self->base);
+}
+
+/* Continue after the failure of a request. False: it is the failure of the download. */
+static bool carry_on(download_t *self, const daytona_error_t *error) {
+  daytona__download_t *base = &self->base;
+  bool is_refused = daytona__download_is_refused(base, error);
+  if (!self->has_begun || self->problem != NULL || (!is_refused && !daytona__download_is_cut(error)))
+    return false;
+  self->is_cut = base->has_ended = true;
+  leave_part(self);
+  if (self->phase == IN_FILE && (is_refused || !daytona__resume_is_possible(&base->part))) {
+    const daytona_error_t refusal = daytona__download_refusal(error);
+    begin_anew(self, &refusal);
+    return true;
+  }
+  if (self->phase == IN_FILE || is_missing(self)) return daytona__download_wait(base);
+  daytona__download_settle_soon(base);
+  return true;
+}
+
+/* The response with the rest has ended. */
+static void end_rest(download_t *self) {
+  daytona__download_t *base = &self->base;
+  base->has_ended = true;
+  if (base->rest_code == DAYTONA_OK && self->item->error == NULL && !daytona__download_rest_is_whole(base)) {
+    const daytona_error_t error = {.code = DAYTONA_ETRUNCATED,
+                                   .message = "the server sent less of the file than it has",
+                                   .retry_after_ms = -1};
+    if (!carry_on(self, &error)) daytona__op_fail(&base->transfer.op, &error);
+  } else if (base->rest_code != DAYTONA_OK) {
+    const daytona_error_t error = daytona__download_part_error(base->rest_code);
+    begin_anew(self, &error);
+  } else {
+    daytona__sink_finish(&self->item->sink);
+    set_phase(self, FINISHING);
+    file_has_ended(self);
+    daytona__download_settle_soon(base);
+  }
+}
+
 static void on_done(daytona__op_t *op, const daytona_error_t *error, void *unused) {
   download_t *self = (download_t *)op;
   if (error != NULL) {
-    daytona__op_fail(op, error);
+    if (!carry_on(self, error)) daytona__op_fail(op, error);
+    return;
+  }
+  if (self->base.is_rest) {
+    end_rest(self);
     return;
   }
   self->base.has_ended = true;
@@ -365,24 +516,35 @@ static void on_done(daytona__op_t *op, const daytona_error_t *error, void *unuse
     self->problem = "the response is empty";
     self->problem_code = DAYTONA_EPROTOCOL;
   }
-  /* Cut off inside a part: what was written of it is given up. */
+  /* Ended inside a part: the sandbox could not read on. What was written of it is given up. */
   if (self->phase == IN_FILE) daytona__sink_clear(&self->item->sink);
   daytona__download_settle_soon(&self->base);
+}
+
+static void clear_reader(download_t *self) {
+  if (self->has_reader) daytona__multipart_clear(&self->reader);
+  self->has_reader = false;
 }
 
 static void end_download(daytona__op_t *op) {
   download_t *self = (download_t *)op;
   daytona__download_clear(&self->base);
   daytona__strbuf_clear(&self->error_body);
-  if (self->phase != HEAD) daytona__multipart_clear(&self->reader);
+  clear_reader(self);
   for (size_t i = 0; i < self->count; i++) daytona__sink_clear(&self->items[i].sink);
 }
 
 /* --- the request ------------------------------------------------------------------------------- */
 
 static void on_outgoing(daytona__op_t *op) {
-  daytona__download_outgoing((daytona__download_t *)op, "multipart/form-data", on_head, on_bytes);
+  daytona__download_t *base = (daytona__download_t *)op;
+  if (base->is_rest)
+    daytona__download_outgoing(base, "*/*", on_rest_head, on_rest_bytes);
+  else
+    daytona__download_outgoing(base, "multipart/form-data", on_head, on_bytes);
 }
+
+static void on_again(daytona__download_t *base);
 
 static const char *items_problem(const daytona_fs_download_item_t *items, size_t count) {
   if (count > DAYTONA__TRANSFER_ITEMS_MAX) return "too many files in one call";
@@ -404,6 +566,7 @@ static download_t *download_new(const char *name, daytona_sandbox_t *sandbox, co
   daytona__op_t *op = &self->base.transfer.op;
   daytona__arena_t *arena = &op->future->arena;
   daytona__strbuf_init(&self->error_body, DAYTONA__ERROR_BODY_MAX);
+  self->base.again = on_again;
   op->ending = end_download;
   op->outgoing = on_outgoing;
   op->done = on_done;
@@ -430,18 +593,54 @@ static download_t *download_new(const char *name, daytona_sandbox_t *sandbox, co
   return NULL;
 }
 
+/* The paths of the files that have no part yet; NULL: the operation has failed and is gone. */
+static const paths_t *paths_of_missing(download_t *self) {
+  daytona__op_t *op = &self->base.transfer.op;
+  paths_t *request = daytona__arena_alloc(daytona__op_arena(op), sizeof *request);
+  const char **paths = daytona__arena_array(daytona__op_arena(op), self->count, sizeof *paths);
+  if (request == NULL || paths == NULL) {
+    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
+    return NULL;
+  }
+  size_t count = 0;
+  for (size_t i = 0; i < self->count; i++)
+    if (!self->items[i].has_part && self->items[i].error == NULL) paths[count++] = self->items[i].source;
+  request->list = (daytona_strings_t){paths, count};
+  return request;
+}
+
+static void request_missing(download_t *self) {
+  clear_reader(self);
+  if (self->phase != HEAD) set_phase(self, HEAD);
+  daytona__op_switch(&self->base.transfer.op, self->is_many ? &many_method : &one_method);
+  const paths_t *request = paths_of_missing(self);
+  if (request != NULL) daytona__download_send(&self->base, request, false);
+}
+
+static void request_rest(download_t *self) {
+  daytona__op_t *op = &self->base.transfer.op;
+  daytona__op_switch(op, &rest_method);
+  daytona__op_path(op, NULL, NULL, NULL);
+  daytona__url_query(&op->url, "path", self->item->source);
+  daytona__download_send(&self->base, NULL, true);
+}
+
+/* The wait is over; the sink may have failed meanwhile. */
+static void on_again(daytona__download_t *base) {
+  download_t *self = (download_t *)base;
+  leave_part(self);
+  if (self->phase == IN_FILE)
+    request_rest(self);
+  else
+    daytona__download_settle_soon(base);
+}
+
 static void send_request(download_t *self) {
   daytona__op_t *op = &self->base.transfer.op;
-  const char **paths = daytona__arena_array(&op->future->arena, self->count, sizeof *paths);
-  if (paths == NULL) {
-    daytona__op_fail(op, daytona__error_static(DAYTONA_ENOMEM));
-    return;
-  }
-  for (size_t i = 0; i < self->count; i++) paths[i] = self->items[i].source;
-  paths_t request = {{paths, self->count}};
-  if (daytona__op_prepare(
-        op, &request,
-        self->base.transfer.timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : self->base.transfer.timeout_ms) == 0)
+  int64_t timeout_ms = self->base.transfer.timeout_ms;
+  const paths_t *request = paths_of_missing(self);
+  if (request != NULL &&
+      daytona__op_prepare(op, request, timeout_ms < 0 ? DAYTONA_NO_TIMEOUT : timeout_ms) == 0)
     daytona__op_send(op);
 }
 

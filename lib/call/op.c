@@ -359,6 +359,11 @@ void daytona__op_send(daytona__op_t *op) {
   send_next(op);
 }
 
+void daytona__op_resend(daytona__op_t *op) {
+  assert(op->target != NULL && !op->is_requesting && op->done != NULL);
+  send_next(op);
+}
+
 /* --- the response -------------------------------------------------------------------------------- */
 
 static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op, daytona_error_t *error) {

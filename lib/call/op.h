@@ -159,6 +159,9 @@ int daytona__op_add_member(daytona__op_t *op, const char *key, const daytona__js
 /* Send what was prepared. May be called again, from `done` or later, for the same request. */
 void daytona__op_send(daytona__op_t *op);
 
+/* Send another request under the time limit of the one before, which may have begun. */
+void daytona__op_resend(daytona__op_t *op);
+
 /* Where what belongs to one request goes. */
 static inline daytona__arena_t *daytona__op_arena(const daytona__op_t *op) {
   return op->scratch != NULL ? op->scratch : &op->future->arena;

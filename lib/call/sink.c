@@ -21,7 +21,7 @@ typedef struct daytona__sink_kind {
 
 static const unsigned allowed[] = {
   [DAYTONA__SINK_IDLE] = TO(OPEN) | TO(FAILED),
-  [DAYTONA__SINK_OPEN] = TO(FINISHING) | TO(DONE) | TO(FAILING) | TO(FAILED),
+  [DAYTONA__SINK_OPEN] = TO(IDLE) | TO(FINISHING) | TO(DONE) | TO(FAILING) | TO(FAILED),
   [DAYTONA__SINK_FINISHING] = TO(DONE) | TO(FAILING) | TO(FAILED),
   [DAYTONA__SINK_DONE] = 0,
   [DAYTONA__SINK_FAILING] = TO(FAILED),
@@ -67,7 +67,10 @@ static size_t put_memory(daytona__sink_t *sink, const char *bytes, size_t size) 
   return size;
 }
 
-static void free_memory(daytona__sink_t *sink) { daytona__strbuf_clear(&sink->to.memory.bytes); }
+static void free_memory(daytona__sink_t *sink) {
+  *sink->to.memory.left += sink->to.memory.bytes.size;
+  daytona__strbuf_clear(&sink->to.memory.bytes);
+}
 
 static const kind_t memory_kind = {be_open, put_memory, be_done, free_memory};
 
@@ -172,6 +175,12 @@ void daytona__sink_program(daytona__sink_t *sink, daytona__loop_t *loop, daytona
 void daytona__sink_clear(daytona__sink_t *sink) {
   if (sink->kind == NULL || sink->state == DAYTONA__SINK_CLEARED) return;
   set_state(sink, DAYTONA__SINK_CLEARED);
+  sink->kind->close(sink);
+}
+
+void daytona__sink_restart(daytona__sink_t *sink) {
+  if (sink->state == DAYTONA__SINK_IDLE) return;
+  set_state(sink, DAYTONA__SINK_IDLE);
   sink->kind->close(sink);
 }
 

@@ -65,6 +65,9 @@ void daytona__sink_program(daytona__sink_t *sink, daytona__loop_t *loop, daytona
 /* Let everything go; a file that is not done is removed. Allowed at any time, inside callbacks, and on a zeroed sink. */
 void daytona__sink_clear(daytona__sink_t *sink);
 
+/* Drop what it has, so that it can begin again; what the program was given cannot be dropped. */
+void daytona__sink_restart(daytona__sink_t *sink);
+
 /* Its first byte is about to come. It may have failed at once. */
 void daytona__sink_begin(daytona__sink_t *sink);
 

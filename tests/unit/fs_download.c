@@ -62,6 +62,8 @@ static void answers(const char *body) {
   free(text);
 }
 
+static void reset_request(peer_conn_t *conn, const char *request, size_t size) { peer_reset(conn); }
+
 /* The server is played by hand from now on. */
 static void by_hand(void) { scene.peer.on_request = on_request; }
 
@@ -310,8 +312,10 @@ static void existing_file_is_replaced_only_when_all_is_there(void **state) {
   peer_puts(asked, HEAD);
   send_text(FILE_PART("a", "10") "01234");
   api_spin(&scene, 20);
+  scene.peer.on_request = reset_request; /* neither the rest nor the whole comes */
   peer_reset(asked);
   asked = NULL;
+  api_hurry(&scene, future, 100);
   assert_true(daytona_future_await(future) != 0);
   daytona_future_release(future);
   api_until_no_job(&scene); /* the part file goes */

@@ -541,6 +541,9 @@ class Desktop(harness.Case):
         part = self.status(206, self.ask("GET", "/recordings/%s/download" % name, headers={"Range": "bytes=-10"}))
         self.assertEqual(part.body, film.body[-10:])
         self.status(416, self.ask("GET", "/recordings/%s/download" % name, headers={"Range": "bytes=99999999-"}))
+        date, other = film.headers["Last-Modified"], "Mon, 02 Nov 2020 10:00:00 GMT"
+        for headers, status in (({"If-Range": date}, 206), ({"If-Range": other}, 200), ({"If-Unmodified-Since": date}, 206), ({"If-Unmodified-Since": other}, 412)):
+            self.status(status, self.ask("GET", "/recordings/%s/download" % name, headers={"Range": "bytes=4-15", **headers}))
         self.status(204, self.ask("DELETE", "/recordings/" + name))
         self.refused(self.ask("GET", "/recordings/" + name), 404, "recording not found")
         self.assertEqual(self.get("/recordings"), {"recordings": []})

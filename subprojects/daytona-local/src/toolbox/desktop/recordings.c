@@ -6,6 +6,7 @@
  * else lies in the folder is left alone. Work on the folder is quick and small, and is done on the loop; the bytes of a
  * download come from the thread pool.
  */
+#include "toolbox/core/conditions.h"
 #include "toolbox/core/fields.h"
 #include "toolbox/core/pump.h"
 #include "toolbox/core/range.h"
@@ -400,8 +401,16 @@ static void send_file(dl_req_t *req, dl_toolbox_t *tb, int fd, const struct stat
   static const dl_source_events_t events = {produce, release};
   dl_range_t ranges[DL_RANGES_MAX];
   size_t count = 0;
-  dl_range_kind_t kind = dl_range_parse(dl_req_header(req, "Range"), st->st_size, ranges, &count);
+  dl_range_kind_t kind = dl_range_parse(dl_conditions_range(req, st->st_mtime), st->st_size, ranges, &count);
   char text[96];
+  int status = dl_conditions_check(req, st->st_mtime);
+  if (status != 0) {
+    add_headers(req, st);
+    dl_tb_add_request_id(req);
+    dl_reply_empty(req, status);
+    close(fd);
+    return;
+  }
   if (kind == DL_RANGE_BAD || kind == DL_RANGE_OUTSIDE) {
     snprintf(text, sizeof text, "bytes */%lld", (long long)st->st_size);
     dl_req_add_header(req, "Content-Range", text);

@@ -7,6 +7,7 @@
  * length at opening; of one that shrinks, a broken connection instead of a short answer.
  */
 #include "http/http.h"
+#include "toolbox/core/conditions.h"
 #include "toolbox/core/reply.h"
 #include "toolbox/files/fileio.h"
 #include "toolbox/files/files.h"
@@ -136,41 +137,6 @@ static void release(void *user) { free_download(user); }
 
 /* --- the head --- */
 
-static bool parse_http_date(const char *text, time_t *out) {
-  static const char *const formats[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
-                                        "%a %b %e %H:%M:%S %Y"};
-  for (size_t i = 0; text != NULL && i < DL_COUNT(formats); i++) {
-    struct tm parts = {0};
-    const char *end = strptime(text, formats[i], &parts);
-    if (end == NULL || *end != '\0') continue;
-    *out = timegm(&parts);
-    return true;
-  }
-  return false;
-}
-
-/* 0, or the status that the conditions ask for. There are no entity tags here. */
-static int check_conditions(const download_t *d) {
-  const char *match = dl_req_header(d->req, "If-Match"), *none = dl_req_header(d->req, "If-None-Match");
-  time_t date;
-  if (match != NULL && strcmp(match, "*") != 0) return 412;
-  if (match == NULL && parse_http_date(dl_req_header(d->req, "If-Unmodified-Since"), &date) &&
-      d->st.st_mtime > date)
-    return 412;
-  if (none != NULL) return strcmp(none, "*") == 0 ? 304 : 0;
-  if (parse_http_date(dl_req_header(d->req, "If-Modified-Since"), &date) && d->st.st_mtime <= date)
-    return 304;
-  return 0;
-}
-
-/* A part of another version would spoil the client's. */
-static const char *wanted_range(const download_t *d) {
-  const char *range = dl_req_header(d->req, "Range"), *condition = dl_req_header(d->req, "If-Range");
-  time_t date;
-  if (range == NULL || condition == NULL) return range;
-  return parse_http_date(condition, &date) && date == d->st.st_mtime ? range : NULL;
-}
-
 /* `type`: NULL where the response has one of its own. */
 static void add_headers(download_t *d, const char *type) {
   char date[64] = "", *name = dl_fs_base(d->path);
@@ -229,9 +195,9 @@ static int64_t prepare_parts(download_t *d) {
 
 static void send_file(download_t *d) {
   static const dl_source_events_t events = {produce, release};
-  dl_range_kind_t kind = d->is_unsized
-                           ? DL_RANGE_NONE
-                           : dl_range_parse(wanted_range(d), d->st.st_size, d->ranges, &d->range_count);
+  dl_range_kind_t kind = d->is_unsized ? DL_RANGE_NONE
+                                       : dl_range_parse(dl_conditions_range(d->req, d->st.st_mtime),
+                                                        d->st.st_size, d->ranges, &d->range_count);
   int64_t length = d->st.st_size;
   if (kind == DL_RANGE_BAD || kind == DL_RANGE_OUTSIDE) {
     reply_bad_range(d, kind);
@@ -307,7 +273,7 @@ static void on_opened(uv_work_t *work, int uv_status) {
     reply_open_error(d);
     return;
   }
-  int status = check_conditions(d);
+  int status = dl_conditions_check(d->req, d->st.st_mtime);
   if (status == 0) {
     send_file(d);
     return;
