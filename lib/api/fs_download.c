@@ -75,7 +75,7 @@ DOWNLOAD(many, "files");
 
 /* It is the same file only on the toolbox's own word; see resume.h. */
 DAYTONA__METHOD(rest, .prefix = "Failed to download file: ", .verb = "GET", .path = "/files/download",
-                .service = DAYTONA__TOOLBOX);
+                .service = DAYTONA__TOOLBOX, .is_resumption = true);
 
 static int pause_download(daytona_future_t *future);
 static int resume_download(daytona_future_t *future);

@@ -49,6 +49,7 @@ struct daytona__method {
   bool is_create;     /* may never be sent twice */
   bool is_secret;     /* all that it holds is wiped */
   bool is_background; /* sent after the call that caused it has settled: no future of a program carries it */
+  bool is_resumption; /* sent only when the connection of another request was lost */
   bool is_stream;     /* not a request: once the toolbox is known `done` comes without a response, perhaps at
                           once, and the service opens its socket with daytona__stream_open(), or makes a URL */
   /* Optional: what is wrong with arguments that keep the rules of their rows, or NULL. */
