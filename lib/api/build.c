@@ -59,9 +59,10 @@ static void follow(daytona__build_t *build) {
 void daytona__build_report(daytona__build_t *build) {
   const char *state = state_of(build);
   if (build->on_event == NULL) return;
-  const daytona__wait_rule_t *rule = build->life->rule;
-  if (!daytona__wait_is_met(rule, rule->of->state_of(&build->life->op))) build->has_begun = true;
-  if (build->log_url != NULL && build->has_log(&build->life->op)) follow(build);
+  if (build->log_url != NULL) {
+    if (build->is_built(&build->life->op)) build->has_begun = true;
+    if (build->has_begun && build->has_log(&build->life->op)) follow(build);
+  }
   if (strncmp(state, build->state, sizeof build->state - 1) == 0) return;
   snprintf(build->state, sizeof build->state, "%s", state);
   call_user(build, &(daytona_build_event_t){.state_name = build->state, .offset = build->offset});

@@ -19,10 +19,11 @@ typedef struct daytona__build {
   daytona_build_cb on_event;
   void *user;
   const daytona__method_t *log_url;           /* NULL: nothing is built, and there is no log */
+  bool (*is_built)(const daytona__op_t *op);  /* its state says that it is built, or will be */
   bool (*has_log)(const daytona__op_t *op);   /* its state says that a log can be there */
   const char *(*id)(const daytona__op_t *op); /* of the object */
   daytona__build_log_t *log;
-  bool has_begun; /* it was not there yet in some state that was reported */
+  bool has_begun; /* is_built() in some state that was reported: there is a log of this build */
   bool is_log_over, is_holding;
   daytona__image_job_t *job; /* its files are being looked at */
   daytona__image_content_t *content;

@@ -352,6 +352,13 @@ static void end_create(daytona__op_t *op) {
 
 DAYTONA__BUILD_LOG_URL(log_url, "/sandbox/{}/build-logs-url");
 
+/* From an image that the server has already, it is created as from a snapshot. */
+static bool is_built(const daytona__op_t *op) {
+  if (op->sandbox == NULL) return false;
+  const daytona_sandbox_state_t state = op->sandbox->info->state;
+  return state == DAYTONA_SANDBOX_PENDING_BUILD || state == DAYTONA_SANDBOX_BUILDING_SNAPSHOT;
+}
+
 static bool has_log(const daytona__op_t *op) {
   return op->sandbox != NULL && op->sandbox->info->state != DAYTONA_SANDBOX_PENDING_BUILD;
 }
@@ -359,11 +366,12 @@ static bool has_log(const daytona__op_t *op) {
 static const char *id_of(const daytona__op_t *op) { return op->sandbox->id; }
 
 static void watch(create_t *self, const daytona_sandbox_create_opts_t *opts) {
-  bool is_built = opts->image != NULL || is_given(opts->image_name);
+  bool is_image = opts->image != NULL || is_given(opts->image_name);
   self->build.life = &self->life;
   self->build.on_event = opts->on_build;
   self->build.user = opts->user;
-  self->build.log_url = is_built ? &log_url_method : NULL;
+  self->build.log_url = is_image ? &log_url_method : NULL;
+  self->build.is_built = is_built;
   self->build.has_log = has_log;
   self->build.id = id_of;
   daytona__build_watch(&self->build);

@@ -215,6 +215,8 @@ static const daytona__wait_rule_t wait_active = {
 
 DAYTONA__BUILD_LOG_URL(log_url, "/snapshots/{}/build-logs-url");
 
+static bool is_built(const daytona__op_t *op) { return state_of(op) != DAYTONA_SNAPSHOT_ACTIVE; }
+
 static bool has_log(const daytona__op_t *op) {
   int state = state_of(op);
   return state == DAYTONA_SNAPSHOT_BUILDING || state == DAYTONA_SNAPSHOT_ACTIVE;
@@ -294,6 +296,7 @@ daytona_future_t *daytona_snapshot_create(daytona_client_t *client, const char *
                                    .on_event = opts->on_build,
                                    .user = opts->user,
                                    .log_url = opts->image != NULL ? &log_url_method : NULL,
+                                   .is_built = is_built,
                                    .has_log = has_log,
                                    .id = id_of};
   daytona__build_watch(&self->build);

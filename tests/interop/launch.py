@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the scenarios with one official SDK against a fresh daytona-local: launch.py CLIENT MODE [NAME...]
+"""Runs the scenarios with one official SDK, or a binding, against a fresh daytona-local: launch.py CLIENT MODE [NAME...]
 
 CLIENT is python, python-async, typescript, the same with -newest behind it for the newest of their versions, or boto3 (which has
-scenarios of its own, for the object store). MODE is events (the SDK uses its event socket; without the scenarios of streams), polling, or tls (polling, and the server has a certificate of an authority made for this
+scenarios of its own, for the object store), or python-binding, which is bindings/python under the names of the official SDK: then
+LIBDAYTONA_PATH names the library, and LIBDAYTONA_SANITIZER what it was built with. MODE is events (the SDK uses its event socket; without the scenarios of streams), polling, or tls (polling, and the server has a certificate of an authority made for this
 run, which the SDK's own TLS has to accept). An SDK that could not be installed skips every scenario
 with the reason that the installer left.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "subprojects", "daytona-local", "tests", "server"))
@@ -44,6 +47,22 @@ def missing(cache, name):
         with open(note, encoding="utf-8", errors="replace") as text:
             return text.read().strip()
     return "the SDK is not installed; tests/interop/install installs it"
+
+
+def binding(cache, env):
+    """The command of Python with bindings/python, which is put together in the test's folder, and with the library's sanitizer."""
+    root = os.path.join(HERE, "..", "..")
+    python = os.path.join(cache, "cffi", "bin", "python")
+    package = os.path.join(env["TMPDIR"], "binding", "libdaytona")
+    shutil.copytree(os.path.join(root, "bindings", "python", "libdaytona"), package)
+    subprocess.run([python, os.path.join(root, "bindings", "python", "make_cdef.py"), os.path.join(root, "include"),
+                    os.path.join(package, "_abi.py")], check=True, stdout=subprocess.DEVNULL)
+    env.update(PYTHONPATH=os.path.dirname(package), LIBDAYTONA_PATH=os.path.abspath(env["LIBDAYTONA_PATH"]))
+    command = [python, os.path.join(HERE, "python", "run.py"), "python-binding"]
+    if "address" not in env.get("LIBDAYTONA_SANITIZER", ""):
+        return command
+    found = subprocess.run(["cc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout.strip()
+    return ["env", "LD_PRELOAD=" + found, "ASAN_OPTIONS=detect_leaks=0", *command]
 
 
 def make_certificate(folder):
@@ -126,7 +145,7 @@ def desktops(server, env):
 
 def main():
     client, mode, *only = sys.argv[1:]
-    cache = os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop"
+    cache = os.path.abspath(os.environ.get("DAYTONA_INTEROP_CACHE") or "build/interop")
     server = os.environ.get("DAYTONA_LOCAL")
     client, is_newest = client.removesuffix("-newest"), client.endswith("-newest")
     python_folder, node_folder = ("python-newest", "node-newest") if is_newest else ("python", "node")
@@ -136,6 +155,9 @@ def main():
     elif client == "boto3":
         command = [os.path.join(cache, "boto3", "bin", "python"), os.path.join(HERE, "boto3_store.py")]
         reason = missing(cache, "boto3")
+    elif client == "python-binding":
+        command = None
+        reason = missing(cache, "cffi")
     else:
         python = os.path.join(cache, python_folder, "bin", "python")
         command = [python, os.path.join(HERE, "python", "run.py"), client]
@@ -146,8 +168,16 @@ def main():
         return skip_all(reason, client)
     env = dict(os.environ, INTEROP_NODE_MODULES=os.path.join(cache, node_folder, "node_modules"),
                INTEROP_SCENARIOS=SCENARIOS, INTEROP_NODE_SDK="@daytonaio/sdk" if is_newest else "@daytona/sdk")
+    with contextlib.ExitStack() as stack:
+        if "TMPDIR" not in env:
+            env["TMPDIR"] = stack.enter_context(tempfile.TemporaryDirectory())
+            os.chmod(env["TMPDIR"], 0o711)  # users of sandboxes pass through it
+        return run(client, mode, only, server, cache, command or binding(cache, env), env)
+
+
+def run(client, mode, only, server, cache, command, env):
     # The SDKs read .env files of the working directory: run where there are none.
-    os.chdir(env["TMPDIR"] if "TMPDIR" in env else "/")
+    os.chdir(env["TMPDIR"])
     left_out = () if mode == "polling" else ONCE
     if mode != "events":
         env["DAYTONA_USE_DEPRECATED_POLLING"] = "true"

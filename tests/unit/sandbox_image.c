@@ -191,6 +191,25 @@ static void log_is_followed_until_it_is_started(void **state) {
   api_scene_close(&scene);
 }
 
+/* Its image was built before: the server has the log of that build, which is not one of this call. */
+static void log_of_an_older_build_is_not_delivered(void **state) {
+  (void)state;
+  static const char *const states[] = {"creating", "starting", "started", NULL};
+  seen_t seen = {0};
+  const daytona_sandbox_create_opts_t opts = {
+    .name = "n", .image_name = "x:1", .on_build = on_build, .user = &seen};
+  api_scene_t scene;
+  api_scene_open(&scene);
+  answer_states(&scene, states);
+  daytona_future_t *future = daytona_sandbox_create(scene.client, &opts);
+  finish(&scene, future);
+  assert_null(daytona_future_error(future));
+  assert_string_equal(seen.states, "creating starting started ");
+  assert_int_equal(api_count(&scene, LOG_URL), 0);
+  daytona_future_release(future);
+  api_scene_close(&scene);
+}
+
 static void failed_build_says_why_after_its_log(void **state) {
   (void)state;
   static const char *const states[] = {"pending_build", "building_snapshot", NULL};
@@ -249,6 +268,7 @@ int main(void) {
     cmocka_unit_test(broken_image_sends_nothing),
     cmocka_unit_test(empty_dockerfile_sends_nothing),
     cmocka_unit_test(log_is_followed_until_it_is_started),
+    cmocka_unit_test(log_of_an_older_build_is_not_delivered),
     cmocka_unit_test(failed_build_says_why_after_its_log),
     cmocka_unit_test(server_says_why_it_destroyed_the_sandbox),
   };

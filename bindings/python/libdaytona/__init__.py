@@ -5,16 +5,17 @@
         done = await sandbox.exec("echo hello")
 """
 
-from ._client import Client, ExecResult, FileInfo, RunError, RunResult, Sandbox, SessionResult
+from ._client import Client, ExecResult, FileInfo, FileResult, Lsp, RunError, RunResult, Sandbox, SessionResult
 from ._errors import (AuthenticationError, ClosedError, ConflictError, DaytonaConnectionError, DaytonaConnectionTimeoutError, DaytonaError,
                       DaytonaTimeoutError, ForbiddenError, InvalidError, LimitError, NotFoundError, RateLimitError)
-from ._native import Record, ffi, lib
+from ._images import BuildEvent, Image
+from ._native import Items, Record, ffi, lib
 from ._streams import Follow, Output, Pty, StreamEnd
 from ._transfers import Download
 
 __all__ = [
-    "AuthenticationError", "Client", "ClosedError", "ConflictError", "DaytonaConnectionError", "DaytonaConnectionTimeoutError",
-    "DaytonaError", "DaytonaTimeoutError", "Download", "ExecResult", "FileInfo", "Follow", "ForbiddenError", "InvalidError", "LimitError",
-    "NotFoundError", "Output", "Pty", "RateLimitError", "Record", "RunError", "RunResult", "Sandbox", "SessionResult", "StreamEnd",
+    "AuthenticationError", "BuildEvent", "Client", "ClosedError", "ConflictError", "DaytonaConnectionError", "DaytonaConnectionTimeoutError",
+    "DaytonaError", "DaytonaTimeoutError", "Download", "ExecResult", "FileInfo", "FileResult", "Follow", "ForbiddenError", "Image", "InvalidError", "Items",
+    "LimitError", "Lsp", "NotFoundError", "Output", "Pty", "RateLimitError", "Record", "RunError", "RunResult", "Sandbox", "SessionResult", "StreamEnd",
     "ffi", "lib",
 ]

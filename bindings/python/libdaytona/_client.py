@@ -10,9 +10,10 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, AsyncIterable, AsyncIterator, Callable, Iterable, Optional, TypeVar, Union
 
-from ._errors import check, error_of_code
+from ._errors import DaytonaError, check, error_of_code
+from ._images import BuildEvent, Image, built_for
 from ._loop import Loop, forget_user, lend, on_closed, settle, take_back
-from ._native import SANDBOX, VOID_POINTER, Record, argument, ffi, lib, put, python_value, record, text
+from ._native import SANDBOX, VOID_POINTER, Record, arguments_of, c_text, ffi, lib, put, python_value, record, text
 from ._streams import Follow, Output, Pty, Reader, on_drained, on_output
 from ._transfers import Download, LocalPath, OnProgress, Transfer, on_transfer, upload_stream
 
@@ -37,6 +38,15 @@ class FileInfo:
     owner: Optional[str]
     group: Optional[str]
     modified_at: Optional[str]
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """One file of many."""
+    path: str
+    data: bytes  #: of a download to memory
+    size: int
+    error: Optional[DaytonaError]
 
 
 @dataclass(frozen=True)
@@ -65,14 +75,6 @@ def shaped(cls: type[T], values: Any) -> T:
     """A data class of a record that has more."""
     given = values.__dict__
     return cls(**{name: given[name] for name in cls.__dataclass_fields__})  # type: ignore[attr-defined]
-
-
-@functools.lru_cache(maxsize=None)
-def signature(name: str) -> tuple[Callable[..., Any], tuple[Any, ...], bool]:
-    """The function daytona_NAME(), the types of its arguments, and whether the last of them are options."""
-    function = getattr(lib, "daytona_" + name)
-    kinds = ffi.typeof(function).args
-    return function, kinds, kinds[-1].kind == "pointer" and kinds[-1].item.cname.removesuffix("_t").endswith("_opts")
 
 
 @functools.lru_cache(maxsize=None)
@@ -160,17 +162,8 @@ class Client:
 
     def _prepare(self, name: str, arguments: list[Any], options: dict[str, Any]) -> Callable[[], Any]:
         loop = self._open()
-        function, kinds, takes_options = signature(name)
         keep: list[Any] = []
-        if takes_options:
-            opts = ffi.new(kinds[-1])
-            put(opts, options, keep)
-            arguments = [*arguments, *[None] * (len(kinds) - 1 - len(arguments)), opts]
-        elif options:
-            raise TypeError(f"daytona_{name}() takes no options")
-        if len(arguments) != len(kinds):
-            raise TypeError(f"daytona_{name}() takes {len(kinds)} arguments")
-        passed = [argument(kind, value, keep) for kind, value in zip(kinds, arguments)]
+        function, passed = arguments_of(name, arguments, options, keep)
         loop.now()
 
         def make() -> Any:
@@ -201,9 +194,15 @@ class Client:
         pointer = self._start(function, arguments, options)
         return settle(self._open(), pointer, lambda future: shape(self._result(future)))
 
-    def create(self, **options: Any) -> Future["Sandbox"]:
+    def create(self, *, image: Optional[Image] = None, on_build: Optional[Callable[[BuildEvent], None]] = None,
+               **options: Any) -> Future["Sandbox"]:
         """A new sandbox, started. The options are the fields of daytona_sandbox_create_opts_t. As `async with`: see sandbox()."""
-        return self.call("sandbox_create", **options)
+        return self.call("sandbox_create", **options, **built_for(self._open(), on_build, image))
+
+    def create_snapshot(self, name: str, *, image: Optional[Image] = None, on_build: Optional[Callable[[BuildEvent], None]] = None,
+                        **options: Any) -> Future[Record]:
+        """A new snapshot, active. The options are the fields of daytona_snapshot_create_opts_t."""
+        return self.call("snapshot_create", name, **options, **built_for(self._open(), on_build, image))
 
     def get(self, id_or_name: str, **options: Any) -> Future["Sandbox"]:
         return self.call("sandbox_get", id_or_name, **options)
@@ -228,6 +227,12 @@ class Client:
                 yield found
         finally:
             loop.release(lib.daytona_sandbox_iter_release, out[0])
+
+
+def file_results(all: list[Record]) -> list[FileResult]:
+    def outcome(error: Optional[Record]) -> Optional[DaytonaError]:
+        return error_of_code(error.code, error.message) if error is not None else None
+    return [FileResult(each.path, each.bytes, each.size, outcome(each.error)) for each in all]
 
 
 class NewSandbox:
@@ -328,6 +333,31 @@ class Sandbox:
         user = lend(Transfer(self._loop, on_progress, held))
         return {"user": user, "destroy_user": forget_user, **({"on_progress": on_transfer} if on_progress else {})}
 
+    def upload_files(self, files: dict[str, Union[bytes, LocalPath]], *, on_progress: Optional[OnProgress] = None,
+                     **options: Any) -> Future[list[FileResult]]:
+        """Many files with one request, by their paths in the sandbox: bytes, or the path of a local file. Each has an outcome of its own."""
+        held = [data for data in files.values() if isinstance(data, bytes)]
+        items = [{"destination": path, "bytes": ffi.from_buffer(data), "size": len(data)} if isinstance(data, bytes)
+                 else {"destination": path, "local_path": data} for path, data in files.items()]
+        return self._client._call("fs_upload_files", [self._pointer, items, len(items)],
+                                  dict(options, **self._reported(on_progress, held)), file_results)
+
+    def download_files(self, paths: Iterable[Union[str, tuple[str, LocalPath]]], *, on_progress: Optional[OnProgress] = None,
+                       **options: Any) -> Future[list[FileResult]]:
+        """Many files with one request: to memory, or with a pair to a local path. Each has an outcome of its own."""
+        items = [{"source": path} if isinstance(path, str) else {"source": path[0], "local_path": path[1]} for path in paths]
+        return self._client._call("fs_download_files", [self._pointer, items, len(items)],
+                                  dict(options, **self._reported(on_progress)), file_results)
+
+    def create_folder(self, path: str, mode: str = "755") -> Future[None]:
+        return self.call("fs_create_folder", path, mode)
+
+    def delete_file(self, path: str, *, recursive: bool = False) -> Future[None]:
+        return self.call("fs_delete_file", path, is_recursive=recursive)
+
+    def move_files(self, source: str, destination: str) -> Future[None]:
+        return self.call("fs_move_files", source, destination)
+
     def list_files(self, path: str, **options: Any) -> Future[list[FileInfo]]:
         return self._client._call("fs_list_files", [self._pointer, path], options, lambda all: [shaped(FileInfo, each) for each in all])
 
@@ -348,7 +378,16 @@ class Sandbox:
         return self._client._call("session_exec", [self._pointer, session, command], options, shape)
 
     def follow(self, session: str, command_id: str, **options: Any) -> Follow:
-        return Follow(self, session, command_id, options)
+        """The log of a command, from its beginning: `async with sandbox.follow(session, command) as log: async for part in log: ...`"""
+        return Follow(self, "session_follow", [session, command_id], options)
+
+    def follow_entrypoint(self, **options: Any) -> Follow:
+        """The log of what the sandbox was started with."""
+        return Follow(self, "session_follow_entrypoint", [], options)
+
+    def session_input(self, session: str, command_id: str, data: str) -> Future[None]:
+        """Input of a command; a newline is added where there is none."""
+        return self.call("session_send_input", session, command_id, data)
 
     # --- interpreter ---
 
@@ -360,6 +399,16 @@ class Sandbox:
         def shape(result: Any) -> RunResult:
             return RunResult(result.out, result.err, result.error and shaped(RunError, result.error))
         return self._client._call("interpreter_run_code", [self._pointer, code], options, shape)
+
+    # --- language servers ---
+
+    def lsp(self, language: str, project: str) -> Lsp:
+        """A language server of a folder: `await server.call("start")` starts it."""
+        out = ffi.new("daytona_lsp_t **")
+        keep: list[Any] = []
+        self._client._open()
+        check(lib.daytona_lsp_new(self._pointer, c_text(language, keep), c_text(project, keep), out))
+        return Lsp(self, out[0])
 
     # --- terminals ---
 
@@ -382,6 +431,20 @@ class Sandbox:
             return Pty(self, lib.daytona_pty_retain(lib.daytona_future_pty(future)), reader)
         made: Pty = await settle(loop, pointer, attached)
         return made
+
+
+class Lsp:
+    """A language server of a folder of a sandbox."""
+
+    def __init__(self, sandbox: Sandbox, pointer: Any) -> None:
+        self._sandbox, self._pointer = sandbox, pointer
+
+    def __del__(self) -> None:
+        self._sandbox._loop.release(lib.daytona_lsp_release, self._pointer)
+
+    def call(self, function: str, *arguments: Any, **options: Any) -> Future[Any]:
+        """Any call that begins with a language server: call("did_open", path) is daytona_lsp_did_open()."""
+        return self._sandbox._client._call("lsp_" + function, [self._pointer, *arguments], options, lambda result: result)
 
 
 def heard_by(loop: Loop, function: Callable[[Output], None]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class DaytonaError(Exception):
         self.system_errno = 0
         self.retry_after_ms: Optional[int] = None
         self.server_code: Optional[str] = None
+        self.source: Optional[str] = None  #: the part of the server that it came from
         self.request_id: Optional[str] = None
         self.field: Optional[str] = None
         self.sandbox: Optional[str] = None  #: may exist after the failure: use it or delete it
@@ -74,7 +75,7 @@ def error_of(why: Any) -> DaytonaError:
     error = error_of_code(int(ffi.cast("int", why.code)), text(why.message))
     error.http_status, error.attempts, error.system_errno = why.http_status, why.attempts, why.system_errno
     error.retry_after_ms = None if why.retry_after_ms < 0 else why.retry_after_ms
-    error.server_code, error.request_id = text(why.server_code), text(why.request_id)
+    error.server_code, error.source, error.request_id = text(why.server_code), text(why.source), text(why.request_id)
     error.field, error.sandbox = text(why.field), text(why.sandbox)
     error.headers = {text(why.headers[i].name) or "": text(why.headers[i].value) or "" for i in range(why.header_count)}
     if why.body != ffi.NULL:

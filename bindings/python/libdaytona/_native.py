@@ -59,7 +59,24 @@ def text(value: Any) -> Optional[str]:
 
 @functools.lru_cache(maxsize=None)
 def fields_of(kind: Any) -> dict[str, Any]:
+    """None of an opaque struct; some versions of cffi abort when they are asked for those."""
+    try:
+        ffi.sizeof(kind)
+    except (ffi.error, TypeError, ValueError):
+        return {}
     return dict(kind.fields)
+
+
+def count_of(name: str, fields: dict[str, Any]) -> Optional[str]:
+    """The field that counts what `name` points to: volume_count for volumes, or `count`; None for what is no array."""
+    of = fields[name].type
+    if of.kind != "pointer" or of.item == CHAR:
+        return None
+    for single in (name[:-1], name[:-2], {"children": "child"}.get(name)):
+        if f"{single}_count" in fields:
+            return f"{single}_count"
+    is_array = name == "items" or of.item.kind in ("primitive", "pointer")
+    return "count" if is_array and "count" in fields else None
 
 
 def put(target: Any, values: dict[str, Any], keep: list[Any]) -> None:
@@ -71,8 +88,8 @@ def put(target: Any, values: dict[str, Any], keep: list[Any]) -> None:
             raise TypeError(f"{kind.cname} has no field {name!r}")
         if value is not None:
             put_field(target, name, fields[name].type, value, keep)
-            count = name[:-1] + "_count"
-            if isinstance(value, (list, tuple)) and count in fields:
+            count = count_of(name, fields)
+            if count is not None and isinstance(value, (list, tuple)):
                 setattr(target, count, len(value))
 
 
@@ -126,7 +143,11 @@ def argument(kind: Any, value: Any, keep: list[Any]) -> Any:
     pointed = kind.item
     if pointed == CHAR:
         return c_text(value, keep)
-    if pointed.kind != "struct" or not pointed.fields:
+    if pointed.kind in ("primitive", "enum") and isinstance(value, (list, tuple)):
+        numbers = ffi.new(ffi.getctype(pointed, "[]"), value)
+        keep.append(numbers)
+        return numbers
+    if pointed.kind != "struct" or not fields_of(pointed):
         raise TypeError(f"{value!r} is no {kind.cname}")
     many = list(value) if isinstance(value, (list, tuple)) and pointed != STRINGS else [value]
     made = ffi.new(ffi.getctype(pointed, "[]"), len(many))
@@ -142,6 +163,28 @@ def argument(kind: Any, value: Any, keep: list[Any]) -> Any:
     return made
 
 
+@functools.lru_cache(maxsize=None)
+def signature(name: str) -> tuple[Callable[..., Any], tuple[Any, ...], bool]:
+    """The function daytona_NAME(), the types of its arguments, and whether the last of them are options."""
+    function = getattr(lib, "daytona_" + name)
+    kinds = ffi.typeof(function).args
+    return function, kinds, kinds[-1].kind == "pointer" and kinds[-1].item.cname.removesuffix("_t").endswith("_opts")
+
+
+def arguments_of(name: str, arguments: list[Any], options: dict[str, Any], keep: list[Any]) -> tuple[Callable[..., Any], list[Any]]:
+    """The function daytona_NAME() and what to pass to it."""
+    function, kinds, takes_options = signature(name)
+    if takes_options:
+        opts = ffi.new(kinds[-1])
+        put(opts, options, keep)
+        arguments = [*arguments, *[None] * (len(kinds) - 1 - len(arguments)), opts]
+    elif options:
+        raise TypeError(f"daytona_{name}() takes no options")
+    if len(arguments) != len(kinds):
+        raise TypeError(f"daytona_{name}() takes {len(kinds)} arguments")
+    return function, [argument(kind, value, keep) for kind, value in zip(kinds, arguments)]
+
+
 class Record:
     """A struct of the library, copied: attributes with the names that they have in its header."""
 
@@ -153,6 +196,17 @@ class Record:
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"this record has no {name!r}")
+
+
+class Items(list[Any]):
+    """The items of a list of the library; what it says besides them, such as the `total` of a page, are attributes."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        super().__init__(values.pop("items"))
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"this list has no {name!r}")
 
 
 Wrap = dict[Any, Callable[[Any], Any]]
@@ -177,14 +231,13 @@ def record(struct: Any, wrap: Wrap) -> dict[str, Any]:
 def readable(kind: Any) -> list[tuple[str, Any, Optional[str], Optional[str]]]:
     """The fields of a struct that say something of their own: name, type, and the names of their count and their size in bytes."""
     fields = fields_of(kind)
+    counts = {count_of(name, fields) for name in fields}
     found = []
     for name, field in fields.items():
-        if name == "reserved" or (name.endswith(("_count", "_size")) and name[:name.rindex("_")] + "s" * name.endswith("_count") in fields):
+        if name == "reserved" or name in counts or name.endswith("_size") and name[:-len("_size")] in fields:
             continue
-        is_pointer = field.type.kind == "pointer"
-        count = "count" if name == "items" else name[:-1] + "_count"
-        found.append((name, field.type, count if is_pointer and count in fields else None,
-                      name + "_size" if is_pointer and name + "_size" in fields else None))
+        size = name + "_size" if field.type.kind == "pointer" and name + "_size" in fields else None
+        found.append((name, field.type, count_of(name, fields), size))
     return found
 
 
@@ -200,7 +253,7 @@ def python_value(kind: Any, value: Any, wrap: Wrap) -> Any:
             return wrap[pointed](value)
         if pointed == CHAR:
             return text(value)
-        return python_value(pointed, value, wrap) if pointed.kind == "struct" and pointed.fields else None
+        return python_value(pointed, value, wrap) if pointed.kind == "struct" and fields_of(pointed) else None
     if kind.kind != "struct":
         return None
     if kind in OPTIONAL:
@@ -212,4 +265,4 @@ def python_value(kind: Any, value: Any, wrap: Wrap) -> Any:
     if kind == STRINGS:
         return [text(value.items[i]) for i in range(value.count)]
     values = record(value, wrap)
-    return values["items"] if "items" in values and "count" in fields_of(kind) else Record(values)
+    return Items(values) if "items" in values and "count" in fields_of(kind) else Record(values)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Optional
 
 from ._errors import check
 from ._loop import Loop, forget_user, lend, lent, settle
-from ._native import callback, ffi, lib, text
+from ._native import Record, callback, ffi, lib, text
 
 if TYPE_CHECKING:
     from ._client import Sandbox
@@ -119,11 +119,11 @@ class Reader:
 class Follow:
     """A log that is followed: `async for` gives its pieces, wait() how it ended. Leaving `async with` ends the follow."""
 
-    def __init__(self, sandbox: "Sandbox", session: str, command: str, options: dict[str, Any]) -> None:
+    def __init__(self, sandbox: "Sandbox", function: str, arguments: list[str], options: dict[str, Any]) -> None:
         loop = sandbox._client._open()
         reader = Reader(loop)
         options = dict(options, on_stdout=on_output, on_stderr=on_output, user=lend(reader), destroy_user=forget_user)
-        pointer = sandbox._client._start("session_follow", [sandbox._pointer, session, command], options)
+        pointer = sandbox._client._start(function, [sandbox._pointer, *arguments], options)
         end: asyncio.Future[StreamEnd] = settle(loop, pointer, stream_end)
         reader.pause = lambda: lib.daytona_future_pause(pointer)
         reader.resume = lambda: None if end.done() else lib.daytona_future_resume(pointer)
@@ -214,7 +214,7 @@ class Pty:
     def write(self, data: bytes) -> None:
         """Queues all of it, or raises: LimitError when 4 MiB of input are waiting, see drained(). Longer data never fits at once."""
         if self._pointer is None:
-            check(lib.DAYTONA_ECLOSED)
+            check(lib.DAYTONA_ECONNECTION)
         check(lib.daytona_pty_write(self._pointer, ffi.from_buffer(data), len(data)))
         self._loop.called()
 
@@ -222,8 +222,14 @@ class Pty:
         """After a write that raised LimitError because of what is queued: until all of that was sent, or the terminal has ended."""
         await self._reader.wait_for_drained()
 
-    async def resize(self, cols: int, rows: int) -> None:
-        await self._sandbox.call("pty_resize", self.id, cols, rows)
+    @property
+    def is_connected(self) -> bool:
+        return self._pointer is not None and bool(lib.daytona_pty_is_connected(self._pointer))
+
+    async def resize(self, cols: int, rows: int) -> Record:
+        """Its facts after that: the fields of daytona_pty_info_t."""
+        info: Record = await self._sandbox.call("pty_resize", self.id, cols, rows)
+        return info
 
     async def kill(self) -> None:
         await self._sandbox.call("pty_kill", self.id)

@@ -95,6 +95,8 @@ async def what_is_wrong_is_said_before_it_is_sent():
     await raises(TypeError, call_of(lambda: sandbox.exec("true", no_such_option=1)))
     await raises(ValueError, call_of(lambda: sandbox.exec("true\0false")))
     await raises(TypeError, call_of(lambda: sandbox.upload(b"bytes", "x", no_such_option=1)))
+    await raises(TypeError, call_of(lambda: on.call("image_resolve", "no image")))
+    await raises(TypeError, call_of(lambda: on.call("sandbox_create", image="no image")))
 
 
 async def call_of(function):
@@ -420,6 +422,35 @@ async def sandboxes_are_listed():
 async def gone(name):
     while (await on.get(name)).state in ("destroying", "destroyed"):
         await asyncio.sleep(0.05)
+
+
+async def every_array_has_its_count():
+    """What is new in the headers and named otherwise would be lost in records."""
+    from libdaytona._native import count_of, fields_of
+    kinds = [libdaytona.ffi.typeof(name) for name in libdaytona.ffi.list_types()[0]]
+    structs = [kind for kind in kinds if kind.kind == "struct" and fields_of(kind)]
+    assert len(structs) > 100
+    alone = {"member_count", "skipped_count", "failed_count", "header_count", "attempt_count", "resumed_count", "ready_count", "cpu_count"}
+    for kind in structs:
+        fields = fields_of(kind)
+        counts = {name for name in fields if name == "count" or name.endswith("_count")}
+        assert counts - {count_of(name, fields) for name in fields} <= alone, (kind, counts)
+    done = await sandbox.call("process_exec", "true")
+    assert done.charts == [] and done.result == ""
+
+
+async def lists_have_what_is_beside_their_items():
+    page = await on.call("snapshot_list")
+    assert page.total == len(page) > 0 and page[0].name and page.page == 1, page
+    by_state = [each.id async for each in on.sandboxes(states=[libdaytona.lib.DAYTONA_SANDBOX_STARTED])]
+    assert sandbox.id in by_state
+
+
+async def an_image_is_built_up():
+    image = libdaytona.Image.base("python:3.12").env({"A": "b"}).run_commands(["make it"]).workdir("/srv").call("cmd", ["sh"])
+    assert image.dockerfile.splitlines()[0] == "FROM python:3.12" and "RUN make it" in image.dockerfile, image.dockerfile
+    content = await on.call("image_resolve", image._pointer)
+    assert content.dockerfile == image.dockerfile and content.contexts == []
 
 
 async def a_bad_configuration_has_a_reason():

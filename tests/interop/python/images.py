@@ -8,7 +8,7 @@ import time
 import urllib.request
 
 from storage import status_of
-from support import API_KEY, API_URL, Skip, Topic, admin, done, eventually, raises, sdk, started, unique
+from support import API_KEY, API_URL, HAS_SDK_STORAGE, Skip, Topic, admin, done, eventually, raises, sdk, started, unique
 
 
 def image_name():
@@ -147,7 +147,7 @@ class Images(Topic):
             assert (await self.exec(sandbox, "cat /made; echo $A")).result == "made\nb c\n"
         chunks.clear()
         async with self._created(image, on_snapshot_create_logs=chunks.append) as sandbox:
-            assert chunks == []  # it was built before
+            assert chunks == [], chunks  # it was built before
         bad = sdk.Image.base(image_name()).run_commands(f"echo {unique('x')}; exit 9")
         error = await raises(sdk.DaytonaError, lambda: started(
             self.client.create, sdk.CreateSandboxFromImageParams(image=bad), timeout=100,
@@ -156,9 +156,9 @@ class Images(Topic):
 
     async def create_from_image_with_files(self):
         base = image_name()
-        if not API_URL.startswith("https:"):
+        if HAS_SDK_STORAGE and not API_URL.startswith("https:"):
             raise Skip("the storage library of this SDK refuses plain HTTP")
-        if not os.environ.get("INTEROP_SYSTEM_TRUSTS_US"):
+        if HAS_SDK_STORAGE and not os.environ.get("INTEROP_SYSTEM_TRUSTS_US"):
             raise Skip("the storage library of this SDK trusts the system's authorities only")
         with tempfile.TemporaryDirectory() as place:
             os.makedirs(os.path.join(place, "app", "deep"))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the scenarios with the official Python SDK: run.py python|python-async [NAME...]
+"""Runs the scenarios with the official Python SDK: run.py python|python-async|python-binding [NAME...]
 
-python is the ordinary client, python-async the asynchronous one. Reports TAP.
+python is the ordinary client, python-async the asynchronous one, python-binding this project's own bindings/python under
+the same names (binding_sdk.py). Reports TAP.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ import sessions
 import storage
 import terminals
 import together
-from support import API_URL, IS_ASYNC, Skip, sdk
+from support import API_URL, IS_ASYNC, Skip, Unsupported, sdk
 
 SHOWN_LINES = 14
 LIMIT_SECONDS = 120
@@ -53,7 +54,7 @@ async def run_one(scenario):
     """What TAP says after the name, or None with the end of the traceback printed."""
     try:
         await asyncio.wait_for(scenario(), LIMIT_SECONDS)
-    except Skip as skip:
+    except (Skip, Unsupported) as skip:
         return f" # SKIP {skip}"
     except Exception:
         tail = traceback.format_exc().splitlines()[-SHOWN_LINES:]

@@ -4,9 +4,7 @@
 import contextlib
 import os
 
-from daytona_api_client import SandboxListSortDirection, SandboxListSortField
-
-from support import Skip, Topic, admin, collect, done, eventually, fetch, raises, sdk, unique
+from support import SandboxListSortDirection, SandboxListSortField, Skip, Topic, admin, collect, done, eventually, fetch, raises, sdk, unique
 
 
 class Sandboxes(Topic):
@@ -127,7 +125,7 @@ class Sandboxes(Topic):
 
     async def linked_sandboxes(self):
         async with self.sandbox(name="link-owner-%s" % os.getpid()) as owner:
-            serve = "mkdir -p /tmp/lnk && cd /tmp/lnk && echo hello from owner > index.html && nohup python3 -m http.server 3000 > srv.log 2>&1 &\n" \
+            serve = "mkdir -p /tmp/lnk && cd /tmp/lnk && echo hello from owner > index.html && exec python3 -m http.server 3000 > srv.log 2>&1 &\n" \
                 "for i in $(seq 50); do timeout 1 bash -c '< /dev/tcp/127.0.0.1/3000' 2>/dev/null && exit; sleep 0.2; done; exit 1"
             assert (await done(owner.process.exec(serve))).exit_code == 0
             async with self.sandbox(linked_sandbox=owner.id, ephemeral=True) as follower:

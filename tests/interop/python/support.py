@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every scenario of the Python SDK uses, written once for both clients: what a call of the
-asynchronous client gives is awaited, what one of the ordinary client gives is taken as it is.
+"""What every scenario of the Python SDK uses, written once for its clients and for the binding of this project: what a call
+of an asynchronous client gives is awaited, what one of the ordinary client gives is taken as it is.
 """
 
 import asyncio
@@ -18,9 +18,19 @@ import warnings
 
 warnings.simplefilter("ignore")
 
-import daytona as sdk  # noqa: E402  (the filter has to come first)
+if sys.argv[1] == "python-binding":
+    import binding_sdk as sdk  # noqa: E402
+    from binding_sdk import SandboxListSortDirection, SandboxListSortField, Unsupported  # noqa: E402
+else:
+    import daytona as sdk  # noqa: E402  (the filter has to come first)
+    from daytona_api_client import SandboxListSortDirection, SandboxListSortField  # noqa: E402
 
-IS_ASYNC = sys.argv[1] == "python-async"
+    class Unsupported(Exception):
+        """Raised by the binding only."""
+
+# The official SDK has a storage library of its own, with rules of its own.
+HAS_SDK_STORAGE = sys.argv[1] != "python-binding"
+IS_ASYNC = sys.argv[1] != "python"
 API_URL = os.environ["DAYTONA_API_URL"]
 API_KEY = os.environ["DAYTONA_API_KEY"]
 

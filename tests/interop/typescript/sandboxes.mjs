@@ -139,7 +139,7 @@ export const scenarios = {
 
   async linked_sandboxes() {
     await withSandbox({ name: `link-owner-${process.pid}` }, async (owner) => {
-      const serve = `mkdir -p /tmp/lnk && cd /tmp/lnk && echo hello from owner > index.html && nohup python3 -m http.server 3000 > srv.log 2>&1 &
+      const serve = `mkdir -p /tmp/lnk && cd /tmp/lnk && echo hello from owner > index.html && exec python3 -m http.server 3000 > srv.log 2>&1 &
 for i in $(seq 50); do timeout 1 bash -c '< /dev/tcp/127.0.0.1/3000' 2>/dev/null && exit; sleep 0.2; done; exit 1`
       assert.equal((await owner.process.executeCommand(serve)).exitCode, 0)
       await withSandbox({ linkedSandbox: owner.id, ephemeral: true }, async (follower) => {
