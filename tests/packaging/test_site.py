@@ -50,6 +50,22 @@ def main():
         missing = [name for name in types if name not in text]
         assert len(types) > 50 and not missing, missing
 
+    def fields_and_values_are_in_the_reference():
+        anchors = set()
+        for path in (SITE / "reference").glob("*.html"):
+            anchors |= Page(path).anchors
+        values = re.findall(r"\bX\((DAYTONA_E\w+)", (SOURCE / "include" / "daytona" / "error.h").read_text())
+        wanted = [f"c.daytona_errcode_t.{name}" for name in values]
+        wanted += ["c.daytona_sandbox_state_t.DAYTONA_SANDBOX_STARTED", "c.daytona_stream_reason_t.DAYTONA_STREAM_LOST",
+                   "c.daytona_process_exec_opts_t.leaves_running", "c.daytona_exec_result_t.exit_code", "c.daytona_config_t.max_starting"]
+        missing = [name for name in wanted if name not in anchors]
+        assert len(wanted) > 50 and not missing, missing
+
+    def guides_lead_to_the_reference():
+        links = set(Page(SITE / "docs" / "guides" / "errors.html").links)
+        for link in ("error.html#c.daytona_errcode_t.DAYTONA_EAUTH", "client.html#c.daytona_config_check", "error.html#c.daytona_error_t"):
+            assert f"../../reference/{link}" in links, link
+
     def every_page_can_be_found():
         index = (SITE / "searchindex.js").read_text()
         for header in (SOURCE / "include" / "daytona").glob("*.h"):
@@ -75,7 +91,8 @@ def main():
     if shutil.which("doxygen") is None:
         print("1..0 # SKIP doxygen is not installed")
         return 0
-    return tap.run_all([it_is_built, every_public_name_is_reachable, every_page_can_be_found, no_link_leads_nowhere, pictures_are_drawn])
+    return tap.run_all([it_is_built, every_public_name_is_reachable, fields_and_values_are_in_the_reference,
+                        guides_lead_to_the_reference, every_page_can_be_found, no_link_leads_nowhere, pictures_are_drawn])
 
 
 if __name__ == "__main__":
