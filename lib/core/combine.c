@@ -30,7 +30,8 @@ struct daytona__combine {
   int64_t winner;
   const daytona_future_t *first_failed;
   void (*on_member)(daytona__combine_t *group, size_t index);
-  daytona__timer_t timer; /* deadline only */
+  daytona__timer_t timer; /* of a deadline, which is the rest of this struct as well */
+  int64_t timeout_ms;
 };
 
 static int pause_members(daytona_future_t *future);
@@ -124,7 +125,9 @@ static void on_member_settled(daytona_future_t *member, void *user) {
 static void on_deadline(daytona__timer_t *timer) {
   daytona__combine_t *group = DAYTONA__CONTAINER(timer, daytona__combine_t, timer);
   if (!daytona__future_is_pending(group->members[0])) return; /* in time; its report is on the way */
-  daytona__future_fail(group->future, DAYTONA_EDEADLINE, "%s", daytona_errcode_text(DAYTONA_EDEADLINE));
+  group->future->prefix = group->members[0]->prefix;
+  daytona__future_fail(group->future, DAYTONA_EDEADLINE, "not finished within %lld ms",
+                       (long long)group->timeout_ms);
   cancel_members(group);
 }
 
@@ -234,8 +237,10 @@ daytona_future_t *daytona_future_deadline(daytona_future_t *future, int64_t time
   if (timeout_ms < 0 && timeout_ms != DAYTONA_NO_TIMEOUT)
     return group_failed(future->loop, &future, 1, DAYTONA_EINVAL, "timeout_ms must not be negative");
   daytona_future_t *bound = group_new(future->loop, &future, 1, on_race_member);
-  if (daytona__future_is_pending(bound) && timeout_ms >= 0)
+  if (daytona__future_is_pending(bound) && timeout_ms >= 0) {
+    group_of(bound)->timeout_ms = timeout_ms;
     daytona__timer_start(future->loop, &group_of(bound)->timer, timeout_ms);
+  }
   return bound;
 }
 

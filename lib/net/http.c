@@ -8,9 +8,12 @@
  */
 #include "net/http_private.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#include <uv.h>
 
 #include "core/header.h"
 #include "core/memory.h"
@@ -605,6 +608,24 @@ static void drain(daytona__http_transfer_t *t, daytona_errcode_t code, const cha
   daytona__loop_defer(t->http->loop, &t->deliver);
 }
 
+/* The collected response has passed its ceiling: the ceiling is named, since a caller may be able to ask for less. */
+static const char *name_ceiling(daytona__http_call_t *call) {
+  size_t ceiling = call->max_body != 0 ? call->max_body : DAYTONA__JSON_BODY_MAX;
+  bool is_round = ceiling % (1 << 20) == 0;
+  snprintf(call->text, sizeof call->text, "the response is larger than %zu %s",
+           is_round ? ceiling >> 20 : ceiling, is_round ? "MiB" : "bytes");
+  return call->text;
+}
+
+/* libcurl ends with "Couldn't connect to server"; the system knows why. */
+static void name_reason(char *text, size_t size, int system_errno) {
+  static const char vague[] = ": Couldn't connect to server", later[] = ": Could not connect to server";
+  char *end = strstr(text, vague);
+  if (end == NULL) end = strstr(text, later);
+  if (end == NULL || system_errno == 0 || system_errno == EINPROGRESS) return;
+  snprintf(end, size - (size_t)(end - text), ": %s", uv_strerror(-system_errno));
+}
+
 static const char *failure_text(daytona__http_transfer_t *t, daytona__http_outcome_t outcome,
                                 CURLcode result) {
   daytona__http_call_t *call = t->call;
@@ -619,12 +640,15 @@ static const char *failure_text(daytona__http_transfer_t *t, daytona__http_outco
   }
   if (t->is_repeat_refused)
     text = "a pooled connection broke after the request was sent; it may have been executed";
+  else if (t->fail_code == DAYTONA_ELIMIT && t->header_bytes <= DAYTONA__HEADERS_MAX && call->sink == NULL)
+    return name_ceiling(call);
   else if (t->fail_code == DAYTONA_ELIMIT)
     text = t->header_bytes > DAYTONA__HEADERS_MAX ? "the response's headers are too large"
                                                   : "the response is too large";
   else if (t->fail_code != DAYTONA_OK)
     text = daytona_errcode_text((int)outcome.code);
   snprintf(call->text, sizeof call->text, "%s", text);
+  name_reason(call->text, sizeof call->text, call->response.system_errno);
   for (char *at = call->text; *at != '\0'; at++)
     if ((unsigned char)*at < ' ') *at = ' ';
   return call->text;

@@ -80,11 +80,11 @@ daytona_errcode_t daytona__error_from_server_code(const char *source, const char
   return DAYTONA_OK;
 }
 
-/* Whether `text` has `part` in it, in any case of ASCII. */
-static bool has_text(const char *text, const char *part) {
+/* Where `part` begins in `text`, in any case of ASCII, or NULL. */
+static const char *find_text(const char *text, const char *part) {
   for (size_t size = strlen(part); *text != '\0'; text++)
-    if (strncasecmp(text, part, size) == 0) return true;
-  return false;
+    if (strncasecmp(text, part, size) == 0) return text;
+  return NULL;
 }
 
 /*
@@ -97,7 +97,7 @@ static bool is_stopped_sandbox(const daytona_error_t *error, int status) {
   if (status != 400 || (error->source != NULL && strcmp(error->source, "DAYTONA_DAEMON") == 0)) return false;
   while (size > 0 && strchr(" \t\r\n", error->message[size - 1]) != NULL) size--;
   return size > asked && strncasecmp(error->message + size - asked, question, asked) == 0 &&
-         has_text(error->message, "sandbox");
+         find_text(error->message, "sandbox") != NULL;
 }
 
 /* The value of a raw member if it is a JSON string with something in it. */
@@ -183,6 +183,18 @@ bool daytona__error_is_of_platform(const daytona__response_t *response) {
   return has_shape;
 }
 
+/* A page of HTML, from a gateway or from what is no API: its title says all that a line can show. NULL: it is none. */
+static const char *page_text(daytona__arena_t *arena, const char *body, int status, daytona_errcode_t code) {
+  enum { TITLE_MAX = 120 };
+  body += strspn(body, " \t\r\n");
+  if (body[0] != '<' || find_text(body, "<html") == NULL) return NULL;
+  const char *title = find_text(body, "<title>"), *end = title != NULL ? strchr(title + 7, '<') : NULL;
+  int size = end != NULL && end - title - 7 < TITLE_MAX ? (int)(end - title - 7) : 0;
+  return daytona__arena_printf(arena, "HTTP status %d (%s), with a page of HTML%s%.*s", status,
+                               daytona_errcode_text(code), size != 0 ? ": " : "", size,
+                               size != 0 ? title + 7 : "");
+}
+
 static void describe_answer(daytona__arena_t *arena, const daytona__response_t *response,
                             daytona_error_t *error) {
   if (response->body_size != 0) read_body(arena, response->body, response->body_size, error);
@@ -190,6 +202,10 @@ static void describe_answer(daytona__arena_t *arena, const daytona__response_t *
   if (error->code == DAYTONA_OK) error->code = daytona__error_from_status(response->status);
   if (error->message != error->body && error->message != NULL && is_stopped_sandbox(error, response->status))
     error->code = DAYTONA_ESANDBOX_STOPPED;
+  const char *page = error->message != NULL && error->message == error->body
+                       ? page_text(arena, error->body, response->status, error->code)
+                       : NULL;
+  if (page != NULL) error->message = page;
   if (error->message == NULL || strspn(error->message, " \t\r\n") == strlen(error->message))
     error->message = daytona__arena_printf(arena, "HTTP status %d (%s)", response->status,
                                            daytona_errcode_text(error->code));

@@ -3,6 +3,7 @@
  * The HTTP transport against a scripted peer: requests, answers, limits of size, cancelling, closing.
  * Time limits and repeating are in tests/fault.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,8 +341,23 @@ static void an_answer_over_its_ceiling_fails(void **state) {
     scene_wait(&request);
     assert_int_equal(request.call.response.code, rows[i].code);
     assert_int_equal(request.call.response.attempts, 1);
+    if (rows[i].code == DAYTONA_ELIMIT)
+      assert_string_equal(request.call.response.message, "the response is larger than 4 bytes");
     scene_clear(&request);
   }
+}
+
+static void a_server_that_is_not_there_is_named_with_the_reason(void **state) {
+  request_t request;
+  char url[64];
+  int port = peer_dead_port();
+  snprintf(url, sizeof url, "http://127.0.0.1:%d/", port);
+  scene_run(&scene, &request, "GET", url);
+  assert_int_equal(request.call.response.code, DAYTONA_ECONNECTION);
+  assert_int_equal(request.call.response.system_errno, ECONNREFUSED);
+  assert_non_null(strstr(request.call.response.message, "127.0.0.1"));
+  assert_non_null(strstr(request.call.response.message, ": connection refused"));
+  scene_clear(&request);
 }
 
 static void an_endless_error_body_is_cut(void **state) {
@@ -704,6 +720,7 @@ int main(void) {
     TEST(headers_of_a_success_are_kept_on_request),
     TEST(odd_but_legal_answers_are_read),
     TEST(an_answer_over_its_ceiling_fails),
+    TEST(a_server_that_is_not_there_is_named_with_the_reason),
     TEST(an_endless_error_body_is_cut),
     TEST(a_flood_of_headers_is_refused),
     TEST(nonsense_is_a_protocol_error),
