@@ -213,7 +213,7 @@ typedef struct daytona_sandbox_create_opts {
   daytona_opt_int_t
     queue_timeout_minutes; /**< Optional. Longest wait for a runner, from 1; after it the server destroys
                                                 the sandbox. Default: the organization's. */
-  const char *target;      /**< Optional. Region of this sandbox. Default: `region` of the client. */
+  const char *target;      /**< Optional. Region of this sandbox. Default: `target` of the client. */
   int64_t timeout_ms;      /**< Optional. Default 60000. */
   bool counts_queue_time;  /**< Count the wait for a free place as well. */
   bool keeps_on_cancel;    /**< Cancelling does not delete the sandbox. */

@@ -153,7 +153,7 @@ typedef struct daytona_snapshot_create_opts {
     entrypoint; /**< Optional. Program and arguments. Default: the image's. For an `image` it becomes an
                                       ENTRYPOINT of this build; the image is not changed. */
   daytona_resources_t resources; /**< Optional. Of the sandboxes made from it. */
-  const char *region;        /**< Optional. Id. Default: `region` of the client, else the organization's. */
+  const char *region;        /**< Optional. Id. Default: `target` of the client, else the organization's. */
   const char *sandbox_class; /**< Optional. Server default: container. */
   daytona_build_cb on_build; /**< Optional. States, and the log of a build. */
   void *user;                /**< Of `on_build`. */

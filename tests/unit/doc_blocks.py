@@ -131,6 +131,25 @@ def every_name_exists():
     assert not unknown, unknown
 
 
+# Words of libcurl and of the C library; everything else that the guide quotes is ours.
+SAID_BY_OTHERS = {"Failed to connect to", "connection refused", "no space left on device", "read-only file system"}
+
+
+def every_message_of_the_troubleshooting_guide_is_said():
+    """The texts in quotes in the first column, piece by piece: `...` and words in capitals stand for what differs."""
+    said = []
+    for folder in ("lib", "include", "subprojects/daytona-local/src"):
+        for path in sorted((ROOT / folder).rglob("*.[ch]")):
+            text = re.sub(r"\\\n\s*", " ", path.read_text(errors="replace"))
+            said.append(re.sub(r'%[-0-9.*]*(?:"\s*PRI\w+\s*"?|z?l*[a-z])', "...", re.sub(r'"\s+"', "", text)))
+    said = "\n".join(said)
+    rows = re.findall(r"(?m)^\| (.*?) \| .* \|$", (ROOT / "docs/guides/troubleshooting.md").read_text())
+    pieces = [piece.strip(" :;,()") for row in rows for quoted in re.findall(r"`([^`]* [^`]*)`", row) for piece in re.split(r"\.\.\.|: ", quoted)]
+    pieces = [piece for piece in pieces if " " in piece and piece not in SAID_BY_OTHERS]
+    missing = [piece for piece in pieces if piece not in said]
+    assert len(pieces) > 25 and not missing, (len(pieces), missing)
+
+
 def exists(name):
     bases = [ROOT, ROOT / "lib", ROOT / "subprojects/daytona-local"]
     return any((base / (name + end)).exists() for base in bases for end in ("", ".c", ".h", ".py"))
@@ -143,7 +162,8 @@ def every_file_exists():
 
 def main():
     compiler = [*sys.argv[1].split(), *sys.argv[2:]]
-    cases = [(f.__name__, f) for f in (every_block_says_what_it_is, every_name_exists, every_file_exists)]
+    cases = [(f.__name__, f) for f in (every_block_says_what_it_is, every_name_exists, every_file_exists,
+                                          every_message_of_the_troubleshooting_guide_is_said)]
     for page in PAGES:
         for line, language, content in blocks(page.read_text()):
             if language == "c":

@@ -272,7 +272,7 @@ class Sandbox:
         return Record(record(lib.daytona_sandbox_info(self._pointer)[0], {}))
 
     def call(self, function: str, *arguments: Any, **options: Any) -> Future[Any]:
-        """Any call of the library that begins with a sandbox: call("git_status", "repo") is daytona_git_status()."""
+        """Any call of the library that begins with a sandbox: call("git_get_status", "repo") is daytona_git_get_status()."""
         return self._client._call(function, [self._pointer, *arguments], options, lambda result: result)
 
     def _shaped(self, cls: type[T], function: str, *arguments: Any, **options: Any) -> Future[T]:
