@@ -74,6 +74,13 @@ static bool believed(const dl_front_t *f, const dl_req_t *req, authority_t *out)
   return host != NULL && read_authority(host, out) && (is_loopback(out) || is_own(out));
 }
 
+bool dl_called_by_own_name(const dl_front_t *f, const dl_req_t *req) {
+  authority_t a;
+  if (believed(f, req, &a)) return true;
+  const char *host = dl_req_header(req, "Host"), *own = strstr(f->url, "://");
+  return host != NULL && own != NULL && strcasecmp(host, own + 3) == 0;
+}
+
 static const char *called_scheme(const dl_front_t *f, const dl_req_t *req) {
   const char *told = dl_is_from_trusted(f, req) ? dl_req_header(req, "X-Forwarded-Proto") : NULL;
   bool is_known = told != NULL && (strcmp(told, "http") == 0 || strcmp(told, "https") == 0);

@@ -13,6 +13,9 @@
 
 #include "control/auth/origin.h"
 
+/* The client has called us by a name of ours: one that is believed (see above), or that of --public-url. A page of a foreign
+ * name, which anybody can let lead here, is none of ours. */
+bool dl_called_by_own_name(const dl_front_t *f, const dl_req_t *req);
 /* The URL without a path, for answers to this request. Yours to free. */
 char *dl_called_url(const dl_front_t *f, const dl_req_t *req);
 /* The beginning of preview URLs, "http" or "https"; and what their host names end in. Both yours to free. */

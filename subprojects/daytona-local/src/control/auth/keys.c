@@ -90,6 +90,14 @@ dl_auth_t dl_keys_check(const dl_keys_t *k, const char *authorization, const cha
   return result;
 }
 
+int dl_keys_find(const dl_keys_t *k, const char *key) {
+  int found = 0;
+  for (size_t i = 0; i < k->count; i++)
+    if (dl_same_secret(k->list[i].key, key)) found = (int)i + 1;
+  if (k->jwt_token && dl_same_secret(k->jwt_token, key)) found = (int)k->count + 1;
+  return found;
+}
+
 /* Whether `word` of `len` bytes is one of them; as long for a wrong one as for a right one. */
 static bool is_one(const dl_keys_t *k, const char *word, size_t len) {
   char *copy = dl_xstrndup(word, len);

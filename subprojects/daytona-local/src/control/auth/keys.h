@@ -42,6 +42,8 @@ void dl_keys_clear(dl_keys_t *k);
 /* `authorization` is the header's value or NULL; `organization` that of the organization header. */
 dl_auth_t dl_keys_check(const dl_keys_t *k, const char *authorization, const char *organization,
                         unsigned *permissions);
+/* Which of them it is, from 1 on, the token last; 0: none of them. */
+int dl_keys_find(const dl_keys_t *k, const char *key);
 /* Whether a word of a header's value is a key or the token, whatever stands before it. */
 bool dl_keys_holds(const dl_keys_t *k, const char *value);
 const char *dl_permission_name(dl_permission_t p);
