@@ -24,7 +24,7 @@ _daytona_local() {
     --network) mapfile -t COMPREPLY < <(compgen -W 'private host none' -- "$current"); return ;;
     --log) mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "$current"); return ;;
     --create-answer) mapfile -t COMPREPLY < <(compgen -W 'started creating' -- "$current"); return ;;
-    --state | --node-modules) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+    --state | --node-modules | --xterm) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
     --key-file | --registry-auth-file | --tls-cert | --tls-key | --tls-client-ca)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return ;;

@@ -77,6 +77,9 @@ static const char common_usage[] =
   "  --proxy-domain HOST:PORT end of preview host names (localhost:PORT)\n"
   "  --trusted-proxy ADDRESS  believe X-Forwarded-* of this client; may be repeated\n"
   "  --allow-origin ORIGIN    pages of it may call from a browser (http://app.example); may be repeated\n"
+  "  --no-page                no page for browsers at /\n"
+  "  --xterm DIR              where xterm.js is, for terminals in the page (that of the package "
+  "libjs-xterm)\n"
   "  --region NAME            name of the one region (local)\n"
   "  --warm N                 sandboxes of the default snapshot that are kept ready (2)\n"
   "  --clock-speed N          run timers and timestamps N times faster\n"
@@ -454,6 +457,12 @@ static const char *read_no_proxy_env(dl_cli_opts_t *o, const char *value) {
 static const char *read_unenforced(dl_cli_opts_t *o, const char *value) {
   return (void)value, o->control.accepts_unenforced = true, NULL;
 }
+static const char *read_no_page(dl_cli_opts_t *o, const char *value) {
+  return (void)value, o->control.has_no_page = true, NULL;
+}
+static const char *read_xterm(dl_cli_opts_t *o, const char *value) {
+  return o->control.xterm_dir = value, *value == '/' ? NULL : "must be an absolute path";
+}
 static const char *read_log_requests(dl_cli_opts_t *o, const char *value) {
   return (void)value, o->control.logs_requests = true, NULL;
 }
@@ -494,6 +503,8 @@ static const struct {
   {"--proxy-domain", true, read_domain},
   {"--trusted-proxy", true, read_trusted_proxy},
   {"--allow-origin", true, read_origin},
+  {"--no-page", false, read_no_page},
+  {"--xterm", true, read_xterm},
   {"--region", true, read_region},
   {"--warm", true, read_warm},
   {"--clock-speed", true, read_speed},

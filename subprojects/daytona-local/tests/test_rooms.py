@@ -15,7 +15,7 @@ SRC = os.path.join(ROOT, "src")
 # on one floor and do not know each other.
 NOUNS = ["toolbox/" + noun for noun in sorted(os.listdir(os.path.join(SRC, "toolbox")))
          if noun != "core" and os.path.isdir(os.path.join(SRC, "toolbox", noun))]
-FLOORS = [[""], ["server"], ["proxy"], ["control/events"], ["control/routes"], ["control"], ["control/life"], ["s3", "control/gateway"], ["control/objects"],
+FLOORS = [[""], ["server"], ["page"], ["proxy"], ["control/events"], ["control/routes"], ["control"], ["control/life"], ["s3", "control/gateway"], ["control/objects"],
           ["control/builds"], ["control/faults", "control/auth", "control/store"], ["toolbox", "desktop"], NOUNS, ["toolbox/core"], ["images"],
           ["runtime"], ["http"], ["gateway"], ["ssh"], ["base"]]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

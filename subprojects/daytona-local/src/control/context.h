@@ -31,6 +31,7 @@ typedef struct dl_control {
   dl_faults_t *faults;
   struct dl_events *events; /* for clients that listen */
   dl_s3_t *s3;              /* objects that clients have sent, build contexts among them */
+  struct dl_page *page;     /* for people; NULL: there is none */
   dl_gateway_t *gateway;    /* NULL: no SSH */
   dl_routes_t *routes;
   char *url, *scheme, *proxy_domain; /* of our own addresses */

@@ -30,6 +30,8 @@ typedef struct {
   double clock_speed;                   /* 0: 1 */
   bool answers_creating;                /* create answers before the sandbox is up */
   bool logs_requests;                   /* a line on stderr for each */
+  bool has_no_page;                     /* nothing for browsers at / */
+  const char *xterm_dir;                /* Optional. Where xterm.js is; NULL: where packages have it */
   bool accepts_unenforced;              /* store network lists that nothing here enforces */
   double max_cpu, max_memory, max_disk; /* per sandbox; 0: 4, 8, 10 */
   int64_t max_volumes;                  /* 0: 100 */

@@ -96,7 +96,7 @@ static void copy_header(void *user, const char *name, const char *value) {
   if (dl_http1_is_hop_header(name) && !is_upgrade) return;
   if (strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Date") == 0) return;
   char *mapped = f->o.map_header != NULL ? f->o.map_header(f->o.user, name, value) : NULL;
-  dl_req_add_header(f->req, name, mapped != NULL ? mapped : value);
+  if (mapped == NULL || *mapped != '\0') dl_req_add_header(f->req, name, mapped != NULL ? mapped : value);
   free(mapped);
 }
 

@@ -21,7 +21,8 @@ typedef struct {
   char *(*map_request_header)(void *user, const char *name, const char *value);
   /* More request headers as "Name: value\r\n" lines, copied. Optional. */
   const char *extra_headers;
-  /* Another value for a header of the response (yours is freed after use), or NULL to keep it. Optional. */
+  /* Another value for a header of the response (yours is freed after use; an empty one leaves the header out), or NULL to
+   * keep it. Optional. */
   char *(*map_header)(void *user, const char *name, const char *value);
   /* The response's head is known and about to be passed on: add headers with dl_req_add_header.
    * Optional. */

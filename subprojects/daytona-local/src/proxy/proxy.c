@@ -6,6 +6,7 @@
  */
 #include "proxy/proxy.h"
 
+#include "control/auth/web_sessions.h"
 #include "control/objects/previews.h"
 #include "control/routes/answer.h"
 #include "http/forward.h"
@@ -37,7 +38,7 @@ typedef enum {
   BY_PUBLIC
 } credential_t;
 
-typedef enum { WAY_TOOLBOX, WAY_TOOLBOX_PORT, WAY_PREVIEW } way_t;
+typedef enum { WAY_TOOLBOX, WAY_TOOLBOX_PORT, WAY_PREVIEW, WAY_PAGE } way_t;
 
 typedef struct {
   dl_control_t *control;
@@ -48,6 +49,7 @@ typedef struct {
   int64_t port;    /* of a preview's program, else 0 */
   char *prefix;    /* what the client has in front of its paths; "" for a preview by host name */
   bool is_trusted; /* the client is a listed proxy */
+  bool is_page;    /* asked by our own page */
 } passage_t;
 
 /* --- credentials --- */
@@ -104,9 +106,36 @@ static int connect_box(void *user, int attempt, bool *is_connecting) {
   return -1;
 }
 
+static bool is_any_of(const char *name, const char *const *names) {
+  for (; *names != NULL; names++)
+    if (strcasecmp(name, *names) == 0) return true;
+  return false;
+}
+
+/* All that a sandbox hears of a browser that shows our page. */
+static bool is_heard_of_page(const char *name) {
+  static const char *const names[] = {"Content-Type", "Sec-WebSocket-Key", "Sec-WebSocket-Version", NULL};
+  return is_any_of(name, names);
+}
+
+/* All that our page's browser hears of a sandbox, but for the body. */
+static bool is_said_to_page(const char *name) {
+  static const char *const names[] = {"Content-Type", "Upgrade", "Sec-WebSocket-Accept", NULL};
+  return is_any_of(name, names);
+}
+
+/* A sandbox sets no cookie of our page, and does not clear what a browser keeps of us. A cookie without a name is sent like
+ * one whose name is in its value, so the whole text is looked at. */
+static bool is_against_page(const passage_t *p, const char *name, const char *value) {
+  if (p->control->page == NULL) return false;
+  if (strcasecmp(name, "Set-Cookie") == 0) return strstr(value, DL_SESSION_COOKIE) != NULL;
+  return strcasecmp(name, "Clear-Site-Data") == 0;
+}
+
 /* No credential of ours reaches a program, whichever of them the request was let in by. */
 static bool drop_header(void *user, const char *name, const char *value) {
   const passage_t *p = user;
+  if (p->is_page) return !is_heard_of_page(name);
   if (strcasecmp(name, TOKEN_HEADER) == 0 || strcasecmp(name, SKIP_HEADER) == 0) return true;
   if (strcasecmp(name, "Authorization") == 0) return dl_keys_holds(&p->control->keys, value);
   if (strcasecmp(name, "X-Forwarded-For") == 0) return true; /* it is in ours */
@@ -137,12 +166,18 @@ static char *map_preview_location(const passage_t *p, const char *value) {
 /* The toolbox knows nothing of the prefix in front of its paths. */
 static char *map_header(void *user, const char *name, const char *value) {
   const passage_t *p = user;
+  if (p->is_page ? !is_said_to_page(name) : is_against_page(p, name, value)) return dl_xstrdup("");
   if (p->port > 0 && strcasecmp(name, "Location") == 0) return map_preview_location(p, value);
   if (!p->is_toolbox || strcasecmp(name, "Location") != 0 || value[0] != '/') return NULL;
   char *prefix = dl_xprintf("/toolbox/%s", p->id);
   char *mapped = dl_starts_with(value, prefix) ? NULL : dl_xprintf("%s%s", prefix, value);
   free(prefix);
   return mapped;
+}
+
+static void on_head(void *user, dl_req_t *req, int status) {
+  const passage_t *p = user;
+  if (status == 101 && p->is_page) dl_req_add_header(req, "Sec-WebSocket-Protocol", DL_PAGE_PROTOCOL);
 }
 
 static void on_failure(void *user, dl_req_t *req) {
@@ -200,14 +235,24 @@ static char *query_to_pass(dl_req_t *req, const char *path, way_t in) {
   return query_without(raw, strlen(raw), in == WAY_TOOLBOX && dl_signature_is_for(path) ? all : token);
 }
 
-/* The cookies without those that open sandboxes. */
+static bool is_our_cookie(const char *text, size_t len) {
+  static const char *const names[] = {DL_SESSION_COOKIE, DL_SESSION_HOST_COOKIE};
+  for (size_t i = 0; i < DL_COUNT(names); i++) {
+    size_t name_len = strlen(names[i]);
+    bool begins = len >= name_len && strncmp(text, names[i], name_len) == 0;
+    if (begins && (len == name_len || text[name_len] == '=')) return true;
+  }
+  return dl_starts_with(text, COOKIE);
+}
+
+/* The cookies without those that open sandboxes or our page. */
 static char *cookies_to_pass(const char *value) {
   dl_buf_t out;
   dl_buf_init(&out, strlen(value) + 1);
   for (const char *at = value; *at != '\0';) {
     at += strspn(at, "; ");
     size_t len = strcspn(at, ";");
-    if (len > 0 && !dl_starts_with(at, COOKIE)) {
+    if (len > 0 && !is_our_cookie(at, len)) {
       if (out.len > 0) dl_buf_puts(&out, "; ");
       dl_buf_append(&out, at, len);
     }
@@ -229,7 +274,9 @@ static char *referer_to_pass(const char *value) {
 
 static char *map_request_header(void *user, const char *name, const char *value) {
   (void)user;
-  if (strcasecmp(name, "Cookie") == 0 && strstr(value, COOKIE) != NULL) return cookies_to_pass(value);
+  if (strcasecmp(name, "Cookie") == 0 &&
+      (strstr(value, COOKIE) != NULL || strstr(value, DL_SESSION_COOKIE) != NULL))
+    return cookies_to_pass(value);
   return strcasecmp(name, "Referer") == 0 ? referer_to_pass(value) : NULL;
 }
 
@@ -244,13 +291,14 @@ static void pass_on(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char
                    .is_toolbox = in == WAY_TOOLBOX,
                    .port = preview_port,
                    .prefix = dl_xstrdup(prefix),
+                   .is_page = in == WAY_PAGE,
                    .is_trusted = dl_is_from_trusted(&c->front, req)};
   p->counts_as_activity = !skip || strcasecmp(skip, "true") != 0;
   if (p->counts_as_activity) {
     sb->last_activity_at = dl_now(c);
     sb->relay_count++;
   }
-  char *query = query_to_pass(req, path, in);
+  char *query = in == WAY_PAGE ? dl_xstrdup("") : query_to_pass(req, path, in);
   char *target = dl_xprintf("%s%s%s", path, *query ? "?" : "", query);
   char *extra = dl_forwarding_lines(&c->front, req);
   dl_forward_opts_t forward = {
@@ -260,6 +308,7 @@ static void pass_on(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char
     .drop_header = drop_header,
     .map_request_header = map_request_header,
     .map_header = map_header,
+    .on_head = on_head,
     .extra_headers = extra,
     .on_failure = on_failure,
     .on_end = on_end,
@@ -428,4 +477,9 @@ void dl_proxy_preview(dl_control_t *c, dl_req_t *req, const char *label, const c
   char *inner = dl_xprintf("/proxy/%lld%s", (long long)port, path);
   pass_on(c, req, sb, inner, WAY_PREVIEW, port, prefix);
   free(inner);
+}
+
+void dl_proxy_page(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char *path) {
+  assert(c->page != NULL);
+  if (is_running(c, req, sb)) pass_on(c, req, sb, path, WAY_PAGE, 0, "");
 }

@@ -15,4 +15,10 @@ void dl_proxy_toolbox(dl_control_t *c, dl_req_t *req, const char *path);
 void dl_proxy_preview(dl_control_t *c, dl_req_t *req, const char *label, const char *prefix,
                       const char *path);
 
+/* What the page's WebSockets are opened with. */
+#define DL_PAGE_PROTOCOL "daytona-local-page"
+/* For our own page, whose session was looked at: `path` goes to the toolbox of `sb`. Nothing passes between the browser and the
+ * sandbox but the body, its type and what a WebSocket is opened with. */
+void dl_proxy_page(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char *path);
+
 #endif

@@ -10,6 +10,7 @@
 #include "control/routes/admin.h"
 #include "control/routes/answer.h"
 #include "control/routes/api.h"
+#include "page/page.h"
 #include "proxy/logs.h"
 #include "proxy/proxy.h"
 
@@ -186,6 +187,14 @@ static bool preflight(dl_control_t *c, dl_req_t *req) {
   return true;
 }
 
+/* What sandboxes and clients have written is shown on the host of our own page, too. To a browser it is of no origin: its
+ * scripts are not the page's, and nothing of the browser's that belongs to the page is theirs. */
+static void keep_apart(const dl_control_t *c, dl_req_t *req) {
+  if (c->page == NULL) return;
+  dl_req_add_header(req, "Content-Security-Policy",
+                    "sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts");
+}
+
 static void to_preview(dl_control_t *c, dl_req_t *req, const char *label, const char *prefix,
                        const char *path) {
   if (!hit(c, req, DL_TARGET_PREVIEW)) dl_proxy_preview(c, req, label, prefix, path);
@@ -193,6 +202,7 @@ static void to_preview(dl_control_t *c, dl_req_t *req, const char *label, const 
 
 static void preview_by_path(dl_control_t *c, dl_req_t *req, const char *rest) {
   size_t len = strcspn(rest, "/");
+  keep_apart(c, req);
   char *label = dl_xstrndup(rest, len);
   char *prefix = dl_xprintf("/preview/%s", label);
   to_preview(c, req, label, prefix, rest[len] ? rest + len : "/");
@@ -208,13 +218,17 @@ void dl_dispatch(dl_req_t *req, void *control) {
     dl_fail(c, req, 503, "the server is stopping");
   } else if (label) {
     to_preview(c, req, label, "", path);
+  } else if (c->page != NULL && dl_page_take(c->page, req)) {
+    return free(label);
   } else if ((rest = behind(path, "/admin"))) {
     dl_admin_handle(c, req, rest);
   } else if ((rest = behind(path, "/api"))) {
     if (!hit(c, req, DL_TARGET_CONTROL) && !preflight(c, req) && !dl_events_take(c->events, req, rest))
       dl_api_handle(c, req, rest);
   } else if ((rest = behind(path, "/toolbox"))) {
-    if (!hit(c, req, DL_TARGET_TOOLBOX) && !preflight(c, req)) dl_proxy_toolbox(c, req, rest);
+    if (hit(c, req, DL_TARGET_TOOLBOX) || preflight(c, req)) return free(label);
+    keep_apart(c, req);
+    dl_proxy_toolbox(c, req, rest);
   } else if ((rest = behind(path, "/sandboxes")) || (rest = behind(path, "/snapshots"))) {
     if (!hit(c, req, DL_TARGET_LOGS) && !preflight(c, req)) dl_proxy_logs(c, req, path);
   } else if ((rest = behind(path, "/preview"))) {
@@ -268,11 +282,11 @@ static void put_shown(dl_buf_t *out, const char *text, size_t len) {
   }
 }
 
-void dl_log_request(const dl_req_t *req, int status, uint64_t took_ms, void *control) {
+/* Yours to free. */
+static char *shown_path(const dl_req_t *req) {
   const char *path = dl_req_path(req);
   char *label = preview_label(dl_req_header(req, "Host")), *shown = NULL;
   dl_buf_t out;
-  (void)control;
   dl_buf_init(&out, 4 * LOGGED_PATH_MAX);
   if (label) {
     shown = shown_segment(label, strlen(label));
@@ -291,12 +305,19 @@ void dl_log_request(const dl_req_t *req, int status, uint64_t took_ms, void *con
     at += len;
     if (path[at] == '/') put_shown(&out, path + at++, 1);
   }
-  char shown_status[16] = "gone";
-  if (status >= 0) snprintf(shown_status, sizeof shown_status, "%d", status);
-  fprintf(stderr, "daytona-local: %s %s %s %llu ms\n", dl_req_method(req), out.data ? out.data : "",
-          shown_status, (unsigned long long)took_ms);
-  dl_buf_clear(&out);
   free(label);
+  return dl_buf_take(&out);
+}
+
+void dl_log_request(const dl_req_t *req, int status, uint64_t took_ms, void *control) {
+  dl_control_t *c = control;
+  char *path = shown_path(req), shown_status[16] = "gone";
+  if (status >= 0) snprintf(shown_status, sizeof shown_status, "%d", status);
+  if (c->opts.logs_requests)
+    fprintf(stderr, "daytona-local: %s %s %s %llu ms\n", dl_req_method(req), path, shown_status,
+            (unsigned long long)took_ms);
+  if (c->page) dl_page_note(c->page, req, path, status, took_ms);
+  free(path);
 }
 
 /* Nothing of what was sent is shown: who knows what it is. */

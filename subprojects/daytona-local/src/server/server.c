@@ -16,6 +16,7 @@
 #include "control/objects/volumes.h"
 #include "control/routes/api.h"
 #include "http/tls.h"
+#include "page/page.h"
 #include "server/dispatch.h"
 
 #include <assert.h>
@@ -61,7 +62,7 @@ static int listen_http(dl_server_t *s, char **error) {
     .tls = &DL_TLS,
     .on_request = dl_dispatch,
     .on_accept = on_accept,
-    .on_decided = c->opts.logs_requests ? dl_log_request : NULL,
+    .on_decided = c->opts.logs_requests || c->page ? dl_log_request : NULL,
     .on_refused = c->opts.logs_requests ? dl_log_refusal : NULL,
     .user = c,
   };
@@ -178,6 +179,7 @@ dl_server_t *dl_server_new(uv_loop_t *loop, const dl_control_opts_t *opts, char 
   if (dl_objects_open(&c->objects, loop, &objects, error) != 0) goto out;
   dl_keys_init(&c->keys, opts->keys, opts->key_count, opts->jwt_token, c->objects.organization_id);
   c->routes = dl_api_routes(error);
+  if (!c->opts.has_no_page) c->page = dl_page_new(c);
   if (!c->routes || start_life(c, error) != 0 || listen_http(s, error) != 0 || start_storage(s, error) != 0 ||
       start_gateway(s, error) != 0)
     goto out;
@@ -224,6 +226,7 @@ static void on_objects_closed(void *user) {
   void (*on_closed)(void *) = s->on_closed;
   void *closed_user = s->closed_user;
   dl_events_free(c->events);
+  dl_page_free(c->page);
   dl_routes_free(c->routes);
   dl_faults_free(c->faults);
   dl_rates_clear(&c->limits);
