@@ -24,7 +24,7 @@
 #include "shared/options.h"
 #include "shared/steps.h"
 
-enum { AT_ONCE_MAX = 1000, JOBS_MAX = 100000, DELETES_AT_ONCE = 50, WRONG = 2 };
+enum { AT_ONCE_MAX = 1000, JOBS_MAX = 100000, DELETES_AT_ONCE = 50, SPARE_CONNECTIONS = 50, WRONG = 2 };
 
 static const char usage[] =
   "usage: orchestrate [OPTIONS] [FILE]\n"
@@ -152,7 +152,9 @@ static int clean(const char *label) {
 /* --- main -------------------------------------------------------------------------------------- */
 
 static bool open_run(run_t *run) {
-  const daytona_config_t config = {.waiting = DAYTONA_WAITING_EVENTS};
+  /* A command holds a connection for as long as it runs; creates and deletes are not to wait for these. */
+  const daytona_config_t config = {.waiting = DAYTONA_WAITING_EVENTS,
+                                   .max_connections = run->slot_count + SPARE_CONNECTIONS};
   char reason[256];
   if (daytona_client_new(run->loop, &config, &run->client) != 0) {
     daytona_config_check(&config, reason, sizeof reason);

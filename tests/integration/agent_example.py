@@ -68,17 +68,20 @@ def command_writes_the_next_version():
     check(sandboxes() == [], "left")
 
 
-def interrupt_ends_it():
-    """Ctrl-C ends the program and the sandbox"""
+def signals_end_it():
+    """Ctrl-C, SIGTERM and SIGHUP end the program and the sandbox"""
     with tempfile.TemporaryDirectory() as folder:
         forever = write(folder, "forever", "import os\nopen('/tmp/begun', 'w')\nwhile True: pass\n")
-        process = subprocess.Popen([PROGRAM, "--timeout", "50", forever], stdout=subprocess.DEVNULL)
-        wait_until(lambda: [item["state"] for item in sandboxes()] == ["started"], "a sandbox")
-        box = sandboxes()[0]["id"]
-        wait_until(lambda: execute(box, "test -e /tmp/begun")[0] == 0, "the program")
-        process.send_signal(signal.SIGINT)
-        check(process.wait(LIMIT_SECONDS) == 130, "exit code")
-        check(sandboxes() == [], "left")
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            process = subprocess.Popen([PROGRAM, "--timeout", "50", forever], stdout=subprocess.DEVNULL)
+            wait_until(lambda: [item["state"] for item in sandboxes()] == ["started"], "a sandbox")
+            box = sandboxes()[0]["id"]
+            wait_until(lambda: execute(box, "test -e /tmp/begun")[0] == 0, "the program")
+            process.send_signal(number)
+            if number == signal.SIGHUP:
+                process.send_signal(number)  # of a terminal and of its shell
+            check(process.wait(LIMIT_SECONDS) == 128 + number, "exit code")
+            check(sandboxes() == [], "left")
 
 
 def wrong_options_are_refused():
@@ -91,4 +94,4 @@ def wrong_options_are_refused():
 
 
 run_tests([example_ends_with_a_version_that_works, versions_of_files_are_tried_in_turn, command_writes_the_next_version,
-           interrupt_ends_it, wrong_options_are_refused])
+           signals_end_it, wrong_options_are_refused])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The orchestrate example runs its jobs, stops cleanly and leaves nothing: orchestrate_example.py PROGRAM"""
 
+import glob
 import os
 import re
 import signal
@@ -81,6 +82,30 @@ def first_interrupt_deletes_what_runs():
     check(sandboxes() == [], "left")
 
 
+def sleeping(seconds):
+    """How many processes of this machine sleep for just so long."""
+    found = 0
+    for name in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(name, "rb") as file:
+                found += file.read() == f"sleep\0{seconds}\0".encode()
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended
+    return found
+
+
+def many_run_at_once_and_are_ended():
+    """Many commands run side by side, and Ctrl-C leaves none of their processes"""
+    count, seconds = 40, 100000 + os.getpid()
+    process = start("--at-once", str(count), "--timeout", "80000")
+    feed(process, f"sleep {seconds}\n".encode() * count)
+    wait_until(lambda: sleeping(seconds) == count, f"{count} commands")
+    process.send_signal(signal.SIGINT)
+    text = process.stdout.read().decode()
+    check(process.wait(LIMIT_SECONDS) == 130 and f"{count} interrupted" in text, text)
+    check(sandboxes() == [] and sleeping(seconds) == 0, "left")
+
+
 def second_interrupt_leaves_and_names_what_is_left():
     """A second Ctrl-C leaves at once and names what may be left; --clean deletes that, and nothing else"""
     other = call("POST", "/sandbox", {"labels": {"orchestrate": "another"}})["id"]
@@ -138,5 +163,5 @@ def wrong_options_are_refused():
 
 
 run_tests([jobs_run_each_in_a_sandbox, what_could_not_be_run_is_tried_again, first_interrupt_deletes_what_runs,
-           second_interrupt_leaves_and_names_what_is_left, terminal_has_a_table, a_reader_that_goes_away_stops_it,
+           many_run_at_once_and_are_ended, second_interrupt_leaves_and_names_what_is_left, terminal_has_a_table, a_reader_that_goes_away_stops_it,
            wrong_options_are_refused])
