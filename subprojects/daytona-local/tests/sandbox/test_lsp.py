@@ -469,7 +469,7 @@ def there_are_not_too_many(tb):
         projects = [Odd(other, f'n{n}') for n in range(33)]
         for p in projects[:32]:
             p.start()
-        projects[32].start(status=429)
+        assert projects[32].start(status=429)['code'] == 'TOO_MANY_REQUESTS'
         projects[5].at(1, status=500)
         projects[32].start()  # the one that has ended made room
         projects[5].start(status=429)

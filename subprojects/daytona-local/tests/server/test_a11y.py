@@ -180,6 +180,29 @@ class Accessibility(harness.Case):
             self.run_in("kill -CONT $(cat pid)")
         self.assertEqual(len(self.find(scope="all", name="Send")["matches"]), 1)
 
+    def askers(self):
+        return int(self.run_in("pgrep -fc '[-]-a11y'; true"))
+
+    def leave(self, count):
+        """`count` requests whose clients have gone again while they were under way."""
+        connections = [self.server.connection() for _ in range(count)]
+        for connection in connections:
+            connection.request("GET", "/toolbox/%s/computeruse/a11y/tree?scope=all" % self.box, headers={"Authorization": "Bearer " + self.server.key})
+        harness.until(lambda: self.askers() == count, 5)
+        return connections
+
+    def test_07a_a_client_that_leaves_ends_its_request(self):
+        self.run_in("kill -STOP $(cat pid)")
+        try:
+            connections = self.leave(16)
+            self.refused(self.tree(429, scope="all"), "TOO_MANY_REQUESTS", "too many requests")
+            for connection in connections:
+                connection.close()
+            harness.until(lambda: self.askers() == 0, 3)
+        finally:
+            self.run_in("kill -CONT $(cat pid)")
+        self.assertEqual(len(self.find(scope="all", name="Send")["matches"]), 1)
+
     def test_08_a_program_that_ends(self):
         send = self.one("Send")["id"]
         self.run_in("kill $(cat pid)")

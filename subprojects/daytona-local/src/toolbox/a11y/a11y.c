@@ -10,6 +10,7 @@
 #include "toolbox/core/reply.h"
 #include "toolbox/core/run.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ struct dl_a11y {
 typedef struct {
   dl_toolbox_t *tb;
   dl_req_t *req;
+  dl_run_t *run;
 } asked_t;
 
 /* --- the answer --- */
@@ -48,16 +50,29 @@ static void pass_on(dl_req_t *req, const char *text, size_t len) {
   }
 }
 
+static void dispose(asked_t *a) {
+  assert(a->tb->a11y->running > 0);
+  a->tb->a11y->running--;
+  free(a);
+}
+
 static void on_done(void *user, const dl_run_result_t *result) {
   asked_t *a = user;
-  a->tb->a11y->running--;
   if (result->timed_out)
     dl_tb_reply_error(a->req, 500, "the programs on the desktop did not answer in %d s", LIMIT_S);
   else if (result->start_error != 0 || result->is_truncated)
     dl_tb_reply_error(a->req, 500, "the accessibility bus could not be asked");
   else
     pass_on(a->req, result->output, result->output_len);
-  free(a);
+  dispose(a);
+}
+
+/* The response is still due, and goes nowhere. */
+static void on_gone(dl_req_t *req, void *user) {
+  asked_t *a = user;
+  dl_run_cancel(a->run);
+  dl_tb_reply_error(req, 400, "the client has gone");
+  dispose(a);
 }
 
 /* `question` is taken. */
@@ -89,9 +104,10 @@ static void ask(dl_toolbox_t *tb, dl_req_t *req, json_t *question) {
                           .splits_errors = true,
                           .is_ours = true};
     asked_t *a = dl_xcalloc(1, sizeof *a);
-    *a = (asked_t){tb, req};
+    *a = (asked_t){tb, req, NULL};
     tb->a11y->running++;
-    dl_run(tb, &opts, on_done, a);
+    a->run = dl_run(tb, &opts, on_done, a);
+    dl_req_on_gone(req, on_gone, a);
     free(input);
   }
   json_decref(question);

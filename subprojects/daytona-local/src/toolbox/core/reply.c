@@ -17,9 +17,16 @@ static const struct {
   int status;
   const char *code;
 } CODES[] = {
-  {400, "BAD_REQUEST"}, {401, "UNAUTHORIZED"},         {403, "FORBIDDEN"},
-  {404, "NOT_FOUND"},   {408, "REQUEST_TIMEOUT"},      {409, "CONFLICT"},
-  {410, "GONE"},        {422, "UNPROCESSABLE_ENTITY"}, {503, "SERVICE_UNAVAILABLE"},
+  {400, "BAD_REQUEST"},
+  {401, "UNAUTHORIZED"},
+  {403, "FORBIDDEN"},
+  {404, "NOT_FOUND"},
+  {408, "REQUEST_TIMEOUT"},
+  {409, "CONFLICT"},
+  {410, "GONE"},
+  {422, "UNPROCESSABLE_ENTITY"},
+  {429, "TOO_MANY_REQUESTS"},
+  {503, "SERVICE_UNAVAILABLE"},
 };
 
 dl_tb_time_t dl_tb_now(void) {

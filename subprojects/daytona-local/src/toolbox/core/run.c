@@ -26,14 +26,14 @@
 
 /* One pipe from the program. */
 typedef struct {
-  struct run *run;
+  dl_run_t *run;
   uv_poll_t reader;
   int fd;
   dl_buf_t text;
   bool is_drained, is_truncated, has_reader;
 } stream_t;
 
-typedef struct run {
+struct dl_run {
   dl_process_t process;
   dl_toolbox_t *tb;
   stream_t streams[2]; /* the output; errors, when they are split */
@@ -48,7 +48,9 @@ typedef struct run {
   int start_error;
   dl_run_cb cb;
   void *user;
-} run_t;
+};
+
+typedef dl_run_t run_t;
 
 static void on_handle_closed(uv_handle_t *handle) {
   run_t *r = handle->data;
@@ -79,23 +81,29 @@ static bool is_drained(const run_t *r) {
   return true;
 }
 
+/* Nothing more is reported; what is left goes with its handles. */
+static void end(run_t *r) {
+  assert(r->is_reported);
+  dl_process_forget(&r->process);
+  for (size_t i = 0; i < r->stream_count; i++)
+    if (r->streams[i].has_reader) uv_close((uv_handle_t *)&r->streams[i].reader, on_handle_closed);
+  if (r->has_writer) uv_close((uv_handle_t *)&r->writer, on_handle_closed);
+  uv_close((uv_handle_t *)&r->limit, on_handle_closed);
+  uv_close((uv_handle_t *)&r->hold, on_handle_closed);
+}
+
 static void report(run_t *r, bool timed_out) {
   stream_t *out = &r->streams[0], *err = &r->streams[1];
   if (r->is_reported) return;
   assert(timed_out || r->has_exited || r->start_error != 0);
   r->is_reported = true;
-  dl_process_forget(&r->process);
   note_truncation(out);
   note_truncation(err);
   dl_run_result_t result = {
     r->start_error, timed_out,    r->status,     text_of(out),
     out->text.len,  text_of(err), err->text.len, out->is_truncated || err->is_truncated};
   r->cb(r->user, &result);
-  for (size_t i = 0; i < r->stream_count; i++)
-    if (r->streams[i].has_reader) uv_close((uv_handle_t *)&r->streams[i].reader, on_handle_closed);
-  if (r->has_writer) uv_close((uv_handle_t *)&r->writer, on_handle_closed);
-  uv_close((uv_handle_t *)&r->limit, on_handle_closed);
-  uv_close((uv_handle_t *)&r->hold, on_handle_closed);
+  end(r);
 }
 
 static void on_hold_over(uv_timer_t *timer) { report(timer->data, false); }
@@ -110,12 +118,16 @@ static void on_exit_told(dl_process_t *p, int status) {
     uv_timer_start(&r->hold, on_hold_over, DL_RUN_HOLD_MS, 0);
 }
 
-static void on_limit(uv_timer_t *timer) {
-  run_t *r = timer->data;
+static void kill_all(run_t *r) {
   if (!r->has_exited)
     dl_process_kill_tree(&r->process);
   else
     kill(-r->process.pid, SIGKILL); /* its group may outlive it and hold the pipe */
+}
+
+static void on_limit(uv_timer_t *timer) {
+  run_t *r = timer->data;
+  kill_all(r);
   report(r, true);
 }
 
@@ -241,7 +253,7 @@ static void init_handles(run_t *r) {
   }
 }
 
-void dl_run(dl_toolbox_t *tb, const dl_run_opts_t *opts, dl_run_cb cb, void *user) {
+dl_run_t *dl_run(dl_toolbox_t *tb, const dl_run_opts_t *opts, dl_run_cb cb, void *user) {
   run_t *r = dl_xcalloc(1, sizeof *r);
   r->tb = tb;
   tb->live_count++;
@@ -257,12 +269,20 @@ void dl_run(dl_toolbox_t *tb, const dl_run_opts_t *opts, dl_run_cb cb, void *use
   init_handles(r);
   if (r->start_error != 0) {
     uv_timer_start(&r->hold, on_start_failed, 0, 0);
-    return;
+    return r;
   }
   fcntl(r->in_fd, F_SETFL, O_NONBLOCK);
   for (size_t i = 0; i < r->stream_count; i++) uv_poll_start(&r->streams[i].reader, UV_READABLE, on_readable);
   give_input(r, opts);
   if (opts->timeout_s > 0) uv_timer_start(&r->limit, on_limit, (uint64_t)opts->timeout_s * 1000, 0);
+  return r;
+}
+
+void dl_run_cancel(dl_run_t *r) {
+  assert(!r->is_reported);
+  if (r->start_error == 0) kill_all(r);
+  r->is_reported = true;
+  end(r);
 }
 
 int dl_run_exit_code(const dl_run_result_t *result) {

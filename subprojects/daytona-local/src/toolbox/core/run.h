@@ -37,7 +37,11 @@ typedef struct {
  * The end is the program's exit with the pipe closed by everybody, or DL_RUN_HOLD_MS after the
  * exit while others still hold the pipe, or the timeout: then everything started is killed. */
 #define DL_RUN_HOLD_MS 30000
-void dl_run(dl_toolbox_t *tb, const dl_run_opts_t *opts, dl_run_cb cb, void *user);
+typedef struct dl_run dl_run_t;
+/* What it returns is for dl_run_cancel, and ends with the report. */
+dl_run_t *dl_run(dl_toolbox_t *tb, const dl_run_opts_t *opts, dl_run_cb cb, void *user);
+/* Kills everything that it has started. There is no report then. */
+void dl_run_cancel(dl_run_t *r);
 
 /* 0..255, 128 + number for a signal. */
 int dl_run_exit_code(const dl_run_result_t *result);
