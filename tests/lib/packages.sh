@@ -144,6 +144,12 @@ python3-gi            /usr/lib/python3/dist-packages/gi/__init__.py
 gir1.2-gtk-3.0        /usr/lib/*/girepository-1.0/Gtk-3.0.typelib
 '
 
+# Programs of other toolkits, as accessibility meets them.
+PACKAGES_TOOLKITS='
+python3-pyqt5         /usr/lib/python3/dist-packages/PyQt5/__init__.py
+gir1.2-gtk-4.0        /usr/lib/*/girepository-1.0/Gtk-4.0.typelib
+'
+
 # How the two build directories are set up; examples/demo and the benchmarks share the second.
 OPTIONS_SANITIZE=(-Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
   -Dtests=enabled -Dlocal_server=enabled)

@@ -2,7 +2,7 @@
 /*
  * What can be asked for. A question is a JSON object: "do" is tree, find, focus, invoke or value, and the other members are
  * those of the toolbox's requests (scope, pid, maxDepth, role, name, nameMatch, states, limit, id, action, value), whose types
- * the toolbox has checked.
+ * the toolbox has checked. "timeMs" is for tests: less time than there is.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "desktop/a11y.h"
@@ -23,6 +23,10 @@
 /* Steps that one name may take. */
 #define MATCH_LIMIT 100000
 #define MATCH_HEAP_KIB 4096
+
+static const char MUTE[] = "the accessibility bus does not answer";
+static const char LOST[] =
+  "the accessibility bus has ended, or a program on it has sent more than 16 MiB at once";
 
 /* A message of ours, and the status that goes with it. */
 static int fail(dl_buf_t *out, int status, const char *message) {
@@ -45,10 +49,14 @@ static bool is_of_process(bus_t *bus, const ref_t *app, int64_t pid) {
   return ok;
 }
 
-static size_t children_of(bus_t *bus, const ref_t *of, ref_t **out) {
-  DBusMessage *reply =
-    bus_wait(bus, of, bus_send(bus, of, A11Y_ACCESSIBLE, "GetChildren", DBUS_TYPE_INVALID), NULL);
-  size_t count = reply != NULL ? read_refs(reply, out) : 0;
+static DBusPendingCall *send_children(bus_t *bus, const ref_t *of) {
+  return bus_send(bus, of, A11Y_ACCESSIBLE, "GetChildren", DBUS_TYPE_INVALID);
+}
+
+static size_t wait_children(bus_t *bus, const ref_t *of, DBusPendingCall *call, ref_t **out,
+                            bus_error_t *error) {
+  DBusMessage *reply = bus_wait(bus, of, call, error);
+  size_t count = reply != NULL ? read_refs(reply, out, NULL) : 0;
   if (reply != NULL) dbus_message_unref(reply);
   return count;
 }
@@ -58,26 +66,60 @@ static void clear_refs(ref_t *refs, size_t count) {
   free(refs);
 }
 
-/* One of its windows is active. */
-static bool has_focus(bus_t *bus, const ref_t *app) {
-  ref_t *windows = NULL;
-  size_t count = children_of(bus, app, &windows);
-  bool found = false;
-  for (size_t i = 0; i < count && !found; i++) {
-    DBusPendingCall *call = bus_send(bus, &windows[i], A11Y_ACCESSIBLE, "GetState", DBUS_TYPE_INVALID);
-    DBusMessage *reply = bus_wait(bus, &windows[i], call, NULL);
-    if (reply == NULL) continue;
-    found = (read_states(reply) >> state_number("active") & 1) != 0;
-    dbus_message_unref(reply);
+typedef struct {
+  size_t app;
+  ref_t ref;
+  DBusPendingCall *state;
+} window_t;
+
+/* The windows of all of them. Asked together: one that does not answer is to cost its time once. */
+static window_t *list_windows(bus_t *bus, const ref_t *apps, size_t count, size_t *window_count) {
+  DBusPendingCall **calls = dl_xcalloc(count + 1, sizeof *calls);
+  window_t *windows = NULL;
+  *window_count = 0;
+  for (size_t i = 0; i < count; i++) calls[i] = send_children(bus, &apps[i]);
+  for (size_t i = 0; i < count; i++) {
+    ref_t *found = NULL;
+    size_t n = wait_children(bus, &apps[i], calls[i], &found, NULL);
+    size_t kept = n < A11Y_WINDOWS_MAX ? n : A11Y_WINDOWS_MAX;
+    if (kept > 0) windows = dl_xrealloc(windows, (*window_count + kept) * sizeof *windows);
+    for (size_t k = 0; k < kept; k++) {
+      windows[(*window_count)++] = (window_t){i, found[k], NULL};
+      found[k] = (ref_t){0};
+    }
+    clear_refs(found, n);
   }
-  clear_refs(windows, count);
+  free(calls);
+  return windows;
+}
+
+/* The first that has an active window; -1: none. */
+static int64_t find_focused(bus_t *bus, const ref_t *apps, size_t count) {
+  size_t window_count;
+  int64_t found = -1;
+  window_t *windows = list_windows(bus, apps, count, &window_count);
+  for (size_t i = 0; i < window_count; i++)
+    windows[i].state = bus_send(bus, &windows[i].ref, A11Y_ACCESSIBLE, "GetState", DBUS_TYPE_INVALID);
+  for (size_t i = 0; i < window_count; i++) {
+    DBusMessage *reply = bus_wait(bus, &windows[i].ref, windows[i].state, NULL);
+    if (reply != NULL && found < 0 && (read_states(reply) >> state_number("active") & 1) != 0)
+      found = (int64_t)windows[i].app;
+    if (reply != NULL) dbus_message_unref(reply);
+    ref_clear(&windows[i].ref);
+  }
+  free(windows);
   return found;
+}
+
+static int64_t find_process(bus_t *bus, const ref_t *apps, size_t count, int64_t pid) {
+  for (size_t i = 0; i < count; i++)
+    if (is_of_process(bus, &apps[i], pid)) return (int64_t)i;
+  return -1;
 }
 
 /* The program that is meant; 0, or the status of a failure. *out is yours to clear. */
 static int find_root(bus_t *bus, const json_t *ask, ref_t *out, dl_buf_t *message) {
   const char *scope = dl_json_str(ask, "scope");
-  int64_t pid = dl_json_int(ask, "pid", 0);
   ref_t desktop, *apps = NULL;
   bool is_pid = scope != NULL && strcmp(scope, "pid") == 0;
   node_ref_root(&desktop);
@@ -85,16 +127,17 @@ static int find_root(bus_t *bus, const json_t *ask, ref_t *out, dl_buf_t *messag
     *out = (ref_t){dl_xstrdup(desktop.name), dl_xstrdup(desktop.path)};
     return 0;
   }
-  size_t count = children_of(bus, &desktop, &apps);
-  bool found = false;
-  for (size_t i = 0; i < count && !found; i++) {
-    found = is_pid ? is_of_process(bus, &apps[i], pid) : has_focus(bus, &apps[i]);
-    if (!found) continue;
-    *out = apps[i];
-    apps[i] = (ref_t){0};
+  bus_error_t error;
+  size_t count = wait_children(bus, &desktop, send_children(bus, &desktop), &apps, &error);
+  if (error != BUS_OK) return fail(message, 503, MUTE);
+  int64_t found =
+    is_pid ? find_process(bus, apps, count, dl_json_int(ask, "pid", 0)) : find_focused(bus, apps, count);
+  if (found >= 0) {
+    *out = apps[found];
+    apps[found] = (ref_t){0};
   }
   clear_refs(apps, count);
-  if (found) return 0;
+  if (found >= 0) return 0;
   return fail(message, 404,
               is_pid ? "no program with this process id shows itself on the accessibility bus"
                      : "no program has the focus; the scope \"all\" has every program");
@@ -103,11 +146,14 @@ static int find_root(bus_t *bus, const json_t *ask, ref_t *out, dl_buf_t *messag
 /* Walks over what the question means. 0, or the status of a failure. */
 static int walk(tree_t *t, const json_t *ask, int max_depth, node_t **root, dl_buf_t *message) {
   ref_t ref;
+  const char *scope = dl_json_str(ask, "scope");
+  bool is_all = scope != NULL && strcmp(scope, "all") == 0;
   int status = find_root(t->bus, ask, &ref, message);
   if (status != 0) return status;
   *root = tree_walk(t, &ref, max_depth);
   ref_clear(&ref);
-  return *root != NULL ? 0 : fail(message, 404, "the program does not answer, or has ended");
+  if (*root != NULL) return 0;
+  return is_all ? fail(message, 503, MUTE) : fail(message, 404, "the program does not answer, or has ended");
 }
 
 static int answer_tree(bus_t *bus, const json_t *ask, dl_buf_t *out) {
@@ -252,6 +298,7 @@ static int explain(dl_buf_t *out, bus_error_t error, const char *unsupported) {
     case BUS_GONE: return fail(out, 404, "there is no such node; it may be gone, or its program");
     case BUS_UNSUPPORTED: return fail(out, 400, unsupported);
     case BUS_LATE: return fail(out, 500, "the program does not answer");
+    case BUS_LOST: return fail(out, 503, LOST);
     default: return fail(out, 400, unsupported);
   }
 }
@@ -274,7 +321,7 @@ static int check_node(bus_t *bus, const ref_t *ref, dl_buf_t *out) {
   bus_error_t error;
   DBusMessage *reply =
     bus_wait(bus, ref, bus_send(bus, ref, A11Y_ACCESSIBLE, "GetState", DBUS_TYPE_INVALID), &error);
-  if (reply == NULL) return explain(out, error == BUS_LATE ? BUS_LATE : BUS_GONE, NULL);
+  if (reply == NULL) return explain(out, error == BUS_LATE || error == BUS_LOST ? error : BUS_GONE, NULL);
   bool is_gone = (read_states(reply) >> state_number("defunct") & 1) != 0;
   dbus_message_unref(reply);
   return is_gone ? explain(out, BUS_GONE, NULL) : 0;
@@ -373,9 +420,12 @@ static int answer_on(bus_t *bus, const json_t *ask, dl_buf_t *out) {
 
 int a11y_answer(const json_t *ask, dl_buf_t *out) {
   bus_t bus;
-  const char *problem = bus_open(&bus);
+  int64_t time_ms = dl_json_int(ask, "timeMs", A11Y_TIME_MS);
+  if (time_ms < 0 || time_ms > A11Y_TIME_MS) time_ms = A11Y_TIME_MS;
+  const char *problem = bus_open(&bus, clock_ms() + (uint64_t)time_ms);
   if (problem != NULL) return fail(out, 503, problem);
   int status = answer_on(&bus, ask, out);
+  if (bus_is_lost(&bus)) status = fail(out, 503, LOST);
   bus_close(&bus);
   return status;
 }

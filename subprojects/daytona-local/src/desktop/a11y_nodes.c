@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A walk in breadth: the ceilings then cut off what lies deepest. The questions about one batch of objects are sent together.
+ *
+ * Programs can say anything, without end. What is kept of it is counted (`held`), and what is kept for a moment only, the
+ * children that an object names, goes before the next object's is read.
  */
 #include "desktop/a11y_nodes.h"
 
@@ -9,10 +12,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define BATCH 32
-#define CHILDREN_MAX 10000 /* of one object: a table may say millions */
 
 /* Numbers of AT-SPI. */
 static const char *const STATES[] = {
@@ -40,12 +41,6 @@ static const char *const STATES[] = {
   "has_popup",       "read_only",
 };
 
-uint64_t clock_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 int state_number(const char *name) {
   for (size_t i = 0; i < DL_COUNT(STATES); i++)
     if (strcmp(STATES[i], name) == 0) return (int)i;
@@ -63,6 +58,7 @@ void node_ref_root(ref_t *out) {
 bool ref_parse(const char *id, ref_t *out) {
   const char *slash = strstr(id, ":/");
   if (slash == NULL || slash == id) return false;
+  if (strlen(slash + 1) > A11Y_PATH_MAX) return false;
   ref_t ref = {dl_xstrndup(id, (size_t)(slash - id)), dl_xstrdup(slash + 1)};
   if (dbus_validate_bus_name(ref.name, NULL) && dbus_validate_path(ref.path, NULL)) {
     *out = ref;
@@ -102,14 +98,14 @@ uint64_t read_states(DBusMessage *reply) {
   return states;
 }
 
-size_t read_refs(DBusMessage *reply, ref_t **out) {
+size_t read_refs(DBusMessage *reply, ref_t **out, bool *is_cut) {
   DBusMessageIter at, items, item;
   size_t count = 0, cap = 0;
   *out = NULL;
   if (strcmp(dbus_message_get_signature(reply), "a(so)") != 0 || !dbus_message_iter_init(reply, &at))
     return 0;
   dbus_message_iter_recurse(&at, &items);
-  for (; count < CHILDREN_MAX && dbus_message_iter_get_arg_type(&items) == DBUS_TYPE_STRUCT;
+  for (; count < A11Y_CHILDREN_MAX && dbus_message_iter_get_arg_type(&items) == DBUS_TYPE_STRUCT;
        dbus_message_iter_next(&items)) {
     const char *name, *path;
     dbus_message_iter_recurse(&items, &item);
@@ -117,12 +113,17 @@ size_t read_refs(DBusMessage *reply, ref_t **out) {
     dbus_message_iter_next(&item);
     dbus_message_iter_get_basic(&item, &path);
     if (strcmp(path, "/org/a11y/atspi/null") == 0 || !dbus_validate_bus_name(name, NULL)) continue;
+    if (strlen(path) > A11Y_PATH_MAX) {
+      if (is_cut != NULL) *is_cut = true;
+      continue;
+    }
     if (count == cap) {
       cap = cap > 0 ? cap * 2 : 8;
       *out = dl_xrealloc(*out, cap * sizeof **out);
     }
     (*out)[count++] = (ref_t){dl_xstrdup(name), dl_xstrdup(path)};
   }
+  if (is_cut != NULL && dbus_message_iter_get_arg_type(&items) == DBUS_TYPE_STRUCT) *is_cut = true;
   return count;
 }
 
@@ -163,90 +164,14 @@ static void read_extents(node_t *n, DBusMessage *reply) {
   }
 }
 
-/* --- a batch --- */
+/* --- the tree --- */
 
-/* What every object has first; then what only those have that say so: some toolkits complain of questions about others. */
-enum { ASK_NAMES, ASK_ROLE, ASK_STATES, ASK_INTERFACES, ASK_CHILDREN, ASK_PLACE, ASK_ACTIONS, ASKS };
-enum { FIRST_OF_SECOND_ROUND = ASK_PLACE };
-
-typedef struct {
-  DBusPendingCall *calls[ASKS];
-  DBusPendingCall *names[A11Y_ACTIONS_MAX]; /* of its actions: the third round */
-} questions_t;
-
-static void send_first(bus_t *bus, const node_t *n, bool wants_children, questions_t *q) {
-  static const char *const ACCESSIBLE = A11Y_ACCESSIBLE;
-  const ref_t *r = &n->ref;
-  *q = (questions_t){0};
-  q->calls[ASK_NAMES] =
-    bus_send(bus, r, DBUS_INTERFACE_PROPERTIES, "GetAll", DBUS_TYPE_STRING, &ACCESSIBLE, DBUS_TYPE_INVALID);
-  q->calls[ASK_ROLE] = bus_send(bus, r, A11Y_ACCESSIBLE, "GetRoleName", DBUS_TYPE_INVALID);
-  q->calls[ASK_STATES] = bus_send(bus, r, A11Y_ACCESSIBLE, "GetState", DBUS_TYPE_INVALID);
-  q->calls[ASK_INTERFACES] = bus_send(bus, r, A11Y_ACCESSIBLE, "GetInterfaces", DBUS_TYPE_INVALID);
-  if (wants_children)
-    q->calls[ASK_CHILDREN] = bus_send(bus, r, A11Y_ACCESSIBLE, "GetChildren", DBUS_TYPE_INVALID);
-}
-
-static void send_second(bus_t *bus, const node_t *n, questions_t *q) {
-  dbus_uint32_t screen = 0; /* coordinates of the screen, not of the window */
-  const ref_t *r = &n->ref;
-  if (n->has_place)
-    q->calls[ASK_PLACE] =
-      bus_send(bus, r, A11Y_COMPONENT, "GetExtents", DBUS_TYPE_UINT32, &screen, DBUS_TYPE_INVALID);
-  if (n->has_actions) q->calls[ASK_ACTIONS] = bus_send(bus, r, A11Y_ACTION, "GetActions", DBUS_TYPE_INVALID);
-}
-
-static void take(bus_t *bus, node_t *n, questions_t *q, int which, DBusMessage *reply) {
-  const char *text = NULL;
-  switch (which) {
-    case ASK_NAMES:
-      if (bus_read_member(reply, "Name", &text)) n->label = copy_text(text);
-      if (bus_read_member(reply, "Description", &text)) n->description = copy_text(text);
-      break;
-    case ASK_ROLE:
-      if (bus_read_text(reply, &text)) n->role = copy_text(text);
-      break;
-    case ASK_STATES: n->states = read_states(reply); break;
-    case ASK_INTERFACES:
-      n->has_place = bus_list_has(reply, A11Y_COMPONENT);
-      n->has_actions = bus_list_has(reply, A11Y_ACTION);
-      break;
-    case ASK_CHILDREN: n->found_count = read_refs(reply, &n->found); break;
-    case ASK_PLACE: read_extents(n, reply); break;
-    default: n->action_count = send_action_names(bus, &n->ref, reply, q->names);
-  }
-}
-
-static void take_answers(bus_t *bus, node_t *n, questions_t *q, int first, int end) {
-  for (int i = first; i < end; i++) {
-    DBusMessage *reply = q->calls[i] != NULL ? bus_wait(bus, &n->ref, q->calls[i], NULL) : NULL;
-    if (reply == NULL) continue;
-    take(bus, n, q, i, reply);
-    dbus_message_unref(reply);
-  }
-}
-
-static void ask_batch(bus_t *bus, node_t **nodes, size_t count, int max_depth) {
-  questions_t questions[BATCH];
-  assert(count <= BATCH);
-  for (size_t i = 0; i < count; i++) send_first(bus, nodes[i], nodes[i]->depth != max_depth, &questions[i]);
-  for (size_t i = 0; i < count; i++) take_answers(bus, nodes[i], &questions[i], 0, FIRST_OF_SECOND_ROUND);
-  for (size_t i = 0; i < count; i++) send_second(bus, nodes[i], &questions[i]);
-  for (size_t i = 0; i < count; i++) take_answers(bus, nodes[i], &questions[i], FIRST_OF_SECOND_ROUND, ASKS);
-  for (size_t i = 0; i < count; i++)
-    nodes[i]->actions = wait_action_names(bus, &nodes[i]->ref, questions[i].names, nodes[i]->action_count);
-}
-
-/* --- the walk --- */
-
-void tree_init(tree_t *t, bus_t *bus) { *t = (tree_t){.bus = bus, .end_ms = clock_ms() + A11Y_TIME_MS}; }
+void tree_init(tree_t *t, bus_t *bus) { *t = (tree_t){.bus = bus, .max_depth = -1}; }
 
 static void free_node(node_t *n) {
   for (size_t i = 0; i < n->action_count; i++) free(n->actions[i]);
-  for (size_t i = 0; i < n->found_count; i++) ref_clear(&n->found[i]);
   ref_clear(&n->ref);
   free(n->actions);
-  free(n->found);
   free(n->role);
   free(n->label);
   free(n->description);
@@ -260,17 +185,22 @@ void tree_clear(tree_t *t) {
   *t = (tree_t){0};
 }
 
+static bool is_full(const tree_t *t) { return t->count >= A11Y_NODES_MAX || t->held >= A11Y_HELD_MAX; }
+
 /* Takes the names. NULL: it is in the tree, or the tree is full. */
 static node_t *add(tree_t *t, ref_t *ref, node_t *parent) {
   char *key = dl_xprintf("%s:%s", ref->name, ref->path);
-  bool is_known = dl_map_get(&t->seen, key) != NULL, is_full = t->count >= A11Y_NODES_MAX;
   node_t *n = NULL;
-  if (is_full && !is_known) t->is_truncated = true;
-  if (!is_known && !is_full) {
+  if (dl_map_get(&t->seen, key) != NULL) {
+    /* They may name each other in a circle. */
+  } else if (is_full(t)) {
+    t->is_truncated = true;
+  } else {
     n = dl_xcalloc(1, sizeof *n);
     n->ref = *ref;
     *ref = (ref_t){0};
     n->depth = parent != NULL ? parent->depth + 1 : 0;
+    t->held += 2 * strlen(key); /* here and in the map */
     dl_map_put(&t->seen, key, n);
     if (t->count == t->cap) {
       t->cap = t->cap > 0 ? t->cap * 2 : 256;
@@ -290,16 +220,131 @@ static void link_child(node_t *parent, node_t *n) {
   parent->last = n;
 }
 
-/* Its children are in the tree after it, and are linked when they have answered. */
-static void add_children(tree_t *t, node_t *n, int max_depth) {
-  bool is_deep = n->depth >= A11Y_DEPTH_MAX;
-  if (n->found_count > 0 && is_deep) t->is_truncated = true;
-  if (is_deep || n->depth == max_depth) return;
-  for (size_t i = 0; i < n->found_count; i++) {
-    node_t *child = add(t, &n->found[i], n);
+static bool wants_children(const tree_t *t, const node_t *n) {
+  return n->role != NULL && !n->has_too_many && n->depth != t->max_depth;
+}
+
+/* They are in the tree after everything that is there, and are linked. */
+static void add_children(tree_t *t, node_t *n, DBusMessage *reply) {
+  ref_t *found = NULL;
+  size_t count = read_refs(reply, &found, &t->is_truncated);
+  if (count > 0 && n->depth >= A11Y_DEPTH_MAX) t->is_truncated = true;
+  for (size_t i = 0; i < count; i++) {
+    node_t *child = n->depth < A11Y_DEPTH_MAX ? add(t, &found[i], n) : NULL;
     if (child != NULL) link_child(n, child);
+    ref_clear(&found[i]);
+  }
+  free(found);
+}
+
+/* --- a batch --- */
+
+/* What every object has first; then what only those have that say so: some toolkits complain of questions about others. */
+enum {
+  ASK_ROLE,
+  ASK_NAME,
+  ASK_DESCRIPTION,
+  ASK_COUNT,
+  ASK_STATES,
+  ASK_INTERFACES,
+  ASK_CHILDREN,
+  ASK_PLACE,
+  ASK_ACTIONS,
+  ASKS
+};
+enum { FIRST_OF_SECOND_ROUND = ASK_CHILDREN };
+
+typedef struct {
+  DBusPendingCall *calls[ASKS];
+  DBusPendingCall *names[A11Y_ACTIONS_MAX]; /* of its actions: the third round */
+} questions_t;
+
+static void send_first(bus_t *bus, const node_t *n, questions_t *q) {
+  const ref_t *r = &n->ref;
+  *q = (questions_t){0};
+  q->calls[ASK_ROLE] = bus_send(bus, r, A11Y_ACCESSIBLE, "GetRoleName", DBUS_TYPE_INVALID);
+  q->calls[ASK_NAME] = bus_send_get(bus, r, A11Y_ACCESSIBLE, "Name");
+  q->calls[ASK_DESCRIPTION] = bus_send_get(bus, r, A11Y_ACCESSIBLE, "Description");
+  q->calls[ASK_COUNT] = bus_send_get(bus, r, A11Y_ACCESSIBLE, "ChildCount");
+  q->calls[ASK_STATES] = bus_send(bus, r, A11Y_ACCESSIBLE, "GetState", DBUS_TYPE_INVALID);
+  q->calls[ASK_INTERFACES] = bus_send(bus, r, A11Y_ACCESSIBLE, "GetInterfaces", DBUS_TYPE_INVALID);
+}
+
+static void send_second(tree_t *t, const node_t *n, questions_t *q) {
+  dbus_uint32_t screen = 0; /* coordinates of the screen, not of the window */
+  const ref_t *r = &n->ref;
+  if (wants_children(t, n))
+    q->calls[ASK_CHILDREN] = bus_send(t->bus, r, A11Y_ACCESSIBLE, "GetChildren", DBUS_TYPE_INVALID);
+  if (n->has_place)
+    q->calls[ASK_PLACE] =
+      bus_send(t->bus, r, A11Y_COMPONENT, "GetExtents", DBUS_TYPE_UINT32, &screen, DBUS_TYPE_INVALID);
+  if (n->has_actions)
+    q->calls[ASK_ACTIONS] = bus_send(t->bus, r, A11Y_ACTION, "GetActions", DBUS_TYPE_INVALID);
+}
+
+static char *keep(tree_t *t, const char *text) {
+  char *copy = copy_text(text);
+  t->held += strlen(copy);
+  return copy;
+}
+
+static void take(tree_t *t, node_t *n, questions_t *q, int which, DBusMessage *reply) {
+  const char *text = NULL;
+  dbus_int32_t count = 0;
+  switch (which) {
+    case ASK_ROLE:
+      if (bus_read_text(reply, &text)) n->role = keep(t, text);
+      break;
+    case ASK_NAME:
+      if (bus_read_property(reply, DBUS_TYPE_STRING, &text)) n->label = keep(t, text);
+      break;
+    case ASK_DESCRIPTION:
+      if (bus_read_property(reply, DBUS_TYPE_STRING, &text)) n->description = keep(t, text);
+      break;
+    case ASK_COUNT:
+      n->has_too_many =
+        bus_read_property(reply, DBUS_TYPE_INT32, &count) && (count < 0 || count > A11Y_CHILDREN_MAX);
+      if (n->has_too_many && n->depth != t->max_depth) t->is_truncated = true;
+      break;
+    case ASK_STATES: n->states = read_states(reply); break;
+    case ASK_INTERFACES:
+      n->has_place = bus_list_has(reply, A11Y_COMPONENT);
+      n->has_actions = bus_list_has(reply, A11Y_ACTION);
+      break;
+    case ASK_CHILDREN: add_children(t, n, reply); break;
+    case ASK_PLACE: read_extents(n, reply); break;
+    default: n->action_count = send_action_names(t->bus, &n->ref, reply, q->names);
   }
 }
+
+static void take_answers(tree_t *t, node_t *n, questions_t *q, int first, int end) {
+  for (int i = first; i < end; i++) {
+    DBusMessage *reply = q->calls[i] != NULL ? bus_wait(t->bus, &n->ref, q->calls[i], NULL) : NULL;
+    if (reply == NULL) continue;
+    take(t, n, q, i, reply);
+    dbus_message_unref(reply);
+  }
+}
+
+static void take_action_names(tree_t *t, node_t *n, questions_t *q) {
+  n->actions = wait_action_names(t->bus, &n->ref, q->names, n->action_count);
+  for (size_t i = 0; i < n->action_count; i++) t->held += strlen(n->actions[i]);
+}
+
+/* `count` from `first` on of all; more come behind them. */
+static void ask_batch(tree_t *t, size_t first, size_t count) {
+  questions_t questions[BATCH];
+  assert(count <= BATCH && first + count <= t->count);
+  for (size_t i = 0; i < count; i++) send_first(t->bus, t->all[first + i], &questions[i]);
+  for (size_t i = 0; i < count; i++)
+    take_answers(t, t->all[first + i], &questions[i], 0, FIRST_OF_SECOND_ROUND);
+  for (size_t i = 0; i < count; i++) send_second(t, t->all[first + i], &questions[i]);
+  for (size_t i = 0; i < count; i++)
+    take_answers(t, t->all[first + i], &questions[i], FIRST_OF_SECOND_ROUND, ASKS);
+  for (size_t i = 0; i < count; i++) take_action_names(t, t->all[first + i], &questions[i]);
+}
+
+/* --- the walk --- */
 
 /* Those that did not answer are left out. */
 static void drop_dead(node_t *n) {
@@ -317,18 +362,19 @@ static void drop_dead(node_t *n) {
 
 node_t *tree_walk(tree_t *t, const ref_t *root, int max_depth) {
   ref_t ref = {dl_xstrdup(root->name), dl_xstrdup(root->path)};
-  size_t next = t->count;
+  size_t next = 0;
+  assert(t->count == 0);
+  t->max_depth = max_depth;
   node_t *top = add(t, &ref, NULL);
   ref_clear(&ref);
-  while (next < t->count && clock_ms() < t->end_ms) {
+  while (next < t->count && t->held < A11Y_HELD_MAX && !bus_is_late(t->bus) && !bus_is_lost(t->bus)) {
     size_t count = t->count - next > BATCH ? BATCH : t->count - next;
-    ask_batch(t->bus, t->all + next, count, max_depth);
-    for (size_t end = next + count; next < end; next++)
-      if (t->all[next]->role != NULL) add_children(t, t->all[next], max_depth);
+    ask_batch(t, next, count);
+    next += count;
   }
-  if (next < t->count) t->is_truncated = true;
+  if (next < t->count || bus_is_late(t->bus)) t->is_truncated = true;
   for (size_t i = 0; i < t->count; i++) drop_dead(t->all[i]);
-  return top != NULL && top->role != NULL ? top : NULL;
+  return top->role != NULL ? top : NULL;
 }
 
 /* --- as JSON --- */

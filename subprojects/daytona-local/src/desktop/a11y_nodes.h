@@ -16,9 +16,8 @@ typedef struct node {
   int32_t x, y, width, height;
   char **actions;
   size_t action_count;
-  bool has_place, has_actions; /* so its interfaces say */
-  ref_t *found;                /* its children as it named them */
-  size_t found_count;
+  bool has_place, has_actions;      /* so its interfaces say */
+  bool has_too_many;                /* children: they are not asked for */
   struct node *first, *last, *next; /* children; the next of the same parent */
   int depth;
 } node_t;
@@ -28,7 +27,8 @@ typedef struct {
   dl_map_t seen; /* programs and objects that are in the tree already: they may name each other in a circle */
   node_t **all;  /* those that were visited, in breadth */
   size_t count, cap;
-  uint64_t end_ms;
+  size_t held; /* bytes of texts */
+  int max_depth;
   bool is_truncated;
 } tree_t;
 
@@ -50,13 +50,11 @@ bool node_has_state(const node_t *n, int number);
 size_t send_action_names(bus_t *bus, const ref_t *ref, DBusMessage *shown, DBusPendingCall **calls);
 /* Yours to free, with the array; NULL for none. */
 char **wait_action_names(bus_t *bus, const ref_t *ref, DBusPendingCall **calls, size_t count);
-/* Its children; those that are no objects are left out. */
-size_t read_refs(DBusMessage *reply, ref_t **out);
+/* Its children; those that are no objects are left out. *is_cut (may be NULL) is set when there are others besides. */
+size_t read_refs(DBusMessage *reply, ref_t **out, bool *is_cut);
 uint64_t read_states(DBusMessage *reply);
 
 /* Appends it as JSON, with what is below it or without. False: the answer is full. */
 bool node_put(dl_buf_t *out, const node_t *n, bool has_children);
-
-uint64_t clock_ms(void);
 
 #endif

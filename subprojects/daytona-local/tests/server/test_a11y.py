@@ -38,21 +38,61 @@ Gtk.main()
 """
 
 
-def missing():
-    lack = [name for name in ("Xvfb", "icewm", "x11vnc", "websockify", "dbus-daemon") if not shutil.which(name)]
-    if not os.path.isdir("/usr/share/novnc"):
-        lack.append("novnc")
+QT = """
+from PyQt5.QtWidgets import QApplication, QCheckBox, QLineEdit, QPushButton, QSlider, QVBoxLayout, QWidget
+app = QApplication([])
+window = QWidget()
+window.setWindowTitle('Form of Qt')
+box = QVBoxLayout(window)
+name, agree, volume, many = QLineEdit(), QCheckBox('Agree'), QSlider(1), QPushButton('Send')
+name.setAccessibleName('Your name')
+volume.setAccessibleName('Volume')
+for widget in (name, agree, volume, many):
+    box.addWidget(widget)
+many.clicked.connect(lambda: print('sent', name.text(), volume.value(), agree.isChecked(), flush=True))
+window.show()
+app.exec_()
+"""
+
+GTK4 = """
+import gi
+gi.require_version('Gtk', '4.0')
+from gi.repository import GLib, Gtk
+window, box, name = Gtk.Window(title='Form of GTK 4'), Gtk.Box(orientation=Gtk.Orientation.VERTICAL), Gtk.Entry()
+name.update_property([Gtk.AccessibleProperty.LABEL], ['Your name'])
+volume = Gtk.Scale.new_with_range(Gtk.Orientation.HORIZONTAL, 0, 100, 1)
+volume.update_property([Gtk.AccessibleProperty.LABEL], ['Volume'])
+many = Gtk.Button(label='Send')
+many.connect('clicked', lambda *_: print('sent', name.get_text(), int(volume.get_value()), flush=True))
+for widget in (name, volume, many):
+    box.append(widget)
+window.set_child(box)
+window.present()
+GLib.MainLoop().run()
+"""
+
+
+def missing_bus():
+    """What is missing for programs to be asked on a bus."""
+    lack = ["dbus-daemon"] if not shutil.which("dbus-daemon") else []
     if not any(os.path.exists(path + "/at-spi-bus-launcher") for path in ("/usr/libexec", "/usr/lib/at-spi2-core")):
         lack.append("at-spi2-core")
-    probe = "import gi; gi.require_version('Gtk', '3.0'); from gi.repository import Gtk"
-    if subprocess.run(["/usr/bin/python3", "-c", probe], capture_output=True).returncode != 0:
-        lack.append("python3-gi and gir1.2-gtk-3.0")
     program = os.path.join(os.path.dirname(os.environ["DAYTONA_LOCAL"]), "daytona-local-desktop")
     if not os.path.exists(program):
         lack.append("daytona-local-desktop, for which X libraries were missing")
     elif "was not built" in subprocess.run([program, "--a11y"], input=b"{}", capture_output=True).stdout.decode():
         lack.append("accessibility in daytona-local-desktop, for which libdbus-1-dev or libpcre2-dev were missing")
     return ", ".join(lack)
+
+
+def missing():
+    lack = [name for name in ("Xvfb", "icewm", "x11vnc", "websockify") if not shutil.which(name)]
+    if not os.path.isdir("/usr/share/novnc"):
+        lack.append("novnc")
+    probe = "import gi; gi.require_version('Gtk', '3.0'); from gi.repository import Gtk"
+    if subprocess.run(["/usr/bin/python3", "-c", probe], capture_output=True).returncode != 0:
+        lack.append("python3-gi and gir1.2-gtk-3.0")
+    return ", ".join(filter(None, [*lack, missing_bus()]))
 
 
 class Accessibility(harness.Case):
@@ -208,6 +248,38 @@ class Accessibility(harness.Case):
         self.run_in("kill $(cat pid)")
         harness.until(lambda: self.ask("POST", "a11y/node/invoke", {"id": send}).status == 404)
         self.assertEqual(self.find(scope="all", name="Send")["matches"], [])
+
+    def start_window(self, program):
+        self.server.call("POST", "/toolbox/%s/files/upload?path=other.py" % self.box, raw=harness_form(program),
+                         headers={"Content-Type": "multipart/form-data; boundary=b"})
+        self.run_in("(/usr/bin/python3 other.py >said 2>errors & echo $! >pid)")
+        harness.until(lambda: self.find(scope="all", name="Send", role="button")["matches"], 60)
+        self.act("value", id=self.one("Your name")["id"], value="Ada größe")
+        self.act("value", id=self.one("Volume")["id"], value="42")
+
+    def sent(self):
+        self.act("invoke", id=self.one("Send", role="button")["id"])
+        said = harness.until(lambda: self.run_in("cat said"))
+        self.run_in("kill $(cat pid)")
+        harness.until(lambda: self.find(scope="all", name="Send")["matches"] == [])
+        return said
+
+    def test_08a_programs_of_qt(self):
+        if not os.path.exists("/usr/lib/python3/dist-packages/PyQt5"):
+            self.skipTest("not installed: python3-pyqt5")
+        self.start_window(QT)
+        self.assertEqual(self.act("focus", id=self.one("Volume")["id"]), {})
+        harness.until(lambda: "focused" in self.one("Volume")["states"])
+        self.act("invoke", id=self.one("Agree")["id"], action="toggle")
+        self.assertGreater(self.one("Send")["bounds"]["width"], 10)
+        self.assertEqual(self.sent(), "sent Ada größe 42 True\n")
+
+    def test_08b_programs_of_gtk_4(self):
+        probe = "import gi; gi.require_version('Gtk', '4.0'); from gi.repository import Gtk"
+        if subprocess.run(["/usr/bin/python3", "-c", probe], capture_output=True).returncode != 0:
+            self.skipTest("not installed: gir1.2-gtk-4.0")
+        self.start_window(GTK4)
+        self.assertEqual(self.sent(), "sent Ada größe 42\n")
 
     def test_09_after_the_desktop(self):
         self.status(200, self.ask("POST", "stop"))
