@@ -126,6 +126,8 @@ libjpeg-dev           jpeglib.h
 libwebp-dev           webp/encode.h
 xvfb                  Xvfb
 icewm                 icewm
+openbox               openbox
+tint2                 tint2
 x11vnc                x11vnc
 novnc                 /usr/share/novnc/vnc.html
 websockify            websockify

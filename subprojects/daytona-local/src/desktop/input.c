@@ -54,7 +54,8 @@ static int refuse(dl_buf_t *out, int status, const char *text) {
 void input_release(input_t *in) {
   xcb_query_keymap_reply_t *keys =
     xcb_query_keymap_reply(in->screen->x, xcb_query_keymap(in->screen->x), NULL);
-  for (int code = 8; keys != NULL && code < KEYS_MAX; code++)
+  bool has_keys = keys != NULL && screen_reply_bytes(keys->length) >= 8; /* the rest of the 32 */
+  for (int code = 8; has_keys && code < KEYS_MAX; code++)
     if (keys->keys[code / 8] >> code % 8 & 1) set_key(in, (unsigned)code, false);
   free(keys);
   int x, y;

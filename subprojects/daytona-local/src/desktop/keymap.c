@@ -57,7 +57,8 @@ bool keymap_load(screen_t *s, keymap_t *k) {
   int first = setup->min_keycode, count = setup->max_keycode - first + 1;
   xcb_get_keyboard_mapping_reply_t *reply = xcb_get_keyboard_mapping_reply(
     s->x, xcb_get_keyboard_mapping(s->x, (uint8_t)first, (uint8_t)count), NULL);
-  if (reply == NULL || reply->keysyms_per_keycode < 2) {
+  if (reply == NULL || reply->keysyms_per_keycode < 2 ||
+      screen_reply_bytes(reply->length) < (uint64_t)count * reply->keysyms_per_keycode * 4) {
     free(reply);
     return false;
   }

@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #define SOCKET 0
+/* An X server that lets a step of an action wait for longer: the program ends by SIGALRM, which the toolbox sees. */
+#define ANSWER_LIMIT_S 60
 #define INBOX_MAX (DL_DESKTOP_ASKS_MAX * (sizeof(dl_desktop_ask_t) + DL_DESKTOP_ASK_MAX))
 
 typedef struct {
@@ -112,6 +114,7 @@ static int64_t now_ms(void) {
 static bool on_pause(void *user, int ms) {
   desktop_t *d = user;
   int64_t end = now_ms() + ms;
+  alarm(ANSWER_LIMIT_S + (unsigned)ms / 1000);
   for (;;) {
     int64_t left = end - now_ms();
     struct pollfd poll_fd = {.fd = SOCKET, .events = POLLIN};
@@ -165,6 +168,7 @@ static void serve(desktop_t *d) {
   while (goes_on && !d->is_ended) {
     handle_cancels(d);
     const dl_desktop_ask_t *first = ask_at(d, 0);
+    alarm(first != NULL ? ANSWER_LIMIT_S : 0);
     if (first == NULL) {
       take_in(d, true);
       continue;
@@ -198,6 +202,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   dl_buf_init(&d.inbox, INBOX_MAX + 65536);
+  alarm(ANSWER_LIMIT_S);
   const char *failure = screen_open(&d.screen, argv[1]);
   if (failure != NULL) {
     fprintf(stderr, "%s on display %s\n", failure, argv[1]);
@@ -205,6 +210,7 @@ int main(int argc, char **argv) {
   }
   if (is_again) input_release(&d.input);
   serve(&d);
+  alarm(ANSWER_LIMIT_S);
   if (!screen_is_lost(&d.screen) &&
       (d.input.held_buttons != 0 || memchr(d.input.held_keys, 1, KEYS_MAX) != NULL))
     input_release(&d.input);

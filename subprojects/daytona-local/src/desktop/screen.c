@@ -26,6 +26,41 @@ static void open_extensions(screen_t *s) {
   if (s->has_fixes) free(xcb_xfixes_query_version_reply(s->x, xcb_xfixes_query_version(s->x, 4, 0), NULL));
 }
 
+uint64_t screen_reply_bytes(uint32_t length) { return (uint64_t)length * 4; }
+
+/* Takes `size` bytes of what is left; false: there are not as many. */
+static bool take(uint64_t *left, uint64_t size) {
+  if (size > *left) return false;
+  *left -= size;
+  return true;
+}
+
+/* The lists of formats and of screens, with their depths, are as long as they say. */
+static bool is_sound(const xcb_setup_t *setup) {
+  uint64_t left = 8 + screen_reply_bytes(setup->length);
+  uint64_t vendor = ((uint64_t)setup->vendor_len + 3) & ~(uint64_t)3;
+  if (setup->roots_len == 0 || setup->max_keycode < setup->min_keycode || !take(&left, sizeof *setup) ||
+      !take(&left, vendor + (uint64_t)setup->pixmap_formats_len * sizeof(xcb_format_t)))
+    return false;
+  xcb_screen_iterator_t screens = xcb_setup_roots_iterator(setup);
+  const uint8_t *at = (const uint8_t *)screens.data;
+  for (int i = 0; i < setup->roots_len; i++) {
+    xcb_screen_t screen;
+    if (!take(&left, sizeof screen)) return false;
+    memcpy(&screen, at, sizeof screen);
+    at += sizeof screen;
+    for (int d = 0; d < screen.allowed_depths_len; d++) {
+      xcb_depth_t depth;
+      if (!take(&left, sizeof depth)) return false;
+      memcpy(&depth, at, sizeof depth);
+      uint64_t visuals = (uint64_t)depth.visuals_len * sizeof(xcb_visualtype_t);
+      if (!take(&left, visuals)) return false;
+      at += sizeof depth + visuals;
+    }
+  }
+  return true;
+}
+
 const char *screen_open(screen_t *s, const char *display) {
   int number = 0;
   *s = (screen_t){.x = xcb_connect(display, &number)};
@@ -33,6 +68,11 @@ const char *screen_open(screen_t *s, const char *display) {
     xcb_disconnect(s->x);
     s->x = NULL;
     return "no X server answers";
+  }
+  if (!is_sound(xcb_get_setup(s->x))) {
+    xcb_disconnect(s->x);
+    s->x = NULL;
+    return "the X server describes itself wrongly";
   }
   xcb_screen_iterator_t screens = xcb_setup_roots_iterator(xcb_get_setup(s->x));
   for (; number > 0 && screens.rem > 1; number--) xcb_screen_next(&screens);

@@ -25,6 +25,8 @@ typedef struct {
 /* NULL, or why not: nothing needs to be closed then. */
 const char *screen_open(screen_t *s, const char *display);
 void screen_close(screen_t *s);
+/* libxcb gives counts as replies say them, whatever they bring. The bytes behind the first 32 of a reply, by its length. */
+uint64_t screen_reply_bytes(uint32_t length);
 /* The server has handled all that was sent. */
 void screen_sync(screen_t *s);
 bool screen_is_lost(const screen_t *s);

@@ -117,6 +117,10 @@ static void draw_cursor(screen_t *s, picture_t *to, rect_t region) {
     xcb_xfixes_get_cursor_image_reply(s->x, xcb_xfixes_get_cursor_image(s->x), NULL);
   if (cursor == NULL) return;
   const uint32_t *pixels = xcb_xfixes_get_cursor_image_cursor_image(cursor);
+  if ((uint64_t)cursor->width * cursor->height * 4 > screen_reply_bytes(cursor->length)) {
+    free(cursor);
+    return;
+  }
   int left = cursor->x - cursor->xhot - region.x, top = cursor->y - cursor->yhot - region.y;
   for (int y = max(0, -top); y < min(cursor->height, to->height - top); y++)
     for (int x = max(0, -left); x < min(cursor->width, to->width - left); x++)
@@ -171,6 +175,7 @@ int shot_take(screen_t *s, const dl_desktop_ask_t *ask, dl_buf_t *out) {
   screen_size(s, &width, &height);
   rect_t region = {ask->args[0], ask->args[1], ask->args[2], ask->args[3]};
   if (region.width <= 0) region = (rect_t){0, 0, width, height};
+  if (region.width <= 0 || region.height <= 0) return failed(out, 500, "the screen has no size");
   if (!has_known_pixels(s)) return failed(out, 500, "the screen has pixels of an unknown form");
   if ((int64_t)region.width * region.height > PIXELS_MAX) return failed(out, 400, "the region is too large");
   picture_t picture = {dl_xcalloc((size_t)region.width * (size_t)region.height, 4), region.width,

@@ -38,7 +38,8 @@ static xcb_get_property_reply_t *get_property(screen_t *s, xcb_window_t window, 
   if (name == XCB_ATOM_NONE) return NULL;
   xcb_get_property_cookie_t cookie = xcb_get_property(s->x, 0, window, name, type, 0, bytes / 4);
   xcb_get_property_reply_t *reply = xcb_get_property_reply(s->x, cookie, NULL);
-  if (reply != NULL && xcb_get_property_value_length(reply) > 0) return reply;
+  uint64_t len = reply != NULL ? (uint64_t)reply->value_len * (reply->format / 8) : 0;
+  if (len > 0 && len <= bytes && len <= screen_reply_bytes(reply->length)) return reply;
   free(reply);
   return NULL;
 }
@@ -158,7 +159,9 @@ static void put_children(screen_t *s, bool *is_first, dl_buf_t *out) {
   if (tree == NULL) return;
   const xcb_window_t *children = xcb_query_tree_children(tree);
   xcb_get_input_focus_reply_t *focus = xcb_get_input_focus_reply(s->x, xcb_get_input_focus(s->x), NULL);
-  for (int i = 0; i < xcb_query_tree_children_length(tree) && i < WINDOWS_MAX; i++)
+  int count = xcb_query_tree_children_length(tree);
+  if ((uint64_t)count * sizeof *children > screen_reply_bytes(tree->length)) count = 0;
+  for (int i = 0; i < count && i < WINDOWS_MAX; i++)
     if (is_shown(s, children[i])) put_window(s, children[i], focus != NULL ? focus->focus : 0, is_first, out);
   free(focus);
   free(tree);
@@ -194,18 +197,28 @@ static void put_display(int id, int x, int y, int width, int height, dl_buf_t *o
                 id > 0 ? "," : "", id, x, y, width, height);
 }
 
+/* Each is followed by its outputs. Returns how many there are. */
+static int put_monitors(const xcb_randr_get_monitors_reply_t *reply, dl_buf_t *out) {
+  const uint8_t *at = (const uint8_t *)(reply + 1);
+  uint64_t left = screen_reply_bytes(reply->length), size;
+  int count = 0;
+  for (xcb_randr_monitor_info_t m; (uint32_t)count < reply->nMonitors && left >= sizeof m; count++) {
+    memcpy(&m, at, sizeof m);
+    size = sizeof m + (uint64_t)m.nOutput * sizeof(xcb_randr_output_t);
+    put_display(count, m.x, m.y, m.width, m.height, out);
+    at += size < left ? size : left;
+    left -= size < left ? size : left;
+  }
+  return count;
+}
+
 void put_displays(screen_t *s, dl_buf_t *out) {
   int count = 0, width, height;
   dl_buf_puts(out, "{\"displays\":[");
   xcb_randr_get_monitors_reply_t *reply = NULL;
   if (s->has_randr)
     reply = xcb_randr_get_monitors_reply(s->x, xcb_randr_get_monitors(s->x, s->root, 1), NULL);
-  if (reply != NULL) {
-    xcb_randr_monitor_info_iterator_t monitors = xcb_randr_get_monitors_monitors_iterator(reply);
-    for (; monitors.rem > 0; xcb_randr_monitor_info_next(&monitors), count++)
-      put_display(count, monitors.data->x, monitors.data->y, monitors.data->width, monitors.data->height,
-                  out);
-  }
+  if (reply != NULL) count = put_monitors(reply, out);
   free(reply);
   screen_size(s, &width, &height);
   if (count == 0) put_display(0, 0, 0, width, height, out);

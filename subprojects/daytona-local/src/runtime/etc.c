@@ -88,6 +88,11 @@ const char *const DL_ETC_DIRS[] = {
   "ImageMagick-7",
   "X11",
   "openbox",
+  /* Not all of xdg: what is in autostart would start with a desktop. */
+  "xdg/menus",
+  "xdg/openbox",
+  "xdg/tint2",
+  "xdg/xfce4",
   NULL,
 };
 
@@ -153,6 +158,7 @@ static char *link_hostname(const char *dir) {
 char *dl_etc_make(const char *dir) {
   char *failure = make_dir(dir, "");
   if (failure == NULL) failure = make_dir(dir, "ssl");
+  if (failure == NULL) failure = make_dir(dir, "xdg");
   if (failure == NULL) failure = make_dir(dir, "daytona");
   if (failure == NULL) failure = make_dir(dir, DL_ETC_BIN);
   if (failure == NULL) failure = link_hostname(dir);

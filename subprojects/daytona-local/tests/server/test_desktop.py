@@ -116,6 +116,19 @@ class Browser:
         shutil.rmtree(self.place, ignore_errors=True)
 
 
+MANAGERS = {"startxfce4": "xfce4", "icewm": "icewm", "openbox": "openbox"}  # as a desktop prefers them, and their packages
+
+
+def box_with(server, manager):
+    """A sandbox that has no other window manager."""
+    env = {"VNC_RESOLUTION": "%dx%d" % (WIDTH, HEIGHT), "PATH": "/home/daytona/chosen"}
+    box = server.create(env=env)["id"]
+    others = " ".join("chosen/" + name for name in MANAGERS if name != manager)
+    done = server.execute(box, "/usr/bin/mkdir chosen && /usr/bin/ln -s /usr/bin/* chosen/ && /usr/bin/rm -f " + others)
+    assert done["exitCode"] == 0, done
+    return box
+
+
 class Desktop(harness.Case):
     @classmethod
     def setUpClass(cls):
@@ -123,7 +136,7 @@ class Desktop(harness.Case):
         if lack:
             raise unittest.SkipTest("not installed: " + lack)
         super().setUpClass()
-        cls.box = cls.server.create(env={"VNC_RESOLUTION": "%dx%d" % (WIDTH, HEIGHT)})["id"]
+        cls.box = box_with(cls.server, "icewm")
 
     # --- calls ---
 
@@ -839,8 +852,71 @@ class OnImage(Desktop):
         self.assertEqual(self.post("/stop")["status"]["xvfb"]["Running"], False)
 
 
+class Managers(Desktop):
+    """Every window manager that a desktop can have."""
+
+    @classmethod
+    def setUpClass(cls):
+        if missing():
+            raise unittest.SkipTest("not installed: " + missing())
+        harness.Case.setUpClass.__func__(cls)
+
+    def differ(self, one, other, left, top, right, bottom):
+        return any(one.rows[y][left * 3:right * 3] != other.rows[y][left * 3:right * 3] for y in range(top, bottom))
+
+    def check(self, program, process, panel):
+        """`panel`: the rows in which its taskbar shows the windows."""
+        if not shutil.which(program):
+            self.skipTest("not installed: %s; this runs where it is: apt-get install --no-install-recommends %s" % ((MANAGERS[program],) * 2))
+        self.box = box_with(self.server, program)
+        begin = time.monotonic()
+        pid = self.post("/start")["status"]["xfce4"]["Pid"]
+        started = time.monotonic()
+        self.picture()
+        print("# %s: started after %d ms, the first screenshot after %d ms" % (process, (started - begin) * 1000, (time.monotonic() - begin) * 1000))
+        self.assertEqual(harness.until(lambda: self.run_in("ps -o comm= -p %d" % pid)), process + "\n")
+        bare = self.with_taskbar(panel)
+        self.run_in("(xterm -T decorated -geometry 60x10+500+300 >/dev/null 2>&1 &)")
+        window = harness.until(lambda: [w for w in self.get("/display/windows")["windows"] if w["title"] == "decorated"])[0]
+        x, y, width = window["x"], window["y"], window["width"]
+        self.assertGreater(y, 305, "no room for a title")
+        title, buttons = (x + width // 4, y - 12, x + width * 3 // 4, y - 4), (60, panel[0], 600, panel[1])
+        harness.until(lambda: self.differ(bare, self.picture()[0], *title))
+        harness.until(lambda: self.differ(bare, self.picture()[0], *buttons))
+        self.post("/stop")
+        # Of the toolbox and of this command.
+        harness.until(lambda: set(self.run_in("ps -eo comm=").split()) <= {"toolbox", "sleep", "bash", "sh", "ps"}, 5)
+        self.assertEqual(self.run_in("ls -A /tmp/.X11-unix; ls -d /tmp/daytona-bus* 2>/dev/null"), "")
+        self.post("/start")
+        self.assertEqual(self.get("/status"), {"status": "active"})
+        self.server.api("DELETE", "/sandbox/" + self.box)
+
+    def with_taskbar(self, panel):
+        """A picture, once what is shown where the windows' buttons will be stays the same."""
+        last, same = self.picture()[0], 0
+        while same < 3:
+            time.sleep(0.3)
+            now = self.picture()[0]
+            is_plain = len({now.rows[y][180:1800] for y in range(*panel)}) < 2
+            same = 0 if is_plain or self.differ(last, now, 60, panel[0], 600, panel[1]) else same + 1
+            last = now
+        return last
+
+    def test_xfce4(self):
+        self.check("startxfce4", "xfce4-session", (0, 26))
+
+    def test_icewm(self):
+        self.check("icewm", "icewm", (HEIGHT - 24, HEIGHT))
+
+    def test_openbox(self):
+        if not shutil.which("tint2"):
+            self.skipTest("not installed: tint2")
+        self.check("openbox", "openbox", (HEIGHT - 28, HEIGHT))
+
+
 for inherited in [name for name in dir(Desktop) if name.startswith("test_")]:
     setattr(OnImage, inherited, None)  # those are of the other class
+    setattr(Managers, inherited, None)
 
 
 if __name__ == "__main__":

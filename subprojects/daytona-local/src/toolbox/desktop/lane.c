@@ -93,7 +93,8 @@ static void break_off(run_t *r) {
   const char *display = r->lane->display(r->lane->tb);
   char *reason =
     r->was_answered
-      ? dl_xprintf("the X server of display %s has ended, or the program for it has", display)
+      ? dl_xprintf("the X server of display %s has ended or does not answer, or the program for it has ended",
+                   display)
       : dl_xprintf("no desktop runs: no X server answers on display %s; start one first", display);
   r->lane->broke_off = r->was_answered;
   end_run(r, reason);

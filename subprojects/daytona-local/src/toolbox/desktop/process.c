@@ -7,6 +7,8 @@
  */
 #include "toolbox/desktop/process.h"
 
+#include "runtime/proctree.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -69,6 +71,7 @@ static void read_output(dl_desktop_process_t *p, int stream, int fd) {
 static void on_exit_seen(dl_process_t *process, int status) {
   dl_desktop_process_t *p = DL_CONTAINER(process, dl_desktop_process_t, process);
   p->is_running = false;
+  kill(-process->pid, SIGTERM); /* what it has left: another of its kind could not start beside that */
   /* Its last words are in the pipe already. */
   for (int i = 0; i < 2; i++)
     if (p->readers[i] != NULL) on_output(&p->readers[i]->poll, 0, 0);
@@ -95,7 +98,8 @@ int dl_desktop_process_start(dl_desktop_process_t *p, char *const *argv, const d
                             .envp = environment->pairs,
                             .cwd = access(p->tb->home, X_OK) == 0 ? p->tb->home : "/",
                             .fds = {stdin_fd >= 0 ? stdin_fd : nothing, pipes[0][1], pipes[1][1]},
-                            .is_session = true};
+                            .is_session = true,
+                            .is_subreaper = true};
   if (error == 0) error = dl_process_start(p->tb->reaper, &p->process, &opts);
   for (int i = 0; i < 2; i++) {
     if (pipes[i][1] >= 0) close(pipes[i][1]);
@@ -112,7 +116,10 @@ int dl_desktop_process_start(dl_desktop_process_t *p, char *const *argv, const d
 }
 
 void dl_desktop_process_signal(dl_desktop_process_t *p, int number) {
-  if (p->is_running) kill(-p->process.pid, number);
+  if (!p->is_running) return;
+  /* Agents of a session leave its group. Before it: when it has ended, they are below nobody of ours. */
+  dl_proctree_signal(p->process.pid, number);
+  kill(-p->process.pid, number);
 }
 
 void dl_desktop_process_kill(dl_desktop_process_t *p) {

@@ -30,7 +30,7 @@ void dl_desktop_process_init(dl_desktop_process_t *p, dl_toolbox_t *tb, const ch
 /* `stdin_fd`: borrowed; -1: nothing to read. 0, or an errno value: nothing was started. The process must not run. */
 int dl_desktop_process_start(dl_desktop_process_t *p, char *const *argv, const dl_environ_t *environment,
                              int stdin_fd);
-/* To the process and those of its group; not when it does not run. */
+/* To the process and everything below it; not when it does not run. */
 void dl_desktop_process_signal(dl_desktop_process_t *p, int number);
 /* The process and everything below it, at once. */
 void dl_desktop_process_kill(dl_desktop_process_t *p);

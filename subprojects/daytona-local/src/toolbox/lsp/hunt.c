@@ -175,7 +175,10 @@ static void after_scan(uv_work_t *work, int status) {
     ask_next(h);
 }
 
+/* Half of the time that is left: the files that are found are asked about in the rest. */
 static void start_scan(hunt_t *h) {
+  uint64_t now = uv_now(h->server->tb->loop), left = h->end_at_ms > now ? h->end_at_ms - now : 0;
+  h->scan.end_ns = uv_hrtime() + left / 2 * 1000000;
   h->scan.root = h->server->root;
   h->scan.query = h->query;
   h->scan.suffixes = h->server->language->suffixes;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uv.h>
 
 /* A folder that waits for its turn; its path is relative to the root, "" for the root itself. */
 typedef struct folder {
@@ -47,7 +48,8 @@ bool dl_lsp_contains(const char *text, size_t len, const char *part) {
 
 static bool is_full(const walk_t *w) {
   return w->entries >= DL_LSP_SCAN_ENTRIES || w->bytes >= DL_LSP_SCAN_BYTES ||
-         w->scan->count >= DL_LSP_SCAN_FOUND || atomic_load(&w->scan->is_abandoned);
+         w->scan->count >= DL_LSP_SCAN_FOUND || atomic_load(&w->scan->is_abandoned) ||
+         uv_hrtime() >= w->scan->end_ns;
 }
 
 static void queue_folder(walk_t *w, const char *path) {

@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
   const char *root, *query;
   const char *const *suffixes;
+  uint64_t end_ns; /* by uv_hrtime; what was found until then is the result */
   atomic_bool is_abandoned;
   dl_lsp_file_t *found; /* those nearest to the root first */
   size_t count;
