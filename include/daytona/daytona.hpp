@@ -4,17 +4,21 @@
  *
  * Nothing but this header is needed: it calls <daytona/daytona.h>, and its rules hold here too. In short:
  *   Thread: everything here belongs to the thread of the client, the destructors of handles included.
- *   Ownership: client, sandbox, pty and future own one reference each; copies of the first three take another. A handle may be
- *   empty (made without a value, or moved from); only destroying it, assigning to it and asking it are allowed then.
+ *   Ownership: client, sandbox, pty, image and future own one reference each; copies of all but the last take another. A handle may
+ *   be empty (made without a value, or moved from): `if (handle)` asks it, its operations fail with DAYTONA_EINVAL, its id is
+ *   empty, and it has no info.
  *   Results: a result keeps the future it came from, so what it points to lives as long as the result or a copy of it.
  *   Failures: daytona::error, thrown by get(), wait() and co_await. An operation itself only throws for a text with a NUL in
  *   it, and std::bad_alloc.
+ *   Coroutines: destroying one that is suspended in `co_await sandbox.exec(...)` cancels that operation, since nobody else has its
+ *   future; `co_await kept`, with a future that has a name, leaves it to its owner. Destroying a future never cancels.
  *   Callbacks: any callable that can be copied. One that throws ends the program (std::terminate), for there is nobody to catch.
- *   Texts are copied by each call; so are the bytes of an upload.
+ *   Texts are copied by each call; so are the bytes of an upload. A view that an object returns lives as long as the object.
  *
- * Calls without a method here are made as in C, and given their accessor:
+ * There are methods for sandboxes and how they are found, for commands, code, files, sessions, logs, terminals, images and
+ * previews. Everything else (git, volumes, secrets, desktops and so on) is called as in C, and given its accessor:
  *
- *   daytona::future<daytona_future_file_list> files(daytona_fs_list_files(sandbox.get(), "/", nullptr));
+ *   daytona::future<daytona_future_git_status> status(daytona_git_get_status(sandbox.get(), "repo", nullptr));
  */
 #ifndef DAYTONA_DAYTONA_HPP
 #define DAYTONA_DAYTONA_HPP
@@ -113,6 +117,11 @@ class text {
   std::string copy_;
 };
 
+/** What an object is called; an empty one for none. */
+inline std::string_view view(const char *text) noexcept {
+  return text == nullptr ? std::string_view() : std::string_view(text);
+}
+
 /** One counted reference. */
 template <typename T, T *(*Retain)(T *), void (*Release)(T *)>
 class handle {
@@ -149,9 +158,19 @@ class held_future : public future_handle {
 };
 
 using output_function = std::function<void(const daytona_output_t &)>;
+using source_function = std::function<std::ptrdiff_t(char *buffer, std::size_t size)>;
+using sink_function = std::function<std::size_t(std::string_view bytes)>;
 
 inline void call_output(const daytona_output_t *output, void *user) noexcept {
   (*static_cast<output_function *>(user))(*output);
+}
+
+inline std::ptrdiff_t call_source(char *buffer, std::size_t size, void *user) noexcept {
+  return (*static_cast<source_function *>(user))(buffer, size);
+}
+
+inline std::size_t call_sink(const char *bytes, std::size_t size, void *user) noexcept {
+  return (*static_cast<sink_function *>(user))(std::string_view(bytes, size));
 }
 
 template <typename T>
@@ -228,15 +247,17 @@ class future {
 #if defined(__cpp_impl_coroutine)
   /**
    * Awaiting a future resumes the coroutine from a turn of the loop. A coroutine that is destroyed before that is not resumed,
-   * and its operation continues as after a release.
+   * and its operation is cancelled if the coroutine had the only handle.
    */
   class awaiter {
    public:
-    explicit awaiter(future &&taken) noexcept : future_(std::move(taken)) {}
+    awaiter(future &&taken, bool is_sole) noexcept : future_(std::move(taken)), is_sole_(is_sole) {}
     awaiter(const awaiter &) = delete;
     awaiter &operator=(const awaiter &) = delete;
     ~awaiter() {
-      if (ticket_ != nullptr) ticket_->waiting = nullptr;
+      if (ticket_ == nullptr) return;
+      ticket_->waiting = nullptr;
+      if (is_sole_) future_.cancel();
     }
     bool await_ready() const noexcept { return future_.is_settled(); }
     void await_suspend(std::coroutine_handle<> waiting) {
@@ -260,11 +281,12 @@ class future {
     }
 
     future future_;
+    bool is_sole_;
     ticket *ticket_ = nullptr;
   };
-  awaiter operator co_await() &&noexcept { return awaiter(std::move(*this)); }
+  awaiter operator co_await() &&noexcept { return awaiter(std::move(*this), true); }
   /** The future stays yours: it can be cancelled by others, and awaited or asked again. */
-  awaiter operator co_await() &noexcept { return awaiter(future(daytona_future_retain(raw()))); }
+  awaiter operator co_await() &noexcept { return awaiter(future(daytona_future_retain(raw())), false); }
 #endif
 
  private:
@@ -280,6 +302,10 @@ class future {
 };
 
 using output_callback = detail::output_function;
+/** As daytona_fs_source_cb: fills in the next bytes of an upload, 0 at the end, DAYTONA_SOURCE_WAIT or DAYTONA_SOURCE_FAIL. */
+using source_callback = detail::source_function;
+/** As daytona_fs_sink_cb: how many of the bytes of a download it has taken. */
+using sink_callback = detail::sink_function;
 
 /** A terminal: daytona_pty_t. Its callback is called until the last handle and the last pending wait() are gone; disconnect() ends both. */
 class pty : public detail::handle<daytona_pty_t, daytona_pty_retain, daytona_pty_release> {
@@ -288,8 +314,11 @@ class pty : public detail::handle<daytona_pty_t, daytona_pty_retain, daytona_pty
   /** Takes a reference. */
   explicit pty(daytona_pty_t *taken) noexcept : handle(taken) {}
 
-  std::string_view id() const noexcept { return daytona_pty_id(get()); }
+  std::string_view id() const noexcept { return detail::view(daytona_pty_id(get())); }
   bool is_connected() const noexcept { return daytona_pty_is_connected(get()); }
+  /** As daytona_pty_pause() and daytona_pty_resume(). */
+  int pause() const noexcept { return daytona_pty_pause(get()); }
+  int resume() const noexcept { return daytona_pty_resume(get()); }
   /** Throws error as daytona_pty_write() fails: DAYTONA_ELIMIT when its queue has no room. */
   void write(std::string_view bytes) const {
     int rc = daytona_pty_write(get(), bytes.data(), bytes.size());
@@ -315,9 +344,9 @@ class sandbox : public detail::handle<daytona_sandbox_t, daytona_sandbox_retain,
   /** Takes a reference. */
   explicit sandbox(daytona_sandbox_t *taken) noexcept : handle(taken) {}
 
-  std::string_view id() const noexcept { return daytona_sandbox_id(get()); }
+  std::string_view id() const noexcept { return detail::view(daytona_sandbox_id(get())); }
   daytona_sandbox_state_t state() const noexcept { return daytona_sandbox_state(get()); }
-  /** As daytona_sandbox_info(): copy what you keep. */
+  /** As daytona_sandbox_info(): copy what you keep. Not of an empty handle. */
   const daytona_sandbox_info_t &info() const noexcept { return *daytona_sandbox_info(get()); }
 
   using itself = future<daytona_future_sandbox>;
@@ -330,6 +359,12 @@ class sandbox : public detail::handle<daytona_sandbox_t, daytona_sandbox_retain,
   /** daytona_sandbox_delete(); `delete` is a word of the language. */
   itself remove(const daytona_sandbox_lifecycle_opts_t &opts = {}) const {
     return itself(daytona_sandbox_delete(get(), &opts));
+  }
+
+  itself refresh() const { return itself(daytona_sandbox_refresh_data(get(), nullptr)); }
+  /** What a browser is given for a port of the sandbox. */
+  future<daytona_future_preview_link> preview_link(int port) const {
+    return future<daytona_future_preview_link>(daytona_sandbox_get_preview_link(get(), port, nullptr));
   }
 
   future<daytona_future_exec_result> exec(std::string_view command,
@@ -363,6 +398,50 @@ class sandbox : public detail::handle<daytona_sandbox_t, daytona_sandbox_retain,
                                         const daytona_transfer_opts_t &opts = {}) const {
     return future<daytona_future_bytes>(daytona_fs_download(get(), detail::text(path), &opts));
   }
+  /** A local file, to and from the sandbox. `opts` may report progress. */
+  future<> upload_file(std::string_view local_path, std::string_view path,
+                       const daytona_transfer_opts_t &opts = {}) const {
+    return future<>(daytona_fs_upload_file(get(), detail::text(local_path), detail::text(path), &opts));
+  }
+  future<> download_file(std::string_view path, std::string_view local_path,
+                         const daytona_transfer_opts_t &opts = {}) const {
+    return future<>(daytona_fs_download_file(get(), detail::text(path), detail::text(local_path), &opts));
+  }
+  /** What `source` gives. The future's resume() calls it again after DAYTONA_SOURCE_WAIT. */
+  future<> upload_stream(std::string_view path, source_callback source,
+                         daytona_transfer_opts_t opts = {}) const {
+    detail::text where(path);
+    opts.destroy_stream_user = detail::destroy<source_callback>;
+    void *user = std::make_unique<source_callback>(std::move(source)).release();
+    return future<>(daytona_fs_upload_file_stream(get(), detail::call_source, user, where, &opts));
+  }
+  /** Into `sink`. When that has not taken all, the future's resume() continues. */
+  future<> download_stream(std::string_view path, sink_callback sink,
+                           daytona_transfer_opts_t opts = {}) const {
+    detail::text where(path);
+    opts.destroy_stream_user = detail::destroy<sink_callback>;
+    void *user = std::make_unique<sink_callback>(std::move(sink)).release();
+    return future<>(daytona_fs_download_file_stream(get(), where, detail::call_sink, user, &opts));
+  }
+  future<daytona_future_file_list> list_files(std::string_view path,
+                                              const daytona_fs_list_files_opts_t &opts = {}) const {
+    return future<daytona_future_file_list>(daytona_fs_list_files(get(), detail::text(path), &opts));
+  }
+  future<daytona_future_file_info> file_info(std::string_view path) const {
+    return future<daytona_future_file_info>(daytona_fs_get_file_info(get(), detail::text(path), nullptr));
+  }
+  /** `mode` is octal, as in "755". */
+  future<> create_folder(std::string_view path, std::string_view mode = "755") const {
+    return future<>(daytona_fs_create_folder(get(), detail::text(path), detail::text(mode), nullptr));
+  }
+  future<> move_files(std::string_view source, std::string_view destination) const {
+    return future<>(daytona_fs_move_files(get(), detail::text(source), detail::text(destination), nullptr));
+  }
+  future<> delete_file(std::string_view path, bool is_recursive = false) const {
+    daytona_fs_delete_file_opts_t opts{};
+    opts.is_recursive = is_recursive;
+    return future<>(daytona_fs_delete_file(get(), detail::text(path), &opts));
+  }
 #if __cplusplus >= 202002L
   future<> upload(std::string_view path, std::span<const std::byte> bytes,
                   const daytona_transfer_opts_t &opts = {}) const {
@@ -377,6 +456,21 @@ class sandbox : public detail::handle<daytona_sandbox_t, daytona_sandbox_retain,
     std::string_view session, std::string_view command, const daytona_session_exec_opts_t &opts = {}) const {
     return future<daytona_future_session_exec_result>(
       daytona_session_exec(get(), detail::text(session), detail::text(command), &opts));
+  }
+  /** Input of a command that runs; a newline is added where there is none. */
+  future<> session_input(std::string_view session, std::string_view command_id, std::string_view data) const {
+    return future<>(daytona_session_send_input(get(), detail::text(session), detail::text(command_id),
+                                               detail::text(data), nullptr));
+  }
+  future<daytona_future_session_command> session_command(std::string_view session,
+                                                         std::string_view command_id) const {
+    return future<daytona_future_session_command>(
+      daytona_session_get_command(get(), detail::text(session), detail::text(command_id), nullptr));
+  }
+  future<daytona_future_session_logs> session_logs(std::string_view session,
+                                                   std::string_view command_id) const {
+    return future<daytona_future_session_logs>(
+      daytona_session_get_command_logs(get(), detail::text(session), detail::text(command_id), nullptr));
   }
   /** Follow a log. `opts.user` and `opts.destroy_user` must not be set. */
   future<daytona_future_stream_end> follow(std::string_view session, std::string_view command_id,
@@ -397,6 +491,14 @@ class sandbox : public detail::handle<daytona_sandbox_t, daytona_sandbox_retain,
     hear(opts.attach.on_output, unused, opts.attach, std::move(on_output));
     return future<daytona_future_pty>(daytona_pty_create(get(), &opts));
   }
+  /** Attach to a terminal that exists. `opts.attach.user` and `opts.attach.destroy_user` must not be set. */
+  future<daytona_future_pty> connect_pty(std::string_view id, output_callback on_output,
+                                         daytona_pty_connect_opts_t opts = {}) const {
+    detail::text copied(id);
+    daytona_output_cb unused = nullptr;
+    hear(opts.attach.on_output, unused, opts.attach, std::move(on_output));
+    return future<daytona_future_pty>(daytona_pty_connect(get(), copied, &opts));
+  }
 
  private:
   /** Lets the library own `function`, as the user of `opts`. */
@@ -408,6 +510,77 @@ class sandbox : public detail::handle<daytona_sandbox_t, daytona_sandbox_retain,
     opts.destroy_user = detail::destroy<output_callback>;
     first = second = detail::call_output;
   }
+};
+
+/**
+ * An image: daytona_image_t, built up by calls that return it. Copies are the same image. An error shows when the image is used.
+ * For `image` of the options of create() and daytona_snapshot_create(): pass get().
+ */
+class image : public detail::handle<daytona_image_t, daytona_image_retain, daytona_image_release> {
+ public:
+  image() noexcept = default;
+  /** Takes a reference. */
+  explicit image(daytona_image_t *taken) noexcept : handle(taken) {}
+
+  static image base(std::string_view name) { return image(daytona_image_base(detail::text(name))); }
+  static image debian_slim(std::string_view python_version = "3.13") {
+    return image(daytona_image_debian_slim(detail::text(python_version)));
+  }
+  static image from_dockerfile(std::string_view path) {
+    return image(daytona_image_from_dockerfile(detail::text(path), nullptr));
+  }
+  const image &run(std::string_view command) const {
+    detail::text copied(command);
+    const char *const items[] = {copied};
+    daytona_strings_t list{};
+    list.items = items;
+    list.count = 1;
+    daytona_image_run_commands(get(), &list);
+    return *this;
+  }
+  const image &env(std::string_view name, std::string_view value) const {
+    detail::text key(name), copied(value);
+    daytona_pair_t pair{};
+    pair.key = key;
+    pair.value = copied;
+    daytona_map_t map{};
+    map.items = &pair;
+    map.count = 1;
+    daytona_image_env(get(), &map);
+    return *this;
+  }
+  const image &workdir(std::string_view path) const {
+    daytona_image_workdir(get(), detail::text(path));
+    return *this;
+  }
+  const image &add_local_file(std::string_view local, std::string_view remote) const {
+    daytona_image_add_local_file(get(), detail::text(local), detail::text(remote));
+    return *this;
+  }
+  const image &add_local_dir(std::string_view local, std::string_view remote) const {
+    daytona_image_add_local_dir(get(), detail::text(local), detail::text(remote));
+    return *this;
+  }
+  /** The text so far; empty after an error, and where a part of it stands in a file that was not read. */
+  std::string_view dockerfile() const noexcept { return detail::view(daytona_image_dockerfile(get())); }
+};
+
+/** The sandboxes that a query finds, one after the other. Moved, not copied. */
+class sandbox_iter {
+ public:
+  /** Takes the iterator. */
+  explicit sandbox_iter(daytona_sandbox_iter_t *taken) noexcept : raw_(taken) {}
+
+  /** The next one; an empty handle at the end. One call at a time. */
+  future<daytona_future_sandbox> next() const {
+    return future<daytona_future_sandbox>(daytona_sandbox_iter_next(raw_.get()));
+  }
+
+ private:
+  struct release {
+    void operator()(daytona_sandbox_iter_t *iter) const noexcept { daytona_sandbox_iter_release(iter); }
+  };
+  std::unique_ptr<daytona_sandbox_iter_t, release> raw_;
 };
 
 /** A client: daytona_client_t. When the last handle, sandbox and operation are gone, it closes itself; run the loop after that. */
@@ -432,6 +605,13 @@ class client : public detail::handle<daytona_client_t, daytona_client_retain, da
   future<daytona_future_sandbox> find(std::string_view id_or_name) const {
     return future<daytona_future_sandbox>(daytona_sandbox_get(get(), detail::text(id_or_name), nullptr));
   }
+  /** Throws error as daytona_sandbox_iter_new() fails. `query` is copied. */
+  sandbox_iter sandboxes(const daytona_sandbox_query_t &query = {}) const {
+    daytona_sandbox_iter_t *made = nullptr;
+    int rc = daytona_sandbox_iter_new(get(), &query, &made);
+    if (rc != 0) throw error(static_cast<daytona_errcode_t>(rc));
+    return sandbox_iter(made);
+  }
 
  private:
   static daytona_client_t *make(struct uv_loop_s *loop, const daytona_config_t *config) {
@@ -449,7 +629,7 @@ template <typename T>
 auto future<Accessor>::convert(T *value) const {
   using kind = std::remove_const_t<T>;
   if constexpr (std::is_same_v<kind, daytona_sandbox_t>)
-    return sandbox(daytona_sandbox_retain(value));
+    return sandbox(value == nullptr ? nullptr : daytona_sandbox_retain(value));
   else if constexpr (std::is_same_v<kind, daytona_pty_t>)
     return pty(value == nullptr ? nullptr : daytona_pty_retain(value));
   else if constexpr (std::is_same_v<kind, char>)

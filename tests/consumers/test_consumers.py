@@ -64,6 +64,27 @@ def main():
                 raise tap.Skip("cmake is not installed")
             runs(place / "cmake" / "first-static", is_static=True)
 
+        def cpp_header(compiler):
+            """By pkg-config with the sanitizers, and by CMake; both standards."""
+            if shutil.which(compiler) is None:
+                raise tap.Skip(f"{compiler} is not installed")
+            out = place / f"cpp-{compiler}"
+            out.mkdir()
+            sh("make", "-C", HERE / "cpp", f"OUT={out}", f"CXX={compiler}", env=env)
+            runs(out / "hello-17")
+            runs(out / "hello-20")
+            if shutil.which("cmake") is not None:
+                sh("cmake", "-S", HERE / "cpp", "-B", out / "cmake", f"-DCMAKE_CXX_COMPILER={compiler}", env=env)
+                sh("cmake", "--build", out / "cmake", env=env)
+                runs(out / "cmake" / "hello-17")
+                runs(out / "cmake" / "hello-20")
+
+        def cpp_header_gcc():
+            cpp_header("g++")
+
+        def cpp_header_clang():
+            cpp_header("clang++")
+
         def meson_subproject():
             shutil.copytree(HERE / "meson", place / "consumer" / "meson")
             shutil.copy(HERE / "first.c", place / "consumer")
@@ -99,7 +120,7 @@ def main():
                     done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True)
                     assert "daytona" not in done.stderr or done.returncode == 0, done.stderr
 
-        tests = [make, make_static, cmake, cmake_static, meson_subproject, manual_pages, completion, units]
+        tests = [make, make_static, cmake, cmake_static, cpp_header_gcc, cpp_header_clang, meson_subproject, manual_pages, completion, units]
         return tap.run_all(tests)
 
 

@@ -77,6 +77,8 @@ uidmap                newuidmap
 PACKAGES_CONSUMERS='
 cmake                 cmake
 make                  make
+clang                 clang++
+libclang-rt-dev       /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-*.a
 groff                 groff
 '
 
