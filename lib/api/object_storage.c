@@ -53,8 +53,9 @@ static const char *check(const void *args, const void *given) {
   if (opts->parallel_parts < 0 || opts->parallel_parts > DAYTONA__STORAGE_PARALLEL_MAX)
     return "parallel_parts must be 1 to 16";
   if (!daytona__timeout_resolve(opts->idle_timeout_ms, 1, &unused))
-    return "idle_timeout_ms must not be negative";
-  if (!daytona__timeout_resolve(opts->timeout_ms, 1, &unused)) return "timeout_ms must not be negative";
+    return "idle_timeout_ms must be at least 0, or DAYTONA_NO_TIMEOUT";
+  if (!daytona__timeout_resolve(opts->timeout_ms, 1, &unused))
+    return "timeout_ms must be at least 0, or DAYTONA_NO_TIMEOUT";
   if (own->endpoint_url == NULL)
     return is_bare ? NULL : "credentials need an endpoint_url; without one they are the control plane's";
   if (!is_given(own->access_key) || !is_given(own->secret_key) || !is_given(own->organization_id))

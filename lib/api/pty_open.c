@@ -261,7 +261,7 @@ static bool begin(open_op_t *self, const char *id, const daytona_pty_attach_t *g
   buffer = given->buffer_bytes != 0 ? given->buffer_bytes : DAYTONA__STREAM_BUFFER_DEFAULT;
   if (!daytona__timeout_resolve(given->handshake_timeout_ms, HANDSHAKE_MS, &handshake_ms) ||
       !daytona__timeout_resolve(given->connect_timeout_ms, 0, &connect_ms)) {
-    daytona__op_reject(op, DAYTONA_EINVAL, "a timeout must not be negative");
+    daytona__op_reject(op, DAYTONA_EINVAL, "a timeout must be at least 0, or DAYTONA_NO_TIMEOUT");
     return false;
   }
   self->pty = daytona__pty_new(op->sandbox, id, given, buffer);

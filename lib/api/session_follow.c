@@ -783,7 +783,7 @@ static daytona_future_t *follow(const char *name, daytona_sandbox_t *sandbox, co
     return daytona__op_reject(op, DAYTONA_EINVAL, "policy is unknown or buffer_bytes is over 64 MiB");
   if (!daytona__timeout_resolve(opts->timeout_ms, DAYTONA_NO_TIMEOUT, &limit_ms) ||
       !daytona__timeout_resolve(opts->connect_timeout_ms, 0, &connect_ms))
-    return daytona__op_reject(op, DAYTONA_EINVAL, "a timeout must not be negative");
+    return daytona__op_reject(op, DAYTONA_EINVAL, "a timeout must be at least 0, or DAYTONA_NO_TIMEOUT");
   self->kind = kind;
   self->session_id = daytona__arena_strdup(&future->arena, session_id);
   self->command_id = daytona__arena_strdup(&future->arena, command_id);

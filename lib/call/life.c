@@ -83,7 +83,7 @@ daytona__life_t *daytona__life_new_named(const char *name, const daytona__method
   life->counts_queue_time = opts.counts_queue_time;
   int64_t default_ms = opts.default_ms != 0 ? opts.default_ms : LIFE_TIMEOUT_DEFAULT_MS;
   if (!daytona__timeout_resolve(opts.opts.timeout_ms, default_ms, &life->timeout_ms)) {
-    daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
+    daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must be at least 0, or DAYTONA_NO_TIMEOUT");
     return NULL;
   }
   op->ending = daytona__life_end;

@@ -211,7 +211,7 @@ int daytona__op_prepare(daytona__op_t *op, const void *request, int64_t timeout_
 
 int daytona__op_prepare_args(daytona__op_t *op, const void *args, const void *opts, int64_t timeout_ms) {
   if (!daytona__timeout_resolve(timeout_ms, op->client->settings.request_timeout_ms, &op->timeout_ms)) {
-    daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must not be negative");
+    daytona__op_reject(op, DAYTONA_EINVAL, "timeout_ms must be at least 0, or DAYTONA_NO_TIMEOUT");
     return DAYTONA_EINVAL;
   }
   int rc = finish_target(op, args, opts);

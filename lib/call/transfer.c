@@ -38,9 +38,9 @@ daytona__transfer_t *daytona__transfer_new(const char *name, const daytona__meth
   const char *problem = NULL;
   if (!DAYTONA__RESERVED_OK(opts)) problem = "reserved words of the options are not zero";
   if (!daytona__timeout_resolve(opts->idle_timeout_ms, IDLE_DEFAULT_MS, &self->idle_timeout_ms))
-    problem = "idle_timeout_ms must not be negative";
+    problem = "idle_timeout_ms must be at least 0, or DAYTONA_NO_TIMEOUT";
   if (!daytona__timeout_resolve(opts->timeout_ms, DAYTONA_NO_TIMEOUT, &self->timeout_ms))
-    problem = "timeout_ms must not be negative";
+    problem = "timeout_ms must be at least 0, or DAYTONA_NO_TIMEOUT";
   if (problem == NULL) return self;
   daytona__op_reject(&self->op, DAYTONA_EINVAL, "%s", problem);
   return NULL;

@@ -235,7 +235,8 @@ daytona_future_t *daytona__combine_race(daytona__loop_t *loop, daytona_future_t 
 daytona_future_t *daytona_future_deadline(daytona_future_t *future, int64_t timeout_ms) {
   if (future == NULL || future->loop == NULL) return daytona__future_orphan();
   if (timeout_ms < 0 && timeout_ms != DAYTONA_NO_TIMEOUT)
-    return group_failed(future->loop, &future, 1, DAYTONA_EINVAL, "timeout_ms must not be negative");
+    return group_failed(future->loop, &future, 1, DAYTONA_EINVAL,
+                        "timeout_ms must be at least 0, or DAYTONA_NO_TIMEOUT");
   daytona_future_t *bound = group_new(future->loop, &future, 1, on_race_member);
   if (daytona__future_is_pending(bound) && timeout_ms >= 0) {
     group_of(bound)->timeout_ms = timeout_ms;

@@ -238,7 +238,7 @@ void dl_dispatch(dl_req_t *req, void *control) {
   } else if (dl_s3_is_for(req)) {
     if (!hit(c, req, DL_TARGET_STORAGE)) dl_s3_handle(c->s3, req);
   } else {
-    dl_fail_proxy(c, req, 404, "not found: not found");
+    dl_fail_proxy(c, req, 404, "not found: nothing is here; the API is below /api");
   }
   free(label);
 }

@@ -122,6 +122,7 @@ class Envelopes(harness.Case):
     def test_unknown_route_method_and_prefix(self):
         self.assertEqual(self.status(404, self.server.api("GET", "/nothing")).json["statusCode"], 404)
         self.status(404, self.server.api("PATCH", "/sandbox"))
+        self.assertIn("the API is below /api", self.status(404, self.server.call("GET", "/sandbox/x")).json["message"])
         self.status(404, self.server.call("GET", "/"))
 
     def test_credentials(self):
