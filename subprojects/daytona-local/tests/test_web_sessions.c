@@ -13,10 +13,18 @@
 #include <cmocka.h>
 
 static dl_web_sessions_t sessions;
+static uint64_t ended[64];
+static size_t ended_count;
+
+static void on_ended(uint64_t number, void *user) {
+  (void)user;
+  ended[ended_count++ % 64] = number;
+}
 
 static int set_up(void **state) {
   (void)state;
-  dl_web_sessions_init(&sessions);
+  ended_count = 0;
+  dl_web_sessions_init(&sessions, on_ended, NULL);
   return 0;
 }
 
@@ -130,6 +138,23 @@ static void one_that_has_ended_is_unknown(void **state) {
   free(cookie);
 }
 
+/* So that what was opened with it can end, too. */
+static void every_end_is_reported(void **state) {
+  (void)state;
+  const dl_web_session_t *out = dl_web_session_begin(&sessions, 1, 1, 0);
+  assert_int_equal(out->number, 1);
+  dl_web_session_end(&sessions, out);
+  assert_int_equal(ended[0], 1);
+  for (int i = 0; i <= DL_SESSIONS_PER_KEY; i++) dl_web_session_begin(&sessions, 1, 1, 10);
+  assert_int_equal(ended_count, 2);
+  assert_int_equal(ended[1], 2);
+  dl_web_sessions_expire(&sessions, 9 + DL_SESSION_IDLE_MS);
+  assert_int_equal(ended_count, 2);
+  dl_web_sessions_expire(&sessions, 10 + DL_SESSION_IDLE_MS);
+  assert_int_equal(ended_count, 2 + DL_SESSIONS_PER_KEY);
+  assert_int_equal(dl_web_sessions_count(&sessions), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(both_secrets_together, set_up, tear_down),
@@ -138,6 +163,7 @@ int main(void) {
     cmocka_unit_test_setup_teardown(sessions_end_by_themselves, set_up, tear_down),
     cmocka_unit_test_setup_teardown(only_use_keeps_one_alive, set_up, tear_down),
     cmocka_unit_test_setup_teardown(each_key_has_its_own_number, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(every_end_is_reported, set_up, tear_down),
     cmocka_unit_test_setup_teardown(one_that_has_ended_is_unknown, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,7 @@ static void on_upgraded(dl_duplex_t *down, void *user) {
     dl_buf_t unsent = f->held;
     dl_buf_init(&f->held, HELD_MAX);
     f->up = NULL;
+    if (f->o.on_upgraded != NULL) f->o.on_upgraded(f->o.user, down);
     dl_relay_start(f->loop, up, down, damage, &unsent, on_relay_over, f);
     dl_buf_clear(&unsent);
   }

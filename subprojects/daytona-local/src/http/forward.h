@@ -27,6 +27,9 @@ typedef struct {
   /* The response's head is known and about to be passed on: add headers with dl_req_add_header.
    * Optional. */
   void (*on_head)(void *user, dl_req_t *req, int status);
+  /* The connection is upgraded, and bytes are about to pass both ways. From a later turn until on_end, dl_duplex_fail on
+   * `client` breaks it off. Optional. */
+  void (*on_upgraded)(void *user, dl_duplex_t *client);
   /* There was no answer to pass on; reply to `req`. Required. */
   void (*on_failure)(void *user, dl_req_t *req);
   /* The last call of all. Optional. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the page does: some calls of the API with the permissions of the session's key, and three of a sandbox's toolbox.
+ * What the page does: some calls of the API with the permissions of the session's key, and two of a sandbox's toolbox.
  */
 #include "page/internal.h"
 
@@ -50,8 +50,7 @@ void dl_page_call(dl_page_t *p, dl_req_t *req, const dl_web_session_t *session) 
 
 /* --- of a sandbox --- */
 
-/* The one whose id is the last segment of the path; NULL: answered. */
-static dl_sandbox_t *sandbox_of(dl_page_t *p, dl_req_t *req) {
+dl_sandbox_t *dl_page_sandbox(dl_page_t *p, dl_req_t *req) {
   const char *id = strrchr(dl_req_path(req), '/') + 1;
   dl_sandbox_t *sb = dl_is_uuid(id) ? dl_objects_find(&p->control->objects, id, false) : NULL;
   if (sb == NULL) dl_fail(p->control, req, 404, "there is no such sandbox");
@@ -59,17 +58,10 @@ static dl_sandbox_t *sandbox_of(dl_page_t *p, dl_req_t *req) {
 }
 
 static void pass(dl_page_t *p, dl_req_t *req, const char *path) {
-  dl_sandbox_t *sb = sandbox_of(p, req);
-  if (sb != NULL) dl_proxy_page(p->control, req, sb, path);
+  dl_sandbox_t *sb = dl_page_sandbox(p, req);
+  if (sb != NULL) dl_proxy_page(p->control, req, sb, path, NULL);
 }
 
 void dl_page_ports(dl_page_t *p, dl_req_t *req) { pass(p, req, "/port"); }
 
 void dl_page_desktop(dl_page_t *p, dl_req_t *req) { pass(p, req, "/computeruse/start"); }
-
-void dl_page_terminal(dl_page_t *p, dl_req_t *req) {
-  if (dl_req_upgrade(req) == NULL)
-    dl_fail(p->control, req, 426, "a terminal is a WebSocket");
-  else
-    pass(p, req, "/terminal/ws");
-}

@@ -14,6 +14,8 @@ typedef struct dl_page {
   dl_web_sessions_t sessions;
   dl_rates_t logins; /* failed ones, by address */
   dl_requests_t requests;
+  dl_list_t terminals; /* that are open */
+  uv_timer_t *timer;   /* ends what has expired */
 } dl_page_t;
 
 #define DL_PAGE_PATH "/page"
@@ -45,6 +47,9 @@ void dl_page_guard(dl_req_t *req);
 bool dl_page_is_own(dl_page_t *p, dl_req_t *req, bool must_say);
 /* The browser has come over TLS, to us or to what stands in front of us. */
 bool dl_page_is_tls(const dl_page_t *p, const dl_req_t *req);
+/* The name of the cookie: of the port by which the server is called, too, for a browser keeps the cookies of all ports of a
+ * host together. Yours to free. */
+char *dl_page_cookie_name(const dl_page_t *p, const dl_req_t *req);
 /* The session of the request's cookie alone: good for being shown the page. NULL: none. */
 const dl_web_session_t *dl_page_visitor(dl_page_t *p, const dl_req_t *req);
 /* The session of the request, by cookie and proof. NULL: answered. */
@@ -64,6 +69,15 @@ void dl_page_state(dl_page_t *p, dl_req_t *req, const dl_web_session_t *session)
 void dl_page_call(dl_page_t *p, dl_req_t *req, const dl_web_session_t *session);
 void dl_page_ports(dl_page_t *p, dl_req_t *req);
 void dl_page_desktop(dl_page_t *p, dl_req_t *req);
-void dl_page_terminal(dl_page_t *p, dl_req_t *req);
+
+/* --- terminals.c --- */
+
+void dl_page_terminal(dl_page_t *p, dl_req_t *req, const dl_web_session_t *session);
+/* The terminals of a session that has ended. */
+void dl_page_end_terminals(dl_page_t *p, uint64_t session);
+/* Those whose sessions ended while they were opened. */
+void dl_page_sweep_terminals(dl_page_t *p);
+/* The sandbox whose id is the last segment of the path; NULL: answered. */
+dl_sandbox_t *dl_page_sandbox(dl_page_t *p, dl_req_t *req);
 
 #endif

@@ -8,6 +8,7 @@
 #include "control/routes/answer.h"
 #include "page/internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,18 +16,47 @@
 #define LOGINS_MAX 10
 #define LOGINS_WINDOW_MS 60000
 
+#define SWEEP_EVERY_MS 30000
+
+static void on_session_end(uint64_t number, void *user) { dl_page_end_terminals(user, number); }
+
+static void on_sweep(uv_timer_t *timer) {
+  dl_page_t *p = timer->data;
+  dl_web_sessions_expire(&p->sessions, dl_steady_ms());
+  dl_page_sweep_terminals(p);
+}
+
+static void start_timer(dl_page_t *p) {
+  p->timer = dl_xcalloc(1, sizeof *p->timer);
+  uv_timer_init(p->control->objects.loop, p->timer);
+  p->timer->data = p;
+  uv_timer_start(p->timer, on_sweep, SWEEP_EVERY_MS, SWEEP_EVERY_MS);
+  uv_unref((uv_handle_t *)p->timer);
+}
+
+static void on_timer_closed(uv_handle_t *timer) { free(timer); }
+
 dl_page_t *dl_page_new(dl_control_t *c) {
   dl_page_t *p = dl_xcalloc(1, sizeof *p);
   dl_rate_opts_t limits[DL_BUCKET_COUNT] = {[DL_BUCKET_FAILED_AUTH] = {LOGINS_MAX, LOGINS_WINDOW_MS}};
   p->control = c;
-  dl_web_sessions_init(&p->sessions);
+  dl_list_init(&p->terminals);
+  dl_web_sessions_init(&p->sessions, on_session_end, p);
   dl_rates_init(&p->logins, limits);
   dl_requests_init(&p->requests);
+  start_timer(p);
   return p;
+}
+
+void dl_page_end(dl_page_t *p) {
+  if (p == NULL) return;
+  uv_close((uv_handle_t *)p->timer, on_timer_closed);
+  p->timer = NULL;
 }
 
 void dl_page_free(dl_page_t *p) {
   if (p == NULL) return;
+  assert(p->timer == NULL && dl_list_empty(&p->terminals));
   dl_web_sessions_clear(&p->sessions);
   dl_rates_clear(&p->logins);
   dl_requests_clear(&p->requests);
@@ -46,11 +76,6 @@ static void ports(dl_page_t *p, dl_req_t *req, const dl_web_session_t *session) 
 static void desktop(dl_page_t *p, dl_req_t *req, const dl_web_session_t *session) {
   (void)session;
   dl_page_desktop(p, req);
-}
-
-static void terminal(dl_page_t *p, dl_req_t *req, const dl_web_session_t *session) {
-  (void)session;
-  dl_page_terminal(p, req);
 }
 
 /* The page itself asks for the form when it has no proof: a cookie may be there that was put into the browser. */
@@ -73,7 +98,7 @@ static const struct {
   {NULL, DL_PAGE_PATH "/api/", NULL, dl_page_call},
   {"GET", DL_PAGE_PATH "/ports/", NULL, ports},
   {"POST", DL_PAGE_PATH "/desktop/", NULL, desktop},
-  {"GET", DL_PAGE_PATH "/terminal/", NULL, terminal},
+  {"GET", DL_PAGE_PATH "/terminal/", NULL, dl_page_terminal},
 };
 
 static bool is_at(const char *path, const char *place) {

@@ -14,7 +14,8 @@
 typedef struct dl_page dl_page_t; /* see internal.h */
 
 dl_page_t *dl_page_new(dl_control_t *c);
-/* NULL is fine. */
+/* The server is stopping. After it, when no request is left: free. NULL is fine for both. */
+void dl_page_end(dl_page_t *p);
 void dl_page_free(dl_page_t *p);
 
 /* False: the request is not for the page, and nothing was done. Else it is answered. */

@@ -45,11 +45,12 @@ typedef struct {
   dl_sandbox_t *sandbox; /* its relay_count holds us, and lives as long as the box */
   char *id;
   bool counts_as_activity;
-  bool is_toolbox; /* paths of the response are below /toolbox/{id} */
-  int64_t port;    /* of a preview's program, else 0 */
-  char *prefix;    /* what the client has in front of its paths; "" for a preview by host name */
-  bool is_trusted; /* the client is a listed proxy */
-  bool is_page;    /* asked by our own page */
+  bool is_toolbox;          /* paths of the response are below /toolbox/{id} */
+  int64_t port;             /* of a preview's program, else 0 */
+  char *prefix;             /* what the client has in front of its paths; "" for a preview by host name */
+  bool is_trusted;          /* the client is a listed proxy */
+  bool is_page;             /* asked by our own page */
+  dl_passage_watch_t watch; /* of the page; may be empty */
 } passage_t;
 
 /* --- credentials --- */
@@ -180,6 +181,11 @@ static void on_head(void *user, dl_req_t *req, int status) {
   if (status == 101 && p->is_page) dl_req_add_header(req, "Sec-WebSocket-Protocol", DL_PAGE_PROTOCOL);
 }
 
+static void on_upgraded(void *user, dl_duplex_t *client) {
+  const passage_t *p = user;
+  if (p->watch.on_upgraded != NULL) p->watch.on_upgraded(p->watch.user, client);
+}
+
 static void on_failure(void *user, dl_req_t *req) {
   passage_t *p = user;
   dl_fail_proxy(p->control, req, 502, "bad gateway: the sandbox %s does not answer", p->id);
@@ -193,6 +199,7 @@ static void on_end(void *user) {
     sb->relay_count--;
     sb->last_activity_at = dl_now(p->control);
   }
+  if (p->watch.on_end != NULL) p->watch.on_end(p->watch.user);
   free(p->prefix);
   free(p->id);
   free(p);
@@ -235,14 +242,9 @@ static char *query_to_pass(dl_req_t *req, const char *path, way_t in) {
   return query_without(raw, strlen(raw), in == WAY_TOOLBOX && dl_signature_is_for(path) ? all : token);
 }
 
-static bool is_our_cookie(const char *text, size_t len) {
-  static const char *const names[] = {DL_SESSION_COOKIE, DL_SESSION_HOST_COOKIE};
-  for (size_t i = 0; i < DL_COUNT(names); i++) {
-    size_t name_len = strlen(names[i]);
-    bool begins = len >= name_len && strncmp(text, names[i], name_len) == 0;
-    if (begins && (len == name_len || text[name_len] == '=')) return true;
-  }
-  return dl_starts_with(text, COOKIE);
+static bool is_our_cookie(const char *text) {
+  return dl_starts_with(text, COOKIE) || dl_starts_with(text, DL_SESSION_COOKIE) ||
+         dl_starts_with(text, DL_SESSION_HOST_COOKIE);
 }
 
 /* The cookies without those that open sandboxes or our page. */
@@ -252,7 +254,7 @@ static char *cookies_to_pass(const char *value) {
   for (const char *at = value; *at != '\0';) {
     at += strspn(at, "; ");
     size_t len = strcspn(at, ";");
-    if (len > 0 && !is_our_cookie(at, len)) {
+    if (len > 0 && !is_our_cookie(at)) {
       if (out.len > 0) dl_buf_puts(&out, "; ");
       dl_buf_append(&out, at, len);
     }
@@ -280,9 +282,9 @@ static char *map_request_header(void *user, const char *name, const char *value)
   return strcasecmp(name, "Referer") == 0 ? referer_to_pass(value) : NULL;
 }
 
-/* `preview_port`: 0 where there is none; `prefix`: see passage. */
+/* `preview_port`: 0 where there is none; `prefix`: see passage; `watch`: NULL, or of the page. */
 static void pass_on(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char *path, way_t in,
-                    int64_t preview_port, const char *prefix) {
+                    int64_t preview_port, const char *prefix, const dl_passage_watch_t *watch) {
   passage_t *p = dl_xcalloc(1, sizeof *p);
   const char *skip = dl_req_header(req, SKIP_HEADER);
   *p = (passage_t){.control = c,
@@ -293,6 +295,7 @@ static void pass_on(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char
                    .prefix = dl_xstrdup(prefix),
                    .is_page = in == WAY_PAGE,
                    .is_trusted = dl_is_from_trusted(&c->front, req)};
+  if (watch != NULL) p->watch = *watch;
   p->counts_as_activity = !skip || strcasecmp(skip, "true") != 0;
   if (p->counts_as_activity) {
     sb->last_activity_at = dl_now(c);
@@ -309,6 +312,7 @@ static void pass_on(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char
     .map_request_header = map_request_header,
     .map_header = map_header,
     .on_head = on_head,
+    .on_upgraded = on_upgraded,
     .extra_headers = extra,
     .on_failure = on_failure,
     .on_end = on_end,
@@ -416,7 +420,7 @@ void dl_proxy_toolbox(dl_control_t *c, dl_req_t *req, const char *path) {
   if (strcmp(dl_req_method(req), "GET") == 0 && strcmp(path + 1 + len, "/system/metrics") == 0)
     answer_metrics(c, req, sb);
   else
-    pass_on(c, req, sb, path + 1 + len, WAY_TOOLBOX, 0, "");
+    pass_on(c, req, sb, path + 1 + len, WAY_TOOLBOX, 0, "", NULL);
 }
 
 /* What the platform's own programs listen for in every sandbox; these ports belong to no program of it. */
@@ -440,7 +444,7 @@ static bool pass_to_own(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, int64_
       return true;
     }
     char *inner = dl_xprintf("%s%s", OWN_PORTS[i].place, path);
-    pass_on(c, req, sb, inner, WAY_TOOLBOX_PORT, 0, "");
+    pass_on(c, req, sb, inner, WAY_TOOLBOX_PORT, 0, "", NULL);
     free(inner);
     return true;
   }
@@ -475,11 +479,15 @@ void dl_proxy_preview(dl_control_t *c, dl_req_t *req, const char *label, const c
   if (!is_running(c, req, sb)) return;
   if (pass_to_own(c, req, sb, port, path)) return;
   char *inner = dl_xprintf("/proxy/%lld%s", (long long)port, path);
-  pass_on(c, req, sb, inner, WAY_PREVIEW, port, prefix);
+  pass_on(c, req, sb, inner, WAY_PREVIEW, port, prefix, NULL);
   free(inner);
 }
 
-void dl_proxy_page(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char *path) {
+void dl_proxy_page(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char *path,
+                   const dl_passage_watch_t *watch) {
   assert(c->page != NULL);
-  if (is_running(c, req, sb)) pass_on(c, req, sb, path, WAY_PAGE, 0, "");
+  if (is_running(c, req, sb))
+    pass_on(c, req, sb, path, WAY_PAGE, 0, "", watch);
+  else if (watch != NULL)
+    watch->on_end(watch->user);
 }

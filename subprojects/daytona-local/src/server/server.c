@@ -279,6 +279,7 @@ static void on_gateway_closed(void *user) {
   s->control.gateway = NULL;
   closing_step = "requests";
   if (s->control.events) dl_events_end(s->control.events);
+  dl_page_end(s->control.page);
   if (s->http)
     dl_http_close(s->http, on_http_closed, s);
   else

@@ -12,16 +12,22 @@
 
 static dl_web_session_t *at(dl_list_t *node) { return DL_CONTAINER(node, dl_web_session_t, link); }
 
-void dl_web_sessions_init(dl_web_sessions_t *s) { dl_list_init(&s->list); }
+void dl_web_sessions_init(dl_web_sessions_t *s, void (*on_end)(uint64_t number, void *user), void *user) {
+  *s = (dl_web_sessions_t){.on_end = on_end, .user = user};
+  dl_list_init(&s->list);
+}
 
-static void drop(dl_web_session_t *session) {
+static void drop(dl_web_sessions_t *s, dl_web_session_t *session) {
+  uint64_t number = session->number;
   dl_list_unlink(&session->link);
   explicit_bzero(session, sizeof *session);
   free(session);
+  if (s->on_end != NULL) s->on_end(number, s->user);
 }
 
 void dl_web_sessions_clear(dl_web_sessions_t *s) {
-  while (!dl_list_empty(&s->list)) drop(at(s->list.next));
+  s->on_end = NULL;
+  while (!dl_list_empty(&s->list)) drop(s, at(s->list.next));
 }
 
 size_t dl_web_sessions_count(const dl_web_sessions_t *s) {
@@ -30,12 +36,12 @@ size_t dl_web_sessions_count(const dl_web_sessions_t *s) {
   return count;
 }
 
-static void drop_expired(dl_web_sessions_t *s, int64_t now) {
+void dl_web_sessions_expire(dl_web_sessions_t *s, int64_t now) {
   DL_LIST_EACH_SAFE(&s->list, node, after) {
     dl_web_session_t *session = at(node);
     bool is_over =
       now - session->began_ms >= DL_SESSION_LIFE_MS || now - session->used_ms >= DL_SESSION_IDLE_MS;
-    if (is_over) drop(session);
+    if (is_over) drop(s, session);
   }
 }
 
@@ -47,7 +53,7 @@ static void make_room(dl_web_sessions_t *s, int owner) {
     if (count++ == 0) oldest = at(node);
   }
   assert(count <= DL_SESSIONS_PER_KEY);
-  if (count == DL_SESSIONS_PER_KEY) drop(oldest);
+  if (count == DL_SESSIONS_PER_KEY) drop(s, oldest);
 }
 
 static void put_token(char out[DL_SESSION_TOKEN_LEN + 1]) {
@@ -59,10 +65,11 @@ static void put_token(char out[DL_SESSION_TOKEN_LEN + 1]) {
 
 const dl_web_session_t *dl_web_session_begin(dl_web_sessions_t *s, int owner, unsigned permissions,
                                              int64_t now) {
-  drop_expired(s, now);
+  dl_web_sessions_expire(s, now);
   make_room(s, owner);
   dl_web_session_t *session = dl_xcalloc(1, sizeof *session);
-  *session = (dl_web_session_t){.owner = owner, .permissions = permissions, .began_ms = now, .used_ms = now};
+  *session = (dl_web_session_t){
+    .number = ++s->begun, .owner = owner, .permissions = permissions, .began_ms = now, .used_ms = now};
   put_token(session->cookie);
   put_token(session->proof);
   dl_list_push(&s->list, &session->link);
@@ -70,8 +77,7 @@ const dl_web_session_t *dl_web_session_begin(dl_web_sessions_t *s, int owner, un
 }
 
 void dl_web_session_end(dl_web_sessions_t *s, const dl_web_session_t *session) {
-  (void)s;
-  drop((dl_web_session_t *)session);
+  drop(s, (dl_web_session_t *)session);
 }
 
 /* The session of one value. Every session is compared. */
@@ -89,7 +95,7 @@ const dl_web_session_t *dl_web_session_find(dl_web_sessions_t *s, const char *co
                                             const char *proof, int64_t now) {
   size_t name_len = strlen(name), seen = 0;
   dl_web_session_t *found = NULL;
-  drop_expired(s, now);
+  dl_web_sessions_expire(s, now);
   for (const char *from = cookies; *from != '\0' && seen < COOKIES_MAX;) {
     from += strspn(from, "; ");
     size_t len = strcspn(from, ";");

@@ -18,13 +18,14 @@
 #define DL_SESSION_LIFE_MS (12 * INT64_C(3600000))
 #define DL_SESSION_IDLE_MS (2 * INT64_C(3600000))
 
-/* The cookie's name; over TLS with the prefix, which browsers accept from this very host over TLS only. */
+/* What the cookie's name begins with; over TLS with the prefix, which browsers accept from this very host over TLS only. */
 #define DL_SESSION_COOKIE "daytona-local-page"
 #define DL_SESSION_HOST_COOKIE "__Host-" DL_SESSION_COOKIE
 
 typedef struct {
   dl_list_t link;
-  int owner; /* dl_keys_find */
+  uint64_t number; /* never used again */
+  int owner;       /* dl_keys_find */
   unsigned permissions;
   int64_t began_ms, used_ms; /* dl_steady_ms */
   char cookie[DL_SESSION_TOKEN_LEN + 1], proof[DL_SESSION_TOKEN_LEN + 1];
@@ -32,10 +33,16 @@ typedef struct {
 
 typedef struct {
   dl_list_t list; /* the least recently used one first */
+  uint64_t begun; /* ever */
+  void (*on_end)(uint64_t number, void *user);
+  void *user;
 } dl_web_sessions_t;
 
-void dl_web_sessions_init(dl_web_sessions_t *s);
+/* `on_end` is called for each session that ends, however it does, but not by the clear. Optional. */
+void dl_web_sessions_init(dl_web_sessions_t *s, void (*on_end)(uint64_t number, void *user), void *user);
 void dl_web_sessions_clear(dl_web_sessions_t *s);
+/* Those that have lived or idled too long end. Also done by the calls below. */
+void dl_web_sessions_expire(dl_web_sessions_t *s, int64_t now);
 /* Borrowed until the next call. */
 const dl_web_session_t *dl_web_session_begin(dl_web_sessions_t *s, int owner, unsigned permissions,
                                              int64_t now);
