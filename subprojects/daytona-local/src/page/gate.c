@@ -58,12 +58,20 @@ bool dl_page_is_own(dl_page_t *p, dl_req_t *req, bool must_say) {
 
 /* --- the session --- */
 
+char *dl_page_cookie_name(const dl_page_t *p, const dl_req_t *req) {
+  const char *name = dl_page_is_tls(p, req) ? DL_SESSION_HOST_COOKIE : DL_SESSION_COOKIE;
+  const char *host = dl_req_header(req, "Host"), *colon = host != NULL ? strrchr(host, ':') : NULL;
+  int64_t port;
+  bool has_port = colon != NULL && dl_parse_int(colon + 1, 1, 65535, &port);
+  return has_port ? dl_xprintf("%s-%d", name, (int)port) : dl_xstrdup(name);
+}
+
 static void join_cookies(void *user, const char *name, const char *value) {
   if (strcasecmp(name, "Cookie") == 0) dl_buf_printf(user, "%s; ", value);
 }
 
 static const dl_web_session_t *find(dl_page_t *p, const dl_req_t *req, const char *proof) {
-  const char *name = dl_page_is_tls(p, req) ? DL_SESSION_HOST_COOKIE : DL_SESSION_COOKIE;
+  char *name = dl_page_cookie_name(p, req);
   dl_buf_t cookies;
   dl_buf_init(&cookies, COOKIES_MAX);
   dl_req_each_header(req, join_cookies, &cookies);
@@ -71,6 +79,7 @@ static const dl_web_session_t *find(dl_page_t *p, const dl_req_t *req, const cha
     cookies.len > 0 ? dl_web_session_find(&p->sessions, cookies.data, name, proof, dl_steady_ms()) : NULL;
   if (cookies.len > 0) explicit_bzero(cookies.data, cookies.len);
   dl_buf_clear(&cookies);
+  free(name);
   return session;
 }
 

@@ -17,12 +17,13 @@
 
 static void set_cookie(dl_page_t *p, dl_req_t *req, const char *value, int64_t seconds) {
   bool is_tls = dl_page_is_tls(p, req);
-  char *line = dl_xprintf("%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s",
-                          is_tls ? DL_SESSION_HOST_COOKIE : DL_SESSION_COOKIE, value, (long long)seconds,
-                          is_tls ? "; Secure" : "");
+  char *name = dl_page_cookie_name(p, req);
+  char *line = dl_xprintf("%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", name, value,
+                          (long long)seconds, is_tls ? "; Secure" : "");
   dl_req_add_header(req, "Set-Cookie", line);
   explicit_bzero(line, strlen(line));
   free(line);
+  free(name);
 }
 
 static void refuse(dl_page_t *p, dl_req_t *req) {

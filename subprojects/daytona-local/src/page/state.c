@@ -32,10 +32,9 @@ static json_t *use_of(const dl_control_t *c, const dl_sandbox_t *sb) {
 }
 
 static json_t *sandbox_json(const dl_control_t *c, const dl_sandbox_t *sb) {
-  return json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:o, s:o}", "id", sb->id, "name", sb->name, "state",
+  return json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:o}", "id", sb->id, "name", sb->name, "state",
                    dl_sandbox_state_name(sb, true), "desired", dl_want_name(sb->want), "created",
-                   time_of(c, sb->created_at), "hasLog", sb->build != NULL, "error",
-                   dl_json_str_or_null(sb->error_reason), "use", use_of(c, sb));
+                   time_of(c, sb->created_at), "hasLog", sb->build != NULL, "use", use_of(c, sb));
 }
 
 /* The newest first. */
@@ -55,6 +54,7 @@ static void put_sandboxes(const dl_control_t *c, json_t *out) {
 static json_t *details_json(const dl_control_t *c, const dl_sandbox_t *sb) {
   json_t *o = sandbox_json(c, sb);
   json_object_set(o, "labels", sb->labels);
+  json_object_set_new(o, "error", dl_json_str_or_null(sb->error_reason));
   json_object_set_new(o, "snapshot", dl_json_str_or_null(sb->snapshot));
   json_object_set_new(o, "user", json_string(sb->user));
   json_object_set_new(o, "isPublic", json_boolean(sb->is_public));

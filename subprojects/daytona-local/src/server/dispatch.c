@@ -273,12 +273,12 @@ static char *shown_segment(const char *segment, size_t len) {
 
 /* Anything may be in a path that is not printable. */
 static void put_shown(dl_buf_t *out, const char *text, size_t len) {
-  for (size_t i = 0; i < len; i++) {
-    unsigned char c = (unsigned char)text[i];
-    if (c > ' ' && c < 0x7f)
-      dl_buf_append(out, text + i, 1);
-    else
-      dl_buf_printf(out, "%%%02X", c);
+  for (size_t i = 0; i < len;) {
+    size_t plain = 0;
+    while (i + plain < len && text[i + plain] > ' ' && text[i + plain] < 0x7f) plain++;
+    if (plain > 0) dl_buf_append(out, text + i, plain);
+    i += plain;
+    if (i < len) dl_buf_printf(out, "%%%02X", (unsigned char)text[i++]);
   }
 }
 

@@ -23,7 +23,11 @@ http.server.HTTPServer(('127.0.0.1', 8000), H).serve_forever()
 
 
 class Page(harness.Case):
-    cookie = "daytona-local-page"
+    prefix = "daytona-local-page"
+
+    @property
+    def cookie(self):
+        return "%s-%d" % (self.prefix, self.server.port)
 
     def origin(self):
         return "%s://localhost:%d" % (self.server.scheme, self.server.port)
@@ -207,7 +211,7 @@ class Ways(Page):
         self.server.execute(box, "(python3 /tmp/echo.py >/dev/null 2>&1 &)")
         label = "8000-" + box
         harness.until(lambda: self.server.call("GET", "/preview/%s/" % label, key="").status == 200)
-        cookies = "a=1; daytona-local-page=%s; b=2; __Host-daytona-local-page=%s" % (session[0], session[0])
+        cookies = "a=1; daytona-local-page-%d=%s; b=2; __Host-daytona-local-page=%s" % (self.server.port, session[0], session[0])
         for path, host in (("/preview/%s/" % label, None), ("/", label + ".localhost:%d" % self.server.port)):
             answer = self.server.call("GET", path, headers={"Cookie": cookies}, host=host, key="")
             self.assertIn("Cookie: a=1; b=2\n", answer.body.decode().replace("\r", ""))
@@ -234,7 +238,18 @@ class Ways(Page):
         while "shown" not in seen:
             seen += ws.frame()[1].decode()
         self.assertNotIn(session[1], seen)
-        ws.close()
+        # It ends with its session, and only that.
+        other = self.log_in()
+        kept = self.server.websocket(path, [("Cookie", "%s=%s" % (self.cookie, other[0])), protocols(other[1]), origin], key="", host=host)
+        self.status(204, self.ask("POST", "/page/logout", session=session))
+        with self.assertRaises((EOFError, ConnectionError)):
+            while True:
+                ws.frame()
+        kept.send("echo st''ill\r", 1)
+        seen = ""
+        while "still" not in seen:
+            seen += kept.frame()[1].decode()
+        kept.close()
 
 
 class Limits(Page):
@@ -285,16 +300,16 @@ class Limits(Page):
 
 class OverTls(Page):
     over_tls = True
-    cookie = "__Host-daytona-local-page"
+    prefix = "__Host-daytona-local-page"
 
     def test_the_cookie_is_of_this_host_and_of_tls(self):
         answer = self.status(200, self.ask("POST", "/page/login", {"key": harness.KEY}))
         parts = answer.headers["Set-Cookie"].split("; ")
-        self.assertTrue(parts[0].startswith("__Host-daytona-local-page="))
+        self.assertTrue(parts[0].startswith(self.cookie + "="))
         self.assertEqual(parts[1:], ["Path=/", "HttpOnly", "SameSite=Strict", "Max-Age=43200", "Secure"])
         session = (parts[0].split("=")[1], answer.json["proof"])
         self.assertEqual(self.ask("GET", "/page/state", session=session).status, 200)
-        self.assertEqual(self.ask("GET", "/page/state", session=session, Cookie="daytona-local-page=" + session[0]).status, 401)
+        self.assertEqual(self.ask("GET", "/page/state", session=session, Cookie=self.cookie[len("__Host-"):] + "=" + session[0]).status, 401)
 
 
 class BehindAProxy(Page):
@@ -304,12 +319,12 @@ class BehindAProxy(Page):
     def test_the_name_and_the_scheme_are_the_proxys(self):
         outside = {"Host": "boxes.example", "Origin": "https://boxes.example", "X_Forwarded_Proto": "https"}
         answer = self.status(200, self.ask("POST", "/page/login", {"key": harness.KEY}, **outside))
-        self.assertTrue(answer.headers["Set-Cookie"].startswith("__Host-"))
+        self.assertTrue(answer.headers["Set-Cookie"].startswith("__Host-daytona-local-page="))
         value = answer.headers["Set-Cookie"].split(";")[0]
         self.assertEqual(self.ask("GET", "/page/state", X_Daytona_Page=answer.json["proof"], Cookie=value, **outside).status, 200)
         # On the machine itself it is called without the proxy.
         answer = self.status(200, self.ask("POST", "/page/login", {"key": harness.KEY}))
-        self.assertTrue(answer.headers["Set-Cookie"].startswith("daytona-local-page="))
+        self.assertTrue(answer.headers["Set-Cookie"].startswith(self.cookie + "="))
 
 
 if __name__ == "__main__":

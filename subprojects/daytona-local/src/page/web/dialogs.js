@@ -17,10 +17,17 @@ export function confirmed (text, yes) {
 }
 
 const LOG_MAX = 256 * 1024 // characters that are shown; of a longer log the end
+const SHOW_EVERY_MS = 200
 
 export async function showLog (title, path) {
   const dialog = at('log'), place = at('log-text'), ending = new AbortController()
-  let text = '', isLeftOut = false
+  let text = '', isLeftOut = false, timer = null
+  const show = () => {
+    timer = null
+    const isAtEnd = place.scrollTop + place.clientHeight >= place.scrollHeight - 20
+    place.textContent = (isLeftOut ? '[the beginning is left out]\n' : '') + seen(text)
+    if (isAtEnd) place.scrollTop = place.scrollHeight
+  }
   setText(at('log-title'), title)
   place.textContent = ''
   dialog.showModal()
@@ -36,12 +43,12 @@ export async function showLog (title, path) {
         text = text.slice(-LOG_MAX)
         isLeftOut = true
       }
-      const isAtEnd = place.scrollTop + place.clientHeight >= place.scrollHeight - 20
-      place.textContent = (isLeftOut ? '[the beginning is left out]\n' : '') + seen(text)
-      if (isAtEnd) place.scrollTop = place.scrollHeight
+      timer ??= setTimeout(show, SHOW_EVERY_MS)
     }
-    if (text === '') place.textContent = 'The log is empty.'
+    if (text === '') text = 'The log is empty.'
   } catch (error) {
-    if (!ending.signal.aborted) place.textContent += '\n' + seen(error.message)
+    text += '\n' + error.message
   }
+  clearTimeout(timer)
+  if (!ending.signal.aborted) show()
 }
