@@ -230,9 +230,14 @@ int daytona__tcp_connect(daytona__tcp_t *tcp, const daytona__addresses_t *addres
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
+/*
+ * libuv would go on reading a fast peer: without a buffer it stops until the next turn, and others get theirs. Stopping and
+ * starting to read would cost the system calls instead.
+ */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
   daytona__tcp_socket_t *socket = handle->data;
-  *buffer = uv_buf_init(socket->tcp->env->buffer, DAYTONA__READ_BUFFER);
+  bool is_over = socket->tcp->turn_bytes >= DAYTONA__READ_BUDGET;
+  *buffer = is_over ? uv_buf_init(NULL, 0) : uv_buf_init(socket->tcp->env->buffer, DAYTONA__READ_BUFFER);
 }
 
 static void reading_stop(daytona__tcp_t *tcp) {
@@ -276,6 +281,10 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
   daytona__tcp_socket_t *socket = stream->data;
   daytona__tcp_t *tcp = socket->tcp;
   if (size == 0) return;
+  if (buffer->base == NULL && size == UV_ENOBUFS) { /* see on_alloc() */
+    tcp->turn_bytes = 0;
+    return;
+  }
   assert(tcp->in_size == 0 && tcp->stash == NULL);
   if (size < 0) {
     reading_stop(tcp);
@@ -292,11 +301,8 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer) {
     return;
   }
   if (tcp->in_size != 0) keep_rest(tcp);
-  if (tcp->is_reading && tcp->turn_bytes >= DAYTONA__READ_BUDGET) {
-    /* libuv would go on reading a fast peer; others get their turn first. */
-    reading_stop(tcp);
-    daytona__loop_defer(tcp->env->loop, &tcp->task);
-  }
+  if (size >= 0 && (size_t)size < DAYTONA__READ_BUFFER)
+    tcp->turn_bytes = 0; /* libuv comes back in the next turn */
 }
 
 static void reading_start(daytona__tcp_t *tcp) {

@@ -269,6 +269,7 @@ void daytona__ws_connect(daytona__ws_t *ws) {
   conn->on_opened = daytona__ws_on_opened;
   conn->on_readable = daytona__ws_on_readable;
   conn->on_drained = daytona__ws_on_drained;
+  conn->on_flushed = daytona__ws_on_flushed;
   conn->on_closed = on_conn_closed;
   if (ws->state == DAYTONA__WS_REDIRECTING) daytona__ws_set_state(ws, DAYTONA__WS_CONNECTING);
   int code = daytona__ws_conn_open(conn, &ws->opening->url.target);

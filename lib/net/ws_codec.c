@@ -2,9 +2,9 @@
 /*
  * WebSocket frames over wslay's frame layer; see ws_codec.h.
  *
- * wslay parses headers, refuses badly coded lengths and overlong or fragmented control frames, and masks
- * what is sent. This file adds what belongs to messages: order of fragments, reserved bits and opcodes,
- * the ceiling, UTF-8, and control frames whole.
+ * wslay parses headers, and refuses badly coded lengths and overlong or fragmented control frames. This file adds
+ * what belongs to messages: order of fragments, reserved bits and opcodes, the ceiling, UTF-8, and control frames
+ * whole; and it makes what is sent.
  */
 #include "net/ws_codec.h"
 
@@ -22,18 +22,8 @@ static ssize_t on_pull(uint8_t *buffer, size_t size, int flags, void *user) {
   return got != 0 ? (ssize_t)got : -1;
 }
 
-static ssize_t on_push(const uint8_t *bytes, size_t size, int flags, void *user) {
-  daytona__ws_codec_t *codec = user;
-  return daytona__strbuf_append(codec->out, bytes, size) == 0 ? (ssize_t)size : -1;
-}
-
-static int on_mask(uint8_t *buffer, size_t size, void *user) {
-  daytona__ws_codec_t *codec = user;
-  return codec->random(codec, buffer, size);
-}
-
 int daytona__ws_codec_init(daytona__ws_codec_t *codec) {
-  const struct wslay_frame_callbacks callbacks = {on_push, on_pull, on_mask};
+  const struct wslay_frame_callbacks callbacks = {NULL, on_pull, NULL};
   codec->is_first = true;
   return wslay_frame_context_init(&codec->frames, &callbacks, codec) == 0 ? 0 : DAYTONA_ENOMEM;
 }
@@ -189,18 +179,41 @@ void daytona__ws_codec_next(daytona__ws_codec_t *codec, daytona__ws_event_t *eve
 
 /* --- sending ----------------------------------------------------------------------------------- */
 
+/* Many bytes at a time, which wslay does one by one. */
+static void put_masked(uint8_t *to, const uint8_t *from, size_t size, const uint8_t key[4]) {
+  uint64_t wide, word;
+  uint8_t twice[8];
+  memcpy(twice, key, 4);
+  memcpy(twice + 4, key, 4);
+  memcpy(&wide, twice, sizeof wide);
+  size_t at = 0;
+  for (; size - at >= sizeof word; at += sizeof word) {
+    memcpy(&word, from + at, sizeof word);
+    word ^= wide;
+    memcpy(to + at, &word, sizeof word);
+  }
+  for (; at < size; at++) to[at] = from[at] ^ key[at % 4];
+}
+
+/* Returns how many bytes: the opcode of a whole message, its length in the shortest form, and the key. */
+static size_t put_header(uint8_t *to, int opcode, size_t size, const uint8_t key[4]) {
+  size_t bytes = size < 126 ? 0 : size <= UINT16_MAX ? 2 : 8, at = 2;
+  to[0] = (uint8_t)(0x80 | opcode);
+  to[1] = (uint8_t)(0x80 | (bytes == 0 ? size : bytes == 2 ? 126 : 127));
+  for (size_t n = bytes; n > 0; n--) to[at++] = (uint8_t)((uint64_t)size >> 8 * (n - 1));
+  memcpy(to + at, key, 4);
+  return at + 4;
+}
+
 int daytona__ws_codec_write(daytona__ws_codec_t *codec, int opcode, const void *bytes, size_t size,
                             daytona__strbuf_t *out) {
-  struct wslay_frame_iocb frame = {.fin = 1,
-                                   .opcode = (uint8_t)opcode,
-                                   .payload_length = size,
-                                   .mask = 1,
-                                   .data = bytes,
-                                   .data_length = size};
-  /* All room at once: then neither callback can fail halfway, which wslay could not undo. */
-  if (daytona__strbuf_reserve(out, size + DAYTONA__WS_HEADER_MAX) == NULL) return out->error;
-  codec->out = out;
-  ssize_t sent = wslay_frame_send(codec->frames, &frame);
-  codec->out = NULL;
-  return sent == (ssize_t)size ? 0 : DAYTONA_EFAILED;
+  uint8_t key[4];
+  uint8_t *to = (uint8_t *)daytona__strbuf_reserve(out, size + DAYTONA__WS_HEADER_MAX);
+  if (to == NULL) return out->error;
+  if (codec->random(codec, key, sizeof key) != 0) return DAYTONA_EFAILED;
+  size_t head = put_header(to, opcode, size, key);
+  assert(head <= DAYTONA__WS_HEADER_MAX);
+  put_masked(to + head, bytes, size, key);
+  out->size += head + size;
+  return 0;
 }

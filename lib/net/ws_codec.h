@@ -60,8 +60,7 @@ typedef struct daytona__ws_codec {
 
   /* private */
   struct wslay_frame_context *frames;
-  daytona__strbuf_t *out; /* where the frame that is being written goes */
-  bool is_over;           /* after a close or a violation: nothing more comes */
+  bool is_over; /* after a close or a violation: nothing more comes */
   bool in_message, in_frame, is_text;
   bool is_first;               /* no chunk of this message was delivered yet */
   uint64_t frame_left;         /* of the frame that is being read */

@@ -158,13 +158,64 @@ int daytona__ws_conn_write(daytona__ws_conn_t *conn, const void *bytes, size_t s
   return code != 0 ? code : flushed;
 }
 
+/* --- frames ------------------------------------------------------------------------------------ */
+
+/* Frames that wait for each other leave when they are so many: the buffer stays small enough to be kept. */
+enum { CORK_BYTES = 32 * 1024 };
+
+/* The buffer is empty afterwards, and nobody's. */
+static int send_frames(daytona__ws_conn_t *conn) {
+  daytona__ws_net_t *net = conn->net;
+  net->owner = NULL;
+  int code = net->frame.size != 0 ? daytona__ws_conn_write(conn, net->frame.data, net->frame.size) : 0;
+  daytona__ws_net_reset(&net->frame);
+  return code;
+}
+
+void daytona__ws_conn_flush(daytona__ws_conn_t *conn) {
+  if (conn->net->owner != conn) return;
+  int code = send_frames(conn);
+  conn->on_flushed(conn, code);
+}
+
+daytona__strbuf_t *daytona__ws_conn_frame(daytona__ws_conn_t *conn) {
+  daytona__ws_net_t *net = conn->net;
+  if (net->owner != NULL && net->owner != conn) daytona__ws_conn_flush(net->owner);
+  net->frame.error = 0; /* a frame that did not fit has changed nothing */
+  assert(net->owner == conn || net->frame.size == 0);
+  return &net->frame;
+}
+
+int daytona__ws_conn_commit(daytona__ws_conn_t *conn) {
+  daytona__ws_net_t *net = conn->net;
+  assert(net->owner == NULL || net->owner == conn);
+  if (net->corks != 0 && conn->written_turn == net->cork_turn && net->frame.size < CORK_BYTES) {
+    net->owner = conn;
+    return 0;
+  }
+  conn->written_turn = net->cork_turn;
+  return send_frames(conn);
+}
+
+void daytona__ws_net_cork(daytona__ws_net_t *net) {
+  if (net->corks++ == 0) net->cork_turn++;
+}
+
+void daytona__ws_net_uncork(daytona__ws_net_t *net) {
+  assert(net->corks != 0);
+  if (--net->corks == 0 && net->owner != NULL) daytona__ws_conn_flush(net->owner);
+}
+
 void daytona__ws_conn_shutdown(daytona__ws_conn_t *conn) {
   if (conn->phase != PHASE_OPEN) return;
+  daytona__ws_conn_flush(conn);
   for (unsigned i = conn->level_count; i > 0; i--) daytona__tls_close_notify(conn->levels[i - 1].tls);
   flush(conn);
 }
 
-size_t daytona__ws_conn_queued(const daytona__ws_conn_t *conn) { return daytona__tcp_queued(&conn->tcp); }
+size_t daytona__ws_conn_queued(const daytona__ws_conn_t *conn) {
+  return daytona__tcp_queued(&conn->tcp) + (conn->net->owner == conn ? conn->net->frame.size : 0);
+}
 
 void daytona__ws_conn_set_reading(daytona__ws_conn_t *conn, bool wants_read) {
   daytona__tcp_set_reading(&conn->tcp, wants_read);
@@ -426,6 +477,7 @@ int daytona__ws_conn_open(daytona__ws_conn_t *conn, const daytona__target_t *tar
 
 void daytona__ws_conn_close(daytona__ws_conn_t *conn) {
   if (conn->phase == PHASE_CLOSED) return;
+  if (conn->net->owner == conn) send_frames(conn);
   if (conn->phase == PHASE_TCP) doubt_address(conn); /* given up, often because its time was over */
   set_phase(conn, PHASE_CLOSED);
   setup_free(conn);

@@ -27,9 +27,16 @@ typedef struct daytona__ws_net {
   daytona__proxy_options_t proxy; /* copies */
   int64_t race_ms;
   int64_t connect_timeout_ms;
-  daytona__strbuf_t out;   /* bytes on their way to a socket; empty between calls */
-  daytona__strbuf_t frame; /* a frame that is being written; empty between calls */
-  uint8_t random[256];     /* masking keys are drawn from here */
+  daytona__strbuf_t out; /* bytes on their way to a socket; empty between calls */
+  /*
+   * Frames that are being written. Empty between calls, but while `corks` is not 0 it may hold those of `owner`, which
+   * leave together: with the first frame of another connection, when there are enough, and at the latest at the end of the turn.
+   */
+  daytona__strbuf_t frame;
+  struct daytona__ws_conn *owner;
+  unsigned corks;
+  uint64_t cork_turn;
+  uint8_t random[256]; /* masking keys are drawn from here */
   size_t random_left;
 } daytona__ws_net_t;
 
@@ -60,7 +67,8 @@ struct daytona__ws_conn {
   void (*on_opened)(daytona__ws_conn_t *conn); /* code is DAYTONA_OK or a failure */
   void (*on_readable)(daytona__ws_conn_t *conn);
   void (*on_drained)(daytona__ws_conn_t *conn);
-  void (*on_closed)(daytona__ws_conn_t *conn); /* the memory is the owner's again */
+  void (*on_flushed)(daytona__ws_conn_t *conn, int code); /* frames that waited have left, or failed to */
+  void (*on_closed)(daytona__ws_conn_t *conn);            /* the memory is the owner's again */
 
   int code;            /* the failure, DAYTONA_OK as long as there is none */
   int system_errno;    /* of a connection that was not made */
@@ -72,6 +80,7 @@ struct daytona__ws_conn {
   int phase;
   daytona__ws_level_t levels[2]; /* the one next to TCP first */
   unsigned level_count;
+  uint64_t written_turn;           /* its first frame of this turn, see cork_turn, has left */
   bool is_lost;                    /* the context below TLS has failed, not TLS itself */
   struct daytona__ws_setup *setup; /* while opening */
   char text[160];
@@ -90,6 +99,21 @@ int daytona__ws_conn_errno(const daytona__ws_conn_t *conn);
 /* Send or queue all of it: 0 or a DAYTONA_E code, after which the connection is of no use. */
 int daytona__ws_conn_write(daytona__ws_conn_t *conn, const void *bytes, size_t size);
 
+/*
+ * The same for frames: append one to the buffer, which keeps its size when that fails, and commit. While the client is corked, the
+ * first frame of a connection leaves at once, so that a lone one is never late, and those after it wait for each other.
+ */
+daytona__strbuf_t *daytona__ws_conn_frame(daytona__ws_conn_t *conn);
+int daytona__ws_conn_commit(daytona__ws_conn_t *conn);
+
+/* Between these two, in one turn of the loop, callbacks of the program may send much. */
+void daytona__ws_net_cork(daytona__ws_net_t *net);
+void daytona__ws_net_uncork(daytona__ws_net_t *net);
+
+/* Send now what waits of this connection. */
+void daytona__ws_conn_flush(daytona__ws_conn_t *conn);
+
+/* Bytes that have not left, waiting frames included. */
 size_t daytona__ws_conn_queued(const daytona__ws_conn_t *conn);
 void daytona__ws_conn_set_reading(daytona__ws_conn_t *conn, bool wants_read);
 

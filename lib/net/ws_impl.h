@@ -102,5 +102,6 @@ void daytona__ws_messages_init(daytona__ws_t *ws);
 int daytona__ws_messages_begin(daytona__ws_t *ws); /* 0 or DAYTONA_ENOMEM */
 void daytona__ws_on_readable(daytona__ws_conn_t *conn);
 void daytona__ws_on_drained(daytona__ws_conn_t *conn);
+void daytona__ws_on_flushed(daytona__ws_conn_t *conn, int code);
 
 #endif

@@ -17,14 +17,11 @@
 
 /* `is_broken`: a part may have been sent, so no other frame can follow. */
 static int write_frame(daytona__ws_t *ws, int opcode, const void *bytes, size_t size, bool *is_broken) {
-  daytona__strbuf_t *frame = &ws->env->net.frame;
   *is_broken = false;
-  int code = daytona__ws_codec_write(&ws->codec, opcode, bytes, size, frame);
-  if (code == 0) {
-    code = daytona__ws_conn_write(&ws->conn, frame->data, frame->size);
-    *is_broken = code != 0;
-  }
-  daytona__ws_net_reset(frame);
+  int code = daytona__ws_codec_write(&ws->codec, opcode, bytes, size, daytona__ws_conn_frame(&ws->conn));
+  if (code != 0) return code;
+  code = daytona__ws_conn_commit(&ws->conn);
+  *is_broken = code != 0;
   return code;
 }
 
@@ -42,6 +39,9 @@ int daytona__ws_send(daytona__ws_t *ws, bool is_text, const void *bytes, size_t 
 int daytona__ws_send_all(daytona__ws_t *ws, bool is_text, const void *bytes, size_t size, size_t most) {
   assert(most != 0);
   if (ws->state != DAYTONA__WS_STREAMING) return DAYTONA_ECLOSED;
+  if (size >= ws->opts.max_queued || daytona__ws_conn_queued(&ws->conn) > ws->opts.max_queued - size)
+    daytona__ws_conn_flush(&ws->conn); /* perhaps the system takes what waits */
+  if (ws->state != DAYTONA__WS_STREAMING) return DAYTONA_ECLOSED;
   size_t queued = daytona__ws_conn_queued(&ws->conn);
   if (size > ws->opts.max_queued || queued > ws->opts.max_queued - size) {
     ws->needs_drain = queued != 0;
@@ -58,8 +58,17 @@ int daytona__ws_send_all(daytona__ws_t *ws, bool is_text, const void *bytes, siz
     if (code == 0) ws->env->stats.sent_bytes += here;
   } while (code == 0 && size != 0);
   if (code == 0 && ws->opts.idle_timeout_ms > 0) ws->data_ms = daytona__loop_now(ws->env->net.loop);
-  if (daytona__ws_conn_queued(&ws->conn) != 0) ws->needs_drain = true;
+  if (daytona__tcp_queued(&ws->conn.tcp) != 0) ws->needs_drain = true;
   return code;
+}
+
+/* Frames that waited for others. */
+void daytona__ws_on_flushed(daytona__ws_conn_t *conn, int code) {
+  daytona__ws_t *ws = DAYTONA__CONTAINER(conn, daytona__ws_t, conn);
+  if (code != 0)
+    daytona__ws_finish_code(ws, DAYTONA__WS_END_RESET, code, NULL);
+  else if (daytona__tcp_queued(&conn->tcp) != 0)
+    ws->needs_drain = true;
 }
 
 size_t daytona__ws_queued(const daytona__ws_t *ws) {
@@ -293,8 +302,10 @@ static bool take_event(daytona__ws_t *ws, const daytona__ws_event_t *event) {
 static void pump(daytona__ws_t *ws) {
   bool has_more = true;
   joined_t joined;
+  daytona__ws_net_t *net = &ws->env->net;
   joined.size = 0;
   daytona__ws_hold(ws);
+  daytona__ws_net_cork(net);
   ws->heard_ms = ws->last_ms = daytona__loop_now(ws->env->net.loop);
   ws->pinged_ms = 0;
   while (has_more && is_streaming(ws)) {
@@ -307,6 +318,7 @@ static void pump(daytona__ws_t *ws) {
     else if (!join(ws, &joined, &event))
       has_more = take_event(ws, &event);
   }
+  daytona__ws_net_uncork(net);
   daytona__ws_drop(ws);
 }
 

@@ -68,6 +68,7 @@ static void on_data(daytona__ws_t *ws, const daytona__ws_chunk_t *piece) {
   memcpy(seen->data + seen->data_size, piece->bytes, piece->size);
   seen->data_size += piece->size;
   seen->data[seen->data_size] = '\0';
+  if (seen->then != NULL) seen->then(seen);
   if (seen->pauses_after_piece) daytona__ws_pause(ws);
   if (seen->cancels_on_data) daytona__ws_cancel(ws);
   if (seen->releases_on_data) {

@@ -18,7 +18,8 @@ typedef struct ws_seen {
   daytona__ws_t *ws;
   size_t opened, pieces, messages, drains, closed;
   char protocol[128];
-  char *data; /* payloads joined */
+  void (*then)(struct ws_seen *seen); /* called for each chunk */
+  char *data;                         /* payloads joined */
   size_t data_size, data_room;
   bool last_is_text;
   bool pauses_after_piece, cancels_on_open, cancels_on_data, closes_on_open, releases_on_data,

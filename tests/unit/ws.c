@@ -742,6 +742,108 @@ static void ws_bounds_its_queue_and_tells_when_drained(void **state) {
   done(&client, &seen);
 }
 
+/* --- frames of one turn ------------------------------------------------------------------------ */
+
+enum { BATCH = 300 };
+
+static struct {
+  ws_seen_t *other; /* another socket of the client that sends as well */
+  size_t queued[3]; /* before, after the first frame, after the second */
+} batch;
+
+static void put_number(ws_seen_t *seen, int number) {
+  char text[16];
+  int size = snprintf(text, sizeof text, "%d,", number);
+  assert_int_equal(daytona__ws_send(seen->ws, true, text, (size_t)size), 0);
+}
+
+static void send_batch(ws_seen_t *seen) {
+  batch.queued[0] = daytona__ws_queued(seen->ws);
+  for (int i = 0; i < BATCH; i++) {
+    put_number(seen, i);
+    if (i < 2) batch.queued[i + 1] = daytona__ws_queued(seen->ws);
+    if (batch.other != NULL && i % 7 == 0) put_number(batch.other, i);
+  }
+}
+
+static void expect_numbers(const char *received, int step) {
+  char expected[BATCH * 5] = "", *at = expected;
+  for (int i = 0; i < BATCH; i += step) at += sprintf(at, "%d,", i);
+  assert_string_equal(received, expected);
+}
+
+/* The first leaves at once; the rest together, at the end of the turn, and nothing is lost whatever comes behind it. */
+static void ws_frames_of_one_turn_leave_together(void **state) {
+  for (int way = 0; way < 4; way++) {
+    ws_client_t client;
+    ws_seen_t seen = {0};
+    open_and_close(&client, &seen);
+    seen.then = send_batch;
+    seen.cancels_on_data = way == 1;
+    seen.releases_on_data = way == 2;
+    memset(&batch, 0, sizeof batch);
+    ws_link_frame(client.peer.link, 1, true, "go", 2);
+    stage_until_count(&client.stage, &seen.messages, 1);
+    assert_int_equal(batch.queued[0], 0);
+    assert_int_equal(batch.queued[1], 0);
+    assert_int_equal(batch.queued[2], 2 + 4 + 2); /* it waits */
+    if (way == 3) daytona__ws_close(seen.ws, 1000, NULL);
+    stage_until_count(&client.stage, &client.peer.frames, BATCH);
+    client.peer.received = realloc(client.peer.received, client.peer.received_size + 1);
+    client.peer.received[client.peer.received_size] = '\0';
+    expect_numbers(client.peer.received, 1);
+    if (way == 0) assert_int_equal(daytona__ws_queued(seen.ws), 0);
+    assert_int_equal(seen.drains, 0);
+    done(&client, &seen);
+  }
+}
+
+static void collect(ws_link_t *link, int opcode, const char *bytes, size_t size) {
+  char *text = link->data;
+  if (opcode == 1) strncat(text, bytes, size);
+}
+
+static void ws_frames_of_two_sockets_stay_apart(void **state) {
+  static char texts[2][BATCH * 5];
+  ws_client_t client;
+  ws_seen_t one = {0}, two = {0};
+  memset(texts, 0, sizeof texts);
+  memset(&batch, 0, sizeof batch);
+  open_and_close(&client, &one);
+  client.peer.on_frame = collect;
+  ws_link_t *link = client.peer.link;
+  link->data = texts[0];
+  ws_client_connect_open(&client, &two, (daytona__ws_opts_t){0});
+  client.peer.link->data = texts[1];
+  batch.other = &two;
+  one.then = send_batch;
+  ws_link_frame(link, 1, true, "go", 2);
+  stage_until_count(&client.stage, &client.peer.frames, BATCH + (BATCH + 6) / 7);
+  expect_numbers(texts[0], 1);
+  expect_numbers(texts[1], 7);
+  ws_client_release(&two);
+  done(&client, &one);
+}
+
+static void send_more_than_may_wait(ws_seen_t *seen) {
+  static const char bytes[1000];
+  for (int i = 0; i < 60; i++) assert_int_equal(daytona__ws_send(seen->ws, false, bytes, sizeof bytes), 0);
+}
+
+/* The limit is that of what the system does not take: frames that wait for each other leave before one is refused. */
+static void ws_limit_counts_what_the_system_does_not_take(void **state) {
+  ws_client_t client;
+  ws_seen_t seen = {0};
+  ws_client_open(&client, NULL);
+  ws_client_connect_open(&client, &seen, (daytona__ws_opts_t){.max_queued = 2000});
+  seen.then = send_more_than_may_wait;
+  ws_link_frame(client.peer.link, 1, true, "go", 2);
+  stage_until_count(&client.stage, &client.peer.frames, 60);
+  assert_int_equal(client.peer.received_size, 60 * 1000);
+  assert_int_equal(seen.drains, 0);
+  done(&client, &seen);
+}
+
 /* Its queue is empty then, but not because there was room. */
 static void ws_of_a_broken_connection_is_not_drained(void **state) {
   ws_client_t client;
@@ -924,6 +1026,9 @@ int main(void) {
     cmocka_unit_test(ws_pause_stops_reading_and_loses_nothing),
     cmocka_unit_test(ws_joins_messages_when_asked),
     cmocka_unit_test(ws_bounds_its_queue_and_tells_when_drained),
+    cmocka_unit_test(ws_frames_of_one_turn_leave_together),
+    cmocka_unit_test(ws_frames_of_two_sockets_stay_apart),
+    cmocka_unit_test(ws_limit_counts_what_the_system_does_not_take),
     cmocka_unit_test(ws_of_a_broken_connection_is_not_drained),
     cmocka_unit_test(ws_flood_leaves_turns_to_others),
     cmocka_unit_test(ws_sends_long_frames_whole),
