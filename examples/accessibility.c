@@ -87,13 +87,11 @@ static bool use_program(daytona_sandbox_t *sandbox, const task_t *task) {
 }
 
 static bool use_desktop(daytona_sandbox_t *sandbox, const task_t *task) {
-  char command[4096];
   if (!is_done(daytona_computer_use_start(sandbox, NULL))) return false;
   bool ok =
     task->program != NULL || is_done(daytona_fs_upload(sandbox, form, sizeof form - 1, "/tmp/form.py", NULL));
-  snprintf(command, sizeof command, "(%s) >/tmp/said 2>&1 </dev/null &",
-           task->program != NULL ? task->program : "/usr/bin/python3 /tmp/form.py");
-  ok = ok && run_and_print(sandbox, command) && use_program(sandbox, task);
+  const char *program = task->program != NULL ? task->program : "/usr/bin/python3 /tmp/form.py";
+  ok = ok && run_in_background(sandbox, program, "/tmp/said") && use_program(sandbox, task);
   if (task->program == NULL) ok = ok && run_and_print(sandbox, "cat /tmp/sent; echo");
   if (!ok) run_and_print(sandbox, "cat /tmp/said");
   return is_done(daytona_computer_use_stop(sandbox, NULL)) && ok;

@@ -59,17 +59,6 @@ static bool print_address(daytona_sandbox_t *sandbox) {
   return ok;
 }
 
-/* The program has no terminal here and must not hold the command's output. */
-static bool open_program(daytona_sandbox_t *sandbox, const char *program) {
-  size_t room = strlen(program) + 64;
-  char *command = malloc(room);
-  if (command == NULL) return false;
-  snprintf(command, room, "(%s) >/dev/null 2>&1 </dev/null &", program);
-  bool ok = run_and_print(sandbox, command);
-  free(command);
-  return ok;
-}
-
 /* Its first window, in *place. Programs take their time until they show one. */
 static bool find_window(daytona_sandbox_t *sandbox, daytona_mouse_position_t *place) {
   for (int i = 0; i < WINDOW_TRIES; i++) {
@@ -138,7 +127,7 @@ static bool fetch_film(daytona_sandbox_t *sandbox, const char *id, const char *p
 
 static bool type_into(daytona_sandbox_t *sandbox, const task_t *task) {
   daytona_mouse_position_t place;
-  if (!open_program(sandbox, task->program) || !find_window(sandbox, &place)) return false;
+  if (!run_in_background(sandbox, task->program, NULL) || !find_window(sandbox, &place)) return false;
   bool ok = is_done(daytona_mouse_click(sandbox, place.x, place.y, NULL)) &&
             is_done(daytona_keyboard_type(sandbox, task->text, NULL)) &&
             is_done(daytona_keyboard_press(sandbox, "enter", NULL));

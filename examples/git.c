@@ -15,6 +15,7 @@
 #include <daytona/daytona.h>
 
 #include "shared/options.h"
+#include "shared/steps.h"
 
 typedef struct example {
   daytona_client_t *client;
@@ -162,17 +163,11 @@ static const char usage[] =
 
 int main(int argc, char **argv) {
   example_t self = {.status = EXIT_SUCCESS};
-  if (parse_options(argc, argv, usage, NULL, 0) != argc) refuse_arguments(usage, NULL);
-  uv_loop_t *loop = uv_default_loop();
-  if (daytona_client_new(loop, NULL, &self.client) != 0) { /* NULL: from the environment */
-    char reason[256];
-    daytona_config_check(NULL, reason, sizeof reason);
-    fprintf(stderr, "%s\n", reason);
-    return EXIT_FAILURE;
-  }
+  if (parse_options(argc, argv, usage, NULL, 0) != argc) refuse_arguments(usage, "only options, please");
+  self.client = open_client();
   daytona_future_then(daytona_sandbox_create(self.client, NULL), on_created, &self);
-  uv_run(loop, UV_RUN_DEFAULT);
+  uv_run(uv_default_loop(), UV_RUN_DEFAULT);
   daytona_client_release(self.client);
-  int rc = uv_loop_close(loop);
+  int rc = uv_loop_close(uv_default_loop());
   return rc != 0 ? EXIT_FAILURE : self.status;
 }

@@ -10,7 +10,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <uv.h>
 
@@ -105,15 +104,9 @@ static daytona_future_t *wait_for_port(daytona_client_t *client, daytona_sandbox
 
 static bool serve(daytona_client_t *client, daytona_sandbox_t *sandbox, const char *command, int port,
                   int64_t timeout_ms) {
-  size_t room = strlen(command) + 64;
-  char *text = malloc(room);
-  if (text == NULL) return false;
-  snprintf(text, room, "(%s) >/dev/null 2>&1 </dev/null &", command);
-  bool ok = run_and_print(sandbox, text);
-  free(text);
-  if (!ok) return false;
+  if (!run_in_background(sandbox, command, NULL)) return false;
   daytona_future_t *ready = daytona_future_deadline(wait_for_port(client, sandbox, port), timeout_ms);
-  ok = succeeds(ready);
+  bool ok = succeeds(ready);
   if (ok) printf("port %d answers, after %ld tries\n", port, (long)daytona_future_value(ready));
   daytona_future_release(ready);
   return ok;

@@ -2,6 +2,7 @@
 /*
  * See steps.h.
  */
+#define _GNU_SOURCE /* asprintf */
 #include "steps.h"
 
 #include <stdio.h>
@@ -38,6 +39,16 @@ bool run_and_print(daytona_sandbox_t *sandbox, const char *command) {
     if (!ok) fprintf(stderr, "exit code %d\n", result->exit_code);
   }
   daytona_future_release(future);
+  return ok;
+}
+
+/* It must not hold the output of the command that starts it. */
+bool run_in_background(daytona_sandbox_t *sandbox, const char *command, const char *log) {
+  char *text;
+  if (asprintf(&text, "(%s) >>%s 2>&1 </dev/null &", command, log != NULL ? log : "/dev/null") < 0)
+    return false;
+  bool ok = run_and_print(sandbox, text);
+  free(text);
   return ok;
 }
 

@@ -21,6 +21,10 @@ daytona_sandbox_t *take_sandbox(daytona_future_t *future);
 /* Run a command in a sandbox and print what it prints. False when it fails. */
 bool run_and_print(daytona_sandbox_t *sandbox, const char *command);
 
+/* Start a program that has no terminal, and whose output is appended to the file `log` of the sandbox, NULL for nowhere. It goes
+   on when this returns. */
+bool run_in_background(daytona_sandbox_t *sandbox, const char *command, const char *log);
+
 /* Delete a sandbox and let it go. NULL is done already. */
 bool discard(daytona_sandbox_t *sandbox);
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.request
 
-WANTED = [r"create three at once\n", r"  3 sandboxes\n", r"  number 1: first\n", r"too long\n  .*time limit\n",
+WANTED = [r"create three at once\n", r"  3 sandboxes\n", r"  number 1: first\n", r"too long\n  .*not finished within 300 ms\n",
           r"  stopped\n  started\n", r"  port 8080: http\S+\n  ssh until \S+.*\n", r"delete them\n$"]
 
 
