@@ -45,8 +45,8 @@ int main(int argc, char **argv) {
   const option_row_t row = {'n', "name", "NAME", "what it is called for the build (default: PATH)",
                             .text = &name};
   int first = parse_options(argc, argv, usage, &row, 1);
-  daytona_client_t *client = open_client();
   if (argc - first != 1) refuse_arguments(usage, "one PATH, please");
+  daytona_client_t *client = open_client();
   bool ok = upload(client, argv[first], name);
   return close_client(client) && ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -5,11 +5,16 @@
 const { randomUUID } = require('node:crypto');
 const path = require('node:path');
 
-if (process.argv.includes('--help')) {
-  console.log('usage: demo.js [ADDON]\nRuns commands in a fresh sandbox. ADDON: path of daytona.node; default: beside this file.');
+const usage = 'usage: demo.js [ADDON]\nRuns commands in a fresh sandbox. ADDON: path of daytona.node; default: beside this file.';
+const [argument] = process.argv.slice(2);
+if (argument === '--help' || argument === '-h') {
+  console.log(usage);
   process.exit(0);
+} else if (argument?.startsWith('-') || process.argv.length > 3) {
+  console.error(usage);
+  process.exit(2);
 }
-const { Client } = require(path.resolve(process.argv[2] ?? path.join(__dirname, 'daytona.node')));
+const { Client } = require(path.resolve(argument ?? path.join(__dirname, 'daytona.node')));
 
 // Runs a command, and gives its output to `onOutput(chunk, 'stdout' | 'stderr')` as it comes.
 async function stream(sandbox, command, onOutput) {

@@ -39,6 +39,12 @@ def main(server, sanitizer, node, addon=None):
     if ran.returncode != 0 or ran.stdout != PRINTED:
         print(f"Bail out! it printed {ran.stdout!r}, status {ran.returncode}")
         return 1
+    for option, status in ("--help", 0), ("-h", 0), ("--no-such-option", 2):
+        ran = subprocess.run([node, DEMO, option], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        text = ran.stderr if status else ran.stdout
+        if ran.returncode != status or not text.startswith("usage: demo.js"):
+            print(f"Bail out! {ran}")
+            return 1
     sys.stdout.flush()
     return subprocess.run([*command, node, "--expose-gc", HERE / "node_addon.js", addon], env=env).returncode
 
