@@ -361,6 +361,15 @@ class Hostile(InBrowser):
         self.assertIsNone(self.tab.run("new Promise(resolve => setTimeout(resolve, 100, window.hit ?? null))"))
         self.assertEqual(self.tab.run("document.querySelectorAll('body img, body svg, body script, [onerror], [onload]').length"), 0)
 
+    def test_answers_without_an_end(self):
+        told = self.tab.run("""(async () => {
+            const real = window.fetch
+            window.fetch = async () => new Response(new ReadableStream({ pull (to) { to.enqueue(new Uint8Array(65536).fill(97)) } }))
+            const { ask } = await import('/page/file/server.js')
+            try { await ask('GET', '/page/ports/x') } catch (error) { return error.message } finally { window.fetch = real }
+        })()""")
+        self.assertEqual(told, "The answer is too long.")
+
     def test_paths_in_the_requests(self):
         self.server.call("GET", "/<img/src=x/onerror=window.hit=9>", key="")
         self.tab.until("document.getElementById('requests').textContent.includes('img/src=x/onerror=window.hit=9')")

@@ -29,7 +29,8 @@ function showPorts (ports) {
 async function lookAtPorts () {
   const { id } = shown
   shown.asked = Date.now()
-  const told = await ask('GET', '/page/ports/' + encodeURIComponent(id), { headers: { 'X-Daytona-Skip-Last-Activity-Update': 'true' } }).catch(() => null)
+  const signal = AbortSignal.timeout(PORTS_EVERY_MS), headers = { 'X-Daytona-Skip-Last-Activity-Update': 'true' }
+  const told = await ask('GET', '/page/ports/' + encodeURIComponent(id), { signal, headers }).catch(() => null)
   if (shown?.id !== id) return
   const list = Array.isArray(told?.ports) ? told.ports : []
   showPorts(list.filter(port => Number.isInteger(port) && port > 0 && port < 65536 && !OWN_PORTS.includes(port)).slice(0, PORTS_MAX))

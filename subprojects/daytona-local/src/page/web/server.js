@@ -2,6 +2,7 @@
 // Requests to the server. The cookie goes along by itself; the proof of the session is added here.
 
 const PROOF = 'daytona-local-page'
+const ANSWER_MAX = 4 * 1024 * 1024, ANSWER_MS = 120000
 export const proof = () => localStorage.getItem(PROOF) ?? ''
 
 // There is no session any more, or there never was.
@@ -27,9 +28,23 @@ export async function open (method, path, { body, signal, headers = {} } = {}) {
   throw new Error(typeof told.message === 'string' ? told.message : 'The server answered ' + answer.status + '.')
 }
 
+// What a sandbox answers ends when it wants, if at all, so there is an end of ours, too.
+async function readAll (answer) {
+  const reader = answer.body?.getReader(), decoder = new TextDecoder()
+  let text = ''
+  for (;;) {
+    const { done, value } = await reader?.read() ?? { done: true }
+    if (done) return text
+    text += decoder.decode(value, { stream: true })
+    if (text.length > ANSWER_MAX) {
+      reader.cancel()
+      throw new Error('The answer is too long.')
+    }
+  }
+}
+
 export async function ask (method, path, more) {
-  const answer = await open(method, path, more)
-  const text = await answer.text()
+  const text = await readAll(await open(method, path, { signal: AbortSignal.timeout(ANSWER_MS), ...more }))
   return text === '' ? null : JSON.parse(text)
 }
 

@@ -8,6 +8,8 @@ import { focusOn } from './sandboxes.js'
 // Debian 12 has a package, but browsers cannot use what is in it.
 const MISSING = 'xterm.js is not installed where the server runs, or cannot be used. Debian 13 has it as libjs-xterm, npm as @xterm/xterm; see --xterm.'
 const OWN_PAGE = 22222 // every sandbox has a terminal of its own there
+// Output that xterm.js has not shown yet; it throws away what is beyond 50 MB.
+const WAITING_MAX = 32 * 1024 * 1024, TOO_MUCH = 'The terminal was closed: it writes faster than can be shown.'
 let wanted = null
 let shown = null // {terminal, socket, watcher}
 let loading = null
@@ -71,8 +73,14 @@ function connect (id, terminal) {
     setText(at('terminal-state'), '')
     fit()
   })
-  socket.addEventListener('message', event => { if (isCurrent()) terminal.write(event.data) })
-  socket.addEventListener('close', event => { if (isCurrent()) setText(at('terminal-state'), event.reason || 'The terminal has ended.') })
+  let waiting = 0
+  socket.addEventListener('message', ({ data }) => {
+    if (!isCurrent()) return
+    waiting += data.length
+    terminal.write(data, () => { waiting -= data.length })
+    if (waiting > WAITING_MAX) socket.close(4000)
+  })
+  socket.addEventListener('close', event => { if (isCurrent()) setText(at('terminal-state'), event.code === 4000 ? TOO_MUCH : event.reason || 'The terminal has ended.') })
   const send = input => { if (socket.readyState === WebSocket.OPEN) socket.send(input) }
   if (terminal.onData) terminal.onData(send)
   else terminal.on('data', send)
