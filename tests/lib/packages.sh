@@ -55,6 +55,14 @@ busybox-static        busybox
 mmdebstrap            mmdebstrap
 '
 
+# What runs the container image of daytona-local; netavark of Debian 12 wants iptables.
+PACKAGES_CONTAINERS='
+podman                podman
+iptables              /usr/sbin/iptables
+iproute2              ip
+util-linux            nsenter
+'
+
 # The SSH gateway, clients of it, and a server of sftp of a sandbox's own.
 PACKAGES_SSH='
 libssh-dev            libssh/libssh.h
