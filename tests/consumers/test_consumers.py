@@ -4,6 +4,7 @@
 BUILD is a build folder; it is installed into a folder of the test's own. Each consumer runs against the daytona-local that
 was installed with it.
 """
+import hashlib
 import os
 import shutil
 import subprocess
@@ -85,13 +86,19 @@ def main():
         def cpp_header_clang():
             cpp_header("clang++")
 
-        def meson_subproject():
-            shutil.copytree(HERE / "meson", place / "consumer" / "meson")
+        def meson_subproject_by_a_wrap():
+            shutil.copytree(HERE / "meson", place / "consumer" / "meson", ignore=shutil.ignore_patterns("*.in"))
             shutil.copy(HERE / "first.c", place / "consumer")
-            inside = place / "consumer" / "meson" / "subprojects" / "libdaytona"
-            shutil.copytree(SOURCE, inside, ignore=shutil.ignore_patterns("build", ".git"), symlinks=True)
+            inside = place / "consumer" / "meson" / "subprojects"
+            (inside / "packagefiles").mkdir(parents=True)
+            # As the release archive has it, so that Meson unpacks it itself; the working tree, so that what is tested is what is there.
+            archive = inside / "packagefiles" / "libdaytona-0.tar.gz"
+            sh("tar", "-czf", archive, "--exclude=./build*", "--exclude=./.git", "--exclude=node_modules", "--transform=s,^\\.,libdaytona-0,", "-C", SOURCE, ".")
+            text = (HERE / "meson" / "libdaytona.wrap.in").read_text()
+            (inside / "libdaytona.wrap").write_text(text.replace("@SHA256@", hashlib.sha256(archive.read_bytes()).hexdigest()))
             plain = {**env, "PKG_CONFIG_PATH": ""}
             sh("meson", "setup", place / "subbuild", place / "consumer" / "meson", env=plain)
+            assert (inside / "libdaytona-0" / "meson.build").exists(), "the wrap was not used"
             sh("ninja", "-C", place / "subbuild", env=plain)
             assert sh(local, "run", "--", place / "subbuild" / "first", env=env) == "from the sandbox\n"
             assert not list((place / "subbuild").rglob("daytona-local")), "a subproject builds the library only"
@@ -120,7 +127,7 @@ def main():
                     done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True)
                     assert "daytona" not in done.stderr or done.returncode == 0, done.stderr
 
-        tests = [make, make_static, cmake, cmake_static, cpp_header_gcc, cpp_header_clang, meson_subproject, manual_pages, completion, units]
+        tests = [make, make_static, cmake, cmake_static, cpp_header_gcc, cpp_header_clang, meson_subproject_by_a_wrap, manual_pages, completion, units]
         return tap.run_all(tests)
 
 
