@@ -56,8 +56,20 @@ def main():
         parts = [re.search(rf"#define DAYTONA_VERSION_{part} (\d+)", text).group(1) for part in ("MAJOR", "MINOR", "PATCH")]
         assert ".".join(parts) == version, f"the parts are {parts}"
 
+    def every_place_has_the_projects_version():
+        root = declarations.INCLUDE.parent
+        places = {
+            "subprojects/daytona-local/meson.build": r"version: '(.*)'",
+            "subprojects/daytona-local/src/base/base.h": r'#define DL_VERSION "(.*)"',
+            "bindings/python/pyproject.toml": r'(?m)^version = "(.*)"',
+            "packaging/debian/changelog": r"^libdaytona \((.*)-\d+\)",
+        }
+        said = {path: re.search(pattern, (root / path).read_text()).group(1) for path, pattern in places.items()}
+        assert all(found == version for found in said.values()), f"the project is {version}: {said}"
+
     cases = [something_is_exported, every_export_carries_the_public_prefix, every_export_is_a_function,
-             every_export_is_declared, every_declaration_is_exported, the_header_has_the_projects_version]
+             every_export_is_declared, every_declaration_is_exported, the_header_has_the_projects_version,
+             every_place_has_the_projects_version]
     producer = tap.Producer()
     producer.plan(len(cases))
     for body in cases:
