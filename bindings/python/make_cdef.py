@@ -30,6 +30,19 @@ void uv_update_time(uv_loop_t *);
 """
 
 
+def installed_headers() -> str:
+    """Where they are: LIBDAYTONA_INCLUDE, the sources around this file, or what pkg-config says."""
+    if "LIBDAYTONA_INCLUDE" in os.environ:
+        return os.environ["LIBDAYTONA_INCLUDE"]
+    around = Path(__file__).resolve().parents[2] / "include"
+    if (around / "daytona" / "daytona.h").exists():
+        return str(around)
+    try:
+        return subprocess.run(["pkg-config", "--variable=includedir", "libdaytona"], check=True, capture_output=True, text=True).stdout.strip()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        raise SystemExit("the headers of libdaytona are not found: install it, set PKG_CONFIG_PATH, or LIBDAYTONA_INCLUDE=/folder/include") from None
+
+
 def declarations(include: Path) -> str:
     compiler = shlex.split(os.environ.get("CC", "cc"))
     with tempfile.TemporaryDirectory() as empty:

@@ -69,6 +69,62 @@ local tests = {
   { "a follow of nothing raises", function()
     raises("ENOTFOUND", function() for _ in sandbox:follow("no-session", "no-command") do end end)
   end },
+  { "a terminal is typed into", function()
+    local pty = sandbox:pty({ cols = 90, rows = 20, env = daytona.map { WORD = "given" } })
+    pty:resize(100, 30)
+    pty:write("stty size; echo $WORD; exit 7\n")
+    local shown = ""
+    for data in pty:output() do shown = shown .. data end
+    local ending = pty:wait()
+    assert(shown:find("30 100", 1, true) and shown:find("given", 1, true), shown)
+    assert(ending.reason == "exited" and ending.exit_code == 7, ending.reason)
+    raises("ECONNECTION", pty.write, pty, "more")
+  end },
+  { "a terminal that is left goes on", function()
+    local first = sandbox:pty({ id = "left" })
+    first:close()
+    assert(first:wait().reason == "closed")
+    local second = sandbox:connect_pty("left")
+    second:write("echo is-$((1+1))\n")
+    local shown = ""
+    for data in second:output() do
+      shown = shown .. data
+      if shown:find("is-2", 1, true) then second:kill() end
+    end
+    assert(second:wait().exit_code == 137)
+    raises("EFAILED", sandbox.connect_pty, sandbox, "none")
+  end },
+  { "a terminal that is read slowly is paused and complete", function()
+    local pty = sandbox:pty()
+    pty:write("stty -onlcr; echo be''gin; seq 1 150000; exit\n")
+    local parts, most = {}, 0
+    for data in pty:output() do
+      parts[#parts + 1] = data
+      if #parts < 20 then sandbox:exec("true") end
+      most = math.max(most, pty.stream.kept)
+    end
+    local body = table.concat(parts):match("begin\n(.*150000\n)")
+    assert(body and #body == 938895, body and #body)
+    assert(most < 1048576, most)
+  end },
+  { "sandboxes are iterated", function()
+    local found = {}
+    for each in client:sandboxes({ labels = daytona.map { of = "lua" } }) do found[#found + 1] = each.id end
+    assert(#found == 1 and found[1] == sandbox.id)
+  end },
+  { "local files go and come back", function()
+    local path = os.tmpname()
+    local file = io.open(path, "w")
+    file:write("local")
+    file:close()
+    sandbox:upload_file(path, "local")
+    sandbox:download_file("local", path)
+    assert(io.open(path):read("*a") == "local" and os.remove(path))
+  end },
+  { "options with a NUL are refused", function()
+    raises("EINVAL", sandbox.exec, sandbox, "true", { cwd = "/tmp\0/x" })
+    raises("EINVAL", daytona.map, { ["a\0b"] = "c" })
+  end },
   { "what is collected is released", function()
     for _ = 1, 50 do client:get(sandbox.id) end
     collectgarbage()
@@ -91,7 +147,7 @@ daytona.run(function(made)
   client = made
   sandbox = client:create({ labels = daytona.map { of = "lua" }, auto_stop_minutes = daytona.int(0) })
   for number, test in ipairs(tests) do point(number, test[1], pcall(test[2])) end
-  daytona.spawn(function() sandbox:exec("sleep 60") end) -- ends with the client
+  daytona.spawn(function() pcall(sandbox.exec, sandbox, "sleep 60") end) -- ends with the client
   sandbox:delete()
 end)
 local passed, why = pcall(daytona.run, function() end, { ignores_environment = true })

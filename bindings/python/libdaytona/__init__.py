@@ -19,3 +19,7 @@ __all__ = [
     "LimitError", "Lsp", "NotFoundError", "Output", "Pty", "RateLimitError", "Record", "RunError", "RunResult", "Sandbox", "SessionResult", "StreamEnd",
     "ffi", "lib",
 ]
+
+for _name in __all__:  # in messages and tracebacks they have the names that programs use
+    if isinstance(globals()[_name], type):
+        globals()[_name].__module__ = __name__

@@ -16,10 +16,20 @@ from ._abi import ffi as _ffi
 ffi: Any = _ffi
 UV_RUN_NOWAIT = 2
 
+
+
+def load(name: str, hint: str) -> Any:
+    try:
+        return ffi.dlopen(name)
+    except OSError as error:
+        raise ImportError(f"{error}. {hint}") from None
+
+
 #: libdaytona itself: for calls that have no method here. LIBDAYTONA_PATH names another file than the linker's.
-lib: Any = ffi.dlopen(os.environ.get("LIBDAYTONA_PATH", "libdaytona.so.0"))
+lib: Any = load(os.environ.get("LIBDAYTONA_PATH", "libdaytona.so.0"),
+                "Install libdaytona (and run ldconfig), or let LIBDAYTONA_PATH name the file, as in /opt/daytona/lib/libdaytona.so.0")
 #: Loaded after it, so that this is the one that it uses.
-uv: Any = ffi.dlopen("libuv.so.1")
+uv: Any = load("libuv.so.1", "libdaytona is linked with it: this one must be found, too")
 
 OPTIONAL = {ffi.typeof("daytona_opt_int_t"), ffi.typeof("daytona_opt_num_t"), ffi.typeof("daytona_opt_bool_t")}
 BYTES, MAP, STRINGS = ffi.typeof("daytona_bytes_t"), ffi.typeof("daytona_map_t"), ffi.typeof("daytona_strings_t")

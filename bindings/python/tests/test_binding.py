@@ -603,12 +603,20 @@ async def another_thread_is_refused():
     assert await asyncio.to_thread(from_there) == "DAYTONA_ETHREAD"
 
 
-async def the_program_of_the_page_runs():
-    page = (Path(__file__).resolve().parents[3] / "docs" / "bindings.md").read_text()
-    [program] = re.findall(r"^```python\n(.*?)^```$", page, flags=re.M | re.S)
-    process = await asyncio.create_subprocess_exec(sys.executable, "-W", "error", "-c", program, stdout=asyncio.subprocess.PIPE)
-    output, _ = await process.communicate()
-    assert process.returncode == 0 and output == b"hello\nfirst\nsecond\nexited 0\n", (process.returncode, output)
+async def the_programs_of_the_pages_run():
+    root = Path(__file__).resolve().parents[3]
+    for page, wanted in (("docs/bindings.md", "hello\nfirst\nsecond\nexited 0\n"), ("bindings/python/README.md", "hello\n")):
+        [program] = re.findall(r"^```python\n(.*?)^```$", (root / page).read_text(), flags=re.M | re.S)
+        ran = await a_program_of_its_own(program, "-W", "error")
+        assert ran == (0, wanted), (page, ran)
+
+
+async def a_library_that_is_not_found_says_what_to_do():
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import libdaytona", stderr=asyncio.subprocess.PIPE,
+                                                   env=dict(environment, LIBDAYTONA_PATH="/nowhere/libdaytona.so.0"))
+    _, said = await process.communicate()
+    assert process.returncode == 1 and b"ImportError: cannot load library '/nowhere" in said and b"LIBDAYTONA_PATH" in said, said
 
 
 async def the_example_runs():
@@ -636,7 +644,7 @@ SLOW_SECONDS = 2
 LOOP = sys.argv[1] if len(sys.argv) > 1 else "asyncio"
 # They start a Python for each case, whose loop is asyncio's own.
 OF_OTHER_PROGRAMS = (an_exit_in_a_callback_ends_the_program, a_client_that_outlives_its_loop_closes, a_fork_has_clients_of_its_own,
-                     the_program_of_the_page_runs, the_example_runs)
+                     the_programs_of_the_pages_run, a_library_that_is_not_found_says_what_to_do, the_example_runs)
 HELPERS = ("raises", "call_of", "gone", "listed", "nothing_runs", "a_program_of_its_own")
 TESTS = [value for name, value in list(globals().items())
          if asyncio.iscoroutinefunction(value) and name not in HELPERS and not (LOOP == "uvloop" and value in OF_OTHER_PROGRAMS)]
