@@ -233,7 +233,7 @@ typedef struct daytona_sandbox_create_opts {
  * so 60 s is short for one. A cancellation before the request leaves no sandbox.
  *
  * Never sent again once it may have reached the server. If the response is lost (a broken connection,
- * no response, a 5xx), the sandbox is looked up by its name: if it exists, the operation continues
+ * no response, a 5xx other than 501, 505 and 511), the sandbox is looked up by its name: if it exists, the operation continues
  * with it; if not, the first error is reported. Three quarters of timeout_ms are for the request, the
  * rest for the lookup. A name of your own must never have been used before: an older sandbox of that
  * name cannot be distinguished from the requested one. After a failure that came later than the

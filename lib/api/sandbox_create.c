@@ -169,16 +169,6 @@ static void go_on_with(create_t *self, void *answer) {
 
 /* --- looking for a lost sandbox ---------------------------------------------------------------- */
 
-/* Whether the request may have made a sandbox although it failed. */
-static bool is_ambiguous(const daytona__op_t *op, const daytona_error_t *error) {
-  if (op->http.is_other_protocol) return false;
-  if (error->http_status >= 300 && error->http_status < 400)
-    return false; /* a redirect that was not followed */
-  if (error->http_status >= 500 || error->http_status == 408) return true;
-  if (error->code == DAYTONA_EPROTOCOL) return true;
-  return error->http_status < 300 && op->http.was_sent && error->code != DAYTONA_ENOMEM;
-}
-
 DAYTONA__METHOD(search, .verb = "GET", .path = "/sandbox/{}", .gives_sandbox = true);
 
 static void give_up_search(create_t *self) {
@@ -239,7 +229,7 @@ static void on_created(daytona__op_t *op, const daytona_error_t *error, void *an
   create_t *self = (create_t *)op;
   if (error == NULL)
     go_on_with(self, answer);
-  else if (is_ambiguous(op, error))
+  else if (daytona__op_may_have_acted(op, error))
     search(self, error);
   else
     daytona__op_fail(op, error);

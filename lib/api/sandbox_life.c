@@ -238,8 +238,7 @@ static void on_forked(daytona__op_t *op, const daytona_error_t *error, void *ans
   if (error != NULL) {
     /* A refusal says that there is no child; after what was sent without a response nobody knows. */
     daytona_error_t named = *error;
-    bool may_exist = error->http_status == 0 ? op->http.was_sent : error->http_status >= 500;
-    if (may_exist) named.sandbox = fork_orphan(&self->life);
+    if (daytona__op_may_have_acted(op, error)) named.sandbox = fork_orphan(&self->life);
     daytona__op_fail(op, &named);
     return;
   }

@@ -366,6 +366,17 @@ void daytona__op_resend(daytona__op_t *op) {
 
 /* --- the response -------------------------------------------------------------------------------- */
 
+bool daytona__op_may_have_acted(const daytona__op_t *op, const daytona_error_t *error) {
+  int status = error->http_status;
+  if (op->http.is_other_protocol) return false;
+  if (error->code == DAYTONA_EPROTOCOL && status < 300) return true;
+  if (status < 300) return op->http.was_sent && error->code != DAYTONA_ENOMEM;
+  /* A redirect that was not followed, and refusals. A 408 may be that of a proxy behind which the request went on. */
+  if (status < 500) return status == 408;
+  /* Method not implemented, version of HTTP not supported, log in to the network first: all said before anything is done. */
+  return status != 501 && status != 505 && status != 511;
+}
+
 static int decode_error(const daytona__json_error_t *problem, daytona__op_t *op, daytona_error_t *error) {
   error->code = problem->code;
   error->http_status = op->http.response.status;

@@ -186,6 +186,12 @@ void daytona__op_resolve_copy(daytona__op_t *op, const daytona__type_t *type,
                               const daytona__json_model_t *model, const void *item);
 void daytona__op_fail(daytona__op_t *op, const daytona_error_t *error);
 
+/*
+ * Whether the request that failed with `error` may have been carried out all the same: the response was lost, or is of a
+ * kind that says nothing about it. Not after a refusal, and not where the server has no such method.
+ */
+bool daytona__op_may_have_acted(const daytona__op_t *op, const daytona_error_t *error);
+
 /* The error of a part of a result, as daytona__op_fail() would keep it, with `prefix` (may be NULL) in front. */
 const daytona_error_t *daytona__op_copy_error(daytona__op_t *op, const daytona_error_t *error,
                                               const char *prefix);

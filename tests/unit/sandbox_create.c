@@ -631,6 +631,36 @@ static void what_was_not_carried_out_is_not_looked_for(void **state) {
   }
 }
 
+/* With these a server says that it does not carry such requests out; the pages are those of web servers. */
+static void server_without_the_method_is_not_asked_for_the_sandbox(void **state) {
+  (void)state;
+  static const struct {
+    int status;
+    const char *body;
+    daytona_errcode_t code;
+  } answers[] = {{501, "<html><title>Unsupported method ('POST')</title></html>", DAYTONA_EFAILED},
+                 {501, "", DAYTONA_EFAILED},
+                 {505, "", DAYTONA_EFAILED},
+                 {511, "<html>log in to this network</html>", DAYTONA_EFAILED},
+                 {404, "<html>not found</html>", DAYTONA_ENOTFOUND},
+                 {404, "", DAYTONA_ENOTFOUND},
+                 {405, "<html>not allowed</html>", DAYTONA_EFAILED},
+                 {405, "", DAYTONA_EFAILED}};
+  for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+    api_scene_t scene;
+    api_scene_open(&scene);
+    api_answer(&scene, post, answers[i].status, answers[i].body);
+    daytona_future_t *future = daytona_sandbox_create(scene.client, &named);
+    api_hurry(&scene, future, 100);
+    api_must_fail(future, answers[i].code);
+    assert_int_equal(daytona_future_error(future)->http_status, answers[i].status);
+    assert_null(daytona_future_error(future)->sandbox);
+    daytona_future_release(future);
+    assert_int_equal(scene.request_count, 1);
+    api_scene_close(&scene);
+  }
+}
+
 static void create_and_cancel(void *user) {
   api_scene_t *scene = user;
   daytona_future_t *future = daytona_sandbox_create(scene->client, NULL);
@@ -685,6 +715,7 @@ int main(void) {
     cmocka_unit_test(every_allocation_of_a_cancelled_create_may_fail),
     cmocka_unit_test(a_wrong_base_url_is_named),
     cmocka_unit_test(what_was_not_carried_out_is_not_looked_for),
+    cmocka_unit_test(server_without_the_method_is_not_asked_for_the_sandbox),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

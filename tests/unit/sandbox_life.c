@@ -698,6 +698,30 @@ static void failed_fork_names_what_may_exist(void **state) {
   api_close_with(&scene, sandbox);
 }
 
+/* The rule is that of a create. */
+static void fork_names_its_child_when_the_answer_leaves_it_open(void **state) {
+  (void)state;
+  static const struct {
+    int status;
+    const char *body;
+    daytona_errcode_t code;
+    bool may_exist;
+  } answers[] = {{500, "{}", DAYTONA_EINTERNAL, true},       {408, "{}", DAYTONA_ETIMEOUT, true},
+                 {200, "not JSON", DAYTONA_EPROTOCOL, true}, {501, "", DAYTONA_EFAILED, false},
+                 {405, "", DAYTONA_EFAILED, false},          {404, "<html>", DAYTONA_ENOTFOUND, false}};
+  const daytona_sandbox_fork_opts_t named = {.name = "twin"};
+  for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+    api_scene_t scene;
+    daytona_sandbox_t *sandbox = api_open_with(&scene, "started");
+    api_answer(&scene, FORK, answers[i].status, answers[i].body);
+    daytona_future_t *future = api_must_fail(daytona_sandbox_fork(sandbox, &named), answers[i].code);
+    const char *left = daytona_future_error(future)->sandbox;
+    assert_true(answers[i].may_exist ? left != NULL && strcmp(left, "twin") == 0 : left == NULL);
+    daytona_future_release(future);
+    api_close_with(&scene, sandbox);
+  }
+}
+
 static void fork_that_was_not_sent_names_nothing(void **state) {
   (void)state;
   const daytona_sandbox_fork_opts_t named = {.name = "twin"};
@@ -778,6 +802,7 @@ int main(void) {
     cmocka_unit_test(snapshot_waits_until_it_is_made),
     cmocka_unit_test(fork_gives_the_child_once_it_is_started),
     cmocka_unit_test(failed_fork_names_what_may_exist),
+    cmocka_unit_test(fork_names_its_child_when_the_answer_leaves_it_open),
     cmocka_unit_test(fork_that_was_not_sent_names_nothing),
     cmocka_unit_test(cancelled_fork_names_the_child),
   };
