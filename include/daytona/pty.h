@@ -183,7 +183,9 @@ DAYTONA_API int daytona_pty_pause(daytona_pty_t *pty);
 DAYTONA_API int daytona_pty_resume(daytona_pty_t *pty);
 
 /**
- * Write `size` bytes to the terminal, in messages of at most 64 KiB.
+ * Write `size` bytes to the terminal, in messages of at most 64 KiB. They are handed to the system at once, except in a
+ * callback with output: there the first message is, and further ones wait for each other until the output that has
+ * arrived was delivered, so that they leave with one system call.
  *
  * @param bytes  Copied. Any bytes; NULL is allowed when `size` is 0.
  * @return 0; DAYTONA_ELIMIT when the queue of 4 MiB of unsent input has no room for all of it (nothing

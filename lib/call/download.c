@@ -69,6 +69,8 @@ void daytona__download_outgoing(daytona__download_t *self, const char *accept,
   http->idle_timeout_ms = self->transfer.idle_timeout_ms;
   http->no_http2 = true;
   http->no_repeats = self->is_rest; /* they are counted here */
+  http->is_repeat = self->is_again;
+  self->is_again = false;
 }
 
 void daytona__download_settle_soon(daytona__download_t *self) {
@@ -130,7 +132,7 @@ static void start_wait(daytona__download_t *self, int64_t ms) {
   int64_t rest_ms = rest_of_limit(self);
   daytona__random(&dice, 1);
   assert(!self->transfer.op.is_requesting && !daytona__timer_is_running(&self->wait));
-  self->has_ended = true;
+  self->has_ended = self->is_again = true;
   ms += ms * dice / 255;
   if (ms > rest_ms) ms = rest_ms > 0 ? rest_ms : 0;
   daytona__timer_start(self->transfer.op.client->loop, &self->wait, ms);

@@ -39,6 +39,7 @@ struct daytona__download {
   daytona__resume_t part;    /* the file that is being received */
   int64_t moved;             /* bytes since the last attempt */
   unsigned attempts, renewals;
+  bool is_again;               /* the next request follows a lost connection */
   bool is_rest;                /* the request under way is for the rest of the file */
   daytona_errcode_t rest_code; /* why its response is of no use */
 };

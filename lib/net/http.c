@@ -752,6 +752,7 @@ void daytona__http_start(daytona__http_t *http, daytona__http_call_t *call) {
     fail_early(http, call, DAYTONA_ENOMEM, "out of memory for the request");
     return;
   }
+  if (call->is_repeat) http->stats.retries++;
   assert(t->state == HTTP_QUEUED);
   daytona__list_append(call->is_urgent ? http->waiting.next : &http->waiting, &t->link);
   http->waiting_count++;

@@ -74,6 +74,7 @@ struct daytona__http_call {
   bool is_urgent;        /* goes before all that waits, and has a slot more than others */
   bool is_create;        /* never repeat after the request may have reached the server */
   bool no_repeats;       /* whoever calls decides on another attempt */
+  bool is_repeat;        /* it is one: for the statistics */
   bool keeps_headers;    /* response headers are wanted on success too */
   bool skips_common;     /* for another service: none of the common headers */
   bool no_http2;         /* bulk transfers: one connection of their own */

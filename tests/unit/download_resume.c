@@ -246,16 +246,20 @@ static void on_progress(const daytona_transfer_progress_t *progress, void *user)
   *seen = *progress;
 }
 
+static uint64_t retries(void) { return daytona__http_stats(scene.client->http)->retries; }
+
 static void ten_cuts_are_survived_in_every_way(void **state) {
   for (int way = 0; way < WAYS; way++) {
     if (!is_way(way)) continue;
     daytona_transfer_progress_t seen = {0};
     const daytona_transfer_opts_t opts = {.on_progress = on_progress, .user = &seen};
+    uint64_t before = retries();
     box.bulks = box.rests = box.films = 0;
     box.cuts = 10;
     expect_whole(way, download(way, &opts));
     assert_int_equal(seen.bytes, SIZE);
     assert_int_equal(box.cuts, 0);
+    assert_int_equal(retries() - before, 10);
     assert_int_equal(box.bulks, way < FILM ? 1 : 0);
     assert_int_equal(box.rests, way < FILM ? 10 : 0);
     assert_int_equal(box.films, way < FILM ? 0 : 11);
