@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import threading
 import warnings
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from typing import Any, AsyncIterable, AsyncIterator, Callable, Iterable, Option
 
 from ._errors import DaytonaError, check, error_of_code
 from ._images import BuildEvent, Image, built_for
-from ._loop import Loop, forget_user, lend, on_closed, settle, take_back
-from ._native import SANDBOX, VOID_POINTER, Record, arguments_of, c_text, ffi, lib, put, python_value, record, text
+from ._loop import Loop, forget_user, lend, lent, on_closed, settle, take_back
+from ._native import SANDBOX, VOID_POINTER, Record, arguments_of, c_text, callback, ffi, lib, put, python_value, record, text
 from ._streams import Follow, Output, Pty, Reader, on_drained, on_output
 from ._transfers import Download, LocalPath, OnProgress, Transfer, on_transfer, upload_stream
 
@@ -77,6 +78,14 @@ def shaped(cls: type[T], values: Any) -> T:
     return cls(**{name: given[name] for name in cls.__dataclass_fields__})  # type: ignore[attr-defined]
 
 
+LEVELS = {lib.DAYTONA_LOG_ERROR: logging.ERROR, lib.DAYTONA_LOG_WARN: logging.WARNING, lib.DAYTONA_LOG_INFO: logging.INFO}
+
+
+@callback("daytona_log_cb")
+def on_log(level: int, line: Any, user: Any) -> None:
+    lent(user)(LEVELS.get(level, logging.DEBUG), text(line))
+
+
 @functools.lru_cache(maxsize=None)
 def result_of(kind: Optional[str]) -> tuple[Callable[[Any], Any], Any]:
     accessor = getattr(lib, f"daytona_future_{kind}")
@@ -86,15 +95,17 @@ def result_of(kind: Optional[str]) -> tuple[Callable[[Any], Any], Any]:
 class Client:
     """A client, on the asyncio loop that runs. `async with` closes it.
 
-    The keywords are the fields of daytona_config_t; what is not given comes from the environment.
-    Every call returns an asyncio future; cancelling that cancels the call. Use it on the loop's thread only.
+    The keywords are the fields of daytona_config_t; what is not given comes from the environment. `log` is called with the
+    level, such as logging.INFO, and one line. Every call returns an asyncio future; cancelling that cancels the call. Use it on the loop's thread only.
     """
 
-    def __init__(self, **config: Any) -> None:
+    def __init__(self, *, log: Optional[Callable[[int, str], None]] = None, **config: Any) -> None:
         keep: list[Any] = []
         given = ffi.new("daytona_config_t *")
         put(given, config, keep)
         loop = Loop()
+        if log is not None:
+            given.log, given.log_user = on_log, loop.lend(log)
         out = ffi.new("daytona_client_t **")
         code = lib.daytona_client_new(loop.uv, given, out)
         if code != 0:

@@ -67,8 +67,18 @@ class Loop:
         self._soon = False
         self._ends_when_idle = False
         self._timer: Optional[asyncio.TimerHandle] = None
+        self._lent: list[Any] = []
         self.asyncio.add_reader(uv.uv_backend_fd(self.uv), self._turn)
         _loops.add(self)
+
+    def lend(self, value: Any) -> Any:
+        """A `user` for C until the client has closed."""
+        self._lent.append(lend(value))
+        return self._lent[-1]
+
+    def _forget(self) -> None:
+        while self._lent:
+            take_back(self._lent.pop())
 
     def called(self) -> None:
         """A call was made: the loop may have something to do sooner than it was known."""
@@ -151,6 +161,8 @@ class Loop:
                 break
         if uv.uv_loop_alive(self.uv) or uv.uv_loop_close(self.uv) != 0:
             _kept.append(self._memory)
+        else:
+            self._forget()
         self.uv = None
         take_raised()  # the futures that they were for belong to the loop that is closed
 
@@ -169,6 +181,7 @@ class Loop:
             self._timer.cancel()
         code = uv.uv_loop_close(self.uv)
         self.uv = None
+        self._forget()
         assert code == 0, "the library has left something on its loop"
 
 

@@ -462,6 +462,22 @@ async def a_bad_configuration_has_a_reason():
     assert error and "key" in str(error).lower(), error
 
 
+async def a_log_has_lines():
+    lines = []
+    async with Client(log=lambda level, line: lines.append((level, line))) as client:
+        await client.get(sandbox.id)
+    assert lines and all(level in (10, 20, 30, 40) and line for level, line in lines), lines
+    said = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context["exception"]))
+    try:
+        async with Client(log=lambda level, line: 1 / 0) as client:
+            await client.get(sandbox.id)
+    finally:
+        asyncio.get_running_loop().set_exception_handler(None)
+    assert {type(each) for each in said} == {ZeroDivisionError}, said
+    await raises(libdaytona.AuthenticationError, call_of(lambda: Client(log=print, ignores_environment=True)))
+
+
 async def closing_fails_what_is_pending():
     client = Client()
     other = await client.get(sandbox.id)
