@@ -461,7 +461,9 @@ static const char *read_no_page(dl_cli_opts_t *o, const char *value) {
   return (void)value, o->control.has_no_page = true, NULL;
 }
 static const char *read_xterm(dl_cli_opts_t *o, const char *value) {
-  return o->control.xterm_dir = value, *value == '/' ? NULL : "must be an absolute path";
+  free(o->xterm);
+  o->control.xterm_dir = o->xterm = realpath(value, NULL);
+  return o->xterm ? NULL : "cannot be read";
 }
 static const char *read_log_requests(dl_cli_opts_t *o, const char *value) {
   return (void)value, o->control.logs_requests = true, NULL;
@@ -590,7 +592,7 @@ static void free_variables(dl_image_pair_t *list, size_t count) {
 
 void dl_cli_clear(dl_cli_opts_t *o) {
   char *const texts[] = {o->cert,        o->key,          o->client_ca, o->state,
-                         o->listen_host, o->organization, o->ssh_host};
+                         o->listen_host, o->organization, o->ssh_host,  o->xterm};
   for (size_t i = 0; i < DL_COUNT(texts); i++) free(texts[i]);
   for (size_t i = 0; i < o->fault_count; i++) free(o->fault_texts[i]);
   for (size_t i = 0; i < o->trusted_proxy_count; i++) free(o->trusted_proxies[i]);

@@ -14,7 +14,7 @@ typedef struct {
   dl_control_opts_t control;
   dl_key_t *keys;
   size_t key_count;
-  char *cert, *key, *client_ca, *state, *listen_host, *organization, *ssh_host;
+  char *cert, *key, *client_ca, *state, *listen_host, *organization, *ssh_host, *xterm;
   char *fault_texts[64];
   size_t fault_count;
   char **trusted_proxies, **allowed_origins, **insecure_registries;
