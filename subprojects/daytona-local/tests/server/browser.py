@@ -124,7 +124,8 @@ class Browser:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request(method, path)
         try:
-            return json.loads(connection.getresponse().read())
+            body = connection.getresponse().read()
+            return json.loads(body) if body[:1] in (b"[", b"{") else body
         finally:
             connection.close()
 
@@ -138,6 +139,17 @@ class Browser:
 
     def new_tab(self):
         return self.attach(self.ask("PUT", "/json/new?about:blank"))
+
+    def close_others(self):
+        """All tabs but the first one, also those that pages have opened."""
+        def are_gone():
+            others = [target["id"] for target in self.targets() if target["id"] != self.first.id]
+            for other in others:
+                self.ask("GET", "/json/close/" + other)
+                if other in self.tabs:
+                    self.tabs.pop(other).socket.close()
+            return not others
+        harness.until(are_gone)
 
     def close(self):
         for tab in self.tabs.values():
