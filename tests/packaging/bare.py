@@ -2,7 +2,9 @@
 """Bare Debian systems in folders, and the release archive, for the tests of this folder."""
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -39,6 +41,12 @@ def release(source, place):
     archive = next((build / "meson-dist").glob("libdaytona-*.tar.gz"))
     sh("tar", "-x", "-C", place, "-f", archive)
     return archive, next(path for path in Path(place).glob("libdaytona-*") if path.is_dir())
+
+
+def end_in_order():
+    """A signal that ends the test lets its `finally` parts run, so that no mounts stay behind."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
 
 
 class Root:

@@ -105,17 +105,19 @@ def main():
     if os.geteuid() != 0 or not all(shutil.which(name) for name in ("buildah", "podman", "mmdebstrap")):
         print("1..0 # SKIP images are built and run by root with buildah, podman and mmdebstrap")
         return 0
+    bare.end_in_order()
     os.umask(0o022)
     made = Containers(tempfile.mkdtemp(prefix="image-", dir="/var/tmp"))
     api = f"http://127.0.0.1:{PORT}/api"
 
     def start(options):
-        made.podman("run", "-d", "--name", NAME, *options, "-v", "state:/state", "-p", f"127.0.0.1:{PORT}:{PORT}", "localhost/daytona-local")
-        ready()
+        made.podman("run", "-d", "--replace", "--name", NAME, *options, "-v", "state:/state", "-p", f"127.0.0.1:{PORT}:{PORT}", "localhost/daytona-local")
+        ready(1)
 
-    def ready():
+    def ready(starts):
+        """The log goes on where a stopped container is started again."""
         end = time.monotonic() + 60
-        while "listening on" not in (said := logs()):
+        while (said := logs()).count("listening on") < starts:
             assert time.monotonic() < end and "running" in made.podman("inspect", NAME, "--format", "{{.State.Status}}"), said
             time.sleep(0.2)
 
@@ -175,7 +177,7 @@ def main():
         ask("POST", f"/toolbox/{first}/process/execute", {"command": "echo kept > note"})
         stop()
         made.podman("start", NAME)
-        ready()
+        ready(2)
         assert ask("GET", "/api/sandbox/kept")["id"] == first
         ask("POST", "/api/sandbox/kept/start")
         end = time.monotonic() + 30
