@@ -3,7 +3,7 @@
  * The life of one box: prepare, start, up, stopping, gone.
  *
  * The box's first process holds one end of the control socket. It says 'R' when it serves, 'Q' when no programs run in the
- * box any more, and 'P' before it starts one again; we say
+ * box any more, and 'P' before it starts one again, and 'W' when its user lacks watches of epoll; we say
  * 'N' when its network is ready, 'T' when it shall end, 'E' with the descriptor of a memory file that changes its
  * environment, which it answers with 'E', and 'C' in the same way to a spare box (see spare.c); end of file means that the server is gone. bubblewrap's own process
  * on the host is our child; it is reaped only after every process of the box is, because the
@@ -157,6 +157,7 @@ static void on_control(uv_poll_t *poll, int status, int events) {
   for (ssize_t i = 0; i < got; i++) {
     if (bytes[i] == 'E') on_env_taken(box);
     if (bytes[i] == 'C') dl_box_claim_taken(box);
+    if (bytes[i] == 'W') dl_runtime_relieve(box->rt);
     if (bytes[i] == 'P' || bytes[i] == 'Q') is_quiet = bytes[i] == 'Q';
   }
   dl_box_net_rest(box, is_quiet);

@@ -3,7 +3,7 @@
  * What the files of the runtime share. One noun per file: etc (the crafted /etc), limits
  * (cgroups), command (the bubblewrap command line), launch (the forked child), own_root
  * (mount namespaces, in a chroot too), syscalls (the filter), helper (what serves a network), network (slirp), rules (of a
- * network), names, name_server and dns (a box's resolver), box_network (the order of these), users (user namespaces), image, image_box,
+ * network), names, name_server and dns (a box's resolver), box_network (the order of these), users (user namespaces), watches (of epoll), image, image_box,
  * image_root and image_user (boxes on an image), box (the life of one box), spare (boxes that boot before
  * somebody asks), runtime (all of them).
  */
@@ -200,6 +200,8 @@ struct dl_runtime {
   dl_limits_t limits;
   dl_list_t boxes, links; /* see link.h */
   unsigned link_count;    /* made so far */
+  bool is_searching;      /* see watches.c */
+  int64_t searched_at_ms; /* dl_steady_ms */
   bool is_closing;
   void (*on_closed)(void *user);
   void *closed_user;
@@ -319,6 +321,13 @@ void dl_box_fail(dl_box_t *box, char *reason);
 void dl_box_report_start(dl_box_t *box);
 /* The last step of its end: the network is gone. */
 void dl_box_free(dl_box_t *box);
+
+/* --- watches of epoll --- */
+
+/* Somebody lacks them: if a box holds most of them it ends. On a thread; not more often than each second. */
+void dl_runtime_relieve(dl_runtime_t *rt);
+/* The same at once, for dl_watches_on_lack. */
+void dl_runtime_on_lack(void *rt);
 
 /* --- network --- */
 

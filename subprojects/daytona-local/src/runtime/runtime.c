@@ -5,6 +5,8 @@
  * have children too.
  */
 #include "runtime/internal.h"
+
+#include "base/watches.h"
 #include "runtime/proctree.h"
 
 #include <dirent.h>
@@ -314,6 +316,7 @@ int dl_runtime_new(uv_loop_t *loop, const dl_runtime_opts_t *opts, dl_runtime_t 
   rt->child_signal.data = rt;
   uv_signal_start(&rt->child_signal, on_child_signal, SIGCHLD);
   keep_to_ends();
+  dl_watches_on_lack(dl_runtime_on_lack, rt);
   uv_unref((uv_handle_t *)&rt->child_signal);
   *out = rt;
   return 0;
@@ -335,12 +338,13 @@ static void on_signal_closed(uv_handle_t *handle) {
 
 void dl_runtime_box_gone(dl_runtime_t *rt) {
   if (dl_list_empty(&rt->boxes)) uv_unref((uv_handle_t *)&rt->child_signal);
-  if (!rt->is_closing || !dl_list_empty(&rt->boxes)) return;
+  if (!rt->is_closing || !dl_list_empty(&rt->boxes) || rt->is_searching) return;
   if (!uv_is_closing((uv_handle_t *)&rt->child_signal))
     uv_close((uv_handle_t *)&rt->child_signal, on_signal_closed);
 }
 
 void dl_runtime_close(dl_runtime_t *rt, void (*on_closed)(void *user), void *user) {
+  dl_watches_on_lack(NULL, NULL);
   rt->is_closing = true;
   rt->on_closed = on_closed;
   rt->closed_user = user;

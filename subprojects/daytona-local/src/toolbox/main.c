@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/thread.h"
+#include "base/watches.h"
 #include "runtime/proctree.h"
 #include "toolbox/a11y/a11y.h"
 #include "toolbox/core/gate.h"
@@ -428,6 +429,12 @@ static int settle_home(role_t *r) {
   return 0;
 }
 
+/* The server finds out who has them all. */
+static void on_lack(void *user) {
+  const role_t *r = user;
+  send(r->control_fd, "W", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static int serve(role_t *r) {
   char *failure = NULL;
   dl_http_opts_t http = {.listen_fd = r->listen_fd, .on_request = on_request, .user = r};
@@ -458,6 +465,7 @@ static int serve(role_t *r) {
   if (getpid() != 1) uv_signal_start(&r->terminate, on_terminate, SIGTERM);
   r->ending.data = r->terminate.data = r->control.data = r;
   if (r->control_fd >= 0) {
+    dl_watches_on_lack(on_lack, r);
     uv_poll_init(r->tb.loop, &r->control, r->control_fd);
     uv_poll_start(&r->control, UV_READABLE, on_control);
     if (send(r->control_fd, "R", 1, MSG_NOSIGNAL) != 1) return fail("control socket", strerror(errno));

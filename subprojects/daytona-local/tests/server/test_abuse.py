@@ -2,6 +2,8 @@
 """What a sandbox or a client with bad intent tries: secrets of the server's session, descriptors."""
 import ctypes
 import os
+import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -75,6 +77,51 @@ class Descriptors(unittest.TestCase):
         with open("/proc/%d/stat" % server.process.pid) as file:
             fields = file.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+TAKE_WATCHES = """python3 -c "
+import os, select, time
+files, all = [os.eventfd(0) for _ in range(%d)], []
+try:
+  while True:
+    all.append(select.epoll())
+    for file in files: all[-1].register(file, 1)
+except OSError as e: print(e.strerror, flush=True)
+time.sleep(60)
+" """
+
+
+class Watches(unittest.TestCase):
+    """Watches of epoll are counted per user, whom an ordinary user's server shares with its sandboxes: without one libuv aborts."""
+
+    def test_one_that_takes_all_ends_and_no_other(self):
+        if os.geteuid() != 0:
+            self.skipTest("not root: the watches would be those of whoever runs the tests")
+        try:
+            with open("/proc/sys/fs/epoll/max_user_watches") as file:
+                most = int(file.read())
+            subprocess.run([os.path.abspath(harness.program()), "--version"], user=64000, cwd="/", capture_output=True, check=True)
+        except OSError as error:
+            self.skipTest("%s: no such limit, or the build folder keeps other users out" % error)
+        with open("/proc/meminfo") as file:
+            free = int(re.search(r"MemAvailable:\s+(\d+)", file.read()).group(1)) * 1024
+        if most * 256 * 2 > free:
+            self.skipTest("%d watches take more memory than is to spare here" % most)
+        state = tempfile.mkdtemp(prefix="dl-test-")
+        self.addCleanup(shutil.rmtree, state, ignore_errors=True)
+        os.chown(state, 64000, 64000)
+        server = harness.Server("--warm", "0", state=state, user=64000, env={**os.environ, "HOME": state})
+        try:
+            greedy, other = server.create()["id"], server.create()["id"]
+            server.call("POST", "/toolbox/%s/process/session" % greedy, {"sessionId": "s"})
+            files = int(server.execute(greedy, "ulimit -n")["result"]) - 1000
+            server.call("POST", "/toolbox/%s/process/session/s/exec" % greedy, {"command": TAKE_WATCHES % files, "runAsync": True})
+            server.wait(greedy, "error", limit=90)
+            self.assertIn("watches", server.api("GET", "/sandbox/" + greedy).json["errorReason"])
+            self.assertEqual(server.execute(other, "echo served")["result"], "served\n")
+            self.assertEqual(server.execute(server.create()["id"], "echo served")["result"], "served\n")
+        finally:
+            self.assertEqual(server.stop(), 0)
 
 
 if __name__ == "__main__":
