@@ -215,9 +215,6 @@ static void on_box_exit(void *user, dl_box_t *box, const char *reason) {
 
 /* --- intents --- */
 
-static void go_start(dl_sandbox_t *sb);
-static void go_start_instead(dl_sandbox_t *sb);
-
 /* Before anything is changed. */
 static void remember(dl_sandbox_t *sb) {
   assert(!sb->intent.go);
@@ -225,6 +222,7 @@ static void remember(dl_sandbox_t *sb) {
   sb->intent.want = sb->want;
   sb->intent.is_recoverable = sb->is_recoverable;
   sb->intent.is_pending = sb->is_pending;
+  sb->intent.is_start = false;
   sb->intent.backup_state = sb->backup_state;
   sb->intent.updated_at = sb->updated_at;
   sb->intent.last_activity_at = sb->last_activity_at;
@@ -232,7 +230,7 @@ static void remember(dl_sandbox_t *sb) {
   dl_set(&sb->intent.error_reason, sb->error_reason);
 }
 
-static void go_back(dl_sandbox_t *sb, bool was_start) {
+static void go_back(dl_sandbox_t *sb) {
   set_state(sb, sb->intent.state);
   sb->want = sb->intent.want;
   sb->is_recoverable = sb->intent.is_recoverable;
@@ -248,7 +246,7 @@ static void go_back(dl_sandbox_t *sb, bool was_start) {
   }
   tell_watcher(sb);
   if (sb->forking || sb->snapshotting) sb->life->copies->drop(sb);
-  if (was_start) tell_not_written(sb);
+  if (sb->intent.is_start) tell_not_written(sb);
   if (sb->state == DL_STARTED && !sb->box) failed(sb, "the sandbox has ended", true);
   dl_life_mark(sb->life);
 }
@@ -263,7 +261,7 @@ static void on_intended(dl_written_t outcome, void *user) {
   sb->intent.deferred_error = NULL;
   bool is_over = sb->life->is_frozen || sb->is_unmade;
   if (!is_over && outcome == DL_WRITTEN) go(sb);
-  if (!is_over && outcome != DL_WRITTEN) go_back(sb, go == go_start || go == go_start_instead);
+  if (!is_over && outcome != DL_WRITTEN) go_back(sb);
   if (deferred) deferred(error, sb);
   free(error);
   unhold(sb);
@@ -755,6 +753,7 @@ void dl_life_start(dl_sandbox_t *sb, dl_life_wait_t wait) {
   }
   reached(sb, sb->state, true);
   wait_for_start(sb, wait);
+  sb->intent.is_start = true;
   intend(sb, is_archiving ? go_start_instead : go_start);
 }
 

@@ -106,6 +106,7 @@ typedef struct dl_sandbox {
     dl_state_t state;
     dl_want_t want;
     bool is_recoverable, is_pending, is_forced;
+    bool is_start; /* who waits for the start is told when it is not written */
     const char *backup_state;
     int64_t updated_at, last_activity_at;
     /* What came meanwhile, and is processed afterwards. */
