@@ -25,7 +25,7 @@ static bool is_own_archive(const dl_sandbox_t *sb) { return dl_starts_with(sb->f
 static void on_fetched_durable(dl_written_t outcome, void *user) {
   dl_sandbox_t *sb = user;
   if (outcome == DL_WRITTEN && !sb->life->is_frozen && sb->want != DL_WANT_ARCHIVED)
-    dl_step_discard_archive(sb);
+    dl_step_discard_archive(sb, NULL);
   dl_step_unhold(sb);
 }
 
@@ -93,7 +93,7 @@ static void on_forked(const char *error, void *user) {
     else
       dl_step_failed(parent, "the sandbox ended while it was forked", true);
     if (child->is_unmade)
-      dl_step_discard_archive(child);
+      dl_step_discard_archive(child, NULL);
     else if (error)
       dl_step_failed(child, error, false);
     else

@@ -63,7 +63,7 @@ typedef enum {
 } dl_life_outcome_t;
 
 /* Called once. */
-typedef struct {
+typedef struct dl_life_wait {
   void (*cb)(dl_sandbox_t *sb, dl_life_outcome_t outcome, void *user); /* NULL: nobody waits */
   void *user;
 } dl_life_wait_t;

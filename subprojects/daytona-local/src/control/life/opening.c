@@ -21,8 +21,6 @@ void dl_life_init(dl_life_t *l, dl_objects_t *objects, uv_loop_t *loop) {
   uv_timer_init(loop, &l->retry);
 }
 
-static void on_undone(const char *kind, const char *id, void *user) { dl_step_undone(kind, id, user); }
-
 static bool is_needed(const char *image, void *user) {
   return dl_image_is_needed(((dl_life_t *)user)->objects, image, NULL);
 }
@@ -69,7 +67,7 @@ static int open_images(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
 
 int dl_life_open(dl_life_t *l, const dl_life_opts_t *opts, char **error) {
   char text[2048] = "";
-  dl_store_watch(l->objects->store, on_undone, l);
+  dl_store_watch(l->objects->store, dl_step_undone, l);
   l->max_snapshot_gb = opts->max_snapshot_gb;
   l->accepts_unenforced = opts->accepts_unenforced;
   l->sandbox_env = opts->sandbox_env;

@@ -98,8 +98,8 @@ typedef struct dl_sandbox {
   bool is_gone;                 /* destroyed while an operation still holds it */
   unsigned relay_count;         /* proxied requests under way: all of them are activity */
   unsigned hold_count;
-  dl_list_t waiters; /* who waits for a start, see life.c */
-  /* What was asked for and is not on disk yet, and what it goes back to when it cannot be written: see life.c. */
+  dl_list_t waiters; /* who waits for a start, see states.c */
+  /* What was asked for and is not on disk yet, and what it goes back to when it cannot be written: see states.c. */
   struct {
     void (*go)(struct dl_sandbox *sb); /* NULL: nothing is */
     char *name, *error_reason;
