@@ -11,7 +11,8 @@ from pathlib import Path
 from unfold import unfold
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "subprojects/daytona-local/README.md", "examples/node/README.md"]
+PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "subprojects/daytona-local/README.md", "bindings/python/README.md",
+         "bindings/lua/README.md", "examples/node/README.md"]
 GUIDES = ["first-program", "callbacks-and-futures", "errors", "deadlines", "fan-out", "http-streaming", "files", "terminals", "testing", "tuning",
           "troubleshooting", "platform", "from-python"]
 
