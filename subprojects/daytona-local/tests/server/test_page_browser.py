@@ -164,7 +164,7 @@ class InBrowser(harness.Case):
     @classmethod
     def log_in(cls, tab):
         tab.go(cls.base + "/?login")
-        tab.run("document.getElementById('key').focus()")
+        tab.until("document.activeElement?.id === 'key'")
         tab.type(harness.KEY + "\r")
         tab.until("document.getElementById('connection')?.textContent === 'live'")
 
@@ -301,7 +301,7 @@ class Use(InBrowser):
         try:
             box = server.create()["id"]
             tab.go("http://localhost:%d/" % server.port)
-            tab.run("document.getElementById('key').focus()")
+            tab.until("document.activeElement?.id === 'key'")
             tab.type(harness.KEY + "\r")
             tab.until("%s?.disabled === false" % self.button(box, "Terminal"))
             tab.run(self.button(box, "Terminal") + ".click()")
@@ -322,13 +322,12 @@ class Use(InBrowser):
 
     def test_7_log_out(self):
         self.tab.click("document.getElementById('logout')")
-        self.tab.until("document.getElementById('key') !== null")
+        self.tab.until("document.activeElement?.id === 'key'")
         self.assertIsNone(self.tab.run("localStorage.getItem('daytona-local-page')"))
         self.assertEqual([one for one in self.tab.send("Network.getCookies", urls=[self.base])["cookies"] if one["name"].endswith("-%d" % self.server.port)], [])
-        self.tab.run("document.getElementById('key').focus()")
         self.tab.type("not the key\r")
         self.tab.until("document.getElementById('problem').textContent === 'this key is not known'")
-        self.assertEqual(self.tab.run("document.activeElement.id"), "key")
+        self.tab.until("document.activeElement.id === 'key'")
 
 
 class Hostile(InBrowser):
@@ -501,6 +500,7 @@ class Pictures(InBrowser):
         self.tab.go(self.base + "/?login")
         for scheme in ("light", "dark"):
             self.tab.scheme(scheme)
+            self.tab.until("document.activeElement?.id === 'key'")
             self.assertGreater(self.readable(), 3)
         if os.environ.get("DL_PICTURES"):
             for scheme, data in pictures.items():

@@ -18,6 +18,9 @@ async function logIn () {
   location.replace('/')
 }
 
+// Without the script the browser would send the form itself, which the server refuses.
+document.getElementById('fields').disabled = false
+key.focus()
 form.addEventListener('submit', async event => {
   event.preventDefault()
   button.disabled = true
