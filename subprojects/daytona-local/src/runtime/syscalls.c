@@ -60,6 +60,8 @@ static const struct {
   {SYS_io_uring_setup, ENOSYS},
   {SYS_io_uring_enter, ENOSYS},
   {SYS_io_uring_register, ENOSYS},
+  /* how many requests it may make is counted for the whole machine */
+  {SYS_io_setup, ENOSYS},
   /* programs in the kernel, and looks into it */
   {SYS_bpf, EPERM},
   {SYS_perf_event_open, EPERM},

@@ -276,6 +276,7 @@ static void is_refused_system_calls(void **state) {
     CALL(io_uring_setup, ENOSYS),
     CALL(io_uring_enter, ENOSYS),
     CALL(io_uring_register, ENOSYS),
+    CALL(io_setup, ENOSYS),
     CALL(bpf, EPERM),
     CALL(perf_event_open, EPERM),
     CALL(syslog, EPERM),
