@@ -51,6 +51,12 @@ static void bind_private(dl_command_t *c, const dl_runtime_t *rt, const char *op
   c->bind_count++;
 }
 
+static void bind_terminals(dl_command_t *c, const dl_runtime_t *rt) {
+  if (!rt->as_root) return;
+  bind_private(c, rt, "--dev-bind", "", -1, "/dev/pts");
+  c->binds[c->bind_count - 1].is_terminals = true;
+}
+
 static void bind_shared(dl_command_t *c, const dl_runtime_t *rt, const dl_shared_dir_t *d) {
   bind_private(c, rt, "--bind", d->source, d->fd, d->target);
   c->binds[c->bind_count - 1].is_mount = d->is_mount;
@@ -157,6 +163,7 @@ void dl_command_build(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *b
   }
   push_namespaces(c, box);
   push_system(c);
+  bind_terminals(c, rt);
   push_etc(c, rt, box);
   PUSH(c, "--dir", "/home");
   bind_shared(c, rt, &box->home);

@@ -515,7 +515,8 @@ static char *make_hidden(const json_t *image, int dev) {
 /* --- /dev --- */
 
 static char *fill_dev(const json_t *image, int dev) {
-  static const char *const PTS[][2] = {{"ptmxmode", "0666"}, {"mode", "620"}, {NULL, NULL}};
+  static const char *const PTS[][2] = {
+    {"ptmxmode", "0666"}, {"mode", "620"}, {"max", DL_BOX_TERMINALS}, {NULL, NULL}};
   static const char *const SHM[][2] = {{"mode", "1777"}, {"size", SHM_SIZE}, {NULL, NULL}};
   char *failure = make_devices(dev);
   if (failure == NULL)

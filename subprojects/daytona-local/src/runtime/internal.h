@@ -36,6 +36,8 @@ enum {
 #define DL_BOX_NODE_MODULES "/run/daytona/node_modules"
 #define DL_BOX_DESKTOP "/run/daytona/desktop"
 #define DL_BOX_UID 1000
+/* The kernel has some thousands for all namespaces together. */
+#define DL_BOX_TERMINALS "256"
 
 /* --- limits --- */
 
@@ -109,10 +111,11 @@ int dl_memory_file(const char *name, const void *bytes, size_t len);
 
 /* A directory or file of the host in the box. */
 typedef struct {
-  char *source;  /* on the host */
-  int fd;        /* O_PATH, borrowed: what is bound when it is not -1, wherever `source` leads by then */
-  bool is_mount; /* fd is a mount of the box's own already */
-  char *staged;  /* where the launcher puts it when it runs as root, else the same as source */
+  char *source;      /* on the host */
+  int fd;            /* O_PATH, borrowed: what is bound when it is not -1, wherever `source` leads by then */
+  bool is_mount;     /* fd is a mount of the box's own already */
+  bool is_terminals; /* instead: a devpts of the box's own, made by the launcher of root */
+  char *staged;      /* where the launcher puts it when it runs as root, else the same as source */
 } dl_bind_t;
 
 /* A home or volume. Boxes can write to it, so what it is was settled once, by opening it. */

@@ -26,7 +26,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MAX_BINDS 64
+#define MAX_BINDS 65
 #define MAX_OPEN_FILES 65536
 /* Where the child finds the descriptor of a bind. */
 #define BIND_FD(i) (DL_FD_END + (int)(i))
@@ -68,6 +68,7 @@ static void set_limits(void) {
 
 /* By descriptor where there is one: what a box can write to may be something else by its path now. */
 static int take_hold(const dl_bind_t *bind, size_t i) {
+  if (bind->is_terminals) return -1;
   if (bind->is_mount) return BIND_FD(i);
   int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
   int held = bind->fd < 0 ? open_tree(AT_FDCWD, bind->source, (unsigned)flags)
@@ -75,6 +76,13 @@ static int take_hold(const dl_bind_t *bind, size_t i) {
   if (held < 0) die("cannot take hold of", bind->source);
   if (bind->fd >= 0) close(BIND_FD(i));
   return held;
+}
+
+/* bubblewrap's own has no limit. Outside of the host's mount namespace: there it might take what is kept for the host. */
+static void make_terminals(const char *point) {
+  static const char options[] = "newinstance,ptmxmode=0666,mode=620,max=" DL_BOX_TERMINALS;
+  if (mkdir(point, 0755) != 0 || mount("devpts", point, "devpts", MS_NOSUID | MS_NOEXEC, options) != 0)
+    die("cannot make terminals", "");
 }
 
 /* Take hold of every source first: the tmpfs may hide some of them, and a descriptor's mount is of the
@@ -89,6 +97,10 @@ static void stage(const dl_command_t *c) {
   for (size_t i = 0; i < c->bind_count; i++) {
     const char *point = c->binds[i].staged;
     struct stat st;
+    if (c->binds[i].is_terminals) {
+      make_terminals(point);
+      continue;
+    }
     if (fstat(held[i], &st) != 0) die("cannot look at", c->binds[i].source);
     int made = S_ISDIR(st.st_mode) ? mkdir(point, 0755) : mknod(point, S_IFREG | 0644, 0);
     if (made != 0 || move_mount(held[i], "", AT_FDCWD, point, MOVE_MOUNT_F_EMPTY_PATH) != 0)

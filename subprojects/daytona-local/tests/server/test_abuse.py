@@ -79,6 +79,32 @@ class Descriptors(unittest.TestCase):
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+TAKE_TERMINALS = """python3 -c "
+import os, time
+count = 0
+try:
+  while count < 5000: os.open('/dev/ptmx', os.O_RDWR | os.O_NOCTTY); count += 1
+except OSError as e: pass
+print(count, flush=True)
+time.sleep(60)
+" > taken 2>&1 & while [ ! -s taken ]; do sleep 0.05; done; cat taken"""
+
+
+class Terminals(unittest.TestCase):
+    """The kernel counts them for all namespaces together."""
+
+    def test_one_sandbox_leaves_some_for_others(self):
+        if os.geteuid() != 0:
+            self.skipTest("not root: bubblewrap's own devices have no limit")
+        server = harness.Server()
+        try:
+            greedy, other = server.create()["id"], server.create()["id"]
+            self.assertEqual(server.execute(greedy, TAKE_TERMINALS)["result"], "256\n")
+            self.assertEqual(server.call("POST", "/toolbox/%s/process/pty" % other, {"id": "p"}).status, 201)
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+
 TAKE_WATCHES = """python3 -c "
 import os, select, time
 files, all = [os.eventfd(0) for _ in range(%d)], []
