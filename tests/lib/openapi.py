@@ -50,6 +50,9 @@ OTHER_ERRORS = {
                                 "properties": {"errors": {"type": "array", "items": {"type": "string"}}}},
 }
 
+# The published toolbox answers ranges of these, which the descriptions leave out.
+RANGES = {"GET /files/download", "GET /computeruse/recordings/{id}/download"}
+
 
 class Operation:
     """One method of one path of a description."""
@@ -308,6 +311,8 @@ class Description:
     def check_answer(self, operation, status, headers, body):
         """Problems of the answer to a request of `operation`."""
         answers = operation.entry["responses"]
+        if status == 206 and str(operation) in RANGES:
+            status = 200
         answer = answers.get(str(status)) or (answers.get("default") if status < 400 else None)
         if answer is None and status < 400:
             known = ", ".join(code for code in answers if code < "400")
