@@ -134,3 +134,13 @@ void ws_client_release(ws_seen_t *seen) {
   free(seen->data);
   seen->data = NULL;
 }
+
+void ws_client_begin(ws_client_t *client, ws_seen_t *seen) {
+  ws_client_open(client, NULL);
+  ws_client_connect_open(client, seen, (daytona__ws_opts_t){0});
+}
+
+void ws_client_end(ws_client_t *client, ws_seen_t *seen) {
+  ws_client_release(seen);
+  ws_client_close(client);
+}

@@ -54,6 +54,10 @@ void ws_client_connect_open(ws_client_t *client, ws_seen_t *seen, daytona__ws_op
 void ws_client_until_closed(ws_seen_t *seen);
 void ws_client_release(ws_seen_t *seen);
 
+/* Client and open socket at once, and the end of both. */
+void ws_client_begin(ws_client_t *client, ws_seen_t *seen);
+void ws_client_end(ws_client_t *client, ws_seen_t *seen);
+
 void ws_client_url(const ws_client_t *client, const char *scheme, char *out, size_t size);
 
 #endif
