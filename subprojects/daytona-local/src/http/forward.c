@@ -161,6 +161,10 @@ static void on_up_data(dl_duplex_t *up, const char *bytes, size_t len, void *use
     return;
   }
   if (f->answer.state == DL_HTTP1_HEAD) return;
+  if (!had_head && f->o.takes != NULL && !f->o.takes(f->o.user, f->answer.status)) {
+    break_off(f);
+    return;
+  }
   if (f->answer.state == DL_HTTP1_DONE)
     drop_upstream(f);
   else if (f->held.len - f->held_at > HELD_HIGH)

@@ -24,6 +24,8 @@ typedef struct {
   /* Another value for a header of the response (yours is freed after use; an empty one leaves the header out), or NULL to
    * keep it. Optional. */
   char *(*map_header)(void *user, const char *name, const char *value);
+  /* False: a response of that status is not passed on, and is taken for none. Optional. */
+  bool (*takes)(void *user, int status);
   /* The response's head is known and about to be passed on: add headers with dl_req_add_header.
    * Optional. */
   void (*on_head)(void *user, dl_req_t *req, int status);

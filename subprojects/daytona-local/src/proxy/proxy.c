@@ -50,6 +50,7 @@ typedef struct {
   char *prefix;             /* what the client has in front of its paths; "" for a preview by host name */
   bool is_trusted;          /* the client is a listed proxy */
   bool is_page;             /* asked by our own page */
+  bool is_on_our_host;      /* not on that of a preview */
   dl_passage_watch_t watch; /* of the page; may be empty */
 } passage_t;
 
@@ -125,12 +126,38 @@ static bool is_said_to_page(const char *name) {
   return is_any_of(name, names);
 }
 
-/* A sandbox sets no cookie of our page, and does not clear what a browser keeps of us. A cookie without a name is sent like
- * one whose name is in its value, so the whole text is looked at. */
+/* What browsers hold for a whole origin, and so for our page, whichever of its paths has said it. */
+static bool is_of_whole_origin(const char *name) {
+  static const char *const names[] = {"Accept-CH",
+                                      "Alt-Svc",
+                                      "Expect-CT",
+                                      "NEL",
+                                      "Origin-Agent-Cluster",
+                                      "Public-Key-Pins",
+                                      "Public-Key-Pins-Report-Only",
+                                      "Report-To",
+                                      "Sec-Session-Registration",
+                                      "Secure-Session-Registration",
+                                      "Service-Worker-Allowed",
+                                      "Set-Login",
+                                      "Strict-Transport-Security",
+                                      "Use-As-Dictionary",
+                                      NULL};
+  return is_any_of(name, names);
+}
+
+/* A sandbox sets no cookie of our page, does not clear what a browser keeps of us, and does not say how a browser deals with us.
+ * A cookie without a name is sent like one whose name is in its value, so the whole text is looked at. */
 static bool is_against_page(const passage_t *p, const char *name, const char *value) {
   if (p->control->page == NULL) return false;
   if (strcasecmp(name, "Set-Cookie") == 0) return strstr(value, DL_SESSION_COOKIE) != NULL;
-  return strcasecmp(name, "Clear-Site-Data") == 0;
+  return strcasecmp(name, "Clear-Site-Data") == 0 || (p->is_on_our_host && is_of_whole_origin(name));
+}
+
+/* To the page a 401 says that its session is over, which is not for a sandbox to say. */
+static bool takes(void *user, int status) {
+  const passage_t *p = user;
+  return !p->is_page || status != 401;
 }
 
 /* No credential of ours reaches a program, whichever of them the request was let in by. */
@@ -294,6 +321,7 @@ static void pass_on(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char
                    .port = preview_port,
                    .prefix = dl_xstrdup(prefix),
                    .is_page = in == WAY_PAGE,
+                   .is_on_our_host = in != WAY_PREVIEW || *prefix != '\0',
                    .is_trusted = dl_is_from_trusted(&c->front, req)};
   if (watch != NULL) p->watch = *watch;
   p->counts_as_activity = !skip || strcasecmp(skip, "true") != 0;
@@ -311,6 +339,7 @@ static void pass_on(dl_control_t *c, dl_req_t *req, dl_sandbox_t *sb, const char
     .drop_header = drop_header,
     .map_request_header = map_request_header,
     .map_header = map_header,
+    .takes = takes,
     .on_head = on_head,
     .on_upgraded = on_upgraded,
     .extra_headers = extra,

@@ -2,12 +2,16 @@
 """The page for browsers, without a browser: who gets what, what a session is, and where it counts. See test_page_browser.py."""
 import concurrent.futures
 import os
+import socket
 import tempfile
+import threading
 import time
 
 import harness
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+WIDE = ["nel", "report-to", "alt-svc", "strict-transport-security", "accept-ch", "service-worker-allowed", "use-as-dictionary", "set-login",
+        "secure-session-registration", "public-key-pins", "origin-agent-cluster", "x-own"]
 ECHO = r"""
 import http.server
 class H(http.server.BaseHTTPRequestHandler):
@@ -16,6 +20,9 @@ class H(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         for value in ('own=1', 'daytona-local-page=tossed; Path=/; Domain=localhost', '__Host-daytona-local-page=tossed', '=daytona-local-page=tossed'):
             self.send_header('Set-Cookie', value)
+        for name in ('NEL', 'Report-To', 'Alt-Svc', 'Strict-Transport-Security', 'Accept-CH', 'Service-Worker-Allowed', 'Use-As-Dictionary', 'Set-Login',
+                     'Secure-Session-Registration', 'Public-Key-Pins', 'Origin-Agent-Cluster', 'X-Own'):
+            self.send_header(name.lower(), 'wide')
         self.send_header('Clear-Site-Data', '"*"'); self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)
     def log_message(self, *a): pass
 http.server.HTTPServer(('127.0.0.1', 8000), H).serve_forever()
@@ -218,6 +225,35 @@ class Ways(Page):
             self.assertNotIn(session[0], answer.body.decode())
             self.assertEqual(answer.headers.get_all("Set-Cookie"), ["own=1"])
             self.assertIsNone(answer.headers["Clear-Site-Data"])
+            # What a browser holds for a whole origin is said by nobody on the host of the page.
+            self.assertEqual([name for name, value in answer.headers.items() if value == "wide"], WIDE if host else ["x-own"])
+
+    def test_a_sandbox_that_answers_the_page_as_it_wants(self):
+        """Whoever has taken the place of a sandbox's toolbox ends no session, and sets nothing of the page."""
+        session, box = self.log_in(), self.server.create()["id"]
+        path, heads = os.path.join(self.server.state, "run", box + ".sock"), []
+        os.unlink(path)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+
+            def answer(status):
+                with listener.accept()[0] as client:
+                    heads.append(client.recv(65536).decode())
+                    client.sendall(b"HTTP/1.1 %d X\r\nContent-Type: text/html\r\nSet-Cookie: a=1\r\nLocation: /page/logout\r\nNEL: {}\r\n"
+                                   b"Content-Security-Policy: default-src *\r\nContent-Length: 2\r\n\r\n{}" % status)
+            for status, shown in ((200, 200), (302, 302), (401, 502), (500, 500)):
+                thread = threading.Thread(target=answer, args=(status,))
+                thread.start()
+                got = self.ask("GET", "/page/ports/" + box, session=session, Authorization="Bearer x")
+                thread.join()
+                self.assertEqual(got.status, shown)
+                self.assertEqual([got.headers[name] for name in ("Set-Cookie", "Location", "NEL")], [None] * 3)
+                self.assertEqual(got.headers["X-Content-Type-Options"], "nosniff")
+                self.assertEqual(len(got.headers.get_all("Content-Security-Policy")), 1)
+        for secret in (*session, "Bearer"):
+            self.assertNotIn(secret, "".join(heads))
+        self.assertEqual(self.ask("GET", "/page/state", session=session).status, 200)
 
     def test_a_terminal(self):
         session, box = self.log_in(), self.server.create()["id"]

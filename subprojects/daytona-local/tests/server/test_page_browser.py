@@ -362,13 +362,16 @@ class Hostile(InBrowser):
         self.assertEqual(self.tab.run("document.querySelectorAll('body img, body svg, body script, [onerror], [onload]').length"), 0)
 
     def test_answers_without_an_end(self):
-        told = self.tab.run("""(async () => {
-            const real = window.fetch
-            window.fetch = async () => new Response(new ReadableStream({ pull (to) { to.enqueue(new Uint8Array(65536).fill(97)) } }))
-            const { ask } = await import('/page/file/server.js')
-            try { await ask('GET', '/page/ports/x') } catch (error) { return error.message } finally { window.fetch = real }
-        })()""")
-        self.assertEqual(told, "The answer is too long.")
+        for status, wanted in ((200, "The answer is too long."), (500, "The server answered 500.")):
+            told = self.tab.run("""(async () => {
+                const real = window.fetch
+                let left = 1000
+                const pull = to => { left-- > 0 ? to.enqueue(new Uint8Array(65536).fill(97)) : to.close() }
+                window.fetch = async () => new Response(new ReadableStream({ pull }), { status: %d })
+                const { ask } = await import('/page/file/server.js')
+                try { await ask('GET', '/page/ports/x') } catch (error) { return [error.message, left > 900] } finally { window.fetch = real }
+            })()""" % status)
+            self.assertEqual(told, [wanted, True])
 
     def test_paths_in_the_requests(self):
         self.server.call("GET", "/<img/src=x/onerror=window.hit=9>", key="")

@@ -2,7 +2,7 @@
 // Requests to the server. The cookie goes along by itself; the proof of the session is added here.
 
 const PROOF = 'daytona-local-page'
-const ANSWER_MAX = 4 * 1024 * 1024, ANSWER_MS = 120000
+const ANSWER_MAX = 4 * 1024 * 1024, ANSWER_MS = 120000, MESSAGE_MAX = 2000
 export const proof = () => localStorage.getItem(PROOF) ?? ''
 
 // There is no session any more, or there never was.
@@ -24,8 +24,8 @@ export async function open (method, path, { body, signal, headers = {} } = {}) {
   })
   if (answer.ok) return answer
   if (answer.status === 401) leave()
-  const told = await answer.json().catch(() => ({}))
-  throw new Error(typeof told.message === 'string' ? told.message : 'The server answered ' + answer.status + '.')
+  const told = await readAll(answer).then(JSON.parse).catch(() => null)
+  throw new Error(typeof told?.message === 'string' ? told.message.slice(0, MESSAGE_MAX) : 'The server answered ' + answer.status + '.')
 }
 
 // What a sandbox answers ends when it wants, if at all, so there is an end of ours, too.
