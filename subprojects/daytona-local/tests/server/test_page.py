@@ -228,6 +228,11 @@ class Ways(Page):
             # What a browser holds for a whole origin is said by nobody on the host of the page.
             self.assertEqual([name for name, value in answer.headers.items() if value == "wide"], WIDE if host else ["x-own"])
 
+    def test_many_cookies_that_others_have_put_there(self):
+        session = self.log_in()
+        tossed = ("%s=%s; " % (self.cookie, "x" * 43)) * 48
+        self.assertEqual(self.ask("GET", "/page/state", session=session, Cookie=tossed + "%s=%s" % (self.cookie, session[0])).status, 200)
+
     def test_a_sandbox_that_answers_the_page_as_it_wants(self):
         """Whoever has taken the place of a sandbox's toolbox ends no session, and sets nothing of the page."""
         session, box = self.log_in(), self.server.create()["id"]

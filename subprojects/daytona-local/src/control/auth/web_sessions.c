@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COOKIES_MAX 16 /* of one name in a request */
+/* Of one name in a request. What others put into a browser comes first: for each path, for each domain above us, and once
+ * more without a name. */
+#define COOKIES_MAX 64
 
 static dl_web_session_t *at(dl_list_t *node) { return DL_CONTAINER(node, dl_web_session_t, link); }
 
