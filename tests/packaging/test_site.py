@@ -32,6 +32,31 @@ class Page(html.parser.HTMLParser):
                 self.links.append(attrs[name])
 
 
+def cpp_names():
+    """Class and member, of the public part of each class of daytona.hpp."""
+    text = (SOURCE / "include" / "daytona" / "daytona.hpp").read_text()
+    text = re.sub(r"(?s)/\*\*.*?\*/|(?m:^#[^\n]*$)", "", text)
+    text = re.sub(r"(?ms)^namespace detail \{.*?^\} /\* namespace detail \*/", "", text)
+    for owner, body in re.findall(r"(?ms)^class (?:\[\[\w+\]\] )?(\w+)[^;{]*\{\n(.*?)^\};", text):
+        for part in re.findall(r"(?ms)^ public:\n(.*?)(?=^ private:|\Z)", body):
+            yield from ((owner, name) for name in re.findall(r"(?m)^  (?! |/|.*\boperator\b)[^=(;\n]*?\b(\w+)\(", part))
+
+
+def python_names():
+    """Class and member, of the classes that the package gives."""
+    package = SOURCE / "bindings" / "python" / "libdaytona"
+    public = re.search(r"(?s)__all__ = \[(.*?)\]", (package / "__init__.py").read_text())[1]
+    for path in package.glob("_[a-z]*.py"):
+        for owner, body in re.findall(r"(?ms)^class (\w+).*?:(.*?)(?=^\S|\Z)", path.read_text()):
+            if f'"{owner}"' in public:
+                yield from [(owner, "")] + [(owner, name) for name in re.findall(r"(?m)^    (?:async )?def ([a-z]\w*)", body)]
+
+
+def lua_names():
+    text = (SOURCE / "bindings" / "lua" / "daytona.lua.in").read_text()
+    return [(owner.lower(), name) for owner, name in re.findall(r"(?m)^function (\w+)[.:](\w+)", text)]
+
+
 def main():
     def it_is_built():
         done = subprocess.run([str(SOURCE / "docs" / "site" / "build")], capture_output=True, text=True)
@@ -60,6 +85,33 @@ def main():
                    "c.daytona_process_exec_opts_t.leaves_running", "c.daytona_exec_result_t.exit_code", "c.daytona_config_t.max_starting"]
         missing = [name for name in wanted if name not in anchors]
         assert len(wanted) > 50 and not missing, missing
+
+    def names_of_the_bindings_are_reachable():
+        cpp, python, lua = (Page(SITE / "reference" / f"{name}.html").anchors for name in ("cpp", "python", "lua"))
+        wanted = {(owner, name): f"7daytona{len(owner)}{owner}{len(name)}{name}" for owner, name in cpp_names()}
+        missing = [names for names, mangled in wanted.items() if not any(mangled in anchor for anchor in cpp)]
+        assert len(wanted) > 80 and not missing, (len(wanted), missing)
+        wanted = [".".join(["libdaytona", owner] + [name] * bool(name)) for owner, name in python_names()]
+        missing = [name for name in wanted if name not in python]
+        assert len(wanted) > 80 and not missing, (len(wanted), missing)
+        wanted = [(owner, name) for owner, name in lua_names() if not {f"lua-{owner}-{name}", f"lua-{owner}.{name}"} & lua]
+        assert len(lua_names()) > 30 and not wanted, wanted
+
+    def bindings_lead_to_their_reference():
+        links = set(Page(SITE / "docs" / "bindings.html").links)
+        for link in ("cpp.html#_CPPv4NK7daytona6client6create", "cpp.html#_CPPv4NK7daytona3pty6resize", "python.html#libdaytona.Sandbox.follow",
+                     "python.html#libdaytona.NotFoundError", "lua.html#lua-client-create", "lua.html#lua-job-join", "lua.html#lua-daytona.run"):
+            assert any(each.startswith(f"../reference/{link}") for each in links), link
+        for page, link in (("cpp", "process.html#c.daytona_process_exec"), ("python", "sandbox.html#c.daytona_sandbox_create_opts_t"),
+                           ("lua", "session.html#c.daytona_session_follow")):
+            assert link in Page(SITE / "reference" / f"{page}.html").links, link
+
+    def introductions_are_text_with_links():
+        for page, link in (("fs", "error.html#c.daytona_errcode_t.DAYTONA_ECHANGED"), ("mouse", "computer_use.html"),
+                           ("volume", "sandbox.html#c.daytona_sandbox_create_opts_t.volumes"), ("client", "#c.daytona_client_post")):
+            assert link in Page(SITE / "reference" / f"{page}.html").links, (page, link)
+        literal = [path.name for path in (SITE / "reference").glob("*.html") if "highlight-text" in path.read_text()]
+        assert not literal, literal
 
     def guides_lead_to_the_reference():
         links = set(Page(SITE / "docs" / "guides" / "errors.html").links)
@@ -92,6 +144,7 @@ def main():
         print("1..0 # SKIP doxygen is not installed")
         return 0
     return tap.run_all([it_is_built, every_public_name_is_reachable, fields_and_values_are_in_the_reference,
+                        names_of_the_bindings_are_reachable, bindings_lead_to_their_reference, introductions_are_text_with_links,
                         guides_lead_to_the_reference, every_page_can_be_found, no_link_leads_nowhere, pictures_are_drawn])
 
 
