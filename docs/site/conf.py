@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # What Sphinx needs to know; docs/site/build calls it.
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 ROOT = Path(__file__).resolve().parents[2]
 
 project = "libdaytona"
 author = "The libdaytona authors"
 copyright = "2026, " + author
-extensions = ["breathe", "myst_parser", "sphinx.ext.graphviz"]
+extensions = ["breathe", "myst_parser", "sphinx.ext.graphviz", "names"]
 source_suffix = {".md": "markdown"}
 master_doc = "index"
 html_theme = "furo"

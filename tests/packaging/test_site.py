@@ -113,6 +113,11 @@ def main():
         literal = [path.name for path in (SITE / "reference").glob("*.html") if "highlight-text" in path.read_text()]
         assert not literal, literal
 
+    def comments_of_functions_lead_to_what_they_name():
+        for page, link in (("fs", "future.html#c.daytona_future_resume"), ("image", "#c.daytona_image_dockerfile_commands"),
+                           ("sandbox", "error.html#c.daytona_errcode_t.DAYTONA_ESPOT_EVICTED"), ("sandbox", "image.html")):
+            assert link in Page(SITE / "reference" / f"{page}.html").links, (page, link)
+
     def guides_lead_to_the_reference():
         links = set(Page(SITE / "docs" / "guides" / "errors.html").links)
         for link in ("error.html#c.daytona_errcode_t.DAYTONA_EAUTH", "client.html#c.daytona_config_check", "error.html#c.daytona_error_t"):
@@ -145,6 +150,7 @@ def main():
         return 0
     return tap.run_all([it_is_built, every_public_name_is_reachable, fields_and_values_are_in_the_reference,
                         names_of_the_bindings_are_reachable, bindings_lead_to_their_reference, introductions_are_text_with_links,
+                        comments_of_functions_lead_to_what_they_name,
                         guides_lead_to_the_reference, every_page_can_be_found, no_link_leads_nowhere, pictures_are_drawn])
 
 
