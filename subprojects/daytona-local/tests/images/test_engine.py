@@ -954,8 +954,9 @@ class Missing(Place):
         engine = Engine(state, prefix=["unshare", "--mount", "--propagation", "private", "sh", "-c", script, state])
         self.addCleanup(self.close, engine)
         self.assertEqual(engine.run("import", "base:1", self.root).code, "OK")
-        step = "i=0; while :; do i=$((i+1)); (: >/f$i) 2>/dev/null || echo was full; [ $((i %% 200)) != 0 ] || sleep 0.05; done"
-        done = engine.wait(engine.build("FROM base:1\nRUN %s\n" % step.replace("%%", "%")))
+        step = ("i=0; while :; do i=$((i+1)); (: >/f$i) 2>/dev/null || echo was full; "
+                "[ $((i % 10)) != 0 ] || [ $(busybox stat -f -c %d /) -gt 1500 ] || sleep 0.05; done")  # slowly towards the end
+        done = engine.wait(engine.build("FROM base:1\nRUN %s\n" % step))
         self.assertEqual(done.code, "NO_SPACE", (done.error, done.log[-1000:]))
         self.assertNotIn("\nwas full", done.log)
         self.assertEqual(engine.wait(engine.build("FROM base:1\nRUN : >/one\n")).code, "OK")
