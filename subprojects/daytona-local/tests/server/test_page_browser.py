@@ -311,8 +311,8 @@ class Use(InBrowser):
         finally:
             self.assertEqual(server.stop(), 0)
         self.tab.send("Page.bringToFront")  # cookies do not know ports, but the names of ours do
-        self.tab.run("location.reload()")
-        self.tab.until("document.getElementById('connection')?.textContent === 'live'")
+        self.tab.run("window.isOld = true; location.reload()")
+        self.tab.until("!window.isOld && document.getElementById('connection')?.textContent === 'live'")
 
     def test_6_nothing_is_said_against(self):
         """No exception, and nothing that the policy has stopped but the styles of xterm.js, which are let in another way."""
@@ -410,7 +410,8 @@ class HostileLog(InBrowser):
 
     def test_a_build_log_is_text(self):
         line = "<img src=x onerror=window.hit=7></pre><script>window.hit=6</script>\u202e"
-        build = {"dockerfileContent": "FROM %s/base:1\nRUN echo '%s'\n" % (self.registry.name, line)}
+        # Long enough to be looked at: of a snapshot that is active there is no log.
+        build = {"dockerfileContent": "FROM %s/base:1\nRUN echo '%s'; sleep 4\n" % (self.registry.name, line)}
         made = self.status(200, self.server.api("POST", "/snapshots", {"name": "built", "buildInfo": build})).json
         self.tab.until("document.getElementById('snapshots').textContent.includes('built')")
         self.tab.until("!!document.querySelector('#snapshots button')")
