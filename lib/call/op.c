@@ -373,7 +373,7 @@ bool daytona__op_may_have_acted(const daytona__op_t *op, const daytona_error_t *
   if (status < 300) return op->http.was_sent && error->code != DAYTONA_ENOMEM;
   /* A redirect that was not followed, and refusals. A 408 may be that of a proxy behind which the request went on. */
   if (status < 500) return status == 408;
-  /* Method not implemented, version of HTTP not supported, log in to the network first: all said before anything is done. */
+  /* A server says 501, 505 and 511 (log in to the network first) before it does anything. */
   return status != 501 && status != 505 && status != 511;
 }
 
