@@ -86,10 +86,13 @@ local tests = {
     assert(first:wait().reason == "closed")
     local second = sandbox:connect_pty("left")
     second:write("echo is-$((1+1))\n")
-    local shown = ""
+    local shown, killed = "", false
     for data in second:output() do
       shown = shown .. data
-      if shown:find("is-2", 1, true) then second:kill() end
+      if not killed and shown:find("is-2", 1, true) then
+        killed = true
+        second:kill()
+      end
     end
     assert(second:wait().exit_code == 137)
     raises("EFAILED", sandbox.connect_pty, sandbox, "none")
