@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The /etc of a box: written by us once per server, with a few harmless files of the host copied
- * and a few of its directories mounted over empty ones. Only names listed here can appear; a host
+ * and some of its directories, copied or mounted over empty ones. Only names listed here can appear; a host
  * file that not everybody may read is left out. Never: accounts, keys, tool configurations that
  * may hold credentials (pip, npm, git).
  */
+#include "base/beneath.h"
 #include "runtime/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +19,8 @@
 #include <unistd.h>
 
 #define MAX_COPY (1024 * 1024)
+/* Of one directory. */
+#define MAX_ENTRIES 2000
 
 static const struct {
   const char *name, *text;
@@ -76,10 +81,11 @@ static const char *const COPIED[] = {
   "inputrc",     "gai.conf",   "magic",      "ethertypes",     "rpc",
 };
 
-/* Few, because bubblewrap takes its time for every mount. */
-const char *const DL_ETC_DIRS[] = {
-  "alternatives",
-  "ssl/certs",
+/* What changes when something is installed on the host. Few, because bubblewrap takes its time for every mount. */
+const char *const DL_ETC_DIRS[] = {"alternatives", "ssl/certs", NULL};
+
+/* What hardly ever changes. */
+static const char *const COPIED_DIRS[] = {
   "fonts",
   "java-11-openjdk",
   "java-17-openjdk",
@@ -93,7 +99,6 @@ const char *const DL_ETC_DIRS[] = {
   "xdg/openbox",
   "xdg/tint2",
   "xdg/xfce4",
-  NULL,
 };
 
 static char *write_file(const char *dir, const char *name, const char *text, size_t len, mode_t mode) {
@@ -107,19 +112,23 @@ static char *write_file(const char *dir, const char *name, const char *text, siz
   return failure;
 }
 
+/* Only what everybody may read. NULL also where there is nothing to copy. */
+static char *copy_open(int fd, const char *dir, const char *name) {
+  struct stat st;
+  if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || !(st.st_mode & S_IROTH) || st.st_size > MAX_COPY)
+    return NULL;
+  char *text = dl_xmalloc((size_t)st.st_size + 1);
+  ssize_t got = read(fd, text, (size_t)st.st_size);
+  char *failure = got >= 0 ? write_file(dir, name, text, (size_t)got, 0644) : NULL;
+  free(text);
+  return failure;
+}
+
 static char *copy_file(const char *dir, const char *name) {
   char *path = dl_xprintf("/etc/%s", name);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   free(path);
-  struct stat st;
-  char *failure = NULL;
-  if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH) &&
-      st.st_size <= MAX_COPY) {
-    char *text = dl_xmalloc((size_t)st.st_size + 1);
-    ssize_t got = read(fd, text, (size_t)st.st_size);
-    if (got > 0) failure = write_file(dir, name, text, (size_t)got, 0644);
-    free(text);
-  }
+  char *failure = fd >= 0 ? copy_open(fd, dir, name) : NULL;
   if (fd >= 0) close(fd);
   return failure;
 }
@@ -146,6 +155,68 @@ static char *make_dir(const char *dir, const char *name) {
   return failure;
 }
 
+typedef struct {
+  const char *dir; /* the copy */
+  int count;
+  char *failure;
+} copy_t;
+
+static char *copy_link(const dl_beneath_entry_t *entry, const char *to) {
+  char target[PATH_MAX];
+  ssize_t len = readlinkat(entry->dir, entry->name, target, sizeof target - 1);
+  if (len <= 0) return NULL;
+  target[len] = '\0';
+  return symlink(target, to) == 0 ? NULL : dl_xprintf("cannot make %s: %s", to, strerror(errno));
+}
+
+/* With the mode that it has: what not everybody may enter stays closed. */
+static char *copy_directory(const dl_beneath_entry_t *entry, const char *to) {
+  mode_t mode = entry->st.st_mode & 0755;
+  return mkdir(to, mode) == 0 && chmod(to, mode) == 0 ? NULL
+                                                      : dl_xprintf("cannot make %s: %s", to, strerror(errno));
+}
+
+static int copy_entry(const dl_beneath_entry_t *entry, void *user) {
+  copy_t *copy = user;
+  if (++copy->count > MAX_ENTRIES) return EFBIG;
+  char *to = dl_xprintf("%s/%s", copy->dir, entry->path);
+  if (S_ISDIR(entry->st.st_mode)) {
+    copy->failure = copy_directory(entry, to);
+  } else if (S_ISLNK(entry->st.st_mode)) {
+    copy->failure = copy_link(entry, to);
+  } else if (S_ISREG(entry->st.st_mode)) {
+    int fd = openat(entry->dir, entry->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd >= 0) copy->failure = copy_open(fd, copy->dir, entry->path);
+    if (fd >= 0) close(fd);
+  }
+  free(to);
+  return copy->failure != NULL ? ECANCELED : 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at) {
+  (void)st, (void)kind, (void)at;
+  remove(path);
+  return 0;
+}
+
+/* What cannot be read is left out. */
+static char *copy_dir(const char *dir, const char *name) {
+  char *from = dl_xprintf("/etc/%s", name), *to = dl_xprintf("%s/%s", dir, name);
+  copy_t copy = {.dir = to};
+  nftw(to, remove_entry, 16,
+       FTW_DEPTH | FTW_PHYS); /* an earlier server's; the box has no way to write there */
+  int root = open(from, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (root >= 0) {
+    copy.failure = make_dir(dir, name);
+    int error = copy.failure == NULL ? dl_beneath_walk(root, copy_entry, &copy) : 0;
+    if (error != 0 && copy.failure == NULL) dl_warn("sandboxes see a part of %s: %s", from, strerror(error));
+    close(root);
+  }
+  free(to);
+  free(from);
+  return copy.failure;
+}
+
 /* Always says what the box's own UTS namespace says. */
 static char *link_hostname(const char *dir) {
   char *path = dl_xprintf("%s/hostname", dir);
@@ -170,6 +241,8 @@ char *dl_etc_make(const char *dir) {
     else
       remove_file(dir, STAND_INS[i].name);
   for (size_t i = 0; failure == NULL && i < DL_COUNT(COPIED); i++) failure = copy_file(dir, COPIED[i]);
+  for (size_t i = 0; failure == NULL && i < DL_COUNT(COPIED_DIRS); i++)
+    failure = copy_dir(dir, COPIED_DIRS[i]);
   for (size_t i = 0; failure == NULL && DL_ETC_DIRS[i] != NULL; i++) {
     char *host = dl_xprintf("/etc/%s", DL_ETC_DIRS[i]);
     if (access(host, R_OK | X_OK) == 0) failure = make_dir(dir, DL_ETC_DIRS[i]);

@@ -231,6 +231,28 @@ static void writes_to_no_system_directory(void **state) {
   refuses("mv /etc/passwd /etc/p || echo root::0:0::/:/bin/sh >> /etc/passwd");
 }
 
+/* Copies, so that a box has few mounts; those it must not change. */
+static void has_harmless_settings_of_the_host(void **state) {
+  (void)state;
+  NEED_BOXES();
+  static const char *const dirs[] = {"fonts", "X11", "xdg/xfce4", "xdg/autostart"};
+  for (size_t i = 0; i < DL_COUNT(dirs); i++) {
+    char *list = dl_xprintf(
+      "cd /etc/%s 2>/dev/null && find . | sort && find . -type f | sort | xargs -r md5sum", dirs[i]);
+    FILE *host = strcmp(dirs[i], "xdg/autostart") == 0 ? NULL : popen(list, "r");
+    char text[65536];
+    size_t len = host != NULL ? fread(text, 1, sizeof text - 1, host) : 0;
+    text[len] = '\0';
+    if (host != NULL) pclose(host);
+    char *command = dl_xprintf("%s; true", list);
+    box_expect(&w, box, command, text);
+    free(command);
+    free(list);
+  }
+  refuses("touch /etc/fonts/x || touch /etc/X11/x");
+  box_expect(&w, box, "test $(grep -c ' /etc/' /proc/self/mountinfo) -le 3 && echo few", "few\n");
+}
+
 static void gains_no_rights(void **state) {
   (void)state;
   NEED_BOXES();
@@ -498,6 +520,7 @@ int main(int argc, char **argv) {
     cmocka_unit_test(reaches_no_socket_of_the_host),
     cmocka_unit_test(reaches_no_network_when_blocked),
     cmocka_unit_test(writes_to_no_system_directory),
+    cmocka_unit_test(has_harmless_settings_of_the_host),
     cmocka_unit_test(gains_no_rights),
     cmocka_unit_test(is_refused_system_calls),
     cmocka_unit_test(makes_no_sockets_but_ordinary_ones),
