@@ -344,35 +344,37 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
   return 0;
 }
 
-static int open_output(const dl_command_t *c, const char *name) {
-  char *path = dl_xprintf("%s/%s", c->dir, name);
-  int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-  free(path);
-  return fd;
-}
-
-/* 0, or an errno value. The command's run has made its pipes. */
-static int start_program(dl_session_t *s, const dl_command_t *c, char *const *argv) {
-  int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), out = open_output(c, "stdout.pipe"),
-      err = open_output(c, "stderr.pipe"), error = 0;
+/* 0, or an errno value. `ends`: its output and its errors. */
+static int start_program(dl_session_t *s, char *const *argv, const int ends[2]) {
+  int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), error = 0;
   char *file = dl_process_find(&s->tb->environment, argv[0]);
   dl_process_opts_t opts = {.file = file,
                             .argv = argv,
                             .envp = s->tb->environment.pairs,
                             .cwd = s->tb->work_dir,
-                            .fds = {null_fd, out, err},
+                            .fds = {null_fd, ends[0], ends[1]},
                             .is_subreaper = true};
   s->shell.on_exit = on_shell_exit;
   if (file == NULL)
     error = ENOENT;
-  else if (null_fd < 0 || out < 0 || err < 0)
+  else if (null_fd < 0)
     error = EIO;
   else
     error = dl_process_start(s->tb->reaper, &s->shell, &opts);
   if (null_fd >= 0) close(null_fd);
-  if (out >= 0) close(out);
-  if (err >= 0) close(err);
   free(file);
+  return error;
+}
+
+/* 0, or an errno value. */
+static int run_program(dl_session_t *s, const dl_command_t *c, char *const *argv) {
+  static const dl_session_run_events_t events = {on_output, on_drained};
+  int ends[2];
+  s->run = dl_session_run_new_unnamed(s->tb, c->dir, &events, s, ends);
+  if (s->run == NULL) return errno;
+  int error = start_program(s, argv, ends);
+  close(ends[0]);
+  close(ends[1]);
   return error;
 }
 
@@ -389,7 +391,6 @@ static char *quote_all(char *const *argv) {
 }
 
 int dl_entrypoint_start(dl_toolbox_t *tb, char *const *argv) {
-  static const dl_session_run_events_t events = {on_output, on_drained};
   dl_session_t *s = new_session(tb, DL_ENTRYPOINT_ID);
   dl_command_t *c = NULL;
   int ends[2] = {-1, -1};
@@ -409,8 +410,7 @@ int dl_entrypoint_start(dl_toolbox_t *tb, char *const *argv) {
   publish(s);
   s->current = c;
   set_state(c, DL_COMMAND_RUNNING);
-  s->run = dl_session_run_new(tb, c->dir, &events, s);
-  error = s->run == NULL ? errno : start_program(s, c, argv);
+  error = run_program(s, c, argv);
   s->is_alive = error == 0;
   if (s->is_alive) return 0;
   c->exit_code = 127;

@@ -5,6 +5,8 @@
  * for reading and writing: the command then sees an open, silent input, and what we write is kept
  * until it reads. A pipe that ended before the shell was done may get a writer again and is
  * asked once more at the end.
+ *
+ * A program that we start ourselves needs no names: its pipes have none, and it takes no input.
  */
 #include "toolbox/process/session_run.h"
 
@@ -36,7 +38,8 @@ struct dl_session_run {
   char *dir;
   source_t sources[2];
   uv_poll_t writer;
-  int in_fd, log_fd;
+  int in_fd; /* -1: takes none, and has no names */
+  int log_fd;
   dl_buf_t records, input;
   int open_handles;
   bool is_done, is_told, is_closed;
@@ -80,9 +83,9 @@ static void remove_pipes(const dl_session_run_t *run) {
 void dl_session_run_close(dl_session_run_t *run) {
   if (run == NULL || run->is_closed) return;
   run->is_closed = true;
-  remove_pipes(run);
+  if (run->in_fd >= 0) remove_pipes(run);
   for (int i = 0; i < 2; i++) uv_close((uv_handle_t *)&run->sources[i].poll, on_source_closed);
-  uv_close((uv_handle_t *)&run->writer, on_handle_closed);
+  if (run->in_fd >= 0) uv_close((uv_handle_t *)&run->writer, on_handle_closed);
 }
 
 /* --- output --- */
@@ -177,6 +180,7 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
 }
 
 bool dl_session_run_input(dl_session_run_t *run, const char *bytes, size_t len) {
+  assert(run->in_fd >= 0);
   if (!dl_buf_append(&run->input, bytes, len)) return false;
   uv_poll_start(&run->writer, UV_WRITABLE, on_writable);
   return true;
@@ -191,40 +195,84 @@ static int open_pipe(const char *dir, const char *name, int flags) {
   return fd;
 }
 
-static bool open_all(dl_session_run_t *run) {
+static bool open_log(dl_session_run_t *run) {
   char *log = dl_xprintf("%s/output.log", run->dir);
   run->log_fd = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   free(log);
-  for (int i = 0; i < 2; i++) run->sources[i].fd = open_pipe(run->dir, PIPES[i], O_RDONLY);
-  run->in_fd = open_pipe(run->dir, PIPES[2], O_RDWR);
-  return run->log_fd >= 0 && run->in_fd >= 0 && run->sources[0].fd >= 0 && run->sources[1].fd >= 0;
+  return run->log_fd >= 0;
 }
 
-dl_session_run_t *dl_session_run_new(dl_toolbox_t *tb, const char *dir, const dl_session_run_events_t *events,
-                                     void *user) {
+static bool open_named(dl_session_run_t *run) {
+  for (int i = 0; i < 2; i++) run->sources[i].fd = open_pipe(run->dir, PIPES[i], O_RDONLY);
+  run->in_fd = open_pipe(run->dir, PIPES[2], O_RDWR);
+  return run->in_fd >= 0 && run->sources[0].fd >= 0 && run->sources[1].fd >= 0;
+}
+
+static bool open_unnamed(dl_session_run_t *run, int ends[2]) {
+  for (int i = 0; i < 2; i++) {
+    int pipe_ends[2];
+    if (pipe2(pipe_ends, O_CLOEXEC) != 0) return false;
+    run->sources[i].fd = pipe_ends[0];
+    ends[i] = pipe_ends[1];
+    fcntl(pipe_ends[0], F_SETFL, O_NONBLOCK); /* the other end is the program's, and blocks */
+  }
+  return true;
+}
+
+static dl_session_run_t *new_run(const char *dir, const dl_session_run_events_t *events, void *user) {
   dl_session_run_t *run = dl_xcalloc(1, sizeof *run);
   run->dir = dl_xstrdup(dir);
   run->events = *events;
   run->user = user;
+  run->in_fd = run->log_fd = run->sources[0].fd = run->sources[1].fd = -1;
   dl_buf_init(&run->records, RECORDS_MAX);
   dl_buf_init(&run->input, INPUT_MAX);
-  if (!open_all(run)) {
-    int error = errno;
-    remove_pipes(run);
-    free_run(run);
-    errno = error;
-    return NULL;
-  }
+  return run;
+}
+
+static void start(dl_session_run_t *run, uv_loop_t *loop) {
   for (int i = 0; i < 2; i++) {
     source_t *s = &run->sources[i];
     s->run = run;
     dl_labeller_init(&s->labeller, i == 0 ? DL_LOG_STDOUT : DL_LOG_STDERR);
-    uv_poll_init(tb->loop, &s->poll, s->fd);
+    uv_poll_init(loop, &s->poll, s->fd);
     s->poll.data = s;
     uv_poll_start(&s->poll, UV_READABLE, on_readable);
   }
-  uv_poll_init(tb->loop, &run->writer, run->in_fd);
+  run->open_handles = 2;
+  if (run->in_fd < 0) return;
+  uv_poll_init(loop, &run->writer, run->in_fd);
   run->writer.data = run;
   run->open_handles = 3;
-  return run;
+}
+
+dl_session_run_t *dl_session_run_new(dl_toolbox_t *tb, const char *dir, const dl_session_run_events_t *events,
+                                     void *user) {
+  dl_session_run_t *run = new_run(dir, events, user);
+  if (open_log(run) && open_named(run)) {
+    start(run, tb->loop);
+    return run;
+  }
+  int error = errno;
+  remove_pipes(run);
+  free_run(run);
+  errno = error;
+  return NULL;
+}
+
+dl_session_run_t *dl_session_run_new_unnamed(dl_toolbox_t *tb, const char *dir,
+                                             const dl_session_run_events_t *events, void *user, int ends[2]) {
+  dl_session_run_t *run = new_run(dir, events, user);
+  ends[0] = ends[1] = -1;
+  if (open_log(run) && open_unnamed(run, ends)) {
+    start(run, tb->loop);
+    return run;
+  }
+  int error = errno;
+  for (int i = 0; i < 2; i++)
+    if (ends[i] >= 0) close(ends[i]);
+  ends[0] = ends[1] = -1;
+  free_run(run);
+  errno = error;
+  return NULL;
 }
