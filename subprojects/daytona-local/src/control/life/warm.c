@@ -123,6 +123,7 @@ void dl_warm_open(dl_warm_t *w, dl_runtime_t *runtime, unsigned wanted) {
   char *dir = dl_xprintf("%s/warm", w->objects->state_dir);
   bool is_there = wanted == 0 || mkdir(dir, 0700) == 0 || errno == EEXIST;
   if (!is_there) dl_warn("no boxes are kept ready: %s: %s", dir, strerror(errno));
+  if (is_there && wanted != 0) dl_objects_spread(dir);
   free(dir);
   if (!is_there) return;
   w->runtime = runtime;

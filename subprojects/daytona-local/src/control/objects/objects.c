@@ -17,9 +17,7 @@
 
 /* --- opening --- */
 
-/* Its directories have nothing to do with each other, so ext4 may place them apart (chattr +T). Together they would be
- * where sandboxes were deleted a moment ago, whose inodes ext4 passes over one by one. Other file systems refuse. */
-static void spread(const char *path) {
+void dl_objects_spread(const char *path) {
   int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), flags;
   if (fd < 0) return;
   if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_TOPDIR_FL)) {
@@ -35,7 +33,7 @@ static int make_dirs(const char *root, char **error) {
   for (size_t i = 0; i < DL_COUNT(names); i++) {
     char *path = dl_xprintf("%s/%s", root, names[i]);
     int rc = mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -1;
-    if (rc == 0 && strcmp(names[i], "sandboxes") == 0) spread(path);
+    if (rc == 0 && strcmp(names[i], "sandboxes") == 0) dl_objects_spread(path);
     if (rc != 0) *error = dl_xprintf("cannot make %s: %s", path, strerror(errno));
     free(path);
     if (rc != 0) return -1;

@@ -72,4 +72,8 @@ char *dl_objects_dir(const dl_objects_t *o, const dl_sandbox_t *sb);
 char *dl_objects_home(const dl_objects_t *o, const dl_sandbox_t *sb);
 char *dl_objects_archive(const dl_objects_t *o, const dl_sandbox_t *sb);
 
+/* The directories in `dir` have nothing to do with each other: ext4 places them apart (chattr +T), other file systems as
+ * always. Together they would be where sandboxes were deleted a moment ago, whose inodes ext4 passes over one by one. */
+void dl_objects_spread(const char *dir);
+
 #endif
