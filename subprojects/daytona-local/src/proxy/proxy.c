@@ -56,20 +56,33 @@ typedef struct {
 
 /* --- credentials --- */
 
-static bool has_cookie(const dl_req_t *req, const dl_sandbox_t *sb) {
-  const char *cookies = dl_req_header(req, "Cookie");
-  if (!cookies) return false;
-  char *name = dl_xprintf(COOKIE "%s=", sb->id);
-  const char *at = strstr(cookies, name);
-  bool ok = false;
-  if (at) {
-    at += strlen(name);
-    char *value = dl_xstrndup(at, strcspn(at, "; "));
-    ok = dl_same_secret(sb->preview_token, value);
-    free(value);
+typedef struct {
+  const dl_sandbox_t *sandbox;
+  const char *name; /* with the "=" behind it */
+  bool is_found;
+} cookie_search_t;
+
+/* Others may have set cookies of the same name, so all are looked at. */
+static void search_cookies(void *user, const char *header, const char *value) {
+  cookie_search_t *search = user;
+  if (strcasecmp(header, "Cookie") != 0) return;
+  size_t name_len = strlen(search->name), len;
+  for (const char *at = value; *at != '\0'; at += len) {
+    at += strspn(at, "; ");
+    len = strcspn(at, "; ");
+    if (len <= name_len || strncmp(at, search->name, name_len) != 0) continue;
+    char *token = dl_xstrndup(at + name_len, len - name_len);
+    search->is_found = dl_same_secret(search->sandbox->preview_token, token) || search->is_found;
+    free(token);
   }
+}
+
+static bool has_cookie(const dl_req_t *req, const dl_sandbox_t *sb) {
+  char *name = dl_xprintf(COOKIE "%s=", sb->id);
+  cookie_search_t search = {.sandbox = sb, .name = name};
+  dl_req_each_header(req, search_cookies, &search);
   free(name);
-  return ok;
+  return search.is_found;
 }
 
 /* In the documented order; a wrong one does not spoil a later one. */

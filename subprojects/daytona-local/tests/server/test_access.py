@@ -213,6 +213,16 @@ class Previews(harness.Case):
         self.assertEqual(self.upgrade(None, [cookie, "Sec-Fetch-Site: cross-site"]), 403)
         self.assertEqual(self.upgrade(None, [cookie, "Sec-Fetch-Site: same-origin"]), 101)
 
+    def test_a_cookie_is_found_behind_others_of_its_name(self):
+        """Another host of the domain, or a program on another port, can set one of the same name."""
+        name = "daytona-sandbox-auth-%s" % self.box
+        for cookies in ("%s=tossed; %s=%s", "%s=; %s=%s", "x%s=tossed;%s=%s"):
+            with self.subTest(cookies=cookies):
+                self.status(200, self.get(headers={"Cookie": cookies % (name, name, self.token)}))
+        for cookies in ("x%s=%s", "%s=%sx", "%s=x%s"):
+            with self.subTest(cookies=cookies):
+                self.assertNotEqual(self.get(headers={"Cookie": cookies % (name, self.token)}).status, 200)
+
     def test_a_cookie_from_elsewhere_opens_no_toolbox(self):
         path = "/toolbox/%s/process/pty/create-connect?id=origin" % self.box
         cookie = ("Cookie", "daytona-sandbox-auth-%s=%s" % (self.box, self.token))
