@@ -49,8 +49,15 @@ void dl_xml_number(dl_buf_t *out, const char *name, int64_t number) {
 
 /* --- answers --- */
 
+/* Names and paths in it are somebody's: a browser shows it as what it is, and runs nothing. */
+static void reply(dl_req_t *req, int status, const dl_buf_t *document) {
+  dl_req_add_header(req, "Content-Security-Policy", "sandbox");
+  dl_req_add_header(req, "X-Content-Type-Options", "nosniff");
+  dl_reply_bytes(req, status, "application/xml", document->len > 0 ? document->data : "", document->len);
+}
+
 void dl_s3_reply_xml(dl_req_t *req, dl_buf_t *document) {
-  dl_reply_bytes(req, 200, "application/xml", document->data ? document->data : "", document->len);
+  reply(req, 200, document);
   dl_buf_clear(document);
 }
 
@@ -67,7 +74,7 @@ void dl_s3_fail_as(dl_req_t *req, int status, const char *code, const char *mess
   const char *path = dl_req_path(req); /* of any bytes */
   if (dl_utf8_valid(path, strlen(path))) dl_xml_element(&out, "Resource", path);
   dl_buf_puts(&out, "</Error>");
-  dl_reply_bytes(req, status, "application/xml", out.data, out.len);
+  reply(req, status, &out);
   dl_buf_clear(&out);
 }
 

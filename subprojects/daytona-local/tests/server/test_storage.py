@@ -79,7 +79,9 @@ class Objects(Base):
         self.assertEqual((got.body, got.headers["Content-Type"]), (b"other", "binary/octet-stream"))
         self.ok(self.s3.delete("one"), 204)
         self.ok(self.s3.delete("one"), 204)
-        self.refused(self.s3.get("one"), 404, "NoSuchKey")
+        gone = self.s3.get("one")
+        self.refused(gone, 404, "NoSuchKey")
+        self.assertEqual((gone.headers["Content-Security-Policy"], gone.headers["X-Content-Type-Options"]), ("sandbox", "nosniff"))
         self.ok(self.s3.head("one"), 404)
         self.parts_are_empty()
 
