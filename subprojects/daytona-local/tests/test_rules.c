@@ -155,6 +155,32 @@ static void rates_block_to_the_end_of_the_window(void **state) {
   dl_rates_clear(&r);
 }
 
+static void rates_count_networks_of_ipv6(void **state) {
+  (void)state;
+  dl_rates_t r;
+  dl_rate_opts_t opts[DL_BUCKET_COUNT] = {0};
+  assert_true(dl_rates_parse("failed-auth=1/10", opts));
+  dl_rates_init(&r, opts);
+  static const struct {
+    const char *who;
+    bool is_blocked;
+  } calls[] = {
+    {"2001:db8:1:2::1", false},
+    {"2001:db8:1:2:ffff:ffff:ffff:ffff", true},
+    {"2001:db8:1:3::1", false},
+    {"::ffff:192.0.2.1", false},
+    {"::ffff:192.0.2.2", false},
+    {"192.0.2.1", false},
+    {"192.0.2.1", true},
+    {"::1", false},
+    {"::1", true},
+  };
+  for (size_t i = 0; i < DL_COUNT(calls); i++)
+    assert_int_equal(dl_rates_take(&r, DL_BUCKET_FAILED_AUTH, calls[i].who, 1, 0).is_blocked,
+                     calls[i].is_blocked);
+  dl_rates_clear(&r);
+}
+
 static const dl_fault_t *add(dl_faults_t *f, const char *text) {
   char *error = NULL;
   json_t *rule = dl_json_parse(text, strlen(text), &error);
@@ -550,6 +576,7 @@ int main(void) {
     cmocka_unit_test(display_texts),
     cmocka_unit_test(texts_of_a_body),
     cmocka_unit_test(rates_block_to_the_end_of_the_window),
+    cmocka_unit_test(rates_count_networks_of_ipv6),
     cmocka_unit_test(faults_match_in_order_and_run_out),
     cmocka_unit_test(faults_of_streams_are_read_strictly),
     cmocka_unit_test(fault_paths),

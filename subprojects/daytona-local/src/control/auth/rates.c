@@ -5,6 +5,7 @@
  */
 #include "control/auth/rates.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,8 +39,18 @@ void dl_rates_clear(dl_rates_t *l) {
   dl_map_clear(&l->windows);
 }
 
+/* Whoever has one address of IPv6 has all of its /64, so that is what is counted. */
+static char *key_of(dl_bucket_t bucket, const char *who) {
+  struct in6_addr address;
+  char prefix[INET6_ADDRSTRLEN];
+  if (inet_pton(AF_INET6, who, &address) != 1 || IN6_IS_ADDR_V4MAPPED(&address))
+    return dl_xprintf("%d/%s", (int)bucket, who);
+  memset(address.s6_addr + 8, 0, 8);
+  return dl_xprintf("%d/%s/64", (int)bucket, inet_ntop(AF_INET6, &address, prefix, sizeof prefix));
+}
+
 static window_t *window_of(dl_rates_t *l, dl_bucket_t bucket, const char *who) {
-  char *key = dl_xprintf("%d/%s", (int)bucket, who);
+  char *key = key_of(bucket, who);
   window_t *w = dl_map_get(&l->windows, key);
   if (!w) {
     if (l->windows.count >= WINDOWS_MAX) dl_rates_clear(l);

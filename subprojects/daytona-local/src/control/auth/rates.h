@@ -38,7 +38,7 @@ const char *dl_bucket_name(dl_bucket_t bucket);
 bool dl_bucket_parse(const char *name, dl_bucket_t *out);
 void dl_rates_init(dl_rates_t *l, const dl_rate_opts_t opts[DL_BUCKET_COUNT]);
 void dl_rates_clear(dl_rates_t *l);
-/* Count one call (`cost` 0: only look). */
+/* Count one call (`cost` 0: only look). `who`: any name; an address of IPv6 counts as its /64. */
 dl_verdict_t dl_rates_take(dl_rates_t *l, dl_bucket_t bucket, const char *who, int cost, int64_t now);
 /* "sandbox-create=300/60": limit and window in seconds. */
 bool dl_rates_parse(const char *text, dl_rate_opts_t opts[DL_BUCKET_COUNT]);
