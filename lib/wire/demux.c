@@ -4,8 +4,9 @@
  * does, and a possible marker at the end of what has come is a run of one or two. That run is all the state
  * besides the current stream.
  *
- * Bytes are copied while they are searched, many at a time: the markers between lines of one stream are closed
- * up without another look at the lines.
+ * Bytes are copied a block at a time, and the bytes that may begin a marker are found for the whole block at once: the
+ * next block waits for nothing that was found in this one. What follows a marker in its block is copied again, to where
+ * the marker was put.
  */
 #include "wire/demux.h"
 
@@ -14,14 +15,26 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { MARKER_SIZE = 3, ROOM = 16 * 1024 };
+#if defined __GNUC__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && !defined DAYTONA__NO_VECTORS
+#define HAS_VECTORS
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+#endif
 
-/* Of one stream, and not delivered yet. */
+enum {
+  MARKER_SIZE = 3,
+  ROOM = 16 * 1024,
+  BLOCK = 64,
+  SPAN = 2 * BLOCK + MARKER_SIZE /* read from where a block begins, at most */
+};
+
+/* Of one stream, and not delivered yet. Whole blocks are copied behind it, of which not all bytes may count. */
 typedef struct joined {
   daytona__demux_cb emit;
   void *user;
   size_t size;
-  char bytes[ROOM + MARKER_SIZE];
+  char bytes[ROOM + 2 * BLOCK];
 } joined_t;
 
 static void emit_joined(const daytona__demux_t *demux, joined_t *joined) {
@@ -32,63 +45,63 @@ static void emit_joined(const daytona__demux_t *demux, joined_t *joined) {
     joined->emit(joined->user, demux->stream, joined->bytes, size);
 }
 
-/* --- searching --------------------------------------------------------------------------------- */
+/* --- blocks ------------------------------------------------------------------------------------ */
 
-static bool is_candidate(char byte) { return byte == DAYTONA__DEMUX_OUT || byte == DAYTONA__DEMUX_ERR; }
+static void copy_block(char *restrict to, const char *restrict from) { memcpy(to, from, BLOCK); }
 
-#if defined __GNUC__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#ifdef HAS_VECTORS
 
 /* What the compiler makes vectors of on every processor, in its own language. */
 typedef unsigned char vector_t __attribute__((vector_size(16)));
 
-enum { VECTOR = sizeof(vector_t) };
+enum { STEP = sizeof(vector_t) };
 
-/* All ones for a candidate. */
-static vector_t candidates(vector_t bytes) { return (vector_t)((vector_t)(bytes - DAYTONA__DEMUX_OUT) <= 1); }
-
-static bool is_any(vector_t found) {
+/* A bit for each byte, of which all bits are set or none. */
+static uint64_t bits_of(vector_t bytes) {
+#ifdef __SSE2__
+  return (uint32_t)_mm_movemask_epi8((__m128i)bytes);
+#else
   uint64_t halves[2];
-  memcpy(halves, &found, VECTOR);
-  return (halves[0] | halves[1]) != 0;
+  memcpy(halves, &bytes, sizeof halves);
+  for (int i = 0; i < 2; i++)
+    halves[i] = (halves[i] & UINT64_C(0x8040201008040201)) * UINT64_C(0x0101010101010101) >> 56;
+  return halves[0] | halves[1] << 8;
+#endif
 }
 
-/* Where the first candidate is; VECTOR if nowhere. */
-static size_t first_of(vector_t found) {
-  uint64_t halves[2];
-  memcpy(halves, &found, VECTOR);
-  if (halves[0] != 0) return (size_t)__builtin_ctzll(halves[0]) / 8;
-  return halves[1] != 0 ? 8 + (size_t)__builtin_ctzll(halves[1]) / 8 : VECTOR;
-}
-
-/* The same for as many whole pairs of vectors as there are. */
-static size_t copy_wide(char *restrict to, const char *restrict from, size_t size) {
-  size_t at = 0;
-  for (; size - at >= 2 * VECTOR; at += 2 * VECTOR) {
-    vector_t one, two;
-    memcpy(&one, from + at, VECTOR);
-    memcpy(&two, from + at + VECTOR, VECTOR);
-    memcpy(to + at, &one, VECTOR);
-    memcpy(to + at + VECTOR, &two, VECTOR);
-    one = candidates(one);
-    two = candidates(two);
-    if (!is_any(one | two)) continue;
-    size_t first = first_of(one);
-    return at + (first < VECTOR ? first : VECTOR + first_of(two));
-  }
-  return at;
+/* Copy a step. Bit N is set if byte N may begin a marker. */
+static uint64_t copy_step(char *restrict to, const char *restrict from) {
+  vector_t bytes;
+  memcpy(&bytes, from, STEP);
+  memcpy(to, &bytes, STEP);
+  return bits_of((vector_t)((vector_t)(bytes - DAYTONA__DEMUX_OUT) <= 1));
 }
 
 #else
 
-static size_t copy_wide(char *restrict to, const char *restrict from, size_t size) { return 0; }
+enum { STEP = 1 };
+
+static uint64_t copy_step(char *restrict to, const char *restrict from) {
+  *to = *from;
+  return *from == DAYTONA__DEMUX_OUT || *from == DAYTONA__DEMUX_ERR;
+}
 
 #endif
 
-/* Copy up to the first candidate. How many bytes: `size` if there is none. */
-static size_t copy_plain(char *restrict to, const char *restrict from, size_t size) {
-  size_t at = copy_wide(to, from, size);
-  for (; at < size && !is_candidate(from[at]); at++) to[at] = from[at];
+static uint64_t copy_candidates(char *restrict to, const char *restrict from) {
+  uint64_t found = 0;
+  for (unsigned at = 0; at < BLOCK; at += STEP) found |= copy_step(to + at, from + at) << at;
+  return found;
+}
+
+static unsigned lowest(uint64_t bits) {
+#ifdef __GNUC__
+  return (unsigned)__builtin_ctzll(bits);
+#else
+  unsigned at = 0;
+  while ((bits >> at & 1) == 0) at++;
   return at;
+#endif
 }
 
 /* --- taking apart ------------------------------------------------------------------------------ */
@@ -120,35 +133,66 @@ static size_t finish_run(daytona__demux_t *demux, joined_t *joined, const char *
   return used;
 }
 
-/* A candidate stands at `bytes`. Returns how many bytes its run has. */
-static size_t take_run(daytona__demux_t *demux, joined_t *joined, const char *bytes, size_t size) {
-  unsigned char byte = (unsigned char)*bytes;
-  size_t run = 1;
-  while (run < MARKER_SIZE && run < size && bytes[run] == *bytes) run++;
-  if (run == MARKER_SIZE) {
-    switch_to(demux, joined, byte);
-  } else if (run < size) {
-    put_run(joined, byte, run);
-  } else {
-    demux->byte = byte;
-    demux->kept = (unsigned char)run;
+static bool is_marker(const char *at) { return at[0] == at[1] && at[0] == at[2]; }
+
+/* The chunk ends with this run of candidates, which the next chunk may make a marker; `left` bytes are left of it. */
+static bool keep_run(daytona__demux_t *demux, const char *run, size_t left) {
+  if (left >= MARKER_SIZE || (left == 2 && run[0] != run[1])) return false;
+  demux->byte = (unsigned char)*run;
+  demux->kept = (unsigned char)left;
+  return true;
+}
+
+/*
+ * Take apart a block, or the `left` bytes of the chunk if they are fewer. SPAN bytes can be read, which are zero behind the
+ * chunk. Returns how many were taken; a marker that begins in the block is taken whole.
+ */
+static size_t take_block(daytona__demux_t *demux, joined_t *joined, const char *block, size_t left) {
+  char *to = joined->bytes + joined->size;
+  size_t at = 0, end = left < BLOCK ? left : BLOCK;
+  assert(joined->size < ROOM);
+  uint64_t found = copy_candidates(to, block);
+  while (found != 0) {
+    size_t plain = lowest(found) - at;
+    to += plain;
+    at += plain;
+    if (is_marker(block + at)) {
+      joined->size = (size_t)(to - joined->bytes);
+      switch_to(demux, joined, (unsigned char)block[at]);
+      to = joined->bytes + joined->size;
+      at += MARKER_SIZE;
+      copy_block(to, block + at);
+      found = at < BLOCK ? found >> at << at : 0;
+    } else if (keep_run(demux, block + at, left - at)) {
+      end = at;
+      at = left;
+      break;
+    } else {
+      found &= found - 1;
+    }
   }
-  return run;
+  if (at < end) {
+    to += end - at;
+    at = end;
+  }
+  joined->size = (size_t)(to - joined->bytes);
+  return at;
 }
 
 void daytona__demux_feed(daytona__demux_t *demux, const char *bytes, size_t size, daytona__demux_cb emit,
                          void *user) {
   joined_t joined;
+  char last[SPAN];
   joined.emit = emit;
   joined.user = user;
   joined.size = 0;
-  size_t at = finish_run(demux, &joined, bytes, size);
-  while (at < size) {
-    size_t room = ROOM - joined.size, most = size - at < room ? size - at : room;
-    size_t plain = copy_plain(joined.bytes + joined.size, bytes + at, most);
-    joined.size += plain;
-    at += plain;
-    if (plain < most) at += take_run(demux, &joined, bytes + at, size - at);
+  for (size_t at = finish_run(demux, &joined, bytes, size); at < size;) {
+    const char *block = bytes + at;
+    if (size - at < SPAN) {
+      memset(last, 0, sizeof last);
+      block = memcpy(last, block, size - at);
+    }
+    at += take_block(demux, &joined, block, size - at);
     if (joined.size >= ROOM) emit_joined(demux, &joined);
   }
   emit_joined(demux, &joined);

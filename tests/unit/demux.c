@@ -161,6 +161,34 @@ static void long_logs_are_read_as_the_rule_says(void **state) {
   }
 }
 
+/* Marks, and what nearly is one, at each place of the blocks that are searched at once, and the chunk's end at each behind it. */
+static void marks_are_found_wherever_they_stand(void **state) {
+  static const char *const marks[] = {
+    "\1\1\1",        "\2\2\2",     "\1\1",   "\2",    "\1\2\1\2\2\2", "\1\1\1\1\1\1\2\2\2",
+    "\2\2\2a\1\1\1", "\1\1\1\1\1", "\0\0\0", "\3\3\3"};
+  enum { BEFORE = 140, AFTER = 210 };
+  static track_t heard, expected;
+  for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
+    for (size_t place = 3; place < BEFORE; place++)
+      for (size_t cut = place; cut <= place + 12; cut++) {
+        char log[AFTER] = "\1\1\1";
+        size_t size = strlen(marks[i]) != 0 ? strlen(marks[i]) : 3;
+        memset(log + 3, 'x', sizeof log - 3);
+        memcpy(log + place, marks[i], size);
+        daytona__demux_t demux = {0};
+        heard.size = expected.size = 0;
+        char *first = malloc(cut); /* of its own, so that reading past it would be seen */
+        assert_non_null(first);
+        memcpy(first, log, cut);
+        daytona__demux_feed(&demux, first, cut, note_track, &heard);
+        free(first);
+        daytona__demux_feed(&demux, log + cut, sizeof log - cut, note_track, &heard);
+        daytona__demux_end(&demux, note_track, &heard);
+        read_slowly(&expected, log, sizeof log);
+        expect_same(&heard, &expected);
+      }
+}
+
 static void lines_of_one_stream_are_handed_on_together(void **state) {
   static const char log[] = "\1\1\1one\n\1\1\1two\n\2\2\2bad\n\2\2\2worse\n\1\1\1three\n";
   static track_t heard;
@@ -252,6 +280,7 @@ int main(void) {
     cmocka_unit_test(logs_are_the_same_byte_by_byte),
     cmocka_unit_test(output_is_handed_on_as_soon_as_it_cannot_be_a_mark),
     cmocka_unit_test(long_logs_are_read_as_the_rule_says),
+    cmocka_unit_test(marks_are_found_wherever_they_stand),
     cmocka_unit_test(lines_of_one_stream_are_handed_on_together),
     cmocka_unit_test(a_whole_log_is_taken_apart),
     cmocka_unit_test(a_parsed_log_is_text),
