@@ -40,12 +40,27 @@ static bool is_there(int pidfd) {
   return pidfd >= 0 && (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0 || errno == EPERM);
 }
 
+/* PF_EXITING of <linux/sched.h>, in the seventh field behind the name in brackets, which may have brackets of its own. */
+static bool is_ending(pid_t pid) {
+  char path[64], text[1024];
+  snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t len = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+  if (fd >= 0) close(fd);
+  if (len <= 0) return true; /* gone */
+  text[len] = '\0';
+  const char *behind = strrchr(text, ')');
+  unsigned flags = 0;
+  return behind != NULL && sscanf(behind, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && (flags & 4) != 0;
+}
+
 int dl_netns_open(const dl_box_t *box, int *net_fd, int *user_fd) {
   char path[64];
   /* The launcher of an image is in the same namespace, and a child that we have not waited for. Its process 1, which has
    * run no program since it was in ours, is not to be looked at where the server is not root. */
   bool by_child = box->image != NULL;
-  snprintf(path, sizeof path, "/proc/%ld/ns/net", (long)(by_child ? box->pid : box->inner_pid));
+  pid_t pid = by_child ? box->pid : box->inner_pid;
+  snprintf(path, sizeof path, "/proc/%ld/ns/net", (long)pid);
   *user_fd = -1;
   *net_fd = open(path, O_RDONLY | O_CLOEXEC);
   int reason = errno;
@@ -54,8 +69,9 @@ int dl_netns_open(const dl_box_t *box, int *net_fd, int *user_fd) {
   } else if (*net_fd >= 0) {
     *user_fd = ioctl(*net_fd, NS_GET_USERNS);
     reason = errno;
-  } else if (reason == ENOENT) {
-    reason = ESRCH; /* while it ends it has no namespaces any more */
+  } else if (reason == ENOENT || is_ending(pid)) {
+    reason =
+      ESRCH; /* while it ends it has no namespaces any more, or may not be looked at without privileges */
   }
   if (*user_fd >= 0) return 0;
   if (*net_fd >= 0) close(*net_fd);
