@@ -86,10 +86,9 @@ static void push_system(dl_command_t *c) {
 static void push_etc(dl_command_t *c, const dl_runtime_t *rt, const dl_box_t *box) {
   bind_private(c, rt, "--ro-bind", rt->etc_dir, -1, "/etc");
   for (size_t i = 0; DL_ETC_DIRS[i] != NULL; i++) {
+    if (!(rt->etc_mounted & 1u << i)) continue;
     char *path = dl_xprintf("/etc/%s", DL_ETC_DIRS[i]);
-    char *ours = dl_xprintf("%s/%s", rt->etc_dir, DL_ETC_DIRS[i]);
-    if (access(ours, F_OK) == 0 && access(path, R_OK | X_OK) == 0) PUSH(c, "--ro-bind", path, path);
-    free(ours);
+    if (access(path, R_OK | X_OK) == 0) PUSH(c, "--ro-bind", path, path);
     free(path);
   }
   PUSH(c, "--perms", "0644");

@@ -16,11 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define MAX_COPY (1024 * 1024)
 /* Of one directory. */
 #define MAX_ENTRIES 2000
+#define ROOM_MIN (64u * 1024 * 1024)
 
 static const struct {
   const char *name, *text;
@@ -81,11 +83,11 @@ static const char *const COPIED[] = {
   "inputrc",     "gai.conf",   "magic",      "ethertypes",     "rpc",
 };
 
-/* What changes when something is installed on the host. Few, because bubblewrap takes its time for every mount. */
-const char *const DL_ETC_DIRS[] = {"alternatives", "ssl/certs", NULL};
-
-/* What hardly ever changes. */
-static const char *const COPIED_DIRS[] = {
+/* Those that change when something is installed on the host, and hardly ever do. */
+#define FIRST_COPIED 2
+const char *const DL_ETC_DIRS[] = {
+  "alternatives",
+  "ssl/certs",
   "fonts",
   "java-11-openjdk",
   "java-17-openjdk",
@@ -99,12 +101,14 @@ static const char *const COPIED_DIRS[] = {
   "xdg/openbox",
   "xdg/tint2",
   "xdg/xfce4",
+  NULL,
 };
 
 static char *write_file(const char *dir, const char *name, const char *text, size_t len, mode_t mode) {
   char *path = dl_xprintf("%s/%s", dir, name);
   int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
   char *failure = NULL;
+  errno = fd < 0 ? errno : ENOSPC; /* for a write that is short */
   if (fd < 0 || write(fd, text, len) != (ssize_t)len || fchmod(fd, mode) != 0)
     failure = dl_xprintf("cannot write %s: %s", path, strerror(errno));
   if (fd >= 0) close(fd);
@@ -199,22 +203,40 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
   return 0;
 }
 
-/* What cannot be read is left out. */
-static char *copy_dir(const char *dir, const char *name) {
-  char *from = dl_xprintf("/etc/%s", name), *to = dl_xprintf("%s/%s", dir, name);
+/* What is left of a small disk is for sandboxes. */
+static bool has_room(const char *dir) {
+  struct statvfs disk;
+  return statvfs(dir, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize >= ROOM_MIN;
+}
+
+/* NULL, or the reason why it is not there, or not all of it. */
+static char *copy_dir(int from, const char *to) {
   copy_t copy = {.dir = to};
-  nftw(to, remove_entry, 16,
-       FTW_DEPTH | FTW_PHYS); /* an earlier server's; the box has no way to write there */
-  int root = open(from, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (root >= 0) {
-    copy.failure = make_dir(dir, name);
-    int error = copy.failure == NULL ? dl_beneath_walk(root, copy_entry, &copy) : 0;
-    if (error != 0 && copy.failure == NULL) dl_warn("sandboxes see a part of %s: %s", from, strerror(error));
-    close(root);
+  if (!has_room(to)) return dl_xstrdup(strerror(ENOSPC));
+  int error = dl_beneath_walk(from, copy_entry, &copy);
+  return error == 0 || copy.failure != NULL ? copy.failure : dl_xstrdup(strerror(error));
+}
+
+/* bubblewrap takes its time for every mount, so what hardly ever changes is copied, where there is room for it. */
+static char *offer_dir(const char *dir, size_t i, unsigned *mounted) {
+  char *from = dl_xprintf("/etc/%s", DL_ETC_DIRS[i]), *to = dl_xprintf("%s/%s", dir, DL_ETC_DIRS[i]);
+  nftw(to, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* an earlier server's, which no box can write to */
+  int fd = open(from, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  char *failure = fd >= 0 ? make_dir(dir, DL_ETC_DIRS[i]) : NULL;
+  if (fd >= 0 && failure == NULL) {
+    char *reason = i < FIRST_COPIED ? dl_xstrdup("it changes") : copy_dir(fd, to);
+    if (reason != NULL) {
+      nftw(to, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+      failure = make_dir(dir, DL_ETC_DIRS[i]);
+      *mounted |= 1u << i;
+      if (i >= FIRST_COPIED) dl_info("%s is mounted in each sandbox, not copied: %s", from, reason);
+    }
+    free(reason);
   }
+  if (fd >= 0) close(fd);
   free(to);
   free(from);
-  return copy.failure;
+  return failure;
 }
 
 /* Always says what the box's own UTS namespace says. */
@@ -226,7 +248,8 @@ static char *link_hostname(const char *dir) {
   return failure;
 }
 
-char *dl_etc_make(const char *dir) {
+char *dl_etc_make(const char *dir, unsigned *mounted) {
+  *mounted = 0;
   char *failure = make_dir(dir, "");
   if (failure == NULL) failure = make_dir(dir, "ssl");
   if (failure == NULL) failure = make_dir(dir, "xdg");
@@ -241,12 +264,6 @@ char *dl_etc_make(const char *dir) {
     else
       remove_file(dir, STAND_INS[i].name);
   for (size_t i = 0; failure == NULL && i < DL_COUNT(COPIED); i++) failure = copy_file(dir, COPIED[i]);
-  for (size_t i = 0; failure == NULL && i < DL_COUNT(COPIED_DIRS); i++)
-    failure = copy_dir(dir, COPIED_DIRS[i]);
-  for (size_t i = 0; failure == NULL && DL_ETC_DIRS[i] != NULL; i++) {
-    char *host = dl_xprintf("/etc/%s", DL_ETC_DIRS[i]);
-    if (access(host, R_OK | X_OK) == 0) failure = make_dir(dir, DL_ETC_DIRS[i]);
-    free(host);
-  }
+  for (size_t i = 0; failure == NULL && DL_ETC_DIRS[i] != NULL; i++) failure = offer_dir(dir, i, mounted);
   return failure;
 }

@@ -67,11 +67,12 @@ char *dl_box_limits_join(const dl_limits_t *l, const dl_box_limits_t *bl, pid_t 
 
 /* --- etc --- */
 
-/* Fill `dir` with an /etc that holds nothing private. NULL, or the reason (yours to free). */
-char *dl_etc_make(const char *dir);
+/* Fill `dir` with an /etc that holds nothing private. `mounted`: a bit for each of DL_ETC_DIRS that the host has and that
+ * is to be mounted over an empty one. NULL, or the reason (yours to free). */
+char *dl_etc_make(const char *dir, unsigned *mounted);
 /* The content of resolv.conf in a box with a network of its own. */
 #define DL_ETC_RESOLV "nameserver 10.0.2.3\noptions timeout:2 attempts:2\n"
-/* Directories of the host's /etc that are mounted over the empty ones in ours. */
+/* Directories of the host's /etc that a box has. */
 extern const char *const DL_ETC_DIRS[];
 /* Below it: the last directory of PATH, with stand-ins for programs that the machine may lack. */
 #define DL_ETC_BIN "daytona/bin"
@@ -193,7 +194,8 @@ struct dl_runtime {
   dl_isolation_t isolation;
   dl_network_t network;
   char *run_dir, *etc_dir, *exe, *toolbox, *node_modules, *bwrap, *slirp, *nft; /* toolbox: what boxes run */
-  char *desktop; /* daytona-local-desktop, or NULL */
+  char *desktop;        /* daytona-local-desktop, or NULL */
+  unsigned etc_mounted; /* see dl_etc_make */
   struct dl_rules_probe *rules_probe;
   int run_fd; /* O_PATH of run_dir: socket paths of any length go through it */
   bool as_root;

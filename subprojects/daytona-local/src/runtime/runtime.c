@@ -193,7 +193,7 @@ static int make_run_dir(dl_runtime_t *rt, const char *dir, char *error, size_t s
   if (rt->run_dir == NULL) return refuse(error, size, dir, strerror(errno));
   sweep_sockets(rt->run_dir);
   rt->etc_dir = dl_xprintf("%s/etc", rt->run_dir);
-  char *failure = dl_etc_make(rt->etc_dir);
+  char *failure = dl_etc_make(rt->etc_dir, &rt->etc_mounted);
   if (failure == NULL) return 0;
   refuse(error, size, failure, "");
   free(failure);
