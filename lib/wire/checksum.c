@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See checksum.h. A step is a bijection of the lane for a given word and of the word for a given lane.
+ * See checksum.h. A step is a bijection of the lane for a given word and of the word for a given lane. A product's low bits
+ * know nothing of a factor's high ones, which are therefore turned to where the next product spreads them: by 29 bits,
+ * so that what another digit or letter in a word's last byte has changed is not undone by one in the lane's next word.
  */
 #include "wire/checksum.h"
 
@@ -14,7 +16,7 @@ static uint64_t mix(uint64_t lane, const unsigned char *bytes) {
   uint64_t word;
   memcpy(&word, bytes, sizeof word);
   lane = (lane ^ word) * FACTOR;
-  return lane ^ lane >> 32; /* a product's low bits know nothing of a factor's high ones */
+  return lane << 29 | lane >> 35;
 }
 
 /* Whole blocks. */

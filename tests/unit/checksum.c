@@ -59,11 +59,28 @@ static void test_order_matters(void **state) {
   }
 }
 
+/* Counters and times of another log: two digits, wherever they stand. */
+static void test_two_digits_matter(void **state) {
+  char bytes[SIZE];
+  memset(bytes, '4', SIZE);
+  daytona__checksum_t expected = whole(bytes, SIZE);
+  for (size_t first = 0; first < SIZE; first++)
+    for (size_t second = first + 1; second < SIZE; second++)
+      for (char digits = 0; digits < 81; digits++) {
+        bytes[first] = (char)('0' + digits / 9 + (digits / 9 >= 4));
+        bytes[second] = (char)('0' + digits % 9 + (digits % 9 >= 4));
+        daytona__checksum_t sum = whole(bytes, SIZE);
+        assert_false(daytona__checksum_same(&sum, &expected));
+        bytes[first] = bytes[second] = '4';
+      }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_cuts_do_not_matter),
     cmocka_unit_test(test_every_bit_matters),
     cmocka_unit_test(test_order_matters),
+    cmocka_unit_test(test_two_digits_matter),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
