@@ -193,3 +193,8 @@ int count_processes(const char *mark) {
   closedir(d);
   return count;
 }
+
+void expect_processes(const char *mark, int count) {
+  for (int i = 0; i < 2000 && count_processes(mark) != count; i++) usleep(5000);
+  assert_int_equal(count_processes(mark), count);
+}

@@ -45,5 +45,7 @@ void box_refuses(world_t *w, dl_box_t *box, const char *command);
 
 /* How many processes of this machine have `mark` in their command line. */
 int count_processes(const char *mark);
+/* So many after at most 10 s. A process that is about to run another program has no command line for a moment. */
+void expect_processes(const char *mark, int count);
 
 #endif

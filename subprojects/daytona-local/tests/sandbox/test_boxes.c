@@ -55,7 +55,7 @@ static void stop_ends_every_process(void **state) {
   OPEN_WORLD(.isolation = DL_ISOLATION_BWRAP);
   dl_box_t *box = box_up(&w, "stop-all");
   a_daemon(box, mark(1));
-  assert_int_equal(count_processes(mark(1)), 2);
+  expect_processes(mark(1), 2);
   box_stop(&w, box, false);
   assert_int_equal(count_processes(mark(1)), 0);
   world_close(&w);
@@ -72,7 +72,7 @@ static void forced_stop_ends_what_ignores_signals(void **state) {
     mark(2), mark(2));
   box_expect(&w, box, command, "ok\n");
   free(command);
-  assert_int_equal(count_processes(mark(2)), 1);
+  expect_processes(mark(2), 1);
   box_stop(&w, box, true);
   assert_int_equal(count_processes(mark(2)), 0);
   world_close(&w);
@@ -272,8 +272,7 @@ static void killing_while_starting_leaves_nothing(void **state) {
     while (!stopped) uv_run(&w.loop, UV_RUN_ONCE);
   }
   snprintf(id, sizeof id, "m%.9s", mark(6)); /* the host name is the beginning of the id */
-  for (int i = 0; i < 10000 && count_processes(id) > 0; i++) sched_yield();
-  assert_int_equal(count_processes(id), 0);
+  expect_processes(id, 0);
   world_close(&w);
 }
 
@@ -342,8 +341,7 @@ static void without_isolation_stop_still_ends_the_tree(void **state) {
     a_daemon(box, mark(4));
     box_stop(&w, box, force);
     /* Killed, but without a namespace nobody waits until the kernel has ended them. */
-    for (int i = 0; i < 10000 && count_processes(mark(4)) > 0; i++) sched_yield();
-    assert_int_equal(count_processes(mark(4)), 0);
+    expect_processes(mark(4), 0);
   }
   world_close(&w);
 }
@@ -370,11 +368,10 @@ static void boxes_end_with_a_killed_server(void **state) {
   char dir[128] = "";
   assert_true(read(ends[0], dir, sizeof dir - 1) > 0);
   close(ends[0]);
-  assert_int_equal(count_processes(victim_mark), 2);
+  expect_processes(victim_mark, 2);
   kill(pid, SIGKILL);
   waitpid(pid, NULL, 0);
-  for (int i = 0; i < 1000 && count_processes(victim_mark) > 0; i++) usleep(5000);
-  assert_int_equal(count_processes(victim_mark), 0);
+  expect_processes(victim_mark, 0);
   dir[strcspn(dir, "\n")] = '\0';
   char *command = dl_xprintf("rm -rf '%s'", dir);
   assert_int_equal(system(command), 0);

@@ -121,12 +121,12 @@ static void sees_and_signals_no_foreign_process(void **state) {
     mark);
   box_expect(&w, other, command, "ok\n");
   free(command);
-  assert_int_equal(count_processes(mark), 1);
+  expect_processes(mark, 1);
   refuses("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep '[s]leep %s'", mark);
   refuses("kill -0 %ld", (long)getpid());
   box_expect(&w, box, "ls /proc | grep -c '^[0-9]' | awk '{print $1 < 8}'", "1\n");
   refuses("kill -9 -1; sleep 0.01; false"); /* at most ourselves */
-  assert_int_equal(count_processes(mark), 1);
+  expect_processes(mark, 1);
   box_expect(&w, other, "pkill sleep; echo ok", "ok\n");
 }
 
