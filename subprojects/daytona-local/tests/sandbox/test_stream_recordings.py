@@ -81,6 +81,7 @@ class Scenario:
         self.names = {}
         self.problems = []
         self.done = [threading.Event() for _ in self.steps]
+        self.sent = [0 for _ in self.steps]  # frames of sockets
 
     def map(self, text):
         for old, new in self.names.items():
@@ -101,6 +102,21 @@ class Scenario:
             return step['start_ms'] + (response['ms'] if response else step['http'].get('client_gave_up_ms', 0))
         return step['start_ms'] + step['ws'].get('end', {}).get('ms', 0)
 
+    @staticmethod
+    def outgoing(exchange):
+        """What the client sends, but answers to a close."""
+        closes = [f['ms'] for f in exchange['frames'] if f['dir'] == 'in' and f['opcode'] == CLOSE]
+        return [f for f in exchange['frames'] if f['dir'] == 'out' and 'payload_b64' in f
+                and not (f['opcode'] == CLOSE and any(ms <= f['ms'] for ms in closes))]
+
+    def wait_for_frames(self, earlier, start_ms):
+        """Until the socket of that step has sent what it sent before then, however busy the machine."""
+        step = self.steps[earlier]
+        due = sum(step['start_ms'] + f['ms'] <= start_ms for f in self.outgoing(step['ws'])) if 'ws' in step else 0
+        limit = time.monotonic() + 60
+        while self.sent[earlier] < due and not self.done[earlier].is_set() and time.monotonic() < limit:
+            time.sleep(0.001)
+
     def run(self):
         began = time.monotonic()
         threads = []
@@ -108,6 +124,7 @@ class Scenario:
             for earlier in range(index):
                 if self.end_ms(self.steps[earlier]) <= step['start_ms']:
                     self.done[earlier].wait(60)
+                self.wait_for_frames(earlier, step['start_ms'])
             time.sleep(max(0, step['start_ms'] / 1000 - (time.monotonic() - began)))
             threads.append(threading.Thread(target=self.guard, args=(index, step)))
             threads[-1].start()
@@ -120,7 +137,7 @@ class Scenario:
 
     def guard(self, index, step):
         try:
-            problems = self.http(step['http']) if 'http' in step else self.socket(step['ws'])
+            problems = self.http(step['http']) if 'http' in step else self.socket(step['ws'], index)
             # What a command has done by a certain time depends on the machine: asked until it has.
             tries = 300 if 'http' in step and step['http']['request']['method'] == 'GET' else 0
             while problems and tries > 0:
@@ -185,7 +202,7 @@ class Scenario:
 
     # ---- sockets ----
 
-    def socket(self, exchange):
+    def socket(self, exchange, index):
         request, end = exchange['request'], exchange['end']
         began = time.monotonic()
         title = request['target']
@@ -201,11 +218,7 @@ class Scenario:
         reader = threading.Thread(target=self.read, args=(ws, got))
         reader.start()
         closed_by_us = False
-        for frame in exchange['frames']:
-            is_answer = frame['opcode'] == CLOSE and any(f['dir'] == 'in' and f['opcode'] == CLOSE and f['ms'] <= frame['ms']
-                                                         for f in exchange['frames'])
-            if frame['dir'] != 'out' or is_answer or 'payload_b64' not in frame:
-                continue
+        for frame in self.outgoing(exchange):
             time.sleep(max(0, frame['ms'] / 1000 - (time.monotonic() - began)))
             payload = base64.b64decode(frame['payload_b64'])
             try:
@@ -214,6 +227,7 @@ class Scenario:
                 pass
             closed_by_us |= frame['opcode'] == CLOSE
             ws.send(payload, first=(0x80 if frame['fin'] else 0) | frame['opcode'])
+            self.sent[index] += 1
         if end['how'] == 'dropped by the client':
             time.sleep(max(0, end['ms'] / 1000 - (time.monotonic() - began)))
             ws.sock.shutdown(2)
