@@ -111,9 +111,10 @@ class Terminals(Topic):
             await terminal.type("echo is-$((2+2)); cat > typed\n")
             await terminal.until("is-4\r\n")
             await terminal.type("one\ntwo\n\x04")
-            await terminal.type("wc -l < typed; echo over-$((1+1))\n")
+            await terminal.type("wc -l < typed; PS1='rea''dy> '; echo over-$((1+1))\n")
             await terminal.until("over-2\r\n")
             assert b"2\r\nover-2" in terminal.output
+            await terminal.until("ready> ")  # before its prompt is there, the shell is shown a zero for the key
             await terminal.type("\x04")
             assert await terminal.end() == (0, None)
 

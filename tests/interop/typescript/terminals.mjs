@@ -91,9 +91,10 @@ export const scenarios = {
       await terminal.type('echo is-$((2+2)); cat > typed\n')
       await terminal.until('is-4\r\n')
       await terminal.type('one\ntwo\n\x04')
-      await terminal.type('wc -l < typed; echo over-$((1+1))\n')
+      await terminal.type("wc -l < typed; PS1='rea''dy> '; echo over-$((1+1))\n")
       await terminal.until('over-2\r\n')
       assert(terminal.output.includes('2\r\nover-2'))
+      await terminal.until('ready> ') // before its prompt is there, the shell is shown a zero for the key
       await terminal.type('\x04')
       assert.deepEqual(await terminal.end(), [0, undefined])
     })
