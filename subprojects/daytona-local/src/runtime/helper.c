@@ -46,8 +46,9 @@ static bool is_ending(pid_t pid) {
   snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   ssize_t len = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+  int reason = errno;
   if (fd >= 0) close(fd);
-  if (len <= 0) return true; /* gone */
+  if (len < 0) return reason == ENOENT || reason == ESRCH; /* not EMFILE */
   text[len] = '\0';
   const char *behind = strrchr(text, ')');
   unsigned flags = 0;
@@ -69,9 +70,8 @@ int dl_netns_open(const dl_box_t *box, int *net_fd, int *user_fd) {
   } else if (*net_fd >= 0) {
     *user_fd = ioctl(*net_fd, NS_GET_USERNS);
     reason = errno;
-  } else if (reason == ENOENT || is_ending(pid)) {
-    reason =
-      ESRCH; /* while it ends it has no namespaces any more, or may not be looked at without privileges */
+  } else if (reason == ENOENT || ((reason == EACCES || reason == EPERM) && is_ending(pid))) {
+    reason = ESRCH; /* while it ends, its namespaces may not be looked at, and then are gone */
   }
   if (*user_fd >= 0) return 0;
   if (*net_fd >= 0) close(*net_fd);
